@@ -1,0 +1,4 @@
+//! The running registry: commands in, answers and events out.
+pub mod api;
+pub mod client;
+pub mod failure;

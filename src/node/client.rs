@@ -1,0 +1,102 @@
+//! A handle on the node, wherever it runs: in this page, or in another tab that owns the writing.
+//!
+//! The typed methods only wrap [`Command`] and unwrap the matching [`Answer`]; they decide nothing.
+
+use std::rc::Rc;
+
+use futures::future::LocalBoxFuture;
+
+use crate::node::api::*;
+
+/// Told of every event, in order.
+pub type Listener = Rc<dyn Fn(&Event)>;
+
+/// The wire between a handle and its node.
+pub trait Link {
+    fn ask(&self, command: Command) -> LocalBoxFuture<'static, Result<Answer, Failure>>;
+    /// Returns a number to unsubscribe with.
+    fn subscribe(&self, listener: Listener) -> u64;
+    fn unsubscribe(&self, id: u64);
+}
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct Client(Rc<dyn Link>);
+
+/// Listens until it is dropped.
+pub struct Subscription {
+    link: Rc<dyn Link>,
+    id: u64,
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.link.unsubscribe(self.id);
+    }
+}
+
+impl Client {
+    pub fn new(link: Rc<dyn Link>) -> Self {
+        Self(link)
+    }
+
+    pub async fn ask(&self, command: Command) -> Result<Answer, Failure> {
+        self.0.ask(command).await
+    }
+
+    #[must_use = "the listener stops when the subscription is dropped"]
+    pub fn subscribe(&self, listener: impl Fn(&Event) + 'static) -> Subscription {
+        let id = self.0.subscribe(Rc::new(listener));
+        Subscription { link: self.0.clone(), id }
+    }
+}
+
+/// One typed method per command.
+macro_rules! typed {
+    ($( $(#[$doc:meta])* $method:ident ( $($arg:ident : $type:ty),* ) : $command:expr => $answer:ident -> $output:ty; )*) => {
+        impl Client {
+            $(
+                $(#[$doc])*
+                pub async fn $method(&self $(, $arg: $type)*) -> Result<$output, Failure> {
+                    match self.ask($command).await? {
+                        Answer::$answer(value) => Ok(value.into()),
+                        other => Err(unexpected(&other)),
+                    }
+                }
+            )*
+        }
+    };
+}
+
+typed! {
+    who_am_i(): Command::WhoAmI => Me -> Box<Me>;
+    check_username(text: String): Command::CheckUsername { text } => NameCheck -> NameCheck;
+    setup_user(name: Option<String>, changes: ProfileChanges): Command::SetupUser { name, changes } => Me -> Box<Me>;
+    register_username(name: String, changes: ProfileChanges): Command::RegisterUsername { name, changes } => Me -> Box<Me>;
+    rename(name: String): Command::Rename { name } => Me -> Box<Me>;
+    release_username(): Command::ReleaseUsername => Me -> Box<Me>;
+    update_profile(changes: ProfileChanges): Command::UpdateProfile { changes } => Me -> Box<Me>;
+    lookup_username(name: String): Command::LookupUsername { name } => Name -> NameReport;
+    list_usernames(prefix: String, limit: u32, cursor: Option<String>): Command::ListUsernames { prefix, limit, cursor } => People -> PeoplePage;
+    person(did: String): Command::Person { did } => Person -> Option<Box<Person>>;
+    block(cid: String): Command::Block { cid } => Block -> Option<Block>;
+    recovery_phrase(): Command::RecoveryPhrase => RecoveryPhrase -> String;
+    confirm_recovery_phrase(words: Vec<(u32, String)>): Command::ConfirmRecoveryPhrase { words } => Me -> Box<Me>;
+    restore_from_phrase(phrase: String): Command::RestoreFromPhrase { phrase } => Me -> Box<Me>;
+    set_passphrase(passphrase: Option<String>): Command::SetPassphrase { passphrase } => Me -> Box<Me>;
+    unlock(passphrase: String): Command::Unlock { passphrase } => Me -> Box<Me>;
+    lock(): Command::Lock => Me -> Box<Me>;
+    export_backup(passphrase: String): Command::ExportBackup { passphrase } => Backup -> BackupFile;
+    import_backup(bytes: Vec<u8>, passphrase: String): Command::ImportBackup { bytes, passphrase } => Imported -> Imported;
+    forget_identity(confirm: String): Command::ForgetIdentity { confirm } => Me -> Box<Me>;
+    status(): Command::Status => Status -> Status;
+}
+
+fn unexpected(answer: &Answer) -> Failure {
+    tracing::error!(?answer, "an answer of another command's kind");
+    Failure::new(
+        FailureCode::Internal,
+        "The app got an answer it did not ask for.",
+        "Reload the page; if it happens again, copy the details and report them.",
+    )
+}

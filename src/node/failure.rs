@@ -1,0 +1,54 @@
+//! Why a command could not be carried out: a stable code for programs, a sentence for people, and what to do next.
+
+use serde::{Deserialize, Serialize};
+
+/// A refused or failed command. Whatever it was, the state is as it was before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "camelCase")]
+#[error("{message}")]
+pub struct Failure {
+    pub code: FailureCode,
+    /// What happened, as a sentence.
+    pub message: String,
+    /// What the person can do about it, as a sentence.
+    pub advice: String,
+}
+
+/// Stable codes; in JavaScript `error.code` is the camelCase text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum FailureCode {
+    NameInvalid,
+    NameTaken,
+    NameCoolingDown,
+    TooManyNames,
+    NoName,
+    NoIdentity,
+    IdentityExists,
+    ProfileInvalid,
+    AvatarInvalid,
+    Locked,
+    WrongPassphrase,
+    WeakPassphrase,
+    WrongWords,
+    PhraseInvalid,
+    BackupDamaged,
+    BackupTooLarge,
+    BackupNewer,
+    BackupOtherNetwork,
+    DocumentFull,
+    ConfirmationWrong,
+    StorageFull,
+    StorageFailed,
+    ReloadNeeded,
+    /// The tab that writes did not answer.
+    NoWriter,
+    InvalidArgument,
+    Internal,
+}
+
+impl Failure {
+    pub fn new(code: FailureCode, message: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { code, message: message.into(), advice: advice.into() }
+    }
+}
