@@ -17,5 +17,9 @@
 //!
 //! `tests/it/layers.rs` holds this table true.
 
+#[cfg(target_arch = "wasm32")]
+pub mod embed;
 pub mod node;
+pub mod platform;
 pub mod registry;
+pub mod store;
