@@ -19,3 +19,6 @@
 
 pub mod node;
 pub mod registry;
+
+#[cfg(not(target_arch = "wasm32"))]
+pub mod native;
