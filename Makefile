@@ -45,7 +45,7 @@ lint: setup
 	$(STEP) 'Formatting and lints'
 	@$(ENV) cargo fmt --check
 	@$(ENV) cargo clippy --quiet --locked --all-targets -- -D warnings
-	@$(ENV) cargo clippy --quiet --locked --profile e2e --target $$WASM_TARGET --lib --bins --tests -- -D warnings
+	@$(ENV) cargo clippy --quiet --locked --profile e2e --target $$WASM_TARGET --lib --bins --test browser -- -D warnings
 
 test-native: setup
 	$(STEP) 'Native tests'

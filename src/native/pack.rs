@@ -89,7 +89,7 @@ pub fn pack(folder: &Path, quality: u32) -> Result<Packed, PackError> {
         }
     }
     assets.sort();
-    let build = build_id(&assets);
+    let build = build_id(&fill_worker(&worker, "", &[])?, &assets);
     write(&worker_path, fill_worker(&worker, &build, &assets)?.as_bytes())?;
 
     let compressed_bytes = compress(folder, quality)?;
@@ -112,12 +112,11 @@ pub fn take_stylesheets(index: &str) -> (String, Vec<String>) {
             (Some("stylesheet"), Some(name)) => {
                 if names.is_empty() {
                     page.push_str(STYLESHEET_PLACE);
+                } else {
+                    // The line that held the link would stay behind empty.
+                    rest = rest.strip_prefix('\n').unwrap_or(rest);
                 }
                 names.push(name.to_owned());
-                // The line that held the link would stay behind empty.
-                if page.ends_with(|last: char| last.is_ascii_whitespace()) {
-                    rest = rest.trim_start_matches(['\n', '\r']);
-                }
             }
             _ => page.push_str(tag),
         }
@@ -132,7 +131,7 @@ fn put_stylesheet(index: &str, name: &str) -> Result<String, PackError> {
     if !index.contains(STYLESHEET_PLACE) {
         return Err(PackError::NoPlace { file: "index.html", what: "stylesheet" });
     }
-    Ok(index.replacen(STYLESHEET_PLACE, &format!("<link rel=\"stylesheet\" href=\"/{name}\">\n"), 1))
+    Ok(index.replacen(STYLESHEET_PLACE, &format!("<link rel=\"stylesheet\" href=\"/{name}\">"), 1))
 }
 
 /// Name and text of each stylesheet to one text, in order.
@@ -169,9 +168,11 @@ fn program_size(folder: &Path, index: &str) -> Option<u64> {
     fs::metadata(folder.join(file)).ok().map(|data| data.len())
 }
 
-/// The same files, the same id; any other byte anywhere, another id.
-pub fn build_id(assets: &[Asset]) -> String {
-    let list: String = assets.iter().map(|asset| format!("{} {}\n", asset.sha256, asset.path)).collect();
+/// The same files and the same (unfilled) worker, the same id; any other byte anywhere, another id. The worker counts
+/// because each worker must have a cache of its own to fill.
+pub fn build_id(worker: &str, assets: &[Asset]) -> String {
+    let mut list: String = assets.iter().map(|asset| format!("{} {}\n", asset.sha256, asset.path)).collect();
+    list.push_str(worker);
     hex_sha256(list.as_bytes())[..NAME_HASH_DIGITS].to_owned()
 }
 
