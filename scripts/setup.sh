@@ -43,7 +43,7 @@ is_debian() { command -v apt-get >/dev/null 2>&1; }
 apt_install() {
     local package missing=()
     for package in "$@"; do
-        dpkg -s "$package" 2>/dev/null | grep -q '^Status: install ok installed' || missing+=("$package")
+        [ "$(dpkg-query -W -f='${Status}' "$package" 2>/dev/null)" = "install ok installed" ] || missing+=("$package")
     done
     [ ${#missing[@]} -gt 0 ] || return 0
     note "installing with apt-get: ${missing[*]}"
