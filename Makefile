@@ -8,7 +8,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := run
-.PHONY: run build serve test dev lint test-native test-browser test-e2e e2e-build bench clean setup setup-test
+.PHONY: run build serve test dev lint test-native test-browser test-e2e e2e-build screenshots bench clean setup setup-test
 
 ENV := . scripts/env.sh;
 HTTP ?= 127.0.0.1:8080
@@ -65,6 +65,10 @@ e2e-build: setup-test
 test-e2e: e2e-build
 	$(STEP) 'End-to-end tests'
 	@$(ENV) node --test --test-concurrency=1 --test-reporter=spec tests/e2e/$(or $(ONE),*).test.mjs
+
+# Pictures of every page, for looking at: make screenshots FOLDER=/tmp/pictures
+screenshots: e2e-build
+	@$(ENV) node scripts/screenshots.mjs $(FOLDER)
 
 bench: setup
 	$(STEP) 'Native benchmarks'
