@@ -19,3 +19,5 @@
 
 pub mod node;
 pub mod registry;
+#[cfg(target_arch = "wasm32")]
+pub mod ui;
