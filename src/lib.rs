@@ -17,8 +17,9 @@
 //!
 //! `tests/it/layers.rs` holds this table true.
 
-pub mod node;
-pub mod registry;
-
 #[cfg(not(target_arch = "wasm32"))]
 pub mod native;
+pub mod node;
+pub mod registry;
+#[cfg(target_arch = "wasm32")]
+pub mod ui;
