@@ -213,11 +213,18 @@ pub enum NameVerdict {
     /// This profile holds it already.
     Yours,
     /// `by.username` may be spelled otherwise: look-alikes count as the same name.
-    Taken { by: Box<UsernameEntry> },
+    Taken {
+        by: Box<UsernameEntry>,
+    },
     /// Given up not long ago; free for everyone else from `free_at`.
-    CoolingDown { free_at: u64 },
+    CoolingDown {
+        free_at: u64,
+    },
     /// `rule` is a stable code, `message` a sentence that names the rule.
-    Invalid { rule: String, message: String },
+    Invalid {
+        rule: String,
+        message: String,
+    },
 }
 
 /// What is known of one name.

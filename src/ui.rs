@@ -1,0 +1,58 @@
+//! The page: shows the node's answers and sends it commands.
+//!
+//! It decides nothing about names, keys or documents, and reaches them only through [`crate::node::client::Client`].
+
+mod components;
+mod dom;
+mod fetch;
+mod keys;
+mod lock_gate;
+mod picture;
+mod preferences;
+mod pwa;
+mod screens;
+mod session;
+mod text;
+mod time;
+
+use leptos::prelude::*;
+use leptos_router::components::{FlatRoutes, Route, Router};
+use leptos_router::{ParamSegment, StaticSegment};
+
+use crate::node::client::Client;
+use components::shell::Shell;
+use screens::{home, me, not_found, people, person, settings, welcome};
+use session::Session;
+
+/// Puts the page in place of the loading screen. Call it once the node runs.
+pub fn mount(client: Client) {
+    leptos::mount::mount_to_body(move || {
+        let session = Session::start(client);
+        provide_context(session);
+        provide_context(preferences::Preferences::load());
+        provide_context(pwa::Pwa::listen());
+        view! { <App /> }
+    });
+    if let Some(boot) = document().get_element_by_id("boot") {
+        boot.remove();
+    }
+}
+
+#[component]
+fn App() -> impl IntoView {
+    view! {
+        <Router>
+            <Shell>
+                <FlatRoutes fallback=|| view! { <not_found::NotFound /> }>
+                    <Route path=StaticSegment("") view=home::Home />
+                    <Route path=StaticSegment("welcome") view=welcome::Welcome />
+                    <Route path=StaticSegment("people") view=people::People />
+                    <Route path=(StaticSegment("u"), ParamSegment("name")) view=person::PersonByName />
+                    <Route path=(StaticSegment("id"), ParamSegment("did")) view=person::PersonByDid />
+                    <Route path=StaticSegment("me") view=me::MyProfile />
+                    <Route path=StaticSegment("settings") view=settings::Settings />
+                </FlatRoutes>
+            </Shell>
+        </Router>
+    }
+}

@@ -1,0 +1,88 @@
+//! Claiming the first name of this profile: one field, one button. The key is made on the way, silently.
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+use crate::node::api::{Me, ProfileChanges};
+use crate::node::failure::{Failure, FailureCode};
+use crate::ui::components::field::Submit;
+use crate::ui::components::name_field::{NameChoice, NameField};
+use crate::ui::components::notice::FailureNotice;
+use crate::ui::dom;
+use crate::ui::session::{Session, session};
+
+/// `claimed` runs once the name is safely kept.
+#[component]
+pub fn ClaimForm(#[prop(optional, into)] suggested: String, claimed: Callback<()>) -> impl IntoView {
+    let session = session();
+    let choice = NameChoice::new(suggested);
+    let busy = RwSignal::new(false);
+    let failure = RwSignal::new(None::<Failure>);
+    Effect::new(move |_| {
+        choice.text.track();
+        failure.set(None);
+    });
+    let send = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        if busy.get_untracked() || choice.text.with_untracked(|text| text.trim().is_empty()) {
+            return;
+        }
+        busy.set(true);
+        let name = choice.text.get_untracked();
+        spawn_local(async move {
+            let outcome = claim(session, name).await;
+            busy.try_set(false);
+            match outcome {
+                Ok(me) => {
+                    let name = me.username.clone().unwrap_or_default();
+                    session.became(me);
+                    session.celebrated.set(true);
+                    session.toasts.good(format!("{name} is yours. It is saved on this device."));
+                    claimed.try_run(());
+                    // Still within what the person asked for with the button.
+                    let _shown_in_settings = dom::persist_storage().await;
+                    session.refresh_status();
+                }
+                Err(why) => {
+                    failure.try_set(Some(why));
+                    session.refresh_me();
+                }
+            }
+        });
+    };
+    view! {
+        <form class="claim-form" on:submit=send>
+            <NameField choice id="claim-name" label="Your name" />
+            <FailureNotice failure />
+            <Submit
+                label="Claim this name"
+                working="Claiming…"
+                busy
+                testid="claim"
+                disabled=Signal::derive(move || !choice.can_be_claimed())
+            />
+        </form>
+    }
+}
+
+async fn claim(session: Session, name: String) -> Result<Me, Failure> {
+    let client = session.client();
+    let known = session.me.with_untracked(|me| me.as_ref().is_some_and(|me| me.did.is_some()));
+    if known {
+        return client.register_username(name, ProfileChanges::default()).await.map(|me| *me);
+    }
+    let me = client.setup_user(Some(name.clone()), ProfileChanges::default()).await?;
+    match (&me.username, &me.lost_name) {
+        (Some(_), _) => Ok(*me),
+        (None, Some(lost)) => Err(Failure::new(
+            FailureCode::NameTaken,
+            format!("{} is somebody else’s. {}", lost.name, lost.reason),
+            "Your profile is ready, without a name. Choose another one.",
+        )),
+        (None, None) => Err(Failure::new(
+            FailureCode::NameTaken,
+            format!("{name} could not be claimed."),
+            "Your profile is ready, without a name. Choose another one.",
+        )),
+    }
+}

@@ -1,0 +1,67 @@
+//! The keys that work everywhere.
+
+use leptos::prelude::*;
+
+use crate::ui::components::modal::Modal;
+use crate::ui::preferences::preferences;
+
+#[component]
+pub fn HelpDialog(open: RwSignal<bool>) -> impl IntoView {
+    let shortcuts = preferences().shortcuts;
+    view! {
+        <Modal open id="help-title" title="Keys">
+            <dl class="keys">
+                <div>
+                    <dt>
+                        <kbd>"Ctrl"</kbd>
+                        " or "
+                        <kbd>"⌘"</kbd>
+                        " + "
+                        <kbd>"K"</kbd>
+                    </dt>
+                    <dd>"Find people"</dd>
+                </div>
+                <div>
+                    <dt>
+                        <kbd>"/"</kbd>
+                    </dt>
+                    <dd>"Find people"</dd>
+                </div>
+                <div>
+                    <dt>
+                        <kbd>"?"</kbd>
+                    </dt>
+                    <dd>"Show these keys"</dd>
+                </div>
+                <div>
+                    <dt>
+                        <kbd>"↓"</kbd>
+                        " "
+                        <kbd>"↑"</kbd>
+                    </dt>
+                    <dd>"Move through the people found"</dd>
+                </div>
+                <div>
+                    <dt>
+                        <kbd>"Esc"</kbd>
+                    </dt>
+                    <dd>"Close a dialog"</dd>
+                </div>
+            </dl>
+            <p class="muted">
+                {move || {
+                    if shortcuts.get() {
+                        "Single keys do nothing while you write. They can be switched off in Settings."
+                    } else {
+                        "Single keys are switched off in Settings."
+                    }
+                }}
+            </p>
+            <div class="actions">
+                <button type="button" class="button button-main" on:click=move |_| open.set(false)>
+                    "Close"
+                </button>
+            </div>
+        </Modal>
+    }
+}

@@ -1,0 +1,42 @@
+//! Tells a person that the name they claimed is somebody else's, why, and what to do now.
+
+use leptos::prelude::*;
+
+use crate::ui::components::notice::{Notice, NoticeTone};
+use crate::ui::components::person_row::person_href;
+use crate::ui::session::session;
+
+#[component]
+pub fn LostNameBanner() -> impl IntoView {
+    let session = session();
+    let lost = Memo::new(move |_| session.me.with(|me| me.as_ref().and_then(|me| me.lost_name.clone())));
+    view! {
+        {move || {
+            lost.get()
+                .map(|lost| {
+                    let holder = lost
+                        .holder
+                        .map(|holder| {
+                            view! {
+                                " It is held by " <a href=person_href(&holder.username)>{holder.username.clone()}</a> "."
+                            }
+                        });
+                    view! {
+                        <div class="banner" role="region" aria-label="Name lost">
+                            <Notice tone=NoticeTone::Warning>
+                                <p>
+                                    <strong>{format!("The name {} is not yours.", lost.name)}</strong>
+                                    {holder}
+                                </p>
+                                <p>{lost.reason}</p>
+                                <p>
+                                    "Everything else of your profile is as it was. "
+                                    <a href="/welcome?step=name">"Choose another name"</a>
+                                </p>
+                            </Notice>
+                        </div>
+                    }
+                })
+        }}
+    }
+}

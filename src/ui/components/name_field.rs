@@ -1,0 +1,198 @@
+//! The field in which a name is chosen: says at once that it is looking, then what it found and what that rests on.
+//!
+//! An answer for an earlier text is dropped. Whether a name is free is the node's belief, and is shown as one.
+
+use gloo::timers::future::TimeoutFuture;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+use crate::node::api::{NameCheck, NameVerdict};
+use crate::node::failure::Failure;
+use crate::ui::components::icon::{Icon, icon};
+use crate::ui::session::session;
+use crate::ui::{text, time};
+
+/// Long enough not to ask for every letter, short enough not to be felt.
+const PAUSE_MS: u32 = 250;
+
+#[derive(Clone, PartialEq)]
+pub enum Judged {
+    Nothing,
+    Searching,
+    Answer(NameCheck),
+    Failed(Failure),
+}
+
+/// What is typed and what the node thinks of it.
+#[derive(Clone, Copy)]
+pub struct NameChoice {
+    pub text: RwSignal<String>,
+    pub judged: RwSignal<Judged>,
+}
+
+impl NameChoice {
+    pub fn new(text: String) -> Self {
+        let session = session();
+        let choice = Self { text: RwSignal::new(text), judged: RwSignal::new(Judged::Nothing) };
+        let turn = StoredValue::new(0_u64);
+        Effect::new(move |previous: Option<String>| {
+            session.people_changed.track();
+            let text = choice.text.get();
+            let same = previous.as_ref() == Some(&text);
+            turn.update_value(|turn| *turn += 1);
+            let mine = turn.get_value();
+            if text.trim().is_empty() {
+                choice.judged.set(Judged::Nothing);
+                return text;
+            }
+            // New knowledge about an unchanged text replaces the verdict without a flicker.
+            if !same {
+                choice.judged.set(Judged::Searching);
+            }
+            let asked = text.clone();
+            spawn_local(async move {
+                TimeoutFuture::new(PAUSE_MS).await;
+                if turn.try_get_value() != Some(mine) {
+                    return;
+                }
+                let answer = session.client().check_username(asked).await;
+                if turn.try_get_value() == Some(mine) {
+                    choice.judged.try_set(answer.map_or_else(Judged::Failed, Judged::Answer));
+                }
+            });
+            text
+        });
+        choice
+    }
+
+    /// The text as the node takes it, if the node thinks it can be had.
+    pub fn can_be_claimed(&self) -> bool {
+        self.judged.with(|judged| matches!(judged, Judged::Answer(NameCheck { verdict: NameVerdict::Available, .. })))
+    }
+
+    fn refused(&self) -> bool {
+        self.judged.with(|judged| match judged {
+            Judged::Answer(check) => !matches!(check.verdict, NameVerdict::Available | NameVerdict::Yours),
+            Judged::Failed(_) => true,
+            _ => false,
+        })
+    }
+}
+
+fn state(judged: &Judged) -> &'static str {
+    match judged {
+        Judged::Nothing => "",
+        Judged::Searching => "searching",
+        Judged::Failed(_) => "invalid",
+        Judged::Answer(check) => match check.verdict {
+            NameVerdict::Available => "available",
+            NameVerdict::Yours => "yours",
+            NameVerdict::Taken { .. } => "taken",
+            NameVerdict::CoolingDown { .. } => "cooling",
+            NameVerdict::Invalid { .. } => "invalid",
+        },
+    }
+}
+
+fn mark(judged: &Judged) -> Option<Icon> {
+    match judged {
+        Judged::Nothing => None,
+        Judged::Searching => Some(Icon::Search),
+        Judged::Failed(_) => Some(Icon::Warning),
+        Judged::Answer(check) => Some(match check.verdict {
+            NameVerdict::Available | NameVerdict::Yours => Icon::Check,
+            NameVerdict::Taken { .. } => Icon::Cross,
+            NameVerdict::CoolingDown { .. } => Icon::Clock,
+            NameVerdict::Invalid { .. } => Icon::Warning,
+        }),
+    }
+}
+
+fn sentence(judged: &Judged) -> AnyView {
+    match judged {
+        Judged::Nothing => ().into_any(),
+        Judged::Searching => "Searching…".into_any(),
+        Judged::Failed(failure) => format!("{} {}", failure.message, failure.advice).into_any(),
+        Judged::Answer(check) => answered(check),
+    }
+}
+
+fn answered(check: &NameCheck) -> AnyView {
+    let basis = text::basis(check.records, check.registries);
+    match &check.verdict {
+        NameVerdict::Available => {
+            let written = check.username.clone().filter(|name| *name != check.text);
+            let free = match check.records {
+                0 => "Free, as far as this device knows: it knows no names yet.".to_owned(),
+                _ => format!("Free among {basis}."),
+            };
+            view! {
+                {free}
+                {written.map(|name| view! { " It will be written " <strong>{name}</strong> "." })}
+            }
+            .into_any()
+        }
+        NameVerdict::Yours => "This is your name already.".into_any(),
+        NameVerdict::Taken { by } => {
+            let who = by.username.clone();
+            let href = format!("/id/{}", by.did);
+            let alike = who != check.text;
+            view! {
+                "Taken" {alike.then_some(": names that look alike count as one, and this one is ")} {(!alike).then_some(" by ")}
+                <a href=href>{if alike { who } else { by.display_name.clone().unwrap_or(who) }}</a> {format!(" (among {basis}).")}
+            }
+            .into_any()
+        }
+        NameVerdict::CoolingDown { free_at } => {
+            format!("Given up not long ago. Free for everyone from {}.", time::day(*free_at)).into_any()
+        }
+        NameVerdict::Invalid { message, .. } => message.clone().into_any(),
+    }
+}
+
+#[component]
+pub fn NameField(
+    choice: NameChoice,
+    /// Unique on the page.
+    id: &'static str,
+    #[prop(into)] label: String,
+) -> impl IntoView {
+    let rule_id = format!("{id}-rule");
+    let verdict_id = format!("{id}-verdict");
+    let described = format!("{verdict_id} {rule_id}");
+    view! {
+        <div class="field name-field">
+            <label class="field-label" for=id>
+                {label}
+            </label>
+            <div class="name-input" data-state=move || choice.judged.with(state)>
+                <input
+                    class="input"
+                    id=id
+                    type="text"
+                    autocomplete="off"
+                    autocapitalize="off"
+                    spellcheck="false"
+                    enterkeyhint="done"
+                    data-testid="name-input"
+                    aria-describedby=described
+                    aria-invalid=move || choice.refused().then_some("true")
+                    bind:value=choice.text
+                />
+                <span class="name-mark">{move || choice.judged.with(mark).map(icon)}</span>
+            </div>
+            <p
+                class="name-verdict"
+                id=verdict_id
+                role="status"
+                data-testid="name-verdict"
+                data-state=move || choice.judged.with(state)
+            >
+                {move || choice.judged.with(sentence)}
+            </p>
+            <p class="field-hint" id=rule_id>
+                "3 to 32 letters and digits, starting with a letter. “_”, “-” and “.” may stand between them and count as one; capitals don’t count."
+            </p>
+        </div>
+    }
+}

@@ -1,0 +1,52 @@
+//! A message near what it is about: what happened, and what can be done.
+
+use leptos::prelude::*;
+
+use crate::node::failure::Failure;
+use crate::ui::components::icon::{Icon, icon};
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum NoticeTone {
+    Info,
+    Good,
+    Warning,
+    Bad,
+}
+
+#[component]
+pub fn Notice(tone: NoticeTone, children: Children) -> impl IntoView {
+    let (class, mark) = match tone {
+        NoticeTone::Info => ("notice", Icon::Info),
+        NoticeTone::Good => ("notice notice-good", Icon::Check),
+        NoticeTone::Warning => ("notice notice-warning", Icon::Warning),
+        NoticeTone::Bad => ("notice notice-bad", Icon::Warning),
+    };
+    view! {
+        <div class=class>
+            {icon(mark)} <div class="notice-text">{children()}</div>
+        </div>
+    }
+}
+
+/// The last failure of the control it stands at, told at once.
+#[component]
+pub fn FailureNotice(#[prop(into)] failure: Signal<Option<Failure>>) -> impl IntoView {
+    view! {
+        <div role="alert">
+            {move || {
+                failure
+                    .get()
+                    .map(|failure| {
+                        view! {
+                            <Notice tone=NoticeTone::Bad>
+                                <p>
+                                    <strong>{failure.message}</strong>
+                                </p>
+                                <p>{failure.advice}</p>
+                            </Notice>
+                        }
+                    })
+            }}
+        </div>
+    }
+}

@@ -1,0 +1,62 @@
+//! The one heading of a page. It names the tab, and takes the focus when the person has moved to the page.
+
+use leptos::html;
+use leptos::prelude::*;
+use leptos_router::hooks::use_location;
+
+use crate::ui::dom;
+use crate::ui::session::session;
+
+const APP: &str = "Gen Registry";
+
+/// The path that the focus was last moved for; the first page leaves the focus where the browser put it.
+#[derive(Clone, Copy)]
+pub struct Arrival(RwSignal<Option<String>>);
+
+impl Arrival {
+    pub fn new() -> Self {
+        Self(RwSignal::new(None))
+    }
+}
+
+#[component]
+pub fn PageHead(
+    #[prop(into)] title: Signal<String>,
+    #[prop(optional)] testid: Option<&'static str>,
+    /// A number that changes when the page becomes another one without a new address.
+    #[prop(optional, into)]
+    step: Signal<u32>,
+) -> impl IntoView {
+    let heading = NodeRef::<html::H1>::new();
+    let session = session();
+    let Arrival(arrival) = expect_context::<Arrival>();
+    let path = use_location().pathname;
+    Effect::new(move |_| document().set_title(&format!("{} · {APP}", title.get())));
+    Effect::new(move |_| {
+        let here = format!("{} {}", path.get(), step.get());
+        let Some(heading) = heading.get() else {
+            return;
+        };
+        let before = arrival.get_untracked();
+        if before.as_ref() == Some(&here) {
+            return;
+        }
+        arrival.set(Some(here));
+        if before.is_some() && !finding_people() {
+            request_animation_frame(move || {
+                let _detached = heading.focus();
+            });
+            session.say(title.get_untracked());
+        }
+    });
+    view! {
+        <h1 class="page-title" tabindex="-1" node_ref=heading data-testid=testid>
+            {move || title.get()}
+        </h1>
+    }
+}
+
+/// Whoever types a search wants to go on typing.
+fn finding_people() -> bool {
+    dom::focused().is_some_and(|element| element.get_attribute("data-finds").is_some())
+}

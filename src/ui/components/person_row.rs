@@ -1,0 +1,36 @@
+//! One person in a list: a real link, the face, the name.
+
+use leptos::prelude::*;
+
+use crate::node::api::{NameStatus, UsernameEntry};
+use crate::ui::components::avatar::Avatar;
+use crate::ui::dom;
+use crate::ui::time::Moment;
+
+pub fn person_href(username: &str) -> String {
+    format!("/u/{}", dom::encode(username))
+}
+
+#[component]
+pub fn PersonRow(entry: UsernameEntry) -> impl IntoView {
+    let UsernameEntry { username, public_key, registered_at, display_name, avatar, status, mine, .. } = entry;
+    let href = person_href(&username);
+    view! {
+        <li class="person-row" data-testid="person-row">
+            <a class="person-link" href=href>
+                <Avatar public_key cid=avatar />
+                <span class="person-names">
+                    <span class="person-username">{username}</span>
+                    {display_name.map(|name| view! { <span class="person-display">{name}</span> })}
+                </span>
+                <span class="person-facts">
+                    {mine.then(|| view! { <span class="badge badge-accent">"You"</span> })}
+                    {(status == NameStatus::Contested).then(|| view! { <span class="badge badge-warning">"Contested"</span> })}
+                    <span class="person-since">
+                        <Moment at=registered_at />
+                    </span>
+                </span>
+            </a>
+        </li>
+    }
+}

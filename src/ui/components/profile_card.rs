@@ -1,0 +1,94 @@
+//! A person as others see them.
+
+use leptos::prelude::*;
+
+use crate::node::api::{NameStatus, Profile};
+use crate::ui::components::avatar::Avatar;
+use crate::ui::components::icon::{Icon, icon};
+use crate::ui::time::Moment;
+
+/// Only addresses that a browser opens as pages or mail become links; a peer may have written anything.
+const OPENABLE: [&str; 3] = ["https://", "http://", "mailto:"];
+
+pub fn openable(link: &str) -> bool {
+    OPENABLE.iter().any(|scheme| link.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)))
+}
+
+#[component]
+pub fn ProfileCard(
+    #[prop(into)] public_key: String,
+    profile: Profile,
+    /// The name, or what stands in its place.
+    name: AnyView,
+    #[prop(optional_no_strip)] status: Option<NameStatus>,
+    #[prop(optional_no_strip)] registered_at: Option<u64>,
+    #[prop(optional)] mine: bool,
+) -> impl IntoView {
+    let Profile { display_name, bio, avatar, links, joined_at } = profile;
+    view! {
+        <section class="card profile-card" aria-label="Profile">
+            <Avatar public_key cid=avatar />
+            <div class="profile-text">
+                {name}
+                {display_name.map(|display_name| view! { <p class="profile-display">{display_name}</p> })}
+                <p class="profile-marks">
+                    {mine.then(|| view! { <span class="badge badge-accent">"You"</span> })}
+                    {status.map(status_badge)}
+                </p>
+                {bio.map(|bio| view! { <p class="profile-bio">{bio}</p> })}
+                {(!links.is_empty())
+                    .then(|| {
+                        view! {
+                            <ul class="profile-links" aria-label="Links">
+                                {links.into_iter().map(link_item).collect_view()}
+                            </ul>
+                        }
+                    })}
+                <p class="muted profile-times">
+                    {registered_at.map(|at| view! { <span>"Name claimed " <Moment at /></span> })}
+                    {joined_at.map(|at| view! { <span>"Joined " <Moment at /></span> })}
+                </p>
+            </div>
+        </section>
+    }
+}
+
+fn link_item(link: String) -> impl IntoView {
+    if !openable(&link) {
+        return view! { <li>{link}</li> }.into_any();
+    }
+    let shown = link.split_once("://").map_or(link.as_str(), |(_, rest)| rest).trim_end_matches('/').to_owned();
+    view! {
+        <li>
+            {icon(Icon::Link)}
+            <a href=link target="_blank" rel="external noopener noreferrer nofollow">
+                {shown}
+            </a>
+        </li>
+    }
+    .into_any()
+}
+
+fn status_badge(status: NameStatus) -> impl IntoView {
+    let (class, mark, word, meaning) = match status {
+        NameStatus::Provisional => (
+            "badge",
+            Icon::Clock,
+            "Provisional",
+            "No witness has confirmed the claim yet. Should an earlier one turn up, that one holds.",
+        ),
+        NameStatus::Confirmed => ("badge badge-good", Icon::Seal, "Confirmed", "Enough witnesses have seen the claim."),
+        NameStatus::Contested => (
+            "badge badge-warning",
+            Icon::Warning,
+            "Contested",
+            "Somebody else claims this name too. The rule has decided for this person.",
+        ),
+    };
+    view! {
+        <span class=class title=meaning>
+            {icon(mark)}
+            {word}
+        </span>
+    }
+}

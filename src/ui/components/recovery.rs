@@ -1,0 +1,164 @@
+//! The 24 words: shown once, then three of them asked for. They are forgotten by this page as soon as it lets go of them.
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+use crate::node::failure::Failure;
+use crate::ui::components::field::{Submit, TextField};
+use crate::ui::components::icon::{Icon, icon};
+use crate::ui::components::notice::{FailureNotice, Notice, NoticeTone};
+use crate::ui::session::session;
+
+/// How many words the person types to show that they were written down.
+const ASKED: usize = 3;
+
+#[derive(Clone, PartialEq)]
+enum Stage {
+    Hidden,
+    Shown(Vec<String>),
+    Asking(Vec<u32>),
+    Checked,
+}
+
+#[component]
+pub fn RecoveryWords(#[prop(optional, into)] checked: Option<Callback<()>>) -> impl IntoView {
+    let session = session();
+    let stage = RwSignal::new(Stage::Hidden);
+    let busy = RwSignal::new(false);
+    let failure = RwSignal::new(None::<Failure>);
+    let show = move |_| {
+        if busy.get_untracked() {
+            return;
+        }
+        busy.set(true);
+        failure.set(None);
+        spawn_local(async move {
+            match session.client().recovery_phrase().await {
+                Ok(phrase) => {
+                    stage.try_set(Stage::Shown(phrase.split_whitespace().map(str::to_owned).collect()));
+                }
+                Err(why) => {
+                    failure.try_set(Some(why));
+                }
+            }
+            busy.try_set(false);
+        });
+    };
+    let passed = Callback::new(move |()| {
+        stage.set(Stage::Checked);
+        if let Some(checked) = checked {
+            checked.run(());
+        }
+    });
+    view! {
+        <div class="recovery">
+            {move || match stage.get() {
+                Stage::Hidden => {
+                    view! {
+                        <p>
+                            "Whoever has these words has your name. Make sure nobody looks over your shoulder, and have pen and paper ready."
+                        </p>
+                        <FailureNotice failure />
+                        <button type="button" class="button" disabled=move || busy.get() data-testid="recovery-show" on:click=show>
+                            {icon(Icon::Eye)}
+                            "Show the 24 words"
+                        </button>
+                    }
+                        .into_any()
+                }
+                Stage::Shown(words) => shown(words, stage).into_any(),
+                Stage::Asking(positions) => view! { <Check positions passed again=Callback::new(move |()| stage.set(Stage::Hidden)) /> }.into_any(),
+                Stage::Checked => {
+                    view! {
+                        <Notice tone=NoticeTone::Good>
+                            <p>"Checked. With these words your name can come back on any device."</p>
+                        </Notice>
+                    }
+                        .into_any()
+                }
+            }}
+        </div>
+    }
+}
+
+fn shown(words: Vec<String>, stage: RwSignal<Stage>) -> impl IntoView {
+    let total = words.len();
+    view! {
+        <p>"Write them down in this order. They are not shown again unless you ask for them."</p>
+        <ol class="words" data-testid="recovery-words">
+            {words.into_iter().map(|word| view! { <li>{word}</li> }).collect_view()}
+        </ol>
+        <button
+            type="button"
+            class="button button-main"
+            data-testid="recovery-written"
+            on:click=move |_| stage.set(Stage::Asking(positions(total)))
+        >
+            "I have written them down"
+        </button>
+    }
+}
+
+/// Different places, in order. Not a secret: any will do.
+fn positions(total: usize) -> Vec<u32> {
+    let mut left: Vec<u32> = (0..total as u32).collect();
+    let mut chosen = Vec::new();
+    while chosen.len() < ASKED && !left.is_empty() {
+        let at = (js_sys::Math::random() * left.len() as f64) as usize;
+        chosen.push(left.swap_remove(at.min(left.len() - 1)));
+    }
+    chosen.sort_unstable();
+    chosen
+}
+
+#[component]
+fn Check(positions: Vec<u32>, passed: Callback<()>, again: Callback<()>) -> impl IntoView {
+    const IDS: [&str; ASKED] = ["recovery-word-1", "recovery-word-2", "recovery-word-3"];
+    let session = session();
+    let busy = RwSignal::new(false);
+    let failure = RwSignal::new(None::<Failure>);
+    let answers: Vec<(u32, RwSignal<String>)> =
+        positions.into_iter().map(|position| (position, RwSignal::new(String::new()))).collect();
+    let fields = answers
+        .iter()
+        .zip(IDS)
+        .map(|((position, value), id)| {
+            view! { <TextField id label=format!("Word {}", position + 1) value=*value testid="recovery-word" /> }
+        })
+        .collect_view();
+    let send = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        if busy.get_untracked() {
+            return;
+        }
+        busy.set(true);
+        failure.set(None);
+        let words: Vec<(u32, String)> =
+            answers.iter().map(|(position, word)| (*position, word.get_untracked().trim().to_lowercase())).collect();
+        spawn_local(async move {
+            match session.client().confirm_recovery_phrase(words).await {
+                Ok(me) => {
+                    session.became(*me);
+                    passed.try_run(());
+                }
+                Err(why) => {
+                    failure.try_set(Some(why));
+                }
+            }
+            busy.try_set(false);
+        });
+    };
+    view! {
+        <form class="stack" on:submit=send>
+            <p>"To be sure, type these three from your paper."</p>
+            <div class="three">{fields}</div>
+            <FailureNotice failure />
+            <div class="actions">
+                <Submit label="Check" working="Checking…" busy testid="recovery-check" />
+                <button type="button" class="button" on:click=move |_| again.run(())>
+                    "Show the words again"
+                </button>
+            </div>
+        </form>
+    }
+}

@@ -1,0 +1,161 @@
+//! The frame around every page: skip link, header, navigation, messages and the dialogs that may open anywhere.
+
+use leptos::prelude::*;
+use leptos_router::hooks::use_location;
+
+use crate::ui::components::avatar::Avatar;
+use crate::ui::components::help::HelpDialog;
+use crate::ui::components::icon::{Icon, icon};
+use crate::ui::components::lost_name::LostNameBanner;
+use crate::ui::components::page_head::Arrival;
+use crate::ui::components::search_box::SearchBox;
+use crate::ui::components::status_chip::StatusChip;
+use crate::ui::components::toast::ToastStack;
+use crate::ui::components::unlock::UnlockDialog;
+use crate::ui::components::update_bar::UpdateBar;
+use crate::ui::keys;
+use crate::ui::pwa::pwa;
+use crate::ui::session::session;
+use crate::ui::{components::toast::Tone, dom};
+
+const OFFLINE_TOLD: &str = "gen-registry.offline-told";
+
+#[component]
+pub fn Shell(children: Children) -> impl IntoView {
+    let session = session();
+    let help = RwSignal::new(false);
+    provide_context(Arrival::new());
+    keys::listen(help);
+    tell_offline_ready();
+    view! {
+        <a class="skip-link" href="#main" rel="external" on:click=skip>
+            "Skip to the content"
+        </a>
+        <UpdateBar />
+        <header class="header">
+            <div class="header-inner">
+                <a class="brand" href="/">
+                    {brand_mark()}
+                    <span class="brand-name">"Gen Registry"</span>
+                </a>
+                <div class="header-search">
+                    <SearchBox id="header-search" label="Find people" testid="header-search" />
+                </div>
+                <Navigation />
+                <StatusChip />
+                <MeChip />
+            </div>
+        </header>
+        <LostNameBanner />
+        <main class="main" id="main" tabindex="-1">
+            {children()}
+        </main>
+        <footer class="footer">
+            <p>"Your names live on your devices. No account, no server that owns them."</p>
+            <button type="button" class="button button-quiet button-small" on:click=move |_| help.set(true)>
+                {icon(Icon::Keyboard)}
+                "Keys"
+            </button>
+        </footer>
+        <div class="visually-hidden" role="status" aria-live="polite">
+            {move || session.said.get()}
+        </div>
+        <ToastStack toasts=session.toasts />
+        <UnlockDialog />
+        <HelpDialog open=help />
+    }
+}
+
+/// The router would take `#main` for a page.
+fn skip(event: leptos::ev::MouseEvent) {
+    event.prevent_default();
+    if let Some(main) = dom::find("#main") {
+        let _not_focusable = main.focus();
+    }
+}
+
+/// Told once per browser, when it has become true.
+fn tell_offline_ready() {
+    let (session, pwa) = (session(), pwa());
+    Effect::new(move |_| {
+        if pwa.offline_ready.get() && dom::stored(OFFLINE_TOLD).is_none() {
+            dom::store(OFFLINE_TOLD, Some("yes"));
+            session.toasts.push(Tone::Plain, "Ready to work offline.");
+        }
+    });
+}
+
+#[component]
+fn Navigation() -> impl IntoView {
+    let path = use_location().pathname;
+    let link = move |href: &'static str, mark: Icon, label: &'static str| {
+        let current = move || {
+            let path = path.get();
+            let here = if href == "/" { path == "/" } else { path == href || path.starts_with(&format!("{href}/")) };
+            here.then_some("page")
+        };
+        view! {
+            <li>
+                <a class="nav-link" href=href aria-current=current>
+                    {icon(mark)}
+                    <span>{label}</span>
+                </a>
+            </li>
+        }
+    };
+    view! {
+        <nav class="nav" aria-label="Main">
+            <ul>
+                {link("/", Icon::Home, "Home")} {link("/people", Icon::People, "People")} {link("/me", Icon::Person, "Me")}
+                {link("/settings", Icon::Settings, "Settings")}
+            </ul>
+        </nav>
+    }
+}
+
+#[component]
+fn MeChip() -> impl IntoView {
+    let session = session();
+    let shown = Memo::new(move |_| {
+        session.me.with(|me| {
+            me.as_ref()
+                .map(|me| (me.username.clone(), me.public_key.clone().unwrap_or_default(), me.profile.avatar.clone()))
+        })
+    });
+    view! {
+        {move || match shown.get() {
+            Some((Some(username), public_key, avatar)) => {
+                view! {
+                    <a class="me-chip" href="/me" title="My profile">
+                        <Avatar public_key cid=avatar />
+                        <span class="me-chip-name" data-testid="me-chip">
+                            {username}
+                        </span>
+                    </a>
+                }
+                    .into_any()
+            }
+            Some((None, ..)) => {
+                view! {
+                    <a class="button button-main button-small" href="/welcome" data-testid="me-chip">
+                        "Claim a name"
+                    </a>
+                }
+                    .into_any()
+            }
+            None => view! { <span class="me-chip me-chip-waiting" aria-hidden="true"></span> }.into_any(),
+        }}
+    }
+}
+
+fn brand_mark() -> impl IntoView {
+    view! {
+        <svg class="brand-mark" viewBox="0 0 32 32" aria-hidden="true" focusable="false">
+            <path
+                class="brand-seal"
+                d="M16 1.5l4 2.7 4.8-.3 1.3 4.6 4 2.7-1.7 4.5 1.7 4.5-4 2.7-1.3 4.6-4.8-.3-4 2.7-4-2.7-4.8.3-1.3-4.6-4-2.7L3.6 15.7 1.9 11.2l4-2.7 1.3-4.6 4.8.3z"
+            />
+            <path class="brand-letter" d="M20.7 12.3a5.6 5.6 0 1 0 .9 5.4h-4.4" />
+        </svg>
+    }
+}

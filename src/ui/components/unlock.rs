@@ -1,0 +1,75 @@
+//! Asks for the passphrase when something needs the locked key; what was asked for then goes on by itself.
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+use crate::node::failure::Failure;
+use crate::ui::components::field::{PassphraseField, Submit};
+use crate::ui::components::modal::Modal;
+use crate::ui::components::notice::FailureNotice;
+use crate::ui::session::session;
+
+#[component]
+pub fn UnlockDialog() -> impl IntoView {
+    let session = session();
+    let open = session.gate.asking;
+    // However it was closed: whoever waits must be told.
+    Effect::new(move |before: Option<bool>| {
+        let now = open.get();
+        if before == Some(true) && !now {
+            session.gate.settle(false);
+        }
+        now
+    });
+    view! {
+        <Modal open id="unlock-title" title="Unlock your key" testid="unlock">
+            <UnlockForm done=Callback::new(move |()| session.gate.settle(true)) leave=Callback::new(move |()| open.set(false)) />
+        </Modal>
+    }
+}
+
+#[component]
+pub fn UnlockForm(done: Callback<()>, #[prop(optional, into)] leave: Option<Callback<()>>) -> impl IntoView {
+    let session = session();
+    let passphrase = RwSignal::new(String::new());
+    let busy = RwSignal::new(false);
+    let failure = RwSignal::new(None::<Failure>);
+    let send = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        if busy.get_untracked() {
+            return;
+        }
+        busy.set(true);
+        failure.set(None);
+        spawn_local(async move {
+            match session.client().unlock(passphrase.get_untracked()).await {
+                Ok(me) => {
+                    session.became(*me);
+                    done.try_run(());
+                }
+                Err(why) => {
+                    failure.try_set(Some(why));
+                }
+            }
+            busy.try_set(false);
+        });
+    };
+    view! {
+        <form class="stack" on:submit=send>
+            <p>"Your key is locked on this device. Changing anything needs your passphrase; reading does not."</p>
+            <PassphraseField id="unlock-passphrase" label="Passphrase" value=passphrase testid="unlock-passphrase" />
+            <FailureNotice failure />
+            <div class="actions">
+                <Submit label="Unlock" working="Unlocking…" busy testid="unlock-submit" />
+                {leave
+                    .map(|leave| {
+                        view! {
+                            <button type="button" class="button" on:click=move |_| leave.run(())>
+                                "Not now"
+                            </button>
+                        }
+                    })}
+            </div>
+        </form>
+    }
+}

@@ -1,0 +1,129 @@
+//! The few things that Leptos has no word for: saving a file, copying text, moving the focus, the browser's answers.
+
+use leptos::prelude::*;
+use wasm_bindgen::JsCast;
+use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Blob, BlobPropertyBag, HtmlAnchorElement, HtmlElement, Url};
+
+/// Milliseconds since 1970-01-01 UTC, for showing times only.
+pub fn now() -> f64 {
+    js_sys::Date::now()
+}
+
+pub fn blob(bytes: &[u8], media_type: &str) -> Option<Blob> {
+    let parts = js_sys::Array::of1(&js_sys::Uint8Array::from(bytes));
+    let options = BlobPropertyBag::new();
+    options.set_type(media_type);
+    Blob::new_with_u8_array_sequence_and_options(&parts, &options).ok()
+}
+
+/// Hands bytes to the person as a file. False: the browser refused.
+pub fn save_file(name: &str, bytes: &[u8]) -> bool {
+    let Some(url) =
+        blob(bytes, "application/octet-stream").and_then(|blob| Url::create_object_url_with_blob(&blob).ok())
+    else {
+        return false;
+    };
+    let Some(link) = document().create_element("a").ok().and_then(|link| link.dyn_into::<HtmlAnchorElement>().ok())
+    else {
+        return false;
+    };
+    link.set_href(&url);
+    link.set_download(name);
+    // The router follows links it sees; this one is none of its business.
+    link.set_rel("external");
+    link.click();
+    // The browser reads the file after the click has returned.
+    set_timeout(
+        move || {
+            let _already_gone = Url::revoke_object_url(&url);
+        },
+        std::time::Duration::from_secs(60),
+    );
+    true
+}
+
+/// False: the browser refused.
+pub async fn copy(text: &str) -> bool {
+    // Absent outside secure pages, whatever its type says.
+    let navigator = window().navigator();
+    if js_sys::Reflect::get(&navigator, &"clipboard".into()).map_or(true, |clipboard| clipboard.is_undefined()) {
+        return false;
+    }
+    JsFuture::from(navigator.clipboard().write_text(text)).await.is_ok()
+}
+
+pub fn find(selector: &str) -> Option<HtmlElement> {
+    document().query_selector(selector).ok().flatten().and_then(|element| element.dyn_into().ok())
+}
+
+/// After the changes under way have reached the page.
+pub fn focus_soon(selector: &'static str) {
+    request_animation_frame(move || {
+        if let Some(element) = find(selector) {
+            let _not_focusable = element.focus();
+        }
+    });
+}
+
+pub fn focused() -> Option<HtmlElement> {
+    document().active_element().and_then(|element| element.dyn_into().ok())
+}
+
+/// The person is writing something: single keys belong to the text.
+pub fn typing() -> bool {
+    focused().is_some_and(|element| {
+        matches!(element.tag_name().as_str(), "INPUT" | "TEXTAREA" | "SELECT") || element.is_content_editable()
+    })
+}
+
+pub fn visible(element: &HtmlElement) -> bool {
+    element.offset_parent().is_some()
+}
+
+pub fn media(query: &str) -> bool {
+    window().match_media(query).ok().flatten().is_some_and(|list| list.matches())
+}
+
+/// A hint only: `false` is reliable, `true` proves nothing.
+pub fn maybe_online() -> bool {
+    window().navigator().on_line()
+}
+
+pub fn stored(key: &str) -> Option<String> {
+    window().local_storage().ok().flatten()?.get_item(key).ok().flatten()
+}
+
+/// Preferences that the browser won't keep still hold for this visit.
+pub fn store(key: &str, value: Option<&str>) {
+    if let Ok(Some(storage)) = window().local_storage() {
+        let _full_or_denied = match value {
+            Some(value) => storage.set_item(key, value),
+            None => storage.remove_item(key),
+        };
+    }
+}
+
+/// Asks the browser not to evict this site's data. None: it can't be asked.
+pub async fn persist_storage() -> Option<bool> {
+    let navigator = window().navigator();
+    if js_sys::Reflect::get(&navigator, &"storage".into()).map_or(true, |storage| storage.is_undefined()) {
+        return None;
+    }
+    let answer = JsFuture::from(navigator.storage().persist().ok()?).await.ok()?;
+    answer.as_bool()
+}
+
+pub async fn bytes_of(blob: &Blob) -> Result<Vec<u8>, JsValue> {
+    let buffer = JsFuture::from(blob.array_buffer()).await?;
+    Ok(js_sys::Uint8Array::new(&buffer).to_vec())
+}
+
+pub fn encode(text: &str) -> String {
+    js_sys::encode_uri_component(text).into()
+}
+
+pub fn reload() {
+    let _refused = window().location().reload();
+}

@@ -1,0 +1,56 @@
+//! Keys that work everywhere: `/` and Ctrl/⌘ K find people, `?` lists the keys.
+//!
+//! Single keys are left alone while the person writes, with a modifier, under an open dialog, or when switched off.
+
+use leptos::ev;
+use leptos::prelude::*;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::use_navigate;
+
+use crate::ui::dom;
+use crate::ui::preferences::preferences;
+
+/// Marks a field that finds people.
+const SEARCH_FIELDS: [&str; 2] = ["main [data-finds=people]", "header [data-finds=people]"];
+
+/// Call once, inside the router.
+pub fn listen(help: RwSignal<bool>) {
+    let shortcuts = preferences().shortcuts;
+    let navigate = use_navigate();
+    let handle = window_event_listener(ev::keydown, move |event| {
+        if event.default_prevented() || event.is_composing() || dom::find("dialog[open]").is_some() {
+            return;
+        }
+        let key = event.key();
+        let with_modifier = event.ctrl_key() || event.meta_key();
+        let wants_search = if with_modifier {
+            key.eq_ignore_ascii_case("k") && !event.alt_key() && !event.shift_key()
+        } else {
+            key == "/" && single_key_allowed(shortcuts)
+        };
+        if wants_search {
+            event.prevent_default();
+            find_people(&navigate);
+        } else if key == "?" && !with_modifier && single_key_allowed(shortcuts) {
+            event.prevent_default();
+            help.set(true);
+        }
+    });
+    on_cleanup(move || handle.remove());
+}
+
+fn single_key_allowed(shortcuts: RwSignal<bool>) -> bool {
+    shortcuts.get_untracked() && !dom::typing()
+}
+
+fn find_people(navigate: &impl Fn(&str, NavigateOptions)) {
+    for selector in SEARCH_FIELDS {
+        if let Some(field) = dom::find(selector).filter(dom::visible) {
+            let _not_focusable = field.focus();
+            return;
+        }
+    }
+    // On a phone the header has no room for the field: the directory has one.
+    navigate("/people", NavigateOptions::default());
+    set_timeout(|| dom::focus_soon("main [data-finds=people]"), std::time::Duration::from_millis(80));
+}

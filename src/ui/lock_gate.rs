@@ -1,0 +1,86 @@
+//! A command refused because the key is locked waits here for the passphrase, then is tried again.
+//!
+//! It never sees the passphrase: the unlock dialog sends it straight to the node.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use futures::channel::oneshot;
+use futures::future::LocalBoxFuture;
+use leptos::prelude::*;
+
+use crate::node::api::{Answer, Command, Failure, FailureCode};
+use crate::node::client::{Client, Link, Listener, Subscription};
+
+/// Cheap to copy; opened and closed by the unlock dialog.
+#[derive(Clone, Copy)]
+pub struct LockGate {
+    /// The unlock dialog is on show.
+    pub asking: RwSignal<bool>,
+    waiting: StoredValue<Vec<oneshot::Sender<bool>>, LocalStorage>,
+}
+
+impl LockGate {
+    pub fn new() -> Self {
+        Self { asking: RwSignal::new(false), waiting: StoredValue::new_local(Vec::new()) }
+    }
+
+    /// A client whose commands pass this gate.
+    pub fn guard(self, client: Client) -> Client {
+        Client::new(Rc::new(Guarded { client, gate: self, listeners: RefCell::default() }))
+    }
+
+    /// Lets the waiting commands go on (`true`) or fail as they did (`false`).
+    pub fn settle(self, unlocked: bool) {
+        self.asking.set(false);
+        let waiting = self.waiting.try_update_value(std::mem::take).unwrap_or_default();
+        for sender in waiting {
+            // A receiver that is gone has nothing to retry.
+            let _gone = sender.send(unlocked);
+        }
+    }
+
+    async fn opened(self) -> bool {
+        let (sender, receiver) = oneshot::channel();
+        self.waiting.update_value(|waiting| waiting.push(sender));
+        self.asking.set(true);
+        receiver.await.unwrap_or(false)
+    }
+}
+
+struct Guarded {
+    client: Client,
+    gate: LockGate,
+    listeners: RefCell<HashMap<u64, Subscription>>,
+}
+
+impl Link for Guarded {
+    fn ask(&self, command: Command) -> LocalBoxFuture<'static, Result<Answer, Failure>> {
+        let (client, gate) = (self.client.clone(), self.gate);
+        Box::pin(async move {
+            loop {
+                match client.ask(command.clone()).await {
+                    Err(failure) if failure.code == FailureCode::Locked => {
+                        if !gate.opened().await {
+                            return Err(failure);
+                        }
+                    }
+                    outcome => return outcome,
+                }
+            }
+        })
+    }
+
+    fn subscribe(&self, listener: Listener) -> u64 {
+        let subscription = self.client.subscribe(move |event| listener(event));
+        let mut listeners = self.listeners.borrow_mut();
+        let id = listeners.keys().max().map_or(0, |last| last + 1);
+        listeners.insert(id, subscription);
+        id
+    }
+
+    fn unsubscribe(&self, id: u64) {
+        self.listeners.borrow_mut().remove(&id);
+    }
+}

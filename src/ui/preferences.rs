@@ -1,0 +1,65 @@
+//! How this person likes the page: its colours and its keys. Kept in this browser, told to nobody.
+
+use leptos::prelude::*;
+
+use crate::ui::dom;
+
+/// Also read by the boot script, before anything is painted.
+const THEME: &str = "gen-registry.theme";
+const SHORTCUTS: &str = "gen-registry.shortcuts";
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Theme {
+    System,
+    Light,
+    Dark,
+}
+
+impl Theme {
+    pub fn key(self) -> Option<&'static str> {
+        match self {
+            Self::System => None,
+            Self::Light => Some("light"),
+            Self::Dark => Some("dark"),
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+pub struct Preferences {
+    pub theme: RwSignal<Theme>,
+    /// Single-key shortcuts are on.
+    pub shortcuts: RwSignal<bool>,
+}
+
+pub fn preferences() -> Preferences {
+    expect_context::<Preferences>()
+}
+
+impl Preferences {
+    pub fn load() -> Self {
+        let theme = match dom::stored(THEME).as_deref() {
+            Some("light") => Theme::Light,
+            Some("dark") => Theme::Dark,
+            _ => Theme::System,
+        };
+        let shortcuts = dom::stored(SHORTCUTS).as_deref() != Some("off");
+        Self { theme: RwSignal::new(theme), shortcuts: RwSignal::new(shortcuts) }
+    }
+
+    pub fn choose_theme(self, theme: Theme) {
+        self.theme.set(theme);
+        dom::store(THEME, theme.key());
+        if let Some(root) = document().document_element() {
+            let _refused = match theme.key() {
+                Some(key) => root.set_attribute("data-theme", key),
+                None => root.remove_attribute("data-theme"),
+            };
+        }
+    }
+
+    pub fn choose_shortcuts(self, on: bool) {
+        self.shortcuts.set(on);
+        dom::store(SHORTCUTS, if on { None } else { Some("off") });
+    }
+}

@@ -1,0 +1,92 @@
+//! What the boot script and the service worker tell: a new version waits, the page can be installed, it works offline.
+//!
+//! The script runs before this program and keeps what it heard in `window.genRegistryBoot`; nothing here registers
+//! workers or caches anything.
+
+use js_sys::{Function, Promise, Reflect};
+use leptos::prelude::*;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+
+use crate::ui::dom;
+
+#[derive(Clone, Copy)]
+pub struct Pwa {
+    pub update_waiting: RwSignal<bool>,
+    pub installable: RwSignal<bool>,
+    pub installed: RwSignal<bool>,
+    pub offline_ready: RwSignal<bool>,
+}
+
+pub fn pwa() -> Pwa {
+    expect_context::<Pwa>()
+}
+
+impl Pwa {
+    pub fn listen() -> Self {
+        let pwa = Self {
+            update_waiting: RwSignal::new(flag("updateWaiting")),
+            installable: RwSignal::new(install_prompt().is_some()),
+            installed: RwSignal::new(dom::media("(display-mode: standalone)")),
+            offline_ready: RwSignal::new(flag("offlineReady")),
+        };
+        // These live as long as the page does.
+        window_event_listener_untyped("gen-update-waiting", move |_| pwa.update_waiting.set(true));
+        window_event_listener_untyped("gen-offline-ready", move |_| pwa.offline_ready.set(true));
+        window_event_listener_untyped("gen-installable", move |_| pwa.installable.set(true));
+        window_event_listener_untyped("gen-installed", move |_| {
+            pwa.installable.set(false);
+            pwa.installed.set(true);
+        });
+        pwa
+    }
+
+    pub fn can_install(self) -> bool {
+        self.installable.get() && !self.installed.get()
+    }
+
+    pub fn apply_update(self) {
+        if !call("applyUpdate") {
+            dom::reload();
+        }
+    }
+
+    pub fn check_for_update(self) {
+        call("checkForUpdate");
+    }
+
+    /// Shows the browser's own question; it can be shown once per event. False: it was not shown or not accepted.
+    pub async fn install(self) -> bool {
+        let Some(prompt) = install_prompt() else {
+            return false;
+        };
+        self.installable.set(false);
+        let Some(shown) = method(&prompt, "prompt").and_then(|show| show.call0(&prompt).ok()) else {
+            return false;
+        };
+        let Ok(choice) = JsFuture::from(Promise::resolve(&shown)).await else {
+            return false;
+        };
+        Reflect::get(&choice, &"outcome".into()).ok().and_then(|o| o.as_string()).as_deref() == Some("accepted")
+    }
+}
+
+fn boot() -> Option<JsValue> {
+    Reflect::get(&window(), &"genRegistryBoot".into()).ok().filter(JsValue::is_object)
+}
+
+fn flag(name: &str) -> bool {
+    boot().and_then(|boot| Reflect::get(&boot, &name.into()).ok()).is_some_and(|value| value.is_truthy())
+}
+
+fn install_prompt() -> Option<JsValue> {
+    Reflect::get(&boot()?, &"installPrompt".into()).ok().filter(JsValue::is_object)
+}
+
+fn method(object: &JsValue, name: &str) -> Option<Function> {
+    Reflect::get(object, &name.into()).ok()?.dyn_into().ok()
+}
+
+fn call(name: &str) -> bool {
+    boot().and_then(|boot| method(&boot, name)?.call0(&boot).ok()).is_some()
+}

@@ -1,0 +1,9 @@
+//! One module per page. A screen asks, shows and sends; it decides nothing.
+
+pub mod home;
+pub mod me;
+pub mod not_found;
+pub mod people;
+pub mod person;
+pub mod settings;
+pub mod welcome;

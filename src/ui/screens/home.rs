@@ -1,0 +1,171 @@
+//! The first page: what this is, a name in one step, and who is here.
+
+use leptos::prelude::*;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::use_navigate;
+
+use crate::node::api::Me;
+use crate::ui::components::avatar::Avatar;
+use crate::ui::components::claim_form::ClaimForm;
+use crate::ui::components::icon::{Icon, icon};
+use crate::ui::components::install_offer::InstallOffer;
+use crate::ui::components::page_head::PageHead;
+use crate::ui::components::person_row::{PersonRow, person_href};
+use crate::ui::fetch::fetched;
+use crate::ui::session::session;
+use crate::ui::text;
+
+/// Enough to show that somebody is here.
+const SHOWN: u32 = 8;
+
+#[component]
+pub fn Home() -> impl IntoView {
+    let session = session();
+    let named = Memo::new(move |_| session.has_name());
+    let asked = Memo::new(move |_| session.me.with(Option::is_some));
+    let title = Signal::derive(move || {
+        session
+            .me
+            .with(|me| me.as_ref().and_then(|me| me.username.clone()))
+            .map_or_else(|| "A name that is yours".to_owned(), |name| format!("Hello, {name}"))
+    });
+    view! {
+        <div class="page home">
+            <div class="home-hero">
+                <div class="home-words">
+                    <PageHead title />
+                    {move || {
+                        if named.get() {
+                            session.me.get().map(|me| view! { <Mine me /> }.into_any())
+                        } else if asked.get() {
+                            Some(view! { <Invitation /> }.into_any())
+                        } else {
+                            Some(view! { <p class="lead muted">"Opening your registry…"</p> }.into_any())
+                        }
+                    }}
+                </div>
+            </div>
+            <InstallOffer />
+            <Neighbours />
+        </div>
+    }
+}
+
+#[component]
+fn Invitation() -> impl IntoView {
+    let navigate = use_navigate();
+    let claimed = Callback::new(move |()| navigate("/welcome?step=backup", NavigateOptions::default()));
+    view! {
+        <p class="lead">
+            "Claim a username, keep it on your own device, and carry it to other people directly. No account, no password, no server that could take it away."
+        </p>
+        <div class="card claim-card">
+            <ClaimForm claimed />
+            <p class="muted">
+                "Only looking? Browse "
+                <a href="/people">"everybody known here"</a>
+                " without a name, or "
+                <a href="/welcome">"read how it works"</a>
+                "."
+            </p>
+        </div>
+    }
+}
+
+#[component]
+fn Mine(me: Me) -> impl IntoView {
+    let username = me.username.unwrap_or_default();
+    let unsafe_still = !me.phrase_checked && me.last_backup_at.is_none();
+    let href = person_href(&username);
+    view! {
+        <p class="lead">"Your name is saved on this device and works with or without a network."</p>
+        <div class="card mine">
+            <Avatar public_key=me.public_key.unwrap_or_default() cid=me.profile.avatar />
+            <div class="mine-text">
+                <p class="mine-name">{username}</p>
+                {me.profile.display_name.map(|name| view! { <p class="muted">{name}</p> })}
+            </div>
+            <div class="actions">
+                <a class="button button-main" href="/me">
+                    {icon(Icon::Pencil)}
+                    "Edit my profile"
+                </a>
+                <a class="button" href=href>
+                    {icon(Icon::Eye)}
+                    "As others see it"
+                </a>
+            </div>
+        </div>
+        {unsafe_still
+            .then(|| {
+                view! {
+                    <div class="card reminder">
+                        {icon(Icon::Shield)}
+                        <div>
+                            <p>
+                                <strong>"Your name exists only on this device."</strong>
+                            </p>
+                            <p class="muted">"If the browser’s data is cleared, it is gone. Two minutes make it safe."</p>
+                        </div>
+                        <a class="button" href="/welcome?step=backup">
+                            "Make it safe"
+                        </a>
+                    </div>
+                }
+            })}
+    }
+}
+
+#[component]
+fn Neighbours() -> impl IntoView {
+    let session = session();
+    let people = fetched(
+        || (),
+        move || session.people_changed.track(),
+        move |()| {
+            let client = session.client();
+            async move { client.list_usernames(String::new(), SHOWN, None).await }
+        },
+    );
+    view! {
+        <section class="home-people" aria-labelledby="home-people-title">
+            <div class="section-head">
+                <h2 id="home-people-title">"People"</h2>
+                {move || {
+                    people
+                        .get()
+                        .and_then(Result::ok)
+                        .filter(|page| page.total > 0)
+                        .map(|page| {
+                            view! {
+                                <a class="more-link" href="/people">
+                                    {format!("See all {}", text::number(page.total))}
+                                    {icon(Icon::Arrow)}
+                                </a>
+                            }
+                        })
+                }}
+            </div>
+            {move || match people.get() {
+                None => view! { <p class="muted">"Looking…"</p> }.into_any(),
+                Some(Err(failure)) => view! { <p>{failure.message} " " {failure.advice}</p> }.into_any(),
+                Some(Ok(page)) if page.people.is_empty() => {
+                    view! {
+                        <div class="empty">
+                            {icon(Icon::People)} <p>"Nobody here yet. Claim a name and be the first."</p>
+                        </div>
+                    }
+                        .into_any()
+                }
+                Some(Ok(page)) => {
+                    view! {
+                        <ul class="people people-grid">
+                            {page.people.into_iter().map(|entry| view! { <PersonRow entry /> }).collect_view()}
+                        </ul>
+                    }
+                        .into_any()
+                }
+            }}
+        </section>
+    }
+}

@@ -1,0 +1,101 @@
+//! My profile: what others see, how I change it, and the name I hold.
+
+mod edit;
+mod rename;
+
+use leptos::prelude::*;
+
+use crate::node::api::Me;
+use crate::ui::components::history::History;
+use crate::ui::components::page_head::PageHead;
+use crate::ui::components::profile_card::ProfileCard;
+use crate::ui::screens::person::Identity;
+use crate::ui::session::session;
+use crate::ui::text;
+use edit::EditProfile;
+use rename::NameSection;
+
+#[component]
+pub fn MyProfile() -> impl IntoView {
+    let session = session();
+    let known = Memo::new(move |_| session.me.with(|me| me.as_ref().map(|me| me.did.is_some())));
+    view! {
+        <div class="page">
+            <PageHead title=Signal::stored("My profile".to_owned()) />
+            {move || match known.get() {
+                None => view! { <p class="muted">"Opening your registry…"</p> }.into_any(),
+                Some(false) => {
+                    view! {
+                        <div class="empty">
+                            <p>"You are browsing without a name. Nothing about you is kept or told to anybody."</p>
+                            <a class="button button-main" href="/welcome?step=name">
+                                "Claim a name"
+                            </a>
+                            <p class="muted">
+                                "Have one already? "
+                                <a href="/settings#restore">"Bring it to this device"</a>
+                                "."
+                            </p>
+                        </div>
+                    }
+                        .into_any()
+                }
+                Some(true) => view! { <Known /> }.into_any(),
+            }}
+        </div>
+    }
+}
+
+#[component]
+fn Known() -> impl IntoView {
+    let session = session();
+    // The forms below keep what is typed into them; only the views of the answer follow it.
+    let me = Memo::new(move |_| session.me.get().unwrap_or_default());
+    view! {
+        <section aria-labelledby="preview-title">
+            <h2 id="preview-title">"As others see it"</h2>
+            {move || preview(me.get())}
+        </section>
+        <div class="columns">
+            <EditProfile me />
+            <NameSection me />
+        </div>
+        <div class="columns">
+            <section class="card" aria-labelledby="my-history-title">
+                <h2 id="my-history-title">"Names"</h2>
+                {move || view! { <History entries=me.with(|me| me.history.clone()) /> }}
+                <p class="muted">
+                    {move || {
+                        me.with(|me| {
+                            format!(
+                                "Your registry holds {} in {}.",
+                                text::count(me.changes, "change", "changes"),
+                                text::size(me.document_bytes),
+                            )
+                        })
+                    }}
+                </p>
+            </section>
+            {move || {
+                let (did, safety_words) = me.with(|me| (me.did.clone().unwrap_or_default(), me.safety_words.clone()));
+                view! { <Identity did safety_words /> }
+            }}
+        </div>
+    }
+}
+
+fn preview(me: Me) -> impl IntoView {
+    let name = match me.username {
+        Some(username) => view! { <p class="profile-name">{username}</p> }.into_any(),
+        None => view! { <p class="muted">"No name at the moment"</p> }.into_any(),
+    };
+    view! {
+        <ProfileCard
+            public_key=me.public_key.unwrap_or_default()
+            profile=me.profile
+            name
+            status=me.name_status
+            registered_at=me.registered_at
+        />
+    }
+}

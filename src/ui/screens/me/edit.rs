@@ -1,0 +1,211 @@
+//! The form for everything about me but the name.
+
+use leptos::html;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use serde_bytes::ByteBuf;
+
+use crate::node::api::{Me, Profile, ProfileChanges};
+use crate::node::failure::Failure;
+use crate::ui::components::avatar::Avatar;
+use crate::ui::components::field::{Submit, TextArea, TextField};
+use crate::ui::components::icon::{Icon, icon};
+use crate::ui::components::notice::FailureNotice;
+use crate::ui::session::{Session, session};
+use crate::ui::{dom, picture};
+
+/// What is to become of the picture.
+#[derive(Clone, PartialEq)]
+enum Chosen {
+    Unchanged,
+    None,
+    New { bytes: Vec<u8>, url: String },
+}
+
+fn one_per_line(links: &[String]) -> String {
+    links.join("\n")
+}
+
+fn lines(text: &str) -> Vec<String> {
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
+}
+
+#[component]
+pub fn EditProfile(me: Memo<Me>) -> impl IntoView {
+    let session = session();
+    let start = me.with_untracked(|me| me.profile.clone());
+    let display_name = RwSignal::new(start.display_name.clone().unwrap_or_default());
+    let bio = RwSignal::new(start.bio.clone().unwrap_or_default());
+    let links = RwSignal::new(one_per_line(&start.links));
+    let chosen = RwSignal::new(Chosen::Unchanged);
+    let busy = RwSignal::new(false);
+    let failure = RwSignal::new(None::<Failure>);
+    // Changes from elsewhere (another tab, an undo) show up in fields that were left as they were.
+    Effect::new(move |before: Option<Profile>| {
+        let now = me.with(|me| me.profile.clone());
+        if let Some(before) = before.filter(|before| *before != now) {
+            let follow = |field: RwSignal<String>, old: String, new: String| {
+                if field.get_untracked() == old {
+                    field.set(new);
+                }
+            };
+            follow(display_name, before.display_name.unwrap_or_default(), now.display_name.clone().unwrap_or_default());
+            follow(bio, before.bio.unwrap_or_default(), now.bio.clone().unwrap_or_default());
+            follow(links, one_per_line(&before.links), one_per_line(&now.links));
+        }
+        now
+    });
+    let send = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        if busy.get_untracked() {
+            return;
+        }
+        busy.set(true);
+        failure.set(None);
+        let before = me.with_untracked(|me| me.profile.clone());
+        let changes = ProfileChanges {
+            display_name: Some(display_name.get_untracked().trim().to_owned()),
+            bio: Some(bio.get_untracked().trim().to_owned()),
+            links: Some(lines(&links.get_untracked())),
+            avatar: match chosen.get_untracked() {
+                Chosen::Unchanged => None,
+                Chosen::None => Some(ByteBuf::new()),
+                Chosen::New { bytes, .. } => Some(ByteBuf::from(bytes)),
+            },
+        };
+        spawn_local(async move {
+            let old_picture = match (&changes.avatar, &before.avatar) {
+                (Some(_), Some(cid)) => session.client().block(cid.clone()).await.ok().flatten().map(|b| b.bytes),
+                _ => None,
+            };
+            let picture_changed = changes.avatar.is_some();
+            match session.client().update_profile(changes).await {
+                Ok(me) => {
+                    session.became(*me);
+                    chosen.try_set(Chosen::Unchanged);
+                    let undo = ProfileChanges {
+                        display_name: Some(before.display_name.unwrap_or_default()),
+                        bio: Some(before.bio.unwrap_or_default()),
+                        links: Some(before.links),
+                        avatar: picture_changed.then(|| ByteBuf::from(old_picture.unwrap_or_default())),
+                    };
+                    session.toasts.with_undo(
+                        "Profile saved on this device.",
+                        Callback::new(move |()| put_back(session, undo.clone())),
+                    );
+                }
+                Err(why) => {
+                    failure.try_set(Some(why));
+                }
+            }
+            busy.try_set(false);
+        });
+    };
+    view! {
+        <section class="card" aria-labelledby="edit-title">
+            <h2 id="edit-title">"Edit profile"</h2>
+            <form class="stack" on:submit=send>
+                <PictureField me chosen />
+                <TextField id="profile-display" label="Display name" value=display_name testid="profile-display" autocomplete="name" hint="How you like to be called. Anybody may use any display name." />
+                <TextArea id="profile-bio" label="About you" value=bio testid="profile-bio" />
+                <TextArea id="profile-links" label="Links" value=links testid="profile-links" rows=3 hint="One address on each line, such as https://example.org" />
+                <FailureNotice failure />
+                <Submit label="Save" working="Saving…" busy testid="profile-save" />
+            </form>
+        </section>
+    }
+}
+
+fn put_back(session: Session, old: ProfileChanges) {
+    spawn_local(async move {
+        match session.client().update_profile(old).await {
+            Ok(me) => {
+                session.became(*me);
+                session.toasts.good("Put back as it was.");
+            }
+            Err(why) => session.fail(&why),
+        }
+    });
+}
+
+#[component]
+fn PictureField(me: Memo<Me>, chosen: RwSignal<Chosen>) -> impl IntoView {
+    let trouble = RwSignal::new(None::<String>);
+    let busy = RwSignal::new(false);
+    let input = NodeRef::<html::Input>::new();
+    let pick = move |_| {
+        let Some(file) = input.get_untracked().and_then(|input| input.files()).and_then(|files| files.get(0)) else {
+            return;
+        };
+        busy.set(true);
+        trouble.set(None);
+        spawn_local(async move {
+            match picture::small_square(&file).await {
+                Ok(bytes) => {
+                    let url =
+                        dom::blob(&bytes, "image/*").and_then(|b| web_sys::Url::create_object_url_with_blob(&b).ok());
+                    chosen.try_set(Chosen::New { bytes, url: url.unwrap_or_default() });
+                }
+                Err(why) => {
+                    trouble.try_set(Some(why.to_string()));
+                }
+            }
+            busy.try_set(false);
+            // The same file can be chosen again after a change of mind.
+            if let Some(Some(input)) = input.try_get_untracked() {
+                input.set_value("");
+            }
+        });
+    };
+    let face = move || {
+        let (key, cid) = me.with(|me| (me.public_key.clone().unwrap_or_default(), me.profile.avatar.clone()));
+        match chosen.get() {
+            Chosen::Unchanged => view! { <Avatar public_key=key cid /> }.into_any(),
+            Chosen::None => view! { <Avatar public_key=key cid=None /> }.into_any(),
+            Chosen::New { url, .. } => view! {
+                <span class="avatar">
+                    <img class="avatar-picture" src=url alt="The chosen picture" />
+                </span>
+            }
+            .into_any(),
+        }
+    };
+    let has_one = move || match chosen.get() {
+        Chosen::Unchanged => me.with(|me| me.profile.avatar.is_some()),
+        Chosen::None => false,
+        Chosen::New { .. } => true,
+    };
+    view! {
+        <div class="picture-field">
+            {face}
+            <div class="picture-controls">
+                <label class="field-label" for="profile-picture">
+                    "Picture"
+                </label>
+                <input
+                    class="file-input"
+                    id="profile-picture"
+                    type="file"
+                    accept="image/png,image/jpeg,image/webp,image/gif"
+                    data-testid="profile-avatar"
+                    aria-describedby="profile-picture-hint"
+                    node_ref=input
+                    disabled=move || busy.get()
+                    on:change=pick
+                />
+                <p class="field-hint" id="profile-picture-hint">
+                    "The middle square is kept, 256 pixels wide. Without a picture your key draws one."
+                </p>
+                <p class="field-error" role="alert">
+                    {move || trouble.get()}
+                </p>
+                <Show when=has_one>
+                    <button type="button" class="button button-small" on:click=move |_| chosen.set(Chosen::None)>
+                        {icon(Icon::Trash)}
+                        "Remove picture"
+                    </button>
+                </Show>
+            </div>
+        </div>
+    }
+}

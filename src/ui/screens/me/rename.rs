@@ -1,0 +1,159 @@
+//! The name: choosing another, giving it up, or claiming one anew. Says beforehand what happens to the old one.
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use leptos_router::hooks::use_query_map;
+
+use crate::node::api::{Me, ProfileChanges};
+use crate::node::failure::Failure;
+use crate::ui::components::claim_form::ClaimForm;
+use crate::ui::components::field::Submit;
+use crate::ui::components::modal::Modal;
+use crate::ui::components::name_field::{NameChoice, NameField};
+use crate::ui::components::notice::FailureNotice;
+use crate::ui::session::{Session, session};
+
+#[component]
+pub fn NameSection(me: Memo<Me>) -> impl IntoView {
+    let named = Memo::new(move |_| me.with(|me| me.username.is_some()));
+    view! {
+        <section class="card" id="rename" aria-labelledby="name-title">
+            <h2 id="name-title">"Name"</h2>
+            {move || {
+                if named.get() {
+                    view! { <Rename me /> }.into_any()
+                } else {
+                    view! {
+                        <p>"You hold no name at the moment. Your profile and your history stay as they are."</p>
+                        <ClaimForm claimed=Callback::new(|()| {}) />
+                    }
+                        .into_any()
+                }
+            }}
+        </section>
+    }
+}
+
+#[component]
+fn Rename(me: Memo<Me>) -> impl IntoView {
+    let session = session();
+    let query = use_query_map();
+    let choice = NameChoice::new(query.with_untracked(|query| query.get("rename")).unwrap_or_default());
+    let busy = RwSignal::new(false);
+    let failure = RwSignal::new(None::<Failure>);
+    let giving_up = RwSignal::new(false);
+    Effect::new(move |_| {
+        choice.text.track();
+        failure.set(None);
+    });
+    let current = move || me.with(|me| me.username.clone()).unwrap_or_default();
+    let send = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        if busy.get_untracked() || !choice.can_be_claimed() {
+            return;
+        }
+        busy.set(true);
+        spawn_local(async move {
+            let outcome = session.client().rename(choice.text.get_untracked()).await;
+            busy.try_set(false);
+            match outcome {
+                Ok(me) => {
+                    let name = me.username.clone().unwrap_or_default();
+                    choice.text.try_set(String::new());
+                    session.became(*me);
+                    session.toasts.good(format!("You are {name} now. Your old name leads here."));
+                }
+                Err(why) => {
+                    failure.try_set(Some(why));
+                }
+            }
+        });
+    };
+    view! {
+        <p>
+            "You are "
+            <strong>{current}</strong>
+            ". With a new name the old one is given up: it leads to your new name until somebody else holds it. Others can claim it after 30 days; you can take it back at any time before."
+        </p>
+        <form class="stack" on:submit=send>
+            <NameField choice id="rename-name" label="New name" />
+            <FailureNotice failure />
+            <Submit
+                label="Change my name"
+                working="Changing…"
+                busy
+                testid="rename"
+                disabled=Signal::derive(move || !choice.can_be_claimed())
+            />
+        </form>
+        <div class="card-foot">
+            <button type="button" class="button button-danger-quiet" data-testid="release" on:click=move |_| giving_up.set(true)>
+                "Give up my name…"
+            </button>
+        </div>
+        <Modal open=giving_up id="give-up-title" title="Give up your name?">
+            <GiveUp name=current() leave=Callback::new(move |()| giving_up.set(false)) />
+        </Modal>
+    }
+}
+
+#[component]
+fn GiveUp(name: String, leave: Callback<()>) -> impl IntoView {
+    let session = session();
+    let busy = RwSignal::new(false);
+    let failure = RwSignal::new(None::<Failure>);
+    let old = StoredValue::new(name.clone());
+    let send = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        if busy.get_untracked() {
+            return;
+        }
+        busy.set(true);
+        failure.set(None);
+        spawn_local(async move {
+            let name = old.get_value();
+            match session.client().release_username().await {
+                Ok(me) => {
+                    leave.try_run(());
+                    session.became(*me);
+                    let undo = Callback::new({
+                        let name = name.clone();
+                        move |()| take_back(session, name.clone())
+                    });
+                    session.toasts.with_undo(format!("{name} is given up."), undo);
+                }
+                Err(why) => {
+                    failure.try_set(Some(why));
+                }
+            }
+            busy.try_set(false);
+        });
+    };
+    view! {
+        <form class="stack" on:submit=send>
+            <p>
+                <strong>{name}</strong>
+                " stays in your history. For 30 days only you can claim it again; after that anybody can. Your key, profile and history stay."
+            </p>
+            <FailureNotice failure />
+            <div class="actions">
+                <Submit label="Give it up" working="Giving it up…" busy class="button button-danger" testid="release-confirm" />
+                <button type="button" class="button" on:click=move |_| leave.run(())>
+                    "Keep it"
+                </button>
+            </div>
+        </form>
+    }
+}
+
+fn take_back(session: Session, name: String) {
+    spawn_local(async move {
+        match session.client().register_username(name, ProfileChanges::default()).await {
+            Ok(me) => {
+                session.toasts.good(format!("{} is yours again.", me.username.clone().unwrap_or_default()));
+                session.became(*me);
+            }
+            Err(why) => session.fail(&why),
+        }
+    });
+}

@@ -1,0 +1,26 @@
+//! The page for addresses that lead nowhere: offers a search for what the address seems to mean.
+
+use leptos::prelude::*;
+use leptos_router::hooks::use_location;
+
+use crate::ui::components::page_head::PageHead;
+use crate::ui::components::search_box::SearchBox;
+
+#[component]
+pub fn NotFound() -> impl IntoView {
+    let path = use_location().pathname.get_untracked();
+    let wanted = path.rsplit('/').find(|part| !part.is_empty()).map(leptos_router::location::Url::unescape);
+    view! {
+        <div class="page page-narrow">
+            <PageHead title=Signal::stored("There is no such page".to_owned()) />
+            <p class="lead">"The address leads nowhere in this app. Perhaps you were looking for a person?"</p>
+            <SearchBox id="lost-search" label="Find people by name" suggested=wanted.unwrap_or_default() />
+            <p>
+                <a href="/">"Go to the start"</a>
+                " or "
+                <a href="/people">"see everybody"</a>
+                "."
+            </p>
+        </div>
+    }
+}

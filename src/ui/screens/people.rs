@@ -1,0 +1,171 @@
+//! Everybody known here, by name: a prefix search that lives in the address, an index of letters, and a list that
+//! grows as it is scrolled.
+
+mod list;
+
+use leptos::prelude::*;
+use leptos_router::hooks::use_query_map;
+
+use crate::ui::components::icon::{Icon, icon};
+use crate::ui::components::notice::FailureNotice;
+use crate::ui::components::page_head::PageHead;
+use crate::ui::components::person_row::PersonRow;
+use crate::ui::components::search_box::{SearchBox, people_href};
+use crate::ui::session::session;
+use crate::ui::{dom, text};
+use list::Directory;
+
+#[component]
+pub fn People() -> impl IntoView {
+    let query = use_query_map();
+    let prefix = Memo::new(move |_| query.with(|query| query.get("q")).unwrap_or_default().trim().to_owned());
+    let after = Memo::new(move |_| query.with(|query| query.get("after")));
+    let directory = Directory::new(prefix, after);
+    let title = Signal::derive(move || {
+        prefix.with(|prefix| if prefix.is_empty() { "People".to_owned() } else { format!("People: {prefix}…") })
+    });
+    view! {
+        <div class="page">
+            <PageHead title />
+            <div class="people-tools">
+                <SearchBox id="people-search" label="Find people by the start of their name" testid="people-search" />
+                <p class="muted people-count" role="status">
+                    {move || counted(directory, &prefix.get())}
+                </p>
+            </div>
+            <Letters directory prefix />
+            <FailureNotice failure=directory.failure />
+            <ul class="people" on:keydown=walk>
+                <For each=move || directory.people.get() key=|entry| entry.clone().into_key() let:entry>
+                    <PersonRow entry=entry.0 />
+                </For>
+            </ul>
+            <Rest directory prefix />
+        </div>
+    }
+}
+
+fn counted(directory: Directory, prefix: &str) -> String {
+    match directory.total.get() {
+        None => "Looking…".to_owned(),
+        Some(total) if prefix.is_empty() => format!("{} known here", text::count(total, "name", "names")),
+        Some(total) => format!("{} with “{prefix}”", text::count(total, "name begins", "names begin")),
+    }
+}
+
+#[component]
+fn Letters(directory: Directory, prefix: Memo<String>) -> impl IntoView {
+    view! {
+        <Show when=move || directory.initials.with(|initials| !initials.is_empty())>
+            <nav class="letters" aria-label="By first letter">
+                <ul>
+                    {move || {
+                        let chosen = prefix.get().to_lowercase();
+                        let link = |letter: String, name: String, count: String, current: bool| {
+                            view! {
+                                <li>
+                                    <a class="letter" href=people_href(&letter) aria-current=current.then_some("true") title=count>
+                                        {name}
+                                    </a>
+                                </li>
+                            }
+                        };
+                        let mut links = vec![
+                            link(String::new(), "All".to_owned(), "Everybody".to_owned(), chosen.is_empty()),
+                        ];
+                        links.extend(directory.initials.get().into_iter().map(|(letter, count)| {
+                            let current = chosen.starts_with(&letter.to_lowercase());
+                            link(letter.to_lowercase(), letter.to_uppercase(), text::count(count, "name", "names"), current)
+                        }));
+                        links
+                    }}
+                </ul>
+            </nav>
+        </Show>
+    }
+}
+
+/// The end of the list: more to come, or why there is nothing.
+#[component]
+fn Rest(directory: Directory, prefix: Memo<String>) -> impl IntoView {
+    let session = session();
+    let href = move || {
+        directory.cursor.get().map(|cursor| {
+            let glue = if prefix.with(String::is_empty) { '?' } else { '&' };
+            format!("{}{glue}after={}", people_href(&prefix.get()), dom::encode(&cursor))
+        })
+    };
+    let more = move |event: leptos::ev::MouseEvent| {
+        // Opening the next page in a new tab stays possible.
+        if !(event.ctrl_key() || event.meta_key() || event.shift_key() || event.button() != 0) {
+            event.prevent_default();
+            directory.more();
+        }
+    };
+    let has_more = Memo::new(move |_| directory.cursor.with(Option::is_some));
+    view! {
+        <Show when=move || has_more.get()>
+            <p class="people-more" node_ref=directory.end>
+                <a class="button" href=move || href().unwrap_or_default() on:click=more>
+                    {move || if directory.loading.get() { "Loading more…" } else { "Show more" }}
+                </a>
+            </p>
+        </Show>
+        <Show when=move || directory.total.get() == Some(0)>
+            <div class="empty">
+                {icon(Icon::People)}
+                {move || {
+                    let prefix = prefix.get();
+                    if prefix.is_empty() {
+                        view! {
+                            <p>"Nobody here yet."</p>
+                            <Show when=move || !session.has_name()>
+                                <a class="button button-main" href="/welcome?step=name">
+                                    "Claim a name"
+                                </a>
+                            </Show>
+                        }
+                            .into_any()
+                    } else {
+                        let look = format!("/u/{}", dom::encode(&prefix));
+                        view! {
+                            <p>{format!("No name known here begins with “{prefix}”.")}</p>
+                            <a class="button" href=look>
+                                {format!("Is “{prefix}” free?")}
+                            </a>
+                        }
+                            .into_any()
+                    }
+                }}
+            </div>
+        </Show>
+    }
+}
+
+/// Arrow keys move through the links; Up on the first returns to the field.
+fn walk(event: leptos::ev::KeyboardEvent) {
+    let step = match event.key().as_str() {
+        "ArrowDown" => 1,
+        "ArrowUp" => -1,
+        _ => return,
+    };
+    let Some(here) = dom::focused().filter(|element| element.class_list().contains("person-link")) else {
+        return;
+    };
+    event.prevent_default();
+    let row = here.parent_element();
+    let next = if step > 0 {
+        row.and_then(|row| row.next_element_sibling())
+    } else {
+        row.and_then(|row| row.previous_element_sibling())
+    };
+    let link = next.and_then(|row| row.query_selector(".person-link").ok().flatten());
+    let target = match link {
+        Some(link) => wasm_bindgen::JsCast::dyn_into::<web_sys::HtmlElement>(link).ok(),
+        None if step < 0 => dom::find("#people-search"),
+        None => None,
+    };
+    if let Some(target) = target {
+        let _not_focusable = target.focus();
+    }
+}

@@ -1,0 +1,155 @@
+//! The pages of the directory that are on show, and the next one when the end comes into view.
+
+use leptos::html;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use wasm_bindgen::JsCast;
+use wasm_bindgen::closure::Closure;
+use web_sys::{IntersectionObserver, IntersectionObserverEntry};
+
+use crate::node::api::{PeoplePage, UsernameEntry};
+use crate::node::failure::Failure;
+use crate::ui::session::{Session, session};
+
+const PAGE: u32 = 60;
+
+/// A row; it is drawn anew when anything that it shows has changed.
+#[derive(Clone)]
+pub struct Row(pub UsernameEntry);
+
+impl Row {
+    pub fn into_key(self) -> (String, String, Option<String>, Option<String>, u8) {
+        (self.0.did, self.0.username, self.0.display_name, self.0.avatar, self.0.status as u8)
+    }
+}
+
+#[derive(Clone, Copy)]
+pub struct Directory {
+    pub people: RwSignal<Vec<Row>>,
+    pub cursor: RwSignal<Option<String>>,
+    pub total: RwSignal<Option<u64>>,
+    pub initials: RwSignal<Vec<(String, u64)>>,
+    pub loading: RwSignal<bool>,
+    pub failure: RwSignal<Option<Failure>>,
+    pub end: NodeRef<html::P>,
+    prefix: Memo<String>,
+    after: Memo<Option<String>>,
+    turn: StoredValue<u64>,
+    session: Session,
+}
+
+impl Directory {
+    pub fn new(prefix: Memo<String>, after: Memo<Option<String>>) -> Self {
+        let session = session();
+        let directory = Self {
+            people: RwSignal::new(Vec::new()),
+            cursor: RwSignal::new(None),
+            total: RwSignal::new(None),
+            initials: RwSignal::new(Vec::new()),
+            loading: RwSignal::new(false),
+            failure: RwSignal::new(None),
+            end: NodeRef::new(),
+            prefix,
+            after,
+            turn: StoredValue::new(0),
+            session,
+        };
+        Effect::new(move |before: Option<(String, Option<String>)>| {
+            session.people_changed.track();
+            let now = (prefix.get(), after.get());
+            // News about people must not throw the reader back to the top.
+            let shown = directory.people.with_untracked(Vec::len) as u32;
+            directory.begin(if before.as_ref() == Some(&now) { shown.max(PAGE) } else { PAGE });
+            now
+        });
+        directory.watch_the_end();
+        directory
+    }
+
+    fn begin(self, rows: u32) {
+        let mine = self.next_turn();
+        let (prefix, after) = (self.prefix.get_untracked(), self.after.get_untracked());
+        self.loading.set(true);
+        spawn_local(async move {
+            let page = self.session.client().list_usernames(prefix, rows, after).await;
+            self.take(mine, page, |people, page| *people = page);
+        });
+    }
+
+    pub fn more(self) {
+        let Some(Some(cursor)) = self.cursor.try_get_untracked() else {
+            return;
+        };
+        if self.loading.get_untracked() {
+            return;
+        }
+        let mine = self.next_turn();
+        let prefix = self.prefix.get_untracked();
+        self.loading.set(true);
+        spawn_local(async move {
+            let page = self.session.client().list_usernames(prefix, PAGE, Some(cursor)).await;
+            self.take(mine, page, |people, mut page| people.append(&mut page));
+        });
+    }
+
+    fn next_turn(self) -> u64 {
+        self.turn.update_value(|turn| *turn += 1);
+        self.turn.get_value()
+    }
+
+    fn take(self, mine: u64, page: Result<PeoplePage, Failure>, put: impl FnOnce(&mut Vec<Row>, Vec<Row>)) {
+        if self.turn.try_get_value() != Some(mine) {
+            return;
+        }
+        self.loading.set(false);
+        match page {
+            Ok(page) => {
+                self.failure.set(None);
+                self.total.set(Some(page.total));
+                self.initials.set(page.initials);
+                self.people.update(|people| put(people, page.people.into_iter().map(Row).collect()));
+                self.cursor.set(page.cursor);
+                self.still_in_view();
+            }
+            Err(failure) => self.failure.set(Some(failure)),
+        }
+    }
+
+    /// The observer tells of coming into view once; a tall window may need several pages.
+    fn still_in_view(self) {
+        request_animation_frame(move || {
+            let Some(Some(end)) = self.end.try_get_untracked() else {
+                return;
+            };
+            let height = window().inner_height().ok().and_then(|height| height.as_f64()).unwrap_or_default();
+            if end.get_bounding_client_rect().top() < height {
+                self.more();
+            }
+        });
+    }
+
+    fn watch_the_end(self) {
+        Effect::new(move |_| {
+            let Some(end) = self.end.get() else {
+                return;
+            };
+            let seen = Closure::<dyn FnMut(js_sys::Array)>::new(move |entries: js_sys::Array| {
+                let visible = entries
+                    .iter()
+                    .filter_map(|entry| entry.dyn_into::<IntersectionObserverEntry>().ok())
+                    .any(|entry| entry.is_intersecting());
+                if visible {
+                    self.more();
+                }
+            });
+            // Without an observer the link still works.
+            if let Ok(observer) = IntersectionObserver::new(seen.as_ref().unchecked_ref()) {
+                observer.observe(&end);
+                let kept = StoredValue::new_local((observer, seen));
+                on_cleanup(move || {
+                    kept.try_with_value(|(observer, _)| observer.disconnect());
+                });
+            }
+        });
+    }
+}

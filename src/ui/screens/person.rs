@@ -1,0 +1,234 @@
+//! One person's page, found by name or by identity.
+
+mod absent;
+mod details;
+
+use leptos::prelude::*;
+use leptos_router::hooks::use_params_map;
+
+use crate::node::api::{LosingClaim, NameReport, Person, UsernameEntry};
+use crate::node::client::Client;
+use crate::node::failure::Failure;
+use crate::ui::components::notice::{Notice, NoticeTone};
+use crate::ui::components::page_head::PageHead;
+use crate::ui::components::person_row::person_href;
+use crate::ui::components::profile_card::ProfileCard;
+use crate::ui::fetch::fetched;
+use crate::ui::session::session;
+use crate::ui::text;
+use crate::ui::time::Moment;
+use absent::Absent;
+use details::Details;
+pub use details::Identity;
+
+/// What is known of a name, and the page of whoever it leads to.
+#[derive(Clone)]
+struct Found {
+    report: NameReport,
+    person: Option<Person>,
+}
+
+async fn find(client: Client, name: String) -> Result<Found, Failure> {
+    let report = client.lookup_username(name).await?;
+    let person = match report.holder.as_ref().or(report.redirect.as_ref()) {
+        Some(entry) => client.person(entry.did.clone()).await?.map(|person| *person),
+        None => None,
+    };
+    Ok(Found { report, person })
+}
+
+#[component]
+pub fn PersonByName() -> impl IntoView {
+    let session = session();
+    let params = use_params_map();
+    let name = Memo::new(move |_| params.with(|params| params.get("name")).unwrap_or_default());
+    let found =
+        fetched(move || name.get(), move || session.people_changed.track(), move |name| find(session.client(), name));
+    let title = Signal::derive(move || {
+        let led_to = found.with(|found| match found {
+            Some(Ok(found)) => {
+                found.report.holder.as_ref().or(found.report.redirect.as_ref()).map(|e| e.username.clone())
+            }
+            _ => None,
+        });
+        led_to.unwrap_or_else(|| name.get())
+    });
+    view! {
+        <div class="page">
+            <PageHead title testid="person-name" />
+            {move || match found.get() {
+                None => view! { <p class="muted" role="status">"Looking…"</p> }.into_any(),
+                Some(Err(failure)) => failed(failure),
+                Some(Ok(found)) => shown(found),
+            }}
+        </div>
+    }
+}
+
+#[component]
+pub fn PersonByDid() -> impl IntoView {
+    let session = session();
+    let params = use_params_map();
+    let did = Memo::new(move |_| params.with(|params| params.get("did")).unwrap_or_default());
+    let found = fetched(
+        move || did.get(),
+        move || session.people_changed.track(),
+        move |did| {
+            let client = session.client();
+            async move { Ok(client.person(did).await?.map(|person| *person)) }
+        },
+    );
+    let title = Signal::derive(move || {
+        let name = found.with(|found| match found {
+            Some(Ok(Some(person))) => person.entry.as_ref().map(|entry| entry.username.clone()),
+            _ => None,
+        });
+        name.unwrap_or_else(|| text::shortened(&did.get()))
+    });
+    view! {
+        <div class="page">
+            <PageHead title testid="person-name" />
+            {move || match found.get() {
+                None => view! { <p class="muted" role="status">"Looking…"</p> }.into_any(),
+                Some(Err(failure)) => failed(failure),
+                Some(Ok(Some(person))) => view! { <PersonView person /> }.into_any(),
+                Some(Ok(None)) => {
+                    view! {
+                        <div class="empty">
+                            <p>"Nobody with this identity is known on this device."</p>
+                            <p class="muted">"They may be known elsewhere: their registry comes here once a peer that has it is met."</p>
+                            <a class="button" href="/people">
+                                "See everybody known here"
+                            </a>
+                        </div>
+                    }
+                        .into_any()
+                }
+            }}
+        </div>
+    }
+}
+
+fn failed(failure: Failure) -> AnyView {
+    view! {
+        <Notice tone=NoticeTone::Bad>
+            <p>
+                <strong>{failure.message}</strong>
+            </p>
+            <p>{failure.advice}</p>
+        </Notice>
+    }
+    .into_any()
+}
+
+fn shown(found: Found) -> AnyView {
+    let Found { report, person } = found;
+    let basis = format!("This answer rests on {}.", text::basis(report.records, report.registries));
+    let notices = view! {
+        {report.redirect.clone().filter(|_| report.holder.is_none()).map(|entry| moved(&report, entry))}
+        {report.holder.clone().map(|holder| contested(&report, &holder))}
+    };
+    match person {
+        Some(person) => {
+            view! {
+                {notices}
+                <PersonView person />
+                <p class="muted basis">{basis}</p>
+            }
+        }
+        .into_any(),
+        None => {
+            view! {
+                {notices}
+                <Absent report />
+                <p class="muted basis">{basis}</p>
+            }
+        }
+        .into_any(),
+    }
+}
+
+fn moved(report: &NameReport, entry: UsernameEntry) -> impl IntoView + use<> {
+    let old = report.asked.clone();
+    let free_at = report.free_at;
+    view! {
+        <div data-testid="redirect">
+            <Notice tone=NoticeTone::Info>
+                <p>
+                    <strong>{old}</strong>
+                    " was given up. Its owner now goes by "
+                    <a href=person_href(&entry.username)>{entry.username.clone()}</a>
+                    "."
+                </p>
+                {free_at.map(|at| view! { <p>"The old name is free for everyone " <Moment at /> "."</p> })}
+            </Notice>
+        </div>
+    }
+}
+
+/// Both claims, both times, and the rule that decided.
+fn contested(report: &NameReport, holder: &UsernameEntry) -> Option<impl IntoView + use<>> {
+    if report.losers.is_empty() {
+        return None;
+    }
+    let why = report.why.clone();
+    let losers = report.losers.iter().cloned().map(|loser| {
+        let LosingClaim { did, username, claimed_at, reason } = loser;
+        view! {
+            <li>
+                <a href=format!("/id/{did}")>{username}</a>
+                " claimed "
+                <Moment at=claimed_at />
+                ". "
+                {reason}
+            </li>
+        }
+    });
+    Some(view! {
+        <section class="card contest" aria-labelledby="contest-title">
+            <h2 id="contest-title">"Others claim this name too"</h2>
+            <p>
+                <strong>{holder.username.clone()}</strong>
+                " holds it, claimed "
+                <Moment at=holder.registered_at />
+                ". "
+                {why}
+            </p>
+            <ul>{losers.collect_view()}</ul>
+        </section>
+    })
+}
+
+#[component]
+fn PersonView(person: Person) -> impl IntoView {
+    let mine = person.mine;
+    let (status, registered_at) =
+        person.entry.as_ref().map_or((None, None), |entry| (Some(entry.status), Some(entry.registered_at)));
+    let nameless = person.entry.is_none();
+    let name =
+        if nameless { view! { <p class="muted">"Has no name at the moment."</p> }.into_any() } else { ().into_any() };
+    view! {
+        <ProfileCard
+            public_key=person.public_key.clone()
+            profile=person.profile.clone()
+            name
+            status
+            registered_at
+            mine
+        />
+        {mine
+            .then(|| {
+                view! {
+                    <p>
+                        <a class="button" href="/me">
+                            "Edit my profile"
+                        </a>
+                    </p>
+                }
+            })}
+        <Details did=person.did history=person.history safety_words=person.safety_words />
+        {person
+            .updated_at
+            .map(|at| view! { <p class="muted basis">"Last news from this person reached this device " <Moment at /> "."</p> })}
+    }
+}

@@ -1,0 +1,38 @@
+//! Two ways to keep the key safe: words on paper, a sealed file.
+
+use leptos::prelude::*;
+
+use crate::ui::components::backup_export::BackupExport;
+use crate::ui::components::recovery::RecoveryWords;
+use crate::ui::session::session;
+use crate::ui::time::Moment;
+
+#[component]
+pub fn Backup(has_key: Memo<bool>) -> impl IntoView {
+    let session = session();
+    let checked = Memo::new(move |_| session.me.with(|me| me.as_ref().is_some_and(|me| me.phrase_checked)));
+    let last = Memo::new(move |_| session.me.with(|me| me.as_ref().and_then(|me| me.last_backup_at)));
+    view! {
+        <section class="card" id="backup" aria-labelledby="backup-title">
+            <h2 id="backup-title">"Backup"</h2>
+            <Show
+                when=move || has_key.get()
+                fallback=|| view! { <p class="muted">"There is nothing to keep safe yet. Claim a name first."</p> }
+            >
+                <h3>"24 words on paper"</h3>
+                <p class="muted">
+                    {move || if checked.get() { "You have checked your words." } else { "You have not checked your words yet." }}
+                </p>
+                <RecoveryWords />
+                <h3>"Encrypted file"</h3>
+                <p class="muted">
+                    {move || match last.get() {
+                        Some(at) => view! { "Last saved " <Moment at /> "." }.into_any(),
+                        None => "Never saved from this device.".into_any(),
+                    }}
+                </p>
+                <BackupExport />
+            </Show>
+        </section>
+    }
+}

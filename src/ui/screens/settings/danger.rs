@@ -1,0 +1,100 @@
+//! Removing the key from this device, behind a typed confirmation.
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+use crate::node::failure::Failure;
+use crate::ui::components::field::{Submit, TextField};
+use crate::ui::components::modal::Modal;
+use crate::ui::components::notice::{FailureNotice, Notice, NoticeTone};
+use crate::ui::session::session;
+
+/// Typed by people without a name.
+const WORD: &str = "forget";
+
+#[component]
+pub fn Danger(has_key: Memo<bool>) -> impl IntoView {
+    let open = RwSignal::new(false);
+    view! {
+        <section class="card card-danger" id="danger" aria-labelledby="danger-title">
+            <h2 id="danger-title">"Forget"</h2>
+            <p>"Removes your key from this device. What you have made public stays public; without a backup you can never change it again."</p>
+            <button
+                type="button"
+                class="button button-danger"
+                data-testid="forget"
+                disabled=move || !has_key.get()
+                on:click=move |_| open.set(true)
+            >
+                "Forget my identity…"
+            </button>
+            <Modal open id="forget-title" title="Forget your identity?">
+                <Confirm leave=Callback::new(move |()| open.set(false)) />
+            </Modal>
+        </section>
+    }
+}
+
+#[component]
+fn Confirm(leave: Callback<()>) -> impl IntoView {
+    let session = session();
+    let (did, name, safe) = session.me.with_untracked(|me| {
+        me.as_ref().map_or((String::new(), None, false), |me| {
+            (me.did.clone().unwrap_or_default(), me.username.clone(), me.phrase_checked || me.last_backup_at.is_some())
+        })
+    });
+    let expected = name.unwrap_or_else(|| WORD.to_owned());
+    let typed = RwSignal::new(String::new());
+    let busy = RwSignal::new(false);
+    let failure = RwSignal::new(None::<Failure>);
+    let matches = {
+        let expected = expected.clone();
+        Signal::derive(move || typed.with(|typed| typed.trim() == expected))
+    };
+    let send = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        if busy.get_untracked() || !matches.get_untracked() {
+            return;
+        }
+        busy.set(true);
+        failure.set(None);
+        let did = did.clone();
+        spawn_local(async move {
+            match session.client().forget_identity(did).await {
+                Ok(me) => {
+                    leave.try_run(());
+                    session.became(*me);
+                    session.toasts.good("Forgotten. This device has no key any more.");
+                }
+                Err(why) => {
+                    failure.try_set(Some(why));
+                }
+            }
+            busy.try_set(false);
+        });
+    };
+    view! {
+        <form class="stack" on:submit=send>
+            {(!safe)
+                .then(|| {
+                    view! {
+                        <Notice tone=NoticeTone::Bad>
+                            <p>
+                                <strong>"You have no backup."</strong>
+                                " Your name would be lost for ever."
+                            </p>
+                        </Notice>
+                    }
+                })}
+            <p>"There is no way back without the 24 words or a backup file."</p>
+            <TextField id="forget-confirm" label=format!("Type {expected} to confirm") value=typed testid="forget-confirm" />
+            <FailureNotice failure />
+            <div class="actions">
+                <Submit label="Forget it" working="Forgetting…" busy disabled=Signal::derive(move || !matches.get()) class="button button-danger" testid="forget-submit" />
+                <button type="button" class="button" on:click=move |_| leave.run(())>
+                    "Keep it"
+                </button>
+            </div>
+        </form>
+    }
+}

@@ -1,0 +1,136 @@
+//! The passphrase that seals the key on this device: set, change, take away, lock and unlock.
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+use crate::node::api::Protection;
+use crate::node::failure::Failure;
+use crate::ui::components::field::{PassphraseField, Submit};
+use crate::ui::components::icon::{Icon, icon};
+use crate::ui::components::notice::FailureNotice;
+use crate::ui::components::unlock::UnlockForm;
+use crate::ui::session::session;
+
+#[component]
+pub fn Lock(has_key: Memo<bool>) -> impl IntoView {
+    let session = session();
+    let protection = Memo::new(move |_| session.me.with(|me| me.as_ref().map_or(Protection::None, |me| me.protection)));
+    view! {
+        <section class="card" id="lock" aria-labelledby="lock-title">
+            <h2 id="lock-title">"Passphrase"</h2>
+            {move || {
+                if !has_key.get() {
+                    return view! { <p class="muted">"There is no key on this device yet. It is made when you claim a name."</p> }
+                        .into_any();
+                }
+                match protection.get() {
+                    Protection::None => view! {
+                        <p>"Your key is stored as it is: whoever can use this browser can use your name."</p>
+                        <SetPassphrase label="New passphrase" action="Lock the key with it" done="Your key is sealed now." />
+                    }
+                        .into_any(),
+                    Protection::Unlocked => view! { <Open /> }.into_any(),
+                    Protection::Locked => {
+                        view! { <UnlockForm done=Callback::new(move |()| session.toasts.good("Unlocked for this visit.")) /> }
+                            .into_any()
+                    }
+                }
+            }}
+        </section>
+    }
+}
+
+#[component]
+fn Open() -> impl IntoView {
+    let session = session();
+    let busy = RwSignal::new(false);
+    let failure = RwSignal::new(None::<Failure>);
+    let run = move |remove: bool| {
+        if busy.get_untracked() {
+            return;
+        }
+        busy.set(true);
+        failure.set(None);
+        spawn_local(async move {
+            let client = session.client();
+            let outcome = if remove { client.set_passphrase(None).await } else { client.lock().await };
+            busy.try_set(false);
+            match outcome {
+                Ok(me) => {
+                    session.became(*me);
+                    session.toasts.good(if remove { "The passphrase is taken away." } else { "Locked." });
+                }
+                Err(why) => {
+                    failure.try_set(Some(why));
+                }
+            }
+        });
+    };
+    view! {
+        <p>"Your key is sealed with a passphrase and open for this visit."</p>
+        <div class="actions">
+            <button type="button" class="button button-main" disabled=move || busy.get() data-testid="lock-now" on:click=move |_| run(false)>
+                {icon(Icon::Lock)}
+                "Lock now"
+            </button>
+            <button type="button" class="button" disabled=move || busy.get() data-testid="passphrase-remove" on:click=move |_| run(true)>
+                "Take the passphrase away"
+            </button>
+        </div>
+        <FailureNotice failure />
+        <details>
+            <summary>"Change the passphrase"</summary>
+            <SetPassphrase label="New passphrase" action="Change it" done="The passphrase is changed." />
+        </details>
+    }
+}
+
+#[component]
+fn SetPassphrase(label: &'static str, action: &'static str, done: &'static str) -> impl IntoView {
+    let session = session();
+    let passphrase = RwSignal::new(String::new());
+    let busy = RwSignal::new(false);
+    let failure = RwSignal::new(None::<Failure>);
+    let send = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        if busy.get_untracked() {
+            return;
+        }
+        busy.set(true);
+        failure.set(None);
+        spawn_local(async move {
+            let outcome = session.client().set_passphrase(Some(passphrase.get_untracked())).await;
+            busy.try_set(false);
+            match outcome {
+                Ok(me) => {
+                    passphrase.try_set(String::new());
+                    session.became(*me);
+                    session.toasts.good(done);
+                }
+                Err(why) => {
+                    failure.try_set(Some(why));
+                }
+            }
+        });
+    };
+    view! {
+        <form class="stack" on:submit=send>
+            <PassphraseField
+                id="lock-passphrase"
+                label=label
+                value=passphrase
+                fresh=true
+                hint="Asked for before anything is changed, once per visit. It can’t be reset: keep a backup too."
+                testid="passphrase-new"
+            />
+            <FailureNotice failure />
+            <Submit
+                label=action
+                working="Sealing…"
+                busy
+                testid="passphrase-set"
+                disabled=Signal::derive(move || passphrase.with(String::is_empty))
+            />
+        </form>
+    }
+}

@@ -1,0 +1,168 @@
+//! Bringing an identity to this device: from a backup file, or from the 24 words.
+
+use leptos::html;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+use crate::node::failure::{Failure, FailureCode};
+use crate::ui::components::field::{PassphraseField, Submit, TextArea};
+use crate::ui::components::notice::{FailureNotice, Notice, NoticeTone};
+use crate::ui::session::session;
+use crate::ui::{dom, text, time};
+
+#[component]
+pub fn Restore(has_key: Memo<bool>) -> impl IntoView {
+    view! {
+        <section class="card" id="restore" aria-labelledby="restore-title">
+            <h2 id="restore-title">"Bring back"</h2>
+            <Show when=move || has_key.get()>
+                <Notice tone=NoticeTone::Info>
+                    <p>"This device has an identity already. Another one can come here only after this one is forgotten; your own backup can always be added."</p>
+                </Notice>
+            </Show>
+            <h3>"From a backup file"</h3>
+            <Import />
+            <h3>"From the 24 words"</h3>
+            <FromWords />
+        </section>
+    }
+}
+
+#[component]
+fn Import() -> impl IntoView {
+    let session = session();
+    let input = NodeRef::<html::Input>::new();
+    let chosen = RwSignal::new(None::<String>);
+    let passphrase = RwSignal::new(String::new());
+    let busy = RwSignal::new(false);
+    let failure = RwSignal::new(None::<Failure>);
+    let file = move || input.get_untracked().and_then(|input| input.files()).and_then(|files| files.get(0));
+    let send = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        let Some(file) = file().filter(|_| !busy.get_untracked()) else {
+            return;
+        };
+        busy.set(true);
+        failure.set(None);
+        spawn_local(async move {
+            let outcome = match dom::bytes_of(&file).await {
+                Ok(bytes) => session.client().import_backup(bytes, passphrase.get_untracked()).await,
+                Err(_) => Err(Failure::new(
+                    FailureCode::BackupDamaged,
+                    "The browser could not read this file.",
+                    "Choose it again, or try another copy.",
+                )),
+            };
+            busy.try_set(false);
+            match outcome {
+                Ok(imported) => {
+                    passphrase.try_set(String::new());
+                    chosen.try_set(None);
+                    if let Some(Some(input)) = input.try_get_untracked() {
+                        input.set_value("");
+                    }
+                    let told = match imported.new_changes {
+                        0 => "The backup holds nothing that was not here already.".to_owned(),
+                        new => format!(
+                            "{} from the backup of {} brought here.",
+                            text::count(new, "change", "changes"),
+                            time::exact(imported.exported_at),
+                        ),
+                    };
+                    session.became(*imported.me);
+                    session.toasts.good(told);
+                }
+                Err(why) => {
+                    failure.try_set(Some(why));
+                }
+            }
+        });
+    };
+    view! {
+        <form class="stack" on:submit=send>
+            <div class="field">
+                <label class="field-label" for="import-file">
+                    "Backup file"
+                </label>
+                <input
+                    class="file-input"
+                    id="import-file"
+                    type="file"
+                    data-testid="backup-import-file"
+                    node_ref=input
+                    on:change=move |_| {
+                        failure.set(None);
+                        chosen.set(file().map(|file| file.name()));
+                    }
+                />
+            </div>
+            <PassphraseField id="import-passphrase" label="Its passphrase" value=passphrase testid="backup-import-passphrase" />
+            <FailureNotice failure />
+            <Submit
+                label="Bring it here"
+                working="Opening…"
+                busy
+                testid="backup-import"
+                disabled=Signal::derive(move || chosen.with(Option::is_none))
+            />
+        </form>
+    }
+}
+
+#[component]
+fn FromWords() -> impl IntoView {
+    let session = session();
+    let phrase = RwSignal::new(String::new());
+    let busy = RwSignal::new(false);
+    let failure = RwSignal::new(None::<Failure>);
+    let words = Memo::new(move |_| phrase.with(|phrase| phrase.split_whitespace().count()));
+    let send = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        if busy.get_untracked() {
+            return;
+        }
+        busy.set(true);
+        failure.set(None);
+        spawn_local(async move {
+            let outcome = session.client().restore_from_phrase(phrase.get_untracked()).await;
+            busy.try_set(false);
+            match outcome {
+                Ok(me) => {
+                    phrase.try_set(String::new());
+                    let told = match &me.username {
+                        Some(name) => format!("Welcome back, {name}."),
+                        None => "Your key is here. Your name follows once your registry arrives, from a backup file or from a peer.".to_owned(),
+                    };
+                    session.became(*me);
+                    session.toasts.good(told);
+                }
+                Err(why) => {
+                    failure.try_set(Some(why));
+                }
+            }
+        });
+    };
+    view! {
+        <form class="stack" on:submit=send>
+            <TextArea
+                id="restore-phrase"
+                label="Recovery words"
+                value=phrase
+                testid="restore-phrase"
+                rows=3
+                hint="All 24, in order, with spaces between. They stay on this device."
+            />
+            <p class="muted" aria-live="polite">
+                {move || text::count(words.get() as u64, "word", "words")}
+            </p>
+            <FailureNotice failure />
+            <Submit
+                label="Bring my name back"
+                working="Checking…"
+                busy
+                testid="restore"
+                disabled=Signal::derive(move || words.get() == 0)
+            />
+        </form>
+    }
+}

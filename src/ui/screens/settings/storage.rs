@@ -1,0 +1,131 @@
+//! What this site keeps in the browser, whether it will stay, and what was set aside as damaged.
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+use crate::node::api::{QuarantinedRecord, Status};
+use crate::ui::components::notice::{Notice, NoticeTone};
+use crate::ui::components::toast::Tone;
+use crate::ui::session::session;
+use crate::ui::time::Moment;
+use crate::ui::{dom, text};
+
+#[component]
+pub fn Storage() -> impl IntoView {
+    let session = session();
+    session.refresh_status();
+    view! {
+        <section class="card" id="storage" aria-labelledby="storage-title">
+            <h2 id="storage-title">"Storage"</h2>
+            {move || match session.status.get() {
+                None => view! { <p class="muted">"Looking…"</p> }.into_any(),
+                Some(status) => shown(status).into_any(),
+            }}
+        </section>
+    }
+}
+
+fn shown(status: Status) -> impl IntoView {
+    let Status { registries, names, quarantined, storage_used, storage_quota, persisted, .. } = status;
+    view! {
+        <p>
+            {format!(
+                "{} and {} of other people are kept here.",
+                text::count(names, "name", "names"),
+                text::count(registries, "registry", "registries"),
+            )}
+        </p>
+        {storage_used
+            .map(|used| {
+                let quota = storage_quota.unwrap_or_default();
+                let told = match quota {
+                    0 => format!("{} used", text::size(used)),
+                    quota => format!("{} used of {} that the browser allows", text::size(used), text::size(quota)),
+                };
+                view! {
+                    <div class="meter">
+                        <label for="storage-meter">{told}</label>
+                        {(quota > 0)
+                            .then(|| {
+                                view! { <meter id="storage-meter" min="0" max=quota.to_string() value=used.to_string()></meter> }
+                            })}
+                    </div>
+                }
+            })}
+        <Persisted persisted />
+        {(!quarantined.is_empty()).then(|| set_aside(quarantined))}
+    }
+}
+
+#[component]
+fn Persisted(#[prop(optional_no_strip)] persisted: Option<bool>) -> impl IntoView {
+    let session = session();
+    let ask = move |_| {
+        spawn_local(async move {
+            match dom::persist_storage().await {
+                Some(true) => session.toasts.good("The browser promises to keep your data."),
+                _ => session.toasts.push(
+                    Tone::Plain,
+                    "The browser did not promise it. Installing the app or visiting it more often helps; a backup always does.",
+                ),
+            }
+            session.refresh_status();
+        });
+    };
+    match persisted {
+        Some(true) => view! {
+            <Notice tone=NoticeTone::Good>
+                <p>"The browser promised not to clear this data by itself."</p>
+            </Notice>
+        }
+        .into_any(),
+        Some(false) => view! {
+            <p>"The browser may clear this data when space runs low."</p>
+            <button type="button" class="button" data-testid="persist" on:click=ask>
+                "Ask the browser to keep it"
+            </button>
+        }
+        .into_any(),
+        None => {
+            view! { <p class="muted">"This browser does not tell whether it keeps the data for good."</p> }.into_any()
+        }
+    }
+}
+
+fn set_aside(records: Vec<QuarantinedRecord>) -> impl IntoView {
+    view! {
+        <h3>"Set aside"</h3>
+        <p>"These records failed their check. They do no harm, and are fetched again from peers where that is possible."</p>
+        <div class="table-box" role="region" aria-label="Records set aside" tabindex="0">
+            <table data-testid="quarantined">
+                <thead>
+                    <tr>
+                        <th scope="col">"Where"</th>
+                        <th scope="col">"Which"</th>
+                        <th scope="col">"Why"</th>
+                        <th scope="col">"When"</th>
+                    </tr>
+                </thead>
+                <tbody>
+                    {records
+                        .into_iter()
+                        .map(|record| {
+                            view! {
+                                <tr>
+                                    <td>{record.table}</td>
+                                    <td>
+                                        <code>{record.key}</code>
+                                    </td>
+                                    <td>{record.reason}</td>
+                                    <td>
+                                        <Moment at=record.at />
+                                    </td>
+                                </tr>
+                            }
+                        })
+                        .collect_view()}
+                </tbody>
+            </table>
+        </div>
+    }
+}

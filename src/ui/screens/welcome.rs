@@ -1,0 +1,192 @@
+//! The way in: what this is, a name, a backup. Three short steps; each can be skipped.
+
+use leptos::prelude::*;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::{use_navigate, use_query_map};
+
+use crate::ui::components::backup_export::BackupExport;
+use crate::ui::components::claim_form::ClaimForm;
+use crate::ui::components::icon::{Icon, icon};
+use crate::ui::components::install_offer::InstallOffer;
+use crate::ui::components::notice::{Notice, NoticeTone};
+use crate::ui::components::page_head::PageHead;
+use crate::ui::components::recovery::RecoveryWords;
+use crate::ui::session::session;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    About,
+    Name,
+    Backup,
+}
+
+impl Step {
+    fn of(text: Option<&str>) -> Self {
+        match text {
+            Some("name") => Self::Name,
+            Some("backup") => Self::Backup,
+            _ => Self::About,
+        }
+    }
+
+    fn number(self) -> u32 {
+        match self {
+            Self::About => 1,
+            Self::Name => 2,
+            Self::Backup => 3,
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::About => "A registry that belongs to its people",
+            Self::Name => "Choose your name",
+            Self::Backup => "Keep your name safe",
+        }
+    }
+}
+
+#[component]
+pub fn Welcome() -> impl IntoView {
+    let query = use_query_map();
+    let step = Memo::new(move |_| Step::of(query.with(|query| query.get("step")).as_deref()));
+    view! {
+        <div class="page page-narrow">
+            <p class="steps" aria-label=move || format!("Step {} of 3", step.get().number()) role="img">
+                {[Step::About, Step::Name, Step::Backup]
+                    .map(|which| {
+                        let state = move || {
+                            if which == step.get() { "now" } else if which.number() < step.get().number() { "done" } else { "next" }
+                        };
+                        view! { <span class="step" data-state=state></span> }
+                    })}
+            </p>
+            <PageHead
+                title=Signal::derive(move || step.get().title().to_owned())
+                step=Signal::derive(move || step.get().number())
+            />
+            {move || match step.get() {
+                Step::About => view! { <About /> }.into_any(),
+                Step::Name => view! { <Name /> }.into_any(),
+                Step::Backup => view! { <Backup /> }.into_any(),
+            }}
+        </div>
+    }
+}
+
+#[component]
+fn About() -> impl IntoView {
+    let point = |mark: Icon, head: &'static str, text: &'static str| {
+        view! {
+            <li>
+                {icon(mark)}
+                <div>
+                    <h2>{head}</h2>
+                    <p>{text}</p>
+                </div>
+            </li>
+        }
+    };
+    view! {
+        <ul class="points">
+            {point(Icon::Device, "It lives on your device", "Your name and everybody else’s are kept in this browser. It all works without a network.")}
+            {point(Icon::Key, "A key instead of an account", "Claiming a name makes a key here. What you change is signed with it; nobody else can.")}
+            {point(Icon::Peers, "People tell each other", "Names travel directly from device to device. Should two people claim one name, a rule that everybody can check decides.")}
+        </ul>
+        <div class="actions">
+            <a class="button button-main" href="/welcome?step=name">
+                "Choose a name"
+            </a>
+            <a class="button" href="/people">
+                "Just look around"
+            </a>
+        </div>
+        <p class="muted">
+            "You have a name on another device? "
+            <a href="/settings#restore">"Bring it here"</a>
+            "."
+        </p>
+    }
+}
+
+#[component]
+fn Name() -> impl IntoView {
+    let session = session();
+    let query = use_query_map();
+    let suggested = query.with_untracked(|query| query.get("name")).unwrap_or_default();
+    let navigate = use_navigate();
+    let claimed = Callback::new(move |()| navigate("/welcome?step=backup", NavigateOptions::default()));
+    // Only what was so on arrival: a claim made here must not swap the page before it moves on.
+    let already = session.me.with_untracked(|me| me.as_ref().and_then(|me| me.username.clone()));
+    match already {
+        Some(name) => view! {
+            <p class="lead">"This profile already has a name: " <strong>{name}</strong> "."</p>
+            <div class="actions">
+                <a class="button button-main" href="/me#rename">
+                    "Change it"
+                </a>
+                <a class="button" href="/">
+                    "Go to the start"
+                </a>
+            </div>
+        }
+        .into_any(),
+        None => view! {
+            <p class="lead">"It can be changed later; the old name then leads to the new one."</p>
+            <div class="card claim-card">
+                <ClaimForm suggested claimed />
+            </div>
+            <p>
+                <a href="/people">"Skip: look around without a name"</a>
+            </p>
+        }
+        .into_any(),
+    }
+}
+
+#[component]
+fn Backup() -> impl IntoView {
+    let session = session();
+    let has_key = Memo::new(move |_| session.me.with(|me| me.as_ref().is_none_or(|me| me.did.is_some())));
+    let safe = RwSignal::new(false);
+    let done = Callback::new(move |()| safe.set(true));
+    view! {
+        <Show
+            when=move || has_key.get()
+            fallback=|| {
+                view! {
+                    <p class="lead">"There is nothing to keep safe yet: this profile has no name."</p>
+                    <div class="actions">
+                        <a class="button button-main" href="/welcome?step=name">
+                            "Choose a name"
+                        </a>
+                    </div>
+                }
+            }
+        >
+            <p class="lead">
+                "Your name exists only on this device. Nobody can send you a new password: choose one of these two ways, or both."
+            </p>
+            <section class="card" aria-labelledby="words-title">
+                <h2 id="words-title">{icon(Icon::Words)} "24 words on paper"</h2>
+                <RecoveryWords checked=done />
+            </section>
+            <section class="card" aria-labelledby="file-title">
+                <h2 id="file-title">{icon(Icon::Download)} "An encrypted file"</h2>
+                <p class="muted">"The file holds your key and your whole registry, sealed with a passphrase."</p>
+                <BackupExport saved=done />
+            </section>
+            <Show when=move || safe.get()>
+                <Notice tone=NoticeTone::Good>
+                    <p>"Well done: your name can come back now."</p>
+                </Notice>
+            </Show>
+            <InstallOffer />
+            <div class="actions">
+                <a class="button" class:button-main=move || safe.get() href="/">
+                    {move || if safe.get() { "Finish" } else { "Later" }}
+                </a>
+            </div>
+        </Show>
+    }
+}

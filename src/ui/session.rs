@@ -1,0 +1,166 @@
+//! What every screen shares: the handle on the node, who this profile is, and what has just happened.
+//!
+//! It keeps answers and passes events on. It never works out an answer by itself.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+use crate::node::api::{Event, Me, Status};
+use crate::node::client::{Client, Subscription};
+use crate::node::failure::Failure;
+use crate::ui::components::avatar::Pictures;
+use crate::ui::components::toast::{Toasts, Tone};
+use crate::ui::lock_gate::LockGate;
+
+/// How often the status is asked for when nothing else prompts it.
+const STATUS_EVERY: Duration = Duration::from_secs(20);
+/// A burst of events (a first sync) becomes one refresh.
+const SETTLE: Duration = Duration::from_millis(120);
+
+/// Cheap to copy; take it from the context with [`session`].
+#[derive(Clone, Copy)]
+pub struct Session {
+    client: StoredValue<Client, LocalStorage>,
+    /// None until the node has answered for the first time.
+    pub me: RwSignal<Option<Me>>,
+    pub status: RwSignal<Option<Status>>,
+    /// Grows whenever something known about people changed.
+    pub people_changed: RwSignal<u64>,
+    /// The page is older than the data.
+    pub reload_needed: RwSignal<bool>,
+    pub toasts: Toasts,
+    /// The sentence for the polite live region.
+    pub said: RwSignal<String>,
+    pub gate: LockGate,
+    pub pictures: StoredValue<Pictures, LocalStorage>,
+    /// The last time a minute passed, so that relative times stay true.
+    pub minute: RwSignal<u64>,
+    /// The person has just made a name here: the moment to offer installing.
+    pub celebrated: RwSignal<bool>,
+}
+
+pub fn session() -> Session {
+    expect_context::<Session>()
+}
+
+impl Session {
+    /// Call inside the root owner: everything here lives as long as the page.
+    pub fn start(client: Client) -> Self {
+        let gate = LockGate::new();
+        let session = Self {
+            client: StoredValue::new_local(gate.guard(client.clone())),
+            me: RwSignal::new(None),
+            status: RwSignal::new(None),
+            people_changed: RwSignal::new(0),
+            reload_needed: RwSignal::new(false),
+            toasts: Toasts::new(),
+            said: RwSignal::new(String::new()),
+            gate,
+            pictures: StoredValue::new_local(Pictures::default()),
+            minute: RwSignal::new(0),
+            celebrated: RwSignal::new(false),
+        };
+        session.listen(&client);
+        session.refresh_me();
+        session.refresh_status();
+        set_interval(move || session.refresh_status(), STATUS_EVERY);
+        set_interval(move || session.minute.update(|n| *n += 1), Duration::from_secs(60));
+        session
+    }
+
+    /// Commands sent through this handle ask for the passphrase and try again when the key is locked.
+    pub fn client(&self) -> Client {
+        self.client.get_value()
+    }
+
+    pub fn refresh_me(self) {
+        spawn_local(async move {
+            match self.client().who_am_i().await {
+                Ok(me) => self.me.set(Some(*me)),
+                Err(failure) => self.fail(&failure),
+            }
+        });
+    }
+
+    pub fn refresh_status(self) {
+        spawn_local(async move {
+            // A status that could not be had is not worth a message: the old one stays on show.
+            if let Ok(status) = self.client().status().await {
+                self.status.set(Some(status));
+            }
+        });
+    }
+
+    /// Takes over the answer of a command that changed this profile.
+    pub fn became(self, me: Me) {
+        self.me.set(Some(me));
+        self.refresh_status();
+    }
+
+    pub fn say(self, text: impl Into<String>) {
+        self.said.set(text.into());
+    }
+
+    /// For failures without a control that they could be shown at.
+    pub fn fail(self, failure: &Failure) {
+        self.toasts.push(Tone::Bad, format!("{} {}", failure.message, failure.advice));
+    }
+
+    pub fn has_name(self) -> bool {
+        self.me.with(|me| me.as_ref().is_some_and(|me| me.username.is_some()))
+    }
+
+    fn listen(self, client: &Client) {
+        let refresh_me = settled(move || self.refresh_me());
+        let refresh_people = settled(move || {
+            self.people_changed.update(|n| *n += 1);
+            self.refresh_status();
+        });
+        let subscription: Subscription = client.subscribe(move |event| match event {
+            Event::MeChanged => refresh_me(),
+            Event::PeopleChanged { .. } => refresh_people(),
+            Event::WriterChanged => {
+                refresh_me();
+                refresh_people();
+            }
+            Event::NameLost { lost } => {
+                let holder = lost.holder.as_ref().map_or("somebody else", |h| h.username.as_str());
+                self.toasts.push(Tone::Bad, format!("The name {} is held by {holder}. {}", lost.name, lost.reason));
+                refresh_me();
+            }
+            Event::Quarantined { table, .. } => {
+                self.toasts.push(
+                    Tone::Bad,
+                    format!(
+                        "A damaged record in “{table}” was set aside; everything else is fine. Settings shows which."
+                    ),
+                );
+                self.refresh_status();
+            }
+            Event::ReloadNeeded => self.reload_needed.set(true),
+        });
+        // Lives as long as the page: kept in the root owner.
+        StoredValue::new_local(subscription);
+    }
+}
+
+/// Runs `act` once after a burst of calls, and never loses the last one.
+fn settled(act: impl Fn() + Clone + 'static) -> impl Fn() + Clone {
+    let waiting = Rc::new(Cell::new(false));
+    move || {
+        if !waiting.replace(true) {
+            let (waiting, act) = (waiting.clone(), act.clone());
+            set_timeout(
+                move || {
+                    waiting.set(false);
+                    act();
+                },
+                SETTLE,
+            );
+        }
+    }
+}
