@@ -138,7 +138,7 @@
     const steps = document.createElement("ul");
     for (const step of [
       "Reload the page. If the connection broke off, that is all it takes.",
-      "Update your browser: the app needs one from 2023 or later, with WebAssembly allowed.",
+      "Update your browser: the app needs one from 2024 or later, with WebAssembly allowed.",
       "If it fails again, copy the details below and report them.",
     ]) steps.append(element("li", step));
     const reload = element("button", "Reload");
