@@ -133,11 +133,12 @@
     ].filter(Boolean).join("\n");
     const element = (name, text) => Object.assign(document.createElement(name), { textContent: text });
     const main = document.createElement("main");
-    main.setAttribute("role", "alert");
+    const told = document.createElement("div");
+    told.setAttribute("role", "alert");
     const steps = document.createElement("ul");
     for (const step of [
       "Reload the page. If the connection broke off, that is all it takes.",
-      "Update your browser: the app needs one from 2023 or later, with WebAssembly allowed.",
+      "Update your browser: the app needs one from 2024 or later, with WebAssembly allowed.",
       "If it fails again, copy the details below and report them.",
     ]) steps.append(element("li", step));
     const reload = element("button", "Reload");
@@ -154,12 +155,12 @@
     });
     const shown = element("pre", details);
     shown.tabIndex = 0;
-    main.append(
+    main.append(told, steps, reload, copy, element("h2", "Details"), shown);
+    place.replaceChildren(main);
+    told.append(
       element("h1", "Gen Registry could not start"),
       element("p", `${what} Your names and keys are stored on this device and are not affected.`),
-      steps, reload, copy, element("h2", "Details"), shown,
     );
-    place.replaceChildren(main);
   }
 
   // A script or style that does not arrive says so only here.

@@ -44,3 +44,23 @@ for (const colorScheme of ["light", "dark"]) {
     });
   }
 }
+
+for (const colorScheme of ["light", "dark"]) {
+  test(`the splash and the failure page, ${colorScheme}`, async (t) => {
+    const server = await Server.start(t);
+    const browser = await Browser.start(t, { colorScheme, width: 390 });
+    browser.allow(/ERR_FAILED|Failed to fetch|could not/i);
+    const page = browser.context.pages()[0];
+    let withheld;
+    const held = new Promise((resolve) => (withheld = resolve));
+    await page.route("**/*.wasm", (route) => withheld(route));
+    await page.goto(server.origin);
+    const route = await held;
+    assert.ok(await page.locator("#boot-progress").isVisible(), "the splash is on show");
+    await check(page, "splash");
+    await route.abort();
+    await page.getByRole("heading", { name: "could not start" }).waitFor();
+    await check(page, "failure page");
+    browser.assertQuiet();
+  });
+}
