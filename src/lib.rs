@@ -1,23 +1,31 @@
 //! Gen Registry: a local-first, peer-to-peer registry of usernames and WebAssembly modules that runs in a browser.
 //!
 //! # Where to start
-//! - what is said and signed: [`registry`]; who holds a name: `registry::ownership`
+//! - what is said and signed: [`registry`]; who holds a name: [`registry::ownership`]
 //! - what can be asked of a running registry: [`node::api`]
-//! - the page: `ui` (browser only); the native program: `src/bin/gen-registry.rs`
+//! - the page: `ui`, started by `src/main.rs`; its script interface: `embed` (both browser only)
+//! - the native program: `native`, started by `src/bin/gen-registry.rs`
 //!
 //! # Layers
 //! | layer | may import |
 //! |---|---|
-//! | [`registry`] | nothing else of the crate |
-//! | `platform` | `registry` time values only |
-//! | `store` | registry, platform |
+//! | [`registry`] | nothing else of the crate; pure |
+//! | [`platform`] | `registry`'s time values and sealing |
+//! | [`store`] | registry, platform |
 //! | [`node`] | registry, store, platform; never ui |
-//! | `ui` | `node`'s commands, answers and events; never store |
-//! | `bin` | node, store |
+//! | `embed` | `node`'s commands, answers and events |
+//! | `ui` | `node`'s commands, answers and events; never store or registry |
+//! | `native` | registry, node, store |
 //!
-//! `tests/it/layers.rs` holds this table true.
+//! `tests/it/layers.rs` holds this table true, and which module alone may use which foreign crate.
 
+#[cfg(target_arch = "wasm32")]
+pub mod embed;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod native;
 pub mod node;
+pub mod platform;
 pub mod registry;
+pub mod store;
 #[cfg(target_arch = "wasm32")]
 pub mod ui;

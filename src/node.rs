@@ -1,4 +1,273 @@
 //! The running registry: commands in, answers and events out.
+//!
+//! A [`Node`] owns the store, the key and the read model of one profile. It meets the store and the platform through
+//! traits, so that it runs natively in tests exactly as it does in the page. It never knows the page.
+//!
+//! - what can be asked: [`api`]; a handle for the page: [`client`]
+//! - writing: `write`; the key and its lock: `keeper`; questions: `people`; backups: `backup`
+
 pub mod api;
+mod backup;
 pub mod client;
 pub mod failure;
+mod keeper;
+pub mod link;
+mod people;
+#[cfg(target_arch = "wasm32")]
+pub mod tabs;
+mod wording;
+mod write;
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::node::api::*;
+use crate::node::client::Listener;
+use crate::node::keeper::Keeper;
+use crate::platform::Environment;
+use crate::registry::document::Document;
+use crate::registry::identity::{Identity, Topic};
+use crate::registry::index::{Index, PersonRecord, StoredPerson};
+use crate::registry::ownership::Rules;
+use crate::registry::time::Timestamp;
+use crate::store::migration::migrate;
+use crate::store::records::{Damaged, Found, Quarantined, Records, put};
+use crate::store::{Store, StoreError, Table};
+
+pub use write::{AdmissionReport, RefusedChange};
+
+/// The parameters of one network: everything that must be the same for all who take part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Network {
+    pub topic: Topic,
+    pub rules: Rules,
+}
+
+impl Default for Network {
+    /// The public network, with the global topic of seed 000 and, until relays bring them, no witnesses.
+    fn default() -> Self {
+        let topic = "44f16e43a86cb2c6c6ddf61a51c83400023281f6cb9e003f0b839a729a3bdcbd".to_owned();
+        Self { topic: topic.try_into().expect("64 hex digits"), rules: Rules::default() }
+    }
+}
+
+/// The program's version, for backups and the settings page.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+const SETTINGS_KEY: &str = "state";
+/// Commands that were carried out, remembered so that a command sent again after a change of writer is not repeated.
+const REMEMBERED_REQUESTS: usize = 64;
+
+/// Names one sending of a command.
+pub type RequestId = String;
+
+/// What a profile remembers beside its document.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Settings {
+    phrase_checked: bool,
+    last_backup_at: Option<Timestamp>,
+    /// A name that was taken when the person was made.
+    refused_name: Option<RefusedName>,
+    requests: VecDeque<RequestId>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct RefusedName {
+    name: String,
+}
+
+/// One profile's registry.
+pub struct Node {
+    network: Network,
+    environment: Rc<dyn Environment>,
+    records: Records,
+    state: RefCell<State>,
+    /// Held while something is written: one write at a time.
+    writing: async_lock::Mutex<()>,
+    listeners: RefCell<Vec<(u64, Listener)>>,
+}
+
+struct State {
+    index: Index,
+    keeper: Keeper,
+    /// The own document once it was needed.
+    own: Option<Document>,
+    /// This writing session's Automerge actor (INV-4).
+    actor: [u8; 16],
+    settings: Settings,
+    quarantined: Vec<QuarantinedRecord>,
+}
+
+impl Node {
+    /// Opens a profile: reads the key, the settings and the read model. No document is replayed (INV-7). Damaged
+    /// records are set aside; only a store that can't be read at all is an error.
+    pub async fn start(
+        store: Rc<dyn Store>,
+        environment: Rc<dyn Environment>,
+        network: Network,
+    ) -> Result<Self, StoreError> {
+        let records = Records::new(store);
+        migrate(&records).await?;
+        let now = environment.now();
+        let mut damaged = Vec::new();
+        let keeper = match records.get(Table::Keys, keeper::RECORD).await? {
+            Found::Record(record) => Keeper::from_record(record),
+            Found::Nothing => Keeper::Empty,
+            Found::Damaged(found) => {
+                damaged.push(found);
+                Keeper::Empty
+            }
+        };
+        let settings = match records.get(Table::Settings, SETTINGS_KEY).await? {
+            Found::Record(settings) => settings,
+            Found::Nothing => Settings::default(),
+            Found::Damaged(found) => {
+                damaged.push(found);
+                Settings::default()
+            }
+        };
+        let (stored, broken) = records.all::<StoredPerson>(Table::People, "").await?;
+        let broken_people: Vec<Damaged> = broken;
+        let people = stored.into_iter().filter_map(|(_, person)| PersonRecord::from_stored(person, &network.topic).ok());
+        let mut index = Index::new(network.rules.clone());
+        index.put_all(people, now);
+
+        let (earlier, _) = records.all::<Quarantined>(Table::Quarantine, "").await?;
+        let quarantined = earlier.into_iter().map(|(_, record)| quarantined_record(&record)).collect();
+        let mut actor = [0; 16];
+        environment.random(&mut actor);
+        let state = State { index, keeper, own: None, actor, settings, quarantined };
+        let node = Self {
+            network,
+            environment,
+            records,
+            state: RefCell::new(state),
+            writing: async_lock::Mutex::new(()),
+            listeners: RefCell::default(),
+        };
+        for found in damaged.iter().chain(&broken_people) {
+            node.set_aside(found).await;
+        }
+        // The signed changes are the truth; what the read model lost is folded from them again.
+        for found in &broken_people {
+            node.rebuild(&found.key).await;
+        }
+        Ok(node)
+    }
+
+    /// Carries out one command. Whatever fails, the state is as before.
+    pub async fn handle(&self, command: Command) -> Result<Answer, Failure> {
+        self.handle_once(None, command).await
+    }
+
+    /// As [`Node::handle`]; a command with a known id that was carried out before is not carried out again.
+    pub async fn handle_once(&self, id: Option<RequestId>, command: Command) -> Result<Answer, Failure> {
+        let due = self.state.borrow().index.next_due();
+        if due.is_some_and(|due| due <= self.environment.now()) {
+            self.let_claims_count();
+        }
+        match command {
+            Command::WhoAmI => Ok(self.me()),
+            Command::CheckUsername { text } => Ok(Answer::NameCheck(self.check_username(&text))),
+            Command::LookupUsername { name } => Ok(Answer::Name(self.look_up(&name))),
+            Command::ListUsernames { prefix, limit, cursor } => Ok(Answer::People(self.list(&prefix, limit, cursor)?)),
+            Command::Person { did } => Ok(Answer::Person(self.person(&did)?.map(Box::new))),
+            Command::Block { cid } => Ok(Answer::Block(self.block(&cid).await?)),
+            Command::Status => Ok(Answer::Status(self.status().await)),
+            Command::RecoveryPhrase => Ok(Answer::RecoveryPhrase(self.recovery_phrase()?)),
+            Command::ExportBackup { passphrase } => self.export_backup(passphrase).await.map(Answer::Backup),
+            writing => self.write(id, writing).await,
+        }
+    }
+
+    async fn write(&self, id: Option<RequestId>, command: Command) -> Result<Answer, Failure> {
+        let _one_at_a_time = self.writing.lock().await;
+        if id.as_ref().is_some_and(|id| self.state.borrow().settings.requests.contains(id)) {
+            return Ok(self.me());
+        }
+        match command {
+            Command::SetupUser { name, changes } => self.set_up(id, name, changes).await?,
+            Command::RegisterUsername { name, changes } => self.register(id, &name, changes).await?,
+            Command::Rename { name } => self.rename(id, &name).await?,
+            Command::ReleaseUsername => self.release(id).await?,
+            Command::UpdateProfile { changes } => self.update_profile(id, changes).await?,
+            Command::ConfirmRecoveryPhrase { words } => self.confirm_phrase(&words).await?,
+            Command::RestoreFromPhrase { phrase } => self.restore_from_phrase(&phrase).await?,
+            Command::SetPassphrase { passphrase } => self.set_passphrase(passphrase).await?,
+            Command::Unlock { passphrase } => self.unlock(passphrase).await?,
+            Command::Lock => self.lock()?,
+            Command::ForgetIdentity { confirm } => self.forget_identity(&confirm).await?,
+            Command::ImportBackup { bytes, passphrase } => {
+                return self.import_backup(&bytes, passphrase).await.map(Answer::Imported);
+            }
+            other => {
+                tracing::error!(?other, "a question came to the writing side");
+                return Err(wording::internal());
+            }
+        }
+        Ok(self.me())
+    }
+
+    /// Listens to every event until [`Node::unsubscribe`].
+    pub fn subscribe(&self, listener: Listener) -> u64 {
+        let mut listeners = self.listeners.borrow_mut();
+        let id = listeners.last().map_or(0, |(id, _)| id + 1);
+        listeners.push((id, listener));
+        id
+    }
+
+    pub fn unsubscribe(&self, id: u64) {
+        self.listeners.borrow_mut().retain(|(known, _)| *known != id);
+    }
+
+    fn tell(&self, event: &Event) {
+        // A listener may subscribe or ask while it is told.
+        let listeners: Vec<Listener> = self.listeners.borrow().iter().map(|(_, listener)| listener.clone()).collect();
+        for listener in listeners {
+            listener(event);
+        }
+    }
+
+    fn identity(&self) -> Option<Identity> {
+        self.state.borrow().keeper.identity()
+    }
+
+    /// Moves a damaged record out of the way, remembers and tells it. Failing to do so is only logged: the record
+    /// stays where it is and is met again at the next start.
+    async fn set_aside(&self, damaged: &Damaged) {
+        let now = self.environment.now();
+        tracing::warn!(table = damaged.table.name(), key = %damaged.key, why = %damaged.why, "a damaged record");
+        if let Err(error) = self.records.quarantine(damaged, now).await {
+            tracing::error!(%error, "a damaged record could not be set aside");
+        }
+        let (table, key) = (damaged.table.name().to_owned(), damaged.key.clone());
+        let record = QuarantinedRecord {
+            table: table.clone(),
+            key: key.clone(),
+            reason: damaged.why.to_string(),
+            at: now.as_millis(),
+        };
+        self.state.borrow_mut().quarantined.push(record);
+        self.tell(&Event::Quarantined { table, key });
+    }
+
+    async fn save_settings(&self, settings: Settings) -> Result<(), Failure> {
+        let batch = vec![put(Table::Settings, SETTINGS_KEY, &settings)];
+        self.records.commit(batch, crate::store::Durability::Strict).await.map_err(wording::store_failed)?;
+        self.state.borrow_mut().settings = settings;
+        Ok(())
+    }
+}
+
+fn quarantined_record(record: &Quarantined) -> QuarantinedRecord {
+    QuarantinedRecord {
+        table: record.table.clone(),
+        key: record.key.clone(),
+        reason: record.reason.clone(),
+        at: record.at.as_millis(),
+    }
+}

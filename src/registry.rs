@@ -1,1 +1,17 @@
-//! r
+//! What can be said in the registry, and what follows from it.
+//!
+//! Pure: no I/O, no clock, no randomness, no async, no platform. Time and entropy arrive as arguments. Everything
+//! here gives the same answer on every peer, in whatever order the facts arrived.
+
+pub mod digest;
+pub mod document;
+pub mod encoding;
+pub mod fact;
+pub mod identity;
+pub mod index;
+pub mod limits;
+pub mod name;
+pub mod ownership;
+pub mod picture;
+pub mod seal;
+pub mod time;

@@ -1,0 +1,78 @@
+# make run    set up what is missing, build the app, serve it, print its address
+# make test   set up what is missing, run every layer of tests
+# make dev    serve with automatic rebuild and reload
+# make lint   formatting and lints only
+# make bench  native and browser benchmarks
+# make clean  remove what was built (the tools stay)
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := run
+.PHONY: run build serve test dev lint test-native test-browser test-e2e e2e-build screenshots bench clean setup setup-test
+
+ENV := . scripts/env.sh;
+HTTP ?= 127.0.0.1:8080
+STEP = @printf '\033[1m==> %s\033[0m\n'
+
+run: build serve
+
+setup:
+	@scripts/setup.sh
+
+setup-test:
+	@scripts/setup.sh test
+
+build: setup
+	$(STEP) 'Building the app (release; some minutes the first time)'
+	@$(ENV) trunk build --release
+
+serve:
+	@$(ENV) cargo build --quiet --locked --bin gen-registry
+	$(STEP) 'Serving; stop with ctrl-c'
+	@$(ENV) exec "$$CARGO_TARGET_DIR/debug/gen-registry" serve --http $(HTTP)
+
+dev: setup
+	@$(ENV) trunk serve
+
+# Quick layers first.
+test: setup-test
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory test-native
+	@$(MAKE) --no-print-directory test-browser
+	@$(MAKE) --no-print-directory test-e2e
+
+lint: setup
+	$(STEP) 'Formatting and lints'
+	@$(ENV) cargo fmt --check
+	@$(ENV) cargo clippy --quiet --locked --all-targets -- -D warnings
+	@$(ENV) cargo clippy --quiet --locked --profile e2e --target $$WASM_TARGET --lib --bins --test browser -- -D warnings
+
+test-native: setup
+	$(STEP) 'Native tests'
+	@$(ENV) cargo test --locked $(ARGS)
+
+test-browser: setup-test
+	$(STEP) 'Tests in the browser'
+	@$(ENV) WASM_BINDGEN_TEST_WEBDRIVER_JSON=tests/browser/webdriver.json WASM_BINDGEN_TEST_TIMEOUT=300 \
+		cargo test --locked --profile e2e --target $$WASM_TARGET --test browser $(ARGS)
+
+e2e-build: setup-test
+	$(STEP) 'Building the app for the end-to-end tests'
+	@$(ENV) cargo build --quiet --locked --bin gen-registry
+	@$(ENV) GEN_REGISTRY_PACK=1 trunk build --cargo-profile e2e --dist "$$GEN_REGISTRY_E2E_DIST"
+
+# ONE=name runs one story.
+test-e2e: e2e-build
+	$(STEP) 'End-to-end tests'
+	@$(ENV) node --test --test-concurrency=1 --test-reporter=spec tests/e2e/$(or $(ONE),*).test.mjs
+
+# Pictures of every page, for looking at: make screenshots FOLDER=/tmp/pictures
+screenshots: e2e-build
+	@$(ENV) node scripts/screenshots.mjs $(FOLDER)
+
+bench: setup
+	$(STEP) 'Native benchmarks'
+	@$(ENV) cargo bench --locked --bench registry $(ARGS)
+
+clean:
+	@$(ENV) rm -rf dist "$$GEN_REGISTRY_E2E_DIST" "$$CARGO_TARGET_DIR"

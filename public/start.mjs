@@ -1,0 +1,35 @@
+// Loads the program, shows how much of it has arrived, and says in plain HTML when it can't start.
+const boot = window.genRegistryBoot;
+const { js, wasm } = boot.assets;
+
+/** The same response, its bytes counted as they pass. */
+function counted(response, total) {
+  const status = document.getElementById("boot-status");
+  const bar = document.getElementById("boot-progress");
+  const mebibytes = (bytes) => (bytes / 1048576).toFixed(1);
+  let received = 0;
+  const counter = new TransformStream({
+    transform(chunk, controller) {
+      received += chunk.byteLength;
+      if (bar && total) bar.value = Math.min(100, (100 * received) / total);
+      if (status) status.textContent = `Loading ${mebibytes(received)}${total ? ` of ${mebibytes(total)}` : ""} MB`;
+      controller.enqueue(chunk);
+    },
+    flush() {
+      if (status) status.textContent = "Opening your registry";
+    },
+  });
+  return new Response(response.body.pipeThrough(counter), { headers: response.headers, status: response.status });
+}
+
+async function start() {
+  if (typeof WebAssembly !== "object") throw new Error("This browser has no WebAssembly.");
+  const [glue, response] = await Promise.all([import(js), fetch(wasm)]);
+  if (!response.ok) throw new Error(`${wasm} answered ${response.status}`);
+  await glue.default({ module_or_path: counted(response, boot.wasmSize) });
+}
+
+start().catch((error) => {
+  console.error(error);
+  boot.fail("The program could not be loaded or started.", error);
+});

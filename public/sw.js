@@ -1,0 +1,75 @@
+// The offline copy of the page. Each build has a cache of its own, filled as a whole or not at all; a new build takes
+// over only when a person says so. Data never comes here: it lives in IndexedDB.
+"use strict";
+
+// The build writes both between the marks. Unbuilt, this worker removes itself.
+const BUILD = /*build:*/null/*:build*/;
+const ASSETS = /*assets:*/[]/*:assets*/;
+
+const PREFIX = "shell-";
+const CACHE = PREFIX + BUILD;
+const LISTED = new Set(ASSETS.map(([path]) => path));
+
+const shellCaches = async () => (await caches.keys()).filter((name) => name.startsWith(PREFIX));
+
+async function install() {
+  if (BUILD === null) return self.skipWaiting();
+  const cache = await caches.open(CACHE);
+  try {
+    // Past the browser's own cache: half of an older deployment must not slip in.
+    await cache.addAll(ASSETS.map(([path]) => new Request(path, { cache: "reload" })));
+    await verify(cache);
+  } catch (error) {
+    await caches.delete(CACHE);
+    throw error;
+  }
+}
+
+// A deployment may change while it is being read; then the list and the files don't belong together.
+async function verify(cache) {
+  for (const [path, expected] of ASSETS) {
+    const response = await cache.match(path);
+    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", await response.arrayBuffer()));
+    const found = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+    if (found !== expected) throw new Error(`${path} is not the file this version was built with`);
+  }
+}
+
+async function activate() {
+  const others = (await shellCaches()).filter((name) => name !== CACHE);
+  if (BUILD === null) {
+    await Promise.all(others.map((name) => caches.delete(name)));
+    return self.registration.unregister();
+  }
+  // The newest of the others stays: tabs that were not reloaded yet still run from it.
+  await Promise.all(others.slice(0, -1).map((name) => caches.delete(name)));
+  await self.clients.claim();
+}
+
+async function answer(request, url) {
+  const path = request.mode === "navigate" ? "/index.html" : url.pathname;
+  const own = await caches.open(CACHE);
+  const kept = await own.match(path);
+  if (kept) return kept;
+  // A file of an older build, asked for by a tab that still runs it. Such names carry a hash: no mix-up.
+  for (const name of await shellCaches()) {
+    const older = await (await caches.open(name)).match(path);
+    if (older) return older;
+  }
+  return fetch(request);
+}
+
+self.addEventListener("install", (event) => event.waitUntil(install()));
+self.addEventListener("activate", (event) => event.waitUntil(activate()));
+self.addEventListener("message", (event) => {
+  if (event.data?.type === "skip-waiting") self.skipWaiting();
+});
+self.addEventListener("fetch", (event) => {
+  const { request } = event;
+  const url = new URL(request.url);
+  if (BUILD === null || request.method !== "GET" || url.origin !== self.location.origin) return;
+  // The worker file itself and what was never listed go to the server.
+  const hashed = /-[0-9a-f]{16}(_bg)?\.\w+$/.test(url.pathname) || url.pathname.startsWith("/snippets/");
+  if (request.mode !== "navigate" && !LISTED.has(url.pathname) && !hashed) return;
+  event.respondWith(answer(request, url));
+});

@@ -1,0 +1,91 @@
+# Sourced by the other scripts: where tools and build output live, and which Rust toolchain builds the page.
+#
+#   GEN_REGISTRY_CACHE      cache folder (default: ~/.cache/gen-registry)
+#   GEN_REGISTRY_TOOLCHAIN  "rustup" or "debian": insist on one route (default: whichever works)
+#   CARGO_TARGET_DIR        respected when already set
+
+GEN_REGISTRY_CACHE="${GEN_REGISTRY_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/gen-registry}"
+export GEN_REGISTRY_CACHE
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$GEN_REGISTRY_CACHE/target}"
+
+TRUNK_VERSION=0.21.14
+WASM_BINDGEN_VERSION=0.2.108
+# Cargo.toml's rust-version.
+RUST_MINOR_NEEDED=95
+WASM_TARGET=wasm32-unknown-unknown
+
+# $1: a folder with cargo and rustc. Succeeds when they are new enough.
+toolchain_is_new_enough() {
+    local minor
+    [ -x "$1/cargo" ] && [ -x "$1/rustc" ] || return 1
+    minor="$("$1/rustc" -V 2>/dev/null | sed -n 's/^rustc 1\.\([0-9]*\).*/\1/p')"
+    [ -n "$minor" ] && [ "$minor" -ge "$RUST_MINOR_NEEDED" ]
+}
+
+# $1: as above. Succeeds when it can also build for the browser.
+toolchain_has_wasm() {
+    local libs
+    toolchain_is_new_enough "$1" || return 1
+    libs="$("$1/rustc" --print sysroot 2>/dev/null)/lib/rustlib/$WASM_TARGET/lib"
+    ls "$libs"/libstd-*.rlib >/dev/null 2>&1
+}
+
+# The folders that may hold a toolchain, best first, one a line.
+toolchain_folders() {
+    local cargo rustup_bin="${CARGO_HOME:-$HOME/.cargo}/bin"
+    case "${GEN_REGISTRY_TOOLCHAIN:-}" in
+        rustup) echo "$rustup_bin"; return ;;
+        debian) echo /usr/bin; return ;;
+    esac
+    type -ap cargo 2>/dev/null | while read -r cargo; do dirname "$cargo"; done
+    echo "$rustup_bin"
+    echo /usr/bin
+}
+
+# Prints the first folder whose toolchain passes the check named $1.
+find_toolchain() {
+    local folder
+    while read -r folder; do
+        if "$1" "$folder"; then
+            echo "$folder"
+            return 0
+        fi
+    done < <(toolchain_folders | awk '!seen[$0]++')
+    return 1
+}
+
+# Puts the project's own tools, then the chosen toolchain, first on PATH.
+use_toolchain() {
+    local folder
+    if folder="$(find_toolchain toolchain_has_wasm)"; then
+        PATH="$folder:$PATH"
+    fi
+    PATH="$GEN_REGISTRY_CACHE/tools/bin:$PATH"
+    export PATH
+}
+
+use_toolchain
+
+# Everything Trunk needs is set up beforehand; a missing tool is an error, never a download.
+export TRUNK_OFFLINE=true TRUNK_SKIP_VERSION_CHECK=true
+
+find_program() {
+    local name
+    for name in "$@"; do
+        if command -v "$name" >/dev/null 2>&1; then
+            command -v "$name"
+            return 0
+        fi
+    done
+    return 1
+}
+
+if [ -z "${CHROMIUM:-}" ] && CHROMIUM="$(find_program chromium chromium-browser google-chrome google-chrome-stable)"; then
+    export CHROMIUM
+fi
+if [ -z "${CHROMEDRIVER:-}" ] && CHROMEDRIVER="$(find_program chromedriver)"; then
+    export CHROMEDRIVER
+fi
+
+# The page the end-to-end tests run against; one per clone.
+export GEN_REGISTRY_E2E_DIST="${GEN_REGISTRY_E2E_DIST:-$GEN_REGISTRY_CACHE/e2e-dist-$(pwd | cksum | cut -d ' ' -f 1)}"

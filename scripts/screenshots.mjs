@@ -1,0 +1,84 @@
+// Pictures of every page, at two widths, light and dark, for looking at; run by `make screenshots`.
+//   node scripts/screenshots.mjs FOLDER      all of them into FOLDER
+//   node scripts/screenshots.mjs --manifest  the two of the install dialog into public/screenshots
+import { mkdir } from "node:fs/promises";
+import path from "node:path";
+import { Browser, Server, apiValue, ready } from "../tests/e2e/harness.mjs";
+
+const manifest = process.argv[2] === "--manifest";
+const folder = manifest ? "public/screenshots" : process.argv[2];
+if (!folder) throw new Error("name a folder for the pictures");
+await mkdir(folder, { recursive: true });
+
+
+const endings = [];
+const story = { after: (act) => endings.unshift(act) };
+
+async function shoot(page, name, fullPage) {
+  await page.locator("h1").first().waitFor();
+  await page.evaluate(() => document.fonts.ready);
+  await page.evaluate(() => Promise.all(document.getAnimations().map((animation) => animation.finished.catch(() => {}))));
+  const file = path.join(folder, `${name}.png`);
+  await page.screenshot({ path: file, fullPage });
+  console.log(file);
+}
+
+async function visit(page, url) {
+  await page.goto(url);
+  await ready(page);
+}
+
+async function inhabited(page, origin) {
+  await visit(page, origin);
+  await apiValue(page, "setupUser", "alice_old");
+  await apiValue(page, "registerUsername", "alice_smith", {});
+  await apiValue(page, "updateProfile", {
+    displayName: "Alice Smith",
+    bio: "Botanist. Collects mosses and the names people give them.",
+    links: ["https://example.org/mosses"],
+  });
+}
+
+try {
+  const server = await Server.start(story);
+  if (manifest) {
+    for (const [name, width, height] of [["wide", 1280, 800], ["narrow", 390, 844]]) {
+      const browser = await Browser.start(story, { width, height });
+      const page = await browser.open(server.origin);
+      await inhabited(page, server.origin);
+      await visit(page, `${server.origin}/u/alice_smith`);
+      await shoot(page, name, false);
+    }
+  } else {
+    for (const colorScheme of ["light", "dark"]) {
+      for (const width of [390, 1280]) {
+        const browser = await Browser.start(story, { colorScheme, width });
+        const page = await browser.open(server.origin);
+        const all = async (prefix, pages) => {
+          for (const [name, where] of Object.entries(pages)) {
+            await visit(page, server.origin + where);
+            await shoot(page, `${colorScheme}-${width}-${prefix}-${name}`, true);
+          }
+        };
+        await all("new", {
+          home: "/", welcome: "/welcome", name: "/welcome?step=name", people: "/people", settings: "/settings",
+          absent: "/u/nobody_here", lost: "/no/such/page",
+        });
+        await inhabited(page, server.origin);
+        await all("named", {
+          home: "/", backup: "/welcome?step=backup", people: "/people", person: "/u/alice_smith", redirect: "/u/alice_old",
+          me: "/me", settings: "/settings",
+        });
+        for (const text of ["alice_smiht", "admin", "ada"]) {
+          await visit(page, `${server.origin}/me`);
+          await page.getByTestId("name-input").fill(text);
+          await page.locator('[data-testid="name-verdict"]:not([data-state=""]):not([data-state="searching"])').waitFor();
+          await shoot(page, `${colorScheme}-${width}-verdict-${text}`, false);
+        }
+        await browser.close();
+      }
+    }
+  }
+} finally {
+  for (const end of endings) await end();
+}

@@ -1,0 +1,205 @@
+//! The server of the built page: files, the headers that protect them, and one page for every address of the app.
+//!
+//! It serves one folder and nothing beside it, writes no file, and knows nothing of what the page does.
+
+use std::{
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+};
+use tower_http::services::ServeDir;
+
+use crate::native::pack::NAME_HASH_DIGITS;
+
+/// Connections still open this long after the signal to stop are cut.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(3);
+
+/// No inline script or style, nothing from elsewhere, no frame around the page.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; \
+    connect-src 'self'; style-src 'self'; img-src 'self' blob: data:; font-src 'self'; manifest-src 'self'; \
+    base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const PERMISSIONS_POLICY: &str = "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), \
+    magnetometer=(), microphone=(), midi=(), payment=(), usb=()";
+
+const SECURITY_HEADERS: [(HeaderName, &str); 6] = [
+    (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (HeaderName::from_static("permissions-policy"), PERMISSIONS_POLICY),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+];
+
+/// A file whose name carries the hash of its content never changes.
+const FOR_EVER: &str = "public, max-age=31536000, immutable";
+/// Ask again each time: these name the hashed files.
+const ASK_AGAIN: &str = "no-cache";
+
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error(
+        "there is no built page in {}: it has no index.html. Build it first, with `make build`, or name the folder \
+         that has it: gen-registry serve --dist FOLDER", .0.display()
+    )]
+    NotBuilt(PathBuf),
+    #[error(
+        "port {} on {} is taken by another program. Stop that program, or choose another port: gen-registry serve \
+         --http {}:{}", .0.port(), .0.ip(), .0.ip(), .0.port().wrapping_add(1).max(1024)
+    )]
+    PortTaken(SocketAddr),
+    #[error("could not listen on {address}")]
+    Listen { address: SocketAddr, source: io::Error },
+    #[error("could not use the data folder {}", folder.display())]
+    Data { folder: PathBuf, source: io::Error },
+    #[error("the server stopped")]
+    Stopped(#[source] io::Error),
+}
+
+/// What to serve, and where.
+#[derive(Clone, Debug)]
+pub struct ServeOptions {
+    pub http: SocketAddr,
+    pub dist: PathBuf,
+    /// Where the server keeps what is its own; made when missing.
+    pub data: Option<PathBuf>,
+}
+
+/// Serves until `stop` is done. `listening` is told the real address once requests are answered.
+pub async fn serve(
+    options: ServeOptions,
+    listening: impl FnOnce(SocketAddr),
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), ServeError> {
+    if !options.dist.join("index.html").is_file() {
+        return Err(ServeError::NotBuilt(options.dist));
+    }
+    if let Some(folder) = options.data {
+        std::fs::create_dir_all(&folder).map_err(|source| ServeError::Data { folder, source })?;
+    }
+    let address = options.http;
+    let listener = tokio::net::TcpListener::bind(address).await.map_err(|source| match source.kind() {
+        io::ErrorKind::AddrInUse => ServeError::PortTaken(address),
+        _ => ServeError::Listen { address, source },
+    })?;
+    let address = listener.local_addr().map_err(|source| ServeError::Listen { address, source })?;
+    let (stopping, stopped) = tokio::sync::oneshot::channel();
+    let server = axum::serve(listener, page(&options.dist)).with_graceful_shutdown(async move {
+        stop.await;
+        let _ = stopping.send(());
+    });
+    listening(address);
+    let patience = async {
+        if stopped.await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep(SHUTDOWN_PATIENCE).await;
+    };
+    tokio::select! {
+        outcome = server => outcome.map_err(ServeError::Stopped),
+        () = patience => Ok(()),
+    }
+}
+
+/// The service alone, without a listener.
+pub fn page(dist: &Path) -> Router {
+    Router::new().fallback(answer).with_state(Arc::new(dist.to_owned()))
+}
+
+async fn answer(State(dist): State<Arc<PathBuf>>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    let mut served = if uri.path() == "/" { "/index.html" } else { uri.path() };
+    let mut response = file(&dist, served, &method, &headers).await;
+    if response.status() == StatusCode::NOT_FOUND && is_navigation(&method, &headers) {
+        served = "/index.html";
+        response = file(&dist, served, &method, &headers).await;
+    }
+    let caching = match response.status() {
+        StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED if is_hashed(served) => FOR_EVER,
+        StatusCode::OK | StatusCode::PARTIAL_CONTENT => ASK_AGAIN,
+        _ => "no-store",
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
+    headers.insert(header::VARY, HeaderValue::from_static("accept, accept-encoding"));
+    if !is_hashed(served) {
+        headers.remove(header::LAST_MODIFIED);
+    }
+    for (name, value) in SECURITY_HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// One file of the folder, brotli if there is a copy and the client takes it.
+async fn file(dist: &Path, path: &str, method: &Method, headers: &HeaderMap) -> Response {
+    let Ok(uri) = path.parse::<Uri>() else { return StatusCode::BAD_REQUEST.into_response() };
+    let mut wanted = Request::new(Body::empty());
+    *wanted.method_mut() = method.clone();
+    *wanted.uri_mut() = uri;
+    *wanted.headers_mut() = headers.clone();
+    // A deployment may bring back an older file; its date must not make a browser keep the newer one.
+    if !is_hashed(path) {
+        wanted.headers_mut().remove(header::IF_MODIFIED_SINCE);
+        wanted.headers_mut().remove(header::IF_UNMODIFIED_SINCE);
+    }
+    let mut folder = ServeDir::new(dist).append_index_html_on_directories(false).precompressed_br();
+    match folder.try_call(wanted).await {
+        Ok(response) => {
+            let mut response = response.map(Body::new);
+            if response.status().is_success()
+                && let Some(kind) = media_type(path)
+            {
+                response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+            }
+            response
+        }
+        Err(error) => {
+            tracing::error!(%error, path, "could not read a file");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// A person going to an address, not a page fetching a file.
+fn is_navigation(method: &Method, headers: &HeaderMap) -> bool {
+    let takes_html = headers
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .is_some_and(|accept| accept.split(',').any(|kind| kind.trim().starts_with("text/html")));
+    (method == Method::GET || method == Method::HEAD) && takes_html
+}
+
+/// `name-0123456789abcdef.js` or `name-0123456789abcdef_bg.wasm`.
+pub fn is_hashed(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let stem = name.split('.').next().unwrap_or(name);
+    let stem = stem.strip_suffix("_bg").unwrap_or(stem);
+    stem.rsplit_once('-').is_some_and(|(_, hash)| {
+        hash.len() == NAME_HASH_DIGITS && hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    })
+}
+
+/// The kinds browsers are strict about; the rest is guessed from the ending.
+fn media_type(path: &str) -> Option<&'static str> {
+    let (_, ending) = path.rsplit_once('.')?;
+    Some(match ending {
+        "wasm" => "application/wasm",
+        "js" | "mjs" => "text/javascript; charset=utf-8",
+        "html" => "text/html; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "json" => "application/json",
+        "webmanifest" => "application/manifest+json",
+        "svg" => "image/svg+xml",
+        "ts" | "txt" => "text/plain; charset=utf-8",
+        _ => return None,
+    })
+}

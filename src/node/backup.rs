@@ -1,0 +1,202 @@
+//! Backups: the key, the whole document and its pictures in one encrypted file.
+//!
+//! A file is hostile until checked: its checksum tells damage from a wrong passphrase, and every change in it is
+//! verified like any other. A refused file changes nothing.
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::node::api::*;
+use crate::node::keeper::{check_new_passphrase, seal_failed};
+use crate::node::{Node, Settings, VERSION, wording};
+use crate::registry::digest::Digest;
+use crate::registry::document::SignedChange;
+use crate::registry::encoding::{DecodeError, Decoder, Encoder};
+use crate::registry::identity::{SigningIdentity, Topic};
+use crate::registry::limits::{BLOCK_MAX_BYTES, DOCUMENT_MAX_BYTES};
+use crate::registry::seal::{self, COST, Cost, NONCE_BYTES, SALT_BYTES, StretchJob};
+use crate::registry::time::Timestamp;
+use crate::store::Table;
+use crate::store::records::Found;
+
+const MAGIC: &[u8; 8] = b"GENREGBK";
+const FORMAT: u8 = 1;
+const CHECKSUM_BYTES: usize = 32;
+/// Pictures a backup may carry: the present one and some that other devices set at the same time.
+const BACKUP_MAX_BLOCKS: usize = 8;
+/// A document with its signatures, its pictures, and room for the wrapping.
+pub(super) const BACKUP_MAX_BYTES: usize = 4 * DOCUMENT_MAX_BYTES + BACKUP_MAX_BLOCKS * BLOCK_MAX_BYTES;
+
+/// What is sealed in the file.
+#[derive(Serialize, Deserialize)]
+struct Contents {
+    /// The program that wrote it (semantic version).
+    program: String,
+    topic: Topic,
+    entropy: Zeroizing<[u8; 32]>,
+    changes: Vec<SignedChange>,
+    blocks: Vec<serde_bytes::ByteBuf>,
+    exported_at: Timestamp,
+}
+
+struct Envelope<'a> {
+    cost: Cost,
+    salt: [u8; SALT_BYTES],
+    nonce: [u8; NONCE_BYTES],
+    sealed: &'a [u8],
+}
+
+impl Node {
+    pub(super) async fn export_backup(&self, passphrase: String) -> Result<BackupFile, Failure> {
+        let _one_at_a_time = self.writing.lock().await;
+        check_new_passphrase(&passphrase)?;
+        let signer = self.state.borrow().keeper.signer()?;
+        let own = signer.identity();
+        let now = self.environment.now();
+        let (changes, damaged) = self.own_changes(&own).await?;
+        for found in &damaged {
+            self.set_aside(found).await;
+        }
+        let contents = Contents {
+            program: VERSION.to_owned(),
+            topic: self.network.topic,
+            entropy: signer.entropy(),
+            changes,
+            blocks: self.own_blocks().await?,
+            exported_at: now,
+        };
+        let plain = Zeroizing::new(
+            cbor4ii::serde::to_vec(Vec::new(), &contents).map_err(|_| wording::internal())?,
+        );
+        let (mut salt, mut nonce) = ([0; SALT_BYTES], [0; NONCE_BYTES]);
+        self.environment.random(&mut salt);
+        self.environment.random(&mut nonce);
+        let key = self.environment.stretch(StretchJob { passphrase: passphrase.into(), salt, cost: COST }).await;
+        let head = head(COST, &salt, &nonce);
+        let sealed = seal::seal(&key.map_err(seal_failed)?, &nonce, &head, &plain);
+        let mut bytes = head;
+        bytes.extend_from_slice(&Encoder::new().bytes(&sealed).finish());
+        let checksum = Digest::of(&bytes);
+        bytes.extend_from_slice(checksum.as_bytes());
+
+        let settings = Settings { last_backup_at: Some(now), ..self.state.borrow().settings.clone() };
+        self.save_settings(settings).await?;
+        self.tell(&Event::MeChanged);
+        let name = self.state.borrow().index.username_of(&own).map_or_else(|| "identity".to_owned(), ToString::to_string);
+        Ok(BackupFile { file_name: format!("{name}.genregistry"), bytes })
+    }
+
+    async fn own_blocks(&self) -> Result<Vec<serde_bytes::ByteBuf>, Failure> {
+        let own = self.identity();
+        let avatar = {
+            let state = self.state.borrow();
+            own.and_then(|own| state.index.person(&own)?.profile.avatar.clone())
+        };
+        let Some(cid) = avatar else { return Ok(Vec::new()) };
+        let found = self.records.get::<serde_bytes::ByteBuf>(Table::Blocks, &cid).await;
+        Ok(match found.map_err(wording::store_failed)? {
+            Found::Record(bytes) => vec![bytes],
+            Found::Nothing | Found::Damaged(_) => Vec::new(),
+        })
+    }
+
+    pub(super) async fn import_backup(&self, bytes: &[u8], passphrase: String) -> Result<Imported, Failure> {
+        let envelope = read_envelope(bytes)?;
+        let Envelope { cost, salt, nonce, sealed } = envelope;
+        let key = self.environment.stretch(StretchJob { passphrase: passphrase.into(), salt, cost }).await;
+        let plain = seal::open(&key.map_err(seal_failed)?, &nonce, &head(cost, &salt, &nonce), sealed).map_err(seal_failed)?;
+        let contents: Contents = cbor4ii::serde::from_slice(&plain).map_err(|_| damaged("its contents can't be read"))?;
+        check_program(&contents.program)?;
+        if contents.topic != self.network.topic {
+            return Err(Failure::new(
+                FailureCode::BackupOtherNetwork,
+                "This backup belongs to another network.",
+                "Open it in the app of that network.",
+            ));
+        }
+        let signer = SigningIdentity::from_entropy(&contents.entropy);
+        let own = signer.identity();
+        self.check_room_for(&own)?;
+        if contents.changes.iter().any(|change| change.owner != own) || contents.blocks.len() > BACKUP_MAX_BLOCKS {
+            return Err(damaged("it holds what is not its owner's"));
+        }
+        if let Some(error) = contents.changes.iter().find_map(|c| c.clone().verify(&self.network.topic).err()) {
+            tracing::warn!(%error, "a change in a backup is refused");
+            return Err(damaged("a change in it has no valid signature"));
+        }
+        // The key last: should the disk fill up before, there is a replica more and nothing else is different.
+        let report = self.admit(contents.changes).await?;
+        self.keep_blocks(&contents.blocks).await?;
+        self.adopt(signer, true).await?;
+        self.tell(&Event::MeChanged);
+        let Answer::Me(me) = self.me() else { return Err(wording::internal()) };
+        let exported_at = contents.exported_at.as_millis();
+        Ok(Imported { me, new_changes: report.admitted as u64, exported_at })
+    }
+}
+
+/// Everything before the sealed part; it is authenticated with it.
+fn head(cost: Cost, salt: &[u8; SALT_BYTES], nonce: &[u8; NONCE_BYTES]) -> Vec<u8> {
+    let mut head = MAGIC.to_vec();
+    head.push(FORMAT);
+    let Cost { memory_kib, passes, lanes } = cost;
+    let encoder = Encoder::new().integer(memory_kib.into()).integer(passes.into()).integer(lanes.into());
+    head.extend_from_slice(&encoder.bytes(salt).bytes(nonce).finish());
+    head
+}
+
+fn read_envelope(bytes: &[u8]) -> Result<Envelope<'_>, Failure> {
+    if bytes.len() > BACKUP_MAX_BYTES {
+        return Err(Failure::new(
+            FailureCode::BackupTooLarge,
+            format!("The file has {} MiB; no backup has more than {}.", bytes.len() >> 20, BACKUP_MAX_BYTES >> 20),
+            "Choose the file that was exported here; its name ends in .genregistry.",
+        ));
+    }
+    let rest = bytes.strip_prefix(MAGIC).ok_or_else(|| damaged("it is not a backup of this app"))?;
+    match rest.first() {
+        Some(&FORMAT) => {}
+        Some(format) if *format > FORMAT => return Err(newer()),
+        _ => return Err(damaged("it is cut short")),
+    }
+    let (body, sum) = bytes.split_last_chunk::<CHECKSUM_BYTES>().ok_or_else(|| damaged("it is cut short"))?;
+    if Digest::of(body).as_bytes() != sum {
+        return Err(damaged("its checksum is wrong, so some of it was changed or is missing"));
+    }
+    parse_envelope(&body[MAGIC.len() + 1..]).map_err(|_| damaged("its parts can't be told apart"))
+}
+
+fn parse_envelope(bytes: &[u8]) -> Result<Envelope<'_>, DecodeError> {
+    let mut decoder = Decoder::new(bytes);
+    let mut number = || decoder.integer().and_then(|n| u32::try_from(n).map_err(|_| DecodeError::OutOfRange));
+    let cost = Cost { memory_kib: number()?, passes: number()?, lanes: number()? };
+    let salt = decoder.bytes()?.try_into().map_err(|_| DecodeError::OutOfRange)?;
+    let nonce = decoder.bytes()?.try_into().map_err(|_| DecodeError::OutOfRange)?;
+    let sealed = decoder.bytes()?;
+    decoder.end()?;
+    Ok(Envelope { cost, salt, nonce, sealed })
+}
+
+/// A file of the next incompatible version may hold what this one would drop.
+fn check_program(program: &str) -> Result<(), Failure> {
+    let theirs: semver::Version = program.parse().map_err(|_| damaged("it does not say which version wrote it"))?;
+    let ours: semver::Version = VERSION.parse().map_err(|_| wording::internal())?;
+    let compatible = |version: &semver::Version| (version.major, if version.major == 0 { version.minor } else { 0 });
+    if compatible(&theirs) > compatible(&ours) { Err(newer()) } else { Ok(()) }
+}
+
+fn newer() -> Failure {
+    Failure::new(
+        FailureCode::BackupNewer,
+        "This backup was made by a newer version of the app.",
+        "Reload the page to get the newer version, then import again.",
+    )
+}
+
+fn damaged(why: &str) -> Failure {
+    Failure::new(
+        FailureCode::BackupDamaged,
+        format!("The file can't be used: {why}."),
+        "Use another copy of the backup. Nothing was changed here.",
+    )
+}

@@ -1,0 +1,301 @@
+//! Questions: what is known of names and people, in the boundary's data.
+
+use cid::Cid;
+
+use crate::node::api::*;
+use crate::node::{Node, State, VERSION, wording};
+use crate::registry::digest::verify_block;
+use crate::registry::document;
+use crate::registry::identity::Identity;
+use crate::registry::index::PersonRecord;
+use crate::registry::name::Username;
+use crate::registry::ownership::{Availability, NameState, Position, Reason, Status as Standing, Tenure};
+use crate::registry::picture;
+use crate::store::Table;
+use crate::store::records::Found;
+
+/// The longest page of the directory.
+const PEOPLE_PAGE_MAX: u32 = 500;
+
+impl Node {
+    pub(super) fn me(&self) -> Answer {
+        let state = self.state.borrow();
+        let mut me = Me {
+            protection: state.keeper.protection(),
+            phrase_checked: state.settings.phrase_checked,
+            last_backup_at: state.settings.last_backup_at.map(|at| at.as_millis()),
+            ..Me::default()
+        };
+        if let Some(own) = state.keeper.identity() {
+            me.did = Some(own.to_string());
+            me.public_key = Some(own.to_hex());
+            me.safety_words = safety_words(&own);
+            if let Some(person) = state.index.person(&own) {
+                me.profile = profile(&person.profile);
+                me.changes = person.changes;
+                me.document_bytes = person.bytes;
+            }
+            let entry = entry(&state, &own);
+            me.name_status = entry.as_ref().map(|entry| entry.status);
+            me.registered_at = entry.as_ref().map(|entry| entry.registered_at);
+            me.username = entry.map(|entry| entry.username);
+            me.history = history(&state, &own);
+        }
+        let refused = state.settings.refused_name.as_ref().and_then(|refused| refused.name.parse::<Username>().ok());
+        drop(state);
+        if me.username.is_none() {
+            me.lost_name = refused.map(|name| self.refused(&name)).or_else(|| self.last_lost());
+        }
+        Answer::Me(Box::new(me))
+    }
+
+    /// A name that could not be claimed when the person was made.
+    fn refused(&self, name: &Username) -> LostName {
+        let state = self.state.borrow();
+        let holder = state.index.state(name).and_then(NameState::holder).and_then(|held| entry(&state, &held.holder));
+        let reason = "Somebody else had claimed it before.".to_owned();
+        LostName { name: name.to_string(), holder, reason }
+    }
+
+    /// The newest own claim, if it lost.
+    fn last_lost(&self) -> Option<LostName> {
+        let name = {
+            let state = self.state.borrow();
+            let own = state.keeper.identity()?;
+            let claims = state.index.claims_of(&own);
+            let (claim, name, _, standing) = claims.last()?;
+            standing.losers.iter().any(|loser| loser.claim == *claim).then(|| (*name).clone())?
+        };
+        self.lost_name(&name)
+    }
+
+    /// How an own claim of `name` was lost.
+    pub(super) fn lost_name(&self, name: &Username) -> Option<LostName> {
+        let state = self.state.borrow();
+        let own = state.keeper.identity()?;
+        let standing = state.index.state(name)?;
+        let loser = standing.losers.iter().rev().find(|loser| loser.author == own)?;
+        let holder = standing.holder().and_then(|tenure| entry(&state, &tenure.holder));
+        Some(LostName { name: name.to_string(), holder, reason: wording::reason(&loser.reason) })
+    }
+
+    pub(super) fn check_username(&self, text: &str) -> NameCheck {
+        let state = self.state.borrow();
+        let (records, registries) = counts(&state);
+        let (username, verdict) = match text.trim().parse::<Username>() {
+            Err(error) => {
+                let message = wording::sentence(&error.to_string());
+                (None, NameVerdict::Invalid { rule: error.rule().to_owned(), message })
+            }
+            Ok(name) => {
+                let own = state.keeper.identity();
+                let verdict = match state.index.availability(&name, own.as_ref(), self.environment.now()) {
+                    Availability::Free => NameVerdict::Available,
+                    Availability::Yours => NameVerdict::Yours,
+                    Availability::ClosedUntil(at) => NameVerdict::CoolingDown { free_at: at.as_millis() },
+                    Availability::HeldBy(holder) => match entry(&state, &holder) {
+                        Some(by) => NameVerdict::Taken { by: Box::new(by) },
+                        None => NameVerdict::Available,
+                    },
+                };
+                (Some(name.to_string()), verdict)
+            }
+        };
+        NameCheck { text: text.to_owned(), username, verdict, records, registries }
+    }
+
+    pub(super) fn look_up(&self, text: &str) -> NameReport {
+        let state = self.state.borrow();
+        let (records, registries) = counts(&state);
+        let name = text.trim().parse::<Username>();
+        let asked = name.as_ref().map_or_else(|_| text.to_owned(), Username::to_string);
+        let mut report = NameReport {
+            asked,
+            holder: None,
+            redirect: None,
+            free_at: None,
+            why: None,
+            losers: Vec::new(),
+            records,
+            registries,
+        };
+        let Some(standing) = name.ok().and_then(|name| state.index.state(&name)) else { return report };
+        if let Some(tenure) = standing.holder() {
+            report.holder = entry(&state, &tenure.holder);
+            report.why = Some(why_held(standing, tenure));
+        }
+        if let Some((tenure, free_at)) = standing.given_up() {
+            report.redirect = entry(&state, &tenure.holder);
+            report.free_at = Some(free_at.as_millis());
+        }
+        report.losers = standing
+            .losers
+            .iter()
+            .map(|loser| LosingClaim {
+                did: loser.author.to_string(),
+                username: loser.spelled.as_str().to_owned(),
+                claimed_at: loser.claimed_at.as_millis(),
+                reason: wording::reason(&loser.reason),
+            })
+            .collect();
+        report
+    }
+
+    pub(super) fn list(&self, prefix: &str, limit: u32, cursor: Option<String>) -> Result<PeoplePage, Failure> {
+        let state = self.state.borrow();
+        let prefix = prefix.trim().to_lowercase();
+        let after = cursor.map(|cursor| cursor.parse::<Username>()).transpose().map_err(|_| {
+            Failure::new(
+                FailureCode::InvalidArgument,
+                "The cursor is not one that was given out.",
+                "Start again without a cursor.",
+            )
+        })?;
+        let limit = limit.clamp(1, PEOPLE_PAGE_MAX) as usize;
+        let page = state.index.list(&prefix, after.as_ref(), limit);
+        let cursor = page.people.last().filter(|_| page.more).map(|(name, _)| name.to_string());
+        let people = page.people.iter().filter_map(|(_, person)| entry(&state, &person.identity)).collect();
+        let initials = state.index.initials().map(|(letter, count)| (letter.to_owned(), count)).collect();
+        Ok(PeoplePage { people, cursor, total: page.total as u64, initials })
+    }
+
+    pub(super) fn person(&self, did: &str) -> Result<Option<Person>, Failure> {
+        let identity: Identity = did.trim().parse().map_err(|error| {
+            Failure::new(
+                FailureCode::InvalidArgument,
+                wording::sentence(&format!("{error}")),
+                "Check the did; it is copied best from a person's page.",
+            )
+        })?;
+        let state = self.state.borrow();
+        Ok(state.index.person(&identity).map(|person| person_page(&state, person)))
+    }
+
+    pub(super) async fn block(&self, cid: &str) -> Result<Option<Block>, Failure> {
+        let Ok(address) = cid.parse::<Cid>() else { return Ok(None) };
+        let key = address.to_string();
+        let found = self.records.get::<serde_bytes::ByteBuf>(Table::Blocks, &key).await;
+        match found.map_err(wording::store_failed)? {
+            Found::Record(bytes) if verify_block(&address, &bytes) => {
+                let media_type = picture::media_type(&bytes).unwrap_or("application/octet-stream").to_owned();
+                Ok(Some(Block { bytes: bytes.into_vec(), media_type }))
+            }
+            Found::Record(_) | Found::Nothing => Ok(None),
+            Found::Damaged(damaged) => {
+                self.set_aside(&damaged).await;
+                Ok(None)
+            }
+        }
+    }
+
+    pub(super) async fn status(&self) -> Status {
+        let storage = self.environment.storage_use().await;
+        let state = self.state.borrow();
+        let (names, registries) = counts(&state);
+        Status {
+            registries,
+            names,
+            peers: 0,
+            quarantined: state.quarantined.clone(),
+            storage_used: storage.used,
+            storage_quota: storage.quota,
+            persisted: storage.persisted,
+            writer: true,
+            version: VERSION.to_owned(),
+        }
+    }
+}
+
+/// Names known here, and other people's registries.
+fn counts(state: &State) -> (u64, u64) {
+    let own = state.keeper.identity().is_some_and(|own| state.index.person(&own).is_some());
+    (state.index.names() as u64, (state.index.registries() - usize::from(own)) as u64)
+}
+
+fn safety_words(identity: &Identity) -> Vec<String> {
+    identity.safety_words().into_iter().map(str::to_owned).collect()
+}
+
+fn profile(profile: &document::Profile) -> Profile {
+    Profile {
+        display_name: profile.display_name.clone(),
+        bio: profile.bio.clone(),
+        avatar: profile.avatar.clone(),
+        links: profile.links.clone(),
+        joined_at: profile.joined_at.map(|at| at.as_millis()),
+    }
+}
+
+fn entry(state: &State, identity: &Identity) -> Option<UsernameEntry> {
+    let person = state.index.person(identity)?;
+    let (name, tenure, standing) = state.index.standing(identity)?;
+    Some(UsernameEntry {
+        username: name.to_string(),
+        public_key: identity.to_hex(),
+        did: identity.to_string(),
+        registered_at: tenure.position.at().as_millis(),
+        display_name: person.profile.display_name.clone(),
+        avatar: person.profile.avatar.clone(),
+        joined_at: person.profile.joined_at.map(|at| at.as_millis()),
+        status: match standing {
+            Standing::Provisional => NameStatus::Provisional,
+            Standing::Confirmed => NameStatus::Confirmed,
+            Standing::Contested => NameStatus::Contested,
+        },
+        mine: state.keeper.identity() == Some(*identity),
+    })
+}
+
+fn person_page(state: &State, person: &PersonRecord) -> Person {
+    let identity = &person.identity;
+    Person {
+        did: identity.to_string(),
+        public_key: identity.to_hex(),
+        entry: entry(state, identity),
+        profile: profile(&person.profile),
+        history: history(state, identity),
+        safety_words: safety_words(identity),
+        mine: state.keeper.identity() == Some(*identity),
+        updated_at: Some(person.updated_at.as_millis()),
+    }
+}
+
+fn history(state: &State, identity: &Identity) -> Vec<HistoryEntry> {
+    let claims = state.index.claims_of(identity);
+    let mut history: Vec<HistoryEntry> = Vec::new();
+    for (claim, name, claimed_at, standing) in claims {
+        let tenure = standing.tenures.iter().find(|tenure| tenure.claim == claim);
+        let lost = standing.losers.iter().find(|loser| loser.claim == claim);
+        let held_back = standing.held_back.iter().any(|(hash, _)| *hash == claim);
+        let outcome = match (tenure, lost) {
+            (Some(tenure), _) if tenure.until.is_none() => HistoryOutcome::Held,
+            (Some(_), _) => HistoryOutcome::Released,
+            (None, Some(loser)) => HistoryOutcome::Lost { reason: wording::reason(&loser.reason) },
+            (None, None) if held_back => HistoryOutcome::HeldBack,
+            // A new spelling of a name already held: the same tenure goes on.
+            (None, None) => {
+                let same = |entry: &&mut HistoryEntry| {
+                    entry.username.parse::<Username>().is_ok_and(|earlier| earlier.folded() == name.folded())
+                };
+                if let Some(earlier) = history.iter_mut().rev().find(same) {
+                    earlier.username = name.to_string();
+                }
+                continue;
+            }
+        };
+        let released_at = tenure.and_then(|tenure| tenure.until).map(|at| at.as_millis());
+        history.push(HistoryEntry { username: name.to_string(), claimed_at: claimed_at.as_millis(), released_at, outcome });
+    }
+    history
+}
+
+fn why_held(standing: &NameState, tenure: &Tenure) -> String {
+    let rivals = standing.losers.iter().filter(|loser| loser.author != tenure.holder).map(|loser| &loser.reason);
+    let nearest = rivals.min_by_key(|reason| match reason {
+        Reason::LargerHash => 0,
+        Reason::WitnessedLater { .. } | Reason::ClaimedLater { .. } => 1,
+        Reason::NotConfirmed { .. } => 2,
+        Reason::CoolingDown { .. } | Reason::TooMany => 3,
+    });
+    wording::why_held(nearest, matches!(tenure.position, Position::Confirmed(_)))
+}

@@ -1,0 +1,273 @@
+//! One profile in several tabs: one tab runs the node and writes, the others forward to it (INV-4).
+//!
+//! Every tab queues for one Web Lock. The one that gets it opens the store and answers; when it goes, the next one
+//! takes over and repeats what was still unanswered. Every command carries an id, and the node remembers the ids it
+//! has carried out together with their effects, so nothing happens twice.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use futures::FutureExt;
+use futures::channel::oneshot;
+use futures::future::LocalBoxFuture;
+use gloo::timers::future::TimeoutFuture;
+use serde::{Deserialize, Serialize};
+use wasm_bindgen_futures::spawn_local;
+
+use crate::node::api::*;
+use crate::node::client::{Link, Listener};
+use crate::node::{Network, Node, RequestId, wording};
+use crate::platform::Environment;
+use crate::platform::browser::Browser;
+use crate::platform::browser::tabs::{Channel, become_writer};
+use crate::store::indexed_db::IndexedDb;
+use crate::store::memory::MemoryStore;
+use crate::store::{Store, StoreError};
+
+const DATABASE: &str = "gen-registry";
+const LOCK: &str = "gen-registry-writer";
+const CHANNEL: &str = "gen-registry";
+/// A writer says at once that it is at work; when nothing is heard for so long, the command is sent again.
+const RESEND_MILLIS: u32 = 3_000;
+/// After so many sendings without any sign of a writer the person is told.
+const SENDINGS_MAX: u32 = 5;
+
+type Outcome = Result<Answer, Failure>;
+
+/// What tabs say to each other.
+#[derive(Serialize, Deserialize)]
+enum Message {
+    Ask { id: RequestId, command: Command },
+    Working { id: RequestId },
+    Answer { id: RequestId, outcome: Outcome },
+    Event(Event),
+    /// A new writer is ready: send again what is unanswered.
+    Ready,
+}
+
+struct Pending {
+    command: Command,
+    answer: oneshot::Sender<Outcome>,
+    working: Rc<Cell<bool>>,
+}
+
+#[derive(Clone)]
+enum Role {
+    Following,
+    Writing(Rc<Node>),
+    /// This tab has the lock, but the store can't be opened.
+    Failed(StoreError),
+}
+
+struct Shared {
+    role: RefCell<Role>,
+    channel: RefCell<Option<Channel>>,
+    pending: RefCell<BTreeMap<RequestId, Pending>>,
+    listeners: RefCell<Vec<(u64, Listener)>>,
+    next: Cell<u64>,
+    tab: String,
+}
+
+/// A tab's wire to the profile's node.
+#[derive(Clone)]
+pub struct Tab(Rc<Shared>);
+
+impl Tab {
+    /// Joins the other tabs and queues for the writer's place.
+    pub fn open(network: Network) -> Self {
+        let mut id = [0; 8];
+        Browser.random(&mut id);
+        let shared = Rc::new(Shared {
+            role: RefCell::new(Role::Following),
+            channel: RefCell::new(None),
+            pending: RefCell::default(),
+            listeners: RefCell::default(),
+            next: Cell::new(0),
+            tab: id.iter().map(|byte| format!("{byte:02x}")).collect(),
+        });
+        let tab = Self(shared);
+        let heard = tab.clone();
+        match Channel::open(CHANNEL, move |bytes| heard.hear(&bytes)) {
+            Ok(channel) => *tab.0.channel.borrow_mut() = Some(channel),
+            Err(error) => tracing::error!(?error, "there is no channel to other tabs"),
+        }
+        let writer = tab.clone();
+        spawn_local(async move { writer.write_when_possible(network).await });
+        tab
+    }
+
+    async fn write_when_possible(&self, network: Network) {
+        if !become_writer(LOCK).await {
+            tracing::error!("the lock of the writing tab was refused");
+            return;
+        }
+        let role = match self.start(network).await {
+            Ok(node) => {
+                let node = Rc::new(node);
+                let tab = self.clone();
+                Node::subscribe(&node, Rc::new(move |event| tab.spread(event)));
+                Role::Writing(node)
+            }
+            Err(error) => {
+                tracing::error!(%error, "the profile can't be opened");
+                Role::Failed(error)
+            }
+        };
+        *self.0.role.borrow_mut() = role;
+        self.send(&Message::Ready);
+        self.dispatch(&Event::WriterChanged);
+        for (id, pending) in std::mem::take(&mut *self.0.pending.borrow_mut()) {
+            let tab = self.clone();
+            spawn_local(async move {
+                let outcome = tab.carry_out(id, pending.command).await;
+                // The asker may be gone.
+                drop(pending.answer.send(outcome));
+            });
+        }
+    }
+
+    /// A browser that refuses storage altogether still gets a registry, for as long as the page is open.
+    async fn start(&self, network: Network) -> Result<Node, StoreError> {
+        let tab = self.clone();
+        let store: Rc<dyn Store> = match IndexedDb::open(DATABASE, move || tab.spread(&Event::ReloadNeeded)).await {
+            Ok(store) => Rc::new(store),
+            Err(StoreError::Newer) => return Err(StoreError::Newer),
+            Err(error) => {
+                tracing::error!(%error, "no storage; keeping everything in memory");
+                Rc::new(MemoryStore::new())
+            }
+        };
+        Node::start(store, Rc::new(Browser), network).await
+    }
+
+    async fn carry_out(&self, id: RequestId, command: Command) -> Outcome {
+        let role = self.0.role.borrow().clone();
+        match role {
+            Role::Writing(node) => node.handle_once(Some(id), command).await,
+            Role::Failed(error) => Err(wording::store_failed(error)),
+            Role::Following => Err(wording::internal()),
+        }
+    }
+
+    fn hear(&self, bytes: &[u8]) {
+        let Ok(message) = cbor4ii::serde::from_slice::<Message>(bytes) else {
+            tracing::warn!("a message of another version of this page");
+            return;
+        };
+        let following = matches!(*self.0.role.borrow(), Role::Following);
+        match message {
+            Message::Ask { id, command } if !following => {
+                self.send(&Message::Working { id: id.clone() });
+                let tab = self.clone();
+                spawn_local(async move {
+                    let outcome = tab.carry_out(id.clone(), command).await;
+                    tab.send(&Message::Answer { id, outcome });
+                });
+            }
+            Message::Ask { .. } => {}
+            Message::Working { id } => {
+                if let Some(pending) = self.0.pending.borrow().get(&id) {
+                    pending.working.set(true);
+                }
+            }
+            Message::Answer { id, outcome } => {
+                let pending = self.0.pending.borrow_mut().remove(&id);
+                if let Some(pending) = pending {
+                    drop(pending.answer.send(outcome));
+                }
+            }
+            Message::Event(event) => self.dispatch(&event),
+            Message::Ready => {
+                self.dispatch(&Event::WriterChanged);
+                for (id, pending) in self.0.pending.borrow().iter() {
+                    pending.working.set(false);
+                    self.send(&Message::Ask { id: id.clone(), command: pending.command.clone() });
+                }
+            }
+        }
+    }
+
+    /// Forwards a command and waits for the writer, whoever that is by then.
+    async fn forward(self, id: RequestId, command: Command) -> Outcome {
+        let (sender, mut receiver) = oneshot::channel();
+        let working = Rc::new(Cell::new(false));
+        let pending = Pending { command: command.clone(), answer: sender, working: working.clone() };
+        self.0.pending.borrow_mut().insert(id.clone(), pending);
+        let mut sendings = 0;
+        loop {
+            if !working.get() {
+                sendings += 1;
+                self.send(&Message::Ask { id: id.clone(), command: command.clone() });
+            }
+            let mut patience = TimeoutFuture::new(RESEND_MILLIS).fuse();
+            futures::select! {
+                outcome = receiver => return mark_follower(outcome.unwrap_or_else(|_| Err(wording::internal()))),
+                () = patience => {}
+            }
+            if !working.get() && sendings >= SENDINGS_MAX {
+                self.0.pending.borrow_mut().remove(&id);
+                return Err(Failure::new(
+                    FailureCode::NoWriter,
+                    "The tab that keeps your data does not answer.",
+                    "Close other tabs of this app, or reload this one.",
+                ));
+            }
+        }
+    }
+
+    /// Tells this tab's listeners and all other tabs.
+    fn spread(&self, event: &Event) {
+        self.dispatch(event);
+        self.send(&Message::Event(event.clone()));
+    }
+
+    fn dispatch(&self, event: &Event) {
+        let listeners: Vec<Listener> = self.0.listeners.borrow().iter().map(|(_, listener)| listener.clone()).collect();
+        for listener in listeners {
+            listener(event);
+        }
+    }
+
+    fn send(&self, message: &Message) {
+        match cbor4ii::serde::to_vec(Vec::new(), message) {
+            Ok(bytes) => {
+                if let Some(channel) = self.0.channel.borrow().as_ref() {
+                    channel.send(&bytes);
+                }
+            }
+            Err(error) => tracing::error!(%error, "a message can't be written"),
+        }
+    }
+
+    fn next(&self) -> u64 {
+        self.0.next.replace(self.0.next.get() + 1)
+    }
+}
+
+/// The writer answered; the tab that asked is not it.
+fn mark_follower(outcome: Outcome) -> Outcome {
+    outcome.map(|answer| match answer {
+        Answer::Status(status) => Answer::Status(Status { writer: false, ..status }),
+        other => other,
+    })
+}
+
+impl Link for Tab {
+    fn ask(&self, command: Command) -> LocalBoxFuture<'static, Outcome> {
+        let id = format!("{}-{}", self.0.tab, self.next());
+        let tab = self.clone();
+        let following = matches!(*self.0.role.borrow(), Role::Following);
+        Box::pin(async move { if following { tab.forward(id, command).await } else { tab.carry_out(id, command).await } })
+    }
+
+    fn subscribe(&self, listener: Listener) -> u64 {
+        let id = self.next();
+        self.0.listeners.borrow_mut().push((id, listener));
+        id
+    }
+
+    fn unsubscribe(&self, id: u64) {
+        self.0.listeners.borrow_mut().retain(|(known, _)| *known != id);
+    }
+}

@@ -1,0 +1,38 @@
+//! The only door to clock, randomness, storage estimates, workers and tab ownership.
+//!
+//! [`Environment`] is what a node asks for; the browser, the native program and tests each have one.
+
+#[cfg(target_arch = "wasm32")]
+pub mod browser;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod native;
+pub mod scripted;
+
+use futures::future::LocalBoxFuture;
+
+use crate::registry::seal::{SealError, StretchJob, StretchedKey};
+use crate::registry::time::Timestamp;
+
+/// What the storage is used for and how safe it is, as far as the platform tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StorageUse {
+    pub used: Option<u64>,
+    pub quota: Option<u64>,
+    pub persisted: Option<bool>,
+}
+
+/// Everything that is not a function of its arguments.
+pub trait Environment {
+    fn now(&self) -> Timestamp;
+
+    /// Fills `bytes` from the system's secure source.
+    fn random(&self, bytes: &mut [u8]);
+
+    /// Stretches a passphrase where it blocks nobody.
+    fn stretch(&self, job: StretchJob) -> LocalBoxFuture<'static, Result<StretchedKey, SealError>>;
+
+    fn storage_use(&self) -> LocalBoxFuture<'static, StorageUse>;
+
+    /// Lets other work of this thread go first, in the middle of something long.
+    fn pause(&self) -> LocalBoxFuture<'static, ()>;
+}

@@ -1,0 +1,66 @@
+//! The browser's environment, and what only a page has: workers and the one writing tab.
+
+pub mod log;
+pub mod tabs;
+pub mod worker;
+
+use futures::future::LocalBoxFuture;
+use gloo::timers::future::TimeoutFuture;
+use js_sys::{Promise, Reflect};
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::StorageManager;
+
+use crate::platform::{Environment, StorageUse};
+use crate::registry::seal::{SealError, StretchJob, StretchedKey};
+use crate::registry::time::Timestamp;
+
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Browser;
+
+impl Environment for Browser {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(js_sys::Date::now() as u64)
+    }
+
+    fn random(&self, bytes: &mut [u8]) {
+        getrandom::fill(bytes).expect("every browser that runs WebAssembly has crypto.getRandomValues");
+    }
+
+    fn stretch(&self, job: StretchJob) -> LocalBoxFuture<'static, Result<StretchedKey, SealError>> {
+        Box::pin(worker::stretch(job))
+    }
+
+    fn storage_use(&self) -> LocalBoxFuture<'static, StorageUse> {
+        Box::pin(storage_use())
+    }
+
+    fn pause(&self) -> LocalBoxFuture<'static, ()> {
+        Box::pin(TimeoutFuture::new(0))
+    }
+}
+
+/// All parts are optional in some browser or other.
+async fn storage_use() -> StorageUse {
+    let Some(manager) = storage_manager() else { return StorageUse::default() };
+    let estimate = settled(manager.estimate()).await;
+    let number = |name: &str| {
+        let value = estimate.as_ref().and_then(|estimate| Reflect::get(estimate, &name.into()).ok());
+        value.and_then(|value| value.as_f64()).map(|value| value as u64)
+    };
+    StorageUse {
+        used: number("usage"),
+        quota: number("quota"),
+        persisted: settled(manager.persisted()).await.and_then(|value| value.as_bool()),
+    }
+}
+
+fn storage_manager() -> Option<StorageManager> {
+    let storage = web_sys::window()?.navigator().storage();
+    // `navigator.storage` is undefined outside secure contexts, whatever its binding says.
+    storage.is_instance_of::<StorageManager>().then_some(storage)
+}
+
+async fn settled(promise: Result<Promise, JsValue>) -> Option<JsValue> {
+    JsFuture::from(promise.ok()?).await.ok()
+}

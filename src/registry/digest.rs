@@ -1,0 +1,130 @@
+//! Content hashes (SHA-256) and block addresses (CID version 1, raw codec). Hashing only; it keeps nothing.
+
+use std::fmt;
+use std::str::FromStr;
+
+use cid::Cid;
+use multihash::Multihash;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+/// Multicodec code of raw bytes.
+const RAW_CODEC: u64 = 0x55;
+/// Multihash code of SHA2-256.
+const SHA2_256_CODE: u64 = 0x12;
+
+/// A SHA-256 hash; written as 64 hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Digest([u8; 32]);
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DigestError {
+    #[error("a digest has 64 hex digits, not {0} characters")]
+    Length(usize),
+    #[error("a digest has hex digits only")]
+    NotHex,
+}
+
+impl Digest {
+    /// The SHA-256 hash of `bytes`.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl FromStr for Digest {
+    type Err = DigestError;
+
+    fn from_str(text: &str) -> Result<Self, DigestError> {
+        bytes_from_hex(text).map(Self)
+    }
+}
+
+impl TryFrom<String> for Digest {
+    type Error = DigestError;
+
+    fn try_from(text: String) -> Result<Self, DigestError> {
+        text.parse()
+    }
+}
+
+impl From<Digest> for String {
+    fn from(digest: Digest) -> Self {
+        digest.to_string()
+    }
+}
+
+/// 32 bytes from exactly 64 hex digits.
+pub fn bytes_from_hex(text: &str) -> Result<[u8; 32], DigestError> {
+    let digits = text.as_bytes();
+    if digits.len() != 64 {
+        return Err(DigestError::Length(text.chars().count()));
+    }
+    let mut bytes = [0; 32];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        let digit = |at: usize| (pair[at] as char).to_digit(16).ok_or(DigestError::NotHex);
+        *byte = (digit(0)? * 16 + digit(1)?) as u8;
+    }
+    Ok(bytes)
+}
+
+/// The address of a block's bytes.
+pub fn block_cid(bytes: &[u8]) -> Cid {
+    let hash = Multihash::wrap(SHA2_256_CODE, Digest::of(bytes).as_bytes()).expect("32 bytes fit into a multihash");
+    Cid::new_v1(RAW_CODEC, hash)
+}
+
+/// True when `bytes` are what `cid` names. Other codecs and hashes than ours never are.
+pub fn verify_block(cid: &Cid, bytes: &[u8]) -> bool {
+    *cid == block_cid(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_of_known_texts() {
+        // FIPS 180-4 example
+        assert_eq!(
+            Digest::of(b"abc").to_string(),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+        assert_eq!(Digest::of(b"abc").to_string().parse(), Ok(Digest::of(b"abc")));
+    }
+
+    #[test]
+    fn bad_digests_name_their_fault() {
+        assert_eq!("ab".parse::<Digest>(), Err(DigestError::Length(2)));
+        assert_eq!("zz".repeat(32).parse::<Digest>(), Err(DigestError::NotHex));
+    }
+
+    #[test]
+    fn a_block_is_only_what_its_address_names() {
+        let cid = block_cid(b"hello");
+        assert_eq!(cid.to_string(), "bafkreibm6jg3ux5qumhcn2b3flc3tyu6dmlb4xa7u5bf44yegnrjhc4yeq");
+        assert!(verify_block(&cid, b"hello"));
+        assert!(!verify_block(&cid, b"hellp"));
+    }
+}

@@ -1,0 +1,395 @@
+//! The document of one identity: schema, edits, and the admission of signed changes.
+//!
+//! The only owner of `automerge`. No byte reaches Automerge before the owner's signature over exactly those bytes has
+//! been verified and the limits hold (INV-3). Every document starts from one built-in change that makes the maps of
+//! the schema, so that two devices of one identity that never met still write into the same maps.
+
+mod chunk;
+mod view;
+
+use std::collections::{BTreeMap, HashMap};
+
+use automerge::transaction::{CommitOptions, Transactable};
+use automerge::{ActorId, Automerge, Change, ObjId, ObjType, ROOT, ReadDoc};
+use cid::Cid;
+use serde::{Deserialize, Serialize};
+
+pub use chunk::ChunkError;
+pub use view::{Profile, View, ViewRejection, is_link};
+
+use crate::registry::digest::Digest;
+use crate::registry::fact::SignedFact;
+use crate::registry::identity::{Identity, SigningIdentity, Topic};
+use crate::registry::limits::*;
+use crate::registry::time::Timestamp;
+
+const PROFILE: &str = "profile";
+const MODULES: &str = "modules";
+const RATINGS: &str = "ratings";
+const INSTALLS: &str = "installs";
+const FACTS: &str = "facts";
+
+const DISPLAY_NAME: &str = "display_name";
+const BIO: &str = "bio";
+const AVATAR: &str = "avatar";
+const LINKS: &str = "links";
+const JOINED_AT: &str = "joined_at";
+
+const CHANGE_DOMAIN: &str = "gen-registry/change/v1";
+/// The built-in first change's actor; nobody else may write as it.
+const GENESIS_ACTOR: [u8; 16] = *b"gen-registry/v1\0";
+
+/// One change as it travels and as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedChange {
+    pub owner: Identity,
+    #[serde(with = "serde_bytes")]
+    pub bytes: Vec<u8>,
+    #[serde(with = "serde_bytes")]
+    pub signature: Vec<u8>,
+}
+
+/// A change whose signature and form were checked. Only [`SignedChange::verify`] makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedChange {
+    signed: SignedChange,
+    place: Place,
+}
+
+/// A change's place in its document.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// The writing session.
+    pub actor: Vec<u8>,
+    /// Counts the session's changes from 1.
+    pub seq: u64,
+}
+
+/// Why a change is refused before Automerge sees it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChangeError {
+    #[error("the signature is not the owner's over these bytes on this network")]
+    Forged,
+    #[error("the change has not the form that is admitted")]
+    Form(#[from] ChunkError),
+    #[error("the change is written as the built-in first one")]
+    Genesis,
+}
+
+/// Why a verified change is not taken into its document.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    #[error("the change belongs to another document")]
+    OtherDocument,
+    /// With the stored change of the same place this is proof against the owner.
+    #[error("the owner signed two different changes for one place: a fork")]
+    Fork(Box<SignedChange>),
+    #[error("a document has at most {DOCUMENT_MAX_CHANGES} changes")]
+    TooManyChanges,
+    #[error("a document has at most {DOCUMENT_MAX_BYTES} bytes")]
+    TooLarge,
+    #[error("more than {DOCUMENT_MAX_ORPHANS} changes wait for what they depend on")]
+    TooManyOrphans,
+    #[error("Automerge can't read the change: {0}")]
+    Unreadable(String),
+}
+
+/// What became of an admitted change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admitted {
+    /// Applied, together with this many that had waited for it.
+    Applied { waiting_applied: usize },
+    /// Its dependencies are not here yet.
+    Waiting,
+    /// It was here already.
+    Known,
+}
+
+/// What the owner can do to the document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Edit {
+    DisplayName(Option<String>),
+    Bio(Option<String>),
+    Avatar(Option<Cid>),
+    Links(Vec<String>),
+    JoinedAt(Timestamp),
+    AddFact(SignedFact),
+}
+
+/// Why an edit can't be made. The document is as before.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EditError {
+    #[error("the document is full: it has at most {DOCUMENT_MAX_CHANGES} changes and {DOCUMENT_MAX_BYTES} bytes")]
+    Full,
+    #[error("the edit is larger than one change may be")]
+    TooLarge,
+    #[error("nothing to change")]
+    Nothing,
+}
+
+/// One identity's document, resident in memory.
+#[derive(Clone)]
+pub struct Document {
+    owner: Identity,
+    automerge: Automerge,
+    known: HashMap<Place, Digest>,
+    waiting: BTreeMap<Place, (VerifiedChange, Change)>,
+    changes: usize,
+    bytes: usize,
+}
+
+/// A document's state in one piece, without its signatures; kept beside the signed changes to load quickly.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Snapshot {
+    #[serde(with = "serde_bytes")]
+    automerge: Vec<u8>,
+    known: Vec<(serde_bytes::ByteBuf, u64, Digest)>,
+    bytes: usize,
+}
+
+impl SignedChange {
+    /// Checks the signature over exactly these bytes, then their form.
+    pub fn verify(self, topic: &Topic) -> Result<VerifiedChange, ChangeError> {
+        if self.bytes.len() > CHANGE_MAX_BYTES {
+            return Err(ChunkError::TooLarge(self.bytes.len()).into());
+        }
+        let signature = self.signature.as_slice().try_into().map_err(|_| ChangeError::Forged)?;
+        if !self.owner.verify(topic, CHANGE_DOMAIN, &self.bytes, signature) {
+            return Err(ChangeError::Forged);
+        }
+        self.recall()
+    }
+
+    /// For a change that this node verified before it wrote it down: the form only.
+    pub fn recall(self) -> Result<VerifiedChange, ChangeError> {
+        let header = chunk::parse(&self.bytes)?;
+        if header.actor == GENESIS_ACTOR {
+            return Err(ChangeError::Genesis);
+        }
+        Ok(VerifiedChange { place: Place { actor: header.actor, seq: header.seq }, signed: self })
+    }
+}
+
+impl VerifiedChange {
+    pub fn signed(&self) -> &SignedChange {
+        &self.signed
+    }
+
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    pub fn owner(&self) -> Identity {
+        self.signed.owner
+    }
+}
+
+impl Document {
+    /// The empty document of `owner`.
+    pub fn new(owner: Identity) -> Self {
+        Self { owner, automerge: genesis(), known: HashMap::new(), waiting: BTreeMap::new(), changes: 0, bytes: 0 }
+    }
+
+    /// Takes up a snapshot that this node wrote. Fails when its bytes are not one.
+    pub fn load(owner: Identity, snapshot: &Snapshot) -> Result<Self, Rejection> {
+        let automerge = Automerge::load(&snapshot.automerge).map_err(unreadable)?;
+        let known: HashMap<Place, Digest> = snapshot
+            .known
+            .iter()
+            .map(|(actor, seq, hash)| (Place { actor: actor.to_vec(), seq: *seq }, *hash))
+            .collect();
+        Ok(Self { owner, automerge, changes: known.len(), known, waiting: BTreeMap::new(), bytes: snapshot.bytes })
+    }
+
+    pub fn snapshot(&self) -> Snapshot {
+        let applied = self.known.iter().filter(|(place, _)| !self.waiting.contains_key(*place));
+        Snapshot {
+            automerge: self.automerge.save(),
+            known: applied.map(|(place, hash)| (place.actor.clone().into(), place.seq, *hash)).collect(),
+            bytes: self.bytes - self.waiting.values().map(|(change, _)| change.signed.bytes.len()).sum::<usize>(),
+        }
+    }
+
+    pub fn owner(&self) -> Identity {
+        self.owner
+    }
+
+    /// Changes admitted, the built-in one not counted.
+    pub fn changes(&self) -> usize {
+        self.changes
+    }
+
+    /// Bytes of all admitted changes.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The hashes of the newest changes, sorted.
+    pub fn heads(&self) -> Vec<Digest> {
+        let mut heads: Vec<Digest> = self.automerge.get_heads().into_iter().map(|head| Digest::from_bytes(head.0)).collect();
+        heads.sort_unstable();
+        heads
+    }
+
+    /// The present state, as far as it keeps to the schema and the limits.
+    pub fn view(&self, topic: &Topic) -> View {
+        view::read(&self.automerge, &self.owner, topic)
+    }
+
+    /// Takes in a change of this document. A change whose dependencies are missing waits, in a bounded number.
+    pub fn admit(&mut self, change: VerifiedChange) -> Result<Admitted, Rejection> {
+        if change.owner() != self.owner {
+            return Err(Rejection::OtherDocument);
+        }
+        let hash = Digest::of(&change.signed.bytes);
+        match self.known.get(&change.place) {
+            Some(known) if *known == hash => return Ok(Admitted::Known),
+            Some(_) => return Err(Rejection::Fork(Box::new(change.signed))),
+            None => {}
+        }
+        if self.changes >= DOCUMENT_MAX_CHANGES {
+            return Err(Rejection::TooManyChanges);
+        }
+        if self.bytes + change.signed.bytes.len() > DOCUMENT_MAX_BYTES {
+            return Err(Rejection::TooLarge);
+        }
+        let parsed = Change::from_bytes(change.signed.bytes.clone()).map_err(unreadable)?;
+        let ready = self.is_ready(&parsed);
+        if !ready && self.waiting.len() >= DOCUMENT_MAX_ORPHANS {
+            return Err(Rejection::TooManyOrphans);
+        }
+        if ready {
+            self.automerge.apply_changes([parsed]).map_err(unreadable)?;
+            self.note(&change, hash);
+            let waiting_applied = self.apply_waiting();
+            return Ok(Admitted::Applied { waiting_applied });
+        }
+        self.note(&change, hash);
+        self.waiting.insert(change.place.clone(), (change, parsed));
+        Ok(Admitted::Waiting)
+    }
+
+    /// True when this change is here but can't be applied yet.
+    pub fn is_waiting(&self, change: &VerifiedChange) -> bool {
+        self.waiting.contains_key(&change.place)
+    }
+
+    fn note(&mut self, change: &VerifiedChange, hash: Digest) {
+        self.known.insert(change.place.clone(), hash);
+        self.changes += 1;
+        self.bytes += change.signed.bytes.len();
+    }
+
+    fn is_ready(&self, change: &Change) -> bool {
+        let previous = Place { actor: change.actor_id().to_bytes().to_vec(), seq: change.seq() - 1 };
+        let in_order = change.seq() == 1 || (self.known.contains_key(&previous) && !self.waiting.contains_key(&previous));
+        in_order && change.deps().iter().all(|hash| self.automerge.get_change_meta_by_hash(hash).is_some())
+    }
+
+    fn apply_waiting(&mut self) -> usize {
+        let mut applied = 0;
+        while let Some(place) = self.waiting.iter().find(|(_, (_, c))| self.is_ready(c)).map(|(place, _)| place.clone()) {
+            if let Some((change, parsed)) = self.waiting.remove(&place) {
+                match self.automerge.apply_changes([parsed]) {
+                    Ok(()) => applied += 1,
+                    Err(_) => {
+                        self.changes -= 1;
+                        self.bytes -= change.signed.bytes.len();
+                    }
+                }
+            }
+        }
+        applied
+    }
+
+    /// Makes one signed change out of `edits` and applies it. `actor` must be this writing session's own (INV-4).
+    pub fn edit(
+        &mut self,
+        author: &SigningIdentity,
+        topic: &Topic,
+        actor: &[u8; 16],
+        now: Timestamp,
+        edits: &[Edit],
+    ) -> Result<VerifiedChange, EditError> {
+        debug_assert_eq!(author.identity(), self.owner, "only its owner writes a document");
+        if edits.is_empty() {
+            return Err(EditError::Nothing);
+        }
+        if self.changes >= DOCUMENT_MAX_CHANGES {
+            return Err(EditError::Full);
+        }
+        let mut draft = self.automerge.clone().with_actor(ActorId::from(&actor[..]));
+        let mut transaction = draft.transaction();
+        for edit in edits {
+            write(&mut transaction, edit).expect("the built-in change made every map that is written to");
+        }
+        transaction.commit_with(CommitOptions::default().with_time(now.as_millis().cast_signed() / 1000));
+        let bytes = draft.get_last_local_change().ok_or(EditError::Nothing)?.raw_bytes().to_vec();
+        if bytes.len() > CHANGE_MAX_BYTES {
+            return Err(EditError::TooLarge);
+        }
+        if self.bytes + bytes.len() > DOCUMENT_MAX_BYTES {
+            return Err(EditError::Full);
+        }
+        let signature = author.sign(topic, CHANGE_DOMAIN, &bytes).to_vec();
+        let signed = SignedChange { owner: self.owner, bytes, signature };
+        let change = signed.recall().map_err(|_| EditError::TooLarge)?;
+        self.note(&change, Digest::of(&change.signed.bytes));
+        self.automerge = draft;
+        Ok(change)
+    }
+}
+
+fn unreadable(error: impl std::fmt::Display) -> Rejection {
+    Rejection::Unreadable(error.to_string())
+}
+
+/// The built-in first change: same bytes, same hash everywhere.
+fn genesis() -> Automerge {
+    let mut automerge = Automerge::new().with_actor(ActorId::from(&GENESIS_ACTOR[..]));
+    let mut transaction = automerge.transaction();
+    for map in [PROFILE, MODULES, RATINGS, INSTALLS, FACTS] {
+        transaction.put_object(ROOT, map, ObjType::Map).expect("the root of a new document is a map");
+    }
+    transaction.commit_with(CommitOptions::default().with_time(0));
+    automerge
+}
+
+fn map(document: &impl ReadDoc, name: &str) -> Option<ObjId> {
+    match document.get(ROOT, name) {
+        Ok(Some((automerge::Value::Object(ObjType::Map), id))) => Some(id),
+        _ => None,
+    }
+}
+
+fn write(transaction: &mut automerge::transaction::Transaction<'_>, edit: &Edit) -> Result<(), automerge::AutomergeError> {
+    let name = if matches!(edit, Edit::AddFact(_)) { FACTS } else { PROFILE };
+    let target = map(transaction, name).ok_or(automerge::AutomergeError::InvalidOp(ObjType::Map))?;
+    match edit {
+        Edit::DisplayName(text) => put_text(transaction, &target, DISPLAY_NAME, text.as_deref()),
+        Edit::Bio(text) => put_text(transaction, &target, BIO, text.as_deref()),
+        Edit::Avatar(cid) => put_text(transaction, &target, AVATAR, cid.map(|cid| cid.to_string()).as_deref()),
+        Edit::Links(links) => {
+            // A new list each time: the last writer's list wins as a whole.
+            let list = transaction.put_object(&target, LINKS, ObjType::List)?;
+            links.iter().enumerate().try_for_each(|(at, link)| transaction.insert(&list, at, link.as_str()))
+        }
+        Edit::JoinedAt(at) => transaction.put(&target, JOINED_AT, at.as_millis()),
+        Edit::AddFact(fact) => transaction.put(&target, fact.hash().to_string(), fact.encode()),
+    }
+}
+
+fn put_text(
+    transaction: &mut automerge::transaction::Transaction<'_>,
+    map: &ObjId,
+    key: &str,
+    text: Option<&str>,
+) -> Result<(), automerge::AutomergeError> {
+    match text {
+        Some(text) => transaction.put(map, key, text),
+        None => transaction.delete(map, key),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+//! Facts: immutable signed statements, addressed by their hash. What may be said, and the canonical bytes of it.
+//!
+//! Says nothing of what follows from facts; that is `ownership`.
+
+use crate::registry::digest::Digest;
+use crate::registry::encoding::{DecodeError, Decoder, Encoder};
+use crate::registry::identity::{Identity, SignatureError, Signed, Statement, Topic};
+use crate::registry::limits::FACT_MAX_BYTES;
+use crate::registry::name::{FoldedName, ModuleName, NameKind, Username};
+use crate::registry::time::Timestamp;
+
+/// One immutable statement (DESIGN 3.4; the kinds about modules join with them).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fact {
+    NameClaim(NameClaim),
+    NameRelease(NameRelease),
+    Receipt(Receipt),
+}
+
+/// "The author takes this name."
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameClaim {
+    pub name: ClaimedName,
+    /// As the author says; decides only where no witnesses do.
+    pub claimed_at: Timestamp,
+}
+
+/// A name of either kind, prepared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClaimedName {
+    Username(Username),
+    Module(ModuleName),
+}
+
+/// "The author gives up the name of this claim", which must be the author's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameRelease {
+    pub claim: Digest,
+    pub at: Timestamp,
+}
+
+/// "The author, a witness, saw this fact at this time."
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    pub fact: Digest,
+    pub witnessed_at: Timestamp,
+}
+
+pub type SignedFact = Signed<Fact>;
+
+/// Verifies a fact that travels alone or in somebody else's document.
+pub fn verify(bytes: &[u8], topic: &Topic) -> Result<SignedFact, SignatureError> {
+    bounded(bytes)?;
+    SignedFact::verify(bytes, topic)
+}
+
+/// Verifies a fact that stands in a document whose changes `owner` signed.
+pub fn verify_within_change_of(owner: &Identity, bytes: &[u8], topic: &Topic) -> Result<SignedFact, SignatureError> {
+    bounded(bytes)?;
+    SignedFact::verify_within_change_of(owner, bytes, topic)
+}
+
+fn bounded(bytes: &[u8]) -> Result<(), SignatureError> {
+    if bytes.len() > FACT_MAX_BYTES {
+        return Err(SignatureError::Unreadable(DecodeError::OutOfRange));
+    }
+    Ok(())
+}
+
+impl ClaimedName {
+    pub fn kind(&self) -> NameKind {
+        match self {
+            Self::Username(_) => NameKind::Username,
+            Self::Module(_) => NameKind::Module,
+        }
+    }
+
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Username(name) => name.as_str(),
+            Self::Module(name) => name.as_str(),
+        }
+    }
+
+    pub fn folded(&self) -> FoldedName {
+        match self {
+            Self::Username(name) => name.folded(),
+            Self::Module(name) => name.folded(),
+        }
+    }
+}
+
+const KIND_NAME_CLAIM: u8 = 1;
+const KIND_NAME_RELEASE: u8 = 2;
+const KIND_RECEIPT: u8 = 3;
+const NAME_KIND_USERNAME: u8 = 1;
+const NAME_KIND_MODULE: u8 = 2;
+
+impl Statement for Fact {
+    fn domain(&self) -> &'static str {
+        match self {
+            Self::NameClaim(_) => "gen-registry/name-claim/v1",
+            Self::NameRelease(_) => "gen-registry/name-release/v1",
+            Self::Receipt(_) => "gen-registry/receipt/v1",
+        }
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let encoder = Encoder::new();
+        match self {
+            Self::NameClaim(claim) => {
+                let kind = match claim.name.kind() {
+                    NameKind::Username => NAME_KIND_USERNAME,
+                    NameKind::Module => NAME_KIND_MODULE,
+                };
+                let encoder = encoder.byte(KIND_NAME_CLAIM).byte(kind).text(claim.name.as_str());
+                encoder.integer(claim.claimed_at.as_millis())
+            }
+            Self::NameRelease(release) => {
+                encoder.byte(KIND_NAME_RELEASE).fixed(release.claim.as_bytes()).integer(release.at.as_millis())
+            }
+            Self::Receipt(receipt) => {
+                encoder.byte(KIND_RECEIPT).fixed(receipt.fact.as_bytes()).integer(receipt.witnessed_at.as_millis())
+            }
+        }
+        .finish()
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut decoder = Decoder::new(bytes);
+        let fact = match decoder.byte()? {
+            KIND_NAME_CLAIM => {
+                let kind = decoder.byte()?;
+                let text = decoder.text()?;
+                let name = match kind {
+                    NAME_KIND_USERNAME => ClaimedName::Username(text.parse().map_err(|_| DecodeError::OutOfRange)?),
+                    NAME_KIND_MODULE => ClaimedName::Module(text.parse().map_err(|_| DecodeError::OutOfRange)?),
+                    other => return Err(DecodeError::UnknownKind(other)),
+                };
+                Self::NameClaim(NameClaim { name, claimed_at: timestamp(&mut decoder)? })
+            }
+            KIND_NAME_RELEASE => {
+                let claim = Digest::from_bytes(decoder.array()?);
+                Self::NameRelease(NameRelease { claim, at: timestamp(&mut decoder)? })
+            }
+            KIND_RECEIPT => {
+                let fact = Digest::from_bytes(decoder.array()?);
+                Self::Receipt(Receipt { fact, witnessed_at: timestamp(&mut decoder)? })
+            }
+            other => return Err(DecodeError::UnknownKind(other)),
+        };
+        decoder.end()?;
+        Ok(fact)
+    }
+}
+
+/// The last millisecond that every JavaScript number and `Date` can say (ECMA-262, time values).
+const LATEST_MILLIS: u64 = 8_640_000_000_000_000;
+
+fn timestamp(decoder: &mut Decoder<'_>) -> Result<Timestamp, DecodeError> {
+    match decoder.integer()? {
+        millis if millis <= LATEST_MILLIS => Ok(Timestamp::from_millis(millis)),
+        _ => Err(DecodeError::OutOfRange),
+    }
+}

@@ -1,0 +1,289 @@
+//! The read model: what this node knows about everybody, ready to be asked. A fold over one [`PersonRecord`] each.
+//!
+//! Every record is a few hundred bytes; no Automerge document needs to be loaded to answer a question (INV-7).
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
+
+use serde::{Deserialize, Serialize};
+
+use crate::registry::digest::Digest;
+use crate::registry::document::Profile;
+use crate::registry::fact::{ClaimedName, SignedFact};
+use crate::registry::identity::{Identity, SignatureError, Signed, Topic};
+use crate::registry::name::{NameKind, Username};
+use crate::registry::ownership::{Availability, Evidence, NameKey, NameState, Rules, Status, Tenure};
+use crate::registry::time::Timestamp;
+
+/// One person as the read model keeps and stores them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PersonRecord {
+    pub identity: Identity,
+    pub profile: Profile,
+    /// Every fact that was ever seen in this person's document: once seen, never unseen (INV-5).
+    pub facts: Vec<SignedFact>,
+    /// The document's newest changes.
+    pub heads: Vec<Digest>,
+    pub changes: u64,
+    pub bytes: u64,
+    pub updated_at: Timestamp,
+}
+
+/// [`PersonRecord`] in its stored form.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StoredPerson {
+    #[serde(with = "serde_bytes")]
+    identity: Vec<u8>,
+    profile: Profile,
+    facts: Vec<serde_bytes::ByteBuf>,
+    heads: Vec<Digest>,
+    changes: u64,
+    bytes: u64,
+    updated_at: Timestamp,
+}
+
+/// Everybody.
+#[derive(Debug, Default)]
+pub struct Index {
+    people: HashMap<Identity, PersonRecord>,
+    evidence: Evidence,
+    states: HashMap<NameKey, NameState>,
+    /// Who goes by which username now, in the order of the names.
+    live: BTreeMap<Username, Identity>,
+    names: HashMap<Identity, Username>,
+    initials: BTreeMap<String, u64>,
+    /// Claims from the future and when they begin to count.
+    held_back: BTreeSet<(Timestamp, Digest)>,
+}
+
+/// A page of the directory.
+#[derive(Debug)]
+pub struct Page<'a> {
+    pub people: Vec<(&'a Username, &'a PersonRecord)>,
+    pub total: usize,
+    /// More follow after the last one.
+    pub more: bool,
+}
+
+impl PersonRecord {
+    pub fn new(identity: Identity) -> Self {
+        Self {
+            identity,
+            profile: Profile::default(),
+            facts: Vec::new(),
+            heads: Vec::new(),
+            changes: 0,
+            bytes: 0,
+            updated_at: Timestamp::default(),
+        }
+    }
+
+    pub fn to_stored(&self) -> StoredPerson {
+        StoredPerson {
+            identity: self.identity.as_bytes().to_vec(),
+            profile: self.profile.clone(),
+            facts: self.facts.iter().map(|fact| fact.encode().into()).collect(),
+            heads: self.heads.clone(),
+            changes: self.changes,
+            bytes: self.bytes,
+            updated_at: self.updated_at,
+        }
+    }
+
+    /// Reads a record that this node wrote; its facts were verified then.
+    pub fn from_stored(stored: StoredPerson, topic: &Topic) -> Result<Self, SignatureError> {
+        let identity = stored.identity.as_slice().try_into().map_err(|_| SignatureError::NotCanonical)?;
+        let facts = stored.facts.iter().map(|bytes| Signed::recall(bytes, topic)).collect::<Result<_, _>>()?;
+        Ok(Self {
+            identity: Identity::recall(identity),
+            profile: stored.profile,
+            facts,
+            heads: stored.heads,
+            changes: stored.changes,
+            bytes: stored.bytes,
+            updated_at: stored.updated_at,
+        })
+    }
+
+    /// Adds facts that are not here yet.
+    pub fn add_facts(&mut self, facts: impl IntoIterator<Item = SignedFact>) {
+        let known: BTreeSet<Digest> = self.facts.iter().map(SignedFact::hash).collect();
+        self.facts.extend(facts.into_iter().filter(|fact| !known.contains(&fact.hash())));
+    }
+}
+
+impl Index {
+    pub fn new(rules: Rules) -> Self {
+        Self { evidence: Evidence::new(rules), ..Self::default() }
+    }
+
+    /// Adds or replaces a person and settles every name that this touches. Returns the people whose name, history or
+    /// profile may read differently now.
+    pub fn put(&mut self, record: PersonRecord, now: Timestamp) -> BTreeSet<Identity> {
+        let mut touched = BTreeSet::new();
+        for fact in &record.facts {
+            touched.extend(self.evidence.add(fact));
+        }
+        let identity = record.identity;
+        self.people.insert(identity, record);
+        let mut people = self.settle(&touched, now);
+        people.insert(identity);
+        people
+    }
+
+    /// Adds many people at once: as [`Index::put`] for each, but every name is settled only once.
+    pub fn put_all(&mut self, records: impl IntoIterator<Item = PersonRecord>, now: Timestamp) {
+        let mut touched = BTreeSet::new();
+        for record in records {
+            for fact in &record.facts {
+                touched.extend(self.evidence.add(fact));
+            }
+            self.people.insert(record.identity, record);
+        }
+        self.settle(&touched, now);
+    }
+
+    /// Lets claims count whose date has come.
+    pub fn advance(&mut self, now: Timestamp) -> BTreeSet<Identity> {
+        let later = self.held_back.split_off(&(now.plus(std::time::Duration::from_millis(1)), Digest::from_bytes([0; 32])));
+        let due = std::mem::replace(&mut self.held_back, later);
+        let touched = due.iter().flat_map(|(_, claim)| self.evidence.names_touched_by(claim)).collect();
+        self.settle(&touched, now)
+    }
+
+    /// The earliest time at which [`Index::advance`] has something to do.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.held_back.first().map(|(at, _)| *at)
+    }
+
+    fn settle(&mut self, touched: &BTreeSet<NameKey>, now: Timestamp) -> BTreeSet<Identity> {
+        let mut people = BTreeSet::new();
+        let resolved: Vec<(NameKey, NameState)> =
+            touched.iter().map(|key| (key.clone(), self.evidence.resolve(key, now))).collect();
+        // First take down every old name, then put up the new ones: two people may have changed places.
+        for (key, state) in &resolved {
+            if let Some(old) = self.states.get(key).and_then(NameState::holder).cloned() {
+                self.take_down(&old);
+                people.insert(old.holder);
+            }
+            people.extend(state.losers.iter().map(|loser| loser.author));
+            people.extend(state.tenures.iter().map(|tenure| tenure.holder));
+            self.held_back.extend(state.held_back.iter().map(|(claim, from)| (*from, *claim)));
+        }
+        for (key, state) in resolved {
+            if let Some(tenure) = state.holder() {
+                self.put_up(tenure);
+            }
+            self.states.insert(key, state);
+        }
+        people
+    }
+
+    fn take_down(&mut self, tenure: &Tenure) {
+        let ClaimedName::Username(name) = &tenure.spelled else { return };
+        if self.live.remove(name).is_some() {
+            let initial = initial(name);
+            if let Some(count) = self.initials.get_mut(&initial) {
+                *count -= 1;
+                if *count == 0 {
+                    self.initials.remove(&initial);
+                }
+            }
+        }
+        if self.names.get(&tenure.holder) == Some(name) {
+            self.names.remove(&tenure.holder);
+        }
+    }
+
+    fn put_up(&mut self, tenure: &Tenure) {
+        let ClaimedName::Username(name) = &tenure.spelled else { return };
+        if self.live.insert(name.clone(), tenure.holder).is_none() {
+            *self.initials.entry(initial(name)).or_default() += 1;
+        }
+        self.names.insert(tenure.holder, name.clone());
+    }
+
+    pub fn person(&self, identity: &Identity) -> Option<&PersonRecord> {
+        self.people.get(identity)
+    }
+
+    /// The username this identity holds now.
+    pub fn username_of(&self, identity: &Identity) -> Option<&Username> {
+        self.names.get(identity)
+    }
+
+    /// The state of a username, whoever claims it.
+    pub fn state(&self, name: &Username) -> Option<&NameState> {
+        self.states.get(&(NameKind::Username, name.folded()))
+    }
+
+    /// The state of the name that this identity holds.
+    pub fn standing(&self, identity: &Identity) -> Option<(&Username, &Tenure, Status)> {
+        let name = self.username_of(identity)?;
+        let state = self.state(name)?;
+        Some((name, state.holder()?, state.status()?))
+    }
+
+    /// What a claim of `name` by `who` would come to.
+    pub fn availability(&self, name: &Username, who: Option<&Identity>, now: Timestamp) -> Availability {
+        self.state(name).map_or(Availability::Free, |state| state.availability(who, now))
+    }
+
+    /// Every username that an identity ever claimed, in its own order, with the state of the name.
+    pub fn claims_of(&self, identity: &Identity) -> Vec<(Digest, &Username, Timestamp, &NameState)> {
+        let claims = self.evidence.usernames_of(identity);
+        claims.filter_map(|(hash, name, at)| Some((hash, name, at, self.state(name)?))).collect()
+    }
+
+    /// The hash of the claim by which an identity holds its present name.
+    pub fn live_claim(&self, identity: &Identity) -> Option<Digest> {
+        self.standing(identity).map(|(_, tenure, _)| tenure.claim)
+    }
+
+    /// People whose name begins with `prefix`, in the order of their names, after `after`.
+    pub fn list(&self, prefix: &str, after: Option<&Username>, limit: usize) -> Page<'_> {
+        let matching = self.from(prefix).take_while(|(name, _)| name.as_str().starts_with(prefix));
+        let mut total = 0;
+        let mut people = Vec::new();
+        let mut more = false;
+        for (name, identity) in matching {
+            total += 1;
+            if after.is_some_and(|after| name <= after) {
+                continue;
+            }
+            match self.people.get(identity) {
+                Some(person) if people.len() < limit => people.push((name, person)),
+                _ => more = true,
+            }
+        }
+        Page { people, total, more }
+    }
+
+    fn from<'a>(&'a self, prefix: &str) -> Box<dyn Iterator<Item = (&'a Username, &'a Identity)> + 'a> {
+        match Username::lower_bound(prefix) {
+            Some(bound) => Box::new(self.live.range((Bound::Included(bound), Bound::Unbounded))),
+            None => Box::new(self.live.iter()),
+        }
+    }
+
+    /// How many people's names begin with each letter.
+    pub fn initials(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.initials.iter().map(|(letter, count)| (letter.as_str(), *count))
+    }
+
+    /// Names that somebody holds now.
+    pub fn names(&self) -> usize {
+        self.live.len()
+    }
+
+    /// Registries known here.
+    pub fn registries(&self) -> usize {
+        self.people.len()
+    }
+
+}
+
+/// The letter under which a name stands in the directory.
+fn initial(name: &Username) -> String {
+    name.as_str().chars().take(1).flat_map(char::to_uppercase).collect()
+}

@@ -1,0 +1,46 @@
+//! Every bound of the network by name. A peer with other limits would resolve differently, so they change only
+//! together with [`PARAMETERS_VERSION`].
+
+use std::time::Duration;
+
+/// The version of everything in this file.
+pub const PARAMETERS_VERSION: u32 = 1;
+
+/// A username has at least this many characters (after preparation).
+pub const USERNAME_MIN_CHARS: usize = 3;
+/// A username has at most this many characters (after preparation).
+pub const USERNAME_MAX_CHARS: usize = 32;
+/// A module name has at most this many characters.
+pub const MODULE_NAME_MAX_CHARS: usize = 64;
+/// Longer texts are not even prepared: no character takes more than 4 bytes, and preparation may compose some.
+pub const NAME_MAX_INPUT_BYTES: usize = 512;
+/// Claims of usernames by one identity that are counted: one live, 32 in its history.
+pub const USERNAME_CLAIMS_MAX: usize = 33;
+
+/// One signed change.
+pub const CHANGE_MAX_BYTES: usize = 64 * 1024;
+/// Operations in one change. Run-length coding can announce any number in a few bytes.
+pub const CHANGE_MAX_OPERATIONS: u64 = 10_000;
+/// Changes in one document.
+pub const DOCUMENT_MAX_CHANGES: usize = 5_000;
+/// All changes of one document together.
+pub const DOCUMENT_MAX_BYTES: usize = 1024 * 1024;
+/// Changes of one document that wait for what they depend on.
+pub const DOCUMENT_MAX_ORPHANS: usize = 64;
+/// Facts in one document.
+pub const DOCUMENT_MAX_FACTS: usize = 2_000;
+/// One encoded fact, its signature included.
+pub const FACT_MAX_BYTES: usize = 4 * 1024;
+
+pub const DISPLAY_NAME_MAX_CHARS: usize = 64;
+pub const BIO_MAX_CHARS: usize = 512;
+pub const LINKS_MAX: usize = 8;
+pub const LINK_MAX_CHARS: usize = 256;
+
+/// One block of content.
+pub const BLOCK_MAX_BYTES: usize = 256 * 1024;
+
+/// How far ahead of an observer's clock a claim may be dated and still count.
+pub const CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
+/// How long a name that was given up stays closed to everybody but its last holder.
+pub const NAME_COOL_DOWN: Duration = Duration::from_secs(30 * 24 * 60 * 60);

@@ -1,0 +1,167 @@
+//! The facts that decide names, indexed so that one name can be resolved without looking at the others.
+//!
+//! Takes verified facts only; decides nothing by itself.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::registry::digest::Digest;
+use crate::registry::fact::{ClaimedName, Fact, SignedFact};
+use crate::registry::identity::Identity;
+use crate::registry::limits::{CLOCK_SKEW, USERNAME_CLAIMS_MAX};
+use crate::registry::name::{FoldedName, NameKind, Username};
+use crate::registry::ownership::{Candidate, NameState, Position, Rules, decide};
+use crate::registry::time::Timestamp;
+
+/// A name as the rule compares it.
+pub type NameKey = (NameKind, FoldedName);
+
+/// A growing set of facts. Adding is idempotent and commutative.
+#[derive(Clone, Debug, Default)]
+pub struct Evidence {
+    rules: Rules,
+    claims: HashMap<Digest, Claim>,
+    by_name: HashMap<NameKey, BTreeSet<Digest>>,
+    /// Every username claim of an author in the order the author gives them.
+    by_author: HashMap<Identity, BTreeSet<(Timestamp, Digest)>>,
+    releases: HashMap<Digest, BTreeMap<Digest, (Identity, Timestamp)>>,
+    /// For any fact: each witness's earliest sight of it.
+    receipts: HashMap<Digest, BTreeMap<Identity, Timestamp>>,
+}
+
+#[derive(Clone, Debug)]
+struct Claim {
+    author: Identity,
+    name: ClaimedName,
+    key: NameKey,
+    claimed_at: Timestamp,
+}
+
+impl Evidence {
+    pub fn new(rules: Rules) -> Self {
+        Self { rules, ..Self::default() }
+    }
+
+    /// Adds a fact; returns the names whose state may have changed.
+    pub fn add(&mut self, fact: &SignedFact) -> BTreeSet<NameKey> {
+        match fact.statement() {
+            Fact::NameClaim(claim) => {
+                let key = (claim.name.kind(), claim.name.folded());
+                if self.claims.contains_key(&fact.hash()) {
+                    return BTreeSet::new();
+                }
+                self.by_name.entry(key.clone()).or_default().insert(fact.hash());
+                if key.0 == NameKind::Username {
+                    self.by_author.entry(fact.author()).or_default().insert((claim.claimed_at, fact.hash()));
+                }
+                let (name, claimed_at) = (claim.name.clone(), claim.claimed_at);
+                self.claims.insert(fact.hash(), Claim { author: fact.author(), name, key, claimed_at });
+                self.names_touched_by(&fact.hash())
+            }
+            Fact::NameRelease(release) => {
+                let releases = self.releases.entry(release.claim).or_default();
+                releases.insert(fact.hash(), (fact.author(), release.at));
+                self.names_touched_by(&release.claim)
+            }
+            Fact::Receipt(receipt) => {
+                if !self.rules.witnesses.contains(&fact.author()) {
+                    return BTreeSet::new();
+                }
+                let seen = self.receipts.entry(receipt.fact).or_default().entry(fact.author());
+                seen.and_modify(|at| *at = (*at).min(receipt.witnessed_at)).or_insert(receipt.witnessed_at);
+                let mut touched = self.names_touched_by(&receipt.fact);
+                let released = self.releases.iter().filter(|(_, by)| by.contains_key(&receipt.fact));
+                for claim in released.map(|(claim, _)| *claim).collect::<Vec<_>>() {
+                    touched.extend(self.names_touched_by(&claim));
+                }
+                touched
+            }
+        }
+    }
+
+    /// A claim's own name, and every username of its author: a newer one releases the older ones.
+    pub(crate) fn names_touched_by(&self, claim: &Digest) -> BTreeSet<NameKey> {
+        let Some(claim) = self.claims.get(claim) else { return BTreeSet::new() };
+        let mut touched = BTreeSet::from([claim.key.clone()]);
+        if claim.key.0 == NameKind::Username {
+            // One more than count: a claim that comes in before them moves the last one out.
+            let own = self.by_author.get(&claim.author).into_iter().flatten().take(USERNAME_CLAIMS_MAX + 1);
+            touched.extend(own.filter_map(|(_, hash)| self.claims.get(hash)).map(|claim| claim.key.clone()));
+        }
+        touched
+    }
+
+    /// Every name that anybody ever claimed.
+    pub fn names(&self) -> impl Iterator<Item = &NameKey> {
+        self.by_name.keys()
+    }
+
+    /// The username claims of one author, in the author's own order: hash, name, date.
+    pub fn usernames_of(&self, author: &Identity) -> impl Iterator<Item = (Digest, &Username, Timestamp)> {
+        self.by_author.get(author).into_iter().flatten().filter_map(|(at, hash)| match &self.claims.get(hash)?.name {
+            ClaimedName::Username(name) => Some((*hash, name, *at)),
+            ClaimedName::Module(_) => None,
+        })
+    }
+
+    /// The state of one name as an observer at `observed_at` sees it.
+    pub fn resolve(&self, key: &NameKey, observed_at: Timestamp) -> NameState {
+        let hashes = self.by_name.get(key).into_iter().flatten();
+        let candidates = hashes.filter_map(|hash| self.candidate(hash, observed_at)).collect();
+        decide(candidates, observed_at)
+    }
+
+    fn candidate(&self, hash: &Digest, observed_at: Timestamp) -> Option<Candidate> {
+        let claim = self.claims.get(hash)?;
+        let position = self.position(hash, claim.claimed_at);
+        Some(Candidate {
+            hash: *hash,
+            author: claim.author,
+            spelled: claim.name.clone(),
+            claimed_at: claim.claimed_at,
+            position,
+            released_at: self.released_at(hash, claim, position, observed_at),
+            counted: self.is_counted(hash, claim),
+        })
+    }
+
+    /// Rule 2: the k-th smallest time of the network's witnesses, else what the author says.
+    fn position(&self, fact: &Digest, dated: Timestamp) -> Position {
+        let mut seen: Vec<Timestamp> = self.receipts.get(fact).into_iter().flat_map(BTreeMap::values).copied().collect();
+        seen.sort_unstable();
+        match self.rules.threshold.checked_sub(1).and_then(|at| seen.get(at)) {
+            Some(at) => Position::Confirmed(*at),
+            None => Position::Provisional(dated),
+        }
+    }
+
+    /// The earliest end of a claim: its author's release, or (rule 5) the author's next claim of another username.
+    fn released_at(&self, hash: &Digest, claim: &Claim, position: Position, now: Timestamp) -> Option<Timestamp> {
+        let stated = self.releases.get(hash).into_iter().flatten();
+        let stated = stated.filter(|(_, (author, _))| *author == claim.author);
+        let stated = stated.map(|(release, (_, at))| self.position(release, *at).at());
+        let next = self.next_username(hash, claim, now);
+        stated.chain(next).min().map(|at| at.max(position.at()))
+    }
+
+    fn next_username(&self, hash: &Digest, claim: &Claim, now: Timestamp) -> Option<Timestamp> {
+        if claim.key.0 != NameKind::Username {
+            return None;
+        }
+        let later = self.by_author.get(&claim.author)?.range((claim.claimed_at, *hash)..).skip(1).take(USERNAME_CLAIMS_MAX);
+        let mut later = later.filter_map(|(at, hash)| Some((hash, at, self.claims.get(hash)?)));
+        later.find_map(|(hash, dated, next)| {
+            let at = self.position(hash, *dated).at();
+            let counts = (*dated).max(at) <= now.plus(CLOCK_SKEW);
+            (next.key != claim.key && counts && self.is_counted(hash, next)).then_some(at)
+        })
+    }
+
+    /// The first [`USERNAME_CLAIMS_MAX`] of an author count, in the author's own order.
+    fn is_counted(&self, hash: &Digest, claim: &Claim) -> bool {
+        if claim.key.0 != NameKind::Username {
+            return true;
+        }
+        let own = self.by_author.get(&claim.author).into_iter().flatten();
+        own.take(USERNAME_CLAIMS_MAX).any(|(_, counted)| counted == hash)
+    }
+}

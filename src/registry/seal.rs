@@ -1,0 +1,105 @@
+//! Sealing secrets under a passphrase: Argon2id (RFC 9106) to stretch it, XChaCha20-Poly1305 to seal.
+//!
+//! Pure: salt and nonce are arguments. [`stretch`] is slow on purpose; callers run it off the main thread.
+
+use argon2::{Algorithm, Argon2, Params, Version};
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+pub const SALT_BYTES: usize = 16;
+pub const NONCE_BYTES: usize = 24;
+/// A shorter passphrase is refused when one is set.
+pub const PASSPHRASE_MIN_CHARS: usize = 8;
+/// Longer input is not stretched.
+pub const PASSPHRASE_MAX_BYTES: usize = 1024;
+
+/// What one guess costs. It is stored beside what it protects, so that it can be raised later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cost {
+    pub memory_kib: u32,
+    pub passes: u32,
+    pub lanes: u32,
+}
+
+/// RFC 9106, section 4: the second recommended option (64 MiB, 3 passes, 4 lanes).
+pub const COST: Cost = Cost { memory_kib: 64 * 1024, passes: 3, lanes: 4 };
+/// A file that asks for more than this is not honest; it would only keep the device busy.
+pub const COST_MAX: Cost = Cost { memory_kib: 256 * 1024, passes: 10, lanes: 8 };
+
+/// A stretched passphrase.
+pub type StretchedKey = Zeroizing<[u8; 32]>;
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SealError {
+    #[error("the cost of the seal is out of bounds")]
+    Cost,
+    #[error("the passphrase is longer than {PASSPHRASE_MAX_BYTES} bytes")]
+    TooLong,
+    #[error("the key does not open the seal")]
+    WrongKey,
+}
+
+/// What stretching needs; travels to a worker.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StretchJob {
+    pub passphrase: Zeroizing<String>,
+    pub salt: [u8; SALT_BYTES],
+    pub cost: Cost,
+}
+
+/// A key from a passphrase.
+pub fn stretch(job: &StretchJob) -> Result<StretchedKey, SealError> {
+    let Cost { memory_kib, passes, lanes } = job.cost;
+    if memory_kib > COST_MAX.memory_kib || passes > COST_MAX.passes || lanes > COST_MAX.lanes {
+        return Err(SealError::Cost);
+    }
+    if job.passphrase.len() > PASSPHRASE_MAX_BYTES {
+        return Err(SealError::TooLong);
+    }
+    let params = Params::new(memory_kib, passes, lanes, Some(32)).map_err(|_| SealError::Cost)?;
+    let mut key = Zeroizing::new([0; 32]);
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+        .hash_password_into(job.passphrase.as_bytes(), &job.salt, key.as_mut_slice())
+        .map_err(|_| SealError::Cost)?;
+    Ok(key)
+}
+
+/// Seals `plain`; `context` is authenticated with it and must be the same on opening.
+pub fn seal(key: &StretchedKey, nonce: &[u8; NONCE_BYTES], context: &[u8], plain: &[u8]) -> Vec<u8> {
+    let payload = Payload { msg: plain, aad: context };
+    let cipher = XChaCha20Poly1305::new(key.as_slice().into());
+    cipher.encrypt(XNonce::from_slice(nonce), payload).expect("what is sealed is far below 256 GiB")
+}
+
+pub fn open(
+    key: &StretchedKey,
+    nonce: &[u8; NONCE_BYTES],
+    context: &[u8],
+    sealed: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, SealError> {
+    let payload = Payload { msg: sealed, aad: context };
+    let cipher = XChaCha20Poly1305::new(key.as_slice().into());
+    cipher.decrypt(XNonce::from_slice(nonce), payload).map(Zeroizing::new).map_err(|_| SealError::WrongKey)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jobs_and_keys_survive_the_way_to_a_worker() {
+        let job = StretchJob { passphrase: "correct horse".to_owned().into(), salt: [7; SALT_BYTES], cost: COST };
+        let bytes = cbor4ii::serde::to_vec(Vec::new(), &job).unwrap();
+        let again: StretchJob = cbor4ii::serde::from_slice(&bytes).unwrap();
+        assert_eq!((again.passphrase, again.salt, again.cost), (job.passphrase, job.salt, job.cost));
+        #[derive(Serialize, Deserialize)]
+        enum Outcome {
+            Stretched(StretchedKey),
+        }
+        let bytes = cbor4ii::serde::to_vec(Vec::new(), &Outcome::Stretched(Zeroizing::new([9; 32]))).unwrap();
+        let Outcome::Stretched(key) = cbor4ii::serde::from_slice(&bytes).unwrap();
+        assert_eq!(*key, [9; 32]);
+    }
+}

@@ -1,0 +1,86 @@
+//! What every store must do. Run by `tests/it` against the memory store and by `tests/browser` against IndexedDB.
+
+use crate::store::{Durability, Store, Table, Write};
+
+fn put(table: Table, key: &str, bytes: &[u8]) -> Write {
+    Write::Put { table, key: key.to_owned(), bytes: bytes.to_vec() }
+}
+
+fn delete(table: Table, key: &str) -> Write {
+    Write::Delete { table, key: key.to_owned() }
+}
+
+async fn keys(store: &dyn Store, table: Table, prefix: &str, after: Option<&str>, limit: usize) -> Vec<String> {
+    let entries = store.scan(table, prefix, after, limit).await.expect("a scan of a healthy store");
+    entries.into_iter().map(|(key, _)| key).collect()
+}
+
+/// Runs the whole suite on an empty store; panics where the store falls short.
+pub async fn check(store: &dyn Store) {
+    keeps_what_was_put(store).await;
+    separates_tables(store).await;
+    scans_in_order_by_prefix_and_page(store).await;
+    writes_a_batch_in_its_order(store).await;
+    keeps_large_and_empty_values(store).await;
+}
+
+async fn keeps_what_was_put(store: &dyn Store) {
+    assert_eq!(store.get(Table::Settings, "absent").await, Ok(None));
+    for durability in [Durability::Strict, Durability::Relaxed] {
+        store.commit(vec![put(Table::Settings, "a", b"1")], durability).await.expect("a put");
+        assert_eq!(store.get(Table::Settings, "a").await, Ok(Some(b"1".to_vec())));
+        store.commit(vec![delete(Table::Settings, "a")], durability).await.expect("a delete");
+        assert_eq!(store.get(Table::Settings, "a").await, Ok(None));
+    }
+    store.commit(Vec::new(), Durability::Strict).await.expect("an empty batch is nothing to do");
+}
+
+async fn separates_tables(store: &dyn Store) {
+    let batch = Table::ALL.iter().map(|table| put(*table, "same", table.name().as_bytes())).collect();
+    store.commit(batch, Durability::Strict).await.expect("one batch over all tables");
+    for table in Table::ALL {
+        assert_eq!(store.get(table, "same").await, Ok(Some(table.name().as_bytes().to_vec())));
+    }
+    let batch = Table::ALL.iter().map(|table| delete(*table, "same")).collect();
+    store.commit(batch, Durability::Strict).await.expect("deletes over all tables");
+}
+
+async fn scans_in_order_by_prefix_and_page(store: &dyn Store) {
+    let written = ["b/2", "a/1", "b/10", "b/1", "c", "b", "ba", "b/\u{10ffff}"];
+    let batch = written.iter().map(|key| put(Table::Changes, key, key.as_bytes())).collect();
+    store.commit(batch, Durability::Relaxed).await.expect("eight records");
+    let all = keys(store, Table::Changes, "", None, 100).await;
+    assert_eq!(all, ["a/1", "b", "b/1", "b/10", "b/2", "b/\u{10ffff}", "ba", "c"]);
+    assert_eq!(keys(store, Table::Changes, "b/", None, 100).await, ["b/1", "b/10", "b/2", "b/\u{10ffff}"]);
+    assert_eq!(keys(store, Table::Changes, "b/", None, 2).await, ["b/1", "b/10"]);
+    assert_eq!(keys(store, Table::Changes, "b/", Some("b/10"), 100).await, ["b/2", "b/\u{10ffff}"]);
+    assert_eq!(keys(store, Table::Changes, "b/", Some("a"), 1).await, ["b/1"]);
+    assert!(keys(store, Table::Changes, "x", None, 100).await.is_empty());
+    assert!(keys(store, Table::Changes, "", None, 0).await.is_empty());
+    let batch = written.iter().map(|key| delete(Table::Changes, key)).collect();
+    store.commit(batch, Durability::Relaxed).await.expect("eight deletes");
+}
+
+async fn writes_a_batch_in_its_order(store: &dyn Store) {
+    let batch = vec![
+        put(Table::Keys, "k", b"old"),
+        delete(Table::Keys, "k"),
+        put(Table::Keys, "k", b"new"),
+        put(Table::Keys, "gone", b"x"),
+        delete(Table::Keys, "gone"),
+    ];
+    store.commit(batch, Durability::Strict).await.expect("a batch");
+    assert_eq!(store.get(Table::Keys, "k").await, Ok(Some(b"new".to_vec())));
+    assert_eq!(store.get(Table::Keys, "gone").await, Ok(None));
+    store.commit(vec![delete(Table::Keys, "k")], Durability::Strict).await.expect("a delete");
+}
+
+async fn keeps_large_and_empty_values(store: &dyn Store) {
+    let large: Vec<u8> = (0..300_000_u32).map(|at| at as u8).collect();
+    let batch = vec![put(Table::Blocks, "large", &large), put(Table::Blocks, "empty", b"")];
+    store.commit(batch, Durability::Strict).await.expect("a large and an empty value");
+    assert_eq!(store.get(Table::Blocks, "large").await, Ok(Some(large)));
+    assert_eq!(store.get(Table::Blocks, "empty").await, Ok(Some(Vec::new())));
+    let batch = vec![delete(Table::Blocks, "large"), delete(Table::Blocks, "empty")];
+    store.commit(batch, Durability::Strict).await.expect("deletes");
+}

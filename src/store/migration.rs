@@ -1,0 +1,30 @@
+//! The version of the stored records, and the steps from one version to the next.
+//!
+//! Each step is a named function `migrate_v1_to_v2`; [`migrate`] runs those that are missing, each in a transaction of
+//! its own together with the new version number.
+
+use crate::store::records::{Found, Records, put};
+use crate::store::{Durability, StoreError, Table};
+
+/// The version that this program reads and writes.
+pub const VERSION: u32 = 1;
+
+const KEY: &str = "schema";
+
+/// Brings the stored records to [`VERSION`]. Fails with [`StoreError::Newer`] when they are already beyond it.
+pub async fn migrate(records: &Records) -> Result<(), StoreError> {
+    let found = match records.get::<u32>(Table::Settings, KEY).await? {
+        Found::Record(version) => version,
+        // An empty store, or a damaged number in one that works: both read as the first version.
+        Found::Nothing | Found::Damaged(_) => 0,
+    };
+    match found {
+        VERSION => Ok(()),
+        newer if newer > VERSION => Err(StoreError::Newer),
+        _ => start_at_v1(records).await,
+    }
+}
+
+async fn start_at_v1(records: &Records) -> Result<(), StoreError> {
+    records.commit(vec![put(Table::Settings, KEY, &VERSION)], Durability::Strict).await
+}

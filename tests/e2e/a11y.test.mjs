@@ -1,0 +1,66 @@
+// No page breaks an accessibility rule that a machine can check, light or dark, on a phone or a desk.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { AxeBuilder } from "@axe-core/playwright";
+import { Browser, Server, apiValue, ready } from "./harness.mjs";
+
+const BEFORE = ["/", "/welcome", "/welcome?step=name", "/people", "/u/nobody_here", "/settings", "/no/such/page"];
+const AFTER = ["/", "/welcome?step=backup", "/people", "/u/grace", "/u/grace_old", "/me", "/settings"];
+
+async function check(page, where) {
+  await page.locator("h1").first().waitFor();
+  // Entrance effects would be judged half way.
+  await page.evaluate(() => Promise.all(document.getAnimations().map((animation) => animation.finished.catch(() => {}))));
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  const told = violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.target.join(" ")).join(", ")}`);
+  assert.deepEqual(told, [], where);
+}
+
+for (const colorScheme of ["light", "dark"]) {
+  for (const width of [390, 1280]) {
+    test(`every page, ${colorScheme}, ${width} wide`, async (t) => {
+      const server = await Server.start(t);
+      const browser = await Browser.start(t, { colorScheme, width });
+      const page = await browser.open(server.origin);
+      const visit = async (path) => {
+        await page.goto(`${server.origin}${path}`);
+        await ready(page);
+        await check(page, path);
+      };
+      for (const path of BEFORE) await visit(path);
+      await apiValue(page, "setupUser", "grace_old");
+      await apiValue(page, "updateProfile", { displayName: "Grace", bio: "Ships and compilers.", links: ["https://example.org/"] });
+      await page.goto(`${server.origin}/me`);
+      await ready(page);
+      await page.getByTestId("name-input").fill("grace");
+      await page.locator('[data-testid="name-verdict"][data-state="available"]').waitFor();
+      await check(page, "/me with a verdict");
+      await page.getByTestId("rename").click();
+      await page.getByTestId("me-chip").filter({ hasText: /^grace$/ }).waitFor();
+      for (const path of AFTER) await visit(path);
+      const { did } = await apiValue(page, "whoami");
+      await visit(`/id/${did}`);
+      browser.assertQuiet();
+    });
+  }
+}
+
+for (const colorScheme of ["light", "dark"]) {
+  test(`the splash and the failure page, ${colorScheme}`, async (t) => {
+    const server = await Server.start(t);
+    const browser = await Browser.start(t, { colorScheme, width: 390 });
+    browser.allow(/ERR_FAILED|Failed to fetch|could not/i);
+    const page = browser.context.pages()[0];
+    let withheld;
+    const held = new Promise((resolve) => (withheld = resolve));
+    await page.route("**/*.wasm", (route) => withheld(route));
+    await page.goto(server.origin);
+    const route = await held;
+    assert.ok(await page.locator("#boot-progress").isVisible(), "the splash is on show");
+    await check(page, "splash");
+    await route.abort();
+    await page.getByRole("heading", { name: "could not start" }).waitFor();
+    await check(page, "failure page");
+    browser.assertQuiet();
+  });
+}

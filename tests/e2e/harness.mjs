@@ -1,0 +1,287 @@
+// What every story stands on: the real server program, real Chromium with its own profile folder, and faults that are
+// checked to have happened.
+import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
+import { cp, mkdtemp, rm } from "node:fs/promises";
+import net from "node:net";
+import os from "node:os";
+import path from "node:path";
+import { createInterface } from "node:readline";
+import { chromium } from "playwright-core";
+
+function required(name) {
+  const value = process.env[name];
+  if (!value) throw new Error(`${name} is not set: run the stories with \`make test-e2e\``);
+  return value;
+}
+
+export const DIST = required("GEN_REGISTRY_E2E_DIST");
+export const PROGRAM = path.join(required("CARGO_TARGET_DIR"), "debug", "gen-registry");
+const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-dev-shm-usage",
+  "--disable-sync",
+];
+
+/** How long a condition may take before the story gives up on it. Never a measurement. */
+export const PATIENCE = 30_000;
+
+export async function eventually(what, condition, patience = PATIENCE) {
+  const end = Date.now() + patience;
+  let last;
+  for (;;) {
+    try {
+      last = await condition();
+      if (last) return last;
+    } catch (error) {
+      last = error;
+    }
+    if (Date.now() > end) assert.fail(`never happened: ${what} (last: ${last?.stack ?? JSON.stringify(last)})`);
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
+
+// ---- folders ----
+
+export async function temporaryFolder(t, name) {
+  const folder = await mkdtemp(path.join(os.tmpdir(), `gen-registry-${name}-`));
+  t.after(() => rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 }));
+  return folder;
+}
+
+/** A copy of the built page that a story may change. */
+export async function copyOfDist(t, from = DIST) {
+  const folder = await temporaryFolder(t, "dist");
+  await cp(from, folder, { recursive: true });
+  return folder;
+}
+
+/** Packs a changed page as a build does. */
+export function pack(folder) {
+  execFileSync(PROGRAM, ["pack", folder, "--quality", "1"], { stdio: ["ignore", "inherit", "pipe"] });
+}
+
+// ---- the server ----
+
+export function reachable(port) {
+  return new Promise((resolve) => {
+    const socket = net.connect({ host: "127.0.0.1", port });
+    socket.once("connect", () => (socket.destroy(), resolve(true)));
+    socket.once("error", () => resolve(false));
+  });
+}
+
+export class Server {
+  static async start(t, { dist = DIST, port = 0 } = {}) {
+    const server = new Server();
+    await server.launch(dist, port);
+    t.after(() => server.child?.kill("SIGKILL"));
+    return server;
+  }
+
+  async launch(dist, port) {
+    this.dist = dist;
+    this.child = spawn(PROGRAM, ["serve", "--http", `127.0.0.1:${port}`, "--dist", dist], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    this.exited = new Promise((resolve) => this.child.once("exit", resolve));
+    const line = await Promise.race([
+      new Promise((resolve) => createInterface(this.child.stdout).once("line", resolve)),
+      this.exited.then((code) => `the server ended with ${code}`),
+    ]);
+    const match = /^http:\/\/127\.0\.0\.1:(\d+)\/$/.exec(line);
+    assert.ok(match, `the server did not start: ${line}`);
+    this.port = Number(match[1]);
+    this.origin = `http://127.0.0.1:${this.port}`;
+  }
+
+  /** Afterwards nobody answers at this address any more. */
+  async stop() {
+    this.child.kill("SIGTERM");
+    await this.exited;
+    assert.equal(await reachable(this.port), false, "the server is really gone");
+  }
+
+  /** The same address again, perhaps with another page. */
+  async restart(dist = this.dist) {
+    await this.launch(dist, this.port);
+  }
+}
+
+// ---- the browser ----
+
+/** Processes that work on this profile, as `{pid, group}`. */
+function processesOf(profile) {
+  const list = execFileSync("ps", ["-A", "-ww", "-o", "pid=,pgid=,args="], { encoding: "utf8", maxBuffer: 1 << 26 });
+  return list
+    .split("\n")
+    .filter((line) => line.includes(profile) && line.includes("--user-data-dir"))
+    .map((line) => line.trim().split(/\s+/))
+    .map(([pid, group]) => ({ pid: Number(pid), group: Number(group) }));
+}
+
+/** What a page may say on the console without failing the story, whatever the story. */
+const HARMLESS = [/\[Report Only\]/];
+
+export class Browser {
+  /** A browser with a profile on disk; `profile` brings back an earlier one. */
+  static async start(t, { profile, width = 1280, height = 900, colorScheme = "light", ...options } = {}) {
+    const browser = new Browser();
+    browser.profile = profile ?? (await temporaryFolder(t, "profile"));
+    browser.context = await chromium.launchPersistentContext(browser.profile, {
+      executablePath: CHROMIUM,
+      headless: true,
+      args: FLAGS,
+      viewport: { width, height },
+      colorScheme,
+      locale: "en-GB",
+      ...options,
+    });
+    browser.context.setDefaultTimeout(PATIENCE);
+    browser.complaints = [];
+    browser.allowed = [...HARMLESS];
+    browser.alive = true;
+    browser.context.on("page", (page) => browser.watch(page));
+    browser.context.pages().forEach((page) => browser.watch(page));
+    t.after(() => browser.close());
+    return browser;
+  }
+
+  watch(page) {
+    page.on("console", (message) => {
+      if (message.type() === "error") this.complaints.push(`${message.text()} (${message.location().url})`);
+    });
+    page.on("pageerror", (error) => this.complaints.push(String(error.stack ?? error)));
+    page.on("crash", () => this.complaints.push("the page crashed"));
+  }
+
+  /** Console errors that match are part of the story. */
+  allow(...patterns) {
+    this.allowed.push(...patterns);
+  }
+
+  unexpected() {
+    return this.complaints.filter((text) => !this.allowed.some((pattern) => pattern.test(text)));
+  }
+
+  assertQuiet() {
+    assert.deepEqual(this.unexpected(), [], "nothing unexpected on the console");
+  }
+
+  /** A new tab with the app running in it. */
+  async open(url) {
+    const blank = this.context.pages().find((page) => page.url() === "about:blank");
+    const page = blank ?? (await this.context.newPage());
+    await page.goto(url);
+    await ready(page);
+    return page;
+  }
+
+  /** As a power cut would: no process of the browser gets to say goodbye. */
+  async killHard() {
+    const before = processesOf(this.profile);
+    assert.ok(before.length > 0, "the browser was running");
+    for (const group of new Set(before.map((process) => process.group))) process.kill(-group, "SIGKILL");
+    this.alive = false;
+    await eventually("the browser's processes are gone", () => processesOf(this.profile).length === 0);
+    await this.context.close().catch(() => {});
+  }
+
+  async close() {
+    if (!this.alive) return;
+    this.alive = false;
+    await this.context.close().catch(() => {});
+    for (const { pid } of processesOf(this.profile)) {
+      try {
+        process.kill(pid, "SIGKILL");
+      } catch {
+        // It ended by itself in between.
+      }
+    }
+  }
+}
+
+/** The program runs and has opened its store. */
+export async function ready(page) {
+  await page.waitForFunction(() => typeof globalThis.genRegistry?.ready === "function");
+  await page.evaluate(() => globalThis.genRegistry.ready());
+  await page.locator("#boot").waitFor({ state: "detached" });
+}
+
+/** Everything needed without the server is on this device. */
+export async function offlineReady(page) {
+  await page.evaluate(async () => {
+    const registration = await navigator.serviceWorker.ready;
+    if (registration.active.state !== "activated") {
+      await new Promise((resolve) => registration.active.addEventListener("statechange", resolve, { once: true }));
+    }
+  });
+  const listed = await page.evaluate(async () => {
+    const text = await (await fetch("/sw.js")).text();
+    return JSON.parse(text.split("/*assets:*/")[1].split("/*:assets*/")[0].replace(/,(\s*\])/g, "$1"))
+      .map(([path]) => path);
+  });
+  assert.ok(listed.length > 5, "the worker has a list of files");
+  const missing = await page.evaluate(async (paths) => {
+    const found = await Promise.all(paths.map((path) => caches.match(path)));
+    return paths.filter((_, at) => !found[at]);
+  }, listed);
+  assert.deepEqual(missing, [], "every file of the list is kept");
+}
+
+// ---- what a person does ----
+
+export async function claim(page, name) {
+  await page.getByTestId("name-input").fill(name);
+  await page.locator('[data-testid="name-verdict"][data-state="available"]').waitFor();
+  await page.getByTestId("claim").click();
+}
+
+/** The app said that the name is kept. */
+export async function confirmed(page, name) {
+  await page.getByTestId("toast").filter({ hasText: name }).first().waitFor();
+}
+
+/** Calls the JavaScript API; a refusal comes back as `{ code, message }`. */
+export function api(page, method, ...values) {
+  return page.evaluate(
+    async ([method, values]) => {
+      try {
+        return { value: await globalThis.genRegistry[method](...values) };
+      } catch (error) {
+        return { code: error.code, message: error.message };
+      }
+    },
+    [method, values],
+  );
+}
+
+export async function apiValue(page, method, ...values) {
+  const answer = await api(page, method, ...values);
+  assert.equal(answer.code, undefined, `${method}: ${answer.message}`);
+  return answer.value;
+}
+
+// ---- the store, seen from outside ----
+
+/** Every key of one object store. */
+export function storedKeys(page, table) {
+  return page.evaluate(async (table) => {
+    const done = (request) => new Promise((resolve, reject) => {
+      request.onsuccess = () => resolve(request.result);
+      request.onerror = () => reject(request.error);
+    });
+    const database = await done(indexedDB.open("gen-registry"));
+    try {
+      return await done(database.transaction(table).objectStore(table).getAllKeys());
+    } finally {
+      database.close();
+    }
+  }, table);
+}

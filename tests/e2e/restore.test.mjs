@@ -1,0 +1,115 @@
+// An identity comes back in a fresh profile, from the 24 words or from the backup file; a bad file changes nothing.
+import assert from "node:assert/strict";
+import { readFile, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { test } from "node:test";
+import { Browser, Server, apiValue, confirmed, ready, temporaryFolder } from "./harness.mjs";
+
+const PASSPHRASE = "correct horse battery staple 7";
+/** Larger than any backup may be. */
+const TOO_LARGE = 64 * 1024 * 1024;
+
+async function somebody(t, server, name) {
+  const browser = await Browser.start(t);
+  const page = await browser.open(`${server.origin}/settings`);
+  await apiValue(page, "setupUser", name);
+  const { did } = await apiValue(page, "whoami");
+  await page.reload();
+  await ready(page);
+  return { browser, page, did };
+}
+
+async function bringBack(page, file, passphrase) {
+  await page.getByTestId("backup-import-file").setInputFiles(file);
+  await page.getByTestId("backup-import-passphrase").fill(passphrase);
+  await page.getByTestId("backup-import").click();
+}
+
+async function refusal(page) {
+  const alert = page.locator("#restore [role=alert] strong");
+  await alert.waitFor();
+  return alert.innerText();
+}
+
+test("the 24 words give the same identity on a new device", async (t) => {
+  const server = await Server.start(t);
+  const erin = await somebody(t, server, "erin");
+  await erin.page.getByTestId("recovery-show").first().click();
+  const words = await erin.page.getByTestId("recovery-words").locator("li").allInnerTexts();
+  assert.equal(words.length, 24);
+  await erin.browser.close();
+
+  const fresh = await Browser.start(t);
+  const page = await fresh.open(`${server.origin}/settings#restore`);
+  assert.equal((await apiValue(page, "whoami")).did ?? null, null, "nobody is here yet");
+  await page.getByTestId("restore-phrase").fill(words.join(" "));
+  await page.getByTestId("restore").click();
+  await confirmed(page, "key is here");
+  assert.equal((await apiValue(page, "whoami")).did, erin.did);
+  erin.browser.assertQuiet();
+  fresh.assertQuiet();
+});
+
+test("words in the wrong order are refused and change nothing", async (t) => {
+  const server = await Server.start(t);
+  const browser = await Browser.start(t);
+  const page = await browser.open(`${server.origin}/settings#restore`);
+  await page.getByTestId("restore-phrase").fill("abandon ".repeat(24).trim());
+  await page.getByTestId("restore").click();
+  assert.notEqual(await refusal(page), "");
+  assert.equal((await apiValue(page, "whoami")).did ?? null, null);
+  browser.assertQuiet();
+});
+
+test("the backup file brings the name back; damaged, wrongly opened and oversized files do not", async (t) => {
+  const server = await Server.start(t);
+  const frank = await somebody(t, server, "frank");
+  const folder = await temporaryFolder(t, "backup");
+  await frank.page.getByTestId("backup-export-passphrase").fill(PASSPHRASE);
+  const [download] = await Promise.all([
+    frank.page.waitForEvent("download"),
+    frank.page.getByTestId("backup-export").click(),
+  ]);
+  const good = path.join(folder, download.suggestedFilename());
+  await download.saveAs(good);
+  await frank.browser.close();
+
+  const bytes = await readFile(good);
+  const damaged = path.join(folder, "damaged");
+  const flipped = Buffer.from(bytes);
+  flipped[flipped.length >> 1] ^= 1;
+  assert.notDeepEqual(flipped, bytes, "the copy is really damaged");
+  await writeFile(damaged, flipped);
+  const cut = path.join(folder, "cut");
+  await writeFile(cut, bytes.subarray(0, bytes.length >> 1));
+  const foreign = path.join(folder, "foreign");
+  await writeFile(foreign, "a letter to somebody");
+  const large = path.join(folder, "large");
+  await writeFile(large, Buffer.concat([bytes, Buffer.alloc(TOO_LARGE)]));
+
+  const fresh = await Browser.start(t);
+  const page = await fresh.open(`${server.origin}/settings#restore`);
+  const refusals = new Map();
+  for (const [file, passphrase] of [[damaged, PASSPHRASE], [cut, PASSPHRASE], [foreign, PASSPHRASE], [large, PASSPHRASE], [good, "not the passphrase 9"]]) {
+    await bringBack(page, file, passphrase);
+    refusals.set(path.basename(file), await refusal(page));
+    assert.equal((await apiValue(page, "whoami")).did ?? null, null, `${path.basename(file)} changed nothing`);
+    assert.equal((await apiValue(page, "listAllUsernames", {})).people?.length ?? 0, 0);
+    await page.reload();
+    await ready(page);
+  }
+  t.diagnostic(JSON.stringify(Object.fromEntries(refusals)));
+  assert.match(refusals.get("large"), /large|big/i);
+  assert.match(refusals.get(path.basename(good)), /passphrase/i);
+  assert.doesNotMatch(refusals.get("cut"), /passphrase is wrong/i);
+
+  await bringBack(page, good, PASSPHRASE);
+  await page.getByTestId("me-chip").filter({ hasText: "frank" }).waitFor();
+  const me = await apiValue(page, "whoami");
+  assert.equal(me.did, frank.did);
+  assert.equal(me.username, "frank");
+  await page.goto(`${server.origin}/u/frank`);
+  await page.getByTestId("history").filter({ hasText: "frank" }).waitFor();
+  frank.browser.assertQuiet();
+  fresh.assertQuiet();
+});

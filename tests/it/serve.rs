@@ -1,0 +1,249 @@
+//! The server in front of a small built page: what each kind of request gets, and how the program starts and stops.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    process::{Child, Command, Stdio},
+};
+
+use axum::{
+    body::Body,
+    http::{Request, Response, StatusCode, header},
+};
+use gen_registry::native::serve::{is_hashed, page};
+use http_body_util::BodyExt;
+use tower::ServiceExt;
+
+const SCRIPT: &str = "app-0123456789abcdef.js";
+const PROGRAM: &str = "app-0123456789abcdef_bg.wasm";
+
+fn dist() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in [
+        ("index.html", "<!doctype html>page"),
+        ("sw.js", "worker"),
+        ("boot.js", "boot"),
+        ("start.mjs", "start"),
+        ("manifest.webmanifest", "{}"),
+        (SCRIPT, "script"),
+        (PROGRAM, "program"),
+        ("app-0123456789abcdef_bg.wasm.br", "packed program"),
+    ] {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    fs::create_dir(folder.path().join("icons")).unwrap();
+    folder
+}
+
+async fn ask(path: &str, headers: &[(&str, &str)]) -> Response<Body> {
+    let folder = dist();
+    let mut request = Request::builder().uri(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    page(folder.path()).oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+}
+
+async fn text(response: Response<Body>) -> String {
+    String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+}
+
+fn one<'a>(response: &'a Response<Body>, name: &str) -> &'a str {
+    response.headers().get(name).unwrap_or_else(|| panic!("no {name}")).to_str().unwrap()
+}
+
+#[tokio::test]
+async fn every_answer_carries_the_security_headers() {
+    for path in ["/", "/sw.js", "/nothing.js", &format!("/{PROGRAM}")] {
+        let response = ask(path, &[]).await;
+        let policy = one(&response, "content-security-policy");
+        assert!(policy.starts_with("default-src 'none';"), "{path}");
+        assert!(policy.contains("script-src 'self' 'wasm-unsafe-eval';"), "{path}");
+        assert!(!policy.contains("unsafe-inline"), "{path}");
+        assert_eq!(one(&response, "x-content-type-options"), "nosniff");
+        assert_eq!(one(&response, "referrer-policy"), "no-referrer");
+        assert_eq!(one(&response, "cross-origin-opener-policy"), "same-origin");
+        assert_eq!(one(&response, "cross-origin-resource-policy"), "same-origin");
+        assert!(one(&response, "permissions-policy").contains("camera=()"));
+    }
+}
+
+#[tokio::test]
+async fn each_kind_of_file_has_the_type_browsers_insist_on() {
+    for (path, kind) in [
+        ("/", "text/html; charset=utf-8"),
+        ("/sw.js", "text/javascript; charset=utf-8"),
+        ("/start.mjs", "text/javascript; charset=utf-8"),
+        ("/manifest.webmanifest", "application/manifest+json"),
+        (&format!("/{PROGRAM}"), "application/wasm"),
+    ] {
+        let response = ask(path, &[]).await;
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        assert_eq!(one(&response, "content-type"), kind, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn names_with_a_hash_are_kept_for_ever_and_the_rest_is_asked_for_again() {
+    for path in [format!("/{SCRIPT}"), format!("/{PROGRAM}")] {
+        assert_eq!(one(&ask(&path, &[]).await, "cache-control"), "public, max-age=31536000, immutable");
+    }
+    for path in ["/", "/index.html", "/sw.js", "/boot.js", "/manifest.webmanifest"] {
+        assert_eq!(one(&ask(path, &[]).await, "cache-control"), "no-cache", "{path}");
+    }
+    assert_eq!(one(&ask("/nothing.js", &[]).await, "cache-control"), "no-store");
+}
+
+#[test]
+fn only_a_real_hash_counts_as_one() {
+    assert!(is_hashed("/a-0123456789abcdef.css") && is_hashed("/x/a-b-0123456789abcdef_bg.wasm"));
+    assert!(!is_hashed("/index.html") && !is_hashed("/a-0123456789abcdeX.css") && !is_hashed("/a-0123.css"));
+    assert!(!is_hashed("/0123456789abcdef"));
+}
+
+#[tokio::test]
+async fn brotli_is_sent_to_those_who_take_it() {
+    let path = format!("/{PROGRAM}");
+    let packed = ask(&path, &[("accept-encoding", "gzip, br")]).await;
+    assert_eq!(one(&packed, "content-encoding"), "br");
+    assert_eq!(one(&packed, "content-type"), "application/wasm");
+    assert!(one(&packed, "vary").contains("accept-encoding"));
+    assert_eq!(text(packed).await, "packed program");
+
+    let plain = ask(&path, &[("accept-encoding", "gzip")]).await;
+    assert!(plain.headers().get(header::CONTENT_ENCODING).is_none());
+    assert_eq!(text(plain).await, "program");
+}
+
+#[tokio::test]
+async fn a_person_at_any_address_gets_the_page_and_a_missing_file_stays_missing() {
+    let accept = [("accept", "text/html,application/xhtml+xml,*/*;q=0.8")];
+    for path in ["/u/alice_smith", "/id/did:key:z6Mk", "/icons", "/people?prefix=a", "/u/%C3%A9l%C3%A9a"] {
+        let response = ask(path, &accept).await;
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        assert_eq!(one(&response, "cache-control"), "no-cache");
+        assert_eq!(text(response).await, "<!doctype html>page", "{path}");
+    }
+    let response = ask("/app-fedcba9876543210.js", &[("accept", "*/*")]).await;
+    assert_eq!(response.status(), StatusCode::NOT_FOUND);
+    assert_ne!(text(response).await, "<!doctype html>page");
+}
+
+#[tokio::test]
+async fn an_older_file_brought_back_is_not_hidden_by_its_date() {
+    let later = [("if-modified-since", "Fri, 01 Jan 2100 00:00:00 GMT")];
+    let response = ask("/index.html", &later).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert!(response.headers().get(header::LAST_MODIFIED).is_none());
+}
+
+#[tokio::test]
+async fn only_reading_is_allowed() {
+    let folder = dist();
+    let request = Request::post("/index.html").header("accept", "text/html").body(Body::empty()).unwrap();
+    let response = page(folder.path()).oneshot(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+}
+
+// ---- the real program ----
+
+fn program(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gen-registry"));
+    command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// A running server; ends with the test.
+struct Server {
+    child: Child,
+    address: String,
+}
+
+impl Server {
+    fn start(dist: &std::path::Path) -> Self {
+        let mut child = program(&["serve", "--http", "127.0.0.1:0", "--dist", dist.to_str().unwrap()]).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().strip_prefix("http://").and_then(|rest| rest.strip_suffix('/'));
+        Self { address: address.unwrap_or_else(|| panic!("no address in {line:?}")).to_owned(), child }
+    }
+
+    /// Sends the path as it is, without the tidying an HTTP client would do.
+    fn raw(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.address).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn nothing_outside_the_folder_can_be_read() {
+    let outside = tempfile::tempdir().unwrap();
+    fs::write(outside.path().join("secret.txt"), "the secret").unwrap();
+    let inside = outside.path().join("dist");
+    fs::create_dir(&inside).unwrap();
+    fs::write(inside.join("index.html"), "page").unwrap();
+    let server = Server::start(&inside);
+    assert!(server.raw("/index.html").ends_with("page"), "the server does serve");
+
+    for path in [
+        "/../secret.txt",
+        "/%2e%2e/secret.txt",
+        "/..%2fsecret.txt",
+        "/%2e%2e%2fsecret.txt",
+        "/x/../../secret.txt",
+        "//../secret.txt",
+        "/..%5csecret.txt",
+    ] {
+        let answer = server.raw(path);
+        assert!(!answer.contains("the secret"), "{path}: {answer}");
+        assert!(answer.starts_with("HTTP/1.1 4"), "{path}: {answer}");
+    }
+}
+
+#[test]
+fn a_taken_port_is_named_with_what_to_do() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let folder = dist();
+    let arguments = ["serve", "--http", &address, "--dist", folder.path().to_str().unwrap()];
+    let output = program(&arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains(&format!("port {} on 127.0.0.1 is taken", taken.local_addr().unwrap().port())), "{error}");
+    assert!(error.contains("--http"), "{error}");
+}
+
+#[test]
+fn a_page_that_was_not_built_says_how_to_build_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["serve", "--http", "127.0.0.1:0", "--dist", folder.path().to_str().unwrap()];
+    let output = program(&arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("make build") && error.contains(folder.path().to_str().unwrap()), "{error}");
+}
+
+#[cfg(unix)]
+#[test]
+fn the_program_stops_cleanly_when_asked() {
+    let folder = dist();
+    let mut server = Server::start(folder.path());
+    assert!(server.raw("/").starts_with("HTTP/1.1 200"));
+    // A connection somebody keeps open must not hold the program.
+    let _open = TcpStream::connect(&server.address).unwrap();
+    let stopped = Command::new("kill").args(["-TERM", &server.child.id().to_string()]).status().unwrap();
+    assert!(stopped.success());
+    assert!(server.child.wait().unwrap().success());
+    assert!(TcpStream::connect(&server.address).is_err(), "nobody listens any more");
+}
