@@ -1,6 +1,7 @@
-// A worker that runs the same program as the page. Which files those are stands in its own address, so that a page
-// of an older version gets a worker of that version.
-const wanted = new URL(self.location.href).searchParams;
+// A worker that runs the same program as the page. Which files those are stands in its name (as a query string), so
+// that a page of an older version gets a worker of that version. It can't stand in the address: a service worker's
+// answer carries the address under which it was cached.
+const wanted = new URLSearchParams(self.name);
 const local = (name) => {
   const url = new URL(wanted.get(name) ?? "", self.location.origin);
   if (url.origin !== self.location.origin) throw new Error(`${name} must be a file of this site`);

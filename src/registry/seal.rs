@@ -83,3 +83,23 @@ pub fn open(
     let cipher = XChaCha20Poly1305::new(key.as_slice().into());
     cipher.decrypt(XNonce::from_slice(nonce), payload).map(Zeroizing::new).map_err(|_| SealError::WrongKey)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jobs_and_keys_survive_the_way_to_a_worker() {
+        let job = StretchJob { passphrase: "correct horse".to_owned().into(), salt: [7; SALT_BYTES], cost: COST };
+        let bytes = cbor4ii::serde::to_vec(Vec::new(), &job).unwrap();
+        let again: StretchJob = cbor4ii::serde::from_slice(&bytes).unwrap();
+        assert_eq!((again.passphrase, again.salt, again.cost), (job.passphrase, job.salt, job.cost));
+        #[derive(Serialize, Deserialize)]
+        enum Outcome {
+            Stretched(StretchedKey),
+        }
+        let bytes = cbor4ii::serde::to_vec(Vec::new(), &Outcome::Stretched(Zeroizing::new([9; 32]))).unwrap();
+        let Outcome::Stretched(key) = cbor4ii::serde::from_slice(&bytes).unwrap();
+        assert_eq!(*key, [9; 32]);
+    }
+}

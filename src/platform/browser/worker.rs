@@ -66,7 +66,8 @@ pub(super) async fn stretch(job: StretchJob) -> Result<StretchedKey, SealError> 
 async fn run(job: &StretchJob) -> Option<Outcome> {
     let options = WorkerOptions::new();
     options.set_type(WorkerType::Module);
-    let worker = Worker::new_with_options(&worker_url()?, &options).ok()?;
+    options.set_name(&program_files()?);
+    let worker = Worker::new_with_options("/worker.js", &options).ok()?;
     let (sender, receiver) = oneshot::channel::<Option<Outcome>>();
     let sender = RefCell::new(Some(sender));
     let settle = move |outcome| {
@@ -104,13 +105,13 @@ fn post(outcome: &Outcome, send: impl Fn(&JsValue) -> Result<(), JsValue>) -> Re
     send(&Uint8Array::from(bytes.as_slice()))
 }
 
-/// `public/boot.js` and its packed form leave the addresses of the program's two files behind.
-fn worker_url() -> Option<String> {
+/// `public/boot.js` leaves the addresses of the program's two files behind; `public/worker.js` reads them as a query.
+fn program_files() -> Option<String> {
     let boot = Reflect::get(&js_sys::global(), &"genRegistryBoot".into()).ok()?;
     let assets = Reflect::get(&boot, &"assets".into()).ok()?;
     let address = |name: &str| Reflect::get(&assets, &name.into()).ok()?.as_string();
     let query = UrlSearchParams::new().ok()?;
     query.append("js", &address("js")?);
     query.append("wasm", &address("wasm")?);
-    Some(format!("/worker.js?{}", query.to_string()))
+    Some(query.to_string().into())
 }
