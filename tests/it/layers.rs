@@ -13,6 +13,7 @@ const LONGEST_FILE: usize = 450;
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("registry", &["registry"]),
     ("sync", &["sync", "registry"]),
+    // Sealing, because a worker stretches passphrases; the other two for the scripted randomness of tests.
     ("platform", &["platform", "registry::time", "registry::seal", "registry::digest", "registry::encoding"]),
     ("store", &["store", "registry", "platform"]),
     ("net", &["net", "sync::wire", "sync::signal", "platform"]),
