@@ -15,11 +15,14 @@ use crate::node::failure::Failure;
 use crate::ui::components::avatar::Pictures;
 use crate::ui::components::toast::{Toasts, Tone};
 use crate::ui::lock_gate::LockGate;
+use crate::ui::{dom, text};
 
 /// How often the status is asked for when nothing else prompts it.
 const STATUS_EVERY: Duration = Duration::from_secs(20);
 /// A burst of events (a first sync) becomes one refresh.
 const SETTLE: Duration = Duration::from_millis(120);
+/// When the newest damage that this person was told of happened.
+const DAMAGE_TOLD: &str = "gen-registry.damage-told";
 
 /// Cheap to copy; take it from the context with [`session`].
 #[derive(Clone, Copy)]
@@ -90,9 +93,25 @@ impl Session {
         spawn_local(async move {
             // A status that could not be had is not worth a message: the old one stays on show.
             if let Ok(status) = self.client().status().await {
+                self.tell_of_damage(&status);
                 self.status.set(Some(status));
             }
         });
+    }
+
+    /// What was set aside while the node opened its store happened before anybody listened. Each damage is told once.
+    fn tell_of_damage(self, status: &Status) {
+        let first = self.status.with_untracked(Option::is_none);
+        let told = dom::stored(DAMAGE_TOLD).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+        let new = status.quarantined.iter().filter(|record| record.at > told).count() as u64;
+        let Some(newest) = status.quarantined.iter().map(|record| record.at).max().filter(|_| new > 0) else {
+            return;
+        };
+        if first {
+            let what = text::count(new, "damaged record was", "damaged records were");
+            self.toasts.push(Tone::Bad, format!("{what} set aside; everything else is fine. Settings shows which."));
+        }
+        dom::store(DAMAGE_TOLD, Some(&newest.to_string()));
     }
 
     /// Takes over the answer of a command that changed this profile.

@@ -145,6 +145,7 @@ export class Browser {
     });
     browser.context.setDefaultTimeout(PATIENCE);
     browser.complaints = [];
+    browser.warnings = [];
     browser.allowed = [...HARMLESS];
     browser.alive = true;
     browser.context.on("page", (page) => browser.watch(page));
@@ -155,6 +156,7 @@ export class Browser {
 
   watch(page) {
     page.on("console", (message) => {
+      if (message.type() === "warning") this.warnings.push(message.text());
       if (message.type() === "error") this.complaints.push(`${message.text()} (${message.location().url})`);
     });
     page.on("pageerror", (error) => this.complaints.push(String(error.stack ?? error)));

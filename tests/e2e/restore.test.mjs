@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
-import { Browser, Server, apiValue, confirmed, ready, temporaryFolder } from "./harness.mjs";
+import { Browser, Server, apiValue, confirmed, offlineReady, ready, temporaryFolder } from "./harness.mjs";
 
 const PASSPHRASE = "correct horse battery staple 7";
 /** Larger than any backup may be. */
@@ -64,6 +64,9 @@ test("words in the wrong order are refused and change nothing", async (t) => {
 test("the backup file brings the name back; damaged, wrongly opened and oversized files do not", async (t) => {
   const server = await Server.start(t);
   const frank = await somebody(t, server, "frank");
+  await offlineReady(frank.page);
+  let workers = 0;
+  frank.page.on("worker", () => (workers += 1));
   const folder = await temporaryFolder(t, "backup");
   await frank.page.getByTestId("backup-export-passphrase").fill(PASSPHRASE);
   const [download] = await Promise.all([
@@ -72,6 +75,8 @@ test("the backup file brings the name back; damaged, wrongly opened and oversize
   ]);
   const good = path.join(folder, download.suggestedFilename());
   await download.saveAs(good);
+  assert.ok(workers > 0, "the passphrase was stretched in a worker");
+  assert.deepEqual(frank.browser.warnings.filter((text) => /main thread/.test(text)), [], "and there alone");
   await frank.browser.close();
 
   const bytes = await readFile(good);
@@ -99,7 +104,7 @@ test("the backup file brings the name back; damaged, wrongly opened and oversize
     await ready(page);
   }
   t.diagnostic(JSON.stringify(Object.fromEntries(refusals)));
-  assert.match(refusals.get("large"), /large|big/i);
+  assert.match(refusals.get("large"), /64 MiB.* no backup has more/i);
   assert.match(refusals.get(path.basename(good)), /passphrase/i);
   assert.doesNotMatch(refusals.get("cut"), /passphrase is wrong/i);
 

@@ -22,17 +22,22 @@ test("200 interleaved edits from two tabs, the first closed half way", async (t)
   }
   assert.equal((await apiValue(second, "whoami")).changes, before + EDITS / 2, "both tabs' edits are counted");
 
+  // The first tab, which was there first and so is the writer, goes in the middle of an edit of its own. Nobody was
+  // told that this one is kept: it may be there or not.
+  const cutShort = edit(first, EDITS / 2).then(() => 1, () => 0);
   const closed = first.close();
   const started = Date.now();
-  await edit(second, EDITS / 2);
+  await edit(second, EDITS / 2 + 1);
   const took = Date.now() - started;
   await closed;
   assert.ok(first.isClosed(), "the first tab is really gone");
   assert.ok(took < TAKEOVER, `the other tab wrote after ${took} ms`);
-  for (let number = EDITS / 2 + 1; number < EDITS; number += 1) await edit(second, number);
+  for (let number = EDITS / 2 + 2; number < EDITS; number += 1) await edit(second, number);
 
   const after = await apiValue(second, "whoami");
-  assert.equal(after.changes, before + EDITS, "every edit is a change, no more and no fewer");
+  const told = EDITS - 1 + (await cutShort);
+  const counted = after.changes - before;
+  assert.ok(counted >= told && counted <= EDITS, `${told} edits were confirmed, ${counted} are there`);
   assert.equal(after.profile.bio, `edit ${EDITS - 1}`);
   const keys = (await storedKeys(second, "changes")).map(String);
   assert.equal(new Set(keys).size, keys.length, "no (owner, actor, seq) twice");

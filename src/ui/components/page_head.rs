@@ -9,13 +9,22 @@ use crate::ui::session::session;
 
 const APP: &str = "Gen Registry";
 
-/// The path that the focus was last moved for; the first page leaves the focus where the browser put it.
+/// The heading and path that the focus was last moved for; the first page leaves the focus where the browser put it.
 #[derive(Clone, Copy)]
-pub struct Arrival(RwSignal<Option<String>>);
+pub struct Arrival {
+    last: RwSignal<Option<String>>,
+    headings: StoredValue<u64>,
+}
 
 impl Arrival {
     pub fn new() -> Self {
-        Self(RwSignal::new(None))
+        Self { last: RwSignal::new(None), headings: StoredValue::new(0) }
+    }
+
+    /// A number for a heading. The one of the page that is being left sees the new path too, and sees it first.
+    fn number(self) -> u64 {
+        self.headings.update_value(|headings| *headings += 1);
+        self.headings.get_value()
     }
 }
 
@@ -29,24 +38,30 @@ pub fn PageHead(
 ) -> impl IntoView {
     let heading = NodeRef::<html::H1>::new();
     let session = session();
-    let Arrival(arrival) = expect_context::<Arrival>();
+    let arrival = expect_context::<Arrival>();
+    let number = arrival.number();
     let path = use_location().pathname;
     Effect::new(move |_| document().set_title(&format!("{} · {APP}", title.get())));
     Effect::new(move |_| {
-        let here = format!("{} {}", path.get(), step.get());
+        let here = format!("{number} {} {}", path.get(), step.get());
         let Some(heading) = heading.get() else {
             return;
         };
-        let before = arrival.get_untracked();
+        let before = arrival.last.get_untracked();
         if before.as_ref() == Some(&here) {
             return;
         }
-        arrival.set(Some(here));
+        arrival.last.set(Some(here));
         if before.is_some() && !finding_people() {
             request_animation_frame(move || {
-                let _detached = heading.focus();
+                if !heading.is_connected() {
+                    return;
+                }
+                let _not_focusable = heading.focus();
+                if let Some(title) = title.try_get_untracked() {
+                    session.say(title);
+                }
             });
-            session.say(title.get_untracked());
         }
     });
     view! {
