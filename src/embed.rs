@@ -19,9 +19,8 @@ const LIST_LIMIT: u32 = 500;
 pub fn install(client: Client) {
     let api = JsValue::from(GenRegistry { client });
     let installed = Reflect::set(&js_sys::global(), &"genRegistry".into(), &api);
-    let told = web_sys::Event::new("gen-registry-ready").and_then(|event| {
-        web_sys::window().map_or(Ok(true), |window| window.dispatch_event(&event))
-    });
+    let told = web_sys::Event::new("gen-registry-ready")
+        .and_then(|event| web_sys::window().map_or(Ok(true), |window| window.dispatch_event(&event)));
     if let Err(error) = installed.and(told) {
         tracing::error!(?error, "the JavaScript API could not be installed");
     }

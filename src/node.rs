@@ -6,6 +6,7 @@
 //! - what can be asked: [`api`]; a handle for the page: [`client`]
 //! - writing: `write`; the key and its lock: `keeper`; questions: `people`; backups: `backup`
 
+mod admit;
 pub mod api;
 mod backup;
 pub mod client;
@@ -37,7 +38,7 @@ use crate::store::migration::migrate;
 use crate::store::records::{Damaged, Found, Quarantined, Records, put};
 use crate::store::{Store, StoreError, Table};
 
-pub use write::{AdmissionReport, RefusedChange};
+pub use admit::{AdmissionReport, RefusedChange};
 
 /// The parameters of one network: everything that must be the same for all who take part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,6 +101,8 @@ struct State {
     actor: [u8; 16],
     settings: Settings,
     quarantined: Vec<QuarantinedRecord>,
+    /// The date of the own newest claim.
+    not_before: Timestamp,
 }
 
 impl Node {
@@ -112,7 +115,6 @@ impl Node {
     ) -> Result<Self, StoreError> {
         let records = Records::new(store);
         migrate(&records).await?;
-        let now = environment.now();
         let mut damaged = Vec::new();
         let keeper = match records.get(Table::Keys, keeper::RECORD).await? {
             Found::Record(record) => Keeper::from_record(record),
@@ -132,15 +134,19 @@ impl Node {
         };
         let (stored, broken) = records.all::<StoredPerson>(Table::People, "").await?;
         let broken_people: Vec<Damaged> = broken;
-        let people = stored.into_iter().filter_map(|(_, person)| PersonRecord::from_stored(person, &network.topic).ok());
+        let people =
+            stored.into_iter().filter_map(|(_, person)| PersonRecord::from_stored(person, &network.topic).ok());
+        let people: Vec<PersonRecord> = people.collect();
+        let own = keeper.identity().and_then(|own| people.iter().find(|person| person.identity == own));
+        let not_before = own.and_then(PersonRecord::newest_claim).unwrap_or_default();
         let mut index = Index::new(network.rules.clone());
-        index.put_all(people, now);
+        index.put_all(people, environment.now().max(not_before));
 
         let (earlier, _) = records.all::<Quarantined>(Table::Quarantine, "").await?;
         let quarantined = earlier.into_iter().map(|(_, record)| quarantined_record(&record)).collect();
         let mut actor = [0; 16];
         environment.random(&mut actor);
-        let state = State { index, keeper, own: None, actor, settings, quarantined };
+        let state = State { index, keeper, own: None, actor, settings, quarantined, not_before };
         let node = Self {
             network,
             environment,
@@ -167,7 +173,7 @@ impl Node {
     /// As [`Node::handle`]; a command with a known id that was carried out before is not carried out again.
     pub async fn handle_once(&self, id: Option<RequestId>, command: Command) -> Result<Answer, Failure> {
         let due = self.state.borrow().index.next_due();
-        if due.is_some_and(|due| due <= self.environment.now()) {
+        if due.is_some_and(|due| due <= self.now()) {
             self.let_claims_count();
         }
         match command {
@@ -232,6 +238,12 @@ impl Node {
         }
     }
 
+    /// This device's clock, but never before this profile's own newest claim: a clock set back must not make a
+    /// person's own names wait as if they came from the future.
+    fn now(&self) -> Timestamp {
+        self.environment.now().max(self.state.borrow().not_before)
+    }
+
     fn identity(&self) -> Option<Identity> {
         self.state.borrow().keeper.identity()
     }
@@ -239,7 +251,7 @@ impl Node {
     /// Moves a damaged record out of the way, remembers and tells it. Failing to do so is only logged: the record
     /// stays where it is and is met again at the next start.
     async fn set_aside(&self, damaged: &Damaged) {
-        let now = self.environment.now();
+        let now = self.now();
         tracing::warn!(table = damaged.table.name(), key = %damaged.key, why = %damaged.why, "a damaged record");
         if let Err(error) = self.records.quarantine(damaged, now).await {
             tracing::error!(%error, "a damaged record could not be set aside");

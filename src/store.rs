@@ -31,15 +31,8 @@ pub enum Table {
 }
 
 impl Table {
-    pub const ALL: [Self; 7] = [
-        Self::Changes,
-        Self::Documents,
-        Self::People,
-        Self::Blocks,
-        Self::Keys,
-        Self::Settings,
-        Self::Quarantine,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Changes, Self::Documents, Self::People, Self::Blocks, Self::Keys, Self::Settings, Self::Quarantine];
 
     pub const fn name(self) -> &'static str {
         match self {

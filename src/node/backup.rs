@@ -65,9 +65,7 @@ impl Node {
             blocks: self.own_blocks().await?,
             exported_at: now,
         };
-        let plain = Zeroizing::new(
-            cbor4ii::serde::to_vec(Vec::new(), &contents).map_err(|_| wording::internal())?,
-        );
+        let plain = Zeroizing::new(cbor4ii::serde::to_vec(Vec::new(), &contents).map_err(|_| wording::internal())?);
         let (mut salt, mut nonce) = ([0; SALT_BYTES], [0; NONCE_BYTES]);
         self.environment.random(&mut salt);
         self.environment.random(&mut nonce);
@@ -82,7 +80,8 @@ impl Node {
         let settings = Settings { last_backup_at: Some(now), ..self.state.borrow().settings.clone() };
         self.save_settings(settings).await?;
         self.tell(&Event::MeChanged);
-        let name = self.state.borrow().index.username_of(&own).map_or_else(|| "identity".to_owned(), ToString::to_string);
+        let name =
+            self.state.borrow().index.username_of(&own).map_or_else(|| "identity".to_owned(), ToString::to_string);
         Ok(BackupFile { file_name: format!("{name}.genregistry"), bytes })
     }
 
@@ -104,8 +103,10 @@ impl Node {
         let envelope = read_envelope(bytes)?;
         let Envelope { cost, salt, nonce, sealed } = envelope;
         let key = self.environment.stretch(StretchJob { passphrase: passphrase.into(), salt, cost }).await;
-        let plain = seal::open(&key.map_err(seal_failed)?, &nonce, &head(cost, &salt, &nonce), sealed).map_err(seal_failed)?;
-        let contents: Contents = cbor4ii::serde::from_slice(&plain).map_err(|_| damaged("its contents can't be read"))?;
+        let plain =
+            seal::open(&key.map_err(seal_failed)?, &nonce, &head(cost, &salt, &nonce), sealed).map_err(seal_failed)?;
+        let contents: Contents =
+            cbor4ii::serde::from_slice(&plain).map_err(|_| damaged("its contents can't be read"))?;
         check_program(&contents.program)?;
         if contents.topic != self.network.topic {
             return Err(Failure::new(

@@ -7,7 +7,9 @@ use crate::node::api::*;
 use crate::node::{Node, Settings, wording};
 use crate::platform::Environment;
 use crate::registry::identity::{Identity, PhraseError, RECOVERY_WORDS, SigningIdentity};
+use crate::registry::index::PersonRecord;
 use crate::registry::seal::{self, COST, Cost, NONCE_BYTES, PASSPHRASE_MIN_CHARS, SALT_BYTES, SealError, StretchJob};
+use crate::registry::time::Timestamp;
 use crate::store::records::put;
 use crate::store::{Durability, Table, Write};
 
@@ -47,7 +49,9 @@ pub(super) struct SealedKey {
 impl Keeper {
     pub(super) fn from_record(record: KeyRecord) -> Self {
         match record.secret {
-            StoredSecret::Plain(entropy) => Self::Open { signer: SigningIdentity::from_entropy(&entropy), sealed: None },
+            StoredSecret::Plain(entropy) => {
+                Self::Open { signer: SigningIdentity::from_entropy(&entropy), sealed: None }
+            }
             StoredSecret::Sealed(sealed) => Self::Locked { identity: Identity::recall(record.public), sealed },
         }
     }
@@ -115,7 +119,10 @@ impl Node {
         let phrase = self.state.borrow().keeper.signer()?.recovery_phrase();
         let right: Vec<&str> = phrase.split(' ').collect();
         let wrong = words.iter().find(|(at, word)| {
-            usize::try_from(*at).ok().and_then(|at| right.get(at)).is_none_or(|right| *right != word.trim().to_lowercase())
+            usize::try_from(*at)
+                .ok()
+                .and_then(|at| right.get(at))
+                .is_none_or(|right| *right != word.trim().to_lowercase())
         });
         if let Some((at, _)) = wrong {
             return Err(Failure::new(
@@ -125,7 +132,11 @@ impl Node {
             ));
         }
         if words.is_empty() {
-            return Err(Failure::new(FailureCode::WrongWords, "No words were given.", "Type the words that are asked for."));
+            return Err(Failure::new(
+                FailureCode::WrongWords,
+                "No words were given.",
+                "Type the words that are asked for.",
+            ));
         }
         let settings = Settings { phrase_checked: true, ..self.state.borrow().settings.clone() };
         self.save_settings(settings).await?;
@@ -162,6 +173,8 @@ impl Node {
         self.records.commit(batch, Durability::Strict).await.map_err(wording::store_failed)?;
         {
             let mut state = self.state.borrow_mut();
+            let known = state.index.person(&signer.identity());
+            state.not_before = known.and_then(PersonRecord::newest_claim).unwrap_or_default();
             state.keeper = Keeper::Open { signer, sealed: None };
             state.own = None;
             state.settings = settings;
@@ -237,6 +250,7 @@ impl Node {
             let mut state = self.state.borrow_mut();
             state.keeper = Keeper::Empty;
             state.own = None;
+            state.not_before = Timestamp::default();
             state.settings = Settings::default();
         }
         self.tell(&Event::MeChanged);

@@ -89,7 +89,7 @@ impl Node {
             }
             Ok(name) => {
                 let own = state.keeper.identity();
-                let verdict = match state.index.availability(&name, own.as_ref(), self.environment.now()) {
+                let verdict = match state.index.availability(&name, own.as_ref(), self.now()) {
                     Availability::Free => NameVerdict::Available,
                     Availability::Yours => NameVerdict::Yours,
                     Availability::ClosedUntil(at) => NameVerdict::CoolingDown { free_at: at.as_millis() },
@@ -284,7 +284,12 @@ fn history(state: &State, identity: &Identity) -> Vec<HistoryEntry> {
             }
         };
         let released_at = tenure.and_then(|tenure| tenure.until).map(|at| at.as_millis());
-        history.push(HistoryEntry { username: name.to_string(), claimed_at: claimed_at.as_millis(), released_at, outcome });
+        history.push(HistoryEntry {
+            username: name.to_string(),
+            claimed_at: claimed_at.as_millis(),
+            released_at,
+            outcome,
+        });
     }
     history
 }

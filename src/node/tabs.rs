@@ -38,9 +38,17 @@ type Outcome = Result<Answer, Failure>;
 /// What tabs say to each other.
 #[derive(Serialize, Deserialize)]
 enum Message {
-    Ask { id: RequestId, command: Command },
-    Working { id: RequestId },
-    Answer { id: RequestId, outcome: Outcome },
+    Ask {
+        id: RequestId,
+        command: Command,
+    },
+    Working {
+        id: RequestId,
+    },
+    Answer {
+        id: RequestId,
+        outcome: Outcome,
+    },
     Event(Event),
     /// A new writer is ready: send again what is unanswered.
     Ready,
@@ -258,7 +266,9 @@ impl Link for Tab {
         let id = format!("{}-{}", self.0.tab, self.next());
         let tab = self.clone();
         let following = matches!(*self.0.role.borrow(), Role::Following);
-        Box::pin(async move { if following { tab.forward(id, command).await } else { tab.carry_out(id, command).await } })
+        Box::pin(
+            async move { if following { tab.forward(id, command).await } else { tab.carry_out(id, command).await } },
+        )
     }
 
     fn subscribe(&self, listener: Listener) -> u64 {

@@ -89,7 +89,9 @@ pub(super) fn internal() -> Failure {
 pub(super) fn reason(reason: &Reason) -> String {
     match reason {
         Reason::WitnessedLater { .. } => "The network's witnesses saw the other claim first.".to_owned(),
-        Reason::NotConfirmed { .. } => "The other claim is confirmed by the network's witnesses; this one is not.".to_owned(),
+        Reason::NotConfirmed { .. } => {
+            "The other claim is confirmed by the network's witnesses; this one is not.".to_owned()
+        }
         Reason::ClaimedLater { .. } => "The other claim carries the earlier date.".to_owned(),
         Reason::LargerHash => "Both claims carry the same time; the one with the smaller hash goes first.".to_owned(),
         Reason::CoolingDown { .. } => {
@@ -103,8 +105,12 @@ pub(super) fn reason(reason: &Reason) -> String {
 pub(super) fn why_held(nearest: Option<&Reason>, confirmed: bool) -> String {
     match nearest {
         Some(Reason::WitnessedLater { .. }) => "The network's witnesses saw this claim first.".to_owned(),
-        Some(Reason::NotConfirmed { .. }) => "This claim is confirmed by the network's witnesses; the others are not.".to_owned(),
-        Some(Reason::ClaimedLater { .. }) => "This claim carries the earliest date of all that are known here.".to_owned(),
+        Some(Reason::NotConfirmed { .. }) => {
+            "This claim is confirmed by the network's witnesses; the others are not.".to_owned()
+        }
+        Some(Reason::ClaimedLater { .. }) => {
+            "This claim carries the earliest date of all that are known here.".to_owned()
+        }
         Some(Reason::LargerHash) => "The claims carry the same time; this one has the smaller hash.".to_owned(),
         Some(Reason::CoolingDown { .. } | Reason::TooMany) | None if confirmed => {
             "The network's witnesses have confirmed this claim.".to_owned()

@@ -1,7 +1,4 @@
-//! Writing: one command becomes one signed change, stored before it is shown (INV-6), and other people's changes are
-//! taken in.
-
-use std::collections::{BTreeMap, BTreeSet};
+//! Writing: one command becomes one signed change, stored before it is shown (INV-6).
 
 use cid::Cid;
 
@@ -9,40 +6,16 @@ use crate::node::api::*;
 use crate::node::keeper::{Keeper, key_write, make};
 use crate::node::{Node, REMEMBERED_REQUESTS, RefusedName, RequestId, SETTINGS_KEY, wording};
 use crate::registry::digest::block_cid;
-use crate::registry::document::{Admitted, ChangeError, Document, Edit, EditError, Rejection, SignedChange, Snapshot, VerifiedChange};
+use crate::registry::document::{self, Document, Edit, EditError};
 use crate::registry::fact::{ClaimedName, Fact, NameClaim, NameRelease};
 use crate::registry::identity::{Identity, Signed, SigningIdentity};
-use crate::registry::index::PersonRecord;
 use crate::registry::limits::*;
 use crate::registry::name::Username;
 use crate::registry::ownership::Availability;
 use crate::registry::picture;
 use crate::registry::time::Timestamp;
-use crate::store::records::{Damaged, Found, put};
-use crate::store::{Batch, Durability, StoreError, Table, Write};
-
-/// After so many changes a document is stored in one piece again.
-const SNAPSHOT_EVERY: usize = 32;
-/// Documents admitted between two pauses and commits.
-const ADMIT_SLICE: usize = 64;
-
-/// What came of changes that arrived from elsewhere.
-#[derive(Debug, Default)]
-pub struct AdmissionReport {
-    /// New to this node.
-    pub admitted: usize,
-    pub known: usize,
-    /// Waiting for what they depend on; not stored.
-    pub waiting: usize,
-    pub refused: Vec<RefusedChange>,
-}
-
-/// A change that was not taken in, and why. It changed nothing.
-#[derive(Debug)]
-pub enum RefusedChange {
-    Invalid { owner: Identity, why: ChangeError },
-    Rejected { owner: Identity, why: Rejection },
-}
+use crate::store::records::put;
+use crate::store::{Batch, Durability, Table};
 
 /// What one command writes.
 #[derive(Default)]
@@ -127,7 +100,7 @@ impl Node {
         let state = self.state.borrow();
         let claims = state.index.claims_of(own);
         let last = claims.iter().map(|(_, _, at, _)| at.as_millis() + 1).max().unwrap_or(0);
-        Timestamp::from_millis(self.environment.now().as_millis().max(last))
+        self.now().max(Timestamp::from_millis(last))
     }
 
     /// Rule 5: a newer claim releases the older name in the same change.
@@ -196,10 +169,11 @@ impl Node {
     /// Signs the draft as one change, stores everything about it in one transaction, and only then shows it.
     async fn commit(&self, id: Option<RequestId>, signer: SigningIdentity, mut draft: Draft) -> Result<(), Failure> {
         let own = signer.identity();
-        let now = self.environment.now();
+        let now = self.now();
         let mut document = self.own_document(&own).await?;
         let before = document.changes();
-        if before == 0 && self.state.borrow().index.person(&own).is_none_or(|person| person.profile.joined_at.is_none()) {
+        if before == 0 && self.state.borrow().index.person(&own).is_none_or(|person| person.profile.joined_at.is_none())
+        {
             draft.edits.insert(0, Edit::JoinedAt(now));
         }
         let mut batch: Batch = Vec::new();
@@ -228,12 +202,8 @@ impl Node {
         if !draft.edits.is_empty() {
             let actor = self.state.borrow().actor;
             let change = document.edit(&signer, &self.network.topic, &actor, now, &draft.edits).map_err(edit_failed)?;
-            batch.push(change_write(&change));
-            let record = self.person_record(&document, now);
-            batch.push(person_write(&record));
-            if before / SNAPSHOT_EVERY != document.changes() / SNAPSHOT_EVERY {
-                batch.push(put(Table::Documents, &own.to_hex(), &document.snapshot()));
-            }
+            let (writes, record) = self.document_writes(&document, before, &[change]);
+            batch.extend(writes);
             person = Some(record);
         }
         // A copy was written to: when the store refuses, the resident document is still the old one.
@@ -261,194 +231,6 @@ impl Node {
             None => self.load_document(own).await.map_err(wording::store_failed),
         }
     }
-
-    /// A document from its last snapshot and the signed changes that came after. What is damaged is set aside.
-    pub(super) async fn load_document(&self, owner: &Identity) -> Result<Document, StoreError> {
-        let mut document = Document::new(*owner);
-        match self.records.get::<Snapshot>(Table::Documents, &owner.to_hex()).await? {
-            Found::Record(snapshot) => match Document::load(*owner, &snapshot) {
-                Ok(loaded) => document = loaded,
-                Err(error) => tracing::warn!(%error, "a snapshot can't be read; replaying the changes"),
-            },
-            Found::Nothing => {}
-            Found::Damaged(damaged) => self.set_aside(&damaged).await,
-        }
-        let (changes, damaged) =
-            self.records.all::<SignedChange>(Table::Changes, &format!("{}/", owner.to_hex())).await?;
-        for found in &damaged {
-            self.set_aside(found).await;
-        }
-        for (key, change) in changes {
-            let admitted = change.recall().map_err(|error| error.to_string()).and_then(|change| {
-                document.admit(change).map_err(|error| error.to_string())
-            });
-            if let Err(error) = admitted {
-                tracing::error!(%key, %error, "a stored change is not taken in");
-            }
-        }
-        Ok(document)
-    }
-
-    /// Folds a person again from their signed changes, when the read model's record was lost.
-    pub(super) async fn rebuild(&self, key: &str) {
-        let Ok(bytes) = crate::registry::digest::bytes_from_hex(key) else { return };
-        let Ok(owner) = Identity::from_bytes(&bytes) else { return };
-        match self.load_document(&owner).await {
-            Ok(document) if document.changes() > 0 => {
-                let record = self.person_record(&document, self.environment.now());
-                if let Err(error) = self.records.commit(vec![person_write(&record)], Durability::Relaxed).await {
-                    tracing::error!(%error, "a rebuilt person could not be stored");
-                }
-                self.show(vec![record]);
-            }
-            Ok(_) => {}
-            Err(error) => tracing::error!(%error, "a person could not be rebuilt"),
-        }
-    }
-
-    fn person_record(&self, document: &Document, now: Timestamp) -> PersonRecord {
-        let owner = document.owner();
-        let view = document.view(&self.network.topic);
-        let state = self.state.borrow();
-        let mut record = state.index.person(&owner).cloned().unwrap_or_else(|| PersonRecord::new(owner));
-        record.profile = view.profile;
-        record.add_facts(view.facts);
-        record.heads = document.heads();
-        record.changes = document.changes() as u64;
-        record.bytes = document.bytes() as u64;
-        record.updated_at = now;
-        record
-    }
-
-    /// Puts records into the read model and tells whom it concerns.
-    pub(super) fn show(&self, records: Vec<PersonRecord>) {
-        let now = self.environment.now();
-        let own = self.identity();
-        let named = |node: &Self| own.and_then(|own| node.state.borrow().index.username_of(&own).cloned());
-        let before = named(self);
-        let mut touched: BTreeSet<Identity> = BTreeSet::new();
-        for record in records {
-            touched.extend(self.state.borrow_mut().index.put(record, now));
-        }
-        self.tell_touched(touched, before.filter(|_| named(self).is_none()));
-    }
-
-    /// Claims whose date has come begin to count.
-    pub(super) fn let_claims_count(&self) {
-        let own = self.identity();
-        let named = |node: &Self| own.and_then(|own| node.state.borrow().index.username_of(&own).cloned());
-        let before = named(self);
-        let touched = self.state.borrow_mut().index.advance(self.environment.now());
-        self.tell_touched(touched, before.filter(|_| named(self).is_none()));
-    }
-
-    fn tell_touched(&self, mut touched: BTreeSet<Identity>, lost: Option<Username>) {
-        if self.identity().is_some_and(|own| touched.remove(&own)) {
-            self.tell(&Event::MeChanged);
-        }
-        if let Some(lost) = lost.and_then(|name| self.lost_name(&name)) {
-            self.tell(&Event::NameLost { lost });
-        }
-        let mut dids: Vec<String> = touched.iter().map(Identity::to_string).collect();
-        dids.extend(self.identity().map(|own| own.to_string()));
-        self.tell(&Event::PeopleChanged { dids });
-    }
-
-    /// Takes in changes of any owners, in slices. Each is verified first; a bad one harms no other.
-    pub async fn admit(&self, changes: Vec<SignedChange>) -> Result<AdmissionReport, Failure> {
-        let mut report = AdmissionReport::default();
-        let mut by_owner: BTreeMap<Identity, Vec<VerifiedChange>> = BTreeMap::new();
-        for change in changes {
-            let owner = change.owner;
-            match change.verify(&self.network.topic) {
-                Ok(verified) => by_owner.entry(owner).or_default().push(verified),
-                Err(why) => report.refused.push(RefusedChange::Invalid { owner, why }),
-            }
-        }
-        let owners: Vec<(Identity, Vec<VerifiedChange>)> = by_owner.into_iter().collect();
-        for slice in owners.chunks(ADMIT_SLICE) {
-            let mut batch = Vec::new();
-            let mut records = Vec::new();
-            for (owner, changes) in slice {
-                self.admit_to(owner, changes, &mut report, &mut batch, &mut records).await?;
-            }
-            self.records.commit(batch, Durability::Relaxed).await.map_err(wording::store_failed)?;
-            self.show(records);
-            self.environment.pause().await;
-        }
-        Ok(report)
-    }
-
-    async fn admit_to(
-        &self,
-        owner: &Identity,
-        changes: &[VerifiedChange],
-        report: &mut AdmissionReport,
-        batch: &mut Batch,
-        records: &mut Vec<PersonRecord>,
-    ) -> Result<(), Failure> {
-        let mut document = self.load_document(owner).await.map_err(wording::store_failed)?;
-        let before = document.changes();
-        let mut waiting = BTreeMap::new();
-        for change in changes {
-            match document.admit(change.clone()) {
-                Ok(Admitted::Applied { waiting_applied }) => {
-                    report.admitted += 1 + waiting_applied;
-                    batch.push(change_write(change));
-                    if waiting_applied > 0 {
-                        waiting.retain(|_, waited| {
-                            let applied = !document.is_waiting(waited);
-                            if applied {
-                                batch.push(change_write(waited));
-                            }
-                            !applied
-                        });
-                    }
-                }
-                Ok(Admitted::Waiting) => drop(waiting.insert(change.place().clone(), change.clone())),
-                Ok(Admitted::Known) => report.known += 1,
-                Err(why) => report.refused.push(RefusedChange::Rejected { owner: *owner, why }),
-            }
-        }
-        report.waiting += waiting.len();
-        if document.changes() - waiting.len() > before {
-            let record = self.person_record(&document, self.environment.now());
-            batch.push(person_write(&record));
-            if before / SNAPSHOT_EVERY != document.changes() / SNAPSHOT_EVERY {
-                batch.push(put(Table::Documents, &owner.to_hex(), &document.snapshot()));
-            }
-            records.push(record);
-        }
-        if self.identity() == Some(*owner) {
-            self.state.borrow_mut().own = None;
-        }
-        Ok(())
-    }
-
-    /// Stores blocks that came with a backup.
-    pub(super) async fn keep_blocks(&self, blocks: &[serde_bytes::ByteBuf]) -> Result<(), Failure> {
-        let write = |bytes: &serde_bytes::ByteBuf| put(Table::Blocks, &block_cid(bytes).to_string(), bytes);
-        let batch = blocks.iter().filter(|bytes| bytes.len() <= BLOCK_MAX_BYTES).map(write).collect();
-        self.records.commit(batch, Durability::Strict).await.map_err(wording::store_failed)
-    }
-
-    /// Every signed change of the own document, for a backup. None is left out silently.
-    pub(super) async fn own_changes(&self, own: &Identity) -> Result<(Vec<SignedChange>, Vec<Damaged>), Failure> {
-        let found = self.records.all::<SignedChange>(Table::Changes, &format!("{}/", own.to_hex())).await;
-        let (changes, damaged) = found.map_err(wording::store_failed)?;
-        Ok((changes.into_iter().map(|(_, change)| change).collect(), damaged))
-    }
-}
-
-/// The key of a change: owner, writing session, number. Sorted, a session's changes stand in their order.
-fn change_write(change: &VerifiedChange) -> Write {
-    let actor: String = change.place().actor.iter().map(|byte| format!("{byte:02x}")).collect();
-    let key = format!("{}/{actor}/{:08}", change.owner().to_hex(), change.place().seq);
-    put(Table::Changes, &key, change.signed())
-}
-
-fn person_write(record: &PersonRecord) -> Write {
-    put(Table::People, &record.identity.to_hex(), &record.to_stored())
 }
 
 pub(super) fn parse(name: &str) -> Result<Username, Failure> {
@@ -471,11 +253,15 @@ fn bounded(what: &str, text: String, most: usize) -> Result<Option<String>, Fail
 }
 
 fn check_links(links: Vec<String>) -> Result<Vec<String>, Failure> {
-    let links: Vec<String> = links.into_iter().map(|link| link.trim().to_owned()).filter(|link| !link.is_empty()).collect();
+    let links: Vec<String> =
+        links.into_iter().map(|link| link.trim().to_owned()).filter(|link| !link.is_empty()).collect();
     if links.len() > LINKS_MAX {
-        return Err(profile_invalid(format!("A profile has at most {LINKS_MAX} links."), "Take the ones that matter most."));
+        return Err(profile_invalid(
+            format!("A profile has at most {LINKS_MAX} links."),
+            "Take the ones that matter most.",
+        ));
     }
-    match links.iter().find(|link| !crate::registry::document::is_link(link)) {
+    match links.iter().find(|link| !document::is_link(link)) {
         Some(bad) => Err(profile_invalid(
             format!("“{}” is not a web address.", bad.chars().take(80).collect::<String>()),
             "A link starts with https:// or http://, has no spaces and at most 256 characters.",

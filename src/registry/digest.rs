@@ -107,10 +107,7 @@ mod tests {
     #[test]
     fn digests_of_known_texts() {
         // FIPS 180-4 example
-        assert_eq!(
-            Digest::of(b"abc").to_string(),
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-        );
+        assert_eq!(Digest::of(b"abc").to_string(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         assert_eq!(Digest::of(b"abc").to_string().parse(), Ok(Digest::of(b"abc")));
     }
 

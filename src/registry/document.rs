@@ -5,6 +5,7 @@
 //! the schema, so that two devices of one identity that never met still write into the same maps.
 
 mod chunk;
+mod ledger;
 mod view;
 
 use std::collections::{BTreeMap, HashMap};
@@ -15,6 +16,8 @@ use cid::Cid;
 use serde::{Deserialize, Serialize};
 
 pub use chunk::ChunkError;
+use ledger::Ledger;
+pub use ledger::OperationError;
 pub use view::{Profile, View, ViewRejection, is_link};
 
 use crate::registry::digest::Digest;
@@ -92,6 +95,8 @@ pub enum Rejection {
     TooManyOrphans,
     #[error("Automerge can't read the change: {0}")]
     Unreadable(String),
+    #[error("the change is none that an honest session makes")]
+    Operation(#[from] OperationError),
 }
 
 /// What became of an admitted change.
@@ -132,6 +137,7 @@ pub enum EditError {
 pub struct Document {
     owner: Identity,
     automerge: Automerge,
+    ledger: Ledger,
     known: HashMap<Place, Digest>,
     waiting: BTreeMap<Place, (VerifiedChange, Change)>,
     changes: usize,
@@ -187,7 +193,7 @@ impl VerifiedChange {
 impl Document {
     /// The empty document of `owner`.
     pub fn new(owner: Identity) -> Self {
-        Self { owner, automerge: genesis(), known: HashMap::new(), waiting: BTreeMap::new(), changes: 0, bytes: 0 }
+        Self::from_parts(owner, genesis(), HashMap::new(), 0)
     }
 
     /// Takes up a snapshot that this node wrote. Fails when its bytes are not one.
@@ -198,7 +204,12 @@ impl Document {
             .iter()
             .map(|(actor, seq, hash)| (Place { actor: actor.to_vec(), seq: *seq }, *hash))
             .collect();
-        Ok(Self { owner, automerge, changes: known.len(), known, waiting: BTreeMap::new(), bytes: snapshot.bytes })
+        Ok(Self::from_parts(owner, automerge, known, snapshot.bytes))
+    }
+
+    fn from_parts(owner: Identity, automerge: Automerge, known: HashMap<Place, Digest>, bytes: usize) -> Self {
+        let ledger = Ledger::of(automerge.get_changes(&[]));
+        Self { owner, automerge, ledger, changes: known.len(), known, waiting: BTreeMap::new(), bytes }
     }
 
     pub fn snapshot(&self) -> Snapshot {
@@ -226,7 +237,8 @@ impl Document {
 
     /// The hashes of the newest changes, sorted.
     pub fn heads(&self) -> Vec<Digest> {
-        let mut heads: Vec<Digest> = self.automerge.get_heads().into_iter().map(|head| Digest::from_bytes(head.0)).collect();
+        let mut heads: Vec<Digest> =
+            self.automerge.get_heads().into_iter().map(|head| Digest::from_bytes(head.0)).collect();
         heads.sort_unstable();
         heads
     }
@@ -259,7 +271,7 @@ impl Document {
             return Err(Rejection::TooManyOrphans);
         }
         if ready {
-            self.automerge.apply_changes([parsed]).map_err(unreadable)?;
+            self.apply(parsed)?;
             self.note(&change, hash);
             let waiting_applied = self.apply_waiting();
             return Ok(Admitted::Applied { waiting_applied });
@@ -269,9 +281,22 @@ impl Document {
         Ok(Admitted::Waiting)
     }
 
+    /// Automerge sees a change only after it was understood.
+    fn apply(&mut self, change: Change) -> Result<(), Rejection> {
+        self.ledger.check(&change)?;
+        self.automerge.apply_changes([change.clone()]).map_err(unreadable)?;
+        self.ledger.note(&change);
+        Ok(())
+    }
+
     /// True when this change is here but can't be applied yet.
     pub fn is_waiting(&self, change: &VerifiedChange) -> bool {
         self.waiting.contains_key(&change.place)
+    }
+
+    /// True when this change is here, applied or waiting.
+    pub fn is_known(&self, change: &VerifiedChange) -> bool {
+        self.known.contains_key(&change.place)
     }
 
     fn note(&mut self, change: &VerifiedChange, hash: Digest) {
@@ -282,17 +307,20 @@ impl Document {
 
     fn is_ready(&self, change: &Change) -> bool {
         let previous = Place { actor: change.actor_id().to_bytes().to_vec(), seq: change.seq() - 1 };
-        let in_order = change.seq() == 1 || (self.known.contains_key(&previous) && !self.waiting.contains_key(&previous));
+        let in_order =
+            change.seq() == 1 || (self.known.contains_key(&previous) && !self.waiting.contains_key(&previous));
         in_order && change.deps().iter().all(|hash| self.automerge.get_change_meta_by_hash(hash).is_some())
     }
 
     fn apply_waiting(&mut self) -> usize {
         let mut applied = 0;
-        while let Some(place) = self.waiting.iter().find(|(_, (_, c))| self.is_ready(c)).map(|(place, _)| place.clone()) {
+        while let Some(place) = self.waiting.iter().find(|(_, (_, c))| self.is_ready(c)).map(|(place, _)| place.clone())
+        {
             if let Some((change, parsed)) = self.waiting.remove(&place) {
-                match self.automerge.apply_changes([parsed]) {
+                match self.apply(parsed) {
                     Ok(()) => applied += 1,
                     Err(_) => {
+                        self.known.remove(&place);
                         self.changes -= 1;
                         self.bytes -= change.signed.bytes.len();
                     }
@@ -324,7 +352,8 @@ impl Document {
             write(&mut transaction, edit).expect("the built-in change made every map that is written to");
         }
         transaction.commit_with(CommitOptions::default().with_time(now.as_millis().cast_signed() / 1000));
-        let bytes = draft.get_last_local_change().ok_or(EditError::Nothing)?.raw_bytes().to_vec();
+        let made = draft.get_last_local_change().ok_or(EditError::Nothing)?;
+        let bytes = made.raw_bytes().to_vec();
         if bytes.len() > CHANGE_MAX_BYTES {
             return Err(EditError::TooLarge);
         }
@@ -335,6 +364,7 @@ impl Document {
         let signed = SignedChange { owner: self.owner, bytes, signature };
         let change = signed.recall().map_err(|_| EditError::TooLarge)?;
         self.note(&change, Digest::of(&change.signed.bytes));
+        self.ledger.note(&made);
         self.automerge = draft;
         Ok(change)
     }
@@ -362,7 +392,10 @@ fn map(document: &impl ReadDoc, name: &str) -> Option<ObjId> {
     }
 }
 
-fn write(transaction: &mut automerge::transaction::Transaction<'_>, edit: &Edit) -> Result<(), automerge::AutomergeError> {
+fn write(
+    transaction: &mut automerge::transaction::Transaction<'_>,
+    edit: &Edit,
+) -> Result<(), automerge::AutomergeError> {
     let name = if matches!(edit, Edit::AddFact(_)) { FACTS } else { PROFILE };
     let target = map(transaction, name).ok_or(automerge::AutomergeError::InvalidOp(ObjType::Map))?;
     match edit {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::registry::digest::Digest;
 use crate::registry::document::Profile;
-use crate::registry::fact::{ClaimedName, SignedFact};
+use crate::registry::fact::{ClaimedName, Fact, SignedFact};
 use crate::registry::identity::{Identity, SignatureError, Signed, Topic};
 use crate::registry::name::{NameKind, Username};
 use crate::registry::ownership::{Availability, Evidence, NameKey, NameState, Rules, Status, Tenure};
@@ -105,6 +105,16 @@ impl PersonRecord {
         })
     }
 
+    /// When this person says the newest own claim was made.
+    pub fn newest_claim(&self) -> Option<Timestamp> {
+        let own = self.facts.iter().filter(|fact| fact.author() == self.identity);
+        own.filter_map(|fact| match fact.statement() {
+            Fact::NameClaim(claim) => Some(claim.claimed_at),
+            Fact::NameRelease(_) | Fact::Receipt(_) => None,
+        })
+        .max()
+    }
+
     /// Adds facts that are not here yet.
     pub fn add_facts(&mut self, facts: impl IntoIterator<Item = SignedFact>) {
         let known: BTreeSet<Digest> = self.facts.iter().map(SignedFact::hash).collect();
@@ -145,7 +155,8 @@ impl Index {
 
     /// Lets claims count whose date has come.
     pub fn advance(&mut self, now: Timestamp) -> BTreeSet<Identity> {
-        let later = self.held_back.split_off(&(now.plus(std::time::Duration::from_millis(1)), Digest::from_bytes([0; 32])));
+        let later =
+            self.held_back.split_off(&(now.plus(std::time::Duration::from_millis(1)), Digest::from_bytes([0; 32])));
         let due = std::mem::replace(&mut self.held_back, later);
         let touched = due.iter().flat_map(|(_, claim)| self.evidence.names_touched_by(claim)).collect();
         self.settle(&touched, now)
@@ -280,7 +291,6 @@ impl Index {
     pub fn registries(&self) -> usize {
         self.people.len()
     }
-
 }
 
 /// The letter under which a name stands in the directory.

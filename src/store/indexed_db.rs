@@ -70,7 +70,8 @@ impl IndexedDb {
     }
 
     async fn read(&self, table: Table, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let transaction = self.reader()?.transaction(&[table.name()], TransactionMode::ReadOnly).map_err(read_failed)?;
+        let transaction =
+            self.reader()?.transaction(&[table.name()], TransactionMode::ReadOnly).map_err(read_failed)?;
         let store = transaction.store(table.name()).map_err(read_failed)?;
         let value = store.get(JsValue::from_str(key)).await.map_err(read_failed)?;
         Ok(value.map(|value| bytes(&value)))
@@ -92,7 +93,8 @@ impl IndexedDb {
         let Ok(range) = KeyRange::bound(&lower, &upper, Some(after.is_some()), Some(true)) else {
             return Ok(Vec::new()); // `after` lies behind the prefix: nothing is left
         };
-        let transaction = self.reader()?.transaction(&[table.name()], TransactionMode::ReadOnly).map_err(read_failed)?;
+        let transaction =
+            self.reader()?.transaction(&[table.name()], TransactionMode::ReadOnly).map_err(read_failed)?;
         let store = transaction.store(table.name()).map_err(read_failed)?;
         let limit = u32::try_from(limit).ok();
         let keys = store.get_all_keys(Some(range.clone()), limit).await.map_err(read_failed)?;
@@ -201,7 +203,9 @@ fn bytes(value: &JsValue) -> Vec<u8> {
 
 /// A `DOMException` by its name; anything else as it prints.
 fn describe(error: &JsValue) -> String {
-    error.dyn_ref::<DomException>().map_or_else(|| format!("{error:?}"), |error| format!("{}: {}", error.name(), error.message()))
+    error
+        .dyn_ref::<DomException>()
+        .map_or_else(|| format!("{error:?}"), |error| format!("{}: {}", error.name(), error.message()))
 }
 
 fn aborted(error: &JsValue) -> StoreError {

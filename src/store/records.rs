@@ -118,7 +118,8 @@ pub struct Quarantined {
 
 /// A write of one record.
 pub fn put<T: Serialize>(table: Table, key: &str, record: &T) -> Write {
-    let body = cbor4ii::serde::to_vec(Vec::new(), record).expect("records have no maps with keys that can't be written");
+    let body =
+        cbor4ii::serde::to_vec(Vec::new(), record).expect("records have no maps with keys that can't be written");
     let mut bytes = checksum(table, key, &body).to_vec();
     bytes.extend_from_slice(&body);
     Write::Put { table, key: key.to_owned(), bytes }

@@ -16,7 +16,7 @@ pub type Fetched<T> = RwSignal<Option<Result<T, Failure>>>;
 pub fn fetched<K, T, F, A>(key: impl Fn() -> K + 'static, again: impl Fn() + 'static, ask: F) -> Fetched<T>
 where
     K: Clone + PartialEq + 'static,
-    T: Clone + Send + Sync + 'static,
+    T: Clone + PartialEq + Send + Sync + 'static,
     F: Fn(K) -> A + 'static,
     A: Future<Output = Result<T, Failure>> + 'static,
 {
@@ -33,8 +33,9 @@ where
         let asked = ask(key.clone());
         spawn_local(async move {
             let outcome = asked.await;
-            if turn.try_get_value() == Some(mine) {
-                answer.try_set(Some(outcome));
+            // News that changes nothing here must not draw the page anew under the reader's eyes.
+            if turn.try_get_value() == Some(mine) && answer.with_untracked(|old| old.as_ref() != Some(&outcome)) {
+                answer.set(Some(outcome));
             }
         });
         key

@@ -1,5 +1,11 @@
 //! The native tests, one program: what each part promises, seen from outside.
 
+mod admission;
+mod claims;
 mod layers;
+mod ownership;
 mod pack;
+mod people;
+mod profile;
 mod serve;
+mod stores;

@@ -69,7 +69,8 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<ChunkHeader, ChunkError> {
     data.bounded(DOCUMENT_MAX_CHANGES as u64 * CHANGE_MAX_OPERATIONS)?; // first operation's counter
     data.skip_number()?; // time
     data.prefixed(CHANGE_MAX_BYTES as u64)?; // message
-    for _ in 0..data.bounded(MAX_DEPENDENCIES)? {
+    let others = data.bounded(MAX_DEPENDENCIES)?;
+    for _ in 0..others {
         data.prefixed(MAX_ACTOR_BYTES)?;
     }
     let mut columns = Vec::new();
@@ -80,7 +81,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<ChunkHeader, ChunkError> {
         if specification & COLUMN_DEFLATED != 0 {
             return Err(ChunkError::CompressedColumn);
         }
-        count_rows(specification & COLUMN_TYPE, Reader(data.take(length)?))?;
+        check_column(specification & COLUMN_TYPE, others, Reader(data.take(length)?))?;
     }
     if seq == 0 || actor.is_empty() {
         return Err(ChunkError::OutOfRange);
@@ -89,12 +90,14 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<ChunkHeader, ChunkError> {
 }
 
 const TYPE_GROUP: u64 = 0;
+const TYPE_ACTOR: u64 = 1;
 const TYPE_BOOLEAN: u64 = 4;
 const TYPE_STRING: u64 = 5;
 const TYPE_RAW_VALUE: u64 = 7;
 
-/// Walks a column's run-length coding and bounds what it would unpack to.
-fn count_rows(column_type: u64, mut column: Reader<'_>) -> Result<(), ChunkError> {
+/// Walks a column's run-length coding and bounds what it would unpack to. Actors are numbered: 0 is the change's own,
+/// then come the `others` it names.
+fn check_column(column_type: u64, others: u64, mut column: Reader<'_>) -> Result<(), ChunkError> {
     let mut rows = Budget(CHANGE_MAX_OPERATIONS);
     let mut grouped = Budget(CHANGE_MAX_OPERATIONS);
     if column_type == TYPE_RAW_VALUE {
@@ -119,6 +122,7 @@ fn count_rows(column_type: u64, mut column: Reader<'_>) -> Result<(), ChunkError
                     let members = column.bounded(CHANGE_MAX_OPERATIONS)?;
                     grouped.spend(members.saturating_mul(repeats))?;
                 }
+                TYPE_ACTOR => drop(column.bounded(others)?),
                 _ => column.skip_number()?,
             }
         }

@@ -129,8 +129,10 @@ pub fn is_link(text: &str) -> bool {
 fn read_facts(document: &Automerge, map: &ObjId, owner: &Identity, topic: &Topic, view: &mut View) {
     let mut seen = HashSet::new();
     for (nth, key) in document.keys(map).enumerate() {
-        let mut refuse =
-            |why| view.rejections.push(ViewRejection { what: format!("{FACTS}.{}", key.chars().take(64).collect::<String>()), why });
+        let mut refuse = |why| {
+            view.rejections
+                .push(ViewRejection { what: format!("{FACTS}.{}", key.chars().take(64).collect::<String>()), why })
+        };
         if nth >= DOCUMENT_MAX_FACTS {
             refuse(WhyLeftOut::TooMany);
             break;

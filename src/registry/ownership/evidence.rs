@@ -126,7 +126,8 @@ impl Evidence {
 
     /// Rule 2: the k-th smallest time of the network's witnesses, else what the author says.
     fn position(&self, fact: &Digest, dated: Timestamp) -> Position {
-        let mut seen: Vec<Timestamp> = self.receipts.get(fact).into_iter().flat_map(BTreeMap::values).copied().collect();
+        let mut seen: Vec<Timestamp> =
+            self.receipts.get(fact).into_iter().flat_map(BTreeMap::values).copied().collect();
         seen.sort_unstable();
         match self.rules.threshold.checked_sub(1).and_then(|at| seen.get(at)) {
             Some(at) => Position::Confirmed(*at),
@@ -147,7 +148,8 @@ impl Evidence {
         if claim.key.0 != NameKind::Username {
             return None;
         }
-        let later = self.by_author.get(&claim.author)?.range((claim.claimed_at, *hash)..).skip(1).take(USERNAME_CLAIMS_MAX);
+        let later =
+            self.by_author.get(&claim.author)?.range((claim.claimed_at, *hash)..).skip(1).take(USERNAME_CLAIMS_MAX);
         let mut later = later.filter_map(|(at, hash)| Some((hash, at, self.claims.get(hash)?)));
         later.find_map(|(hash, dated, next)| {
             let at = self.position(hash, *dated).at();

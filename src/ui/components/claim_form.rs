@@ -35,10 +35,11 @@ pub fn ClaimForm(#[prop(optional, into)] suggested: String, claimed: Callback<()
             match outcome {
                 Ok(me) => {
                     let name = me.username.clone().unwrap_or_default();
+                    // First, for this form may leave the page with the next answer.
+                    claimed.try_run(());
                     session.became(me);
                     session.celebrated.set(true);
                     session.toasts.good(format!("{name} is yours. It is saved on this device."));
-                    claimed.try_run(());
                     // Still within what the person asked for with the button.
                     let _shown_in_settings = dom::persist_storage().await;
                     session.refresh_status();

@@ -139,7 +139,9 @@ fn answered(check: &NameCheck) -> AnyView {
             let alike = who != check.text;
             view! {
                 "Taken" {alike.then_some(": names that look alike count as one, and this one is ")} {(!alike).then_some(" by ")}
-                <a href=href>{if alike { who } else { by.display_name.clone().unwrap_or(who) }}</a> {format!(" (among {basis}).")}
+                <a href=href>
+                    {if alike { who } else { by.display_name.clone().unwrap_or_else(|| "somebody else".to_owned()) }}
+                </a> {format!(" (among {basis}).")}
             }
             .into_any()
         }

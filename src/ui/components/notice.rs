@@ -32,7 +32,7 @@ pub fn Notice(tone: NoticeTone, children: Children) -> impl IntoView {
 #[component]
 pub fn FailureNotice(#[prop(into)] failure: Signal<Option<Failure>>) -> impl IntoView {
     view! {
-        <div role="alert">
+        <div class="failure-slot" role="alert">
             {move || {
                 failure
                     .get()

@@ -58,6 +58,14 @@ pub fn SearchBox(
             });
         }
     };
+    let into_results = move |event: leptos::ev::KeyboardEvent| {
+        if event.key() == "ArrowDown"
+            && let Some(first) = dom::find("main .person-link")
+        {
+            event.prevent_default();
+            let _not_focusable = first.focus();
+        }
+    };
     let sent = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         turn.update_value(|turn| *turn += 1);
@@ -84,6 +92,7 @@ pub fn SearchBox(
                     data-testid=testid
                     bind:value=text
                     on:input=typed
+                    on:keydown=into_results
                 />
                 <kbd class="search-key" aria-hidden="true">
                     "/"

@@ -23,13 +23,18 @@ pub fn UnlockDialog() -> impl IntoView {
     });
     view! {
         <Modal open id="unlock-title" title="Unlock your key" testid="unlock">
-            <UnlockForm done=Callback::new(move |()| session.gate.settle(true)) leave=Callback::new(move |()| open.set(false)) />
+            <UnlockForm id="unlock-passphrase" done=Callback::new(move |()| session.gate.settle(true)) leave=Callback::new(move |()| open.set(false)) />
         </Modal>
     }
 }
 
 #[component]
-pub fn UnlockForm(done: Callback<()>, #[prop(optional, into)] leave: Option<Callback<()>>) -> impl IntoView {
+pub fn UnlockForm(
+    /// Unique on the page.
+    id: &'static str,
+    done: Callback<()>,
+    #[prop(optional, into)] leave: Option<Callback<()>>,
+) -> impl IntoView {
     let session = session();
     let passphrase = RwSignal::new(String::new());
     let busy = RwSignal::new(false);
@@ -57,7 +62,7 @@ pub fn UnlockForm(done: Callback<()>, #[prop(optional, into)] leave: Option<Call
     view! {
         <form class="stack" on:submit=send>
             <p>"Your key is locked on this device. Changing anything needs your passphrase; reading does not."</p>
-            <PassphraseField id="unlock-passphrase" label="Passphrase" value=passphrase testid="unlock-passphrase" />
+            <PassphraseField id label="Passphrase" value=passphrase testid="unlock-passphrase" />
             <FailureNotice failure />
             <div class="actions">
                 <Submit label="Unlock" working="Unlocking…" busy testid="unlock-submit" />

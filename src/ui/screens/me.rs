@@ -51,6 +51,7 @@ fn Known() -> impl IntoView {
     let session = session();
     // The forms below keep what is typed into them; only the views of the answer follow it.
     let me = Memo::new(move |_| session.me.get().unwrap_or_default());
+    let identity = Memo::new(move |_| me.with(|me| (me.did.clone().unwrap_or_default(), me.safety_words.clone())));
     view! {
         <section aria-labelledby="preview-title">
             <h2 id="preview-title">"As others see it"</h2>
@@ -77,7 +78,7 @@ fn Known() -> impl IntoView {
                 </p>
             </section>
             {move || {
-                let (did, safety_words) = me.with(|me| (me.did.clone().unwrap_or_default(), me.safety_words.clone()));
+                let (did, safety_words) = identity.get();
                 view! { <Identity did safety_words /> }
             }}
         </div>

@@ -22,7 +22,7 @@ use details::Details;
 pub use details::Identity;
 
 /// What is known of a name, and the page of whoever it leads to.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 struct Found {
     report: NameReport,
     person: Option<Person>,

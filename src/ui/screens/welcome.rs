@@ -112,35 +112,48 @@ fn About() -> impl IntoView {
 #[component]
 fn Name() -> impl IntoView {
     let session = session();
+    let known = Memo::new(move |_| session.me.with(Option::is_some));
+    view! {
+        {move || {
+            // Only what was so on arrival: a claim made here must not swap the page before it moves on.
+            let already = session.me.with_untracked(|me| me.as_ref().and_then(|me| me.username.clone()));
+            match (known.get(), already) {
+                (false, _) => view! { <p class="lead muted">"Opening your registry…"</p> }.into_any(),
+                (true, Some(name)) => named(name).into_any(),
+                (true, None) => view! { <FirstName /> }.into_any(),
+            }
+        }}
+    }
+}
+
+fn named(name: String) -> impl IntoView {
+    view! {
+        <p class="lead">"This profile already has a name: " <strong>{name}</strong> "."</p>
+        <div class="actions">
+            <a class="button button-main" href="/me#rename">
+                "Change it"
+            </a>
+            <a class="button" href="/">
+                "Go to the start"
+            </a>
+        </div>
+    }
+}
+
+#[component]
+fn FirstName() -> impl IntoView {
     let query = use_query_map();
     let suggested = query.with_untracked(|query| query.get("name")).unwrap_or_default();
     let navigate = use_navigate();
     let claimed = Callback::new(move |()| navigate("/welcome?step=backup", NavigateOptions::default()));
-    // Only what was so on arrival: a claim made here must not swap the page before it moves on.
-    let already = session.me.with_untracked(|me| me.as_ref().and_then(|me| me.username.clone()));
-    match already {
-        Some(name) => view! {
-            <p class="lead">"This profile already has a name: " <strong>{name}</strong> "."</p>
-            <div class="actions">
-                <a class="button button-main" href="/me#rename">
-                    "Change it"
-                </a>
-                <a class="button" href="/">
-                    "Go to the start"
-                </a>
-            </div>
-        }
-        .into_any(),
-        None => view! {
-            <p class="lead">"It can be changed later; the old name then leads to the new one."</p>
-            <div class="card claim-card">
-                <ClaimForm suggested claimed />
-            </div>
-            <p>
-                <a href="/people">"Skip: look around without a name"</a>
-            </p>
-        }
-        .into_any(),
+    view! {
+        <p class="lead">"It can be changed later; the old name then leads to the new one."</p>
+        <div class="card claim-card">
+            <ClaimForm suggested claimed />
+        </div>
+        <p>
+            <a href="/people">"Skip: look around without a name"</a>
+        </p>
     }
 }
 

@@ -8,18 +8,31 @@ use wasm_bindgen::closure::Closure;
 use web_sys::{IntersectionObserver, IntersectionObserverEntry};
 
 use crate::node::api::{PeoplePage, UsernameEntry};
+use crate::node::client::Client;
 use crate::node::failure::Failure;
 use crate::ui::session::{Session, session};
 
 const PAGE: u32 = 60;
+
+/// As many rows as are on show, however many the node gives at once.
+async fn pages(client: Client, prefix: String, rows: u32, after: Option<String>) -> Result<PeoplePage, Failure> {
+    let mut page = client.list_usernames(prefix.clone(), rows, after).await?;
+    while let Some(cursor) = page.cursor.clone().filter(|_| page.people.len() < rows as usize) {
+        let missing = rows - page.people.len() as u32;
+        let mut next = client.list_usernames(prefix.clone(), missing, Some(cursor)).await?;
+        page.people.append(&mut next.people);
+        page.cursor = next.cursor;
+    }
+    Ok(page)
+}
 
 /// A row; it is drawn anew when anything that it shows has changed.
 #[derive(Clone)]
 pub struct Row(pub UsernameEntry);
 
 impl Row {
-    pub fn into_key(self) -> (String, String, Option<String>, Option<String>, u8) {
-        (self.0.did, self.0.username, self.0.display_name, self.0.avatar, self.0.status as u8)
+    pub fn into_key(self) -> (String, String, Option<String>, Option<String>, u8, bool) {
+        (self.0.did, self.0.username, self.0.display_name, self.0.avatar, self.0.status as u8, self.0.mine)
     }
 }
 
@@ -71,7 +84,7 @@ impl Directory {
         let (prefix, after) = (self.prefix.get_untracked(), self.after.get_untracked());
         self.loading.set(true);
         spawn_local(async move {
-            let page = self.session.client().list_usernames(prefix, rows, after).await;
+            let page = pages(self.session.client(), prefix, rows, after).await;
             self.take(mine, page, |people, page| *people = page);
         });
     }

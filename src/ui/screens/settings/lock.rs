@@ -31,7 +31,7 @@ pub fn Lock(has_key: Memo<bool>) -> impl IntoView {
                         .into_any(),
                     Protection::Unlocked => view! { <Open /> }.into_any(),
                     Protection::Locked => {
-                        view! { <UnlockForm done=Callback::new(move |()| session.toasts.good("Unlocked for this visit.")) /> }
+                        view! { <UnlockForm id="lock-unlock-passphrase" done=Callback::new(move |()| session.toasts.good("Unlocked for this visit.")) /> }
                             .into_any()
                     }
                 }

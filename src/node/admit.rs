@@ -1,0 +1,246 @@
+//! Taking in: documents from the store, changes of any owner from elsewhere, and telling whom it concerns.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::node::api::*;
+use crate::node::{Node, wording};
+use crate::registry::digest::{block_cid, bytes_from_hex};
+use crate::registry::document::{Admitted, ChangeError, Document, Rejection, SignedChange, Snapshot, VerifiedChange};
+use crate::registry::identity::Identity;
+use crate::registry::index::PersonRecord;
+use crate::registry::limits::BLOCK_MAX_BYTES;
+use crate::registry::name::Username;
+use crate::registry::time::Timestamp;
+use crate::store::records::{Damaged, Found, put};
+use crate::store::{Batch, Durability, StoreError, Table, Write};
+
+/// After so many changes a document is stored in one piece again.
+const SNAPSHOT_EVERY: usize = 32;
+/// Documents admitted between two pauses and commits.
+const ADMIT_SLICE: usize = 64;
+
+/// What came of changes that arrived from elsewhere.
+#[derive(Debug, Default)]
+pub struct AdmissionReport {
+    /// New to this node.
+    pub admitted: usize,
+    pub known: usize,
+    /// Waiting for what they depend on; not stored.
+    pub waiting: usize,
+    pub refused: Vec<RefusedChange>,
+}
+
+/// A change that was not taken in, and why. It changed nothing.
+#[derive(Debug)]
+pub enum RefusedChange {
+    Invalid { owner: Identity, why: ChangeError },
+    Rejected { owner: Identity, why: Rejection },
+}
+
+impl Node {
+    /// A document from its last snapshot and the signed changes that came after. What is damaged is set aside.
+    pub(super) async fn load_document(&self, owner: &Identity) -> Result<Document, StoreError> {
+        let mut document = Document::new(*owner);
+        match self.records.get::<Snapshot>(Table::Documents, &owner.to_hex()).await? {
+            Found::Record(snapshot) => match Document::load(*owner, &snapshot) {
+                Ok(loaded) => document = loaded,
+                Err(error) => tracing::warn!(%error, "a snapshot can't be read; replaying the changes"),
+            },
+            Found::Nothing => {}
+            Found::Damaged(damaged) => self.set_aside(&damaged).await,
+        }
+        let (changes, damaged) =
+            self.records.all::<SignedChange>(Table::Changes, &format!("{}/", owner.to_hex())).await?;
+        for found in &damaged {
+            self.set_aside(found).await;
+        }
+        for (key, change) in changes {
+            let admitted = change
+                .recall()
+                .map_err(|error| error.to_string())
+                .and_then(|change| document.admit(change).map_err(|error| error.to_string()));
+            if let Err(error) = admitted {
+                tracing::error!(%key, %error, "a stored change is not taken in");
+            }
+        }
+        Ok(document)
+    }
+
+    /// Folds a person again from their signed changes, when the read model's record was lost.
+    pub(super) async fn rebuild(&self, key: &str) {
+        let Ok(bytes) = bytes_from_hex(key) else { return };
+        let Ok(owner) = Identity::from_bytes(&bytes) else { return };
+        match self.load_document(&owner).await {
+            Ok(document) if document.changes() > 0 => {
+                let record = self.person_record(&document, self.now());
+                if let Err(error) = self.records.commit(vec![person_write(&record)], Durability::Relaxed).await {
+                    tracing::error!(%error, "a rebuilt person could not be stored");
+                }
+                self.show(vec![record]);
+            }
+            Ok(_) => {}
+            Err(error) => tracing::error!(%error, "a person could not be rebuilt"),
+        }
+    }
+
+    /// Everything that is stored about a document after `added` came to it; `before` is how many changes it had.
+    pub(super) fn document_writes(
+        &self,
+        document: &Document,
+        before: usize,
+        added: &[VerifiedChange],
+    ) -> (Batch, PersonRecord) {
+        let record = self.person_record(document, self.now());
+        let mut batch: Batch = added.iter().map(change_write).collect();
+        batch.push(person_write(&record));
+        if before / SNAPSHOT_EVERY != document.changes() / SNAPSHOT_EVERY {
+            batch.push(put(Table::Documents, &document.owner().to_hex(), &document.snapshot()));
+        }
+        (batch, record)
+    }
+
+    fn person_record(&self, document: &Document, now: Timestamp) -> PersonRecord {
+        let owner = document.owner();
+        let view = document.view(&self.network.topic);
+        let state = self.state.borrow();
+        let mut record = state.index.person(&owner).cloned().unwrap_or_else(|| PersonRecord::new(owner));
+        record.profile = view.profile;
+        record.add_facts(view.facts);
+        record.heads = document.heads();
+        record.changes = document.changes() as u64;
+        record.bytes = document.bytes() as u64;
+        record.updated_at = now;
+        record
+    }
+
+    /// Puts records into the read model and tells whom it concerns.
+    pub(super) fn show(&self, records: Vec<PersonRecord>) {
+        let own = self.identity();
+        let named = |node: &Self| own.and_then(|own| node.state.borrow().index.username_of(&own).cloned());
+        let before = named(self);
+        let mine = records.iter().find(|record| Some(record.identity) == own);
+        if let Some(newest) = mine.and_then(PersonRecord::newest_claim) {
+            let mut state = self.state.borrow_mut();
+            state.not_before = state.not_before.max(newest);
+        }
+        let now = self.now();
+        let mut touched: BTreeSet<Identity> = BTreeSet::new();
+        for record in records {
+            touched.extend(self.state.borrow_mut().index.put(record, now));
+        }
+        self.tell_touched(touched, before.filter(|_| named(self).is_none()));
+    }
+
+    /// Claims whose date has come begin to count.
+    pub(super) fn let_claims_count(&self) {
+        let own = self.identity();
+        let named = |node: &Self| own.and_then(|own| node.state.borrow().index.username_of(&own).cloned());
+        let before = named(self);
+        let touched = self.state.borrow_mut().index.advance(self.now());
+        self.tell_touched(touched, before.filter(|_| named(self).is_none()));
+    }
+
+    fn tell_touched(&self, mut touched: BTreeSet<Identity>, lost: Option<Username>) {
+        if self.identity().is_some_and(|own| touched.remove(&own)) {
+            self.tell(&Event::MeChanged);
+        }
+        if let Some(lost) = lost.and_then(|name| self.lost_name(&name)) {
+            self.tell(&Event::NameLost { lost });
+        }
+        let mut dids: Vec<String> = touched.iter().map(Identity::to_string).collect();
+        dids.extend(self.identity().map(|own| own.to_string()));
+        self.tell(&Event::PeopleChanged { dids });
+    }
+
+    /// Takes in changes of any owners, in slices. Each is verified first; a bad one harms no other.
+    pub async fn admit(&self, changes: Vec<SignedChange>) -> Result<AdmissionReport, Failure> {
+        let mut report = AdmissionReport::default();
+        let mut by_owner: BTreeMap<Identity, Vec<VerifiedChange>> = BTreeMap::new();
+        for change in changes {
+            let owner = change.owner;
+            match change.verify(&self.network.topic) {
+                Ok(verified) => by_owner.entry(owner).or_default().push(verified),
+                Err(why) => report.refused.push(RefusedChange::Invalid { owner, why }),
+            }
+        }
+        let owners: Vec<(Identity, Vec<VerifiedChange>)> = by_owner.into_iter().collect();
+        for slice in owners.chunks(ADMIT_SLICE) {
+            let mut batch = Vec::new();
+            let mut records = Vec::new();
+            for (owner, changes) in slice {
+                self.admit_to(owner, changes, &mut report, &mut batch, &mut records).await?;
+            }
+            self.records.commit(batch, Durability::Relaxed).await.map_err(wording::store_failed)?;
+            self.show(records);
+            self.environment.pause().await;
+        }
+        Ok(report)
+    }
+
+    async fn admit_to(
+        &self,
+        owner: &Identity,
+        changes: &[VerifiedChange],
+        report: &mut AdmissionReport,
+        batch: &mut Batch,
+        records: &mut Vec<PersonRecord>,
+    ) -> Result<(), Failure> {
+        let mut document = self.load_document(owner).await.map_err(wording::store_failed)?;
+        let before = document.changes();
+        let mut waiting = BTreeMap::new();
+        let mut applied = Vec::new();
+        for change in changes {
+            match document.admit(change.clone()) {
+                Ok(Admitted::Applied { .. }) => applied.push(change.clone()),
+                Ok(Admitted::Waiting) => drop(waiting.insert(change.place().clone(), change.clone())),
+                Ok(Admitted::Known) => report.known += 1,
+                Err(why) => report.refused.push(RefusedChange::Rejected { owner: *owner, why }),
+            }
+        }
+        // What waited and was applied in the end is stored; what still waits will be sent again.
+        let (still, freed): (Vec<_>, Vec<_>) = waiting.into_values().partition(|change| document.is_waiting(change));
+        applied.extend(freed.into_iter().filter(|change| document.is_known(change)));
+        report.waiting += still.len();
+        report.admitted += applied.len();
+        if !applied.is_empty() {
+            let (writes, record) = self.document_writes(&document, before, &applied);
+            batch.extend(writes);
+            records.push(record);
+        }
+        if self.identity() == Some(*owner) {
+            self.state.borrow_mut().own = None;
+        }
+        Ok(())
+    }
+
+    /// Stores blocks that came with a backup.
+    pub(super) async fn keep_blocks(&self, blocks: &[serde_bytes::ByteBuf]) -> Result<(), Failure> {
+        let write = |bytes: &serde_bytes::ByteBuf| put(Table::Blocks, &block_cid(bytes).to_string(), bytes);
+        let batch = blocks.iter().filter(|bytes| bytes.len() <= BLOCK_MAX_BYTES).map(write).collect();
+        self.records.commit(batch, Durability::Strict).await.map_err(wording::store_failed)
+    }
+
+    /// The signed changes of the own document, as peers get them.
+    pub async fn own_signed_changes(&self) -> Result<Vec<SignedChange>, Failure> {
+        let own = self.identity().ok_or_else(wording::no_identity)?;
+        self.own_changes(&own).await.map(|(changes, _)| changes)
+    }
+
+    /// Every signed change of the own document that can be read, and those that can't.
+    pub(super) async fn own_changes(&self, own: &Identity) -> Result<(Vec<SignedChange>, Vec<Damaged>), Failure> {
+        let found = self.records.all::<SignedChange>(Table::Changes, &format!("{}/", own.to_hex())).await;
+        let (changes, damaged) = found.map_err(wording::store_failed)?;
+        Ok((changes.into_iter().map(|(_, change)| change).collect(), damaged))
+    }
+}
+
+/// The key of a change: owner, writing session, number. Sorted, a session's changes stand in their order.
+fn change_write(change: &VerifiedChange) -> Write {
+    let actor: String = change.place().actor.iter().map(|byte| format!("{byte:02x}")).collect();
+    let key = format!("{}/{actor}/{:08}", change.owner().to_hex(), change.place().seq);
+    put(Table::Changes, &key, change.signed())
+}
+
+fn person_write(record: &PersonRecord) -> Write {
+    put(Table::People, &record.identity.to_hex(), &record.to_stored())
+}

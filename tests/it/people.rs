@@ -1,0 +1,34 @@
+//! The people of the tests: keys from names, facts in one line. They exist nowhere else.
+
+use gen_registry::registry::digest::Digest;
+use gen_registry::registry::fact::{ClaimedName, Fact, NameClaim, NameRelease, Receipt, SignedFact};
+use gen_registry::registry::identity::{Signed, SigningIdentity, Topic};
+use gen_registry::registry::time::Timestamp;
+
+pub const TOPIC: Topic = Topic::from_bytes([7; 32]);
+
+/// The same name is always the same key.
+pub fn person(name: &str) -> SigningIdentity {
+    SigningIdentity::from_entropy(Digest::of(name.as_bytes()).as_bytes())
+}
+
+pub fn at(millis: u64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+pub fn sign(author: &SigningIdentity, fact: Fact) -> SignedFact {
+    Signed::sign(author, &TOPIC, fact)
+}
+
+pub fn claim(author: &SigningIdentity, name: &str, claimed_at: Timestamp) -> SignedFact {
+    let name = ClaimedName::Username(name.parse().expect("a valid username"));
+    sign(author, Fact::NameClaim(NameClaim { name, claimed_at }))
+}
+
+pub fn release(author: &SigningIdentity, claim: &SignedFact, at: Timestamp) -> SignedFact {
+    sign(author, Fact::NameRelease(NameRelease { claim: claim.hash(), at }))
+}
+
+pub fn receipt(witness: &SigningIdentity, fact: &SignedFact, witnessed_at: Timestamp) -> SignedFact {
+    sign(witness, Fact::Receipt(Receipt { fact: fact.hash(), witnessed_at }))
+}

@@ -1,0 +1,492 @@
+//! Stories of one profile: what a person does, and that it is still there after a restart.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures::executor::block_on;
+use gen_registry::node::api::*;
+use gen_registry::node::{Network, Node};
+use gen_registry::platform::scripted::Scripted;
+use gen_registry::registry::limits::{BLOCK_MAX_BYTES, NAME_COOL_DOWN, USERNAME_CLAIMS_MAX};
+use gen_registry::registry::time::Timestamp;
+use gen_registry::store::memory::MemoryStore;
+use gen_registry::store::{StoreError, Table};
+
+use crate::people::TOPIC;
+
+const PASSPHRASE: &str = "correct horse battery";
+
+/// One profile on one device.
+struct Profile {
+    node: Rc<Node>,
+    store: Rc<MemoryStore>,
+    clock: Scripted,
+}
+
+impl Profile {
+    fn new(seed: u64) -> Self {
+        Self::open(Rc::new(MemoryStore::new()), Scripted::new(seed, Timestamp::from_millis(1_800_000_000_000)))
+    }
+
+    fn open(store: Rc<MemoryStore>, clock: Scripted) -> Self {
+        let network = Network { topic: TOPIC, ..Network::default() };
+        let node = block_on(Node::start(store.clone(), Rc::new(clock.clone()), network)).expect("a profile opens");
+        Self { node: Rc::new(node), store, clock }
+    }
+
+    /// The process ends without a word, and starts again from what was stored.
+    fn restart(self) -> Self {
+        let copy = Rc::new(self.store.copy());
+        drop(self.node);
+        Self::open(copy, self.clock)
+    }
+
+    fn ask(&self, command: Command) -> Result<Answer, Failure> {
+        block_on(self.node.handle(command))
+    }
+
+    fn me(&self, command: Command) -> Me {
+        match self.ask(command) {
+            Ok(Answer::Me(me)) => *me,
+            other => panic!("not me: {other:?}"),
+        }
+    }
+
+    fn code(&self, command: Command) -> FailureCode {
+        self.ask(command).expect_err("this command must be refused").code
+    }
+
+    fn claim(&self, name: &str) -> Me {
+        self.me(Command::RegisterUsername { name: name.into(), changes: ProfileChanges::default() })
+    }
+
+    fn rename(&self, name: &str) -> Me {
+        self.clock.advance(Duration::from_secs(60));
+        self.me(Command::Rename { name: name.into() })
+    }
+
+    fn look_up(&self, name: &str) -> NameReport {
+        match self.ask(Command::LookupUsername { name: name.into() }) {
+            Ok(Answer::Name(report)) => report,
+            other => panic!("no report: {other:?}"),
+        }
+    }
+
+    fn verdict(&self, text: &str) -> NameVerdict {
+        match self.ask(Command::CheckUsername { text: text.into() }) {
+            Ok(Answer::NameCheck(check)) => check.verdict,
+            other => panic!("no verdict: {other:?}"),
+        }
+    }
+
+    fn backup(&self) -> Vec<u8> {
+        match self.ask(Command::ExportBackup { passphrase: PASSPHRASE.into() }) {
+            Ok(Answer::Backup(file)) => file.bytes,
+            other => panic!("no backup: {other:?}"),
+        }
+    }
+
+    /// Takes in everything that another profile knows of its own document, as a peer would send it.
+    fn learn_from(&self, other: &Self) {
+        let changes = block_on(other.node.own_signed_changes()).expect("its own changes");
+        let report = block_on(self.node.admit(changes)).expect("changes are admitted");
+        assert!(report.refused.is_empty(), "{report:?}");
+    }
+}
+
+fn import(bytes: &[u8], passphrase: &str) -> Command {
+    Command::ImportBackup { bytes: bytes.to_vec(), passphrase: passphrase.into() }
+}
+
+fn bio(text: &str) -> Command {
+    Command::UpdateProfile { changes: ProfileChanges { bio: Some(text.into()), ..Default::default() } }
+}
+
+#[test]
+fn a_claimed_name_is_there_after_a_restart() {
+    let alice = Profile::new(1);
+    assert_eq!(alice.me(Command::WhoAmI).did, None);
+    let me = alice.claim("Alice_Smith");
+    assert_eq!(me.username.as_deref(), Some("alice_smith"));
+    assert_eq!(me.name_status, Some(NameStatus::Provisional));
+    let alice = alice.restart();
+    assert_eq!(alice.me(Command::WhoAmI), me);
+    assert!(alice.look_up("ALICE-SMITH").holder.is_some_and(|holder| holder.mine));
+    assert_eq!(alice.look_up("nobody").holder, None);
+    let me = alice.rename("alice_jones");
+    assert_eq!(me.history.len(), 2);
+    assert_eq!(me.history[0].outcome, HistoryOutcome::Released);
+    let old = alice.restart().look_up("alice_smith");
+    assert_eq!((old.holder, old.redirect.map(|entry| entry.username)), (None, Some("alice_jones".into())));
+}
+
+#[test]
+fn taken_names_are_refused_and_look_alikes_with_them() {
+    let (alice, bob) = (Profile::new(1), Profile::new(2));
+    alice.claim("alice_smith");
+    bob.learn_from(&alice);
+    for name in ["alice_smith", "Alice.Smith", "a1ice_smith"] {
+        let command = Command::RegisterUsername { name: name.into(), changes: ProfileChanges::default() };
+        assert_eq!(bob.code(command), FailureCode::NameTaken, "{name}");
+        assert!(matches!(bob.verdict(name), NameVerdict::Taken { by } if by.username == "alice_smith"), "{name}");
+    }
+    assert_eq!(bob.me(Command::WhoAmI).did, None, "a refused claim makes no key");
+    // Whoever is set up with a taken name exists without one, and is told.
+    let me = bob.me(Command::SetupUser { name: Some("alice_smith".into()), changes: ProfileChanges::default() });
+    assert!(me.did.is_some() && me.username.is_none());
+    assert_eq!(me.lost_name.unwrap().holder.unwrap().username, "alice_smith");
+    let bob = bob.restart();
+    assert_eq!(bob.me(Command::WhoAmI).lost_name.unwrap().name, "alice_smith");
+    assert_eq!(bob.claim("bob").lost_name, None);
+    let taken = Command::UpdateProfile { changes: ProfileChanges::default() };
+    assert!(bob.ask(taken).is_ok());
+    assert_eq!(bob.code(Command::Rename { name: "alice_smith".into() }), FailureCode::NameTaken);
+    assert_eq!(bob.me(Command::WhoAmI).username.as_deref(), Some("bob"), "a refused rename keeps the name");
+}
+
+#[test]
+fn claims_made_apart_settle_when_they_meet() {
+    let (alice, bob) = (Profile::new(1), Profile::new(2));
+    alice.claim("nova");
+    bob.clock.advance(Duration::from_secs(10));
+    bob.claim("nova");
+    let told = Rc::new(RefCell::new(Vec::new()));
+    let heard = told.clone();
+    Node::subscribe(&bob.node, Rc::new(move |event: &Event| heard.borrow_mut().push(event.clone())));
+    alice.clock.advance(Duration::from_secs(10));
+    alice.learn_from(&bob);
+    bob.learn_from(&alice);
+    for profile in [&alice, &bob] {
+        let report = profile.look_up("nova");
+        assert_eq!(report.holder.as_ref().map(|holder| &holder.did), alice.me(Command::WhoAmI).did.as_ref());
+        assert_eq!(report.holder.unwrap().status, NameStatus::Contested);
+        assert_eq!(report.losers.len(), 1);
+        assert!(report.why.unwrap().contains("earliest date"));
+    }
+    let me = bob.me(Command::WhoAmI);
+    assert_eq!((me.username, me.lost_name.unwrap().name), (None, "nova".to_owned()));
+    assert!(told.borrow().iter().any(|event| matches!(event, Event::NameLost { lost } if lost.name == "nova")));
+    assert_eq!(bob.claim("stella").username.as_deref(), Some("stella"), "the loser picks another name");
+}
+
+#[test]
+fn a_name_given_up_is_closed_for_others_and_open_for_its_owner() {
+    let (alice, bob) = (Profile::new(1), Profile::new(2));
+    alice.claim("nova");
+    alice.clock.advance(Duration::from_secs(60));
+    assert_eq!(alice.me(Command::ReleaseUsername).username, None);
+    assert_eq!(alice.code(Command::ReleaseUsername), FailureCode::NoName);
+    bob.clock.advance(Duration::from_secs(120));
+    bob.learn_from(&alice);
+    let free_at = match bob.verdict("nova") {
+        NameVerdict::CoolingDown { free_at } => free_at,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(bob.look_up("nova").free_at, Some(free_at));
+    bob.clock.advance(NAME_COOL_DOWN);
+    assert_eq!(bob.verdict("nova"), NameVerdict::Available);
+    alice.clock.advance(Duration::from_secs(1));
+    assert_eq!(alice.claim("nova").username.as_deref(), Some("nova"));
+}
+
+#[test]
+fn a_clock_set_back_reorders_nothing() {
+    let alice = Profile::new(1);
+    alice.claim("nova");
+    alice.clock.set_now(Timestamp::from_millis(1_000));
+    let me = alice.me(Command::Rename { name: "stella".into() });
+    assert_eq!(me.username.as_deref(), Some("stella"));
+    assert_eq!(alice.restart().me(Command::WhoAmI).username.as_deref(), Some("stella"));
+}
+
+#[test]
+fn the_number_of_names_is_bounded() {
+    let alice = Profile::new(1);
+    alice.claim("name-a");
+    for nth in 1..USERNAME_CLAIMS_MAX {
+        alice.rename(&format!("name-{}", "b".repeat(nth % 20 + 1) + &"c".repeat(nth / 20 + 1)));
+    }
+    assert_eq!(alice.code(Command::Rename { name: "one-more".into() }), FailureCode::TooManyNames);
+    assert_eq!(alice.me(Command::WhoAmI).history.len(), USERNAME_CLAIMS_MAX);
+}
+
+#[test]
+fn a_profile_keeps_what_is_valid_and_refuses_the_rest() {
+    let alice = Profile::new(1);
+    alice.claim("alice");
+    let png = [b"\x89PNG\r\n\x1a\n".as_slice(), &[7; 100]].concat();
+    let changes = ProfileChanges {
+        display_name: Some("  Alice Smith ".into()),
+        bio: Some("b".repeat(512)),
+        avatar: Some(png.clone().into()),
+        links: Some(vec!["https://example.org/a".into(), " ".into()]),
+    };
+    let me = alice.me(Command::UpdateProfile { changes });
+    assert_eq!(me.profile.display_name.as_deref(), Some("Alice Smith"));
+    assert_eq!(me.profile.links, ["https://example.org/a"]);
+    let cid = me.profile.avatar.clone().unwrap();
+    let expected = Block { bytes: png, media_type: "image/png".into() };
+    assert_eq!(alice.ask(Command::Block { cid }), Ok(Answer::Block(Some(expected))));
+    let refused = [
+        (ProfileChanges { display_name: Some("d".repeat(65)), ..Default::default() }, FailureCode::ProfileInvalid),
+        (ProfileChanges { bio: Some("b".repeat(513)), ..Default::default() }, FailureCode::ProfileInvalid),
+        (
+            ProfileChanges { links: Some(vec!["javascript:alert(1)".into()]), ..Default::default() },
+            FailureCode::ProfileInvalid,
+        ),
+        (
+            ProfileChanges { links: Some(vec!["https://e.org".into(); 9]), ..Default::default() },
+            FailureCode::ProfileInvalid,
+        ),
+        (ProfileChanges { avatar: Some(b"<svg/>".to_vec().into()), ..Default::default() }, FailureCode::AvatarInvalid),
+        (
+            ProfileChanges {
+                avatar: Some([b"\x89PNG\r\n\x1a\n".as_slice(), &[0; BLOCK_MAX_BYTES]].concat().into()),
+                ..Default::default()
+            },
+            FailureCode::AvatarInvalid,
+        ),
+    ];
+    for (changes, code) in refused {
+        assert_eq!(alice.code(Command::UpdateProfile { changes }), code);
+        assert_eq!(alice.me(Command::WhoAmI), me);
+    }
+    let emptied = ProfileChanges { bio: Some(String::new()), avatar: Some(Vec::new().into()), ..Default::default() };
+    let me = alice.me(Command::UpdateProfile { changes: emptied });
+    assert_eq!((me.profile.bio, me.profile.avatar), (None, None));
+}
+
+#[test]
+fn a_full_disk_keeps_the_old_state() {
+    let alice = Profile::new(1);
+    let before = alice.claim("alice");
+    alice.store.fail_commits(Some(StoreError::Full));
+    assert_eq!(alice.code(bio("new")), FailureCode::StorageFull);
+    assert_eq!(alice.code(Command::Rename { name: "other".into() }), FailureCode::StorageFull);
+    assert_eq!(alice.me(Command::WhoAmI), before);
+    alice.store.fail_commits(None);
+    assert_eq!(alice.me(bio("new")).changes, before.changes + 1);
+}
+
+#[test]
+fn a_command_sent_again_is_carried_out_once() {
+    let alice = Profile::new(1);
+    alice.claim("alice");
+    let send = |profile: &Profile| block_on(profile.node.handle_once(Some("tab-1".into()), bio("once"))).map(drop);
+    send(&alice).unwrap();
+    let changes = alice.me(Command::WhoAmI).changes;
+    send(&alice).unwrap();
+    let alice = alice.restart();
+    send(&alice).unwrap();
+    assert_eq!(alice.me(Command::WhoAmI).changes, changes);
+}
+
+#[test]
+fn many_edits_are_loaded_from_a_snapshot_and_its_tail() {
+    let mut alice = Profile::new(1);
+    alice.claim("alice");
+    for nth in 0..70 {
+        if nth % 25 == 0 {
+            alice = alice.restart();
+        }
+        alice.me(bio(&format!("edit {nth}")));
+    }
+    let me = alice.restart().me(bio("last"));
+    assert_eq!((me.changes, me.profile.bio.as_deref()), (72, Some("last")));
+}
+
+#[test]
+fn damaged_records_are_set_aside_and_the_rest_loads() {
+    let (alice, bob) = (Profile::new(1), Profile::new(2));
+    alice.claim("alice");
+    bob.claim("bob");
+    alice.learn_from(&bob);
+    let people = alice.store.keys(Table::People);
+    for key in &people {
+        assert!(alice.store.tamper(Table::People, key, |raw| raw[20] ^= 1));
+    }
+    let alice = alice.restart();
+    let status = match alice.ask(Command::Status) {
+        Ok(Answer::Status(status)) => status,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(status.quarantined.len(), 2);
+    assert_eq!(alice.store.keys(Table::Quarantine).len(), 2);
+    // Both were folded again from their signed changes.
+    assert_eq!(alice.me(Command::WhoAmI).username.as_deref(), Some("alice"));
+    assert!(alice.look_up("bob").holder.is_some());
+    // A damaged change of a document that is needed for writing costs that change, not the program.
+    let own = alice
+        .store
+        .keys(Table::Changes)
+        .into_iter()
+        .find(|key| key.starts_with(&alice.me(Command::WhoAmI).public_key.unwrap()));
+    assert!(alice.store.tamper(Table::Changes, &own.unwrap(), |raw| raw[12] ^= 1));
+    let alice = alice.restart();
+    assert_eq!(alice.me(bio("still here")).profile.bio.as_deref(), Some("still here"));
+    assert_eq!(alice.me(Command::WhoAmI).username.as_deref(), Some("alice"), "a fact once seen is never unseen");
+}
+
+#[test]
+fn the_words_bring_the_key_and_the_document_brings_the_name() {
+    let alice = Profile::new(1);
+    let me = alice.claim("alice");
+    let Ok(Answer::RecoveryPhrase(phrase)) = alice.ask(Command::RecoveryPhrase) else { panic!("no phrase") };
+    let words: Vec<&str> = phrase.split(' ').collect();
+    let confirm = |words: Vec<(u32, String)>| Command::ConfirmRecoveryPhrase { words };
+    assert_eq!(alice.code(confirm(vec![(3, "wrong".into())])), FailureCode::WrongWords);
+    assert!(alice.me(confirm(vec![(3, words[3].into()), (17, words[17].to_uppercase())])).phrase_checked);
+
+    let elsewhere = Profile::new(9);
+    assert_eq!(
+        elsewhere.code(Command::RestoreFromPhrase { phrase: words[..23].join(" ") }),
+        FailureCode::PhraseInvalid
+    );
+    let restored = elsewhere.me(Command::RestoreFromPhrase { phrase: phrase.clone() });
+    assert_eq!((restored.did.clone(), restored.username), (me.did.clone(), None));
+    elsewhere.learn_from(&alice);
+    assert_eq!(elsewhere.me(Command::WhoAmI).username.as_deref(), Some("alice"));
+    // Both devices write; nothing of either is lost.
+    alice.me(bio("from the first"));
+    elsewhere.me(Command::UpdateProfile {
+        changes: ProfileChanges { display_name: Some("From the second".into()), ..Default::default() },
+    });
+    elsewhere.learn_from(&alice);
+    alice.learn_from(&elsewhere);
+    assert_eq!(alice.me(Command::WhoAmI).profile, elsewhere.me(Command::WhoAmI).profile);
+    assert_eq!(alice.me(Command::WhoAmI).profile.bio.as_deref(), Some("from the first"));
+
+    let bob = Profile::new(2);
+    bob.claim("bob");
+    assert_eq!(bob.code(Command::RestoreFromPhrase { phrase }), FailureCode::IdentityExists);
+}
+
+#[test]
+fn a_device_that_wrote_before_its_document_arrived_loses_nothing() {
+    let alice = Profile::new(1);
+    alice.claim("alice");
+    alice.me(bio("first device"));
+    let Ok(Answer::RecoveryPhrase(phrase)) = alice.ask(Command::RecoveryPhrase) else { panic!("no phrase") };
+    let second = Profile::new(5);
+    second.me(Command::RestoreFromPhrase { phrase });
+    second.me(Command::UpdateProfile {
+        changes: ProfileChanges { links: Some(vec!["https://second.example".into()]), ..Default::default() },
+    });
+    second.learn_from(&alice);
+    alice.learn_from(&second);
+    let (first, second) = (alice.restart().me(Command::WhoAmI), second.restart().me(Command::WhoAmI));
+    assert_eq!(first.profile.links, ["https://second.example"]);
+    assert_eq!(first.profile.bio.as_deref(), Some("first device"));
+    assert_eq!((first.profile, first.username), (second.profile, second.username));
+}
+
+#[test]
+fn a_backup_file_brings_everything_or_changes_nothing() {
+    let alice = Profile::new(1);
+    alice.claim("alice");
+    let png = [b"\x89PNG\r\n\x1a\n".as_slice(), &[7; 50]].concat();
+    let changes = ProfileChanges { avatar: Some(png.into()), bio: Some("me".into()), ..Default::default() };
+    alice.me(Command::UpdateProfile { changes });
+    assert_eq!(alice.code(Command::ExportBackup { passphrase: "short".into() }), FailureCode::WeakPassphrase);
+    let file = alice.backup();
+    let me = alice.me(Command::WhoAmI);
+    assert!(me.last_backup_at.is_some());
+
+    let fresh = Profile::new(9);
+    let nothing = fresh.me(Command::WhoAmI);
+    assert_eq!(fresh.code(import(&file, "not the passphrase")), FailureCode::WrongPassphrase);
+    assert_eq!(fresh.code(import(&file[..file.len() - 1], PASSPHRASE)), FailureCode::BackupDamaged);
+    assert_eq!(fresh.code(import(b"something else", PASSPHRASE)), FailureCode::BackupDamaged);
+    assert_eq!(fresh.code(import(b"", PASSPHRASE)), FailureCode::BackupDamaged);
+    assert_eq!(fresh.code(import(&vec![0; 8 << 20], PASSPHRASE)), FailureCode::BackupTooLarge);
+    for at in 0..file.len() {
+        let mut flipped = file.clone();
+        flipped[at] ^= 0x10;
+        let code = fresh.code(import(&flipped, PASSPHRASE));
+        assert!(matches!(code, FailureCode::BackupDamaged | FailureCode::BackupNewer), "byte {at}: {code:?}");
+    }
+    assert_eq!(fresh.me(Command::WhoAmI), nothing);
+
+    let Ok(Answer::Imported(imported)) = fresh.ask(import(&file, PASSPHRASE)) else { panic!("not imported") };
+    assert_eq!((imported.me.did, imported.me.username), (me.did, me.username));
+    assert_eq!(imported.new_changes, 2);
+    let fresh = fresh.restart();
+    let again = fresh.me(Command::WhoAmI);
+    assert_eq!(again.profile, me.profile);
+    let Ok(Answer::Block(Some(_))) = fresh.ask(Command::Block { cid: again.profile.avatar.unwrap() }) else {
+        panic!("the picture is missing")
+    };
+    let Ok(Answer::Imported(again)) = fresh.ask(import(&file, PASSPHRASE)) else { panic!("not imported twice") };
+    assert_eq!(again.new_changes, 0);
+
+    let bob = Profile::new(2);
+    bob.claim("bob");
+    assert_eq!(bob.code(import(&file, PASSPHRASE)), FailureCode::IdentityExists);
+    let other = Network { topic: gen_registry::registry::identity::Topic::from_bytes([1; 32]), ..Network::default() };
+    let elsewhere = block_on(Node::start(Rc::new(MemoryStore::new()), Rc::new(bob.clock.clone()), other)).unwrap();
+    let refused = block_on(elsewhere.handle(import(&file, PASSPHRASE))).unwrap_err();
+    assert_eq!(refused.code, FailureCode::BackupOtherNetwork);
+}
+
+#[test]
+fn a_locked_key_reads_but_does_not_write() {
+    let alice = Profile::new(1);
+    alice.claim("alice");
+    assert_eq!(alice.code(Command::SetPassphrase { passphrase: Some("short".into()) }), FailureCode::WeakPassphrase);
+    let me = alice.me(Command::SetPassphrase { passphrase: Some(PASSPHRASE.into()) });
+    assert_eq!(me.protection, Protection::Unlocked);
+    let alice = alice.restart();
+    let me = alice.me(Command::WhoAmI);
+    assert_eq!((me.protection, me.username.as_deref()), (Protection::Locked, Some("alice")));
+    assert_eq!(alice.code(bio("new")), FailureCode::Locked);
+    assert_eq!(alice.code(Command::RecoveryPhrase), FailureCode::Locked);
+    assert_eq!(alice.code(Command::Unlock { passphrase: "wrong passphrase".into() }), FailureCode::WrongPassphrase);
+    assert_eq!(alice.me(Command::Unlock { passphrase: PASSPHRASE.into() }).protection, Protection::Unlocked);
+    alice.me(bio("new"));
+    assert_eq!(alice.me(Command::Lock).protection, Protection::Locked);
+    assert_eq!(alice.code(bio("newer")), FailureCode::Locked);
+    alice.me(Command::Unlock { passphrase: PASSPHRASE.into() });
+    assert_eq!(alice.me(Command::SetPassphrase { passphrase: None }).protection, Protection::None);
+    assert_eq!(alice.restart().me(bio("free")).profile.bio.as_deref(), Some("free"));
+}
+
+#[test]
+fn an_identity_is_forgotten_only_with_its_did() {
+    let alice = Profile::new(1);
+    let did = alice.claim("alice").did.unwrap();
+    assert_eq!(alice.code(Command::ForgetIdentity { confirm: "yes".into() }), FailureCode::ConfirmationWrong);
+    assert_eq!(alice.me(Command::ForgetIdentity { confirm: did.clone() }).did, None);
+    let alice = alice.restart();
+    assert!(alice.look_up("alice").holder.is_some_and(|holder| holder.did == did && !holder.mine));
+    assert_ne!(alice.claim("someone").did, Some(did));
+}
+
+#[test]
+fn the_directory_is_paged_and_filtered() {
+    let reader = Profile::new(1);
+    for (seed, name) in ["bob", "ada", "bea", "ben", "zoe"].into_iter().enumerate() {
+        let person = Profile::new(seed as u64 + 10);
+        person.claim(name);
+        reader.learn_from(&person);
+    }
+    let list =
+        |prefix: &str, limit, cursor| match reader.ask(Command::ListUsernames { prefix: prefix.into(), limit, cursor })
+        {
+            Ok(Answer::People(page)) => page,
+            other => panic!("{other:?}"),
+        };
+    let names = |page: &PeoplePage| page.people.iter().map(|entry| entry.username.clone()).collect::<Vec<_>>();
+    let all = list("", 100, None);
+    assert_eq!(
+        (names(&all), all.cursor),
+        (vec!["ada".into(), "bea".into(), "ben".into(), "bob".into(), "zoe".into()], None)
+    );
+    assert_eq!(all.initials, [("A".to_owned(), 1), ("B".to_owned(), 3), ("Z".to_owned(), 1)]);
+    let first = list("B", 2, None);
+    assert_eq!((names(&first), first.total), (vec!["bea".to_owned(), "ben".into()], 3));
+    let second = list("B", 2, first.cursor);
+    assert_eq!((names(&second), second.cursor), (vec!["bob".to_owned()], None));
+    let bad = Command::ListUsernames { prefix: String::new(), limit: 1, cursor: Some("!".into()) };
+    assert_eq!(reader.code(bad), FailureCode::InvalidArgument);
+}
