@@ -41,11 +41,12 @@ test: setup-test
 	@$(MAKE) --no-print-directory test-browser
 	@$(MAKE) --no-print-directory test-e2e
 
+# Called by their own names: cargo would prefer the ones beside rustup over those of the chosen toolchain.
 lint: setup
 	$(STEP) 'Formatting and lints'
-	@$(ENV) cargo fmt --check
-	@$(ENV) cargo clippy --quiet --locked --all-targets -- -D warnings
-	@$(ENV) cargo clippy --quiet --locked --profile e2e --target $$WASM_TARGET --lib --bins --test browser -- -D warnings
+	@$(ENV) cargo-fmt fmt --check
+	@$(ENV) cargo-clippy clippy --quiet --locked --all-targets -- -D warnings
+	@$(ENV) cargo-clippy clippy --quiet --locked --profile e2e --target $$WASM_TARGET --lib --bins --test browser -- -D warnings
 
 test-native: setup
 	$(STEP) 'Native tests'

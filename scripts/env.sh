@@ -54,10 +54,22 @@ find_toolchain() {
     return 1
 }
 
+# Prints a folder with links to the Rust programs in $1.
+only_rust_of() {
+    local links="$GEN_REGISTRY_CACHE/tools/system-rust" program
+    mkdir -p "$links"
+    for program in cargo rustc rustdoc rustfmt cargo-fmt cargo-clippy clippy-driver; do
+        [ ! -x "$1/$program" ] || [ -e "$links/$program" ] || ln -sf "$1/$program" "$links/$program"
+    done
+    echo "$links"
+}
+
 # Puts the project's own tools, then the chosen toolchain, first on PATH.
 use_toolchain() {
     local folder
     if folder="$(find_toolchain toolchain_has_wasm)"; then
+        # The system's folder holds everything else too; only its Rust may go first.
+        [ "$folder" != /usr/bin ] || folder="$(only_rust_of "$folder")"
         PATH="$folder:$PATH"
     fi
     PATH="$GEN_REGISTRY_CACHE/tools/bin:$PATH"
@@ -65,6 +77,17 @@ use_toolchain() {
 }
 
 use_toolchain
+
+# Where the set-up put a Node.js because the system's was too old.
+use_node() {
+    local folder="$GEN_REGISTRY_CACHE/node/node_modules/.bin"
+    if [ -x "$folder/node" ]; then
+        PATH="$folder:$PATH"
+        export PATH
+    fi
+}
+
+use_node
 
 # Everything Trunk needs is set up beforehand; a missing tool is an error, never a download.
 export TRUNK_OFFLINE=true TRUNK_SKIP_VERSION_CHECK=true

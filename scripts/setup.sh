@@ -70,6 +70,7 @@ debian_route() {
     apt-cache show rustc-web >/dev/null 2>&1 || as_root apt-get update
     apt-cache show rustc-web >/dev/null 2>&1 || return 1
     note "Debian's own Rust, and its standard library built once for the browser (about 3 minutes)"
+    note "(its packages take the place of the older rustc and cargo packages, should those be installed)"
     local llvm
     llvm="$(apt-cache depends rust-web-llvm 2>/dev/null | sed -n 's/.*Depends: llvm-\([0-9]*\)$/\1/p' | head -n 1)"
     apt_install rustc-web cargo-web rust-web-src rust-web-llvm rustfmt-web rust-web-clippy gcc libc6-dev "lld-${llvm:-22}"
@@ -163,7 +164,14 @@ set_up_browser() {
 set_up_node() {
     if ! node_is_new_enough; then
         say "Node.js, for the end-to-end tests"
-        is_debian && apt_install nodejs npm
+        if ! command -v npm >/dev/null 2>&1 && is_debian; then apt_install nodejs npm; fi
+        if ! node_is_new_enough && command -v npm >/dev/null 2>&1; then
+            note "the system's Node.js is too old; a newer one goes to $GEN_REGISTRY_CACHE/node"
+            mkdir -p "$GEN_REGISTRY_CACHE/node"
+            (cd "$GEN_REGISTRY_CACHE/node" && npm install --prefix . --no-audit --no-fund node@22) >&2 || true
+            use_node
+            hash -r
+        fi
         node_is_new_enough || give_up "Node.js $NODE_MAJOR_NEEDED or newer with npm is needed for the tests" \
             "Install it (https://nodejs.org), then run this again."
     fi

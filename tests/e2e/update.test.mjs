@@ -1,14 +1,22 @@
 // A new version arrives only when the person says so, whole or not at all.
 import assert from "node:assert/strict";
-import { appendFile, readFile, rm, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { appendFile, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
 import { Browser, Server, copyOfDist, eventually, offlineReady, pack, ready } from "./harness.mjs";
 
-/** The same page with a mark in its start script. */
+/** The same page with a mark in its start script, and with the program under a hash of its own. */
 async function buildWith(t, mark) {
   const dist = await copyOfDist(t);
   await appendFile(path.join(dist, "start.mjs"), `\nwindow.buildMark = ${JSON.stringify(mark)};\n`);
+  const hash = createHash("sha256").update(mark).digest("hex").slice(0, 16);
+  for (const name of await readdir(dist)) {
+    const renamed = name.replace(/^(gen-registry-web-)[0-9a-f]{16}/, `$1${hash}`);
+    if (renamed !== name) await rename(path.join(dist, name), path.join(dist, renamed));
+  }
+  const index = path.join(dist, "index.html");
+  await writeFile(index, (await readFile(index, "utf8")).replace(/(gen-registry-web-)[0-9a-f]{16}/g, `$1${hash}`));
   pack(dist);
   return dist;
 }
@@ -77,8 +85,9 @@ test("a tab of the old build keeps working beside the new one", async (t) => {
 
   assert.equal(await runningBuild(old), "A", "this tab was not reloaded under the person's hands");
   const { js, wasm } = await old.evaluate(() => window.genRegistryBoot.assets);
+  assert.equal((await fetch(`${server.origin}${js}`)).status, 404, "the server has the old files no more");
   for (const file of [js, wasm]) {
-    assert.equal(await old.evaluate(async (url) => (await fetch(url)).status, file), 200, `${file} is still there`);
+    assert.equal(await old.evaluate(async (url) => (await fetch(url, { cache: "no-store" })).status, file), 200, `${file} is still there`);
   }
   await old.getByTestId("update-bar").waitFor();
   await old.getByTestId("update-reload").click();
