@@ -69,7 +69,7 @@ self.addEventListener("fetch", (event) => {
   const url = new URL(request.url);
   if (BUILD === null || request.method !== "GET" || url.origin !== self.location.origin) return;
   // The worker file itself and what was never listed go to the server.
-  const hashed = /-[0-9a-f]{16}(_bg)?\.\w+$/.test(url.pathname) || url.pathname.startsWith("/snippets/");
+  const hashed = /-[0-9a-f]{10,16}(_bg)?\.\w+$/.test(url.pathname) || url.pathname.startsWith("/snippets/");
   if (request.mode !== "navigate" && !LISTED.has(url.pathname) && !hashed) return;
   event.respondWith(answer(request, url));
 });

@@ -14,8 +14,10 @@ use sha2::{Digest, Sha256};
 /// Smaller files gain nothing from compression.
 const SMALLEST_COMPRESSED: usize = 256;
 const BROTLI_WINDOW: u32 = 22;
-/// Digits of a content hash in a file's name, as many as Trunk uses.
+/// Digits of a content hash in a file's name, as many as Trunk uses at most.
 pub const NAME_HASH_DIGITS: usize = 16;
+/// Trunk leaves out leading zeros; more than this many are not to be expected.
+pub const NAME_HASH_DIGITS_MIN: usize = 10;
 
 const COMPRESSED: [&str; 9] = ["css", "html", "js", "json", "mjs", "svg", "txt", "wasm", "webmanifest"];
 /// What the page does not need to start offline: texts for readers, pictures for the install dialog.

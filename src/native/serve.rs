@@ -19,7 +19,7 @@ use axum::{
 };
 use tower_http::services::ServeDir;
 
-use crate::native::pack::NAME_HASH_DIGITS;
+use crate::native::pack::{NAME_HASH_DIGITS, NAME_HASH_DIGITS_MIN};
 
 /// Connections still open this long after the signal to stop are cut.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(3);
@@ -184,7 +184,8 @@ pub fn is_hashed(path: &str) -> bool {
     let stem = name.split('.').next().unwrap_or(name);
     let stem = stem.strip_suffix("_bg").unwrap_or(stem);
     stem.rsplit_once('-').is_some_and(|(_, hash)| {
-        hash.len() == NAME_HASH_DIGITS && hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        (NAME_HASH_DIGITS_MIN..=NAME_HASH_DIGITS).contains(&hash.len())
+            && hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
     })
 }
 

@@ -12,11 +12,11 @@ async function buildWith(t, mark) {
   await appendFile(path.join(dist, "start.mjs"), `\nwindow.buildMark = ${JSON.stringify(mark)};\n`);
   const hash = createHash("sha256").update(mark).digest("hex").slice(0, 16);
   for (const name of await readdir(dist)) {
-    const renamed = name.replace(/^(gen-registry-web-)[0-9a-f]{16}/, `$1${hash}`);
+    const renamed = name.replace(/^(gen-registry-web-)[0-9a-f]{10,16}/, `$1${hash}`);
     if (renamed !== name) await rename(path.join(dist, name), path.join(dist, renamed));
   }
   const index = path.join(dist, "index.html");
-  await writeFile(index, (await readFile(index, "utf8")).replace(/(gen-registry-web-)[0-9a-f]{16}/g, `$1${hash}`));
+  await writeFile(index, (await readFile(index, "utf8")).replace(/(gen-registry-web-)[0-9a-f]{10,16}/g, `$1${hash}`));
   pack(dist);
   return dist;
 }

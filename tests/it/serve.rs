@@ -98,7 +98,9 @@ async fn names_with_a_hash_are_kept_for_ever_and_the_rest_is_asked_for_again() {
 #[test]
 fn only_a_real_hash_counts_as_one() {
     assert!(is_hashed("/a-0123456789abcdef.css") && is_hashed("/x/a-b-0123456789abcdef_bg.wasm"));
+    assert!(is_hashed("/a-562a9b3559ed3d0.js"), "leading zeros are left out");
     assert!(!is_hashed("/index.html") && !is_hashed("/a-0123456789abcdeX.css") && !is_hashed("/a-0123.css"));
+    assert!(!is_hashed("/a-00123456789abcdef.css"), "one digit too many");
     assert!(!is_hashed("/0123456789abcdef"));
 }
 
