@@ -71,6 +71,17 @@ pub fn focused() -> Option<HtmlElement> {
     document().active_element().and_then(|element| element.dyn_into().ok())
 }
 
+/// Brings what the address's `#part` names into view, once it is drawn.
+pub fn show_named_part() {
+    request_animation_frame(|| {
+        let hash = window().location().hash().unwrap_or_default();
+        let part = hash.strip_prefix('#').and_then(|id| document().get_element_by_id(id));
+        if let Some(part) = part {
+            part.scroll_into_view();
+        }
+    });
+}
+
 /// The person is writing something: single keys belong to the text.
 pub fn typing() -> bool {
     focused().is_some_and(|element| {

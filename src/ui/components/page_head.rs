@@ -58,10 +58,14 @@ pub fn PageHead(
                     return;
                 }
                 let _not_focusable = heading.focus();
+                // The focus has scrolled to the heading; the address may name a part further down.
+                dom::show_named_part();
                 if let Some(title) = title.try_get_untracked() {
                     session.say(title);
                 }
             });
+        } else if before.is_none() {
+            dom::show_named_part();
         }
     });
     view! {

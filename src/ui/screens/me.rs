@@ -11,7 +11,7 @@ use crate::ui::components::page_head::PageHead;
 use crate::ui::components::profile_card::ProfileCard;
 use crate::ui::screens::person::Identity;
 use crate::ui::session::session;
-use crate::ui::text;
+use crate::ui::{dom, text};
 use edit::EditProfile;
 use rename::NameSection;
 
@@ -51,6 +51,8 @@ fn Known() -> impl IntoView {
     let session = session();
     // The forms below keep what is typed into them; only the views of the answer follow it.
     let me = Memo::new(move |_| session.me.get().unwrap_or_default());
+    // On a cold start the parts of this page come after its heading.
+    dom::show_named_part();
     let identity = Memo::new(move |_| me.with(|me| (me.did.clone().unwrap_or_default(), me.safety_words.clone())));
     view! {
         <section aria-labelledby="preview-title">
