@@ -4,8 +4,10 @@
 //! and look-alikes are those of UTS 39. The Unicode tables are part of the network's rules: their crates are pinned.
 //! It knows nothing of who holds a name.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
 use precis_profiles::UsernameCaseMapped;
 use precis_profiles::precis_core::profile::PrecisFastInvocation;
@@ -57,6 +59,10 @@ pub const RESERVED: [&str; 36] = [
     "webmaster",
     "witness",
 ];
+
+/// [`RESERVED`] as names are compared; folding them for every parsed name would be most of a start's time.
+static RESERVED_FOLDED: LazyLock<HashSet<FoldedName>> =
+    LazyLock::new(|| RESERVED.iter().map(|name| fold(name)).collect());
 
 /// Which kind of thing a name stands for. The two kinds do not collide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -163,8 +169,7 @@ impl FromStr for Username {
 
     fn from_str(text: &str) -> Result<Self, NameError> {
         let name = Self(prepare(text, USERNAME_MIN_CHARS, USERNAME_MAX_CHARS)?);
-        let folded = name.folded();
-        if RESERVED.iter().any(|reserved| fold(reserved) == folded) {
+        if RESERVED_FOLDED.contains(&name.folded()) {
             return Err(NameError::Reserved);
         }
         Ok(name)

@@ -1,1 +1,86 @@
-//! b
+//! Tests that need a real browser: IndexedDB, and that WebAssembly comes to the same verdicts as the native program.
+#![cfg(target_arch = "wasm32")]
+
+#[path = "../shared/verdicts.rs"]
+mod verdicts;
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use gen_registry::node::api::{Answer, Command, ProfileChanges};
+use gen_registry::node::{Network, Node};
+use gen_registry::platform::Environment;
+use gen_registry::platform::browser::Browser;
+use gen_registry::registry::seal::{COST, StretchJob, stretch};
+use gen_registry::store::indexed_db::IndexedDb;
+use gen_registry::store::{Durability, Store, StoreError, Table, Write, conformance};
+use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
+
+wasm_bindgen_test_configure!(run_in_browser);
+
+async fn fresh(name: &str) -> IndexedDb {
+    IndexedDb::delete(name).await.expect("a database of a test can be deleted");
+    IndexedDb::open(name, || {}).await.expect("a database opens")
+}
+
+fn put(key: &str, bytes: &[u8]) -> Write {
+    Write::Put { table: Table::Settings, key: key.into(), bytes: bytes.to_vec() }
+}
+
+#[wasm_bindgen_test]
+async fn the_indexed_db_store_conforms() {
+    let store = fresh("conformance").await;
+    conformance::check(&store).await;
+    store.close();
+}
+
+#[wasm_bindgen_test]
+async fn what_was_committed_is_there_when_it_is_opened_again() {
+    let store = fresh("again").await;
+    store.commit(vec![put("a", b"1")], Durability::Strict).await.expect("a put");
+    store.close();
+    let store = IndexedDb::open("again", || {}).await.expect("a database opens");
+    assert_eq!(store.get(Table::Settings, "a").await, Ok(Some(b"1".to_vec())));
+    store.close();
+}
+
+#[wasm_bindgen_test]
+async fn a_newer_page_takes_the_database_over() {
+    let told = Rc::new(Cell::new(false));
+    let heard = told.clone();
+    let name = "versions";
+    IndexedDb::delete(name).await.expect("a database of a test can be deleted");
+    let old = IndexedDb::open(name, move || heard.set(true)).await.expect("a database opens");
+    old.commit(vec![put("a", b"1")], Durability::Strict).await.expect("a put");
+    // A page of the future asks for a higher version; this one must make way, not block it.
+    let newer = rexie::Rexie::builder(name).version(99).build().await.expect("the upgrade is not blocked");
+    assert!(told.get());
+    assert_eq!(old.get(Table::Settings, "a").await, Err(StoreError::Newer));
+    assert_eq!(old.commit(vec![put("a", b"2")], Durability::Strict).await, Err(StoreError::Newer));
+    newer.close();
+    assert_eq!(IndexedDb::open(name, || {}).await.err(), Some(StoreError::Newer));
+}
+
+#[wasm_bindgen_test]
+async fn a_profile_survives_on_indexed_db() {
+    let store = Rc::new(fresh("profile").await);
+    let node = Node::start(store.clone(), Rc::new(Browser), Network::default()).await.expect("a profile opens");
+    let claim = Command::RegisterUsername { name: "alice".into(), changes: ProfileChanges::default() };
+    let Ok(Answer::Me(before)) = node.handle(claim).await else { panic!("no claim") };
+    drop(node);
+    let node = Node::start(store, Rc::new(Browser), Network::default()).await.expect("a profile opens");
+    assert_eq!(node.handle(Command::WhoAmI).await, Ok(Answer::Me(before)));
+}
+
+#[wasm_bindgen_test]
+fn webassembly_comes_to_the_same_verdicts() {
+    assert_eq!(verdicts::verdicts(), verdicts::EXPECTED);
+}
+
+/// No worker can be had on a test page, so this is the way without one; the end-to-end tests have the other.
+#[wasm_bindgen_test]
+async fn a_passphrase_is_stretched_to_the_same_key_without_a_worker() {
+    let job = StretchJob { passphrase: "correct horse".to_owned().into(), salt: [7; 16], cost: COST };
+    let here = stretch(&job).expect("within the bounds");
+    assert_eq!(Browser.stretch(job).await.expect("within the bounds"), here);
+}

@@ -9,3 +9,4 @@ mod people;
 mod profile;
 mod serve;
 mod stores;
+mod verdicts;

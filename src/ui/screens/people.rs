@@ -36,8 +36,8 @@ pub fn People() -> impl IntoView {
             <Letters directory prefix />
             <FailureNotice failure=directory.failure />
             <ul class="people" on:keydown=walk>
-                <For each=move || directory.people.get() key=|entry| entry.clone().into_key() let:entry>
-                    <PersonRow entry=entry.0 />
+                <For each=move || directory.people.get() key=|row| row.key let:row>
+                    <PersonRow entry=row.entry.as_ref().clone() />
                 </For>
             </ul>
             <Rest directory prefix />

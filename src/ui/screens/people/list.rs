@@ -1,5 +1,8 @@
 //! The pages of the directory that are on show, and the next one when the end comes into view.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
 use leptos::html;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -28,11 +31,18 @@ async fn pages(client: Client, prefix: String, rows: u32, after: Option<String>)
 
 /// A row; it is drawn anew when anything that it shows has changed.
 #[derive(Clone)]
-pub struct Row(pub UsernameEntry);
+pub struct Row {
+    pub entry: Arc<UsernameEntry>,
+    /// Stands for all that is shown. Compared for every row whenever the list grows, so it is worked out once.
+    pub key: u64,
+}
 
 impl Row {
-    pub fn into_key(self) -> (String, String, Option<String>, Option<String>, u8, bool) {
-        (self.0.did, self.0.username, self.0.display_name, self.0.avatar, self.0.status as u8, self.0.mine)
+    fn new(entry: UsernameEntry) -> Self {
+        let mut hasher = DefaultHasher::new();
+        let UsernameEntry { did, username, registered_at, display_name, avatar, status, mine, .. } = &entry;
+        (did, username, registered_at, display_name, avatar, *status as u8, mine).hash(&mut hasher);
+        Self { key: hasher.finish(), entry: Arc::new(entry) }
     }
 }
 
@@ -119,8 +129,10 @@ impl Directory {
             Ok(page) => {
                 self.failure.set(None);
                 self.total.set(Some(page.total));
-                self.initials.set(page.initials);
-                self.people.update(|people| put(people, page.people.into_iter().map(Row).collect()));
+                if self.initials.with_untracked(|initials| *initials != page.initials) {
+                    self.initials.set(page.initials);
+                }
+                self.people.update(|people| put(people, page.people.into_iter().map(Row::new).collect()));
                 self.cursor.set(page.cursor);
                 self.still_in_view();
             }

@@ -1,0 +1,122 @@
+/**
+ * The JavaScript API of Gen Registry: `globalThis.genRegistry`.
+ *
+ * It is there once the window event `gen-registry-ready` was fired. Times are milliseconds since 1970 (UTC).
+ * A rejected promise carries an `Error` with a stable `code` and an `advice` that says what to do.
+ */
+
+export interface GenRegistry {
+  /** Resolves once the registry answers. */
+  ready(): Promise<void>;
+
+  /** This profile's identity, name and profile. */
+  whoami(): Promise<Me>;
+
+  /**
+   * Claims a name after asking every registry known here. `true`: it is yours now; `false`: somebody else has it, or
+   * it was given up less than 30 days ago. Makes the identity if there is none yet.
+   */
+  registerUsername(name: string, userData?: ProfileChanges): Promise<boolean>;
+
+  /** The holder of a name: this profile's own registry first, then the others. `null` when nobody is known. */
+  lookupUsername(name: string): Promise<(UsernameEntry & { redirectedFrom: string | null }) | null>;
+
+  /** People in the order of their names. */
+  listAllUsernames(options?: { prefix?: string; limit?: number; cursor?: string }): Promise<UsernameList>;
+
+  /** Peers connected now. */
+  getPeerCount(): Promise<number>;
+
+  /** Makes the person and tries to claim the name; `lostName` in the answer says when it was taken. */
+  setupUser(name?: string, userData?: ProfileChanges): Promise<Me>;
+
+  /** Changes the profile; a `username` renames. Rejects with `nameTaken` when the new name is somebody else's. */
+  updateProfile(changes: ProfileChanges & { username?: string }): Promise<Me>;
+
+  /** The bytes of a picture (`avatar`), or `null` when they are not on this device. */
+  readBlock(cid: string): Promise<Uint8Array | null>;
+
+  /** Key, document and picture in one encrypted file. The passphrase has at least 8 characters. */
+  exportBackup(passphrase: string): Promise<Uint8Array>;
+
+  /** Takes in a backup, or changes nothing and rejects. */
+  importBackup(bytes: Uint8Array, passphrase: string): Promise<{ me: Me; newChanges: number; exportedAt: number }>;
+
+  /** Calls `listener` with every event. Call the returned function to stop. */
+  subscribe(listener: (event: RegistryEvent) => void): () => void;
+}
+
+export interface UsernameEntry {
+  username: string;
+  /** ed25519, 64 hex digits. */
+  publicKey: string;
+  /** `did:key:z6Mk…` */
+  did: string;
+  registeredAt: number;
+  displayName: string | null;
+  /** The CID of the picture; see `readBlock`. */
+  avatar: string | null;
+  joinedAt: number | null;
+  status: "provisional" | "confirmed" | "contested";
+  /** It is this profile's own. */
+  mine: boolean;
+}
+
+export interface UsernameList extends Array<UsernameEntry> {
+  /** Hand it back to get the next people; `null` at the end. */
+  cursor: string | null;
+  total: number;
+}
+
+export interface ProfileChanges {
+  displayName?: string;
+  bio?: string;
+  /** PNG, JPEG, WebP or GIF, at most 256 KiB. Empty takes the picture away. */
+  avatar?: Uint8Array;
+  /** Web addresses, at most 8. */
+  links?: string[];
+}
+
+export interface Me {
+  did: string | null;
+  publicKey: string | null;
+  username: string | null;
+  nameStatus: UsernameEntry["status"] | null;
+  registeredAt: number | null;
+  lostName: { name: string; holder: UsernameEntry | null; reason: string } | null;
+  profile: { displayName: string | null; bio: string | null; avatar: string | null; links: string[]; joinedAt: number | null };
+  history: HistoryEntry[];
+  safetyWords: string[];
+  protection: "none" | "unlocked" | "locked";
+  phraseChecked: boolean;
+  lastBackupAt: number | null;
+  changes: number;
+  documentBytes: number;
+}
+
+export interface HistoryEntry {
+  username: string;
+  claimedAt: number;
+  releasedAt: number | null;
+  outcome: { outcome: "held" | "released" | "heldBack" } | { outcome: "lost"; reason: string };
+}
+
+export type RegistryEvent =
+  | { event: "meChanged" }
+  | { event: "peopleChanged"; dids: string[] }
+  | { event: "nameLost"; lost: NonNullable<Me["lostName"]> }
+  | { event: "quarantined"; table: string; key: string }
+  | { event: "writerChanged" }
+  | { event: "reloadNeeded" };
+
+export type ErrorCode =
+  | "nameInvalid" | "nameTaken" | "nameCoolingDown" | "tooManyNames" | "noName"
+  | "noIdentity" | "identityExists" | "profileInvalid" | "avatarInvalid"
+  | "locked" | "wrongPassphrase" | "weakPassphrase" | "wrongWords" | "phraseInvalid"
+  | "backupDamaged" | "backupTooLarge" | "backupNewer" | "backupOtherNetwork"
+  | "documentFull" | "confirmationWrong" | "storageFull" | "storageFailed" | "reloadNeeded"
+  | "noWriter" | "invalidArgument" | "internal";
+
+declare global {
+  var genRegistry: GenRegistry;
+}
