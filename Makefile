@@ -32,7 +32,7 @@ serve:
 	@$(ENV) exec "$$CARGO_TARGET_DIR/debug/gen-registry" serve --http $(HTTP)
 
 dev: setup
-	@$(ENV) trunk serve
+	@$(ENV) trunk serve --cargo-profile e2e
 
 # Quick layers first.
 test: setup-test
