@@ -32,7 +32,7 @@ serve:
 	@$(ENV) exec "$$CARGO_TARGET_DIR/debug/gen-registry" serve --http $(HTTP)
 
 dev: setup
-	@$(ENV) trunk serve --cargo-profile e2e
+	@$(ENV) trunk serve --cargo-profile e2e --dist "$$GEN_REGISTRY_E2E_DIST-dev"
 
 # Quick layers first.
 test: setup-test
@@ -76,4 +76,4 @@ bench: setup
 	@$(ENV) cargo bench --locked --bench registry $(ARGS)
 
 clean:
-	@$(ENV) rm -rf dist "$$GEN_REGISTRY_E2E_DIST" "$$CARGO_TARGET_DIR"
+	@$(ENV) rm -rf dist "$$GEN_REGISTRY_E2E_DIST" "$$GEN_REGISTRY_E2E_DIST-dev" "$$CARGO_TARGET_DIR"
