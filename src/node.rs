@@ -132,15 +132,9 @@ impl Node {
                 Settings::default()
             }
         };
-        let (stored, broken) = records.all::<StoredPerson>(Table::People, "").await?;
-        let broken_people: Vec<Damaged> = broken;
-        let people =
-            stored.into_iter().filter_map(|(_, person)| PersonRecord::from_stored(person, &network.topic).ok());
-        let people: Vec<PersonRecord> = people.collect();
-        let own = keeper.identity().and_then(|own| people.iter().find(|person| person.identity == own));
-        let not_before = own.and_then(PersonRecord::newest_claim).unwrap_or_default();
-        let mut index = Index::new(network.rules.clone());
-        index.put_all(people, environment.now().max(not_before));
+        let not_before = newest_claim(&records, keeper.identity(), &network).await?;
+        let now = environment.now().max(not_before);
+        let (index, broken_people) = read_people(&records, &network, now).await?;
 
         let (earlier, _) = records.all::<Quarantined>(Table::Quarantine, "").await?;
         let quarantined = earlier.into_iter().map(|(_, record)| quarantined_record(&record)).collect();
@@ -272,6 +266,36 @@ impl Node {
         self.records.commit(batch, crate::store::Durability::Strict).await.map_err(wording::store_failed)?;
         self.state.borrow_mut().settings = settings;
         Ok(())
+    }
+}
+
+/// The date of the own newest claim, as far as the own record tells.
+async fn newest_claim(records: &Records, own: Option<Identity>, network: &Network) -> Result<Timestamp, StoreError> {
+    let Some(own) = own else { return Ok(Timestamp::default()) };
+    let found = records.get::<StoredPerson>(Table::People, &own.to_hex()).await?;
+    let Found::Record(stored) = found else { return Ok(Timestamp::default()) };
+    let person = PersonRecord::from_stored(stored, &network.topic).ok();
+    Ok(person.as_ref().and_then(PersonRecord::newest_claim).unwrap_or_default())
+}
+
+/// The read model, page by page, so that a page of the browser stays responsive meanwhile.
+async fn read_people(
+    records: &Records,
+    network: &Network,
+    now: Timestamp,
+) -> Result<(Index, Vec<Damaged>), StoreError> {
+    let mut index = Index::new(network.rules.clone());
+    let mut damaged = Vec::new();
+    let mut after: Option<String> = None;
+    loop {
+        let page = records.page::<StoredPerson>(Table::People, "", after.as_deref()).await?;
+        let people = page.records.into_iter().map(|(_, person)| PersonRecord::from_stored(person, &network.topic));
+        index.put_all(people.filter_map(Result::ok), now);
+        damaged.extend(page.damaged);
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok((index, damaged)),
+        }
     }
 }
 

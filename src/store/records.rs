@@ -14,8 +14,8 @@ use crate::registry::time::Timestamp;
 use crate::store::{Batch, Durability, Store, StoreError, Table, Write};
 
 const CHECKSUM_BYTES: usize = 8;
-/// Entries read in one go when a whole table is walked.
-const SCAN_PAGE: usize = 2_000;
+/// Entries read in one go when a whole table is walked: some milliseconds of work between two waits for the store.
+const SCAN_PAGE: usize = 256;
 
 /// A record that can't be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +42,15 @@ pub enum Found<T> {
     Damaged(Damaged),
 }
 
+/// Some records of a table, in the order of their keys.
+#[derive(Debug)]
+pub struct Page<T> {
+    pub records: Vec<(String, T)>,
+    pub damaged: Vec<Damaged>,
+    /// Where the next page begins; none after the last one.
+    pub next: Option<String>,
+}
+
 /// Records of a store.
 #[derive(Clone)]
 pub struct Records(Rc<dyn Store>);
@@ -59,6 +68,25 @@ impl Records {
         })
     }
 
+    /// Up to [`SCAN_PAGE`] records whose key begins with `prefix` and comes after `after`.
+    pub async fn page<T: DeserializeOwned>(
+        &self,
+        table: Table,
+        prefix: &str,
+        after: Option<&str>,
+    ) -> Result<Page<T>, StoreError> {
+        let entries = self.0.scan(table, prefix, after, SCAN_PAGE).await?;
+        let next = entries.last().filter(|_| entries.len() == SCAN_PAGE).map(|(key, _)| key.clone());
+        let mut page = Page { records: Vec::with_capacity(entries.len()), damaged: Vec::new(), next };
+        for (key, raw) in entries {
+            match decode(table, &key, raw) {
+                Ok(record) => page.records.push((key, record)),
+                Err(found) => page.damaged.push(found),
+            }
+        }
+        Ok(page)
+    }
+
     /// Every record whose key begins with `prefix`, with its key; damaged ones apart.
     pub async fn all<T: DeserializeOwned>(
         &self,
@@ -68,17 +96,12 @@ impl Records {
         let (mut records, mut damaged) = (Vec::new(), Vec::new());
         let mut after: Option<String> = None;
         loop {
-            let page = self.0.scan(table, prefix, after.as_deref(), SCAN_PAGE).await?;
-            let last = page.len() < SCAN_PAGE;
-            after = page.last().map(|(key, _)| key.clone());
-            for (key, raw) in page {
-                match decode(table, &key, raw) {
-                    Ok(record) => records.push((key, record)),
-                    Err(found) => damaged.push(found),
-                }
-            }
-            if last {
-                return Ok((records, damaged));
+            let page = self.page(table, prefix, after.as_deref()).await?;
+            records.extend(page.records);
+            damaged.extend(page.damaged);
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok((records, damaged)),
             }
         }
     }
