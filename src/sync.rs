@@ -3,8 +3,10 @@
 //! Nothing here does I/O, asks a clock or draws randomness; a host (the node, or a test's swarm) moves the events.
 //!
 //! - what is said: [`wire`]; what a replica holds: [`vector`]; one peer: [`session`]
+//! - receipts for claims: [`witness`]
 
 pub mod rejection;
 pub mod session;
 pub mod vector;
 pub mod wire;
+pub mod witness;
