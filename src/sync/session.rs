@@ -182,6 +182,8 @@ impl Session {
         if !self.greeted {
             return match message {
                 Message::Hello(hello) => self.greet(&hello, now),
+                // Gossip knows no order; the first round brings what is left aside here.
+                message if message.is_announcement() => Ok(()),
                 _ => Err(Rejection::OutOfOrder),
             };
         }

@@ -7,6 +7,7 @@ mod ownership;
 mod pack;
 mod people;
 mod profile;
+mod replication;
 mod serve;
 mod stores;
 mod verdicts;

@@ -29,6 +29,9 @@ fn forged(changes: &[SignedChange]) -> Vec<SignedChange> {
 fn before_the_greeting_nothing_else_is_heard() {
     let mut side = Side::new(Replica::default(), false);
     assert_eq!(says(&mut side, &Message::Done { round: 0 }), Some(Rejection::OutOfOrder));
+    // Gossip may overtake the greeting: that is no fault, and nothing comes of it.
+    assert_eq!(says(&mut side, &Message::Announce(changes(&person(1), 1, 1, 10))), None);
+    assert!(side.replica.documents.is_empty());
     assert_eq!(says(&mut side, &Message::Hello(Hello::new(TOPIC))), None);
     assert_eq!(says(&mut side, &Message::Hello(Hello::new(TOPIC))), Some(Rejection::OutOfOrder));
 }
