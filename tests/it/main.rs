@@ -2,6 +2,7 @@
 
 mod admission;
 mod claims;
+mod convergence;
 mod layers;
 mod ownership;
 mod pack;
@@ -10,4 +11,5 @@ mod profile;
 mod replication;
 mod serve;
 mod stores;
+mod swarm;
 mod verdicts;
