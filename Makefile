@@ -3,13 +3,13 @@
 # make dev    serve with automatic rebuild and reload
 # make lint   formatting and lints only
 # make simulate SEEDS=1000 NODES=200   swarms of nodes against partitions, loss and liars
-# make bench  native and browser benchmarks
+# make bench  native benchmarks; make bench-page: the page's, in Chromium
 # make clean  remove what was built (the tools stay)
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := run
-.PHONY: run build serve test dev lint test-native test-browser test-e2e e2e-build screenshots simulate bench clean setup setup-test
+.PHONY: run build serve test dev lint test-native test-browser test-e2e e2e-build screenshots simulate bench bench-page clean setup setup-test
 
 ENV := . scripts/env.sh;
 HTTP ?= 127.0.0.1:8080
@@ -33,7 +33,7 @@ serve:
 	@$(ENV) exec "$$CARGO_TARGET_DIR/debug/gen-registry" serve --http $(HTTP)
 
 dev: setup
-	@$(ENV) trunk serve
+	@$(ENV) trunk serve --cargo-profile e2e --dist "$$GEN_REGISTRY_E2E_DIST-dev"
 
 # Quick layers first.
 test: setup-test
@@ -82,5 +82,12 @@ bench: setup
 	$(STEP) 'Native benchmarks'
 	@$(ENV) cargo bench --locked --bench registry $(ARGS)
 
+# A cold start of the release page with 10,000 people in the store, in Chromium.
+bench-page: setup-test build
+	$(STEP) 'Benchmark page'
+	@$(ENV) cargo build --quiet --locked --bin gen-registry
+	@$(ENV) PEOPLE_FILE="$$GEN_REGISTRY_CACHE/people.jsonl" cargo bench --quiet --locked --bench registry
+	@$(ENV) GEN_REGISTRY_E2E_DIST=dist PEOPLE_FILE="$$GEN_REGISTRY_CACHE/people.jsonl" node tests/bench/page.mjs
+
 clean:
-	@$(ENV) rm -rf dist "$$GEN_REGISTRY_E2E_DIST" "$$CARGO_TARGET_DIR"
+	@$(ENV) rm -rf dist "$$GEN_REGISTRY_E2E_DIST" "$$GEN_REGISTRY_E2E_DIST-dev" "$$CARGO_TARGET_DIR"

@@ -2,6 +2,7 @@
 //!
 //! It decides nothing about names, keys or documents, and reaches them only through [`crate::node::client::Client`].
 
+mod attempt;
 mod components;
 mod dom;
 mod fetch;

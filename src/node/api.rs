@@ -65,6 +65,7 @@ pub enum Command {
 }
 
 /// What a command came to. Which command gets which is said at the command.
+#[allow(clippy::large_enum_variant, reason = "an answer is made, sent and taken apart once; nobody keeps many")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "answer", content = "value", rename_all = "camelCase")]
 pub enum Answer {

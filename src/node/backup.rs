@@ -104,7 +104,7 @@ impl Node {
         let Envelope { cost, salt, nonce, sealed } = envelope;
         let key = self.environment.stretch(StretchJob { passphrase: passphrase.into(), salt, cost }).await;
         let plain =
-            seal::open(&key.map_err(seal_failed)?, &nonce, &head(cost, &salt, &nonce), sealed).map_err(seal_failed)?;
+            seal::open(&key.map_err(seal_failed)?, &nonce, &head(cost, &salt, &nonce), sealed).map_err(|_| wrong())?;
         let contents: Contents =
             cbor4ii::serde::from_slice(&plain).map_err(|_| damaged("its contents can't be read"))?;
         check_program(&contents.program)?;
@@ -184,6 +184,15 @@ fn check_program(program: &str) -> Result<(), Failure> {
     let ours: semver::Version = VERSION.parse().map_err(|_| wording::internal())?;
     let compatible = |version: &semver::Version| (version.major, if version.major == 0 { version.minor } else { 0 });
     if compatible(&theirs) > compatible(&ours) { Err(newer()) } else { Ok(()) }
+}
+
+/// The file is whole, so it is the passphrase.
+fn wrong() -> Failure {
+    Failure::new(
+        FailureCode::WrongPassphrase,
+        "This is not the passphrase of the file.",
+        "It is the one that was chosen when the file was exported. Nothing was changed here.",
+    )
 }
 
 fn newer() -> Failure {

@@ -1,9 +1,9 @@
 //! Makes the encrypted backup file and hands it to the person.
 
 use leptos::prelude::*;
-use leptos::task::spawn_local;
 
 use crate::node::failure::{Failure, FailureCode};
+use crate::ui::attempt::Attempt;
 use crate::ui::components::field::{PassphraseField, Submit};
 use crate::ui::components::notice::FailureNotice;
 use crate::ui::dom;
@@ -13,37 +13,28 @@ use crate::ui::session::session;
 pub fn BackupExport(#[prop(optional, into)] saved: Option<Callback<()>>) -> impl IntoView {
     let session = session();
     let passphrase = RwSignal::new(String::new());
-    let busy = RwSignal::new(false);
-    let failure = RwSignal::new(None::<Failure>);
+    let attempt = Attempt::new();
+    let Attempt { busy, failure } = attempt;
     let send = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
-        if busy.get_untracked() {
-            return;
-        }
-        busy.set(true);
-        failure.set(None);
-        spawn_local(async move {
-            let outcome = session.client().export_backup(passphrase.get_untracked()).await;
-            busy.try_set(false);
-            match outcome {
-                Ok(file) if dom::save_file(&file.file_name, &file.bytes) => {
-                    session.toasts.good(format!("{} was handed to the browser to save.", file.file_name));
-                    session.refresh_me();
-                    passphrase.try_set(String::new());
-                    if let Some(saved) = saved {
-                        saved.try_run(());
-                    }
-                }
-                Ok(_) => {
-                    failure.try_set(Some(Failure::new(
-                        FailureCode::Internal,
-                        "The browser did not take the file.",
-                        "Allow downloads for this page and try again.",
-                    )));
-                }
-                Err(why) => {
-                    failure.try_set(Some(why));
-                }
+        let client = session.client();
+        let sealed = async move {
+            let file = client.export_backup(passphrase.get_untracked()).await?;
+            match dom::save_file(&file.file_name, &file.bytes) {
+                true => Ok(file.file_name),
+                false => Err(Failure::new(
+                    FailureCode::Internal,
+                    "The browser did not take the file.",
+                    "Allow downloads for this page and try again.",
+                )),
+            }
+        };
+        attempt.start(sealed, move |file_name| {
+            session.toasts.good(format!("{file_name} was handed to the browser to save."));
+            session.refresh_me();
+            passphrase.try_set(String::new());
+            if let Some(saved) = saved {
+                saved.try_run(());
             }
         });
     };

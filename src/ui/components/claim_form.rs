@@ -5,6 +5,7 @@ use leptos::task::spawn_local;
 
 use crate::node::api::{Me, ProfileChanges};
 use crate::node::failure::{Failure, FailureCode};
+use crate::ui::attempt::Attempt;
 use crate::ui::components::field::Submit;
 use crate::ui::components::name_field::{NameChoice, NameField};
 use crate::ui::components::notice::FailureNotice;
@@ -16,39 +17,38 @@ use crate::ui::session::{Session, session};
 pub fn ClaimForm(#[prop(optional, into)] suggested: String, claimed: Callback<()>) -> impl IntoView {
     let session = session();
     let choice = NameChoice::new(suggested);
-    let busy = RwSignal::new(false);
-    let failure = RwSignal::new(None::<Failure>);
+    let attempt = Attempt::new();
+    let Attempt { busy, failure } = attempt;
     Effect::new(move |_| {
         choice.text.track();
         failure.set(None);
     });
     let send = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
-        if busy.get_untracked() || choice.text.with_untracked(|text| text.trim().is_empty()) {
+        if choice.text.with_untracked(|text| text.trim().is_empty()) {
             return;
         }
-        busy.set(true);
         let name = choice.text.get_untracked();
-        spawn_local(async move {
+        let taken = async move {
             let outcome = claim(session, name).await;
-            busy.try_set(false);
-            match outcome {
-                Ok(me) => {
-                    let name = me.username.clone().unwrap_or_default();
-                    // First, for this form may leave the page with the next answer.
-                    claimed.try_run(());
-                    session.became(me);
-                    session.celebrated.set(true);
-                    session.toasts.good(format!("{name} is yours. It is saved on this device."));
-                    // Still within what the person asked for with the button.
-                    let _shown_in_settings = dom::persist_storage().await;
-                    session.refresh_status();
-                }
-                Err(why) => {
-                    failure.try_set(Some(why));
-                    session.refresh_me();
-                }
+            if outcome.is_err() {
+                // The person may exist now, without the name.
+                session.refresh_me();
             }
+            outcome
+        };
+        attempt.start(taken, move |me| {
+            let name = me.username.clone().unwrap_or_default();
+            // First, for this form may leave the page with the next answer.
+            claimed.try_run(());
+            session.became(me);
+            session.celebrated.set(true);
+            session.toasts.good(format!("{name} is yours. It is saved on this device."));
+            spawn_local(async move {
+                // Still within what the person asked for with the button.
+                let _shown_in_settings = dom::persist_storage().await;
+                session.refresh_status();
+            });
         });
     };
     view! {

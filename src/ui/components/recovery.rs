@@ -1,9 +1,8 @@
 //! The 24 words: shown once, then three of them asked for. They are forgotten by this page as soon as it lets go of them.
 
 use leptos::prelude::*;
-use leptos::task::spawn_local;
 
-use crate::node::failure::Failure;
+use crate::ui::attempt::Attempt;
 use crate::ui::components::field::{Submit, TextField};
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::notice::{FailureNotice, Notice, NoticeTone};
@@ -24,24 +23,13 @@ enum Stage {
 pub fn RecoveryWords(#[prop(optional, into)] checked: Option<Callback<()>>) -> impl IntoView {
     let session = session();
     let stage = RwSignal::new(Stage::Hidden);
-    let busy = RwSignal::new(false);
-    let failure = RwSignal::new(None::<Failure>);
+    let attempt = Attempt::new();
+    let Attempt { busy, failure } = attempt;
     let show = move |_| {
-        if busy.get_untracked() {
-            return;
-        }
-        busy.set(true);
-        failure.set(None);
-        spawn_local(async move {
-            match session.client().recovery_phrase().await {
-                Ok(phrase) => {
-                    stage.try_set(Stage::Shown(phrase.split_whitespace().map(str::to_owned).collect()));
-                }
-                Err(why) => {
-                    failure.try_set(Some(why));
-                }
-            }
-            busy.try_set(false);
+        let client = session.client();
+        let phrase = async move { client.recovery_phrase().await };
+        attempt.start(phrase, move |phrase| {
+            stage.try_set(Stage::Shown(phrase.split_whitespace().map(str::to_owned).collect()));
         });
     };
     let passed = Callback::new(move |()| {
@@ -115,8 +103,8 @@ fn positions(total: usize) -> Vec<u32> {
 fn Check(positions: Vec<u32>, passed: Callback<()>, again: Callback<()>) -> impl IntoView {
     const IDS: [&str; ASKED] = ["recovery-word-1", "recovery-word-2", "recovery-word-3"];
     let session = session();
-    let busy = RwSignal::new(false);
-    let failure = RwSignal::new(None::<Failure>);
+    let attempt = Attempt::new();
+    let Attempt { busy, failure } = attempt;
     let answers: Vec<(u32, RwSignal<String>)> =
         positions.into_iter().map(|position| (position, RwSignal::new(String::new()))).collect();
     let fields = answers
@@ -128,24 +116,12 @@ fn Check(positions: Vec<u32>, passed: Callback<()>, again: Callback<()>) -> impl
         .collect_view();
     let send = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
-        if busy.get_untracked() {
-            return;
-        }
-        busy.set(true);
-        failure.set(None);
         let words: Vec<(u32, String)> =
             answers.iter().map(|(position, word)| (*position, word.get_untracked().trim().to_lowercase())).collect();
-        spawn_local(async move {
-            match session.client().confirm_recovery_phrase(words).await {
-                Ok(me) => {
-                    session.became(*me);
-                    passed.try_run(());
-                }
-                Err(why) => {
-                    failure.try_set(Some(why));
-                }
-            }
-            busy.try_set(false);
+        let client = session.client();
+        attempt.start(async move { client.confirm_recovery_phrase(words).await }, move |me| {
+            session.became(*me);
+            passed.try_run(());
         });
     };
     view! {

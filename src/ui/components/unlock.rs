@@ -1,9 +1,8 @@
 //! Asks for the passphrase when something needs the locked key; what was asked for then goes on by itself.
 
 use leptos::prelude::*;
-use leptos::task::spawn_local;
 
-use crate::node::failure::Failure;
+use crate::ui::attempt::Attempt;
 use crate::ui::components::field::{PassphraseField, Submit};
 use crate::ui::components::modal::Modal;
 use crate::ui::components::notice::FailureNotice;
@@ -37,26 +36,15 @@ pub fn UnlockForm(
 ) -> impl IntoView {
     let session = session();
     let passphrase = RwSignal::new(String::new());
-    let busy = RwSignal::new(false);
-    let failure = RwSignal::new(None::<Failure>);
+    let attempt = Attempt::new();
+    let Attempt { busy, failure } = attempt;
     let send = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
-        if busy.get_untracked() {
-            return;
-        }
-        busy.set(true);
-        failure.set(None);
-        spawn_local(async move {
-            match session.client().unlock(passphrase.get_untracked()).await {
-                Ok(me) => {
-                    session.became(*me);
-                    done.try_run(());
-                }
-                Err(why) => {
-                    failure.try_set(Some(why));
-                }
-            }
-            busy.try_set(false);
+        let client = session.client();
+        let opened = async move { client.unlock(passphrase.get_untracked()).await };
+        attempt.start(opened, move |me| {
+            session.became(*me);
+            done.try_run(());
         });
     };
     view! {

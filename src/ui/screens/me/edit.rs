@@ -6,7 +6,7 @@ use leptos::task::spawn_local;
 use serde_bytes::ByteBuf;
 
 use crate::node::api::{Me, Profile, ProfileChanges};
-use crate::node::failure::Failure;
+use crate::ui::attempt::Attempt;
 use crate::ui::components::avatar::Avatar;
 use crate::ui::components::field::{Submit, TextArea, TextField};
 use crate::ui::components::icon::{Icon, icon};
@@ -38,8 +38,8 @@ pub fn EditProfile(me: Memo<Me>) -> impl IntoView {
     let bio = RwSignal::new(start.bio.clone().unwrap_or_default());
     let links = RwSignal::new(one_per_line(&start.links));
     let chosen = RwSignal::new(Chosen::Unchanged);
-    let busy = RwSignal::new(false);
-    let failure = RwSignal::new(None::<Failure>);
+    let attempt = Attempt::new();
+    let Attempt { busy, failure } = attempt;
     // Changes from elsewhere (another tab, an undo) show up in fields that were left as they were.
     Effect::new(move |before: Option<Profile>| {
         let now = me.with(|me| me.profile.clone());
@@ -57,11 +57,6 @@ pub fn EditProfile(me: Memo<Me>) -> impl IntoView {
     });
     let send = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
-        if busy.get_untracked() {
-            return;
-        }
-        busy.set(true);
-        failure.set(None);
         let before = me.with_untracked(|me| me.profile.clone());
         let changes = ProfileChanges {
             display_name: Some(display_name.get_untracked().trim().to_owned()),
@@ -73,32 +68,28 @@ pub fn EditProfile(me: Memo<Me>) -> impl IntoView {
                 Chosen::New { bytes, .. } => Some(ByteBuf::from(bytes)),
             },
         };
-        spawn_local(async move {
+        let client = session.client();
+        let saved = async move {
             let old_picture = match (&changes.avatar, &before.avatar) {
-                (Some(_), Some(cid)) => session.client().block(cid.clone()).await.ok().flatten().map(|b| b.bytes),
+                (Some(_), Some(cid)) => client.block(cid.clone()).await.ok().flatten().map(|b| b.bytes),
                 _ => None,
             };
             let picture_changed = changes.avatar.is_some();
-            match session.client().update_profile(changes).await {
-                Ok(me) => {
-                    session.became(*me);
-                    chosen.try_set(Chosen::Unchanged);
-                    let undo = ProfileChanges {
-                        display_name: Some(before.display_name.unwrap_or_default()),
-                        bio: Some(before.bio.unwrap_or_default()),
-                        links: Some(before.links),
-                        avatar: picture_changed.then(|| ByteBuf::from(old_picture.unwrap_or_default())),
-                    };
-                    session.toasts.with_undo(
-                        "Profile saved on this device.",
-                        Callback::new(move |()| put_back(session, undo.clone())),
-                    );
-                }
-                Err(why) => {
-                    failure.try_set(Some(why));
-                }
-            }
-            busy.try_set(false);
+            let me = client.update_profile(changes).await?;
+            Ok((me, before, picture_changed, old_picture))
+        };
+        attempt.start(saved, move |(me, before, picture_changed, old_picture)| {
+            session.became(*me);
+            chosen.try_set(Chosen::Unchanged);
+            let undo = ProfileChanges {
+                display_name: Some(before.display_name.unwrap_or_default()),
+                bio: Some(before.bio.unwrap_or_default()),
+                links: Some(before.links),
+                avatar: picture_changed.then(|| ByteBuf::from(old_picture.unwrap_or_default())),
+            };
+            session
+                .toasts
+                .with_undo("Profile saved on this device.", Callback::new(move |()| put_back(session, undo.clone())));
         });
     };
     view! {

@@ -5,7 +5,7 @@ use leptos::task::spawn_local;
 use leptos_router::hooks::use_query_map;
 
 use crate::node::api::{Me, ProfileChanges};
-use crate::node::failure::Failure;
+use crate::ui::attempt::Attempt;
 use crate::ui::components::claim_form::ClaimForm;
 use crate::ui::components::field::Submit;
 use crate::ui::components::modal::Modal;
@@ -39,8 +39,8 @@ fn Rename(me: Memo<Me>) -> impl IntoView {
     let session = session();
     let query = use_query_map();
     let choice = NameChoice::new(query.with_untracked(|query| query.get("rename")).unwrap_or_default());
-    let busy = RwSignal::new(false);
-    let failure = RwSignal::new(None::<Failure>);
+    let attempt = Attempt::new();
+    let Attempt { busy, failure } = attempt;
     let giving_up = RwSignal::new(false);
     Effect::new(move |_| {
         choice.text.track();
@@ -49,24 +49,16 @@ fn Rename(me: Memo<Me>) -> impl IntoView {
     let current = move || me.with(|me| me.username.clone()).unwrap_or_default();
     let send = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
-        if busy.get_untracked() || !choice.can_be_claimed() {
+        if !choice.can_be_claimed() {
             return;
         }
-        busy.set(true);
-        spawn_local(async move {
-            let outcome = session.client().rename(choice.text.get_untracked()).await;
-            busy.try_set(false);
-            match outcome {
-                Ok(me) => {
-                    let name = me.username.clone().unwrap_or_default();
-                    choice.text.try_set(String::new());
-                    session.became(*me);
-                    session.toasts.good(format!("You are {name} now. Your old name leads here."));
-                }
-                Err(why) => {
-                    failure.try_set(Some(why));
-                }
-            }
+        let client = session.client();
+        let renamed = async move { client.rename(choice.text.get_untracked()).await };
+        attempt.start(renamed, move |me| {
+            let name = me.username.clone().unwrap_or_default();
+            choice.text.try_set(String::new());
+            session.became(*me);
+            session.toasts.good(format!("You are {name} now. Your old name leads here."));
         });
     };
     view! {
@@ -100,33 +92,20 @@ fn Rename(me: Memo<Me>) -> impl IntoView {
 #[component]
 fn GiveUp(name: String, leave: Callback<()>) -> impl IntoView {
     let session = session();
-    let busy = RwSignal::new(false);
-    let failure = RwSignal::new(None::<Failure>);
+    let attempt = Attempt::new();
+    let Attempt { busy, failure } = attempt;
     let old = StoredValue::new(name.clone());
     let send = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
-        if busy.get_untracked() {
-            return;
-        }
-        busy.set(true);
-        failure.set(None);
-        spawn_local(async move {
-            let name = old.get_value();
-            match session.client().release_username().await {
-                Ok(me) => {
-                    leave.try_run(());
-                    session.became(*me);
-                    let undo = Callback::new({
-                        let name = name.clone();
-                        move |()| take_back(session, name.clone())
-                    });
-                    session.toasts.with_undo(format!("{name} is given up."), undo);
-                }
-                Err(why) => {
-                    failure.try_set(Some(why));
-                }
-            }
-            busy.try_set(false);
+        let (client, name) = (session.client(), old.get_value());
+        attempt.start(async move { client.release_username().await }, move |me| {
+            leave.try_run(());
+            session.became(*me);
+            let undo = Callback::new({
+                let name = name.clone();
+                move |()| take_back(session, name.clone())
+            });
+            session.toasts.with_undo(format!("{name} is given up."), undo);
         });
     };
     view! {

@@ -1,9 +1,8 @@
 //! Removing the key from this device, behind a typed confirmation.
 
 use leptos::prelude::*;
-use leptos::task::spawn_local;
 
-use crate::node::failure::Failure;
+use crate::ui::attempt::Attempt;
 use crate::ui::components::field::{Submit, TextField};
 use crate::ui::components::modal::Modal;
 use crate::ui::components::notice::{FailureNotice, Notice, NoticeTone};
@@ -45,32 +44,22 @@ fn Confirm(leave: Callback<()>) -> impl IntoView {
     });
     let expected = name.unwrap_or_else(|| WORD.to_owned());
     let typed = RwSignal::new(String::new());
-    let busy = RwSignal::new(false);
-    let failure = RwSignal::new(None::<Failure>);
+    let attempt = Attempt::new();
+    let Attempt { busy, failure } = attempt;
     let matches = {
         let expected = expected.clone();
         Signal::derive(move || typed.with(|typed| typed.trim() == expected))
     };
     let send = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
-        if busy.get_untracked() || !matches.get_untracked() {
+        if !matches.get_untracked() {
             return;
         }
-        busy.set(true);
-        failure.set(None);
-        let did = did.clone();
-        spawn_local(async move {
-            match session.client().forget_identity(did).await {
-                Ok(me) => {
-                    leave.try_run(());
-                    session.became(*me);
-                    session.toasts.good("Forgotten. This device has no key any more.");
-                }
-                Err(why) => {
-                    failure.try_set(Some(why));
-                }
-            }
-            busy.try_set(false);
+        let (client, did) = (session.client(), did.clone());
+        attempt.start(async move { client.forget_identity(did).await }, move |me| {
+            leave.try_run(());
+            session.became(*me);
+            session.toasts.good("Forgotten. This device has no key any more.");
         });
     };
     view! {

@@ -1,10 +1,9 @@
 //! The passphrase that seals the key on this device: set, change, take away, lock and unlock.
 
 use leptos::prelude::*;
-use leptos::task::spawn_local;
 
 use crate::node::api::Protection;
-use crate::node::failure::Failure;
+use crate::ui::attempt::Attempt;
 use crate::ui::components::field::{PassphraseField, Submit};
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::notice::FailureNotice;
@@ -43,27 +42,14 @@ pub fn Lock(has_key: Memo<bool>) -> impl IntoView {
 #[component]
 fn Open() -> impl IntoView {
     let session = session();
-    let busy = RwSignal::new(false);
-    let failure = RwSignal::new(None::<Failure>);
+    let attempt = Attempt::new();
+    let Attempt { busy, failure } = attempt;
     let run = move |remove: bool| {
-        if busy.get_untracked() {
-            return;
-        }
-        busy.set(true);
-        failure.set(None);
-        spawn_local(async move {
-            let client = session.client();
-            let outcome = if remove { client.set_passphrase(None).await } else { client.lock().await };
-            busy.try_set(false);
-            match outcome {
-                Ok(me) => {
-                    session.became(*me);
-                    session.toasts.good(if remove { "The passphrase is taken away." } else { "Locked." });
-                }
-                Err(why) => {
-                    failure.try_set(Some(why));
-                }
-            }
+        let client = session.client();
+        let changed = async move { if remove { client.set_passphrase(None).await } else { client.lock().await } };
+        attempt.start(changed, move |me| {
+            session.became(*me);
+            session.toasts.good(if remove { "The passphrase is taken away." } else { "Locked." });
         });
     };
     view! {
@@ -89,28 +75,16 @@ fn Open() -> impl IntoView {
 fn SetPassphrase(label: &'static str, action: &'static str, done: &'static str) -> impl IntoView {
     let session = session();
     let passphrase = RwSignal::new(String::new());
-    let busy = RwSignal::new(false);
-    let failure = RwSignal::new(None::<Failure>);
+    let attempt = Attempt::new();
+    let Attempt { busy, failure } = attempt;
     let send = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
-        if busy.get_untracked() {
-            return;
-        }
-        busy.set(true);
-        failure.set(None);
-        spawn_local(async move {
-            let outcome = session.client().set_passphrase(Some(passphrase.get_untracked())).await;
-            busy.try_set(false);
-            match outcome {
-                Ok(me) => {
-                    passphrase.try_set(String::new());
-                    session.became(*me);
-                    session.toasts.good(done);
-                }
-                Err(why) => {
-                    failure.try_set(Some(why));
-                }
-            }
+        let client = session.client();
+        let sealed = async move { client.set_passphrase(Some(passphrase.get_untracked())).await };
+        attempt.start(sealed, move |me| {
+            passphrase.try_set(String::new());
+            session.became(*me);
+            session.toasts.good(done);
         });
     };
     view! {

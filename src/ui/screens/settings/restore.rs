@@ -2,9 +2,9 @@
 
 use leptos::html;
 use leptos::prelude::*;
-use leptos::task::spawn_local;
 
 use crate::node::failure::{Failure, FailureCode};
+use crate::ui::attempt::Attempt;
 use crate::ui::components::field::{PassphraseField, Submit, TextArea};
 use crate::ui::components::notice::{FailureNotice, Notice, NoticeTone};
 use crate::ui::session::session;
@@ -34,48 +34,41 @@ fn Import() -> impl IntoView {
     let input = NodeRef::<html::Input>::new();
     let chosen = RwSignal::new(None::<String>);
     let passphrase = RwSignal::new(String::new());
-    let busy = RwSignal::new(false);
-    let failure = RwSignal::new(None::<Failure>);
+    let attempt = Attempt::new();
+    let Attempt { busy, failure } = attempt;
     let file = move || input.get_untracked().and_then(|input| input.files()).and_then(|files| files.get(0));
     let send = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
-        let Some(file) = file().filter(|_| !busy.get_untracked()) else {
+        let Some(file) = file() else {
             return;
         };
-        busy.set(true);
-        failure.set(None);
-        spawn_local(async move {
-            let outcome = match dom::bytes_of(&file).await {
-                Ok(bytes) => session.client().import_backup(bytes, passphrase.get_untracked()).await,
-                Err(_) => Err(Failure::new(
+        let client = session.client();
+        let imported = async move {
+            let bytes = dom::bytes_of(&file).await.map_err(|_| {
+                Failure::new(
                     FailureCode::BackupDamaged,
                     "The browser could not read this file.",
                     "Choose it again, or try another copy.",
-                )),
-            };
-            busy.try_set(false);
-            match outcome {
-                Ok(imported) => {
-                    passphrase.try_set(String::new());
-                    chosen.try_set(None);
-                    if let Some(Some(input)) = input.try_get_untracked() {
-                        input.set_value("");
-                    }
-                    let told = match imported.new_changes {
-                        0 => "The backup holds nothing that was not here already.".to_owned(),
-                        new => format!(
-                            "{} from the backup of {} brought here.",
-                            text::count(new, "change", "changes"),
-                            time::exact(imported.exported_at),
-                        ),
-                    };
-                    session.became(*imported.me);
-                    session.toasts.good(told);
-                }
-                Err(why) => {
-                    failure.try_set(Some(why));
-                }
+                )
+            })?;
+            client.import_backup(bytes, passphrase.get_untracked()).await
+        };
+        attempt.start(imported, move |imported| {
+            passphrase.try_set(String::new());
+            chosen.try_set(None);
+            if let Some(Some(input)) = input.try_get_untracked() {
+                input.set_value("");
             }
+            let told = match imported.new_changes {
+                0 => "The backup holds nothing that was not here already.".to_owned(),
+                new => format!(
+                    "{} from the backup of {} brought here.",
+                    text::count(new, "change", "changes"),
+                    time::exact(imported.exported_at),
+                ),
+            };
+            session.became(*imported.me);
+            session.toasts.good(told);
         });
     };
     view! {
@@ -113,33 +106,24 @@ fn Import() -> impl IntoView {
 fn FromWords() -> impl IntoView {
     let session = session();
     let phrase = RwSignal::new(String::new());
-    let busy = RwSignal::new(false);
-    let failure = RwSignal::new(None::<Failure>);
+    let attempt = Attempt::new();
+    let Attempt { busy, failure } = attempt;
     let words = Memo::new(move |_| phrase.with(|phrase| phrase.split_whitespace().count()));
     let send = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
-        if busy.get_untracked() {
-            return;
-        }
-        busy.set(true);
-        failure.set(None);
-        spawn_local(async move {
-            let outcome = session.client().restore_from_phrase(phrase.get_untracked()).await;
-            busy.try_set(false);
-            match outcome {
-                Ok(me) => {
-                    phrase.try_set(String::new());
-                    let told = match &me.username {
-                        Some(name) => format!("Welcome back, {name}."),
-                        None => "Your key is here. Your name follows once your registry arrives, from a backup file or from a peer.".to_owned(),
-                    };
-                    session.became(*me);
-                    session.toasts.good(told);
+        let client = session.client();
+        let restored = async move { client.restore_from_phrase(phrase.get_untracked()).await };
+        attempt.start(restored, move |me| {
+            phrase.try_set(String::new());
+            let told = match &me.username {
+                Some(name) => format!("Welcome back, {name}."),
+                None => {
+                    "Your key is here. Your name follows once your registry arrives, from a backup file or from a peer."
+                        .to_owned()
                 }
-                Err(why) => {
-                    failure.try_set(Some(why));
-                }
-            }
+            };
+            session.became(*me);
+            session.toasts.good(told);
         });
     };
     view! {
