@@ -2,13 +2,14 @@
 # make test   set up what is missing, run every layer of tests
 # make dev    serve with automatic rebuild and reload
 # make lint   formatting and lints only
+# make simulate SEEDS=1000 NODES=200   swarms of nodes against partitions, loss and liars
 # make bench  native benchmarks; make bench-page: the page's, in Chromium
 # make clean  remove what was built (the tools stay)
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := run
-.PHONY: run build serve test dev lint test-native test-browser test-e2e e2e-build screenshots bench bench-page clean setup setup-test
+.PHONY: run build serve test dev lint test-native test-browser test-e2e e2e-build screenshots simulate bench bench-page clean setup setup-test
 
 ENV := . scripts/env.sh;
 HTTP ?= 127.0.0.1:8080
@@ -70,6 +71,12 @@ test-e2e: e2e-build
 # Pictures of every page, for looking at: make screenshots FOLDER=/tmp/pictures
 screenshots: e2e-build
 	@$(ENV) node scripts/screenshots.mjs $(FOLDER)
+
+# FIRST=n begins with seed n; one seed again: make simulate SEEDS=1 FIRST=n NODES=200
+simulate: setup
+	$(STEP) 'Simulated swarms'
+	@$(ENV) SIMULATED_SEEDS=$(or $(SEEDS),20) SIMULATED_NODES=$(or $(NODES),200) FIRST_SEED=$(or $(FIRST),1) \
+		cargo test --locked --profile bench --test it convergence_as_long_as_asked -- --nocapture
 
 bench: setup
 	$(STEP) 'Native benchmarks'

@@ -2,6 +2,7 @@
 //!
 //! # Where to start
 //! - what is said and signed: [`registry`]; who holds a name: [`registry::ownership`]
+//! - how two replicas become one: [`sync::session`]
 //! - what can be asked of a running registry: [`node::api`]
 //! - the page: `ui`, started by `src/main.rs`; its script interface: `embed` (both browser only)
 //! - the native program: `native`, started by `src/bin/gen-registry.rs`
@@ -10,9 +11,10 @@
 //! | layer | may import |
 //! |---|---|
 //! | [`registry`] | nothing else of the crate; pure |
+//! | [`sync`] | registry |
 //! | [`platform`] | `registry`'s time values and sealing |
 //! | [`store`] | registry, platform |
-//! | [`node`] | registry, store, platform; never ui |
+//! | [`node`] | registry, sync, store, platform; never ui |
 //! | `embed` | `node`'s commands, answers and events |
 //! | `ui` | `node`'s commands, answers and events; never store or registry |
 //! | `native` | registry, node, store |
@@ -27,5 +29,6 @@ pub mod node;
 pub mod platform;
 pub mod registry;
 pub mod store;
+pub mod sync;
 #[cfg(target_arch = "wasm32")]
 pub mod ui;

@@ -5,6 +5,7 @@
 //!
 //! - what can be asked: [`api`]; a handle for the page: [`client`]
 //! - writing: `write`; the key and its lock: `keeper`; questions: `people`; backups: `backup`
+//! - what peers get and bring: `replication`
 
 mod admit;
 pub mod api;
@@ -14,6 +15,7 @@ pub mod failure;
 mod keeper;
 pub mod link;
 mod people;
+mod replication;
 #[cfg(target_arch = "wasm32")]
 pub mod tabs;
 mod wording;
@@ -90,6 +92,8 @@ pub struct Node {
     /// Held while something is written: one write at a time.
     writing: async_lock::Mutex<()>,
     listeners: RefCell<Vec<(u64, Listener)>>,
+    /// Whoever announces own new changes to peers.
+    announcer: RefCell<Option<replication::Announcer>>,
 }
 
 struct State {
@@ -148,6 +152,7 @@ impl Node {
             state: RefCell::new(state),
             writing: async_lock::Mutex::new(()),
             listeners: RefCell::default(),
+            announcer: RefCell::default(),
         };
         for found in damaged.iter().chain(&broken_people) {
             node.set_aside(found).await;

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::node::api::*;
 use crate::node::{Node, wording};
 use crate::registry::digest::{block_cid, bytes_from_hex};
-use crate::registry::document::{Admitted, ChangeError, Document, Rejection, SignedChange, Snapshot, VerifiedChange};
+use crate::registry::document::{
+    Admitted, ChangeError, Document, Place, Rejection, SignedChange, Snapshot, VerifiedChange,
+};
 use crate::registry::identity::Identity;
 use crate::registry::index::PersonRecord;
 use crate::registry::limits::BLOCK_MAX_BYTES;
@@ -13,6 +15,7 @@ use crate::registry::name::Username;
 use crate::registry::time::Timestamp;
 use crate::store::records::{Damaged, Found, put};
 use crate::store::{Batch, Durability, StoreError, Table, Write};
+use crate::sync::session::Verdict;
 
 /// After so many changes a document is stored in one piece again.
 const SNAPSHOT_EVERY: usize = 32;
@@ -28,6 +31,8 @@ pub struct AdmissionReport {
     /// Waiting for what they depend on; not stored.
     pub waiting: usize,
     pub refused: Vec<RefusedChange>,
+    /// What became of each change, in the order in which they were given.
+    pub verdicts: Vec<Verdict>,
 }
 
 /// A change that was not taken in, and why. It changed nothing.
@@ -35,6 +40,16 @@ pub struct AdmissionReport {
 pub enum RefusedChange {
     Invalid { owner: Identity, why: ChangeError },
     Rejected { owner: Identity, why: Rejection },
+}
+
+/// A change and where it stood among those that were given.
+type Numbered = (usize, VerifiedChange);
+
+impl AdmissionReport {
+    fn refuse(&mut self, number: usize, refused: RefusedChange) {
+        self.verdicts[number] = Verdict::Rejected(refused.rule());
+        self.refused.push(refused);
+    }
 }
 
 impl Node {
@@ -110,6 +125,7 @@ impl Node {
         record.changes = document.changes() as u64;
         record.bytes = document.bytes() as u64;
         record.updated_at = now;
+        record.changed_at = Some(document.changed_at());
         record
     }
 
@@ -155,15 +171,16 @@ impl Node {
     /// Takes in changes of any owners, in slices. Each is verified first; a bad one harms no other.
     pub async fn admit(&self, changes: Vec<SignedChange>) -> Result<AdmissionReport, Failure> {
         let mut report = AdmissionReport::default();
-        let mut by_owner: BTreeMap<Identity, Vec<VerifiedChange>> = BTreeMap::new();
-        for change in changes {
+        let mut by_owner: BTreeMap<Identity, Vec<Numbered>> = BTreeMap::new();
+        for (number, change) in changes.into_iter().enumerate() {
             let owner = change.owner;
+            report.verdicts.push(Verdict::Known);
             match change.verify(&self.network.topic) {
-                Ok(verified) => by_owner.entry(owner).or_default().push(verified),
-                Err(why) => report.refused.push(RefusedChange::Invalid { owner, why }),
+                Ok(verified) => by_owner.entry(owner).or_default().push((number, verified)),
+                Err(why) => report.refuse(number, RefusedChange::Invalid { owner, why }),
             }
         }
-        let owners: Vec<(Identity, Vec<VerifiedChange>)> = by_owner.into_iter().collect();
+        let owners: Vec<(Identity, Vec<Numbered>)> = by_owner.into_iter().collect();
         for slice in owners.chunks(ADMIT_SLICE) {
             let mut batch = Vec::new();
             let mut records = Vec::new();
@@ -180,31 +197,55 @@ impl Node {
     async fn admit_to(
         &self,
         owner: &Identity,
-        changes: &[VerifiedChange],
+        changes: &[Numbered],
         report: &mut AdmissionReport,
         batch: &mut Batch,
         records: &mut Vec<PersonRecord>,
     ) -> Result<(), Failure> {
+        // Nothing more comes of a document whose fork is proven.
+        if self.state.borrow().index.person(owner).is_some_and(|person| person.forked) {
+            report.known += changes.len();
+            return Ok(());
+        }
         let mut document = self.load_document(owner).await.map_err(wording::store_failed)?;
         let before = document.changes();
         let mut waiting = BTreeMap::new();
         let mut applied = Vec::new();
-        for change in changes {
+        let mut fork = None;
+        for (number, change) in changes {
             match document.admit(change.clone()) {
-                Ok(Admitted::Applied { .. }) => applied.push(change.clone()),
-                Ok(Admitted::Waiting) => drop(waiting.insert(change.place().clone(), change.clone())),
+                Ok(Admitted::Applied { .. }) => applied.push((*number, change.clone())),
+                Ok(Admitted::Waiting) => drop(waiting.insert(change.place().clone(), (*number, change.clone()))),
                 Ok(Admitted::Known) => report.known += 1,
-                Err(why) => report.refused.push(RefusedChange::Rejected { owner: *owner, why }),
+                Err(why) => {
+                    if matches!(why, Rejection::Fork(_)) {
+                        fork = Some(change);
+                    }
+                    report.refuse(*number, RefusedChange::Rejected { owner: *owner, why });
+                }
             }
         }
         // What waited and was applied in the end is stored; what still waits will be sent again.
-        let (still, freed): (Vec<_>, Vec<_>) = waiting.into_values().partition(|change| document.is_waiting(change));
-        applied.extend(freed.into_iter().filter(|change| document.is_known(change)));
+        let (still, freed): (Vec<_>, Vec<_>) =
+            waiting.into_values().partition(|(_, change)| document.is_waiting(change));
+        applied.extend(freed.into_iter().filter(|(_, change)| document.is_known(change)));
+        still.iter().for_each(|(number, _)| report.verdicts[*number] = Verdict::Waiting);
+        applied.iter().for_each(|(number, _)| report.verdicts[*number] = Verdict::Admitted);
         report.waiting += still.len();
         report.admitted += applied.len();
-        if !applied.is_empty() {
-            let (writes, record) = self.document_writes(&document, before, &applied);
+        let applied: Vec<VerifiedChange> = applied.into_iter().map(|(_, change)| change).collect();
+        let proof = match fork {
+            Some(change) => self.fork_proof(change, changes).await.map_err(wording::store_failed)?,
+            None => Vec::new(),
+        };
+        if !applied.is_empty() || !proof.is_empty() {
+            let (writes, mut record) = self.document_writes(&document, before, &applied);
             batch.extend(writes);
+            if !proof.is_empty() {
+                record.forked = true;
+                batch.push(person_write(&record));
+                batch.extend(proof);
+            }
             records.push(record);
         }
         if self.identity() == Some(*owner) {
@@ -236,9 +277,12 @@ impl Node {
 
 /// The key of a change: owner, writing session, number. Sorted, a session's changes stand in their order.
 fn change_write(change: &VerifiedChange) -> Write {
-    let actor: String = change.place().actor.iter().map(|byte| format!("{byte:02x}")).collect();
-    let key = format!("{}/{actor}/{:08}", change.owner().to_hex(), change.place().seq);
-    put(Table::Changes, &key, change.signed())
+    put(Table::Changes, &change_key(&change.owner(), change.place()), change.signed())
+}
+
+pub(super) fn change_key(owner: &Identity, place: &Place) -> String {
+    let actor: String = place.actor.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{}/{actor}/{:08}", owner.to_hex(), place.seq)
 }
 
 fn person_write(record: &PersonRecord) -> Write {

@@ -199,11 +199,13 @@ impl Node {
             batch.push(put(Table::Blocks, &cid.to_string(), &serde_bytes::Bytes::new(bytes)));
         }
         let mut person = None;
+        let mut made = None;
         if !draft.edits.is_empty() {
             let actor = self.state.borrow().actor;
             let change = document.edit(&signer, &self.network.topic, &actor, now, &draft.edits).map_err(edit_failed)?;
-            let (writes, record) = self.document_writes(&document, before, &[change]);
+            let (writes, record) = self.document_writes(&document, before, std::slice::from_ref(&change));
             batch.extend(writes);
+            made = Some(change);
             person = Some(record);
         }
         // A copy was written to: when the store refuses, the resident document is still the old one.
@@ -219,6 +221,9 @@ impl Node {
         match person {
             Some(record) => self.show(vec![record]),
             None => self.tell(&Event::MeChanged),
+        }
+        if let Some(change) = made {
+            self.tell_own_change(change.signed());
         }
         Ok(())
     }

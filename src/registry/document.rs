@@ -166,6 +166,12 @@ impl SignedChange {
         self.recall()
     }
 
+    /// The place that the change claims for itself. Nothing is verified.
+    pub fn place(&self) -> Result<Place, ChangeError> {
+        let header = chunk::parse(&self.bytes)?;
+        Ok(Place { actor: header.actor, seq: header.seq })
+    }
+
     /// For a change that this node verified before it wrote it down: the form only.
     pub fn recall(self) -> Result<VerifiedChange, ChangeError> {
         let header = chunk::parse(&self.bytes)?;
@@ -241,6 +247,19 @@ impl Document {
             self.automerge.get_heads().into_iter().map(|head| Digest::from_bytes(head.0)).collect();
         heads.sort_unstable();
         heads
+    }
+
+    /// The newest change's own date in seconds: the same wherever the same changes are.
+    pub fn changed_at(&self) -> u64 {
+        let heads = self.automerge.get_heads();
+        let dates = heads.iter().filter_map(|head| self.automerge.get_change_meta_by_hash(head));
+        dates.map(|change| u64::try_from(change.timestamp).unwrap_or(0)).max().unwrap_or(0)
+    }
+
+    /// The places of all applied changes, each after those it depends on.
+    pub fn places(&self) -> Vec<Place> {
+        let place = |change: Change| Place { actor: change.actor_id().to_bytes().to_vec(), seq: change.seq() };
+        self.automerge.get_changes(&[]).into_iter().map(place).collect()
     }
 
     /// The present state, as far as it keeps to the schema and the limits.

@@ -27,6 +27,10 @@ pub struct PersonRecord {
     pub changes: u64,
     pub bytes: u64,
     pub updated_at: Timestamp,
+    /// The newest change's own date in seconds; none in records from before it was kept.
+    pub changed_at: Option<u64>,
+    /// This person is proven to have signed two changes for one place: nothing they say counts any more.
+    pub forked: bool,
 }
 
 /// [`PersonRecord`] in its stored form.
@@ -40,6 +44,10 @@ pub struct StoredPerson {
     changes: u64,
     bytes: u64,
     updated_at: Timestamp,
+    #[serde(default)]
+    changed_at: Option<u64>,
+    #[serde(default)]
+    forked: bool,
 }
 
 /// Everybody.
@@ -75,6 +83,8 @@ impl PersonRecord {
             changes: 0,
             bytes: 0,
             updated_at: Timestamp::default(),
+            changed_at: None,
+            forked: false,
         }
     }
 
@@ -87,6 +97,8 @@ impl PersonRecord {
             changes: self.changes,
             bytes: self.bytes,
             updated_at: self.updated_at,
+            changed_at: self.changed_at,
+            forked: self.forked,
         }
     }
 
@@ -102,6 +114,8 @@ impl PersonRecord {
             changes: stored.changes,
             bytes: stored.bytes,
             updated_at: stored.updated_at,
+            changed_at: stored.changed_at,
+            forked: stored.forked,
         })
     }
 
@@ -130,10 +144,7 @@ impl Index {
     /// Adds or replaces a person and settles every name that this touches. Returns the people whose name, history or
     /// profile may read differently now.
     pub fn put(&mut self, record: PersonRecord, now: Timestamp) -> BTreeSet<Identity> {
-        let mut touched = BTreeSet::new();
-        for fact in &record.facts {
-            touched.extend(self.evidence.add(fact));
-        }
+        let touched = self.weigh(&record);
         let identity = record.identity;
         self.people.insert(identity, record);
         let mut people = self.settle(&touched, now);
@@ -145,12 +156,27 @@ impl Index {
     pub fn put_all(&mut self, records: impl IntoIterator<Item = PersonRecord>, now: Timestamp) {
         let mut touched = BTreeSet::new();
         for record in records {
-            for fact in &record.facts {
-                touched.extend(self.evidence.add(fact));
-            }
+            touched.extend(self.weigh(&record));
             self.people.insert(record.identity, record);
         }
         self.settle(&touched, now);
+    }
+
+    /// Adds what a person says to the evidence.
+    fn weigh(&mut self, record: &PersonRecord) -> BTreeSet<NameKey> {
+        let mut touched = BTreeSet::new();
+        for fact in &record.facts {
+            touched.extend(self.evidence.add(fact));
+        }
+        if record.forked {
+            touched.extend(self.evidence.discredit(record.identity));
+        }
+        touched
+    }
+
+    /// Everybody, in no order.
+    pub fn people(&self) -> impl Iterator<Item = &PersonRecord> {
+        self.people.values()
     }
 
     /// Lets claims count whose date has come.

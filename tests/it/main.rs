@@ -3,11 +3,14 @@
 
 mod admission;
 mod claims;
+mod convergence;
 mod layers;
 mod ownership;
 mod pack;
 mod people;
 mod profile;
+mod replication;
 mod serve;
 mod stores;
+mod swarm;
 mod verdicts;

@@ -26,6 +26,8 @@ pub struct Evidence {
     releases: HashMap<Digest, BTreeMap<Digest, (Identity, Timestamp)>>,
     /// For any fact: each witness's earliest sight of it.
     receipts: HashMap<Digest, BTreeMap<Identity, Timestamp>>,
+    /// Authors with a proven fork.
+    discredited: BTreeSet<Identity>,
 }
 
 #[derive(Clone, Debug)]
@@ -78,6 +80,15 @@ impl Evidence {
         }
     }
 
+    /// From now on no claim of `author` counts. Who shows different histories to different people can't be resolved
+    /// to one registry by any rule over a bounded part of them; that there are two is the one thing all can agree on.
+    pub fn discredit(&mut self, author: Identity) -> BTreeSet<NameKey> {
+        if !self.discredited.insert(author) {
+            return BTreeSet::new();
+        }
+        self.claims.values().filter(|claim| claim.author == author).map(|claim| claim.key.clone()).collect()
+    }
+
     /// A claim's own name, and every username of its author: a newer one releases the older ones.
     pub(crate) fn names_touched_by(&self, claim: &Digest) -> BTreeSet<NameKey> {
         let Some(claim) = self.claims.get(claim) else { return BTreeSet::new() };
@@ -111,7 +122,7 @@ impl Evidence {
     }
 
     fn candidate(&self, hash: &Digest, observed_at: Timestamp) -> Option<Candidate> {
-        let claim = self.claims.get(hash)?;
+        let claim = self.claims.get(hash).filter(|claim| !self.discredited.contains(&claim.author))?;
         let position = self.position(hash, claim.claimed_at);
         Some(Candidate {
             hash: *hash,

@@ -1,0 +1,192 @@
+//! What a node gives to peers and takes from them: summaries, vectors and pages for a [`Session`], verdicts on what came.
+//!
+//! It speaks to nobody; it reads and writes the store, and tells whoever announces when there is something new.
+//!
+//! [`Session`]: crate::sync::session::Session
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use crate::node::admit::change_key;
+use crate::node::api::Failure;
+use crate::node::{Node, RefusedChange, wording};
+use crate::registry::digest::Digest;
+use crate::registry::document::{ChangeError, Place, Rejection as DocumentRejection, SignedChange, VerifiedChange};
+use crate::registry::fact::SignedFact;
+use crate::registry::identity::Identity;
+use crate::registry::name::Username;
+use crate::registry::ownership::NameState;
+use crate::store::records::{Found, put};
+use crate::store::{Batch, StoreError, Table};
+use crate::sync::rejection::Rejection;
+use crate::sync::vector::{DocumentSummary, DocumentVector, beyond, change_weight};
+
+/// Is told every own change once it is stored.
+pub type Announcer = Rc<dyn Fn(&SignedChange)>;
+
+impl RefusedChange {
+    /// The rule of the protocol that its sender broke.
+    pub fn rule(&self) -> Rejection {
+        match self {
+            Self::Invalid { why: ChangeError::Forged, .. } => Rejection::Forged,
+            Self::Invalid { .. } => Rejection::BadChange,
+            Self::Rejected { why: DocumentRejection::Fork(_), .. } => Rejection::Fork,
+            Self::Rejected { .. } => Rejection::Refused,
+        }
+    }
+}
+
+impl Node {
+    /// Has every own new change told to `announcer`, after it was stored.
+    pub fn announce_through(&self, announcer: Announcer) {
+        *self.announcer.borrow_mut() = Some(announcer);
+    }
+
+    pub(super) fn tell_own_change(&self, change: &SignedChange) {
+        let announcer = self.announcer.borrow().clone();
+        if let Some(announcer) = announcer {
+            announcer(change);
+        }
+    }
+
+    /// Every document here in a few bytes.
+    pub async fn document_summaries(&self) -> Result<Vec<DocumentSummary>, Failure> {
+        let mut summaries: Vec<(DocumentSummary, bool)> = self
+            .state
+            .borrow()
+            .index
+            .people()
+            .filter(|person| person.changes > 0 || person.forked)
+            .map(|person| {
+                let summary = DocumentSummary {
+                    owner: person.identity,
+                    changed_at: person.changed_at.unwrap_or(0),
+                    heads: person.heads.clone(),
+                    forked: person.forked,
+                };
+                (summary, person.changed_at.is_none())
+            })
+            .collect();
+        for (summary, _) in summaries.iter_mut().filter(|(_, undated)| *undated) {
+            let document = self.load_document(&summary.owner).await.map_err(wording::store_failed)?;
+            summary.changed_at = document.changed_at();
+        }
+        Ok(summaries.into_iter().map(|(summary, _)| summary).collect())
+    }
+
+    /// The newest changes of a document here.
+    pub fn heads(&self, owner: &Identity) -> Vec<Digest> {
+        self.state.borrow().index.person(owner).map(|person| person.heads.clone()).unwrap_or_default()
+    }
+
+    /// Who holds a name here and why others do not.
+    pub fn name_state(&self, name: &Username) -> Option<NameState> {
+        self.state.borrow().index.state(name).cloned()
+    }
+
+    /// Everything that was ever said in a person's document, for a witness to look at.
+    pub fn facts_of(&self, owner: &Identity) -> Vec<SignedFact> {
+        self.state.borrow().index.person(owner).map(|person| person.facts.clone()).unwrap_or_default()
+    }
+
+    fn is_forked(&self, owner: &Identity) -> bool {
+        self.state.borrow().index.person(owner).is_some_and(|person| person.forked)
+    }
+
+    /// What is here of each of these documents.
+    pub async fn version_vectors(&self, owners: &[Identity]) -> Result<Vec<DocumentVector>, Failure> {
+        let mut vectors = Vec::with_capacity(owners.len());
+        for owner in owners {
+            vectors.push(self.version_vector(owner).await.map_err(wording::store_failed)?);
+        }
+        Ok(vectors)
+    }
+
+    async fn version_vector(&self, owner: &Identity) -> Result<DocumentVector, StoreError> {
+        if self.is_forked(owner) {
+            return Ok(DocumentVector { forked: true, ..DocumentVector::nothing(*owner) });
+        }
+        let history = self.history(owner).await?;
+        Ok(DocumentVector::of(*owner, &history, false))
+    }
+
+    /// One page of what replicas at these vectors lack, and the owners of whom more is left.
+    pub async fn changes_beyond(
+        &self,
+        vectors: &[DocumentVector],
+        max_bytes: usize,
+    ) -> Result<(Vec<SignedChange>, Vec<Identity>), Failure> {
+        let (mut page, mut unfinished, mut room) = (Vec::new(), Vec::new(), max_bytes);
+        for vector in vectors {
+            // Once a document did not fit, what comes after is not even read.
+            if !unfinished.is_empty() {
+                unfinished.push(vector.owner);
+                continue;
+            }
+            let history = self.in_causal_order(&vector.owner).await.map_err(wording::store_failed)?;
+            // Whatever a replica holds of a forked document, it needs both halves of the proof.
+            let nothing = DocumentVector::nothing(vector.owner);
+            let held = if self.is_forked(&vector.owner) { &nothing } else { vector };
+            let (changes, more) = beyond(&history, held, room);
+            room -= changes.iter().map(change_weight).sum::<usize>();
+            page.extend(changes);
+            if more {
+                unfinished.push(vector.owner);
+            }
+        }
+        Ok((page, unfinished))
+    }
+
+    /// Every stored change of a document by writing session and number.
+    async fn history(&self, owner: &Identity) -> Result<Vec<(Place, SignedChange)>, StoreError> {
+        let prefix = format!("{}/", owner.to_hex());
+        let (changes, damaged) = self.records.all::<SignedChange>(Table::Changes, &prefix).await?;
+        for found in &damaged {
+            self.set_aside(found).await;
+        }
+        Ok(changes.into_iter().filter_map(|(_, change)| Some((change.place().ok()?, change))).collect())
+    }
+
+    /// As [`Node::history`], each change after those it depends on; of a proven fork the two changes that prove it.
+    async fn in_causal_order(&self, owner: &Identity) -> Result<Vec<(Place, SignedChange)>, StoreError> {
+        if self.is_forked(owner) {
+            let (proof, _) = self.records.all::<SignedChange>(Table::Changes, &fork_prefix(owner)).await?;
+            return Ok(proof.into_iter().filter_map(|(_, change)| Some((change.place().ok()?, change))).collect());
+        }
+        let mut history = self.history(owner).await?;
+        let one_session = history.windows(2).all(|pair| pair[0].0.actor == pair[1].0.actor);
+        if !one_session {
+            let order = self.load_document(owner).await?.places();
+            let order: HashMap<Place, usize> = order.into_iter().zip(0..).collect();
+            history.sort_by_key(|(place, _)| order.get(place).copied().unwrap_or(usize::MAX));
+        }
+        Ok(history)
+    }
+
+    /// What is stored to prove that `change` and another one of its place were both signed. The other is among
+    /// `arrived` or in the store.
+    pub(super) async fn fork_proof(
+        &self,
+        change: &VerifiedChange,
+        arrived: &[(usize, VerifiedChange)],
+    ) -> Result<Batch, StoreError> {
+        let owner = change.owner();
+        let arrived = arrived.iter().map(|(_, other)| other);
+        let twin = arrived.filter(|other| other.place() == change.place() && *other != change).map(|o| o.signed());
+        let twin = match twin.into_iter().find(|other| other.bytes != change.signed().bytes) {
+            Some(twin) => Some(twin.clone()),
+            None => match self.records.get(Table::Changes, &change_key(&owner, change.place())).await? {
+                Found::Record(twin) => Some(twin),
+                Found::Nothing | Found::Damaged(_) => None,
+            },
+        };
+        let prove =
+            |(at, change): (usize, &SignedChange)| put(Table::Changes, &format!("{}{at}", fork_prefix(&owner)), change);
+        Ok(twin.iter().flat_map(|twin| [twin, change.signed()]).enumerate().map(prove).collect())
+    }
+}
+
+/// Outside of every owner's own keys, so that no document is loaded from it.
+fn fork_prefix(owner: &Identity) -> String {
+    format!("fork/{}/", owner.to_hex())
+}

@@ -1,0 +1,13 @@
+//! Talking to peers as pure machines: `State::handle(event, now) -> events`.
+//!
+//! Nothing here does I/O, asks a clock or draws randomness; a host (the node, or a test's swarm) moves the events.
+//!
+//! - what is said: [`wire`]; what a replica holds: [`vector`]; one peer: [`session`]
+//! - receipts for claims: [`witness`]; a network that exists only in memory: [`sim`]
+
+pub mod rejection;
+pub mod session;
+pub mod sim;
+pub mod vector;
+pub mod wire;
+pub mod witness;

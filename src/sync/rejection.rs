@@ -1,0 +1,84 @@
+//! What peers do wrong: one variant per broken rule, and how bad each is.
+//!
+//! A rejection is data beside the good result, never an error that stops a merge.
+
+use crate::registry::encoding::DecodeError;
+
+/// A rule that a peer broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
+pub enum Rejection {
+    #[error("the message can't be read: {0}")]
+    Malformed(#[from] DecodeError),
+    #[error("the message or a part of it is larger than the protocol allows")]
+    Oversized,
+    #[error("the message comes where the protocol has no place for it")]
+    OutOfOrder,
+    #[error("the peer is on another network")]
+    ForeignTopic,
+    #[error("the peer speaks a newer version of the protocol")]
+    FutureVersion,
+    #[error("the peer has other network parameters and would resolve names differently")]
+    OtherParameters,
+    #[error("the peer sent what was not asked for")]
+    Unasked,
+    #[error("the peer said it has changes and did not send them")]
+    Withheld,
+    #[error("the exchange makes no progress")]
+    Stalled,
+    #[error("the comparison of documents can't be followed")]
+    Comparison,
+    #[error("a change without its owner's valid signature")]
+    Forged,
+    #[error("a signed change that has not the admitted form")]
+    BadChange,
+    #[error("a change beyond a document's limits, or none that an honest owner makes")]
+    Refused,
+    #[error("the owner signed two changes for one place")]
+    Fork,
+    #[error("too many messages in too short a time")]
+    TooManyMessages,
+    #[error("too many announcements in too short a time")]
+    TooManyAnnouncements,
+    #[error("more bytes asked for than one peer gets")]
+    TooManyBytes,
+    #[error("too many requests at once")]
+    TooManyRequests,
+}
+
+impl Rejection {
+    /// How far this lowers what a peer has earned. Being of another network or version is no fault; nor is carrying
+    /// the proof of somebody else's fork.
+    pub fn mark(self) -> u32 {
+        match self {
+            Self::ForeignTopic | Self::FutureVersion | Self::OtherParameters | Self::Fork => 0,
+            Self::TooManyAnnouncements => 2,
+            Self::Unasked | Self::OutOfOrder | Self::Stalled | Self::Withheld | Self::TooManyRequests => 10,
+            Self::Malformed(_) | Self::Oversized | Self::Comparison | Self::Refused => 20,
+            Self::BadChange | Self::Forged | Self::TooManyMessages | Self::TooManyBytes => 50,
+        }
+    }
+
+    /// True when nothing sensible can follow in this session.
+    pub fn is_fatal(self) -> bool {
+        match self {
+            Self::ForeignTopic
+            | Self::FutureVersion
+            | Self::OtherParameters
+            | Self::Comparison
+            | Self::Stalled
+            | Self::TooManyMessages
+            | Self::TooManyBytes => true,
+            Self::Malformed(_)
+            | Self::Oversized
+            | Self::OutOfOrder
+            | Self::Unasked
+            | Self::Withheld
+            | Self::Forged
+            | Self::BadChange
+            | Self::Refused
+            | Self::Fork
+            | Self::TooManyAnnouncements
+            | Self::TooManyRequests => false,
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! After every partition, loss, restart and lie: one registry everywhere, and nothing forged in it.
+//!
+//! `SEED=7 cargo test convergence` runs one seed again; `make simulate SEEDS=1000 NODES=200` runs many large swarms.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use futures::executor::block_on;
+use gen_registry::registry::digest::Digest;
+use gen_registry::sync::session::BUFFERED_MAX_BYTES;
+use gen_registry::sync::sim::{Faults, Traffic};
+use gen_registry::sync::vector::DocumentVector;
+
+use crate::swarm::liar::Trick;
+use crate::swarm::{Swarm, WITNESSES};
+
+const PARTITIONS: usize = 3;
+const PARTED_MILLIS: u64 = 15_000;
+const WHOLE_MILLIS: u64 = 8_000;
+/// How long a healed network may take.
+const HEALING_MAX_MILLIS: u64 = 300_000;
+const LIARS_PERCENT: usize = 20;
+/// Twice what one session may hold back for later.
+const BUFFERED_BOUND: usize = 2 * BUFFERED_MAX_BYTES;
+
+/// 10 % loss, and more.
+const FAULTS: Faults = Faults { latency_millis: 10..200, lost: 100, doubled: 50, late: 50, cut: 2 };
+const CALM: Faults = Faults { latency_millis: 10..200, lost: 0, doubled: 0, late: 0, cut: 0 };
+
+#[derive(Clone, Debug, Default)]
+struct Figures {
+    /// Honest ones; all that follows is theirs.
+    nodes: usize,
+    /// Names with losers.
+    contested: u64,
+    messages: u64,
+    bytes: u64,
+    lost: u64,
+    cuts: u64,
+    parted: u64,
+    restarts: u64,
+    receipts: u64,
+    receipts_refused: u64,
+    most_buffered: usize,
+    deepest_queue: usize,
+    healing_millis: u64,
+    rejections: BTreeMap<(Trick, String), u64>,
+}
+
+/// The state of every document at a node, by which two nodes are compared.
+fn state(swarm: &Swarm, id: usize) -> Vec<Digest> {
+    let summaries = block_on(swarm.node(id).document_summaries()).expect("summaries");
+    let mut ids: Vec<Digest> = summaries.iter().map(|summary| summary.id()).collect();
+    ids.sort_unstable();
+    ids
+}
+
+fn has_converged(swarm: &Swarm) -> bool {
+    let mut honest = swarm.honest();
+    let first = state(swarm, honest.next().expect("an honest node"));
+    honest.all(|id| state(swarm, id) == first) && swarm.witnesses_are_done()
+}
+
+fn run(seed: u64, nodes: usize) -> Figures {
+    let liars = nodes * LIARS_PERCENT / 100;
+    let mut swarm = Swarm::new(seed, nodes, liars, FAULTS);
+    let mut now = WHOLE_MILLIS;
+    swarm.run_until(now);
+    for _ in 0..PARTITIONS {
+        let groups = 2 + swarm.random.below(2);
+        let groups = (0..nodes).map(|_| swarm.random.below(groups) as usize).collect();
+        swarm.network.part(groups);
+        swarm.plan_writing(PARTED_MILLIS, 300);
+        let restarted: Vec<usize> = swarm.honest().skip(WITNESSES).collect();
+        for half in 0..2 {
+            now += PARTED_MILLIS / 2;
+            swarm.run_until(now);
+            if half == 0 {
+                for _ in 0..nodes.div_ceil(20) {
+                    let id = *swarm.random.pick(&restarted).expect("an honest node");
+                    swarm.restart(id);
+                }
+            }
+        }
+        swarm.network.heal();
+        now += WHOLE_MILLIS;
+        swarm.run_until(now);
+    }
+    swarm.quieten();
+    swarm.network.set_faults(CALM);
+    let healed = now;
+    while !has_converged(&swarm) {
+        assert!(now < healed + HEALING_MAX_MILLIS, "SEED={seed}: no agreement {:?}", differences(&swarm));
+        now += 3_000;
+        swarm.run_until(now);
+    }
+    judge(&swarm, seed);
+    // What liars send is not the protocol's doing.
+    let honest: Vec<usize> = swarm.honest().collect();
+    let traffic: Vec<Traffic> = honest.iter().map(|id| swarm.network.traffic()[*id]).collect();
+    let sum = |of: fn(&Traffic) -> u64| traffic.iter().map(of).sum();
+    let figures = Figures {
+        nodes: honest.len(),
+        contested: contested(&swarm),
+        messages: sum(|traffic| traffic.messages),
+        bytes: sum(|traffic| traffic.bytes),
+        lost: sum(|traffic| traffic.lost),
+        cuts: sum(|traffic| traffic.cuts),
+        parted: sum(|traffic| traffic.parted),
+        restarts: swarm.counts.restarts,
+        receipts: swarm.counts.receipts,
+        receipts_refused: swarm.counts.receipts_refused,
+        most_buffered: swarm.counts.most_buffered,
+        deepest_queue: swarm.network.deepest_queue(),
+        healing_millis: now - healed,
+        rejections: swarm.counts.rejections.clone(),
+    };
+    let happened = [figures.lost, figures.cuts, figures.parted, figures.restarts, figures.contested];
+    assert!(happened.iter().all(|count| *count > 0), "SEED={seed}: every fault happens {happened:?}");
+    assert!(figures.most_buffered <= BUFFERED_BOUND, "SEED={seed}: {} bytes held", figures.most_buffered);
+    figures
+}
+
+fn contested(swarm: &Swarm) -> u64 {
+    let node = swarm.node(0);
+    let states = swarm.names().iter().filter_map(|name| node.name_state(&name.parse().expect("a valid name")));
+    states.filter(|state| !state.losers.is_empty()).count() as u64
+}
+
+fn differences(swarm: &Swarm) -> Vec<(usize, usize)> {
+    swarm.honest().map(|id| (id, state(swarm, id).len())).collect()
+}
+
+/// Everything that must hold once the honest nodes agree.
+fn judge(swarm: &Swarm, seed: u64) {
+    let honest: Vec<usize> = swarm.honest().collect();
+    for name in swarm.names() {
+        let name = name.parse().expect("a valid name");
+        let first = swarm.node(honest[0]).name_state(&name);
+        for id in &honest[1..] {
+            assert_eq!(swarm.node(*id).name_state(&name), first, "SEED={seed}: node {id} about {name}");
+        }
+    }
+    // States are hashes over changes: what is genuine at one node is what all the others have.
+    let node = swarm.node(honest[0]);
+    let summaries = block_on(node.document_summaries()).expect("summaries");
+    for summary in &summaries {
+        let (changes, _) =
+            block_on(node.changes_beyond(&[DocumentVector::nothing(summary.owner)], usize::MAX)).expect("changes");
+        assert!(changes.iter().all(|change| swarm.genuine.contains(&Digest::of(&change.bytes))), "SEED={seed}: forged");
+    }
+    let liars: Vec<_> = swarm.equivocators().collect();
+    let honest_and_frozen = summaries.iter().find(|summary| summary.forked && !liars.contains(&summary.owner));
+    assert_eq!(honest_and_frozen, None, "SEED={seed}: a fork was found where there is none");
+    assert!(swarm.counts.wronged.is_empty(), "SEED={seed}: honest nodes blamed {:?}", swarm.counts.wronged);
+}
+
+/// Each liar's trick is met by the rule that it breaks.
+fn assert_tricks_counted(rejections: &BTreeMap<(Trick, String), u64>) {
+    let counted = |trick: Trick, rules: &[&str]| {
+        let of = rejections.iter().filter(|((by, rule), _)| *by == trick && rules.contains(&rule.as_str()));
+        let count: u64 = of.map(|(_, count)| count).sum();
+        assert!(count > 0, "{trick:?} was never met by {rules:?}: {rejections:?}");
+    };
+    counted(Trick::Forge, &["Forged"]);
+    counted(Trick::Replay, &["Unasked", "OutOfOrder"]);
+    counted(Trick::Oversize, &["Oversized"]);
+    counted(Trick::Withhold, &["Withheld"]);
+    counted(Trick::Garbage, &["Malformed", "Oversized"]);
+    counted(Trick::Flood, &["TooManyAnnouncements"]);
+    let forks: u64 = rejections.iter().filter(|((_, rule), _)| rule == "Fork").map(|(_, count)| count).sum();
+    assert!(forks > 0, "no fork was met: {rejections:?}");
+}
+
+#[allow(clippy::disallowed_methods, reason = "the run's own duration; nothing in it depends on that")]
+fn started() -> Instant {
+    Instant::now()
+}
+
+/// Runs swarms on all processors and adds up what they came to.
+fn run_all(seeds: std::ops::Range<u64>, nodes: usize) -> Vec<Figures> {
+    let started = started();
+    let seeds: Vec<u64> = match std::env::var("SEED") {
+        Ok(seed) => vec![seed.parse().expect("SEED is a number")],
+        Err(_) => seeds.collect(),
+    };
+    let (next, all) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(seeds.len());
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    println!("SEED={seed} with {nodes} nodes");
+                    let figures = run(*seed, nodes);
+                    all.lock().expect("no other worker failed").push(figures);
+                }
+            });
+        }
+    });
+    let all = all.into_inner().expect("no worker failed");
+    report(&all, started);
+    all
+}
+
+fn report(all: &[Figures], started: Instant) {
+    let total = |of: fn(&Figures) -> u64| all.iter().map(of).sum::<u64>();
+    let nodes = total(|figures| figures.nodes as u64).max(1);
+    println!(
+        "{} seeds in {:.1} s · per honest node {} messages, {} bytes · {} lost, {} cuts, {} refused at borders, {} restarts · \
+         {} receipts, {} refused, {} contested names · most buffered {} bytes, deepest queue {} · healed after {} s on average, {} s at most",
+        all.len(),
+        started.elapsed().as_secs_f64(),
+        total(|figures| figures.messages) / nodes,
+        total(|figures| figures.bytes) / nodes,
+        total(|figures| figures.lost),
+        total(|figures| figures.cuts),
+        total(|figures| figures.parted),
+        total(|figures| figures.restarts),
+        total(|figures| figures.receipts),
+        total(|figures| figures.receipts_refused),
+        total(|figures| figures.contested),
+        all.iter().map(|figures| figures.most_buffered).max().unwrap_or(0),
+        all.iter().map(|figures| figures.deepest_queue).max().unwrap_or(0),
+        total(|figures| figures.healing_millis) / 1000 / all.len().max(1) as u64,
+        all.iter().map(|figures| figures.healing_millis).max().unwrap_or(0) / 1000,
+    );
+    println!("rejections {:?}", added_up(all));
+}
+
+fn added_up(all: &[Figures]) -> BTreeMap<(Trick, String), u64> {
+    let mut rejections: BTreeMap<(Trick, String), u64> = BTreeMap::new();
+    for (rule, count) in all.iter().flat_map(|figures| &figures.rejections) {
+        *rejections.entry(rule.clone()).or_default() += count;
+    }
+    rejections
+}
+
+#[test]
+fn convergence_of_many_small_swarms() {
+    let all = run_all(1..13, 25);
+    if std::env::var("SEED").is_err() {
+        // Five liars each: not every swarm has every trick.
+        assert!(all.iter().map(|figures| figures.receipts_refused).sum::<u64>() > 0, "witnesses refused nobody");
+    }
+}
+
+#[test]
+fn convergence_of_larger_swarms_against_every_trick() {
+    let all = run_all(101..103, 60);
+    assert_tricks_counted(&added_up(&all));
+}
+
+/// The long run: only when asked for.
+#[test]
+fn convergence_as_long_as_asked() {
+    let asked = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let Some(seeds) = asked("SIMULATED_SEEDS") else { return };
+    let first = asked("FIRST_SEED").unwrap_or(1);
+    let all = run_all(first..first + seeds, asked("SIMULATED_NODES").unwrap_or(200) as usize);
+    assert_tricks_counted(&added_up(&all));
+}
