@@ -24,6 +24,8 @@ pub struct Evidence {
     /// Every username claim of an author in the order the author gives them.
     by_author: HashMap<Identity, BTreeSet<(Timestamp, Digest)>>,
     releases: HashMap<Digest, BTreeMap<Digest, (Identity, Timestamp)>>,
+    /// Which claim a release is about.
+    released: HashMap<Digest, Digest>,
     /// For any fact: each witness's earliest sight of it.
     receipts: HashMap<Digest, BTreeMap<Identity, Timestamp>>,
     /// Authors with a proven fork.
@@ -62,6 +64,7 @@ impl Evidence {
             Fact::NameRelease(release) => {
                 let releases = self.releases.entry(release.claim).or_default();
                 releases.insert(fact.hash(), (fact.author(), release.at));
+                self.released.insert(fact.hash(), release.claim);
                 self.names_touched_by(&release.claim)
             }
             Fact::Receipt(receipt) => {
@@ -71,9 +74,8 @@ impl Evidence {
                 let seen = self.receipts.entry(receipt.fact).or_default().entry(fact.author());
                 seen.and_modify(|at| *at = (*at).min(receipt.witnessed_at)).or_insert(receipt.witnessed_at);
                 let mut touched = self.names_touched_by(&receipt.fact);
-                let released = self.releases.iter().filter(|(_, by)| by.contains_key(&receipt.fact));
-                for claim in released.map(|(claim, _)| *claim).collect::<Vec<_>>() {
-                    touched.extend(self.names_touched_by(&claim));
+                if let Some(claim) = self.released.get(&receipt.fact) {
+                    touched.extend(self.names_touched_by(claim));
                 }
                 touched
             }
