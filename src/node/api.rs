@@ -363,6 +363,8 @@ pub struct Status {
     pub persisted: Option<bool>,
     /// This tab is the writer (others forward to it).
     pub writer: bool,
+    /// The browser refused its storage: everything is gone when the writing tab closes.
+    pub volatile: bool,
     pub version: String,
 }
 

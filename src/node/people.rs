@@ -201,6 +201,7 @@ impl Node {
             storage_quota: storage.quota,
             persisted: storage.persisted,
             writer: true,
+            volatile: false,
             version: VERSION.to_owned(),
         }
     }

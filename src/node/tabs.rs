@@ -75,6 +75,8 @@ struct Shared {
     listeners: RefCell<Vec<(u64, Listener)>>,
     next: Cell<u64>,
     tab: String,
+    /// This tab writes, but only into memory.
+    volatile: Cell<bool>,
 }
 
 /// A tab's wire to the profile's node.
@@ -93,6 +95,7 @@ impl Tab {
             listeners: RefCell::default(),
             next: Cell::new(0),
             tab: id.iter().map(|byte| format!("{byte:02x}")).collect(),
+            volatile: Cell::new(false),
         });
         let tab = Self(shared);
         let heard = tab.clone();
@@ -142,7 +145,8 @@ impl Tab {
             Ok(store) => Rc::new(store),
             Err(StoreError::Newer) => return Err(StoreError::Newer),
             Err(error) => {
-                tracing::error!(%error, "no storage; keeping everything in memory");
+                tracing::warn!(%error, "no storage; keeping everything in memory");
+                self.0.volatile.set(true);
                 Rc::new(MemoryStore::new())
             }
         };
@@ -152,7 +156,10 @@ impl Tab {
     async fn carry_out(&self, id: RequestId, command: Command) -> Outcome {
         let role = self.0.role.borrow().clone();
         match role {
-            Role::Writing(node) => node.handle_once(Some(id), command).await,
+            Role::Writing(node) => node.handle_once(Some(id), command).await.map(|answer| match answer {
+                Answer::Status(status) => Answer::Status(Status { volatile: self.0.volatile.get(), ..status }),
+                other => other,
+            }),
             Role::Failed(error) => Err(wording::store_failed(error)),
             Role::Following => Err(wording::internal()),
         }

@@ -149,3 +149,25 @@ test("each invalid name names the rule it breaks, and none can be claimed", asyn
   assert.ok(new Set(said.values()).size >= 5, "different rules, different sentences");
   browser.assertQuiet();
 });
+
+test("a browser that refuses its storage still works, says what that means, and hands out a backup", async (t) => {
+  const server = await Server.start(t);
+  const browser = await Browser.start(t);
+  await browser.context.addInitScript(() => {
+    globalThis.refusals = 0;
+    IDBFactory.prototype.open = () => {
+      globalThis.refusals += 1;
+      throw new DOMException("Internal error opening backing store", "UnknownError");
+    };
+  });
+  const page = await browser.open(server.origin);
+  assert.ok(await page.evaluate(() => globalThis.refusals > 0), "the storage was really refused");
+  await page.getByTestId("volatile-bar").waitFor();
+  assert.equal(await apiValue(page, "registerUsername", "nomad"), true);
+  const backup = await page.evaluate(async () => (await genRegistry.exportBackup("correct horse battery")).length);
+  assert.ok(backup > 500, "the backup holds the key and the document");
+  await page.goto(server.origin);
+  await ready(page);
+  assert.equal(await apiValue(page, "lookupUsername", "nomad"), null, "nothing was kept, as the bar says");
+  browser.assertQuiet();
+});

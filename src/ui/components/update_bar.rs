@@ -1,4 +1,4 @@
-//! Bars above the page: a new version waits, or this page is older than its data.
+//! Bars above the page: a new version waits, this page is older than its data, or nothing it holds is kept.
 
 use leptos::prelude::*;
 
@@ -11,7 +11,9 @@ use crate::ui::session::session;
 pub fn UpdateBar() -> impl IntoView {
     let pwa = pwa();
     let later = RwSignal::new(false);
-    let reload_needed = session().reload_needed;
+    let session = session();
+    let reload_needed = session.reload_needed;
+    let volatile = move || session.status.with(|status| status.as_ref().is_some_and(|status| status.volatile));
     let waiting = move || pwa.update_waiting.get() && !later.get() && !reload_needed.get();
     view! {
         <Show when=waiting>
@@ -28,6 +30,15 @@ pub fn UpdateBar() -> impl IntoView {
                 <button type="button" class="button button-small" on:click=move |_| later.set(true)>
                     "Later"
                 </button>
+            </div>
+        </Show>
+        <Show when=volatile>
+            <div class="bar" role="alert" data-testid="volatile-bar">
+                {icon(Icon::Warning)}
+                <p>
+                    "This browser refuses to keep anything for this site. What you do here is gone when you close the page, unless you "
+                    <a href="/settings#backup">"save a backup file"</a> "."
+                </p>
             </div>
         </Show>
         <Show when=move || reload_needed.get()>
