@@ -49,7 +49,7 @@ impl Node {
         }
     }
 
-    /// Every document here in a few bytes.
+    /// Every document here in a few bytes, in the order of their owners.
     pub async fn document_summaries(&self) -> Result<Vec<DocumentSummary>, Failure> {
         let mut summaries: Vec<(DocumentSummary, bool)> = self
             .state
@@ -67,6 +67,7 @@ impl Node {
                 (summary, person.changed_at.is_none())
             })
             .collect();
+        summaries.sort_unstable_by_key(|(summary, _)| summary.owner);
         for (summary, _) in summaries.iter_mut().filter(|(_, undated)| *undated) {
             let document = self.load_document(&summary.owner).await.map_err(wording::store_failed)?;
             summary.changed_at = document.changed_at();

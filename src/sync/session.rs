@@ -32,6 +32,8 @@ use page::{check_order, owners, parts};
 pub const NEEDS_OUTSTANDING: usize = 4;
 /// The vectors of a peer that wait for their turn.
 pub const BUFFERED_MAX_BYTES: usize = 4 * 1024 * 1024;
+/// Pages in a row that bring nothing new although they are not the last.
+pub const IDLE_PAGES_MAX: usize = 8;
 /// A session whose marks add up to this ends.
 pub const MARKS_MAX: u32 = 100;
 /// A round in which nothing moves for so long is given up.
@@ -73,6 +75,7 @@ pub struct Session {
     next_ticket: u64,
     serving: VecDeque<u64>,
     admitting: VecDeque<Admitting>,
+    idle_pages: usize,
     said_done: bool,
     heard_done: bool,
     in_round: bool,
@@ -102,6 +105,7 @@ impl Session {
             next_ticket: 0,
             serving: VecDeque::new(),
             admitting: VecDeque::new(),
+            idle_pages: 0,
             said_done: false,
             heard_done: false,
             in_round: false,
@@ -121,10 +125,6 @@ impl Session {
     /// True between the first comparison and the last `Done` of a round.
     pub fn is_syncing(&self) -> bool {
         self.in_round && !self.ended
-    }
-
-    pub fn has_ended(&self) -> bool {
-        self.ended
     }
 
     pub fn handle(&mut self, input: Input, now: Timestamp) -> Vec<Output> {
@@ -370,7 +370,10 @@ impl Session {
         if admitting.unfinished.is_empty() {
             return Ok(());
         }
-        if !verdicts.contains(&Verdict::Admitted) {
+        // Another peer may have been quicker with the same page; but not for ever.
+        let moved = [Verdict::Admitted, Verdict::Rejected(Rejection::Fork)];
+        self.idle_pages = if moved.iter().any(|m| verdicts.contains(m)) { 0 } else { self.idle_pages + 1 };
+        if self.idle_pages > IDLE_PAGES_MAX {
             return Err(Rejection::Stalled);
         }
         for vector in admitting.unfinished {

@@ -97,7 +97,7 @@ fn open_node(
 }
 
 impl Swarm {
-    /// The first nodes are the witnesses, the last `liars` lie.
+    /// The first nodes are the witnesses, the last `liars` lie; with which tricks they begin depends on the seed.
     pub fn new(seed: u64, nodes: usize, liars: usize, faults: Faults) -> Self {
         let mut random = Random::new(seed);
         let witnesses: Vec<Witness> = (0..WITNESSES).map(Witness::new).collect();
@@ -108,7 +108,7 @@ impl Swarm {
             let store = Rc::new(MemoryStore::new());
             let clock = Scripted::new(random.number(), Timestamp::from_millis(BEGINNING));
             let (node, outbox) = open_node(&store, &clock, &parameters);
-            let liar = (id >= nodes - liars).then(|| Liar::new(id + liars - nodes, id));
+            let liar = (id >= nodes - liars).then(|| Liar::new(seed as usize + id + liars - nodes, id));
             Member {
                 node,
                 store,

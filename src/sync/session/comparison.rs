@@ -117,8 +117,14 @@ impl Comparison {
         let (mut have, mut need) = (Vec::new(), Vec::new());
         let frame = machine.reconcile_with_ids(frame, &mut have, &mut need).map_err(|_| Rejection::Comparison)?;
         self.over = frame.is_none();
-        let want = need.into_iter().map(|id| Digest::from_bytes(id.to_bytes())).collect();
-        let offer = have.into_iter().filter_map(|id| self.owner(&Digest::from_bytes(id.to_bytes()))).collect();
+        let digests = |ids: Vec<Id>| {
+            // The crate gives them in the order of a randomly seeded map; a replayed run must not depend on that.
+            let mut digests: Vec<Digest> = ids.into_iter().map(|id| Digest::from_bytes(id.to_bytes())).collect();
+            digests.sort_unstable();
+            digests
+        };
+        let want = digests(need);
+        let offer = digests(have).iter().filter_map(|id| self.owner(id)).collect();
         Ok(Step { want, offer, frame })
     }
 }

@@ -4,6 +4,8 @@ use futures::executor::block_on;
 use gen_registry::registry::digest::Digest;
 use gen_registry::registry::document::{Document, Edit, SignedChange};
 use gen_registry::registry::identity::SigningIdentity;
+use gen_registry::registry::ownership::{Position, Tenure};
+use gen_registry::registry::time::Timestamp;
 use gen_registry::sync::sim::NodeId;
 use gen_registry::sync::vector::DocumentVector;
 use gen_registry::sync::wire::{MESSAGE_MAX_BYTES, Message};
@@ -12,6 +14,8 @@ use super::Swarm;
 use crate::people::{TOPIC, at, claim, person};
 
 const REPLAYED_MAX: usize = 16;
+/// What a backdated claim says of itself.
+pub const LONG_AGO: Timestamp = Timestamp::from_millis(1_000);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Trick {
@@ -135,12 +139,22 @@ impl Swarm {
 
     /// What an equivocator or a backdater signs, once.
     fn make(&mut self, id: NodeId, trick: Trick) {
+        let held = |name: &&String| {
+            let state = name.parse().ok().and_then(|name| self.members[id].node.name_state(&name));
+            let confirmed = |tenure: &Tenure| matches!(tenure.position, Position::Confirmed(_));
+            state.is_some_and(|state| state.holder().is_some_and(confirmed))
+        };
+        let held: Vec<String> = self.names.iter().filter(held).cloned().collect();
+        if trick == Trick::Backdate && held.is_empty() {
+            return;
+        }
+        let stolen = self.random.pick(&held).cloned();
         let names = [self.random.pick(&self.names).cloned(), self.random.pick(&self.names).cloned()];
         let [Some(one), Some(other)] = names else { return };
         let Some(liar) = &mut self.members[id].liar else { return };
         liar.made = match trick {
             Trick::Equivocate => vec![liar.claims(&one, 1_800_000_000_000), liar.claims(&other, 1_800_000_000_001)],
-            _ => vec![liar.claims(&one, 1_000)],
+            _ => vec![liar.claims(&stolen.unwrap_or(one), LONG_AGO.as_millis())],
         };
         self.genuine.extend(liar.made.iter().map(|change| Digest::of(&change.bytes)));
     }

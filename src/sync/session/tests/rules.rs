@@ -193,3 +193,22 @@ fn oversized_parts_are_refused_and_the_largest_are_not() {
     assert_eq!(says(&mut side, &want(WANT_MAX + 1)), Some(Rejection::Oversized));
     assert_eq!(says(&mut side, &want(WANT_MAX)), Some(Rejection::Unasked));
 }
+
+#[test]
+fn pages_that_bring_nothing_new_are_borne_for_a_while() {
+    let claimed = changes(&person(1), 1, 3, 10);
+    let (mut side, mut ticket) = asked(&claimed);
+    for idle in 1..=IDLE_PAGES_MAX + 1 {
+        let page = Message::Changes { ticket, changes: claimed.clone(), unfinished: vec![person(1).identity()] };
+        // Another peer was quicker with this page, and this one claims to have still more.
+        side.session.handle(Input::Received(page.encode()), at(2));
+        let outputs = side.session.handle(Input::Verdicts(vec![Verdict::Known; 3]), at(2));
+        assert_eq!(outputs.contains(&Output::End(Rejection::Stalled)), idle > IDLE_PAGES_MAX);
+        let answer = Input::Vectors(vec![DocumentVector::nothing(person(1).identity())]);
+        for output in side.session.handle(answer, at(2)) {
+            if let Output::Send(Message::Need { ticket: next, .. }) = output {
+                ticket = next;
+            }
+        }
+    }
+}
