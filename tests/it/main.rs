@@ -8,6 +8,7 @@ mod ownership;
 mod pack;
 mod people;
 mod profile;
+mod relay;
 mod serve;
 mod stores;
 mod verdicts;
