@@ -9,6 +9,8 @@ const ASSETS = /*assets:*/[]/*:assets*/;
 const PREFIX = "shell-";
 const CACHE = PREFIX + BUILD;
 const LISTED = new Set(ASSETS.map(([path]) => path));
+// What the server says about itself, also to a person who goes there.
+const ONLY_FROM_THE_SERVER = new Set(["/network.json", "/health", "/metrics"]);
 
 const shellCaches = async () => (await caches.keys()).filter((name) => name.startsWith(PREFIX));
 
@@ -68,6 +70,7 @@ self.addEventListener("fetch", (event) => {
   const { request } = event;
   const url = new URL(request.url);
   if (BUILD === null || request.method !== "GET" || url.origin !== self.location.origin) return;
+  if (ONLY_FROM_THE_SERVER.has(url.pathname)) return;
   // The worker file itself and what was never listed go to the server.
   const hashed = /-[0-9a-f]{10,16}(_bg)?\.\w+$/.test(url.pathname) || url.pathname.startsWith("/snippets/");
   if (request.mode !== "navigate" && !LISTED.has(url.pathname) && !hashed) return;

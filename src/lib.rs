@@ -6,6 +6,7 @@
 //! - what can be asked of a running registry: [`node::api`]
 //! - the page: `ui`, started by `src/main.rs`; its script interface: `embed` (both browser only)
 //! - the native program: `native`, started by `src/bin/gen-registry.rs`
+//! - how nodes reach each other: [`net`]
 //!
 //! # Layers
 //! | layer | may import |
@@ -14,10 +15,11 @@
 //! | [`sync`] | registry |
 //! | [`platform`] | `registry`'s time values and sealing |
 //! | [`store`] | registry, platform |
+//! | [`net`] | nothing else of the crate yet |
 //! | [`node`] | registry, sync, store, platform; never ui |
 //! | `embed` | `node`'s commands, answers and events |
 //! | `ui` | `node`'s commands, answers and events; never store or registry |
-//! | `native` | registry, node, store |
+//! | `native` | registry, node, store, net |
 //!
 //! `tests/it/layers.rs` holds this table true, and which module alone may use which foreign crate.
 
@@ -25,6 +27,7 @@
 pub mod embed;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod native;
+pub mod net;
 pub mod node;
 pub mod platform;
 pub mod registry;

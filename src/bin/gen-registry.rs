@@ -5,11 +5,17 @@ mod program {
     use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
     use anyhow::Context;
-    use clap::{Parser, Subcommand};
-    use gen_registry::native::{
-        pack::pack,
-        serve::{ServeOptions, serve},
+    use clap::{ArgAction, Args, Parser, Subcommand};
+    use gen_registry::{
+        native::{
+            pack::pack,
+            serve::{P2pOptions, ServeOptions, serve},
+        },
+        net::relay::Multiaddr,
     };
+
+    /// A relay without other relays has nothing to look up, of which Kademlia complains every few minutes.
+    const QUIET: &str = "info,libp2p_kad=error";
 
     /// A local-first, peer-to-peer registry of usernames and WebAssembly modules.
     #[derive(Parser)]
@@ -21,7 +27,7 @@ mod program {
 
     #[derive(Subcommand)]
     enum Command {
-        /// Serve the built page.
+        /// Serve the built page, and be the relay by which browsers find each other.
         Serve {
             /// Address to listen on; port 0 takes any free one.
             #[arg(long, default_value = "127.0.0.1:8080", env = "GEN_REGISTRY_HTTP")]
@@ -29,9 +35,11 @@ mod program {
             /// Folder with the built page.
             #[arg(long, default_value = "dist", env = "GEN_REGISTRY_DIST")]
             dist: PathBuf,
-            /// Folder for what the server itself keeps.
+            /// Folder for what the server itself keeps: the relay's key. Without it, each start has a new key.
             #[arg(long, env = "GEN_REGISTRY_DATA")]
             data: Option<PathBuf>,
+            #[command(flatten)]
+            p2p: P2pArguments,
         },
         /// Finish a built page: join the stylesheets, list the files for the service worker, compress.
         Pack {
@@ -44,9 +52,42 @@ mod program {
         },
     }
 
+    #[derive(Args)]
+    #[command(next_help_heading = "Relay")]
+    struct P2pArguments {
+        /// Address the relay listens on; tcp/0 takes any free port.
+        #[arg(long, value_name = "MULTIADDR", default_value = "/ip4/127.0.0.1/tcp/9090/ws", env = "GEN_P2P_LISTEN")]
+        p2p: Multiaddr,
+        /// Serve only the page.
+        #[arg(long)]
+        no_p2p: bool,
+        /// Address that others use instead, e.g. /dns4/example.org/tcp/443/wss behind TLS. May be given again.
+        #[arg(long, value_name = "MULTIADDR")]
+        p2p_public: Vec<Multiaddr>,
+        /// Another relay to meet, with /p2p/NAME at the end. May be given again, or as a list with commas.
+        #[arg(long, value_name = "MULTIADDR", value_delimiter = ',', env = "GEN_P2P_BOOTSTRAP")]
+        p2p_bootstrap: Vec<Multiaddr>,
+        /// Whether the relay answers who has which content.
+        #[arg(
+            long, value_name = "true|false", default_value_t = true, action = ArgAction::Set, env = "GEN_P2P_DHT_SERVER"
+        )]
+        p2p_dht_server: bool,
+    }
+
+    impl P2pArguments {
+        fn options(self) -> Option<P2pOptions> {
+            (!self.no_p2p).then_some(P2pOptions {
+                listen: self.p2p,
+                public: self.p2p_public,
+                bootstrap: self.p2p_bootstrap,
+                dht_server: self.p2p_dht_server,
+            })
+        }
+    }
+
     pub fn main() -> ExitCode {
         let arguments = Arguments::parse();
-        let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+        let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| QUIET.into());
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
         match run(arguments.command) {
             Ok(()) => ExitCode::SUCCESS,
@@ -59,10 +100,11 @@ mod program {
 
     fn run(command: Command) -> anyhow::Result<()> {
         match command {
-            Command::Serve { http, dist, data } => {
+            Command::Serve { http, dist, data, p2p } => {
                 let runtime = tokio::runtime::Runtime::new().context("could not start the runtime")?;
                 let listening = |address| println!("http://{address}/");
-                runtime.block_on(serve(ServeOptions { http, dist, data }, listening, asked_to_stop()))?;
+                let options = ServeOptions { http, dist, data, p2p: p2p.options() };
+                runtime.block_on(serve(options, listening, asked_to_stop()))?;
             }
             Command::Pack { folder, quality } => {
                 let release = std::env::var("TRUNK_PROFILE").is_ok_and(|profile| profile == "release");

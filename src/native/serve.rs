@@ -1,12 +1,13 @@
 //! The server of the built page: files, the headers that protect them, and one page for every address of the app.
+//! Beside it runs the relay.
 //!
-//! It serves one folder and nothing beside it, writes no file, and knows nothing of what the page does.
+//! Of files it serves one folder and nothing beside it, writes none but the relay's key, and knows nothing of what the
+//! page does.
 
 use std::{
     io,
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
@@ -15,24 +16,33 @@ use axum::{
     body::Body,
     extract::{Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header},
+    middleware::map_response_with_state,
     response::{IntoResponse, Response},
+    routing::get,
 };
 use tower_http::services::ServeDir;
 
-use crate::native::pack::{NAME_HASH_DIGITS, NAME_HASH_DIGITS_MIN};
+use crate::{
+    native::{
+        pack::{NAME_HASH_DIGITS, NAME_HASH_DIGITS_MIN},
+        status,
+    },
+    net::relay::{Multiaddr, Relay, RelayError, RelayOptions, RelayView, key::NodeKey, limits::RelayLimits},
+    node::Network,
+};
 
 /// Connections still open this long after the signal to stop are cut.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(3);
 
-/// No inline script or style, nothing from elsewhere, no frame around the page.
+/// No inline script or style, nothing from elsewhere, no frame around the page. `connect-src` is added: it names the
+/// relays.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; \
-    connect-src 'self'; style-src 'self'; img-src 'self' blob: data:; font-src 'self'; manifest-src 'self'; \
-    base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    style-src 'self'; img-src 'self' blob: data:; font-src 'self'; manifest-src 'self'; base-uri 'none'; \
+    form-action 'none'; frame-ancestors 'none'; connect-src 'self'";
 const PERMISSIONS_POLICY: &str = "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), \
     magnetometer=(), microphone=(), midi=(), payment=(), usb=()";
 
-const SECURITY_HEADERS: [(HeaderName, &str); 6] = [
-    (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+const SECURITY_HEADERS: [(HeaderName, &str); 5] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),
     (HeaderName::from_static("permissions-policy"), PERMISSIONS_POLICY),
@@ -61,6 +71,8 @@ pub enum ServeError {
     Listen { address: SocketAddr, source: io::Error },
     #[error("could not use the data folder {}", folder.display())]
     Data { folder: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Relay(#[from] RelayError),
     #[error("the server stopped")]
     Stopped(#[source] io::Error),
 }
@@ -72,6 +84,26 @@ pub struct ServeOptions {
     pub dist: PathBuf,
     /// Where the server keeps what is its own; made when missing.
     pub data: Option<PathBuf>,
+    /// `None`: only the page.
+    pub p2p: Option<P2pOptions>,
+}
+
+/// Where the relay listens, and whom it meets.
+#[derive(Clone, Debug)]
+pub struct P2pOptions {
+    pub listen: Multiaddr,
+    /// How others reach it when that is not where it listens: behind TLS, behind a router.
+    pub public: Vec<Multiaddr>,
+    pub bootstrap: Vec<Multiaddr>,
+    pub dht_server: bool,
+}
+
+/// What is served: the page, and what is known of the network.
+#[derive(Clone)]
+pub struct Site {
+    pub dist: PathBuf,
+    pub network: Network,
+    pub relay: Option<RelayView>,
 }
 
 /// Serves until `stop` is done. `listening` is told the real address once requests are answered.
@@ -83,8 +115,8 @@ pub async fn serve(
     if !options.dist.join("index.html").is_file() {
         return Err(ServeError::NotBuilt(options.dist));
     }
-    if let Some(folder) = options.data {
-        std::fs::create_dir_all(&folder).map_err(|source| ServeError::Data { folder, source })?;
+    if let Some(folder) = &options.data {
+        std::fs::create_dir_all(folder).map_err(|source| ServeError::Data { folder: folder.clone(), source })?;
     }
     let address = options.http;
     let listener = tokio::net::TcpListener::bind(address).await.map_err(|source| match source.kind() {
@@ -92,8 +124,14 @@ pub async fn serve(
         _ => ServeError::Listen { address, source },
     })?;
     let address = listener.local_addr().map_err(|source| ServeError::Listen { address, source })?;
+    let relay = match options.p2p {
+        Some(p2p) => Some(Relay::start(relay_options(p2p, options.data.as_deref())?).await?),
+        None => None,
+    };
+    let relay_view = relay.as_ref().map(Relay::view);
+    let site = Site { dist: options.dist, network: Network::default(), relay: relay_view };
     let (stopping, stopped) = tokio::sync::oneshot::channel();
-    let server = axum::serve(listener, page(&options.dist)).with_graceful_shutdown(async move {
+    let server = axum::serve(listener, page(site)).with_graceful_shutdown(async move {
         stop.await;
         let _ = stopping.send(());
     });
@@ -104,23 +142,61 @@ pub async fn serve(
         }
         tokio::time::sleep(SHUTDOWN_PATIENCE).await;
     };
-    tokio::select! {
+    let outcome = tokio::select! {
         outcome = server => outcome.map_err(ServeError::Stopped),
         () = patience => Ok(()),
+    };
+    if let Some(relay) = relay {
+        relay.stop().await;
     }
+    outcome
+}
+
+fn relay_options(p2p: P2pOptions, data: Option<&Path>) -> Result<RelayOptions, RelayError> {
+    let key = match data {
+        Some(folder) => NodeKey::load_or_create(folder)?,
+        None => {
+            tracing::info!("the relay has a new key for this run; with --data it keeps one");
+            NodeKey::fresh()
+        }
+    };
+    let P2pOptions { listen, public, bootstrap, dht_server } = p2p;
+    // With a public address there is a proxy in between, whose address everybody shares.
+    let limits = RelayLimits { by_address: public.is_empty(), ..RelayLimits::default() };
+    Ok(RelayOptions { key, listen, public, bootstrap, dht_server, limits })
 }
 
 /// The service alone, without a listener.
-pub fn page(dist: &Path) -> Router {
-    Router::new().fallback(answer).with_state(Arc::new(dist.to_owned()))
+pub fn page(site: Site) -> Router {
+    Router::new()
+        .route("/network.json", get(status::network))
+        .route("/health", get(status::health))
+        .route("/metrics", get(status::metrics))
+        .fallback(answer)
+        .layer(map_response_with_state(site.clone(), protect))
+        .with_state(site)
 }
 
-async fn answer(State(dist): State<Arc<PathBuf>>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
+/// Every answer gets the headers that protect the page; an answer that says nothing of its age is asked for again.
+async fn protect(State(site): State<Site>, mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static(ASK_AGAIN));
+    for (name, value) in SECURITY_HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    let policy = format!("{CONTENT_SECURITY_POLICY}{}", status::relay_sources(site.relay.as_ref()));
+    let policy = HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static(CONTENT_SECURITY_POLICY));
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    response
+}
+
+async fn answer(State(site): State<Site>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    let dist = &site.dist;
     let mut served = if uri.path() == "/" { "/index.html" } else { uri.path() };
-    let mut response = file(&dist, served, &method, &headers).await;
+    let mut response = file(dist, served, &method, &headers).await;
     if response.status() == StatusCode::NOT_FOUND && is_navigation(&method, &headers) {
         served = "/index.html";
-        response = file(&dist, served, &method, &headers).await;
+        response = file(dist, served, &method, &headers).await;
     }
     let caching = match response.status() {
         StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED if is_hashed(served) => FOR_EVER,
@@ -132,9 +208,6 @@ async fn answer(State(dist): State<Arc<PathBuf>>, method: Method, uri: Uri, head
     headers.insert(header::VARY, HeaderValue::from_static("accept, accept-encoding"));
     if !is_hashed(served) {
         headers.remove(header::LAST_MODIFIED);
-    }
-    for (name, value) in SECURITY_HEADERS {
-        headers.insert(name, HeaderValue::from_static(value));
     }
     response
 }

@@ -78,8 +78,10 @@ export function reachable(port) {
 }
 
 export class Server {
-  static async start(t, { dist = DIST, port = 0 } = {}) {
+  /** `p2p: true` brings the relay along, on a free port. */
+  static async start(t, { dist = DIST, port = 0, p2p = false } = {}) {
     const server = new Server();
+    server.relay = p2p ? ["--p2p", "/ip4/127.0.0.1/tcp/0/ws"] : ["--no-p2p"];
     await server.launch(dist, port);
     t.after(() => server.child?.kill("SIGKILL"));
     return server;
@@ -87,7 +89,7 @@ export class Server {
 
   async launch(dist, port) {
     this.dist = dist;
-    this.child = spawn(PROGRAM, ["serve", "--http", `127.0.0.1:${port}`, "--dist", dist], {
+    this.child = spawn(PROGRAM, ["serve", "--http", `127.0.0.1:${port}`, "--dist", dist, ...this.relay], {
       stdio: ["ignore", "pipe", "inherit"],
     });
     this.exited = new Promise((resolve) => this.child.once("exit", resolve));

@@ -81,3 +81,34 @@ test("a page whose program does not arrive says so in plain words", async (t) =>
   await page.getByRole("button", { name: "Reload" }).click();
   await ready(page);
 });
+
+test("what the server says of itself never comes from the offline copy, and the page may reach the relay", async (t) => {
+  const server = await Server.start(t, { p2p: true });
+  const browser = await Browser.start(t);
+  // A page without a head makes the browser ask for an icon.
+  browser.allow(/favicon\.ico/, /Content Security Policy/i, /WebSocket connection to 'ws:\/\/127\.0\.0\.1:9/);
+  const page = await browser.open(server.origin);
+  await offlineReady(page);
+  await page.reload();
+  await ready(page);
+  assert.ok(await page.evaluate(() => Boolean(navigator.serviceWorker.controller)), "the offline copy answers");
+
+  const network = await page.evaluate(async () => (await fetch("/network.json")).json());
+  const [, port] = /^\/ip4\/127\.0\.0\.1\/tcp\/(\d+)\/ws\/p2p\/12D3/.exec(network.relays[0]);
+  const attempt = (url) => page.evaluate((url) => new Promise((resolve) => {
+    document.addEventListener("securitypolicyviolation", () => resolve("forbidden"), { once: true });
+    const socket = new WebSocket(url);
+    socket.onopen = () => resolve("open");
+    socket.onclose = () => resolve("closed");
+  }), url);
+  assert.equal(await attempt(`ws://127.0.0.1:${port}`), "open");
+  assert.equal(await attempt("ws://127.0.0.1:9"), "forbidden", "and nobody else");
+
+  // Browsers download the text of /metrics instead of showing it.
+  for (const [path, part] of [["/network.json", network.topic], ["/health", '"ok"']]) {
+    const response = await page.goto(`${server.origin}${path}`);
+    assert.equal(response.fromServiceWorker(), false, path);
+    assert.match(await response.text(), new RegExp(part), path);
+  }
+  browser.assertQuiet();
+});

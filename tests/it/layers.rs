@@ -36,6 +36,7 @@ const SOLE_OWNERS: &[(&str, &str)] = &[
     ("tantivy", "registry/search"),
     ("rexie", "store/indexed_db"),
     ("leptos", "ui"),
+    ("libp2p", "net"),
 ];
 
 /// Files that may tell platforms apart, and only at a `mod`, a `pub use` or an entry point.
@@ -225,6 +226,7 @@ fn each_broken_rule_is_noticed() {
         ("embed.rs", "//! E.\nuse crate::{node::api::Me as Mine, store};", "embed may not import store"),
         ("node/sign.rs", "//! S.\nuse ed25519_dalek::SigningKey;", "only registry/identity may name"),
         ("registry/documents.rs", "//! D.\nuse automerge::Automerge;", "only registry/document may name"),
+        ("native/serve.rs", "//! S.\nuse libp2p::Multiaddr;", "only net may name the crate libp2p"),
         ("node.rs", "use std::fmt;", "does not begin by saying"),
         ("store/mod.rs", "//! S.", "stands beside its folder"),
         ("store/memory.rs", &long, "has more than"),

@@ -9,6 +9,7 @@ mod ownership;
 mod pack;
 mod people;
 mod profile;
+mod relay;
 mod replication;
 mod serve;
 mod stores;

@@ -4,6 +4,7 @@ use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
+    path::Path,
     process::{Child, Command, Stdio},
 };
 
@@ -11,14 +12,17 @@ use axum::{
     body::Body,
     http::{Request, Response, StatusCode, header},
 };
-use gen_registry::native::serve::{is_hashed, page};
+use gen_registry::{
+    native::serve::{Site, is_hashed, page},
+    node::Network,
+};
 use http_body_util::BodyExt;
 use tower::ServiceExt;
 
 const SCRIPT: &str = "app-0123456789abcdef.js";
 const PROGRAM: &str = "app-0123456789abcdef_bg.wasm";
 
-fn dist() -> tempfile::TempDir {
+pub(super) fn dist() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in [
         ("index.html", "<!doctype html>page"),
@@ -36,13 +40,17 @@ fn dist() -> tempfile::TempDir {
     folder
 }
 
+fn site(dist: &Path) -> Site {
+    Site { dist: dist.to_owned(), network: Network::default(), relay: None }
+}
+
 async fn ask(path: &str, headers: &[(&str, &str)]) -> Response<Body> {
     let folder = dist();
     let mut request = Request::builder().uri(path);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    page(folder.path()).oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+    page(site(folder.path())).oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
 }
 
 async fn text(response: Response<Body>) -> String {
@@ -55,12 +63,13 @@ fn one<'a>(response: &'a Response<Body>, name: &str) -> &'a str {
 
 #[tokio::test]
 async fn every_answer_carries_the_security_headers() {
-    for path in ["/", "/sw.js", "/nothing.js", &format!("/{PROGRAM}")] {
+    for path in ["/", "/sw.js", "/nothing.js", "/network.json", "/health", "/metrics", &format!("/{PROGRAM}")] {
         let response = ask(path, &[]).await;
         let policy = one(&response, "content-security-policy");
         assert!(policy.starts_with("default-src 'none';"), "{path}");
         assert!(policy.contains("script-src 'self' 'wasm-unsafe-eval';"), "{path}");
         assert!(!policy.contains("unsafe-inline"), "{path}");
+        assert!(policy.ends_with("; connect-src 'self'"), "{path}: without a relay the page reaches its server only");
         assert_eq!(one(&response, "x-content-type-options"), "nosniff");
         assert_eq!(one(&response, "referrer-policy"), "no-referrer");
         assert_eq!(one(&response, "cross-origin-opener-policy"), "same-origin");
@@ -133,6 +142,30 @@ async fn a_person_at_any_address_gets_the_page_and_a_missing_file_stays_missing(
 }
 
 #[tokio::test]
+async fn what_the_server_says_of_itself_is_never_the_page_and_never_kept() {
+    for (path, kind) in [
+        ("/network.json", "application/json"),
+        ("/health", "application/json"),
+        ("/metrics", "application/openmetrics-text; version=1.0.0; charset=utf-8"),
+    ] {
+        // A person may go there, too.
+        let response = ask(path, &[("accept", "text/html,*/*;q=0.8")]).await;
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        assert_eq!(one(&response, "content-type"), kind, "{path}");
+        assert_eq!(one(&response, "cache-control"), "no-cache", "{path}");
+    }
+    let worker = include_str!("../../public/sw.js");
+    assert!(worker.contains(r#"["/network.json", "/health", "/metrics"]"#), "the offline copy lets them through");
+    let network: serde_json::Value = serde_json::from_str(&text(ask("/network.json", &[]).await).await).unwrap();
+    let expected = serde_json::json!({
+        "topic": "44f16e43a86cb2c6c6ddf61a51c83400023281f6cb9e003f0b839a729a3bdcbd",
+        "parametersVersion": 1, "relays": [], "witnesses": [], "threshold": 0,
+    });
+    assert_eq!(network, expected);
+    assert_eq!(text(ask("/metrics", &[]).await).await, "# EOF\n");
+}
+
+#[tokio::test]
 async fn an_older_file_brought_back_is_not_hidden_by_its_date() {
     let later = [("if-modified-since", "Fri, 01 Jan 2100 00:00:00 GMT")];
     let response = ask("/index.html", &later).await;
@@ -144,27 +177,33 @@ async fn an_older_file_brought_back_is_not_hidden_by_its_date() {
 async fn only_reading_is_allowed() {
     let folder = dist();
     let request = Request::post("/index.html").header("accept", "text/html").body(Body::empty()).unwrap();
-    let response = page(folder.path()).oneshot(request).await.unwrap();
+    let response = page(site(folder.path())).oneshot(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
 }
 
 // ---- the real program ----
 
-fn program(arguments: &[&str]) -> Command {
+pub(super) fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gen-registry"));
     command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
 /// A running server; ends with the test.
-struct Server {
-    child: Child,
+pub(super) struct Server {
+    pub(super) child: Child,
     address: String,
 }
 
 impl Server {
-    fn start(dist: &std::path::Path) -> Self {
-        let mut child = program(&["serve", "--http", "127.0.0.1:0", "--dist", dist.to_str().unwrap()]).spawn().unwrap();
+    /// Without a relay.
+    fn start(dist: &Path) -> Self {
+        Self::with(dist, &["--no-p2p"])
+    }
+
+    pub(super) fn with(dist: &Path, more: &[&str]) -> Self {
+        let arguments = ["serve", "--http", "127.0.0.1:0", "--dist", dist.to_str().unwrap()];
+        let mut child = program(&[&arguments[..], more].concat()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().strip_prefix("http://").and_then(|rest| rest.strip_suffix('/'));
@@ -172,7 +211,7 @@ impl Server {
     }
 
     /// Sends the path as it is, without the tidying an HTTP client would do.
-    fn raw(&self, path: &str) -> String {
+    pub(super) fn raw(&self, path: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         write!(stream, "GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.address).unwrap();
         let mut answer = Vec::new();
@@ -218,7 +257,7 @@ fn a_taken_port_is_named_with_what_to_do() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let folder = dist();
-    let arguments = ["serve", "--http", &address, "--dist", folder.path().to_str().unwrap()];
+    let arguments = ["serve", "--http", &address, "--no-p2p", "--dist", folder.path().to_str().unwrap()];
     let output = program(&arguments).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let error = String::from_utf8(output.stderr).unwrap();
@@ -229,7 +268,7 @@ fn a_taken_port_is_named_with_what_to_do() {
 #[test]
 fn a_page_that_was_not_built_says_how_to_build_it() {
     let folder = tempfile::tempdir().unwrap();
-    let arguments = ["serve", "--http", "127.0.0.1:0", "--dist", folder.path().to_str().unwrap()];
+    let arguments = ["serve", "--http", "127.0.0.1:0", "--no-p2p", "--dist", folder.path().to_str().unwrap()];
     let output = program(&arguments).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let error = String::from_utf8(output.stderr).unwrap();

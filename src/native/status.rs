@@ -1,0 +1,99 @@
+//! What the server tells programs: the network's parameters, whether it is well, and what it counts.
+//!
+//! Nothing here comes from the page's folder, and nothing of a single person or peer is told.
+
+use axum::{
+    extract::State,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+use crate::{
+    native::serve::Site,
+    net::relay::{RelayView, address::websocket_origin, metrics::METRICS_TYPE},
+    node::{Network, VERSION},
+    registry::limits::PARAMETERS_VERSION,
+};
+
+/// The parameters of a network as a page reads them before it joins.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct NetworkParameters {
+    topic: String,
+    parameters_version: u32,
+    relays: Vec<String>,
+    witnesses: Vec<String>,
+    threshold: usize,
+}
+
+impl NetworkParameters {
+    fn new(network: &Network, relay: Option<&RelayView>) -> Self {
+        let relays = relay.map(RelayView::addresses).unwrap_or_default();
+        Self {
+            topic: network.topic.into(),
+            parameters_version: PARAMETERS_VERSION,
+            relays: relays.iter().map(ToString::to_string).collect(),
+            witnesses: network.rules.witnesses.iter().map(ToString::to_string).collect(),
+            threshold: network.rules.threshold,
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Health {
+    status: &'static str,
+    version: &'static str,
+    relay: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peer_id: Option<String>,
+}
+
+pub(super) async fn network(State(site): State<Site>) -> Response {
+    json(StatusCode::OK, &NetworkParameters::new(&site.network, site.relay.as_ref()))
+}
+
+/// 200 while everything that was started runs.
+pub(super) async fn health(State(site): State<Site>) -> Response {
+    let (code, status, relay) = match &site.relay {
+        None => (StatusCode::OK, "ok", "off"),
+        Some(relay) if relay.is_running() => (StatusCode::OK, "ok", "running"),
+        Some(_) => (StatusCode::SERVICE_UNAVAILABLE, "failing", "ended"),
+    };
+    let peer_id = site.relay.as_ref().map(|relay| relay.peer_id().to_string());
+    json(code, &Health { status, version: VERSION, relay, peer_id })
+}
+
+pub(super) async fn metrics(State(site): State<Site>) -> Response {
+    // Without a relay nothing is counted; an empty page of numbers ends like this.
+    let text = site.relay.as_ref().map_or_else(|| Ok("# EOF\n".to_owned()), |relay| relay.metrics().text());
+    match text {
+        Ok(text) => ([(header::CONTENT_TYPE, HeaderValue::from_static(METRICS_TYPE))], text).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "could not write the numbers");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// The sources a page may connect to besides its own server, each with a space before it.
+pub(super) fn relay_sources(relay: Option<&RelayView>) -> String {
+    let mut sources: Vec<String> =
+        relay.map(RelayView::addresses).unwrap_or_default().iter().filter_map(websocket_origin).collect();
+    sources.sort();
+    sources.dedup();
+    sources.iter().map(|source| format!(" {source}")).collect()
+}
+
+fn json(code: StatusCode, value: &impl Serialize) -> Response {
+    match serde_json::to_string(value) {
+        Ok(text) => {
+            (code, [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], text).into_response()
+        }
+        Err(error) => {
+            tracing::error!(%error, "could not write an answer");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The relay: the one node of a network that everybody can reach, for those who can't be reached.
+//!
+//! It brings browsers together until they are connected directly, and says who else is there. It holds no person's
+//! document, takes no side in who holds a name, and stores no value in Kademlia: it could not tell a true one.
+//!
+//! - how it is set up: `behaviour`; what it does with events: `run`; its bounds: [`limits`]
+
+pub mod address;
+mod behaviour;
+pub mod key;
+pub mod limits;
+pub mod metrics;
+mod run;
+
+use std::{error::Error, io, net::TcpListener, sync::Arc, time::Duration};
+
+use libp2p::{core::transport::TransportError, metrics::Registry};
+use tokio::{
+    sync::{oneshot, watch},
+    task::JoinHandle,
+};
+
+pub use libp2p::{Multiaddr, PeerId};
+
+use crate::net::relay::{
+    address::{peer_of, socket_of, websocket_origin, with_peer},
+    key::{KeyError, NodeKey},
+    limits::{LISTEN_PATIENCE, RelayLimits, STOP_PATIENCE},
+    metrics::{Counts, Metrics},
+    run::Running,
+};
+
+#[derive(Debug, thiserror::Error)]
+pub enum RelayError {
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error("the relay could not set up its connections")]
+    Transport(#[source] Box<dyn Error + Send + Sync>),
+    #[error(
+        "the relay's address {0} is taken by another program. Stop that program, or choose another port: gen-registry \
+         serve --p2p /ip4/127.0.0.1/tcp/9091/ws (or --no-p2p, to serve only the page)"
+    )]
+    AddressTaken(Multiaddr),
+    #[error("the relay can't listen on {0}; an address looks like /ip4/127.0.0.1/tcp/9090/ws")]
+    AddressKind(Multiaddr),
+    #[error("the relay could not listen on {address}")]
+    Listen { address: Multiaddr, source: TransportError<io::Error> },
+    #[error("the relay got no address to listen on for {0} in {1:?}")]
+    NoAddress(Multiaddr, Duration),
+    #[error("no browser can use the public address {0}; one looks like /dns4/example.org/tcp/443/wss")]
+    PublicKind(Multiaddr),
+    #[error("the address {0} of another relay does not end with its name: /p2p/12D3…")]
+    BootstrapWithoutPeer(Multiaddr),
+    #[error("the relay's listener closed")]
+    ListenerClosed(#[source] io::Error),
+}
+
+/// How to run the relay.
+#[derive(Clone)]
+pub struct RelayOptions {
+    pub key: NodeKey,
+    pub listen: Multiaddr,
+    /// Under which addresses others reach it, when those are not the ones it listens on.
+    pub public: Vec<Multiaddr>,
+    /// Other relays to meet, each with its name at the end.
+    pub bootstrap: Vec<Multiaddr>,
+    /// Whether it answers questions about who has which content.
+    pub dht_server: bool,
+    pub limits: RelayLimits,
+}
+
+/// A running relay. Dropping it stops it.
+pub struct Relay {
+    view: RelayView,
+    stop: oneshot::Sender<()>,
+    watcher: JoinHandle<()>,
+}
+
+/// What others may see of a running relay.
+#[derive(Clone)]
+pub struct RelayView {
+    peer: PeerId,
+    addresses: watch::Receiver<Vec<Multiaddr>>,
+    counts: Counts,
+    metrics: Arc<Metrics>,
+}
+
+impl Relay {
+    /// Starts it; returns once it listens.
+    pub async fn start(options: RelayOptions) -> Result<Self, RelayError> {
+        let RelayOptions { key, listen, public, bootstrap, dht_server, limits } = options;
+        let peer = key.peer_id();
+        if let Some(address) = public.iter().find(|address| websocket_origin(address).is_none()) {
+            return Err(RelayError::PublicKind(address.clone()));
+        }
+        let bootstrap = bootstrap
+            .into_iter()
+            .map(|address| peer_of(&address).map(|peer| (peer, address.clone())).ok_or(address))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(RelayError::BootstrapWithoutPeer)?;
+
+        refuse_a_shared_port(&listen)?;
+        let mut registry = Registry::default();
+        let mut swarm = behaviour::swarm(key.into_keypair(), &limits, dht_server, &mut registry).await?;
+        let listener = swarm.listen_on(listen.clone()).map_err(|source| refused(&listen, source))?;
+        let counts = Counts::default();
+        let metrics = Arc::new(Metrics::new(registry, &counts));
+        let (told, addresses) = watch::channel(Vec::new());
+        let mut running = Running::new(swarm, listener, counts.clone(), told, bootstrap);
+        running.announce(public.into_iter().map(|address| with_peer(address, peer)).collect());
+        match tokio::time::timeout(LISTEN_PATIENCE, running.first_address()).await {
+            Ok(Ok(address)) => {
+                tracing::info!(%address, "the relay listens");
+                if websocket_origin(&address).is_none() {
+                    tracing::warn!("browsers can't use this address: it has no /ws at its end");
+                }
+            }
+            Ok(Err(error)) => return Err(error),
+            Err(_) => return Err(RelayError::NoAddress(listen, LISTEN_PATIENCE)),
+        }
+        let (stop, stopped) = oneshot::channel();
+        let task = tokio::spawn(running.run(stopped));
+        let watcher = tokio::spawn(async move {
+            match task.await {
+                Ok(Ok(())) => tracing::info!("the relay stopped"),
+                Ok(Err(error)) => tracing::error!(error = &error as &dyn Error, "the relay ended"),
+                Err(error) => tracing::error!(%error, "the relay broke"),
+            }
+        });
+        Ok(Self { view: RelayView { peer, addresses, counts, metrics }, stop, watcher })
+    }
+
+    pub fn view(&self) -> RelayView {
+        self.view.clone()
+    }
+
+    /// Closes every connection, then returns.
+    pub async fn stop(self) {
+        // A closed channel and an elapsed time both mean that there is nothing left to wait for.
+        let _ = self.stop.send(());
+        let _ = tokio::time::timeout(2 * STOP_PATIENCE, self.watcher).await;
+    }
+}
+
+impl RelayView {
+    pub fn peer_id(&self) -> PeerId {
+        self.peer
+    }
+
+    /// Where others reach it, its name at the end of each.
+    pub fn addresses(&self) -> Vec<Multiaddr> {
+        self.addresses.borrow().clone()
+    }
+
+    /// Whether its task is still there.
+    pub fn is_running(&self) -> bool {
+        // The task owns the other end.
+        self.addresses.has_changed().is_ok()
+    }
+
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+}
+
+/// libp2p listens with SO_REUSEPORT: a second relay would quietly get every other connection of the first.
+fn refuse_a_shared_port(address: &Multiaddr) -> Result<(), RelayError> {
+    match socket_of(address).map(TcpListener::bind) {
+        Some(Err(error)) if error.kind() == io::ErrorKind::AddrInUse => Err(RelayError::AddressTaken(address.clone())),
+        // Every other fault comes back when libp2p listens.
+        _ => Ok(()),
+    }
+}
+
+fn refused(address: &Multiaddr, source: TransportError<io::Error>) -> RelayError {
+    match source {
+        TransportError::MultiaddrNotSupported(address) => RelayError::AddressKind(address),
+        source => RelayError::Listen { address: address.clone(), source },
+    }
+}

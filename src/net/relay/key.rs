@@ -1,0 +1,109 @@
+//! The relay's own key: made once, kept in a file only its owner may read.
+//!
+//! It is a node's key, never a person's. A damaged file is an error, not a reason to make a new key: peers know the
+//! relay by it.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use libp2p::{
+    PeerId,
+    identity::{DecodingError, KeyType, Keypair},
+};
+
+/// In the data folder; libp2p's own encoding.
+pub const KEY_FILE: &str = "relay.key";
+/// What is being written; left behind only by a crash.
+const NEW_KEY_FILE: &str = "relay.key.new";
+
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    #[error("could not read the relay's key from {}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("could not write the relay's key to {}", path.display())]
+    Write { path: PathBuf, source: io::Error },
+    #[error(
+        "the relay's key in {} is damaged. Bring the file back from a copy, or remove it: the relay then gets a new \
+         key, and addresses that name the old one lead nowhere", path.display()
+    )]
+    Damaged { path: PathBuf, source: DecodingError },
+    #[error("the relay's key in {} is of the kind {kind}; only Ed25519 is used", path.display())]
+    Kind { path: PathBuf, kind: KeyType },
+}
+
+/// An ed25519 key pair. Has no `Debug`.
+#[derive(Clone)]
+pub struct NodeKey(Keypair);
+
+impl NodeKey {
+    /// A key nobody keeps.
+    pub fn fresh() -> Self {
+        Self(Keypair::generate_ed25519())
+    }
+
+    /// The key of this folder; made when there is none.
+    pub fn load_or_create(folder: &Path) -> Result<Self, KeyError> {
+        let path = folder.join(KEY_FILE);
+        match fs::read(&path) {
+            Ok(bytes) => Self::parse(&bytes, path),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let key = Self::fresh();
+                key.save(folder).map_err(|source| KeyError::Write { path, source })?;
+                Ok(key)
+            }
+            Err(source) => Err(KeyError::Read { path, source }),
+        }
+    }
+
+    pub fn peer_id(&self) -> PeerId {
+        self.0.public().to_peer_id()
+    }
+
+    pub(super) fn into_keypair(self) -> Keypair {
+        self.0
+    }
+
+    fn parse(bytes: &[u8], path: PathBuf) -> Result<Self, KeyError> {
+        match Keypair::from_protobuf_encoding(bytes) {
+            Ok(key) if key.key_type() == KeyType::Ed25519 => Ok(Self(key)),
+            Ok(key) => Err(KeyError::Kind { path, kind: key.key_type() }),
+            Err(source) => Err(KeyError::Damaged { path, source }),
+        }
+    }
+
+    /// Whole or not at all: the file gets its name only once its content is on the disk.
+    fn save(&self, folder: &Path) -> io::Result<()> {
+        let bytes = self.0.to_protobuf_encoding().map_err(io::Error::other)?;
+        let new = folder.join(NEW_KEY_FILE);
+        match fs::remove_file(&new) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = only_for_the_owner().write(true).create_new(true).open(&new)?;
+        file.write_all(&bytes)?;
+        file.sync_all()?;
+        fs::rename(&new, folder.join(KEY_FILE))?;
+        // The name, too, must be on the disk. Some systems can't open a folder; they have no need to.
+        match File::open(folder) {
+            Ok(folder) => folder.sync_all(),
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn only_for_the_owner() -> OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = OpenOptions::new();
+    options.mode(0o600);
+    options
+}
+
+/// Elsewhere the folder's rights decide.
+#[cfg(not(unix))]
+fn only_for_the_owner() -> OpenOptions {
+    OpenOptions::new()
+}

@@ -1,0 +1,158 @@
+//! Every bound of the relay, by name.
+//!
+//! They protect one machine, not an agreement: relays may differ, so nothing here belongs to the network's parameters.
+
+use std::{num::NonZeroU32, time::Duration};
+
+use libp2p::{connection_limits::ConnectionLimits, kad::store::MemoryStoreConfig, relay, rendezvous};
+
+/// Peers that may keep a place here under which others reach them.
+pub const RESERVATIONS_MAX: usize = 128;
+/// A profile has one node; a second place is for the moment of a reconnection.
+pub const RESERVATIONS_PER_PEER: usize = 4;
+pub const RESERVATION_TIME: Duration = Duration::from_secs(60 * 60);
+/// All circuits together: four for each place.
+pub const CIRCUITS_MAX: usize = 4 * RESERVATIONS_MAX;
+pub const CIRCUITS_PER_PEER: usize = 16;
+/// A circuit is for the handshake of a direct connection, not for data.
+pub const CIRCUIT_TIME: Duration = Duration::from_secs(2 * 60);
+/// Both directions together.
+pub const CIRCUIT_BYTES: u64 = 1024 * 1024;
+
+/// New places (renewals too) in [`RATE_TIME`].
+pub const RESERVATIONS_PER_PEER_RATE: NonZeroU32 = at_least_one(15);
+pub const RESERVATIONS_PER_IP_RATE: NonZeroU32 = at_least_one(60);
+/// New circuits in [`RATE_TIME`]. A browser looks for at most 24 connections.
+pub const CIRCUITS_PER_PEER_RATE: NonZeroU32 = at_least_one(60);
+/// Many people may stand behind one address.
+pub const CIRCUITS_PER_IP_RATE: NonZeroU32 = at_least_one(240);
+pub const RATE_TIME: Duration = Duration::from_secs(60);
+
+/// Room for those with a place and as many who only ask.
+pub const CONNECTIONS_IN: u32 = 512;
+pub const CONNECTIONS_IN_PENDING: u32 = 64;
+pub const CONNECTIONS_OUT: u32 = 32;
+pub const CONNECTIONS_OUT_PENDING: u32 = 16;
+pub const CONNECTIONS_PER_PEER: u32 = 4;
+pub const STREAMS_PER_CONNECTION: usize = 128;
+pub const STREAMS_NEGOTIATING: usize = 32;
+/// A connection without reservation, circuit or stream is closed after this.
+pub const IDLE_TIME: Duration = Duration::from_secs(60);
+
+/// In all namespaces. A node without a place can't be reached, so far more would be waste.
+pub const REGISTRATIONS_MAX: usize = 8 * RESERVATIONS_MAX;
+pub const REGISTRATIONS_PER_PEER: usize = 8;
+/// libp2p keeps what a newer registration replaced until it expires; who replaces too often is disconnected.
+pub const REGISTRATIONS_PER_CONNECTION: usize = 64;
+/// What a registration says besides is not worth its room; who sends more is disconnected.
+pub const REGISTRATION_ADDRESSES: usize = 16;
+/// Seconds.
+pub const REGISTRATION_TTL_MAX: u64 = 12 * 60 * 60;
+pub const COOKIES_MAX: usize = 1024;
+
+pub const KADEMLIA_PACKET_BYTES: usize = 16 * 1024;
+pub const KADEMLIA_VALUES: usize = 1024;
+pub const KADEMLIA_VALUE_BYTES: usize = 4 * 1024;
+/// Keys for which somebody says to have the content.
+pub const KADEMLIA_KEYS: usize = 8 * 1024;
+/// A multihash of 32 bytes takes 34.
+pub const KADEMLIA_KEY_BYTES: usize = 64;
+pub const KADEMLIA_PROVIDERS_PER_KEY: usize = 8;
+pub const KADEMLIA_ADDRESSES: usize = 4;
+pub const KADEMLIA_ADDRESS_BYTES: usize = 256;
+pub const KADEMLIA_PROVIDER_TIME: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How often relays that could not be reached, or were lost, are tried again.
+pub const BOOTSTRAP_RETRY: Duration = Duration::from_secs(30);
+/// The first address is there at once or never.
+pub const LISTEN_PATIENCE: Duration = Duration::from_secs(5);
+/// Connections that are not closed this long after the signal to stop are dropped.
+pub const STOP_PATIENCE: Duration = Duration::from_secs(1);
+
+const fn at_least_one(number: u32) -> NonZeroU32 {
+    match NonZeroU32::new(number) {
+        Some(number) => number,
+        None => NonZeroU32::MIN,
+    }
+}
+
+/// The bounds that decide what a peer may do with the relay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RelayLimits {
+    pub reservations: usize,
+    pub reservation_time: Duration,
+    pub circuits: usize,
+    pub circuits_per_peer: usize,
+    pub circuit_time: Duration,
+    pub circuit_bytes: u64,
+    /// Whether one address may do only so much in a time. Behind a proxy everybody has the proxy's address.
+    pub by_address: bool,
+    pub connections_in: u32,
+}
+
+impl Default for RelayLimits {
+    fn default() -> Self {
+        Self {
+            reservations: RESERVATIONS_MAX,
+            reservation_time: RESERVATION_TIME,
+            circuits: CIRCUITS_MAX,
+            circuits_per_peer: CIRCUITS_PER_PEER,
+            circuit_time: CIRCUIT_TIME,
+            circuit_bytes: CIRCUIT_BYTES,
+            by_address: true,
+            connections_in: CONNECTIONS_IN,
+        }
+    }
+}
+
+impl RelayLimits {
+    pub(super) fn relay(&self) -> relay::Config {
+        let config = relay::Config {
+            max_reservations: self.reservations,
+            max_reservations_per_peer: RESERVATIONS_PER_PEER,
+            reservation_duration: self.reservation_time,
+            reservation_rate_limiters: Vec::new(),
+            max_circuits: self.circuits,
+            // libp2p refuses a peer that has more than this, so it lets in one more than this.
+            max_circuits_per_peer: self.circuits_per_peer.saturating_sub(1),
+            max_circuit_duration: self.circuit_time,
+            max_circuit_bytes: self.circuit_bytes,
+            circuit_src_rate_limiters: Vec::new(),
+        };
+        let config = config
+            .reservation_rate_per_peer(RESERVATIONS_PER_PEER_RATE, RATE_TIME)
+            .circuit_src_per_peer(CIRCUITS_PER_PEER_RATE, RATE_TIME);
+        if !self.by_address {
+            return config;
+        }
+        config
+            .reservation_rate_per_ip(RESERVATIONS_PER_IP_RATE, RATE_TIME)
+            .circuit_src_per_ip(CIRCUITS_PER_IP_RATE, RATE_TIME)
+    }
+
+    pub(super) fn connections(&self) -> ConnectionLimits {
+        ConnectionLimits::default()
+            .with_max_established_incoming(Some(self.connections_in))
+            .with_max_pending_incoming(Some(CONNECTIONS_IN_PENDING))
+            .with_max_established_outgoing(Some(CONNECTIONS_OUT))
+            .with_max_pending_outgoing(Some(CONNECTIONS_OUT_PENDING))
+            .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER))
+    }
+}
+
+pub(super) fn rendezvous() -> rendezvous::server::Config {
+    rendezvous::server::Config::default()
+        .with_max_ttl(REGISTRATION_TTL_MAX)
+        .with_max_registration_per_peer(REGISTRATIONS_PER_PEER)
+        .with_max_registration_total(REGISTRATIONS_MAX)
+        .with_max_stored_cookies(COOKIES_MAX)
+}
+
+pub(super) fn kademlia_store() -> MemoryStoreConfig {
+    MemoryStoreConfig {
+        max_records: KADEMLIA_VALUES,
+        max_value_bytes: KADEMLIA_VALUE_BYTES,
+        max_providers_per_key: KADEMLIA_PROVIDERS_PER_KEY,
+        max_provided_keys: KADEMLIA_KEYS,
+    }
+}

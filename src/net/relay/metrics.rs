@@ -1,0 +1,85 @@
+//! What the relay counts, as Prometheus reads it.
+//!
+//! Numbers only: no address and no peer's name is ever a label, so the page of numbers may be read by anybody.
+
+use std::fmt;
+
+use prometheus_client::{
+    encoding::text::encode,
+    metrics::{counter::Counter, gauge::Gauge},
+    registry::Registry,
+};
+
+/// The kind of text [`Metrics::text`] gives.
+pub const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The numbers alone; a copy counts into the same ones.
+#[derive(Clone, Debug, Default)]
+pub struct Counts {
+    pub connections: Gauge,
+    pub connections_opened: Counter,
+    pub connections_refused: Counter,
+    pub reservations: Gauge,
+    pub reservations_accepted: Counter,
+    pub reservations_refused: Counter,
+    pub circuits: Gauge,
+    pub circuits_opened: Counter,
+    pub circuits_refused: Counter,
+    pub circuits_cut: Counter,
+    pub registrations: Gauge,
+    pub registrations_accepted: Counter,
+    pub registrations_refused: Counter,
+    pub discoveries: Counter,
+    pub kademlia_peers: Gauge,
+    pub kademlia_values: Gauge,
+    pub kademlia_values_refused: Counter,
+    pub kademlia_providers_accepted: Counter,
+    pub kademlia_providers_refused: Counter,
+    pub peers_disconnected: Counter,
+}
+
+/// The counts and, from libp2p, the bytes.
+pub struct Metrics {
+    registry: Registry,
+}
+
+impl Metrics {
+    pub(super) fn new(mut registry: Registry, counts: &Counts) -> Self {
+        let part = registry.sub_registry_with_prefix("gen_relay");
+        for (name, help, gauge) in [
+            ("connections", "Connections that are open", &counts.connections),
+            ("reservations", "Reservations that are held", &counts.reservations),
+            ("circuits", "Circuits that are open", &counts.circuits),
+            ("rendezvous_registrations", "Registrations that are listed", &counts.registrations),
+            ("kademlia_peers", "Peers in the routing table", &counts.kademlia_peers),
+            ("kademlia_values", "Values that are stored and served", &counts.kademlia_values),
+        ] {
+            part.register(name, help, gauge.clone());
+        }
+        for (name, help, counter) in [
+            ("connections_opened", "Connections since the start", &counts.connections_opened),
+            ("connections_refused", "Connections that failed or were over a limit", &counts.connections_refused),
+            ("reservations_accepted", "Reservations given or renewed", &counts.reservations_accepted),
+            ("reservations_refused", "Reservations over a limit", &counts.reservations_refused),
+            ("circuits_opened", "Circuits since the start", &counts.circuits_opened),
+            ("circuits_refused", "Circuits over a limit, or to a peer that isn't here", &counts.circuits_refused),
+            ("circuits_cut", "Circuits that ended by a limit or a lost connection", &counts.circuits_cut),
+            ("rendezvous_registrations_accepted", "Registrations given or renewed", &counts.registrations_accepted),
+            ("rendezvous_registrations_refused", "Registrations refused", &counts.registrations_refused),
+            ("rendezvous_discoveries", "Lists of peers handed out", &counts.discoveries),
+            ("kademlia_values_refused", "Values somebody wanted stored", &counts.kademlia_values_refused),
+            ("kademlia_providers_accepted", "Provider records stored", &counts.kademlia_providers_accepted),
+            ("kademlia_providers_refused", "Provider records refused", &counts.kademlia_providers_refused),
+            ("peers_disconnected", "Peers sent away for what they did", &counts.peers_disconnected),
+        ] {
+            part.register(name, help, counter.clone());
+        }
+        Self { registry }
+    }
+
+    pub fn text(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}

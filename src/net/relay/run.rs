@@ -1,0 +1,318 @@
+//! The relay at work: each event of the swarm is counted, a few are answered.
+//!
+//! It decides three things: what Kademlia may store, who is sent away, and which other relays are dialled. Values are
+//! never stored; that somebody has some content may be, as a hint and within bounds.
+
+use std::collections::HashMap;
+
+use futures::StreamExt;
+use libp2p::{
+    Multiaddr, PeerId, Swarm,
+    core::transport::ListenerId,
+    identify,
+    kad::{self, InboundRequest, ProviderRecord, store::RecordStore},
+    relay,
+    rendezvous::{Namespace, server},
+    swarm::{SwarmEvent, dial_opts::DialOpts},
+};
+use tokio::{
+    sync::{oneshot, watch},
+    time::{MissedTickBehavior, interval, timeout},
+};
+
+use crate::net::{
+    KADEMLIA_PROTOCOL,
+    relay::{
+        RelayError,
+        address::with_peer,
+        behaviour::{Behaviour, BehaviourEvent},
+        limits::{
+            BOOTSTRAP_RETRY, KADEMLIA_ADDRESS_BYTES, KADEMLIA_ADDRESSES, KADEMLIA_KEY_BYTES, REGISTRATION_ADDRESSES,
+            REGISTRATIONS_PER_CONNECTION, STOP_PATIENCE,
+        },
+        metrics::Counts,
+    },
+};
+
+pub(super) struct Running {
+    swarm: Swarm<Behaviour>,
+    listener: ListenerId,
+    counts: Counts,
+    /// Where others reach the relay.
+    addresses: watch::Sender<Vec<Multiaddr>>,
+    /// Those addresses were given; what the listener finds out changes nothing.
+    announced: bool,
+    bootstrap: Vec<(PeerId, Multiaddr)>,
+    /// How many registrations libp2p still holds for each; the newest of them is listed.
+    registered: HashMap<(PeerId, Namespace), usize>,
+    /// Registrations of each connected peer.
+    spent: HashMap<PeerId, usize>,
+}
+
+impl Running {
+    pub(super) fn new(
+        swarm: Swarm<Behaviour>,
+        listener: ListenerId,
+        counts: Counts,
+        addresses: watch::Sender<Vec<Multiaddr>>,
+        bootstrap: Vec<(PeerId, Multiaddr)>,
+    ) -> Self {
+        Self {
+            swarm,
+            listener,
+            counts,
+            addresses,
+            announced: false,
+            bootstrap,
+            registered: HashMap::new(),
+            spent: HashMap::new(),
+        }
+    }
+
+    /// Says these addresses to everybody instead of those it listens on. Nothing happens without any.
+    pub(super) fn announce(&mut self, public: Vec<Multiaddr>) {
+        self.announced = !public.is_empty();
+        for address in public {
+            self.reachable_at(address);
+        }
+    }
+
+    /// Runs until there is an address.
+    pub(super) async fn first_address(&mut self) -> Result<Multiaddr, RelayError> {
+        loop {
+            let event = self.swarm.select_next_some().await;
+            let found = match &event {
+                SwarmEvent::NewListenAddr { address, .. } => Some(address.clone()),
+                _ => None,
+            };
+            self.handle(event)?;
+            if let Some(address) = found {
+                return Ok(address);
+            }
+        }
+    }
+
+    /// Runs until it is asked to stop (or nobody could ask any more).
+    pub(super) async fn run(mut self, mut stopped: oneshot::Receiver<()>) -> Result<(), RelayError> {
+        let mut retry = interval(BOOTSTRAP_RETRY);
+        retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                event = self.swarm.select_next_some() => self.handle(event)?,
+                _ = retry.tick() => self.meet_others(),
+                _ = &mut stopped => break,
+            }
+        }
+        let _ = timeout(STOP_PATIENCE, self.close()).await;
+        Ok(())
+    }
+
+    async fn close(&mut self) {
+        self.swarm.remove_listener(self.listener);
+        let peers: Vec<PeerId> = self.swarm.connected_peers().copied().collect();
+        for peer in peers {
+            self.send_away(peer);
+        }
+        while self.swarm.network_info().num_peers() > 0 {
+            let event = self.swarm.select_next_some().await;
+            // That the listener closed is no fault any more.
+            let _ = self.handle(event);
+        }
+    }
+
+    fn meet_others(&mut self) {
+        for (peer, address) in self.bootstrap.clone() {
+            if self.swarm.is_connected(&peer) {
+                continue;
+            }
+            self.swarm.behaviour_mut().kademlia.add_address(&peer, address.clone());
+            let options = DialOpts::peer_id(peer).addresses(vec![address]).build();
+            if let Err(error) = self.swarm.dial(options) {
+                tracing::debug!(%peer, %error, "another relay was not dialled");
+            }
+        }
+    }
+
+    fn reachable_at(&mut self, address: Multiaddr) {
+        // Peers learn it with identify, and relay v2 hands out places only under confirmed addresses.
+        self.swarm.add_external_address(address.clone());
+        let address = with_peer(address, *self.swarm.local_peer_id());
+        self.addresses.send_if_modified(|known| {
+            let new = !known.contains(&address);
+            if new {
+                known.push(address);
+            }
+            new
+        });
+    }
+
+    fn handle(&mut self, event: SwarmEvent<BehaviourEvent>) -> Result<(), RelayError> {
+        match event {
+            SwarmEvent::Behaviour(event) => self.handle_protocol(event),
+            SwarmEvent::NewListenAddr { address, .. } if !self.announced => self.reachable_at(address),
+            SwarmEvent::ExpiredListenAddr { address, .. } if !self.announced => {
+                self.swarm.remove_external_address(&address);
+                let address = with_peer(address, *self.swarm.local_peer_id());
+                self.addresses.send_modify(|known| known.retain(|known| *known != address));
+            }
+            SwarmEvent::ListenerClosed { listener_id, reason, .. } if listener_id == self.listener => {
+                let unasked = || std::io::Error::other("nobody asked it to");
+                return Err(RelayError::ListenerClosed(reason.err().unwrap_or_else(unasked)));
+            }
+            SwarmEvent::ListenerError { error, .. } => tracing::warn!(%error, "the relay's listener had an error"),
+            SwarmEvent::ConnectionEstablished { .. } => {
+                self.counts.connections.inc();
+                self.counts.connections_opened.inc();
+            }
+            SwarmEvent::ConnectionClosed { peer_id, num_established, .. } => {
+                self.counts.connections.dec();
+                if num_established == 0 {
+                    self.spent.remove(&peer_id);
+                }
+            }
+            SwarmEvent::IncomingConnectionError { error, .. } => {
+                self.counts.connections_refused.inc();
+                tracing::debug!(%error, "a connection failed");
+            }
+            SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } => {
+                tracing::debug!(%peer, %error, "another relay could not be reached");
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn handle_protocol(&mut self, event: BehaviourEvent) {
+        match event {
+            BehaviourEvent::Relay(event) => self.count_relay(&event),
+            BehaviourEvent::Rendezvous(event) => self.handle_rendezvous(event),
+            BehaviourEvent::Kademlia(event) => self.handle_kademlia(event),
+            BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. }) => self.route_to(peer_id, info),
+            _ => {}
+        }
+    }
+
+    fn count_relay(&self, event: &relay::Event) {
+        let counts = &self.counts;
+        match event {
+            relay::Event::ReservationReqAccepted { renewed, .. } => {
+                counts.reservations_accepted.inc();
+                if !renewed {
+                    counts.reservations.inc();
+                }
+            }
+            relay::Event::ReservationReqDenied { .. } => {
+                counts.reservations_refused.inc();
+            }
+            relay::Event::ReservationClosed { .. } | relay::Event::ReservationTimedOut { .. } => {
+                counts.reservations.dec();
+            }
+            relay::Event::CircuitReqAccepted { .. } => {
+                counts.circuits.inc();
+                counts.circuits_opened.inc();
+            }
+            relay::Event::CircuitReqDenied { .. } => {
+                counts.circuits_refused.inc();
+            }
+            relay::Event::CircuitClosed { error, .. } => {
+                counts.circuits.dec();
+                if error.is_some() {
+                    counts.circuits_cut.inc();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn handle_rendezvous(&mut self, event: server::Event) {
+        match event {
+            server::Event::PeerRegistered { peer, registration } => {
+                self.counts.registrations_accepted.inc();
+                *self.registered.entry((peer, registration.namespace)).or_default() += 1;
+                let spent = self.spent.entry(peer).or_default();
+                *spent += 1;
+                if *spent > REGISTRATIONS_PER_CONNECTION
+                    || registration.record.addresses().len() > REGISTRATION_ADDRESSES
+                {
+                    self.counts.peers_disconnected.inc();
+                    self.send_away(peer);
+                }
+            }
+            server::Event::PeerNotRegistered { .. } => {
+                self.counts.registrations_refused.inc();
+            }
+            server::Event::PeerUnregistered { peer, namespace } => {
+                self.registered.remove(&(peer, namespace));
+            }
+            server::Event::RegistrationExpired(registration) => {
+                let key = (registration.record.peer_id(), registration.namespace);
+                if let Some(held) = self.registered.get_mut(&key) {
+                    *held -= 1;
+                    if *held == 0 {
+                        self.registered.remove(&key);
+                    }
+                }
+            }
+            server::Event::DiscoverServed { .. } => {
+                self.counts.discoveries.inc();
+            }
+            server::Event::DiscoverNotServed { .. } => {}
+        }
+        self.counts.registrations.set(number(self.registered.len()));
+    }
+
+    fn handle_kademlia(&mut self, event: kad::Event) {
+        match event {
+            kad::Event::InboundRequest { request: InboundRequest::PutRecord { record: Some(_), .. } } => {
+                self.counts.kademlia_values_refused.inc();
+            }
+            kad::Event::InboundRequest { request: InboundRequest::AddProvider { record: Some(record) } } => {
+                let store = self.swarm.behaviour_mut().kademlia.store_mut();
+                let stored = modest(record).is_some_and(|record| store.add_provider(record).is_ok());
+                let counts = &self.counts;
+                let count =
+                    if stored { &counts.kademlia_providers_accepted } else { &counts.kademlia_providers_refused };
+                count.inc();
+            }
+            _ => {}
+        }
+        let kademlia = &mut self.swarm.behaviour_mut().kademlia;
+        self.counts.kademlia_values.set(number(kademlia.store_mut().records().count()));
+        self.counts.kademlia_peers.set(number(kademlia.kbuckets().map(|bucket| bucket.num_entries()).sum()));
+    }
+
+    /// Other servers of this network's Kademlia are found by those who ask here.
+    fn route_to(&mut self, peer: PeerId, info: identify::Info) {
+        if !info.protocols.iter().any(|protocol| protocol.as_ref() == KADEMLIA_PROTOCOL) {
+            return;
+        }
+        let addresses = info.listen_addrs.into_iter().filter(is_short).take(KADEMLIA_ADDRESSES);
+        for address in addresses {
+            self.swarm.behaviour_mut().kademlia.add_address(&peer, address);
+        }
+    }
+
+    fn send_away(&mut self, peer: PeerId) {
+        if self.swarm.disconnect_peer_id(peer).is_err() {
+            tracing::debug!(%peer, "a peer left before it was sent away");
+        }
+    }
+}
+
+/// A provider record that takes little room, or nothing.
+fn modest(mut record: ProviderRecord) -> Option<ProviderRecord> {
+    if record.key.as_ref().len() > KADEMLIA_KEY_BYTES {
+        return None;
+    }
+    record.addresses.retain(is_short);
+    record.addresses.truncate(KADEMLIA_ADDRESSES);
+    Some(record)
+}
+
+fn is_short(address: &Multiaddr) -> bool {
+    address.len() <= KADEMLIA_ADDRESS_BYTES
+}
+
+fn number(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
