@@ -13,7 +13,6 @@ SHELL := bash
 
 ENV := . scripts/env.sh;
 HTTP ?= 127.0.0.1:8080
-P2P ?= /ip4/127.0.0.1/tcp/9090/ws
 STEP = @printf '\033[1m==> %s\033[0m\n'
 
 run: build serve
@@ -31,7 +30,7 @@ build: setup
 serve:
 	@$(ENV) cargo build --quiet --locked --bin gen-registry
 	$(STEP) 'Serving; stop with ctrl-c'
-	@$(ENV) exec "$$CARGO_TARGET_DIR/debug/gen-registry" serve --http $(HTTP) --p2p $(P2P)
+	@$(ENV) exec "$$CARGO_TARGET_DIR/debug/gen-registry" serve --http $(HTTP) $(if $(P2P),--p2p $(P2P))
 
 dev: setup
 	@$(ENV) trunk serve --cargo-profile e2e --dist "$$GEN_REGISTRY_E2E_DIST-dev"
