@@ -3,10 +3,12 @@
 //! Nothing here does I/O, asks a clock or draws randomness; a host (the node, or a test's swarm) moves the events.
 //!
 //! - what is said: [`wire`]; what a replica holds: [`vector`]; one peer: [`session`]
+//! - how two browsers come to a direct connection: [`signal`]
 //! - receipts for claims: [`witness`]; a network that exists only in memory: [`sim`]
 
 pub mod rejection;
 pub mod session;
+pub mod signal;
 pub mod sim;
 pub mod vector;
 pub mod wire;
