@@ -15,8 +15,8 @@
 //! | [`sync`] | registry |
 //! | [`platform`] | `registry`'s time values and sealing |
 //! | [`store`] | registry, platform |
-//! | [`net`] | nothing else of the crate yet |
-//! | [`node`] | registry, sync, store, platform; never ui |
+//! | [`net`] | [`sync::wire`], [`sync::signal`], platform |
+//! | [`node`] | registry, sync, store, net, platform; never ui |
 //! | `embed` | `node`'s commands, answers and events |
 //! | `ui` | `node`'s commands, answers and events; never store or registry |
 //! | `native` | registry, node, store, net |

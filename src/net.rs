@@ -4,9 +4,11 @@
 //! knows no name, no identity and no document, and implements no protocol that libp2p has.
 //!
 //! - the node everybody can reach, for those who can't be reached: `relay` (native only)
+//! - direct connections between browsers: [`webrtc`]
 
 #[cfg(not(target_arch = "wasm32"))]
 pub mod relay;
+pub mod webrtc;
 
 /// What identify says this network speaks.
 pub const IDENTIFY_PROTOCOL: &str = "/gen/1";

@@ -1,0 +1,5 @@
+//! libp2p's `webrtc` (browser to browser), true to libp2p/specs: one data channel for each stream.
+//!
+//! It carries bytes and refuses frames that break the protocol; who may connect is decided elsewhere.
+
+pub mod frame;

@@ -1,0 +1,229 @@
+//! Every transition of a stream, both sides of every limit, and the bytes as they travel.
+
+use super::*;
+
+/// Moves all that `from` has to send.
+fn deliver(from: &mut Framing, to: &mut Framing) -> Result<(), FrameError> {
+    while let Some(frame) = from.next_outgoing() {
+        assert!(frame.len() <= FRAME_MAX_BYTES);
+        to.receive(&frame)?;
+    }
+    Ok(())
+}
+
+fn pair() -> (Framing, Framing) {
+    (Framing::default(), Framing::default())
+}
+
+fn read_all(framing: &mut Framing) -> (Vec<u8>, Read) {
+    let mut all = Vec::new();
+    let mut buffer = [0; 5000];
+    loop {
+        match framing.read(&mut buffer) {
+            Read::Bytes(length) => all.extend_from_slice(&buffer[..length]),
+            other => return (all, other),
+        }
+    }
+}
+
+fn flag(flag: u64) -> Vec<u8> {
+    Envelope { kind: Some(flag), data: None }.encode()
+}
+
+fn data(data: &[u8]) -> Vec<u8> {
+    Envelope { kind: None, data: Some(data.to_vec()) }.encode()
+}
+
+#[test]
+fn frames_travel_as_these_bytes() {
+    let mut framing = Framing::default();
+    assert_eq!(framing.write(b"hi"), Ok(2));
+    framing.stop_reading();
+    framing.end_writing();
+    let sent: Vec<_> = std::iter::from_fn(|| framing.next_outgoing()).collect();
+    assert_eq!(sent, [vec![4, 0x12, 2, b'h', b'i'], vec![2, 0x08, 1], vec![2, 0x08, 0]]);
+    let mut framing = Framing::default();
+    framing.receive(&flag(FIN)).unwrap();
+    assert_eq!(framing.next_outgoing(), Some(vec![2, 0x08, 3]));
+    framing.reset();
+    assert_eq!(framing.next_outgoing(), Some(vec![2, 0x08, 2]));
+}
+
+#[test]
+fn one_direction_ends_and_the_other_goes_on() {
+    let (mut alice, mut bob) = pair();
+    alice.write(b"question").unwrap();
+    alice.end_writing();
+    assert_eq!(alice.write(b"more"), Err(WriteOver(Writing::Ended)));
+    deliver(&mut alice, &mut bob).unwrap();
+    assert_eq!(read_all(&mut bob), (b"question".to_vec(), Read::End));
+    deliver(&mut bob, &mut alice).unwrap();
+    assert_eq!(alice.writing(), Writing::Acknowledged);
+    assert!(!alice.is_over() && !bob.is_over());
+    assert_eq!(read_all(&mut alice), (vec![], Read::Pending));
+    bob.write(b"answer").unwrap();
+    bob.end_writing();
+    deliver(&mut bob, &mut alice).unwrap();
+    assert!(alice.is_over() && !bob.is_over());
+    deliver(&mut alice, &mut bob).unwrap();
+    assert!(bob.is_over());
+    assert_eq!(read_all(&mut alice), (b"answer".to_vec(), Read::End));
+}
+
+#[test]
+fn who_reads_no_more_says_so() {
+    let (mut alice, mut bob) = pair();
+    bob.write(b"unread").unwrap();
+    deliver(&mut bob, &mut alice).unwrap();
+    alice.stop_reading();
+    assert_eq!((alice.unread(), alice.read(&mut [0; 9])), (0, Read::End));
+    bob.write(b"on the way").unwrap();
+    let on_the_way = bob.next_outgoing().unwrap();
+    deliver(&mut alice, &mut bob).unwrap();
+    assert_eq!(bob.write(b"more"), Err(WriteOver(Writing::Stopped)));
+    alice.receive(&on_the_way).unwrap();
+    assert_eq!(alice.unread(), 0);
+    bob.end_writing();
+    assert!(!bob.has_outgoing(), "a stopped side says nothing more");
+    // The other direction is not touched.
+    alice.write(b"still").unwrap();
+    deliver(&mut alice, &mut bob).unwrap();
+    assert_eq!(read_all(&mut bob).0, b"still");
+}
+
+#[test]
+fn a_stopped_side_may_have_ended_before() {
+    let (mut alice, mut bob) = pair();
+    bob.end_writing();
+    alice.stop_reading();
+    deliver(&mut alice, &mut bob).unwrap();
+    deliver(&mut bob, &mut alice).unwrap();
+    assert_eq!((bob.writing(), alice.reading()), (Writing::Stopped, Reading::Ended));
+    deliver(&mut alice, &mut bob).unwrap();
+    bob.receive(&flag(STOP_SENDING)).unwrap();
+    assert_eq!(bob.writing(), Writing::Stopped);
+}
+
+#[test]
+fn a_reset_ends_both_directions_and_is_not_answered() {
+    let (mut alice, mut bob) = pair();
+    alice.write(b"lost").unwrap();
+    deliver(&mut alice, &mut bob).unwrap();
+    alice.write(b"never sent").unwrap();
+    alice.reset();
+    alice.reset();
+    assert!(alice.is_over());
+    assert_eq!(alice.next_outgoing(), Some(flag(RESET)));
+    assert_eq!(alice.next_outgoing(), None);
+    bob.receive(&flag(RESET)).unwrap();
+    assert_eq!((bob.read(&mut [0; 9]), bob.write(b"x")), (Read::Reset, Err(WriteOver(Writing::Reset))));
+    assert!(bob.is_over() && !bob.has_outgoing());
+    bob.receive(&[0xff; 30]).unwrap();
+    bob.end_writing();
+    bob.stop_reading();
+    assert!(!bob.has_outgoing());
+}
+
+#[test]
+fn a_lost_channel_is_a_reset_of_what_had_not_ended() {
+    let mut framing = Framing::default();
+    framing.lose_channel();
+    assert_eq!((framing.reading(), framing.writing()), (Reading::Reset, Writing::Reset));
+    let mut framing = Framing::default();
+    framing.receive(&data(b"last words")).unwrap();
+    framing.receive(&flag(FIN)).unwrap();
+    framing.end_writing();
+    framing.lose_channel();
+    assert_eq!(framing.writing(), Writing::Stopped);
+    assert!(framing.is_over() && !framing.has_outgoing());
+    assert_eq!(read_all(&mut framing), (b"last words".to_vec(), Read::End));
+}
+
+#[test]
+fn each_broken_rule_has_its_own_refusal_and_resets() {
+    for (frames, error) in [
+        (vec![vec![2, 0x0a, 0]], FrameError::Malformed(EnvelopeError::WrongType(1))),
+        (vec![vec![1, 0x08]], FrameError::Malformed(EnvelopeError::CutShort)),
+        (vec![vec![0xff; 10]], FrameError::Malformed(EnvelopeError::BadVarint)),
+        (vec![flag(4)], FrameError::UnknownFlag(4)),
+        (vec![flag(FIN), data(b"x")], FrameError::DataAfterEnd),
+        (vec![flag(FIN_ACK)], FrameError::UnaskedAcknowledgement),
+        (vec![vec![0; FRAME_MAX_BYTES + 1]], FrameError::Oversized),
+    ] {
+        let mut framing = Framing::default();
+        let mut outcome = Ok(());
+        for frame in frames {
+            outcome = framing.receive(&frame);
+        }
+        assert_eq!(outcome, Err(error));
+        assert_eq!(framing.reading(), Reading::Reset);
+        assert_eq!(std::iter::from_fn(|| framing.next_outgoing()).last(), Some(flag(RESET)));
+    }
+}
+
+#[test]
+fn a_frame_may_be_as_large_as_the_limit_and_no_larger() {
+    let mut framing = Framing::default();
+    assert_eq!(framing.write(&[7; FRAME_MAX_BYTES]), Ok(DATA_MAX_BYTES));
+    let largest = framing.next_outgoing().unwrap();
+    assert_eq!(largest.len(), FRAME_MAX_BYTES);
+    let mut other = Framing::default();
+    assert_eq!(other.receive(&largest), Ok(()));
+    assert_eq!(other.unread(), DATA_MAX_BYTES);
+    // Its length alone is enough.
+    let larger = data(&[7; DATA_MAX_BYTES + 1]);
+    assert_eq!(other.receive(&larger[..3]), Err(FrameError::Oversized));
+}
+
+#[test]
+fn unread_data_is_bounded() {
+    let mut framing = Framing::default();
+    let frame = data(&[1; 16_000]);
+    for _ in 0..INBOUND_MAX_BYTES / 16_000 {
+        framing.receive(&frame).unwrap();
+    }
+    let room = INBOUND_MAX_BYTES - framing.unread();
+    framing.receive(&data(&vec![1; room])).unwrap();
+    assert_eq!(framing.unread(), INBOUND_MAX_BYTES);
+    framing.receive(&flag(STOP_SENDING)).unwrap();
+    assert_eq!(framing.receive(&data(b"1")), Err(FrameError::TooMuchUnread));
+    assert_eq!(framing.unread(), 0);
+}
+
+#[test]
+fn what_was_read_makes_room() {
+    let mut framing = Framing::default();
+    let frame = data(&[1; 16_000]);
+    for _ in 0..3 * INBOUND_MAX_BYTES / 16_000 {
+        framing.receive(&frame).unwrap();
+        assert_eq!(read_all(&mut framing).0.len(), 16_000);
+    }
+}
+
+#[test]
+fn frames_may_share_a_message_or_be_cut() {
+    let mut framing = Framing::default();
+    framing.receive(&[data(b"one "), data(b"two")].concat()).unwrap();
+    let last = Envelope { kind: Some(FIN), data: Some(b" three".to_vec()) }.encode();
+    framing.receive(&last[..4]).unwrap();
+    framing.receive(&last[4..]).unwrap();
+    assert_eq!(read_all(&mut framing), (b"one two three".to_vec(), Read::End));
+}
+
+#[test]
+fn an_end_is_acknowledged_once() {
+    let mut framing = Framing::default();
+    framing.receive(&flag(FIN)).unwrap();
+    framing.receive(&flag(FIN)).unwrap();
+    assert_eq!(framing.next_outgoing(), Some(flag(FIN_ACK)));
+    assert_eq!(framing.next_outgoing(), None);
+}
+
+#[test]
+fn an_end_after_stopping_is_acknowledged_too() {
+    let mut framing = Framing::default();
+    framing.stop_reading();
+    framing.next_outgoing();
+    framing.receive(&[data(b"thrown away"), flag(FIN)].concat()).unwrap();
+    assert_eq!((framing.next_outgoing(), framing.unread()), (Some(flag(FIN_ACK)), 0));
+}
