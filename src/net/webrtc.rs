@@ -3,3 +3,10 @@
 //! It carries bytes and refuses frames that break the protocol; who may connect is decided elsewhere.
 
 pub mod frame;
+
+#[cfg(target_arch = "wasm32")]
+pub mod connection;
+#[cfg(target_arch = "wasm32")]
+pub mod establish;
+#[cfg(target_arch = "wasm32")]
+pub mod stream;

@@ -25,6 +25,8 @@ const FIN_ACK: u64 = 3;
 pub enum FrameError {
     #[error("the frame is larger than the protocol allows")]
     Oversized,
+    #[error("text where bytes belong")]
+    NotBytes,
     #[error("the frame can't be read: {0}")]
     Malformed(#[source] EnvelopeError),
     #[error("flag {0}, which the protocol does not have")]

@@ -1,0 +1,301 @@
+//! One direct connection: an `RTCPeerConnection` as libp2p's `StreamMuxer`, one data channel for each stream.
+//!
+//! It refuses more waiting or open streams than its bounds by closing their channels. When the other side goes, every
+//! stream is told at once.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::rc::{Rc, Weak};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::{LocalBoxFuture, poll_fn};
+use futures_timer::Delay;
+use js_sys::{Array, Function, Reflect};
+use libp2p::core::StreamMuxer;
+use libp2p::core::muxing::StreamMuxerEvent;
+use send_wrapper::SendWrapper;
+use wasm_bindgen::closure::Closure;
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{
+    Event, EventTarget, RtcConfiguration, RtcDataChannel, RtcDataChannelEvent, RtcIceServer, RtcPeerConnection,
+    RtcPeerConnectionState,
+};
+
+use super::stream::{Shared, Stream};
+
+/// Streams the other side opened that nobody has taken yet.
+pub const INBOUND_WAITING_MAX: usize = 128;
+/// Open streams of one connection, beyond which the other side may open none.
+pub const STREAMS_MAX: usize = 1024;
+/// The channel that makes the offer carry candidates; it holds no stream.
+pub(super) const INIT_LABEL: &str = "init";
+
+/// What is written is given this long to leave when the connection is closed.
+const DRAIN_STEPS: usize = 50;
+const DRAIN_STEP: Duration = Duration::from_millis(20);
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectionError {
+    #[error("the connection was closed here")]
+    Closed,
+    #[error("the other side closed the connection")]
+    ClosedByPeer,
+    #[error("the connection broke")]
+    Broken,
+    #[error("the browser refused {what}: {why}")]
+    Browser { what: &'static str, why: String },
+}
+
+impl ConnectionError {
+    pub(super) fn browser(what: &'static str, error: &JsValue) -> Self {
+        let why = Reflect::get(error, &"message".into()).ok().and_then(|message| message.as_string());
+        Self::Browser { what, why: why.unwrap_or_else(|| "no reason given".to_owned()) }
+    }
+}
+
+struct Inner {
+    peer: RtcPeerConnection,
+    waiting: VecDeque<Stream>,
+    streams: Vec<Weak<RefCell<Shared>>>,
+    over: Option<ConnectionError>,
+    /// Tasks that wait for a stream or for a change of state.
+    wakers: Vec<Waker>,
+}
+
+impl Inner {
+    fn wait<T>(&mut self, cx: &Context<'_>) -> Poll<T> {
+        if !self.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
+            self.wakers.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    fn wake(&mut self) {
+        for waker in self.wakers.drain(..) {
+            waker.wake();
+        }
+    }
+
+    fn register(&mut self, stream: &Stream) {
+        self.streams.retain(|stream| stream.strong_count() > 0);
+        self.streams.push(stream.shared());
+    }
+
+    fn take_channel(&mut self, channel: RtcDataChannel) {
+        if channel.label() == INIT_LABEL {
+            return;
+        }
+        self.streams.retain(|stream| stream.strong_count() > 0);
+        if self.over.is_some() || self.waiting.len() >= INBOUND_WAITING_MAX || self.streams.len() >= STREAMS_MAX {
+            tracing::debug!("a stream beyond the bound is refused");
+            return channel.close();
+        }
+        let stream = Stream::new(channel);
+        self.register(&stream);
+        self.waiting.push_back(stream);
+        self.wake();
+    }
+
+    /// Looks whether the other side is still there. `connectionState` alone needs some 16 s to tell.
+    fn check(&mut self) {
+        let sctp = sctp(&self.peer).and_then(|sctp| Reflect::get(&sctp, &"state".into()).ok()?.as_string());
+        if sctp.as_deref() == Some("closed") {
+            self.end(ConnectionError::ClosedByPeer);
+        }
+        match self.peer.connection_state() {
+            RtcPeerConnectionState::Failed => self.end(ConnectionError::Broken),
+            RtcPeerConnectionState::Closed => self.end(ConnectionError::Closed),
+            _ => {}
+        }
+        self.wake();
+    }
+
+    /// Closing a peer connection fires no event on its channels, so the streams are told from here.
+    fn end(&mut self, why: ConnectionError) {
+        if self.over.is_some() {
+            return;
+        }
+        self.over = Some(why);
+        self.peer.close();
+        for stream in self.streams.drain(..).filter_map(|stream| stream.upgrade()) {
+            stream.borrow_mut().lose();
+        }
+        self.waiting.clear();
+        self.wake();
+    }
+
+    fn still_open(&self) -> Result<(), ConnectionError> {
+        self.over.clone().map_or(Ok(()), Err)
+    }
+
+    fn buffers_something(&self) -> bool {
+        self.streams.iter().filter_map(Weak::upgrade).any(|stream| stream.borrow().buffered() > 0)
+    }
+}
+
+fn sctp(peer: &RtcPeerConnection) -> Option<EventTarget> {
+    Reflect::get(peer, &"sctp".into()).ok()?.dyn_into().ok()
+}
+
+/// Called by name, because the generated binding turns the exception of a full connection into a crash.
+pub(super) fn create_channel(peer: &RtcPeerConnection, label: &str) -> Result<RtcDataChannel, ConnectionError> {
+    let create = || -> Result<RtcDataChannel, JsValue> {
+        let function: Function = Reflect::get(peer, &"createDataChannel".into())?.dyn_into()?;
+        function.call1(peer, &label.into())?.dyn_into()
+    };
+    create().map_err(|error| ConnectionError::browser("a data channel", &error))
+}
+
+type OnChannel = Closure<dyn FnMut(RtcDataChannelEvent)>;
+type OnState = Closure<dyn FnMut(Event)>;
+
+struct Handlers {
+    _on_channel: OnChannel,
+    on_state: OnState,
+    sctp: Option<EventTarget>,
+}
+
+pub struct Connection {
+    inner: SendWrapper<Rc<RefCell<Inner>>>,
+    handlers: SendWrapper<Handlers>,
+    closing: Option<SendWrapper<LocalBoxFuture<'static, ()>>>,
+}
+
+impl Connection {
+    /// Not yet connected to anybody.
+    pub(super) fn new(stun_servers: &[String]) -> Result<Self, ConnectionError> {
+        let configuration = RtcConfiguration::new();
+        let servers = Array::new();
+        for url in stun_servers {
+            let server = RtcIceServer::new();
+            server.set_urls(&url.into());
+            servers.push(&server);
+        }
+        configuration.set_ice_servers(&servers);
+        let peer = RtcPeerConnection::new_with_configuration(&configuration)
+            .map_err(|error| ConnectionError::browser("a peer connection", &error))?;
+        let inner = Rc::new(RefCell::new(Inner {
+            peer: peer.clone(),
+            waiting: VecDeque::new(),
+            streams: Vec::new(),
+            over: None,
+            wakers: Vec::new(),
+        }));
+        let on_channel = OnChannel::new({
+            let inner = inner.clone();
+            move |event: RtcDataChannelEvent| inner.borrow_mut().take_channel(event.channel())
+        });
+        let on_state = OnState::new({
+            let inner = inner.clone();
+            move |_: Event| {
+                // Closing it ourselves fires this at once, in the middle of `end`, which knows already.
+                if let Ok(mut inner) = inner.try_borrow_mut() {
+                    inner.check();
+                }
+            }
+        });
+        peer.set_ondatachannel(Some(on_channel.as_ref().unchecked_ref()));
+        peer.set_onconnectionstatechange(Some(on_state.as_ref().unchecked_ref()));
+        let handlers = Handlers { _on_channel: on_channel, on_state, sctp: None };
+        Ok(Self { inner: SendWrapper::new(inner), handlers: SendWrapper::new(handlers), closing: None })
+    }
+
+    pub(super) fn peer(&self) -> RtcPeerConnection {
+        self.inner.borrow().peer.clone()
+    }
+
+    /// Ends when the other side is reached, or never will be.
+    pub(super) async fn connected(&self) -> Result<(), ConnectionError> {
+        poll_fn(|cx| {
+            let mut inner = self.inner.borrow_mut();
+            inner.still_open()?;
+            match inner.peer.connection_state() {
+                RtcPeerConnectionState::Connected => Poll::Ready(Ok(())),
+                _ => inner.wait(cx),
+            }
+        })
+        .await
+    }
+
+    /// From now on the other side's leaving is seen at once.
+    pub(super) fn watch(&mut self) -> Result<(), ConnectionError> {
+        let Some(sctp) = sctp(&self.peer()) else { return Ok(()) };
+        sctp.add_event_listener_with_callback("statechange", self.handlers.on_state.as_ref().unchecked_ref())
+            .map_err(|error| ConnectionError::browser("a listener", &error))?;
+        self.handlers.sctp = Some(sctp);
+        // It may have gone before we listened.
+        self.inner.borrow_mut().check();
+        Ok(())
+    }
+
+    /// Streams whose channels are not given back to the browser yet.
+    pub fn streams(&self) -> usize {
+        self.inner.borrow().streams.iter().filter(|stream| stream.strong_count() > 0).count()
+    }
+}
+
+impl StreamMuxer for Connection {
+    type Substream = Stream;
+    type Error = ConnectionError;
+
+    fn poll_inbound(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Stream, ConnectionError>> {
+        let mut inner = self.inner.borrow_mut();
+        inner.still_open()?;
+        match inner.waiting.pop_front() {
+            Some(stream) => Poll::Ready(Ok(stream)),
+            None => inner.wait(cx),
+        }
+    }
+
+    fn poll_outbound(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<Stream, ConnectionError>> {
+        let mut inner = self.inner.borrow_mut();
+        inner.still_open()?;
+        let stream = Stream::new(create_channel(&inner.peer, "")?);
+        inner.register(&stream);
+        Poll::Ready(Ok(stream))
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
+        let inner = self.inner.clone();
+        let closing = self.closing.get_or_insert_with(|| {
+            SendWrapper::new(
+                async move {
+                    for _ in 0..DRAIN_STEPS {
+                        if !inner.borrow().buffers_something() {
+                            break;
+                        }
+                        Delay::new(DRAIN_STEP).await;
+                    }
+                    inner.borrow_mut().end(ConnectionError::Closed);
+                }
+                .boxed_local(),
+            )
+        });
+        closing.poll_unpin(cx).map(Ok)
+    }
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<StreamMuxerEvent, ConnectionError>> {
+        let mut inner = self.inner.borrow_mut();
+        inner.still_open()?;
+        inner.wait(cx)
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let peer = self.peer();
+        // Before the closures go: the browser would call into freed ones.
+        peer.set_ondatachannel(None);
+        peer.set_onconnectionstatechange(None);
+        if let Some(sctp) = self.handlers.sctp.take() {
+            let listener = self.handlers.on_state.as_ref().unchecked_ref();
+            if sctp.remove_event_listener_with_callback("statechange", listener).is_err() {
+                tracing::debug!("a listener could not be removed");
+            }
+        }
+        self.inner.borrow_mut().end(ConnectionError::Closed);
+    }
+}
