@@ -1,8 +1,9 @@
-//! Tests that need a real browser: IndexedDB, and that WebAssembly comes to the same verdicts as the native program.
+//! Tests that need a real browser: IndexedDB, WebRTC, and that WebAssembly comes to the same verdicts as the native program.
 #![cfg(target_arch = "wasm32")]
 
 #[path = "../shared/verdicts.rs"]
 mod verdicts;
+mod webrtc;
 
 use std::cell::Cell;
 use std::rc::Rc;
