@@ -3,6 +3,9 @@
 //! [`Evidence`] is a set of facts; [`Evidence::resolve`] turns it into a [`NameState`]. The same set gives the same
 //! state, whatever the order of arrival and however often a fact arrived. It asks no clock: the observer's time is an
 //! argument and serves one thing only, to hold back claims from the future.
+//!
+//! One rule is added to the design's: an author with a proven fork (two different signed changes for one place) holds
+//! nothing any more ([`Evidence::discredit`]). Replicas with different halves of a fork could never agree otherwise.
 
 mod evidence;
 
