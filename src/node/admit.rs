@@ -170,6 +170,29 @@ impl Node {
 
     /// Takes in changes of any owners, in slices. Each is verified first; a bad one harms no other.
     pub async fn admit(&self, changes: Vec<SignedChange>) -> Result<AdmissionReport, Failure> {
+        let (mut report, owners) = self.verify_all(changes);
+        for slice in owners.chunks(ADMIT_SLICE) {
+            {
+                // The own document may be among them, and a command may be writing it.
+                let _one_at_a_time = self.writing.lock().await;
+                self.admit_slice(slice, Durability::Relaxed, &mut report).await?;
+            }
+            self.environment.pause().await;
+        }
+        Ok(report)
+    }
+
+    /// As [`Node::admit`], for a command that has the writing lock already and brings the person's own changes (INV-6).
+    pub(super) async fn admit_while_writing(&self, changes: Vec<SignedChange>) -> Result<AdmissionReport, Failure> {
+        let (mut report, owners) = self.verify_all(changes);
+        for slice in owners.chunks(ADMIT_SLICE) {
+            self.admit_slice(slice, Durability::Strict, &mut report).await?;
+        }
+        Ok(report)
+    }
+
+    /// Signatures and forms, before anything is touched; the good ones by owner.
+    fn verify_all(&self, changes: Vec<SignedChange>) -> (AdmissionReport, Vec<(Identity, Vec<Numbered>)>) {
         let mut report = AdmissionReport::default();
         let mut by_owner: BTreeMap<Identity, Vec<Numbered>> = BTreeMap::new();
         for (number, change) in changes.into_iter().enumerate() {
@@ -180,18 +203,23 @@ impl Node {
                 Err(why) => report.refuse(number, RefusedChange::Invalid { owner, why }),
             }
         }
-        let owners: Vec<(Identity, Vec<Numbered>)> = by_owner.into_iter().collect();
-        for slice in owners.chunks(ADMIT_SLICE) {
-            let mut batch = Vec::new();
-            let mut records = Vec::new();
-            for (owner, changes) in slice {
-                self.admit_to(owner, changes, &mut report, &mut batch, &mut records).await?;
-            }
-            self.records.commit(batch, Durability::Relaxed).await.map_err(wording::store_failed)?;
-            self.show(records);
-            self.environment.pause().await;
+        (report, by_owner.into_iter().collect())
+    }
+
+    async fn admit_slice(
+        &self,
+        slice: &[(Identity, Vec<Numbered>)],
+        durability: Durability,
+        report: &mut AdmissionReport,
+    ) -> Result<(), Failure> {
+        let mut batch = Vec::new();
+        let mut records = Vec::new();
+        for (owner, changes) in slice {
+            self.admit_to(owner, changes, report, &mut batch, &mut records).await?;
         }
-        Ok(report)
+        self.records.commit(batch, durability).await.map_err(wording::store_failed)?;
+        self.show(records);
+        Ok(())
     }
 
     async fn admit_to(

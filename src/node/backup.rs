@@ -126,7 +126,7 @@ impl Node {
             return Err(damaged("a change in it has no valid signature"));
         }
         // The key last: should the disk fill up before, there is a replica more and nothing else is different.
-        let report = self.admit(contents.changes).await?;
+        let report = self.admit_while_writing(contents.changes).await?;
         self.keep_blocks(&contents.blocks).await?;
         self.adopt(signer, true).await?;
         self.tell(&Event::MeChanged);
