@@ -5,7 +5,6 @@
 //!
 //! - how it is set up: `behaviour`; what it does with events: `run`; its bounds: [`limits`]
 
-pub mod address;
 mod behaviour;
 pub mod key;
 pub mod limits;
@@ -21,6 +20,8 @@ use tokio::{
 };
 
 pub use libp2p::{Multiaddr, PeerId};
+
+pub use crate::net::address;
 
 use crate::net::relay::{
     address::{peer_of, socket_of, websocket_origin, with_peer},

@@ -40,8 +40,17 @@ const SOLE_OWNERS: &[(&str, &str)] = &[
 ];
 
 /// Files that may tell platforms apart, and only at a `mod`, a `pub use` or an entry point.
-const MAY_SPLIT_PLATFORMS: &[&str] =
-    &["lib.rs", "main.rs", "bin/gen-registry.rs", "platform.rs", "store.rs", "node.rs", "net.rs", "net/webrtc.rs"];
+const MAY_SPLIT_PLATFORMS: &[&str] = &[
+    "lib.rs",
+    "main.rs",
+    "bin/gen-registry.rs",
+    "platform.rs",
+    "store.rs",
+    "node.rs",
+    "net.rs",
+    "net/carrier.rs",
+    "net/webrtc.rs",
+];
 
 struct Source {
     /// Relative to `src/`.

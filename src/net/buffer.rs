@@ -1,0 +1,94 @@
+//! What a WebSocket has received and nobody has read yet. Pure.
+//!
+//! A WebSocket has no way to slow the sender down, so it refuses more than a bound.
+
+use std::collections::VecDeque;
+
+/// Unread bytes of one WebSocket. A relay's share of a page's traffic is small; this much waits only while the page is
+/// busy with something else.
+pub const UNREAD_MAX_BYTES: usize = 4 * 1024 * 1024;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("more unread data than a WebSocket may hold")]
+pub struct TooMuchUnread;
+
+/// Messages, read as one row of bytes.
+#[derive(Debug, Default)]
+pub struct Unread {
+    messages: VecDeque<Vec<u8>>,
+    /// Read bytes of the first message.
+    offset: usize,
+    length: usize,
+}
+
+impl Unread {
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Whether a message of this length may come in; to be asked before it is copied.
+    pub fn check(&self, length: usize) -> Result<(), TooMuchUnread> {
+        // An empty message costs its place, too.
+        let all = self.length.saturating_add(length.max(1)).saturating_add(self.messages.len());
+        if all > UNREAD_MAX_BYTES { Err(TooMuchUnread) } else { Ok(()) }
+    }
+
+    pub fn push(&mut self, message: Vec<u8>) -> Result<(), TooMuchUnread> {
+        self.check(message.len())?;
+        if !message.is_empty() {
+            self.length += message.len();
+            self.messages.push_back(message);
+        }
+        Ok(())
+    }
+
+    /// Returns how many bytes were read.
+    pub fn read(&mut self, into: &mut [u8]) -> usize {
+        let mut read = 0;
+        while let Some(message) = self.messages.front() {
+            let part = (message.len() - self.offset).min(into.len() - read);
+            into[read..read + part].copy_from_slice(&message[self.offset..self.offset + part]);
+            read += part;
+            self.offset += part;
+            if self.offset < message.len() {
+                break;
+            }
+            self.messages.pop_front();
+            self.offset = 0;
+        }
+        self.length -= read;
+        read
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_read_as_one_row_of_bytes() {
+        let mut unread = Unread::default();
+        for message in [&b"abc"[..], b"", b"d", b"efgh"] {
+            unread.push(message.to_vec()).unwrap();
+        }
+        let mut read = Vec::new();
+        for length in [2, 0, 3, 100, 1] {
+            let mut into = vec![0; length];
+            let got = unread.read(&mut into);
+            read.push(String::from_utf8(into[..got].to_vec()).unwrap());
+        }
+        assert_eq!(read, ["ab", "", "cde", "fgh", ""]);
+        assert!(unread.is_empty());
+    }
+
+    #[test]
+    fn more_than_the_bound_is_refused_until_some_is_read() {
+        let mut unread = Unread::default();
+        unread.push(vec![0; UNREAD_MAX_BYTES - 2]).unwrap();
+        assert_eq!(unread.push(vec![0; 2]), Err(TooMuchUnread));
+        unread.push(vec![0; 1]).unwrap();
+        assert_eq!(unread.check(1), Err(TooMuchUnread));
+        unread.read(&mut vec![0; UNREAD_MAX_BYTES]);
+        unread.push(vec![0; UNREAD_MAX_BYTES]).unwrap();
+    }
+}

@@ -1,0 +1,87 @@
+//! A browser's: WebRTC to other browsers, circuits of relays to arrange it, WebSocket to the relays.
+//!
+//! Nobody can dial a browser but over a relay or WebRTC.
+
+use std::time::Duration;
+
+use futures::future::Either;
+use libp2p::core::muxing::StreamMuxerBox;
+use libp2p::core::transport::{Boxed, timeout::TransportTimeout};
+use libp2p::core::upgrade::Version;
+use libp2p::identity::Keypair;
+use libp2p::multiaddr::Protocol;
+use libp2p::{Multiaddr, PeerId, Transport, noise, relay, swarm, yamux};
+
+use crate::net::{webrtc, websocket};
+
+/// From dialling a WebSocket to a connection that is authenticated.
+pub const WEBSOCKET_TIMEOUT: Duration = Duration::from_secs(15);
+/// The same for a circuit, whose relay may have to be dialled first.
+pub const RELAYED_TIMEOUT: Duration = Duration::from_secs(20);
+/// The same for a direct connection: its circuit, and then the handshake, which has a bound of its own.
+pub const WEBRTC_TIMEOUT: Duration = Duration::from_secs(50);
+/// A connection that nobody uses is closed after this.
+pub const IDLE_TIME: Duration = Duration::from_secs(60);
+/// Streams of others that are not negotiated yet, for each connection.
+pub const STREAMS_NEGOTIATING: usize = 32;
+
+/// Turns relayed connections into direct ones.
+pub type Upgrade = webrtc::Behaviour;
+
+#[derive(Debug, thiserror::Error)]
+pub enum CarrierError {
+    #[error("the key can't authenticate connections")]
+    Authentication(#[from] noise::Error),
+}
+
+/// The three belong into one swarm.
+pub struct Carrier {
+    pub transport: Boxed<(PeerId, StreamMuxerBox)>,
+    pub relay: relay::client::Behaviour,
+    pub upgrade: Upgrade,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct CarrierOptions {
+    /// `stun:host:port`; without any, only peers of the same network come together.
+    pub stun_servers: Vec<String>,
+}
+
+pub fn open(key: &Keypair, options: &CarrierOptions) -> Result<Carrier, CarrierError> {
+    let local = key.public().to_peer_id();
+    let (webrtc, upgrade) = webrtc::new(local, webrtc::Config { stun_servers: options.stun_servers.clone() });
+    let (circuits, relay) = relay::client::new(local);
+    let webrtc = webrtc.map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)));
+    let circuits = circuits
+        .upgrade(Version::V1Lazy)
+        .authenticate(noise::Config::new(key)?)
+        .multiplex(yamux::Config::default())
+        .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)));
+    let websocket = websocket::Transport
+        .upgrade(Version::V1Lazy)
+        .authenticate(noise::Config::new(key)?)
+        .multiplex(yamux::Config::default())
+        .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)));
+    // WebRTC first: circuits would take its addresses for their own.
+    let transport = TransportTimeout::new(webrtc, WEBRTC_TIMEOUT)
+        .or_transport(TransportTimeout::new(circuits, RELAYED_TIMEOUT))
+        .or_transport(TransportTimeout::new(websocket, WEBSOCKET_TIMEOUT))
+        .map(|connection, _| match connection {
+            Either::Left(Either::Left(connection) | Either::Right(connection)) | Either::Right(connection) => {
+                connection
+            }
+        })
+        .boxed();
+    Ok(Carrier { transport, relay, upgrade })
+}
+
+/// Where to listen besides relays' circuits.
+pub fn listening() -> Vec<Multiaddr> {
+    vec![Multiaddr::from(Protocol::WebRTC)]
+}
+
+pub fn swarm_config() -> swarm::Config {
+    swarm::Config::with_wasm_executor()
+        .with_idle_connection_timeout(IDLE_TIME)
+        .with_max_negotiating_inbound_streams(STREAMS_NEGOTIATING)
+}

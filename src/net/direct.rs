@@ -1,0 +1,183 @@
+//! A behaviour that sees only direct connections.
+//!
+//! A relayed connection is for arranging a direct one. Without this, protocols would use whichever connection stands
+//! first: gossipsub tells its topics once per peer, and would then be mute on the direct connection. It changes
+//! nothing of the wrapped behaviour, and hides no failed dial from it: who waits for a dial must hear of its end.
+
+use std::collections::{HashMap, HashSet};
+use std::task::{Context, Poll};
+
+use libp2p::core::transport::PortUse;
+use libp2p::core::{ConnectedPoint, Endpoint};
+use libp2p::swarm::behaviour::ConnectionEstablished;
+use libp2p::swarm::derive_prelude::Either;
+use libp2p::swarm::{
+    ConnectionClosed, ConnectionDenied, ConnectionId, DialFailure, FromSwarm, ListenFailure, NetworkBehaviour,
+    NotifyHandler, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm, behaviour::AddressChange, dummy,
+};
+use libp2p::{Multiaddr, PeerId};
+
+use crate::net::address::is_relayed;
+
+pub struct Direct<B> {
+    inner: B,
+    /// Those the inner behaviour knows nothing of.
+    hidden: HashSet<ConnectionId>,
+    shown: HashMap<PeerId, Vec<ConnectionId>>,
+}
+
+impl<B> Direct<B> {
+    pub fn new(inner: B) -> Self {
+        Self { inner, hidden: HashSet::new(), shown: HashMap::new() }
+    }
+
+    pub fn inner(&self) -> &B {
+        &self.inner
+    }
+
+    pub fn inner_mut(&mut self) -> &mut B {
+        &mut self.inner
+    }
+
+    /// Whether a direct connection to this peer stands.
+    pub fn is_connected(&self, peer: &PeerId) -> bool {
+        self.shown.contains_key(peer)
+    }
+
+    /// The peers to whom a direct connection stands.
+    pub fn peers(&self) -> impl Iterator<Item = &PeerId> {
+        self.shown.keys()
+    }
+}
+
+impl<B: NetworkBehaviour> Direct<B> {
+    /// Which connection the handler's event is for; `None` when it is gone.
+    fn addressee(&self, peer: &PeerId, handler: NotifyHandler) -> Option<ConnectionId> {
+        match handler {
+            NotifyHandler::One(id) => (!self.hidden.contains(&id)).then_some(id),
+            NotifyHandler::Any => self.shown.get(peer).and_then(|shown| shown.first().copied()),
+        }
+    }
+
+    fn closed(&mut self, mut closed: ConnectionClosed<'_>) {
+        if self.hidden.remove(&closed.connection_id) {
+            return;
+        }
+        if let Some(shown) = self.shown.get_mut(&closed.peer_id) {
+            shown.retain(|id| *id != closed.connection_id);
+            closed.remaining_established = shown.len();
+            if shown.is_empty() {
+                self.shown.remove(&closed.peer_id);
+            }
+        }
+        self.inner.on_swarm_event(FromSwarm::ConnectionClosed(closed));
+    }
+}
+
+impl<B: NetworkBehaviour> NetworkBehaviour for Direct<B> {
+    type ConnectionHandler = Either<THandler<B>, dummy::ConnectionHandler>;
+    type ToSwarm = B::ToSwarm;
+
+    fn handle_pending_inbound_connection(
+        &mut self,
+        id: ConnectionId,
+        local_addr: &Multiaddr,
+        remote_addr: &Multiaddr,
+    ) -> Result<(), ConnectionDenied> {
+        if is_relayed(local_addr) {
+            return Ok(());
+        }
+        self.inner.handle_pending_inbound_connection(id, local_addr, remote_addr)
+    }
+
+    fn handle_established_inbound_connection(
+        &mut self,
+        id: ConnectionId,
+        peer: PeerId,
+        local_addr: &Multiaddr,
+        remote_addr: &Multiaddr,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        if is_relayed(local_addr) {
+            self.hidden.insert(id);
+            return Ok(Either::Right(dummy::ConnectionHandler));
+        }
+        self.inner.handle_established_inbound_connection(id, peer, local_addr, remote_addr).map(Either::Left)
+    }
+
+    fn handle_pending_outbound_connection(
+        &mut self,
+        id: ConnectionId,
+        peer: Option<PeerId>,
+        addresses: &[Multiaddr],
+        role: Endpoint,
+    ) -> Result<Vec<Multiaddr>, ConnectionDenied> {
+        self.inner.handle_pending_outbound_connection(id, peer, addresses, role)
+    }
+
+    fn handle_established_outbound_connection(
+        &mut self,
+        id: ConnectionId,
+        peer: PeerId,
+        address: &Multiaddr,
+        role: Endpoint,
+        port_use: PortUse,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        if is_relayed(address) {
+            self.hidden.insert(id);
+            return Ok(Either::Right(dummy::ConnectionHandler));
+        }
+        self.inner.handle_established_outbound_connection(id, peer, address, role, port_use).map(Either::Left)
+    }
+
+    fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
+        match event {
+            FromSwarm::ConnectionEstablished(mut established) => {
+                let ConnectionEstablished { peer_id, connection_id, endpoint, .. } = established;
+                if is_relayed(address_of(endpoint)) {
+                    self.hidden.insert(connection_id);
+                    return;
+                }
+                let shown = self.shown.entry(peer_id).or_default();
+                established.other_established = shown.len();
+                shown.push(connection_id);
+                self.inner.on_swarm_event(FromSwarm::ConnectionEstablished(established));
+            }
+            FromSwarm::ConnectionClosed(closed) => self.closed(closed),
+            FromSwarm::AddressChange(AddressChange { connection_id, .. }) if self.hidden.contains(&connection_id) => {}
+            FromSwarm::DialFailure(DialFailure { connection_id, .. })
+            | FromSwarm::ListenFailure(ListenFailure { connection_id, .. }) => {
+                // Another behaviour may have denied it.
+                self.hidden.remove(&connection_id);
+                self.inner.on_swarm_event(event);
+            }
+            _ => self.inner.on_swarm_event(event),
+        }
+    }
+
+    fn on_connection_handler_event(&mut self, peer: PeerId, id: ConnectionId, event: THandlerOutEvent<Self>) {
+        match event {
+            Either::Left(event) => self.inner.on_connection_handler_event(peer, id, event),
+            Either::Right(never) => match never {},
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
+        while let Poll::Ready(action) = self.inner.poll(cx) {
+            let ToSwarm::NotifyHandler { peer_id, handler, event } = action else {
+                return Poll::Ready(action.map_in(Either::Left));
+            };
+            if let Some(id) = self.addressee(&peer_id, handler) {
+                let (handler, event) = (NotifyHandler::One(id), Either::Left(event));
+                return Poll::Ready(ToSwarm::NotifyHandler { peer_id, handler, event });
+            }
+        }
+        Poll::Pending
+    }
+}
+
+fn address_of(endpoint: &ConnectedPoint) -> &Multiaddr {
+    match endpoint {
+        ConnectedPoint::Dialer { address, .. } => address,
+        ConnectedPoint::Listener { local_addr, .. } => local_addr,
+    }
+}

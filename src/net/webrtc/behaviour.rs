@@ -1,0 +1,255 @@
+//! Turns relayed connections into direct ones: finds or dials the relayed connection for each dial of the transport,
+//! upgrades relayed connections that were dialled for their own sake, and closes what is then superfluous.
+//!
+//! It arranges nothing over connections that are not relayed and authenticated, and keeps one direct connection to each
+//! peer.
+
+use std::collections::{HashMap, VecDeque};
+use std::convert::Infallible;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use futures::channel::mpsc::{Receiver, channel, unbounded};
+use futures::future::LocalBoxFuture;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
+use futures_timer::Delay;
+use libp2p::core::transport::PortUse;
+use libp2p::core::{ConnectedPoint, Endpoint};
+use libp2p::swarm::behaviour::{ConnectionEstablished, ExternalAddrConfirmed};
+use libp2p::swarm::derive_prelude::Either;
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+use libp2p::swarm::{
+    CloseConnection, ConnectionClosed, ConnectionDenied, ConnectionId, DialFailure, ExternalAddrExpired, FromSwarm,
+    NetworkBehaviour, NotifyHandler, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm, dummy,
+};
+use libp2p::{Multiaddr, PeerId};
+
+use super::book::{Book, Dialler};
+use super::handler::{Arrange, Common, Handler};
+use super::slots::Slots;
+use super::transport::{DialError, DialRequest, News, Transport};
+use crate::net::address::{is_relayed, is_webrtc, webrtc_of_relayed};
+
+/// How long the relayed connection stays after the direct one stands: the other side may not have seen it yet.
+pub const RELAYED_LINGER: Duration = Duration::from_secs(2);
+/// Dials that wait until the behaviour takes them.
+const REQUESTS_WAITING: usize = 16;
+
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// `stun:host:port`; without any, only peers of the same network come together.
+    pub stun_servers: Vec<String>,
+}
+
+/// The two belong into one swarm: the behaviour without its transport does nothing, and the other way round.
+pub fn new(local: PeerId, config: Config) -> (Transport, Behaviour) {
+    let (requests, requested) = channel(REQUESTS_WAITING);
+    // Bounded by `slots`, and by what the relays in use tell.
+    let (news, told) = unbounded();
+    let common = Common { stun_servers: config.stun_servers.into(), slots: Slots::default(), news };
+    let behaviour = Behaviour {
+        local,
+        common,
+        requested,
+        dialling: HashMap::new(),
+        book: Book::new(local),
+        lingering: FuturesUnordered::new(),
+        actions: VecDeque::new(),
+        waker: None,
+    };
+    (Transport::new(requests, told), behaviour)
+}
+
+type Action = ToSwarm<Infallible, Either<Arrange, Infallible>>;
+
+pub struct Behaviour {
+    local: PeerId,
+    common: Common,
+    requested: Receiver<DialRequest>,
+    /// What waits for a relayed connection that is being dialled.
+    dialling: HashMap<ConnectionId, DialRequest>,
+    book: Book,
+    lingering: FuturesUnordered<LocalBoxFuture<'static, PeerId>>,
+    actions: VecDeque<Action>,
+    waker: Option<Waker>,
+}
+
+impl Behaviour {
+    fn act(&mut self, action: Action) {
+        self.actions.push_back(action);
+        self.wake();
+    }
+
+    fn wake(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    fn request(&mut self, request: DialRequest) {
+        if self.book.has_direct(&request.peer) {
+            answer(request, DialError::AlreadyConnected);
+        } else if let Some(id) = self.book.relayed(&request.peer) {
+            self.arrange(id, request);
+        } else {
+            let opts = DialOpts::peer_id(request.peer)
+                .addresses(vec![request.relayed.clone()])
+                // The dial that asks for it is one to the same peer.
+                .condition(PeerCondition::Always)
+                .build();
+            self.dialling.insert(opts.connection_id(), request);
+            self.act(ToSwarm::Dial { opts });
+        }
+    }
+
+    fn arrange(&mut self, id: ConnectionId, request: DialRequest) {
+        let (peer_id, handler) = (request.peer, NotifyHandler::One(id));
+        self.act(ToSwarm::NotifyHandler { peer_id, handler, event: Either::Left(Arrange(request.reply)) });
+    }
+
+    fn established(&mut self, peer: PeerId, id: ConnectionId, endpoint: &ConnectedPoint) {
+        let dialler = if endpoint.is_dialer() { Dialler::Us } else { Dialler::Them };
+        let address = address_of(endpoint);
+        if is_webrtc(address) {
+            for closed in self.book.add_direct(peer, id, dialler) {
+                tracing::debug!(%peer, "one of two direct connections is closed");
+                self.close(peer, closed);
+            }
+            self.linger(peer);
+        } else if is_relayed(address) {
+            self.book.add_relayed(peer, id, dialler);
+            if let Some(request) = self.dialling.remove(&id) {
+                self.arrange(id, request);
+            } else if self.book.has_direct(&peer) {
+                self.linger(peer);
+            } else if let (Dialler::Us, Some(direct)) = (dialler, webrtc_of_relayed(address, peer)) {
+                let opts = DialOpts::peer_id(peer).addresses(vec![direct]).condition(PeerCondition::Always).build();
+                self.act(ToSwarm::Dial { opts });
+            }
+        }
+    }
+
+    fn linger(&mut self, peer: PeerId) {
+        self.lingering.push(Delay::new(RELAYED_LINGER).map(move |()| peer).boxed_local());
+        self.wake();
+    }
+
+    fn close(&mut self, peer_id: PeerId, id: ConnectionId) {
+        self.act(ToSwarm::CloseConnection { peer_id, connection: CloseConnection::One(id) });
+    }
+
+    /// The circuit address under which others reach this node, as one for direct connections.
+    fn own_webrtc_address(&self, address: &Multiaddr) -> Option<Multiaddr> {
+        if is_relayed(address) { webrtc_of_relayed(address, self.local) } else { None }
+    }
+
+    fn tell(&self, news: News) {
+        if self.common.news.unbounded_send(news).is_err() {
+            tracing::debug!("the transport for direct connections is gone");
+        }
+    }
+
+    fn handler(&self, peer: PeerId, address: &Multiaddr) -> THandler<Self> {
+        if !is_relayed(address) {
+            return Either::Right(dummy::ConnectionHandler);
+        }
+        match (webrtc_of_relayed(address, self.local), webrtc_of_relayed(address, peer)) {
+            (Some(local), Some(remote)) => Either::Left(Handler::new(self.common.clone(), peer, local, remote)),
+            _ => Either::Right(dummy::ConnectionHandler),
+        }
+    }
+}
+
+/// The address that tells of which kind the connection is: a listener's other one is only a name.
+fn address_of(endpoint: &ConnectedPoint) -> &Multiaddr {
+    match endpoint {
+        ConnectedPoint::Dialer { address, .. } => address,
+        ConnectedPoint::Listener { local_addr, .. } => local_addr,
+    }
+}
+
+fn answer(request: DialRequest, error: DialError) {
+    if request.reply.send(Err(error)).is_err() {
+        tracing::debug!("nobody waits for a direct connection any more");
+    }
+}
+
+impl NetworkBehaviour for Behaviour {
+    type ConnectionHandler = Either<Handler, dummy::ConnectionHandler>;
+    type ToSwarm = Infallible;
+
+    fn handle_established_inbound_connection(
+        &mut self,
+        _: ConnectionId,
+        peer: PeerId,
+        local_addr: &Multiaddr,
+        _: &Multiaddr,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        Ok(self.handler(peer, local_addr))
+    }
+
+    fn handle_established_outbound_connection(
+        &mut self,
+        _: ConnectionId,
+        peer: PeerId,
+        address: &Multiaddr,
+        _: Endpoint,
+        _: PortUse,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        Ok(self.handler(peer, address))
+    }
+
+    fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
+        match event {
+            FromSwarm::ConnectionEstablished(ConnectionEstablished { peer_id, connection_id, endpoint, .. }) => {
+                self.established(peer_id, connection_id, endpoint);
+            }
+            FromSwarm::ConnectionClosed(ConnectionClosed { peer_id, connection_id, .. }) => {
+                self.book.remove(peer_id, connection_id);
+            }
+            FromSwarm::DialFailure(DialFailure { connection_id, error, .. }) => {
+                if let Some(request) = self.dialling.remove(&connection_id) {
+                    answer(request, DialError::NotRelayed { why: error.to_string() });
+                }
+            }
+            FromSwarm::ExternalAddrConfirmed(ExternalAddrConfirmed { addr }) => {
+                if let Some(direct) = self.own_webrtc_address(addr) {
+                    self.tell(News::Reachable(direct.clone()));
+                    self.act(ToSwarm::ExternalAddrConfirmed(direct));
+                }
+            }
+            FromSwarm::ExternalAddrExpired(ExternalAddrExpired { addr }) => {
+                if let Some(direct) = self.own_webrtc_address(addr) {
+                    self.tell(News::Unreachable(direct.clone()));
+                    self.act(ToSwarm::ExternalAddrExpired(direct));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn on_connection_handler_event(&mut self, _: PeerId, _: ConnectionId, event: THandlerOutEvent<Self>) {
+        match event {
+            Either::Left(never) | Either::Right(never) => match never {},
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Infallible, THandlerInEvent<Self>>> {
+        loop {
+            if let Some(action) = self.actions.pop_front() {
+                return Poll::Ready(action);
+            }
+            if let Poll::Ready(Some(request)) = self.requested.poll_next_unpin(cx) {
+                self.request(request);
+            } else if let Poll::Ready(Some(peer)) = self.lingering.poll_next_unpin(cx) {
+                for closed in self.book.superfluous(&peer) {
+                    self.close(peer, closed);
+                }
+            } else {
+                self.waker = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! One relayed connection, over which direct ones are arranged: `/webrtc-signaling/0.0.1`.
+//!
+//! The relayed connection is authenticated from end to end, so whoever is at its other end is at the other end of the
+//! direct one. It refuses more handshakes of others than `slots` allows.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures::channel::mpsc::UnboundedSender;
+use futures::future::{Either, LocalBoxFuture, select};
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt, pin_mut};
+use libp2p::core::upgrade::ReadyUpgrade;
+use libp2p::swarm::handler::{
+    ConnectionEvent, ConnectionHandler, ConnectionHandlerEvent, DialUpgradeError, FullyNegotiatedInbound,
+    FullyNegotiatedOutbound, StreamUpgradeError,
+};
+use libp2p::swarm::{Stream, StreamProtocol, SubstreamProtocol};
+use libp2p::{Multiaddr, PeerId};
+use send_wrapper::SendWrapper;
+
+use super::establish::establish;
+use super::slots::Slots;
+use super::transport::{Arrival, DialError, News, Reply};
+use crate::sync::signal::{PROTOCOL, Role};
+
+const SIGNALLING: StreamProtocol = StreamProtocol::new(PROTOCOL);
+
+/// Says to arrange a direct connection.
+pub struct Arrange(pub(super) Reply);
+
+impl fmt::Debug for Arrange {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Arrange")
+    }
+}
+
+/// What the handlers of one node have in common.
+#[derive(Clone)]
+pub(super) struct Common {
+    pub(super) stun_servers: Arc<[String]>,
+    pub(super) slots: Slots,
+    pub(super) news: UnboundedSender<News>,
+}
+
+pub struct Handler {
+    common: Common,
+    peer: PeerId,
+    local_addr: Multiaddr,
+    send_back_addr: Multiaddr,
+    asked: VecDeque<Reply>,
+    handshakes: SendWrapper<FuturesUnordered<LocalBoxFuture<'static, ()>>>,
+}
+
+impl Handler {
+    /// The addresses are those of the direct connections to come.
+    pub(super) fn new(common: Common, peer: PeerId, local_addr: Multiaddr, send_back_addr: Multiaddr) -> Self {
+        let handshakes = SendWrapper::new(FuturesUnordered::new());
+        Self { common, peer, local_addr, send_back_addr, asked: VecDeque::new(), handshakes }
+    }
+
+    fn offer(&self, stream: Stream, mut reply: Reply) {
+        let stun_servers = self.common.stun_servers.clone();
+        let handshake = async move {
+            let outcome = {
+                let established = establish(stream, Role::Offerer, &stun_servers);
+                let given_up = reply.cancellation();
+                pin_mut!(established);
+                match select(established, given_up).await {
+                    Either::Left((outcome, _)) => outcome,
+                    Either::Right(_) => return,
+                }
+            };
+            if reply.send(outcome.map_err(DialError::Establish)).is_err() {
+                tracing::debug!("nobody waits for a direct connection any more");
+            }
+        };
+        self.handshakes.push(handshake.boxed_local());
+    }
+
+    fn answer(&self, stream: Stream) {
+        let peer = self.peer;
+        let Some(slot) = self.common.slots.take(peer) else {
+            tracing::debug!(%peer, "a handshake beyond the bound is refused");
+            return;
+        };
+        let Common { stun_servers, news, .. } = self.common.clone();
+        let (local_addr, send_back_addr) = (self.local_addr.clone(), self.send_back_addr.clone());
+        let handshake = async move {
+            match establish(stream, Role::Answerer, &stun_servers).await {
+                Ok(connection) => {
+                    let arrival = Arrival { peer, connection, local_addr, send_back_addr, _slot: slot };
+                    if news.unbounded_send(News::Arrival(Box::new(arrival))).is_err() {
+                        tracing::debug!("a direct connection came after the swarm ended");
+                    }
+                }
+                Err(error) => tracing::debug!(%peer, %error, "a direct connection did not come about"),
+            }
+        };
+        self.handshakes.push(handshake.boxed_local());
+    }
+}
+
+impl ConnectionHandler for Handler {
+    type FromBehaviour = Arrange;
+    type ToBehaviour = Infallible;
+    type InboundProtocol = ReadyUpgrade<StreamProtocol>;
+    type OutboundProtocol = ReadyUpgrade<StreamProtocol>;
+    type InboundOpenInfo = ();
+    type OutboundOpenInfo = Reply;
+
+    fn listen_protocol(&self) -> SubstreamProtocol<Self::InboundProtocol> {
+        SubstreamProtocol::new(ReadyUpgrade::new(SIGNALLING), ())
+    }
+
+    fn connection_keep_alive(&self) -> bool {
+        !self.asked.is_empty() || !self.handshakes.is_empty()
+    }
+
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<ConnectionHandlerEvent<Self::OutboundProtocol, Reply, Self::ToBehaviour>> {
+        if let Some(reply) = self.asked.pop_front() {
+            let protocol = SubstreamProtocol::new(ReadyUpgrade::new(SIGNALLING), reply);
+            return Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest { protocol });
+        }
+        while let Poll::Ready(Some(())) = self.handshakes.poll_next_unpin(cx) {}
+        Poll::Pending
+    }
+
+    fn on_behaviour_event(&mut self, Arrange(reply): Arrange) {
+        self.asked.push_back(reply);
+    }
+
+    fn on_connection_event(
+        &mut self,
+        event: ConnectionEvent<Self::InboundProtocol, Self::OutboundProtocol, (), Reply>,
+    ) {
+        match event {
+            ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound { protocol, .. }) => self.answer(protocol),
+            ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound { protocol, info }) => {
+                self.offer(protocol, info);
+            }
+            ConnectionEvent::DialUpgradeError(DialUpgradeError { info, error }) => {
+                let error = match error {
+                    StreamUpgradeError::NegotiationFailed => DialError::Unsupported,
+                    StreamUpgradeError::Apply(never) => match never {},
+                    StreamUpgradeError::Timeout | StreamUpgradeError::Io(_) => DialError::RelayedConnectionLost,
+                };
+                if info.send(Err(error)).is_err() {
+                    tracing::debug!("nobody waits for a direct connection any more");
+                }
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! How many handshakes others may have going here at once: over all, and each of them.
+//!
+//! A handshake costs a peer connection of the browser, so who asks beyond the bounds is refused at once.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use libp2p::PeerId;
+
+/// Handshakes that others began, over all.
+pub const INBOUND_HANDSHAKES_MAX: usize = 8;
+/// Of these, one peer's: a second one for the moment in which it tries again.
+pub const INBOUND_HANDSHAKES_PER_PEER: usize = 2;
+
+/// Shared by every handler of a node.
+#[derive(Clone, Debug, Default)]
+pub struct Slots {
+    taken: Arc<Mutex<HashMap<PeerId, usize>>>,
+}
+
+/// One handshake; dropping it gives the place back.
+#[derive(Debug)]
+pub struct Slot {
+    slots: Slots,
+    peer: PeerId,
+}
+
+impl Slots {
+    pub fn take(&self, peer: PeerId) -> Option<Slot> {
+        let mut taken = self.lock();
+        let (all, its) = (taken.values().sum::<usize>(), taken.get(&peer).copied().unwrap_or(0));
+        if all >= INBOUND_HANDSHAKES_MAX || its >= INBOUND_HANDSHAKES_PER_PEER {
+            return None;
+        }
+        taken.insert(peer, its + 1);
+        drop(taken);
+        Some(Slot { slots: self.clone(), peer })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<PeerId, usize>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let mut taken = self.slots.lock();
+        match taken.get_mut(&self.peer) {
+            Some(its) if *its > 1 => *its -= 1,
+            _ => {
+                taken.remove(&self.peer);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_peer_gets_no_more_than_its_share() {
+        let (slots, peer) = (Slots::default(), PeerId::random());
+        let held: Vec<Slot> = (0..INBOUND_HANDSHAKES_PER_PEER).filter_map(|_| slots.take(peer)).collect();
+        assert_eq!(held.len(), INBOUND_HANDSHAKES_PER_PEER);
+        assert!(slots.take(peer).is_none());
+        let other = slots.take(PeerId::random());
+        assert!(other.is_some(), "others are not hindered");
+        drop(held);
+        assert!(slots.take(peer).is_some(), "places are given back");
+    }
+
+    #[test]
+    fn all_together_get_no_more_than_the_bound() {
+        let slots = Slots::default();
+        let mut held: Vec<Slot> = (0..INBOUND_HANDSHAKES_MAX).filter_map(|_| slots.take(PeerId::random())).collect();
+        assert_eq!(held.len(), INBOUND_HANDSHAKES_MAX);
+        assert!(slots.take(PeerId::random()).is_none());
+        held.pop();
+        assert!(slots.take(PeerId::random()).is_some());
+    }
+}

@@ -1,0 +1,171 @@
+//! The door between libp2p's swarm and direct connections: what is dialled becomes a request to the behaviour, what
+//! others dialled comes from the handlers.
+//!
+//! It dials only `…/p2p-circuit/webrtc/p2p/X` and listens only on `/webrtc`. Without a listener nothing comes in.
+
+use std::collections::VecDeque;
+use std::future::{Ready, ready};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use futures::channel::mpsc::{Sender, UnboundedReceiver};
+use futures::channel::oneshot;
+use futures::{FutureExt, SinkExt, StreamExt, future::BoxFuture};
+use libp2p::core::transport::{DialOpts, ListenerId, TransportError, TransportEvent};
+use libp2p::multiaddr::Protocol;
+use libp2p::swarm::derive_prelude::Endpoint;
+use libp2p::{Multiaddr, PeerId};
+
+use super::connection::Connection;
+use super::establish::EstablishError;
+use super::slots::Slot;
+use crate::net::address::relayed_of_webrtc;
+
+#[derive(Debug, thiserror::Error)]
+pub enum DialError {
+    #[error("a direct connection to this peer stands already")]
+    AlreadyConnected,
+    #[error("there is no relayed connection to arrange a direct one over: {why}")]
+    NotRelayed { why: String },
+    #[error("the other side does not arrange direct connections")]
+    Unsupported,
+    #[error("the relayed connection broke while the direct one was arranged")]
+    RelayedConnectionLost,
+    #[error(transparent)]
+    Establish(#[from] EstablishError),
+    #[error("the swarm has ended")]
+    Ended,
+}
+
+pub(super) type Reply = oneshot::Sender<Result<Connection, DialError>>;
+
+/// What the transport asks of the behaviour.
+pub(super) struct DialRequest {
+    pub(super) peer: PeerId,
+    pub(super) relayed: Multiaddr,
+    pub(super) reply: Reply,
+}
+
+/// A direct connection that somebody else dialled.
+pub(super) struct Arrival {
+    pub(super) peer: PeerId,
+    pub(super) connection: Connection,
+    pub(super) local_addr: Multiaddr,
+    pub(super) send_back_addr: Multiaddr,
+    /// Held until the transport has it.
+    pub(super) _slot: Slot,
+}
+
+/// What the behaviour and its handlers tell the transport.
+pub(super) enum News {
+    Reachable(Multiaddr),
+    Unreachable(Multiaddr),
+    Arrival(Box<Arrival>),
+}
+
+type Outcome = Result<(PeerId, Connection), DialError>;
+type Event = TransportEvent<Ready<Outcome>, DialError>;
+
+pub struct Transport {
+    requests: Sender<DialRequest>,
+    news: UnboundedReceiver<News>,
+    listener: Option<ListenerId>,
+    /// Under which others reach this node.
+    addresses: Vec<Multiaddr>,
+    events: VecDeque<Event>,
+    waker: Option<Waker>,
+}
+
+impl Transport {
+    pub(super) fn new(requests: Sender<DialRequest>, news: UnboundedReceiver<News>) -> Self {
+        Self { requests, news, listener: None, addresses: Vec::new(), events: VecDeque::new(), waker: None }
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.events.push_back(event);
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    fn hear(&mut self, news: News) {
+        match (news, self.listener) {
+            (News::Reachable(address), listener) if !self.addresses.contains(&address) => {
+                self.addresses.push(address.clone());
+                if let Some(listener_id) = listener {
+                    self.tell(TransportEvent::NewAddress { listener_id, listen_addr: address });
+                }
+            }
+            (News::Unreachable(address), listener) if self.addresses.contains(&address) => {
+                self.addresses.retain(|known| *known != address);
+                if let Some(listener_id) = listener {
+                    self.tell(TransportEvent::AddressExpired { listener_id, listen_addr: address });
+                }
+            }
+            (News::Arrival(arrival), Some(listener_id)) => {
+                let Arrival { peer, connection, local_addr, send_back_addr, .. } = *arrival;
+                let upgrade = ready(Ok((peer, connection)));
+                self.tell(TransportEvent::Incoming { listener_id, upgrade, local_addr, send_back_addr });
+            }
+            (News::Arrival(_) | News::Reachable(_) | News::Unreachable(_), _) => {}
+        }
+    }
+}
+
+impl libp2p::Transport for Transport {
+    type Output = (PeerId, Connection);
+    type Error = DialError;
+    type ListenerUpgrade = Ready<Outcome>;
+    type Dial = BoxFuture<'static, Outcome>;
+
+    fn listen_on(&mut self, id: ListenerId, address: Multiaddr) -> Result<(), TransportError<DialError>> {
+        if self.listener.is_some() || !address.iter().eq([Protocol::WebRTC]) {
+            return Err(TransportError::MultiaddrNotSupported(address));
+        }
+        self.listener = Some(id);
+        for listen_addr in self.addresses.clone() {
+            self.tell(TransportEvent::NewAddress { listener_id: id, listen_addr });
+        }
+        Ok(())
+    }
+
+    fn remove_listener(&mut self, id: ListenerId) -> bool {
+        if self.listener != Some(id) {
+            return false;
+        }
+        self.listener = None;
+        self.tell(TransportEvent::ListenerClosed { listener_id: id, reason: Ok(()) });
+        true
+    }
+
+    fn dial(&mut self, address: Multiaddr, opts: DialOpts) -> Result<Self::Dial, TransportError<DialError>> {
+        let Some((relayed, peer)) = relayed_of_webrtc(&address) else {
+            return Err(TransportError::MultiaddrNotSupported(address));
+        };
+        if opts.role == Endpoint::Listener {
+            return Err(TransportError::MultiaddrNotSupported(address));
+        }
+        let mut requests = self.requests.clone();
+        Ok(async move {
+            let (reply, replied) = oneshot::channel();
+            requests.send(DialRequest { peer, relayed, reply }).await.map_err(|_| DialError::Ended)?;
+            let connection = replied.await.map_err(|_| DialError::RelayedConnectionLost)??;
+            Ok((peer, connection))
+        }
+        .boxed())
+    }
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Event> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Poll::Ready(event);
+            }
+            match self.news.poll_next_unpin(cx) {
+                Poll::Ready(Some(news)) => self.hear(news),
+                Poll::Ready(None) | Poll::Pending => break,
+            }
+        }
+        self.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}

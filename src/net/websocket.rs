@@ -1,0 +1,285 @@
+//! How a browser reaches a relay: a WebSocket as libp2p's transport.
+//!
+//! It dials `/ip4|ip6|dns*/…/tcp/…/ws|wss` and nothing else, and can't listen. A refused dial, an end and a breakage are
+//! told at once, to reader and writer. Writing waits while the browser holds too much; who sends more than the bound
+//! of unread data is cut off.
+
+use std::cell::RefCell;
+use std::future::Pending;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use futures::future::{LocalBoxFuture, poll_fn};
+use futures::{AsyncRead, AsyncWrite, FutureExt};
+use futures_timer::Delay;
+use js_sys::{ArrayBuffer, Uint8Array};
+use libp2p::Multiaddr;
+use libp2p::core::transport::{DialOpts, ListenerId, TransportError, TransportEvent};
+use libp2p::swarm::derive_prelude::Endpoint;
+use send_wrapper::SendWrapper;
+use wasm_bindgen::JsCast;
+use wasm_bindgen::closure::Closure;
+use web_sys::{BinaryType, CloseEvent, Event, MessageEvent, WebSocket};
+
+use crate::net::address::websocket_url;
+use crate::net::buffer::{TooMuchUnread, Unread};
+
+/// Writing pauses above this much that the browser has not sent.
+pub const BUFFERED_MAX_BYTES: u32 = 1024 * 1024;
+/// A longer write becomes several messages.
+pub const MESSAGE_MAX_BYTES: usize = 64 * 1024;
+/// A WebSocket does not tell when it has sent something, so a paused writer looks again after this.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// Why a WebSocket did not come about, or is over; the source of the `io::Error`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WebSocketError {
+    #[error("the browser does not allow this address")]
+    Forbidden,
+    #[error("nobody answers, or not as a WebSocket")]
+    Refused,
+    #[error("the other side ended the connection")]
+    Ended,
+    #[error("the connection broke")]
+    Broken,
+    #[error("this side ended the connection")]
+    Closed,
+    #[error("text where bytes belong")]
+    NotBytes,
+    #[error(transparent)]
+    TooMuchUnread(#[from] TooMuchUnread),
+}
+
+impl From<WebSocketError> for io::Error {
+    fn from(error: WebSocketError) -> Self {
+        let kind = match error {
+            WebSocketError::Forbidden => io::ErrorKind::PermissionDenied,
+            WebSocketError::Refused => io::ErrorKind::ConnectionRefused,
+            WebSocketError::Ended | WebSocketError::Closed => io::ErrorKind::BrokenPipe,
+            WebSocketError::Broken => io::ErrorKind::ConnectionReset,
+            WebSocketError::NotBytes | WebSocketError::TooMuchUnread(_) => io::ErrorKind::InvalidData,
+        };
+        Self::new(kind, error)
+    }
+}
+
+/// What the socket's handlers and its owner both touch.
+struct Shared {
+    socket: WebSocket,
+    open: bool,
+    over: Option<WebSocketError>,
+    unread: Unread,
+    opener: Option<Waker>,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+}
+
+impl Shared {
+    fn handle(&mut self, event: &Event) {
+        if let Some(message) = event.dyn_ref::<MessageEvent>() {
+            if let Err(error) = self.receive(message) {
+                tracing::debug!(%error, "a WebSocket is cut off");
+                self.end(error);
+            } else if let Some(reader) = self.reader.take() {
+                reader.wake();
+            }
+        } else if let Some(close) = event.dyn_ref::<CloseEvent>() {
+            let in_order = self.open && close.was_clean();
+            self.end(if in_order { WebSocketError::Ended } else { self.breakage() });
+        } else if event.type_() == "open" {
+            self.open = true;
+            self.wake();
+        } else {
+            self.end(self.breakage());
+        }
+    }
+
+    fn receive(&mut self, message: &MessageEvent) -> Result<(), WebSocketError> {
+        if self.over.is_some() {
+            return Ok(());
+        }
+        let buffer: ArrayBuffer = message.data().dyn_into().map_err(|_| WebSocketError::NotBytes)?;
+        // Before it is copied.
+        self.unread.check(buffer.byte_length() as usize)?;
+        self.unread.push(Uint8Array::new(&buffer).to_vec())?;
+        Ok(())
+    }
+
+    fn breakage(&self) -> WebSocketError {
+        if self.open { WebSocketError::Broken } else { WebSocketError::Refused }
+    }
+
+    /// The first reason counts.
+    fn end(&mut self, why: WebSocketError) {
+        if self.over.is_none() {
+            self.over = Some(why);
+            if self.socket.close().is_err() {
+                tracing::debug!("a WebSocket could not be closed");
+            }
+        }
+        self.wake();
+    }
+
+    fn wake(&mut self) {
+        for waker in [self.opener.take(), self.reader.take(), self.writer.take()].into_iter().flatten() {
+            waker.wake();
+        }
+    }
+}
+
+type OnEvent = Closure<dyn FnMut(Event)>;
+
+struct Handled {
+    shared: Rc<RefCell<Shared>>,
+    _on_event: OnEvent,
+}
+
+impl Handled {
+    fn new(url: &str) -> Result<Self, WebSocketError> {
+        let socket = WebSocket::new(url).map_err(|_| WebSocketError::Forbidden)?;
+        socket.set_binary_type(BinaryType::Arraybuffer);
+        let shared = Rc::new(RefCell::new(Shared {
+            socket: socket.clone(),
+            open: false,
+            over: None,
+            unread: Unread::default(),
+            opener: None,
+            reader: None,
+            writer: None,
+        }));
+        let on_event = OnEvent::new({
+            let shared = shared.clone();
+            move |event: Event| shared.borrow_mut().handle(&event)
+        });
+        let handler = Some(on_event.as_ref().unchecked_ref());
+        socket.set_onopen(handler);
+        socket.set_onmessage(handler);
+        socket.set_onclose(handler);
+        socket.set_onerror(handler);
+        Ok(Self { shared, _on_event: on_event })
+    }
+}
+
+impl Drop for Handled {
+    fn drop(&mut self) {
+        let mut shared = self.shared.borrow_mut();
+        // Before the closure goes: the browser would call into a freed one.
+        shared.socket.set_onopen(None);
+        shared.socket.set_onmessage(None);
+        shared.socket.set_onclose(None);
+        shared.socket.set_onerror(None);
+        shared.end(WebSocketError::Closed);
+    }
+}
+
+/// An open WebSocket; dropping it closes it.
+pub struct Socket {
+    handled: SendWrapper<Handled>,
+    pause: Option<Delay>,
+}
+
+impl Socket {
+    async fn open(url: String) -> Result<Self, WebSocketError> {
+        let handled = Handled::new(&url)?;
+        poll_fn(|cx| {
+            let mut shared = handled.shared.borrow_mut();
+            match shared.over {
+                Some(error) => Poll::Ready(Err(error)),
+                None if shared.open => Poll::Ready(Ok(())),
+                None => {
+                    shared.opener = Some(cx.waker().clone());
+                    Poll::Pending
+                }
+            }
+        })
+        .await?;
+        Ok(Self { handled: SendWrapper::new(handled), pause: None })
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut shared = self.handled.shared.borrow_mut();
+        if !shared.unread.is_empty() {
+            return Poll::Ready(Ok(shared.unread.read(into)));
+        }
+        match shared.over {
+            Some(WebSocketError::Ended | WebSocketError::Closed) => Poll::Ready(Ok(0)),
+            Some(error) => Poll::Ready(Err(error.into())),
+            None => {
+                shared.reader = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        let shared = self.handled.shared.clone();
+        let mut shared = shared.borrow_mut();
+        loop {
+            if let Some(error) = shared.over {
+                return Poll::Ready(Err(error.into()));
+            }
+            if shared.socket.buffered_amount() <= BUFFERED_MAX_BYTES {
+                self.pause = None;
+                let part = &data[..data.len().min(MESSAGE_MAX_BYTES)];
+                return Poll::Ready(match shared.socket.send_with_u8_array(part) {
+                    Ok(()) => Ok(part.len()),
+                    Err(_) => Err(WebSocketError::Broken.into()),
+                });
+            }
+            // An end wakes, too.
+            shared.writer = Some(cx.waker().clone());
+            let pause = self.pause.get_or_insert_with(|| Delay::new(LOOK_AGAIN));
+            if pause.poll_unpin(cx).is_pending() {
+                return Poll::Pending;
+            }
+            self.pause = None;
+        }
+    }
+
+    /// Nothing is held back here.
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// The browser still sends what it holds.
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.handled.shared.borrow_mut().end(WebSocketError::Closed);
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Transport;
+
+impl libp2p::Transport for Transport {
+    type Output = Socket;
+    type Error = WebSocketError;
+    type ListenerUpgrade = Pending<Result<Socket, WebSocketError>>;
+    type Dial = SendWrapper<LocalBoxFuture<'static, Result<Socket, WebSocketError>>>;
+
+    fn listen_on(&mut self, _: ListenerId, address: Multiaddr) -> Result<(), TransportError<WebSocketError>> {
+        Err(TransportError::MultiaddrNotSupported(address))
+    }
+
+    fn remove_listener(&mut self, _: ListenerId) -> bool {
+        false
+    }
+
+    fn dial(&mut self, address: Multiaddr, opts: DialOpts) -> Result<Self::Dial, TransportError<WebSocketError>> {
+        match websocket_url(&address) {
+            Some(url) if opts.role == Endpoint::Dialer => Ok(SendWrapper::new(Socket::open(url).boxed_local())),
+            _ => Err(TransportError::MultiaddrNotSupported(address)),
+        }
+    }
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<TransportEvent<Self::ListenerUpgrade, WebSocketError>> {
+        Poll::Pending
+    }
+}
