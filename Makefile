@@ -55,8 +55,9 @@ test-native: setup
 
 test-browser: setup-test
 	$(STEP) 'Tests in the browser'
+	@$(ENV) cargo build --quiet --locked --bin gen-registry
 	@$(ENV) WASM_BINDGEN_TEST_WEBDRIVER_JSON=tests/browser/webdriver.json WASM_BINDGEN_TEST_TIMEOUT=300 \
-		cargo test --locked --profile e2e --target $$WASM_TARGET --test browser $(ARGS)
+		scripts/with-relay.sh cargo test --locked --profile e2e --target $$WASM_TARGET --test browser $(ARGS)
 
 e2e-build: setup-test
 	$(STEP) 'Building the app for the end-to-end tests'

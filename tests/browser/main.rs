@@ -1,6 +1,7 @@
 //! Tests that need a real browser: IndexedDB, WebRTC, and that WebAssembly comes to the same verdicts as the native program.
 #![cfg(target_arch = "wasm32")]
 
+mod mesh;
 #[path = "../shared/verdicts.rs"]
 mod verdicts;
 mod webrtc;
