@@ -27,6 +27,12 @@ export interface GenRegistry {
   /** Peers connected now. */
   getPeerCount(): Promise<number>;
 
+  /** The peers connected now, each directly. */
+  getPeers(): Promise<Peer[]>;
+
+  /** Peers, relays and the network's parameters. */
+  getNetwork(): Promise<NetworkReport>;
+
   /** Makes the person and tries to claim the name; `lostName` in the answer says when it was taken. */
   setupUser(name?: string, userData?: ProfileChanges): Promise<Me>;
 
@@ -44,6 +50,44 @@ export interface GenRegistry {
 
   /** Calls `listener` with every event. Call the returned function to stop. */
   subscribe(listener: (event: RegistryEvent) => void): () => void;
+
+  /**
+   * As `subscribe`, for events of one kind: `change` (this profile or people), `peer` (peers and relays), `conflict`
+   * (two people claim one name).
+   */
+  on(kind: "change" | "peer" | "conflict", listener: (event: RegistryEvent) => void): () => void;
+}
+
+export interface Peer {
+  /** A libp2p peer id: the node, not the person. */
+  id: string;
+  since: number;
+  /** This side dialled. */
+  dialled: boolean;
+  agent: string | null;
+  roundTripMillis: number | null;
+  /** Registries are being compared or fetched right now. */
+  syncing: boolean;
+  /** Changes it brought that were new here. */
+  brought: number;
+  /** Rules it broke, as sentences, and how often. */
+  rejections: [string, number][];
+}
+
+export interface NetworkReport {
+  /** `alone`: no relay is known; `offline`: none answers; `waiting`: nobody else is here; `connected`. */
+  connection: "alone" | "offline" | "waiting" | "connected";
+  /** This profile's node. */
+  node: string | null;
+  topic: string;
+  /** Whose receipts confirm names, and how many it takes. */
+  witnesses: string[];
+  threshold: number;
+  relays: { address: string; connected: boolean; reserved: boolean }[];
+  peers: Peer[];
+  /** Own changes made while no peer was there. */
+  unsent: number;
+  rejections: [string, number][];
 }
 
 export interface UsernameEntry {
@@ -105,6 +149,8 @@ export type RegistryEvent =
   | { event: "meChanged" }
   | { event: "peopleChanged"; dids: string[] }
   | { event: "nameLost"; lost: NonNullable<Me["lostName"]> }
+  | { event: "networkChanged" }
+  | { event: "conflict"; name: string; holder: string | null; losers: string[] }
   | { event: "quarantined"; table: string; key: string }
   | { event: "writerChanged" }
   | { event: "reloadNeeded" };

@@ -107,6 +107,18 @@ impl GenRegistry {
         self.client.clone().status().await.map(|status| status.peers as f64).map_err(to_error)
     }
 
+    /// The peers connected now.
+    #[wasm_bindgen(js_name = getPeers)]
+    pub async fn get_peers(&self) -> Result<JsValue, JsValue> {
+        to_js(&self.client.clone().network().await.map_err(to_error)?.peers)
+    }
+
+    /// Peers, relays and the network's parameters.
+    #[wasm_bindgen(js_name = getNetwork)]
+    pub async fn get_network(&self) -> Result<JsValue, JsValue> {
+        to_js(&self.client.clone().network().await.map_err(to_error)?)
+    }
+
     /// Makes the person; the answer's `lostName` says when the name was taken.
     #[wasm_bindgen(js_name = setupUser)]
     pub async fn setup_user(&self, name: Option<String>, user_data: JsValue) -> Result<JsValue, JsValue> {
@@ -147,7 +159,33 @@ impl GenRegistry {
 
     /// Calls `listener` with every event; returns a function that ends it.
     pub fn subscribe(&self, listener: Function) -> JsValue {
+        self.listen(listener, |_| true)
+    }
+
+    /// As `subscribe`, for events of one kind: `change`, `peer` or `conflict`.
+    pub fn on(&self, kind: &str, listener: Function) -> Result<JsValue, JsValue> {
+        let wanted: fn(&Event) -> bool = match kind {
+            "change" => |event| matches!(event, Event::MeChanged | Event::PeopleChanged { .. }),
+            "peer" => |event| matches!(event, Event::NetworkChanged),
+            "conflict" => |event| matches!(event, Event::Conflict { .. } | Event::NameLost { .. }),
+            _ => {
+                return Err(to_error(Failure::new(
+                    FailureCode::InvalidArgument,
+                    format!("There are no events of the kind “{kind}”."),
+                    "Listen to change, peer or conflict.",
+                )));
+            }
+        };
+        Ok(self.listen(listener, wanted))
+    }
+}
+
+impl GenRegistry {
+    fn listen(&self, listener: Function, wanted: impl Fn(&Event) -> bool + 'static) -> JsValue {
         let subscription = self.client.subscribe(move |event| {
+            if !wanted(event) {
+                return;
+            }
             let called = to_js(event).and_then(|event| listener.call1(&JsValue::UNDEFINED, &event));
             if let Err(error) = called {
                 tracing::warn!(?error, "a script's listener failed");

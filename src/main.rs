@@ -6,7 +6,7 @@ fn main() {
     use std::rc::Rc;
 
     use gen_registry::node::client::Client;
-    use gen_registry::node::{Network, tabs::Tab};
+    use gen_registry::node::tabs::Tab;
     use gen_registry::platform::browser::{log, worker};
 
     log::start();
@@ -14,7 +14,7 @@ fn main() {
         worker::serve();
         return;
     }
-    let client = Client::new(Rc::new(Tab::open(Network::default())));
+    let client = Client::new(Rc::new(Tab::open()));
     gen_registry::embed::install(client.clone());
     gen_registry::ui::mount(client);
 }

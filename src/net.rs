@@ -4,13 +4,16 @@
 //! knows no name, no identity and no document, and implements no protocol that libp2p has.
 //!
 //! - the node everybody can reach, for those who can't be reached: `relay` (native only)
-//! - direct connections between browsers: [`webrtc`]; how a browser reaches a relay: `websocket` (browser only)
-//! - how a node of either kind reaches others: `carrier`; what only uses direct connections: [`direct`]
+//! - a node among others: [`mesh`]; who it is: [`key`]; what it travels on: [`carrier`]
+//! - direct connections between browsers: [`webrtc`]; how a browser reaches a relay: `websocket` (browser only); what
+//!   only uses direct connections: [`direct`]
 
 pub mod address;
 pub mod buffer;
 pub mod carrier;
 pub mod direct;
+pub mod key;
+pub mod mesh;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod relay;
 pub mod webrtc;
@@ -21,3 +24,5 @@ pub mod websocket;
 pub const IDENTIFY_PROTOCOL: &str = "/gen/1";
 /// Its own Kademlia: entries of other networks are of no use here, and ours of none there.
 pub const KADEMLIA_PROTOCOL: &str = "/gen/kad/1";
+/// What a node calls its program when others ask.
+pub const AGENT: &str = concat!("gen-registry/", env!("CARGO_PKG_VERSION"));

@@ -5,7 +5,7 @@
 //!
 //! - what can be asked: [`api`]; a handle for the page: [`client`]
 //! - writing: `write`; the key and its lock: `keeper`; questions: `people`; backups: `backup`
-//! - what peers get and bring: `replication`
+//! - what peers get and bring: `replication`; the sessions with them: [`peering`]; which network it is: [`network`]
 
 mod admit;
 pub mod api;
@@ -14,7 +14,10 @@ pub mod client;
 pub mod failure;
 mod keeper;
 pub mod link;
+pub mod network;
+pub mod peering;
 mod people;
+mod receipts;
 mod replication;
 #[cfg(target_arch = "wasm32")]
 pub mod tabs;
@@ -32,30 +35,15 @@ use crate::node::client::Listener;
 use crate::node::keeper::Keeper;
 use crate::platform::Environment;
 use crate::registry::document::Document;
-use crate::registry::identity::{Identity, Topic};
+use crate::registry::identity::Identity;
 use crate::registry::index::{Index, PersonRecord, StoredPerson};
-use crate::registry::ownership::Rules;
 use crate::registry::time::Timestamp;
 use crate::store::migration::migrate;
 use crate::store::records::{Damaged, Found, Quarantined, Records, put};
 use crate::store::{Store, StoreError, Table};
 
 pub use admit::{AdmissionReport, RefusedChange};
-
-/// The parameters of one network: everything that must be the same for all who take part.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Network {
-    pub topic: Topic,
-    pub rules: Rules,
-}
-
-impl Default for Network {
-    /// The public network, with the global topic of seed 000 and, until relays bring them, no witnesses.
-    fn default() -> Self {
-        let topic = "44f16e43a86cb2c6c6ddf61a51c83400023281f6cb9e003f0b839a729a3bdcbd".to_owned();
-        Self { topic: topic.try_into().expect("64 hex digits"), rules: Rules::default() }
-    }
-}
+pub use network::Network;
 
 /// The program's version, for backups and the settings page.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -94,6 +82,8 @@ pub struct Node {
     listeners: RefCell<Vec<(u64, Listener)>>,
     /// Whoever announces own new changes to peers.
     announcer: RefCell<Option<replication::Announcer>>,
+    /// What is known of peers, and the way to them.
+    peering: RefCell<peering::Known>,
 }
 
 struct State {
@@ -153,6 +143,7 @@ impl Node {
             writing: async_lock::Mutex::new(()),
             listeners: RefCell::default(),
             announcer: RefCell::default(),
+            peering: RefCell::default(),
         };
         for found in damaged.iter().chain(&broken_people) {
             node.set_aside(found).await;
@@ -183,6 +174,8 @@ impl Node {
             Command::Person { did } => Ok(Answer::Person(self.person(&did)?.map(Box::new))),
             Command::Block { cid } => Ok(Answer::Block(self.block(&cid).await?)),
             Command::Status => Ok(Answer::Status(self.status().await)),
+            Command::Network => Ok(Answer::Network(self.network_report())),
+            Command::LookAround => Ok(Answer::Network(self.look_around())),
             Command::RecoveryPhrase => Ok(Answer::RecoveryPhrase(self.recovery_phrase()?)),
             Command::ExportBackup { passphrase } => self.export_backup(passphrase).await.map(Answer::Backup),
             writing => self.write(id, writing).await,

@@ -22,7 +22,7 @@ use leptos_router::{ParamSegment, StaticSegment};
 
 use crate::node::client::Client;
 use components::shell::Shell;
-use screens::{home, me, not_found, people, person, settings, welcome};
+use screens::{home, me, network, not_found, people, person, settings, welcome};
 use session::Session;
 
 /// Puts the page in place of the loading screen. Call it once the node runs.
@@ -52,6 +52,7 @@ fn App() -> impl IntoView {
                     <Route path=(StaticSegment("id"), ParamSegment("did")) view=person::PersonByDid />
                     <Route path=StaticSegment("me") view=me::MyProfile />
                     <Route path=StaticSegment("settings") view=settings::Settings />
+                    <Route path=StaticSegment("network") view=network::Network />
                 </FlatRoutes>
             </Shell>
         </Router>

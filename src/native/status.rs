@@ -12,33 +12,8 @@ use serde::Serialize;
 use crate::{
     native::serve::Site,
     net::relay::{RelayView, address::websocket_origin, metrics::METRICS_TYPE},
-    node::{Network, VERSION},
-    registry::limits::PARAMETERS_VERSION,
+    node::{VERSION, network::NetworkParameters},
 };
-
-/// The parameters of a network as a page reads them before it joins.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct NetworkParameters {
-    topic: String,
-    parameters_version: u32,
-    relays: Vec<String>,
-    witnesses: Vec<String>,
-    threshold: usize,
-}
-
-impl NetworkParameters {
-    fn new(network: &Network, relay: Option<&RelayView>) -> Self {
-        let relays = relay.map(RelayView::addresses).unwrap_or_default();
-        Self {
-            topic: network.topic.into(),
-            parameters_version: PARAMETERS_VERSION,
-            relays: relays.iter().map(ToString::to_string).collect(),
-            witnesses: network.rules.witnesses.iter().map(ToString::to_string).collect(),
-            threshold: network.rules.threshold,
-        }
-    }
-}
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -51,7 +26,9 @@ struct Health {
 }
 
 pub(super) async fn network(State(site): State<Site>) -> Response {
-    json(StatusCode::OK, &NetworkParameters::new(&site.network, site.relay.as_ref()))
+    let relays = site.relay.as_ref().map(RelayView::addresses).unwrap_or_default();
+    let relays = relays.iter().map(ToString::to_string).collect();
+    json(StatusCode::OK, &NetworkParameters { relays, ..NetworkParameters::from(&site.network) })
 }
 
 /// 200 while everything that was started runs.

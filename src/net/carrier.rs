@@ -1,8 +1,11 @@
-//! How a node reaches others: the transports of its platform, and what turns relayed connections into direct ones.
-//!
-//! Both platforms give the same names. It speaks no protocol of the network and decides nothing.
+//! What a node travels on: transports, and the behaviours that belong to them. A page and a native program differ
+//! here and nowhere else.
 
 #[cfg(target_arch = "wasm32")]
 mod browser;
 #[cfg(target_arch = "wasm32")]
-pub use browser::{Carrier, CarrierError, CarrierOptions, Upgrade, listening, open, swarm_config};
+pub use browser::*;
+#[cfg(not(target_arch = "wasm32"))]
+mod native;
+#[cfg(not(target_arch = "wasm32"))]
+pub use native::*;

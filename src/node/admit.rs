@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::node::api::*;
 use crate::node::{Node, wording};
-use crate::registry::digest::{block_cid, bytes_from_hex};
+use crate::registry::digest::{Digest, block_cid, bytes_from_hex};
 use crate::registry::document::{
     Admitted, ChangeError, Document, Place, Rejection, SignedChange, Snapshot, VerifiedChange,
 };
 use crate::registry::identity::Identity;
-use crate::registry::index::PersonRecord;
+use crate::registry::index::{Index, PersonRecord};
 use crate::registry::limits::BLOCK_MAX_BYTES;
 use crate::registry::name::Username;
 use crate::registry::time::Timestamp;
@@ -141,10 +141,23 @@ impl Node {
         }
         let now = self.now();
         let mut touched: BTreeSet<Identity> = BTreeSet::new();
+        let mut conflicts = Vec::new();
         for record in records {
-            touched.extend(self.state.borrow_mut().index.put(record, now));
+            let mut state = self.state.borrow_mut();
+            let (who, before) = (record.identity, conflicts_of(&state.index, &record.identity));
+            touched.extend(state.index.put(record, now));
+            let after = conflicts_of(&state.index, &who);
+            conflicts.extend(after.into_iter().filter(|(loser, _)| !before.contains_key(loser)).map(|(_, name)| name));
         }
+        conflicts.into_iter().for_each(|name| self.tell_conflict(&name));
         self.tell_touched(touched, before.filter(|_| named(self).is_none()));
+    }
+
+    fn tell_conflict(&self, name: &Username) {
+        let report = self.look_up(name.as_str());
+        let holder = report.holder.map(|holder| holder.did);
+        let losers: BTreeSet<String> = report.losers.into_iter().map(|loser| loser.did).collect();
+        self.tell(&Event::Conflict { name: name.to_string(), holder, losers: losers.into_iter().collect() });
     }
 
     /// Claims whose date has come begin to count.
@@ -301,6 +314,17 @@ impl Node {
         let (changes, damaged) = found.map_err(wording::store_failed)?;
         Ok((changes.into_iter().map(|(_, change)| change).collect(), damaged))
     }
+}
+
+/// The losing claims to names that a person claimed, too.
+fn conflicts_of(index: &Index, identity: &Identity) -> BTreeMap<Digest, Username> {
+    let claims = index.claims_of(identity).into_iter();
+    let rivals = claims.flat_map(|(_, name, _, standing)| {
+        let rivals =
+            standing.losers.iter().filter(|loser| standing.holder().is_some_and(|held| held.holder != loser.author));
+        rivals.map(|loser| (loser.claim, name.clone()))
+    });
+    rivals.collect()
 }
 
 /// The key of a change: owner, writing session, number. Sorted, a session's changes stand in their order.

@@ -5,9 +5,12 @@
 //!
 //! Times are milliseconds since 1970-01-01 UTC. Byte strings travel as byte arrays.
 
+mod network;
+
 use serde::{Deserialize, Serialize};
 
 pub use crate::node::failure::{Failure, FailureCode};
+pub use network::*;
 
 /// One thing a person, a script or another tab asks for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,6 +65,10 @@ pub enum Command {
     ForgetIdentity { confirm: String },
     /// Store and network as they are now. Answer: [`Answer::Status`].
     Status,
+    /// Peers, relays and what they did. Answer: [`Answer::Network`].
+    Network,
+    /// Something changed outside (the device is online again): look for peers now. Answer: [`Answer::Network`].
+    LookAround,
 }
 
 /// What a command came to. Which command gets which is said at the command.
@@ -79,6 +86,7 @@ pub enum Answer {
     Backup(BackupFile),
     Imported(Imported),
     Status(Status),
+    Network(NetworkReport),
 }
 
 /// What the node tells without being asked.
@@ -91,6 +99,10 @@ pub enum Event {
     PeopleChanged { dids: Vec<String> },
     /// The name this profile claimed turned out to be somebody else's.
     NameLost { lost: LostName },
+    /// Peers or relays came or went, or began or ended to exchange.
+    NetworkChanged,
+    /// Two people claim one name; the rule has decided (see [`Command::LookupUsername`]).
+    Conflict { name: String, holder: Option<String>, losers: Vec<String> },
     /// A stored record failed its check and was set aside.
     Quarantined { table: String, key: String },
     /// Another tab took over as the writer, or this one did.
@@ -355,6 +367,10 @@ pub struct Status {
     pub names: u64,
     /// Peers connected now.
     pub peers: u64,
+    /// Registries are being compared or fetched right now.
+    pub syncing: bool,
+    /// How this profile stands to its network.
+    pub connection: Connection,
     pub quarantined: Vec<QuarantinedRecord>,
     /// Bytes used and allowed by the browser; none where it does not tell.
     pub storage_used: Option<u64>,

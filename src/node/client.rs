@@ -90,6 +90,8 @@ typed! {
     import_backup(bytes: Vec<u8>, passphrase: String): Command::ImportBackup { bytes, passphrase } => Imported -> Imported;
     forget_identity(confirm: String): Command::ForgetIdentity { confirm } => Me -> Box<Me>;
     status(): Command::Status => Status -> Status;
+    network(): Command::Network => Network -> NetworkReport;
+    look_around(): Command::LookAround => Network -> NetworkReport;
 }
 
 fn unexpected(answer: &Answer) -> Failure {

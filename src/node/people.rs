@@ -195,7 +195,9 @@ impl Node {
         Status {
             registries,
             names,
-            peers: 0,
+            peers: self.peering.borrow().peers(),
+            syncing: self.peering.borrow().is_syncing(),
+            connection: self.peering.borrow().connection(),
             quarantined: state.quarantined.clone(),
             storage_used: storage.used,
             storage_quota: storage.quota,

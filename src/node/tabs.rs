@@ -17,12 +17,15 @@ use wasm_bindgen_futures::spawn_local;
 
 use crate::node::api::*;
 use crate::node::client::{Link, Listener};
-use crate::node::{Network, Node, RequestId, wording};
+use crate::node::peering::Peering;
+use crate::node::{Node, RequestId, network, wording};
 use crate::platform::Environment;
 use crate::platform::browser::Browser;
 use crate::platform::browser::tabs::{Channel, become_writer};
+use crate::platform::browser::{parameters, when_online};
 use crate::store::indexed_db::IndexedDb;
 use crate::store::memory::MemoryStore;
+use crate::store::records::Records;
 use crate::store::{Store, StoreError};
 
 const DATABASE: &str = "gen-registry";
@@ -85,7 +88,7 @@ pub struct Tab(Rc<Shared>);
 
 impl Tab {
     /// Joins the other tabs and queues for the writer's place.
-    pub fn open(network: Network) -> Self {
+    pub fn open() -> Self {
         let mut id = [0; 8];
         Browser.random(&mut id);
         let shared = Rc::new(Shared {
@@ -104,20 +107,21 @@ impl Tab {
             Err(error) => tracing::error!(?error, "there is no channel to other tabs"),
         }
         let writer = tab.clone();
-        spawn_local(async move { writer.write_when_possible(network).await });
+        spawn_local(async move { writer.write_when_possible().await });
         tab
     }
 
-    async fn write_when_possible(&self, network: Network) {
+    async fn write_when_possible(&self) {
         if !become_writer(LOCK).await {
             tracing::error!("the lock of the writing tab was refused");
             return;
         }
-        let role = match self.start(network).await {
+        let role = match self.start().await {
             Ok(node) => {
                 let node = Rc::new(node);
                 let tab = self.clone();
                 Node::subscribe(&node, Rc::new(move |event| tab.spread(event)));
+                spawn_local(join(node.clone()));
                 Role::Writing(node)
             }
             Err(error) => {
@@ -139,7 +143,7 @@ impl Tab {
     }
 
     /// A browser that refuses storage altogether still gets a registry, for as long as the page is open.
-    async fn start(&self, network: Network) -> Result<Node, StoreError> {
+    async fn start(&self) -> Result<Node, StoreError> {
         let tab = self.clone();
         let store: Rc<dyn Store> = match IndexedDb::open(DATABASE, move || tab.spread(&Event::ReloadNeeded)).await {
             Ok(store) => Rc::new(store),
@@ -150,6 +154,11 @@ impl Tab {
                 Rc::new(MemoryStore::new())
             }
         };
+        let said = parameters::fetch().await;
+        let (network, fault) = network::settle(&Records::new(store.clone()), said).await?;
+        if let Some(fault) = fault {
+            tracing::error!(%fault, "what the server says of the network is left aside");
+        }
         Node::start(store, Rc::new(Browser), network).await
     }
 
@@ -257,6 +266,22 @@ impl Tab {
 
     fn next(&self) -> u64 {
         self.0.next.replace(self.0.next.get() + 1)
+    }
+}
+
+/// Takes part in the network, if there is a way into it.
+async fn join(node: Rc<Node>) {
+    if !node.has_relays() {
+        tracing::info!("no relay is known: this page stays by itself");
+        return;
+    }
+    match Peering::open(node).await {
+        Ok(peering) => {
+            let mesh = peering.mesh();
+            when_online(move || mesh.look_around());
+            peering.run().await;
+        }
+        Err(error) => tracing::error!(%error, "this page can't take part in the network"),
     }
 }
 

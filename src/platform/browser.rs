@@ -1,12 +1,14 @@
 //! The browser's environment, and what only a page has: workers and the one writing tab.
 
 pub mod log;
+pub mod parameters;
 pub mod tabs;
 pub mod worker;
 
 use futures::future::LocalBoxFuture;
 use gloo::timers::future::TimeoutFuture;
 use js_sys::{Promise, Reflect};
+use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::StorageManager;
@@ -63,4 +65,18 @@ fn storage_manager() -> Option<StorageManager> {
 
 async fn settled(promise: Result<Promise, JsValue>) -> Option<JsValue> {
     JsFuture::from(promise.ok()?).await.ok()
+}
+
+/// Calls `act` whenever the browser says that there may be a network again, or the page is looked at again.
+pub fn when_online(act: impl Fn() + 'static) {
+    let Some(window) = web_sys::window() else { return };
+    let act = Closure::<dyn Fn()>::new(act).into_js_value();
+    let act = act.unchecked_ref();
+    let document = window.document();
+    let listening = window.add_event_listener_with_callback("online", act).and_then(|()| {
+        document.map_or(Ok(()), |document| document.add_event_listener_with_callback("visibilitychange", act))
+    });
+    if let Err(error) = listening {
+        tracing::warn!(?error, "the browser does not tell when it is online again");
+    }
 }

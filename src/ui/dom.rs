@@ -97,11 +97,6 @@ pub fn media(query: &str) -> bool {
     window().match_media(query).ok().flatten().is_some_and(|list| list.matches())
 }
 
-/// A hint only: `false` is reliable, `true` proves nothing.
-pub fn maybe_online() -> bool {
-    window().navigator().on_line()
-}
-
 pub fn stored(key: &str) -> Option<String> {
     window().local_storage().ok().flatten()?.get_item(key).ok().flatten()
 }

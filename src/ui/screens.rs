@@ -2,6 +2,7 @@
 
 pub mod home;
 pub mod me;
+pub mod network;
 pub mod not_found;
 pub mod people;
 pub mod person;

@@ -33,6 +33,8 @@ pub struct Session {
     pub status: RwSignal<Option<Status>>,
     /// Grows whenever something known about people changed.
     pub people_changed: RwSignal<u64>,
+    /// Grows whenever peers or relays came or went.
+    pub network_changed: RwSignal<u64>,
     /// The page is older than the data.
     pub reload_needed: RwSignal<bool>,
     pub toasts: Toasts,
@@ -59,6 +61,7 @@ impl Session {
             me: RwSignal::new(None),
             status: RwSignal::new(None),
             people_changed: RwSignal::new(0),
+            network_changed: RwSignal::new(0),
             reload_needed: RwSignal::new(false),
             toasts: Toasts::new(),
             said: RwSignal::new(String::new()),
@@ -139,6 +142,10 @@ impl Session {
             self.people_changed.update(|n| *n += 1);
             self.refresh_status();
         });
+        let refresh_network = settled(move || {
+            self.network_changed.update(|n| *n += 1);
+            self.refresh_status();
+        });
         let subscription: Subscription = client.subscribe(move |event| match event {
             Event::MeChanged => refresh_me(),
             Event::PeopleChanged { .. } => refresh_people(),
@@ -151,6 +158,9 @@ impl Session {
                 self.toasts.push(Tone::Bad, format!("The name {} is held by {holder}. {}", lost.name, lost.reason));
                 refresh_me();
             }
+            Event::NetworkChanged => refresh_network(),
+            // What a contested name comes to is shown where the name stands; the loser hears of it by `NameLost`.
+            Event::Conflict { .. } => refresh_people(),
             Event::Quarantined { table, .. } => {
                 self.toasts.push(
                     Tone::Bad,

@@ -50,3 +50,10 @@ pub fn shortened(did: &str) -> String {
     let end: String = letters.iter().skip(letters.len() - 6).collect();
     format!("did:key:{start}…{end}")
 }
+
+/// The end of a node's name: all begin alike.
+pub fn node(name: &str) -> String {
+    let letters: Vec<char> = name.chars().collect();
+    let end: String = letters.iter().skip(letters.len().saturating_sub(8)).collect();
+    format!("…{end}")
+}

@@ -5,6 +5,7 @@ mod admission;
 mod claims;
 mod convergence;
 mod layers;
+mod mesh;
 mod ownership;
 mod pack;
 mod people;

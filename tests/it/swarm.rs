@@ -102,7 +102,7 @@ impl Swarm {
         let mut random = Random::new(seed);
         let witnesses: Vec<Witness> = (0..WITNESSES).map(Witness::new).collect();
         let rules = Rules { witnesses: witnesses.iter().map(Witness::identity).collect(), threshold: 2 };
-        let parameters = Parameters { topic: TOPIC, rules };
+        let parameters = Parameters { topic: TOPIC, rules, ..Parameters::default() };
         let mut witnesses = witnesses.into_iter();
         let members = (0..nodes).map(|id| {
             let store = Rc::new(MemoryStore::new());

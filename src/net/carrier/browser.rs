@@ -12,6 +12,7 @@ use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId, Transport, noise, relay, swarm, yamux};
 
+use crate::net::address::is_webrtc;
 use crate::net::{webrtc, websocket};
 
 /// From dialling a WebSocket to a connection that is authenticated.
@@ -84,4 +85,9 @@ pub fn swarm_config() -> swarm::Config {
     swarm::Config::with_wasm_executor()
         .with_idle_connection_timeout(IDLE_TIME)
         .with_max_negotiating_inbound_streams(STREAMS_NEGOTIATING)
+}
+
+/// Whether a node of this kind reaches others there directly.
+pub fn is_direct(address: &Multiaddr) -> bool {
+    is_webrtc(address)
 }

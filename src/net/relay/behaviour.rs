@@ -22,7 +22,7 @@ use libp2p::{
 };
 
 use crate::net::{
-    IDENTIFY_PROTOCOL, KADEMLIA_PROTOCOL,
+    AGENT, IDENTIFY_PROTOCOL, KADEMLIA_PROTOCOL,
     relay::{
         RelayError,
         limits::{
@@ -31,8 +31,6 @@ use crate::net::{
         },
     },
 };
-
-const AGENT: &str = concat!("gen-registry/", env!("CARGO_PKG_VERSION"));
 
 #[derive(NetworkBehaviour)]
 pub(super) struct Behaviour {

@@ -9,10 +9,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use libp2p::{
-    PeerId,
-    identity::{DecodingError, KeyType, Keypair},
-};
+pub use crate::net::key::NodeKey;
+use crate::net::key::NodeKeyError;
 
 /// In the data folder; libp2p's own encoding.
 pub const KEY_FILE: &str = "relay.key";
@@ -29,26 +27,15 @@ pub enum KeyError {
         "the relay's key in {} is damaged. Bring the file back from a copy, or remove it: the relay then gets a new \
          key, and addresses that name the old one lead nowhere", path.display()
     )]
-    Damaged { path: PathBuf, source: DecodingError },
-    #[error("the relay's key in {} is of the kind {kind}; only Ed25519 is used", path.display())]
-    Kind { path: PathBuf, kind: KeyType },
+    Damaged { path: PathBuf, source: NodeKeyError },
 }
 
-/// An ed25519 key pair. Has no `Debug`.
-#[derive(Clone)]
-pub struct NodeKey(Keypair);
-
 impl NodeKey {
-    /// A key nobody keeps.
-    pub fn fresh() -> Self {
-        Self(Keypair::generate_ed25519())
-    }
-
     /// The key of this folder; made when there is none.
     pub fn load_or_create(folder: &Path) -> Result<Self, KeyError> {
         let path = folder.join(KEY_FILE);
         match fs::read(&path) {
-            Ok(bytes) => Self::parse(&bytes, path),
+            Ok(bytes) => Self::decode(&bytes).map_err(|source| KeyError::Damaged { path, source }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let key = Self::fresh();
                 key.save(folder).map_err(|source| KeyError::Write { path, source })?;
@@ -58,25 +45,9 @@ impl NodeKey {
         }
     }
 
-    pub fn peer_id(&self) -> PeerId {
-        self.0.public().to_peer_id()
-    }
-
-    pub(super) fn into_keypair(self) -> Keypair {
-        self.0
-    }
-
-    fn parse(bytes: &[u8], path: PathBuf) -> Result<Self, KeyError> {
-        match Keypair::from_protobuf_encoding(bytes) {
-            Ok(key) if key.key_type() == KeyType::Ed25519 => Ok(Self(key)),
-            Ok(key) => Err(KeyError::Kind { path, kind: key.key_type() }),
-            Err(source) => Err(KeyError::Damaged { path, source }),
-        }
-    }
-
     /// Whole or not at all: the file gets its name only once its content is on the disk.
     fn save(&self, folder: &Path) -> io::Result<()> {
-        let bytes = self.0.to_protobuf_encoding().map_err(io::Error::other)?;
+        let bytes = self.encode();
         let new = folder.join(NEW_KEY_FILE);
         match fs::remove_file(&new) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

@@ -1,41 +1,39 @@
 //! What is true about the network and the store right now, in two words; and in a popover, what that means.
 
-use leptos::ev;
 use leptos::prelude::*;
 
-use crate::node::api::Status;
+use crate::node::api::{Connection, Status};
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::session::session;
-use crate::ui::{dom, text};
+use crate::ui::text;
 
 #[component]
 pub fn StatusChip() -> impl IntoView {
     let session = session();
-    let online = RwSignal::new(dom::maybe_online());
-    let gone = window_event_listener(ev::offline, move |_| online.set(false));
-    let back = window_event_listener(ev::online, move |_| online.set(true));
-    on_cleanup(move || {
-        gone.remove();
-        back.remove();
-    });
-    let peers = move || session.status.with(|status| status.as_ref().map_or(0, |status| status.peers));
-    let words = move || match (peers(), online.get()) {
-        (0, false) => "Offline".to_owned(),
-        (0, true) => "No peers".to_owned(),
-        (peers, _) => text::count(peers, "peer", "peers"),
+    let network = move || {
+        let status = session.status.get();
+        status.map_or((Connection::Alone, 0, false), |status| (status.connection, status.peers, status.syncing))
     };
-    let mark = move || match (peers(), online.get()) {
-        (0, false) => Icon::Offline,
-        (0, true) => Icon::Device,
-        _ => Icon::Peers,
+    let words = move || match network() {
+        (Connection::Connected, _, true) => "Syncing".to_owned(),
+        (Connection::Connected, peers, false) => text::count(peers, "peer", "peers"),
+        (Connection::Waiting, ..) => "No peers".to_owned(),
+        (Connection::Offline | Connection::Alone, ..) => "Offline".to_owned(),
     };
+    let mark = move || match network() {
+        (Connection::Connected, _, true) => Icon::Refresh,
+        (Connection::Connected, ..) => Icon::Peers,
+        (Connection::Waiting, ..) => Icon::Device,
+        (Connection::Offline | Connection::Alone, ..) => Icon::Offline,
+    };
+    let connected = move || network().0 == Connection::Connected;
     view! {
         <button
             type="button"
             class="status-chip"
             popovertarget="status-popover"
             data-testid="status-chip"
-            data-connected=move || (peers() > 0).to_string()
+            data-connected=move || connected().to_string()
             on:click=move |_| session.refresh_status()
         >
             {move || icon(mark())}
@@ -47,7 +45,7 @@ pub fn StatusChip() -> impl IntoView {
             </p>
             <p>
                 {move || {
-                    if peers() > 0 {
+                    if connected() {
                         "What you change is saved on this device and offered to the peers connected now."
                     } else {
                         "Nothing is lost: what you change is saved on this device, and reading works without any network."
@@ -55,6 +53,9 @@ pub fn StatusChip() -> impl IntoView {
                 }}
             </p>
             {move || session.status.get().map(facts)}
+            <p>
+                <a href="/network">"Peers and relays"</a>
+            </p>
         </div>
     }
 }

@@ -1,0 +1,85 @@
+//! A native node's carrier: TCP to be reached by others of its kind, WebSocket to relays, circuits through them.
+
+use std::{io, time::Duration};
+
+use libp2p::{
+    Multiaddr, PeerId, Transport,
+    core::{muxing::StreamMuxerBox, transport::Boxed, transport::timeout::TransportTimeout, upgrade::Version},
+    dns,
+    identity::Keypair,
+    multiaddr::Protocol,
+    noise, relay,
+    swarm::{Config, dummy},
+    tcp, websocket, yamux,
+};
+
+/// From the first byte to an authenticated connection.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+/// A connection without a stream is closed after this.
+pub const IDLE_TIME: Duration = Duration::from_secs(60);
+
+#[derive(Debug, thiserror::Error)]
+pub enum CarrierError {
+    #[error("connections can't be made secret")]
+    Noise(#[from] noise::Error),
+    #[error("the system's name servers are not known")]
+    Dns(#[source] io::Error),
+}
+
+/// Nobody needs an upgrade who can be dialled.
+pub type Upgrade = dummy::Behaviour;
+
+pub struct Carrier {
+    pub transport: Boxed<(PeerId, StreamMuxerBox)>,
+    pub relay: relay::client::Behaviour,
+    pub upgrade: Upgrade,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct CarrierOptions {
+    pub stun_servers: Vec<String>,
+}
+
+pub fn open(key: &Keypair, _: &CarrierOptions) -> Result<Carrier, CarrierError> {
+    let secure = noise::Config::new(key)?;
+    let (circuits, relay) = relay::client::new(key.public().to_peer_id());
+    let circuits = circuits.upgrade(Version::V1Lazy).authenticate(secure.clone()).multiplex(yamux::Config::default());
+    let tcp = || tcp::tokio::Transport::new(tcp::Config::default());
+    let names = |error: io::Error| CarrierError::Dns(error);
+    let sockets = websocket::Config::new(dns::tokio::Transport::system(tcp()).map_err(names)?)
+        .upgrade(Version::V1Lazy)
+        .authenticate(secure.clone())
+        .multiplex(yamux::Config::default());
+    let direct = dns::tokio::Transport::system(tcp())
+        .map_err(names)?
+        .upgrade(Version::V1Lazy)
+        .authenticate(secure)
+        .multiplex(yamux::Config::default());
+    let all = circuits.or_transport(sockets).or_transport(direct);
+    let transport = TransportTimeout::new(all, CONNECT_TIMEOUT)
+        .map(|either, _| {
+            use futures::future::Either::{Left, Right};
+            match either {
+                Left(Left((peer, muxer))) => (peer, StreamMuxerBox::new(muxer)),
+                Left(Right((peer, muxer))) => (peer, StreamMuxerBox::new(muxer)),
+                Right((peer, muxer)) => (peer, StreamMuxerBox::new(muxer)),
+            }
+        })
+        .boxed();
+    Ok(Carrier { transport, relay, upgrade: dummy::Behaviour })
+}
+
+/// On this machine only: a native node that others may reach is a server, which says where it listens.
+pub fn listening() -> Vec<Multiaddr> {
+    vec![Multiaddr::from(std::net::Ipv4Addr::LOCALHOST).with(Protocol::Tcp(0))]
+}
+
+/// Whether a node of this kind reaches others there directly.
+pub fn is_direct(address: &Multiaddr) -> bool {
+    address.iter().any(|part| matches!(part, Protocol::Tcp(_)))
+        && !address.iter().any(|part| matches!(part, Protocol::P2pCircuit))
+}
+
+pub fn swarm_config() -> Config {
+    Config::with_tokio_executor().with_idle_connection_timeout(IDLE_TIME)
+}

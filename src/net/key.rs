@@ -1,0 +1,100 @@
+//! A node's own key: what other nodes know it by. Never a person's.
+//!
+//! Where it is kept is decided elsewhere.
+
+use std::{fmt, str::FromStr};
+
+use libp2p::{
+    PeerId,
+    identity::{DecodingError, KeyType, Keypair, ParseError},
+};
+
+#[derive(Debug, thiserror::Error)]
+pub enum NodeKeyError {
+    #[error("the key can't be read")]
+    Damaged(#[from] DecodingError),
+    #[error("the key is of the kind {0}; only Ed25519 is used")]
+    Kind(KeyType),
+}
+
+/// An ed25519 key pair. Has no `Debug`.
+#[derive(Clone)]
+pub struct NodeKey(Keypair);
+
+impl NodeKey {
+    /// A key nobody keeps.
+    pub fn fresh() -> Self {
+        Self(Keypair::generate_ed25519())
+    }
+
+    /// Reads what [`NodeKey::encode`] wrote.
+    pub fn decode(bytes: &[u8]) -> Result<Self, NodeKeyError> {
+        match Keypair::from_protobuf_encoding(bytes)? {
+            key if key.key_type() == KeyType::Ed25519 => Ok(Self(key)),
+            key => Err(NodeKeyError::Kind(key.key_type())),
+        }
+    }
+
+    /// libp2p's own encoding (libp2p/specs, `peer-ids`).
+    pub fn encode(&self) -> Vec<u8> {
+        self.0.to_protobuf_encoding().expect("an Ed25519 key has an encoding")
+    }
+
+    pub fn peer_id(&self) -> PeerId {
+        self.0.public().to_peer_id()
+    }
+
+    pub fn name(&self) -> NodeName {
+        NodeName(self.peer_id())
+    }
+
+    pub(super) fn into_keypair(self) -> Keypair {
+        self.0
+    }
+}
+
+/// A node by its key (a libp2p peer id), for those who know nothing of libp2p.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeName(PeerId);
+
+impl NodeName {
+    pub(super) fn peer(self) -> PeerId {
+        self.0
+    }
+}
+
+impl From<PeerId> for NodeName {
+    fn from(peer: PeerId) -> Self {
+        Self(peer)
+    }
+}
+
+impl fmt::Display for NodeName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+impl FromStr for NodeName {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        text.parse().map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_comes_back_from_its_bytes_and_nothing_else_does() {
+        let key = NodeKey::fresh();
+        let again = NodeKey::decode(&key.encode()).expect("its own bytes");
+        assert_eq!(again.name(), key.name());
+        assert_eq!(key.name().to_string().parse().ok(), Some(key.name()));
+        let mut damaged = key.encode();
+        damaged.truncate(damaged.len() - 1);
+        assert!(matches!(NodeKey::decode(&damaged), Err(NodeKeyError::Damaged(_))));
+    }
+}

@@ -1,0 +1,201 @@
+//! A node among others: it finds them, keeps a handful of direct connections, and carries what its host says.
+//!
+//! It knows no name, no identity and no document. What peers send is handed to the host as bytes within bounds; who
+//! misbehaves is told by the host.
+//!
+//! - libp2p's protocols and how they are set up: `behaviour`; what is done with their events: `run`
+//! - whom to dial and when: [`keeping`]; one stream to one peer: `link`; asking witnesses: `question`
+
+mod behaviour;
+pub mod keeping;
+mod link;
+mod question;
+mod run;
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures::channel::{mpsc, oneshot};
+use libp2p::Multiaddr;
+use libp2p::gossipsub::MessageId;
+
+use crate::net::carrier::{CarrierError, CarrierOptions};
+use crate::net::key::{NodeKey, NodeName};
+use crate::platform::Environment;
+pub use link::{LinkFault, Outgoing};
+pub use question::{ANSWER_MAX_BYTES, AskError};
+use run::Running;
+
+#[derive(Debug, thiserror::Error)]
+pub enum MeshError {
+    #[error(transparent)]
+    Carrier(#[from] CarrierError),
+    #[error("a network's name must fit into a namespace of libp2p's rendezvous")]
+    Namespace,
+    #[error("gossip can't be set up: {0}")]
+    Gossip(&'static str),
+    #[error("the address {0} can't be used")]
+    Address(String),
+}
+
+pub struct MeshOptions {
+    pub key: NodeKey,
+    /// The network's topic in hex: the namespace at rendezvous, and the name of its gossip.
+    pub topic: String,
+    /// Multiaddresses of relays, each with its name at the end.
+    pub relays: Vec<String>,
+    pub stun_servers: Vec<String>,
+    /// Peers of earlier times, as [`MeshView::known`] told them.
+    pub known: Vec<(String, Vec<String>)>,
+}
+
+/// What the host hears.
+pub enum MeshEvent {
+    /// A direct connection stands and its sync stream is open.
+    Linked(Link),
+    /// Somebody's gossip, to be judged by [`MeshHandle::judge`].
+    Gossip { ticket: GossipTicket, bytes: Vec<u8> },
+    /// Peers or relays came or went.
+    Changed(MeshView),
+}
+
+/// A sync stream to one peer. It ends when either end of it is dropped.
+pub struct Link {
+    pub peer: NodeName,
+    /// Exactly one of the two sides is it.
+    pub initiator: bool,
+    pub incoming: mpsc::Receiver<Result<Vec<u8>, LinkFault>>,
+    pub outgoing: Outgoing,
+}
+
+/// One message of gossip, and who passed it on.
+#[derive(Clone, Debug)]
+pub struct GossipTicket {
+    pub from: NodeName,
+    message: MessageId,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GossipVerdict {
+    /// It is passed on.
+    Accept,
+    /// Nothing new; nobody's fault.
+    Ignore,
+    /// It broke a rule, and so did who passed it on.
+    Reject,
+}
+
+/// A relay of this network as seen from here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RelayView {
+    pub address: String,
+    pub connected: bool,
+    /// Others can find this node through it.
+    pub reserved: bool,
+}
+
+/// A peer with a direct connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerView {
+    pub peer: NodeName,
+    /// Milliseconds since 1970.
+    pub since: u64,
+    pub dialled: bool,
+    pub agent: Option<String>,
+    pub round_trip: Option<Duration>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MeshView {
+    pub relays: Vec<RelayView>,
+    pub peers: Vec<PeerView>,
+    /// Where peers that could be reached were reached: tried first at the next start.
+    pub known: Vec<(String, Vec<String>)>,
+}
+
+enum Command {
+    Publish(Vec<u8>),
+    Judge(GossipTicket, GossipVerdict),
+    Ban(NodeName),
+    Ask { protocol: &'static str, request: Vec<u8>, answers: oneshot::Sender<Vec<Result<Vec<u8>, AskError>>> },
+    LookAround,
+    Close,
+}
+
+/// Speaks to a mesh that runs.
+#[derive(Clone)]
+pub struct MeshHandle {
+    name: NodeName,
+    commands: mpsc::UnboundedSender<Command>,
+}
+
+impl MeshHandle {
+    pub fn name(&self) -> NodeName {
+        self.name
+    }
+
+    /// To everybody, as gossip.
+    pub fn publish(&self, bytes: Vec<u8>) {
+        self.send(Command::Publish(bytes));
+    }
+
+    pub fn judge(&self, ticket: GossipTicket, verdict: GossipVerdict) {
+        self.send(Command::Judge(ticket, verdict));
+    }
+
+    /// Disconnects a peer and has nothing to do with it for [`keeping::BAN_TIME`].
+    pub fn ban(&self, peer: NodeName) {
+        self.send(Command::Ban(peer));
+    }
+
+    /// One request to every connected relay that speaks `protocol`; what each answered.
+    pub async fn ask_relays(&self, protocol: &'static str, request: Vec<u8>) -> Vec<Result<Vec<u8>, AskError>> {
+        let (answers, answered) = oneshot::channel();
+        self.send(Command::Ask { protocol, request, answers });
+        answered.await.unwrap_or_default()
+    }
+
+    /// Something changed outside (the device is online again): try now what would be tried later.
+    pub fn look_around(&self) {
+        self.send(Command::LookAround);
+    }
+
+    pub fn close(&self) {
+        self.send(Command::Close);
+    }
+
+    fn send(&self, command: Command) {
+        // A mesh that ended wants no more commands.
+        if self.commands.unbounded_send(command).is_err() {
+            tracing::debug!("the mesh is closed");
+        }
+    }
+}
+
+/// A node that was set up; [`Mesh::run`] is its life.
+pub struct Mesh(Running);
+
+impl Mesh {
+    pub fn open(
+        options: MeshOptions,
+        environment: Rc<dyn Environment>,
+    ) -> Result<(Self, MeshHandle, mpsc::UnboundedReceiver<MeshEvent>), MeshError> {
+        let name = options.key.name();
+        let carrier = CarrierOptions { stun_servers: options.stun_servers.clone() };
+        let swarm = behaviour::swarm(&options, &carrier)?;
+        let relays = options.relays.iter().map(|text| parse(text)).collect::<Result<Vec<_>, _>>()?;
+        let (commands, orders) = mpsc::unbounded();
+        let (events, heard) = mpsc::unbounded();
+        let running = Running::new(swarm, &options.topic, relays, &options.known, environment, orders, events)?;
+        Ok((Self(running), MeshHandle { name, commands }, heard))
+    }
+
+    /// Until it is closed, or nobody listens any more.
+    pub async fn run(self) {
+        self.0.run().await;
+    }
+}
+
+fn parse(text: &str) -> Result<Multiaddr, MeshError> {
+    text.parse().map_err(|_| MeshError::Address(text.to_owned()))
+}

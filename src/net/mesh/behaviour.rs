@@ -1,0 +1,101 @@
+//! Which of libp2p's protocols a node speaks, and how they are set up. No protocol is written here.
+//!
+//! Everything that carries the registry stands inside [`Direct`]: it never travels through a relay.
+
+use std::time::Duration;
+
+use libp2p::{
+    Swarm, allow_block_list, connection_limits, gossipsub, identify, ping, relay, rendezvous, swarm::NetworkBehaviour,
+};
+use sha2::{Digest, Sha256};
+
+use crate::net::carrier::{self, CarrierOptions, Upgrade};
+use crate::net::direct::Direct;
+use crate::net::mesh::{MeshError, MeshOptions};
+use crate::net::{AGENT, IDENTIFY_PROTOCOL};
+use crate::sync::wire::GOSSIP_MAX_BYTES;
+
+/// All connections, relays and their circuits included (DESIGN 5).
+pub const CONNECTIONS_MAX: u32 = 24 + 8;
+pub const CONNECTIONS_PENDING_MAX: u32 = 8;
+/// One direct, one relayed while it is being replaced, one more when both dial at once.
+pub const CONNECTIONS_PER_PEER: u32 = 4;
+/// Streams that are being agreed on; a flood of them is refused.
+const STREAMS_NEGOTIATING: usize = 16;
+const PING_EVERY: Duration = Duration::from_secs(15);
+/// What stands around a message of gossip.
+const GOSSIP_FRAME_BYTES: usize = 2 * 1024;
+const GOSSIP_HEARTBEAT: Duration = Duration::from_secs(1);
+/// A peer that follows more topics than a network has is not one of it.
+const GOSSIP_TOPICS_MAX: usize = 64;
+
+#[derive(NetworkBehaviour)]
+pub(super) struct Behaviour {
+    pub(super) limits: connection_limits::Behaviour,
+    pub(super) banned: allow_block_list::Behaviour<allow_block_list::BlockedPeers>,
+    pub(super) relay: relay::client::Behaviour,
+    pub(super) upgrade: Upgrade,
+    pub(super) rendezvous: rendezvous::client::Behaviour,
+    pub(super) identify: identify::Behaviour,
+    pub(super) ping: ping::Behaviour,
+    pub(super) registry: Direct<Registry>,
+}
+
+/// What the registry itself speaks.
+#[derive(NetworkBehaviour)]
+pub(super) struct Registry {
+    pub(super) gossip: gossipsub::Behaviour<
+        gossipsub::IdentityTransform,
+        gossipsub::MaxCountSubscriptionFilter<gossipsub::AllowAllSubscriptionFilter>,
+    >,
+    pub(super) streams: libp2p_stream::Behaviour,
+}
+
+pub(super) fn swarm(options: &MeshOptions, carrier: &CarrierOptions) -> Result<Swarm<Behaviour>, MeshError> {
+    let key = options.key.clone().into_keypair();
+    let carrier = carrier::open(&key, carrier)?;
+    let limits = connection_limits::ConnectionLimits::default()
+        .with_max_established(Some(CONNECTIONS_MAX))
+        .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER))
+        .with_max_pending_incoming(Some(CONNECTIONS_PENDING_MAX))
+        .with_max_pending_outgoing(Some(CONNECTIONS_PENDING_MAX));
+    let identify =
+        identify::Config::new(IDENTIFY_PROTOCOL.to_owned(), key.public()).with_agent_version(AGENT.to_owned());
+    let behaviour = Behaviour {
+        limits: connection_limits::Behaviour::new(limits),
+        banned: allow_block_list::Behaviour::default(),
+        relay: carrier.relay,
+        upgrade: carrier.upgrade,
+        rendezvous: rendezvous::client::Behaviour::new(key.clone()),
+        identify: identify::Behaviour::new(identify),
+        ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_EVERY)),
+        registry: Direct::new(Registry { gossip: gossip()?, streams: libp2p_stream::Behaviour::new() }),
+    };
+    let config = carrier::swarm_config().with_max_negotiating_inbound_streams(STREAMS_NEGOTIATING);
+    Ok(Swarm::new(carrier.transport, behaviour, key.public().to_peer_id(), config))
+}
+
+/// Messages carry no author: what is in them is signed by its owner. The host judges each before it is passed on.
+fn gossip() -> Result<
+    gossipsub::Behaviour<
+        gossipsub::IdentityTransform,
+        gossipsub::MaxCountSubscriptionFilter<gossipsub::AllowAllSubscriptionFilter>,
+    >,
+    MeshError,
+> {
+    let config = gossipsub::ConfigBuilder::default()
+        .validation_mode(gossipsub::ValidationMode::Anonymous)
+        .validate_messages()
+        .message_id_fn(|message| Sha256::digest(&message.data).to_vec().into())
+        .max_transmit_size(GOSSIP_MAX_BYTES + GOSSIP_FRAME_BYTES)
+        .heartbeat_interval(GOSSIP_HEARTBEAT)
+        .build()
+        .map_err(|_| MeshError::Gossip("the configuration contradicts itself"))?;
+    let filter = gossipsub::MaxCountSubscriptionFilter {
+        filter: gossipsub::AllowAllSubscriptionFilter {},
+        max_subscribed_topics: GOSSIP_TOPICS_MAX,
+        max_subscriptions_per_request: GOSSIP_TOPICS_MAX,
+    };
+    gossipsub::Behaviour::new_with_subscription_filter(gossipsub::MessageAuthenticity::Anonymous, config, filter)
+        .map_err(MeshError::Gossip)
+}

@@ -1,0 +1,151 @@
+//! Who is dialled, how often, and what a liar can't bring about.
+
+use super::*;
+use crate::net::key::NodeKey;
+
+fn peer() -> PeerId {
+    NodeKey::fresh().peer_id()
+}
+
+fn at(port: u16, peer: PeerId) -> Multiaddr {
+    format!("/ip4/127.0.0.1/tcp/{port}/p2p/{peer}").parse().expect("an address")
+}
+
+fn direct(address: &Multiaddr) -> bool {
+    address.iter().any(|part| matches!(part, Protocol::Tcp(_)))
+}
+
+/// The largest number that is allowed.
+fn late(below: u64) -> u64 {
+    below.saturating_sub(1)
+}
+
+fn keeping(relays: Vec<Multiaddr>) -> Keeping {
+    Keeping::new(peer(), relays, direct)
+}
+
+fn dialled(actions: &[Action]) -> Vec<PeerId> {
+    let peers = actions.iter().filter_map(|action| match action {
+        Action::Dial { peer, .. } => Some(*peer),
+        _ => None,
+    });
+    peers.collect()
+}
+
+#[test]
+fn a_relay_is_dialled_then_asked_for_a_place_and_for_others() {
+    let relay = peer();
+    let mut keeping = keeping(vec![at(1, relay)]);
+    assert_eq!(keeping.due(0, &mut late), [Action::DialRelay { relay, address: at(1, relay) }]);
+    assert_eq!(keeping.due(0, &mut late), [], "a dial under way is not begun again");
+    keeping.relay_connected(&relay);
+    let actions = keeping.due(1, &mut late);
+    assert_eq!(actions, [Action::Reserve { relay, address: at(1, relay) }, Action::Discover { relay }]);
+    keeping.reserved(&relay, true, 1, &mut late);
+    keeping.reachable(true);
+    assert_eq!(keeping.due(2, &mut late), [Action::Register { relay }], "only once there is something to register");
+    assert_eq!(keeping.due(20_000, &mut late), [Action::Discover { relay }]);
+}
+
+#[test]
+fn a_lost_relay_is_sought_again_and_waited_for_longer_each_time() {
+    let relay = peer();
+    let mut keeping = keeping(vec![at(1, relay)]);
+    let (mut now, mut waits) = (0, Vec::new());
+    for _ in 0..12 {
+        let begun = now;
+        while !keeping.due(now, &mut late).contains(&Action::DialRelay { relay, address: at(1, relay) }) {
+            now += 100;
+        }
+        waits.push(now - begun);
+        keeping.relay_lost(&relay, now, &mut late);
+    }
+    assert!(waits.windows(2).all(|pair| pair[0] <= pair[1] + 100), "{waits:?}");
+    assert!(waits[11] <= millis(RETRY_RELAY_MAX) * 3 / 2 + 100, "{waits:?}");
+    keeping.hurry();
+    assert_eq!(keeping.due(now, &mut late).len(), 1, "told that something changed, it tries at once");
+}
+
+#[test]
+fn enough_is_enough_and_peers_of_earlier_go_first() {
+    let mut keeping = keeping(Vec::new());
+    let old = peer();
+    keeping.learned(old, [at(9, old)]);
+    keeping.connected(old, true, 5);
+    keeping.disconnected(&old, 6, &mut late);
+    for port in 10..60 {
+        let other = peer();
+        keeping.learned(other, [at(port, other)]);
+    }
+    let first = dialled(&keeping.due(10_000, &mut late));
+    assert_eq!(first.len(), DIALLING_MAX);
+    assert_eq!(first[0], old);
+    let mut up = 0;
+    let mut wave = first;
+    while !wave.is_empty() {
+        for other in wave {
+            keeping.connected(other, true, 10_000);
+            up += 1;
+        }
+        wave = dialled(&keeping.due(10_000, &mut late));
+    }
+    assert_eq!(up, DIRECT_WANTED);
+    assert_eq!(keeping.known().len(), DIRECT_WANTED);
+}
+
+#[test]
+fn whoever_is_surrounded_still_dials_some_of_its_own_choosing() {
+    let mut keeping = keeping(Vec::new());
+    for _ in 0..DIRECT_WANTED + 4 {
+        keeping.connected(peer(), false, 0);
+    }
+    for port in 10..30 {
+        let other = peer();
+        keeping.learned(other, [at(port, other)]);
+    }
+    assert_eq!(dialled(&keeping.due(1, &mut late)).len(), DIALLED_WANTED);
+}
+
+#[test]
+fn a_peer_that_never_answers_is_forgotten_and_a_banned_one_left_alone() {
+    let mut keeping = keeping(Vec::new());
+    let (silent, bad) = (peer(), peer());
+    keeping.learned(silent, [at(1, silent)]);
+    keeping.learned(bad, [at(2, bad)]);
+    keeping.ban(bad, 0);
+    let (mut now, mut tried) = (0, 0);
+    while now < millis(BAN_TIME) {
+        for other in dialled(&keeping.due(now, &mut late)) {
+            assert_eq!(other, silent);
+            tried += 1;
+            keeping.dial_failed(&other, now, &mut late);
+        }
+        now += 500;
+    }
+    assert_eq!(tried, FAILURES_MAX);
+    assert_eq!(keeping.pardoned(now), [bad]);
+}
+
+#[test]
+fn what_others_say_of_peers_is_bounded_and_leads_through_no_foreign_relay() {
+    let (relay, foreign, me) = (peer(), peer(), peer());
+    let mut keeping = Keeping::new(me, vec![at(1, relay)], direct);
+    let other = peer();
+    let through = |relay: PeerId| at(1, relay).with(Protocol::P2pCircuit).with(Protocol::P2p(other));
+    keeping.learned(other, [through(foreign)]);
+    keeping.learned(me, [at(3, me)]);
+    keeping.learned(relay, [at(4, relay)]);
+    keeping.learned(other, [at(5, peer())]);
+    assert!(keeping.candidates.is_empty(), "{:?}", keeping.candidates);
+    keeping.learned(other, [through(relay)]);
+    assert_eq!(dialled(&keeping.due(0, &mut late)), [], "its relay is not connected");
+    keeping.relay_connected(&relay);
+    assert_eq!(dialled(&keeping.due(0, &mut late)), [other]);
+    for _ in 0..2 * CANDIDATES_MAX {
+        let other = peer();
+        keeping.learned(other, (0..2 * ADDRESSES_MAX).map(|port| at(port as u16 + 1, other)));
+    }
+    assert_eq!(keeping.candidates.len(), CANDIDATES_MAX);
+    assert!(keeping.candidates.values().all(|found| found.addresses.len() <= ADDRESSES_MAX));
+    assert!(keeping.candidates.contains_key(&other), "who is being dialled is not forgotten");
+}

@@ -1,0 +1,425 @@
+//! A node at work: libp2p's events in, the keeping's decisions and the host's commands out.
+
+mod acts;
+mod links;
+mod view;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures::channel::{mpsc, oneshot};
+use futures::future::{LocalBoxFuture, join_all};
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt, select};
+use futures_timer::Delay;
+use libp2p::{
+    Multiaddr, PeerId, Stream, StreamProtocol, Swarm,
+    core::{ConnectedPoint, transport::ListenerId},
+    gossipsub, identify, ping, relay, rendezvous,
+    swarm::SwarmEvent,
+};
+use libp2p_stream::{Control, IncomingStreams};
+
+use crate::net::address::{is_relayed, is_webrtc};
+use crate::net::carrier;
+use crate::net::mesh::behaviour::{Behaviour, BehaviourEvent, RegistryEvent};
+use crate::net::mesh::keeping::Keeping;
+use crate::net::mesh::link::Outgoing;
+use crate::net::mesh::question::{AskError, ask};
+use crate::net::mesh::{Command, GossipTicket, GossipVerdict, MeshError, MeshEvent, MeshView};
+use crate::platform::Environment;
+use crate::sync::wire;
+
+/// How often the keeping is asked what is due.
+const HEARTBEAT: Duration = Duration::from_millis(500);
+/// A sync stream that could not be opened is tried again.
+const LINK_RETRY: Duration = Duration::from_secs(3);
+/// How long a registration holds, in seconds.
+const REGISTRATION_SECONDS: u64 = 2 * 60 * 60;
+/// Peers taken from one answer of rendezvous.
+const DISCOVERED_MAX: u64 = 64;
+
+/// What a task of this node came to.
+enum Done {
+    Opened(PeerId, Option<Stream>),
+    LinkEnded(PeerId, u64),
+    Quiet,
+}
+
+struct Peer {
+    since: u64,
+    dialled: bool,
+    connections: usize,
+    agent: Option<String>,
+    round_trip: Option<Duration>,
+    /// The link that counts, and where its messages go.
+    link: Option<(u64, Outgoing)>,
+    open_at: u64,
+    opening: bool,
+}
+
+pub(super) struct Running {
+    swarm: Swarm<Behaviour>,
+    keeping: Keeping,
+    topic: gossipsub::IdentTopic,
+    namespace: rendezvous::Namespace,
+    environment: Rc<dyn Environment>,
+    orders: mpsc::UnboundedReceiver<Command>,
+    events: mpsc::UnboundedSender<MeshEvent>,
+    control: Control,
+    inbound: IncomingStreams,
+    tasks: FuturesUnordered<LocalBoxFuture<'static, Done>>,
+    peers: BTreeMap<PeerId, Peer>,
+    /// Which protocols each connected relay speaks.
+    relay_protocols: BTreeMap<PeerId, BTreeSet<String>>,
+    /// Under which listener there is a place at which relay.
+    places: HashMap<ListenerId, PeerId>,
+    next_link: u64,
+    told: MeshView,
+}
+
+impl Running {
+    pub(super) fn new(
+        mut swarm: Swarm<Behaviour>,
+        topic: &str,
+        relays: Vec<Multiaddr>,
+        known: &[(String, Vec<String>)],
+        environment: Rc<dyn Environment>,
+        orders: mpsc::UnboundedReceiver<Command>,
+        events: mpsc::UnboundedSender<MeshEvent>,
+    ) -> Result<Self, MeshError> {
+        let namespace = rendezvous::Namespace::new(topic.to_owned()).map_err(|_| MeshError::Namespace)?;
+        let topic = gossipsub::IdentTopic::new(format!("/gen/{topic}/changes/1"));
+        let registry = swarm.behaviour_mut().registry.inner_mut();
+        registry.gossip.subscribe(&topic).map_err(|_| MeshError::Gossip("its own topic is refused"))?;
+        let mut control = registry.streams.new_control();
+        let inbound = control
+            .accept(StreamProtocol::new(wire::PROTOCOL))
+            .map_err(|_| MeshError::Gossip("sync streams are taken already"))?;
+        let mut keeping = Keeping::new(*swarm.local_peer_id(), relays, carrier::is_direct);
+        for (peer, addresses) in known {
+            if let Ok(peer) = peer.parse() {
+                keeping.learned(peer, addresses.iter().filter_map(|address| address.parse().ok()));
+            }
+        }
+        for address in carrier::listening() {
+            if let Err(error) = swarm.listen_on(address) {
+                tracing::warn!(%error, "nobody can reach this node directly");
+            }
+        }
+        Ok(Self {
+            swarm,
+            keeping,
+            topic,
+            namespace,
+            environment,
+            orders,
+            events,
+            control,
+            inbound,
+            tasks: FuturesUnordered::new(),
+            peers: BTreeMap::new(),
+            relay_protocols: BTreeMap::new(),
+            places: HashMap::new(),
+            next_link: 0,
+            told: MeshView::default(),
+        })
+    }
+
+    pub(super) async fn run(mut self) {
+        let mut heartbeat = Delay::new(Duration::ZERO).fuse();
+        loop {
+            select! {
+                event = self.swarm.select_next_some() => self.handle(event),
+                order = self.orders.next() => match order {
+                    None | Some(Command::Close) => break,
+                    Some(order) => self.obey(order),
+                },
+                stream = self.inbound.next().fuse() => if let Some((peer, stream)) = stream {
+                    self.accept(peer, stream);
+                },
+                done = self.tasks.select_next_some() => self.finish(done),
+                () = heartbeat => {
+                    self.keep_house();
+                    heartbeat = Delay::new(HEARTBEAT).fuse();
+                }
+            }
+            self.tell_changes();
+        }
+        self.tasks.clear();
+        let everybody: Vec<PeerId> = self.swarm.connected_peers().copied().collect();
+        for peer in everybody {
+            // Those who are gone already need no goodbye.
+            self.swarm.disconnect_peer_id(peer).ok();
+        }
+        self.leave().await;
+    }
+
+    /// Lets goodbyes out.
+    async fn leave(&mut self) {
+        let mut patience = Delay::new(HEARTBEAT).fuse();
+        while self.swarm.connected_peers().next().is_some() {
+            select! {
+                _ = self.swarm.select_next_some() => {}
+                () = patience => break,
+            }
+        }
+    }
+
+    fn now(&self) -> u64 {
+        self.environment.now().as_millis()
+    }
+
+    fn keep_house(&mut self) {
+        let now = self.now();
+        for peer in self.keeping.pardoned(now) {
+            self.swarm.behaviour_mut().banned.unblock_peer(peer);
+        }
+        let environment = self.environment.clone();
+        for action in self.keeping.due(now, &mut |below| random(&environment, below)) {
+            self.act(action);
+        }
+        let due: Vec<PeerId> = self
+            .peers
+            .iter()
+            .filter(|(_, peer)| peer.link.is_none() && !peer.opening && peer.open_at <= now)
+            .map(|(peer, _)| *peer)
+            .collect();
+        due.into_iter().for_each(|peer| self.open_link(peer));
+    }
+
+    fn obey(&mut self, order: Command) {
+        match order {
+            Command::Publish(bytes) => self.publish(bytes),
+            Command::Judge(ticket, verdict) => {
+                let verdict = match verdict {
+                    GossipVerdict::Accept => gossipsub::MessageAcceptance::Accept,
+                    GossipVerdict::Ignore => gossipsub::MessageAcceptance::Ignore,
+                    GossipVerdict::Reject => gossipsub::MessageAcceptance::Reject,
+                };
+                let gossip = &mut self.swarm.behaviour_mut().registry.inner_mut().gossip;
+                gossip.report_message_validation_result(&ticket.message, &ticket.from.peer(), verdict);
+            }
+            Command::Ban(name) => {
+                let peer = name.peer();
+                if self.keeping.is_relay(&peer) {
+                    return;
+                }
+                self.keeping.ban(peer, self.now());
+                self.swarm.behaviour_mut().banned.block_peer(peer);
+            }
+            Command::Ask { protocol, request, answers } => self.ask(protocol, &request, answers),
+            Command::LookAround => {
+                self.keeping.hurry();
+                self.keep_house();
+            }
+            Command::Close => {}
+        }
+    }
+
+    /// Gossip, and beside it a word to those with a link who did not say yet that they listen to gossip.
+    fn publish(&mut self, bytes: Vec<u8>) {
+        let topic = self.topic.hash();
+        let gossip = &mut self.swarm.behaviour_mut().registry.inner_mut().gossip;
+        let hearing: BTreeSet<PeerId> =
+            gossip.all_peers().filter(|(_, topics)| topics.contains(&&topic)).map(|(peer, _)| *peer).collect();
+        if let Err(error) = gossip.publish(topic, bytes.clone()) {
+            tracing::debug!(%error, "gossip reaches nobody yet");
+        }
+        for (peer, state) in &self.peers {
+            // A full link is a busy one: the next comparison brings what is missing.
+            let link = state.link.as_ref().filter(|(_, link)| !hearing.contains(peer) && !link.is_full());
+            if let Some((_, link)) = link {
+                link.send(bytes.clone());
+            }
+        }
+    }
+
+    fn ask(
+        &mut self,
+        protocol: &'static str,
+        request: &[u8],
+        answers: oneshot::Sender<Vec<Result<Vec<u8>, AskError>>>,
+    ) {
+        let speaks = |relay: &PeerId| self.relay_protocols.get(relay).is_some_and(|spoken| spoken.contains(protocol));
+        let questions: Vec<_> = self
+            .keeping
+            .connected_relays()
+            .filter(speaks)
+            .map(|relay| ask(self.control.clone(), relay, protocol, request.to_vec()))
+            .collect();
+        let asking = async move {
+            // Whoever asked may be gone.
+            answers.send(join_all(questions).await).ok();
+            Done::Quiet
+        };
+        self.tasks.push(asking.boxed_local());
+    }
+
+    fn finish(&mut self, done: Done) {
+        let now = self.now();
+        match done {
+            Done::Opened(peer, stream) => {
+                let Some(state) = self.peers.get_mut(&peer) else { return };
+                (state.opening, state.open_at) = (false, now + LINK_RETRY.as_millis() as u64);
+                if let Some(stream) = stream {
+                    self.link(peer, stream, true);
+                }
+            }
+            Done::LinkEnded(peer, number) => {
+                let Some(state) = self.peers.get_mut(&peer) else { return };
+                if state.link.as_ref().is_some_and(|(current, _)| *current == number) {
+                    state.link = None;
+                    state.open_at = now + LINK_RETRY.as_millis() as u64;
+                }
+            }
+            Done::Quiet => {}
+        }
+    }
+
+    fn handle(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        let now = self.now();
+        let environment = self.environment.clone();
+        let mut random = |below| random(&environment, below);
+        match event {
+            SwarmEvent::ConnectionEstablished { peer_id, endpoint, .. } => {
+                if self.keeping.is_relay(&peer_id) {
+                    return self.keeping.relay_connected(&peer_id);
+                }
+                if leads_directly(&endpoint) {
+                    self.met(peer_id, endpoint.is_dialer(), now);
+                }
+            }
+            SwarmEvent::ConnectionClosed { peer_id, num_established, endpoint, .. } => {
+                if self.keeping.is_relay(&peer_id) {
+                    if num_established == 0 {
+                        self.relay_protocols.remove(&peer_id);
+                        self.keeping.relay_lost(&peer_id, now, &mut random);
+                    }
+                } else if leads_directly(&endpoint) {
+                    self.lost(peer_id, now);
+                }
+            }
+            SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } => {
+                tracing::debug!(%peer, %error, "not reached");
+                if self.keeping.is_relay(&peer) {
+                    self.keeping.relay_lost(&peer, now, &mut random);
+                } else {
+                    self.keeping.dial_failed(&peer, now, &mut random);
+                }
+            }
+            // A native node is reached where it listens; a page is told by relays where it is found.
+            SwarmEvent::NewListenAddr { address, .. } if carrier::is_direct(&address) && !is_relayed(&address) => {
+                self.swarm.add_external_address(address);
+                self.keeping.reachable(true);
+            }
+            SwarmEvent::ExternalAddrConfirmed { address } if carrier::is_direct(&address) => {
+                self.keeping.reachable(true);
+            }
+            SwarmEvent::ListenerClosed { listener_id, .. } => {
+                if let Some(relay) = self.places.remove(&listener_id) {
+                    self.keeping.reserved(&relay, false, now, &mut random);
+                }
+            }
+            SwarmEvent::Behaviour(event) => self.hear(event, now),
+            _ => {}
+        }
+    }
+
+    fn met(&mut self, peer: PeerId, dialled: bool, now: u64) {
+        let connections = self.peers.get(&peer).map_or(0, |state| state.connections);
+        if connections == 0 && !self.keeping.has_room() {
+            // The connection may have ended by itself.
+            self.swarm.disconnect_peer_id(peer).ok();
+            return;
+        }
+        let state = self.peers.entry(peer).or_insert_with(|| Peer {
+            since: now,
+            dialled,
+            connections: 0,
+            agent: None,
+            round_trip: None,
+            link: None,
+            open_at: now,
+            opening: false,
+        });
+        state.connections += 1;
+        self.keeping.connected(peer, dialled, now);
+        if state.connections == 1 {
+            self.open_link(peer);
+        }
+    }
+
+    fn lost(&mut self, peer: PeerId, now: u64) {
+        let Some(state) = self.peers.get_mut(&peer) else { return };
+        state.connections = state.connections.saturating_sub(1);
+        if state.connections == 0 {
+            self.peers.remove(&peer);
+            let environment = self.environment.clone();
+            self.keeping.disconnected(&peer, now, &mut |below| random(&environment, below));
+        }
+    }
+
+    fn hear(&mut self, event: BehaviourEvent, now: u64) {
+        match event {
+            BehaviourEvent::Relay(relay::client::Event::ReservationReqAccepted { relay_peer_id, .. }) => {
+                self.keeping.reserved(&relay_peer_id, true, now, &mut |_| 0);
+            }
+            BehaviourEvent::Rendezvous(rendezvous::client::Event::Discovered { registrations, .. }) => {
+                for registration in registrations {
+                    let record = registration.record;
+                    self.keeping.learned(record.peer_id(), record.addresses().iter().cloned());
+                }
+                self.keep_house();
+            }
+            BehaviourEvent::Rendezvous(event) => tracing::debug!(?event, "rendezvous"),
+            BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. }) => {
+                if self.keeping.is_relay(&peer_id) {
+                    let spoken = info.protocols.iter().map(ToString::to_string).collect();
+                    self.relay_protocols.insert(peer_id, spoken);
+                    return;
+                }
+                self.keeping.learned(peer_id, info.listen_addrs);
+                if let Some(state) = self.peers.get_mut(&peer_id) {
+                    state.agent = Some(info.agent_version.chars().take(64).collect());
+                }
+            }
+            BehaviourEvent::Ping(ping::Event { peer, result: Ok(time), .. }) => {
+                if let Some(state) = self.peers.get_mut(&peer) {
+                    state.round_trip = Some(time);
+                }
+            }
+            BehaviourEvent::Ping(ping::Event { peer, connection, result: Err(error) }) => {
+                tracing::debug!(%peer, %error, "a dead peer");
+                self.swarm.close_connection(connection);
+            }
+            BehaviourEvent::Registry(RegistryEvent::Gossip(gossipsub::Event::Message {
+                propagation_source,
+                message_id,
+                message,
+            })) => {
+                let ticket = GossipTicket { from: propagation_source.into(), message: message_id };
+                self.tell(MeshEvent::Gossip { ticket, bytes: message.data });
+            }
+            _ => {}
+        }
+    }
+
+    fn tell(&self, event: MeshEvent) {
+        if self.events.unbounded_send(event).is_err() {
+            tracing::debug!("nobody listens to the mesh");
+        }
+    }
+}
+
+fn leads_directly(endpoint: &ConnectedPoint) -> bool {
+    is_webrtc(endpoint.get_remote_address()) || !endpoint.is_relayed()
+}
+
+/// A number below `below`; which is a handful of bits from even, and good enough to keep nodes apart.
+fn random(environment: &Rc<dyn Environment>, below: u64) -> u64 {
+    let mut bytes = [0; 8];
+    environment.random(&mut bytes);
+    u64::from_le_bytes(bytes) % below.max(1)
+}

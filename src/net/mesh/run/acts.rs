@@ -1,0 +1,51 @@
+//! Doing what the keeping decided.
+
+use libp2p::multiaddr::Protocol;
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+
+use crate::net::mesh::keeping::Action;
+use crate::net::mesh::run::{DISCOVERED_MAX, REGISTRATION_SECONDS, Running, random};
+
+impl Running {
+    pub(super) fn act(&mut self, action: Action) {
+        tracing::debug!(?action, "keeping connections");
+        let now = self.now();
+        let environment = self.environment.clone();
+        let mut random = |below| random(&environment, below);
+        match action {
+            Action::DialRelay { relay, address } => {
+                let dial = DialOpts::peer_id(relay).addresses(vec![address]).condition(PeerCondition::Always).build();
+                if let Err(error) = self.swarm.dial(dial) {
+                    tracing::debug!(%error, "a relay is not dialled");
+                    self.keeping.relay_lost(&relay, now, &mut random);
+                }
+            }
+            Action::Reserve { relay, address } => match self.swarm.listen_on(address.with(Protocol::P2pCircuit)) {
+                Ok(listener) => drop(self.places.insert(listener, relay)),
+                Err(error) => {
+                    tracing::debug!(%error, "no place at a relay");
+                    self.keeping.reserved(&relay, false, now, &mut random);
+                }
+            },
+            Action::Register { relay } => {
+                let namespace = self.namespace.clone();
+                let rendezvous = &mut self.swarm.behaviour_mut().rendezvous;
+                if let Err(error) = rendezvous.register(namespace, relay, Some(REGISTRATION_SECONDS)) {
+                    tracing::debug!(%error, "not registered");
+                }
+            }
+            Action::Discover { relay } => {
+                let namespace = Some(self.namespace.clone());
+                self.swarm.behaviour_mut().rendezvous.discover(namespace, None, Some(DISCOVERED_MAX), relay);
+            }
+            Action::Dial { peer, addresses } => {
+                let dial =
+                    DialOpts::peer_id(peer).addresses(addresses).condition(PeerCondition::DisconnectedAndNotDialing);
+                if let Err(error) = self.swarm.dial(dial.build()) {
+                    tracing::debug!(%peer, %error, "a peer is not dialled");
+                    self.keeping.dial_failed(&peer, now, &mut random);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Sync streams: who opens them, and where their messages go.
+
+use futures::FutureExt;
+use futures::channel::mpsc;
+use libp2p::{PeerId, Stream, StreamProtocol};
+
+use crate::net::mesh::link::{INCOMING_WAITING, carry, outgoing};
+use crate::net::mesh::run::{Done, Running};
+use crate::net::mesh::{Link, MeshEvent};
+use crate::sync::wire;
+
+impl Running {
+    /// The smaller of the two names opens the stream, whoever dialled: both sides agree without a word.
+    pub(super) fn open_link(&mut self, peer: PeerId) {
+        if *self.swarm.local_peer_id() > peer {
+            return;
+        }
+        let Some(state) = self.peers.get_mut(&peer) else { return };
+        state.opening = true;
+        let mut control = self.control.clone();
+        let opening = async move {
+            let opened = control.open_stream(peer, StreamProtocol::new(wire::PROTOCOL)).await;
+            if let Err(error) = &opened {
+                tracing::debug!(%peer, %error, "no sync stream");
+            }
+            Done::Opened(peer, opened.ok())
+        };
+        self.tasks.push(opening.boxed_local());
+    }
+
+    pub(super) fn accept(&mut self, peer: PeerId, stream: Stream) {
+        // The other side has no business to open one.
+        if *self.swarm.local_peer_id() < peer {
+            tracing::debug!(%peer, "a sync stream from the wrong side");
+            return;
+        }
+        self.link(peer, stream, false);
+    }
+
+    pub(super) fn link(&mut self, peer: PeerId, stream: Stream, initiator: bool) {
+        let Some(state) = self.peers.get_mut(&peer) else { return };
+        let (to_host, incoming) = mpsc::channel(INCOMING_WAITING);
+        let (outgoing, from_host) = outgoing();
+        self.next_link += 1;
+        let number = self.next_link;
+        state.link = Some((number, outgoing.clone()));
+        self.tasks.push(carry(stream, to_host, from_host).map(move |()| Done::LinkEnded(peer, number)).boxed_local());
+        self.tell(MeshEvent::Linked(Link { peer: peer.into(), initiator, incoming, outgoing }));
+    }
+}

@@ -1,0 +1,36 @@
+//! Peers and relays as the host sees them.
+
+use crate::net::key::NodeName;
+use crate::net::mesh::run::Running;
+use crate::net::mesh::{MeshEvent, MeshView, PeerView, RelayView};
+
+impl Running {
+    fn view(&self) -> MeshView {
+        let relays = self.keeping.relays().map(|(_, address, connected, reserved)| RelayView {
+            address: address.to_string(),
+            connected,
+            reserved,
+        });
+        let peers = self.peers.iter().map(|(peer, state)| PeerView {
+            peer: NodeName::from(*peer),
+            since: state.since,
+            dialled: state.dialled,
+            agent: state.agent.clone(),
+            round_trip: state.round_trip,
+        });
+        let known = self
+            .keeping
+            .known()
+            .into_iter()
+            .map(|(peer, addresses)| (peer.to_string(), addresses.iter().map(ToString::to_string).collect()));
+        MeshView { relays: relays.collect(), peers: peers.collect(), known: known.collect() }
+    }
+
+    pub(super) fn tell_changes(&mut self) {
+        let view = self.view();
+        if view != self.told {
+            self.told = view.clone();
+            self.tell(MeshEvent::Changed(view));
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! What is told of peers and relays.
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Connection {
+    /// This page was given no relay: there is nobody to find.
+    #[default]
+    Alone,
+    /// No relay answers and no peer is connected.
+    Offline,
+    /// A relay answers; nobody else is here.
+    Waiting,
+    /// At least one peer.
+    Connected,
+}
+
+/// Peers and relays as they are now.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NetworkReport {
+    pub connection: Connection,
+    /// This profile's node (a libp2p peer id); none without a network.
+    pub node: Option<String>,
+    /// The network's topic, 64 hex digits.
+    pub topic: String,
+    /// `did:key:…` of those whose receipts confirm names, and how many receipts it takes.
+    pub witnesses: Vec<String>,
+    pub threshold: u64,
+    pub relays: Vec<RelayEntry>,
+    pub peers: Vec<PeerEntry>,
+    /// Own changes that no peer has been told yet, because none was there.
+    pub unsent: u64,
+    /// Rules that peers broke, and how often, since the page was opened.
+    pub rejections: Vec<(String, u64)>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RelayEntry {
+    /// A multiaddress.
+    pub address: String,
+    pub connected: bool,
+    /// Others can find this node through it.
+    pub reserved: bool,
+}
+
+/// A peer with a direct connection.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PeerEntry {
+    /// A libp2p peer id: the node, not the person.
+    pub id: String,
+    pub since: u64,
+    /// This side dialled.
+    pub dialled: bool,
+    /// What program it says it is.
+    pub agent: Option<String>,
+    pub round_trip_millis: Option<f64>,
+    pub syncing: bool,
+    /// Changes it brought that were new here.
+    pub brought: u64,
+    /// Rules it broke, as sentences, and how often.
+    pub rejections: Vec<(String, u64)>,
+}

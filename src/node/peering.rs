@@ -1,0 +1,183 @@
+//! The sessions with peers: the mesh brings links and gossip, the node answers what sessions ask, and own changes go out.
+//!
+//! It decides nothing about what is true: changes go through [`Node::admit`]. A peer that breaks rules is counted and, when
+//! nothing sensible can follow, sent away.
+//!
+//! [`Node::admit`]: crate::node::Node::admit
+
+mod host;
+mod known;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures::channel::mpsc;
+use futures::future::LocalBoxFuture;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt, select};
+use futures_timer::Delay;
+
+use crate::net::key::{NodeKey, NodeName};
+use crate::net::mesh::{GossipTicket, GossipVerdict, Mesh, MeshError, MeshEvent, MeshHandle, MeshOptions, MeshView};
+use crate::node::api::Event;
+use crate::node::{Network, Node};
+use crate::store::records::{Found, put};
+use crate::store::{Durability, StoreError, Table};
+use crate::sync::wire::Message;
+use host::{Inward, serve};
+pub(in crate::node) use known::Known;
+
+/// Under which key of [`Table::Keys`] the node's own key stands. It is nobody's identity.
+const KEY_RECORD: &str = "node";
+/// Under which key of [`Table::Settings`] the peers of earlier stand.
+const PEERS_RECORD: &str = "peers";
+/// Gossip that waits for one session; more is left aside.
+const GOSSIP_WAITING: usize = 64;
+/// How often receipts that are still missing are asked for.
+const RECEIPTS_EVERY: Duration = Duration::from_secs(20);
+
+#[derive(Debug, thiserror::Error)]
+pub enum PeeringError {
+    #[error(transparent)]
+    Mesh(#[from] MeshError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A node that takes part in its network.
+pub struct Peering {
+    node: Rc<Node>,
+    mesh: MeshHandle,
+    life: Option<(Mesh, mpsc::UnboundedReceiver<MeshEvent>)>,
+    sessions: RefCell<BTreeMap<NodeName, mpsc::Sender<Inward>>>,
+}
+
+impl Peering {
+    /// Sets the node up for its network; nothing happens before [`Peering::run`].
+    pub async fn open(node: Rc<Node>) -> Result<Self, PeeringError> {
+        let Network { topic, relays, stun_servers, .. } = node.network.clone();
+        let key = node.node_key().await?;
+        let known = match node.records.get(Table::Settings, PEERS_RECORD).await? {
+            Found::Record(known) => known,
+            Found::Nothing | Found::Damaged(_) => Vec::new(),
+        };
+        let options = MeshOptions { key, topic: topic.into(), relays, stun_servers, known };
+        let (mesh, handle, events) = Mesh::open(options, node.environment.clone())?;
+        node.peering.borrow_mut().join(handle.clone());
+        Ok(Self { node, mesh: handle, life: Some((mesh, events)), sessions: RefCell::default() })
+    }
+
+    pub fn mesh(&self) -> MeshHandle {
+        self.mesh.clone()
+    }
+
+    /// Until the mesh is closed.
+    pub async fn run(mut self) {
+        let Some((mesh, mut events)) = self.life.take() else { return };
+        let peering = Rc::new(self);
+        peering.announce_own_changes();
+        let mut mesh = mesh.run().boxed_local().fuse();
+        let mut sessions: FuturesUnordered<LocalBoxFuture<'static, ()>> = FuturesUnordered::new();
+        let mut receipts = Delay::new(Duration::ZERO).fuse();
+        loop {
+            select! {
+                () = mesh => break,
+                event = events.next() => match event {
+                    Some(event) => sessions.extend(peering.clone().hear(event)),
+                    None => break,
+                },
+                () = sessions.select_next_some() => {}
+                () = receipts => {
+                    let node = peering.node.clone();
+                    sessions.push(async move { node.ask_for_receipts().await }.boxed_local());
+                    receipts = Delay::new(RECEIPTS_EVERY).fuse();
+                }
+            }
+        }
+        peering.node.peering.borrow_mut().leave();
+        peering.node.tell(&Event::NetworkChanged);
+    }
+
+    fn hear(self: Rc<Self>, event: MeshEvent) -> Option<LocalBoxFuture<'static, ()>> {
+        match event {
+            MeshEvent::Linked(link) => {
+                let (inbox, inward) = mpsc::channel(GOSSIP_WAITING);
+                self.sessions.borrow_mut().insert(link.peer, inbox);
+                let (node, mesh) = (self.node.clone(), self.mesh.clone());
+                Some(serve(node, mesh, link, inward).boxed_local())
+            }
+            MeshEvent::Gossip { ticket, bytes } => {
+                self.pass_to_session(ticket, bytes);
+                None
+            }
+            MeshEvent::Changed(view) => Some(self.take_in(view).boxed_local()),
+        }
+    }
+
+    /// Whoever passed it on answers for it. Gossip of a peer without a session, or of one that says more than can be
+    /// looked at, is not passed on.
+    fn pass_to_session(&self, ticket: GossipTicket, bytes: Vec<u8>) {
+        let mut sessions = self.sessions.borrow_mut();
+        let session = sessions.get_mut(&ticket.from).filter(|session| !session.is_closed());
+        let left = match session {
+            None => Some(ticket),
+            Some(session) => match session.try_send(Inward::Gossip { ticket, bytes }) {
+                Ok(()) => None,
+                Err(error) => match error.into_inner() {
+                    Inward::Gossip { ticket, .. } => Some(ticket),
+                },
+            },
+        };
+        if let Some(ticket) = left {
+            self.mesh.judge(ticket, GossipVerdict::Ignore);
+        }
+    }
+
+    async fn take_in(self: Rc<Self>, view: MeshView) {
+        let news = self.node.peering.borrow_mut().take_in(&view);
+        self.sessions.borrow_mut().retain(|peer, _| view.peers.iter().any(|known| known.peer == *peer));
+        if news.known_changed {
+            let record = put(Table::Settings, PEERS_RECORD, &view.known);
+            if let Err(error) = self.node.records.commit(vec![record], Durability::Relaxed).await {
+                tracing::warn!(%error, "the peers of today will not be known tomorrow");
+            }
+        }
+        if news.relay_came {
+            self.node.ask_for_receipts().await;
+        }
+        self.node.tell(&Event::NetworkChanged);
+    }
+
+    fn announce_own_changes(&self) {
+        let (node, mesh) = (Rc::downgrade(&self.node), self.mesh.clone());
+        self.node.announce_through(Rc::new(move |change| {
+            let Some(node) = node.upgrade() else { return };
+            let message = Message::announcement(change.owner, vec![change.clone()], node.heads(&change.owner));
+            node.peering.borrow_mut().count_unsent();
+            mesh.publish(message.encode());
+        }));
+    }
+}
+
+impl Node {
+    /// Whether there is a way to others.
+    pub fn has_relays(&self) -> bool {
+        !self.network.relays.is_empty()
+    }
+
+    /// The key other nodes know this profile by, made at the first need.
+    async fn node_key(&self) -> Result<NodeKey, StoreError> {
+        if let Found::Record(bytes) = self.records.get::<serde_bytes::ByteBuf>(Table::Keys, KEY_RECORD).await? {
+            match NodeKey::decode(&bytes) {
+                Ok(key) => return Ok(key),
+                Err(error) => tracing::warn!(%error, "this node gets a new key"),
+            }
+        }
+        let key = NodeKey::fresh();
+        let bytes = serde_bytes::ByteBuf::from(key.encode());
+        self.records.commit(vec![put(Table::Keys, KEY_RECORD, &bytes)], Durability::Strict).await?;
+        Ok(key)
+    }
+}

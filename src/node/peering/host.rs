@@ -1,0 +1,210 @@
+//! The host of one session: carries its messages, answers its questions from the node, and does what it says.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures::channel::mpsc;
+use futures::{FutureExt, StreamExt, pin_mut, select};
+use futures_timer::Delay;
+
+use crate::net::key::NodeName;
+use crate::net::mesh::{GossipTicket, GossipVerdict, Link, LinkFault, MeshHandle, Outgoing};
+use crate::node::Node;
+use crate::node::api::{Event, Failure};
+use crate::sync::rejection::Rejection;
+use crate::sync::session::{Input, Output, Session};
+use crate::sync::wire::Message;
+
+const TICK: Duration = Duration::from_secs(1);
+/// The initiator compares everything again: gossip may have been lost.
+const COMPARE_EVERY_TICKS: u64 = 30;
+
+/// What reaches a session beside its stream.
+pub(super) enum Inward {
+    Gossip { ticket: GossipTicket, bytes: Vec<u8> },
+}
+
+/// Why a session ended.
+enum Ended {
+    /// The peer broke a rule after which nothing sensible can follow.
+    Blame(Rejection),
+    /// The link went, or this node can't go on.
+    Gone,
+}
+
+/// What one input led to.
+#[derive(Default)]
+struct Outcome {
+    admitted: usize,
+    marked: bool,
+    behind: bool,
+}
+
+struct Host {
+    node: Rc<Node>,
+    peer: NodeName,
+    initiator: bool,
+    session: Session,
+    outgoing: Outgoing,
+}
+
+/// Runs a session until its link ends.
+pub(super) async fn serve(node: Rc<Node>, mesh: MeshHandle, link: Link, inward: mpsc::Receiver<Inward>) {
+    let Link { peer, initiator, incoming, outgoing } = link;
+    let session = Session::new(node.network.topic, initiator);
+    let mut host = Host { node: node.clone(), peer, initiator, session, outgoing };
+    let ended = host.run(&mesh, incoming, inward).await;
+    if let Err(Ended::Blame(why)) = ended {
+        tracing::info!(%peer, %why, "a peer is sent away");
+        // Being of another network is no fault, and a silent peer may only have been unlucky.
+        if why.mark() > 0 && why != Rejection::Stalled {
+            mesh.ban(peer);
+        }
+    }
+    if node.peering.borrow_mut().set_syncing(peer, false) {
+        node.tell(&Event::NetworkChanged);
+    }
+}
+
+impl Host {
+    async fn run(
+        &mut self,
+        mesh: &MeshHandle,
+        mut incoming: mpsc::Receiver<Result<Vec<u8>, LinkFault>>,
+        mut inward: mpsc::Receiver<Inward>,
+    ) -> Result<(), Ended> {
+        self.feed(Input::Connected).await?;
+        let mut tick = Delay::new(TICK).fuse();
+        // Not all at the same time.
+        let mut ticks = u64::from(self.random_byte()) % COMPARE_EVERY_TICKS;
+        loop {
+            // Looked at again at each tick.
+            let full = self.outgoing.is_full();
+            let next = async { if full { futures::future::pending().await } else { incoming.next().await } }.fuse();
+            pin_mut!(next);
+            select! {
+                message = next => match message {
+                    Some(Ok(bytes)) => {
+                        self.feed(Input::Received(bytes)).await?;
+                    }
+                    Some(Err(LinkFault::Oversized)) => {
+                        self.count(Rejection::Oversized);
+                        return Err(Ended::Blame(Rejection::Oversized));
+                    }
+                    Some(Err(LinkFault::TooSlow)) => {
+                        self.count(Rejection::Stalled);
+                        return Err(Ended::Blame(Rejection::Stalled));
+                    }
+                    None => return Err(Ended::Gone),
+                },
+                message = inward.next() => match message {
+                    Some(Inward::Gossip { ticket, bytes }) => {
+                        let verdict = self.hear_gossip(bytes).await;
+                        mesh.judge(ticket, *verdict.as_ref().unwrap_or(&GossipVerdict::Reject));
+                        verdict?;
+                    }
+                    // A newer session with this peer.
+                    None => return Err(Ended::Gone),
+                },
+                () = tick => {
+                    self.feed(Input::Tick).await?;
+                    ticks += 1;
+                    if self.initiator && ticks >= COMPARE_EVERY_TICKS {
+                        ticks = 0;
+                        self.feed(Input::Resync).await?;
+                    }
+                    tick = Delay::new(TICK).fuse();
+                }
+            }
+        }
+    }
+
+    async fn hear_gossip(&mut self, bytes: Vec<u8>) -> Result<GossipVerdict, Ended> {
+        // Only a state that is not here yet is worth passing on, and worth a comparison.
+        let old_news = match Message::decode(&bytes) {
+            Ok(Message::AnnounceHeads { owner, heads }) => {
+                let here = self.node.heads(&owner);
+                heads.iter().all(|head| here.contains(head))
+            }
+            _ => false,
+        };
+        if old_news {
+            return Ok(GossipVerdict::Ignore);
+        }
+        let outcome = self.feed(Input::Received(bytes)).await?;
+        Ok(match outcome {
+            Outcome { marked: true, .. } => GossipVerdict::Reject,
+            Outcome { admitted: 0, behind: false, .. } => GossipVerdict::Ignore,
+            _ => GossipVerdict::Accept,
+        })
+    }
+
+    /// Gives the session one input, answers its questions and does what it says.
+    async fn feed(&mut self, input: Input) -> Result<Outcome, Ended> {
+        let mut outcome = Outcome::default();
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            for output in self.session.handle(input, self.node.now()) {
+                match output {
+                    Output::Send(message) => {
+                        if !self.outgoing.send(message.encode()) {
+                            return Err(Ended::Gone);
+                        }
+                    }
+                    Output::AskSummaries => {
+                        inputs.push_back(Input::Summaries(own(self.node.document_summaries().await)?));
+                    }
+                    Output::AskVectors(owners) => {
+                        inputs.push_back(Input::Vectors(own(self.node.version_vectors(&owners).await)?));
+                    }
+                    Output::AskChanges { vectors, max_bytes } => {
+                        let (changes, unfinished) = own(self.node.changes_beyond(&vectors, max_bytes).await)?;
+                        inputs.push_back(Input::Changes { changes, unfinished });
+                    }
+                    Output::Admit(changes) => {
+                        let report = own(self.node.admit(changes).await)?;
+                        outcome.admitted += report.admitted;
+                        self.node.peering.borrow_mut().note_brought(self.peer, report.admitted);
+                        inputs.push_back(Input::Verdicts(report.verdicts));
+                    }
+                    Output::Behind(_) => {
+                        outcome.behind = true;
+                        if self.initiator {
+                            inputs.push_back(Input::Resync);
+                        }
+                    }
+                    Output::Rejected { why, mark } => {
+                        outcome.marked |= mark > 0;
+                        self.count(why);
+                    }
+                    Output::Synced => {}
+                    Output::End(why) => return Err(Ended::Blame(why)),
+                }
+            }
+        }
+        if self.node.peering.borrow_mut().set_syncing(self.peer, self.session.is_syncing()) {
+            self.node.tell(&Event::NetworkChanged);
+        }
+        Ok(outcome)
+    }
+
+    fn count(&self, why: Rejection) {
+        tracing::debug!(peer = %self.peer, %why, "a rule was broken");
+        self.node.peering.borrow_mut().note_rejection(self.peer, why);
+    }
+
+    fn random_byte(&self) -> u8 {
+        let mut byte = [0];
+        self.node.environment.random(&mut byte);
+        byte[0]
+    }
+}
+
+/// This node's own store failed: no fault of the peer, but nothing more can be said.
+fn own<T>(result: Result<T, Failure>) -> Result<T, Ended> {
+    result.map_err(|failure| {
+        tracing::error!(code = ?failure.code, "the store failed during a session");
+        Ended::Gone
+    })
+}

@@ -1,0 +1,159 @@
+//! What is known of peers and relays, for people and scripts.
+
+use std::collections::BTreeMap;
+
+use crate::net::key::NodeName;
+use crate::net::mesh::{MeshHandle, MeshView};
+use crate::node::Node;
+use crate::node::api::*;
+use crate::sync::rejection::Rejection;
+
+/// Kinds of broken rules that are told apart, and peers of whom they are remembered.
+const PEERS_REMEMBERED: usize = 256;
+
+#[derive(Default)]
+pub(in crate::node) struct Known {
+    mesh: Option<MeshHandle>,
+    view: MeshView,
+    deeds: BTreeMap<NodeName, Deeds>,
+    rejections: BTreeMap<Rejection, u64>,
+    unsent: u64,
+}
+
+#[derive(Default)]
+struct Deeds {
+    syncing: bool,
+    brought: u64,
+    rejections: BTreeMap<Rejection, u64>,
+}
+
+/// What a new view brought.
+pub(super) struct News {
+    pub(super) known_changed: bool,
+    pub(super) relay_came: bool,
+}
+
+impl Known {
+    pub(super) fn join(&mut self, mesh: MeshHandle) {
+        self.mesh = Some(mesh);
+    }
+
+    pub(super) fn leave(&mut self) {
+        self.view.peers.clear();
+        self.view.relays.iter_mut().for_each(|relay| (relay.connected, relay.reserved) = (false, false));
+        self.deeds.values_mut().for_each(|deeds| deeds.syncing = false);
+        self.mesh = None;
+    }
+
+    pub(in crate::node) fn mesh(&self) -> Option<MeshHandle> {
+        self.mesh.clone()
+    }
+
+    pub(super) fn take_in(&mut self, view: &MeshView) -> News {
+        let up = |view: &MeshView| view.relays.iter().filter(|relay| relay.connected).count();
+        let news = News {
+            known_changed: self.view.known != view.known && !view.known.is_empty(),
+            relay_came: up(view) > up(&self.view),
+        };
+        self.view = view.clone();
+        let here = |peer: &NodeName| view.peers.iter().any(|known| known.peer == *peer);
+        if self.deeds.len() > PEERS_REMEMBERED {
+            self.deeds.retain(|peer, _| here(peer));
+        }
+        self.deeds.iter_mut().filter(|(peer, _)| !here(peer)).for_each(|(_, deeds)| deeds.syncing = false);
+        if !view.peers.is_empty() {
+            // Their first comparison brings them what they missed.
+            self.unsent = 0;
+        }
+        news
+    }
+
+    pub(super) fn set_syncing(&mut self, peer: NodeName, syncing: bool) -> bool {
+        let deeds = self.deeds.entry(peer).or_default();
+        std::mem::replace(&mut deeds.syncing, syncing) != syncing
+    }
+
+    pub(super) fn note_brought(&mut self, peer: NodeName, changes: usize) {
+        self.deeds.entry(peer).or_default().brought += changes as u64;
+    }
+
+    pub(super) fn note_rejection(&mut self, peer: NodeName, why: Rejection) {
+        *self.rejections.entry(why).or_default() += 1;
+        *self.deeds.entry(peer).or_default().rejections.entry(why).or_default() += 1;
+    }
+
+    pub(super) fn count_unsent(&mut self) {
+        if self.view.peers.is_empty() {
+            self.unsent += 1;
+        }
+    }
+
+    pub(in crate::node) fn peers(&self) -> u64 {
+        self.view.peers.len() as u64
+    }
+
+    pub(in crate::node) fn is_syncing(&self) -> bool {
+        self.deeds.values().any(|deeds| deeds.syncing)
+    }
+
+    pub(in crate::node) fn connection(&self) -> Connection {
+        let relay = self.view.relays.iter().any(|relay| relay.connected);
+        match (&self.mesh, self.view.peers.is_empty(), relay) {
+            (None, _, _) => Connection::Alone,
+            (_, false, _) => Connection::Connected,
+            (_, true, true) => Connection::Waiting,
+            (_, true, false) => Connection::Offline,
+        }
+    }
+
+    fn peer_entries(&self) -> Vec<PeerEntry> {
+        let none = Deeds::default();
+        let entry = |peer: &crate::net::mesh::PeerView| {
+            let deeds = self.deeds.get(&peer.peer).unwrap_or(&none);
+            PeerEntry {
+                id: peer.peer.to_string(),
+                since: peer.since,
+                dialled: peer.dialled,
+                agent: peer.agent.clone(),
+                round_trip_millis: peer.round_trip.map(|time| time.as_secs_f64() * 1_000.0),
+                syncing: deeds.syncing,
+                brought: deeds.brought,
+                rejections: told(&deeds.rejections),
+            }
+        };
+        self.view.peers.iter().map(entry).collect()
+    }
+}
+
+fn told(rejections: &BTreeMap<Rejection, u64>) -> Vec<(String, u64)> {
+    rejections.iter().map(|(why, count)| (why.to_string(), *count)).collect()
+}
+
+impl Node {
+    pub(in crate::node) fn network_report(&self) -> NetworkReport {
+        let known = self.peering.borrow();
+        let relays = known.view.relays.iter().map(|relay| RelayEntry {
+            address: relay.address.clone(),
+            connected: relay.connected,
+            reserved: relay.reserved,
+        });
+        NetworkReport {
+            connection: known.connection(),
+            node: known.mesh.as_ref().map(|mesh| mesh.name().to_string()),
+            topic: self.network.topic.into(),
+            witnesses: self.network.rules.witnesses.iter().map(ToString::to_string).collect(),
+            threshold: self.network.rules.threshold as u64,
+            relays: relays.collect(),
+            peers: known.peer_entries(),
+            unsent: known.unsent,
+            rejections: told(&known.rejections),
+        }
+    }
+
+    pub(in crate::node) fn look_around(&self) -> NetworkReport {
+        if let Some(mesh) = self.peering.borrow().mesh() {
+            mesh.look_around();
+        }
+        self.network_report()
+    }
+}

@@ -1,0 +1,217 @@
+//! Whole nodes, with real libp2p between them, on real sockets: found through a real relay, connected directly.
+
+use std::future::Future;
+use std::rc::Rc;
+use std::time::Duration;
+
+use gen_registry::net::mesh::MeshHandle;
+use gen_registry::net::relay::{Relay, RelayOptions, key::NodeKey, limits::RelayLimits};
+use gen_registry::node::api::*;
+use gen_registry::node::peering::Peering;
+use gen_registry::node::{Network, Node};
+use gen_registry::platform::native::Native;
+use gen_registry::store::memory::MemoryStore;
+use tokio::task::{JoinHandle, LocalSet, spawn_local};
+
+/// How long a condition may take before a test gives up on it. Never a measurement.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A relay as a server runs it. One address may do as it likes: here everybody has the same.
+pub async fn relay() -> Relay {
+    relay_of(NodeKey::fresh(), "/ip4/127.0.0.1/tcp/0/ws").await
+}
+
+async fn relay_of(key: NodeKey, listen: &str) -> Relay {
+    let limits = RelayLimits { by_address: false, ..RelayLimits::default() };
+    let listen = listen.parse().unwrap();
+    Relay::start(RelayOptions { key, listen, public: vec![], bootstrap: vec![], dht_server: true, limits })
+        .await
+        .unwrap()
+}
+
+pub fn network(relay: &Relay) -> Network {
+    let relays = relay.view().addresses().iter().map(ToString::to_string).collect();
+    Network { relays, ..Network::default() }
+}
+
+/// One profile that takes part.
+pub struct Party {
+    pub node: Rc<Node>,
+    pub store: Rc<MemoryStore>,
+    pub mesh: MeshHandle,
+    life: JoinHandle<()>,
+}
+
+impl Party {
+    pub async fn join(network: Network) -> Self {
+        Self::join_with(Rc::default(), network).await
+    }
+
+    pub async fn join_with(store: Rc<MemoryStore>, network: Network) -> Self {
+        let node = Rc::new(Node::start(store.clone(), Rc::new(Native), network).await.unwrap());
+        let peering = Peering::open(node.clone()).await.unwrap();
+        let mesh = peering.mesh();
+        Self { node, store, mesh, life: spawn_local(peering.run()) }
+    }
+
+    pub async fn leave(self) -> Rc<MemoryStore> {
+        self.mesh.close();
+        self.life.await.unwrap();
+        self.store
+    }
+
+    pub async fn claim(&self, name: &str) -> Result<Answer, Failure> {
+        let changes = ProfileChanges::default();
+        self.node.handle(Command::RegisterUsername { name: name.to_owned(), changes }).await
+    }
+
+    pub async fn look_up(&self, name: &str) -> NameReport {
+        match self.node.handle(Command::LookupUsername { name: name.to_owned() }).await.unwrap() {
+            Answer::Name(report) => report,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub async fn me(&self) -> Me {
+        match self.node.handle(Command::WhoAmI).await.unwrap() {
+            Answer::Me(me) => *me,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub async fn people(&self) -> Vec<String> {
+        let command = Command::ListUsernames { prefix: String::new(), limit: 500, cursor: None };
+        match self.node.handle(command).await.unwrap() {
+            Answer::People(page) => page.people.into_iter().map(|person| person.username).collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub async fn network(&self) -> NetworkReport {
+        match self.node.handle(Command::Network).await.unwrap() {
+            Answer::Network(report) => report,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub async fn has_relay(&self) -> bool {
+        self.network().await.relays.iter().any(|relay| relay.connected)
+    }
+
+    pub async fn has_peers(&self, count: usize) {
+        eventually("peers are connected", async || self.network().await.peers.len() >= count).await;
+    }
+
+    pub async fn sees(&self, name: &str) {
+        eventually(name, async || self.look_up(name).await.holder.is_some()).await;
+    }
+}
+
+pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let waiting = async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("never happened: {what}"));
+}
+
+/// Nodes are of one thread, as in a page.
+pub fn in_one_thread(story: impl Future<Output = ()> + 'static) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(LocalSet::new().run_until(story));
+}
+
+#[test]
+fn three_who_never_met_agree_and_go_on_without_the_relay() {
+    in_one_thread(async {
+        let relay = relay().await;
+        let network = network(&relay);
+        let alice = Party::join(network.clone()).await;
+        alice.claim("alice_smith").await.unwrap();
+        let bob = Party::join(network.clone()).await;
+        let charlie = Party::join(network.clone()).await;
+        for party in [&alice, &bob, &charlie] {
+            party.has_peers(2).await;
+        }
+        bob.sees("alice_smith").await;
+        charlie.sees("Alice-Smith").await;
+        let refused = charlie.claim("alice_smith").await.unwrap_err();
+        assert_eq!(refused.code, FailureCode::NameTaken);
+        charlie.claim("charlie").await.unwrap();
+        bob.claim("bob_jones").await.unwrap();
+        for party in [&alice, &bob, &charlie] {
+            eventually("all three are listed", async || party.people().await.len() == 3).await;
+        }
+        assert!(bob.look_up("nobody").await.holder.is_none());
+
+        relay.stop().await;
+        eventually("the relay is missed", async || !alice.has_relay().await).await;
+        bob.claim("bob_later").await.unwrap();
+        alice.sees("bob_later").await;
+        charlie.sees("bob_later").await;
+        assert_eq!(alice.network().await.rejections, [], "nobody broke a rule");
+    });
+}
+
+#[test]
+fn two_who_claimed_one_name_apart_learn_who_holds_it() {
+    in_one_thread(async {
+        let alone = Network::default();
+        let (first, second): (Rc<MemoryStore>, Rc<MemoryStore>) = Default::default();
+        for store in [&first, &second] {
+            let party = Party::join_with(store.clone(), alone.clone()).await;
+            party.claim("nova").await.unwrap();
+            party.leave().await;
+        }
+        let relay = relay().await;
+        let early = Party::join_with(first, network(&relay)).await;
+        let late = Party::join_with(second, network(&relay)).await;
+        eventually("the later one is told", async || late.me().await.lost_name.is_some()).await;
+        eventually("both see one holder", async || {
+            let (mine, theirs) = (early.look_up("nova").await, late.look_up("nova").await);
+            mine.holder.as_ref().map(|holder| &holder.did) == theirs.holder.as_ref().map(|holder| &holder.did)
+                && mine.losers.len() == 1
+                && mine.losers[0].reason == theirs.losers[0].reason
+        })
+        .await;
+        assert_eq!(early.me().await.username.as_deref(), Some("nova"));
+        assert!(late.me().await.did.is_some(), "the loser keeps everything else");
+    });
+}
+
+#[test]
+fn a_relay_that_comes_back_is_found_again_and_brings_newcomers() {
+    in_one_thread(async {
+        let key = NodeKey::fresh();
+        let first = relay_of(key.clone(), "/ip4/127.0.0.1/tcp/0/ws").await;
+        let network = network(&first);
+        let listen = network.relays[0].split("/p2p/").next().unwrap().to_owned();
+        let alice = Party::join(network.clone()).await;
+        alice.claim("alice").await.unwrap();
+        eventually("connected", async || alice.has_relay().await).await;
+        first.stop().await;
+        eventually("lost", async || !alice.has_relay().await).await;
+        let _second = relay_of(key, &listen).await;
+        let bob = Party::join(network).await;
+        bob.sees("alice").await;
+    });
+}
+
+#[test]
+fn peers_of_earlier_are_found_without_any_relay() {
+    in_one_thread(async {
+        let relay = relay().await;
+        let network = network(&relay);
+        let alice = Party::join(network.clone()).await;
+        alice.claim("alice").await.unwrap();
+        let bob = Party::join(network.clone()).await;
+        bob.sees("alice").await;
+        let store = bob.leave().await;
+        relay.stop().await;
+        alice.claim("alice_later").await.unwrap();
+        let bob = Party::join_with(store, network).await;
+        bob.sees("alice_later").await;
+        assert!(!bob.has_relay().await);
+    });
+}
