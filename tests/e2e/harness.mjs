@@ -78,18 +78,28 @@ export function reachable(port) {
 }
 
 export class Server {
-  /** `p2p: true` brings the relay along, on a free port. */
-  static async start(t, { dist = DIST, port = 0, p2p = false } = {}) {
+  /** `p2p: true` brings the relay along, on a free port that it keeps when it is started again; `more`: its other flags. */
+  static async start(t, { dist = DIST, port = 0, p2p = false, more = [] } = {}) {
     const server = new Server();
-    server.relay = p2p ? ["--p2p", "/ip4/127.0.0.1/tcp/0/ws"] : ["--no-p2p"];
-    await server.launch(dist, port);
+    server.more = more;
+    server.relay = ["--no-p2p"];
+    if (p2p) {
+      const data = await temporaryFolder(t, "relay");
+      server.relay = ["--p2p", "/ip4/127.0.0.1/tcp/0/ws", "--data", data];
+    }
     t.after(() => server.child?.kill("SIGKILL"));
+    await server.launch(dist, port);
+    if (p2p) {
+      const { relays } = await (await fetch(`${server.origin}/network.json`)).json();
+      [, server.p2pPort] = /tcp\/(\d+)\/ws/.exec(relays[0]);
+      server.relay[1] = `/ip4/127.0.0.1/tcp/${server.p2pPort}/ws`;
+    }
     return server;
   }
 
   async launch(dist, port) {
     this.dist = dist;
-    this.child = spawn(PROGRAM, ["serve", "--http", `127.0.0.1:${port}`, "--dist", dist, ...this.relay], {
+    this.child = spawn(PROGRAM, ["serve", "--http", `127.0.0.1:${port}`, "--dist", dist, ...this.relay, ...this.more], {
       stdio: ["ignore", "pipe", "inherit"],
     });
     this.exited = new Promise((resolve) => this.child.once("exit", resolve));
@@ -108,6 +118,14 @@ export class Server {
     this.child.kill("SIGTERM");
     await this.exited;
     assert.equal(await reachable(this.port), false, "the server is really gone");
+  }
+
+  /** Page server and relay go at once, without a word to anybody. */
+  async kill() {
+    this.child.kill("SIGKILL");
+    await this.exited;
+    assert.equal(await reachable(this.port), false, "the server is really gone");
+    if (this.p2pPort) assert.equal(await reachable(Number(this.p2pPort)), false, "the relay is really gone");
   }
 
   /** The same address again, perhaps with another page. */
@@ -270,6 +288,21 @@ export async function apiValue(page, method, ...values) {
   const answer = await api(page, method, ...values);
   assert.equal(answer.code, undefined, `${method}: ${answer.message}`);
   return answer.value;
+}
+
+// ---- peers ----
+
+/** What a browser says on its console when relay and server are gone; nobody can silence it. */
+export const GONE = [/ERR_CONNECTION_REFUSED/, /WebSocket connection to .* failed/, /ERR_CONNECTION_RESET/];
+
+/** Direct connections, as the app counts them. */
+export async function hasPeers(page, count) {
+  await eventually(`${count} peers`, async () => (await apiValue(page, "getPeerCount")) >= count);
+}
+
+/** The holder of a name as this page sees it. */
+export async function sees(page, name) {
+  return eventually(`${name} is seen`, () => apiValue(page, "lookupUsername", name));
 }
 
 // ---- the store, seen from outside ----
