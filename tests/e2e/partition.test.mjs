@@ -30,6 +30,7 @@ test("a name claimed on both sides of a partition, ten times, both orders", asyn
 
   for (let round = 0; round < ROUNDS; round += 1) {
     const name = `nova_${"abcdefghij"[round]}`;
+    for (const { page } of [alice, bob, charlie]) await hasPeers(page, 2);
     // Charlie is cut off: no server, no relay, and no direct connection after a new start.
     const { profile } = charlie.browser;
     charlie.browser.assertQuiet();
