@@ -154,12 +154,9 @@ impl Statement for Fact {
     }
 }
 
-/// The last millisecond that every JavaScript number and `Date` can say (ECMA-262, time values).
-const LATEST_MILLIS: u64 = 8_640_000_000_000_000;
-
 fn timestamp(decoder: &mut Decoder<'_>) -> Result<Timestamp, DecodeError> {
-    match decoder.integer()? {
-        millis if millis <= LATEST_MILLIS => Ok(Timestamp::from_millis(millis)),
+    match Timestamp::from_millis(decoder.integer()?) {
+        date if date <= Timestamp::LATEST => Ok(date),
         _ => Err(DecodeError::OutOfRange),
     }
 }

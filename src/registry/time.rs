@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 pub struct Timestamp(u64);
 
 impl Timestamp {
+    /// The last millisecond that every JavaScript number and `Date` can say (ECMA-262, time values).
+    pub const LATEST: Self = Self(8_640_000_000_000_000);
+
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis)
     }

@@ -6,6 +6,12 @@
 //!
 //! [`Book::consider`] changes nothing. The host stores the [`Record`] of an approval before it signs and answers, then
 //! hands it to [`Book::note`]; a witness that answered before it stored could contradict itself after a crash.
+//!
+//! - what is said: [`wire`]
+
+pub mod wire;
+
+pub use wire::{Answer, NotServed, PROTOCOL, Request};
 
 use std::collections::HashMap;
 
