@@ -84,6 +84,7 @@ pub struct Node {
     announcer: RefCell<Option<replication::Announcer>>,
     /// What is known of peers, and the way to them.
     peering: RefCell<peering::Known>,
+    asking: receipts::Asking,
 }
 
 struct State {
@@ -144,6 +145,7 @@ impl Node {
             listeners: RefCell::default(),
             announcer: RefCell::default(),
             peering: RefCell::default(),
+            asking: receipts::Asking::default(),
         };
         for found in damaged.iter().chain(&broken_people) {
             node.set_aside(found).await;

@@ -77,7 +77,7 @@ impl Peering {
     pub async fn run(mut self) {
         let Some((mesh, mut events)) = self.life.take() else { return };
         let peering = Rc::new(self);
-        peering.announce_own_changes();
+        let mut written = peering.announce_own_changes();
         let mut mesh = mesh.run().boxed_local().fuse();
         let mut sessions: FuturesUnordered<LocalBoxFuture<'static, ()>> = FuturesUnordered::new();
         let mut receipts = Delay::new(Duration::ZERO).fuse();
@@ -89,6 +89,7 @@ impl Peering {
                     None => break,
                 },
                 () = sessions.select_next_some() => {}
+                _ = written.next() => receipts = Delay::new(Duration::ZERO).fuse(),
                 () = receipts => {
                     let node = peering.node.clone();
                     sessions.push(async move { node.ask_for_receipts().await }.boxed_local());
@@ -150,14 +151,19 @@ impl Peering {
         self.node.tell(&Event::NetworkChanged);
     }
 
-    fn announce_own_changes(&self) {
+    /// Own changes go out as gossip. What is returned tells that there are some.
+    fn announce_own_changes(&self) -> mpsc::Receiver<()> {
+        let (written, receiver) = mpsc::channel(0);
         let (node, mesh) = (Rc::downgrade(&self.node), self.mesh.clone());
         self.node.announce_through(Rc::new(move |change| {
             let Some(node) = node.upgrade() else { return };
             let message = Message::announcement(change.owner, vec![change.clone()], node.heads(&change.owner));
             node.peering.borrow_mut().count_unsent();
             mesh.publish(message.encode());
+            // Full: it is told already.
+            written.clone().try_send(()).ok();
         }));
+        receiver
     }
 }
 

@@ -1,8 +1,134 @@
-//! Asking witnesses for receipts of own claims, by itself.
+//! Asking witnesses for receipts of own claims, by itself: at every chance, until enough have answered.
+//!
+//! A receipt is checked before it is written into the own document. A refusal changes nothing: who holds a name is
+//! decided by the rule, from what everybody can see.
 
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::net::mesh::MeshHandle;
 use crate::node::Node;
+use crate::node::api::Failure;
+use crate::registry::digest::Digest;
+use crate::registry::fact::{self, Fact, SignedFact};
+use crate::registry::identity::{Identity, Signed};
+use crate::registry::time::Timestamp;
+use crate::sync::witness::wire::{Answer, PROTOCOL, Request, check_receipt};
+
+/// After a refusal the same fact is shown again, later each time: the witness may have had its clock wrong, and a name
+/// may become free.
+const RETRY_FIRST: Duration = Duration::from_secs(30);
+const RETRY_DOUBLINGS_MAX: u32 = 7;
+
+/// What was refused, how often, and when to ask again.
+#[derive(Default)]
+pub(super) struct Asking {
+    under_way: Cell<bool>,
+    refused: RefCell<BTreeMap<Digest, (u32, Timestamp)>>,
+}
+
+/// One asking at a time, however it ends.
+struct UnderWay<'a>(&'a Cell<bool>);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
+}
 
 impl Node {
     /// Asks for what is missing; does nothing without witnesses, without a relay, or while the key is locked.
-    pub(in crate::node) async fn ask_for_receipts(&self) {}
+    pub(in crate::node) async fn ask_for_receipts(&self) {
+        let mesh = self.peering.borrow().mesh();
+        let (Some(mesh), false) = (mesh, self.asking.under_way.replace(true)) else { return };
+        let _until_done = UnderWay(&self.asking.under_way);
+        for fact in self.facts_without_receipts() {
+            match self.ask_for(&mesh, &fact).await {
+                Ok(true) => drop(self.asking.refused.borrow_mut().remove(&fact.hash())),
+                // A release is of no use to witnesses before its claim: the order matters.
+                Ok(false) => self.put_off(&fact),
+                Err(failure) => return tracing::warn!(code = ?failure.code, "a receipt could not be kept"),
+            }
+        }
+    }
+
+    fn put_off(&self, fact: &SignedFact) {
+        let mut refused = self.asking.refused.borrow_mut();
+        let (times, again) = refused.entry(fact.hash()).or_default();
+        *again = self.now().plus(RETRY_FIRST * (1 << (*times).min(RETRY_DOUBLINGS_MAX)));
+        *times += 1;
+    }
+
+    /// Own claims and releases that fewer witnesses than needed have seen, in the order in which they were made.
+    fn facts_without_receipts(&self) -> Vec<SignedFact> {
+        let rules = &self.network.rules;
+        let writable = self.state.borrow().keeper.signer().is_ok();
+        let Some(own) = self.identity().filter(|_| writable && rules.threshold > 0) else { return Vec::new() };
+        let facts = self.facts_of(&own);
+        let mut seen: BTreeMap<Digest, BTreeSet<Identity>> = BTreeMap::new();
+        for fact in &facts {
+            if let Fact::Receipt(receipt) = fact.statement() {
+                seen.entry(receipt.fact).or_default().insert(fact.author());
+            }
+        }
+        let now = self.now();
+        let refused = self.asking.refused.borrow();
+        let missing = |fact: &SignedFact| {
+            let witnesses = seen.get(&fact.hash());
+            let count = witnesses.map_or(0, |seen| rules.witnesses.iter().filter(|who| seen.contains(who)).count());
+            count < rules.threshold && refused.get(&fact.hash()).is_none_or(|(_, again)| *again <= now)
+        };
+        let mut wanted: Vec<(Timestamp, SignedFact)> = facts
+            .iter()
+            .filter(|fact| fact.author() == own && missing(fact))
+            .filter_map(|fact| match fact.statement() {
+                Fact::NameClaim(claim) => Some((claim.claimed_at, fact.clone())),
+                Fact::NameRelease(release) => Some((release.at, fact.clone())),
+                Fact::Receipt(_) => None,
+            })
+            .collect();
+        // A rename releases and claims at one time; the release comes first.
+        wanted.sort_by_key(|(at, fact)| (*at, matches!(fact.statement(), Fact::NameClaim(_)), fact.hash()));
+        wanted.into_iter().map(|(_, fact)| fact).collect()
+    }
+
+    /// True when at least one new receipt was written.
+    async fn ask_for(&self, mesh: &MeshHandle, fact: &SignedFact) -> Result<bool, Failure> {
+        let request = Request { topic: self.network.topic, fact: fact.encode() };
+        let mut receipts = Vec::new();
+        for answer in mesh.ask_relays(PROTOCOL, request.encode()).await {
+            let answer = match answer {
+                Ok(bytes) => Answer::decode(&bytes),
+                Err(error) => {
+                    tracing::debug!(%error, "a relay gives no receipt");
+                    continue;
+                }
+            };
+            match answer {
+                Ok(Answer::Receipt(bytes)) => receipts.extend(self.checked(&bytes, fact)),
+                Ok(Answer::Refused(why)) => tracing::info!(%why, "a witness refuses a receipt"),
+                Ok(other) => tracing::debug!(?other, "no receipt"),
+                Err(error) => tracing::warn!(%error, "a relay's answer can't be read"),
+            }
+        }
+        if receipts.is_empty() {
+            return Ok(false);
+        }
+        self.write_receipts(receipts).await?;
+        Ok(true)
+    }
+
+    /// A receipt counts only from one of the network's witnesses.
+    fn checked(&self, bytes: &[u8], fact: &SignedFact) -> Option<SignedFact> {
+        let topic = &self.network.topic;
+        let witness = fact::verify(bytes, topic).ok().map(|receipt| receipt.author());
+        let witness = witness.filter(|author| self.network.rules.witnesses.contains(author));
+        let Some(witness) = witness else {
+            tracing::warn!("a receipt of nobody who witnesses here");
+            return None;
+        };
+        let checked: Result<Signed<Fact>, _> = check_receipt(bytes, &witness, fact, topic);
+        checked.map_err(|error| tracing::warn!(%error, "a bad receipt")).ok()
+    }
 }

@@ -1,13 +1,15 @@
 //! Writing: one command becomes one signed change, stored before it is shown (INV-6).
 
+use std::collections::BTreeSet;
+
 use cid::Cid;
 
 use crate::node::api::*;
 use crate::node::keeper::{Keeper, key_write, make};
 use crate::node::{Node, REMEMBERED_REQUESTS, RefusedName, RequestId, SETTINGS_KEY, wording};
-use crate::registry::digest::block_cid;
+use crate::registry::digest::{Digest, block_cid};
 use crate::registry::document::{self, Document, Edit, EditError};
-use crate::registry::fact::{ClaimedName, Fact, NameClaim, NameRelease};
+use crate::registry::fact::{ClaimedName, Fact, NameClaim, NameRelease, SignedFact};
 use crate::registry::identity::{Identity, Signed, SigningIdentity};
 use crate::registry::limits::*;
 use crate::registry::name::Username;
@@ -166,6 +168,19 @@ impl Node {
         Ok(draft)
     }
 
+    /// Puts witnesses' receipts beside the facts they are for.
+    pub(super) async fn write_receipts(&self, receipts: Vec<SignedFact>) -> Result<(), Failure> {
+        let _one_at_a_time = self.writing.lock().await;
+        let signer = self.state.borrow().keeper.signer()?;
+        let known: BTreeSet<Digest> = self.facts_of(&signer.identity()).iter().map(SignedFact::hash).collect();
+        let new = receipts.into_iter().filter(|receipt| !known.contains(&receipt.hash()));
+        let edits: Vec<Edit> = new.map(Edit::AddFact).collect();
+        if edits.is_empty() {
+            return Ok(());
+        }
+        self.commit(None, signer, Draft { edits, ..Draft::default() }).await
+    }
+
     /// Signs the draft as one change, stores everything about it in one transaction, and only then shows it.
     async fn commit(&self, id: Option<RequestId>, signer: SigningIdentity, mut draft: Draft) -> Result<(), Failure> {
         let own = signer.identity();
@@ -182,7 +197,7 @@ impl Node {
             batch.push(key_write(&signer, None));
         }
         let mut settings = self.state.borrow().settings.clone();
-        if draft.edits.iter().any(|edit| matches!(edit, Edit::AddFact(_))) {
+        if draft.edits.iter().any(claims_a_name) {
             settings.refused_name = None;
         }
         if draft.refused_name.is_some() {
@@ -236,6 +251,10 @@ impl Node {
             None => self.load_document(own).await.map_err(wording::store_failed),
         }
     }
+}
+
+fn claims_a_name(edit: &Edit) -> bool {
+    matches!(edit, Edit::AddFact(fact) if matches!(fact.statement(), Fact::NameClaim(_)))
 }
 
 pub(super) fn parse(name: &str) -> Result<Username, Failure> {

@@ -1,29 +1,27 @@
-//! One request and one answer on a stream of its own.
+//! One request and one answer on a stream of its own: each side writes, then closes its half.
 
 use std::io;
 use std::time::Duration;
 
 use futures::future::{Either, select};
-use futures::{FutureExt, SinkExt, StreamExt, pin_mut};
+use futures::{AsyncReadExt, AsyncWriteExt, FutureExt, pin_mut};
 use futures_timer::Delay;
 use libp2p::{PeerId, StreamProtocol};
 use libp2p_stream::{Control, OpenStreamError};
 
-use crate::net::mesh::link::framed;
-
 /// An answer that takes longer is not waited for.
 pub const ANSWER_PATIENCE: Duration = Duration::from_secs(15);
 /// The longest answer to any question.
-pub const ANSWER_MAX_BYTES: usize = 16 * 1024;
+pub const ANSWER_MAX_BYTES: u64 = 16 * 1024;
 
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
     #[error("the other side does not answer such questions")]
     Unsupported,
     #[error("the question did not get through")]
-    Broken(#[source] io::Error),
-    #[error("the other side ended without an answer")]
-    NoAnswer,
+    Broken(#[from] io::Error),
+    #[error("an answer longer than any question has")]
+    Oversized,
     #[error("no answer in time")]
     TimedOut,
 }
@@ -35,16 +33,16 @@ pub(super) async fn ask(
     request: Vec<u8>,
 ) -> Result<Vec<u8>, AskError> {
     let asking = async {
-        let stream = control.open_stream(peer, StreamProtocol::new(protocol)).await.map_err(|error| match error {
+        let opened = control.open_stream(peer, StreamProtocol::new(protocol)).await;
+        let mut stream = opened.map_err(|error| match error {
             OpenStreamError::Io(error) => AskError::Broken(error),
             _ => AskError::Unsupported,
         })?;
-        let mut stream = framed(stream, ANSWER_MAX_BYTES);
-        stream.send(request.into()).await.map_err(AskError::Broken)?;
-        match stream.next().await {
-            Some(answer) => answer.map(|bytes| bytes.to_vec()).map_err(AskError::Broken),
-            None => Err(AskError::NoAnswer),
-        }
+        stream.write_all(&request).await?;
+        stream.close().await?;
+        let mut answer = Vec::new();
+        stream.take(ANSWER_MAX_BYTES + 1).read_to_end(&mut answer).await?;
+        if answer.len() as u64 > ANSWER_MAX_BYTES { Err(AskError::Oversized) } else { Ok(answer) }
     }
     .fuse();
     pin_mut!(asking);

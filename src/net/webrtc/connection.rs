@@ -150,7 +150,8 @@ pub(super) fn create_channel(peer: &RtcPeerConnection, label: &str) -> Result<Rt
 }
 
 type OnChannel = Closure<dyn FnMut(RtcDataChannelEvent)>;
-type OnState = Closure<dyn FnMut(Event)>;
+/// Not `FnMut`: closing the connection fires the event in the middle of its own handler.
+type OnState = Closure<dyn Fn(Event)>;
 
 struct Handlers {
     _on_channel: OnChannel,
