@@ -46,7 +46,7 @@ fn options(limits: RelayLimits) -> RelayOptions {
     }
 }
 
-async fn relay_with(limits: RelayLimits) -> (Relay, RelayView, Multiaddr) {
+pub(crate) async fn relay_with(limits: RelayLimits) -> (Relay, RelayView, Multiaddr) {
     let relay = Relay::start(options(limits)).await.unwrap();
     let view = relay.view();
     let address = view.addresses().remove(0);

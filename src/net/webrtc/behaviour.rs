@@ -26,7 +26,7 @@ use libp2p::swarm::{
 use libp2p::{Multiaddr, PeerId};
 
 use super::book::{Book, Dialler};
-use super::handler::{Arrange, Common, Handler};
+use super::handler::{Common, Finished, Handler, Order};
 use super::slots::Slots;
 use super::transport::{DialError, DialRequest, News, Transport};
 use crate::net::address::{is_relayed, is_webrtc, webrtc_of_relayed};
@@ -61,7 +61,7 @@ pub fn new(local: PeerId, config: Config) -> (Transport, Behaviour) {
     (Transport::new(requests, told), behaviour)
 }
 
-type Action = ToSwarm<Infallible, Either<Arrange, Infallible>>;
+type Action = ToSwarm<Infallible, Either<Order, Infallible>>;
 
 pub struct Behaviour {
     local: PeerId,
@@ -104,8 +104,12 @@ impl Behaviour {
     }
 
     fn arrange(&mut self, id: ConnectionId, request: DialRequest) {
-        let (peer_id, handler) = (request.peer, NotifyHandler::One(id));
-        self.act(ToSwarm::NotifyHandler { peer_id, handler, event: Either::Left(Arrange(request.reply)) });
+        self.order(request.peer, id, Order::Arrange(request.reply));
+    }
+
+    fn order(&mut self, peer_id: PeerId, id: ConnectionId, order: Order) {
+        let (handler, event) = (NotifyHandler::One(id), Either::Left(order));
+        self.act(ToSwarm::NotifyHandler { peer_id, handler, event });
     }
 
     fn established(&mut self, peer: PeerId, id: ConnectionId, endpoint: &ConnectedPoint) {
@@ -229,9 +233,10 @@ impl NetworkBehaviour for Behaviour {
         }
     }
 
-    fn on_connection_handler_event(&mut self, _: PeerId, _: ConnectionId, event: THandlerOutEvent<Self>) {
+    fn on_connection_handler_event(&mut self, peer: PeerId, id: ConnectionId, event: THandlerOutEvent<Self>) {
         match event {
-            Either::Left(never) | Either::Right(never) => match never {},
+            Either::Left(Finished) => self.close(peer, id),
+            Either::Right(never) => match never {},
         }
     }
 
@@ -243,8 +248,8 @@ impl NetworkBehaviour for Behaviour {
             if let Poll::Ready(Some(request)) = self.requested.poll_next_unpin(cx) {
                 self.request(request);
             } else if let Poll::Ready(Some(peer)) = self.lingering.poll_next_unpin(cx) {
-                for closed in self.book.superfluous(&peer) {
-                    self.close(peer, closed);
+                for superfluous in self.book.superfluous(&peer) {
+                    self.order(peer, superfluous, Order::Finish);
                 }
             } else {
                 self.waker = Some(cx.waker().clone());

@@ -4,7 +4,6 @@
 //! direct one. It refuses more handshakes of others than `slots` allows.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -29,14 +28,24 @@ use crate::sync::signal::{PROTOCOL, Role};
 
 const SIGNALLING: StreamProtocol = StreamProtocol::new(PROTOCOL);
 
-/// Says to arrange a direct connection.
-pub struct Arrange(pub(super) Reply);
+pub enum Order {
+    Arrange(Reply),
+    /// The connection is superfluous: say when nothing is arranged over it any more.
+    Finish,
+}
 
-impl fmt::Debug for Arrange {
+impl fmt::Debug for Order {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Arrange")
+        formatter.write_str(match self {
+            Self::Arrange(_) => "Arrange",
+            Self::Finish => "Finish",
+        })
     }
 }
+
+/// Nothing is arranged over the connection any more, as was asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Finished;
 
 /// What the handlers of one node have in common.
 #[derive(Clone)]
@@ -52,6 +61,9 @@ pub struct Handler {
     local_addr: Multiaddr,
     send_back_addr: Multiaddr,
     asked: VecDeque<Reply>,
+    /// Streams that are being opened.
+    opening: usize,
+    finishing: bool,
     handshakes: SendWrapper<FuturesUnordered<LocalBoxFuture<'static, ()>>>,
 }
 
@@ -59,7 +71,12 @@ impl Handler {
     /// The addresses are those of the direct connections to come.
     pub(super) fn new(common: Common, peer: PeerId, local_addr: Multiaddr, send_back_addr: Multiaddr) -> Self {
         let handshakes = SendWrapper::new(FuturesUnordered::new());
-        Self { common, peer, local_addr, send_back_addr, asked: VecDeque::new(), handshakes }
+        let (asked, opening, finishing) = (VecDeque::new(), 0, false);
+        Self { common, peer, local_addr, send_back_addr, asked, opening, finishing, handshakes }
+    }
+
+    fn is_busy(&self) -> bool {
+        self.opening > 0 || !self.asked.is_empty() || !self.handshakes.is_empty()
     }
 
     fn offer(&self, stream: Stream, mut reply: Reply) {
@@ -105,8 +122,8 @@ impl Handler {
 }
 
 impl ConnectionHandler for Handler {
-    type FromBehaviour = Arrange;
-    type ToBehaviour = Infallible;
+    type FromBehaviour = Order;
+    type ToBehaviour = Finished;
     type InboundProtocol = ReadyUpgrade<StreamProtocol>;
     type OutboundProtocol = ReadyUpgrade<StreamProtocol>;
     type InboundOpenInfo = ();
@@ -117,7 +134,7 @@ impl ConnectionHandler for Handler {
     }
 
     fn connection_keep_alive(&self) -> bool {
-        !self.asked.is_empty() || !self.handshakes.is_empty()
+        self.is_busy()
     }
 
     fn poll(
@@ -125,15 +142,23 @@ impl ConnectionHandler for Handler {
         cx: &mut Context<'_>,
     ) -> Poll<ConnectionHandlerEvent<Self::OutboundProtocol, Reply, Self::ToBehaviour>> {
         if let Some(reply) = self.asked.pop_front() {
+            self.opening += 1;
             let protocol = SubstreamProtocol::new(ReadyUpgrade::new(SIGNALLING), reply);
             return Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest { protocol });
         }
         while let Poll::Ready(Some(())) = self.handshakes.poll_next_unpin(cx) {}
+        if self.finishing && !self.is_busy() {
+            self.finishing = false;
+            return Poll::Ready(ConnectionHandlerEvent::NotifyBehaviour(Finished));
+        }
         Poll::Pending
     }
 
-    fn on_behaviour_event(&mut self, Arrange(reply): Arrange) {
-        self.asked.push_back(reply);
+    fn on_behaviour_event(&mut self, order: Order) {
+        match order {
+            Order::Arrange(reply) => self.asked.push_back(reply),
+            Order::Finish => self.finishing = true,
+        }
     }
 
     fn on_connection_event(
@@ -143,9 +168,11 @@ impl ConnectionHandler for Handler {
         match event {
             ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound { protocol, .. }) => self.answer(protocol),
             ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound { protocol, info }) => {
+                self.opening -= 1;
                 self.offer(protocol, info);
             }
             ConnectionEvent::DialUpgradeError(DialUpgradeError { info, error }) => {
+                self.opening -= 1;
                 let error = match error {
                     StreamUpgradeError::NegotiationFailed => DialError::Unsupported,
                     StreamUpgradeError::Apply(never) => match never {},

@@ -44,6 +44,10 @@ pub struct Connected {
 }
 
 impl Connected {
+    pub fn is_direct(&self) -> bool {
+        is_webrtc(self.address())
+    }
+
     fn address(&self) -> &Multiaddr {
         match &self.endpoint {
             ConnectedPoint::Dialer { address, .. } => address,
@@ -69,7 +73,7 @@ pub struct Seen {
 
 impl Seen {
     pub fn direct(&self, peer: PeerId) -> Vec<&Connected> {
-        self.connections.iter().filter(|one| one.peer == peer && is_webrtc(one.address())).collect()
+        self.connections.iter().filter(|one| one.peer == peer && one.is_direct()).collect()
     }
 
     pub fn relayed(&self, peer: PeerId) -> Vec<&Connected> {
@@ -194,6 +198,10 @@ impl Peer {
         self.order(move |swarm| swarm.dial(address).expect("the dial begins"));
     }
 
+    pub fn disconnect(&self, peer: PeerId) {
+        self.order(move |swarm| swarm.disconnect_peer_id(peer).expect("it is connected"));
+    }
+
     pub async fn until(&self, what: &str, mut condition: impl FnMut(&Seen) -> bool) {
         let waiting = poll_fn(|cx| {
             let mut seen = self.seen.borrow_mut();
@@ -204,8 +212,9 @@ impl Peer {
             Poll::Pending
         });
         if patient(waiting).await.is_none() {
-            let seen = self.seen.borrow();
-            panic!("never happened: {what}; connections {:?}, failed {:?}", seen.connections, seen.failed_dials);
+            // Taken out: the swarm goes on after a panic, and would find it borrowed.
+            let Seen { connections, failed_dials, .. } = self.seen.take();
+            panic!("never happened: {what}; connections {connections:?}, failed {failed_dials:?}");
         }
     }
 
