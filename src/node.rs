@@ -21,6 +21,7 @@ mod receipts;
 mod replication;
 #[cfg(target_arch = "wasm32")]
 pub mod tabs;
+mod turn;
 mod wording;
 mod write;
 

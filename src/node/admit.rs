@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::node::api::*;
+use crate::node::turn::Turn;
 use crate::node::{Node, wording};
 use crate::registry::digest::{Digest, block_cid, bytes_from_hex};
 use crate::registry::document::{
@@ -183,7 +184,7 @@ impl Node {
 
     /// Takes in changes of any owners, in slices. Each is verified first; a bad one harms no other.
     pub async fn admit(&self, changes: Vec<SignedChange>) -> Result<AdmissionReport, Failure> {
-        let (mut report, owners) = self.verify_all(changes);
+        let (mut report, owners) = self.verify_all(changes).await;
         for slice in owners.chunks(ADMIT_SLICE) {
             {
                 // The own document may be among them, and a command may be writing it.
@@ -197,7 +198,7 @@ impl Node {
 
     /// As [`Node::admit`], for a command that has the writing lock already and brings the person's own changes (INV-6).
     pub(super) async fn admit_while_writing(&self, changes: Vec<SignedChange>) -> Result<AdmissionReport, Failure> {
-        let (mut report, owners) = self.verify_all(changes);
+        let (mut report, owners) = self.verify_all(changes).await;
         for slice in owners.chunks(ADMIT_SLICE) {
             self.admit_slice(slice, Durability::Strict, &mut report).await?;
         }
@@ -205,10 +206,12 @@ impl Node {
     }
 
     /// Signatures and forms, before anything is touched; the good ones by owner.
-    fn verify_all(&self, changes: Vec<SignedChange>) -> (AdmissionReport, Vec<(Identity, Vec<Numbered>)>) {
+    async fn verify_all(&self, changes: Vec<SignedChange>) -> (AdmissionReport, Vec<(Identity, Vec<Numbered>)>) {
         let mut report = AdmissionReport::default();
         let mut by_owner: BTreeMap<Identity, Vec<Numbered>> = BTreeMap::new();
+        let mut turn = Turn::begin(&*self.environment);
         for (number, change) in changes.into_iter().enumerate() {
+            turn.rest_if_over().await;
             let owner = change.owner;
             report.verdicts.push(Verdict::Known);
             match change.verify(&self.network.topic) {
@@ -227,7 +230,9 @@ impl Node {
     ) -> Result<(), Failure> {
         let mut batch = Vec::new();
         let mut records = Vec::new();
+        let mut turn = Turn::begin(&*self.environment);
         for (owner, changes) in slice {
+            turn.rest_if_over().await;
             self.admit_to(owner, changes, report, &mut batch, &mut records).await?;
         }
         self.records.commit(batch, durability).await.map_err(wording::store_failed)?;

@@ -2,11 +2,11 @@
 
 pub mod log;
 pub mod parameters;
+mod pause;
 pub mod tabs;
 pub mod worker;
 
 use futures::future::LocalBoxFuture;
-use gloo::timers::future::TimeoutFuture;
 use js_sys::{Promise, Reflect};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
@@ -38,7 +38,7 @@ impl Environment for Browser {
     }
 
     fn pause(&self) -> LocalBoxFuture<'static, ()> {
-        Box::pin(TimeoutFuture::new(0))
+        Box::pin(pause::pause())
     }
 }
 
