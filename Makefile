@@ -59,8 +59,12 @@ test-browser: setup-test
 	@$(ENV) WASM_BINDGEN_TEST_WEBDRIVER_JSON=tests/browser/webdriver.json WASM_BINDGEN_TEST_TIMEOUT=300 \
 		scripts/with-relay.sh cargo test --locked --profile e2e --target $$WASM_TARGET --test browser $(ARGS)
 
+# The people whom stories and the benchmark page meet.
+CROWD = PEOPLE_FILE="$$GEN_REGISTRY_CACHE/people.jsonl" cargo test --quiet --locked --test it crowd:: > /dev/null
+
 e2e-build: setup-test
 	$(STEP) 'Building the app for the end-to-end tests'
+	@$(ENV) $(CROWD)
 	@$(ENV) cargo build --quiet --locked --bin gen-registry
 	@$(ENV) GEN_REGISTRY_PACK=1 trunk build --cargo-profile e2e --dist "$$GEN_REGISTRY_E2E_DIST"
 
@@ -87,8 +91,8 @@ bench: setup
 bench-page: setup-test build
 	$(STEP) 'Benchmark page'
 	@$(ENV) cargo build --quiet --locked --bin gen-registry
-	@$(ENV) PEOPLE_FILE="$$GEN_REGISTRY_CACHE/people.jsonl" cargo bench --quiet --locked --bench registry
-	@$(ENV) GEN_REGISTRY_E2E_DIST=dist PEOPLE_FILE="$$GEN_REGISTRY_CACHE/people.jsonl" node tests/bench/page.mjs
+	@$(ENV) $(CROWD)
+	@$(ENV) GEN_REGISTRY_E2E_DIST=dist node tests/bench/page.mjs
 
 clean:
 	@$(ENV) rm -rf dist "$$GEN_REGISTRY_E2E_DIST" "$$GEN_REGISTRY_E2E_DIST-dev" "$$CARGO_TARGET_DIR"

@@ -1,79 +1,23 @@
 //! Native benchmarks: `make bench`. Each group has a named peer beside ours, so that the ratio can be read off one run.
-//!
-//! With `PEOPLE_FILE=path` nothing is measured: the records of 10,000 people are written there for the benchmark page
-//! (`tests/bench/page.mjs`), one JSON line `[table, key, base-16 bytes]` each.
+
+#[path = "../shared/crowd.rs"]
+#[allow(dead_code, reason = "stories use the rest")]
+mod crowd;
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::hint::black_box;
-use std::rc::Rc;
 
 use criterion::{BatchSize, Criterion};
 use futures::executor::block_on;
-use gen_registry::node::{Network, Node};
-use gen_registry::platform::scripted::Scripted;
 use gen_registry::registry::digest::Digest;
-use gen_registry::registry::document::{Document, Edit, SignedChange};
-use gen_registry::registry::fact::{ClaimedName, Fact, NameClaim, SignedFact};
-use gen_registry::registry::identity::{Signed, SigningIdentity, Topic};
-use gen_registry::registry::name::Username;
+use gen_registry::registry::document::Document;
+use gen_registry::registry::fact::SignedFact;
 use gen_registry::registry::ownership::{Evidence, Rules};
-use gen_registry::registry::time::Timestamp;
-use gen_registry::store::memory::MemoryStore;
 use gen_registry::store::{Store, Table};
 
+use crowd::{NOW, change, claim, crowded_store, name, person, start, topic};
+
 const PEOPLE: u64 = 10_000;
-const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
-
-fn topic() -> Topic {
-    Network::default().topic
-}
-
-/// Names as people choose them: a word, a separator, a word, spread over the alphabet.
-fn name(nth: u64) -> Username {
-    const FIRST: [&str; 20] = [
-        "ada", "bea", "cleo", "dora", "emil", "fritz", "gus", "hana", "ida", "jonas", "kara", "lena", "nora", "otto",
-        "pia", "quinn", "rosa", "tess", "ursa", "zoe",
-    ];
-    let digits: String = nth.to_string().bytes().map(|digit| char::from(b'a' + digit - b'0')).collect();
-    format!("{}_{digits}", FIRST[nth as usize % FIRST.len()]).parse().expect("a valid name")
-}
-
-fn person(nth: u64) -> SigningIdentity {
-    SigningIdentity::from_entropy(Digest::of(&nth.to_be_bytes()).as_bytes())
-}
-
-fn claim(nth: u64) -> SignedFact {
-    let name = ClaimedName::Username(name(nth));
-    Signed::sign(&person(nth), &topic(), Fact::NameClaim(NameClaim { name, claimed_at: Timestamp::from_millis(nth) }))
-}
-
-/// What a person's first minutes write: a claim with a profile, in one change.
-fn change(nth: u64) -> SignedChange {
-    let author = person(nth);
-    let edits = [
-        Edit::JoinedAt(NOW),
-        Edit::DisplayName(Some(format!("Person number {nth}"))),
-        Edit::Bio(Some("Writes small modules and talks about them.".into())),
-        Edit::AddFact(claim(nth)),
-    ];
-    let mut document = Document::new(author.identity());
-    document.edit(&author, &topic(), &[nth as u8; 16], NOW, &edits).expect("a small edit").signed().clone()
-}
-
-/// A store that has met everybody.
-fn crowded_store() -> Rc<MemoryStore> {
-    let store = Rc::new(MemoryStore::new());
-    let node = start(store.clone());
-    let report = block_on(node.admit((0..PEOPLE).map(change).collect())).expect("the memory store takes all");
-    assert_eq!(report.admitted as u64, PEOPLE);
-    store
-}
-
-fn start(store: Rc<MemoryStore>) -> Node {
-    let environment = Rc::new(Scripted::new(1, NOW));
-    block_on(Node::start(store, environment, Network::default())).expect("the memory store opens")
-}
 
 fn ownership(criterion: &mut Criterion) {
     let facts: Vec<SignedFact> = (0..PEOPLE).map(claim).collect();
@@ -140,7 +84,7 @@ fn admission(criterion: &mut Criterion) {
 }
 
 fn load(criterion: &mut Criterion) {
-    let store = crowded_store();
+    let store = crowded_store(PEOPLE);
     let mut group = criterion.benchmark_group("start with 10,000 documents");
     group.sample_size(10);
     group.bench_function("ours: open the profile", |bencher| bencher.iter(|| start(store.clone())));
@@ -153,26 +97,7 @@ fn load(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn write_people(path: &std::ffi::OsStr) {
-    let store = crowded_store();
-    let mut lines = String::new();
-    for table in [Table::People, Table::Changes, Table::Settings] {
-        for (key, bytes) in block_on(store.scan(table, "", None, usize::MAX)).expect("a scan") {
-            let mut hex = String::with_capacity(bytes.len() * 2);
-            for byte in bytes {
-                write!(hex, "{byte:02x}").expect("a String takes all");
-            }
-            writeln!(lines, "[\"{}\",\"{key}\",\"{hex}\"]", table.name()).expect("a String takes all");
-        }
-    }
-    std::fs::write(path, lines).expect("the file can be written");
-}
-
 fn main() {
-    if let Some(path) = std::env::var_os("PEOPLE_FILE") {
-        write_people(&path);
-        return;
-    }
     let mut criterion = Criterion::default().configure_from_args();
     ownership(&mut criterion);
     lookup(&mut criterion);

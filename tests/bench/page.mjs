@@ -1,9 +1,9 @@
 // The benchmark page: a cold start of the real app in Chromium with nobody and with 10,000 people in the store.
 // `make bench-page`. Every figure stands beside a peer from the same run: the raw IndexedDB read of the same records.
-import { readFileSync } from "node:fs";
-import { Browser, Server, ready } from "../e2e/harness.mjs";
+import { Browser, Server, crowd, ready } from "../e2e/harness.mjs";
 
 const RUNS = 5;
+const PEOPLE = 10_000;
 const cleanUp = [];
 const story = { after: (act) => cleanUp.push(act) };
 const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
@@ -55,29 +55,6 @@ async function coldStart(browser, address) {
   return { ...figures, shown };
 }
 
-async function fill(page, lines) {
-  for (let at = 0; at < lines.length; at += 2000) {
-    await page.evaluate(async (lines) => {
-      const done = (request) => new Promise((resolve, reject) => {
-        request.onsuccess = () => resolve(request.result);
-        request.onerror = () => reject(request.error);
-      });
-      const database = await done(indexedDB.open("gen-registry"));
-      const entries = lines.map((line) => JSON.parse(line));
-      const transaction = database.transaction([...new Set(entries.map(([table]) => table))], "readwrite");
-      for (const [table, key, hex] of entries) {
-        const bytes = Uint8Array.from({ length: hex.length / 2 }, (_, n) => parseInt(hex.substr(2 * n, 2), 16));
-        transaction.objectStore(table).put(bytes, key);
-      }
-      await new Promise((resolve, reject) => {
-        transaction.oncomplete = resolve;
-        transaction.onabort = () => reject(transaction.error);
-      });
-      database.close();
-    }, lines.slice(at, at + 2000));
-  }
-}
-
 async function measure(browser, address) {
   const runs = [];
   for (let run = 0; run < RUNS; run++) runs.push(await coldStart(browser, address));
@@ -85,14 +62,13 @@ async function measure(browser, address) {
   return Object.fromEntries(Object.keys(runs[0]).map((key) => [key, of(key)]));
 }
 
-const lines = readFileSync(process.env.PEOPLE_FILE, "utf8").trim().split("\n");
 const server = await Server.start(story);
 try {
   const browser = await Browser.start(story);
   const address = `${server.origin}/people`;
   const empty = await measure(browser, address);
   const page = await browser.open(server.origin);
-  await fill(page, lines);
+  await crowd(page, PEOPLE);
   await page.close();
   const crowded = await measure(browser, address);
   const row = (figures) => ({

@@ -2,7 +2,7 @@
 // checked to have happened.
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
-import { cp, mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
 import net from "node:net";
 import os from "node:os";
 import path from "node:path";
@@ -306,6 +306,36 @@ export async function sees(page, name) {
 }
 
 // ---- the store, seen from outside ----
+
+/** Puts the first `people` of the built crowd into the profile's store, beside the app. Reload the page afterwards. */
+export async function crowd(page, people) {
+  const all = (await readFile(path.join(required("GEN_REGISTRY_CACHE"), "people.jsonl"), "utf8")).trim().split("\n");
+  const chosen = new Set(all.filter((line) => line.startsWith('["people"')).slice(0, people).map((line) => JSON.parse(line)[1]));
+  const lines = all.filter((line) => {
+    const [table, key] = line.slice(2, 100).split('"').filter((part) => part !== ",");
+    return table !== "settings" && chosen.has(key.split("/")[0].slice(0, 64));
+  });
+  for (let at = 0; at < lines.length; at += 2000) {
+    await page.evaluate(async (lines) => {
+      const done = (request) => new Promise((resolve, reject) => {
+        request.onsuccess = () => resolve(request.result);
+        request.onerror = () => reject(request.error);
+      });
+      const database = await done(indexedDB.open("gen-registry"));
+      const entries = lines.map((line) => JSON.parse(line));
+      const transaction = database.transaction([...new Set(entries.map(([table]) => table))], "readwrite");
+      for (const [table, key, hex] of entries) {
+        const bytes = Uint8Array.from({ length: hex.length / 2 }, (_, n) => parseInt(hex.substr(2 * n, 2), 16));
+        transaction.objectStore(table).put(bytes, key);
+      }
+      await new Promise((resolve, reject) => {
+        transaction.oncomplete = resolve;
+        transaction.onabort = () => reject(transaction.error);
+      });
+      database.close();
+    }, lines.slice(at, at + 2000));
+  }
+}
 
 /** Every key of one object store. */
 export function storedKeys(page, table) {

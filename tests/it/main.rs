@@ -4,6 +4,7 @@
 mod admission;
 mod claims;
 mod convergence;
+mod crowd;
 mod direct;
 mod layers;
 mod mesh;

@@ -1,0 +1,39 @@
+//! The crowd that stories and the benchmark page start from is a registry like any other.
+
+#[path = "../shared/crowd.rs"]
+#[allow(dead_code, reason = "benchmarks use the rest")]
+mod shared;
+
+use std::rc::Rc;
+
+use futures::executor::block_on;
+use gen_registry::store::memory::MemoryStore;
+use gen_registry::store::{Durability, Store, Table, Write};
+
+const FEW: u64 = 50;
+const MANY: u64 = 10_000;
+
+/// With `PEOPLE_FILE=path` the records of 10,000 people are written there.
+#[test]
+fn a_crowd_is_read_back_from_its_lines() {
+    let file = std::env::var_os("PEOPLE_FILE");
+    let people = if file.is_some() { MANY } else { FEW };
+    let lines = shared::lines(people);
+    let store = Rc::new(MemoryStore::new());
+    let mut batch = Vec::new();
+    for line in lines.lines() {
+        let (table, key, hex): (String, String, String) = serde_json::from_str(line).unwrap();
+        let table = *Table::ALL.iter().find(|known| known.name() == table).unwrap();
+        let bytes = (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect();
+        batch.push(Write::Put { table, key, bytes });
+    }
+    block_on(store.commit(batch, Durability::Relaxed)).unwrap();
+    let node = shared::start(store);
+    assert_eq!(block_on(node.document_summaries()).unwrap().len() as u64, people);
+    for nth in [0, people / 2, people - 1] {
+        assert!(node.name_state(&shared::name(nth)).unwrap().holder().is_some());
+    }
+    if let Some(file) = file {
+        std::fs::write(file, lines).unwrap();
+    }
+}
