@@ -5,6 +5,7 @@
 # target/relay/network.json: what its own /network.json says.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/env.sh
 
 PATIENCE_SECONDS=20
 TOLD=target/relay
@@ -16,6 +17,7 @@ relay=
 clean_up() {
     [ -z "$relay" ] || kill "$relay" 2>/dev/null || true
     rm -rf "$work" "$TOLD"
+    rmdir --ignore-fail-on-non-empty target
 }
 trap clean_up EXIT
 

@@ -1,6 +1,6 @@
 //! Whole nodes in one page, over real WebSockets, a real relay in its own process and real WebRTC.
 
-mod peer;
+pub mod peer;
 mod stranger;
 
 use futures::future::{join, join_all};
