@@ -112,3 +112,7 @@ fi
 
 # The page the end-to-end tests run against; one per clone.
 export GEN_REGISTRY_E2E_DIST="${GEN_REGISTRY_E2E_DIST:-$GEN_REGISTRY_CACHE/e2e-dist-$(pwd | cksum | cut -d ' ' -f 1)}"
+
+# The packages of the peer of another make that the browser's tests meet; one folder for each set of them.
+GEN_REGISTRY_JS_PEER="$GEN_REGISTRY_CACHE/js-peer-$(cksum <tests/browser/js-peer/package-lock.json | cut -d ' ' -f 1)"
+export GEN_REGISTRY_JS_PEER

@@ -183,6 +183,17 @@ set_up_node() {
     touch "$stamp"
 }
 
+# js-libp2p, which the browser's tests meet. Bundled for a page, so no package builds anything.
+set_up_js_peer() {
+    [ ! -e "$GEN_REGISTRY_JS_PEER/complete" ] || return 0
+    say "The packages of a js-libp2p peer, for the tests"
+    rm -rf "$GEN_REGISTRY_JS_PEER"
+    mkdir -p "$GEN_REGISTRY_JS_PEER"
+    cp tests/browser/js-peer/{package.json,package-lock.json,.npmrc} "$GEN_REGISTRY_JS_PEER/"
+    (cd "$GEN_REGISTRY_JS_PEER" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) >&2
+    touch "$GEN_REGISTRY_JS_PEER/complete"
+}
+
 # ---- all of it ------------------------------------------------------------------------------------------------------
 
 mkdir -p "$stamps"
@@ -192,7 +203,7 @@ cargo_tool wasm-bindgen-cli "$WASM_BINDGEN_VERSION" wasm-bindgen "2 minutes on t
 set_up_crates
 case "$wanted" in
     build) ;;
-    test) set_up_browser; set_up_node ;;
+    test) set_up_browser; set_up_node; set_up_js_peer ;;
     *) give_up "unknown argument '$wanted'" "Use: scripts/setup.sh [build|test]" ;;
 esac
 note "set up: $(rustc -V), trunk $TRUNK_VERSION, wasm-bindgen $WASM_BINDGEN_VERSION; cache in $GEN_REGISTRY_CACHE"

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# Runs a command beside a real relay: scripts/with-relay.sh COMMAND...
+# Runs a command, the browser's tests, beside a real relay: scripts/with-relay.sh COMMAND...
 #
-# The relay takes free ports. The tests of the browser are served from this folder, so they read where it is from
-# target/relay/network.json: what its own /network.json says.
+# The relay takes free ports. The tests are served from this folder, so they read where it is from
+# target/beside/network.json: what its own /network.json says. A js-libp2p peer for them lies there, too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/env.sh
 
 PATIENCE_SECONDS=20
-TOLD=target/relay
+TOLD=target/beside
 
 work="$(mktemp -d)"
 mkdir -p "$TOLD"
@@ -16,6 +17,7 @@ relay=
 clean_up() {
     [ -z "$relay" ] || kill "$relay" 2>/dev/null || true
     rm -rf "$work" "$TOLD"
+    rmdir --ignore-fail-on-non-empty target
 }
 trap clean_up EXIT
 
@@ -34,6 +36,10 @@ exec 4<"$work/says"
 read -r -t "$PATIENCE_SECONDS" line <&4 || fail 'it said nothing'
 address="${line#http://}"
 address="${address%/}"
+
+NODE_PATH="$GEN_REGISTRY_JS_PEER/node_modules" "$GEN_REGISTRY_JS_PEER/node_modules/.bin/esbuild" \
+    tests/browser/js-peer/peer.mjs --bundle --format=esm --log-level=warning --outfile="$TOLD/js-peer.js"
+
 exec 3<>"/dev/tcp/${address%:*}/${address##*:}"
 printf 'GET /network.json HTTP/1.0\r\nHost: %s\r\n\r\n' "$address" >&3
 sed '1,/^\r$/d' <&3 >"$TOLD/network.json"

@@ -5,6 +5,7 @@ mod mesh;
 #[path = "../shared/verdicts.rs"]
 mod verdicts;
 mod webrtc;
+mod websocket;
 
 use std::cell::Cell;
 use std::rc::Rc;

@@ -1,6 +1,7 @@
 //! Whole nodes in one page, over real WebSockets, a real relay in its own process and real WebRTC.
 
-mod peer;
+mod js;
+pub mod peer;
 mod stranger;
 
 use futures::future::{join, join_all};
@@ -41,12 +42,12 @@ async fn who_is_dialled_is_connected_directly_and_the_relayed_connection_goes() 
     let relay = relay().await;
     let (alice, bob) = two(&relay).await;
     connected(&relay, &alice, &bob).await;
-    alice.exchange(&bob, b"hello bob").await;
-    bob.exchange(&alice, b"hello alice").await;
-    alice.until_only_directly_connected(&bob).await;
-    bob.until_only_directly_connected(&alice).await;
+    alice.exchange(bob.id, b"hello bob").await;
+    bob.exchange(alice.id, b"hello alice").await;
+    alice.until_only_directly_connected(bob.id).await;
+    bob.until_only_directly_connected(alice.id).await;
     assert_eq!(alice.seen.borrow().ever.iter().filter(|one| one.peer == bob.id).count(), 2, "one of each kind");
-    alice.exchange(&bob, &vec![7; 1024 * 1024]).await;
+    alice.exchange(bob.id, &vec![7; 1024 * 1024]).await;
     let direct = alice.seen.borrow().direct(bob.id)[0].id;
     alice.until("a ping over it", |seen| seen.pinged.contains(&direct)).await;
     assert_eq!(alice.seen.borrow().failed_dials, Vec::<String>::new());
@@ -57,8 +58,8 @@ async fn a_relayed_connection_becomes_direct_by_itself() {
     let relay = relay().await;
     let (alice, bob) = two(&relay).await;
     alice.dial(relay.clone().with(Protocol::P2pCircuit).with(Protocol::P2p(bob.id)));
-    alice.until_only_directly_connected(&bob).await;
-    bob.until_only_directly_connected(&alice).await;
+    alice.until_only_directly_connected(bob.id).await;
+    bob.until_only_directly_connected(alice.id).await;
     let seen = alice.seen.borrow();
     assert_eq!(seen.ever.iter().filter(|one| one.peer == bob.id).count(), 2, "the relayed one was used");
 }
@@ -76,8 +77,8 @@ async fn both_dial_at_once(relay: &Multiaddr) -> bool {
         })
         .await;
     }
-    alice.until_only_directly_connected(&bob).await;
-    bob.until_only_directly_connected(&alice).await;
+    alice.until_only_directly_connected(bob.id).await;
+    bob.until_only_directly_connected(alice.id).await;
     let kept_own = |peer: &Peer, other: &Peer| peer.seen.borrow().direct(other.id)[0].endpoint.is_dialer();
     let alices = kept_own(&alice, &bob);
     assert_ne!(alices, kept_own(&bob, &alice), "both keep the same one");
@@ -85,7 +86,7 @@ async fn both_dial_at_once(relay: &Multiaddr) -> bool {
     if !failed {
         assert_eq!(alices, alice.id < bob.id, "the one that the smaller name dialled stays");
     }
-    join(alice.exchange(&bob, b"hello"), bob.exchange(&alice, b"hello")).await;
+    join(alice.exchange(bob.id, b"hello"), bob.exchange(alice.id, b"hello")).await;
     !failed
 }
 
@@ -104,9 +105,9 @@ async fn three_are_connected_each_to_each() {
     let pairs = [(&alice, &bob), (&bob, &carol), (&carol, &alice)];
     join_all(pairs.map(|(from, to)| connected(&relay, from, to))).await;
     for (from, to) in pairs {
-        from.until_only_directly_connected(to).await;
-        to.until_only_directly_connected(from).await;
-        join(from.exchange(to, b"there"), to.exchange(from, b"and back")).await;
+        from.until_only_directly_connected(to.id).await;
+        to.until_only_directly_connected(from.id).await;
+        join(from.exchange(to.id, b"there"), to.exchange(from.id, b"and back")).await;
     }
 }
 
@@ -115,11 +116,11 @@ async fn without_the_relay_the_direct_connection_goes_on() {
     let relay = relay().await;
     let (alice, bob) = two(&relay).await;
     connected(&relay, &alice, &bob).await;
-    let mut before = alice.open(&bob).await.expect("a stream opens");
+    let mut before = alice.open(bob.id).await.expect("a stream opens");
     before.write_all(b"before").await.expect("it is written");
     before.read_exact(&mut [0; 6]).await.expect("it comes back");
-    alice.until_only_directly_connected(&bob).await;
-    bob.until_only_directly_connected(&alice).await;
+    alice.until_only_directly_connected(bob.id).await;
+    bob.until_only_directly_connected(alice.id).await;
     for peer in [&alice, &bob] {
         peer.disconnect(relay_of(&relay));
         peer.until("the relay is gone", |seen| seen.connections.iter().all(|one| one.peer != relay_of(&relay))).await;
@@ -129,7 +130,7 @@ async fn without_the_relay_the_direct_connection_goes_on() {
     }
     before.write_all(b"after").await.expect("it is written");
     before.read_exact(&mut [0; 5]).await.expect("it comes back");
-    bob.exchange(&alice, b"a new stream").await;
+    bob.exchange(alice.id, b"a new stream").await;
 }
 
 #[wasm_bindgen_test]
@@ -137,7 +138,7 @@ async fn who_leaves_is_missed_and_dialling_nobody_fails() {
     let relay = relay().await;
     let (alice, bob) = two(&relay).await;
     connected(&relay, &alice, &bob).await;
-    alice.until_only_directly_connected(&bob).await;
+    alice.until_only_directly_connected(bob.id).await;
     let bobs = bob.id;
     drop(bob);
     alice.until("it is seen that bob left", |seen| seen.direct(bobs).is_empty()).await;

@@ -218,19 +218,19 @@ impl Peer {
         }
     }
 
-    pub async fn until_only_directly_connected(&self, to: &Peer) {
+    pub async fn until_only_directly_connected(&self, to: PeerId) {
         self.until("only one direct connection is left", |seen| {
-            seen.direct(to.id).len() == 1 && seen.relayed(to.id).is_empty()
+            seen.direct(to).len() == 1 && seen.relayed(to).is_empty()
         })
         .await;
     }
 
-    pub async fn open(&self, to: &Peer) -> Result<Stream, OpenStreamError> {
-        self.control.clone().open_stream(to.id, ECHO).await
+    pub async fn open(&self, to: PeerId) -> Result<Stream, OpenStreamError> {
+        self.control.clone().open_stream(to, ECHO).await
     }
 
     /// Says it to the other and hears it back.
-    pub async fn exchange(&self, to: &Peer, said: &[u8]) {
+    pub async fn exchange(&self, to: PeerId, said: &[u8]) {
         let stream = self.open(to).await.expect("a stream opens");
         assert_eq!(exchange_on(stream, said).await, said);
     }
@@ -263,7 +263,7 @@ pub async fn patient<T>(waiting: impl Future<Output = T>) -> Option<T> {
 pub async fn relay() -> Multiaddr {
     const ADVICE: &str = "no relay runs beside these tests; start them with: make test-browser";
     let window = web_sys::window().expect("a page");
-    let response = JsFuture::from(window.fetch_with_str("/target/relay/network.json")).await.expect(ADVICE);
+    let response = JsFuture::from(window.fetch_with_str("/target/beside/network.json")).await.expect(ADVICE);
     let response: web_sys::Response = response.unchecked_into();
     assert!(response.ok(), "{ADVICE}");
     let text = JsFuture::from(response.text().expect("a text")).await.expect("a text").as_string().expect("a text");
