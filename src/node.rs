@@ -16,6 +16,7 @@ mod keeper;
 pub mod link;
 mod people;
 mod replication;
+mod resident;
 #[cfg(target_arch = "wasm32")]
 pub mod tabs;
 mod wording;
@@ -30,6 +31,7 @@ use serde::{Deserialize, Serialize};
 use crate::node::api::*;
 use crate::node::client::Listener;
 use crate::node::keeper::Keeper;
+use crate::node::resident::Resident;
 use crate::platform::Environment;
 use crate::registry::document::Document;
 use crate::registry::identity::{Identity, Topic};
@@ -89,6 +91,8 @@ pub struct Node {
     environment: Rc<dyn Environment>,
     records: Records,
     state: RefCell<State>,
+    /// Other people's documents that were changed lately.
+    resident: RefCell<Resident>,
     /// Held while something is written: one write at a time.
     writing: async_lock::Mutex<()>,
     listeners: RefCell<Vec<(u64, Listener)>>,
@@ -150,6 +154,7 @@ impl Node {
             environment,
             records,
             state: RefCell::new(state),
+            resident: RefCell::default(),
             writing: async_lock::Mutex::new(()),
             listeners: RefCell::default(),
             announcer: RefCell::default(),
@@ -255,6 +260,8 @@ impl Node {
         if let Err(error) = self.records.quarantine(damaged, now).await {
             tracing::error!(%error, "a damaged record could not be set aside");
         }
+        // The store has less now than before: a peer must be able to bring it again.
+        self.resident.borrow_mut().forget_all();
         let (table, key) = (damaged.table.name().to_owned(), damaged.key.clone());
         let record = QuarantinedRecord {
             table: table.clone(),
