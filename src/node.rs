@@ -5,7 +5,7 @@
 //!
 //! - what can be asked: [`api`]; a handle for the page: [`client`]
 //! - writing: `write`; the key and its lock: `keeper`; questions: `people`; backups: `backup`
-//! - what peers get and bring: `replication`
+//! - what peers get and bring: `replication`; beside it, on a server: [`witness`]
 
 mod admit;
 pub mod api;
@@ -19,6 +19,7 @@ mod replication;
 mod resident;
 #[cfg(target_arch = "wasm32")]
 pub mod tabs;
+pub mod witness;
 mod wording;
 mod write;
 

@@ -15,3 +15,4 @@ mod serve;
 mod stores;
 mod swarm;
 mod verdicts;
+mod witness;
