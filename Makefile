@@ -77,10 +77,11 @@ test-e2e: e2e-build
 screenshots: e2e-build
 	@$(ENV) node scripts/screenshots.mjs $(FOLDER)
 
-# FIRST=n begins with seed n; one seed again: make simulate SEEDS=1 FIRST=n NODES=200
+# FIRST=n begins with seed n; JOBS=n runs as many at once (default: one for each processor); one seed again:
+# make simulate SEEDS=1 FIRST=n NODES=200
 simulate: setup
 	$(STEP) 'Simulated swarms'
-	@$(ENV) SIMULATED_SEEDS=$(or $(SEEDS),20) SIMULATED_NODES=$(or $(NODES),200) FIRST_SEED=$(or $(FIRST),1) \
+	@$(ENV) SIMULATED_SEEDS=$(or $(SEEDS),20) SIMULATED_NODES=$(or $(NODES),200) FIRST_SEED=$(or $(FIRST),1) $(if $(JOBS),JOBS=$(JOBS)) \
 		cargo test --locked --profile bench --test it convergence_as_long_as_asked -- --nocapture
 
 bench: setup

@@ -6,6 +6,7 @@
 //! - what can be asked: [`api`]; a handle for the page: [`client`]
 //! - writing: `write`; the key and its lock: `keeper`; questions: `people`; backups: `backup`
 //! - what peers get and bring: `replication`; the sessions with them: [`peering`]; which network it is: [`network`]
+//! - asking for receipts: `receipts`; giving them, on a server: [`witness`]
 
 mod admit;
 pub mod api;
@@ -19,9 +20,11 @@ pub mod peering;
 mod people;
 mod receipts;
 mod replication;
+mod resident;
 #[cfg(target_arch = "wasm32")]
 pub mod tabs;
 mod turn;
+pub mod witness;
 mod wording;
 mod write;
 
@@ -34,6 +37,7 @@ use serde::{Deserialize, Serialize};
 use crate::node::api::*;
 use crate::node::client::Listener;
 use crate::node::keeper::Keeper;
+use crate::node::resident::Resident;
 use crate::platform::Environment;
 use crate::registry::document::Document;
 use crate::registry::identity::Identity;
@@ -78,6 +82,8 @@ pub struct Node {
     environment: Rc<dyn Environment>,
     records: Records,
     state: RefCell<State>,
+    /// Other people's documents that were changed lately.
+    resident: RefCell<Resident>,
     /// Held while something is written: one write at a time.
     writing: async_lock::Mutex<()>,
     listeners: RefCell<Vec<(u64, Listener)>>,
@@ -142,6 +148,7 @@ impl Node {
             environment,
             records,
             state: RefCell::new(state),
+            resident: RefCell::default(),
             writing: async_lock::Mutex::new(()),
             listeners: RefCell::default(),
             announcer: RefCell::default(),
@@ -251,6 +258,8 @@ impl Node {
         if let Err(error) = self.records.quarantine(damaged, now).await {
             tracing::error!(%error, "a damaged record could not be set aside");
         }
+        // The store has less now than before: a peer must be able to bring it again.
+        self.resident.borrow_mut().forget_all();
         let (table, key) = (damaged.table.name().to_owned(), damaged.key.clone());
         let record = QuarantinedRecord {
             table: table.clone(),

@@ -9,6 +9,8 @@ pub mod indexed_db;
 pub mod memory;
 pub mod migration;
 pub mod records;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod sqlite;
 
 use futures::future::LocalBoxFuture;
 

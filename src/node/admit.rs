@@ -7,8 +7,9 @@ use crate::node::turn::Turn;
 use crate::node::{Node, wording};
 use crate::registry::digest::{Digest, block_cid, bytes_from_hex};
 use crate::registry::document::{
-    Admitted, ChangeError, Document, Place, Rejection, SignedChange, Snapshot, VerifiedChange,
+    Admitted, ChangeError, Document, Place, Rejection, SignedChange, Snapshot, StoredChange, VerifiedChange,
 };
+use crate::registry::fact::SignedFact;
 use crate::registry::identity::Identity;
 use crate::registry::index::{Index, PersonRecord};
 use crate::registry::limits::BLOCK_MAX_BYTES;
@@ -66,12 +67,13 @@ impl Node {
             Found::Damaged(damaged) => self.set_aside(&damaged).await,
         }
         let (changes, damaged) =
-            self.records.all::<SignedChange>(Table::Changes, &format!("{}/", owner.to_hex())).await?;
+            self.records.all::<StoredChange>(Table::Changes, &format!("{}/", owner.to_hex())).await?;
         for found in &damaged {
             self.set_aside(found).await;
         }
         for (key, change) in changes {
             let admitted = change
+                .of(*owner)
                 .recall()
                 .map_err(|error| error.to_string())
                 .and_then(|change| document.admit(change).map_err(|error| error.to_string()));
@@ -117,9 +119,10 @@ impl Node {
 
     fn person_record(&self, document: &Document, now: Timestamp) -> PersonRecord {
         let owner = document.owner();
-        let view = document.view(&self.network.topic);
         let state = self.state.borrow();
         let mut record = state.index.person(&owner).cloned().unwrap_or_else(|| PersonRecord::new(owner));
+        let known = record.facts.iter().map(SignedFact::hash).collect();
+        let view = document.view_beyond(&self.network.topic, &known);
         record.profile = view.profile;
         record.add_facts(view.facts);
         record.heads = document.heads();
@@ -228,14 +231,16 @@ impl Node {
         durability: Durability,
         report: &mut AdmissionReport,
     ) -> Result<(), Failure> {
-        let mut batch = Vec::new();
-        let mut records = Vec::new();
+        let (mut batch, mut records, mut documents) = (Vec::new(), Vec::new(), Vec::new());
+        let generation = self.resident.borrow().generation();
         let mut turn = Turn::begin(&*self.environment);
         for (owner, changes) in slice {
             turn.rest_if_over().await;
-            self.admit_to(owner, changes, report, &mut batch, &mut records).await?;
+            documents.extend(self.admit_to(owner, changes, report, &mut batch, &mut records).await?);
         }
         self.records.commit(batch, durability).await.map_err(wording::store_failed)?;
+        // Only now are they what the store holds.
+        self.resident.borrow_mut().put_all(documents, generation);
         self.show(records);
         Ok(())
     }
@@ -247,14 +252,19 @@ impl Node {
         report: &mut AdmissionReport,
         batch: &mut Batch,
         records: &mut Vec<PersonRecord>,
-    ) -> Result<(), Failure> {
+    ) -> Result<Option<Document>, Failure> {
         // Nothing more comes of a document whose fork is proven.
         if self.state.borrow().index.person(owner).is_some_and(|person| person.forked) {
             report.known += changes.len();
-            return Ok(());
+            return Ok(None);
         }
-        let mut document = self.load_document(owner).await.map_err(wording::store_failed)?;
+        let resident = self.resident.borrow_mut().take(owner);
+        let mut document = match resident {
+            Some(document) => document,
+            None => self.load_document(owner).await.map_err(wording::store_failed)?,
+        };
         let before = document.changes();
+        let refused_before = report.refused.len();
         let mut waiting = BTreeMap::new();
         let mut applied = Vec::new();
         let mut fork = None;
@@ -296,8 +306,11 @@ impl Node {
         }
         if self.identity() == Some(*owner) {
             self.state.borrow_mut().own = None;
+            return Ok(None);
         }
-        Ok(())
+        // What waits is not stored, and a fork or a refusal is no time for shortcuts.
+        let clean = !document.has_waiting() && report.refused.len() == refused_before;
+        Ok(clean.then_some(document))
     }
 
     /// Stores blocks that came with a backup.

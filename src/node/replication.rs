@@ -11,7 +11,9 @@ use crate::node::admit::change_key;
 use crate::node::api::Failure;
 use crate::node::{Node, RefusedChange, wording};
 use crate::registry::digest::Digest;
-use crate::registry::document::{ChangeError, Place, Rejection as DocumentRejection, SignedChange, VerifiedChange};
+use crate::registry::document::{
+    ChangeError, Document, Place, Rejection as DocumentRejection, SignedChange, StoredChange, VerifiedChange,
+};
 use crate::registry::fact::SignedFact;
 use crate::registry::identity::Identity;
 use crate::registry::name::Username;
@@ -141,11 +143,12 @@ impl Node {
     /// Every stored change of a document by writing session and number.
     async fn history(&self, owner: &Identity) -> Result<Vec<(Place, SignedChange)>, StoreError> {
         let prefix = format!("{}/", owner.to_hex());
-        let (changes, damaged) = self.records.all::<SignedChange>(Table::Changes, &prefix).await?;
+        let (changes, damaged) = self.records.all::<StoredChange>(Table::Changes, &prefix).await?;
         for found in &damaged {
             self.set_aside(found).await;
         }
-        Ok(changes.into_iter().filter_map(|(_, change)| Some((change.place().ok()?, change))).collect())
+        let changes = changes.into_iter().map(|(_, change)| change.of(*owner));
+        Ok(changes.filter_map(|change| Some((change.place().ok()?, change))).collect())
     }
 
     /// As [`Node::history`], each change after those it depends on; of a proven fork the two changes that prove it.
@@ -157,7 +160,11 @@ impl Node {
         let mut history = self.history(owner).await?;
         let one_session = history.windows(2).all(|pair| pair[0].0.actor == pair[1].0.actor);
         if !one_session {
-            let order = self.load_document(owner).await?.places();
+            let resident = self.resident.borrow().get(owner).map(Document::places);
+            let order = match resident {
+                Some(order) => order,
+                None => self.load_document(owner).await?.places(),
+            };
             let order: HashMap<Place, usize> = order.into_iter().zip(0..).collect();
             history.sort_by_key(|(place, _)| order.get(place).copied().unwrap_or(usize::MAX));
         }

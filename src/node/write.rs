@@ -233,6 +233,7 @@ impl Node {
             state.settings = settings;
             state.own = Some(document);
         }
+        self.resident.borrow_mut().forget(&own);
         match person {
             Some(record) => self.show(vec![record]),
             None => self.tell(&Event::MeChanged),

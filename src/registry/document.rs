@@ -4,17 +4,21 @@
 //! been verified and the limits hold (INV-3). Every document starts from one built-in change that makes the maps of
 //! the schema, so that two devices of one identity that never met still write into the same maps.
 
+mod change;
 mod chunk;
 mod ledger;
 mod view;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::LazyLock;
 
 use automerge::transaction::{CommitOptions, Transactable};
 use automerge::{ActorId, Automerge, Change, ObjId, ObjType, ROOT, ReadDoc};
 use cid::Cid;
 use serde::{Deserialize, Serialize};
 
+use change::GENESIS_ACTOR;
+pub use change::{ChangeError, Place, SignedChange, StoredChange, VerifiedChange};
 pub use chunk::ChunkError;
 use ledger::Ledger;
 pub use ledger::OperationError;
@@ -37,47 +41,6 @@ const BIO: &str = "bio";
 const AVATAR: &str = "avatar";
 const LINKS: &str = "links";
 const JOINED_AT: &str = "joined_at";
-
-const CHANGE_DOMAIN: &str = "gen-registry/change/v1";
-/// The built-in first change's actor; nobody else may write as it.
-const GENESIS_ACTOR: [u8; 16] = *b"gen-registry/v1\0";
-
-/// One change as it travels and as it is stored.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SignedChange {
-    pub owner: Identity,
-    #[serde(with = "serde_bytes")]
-    pub bytes: Vec<u8>,
-    #[serde(with = "serde_bytes")]
-    pub signature: Vec<u8>,
-}
-
-/// A change whose signature and form were checked. Only [`SignedChange::verify`] makes one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VerifiedChange {
-    signed: SignedChange,
-    place: Place,
-}
-
-/// A change's place in its document.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Place {
-    /// The writing session.
-    pub actor: Vec<u8>,
-    /// Counts the session's changes from 1.
-    pub seq: u64,
-}
-
-/// Why a change is refused before Automerge sees it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ChangeError {
-    #[error("the signature is not the owner's over these bytes on this network")]
-    Forged,
-    #[error("the change has not the form that is admitted")]
-    Form(#[from] ChunkError),
-    #[error("the change is written as the built-in first one")]
-    Genesis,
-}
 
 /// Why a verified change is not taken into its document.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -153,53 +116,11 @@ pub struct Snapshot {
     bytes: usize,
 }
 
-impl SignedChange {
-    /// Checks the signature over exactly these bytes, then their form.
-    pub fn verify(self, topic: &Topic) -> Result<VerifiedChange, ChangeError> {
-        if self.bytes.len() > CHANGE_MAX_BYTES {
-            return Err(ChunkError::TooLarge(self.bytes.len()).into());
-        }
-        let signature = self.signature.as_slice().try_into().map_err(|_| ChangeError::Forged)?;
-        if !self.owner.verify(topic, CHANGE_DOMAIN, &self.bytes, signature) {
-            return Err(ChangeError::Forged);
-        }
-        self.recall()
-    }
-
-    /// The place that the change claims for itself. Nothing is verified.
-    pub fn place(&self) -> Result<Place, ChangeError> {
-        let header = chunk::parse(&self.bytes)?;
-        Ok(Place { actor: header.actor, seq: header.seq })
-    }
-
-    /// For a change that this node verified before it wrote it down: the form only.
-    pub fn recall(self) -> Result<VerifiedChange, ChangeError> {
-        let header = chunk::parse(&self.bytes)?;
-        if header.actor == GENESIS_ACTOR {
-            return Err(ChangeError::Genesis);
-        }
-        Ok(VerifiedChange { place: Place { actor: header.actor, seq: header.seq }, signed: self })
-    }
-}
-
-impl VerifiedChange {
-    pub fn signed(&self) -> &SignedChange {
-        &self.signed
-    }
-
-    pub fn place(&self) -> &Place {
-        &self.place
-    }
-
-    pub fn owner(&self) -> Identity {
-        self.signed.owner
-    }
-}
-
 impl Document {
     /// The empty document of `owner`.
     pub fn new(owner: Identity) -> Self {
-        Self::from_parts(owner, genesis(), HashMap::new(), 0)
+        let (automerge, ledger) = GENESIS.clone();
+        Self { owner, automerge, ledger, known: HashMap::new(), waiting: BTreeMap::new(), changes: 0, bytes: 0 }
     }
 
     /// Takes up a snapshot that this node wrote. Fails when its bytes are not one.
@@ -264,7 +185,13 @@ impl Document {
 
     /// The present state, as far as it keeps to the schema and the limits.
     pub fn view(&self, topic: &Topic) -> View {
-        view::read(&self.automerge, &self.owner, topic)
+        view::read(&self.automerge, &self.owner, topic, &HashSet::new())
+    }
+
+    /// As [`Document::view`], but without the facts of `known`: a fact once seen is never unseen (INV-5), so nobody
+    /// who knows it needs to read and verify it again.
+    pub fn view_beyond(&self, topic: &Topic, known: &HashSet<Digest>) -> View {
+        view::read(&self.automerge, &self.owner, topic, known)
     }
 
     /// Takes in a change of this document. A change whose dependencies are missing waits, in a bounded number.
@@ -306,6 +233,11 @@ impl Document {
         self.automerge.apply_changes([change.clone()]).map_err(unreadable)?;
         self.ledger.note(&change);
         Ok(())
+    }
+
+    /// True when some changes are here that can't be applied yet.
+    pub fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
     }
 
     /// True when this change is here but can't be applied yet.
@@ -379,8 +311,7 @@ impl Document {
         if self.bytes + bytes.len() > DOCUMENT_MAX_BYTES {
             return Err(EditError::Full);
         }
-        let signature = author.sign(topic, CHANGE_DOMAIN, &bytes).to_vec();
-        let signed = SignedChange { owner: self.owner, bytes, signature };
+        let signed = SignedChange::sign(author, topic, bytes);
         let change = signed.recall().map_err(|_| EditError::TooLarge)?;
         self.note(&change, Digest::of(&change.signed.bytes));
         self.ledger.note(&made);
@@ -392,6 +323,13 @@ impl Document {
 fn unreadable(error: impl std::fmt::Display) -> Rejection {
     Rejection::Unreadable(error.to_string())
 }
+
+/// Made once: every document that is replayed begins with it.
+static GENESIS: LazyLock<(Automerge, Ledger)> = LazyLock::new(|| {
+    let automerge = genesis();
+    let ledger = Ledger::of(automerge.get_changes(&[]));
+    (automerge, ledger)
+});
 
 /// The built-in first change: same bytes, same hash everywhere.
 fn genesis() -> Automerge {

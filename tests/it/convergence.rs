@@ -186,7 +186,11 @@ fn started() -> Instant {
     Instant::now()
 }
 
-/// Runs swarms on all processors and adds up what they came to.
+fn asked(name: &str) -> Option<u64> {
+    std::env::var(name).ok().and_then(|text| text.parse().ok())
+}
+
+/// Runs swarms on all processors (or on as many as `JOBS` says) and adds up what they came to.
 fn run_all(seeds: std::ops::Range<u64>, nodes: usize) -> Vec<Figures> {
     let started = started();
     let seeds: Vec<u64> = match std::env::var("SEED") {
@@ -194,7 +198,9 @@ fn run_all(seeds: std::ops::Range<u64>, nodes: usize) -> Vec<Figures> {
         Err(_) => seeds.collect(),
     };
     let (next, all) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(seeds.len());
+    let jobs = asked("JOBS").map(|jobs| jobs.max(1) as usize);
+    let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+    let workers = jobs.unwrap_or_else(processors).min(seeds.len());
     std::thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
@@ -268,7 +274,6 @@ fn the_same_seed_gives_the_same_run() {
 /// The long run: only when asked for.
 #[test]
 fn convergence_as_long_as_asked() {
-    let asked = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let Some(seeds) = asked("SIMULATED_SEEDS") else { return };
     let first = asked("FIRST_SEED").unwrap_or(1);
     let all = run_all(first..first + seeds, asked("SIMULATED_NODES").unwrap_or(200) as usize);

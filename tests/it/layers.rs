@@ -35,8 +35,10 @@ const SOLE_OWNERS: &[(&str, &str)] = &[
     ("wasmparser", "registry/validation"),
     ("tantivy", "registry/search"),
     ("rexie", "store/indexed_db"),
+    ("rusqlite", "store/sqlite"),
     ("leptos", "ui"),
     ("libp2p", "net"),
+    ("libp2p_stream", "net"),
 ];
 
 /// Files that may tell platforms apart, and only at a `mod`, a `pub use` or an entry point.
@@ -236,6 +238,7 @@ fn each_broken_rule_is_noticed() {
         ("node/sign.rs", "//! S.\nuse ed25519_dalek::SigningKey;", "only registry/identity may name"),
         ("registry/documents.rs", "//! D.\nuse automerge::Automerge;", "only registry/document may name"),
         ("native/serve.rs", "//! S.\nuse libp2p::Multiaddr;", "only net may name the crate libp2p"),
+        ("node/witness.rs", "//! W.\nuse rusqlite::Connection;", "only store/sqlite may name the crate rusqlite"),
         ("node.rs", "use std::fmt;", "does not begin by saying"),
         ("store/mod.rs", "//! S.", "stands beside its folder"),
         ("store/memory.rs", &long, "has more than"),

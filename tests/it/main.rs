@@ -18,3 +18,4 @@ mod serve;
 mod stores;
 mod swarm;
 mod verdicts;
+mod witness;

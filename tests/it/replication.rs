@@ -10,6 +10,7 @@ use gen_registry::platform::scripted::Scripted;
 use gen_registry::registry::document::{Document, Edit, SignedChange};
 use gen_registry::registry::identity::SigningIdentity;
 use gen_registry::store::memory::MemoryStore;
+use gen_registry::store::{StoreError, Table};
 use gen_registry::sync::rejection::Rejection;
 use gen_registry::sync::session::Verdict;
 use gen_registry::sync::vector::DocumentVector;
@@ -174,4 +175,46 @@ fn own_changes_are_told_once_they_are_stored() {
     let peer = Replica::new();
     assert_eq!(peer.admit(&told.borrow()), [Verdict::Admitted]);
     assert!(peer.holder("alice").is_some());
+}
+
+#[test]
+fn what_the_store_refused_is_taken_in_when_it_comes_again() {
+    let (alice, replica) = (person("alice"), Replica::new());
+    let changes = claims(&alice, &["nova", "stella", "luna"]);
+    assert_eq!(replica.admit(&changes[..1]), [Verdict::Admitted]);
+    replica.store.fail_commits(Some(StoreError::Full));
+    block_on(replica.node.admit(changes[1..2].to_vec())).expect_err("the store is full");
+    replica.store.fail_commits(None);
+    // A resident document that is ahead of the store would call it known.
+    assert_eq!(replica.admit(&changes[1..2]), [Verdict::Admitted]);
+    assert_eq!(replica.admit(&changes[2..]), [Verdict::Admitted]);
+    let vector = replica.vector(&alice);
+    assert_eq!(replica.restart().vector(&alice), vector);
+}
+
+#[test]
+fn a_change_that_was_damaged_in_the_store_is_taken_in_again() {
+    let (alice, replica) = (person("alice"), Replica::new());
+    let changes = claims(&alice, &["nova", "stella"]);
+    assert_eq!(replica.admit(&changes), [Verdict::Admitted, Verdict::Admitted]);
+    let key = replica.store.keys(Table::Changes).pop().expect("two changes are stored");
+    assert!(replica.store.tamper(Table::Changes, &key, |raw| raw.truncate(3)));
+    assert_eq!(replica.vector(&alice).actors.values().map(|seen| seen.seq).sum::<u64>(), 1, "one is set aside");
+    assert_eq!(replica.admit(&changes), [Verdict::Known, Verdict::Admitted]);
+    assert_eq!(replica.vector(&alice).actors.values().map(|seen| seen.seq).sum::<u64>(), 2);
+}
+
+#[test]
+fn what_waits_is_not_kept_in_memory_either() {
+    let (alice, replica) = (person("alice"), Replica::new());
+    let changes = claims(&alice, &["nova", "stella", "luna"]);
+    assert_eq!(replica.admit(&changes[..1]), [Verdict::Admitted]);
+    assert_eq!(replica.admit(&changes[2..]), [Verdict::Waiting]);
+    assert_eq!(replica.admit(&changes[1..2]), [Verdict::Admitted]);
+    assert_eq!(
+        replica.admit(&changes[2..]),
+        [Verdict::Admitted],
+        "the page that brings it again is not told it is known"
+    );
+    assert_eq!(replica.admit(&changes[2..]), [Verdict::Known]);
 }

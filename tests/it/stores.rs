@@ -1,5 +1,6 @@
-//! The conformance suite against the memory store, and what a record's checksum catches.
+//! The conformance suite against the memory store and SQLite, what SQLite refuses to open, and what a record's checksum catches.
 
+use std::fs;
 use std::rc::Rc;
 
 use futures::executor::block_on;
@@ -7,7 +8,8 @@ use gen_registry::registry::time::Timestamp;
 use gen_registry::store::memory::MemoryStore;
 use gen_registry::store::migration::{self, migrate};
 use gen_registry::store::records::{Found, Records, put};
-use gen_registry::store::{Durability, StoreError, Table, conformance};
+use gen_registry::store::sqlite::{SqliteError, SqliteStore};
+use gen_registry::store::{Durability, Store, StoreError, Table, conformance};
 
 #[test]
 fn the_memory_store_conforms() {
@@ -59,4 +61,71 @@ fn stored_data_of_a_newer_version_is_left_alone() {
         records.commit(vec![newer], Durability::Strict).await.unwrap();
         assert_eq!(migrate(&records).await, Err(StoreError::Newer));
     });
+}
+
+#[test]
+fn the_sqlite_store_conforms_and_keeps_what_it_was_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    let batch = || vec![put(Table::Settings, "a", &7_u8)];
+    for durability in [Durability::Strict, Durability::Relaxed] {
+        let store = SqliteStore::open(&path).unwrap();
+        block_on(conformance::check(&store));
+        block_on(store.commit(batch(), durability)).unwrap();
+        drop(store);
+        let records = Records::new(Rc::new(SqliteStore::open(&path).unwrap()));
+        assert_eq!(block_on(records.get::<u8>(Table::Settings, "a")).unwrap(), Found::Record(7));
+    }
+}
+
+#[test]
+fn one_file_belongs_to_one_program_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    let first = SqliteStore::open(&path).unwrap();
+    assert!(matches!(SqliteStore::open(&path), Err(SqliteError::InUse(_))));
+    drop(first);
+    SqliteStore::open(&path).unwrap();
+}
+
+#[test]
+fn a_damaged_foreign_or_newer_file_is_not_opened_and_not_touched() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = |name: &str| {
+        let path = folder.path().join(name);
+        let before = fs::read(&path).unwrap();
+        let error = SqliteStore::open(&path).err().expect("it is refused");
+        assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), before, "{name} is as it was");
+        error
+    };
+    fs::write(
+        folder.path().join("text"),
+        "this is a letter and no database, and it is long enough to have a header ".repeat(9),
+    )
+    .unwrap();
+    assert!(matches!(refused("text"), SqliteError::Damaged { .. }));
+
+    let sql = |name: &str, sql: &str| {
+        rusqlite::Connection::open(folder.path().join(name)).unwrap().execute_batch(sql).unwrap();
+    };
+    sql("foreign", "CREATE TABLE letters (text)");
+    assert!(matches!(refused("foreign"), SqliteError::Foreign(_)));
+
+    let ours = |name: &str| {
+        let store = SqliteStore::open(&folder.path().join(name)).unwrap();
+        let batch = (0..200).map(|key| put(Table::Blocks, &key.to_string(), &vec![7_u8; 900])).collect();
+        block_on(store.commit(batch, Durability::Strict)).unwrap();
+    };
+    ours("newer");
+    sql("newer", "PRAGMA user_version = 2");
+    assert!(matches!(refused("newer"), SqliteError::Newer(_)));
+
+    ours("damaged");
+    let path = folder.path().join("damaged");
+    let mut bytes = fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 4096].fill(0xaa);
+    fs::write(&path, bytes).unwrap();
+    assert!(matches!(refused("damaged"), SqliteError::Damaged { .. }));
 }

@@ -8,6 +8,7 @@ use cid::Cid;
 use serde::{Deserialize, Serialize};
 
 use super::{AVATAR, BIO, DISPLAY_NAME, FACTS, JOINED_AT, LINKS, PROFILE, map};
+use crate::registry::digest::Digest;
 use crate::registry::fact::{self, SignedFact};
 use crate::registry::identity::{Identity, SignatureError, Topic};
 use crate::registry::limits::*;
@@ -55,13 +56,13 @@ pub enum WhyLeftOut {
     TooMany,
 }
 
-pub(super) fn read(document: &Automerge, owner: &Identity, topic: &Topic) -> View {
+pub(super) fn read(document: &Automerge, owner: &Identity, topic: &Topic, known: &HashSet<Digest>) -> View {
     let mut view = View::default();
     if let Some(profile) = map(document, PROFILE) {
         view.profile = read_profile(document, &profile, &mut view.rejections);
     }
     if let Some(facts) = map(document, FACTS) {
-        read_facts(document, &facts, owner, topic, &mut view);
+        read_facts(document, &facts, owner, topic, known, &mut view);
     }
     view
 }
@@ -126,7 +127,14 @@ pub fn is_link(text: &str) -> bool {
         && !text.chars().any(|c| c.is_whitespace() || c.is_control())
 }
 
-fn read_facts(document: &Automerge, map: &ObjId, owner: &Identity, topic: &Topic, view: &mut View) {
+fn read_facts(
+    document: &Automerge,
+    map: &ObjId,
+    owner: &Identity,
+    topic: &Topic,
+    known: &HashSet<Digest>,
+    view: &mut View,
+) {
     let mut seen = HashSet::new();
     for (nth, key) in document.keys(map).enumerate() {
         let mut refuse = |why| {
@@ -136,6 +144,9 @@ fn read_facts(document: &Automerge, map: &ObjId, owner: &Identity, topic: &Topic
         if nth >= DOCUMENT_MAX_FACTS {
             refuse(WhyLeftOut::TooMany);
             break;
+        }
+        if !known.is_empty() && key.parse().is_ok_and(|hash: Digest| known.contains(&hash)) {
+            continue;
         }
         // Two devices may have written one fact with two signatures; any valid one will do.
         for (value, _) in document.get_all(map, &key).unwrap_or_default() {

@@ -63,7 +63,9 @@ impl Evidence {
             }
             Fact::NameRelease(release) => {
                 let releases = self.releases.entry(release.claim).or_default();
-                releases.insert(fact.hash(), (fact.author(), release.at));
+                if releases.insert(fact.hash(), (fact.author(), release.at)).is_some() {
+                    return BTreeSet::new();
+                }
                 self.released.insert(fact.hash(), release.claim);
                 self.names_touched_by(&release.claim)
             }
@@ -71,8 +73,11 @@ impl Evidence {
                 if !self.rules.witnesses.contains(&fact.author()) {
                     return BTreeSet::new();
                 }
-                let seen = self.receipts.entry(receipt.fact).or_default().entry(fact.author());
-                seen.and_modify(|at| *at = (*at).min(receipt.witnessed_at)).or_insert(receipt.witnessed_at);
+                let seen = self.receipts.entry(receipt.fact).or_default();
+                if seen.get(&fact.author()).is_some_and(|earlier| *earlier <= receipt.witnessed_at) {
+                    return BTreeSet::new();
+                }
+                seen.insert(fact.author(), receipt.witnessed_at);
                 let mut touched = self.names_touched_by(&receipt.fact);
                 if let Some(claim) = self.released.get(&receipt.fact) {
                     touched.extend(self.names_touched_by(claim));

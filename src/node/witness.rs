@@ -1,0 +1,178 @@
+//! A witness at work: verify a fact, decide by the book, store, and only then sign.
+//!
+//! What may be receipted is `sync::witness`' business. It speaks to nobody: a host hands it requests and carries its
+//! answers. A book that lost a record, or that belongs to another key or network, is never used: the witness would
+//! contradict what it has signed.
+
+use std::rc::Rc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::registry::fact::{self, SignedFact};
+use crate::registry::identity::{Identity, SignatureError, Signed, SigningIdentity, Topic};
+use crate::registry::limits::CLOCK_SKEW;
+use crate::registry::time::Timestamp;
+use crate::store::migration::migrate;
+use crate::store::records::{Found, Records, put};
+use crate::store::{Durability, Store, StoreError, Table};
+use crate::sync::witness::{Answer, Book, NotServed, Record, Request};
+
+/// Facts in one book. Each takes some hundred bytes of memory and as much of the disk.
+pub const RECORDS_MAX: usize = 1_000_000;
+
+/// Under which key of [`Table::Settings`] it stands whose book this is.
+const OWNER_KEY: &str = "witness";
+/// In [`Table::Changes`], outside of every owner's own keys; a number follows, in the order of approvals.
+const RECORD_PREFIX: &str = "witness/";
+
+/// Why a witness can't begin.
+#[derive(Debug, thiserror::Error)]
+pub enum WitnessError {
+    #[error("the witness's book can't be read")]
+    Store(#[from] StoreError),
+    #[error("the record {0} of the witness's book is damaged. Bring the book back from a copy")]
+    Damaged(String),
+    #[error("the record {key} of the witness's book holds no fact")]
+    NoFact { key: String, source: SignatureError },
+    #[error("a record is missing from the witness's book before {0}. Bring the book back from a copy")]
+    Gap(String),
+    #[error("the witness's book was written by {found}, but the key is that of {own}")]
+    OtherKey { own: Identity, found: Identity },
+    #[error("the witness's book belongs to another network")]
+    OtherTopic,
+}
+
+/// Whose book it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Owner {
+    identity: Identity,
+    topic: Topic,
+}
+
+struct Pages {
+    book: Book,
+    records: usize,
+    /// The date of the newest receipt.
+    latest: Timestamp,
+}
+
+/// One witness of one network.
+pub struct WitnessServer {
+    topic: Topic,
+    key: SigningIdentity,
+    records: Records,
+    most: usize,
+    /// Held from the decision to the signature: two requests for one name come one after the other.
+    pages: async_lock::Mutex<Pages>,
+}
+
+impl WitnessServer {
+    /// Reads the book of `key` from the store; begins one where there is none.
+    pub async fn start(store: Rc<dyn Store>, key: SigningIdentity, topic: Topic) -> Result<Self, WitnessError> {
+        let records = Records::new(store);
+        migrate(&records).await?;
+        let pages = read(&records, &topic).await?;
+        let own = Owner { identity: key.identity(), topic };
+        match records.get::<Owner>(Table::Settings, OWNER_KEY).await? {
+            Found::Record(owner) if owner == own => {}
+            // A key that was made but never kept has signed nothing.
+            Found::Nothing | Found::Record(_) if pages.records == 0 => {
+                records.commit(vec![put(Table::Settings, OWNER_KEY, &own)], Durability::Strict).await?;
+            }
+            Found::Record(Owner { topic, .. }) if topic != own.topic => return Err(WitnessError::OtherTopic),
+            Found::Record(Owner { identity, .. }) => {
+                return Err(WitnessError::OtherKey { own: own.identity, found: identity });
+            }
+            Found::Nothing | Found::Damaged(_) => return Err(WitnessError::Damaged(OWNER_KEY.to_owned())),
+        }
+        Ok(Self { topic, key, records, most: RECORDS_MAX, pages: async_lock::Mutex::new(pages) })
+    }
+
+    /// As if [`RECORDS_MAX`] were another number.
+    #[must_use]
+    pub fn with_room_for(self, most: usize) -> Self {
+        Self { most, ..self }
+    }
+
+    pub fn identity(&self) -> Identity {
+        self.key.identity()
+    }
+
+    /// Facts it has given receipts for.
+    pub async fn receipted(&self) -> usize {
+        self.pages.lock().await.records
+    }
+
+    /// Answers one request. `now` is this witness's own clock; what the fact says of its date decides nothing.
+    pub async fn answer(&self, request: &[u8], now: Timestamp) -> Answer {
+        let Ok(request) = Request::decode(request) else { return Answer::NotServed(NotServed::Unreadable) };
+        if request.topic != self.topic {
+            return Answer::NotServed(NotServed::ForeignTopic);
+        }
+        match fact::verify(&request.fact, &self.topic) {
+            Ok(fact) => self.witness(&fact, now).await,
+            Err(_) => Answer::NotServed(NotServed::BadFact),
+        }
+    }
+
+    async fn witness(&self, fact: &SignedFact, now: Timestamp) -> Answer {
+        let mut pages = self.pages.lock().await;
+        // Positions follow the order in which claims came, also when the clock was set back a little.
+        if now.plus(CLOCK_SKEW) < pages.latest {
+            tracing::error!(%now, newest = %pages.latest, "the clock is far behind the newest receipt; nothing is signed");
+            return Answer::Busy;
+        }
+        let now = now.max(pages.latest);
+        let approval = match pages.book.consider(fact, now) {
+            Ok(approval) => approval,
+            Err(refusal) => return Answer::Refused(refusal),
+        };
+        if let Some(record) = approval.record {
+            if pages.records >= self.most {
+                tracing::error!(records = pages.records, "the witness's book is full");
+                return Answer::Busy;
+            }
+            let batch = vec![put(Table::Changes, &record_key(pages.records), &record)];
+            if let Err(error) = self.records.commit(batch, Durability::Strict).await {
+                tracing::error!(%error, "a receipt could not be stored; it is not given");
+                return Answer::Busy;
+            }
+            pages.note(fact, record.witnessed_at);
+        }
+        Answer::Receipt(Signed::sign(&self.key, &self.topic, approval.receipt).encode())
+    }
+}
+
+impl Pages {
+    fn note(&mut self, fact: &SignedFact, witnessed_at: Timestamp) {
+        self.book.note(fact, witnessed_at);
+        self.records += 1;
+        self.latest = self.latest.max(witnessed_at);
+    }
+}
+
+async fn read(records: &Records, topic: &Topic) -> Result<Pages, WitnessError> {
+    let mut pages = Pages { book: Book::default(), records: 0, latest: Timestamp::default() };
+    let mut after: Option<String> = None;
+    loop {
+        let page = records.page::<Record>(Table::Changes, RECORD_PREFIX, after.as_deref()).await?;
+        if let Some(damaged) = page.damaged.first() {
+            return Err(WitnessError::Damaged(damaged.key.clone()));
+        }
+        for (key, record) in page.records {
+            if key != record_key(pages.records) {
+                return Err(WitnessError::Gap(key));
+            }
+            let fact = Signed::recall(&record.fact, topic).map_err(|source| WitnessError::NoFact { key, source })?;
+            pages.note(&fact, record.witnessed_at);
+        }
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(pages),
+        }
+    }
+}
+
+fn record_key(number: usize) -> String {
+    format!("{RECORD_PREFIX}{number:012}")
+}
