@@ -3,13 +3,13 @@
 # make dev    serve with automatic rebuild and reload
 # make lint   formatting and lints only
 # make simulate SEEDS=1000 NODES=200   swarms of nodes against partitions, loss and liars
-# make bench  native benchmarks; make bench-page: the page's, in Chromium
+# make bench  native benchmarks; make bench-page, bench-join: the page's, in Chromium
 # make clean  remove what was built (the tools stay)
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := run
-.PHONY: run build serve test dev lint test-native test-browser test-e2e e2e-build screenshots simulate bench bench-page clean setup setup-test
+.PHONY: run build serve test dev lint test-native test-browser test-e2e e2e-build screenshots simulate bench bench-page bench-join clean setup setup-test
 
 ENV := . scripts/env.sh;
 HTTP ?= 127.0.0.1:8080
@@ -94,6 +94,13 @@ bench-page: setup-test build
 	@$(ENV) cargo build --quiet --locked --bin gen-registry
 	@$(ENV) $(CROWD)
 	@$(ENV) GEN_REGISTRY_E2E_DIST=dist node tests/bench/page.mjs
+
+# A fresh profile joins a network of 1,000 and of 10,000 people: release page, real relay, real WebRTC. SIZES=100,5000
+bench-join: setup-test build
+	$(STEP) 'Benchmark: joining'
+	@$(ENV) cargo build --quiet --locked --bin gen-registry
+	@$(ENV) $(CROWD)
+	@$(ENV) GEN_REGISTRY_E2E_DIST=dist node tests/bench/join.mjs
 
 clean:
 	@$(ENV) rm -rf dist "$$GEN_REGISTRY_E2E_DIST" "$$GEN_REGISTRY_E2E_DIST-dev" "$$CARGO_TARGET_DIR"

@@ -1,0 +1,84 @@
+// How long a fresh profile needs until it has everybody: 1,000 and 10,000 people, one peer that has them, real WebRTC.
+// `make bench-join`. Beside the time: the longest task of the page's one thread, and memory.
+import { Browser, GONE, Server, crowd, ready } from "../e2e/harness.mjs";
+
+const SIZES = (process.env.SIZES ?? "1000,10000").split(",").map(Number);
+const PATIENCE = 600_000;
+const cleanUp = [];
+const story = { after: (act) => cleanUp.push(act) };
+const round = (value) => Math.round(value * 10) / 10;
+
+const total = (page) => page.evaluate(async () => (await globalThis.genRegistry.listAllUsernames({ limit: 1 })).total);
+
+/** Watches the thread of a page from its first moment. */
+async function watched(browser) {
+  const page = await browser.context.newPage();
+  await page.addInitScript(() => {
+    globalThis.tasks = [];
+    new PerformanceObserver((list) => {
+      for (const entry of list.getEntries()) globalThis.tasks.push(entry.duration);
+    }).observe({ type: "longtask", buffered: true });
+    addEventListener("gen-registry-ready", async () => {
+      await globalThis.genRegistry.ready();
+      globalThis.marks = { answered: performance.now() };
+      const look = async () => {
+        const network = await globalThis.genRegistry.getNetwork();
+        if (network.peers.length > 0) globalThis.marks.connected ??= performance.now();
+        globalThis.marks.people = (await globalThis.genRegistry.listAllUsernames({ limit: 1 })).total;
+        if (globalThis.marks.people > 0) globalThis.marks.first ??= performance.now();
+        globalThis.marks.looked = performance.now();
+      };
+      globalThis.genRegistry.subscribe(look);
+    });
+  });
+  return page;
+}
+
+async function join(server, full, people) {
+  const browser = await Browser.start(story);
+  browser.allow(...GONE);
+  const page = await watched(browser);
+  await page.goto(`${server.origin}/people`);
+  await ready(page);
+  await full.evaluate(() => (globalThis.tasks = []));
+  await page.waitForFunction((people) => globalThis.marks?.people >= people, people, { timeout: PATIENCE });
+  const figures = await page.evaluate(() => ({
+    ...globalThis.marks,
+    longest: Math.max(0, ...globalThis.tasks),
+    long: globalThis.tasks.length,
+    memory: performance.memory.usedJSHeapSize / 1048576,
+  }));
+  const giving = await full.evaluate(() => Math.max(0, ...globalThis.tasks));
+  await browser.close();
+  return {
+    people,
+    "connected (ms after start)": round(figures.connected),
+    "first people (ms after connecting)": round(figures.first - figures.connected),
+    "all people (ms after connecting)": round(figures.looked - figures.connected),
+    "longest task here (ms)": round(figures.longest),
+    "tasks over 50 ms here": figures.long,
+    "longest task of the giver (ms)": round(giving),
+    "JavaScript heap (MiB)": round(figures.memory),
+  };
+}
+
+try {
+  const rows = [];
+  for (const people of SIZES) {
+    const server = await Server.start(story, { p2p: true });
+    const browser = await Browser.start(story);
+    const first = await browser.open(server.origin);
+    await crowd(first, people);
+    await first.close();
+    const full = await watched(browser);
+    await full.goto(server.origin);
+    await ready(full);
+    if ((await total(full)) !== people) throw new Error("the giver has not everybody");
+    rows.push(await join(server, full, people));
+    await browser.close();
+    await server.kill();
+  }
+  console.table(rows);
+} finally {
+  for (const act of cleanUp.reverse()) await act();
+}
