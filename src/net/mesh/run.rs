@@ -33,8 +33,8 @@ use crate::sync::wire;
 
 /// How often the keeping is asked what is due.
 const HEARTBEAT: Duration = Duration::from_millis(500);
-/// A sync stream that could not be opened is tried again.
-const LINK_RETRY: Duration = Duration::from_secs(3);
+/// Between two attempts to open a sync stream.
+const LINK_RETRY_MILLIS: u64 = 3_000;
 /// How long a registration holds, in seconds.
 const REGISTRATION_SECONDS: u64 = 2 * 60 * 60;
 /// Peers taken from one answer of rendezvous.
@@ -262,7 +262,7 @@ impl Running {
         match done {
             Done::Opened(peer, stream) => {
                 let Some(state) = self.peers.get_mut(&peer) else { return };
-                (state.opening, state.open_at) = (false, now + LINK_RETRY.as_millis() as u64);
+                (state.opening, state.open_at) = (false, now + LINK_RETRY_MILLIS);
                 if let Some(stream) = stream {
                     self.link(peer, stream, true);
                 }
@@ -271,7 +271,8 @@ impl Running {
                 let Some(state) = self.peers.get_mut(&peer) else { return };
                 if state.link.as_ref().is_some_and(|(current, _)| *current == number) {
                     state.link = None;
-                    state.open_at = now + LINK_RETRY.as_millis() as u64;
+                    // It has waited already when the link had lasted: a new connection replaced the old one.
+                    state.open_at = state.open_at.max(now);
                 }
             }
             Done::Quiet => {}
