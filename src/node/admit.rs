@@ -261,6 +261,7 @@ impl Node {
         let resident = self.resident.borrow_mut().take(owner);
         let mut document = match resident {
             Some(document) => document,
+            None if self.is_unknown(owner) => Document::new(*owner),
             None => self.load_document(owner).await.map_err(wording::store_failed)?,
         };
         let before = document.changes();

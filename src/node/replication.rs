@@ -7,6 +7,8 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use futures::future::try_join_all;
+
 use crate::node::admit::change_key;
 use crate::node::api::Failure;
 use crate::node::{Node, RefusedChange, wording};
@@ -22,6 +24,9 @@ use crate::store::records::{Found, put};
 use crate::store::{Batch, StoreError, Table};
 use crate::sync::rejection::Rejection;
 use crate::sync::vector::{DocumentSummary, DocumentVector, beyond, change_weight};
+
+/// Documents that are read at once for one page.
+const READ_AHEAD: usize = 16;
 
 /// Is told every own change once it is stored.
 pub type Announcer = Rc<dyn Fn(&SignedChange)>;
@@ -92,17 +97,19 @@ impl Node {
         self.state.borrow().index.person(owner).map(|person| person.facts.clone()).unwrap_or_default()
     }
 
+    /// Nothing is stored of somebody whom the read model does not have: both are written at once. (The own key may be
+    /// there before its first change.)
+    pub(super) fn is_unknown(&self, owner: &Identity) -> bool {
+        self.state.borrow().index.person(owner).is_none() && self.identity() != Some(*owner)
+    }
+
     fn is_forked(&self, owner: &Identity) -> bool {
         self.state.borrow().index.person(owner).is_some_and(|person| person.forked)
     }
 
     /// What is here of each of these documents.
     pub async fn version_vectors(&self, owners: &[Identity]) -> Result<Vec<DocumentVector>, Failure> {
-        let mut vectors = Vec::with_capacity(owners.len());
-        for owner in owners {
-            vectors.push(self.version_vector(owner).await.map_err(wording::store_failed)?);
-        }
-        Ok(vectors)
+        try_join_all(owners.iter().map(|owner| self.version_vector(owner))).await.map_err(wording::store_failed)
     }
 
     async fn version_vector(&self, owner: &Identity) -> Result<DocumentVector, StoreError> {
@@ -120,21 +127,28 @@ impl Node {
         max_bytes: usize,
     ) -> Result<(Vec<SignedChange>, Vec<Identity>), Failure> {
         let (mut page, mut unfinished, mut room) = (Vec::new(), Vec::new(), max_bytes);
-        for vector in vectors {
+        for vectors in vectors.chunks(READ_AHEAD) {
             // Once a document did not fit, what comes after is not even read.
             if !unfinished.is_empty() {
-                unfinished.push(vector.owner);
+                unfinished.extend(vectors.iter().map(|vector| vector.owner));
                 continue;
             }
-            let history = self.in_causal_order(&vector.owner).await.map_err(wording::store_failed)?;
-            // Whatever a replica holds of a forked document, it needs both halves of the proof.
-            let nothing = DocumentVector::nothing(vector.owner);
-            let held = if self.is_forked(&vector.owner) { &nothing } else { vector };
-            let (changes, more) = beyond(&history, held, room);
-            room -= changes.iter().map(change_weight).sum::<usize>();
-            page.extend(changes);
-            if more {
-                unfinished.push(vector.owner);
+            let histories = vectors.iter().map(|vector| self.in_causal_order(&vector.owner));
+            let histories = try_join_all(histories).await.map_err(wording::store_failed)?;
+            for (vector, history) in vectors.iter().zip(histories) {
+                if !unfinished.is_empty() {
+                    unfinished.push(vector.owner);
+                    continue;
+                }
+                // Whatever a replica holds of a forked document, it needs both halves of the proof.
+                let nothing = DocumentVector::nothing(vector.owner);
+                let held = if self.is_forked(&vector.owner) { &nothing } else { vector };
+                let (changes, more) = beyond(&history, held, room);
+                room -= changes.iter().map(change_weight).sum::<usize>();
+                page.extend(changes);
+                if more {
+                    unfinished.push(vector.owner);
+                }
             }
         }
         Ok((page, unfinished))
@@ -142,6 +156,9 @@ impl Node {
 
     /// Every stored change of a document by writing session and number.
     async fn history(&self, owner: &Identity) -> Result<Vec<(Place, SignedChange)>, StoreError> {
+        if self.is_unknown(owner) {
+            return Ok(Vec::new());
+        }
         let prefix = format!("{}/", owner.to_hex());
         let (changes, damaged) = self.records.all::<StoredChange>(Table::Changes, &prefix).await?;
         for found in &damaged {
