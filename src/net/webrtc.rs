@@ -1,6 +1,10 @@
 //! libp2p's `webrtc` (browser to browser), true to libp2p/specs: one data channel for each stream.
 //!
 //! It carries bytes and refuses frames that break the protocol; who may connect is decided elsewhere.
+//!
+//! - one connection: `connection`, `stream`, [`frame`]; how two come to it: `establish` (and `sync::signal`)
+//! - in a swarm: `transport` is what it dials and listens with, `behaviour` finds the relayed connection for each dial,
+//!   `handler` arranges over it; which connections are too many: [`book`]; handshakes of others: [`slots`]
 
 pub mod book;
 pub mod frame;
@@ -20,6 +24,6 @@ pub mod stream;
 mod transport;
 
 #[cfg(target_arch = "wasm32")]
-pub use behaviour::{Behaviour, Config, RELAYED_LINGER, new};
+pub use behaviour::{Behaviour, Config, RELAYED_LINGER, SETTLED_AFTER, new};
 #[cfg(target_arch = "wasm32")]
 pub use transport::{DialError, Transport};

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures::future::{join, poll_fn};
-use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, StreamExt};
 use gen_registry::net::webrtc::connection::{Connection, ConnectionError, INBOUND_WAITING_MAX};
 use gen_registry::net::webrtc::establish::{EstablishError, establish};
 use gen_registry::net::webrtc::frame::{FRAME_MAX_BYTES, FrameError, INBOUND_MAX_BYTES};
@@ -134,6 +134,8 @@ async fn streams_open_both_ways() {
     }
 }
 
+const PIECE: usize = 100_000;
+
 #[wasm_bindgen_test]
 async fn five_mebibytes_come_back_as_they_were() {
     let (mut alice, mut bob) = connected().await;
@@ -142,8 +144,13 @@ async fn five_mebibytes_come_back_as_they_were() {
     let began = js_sys::Date::now();
     let (mut read, mut write) = stream.split();
     let (mut echo_read, mut echo_write) = echo.split();
+    // Nothing slows a sender down but its own bound, and who repeats reads no more while it waits to write.
+    let (came_back, mut may_go_on) = futures::channel::mpsc::unbounded();
     let say = async {
-        for piece in sent.chunks(100_000) {
+        for (number, piece) in sent.chunks(PIECE).enumerate() {
+            if number >= INBOUND_MAX_BYTES / 2 / PIECE {
+                may_go_on.next().await.expect("pieces come back");
+            }
             write.write_all(piece).await.expect("it is written");
         }
         write.close().await.expect("half of it is closed");
@@ -153,9 +160,19 @@ async fn five_mebibytes_come_back_as_they_were() {
         echo_write.close().await.expect("it is closed");
     };
     let hear = async {
-        let mut heard = Vec::new();
-        read.read_to_end(&mut heard).await.expect("it is read to the end");
-        heard
+        let (mut heard, mut pieces) = (Vec::<u8>::new(), 0);
+        let mut buffer = vec![0; PIECE];
+        loop {
+            let length = read.read(&mut buffer).await.expect("it is read to the end");
+            heard.extend(&buffer[..length]);
+            while pieces < heard.len() / PIECE {
+                pieces += 1;
+                came_back.unbounded_send(()).expect("somebody waits for it");
+            }
+            if length == 0 {
+                return heard;
+            }
+        }
     };
     let (heard, _) = join(hear, join(say, repeat)).await;
     let took = js_sys::Date::now() - began;

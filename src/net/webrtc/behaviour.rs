@@ -33,6 +33,9 @@ use crate::net::address::{is_relayed, is_webrtc, webrtc_of_relayed};
 
 /// How long the relayed connection stays after the direct one stands: the other side may not have seen it yet.
 pub const RELAYED_LINGER: Duration = Duration::from_secs(2);
+/// Longer than any dial takes: what is dialled while a connection stands that is older than this, is dialled by somebody
+/// who has lost it.
+pub const SETTLED_AFTER: Duration = Duration::from_secs(60);
 /// Dials that wait until the behaviour takes them.
 const REQUESTS_WAITING: usize = 16;
 
@@ -54,11 +57,17 @@ pub fn new(local: PeerId, config: Config) -> (Transport, Behaviour) {
         requested,
         dialling: HashMap::new(),
         book: Book::new(local),
-        lingering: FuturesUnordered::new(),
+        later: FuturesUnordered::new(),
         actions: VecDeque::new(),
         waker: None,
     };
     (Transport::new(requests, told), behaviour)
+}
+
+/// What is to be done after a while.
+enum Due {
+    CloseSuperfluous(PeerId),
+    Settle(PeerId, ConnectionId),
 }
 
 type Action = ToSwarm<Infallible, Either<Order, Infallible>>;
@@ -70,7 +79,7 @@ pub struct Behaviour {
     /// What waits for a relayed connection that is being dialled.
     dialling: HashMap<ConnectionId, DialRequest>,
     book: Book,
-    lingering: FuturesUnordered<LocalBoxFuture<'static, PeerId>>,
+    later: FuturesUnordered<LocalBoxFuture<'static, Due>>,
     actions: VecDeque<Action>,
     waker: Option<Waker>,
 }
@@ -120,13 +129,14 @@ impl Behaviour {
                 tracing::debug!(%peer, "one of two direct connections is closed");
                 self.close(peer, closed);
             }
-            self.linger(peer);
+            self.after(RELAYED_LINGER, Due::CloseSuperfluous(peer));
+            self.after(SETTLED_AFTER, Due::Settle(peer, id));
         } else if is_relayed(address) {
             self.book.add_relayed(peer, id, dialler);
             if let Some(request) = self.dialling.remove(&id) {
                 self.arrange(id, request);
             } else if self.book.has_direct(&peer) {
-                self.linger(peer);
+                self.after(RELAYED_LINGER, Due::CloseSuperfluous(peer));
             } else if let (Dialler::Us, Some(direct)) = (dialler, webrtc_of_relayed(address, peer)) {
                 let opts = DialOpts::peer_id(peer).addresses(vec![direct]).condition(PeerCondition::Always).build();
                 self.act(ToSwarm::Dial { opts });
@@ -134,9 +144,20 @@ impl Behaviour {
         }
     }
 
-    fn linger(&mut self, peer: PeerId) {
-        self.lingering.push(Delay::new(RELAYED_LINGER).map(move |()| peer).boxed_local());
+    fn after(&mut self, time: Duration, due: Due) {
+        self.later.push(Delay::new(time).map(move |()| due).boxed_local());
         self.wake();
+    }
+
+    fn act_on(&mut self, due: Due) {
+        match due {
+            Due::CloseSuperfluous(peer) => {
+                for superfluous in self.book.superfluous(&peer) {
+                    self.order(peer, superfluous, Order::Finish);
+                }
+            }
+            Due::Settle(peer, id) => self.book.settle(peer, id),
+        }
     }
 
     fn close(&mut self, peer_id: PeerId, id: ConnectionId) {
@@ -247,10 +268,8 @@ impl NetworkBehaviour for Behaviour {
             }
             if let Poll::Ready(Some(request)) = self.requested.poll_next_unpin(cx) {
                 self.request(request);
-            } else if let Poll::Ready(Some(peer)) = self.lingering.poll_next_unpin(cx) {
-                for superfluous in self.book.superfluous(&peer) {
-                    self.order(peer, superfluous, Order::Finish);
-                }
+            } else if let Poll::Ready(Some(due)) = self.later.poll_next_unpin(cx) {
+                self.act_on(due);
             } else {
                 self.waker = Some(cx.waker().clone());
                 return Poll::Pending;

@@ -2,7 +2,8 @@
 //!
 //! It opens and closes nothing. Of two direct connections, one dialled by each side, the one dialled by the smaller name
 //! stays: both sides come to the same answer without a word. Of two that one side dialled, that side alone keeps the
-//! older one: only it knows which that is.
+//! older one: only it knows which that is. But nobody dials while a direct connection stands, so when somebody does long
+//! after, the old one is dead and its end was not noticed: the new one stays.
 
 use std::collections::HashMap;
 
@@ -20,6 +21,8 @@ struct Entry {
     id: ConnectionId,
     dialler: Dialler,
     direct: bool,
+    /// It stood for so long that nothing dialled at the same time can still come.
+    settled: bool,
     /// It was said to be closed; it counts no more.
     closing: bool,
 }
@@ -36,13 +39,14 @@ impl Book {
     }
 
     pub fn add_relayed(&mut self, peer: PeerId, id: ConnectionId, dialler: Dialler) {
-        self.add(peer, Entry { id, dialler, direct: false, closing: false });
+        self.add(peer, Entry { id, dialler, direct: false, settled: false, closing: false });
     }
 
     /// Returns those to be closed because of it, maybe itself.
     #[must_use]
     pub fn add_direct(&mut self, peer: PeerId, id: ConnectionId, dialler: Dialler) -> Vec<ConnectionId> {
-        self.add(peer, Entry { id, dialler, direct: true, closing: false });
+        let mut closed = self.close_settled(peer);
+        self.add(peer, Entry { id, dialler, direct: true, settled: false, closing: false });
         let preferred = if self.local < peer { Dialler::Us } else { Dialler::Them };
         let entries = self.entries.entry(peer).or_default();
         let kept = match entries.iter().any(|entry| entry.stands() && entry.dialler == preferred) {
@@ -50,11 +54,28 @@ impl Book {
             false => dialler,
         };
         let mut seen_own = false;
-        let mut closed = Vec::new();
         for entry in entries.iter_mut().filter(|entry| entry.stands()) {
             let repeated = entry.dialler == Dialler::Us && seen_own;
             seen_own |= entry.dialler == Dialler::Us;
             if entry.dialler != kept || repeated {
+                entry.closing = true;
+                closed.push(entry.id);
+            }
+        }
+        closed
+    }
+
+    /// Longer than any dial takes have passed since it was added.
+    pub fn settle(&mut self, peer: PeerId, id: ConnectionId) {
+        for entry in self.entries.get_mut(&peer).into_iter().flatten().filter(|entry| entry.id == id) {
+            entry.settled = true;
+        }
+    }
+
+    fn close_settled(&mut self, peer: PeerId) -> Vec<ConnectionId> {
+        let mut closed = Vec::new();
+        for entry in self.entries.get_mut(&peer).into_iter().flatten() {
+            if entry.stands() && entry.settled {
                 entry.closing = true;
                 closed.push(entry.id);
             }
@@ -156,6 +177,21 @@ mod tests {
             let third = PeerId::random();
             assert_eq!(side.add_direct(third, id(3), Them), []);
             assert_eq!(side.add_direct(third, id(4), Them), []);
+        }
+    }
+
+    #[test]
+    fn one_that_comes_long_after_replaces_the_old_one() {
+        // Whoever has the smaller name, whoever dialled the old one.
+        for (mut side, other) in <[Book; 2]>::from(two()).into_iter().zip([[0xff; 32], [0; 32]]) {
+            let other = PeerId::from_multihash(libp2p::multihash::Multihash::wrap(0, &other).unwrap()).unwrap();
+            assert_eq!(side.add_direct(other, id(1), Us), []);
+            side.settle(other, id(1));
+            assert!(side.has_direct(&other));
+            assert_eq!(side.add_direct(other, id(2), Them), [id(1)]);
+            side.settle(other, id(2));
+            assert_eq!(side.add_direct(other, id(3), Them), [id(2)]);
+            assert!(side.has_direct(&other));
         }
     }
 

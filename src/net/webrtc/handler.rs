@@ -141,7 +141,10 @@ impl ConnectionHandler for Handler {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<ConnectionHandlerEvent<Self::OutboundProtocol, Reply, Self::ToBehaviour>> {
-        if let Some(reply) = self.asked.pop_front() {
+        while let Some(reply) = self.asked.pop_front() {
+            if reply.is_canceled() {
+                continue;
+            }
             self.opening += 1;
             let protocol = SubstreamProtocol::new(ReadyUpgrade::new(SIGNALLING), reply);
             return Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest { protocol });
