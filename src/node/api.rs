@@ -303,6 +303,8 @@ pub struct Person {
     pub mine: bool,
     /// When this node last learned something about them.
     pub updated_at: Option<u64>,
+    /// Their key signed two different changes for one place: nothing of theirs counts any more.
+    pub forked: bool,
 }
 
 /// One step in the story of somebody's names, oldest first.

@@ -260,6 +260,7 @@ fn person_page(state: &State, person: &PersonRecord) -> Person {
         safety_words: safety_words(identity),
         mine: state.keeper.identity() == Some(*identity),
         updated_at: Some(person.updated_at.as_millis()),
+        forked: person.forked,
     }
 }
 

@@ -207,7 +207,18 @@ fn PersonView(person: Person) -> impl IntoView {
     let nameless = person.entry.is_none();
     let name =
         if nameless { view! { <p class="muted">"Has no name at the moment."</p> }.into_any() } else { ().into_any() };
+    let frozen = person.forked.then(|| {
+        view! {
+            <Notice tone=NoticeTone::Bad>
+                <p>
+                    <strong>"This identity contradicts itself."</strong>
+                    " Its key signed two different changes for one place: it was copied to a second device by hand, or stolen. Both are kept as proof. Its document is frozen and none of its names count."
+                </p>
+            </Notice>
+        }
+    });
     view! {
+        {frozen}
         <ProfileCard
             public_key=person.public_key.clone()
             profile=person.profile.clone()
