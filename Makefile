@@ -30,7 +30,7 @@ build: setup
 serve:
 	@$(ENV) cargo build --quiet --locked --bin gen-registry
 	$(STEP) 'Serving; stop with ctrl-c'
-	@$(ENV) exec "$$CARGO_TARGET_DIR/debug/gen-registry" serve --http $(HTTP) $(if $(P2P),--p2p $(P2P))
+	@$(ENV) exec "$$CARGO_TARGET_DIR/debug/gen-registry" serve --http $(HTTP) $(if $(P2P),--p2p $(P2P)) $(if $(DATA),--data $(DATA))
 
 dev: setup
 	@$(ENV) trunk serve --cargo-profile e2e --dist "$$GEN_REGISTRY_E2E_DIST-dev"
