@@ -8,6 +8,7 @@ use gen_registry::{
     net::relay::{
         Relay, RelayOptions, RelayView,
         limits::{RelayLimits, WitnessLimits},
+        witness::{Outcome, Question, Reply, WitnessDoor},
     },
     node::Network,
     registry::{
@@ -22,11 +23,12 @@ use gen_registry::{
 };
 use libp2p::{Multiaddr, PeerId, swarm::StreamProtocol};
 use libp2p_stream::{Control, OpenStreamError};
-use tokio::task::JoinHandle;
+use tokio::{sync::mpsc, task::JoinHandle};
 
 use crate::{
     people::{TOPIC, at, claim, person},
     relay::{
+        ask,
         client::{Client, eventually, patient, peer_of},
         options,
         program::{ANY_PORT, network_of},
@@ -144,6 +146,36 @@ async fn who_asks_too_often_is_told_to_come_later_and_nobody_else_is() {
     assert_eq!(alice.ask(TOPIC, &fact).await, Answer::Busy);
     assert_eq!(view.counts().witness_turned_away.get(), 1);
     seen(&bob.ask(TOPIC, &fact).await, &witness.identity, &fact, &TOPIC);
+}
+
+#[tokio::test]
+async fn a_witness_that_has_no_time_or_has_ended_is_busy() {
+    let (questions, mut asked) = mpsc::channel(1);
+    let busy = Answer::Busy.encode();
+    let door = WitnessDoor { protocol: PROTOCOL, request_max_bytes: REQUEST_MAX_BYTES, busy: busy.clone(), questions };
+    let with = RelayOptions { witness: Some(door), ..options(RelayLimits::default()) };
+    let relay = Relay::start(with).await.unwrap();
+    let (view, address) = (relay.view(), relay.view().addresses().remove(0));
+    let (mut alice, mut bob) = (Asker::at(&address).await, Asker::at(&address).await);
+    let mut first = alice.open().await.unwrap();
+    first.write_all(b"first").await.unwrap();
+    first.close().await.unwrap();
+    eventually("the first waits", || asked.len() == 1).await;
+    assert_eq!(bob.send(b"second").await.unwrap(), busy, "there is room for one");
+    let Question { request, reply } = asked.recv().await.unwrap();
+    assert_eq!(request, b"first");
+    reply.send(Reply { bytes: b"a reply".to_vec(), outcome: Outcome::Receipt }).unwrap();
+    let mut answer = Vec::new();
+    patient("an answer", first.read_to_end(&mut answer)).await.unwrap();
+    assert_eq!(answer, b"a reply");
+    drop(asked);
+    assert_eq!(bob.send(b"third").await.unwrap(), busy);
+    assert_eq!(view.witness_is_running(), Some(false));
+    let counts = view.counts();
+    assert_eq!((counts.witness_receipts.get(), counts.witness_turned_away.get()), (1, 2));
+    let folder = dist();
+    let (code, _, health) = ask(folder.path(), &view, "/health").await;
+    assert_eq!((code, health.contains(r#""witness":"ended""#)), (503, true), "{health}");
 }
 
 #[tokio::test]
