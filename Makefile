@@ -13,6 +13,8 @@ SHELL := bash
 
 ENV := . scripts/env.sh;
 HTTP ?= 127.0.0.1:8080
+# Where the server keeps its keys and what its witness has seen.
+DATA ?= $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/gen-registry
 STEP = @printf '\033[1m==> %s\033[0m\n'
 
 run: build serve
@@ -30,7 +32,7 @@ build: setup
 serve:
 	@$(ENV) cargo build --quiet --locked --bin gen-registry
 	$(STEP) 'Serving; stop with ctrl-c'
-	@$(ENV) exec "$$CARGO_TARGET_DIR/debug/gen-registry" serve --http $(HTTP) $(if $(P2P),--p2p $(P2P))
+	@$(ENV) exec "$$CARGO_TARGET_DIR/debug/gen-registry" serve --http $(HTTP) $(if $(P2P),--p2p $(P2P)) $(if $(DATA),--data $(DATA))
 
 dev: setup
 	@$(ENV) trunk serve --cargo-profile e2e --dist "$$GEN_REGISTRY_E2E_DIST-dev"

@@ -19,7 +19,7 @@
 //! | [`node`] | registry, sync, store, net, platform; never ui |
 //! | `embed` | `node`'s commands, answers and events |
 //! | `ui` | `node`'s commands, answers and events; never store or registry |
-//! | `native` | registry, node, store, net |
+//! | `native` | registry, node, store, net, platform |
 //!
 //! `tests/it/layers.rs` holds this table true, and which module alone may use which foreign crate.
 

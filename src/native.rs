@@ -1,7 +1,9 @@
-//! What only the native program does: serve the built page (with the relay beside it), and finish a build so that it can be served.
+//! What only the native program does: serve the built page (with the relay and the witness beside it), and finish a build
+//! so that it can be served.
 //!
-//! Nothing here knows what a name or an identity is.
+//! Nothing here decides about names.
 
 pub mod pack;
 pub mod serve;
 mod status;
+pub mod witness;

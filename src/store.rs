@@ -1,7 +1,7 @@
 //! Where records are kept: tables of byte strings under text keys, written in atomic batches.
 //!
-//! One conformance suite (`store::conformance`) runs against every store. It knows nothing of what the bytes mean; a
-//! checksum on every record is [`records`]' business.
+//! One conformance suite (`store::conformance`) runs against every store: memory, IndexedDB, SQLite. It knows nothing of
+//! what the bytes mean; a checksum on every record is [`records`]' business.
 
 pub mod conformance;
 #[cfg(target_arch = "wasm32")]

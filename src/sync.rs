@@ -4,7 +4,7 @@
 //!
 //! - what is said: [`wire`]; what a replica holds: [`vector`]; one peer: [`session`]
 //! - how two browsers come to a direct connection: [`signal`]
-//! - receipts for claims: [`witness`]; a network that exists only in memory: [`sim`]
+//! - receipts for claims, and how they are asked for: [`witness`]; a network that exists only in memory: [`sim`]
 
 pub mod rejection;
 pub mod session;

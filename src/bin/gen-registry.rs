@@ -9,9 +9,10 @@ mod program {
     use gen_registry::{
         native::{
             pack::pack,
-            serve::{P2pOptions, ServeOptions, serve},
+            serve::{P2pOptions, ServeOptions, WitnessOptions, serve},
         },
         net::relay::Multiaddr,
+        registry::identity::Identity,
     };
 
     /// A relay without other relays has nothing to look up, of which Kademlia complains every few minutes.
@@ -35,11 +36,14 @@ mod program {
             /// Folder with the built page.
             #[arg(long, default_value = "dist", env = "GEN_REGISTRY_DIST")]
             dist: PathBuf,
-            /// Folder for what the server itself keeps: the relay's key. Without it, each start has a new key.
+            /// Folder for what the server itself keeps: the keys of relay and witness, and the witness's book. Without it,
+            /// each start has new ones.
             #[arg(long, env = "GEN_REGISTRY_DATA")]
             data: Option<PathBuf>,
             #[command(flatten)]
             p2p: P2pArguments,
+            #[command(flatten)]
+            witness: WitnessArguments,
         },
         /// Finish a built page: join the stylesheets, list the files for the service worker, compress.
         Pack {
@@ -74,6 +78,33 @@ mod program {
         p2p_dht_server: bool,
     }
 
+    #[derive(Args)]
+    #[command(next_help_heading = "Witness")]
+    struct WitnessArguments {
+        /// Whether a witness runs beside the relay: it confirms who was first to claim a name.
+        #[arg(
+            long, value_name = "true|false", default_value_t = true, action = ArgAction::Set, num_args = 0..=1,
+            require_equals = true, default_missing_value = "true", env = "GEN_WITNESS"
+        )]
+        witness: bool,
+        /// As --witness=false.
+        #[arg(long)]
+        no_witness: bool,
+        /// Another relay's witness of this network. May be given again, or as a list with commas.
+        #[arg(long, value_name = "DID", value_delimiter = ',', env = "GEN_WITNESSES")]
+        witnesses: Vec<Identity>,
+        /// How many witnesses must have seen a claim.
+        #[arg(long, value_name = "NUMBER", default_value_t = 1, env = "GEN_WITNESS_THRESHOLD")]
+        threshold: usize,
+    }
+
+    impl WitnessArguments {
+        fn options(self) -> WitnessOptions {
+            let Self { witness, no_witness, witnesses, threshold } = self;
+            WitnessOptions { own: witness && !no_witness, others: witnesses, threshold }
+        }
+    }
+
     impl P2pArguments {
         fn options(self) -> Option<P2pOptions> {
             (!self.no_p2p).then_some(P2pOptions {
@@ -100,10 +131,10 @@ mod program {
 
     fn run(command: Command) -> anyhow::Result<()> {
         match command {
-            Command::Serve { http, dist, data, p2p } => {
+            Command::Serve { http, dist, data, p2p, witness } => {
                 let runtime = tokio::runtime::Runtime::new().context("could not start the runtime")?;
                 let listening = |address| println!("http://{address}/");
-                let options = ServeOptions { http, dist, data, p2p: p2p.options() };
+                let options = ServeOptions { http, dist, data, p2p: p2p.options(), witnesses: witness.options() };
                 runtime.block_on(serve(options, listening, asked_to_stop()))?;
             }
             Command::Pack { folder, quality } => {

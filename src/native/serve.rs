@@ -1,7 +1,7 @@
 //! The server of the built page: files, the headers that protect them, and one page for every address of the app.
-//! Beside it runs the relay.
+//! Beside it run the relay and the witness.
 //!
-//! Of files it serves one folder and nothing beside it, writes none but the relay's key, and knows nothing of what the
+//! Of files it serves one folder and nothing beside it, writes none but those two's own, and knows nothing of what the
 //! page does.
 
 use std::{
@@ -26,9 +26,13 @@ use crate::{
     native::{
         pack::{NAME_HASH_DIGITS, NAME_HASH_DIGITS_MIN},
         status,
+        witness::{self, Witness, WitnessStartError},
     },
-    net::relay::{Multiaddr, Relay, RelayError, RelayOptions, RelayView, key::NodeKey, limits::RelayLimits},
+    net::relay::{
+        Multiaddr, Relay, RelayError, RelayOptions, RelayView, key::NodeKey, limits::RelayLimits, witness::WitnessDoor,
+    },
     node::Network,
+    registry::{identity::Identity, ownership::Rules},
 };
 
 /// Connections still open this long after the signal to stop are cut.
@@ -73,6 +77,13 @@ pub enum ServeError {
     Data { folder: PathBuf, source: io::Error },
     #[error(transparent)]
     Relay(#[from] RelayError),
+    #[error(transparent)]
+    Witness(#[from] WitnessStartError),
+    #[error(
+        "of {witnesses} witnesses, {threshold} can't be needed. Choose --threshold between 1 and {witnesses}, or name \
+         more with --witnesses"
+    )]
+    Threshold { threshold: usize, witnesses: usize },
     #[error("the server stopped")]
     Stopped(#[source] io::Error),
 }
@@ -86,6 +97,18 @@ pub struct ServeOptions {
     pub data: Option<PathBuf>,
     /// `None`: only the page.
     pub p2p: Option<P2pOptions>,
+    pub witnesses: WitnessOptions,
+}
+
+/// Who confirms names in this network.
+#[derive(Clone, Debug)]
+pub struct WitnessOptions {
+    /// Whether a witness runs here, beside the relay.
+    pub own: bool,
+    /// Those of other relays.
+    pub others: Vec<Identity>,
+    /// How many must have seen a claim.
+    pub threshold: usize,
 }
 
 /// Where the relay listens, and whom it meets.
@@ -124,12 +147,19 @@ pub async fn serve(
         _ => ServeError::Listen { address, source },
     })?;
     let address = listener.local_addr().map_err(|source| ServeError::Listen { address, source })?;
+    let mut network = Network::default();
+    let witness = match &options.p2p {
+        Some(_) if options.witnesses.own => Some(witness::start(options.data.clone(), network.topic).await?),
+        _ => None,
+    };
+    network.rules = rules(options.witnesses, witness.as_ref().map(|witness| witness.identity))?;
+    let (door, witness_ended) = witness.map(|Witness { door, ended, .. }| (door, ended)).unzip();
     let relay = match options.p2p {
-        Some(p2p) => Some(Relay::start(relay_options(p2p, options.data.as_deref())?).await?),
+        Some(p2p) => Some(Relay::start(relay_options(p2p, door, options.data.as_deref())?).await?),
         None => None,
     };
     let relay_view = relay.as_ref().map(Relay::view);
-    let site = Site { dist: options.dist, network: Network::default(), relay: relay_view };
+    let site = Site { dist: options.dist, network, relay: relay_view };
     let (stopping, stopped) = tokio::sync::oneshot::channel();
     let server = axum::serve(listener, page(site)).with_graceful_shutdown(async move {
         stop.await;
@@ -149,10 +179,33 @@ pub async fn serve(
     if let Some(relay) = relay {
         relay.stop().await;
     }
+    // Its door is gone with the relay; what it is writing is finished first.
+    if let Some(ended) = witness_ended {
+        let _ = tokio::time::timeout(SHUTDOWN_PATIENCE, ended).await;
+    }
     outcome
 }
 
-fn relay_options(p2p: P2pOptions, data: Option<&Path>) -> Result<RelayOptions, RelayError> {
+/// The same witnesses in the same order wherever the same ones are named.
+fn rules(options: WitnessOptions, own: Option<Identity>) -> Result<Rules, ServeError> {
+    let WitnessOptions { others: mut witnesses, threshold, .. } = options;
+    witnesses.extend(own);
+    witnesses.sort_unstable();
+    witnesses.dedup();
+    if witnesses.is_empty() {
+        return Ok(Rules::default());
+    }
+    if !(1..=witnesses.len()).contains(&threshold) {
+        return Err(ServeError::Threshold { threshold, witnesses: witnesses.len() });
+    }
+    Ok(Rules { witnesses, threshold })
+}
+
+fn relay_options(
+    p2p: P2pOptions,
+    witness: Option<WitnessDoor>,
+    data: Option<&Path>,
+) -> Result<RelayOptions, RelayError> {
     let key = match data {
         Some(folder) => NodeKey::load_or_create(folder)?,
         None => {
@@ -163,7 +216,7 @@ fn relay_options(p2p: P2pOptions, data: Option<&Path>) -> Result<RelayOptions, R
     let P2pOptions { listen, public, bootstrap, dht_server } = p2p;
     // With a public address there is a proxy in between, whose address everybody shares.
     let limits = RelayLimits { by_address: public.is_empty(), ..RelayLimits::default() };
-    Ok(RelayOptions { key, listen, public, bootstrap, dht_server, limits })
+    Ok(RelayOptions { key, listen, public, bootstrap, dht_server, witness, limits })
 }
 
 /// The service alone, without a listener.

@@ -21,6 +21,7 @@ struct Health {
     status: &'static str,
     version: &'static str,
     relay: &'static str,
+    witness: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     peer_id: Option<String>,
 }
@@ -33,13 +34,19 @@ pub(super) async fn network(State(site): State<Site>) -> Response {
 
 /// 200 while everything that was started runs.
 pub(super) async fn health(State(site): State<Site>) -> Response {
-    let (code, status, relay) = match &site.relay {
-        None => (StatusCode::OK, "ok", "off"),
-        Some(relay) if relay.is_running() => (StatusCode::OK, "ok", "running"),
-        Some(_) => (StatusCode::SERVICE_UNAVAILABLE, "failing", "ended"),
+    let word = |running: Option<bool>| match running {
+        None => "off",
+        Some(true) => "running",
+        Some(false) => "ended",
+    };
+    let relay = word(site.relay.as_ref().map(RelayView::is_running));
+    let witness = word(site.relay.as_ref().and_then(RelayView::witness_is_running));
+    let (code, status) = match [relay, witness].contains(&"ended") {
+        false => (StatusCode::OK, "ok"),
+        true => (StatusCode::SERVICE_UNAVAILABLE, "failing"),
     };
     let peer_id = site.relay.as_ref().map(|relay| relay.peer_id().to_string());
-    json(code, &Health { status, version: VERSION, relay, peer_id })
+    json(code, &Health { status, version: VERSION, relay, witness, peer_id })
 }
 
 pub(super) async fn metrics(State(site): State<Site>) -> Response {

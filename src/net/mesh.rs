@@ -148,7 +148,7 @@ impl MeshHandle {
         self.send(Command::Ban(peer));
     }
 
-    /// One request to every connected relay that speaks `protocol`; what each answered.
+    /// One request to every connected relay; what each answered.
     pub async fn ask_relays(&self, protocol: &'static str, request: Vec<u8>) -> Vec<Result<Vec<u8>, AskError>> {
         let (answers, answered) = oneshot::channel();
         self.send(Command::Ask { protocol, request, answers });

@@ -1,21 +1,25 @@
 //! The relay: the one node of a network that everybody can reach, for those who can't be reached.
 //!
 //! It brings browsers together until they are connected directly, and says who else is there. It holds no person's
-//! document, takes no side in who holds a name, and stores no value in Kademlia: it could not tell a true one.
+//! document, takes no side in who holds a name, and stores no value in Kademlia: it could not tell a true one. A witness
+//! may stand behind it; the relay carries its questions and answers and reads neither.
 //!
 //! - how it is set up: `behaviour`; what it does with events: `run`; its bounds: [`limits`]
+//! - the way to a witness: [`witness`]
 
 mod behaviour;
 pub mod key;
 pub mod limits;
 pub mod metrics;
 mod run;
+pub mod witness;
 
 use std::{error::Error, io, net::TcpListener, sync::Arc, time::Duration};
 
-use libp2p::{core::transport::TransportError, metrics::Registry};
+use libp2p::{Swarm, core::transport::TransportError, metrics::Registry};
+use libp2p_stream::IncomingStreams;
 use tokio::{
-    sync::{oneshot, watch},
+    sync::{mpsc, oneshot, watch},
     task::JoinHandle,
 };
 
@@ -25,10 +29,12 @@ pub use crate::net::address;
 
 use crate::net::relay::{
     address::{peer_of, socket_of, websocket_origin, with_peer},
+    behaviour::Behaviour,
     key::{KeyError, NodeKey},
     limits::{LISTEN_PATIENCE, RelayLimits, STOP_PATIENCE},
     metrics::{Counts, Metrics},
     run::Running,
+    witness::{Question, WitnessDoor},
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +58,8 @@ pub enum RelayError {
     PublicKind(Multiaddr),
     #[error("the address {0} of another relay does not end with its name: /p2p/12D3…")]
     BootstrapWithoutPeer(Multiaddr),
+    #[error("the witness's protocol can't be offered")]
+    Protocol(#[source] Box<dyn Error + Send + Sync>),
     #[error("the relay's listener closed")]
     ListenerClosed(#[source] io::Error),
 }
@@ -67,6 +75,8 @@ pub struct RelayOptions {
     pub bootstrap: Vec<Multiaddr>,
     /// Whether it answers questions about who has which content.
     pub dht_server: bool,
+    /// The witness that stands behind it.
+    pub witness: Option<WitnessDoor>,
     pub limits: RelayLimits,
 }
 
@@ -82,6 +92,7 @@ pub struct Relay {
 pub struct RelayView {
     peer: PeerId,
     addresses: watch::Receiver<Vec<Multiaddr>>,
+    questions: Option<mpsc::WeakSender<Question>>,
     counts: Counts,
     metrics: Arc<Metrics>,
 }
@@ -89,7 +100,7 @@ pub struct RelayView {
 impl Relay {
     /// Starts it; returns once it listens.
     pub async fn start(options: RelayOptions) -> Result<Self, RelayError> {
-        let RelayOptions { key, listen, public, bootstrap, dht_server, limits } = options;
+        let RelayOptions { key, listen, public, bootstrap, dht_server, witness, limits } = options;
         let peer = key.peer_id();
         if let Some(address) = public.iter().find(|address| websocket_origin(address).is_none()) {
             return Err(RelayError::PublicKind(address.clone()));
@@ -106,6 +117,9 @@ impl Relay {
         let listener = swarm.listen_on(listen.clone()).map_err(|source| refused(&listen, source))?;
         let counts = Counts::default();
         let metrics = Arc::new(Metrics::new(registry, &counts));
+        // The view's own end does not keep the witness going once the door is gone.
+        let questions = witness.as_ref().map(|door| door.questions.downgrade());
+        let door = witness.map(|door| offer(&mut swarm, door)).transpose()?;
         let (told, addresses) = watch::channel(Vec::new());
         let mut running = Running::new(swarm, listener, counts.clone(), told, bootstrap);
         running.announce(public.into_iter().map(|address| with_peer(address, peer)).collect());
@@ -119,6 +133,10 @@ impl Relay {
             Ok(Err(error)) => return Err(error),
             Err(_) => return Err(RelayError::NoAddress(listen, LISTEN_PATIENCE)),
         }
+        if let Some((door, streams)) = door {
+            // Ends with the swarm, which holds the other end of the streams.
+            tokio::spawn(door.serve(streams, limits.witness, counts.clone()));
+        }
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(running.run(stopped));
         let watcher = tokio::spawn(async move {
@@ -128,7 +146,7 @@ impl Relay {
                 Err(error) => tracing::error!(%error, "the relay broke"),
             }
         });
-        Ok(Self { view: RelayView { peer, addresses, counts, metrics }, stop, watcher })
+        Ok(Self { view: RelayView { peer, addresses, questions, counts, metrics }, stop, watcher })
     }
 
     pub fn view(&self) -> RelayView {
@@ -159,6 +177,12 @@ impl RelayView {
         self.addresses.has_changed().is_ok()
     }
 
+    /// Whether the witness behind it still takes questions; none when there is no witness.
+    pub fn witness_is_running(&self) -> Option<bool> {
+        let questions = self.questions.as_ref()?;
+        Some(questions.upgrade().is_some_and(|questions| !questions.is_closed()))
+    }
+
     pub fn counts(&self) -> &Counts {
         &self.counts
     }
@@ -166,6 +190,13 @@ impl RelayView {
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
     }
+}
+
+/// From now on peers may open streams to the witness.
+fn offer(swarm: &mut Swarm<Behaviour>, door: WitnessDoor) -> Result<(WitnessDoor, IncomingStreams), RelayError> {
+    let protocol = door.stream_protocol().map_err(|error| RelayError::Protocol(error.into()))?;
+    let streams = swarm.behaviour().streams.new_control().accept(protocol);
+    Ok((door, streams.map_err(|error| RelayError::Protocol(error.into()))?))
 }
 
 /// libp2p listens with SO_REUSEPORT: a second relay would quietly get every other connection of the first.

@@ -28,6 +28,14 @@ pub(super) struct Asking {
     refused: RefCell<BTreeMap<Digest, (u32, Timestamp)>>,
 }
 
+/// What asking for a receipt came to.
+enum Asked {
+    Given,
+    Refused,
+    /// No witness answered.
+    Nobody,
+}
+
 /// One asking at a time, however it ends.
 struct UnderWay<'a>(&'a Cell<bool>);
 
@@ -45,9 +53,10 @@ impl Node {
         let _until_done = UnderWay(&self.asking.under_way);
         for fact in self.facts_without_receipts() {
             match self.ask_for(&mesh, &fact).await {
-                Ok(true) => drop(self.asking.refused.borrow_mut().remove(&fact.hash())),
-                // A release is of no use to witnesses before its claim: the order matters.
-                Ok(false) => self.put_off(&fact),
+                Ok(Asked::Given) => drop(self.asking.refused.borrow_mut().remove(&fact.hash())),
+                Ok(Asked::Refused) => self.put_off(&fact),
+                // The next chance comes with a relay or after a while.
+                Ok(Asked::Nobody) => return,
                 Err(failure) => return tracing::warn!(code = ?failure.code, "a receipt could not be kept"),
             }
         }
@@ -93,10 +102,10 @@ impl Node {
         wanted.into_iter().map(|(_, fact)| fact).collect()
     }
 
-    /// True when at least one new receipt was written.
-    async fn ask_for(&self, mesh: &MeshHandle, fact: &SignedFact) -> Result<bool, Failure> {
+    async fn ask_for(&self, mesh: &MeshHandle, fact: &SignedFact) -> Result<Asked, Failure> {
         let request = Request { topic: self.network.topic, fact: fact.encode() };
         let mut receipts = Vec::new();
+        let mut outcome = Asked::Nobody;
         for answer in mesh.ask_relays(PROTOCOL, request.encode()).await {
             let answer = match answer {
                 Ok(bytes) => Answer::decode(&bytes),
@@ -107,16 +116,19 @@ impl Node {
             };
             match answer {
                 Ok(Answer::Receipt(bytes)) => receipts.extend(self.checked(&bytes, fact)),
-                Ok(Answer::Refused(why)) => tracing::info!(%why, "a witness refuses a receipt"),
+                Ok(Answer::Refused(why)) => {
+                    tracing::info!(%why, "a witness refuses a receipt");
+                    outcome = Asked::Refused;
+                }
                 Ok(other) => tracing::debug!(?other, "no receipt"),
                 Err(error) => tracing::warn!(%error, "a relay's answer can't be read"),
             }
         }
         if receipts.is_empty() {
-            return Ok(false);
+            return Ok(outcome);
         }
         self.write_receipts(receipts).await?;
-        Ok(true)
+        Ok(Asked::Given)
     }
 
     /// A receipt counts only from one of the network's witnesses.

@@ -15,7 +15,9 @@ use crate::registry::time::Timestamp;
 use crate::store::migration::migrate;
 use crate::store::records::{Found, Records, put};
 use crate::store::{Durability, Store, StoreError, Table};
-use crate::sync::witness::{Answer, Book, NotServed, Record, Request};
+use crate::sync::witness::{Book, NotServed, Record, Request};
+
+pub use crate::sync::witness::wire::{Answer, PROTOCOL, REQUEST_MAX_BYTES};
 
 /// Facts in one book. Each takes some hundred bytes of memory and as much of the disk.
 pub const RECORDS_MAX: usize = 1_000_000;

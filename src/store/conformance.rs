@@ -1,4 +1,4 @@
-//! What every store must do. Run by `tests/it` against the memory store and by `tests/browser` against IndexedDB.
+//! What every store must do. Run by `tests/it` against the memory store and SQLite, and by `tests/browser` against IndexedDB.
 
 use crate::store::{Durability, Store, Table, Write};
 

@@ -13,7 +13,7 @@ async function verdict(page, name) {
 
 test("a name claimed on both sides of a partition, ten times, both orders", async (t) => {
   // Without witnesses the dates decide, so the story knows who must win.
-  const server = await Server.start(t, { p2p: true });
+  const server = await Server.start(t, { p2p: true, more: ["--no-witness"] });
   const open = async (profile) => {
     const browser = await Browser.start(t, { profile });
     browser.allow(...GONE);

@@ -2,7 +2,7 @@
 // and the relay; and what happens when the relay is gone.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Browser, GONE, Server, api, apiValue, eventually, hasPeers, sees } from "./harness.mjs";
+import { Browser, GONE, Server, api, apiValue, eventually, hasPeers, offlineReady, sees } from "./harness.mjs";
 
 /** The promise: a claim is seen by a connected peer within this. */
 const SEEN_WITHIN = 1_000;
@@ -104,5 +104,33 @@ test("two users, simple", async (t) => {
   await alice.page.goto(`${server.origin}/network`);
   await alice.page.getByTestId("peers").locator("li").first().waitFor();
   alice.browser.assertQuiet();
+  bob.browser.assertQuiet();
+});
+
+test("a name is provisional without a witness and confirmed by the first one met", async (t) => {
+  const server = await Server.start(t, { p2p: true });
+  const { witnesses, threshold } = await (await fetch(`${server.origin}/network.json`)).json();
+  assert.equal(witnesses.length, 1);
+  assert.equal(threshold, 1);
+  const alice = await party(t, server, "Alice");
+  await offlineReady(alice.page);
+  const { profile } = alice.browser;
+  await alice.browser.close();
+  await server.kill();
+
+  const browser = await Browser.start(t, { profile });
+  browser.allow(...GONE);
+  const page = await browser.open(`${server.origin}/me`);
+  assert.equal((await apiValue(page, "setupUser", "alice")).nameStatus, "provisional");
+  await page.getByText("Provisional").first().waitFor();
+  await server.restart();
+  await page.getByText("Confirmed").first().waitFor();
+  const bob = await party(t, server, "Bob");
+  const seen = await eventually("Bob sees it confirmed", async () => {
+    const found = await apiValue(bob.page, "lookupUsername", "alice");
+    return found?.status === "confirmed" && found;
+  });
+  assert.equal(seen.username, "alice");
+  browser.assertQuiet();
   bob.browser.assertQuiet();
 });

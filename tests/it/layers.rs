@@ -20,7 +20,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("node", &["node", "registry", "sync", "store", "net", "platform"]),
     ("ui", &["ui", "node::api", "node::client", "node::failure"]),
     ("embed", &["embed", "node::api", "node::client", "node::failure", "platform"]),
-    ("native", &["native", "registry", "node", "store", "net"]),
+    ("native", &["native", "registry", "node", "store", "net", "platform"]),
     // Where the layers are put together.
     ("lib", &[""]),
     ("main", &[""]),

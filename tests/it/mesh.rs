@@ -4,8 +4,9 @@ use std::future::Future;
 use std::rc::Rc;
 use std::time::Duration;
 
+use gen_registry::native::witness::{self, Witness};
 use gen_registry::net::mesh::MeshHandle;
-use gen_registry::net::relay::{Relay, RelayOptions, key::NodeKey, limits::RelayLimits};
+use gen_registry::net::relay::{Relay, RelayOptions, key::NodeKey, limits::RelayLimits, witness::WitnessDoor};
 use gen_registry::node::api::*;
 use gen_registry::node::peering::Peering;
 use gen_registry::node::{Network, Node};
@@ -16,15 +17,17 @@ use tokio::task::{JoinHandle, LocalSet, spawn_local};
 /// How long a condition may take before a test gives up on it. Never a measurement.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+const ANY_PORT: &str = "/ip4/127.0.0.1/tcp/0/ws";
+
 /// A relay as a server runs it. One address may do as it likes: here everybody has the same.
 pub async fn relay() -> Relay {
-    relay_of(NodeKey::fresh(), "/ip4/127.0.0.1/tcp/0/ws").await
+    relay_of(NodeKey::fresh(), ANY_PORT, None).await
 }
 
-async fn relay_of(key: NodeKey, listen: &str) -> Relay {
+async fn relay_of(key: NodeKey, listen: &str, witness: Option<WitnessDoor>) -> Relay {
     let limits = RelayLimits { by_address: false, ..RelayLimits::default() };
     let listen = listen.parse().unwrap();
-    Relay::start(RelayOptions { key, listen, public: vec![], bootstrap: vec![], dht_server: true, limits })
+    Relay::start(RelayOptions { key, listen, public: vec![], bootstrap: vec![], dht_server: true, limits, witness })
         .await
         .unwrap()
 }
@@ -32,6 +35,21 @@ async fn relay_of(key: NodeKey, listen: &str) -> Relay {
 pub fn network(relay: &Relay) -> Network {
     let relays = relay.view().addresses().iter().map(ToString::to_string).collect();
     Network { relays, ..Network::default() }
+}
+
+/// A network of one relay for each witness; all three witnesses are known, `threshold` receipts confirm a name.
+async fn witnessed(count: usize, threshold: usize) -> (Network, Vec<(Relay, Witness)>) {
+    let mut network = Network::default();
+    let mut servers = Vec::new();
+    for _ in 0..count {
+        let witness = witness::start(None, network.topic).await.unwrap();
+        let relay = relay_of(NodeKey::fresh(), ANY_PORT, Some(witness.door.clone())).await;
+        network.relays.extend(relay.view().addresses().iter().map(ToString::to_string));
+        network.rules.witnesses.push(witness.identity);
+        servers.push((relay, witness));
+    }
+    network.rules.threshold = threshold;
+    (network, servers)
 }
 
 /// One profile that takes part.
@@ -100,6 +118,10 @@ impl Party {
 
     pub async fn has_peers(&self, count: usize) {
         eventually("peers are connected", async || self.network().await.peers.len() >= count).await;
+    }
+
+    pub async fn is_confirmed(&self) {
+        eventually("the name is confirmed", async || self.me().await.name_status == Some(NameStatus::Confirmed)).await;
     }
 
     pub async fn sees(&self, name: &str) {
@@ -184,7 +206,7 @@ fn two_who_claimed_one_name_apart_learn_who_holds_it() {
 fn a_relay_that_comes_back_is_found_again_and_brings_newcomers() {
     in_one_thread(async {
         let key = NodeKey::fresh();
-        let first = relay_of(key.clone(), "/ip4/127.0.0.1/tcp/0/ws").await;
+        let first = relay_of(key.clone(), ANY_PORT, None).await;
         let network = network(&first);
         let listen = network.relays[0].split("/p2p/").next().unwrap().to_owned();
         let alice = Party::join(network.clone()).await;
@@ -192,7 +214,7 @@ fn a_relay_that_comes_back_is_found_again_and_brings_newcomers() {
         eventually("connected", async || alice.has_relay().await).await;
         first.stop().await;
         eventually("lost", async || !alice.has_relay().await).await;
-        let _second = relay_of(key, &listen).await;
+        let _second = relay_of(key, &listen, None).await;
         let bob = Party::join(network).await;
         bob.sees("alice").await;
     });
@@ -213,5 +235,68 @@ fn peers_of_earlier_are_found_without_any_relay() {
         let bob = Party::join_with(store, network).await;
         bob.sees("alice_later").await;
         assert!(!bob.has_relay().await);
+    });
+}
+
+#[test]
+fn a_claim_is_confirmed_by_itself_and_everybody_sees_that() {
+    in_one_thread(async {
+        let (network, _servers) = witnessed(3, 2).await;
+        let alice = Party::join(network.clone()).await;
+        alice.claim("alice").await.unwrap();
+        assert_eq!(alice.me().await.name_status, Some(NameStatus::Provisional), "nobody has seen it yet");
+        alice.is_confirmed().await;
+        let bob = Party::join(network).await;
+        eventually("bob sees a confirmed name", async || {
+            bob.look_up("alice").await.holder.is_some_and(|holder| holder.status == NameStatus::Confirmed)
+        })
+        .await;
+        // A new name needs new receipts: for the claim, and for the release of the old one.
+        alice.node.handle(Command::Rename { name: "alice_later".to_owned() }).await.unwrap();
+        alice.is_confirmed().await;
+        eventually("bob sees the new name confirmed", async || {
+            bob.look_up("alice_later").await.holder.is_some_and(|holder| holder.status == NameStatus::Confirmed)
+        })
+        .await;
+    });
+}
+
+#[test]
+fn a_claim_made_alone_is_confirmed_once_a_witness_is_met_and_beats_an_earlier_date() {
+    in_one_thread(async {
+        let (network, _servers) = witnessed(1, 1).await;
+        let alone = Network { relays: Vec::new(), ..network.clone() };
+        // The earlier date, but no witness: such a date costs nothing.
+        let early = Party::join(alone).await;
+        early.claim("nova").await.unwrap();
+        let late = Party::join(network.clone()).await;
+        late.claim("nova").await.unwrap();
+        late.is_confirmed().await;
+        assert_eq!(early.me().await.name_status, Some(NameStatus::Provisional));
+        let early = Party::join_with(early.leave().await, network).await;
+        eventually("the unwitnessed claim gives way", async || early.me().await.lost_name.is_some()).await;
+        assert_eq!(early.look_up("nova").await.holder.unwrap().did, late.me().await.did.unwrap());
+        assert_eq!(late.me().await.username.as_deref(), Some("nova"));
+    });
+}
+
+#[test]
+fn no_receipt_comes_from_somebody_who_is_no_witness_of_the_network() {
+    in_one_thread(async {
+        let (network, servers) = witnessed(2, 1).await;
+        let mut believed = network.clone();
+        // This profile's network knows only the second witness, and its relay is gone.
+        believed.rules.witnesses = vec![servers[1].1.identity];
+        believed.relays.truncate(1);
+        let alice = Party::join(believed).await;
+        alice.claim("alice").await.unwrap();
+        eventually("the first witness was asked", async || {
+            servers[0].0.view().metrics().text().unwrap().contains("witness_receipts_total 1")
+        })
+        .await;
+        alice.node.handle(Command::LookAround).await.unwrap();
+        let me = alice.me().await;
+        assert_eq!(me.name_status, Some(NameStatus::Provisional));
+        assert_eq!(me.changes, 1, "nothing was written for it");
     });
 }

@@ -3,6 +3,7 @@
 
 mod client;
 mod program;
+mod witness;
 
 use std::{path::Path, time::Duration};
 
@@ -42,6 +43,7 @@ fn options(limits: RelayLimits) -> RelayOptions {
         public: vec![],
         bootstrap: vec![],
         dht_server: true,
+        witness: None,
         limits,
     }
 }

@@ -71,8 +71,6 @@ pub(super) struct Running {
     inbound: IncomingStreams,
     tasks: FuturesUnordered<LocalBoxFuture<'static, Done>>,
     peers: BTreeMap<PeerId, Peer>,
-    /// Which protocols each connected relay speaks.
-    relay_protocols: BTreeMap<PeerId, BTreeSet<String>>,
     /// Under which listener there is a place at which relay.
     places: HashMap<ListenerId, PeerId>,
     next_link: u64,
@@ -120,7 +118,6 @@ impl Running {
             inbound,
             tasks: FuturesUnordered::new(),
             peers: BTreeMap::new(),
-            relay_protocols: BTreeMap::new(),
             places: HashMap::new(),
             next_link: 0,
             told: MeshView::default(),
@@ -242,11 +239,9 @@ impl Running {
         request: &[u8],
         answers: oneshot::Sender<Vec<Result<Vec<u8>, AskError>>>,
     ) {
-        let speaks = |relay: &PeerId| self.relay_protocols.get(relay).is_some_and(|spoken| spoken.contains(protocol));
         let questions: Vec<_> = self
             .keeping
             .connected_relays()
-            .filter(speaks)
             .map(|relay| ask(self.control.clone(), relay, protocol, request.to_vec()))
             .collect();
         let asking = async move {
@@ -295,7 +290,6 @@ impl Running {
             SwarmEvent::ConnectionClosed { peer_id, num_established, endpoint, .. } => {
                 if self.keeping.is_relay(&peer_id) {
                     if num_established == 0 {
-                        self.relay_protocols.remove(&peer_id);
                         self.keeping.relay_lost(&peer_id, now, &mut random);
                     }
                 } else if leads_directly(&endpoint) {
@@ -376,11 +370,6 @@ impl Running {
             }
             BehaviourEvent::Rendezvous(event) => tracing::debug!(?event, "rendezvous"),
             BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. }) => {
-                if self.keeping.is_relay(&peer_id) {
-                    let spoken = info.protocols.iter().map(ToString::to_string).collect();
-                    self.relay_protocols.insert(peer_id, spoken);
-                    return;
-                }
                 self.keeping.learned(peer_id, info.listen_addrs);
                 if let Some(state) = self.peers.get_mut(&peer_id) {
                     state.agent = Some(info.agent_version.chars().take(64).collect());

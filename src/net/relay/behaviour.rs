@@ -4,6 +4,7 @@
 //! - rendezvous: who else is in a network (a namespace is a topic in hex)
 //! - Kademlia: who has which content. Nothing goes into its store by itself; what may is decided in `run`
 //! - identify, ping, connection limits
+//! - streams of protocols that are not libp2p's: only the witness's, when there is one
 //!
 //! Gossipsub is left out. A relay that does not subscribe to a topic forwards nothing of it, so it would serve nobody;
 //! one that does would carry the gossip of peers that are connected directly, and know it. Either way its control
@@ -40,6 +41,7 @@ pub(super) struct Behaviour {
     pub(super) kademlia: kad::Behaviour<MemoryStore>,
     pub(super) identify: identify::Behaviour,
     pub(super) ping: ping::Behaviour,
+    pub(super) streams: libp2p_stream::Behaviour,
 }
 
 impl Behaviour {
@@ -59,6 +61,7 @@ impl Behaviour {
             kademlia,
             identify: identify::Behaviour::new(identify),
             ping: ping::Behaviour::default(),
+            streams: libp2p_stream::Behaviour::new(),
         }
     }
 }

@@ -14,8 +14,6 @@ use crate::net::key::NodeKeyError;
 
 /// In the data folder; libp2p's own encoding.
 pub const KEY_FILE: &str = "relay.key";
-/// What is being written; left behind only by a crash.
-const NEW_KEY_FILE: &str = "relay.key.new";
 
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
@@ -45,23 +43,27 @@ impl NodeKey {
         }
     }
 
-    /// Whole or not at all: the file gets its name only once its content is on the disk.
     fn save(&self, folder: &Path) -> io::Result<()> {
-        let bytes = self.encode();
-        let new = folder.join(NEW_KEY_FILE);
-        match fs::remove_file(&new) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut file = only_for_the_owner().write(true).create_new(true).open(&new)?;
-        file.write_all(&bytes)?;
-        file.sync_all()?;
-        fs::rename(&new, folder.join(KEY_FILE))?;
-        // The name, too, must be on the disk. Some systems can't open a folder; they have no need to.
-        match File::open(folder) {
-            Ok(folder) => folder.sync_all(),
-            Err(_) => Ok(()),
-        }
+        save_secret(folder, KEY_FILE, &self.encode())
+    }
+}
+
+/// Writes a file that only its owner may read, whole or not at all: it gets its name only once its content is on the
+/// disk. What is being written ends in `.new`; only a crash leaves that behind.
+pub fn save_secret(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let new = folder.join(format!("{name}.new"));
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = only_for_the_owner().write(true).create_new(true).open(&new)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&new, folder.join(name))?;
+    // The name, too, must be on the disk. Some systems can't open a folder; they have no need to.
+    match File::open(folder) {
+        Ok(folder) => folder.sync_all(),
+        Err(_) => Ok(()),
     }
 }
 

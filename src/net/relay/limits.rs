@@ -62,6 +62,16 @@ pub const KADEMLIA_ADDRESSES: usize = 4;
 pub const KADEMLIA_ADDRESS_BYTES: usize = 256;
 pub const KADEMLIA_PROVIDER_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Requests to the witness that are read, decided or answered.
+pub const WITNESS_AT_ONCE: usize = 64;
+pub const WITNESS_AT_ONCE_PER_PEER: usize = 4;
+/// In [`RATE_TIME`]. A person takes a few names in a life; a page asks again for what it has not got.
+pub const WITNESS_REQUESTS_PER_PEER_RATE: u32 = 30;
+/// All peers together: keys cost nothing, and each receipt waits for the disk and stays for ever.
+pub const WITNESS_REQUESTS_RATE: u32 = 1_200;
+/// From the opened stream to the answer.
+pub const WITNESS_DEADLINE: Duration = Duration::from_secs(10);
+
 /// How often relays that could not be reached, or were lost, are tried again.
 pub const BOOTSTRAP_RETRY: Duration = Duration::from_secs(30);
 /// The first address is there at once or never.
@@ -88,6 +98,29 @@ pub struct RelayLimits {
     /// Whether one address may do only so much in a time. Behind a proxy everybody has the proxy's address.
     pub by_address: bool,
     pub connections_in: u32,
+    pub witness: WitnessLimits,
+}
+
+/// What peers may ask of the witness.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WitnessLimits {
+    pub at_once: usize,
+    pub at_once_per_peer: usize,
+    pub rate: u32,
+    pub rate_per_peer: u32,
+    pub deadline: Duration,
+}
+
+impl Default for WitnessLimits {
+    fn default() -> Self {
+        Self {
+            at_once: WITNESS_AT_ONCE,
+            at_once_per_peer: WITNESS_AT_ONCE_PER_PEER,
+            rate: WITNESS_REQUESTS_RATE,
+            rate_per_peer: WITNESS_REQUESTS_PER_PEER_RATE,
+            deadline: WITNESS_DEADLINE,
+        }
+    }
 }
 
 impl Default for RelayLimits {
@@ -101,6 +134,7 @@ impl Default for RelayLimits {
             circuit_bytes: CIRCUIT_BYTES,
             by_address: true,
             connections_in: CONNECTIONS_IN,
+            witness: WitnessLimits::default(),
         }
     }
 }

@@ -36,6 +36,10 @@ pub struct Counts {
     pub kademlia_providers_accepted: Counter,
     pub kademlia_providers_refused: Counter,
     pub peers_disconnected: Counter,
+    pub witness_receipts: Counter,
+    pub witness_refusals: Counter,
+    pub witness_not_served: Counter,
+    pub witness_turned_away: Counter,
 }
 
 /// The counts and, from libp2p, the bytes.
@@ -71,6 +75,14 @@ impl Metrics {
             ("kademlia_providers_accepted", "Provider records stored", &counts.kademlia_providers_accepted),
             ("kademlia_providers_refused", "Provider records refused", &counts.kademlia_providers_refused),
             ("peers_disconnected", "Peers sent away for what they did", &counts.peers_disconnected),
+            ("witness_receipts", "Receipts given by the witness, given again too", &counts.witness_receipts),
+            ("witness_refusals", "Facts that the witness gave no receipt", &counts.witness_refusals),
+            (
+                "witness_not_served",
+                "Requests that the witness could not serve, or not then",
+                &counts.witness_not_served,
+            ),
+            ("witness_turned_away", "Requests that never reached the witness", &counts.witness_turned_away),
         ] {
             part.register(name, help, counter.clone());
         }

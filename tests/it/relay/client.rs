@@ -24,6 +24,7 @@ pub(super) struct Behaviour {
     pub(super) kademlia: kad::Behaviour<MemoryStore>,
     pub(super) identify: identify::Behaviour,
     pub(super) ping: ping::Behaviour,
+    pub(super) streams: libp2p_stream::Behaviour,
 }
 
 /// A node like a browser's, but for the transport.
@@ -61,6 +62,7 @@ impl Client {
                         key.public(),
                     )),
                     ping: ping::Behaviour::new(ping::Config::new().with_interval(interval)),
+                    streams: libp2p_stream::Behaviour::new(),
                 }
             })
             .unwrap()

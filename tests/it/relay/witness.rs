@@ -1,0 +1,319 @@
+//! The witness behind the relay, as real libp2p clients meet it: in this process, and as the real program.
+
+use std::{fs, io, path::Path, time::Duration};
+
+use futures::{AsyncReadExt, AsyncWriteExt};
+use gen_registry::{
+    native::witness::{self, BOOK_FILE, KEY_FILE, Witness, WitnessStartError},
+    net::relay::{
+        Relay, RelayOptions, RelayView,
+        limits::{RelayLimits, WitnessLimits},
+        witness::{Outcome, Question, Reply, WitnessDoor},
+    },
+    node::Network,
+    registry::{
+        fact::{ClaimedName, Fact, NameClaim, SignedFact},
+        identity::{Identity, Signed, Topic},
+        time::Timestamp,
+    },
+    sync::witness::{
+        Answer, NotServed, PROTOCOL, Refusal, Request,
+        wire::{REQUEST_MAX_BYTES, check_receipt},
+    },
+};
+use libp2p::{Multiaddr, PeerId, swarm::StreamProtocol};
+use libp2p_stream::{Control, OpenStreamError};
+use tokio::{sync::mpsc, task::JoinHandle};
+
+use crate::{
+    people::{TOPIC, at, claim, person},
+    relay::{
+        ask,
+        client::{Client, eventually, patient, peer_of},
+        options,
+        program::{ANY_PORT, network_of},
+    },
+    serve::{Server, dist, program},
+};
+
+/// A client that asks the witness of one relay.
+struct Asker {
+    control: Control,
+    relay: PeerId,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Asker {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Asker {
+    async fn at(relay: &Multiaddr) -> Self {
+        let mut client = Client::new().await;
+        client.connect(relay).await;
+        let control = client.0.behaviour().streams.new_control();
+        Self { control, relay: peer_of(relay), task: client.left_running() }
+    }
+
+    async fn open(&mut self) -> Result<libp2p::Stream, OpenStreamError> {
+        patient("a stream", self.control.open_stream(self.relay, StreamProtocol::new(PROTOCOL))).await
+    }
+
+    /// What comes back for these bytes.
+    async fn send(&mut self, bytes: &[u8]) -> io::Result<Vec<u8>> {
+        let mut stream = self.open().await.unwrap();
+        let exchange = async {
+            stream.write_all(bytes).await?;
+            stream.close().await?;
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).await?;
+            Ok(answer)
+        };
+        patient("an answer or the end", exchange).await
+    }
+
+    async fn ask(&mut self, topic: Topic, fact: &SignedFact) -> Answer {
+        let answer = self.send(&Request { topic, fact: fact.encode() }.encode()).await.unwrap();
+        Answer::decode(&answer).unwrap()
+    }
+}
+
+fn seen(answer: &Answer, witness: &Identity, fact: &SignedFact, topic: &Topic) -> Timestamp {
+    let Answer::Receipt(bytes) = answer else { panic!("no receipt: {answer:?}") };
+    match check_receipt(bytes, witness, fact, topic).unwrap().statement() {
+        Fact::Receipt(receipt) => receipt.witnessed_at,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A relay with a real witness, both in this process.
+async fn relay_with_witness(data: &Path, limits: WitnessLimits) -> (Relay, RelayView, Multiaddr, Witness) {
+    let witness = witness::start(Some(data.to_owned()), TOPIC).await.unwrap();
+    let limits = RelayLimits { witness: limits, ..RelayLimits::default() };
+    let relay = Relay::start(RelayOptions { witness: Some(witness.door.clone()), ..options(limits) }).await.unwrap();
+    let view = relay.view();
+    let address = view.addresses().remove(0);
+    (relay, view, address, witness)
+}
+
+#[tokio::test]
+async fn the_first_to_ask_gets_a_receipt_and_the_numbers_tell() {
+    let data = tempfile::tempdir().unwrap();
+    let (relay, view, address, witness) = relay_with_witness(data.path(), WitnessLimits::default()).await;
+    let (mut alice, mut mallory) = (Asker::at(&address).await, Asker::at(&address).await);
+    let alices = claim(&person("alice"), "alice_smith", at(5));
+    let witnessed_at = seen(&alice.ask(TOPIC, &alices).await, &witness.identity, &alices, &TOPIC);
+    let mallorys = claim(&person("mallory"), "A1ice-Smith", at(1));
+    let refused = Answer::Refused(Refusal::Taken { by: person("alice").identity(), witnessed_at });
+    assert_eq!(mallory.ask(TOPIC, &mallorys).await, refused);
+    // Whoever carries a fact gets the receipt that its author got.
+    assert_eq!(seen(&mallory.ask(TOPIC, &alices).await, &witness.identity, &alices, &TOPIC), witnessed_at);
+    let elsewhere = mallory.ask(Topic::from_bytes([8; 32]), &mallorys).await;
+    assert_eq!(elsewhere, Answer::NotServed(NotServed::ForeignTopic));
+    let counts = view.counts();
+    let counted = [&counts.witness_receipts, &counts.witness_refusals, &counts.witness_not_served];
+    assert_eq!(counted.map(|count| count.get()), [2, 1, 1]);
+    assert_eq!(counts.witness_turned_away.get(), 0);
+    assert_eq!(view.witness_is_running(), Some(true));
+    relay.stop().await;
+    let Witness { door, ended, .. } = witness;
+    drop(door);
+    patient("the witness ends with its last door", ended).await.unwrap();
+    assert_eq!(view.witness_is_running(), Some(false));
+}
+
+#[tokio::test]
+async fn a_relay_without_a_witness_offers_none() {
+    let relay = Relay::start(options(RelayLimits::default())).await.unwrap();
+    assert_eq!(relay.view().witness_is_running(), None);
+    let mut alice = Asker::at(&relay.view().addresses()[0]).await;
+    let error = alice.open().await.expect_err("no such protocol");
+    assert!(matches!(error, OpenStreamError::UnsupportedProtocol(_)), "{error}");
+}
+
+#[tokio::test]
+async fn who_asks_too_often_is_told_to_come_later_and_nobody_else_is() {
+    let data = tempfile::tempdir().unwrap();
+    let limits = WitnessLimits { rate_per_peer: 2, ..WitnessLimits::default() };
+    let (_relay, view, address, witness) = relay_with_witness(data.path(), limits).await;
+    let (mut alice, mut bob) = (Asker::at(&address).await, Asker::at(&address).await);
+    let fact = claim(&person("alice"), "nova", at(5));
+    for _ in 0..2 {
+        seen(&alice.ask(TOPIC, &fact).await, &witness.identity, &fact, &TOPIC);
+    }
+    assert_eq!(alice.ask(TOPIC, &fact).await, Answer::Busy);
+    assert_eq!(view.counts().witness_turned_away.get(), 1);
+    seen(&bob.ask(TOPIC, &fact).await, &witness.identity, &fact, &TOPIC);
+}
+
+#[tokio::test]
+async fn a_witness_that_has_no_time_or_has_ended_is_busy() {
+    let (questions, mut asked) = mpsc::channel(1);
+    let busy = Answer::Busy.encode();
+    let door = WitnessDoor { protocol: PROTOCOL, request_max_bytes: REQUEST_MAX_BYTES, busy: busy.clone(), questions };
+    let with = RelayOptions { witness: Some(door), ..options(RelayLimits::default()) };
+    let relay = Relay::start(with).await.unwrap();
+    let (view, address) = (relay.view(), relay.view().addresses().remove(0));
+    let (mut alice, mut bob) = (Asker::at(&address).await, Asker::at(&address).await);
+    let mut first = alice.open().await.unwrap();
+    first.write_all(b"first").await.unwrap();
+    first.close().await.unwrap();
+    eventually("the first waits", || asked.len() == 1).await;
+    assert_eq!(bob.send(b"second").await.unwrap(), busy, "there is room for one");
+    let Question { request, reply } = asked.recv().await.unwrap();
+    assert_eq!(request, b"first");
+    reply.send(Reply { bytes: b"a reply".to_vec(), outcome: Outcome::Receipt }).unwrap();
+    let mut answer = Vec::new();
+    patient("an answer", first.read_to_end(&mut answer)).await.unwrap();
+    assert_eq!(answer, b"a reply");
+    drop(asked);
+    assert_eq!(bob.send(b"third").await.unwrap(), busy);
+    assert_eq!(view.witness_is_running(), Some(false));
+    let counts = view.counts();
+    assert_eq!((counts.witness_receipts.get(), counts.witness_turned_away.get()), (1, 2));
+    let folder = dist();
+    let (code, _, health) = ask(folder.path(), &view, "/health").await;
+    assert_eq!((code, health.contains(r#""witness":"ended""#)), (503, true), "{health}");
+}
+
+#[tokio::test]
+async fn a_request_has_a_size() {
+    let data = tempfile::tempdir().unwrap();
+    let (_relay, view, address, _witness) = relay_with_witness(data.path(), WitnessLimits::default()).await;
+    let mut mallory = Asker::at(&address).await;
+    let answer = mallory.send(&[7; REQUEST_MAX_BYTES]).await.unwrap();
+    assert_eq!(Answer::decode(&answer), Ok(Answer::NotServed(NotServed::Unreadable)));
+    let nothing = mallory.send(&[7; REQUEST_MAX_BYTES + 1]).await;
+    assert!(nothing.as_ref().map_or(true, Vec::is_empty), "{nothing:?}");
+    let counts = view.counts();
+    eventually("it is counted", || counts.witness_turned_away.get() == 1).await;
+    assert_eq!(counts.witness_not_served.get(), 1, "the witness saw the first alone");
+}
+
+#[tokio::test]
+async fn who_sends_slowly_is_cut_off_and_takes_nobody_s_place() {
+    let data = tempfile::tempdir().unwrap();
+    let limits =
+        WitnessLimits { deadline: Duration::from_secs(2), at_once: 2, at_once_per_peer: 1, ..Default::default() };
+    let (_relay, view, address, witness) = relay_with_witness(data.path(), limits).await;
+    let (mut mallory, mut alice) = (Asker::at(&address).await, Asker::at(&address).await);
+    let mut slow = mallory.open().await.unwrap();
+    slow.write_all(b"x").await.unwrap();
+    slow.flush().await.unwrap();
+    let fact = claim(&person("alice"), "nova", at(5));
+    seen(&alice.ask(TOPIC, &fact).await, &witness.identity, &fact, &TOPIC);
+    let mut answer = Vec::new();
+    let end = patient("the end of the slow one", slow.read_to_end(&mut answer)).await;
+    assert!(end.is_err() || answer.is_empty(), "{answer:?}");
+    assert!(view.counts().witness_turned_away.get() >= 1);
+    seen(&mallory.ask(TOPIC, &fact).await, &witness.identity, &fact, &TOPIC);
+}
+
+#[tokio::test]
+async fn keys_and_books_that_do_not_belong_together_are_not_used() {
+    let data = tempfile::tempdir().unwrap();
+    let folder = data.path();
+    let start = |folder: &Path| witness::start(Some(folder.to_owned()), TOPIC);
+    let began = async || {
+        let Witness { identity, door, ended } = start(folder).await.unwrap();
+        drop(door);
+        patient("its book is closed", ended).await.unwrap();
+        identity
+    };
+    let first = began().await;
+    assert_eq!(began().await, first, "the key is kept");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(fs::metadata(folder.join(KEY_FILE)).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    let whole = fs::read(folder.join(KEY_FILE)).unwrap();
+    for bit in 0..whole.len() * 8 {
+        let mut damaged = whole.clone();
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        fs::write(folder.join(KEY_FILE), &damaged).unwrap();
+        let error = start(folder).await.err().unwrap();
+        assert!(matches!(error, WitnessStartError::DamagedKey(_)), "bit {bit}: {error}");
+        assert_eq!(fs::read(folder.join(KEY_FILE)).unwrap(), damaged, "the file is as it was");
+    }
+    fs::write(folder.join(KEY_FILE), whole).unwrap();
+    fs::rename(folder.join(BOOK_FILE), folder.join("elsewhere")).unwrap();
+    let error = start(folder).await.err().unwrap();
+    assert!(matches!(error, WitnessStartError::BookMissing(_)), "{error}");
+    assert!(!folder.join(BOOK_FILE).exists(), "no empty book is begun");
+    fs::rename(folder.join("elsewhere"), folder.join(BOOK_FILE)).unwrap();
+    fs::write(folder.join(BOOK_FILE), "damaged").unwrap();
+    assert!(matches!(start(folder).await.err().unwrap(), WitnessStartError::Book(_)));
+}
+
+// ---- the real program ----
+
+fn fact_of(who: &str, name: &str) -> SignedFact {
+    let name = ClaimedName::Username(name.parse().unwrap());
+    let claim = Fact::NameClaim(NameClaim { name, claimed_at: at(5) });
+    Signed::sign(&person(who), &Network::default().topic, claim)
+}
+
+fn witnesses(server: &Server) -> (Vec<String>, u64) {
+    let network = network_of(server);
+    let witnesses = network["witnesses"].as_array().unwrap().iter().map(|did| did.as_str().unwrap().to_owned());
+    (witnesses.collect(), network["threshold"].as_u64().unwrap())
+}
+
+fn relay_of(server: &Server) -> Multiaddr {
+    network_of(server)["relays"][0].as_str().unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn the_book_outlives_a_kill() {
+    let (folder, data) = (dist(), tempfile::tempdir().unwrap());
+    let with = [&ANY_PORT[..], &["--data", data.path().to_str().unwrap()]].concat();
+    let topic = Network::default().topic;
+    let (alices, bobs) = (fact_of("alice", "nova"), fact_of("bob", "nova"));
+    let mut server = Server::with(folder.path(), &with);
+    let (dids, threshold) = witnesses(&server);
+    assert_eq!((dids.len(), threshold), (1, 1));
+    let witness: Identity = dids[0].parse().unwrap();
+    let answer = Asker::at(&relay_of(&server)).await.ask(topic, &alices).await;
+    let witnessed_at = seen(&answer, &witness, &alices, &topic);
+    assert!(server.raw("/metrics").contains("\ngen_relay_witness_receipts_total 1\n"));
+    assert!(server.raw("/health").contains(r#""witness":"running""#));
+    server.child.kill().unwrap();
+    server.child.wait().unwrap();
+
+    let server = Server::with(folder.path(), &with);
+    assert_eq!(witnesses(&server), (dids, 1), "the same witness");
+    let mut asker = Asker::at(&relay_of(&server)).await;
+    let taken = Refusal::Taken { by: person("alice").identity(), witnessed_at };
+    assert_eq!(asker.ask(topic, &bobs).await, Answer::Refused(taken));
+    assert_eq!(seen(&asker.ask(topic, &alices).await, &witness, &alices, &topic), witnessed_at);
+}
+
+#[test]
+fn the_command_line_says_who_the_witnesses_are() {
+    let folder = dist();
+    let other = person("another witness").identity().to_string();
+    let told = |more: &[&str]| witnesses(&Server::with(folder.path(), &[&ANY_PORT[..], more].concat()));
+    assert_eq!(told(&["--no-witness"]), (vec![], 0));
+    assert_eq!(told(&["--witness=false"]), (vec![], 0));
+    assert_eq!(told(&["--no-witness", "--witnesses", &other]), (vec![other.clone()], 1));
+    let (both, threshold) = told(&["--witnesses", &format!("{other},{other}"), "--threshold", "2"]);
+    assert_eq!((both.len(), threshold), (2, 2));
+    assert!(both.contains(&other));
+    let mut sorted: Vec<Identity> = both.iter().map(|did| did.parse().unwrap()).collect();
+    sorted.sort_unstable();
+    assert_eq!(sorted.iter().map(Identity::to_string).collect::<Vec<_>>(), both, "one order for all relays");
+
+    let arguments = ["serve", "--http", "127.0.0.1:0", "--dist", folder.path().to_str().unwrap()];
+    for threshold in ["0", "2"] {
+        let wrong = [&arguments[..], &ANY_PORT, &["--threshold", threshold]].concat();
+        let output = program(&wrong).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.contains("--threshold between 1 and 1"), "{error}");
+    }
+    let output = program(&[&arguments[..], &["--witnesses", "alice"]].concat()).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "clap refuses what is no did");
+}
