@@ -67,7 +67,7 @@ try {
         await inhabited(page, server.origin);
         await all("named", {
           home: "/", backup: "/welcome?step=backup", people: "/people", person: "/u/alice_smith", redirect: "/u/alice_old",
-          me: "/me", settings: "/settings",
+          me: "/me", settings: "/settings", network: "/network",
         });
         for (const text of ["alice_smiht", "admin", "ada"]) {
           await visit(page, `${server.origin}/me`);

@@ -15,3 +15,4 @@ pub mod ownership;
 pub mod picture;
 pub mod seal;
 pub mod time;
+pub mod validation;

@@ -44,3 +44,14 @@ pub const BLOCK_MAX_BYTES: usize = 256 * 1024;
 pub const CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
 /// How long a name that was given up stays closed to everybody but its last holder.
 pub const NAME_COOL_DOWN: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// One module.
+pub const MODULE_MAX_BYTES: usize = 16 * 1024 * 1024;
+/// Functions with a body, in all modules of one file.
+pub const MODULE_MAX_FUNCTIONS: usize = 50_000;
+/// What a module's memories may grow to, together; without a maximum of its own it is what they begin with.
+pub const MODULE_MAX_MEMORY_BYTES: u64 = 64 * 1024 * 1024;
+/// Imports or exports, each.
+pub const MODULE_MAX_EXTERNS: usize = 4_096;
+/// Modules and components inside one file.
+pub const MODULE_MAX_NESTED: usize = 256;

@@ -4,8 +4,8 @@ import { test } from "node:test";
 import { AxeBuilder } from "@axe-core/playwright";
 import { Browser, Server, apiValue, ready } from "./harness.mjs";
 
-const BEFORE = ["/", "/welcome", "/welcome?step=name", "/people", "/u/nobody_here", "/settings", "/no/such/page"];
-const AFTER = ["/", "/welcome?step=backup", "/people", "/u/grace", "/u/grace_old", "/me", "/settings"];
+const BEFORE = ["/", "/welcome", "/welcome?step=name", "/people", "/u/nobody_here", "/settings", "/network", "/no/such/page"];
+const AFTER = ["/", "/welcome?step=backup", "/people", "/u/grace", "/u/grace_old", "/me", "/settings", "/network"];
 
 async function check(page, where) {
   await page.locator("h1").first().waitFor();

@@ -8,6 +8,7 @@ mod crowd;
 mod direct;
 mod layers;
 mod mesh;
+mod modules;
 mod ownership;
 mod pack;
 mod people;
