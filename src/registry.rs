@@ -13,6 +13,7 @@ pub mod limits;
 pub mod name;
 pub mod ownership;
 pub mod picture;
+pub mod resolver;
 pub mod seal;
 pub mod time;
 pub mod validation;

@@ -15,6 +15,7 @@ mod people;
 mod profile;
 mod relay;
 mod replication;
+mod resolver;
 mod serve;
 mod stores;
 mod swarm;
