@@ -4,7 +4,8 @@
 //! knows no name, no identity and no document, and implements no protocol that libp2p has.
 //!
 //! - the node everybody can reach, for those who can't be reached: `relay` (native only)
-//! - a node among others: [`mesh`]; who it is: [`key`]; what it travels on: [`carrier`]
+//! - a node among others: [`mesh`]; who it is: [`key`]; what it travels on: [`carrier`];
+//!   who helps it through: [`ice`]
 //! - direct connections between browsers: [`webrtc`]; how a browser reaches a relay: `websocket` (browser only); what
 //!   only uses direct connections: [`direct`]
 
@@ -12,6 +13,7 @@ pub mod address;
 pub mod buffer;
 pub mod carrier;
 pub mod direct;
+pub mod ice;
 pub mod key;
 pub mod mesh;
 #[cfg(not(target_arch = "wasm32"))]

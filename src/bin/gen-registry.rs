@@ -11,7 +11,7 @@ mod program {
             pack::pack,
             serve::{P2pOptions, ServeOptions, WitnessOptions, serve},
         },
-        net::relay::Multiaddr,
+        net::{ice::IceServer, relay::Multiaddr},
         registry::identity::Identity,
     };
 
@@ -76,6 +76,10 @@ mod program {
             long, value_name = "true|false", default_value_t = true, action = ArgAction::Set, env = "GEN_P2P_DHT_SERVER"
         )]
         p2p_dht_server: bool,
+        /// STUN or TURN server that pages use to reach each other through routers, e.g. stun:example.org:3478 or
+        /// turn:NAME:PASSWORD@example.org:3478. May be given again, or as a list with commas.
+        #[arg(long, value_name = "SERVER", value_delimiter = ',', env = "GEN_P2P_ICE_SERVERS")]
+        p2p_ice_server: Vec<IceServer>,
     }
 
     #[derive(Args)]
@@ -112,6 +116,7 @@ mod program {
                 public: self.p2p_public,
                 bootstrap: self.p2p_bootstrap,
                 dht_server: self.p2p_dht_server,
+                ice_servers: self.p2p_ice_server,
             })
         }
     }

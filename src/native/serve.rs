@@ -28,6 +28,7 @@ use crate::{
         status,
         witness::{self, Witness, WitnessStartError},
     },
+    net::ice::IceServer,
     net::relay::{
         Multiaddr, Relay, RelayError, RelayOptions, RelayView, key::NodeKey, limits::RelayLimits, witness::WitnessDoor,
     },
@@ -119,6 +120,8 @@ pub struct P2pOptions {
     pub public: Vec<Multiaddr>,
     pub bootstrap: Vec<Multiaddr>,
     pub dht_server: bool,
+    /// Told to pages; the relay has no use for them.
+    pub ice_servers: Vec<IceServer>,
 }
 
 /// What is served: the page, and what is known of the network.
@@ -154,6 +157,7 @@ pub async fn serve(
     };
     network.rules = rules(options.witnesses, witness.as_ref().map(|witness| witness.identity))?;
     let (door, witness_ended) = witness.map(|Witness { door, ended, .. }| (door, ended)).unzip();
+    network.ice_servers = options.p2p.as_ref().map(|p2p| p2p.ice_servers.clone()).unwrap_or_default();
     let relay = match options.p2p {
         Some(p2p) => Some(Relay::start(relay_options(p2p, door, options.data.as_deref())?).await?),
         None => None,
@@ -213,7 +217,7 @@ fn relay_options(
             NodeKey::fresh()
         }
     };
-    let P2pOptions { listen, public, bootstrap, dht_server } = p2p;
+    let P2pOptions { listen, public, bootstrap, dht_server, ice_servers: _ } = p2p;
     // With a public address there is a proxy in between, whose address everybody shares.
     let limits = RelayLimits { by_address: public.is_empty(), ..RelayLimits::default() };
     Ok(RelayOptions { key, listen, public, bootstrap, dht_server, witness, limits })

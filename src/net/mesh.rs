@@ -4,11 +4,13 @@
 //! misbehaves is told by the host.
 //!
 //! - libp2p's protocols and how they are set up: `behaviour`; what is done with their events: `run`
-//! - whom to dial and when: [`keeping`]; one stream to one peer: `link`; asking witnesses: `question`
+//! - whom to dial and when: [`keeping`]; one stream to one peer: `link`; asking witnesses: `question`;
+//!   what peers tell of peers: [`neighbours`]
 
 mod behaviour;
 pub mod keeping;
 mod link;
+pub mod neighbours;
 mod question;
 mod run;
 
@@ -20,6 +22,7 @@ use libp2p::Multiaddr;
 use libp2p::gossipsub::MessageId;
 
 use crate::net::carrier::{CarrierError, CarrierOptions};
+use crate::net::ice::IceServer;
 use crate::net::key::{NodeKey, NodeName};
 use crate::platform::Environment;
 pub use link::{LinkFault, Outgoing};
@@ -44,7 +47,7 @@ pub struct MeshOptions {
     pub topic: String,
     /// Multiaddresses of relays, each with its name at the end.
     pub relays: Vec<String>,
-    pub stun_servers: Vec<String>,
+    pub ice_servers: Vec<IceServer>,
     /// Peers of earlier times, as [`MeshView::known`] told them.
     pub known: Vec<(String, Vec<String>)>,
 }
@@ -181,7 +184,7 @@ impl Mesh {
         environment: Rc<dyn Environment>,
     ) -> Result<(Self, MeshHandle, mpsc::UnboundedReceiver<MeshEvent>), MeshError> {
         let name = options.key.name();
-        let carrier = CarrierOptions { stun_servers: options.stun_servers.clone() };
+        let carrier = CarrierOptions { ice_servers: options.ice_servers.clone() };
         let swarm = behaviour::swarm(&options, &carrier)?;
         let relays = options.relays.iter().map(|text| parse(text)).collect::<Result<Vec<_>, _>>()?;
         let (commands, orders) = mpsc::unbounded();

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::net::ice::IceServer;
 use crate::registry::identity::Topic;
 use crate::registry::limits::PARAMETERS_VERSION;
 use crate::registry::ownership::Rules;
@@ -11,7 +12,7 @@ use crate::store::records::{Found, Records, put};
 use crate::store::{Durability, StoreError, Table};
 
 const RECORD: &str = "network";
-/// Relays, witnesses and STUN servers, each.
+/// Relays, witnesses and ICE servers, each.
 pub const ENTRIES_MAX: usize = 16;
 /// Of one address.
 pub const ENTRY_MAX_BYTES: usize = 512;
@@ -23,8 +24,7 @@ pub struct Network {
     pub rules: Rules,
     /// Multiaddresses, each with the relay's name at its end.
     pub relays: Vec<String>,
-    /// `stun:host:port`
-    pub stun_servers: Vec<String>,
+    pub ice_servers: Vec<IceServer>,
 }
 
 impl Default for Network {
@@ -32,7 +32,7 @@ impl Default for Network {
     fn default() -> Self {
         let topic = "44f16e43a86cb2c6c6ddf61a51c83400023281f6cb9e003f0b839a729a3bdcbd".to_owned();
         let topic = topic.try_into().expect("64 hex digits");
-        Self { topic, rules: Rules::default(), relays: Vec::new(), stun_servers: Vec::new() }
+        Self { topic, rules: Rules::default(), relays: Vec::new(), ice_servers: Vec::new() }
     }
 }
 
@@ -49,7 +49,7 @@ pub struct NetworkParameters {
     pub witnesses: Vec<String>,
     pub threshold: usize,
     #[serde(default)]
-    pub stun_servers: Vec<String>,
+    pub ice_servers: Vec<IceServer>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -62,7 +62,9 @@ pub enum ParametersError {
     Witness,
     #[error("{threshold} receipts can't come from {witnesses} witnesses")]
     Threshold { threshold: usize, witnesses: usize },
-    #[error("too many relays, witnesses or STUN servers, or one that is too long")]
+    #[error("too many STUN or TURN servers, or one that is none")]
+    IceServer,
+    #[error("too many relays or witnesses, or one that is too long")]
     TooMuch,
     #[error("this profile belongs to another network")]
     OtherNetwork,
@@ -76,7 +78,7 @@ impl From<&Network> for NetworkParameters {
             relays: network.relays.clone(),
             witnesses: network.rules.witnesses.iter().map(ToString::to_string).collect(),
             threshold: network.rules.threshold,
-            stun_servers: network.stun_servers.clone(),
+            ice_servers: network.ice_servers.clone(),
         }
     }
 }
@@ -88,10 +90,14 @@ impl TryFrom<NetworkParameters> for Network {
         if parameters.parameters_version != PARAMETERS_VERSION {
             return Err(ParametersError::Version(parameters.parameters_version));
         }
-        for list in [&parameters.relays, &parameters.witnesses, &parameters.stun_servers] {
+        for list in [&parameters.relays, &parameters.witnesses] {
             if list.len() > ENTRIES_MAX || list.iter().any(|entry| entry.len() > ENTRY_MAX_BYTES) {
                 return Err(ParametersError::TooMuch);
             }
+        }
+        let bad = |server: &IceServer| server.check().is_err();
+        if parameters.ice_servers.len() > ENTRIES_MAX || parameters.ice_servers.iter().any(bad) {
+            return Err(ParametersError::IceServer);
         }
         let topic = parameters.topic.try_into().map_err(|_| ParametersError::Topic)?;
         let witnesses = parameters.witnesses.iter().map(|did| did.parse().map_err(|_| ParametersError::Witness));
@@ -101,7 +107,7 @@ impl TryFrom<NetworkParameters> for Network {
             return Err(ParametersError::Threshold { threshold, witnesses: witnesses.len() });
         }
         let rules = Rules { witnesses: witnesses.into_iter().collect(), threshold };
-        Ok(Self { topic, rules, relays: parameters.relays, stun_servers: parameters.stun_servers })
+        Ok(Self { topic, rules, relays: parameters.relays, ice_servers: parameters.ice_servers })
     }
 }
 
@@ -132,4 +138,58 @@ pub async fn settle(
         (Err(error), _) => error,
     };
     Ok((kept.unwrap_or_default(), Some(fault)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use futures::executor::block_on;
+
+    use super::*;
+    use crate::registry::identity::SigningIdentity;
+    use crate::store::memory::MemoryStore;
+
+    fn said() -> NetworkParameters {
+        let witness = SigningIdentity::from_entropy(&[1; 32]).identity();
+        let rules = Rules { witnesses: vec![witness], threshold: 1 };
+        let relays = vec!["/ip4/127.0.0.1/tcp/1/ws".to_owned()];
+        NetworkParameters::from(&Network { rules, relays, ..Network::default() })
+    }
+
+    #[test]
+    fn what_a_server_says_is_checked() {
+        assert!(Network::try_from(said()).is_ok());
+        let stun = |urls: &str| IceServer { urls: urls.to_owned(), username: None, credential: None };
+        let bad = [
+            (NetworkParameters { topic: "x".into(), ..said() }, ParametersError::Topic),
+            (NetworkParameters { parameters_version: 9, ..said() }, ParametersError::Version(9)),
+            (NetworkParameters { witnesses: vec!["did:web:x".into()], ..said() }, ParametersError::Witness),
+            (NetworkParameters { threshold: 2, ..said() }, ParametersError::Threshold { threshold: 2, witnesses: 1 }),
+            (NetworkParameters { relays: vec![String::new(); ENTRIES_MAX + 1], ..said() }, ParametersError::TooMuch),
+            (NetworkParameters { relays: vec!["a".repeat(ENTRY_MAX_BYTES + 1)], ..said() }, ParametersError::TooMuch),
+            (NetworkParameters { ice_servers: vec![stun("http://x")], ..said() }, ParametersError::IceServer),
+            (
+                NetworkParameters { ice_servers: vec![stun("stun:x"); ENTRIES_MAX + 1], ..said() },
+                ParametersError::IceServer,
+            ),
+        ];
+        for (parameters, why) in bad {
+            assert_eq!(Network::try_from(parameters), Err(why));
+        }
+    }
+
+    #[test]
+    fn what_was_said_last_counts_while_nobody_answers_and_another_network_is_left_aside() {
+        let records = Records::new(Rc::new(MemoryStore::new()));
+        let settle = |said| block_on(settle(&records, said)).expect("the memory store answers");
+        assert_eq!(settle(None), (Network::default(), None));
+        let network = Network::try_from(said()).expect("good parameters");
+        assert_eq!(settle(Some(said())), (network.clone(), None));
+        assert_eq!(settle(None), (network.clone(), None), "remembered");
+        let other = NetworkParameters { topic: "ab".repeat(32), ..said() };
+        assert_eq!(settle(Some(other)), (network.clone(), Some(ParametersError::OtherNetwork)));
+        let broken = NetworkParameters { threshold: 5, ..said() };
+        assert_eq!(settle(Some(broken)).0, network);
+    }
 }

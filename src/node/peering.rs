@@ -57,13 +57,13 @@ pub struct Peering {
 impl Peering {
     /// Sets the node up for its network; nothing happens before [`Peering::run`].
     pub async fn open(node: Rc<Node>) -> Result<Self, PeeringError> {
-        let Network { topic, relays, stun_servers, .. } = node.network.clone();
+        let Network { topic, relays, ice_servers, .. } = node.network.clone();
         let key = node.node_key().await?;
         let known = match node.records.get(Table::Settings, PEERS_RECORD).await? {
             Found::Record(known) => known,
             Found::Nothing | Found::Damaged(_) => Vec::new(),
         };
-        let options = MeshOptions { key, topic: topic.into(), relays, stun_servers, known };
+        let options = MeshOptions { key, topic: topic.into(), relays, ice_servers, known };
         let (mesh, handle, events) = Mesh::open(options, node.environment.clone())?;
         node.peering.borrow_mut().join(handle.clone());
         Ok(Self { node, mesh: handle, life: Some((mesh, events)), sessions: RefCell::default() })

@@ -300,3 +300,25 @@ fn no_receipt_comes_from_somebody_who_is_no_witness_of_the_network() {
         assert_eq!(me.changes, 1, "nothing was written for it");
     });
 }
+
+#[test]
+fn peers_tell_of_peers_that_no_relay_lists() {
+    in_one_thread(async {
+        let relay = relay().await;
+        let network = network(&relay);
+        let alice = Party::join(network.clone()).await;
+        alice.claim("alice").await.unwrap();
+        let bob = Party::join(network.clone()).await;
+        bob.sees("alice").await;
+        let store = bob.leave().await;
+        // Charlie meets Alice, then the relay goes: nobody else tells Bob of Charlie.
+        let charlie = Party::join(network.clone()).await;
+        charlie.claim("charlie").await.unwrap();
+        alice.sees("charlie").await;
+        relay.stop().await;
+        let bob = Party::join_with(store, network).await;
+        bob.has_peers(2).await;
+        assert!(!bob.has_relay().await);
+        bob.sees("charlie").await;
+    });
+}

@@ -13,6 +13,7 @@ use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId, Transport, noise, relay, swarm, yamux};
 
 use crate::net::address::is_webrtc;
+use crate::net::ice::IceServer;
 use crate::net::{webrtc, websocket};
 
 /// From dialling a WebSocket to a connection that is authenticated.
@@ -46,13 +47,13 @@ pub struct Carrier {
 
 #[derive(Clone, Debug, Default)]
 pub struct CarrierOptions {
-    /// `stun:host:port`; without any, only peers of the same network come together.
-    pub stun_servers: Vec<String>,
+    /// Without any, only peers of the same network come together.
+    pub ice_servers: Vec<IceServer>,
 }
 
 pub fn open(key: &Keypair, options: &CarrierOptions) -> Result<Carrier, CarrierError> {
     let local = key.public().to_peer_id();
-    let (webrtc, upgrade) = webrtc::new(local, webrtc::Config { stun_servers: options.stun_servers.clone() });
+    let (webrtc, upgrade) = webrtc::new(local, webrtc::Config { ice_servers: options.ice_servers.clone() });
     let (circuits, relay) = relay::client::new(local);
     let webrtc = webrtc.map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)));
     let circuits = circuits

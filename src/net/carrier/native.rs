@@ -13,6 +13,8 @@ use libp2p::{
     tcp, websocket, yamux,
 };
 
+use crate::net::ice::IceServer;
+
 /// From the first byte to an authenticated connection.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 /// A connection without a stream is closed after this.
@@ -37,7 +39,7 @@ pub struct Carrier {
 
 #[derive(Clone, Debug, Default)]
 pub struct CarrierOptions {
-    pub stun_servers: Vec<String>,
+    pub ice_servers: Vec<IceServer>,
 }
 
 pub fn open(key: &Keypair, _: &CarrierOptions) -> Result<Carrier, CarrierError> {

@@ -158,6 +158,17 @@ impl Keeping {
         known.take(KNOWN_MAX).map(|(_, peer, found)| (peer, &found.addresses[..])).collect()
     }
 
+    /// Peers with direct connections and where they were reached, for others who ask.
+    pub fn neighbours(&self, asking: &PeerId) -> impl Iterator<Item = &[Multiaddr]> {
+        let others = self.direct.keys().filter(move |peer| *peer != asking);
+        others.filter_map(|peer| self.candidates.get(peer)).map(|found| &found.addresses[..])
+    }
+
+    /// Few peers are connected: others may know more.
+    pub fn is_lonely(&self) -> bool {
+        self.direct.len() < DIRECT_WANTED
+    }
+
     /// Somebody says that a peer is at these addresses.
     pub fn learned(&mut self, peer: PeerId, addresses: impl IntoIterator<Item = Multiaddr>) {
         if peer == self.me || self.is_relay(&peer) {

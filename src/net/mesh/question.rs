@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::future::{Either, select};
 use futures::{AsyncReadExt, AsyncWriteExt, FutureExt, pin_mut};
 use futures_timer::Delay;
-use libp2p::{PeerId, StreamProtocol};
+use libp2p::{PeerId, Stream, StreamProtocol};
 use libp2p_stream::{Control, OpenStreamError};
 
 /// An answer that takes longer is not waited for.
@@ -49,5 +49,17 @@ pub(super) async fn ask(
     match select(asking, Delay::new(ANSWER_PATIENCE)).await {
         Either::Left((answer, _)) => answer,
         Either::Right(_) => Err(AskError::TimedOut),
+    }
+}
+
+/// Gives an answer that needs no reading of the question. An asker who takes it too slowly gets half of it.
+pub(super) async fn answer(mut stream: Stream, bytes: Vec<u8>) {
+    let writing = async {
+        stream.write_all(&bytes).await?;
+        stream.close().await
+    };
+    pin_mut!(writing);
+    if let Either::Left((Err(error), _)) = select(writing, Delay::new(ANSWER_PATIENCE)).await {
+        tracing::debug!(%error, "an answer did not get through");
     }
 }

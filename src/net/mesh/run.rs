@@ -26,6 +26,7 @@ use crate::net::carrier;
 use crate::net::mesh::behaviour::{Behaviour, BehaviourEvent, RegistryEvent};
 use crate::net::mesh::keeping::Keeping;
 use crate::net::mesh::link::Outgoing;
+use crate::net::mesh::neighbours;
 use crate::net::mesh::question::{AskError, ask};
 use crate::net::mesh::{Command, GossipTicket, GossipVerdict, MeshError, MeshEvent, MeshView};
 use crate::platform::Environment;
@@ -44,6 +45,9 @@ const DISCOVERED_MAX: u64 = 64;
 enum Done {
     Opened(PeerId, Option<Stream>),
     LinkEnded(PeerId, u64),
+    /// A peer told of others.
+    Told(Vec<u8>),
+    Answered,
     Quiet,
 }
 
@@ -69,6 +73,9 @@ pub(super) struct Running {
     events: mpsc::UnboundedSender<MeshEvent>,
     control: Control,
     inbound: IncomingStreams,
+    /// Peers that ask for others.
+    asked: IncomingStreams,
+    answering: usize,
     tasks: FuturesUnordered<LocalBoxFuture<'static, Done>>,
     peers: BTreeMap<PeerId, Peer>,
     /// Under which listener there is a place at which relay.
@@ -95,6 +102,9 @@ impl Running {
         let inbound = control
             .accept(StreamProtocol::new(wire::PROTOCOL))
             .map_err(|_| MeshError::Gossip("sync streams are taken already"))?;
+        let asked = control
+            .accept(StreamProtocol::new(neighbours::PROTOCOL))
+            .map_err(|_| MeshError::Gossip("questions for peers are taken already"))?;
         let mut keeping = Keeping::new(*swarm.local_peer_id(), relays, carrier::is_direct);
         for (peer, addresses) in known {
             if let Ok(peer) = peer.parse() {
@@ -116,6 +126,8 @@ impl Running {
             events,
             control,
             inbound,
+            asked,
+            answering: 0,
             tasks: FuturesUnordered::new(),
             peers: BTreeMap::new(),
             places: HashMap::new(),
@@ -135,6 +147,9 @@ impl Running {
                 },
                 stream = self.inbound.next().fuse() => if let Some((peer, stream)) = stream {
                     self.accept(peer, stream);
+                },
+                stream = self.asked.next().fuse() => if let Some((peer, stream)) = stream {
+                    self.tell_of_others(peer, stream);
                 },
                 done = self.tasks.select_next_some() => self.finish(done),
                 () = heartbeat => {
@@ -270,6 +285,12 @@ impl Running {
                     state.open_at = state.open_at.max(now);
                 }
             }
+            Done::Answered => self.answering -= 1,
+            Done::Told(bytes) => {
+                for (peer, addresses) in neighbours::decode_peers(&bytes) {
+                    self.keeping.learned(peer, addresses);
+                }
+            }
             Done::Quiet => {}
         }
     }
@@ -343,6 +364,9 @@ impl Running {
         self.keeping.connected(peer, dialled, now);
         if state.connections == 1 {
             self.open_link(peer);
+            if self.keeping.is_lonely() {
+                self.ask_for_others(peer);
+            }
         }
     }
 

@@ -30,6 +30,7 @@ use super::handler::{Common, Finished, Handler, Order};
 use super::slots::Slots;
 use super::transport::{DialError, DialRequest, News, Transport};
 use crate::net::address::{is_relayed, is_webrtc, webrtc_of_relayed};
+use crate::net::ice::IceServer;
 
 /// How long the relayed connection stays after the direct one stands: the other side may not have seen it yet.
 pub const RELAYED_LINGER: Duration = Duration::from_secs(2);
@@ -42,7 +43,7 @@ const REQUESTS_WAITING: usize = 16;
 #[derive(Clone, Debug, Default)]
 pub struct Config {
     /// `stun:host:port`; without any, only peers of the same network come together.
-    pub stun_servers: Vec<String>,
+    pub ice_servers: Vec<IceServer>,
 }
 
 /// The two belong into one swarm: the behaviour without its transport does nothing, and the other way round.
@@ -50,7 +51,7 @@ pub fn new(local: PeerId, config: Config) -> (Transport, Behaviour) {
     let (requests, requested) = channel(REQUESTS_WAITING);
     // Bounded by `slots`, and by what the relays in use tell.
     let (news, told) = unbounded();
-    let common = Common { stun_servers: config.stun_servers.into(), slots: Slots::default(), news };
+    let common = Common { ice_servers: config.ice_servers.into(), slots: Slots::default(), news };
     let behaviour = Behaviour {
         local,
         common,

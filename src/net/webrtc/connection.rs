@@ -25,6 +25,7 @@ use web_sys::{
 };
 
 use super::stream::{Shared, Stream};
+use crate::net::ice::IceServer;
 
 /// Streams the other side opened that nobody has taken yet.
 pub const INBOUND_WAITING_MAX: usize = 128;
@@ -167,12 +168,16 @@ pub struct Connection {
 
 impl Connection {
     /// Not yet connected to anybody.
-    pub(super) fn new(stun_servers: &[String]) -> Result<Self, ConnectionError> {
+    pub(super) fn new(ice_servers: &[IceServer]) -> Result<Self, ConnectionError> {
         let configuration = RtcConfiguration::new();
         let servers = Array::new();
-        for url in stun_servers {
+        for IceServer { urls, username, credential } in ice_servers {
             let server = RtcIceServer::new();
-            server.set_urls(&url.into());
+            server.set_urls(&urls.into());
+            if let (Some(username), Some(credential)) = (username, credential) {
+                server.set_username(username);
+                server.set_credential(credential);
+            }
             servers.push(&server);
         }
         configuration.set_ice_servers(&servers);

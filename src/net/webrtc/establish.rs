@@ -21,6 +21,7 @@ use web_sys::{
 };
 
 use super::connection::{Connection, ConnectionError, INIT_LABEL, create_channel};
+use crate::net::ice::IceServer;
 use crate::sync::signal::{InEvent, OutEvent, Rejection, Role, State};
 
 /// From the first message to the direct connection.
@@ -44,11 +45,11 @@ pub enum EstablishError {
 
 /// Comes to a direct connection with whoever is at the other end of `signalling`, which must be authenticated: the
 /// fingerprints that travel on it are what the connection is checked against.
-pub async fn establish<S>(signalling: S, role: Role, stun_servers: &[String]) -> Result<Connection, EstablishError>
+pub async fn establish<S>(signalling: S, role: Role, ice_servers: &[IceServer]) -> Result<Connection, EstablishError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let handshake = Handshake::new(signalling, role, stun_servers)?.run();
+    let handshake = Handshake::new(signalling, role, ice_servers)?.run();
     pin_mut!(handshake);
     match select(handshake, Delay::new(ESTABLISH_TIMEOUT)).await {
         Either::Left((result, _)) => result,
@@ -100,8 +101,8 @@ struct Handshake<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Handshake<S> {
-    fn new(signalling: S, role: Role, stun_servers: &[String]) -> Result<Self, ConnectionError> {
-        let connection = Connection::new(stun_servers)?;
+    fn new(signalling: S, role: Role, ice_servers: &[IceServer]) -> Result<Self, ConnectionError> {
+        let connection = Connection::new(ice_servers)?;
         let peer = connection.peer();
         Ok(Self {
             signalling,

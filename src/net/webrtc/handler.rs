@@ -24,6 +24,7 @@ use send_wrapper::SendWrapper;
 use super::establish::establish;
 use super::slots::Slots;
 use super::transport::{Arrival, DialError, News, Reply};
+use crate::net::ice::IceServer;
 use crate::sync::signal::{PROTOCOL, Role};
 
 const SIGNALLING: StreamProtocol = StreamProtocol::new(PROTOCOL);
@@ -50,7 +51,7 @@ pub struct Finished;
 /// What the handlers of one node have in common.
 #[derive(Clone)]
 pub(super) struct Common {
-    pub(super) stun_servers: Arc<[String]>,
+    pub(super) ice_servers: Arc<[IceServer]>,
     pub(super) slots: Slots,
     pub(super) news: UnboundedSender<News>,
 }
@@ -80,10 +81,10 @@ impl Handler {
     }
 
     fn offer(&self, stream: Stream, mut reply: Reply) {
-        let stun_servers = self.common.stun_servers.clone();
+        let ice_servers = self.common.ice_servers.clone();
         let handshake = async move {
             let outcome = {
-                let established = establish(stream, Role::Offerer, &stun_servers);
+                let established = establish(stream, Role::Offerer, &ice_servers);
                 let given_up = reply.cancellation();
                 pin_mut!(established);
                 match select(established, given_up).await {
@@ -104,10 +105,10 @@ impl Handler {
             tracing::debug!(%peer, "a handshake beyond the bound is refused");
             return;
         };
-        let Common { stun_servers, news, .. } = self.common.clone();
+        let Common { ice_servers, news, .. } = self.common.clone();
         let (local_addr, send_back_addr) = (self.local_addr.clone(), self.send_back_addr.clone());
         let handshake = async move {
-            match establish(stream, Role::Answerer, &stun_servers).await {
+            match establish(stream, Role::Answerer, &ice_servers).await {
                 Ok(connection) => {
                     let arrival = Arrival { peer, connection, local_addr, send_back_addr, _slot: slot };
                     if news.unbounded_send(News::Arrival(Box::new(arrival))).is_err() {

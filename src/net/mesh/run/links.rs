@@ -1,12 +1,13 @@
-//! Sync streams: who opens them, and where their messages go.
+//! Sync streams: who opens them, and where their messages go; and what peers are asked beside them.
 
 use futures::FutureExt;
 use futures::channel::mpsc;
 use libp2p::{PeerId, Stream, StreamProtocol};
 
 use crate::net::mesh::link::{INCOMING_WAITING, carry, outgoing};
+use crate::net::mesh::question::{answer, ask};
 use crate::net::mesh::run::{Done, Running};
-use crate::net::mesh::{Link, MeshEvent};
+use crate::net::mesh::{Link, MeshEvent, neighbours};
 use crate::sync::wire;
 
 impl Running {
@@ -46,5 +47,19 @@ impl Running {
         state.link = Some((number, outgoing.clone()));
         self.tasks.push(carry(stream, to_host, from_host).map(move |()| Done::LinkEnded(peer, number)).boxed_local());
         self.tell(MeshEvent::Linked(Link { peer: peer.into(), initiator, incoming, outgoing }));
+    }
+
+    pub(super) fn ask_for_others(&mut self, peer: PeerId) {
+        let asking = ask(self.control.clone(), peer, neighbours::PROTOCOL, Vec::new());
+        self.tasks.push(asking.map(|answer| answer.map_or(Done::Quiet, Done::Told)).boxed_local());
+    }
+
+    pub(super) fn tell_of_others(&mut self, peer: PeerId, stream: Stream) {
+        if self.answering >= neighbours::ANSWERING_MAX {
+            return;
+        }
+        self.answering += 1;
+        let bytes = neighbours::encode_peers(self.keeping.neighbours(&peer));
+        self.tasks.push(answer(stream, bytes).map(|()| Done::Answered).boxed_local());
     }
 }

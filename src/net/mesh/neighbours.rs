@@ -1,0 +1,95 @@
+//! `/gen/peers/1`: peers tell each other of peers. The answer is a list of addresses, each with its length in front, each
+//! ending with the name of the peer it leads to. What is told is a hint; whoever is found there proves who it is.
+
+use std::collections::BTreeMap;
+
+use libp2p::{Multiaddr, PeerId};
+use unsigned_varint::{decode, encode};
+
+use crate::net::address::peer_of;
+use crate::net::mesh::keeping::{ADDRESS_MAX_BYTES, ADDRESSES_MAX};
+use crate::net::mesh::question::ANSWER_MAX_BYTES;
+
+/// The protocol's name when a stream is opened.
+pub const PROTOCOL: &str = "/gen/peers/1";
+/// Peers told of in one answer.
+pub const TOLD_MAX: usize = 16;
+/// Answers under way; more questions are left unanswered.
+pub const ANSWERING_MAX: usize = 4;
+
+/// What is told: at most [`TOLD_MAX`] peers with [`ADDRESSES_MAX`] addresses each.
+pub(super) fn encode_peers<'a>(peers: impl IntoIterator<Item = &'a [Multiaddr]>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for address in peers.into_iter().take(TOLD_MAX).flat_map(|addresses| addresses.iter().take(ADDRESSES_MAX)) {
+        let mut length = encode::usize_buffer();
+        let length = encode::usize(address.len(), &mut length);
+        if bytes.len() + length.len() + address.len() > ANSWER_MAX_BYTES as usize {
+            break;
+        }
+        bytes.extend_from_slice(length);
+        bytes.extend_from_slice(address.as_ref());
+    }
+    bytes
+}
+
+/// As far as it can be read: a peer that tells half tells half.
+pub(super) fn decode_peers(mut bytes: &[u8]) -> BTreeMap<PeerId, Vec<Multiaddr>> {
+    let mut peers: BTreeMap<PeerId, Vec<Multiaddr>> = BTreeMap::new();
+    while let Ok((length, rest)) = decode::usize(bytes) {
+        let Some((address, rest)) = rest.split_at_checked(length).filter(|_| length <= ADDRESS_MAX_BYTES) else {
+            break;
+        };
+        bytes = rest;
+        let Some(address) = Multiaddr::try_from(address.to_vec()).ok() else { continue };
+        let Some(peer) = peer_of(&address) else { continue };
+        if peers.len() < TOLD_MAX || peers.contains_key(&peer) {
+            peers.entry(peer).or_default().push(address);
+        }
+    }
+    peers
+}
+
+#[cfg(test)]
+mod tests {
+    use libp2p::multiaddr::Protocol;
+
+    use super::*;
+    use crate::net::key::NodeKey;
+
+    fn at(port: u16, peer: PeerId) -> Multiaddr {
+        format!("/ip4/127.0.0.1/tcp/{port}/p2p/{peer}").parse().expect("an address")
+    }
+
+    #[test]
+    fn what_is_told_comes_back_within_its_bounds() {
+        let peers: Vec<Vec<Multiaddr>> = (0..2 * TOLD_MAX as u16)
+            .map(|number| {
+                let peer = NodeKey::fresh().peer_id();
+                (0..2 * ADDRESSES_MAX as u16).map(|port| at(port + 10 * number + 1, peer)).collect()
+            })
+            .collect();
+        let bytes = encode_peers(peers.iter().map(Vec::as_slice));
+        let told = decode_peers(&bytes);
+        assert_eq!(told.len(), TOLD_MAX);
+        assert!(told.values().all(|addresses| addresses.len() == ADDRESSES_MAX));
+        assert!(peers.iter().take(TOLD_MAX).all(|addresses| told.values().any(|known| addresses.starts_with(known))));
+    }
+
+    #[test]
+    fn rubbish_tells_of_nobody() {
+        let peer = NodeKey::fresh().peer_id();
+        let nameless = at(1, peer).iter().take(2).collect::<Multiaddr>();
+        let endless = at(1, peer).with(Protocol::Dns("a".repeat(ADDRESS_MAX_BYTES).into())).with(Protocol::P2p(peer));
+        let list = |addresses: &[Multiaddr]| encode_peers([addresses]);
+        assert!(decode_peers(&list(&[nameless])).is_empty());
+        assert!(decode_peers(&list(&[endless])).is_empty());
+        let good = list(&[at(1, peer)]);
+        for cut in 0..good.len() {
+            assert!(decode_peers(&good[..cut]).is_empty());
+        }
+        for first in 0..=u8::MAX {
+            drop(decode_peers(&[&[first, 0xff, 0xff], good.as_slice()].concat()));
+        }
+        assert_eq!(decode_peers(&[good.as_slice(), &[7, 1, 2]].concat()).len(), 1, "what came before stays");
+    }
+}
