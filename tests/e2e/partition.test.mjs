@@ -49,6 +49,10 @@ test("a name claimed on both sides of a partition, ten times, both orders", asyn
     await sees(bob.page, name);
     assert.equal(await apiValue(charlie.page, "getPeerCount"), 0, "and was alone all the time");
 
+    await bob.page.evaluate(() => {
+      globalThis.conflicts = [];
+      globalThis.genRegistry.on("conflict", (event) => globalThis.conflicts.push(event));
+    });
     await server.restart();
     await hasPeers(charlie.page, 1);
     const winner = (await apiValue(first.page, "whoami")).did;
@@ -58,6 +62,9 @@ test("a name claimed on both sides of a partition, ten times, both orders", asyn
         return seen?.holder === winner && seen.status === "contested";
       });
     }
+    const told = await bob.page.evaluate(() => globalThis.conflicts);
+    assert.ok(told.some((event) => event.name === name && event.holder === winner && event.losers.length === 1),
+      `the conflict was told to scripts: ${JSON.stringify(told)}`);
     // The same reason on every page.
     const reasons = [];
     for (const { page } of [alice, bob, charlie]) {

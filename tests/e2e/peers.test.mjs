@@ -20,6 +20,10 @@ test("three users, comprehensive", async (t) => {
   const all = [alice, bob, charlie];
   await Promise.all(all.map(({ page }) => hasPeers(page, 2)));
 
+  // Whoever looks at the list sees people come, without doing anything.
+  await charlie.page.goto(`${server.origin}/people`);
+  await hasPeers(charlie.page, 2);
+
   // Individual registrations, each in the own registry.
   const seenByBob = bob.page.evaluate((name) => new Promise((resolve) => {
     const look = async () => {
@@ -37,6 +41,8 @@ test("three users, comprehensive", async (t) => {
   const took = (await seenByBob) - started;
   t.diagnostic(`Bob saw the claim after ${Math.round(took)} ms`);
   assert.ok(took < SEEN_WITHIN, `seen after ${took} ms`);
+
+  await charlie.page.getByTestId("person-row").filter({ hasText: "alice_smith" }).waitFor();
 
   // Look-ups in other registries.
   const found = await sees(bob.page, "alice_smith");
