@@ -16,7 +16,7 @@ async function watched(browser) {
   await page.addInitScript(() => {
     globalThis.tasks = [];
     new PerformanceObserver((list) => {
-      for (const entry of list.getEntries()) globalThis.tasks.push(entry.duration);
+      for (const { startTime, duration } of list.getEntries()) globalThis.tasks.push({ startTime, duration });
     }).observe({ type: "longtask", buffered: true });
     addEventListener("gen-registry-ready", async () => {
       await globalThis.genRegistry.ready();
@@ -44,19 +44,22 @@ async function join(server, full, people) {
   await page.waitForFunction((people) => globalThis.marks?.people >= people, people, { timeout: PATIENCE });
   const figures = await page.evaluate(() => ({
     ...globalThis.marks,
-    longest: Math.max(0, ...globalThis.tasks),
-    long: globalThis.tasks.length,
+    starting: Math.max(0, ...globalThis.tasks.filter((task) => task.startTime < globalThis.marks.connected).map((task) => task.duration)),
+    ...((syncing) => ({ longest: Math.max(0, ...syncing), long: syncing.length }))(
+      globalThis.tasks.filter((task) => task.startTime >= globalThis.marks.connected).map((task) => task.duration),
+    ),
     memory: performance.memory.usedJSHeapSize / 1048576,
   }));
-  const giving = await full.evaluate(() => Math.max(0, ...globalThis.tasks));
+  const giving = await full.evaluate(() => Math.max(0, ...globalThis.tasks.map((task) => task.duration)));
   await browser.close();
   return {
     people,
     "connected (ms after start)": round(figures.connected),
     "first people (ms after connecting)": round(figures.first - figures.connected),
     "all people (ms after connecting)": round(figures.looked - figures.connected),
-    "longest task here (ms)": round(figures.longest),
-    "tasks over 50 ms here": figures.long,
+    "longest task while starting (ms)": round(figures.starting),
+    "while syncing (ms)": round(figures.longest),
+    "tasks over 50 ms while syncing": figures.long,
     "longest task of the giver (ms)": round(giving),
     "JavaScript heap (MiB)": round(figures.memory),
   };
