@@ -220,16 +220,21 @@ fn a_relay_that_comes_back_is_found_again_and_brings_newcomers() {
     });
 }
 
+/// A relay, its network, Alice who has claimed a name, and the store of Bob who met her and left.
+async fn alice_and_what_bob_left() -> (Relay, Network, Party, Rc<MemoryStore>) {
+    let relay = relay().await;
+    let network = network(&relay);
+    let alice = Party::join(network.clone()).await;
+    alice.claim("alice").await.unwrap();
+    let bob = Party::join(network.clone()).await;
+    bob.sees("alice").await;
+    (relay, network, alice, bob.leave().await)
+}
+
 #[test]
 fn peers_of_earlier_are_found_without_any_relay() {
     in_one_thread(async {
-        let relay = relay().await;
-        let network = network(&relay);
-        let alice = Party::join(network.clone()).await;
-        alice.claim("alice").await.unwrap();
-        let bob = Party::join(network.clone()).await;
-        bob.sees("alice").await;
-        let store = bob.leave().await;
+        let (relay, network, alice, store) = alice_and_what_bob_left().await;
         relay.stop().await;
         alice.claim("alice_later").await.unwrap();
         let bob = Party::join_with(store, network).await;
@@ -304,13 +309,7 @@ fn no_receipt_comes_from_somebody_who_is_no_witness_of_the_network() {
 #[test]
 fn peers_tell_of_peers_that_no_relay_lists() {
     in_one_thread(async {
-        let relay = relay().await;
-        let network = network(&relay);
-        let alice = Party::join(network.clone()).await;
-        alice.claim("alice").await.unwrap();
-        let bob = Party::join(network.clone()).await;
-        bob.sees("alice").await;
-        let store = bob.leave().await;
+        let (relay, network, alice, store) = alice_and_what_bob_left().await;
         // Charlie meets Alice, then the relay goes: nobody else tells Bob of Charlie.
         let charlie = Party::join(network.clone()).await;
         charlie.claim("charlie").await.unwrap();

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use futures::future::Either;
 use libp2p::core::muxing::StreamMuxerBox;
-use libp2p::core::transport::{Boxed, timeout::TransportTimeout};
+use libp2p::core::transport::timeout::TransportTimeout;
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
-use libp2p::{Multiaddr, PeerId, Transport, noise, relay, swarm, yamux};
+use libp2p::{Multiaddr, Transport, noise, relay, swarm, yamux};
 
+use super::{Carrier, CarrierOptions};
 use crate::net::address::is_webrtc;
-use crate::net::ice::IceServer;
 use crate::net::{webrtc, websocket};
 
 /// From dialling a WebSocket to a connection that is authenticated.
@@ -36,19 +36,6 @@ pub type Upgrade = webrtc::Behaviour;
 pub enum CarrierError {
     #[error("the key can't authenticate connections")]
     Authentication(#[from] noise::Error),
-}
-
-/// The three belong into one swarm.
-pub struct Carrier {
-    pub transport: Boxed<(PeerId, StreamMuxerBox)>,
-    pub relay: relay::client::Behaviour,
-    pub upgrade: Upgrade,
-}
-
-#[derive(Clone, Debug, Default)]
-pub struct CarrierOptions {
-    /// Without any, only peers of the same network come together.
-    pub ice_servers: Vec<IceServer>,
 }
 
 pub fn open(key: &Keypair, options: &CarrierOptions) -> Result<Carrier, CarrierError> {

@@ -3,8 +3,8 @@
 use std::{io, time::Duration};
 
 use libp2p::{
-    Multiaddr, PeerId, Transport,
-    core::{muxing::StreamMuxerBox, transport::Boxed, transport::timeout::TransportTimeout, upgrade::Version},
+    Multiaddr, Transport,
+    core::{muxing::StreamMuxerBox, transport::timeout::TransportTimeout, upgrade::Version},
     dns,
     identity::Keypair,
     multiaddr::Protocol,
@@ -13,7 +13,7 @@ use libp2p::{
     tcp, websocket, yamux,
 };
 
-use crate::net::ice::IceServer;
+use super::{Carrier, CarrierOptions};
 
 /// From the first byte to an authenticated connection.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -30,17 +30,6 @@ pub enum CarrierError {
 
 /// Nobody needs an upgrade who can be dialled.
 pub type Upgrade = dummy::Behaviour;
-
-pub struct Carrier {
-    pub transport: Boxed<(PeerId, StreamMuxerBox)>,
-    pub relay: relay::client::Behaviour,
-    pub upgrade: Upgrade,
-}
-
-#[derive(Clone, Debug, Default)]
-pub struct CarrierOptions {
-    pub ice_servers: Vec<IceServer>,
-}
 
 pub fn open(key: &Keypair, _: &CarrierOptions) -> Result<Carrier, CarrierError> {
     let secure = noise::Config::new(key)?;
