@@ -141,7 +141,8 @@ impl Host {
         Ok(match outcome {
             Outcome { marked: true, .. } => GossipVerdict::Reject,
             Outcome { admitted: 0, behind: false, .. } => GossipVerdict::Ignore,
-            _ => GossipVerdict::Accept,
+            _ if self.node.peering.borrow_mut().may_pass_on(self.node.now()) => GossipVerdict::Accept,
+            _ => GossipVerdict::Ignore,
         })
     }
 
