@@ -6,7 +6,10 @@ mod claims;
 mod convergence;
 mod crowd;
 mod direct;
+mod hostile;
 mod layers;
+#[path = "../shared/lies.rs"]
+mod lies;
 mod mesh;
 mod ownership;
 mod pack;
