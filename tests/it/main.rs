@@ -14,11 +14,14 @@ mod mesh;
 mod ownership;
 mod pack;
 mod people;
+#[path = "../shared/pipe.rs"]
+mod pipe;
 mod profile;
 mod relay;
 mod replication;
 mod serve;
 mod stores;
 mod swarm;
+mod tampered;
 mod verdicts;
 mod witness;
