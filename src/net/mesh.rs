@@ -25,7 +25,7 @@ use crate::net::carrier::{CarrierError, CarrierOptions};
 use crate::net::ice::IceServer;
 use crate::net::key::{NodeKey, NodeName};
 use crate::platform::Environment;
-pub use link::{LinkFault, Outgoing};
+pub use link::{Hold, LinkFault, Outgoing};
 pub use question::{ANSWER_MAX_BYTES, AskError};
 use run::Running;
 
@@ -62,13 +62,14 @@ pub enum MeshEvent {
     Changed(MeshView),
 }
 
-/// A sync stream to one peer. It ends when either end of it is dropped.
+/// A sync stream to one peer. It ends when the peer ends it, or when what holds it is dropped.
 pub struct Link {
     pub peer: NodeName,
     /// Exactly one of the two sides is it.
     pub initiator: bool,
     pub incoming: mpsc::Receiver<Result<Vec<u8>, LinkFault>>,
     pub outgoing: Outgoing,
+    pub hold: Hold,
 }
 
 /// One message of gossip, and who passed it on.

@@ -7,7 +7,7 @@
 //! A round: the initiator compares all documents (negentropy), asks for what it lacks (`Want`), offers what the other
 //! lacks (`Have`); whoever hears of something new asks for it (`Need`) and gets pages (`Changes`); both say `Done`.
 
-mod budget;
+pub mod budget;
 mod comparison;
 mod event;
 mod page;

@@ -2,6 +2,8 @@
 #![cfg(target_arch = "wasm32")]
 
 mod mesh;
+#[path = "../shared/pipe.rs"]
+mod pipe;
 #[path = "../shared/verdicts.rs"]
 mod verdicts;
 mod webrtc;

@@ -1,15 +1,12 @@
 //! Two connections in one page, over real WebRTC; their signalling goes through a pipe in memory.
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::io;
-use std::pin::Pin;
-use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::future::{join, poll_fn};
-use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, StreamExt};
+use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
 use gen_registry::net::webrtc::connection::{Connection, ConnectionError, INBOUND_WAITING_MAX};
 use gen_registry::net::webrtc::establish::{EstablishError, establish};
 use gen_registry::net::webrtc::frame::{FRAME_MAX_BYTES, FrameError, INBOUND_MAX_BYTES};
@@ -21,74 +18,7 @@ use libp2p::core::muxing::StreamMuxerExt;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_test::wasm_bindgen_test;
 
-#[derive(Default)]
-struct OneWay {
-    bytes: VecDeque<u8>,
-    closed: bool,
-    reader: Option<Waker>,
-}
-
-impl OneWay {
-    fn wake(&mut self) {
-        if let Some(waker) = self.reader.take() {
-            waker.wake();
-        }
-    }
-}
-
-/// One end of a connection in memory; dropping it ends it.
-struct Pipe {
-    incoming: Rc<RefCell<OneWay>>,
-    outgoing: Rc<RefCell<OneWay>>,
-}
-
-fn pipe() -> (Pipe, Pipe) {
-    let (there, back) = (Rc::<RefCell<OneWay>>::default(), Rc::<RefCell<OneWay>>::default());
-    (Pipe { incoming: there.clone(), outgoing: back.clone() }, Pipe { incoming: back, outgoing: there })
-}
-
-impl AsyncRead for Pipe {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
-        let mut incoming = self.incoming.borrow_mut();
-        if incoming.bytes.is_empty() && !incoming.closed {
-            incoming.reader = Some(cx.waker().clone());
-            return Poll::Pending;
-        }
-        let length = incoming.bytes.len().min(into.len());
-        for (to, from) in into.iter_mut().zip(incoming.bytes.drain(..length)) {
-            *to = from;
-        }
-        Poll::Ready(Ok(length))
-    }
-}
-
-impl AsyncWrite for Pipe {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        let mut outgoing = self.outgoing.borrow_mut();
-        outgoing.bytes.extend(data);
-        outgoing.wake();
-        Poll::Ready(Ok(data.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut outgoing = self.outgoing.borrow_mut();
-        outgoing.closed = true;
-        outgoing.wake();
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl Drop for Pipe {
-    fn drop(&mut self) {
-        let mut outgoing = self.outgoing.borrow_mut();
-        outgoing.closed = true;
-        outgoing.wake();
-    }
-}
+use crate::pipe::pipe;
 
 async fn connected() -> (Connection, Connection) {
     let (alice, bob) = pipe();
@@ -396,4 +326,32 @@ async fn signalling_that_breaks_the_protocol_gives_no_connection() {
     drop(bob);
     let refused = establish(alice, Role::Offerer, &[]).await;
     assert!(matches!(refused.err(), Some(EstablishError::Rejected(Rejection::EndedEarly))));
+}
+
+/// Another certificate than the one the peer has, in whatever the relay sees of its description.
+fn with_another_fingerprint(passing: &mut [u8], changed: &Arc<AtomicUsize>) {
+    const BEFORE: &[u8] = b"fingerprint:sha-256 ";
+    if let Some(at) = passing.windows(BEFORE.len()).position(|window| window == BEFORE) {
+        let digit = &mut passing[at + BEFORE.len()];
+        *digit = if *digit == b'0' { b'1' } else { b'0' };
+        changed.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// It could only be done to a stream that is not authenticated; and even then it gives no connection.
+#[wasm_bindgen_test]
+async fn with_a_wrong_fingerprint_there_is_no_connection() {
+    for rewritten in [Role::Answerer, Role::Offerer] {
+        let changed = Arc::<AtomicUsize>::default();
+        let counted = changed.clone();
+        let tamper = move |passing: &mut [u8]| with_another_fingerprint(passing, &counted);
+        let (alice, bob) = match (pipe(), rewritten) {
+            ((alice, bob), Role::Answerer) => (alice, bob.tampered(tamper)),
+            ((alice, bob), Role::Offerer) => (alice.tampered(tamper), bob),
+        };
+        let (alice, bob) = join(establish(alice, Role::Offerer, &[]), establish(bob, Role::Answerer, &[])).await;
+        assert_eq!(changed.load(Ordering::Relaxed), 1, "a description was rewritten");
+        assert!(matches!(alice, Err(EstablishError::Connection(_) | EstablishError::TimedOut)), "{:?}", alice.err());
+        assert!(matches!(bob, Err(EstablishError::Connection(_) | EstablishError::TimedOut)), "{:?}", bob.err());
+    }
 }

@@ -6,12 +6,17 @@ mod claims;
 mod convergence;
 mod crowd;
 mod direct;
+mod hostile;
 mod layers;
+#[path = "../shared/lies.rs"]
+mod lies;
 mod mesh;
 mod modules;
 mod ownership;
 mod pack;
 mod people;
+#[path = "../shared/pipe.rs"]
+mod pipe;
 mod profile;
 mod relay;
 mod replication;
@@ -19,5 +24,6 @@ mod resolver;
 mod serve;
 mod stores;
 mod swarm;
+mod tampered;
 mod verdicts;
 mod witness;

@@ -22,8 +22,6 @@ pub const WEBSOCKET_TIMEOUT: Duration = Duration::from_secs(15);
 pub const RELAYED_TIMEOUT: Duration = Duration::from_secs(20);
 /// The same for a direct connection: its circuit, and then the handshake, which has a bound of its own.
 pub const WEBRTC_TIMEOUT: Duration = Duration::from_secs(50);
-/// Else a late twin of a connection would be taken for its replacement.
-const _: () = assert!(WEBRTC_TIMEOUT.as_secs() < webrtc::SETTLED_AFTER.as_secs());
 /// A connection that nobody uses is closed after this.
 pub const IDLE_TIME: Duration = Duration::from_secs(60);
 /// Streams of others that are not negotiated yet, for each connection.

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use asynchronous_codec::Framed;
 use bytes::Bytes;
-use futures::channel::mpsc;
+use futures::channel::{mpsc, oneshot};
 use futures::future::{Either, select};
-use futures::{SinkExt, StreamExt, pin_mut};
+use futures::{FutureExt, SinkExt, StreamExt, pin_mut};
 use futures_timer::Delay;
 use libp2p::Stream;
 use unsigned_varint::codec::UviBytes;
@@ -39,18 +39,26 @@ pub enum LinkFault {
 pub struct Outgoing {
     messages: mpsc::UnboundedSender<Vec<u8>>,
     queued: Rc<Cell<usize>>,
+    fault: Rc<Cell<Option<LinkFault>>>,
 }
 
 /// The other end of an [`Outgoing`].
 pub(super) struct Leaving {
     messages: mpsc::UnboundedReceiver<Vec<u8>>,
     queued: Rc<Cell<usize>>,
+    fault: Rc<Cell<Option<LinkFault>>>,
+    host: oneshot::Receiver<()>,
 }
 
-pub(super) fn outgoing() -> (Outgoing, Leaving) {
+/// Whoever has it takes part in the conversation; the link ends with it, whoever else may still speak.
+pub struct Hold(#[expect(dead_code, reason = "its end is what is heard")] oneshot::Sender<()>);
+
+pub(super) fn outgoing() -> (Outgoing, Leaving, Hold) {
     let (sender, receiver) = mpsc::unbounded();
-    let queued = Rc::new(Cell::new(0));
-    (Outgoing { messages: sender, queued: queued.clone() }, Leaving { messages: receiver, queued })
+    let (hold, host) = oneshot::channel();
+    let (queued, fault) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(None)));
+    let leaving = Leaving { messages: receiver, queued: queued.clone(), fault: fault.clone(), host };
+    (Outgoing { messages: sender, queued, fault }, leaving, Hold(hold))
 }
 
 impl Outgoing {
@@ -60,9 +68,14 @@ impl Outgoing {
         self.messages.unbounded_send(message).is_ok()
     }
 
-    /// Whether the peer should first take what it asked for.
+    /// Whether the peer should first take what it asked for. When the link has ended nothing is waited for.
     pub fn is_full(&self) -> bool {
-        self.queued.get() > OUTGOING_MAX_BYTES
+        self.queued.get() > OUTGOING_MAX_BYTES && !self.messages.is_closed()
+    }
+
+    /// Why the link ended, if that was somebody's fault: known before everything that came first is read.
+    pub fn fault(&self) -> Option<LinkFault> {
+        self.fault.get()
     }
 }
 
@@ -76,7 +89,7 @@ pub(super) fn framed(stream: Stream, max_bytes: usize) -> Framed<Stream, UviByte
 /// Carries messages both ways until one side has enough.
 pub(super) async fn carry(stream: Stream, incoming: mpsc::Sender<Result<Vec<u8>, LinkFault>>, outgoing: Leaving) {
     let (sink, source) = framed(stream, MESSAGE_MAX_BYTES).split();
-    let mut faults = incoming.clone();
+    let (mut faults, noted) = (incoming.clone(), outgoing.fault.clone());
     let reading = read(source, incoming);
     let writing = write(sink, outgoing);
     pin_mut!(reading, writing);
@@ -84,6 +97,7 @@ pub(super) async fn carry(stream: Stream, incoming: mpsc::Sender<Result<Vec<u8>,
         Either::Left((fault, _)) | Either::Right((fault, _)) => fault,
     };
     if let Some(fault) = fault {
+        noted.set(Some(fault));
         // The host may have left already.
         faults.try_send(Err(fault)).ok();
     }
@@ -103,7 +117,18 @@ async fn read(
 }
 
 async fn write(mut sink: impl SinkExt<Bytes, Error = io::Error> + Unpin, mut outgoing: Leaving) -> Option<LinkFault> {
-    while let Some(message) = outgoing.messages.next().await {
+    let mut host = outgoing.host.fuse();
+    loop {
+        let message = futures::select! {
+            message = outgoing.messages.next() => match message {
+                Some(message) => message,
+                None => break,
+            },
+            _ = host => {
+                outgoing.messages.close();
+                continue;
+            }
+        };
         outgoing.queued.set(outgoing.queued.get().saturating_sub(message.len()));
         match select(sink.send(message.into()), Delay::new(WRITE_PATIENCE)).await {
             Either::Left((sent, _)) => sent.ok()?,

@@ -34,8 +34,11 @@ use crate::sync::wire;
 
 /// How often the keeping is asked what is due.
 const HEARTBEAT: Duration = Duration::from_millis(500);
-/// Between two attempts to open a sync stream.
+/// Between two attempts to open a sync stream; twice as long each time, up to 64 times as long.
 const LINK_RETRY_MILLIS: u64 = 3_000;
+const LINK_RETRY_DOUBLINGS: u32 = 6;
+/// A sync stream that lasted so long was a good one.
+const LINK_GOOD_MILLIS: u64 = 60_000;
 /// How long a registration holds, in seconds.
 const REGISTRATION_SECONDS: u64 = 2 * 60 * 60;
 /// Peers taken from one answer of rendezvous.
@@ -59,7 +62,10 @@ struct Peer {
     round_trip: Option<Duration>,
     /// The link that counts, and where its messages go.
     link: Option<(u64, Outgoing)>,
+    linked_at: u64,
     open_at: u64,
+    /// Attempts since the last good link.
+    attempts: u32,
     opening: bool,
 }
 
@@ -272,7 +278,8 @@ impl Running {
         match done {
             Done::Opened(peer, stream) => {
                 let Some(state) = self.peers.get_mut(&peer) else { return };
-                (state.opening, state.open_at) = (false, now + LINK_RETRY_MILLIS);
+                let wait = LINK_RETRY_MILLIS << state.attempts.min(LINK_RETRY_DOUBLINGS);
+                (state.opening, state.open_at, state.attempts) = (false, now + wait, state.attempts + 1);
                 if let Some(stream) = stream {
                     self.link(peer, stream, true);
                 }
@@ -281,6 +288,9 @@ impl Running {
                 let Some(state) = self.peers.get_mut(&peer) else { return };
                 if state.link.as_ref().is_some_and(|(current, _)| *current == number) {
                     state.link = None;
+                    if now >= state.linked_at + LINK_GOOD_MILLIS {
+                        state.attempts = 0;
+                    }
                     // It has waited already when the link had lasted: a new connection replaced the old one.
                     state.open_at = state.open_at.max(now);
                 }
@@ -357,7 +367,9 @@ impl Running {
             agent: None,
             round_trip: None,
             link: None,
+            linked_at: now,
             open_at: now,
+            attempts: 0,
             opening: false,
         });
         state.connections += 1;

@@ -34,9 +34,9 @@ use crate::net::ice::IceServer;
 
 /// How long the relayed connection stays after the direct one stands: the other side may not have seen it yet.
 pub const RELAYED_LINGER: Duration = Duration::from_secs(2);
-/// Longer than any dial takes: what is dialled while a connection stands that is older than this, is dialled by somebody
-/// who has lost it.
-pub const SETTLED_AFTER: Duration = Duration::from_secs(60);
+/// Two that dial at once are done within this: what comes while an older connection stands is from somebody who has lost
+/// that one. A dial may take longer than this in all; then one good connection replaces another, and nothing is lost.
+pub const SETTLED_AFTER: Duration = Duration::from_secs(10);
 /// Dials that wait until the behaviour takes them.
 const REQUESTS_WAITING: usize = 16;
 

@@ -21,7 +21,7 @@ struct Entry {
     id: ConnectionId,
     dialler: Dialler,
     direct: bool,
-    /// It stood for so long that nothing dialled at the same time can still come.
+    /// It stood for so long that nothing dialled at the same time is to be expected.
     settled: bool,
     /// It was said to be closed; it counts no more.
     closing: bool,
@@ -65,7 +65,7 @@ impl Book {
         closed
     }
 
-    /// Longer than any dial takes have passed since it was added.
+    /// So long has passed since it was added that what comes now is no twin of it.
     pub fn settle(&mut self, peer: PeerId, id: ConnectionId) {
         for entry in self.entries.get_mut(&peer).into_iter().flatten().filter(|entry| entry.id == id) {
             entry.settled = true;

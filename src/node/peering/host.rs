@@ -9,7 +9,7 @@ use futures::{FutureExt, StreamExt, pin_mut, select};
 use futures_timer::Delay;
 
 use crate::net::key::NodeName;
-use crate::net::mesh::{GossipTicket, GossipVerdict, Link, LinkFault, MeshHandle, Outgoing};
+use crate::net::mesh::{GossipTicket, GossipVerdict, Hold, Link, LinkFault, MeshHandle, Outgoing};
 use crate::node::Node;
 use crate::node::api::{Event, Failure};
 use crate::sync::rejection::Rejection;
@@ -47,14 +47,19 @@ struct Host {
     initiator: bool,
     session: Session,
     outgoing: Outgoing,
+    _hold: Hold,
 }
 
 /// Runs a session until its link ends.
 pub(super) async fn serve(node: Rc<Node>, mesh: MeshHandle, link: Link, inward: mpsc::Receiver<Inward>) {
-    let Link { peer, initiator, incoming, outgoing } = link;
+    let Link { peer, initiator, incoming, outgoing, hold } = link;
     let session = Session::new(node.network.topic, initiator);
-    let mut host = Host { node: node.clone(), peer, initiator, session, outgoing };
+    let mut host = Host { node: node.clone(), peer, initiator, session, outgoing, _hold: hold };
     let ended = host.run(&mesh, incoming, inward).await;
+    if matches!(ended, Err(Ended::Gone)) && host.outgoing.fault() == Some(LinkFault::TooSlow) {
+        // It was noticed when something was to be said, before the word of it came.
+        host.count(Rejection::Stalled);
+    }
     if let Err(Ended::Blame(why)) = ended {
         tracing::info!(%peer, %why, "a peer is sent away");
         // Being of another network is no fault, and a silent peer may only have been unlucky.
@@ -136,7 +141,8 @@ impl Host {
         Ok(match outcome {
             Outcome { marked: true, .. } => GossipVerdict::Reject,
             Outcome { admitted: 0, behind: false, .. } => GossipVerdict::Ignore,
-            _ => GossipVerdict::Accept,
+            _ if self.node.peering.borrow_mut().may_pass_on(self.node.now()) => GossipVerdict::Accept,
+            _ => GossipVerdict::Ignore,
         })
     }
 

@@ -6,7 +6,9 @@ use crate::net::key::NodeName;
 use crate::net::mesh::{MeshHandle, MeshView};
 use crate::node::Node;
 use crate::node::api::*;
+use crate::registry::time::Timestamp;
 use crate::sync::rejection::Rejection;
+use crate::sync::session::budget::PassingOn;
 
 /// Kinds of broken rules that are told apart, and peers of whom they are remembered.
 const PEERS_REMEMBERED: usize = 256;
@@ -18,6 +20,7 @@ pub(in crate::node) struct Known {
     deeds: BTreeMap<NodeName, Deeds>,
     rejections: BTreeMap<Rejection, u64>,
     unsent: u64,
+    passing_on: PassingOn,
 }
 
 #[derive(Default)]
@@ -80,6 +83,10 @@ impl Known {
     pub(super) fn note_rejection(&mut self, peer: NodeName, why: Rejection) {
         *self.rejections.entry(why).or_default() += 1;
         *self.deeds.entry(peer).or_default().rejections.entry(why).or_default() += 1;
+    }
+
+    pub(super) fn may_pass_on(&mut self, now: Timestamp) -> bool {
+        self.passing_on.takes_one(now)
     }
 
     pub(super) fn count_unsent(&mut self) {

@@ -9,6 +9,11 @@ pub const MESSAGES_PER_SECOND: u64 = 500;
 /// Announcements at once, and in a second for ever.
 pub const ANNOUNCEMENTS_BURST: u64 = 50;
 pub const ANNOUNCEMENTS_PER_SECOND: u64 = 10;
+/// Announcements of others that are passed on, in all: less than each listener takes from one peer, so that nobody is
+/// blamed for what somebody else began. What is left aside comes with the next comparison.
+pub const PASSED_ON_BURST: u64 = 30;
+pub const PASSED_ON_PER_SECOND: u64 = 6;
+const _: () = assert!(PASSED_ON_BURST < ANNOUNCEMENTS_BURST && PASSED_ON_PER_SECOND < ANNOUNCEMENTS_PER_SECOND);
 /// Bytes of changes given to one peer at once, and in a second for ever.
 pub const BYTES_BURST: u64 = 64 * 1024 * 1024;
 pub const BYTES_PER_SECOND: u64 = 8 * 1024 * 1024;
@@ -40,6 +45,23 @@ impl Bucket {
             }
             None => false,
         }
+    }
+}
+
+/// What one node passes on of others, whoever they are.
+#[derive(Debug)]
+pub struct PassingOn(Bucket);
+
+impl Default for PassingOn {
+    fn default() -> Self {
+        Self(Bucket::new(PASSED_ON_BURST, PASSED_ON_PER_SECOND))
+    }
+}
+
+impl PassingOn {
+    /// Whether one more may go out now; it counts as gone.
+    pub fn takes_one(&mut self, now: Timestamp) -> bool {
+        self.0.draw(1, now)
     }
 }
 
@@ -96,6 +118,20 @@ mod tests {
         assert_eq!(budget.announcement(at(0)), Err(Rejection::TooManyAnnouncements));
         assert_eq!(budget.sent(BYTES_BURST as usize, at(0)), Ok(()));
         assert_eq!(budget.sent(1, at(0)), Err(Rejection::TooManyBytes));
+    }
+
+    #[test]
+    fn what_one_passes_on_no_listener_finds_too_much() {
+        let (mut passing, mut listener) = (PassingOn::default(), Budget::default());
+        // A flood of a minute, which arrives in one heap each second.
+        for millis in 0..60_000 {
+            if passing.takes_one(at(millis)) {
+                assert_eq!(listener.announcement(at(millis / 1_000 * 1_000)), Ok(()), "{millis}");
+            }
+            if millis == PASSED_ON_BURST {
+                assert!(!passing.takes_one(at(millis)), "a flood ends here");
+            }
+        }
     }
 
     #[test]

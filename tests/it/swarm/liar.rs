@@ -2,16 +2,17 @@
 
 use futures::executor::block_on;
 use gen_registry::registry::digest::Digest;
-use gen_registry::registry::document::{Document, Edit, SignedChange};
+use gen_registry::registry::document::SignedChange;
 use gen_registry::registry::identity::SigningIdentity;
 use gen_registry::registry::ownership::{Position, Tenure};
 use gen_registry::registry::time::Timestamp;
 use gen_registry::sync::sim::NodeId;
 use gen_registry::sync::vector::DocumentVector;
-use gen_registry::sync::wire::{MESSAGE_MAX_BYTES, Message};
+use gen_registry::sync::wire::Message;
 
 use super::Swarm;
-use crate::people::{TOPIC, at, claim, person};
+use crate::lies;
+use crate::people::{TOPIC, at, person};
 
 const REPLAYED_MAX: usize = 16;
 /// What a backdated claim says of itself.
@@ -78,9 +79,7 @@ impl Liar {
     }
 
     fn claims(&self, name: &str, claimed_at: u64) -> SignedChange {
-        let edit = Edit::AddFact(claim(&self.key, name, at(claimed_at)));
-        let mut document = Document::new(self.key.identity());
-        document.edit(&self.key, &TOPIC, &[9; 16], at(claimed_at), &[edit]).expect("a claim").signed().clone()
+        lies::first_claim(&self.key, &TOPIC, name, at(claimed_at))
     }
 }
 
@@ -111,7 +110,7 @@ impl Swarm {
                         self.network.send(id, peer, bytes);
                     }
                 }
-                Trick::Oversize => self.network.send(id, peer, vec![7; MESSAGE_MAX_BYTES + 1]),
+                Trick::Oversize => self.network.send(id, peer, lies::oversized()),
                 Trick::Equivocate => {
                     let half = liar.made[peer % 2].clone();
                     self.network.gossip(id, peer, &Message::Announce(vec![half]).encode());
@@ -127,9 +126,7 @@ impl Swarm {
                 }
                 Trick::Flood => {
                     for _ in 0..60 {
-                        let heads = vec![Digest::of(&self.random.number().to_be_bytes())];
-                        let owner = person("liar").identity();
-                        let message = Message::AnnounceHeads { owner, heads };
+                        let message = lies::unheard_of(person("liar").identity(), self.random.number());
                         self.network.gossip(id, peer, &message.encode());
                     }
                 }
@@ -167,17 +164,12 @@ impl Swarm {
         let vector = DocumentVector::nothing(summary.owner);
         let (mut changes, _) = block_on(node.changes_beyond(&[vector], 8 * 1024)).expect("changes");
         changes.truncate(1);
-        for change in &mut changes {
-            let place = self.random.below(change.signature.len() as u64) as usize;
-            change.signature[place] ^= 1;
-        }
-        changes
+        changes.into_iter().map(|change| lies::forged(change, self.random.below(64) as usize)).collect()
     }
 
     /// Says, where it answers, that it has what it will not send. As the dialler it may say so in a round.
     fn boast(&mut self, id: NodeId, peer: NodeId) {
         let owner = person(&format!("nobody {id}")).identity();
-        let boast = DocumentVector { forked: true, ..DocumentVector::nothing(owner) };
-        self.network.send(id, peer, Message::Have(vec![boast]).encode());
+        self.network.send(id, peer, lies::boast(owner).encode());
     }
 }

@@ -39,14 +39,16 @@ impl Running {
     }
 
     pub(super) fn link(&mut self, peer: PeerId, stream: Stream, initiator: bool) {
+        let now = self.now();
         let Some(state) = self.peers.get_mut(&peer) else { return };
         let (to_host, incoming) = mpsc::channel(INCOMING_WAITING);
-        let (outgoing, from_host) = outgoing();
+        let (outgoing, from_host, hold) = outgoing();
         self.next_link += 1;
         let number = self.next_link;
         state.link = Some((number, outgoing.clone()));
+        state.linked_at = now;
         self.tasks.push(carry(stream, to_host, from_host).map(move |()| Done::LinkEnded(peer, number)).boxed_local());
-        self.tell(MeshEvent::Linked(Link { peer: peer.into(), initiator, incoming, outgoing }));
+        self.tell(MeshEvent::Linked(Link { peer: peer.into(), initiator, incoming, outgoing, hold }));
     }
 
     pub(super) fn ask_for_others(&mut self, peer: PeerId) {

@@ -1,0 +1,23 @@
+//! A program that misbehaves towards one node, in one way. It is an example so that nothing ships it.
+//!
+//! Natively: `hostile-peer ACT TOPIC NAME RELAY…` says what it got out. In a page the same stands in the query
+//! (`?act=…&topic=…&peer=…&relay=…`), and `globalThis.hostile` says how far it is. It attacks only whom it is told to.
+#![allow(clippy::unwrap_used, reason = "a program of tests")]
+
+mod acts;
+#[path = "../shared/lies.rs"]
+mod lies;
+mod peer;
+
+#[cfg(target_arch = "wasm32")]
+mod page;
+#[cfg(target_arch = "wasm32")]
+use page::attack;
+#[cfg(not(target_arch = "wasm32"))]
+mod terminal;
+#[cfg(not(target_arch = "wasm32"))]
+use terminal::attack;
+
+fn main() {
+    attack();
+}

@@ -1,0 +1,52 @@
+//! The entry in a page: the act is in the address, the state in `globalThis.hostile`.
+
+use gen_registry::registry::digest::Digest;
+use gen_registry::registry::identity::SigningIdentity;
+use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::spawn_local;
+use web_sys::UrlSearchParams;
+
+use crate::acts::ACTS;
+use crate::peer::{Mallory, Victim};
+
+pub(crate) fn attack() {
+    console_error_panic_hook::set_once();
+    spawn_local(async {
+        let search = web_sys::window().and_then(|window| window.location().search().ok()).expect("an address");
+        let query = UrlSearchParams::new_with_str(&search).expect("a query");
+        let asked = |what: &str| query.get(what).unwrap_or_else(|| panic!("the address names no {what}"));
+        let name = asked("act");
+        let (_, act) = ACTS.into_iter().find(|(known, _)| *known == name).expect("an act");
+        let relays = query.get_all("relay");
+        let victim = Victim {
+            peer: asked("peer").parse().expect("the victim's name"),
+            topic: asked("topic").try_into().expect("a topic"),
+            relays: relays
+                .iter()
+                .filter_map(|relay| relay.as_string())
+                .map(|relay| relay.parse().expect("a relay's address"))
+                .collect(),
+        };
+        let (mut mallory, life) = Mallory::new(victim, act.side());
+        spawn_local(life);
+        say("peer", &mallory.id.to_string().into());
+        mallory.approach().await;
+        say("state", &"connected".into());
+        let entropy = Digest::of(mallory.id.to_string().as_bytes());
+        let said = act.perform(&mut mallory, &SigningIdentity::from_entropy(entropy.as_bytes())).await;
+        say("said", &JsValue::from_f64(said as f64));
+        say("state", &"done".into());
+        mallory.sent_away().await;
+        say("state", &"sent away".into());
+        let again = mallory.is_let_in_again().await;
+        say("letInAgain", &again.into());
+    });
+}
+
+fn say(what: &str, value: &JsValue) {
+    let global = js_sys::global();
+    let hostile = js_sys::Reflect::get(&global, &"hostile".into()).expect("the global object");
+    let hostile = if hostile.is_undefined() { js_sys::Object::new().into() } else { hostile };
+    js_sys::Reflect::set(&hostile, &what.into(), value).expect("a plain object");
+    js_sys::Reflect::set(&global, &"hostile".into(), &hostile).expect("the global object");
+}

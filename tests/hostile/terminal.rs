@@ -1,0 +1,32 @@
+//! The native entry: one act against a native node.
+
+use gen_registry::registry::digest::Digest;
+use gen_registry::registry::identity::SigningIdentity;
+use tokio::task::{LocalSet, spawn_local};
+
+use crate::acts::ACTS;
+use crate::peer::{Mallory, Victim};
+
+pub(crate) fn attack() {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let [act, topic, peer, relays @ ..] = &words[..] else {
+        eprintln!("usage: hostile-peer ACT TOPIC NAME RELAY...");
+        std::process::exit(2);
+    };
+    let (name, act) = ACTS.into_iter().find(|(name, _)| name == act).expect("an act");
+    let victim = Victim {
+        peer: peer.parse().expect("the victim's name"),
+        topic: topic.clone().try_into().expect("a topic"),
+        relays: relays.iter().map(|relay| relay.parse().expect("a relay's address")).collect(),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(LocalSet::new().run_until(async move {
+        let (mut mallory, life) = Mallory::new(victim, act.side());
+        spawn_local(life);
+        mallory.approach().await;
+        let person = SigningIdentity::from_entropy(Digest::of(mallory.id.to_string().as_bytes()).as_bytes());
+        let said = act.perform(&mut mallory, &person).await;
+        let again = mallory.is_let_in_again().await;
+        println!("{name} as {}: got out {said}; is let in again: {again}", mallory.id);
+    }));
+}

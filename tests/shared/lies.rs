@@ -1,0 +1,43 @@
+//! What liars say, message by message: for the simulated ones and for the real one. Nothing here sends anything.
+
+use gen_registry::registry::digest::Digest;
+use gen_registry::registry::document::{Document, Edit, SignedChange};
+use gen_registry::registry::fact::{ClaimedName, Fact, NameClaim};
+use gen_registry::registry::identity::{Identity, Signed, SigningIdentity, Topic};
+use gen_registry::registry::time::Timestamp;
+use gen_registry::sync::vector::DocumentVector;
+use gen_registry::sync::wire::{MESSAGE_MAX_BYTES, Message};
+
+/// The writing session of every lie: two changes of one author are for one place.
+const SESSION: [u8; 16] = [9; 16];
+
+/// The first change of somebody's document: a claim.
+pub fn first_claim(author: &SigningIdentity, topic: &Topic, name: &str, claimed_at: Timestamp) -> SignedChange {
+    let name = ClaimedName::Username(name.parse().expect("a valid username"));
+    let fact = Signed::sign(author, topic, Fact::NameClaim(NameClaim { name, claimed_at }));
+    let mut document = Document::new(author.identity());
+    let edited = document.edit(author, topic, &SESSION, claimed_at, &[Edit::AddFact(fact)]);
+    edited.expect("a claim").signed().clone()
+}
+
+/// One bit of the signature is another; `place` says which byte has it.
+pub fn forged(mut change: SignedChange, place: usize) -> SignedChange {
+    let length = change.signature.len();
+    change.signature[place % length] ^= 1;
+    change
+}
+
+/// More than a message may have, whatever it were.
+pub fn oversized() -> Vec<u8> {
+    vec![7; MESSAGE_MAX_BYTES + 1]
+}
+
+/// "I have something of this document." There is nothing.
+pub fn boast(owner: Identity) -> Message {
+    Message::Have(vec![DocumentVector { forked: true, ..DocumentVector::nothing(owner) }])
+}
+
+/// Another one for each number: a state that nobody has.
+pub fn unheard_of(owner: Identity, number: u64) -> Message {
+    Message::AnnounceHeads { owner, heads: vec![Digest::of(&number.to_be_bytes())] }
+}
