@@ -3,13 +3,13 @@
 # make dev    serve with automatic rebuild and reload
 # make lint   formatting and lints only
 # make simulate SEEDS=1000 NODES=200   swarms of nodes against partitions, loss and liars
-# make bench  native benchmarks; make bench-page, bench-join: the page's, in Chromium
+# make bench  native benchmarks; make bench-page, bench-join, bench-connect: the page's, in Chromium
 # make clean  remove what was built (the tools stay)
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := run
-.PHONY: run build serve test dev lint test-native test-browser test-e2e e2e-build screenshots simulate bench bench-page bench-join clean setup setup-test
+.PHONY: run build serve test dev lint test-native test-browser test-e2e e2e-build screenshots simulate bench bench-page bench-join bench-connect clean setup setup-test
 
 ENV := . scripts/env.sh;
 HTTP ?= 127.0.0.1:8080
@@ -49,7 +49,7 @@ lint: setup
 	$(STEP) 'Formatting and lints'
 	@$(ENV) cargo-fmt fmt --check
 	@$(ENV) cargo-clippy clippy --quiet --locked --all-targets -- -D warnings
-	@$(ENV) cargo-clippy clippy --quiet --locked --profile e2e --target $$WASM_TARGET --lib --bins --test browser -- -D warnings
+	@$(ENV) cargo-clippy clippy --quiet --locked --profile e2e --target $$WASM_TARGET --lib --bins --test browser --example hostile-peer -- -D warnings
 
 test-native: setup
 	$(STEP) 'Native tests'
@@ -104,5 +104,10 @@ bench-join: setup-test build
 	@$(ENV) $(CROWD)
 	@$(ENV) GEN_REGISTRY_E2E_DIST=dist node tests/bench/join.mjs
 
+# Two browsers that dial each other at once, again and again, on the page of the end-to-end tests. ATTEMPTS=10
+bench-connect: e2e-build
+	$(STEP) 'Benchmark: connecting'
+	@$(ENV) node tests/bench/connect.mjs
+
 clean:
-	@$(ENV) rm -rf dist "$$GEN_REGISTRY_E2E_DIST" "$$GEN_REGISTRY_E2E_DIST-dev" "$$CARGO_TARGET_DIR"
+	@$(ENV) rm -rf dist "$$GEN_REGISTRY_E2E_DIST" "$$GEN_REGISTRY_E2E_DIST-dev" "$$GEN_REGISTRY_E2E_DIST-hostile" "$$CARGO_TARGET_DIR"

@@ -28,6 +28,7 @@ use crate::net::mesh::keeping::Keeping;
 use crate::net::mesh::link::Outgoing;
 use crate::net::mesh::neighbours;
 use crate::net::mesh::question::{AskError, ask};
+use crate::net::mesh::run::acts::random;
 use crate::net::mesh::{Command, GossipTicket, GossipVerdict, MeshError, MeshEvent, MeshView};
 use crate::platform::Environment;
 use crate::sync::wire;
@@ -441,11 +442,4 @@ impl Running {
 
 fn leads_directly(endpoint: &ConnectedPoint) -> bool {
     is_webrtc(endpoint.get_remote_address()) || !endpoint.is_relayed()
-}
-
-/// A number below `below`; which is a handful of bits from even, and good enough to keep nodes apart.
-fn random(environment: &Rc<dyn Environment>, below: u64) -> u64 {
-    let mut bytes = [0; 8];
-    environment.random(&mut bytes);
-    u64::from_le_bytes(bytes) % below.max(1)
 }

@@ -1,10 +1,13 @@
 //! Doing what the keeping decided.
 
+use std::rc::Rc;
+
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 
 use crate::net::mesh::keeping::Action;
-use crate::net::mesh::run::{DISCOVERED_MAX, REGISTRATION_SECONDS, Running, random};
+use crate::net::mesh::run::{DISCOVERED_MAX, REGISTRATION_SECONDS, Running};
+use crate::platform::Environment;
 
 impl Running {
     pub(super) fn act(&mut self, action: Action) {
@@ -48,4 +51,11 @@ impl Running {
             }
         }
     }
+}
+
+/// A number below `below`; which is a handful of bits from even, and good enough to keep nodes apart.
+pub(super) fn random(environment: &Rc<dyn Environment>, below: u64) -> u64 {
+    let mut bytes = [0; 8];
+    environment.random(&mut bytes);
+    u64::from_le_bytes(bytes) % below.max(1)
 }
