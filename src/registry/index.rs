@@ -211,7 +211,13 @@ impl Index {
             if let Some(tenure) = state.holder() {
                 self.put_up(tenure);
             }
-            self.states.insert(key, state);
+            // A name of which nothing is left (its claims were a fork's) is as one that nobody ever claimed, whether or
+            // not this node knew better for a while.
+            if state == NameState::default() {
+                self.states.remove(&key);
+            } else {
+                self.states.insert(key, state);
+            }
         }
         people
     }

@@ -152,6 +152,12 @@ fn a_fork_is_proven_kept_passed_on_and_ends_what_its_owner_holds() {
         assert!(verdicts.contains(&Verdict::Rejected(Rejection::Fork)), "{verdicts:?}");
         assert_eq!((replica.holder("luna"), replica.holder("nova"), replica.holder("stella")), (None, None, None));
     }
+    // Who held names of it and who never saw one say the same.
+    for replica in [&first, &second, &third] {
+        for name in ["nova", "luna", "stella"] {
+            assert_eq!(replica.node.name_state(&name.parse().unwrap()), None, "{name}");
+        }
+    }
     let ids = |replica: &Replica| block_on(replica.node.document_summaries()).unwrap()[0].id();
     assert_eq!((ids(&first), ids(&third)), (ids(&second), ids(&second)));
     // Nothing more comes in.
