@@ -126,9 +126,9 @@ impl Swarm {
                     self.network.send(id, peer, bytes);
                 }
                 Trick::Flood => {
+                    let owner = person("liar").identity();
                     for _ in 0..60 {
                         let heads = vec![Digest::of(&self.random.number().to_be_bytes())];
-                        let owner = person("liar").identity();
                         let message = Message::AnnounceHeads { owner, heads };
                         self.network.gossip(id, peer, &message.encode());
                     }
