@@ -9,7 +9,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := run
-.PHONY: run build serve test dev lint test-native test-browser test-e2e e2e-build screenshots simulate bench bench-page bench-join bench-connect clean setup setup-test
+.PHONY: run build serve test dev lint test-native test-browser test-e2e e2e-build screenshots simulate bench bench-page bench-join bench-connect clean setup setup-test setup-bench
 
 ENV := . scripts/env.sh;
 HTTP ?= 127.0.0.1:8080
@@ -24,6 +24,9 @@ setup:
 
 setup-test:
 	@scripts/setup.sh test
+
+setup-bench:
+	@scripts/setup.sh bench
 
 build: setup
 	$(STEP) 'Building the app (release; some minutes the first time)'
@@ -97,8 +100,9 @@ bench-page: setup-test build
 	@$(ENV) $(CROWD)
 	@$(ENV) GEN_REGISTRY_E2E_DIST=dist node tests/bench/page.mjs
 
-# A fresh profile joins a network of 1,000 and of 10,000 people: release page, real relay, real WebRTC. SIZES=100,5000
-bench-join: setup-test build
+# A fresh profile joins a network of 1,000 and of 10,000 people: release page, real relay, real WebRTC. The same task for
+# automerge-repo beside it. SIZES=100,5000
+bench-join: setup-bench build
 	$(STEP) 'Benchmark: joining'
 	@$(ENV) cargo build --quiet --locked --bin gen-registry
 	@$(ENV) $(CROWD)

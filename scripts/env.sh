@@ -116,3 +116,7 @@ export GEN_REGISTRY_E2E_DIST="${GEN_REGISTRY_E2E_DIST:-$GEN_REGISTRY_CACHE/e2e-d
 # The packages of the peer of another make that the browser's tests meet; one folder for each set of them.
 GEN_REGISTRY_JS_PEER="$GEN_REGISTRY_CACHE/js-peer-$(cksum <tests/browser/js-peer/package-lock.json | cut -d ' ' -f 1)"
 export GEN_REGISTRY_JS_PEER
+
+# automerge-repo, beside which joining a network is measured.
+GEN_REGISTRY_AUTOMERGE_REPO="$GEN_REGISTRY_CACHE/automerge-repo-$(cksum <tests/bench/automerge-repo/package-lock.json | cut -d ' ' -f 1)"
+export GEN_REGISTRY_AUTOMERGE_REPO

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Sets up all that is missing to build (setup.sh) or to build and test (setup.sh test) this project.
+# Sets up all that is missing to build (setup.sh), to build and test (setup.sh test) or to build, test and measure
+# (setup.sh bench) this project.
 #
 # Asks nothing. Installs into the user's cache folder where it can; uses the system's package manager, with sudo if it
 # must and saying so, where it can't. What is there already is left alone: a second run does nothing.
@@ -183,15 +184,23 @@ set_up_node() {
     touch "$stamp"
 }
 
-# js-libp2p, which the browser's tests meet. Bundled for a page, so no package builds anything.
-set_up_js_peer() {
-    [ ! -e "$GEN_REGISTRY_JS_PEER/complete" ] || return 0
-    say "The packages of a js-libp2p peer, for the tests"
-    rm -rf "$GEN_REGISTRY_JS_PEER"
-    mkdir -p "$GEN_REGISTRY_JS_PEER"
-    cp tests/browser/js-peer/{package.json,package-lock.json,.npmrc} "$GEN_REGISTRY_JS_PEER/"
-    (cd "$GEN_REGISTRY_JS_PEER" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) >&2
-    touch "$GEN_REGISTRY_JS_PEER/complete"
+# $1: what it is, $2: the folder they go to, $3: the folder that names them. They are bundled for a page, so no package
+# builds anything.
+set_up_packages() {
+    [ ! -e "$2/complete" ] || return 0
+    say "The packages of $1"
+    rm -rf "$2"
+    mkdir -p "$2"
+    cp "$3"/{package.json,package-lock.json,.npmrc} "$2/"
+    (cd "$2" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) >&2
+    touch "$2/complete"
+}
+
+# js-libp2p, which the browser's tests meet.
+set_up_js_peer() { set_up_packages "a js-libp2p peer, for the tests" "$GEN_REGISTRY_JS_PEER" tests/browser/js-peer; }
+
+set_up_automerge_repo() {
+    set_up_packages "automerge-repo, for the benchmarks" "$GEN_REGISTRY_AUTOMERGE_REPO" tests/bench/automerge-repo
 }
 
 # ---- all of it ------------------------------------------------------------------------------------------------------
@@ -204,6 +213,7 @@ set_up_crates
 case "$wanted" in
     build) ;;
     test) set_up_browser; set_up_node; set_up_js_peer ;;
-    *) give_up "unknown argument '$wanted'" "Use: scripts/setup.sh [build|test]" ;;
+    bench) set_up_browser; set_up_node; set_up_js_peer; set_up_automerge_repo ;;
+    *) give_up "unknown argument '$wanted'" "Use: scripts/setup.sh [build|test|bench]" ;;
 esac
 note "set up: $(rustc -V), trunk $TRUNK_VERSION, wasm-bindgen $WASM_BINDGEN_VERSION; cache in $GEN_REGISTRY_CACHE"

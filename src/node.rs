@@ -24,6 +24,7 @@ mod resident;
 #[cfg(target_arch = "wasm32")]
 pub mod tabs;
 mod turn;
+pub mod verified;
 pub mod witness;
 mod wording;
 mod write;
@@ -46,6 +47,7 @@ use crate::registry::time::Timestamp;
 use crate::store::migration::migrate;
 use crate::store::records::{Damaged, Found, Quarantined, Records, put};
 use crate::store::{Store, StoreError, Table};
+use verified::Verified;
 
 pub use admit::{AdmissionReport, RefusedChange};
 pub use network::Network;
@@ -84,6 +86,7 @@ pub struct Node {
     state: RefCell<State>,
     /// Other people's documents that were changed lately.
     resident: RefCell<Resident>,
+    verified: RefCell<Rc<Verified>>,
     /// Held while something is written: one write at a time.
     writing: async_lock::Mutex<()>,
     listeners: RefCell<Vec<(u64, Listener)>>,
@@ -149,6 +152,7 @@ impl Node {
             records,
             state: RefCell::new(state),
             resident: RefCell::default(),
+            verified: RefCell::default(),
             writing: async_lock::Mutex::new(()),
             listeners: RefCell::default(),
             announcer: RefCell::default(),

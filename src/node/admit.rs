@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::node::api::*;
 use crate::node::turn::Turn;
 use crate::node::{Node, wording};
-use crate::registry::digest::{Digest, block_cid, bytes_from_hex};
+use crate::registry::digest::{Digest, block_cid, bytes_from_hex, hex};
 use crate::registry::document::{
     Admitted, ChangeError, Document, Place, Rejection, SignedChange, Snapshot, StoredChange, VerifiedChange,
 };
@@ -212,12 +212,13 @@ impl Node {
     async fn verify_all(&self, changes: Vec<SignedChange>) -> (AdmissionReport, Vec<(Identity, Vec<Numbered>)>) {
         let mut report = AdmissionReport::default();
         let mut by_owner: BTreeMap<Identity, Vec<Numbered>> = BTreeMap::new();
+        let verified = self.verified.borrow().clone();
         let mut turn = Turn::begin(&*self.environment);
         for (number, change) in changes.into_iter().enumerate() {
             turn.rest_if_over().await;
             let owner = change.owner;
             report.verdicts.push(Verdict::Known);
-            match change.verify(&self.network.topic) {
+            match verified.verify(change, &self.network.topic) {
                 Ok(verified) => by_owner.entry(owner).or_default().push((number, verified)),
                 Err(why) => report.refuse(number, RefusedChange::Invalid { owner, why }),
             }
@@ -352,8 +353,7 @@ fn change_write(change: &VerifiedChange) -> Write {
 }
 
 pub(super) fn change_key(owner: &Identity, place: &Place) -> String {
-    let actor: String = place.actor.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{}/{actor}/{:08}", owner.to_hex(), place.seq)
+    format!("{}/{}/{:08}", owner.to_hex(), hex(&place.actor), place.seq)
 }
 
 fn person_write(record: &PersonRecord) -> Write {

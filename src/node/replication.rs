@@ -11,6 +11,7 @@ use futures::future::try_join_all;
 
 use crate::node::admit::change_key;
 use crate::node::api::Failure;
+use crate::node::verified::Verified;
 use crate::node::{Node, RefusedChange, wording};
 use crate::registry::digest::Digest;
 use crate::registry::document::{
@@ -47,6 +48,11 @@ impl Node {
     /// Has every own new change told to `announcer`, after it was stored.
     pub fn announce_through(&self, announcer: Announcer) {
         *self.announcer.borrow_mut() = Some(announcer);
+    }
+
+    /// Has this node remember verified signatures in common with others of its process.
+    pub fn share_verified(&self, verified: Rc<Verified>) {
+        *self.verified.borrow_mut() = verified;
     }
 
     pub(super) fn tell_own_change(&self, change: &SignedChange) {

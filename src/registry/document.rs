@@ -20,8 +20,8 @@ use serde::{Deserialize, Serialize};
 use change::GENESIS_ACTOR;
 pub use change::{ChangeError, Place, SignedChange, StoredChange, VerifiedChange};
 pub use chunk::ChunkError;
-use ledger::Ledger;
 pub use ledger::OperationError;
+use ledger::{Ledger, Understood};
 pub use view::{Profile, View, ViewRejection, is_link};
 
 use crate::registry::digest::Digest;
@@ -229,9 +229,9 @@ impl Document {
 
     /// Automerge sees a change only after it was understood.
     fn apply(&mut self, change: Change) -> Result<(), Rejection> {
-        self.ledger.check(&change)?;
-        self.automerge.apply_changes([change.clone()]).map_err(unreadable)?;
-        self.ledger.note(&change);
+        let understood = self.ledger.check(&change)?;
+        self.automerge.apply_changes([change]).map_err(unreadable)?;
+        self.ledger.note(understood);
         Ok(())
     }
 
@@ -314,7 +314,7 @@ impl Document {
         let signed = SignedChange::sign(author, topic, bytes);
         let change = signed.recall().map_err(|_| EditError::TooLarge)?;
         self.note(&change, Digest::of(&change.signed.bytes));
-        self.ledger.note(&made);
+        self.ledger.note(Understood::of(&made));
         self.automerge = draft;
         Ok(change)
     }

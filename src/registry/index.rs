@@ -165,7 +165,10 @@ impl Index {
     /// Adds what a person says to the evidence.
     fn weigh(&mut self, record: &PersonRecord) -> BTreeSet<NameKey> {
         let mut touched = BTreeSet::new();
-        for fact in &record.facts {
+        // Facts are only ever added, at the end; what was weighed before says nothing new.
+        let before = self.people.get(&record.identity).map_or(&[][..], |before| &before.facts);
+        let weighed = before.iter().zip(&record.facts).take_while(|(old, new)| old.hash() == new.hash()).count();
+        for fact in &record.facts[weighed..] {
             touched.extend(self.evidence.add(fact));
         }
         if record.forked {
@@ -211,9 +214,9 @@ impl Index {
             if let Some(tenure) = state.holder() {
                 self.put_up(tenure);
             }
-            // A name of which nothing is left (its claims were a fork's) is as one that nobody ever claimed, whether or
-            // not this node knew better for a while.
-            if state == NameState::default() {
+            // A name of which nothing is left (its claims were a fork's) is as one that nobody ever claimed: not every node
+            // ever hears of the claims, and none may read as if it had.
+            if state.is_empty() {
                 self.states.remove(&key);
             } else {
                 self.states.insert(key, state);

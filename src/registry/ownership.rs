@@ -117,6 +117,11 @@ impl Position {
 }
 
 impl NameState {
+    /// True when there is nothing to say: as if nobody had ever claimed the name.
+    pub fn is_empty(&self) -> bool {
+        self.tenures.is_empty() && self.losers.is_empty() && self.held_back.is_empty()
+    }
+
     /// The tenure that still runs.
     pub fn holder(&self) -> Option<&Tenure> {
         self.tenures.last().filter(|tenure| tenure.until.is_none())

@@ -141,10 +141,10 @@ pub struct Quarantined {
 
 /// A write of one record.
 pub fn put<T: Serialize>(table: Table, key: &str, record: &T) -> Write {
-    let body =
-        cbor4ii::serde::to_vec(Vec::new(), record).expect("records have no maps with keys that can't be written");
-    let mut bytes = checksum(table, key, &body).to_vec();
-    bytes.extend_from_slice(&body);
+    let mut bytes = cbor4ii::serde::to_vec(vec![0; CHECKSUM_BYTES], record)
+        .expect("records have no maps with keys that can't be written");
+    let sum = checksum(table, key, &bytes[CHECKSUM_BYTES..]);
+    bytes[..CHECKSUM_BYTES].copy_from_slice(&sum);
     Write::Put { table, key: key.to_owned(), bytes }
 }
 
@@ -159,7 +159,8 @@ fn decode<T: DeserializeOwned>(table: Table, key: &str, raw: Vec<u8>) -> Result<
 }
 
 fn checksum(table: Table, key: &str, body: &[u8]) -> [u8; CHECKSUM_BYTES] {
-    let hash = Digest::of(&Encoder::new().text(table.name()).text(key).bytes(body).finish());
+    let length = u32::try_from(body.len()).expect("records are bounded far below 4 GiB").to_be_bytes();
+    let hash = Digest::of_joined(&[&Encoder::new().text(table.name()).text(key).finish(), &length, body]);
     let mut sum = [0; CHECKSUM_BYTES];
     sum.copy_from_slice(&hash.as_bytes()[..CHECKSUM_BYTES]);
     sum

@@ -1,12 +1,14 @@
 // How long a fresh profile needs until it has everybody: 1,000 and 10,000 people, one peer that has them, real WebRTC.
-// `make bench-join`. Beside the time: the longest task of the page's one thread, and memory.
+// `make bench-join`. Beside the time: the longest task of the page's one thread, and memory. Then the same task for
+// automerge-repo; `automerge-repo.mjs` says what is alike and what is not. ONLY=gen-registry leaves that out.
 import { Browser, GONE, Server, crowd, ready } from "../e2e/harness.mjs";
+import { joinAutomergeRepo } from "./automerge-repo.mjs";
 
 const SIZES = (process.env.SIZES ?? "1000,10000").split(",").map(Number);
 const PATIENCE = 600_000;
 const cleanUp = [];
 const story = { after: (act) => cleanUp.push(act) };
-const round = (value) => Math.round(value * 10) / 10;
+const round = (value) => (typeof value === "number" ? Math.round(value * 10) / 10 : value);
 
 const total = (page) => page.evaluate(async () => (await globalThis.genRegistry.listAllUsernames({ limit: 1 })).total);
 
@@ -52,16 +54,23 @@ async function join(server, full, people) {
   }));
   const giving = await full.evaluate(() => Math.max(0, ...globalThis.tasks.map((task) => task.duration)));
   await browser.close();
+  const { connected, longest, long, memory } = figures;
+  const [first, all] = [figures.first - connected, figures.looked - connected];
+  return row("Gen Registry", { people, connected, first, all, longest, long, giver: giving, memory });
+}
+
+/** Times are from the open channel on, except for the first. */
+function row(system, { people, connected, first, all, longest, long, giver, memory }) {
   return {
+    system,
     people,
-    "connected (ms after start)": round(figures.connected),
-    "first people (ms after connecting)": round(figures.first - figures.connected),
-    "all people (ms after connecting)": round(figures.looked - figures.connected),
-    "longest task while starting (ms)": round(figures.starting),
-    "while syncing (ms)": round(figures.longest),
-    "tasks over 50 ms while syncing": figures.long,
-    "longest task of the giver (ms)": round(giving),
-    "JavaScript heap (MiB)": round(figures.memory),
+    "connected (ms after start)": round(connected),
+    "first (ms)": round(first),
+    "all (ms)": round(all),
+    "longest task here (ms)": round(longest),
+    "tasks over 50 ms here": long,
+    "longest task of the giver (ms)": round(giver),
+    "JavaScript heap (MiB)": round(memory),
   };
 }
 
@@ -80,6 +89,8 @@ try {
     rows.push(await join(server, full, people));
     await browser.close();
     await server.kill();
+    if (process.env.ONLY === "gen-registry") continue;
+    rows.push(row("automerge-repo", await joinAutomergeRepo(story, people, PATIENCE)));
   }
   console.table(rows);
 } finally {

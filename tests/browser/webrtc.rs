@@ -351,7 +351,9 @@ async fn with_a_wrong_fingerprint_there_is_no_connection() {
         };
         let (alice, bob) = join(establish(alice, Role::Offerer, &[]), establish(bob, Role::Answerer, &[])).await;
         assert_eq!(changed.load(Ordering::Relaxed), 1, "a description was rewritten");
-        assert!(matches!(alice, Err(EstablishError::Connection(_) | EstablishError::TimedOut)), "{:?}", alice.err());
-        assert!(matches!(bob, Err(EstablishError::Connection(_) | EstablishError::TimedOut)), "{:?}", bob.err());
+        // The other one reads what was really said, and may see a connection to the right peer until that one refuses.
+        let deceived = if rewritten == Role::Answerer { alice.map(drop) } else { bob.map(drop) };
+        let refused = matches!(deceived, Err(EstablishError::Connection(_) | EstablishError::TimedOut));
+        assert!(refused, "{rewritten:?}: {:?}", deceived.err());
     }
 }

@@ -23,6 +23,9 @@ const WHOLE_MILLIS: u64 = 8_000;
 /// How long a healed network may take.
 const HEALING_MAX_MILLIS: u64 = 300_000;
 const LIARS_PERCENT: usize = 20;
+/// Honest nodes that write in each partition.
+const CLAIMING_PERMILLE: u64 = 500;
+const PROFILES_PERMILLE: u64 = 200;
 /// Twice what one session may hold back for later.
 const BUFFERED_BOUND: usize = 2 * BUFFERED_MAX_BYTES;
 
@@ -75,7 +78,7 @@ fn run(seed: u64, nodes: usize) -> Figures {
         let groups = 2 + swarm.random.below(2);
         let groups = (0..nodes).map(|_| swarm.random.below(groups) as usize).collect();
         swarm.network.part(groups);
-        swarm.plan_writing(PARTED_MILLIS, 300);
+        swarm.plan_writing(PARTED_MILLIS, CLAIMING_PERMILLE, PROFILES_PERMILLE);
         let restarted: Vec<usize> = swarm.honest().skip(WITNESSES).collect();
         for half in 0..2 {
             now += PARTED_MILLIS / 2;

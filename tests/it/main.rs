@@ -1,6 +1,10 @@
 //! The native tests, one program: what each part promises, seen from outside.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+/// Two hundred nodes in one process spend a third of their time in the system's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 mod admission;
 mod claims;
 mod convergence;

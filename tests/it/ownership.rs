@@ -182,3 +182,23 @@ fn held_back_claims_count_when_their_time_has_come() {
     assert_eq!(index.username_of(&bob.identity()).unwrap().as_str(), "nova");
     assert_eq!(index.username_of(&alice.identity()), None);
 }
+
+#[test]
+fn a_name_that_only_a_forked_person_claimed_reads_as_if_nobody_had() {
+    let alice = person("alice");
+    let claimed = claim(&alice, "nova", at_days(1));
+    let mut record = PersonRecord::new(alice.identity());
+    record.forked = true;
+    let mut late = Index::new(Rules::default());
+    late.put(record.clone(), OBSERVED_AT);
+    let mut early = Index::new(Rules::default());
+    record.forked = false;
+    record.add_facts([claimed]);
+    early.put(record.clone(), OBSERVED_AT);
+    let name = "nova".parse().unwrap();
+    assert!(early.state(&name).is_some_and(|state| state.holder().is_some()));
+    record.forked = true;
+    early.put(record, OBSERVED_AT);
+    assert_eq!(early.state(&name), late.state(&name));
+    assert_eq!(early.names(), 0);
+}

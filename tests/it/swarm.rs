@@ -12,6 +12,7 @@ use std::rc::Rc;
 
 use futures::executor::block_on;
 use gen_registry::node::api::{Command, Failure, FailureCode, ProfileChanges};
+use gen_registry::node::verified::Verified;
 use gen_registry::node::{Network as Parameters, Node};
 use gen_registry::platform::scripted::Scripted;
 use gen_registry::registry::digest::Digest;
@@ -34,6 +35,10 @@ const LINKS_MAX: usize = 24;
 const HOUSEKEEPING: u64 = 0;
 const CLAIM: u64 = 1;
 const PROFILE: u64 = 2;
+const LIE: u64 = 3;
+/// Real nodes keep house every 30 s; here a run has not that long.
+const HOUSEKEEPING_MILLIS: std::ops::Range<u64> = 5_000..10_000;
+const LIE_MILLIS: std::ops::Range<u64> = 1_500..3_500;
 /// Clocks of honest nodes differ by at most this, either way.
 const CLOCKS_APART_MILLIS: u64 = 60_000;
 pub const WITNESSES: usize = 3;
@@ -79,6 +84,8 @@ pub struct Swarm {
     /// Every change that was really signed by its owner.
     pub genuine: HashSet<Digest>,
     parameters: Parameters,
+    /// A signature is the same to all; two hundred nodes need not verify it two hundred times.
+    verified: Rc<Verified>,
     members: Vec<Member>,
     names: Vec<String>,
     quiet: bool,
@@ -88,10 +95,12 @@ fn open_node(
     store: &Rc<MemoryStore>,
     clock: &Scripted,
     parameters: &Parameters,
+    verified: &Rc<Verified>,
 ) -> (Rc<Node>, Rc<RefCell<Vec<SignedChange>>>) {
     let node = block_on(Node::start(store.clone(), Rc::new(clock.clone()), parameters.clone())).expect("a node starts");
     let outbox: Rc<RefCell<Vec<SignedChange>>> = Rc::default();
     let sink = outbox.clone();
+    node.share_verified(verified.clone());
     node.announce_through(Rc::new(move |change| sink.borrow_mut().push(change.clone())));
     (Rc::new(node), outbox)
 }
@@ -104,10 +113,11 @@ impl Swarm {
         let rules = Rules { witnesses: witnesses.iter().map(Witness::identity).collect(), threshold: 2 };
         let parameters = Parameters { topic: TOPIC, rules, ..Parameters::default() };
         let mut witnesses = witnesses.into_iter();
+        let verified: Rc<Verified> = Rc::default();
         let members = (0..nodes).map(|id| {
             let store = Rc::new(MemoryStore::new());
             let clock = Scripted::new(random.number(), Timestamp::from_millis(BEGINNING));
-            let (node, outbox) = open_node(&store, &clock, &parameters);
+            let (node, outbox) = open_node(&store, &clock, &parameters, &verified);
             let liar = (id >= nodes - liars).then(|| Liar::new(seed as usize + id + liars - nodes, id));
             Member {
                 node,
@@ -125,8 +135,11 @@ impl Swarm {
         let members: Vec<Member> = members.collect();
         let names = (0..nodes.div_ceil(2)).map(|number| format!("name{}", letters(number))).collect();
         let mut network = Network::new(seed ^ 1, nodes, faults);
-        for id in 0..nodes {
+        for (id, member) in members.iter().enumerate() {
             network.wake(id, random.below(500), HOUSEKEEPING);
+            if member.liar.is_some() {
+                network.wake(id, random.below(LIE_MILLIS.end), LIE);
+            }
         }
         Self {
             network,
@@ -134,6 +147,7 @@ impl Swarm {
             counts: Counts::default(),
             genuine: HashSet::new(),
             parameters,
+            verified,
             members,
             names,
             quiet: false,
@@ -152,14 +166,14 @@ impl Swarm {
         &self.names
     }
 
-    /// Every honest node claims a name, and some write their profile, at some time in the next `span`.
-    pub fn plan_writing(&mut self, span: u64, profiles: u64) {
+    /// Of a thousand honest nodes, so many claim a name and so many write their profile at some time in the next `span`.
+    pub fn plan_writing(&mut self, span: u64, claims: u64, profiles: u64) {
         for id in self.honest().skip(WITNESSES).collect::<Vec<_>>() {
-            let at = self.random.below(span);
-            self.network.wake(id, at, CLAIM);
-            if self.random.chance(profiles) {
-                let at = self.random.below(span);
-                self.network.wake(id, at, PROFILE);
+            for (share, timer) in [(claims, CLAIM), (profiles, PROFILE)] {
+                if self.random.chance(share) {
+                    let at = self.random.below(span);
+                    self.network.wake(id, at, timer);
+                }
             }
         }
     }
@@ -182,7 +196,7 @@ impl Swarm {
         }
         let member = &mut self.members[id];
         member.store = Rc::new(member.store.copy());
-        let (node, outbox) = open_node(&member.store, &member.clock, &self.parameters);
+        let (node, outbox) = open_node(&member.store, &member.clock, &self.parameters, &self.verified);
         (member.node, member.outbox) = (node, outbox);
         member.sessions.clear();
         member.gossip_seen.clear();
@@ -224,6 +238,10 @@ impl Swarm {
                 }
             }
             Delivery::Timer(HOUSEKEEPING) => self.keep_house(id),
+            Delivery::Timer(LIE) if !self.quiet => {
+                self.wake_within(id, LIE_MILLIS, LIE);
+                self.lie(id);
+            }
             Delivery::Timer(CLAIM) if !self.quiet => self.claim(id),
             Delivery::Timer(PROFILE) if !self.quiet => {
                 let bio = Some(format!("bio {}", self.random.below(1_000)));
@@ -251,14 +269,18 @@ impl Swarm {
         block_on(self.members[id].node.handle(command)).expect("an honest command is carried out");
     }
 
+    fn wake_within(&mut self, id: NodeId, span: std::ops::Range<u64>, timer: u64) {
+        let delay = span.start + self.random.below(span.end - span.start);
+        self.network.wake(id, delay, timer);
+    }
+
     fn keep_house(&mut self, id: NodeId) {
-        let again = 1_500 + self.random.below(2_000);
-        self.network.wake(id, again, HOUSEKEEPING);
+        self.wake_within(id, HOUSEKEEPING_MILLIS, HOUSEKEEPING);
         let peers: Vec<NodeId> = self.members[id].sessions.keys().copied().collect();
         for peer in &peers {
             self.feed(id, *peer, Input::Tick, false);
         }
-        if peers.len() < LINKS_WANTED {
+        for _ in peers.len()..LINKS_WANTED {
             let peer = self.random.below(self.members.len() as u64) as NodeId;
             if !self.members[id].banned.contains(&peer) {
                 self.network.dial(id, peer);
@@ -271,9 +293,6 @@ impl Swarm {
         }
         if self.members[id].witness.is_some() {
             self.bear_witness(id);
-        }
-        if self.members[id].liar.is_some() && !self.quiet {
-            self.lie(id);
         }
     }
 

@@ -48,19 +48,30 @@ pub(super) struct Ledger {
     last_of_actor: HashMap<ActorId, u64>,
 }
 
+/// A change taken apart once, for its check and for the ledger.
+pub(super) struct Understood {
+    hash: ChangeHash,
+    expanded: ExpandedChange,
+}
+
+impl Understood {
+    pub(super) fn of(change: &Change) -> Self {
+        Self { hash: change.hash(), expanded: change.decode() }
+    }
+}
+
 impl Ledger {
     /// The ledger of applied changes, given in causal order.
     pub(super) fn of(changes: impl IntoIterator<Item = Change>) -> Self {
         let mut ledger = Self::default();
         for change in changes {
-            ledger.note(&change);
+            ledger.note(Understood::of(&change));
         }
         ledger
     }
 
     /// Takes note of a change that is applied.
-    pub(super) fn note(&mut self, change: &Change) {
-        let expanded = change.decode();
+    pub(super) fn note(&mut self, Understood { hash, expanded }: Understood) {
         let start = expanded.start_op.get();
         for (id, operation) in numbered(&expanded) {
             if let Some(slot) = slot(&id, operation) {
@@ -68,13 +79,14 @@ impl Ledger {
             }
         }
         let last = start + expanded.operations.len() as u64 - 1;
-        self.last_of_change.insert(change.hash(), last);
+        self.last_of_change.insert(hash, last);
         self.last_of_actor.insert(expanded.actor_id, last);
     }
 
     /// Checks a change whose dependencies are all noted.
-    pub(super) fn check(&self, change: &Change) -> Result<(), OperationError> {
-        let expanded = change.decode();
+    pub(super) fn check(&self, change: &Change) -> Result<Understood, OperationError> {
+        let understood = Understood::of(change);
+        let expanded = &understood.expanded;
         if Change::from(expanded.clone()).raw_bytes() != change.raw_bytes() {
             return Err(OperationError::NotCanonical);
         }
@@ -86,13 +98,13 @@ impl Ledger {
             return Err(OperationError::Numbering);
         }
         let mut fresh: HashMap<OpId, Slot> = HashMap::new();
-        for (id, operation) in numbered(&expanded) {
+        for (id, operation) in numbered(expanded) {
             self.check_operation(&fresh, operation)?;
             if let Some(slot) = slot(&id, operation) {
                 fresh.insert(id, slot);
             }
         }
-        Ok(())
+        Ok(understood)
     }
 
     fn check_operation(&self, fresh: &HashMap<OpId, Slot>, operation: &Op) -> Result<(), OperationError> {

@@ -49,10 +49,10 @@ impl Evidence {
     pub fn add(&mut self, fact: &SignedFact) -> BTreeSet<NameKey> {
         match fact.statement() {
             Fact::NameClaim(claim) => {
-                let key = (claim.name.kind(), claim.name.folded());
                 if self.claims.contains_key(&fact.hash()) {
                     return BTreeSet::new();
                 }
+                let key = (claim.name.kind(), claim.name.folded());
                 self.by_name.entry(key.clone()).or_default().insert(fact.hash());
                 if key.0 == NameKind::Username {
                     self.by_author.entry(fact.author()).or_default().insert((claim.claimed_at, fact.hash()));

@@ -125,8 +125,9 @@ impl Swarm {
                     self.network.send(id, peer, bytes);
                 }
                 Trick::Flood => {
+                    let owner = person("liar").identity();
                     for _ in 0..60 {
-                        let message = lies::unheard_of(person("liar").identity(), self.random.number());
+                        let message = lies::unheard_of(owner, self.random.number());
                         self.network.gossip(id, peer, &message.encode());
                     }
                 }

@@ -1,0 +1,113 @@
+//! Changes whose signatures were verified lately, so that the same bytes are never verified twice.
+//!
+//! Several peers send one change, and a page that is asked for again brings it again. What is remembered is a hash over
+//! network, owner, bytes and signature: another signature over known bytes is judged like any other. Only valid
+//! signatures are remembered, in a bounded number; form is checked each time.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+
+use crate::registry::digest::Digest;
+use crate::registry::document::{ChangeError, SignedChange, VerifiedChange};
+use crate::registry::encoding::Encoder;
+use crate::registry::identity::Topic;
+use crate::registry::limits::CHANGE_MAX_BYTES;
+
+/// Changes in one generation; there are two, and the older one goes when the younger one is full.
+pub const GENERATION_MAX: usize = 4_096;
+
+#[derive(Debug, Default)]
+pub struct Verified(RefCell<Generations>);
+
+#[derive(Debug, Default)]
+struct Generations {
+    young: HashSet<Digest>,
+    old: HashSet<Digest>,
+}
+
+impl Verified {
+    /// As [`SignedChange::verify`].
+    pub fn verify(&self, change: SignedChange, topic: &Topic) -> Result<VerifiedChange, ChangeError> {
+        if change.bytes.len() > CHANGE_MAX_BYTES {
+            return change.verify(topic);
+        }
+        let encoder = Encoder::new().fixed(topic.as_bytes()).fixed(change.owner.as_bytes());
+        let digest = Digest::of(&encoder.bytes(&change.bytes).bytes(&change.signature).finish());
+        if self.0.borrow().has(&digest) {
+            return change.recall();
+        }
+        let verified = change.verify(topic)?;
+        self.0.borrow_mut().add(digest);
+        Ok(verified)
+    }
+}
+
+impl Generations {
+    fn has(&self, digest: &Digest) -> bool {
+        self.young.contains(digest) || self.old.contains(digest)
+    }
+
+    fn add(&mut self, digest: Digest) {
+        if self.young.len() >= GENERATION_MAX {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(digest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::document::{Document, Edit};
+    use crate::registry::identity::SigningIdentity;
+    use crate::registry::time::Timestamp;
+
+    const TOPIC: Topic = Topic::from_bytes([1; 32]);
+
+    fn change() -> SignedChange {
+        let author = SigningIdentity::from_entropy(&[1; 32]);
+        let edits = [Edit::Bio(Some("bio".into()))];
+        let mut document = Document::new(author.identity());
+        document.edit(&author, &TOPIC, &[1; 16], Timestamp::default(), &edits).expect("an edit").signed().clone()
+    }
+
+    #[test]
+    fn known_bytes_with_another_owner_signature_or_network_are_forged() {
+        let (verified, change) = (Verified::default(), change());
+        let first = verified.verify(change.clone(), &TOPIC);
+        assert!(first.is_ok());
+        assert_eq!(verified.verify(change.clone(), &TOPIC), first, "remembered");
+        let mut altered = change.clone();
+        altered.signature[0] ^= 1;
+        assert_eq!(verified.verify(altered, &TOPIC), Err(ChangeError::Forged));
+        let mut shorter = change.clone();
+        shorter.signature.pop();
+        assert_eq!(verified.verify(shorter, &TOPIC), Err(ChangeError::Forged));
+        let other = SigningIdentity::from_entropy(&[2; 32]).identity();
+        assert_eq!(verified.verify(SignedChange { owner: other, ..change.clone() }, &TOPIC), Err(ChangeError::Forged));
+        assert_eq!(verified.verify(change, &Topic::from_bytes([2; 32])), Err(ChangeError::Forged));
+    }
+
+    #[test]
+    fn nothing_that_was_refused_is_remembered() {
+        let verified = Verified::default();
+        let mut forged = change();
+        forged.signature[0] ^= 1;
+        for _ in 0..2 {
+            assert_eq!(verified.verify(forged.clone(), &TOPIC), Err(ChangeError::Forged));
+        }
+        assert!(verified.0.borrow().young.is_empty());
+    }
+
+    #[test]
+    fn two_generations_are_kept_and_no_more() {
+        let mut generations = Generations::default();
+        let digest = |number: usize| Digest::of(&number.to_be_bytes());
+        (0..2 * GENERATION_MAX).for_each(|number| generations.add(digest(number)));
+        assert!(generations.has(&digest(0)), "as many as the bound");
+        generations.add(digest(2 * GENERATION_MAX));
+        assert!(!generations.has(&digest(0)), "the oldest go");
+        assert!(generations.has(&digest(GENERATION_MAX)));
+        assert!(generations.young.len() + generations.old.len() <= 2 * GENERATION_MAX);
+    }
+}
