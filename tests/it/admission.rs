@@ -292,3 +292,23 @@ fn a_flood_leaves_the_victims_own_data_alone() {
     let Ok(Answer::Me(after)) = block_on(victim.node.handle(Command::WhoAmI)) else { panic!("no me") };
     assert_eq!(before, after);
 }
+
+/// Automerge panics on this one.
+#[test]
+fn predecessors_whose_actors_are_called_integers_are_refused() {
+    let alice = person("alice");
+    let mut document = Document::new(alice.identity());
+    for bio in ["one", "two"] {
+        document.edit(&alice, &TOPIC, &[3; 16], at(1_000), &[Edit::Bio(Some(bio.into()))]).unwrap();
+    }
+    let last = document.edit(&alice, &TOPIC, &[3; 16], at(1_000), &[Edit::Bio(None)]).unwrap().signed().clone();
+    assert!(last.clone().recall().is_ok());
+    let mut bytes = last.bytes;
+    let columns = bytes.windows(2).position(|pair| pair[0] == 0x70).expect("a predecessor");
+    assert_eq!(bytes[columns + 2], 0x71, "the column of its actors");
+    bytes[columns + 2] = 0x72;
+    let hash = Digest::of(&bytes[8..]);
+    bytes[4..8].copy_from_slice(&hash.as_bytes()[..4]);
+    let refused = SignedChange { owner: alice.identity(), bytes, signature: Vec::new() }.recall();
+    assert_eq!(refused, Err(ChangeError::Form(ChunkError::OutOfRange)));
+}

@@ -15,6 +15,9 @@ const COLUMN_TYPE: u64 = 0b0111;
 const MAX_DEPENDENCIES: u64 = 64;
 const MAX_ACTOR_BYTES: u64 = 64;
 const MAX_COLUMNS: u64 = 64;
+/// Column 7 as plain integers. Automerge (0.12) reads them as the predecessors' actors all the same, bounds them not at
+/// all, and panics when there is no such actor.
+const PREDECESSORS_AS_INTEGERS: u64 = 7 << 4 | 2;
 
 /// What a change says of its place in the history.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +83,9 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<ChunkHeader, ChunkError> {
     for (specification, length) in columns {
         if specification & COLUMN_DEFLATED != 0 {
             return Err(ChunkError::CompressedColumn);
+        }
+        if specification == PREDECESSORS_AS_INTEGERS {
+            return Err(ChunkError::OutOfRange);
         }
         check_column(specification & COLUMN_TYPE, others, Reader(data.take(length)?))?;
     }
