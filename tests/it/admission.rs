@@ -310,5 +310,5 @@ fn predecessors_whose_actors_are_called_integers_are_refused() {
     let hash = Digest::of(&bytes[8..]);
     bytes[4..8].copy_from_slice(&hash.as_bytes()[..4]);
     let refused = SignedChange { owner: alice.identity(), bytes, signature: Vec::new() }.recall();
-    assert_eq!(refused, Err(ChangeError::Form(ChunkError::OutOfRange)));
+    assert_eq!(refused, Err(ChangeError::Form(ChunkError::UnknownColumn(0x72))));
 }

@@ -15,9 +15,10 @@ const COLUMN_TYPE: u64 = 0b0111;
 const MAX_DEPENDENCIES: u64 = 64;
 const MAX_ACTOR_BYTES: u64 = 64;
 const MAX_COLUMNS: u64 = 64;
-/// Column 7 as plain integers. Automerge (0.12) reads them as the predecessors' actors all the same, bounds them not at
-/// all, and panics when there is no such actor.
-const PREDECESSORS_AS_INTEGERS: u64 = 7 << 4 | 2;
+/// Every column that Automerge writes into a change (automerge.org/automerge-binary-format-spec, "Operation columns"),
+/// as its number and type. Any other is refused: Automerge (0.12) reads some with another type as if it were the right
+/// one, bounds them not at all, and panics.
+const COLUMNS: [u64; 14] = [0x01, 0x02, 0x11, 0x13, 0x15, 0x34, 0x42, 0x56, 0x57, 0x70, 0x71, 0x73, 0x94, 0xa5];
 
 /// What a change says of its place in the history.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub enum ChunkError {
     OutOfRange,
     #[error("a column of the change is compressed")]
     CompressedColumn,
+    #[error("a change has no column of the kind {0:#x}")]
+    UnknownColumn(u64),
     #[error("a change has at most {CHANGE_MAX_OPERATIONS} operations; this announces more")]
     TooManyOperations,
 }
@@ -84,8 +87,8 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<ChunkHeader, ChunkError> {
         if specification & COLUMN_DEFLATED != 0 {
             return Err(ChunkError::CompressedColumn);
         }
-        if specification == PREDECESSORS_AS_INTEGERS {
-            return Err(ChunkError::OutOfRange);
+        if !COLUMNS.contains(&specification) {
+            return Err(ChunkError::UnknownColumn(specification));
         }
         check_column(specification & COLUMN_TYPE, others, Reader(data.take(length)?))?;
     }
