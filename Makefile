@@ -72,6 +72,9 @@ e2e-build: setup-test
 	@$(ENV) $(CROWD)
 	@$(ENV) cargo build --quiet --locked --bin gen-registry
 	@$(ENV) GEN_REGISTRY_PACK=1 trunk build --cargo-profile e2e --dist "$$GEN_REGISTRY_E2E_DIST"
+	@$(ENV) cargo build --quiet --locked --profile e2e --target $$WASM_TARGET --example hostile-peer
+	@$(ENV) wasm-bindgen --target web --no-typescript --out-dir "$$GEN_REGISTRY_E2E_DIST-hostile" \
+		"$$CARGO_TARGET_DIR/$$WASM_TARGET/e2e/examples/hostile-peer.wasm"
 
 # ONE=name runs one story.
 test-e2e: e2e-build

@@ -1,0 +1,211 @@
+// A hostile peer in a page of its own against the app, over real WebRTC: nothing is taken in, the page stays quick and
+// small, and who floods it is sent away and stays away.
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import http from "node:http";
+import path from "node:path";
+import { test } from "node:test";
+import { Browser, DIST, GONE, Server, api, apiValue, eventually, ready, sees, storedKeys } from "./harness.mjs";
+
+/** The rule that each breaks, as `/network` says it; everybody comes with a fresh key and is sent away. */
+const BANNED = [
+  ["malformed", /can't be read/],
+  ["oversized", /larger than the protocol allows/],
+  ["forged", /without its owner's valid signature/],
+  ["too-many-messages", /too many messages/],
+];
+/** A task or an answer under attack may take so many times as long as in quiet. */
+const SLOWER = 5;
+/** So many times as long as the first time is waited for one who was sent away. */
+const AGAIN = 3;
+/** What no person notices: below this nothing is compared. */
+const SLOW_MILLIS = 1_000;
+/** One session may hold some 12 MiB for a peer; the rest is what a page's heap does by itself. */
+const GROWTH_MAX_MIB = 64;
+
+/** The folder with the built attacker, on an origin of its own. */
+async function attackers(t) {
+  const types = { ".html": "text/html", ".js": "text/javascript", ".wasm": "application/wasm" };
+  const start = `<!doctype html><script type="module">import init from "/hostile-peer.js"; await init();</script>`;
+  const server = http.createServer(async (request, response) => {
+    const { pathname } = new URL(request.url, "http://localhost");
+    const type = types[path.extname(pathname)] ?? "text/html";
+    const body = pathname === "/" ? start : await readFile(path.join(`${DIST}-hostile`, pathname)).catch(() => "");
+    response.writeHead(200, { "content-type": type }).end(body);
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.after(() => server.close());
+  return `http://127.0.0.1:${server.address().port}`;
+}
+
+/** A page whose thread and memory are watched from its first moment. */
+async function watched(browser, url) {
+  const page = await browser.context.newPage();
+  await page.addInitScript(() => {
+    globalThis.tasks = [];
+    new PerformanceObserver((list) => {
+      for (const entry of list.getEntries()) globalThis.tasks.push(entry.duration);
+    }).observe({ type: "longtask", buffered: true });
+    for (const way of ["instantiate", "instantiateStreaming"]) {
+      const original = WebAssembly[way].bind(WebAssembly);
+      WebAssembly[way] = async (...values) => {
+        const made = await original(...values);
+        globalThis.wasmMemory ??= (made.instance ?? made).exports.memory;
+        return made;
+      };
+    }
+  });
+  await page.goto(url);
+  await ready(page);
+  return page;
+}
+
+/** Of the WebAssembly and of JavaScript, after a collection. */
+async function memory(page) {
+  const session = await page.context().newCDPSession(page);
+  await session.send("HeapProfiler.collectGarbage");
+  const mib = await page.evaluate(() => (globalThis.wasmMemory.buffer.byteLength + performance.memory.usedJSHeapSize) / 1048576);
+  await session.detach();
+  return mib;
+}
+
+/** Clicks through the app; the longest wait for an answer and the longest task meanwhile. */
+async function clickedThrough(page, enough) {
+  await page.evaluate(() => (globalThis.tasks = []));
+  let answered = 0;
+  do {
+    for (const link of ["/people", "/me"]) {
+      const began = performance.now();
+      await page.locator(`a[href="${link}"]`).first().click();
+      await page.waitForURL(`**${link}`);
+      await page.locator("h1").first().waitFor();
+      answered = Math.max(answered, performance.now() - began);
+    }
+  } while (!(await enough()));
+  const task = await page.evaluate(() => Math.max(0, ...globalThis.tasks));
+  return { answered: Math.round(answered), task: Math.round(task) };
+}
+
+/** It tries again at once. It was let in within `came` before; now it is not in `AGAIN` times as long. */
+async function staysAway(state, came) {
+  const end = performance.now() + AGAIN * came;
+  await eventually("a second try was decided, or took too long", async () => {
+    const { letInAgain } = await state();
+    assert.notEqual(letInAgain, true, "it stays away");
+    return letInAgain === false || performance.now() > end;
+  });
+}
+
+/** Every key of the changes with a digest of its value. */
+function storedChanges(page) {
+  return page.evaluate(async () => {
+    const done = (request) => new Promise((resolve, reject) => {
+      request.onsuccess = () => resolve(request.result);
+      request.onerror = () => reject(request.error);
+    });
+    const database = await done(indexedDB.open("gen-registry"));
+    try {
+      const changes = database.transaction("changes").objectStore("changes");
+      const [keys, values] = await Promise.all([done(changes.getAllKeys()), done(changes.getAll())]);
+      const digests = await Promise.all(values.map((value) => crypto.subtle.digest("SHA-256", value)));
+      return keys.map((key, at) => [key, Array.from(new Uint8Array(digests[at])).join()]);
+    } finally {
+      database.close();
+    }
+  });
+}
+
+test("a hostile peer", async (t) => {
+  const server = await Server.start(t, { p2p: true });
+  const party = async (name) => {
+    const browser = await Browser.start(t);
+    browser.allow(...GONE);
+    const page = await watched(browser, server.origin);
+    assert.equal(await apiValue(page, "registerUsername", name, { displayName: name }), true);
+    return { browser, page };
+  };
+  const alice = await party("alice_smith");
+  const bob = await party("bob_jones");
+  await sees(alice.page, "bob_jones");
+  await sees(bob.page, "alice_smith");
+  const { node, topic, relays } = await apiValue(alice.page, "getNetwork");
+  const origin = await attackers(t);
+  const mallory = await Browser.start(t);
+
+  const registry = async () => ({
+    me: await apiValue(alice.page, "whoami"),
+    people: await apiValue(alice.page, "listAllUsernames"),
+    stored: await Promise.all(["documents", "people", "quarantine"].map((table) => storedKeys(alice.page, table))),
+    changes: await storedChanges(alice.page),
+  });
+  const refusals = async (rule) => {
+    const { rejections } = await apiValue(alice.page, "getNetwork");
+    return rejections.filter(([what]) => rule.test(what)).reduce((sum, [, count]) => sum + count, 0);
+  };
+  const comes = async (act) => {
+    const page = await mallory.context.newPage();
+    const query = new URLSearchParams({ act, topic, peer: node });
+    relays.forEach((relay) => query.append("relay", relay.address));
+    await page.goto(`${origin}/?${query}`);
+    await page.waitForFunction(() => globalThis.hostile?.state);
+    return { page, state: () => page.evaluate(() => globalThis.hostile) };
+  };
+  await alice.page.goto(`${server.origin}/people`);
+  await ready(alice.page);
+  await eventually("Bob is a peer", async () => (await apiValue(alice.page, "getPeerCount")) === 1);
+  let rounds = 0;
+  const quiet = await clickedThrough(alice.page, () => ++rounds >= 10);
+  const before = await registry();
+  const small = await memory(alice.page);
+
+  const unharmed = async (act, under) => {
+    for (const what of ["answered", "task"]) {
+      const most = Math.max(SLOW_MILLIS, SLOWER * quiet[what]);
+      assert.ok(under[what] < most, `${act}: ${what} ${under[what]} ms, in quiet ${quiet[what]} ms`);
+    }
+    assert.deepEqual(await registry(), before, `${act}: nothing was taken in`);
+  };
+  const report = (act, said, under) =>
+    t.diagnostic(`${act}: got out ${said}; answered within ${under.answered} ms, longest task ${under.task} ms (in quiet ${quiet.answered} and ${quiet.task})`);
+
+  for (const [act, rule] of BANNED) {
+    const already = await refusals(rule);
+    const began = performance.now();
+    const { page, state } = await comes(act);
+    const came = performance.now() - began;
+    const under = await clickedThrough(alice.page, async () => (await state()).state !== "connected");
+    await eventually(`${act} is refused`, async () => (await refusals(rule)) > already);
+    const { peer, said } = await eventually(`${act}: sent away`, async () => {
+      const now = await state();
+      return now.state === "sent away" && now;
+    });
+    await eventually(`${act}: it is no peer any more`, async () =>
+      !(await apiValue(alice.page, "getPeers")).some(({ id }) => id === peer));
+    if (act === BANNED[0][0]) await staysAway(state, came);
+    await unharmed(act, under);
+    report(act, said, under);
+    await page.close();
+  }
+
+  const many = await comes("many-streams");
+  const under = await clickedThrough(alice.page, async () => (await many.state()).state !== "connected");
+  const { said } = await many.state();
+  await unharmed("many-streams", under);
+  report("many-streams", said, under);
+  await many.page.close();
+
+  const grown = (await memory(alice.page)) - small;
+  t.diagnostic(`memory grew by ${grown.toFixed(1)} MiB from ${small.toFixed(1)} MiB`);
+  assert.ok(grown < GROWTH_MAX_MIB, `memory grew by ${grown} MiB`);
+
+  // A person sees it, and nobody honest has suffered.
+  await alice.page.getByTestId("status-chip").click();
+  await alice.page.locator('a[href="/network"]').first().click();
+  const refused = alice.page.locator("section", { has: alice.page.locator("#rejections-title") });
+  await refused.getByText("too many messages").waitFor();
+  assert.equal((await api(bob.page, "updateProfile", { displayName: "Still here" })).code, undefined);
+  await eventually("Bob is heard", async () => (await sees(alice.page, "bob_jones")).displayName === "Still here");
+  assert.deepEqual((await apiValue(bob.page, "getNetwork")).rejections, [], "Alice passed nothing bad on");
+  alice.browser.assertQuiet();
+  bob.browser.assertQuiet();
+});
