@@ -26,8 +26,9 @@ use crate::node::{Network, Node};
 use crate::store::records::{Found, put};
 use crate::store::{Durability, StoreError, Table};
 use crate::sync::wire::Message;
-use host::{Inward, serve};
+use host::{Gossip, serve};
 pub(in crate::node) use known::Known;
+use known::News;
 
 /// Under which key of [`Table::Keys`] the node's own key stands. It is nobody's identity.
 const KEY_RECORD: &str = "node";
@@ -51,7 +52,7 @@ pub struct Peering {
     node: Rc<Node>,
     mesh: MeshHandle,
     life: Option<(Mesh, mpsc::UnboundedReceiver<MeshEvent>)>,
-    sessions: RefCell<BTreeMap<NodeName, mpsc::Sender<Inward>>>,
+    sessions: RefCell<BTreeMap<NodeName, mpsc::Sender<Gossip>>>,
 }
 
 impl Peering {
@@ -113,7 +114,12 @@ impl Peering {
                 self.pass_to_session(ticket, bytes);
                 None
             }
-            MeshEvent::Changed(view) => Some(self.take_in(view).boxed_local()),
+            MeshEvent::Changed(view) => {
+                // At once: an older view must not come after a newer one.
+                let news = self.node.peering.borrow_mut().take_in(&view);
+                self.sessions.borrow_mut().retain(|peer, _| view.peers.iter().any(|known| known.peer == *peer));
+                Some(async move { self.act_on(news, &view).await }.boxed_local())
+            }
         }
     }
 
@@ -124,21 +130,14 @@ impl Peering {
         let session = sessions.get_mut(&ticket.from).filter(|session| !session.is_closed());
         let left = match session {
             None => Some(ticket),
-            Some(session) => match session.try_send(Inward::Gossip { ticket, bytes }) {
-                Ok(()) => None,
-                Err(error) => match error.into_inner() {
-                    Inward::Gossip { ticket, .. } => Some(ticket),
-                },
-            },
+            Some(session) => session.try_send(Gossip { ticket, bytes }).err().map(|full| full.into_inner().ticket),
         };
         if let Some(ticket) = left {
             self.mesh.judge(ticket, GossipVerdict::Ignore);
         }
     }
 
-    async fn take_in(self: Rc<Self>, view: MeshView) {
-        let news = self.node.peering.borrow_mut().take_in(&view);
-        self.sessions.borrow_mut().retain(|peer, _| view.peers.iter().any(|known| known.peer == *peer));
+    async fn act_on(&self, news: News, view: &MeshView) {
         if news.known_changed {
             let record = put(Table::Settings, PEERS_RECORD, &view.known);
             if let Err(error) = self.node.records.commit(vec![record], Durability::Relaxed).await {

@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::net::mesh::MeshHandle;
-use crate::node::Node;
 use crate::node::api::Failure;
+use crate::node::{Network, Node};
 use crate::registry::digest::Digest;
-use crate::registry::fact::{self, Fact, SignedFact};
-use crate::registry::identity::{Identity, Signed};
+use crate::registry::fact::{Fact, SignedFact};
+use crate::registry::identity::Identity;
 use crate::registry::time::Timestamp;
 use crate::sync::witness::wire::{Answer, PROTOCOL, Request, check_receipt};
 
@@ -103,7 +103,8 @@ impl Node {
     }
 
     async fn ask_for(&self, mesh: &MeshHandle, fact: &SignedFact) -> Result<Asked, Failure> {
-        let request = Request { topic: self.network.topic, fact: fact.encode() };
+        let Network { topic, rules, .. } = &self.network;
+        let request = Request { topic: *topic, fact: fact.encode() };
         let mut receipts = Vec::new();
         let mut outcome = Asked::Nobody;
         for answer in mesh.ask_relays(PROTOCOL, request.encode()).await {
@@ -115,7 +116,10 @@ impl Node {
                 }
             };
             match answer {
-                Ok(Answer::Receipt(bytes)) => receipts.extend(self.checked(&bytes, fact)),
+                Ok(Answer::Receipt(bytes)) => match check_receipt(&bytes, &rules.witnesses, fact, topic) {
+                    Ok(receipt) => receipts.push(receipt),
+                    Err(error) => tracing::warn!(%error, "a receipt does not count"),
+                },
                 Ok(Answer::Refused(why)) => {
                     tracing::info!(%why, "a witness refuses a receipt");
                     outcome = Asked::Refused;
@@ -129,18 +133,5 @@ impl Node {
         }
         self.write_receipts(receipts).await?;
         Ok(Asked::Given)
-    }
-
-    /// A receipt counts only from one of the network's witnesses.
-    fn checked(&self, bytes: &[u8], fact: &SignedFact) -> Option<SignedFact> {
-        let topic = &self.network.topic;
-        let witness = fact::verify(bytes, topic).ok().map(|receipt| receipt.author());
-        let witness = witness.filter(|author| self.network.rules.witnesses.contains(author));
-        let Some(witness) = witness else {
-            tracing::warn!("a receipt of nobody who witnesses here");
-            return None;
-        };
-        let checked: Result<Signed<Fact>, _> = check_receipt(bytes, &witness, fact, topic);
-        checked.map_err(|error| tracing::warn!(%error, "a bad receipt")).ok()
     }
 }

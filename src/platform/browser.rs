@@ -11,7 +11,7 @@ use js_sys::{Promise, Reflect};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::StorageManager;
+use web_sys::{StorageManager, VisibilityState};
 
 use crate::platform::{Environment, StorageUse};
 use crate::registry::seal::{SealError, StretchJob, StretchedKey};
@@ -70,9 +70,16 @@ async fn settled(promise: Result<Promise, JsValue>) -> Option<JsValue> {
 /// Calls `act` whenever the browser says that there may be a network again, or the page is looked at again.
 pub fn when_online(act: impl Fn() + 'static) {
     let Some(window) = web_sys::window() else { return };
-    let act = Closure::<dyn Fn()>::new(act).into_js_value();
-    let act = act.unchecked_ref();
     let document = window.document();
+    let looked_at = document.clone();
+    let act = Closure::<dyn Fn()>::new(move || {
+        // The same event tells that the page is looked at no more.
+        if looked_at.as_ref().is_none_or(|document| document.visibility_state() == VisibilityState::Visible) {
+            act();
+        }
+    });
+    let act = act.into_js_value();
+    let act = act.unchecked_ref();
     let listening = window.add_event_listener_with_callback("online", act).and_then(|()| {
         document.map_or(Ok(()), |document| document.add_event_listener_with_callback("visibilitychange", act))
     });

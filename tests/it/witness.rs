@@ -43,7 +43,7 @@ fn ask(witness: &WitnessServer, fact: &SignedFact, now: u64) -> Answer {
 /// When the witness says it saw the fact, by a receipt that holds.
 fn seen(answer: &Answer, fact: &SignedFact) -> Timestamp {
     let Answer::Receipt(bytes) = answer else { panic!("no receipt: {answer:?}") };
-    let signed = check_receipt(bytes, &person("witness").identity(), fact, &TOPIC).unwrap();
+    let signed = check_receipt(bytes, &[person("witness").identity()], fact, &TOPIC).unwrap();
     match signed.statement() {
         Fact::Receipt(receipt) => receipt.witnessed_at,
         other => panic!("{other:?}"),

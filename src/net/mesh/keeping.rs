@@ -258,7 +258,8 @@ impl Keeping {
     }
 
     pub fn dial_failed(&mut self, peer: &PeerId, now: Millis, random: Random<'_>) {
-        let Some(found) = self.candidates.get_mut(peer) else { return };
+        // A failed direct dial is told twice when its relayed dial failed, too: it counts once.
+        let Some(found) = self.candidates.get_mut(peer).filter(|found| found.dialling) else { return };
         found.dialling = false;
         if self.direct.contains_key(peer) {
             return;

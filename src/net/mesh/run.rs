@@ -88,6 +88,8 @@ pub(super) struct Running {
     /// Under which listener there is a place at which relay.
     places: HashMap<ListenerId, PeerId>,
     next_link: u64,
+    /// The view may be another one since it was told.
+    changed: bool,
     told: MeshView,
 }
 
@@ -106,12 +108,11 @@ impl Running {
         let registry = swarm.behaviour_mut().registry.inner_mut();
         registry.gossip.subscribe(&topic).map_err(|_| MeshError::Gossip("its own topic is refused"))?;
         let mut control = registry.streams.new_control();
-        let inbound = control
-            .accept(StreamProtocol::new(wire::PROTOCOL))
-            .map_err(|_| MeshError::Gossip("sync streams are taken already"))?;
+        let inbound =
+            control.accept(StreamProtocol::new(wire::PROTOCOL)).map_err(|_| MeshError::Taken(wire::PROTOCOL))?;
         let asked = control
             .accept(StreamProtocol::new(neighbours::PROTOCOL))
-            .map_err(|_| MeshError::Gossip("questions for peers are taken already"))?;
+            .map_err(|_| MeshError::Taken(neighbours::PROTOCOL))?;
         let mut keeping = Keeping::new(*swarm.local_peer_id(), relays, carrier::is_direct);
         for (peer, addresses) in known {
             if let Ok(peer) = peer.parse() {
@@ -139,6 +140,7 @@ impl Running {
             peers: BTreeMap::new(),
             places: HashMap::new(),
             next_link: 0,
+            changed: true,
             told: MeshView::default(),
         })
     }
@@ -298,6 +300,7 @@ impl Running {
             }
             Done::Answered => self.answering -= 1,
             Done::Told(bytes) => {
+                self.changed = true;
                 for (peer, addresses) in neighbours::decode_peers(&bytes) {
                     self.keeping.learned(peer, addresses);
                 }
@@ -307,6 +310,8 @@ impl Running {
     }
 
     fn handle(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        // Gossip, of which there is most, says nothing of who is here.
+        self.changed |= !matches!(event, SwarmEvent::Behaviour(BehaviourEvent::Registry(_)));
         let now = self.now();
         let environment = self.environment.clone();
         let mut random = |below| random(&environment, below);
@@ -331,7 +336,10 @@ impl Running {
             SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } => {
                 tracing::debug!(%peer, %error, "not reached");
                 if self.keeping.is_relay(&peer) {
-                    self.keeping.relay_lost(&peer, now, &mut random);
+                    // One of several dials to it may fail while another one's connection stands.
+                    if !self.swarm.is_connected(&peer) {
+                        self.keeping.relay_lost(&peer, now, &mut random);
+                    }
                 } else {
                     self.keeping.dial_failed(&peer, now, &mut random);
                 }

@@ -42,7 +42,7 @@ const REQUESTS_WAITING: usize = 16;
 
 #[derive(Clone, Debug, Default)]
 pub struct Config {
-    /// `stun:host:port`; without any, only peers of the same network come together.
+    /// Without any, only peers of the same network come together.
     pub ice_servers: Vec<IceServer>,
 }
 

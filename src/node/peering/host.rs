@@ -21,8 +21,9 @@ const TICK: Duration = Duration::from_secs(1);
 const COMPARE_EVERY_TICKS: u64 = 30;
 
 /// What reaches a session beside its stream.
-pub(super) enum Inward {
-    Gossip { ticket: GossipTicket, bytes: Vec<u8> },
+pub(super) struct Gossip {
+    pub(super) ticket: GossipTicket,
+    pub(super) bytes: Vec<u8>,
 }
 
 /// Why a session ended.
@@ -51,7 +52,7 @@ struct Host {
 }
 
 /// Runs a session until its link ends.
-pub(super) async fn serve(node: Rc<Node>, mesh: MeshHandle, link: Link, inward: mpsc::Receiver<Inward>) {
+pub(super) async fn serve(node: Rc<Node>, mesh: MeshHandle, link: Link, inward: mpsc::Receiver<Gossip>) {
     let Link { peer, initiator, incoming, outgoing, hold } = link;
     let session = Session::new(node.network.topic, initiator);
     let mut host = Host { node: node.clone(), peer, initiator, session, outgoing, _hold: hold };
@@ -77,7 +78,7 @@ impl Host {
         &mut self,
         mesh: &MeshHandle,
         mut incoming: mpsc::Receiver<Result<Vec<u8>, LinkFault>>,
-        mut inward: mpsc::Receiver<Inward>,
+        mut inward: mpsc::Receiver<Gossip>,
     ) -> Result<(), Ended> {
         self.feed(Input::Connected).await?;
         let mut tick = Delay::new(TICK).fuse();
@@ -104,10 +105,14 @@ impl Host {
                     None => return Err(Ended::Gone),
                 },
                 message = inward.next() => match message {
-                    Some(Inward::Gossip { ticket, bytes }) => {
-                        let verdict = self.hear_gossip(bytes).await;
-                        mesh.judge(ticket, *verdict.as_ref().unwrap_or(&GossipVerdict::Reject));
-                        verdict?;
+                    Some(Gossip { ticket, bytes }) => {
+                        let heard = self.hear_gossip(bytes).await;
+                        mesh.judge(ticket, match &heard {
+                            Ok(verdict) => *verdict,
+                            Err(Ended::Blame(_)) => GossipVerdict::Reject,
+                            Err(Ended::Gone) => GossipVerdict::Ignore,
+                        });
+                        heard?;
                     }
                     // A newer session with this peer.
                     None => return Err(Ended::Gone),

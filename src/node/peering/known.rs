@@ -10,7 +10,7 @@ use crate::registry::time::Timestamp;
 use crate::sync::rejection::Rejection;
 use crate::sync::session::budget::PassingOn;
 
-/// Kinds of broken rules that are told apart, and peers of whom they are remembered.
+/// Peers of whom is remembered what they did.
 const PEERS_REMEMBERED: usize = 256;
 
 #[derive(Default)]

@@ -70,7 +70,7 @@ pub enum ReceiptError {
     NotAReceipt,
     #[error("the receipt is for another fact")]
     OtherFact,
-    #[error("the receipt is signed by somebody else than the witness that was asked")]
+    #[error("the receipt is signed by somebody who is no witness here")]
     OtherWitness,
 }
 
@@ -141,17 +141,17 @@ impl Answer {
     }
 }
 
-/// Checks that `bytes` are the receipt of `witness` for `fact`, before anything is made of it.
+/// Checks that `bytes` are the receipt of one of `witnesses` for `fact`, before anything is made of it.
 pub fn check_receipt(
     bytes: &[u8],
-    witness: &Identity,
+    witnesses: &[Identity],
     fact: &SignedFact,
     topic: &Topic,
 ) -> Result<SignedFact, ReceiptError> {
     let signed = fact::verify(bytes, topic)?;
     match signed.statement() {
         Fact::Receipt(receipt) if receipt.fact != fact.hash() => Err(ReceiptError::OtherFact),
-        Fact::Receipt(_) if signed.author() != *witness => Err(ReceiptError::OtherWitness),
+        Fact::Receipt(_) if !witnesses.contains(&signed.author()) => Err(ReceiptError::OtherWitness),
         Fact::Receipt(_) => Ok(signed),
         Fact::NameClaim(_) | Fact::NameRelease(_) => Err(ReceiptError::NotAReceipt),
     }

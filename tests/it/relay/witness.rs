@@ -82,7 +82,7 @@ impl Asker {
 
 fn seen(answer: &Answer, witness: &Identity, fact: &SignedFact, topic: &Topic) -> Timestamp {
     let Answer::Receipt(bytes) = answer else { panic!("no receipt: {answer:?}") };
-    match check_receipt(bytes, witness, fact, topic).unwrap().statement() {
+    match check_receipt(bytes, &[*witness], fact, topic).unwrap().statement() {
         Fact::Receipt(receipt) => receipt.witnessed_at,
         other => panic!("{other:?}"),
     }

@@ -27,6 +27,9 @@ impl Running {
     }
 
     pub(super) fn tell_changes(&mut self) {
+        if !std::mem::take(&mut self.changed) {
+            return;
+        }
         let view = self.view();
         if view != self.told {
             self.told = view.clone();

@@ -128,7 +128,7 @@ fn random_and_flipped_bytes_are_read_in_their_one_form_or_not_at_all() {
 fn only_the_asked_witness_s_receipt_for_this_fact_will_do() {
     let (witness, other) = (person(9), person(8));
     let fact = claim("nova");
-    let check = |bytes: &[u8]| check_receipt(bytes, &witness.identity(), &fact, &TOPIC);
+    let check = |bytes: &[u8]| check_receipt(bytes, &[witness.identity()], &fact, &TOPIC);
     let good = receipt(&witness, fact.hash());
     assert_eq!(check(&good).map(|receipt| receipt.author()), Ok(witness.identity()));
     assert_eq!(check(&receipt(&other, fact.hash())), Err(ReceiptError::OtherWitness));
@@ -137,6 +137,6 @@ fn only_the_asked_witness_s_receipt_for_this_fact_will_do() {
     let mut forged = good.clone();
     *forged.last_mut().unwrap() ^= 1;
     assert_eq!(check(&forged), Err(ReceiptError::Signature(SignatureError::Forged)));
-    let elsewhere = check_receipt(&good, &witness.identity(), &fact, &Topic::from_bytes([8; 32]));
+    let elsewhere = check_receipt(&good, &[witness.identity()], &fact, &Topic::from_bytes([8; 32]));
     assert_eq!(elsewhere, Err(ReceiptError::Signature(SignatureError::Forged)));
 }
