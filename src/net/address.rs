@@ -116,7 +116,7 @@ mod tests {
     const RELAY: &str = "/ip4/127.0.0.1/tcp/9090/ws/p2p/12D3KooWPjceQrSwdWXPyLLeABRXmuqt69Rg3sBYbU1Nft9HyQ6X";
 
     fn parsed(text: &str) -> Multiaddr {
-        text.parse().unwrap()
+        text.parse().expect("an address")
     }
 
     #[test]
@@ -140,7 +140,7 @@ mod tests {
     fn relayed_and_direct_are_told_apart() {
         let relayed = parsed(&format!("{RELAY}/p2p-circuit/p2p/{PEER}"));
         let direct = parsed(&format!("{RELAY}/p2p-circuit/webrtc/p2p/{PEER}"));
-        let peer = PEER.parse().unwrap();
+        let peer = PEER.parse().expect("a peer id");
         assert!(is_relayed(&relayed) && !is_relayed(&direct) && !is_relayed(&parsed(RELAY)));
         assert!(is_webrtc(&direct) && !is_webrtc(&relayed) && !is_webrtc(&parsed(RELAY)));
         assert_eq!(relayed_of_webrtc(&direct), Some((relayed.clone(), peer)));

@@ -69,13 +69,13 @@ mod tests {
     fn messages_are_read_as_one_row_of_bytes() {
         let mut unread = Unread::default();
         for message in [&b"abc"[..], b"", b"d", b"efgh"] {
-            unread.push(message.to_vec()).unwrap();
+            unread.push(message.to_vec()).expect("room");
         }
         let mut read = Vec::new();
         for length in [2, 0, 3, 100, 1] {
             let mut into = vec![0; length];
             let got = unread.read(&mut into);
-            read.push(String::from_utf8(into[..got].to_vec()).unwrap());
+            read.push(String::from_utf8(into[..got].to_vec()).expect("text"));
         }
         assert_eq!(read, ["ab", "", "cde", "fgh", ""]);
         assert!(unread.is_empty());
@@ -84,11 +84,11 @@ mod tests {
     #[test]
     fn more_than_the_bound_is_refused_until_some_is_read() {
         let mut unread = Unread::default();
-        unread.push(vec![0; UNREAD_MAX_BYTES - 2]).unwrap();
+        unread.push(vec![0; UNREAD_MAX_BYTES - 2]).expect("room");
         assert_eq!(unread.push(vec![0; 2]), Err(TooMuchUnread));
-        unread.push(vec![0; 1]).unwrap();
+        unread.push(vec![0; 1]).expect("room");
         assert_eq!(unread.check(1), Err(TooMuchUnread));
         unread.read(&mut vec![0; UNREAD_MAX_BYTES]);
-        unread.push(vec![0; UNREAD_MAX_BYTES]).unwrap();
+        unread.push(vec![0; UNREAD_MAX_BYTES]).expect("room");
     }
 }

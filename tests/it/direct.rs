@@ -10,20 +10,19 @@ use std::{
 use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
 use gen_registry::net::{IDENTIFY_PROTOCOL, direct::Direct, relay::limits::RelayLimits};
 use libp2p::{
-    Multiaddr, PeerId, Swarm, SwarmBuilder,
+    Multiaddr, PeerId, Swarm,
     core::{Endpoint, transport::PortUse},
     gossipsub::{self, IdentTopic, MessageAuthenticity, ValidationMode},
     identify,
     multiaddr::Protocol,
-    noise, relay,
+    relay,
     swarm::{
         ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, StreamProtocol, SwarmEvent, THandler,
         THandlerInEvent, THandlerOutEvent, ToSwarm, dial_opts::DialOpts, dummy,
     },
-    tcp, yamux,
 };
 
-use crate::relay::relay_with;
+use crate::relay::{client::swarm, relay_with};
 
 /// How long a condition may take before the test gives up on it. Never a measurement.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -116,28 +115,14 @@ struct Node {
 
 impl Node {
     async fn new() -> Self {
-        let mut swarm = SwarmBuilder::with_new_identity()
-            .with_tokio()
-            .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)
-            .unwrap()
-            .with_dns()
-            .unwrap()
-            .with_websocket(noise::Config::new, yamux::Config::default)
-            .await
-            .unwrap()
-            .with_relay_client(noise::Config::new, yamux::Config::default)
-            .unwrap()
-            .with_behaviour(|key, relay| Behaviour {
-                relay,
-                identify: identify::Behaviour::new(identify::Config::new(IDENTIFY_PROTOCOL.to_owned(), key.public())),
-                gossip: Direct::new(gossip()),
-                streams: Direct::new(libp2p_stream::Behaviour::new()),
-                probe: Direct::new(Probe::default()),
-                bare: libp2p_stream::Behaviour::new(),
-            })
-            .unwrap()
-            .with_swarm_config(|config| config.with_idle_connection_timeout(PATIENCE))
-            .build();
+        let mut swarm = swarm(|key, relay| Behaviour {
+            relay,
+            identify: identify::Behaviour::new(identify::Config::new(IDENTIFY_PROTOCOL.to_owned(), key.public())),
+            gossip: Direct::new(gossip()),
+            streams: Direct::new(libp2p_stream::Behaviour::new()),
+            probe: Direct::new(Probe::default()),
+            bare: libp2p_stream::Behaviour::new(),
+        });
         swarm.listen_on("/ip4/127.0.0.1/tcp/0".parse().unwrap()).unwrap();
         swarm.behaviour_mut().gossip.inner_mut().subscribe(&topic()).unwrap();
         Self { swarm, identified: vec![], subscribed: vec![], messages: vec![], connections: vec![], listening: vec![] }

@@ -1,7 +1,7 @@
 //! The relay as real libp2p clients meet it: in this process with limits of the test's choosing, and as the real
 //! program.
 
-mod client;
+pub(crate) mod client;
 mod program;
 mod witness;
 

@@ -1,6 +1,7 @@
-//! A node at work: libp2p's events in, the keeping's decisions and the host's commands out.
+//! A node at work: one loop over libp2p's events, the host's commands, and what is due.
 
 mod acts;
+mod events;
 mod links;
 mod view;
 
@@ -13,23 +14,17 @@ use futures::future::{LocalBoxFuture, join_all};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt, select};
 use futures_timer::Delay;
-use libp2p::{
-    Multiaddr, PeerId, Stream, StreamProtocol, Swarm,
-    core::{ConnectedPoint, transport::ListenerId},
-    gossipsub, identify, ping, relay, rendezvous,
-    swarm::SwarmEvent,
-};
+use libp2p::{Multiaddr, PeerId, Stream, StreamProtocol, Swarm, core::transport::ListenerId, gossipsub, rendezvous};
 use libp2p_stream::{Control, IncomingStreams};
 
-use crate::net::address::{is_relayed, is_webrtc};
 use crate::net::carrier;
-use crate::net::mesh::behaviour::{Behaviour, BehaviourEvent, RegistryEvent};
+use crate::net::mesh::behaviour::Behaviour;
 use crate::net::mesh::keeping::Keeping;
 use crate::net::mesh::link::Outgoing;
 use crate::net::mesh::neighbours;
 use crate::net::mesh::question::{AskError, ask};
 use crate::net::mesh::run::acts::random;
-use crate::net::mesh::{Command, GossipTicket, GossipVerdict, MeshError, MeshEvent, MeshView};
+use crate::net::mesh::{Command, GossipVerdict, MeshError, MeshEvent, MeshView};
 use crate::platform::Environment;
 use crate::sync::wire;
 
@@ -309,145 +304,9 @@ impl Running {
         }
     }
 
-    fn handle(&mut self, event: SwarmEvent<BehaviourEvent>) {
-        // Gossip, of which there is most, says nothing of who is here.
-        self.changed |= !matches!(event, SwarmEvent::Behaviour(BehaviourEvent::Registry(_)));
-        let now = self.now();
-        let environment = self.environment.clone();
-        let mut random = |below| random(&environment, below);
-        match event {
-            SwarmEvent::ConnectionEstablished { peer_id, endpoint, .. } => {
-                if self.keeping.is_relay(&peer_id) {
-                    return self.keeping.relay_connected(&peer_id);
-                }
-                if leads_directly(&endpoint) {
-                    self.met(peer_id, endpoint.is_dialer(), now);
-                }
-            }
-            SwarmEvent::ConnectionClosed { peer_id, num_established, endpoint, .. } => {
-                if self.keeping.is_relay(&peer_id) {
-                    if num_established == 0 {
-                        self.keeping.relay_lost(&peer_id, now, &mut random);
-                    }
-                } else if leads_directly(&endpoint) {
-                    self.lost(peer_id, now);
-                }
-            }
-            SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } => {
-                tracing::debug!(%peer, %error, "not reached");
-                if self.keeping.is_relay(&peer) {
-                    // One of several dials to it may fail while another one's connection stands.
-                    if !self.swarm.is_connected(&peer) {
-                        self.keeping.relay_lost(&peer, now, &mut random);
-                    }
-                } else {
-                    self.keeping.dial_failed(&peer, now, &mut random);
-                }
-            }
-            // A native node is reached where it listens; a page is told by relays where it is found.
-            SwarmEvent::NewListenAddr { address, .. } if carrier::is_direct(&address) && !is_relayed(&address) => {
-                self.swarm.add_external_address(address);
-                self.keeping.reachable(true);
-            }
-            SwarmEvent::ExternalAddrConfirmed { address } if carrier::is_direct(&address) => {
-                self.keeping.reachable(true);
-            }
-            SwarmEvent::ListenerClosed { listener_id, .. } => {
-                if let Some(relay) = self.places.remove(&listener_id) {
-                    self.keeping.reserved(&relay, false, now, &mut random);
-                }
-            }
-            SwarmEvent::Behaviour(event) => self.hear(event, now),
-            _ => {}
-        }
-    }
-
-    fn met(&mut self, peer: PeerId, dialled: bool, now: u64) {
-        let connections = self.peers.get(&peer).map_or(0, |state| state.connections);
-        if connections == 0 && !self.keeping.has_room() {
-            // The connection may have ended by itself.
-            self.swarm.disconnect_peer_id(peer).ok();
-            return;
-        }
-        let state = self.peers.entry(peer).or_insert_with(|| Peer {
-            since: now,
-            dialled,
-            connections: 0,
-            agent: None,
-            round_trip: None,
-            link: None,
-            linked_at: now,
-            open_at: now,
-            attempts: 0,
-            opening: false,
-        });
-        state.connections += 1;
-        self.keeping.connected(peer, dialled, now);
-        if state.connections == 1 {
-            self.open_link(peer);
-            if self.keeping.is_lonely() {
-                self.ask_for_others(peer);
-            }
-        }
-    }
-
-    fn lost(&mut self, peer: PeerId, now: u64) {
-        let Some(state) = self.peers.get_mut(&peer) else { return };
-        state.connections = state.connections.saturating_sub(1);
-        if state.connections == 0 {
-            self.peers.remove(&peer);
-            let environment = self.environment.clone();
-            self.keeping.disconnected(&peer, now, &mut |below| random(&environment, below));
-        }
-    }
-
-    fn hear(&mut self, event: BehaviourEvent, now: u64) {
-        match event {
-            BehaviourEvent::Relay(relay::client::Event::ReservationReqAccepted { relay_peer_id, .. }) => {
-                self.keeping.reserved(&relay_peer_id, true, now, &mut |_| 0);
-            }
-            BehaviourEvent::Rendezvous(rendezvous::client::Event::Discovered { registrations, .. }) => {
-                for registration in registrations {
-                    let record = registration.record;
-                    self.keeping.learned(record.peer_id(), record.addresses().iter().cloned());
-                }
-                self.keep_house();
-            }
-            BehaviourEvent::Rendezvous(event) => tracing::debug!(?event, "rendezvous"),
-            BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. }) => {
-                self.keeping.learned(peer_id, info.listen_addrs);
-                if let Some(state) = self.peers.get_mut(&peer_id) {
-                    state.agent = Some(info.agent_version.chars().take(64).collect());
-                }
-            }
-            BehaviourEvent::Ping(ping::Event { peer, result: Ok(time), .. }) => {
-                if let Some(state) = self.peers.get_mut(&peer) {
-                    state.round_trip = Some(time);
-                }
-            }
-            BehaviourEvent::Ping(ping::Event { peer, connection, result: Err(error) }) => {
-                tracing::debug!(%peer, %error, "a dead peer");
-                self.swarm.close_connection(connection);
-            }
-            BehaviourEvent::Registry(RegistryEvent::Gossip(gossipsub::Event::Message {
-                propagation_source,
-                message_id,
-                message,
-            })) => {
-                let ticket = GossipTicket { from: propagation_source.into(), message: message_id };
-                self.tell(MeshEvent::Gossip { ticket, bytes: message.data });
-            }
-            _ => {}
-        }
-    }
-
     fn tell(&self, event: MeshEvent) {
         if self.events.unbounded_send(event).is_err() {
             tracing::debug!("nobody listens to the mesh");
         }
     }
-}
-
-fn leads_directly(endpoint: &ConnectedPoint) -> bool {
-    is_webrtc(endpoint.get_remote_address()) || !endpoint.is_relayed()
 }

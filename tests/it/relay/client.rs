@@ -3,14 +3,15 @@
 use std::{future::Future, time::Duration};
 
 use futures::StreamExt;
+use gen_registry::net::carrier::{self, Carrier, CarrierOptions};
 use gen_registry::net::{IDENTIFY_PROTOCOL, KADEMLIA_PROTOCOL};
 use libp2p::{
-    Multiaddr, PeerId, Swarm, SwarmBuilder, identify,
+    Multiaddr, PeerId, Swarm, identify,
+    identity::Keypair,
     kad::{self, store::MemoryStore},
     multiaddr::Protocol,
-    noise, ping, relay, rendezvous,
+    ping, relay, rendezvous,
     swarm::{NetworkBehaviour, StreamProtocol, SwarmEvent},
-    tcp, yamux,
 };
 use tokio::task::JoinHandle;
 
@@ -27,6 +28,14 @@ pub(super) struct Behaviour {
     pub(super) streams: libp2p_stream::Behaviour,
 }
 
+/// A swarm on what native nodes travel on.
+pub(crate) fn swarm<B: NetworkBehaviour>(behaviour: impl FnOnce(&Keypair, relay::client::Behaviour) -> B) -> Swarm<B> {
+    let key = Keypair::generate_ed25519();
+    let Carrier { transport, relay, .. } = carrier::open(&key, &CarrierOptions::default()).unwrap();
+    let config = carrier::swarm_config().with_idle_connection_timeout(PATIENCE);
+    Swarm::new(transport, behaviour(&key, relay), key.public().to_peer_id(), config)
+}
+
 /// A node like a browser's, but for the transport.
 pub(super) struct Client(pub(super) Swarm<Behaviour>);
 
@@ -36,39 +45,21 @@ impl Client {
     }
 
     pub(super) async fn pinging_every(interval: Duration) -> Self {
-        let swarm = SwarmBuilder::with_new_identity()
-            .with_tokio()
-            .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)
-            .unwrap()
-            .with_dns()
-            .unwrap()
-            .with_websocket(noise::Config::new, yamux::Config::default)
-            .await
-            .unwrap()
-            .with_relay_client(noise::Config::new, yamux::Config::default)
-            .unwrap()
-            .with_behaviour(|key, relay| {
-                let peer = key.public().to_peer_id();
-                let config = kad::Config::new(StreamProtocol::new(KADEMLIA_PROTOCOL));
-                let mut kademlia = kad::Behaviour::with_config(peer, MemoryStore::new(peer), config);
-                // Else a reservation makes a server of it.
-                kademlia.set_mode(Some(kad::Mode::Client));
-                Behaviour {
-                    relay,
-                    rendezvous: rendezvous::client::Behaviour::new(key.clone()),
-                    kademlia,
-                    identify: identify::Behaviour::new(identify::Config::new(
-                        IDENTIFY_PROTOCOL.to_owned(),
-                        key.public(),
-                    )),
-                    ping: ping::Behaviour::new(ping::Config::new().with_interval(interval)),
-                    streams: libp2p_stream::Behaviour::new(),
-                }
-            })
-            .unwrap()
-            .with_swarm_config(|config| config.with_idle_connection_timeout(PATIENCE))
-            .build();
-        Self(swarm)
+        Self(swarm(|key, relay| {
+            let peer = key.public().to_peer_id();
+            let config = kad::Config::new(StreamProtocol::new(KADEMLIA_PROTOCOL));
+            let mut kademlia = kad::Behaviour::with_config(peer, MemoryStore::new(peer), config);
+            // Else a reservation makes a server of it.
+            kademlia.set_mode(Some(kad::Mode::Client));
+            Behaviour {
+                relay,
+                rendezvous: rendezvous::client::Behaviour::new(key.clone()),
+                kademlia,
+                identify: identify::Behaviour::new(identify::Config::new(IDENTIFY_PROTOCOL.to_owned(), key.public())),
+                ping: ping::Behaviour::new(ping::Config::new().with_interval(interval)),
+                streams: libp2p_stream::Behaviour::new(),
+            }
+        }))
     }
 
     pub(super) fn peer(&self) -> PeerId {
