@@ -124,6 +124,7 @@ impl Node {
         let known = record.facts.iter().map(SignedFact::hash).collect();
         let view = document.view_beyond(&self.network.topic, &known);
         record.profile = view.profile;
+        record.shelf = view.shelf;
         record.add_facts(view.facts);
         record.heads = document.heads();
         record.changes = document.changes() as u64;

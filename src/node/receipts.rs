@@ -69,7 +69,7 @@ impl Node {
         *times += 1;
     }
 
-    /// Own claims and releases that fewer witnesses than needed have seen, in the order in which they were made.
+    /// Own claims, their ends and releases of modules that fewer witnesses than needed have seen, in the order in which they were made.
     fn facts_without_receipts(&self) -> Vec<SignedFact> {
         let rules = &self.network.rules;
         let writable = self.state.borrow().keeper.signer().is_ok();
@@ -94,11 +94,11 @@ impl Node {
             .filter_map(|fact| match fact.statement() {
                 Fact::NameClaim(claim) => Some((claim.claimed_at, fact.clone())),
                 Fact::NameRelease(release) => Some((release.at, fact.clone())),
-                Fact::Receipt(_) => None,
+                Fact::Release(release) => Some((release.published_at, fact.clone())),
+                Fact::Receipt(_) | Fact::Yank(_) | Fact::Unyank(_) => None,
             })
             .collect();
-        // A rename releases and claims at one time; the release comes first.
-        wanted.sort_by_key(|(at, fact)| (*at, matches!(fact.statement(), Fact::NameClaim(_)), fact.hash()));
+        wanted.sort_by_key(|(at, fact)| (*at, turn(fact), fact.hash()));
         wanted.into_iter().map(|(_, fact)| fact).collect()
     }
 
@@ -133,5 +133,15 @@ impl Node {
         }
         self.write_receipts(receipts).await?;
         Ok(Asked::Given)
+    }
+}
+
+/// Which of the facts of one time is shown first: a rename gives up the old name before it takes the new one, and a
+/// module's name is taken before its first release.
+fn turn(fact: &SignedFact) -> u8 {
+    match fact.statement() {
+        Fact::NameRelease(_) => 0,
+        Fact::NameClaim(_) => 1,
+        _ => 2,
     }
 }

@@ -6,7 +6,9 @@
 
 mod change;
 mod chunk;
+mod edit;
 mod ledger;
+mod shelf;
 mod view;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -14,18 +16,19 @@ use std::sync::LazyLock;
 
 use automerge::transaction::{CommitOptions, Transactable};
 use automerge::{ActorId, Automerge, Change, ObjId, ObjType, ROOT, ReadDoc};
-use cid::Cid;
 use serde::{Deserialize, Serialize};
 
 use change::GENESIS_ACTOR;
 pub use change::{ChangeError, Place, SignedChange, StoredChange, VerifiedChange};
 pub use chunk::ChunkError;
+use edit::write;
+pub use edit::{Edit, EditError, FacetEdit};
 pub use ledger::OperationError;
 use ledger::{Ledger, Understood};
+pub use shelf::{ModuleFacet, Rating, Shelf, is_tag};
 pub use view::{Profile, View, ViewRejection, is_link};
 
 use crate::registry::digest::Digest;
-use crate::registry::fact::SignedFact;
 use crate::registry::identity::{Identity, SigningIdentity, Topic};
 use crate::registry::limits::*;
 use crate::registry::time::Timestamp;
@@ -35,12 +38,6 @@ const MODULES: &str = "modules";
 const RATINGS: &str = "ratings";
 const INSTALLS: &str = "installs";
 const FACTS: &str = "facts";
-
-const DISPLAY_NAME: &str = "display_name";
-const BIO: &str = "bio";
-const AVATAR: &str = "avatar";
-const LINKS: &str = "links";
-const JOINED_AT: &str = "joined_at";
 
 /// Why a verified change is not taken into its document.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -71,28 +68,6 @@ pub enum Admitted {
     Waiting,
     /// It was here already.
     Known,
-}
-
-/// What the owner can do to the document.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Edit {
-    DisplayName(Option<String>),
-    Bio(Option<String>),
-    Avatar(Option<Cid>),
-    Links(Vec<String>),
-    JoinedAt(Timestamp),
-    AddFact(SignedFact),
-}
-
-/// Why an edit can't be made. The document is as before.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum EditError {
-    #[error("the document is full: it has at most {DOCUMENT_MAX_CHANGES} changes and {DOCUMENT_MAX_BYTES} bytes")]
-    Full,
-    #[error("the edit is larger than one change may be")]
-    TooLarge,
-    #[error("nothing to change")]
-    Nothing,
 }
 
 /// One identity's document, resident in memory.
@@ -192,6 +167,11 @@ impl Document {
     /// who knows it needs to read and verify it again.
     pub fn view_beyond(&self, topic: &Topic, known: &HashSet<Digest>) -> View {
         view::read(&self.automerge, &self.owner, topic, known)
+    }
+
+    /// What it says of modules, facts aside.
+    pub fn shelf(&self) -> Shelf {
+        shelf::read(&self.automerge)
     }
 
     /// Takes in a change of this document. A change whose dependencies are missing waits, in a bounded number.
@@ -346,38 +326,6 @@ fn map(document: &impl ReadDoc, name: &str) -> Option<ObjId> {
     match document.get(ROOT, name) {
         Ok(Some((automerge::Value::Object(ObjType::Map), id))) => Some(id),
         _ => None,
-    }
-}
-
-fn write(
-    transaction: &mut automerge::transaction::Transaction<'_>,
-    edit: &Edit,
-) -> Result<(), automerge::AutomergeError> {
-    let name = if matches!(edit, Edit::AddFact(_)) { FACTS } else { PROFILE };
-    let target = map(transaction, name).ok_or(automerge::AutomergeError::InvalidOp(ObjType::Map))?;
-    match edit {
-        Edit::DisplayName(text) => put_text(transaction, &target, DISPLAY_NAME, text.as_deref()),
-        Edit::Bio(text) => put_text(transaction, &target, BIO, text.as_deref()),
-        Edit::Avatar(cid) => put_text(transaction, &target, AVATAR, cid.map(|cid| cid.to_string()).as_deref()),
-        Edit::Links(links) => {
-            // A new list each time: the last writer's list wins as a whole.
-            let list = transaction.put_object(&target, LINKS, ObjType::List)?;
-            links.iter().enumerate().try_for_each(|(at, link)| transaction.insert(&list, at, link.as_str()))
-        }
-        Edit::JoinedAt(at) => transaction.put(&target, JOINED_AT, at.as_millis()),
-        Edit::AddFact(fact) => transaction.put(&target, fact.hash().to_string(), fact.encode()),
-    }
-}
-
-fn put_text(
-    transaction: &mut automerge::transaction::Transaction<'_>,
-    map: &ObjId,
-    key: &str,
-    text: Option<&str>,
-) -> Result<(), automerge::AutomergeError> {
-    match text {
-        Some(text) => transaction.put(map, key, text),
-        None => transaction.delete(map, key),
     }
 }
 

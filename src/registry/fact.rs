@@ -2,19 +2,25 @@
 //!
 //! Says nothing of what follows from facts; that is `ownership`.
 
+pub mod release;
+
 use crate::registry::digest::Digest;
 use crate::registry::encoding::{DecodeError, Decoder, Encoder};
 use crate::registry::identity::{Identity, SignatureError, Signed, Statement, Topic};
 use crate::registry::limits::FACT_MAX_BYTES;
 use crate::registry::name::{FoldedName, ModuleName, NameKind, Username};
 use crate::registry::time::Timestamp;
+pub use release::{Dependency, Release, Unyank, Yank};
 
-/// One immutable statement (DESIGN 3.4; the kinds about modules join with them).
+/// One immutable statement (DESIGN 3.4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fact {
     NameClaim(NameClaim),
     NameRelease(NameRelease),
     Receipt(Receipt),
+    Release(Release),
+    Yank(Yank),
+    Unyank(Unyank),
 }
 
 /// "The author takes this name."
@@ -93,6 +99,9 @@ impl ClaimedName {
 const KIND_NAME_CLAIM: u8 = 1;
 const KIND_NAME_RELEASE: u8 = 2;
 const KIND_RECEIPT: u8 = 3;
+const KIND_RELEASE: u8 = 4;
+const KIND_YANK: u8 = 5;
+const KIND_UNYANK: u8 = 6;
 const NAME_KIND_USERNAME: u8 = 1;
 const NAME_KIND_MODULE: u8 = 2;
 
@@ -102,6 +111,9 @@ impl Statement for Fact {
             Self::NameClaim(_) => "gen-registry/name-claim/v1",
             Self::NameRelease(_) => "gen-registry/name-release/v1",
             Self::Receipt(_) => "gen-registry/receipt/v1",
+            Self::Release(_) => "gen-registry/release/v1",
+            Self::Yank(_) => "gen-registry/yank/v1",
+            Self::Unyank(_) => "gen-registry/unyank/v1",
         }
     }
 
@@ -122,6 +134,9 @@ impl Statement for Fact {
             Self::Receipt(receipt) => {
                 encoder.byte(KIND_RECEIPT).fixed(receipt.fact.as_bytes()).integer(receipt.witnessed_at.as_millis())
             }
+            Self::Release(release) => release.encode(encoder.byte(KIND_RELEASE)),
+            Self::Yank(yank) => yank.encode(encoder.byte(KIND_YANK)),
+            Self::Unyank(unyank) => unyank.encode(encoder.byte(KIND_UNYANK)),
         }
         .finish()
     }
@@ -147,6 +162,9 @@ impl Statement for Fact {
                 let fact = Digest::from_bytes(decoder.array()?);
                 Self::Receipt(Receipt { fact, witnessed_at: timestamp(&mut decoder)? })
             }
+            KIND_RELEASE => Self::Release(Release::decode(&mut decoder)?),
+            KIND_YANK => Self::Yank(Yank::decode(&mut decoder)?),
+            KIND_UNYANK => Self::Unyank(Unyank::decode(&mut decoder)?),
             other => return Err(DecodeError::UnknownKind(other)),
         };
         decoder.end()?;

@@ -2,16 +2,20 @@
 //!
 //! Every record is a few hundred bytes; no Automerge document needs to be loaded to answer a question (INV-7).
 
+mod shelf;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 
 use serde::{Deserialize, Serialize};
 
 use crate::registry::digest::Digest;
-use crate::registry::document::Profile;
+use crate::registry::document::{Profile, Shelf};
 use crate::registry::fact::{ClaimedName, Fact, SignedFact};
 use crate::registry::identity::{Identity, SignatureError, Signed, Topic};
-use crate::registry::name::{NameKind, Username};
+use crate::registry::modules::Releases;
+use crate::registry::modules::opinions::Opinions;
+use crate::registry::name::{ModuleName, NameKind, Username};
 use crate::registry::ownership::{Availability, Evidence, NameKey, NameState, Rules, Status, Tenure};
 use crate::registry::time::Timestamp;
 
@@ -20,6 +24,8 @@ use crate::registry::time::Timestamp;
 pub struct PersonRecord {
     pub identity: Identity,
     pub profile: Profile,
+    /// What this person says of modules.
+    pub shelf: Shelf,
     /// Every fact that was ever seen in this person's document: once seen, never unseen (INV-5).
     pub facts: Vec<SignedFact>,
     /// The document's newest changes.
@@ -39,6 +45,8 @@ pub struct StoredPerson {
     #[serde(with = "serde_bytes")]
     identity: Vec<u8>,
     profile: Profile,
+    #[serde(default)]
+    shelf: Shelf,
     facts: Vec<serde_bytes::ByteBuf>,
     heads: Vec<Digest>,
     changes: u64,
@@ -59,6 +67,10 @@ pub struct Index {
     /// Who goes by which username now, in the order of the names.
     live: BTreeMap<Username, Identity>,
     names: HashMap<Identity, Username>,
+    /// Who holds the name of which module now, in the order of the names.
+    modules: BTreeMap<ModuleName, Identity>,
+    releases: Releases,
+    opinions: Opinions,
     initials: BTreeMap<String, u64>,
     /// Claims from the future and when they begin to count.
     held_back: BTreeSet<(Timestamp, Digest)>,
@@ -78,6 +90,7 @@ impl PersonRecord {
         Self {
             identity,
             profile: Profile::default(),
+            shelf: Shelf::default(),
             facts: Vec::new(),
             heads: Vec::new(),
             changes: 0,
@@ -92,6 +105,7 @@ impl PersonRecord {
         StoredPerson {
             identity: self.identity.as_bytes().to_vec(),
             profile: self.profile.clone(),
+            shelf: self.shelf.clone(),
             facts: self.facts.iter().map(|fact| fact.encode().into()).collect(),
             heads: self.heads.clone(),
             changes: self.changes,
@@ -109,6 +123,7 @@ impl PersonRecord {
         Ok(Self {
             identity: Identity::recall(identity),
             profile: stored.profile,
+            shelf: stored.shelf,
             facts,
             heads: stored.heads,
             changes: stored.changes,
@@ -119,12 +134,13 @@ impl PersonRecord {
         })
     }
 
-    /// When this person says the newest own claim was made.
+    /// When this person says the newest own claim or release was made.
     pub fn newest_claim(&self) -> Option<Timestamp> {
         let own = self.facts.iter().filter(|fact| fact.author() == self.identity);
         own.filter_map(|fact| match fact.statement() {
             Fact::NameClaim(claim) => Some(claim.claimed_at),
-            Fact::NameRelease(_) | Fact::Receipt(_) => None,
+            Fact::Release(release) => Some(release.published_at),
+            _ => None,
         })
         .max()
     }
@@ -170,7 +186,13 @@ impl Index {
         let weighed = before.iter().zip(&record.facts).take_while(|(old, new)| old.hash() == new.hash()).count();
         for fact in &record.facts[weighed..] {
             touched.extend(self.evidence.add(fact));
+            self.releases.add(fact);
         }
+        self.opinions.replace(
+            record.identity,
+            self.people.get(&record.identity).map(|before| &before.shelf),
+            &record.shelf,
+        );
         if record.forked {
             touched.extend(self.evidence.discredit(record.identity));
         }
@@ -226,7 +248,13 @@ impl Index {
     }
 
     fn take_down(&mut self, tenure: &Tenure) {
-        let ClaimedName::Username(name) = &tenure.spelled else { return };
+        let name = match &tenure.spelled {
+            ClaimedName::Username(name) => name,
+            ClaimedName::Module(name) => {
+                self.modules.remove(name);
+                return;
+            }
+        };
         if self.live.remove(name).is_some() {
             let initial = initial(name);
             if let Some(count) = self.initials.get_mut(&initial) {
@@ -242,7 +270,13 @@ impl Index {
     }
 
     fn put_up(&mut self, tenure: &Tenure) {
-        let ClaimedName::Username(name) = &tenure.spelled else { return };
+        let name = match &tenure.spelled {
+            ClaimedName::Username(name) => name,
+            ClaimedName::Module(name) => {
+                self.modules.insert(name.clone(), tenure.holder);
+                return;
+            }
+        };
         if self.live.insert(name.clone(), tenure.holder).is_none() {
             *self.initials.entry(initial(name)).or_default() += 1;
         }

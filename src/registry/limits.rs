@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 /// The version of everything in this file.
-pub const PARAMETERS_VERSION: u32 = 1;
+pub const PARAMETERS_VERSION: u32 = 2;
 
 /// A username has at least this many characters (after preparation).
 pub const USERNAME_MIN_CHARS: usize = 3;
@@ -29,8 +29,8 @@ pub const DOCUMENT_MAX_BYTES: usize = 1024 * 1024;
 pub const DOCUMENT_MAX_ORPHANS: usize = 64;
 /// Facts in one document.
 pub const DOCUMENT_MAX_FACTS: usize = 2_000;
-/// One encoded fact, its signature included.
-pub const FACT_MAX_BYTES: usize = 4 * 1024;
+/// One encoded fact, its signature included: room for a release with every dependency it may have.
+pub const FACT_MAX_BYTES: usize = 40 * 1024;
 
 pub const DISPLAY_NAME_MAX_CHARS: usize = 64;
 pub const BIO_MAX_CHARS: usize = 512;
@@ -55,3 +55,23 @@ pub const MODULE_MAX_MEMORY_BYTES: u64 = 64 * 1024 * 1024;
 pub const MODULE_MAX_EXTERNS: usize = 4_096;
 /// Modules and components inside one file.
 pub const MODULE_MAX_NESTED: usize = 256;
+
+/// Module names that one identity may describe.
+pub const MODULES_MAX: usize = 256;
+pub const TITLE_MAX_CHARS: usize = 80;
+pub const DESCRIPTION_MAX_CHARS: usize = 512;
+/// An SPDX expression, as a rule.
+pub const LICENSE_MAX_CHARS: usize = 64;
+pub const TAGS_MAX: usize = 8;
+pub const TAG_MAX_CHARS: usize = 24;
+/// A version or a requirement, as text.
+pub const VERSION_MAX_CHARS: usize = 64;
+/// Direct dependencies of one release.
+pub const DEPENDENCIES_MAX: usize = 128;
+/// Why a release was withdrawn, or a module deprecated.
+pub const REASON_MAX_CHARS: usize = 256;
+/// Modules that one identity may rate.
+pub const RATINGS_MAX: usize = 2_000;
+pub const REVIEW_MAX_CHARS: usize = 2_000;
+/// Modules whose installs one identity may count.
+pub const INSTALLS_MAX: usize = 2_000;

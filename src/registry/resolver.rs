@@ -15,20 +15,14 @@ use std::fmt;
 use pubgrub::{
     Dependencies, DependencyConstraints, DependencyProvider, PackageResolutionStatistics, PubGrubError, Ranges,
 };
-use semver::{Version, VersionReq};
+use semver::Version;
 
+pub use crate::registry::fact::Dependency;
 use crate::registry::name::ModuleName;
 use explain::{Want, wants};
 
 /// Choices after which a resolution is given up: strangers write what it reads, and the problem is NP-hard.
 pub const CHOICES_MAX: u32 = 20_000;
-
-/// "I need a version of this module that meets this requirement."
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dependency {
-    pub name: ModuleName,
-    pub requirement: VersionReq,
-}
 
 /// What is known of one release.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

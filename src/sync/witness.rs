@@ -15,13 +15,14 @@ pub use wire::{Answer, NotServed, PROTOCOL, Request};
 
 use std::collections::HashMap;
 
+use semver::Version;
 use serde::{Deserialize, Serialize};
 
 use crate::registry::digest::Digest;
-use crate::registry::fact::{Fact, NameClaim, NameRelease, Receipt, SignedFact};
+use crate::registry::fact::{Fact, NameClaim, NameRelease, Receipt, Release, SignedFact};
 use crate::registry::identity::Identity;
 use crate::registry::limits::{CLOCK_SKEW, NAME_COOL_DOWN};
-use crate::registry::name::NameKind;
+use crate::registry::name::{FoldedName, NameKind};
 use crate::registry::ownership::NameKey;
 use crate::registry::time::Timestamp;
 
@@ -46,7 +47,7 @@ pub struct Approval {
 /// Why a fact gets no receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    #[error("only claims and releases of names are receipted")]
+    #[error("only claims and releases of names, and releases of modules, are receipted")]
     NotAboutNames,
     #[error("the fact is dated too far ahead; ask again at {counts_from}")]
     FromTheFuture { counts_from: Timestamp },
@@ -58,6 +59,10 @@ pub enum Refusal {
     UnknownClaim,
     #[error("the released claim is another identity's")]
     NotYours,
+    #[error("this witness has not seen the author take the module's name")]
+    NotHolder,
+    #[error("this witness has seen another release of this version")]
+    VersionTaken { first: Digest },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +79,8 @@ pub struct Book {
     claims: HashMap<Digest, (Identity, NameKey)>,
     /// The username each identity took last.
     usernames: HashMap<Identity, NameKey>,
+    /// The first release of each version.
+    versions: HashMap<(FoldedName, Version), Digest>,
     witnessed: HashMap<Digest, Timestamp>,
 }
 
@@ -99,10 +106,26 @@ impl Book {
                     return Err(Refusal::NotYours);
                 }
             }
-            Fact::Receipt(_) => return Err(Refusal::NotAboutNames),
+            Fact::Release(release) => {
+                in_time(release.published_at, now)?;
+                self.may_publish(fact.author(), release)?;
+            }
+            Fact::Receipt(_) | Fact::Yank(_) | Fact::Unyank(_) => return Err(Refusal::NotAboutNames),
         }
         let record = Record { fact: fact.encode(), witnessed_at: now };
         Ok(Approval { receipt: receipt(fact, now), record: Some(record) })
+    }
+
+    fn may_publish(&self, author: Identity, release: &Release) -> Result<(), Refusal> {
+        let name = release.module.folded();
+        let holder = self.names.get(&(NameKind::Module, name.clone())).filter(|entry| entry.released_at.is_none());
+        if holder.is_none_or(|entry| entry.holder != author) {
+            return Err(Refusal::NotHolder);
+        }
+        match self.versions.get(&(name, release.version.clone())) {
+            Some(first) => Err(Refusal::VersionTaken { first: *first }),
+            None => Ok(()),
+        }
     }
 
     fn is_open(&self, author: Identity, key: &NameKey, now: Timestamp) -> Result<(), Refusal> {
@@ -125,7 +148,10 @@ impl Book {
         match fact.statement() {
             Fact::NameClaim(claim) => self.note_claim(fact, claim, witnessed_at),
             Fact::NameRelease(release) => self.note_release(release, witnessed_at),
-            Fact::Receipt(_) => {}
+            Fact::Release(release) => {
+                self.versions.entry((release.module.folded(), release.version.clone())).or_insert(fact.hash());
+            }
+            Fact::Receipt(_) | Fact::Yank(_) | Fact::Unyank(_) => {}
         }
     }
 

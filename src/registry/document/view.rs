@@ -7,7 +7,9 @@ use automerge::{Automerge, ObjId, ObjType, ReadDoc, ScalarValue, Value};
 use cid::Cid;
 use serde::{Deserialize, Serialize};
 
-use super::{AVATAR, BIO, DISPLAY_NAME, FACTS, JOINED_AT, LINKS, PROFILE, map};
+use super::edit::{AVATAR, BIO, DISPLAY_NAME, JOINED_AT, LINKS};
+use super::shelf::{self, Shelf};
+use super::{FACTS, PROFILE, map};
 use crate::registry::digest::Digest;
 use crate::registry::fact::{self, SignedFact};
 use crate::registry::identity::{Identity, SignatureError, Topic};
@@ -30,6 +32,7 @@ pub struct Profile {
 #[derive(Clone, Debug, Default)]
 pub struct View {
     pub profile: Profile,
+    pub shelf: Shelf,
     pub facts: Vec<SignedFact>,
     pub rejections: Vec<ViewRejection>,
 }
@@ -61,6 +64,7 @@ pub(super) fn read(document: &Automerge, owner: &Identity, topic: &Topic, known:
     if let Some(profile) = map(document, PROFILE) {
         view.profile = read_profile(document, &profile, &mut view.rejections);
     }
+    view.shelf = shelf::read(document);
     if let Some(facts) = map(document, FACTS) {
         read_facts(document, &facts, owner, topic, known, &mut view);
     }

@@ -84,6 +84,7 @@ impl Evidence {
                 }
                 touched
             }
+            Fact::Release(_) | Fact::Yank(_) | Fact::Unyank(_) => BTreeSet::new(),
         }
     }
 
@@ -143,7 +144,7 @@ impl Evidence {
     }
 
     /// Rule 2: the k-th smallest time of the network's witnesses, else what the author says.
-    fn position(&self, fact: &Digest, dated: Timestamp) -> Position {
+    pub(in crate::registry) fn position(&self, fact: &Digest, dated: Timestamp) -> Position {
         let mut seen: Vec<Timestamp> =
             self.receipts.get(fact).into_iter().flat_map(BTreeMap::values).copied().collect();
         seen.sort_unstable();

@@ -3,6 +3,7 @@
 //! The asker writes its request and closes its half of the stream; the witness writes its answer and closes the other.
 //! Nothing larger than its limit is decoded. A receipt is checked by whoever asked for it: [`check_receipt`].
 
+use crate::registry::digest::Digest;
 use crate::registry::encoding::{DecodeError, Decoder, Encoder};
 use crate::registry::fact::{self, Fact, SignedFact};
 use crate::registry::identity::{Identity, SignatureError, Topic};
@@ -85,6 +86,8 @@ const TAKEN: u8 = 3;
 const COOLING_DOWN: u8 = 4;
 const UNKNOWN_CLAIM: u8 = 5;
 const NOT_YOURS: u8 = 6;
+const NOT_HOLDER: u8 = 7;
+const VERSION_TAKEN: u8 = 8;
 
 const FOREIGN_TOPIC: u8 = 1;
 const UNREADABLE: u8 = 2;
@@ -153,7 +156,7 @@ pub fn check_receipt(
         Fact::Receipt(receipt) if receipt.fact != fact.hash() => Err(ReceiptError::OtherFact),
         Fact::Receipt(_) if !witnesses.contains(&signed.author()) => Err(ReceiptError::OtherWitness),
         Fact::Receipt(_) => Ok(signed),
-        Fact::NameClaim(_) | Fact::NameRelease(_) => Err(ReceiptError::NotAReceipt),
+        _ => Err(ReceiptError::NotAReceipt),
     }
 }
 
@@ -167,6 +170,8 @@ fn put_refusal(encoder: Encoder, refusal: &Refusal) -> Encoder {
         Refusal::CoolingDown { free_at } => encoder.byte(COOLING_DOWN).integer(free_at.as_millis()),
         Refusal::UnknownClaim => encoder.byte(UNKNOWN_CLAIM),
         Refusal::NotYours => encoder.byte(NOT_YOURS),
+        Refusal::NotHolder => encoder.byte(NOT_HOLDER),
+        Refusal::VersionTaken { first } => encoder.byte(VERSION_TAKEN).fixed(first.as_bytes()),
     }
 }
 
@@ -181,6 +186,8 @@ fn get_refusal(decoder: &mut Decoder<'_>) -> Result<Refusal, WireError> {
         COOLING_DOWN => Refusal::CoolingDown { free_at: timestamp(decoder)? },
         UNKNOWN_CLAIM => Refusal::UnknownClaim,
         NOT_YOURS => Refusal::NotYours,
+        NOT_HOLDER => Refusal::NotHolder,
+        VERSION_TAKEN => Refusal::VersionTaken { first: Digest::from_bytes(decoder.array()?) },
         other => return Err(WireError::UnknownRefusal(other)),
     })
 }
