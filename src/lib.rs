@@ -13,7 +13,7 @@
 //! |---|---|
 //! | [`registry`] | nothing else of the crate; pure |
 //! | [`sync`] | registry |
-//! | [`platform`] | `registry`'s time values and sealing |
+//! | [`platform`] | `registry`'s time values and [`registry::work`] |
 //! | [`store`] | registry, platform |
 //! | [`net`] | [`sync::wire`], [`sync::signal`], platform |
 //! | [`node`] | registry, sync, store, net, platform; never ui |

@@ -4,6 +4,7 @@
 //! traits, so that it runs natively in tests exactly as it does in the page. It never knows the page.
 //!
 //! - what can be asked: [`api`]; a handle for the page: [`client`]
+//! - modules: `modules`
 //! - writing: `write`; the key and its lock: `keeper`; questions: `people`; backups: `backup`
 //! - what peers get and bring: `replication`; the sessions with them: [`peering`]; which network it is: [`network`]
 //! - asking for receipts: `receipts`; giving them, on a server: [`witness`]
@@ -15,6 +16,7 @@ pub mod client;
 pub mod failure;
 mod keeper;
 pub mod link;
+mod modules;
 pub mod network;
 pub mod peering;
 mod people;
@@ -192,6 +194,7 @@ impl Node {
             Command::LookAround => Ok(Answer::Network(self.look_around())),
             Command::RecoveryPhrase => Ok(Answer::RecoveryPhrase(self.recovery_phrase()?)),
             Command::ExportBackup { passphrase } => self.export_backup(passphrase).await.map(Answer::Backup),
+            Command::Modules { ask } => self.ask_modules(id, ask).await,
             writing => self.write(id, writing).await,
         }
     }

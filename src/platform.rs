@@ -10,8 +10,8 @@ pub mod scripted;
 
 use futures::future::LocalBoxFuture;
 
-use crate::registry::seal::{SealError, StretchJob, StretchedKey};
 use crate::registry::time::Timestamp;
+use crate::registry::work::{Job, Product};
 
 /// What the storage is used for and how safe it is, as far as the platform tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,8 +28,8 @@ pub trait Environment {
     /// Fills `bytes` from the system's secure source.
     fn random(&self, bytes: &mut [u8]);
 
-    /// Stretches a passphrase where it blocks nobody.
-    fn stretch(&self, job: StretchJob) -> LocalBoxFuture<'static, Result<StretchedKey, SealError>>;
+    /// Does long work where it blocks nobody.
+    fn perform(&self, job: Job) -> LocalBoxFuture<'static, Product>;
 
     fn storage_use(&self) -> LocalBoxFuture<'static, StorageUse>;
 

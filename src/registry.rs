@@ -19,3 +19,4 @@ pub mod resolver;
 pub mod seal;
 pub mod time;
 pub mod validation;
+pub mod work;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::node::api::*;
+use crate::node::modules::modules_touched;
 use crate::node::turn::Turn;
 use crate::node::{Node, wording};
 use crate::registry::digest::{Digest, block_cid, bytes_from_hex, hex};
@@ -147,14 +148,19 @@ impl Node {
         let now = self.now();
         let mut touched: BTreeSet<Identity> = BTreeSet::new();
         let mut conflicts = Vec::new();
+        let mut modules = BTreeSet::new();
         for record in records {
             let mut state = self.state.borrow_mut();
+            modules.extend(modules_touched(state.index.person(&record.identity), &record));
             let (who, before) = (record.identity, conflicts_of(&state.index, &record.identity));
             touched.extend(state.index.put(record, now));
             let after = conflicts_of(&state.index, &who);
             conflicts.extend(after.into_iter().filter(|(loser, _)| !before.contains_key(loser)).map(|(_, name)| name));
         }
         conflicts.into_iter().for_each(|name| self.tell_conflict(&name));
+        if !modules.is_empty() {
+            self.tell(&Event::ModulesChanged { names: modules.iter().map(ToString::to_string).collect() });
+        }
         self.tell_touched(touched, before.filter(|_| named(self).is_none()));
     }
 

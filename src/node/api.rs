@@ -5,11 +5,13 @@
 //!
 //! Times are milliseconds since 1970-01-01 UTC. Byte strings travel as byte arrays.
 
+mod modules;
 mod network;
 
 use serde::{Deserialize, Serialize};
 
 pub use crate::node::failure::{Failure, FailureCode};
+pub use modules::*;
 pub use network::*;
 
 /// One thing a person, a script or another tab asks for.
@@ -69,6 +71,8 @@ pub enum Command {
     Network,
     /// Something changed outside (the device is online again): look for peers now. Answer: [`Answer::Network`].
     LookAround,
+    /// Whatever is asked of modules. Each act says its answer.
+    Modules { ask: ModuleCommand },
 }
 
 /// What a command came to. Which command gets which is said at the command.
@@ -87,6 +91,16 @@ pub enum Answer {
     Imported(Imported),
     Status(Status),
     Network(NetworkReport),
+    Report(Box<Report>),
+    ModuleName(ModuleNameCheck),
+    Published(Published),
+    Module(Option<Box<ModulePage>>),
+    Modules(ModuleList),
+    Plan(InstallPlan),
+    Installed(Vec<InstalledModule>),
+    #[serde(with = "serde_bytes")]
+    Bytes(Vec<u8>),
+    Lockfile(String),
 }
 
 /// What the node tells without being asked.
@@ -99,6 +113,10 @@ pub enum Event {
     PeopleChanged { dids: Vec<String> },
     /// The name this profile claimed turned out to be somebody else's.
     NameLost { lost: LostName },
+    /// Something known about these modules changed.
+    ModulesChanged { names: Vec<String> },
+    /// How far an installation is.
+    Installing { progress: InstallProgress },
     /// Peers or relays came or went, or began or ended to exchange.
     NetworkChanged,
     /// Two people claim one name; the rule has decided (see [`Command::LookupUsername`]).

@@ -69,7 +69,7 @@ impl Node {
         let (mut salt, mut nonce) = ([0; SALT_BYTES], [0; NONCE_BYTES]);
         self.environment.random(&mut salt);
         self.environment.random(&mut nonce);
-        let key = self.environment.stretch(StretchJob { passphrase: passphrase.into(), salt, cost: COST }).await;
+        let key = self.stretch(StretchJob { passphrase: passphrase.into(), salt, cost: COST }).await;
         let head = head(COST, &salt, &nonce);
         let sealed = seal::seal(&key.map_err(seal_failed)?, &nonce, &head, &plain);
         let mut bytes = head;
@@ -102,7 +102,7 @@ impl Node {
     pub(super) async fn import_backup(&self, bytes: &[u8], passphrase: String) -> Result<Imported, Failure> {
         let envelope = read_envelope(bytes)?;
         let Envelope { cost, salt, nonce, sealed } = envelope;
-        let key = self.environment.stretch(StretchJob { passphrase: passphrase.into(), salt, cost }).await;
+        let key = self.stretch(StretchJob { passphrase: passphrase.into(), salt, cost }).await;
         let plain =
             seal::open(&key.map_err(seal_failed)?, &nonce, &head(cost, &salt, &nonce), sealed).map_err(|_| wrong())?;
         let contents: Contents =

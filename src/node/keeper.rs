@@ -8,8 +8,11 @@ use crate::node::{Node, Settings, wording};
 use crate::platform::Environment;
 use crate::registry::identity::{Identity, PhraseError, RECOVERY_WORDS, SigningIdentity};
 use crate::registry::index::PersonRecord;
-use crate::registry::seal::{self, COST, Cost, NONCE_BYTES, PASSPHRASE_MIN_CHARS, SALT_BYTES, SealError, StretchJob};
+use crate::registry::seal::{
+    self, COST, Cost, NONCE_BYTES, PASSPHRASE_MIN_CHARS, SALT_BYTES, SealError, StretchJob, StretchedKey,
+};
 use crate::registry::time::Timestamp;
+use crate::registry::work::{Job, Product};
 use crate::store::records::put;
 use crate::store::{Durability, Table, Write};
 
@@ -111,6 +114,14 @@ pub(super) fn check_new_passphrase(passphrase: &str) -> Result<(), Failure> {
 }
 
 impl Node {
+    /// Stretches a passphrase where it blocks nobody.
+    pub(super) async fn stretch(&self, job: StretchJob) -> Result<StretchedKey, SealError> {
+        match self.environment.perform(Job::Stretch(job.clone())).await {
+            Product::Stretched(result) => result,
+            Product::Validated(_) => seal::stretch(&job),
+        }
+    }
+
     pub(super) fn recovery_phrase(&self) -> Result<String, Failure> {
         Ok(self.state.borrow().keeper.signer()?.recovery_phrase().to_string())
     }
@@ -193,7 +204,7 @@ impl Node {
                 self.environment.random(&mut salt);
                 self.environment.random(&mut nonce);
                 let job = StretchJob { passphrase: passphrase.into(), salt, cost: COST };
-                let key = self.environment.stretch(job).await.map_err(seal_failed)?;
+                let key = self.stretch(job).await.map_err(seal_failed)?;
                 let sealed = seal::seal(&key, &nonce, SEAL_CONTEXT, signer.entropy().as_slice());
                 Some(SealedKey { cost: COST, salt, nonce, sealed })
             }
@@ -212,7 +223,7 @@ impl Node {
             Keeper::Locked { sealed, .. } => sealed.clone(),
         };
         let job = StretchJob { passphrase: passphrase.into(), salt: sealed.salt, cost: sealed.cost };
-        let key = self.environment.stretch(job).await.map_err(seal_failed)?;
+        let key = self.stretch(job).await.map_err(seal_failed)?;
         let entropy = seal::open(&key, &sealed.nonce, SEAL_CONTEXT, &sealed.sealed).map_err(seal_failed)?;
         let entropy: &[u8; 32] = entropy.as_slice().try_into().map_err(|_| wording::internal())?;
         let signer = SigningIdentity::from_entropy(entropy);

@@ -21,10 +21,16 @@ use crate::store::{Batch, Durability, Table};
 
 /// What one command writes.
 #[derive(Default)]
-struct Draft {
-    edits: Vec<Edit>,
-    blocks: Vec<(Cid, Vec<u8>)>,
+pub(super) struct Draft {
+    pub(super) edits: Vec<Edit>,
+    pub(super) blocks: Vec<(Cid, Vec<u8>)>,
     refused_name: Option<RefusedName>,
+}
+
+impl Draft {
+    pub(super) fn of(edits: Vec<Edit>) -> Self {
+        Self { edits, ..Self::default() }
+    }
 }
 
 impl Node {
@@ -66,7 +72,7 @@ impl Node {
         let name = parse(name)?;
         let signer = self.state.borrow().keeper.signer()?;
         let edits = self.claim_edits(&signer, &name)?;
-        self.commit(id, signer, Draft { edits, ..Draft::default() }).await
+        self.commit(id, signer, Draft::of(edits)).await
     }
 
     pub(super) async fn release(&self, id: Option<RequestId>) -> Result<(), Failure> {
@@ -80,7 +86,7 @@ impl Node {
                 "Claim one first.",
             ));
         }
-        self.commit(id, signer, Draft { edits, ..Draft::default() }).await
+        self.commit(id, signer, Draft::of(edits)).await
     }
 
     pub(super) async fn update_profile(&self, id: Option<RequestId>, changes: ProfileChanges) -> Result<(), Failure> {
@@ -90,7 +96,7 @@ impl Node {
     }
 
     /// The key; made, but not stored yet, when there is none.
-    fn signer_or_new(&self) -> Result<SigningIdentity, Failure> {
+    pub(super) fn signer_or_new(&self) -> Result<SigningIdentity, Failure> {
         match &self.state.borrow().keeper {
             Keeper::Empty => Ok(make(&*self.environment)),
             keeper => keeper.signer(),
@@ -98,7 +104,7 @@ impl Node {
     }
 
     /// Now, but after everything that this identity has dated so far: a clock set back must not reorder its claims.
-    fn own_now(&self, own: &Identity) -> Timestamp {
+    pub(super) fn own_now(&self, own: &Identity) -> Timestamp {
         let state = self.state.borrow();
         let claims = state.index.claims_of(own);
         let last = claims.iter().map(|(_, _, at, _)| at.as_millis() + 1).max().unwrap_or(0);
@@ -138,7 +144,7 @@ impl Node {
         Some(self.fact(signer, Fact::NameRelease(NameRelease { claim, at })))
     }
 
-    fn fact(&self, signer: &SigningIdentity, fact: Fact) -> Edit {
+    pub(super) fn fact(&self, signer: &SigningIdentity, fact: Fact) -> Edit {
         Edit::AddFact(Signed::sign(signer, &self.network.topic, fact))
     }
 
@@ -178,11 +184,16 @@ impl Node {
         if edits.is_empty() {
             return Ok(());
         }
-        self.commit(None, signer, Draft { edits, ..Draft::default() }).await
+        self.commit(None, signer, Draft::of(edits)).await
     }
 
     /// Signs the draft as one change, stores everything about it in one transaction, and only then shows it.
-    async fn commit(&self, id: Option<RequestId>, signer: SigningIdentity, mut draft: Draft) -> Result<(), Failure> {
+    pub(super) async fn commit(
+        &self,
+        id: Option<RequestId>,
+        signer: SigningIdentity,
+        mut draft: Draft,
+    ) -> Result<(), Failure> {
         let own = signer.identity();
         let now = self.now();
         let mut document = self.own_document(&own).await?;

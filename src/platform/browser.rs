@@ -14,8 +14,8 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{StorageManager, VisibilityState};
 
 use crate::platform::{Environment, StorageUse};
-use crate::registry::seal::{SealError, StretchJob, StretchedKey};
 use crate::registry::time::Timestamp;
+use crate::registry::work::{Job, Product};
 
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Browser;
@@ -29,8 +29,8 @@ impl Environment for Browser {
         getrandom::fill(bytes).expect("every browser that runs WebAssembly has crypto.getRandomValues");
     }
 
-    fn stretch(&self, job: StretchJob) -> LocalBoxFuture<'static, Result<StretchedKey, SealError>> {
-        Box::pin(worker::stretch(job))
+    fn perform(&self, job: Job) -> LocalBoxFuture<'static, Product> {
+        Box::pin(worker::perform(job))
     }
 
     fn storage_use(&self) -> LocalBoxFuture<'static, StorageUse> {

@@ -3,8 +3,8 @@
 use futures::future::{LocalBoxFuture, ready};
 
 use crate::platform::{Environment, StorageUse};
-use crate::registry::seal::{SealError, StretchJob, StretchedKey, stretch};
 use crate::registry::time::Timestamp;
+use crate::registry::work::{Job, Product, perform};
 
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Native;
@@ -20,8 +20,8 @@ impl Environment for Native {
         getrandom::fill(bytes).expect("the system has a source of randomness");
     }
 
-    fn stretch(&self, job: StretchJob) -> LocalBoxFuture<'static, Result<StretchedKey, SealError>> {
-        Box::pin(ready(stretch(&job)))
+    fn perform(&self, job: Job) -> LocalBoxFuture<'static, Product> {
+        Box::pin(ready(perform(&job)))
     }
 
     fn storage_use(&self) -> LocalBoxFuture<'static, StorageUse> {

@@ -66,6 +66,8 @@ pub const TAGS_MAX: usize = 8;
 pub const TAG_MAX_CHARS: usize = 24;
 /// A version or a requirement, as text.
 pub const VERSION_MAX_CHARS: usize = 64;
+/// The names of what a module asks for, or offers, as words of one text.
+pub const INTERFACE_MAX_CHARS: usize = 1_024;
 /// Direct dependencies of one release.
 pub const DEPENDENCIES_MAX: usize = 128;
 /// Why a release was withdrawn, or a module deprecated.

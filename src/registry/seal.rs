@@ -31,7 +31,7 @@ pub const COST_MAX: Cost = Cost { memory_kib: 256 * 1024, passes: 10, lanes: 8 }
 /// A stretched passphrase.
 pub type StretchedKey = Zeroizing<[u8; 32]>;
 
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum SealError {
     #[error("the cost of the seal is out of bounds")]
     Cost,

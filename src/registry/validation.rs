@@ -6,7 +6,9 @@
 
 mod read;
 
-use serde::Serialize;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
 
 use crate::registry::digest::Digest;
 use crate::registry::limits::*;
@@ -16,8 +18,11 @@ pub use read::validate;
 /// Texts of a module are shown up to so many characters.
 pub const TEXT_MAX_CHARS: usize = 256;
 
+/// Custom sections with a text that describes the module (WebAssembly tool conventions, `Metadata.md`).
+pub const METADATA: [&str; 6] = ["authors", "description", "homepage", "licenses", "source", "version"];
+
 /// What a file is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Kind {
     Module,
@@ -25,7 +30,7 @@ pub enum Kind {
 }
 
 /// In the order in which they are made. After one that failed the rest is not looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Check {
     /// The file is within the bound.
@@ -47,7 +52,7 @@ impl Check {
 }
 
 /// Why a check failed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[serde(tag = "problem", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Problem {
     #[error("a module has at most {MODULE_MAX_BYTES} bytes; this has {found}")]
@@ -75,7 +80,7 @@ pub enum Problem {
 }
 
 /// One line of a report.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Outcome {
     pub check: Check,
@@ -84,7 +89,7 @@ pub struct Outcome {
 }
 
 /// Something a module asks for or offers.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Extern {
     /// The namespace of an import; none for exports and in components.
@@ -94,7 +99,7 @@ pub struct Extern {
     pub kind: ExternKind,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "camelCase")]
 pub enum ExternKind {
     /// Types as in the text format: `i32`, `f64`, `externref`, …
@@ -115,7 +120,7 @@ pub enum ExternKind {
     Value,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Memory {
     /// Bytes.
@@ -126,14 +131,14 @@ pub struct Memory {
 }
 
 /// A custom section. Its bytes are not looked at.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Custom {
     pub name: String,
     pub bytes: u64,
 }
 
 /// All that can be said of a file without running it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     pub bytes: u64,
@@ -148,6 +153,9 @@ pub struct Report {
     pub memories: Vec<Memory>,
     pub functions: u64,
     pub custom: Vec<Custom>,
+    /// What the file says of itself, by name: those of [`METADATA`], and `name` from its name section.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metadata: BTreeMap<String, String>,
     /// It runs something as soon as it is instantiated.
     pub starts_by_itself: bool,
 }
@@ -164,6 +172,7 @@ impl Report {
             memories: Vec::new(),
             functions: 0,
             custom: Vec::new(),
+            metadata: BTreeMap::new(),
             starts_by_itself: false,
         }
     }

@@ -87,5 +87,6 @@ fn webassembly_comes_to_the_same_verdicts() {
 async fn a_passphrase_is_stretched_to_the_same_key_without_a_worker() {
     let job = StretchJob { passphrase: "correct horse".to_owned().into(), salt: [7; 16], cost: COST };
     let here = stretch(&job).expect("within the bounds");
-    assert_eq!(Browser.stretch(job).await.expect("within the bounds"), here);
+    let Product::Stretched(there) = Browser.perform(Job::Stretch(job)).await else { panic!("another product") };
+    assert_eq!(there.expect("within the bounds"), here);
 }

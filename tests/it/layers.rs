@@ -13,8 +13,11 @@ const LONGEST_FILE: usize = 450;
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("registry", &["registry"]),
     ("sync", &["sync", "registry"]),
-    // Sealing, because a worker stretches passphrases; the other two for the scripted randomness of tests.
-    ("platform", &["platform", "registry::time", "registry::seal", "registry::digest", "registry::encoding"]),
+    // Work, because workers do it; sealing, digests and encoding for the scripted environment of tests.
+    (
+        "platform",
+        &["platform", "registry::time", "registry::work", "registry::seal", "registry::digest", "registry::encoding"],
+    ),
     ("store", &["store", "registry", "platform"]),
     ("net", &["net", "sync::wire", "sync::signal", "platform"]),
     ("node", &["node", "registry", "sync", "store", "net", "platform"]),

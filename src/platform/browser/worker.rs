@@ -6,19 +6,11 @@ use std::cell::RefCell;
 
 use futures::channel::oneshot;
 use js_sys::{Reflect, Uint8Array};
-use serde::{Deserialize, Serialize};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{DedicatedWorkerGlobalScope, MessageEvent, UrlSearchParams, Worker, WorkerOptions, WorkerType};
 
-use crate::registry::seal::{SealError, StretchJob, StretchedKey, stretch as stretch_here};
-
-#[derive(Serialize, Deserialize)]
-enum Outcome {
-    Stretched(StretchedKey),
-    CostRefused,
-    TooLong,
-}
+use crate::registry::work::{Job, Product, perform as perform_here};
 
 /// True in the copy of the program that runs inside a worker.
 pub fn is_worker() -> bool {
@@ -31,15 +23,8 @@ pub fn serve() {
     let answer_to = scope.clone();
     let on_message = Closure::<dyn Fn(MessageEvent)>::new(move |message: MessageEvent| {
         let bytes = Uint8Array::new(&message.data()).to_vec();
-        let outcome = match cbor4ii::serde::from_slice::<StretchJob>(&bytes) {
-            Ok(job) => match stretch_here(&job) {
-                Ok(key) => Outcome::Stretched(key),
-                Err(SealError::TooLong) => Outcome::TooLong,
-                Err(SealError::Cost | SealError::WrongKey) => Outcome::CostRefused,
-            },
-            Err(_) => Outcome::CostRefused,
-        };
-        if let Err(error) = post(&outcome, |value| answer_to.post_message(value)) {
+        let product = cbor4ii::serde::from_slice::<Job>(&bytes).ok().map(|job| perform_here(&job));
+        if let Err(error) = post(&product, |value| answer_to.post_message(value)) {
             tracing::error!(?error, "a worker could not answer");
         }
     });
@@ -51,24 +36,22 @@ pub fn serve() {
 }
 
 /// The page's side. Where no worker can be had the work is done here, which blocks the page for about a second.
-pub(super) async fn stretch(job: StretchJob) -> Result<StretchedKey, SealError> {
+pub(super) async fn perform(job: Job) -> Product {
     match run(&job).await {
-        Some(Outcome::Stretched(key)) => Ok(key),
-        Some(Outcome::CostRefused) => Err(SealError::Cost),
-        Some(Outcome::TooLong) => Err(SealError::TooLong),
+        Some(product) => product,
         None => {
-            tracing::warn!("no worker can be had; stretching a passphrase on the main thread");
-            stretch_here(&job)
+            tracing::warn!("no worker can be had; long work on the main thread");
+            perform_here(&job)
         }
     }
 }
 
-async fn run(job: &StretchJob) -> Option<Outcome> {
+async fn run(job: &Job) -> Option<Product> {
     let options = WorkerOptions::new();
     options.set_type(WorkerType::Module);
     options.set_name(&program_files()?);
     let worker = Worker::new_with_options("/worker.js", &options).ok()?;
-    let (sender, receiver) = oneshot::channel::<Option<Outcome>>();
+    let (sender, receiver) = oneshot::channel::<Option<Product>>();
     let sender = RefCell::new(Some(sender));
     let settle = move |outcome| {
         if let Some(sender) = sender.borrow_mut().take() {
@@ -86,7 +69,8 @@ async fn run(job: &StretchJob) -> Option<Outcome> {
                     settle(None);
                 }
             } else {
-                settle(cbor4ii::serde::from_slice(&Uint8Array::new(&message.data()).to_vec()).ok());
+                let answer = Uint8Array::new(&message.data()).to_vec();
+                settle(cbor4ii::serde::from_slice::<Option<Product>>(&answer).ok().flatten());
             }
         })
     };
@@ -100,8 +84,8 @@ async fn run(job: &StretchJob) -> Option<Outcome> {
     outcome
 }
 
-fn post(outcome: &Outcome, send: impl Fn(&JsValue) -> Result<(), JsValue>) -> Result<(), JsValue> {
-    let bytes = cbor4ii::serde::to_vec(Vec::new(), outcome).map_err(|error| JsValue::from_str(&error.to_string()))?;
+fn post(product: &Option<Product>, send: impl Fn(&JsValue) -> Result<(), JsValue>) -> Result<(), JsValue> {
+    let bytes = cbor4ii::serde::to_vec(Vec::new(), product).map_err(|error| JsValue::from_str(&error.to_string()))?;
     send(&Uint8Array::from(bytes.as_slice()))
 }
 

@@ -24,6 +24,8 @@ pub(super) const DESCRIPTION: &str = "description";
 pub(super) const LICENSE: &str = "license";
 pub(super) const REPOSITORY: &str = "repository";
 pub(super) const README: &str = "readme";
+pub(super) const IMPORTS: &str = "imports";
+pub(super) const EXPORTS: &str = "exports";
 pub(super) const DEPRECATED: &str = "deprecated";
 /// Before each tag, which has a key of its own: whoever adds one wins over whoever takes it away.
 pub(super) const TAG: &str = "tag:";
@@ -63,6 +65,9 @@ pub enum FacetEdit {
     Readme(Option<Cid>),
     /// Why nobody should begin to use it.
     Deprecated(Option<String>),
+    /// What the newest version asks for: words in between blanks.
+    Imports(Option<String>),
+    Exports(Option<String>),
     Tag {
         tag: String,
         on: bool,
@@ -124,6 +129,8 @@ fn write_facet(
         FacetEdit::Repository(text) => put(REPOSITORY, text.as_deref()),
         FacetEdit::Readme(cid) => put(README, cid.map(|cid| cid.to_string()).as_deref()),
         FacetEdit::Deprecated(text) => put(DEPRECATED, text.as_deref()),
+        FacetEdit::Imports(text) => put(IMPORTS, text.as_deref()),
+        FacetEdit::Exports(text) => put(EXPORTS, text.as_deref()),
         FacetEdit::Tag { tag, on } => {
             let key = facet_key(name, &format!("{TAG}{tag}"));
             if *on { transaction.put(target, key, true) } else { transaction.delete(target, key) }

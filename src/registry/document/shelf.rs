@@ -10,7 +10,7 @@ use cid::Cid;
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
-use super::edit::{DEPRECATED, DESCRIPTION, LICENSE, README, REPOSITORY, TAG, TITLE};
+use super::edit::{DEPRECATED, DESCRIPTION, EXPORTS, IMPORTS, LICENSE, README, REPOSITORY, TAG, TITLE};
 use super::view::is_link;
 use super::{INSTALLS, MODULES, RATINGS, map};
 use crate::registry::encoding::{DecodeError, Decoder, Encoder};
@@ -32,6 +32,9 @@ pub struct ModuleFacet {
     pub tags: BTreeSet<String>,
     /// Why nobody should begin to use it.
     pub deprecated: Option<String>,
+    /// What the newest version asks for and offers, as the owner says; words in between blanks. For finding only.
+    pub imports: Option<String>,
+    pub exports: Option<String>,
 }
 
 /// What one person thinks of a module.
@@ -127,7 +130,7 @@ pub(super) fn read(document: &Automerge) -> Shelf {
 }
 
 /// Fields of one module, its tags included.
-const FACETS_MAX: usize = 6 + 4 * TAGS_MAX;
+const FACETS_MAX: usize = 8 + 4 * TAGS_MAX;
 
 fn read_modules(document: &Automerge, map: &ObjId, modules: &mut BTreeMap<ModuleName, ModuleFacet>) {
     for key in document.keys(map).take(MODULES_MAX * FACETS_MAX) {
@@ -144,6 +147,8 @@ fn read_modules(document: &Automerge, map: &ObjId, modules: &mut BTreeMap<Module
             LICENSE => facet.license = text(LICENSE_MAX_CHARS),
             REPOSITORY => facet.repository = text(LINK_MAX_CHARS).filter(|link| is_link(link)),
             README => facet.readme = text(LINK_MAX_CHARS).filter(|cid| cid.parse::<Cid>().is_ok()),
+            IMPORTS => facet.imports = text(INTERFACE_MAX_CHARS),
+            EXPORTS => facet.exports = text(INTERFACE_MAX_CHARS),
             DEPRECATED => facet.deprecated = text(REASON_MAX_CHARS),
             _ => {
                 let tag = field.strip_prefix(TAG).filter(|tag| is_tag(tag));

@@ -2,11 +2,12 @@
 
 use wasmparser::types::{CoreTypeId, EntityType, Types, TypesRef};
 use wasmparser::{
-    ComponentExternalKind, CompositeInnerType, FuncToValidate, FuncValidatorAllocations, FunctionBody, MemoryType,
-    Parser, Payload, TypeRef, ValType, ValidPayload, Validator, ValidatorResources, WasmFeatures,
+    ComponentExternalKind, CompositeInnerType, CustomSectionReader, FuncToValidate, FuncValidatorAllocations,
+    FunctionBody, KnownCustom, MemoryType, Name, Parser, Payload, TypeRef, ValType, ValidPayload, Validator,
+    ValidatorResources, WasmFeatures,
 };
 
-use super::{Check, Custom, Extern, ExternKind, Kind, Memory, Outcome, Problem, Report, TEXT_MAX_CHARS};
+use super::{Check, Custom, Extern, ExternKind, Kind, METADATA, Memory, Outcome, Problem, Report, TEXT_MAX_CHARS};
 use crate::registry::limits::*;
 
 const MAGIC: &[u8] = b"\0asm";
@@ -148,10 +149,28 @@ impl<'r> Reading<'r> {
             }
             Payload::CustomSection(section) if outermost && self.report.custom.len() < MODULE_MAX_EXTERNS => {
                 self.report.custom.push(Custom { name: text(section.name()), bytes: section.data().len() as u64 });
+                self.describe(section);
             }
             _ => {}
         }
         Ok(())
+    }
+
+    /// Its own words are no part of what makes a module valid: what can't be read is left out.
+    fn describe(&mut self, section: &CustomSectionReader<'_>) {
+        let words = match section.as_known() {
+            KnownCustom::Name(names) => names.into_iter().find_map(|name| match name {
+                Ok(Name::Module { name, .. }) => Some(("name", name)),
+                _ => None,
+            }),
+            _ => {
+                let known = METADATA.into_iter().find(|known| *known == section.name());
+                known.and_then(|known| Some((known, std::str::from_utf8(section.data()).ok()?)))
+            }
+        };
+        if let Some((key, words)) = words {
+            self.report.metadata.insert(key.to_owned(), words.chars().take(TEXT_MAX_CHARS * 2).collect());
+        }
     }
 
     fn memory(&mut self, memory: &MemoryType, imported: bool) -> Result<(), Failed> {

@@ -1,0 +1,116 @@
+//! The registry of modules as it is asked: which act is done where.
+//!
+//! - what is known of a module: `pages`; publishing and all that its owner does: `publish`; ratings: `rate`
+
+mod pages;
+mod publish;
+mod rate;
+mod words;
+
+use std::collections::BTreeSet;
+
+use crate::node::api::*;
+use crate::node::{Node, RequestId, wording};
+use crate::registry::document::Shelf;
+use crate::registry::fact::{ClaimedName, Fact, NameClaim, SignedFact};
+use crate::registry::index::PersonRecord;
+use crate::registry::name::ModuleName;
+use crate::registry::validation::Report;
+use crate::registry::work::{Job, Product, perform};
+
+/// The longest page of a list of modules.
+const LIST_MAX: u32 = 200;
+
+impl Node {
+    pub(super) async fn ask_modules(&self, id: Option<RequestId>, ask: ModuleCommand) -> Result<Answer, Failure> {
+        match ask {
+            ModuleCommand::Validate { bytes } => Ok(Answer::Report(Box::new(self.validate(bytes).await))),
+            ModuleCommand::CheckName { text } => Ok(Answer::ModuleName(self.check_module_name(&text))),
+            ModuleCommand::Page { name } => self.module_answer(&name).await,
+            ModuleCommand::List { filter, sort, limit, cursor } => {
+                Ok(Answer::Modules(self.list_modules(&filter, sort, limit.clamp(1, LIST_MAX), cursor)))
+            }
+            writing => self.write_module(id, writing).await,
+        }
+    }
+
+    async fn write_module(&self, id: Option<RequestId>, ask: ModuleCommand) -> Result<Answer, Failure> {
+        let _one_at_a_time = self.writing.lock().await;
+        let done = id.as_ref().is_some_and(|id| self.state.borrow().settings.requests.contains(id));
+        match ask {
+            ModuleCommand::Publish { draft } => self.publish(id, *draft, done).await.map(Answer::Published),
+            ModuleCommand::Describe { name, changes } => {
+                if !done {
+                    self.describe(id, &name, changes).await?;
+                }
+                self.module_answer(&name).await
+            }
+            ModuleCommand::Yank { name, version, reason } => {
+                if !done {
+                    self.withdraw(id, &name, &version, reason).await?;
+                }
+                self.module_answer(&name).await
+            }
+            ModuleCommand::Rate { name, stars, review } => {
+                if !done {
+                    self.rate(id, &name, stars, &review).await?;
+                }
+                self.module_answer(&name).await
+            }
+            other => {
+                tracing::error!(?other, "a question came to the writing side");
+                Err(wording::internal())
+            }
+        }
+    }
+
+    async fn module_answer(&self, name: &str) -> Result<Answer, Failure> {
+        Ok(Answer::Module(self.module_page(name).await?.map(Box::new)))
+    }
+
+    /// Looks at a file where it blocks nobody.
+    async fn validate(&self, bytes: Vec<u8>) -> Report {
+        match self.environment.perform(Job::Validate(bytes.clone())).await {
+            Product::Validated(report) => *report,
+            Product::Stretched(_) => match perform(&Job::Validate(bytes.clone())) {
+                Product::Validated(report) => *report,
+                Product::Stretched(_) => crate::registry::validation::validate(&bytes),
+            },
+        }
+    }
+}
+
+pub(super) fn parse_name(text: &str) -> Result<ModuleName, Failure> {
+    text.trim().parse().map_err(|error| words::name_invalid(&error))
+}
+
+/// The modules of which something else may be said now that a person's record is another one.
+pub(super) fn modules_touched(before: Option<&PersonRecord>, now: &PersonRecord) -> BTreeSet<ModuleName> {
+    let nothing = Shelf::default();
+    let (known, shelf) = before.map_or((0, &nothing), |before| (before.facts.len(), &before.shelf));
+    let mut touched = BTreeSet::new();
+    for fact in now.facts.get(known..).unwrap_or_default() {
+        match fact.statement() {
+            Fact::Release(release) => drop(touched.insert(release.module.clone())),
+            Fact::NameClaim(NameClaim { name: ClaimedName::Module(name), .. }) => drop(touched.insert(name.clone())),
+            // Withdrawals, ends of claims and receipts name no module; whose they are does.
+            _ => touched.extend(now.facts.iter().filter_map(module_of)),
+        }
+    }
+    if *shelf != now.shelf {
+        let names = |shelf: &Shelf| -> BTreeSet<ModuleName> {
+            let Shelf { modules, ratings, installs } = shelf;
+            modules.keys().chain(ratings.keys()).chain(installs.keys()).cloned().collect()
+        };
+        touched.extend(names(shelf));
+        touched.extend(names(&now.shelf));
+    }
+    touched
+}
+
+fn module_of(fact: &SignedFact) -> Option<ModuleName> {
+    match fact.statement() {
+        Fact::Release(release) => Some(release.module.clone()),
+        _ => None,
+    }
+}

@@ -1,0 +1,234 @@
+//! Questions about modules, in the boundary's data.
+
+use semver::Version;
+
+use crate::node::api::*;
+use crate::node::modules::{parse_name, words};
+use crate::node::{Node, State, wording};
+use crate::registry::document::ModuleFacet;
+use crate::registry::identity::Identity;
+use crate::registry::modules::opinions::Opinion;
+use crate::registry::modules::{CountedRelease, Withdrawn};
+use crate::registry::name::ModuleName;
+use crate::registry::ownership::{Availability, NameState, Position, Status as Standing};
+
+/// Reviews on a module's page, the newest ones.
+const REVIEWS_SHOWN: usize = 50;
+
+impl Node {
+    pub(super) fn check_module_name(&self, text: &str) -> ModuleNameCheck {
+        let state = self.state.borrow();
+        let (name, verdict, versions) = match text.trim().parse::<ModuleName>() {
+            Err(error) => {
+                let message = wording::sentence(&error.to_string());
+                (None, NameVerdict::Invalid { rule: error.rule().to_owned(), message }, Vec::new())
+            }
+            Ok(name) => {
+                let own = state.keeper.identity();
+                let verdict = match state.index.module_availability(&name, own.as_ref(), self.now()) {
+                    Availability::Free => NameVerdict::Available,
+                    Availability::Yours => NameVerdict::Yours,
+                    Availability::ClosedUntil(at) => NameVerdict::CoolingDown { free_at: at.as_millis() },
+                    Availability::HeldBy(holder) => {
+                        let holder =
+                            author(&state, &holder).username.unwrap_or_else(|| "somebody without a name".to_owned());
+                        let message = format!("{} belongs to {holder}.", state.index.spelled(&name));
+                        NameVerdict::Invalid { rule: "taken".to_owned(), message }
+                    }
+                };
+                let releases = state.index.module(&name.folded()).releases;
+                let versions = releases.keys().rev().map(Version::to_string).collect();
+                (Some(name.to_string()), verdict, versions)
+            }
+        };
+        ModuleNameCheck { text: text.to_owned(), name, verdict, versions }
+    }
+
+    pub(super) async fn module_page(&self, name: &str) -> Result<Option<ModulePage>, Failure> {
+        let Ok(name) = parse_name(name) else { return Ok(None) };
+        let state = self.state.borrow();
+        let folded = name.folded();
+        let Some((standing, holder)) = state.index.module_name(&folded).and_then(|s| Some((s, s.holder()?.holder)))
+        else {
+            return Ok(None);
+        };
+        let module = state.index.module(&folded);
+        let name = state.index.spelled(&name);
+        let own = state.keeper.identity();
+        let opinion = state.index.opinion(&folded);
+        let versions = module.releases.values().rev().map(|release| version_entry(&state, release)).collect();
+        let refused = module.refused.iter().map(|refused| RefusedVersion {
+            version: refused.version.to_string(),
+            release: refused.fact.to_string(),
+            author: author(&state, &refused.author),
+            reason: words::why_refused(refused.why),
+        });
+        let dependents = state
+            .index
+            .dependents(&folded)
+            .into_iter()
+            .map(|(name, version)| Requirement { name: name.to_string(), requirement: version.to_string() });
+        Ok(Some(ModulePage {
+            name: name.to_string(),
+            holder: author(&state, &holder),
+            status: name_status(standing),
+            mine: own == Some(holder),
+            details: details(state.index.facet(&name)),
+            latest: module.latest().map(|release| release.release.version.to_string()),
+            versions,
+            refused: refused.collect(),
+            dependents: dependents.collect(),
+            opinion: summary(opinion),
+            reviews: opinion.map(|opinion| reviews(&state, opinion)).unwrap_or_default(),
+            installed: None,
+        }))
+    }
+
+    pub(super) fn list_modules(
+        &self,
+        filter: &ModuleFilter,
+        sort: ModuleSort,
+        limit: u32,
+        cursor: Option<u32>,
+    ) -> ModuleList {
+        let state = self.state.borrow();
+        let owner = filter.owner.as_ref().map(|did| did.parse::<Identity>());
+        let mut cards: Vec<(f64, ModuleCard)> = Vec::new();
+        for (name, holder) in state.index.modules(None) {
+            if owner.as_ref().is_some_and(|owner| owner.as_ref() != Ok(holder)) {
+                continue;
+            }
+            let facet = state.index.facet(name);
+            if !facet.map_or_else(|| filter.keeps(&ModuleFacet::default()), |facet| filter.keeps(facet)) {
+                continue;
+            }
+            let Some(card) = card(&state, name, holder, facet) else { continue };
+            let opinion = state.index.opinion(&name.folded());
+            let weight = match sort {
+                ModuleSort::Name => 0.0,
+                ModuleSort::Recent => card.published_at as f64,
+                ModuleSort::Popular => card.opinion.downloads as f64,
+                ModuleSort::Rated => opinion.map_or(0.0, Opinion::score),
+            };
+            cards.push((weight, card));
+        }
+        // Stable: the order of the names among equals.
+        cards.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+        let begin = cursor.unwrap_or(0) as usize;
+        let (total, end) = (cards.len(), begin.saturating_add(limit as usize));
+        let modules = cards.into_iter().map(|(_, card)| card).skip(begin).take(limit as usize).collect();
+        ModuleList { modules, cursor: (end < total).then(|| end as u32), total: total as u64 }
+    }
+}
+
+impl ModuleFilter {
+    fn keeps(&self, facet: &ModuleFacet) -> bool {
+        let exports =
+            |wanted: &String| facet.exports.as_ref().is_some_and(|all| all.split(' ').any(|word| word == wanted));
+        self.tag.as_ref().is_none_or(|tag| facet.tags.contains(tag))
+            && (!self.imports_nothing || facet.imports.is_none())
+            && self.exports.as_ref().is_none_or(exports)
+    }
+}
+
+/// None for a name without a release that counts.
+fn card(state: &State, name: &ModuleName, holder: &Identity, facet: Option<&ModuleFacet>) -> Option<ModuleCard> {
+    let module = state.index.module(&name.folded());
+    let latest = module.latest().or_else(|| module.releases.values().next_back())?;
+    let facet = facet.cloned().unwrap_or_default();
+    Some(ModuleCard {
+        name: name.to_string(),
+        title: facet.title,
+        description: facet.description,
+        tags: facet.tags.into_iter().collect(),
+        version: latest.release.version.to_string(),
+        published_at: latest.position.at().as_millis(),
+        size: latest.release.artifact.size,
+        holder: author(state, holder),
+        opinion: summary(state.index.opinion(&name.folded())),
+        imports_nothing: facet.imports.is_none(),
+        deprecated: facet.deprecated.is_some(),
+        installed: None,
+    })
+}
+
+pub(super) fn author(state: &State, identity: &Identity) -> Author {
+    Author { did: identity.to_string(), username: state.index.username_of(identity).map(ToString::to_string) }
+}
+
+fn version_entry(state: &State, counted: &CountedRelease) -> VersionEntry {
+    let release = &counted.release;
+    VersionEntry {
+        version: release.version.to_string(),
+        release: counted.fact.to_string(),
+        sha256: release.artifact.sha256.to_string(),
+        size: release.artifact.size,
+        published_at: counted.position.at().as_millis(),
+        author: author(state, &counted.author),
+        status: match counted.position {
+            Position::Confirmed(_) => NameStatus::Confirmed,
+            Position::Provisional(_) => NameStatus::Provisional,
+        },
+        dependencies: release
+            .dependencies
+            .iter()
+            .map(|needed| Requirement { name: needed.name.to_string(), requirement: needed.requirement.to_string() })
+            .collect(),
+        withdrawn: counted.withdrawn.as_ref().map(withdrawn),
+        here: false,
+    }
+}
+
+pub(super) fn withdrawn(withdrawn: &Withdrawn) -> WithdrawnInfo {
+    WithdrawnInfo { reason: withdrawn.reason.clone(), at: withdrawn.at.as_millis() }
+}
+
+fn name_status(name: &NameState) -> NameStatus {
+    match name.status() {
+        Some(Standing::Confirmed) => NameStatus::Confirmed,
+        Some(Standing::Contested) => NameStatus::Contested,
+        Some(Standing::Provisional) | None => NameStatus::Provisional,
+    }
+}
+
+fn details(facet: Option<&ModuleFacet>) -> ModuleDetails {
+    let facet = facet.cloned().unwrap_or_default();
+    let words =
+        |text: Option<String>| text.map(|text| text.split(' ').map(str::to_owned).collect()).unwrap_or_default();
+    ModuleDetails {
+        title: facet.title,
+        description: facet.description,
+        license: facet.license,
+        repository: facet.repository,
+        readme: facet.readme,
+        tags: facet.tags.into_iter().collect(),
+        deprecated: facet.deprecated,
+        imports: words(facet.imports),
+        exports: words(facet.exports),
+    }
+}
+
+fn summary(opinion: Option<&Opinion>) -> OpinionSummary {
+    opinion.map_or_else(OpinionSummary::default, |opinion| OpinionSummary {
+        stars: opinion.stars(),
+        ratings: opinion.ratings.len() as u64,
+        downloads: opinion.downloads(),
+    })
+}
+
+fn reviews(state: &State, opinion: &Opinion) -> Vec<Review> {
+    let own = state.keeper.identity();
+    let mut all: Vec<_> = opinion.ratings.iter().collect();
+    all.sort_by_key(|(who, rating)| (Some(**who) != own, std::cmp::Reverse(rating.at)));
+    all.into_iter()
+        .take(REVIEWS_SHOWN)
+        .map(|(who, rating)| Review {
+            author: author(state, who),
+            stars: rating.stars,
+            text: rating.review.clone(),
+            at: rating.at.as_millis(),
+            version: rating.version.as_ref().map(Version::to_string),
+            mine: Some(*who) == own,
+        })
+        .collect()
+}

@@ -1,0 +1,285 @@
+//! What a module's owner does: publish a version, describe the module, withdraw a version.
+
+use std::collections::BTreeSet;
+
+use crate::node::api::*;
+use crate::node::modules::{parse_name, words};
+use crate::node::wording;
+use crate::node::write::Draft;
+use crate::node::{Node, RequestId};
+use crate::registry::artifact::Artifact;
+use crate::registry::digest::block_cid;
+use crate::registry::document::{Edit, FacetEdit, ModuleFacet, is_link, is_tag};
+use crate::registry::fact::release::{parse_requirement, parse_version};
+use crate::registry::fact::{ClaimedName, Dependency, Fact, NameClaim, Release, Unyank, Yank};
+use crate::registry::identity::Identity;
+use crate::registry::limits::*;
+use crate::registry::name::ModuleName;
+use crate::registry::ownership::Availability;
+use crate::registry::validation::{ExternKind, Report};
+
+impl Node {
+    /// Checks everything, signs the release (and the claim of its name, where that is free), and keeps the bytes, all in
+    /// one transaction.
+    pub(super) async fn publish(
+        &self,
+        id: Option<RequestId>,
+        draft: PublishDraft,
+        done: bool,
+    ) -> Result<Published, Failure> {
+        let PublishDraft { name, version, wasm, dependencies, details } = draft;
+        let name = parse_name(&name)?;
+        let version = parse_version(version.trim()).map_err(|error| words::version_invalid(&version, &error))?;
+        let artifact = Artifact::of(&wasm);
+        if done {
+            return Ok(self.published(&name, &version, &artifact, false));
+        }
+        let signer = self.signer_or_new()?;
+        let own = signer.identity();
+        let claims = self.may_publish(&name, &own)?;
+        let name = self.state.borrow().index.spelled(&name);
+        if self.state.borrow().index.module(&name.folded()).releases.contains_key(&version) {
+            return Err(words::version_taken(name.as_str(), &version.to_string()));
+        }
+        let dependencies = self.dependencies(&name, dependencies)?;
+        let report = self.validate(wasm.clone()).await;
+        if let Some(problem) = report.problem() {
+            return Err(words::module_invalid(problem));
+        }
+        let now = self.own_now(&own);
+        let mut draft = Draft::default();
+        if claims {
+            let claim = NameClaim { name: ClaimedName::Module(name.clone()), claimed_at: now };
+            draft.edits.push(self.fact(&signer, Fact::NameClaim(claim)));
+        }
+        let release = Release {
+            module: name.clone(),
+            version: version.clone(),
+            artifact: artifact.clone(),
+            dependencies,
+            published_at: now,
+        };
+        draft.edits.push(self.fact(&signer, Fact::Release(release)));
+        self.facet_edits(&own, &name, details, &mut draft)?;
+        let present = self.state.borrow().index.facet(&name).cloned().unwrap_or_default();
+        let (imports, exports) = interface(&report);
+        for (edit, before, now) in [
+            (FacetEdit::Imports as fn(_) -> _, &present.imports, imports),
+            (FacetEdit::Exports as fn(_) -> _, &present.exports, exports),
+        ] {
+            if *before != now {
+                draft.edits.push(Edit::Module { name: name.clone(), facet: edit(now) });
+            }
+        }
+        draft.blocks.extend(wasm.chunks(BLOCK_MAX_BYTES).map(|block| (block_cid(block), block.to_vec())));
+        self.commit(id, signer, draft).await?;
+        Ok(self.published(&name, &version, &artifact, claims))
+    }
+
+    fn published(&self, name: &ModuleName, version: &semver::Version, artifact: &Artifact, claimed: bool) -> Published {
+        let state = self.state.borrow().index.module(&name.folded());
+        Published {
+            name: name.to_string(),
+            version: version.to_string(),
+            release: state.releases.get(version).map(|release| release.fact.to_string()).unwrap_or_default(),
+            sha256: artifact.sha256.to_string(),
+            size: artifact.size,
+            claimed,
+            peers: self.peering.borrow().peers(),
+        }
+    }
+
+    /// Whether the name has yet to be claimed.
+    fn may_publish(&self, name: &ModuleName, own: &Identity) -> Result<bool, Failure> {
+        let state = self.state.borrow();
+        match state.index.module_availability(name, Some(own), self.now()) {
+            Availability::Yours => Ok(false),
+            Availability::Free if state.index.modules_of(own).count() >= MODULES_MAX => Err(words::too_many_modules()),
+            Availability::Free => Ok(true),
+            Availability::HeldBy(holder) => {
+                let holder =
+                    state.index.username_of(&holder).map_or_else(|| "somebody else".to_owned(), ToString::to_string);
+                Err(words::not_yours(state.index.spelled(name).as_str(), &holder))
+            }
+            Availability::ClosedUntil(_) => Err(wording::cooling_down(name.as_str())),
+        }
+    }
+
+    fn dependencies(&self, module: &ModuleName, wanted: Vec<Requirement>) -> Result<Vec<Dependency>, Failure> {
+        if wanted.len() > DEPENDENCIES_MAX {
+            return Err(words::details_invalid(format!("A release has at most {DEPENDENCIES_MAX} dependencies.")));
+        }
+        let mut seen = BTreeSet::from([module.folded()]);
+        let mut dependencies = Vec::new();
+        for Requirement { name, requirement } in wanted {
+            let parsed = parse_name(&name)?;
+            if !seen.insert(parsed.folded()) {
+                let message = format!(
+                    "{} stands twice among the dependencies, or is the module itself.",
+                    words::shortened(&name)
+                );
+                return Err(words::details_invalid(message));
+            }
+            let requirement = parse_requirement(requirement.trim())
+                .map_err(|error| words::requirement_invalid(&name, &requirement, &error))?;
+            dependencies.push(Dependency { name: parsed, requirement });
+        }
+        Ok(dependencies)
+    }
+
+    pub(super) async fn describe(
+        &self,
+        id: Option<RequestId>,
+        name: &str,
+        changes: ModuleChanges,
+    ) -> Result<(), Failure> {
+        let signer = self.state.borrow().keeper.signer()?;
+        let name = self.own_module(name, &signer.identity())?;
+        let mut draft = Draft::default();
+        self.facet_edits(&signer.identity(), &name, changes, &mut draft)?;
+        self.commit(id, signer, draft).await
+    }
+
+    pub(super) async fn withdraw(
+        &self,
+        id: Option<RequestId>,
+        name: &str,
+        version: &str,
+        reason: Option<String>,
+    ) -> Result<(), Failure> {
+        let signer = self.state.borrow().keeper.signer()?;
+        let own = signer.identity();
+        let name = self.own_module(name, &own)?;
+        let parsed = parse_version(version.trim()).map_err(|error| words::version_invalid(version, &error))?;
+        let state = self.state.borrow().index.module(&name.folded());
+        let release = state.releases.get(&parsed).ok_or_else(|| words::unknown_version(name.as_str(), version))?;
+        // After what was said before: a clock set back must not turn the order round.
+        let after = release.withdrawn.as_ref().map_or(0, |withdrawn| withdrawn.at.as_millis() + 1);
+        let at = self.own_now(&own).max(crate::registry::time::Timestamp::from_millis(after));
+        let fact = match reason {
+            Some(reason) => {
+                let reason = bounded("A reason", &reason, REASON_MAX_CHARS)?.unwrap_or_default();
+                Fact::Yank(Yank { release: release.fact, reason, at })
+            }
+            None => Fact::Unyank(Unyank { release: release.fact, at }),
+        };
+        let edits = vec![self.fact(&signer, fact)];
+        self.commit(id, signer, Draft::of(edits)).await
+    }
+
+    fn own_module(&self, name: &str, own: &Identity) -> Result<ModuleName, Failure> {
+        let name = parse_name(name)?;
+        let state = self.state.borrow();
+        let holder = state.index.module_name(&name.folded()).and_then(|state| state.holder());
+        match holder {
+            None => Err(words::unknown_module(name.as_str())),
+            Some(tenure) if tenure.holder == *own => Ok(state.index.spelled(&name)),
+            Some(tenure) => {
+                let holder = state.index.username_of(&tenure.holder);
+                Err(words::not_yours(
+                    name.as_str(),
+                    &holder.map_or_else(|| "somebody else".to_owned(), ToString::to_string),
+                ))
+            }
+        }
+    }
+
+    /// What has to be written so that the module reads as asked for.
+    fn facet_edits(
+        &self,
+        own: &Identity,
+        name: &ModuleName,
+        changes: ModuleChanges,
+        draft: &mut Draft,
+    ) -> Result<(), Failure> {
+        let ModuleChanges { title, description, license, repository, readme, tags, deprecated } = changes;
+        let state = self.state.borrow();
+        let present =
+            state.index.person(own).and_then(|person| person.shelf.modules.get(name)).cloned().unwrap_or_default();
+        drop(state);
+        let mut facets = Vec::new();
+        let texts = [
+            ("A title", title, TITLE_MAX_CHARS, FacetEdit::Title as fn(_) -> _),
+            ("A description", description, DESCRIPTION_MAX_CHARS, FacetEdit::Description as fn(_) -> _),
+            ("A licence", license, LICENSE_MAX_CHARS, FacetEdit::License as fn(_) -> _),
+            ("A link", repository, LINK_MAX_CHARS, FacetEdit::Repository as fn(_) -> _),
+            ("A reason", deprecated, REASON_MAX_CHARS, FacetEdit::Deprecated as fn(_) -> _),
+        ];
+        for (what, text, most, edit) in texts {
+            let Some(text) = text else { continue };
+            let text = bounded(what, &text, most)?;
+            if let Some(link) = text.as_ref().filter(|link| what == "A link" && !is_link(link)) {
+                return Err(words::details_invalid(format!("“{}” is not a web address.", words::shortened(link))));
+            }
+            facets.push(edit(text));
+        }
+        if let Some(readme) = readme {
+            if readme.len() > BLOCK_MAX_BYTES {
+                return Err(words::details_invalid(format!("A readme has at most {} KiB.", BLOCK_MAX_BYTES / 1024)));
+            }
+            let block = Some(readme.into_bytes()).filter(|bytes| !bytes.is_empty());
+            facets.push(FacetEdit::Readme(block.as_ref().map(|bytes| block_cid(bytes))));
+            draft.blocks.extend(block.map(|bytes| (block_cid(&bytes), bytes)));
+        }
+        if let Some(tags) = tags {
+            facets.extend(tag_edits(&present, tags)?);
+        }
+        draft.edits.extend(facets.into_iter().map(|facet| Edit::Module { name: name.clone(), facet }));
+        Ok(())
+    }
+}
+
+/// Tags that are there and stay are not touched.
+fn tag_edits(present: &ModuleFacet, tags: Vec<String>) -> Result<Vec<FacetEdit>, Failure> {
+    let wanted: BTreeSet<String> =
+        tags.iter().map(|tag| tag.trim().to_lowercase()).filter(|tag| !tag.is_empty()).collect();
+    if wanted.len() > TAGS_MAX {
+        return Err(words::details_invalid(format!("A module has at most {TAGS_MAX} tags.")));
+    }
+    if let Some(bad) = wanted.iter().find(|tag| !is_tag(tag)) {
+        let message = format!(
+            "“{}” can't be a tag: letters, digits and hyphens in between, at most {TAG_MAX_CHARS}.",
+            words::shortened(bad)
+        );
+        return Err(words::details_invalid(message));
+    }
+    let edit = |tag: &String, on| FacetEdit::Tag { tag: tag.clone(), on };
+    let off = present.tags.difference(&wanted).map(|tag| edit(tag, false));
+    Ok(off.chain(wanted.difference(&present.tags).map(|tag| edit(tag, true))).collect())
+}
+
+/// What a module asks for and offers as words, as many as there is room for.
+fn interface(report: &Report) -> (Option<String>, Option<String>) {
+    let imports = report.imports.iter().map(|import| match &import.module {
+        Some(module) => format!("{module}.{}", import.name),
+        None => import.name.clone(),
+    });
+    let functions = report.exports.iter().filter(|export| {
+        matches!(export.kind, ExternKind::Function { .. } | ExternKind::ComponentFunction | ExternKind::Instance)
+    });
+    (words_of(imports), words_of(functions.map(|export| export.name.clone())))
+}
+
+fn words_of(names: impl Iterator<Item = String>) -> Option<String> {
+    let mut text = String::new();
+    for name in names.filter(|name| !name.contains(char::is_whitespace)) {
+        if text.chars().count() + 1 + name.chars().count() > INTERFACE_MAX_CHARS {
+            break;
+        }
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        text.push_str(&name);
+    }
+    Some(text).filter(|text| !text.is_empty())
+}
+
+/// Empty takes the value away.
+fn bounded(what: &str, text: &str, most: usize) -> Result<Option<String>, Failure> {
+    let text = text.trim();
+    let found = text.chars().count();
+    if found > most {
+        return Err(words::details_invalid(format!("{what} has at most {most} characters; this has {found}.")));
+    }
+    Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
+}

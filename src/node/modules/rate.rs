@@ -1,0 +1,42 @@
+//! What this person thinks of a module.
+
+use crate::node::api::*;
+use crate::node::modules::{parse_name, words};
+use crate::node::write::Draft;
+use crate::node::{Node, RequestId};
+use crate::registry::document::{Edit, Rating};
+use crate::registry::limits::{RATINGS_MAX, REVIEW_MAX_CHARS};
+
+impl Node {
+    pub(super) async fn rate(
+        &self,
+        id: Option<RequestId>,
+        name: &str,
+        stars: Option<u8>,
+        review: &str,
+    ) -> Result<(), Failure> {
+        let name = parse_name(name)?;
+        let signer = self.signer_or_new()?;
+        let review = review.trim();
+        if review.chars().count() > REVIEW_MAX_CHARS {
+            return Err(words::details_invalid(format!("A review has at most {REVIEW_MAX_CHARS} characters.")));
+        }
+        if stars.is_some_and(|stars| !(1..=5).contains(&stars)) {
+            return Err(words::details_invalid("A rating has one to five stars.".to_owned()));
+        }
+        let state = self.state.borrow();
+        if state.index.module(&name.folded()).releases.is_empty() {
+            return Err(words::unknown_module(name.as_str()));
+        }
+        let rated = state.index.person(&signer.identity()).map_or(0, |person| person.shelf.ratings.len());
+        if rated >= RATINGS_MAX {
+            return Err(words::details_invalid(format!("An identity rates at most {RATINGS_MAX} modules.")));
+        }
+        let name = state.index.spelled(&name);
+        drop(state);
+        let version = None;
+        let rating = stars.map(|stars| Rating { stars, review: review.to_owned(), at: self.now(), version });
+        let edits = vec![Edit::Rate { name, rating }];
+        self.commit(id, signer, Draft::of(edits)).await
+    }
+}

@@ -1,0 +1,100 @@
+//! What goes wrong with modules, in sentences for people.
+
+use crate::node::api::{Failure, FailureCode};
+use crate::node::wording::sentence;
+use crate::registry::fact::release::VersionError;
+use crate::registry::limits::*;
+use crate::registry::modules::WhyRefused;
+use crate::registry::name::NameError;
+use crate::registry::validation::Problem;
+
+pub(super) fn name_invalid(error: &NameError) -> Failure {
+    Failure::new(
+        FailureCode::NameInvalid,
+        sentence(&error.to_string()),
+        "Choose 2 to 64 letters or digits of one script, starting with a letter; _ - . may stand between them.",
+    )
+}
+
+pub(super) fn version_invalid(text: &str, error: &VersionError) -> Failure {
+    Failure::new(
+        FailureCode::VersionInvalid,
+        format!("“{}” is no version: {error}.", shortened(text)),
+        "A version has three numbers, as 1.4.0, and may end in a pre-release, as 1.4.0-beta.2.",
+    )
+}
+
+pub(super) fn requirement_invalid(name: &str, text: &str, error: &VersionError) -> Failure {
+    Failure::new(
+        FailureCode::VersionInvalid,
+        format!("“{}” for {} is no requirement: {error}.", shortened(text), shortened(name)),
+        "Requirements are written as for Cargo: ^1.2, ~1.2.3, >=1, <2, or * for any version.",
+    )
+}
+
+pub(super) fn version_taken(name: &str, version: &str) -> Failure {
+    Failure::new(
+        FailureCode::VersionTaken,
+        format!("{name} {version} is published already, and no version is ever replaced."),
+        "Publish under a higher version; if the old one is bad, withdraw it.",
+    )
+}
+
+pub(super) fn module_invalid(problem: &Problem) -> Failure {
+    Failure::new(
+        FailureCode::ModuleInvalid,
+        sentence(&problem.to_string()),
+        "Nothing was published. Build the module again, or choose another file.",
+    )
+}
+
+pub(super) fn not_yours(name: &str, holder: &str) -> Failure {
+    Failure::new(
+        FailureCode::NotYourModule,
+        format!("{name} belongs to {holder}."),
+        "Only whoever holds a module's name publishes under it. Choose another name.",
+    )
+}
+
+pub(super) fn unknown_module(name: &str) -> Failure {
+    Failure::new(
+        FailureCode::UnknownModule,
+        format!("No module named {} is known on this device.", shortened(name)),
+        "Check the spelling; a module that was published elsewhere arrives when a peer who knows it is met.",
+    )
+}
+
+pub(super) fn unknown_version(name: &str, version: &str) -> Failure {
+    Failure::new(
+        FailureCode::UnknownModule,
+        format!("{name} has no version {} that is known on this device.", shortened(version)),
+        "The module's page lists all versions that are known here.",
+    )
+}
+
+pub(super) fn too_many_modules() -> Failure {
+    Failure::new(
+        FailureCode::TooManyModules,
+        format!("An identity describes at most {MODULES_MAX} modules, and this one does."),
+        "Publish under one of your present names, or from another profile.",
+    )
+}
+
+pub(super) fn details_invalid(message: String) -> Failure {
+    Failure::new(FailureCode::ModuleInvalid, message, "Make it shorter, or leave it empty.")
+}
+
+pub(super) fn why_refused(why: WhyRefused) -> String {
+    match why {
+        WhyRefused::NotHolder => "Its author does not hold this module's name.".to_owned(),
+        WhyRefused::AfterLeaving => "Its author had given up this module's name before.".to_owned(),
+        WhyRefused::VersionTaken { .. } => {
+            "Another release of this version was first; no version is replaced.".to_owned()
+        }
+    }
+}
+
+/// Of what somebody typed.
+pub(super) fn shortened(text: &str) -> String {
+    text.chars().take(MODULE_NAME_MAX_CHARS).collect()
+}
