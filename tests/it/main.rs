@@ -22,6 +22,7 @@ mod people;
 #[path = "../shared/pipe.rs"]
 mod pipe;
 mod profile;
+mod publishing;
 mod relay;
 mod replication;
 mod resolver;

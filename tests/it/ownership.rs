@@ -73,6 +73,7 @@ fn draw(rng: &mut StdRng, pool: &[SignedFact]) -> Vec<SignedFact> {
             Fact::NameClaim(_) => fact.hash(),
             Fact::NameRelease(release) => release.claim,
             Fact::Receipt(receipt) => receipt.fact,
+            other => panic!("no fact about names: {other:?}"),
         };
         let wanted = chosen.contains(&about) || set.contains_key(&about);
         if wanted && (fact.hash() == about || rng.random_bool(0.6)) {

@@ -18,46 +18,46 @@ use crate::people::TOPIC;
 const PASSPHRASE: &str = "correct horse battery";
 
 /// One profile on one device.
-struct Profile {
-    node: Rc<Node>,
-    store: Rc<MemoryStore>,
-    clock: Scripted,
+pub struct Profile {
+    pub node: Rc<Node>,
+    pub store: Rc<MemoryStore>,
+    pub clock: Scripted,
 }
 
 impl Profile {
-    fn new(seed: u64) -> Self {
+    pub fn new(seed: u64) -> Self {
         Self::open(Rc::new(MemoryStore::new()), Scripted::new(seed, Timestamp::from_millis(1_800_000_000_000)))
     }
 
-    fn open(store: Rc<MemoryStore>, clock: Scripted) -> Self {
+    pub fn open(store: Rc<MemoryStore>, clock: Scripted) -> Self {
         let network = Network { topic: TOPIC, ..Network::default() };
         let node = block_on(Node::start(store.clone(), Rc::new(clock.clone()), network)).expect("a profile opens");
         Self { node: Rc::new(node), store, clock }
     }
 
     /// The process ends without a word, and starts again from what was stored.
-    fn restart(self) -> Self {
+    pub fn restart(self) -> Self {
         let copy = Rc::new(self.store.copy());
         drop(self.node);
         Self::open(copy, self.clock)
     }
 
-    fn ask(&self, command: Command) -> Result<Answer, Failure> {
+    pub fn ask(&self, command: Command) -> Result<Answer, Failure> {
         block_on(self.node.handle(command))
     }
 
-    fn me(&self, command: Command) -> Me {
+    pub fn me(&self, command: Command) -> Me {
         match self.ask(command) {
             Ok(Answer::Me(me)) => *me,
             other => panic!("not me: {other:?}"),
         }
     }
 
-    fn code(&self, command: Command) -> FailureCode {
+    pub fn code(&self, command: Command) -> FailureCode {
         self.ask(command).expect_err("this command must be refused").code
     }
 
-    fn claim(&self, name: &str) -> Me {
+    pub fn claim(&self, name: &str) -> Me {
         self.me(Command::RegisterUsername { name: name.into(), changes: ProfileChanges::default() })
     }
 
@@ -80,7 +80,7 @@ impl Profile {
         }
     }
 
-    fn backup(&self) -> Vec<u8> {
+    pub fn backup(&self) -> Vec<u8> {
         match self.ask(Command::ExportBackup { passphrase: PASSPHRASE.into() }) {
             Ok(Answer::Backup(file)) => file.bytes,
             other => panic!("no backup: {other:?}"),
@@ -88,7 +88,7 @@ impl Profile {
     }
 
     /// Takes in everything that another profile knows of its own document, as a peer would send it.
-    fn learn_from(&self, other: &Self) {
+    pub fn learn_from(&self, other: &Self) {
         let changes = block_on(other.node.own_signed_changes()).expect("its own changes");
         let report = block_on(self.node.admit(changes)).expect("changes are admitted");
         assert!(report.refused.is_empty(), "{report:?}");
