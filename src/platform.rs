@@ -6,10 +6,12 @@
 pub mod browser;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod native;
+pub mod sandbox;
 pub mod scripted;
 
 use futures::future::LocalBoxFuture;
 
+use crate::platform::sandbox::{Returned, Run, RunError};
 use crate::registry::time::Timestamp;
 use crate::registry::work::{Job, Product};
 
@@ -30,6 +32,9 @@ pub trait Environment {
 
     /// Does long work where it blocks nobody.
     fn perform(&self, job: Job) -> LocalBoxFuture<'static, Product>;
+
+    /// Runs a stranger's function where it can do nothing else.
+    fn run(&self, job: Run) -> LocalBoxFuture<'static, Result<Returned, RunError>>;
 
     fn storage_use(&self) -> LocalBoxFuture<'static, StorageUse>;
 

@@ -101,6 +101,7 @@ pub enum Answer {
     #[serde(with = "serde_bytes")]
     Bytes(Vec<u8>),
     Lockfile(String),
+    Ran(RunOutcome),
 }
 
 /// What the node tells without being asked.

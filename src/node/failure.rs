@@ -56,6 +56,8 @@ pub enum FailureCode {
     NoProvider,
     WrongBytes,
     LockfileInvalid,
+    RunFailed,
+    RunTimedOut,
     NeededByOthers,
     InvalidArgument,
     Internal,

@@ -3,6 +3,7 @@
 pub mod log;
 pub mod parameters;
 mod pause;
+mod sandbox;
 pub mod tabs;
 pub mod worker;
 
@@ -13,6 +14,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{StorageManager, VisibilityState};
 
+use crate::platform::sandbox::{Returned, Run, RunError};
 use crate::platform::{Environment, StorageUse};
 use crate::registry::time::Timestamp;
 use crate::registry::work::{Job, Product};
@@ -31,6 +33,10 @@ impl Environment for Browser {
 
     fn perform(&self, job: Job) -> LocalBoxFuture<'static, Product> {
         Box::pin(worker::perform(job))
+    }
+
+    fn run(&self, job: Run) -> LocalBoxFuture<'static, Result<Returned, RunError>> {
+        Box::pin(sandbox::run(job))
     }
 
     fn storage_use(&self) -> LocalBoxFuture<'static, StorageUse> {

@@ -2,6 +2,7 @@
 
 use futures::future::{LocalBoxFuture, ready};
 
+use crate::platform::sandbox::{Returned, Run, RunError};
 use crate::platform::{Environment, StorageUse};
 use crate::registry::time::Timestamp;
 use crate::registry::work::{Job, Product, perform};
@@ -22,6 +23,10 @@ impl Environment for Native {
 
     fn perform(&self, job: Job) -> LocalBoxFuture<'static, Product> {
         Box::pin(ready(perform(&job)))
+    }
+
+    fn run(&self, _: Run) -> LocalBoxFuture<'static, Result<Returned, RunError>> {
+        Box::pin(ready(Err(RunError::Unavailable)))
     }
 
     fn storage_use(&self) -> LocalBoxFuture<'static, StorageUse> {

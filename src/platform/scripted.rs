@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures::future::{LocalBoxFuture, ready};
 
+use crate::platform::sandbox::{Returned, Run, RunError};
 use crate::platform::{Environment, StorageUse};
 use crate::registry::digest::Digest;
 use crate::registry::encoding::Encoder;
@@ -58,6 +59,10 @@ impl Environment for Scripted {
             other => other,
         };
         Box::pin(ready(perform(&job)))
+    }
+
+    fn run(&self, _: Run) -> LocalBoxFuture<'static, Result<Returned, RunError>> {
+        Box::pin(ready(Err(RunError::Unavailable)))
     }
 
     fn storage_use(&self) -> LocalBoxFuture<'static, StorageUse> {

@@ -7,6 +7,7 @@ use std::{env, fs, path::Path};
 
 use arbitrary::Unstructured;
 use gen_registry::registry::limits::*;
+use gen_registry::registry::validation::confine::{ConfineError, confine};
 use gen_registry::registry::validation::{Check, Kind, Problem, Report, validate};
 use rand::rngs::StdRng;
 use rand::{Rng, RngCore, SeedableRng};
@@ -176,4 +177,52 @@ fn deep_nesting_is_refused_without_running_out_of_stack() {
     assert!(!validate(&bytes).is_valid());
     let blocks = format!("(module (func {} {}))", "block ".repeat(40_000), "end ".repeat(40_000));
     assert!(wat::parse_str(&blocks).map(|bytes| validate(&bytes)).is_ok_and(|report| report.is_valid()));
+}
+
+const RUN_BYTES: u64 = 1 << 20;
+
+#[test]
+fn a_confined_module_is_the_same_but_for_its_memory() {
+    for (text, maximum) in [
+        ("(module (memory 1))", Some(RUN_BYTES)),
+        ("(module (memory 1 2) (func (export \"f\")) (data (i32.const 0) \"abc\"))", Some(2 << 16)),
+        ("(module (import \"a\" \"b\" (func)) (memory (export \"m\") 3 5000) (func (export \"f\")))", Some(RUN_BYTES)),
+        ("(module (func (export \"f\")))", None),
+    ] {
+        let bytes = wat(text);
+        let confined = confine(&bytes, RUN_BYTES).unwrap();
+        let (before, after) = (validate(&bytes), validate(&confined));
+        assert!(after.is_valid(), "{text}: {:?}", after.problem());
+        assert_eq!((before.imports, before.exports, before.functions), (after.imports, after.exports, after.functions));
+        assert_eq!(after.memories.first().and_then(|memory| memory.maximum), maximum, "{text}");
+        assert_eq!(confine(&confined, RUN_BYTES), Ok(confined), "done once is done");
+    }
+    assert_eq!(confine(&wat("(module (memory 17))"), RUN_BYTES), Err(ConfineError::TooMuchMemory));
+    assert_eq!(confine(&wat("(component)"), RUN_BYTES), Err(ConfineError::Component));
+    assert_eq!(confine(&wat("(module (type (array (mut i8))))"), RUN_BYTES), Err(ConfineError::Collected));
+}
+
+#[test]
+fn random_modules_are_confined_to_valid_ones() {
+    let mut rng = seeded();
+    let mut confined = 0;
+    for _ in 0..200 {
+        let mut noise = vec![0; 4_000];
+        rng.fill_bytes(&mut noise);
+        let Ok(module) = wasm_smith::Module::new(wasm_smith::Config::default(), &mut Unstructured::new(&noise)) else {
+            continue;
+        };
+        let bytes = module.to_bytes();
+        if !validate(&bytes).is_valid() {
+            continue;
+        }
+        if let Ok(bounded) = confine(&bytes, MODULE_MAX_MEMORY_BYTES) {
+            let report = validate(&bounded);
+            assert!(report.is_valid(), "{:?}", report.problem());
+            let own = report.memories.iter().filter(|memory| !memory.imported);
+            assert!(own.into_iter().all(|memory| memory.maximum.is_some_and(|most| most <= MODULE_MAX_MEMORY_BYTES)));
+            confined += 1;
+        }
+    }
+    assert!(confined > 20, "{confined} modules were looked at");
 }

@@ -43,6 +43,8 @@ pub enum ModuleCommand {
     Read { name: String, version: String },
     /// What a version that is here asks for and offers, read off its bytes. Answer: `Report`.
     Inspect { name: String, version: String },
+    /// Calls a function of a version that is here, in a sandbox, together with the modules it needs. Answer: `Ran`.
+    Run { name: String, version: Option<String>, function: String, arguments: Vec<RunArgument>, text_result: bool },
     /// What is installed, as a lockfile (TOML). Answer: `Lockfile`.
     ExportLockfile,
     /// Installs exactly what a lockfile names. Answer: `Installed`.
@@ -329,4 +331,31 @@ pub enum InstallStage {
     Fetching,
     Verifying,
     Installed,
+}
+
+/// An argument of a call. A text stands for two `i32`: where it was written, and its length in bytes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum RunArgument {
+    /// In decimal; its type is the function's.
+    Number(String),
+    Text(String),
+}
+
+/// What a call returned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunOutcome {
+    pub values: Vec<RunValue>,
+    /// The result as a text, if it was asked for.
+    pub text: Option<String>,
+    pub millis: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunValue {
+    /// `i32`, `i64`, `f32`, `f64`.
+    pub kind: String,
+    /// In decimal.
+    pub value: String,
 }

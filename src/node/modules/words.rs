@@ -2,10 +2,13 @@
 
 use crate::node::api::{Failure, FailureCode};
 use crate::node::wording::sentence;
+use crate::platform::sandbox::RunError;
 use crate::registry::fact::release::VersionError;
 use crate::registry::limits::*;
 use crate::registry::modules::WhyRefused;
 use crate::registry::name::NameError;
+use crate::registry::resolver::Unresolved;
+use crate::registry::resolver::explain::ThereIs;
 use crate::registry::validation::Problem;
 
 pub(super) fn name_invalid(error: &NameError) -> Failure {
@@ -97,4 +100,78 @@ pub(super) fn why_refused(why: WhyRefused) -> String {
 /// Of what somebody typed.
 pub(super) fn shortened(text: &str) -> String {
     text.chars().take(MODULE_NAME_MAX_CHARS).collect()
+}
+
+pub(super) fn published_invalid(name: &str, version: &str, problem: &Problem) -> Failure {
+    Failure::new(
+        FailureCode::WrongBytes,
+        format!("{name} {version} came as it was signed, but it is no valid module: {problem}."),
+        "Nothing was installed. Choose another version, and tell its author.",
+    )
+}
+
+pub(super) fn new_imports(added: &[String]) -> Failure {
+    Failure::new(
+        FailureCode::NewImports,
+        sentence(&added.join("; ")),
+        "Nothing was changed. Look at what is new; accept it to go on.",
+    )
+}
+
+pub(super) fn not_installed(name: &str) -> Failure {
+    Failure::new(FailureCode::UnknownModule, format!("{name} is not installed."), "There is nothing to remove.")
+}
+
+pub(super) fn needed_by(name: &str, others: &[String]) -> Failure {
+    Failure::new(
+        FailureCode::NeededByOthers,
+        format!("{name} is needed by {}.", others.join(", ")),
+        "Remove those first; it goes with the last of them.",
+    )
+}
+
+pub(super) fn unresolvable(unresolved: &Unresolved) -> Failure {
+    let code = match unresolved {
+        Unresolved::Impossible(wants) if wants.iter().any(|want| want.there_is == ThereIs::Nothing) => {
+            FailureCode::DependencyUnknown
+        }
+        _ => FailureCode::Unresolvable,
+    };
+    Failure::new(
+        code,
+        unresolved.to_string(),
+        "Nothing was changed. Ask for other versions, or for fewer modules at once.",
+    )
+}
+
+pub(super) fn run_failed(message: String) -> Failure {
+    Failure::new(
+        FailureCode::RunFailed,
+        message,
+        "Nothing outside the sandbox was touched. Look at the function's types, or tell the module's author.",
+    )
+}
+
+pub(super) fn run_timed_out(error: &RunError) -> Failure {
+    Failure::new(
+        FailureCode::RunTimedOut,
+        sentence(&error.to_string()),
+        "Try smaller input; a function that never returns can't be run here.",
+    )
+}
+
+pub(super) fn lockfile_invalid(why: String) -> Failure {
+    Failure::new(
+        FailureCode::LockfileInvalid,
+        format!("This is no lockfile that can be read here: {why}."),
+        "Nothing was changed. Export it again where it was made.",
+    )
+}
+
+pub(super) fn locked_otherwise(name: &str, version: &str, what: &str) -> Failure {
+    Failure::new(
+        FailureCode::LockfileInvalid,
+        format!("The lockfile names {what} for {name} {version} than the release that counts."),
+        "Nothing was changed. Ask whoever made the lockfile; one of the two is not what it says.",
+    )
 }

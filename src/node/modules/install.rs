@@ -1,0 +1,328 @@
+//! Installing: resolve, fetch, verify, keep. Nothing is changed before everything is here and has been looked at.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use semver::Version;
+use serde::{Deserialize, Serialize};
+
+use crate::node::api::*;
+use crate::node::content::{Pin, Progress};
+use crate::node::modules::{pages, parse_name, words};
+use crate::node::write::Draft;
+use crate::node::{Node, wording};
+use crate::registry::artifact::Artifact;
+use crate::registry::digest::Digest;
+use crate::registry::document::Edit;
+use crate::registry::fact::release::parse_requirement;
+use crate::registry::limits::{DEPENDENCIES_MAX, INSTALLS_MAX};
+use crate::registry::modules::CountedRelease;
+use crate::registry::name::ModuleName;
+use crate::registry::resolver::{Dependency, Versions, resolve};
+use crate::registry::time::Timestamp;
+use crate::registry::validation::Report;
+use crate::store::records::{Records, put};
+use crate::store::{Batch, Durability, StoreError, Table, Write};
+
+/// One installed module, as it is stored under its name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(in crate::node) struct Installed {
+    pub(in crate::node) version: Version,
+    pub(in crate::node) release: Digest,
+    /// What was asked for; none for what only others need.
+    pub(in crate::node) requirement: Option<String>,
+    pub(in crate::node) installed_at: Timestamp,
+    /// As `namespace.name`; read off the bytes.
+    pub(in crate::node) imports: Vec<String>,
+}
+
+pub(in crate::node) type Shelf = BTreeMap<ModuleName, Installed>;
+
+/// What is to be done: all that will be installed afterwards, in the order of installation.
+pub(super) struct Planned {
+    order: Vec<(ModuleName, CountedRelease)>,
+    /// What people asked for, by name.
+    wanted: BTreeMap<ModuleName, String>,
+}
+
+/// Reads what is installed.
+pub(in crate::node) async fn read(records: &Records) -> Result<Shelf, StoreError> {
+    let (found, damaged) = records.all::<Installed>(Table::Installed, "").await?;
+    for record in damaged {
+        tracing::warn!(key = %record.key, why = %record.why, "an installed module has to be installed again");
+    }
+    Ok(found.into_iter().filter_map(|(name, record)| Some((name.parse().ok()?, record))).collect())
+}
+
+impl Node {
+    pub(super) async fn plan_answer(&self, requirements: &[Requirement]) -> Result<InstallPlan, Failure> {
+        let planned = self.plan(requirements, &Versions::new())?;
+        let mut steps = Vec::new();
+        let mut to_fetch = 0;
+        for (name, counted) in &planned.order {
+            let before = self.state.borrow().installed.get(name).map(|installed| installed.version.clone());
+            if before.as_ref() == Some(&counted.release.version) && !requirements.iter().any(|asked| asked.name == name.as_str())
+            {
+                continue;
+            }
+            let artifact = &counted.release.artifact;
+            let Progress { done, total } = self.artifact_progress(artifact).await?;
+            to_fetch += total - done;
+            let needed_by = planned.order.iter().filter(|(_, other)| needs(other, name));
+            let state = self.state.borrow();
+            steps.push(PlannedModule {
+                name: name.to_string(),
+                version: counted.release.version.to_string(),
+                size: artifact.size,
+                sha256: artifact.sha256.to_string(),
+                author: pages::author(&state, &counted.author),
+                needed_by: needed_by.map(|(other, _)| other.to_string()).collect(),
+                installed: before.map(|version| version.to_string()),
+                here: done == total,
+                withdrawn: counted.withdrawn.as_ref().map(pages::withdrawn),
+            });
+        }
+        Ok(InstallPlan { steps, to_fetch })
+    }
+
+    pub(super) async fn install(
+        &self,
+        requirements: &[Requirement],
+        accept: &[String],
+        locked: &Versions,
+    ) -> Result<(), Failure> {
+        let _one_at_a_time = self.installing.lock().await;
+        let planned = self.plan(requirements, locked)?;
+        let mut looked_at = Vec::new();
+        let mut new_imports = Vec::new();
+        for (name, counted) in &planned.order {
+            let before = self.state.borrow().installed.get(name).cloned();
+            if before.as_ref().is_some_and(|before| before.release == counted.fact) {
+                looked_at.push(before.map(|before| before.imports).unwrap_or_default());
+                continue;
+            }
+            let report = self.fetch_and_look(name, counted).await?;
+            let imports = imports(&report);
+            if let Some(before) = before.filter(|_| !accept.iter().any(|accepted| accepted == name.as_str())) {
+                let added: Vec<&str> =
+                    imports.iter().filter(|import| !before.imports.contains(import)).map(String::as_str).collect();
+                if !added.is_empty() {
+                    new_imports.push(format!("{name} {} now asks for {}", counted.release.version, added.join(", ")));
+                }
+            }
+            looked_at.push(imports);
+        }
+        if !new_imports.is_empty() {
+            return Err(words::new_imports(&new_imports));
+        }
+        self.keep(planned, looked_at).await
+    }
+
+    async fn fetch_and_look(&self, name: &ModuleName, counted: &CountedRelease) -> Result<Report, Failure> {
+        let artifact = &counted.release.artifact;
+        let version = counted.release.version.to_string();
+        let tell = |stage, Progress { done, total }| {
+            let (name, version) = (name.to_string(), version.clone());
+            self.tell(&Event::Installing { progress: InstallProgress { name, version, stage, done, total } });
+        };
+        self.fetch(artifact, |progress| tell(InstallStage::Fetching, progress)).await?;
+        tell(InstallStage::Verifying, Progress { done: artifact.size, total: artifact.size });
+        let report = self.validate(self.artifact_bytes(artifact).await?).await;
+        match report.problem() {
+            Some(problem) => Err(words::published_invalid(name.as_str(), &version, problem)),
+            None => Ok(report),
+        }
+    }
+
+    /// Everything is here and good: from now on it is installed, all of it or nothing.
+    async fn keep(&self, planned: Planned, imports: Vec<Vec<String>>) -> Result<(), Failure> {
+        let before = self.state.borrow().installed.clone();
+        let mut after = Shelf::new();
+        for ((name, counted), imports) in planned.order.iter().zip(imports) {
+            let same = before.get(name).filter(|before| before.release == counted.fact);
+            let installed_at = same.map_or_else(|| self.now(), |same| same.installed_at);
+            let installed = Installed {
+                version: counted.release.version.clone(),
+                release: counted.fact,
+                requirement: planned.wanted.get(name).cloned(),
+                installed_at,
+                imports,
+            };
+            if same.is_none() {
+                self.pin_artifact(&counted.release.artifact, Pin::Installed).await?;
+            }
+            after.insert(name.clone(), installed);
+        }
+        self.replace_installed(&before, after).await?;
+        for (name, counted) in planned.order {
+            let new = before.get(&name).is_none_or(|before| before.release != counted.fact);
+            if new {
+                let size = counted.release.artifact.size;
+                let progress = InstallProgress {
+                    name: name.to_string(),
+                    version: counted.release.version.to_string(),
+                    stage: InstallStage::Installed,
+                    done: size,
+                    total: size,
+                };
+                self.tell(&Event::Installing { progress });
+                self.count_install(name).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn replace_installed(&self, before: &Shelf, after: Shelf) -> Result<(), Failure> {
+        let gone = before.keys().filter(|name| !after.contains_key(*name));
+        let mut batch: Batch =
+            gone.map(|name| Write::Delete { table: Table::Installed, key: name.to_string() }).collect();
+        let changed = after.iter().filter(|(name, record)| before.get(*name) != Some(record));
+        batch.extend(changed.map(|(name, record)| put(Table::Installed, name.as_str(), record)));
+        self.records.commit(batch, Durability::Strict).await.map_err(wording::store_failed)?;
+        let names = before.keys().chain(after.keys()).map(ToString::to_string).collect::<BTreeSet<_>>();
+        let kept: BTreeSet<Digest> = after.values().map(|record| record.release).collect();
+        self.state.borrow_mut().installed = after;
+        for record in before.values().filter(|record| !kept.contains(&record.release)) {
+            if let Some(artifact) = self.artifact_of(&record.release) {
+                self.unpin_artifact(&artifact, Pin::Installed).await?;
+            }
+        }
+        self.tell(&Event::ModulesChanged { names: names.into_iter().collect() });
+        Ok(())
+    }
+
+    /// Says in the own document that a module was installed; without a key nobody can say it, and that is no failure.
+    async fn count_install(&self, name: ModuleName) {
+        let _one_at_a_time = self.writing.lock().await;
+        let Ok(signer) = self.state.borrow().keeper.signer() else { return };
+        let counted = self.state.borrow().index.person(&signer.identity()).map_or(0, |own| own.shelf.installs.len());
+        if counted >= INSTALLS_MAX {
+            return;
+        }
+        if let Err(failure) = self.commit(None, signer, Draft::of(vec![Edit::CountInstall { name }])).await {
+            tracing::warn!(code = ?failure.code, "an install is not counted");
+        }
+    }
+
+    pub(super) async fn uninstall(&self, name: &str) -> Result<(), Failure> {
+        let _one_at_a_time = self.installing.lock().await;
+        let name = parse_name(name)?;
+        let before = self.state.borrow().installed.clone();
+        if !before.contains_key(&name) {
+            return Err(words::not_installed(name.as_str()));
+        }
+        let needed_by = self.needed_by(&before, &name);
+        if !needed_by.is_empty() {
+            return Err(words::needed_by(name.as_str(), &needed_by));
+        }
+        let mut after = before.clone();
+        after.remove(&name);
+        // What nobody asked for and nobody needs any more goes with it.
+        loop {
+            let orphans: Vec<ModuleName> = after
+                .iter()
+                .filter(|(other, record)| record.requirement.is_none() && self.needed_by(&after, other).is_empty())
+                .map(|(other, _)| other.clone())
+                .collect();
+            if orphans.is_empty() {
+                break;
+            }
+            orphans.iter().for_each(|orphan| drop(after.remove(orphan)));
+        }
+        self.replace_installed(&before, after).await
+    }
+
+    fn needed_by(&self, shelf: &Shelf, name: &ModuleName) -> Vec<String> {
+        let state = self.state.borrow();
+        let needs = |record: &Installed| {
+            let release = state.index.release(&record.release).map(|(_, release)| release);
+            release.is_some_and(|release| release.dependencies.iter().any(|needed| needed.name.folded() == name.folded()))
+        };
+        shelf.iter().filter(|(_, record)| needs(record)).map(|(other, _)| other.to_string()).collect()
+    }
+
+    pub(super) fn list_installed(&self) -> Vec<InstalledModule> {
+        let installed = self.state.borrow().installed.clone();
+        installed.keys().filter_map(|name| self.installed_module(name)).collect()
+    }
+
+    pub(super) fn installed_module(&self, name: &ModuleName) -> Option<InstalledModule> {
+        let shelf = self.state.borrow().installed.clone();
+        let record = shelf.get(name)?;
+        let needed_by = self.needed_by(&shelf, name);
+        let state = self.state.borrow();
+        let (author, release) = state.index.release(&record.release)?;
+        let module = state.index.module(&name.folded());
+        let counted = module.releases.get(&record.version).filter(|counted| counted.fact == record.release);
+        let update = module.latest().map(|latest| &latest.release.version).filter(|latest| **latest > record.version);
+        Some(InstalledModule {
+            name: name.to_string(),
+            version: record.version.to_string(),
+            release: record.release.to_string(),
+            sha256: release.artifact.sha256.to_string(),
+            size: release.artifact.size,
+            author: pages::author(&state, author),
+            requirement: record.requirement.clone(),
+            needed_by,
+            installed_at: record.installed_at.as_millis(),
+            imports: record.imports.clone(),
+            withdrawn: counted.and_then(|counted| counted.withdrawn.as_ref()).map(pages::withdrawn),
+            update: update.map(ToString::to_string),
+        })
+    }
+
+    /// What installing `requirements` beside all that is wanted already comes to. What is not asked for stays as it is,
+    /// where that goes.
+    pub(super) fn plan(&self, requirements: &[Requirement], locked: &Versions) -> Result<Planned, Failure> {
+        if requirements.len() > DEPENDENCIES_MAX {
+            return Err(words::details_invalid(format!("At most {DEPENDENCIES_MAX} modules are installed at once.")));
+        }
+        let state = self.state.borrow();
+        let mut wanted: BTreeMap<ModuleName, String> = state
+            .installed
+            .iter()
+            .filter_map(|(name, installed)| Some((name.clone(), installed.requirement.clone()?)))
+            .collect();
+        let mut keep: Versions =
+            state.installed.iter().map(|(name, installed)| (name.clone(), installed.version.clone())).collect();
+        for Requirement { name, requirement } in requirements {
+            let parsed = state.index.spelled(&parse_name(name)?);
+            parse_requirement(requirement.trim()).map_err(|error| words::requirement_invalid(name, requirement, &error))?;
+            if state.index.module(&parsed.folded()).releases.is_empty() {
+                return Err(words::unknown_module(parsed.as_str()));
+            }
+            keep.remove(&parsed);
+            wanted.insert(parsed, requirement.trim().to_owned());
+        }
+        keep.extend(locked.clone());
+        let dependencies: Vec<Dependency> = wanted
+            .iter()
+            .filter_map(|(name, text)| Some(Dependency { name: name.clone(), requirement: parse_requirement(text).ok()? }))
+            .collect();
+        let catalogue = state.index.catalogue(&dependencies);
+        let plan = resolve(&dependencies, &catalogue, &keep).map_err(|unresolved| words::unresolvable(&unresolved))?;
+        let order = plan.order.into_iter().filter_map(|name| {
+            let version = plan.versions.get(&name)?;
+            let counted = state.index.module(&name.folded()).releases.remove(version)?;
+            Some((name, counted))
+        });
+        Ok(Planned { order: order.collect(), wanted })
+    }
+
+    pub(super) fn artifact_of(&self, release: &Digest) -> Option<Artifact> {
+        self.state.borrow().index.release(release).map(|(_, release)| release.artifact.clone())
+    }
+}
+
+fn needs(counted: &CountedRelease, name: &ModuleName) -> bool {
+    counted.release.dependencies.iter().any(|needed| needed.name.folded() == name.folded())
+}
+
+/// What a module asks for, as `namespace.name`.
+pub(super) fn imports(report: &Report) -> Vec<String> {
+    let full = |import: &Extern| match &import.module {
+        Some(module) => format!("{module}.{}", import.name),
+        None => import.name.clone(),
+    };
+    let names: BTreeSet<String> = report.imports.iter().map(full).collect();
+    names.into_iter().collect()
+}
