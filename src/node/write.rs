@@ -228,11 +228,17 @@ impl Node {
         let mut made = None;
         if !draft.edits.is_empty() {
             let actor = self.state.borrow().actor;
-            let change = document.edit(&signer, &self.network.topic, &actor, now, &draft.edits).map_err(edit_failed)?;
-            let (writes, record) = self.document_writes(&document, before, std::slice::from_ref(&change));
-            batch.extend(writes);
-            made = Some(change);
-            person = Some(record);
+            match document.edit(&signer, &self.network.topic, &actor, now, &draft.edits) {
+                Ok(change) => {
+                    let (writes, record) = self.document_writes(&document, before, std::slice::from_ref(&change));
+                    batch.extend(writes);
+                    made = Some(change);
+                    person = Some(record);
+                }
+                // It says already what it should say.
+                Err(EditError::Nothing) => {}
+                Err(error) => return Err(edit_failed(error)),
+            }
         }
         // A copy was written to: when the store refuses, the resident document is still the old one.
         self.records.commit(batch, Durability::Strict).await.map_err(wording::store_failed)?;

@@ -282,8 +282,11 @@ impl Document {
         for edit in edits {
             write(&mut transaction, edit).expect("the built-in change made every map that is written to");
         }
-        transaction.commit_with(CommitOptions::default().with_time(now.as_millis().cast_signed() / 1000));
-        let made = draft.get_last_local_change().ok_or(EditError::Nothing)?;
+        let (committed, _) =
+            transaction.commit_with(CommitOptions::default().with_time(now.as_millis().cast_signed() / 1000));
+        // Values that stand there already make no change; the last local one would be an older one then.
+        let hash = committed.ok_or(EditError::Nothing)?;
+        let made = draft.get_change_by_hash(&hash).ok_or(EditError::Nothing)?;
         let bytes = made.raw_bytes().to_vec();
         if bytes.len() > CHANGE_MAX_BYTES {
             return Err(EditError::TooLarge);

@@ -490,3 +490,13 @@ fn the_directory_is_paged_and_filtered() {
     let bad = Command::ListUsernames { prefix: String::new(), limit: 1, cursor: Some("!".into()) };
     assert_eq!(reader.code(bad), FailureCode::InvalidArgument);
 }
+
+/// Found by the simulator (seed 271): the same bio drawn twice.
+#[test]
+fn saving_what_is_there_already_changes_nothing_and_is_no_failure() {
+    let alice = Profile::new(1);
+    alice.claim("alice_smith");
+    let first = alice.me(bio("I write compilers."));
+    assert_eq!(alice.me(bio("I write compilers.")), first);
+    assert_eq!(alice.restart().me(Command::WhoAmI), first);
+}
