@@ -7,12 +7,14 @@
 //! - modules: `modules`
 //! - writing: `write`; the key and its lock: `keeper`; questions: `people`; backups: `backup`
 //! - what peers get and bring: `replication`; the sessions with them: [`peering`]; which network it is: [`network`]
+//! - blocks of modules and pictures: [`content`]
 //! - asking for receipts: `receipts`; giving them, on a server: [`witness`]
 
 mod admit;
 pub mod api;
 mod backup;
 pub mod client;
+pub mod content;
 pub mod failure;
 mod keeper;
 pub mod link;
@@ -40,6 +42,7 @@ use serde::{Deserialize, Serialize};
 use crate::node::api::*;
 use crate::node::client::Listener;
 use crate::node::keeper::Keeper;
+use crate::node::modules::install;
 use crate::node::resident::Resident;
 use crate::platform::Environment;
 use crate::registry::document::Document;
@@ -89,6 +92,8 @@ pub struct Node {
     /// Other people's documents that were changed lately.
     resident: RefCell<Resident>,
     verified: RefCell<Rc<Verified>>,
+    /// Held while modules are installed or removed.
+    installing: async_lock::Mutex<()>,
     /// Held while something is written: one write at a time.
     writing: async_lock::Mutex<()>,
     listeners: RefCell<Vec<(u64, Listener)>>,
@@ -97,6 +102,7 @@ pub struct Node {
     /// What is known of peers, and the way to them.
     peering: RefCell<peering::Known>,
     asking: receipts::Asking,
+    content: content::Content,
 }
 
 struct State {
@@ -108,6 +114,7 @@ struct State {
     actor: [u8; 16],
     settings: Settings,
     quarantined: Vec<QuarantinedRecord>,
+    installed: install::Shelf,
     /// The date of the own newest claim.
     not_before: Timestamp,
 }
@@ -147,7 +154,8 @@ impl Node {
         let quarantined = earlier.into_iter().map(|(_, record)| quarantined_record(&record)).collect();
         let mut actor = [0; 16];
         environment.random(&mut actor);
-        let state = State { index, keeper, own: None, actor, settings, quarantined, not_before };
+        let installed = install::read(&records).await?;
+        let state = State { index, keeper, own: None, actor, settings, quarantined, installed, not_before };
         let node = Self {
             network,
             environment,
@@ -155,11 +163,13 @@ impl Node {
             state: RefCell::new(state),
             resident: RefCell::default(),
             verified: RefCell::default(),
+            installing: async_lock::Mutex::new(()),
             writing: async_lock::Mutex::new(()),
             listeners: RefCell::default(),
             announcer: RefCell::default(),
             peering: RefCell::default(),
             asking: receipts::Asking::default(),
+            content: content::Content::default(),
         };
         for found in damaged.iter().chain(&broken_people) {
             node.set_aside(found).await;

@@ -1,10 +1,14 @@
 //! The registry of modules as it is asked: which act is done where.
 //!
+//! - installing: `install`, `lockfile`; running: `run`
 //! - what is known of a module: `pages`; publishing and all that its owner does: `publish`; ratings: `rate`
 
+pub(in crate::node) mod install;
+mod lockfile;
 mod pages;
 mod publish;
 mod rate;
+mod run;
 mod words;
 
 use std::collections::BTreeSet;
@@ -15,6 +19,7 @@ use crate::registry::document::Shelf;
 use crate::registry::fact::{ClaimedName, Fact, NameClaim, SignedFact};
 use crate::registry::index::PersonRecord;
 use crate::registry::name::ModuleName;
+use crate::registry::resolver::Versions;
 use crate::registry::validation::Report;
 use crate::registry::work::{Job, Product, perform};
 
@@ -29,6 +34,30 @@ impl Node {
             ModuleCommand::Page { name } => self.module_answer(&name).await,
             ModuleCommand::List { filter, sort, limit, cursor } => {
                 Ok(Answer::Modules(self.list_modules(&filter, sort, limit.clamp(1, LIST_MAX), cursor)))
+            }
+            ModuleCommand::Resolve { requirements } => Ok(Answer::Plan(self.plan_answer(&requirements).await?)),
+            ModuleCommand::Install { requirements, accept } => {
+                self.install(&requirements, &accept, &Versions::new()).await?;
+                Ok(Answer::Installed(self.list_installed()))
+            }
+            ModuleCommand::Uninstall { name } => {
+                self.uninstall(&name).await?;
+                Ok(Answer::Installed(self.list_installed()))
+            }
+            ModuleCommand::ImportLockfile { text } => {
+                self.import_lockfile(&text).await?;
+                Ok(Answer::Installed(self.list_installed()))
+            }
+            ModuleCommand::ListInstalled => Ok(Answer::Installed(self.list_installed())),
+            ModuleCommand::ExportLockfile => Ok(Answer::Lockfile(self.export_lockfile()?)),
+            ModuleCommand::Read { name, version } => Ok(Answer::Bytes(self.bytes_of(&name, &version).await?)),
+            ModuleCommand::Inspect { name, version } => {
+                let bytes = self.bytes_of(&name, &version).await?;
+                Ok(Answer::Report(Box::new(self.validate(bytes).await)))
+            }
+            ModuleCommand::Run { name, version, function, arguments, text_result } => {
+                let outcome = self.run_function(&name, version.as_deref(), function, &arguments, text_result).await?;
+                Ok(Answer::Ran(outcome))
             }
             writing => self.write_module(id, writing).await,
         }
@@ -62,6 +91,13 @@ impl Node {
                 Err(wording::internal())
             }
         }
+    }
+
+    async fn bytes_of(&self, name: &str, version: &str) -> Result<Vec<u8>, Failure> {
+        let (name, version) = self.version_here(name, Some(version))?;
+        let module = self.state.borrow().index.module(&name.folded());
+        let release = &module.releases.get(&version).ok_or_else(wording::internal)?.release;
+        Ok(self.artifact_bytes(&release.artifact).await?)
     }
 
     async fn module_answer(&self, name: &str) -> Result<Answer, Failure> {

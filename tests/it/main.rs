@@ -7,10 +7,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 mod admission;
 mod claims;
+mod content;
 mod convergence;
 mod crowd;
 mod direct;
 mod hostile;
+mod installing;
 mod layers;
 #[path = "../shared/lies.rs"]
 mod lies;

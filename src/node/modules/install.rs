@@ -60,7 +60,8 @@ impl Node {
         let mut to_fetch = 0;
         for (name, counted) in &planned.order {
             let before = self.state.borrow().installed.get(name).map(|installed| installed.version.clone());
-            if before.as_ref() == Some(&counted.release.version) && !requirements.iter().any(|asked| asked.name == name.as_str())
+            if before.as_ref() == Some(&counted.release.version)
+                && !requirements.iter().any(|asked| asked.name == name.as_str())
             {
                 continue;
             }
@@ -235,7 +236,8 @@ impl Node {
         let state = self.state.borrow();
         let needs = |record: &Installed| {
             let release = state.index.release(&record.release).map(|(_, release)| release);
-            release.is_some_and(|release| release.dependencies.iter().any(|needed| needed.name.folded() == name.folded()))
+            release
+                .is_some_and(|release| release.dependencies.iter().any(|needed| needed.name.folded() == name.folded()))
         };
         shelf.iter().filter(|(_, record)| needs(record)).map(|(other, _)| other.to_string()).collect()
     }
@@ -286,7 +288,8 @@ impl Node {
             state.installed.iter().map(|(name, installed)| (name.clone(), installed.version.clone())).collect();
         for Requirement { name, requirement } in requirements {
             let parsed = state.index.spelled(&parse_name(name)?);
-            parse_requirement(requirement.trim()).map_err(|error| words::requirement_invalid(name, requirement, &error))?;
+            parse_requirement(requirement.trim())
+                .map_err(|error| words::requirement_invalid(name, requirement, &error))?;
             if state.index.module(&parsed.folded()).releases.is_empty() {
                 return Err(words::unknown_module(parsed.as_str()));
             }
@@ -296,7 +299,9 @@ impl Node {
         keep.extend(locked.clone());
         let dependencies: Vec<Dependency> = wanted
             .iter()
-            .filter_map(|(name, text)| Some(Dependency { name: name.clone(), requirement: parse_requirement(text).ok()? }))
+            .filter_map(|(name, text)| {
+                Some(Dependency { name: name.clone(), requirement: parse_requirement(text).ok()? })
+            })
             .collect();
         let catalogue = state.index.catalogue(&dependencies);
         let plan = resolve(&dependencies, &catalogue, &keep).map_err(|unresolved| words::unresolvable(&unresolved))?;

@@ -62,7 +62,8 @@ impl Node {
         let mut requirements = Vec::new();
         for entry in &lockfile.modules {
             let name = parse_name(&entry.name)?;
-            let version = parse_version(&entry.version).map_err(|error| words::version_invalid(&entry.version, &error))?;
+            let version =
+                parse_version(&entry.version).map_err(|error| words::version_invalid(&entry.version, &error))?;
             self.is_as_locked(entry, &version)?;
             if let Some(requirement) = &entry.requirement {
                 requirements.push(Requirement { name: entry.name.clone(), requirement: requirement.clone() });

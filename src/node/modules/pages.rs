@@ -9,11 +9,13 @@ use crate::registry::document::ModuleFacet;
 use crate::registry::identity::Identity;
 use crate::registry::modules::opinions::Opinion;
 use crate::registry::modules::{CountedRelease, Withdrawn};
-use crate::registry::name::ModuleName;
+use crate::registry::name::{FoldedName, ModuleName};
 use crate::registry::ownership::{Availability, NameState, Position, Status as Standing};
 
 /// Reviews on a module's page, the newest ones.
 const REVIEWS_SHOWN: usize = 50;
+/// Versions, the newest ones, of which a page says whether they are on this device.
+const VERSIONS_LOOKED_AT: usize = 20;
 
 impl Node {
     pub(super) fn check_module_name(&self, text: &str) -> ModuleNameCheck {
@@ -68,7 +70,7 @@ impl Node {
             .dependents(&folded)
             .into_iter()
             .map(|(name, version)| Requirement { name: name.to_string(), requirement: version.to_string() });
-        Ok(Some(ModulePage {
+        let mut page = ModulePage {
             name: name.to_string(),
             holder: author(&state, &holder),
             status: name_status(standing),
@@ -81,7 +83,20 @@ impl Node {
             opinion: summary(opinion),
             reviews: opinion.map(|opinion| reviews(&state, opinion)).unwrap_or_default(),
             installed: None,
-        }))
+        };
+        drop(state);
+        page.installed = self.installed_module(&name);
+        self.mark_versions_here(&mut page, &folded).await;
+        Ok(Some(page))
+    }
+
+    /// Looks at the store for the newest ones only.
+    async fn mark_versions_here(&self, page: &mut ModulePage, folded: &FoldedName) {
+        let releases = self.state.borrow().index.module(folded).releases;
+        for (entry, counted) in page.versions.iter_mut().zip(releases.values().rev()).take(VERSIONS_LOOKED_AT) {
+            let progress = self.artifact_progress(&counted.release.artifact).await;
+            entry.here = progress.is_ok_and(|progress| progress.done == progress.total);
+        }
     }
 
     pub(super) fn list_modules(
@@ -148,7 +163,7 @@ fn card(state: &State, name: &ModuleName, holder: &Identity, facet: Option<&Modu
         opinion: summary(state.index.opinion(&name.folded())),
         imports_nothing: facet.imports.is_none(),
         deprecated: facet.deprecated.is_some(),
-        installed: None,
+        installed: state.installed.get(name).map(|installed| installed.version.to_string()),
     })
 }
 

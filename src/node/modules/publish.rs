@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::node::api::*;
+use crate::node::content::Pin;
 use crate::node::modules::{parse_name, words};
 use crate::node::wording;
 use crate::node::write::Draft;
@@ -71,7 +72,8 @@ impl Node {
                 draft.edits.push(Edit::Module { name: name.clone(), facet: edit(now) });
             }
         }
-        draft.blocks.extend(wasm.chunks(BLOCK_MAX_BYTES).map(|block| (block_cid(block), block.to_vec())));
+        // First the bytes: a release without them would be a promise that nobody can keep.
+        self.keep_artifact(&wasm, Pin::Own).await?;
         self.commit(id, signer, draft).await?;
         Ok(self.published(&name, &version, &artifact, claims))
     }

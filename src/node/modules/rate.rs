@@ -33,8 +33,8 @@ impl Node {
             return Err(words::details_invalid(format!("An identity rates at most {RATINGS_MAX} modules.")));
         }
         let name = state.index.spelled(&name);
+        let version = state.installed.get(&name).map(|installed| installed.version.clone());
         drop(state);
-        let version = None;
         let rating = stars.map(|stars| Rating { stars, review: review.to_owned(), at: self.now(), version });
         let edits = vec![Edit::Rate { name, rating }];
         self.commit(id, signer, Draft::of(edits)).await

@@ -104,7 +104,9 @@ fn fit(params: &[String], arguments: &[RunArgument]) -> Result<Vec<Argument>, Fa
         match argument {
             RunArgument::Text(text) => {
                 if [places.next(), places.next()].map(|kind| kind.map(String::as_str)) != [Some("i32"), Some("i32")] {
-                    return Err(words::run_failed("A text stands for two i32, and the function has none there.".to_owned()));
+                    return Err(words::run_failed(
+                        "A text stands for two i32, and the function has none there.".to_owned(),
+                    ));
                 }
                 fitted.push(Argument::Text(text.clone()));
             }
@@ -122,7 +124,9 @@ fn fit(params: &[String], arguments: &[RunArgument]) -> Result<Vec<Argument>, Fa
     }
     match places.len() {
         0 => Ok(fitted),
-        missing => Err(words::run_failed(format!("The function takes {} numbers; {missing} are missing.", params.len()))),
+        missing => {
+            Err(words::run_failed(format!("The function takes {} numbers; {missing} are missing.", params.len())))
+        }
     }
 }
 

@@ -1,0 +1,195 @@
+//! Stories of installing, with whole nodes and a real network between them.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use gen_registry::node::api::*;
+
+use crate::mesh::{Party, eventually, in_one_thread, network, relay};
+use crate::publishing::{draft, wasm};
+
+fn modules(ask: ModuleCommand) -> Command {
+    Command::Modules { ask }
+}
+
+fn wanted(name: &str, requirement: &str) -> Vec<Requirement> {
+    vec![Requirement { name: name.to_owned(), requirement: requirement.to_owned() }]
+}
+
+fn install(name: &str, requirement: &str) -> ModuleCommand {
+    ModuleCommand::Install { requirements: wanted(name, requirement), accept: Vec::new() }
+}
+
+impl Party {
+    async fn ask(&self, ask: ModuleCommand) -> Result<Answer, Failure> {
+        self.node.handle(modules(ask)).await
+    }
+
+    async fn publish(&self, draft: PublishDraft) {
+        self.ask(ModuleCommand::Publish { draft: Box::new(draft) }).await.unwrap();
+    }
+
+    async fn installed(&self, ask: ModuleCommand) -> Vec<(String, String)> {
+        match self.ask(ask).await.unwrap() {
+            Answer::Installed(modules) => modules.into_iter().map(|module| (module.name, module.version)).collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn knows(&self, name: &str, version: &str) -> bool {
+        match self.ask(ModuleCommand::Page { name: name.to_owned() }).await.unwrap() {
+            Answer::Module(page) => page.is_some_and(|page| page.latest.as_deref() == Some(version)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn read(&self, name: &str, version: &str) -> Result<Vec<u8>, FailureCode> {
+        let ask = ModuleCommand::Read { name: name.to_owned(), version: version.to_owned() };
+        match self.ask(ask).await {
+            Ok(Answer::Bytes(bytes)) => Ok(bytes),
+            Ok(other) => panic!("{other:?}"),
+            Err(failure) => Err(failure.code),
+        }
+    }
+}
+
+fn pairs(all: &[(&str, &str)]) -> Vec<(String, String)> {
+    all.iter().map(|(name, version)| ((*name).to_owned(), (*version).to_owned())).collect()
+}
+
+/// The example of seed 002, with two modules fewer: `app` needs `mid ^1.0.0`, which needs `base >=2.0.0`.
+#[test]
+fn a_module_and_what_it_needs_come_from_its_author_and_then_from_whoever_has_them() {
+    in_one_thread(async {
+        let relay = relay().await;
+        let (alice, bob) = (Party::join(network(&relay)).await, Party::join(network(&relay)).await);
+        alice.claim("alice_smith").await.unwrap();
+        alice.publish(draft("base", "2.1.0", wasm("base", 1), &[])).await;
+        alice.publish(draft("mid", "1.2.0", wasm("mid", 2), &[("base", ">=2.0.0")])).await;
+        alice.publish(draft("app", "0.1.0", wasm("app", 3), &[("mid", "^1.0.0")])).await;
+        eventually("bob knows the module", async || bob.knows("app", "0.1.0").await).await;
+
+        let told: Rc<RefCell<Vec<String>>> = Rc::default();
+        let hears = told.clone();
+        bob.node.subscribe(Rc::new(move |event| {
+            if let Event::Installing { progress: InstallProgress { name, stage: InstallStage::Installed, .. } } = event
+            {
+                hears.borrow_mut().push(name.clone());
+            }
+        }));
+        assert_eq!(bob.read("app", "0.1.0").await, Err(FailureCode::ContentMissing));
+        let plan = match bob.ask(ModuleCommand::Resolve { requirements: wanted("app", "*") }).await.unwrap() {
+            Answer::Plan(plan) => plan,
+            other => panic!("{other:?}"),
+        };
+        let order: Vec<&str> = plan.steps.iter().map(|step| &*step.name).collect();
+        assert_eq!(order, ["base", "mid", "app"]);
+        assert_eq!(plan.to_fetch, plan.steps.iter().map(|step| step.size).sum::<u64>());
+        let installed = bob.installed(install("app", "*")).await;
+        assert_eq!(installed, pairs(&[("app", "0.1.0"), ("base", "2.1.0"), ("mid", "1.2.0")]));
+        assert_eq!(*told.borrow(), ["base", "mid", "app"], "installed in this order");
+
+        // The author leaves; a third person gets it from the second.
+        alice.leave().await;
+        let store = bob.leave().await;
+        let bob = Party::join_with(store, network(&relay)).await;
+        assert_eq!(bob.installed(ModuleCommand::ListInstalled).await, installed, "also after a restart");
+        assert_eq!(bob.read("app", "0.1.0").await, Ok(wasm("app", 3)));
+        let charlie = Party::join(network(&relay)).await;
+        eventually("charlie knows the module", async || charlie.knows("app", "0.1.0").await).await;
+        assert_eq!(charlie.installed(install("app", "^0.1")).await, installed);
+        assert_eq!(charlie.read("base", "2.1.0").await, Ok(wasm("base", 1)));
+    });
+}
+
+#[test]
+fn what_can_not_be_installed_says_why_and_leaves_the_last_good_state() {
+    in_one_thread(async {
+        let relay = relay().await;
+        let alice = Party::join(network(&relay)).await;
+        alice.claim("alice_smith").await.unwrap();
+        alice.publish(draft("base", "1.0.0", wasm("base", 1), &[])).await;
+        alice.publish(draft("app", "1.0.0", wasm("app", 2), &[("base", "^1")])).await;
+        alice.publish(draft("lost", "1.0.0", wasm("lost", 3), &[("nowhere", "^1")])).await;
+        alice.publish(draft("ring", "1.0.0", wasm("ring", 4), &[("chain", "1")])).await;
+        alice.publish(draft("chain", "1.0.0", wasm("chain", 5), &[("ring", "1")])).await;
+        let before = alice.installed(install("app", "^1")).await;
+        for (name, requirement, code, words) in [
+            ("app", "^2", FailureCode::Unresolvable, "app"),
+            ("lost", "*", FailureCode::DependencyUnknown, "nowhere"),
+            ("ring", "*", FailureCode::Unresolvable, "circle"),
+            ("nobody", "*", FailureCode::UnknownModule, "nobody"),
+            ("app", "one", FailureCode::VersionInvalid, "one"),
+        ] {
+            let failure = alice.ask(install(name, requirement)).await.unwrap_err();
+            assert_eq!(failure.code, code, "{failure}");
+            assert!(failure.message.contains(words), "{failure}");
+        }
+        let failure = alice.ask(ModuleCommand::Uninstall { name: "base".into() }).await.unwrap_err();
+        assert_eq!(failure.code, FailureCode::NeededByOthers);
+        assert_eq!(alice.installed(ModuleCommand::ListInstalled).await, before);
+        assert_eq!(
+            alice.installed(ModuleCommand::Uninstall { name: "app".into() }).await,
+            [],
+            "and what only it needed"
+        );
+
+        // Nobody who has the bytes is here.
+        let bob = Party::join(network(&relay)).await;
+        eventually("bob knows the module", async || bob.knows("app", "1.0.0").await).await;
+        alice.leave().await;
+        eventually("bob is alone", async || bob.network().await.peers.is_empty()).await;
+        let failure = bob.ask(install("app", "*")).await.unwrap_err();
+        assert_eq!(failure.code, FailureCode::ContentMissing, "{failure}");
+        assert_eq!(bob.installed(ModuleCommand::ListInstalled).await, []);
+    });
+}
+
+#[test]
+fn an_update_that_asks_for_more_is_shown_before_it_is_taken() {
+    in_one_thread(async {
+        let alice = Party::join(network(&relay().await)).await;
+        alice.claim("alice_smith").await.unwrap();
+        alice.publish(draft("app", "1.0.0", wasm("f", 1), &[])).await;
+        alice.installed(install("app", "*")).await;
+        let asking = wat::parse_str("(module (import \"env\" \"read\" (func)))").unwrap();
+        alice.publish(draft("app", "1.1.0", asking, &[])).await;
+        let failure = alice.ask(install("app", "*")).await.unwrap_err();
+        assert_eq!(failure.code, FailureCode::NewImports);
+        assert!(failure.message.contains("env.read"), "{failure}");
+        assert_eq!(alice.installed(ModuleCommand::ListInstalled).await, pairs(&[("app", "1.0.0")]));
+        let accepted = ModuleCommand::Install { requirements: wanted("app", "*"), accept: vec!["app".to_owned()] };
+        assert_eq!(alice.installed(accepted).await, pairs(&[("app", "1.1.0")]));
+    });
+}
+
+#[test]
+fn a_lockfile_brings_the_same_versions_and_nothing_else() {
+    in_one_thread(async {
+        let relay = relay().await;
+        let (alice, bob) = (Party::join(network(&relay)).await, Party::join(network(&relay)).await);
+        alice.claim("alice_smith").await.unwrap();
+        alice.publish(draft("base", "1.0.0", wasm("base", 1), &[])).await;
+        alice.publish(draft("app", "1.0.0", wasm("app", 2), &[("base", "^1")])).await;
+        let installed = alice.installed(install("app", "^1")).await;
+        let lockfile = match alice.ask(ModuleCommand::ExportLockfile).await.unwrap() {
+            Answer::Lockfile(text) => text,
+            other => panic!("{other:?}"),
+        };
+        alice.publish(draft("base", "1.1.0", wasm("base", 3), &[])).await;
+        eventually("bob knows the newer one", async || bob.knows("base", "1.1.0").await).await;
+        let import = |text: &str| ModuleCommand::ImportLockfile { text: text.to_owned() };
+        let other_bytes = lockfile.replacen("sha256 = \"", "sha256 = \"0000", 1);
+        let shifted = lockfile.replace("version = \"1.0.0\"", "version = \"1.1.0\"");
+        for (text, code) in [
+            ("not a lockfile", FailureCode::LockfileInvalid),
+            (&*other_bytes, FailureCode::LockfileInvalid),
+            (&*shifted, FailureCode::UnknownModule),
+            (&*lockfile.replace("did:key:z6Mk", "did:key:z6Mm"), FailureCode::LockfileInvalid),
+        ] {
+            assert_eq!(bob.ask(import(text)).await.unwrap_err().code, code, "{text}");
+        }
+        assert_eq!(bob.installed(import(&lockfile)).await, installed, "the older base, as it says");
+        assert_eq!(bob.installed(install("base", "*")).await, pairs(&[("app", "1.0.0"), ("base", "1.1.0")]));
+    });
+}
