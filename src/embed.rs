@@ -3,6 +3,8 @@
 //! It stands on the same boundary as the page: it turns arguments into commands and answers into plain objects.
 //! Errors are `Error` objects with a stable `code` and an `advice`.
 
+mod modules;
+
 use js_sys::{Array, Error, Function, Reflect, Uint8Array};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -162,17 +164,19 @@ impl GenRegistry {
         self.listen(listener, |_| true)
     }
 
-    /// As `subscribe`, for events of one kind: `change`, `peer` or `conflict`.
+    /// As `subscribe`, for events of one kind: `change`, `peer`, `conflict`, `module` or `install`.
     pub fn on(&self, kind: &str, listener: Function) -> Result<JsValue, JsValue> {
         let wanted: fn(&Event) -> bool = match kind {
             "change" => |event| matches!(event, Event::MeChanged | Event::PeopleChanged { .. }),
             "peer" => |event| matches!(event, Event::NetworkChanged),
+            "module" => |event| matches!(event, Event::ModulesChanged { .. }),
+            "install" => |event| matches!(event, Event::Installing { .. }),
             "conflict" => |event| matches!(event, Event::Conflict { .. } | Event::NameLost { .. }),
             _ => {
                 return Err(to_error(Failure::new(
                     FailureCode::InvalidArgument,
                     format!("There are no events of the kind “{kind}”."),
-                    "Listen to change, peer or conflict.",
+                    "Listen to change, peer, conflict, module or install.",
                 )));
             }
         };

@@ -92,6 +92,27 @@ typed! {
     status(): Command::Status => Status -> Status;
     network(): Command::Network => Network -> NetworkReport;
     look_around(): Command::LookAround => Network -> NetworkReport;
+    validate_module(bytes: Vec<u8>): modules(ModuleCommand::Validate { bytes }) => Report -> Box<Report>;
+    check_module_name(text: String): modules(ModuleCommand::CheckName { text }) => ModuleName -> ModuleNameCheck;
+    publish(draft: Box<PublishDraft>): modules(ModuleCommand::Publish { draft }) => Published -> Published;
+    describe_module(name: String, changes: ModuleChanges): modules(ModuleCommand::Describe { name, changes }) => Module -> Option<Box<ModulePage>>;
+    yank(name: String, version: String, reason: Option<String>): modules(ModuleCommand::Yank { name, version, reason }) => Module -> Option<Box<ModulePage>>;
+    module_page(name: String): modules(ModuleCommand::Page { name }) => Module -> Option<Box<ModulePage>>;
+    list_modules(filter: ModuleFilter, sort: ModuleSort, limit: u32, cursor: Option<u32>): modules(ModuleCommand::List { filter, sort, limit, cursor }) => Modules -> ModuleList;
+    rate_module(name: String, stars: Option<u8>, review: String): modules(ModuleCommand::Rate { name, stars, review }) => Module -> Option<Box<ModulePage>>;
+    resolve_modules(requirements: Vec<Requirement>): modules(ModuleCommand::Resolve { requirements }) => Plan -> InstallPlan;
+    install_modules(requirements: Vec<Requirement>, accept: Vec<String>): modules(ModuleCommand::Install { requirements, accept }) => Installed -> Vec<InstalledModule>;
+    uninstall_module(name: String): modules(ModuleCommand::Uninstall { name }) => Installed -> Vec<InstalledModule>;
+    installed_modules(): modules(ModuleCommand::ListInstalled) => Installed -> Vec<InstalledModule>;
+    read_module(name: String, version: String): modules(ModuleCommand::Read { name, version }) => Bytes -> Vec<u8>;
+    inspect_module(name: String, version: String): modules(ModuleCommand::Inspect { name, version }) => Report -> Box<Report>;
+    run_function(name: String, version: Option<String>, function: String, arguments: Vec<RunArgument>, text_result: bool): modules(ModuleCommand::Run { name, version, function, arguments, text_result }) => Ran -> RunOutcome;
+    export_lockfile(): modules(ModuleCommand::ExportLockfile) => Lockfile -> String;
+    import_lockfile(text: String): modules(ModuleCommand::ImportLockfile { text }) => Installed -> Vec<InstalledModule>;
+}
+
+fn modules(ask: ModuleCommand) -> Command {
+    Command::Modules { ask }
 }
 
 fn unexpected(answer: &Answer) -> Failure {

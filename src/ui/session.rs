@@ -9,7 +9,7 @@ use std::time::Duration;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use crate::node::api::{Event, Me, Status};
+use crate::node::api::{Event, InstallProgress, Me, Status};
 use crate::node::client::{Client, Subscription};
 use crate::node::failure::Failure;
 use crate::ui::components::avatar::Pictures;
@@ -35,6 +35,10 @@ pub struct Session {
     pub people_changed: RwSignal<u64>,
     /// Grows whenever peers or relays came or went.
     pub network_changed: RwSignal<u64>,
+    /// Grows whenever something known about modules changed.
+    pub modules_changed: RwSignal<u64>,
+    /// How far the last step of an installation is.
+    pub installing: RwSignal<Option<InstallProgress>>,
     /// The page is older than the data.
     pub reload_needed: RwSignal<bool>,
     pub toasts: Toasts,
@@ -62,6 +66,8 @@ impl Session {
             status: RwSignal::new(None),
             people_changed: RwSignal::new(0),
             network_changed: RwSignal::new(0),
+            modules_changed: RwSignal::new(0),
+            installing: RwSignal::new(None),
             reload_needed: RwSignal::new(false),
             toasts: Toasts::new(),
             said: RwSignal::new(String::new()),
@@ -146,10 +152,12 @@ impl Session {
             self.network_changed.update(|n| *n += 1);
             self.refresh_status();
         });
+        let refresh_modules = settled(move || self.modules_changed.update(|n| *n += 1));
         let subscription: Subscription = client.subscribe(move |event| match event {
             Event::MeChanged => refresh_me(),
             Event::PeopleChanged { .. } => refresh_people(),
             Event::WriterChanged => {
+                self.modules_changed.update(|n| *n += 1);
                 refresh_me();
                 refresh_people();
             }
@@ -159,6 +167,8 @@ impl Session {
                 refresh_me();
             }
             Event::NetworkChanged => refresh_network(),
+            Event::ModulesChanged { .. } => refresh_modules(),
+            Event::Installing { progress } => self.installing.set(Some(progress.clone())),
             // What a contested name comes to is shown where the name stands; the loser hears of it by `NameLost`.
             Event::Conflict { .. } => refresh_people(),
             Event::Quarantined { table, .. } => {

@@ -48,7 +48,7 @@ async fn talk(worker: &Worker, job: &Run) -> Result<Returned, RunError> {
     let on_message = Closure::<dyn Fn(MessageEvent)>::new(move |message: MessageEvent| {
         if message.data().is_null() {
             if let Some(ready) = ready.borrow_mut().take() {
-                drop(ready.send(()));
+                ready.send(()).ok();
             }
         } else {
             settle(message.data());
