@@ -22,7 +22,7 @@ use leptos_router::{ParamSegment, StaticSegment};
 
 use crate::node::client::Client;
 use components::shell::Shell;
-use screens::{home, me, network, not_found, people, person, settings, welcome};
+use screens::{home, installed, me, module, modules, network, not_found, people, person, publish, settings, welcome};
 use session::Session;
 
 /// Puts the page in place of the loading screen. Call it once the node runs.
@@ -50,6 +50,10 @@ fn App() -> impl IntoView {
                     <Route path=StaticSegment("people") view=people::People />
                     <Route path=(StaticSegment("u"), ParamSegment("name")) view=person::PersonByName />
                     <Route path=(StaticSegment("id"), ParamSegment("did")) view=person::PersonByDid />
+                    <Route path=StaticSegment("modules") view=modules::Modules />
+                    <Route path=(StaticSegment("m"), ParamSegment("name")) view=module::Module />
+                    <Route path=StaticSegment("installed") view=installed::Installed />
+                    <Route path=StaticSegment("publish") view=publish::Publish />
                     <Route path=StaticSegment("me") view=me::MyProfile />
                     <Route path=StaticSegment("settings") view=settings::Settings />
                     <Route path=StaticSegment("network") view=network::Network />

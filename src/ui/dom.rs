@@ -44,6 +44,22 @@ pub fn save_file(name: &str, bytes: &[u8]) -> bool {
     true
 }
 
+/// The file that was chosen in the field the event comes from. The same one can be chosen again.
+pub fn chosen_file(event: &web_sys::Event) -> Option<web_sys::File> {
+    let input: web_sys::HtmlInputElement = event.target()?.dyn_into().ok()?;
+    let file = input.files()?.get(0);
+    input.set_value("");
+    file
+}
+
+pub fn unreadable_file() -> crate::node::failure::Failure {
+    crate::node::failure::Failure::new(
+        crate::node::failure::FailureCode::InvalidArgument,
+        "The browser could not read this file.",
+        "Choose it again; it may have been moved or changed.",
+    )
+}
+
 /// False: the browser refused.
 pub async fn copy(text: &str) -> bool {
     // Absent outside secure pages, whatever its type says.

@@ -1,10 +1,14 @@
 //! One module per page. A screen asks, shows and sends; it decides nothing.
 
 pub mod home;
+pub mod installed;
 pub mod me;
+pub mod module;
+pub mod modules;
 pub mod network;
 pub mod not_found;
 pub mod people;
 pub mod person;
+pub mod publish;
 pub mod settings;
 pub mod welcome;

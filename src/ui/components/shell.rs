@@ -51,7 +51,7 @@ pub fn Shell(children: Children) -> impl IntoView {
             {children()}
         </main>
         <footer class="footer">
-            <p>"Your names live on your devices. No account, no server that owns them."</p>
+            <p>"Your names and modules live on your devices. No account, no server that owns them."</p>
             <button type="button" class="button button-quiet button-small" on:click=move |_| help.set(true)>
                 {icon(Icon::Keyboard)}
                 "Keys"
@@ -106,7 +106,7 @@ fn Navigation() -> impl IntoView {
     view! {
         <nav class="nav" aria-label="Main">
             <ul>
-                {link("/", Icon::Home, "Home")} {link("/people", Icon::People, "People")} {link("/me", Icon::Person, "Me")}
+                {link("/", Icon::Home, "Home")} {link("/modules", Icon::Module, "Modules")} {link("/people", Icon::People, "People")} {link("/me", Icon::Person, "Me")}
                 {link("/settings", Icon::Settings, "Settings")}
             </ul>
         </nav>

@@ -1,0 +1,203 @@
+//! What is installed on this device: works without a network.
+
+use leptos::prelude::*;
+
+use crate::node::api::{InstalledModule, Requirement};
+use crate::ui::attempt::Attempt;
+use crate::ui::components::icon::{Icon, icon};
+use crate::ui::components::module_row::{author_link, module_href};
+use crate::ui::components::notice::{FailureNotice, Notice, NoticeTone};
+use crate::ui::components::page_head::PageHead;
+use crate::ui::components::toast::Tone;
+use crate::ui::fetch::fetched;
+use crate::ui::session::session;
+use crate::ui::time::Moment;
+use crate::ui::{dom, text};
+
+#[component]
+pub fn Installed() -> impl IntoView {
+    let session = session();
+    let modules = fetched(
+        || (),
+        move || session.modules_changed.track(),
+        move |()| {
+            let client = session.client();
+            async move { client.installed_modules().await }
+        },
+    );
+    let attempt = Attempt::new();
+    view! {
+        <div class="page">
+            <PageHead title=Signal::stored("Installed".to_owned()) />
+            <p class="lead">"These modules are on this device, whole and checked. They work without a network."</p>
+            <FailureNotice failure=attempt.failure />
+            {move || match modules.get() {
+                None => view! { <p class="muted" role="status">"Looking…"</p> }.into_any(),
+                Some(Err(failure)) => view! { <p>{failure.message} " " {failure.advice}</p> }.into_any(),
+                Some(Ok(modules)) if modules.is_empty() => {
+                    view! {
+                        <div class="empty">
+                            {icon(Icon::Install)} <p>"Nothing is installed yet."</p> <a class="button" href="/modules">
+                                "Look at modules"
+                            </a>
+                        </div>
+                    }
+                        .into_any()
+                }
+                Some(Ok(modules)) => {
+                    view! {
+                        <ul class="modules" data-testid="installed">
+                            {modules.into_iter().map(|module| row(module, attempt)).collect_view()}
+                        </ul>
+                    }
+                        .into_any()
+                }
+            }}
+            <Lockfiles />
+        </div>
+    }
+}
+
+fn row(module: InstalledModule, attempt: Attempt) -> impl IntoView {
+    let session = session();
+    let InstalledModule {
+        name, version, author, requirement, needed_by, installed_at, size, withdrawn, update, ..
+    } = module;
+    let href = module_href(&name);
+    let undo = requirement.clone().map(|requirement| Requirement { name: name.clone(), requirement });
+    let asked_for = requirement.is_some();
+    let (to_save, saved_version) = (name.clone(), version.clone());
+    let save = move |_| {
+        let (name, version) = (to_save.clone(), saved_version.clone());
+        let file = format!("{name}-{version}.wasm");
+        let client = session.client();
+        attempt.start(async move { client.read_module(name, version).await }, move |bytes| {
+            if !dom::save_file(&file, &bytes) {
+                session.toasts.push(Tone::Bad, "The browser did not take the file.");
+            }
+        });
+    };
+    let updated = name.clone();
+    let removed = name.clone();
+    let remove = move |_| {
+        let (name, client, undo) = (removed.clone(), session.client(), undo.clone());
+        let told = name.clone();
+        attempt.start(async move { client.uninstall_module(name).await }, move |_| {
+            let said = format!("{told} was removed.");
+            match undo {
+                None => session.toasts.good(said),
+                Some(requirement) => {
+                    let back = Callback::new(move |()| {
+                        let (client, requirements) = (session.client(), vec![requirement.clone()]);
+                        attempt.start(async move { client.install_modules(requirements, Vec::new()).await }, |_| {});
+                    });
+                    session.toasts.with_undo(said, back);
+                }
+            }
+        });
+    };
+    view! {
+        <li class="module-row installed-row" data-testid="installed-row">
+            <div class="installed-words">
+                <p class="module-head">
+                    <a class="module-name" href=href.clone()>{name}</a>
+                    <span class="module-version">{version}</span>
+                    {(!asked_for).then(|| view! { <span class="badge">"Needed by others"</span> })}
+                </p>
+                <p class="module-facts">
+                    <span>{author_link(&author)}</span>
+                    <span>{text::size(size)}</span>
+                    <span>"installed " <Moment at=installed_at /></span>
+                    {(!needed_by.is_empty()).then(|| view! { <span>{format!("needed by {}", needed_by.join(", "))}</span> })}
+                </p>
+                {withdrawn
+                    .map(|withdrawn| {
+                        view! {
+                            <Notice tone=NoticeTone::Warning>
+                                <p>
+                                    <strong>"Its author has withdrawn this version. "</strong>
+                                    {withdrawn.reason}
+                                </p>
+                            </Notice>
+                        }
+                    })}
+            </div>
+            <div class="actions">
+                {update
+                    .map(|newer| {
+                        let href = format!("{}?install={}", module_href(&updated), dom::encode(&newer));
+                        view! {
+                            <a class="button button-small button-main" href=href>
+                                {format!("Update to {newer}")}
+                            </a>
+                        }
+                    })}
+                <button type="button" class="button button-small" on:click=save disabled=move || attempt.busy.get()>
+                    {icon(Icon::Download)}
+                    "Save file"
+                </button>
+                <button type="button" class="button button-small" on:click=remove disabled=move || attempt.busy.get()>
+                    {icon(Icon::Trash)}
+                    "Remove"
+                </button>
+            </div>
+        </li>
+    }
+}
+
+/// What is installed as a text, out and in.
+#[component]
+fn Lockfiles() -> impl IntoView {
+    let session = session();
+    let attempt = Attempt::new();
+    let export = move |copy: bool| {
+        let client = session.client();
+        attempt.start(async move { client.export_lockfile().await }, move |text: String| {
+            if copy {
+                leptos::task::spawn_local(async move {
+                    let done = dom::copy(&text).await;
+                    let said = if done { "The lockfile is copied." } else { "The browser did not copy it." };
+                    session.toasts.push(if done { Tone::Plain } else { Tone::Bad }, said);
+                });
+            } else if !dom::save_file("gen-registry.lock.toml", text.as_bytes()) {
+                session.toasts.push(Tone::Bad, "The browser did not take the file.");
+            }
+        });
+    };
+    let chosen = move |event: web_sys::Event| {
+        let Some(file) = dom::chosen_file(&event) else { return };
+        let client = session.client();
+        let act = async move {
+            let bytes = dom::bytes_of(&file).await.map_err(|_| dom::unreadable_file())?;
+            client.import_lockfile(String::from_utf8_lossy(&bytes).into_owned()).await
+        };
+        attempt.start(act, move |modules: Vec<InstalledModule>| {
+            let what = text::count(modules.len() as u64, "module is", "modules are");
+            session.toasts.good(format!("{what} installed as the lockfile says."));
+        });
+    };
+    view! {
+        <section class="card" aria-labelledby="lock-title">
+            <h2 id="lock-title">"Lockfile"</h2>
+            <p class="muted">
+                "Names every installed version with its hash and its signer. Whoever imports it gets the same bytes, or an error."
+            </p>
+            <FailureNotice failure=attempt.failure />
+            <div class="actions">
+                <button type="button" class="button" on:click=move |_| export(true)>
+                    {icon(Icon::Copy)}
+                    "Copy"
+                </button>
+                <button type="button" class="button" on:click=move |_| export(false)>
+                    {icon(Icon::Download)}
+                    "Save"
+                </button>
+                <label class="button">
+                    {icon(Icon::Install)}
+                    "Install from a lockfile"
+                    <input class="visually-hidden" type="file" accept=".toml,.lock,text/plain" on:change=chosen />
+                </label>
+            </div>
+        </section>
+    }
+}

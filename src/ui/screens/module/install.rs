@@ -1,0 +1,165 @@
+//! Installing a version: what it comes to, how far it is, and what is new in an update.
+
+use leptos::prelude::*;
+
+use crate::node::api::{InstallPlan, InstallStage, ModulePage, Requirement};
+use crate::node::failure::FailureCode;
+use crate::ui::attempt::Attempt;
+use crate::ui::components::icon::{Icon, icon};
+use crate::ui::components::module_row::author_text;
+use crate::ui::components::notice::FailureNotice;
+use crate::ui::session::session;
+use crate::ui::text;
+
+#[component]
+pub fn Install(page: ModulePage, wanted: Option<String>) -> impl IntoView {
+    let session = session();
+    let installed = page.installed.as_ref().map(|installed| installed.version.clone());
+    let newest = page.latest.clone();
+    let version = wanted.clone().or(newest.clone());
+    let updates = installed.is_some();
+    let is_newest = installed.is_some() && installed == newest;
+    let plan = RwSignal::new(None::<InstallPlan>);
+    let attempt = Attempt::new();
+    let requirement = StoredValue::new(version.map(|version| Requirement {
+        name: page.name.clone(),
+        requirement: if Some(&version) == newest.as_ref() { format!("^{version}") } else { format!("={version}") },
+    }));
+    let preview = move || {
+        let Some(requirement) = requirement.get_value() else { return };
+        let client = session.client();
+        attempt
+            .start(async move { client.resolve_modules(vec![requirement]).await }, move |found| plan.set(Some(found)));
+    };
+    if wanted.is_some() {
+        preview();
+    }
+    let go = move |accept: bool| {
+        let Some(requirement) = requirement.get_value() else { return };
+        let client = session.client();
+        let accept = if accept { vec![requirement.name.clone()] } else { Vec::new() };
+        let name = requirement.name.clone();
+        attempt.start(async move { client.install_modules(vec![requirement], accept).await }, move |_| {
+            plan.set(None);
+            session.installing.set(None);
+            session.toasts.good(format!("{name} is installed and works without a network."));
+        });
+    };
+    let asks_for_more = move || {
+        attempt.failure.with(|failure| failure.as_ref().is_some_and(|failure| failure.code == FailureCode::NewImports))
+    };
+    view! {
+        <section class="card install" aria-labelledby="install-title">
+            <h2 id="install-title">"Install"</h2>
+            {match (&installed, is_newest) {
+                (Some(version), true) => {
+                    view! { <p data-testid="installed-version">{icon(Icon::Check)} {format!(" {version} is on this device and works without a network.")}</p> }
+                        .into_any()
+                }
+                (Some(version), false) => view! { <p data-testid="installed-version">{format!("{version} is installed.")}</p> }.into_any(),
+                (None, _) => {
+                    view! { <p class="muted">"It is fetched from peers who have it, and every byte is checked before it is kept."</p> }
+                        .into_any()
+                }
+            }}
+            <FailureNotice failure=attempt.failure />
+            <Show when=asks_for_more>
+                <button type="button" class="button" on:click=move |_| go(true) data-testid="accept-imports">
+                    "I accept what is new"
+                </button>
+            </Show>
+            {move || {
+                plan.get()
+                    .map(|found| {
+                        view! {
+                            <Preview plan=found />
+                            <div class="actions">
+                                <button
+                                    type="button"
+                                    class="button button-main"
+                                    disabled=move || attempt.busy.get()
+                                    on:click=move |_| go(false)
+                                    data-testid="install-now"
+                                >
+                                    {move || if attempt.busy.get() { "Installing…" } else { "Install these" }}
+                                </button>
+                                <button
+                                    type="button"
+                                    class="button"
+                                    disabled=move || attempt.busy.get()
+                                    on:click=move |_| plan.set(None)
+                                >
+                                    "Not now"
+                                </button>
+                            </div>
+                        }
+                    })
+            }}
+            <Show when=move || plan.with(Option::is_none) && !is_newest && requirement.with_value(Option::is_some)>
+                <button
+                    type="button"
+                    class="button button-main"
+                    disabled=move || attempt.busy.get()
+                    on:click=move |_| preview()
+                    data-testid="install"
+                >
+                    {icon(Icon::Install)}
+                    {if updates { "Update" } else { "Install" }}
+                </button>
+            </Show>
+        </section>
+    }
+}
+
+#[component]
+fn Preview(plan: InstallPlan) -> impl IntoView {
+    let session = session();
+    let fetched = if plan.to_fetch == 0 {
+        "Everything is on this device already.".to_owned()
+    } else {
+        format!("{} will be fetched.", text::size(plan.to_fetch))
+    };
+    let steps = plan.steps.into_iter().map(move |step| {
+        let (name, size) = (step.name.clone(), step.size);
+        let progress = Memo::new(move |_| session.installing.get().filter(|progress| progress.name == name));
+        let said = move || match progress.get() {
+            None if step.here => "here".to_owned(),
+            None => text::size(size),
+            Some(progress) => match progress.stage {
+                InstallStage::Fetching => format!("{} of {}", text::size(progress.done), text::size(progress.total)),
+                InstallStage::Verifying => "checking".to_owned(),
+                InstallStage::Installed => "installed".to_owned(),
+            },
+        };
+        let change = match step.installed {
+            Some(before) if before != step.version => format!("{before} → {}", step.version),
+            _ => step.version,
+        };
+        view! {
+            <li class="install-step">
+                <span class="install-what">
+                    <strong>{step.name}</strong>
+                    " "
+                    {change}
+                </span>
+                <span class="muted">{format!("signed by {}", author_text(&step.author))}</span>
+                {(!step.needed_by.is_empty())
+                    .then(|| view! { <span class="muted">{format!("needed by {}", step.needed_by.join(", "))}</span> })}
+                {step.withdrawn.map(|withdrawn| view! { <span class="badge badge-warning">{format!("withdrawn: {}", withdrawn.reason)}</span> })}
+                <span class="install-progress">{said}</span>
+                <progress
+                    aria-label="Fetched"
+                    class:hidden=move || progress.with(|progress| progress.as_ref().is_none_or(|p| p.stage != InstallStage::Fetching))
+                    max=size
+                    prop:value=move || progress.with(|progress| progress.as_ref().map_or(0.0, |progress| progress.done as f64))
+                ></progress>
+            </li>
+        }
+    });
+    view! {
+        <p>{fetched}</p>
+        <ol class="install-steps" data-testid="install-plan">
+            {steps.collect_view()}
+        </ol>
+    }
+}

@@ -1,0 +1,100 @@
+//! Ratings: one for each person, this profile's own first.
+
+use leptos::prelude::*;
+
+use crate::node::api::{ModulePage, Review};
+use crate::ui::attempt::Attempt;
+use crate::ui::components::field::{Submit, TextArea};
+use crate::ui::components::icon::{Icon, icon};
+use crate::ui::components::module_row::author_link;
+use crate::ui::components::notice::FailureNotice;
+use crate::ui::session::session;
+use crate::ui::time::Moment;
+
+#[component]
+pub fn Opinions(page: ModulePage) -> impl IntoView {
+    let ModulePage { name, reviews, mine, .. } = page;
+    let own = reviews.iter().find(|review| review.mine).cloned();
+    view! {
+        <section class="card" aria-labelledby="opinions-title">
+            <h2 id="opinions-title">"What people say"</h2>
+            {if reviews.is_empty() {
+                view! { <p class="muted">"Nobody known here has rated it."</p> }.into_any()
+            } else {
+                view! { <ul class="reviews">{reviews.into_iter().map(row).collect_view()}</ul> }.into_any()
+            }}
+            {(!mine).then(|| view! { <Rate name own /> })}
+        </section>
+    }
+}
+
+fn row(review: Review) -> impl IntoView {
+    view! {
+        <li class="review">
+            <p class="module-facts">
+                <span class="stars">{icon(Icon::Star)} {review.stars} <span class="visually-hidden">" of 5 stars"</span></span>
+                <span>{author_link(&review.author)}</span>
+                {review.version.map(|version| view! { <span>{version}</span> })}
+                <Moment at=review.at />
+            </p>
+            {(!review.text.is_empty()).then(|| view! { <p class="review-text">{review.text}</p> })}
+        </li>
+    }
+}
+
+#[component]
+fn Rate(name: String, own: Option<Review>) -> impl IntoView {
+    let session = session();
+    let attempt = Attempt::new();
+    let stars = RwSignal::new(own.as_ref().map_or(0, |own| own.stars));
+    let text = RwSignal::new(own.as_ref().map(|own| own.text.clone()).unwrap_or_default());
+    let rated = own.is_some();
+    let send = StoredValue::new_local(move |given: Option<u8>| {
+        let (client, name, review) = (session.client(), name.clone(), text.get_untracked());
+        let said = if given.is_some() { "Your rating is saved." } else { "Your rating is taken back." };
+        attempt.start(async move { client.rate_module(name, given, review).await }, move |_| session.toasts.good(said));
+    });
+    let sent = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        let given = stars.get_untracked();
+        if given > 0 {
+            send.with_value(|send| send(Some(given)));
+        }
+    };
+    view! {
+        <form class="rate" on:submit=sent>
+            <fieldset class="rate-stars">
+                <legend>"Your rating"</legend>
+                {(1..=5_u8)
+                    .map(|value| {
+                        view! {
+                            <label class="rate-star">
+                                <input
+                                    type="radio"
+                                    name="stars"
+                                    value=value.to_string()
+                                    prop:checked=move || stars.get() == value
+                                    on:change=move |_| stars.set(value)
+                                />
+                                {value}
+                            </label>
+                        }
+                    })
+                    .collect_view()}
+            </fieldset>
+            <TextArea id="review" label="What should others know? (optional)" value=text rows=3 max=2000 />
+            <FailureNotice failure=attempt.failure />
+            <div class="actions">
+                <Submit label="Save" busy=attempt.busy disabled=Signal::derive(move || stars.get() == 0) testid="rate" />
+                {rated
+                    .then(|| {
+                        view! {
+                            <button type="button" class="button" on:click=move |_| send.with_value(|send| send(None))>
+                                "Take it back"
+                            </button>
+                        }
+                    })}
+            </div>
+        </form>
+    }
+}

@@ -1,0 +1,129 @@
+//! What only the module's holder sees: its description, and withdrawing a version.
+
+use leptos::prelude::*;
+
+use crate::node::api::{ModuleChanges, ModulePage};
+use crate::ui::attempt::Attempt;
+use crate::ui::components::field::{Submit, TextArea, TextField};
+use crate::ui::components::notice::FailureNotice;
+use crate::ui::dom;
+use crate::ui::session::session;
+
+#[component]
+pub fn Owner(page: ModulePage) -> impl IntoView {
+    let publish = format!("/publish?name={}", dom::encode(&page.name));
+    view! {
+        <section class="card" aria-labelledby="owner-title">
+            <h2 id="owner-title">"Your module"</h2>
+            <div class="actions">
+                <a class="button button-main" href=publish>
+                    "Publish a new version"
+                </a>
+            </div>
+            <Describe page=page.clone() />
+            <Withdraw page />
+        </section>
+    }
+}
+
+#[component]
+fn Describe(page: ModulePage) -> impl IntoView {
+    let session = session();
+    let attempt = Attempt::new();
+    let text = |value: &Option<String>| RwSignal::new(value.clone().unwrap_or_default());
+    let details = &page.details;
+    let (title, description) = (text(&details.title), text(&details.description));
+    let (license, repository, deprecated) =
+        (text(&details.license), text(&details.repository), text(&details.deprecated));
+    let tags = RwSignal::new(details.tags.join(", "));
+    let name = page.name.clone();
+    let sent = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        let changes = ModuleChanges {
+            title: Some(title.get_untracked()),
+            description: Some(description.get_untracked()),
+            license: Some(license.get_untracked()),
+            repository: Some(repository.get_untracked()),
+            tags: Some(tags.get_untracked().split(',').map(str::to_owned).collect()),
+            deprecated: Some(deprecated.get_untracked()),
+            readme: None,
+        };
+        let (client, name) = (session.client(), name.clone());
+        attempt.start(async move { client.describe_module(name, changes).await }, move |_| {
+            session.toasts.good("The description is saved.");
+        });
+    };
+    view! {
+        <details>
+            <summary>"Edit how it is described"</summary>
+            <form class="form" on:submit=sent>
+                <TextField id="module-title" label="Title" value=title max=80 />
+                <TextArea id="module-description" label="Description" value=description max=512 rows=3 />
+                <TextField id="module-tags" label="Tags" hint="Words with commas in between, at most 8." value=tags />
+                <TextField id="module-license" label="Licence" value=license max=64 placeholder="MIT OR Apache-2.0" />
+                <TextField id="module-repository" label="Where its source is" value=repository kind="url" placeholder="https://" />
+                <TextField
+                    id="module-deprecated"
+                    label="Deprecated because"
+                    hint="Shown as a warning to everybody. Empty: it is not deprecated."
+                    value=deprecated
+                    max=256
+                />
+                <FailureNotice failure=attempt.failure />
+                <Submit label="Save" busy=attempt.busy testid="describe" />
+            </form>
+        </details>
+    }
+}
+
+#[component]
+fn Withdraw(page: ModulePage) -> impl IntoView {
+    let session = session();
+    let attempt = Attempt::new();
+    let versions: Vec<(String, bool)> =
+        page.versions.iter().map(|version| (version.version.clone(), version.withdrawn.is_some())).collect();
+    let chosen = RwSignal::new(versions.first().map(|(version, _)| version.clone()).unwrap_or_default());
+    let reason = RwSignal::new(String::new());
+    let list = StoredValue::new(versions.clone());
+    let is_withdrawn =
+        move || list.with_value(|list| list.iter().any(|(version, withdrawn)| *version == chosen.get() && *withdrawn));
+    let name = page.name;
+    let sent = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        let version = chosen.get_untracked();
+        let back = list.with_value(|list| list.iter().any(|(known, withdrawn)| *known == version && *withdrawn));
+        let reason = (!back).then(|| reason.get_untracked());
+        let said = if back { format!("{version} counts again.") } else { format!("{version} is withdrawn.") };
+        let (client, name) = (session.client(), name.clone());
+        attempt.start(async move { client.yank(name, version, reason).await }, move |_| session.toasts.good(said));
+    };
+    view! {
+        <details>
+            <summary>"Withdraw a version"</summary>
+            <form class="form" on:submit=sent>
+                <p class="muted">
+                    "Nobody new gets a withdrawn version. Whoever has it keeps it and reads your reason. It can be taken back."
+                </p>
+                <label class="choice">
+                    <span class="choice-label">"Version"</span>
+                    <select class="input" on:change:target=move |event| chosen.set(event.target().value())>
+                        {versions
+                            .into_iter()
+                            .map(|(version, withdrawn)| {
+                                let label = if withdrawn { format!("{version} (withdrawn)") } else { version.clone() };
+                                view! { <option value=version>{label}</option> }
+                            })
+                            .collect_view()}
+                    </select>
+                </label>
+                <Show when=move || !is_withdrawn()>
+                    <TextField id="withdraw-reason" label="Why" value=reason max=256 />
+                </Show>
+                <FailureNotice failure=attempt.failure />
+                <button type="submit" class="button" disabled=move || attempt.busy.get() data-testid="withdraw">
+                    {move || if is_withdrawn() { "Let it count again" } else { "Withdraw" }}
+                </button>
+            </form>
+        </details>
+    }
+}

@@ -1,0 +1,193 @@
+//! Calling a function of the module in the sandbox.
+
+use leptos::prelude::*;
+
+use crate::node::api::{ExternKind, ModulePage, Report, RunArgument, RunOutcome};
+use crate::ui::attempt::Attempt;
+use crate::ui::components::icon::{Icon, icon};
+use crate::ui::components::notice::FailureNotice;
+use crate::ui::fetch::fetched;
+use crate::ui::session::session;
+
+/// One function with plain types.
+#[derive(Clone, PartialEq)]
+struct Callable {
+    name: String,
+    params: Vec<String>,
+    results: Vec<String>,
+}
+
+fn callables(report: &Report) -> Vec<Callable> {
+    let function = |export: &crate::node::api::Extern| match &export.kind {
+        ExternKind::Function { params, results } => {
+            Some(Callable { name: export.name.clone(), params: params.clone(), results: results.clone() })
+        }
+        _ => None,
+    };
+    report.exports.iter().filter_map(function).collect()
+}
+
+/// Whether a text can stand for the arguments: the module gives memory for it.
+fn takes_text(report: &Report, params: &[String]) -> bool {
+    let gives = |name: &str| report.exports.iter().any(|export| export.name == name);
+    params.len() == 2
+        && params.iter().all(|kind| kind == "i32")
+        && gives("memory")
+        && (gives("alloc") || gives("malloc"))
+}
+
+#[component]
+pub fn Run(page: ModulePage) -> impl IntoView {
+    let session = session();
+    let here = page
+        .installed
+        .as_ref()
+        .map(|installed| installed.version.clone())
+        .or_else(|| page.versions.iter().find(|version| version.here).map(|version| version.version.clone()));
+    let name = page.name.clone();
+    here.map(|version| {
+        let asked = (name.clone(), version.clone());
+        let report = fetched(
+            move || asked.clone(),
+            || (),
+            move |(name, version)| {
+                let client = session.client();
+                async move { client.inspect_module(name, version).await }
+            },
+        );
+        view! {
+            {move || match report.get() {
+                Some(Ok(report)) => Some(view! { <Sandbox name=name.clone() version=version.clone() report=*report /> }),
+                _ => None,
+            }}
+        }
+    })
+}
+
+#[component]
+fn Sandbox(name: String, version: String, report: Report) -> impl IntoView {
+    let session = session();
+    let functions = callables(&report);
+    let attempt = Attempt::new();
+    let outcome = RwSignal::new(None::<RunOutcome>);
+    let chosen = RwSignal::new(0_usize);
+    let (numbers, text, as_text) = (RwSignal::new(String::new()), RwSignal::new(String::new()), RwSignal::new(true));
+    let stored = StoredValue::new((functions.clone(), report));
+    let texts = Memo::new(move |_| {
+        stored.with_value(|(functions, report)| {
+            functions.get(chosen.get()).is_some_and(|f| takes_text(report, &f.params))
+        })
+    });
+    let text_result = Memo::new(move |_| {
+        stored.with_value(|(functions, _)| {
+            functions.get(chosen.get()).is_some_and(|function| texts.get() && function.results == ["i64"])
+        })
+    });
+    let signature = move || {
+        stored.with_value(|(functions, _)| {
+            functions.get(chosen.get()).map(|function| {
+                format!(
+                    "({}) → {}",
+                    function.params.join(", "),
+                    if function.results.is_empty() { "nothing".to_owned() } else { function.results.join(", ") }
+                )
+            })
+        })
+    };
+    let sent = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        let Some(function) =
+            stored.with_value(|(functions, _)| functions.get(chosen.get_untracked()).map(|f| f.name.clone()))
+        else {
+            return;
+        };
+        let with_text = texts.get_untracked() && as_text.get_untracked();
+        let arguments = if with_text {
+            vec![RunArgument::Text(text.get_untracked())]
+        } else {
+            let numbers = numbers.get_untracked();
+            numbers
+                .split([',', ' '])
+                .filter(|part| !part.trim().is_empty())
+                .map(|part| RunArgument::Number(part.trim().to_owned()))
+                .collect()
+        };
+        let (client, name, version) = (session.client(), name.clone(), Some(version.clone()));
+        let reads_text = with_text && text_result.get_untracked();
+        outcome.set(None);
+        attempt.start(
+            async move { client.run_function(name, version, function, arguments, reads_text).await },
+            move |ran| outcome.set(Some(ran)),
+        );
+    };
+    (!functions.is_empty()).then(move || {
+        view! {
+            <section class="card" aria-labelledby="run-title">
+                <h2 id="run-title">"Try it"</h2>
+                <p class="muted">
+                    "It runs in a sandbox without network or storage, for at most 5 seconds and with at most 64 MiB."
+                </p>
+                <form class="run" on:submit=sent>
+                    <label class="choice">
+                        <span class="choice-label">"Function"</span>
+                        <select
+                            class="input"
+                            data-testid="run-function"
+                            on:change:target=move |event| chosen.set(event.target().value().parse().unwrap_or(0))
+                        >
+                            {functions
+                                .iter()
+                                .enumerate()
+                                .map(|(at, function)| view! { <option value=at.to_string()>{function.name.clone()}</option> })
+                                .collect_view()}
+                        </select>
+                    </label>
+                    <p class="muted run-signature">{signature}</p>
+                    <Show when=move || texts.get()>
+                        <label class="choice choice-check">
+                            <input type="checkbox" bind:checked=as_text />
+                            "Give it a text"
+                        </label>
+                    </Show>
+                    <Show
+                        when=move || texts.get() && as_text.get()
+                        fallback=move || {
+                            view! {
+                                <label class="choice">
+                                    <span class="choice-label">"Numbers, with commas in between"</span>
+                                    <input class="input" type="text" autocomplete="off" data-testid="run-numbers" bind:value=numbers />
+                                </label>
+                            }
+                        }
+                    >
+                        <label class="choice">
+                            <span class="choice-label">"Text"</span>
+                            <textarea class="input" rows="3" data-testid="run-text" bind:value=text></textarea>
+                        </label>
+                    </Show>
+                    <button type="submit" class="button button-main" disabled=move || attempt.busy.get() data-testid="run">
+                        {icon(Icon::Play)}
+                        {move || if attempt.busy.get() { "Running…" } else { "Run" }}
+                    </button>
+                </form>
+                <FailureNotice failure=attempt.failure />
+                <div role="status">
+                    {move || outcome.get().map(|outcome| view! { <Outcome outcome /> })}
+                </div>
+            </section>
+        }
+    })
+}
+
+#[component]
+fn Outcome(outcome: RunOutcome) -> impl IntoView {
+    let values: Vec<String> =
+        outcome.values.into_iter().map(|value| format!("{} ({})", value.value, value.kind)).collect();
+    let shown = outcome
+        .text
+        .unwrap_or_else(|| if values.is_empty() { "It returned nothing.".to_owned() } else { values.join(", ") });
+    view! {
+        <pre class="run-outcome" data-testid="run-outcome">{shown}</pre>
+        <p class="muted">{format!("{:.1} ms", outcome.millis)}</p>
+    }
+}

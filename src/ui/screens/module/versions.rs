@@ -1,0 +1,217 @@
+//! Versions, what each needs, and what changed between two of them.
+
+use std::collections::BTreeSet;
+
+use leptos::prelude::*;
+
+use crate::node::api::{Extern, ExternKind, ModulePage, NameStatus, Report, VersionEntry};
+use crate::ui::attempt::Attempt;
+use crate::ui::components::module_row::{author_link, module_href};
+use crate::ui::components::notice::FailureNotice;
+use crate::ui::session::session;
+use crate::ui::time::Moment;
+use crate::ui::{dom, text};
+
+#[component]
+pub fn Versions(page: ModulePage) -> impl IntoView {
+    let ModulePage { name, versions, refused, .. } = page;
+    let here: Vec<String> =
+        versions.iter().filter(|version| version.here).map(|version| version.version.clone()).collect();
+    let compared = name.clone();
+    view! {
+        <section class="card" aria-labelledby="versions-title">
+            <h2 id="versions-title">"Versions"</h2>
+            <ul class="versions" data-testid="versions">
+                {versions.into_iter().map(|version| row(&name, version)).collect_view()}
+            </ul>
+            {(here.len() > 1).then(|| view! { <Compare name=compared versions=here /> })}
+            {(!refused.is_empty())
+                .then(|| {
+                    view! {
+                        <details data-testid="refused-versions">
+                            <summary>{format!("{} that does not count", text::count(refused.len() as u64, "release", "releases"))}</summary>
+                            <ul class="versions">
+                                {refused
+                                    .into_iter()
+                                    .map(|refused| {
+                                        view! {
+                                            <li class="version">
+                                                <strong>{refused.version}</strong>
+                                                <span>"by " {author_link(&refused.author)}</span>
+                                                <span class="muted">{refused.reason}</span>
+                                            </li>
+                                        }
+                                    })
+                                    .collect_view()}
+                            </ul>
+                        </details>
+                    }
+                })}
+        </section>
+    }
+}
+
+fn row(name: &str, version: VersionEntry) -> impl IntoView + use<> {
+    let href = format!("{}?install={}", module_href(name), dom::encode(&version.version));
+    view! {
+        <li class="version">
+            <a class="version-name" rel="external" href=href>{version.version}</a>
+            <span class="muted"><Moment at=version.published_at /></span>
+            <span class="muted">{text::size(version.size)}</span>
+            {(version.status == NameStatus::Provisional).then(|| view! { <span class="badge" title="No witness has seen it yet">"Provisional"</span> })}
+            {version.here.then(|| view! { <span class="badge badge-accent">"On this device"</span> })}
+            {version
+                .withdrawn
+                .map(|withdrawn| {
+                    let reason = if withdrawn.reason.is_empty() { "no reason given".to_owned() } else { withdrawn.reason };
+                    view! { <span class="badge badge-warning">{format!("Withdrawn: {reason}")}</span> }
+                })}
+        </li>
+    }
+}
+
+/// What a module asks for or offers, as one word.
+fn said(all: &[Extern]) -> BTreeSet<String> {
+    let line = |one: &Extern| {
+        let name = one.module.as_ref().map_or_else(|| one.name.clone(), |module| format!("{module}.{}", one.name));
+        match &one.kind {
+            ExternKind::Function { params, results } => {
+                format!("{name}({}) → ({})", params.join(", "), results.join(", "))
+            }
+            _ => name,
+        }
+    };
+    all.iter().map(line).collect()
+}
+
+#[derive(Clone)]
+struct Difference {
+    lines: Vec<(char, String)>,
+    sizes: (u64, u64),
+}
+
+fn difference(old: &Report, new: &Report) -> Difference {
+    let mut lines = Vec::new();
+    for (what, old, new) in [("asks for", &old.imports, &new.imports), ("offers", &old.exports, &new.exports)] {
+        let (old, new) = (said(old), said(new));
+        lines.extend(old.difference(&new).map(|line| ('−', format!("{what} {line}"))));
+        lines.extend(new.difference(&old).map(|line| ('+', format!("{what} {line}"))));
+    }
+    Difference { lines, sizes: (old.bytes, new.bytes) }
+}
+
+#[component]
+fn Compare(name: String, versions: Vec<String>) -> impl IntoView {
+    let session = session();
+    let attempt = Attempt::new();
+    let (new, old) = (RwSignal::new(versions[0].clone()), RwSignal::new(versions[1].clone()));
+    let found = RwSignal::new(None::<Difference>);
+    let compare = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        let (client, name) = (session.client(), name.clone());
+        let (old, new) = (old.get_untracked(), new.get_untracked());
+        let both = async move {
+            let before = client.inspect_module(name.clone(), old).await?;
+            let after = client.inspect_module(name, new).await?;
+            Ok(difference(&before, &after))
+        };
+        attempt.start(both, move |difference| found.set(Some(difference)));
+    };
+    let choice = move |label: &'static str, value: RwSignal<String>, versions: Vec<String>| {
+        view! {
+            <label class="choice">
+                <span class="choice-label">{label}</span>
+                <select class="input" on:change:target=move |event| value.set(event.target().value())>
+                    {versions
+                        .into_iter()
+                        .map(|version| {
+                            let (is, shown) = (version.clone(), version.clone());
+                            view! {
+                                <option value=version selected=move || value.get() == is>
+                                    {shown}
+                                </option>
+                            }
+                        })
+                        .collect_view()}
+                </select>
+            </label>
+        }
+    };
+    view! {
+        <details>
+            <summary>"Compare two versions"</summary>
+            <form class="run" on:submit=compare>
+                {choice("From", old, versions.clone())} {choice("To", new, versions)}
+                <button type="submit" class="button" disabled=move || attempt.busy.get()>
+                    "Compare"
+                </button>
+            </form>
+            <FailureNotice failure=attempt.failure />
+            {move || {
+                found
+                    .get()
+                    .map(|Difference { lines, sizes }| {
+                        view! {
+                            <p>{format!("{} → {}", text::size(sizes.0), text::size(sizes.1))}</p>
+                            {if lines.is_empty() {
+                                view! { <p class="muted">"Both ask for and offer the same."</p> }.into_any()
+                            } else {
+                                view! {
+                                    <ul class="difference" data-testid="difference">
+                                        {lines
+                                            .into_iter()
+                                            .map(|(sign, line)| view! { <li data-sign=sign.to_string()>{format!("{sign} {line}")}</li> })
+                                            .collect_view()}
+                                    </ul>
+                                }
+                                    .into_any()
+                            }}
+                        }
+                    })
+            }}
+        </details>
+    }
+}
+
+/// What the newest version needs, and who needs this module.
+#[component]
+pub fn Dependencies(page: ModulePage) -> impl IntoView {
+    let latest = page.versions.iter().find(|version| Some(&version.version) == page.latest.as_ref());
+    let needed = latest.map(|version| version.dependencies.clone()).unwrap_or_default();
+    let link = |name: &str| {
+        let href = module_href(name);
+        let name = name.to_owned();
+        view! { <a href=href>{name}</a> }
+    };
+    view! {
+        <section class="card" aria-labelledby="needs-title">
+            <h2 id="needs-title">"Dependencies"</h2>
+            {if needed.is_empty() {
+                view! { <p class="muted">"It needs no other module."</p> }.into_any()
+            } else {
+                view! {
+                    <ul class="versions">
+                        {needed
+                            .iter()
+                            .map(|needed| view! { <li class="version">{link(&needed.name)} <span class="muted">{needed.requirement.clone()}</span></li> })
+                            .collect_view()}
+                    </ul>
+                }
+                    .into_any()
+            }}
+            {(!page.dependents.is_empty())
+                .then(|| {
+                    view! {
+                        <h3>"Needed by"</h3>
+                        <ul class="versions">
+                            {page
+                                .dependents
+                                .iter()
+                                .map(|needs| view! { <li class="version">{link(&needs.name)} <span class="muted">{needs.requirement.clone()}</span></li> })
+                                .collect_view()}
+                        </ul>
+                    }
+                })}
+        </section>
+    }
+}

@@ -1,0 +1,250 @@
+//! Modules known here: by tag, owner or what they offer, in the order that was asked for. The address holds it all.
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::{use_navigate, use_query_map};
+
+use crate::node::api::{ModuleCard, ModuleFilter, ModuleSort};
+use crate::ui::components::icon::{Icon, icon};
+use crate::ui::components::module_row::ModuleRow;
+use crate::ui::components::notice::FailureNotice;
+use crate::ui::components::page_head::PageHead;
+use crate::ui::session::session;
+use crate::ui::{dom, text};
+
+const PAGE: u32 = 50;
+
+/// What the address asks for.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Asked {
+    filter: ModuleFilter,
+    sort: ModuleSort,
+}
+
+const SORTS: [(ModuleSort, &str, &str); 4] = [
+    (ModuleSort::Recent, "recent", "Newest first"),
+    (ModuleSort::Popular, "popular", "Most installed"),
+    (ModuleSort::Rated, "rated", "Best rated"),
+    (ModuleSort::Name, "name", "By name"),
+];
+
+impl Asked {
+    fn read(get: impl Fn(&str) -> Option<String>) -> Self {
+        let text = |key: &str| get(key).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+        let sort =
+            text("sort").and_then(|wanted| SORTS.iter().find(|(_, key, _)| *key == wanted).map(|(sort, ..)| *sort));
+        Self {
+            filter: ModuleFilter {
+                tag: text("tag"),
+                owner: text("owner"),
+                imports_nothing: text("pure").is_some(),
+                exports: text("exports"),
+            },
+            sort: sort.unwrap_or_default(),
+        }
+    }
+
+    fn href(&self) -> String {
+        let mut parts = Vec::new();
+        let mut add = |key: &str, value: &Option<String>| {
+            parts.extend(value.as_ref().map(|value| format!("{key}={}", dom::encode(value))));
+        };
+        add("tag", &self.filter.tag);
+        add("owner", &self.filter.owner);
+        add("exports", &self.filter.exports);
+        add("pure", &self.filter.imports_nothing.then(|| "1".to_owned()));
+        let sort = SORTS.iter().find(|(sort, ..)| *sort == self.sort && *sort != ModuleSort::default());
+        add("sort", &sort.map(|(_, key, _)| (*key).to_owned()));
+        if parts.is_empty() { "/modules".to_owned() } else { format!("/modules?{}", parts.join("&")) }
+    }
+}
+
+#[component]
+pub fn Modules() -> impl IntoView {
+    let session = session();
+    let query = use_query_map();
+    let asked = Memo::new(move |_| query.with(|query| Asked::read(|key| query.get(key))));
+    let (cards, total, cursor) =
+        (RwSignal::new(Vec::<ModuleCard>::new()), RwSignal::new(None::<u64>), RwSignal::new(None));
+    let failure = RwSignal::new(None);
+    let turn = StoredValue::new(0_u64);
+    let load = move |from: Option<u32>, limit: u32| {
+        turn.update_value(|turn| *turn += 1);
+        let (mine, Asked { filter, sort }) = (turn.get_value(), asked.get_untracked());
+        spawn_local(async move {
+            let list = session.client().list_modules(filter, sort, limit, from).await;
+            if turn.try_get_value() != Some(mine) {
+                return;
+            }
+            match list {
+                Ok(list) => {
+                    failure.set(None);
+                    total.set(Some(list.total));
+                    cursor.set(list.cursor);
+                    cards.update(|cards| {
+                        if from.is_none() {
+                            cards.clear();
+                        }
+                        cards.extend(list.modules);
+                    });
+                }
+                Err(why) => failure.set(Some(why)),
+            }
+        });
+    };
+    Effect::new(move |before: Option<Asked>| {
+        session.modules_changed.track();
+        let now = asked.get();
+        // News must not throw the reader back to the top.
+        let shown = if before.as_ref() == Some(&now) { cards.with_untracked(Vec::len) as u32 } else { 0 };
+        load(None, shown.max(PAGE));
+        now
+    });
+    let title = Signal::derive(move || {
+        asked.with(|asked| {
+            asked.filter.tag.as_ref().map_or_else(|| "Modules".to_owned(), |tag| format!("Modules: {tag}"))
+        })
+    });
+    view! {
+        <div class="page">
+            <PageHead title />
+            <div class="modules-tools">
+                <p class="muted" role="status">
+                    {move || match total.get() {
+                        None => "Looking…".to_owned(),
+                        Some(total) => format!("{} known here", text::count(total, "module", "modules")),
+                    }}
+                </p>
+                <div class="actions">
+                    <a class="button" href="/installed">
+                        {icon(Icon::Install)}
+                        "Installed"
+                    </a>
+                    <a class="button button-main" href="/publish" data-testid="publish-link">
+                        {icon(Icon::Module)}
+                        "Publish"
+                    </a>
+                </div>
+            </div>
+            <Choices asked />
+            <FailureNotice failure />
+            <ul class="modules">
+                {move || cards.get().into_iter().map(|card| view! { <ModuleRow card /> }).collect_view()}
+            </ul>
+            <Show when=move || cursor.get().is_some()>
+                <p class="people-more">
+                    <button type="button" class="button" on:click=move |_| load(cursor.get_untracked(), PAGE)>
+                        "Show more"
+                    </button>
+                </p>
+            </Show>
+            <Show when=move || total.get() == Some(0)>
+                <Empty asked />
+            </Show>
+        </div>
+    }
+}
+
+#[component]
+fn Empty(asked: Memo<Asked>) -> impl IntoView {
+    view! {
+        <div class="empty">
+            {icon(Icon::Module)}
+            {move || {
+                if asked.with(|asked| asked.filter == ModuleFilter::default()) {
+                    view! {
+                        <p>"No module is known here yet. They arrive by themselves when a peer is met."</p>
+                        <a class="button" href="/publish">
+                            "Publish the first one"
+                        </a>
+                    }
+                        .into_any()
+                } else {
+                    view! {
+                        <p>"No module known here is like that."</p>
+                        <a class="button" href="/modules">
+                            "Show all modules"
+                        </a>
+                    }
+                        .into_any()
+                }
+            }}
+        </div>
+    }
+}
+
+#[component]
+fn Choices(asked: Memo<Asked>) -> impl IntoView {
+    let navigate = StoredValue::new_local(use_navigate());
+    let go = move |change: &dyn Fn(&mut Asked)| {
+        let mut next = asked.get_untracked();
+        change(&mut next);
+        let options = NavigateOptions { replace: true, scroll: false, ..Default::default() };
+        navigate.with_value(|navigate| navigate(&next.href(), options));
+    };
+    let set_exports = move |text: String| {
+        go(&|next| next.filter.exports = Some(text.trim().to_owned()).filter(|text| !text.is_empty()));
+    };
+    view! {
+        <div class="modules-choices">
+            <label class="choice">
+                <span class="choice-label">"Sort"</span>
+                <select
+                    class="input"
+                    on:change:target=move |event| {
+                        let chosen = event.target().value();
+                        let sort = SORTS.iter().find(|(_, key, _)| *key == chosen).map(|(sort, ..)| *sort);
+                        go(&|next| next.sort = sort.unwrap_or_default());
+                    }
+                >
+                    {SORTS
+                        .map(|(sort, key, label)| {
+                            view! {
+                                <option value=key selected=move || asked.with(|asked| asked.sort == sort)>
+                                    {label}
+                                </option>
+                            }
+                        })}
+                </select>
+            </label>
+            <label class="choice">
+                <span class="choice-label">"Offers the function"</span>
+                <input
+                    class="input"
+                    type="text"
+                    autocomplete="off"
+                    autocapitalize="off"
+                    spellcheck="false"
+                    placeholder="any"
+                    prop:value=move || asked.with(|asked| asked.filter.exports.clone().unwrap_or_default())
+                    on:change:target=move |event| set_exports(event.target().value())
+                />
+            </label>
+            <label class="choice choice-check">
+                <input
+                    type="checkbox"
+                    prop:checked=move || asked.with(|asked| asked.filter.imports_nothing)
+                    on:change:target=move |event| {
+                        let on = event.target().checked();
+                        go(&|next| next.filter.imports_nothing = on);
+                    }
+                />
+                "Imports nothing"
+            </label>
+            {move || {
+                asked
+                    .with(|asked| asked.filter.tag.clone())
+                    .map(|tag| {
+                        view! {
+                            <button type="button" class="tag tag-chosen" on:click=move |_| go(&|next| next.filter.tag = None)>
+                                {tag}
+                                {icon(Icon::Cross)}
+                                <span class="visually-hidden">"Take this tag away"</span>
+                            </button>
+                        }
+                    })
+            }}
+        </div>
+    }
+}

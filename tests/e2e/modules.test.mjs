@@ -1,0 +1,117 @@
+// A module goes from one person's disk to another person's browser, is checked there, and works without a network.
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { test } from "node:test";
+import { Browser, GONE, Server, api, apiValue, eventually, hasPeers, offlineReady } from "./harness.mjs";
+import { adder, hog, spinner } from "./wasm.mjs";
+
+/** A module of 2.4 MB that somebody uses: an SVG renderer. */
+const RENDERER = createRequire(import.meta.url).resolve("@resvg/resvg-wasm/index_bg.wasm");
+
+const publish = (page, draft, bytes) => page.evaluate(async ([draft, base64]) => {
+  const wasm = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+  return globalThis.genRegistry.publish({ ...draft, wasm });
+}, [draft, Buffer.from(bytes).toString("base64")]);
+
+const digestOf = (page, name, version) => page.evaluate(async ([name, version]) => {
+  const bytes = await globalThis.genRegistry.readModule(name, version);
+  const digest = await crypto.subtle.digest("SHA-256", bytes);
+  return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}, [name, version]);
+
+async function party(t, server, options = {}) {
+  const browser = await Browser.start(t, options);
+  browser.allow(...GONE);
+  const page = await browser.open(server.origin);
+  return { browser, page };
+}
+
+const installed = async (page) =>
+  (await apiValue(page, "listInstalled")).map(({ name, version }) => `${name} ${version}`);
+
+test("published, found, installed, and run without anybody", async (t) => {
+  const server = await Server.start(t, { p2p: true });
+  const [alice, bob, charlie] = await Promise.all([0, 1, 2].map(() => party(t, server)));
+  await Promise.all([alice, bob, charlie].map(({ page }) => hasPeers(page, 2)));
+  await offlineReady(bob.page);
+
+  const renderer = await readFile(RENDERER);
+  assert.ok(renderer.length > 1_000_000 && renderer.length < 3_000_000, `${renderer.length} bytes`);
+  assert.equal(await apiValue(alice.page, "registerUsername", "alice_smith"), true);
+  await publish(alice.page, { name: "adder", version: "2.1.0", description: "Adds two numbers" }, adder("add"));
+  await publish(alice.page, { name: "summer", version: "1.2.0", dependencies: { adder: ">=2.0.0" } }, adder("sum"));
+  const published = await publish(alice.page, {
+    name: "svg-renderer",
+    version: "2.6.2",
+    dependencies: { summer: "^1.0.0" },
+    description: "Draws vector graphics into pixels",
+    tags: ["graphics", "svg"],
+  }, renderer);
+  assert.equal(published.size, renderer.length);
+
+  // Found by a word of its description.
+  await eventually("Bob finds it", async () => {
+    const found = await apiValue(bob.page, "listModules", { filters: { tag: "graphics" } });
+    return found.modules.some((card) => card.name === "svg-renderer");
+  });
+  const plan = await apiValue(bob.page, "resolve", { "svg-renderer": "*" });
+  assert.deepEqual(plan.steps.map((step) => step.name), ["adder", "summer", "svg-renderer"], "what is needed comes first");
+  const order = bob.page.evaluate(() => new Promise((resolve) => {
+    const order = [];
+    globalThis.genRegistry.on("install", ({ progress }) => {
+      if (progress.stage === "installed") order.push(progress.name);
+      if (order.length === 3) resolve(order);
+    });
+  }));
+  await apiValue(bob.page, "install", "svg-renderer", "^2");
+  assert.deepEqual(await order, ["adder", "summer", "svg-renderer"]);
+  assert.deepEqual(await installed(bob.page), ["adder 2.1.0", "summer 1.2.0", "svg-renderer 2.6.2"]);
+  assert.equal(await digestOf(bob.page, "svg-renderer", "2.6.2"), published.sha256);
+
+  // Server, relay and author are gone. Charlie gets it from Bob.
+  await hasPeers(charlie.page, 2);
+  await server.kill();
+  await alice.browser.killHard();
+  await eventually("Alice is missed", async () => (await apiValue(charlie.page, "getPeerCount")) === 1);
+  await apiValue(charlie.page, "install", "svg-renderer");
+  assert.equal(await digestOf(charlie.page, "svg-renderer", "2.6.2"), published.sha256);
+
+  // Bob's browser starts again with nobody there.
+  await charlie.browser.close();
+  await bob.browser.close();
+  const again = await party(t, server, { profile: bob.browser.profile });
+  assert.equal(await apiValue(again.page, "getPeerCount"), 0);
+  const sum = await apiValue(again.page, "runExport", "adder", null, "add", [40, 2]);
+  assert.deepEqual(sum.values, [{ kind: "i32", value: "42" }]);
+  const place = await apiValue(again.page, "runExport", "svg-renderer", null, "__wbindgen_malloc", [16, 8]);
+  assert.ok(Number(place.values[0].value) > 0, "the renderer gives memory");
+  assert.deepEqual(await installed(again.page), ["adder 2.1.0", "summer 1.2.0", "svg-renderer 2.6.2"]);
+  again.browser.assertQuiet();
+});
+
+test("a function that never ends and one that takes all memory end on time, and the page goes on", async (t) => {
+  const server = await Server.start(t);
+  const { browser, page } = await party(t, server);
+  await publish(page, { name: "spinner", version: "1.0.0" }, spinner("spin"));
+  await publish(page, { name: "hog", version: "1.0.0" }, hog("eat"));
+  await page.evaluate(() => {
+    globalThis.ticks = 0;
+    setInterval(() => globalThis.ticks++, 50);
+  });
+  const before = await page.evaluate(() => globalThis.ticks);
+  const ended = await api(page, "runExport", "spinner", null, "spin", []);
+  const ticks = (await page.evaluate(() => globalThis.ticks)) - before;
+  assert.equal(ended.code, "runTimedOut", ended.message);
+  t.diagnostic(`${ticks} ticks of 50 ms while it ran`);
+  assert.ok(ticks > 50, `${ticks} ticks: the page was free most of the time`);
+
+  const eaten = await apiValue(page, "runExport", "hog", null, "eat", []);
+  assert.equal(Number(eaten.values[0].value), 1024, "64 MiB in pages of 64 KiB, and no more");
+
+  const missing = await api(page, "runExport", "hog", null, "nothing", []);
+  assert.equal(missing.code, "runFailed");
+  const wrong = await api(page, "runExport", "hog", null, "eat", [1]);
+  assert.equal(wrong.code, "runFailed");
+  browser.assertQuiet();
+});

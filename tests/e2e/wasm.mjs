@@ -1,0 +1,31 @@
+// Small modules, byte by byte (WebAssembly core specification 2.0, section 5).
+
+const section = (id, bytes) => [id, bytes.length, ...bytes];
+const text = (name) => [name.length, ...Buffer.from(name)];
+
+/** One function of `type`, exported as `name`; `more` stands between the functions and the exports. */
+function module(name, type, body, more = []) {
+  const code = [0, ...body, 0x0b];
+  return new Uint8Array([
+    0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00,
+    ...section(1, [1, 0x60, ...type]),
+    ...section(3, [1, 0]),
+    ...more,
+    ...section(7, [1, ...text(name), 0, 0]),
+    ...section(10, [1, code.length, ...code]),
+  ]);
+}
+
+/** `(i32, i32) -> i32`: the sum. */
+export const adder = (name) => module(name, [2, 0x7f, 0x7f, 1, 0x7f], [0x20, 0, 0x20, 1, 0x6a]);
+
+/** Never returns. */
+export const spinner = (name) => module(name, [0, 0], [0x03, 0x40, 0x0c, 0, 0x0b]);
+
+/** `() -> i32`: takes memory until there is no more; gives the number of pages. */
+export const hog = (name) => module(
+  name,
+  [0, 1, 0x7f],
+  [0x03, 0x40, 0x41, 16, 0x40, 0, 0x41, 0x7f, 0x47, 0x0d, 0, 0x0b, 0x3f, 0],
+  section(5, [1, 0, 1]),
+);
