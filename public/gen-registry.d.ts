@@ -48,6 +48,33 @@ export interface GenRegistry {
   /** Takes in a backup, or changes nothing and rejects. */
   importBackup(bytes: Uint8Array, passphrase: string): Promise<{ me: Me; newChanges: number; exportedAt: number }>;
 
+  /** Nothing is kept. */
+  validateModule(bytes: Uint8Array): Promise<Report>;
+  /** Signs a release and keeps its bytes. There is no way back. */
+  publish(draft: PublishDraft): Promise<Published>;
+  describeModule(name: string, changes: ModuleChanges): Promise<ModulePage | null>;
+  /** Withdraws a version; without a reason, takes that back. */
+  yank(name: string, version: string, reason?: string | null): Promise<ModulePage | null>;
+  getModule(name: string): Promise<ModulePage | null>;
+  listModules(options?: ModuleListOptions): Promise<{ modules: ModuleCard[]; cursor: number | null; total: number }>;
+  /** One to five stars; `null` takes the rating back. */
+  rate(name: string, stars: number | null, review?: string): Promise<ModulePage | null>;
+  /** What installing would come to. Nothing is fetched. */
+  resolve(requirements: Requirements): Promise<InstallPlan>;
+  /** `accept` names modules whose new imports are accepted; else `newImports` tells of them. */
+  install(name: string, requirement?: string, options?: { accept?: string[] }): Promise<InstalledModule[]>;
+  uninstall(name: string): Promise<InstalledModule[]>;
+  listInstalled(): Promise<InstalledModule[]>;
+  readModule(name: string, version: string): Promise<Uint8Array>;
+  inspectModule(name: string, version: string): Promise<Report>;
+  /** In a sandbox: 5 s, 64 MiB, no network. A string stands for two `i32`: where it was written, and its length. */
+  runExport(
+    name: string, version: string | null, function_: string, args: (number | bigint | string)[],
+    options?: { textResult?: boolean },
+  ): Promise<RunOutcome>;
+  exportLockfile(): Promise<string>;
+  importLockfile(text: string): Promise<InstalledModule[]>;
+
   /** Calls `listener` with every event. Call the returned function to stop. */
   subscribe(listener: (event: RegistryEvent) => void): () => void;
 
@@ -55,7 +82,7 @@ export interface GenRegistry {
    * As `subscribe`, for events of one kind: `change` (this profile or people), `peer` (peers and relays), `conflict`
    * (two people claim one name).
    */
-  on(kind: "change" | "peer" | "conflict", listener: (event: RegistryEvent) => void): () => void;
+  on(kind: "change" | "peer" | "conflict" | "module" | "install", listener: (event: RegistryEvent) => void): () => void;
 }
 
 export interface Peer {
@@ -145,10 +172,110 @@ export interface HistoryEntry {
   outcome: { outcome: "held" | "released" | "heldBack" } | { outcome: "lost"; reason: string };
 }
 
+/** A name and which versions will do, as Cargo reads requirements. */
+export interface Requirement { name: string; requirement: string }
+export type Requirements = Record<string, string> | Requirement[];
+
+export interface Author { did: string; username: string | null }
+
+export interface ModuleChanges {
+  title?: string; description?: string; license?: string; repository?: string;
+  /** Markdown. */
+  readme?: string;
+  tags?: string[];
+  /** Why nobody should begin to use it; empty takes that back. */
+  deprecated?: string;
+}
+
+export interface PublishDraft extends ModuleChanges {
+  name: string;
+  version: string;
+  wasm: Uint8Array;
+  dependencies?: Requirements;
+}
+
+export interface Published {
+  name: string; version: string; release: string; sha256: string; size: number; claimed: boolean; peers: number;
+}
+
+export interface ModulePage {
+  name: string;
+  holder: Author;
+  status: UsernameEntry["status"];
+  mine: boolean;
+  details: {
+    title: string | null; description: string | null; license: string | null; repository: string | null;
+    readme: string | null; tags: string[]; deprecated: string | null; imports: string[]; exports: string[];
+  };
+  latest: string | null;
+  versions: VersionEntry[];
+  /** Releases that do not count, and why. */
+  refused: { version: string; release: string; author: Author; reason: string }[];
+  dependents: Requirement[];
+  opinion: { stars: number | null; ratings: number; /** An estimate. */ downloads: number };
+  reviews: { author: Author; stars: number; text: string; at: number; version: string | null; mine: boolean }[];
+  installed: InstalledModule | null;
+}
+
+export interface VersionEntry {
+  version: string; release: string; sha256: string; size: number; publishedAt: number; author: Author;
+  status: UsernameEntry["status"]; dependencies: Requirement[];
+  withdrawn: { reason: string; at: number } | null;
+  here: boolean;
+}
+
+export interface ModuleCard {
+  name: string; title: string | null; description: string | null; tags: string[]; version: string; publishedAt: number;
+  size: number; holder: Author; opinion: ModulePage["opinion"]; importsNothing: boolean; deprecated: boolean;
+  installed: string | null;
+}
+
+export interface ModuleListOptions {
+  filters?: { tag?: string; owner?: string; importsNothing?: boolean; exports?: string };
+  sort?: "recent" | "popular" | "rated" | "name";
+  limit?: number;
+  cursor?: number | null;
+}
+
+export interface InstallPlan {
+  /** In the order in which they are installed. */
+  steps: {
+    name: string; version: string; size: number; sha256: string; author: Author; neededBy: string[];
+    installed: string | null; here: boolean; withdrawn: VersionEntry["withdrawn"];
+  }[];
+  toFetch: number;
+}
+
+export interface InstalledModule {
+  name: string; version: string; release: string; sha256: string; size: number; author: Author;
+  requirement: string | null; neededBy: string[]; installedAt: number; imports: string[];
+  withdrawn: VersionEntry["withdrawn"]; update: string | null;
+}
+
+export interface InstallProgress {
+  name: string; version: string; stage: "fetching" | "verifying" | "installed"; done: number; total: number;
+}
+
+/** What can be said of a file without running it. */
+export interface Report {
+  bytes: number; digest: string; kind: "module" | "component" | null;
+  outcomes: { check: string; problem: { problem: string } | null }[];
+  imports: Extern[]; exports: Extern[];
+  memories: { minimum: number; maximum: number | null; shared: boolean; imported: boolean }[];
+  functions: number; custom: { name: string; bytes: number }[]; metadata?: Record<string, string>;
+  startsByItself: boolean;
+}
+
+export interface Extern { module: string | null; name: string; kind: string; params?: string[]; results?: string[] }
+
+export interface RunOutcome { values: { kind: string; value: string }[]; text: string | null; millis: number }
+
 export type RegistryEvent =
   | { event: "meChanged" }
   | { event: "peopleChanged"; dids: string[] }
   | { event: "nameLost"; lost: NonNullable<Me["lostName"]> }
+  | { event: "modulesChanged"; names: string[] }
+  | { event: "installing"; progress: InstallProgress }
   | { event: "networkChanged" }
   | { event: "conflict"; name: string; holder: string | null; losers: string[] }
   | { event: "quarantined"; table: string; key: string }
@@ -161,6 +288,9 @@ export type ErrorCode =
   | "locked" | "wrongPassphrase" | "weakPassphrase" | "wrongWords" | "phraseInvalid"
   | "backupDamaged" | "backupTooLarge" | "backupNewer" | "backupOtherNetwork"
   | "documentFull" | "confirmationWrong" | "storageFull" | "storageFailed" | "reloadNeeded"
+  | "moduleInvalid" | "versionInvalid" | "versionTaken" | "notYourModule" | "tooManyModules" | "unknownModule"
+  | "dependencyUnknown" | "unresolvable" | "newImports" | "contentMissing" | "wrongBytes" | "lockfileInvalid"
+  | "runFailed" | "runTimedOut" | "neededByOthers"
   | "noWriter" | "invalidArgument" | "internal";
 
 declare global {

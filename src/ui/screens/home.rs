@@ -4,11 +4,12 @@ use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
 
-use crate::node::api::Me;
+use crate::node::api::{Me, ModuleFilter, ModuleSort};
 use crate::ui::components::avatar::Avatar;
 use crate::ui::components::claim_form::ClaimForm;
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::install_offer::InstallOffer;
+use crate::ui::components::module_row::ModuleRow;
 use crate::ui::components::page_head::PageHead;
 use crate::ui::components::person_row::{PersonRow, person_href};
 use crate::ui::fetch::fetched;
@@ -17,6 +18,7 @@ use crate::ui::text;
 
 /// Enough to show that somebody is here.
 const SHOWN: u32 = 8;
+const MODULES_SHOWN: u32 = 5;
 
 #[component]
 pub fn Home() -> impl IntoView {
@@ -46,6 +48,7 @@ pub fn Home() -> impl IntoView {
                 </div>
             </div>
             <InstallOffer />
+            <NewModules />
             <Neighbours />
         </div>
     }
@@ -113,6 +116,46 @@ fn Mine(me: Me) -> impl IntoView {
                     </div>
                 }
             })}
+    }
+}
+
+#[component]
+fn NewModules() -> impl IntoView {
+    let session = session();
+    let modules = fetched(
+        || (),
+        move || session.modules_changed.track(),
+        move |()| {
+            let client = session.client();
+            async move { client.list_modules(ModuleFilter::default(), ModuleSort::Recent, MODULES_SHOWN, None).await }
+        },
+    );
+    view! {
+        <section class="home-people" aria-labelledby="home-modules-title">
+            <div class="section-head">
+                <h2 id="home-modules-title">"New modules"</h2>
+                <a class="more-link" href="/modules">
+                    "See all"
+                    {icon(Icon::Arrow)}
+                </a>
+            </div>
+            {move || match modules.get() {
+                None => view! { <p class="muted">"Looking…"</p> }.into_any(),
+                Some(Err(failure)) => view! { <p>{failure.message} " " {failure.advice}</p> }.into_any(),
+                Some(Ok(list)) if list.modules.is_empty() => {
+                    view! { <p class="muted">"None yet. They arrive when a peer is met, or " <a href="/publish">"publish the first one"</a> "."</p> }
+                        .into_any()
+                }
+                Some(Ok(list)) => {
+                    view! {
+                        <ul class="modules">
+                            {list.modules.into_iter().map(|card| view! { <ModuleRow card /> }).collect_view()}
+                        </ul>
+                    }
+                        .into_any()
+                }
+            }}
+        </section>
     }
 }
 
