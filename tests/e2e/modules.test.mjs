@@ -115,3 +115,56 @@ test("a function that never ends and one that takes all memory end on time, and 
   assert.equal(wrong.code, "runFailed");
   browser.assertQuiet();
 });
+
+test("the same by hand: publish, install, run, rate and withdraw", async (t) => {
+  const server = await Server.start(t, { p2p: true });
+  const [alice, bob] = await Promise.all([0, 1].map(() => party(t, server)));
+  await Promise.all([alice, bob].map(({ page }) => hasPeers(page, 1)));
+  assert.equal(await apiValue(alice.page, "registerUsername", "alice_smith"), true);
+
+  // What is no module is refused, check by check, and nothing was published.
+  const { page } = alice;
+  await page.getByRole("link", { name: "Modules" }).first().click();
+  await page.getByTestId("publish-link").click();
+  await page.getByTestId("publish-file").setInputFiles({ name: "note.wasm", mimeType: "application/wasm", buffer: Buffer.from("a note") });
+  await page.getByTestId("checks").getByText("this is no WebAssembly").waitFor();
+
+  await page.getByTestId("publish-file").setInputFiles({
+    name: "Quick Adder.wasm", mimeType: "application/wasm", buffer: Buffer.from(adder("add")),
+  });
+  assert.equal(await page.getByTestId("publish-name").inputValue(), "quick-adder");
+  await page.getByText("quick-adder is free").waitFor();
+  await page.getByTestId("publish-version").fill("1.0.0");
+  await page.getByTestId("publish-description").fill("Adds two numbers");
+  await page.getByTestId("publish-tags").fill("math, tiny");
+  await page.getByTestId("publish-now").click();
+  // One more look before the step that can't be taken back.
+  await page.getByText("can’t be taken back").waitFor();
+  assert.equal(await apiValue(page, "getModule", "quick-adder"), null);
+  await page.getByTestId("publish-now").click();
+  await page.getByTestId("published").waitFor();
+
+  await bob.page.goto(`${server.origin}/modules?tag=tiny`);
+  await bob.page.getByTestId("module-row").filter({ hasText: "quick-adder" }).click();
+  await hasPeers(bob.page, 1);
+  await bob.page.getByTestId("install").click();
+  await bob.page.getByTestId("install-plan").getByText("quick-adder").waitFor();
+  await bob.page.getByTestId("install-now").click();
+  await bob.page.getByTestId("installed-version").waitFor();
+  await bob.page.getByTestId("run-numbers").fill("40, 2");
+  await bob.page.getByTestId("run").click();
+  await bob.page.getByTestId("run-outcome").getByText("42").waitFor();
+
+  await bob.page.getByRole("radio", { name: "5" }).check();
+  await bob.page.getByTestId("rate").click();
+  await eventually("Alice sees the rating", async () => (await apiValue(page, "getModule", "quick-adder")).opinion.stars === 5);
+
+  await apiValue(page, "yank", "quick-adder", "1.0.0", "adds wrongly");
+  await bob.page.goto(`${server.origin}/installed`);
+  await bob.page.getByTestId("installed-row").getByText("adds wrongly").waitFor();
+  await bob.page.getByRole("button", { name: "Remove" }).click();
+  await bob.page.getByText("Nothing is installed yet.").waitFor();
+  await bob.page.getByRole("button", { name: "Undo" }).click();
+  await bob.page.getByTestId("installed-row").waitFor();
+  for (const { browser } of [alice, bob]) browser.assertQuiet();
+});

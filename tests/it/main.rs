@@ -27,6 +27,7 @@ mod profile;
 mod publishing;
 mod relay;
 mod replication;
+mod requirements;
 mod resolver;
 mod serve;
 mod stores;
