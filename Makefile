@@ -111,9 +111,14 @@ bench-join: setup-bench build
 	@$(ENV) $(CROWD)
 	@$(ENV) GEN_REGISTRY_E2E_DIST=dist node tests/bench/join.mjs
 
-# Two browsers that dial each other at once, again and again, on the page of the end-to-end tests. ATTEMPTS=10
+# First 50 pairs of peers in one page that dial each other in the same moment; then two browsers whose pages, which know
+# each other from before, are reloaded at once, again and again: ATTEMPTS=10. Both with the builds of the tests.
 bench-connect: e2e-build
-	$(STEP) 'Benchmark: connecting'
+	$(STEP) 'Benchmark: pairs that dial each other in the same moment'
+	@$(ENV) WASM_BINDGEN_TEST_WEBDRIVER_JSON=tests/browser/webdriver.json WASM_BINDGEN_TEST_TIMEOUT=900 \
+		scripts/with-relay.sh cargo test --locked --profile e2e --target $$WASM_TARGET --test browser -- \
+		--include-ignored --nocapture measured_glares
+	$(STEP) 'Benchmark: two browsers that are reloaded at once'
 	@$(ENV) node tests/bench/connect.mjs
 
 clean:

@@ -115,6 +115,8 @@ export interface NetworkReport {
   /** Own changes made while no peer was there. */
   unsent: number;
   rejections: [string, number][];
+  /** Why what this page's server says of its network is left aside. */
+  leftAside: string | null;
 }
 
 export interface UsernameEntry {

@@ -1,10 +1,16 @@
 //! Which network a profile belongs to: what a server says, checked, and what was said the last time.
 //!
-//! A profile never changes its topic: its own document is signed for one.
+//! A profile never changes its topic: its own document is signed for one. Nor does it wait for a server that hangs: what
+//! was said the last time is enough to open it, and what is said now counts from the next start, but for the ways to
+//! others.
+
+use std::future::Future;
 
 use serde::{Deserialize, Serialize};
 
 use crate::net::ice::IceServer;
+use crate::node::keeper::{self, Keeper};
+use crate::registry::document::StoredChange;
 use crate::registry::identity::Topic;
 use crate::registry::limits::PARAMETERS_VERSION;
 use crate::registry::ownership::Rules;
@@ -25,6 +31,19 @@ pub struct Network {
     /// Multiaddresses, each with the relay's name at its end.
     pub relays: Vec<String>,
     pub ice_servers: Vec<IceServer>,
+}
+
+/// How others are found: all of a network that may change while a profile is open.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ways {
+    pub relays: Vec<String>,
+    pub ice_servers: Vec<IceServer>,
+}
+
+impl Network {
+    pub fn ways(&self) -> Ways {
+        Ways { relays: self.relays.clone(), ice_servers: self.ice_servers.clone() }
+    }
 }
 
 impl Default for Network {
@@ -66,7 +85,7 @@ pub enum ParametersError {
     IceServer,
     #[error("too many relays or witnesses, or one that is too long")]
     TooMuch,
-    #[error("this profile belongs to another network")]
+    #[error("it serves another network than the one this profile belongs to")]
     OtherNetwork,
 }
 
@@ -111,43 +130,90 @@ impl TryFrom<NetworkParameters> for Network {
     }
 }
 
+/// What a profile is opened with.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Start {
+    pub network: Network,
+    /// Why what the server said was left aside.
+    pub fault: Option<ParametersError>,
+    /// Nothing was kept from before, so the server was asked; else it is still to be asked.
+    pub asked: bool,
+}
+
+/// Waits for `asking` only when nothing is kept from before.
+pub async fn at_start(
+    records: &Records,
+    asking: impl Future<Output = Option<NetworkParameters>>,
+) -> Result<Start, StoreError> {
+    if let Some(network) = kept(records).await? {
+        return Ok(Start { network, fault: None, asked: false });
+    }
+    let (network, fault) = settle(records, asking.await).await?;
+    Ok(Start { network, fault, asked: true })
+}
+
 /// The profile's network: as a server says now, else as it said the last time, else the public one. What a server says
 /// of another network than the profile's is left aside.
 pub async fn settle(
     records: &Records,
     said: Option<NetworkParameters>,
 ) -> Result<(Network, Option<ParametersError>), StoreError> {
-    let kept = match records.get::<NetworkParameters>(Table::Settings, RECORD).await? {
+    let kept = kept(records).await?;
+    let Some(said) = said else { return Ok((kept.unwrap_or_default(), None)) };
+    let network = match Network::try_from(said) {
+        Ok(network) => network,
+        Err(fault) => return Ok((kept.unwrap_or_default(), Some(fault))),
+    };
+    let same = match &kept {
+        Some(kept) => kept.topic == network.topic,
+        None => may_belong_to(records, &network.topic).await?,
+    };
+    if !same {
+        return Ok((kept.unwrap_or_default(), Some(ParametersError::OtherNetwork)));
+    }
+    if kept.as_ref() != Some(&network) {
+        let record = put(Table::Settings, RECORD, &NetworkParameters::from(&network));
+        records.commit(vec![record], Durability::Relaxed).await?;
+    }
+    Ok((network, None))
+}
+
+/// What a server said the last time.
+async fn kept(records: &Records) -> Result<Option<Network>, StoreError> {
+    Ok(match records.get::<NetworkParameters>(Table::Settings, RECORD).await? {
         Found::Record(kept) => Network::try_from(kept).ok(),
         Found::Nothing => None,
         Found::Damaged(found) => {
             tracing::warn!(why = %found.why, "the network's parameters can't be read");
             None
         }
-    };
-    let Some(said) = said else { return Ok((kept.unwrap_or_default(), None)) };
-    let fault = match (Network::try_from(said), &kept) {
-        (Ok(network), Some(kept)) if network.topic != kept.topic => ParametersError::OtherNetwork,
-        (Ok(network), _) => {
-            if kept.as_ref() != Some(&network) {
-                let record = put(Table::Settings, RECORD, &NetworkParameters::from(&network));
-                records.commit(vec![record], Durability::Relaxed).await?;
-            }
-            return Ok((network, None));
-        }
-        (Err(error), _) => error,
-    };
-    Ok((kept.unwrap_or_default(), Some(fault)))
+    })
+}
+
+/// Nothing kept does not mean that the profile is new: no server may have said anything so far, or the record is lost.
+/// Then the own changes tell. Who has not written yet belongs nowhere.
+async fn may_belong_to(records: &Records, topic: &Topic) -> Result<bool, StoreError> {
+    let Found::Record(key) = records.get(Table::Keys, keeper::RECORD).await? else { return Ok(true) };
+    let Some(own) = Keeper::from_record(key).identity() else { return Ok(true) };
+    let first = records.page::<StoredChange>(Table::Changes, &format!("{}/", own.to_hex()), None).await?;
+    let mut changes = first.records.into_iter().map(|(_, change)| change.of(own));
+    Ok(changes.next().is_none_or(|change| change.verify(topic).is_ok()))
 }
 
 #[cfg(test)]
 mod tests {
     use std::rc::Rc;
 
+    use futures::FutureExt;
     use futures::executor::block_on;
+    use futures::future::{pending, ready};
 
     use super::*;
+    use crate::node::Node;
+    use crate::node::api::{Command, ProfileChanges};
+    use crate::platform::scripted::Scripted;
     use crate::registry::identity::SigningIdentity;
+    use crate::registry::time::Timestamp;
     use crate::store::memory::MemoryStore;
 
     fn said() -> NetworkParameters {
@@ -191,5 +257,49 @@ mod tests {
         assert_eq!(settle(Some(other)), (network.clone(), Some(ParametersError::OtherNetwork)));
         let broken = NetworkParameters { threshold: 5, ..said() };
         assert_eq!(settle(Some(broken)).0, network);
+    }
+
+    #[test]
+    fn who_has_something_from_before_waits_for_no_server() {
+        let records = Records::new(Rc::new(MemoryStore::new()));
+        let network = Network::try_from(said()).expect("good parameters");
+        let mut first = Box::pin(at_start(&records, pending()));
+        assert!(first.as_mut().now_or_never().is_none(), "with nothing kept there is nothing to open a profile with");
+        let start = |asking| block_on(at_start(&records, asking)).expect("the memory store answers");
+        let first = start(ready(Some(said())).left_future());
+        assert_eq!(first, Start { network: network.clone(), fault: None, asked: true });
+        // It never answers.
+        let second = start(pending().right_future());
+        assert_eq!(second, Start { network, fault: None, asked: false });
+    }
+
+    async fn write(store: &Rc<MemoryStore>, network: Network) {
+        let environment = Rc::new(Scripted::new(1, Timestamp::from_millis(1_800_000_000_000)));
+        let node = Node::start(store.clone(), environment, network).await.expect("a profile opens");
+        let claim = Command::RegisterUsername { name: "alice".into(), changes: ProfileChanges::default() };
+        node.handle(claim).await.expect("a name is claimed");
+    }
+
+    #[test]
+    fn a_profile_that_wrote_without_a_server_does_not_change_networks() {
+        let elsewhere = NetworkParameters { topic: "ab".repeat(32), ..said() };
+        let other = Network::try_from(elsewhere.clone()).expect("good parameters");
+        let settle = |store: &Rc<MemoryStore>, said: &NetworkParameters| {
+            block_on(settle(&Records::new(store.clone()), Some(said.clone()))).expect("the memory store answers")
+        };
+        let left_aside = Some(ParametersError::OtherNetwork);
+        let store = Rc::new(MemoryStore::new());
+        block_on(write(&store, Network::default()));
+        for _ in 0..2 {
+            assert_eq!(settle(&store, &elsewhere), (Network::default(), left_aside));
+        }
+        assert_eq!(settle(&store, &said()).1, None, "a server of its own network is listened to");
+        // The same the other way round: written for the other network, and the record of it is gone.
+        let store = Rc::new(MemoryStore::new());
+        block_on(write(&store, other.clone()));
+        assert_eq!(settle(&store, &said()).1, left_aside);
+        assert_eq!(settle(&store, &elsewhere), (other.clone(), None));
+        // Who wrote nothing may go anywhere.
+        assert_eq!(settle(&Rc::new(MemoryStore::new()), &elsewhere), (other, None));
     }
 }

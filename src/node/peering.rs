@@ -22,7 +22,8 @@ use futures_timer::Delay;
 use crate::net::key::{NodeKey, NodeName};
 use crate::net::mesh::{GossipTicket, GossipVerdict, Mesh, MeshError, MeshEvent, MeshHandle, MeshOptions, MeshView};
 use crate::node::api::Event;
-use crate::node::{Network, Node, content};
+use crate::node::network::{self, NetworkParameters, ParametersError, Ways};
+use crate::node::{Node, content};
 use crate::store::records::{Found, put};
 use crate::store::{Durability, StoreError, Table};
 use crate::sync::wire::Message;
@@ -58,13 +59,19 @@ pub struct Peering {
 impl Peering {
     /// Sets the node up for its network; nothing happens before [`Peering::run`].
     pub async fn open(node: Rc<Node>) -> Result<Self, PeeringError> {
-        let Network { topic, relays, ice_servers, .. } = node.network.clone();
+        let ways = node.ways();
+        Self::open_through(node, ways).await
+    }
+
+    /// The same when others are found elsewhere than the node knew at its start.
+    pub async fn open_through(node: Rc<Node>, ways: Ways) -> Result<Self, PeeringError> {
+        let Ways { relays, ice_servers } = ways;
         let key = node.node_key().await?;
         let known = match node.records.get(Table::Settings, PEERS_RECORD).await? {
             Found::Record(known) => known,
             Found::Nothing | Found::Damaged(_) => Vec::new(),
         };
-        let options = MeshOptions { key, topic: topic.into(), relays, ice_servers, known };
+        let options = MeshOptions { key, topic: node.network.topic.into(), relays, ice_servers, known };
         let (mesh, handle, events) = Mesh::open(options, node.environment.clone())?;
         node.peering.borrow_mut().join(handle.clone());
         Ok(Self { node, mesh: handle, life: Some((mesh, events)), sessions: RefCell::default() })
@@ -174,9 +181,38 @@ impl Peering {
 }
 
 impl Node {
-    /// Whether there is a way to others.
-    pub fn has_relays(&self) -> bool {
-        !self.network.relays.is_empty()
+    /// How others are found, as far as was known at the start.
+    pub fn ways(&self) -> Ways {
+        self.network.ways()
+    }
+
+    /// How others are found, now that the server was asked. What else it says is kept for the next start: claims were
+    /// weighed by the rules of this one.
+    pub async fn ways_said(&self, said: Option<NetworkParameters>) -> Ways {
+        match network::settle(&self.records, said).await {
+            Ok((fresh, fault)) => {
+                self.note_server(fault);
+                if fresh.rules != self.network.rules {
+                    tracing::info!("the network has other witnesses now; they count from the next start");
+                }
+                fresh.ways()
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the network's parameters of today will not be known tomorrow");
+                self.ways()
+            }
+        }
+    }
+
+    /// Whether what the page's server says of its network was left aside, and why.
+    pub fn note_server(&self, fault: Option<ParametersError>) {
+        if let Some(fault) = fault {
+            tracing::warn!(%fault, "what the server says of the network is left aside");
+        }
+        let changed = self.peering.borrow_mut().note_server(fault);
+        if changed {
+            self.tell(&Event::NetworkChanged);
+        }
     }
 
     /// The key other nodes know this profile by, made at the first need.

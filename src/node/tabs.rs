@@ -17,8 +17,9 @@ use wasm_bindgen_futures::spawn_local;
 
 use crate::node::api::*;
 use crate::node::client::{Link, Listener};
+use crate::node::network::{self, Start};
 use crate::node::peering::Peering;
-use crate::node::{Node, RequestId, network, wording};
+use crate::node::{Node, RequestId, wording};
 use crate::platform::Environment;
 use crate::platform::browser::Browser;
 use crate::platform::browser::tabs::{Channel, become_writer};
@@ -117,11 +118,11 @@ impl Tab {
             return;
         }
         let role = match self.start().await {
-            Ok(node) => {
+            Ok((node, asked)) => {
                 let node = Rc::new(node);
                 let tab = self.clone();
                 Node::subscribe(&node, Rc::new(move |event| tab.spread(event)));
-                spawn_local(join(node.clone()));
+                spawn_local(join(node.clone(), asked));
                 Role::Writing(node)
             }
             Err(error) => {
@@ -143,7 +144,8 @@ impl Tab {
     }
 
     /// A browser that refuses storage altogether still gets a registry, for as long as the page is open.
-    async fn start(&self) -> Result<Node, StoreError> {
+    /// The second says whether the server was asked for the network's parameters.
+    async fn start(&self) -> Result<(Node, bool), StoreError> {
         let tab = self.clone();
         let store: Rc<dyn Store> = match IndexedDb::open(DATABASE, move || tab.spread(&Event::ReloadNeeded)).await {
             Ok(store) => Rc::new(store),
@@ -154,12 +156,11 @@ impl Tab {
                 Rc::new(MemoryStore::new())
             }
         };
-        let said = parameters::fetch().await;
-        let (network, fault) = network::settle(&Records::new(store.clone()), said).await?;
-        if let Some(fault) = fault {
-            tracing::error!(%fault, "what the server says of the network is left aside");
-        }
-        Node::start(store, Rc::new(Browser), network).await
+        let Start { network, fault, asked } =
+            network::at_start(&Records::new(store.clone()), parameters::fetch()).await?;
+        let node = Node::start(store, Rc::new(Browser), network).await?;
+        node.note_server(fault);
+        Ok((node, asked))
     }
 
     async fn carry_out(&self, id: RequestId, command: Command) -> Outcome {
@@ -269,13 +270,14 @@ impl Tab {
     }
 }
 
-/// Takes part in the network, if there is a way into it.
-async fn join(node: Rc<Node>) {
-    if !node.has_relays() {
+/// Takes part in the network, if there is a way into it: as the server says now, unless it was `asked` already.
+async fn join(node: Rc<Node>, asked: bool) {
+    let ways = if asked { node.ways() } else { node.ways_said(parameters::fetch().await).await };
+    if ways.relays.is_empty() {
         tracing::info!("no relay is known: this page stays by itself");
         return;
     }
-    match Peering::open(node).await {
+    match Peering::open_through(node, ways).await {
         Ok(peering) => {
             let mesh = peering.mesh();
             when_online(move || mesh.look_around());

@@ -1,9 +1,13 @@
-// How long two browsers need for a direct connection when both begin at once: two Chromium processes, a real relay, the
-// app itself. `make bench-connect`; ATTEMPTS=50. The page is the one of the end-to-end tests.
+// How soon two people who know each other from before are connected when both open the app at once: two Chromium
+// processes, a real relay, the app itself. `make bench-connect`; ATTEMPTS=50. The page is the one of the end-to-end tests.
 //
-// Seen from inside each page: `handshake` is from the first RTCPeerConnection to the first bytes on a data channel,
-// `start` from the moment the registry answers to the first peer the app counts. Each attempt is a reload of both pages:
-// both know each other from before, so both dial as soon as their relay answers.
+// Each attempt is a reload of both pages. Each page dials as soon as its own relay answers, so the two dials are rarely in
+// the same moment; `both made two` says how often each page had begun both a connection of its own and one of the other's.
+// (Dials in the very same moment are measured by tests/browser/mesh/glare.rs.)
+//
+// Seen from inside each page: `handshake` is from its first RTCPeerConnection, which is made when the relayed connection
+// stands already, to the first bytes on a data channel; `start` from the moment the registry answers to the first peer the
+// app counts, so it has the way to the relay in it.
 import { Browser, GONE, Server, ready } from "../e2e/harness.mjs";
 
 const ATTEMPTS = Number(process.env.ATTEMPTS ?? 50);

@@ -10,6 +10,7 @@ use gen_registry::net::relay::{Relay, RelayOptions, key::NodeKey, limits::RelayL
 use gen_registry::node::api::*;
 use gen_registry::node::peering::Peering;
 use gen_registry::node::{Network, Node};
+use gen_registry::platform::Environment;
 use gen_registry::platform::native::Native;
 use gen_registry::store::memory::MemoryStore;
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
@@ -66,7 +67,11 @@ impl Party {
     }
 
     pub async fn join_with(store: Rc<MemoryStore>, network: Network) -> Self {
-        let node = Rc::new(Node::start(store.clone(), Rc::new(Native), network).await.unwrap());
+        Self::join_on(Rc::new(Native), store, network).await
+    }
+
+    pub async fn join_on(environment: Rc<dyn Environment>, store: Rc<MemoryStore>, network: Network) -> Self {
+        let node = Rc::new(Node::start(store.clone(), environment, network).await.unwrap());
         let peering = Peering::open(node.clone()).await.unwrap();
         let mesh = peering.mesh();
         Self { node, store, mesh, life: spawn_local(peering.run()) }

@@ -43,8 +43,19 @@ fn requirements_take_and_leave_what_the_rules_say() {
 #[test]
 fn versions_stand_in_their_order() {
     let order = [
-        "1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-beta", "1.0.0-beta.2", "1.0.0-beta.11", "1.0.0-rc.1",
-        "1.0.0", "1.0.9", "1.0.10", "1.9.0", "1.10.0", "2.0.0",
+        "1.0.0-alpha",
+        "1.0.0-alpha.1",
+        "1.0.0-alpha.beta",
+        "1.0.0-beta",
+        "1.0.0-beta.2",
+        "1.0.0-beta.11",
+        "1.0.0-rc.1",
+        "1.0.0",
+        "1.0.9",
+        "1.0.10",
+        "1.9.0",
+        "1.10.0",
+        "2.0.0",
     ];
     let versions: Vec<_> = order.iter().map(|text| parse_version(text).unwrap()).collect();
     assert!(versions.windows(2).all(|two| two[0] < two[1]), "{versions:?}");

@@ -19,10 +19,10 @@ pub const CIRCUIT_TIME: Duration = Duration::from_secs(2 * 60);
 /// Both directions together.
 pub const CIRCUIT_BYTES: u64 = 1024 * 1024;
 
-/// New places (renewals too) in [`RATE_TIME`].
+/// New places (renewals too) at once, and in each [`RATE_TIME`].
 pub const RESERVATIONS_PER_PEER_RATE: NonZeroU32 = at_least_one(15);
 pub const RESERVATIONS_PER_IP_RATE: NonZeroU32 = at_least_one(60);
-/// New circuits in [`RATE_TIME`]. A browser looks for at most 24 connections.
+/// New circuits at once, and in each [`RATE_TIME`]. A browser looks for at most 24 connections.
 pub const CIRCUITS_PER_PEER_RATE: NonZeroU32 = at_least_one(60);
 /// Many people may stand behind one address.
 pub const CIRCUITS_PER_IP_RATE: NonZeroU32 = at_least_one(240);
@@ -84,6 +84,11 @@ const fn at_least_one(number: u32) -> NonZeroU32 {
         Some(number) => number,
         None => NonZeroU32::MIN,
     }
+}
+
+/// libp2p lets one more in after each such time, whatever may come at once.
+fn time_for_one(rate: NonZeroU32) -> Duration {
+    RATE_TIME / rate.get()
 }
 
 /// The bounds that decide what a peer may do with the relay.
@@ -154,14 +159,14 @@ impl RelayLimits {
             circuit_src_rate_limiters: Vec::new(),
         };
         let config = config
-            .reservation_rate_per_peer(RESERVATIONS_PER_PEER_RATE, RATE_TIME)
-            .circuit_src_per_peer(CIRCUITS_PER_PEER_RATE, RATE_TIME);
+            .reservation_rate_per_peer(RESERVATIONS_PER_PEER_RATE, time_for_one(RESERVATIONS_PER_PEER_RATE))
+            .circuit_src_per_peer(CIRCUITS_PER_PEER_RATE, time_for_one(CIRCUITS_PER_PEER_RATE));
         if !self.by_address {
             return config;
         }
         config
-            .reservation_rate_per_ip(RESERVATIONS_PER_IP_RATE, RATE_TIME)
-            .circuit_src_per_ip(CIRCUITS_PER_IP_RATE, RATE_TIME)
+            .reservation_rate_per_ip(RESERVATIONS_PER_IP_RATE, time_for_one(RESERVATIONS_PER_IP_RATE))
+            .circuit_src_per_ip(CIRCUITS_PER_IP_RATE, time_for_one(CIRCUITS_PER_IP_RATE))
     }
 
     pub(super) fn connections(&self) -> ConnectionLimits {
@@ -188,5 +193,33 @@ pub(super) fn kademlia_store() -> MemoryStoreConfig {
         max_value_bytes: KADEMLIA_VALUE_BYTES,
         max_providers_per_key: KADEMLIA_PROVIDERS_PER_KEY,
         max_provided_keys: KADEMLIA_KEYS,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use libp2p::{Multiaddr, PeerId};
+
+    use super::*;
+
+    #[test]
+    fn what_one_address_used_up_it_has_again_after_the_time() {
+        let config = RelayLimits::default().relay();
+        let began = tokio::time::Instant::now().into_std();
+        let address: Multiaddr = "/ip4/192.0.2.1/tcp/1".parse().unwrap();
+        for (mut limiters, rate) in [
+            (config.reservation_rate_limiters, RESERVATIONS_PER_IP_RATE),
+            (config.circuit_src_rate_limiters, CIRCUITS_PER_IP_RATE),
+        ] {
+            // Somebody else each time, so that only the address counts.
+            let mut let_in = |now| {
+                let peer = PeerId::random();
+                limiters.iter_mut().all(|limiter| limiter.try_next(peer, &address, now))
+            };
+            for later in [Duration::ZERO, RATE_TIME, 2 * RATE_TIME] {
+                let all = (0..2 * rate.get()).filter(|_| let_in(began + later)).count();
+                assert_eq!(all, rate.get() as usize, "after {later:?}");
+            }
+        }
     }
 }

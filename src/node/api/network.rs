@@ -34,6 +34,8 @@ pub struct NetworkReport {
     pub unsent: u64,
     /// Rules that peers broke, and how often, since the page was opened.
     pub rejections: Vec<(String, u64)>,
+    /// Why what the page's server says of its network is left aside, as half a sentence about that server.
+    pub left_aside: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -6,6 +6,7 @@ use crate::net::key::NodeName;
 use crate::net::mesh::{MeshHandle, MeshView};
 use crate::node::Node;
 use crate::node::api::*;
+use crate::node::network::ParametersError;
 use crate::registry::time::Timestamp;
 use crate::sync::rejection::Rejection;
 use crate::sync::session::budget::PassingOn;
@@ -21,6 +22,7 @@ pub(in crate::node) struct Known {
     rejections: BTreeMap<Rejection, u64>,
     unsent: u64,
     passing_on: PassingOn,
+    server: Option<ParametersError>,
 }
 
 #[derive(Default)]
@@ -39,6 +41,11 @@ pub(super) struct News {
 impl Known {
     pub(super) fn join(&mut self, mesh: MeshHandle) {
         self.mesh = Some(mesh);
+    }
+
+    /// Whether that is something else than before.
+    pub(super) fn note_server(&mut self, fault: Option<ParametersError>) -> bool {
+        std::mem::replace(&mut self.server, fault) != fault
     }
 
     pub(super) fn leave(&mut self) {
@@ -159,6 +166,7 @@ impl Node {
             peers: known.peer_entries(),
             unsent: known.unsent,
             rejections: told(&known.rejections),
+            left_aside: known.server.map(|fault| fault.to_string()),
         }
     }
 

@@ -44,8 +44,22 @@ pub fn Network() -> impl IntoView {
 }
 
 fn shown(report: NetworkReport) -> impl IntoView {
-    let NetworkReport { connection, node, topic, witnesses, threshold, relays, peers, unsent, rejections } = report;
+    let NetworkReport { connection, node, topic, witnesses, threshold, relays, peers, unsent, rejections, left_aside } =
+        report;
     view! {
+        {left_aside
+            .map(|why| {
+                view! {
+                    <div data-testid="left-aside">
+                        <Notice tone=NoticeTone::Warning>
+                            <p>
+                                "What the server of this page says about its network is left aside: " {why}
+                                ". You stay in your own network, with everything you have."
+                            </p>
+                        </Notice>
+                    </div>
+                }
+            })}
         <p class="lead" data-testid="connection">{state(connection, peers.len() as u64)}</p>
         {(unsent > 0)
             .then(|| {

@@ -1,6 +1,7 @@
 //! A whole node in a page, but for what the registry adds: a real swarm, and waiting for what must happen to it.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
@@ -8,7 +9,8 @@ use std::time::Duration;
 
 use futures::channel::mpsc::{UnboundedSender, unbounded};
 use futures::future::{Either, poll_fn, select};
-use futures::{AsyncReadExt, AsyncWriteExt, StreamExt, pin_mut};
+use futures::io::{BufReader, copy_buf};
+use futures::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, StreamExt, pin_mut};
 use gen_registry::net::IDENTIFY_PROTOCOL;
 use gen_registry::net::address::{is_relayed, is_webrtc, webrtc_of_relayed};
 use gen_registry::net::carrier::{self, Carrier, CarrierOptions};
@@ -68,6 +70,8 @@ pub struct Seen {
     /// What others said over which connection.
     pub identified: Vec<(ConnectionId, identify::Info)>,
     pub pinged: Vec<ConnectionId>,
+    /// When somebody's first byte of [`ECHO`] was heard; see [`now`].
+    pub first_bytes: BTreeMap<PeerId, f64>,
     wakers: Vec<Waker>,
 }
 
@@ -78,6 +82,10 @@ impl Seen {
 
     pub fn relayed(&self, peer: PeerId) -> Vec<&Connected> {
         self.connections.iter().filter(|one| one.peer == peer && is_relayed(one.address())).collect()
+    }
+
+    pub fn only_direct(&self, peer: PeerId) -> bool {
+        self.direct(peer).len() == 1 && self.relayed(peer).is_empty()
     }
 
     fn hear(&mut self, event: SwarmEvent<BehaviourEvent>) {
@@ -151,19 +159,25 @@ impl Peer {
         for address in carrier::listening() {
             swarm.listen_on(address).expect("a browser listens there");
         }
+        let seen = Rc::<RefCell<Seen>>::default();
         let mut incoming = control.accept(ECHO).expect("nobody else answers it");
+        let hears = seen.clone();
         spawn_local(async move {
-            while let Some((_, stream)) = incoming.next().await {
+            while let Some((from, stream)) = incoming.next().await {
+                let hears = hears.clone();
                 spawn_local(async move {
-                    let (mut reader, mut writer) = stream.split();
+                    let (reader, mut writer) = stream.split();
+                    let mut reader = BufReader::new(reader);
+                    if reader.fill_buf().await.is_ok_and(|bytes| !bytes.is_empty()) {
+                        hears.borrow_mut().first_bytes.entry(from).or_insert_with(now);
+                    }
                     // It ends when the other side goes.
-                    futures::io::copy(&mut reader, &mut writer).await.ok();
+                    copy_buf(reader, &mut writer).await.ok();
                     writer.close().await.ok();
                 });
             }
         });
         let (orders, mut ordered) = unbounded::<Order>();
-        let seen = Rc::<RefCell<Seen>>::default();
         let sees = seen.clone();
         spawn_local(async move {
             loop {
@@ -202,7 +216,8 @@ impl Peer {
         self.order(move |swarm| swarm.disconnect_peer_id(peer).expect("it is connected"));
     }
 
-    pub async fn until(&self, what: &str, mut condition: impl FnMut(&Seen) -> bool) {
+    /// Whether it came true before the patience ended.
+    pub async fn comes_to(&self, mut condition: impl FnMut(&Seen) -> bool) -> bool {
         let waiting = poll_fn(|cx| {
             let mut seen = self.seen.borrow_mut();
             if condition(&seen) {
@@ -211,7 +226,11 @@ impl Peer {
             seen.wakers.push(cx.waker().clone());
             Poll::Pending
         });
-        if patient(waiting).await.is_none() {
+        patient(waiting).await.is_some()
+    }
+
+    pub async fn until(&self, what: &str, condition: impl FnMut(&Seen) -> bool) {
+        if !self.comes_to(condition).await {
             // Taken out: the swarm goes on after a panic, and would find it borrowed.
             let Seen { connections, failed_dials, .. } = self.seen.take();
             panic!("never happened: {what}; connections {connections:?}, failed {failed_dials:?}");
@@ -219,10 +238,7 @@ impl Peer {
     }
 
     pub async fn until_only_directly_connected(&self, to: PeerId) {
-        self.until("only one direct connection is left", |seen| {
-            seen.direct(to).len() == 1 && seen.relayed(to).is_empty()
-        })
-        .await;
+        self.until("only one direct connection is left", |seen| seen.only_direct(to)).await;
     }
 
     pub async fn open(&self, to: PeerId) -> Result<Stream, OpenStreamError> {
@@ -248,6 +264,11 @@ async fn exchange_on(stream: Stream, said: &[u8]) -> Vec<u8> {
     };
     patient(futures::future::join(write, read)).await.expect("it comes back in time");
     heard
+}
+
+/// Milliseconds since the page began, in fractions.
+pub fn now() -> f64 {
+    web_sys::window().and_then(|window| window.performance()).expect("a page has a clock").now()
 }
 
 /// `None` when it took too long.

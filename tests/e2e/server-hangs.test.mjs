@@ -1,0 +1,136 @@
+// What the page's server says of the network, or does not say. A server that hangs keeps nobody from their registry; what
+// is said late still counts; and a server of another network moves nobody there.
+import assert from "node:assert/strict";
+import http from "node:http";
+import { test } from "node:test";
+import { Browser, GONE, Server, apiValue, eventually, ready, temporaryFolder } from "./harness.mjs";
+
+const ELSEWHERE = "ab".repeat(32);
+
+/** Stands before servers, so that one origin can be served by one after the other, and answer for them. */
+class Front {
+  static async start(t) {
+    const front = new Front();
+    // `network`: what is answered to /network.json; the server's own by default.
+    front.network = (own) => own();
+    const server = http.createServer((request, response) => {
+      const own = () => {
+        const { method, url, headers } = request;
+        const asking = http.request(`${front.server.origin}${url}`, { method, headers }, (answer) => {
+          response.writeHead(answer.statusCode, answer.headers);
+          answer.pipe(response);
+        });
+        asking.on("error", () => response.destroy());
+        request.pipe(asking);
+      };
+      if (request.url === "/network.json") front.network(own, response);
+      else own();
+    });
+    await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+    t.after(() => (server.closeAllConnections(), server.close()));
+    front.origin = `http://127.0.0.1:${server.address().port}`;
+    return front;
+  }
+
+  /** What the server behind it says. */
+  async said() {
+    return (await fetch(`${this.server.origin}/network.json`)).json();
+  }
+}
+
+const json = (response, value) => response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(value));
+
+/** Through which relays the page is connected. */
+async function connectedThrough(page) {
+  const { relays } = await apiValue(page, "getNetwork");
+  return relays.filter(({ connected }) => connected).map(({ address }) => address);
+}
+
+test("a server that hangs keeps nobody waiting, and what it says late still counts", async (t) => {
+  const front = await Front.start(t);
+  front.server = await Server.start(t, { p2p: true });
+  const before = await front.said();
+  const browser = await Browser.start(t);
+  browser.allow(...GONE);
+  const page = await browser.open(front.origin);
+  await apiValue(page, "registerUsername", "alice_smith");
+  await eventually("the relay answers", async () => (await connectedThrough(page))[0] === before.relays[0]);
+
+  // Another relay and another witness in their place: other keys at the same address, which is the one that the page's
+  // policy allows.
+  await front.server.kill();
+  front.server.relay[front.server.relay.indexOf("--data") + 1] = await temporaryFolder(t, "relay");
+  await front.server.restart();
+  const after = await front.said();
+  assert.notDeepEqual(after.relays, before.relays);
+  assert.notDeepEqual(after.witnesses, before.witnesses);
+  // It says nothing of the network before the page has shown that the profile is open: a page that waits for it first
+  // would give up on it, and never hear of the new relay.
+  const opened = [];
+  let asked = 0;
+  front.network = (own) => (asked++, opened.push(own));
+  await page.reload();
+  await ready(page);
+  assert.equal((await apiValue(page, "whoami")).username, "alice_smith");
+  await eventually("the server is asked", () => asked === 1);
+  const { witnesses } = await apiValue(page, "getNetwork");
+  opened.forEach((answer) => answer());
+  await eventually("the new relay answers", async () => (await connectedThrough(page))[0] === after.relays[0]);
+  // Claims were weighed by the rules known at the start; other rules count from the next one.
+  assert.deepEqual(witnesses, before.witnesses);
+  assert.deepEqual((await apiValue(page, "getNetwork")).witnesses, before.witnesses);
+  await page.reload();
+  await ready(page);
+  assert.deepEqual((await apiValue(page, "getNetwork")).witnesses, after.witnesses);
+
+  // It never answers: everything works, through what is known from before.
+  front.network = () => {};
+  await page.reload();
+  await ready(page);
+  await apiValue(page, "updateProfile", { bio: "Still here." });
+  await eventually("the relay answers", async () => (await connectedThrough(page))[0] === after.relays[0]);
+  browser.assertQuiet();
+});
+
+test("a server of another network moves nobody there", async (t) => {
+  const front = await Front.start(t);
+  front.server = await Server.start(t, { p2p: true });
+  // At first a plain host of files, which says nothing of any network.
+  front.network = (_, response) => response.writeHead(404).end();
+  const browser = await Browser.start(t);
+  browser.allow(...GONE, /404/);
+  const page = await browser.open(front.origin);
+  await apiValue(page, "registerUsername", "alice_smith");
+  const { topic, leftAside } = await apiValue(page, "getNetwork");
+  assert.equal(leftAside, null);
+
+  const elsewhere = { ...(await front.said()), topic: ELSEWHERE };
+  front.network = (_, response) => json(response, elsewhere);
+  for (let time = 0; time < 2; time++) {
+    await page.goto(`${front.origin}/network`);
+    await ready(page);
+    await page.getByTestId("left-aside").getByText("another network").waitFor();
+    const report = await apiValue(page, "getNetwork");
+    assert.equal(report.topic, topic, "it stays in its own network");
+    assert.deepEqual(report.relays, [], "and goes through nobody of the other");
+    assert.equal((await apiValue(page, "whoami")).username, "alice_smith");
+  }
+
+  // A server of its own network is welcome.
+  const own = await front.said();
+  assert.equal(own.topic, topic);
+  front.network = (pass) => pass();
+  await page.reload();
+  await ready(page);
+  await eventually("the relay answers", async () => (await connectedThrough(page))[0] === own.relays[0]);
+  assert.equal(await page.getByTestId("left-aside").count(), 0);
+  browser.assertQuiet();
+
+  // Who wrote nothing yet belongs nowhere, and joins whatever network this is.
+  front.network = (_, response) => json(response, elsewhere);
+  const fresh = await Browser.start(t);
+  fresh.allow(...GONE);
+  const stranger = await fresh.open(front.origin);
+  assert.equal((await apiValue(stranger, "getNetwork")).topic, ELSEWHERE);
+  fresh.assertQuiet();
+});
