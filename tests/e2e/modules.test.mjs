@@ -3,16 +3,11 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { test } from "node:test";
-import { Browser, GONE, Server, api, apiValue, eventually, hasPeers, offlineReady } from "./harness.mjs";
+import { Browser, GONE, Server, api, apiValue, eventually, hasPeers, offlineReady, publish } from "./harness.mjs";
 import { adder, hog, spinner } from "./wasm.mjs";
 
 /** A module of 2.4 MB that somebody uses: an SVG renderer. */
 const RENDERER = createRequire(import.meta.url).resolve("@resvg/resvg-wasm/index_bg.wasm");
-
-const publish = (page, draft, bytes) => page.evaluate(async ([draft, base64]) => {
-  const wasm = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
-  return globalThis.genRegistry.publish({ ...draft, wasm });
-}, [draft, Buffer.from(bytes).toString("base64")]);
 
 const digestOf = (page, name, version) => page.evaluate(async ([name, version]) => {
   const bytes = await globalThis.genRegistry.readModule(name, version);
