@@ -107,8 +107,20 @@ pub fn bytes_from_hex(text: &str) -> Result<[u8; 32], DigestError> {
 
 /// The address of a block's bytes.
 pub fn block_cid(bytes: &[u8]) -> Cid {
-    let hash = Multihash::wrap(SHA2_256_CODE, Digest::of(bytes).as_bytes()).expect("32 bytes fit into a multihash");
+    cid_of(&Digest::of(bytes))
+}
+
+/// The address of the block with this hash.
+pub fn cid_of(block: &Digest) -> Cid {
+    let hash = Multihash::wrap(SHA2_256_CODE, block.as_bytes()).expect("32 bytes fit into a multihash");
     Cid::new_v1(RAW_CODEC, hash)
+}
+
+/// The hash in the address of a block; none in an address that is not of our kind.
+pub fn hash_in(cid: &Cid) -> Option<Digest> {
+    let hash: [u8; 32] = cid.hash().digest().try_into().ok()?;
+    let block = Digest::from_bytes(hash);
+    (cid_of(&block) == *cid).then_some(block)
 }
 
 /// True when `bytes` are what `cid` names. Other codecs and hashes than ours never are.
@@ -140,5 +152,8 @@ mod tests {
         assert_eq!(cid.to_string(), "bafkreibm6jg3ux5qumhcn2b3flc3tyu6dmlb4xa7u5bf44yegnrjhc4yeq");
         assert!(verify_block(&cid, b"hello"));
         assert!(!verify_block(&cid, b"hellp"));
+        assert_eq!(hash_in(&cid), Some(Digest::of(b"hello")));
+        let other_codec = Cid::new_v1(0x70, *cid.hash());
+        assert_eq!(hash_in(&other_codec), None);
     }
 }
