@@ -43,6 +43,8 @@ pub enum Rejection {
     TooManyBytes,
     #[error("too many requests at once")]
     TooManyRequests,
+    #[error("a block with other bytes than its hash names")]
+    WrongBlock,
 }
 
 impl Rejection {
@@ -54,7 +56,7 @@ impl Rejection {
             Self::TooManyAnnouncements => 2,
             Self::Unasked | Self::OutOfOrder | Self::Stalled | Self::Withheld | Self::TooManyRequests => 10,
             Self::Malformed(_) | Self::Oversized | Self::Comparison | Self::Refused => 20,
-            Self::BadChange | Self::Forged | Self::TooManyMessages | Self::TooManyBytes => 50,
+            Self::BadChange | Self::Forged | Self::TooManyMessages | Self::TooManyBytes | Self::WrongBlock => 50,
         }
     }
 
@@ -67,7 +69,8 @@ impl Rejection {
             | Self::Comparison
             | Self::Stalled
             | Self::TooManyMessages
-            | Self::TooManyBytes => true,
+            | Self::TooManyBytes
+            | Self::WrongBlock => true,
             Self::Malformed(_)
             | Self::Oversized
             | Self::OutOfOrder

@@ -20,7 +20,7 @@ pub const BYTES_PER_SECOND: u64 = 8 * 1024 * 1024;
 
 /// Counts in thousandths, so that milliseconds fill it evenly.
 #[derive(Debug)]
-struct Bucket {
+pub(in crate::sync) struct Bucket {
     level: u64,
     burst: u64,
     per_second: u64,
@@ -28,11 +28,11 @@ struct Bucket {
 }
 
 impl Bucket {
-    const fn new(burst: u64, per_second: u64) -> Self {
+    pub(in crate::sync) const fn new(burst: u64, per_second: u64) -> Self {
         Self { level: burst * 1000, burst, per_second, filled_at: None }
     }
 
-    fn draw(&mut self, amount: u64, now: Timestamp) -> bool {
+    pub(in crate::sync) fn draw(&mut self, amount: u64, now: Timestamp) -> bool {
         let last = self.filled_at.unwrap_or(now);
         // A clock set back fills nothing.
         let passed = now.as_millis().saturating_sub(last.as_millis());
@@ -45,6 +45,11 @@ impl Bucket {
             }
             None => false,
         }
+    }
+
+    /// What was drawn and not used.
+    pub(in crate::sync) fn give_back(&mut self, amount: u64) {
+        self.level = self.level.saturating_add(amount.saturating_mul(1000)).min(self.burst * 1000);
     }
 }
 
