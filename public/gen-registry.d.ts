@@ -39,7 +39,7 @@ export interface GenRegistry {
   /** Changes the profile; a `username` renames. Rejects with `nameTaken` when the new name is somebody else's. */
   updateProfile(changes: ProfileChanges & { username?: string }): Promise<Me>;
 
-  /** The bytes of a picture (`avatar`), or `null` when they are not on this device. */
+  /** The bytes of a picture (`avatar`), or `null` when neither this device nor a connected peer has them. */
   readBlock(cid: string): Promise<Uint8Array | null>;
 
   /** Key, document and picture in one encrypted file. The passphrase has at least 8 characters. */
@@ -160,7 +160,7 @@ export type ErrorCode =
   | "noIdentity" | "identityExists" | "profileInvalid" | "avatarInvalid"
   | "locked" | "wrongPassphrase" | "weakPassphrase" | "wrongWords" | "phraseInvalid"
   | "backupDamaged" | "backupTooLarge" | "backupNewer" | "backupOtherNetwork"
-  | "documentFull" | "confirmationWrong" | "storageFull" | "storageFailed" | "reloadNeeded"
+  | "documentFull" | "confirmationWrong" | "contentMissing" | "contentInvalid" | "storageFull" | "storageFailed" | "reloadNeeded"
   | "noWriter" | "invalidArgument" | "internal";
 
 declare global {

@@ -15,7 +15,7 @@
 //! | [`sync`] | registry |
 //! | [`platform`] | `registry`'s time values and sealing |
 //! | [`store`] | registry, platform |
-//! | [`net`] | [`sync::wire`], [`sync::signal`], platform |
+//! | [`net`] | [`sync::wire`], [`sync::blocks::wire`], [`sync::signal`], platform |
 //! | [`node`] | registry, sync, store, net, platform; never ui |
 //! | `embed` | `node`'s commands, answers and events |
 //! | `ui` | `node`'s commands, answers and events; never store or registry |

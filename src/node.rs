@@ -6,12 +6,14 @@
 //! - what can be asked: [`api`]; a handle for the page: [`client`]
 //! - writing: `write`; the key and its lock: `keeper`; questions: `people`; backups: `backup`
 //! - what peers get and bring: `replication`; the sessions with them: [`peering`]; which network it is: [`network`]
+//! - blocks of modules and pictures: [`content`]
 //! - asking for receipts: `receipts`; giving them, on a server: [`witness`]
 
 mod admit;
 pub mod api;
 mod backup;
 pub mod client;
+pub mod content;
 pub mod failure;
 mod keeper;
 pub mod link;
@@ -95,6 +97,7 @@ pub struct Node {
     /// What is known of peers, and the way to them.
     peering: RefCell<peering::Known>,
     asking: receipts::Asking,
+    content: content::Content,
 }
 
 struct State {
@@ -158,6 +161,7 @@ impl Node {
             announcer: RefCell::default(),
             peering: RefCell::default(),
             asking: receipts::Asking::default(),
+            content: content::Content::default(),
         };
         for found in damaged.iter().chain(&broken_people) {
             node.set_aside(found).await;

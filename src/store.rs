@@ -25,6 +25,8 @@ pub enum Table {
     People,
     /// CID → bytes
     Blocks,
+    /// An artifact's hash → which blocks it has, and why it is kept
+    Content,
     /// The identity's key.
     Keys,
     Settings,
@@ -33,8 +35,16 @@ pub enum Table {
 }
 
 impl Table {
-    pub const ALL: [Self; 7] =
-        [Self::Changes, Self::Documents, Self::People, Self::Blocks, Self::Keys, Self::Settings, Self::Quarantine];
+    pub const ALL: [Self; 8] = [
+        Self::Changes,
+        Self::Documents,
+        Self::People,
+        Self::Blocks,
+        Self::Content,
+        Self::Keys,
+        Self::Settings,
+        Self::Quarantine,
+    ];
 
     pub const fn name(self) -> &'static str {
         match self {
@@ -42,6 +52,7 @@ impl Table {
             Self::Documents => "documents",
             Self::People => "people",
             Self::Blocks => "blocks",
+            Self::Content => "content",
             Self::Keys => "keys",
             Self::Settings => "settings",
             Self::Quarantine => "quarantine",

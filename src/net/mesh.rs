@@ -4,10 +4,11 @@
 //! misbehaves is told by the host.
 //!
 //! - libp2p's protocols and how they are set up: `behaviour`; what is done with their events: `run`
-//! - whom to dial and when: [`keeping`]; one stream to one peer: `link`; asking witnesses: `question`;
-//!   what peers tell of peers: [`neighbours`]
+//! - whom to dial and when: [`keeping`]; one stream to one peer: `link`, and for content [`blocks`]; asking witnesses:
+//!   `question`; what peers tell of peers: [`neighbours`]
 
 mod behaviour;
+pub mod blocks;
 pub mod keeping;
 mod link;
 pub mod neighbours;
@@ -25,6 +26,7 @@ use crate::net::carrier::{CarrierError, CarrierOptions};
 use crate::net::ice::IceServer;
 use crate::net::key::{NodeKey, NodeName};
 use crate::platform::Environment;
+use blocks::BlockStream;
 pub use link::{Hold, LinkFault, Outgoing};
 pub use question::{ANSWER_MAX_BYTES, AskError};
 use run::Running;
@@ -60,6 +62,8 @@ pub enum MeshEvent {
     Linked(Link),
     /// Somebody's gossip, to be judged by [`MeshHandle::judge`].
     Gossip { ticket: GossipTicket, bytes: Vec<u8> },
+    /// A peer opened a stream to ask for blocks.
+    BlocksAsked(BlockStream),
     /// Peers or relays came or went.
     Changed(MeshView),
 }
@@ -124,6 +128,7 @@ enum Command {
     Judge(GossipTicket, GossipVerdict),
     Ban(NodeName),
     Ask { protocol: &'static str, request: Vec<u8>, answers: oneshot::Sender<Vec<Result<Vec<u8>, AskError>>> },
+    OpenBlocks(NodeName, oneshot::Sender<BlockStream>),
     LookAround,
     Close,
 }
@@ -159,6 +164,14 @@ impl MeshHandle {
         let (answers, answered) = oneshot::channel();
         self.send(Command::Ask { protocol, request, answers });
         answered.await.unwrap_or_default()
+    }
+
+    /// A stream on which `peer` can be asked for blocks. None when there is no direct connection to it, or it does not
+    /// answer such questions.
+    pub async fn open_blocks(&self, peer: NodeName) -> Option<BlockStream> {
+        let (opened, opening) = oneshot::channel();
+        self.send(Command::OpenBlocks(peer, opened));
+        opening.await.ok()
     }
 
     /// Something changed outside (the device is online again): try now what would be tried later.

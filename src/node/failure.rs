@@ -38,6 +38,10 @@ pub enum FailureCode {
     BackupOtherNetwork,
     DocumentFull,
     ConfirmationWrong,
+    /// Nobody who is connected has what is missing.
+    ContentMissing,
+    /// What was said of a file does not fit together, or is beyond a bound.
+    ContentInvalid,
     StorageFull,
     StorageFailed,
     ReloadNeeded,

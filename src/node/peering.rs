@@ -22,7 +22,7 @@ use futures_timer::Delay;
 use crate::net::key::{NodeKey, NodeName};
 use crate::net::mesh::{GossipTicket, GossipVerdict, Mesh, MeshError, MeshEvent, MeshHandle, MeshOptions, MeshView};
 use crate::node::api::Event;
-use crate::node::{Network, Node};
+use crate::node::{Network, Node, content};
 use crate::store::records::{Found, put};
 use crate::store::{Durability, StoreError, Table};
 use crate::sync::wire::Message;
@@ -81,6 +81,9 @@ impl Peering {
         let mut written = peering.announce_own_changes();
         let mut mesh = mesh.run().boxed_local().fuse();
         let mut sessions: FuturesUnordered<LocalBoxFuture<'static, ()>> = FuturesUnordered::new();
+        let fetching =
+            content::fetch_from_peers(peering.node.clone(), peering.mesh.clone(), peering.node.content.open());
+        sessions.push(fetching.boxed_local());
         let mut receipts = Delay::new(Duration::ZERO).fuse();
         loop {
             select! {
@@ -98,6 +101,7 @@ impl Peering {
                 }
             }
         }
+        peering.node.content.close();
         peering.node.peering.borrow_mut().leave();
         peering.node.tell(&Event::NetworkChanged);
     }
@@ -113,6 +117,9 @@ impl Peering {
             MeshEvent::Gossip { ticket, bytes } => {
                 self.pass_to_session(ticket, bytes);
                 None
+            }
+            MeshEvent::BlocksAsked(stream) => {
+                Some(content::serve(self.node.clone(), self.mesh.clone(), stream).boxed_local())
             }
             MeshEvent::Changed(view) => {
                 // At once: an older view must not come after a newer one.

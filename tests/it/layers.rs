@@ -16,7 +16,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // Sealing, because a worker stretches passphrases; the other two for the scripted randomness of tests.
     ("platform", &["platform", "registry::time", "registry::seal", "registry::digest", "registry::encoding"]),
     ("store", &["store", "registry", "platform"]),
-    ("net", &["net", "sync::wire", "sync::signal", "platform"]),
+    ("net", &["net", "sync::wire", "sync::blocks::wire", "sync::signal", "platform"]),
     ("node", &["node", "registry", "sync", "store", "net", "platform"]),
     ("ui", &["ui", "node::api", "node::client", "node::failure"]),
     ("embed", &["embed", "node::api", "node::client", "node::failure", "platform"]),

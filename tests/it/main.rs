@@ -7,6 +7,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 mod admission;
 mod claims;
+mod content;
 mod convergence;
 mod crowd;
 mod direct;

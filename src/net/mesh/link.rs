@@ -103,7 +103,7 @@ pub(super) async fn carry(stream: Stream, incoming: mpsc::Sender<Result<Vec<u8>,
     }
 }
 
-async fn read(
+pub(super) async fn read(
     mut source: impl StreamExt<Item = io::Result<bytes::BytesMut>> + Unpin,
     mut incoming: mpsc::Sender<Result<Vec<u8>, LinkFault>>,
 ) -> Option<LinkFault> {

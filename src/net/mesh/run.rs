@@ -26,6 +26,7 @@ use crate::net::mesh::question::{AskError, ask};
 use crate::net::mesh::run::acts::random;
 use crate::net::mesh::{Command, GossipVerdict, MeshError, MeshEvent, MeshView};
 use crate::platform::Environment;
+use crate::sync::blocks::wire as blocks_wire;
 use crate::sync::wire;
 
 /// How often the keeping is asked what is due.
@@ -78,6 +79,8 @@ pub(super) struct Running {
     /// Peers that ask for others.
     asked: IncomingStreams,
     answering: usize,
+    /// Peers that want blocks.
+    wanting: IncomingStreams,
     tasks: FuturesUnordered<LocalBoxFuture<'static, Done>>,
     peers: BTreeMap<PeerId, Peer>,
     /// Under which listener there is a place at which relay.
@@ -108,6 +111,9 @@ impl Running {
         let asked = control
             .accept(StreamProtocol::new(neighbours::PROTOCOL))
             .map_err(|_| MeshError::Taken(neighbours::PROTOCOL))?;
+        let wanting = control
+            .accept(StreamProtocol::new(blocks_wire::PROTOCOL))
+            .map_err(|_| MeshError::Taken(blocks_wire::PROTOCOL))?;
         let mut keeping = Keeping::new(*swarm.local_peer_id(), relays, carrier::is_direct);
         for (peer, addresses) in known {
             if let Ok(peer) = peer.parse() {
@@ -131,6 +137,7 @@ impl Running {
             inbound,
             asked,
             answering: 0,
+            wanting,
             tasks: FuturesUnordered::new(),
             peers: BTreeMap::new(),
             places: HashMap::new(),
@@ -154,6 +161,9 @@ impl Running {
                 },
                 stream = self.asked.next().fuse() => if let Some((peer, stream)) = stream {
                     self.tell_of_others(peer, stream);
+                },
+                stream = self.wanting.next().fuse() => if let Some((peer, stream)) = stream {
+                    self.accept_blocks(peer, stream);
                 },
                 done = self.tasks.select_next_some() => self.finish(done),
                 () = heartbeat => {
@@ -226,6 +236,7 @@ impl Running {
                 self.swarm.behaviour_mut().banned.block_peer(peer);
             }
             Command::Ask { protocol, request, answers } => self.ask(protocol, &request, answers),
+            Command::OpenBlocks(peer, opened) => self.open_blocks(peer.peer(), opened),
             Command::LookAround => {
                 self.keeping.hurry();
                 self.keep_house();

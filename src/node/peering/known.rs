@@ -80,7 +80,7 @@ impl Known {
         self.deeds.entry(peer).or_default().brought += changes as u64;
     }
 
-    pub(super) fn note_rejection(&mut self, peer: NodeName, why: Rejection) {
+    pub(in crate::node) fn note_rejection(&mut self, peer: NodeName, why: Rejection) {
         *self.rejections.entry(why).or_default() += 1;
         *self.deeds.entry(peer).or_default().rejections.entry(why).or_default() += 1;
     }
@@ -97,6 +97,11 @@ impl Known {
 
     pub(in crate::node) fn peers(&self) -> u64 {
         self.view.peers.len() as u64
+    }
+
+    /// Everybody with a direct connection.
+    pub(in crate::node) fn connected(&self) -> Vec<NodeName> {
+        self.view.peers.iter().map(|peer| peer.peer).collect()
     }
 
     pub(in crate::node) fn is_syncing(&self) -> bool {

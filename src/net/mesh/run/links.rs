@@ -1,13 +1,15 @@
-//! Sync streams: who opens them, and where their messages go; and what peers are asked beside them.
+//! Streams to peers: who opens them, and where their messages go; and what peers are asked beside them.
 
 use futures::FutureExt;
-use futures::channel::mpsc;
+use futures::channel::{mpsc, oneshot};
 use libp2p::{PeerId, Stream, StreamProtocol};
 
+use crate::net::mesh::blocks::{self, BlockStream};
 use crate::net::mesh::link::{INCOMING_WAITING, carry, outgoing};
 use crate::net::mesh::question::{answer, ask};
 use crate::net::mesh::run::{Done, Running};
 use crate::net::mesh::{Link, MeshEvent, neighbours};
+use crate::sync::blocks::wire as blocks_wire;
 use crate::sync::wire;
 
 impl Running {
@@ -63,5 +65,35 @@ impl Running {
         self.answering += 1;
         let bytes = neighbours::encode_peers(self.keeping.neighbours(&peer));
         self.tasks.push(answer(stream, bytes).map(|()| Done::Answered).boxed_local());
+    }
+
+    /// Whoever waits for it hears nothing more when it can't be opened.
+    pub(super) fn open_blocks(&mut self, peer: PeerId, opened: oneshot::Sender<BlockStream>) {
+        if !self.peers.contains_key(&peer) {
+            return;
+        }
+        let mut control = self.control.clone();
+        let opening = async move {
+            match control.open_stream(peer, StreamProtocol::new(blocks_wire::PROTOCOL)).await {
+                Ok(stream) => {
+                    let (stream, carrying) = blocks::carry(peer.into(), stream);
+                    if opened.send(stream).is_ok() {
+                        carrying.await;
+                    }
+                }
+                Err(error) => tracing::debug!(%peer, %error, "no stream for blocks"),
+            }
+            Done::Quiet
+        };
+        self.tasks.push(opening.boxed_local());
+    }
+
+    pub(super) fn accept_blocks(&mut self, peer: PeerId, stream: Stream) {
+        if !self.peers.contains_key(&peer) {
+            return;
+        }
+        let (stream, carrying) = blocks::carry(peer.into(), stream);
+        self.tasks.push(carrying.map(|()| Done::Quiet).boxed_local());
+        self.tell(MeshEvent::BlocksAsked(stream));
     }
 }

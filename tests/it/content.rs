@@ -1,0 +1,406 @@
+//! Content between whole nodes over real libp2p: from several peers, through deaths, restarts, lies and full disks.
+
+mod party;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures::SinkExt;
+use futures::future::join_all;
+use gen_registry::node::api::*;
+use gen_registry::node::content::{ContentError, Pin, Progress};
+use gen_registry::node::{Network, Node};
+use gen_registry::platform::native::Native;
+use gen_registry::registry::artifact::Artifact;
+use gen_registry::registry::digest::cid_of;
+use gen_registry::registry::encoding::DecodeError;
+use gen_registry::registry::identity::Topic;
+use gen_registry::registry::limits::BLOCK_MAX_BYTES;
+use gen_registry::store::memory::MemoryStore;
+use gen_registry::store::records::put;
+use gen_registry::store::{Durability, Store, StoreError, Table};
+use gen_registry::sync::blocks::wire::{IN_FLIGHT_MAX, Message};
+use gen_registry::sync::rejection::Rejection;
+use gen_registry::sync::sim::Random;
+
+use crate::content::party::{Party, Small, Watched, file};
+use crate::mesh::{eventually, in_one_thread, network, relay};
+
+/// `(module (func (export "answer") (result i32) i32.const 42))`
+const SMALL: &[u8] =
+    b"\0asm\x01\0\0\0\x01\x05\x01\x60\0\x01\x7f\x03\x02\x01\0\x07\x0a\x01\x06answer\0\0\x0a\x06\x01\x04\0\x41\x2a\x0b";
+const MIB: usize = 1024 * 1024;
+
+#[test]
+fn a_file_comes_from_two_peers_at_once_and_no_block_twice() {
+    in_one_thread(async {
+        let relay = relay().await;
+        let network = network(&relay);
+        let bytes = file(3 * MIB + 5, 1);
+        let (alice, artifact) = Party::with(&network, &bytes).await;
+        let (bob, _) = Party::with(&network, &bytes).await;
+        let carol = Party::join(&network).await;
+        carol.has_peers(2).await;
+        let told = RefCell::new(Vec::new());
+        let progress = |progress: Progress| told.borrow_mut().push(progress);
+        carol.node.fetch(&artifact, progress).await.unwrap();
+        assert_eq!(carol.node.artifact_bytes(&artifact).await.unwrap(), bytes);
+        let (from_alice, from_bob) = (alice.store.reads(), bob.store.reads());
+        assert_eq!(from_alice + from_bob, artifact.blocks.len(), "each block was asked for once");
+        assert!(from_alice > 0 && from_bob > 0, "{from_alice} and {from_bob}");
+        let told = told.take();
+        assert_eq!(told.first(), Some(&Progress { done: 0, total: artifact.size }));
+        assert_eq!(told.last(), Some(&Progress { done: artifact.size, total: artifact.size }));
+        assert!(told.is_sorted_by_key(|progress| progress.done) && told.len() == artifact.blocks.len() + 1);
+        assert_eq!(carol.network().await.rejections, [], "nobody broke a rule");
+        assert_eq!(carol.node.artifact_progress(&artifact).await.unwrap().done, artifact.size);
+    });
+}
+
+#[test]
+fn when_a_peer_dies_in_the_middle_the_rest_comes_from_another() {
+    in_one_thread(async {
+        let relay = relay().await;
+        let network = network(&relay);
+        let bytes = file(3 * MIB, 2);
+        let (alice, artifact) = Party::with(&network, &bytes).await;
+        alice.store.hangs_after.set(Some(3));
+        let (bob, _) = Party::with(&network, &bytes).await;
+        bob.store.hangs_after.set(Some(2));
+        let carol = Party::join(&network).await;
+        carol.has_peers(2).await;
+        let (fetching, done) = carol.fetching(&artifact);
+        eventually("both gave something", async || done.get() == 5 * BLOCK_MAX_BYTES as u64).await;
+        assert!(!fetching.is_finished());
+        // Alice's process is gone; Bob's disk is quick again.
+        alice.life.abort();
+        eventually("she is missed", async || carol.network().await.peers.len() == 1).await;
+        bob.store.hangs_after.set(None);
+        fetching.await.unwrap().unwrap();
+        assert_eq!(carol.node.artifact_bytes(&artifact).await.unwrap(), bytes);
+        assert_eq!(bob.store.reads(), artifact.blocks.len() - 3, "all but what Alice gave");
+    });
+}
+
+#[test]
+fn after_a_restart_only_what_is_missing_is_asked_for() {
+    in_one_thread(async {
+        let relay = relay().await;
+        let network = network(&relay);
+        let bytes = file(3 * MIB + 100, 3);
+        let (alice, artifact) = Party::with(&network, &bytes).await;
+        alice.store.hangs_after.set(Some(5));
+        let carol = Party::join(&network).await;
+        carol.has_peers(1).await;
+        let (fetching, done) = carol.fetching(&artifact);
+        eventually("some of it came", async || done.get() == 5 * BLOCK_MAX_BYTES as u64).await;
+        fetching.abort();
+        let incomplete = carol.node.artifact_bytes(&artifact).await;
+        assert!(matches!(incomplete, Err(ContentError::Incomplete)), "{incomplete:?}");
+        carol.mesh.close();
+        carol.life.await.unwrap();
+
+        let carol = Party::join_with(carol.store.restarted(), &network).await;
+        assert_eq!(carol.node.artifact_progress(&artifact).await.unwrap().done, 5 * BLOCK_MAX_BYTES as u64);
+        let stored = carol.store.blocks();
+        assert_eq!(stored.len(), 5);
+        alice.store.hangs_after.set(None);
+        alice.store.reads.borrow_mut().clear();
+        carol.has_peers(1).await;
+        carol.fetch(&artifact).await.unwrap();
+        assert_eq!(carol.node.artifact_bytes(&artifact).await.unwrap(), bytes);
+        let again: Vec<&String> =
+            stored.iter().filter(|block| alice.store.reads.borrow().contains_key(*block)).collect();
+        assert_eq!(again, Vec::<&String>::new(), "what was stored is not asked for again");
+        assert_eq!(alice.store.reads.borrow().len(), artifact.blocks.len() - 5);
+    });
+}
+
+#[test]
+fn a_fetch_that_is_dropped_ends_and_two_of_one_file_share() {
+    in_one_thread(async {
+        let relay = relay().await;
+        let network = network(&relay);
+        let bytes = file(2 * MIB, 4);
+        let (alice, artifact) = Party::with(&network, &bytes).await;
+        let carol = Party::join(&network).await;
+        carol.has_peers(1).await;
+        alice.store.hangs_after.set(Some(1));
+        let (fetching, done) = carol.fetching(&artifact);
+        eventually("it began", async || done.get() > 0).await;
+        fetching.abort();
+        alice.store.hangs_after.set(None);
+        let (one, two) = futures::join!(carol.fetch(&artifact), carol.fetch(&artifact));
+        one.unwrap();
+        two.unwrap();
+        assert_eq!(carol.node.artifact_bytes(&artifact).await.unwrap(), bytes);
+        assert!(alice.store.reads() < artifact.blocks.len() + IN_FLIGHT_MAX, "neither asked for what the other did");
+    });
+}
+
+#[test]
+fn what_nobody_has_is_an_error_and_comes_once_somebody_has_it() {
+    in_one_thread(async {
+        let relay = relay().await;
+        let network = network(&relay);
+        let bytes = file(10_000, 5);
+        let artifact = Artifact::of(&bytes);
+        let alone = Node::start(Rc::new(MemoryStore::new()), Rc::new(Native), network.clone()).await.unwrap();
+        assert!(matches!(alone.fetch(&artifact, |_| {}).await, Err(ContentError::Alone)));
+        let too_large = Artifact { size: u64::MAX, ..artifact.clone() };
+        assert!(matches!(alone.fetch(&too_large, |_| {}).await, Err(ContentError::Artifact(_))));
+        let carol = Party::join(&network).await;
+        let (fetching, _) = carol.fetching(&artifact);
+        // It waits for somebody; then one comes who has it.
+        tokio::task::yield_now().await;
+        let (_alice, _) = Party::with(&network, &bytes).await;
+        fetching.await.unwrap().unwrap();
+        assert_eq!(carol.node.artifact_bytes(&artifact).await.unwrap(), bytes);
+    });
+}
+
+/// One who says of other bytes that they are the ones that are wanted.
+async fn liar(network: &Network, artifact: &Artifact, bytes: &[u8], flipped: usize, bit: u32) -> Party {
+    let store = Rc::<Watched>::default();
+    let mut bytes = bytes.to_vec();
+    bytes[flipped] ^= 1 << bit;
+    let lies = artifact.blocks.iter().enumerate().map(|(nth, block)| {
+        let bytes = serde_bytes::ByteBuf::from(&bytes[artifact.block_range(nth)]);
+        put(Table::Blocks, &cid_of(block).to_string(), &bytes)
+    });
+    store.commit(lies.collect(), Durability::Strict).await.unwrap();
+    Party::join_with(store, network).await
+}
+
+/// The liar alone is there; it is asked, found out and left. Then somebody honest comes.
+async fn one_flipped_bit(network: Network, bytes: &[u8], flipped: usize, bit: u32) {
+    let artifact = Artifact::of(bytes);
+    let liar = liar(&network, &artifact, bytes, flipped, bit).await;
+    let carol = Party::join(&network).await;
+    carol.has_peers(1).await;
+    let (fetching, _) = carol.fetching(&artifact);
+    eventually("the lie is noticed", async || carol.counted(Rejection::WrongBlock).await == 1).await;
+    eventually("the liar is sent away", async || carol.network().await.peers.is_empty()).await;
+    let nth = flipped / BLOCK_MAX_BYTES;
+    assert!(!carol.store.blocks().contains(&cid_of(&artifact.blocks[nth]).to_string()), "nothing of it is kept");
+    assert!(liar.store.reads() > 0);
+    let (honest, _) = Party::with(&network, bytes).await;
+    fetching.await.unwrap().unwrap();
+    assert_eq!(carol.node.artifact_bytes(&artifact).await.unwrap(), bytes, "byte {flipped}, bit {bit}");
+    assert!(honest.store.reads.borrow().contains_key(&cid_of(&artifact.blocks[nth]).to_string()));
+    for party in [liar, carol, honest] {
+        party.mesh.close();
+        party.life.await.unwrap();
+    }
+}
+
+#[test]
+fn one_flipped_bit_anywhere_in_what_a_peer_serves_is_refused_and_fetched_elsewhere() {
+    in_one_thread(async {
+        let relay = relay().await;
+        let network = network(&relay);
+        let large = file(2 * MIB + 7, 6);
+        let mut random = Random::new(8);
+        let mut cases: Vec<(&[u8], usize, u32)> =
+            (0..SMALL.len()).map(|byte| (SMALL, byte, random.below(8) as u32)).collect();
+        for _ in 0..6 {
+            cases.push((&large, random.below(large.len() as u64) as usize, random.below(8) as u32));
+        }
+        // Each in a network of its own, some at a time.
+        for (number, some) in cases.chunks(8).enumerate() {
+            let stories = some.iter().enumerate().map(|(nth, (bytes, flipped, bit))| {
+                let topic = Topic::from_bytes([(8 * number + nth) as u8 + 1; 32]);
+                one_flipped_bit(Network { topic, ..network.clone() }, bytes, *flipped, *bit)
+            });
+            join_all(stories).await;
+        }
+    });
+}
+
+#[test]
+fn a_file_whose_blocks_are_not_its_whole_is_refused_and_nobody_is_blamed() {
+    in_one_thread(async {
+        let relay = relay().await;
+        let network = network(&relay);
+        let (_alice, artifact) = Party::with(&network, &file(300_000, 7)).await;
+        let carol = Party::join(&network).await;
+        carol.has_peers(1).await;
+        let other_whole = Artifact { sha256: Artifact::of(b"other").sha256, ..artifact.clone() };
+        let other_size = Artifact { size: artifact.size + 1, ..artifact.clone() };
+        for wrong in [other_whole, other_size] {
+            let fetched = carol.fetch(&wrong).await;
+            assert!(matches!(fetched, Err(ContentError::Contradiction)), "{fetched:?}");
+            assert_eq!(carol.store.blocks(), Vec::<String>::new(), "nothing of it stays");
+        }
+        assert_eq!(carol.network().await.rejections, []);
+    });
+}
+
+#[test]
+fn when_the_device_is_full_the_cached_goes_first_and_what_is_pinned_never() {
+    in_one_thread(async {
+        let relay = relay().await;
+        let network = network(&relay);
+        let [installed, cached, wanted, too_much] = [10, 11, 12, 13].map(|seed| file(MIB, seed));
+        let (alice, first) = Party::with(&network, &installed).await;
+        let second = alice.node.keep_artifact(&wanted, Pin::Own).await.unwrap();
+        let third = alice.node.keep_artifact(&[wanted.clone(), too_much.clone()].concat(), Pin::Own).await.unwrap();
+        let carol = Party::join(&network).await;
+        carol.has_peers(1).await;
+        carol.fetch(&first).await.unwrap();
+        carol.node.pin_artifact(&first, Pin::Installed).await.unwrap();
+        let old = carol.node.keep_artifact(&cached, Pin::Cached).await.unwrap();
+        // Two files of 1 MiB fit, and a little beside them.
+        carol.store.room.set(Some(2 * MIB + BLOCK_MAX_BYTES / 2));
+        carol.fetch(&second).await.unwrap();
+        assert_eq!(carol.node.artifact_bytes(&second).await.unwrap(), wanted);
+        assert_eq!(carol.node.artifact_progress(&old).await.unwrap().done, 0, "it made room");
+        assert_eq!(carol.node.artifact_bytes(&first).await.unwrap(), installed);
+
+        carol.node.pin_artifact(&second, Pin::Installed).await.unwrap();
+        let before = carol.store.blocks();
+        let full = carol.fetch(&third).await;
+        assert!(matches!(full, Err(ContentError::Store(StoreError::Full))), "{full:?}");
+        assert_eq!(Failure::from(full.unwrap_err()).code, FailureCode::StorageFull);
+        let kept = carol.node.keep_artifact(&too_much, Pin::Own).await;
+        assert!(matches!(kept, Err(ContentError::Store(StoreError::Full))), "{kept:?}");
+        assert_eq!(carol.store.blocks(), before, "all or nothing");
+        assert_eq!(carol.node.artifact_bytes(&second).await.unwrap(), wanted);
+        // Room again: what was pinned makes some, and the same fetch goes through.
+        carol.node.unpin_artifact(&first, Pin::Installed).await.unwrap();
+        carol.fetch(&third).await.unwrap();
+        assert_eq!(carol.node.artifact_bytes(&first).await.ok(), None, "unpinned, it went");
+        assert_eq!(carol.network().await.rejections, []);
+    });
+}
+
+#[test]
+fn the_pins_and_the_order_of_use_outlast_a_restart() {
+    in_one_thread(async {
+        let store = Rc::<Watched>::default();
+        let start = async |store: Rc<Watched>| Node::start(store, Rc::new(Native), Network::default()).await.unwrap();
+        let node = start(store.clone()).await;
+        let mut artifacts = Vec::new();
+        for (seed, pin) in [(1, Pin::Installed), (2, Pin::Own), (3, Pin::Cached), (4, Pin::Cached)] {
+            // A clock's tick apart: the order is that of use.
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            artifacts.push(node.keep_artifact(&file(200_000, seed), pin).await.unwrap());
+        }
+        let store = store.restarted();
+        let node = start(store.clone()).await;
+        store.room.set(Some(store.used.borrow().values().sum()));
+        let newest = node.keep_artifact(&file(190_000, 5), Pin::Cached).await.unwrap();
+        let mut here = Vec::new();
+        for artifact in artifacts.iter().chain([&newest]) {
+            here.push(node.artifact_bytes(artifact).await.is_ok());
+        }
+        assert_eq!(here, [true, true, false, true, true], "the oldest without a pin went");
+    });
+}
+
+#[test]
+fn content_stays_within_half_of_the_quota_as_far_as_pins_allow() {
+    in_one_thread(async {
+        let store = Rc::<Watched>::default();
+        let quota = 2_000_000;
+        let node = Node::start(store.clone(), Rc::new(Small(quota)), Network::default()).await.unwrap();
+        let keep = async |seed: u64, pin: Pin| {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            node.keep_artifact(&file(300_000, seed), pin).await.unwrap()
+        };
+        let first = keep(1, Pin::Cached).await;
+        for seed in 2..6 {
+            keep(seed, Pin::Cached).await;
+        }
+        let used =
+            || store.used.borrow().iter().filter(|((table, _), _)| *table == Table::Blocks).map(|(_, n)| n).sum();
+        let (bytes, half): (usize, usize) = (used(), quota as usize / 2);
+        assert!((half - 300_000..half + 1_000).contains(&bytes), "{bytes}");
+        assert!(node.artifact_bytes(&first).await.is_err(), "the oldest went");
+        for seed in 10..15 {
+            keep(seed, Pin::Own).await;
+        }
+        let bytes: usize = used();
+        assert!(bytes >= 5 * 300_000, "what is pinned is kept beyond it: {bytes}");
+        assert_eq!(store.blocks().len(), 10, "and nothing else, two blocks each");
+    });
+}
+
+#[test]
+fn who_asks_against_the_rules_is_counted_and_sent_away() {
+    in_one_thread(async {
+        let relay = relay().await;
+        let network = network(&relay);
+        let bytes = file(600_000, 9);
+        let (alice, artifact) = Party::with(&network, &bytes).await;
+        let mallory = Party::join(&network).await;
+        mallory.has_peers(1).await;
+        let mut stream = mallory.mesh.open_blocks(alice.mesh.name()).await.unwrap();
+        stream.outgoing.send(vec![9, 9]).await.unwrap();
+        let malformed = Rejection::Malformed(DecodeError::UnknownKind(9));
+        eventually("rubbish is counted", async || alice.counted(malformed).await == 1).await;
+        stream.outgoing.send(Message::Missing(artifact.blocks[0]).encode()).await.unwrap();
+        eventually("an answer nobody asked for, too", async || alice.counted(Rejection::Unasked).await == 1).await;
+        // Nothing is answered now; what waits for an answer is bounded, and so is the patience.
+        alice.store.hangs_after.set(Some(0));
+        let wants = Message::Want(vec![artifact.blocks[0]; IN_FLIGHT_MAX]).encode();
+        for _ in 0..60 {
+            if stream.outgoing.send(wants.clone()).await.is_err() {
+                break;
+            }
+        }
+        alice.store.hangs_after.set(None);
+        eventually("sent away", async || alice.network().await.peers.is_empty()).await;
+        let wanted_too_much = alice.counted(Rejection::TooManyRequests).await;
+        assert!((1..=10).contains(&wanted_too_much), "{wanted_too_much}");
+        assert_eq!(alice.node.artifact_bytes(&artifact).await.unwrap(), bytes);
+        let bob = Party::join(&network).await;
+        bob.has_peers(1).await;
+        bob.fetch(&artifact).await.unwrap();
+    });
+}
+
+#[test]
+fn a_picture_comes_when_it_is_looked_at_and_may_go_again() {
+    in_one_thread(async {
+        let relay = relay().await;
+        let network = network(&relay);
+        let alice = Party::join(&network).await;
+        let picture = [b"\x89PNG\r\n\x1a\n".to_vec(), file(100_000, 20)].concat();
+        let changes = ProfileChanges { avatar: Some(picture.clone().into()), ..ProfileChanges::default() };
+        alice.node.handle(Command::RegisterUsername { name: "alice".into(), changes }).await.unwrap();
+        let cid = cid_of(&Artifact::of(&picture).sha256).to_string();
+        let look = async |party: &Party| match party.node.handle(Command::Block { cid: cid.clone() }).await.unwrap() {
+            Answer::Block(block) => block.map(|block| (block.bytes, block.media_type)),
+            other => panic!("{other:?}"),
+        };
+        let carol = Party::join(&network).await;
+        assert_eq!(look(&carol).await, None, "nobody is connected");
+        carol.has_peers(1).await;
+        assert_eq!(look(&carol).await, Some((picture.clone(), "image/png".to_owned())));
+        assert_eq!(alice.store.reads(), 1);
+        assert!(look(&carol).await.is_some());
+        assert_eq!(alice.store.reads(), 1, "kept");
+        carol.store.room.set(Some(BLOCK_MAX_BYTES));
+        carol.node.keep_artifact(&file(200_000, 21), Pin::Own).await.unwrap();
+        assert!(!carol.store.blocks().contains(&cid), "there was no room for both");
+        assert_eq!(alice.network().await.rejections, []);
+    });
+}
+
+/// Somebody waits for it, and it is gone: no task is left behind that would hold the node.
+#[test]
+fn leaving_the_network_ends_what_was_under_way() {
+    in_one_thread(async {
+        let relay = relay().await;
+        let network = network(&relay);
+        let carol = Party::join(&network).await;
+        let (fetching, _) = carol.fetching(&Artifact::of(b"nobody has this"));
+        tokio::task::yield_now().await;
+        carol.mesh.close();
+        carol.life.await.unwrap();
+        let ended = fetching.await.unwrap();
+        assert!(matches!(ended, Err(ContentError::Alone)), "{ended:?}");
+    });
+}
