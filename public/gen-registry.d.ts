@@ -39,7 +39,7 @@ export interface GenRegistry {
   /** Changes the profile; a `username` renames. Rejects with `nameTaken` when the new name is somebody else's. */
   updateProfile(changes: ProfileChanges & { username?: string }): Promise<Me>;
 
-  /** The bytes of a picture (`avatar`), or `null` when they are not on this device. */
+  /** The bytes of a picture (`avatar`), or `null` when neither this device nor a connected peer has them. */
   readBlock(cid: string): Promise<Uint8Array | null>;
 
   /** Key, document and picture in one encrypted file. The passphrase has at least 8 characters. */
@@ -291,8 +291,8 @@ export type ErrorCode =
   | "backupDamaged" | "backupTooLarge" | "backupNewer" | "backupOtherNetwork"
   | "documentFull" | "confirmationWrong" | "storageFull" | "storageFailed" | "reloadNeeded"
   | "moduleInvalid" | "versionInvalid" | "versionTaken" | "notYourModule" | "tooManyModules" | "unknownModule"
-  | "dependencyUnknown" | "unresolvable" | "newImports" | "contentMissing" | "wrongBytes" | "lockfileInvalid"
-  | "runFailed" | "runTimedOut" | "neededByOthers"
+  | "dependencyUnknown" | "unresolvable" | "newImports" | "contentMissing" | "contentInvalid" | "wrongBytes"
+  | "lockfileInvalid" | "runFailed" | "runTimedOut" | "neededByOthers"
   | "noWriter" | "invalidArgument" | "internal";
 
 declare global {
