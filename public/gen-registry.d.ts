@@ -72,6 +72,8 @@ export interface GenRegistry {
     name: string, version: string | null, function_: string, args: (number | bigint | string)[],
     options?: { textResult?: boolean },
   ): Promise<RunOutcome>;
+  /** Every installed module and the lockfile in one zip. */
+  exportInstalled(): Promise<Uint8Array>;
   exportLockfile(): Promise<string>;
   importLockfile(text: string): Promise<InstalledModule[]>;
 
@@ -213,6 +215,10 @@ export interface ModulePage {
   versions: VersionEntry[];
   /** Releases that do not count, and why. */
   refused: { version: string; release: string; author: Author; reason: string }[];
+  /** Everything that the newest version comes with, itself at the end. */
+  needed: { name: string; version: string; needs: string[] }[];
+  /** Why the newest version can't be installed. */
+  unresolved: string | null;
   dependents: Requirement[];
   opinion: { stars: number | null; ratings: number; /** An estimate. */ downloads: number };
   reviews: { author: Author; stars: number; text: string; at: number; version: string | null; mine: boolean }[];

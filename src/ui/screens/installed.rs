@@ -162,6 +162,14 @@ fn Lockfiles() -> impl IntoView {
             }
         });
     };
+    let bundle = move |_| {
+        let client = session.client();
+        attempt.start(async move { client.export_installed().await }, move |bytes: Vec<u8>| {
+            if !dom::save_file("gen-registry-modules.zip", &bytes) {
+                session.toasts.push(Tone::Bad, "The browser did not take the file.");
+            }
+        });
+    };
     let chosen = move |event: web_sys::Event| {
         let Some(file) = dom::chosen_file(&event) else { return };
         let client = session.client();
@@ -189,6 +197,10 @@ fn Lockfiles() -> impl IntoView {
                 <button type="button" class="button" on:click=move |_| export(false)>
                     {icon(Icon::Download)}
                     "Save"
+                </button>
+                <button type="button" class="button" on:click=bundle disabled=move || attempt.busy.get()>
+                    {icon(Icon::Download)}
+                    "Save all as a zip"
                 </button>
                 <label class="button">
                     {icon(Icon::Install)}
