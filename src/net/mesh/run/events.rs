@@ -47,8 +47,10 @@ impl Running {
             }
             // A native node is reached where it listens; a page is told by relays where it is found.
             SwarmEvent::NewListenAddr { address, .. } if carrier::is_direct(&address) && !is_relayed(&address) => {
-                self.swarm.add_external_address(address);
-                self.keeping.reachable(true);
+                if self.server.as_mut().is_none_or(|server| server.listens_at(&address)) {
+                    self.swarm.add_external_address(address);
+                    self.keeping.reachable(true);
+                }
             }
             SwarmEvent::ExternalAddrConfirmed { address } if carrier::is_direct(&address) => {
                 self.keeping.reachable(true);
