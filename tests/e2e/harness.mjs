@@ -78,14 +78,18 @@ export function reachable(port) {
 }
 
 export class Server {
-  /** `p2p: true` brings the relay along, on a free port that it keeps when it is started again; `more`: its other flags. */
-  static async start(t, { dist = DIST, port = 0, p2p = false, more = [] } = {}) {
+  /**
+   * `p2p: true` brings the relay along, on a free port that it keeps when it is started again; `catalogue: true` also the
+   * starter catalogue, whose node is one more peer of everybody; `more`: its other flags.
+   */
+  static async start(t, { dist = DIST, port = 0, p2p = false, catalogue = false, more = [] } = {}) {
     const server = new Server();
     server.more = more;
     server.relay = ["--no-p2p"];
     if (p2p) {
       const data = await temporaryFolder(t, "relay");
       server.relay = ["--p2p", "/ip4/127.0.0.1/tcp/0/ws", "--data", data];
+      if (!catalogue) server.relay.push("--no-catalogue");
     }
     t.after(() => server.child?.kill("SIGKILL"));
     await server.launch(dist, port);

@@ -41,7 +41,7 @@ pub(super) fn dist() -> tempfile::TempDir {
 }
 
 fn site(dist: &Path) -> Site {
-    Site { dist: dist.to_owned(), network: Network::default(), relay: None }
+    Site { dist: dist.to_owned(), network: Network::default(), relay: None, catalogue: None }
 }
 
 async fn ask(path: &str, headers: &[(&str, &str)]) -> Response<Body> {
