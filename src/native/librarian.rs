@@ -237,6 +237,7 @@ async fn stock(node: &Node, catalogue: Vec<PublishDraft>) {
         }
     }
     let mut there = BTreeSet::new();
+    let mut fresh = 0;
     for draft in catalogue {
         let (name, version) = (draft.name.clone(), draft.version.clone());
         if let Some(missing) = draft.dependencies.iter().find(|needed| !there.contains(&needed.name)) {
@@ -250,7 +251,8 @@ async fn stock(node: &Node, catalogue: Vec<PublishDraft>) {
         let publish = ModuleCommand::Publish { draft: Box::new(draft) };
         match node.handle(Command::Modules { ask: publish }).await {
             Ok(_) => {
-                tracing::info!(module = %name, %version, "published");
+                tracing::debug!(module = %name, %version, "published");
+                fresh += 1;
                 there.insert(name);
             }
             Err(failure) if failure.code == FailureCode::VersionTaken => drop(there.insert(name)),
@@ -259,6 +261,7 @@ async fn stock(node: &Node, catalogue: Vec<PublishDraft>) {
             }
         }
     }
+    tracing::info!(modules = there.len(), fresh, "the catalogue is published");
 }
 
 /// Whether a version of a module of its own is there already.
