@@ -1,8 +1,10 @@
-//! What only the native program does: serve the built page (with the relay and the witness beside it), and finish a build
+//! What only the native program does: serve the built page (with relay, witness and catalogue beside it), and finish a build
 //! so that it can be served.
 //!
 //! Nothing here decides about names.
 
+pub mod catalogue;
+pub mod librarian;
 pub mod pack;
 pub mod serve;
 mod status;

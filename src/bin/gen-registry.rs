@@ -9,7 +9,7 @@ mod program {
     use gen_registry::{
         native::{
             pack::pack,
-            serve::{P2pOptions, ServeOptions, WitnessOptions, serve},
+            serve::{CatalogueOptions, P2pOptions, ServeOptions, WitnessOptions, serve},
         },
         net::{ice::IceServer, relay::Multiaddr},
         registry::identity::Identity,
@@ -36,14 +36,16 @@ mod program {
             /// Folder with the built page.
             #[arg(long, default_value = "dist", env = "GEN_REGISTRY_DIST")]
             dist: PathBuf,
-            /// Folder for what the server itself keeps: the keys of relay and witness, and the witness's book. Without it,
-            /// each start has new ones.
+            /// Folder for what the server itself keeps: the keys of relay and witness, the witness's book, and all that
+            /// the catalogue's node has. Without it, each start has new ones.
             #[arg(long, env = "GEN_REGISTRY_DATA")]
             data: Option<PathBuf>,
             #[command(flatten)]
             p2p: P2pArguments,
             #[command(flatten)]
             witness: WitnessArguments,
+            #[command(flatten)]
+            catalogue: CatalogueArguments,
         },
         /// Finish a built page: join the stylesheets, list the files for the service worker, compress.
         Pack {
@@ -102,6 +104,28 @@ mod program {
         threshold: usize,
     }
 
+    #[derive(Args)]
+    #[command(next_help_heading = "Starter catalogue")]
+    struct CatalogueArguments {
+        /// Publish nothing: the registry is empty at the first start.
+        #[arg(long)]
+        no_catalogue: bool,
+        /// Address at which pages reach the node that publishes the catalogue [default: the next free port after the
+        /// relay's].
+        #[arg(long, value_name = "MULTIADDR", env = "GEN_P2P_CATALOGUE")]
+        p2p_catalogue: Option<Multiaddr>,
+        /// Address that pages use instead, e.g. /dns4/example.org/tcp/8443/wss behind TLS. May be given again.
+        #[arg(long, value_name = "MULTIADDR")]
+        p2p_catalogue_public: Vec<Multiaddr>,
+    }
+
+    impl CatalogueArguments {
+        fn options(self) -> Option<CatalogueOptions> {
+            let Self { no_catalogue, p2p_catalogue: listen, p2p_catalogue_public: public } = self;
+            (!no_catalogue).then_some(CatalogueOptions { listen, public })
+        }
+    }
+
     impl WitnessArguments {
         fn options(self) -> WitnessOptions {
             let Self { witness, no_witness, witnesses, threshold } = self;
@@ -136,10 +160,11 @@ mod program {
 
     fn run(command: Command) -> anyhow::Result<()> {
         match command {
-            Command::Serve { http, dist, data, p2p, witness } => {
+            Command::Serve { http, dist, data, p2p, witness, catalogue } => {
                 let runtime = tokio::runtime::Runtime::new().context("could not start the runtime")?;
                 let listening = |address| println!("http://{address}/");
-                let options = ServeOptions { http, dist, data, p2p: p2p.options(), witnesses: witness.options() };
+                let (p2p, witnesses, catalogue) = (p2p.options(), witness.options(), catalogue.options());
+                let options = ServeOptions { http, dist, data, p2p, witnesses, catalogue };
                 runtime.block_on(serve(options, listening, asked_to_stop()))?;
             }
             Command::Pack { folder, quality } => {

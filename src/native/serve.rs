@@ -1,7 +1,7 @@
 //! The server of the built page: files, the headers that protect them, and one page for every address of the app.
-//! Beside it run the relay and the witness.
+//! Beside it run the relay, the witness and the catalogue's node.
 //!
-//! Of files it serves one folder and nothing beside it, writes none but those two's own, and knows nothing of what the
+//! Of files it serves one folder and nothing beside it, writes none but those three's own, and knows nothing of what the
 //! page does.
 
 use std::{
@@ -24,6 +24,8 @@ use tower_http::services::ServeDir;
 
 use crate::{
     native::{
+        catalogue::{CatalogueError, catalogue},
+        librarian::{Librarian, LibrarianError, LibrarianOptions, LibrarianView, next_free},
         pack::{NAME_HASH_DIGITS, NAME_HASH_DIGITS_MIN},
         status,
         witness::{self, Witness, WitnessStartError},
@@ -40,7 +42,7 @@ use crate::{
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(3);
 
 /// No inline script or style, nothing from elsewhere, no frame around the page. `connect-src` is added: it names the
-/// relays.
+/// relays and the catalogue's node.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; \
     style-src 'self'; img-src 'self' blob: data:; font-src 'self'; manifest-src 'self'; base-uri 'none'; \
     form-action 'none'; frame-ancestors 'none'; connect-src 'self'";
@@ -85,6 +87,10 @@ pub enum ServeError {
          more with --witnesses"
     )]
     Threshold { threshold: usize, witnesses: usize },
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
+    #[error(transparent)]
+    Librarian(#[from] LibrarianError),
     #[error("the server stopped")]
     Stopped(#[source] io::Error),
 }
@@ -99,6 +105,17 @@ pub struct ServeOptions {
     /// `None`: only the page.
     pub p2p: Option<P2pOptions>,
     pub witnesses: WitnessOptions,
+    /// `None`: no starter catalogue. There is none without the relay either, by which others find it.
+    pub catalogue: Option<CatalogueOptions>,
+}
+
+/// Where the node listens that publishes the starter catalogue.
+#[derive(Clone, Debug)]
+pub struct CatalogueOptions {
+    /// `None`: at the next free port after the relay's.
+    pub listen: Option<Multiaddr>,
+    /// How pages reach it when that is not where it listens.
+    pub public: Vec<Multiaddr>,
 }
 
 /// Who confirms names in this network.
@@ -130,6 +147,7 @@ pub struct Site {
     pub dist: PathBuf,
     pub network: Network,
     pub relay: Option<RelayView>,
+    pub catalogue: Option<LibrarianView>,
 }
 
 /// Serves until `stop` is done. `listening` is told the real address once requests are answered.
@@ -158,12 +176,23 @@ pub async fn serve(
     network.rules = rules(options.witnesses, witness.as_ref().map(|witness| witness.identity))?;
     let (door, witness_ended) = witness.map(|Witness { door, ended, .. }| (door, ended)).unzip();
     network.ice_servers = options.p2p.as_ref().map(|p2p| p2p.ice_servers.clone()).unwrap_or_default();
+    let relay_listens = options.p2p.as_ref().map(|p2p| p2p.listen.clone());
     let relay = match options.p2p {
         Some(p2p) => Some(Relay::start(relay_options(p2p, door, options.data.as_deref())?).await?),
         None => None,
     };
     let relay_view = relay.as_ref().map(Relay::view);
-    let site = Site { dist: options.dist, network, relay: relay_view };
+    let librarian = match (options.catalogue, &relay_view, relay_listens) {
+        (Some(CatalogueOptions { listen, public }), Some(relay), Some(relay_listens)) => {
+            let network = Network { relays: vec![relay.local_address().to_string()], ..network.clone() };
+            let listen = listen.unwrap_or_else(|| next_free(&relay_listens));
+            let (data, catalogue) = (options.data, catalogue()?);
+            Some(Librarian::start(LibrarianOptions { data, network, listen, public, catalogue }).await?)
+        }
+        _ => None,
+    };
+    let catalogue = librarian.as_ref().map(Librarian::view);
+    let site = Site { dist: options.dist, network, relay: relay_view, catalogue };
     let (stopping, stopped) = tokio::sync::oneshot::channel();
     let server = axum::serve(listener, page(site)).with_graceful_shutdown(async move {
         stop.await;
@@ -180,6 +209,9 @@ pub async fn serve(
         outcome = server => outcome.map_err(ServeError::Stopped),
         () = patience => Ok(()),
     };
+    if let Some(librarian) = librarian {
+        librarian.stop().await;
+    }
     if let Some(relay) = relay {
         relay.stop().await;
     }
@@ -241,7 +273,7 @@ async fn protect(State(site): State<Site>, mut response: Response) -> Response {
     for (name, value) in SECURITY_HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    let policy = format!("{CONTENT_SECURITY_POLICY}{}", status::relay_sources(site.relay.as_ref()));
+    let policy = format!("{CONTENT_SECURITY_POLICY}{}", status::sources(site.relay.as_ref(), site.catalogue.as_ref()));
     let policy = HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static(CONTENT_SECURITY_POLICY));
     headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     response

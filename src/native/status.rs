@@ -10,7 +10,7 @@ use axum::{
 use serde::Serialize;
 
 use crate::{
-    native::serve::Site,
+    native::{librarian::LibrarianView, serve::Site},
     net::relay::{RelayView, address::websocket_origin, metrics::METRICS_TYPE},
     node::{VERSION, network::NetworkParameters},
 };
@@ -22,6 +22,7 @@ struct Health {
     version: &'static str,
     relay: &'static str,
     witness: &'static str,
+    catalogue: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     peer_id: Option<String>,
 }
@@ -29,7 +30,8 @@ struct Health {
 pub(super) async fn network(State(site): State<Site>) -> Response {
     let relays = site.relay.as_ref().map(RelayView::addresses).unwrap_or_default();
     let relays = relays.iter().map(ToString::to_string).collect();
-    json(StatusCode::OK, &NetworkParameters { relays, ..NetworkParameters::from(&site.network) })
+    let open_nodes = site.catalogue.as_ref().map(LibrarianView::addresses).unwrap_or_default();
+    json(StatusCode::OK, &NetworkParameters { relays, open_nodes, ..NetworkParameters::from(&site.network) })
 }
 
 /// 200 while everything that was started runs.
@@ -41,12 +43,13 @@ pub(super) async fn health(State(site): State<Site>) -> Response {
     };
     let relay = word(site.relay.as_ref().map(RelayView::is_running));
     let witness = word(site.relay.as_ref().and_then(RelayView::witness_is_running));
-    let (code, status) = match [relay, witness].contains(&"ended") {
+    let catalogue = word(site.catalogue.as_ref().map(LibrarianView::is_running));
+    let (code, status) = match [relay, witness, catalogue].contains(&"ended") {
         false => (StatusCode::OK, "ok"),
         true => (StatusCode::SERVICE_UNAVAILABLE, "failing"),
     };
     let peer_id = site.relay.as_ref().map(|relay| relay.peer_id().to_string());
-    json(code, &Health { status, version: VERSION, relay, witness, peer_id })
+    json(code, &Health { status, version: VERSION, relay, witness, catalogue, peer_id })
 }
 
 pub(super) async fn metrics(State(site): State<Site>) -> Response {
@@ -62,9 +65,11 @@ pub(super) async fn metrics(State(site): State<Site>) -> Response {
 }
 
 /// The sources a page may connect to besides its own server, each with a space before it.
-pub(super) fn relay_sources(relay: Option<&RelayView>) -> String {
-    let mut sources: Vec<String> =
-        relay.map(RelayView::addresses).unwrap_or_default().iter().filter_map(websocket_origin).collect();
+pub(super) fn sources(relay: Option<&RelayView>, catalogue: Option<&LibrarianView>) -> String {
+    let mut addresses = relay.map(RelayView::addresses).unwrap_or_default();
+    let open_nodes = catalogue.map(LibrarianView::addresses).unwrap_or_default();
+    addresses.extend(open_nodes.iter().filter_map(|address| address.parse().ok()));
+    let mut sources: Vec<String> = addresses.iter().filter_map(websocket_origin).collect();
     sources.sort();
     sources.dedup();
     sources.iter().map(|source| format!(" {source}")).collect()

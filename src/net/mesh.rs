@@ -19,7 +19,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures::channel::{mpsc, oneshot};
-use libp2p::Multiaddr;
 use libp2p::gossipsub::MessageId;
 
 use crate::net::carrier::{CarrierError, CarrierOptions};
@@ -43,6 +42,8 @@ pub enum MeshError {
     Taken(&'static str),
     #[error("the address {0} can't be used")]
     Address(String),
+    #[error("could not listen on {address}: {why}")]
+    Listen { address: String, why: String },
 }
 
 pub struct MeshOptions {
@@ -52,8 +53,25 @@ pub struct MeshOptions {
     /// Multiaddresses of relays, each with its name at the end.
     pub relays: Vec<String>,
     pub ice_servers: Vec<IceServer>,
+    /// Nodes that listen for everybody: where the network says a page may connect to besides its relays. They are
+    /// dialled once they are found.
+    pub open_nodes: Vec<String>,
     /// Peers of earlier times, as [`MeshView::known`] told them.
     pub known: Vec<(String, Vec<String>)>,
+    /// This node is itself one that listens for everybody.
+    pub listening: Option<Listening>,
+}
+
+/// How a server is reached. It waits for others to come and dials nobody but its relays: strangers must not choose
+/// whom a server connects to.
+pub struct Listening {
+    pub listen: String,
+    /// How others reach it when that is not where it listens.
+    pub public: Vec<String>,
+    /// Direct connections it takes.
+    pub direct_max: usize,
+    /// Told each time where others reach it, its name at the end of each.
+    pub told: mpsc::UnboundedSender<Vec<String>>,
 }
 
 /// What the host hears.
@@ -202,10 +220,9 @@ impl Mesh {
         let name = options.key.name();
         let carrier = CarrierOptions { ice_servers: options.ice_servers.clone() };
         let swarm = behaviour::swarm(&options, &carrier)?;
-        let relays = options.relays.iter().map(|text| parse(text)).collect::<Result<Vec<_>, _>>()?;
         let (commands, orders) = mpsc::unbounded();
         let (events, heard) = mpsc::unbounded();
-        let running = Running::new(swarm, &options.topic, relays, &options.known, environment, orders, events)?;
+        let running = Running::new(swarm, options, environment, orders, events)?;
         Ok((Self(running), MeshHandle { name, commands }, heard))
     }
 
@@ -213,8 +230,4 @@ impl Mesh {
     pub async fn run(self) {
         self.0.run().await;
     }
-}
-
-fn parse(text: &str) -> Result<Multiaddr, MeshError> {
-    text.parse().map_err(|_| MeshError::Address(text.to_owned()))
 }

@@ -91,6 +91,8 @@ pub struct Relay {
 #[derive(Clone)]
 pub struct RelayView {
     peer: PeerId,
+    /// Where it listens, whatever it tells others.
+    local: Multiaddr,
     addresses: watch::Receiver<Vec<Multiaddr>>,
     questions: Option<mpsc::WeakSender<Question>>,
     counts: Counts,
@@ -123,16 +125,17 @@ impl Relay {
         let (told, addresses) = watch::channel(Vec::new());
         let mut running = Running::new(swarm, listener, counts.clone(), told, bootstrap);
         running.announce(public.into_iter().map(|address| with_peer(address, peer)).collect());
-        match tokio::time::timeout(LISTEN_PATIENCE, running.first_address()).await {
+        let local = match tokio::time::timeout(LISTEN_PATIENCE, running.first_address()).await {
             Ok(Ok(address)) => {
                 tracing::info!(%address, "the relay listens");
                 if websocket_origin(&address).is_none() {
                     tracing::warn!("browsers can't use this address: it has no /ws at its end");
                 }
+                with_peer(address, peer)
             }
             Ok(Err(error)) => return Err(error),
             Err(_) => return Err(RelayError::NoAddress(listen, LISTEN_PATIENCE)),
-        }
+        };
         if let Some((door, streams)) = door {
             // Ends with the swarm, which holds the other end of the streams.
             tokio::spawn(door.serve(streams, limits.witness, counts.clone()));
@@ -146,7 +149,7 @@ impl Relay {
                 Err(error) => tracing::error!(%error, "the relay broke"),
             }
         });
-        Ok(Self { view: RelayView { peer, addresses, questions, counts, metrics }, stop, watcher })
+        Ok(Self { view: RelayView { peer, local, addresses, questions, counts, metrics }, stop, watcher })
     }
 
     pub fn view(&self) -> RelayView {
@@ -164,6 +167,11 @@ impl Relay {
 impl RelayView {
     pub fn peer_id(&self) -> PeerId {
         self.peer
+    }
+
+    /// Where programs of the same machine reach it, its name at the end.
+    pub fn local_address(&self) -> &Multiaddr {
+        &self.local
     }
 
     /// Where others reach it, its name at the end of each.

@@ -18,7 +18,7 @@ use crate::store::records::{Found, Records, put};
 use crate::store::{Durability, StoreError, Table};
 
 const RECORD: &str = "network";
-/// Relays, witnesses and ICE servers, each.
+/// Relays, open nodes, witnesses and ICE servers, each.
 pub const ENTRIES_MAX: usize = 16;
 /// Of one address.
 pub const ENTRY_MAX_BYTES: usize = 512;
@@ -30,6 +30,8 @@ pub struct Network {
     pub rules: Rules,
     /// Multiaddresses, each with the relay's name at its end.
     pub relays: Vec<String>,
+    /// Nodes that listen for everybody, pages too, as multiaddresses with their names at the end.
+    pub open_nodes: Vec<String>,
     pub ice_servers: Vec<IceServer>,
 }
 
@@ -37,12 +39,14 @@ pub struct Network {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ways {
     pub relays: Vec<String>,
+    pub open_nodes: Vec<String>,
     pub ice_servers: Vec<IceServer>,
 }
 
 impl Network {
     pub fn ways(&self) -> Ways {
-        Ways { relays: self.relays.clone(), ice_servers: self.ice_servers.clone() }
+        let Self { relays, open_nodes, ice_servers, .. } = self.clone();
+        Ways { relays, open_nodes, ice_servers }
     }
 }
 
@@ -51,7 +55,8 @@ impl Default for Network {
     fn default() -> Self {
         let topic = "44f16e43a86cb2c6c6ddf61a51c83400023281f6cb9e003f0b839a729a3bdcbd".to_owned();
         let topic = topic.try_into().expect("64 hex digits");
-        Self { topic, rules: Rules::default(), relays: Vec::new(), ice_servers: Vec::new() }
+        let (relays, open_nodes, ice_servers) = Default::default();
+        Self { topic, rules: Rules::default(), relays, open_nodes, ice_servers }
     }
 }
 
@@ -67,6 +72,9 @@ pub struct NetworkParameters {
     /// `did:key:…`
     pub witnesses: Vec<String>,
     pub threshold: usize,
+    /// Nodes that listen for everybody. A page connects to no other address without WebRTC, whoever names one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub open_nodes: Vec<String>,
     #[serde(default)]
     pub ice_servers: Vec<IceServer>,
 }
@@ -83,7 +91,7 @@ pub enum ParametersError {
     Threshold { threshold: usize, witnesses: usize },
     #[error("too many STUN or TURN servers, or one that is none")]
     IceServer,
-    #[error("too many relays or witnesses, or one that is too long")]
+    #[error("too many relays, open nodes or witnesses, or one that is too long")]
     TooMuch,
     #[error("it serves another network than the one this profile belongs to")]
     OtherNetwork,
@@ -97,6 +105,7 @@ impl From<&Network> for NetworkParameters {
             relays: network.relays.clone(),
             witnesses: network.rules.witnesses.iter().map(ToString::to_string).collect(),
             threshold: network.rules.threshold,
+            open_nodes: network.open_nodes.clone(),
             ice_servers: network.ice_servers.clone(),
         }
     }
@@ -109,7 +118,7 @@ impl TryFrom<NetworkParameters> for Network {
         if parameters.parameters_version != PARAMETERS_VERSION {
             return Err(ParametersError::Version(parameters.parameters_version));
         }
-        for list in [&parameters.relays, &parameters.witnesses] {
+        for list in [&parameters.relays, &parameters.witnesses, &parameters.open_nodes] {
             if list.len() > ENTRIES_MAX || list.iter().any(|entry| entry.len() > ENTRY_MAX_BYTES) {
                 return Err(ParametersError::TooMuch);
             }
@@ -126,7 +135,8 @@ impl TryFrom<NetworkParameters> for Network {
             return Err(ParametersError::Threshold { threshold, witnesses: witnesses.len() });
         }
         let rules = Rules { witnesses: witnesses.into_iter().collect(), threshold };
-        Ok(Self { topic, rules, relays: parameters.relays, ice_servers: parameters.ice_servers })
+        let NetworkParameters { relays, open_nodes, ice_servers, .. } = parameters;
+        Ok(Self { topic, rules, relays, open_nodes, ice_servers })
     }
 }
 
@@ -234,6 +244,10 @@ mod tests {
             (NetworkParameters { threshold: 2, ..said() }, ParametersError::Threshold { threshold: 2, witnesses: 1 }),
             (NetworkParameters { relays: vec![String::new(); ENTRIES_MAX + 1], ..said() }, ParametersError::TooMuch),
             (NetworkParameters { relays: vec!["a".repeat(ENTRY_MAX_BYTES + 1)], ..said() }, ParametersError::TooMuch),
+            (
+                NetworkParameters { open_nodes: vec![String::new(); ENTRIES_MAX + 1], ..said() },
+                ParametersError::TooMuch,
+            ),
             (NetworkParameters { ice_servers: vec![stun("http://x")], ..said() }, ParametersError::IceServer),
             (
                 NetworkParameters { ice_servers: vec![stun("stun:x"); ENTRIES_MAX + 1], ..said() },

@@ -20,7 +20,9 @@ use futures::{FutureExt, StreamExt, select};
 use futures_timer::Delay;
 
 use crate::net::key::{NodeKey, NodeName};
-use crate::net::mesh::{GossipTicket, GossipVerdict, Mesh, MeshError, MeshEvent, MeshHandle, MeshOptions, MeshView};
+use crate::net::mesh::{
+    GossipTicket, GossipVerdict, Listening, Mesh, MeshError, MeshEvent, MeshHandle, MeshOptions, MeshView,
+};
 use crate::node::api::Event;
 use crate::node::network::{self, NetworkParameters, ParametersError, Ways};
 use crate::node::{Node, content};
@@ -65,13 +67,24 @@ impl Peering {
 
     /// The same when others are found elsewhere than the node knew at its start.
     pub async fn open_through(node: Rc<Node>, ways: Ways) -> Result<Self, PeeringError> {
-        let Ways { relays, ice_servers } = ways;
+        Self::open_with(node, ways, None).await
+    }
+
+    /// As a server: others come to it.
+    pub async fn open_listening(node: Rc<Node>, listening: Listening) -> Result<Self, PeeringError> {
+        let ways = node.ways();
+        Self::open_with(node, ways, Some(listening)).await
+    }
+
+    async fn open_with(node: Rc<Node>, ways: Ways, listening: Option<Listening>) -> Result<Self, PeeringError> {
+        let Ways { relays, open_nodes, ice_servers } = ways;
         let key = node.node_key().await?;
         let known = match node.records.get(Table::Settings, PEERS_RECORD).await? {
             Found::Record(known) => known,
             Found::Nothing | Found::Damaged(_) => Vec::new(),
         };
-        let options = MeshOptions { key, topic: node.network.topic.into(), relays, ice_servers, known };
+        let topic = node.network.topic.into();
+        let options = MeshOptions { key, topic, relays, ice_servers, open_nodes, known, listening };
         let (mesh, handle, events) = Mesh::open(options, node.environment.clone())?;
         node.peering.borrow_mut().join(handle.clone());
         Ok(Self { node, mesh: handle, life: Some((mesh, events)), sessions: RefCell::default() })

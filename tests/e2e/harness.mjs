@@ -78,21 +78,26 @@ export function reachable(port) {
 }
 
 export class Server {
-  /** `p2p: true` brings the relay along, on a free port that it keeps when it is started again; `more`: its other flags. */
-  static async start(t, { dist = DIST, port = 0, p2p = false, more = [] } = {}) {
+  /**
+   * `p2p: true` brings the relay along, on free ports that it keeps when it is started again; `catalogue: true` also the
+   * starter catalogue, whose node is one more peer of everybody; `more`: its other flags.
+   */
+  static async start(t, { dist = DIST, port = 0, p2p = false, catalogue = false, more = [] } = {}) {
     const server = new Server();
     server.more = more;
     server.relay = ["--no-p2p"];
     if (p2p) {
       const data = await temporaryFolder(t, "relay");
       server.relay = ["--p2p", "/ip4/127.0.0.1/tcp/0/ws", "--data", data];
+      if (!catalogue) server.relay.push("--no-catalogue");
     }
     t.after(() => server.child?.kill("SIGKILL"));
     await server.launch(dist, port);
     if (p2p) {
-      const { relays } = await (await fetch(`${server.origin}/network.json`)).json();
+      const { relays, openNodes } = await (await fetch(`${server.origin}/network.json`)).json();
       [, server.p2pPort] = /tcp\/(\d+)\/ws/.exec(relays[0]);
       server.relay[1] = `/ip4/127.0.0.1/tcp/${server.p2pPort}/ws`;
+      if (catalogue) server.relay.push("--p2p-catalogue", openNodes[0].split("/p2p/")[0]);
     }
     return server;
   }

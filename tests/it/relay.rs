@@ -2,7 +2,7 @@
 //! program.
 
 pub(crate) mod client;
-mod program;
+pub(crate) mod program;
 mod witness;
 
 use std::{path::Path, time::Duration};
@@ -61,7 +61,7 @@ fn topic() -> rendezvous::Namespace {
 
 /// Status, policy and text of what the server of this relay answers.
 async fn ask(dist: &Path, relay: &RelayView, path: &str) -> (u16, String, String) {
-    let site = Site { dist: dist.to_owned(), network: Network::default(), relay: Some(relay.clone()) };
+    let site = Site { dist: dist.to_owned(), network: Network::default(), relay: Some(relay.clone()), catalogue: None };
     let response = page(site).oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
     let policy = response.headers()["content-security-policy"].to_str().unwrap().to_owned();
     let code = response.status().as_u16();

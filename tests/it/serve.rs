@@ -15,6 +15,7 @@ use axum::{
 use gen_registry::{
     native::serve::{Site, is_hashed, page},
     node::Network,
+    registry::limits::PARAMETERS_VERSION,
 };
 use http_body_util::BodyExt;
 use tower::ServiceExt;
@@ -41,7 +42,7 @@ pub(super) fn dist() -> tempfile::TempDir {
 }
 
 fn site(dist: &Path) -> Site {
-    Site { dist: dist.to_owned(), network: Network::default(), relay: None }
+    Site { dist: dist.to_owned(), network: Network::default(), relay: None, catalogue: None }
 }
 
 async fn ask(path: &str, headers: &[(&str, &str)]) -> Response<Body> {
@@ -159,7 +160,7 @@ async fn what_the_server_says_of_itself_is_never_the_page_and_never_kept() {
     let network: serde_json::Value = serde_json::from_str(&text(ask("/network.json", &[]).await).await).unwrap();
     let expected = serde_json::json!({
         "topic": "44f16e43a86cb2c6c6ddf61a51c83400023281f6cb9e003f0b839a729a3bdcbd",
-        "parametersVersion": 1, "iceServers": [], "relays": [], "witnesses": [], "threshold": 0,
+        "parametersVersion": PARAMETERS_VERSION, "iceServers": [], "relays": [], "witnesses": [], "threshold": 0,
     });
     assert_eq!(network, expected);
     assert_eq!(text(ask("/metrics", &[]).await).await, "# EOF\n");

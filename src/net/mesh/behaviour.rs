@@ -11,12 +11,13 @@ use sha2::{Digest, Sha256};
 
 use crate::net::carrier::{self, CarrierOptions, Upgrade};
 use crate::net::direct::Direct;
+use crate::net::mesh::keeping::DIRECT_MAX;
 use crate::net::mesh::{MeshError, MeshOptions};
 use crate::net::{AGENT, IDENTIFY_PROTOCOL};
 use crate::sync::wire::GOSSIP_MAX_BYTES;
 
-/// All connections, relays and their circuits included (DESIGN 5).
-pub const CONNECTIONS_MAX: u32 = 24 + 8;
+/// Connections besides the direct ones: relays and their circuits.
+pub const CONNECTIONS_BESIDES: u32 = 8;
 pub const CONNECTIONS_PENDING_MAX: u32 = 8;
 /// One direct, one relayed while it is being replaced, one more when both dial at once.
 pub const CONNECTIONS_PER_PEER: u32 = 4;
@@ -54,8 +55,10 @@ pub(super) struct Registry {
 pub(super) fn swarm(options: &MeshOptions, carrier: &CarrierOptions) -> Result<Swarm<Behaviour>, MeshError> {
     let key = options.key.clone().into_keypair();
     let carrier = carrier::open(&key, carrier)?;
+    let direct = options.listening.as_ref().map_or(DIRECT_MAX, |listening| listening.direct_max);
+    let direct = u32::try_from(direct).unwrap_or(u32::MAX);
     let limits = connection_limits::ConnectionLimits::default()
-        .with_max_established(Some(CONNECTIONS_MAX))
+        .with_max_established(Some(direct.saturating_add(CONNECTIONS_BESIDES)))
         .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER))
         .with_max_pending_incoming(Some(CONNECTIONS_PENDING_MAX))
         .with_max_pending_outgoing(Some(CONNECTIONS_PENDING_MAX));

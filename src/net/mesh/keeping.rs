@@ -104,6 +104,9 @@ pub struct Keeping {
     reachable: bool,
     /// Whether an address leads directly to a peer.
     is_direct: fn(&Multiaddr) -> bool,
+    /// Addresses that do so too, because the network says so.
+    open: Vec<Multiaddr>,
+    direct_max: usize,
 }
 
 impl Keeping {
@@ -125,7 +128,19 @@ impl Keeping {
             })
         });
         let relays = relays.collect();
-        Self { me, relays, candidates: BTreeMap::new(), direct: BTreeMap::new(), reachable: false, is_direct }
+        let (candidates, direct) = Default::default();
+        let (open, direct_max) = (Vec::new(), DIRECT_MAX);
+        Self { me, relays, candidates, direct, reachable: false, is_direct, open, direct_max }
+    }
+
+    /// Nodes whose addresses are dialled as they stand, each with its name at the end.
+    pub fn with_open_nodes(self, open: Vec<Multiaddr>) -> Self {
+        Self { open, ..self }
+    }
+
+    /// Takes more than [`DIRECT_MAX`].
+    pub fn with_room_for(self, direct_max: usize) -> Self {
+        Self { direct_max, ..self }
     }
 
     pub fn is_relay(&self, peer: &PeerId) -> bool {
@@ -146,7 +161,7 @@ impl Keeping {
     }
 
     pub fn has_room(&self) -> bool {
-        self.direct.len() < DIRECT_MAX
+        self.direct.len() < self.direct_max
     }
 
     /// The peers that were reached last, to be tried first at the next start.
@@ -178,7 +193,7 @@ impl Keeping {
             .into_iter()
             .filter(|address| address.len() <= ADDRESS_MAX_BYTES)
             .filter_map(|address| address.with_p2p(peer).ok())
-            .filter(|address| (self.is_direct)(address) && self.may_lead(address))
+            .filter(|address| self.open.contains(address) || (self.is_direct)(address) && self.may_lead(address))
             .take(ADDRESSES_MAX)
             .collect();
         if addresses.is_empty() {

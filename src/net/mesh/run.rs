@@ -3,6 +3,7 @@
 mod acts;
 mod events;
 mod links;
+mod server;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -14,7 +15,7 @@ use futures::future::{LocalBoxFuture, join_all};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt, select};
 use futures_timer::Delay;
-use libp2p::{Multiaddr, PeerId, Stream, StreamProtocol, Swarm, core::transport::ListenerId, gossipsub, rendezvous};
+use libp2p::{PeerId, Stream, StreamProtocol, Swarm, core::transport::ListenerId, gossipsub, rendezvous};
 use libp2p_stream::{Control, IncomingStreams};
 
 use crate::net::carrier;
@@ -24,7 +25,8 @@ use crate::net::mesh::link::Outgoing;
 use crate::net::mesh::neighbours;
 use crate::net::mesh::question::{AskError, ask};
 use crate::net::mesh::run::acts::random;
-use crate::net::mesh::{Command, GossipVerdict, MeshError, MeshEvent, MeshView};
+use crate::net::mesh::run::server::{Server, parse};
+use crate::net::mesh::{Command, GossipVerdict, MeshError, MeshEvent, MeshOptions, MeshView};
 use crate::platform::Environment;
 use crate::sync::blocks::wire as blocks_wire;
 use crate::sync::wire;
@@ -85,6 +87,7 @@ pub(super) struct Running {
     peers: BTreeMap<PeerId, Peer>,
     /// Under which listener there is a place at which relay.
     places: HashMap<ListenerId, PeerId>,
+    server: Option<Server>,
     next_link: u64,
     /// The view may be another one since it was told.
     changed: bool,
@@ -94,14 +97,13 @@ pub(super) struct Running {
 impl Running {
     pub(super) fn new(
         mut swarm: Swarm<Behaviour>,
-        topic: &str,
-        relays: Vec<Multiaddr>,
-        known: &[(String, Vec<String>)],
+        options: MeshOptions,
         environment: Rc<dyn Environment>,
         orders: mpsc::UnboundedReceiver<Command>,
         events: mpsc::UnboundedSender<MeshEvent>,
     ) -> Result<Self, MeshError> {
-        let namespace = rendezvous::Namespace::new(topic.to_owned()).map_err(|_| MeshError::Namespace)?;
+        let MeshOptions { topic, relays, open_nodes, known, listening, key: _, ice_servers: _ } = options;
+        let namespace = rendezvous::Namespace::new(topic.clone()).map_err(|_| MeshError::Namespace)?;
         let topic = gossipsub::IdentTopic::new(format!("/gen/{topic}/changes/1"));
         let registry = swarm.behaviour_mut().registry.inner_mut();
         registry.gossip.subscribe(&topic).map_err(|_| MeshError::Gossip("its own topic is refused"))?;
@@ -114,17 +116,30 @@ impl Running {
         let wanting = control
             .accept(StreamProtocol::new(blocks_wire::PROTOCOL))
             .map_err(|_| MeshError::Taken(blocks_wire::PROTOCOL))?;
-        let mut keeping = Keeping::new(*swarm.local_peer_id(), relays, carrier::is_direct);
-        for (peer, addresses) in known {
+        let mut keeping = match &listening {
+            None => Keeping::new(*swarm.local_peer_id(), parse(&relays)?, carrier::is_direct)
+                .with_open_nodes(parse(&open_nodes)?),
+            Some(listening) => {
+                Keeping::new(*swarm.local_peer_id(), parse(&relays)?, |_| false).with_room_for(listening.direct_max)
+            }
+        };
+        for (peer, addresses) in &known {
             if let Ok(peer) = peer.parse() {
                 keeping.learned(peer, addresses.iter().filter_map(|address| address.parse().ok()));
             }
         }
-        for address in carrier::listening() {
-            if let Err(error) = swarm.listen_on(address) {
-                tracing::warn!(%error, "nobody can reach this node directly");
+        let server = match listening {
+            Some(listening) => Some(Server::open(listening, &mut swarm)?),
+            None => {
+                for address in carrier::listening() {
+                    if let Err(error) = swarm.listen_on(address) {
+                        tracing::warn!(%error, "nobody can reach this node directly");
+                    }
+                }
+                None
             }
-        }
+        };
+        keeping.reachable(server.as_ref().is_some_and(Server::is_announced));
         Ok(Self {
             swarm,
             keeping,
@@ -141,6 +156,7 @@ impl Running {
             tasks: FuturesUnordered::new(),
             peers: BTreeMap::new(),
             places: HashMap::new(),
+            server,
             next_link: 0,
             changed: true,
             told: MeshView::default(),

@@ -67,6 +67,11 @@ pub fn save_secret(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
+/// An empty file that only its owner may read, for what is written bit by bit. It must not be there yet.
+pub fn create_secret_file(path: &Path) -> io::Result<()> {
+    only_for_the_owner().write(true).create_new(true).open(path).map(drop)
+}
+
 #[cfg(unix)]
 fn only_for_the_owner() -> OpenOptions {
     use std::os::unix::fs::OpenOptionsExt;

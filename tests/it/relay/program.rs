@@ -55,7 +55,7 @@ fn a_key_is_made_once_and_never_replaced() {
 
 // ---- the real program ----
 
-pub(super) fn network_of(server: &Server) -> serde_json::Value {
+pub(crate) fn network_of(server: &Server) -> serde_json::Value {
     let answer = server.raw("/network.json");
     serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap()
 }
@@ -64,7 +64,7 @@ fn relay_address(server: &Server) -> Multiaddr {
     network_of(server)["relays"][0].as_str().unwrap().parse().unwrap()
 }
 
-pub(super) const ANY_PORT: [&str; 2] = ["--p2p", "/ip4/127.0.0.1/tcp/0/ws"];
+pub(super) const ANY_PORT: [&str; 3] = ["--p2p", "/ip4/127.0.0.1/tcp/0/ws", "--no-catalogue"];
 
 #[tokio::test]
 async fn when_the_program_is_killed_its_clients_notice() {

@@ -151,3 +151,28 @@ fn what_others_say_of_peers_is_bounded_and_leads_through_no_foreign_relay() {
     assert!(keeping.candidates.values().all(|found| found.addresses.len() <= ADDRESSES_MAX));
     assert!(keeping.candidates.contains_key(&other), "who is being dialled is not forgotten");
 }
+
+#[test]
+fn a_page_connects_to_open_nodes_of_its_network_and_to_no_other_address_of_that_kind() {
+    let (open, stranger) = (peer(), peer());
+    let mut page = Keeping::new(peer(), vec![], |_| false).with_open_nodes(vec![at(1, open)]);
+    assert_eq!(dialled(&page.due(0, &mut late)), [], "nobody has found it yet");
+    // The right node elsewhere, another one there, and another one elsewhere.
+    for (peer, address) in [(open, at(2, open)), (stranger, at(1, stranger)), (stranger, at(3, stranger))] {
+        page.learned(peer, [address]);
+    }
+    assert!(page.candidates.is_empty(), "{:?}", page.candidates);
+    page.learned(open, [at(2, open), "/ip4/127.0.0.1/tcp/1".parse().expect("an address")]);
+    assert_eq!(page.due(0, &mut late), [Action::Dial { peer: open, addresses: vec![at(1, open)] }]);
+}
+
+#[test]
+fn a_server_has_more_room() {
+    let mut server = Keeping::new(peer(), vec![], |_| false).with_room_for(DIRECT_MAX + 1);
+    for _ in 0..DIRECT_MAX {
+        server.connected(peer(), false, 0);
+    }
+    assert!(server.has_room());
+    server.connected(peer(), false, 0);
+    assert!(!server.has_room());
+}

@@ -1,6 +1,8 @@
 //! What libp2p tells of connections, relays and peers.
 
-use libp2p::{PeerId, core::ConnectedPoint, gossipsub, identify, ping, relay, rendezvous, swarm::SwarmEvent};
+use libp2p::{
+    Multiaddr, PeerId, core::ConnectedPoint, gossipsub, identify, ping, relay, rendezvous, swarm::SwarmEvent,
+};
 
 use crate::net::address::{is_relayed, is_webrtc};
 use crate::net::carrier;
@@ -47,8 +49,7 @@ impl Running {
             }
             // A native node is reached where it listens; a page is told by relays where it is found.
             SwarmEvent::NewListenAddr { address, .. } if carrier::is_direct(&address) && !is_relayed(&address) => {
-                self.swarm.add_external_address(address);
-                self.keeping.reachable(true);
+                self.listens_at(address);
             }
             SwarmEvent::ExternalAddrConfirmed { address } if carrier::is_direct(&address) => {
                 self.keeping.reachable(true);
@@ -60,6 +61,14 @@ impl Running {
             }
             SwarmEvent::Behaviour(event) => self.hear(event, now),
             _ => {}
+        }
+    }
+
+    /// What others are to be told is registered at the relays.
+    fn listens_at(&mut self, address: Multiaddr) {
+        if self.server.as_mut().is_none_or(|server| server.listens_at(&address)) {
+            self.swarm.add_external_address(address);
+            self.keeping.reachable(true);
         }
     }
 

@@ -1,0 +1,65 @@
+// A registry that is opened for the first time has something in it, and that works without anybody later.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Browser, GONE, Server, apiValue, eventually, hasPeers, offlineReady } from "./harness.mjs";
+
+const DATA_URL = "data:text/plain;charset=utf-8;base64,SGVsbG8=";
+
+const names = async (page) => (await apiValue(page, "listModules", { limit: 100 })).modules.map(({ name }) => name);
+
+test("a fresh profile finds a dozen modules, installs one with what it needs, and runs it offline", async (t) => {
+  const server = await Server.start(t, { p2p: true, catalogue: true });
+  const browser = await Browser.start(t);
+  browser.allow(...GONE);
+  const page = await browser.open(`${server.origin}/modules`);
+  await hasPeers(page, 1);
+  await eventually("a dozen is listed", async () => (await page.getByTestId("module-row").count()) >= 12);
+  const found = await names(page);
+  for (const name of ["crc32", "base64", "levenshtein", "murmur3", "uuid", "mandelbrot"]) assert.ok(found.includes(name), name);
+  assert.ok(await apiValue(page, "lookupUsername", "gen-catalogue"), "they are somebody's, as all modules are");
+  const { peers, relays } = await apiValue(page, "getNetwork");
+  assert.equal(peers.length, 1, "the catalogue's node is a peer");
+  assert.equal(relays.length, 1, "and no relay");
+  await offlineReady(page);
+
+  await page.getByTestId("module-row").filter({ hasText: "data-url" }).click();
+  await page.getByTestId("install").click();
+  await page.getByTestId("install-plan").getByText("base64").waitFor();
+  await page.getByTestId("install-now").click();
+  await page.getByTestId("installed-version").waitFor();
+  const installed = (await apiValue(page, "listInstalled")).map(({ name }) => name);
+  assert.deepEqual(installed, ["base64", "data-url"]);
+
+  await server.kill();
+  await eventually("it is missed", async () => (await apiValue(page, "getPeerCount")) === 0);
+  await browser.close();
+  const again = await Browser.start(t, { profile: browser.profile });
+  again.allow(...GONE);
+  const offline = await again.open(`${server.origin}/modules`);
+  assert.ok((await names(offline)).length >= 12, "what is known stays known");
+  const run = (name, function_, values) => apiValue(offline, "runExport", name, null, function_, values, { textResult: true });
+  assert.equal((await run("data-url", "data_url", ["Hello"])).text, DATA_URL);
+  assert.equal((await run("base64", "decode", [DATA_URL.split(",")[1]])).text, "Hello");
+  again.assertQuiet();
+  browser.assertQuiet();
+});
+
+test("the catalogue's node is found again after the server was gone, and nothing stands there twice", async (t) => {
+  const server = await Server.start(t, { p2p: true, catalogue: true });
+  const browser = await Browser.start(t);
+  browser.allow(...GONE);
+  const page = await browser.open(server.origin);
+  const dozen = await eventually("the catalogue", async () => {
+    const found = await names(page);
+    return found.length >= 12 && found;
+  });
+  await server.kill();
+  await eventually("it is missed", async () => (await apiValue(page, "getPeerCount")) === 0);
+  await server.restart();
+  await hasPeers(page, 1);
+  assert.deepEqual(await names(page), dozen);
+  const module = await apiValue(page, "getModule", "crc32");
+  assert.deepEqual(module.versions.map(({ version }) => version), ["1.0.0"]);
+  assert.deepEqual(module.refused, []);
+  browser.assertQuiet();
+});
