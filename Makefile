@@ -3,13 +3,13 @@
 # make dev    serve with automatic rebuild and reload
 # make lint   formatting and lints only
 # make simulate SEEDS=1000 NODES=200   swarms of nodes against partitions, loss and liars
-# make bench  native benchmarks; make bench-page, bench-join, bench-connect: the page's, in Chromium
+# make bench  native benchmarks; make bench-page, bench-join, bench-connect, bench-search: the page's, in Chromium
 # make clean  remove what was built (the tools stay)
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := run
-.PHONY: run build serve test dev lint test-native test-browser test-e2e e2e-build screenshots simulate bench bench-page bench-join bench-connect clean setup setup-test setup-bench
+.PHONY: run build serve test dev lint test-native test-browser test-e2e e2e-build screenshots simulate bench bench-page bench-join bench-connect bench-search clean setup setup-test setup-bench
 
 ENV := . scripts/env.sh;
 HTTP ?= 127.0.0.1:8080
@@ -120,6 +120,12 @@ bench-connect: e2e-build
 		--include-ignored --nocapture measured_glares
 	$(STEP) 'Benchmark: two browsers that are reloaded at once'
 	@$(ENV) node tests/bench/connect.mjs
+
+# 10,000 modules in the release page's index, and in MiniSearch beside it.
+bench-search: setup-bench build
+	$(STEP) 'Benchmark: searching'
+	@$(ENV) cargo build --quiet --locked --bin gen-registry
+	@$(ENV) GEN_REGISTRY_E2E_DIST=dist node tests/bench/search.mjs
 
 clean:
 	@$(ENV) rm -rf dist "$$GEN_REGISTRY_E2E_DIST" "$$GEN_REGISTRY_E2E_DIST-dev" "$$GEN_REGISTRY_E2E_DIST-hostile" "$$CARGO_TARGET_DIR"
