@@ -3,14 +3,14 @@
 # make dev    serve with automatic rebuild and reload
 # make lint   formatting and lints only
 # make simulate SEEDS=1000 NODES=200   swarms of nodes against partitions, loss and liars
-# make bench  native benchmarks; make bench-page, bench-join, bench-connect, bench-blocks: the
+# make bench  native benchmarks; make bench-page, bench-join, bench-connect, bench-blocks, bench-search: the
 #             page's, in Chromium
 # make clean  remove what was built (the tools stay)
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := run
-.PHONY: run build serve test dev lint test-native test-browser test-e2e e2e-build screenshots simulate bench bench-page bench-join bench-connect bench-blocks clean setup setup-test setup-bench
+.PHONY: run build serve test dev lint test-native test-browser test-e2e e2e-build screenshots simulate bench bench-page bench-join bench-connect bench-blocks bench-search clean setup setup-test setup-bench
 
 ENV := . scripts/env.sh;
 HTTP ?= 127.0.0.1:8080
@@ -130,6 +130,12 @@ bench-blocks: setup-test
 	@$(ENV) wasm-bindgen --target web --no-typescript --out-dir "$$GEN_REGISTRY_E2E_DIST-blocks" \
 		"$$CARGO_TARGET_DIR/$$WASM_TARGET/$(or $(PROFILE),e2e)/examples/blocks-page.wasm"
 	@$(ENV) node tests/bench/blocks.mjs
+
+# 10,000 modules in the release page's index, and in MiniSearch beside it.
+bench-search: setup-bench build
+	$(STEP) 'Benchmark: searching'
+	@$(ENV) cargo build --quiet --locked --bin gen-registry
+	@$(ENV) GEN_REGISTRY_E2E_DIST=dist node tests/bench/search.mjs
 
 clean:
 	@$(ENV) rm -rf dist "$$GEN_REGISTRY_E2E_DIST" "$$GEN_REGISTRY_E2E_DIST-dev" "$$GEN_REGISTRY_E2E_DIST-hostile" "$$GEN_REGISTRY_E2E_DIST-blocks" \

@@ -57,6 +57,8 @@ export interface GenRegistry {
   yank(name: string, version: string, reason?: string | null): Promise<ModulePage | null>;
   getModule(name: string): Promise<ModulePage | null>;
   listModules(options?: ModuleListOptions): Promise<{ modules: ModuleCard[]; cursor: number | null; total: number }>;
+  /** Modules by free text, best first, and people whose names begin with it. Any text will do. */
+  search(query: string, options?: ModuleSearchOptions): Promise<SearchResults>;
   /** One to five stars; `null` takes the rating back. */
   rate(name: string, stars: number | null, review?: string): Promise<ModulePage | null>;
   /** What installing would come to. Nothing is fetched. */
@@ -243,6 +245,23 @@ export interface ModuleListOptions {
   sort?: "recent" | "popular" | "rated" | "name";
   limit?: number;
   cursor?: number | null;
+}
+
+export interface ModuleSearchOptions {
+  filters?: ModuleListOptions["filters"];
+  /** The best match first, when it is not told otherwise. */
+  sort?: "relevance" | "recent" | "popular" | "rated" | "name";
+  limit?: number;
+  cursor?: number | null;
+}
+
+export interface SearchResults {
+  modules: ModuleCard[];
+  people: UsernameEntry[];
+  total: number;
+  cursor: number | null;
+  /** False while the index is not ready: found by letters only. The event `module` tells when to ask again. */
+  complete: boolean;
 }
 
 export interface InstallPlan {

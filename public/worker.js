@@ -1,4 +1,4 @@
-// A worker that runs the same program as the page. Which files those are stands in its name (as a query string), so
+// A worker that runs a program of this site: the page's own, or the search index's. Which files those are stands in its name (as a query string), so
 // that a page of an older version gets a worker of that version. It can't stand in the address: a service worker's
 // answer carries the address under which it was cached.
 const wanted = new URLSearchParams(self.name);

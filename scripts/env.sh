@@ -120,3 +120,7 @@ export GEN_REGISTRY_JS_PEER
 # automerge-repo, beside which joining a network is measured.
 GEN_REGISTRY_AUTOMERGE_REPO="$GEN_REGISTRY_CACHE/automerge-repo-$(cksum <tests/bench/automerge-repo/package-lock.json | cut -d ' ' -f 1)"
 export GEN_REGISTRY_AUTOMERGE_REPO
+
+# MiniSearch, beside which searching is measured.
+GEN_REGISTRY_MINISEARCH="$GEN_REGISTRY_CACHE/minisearch-$(cksum <tests/bench/minisearch/package-lock.json | cut -d ' ' -f 1)"
+export GEN_REGISTRY_MINISEARCH

@@ -203,6 +203,10 @@ set_up_automerge_repo() {
     set_up_packages "automerge-repo, for the benchmarks" "$GEN_REGISTRY_AUTOMERGE_REPO" tests/bench/automerge-repo
 }
 
+set_up_minisearch() {
+    set_up_packages "MiniSearch, for the benchmarks" "$GEN_REGISTRY_MINISEARCH" tests/bench/minisearch
+}
+
 # ---- all of it ------------------------------------------------------------------------------------------------------
 
 mkdir -p "$stamps"
@@ -213,7 +217,7 @@ set_up_crates
 case "$wanted" in
     build) ;;
     test) set_up_browser; set_up_node; set_up_js_peer ;;
-    bench) set_up_browser; set_up_node; set_up_js_peer; set_up_automerge_repo ;;
+    bench) set_up_browser; set_up_node; set_up_js_peer; set_up_automerge_repo; set_up_minisearch ;;
     *) give_up "unknown argument '$wanted'" "Use: scripts/setup.sh [build|test|bench]" ;;
 esac
 note "set up: $(rustc -V), trunk $TRUNK_VERSION, wasm-bindgen $WASM_BINDGEN_VERSION; cache in $GEN_REGISTRY_CACHE"

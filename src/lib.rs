@@ -13,7 +13,7 @@
 //! |---|---|
 //! | [`registry`] | nothing else of the crate; pure |
 //! | [`sync`] | registry |
-//! | [`platform`] | `registry`'s time values and [`registry::work`] |
+//! | [`platform`] | `registry`'s time values, [`registry::work`] and [`registry::search::desk`] |
 //! | [`store`] | registry, platform |
 //! | [`net`] | [`sync::wire`], [`sync::blocks::wire`], [`sync::signal`], platform |
 //! | [`node`] | registry, sync, store, net, platform; never ui |

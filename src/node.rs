@@ -103,6 +103,7 @@ pub struct Node {
     peering: RefCell<peering::Known>,
     asking: receipts::Asking,
     content: content::Content,
+    searching: modules::search::Searching,
 }
 
 struct State {
@@ -170,6 +171,7 @@ impl Node {
             peering: RefCell::default(),
             asking: receipts::Asking::default(),
             content: content::Content::default(),
+            searching: modules::search::Searching::default(),
         };
         for found in damaged.iter().chain(&broken_people) {
             node.set_aside(found).await;

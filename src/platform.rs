@@ -8,10 +8,14 @@ pub mod browser;
 pub mod native;
 pub mod sandbox;
 pub mod scripted;
+pub mod search;
+
+use std::rc::Rc;
 
 use futures::future::LocalBoxFuture;
 
 use crate::platform::sandbox::{Returned, Run, RunError};
+use crate::platform::search::SearchDesk;
 use crate::registry::time::Timestamp;
 use crate::registry::work::{Job, Product};
 
@@ -35,6 +39,9 @@ pub trait Environment {
 
     /// Runs a stranger's function where it can do nothing else.
     fn run(&self, job: Run) -> LocalBoxFuture<'static, Result<Returned, RunError>>;
+
+    /// A search index, empty, where it blocks nobody. Costs nothing before it is asked.
+    fn search(&self) -> Rc<dyn SearchDesk>;
 
     fn storage_use(&self) -> LocalBoxFuture<'static, StorageUse>;
 

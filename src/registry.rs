@@ -17,6 +17,7 @@ pub mod ownership;
 pub mod picture;
 pub mod resolver;
 pub mod seal;
+pub mod search;
 pub mod time;
 pub mod validation;
 pub mod work;

@@ -29,6 +29,8 @@ pub enum Table {
     Content,
     /// Name → an installed module
     Installed,
+    /// Piece by piece, the search index
+    SearchIndex,
     /// The identity's key.
     Keys,
     Settings,
@@ -37,13 +39,14 @@ pub enum Table {
 }
 
 impl Table {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Changes,
         Self::Documents,
         Self::People,
         Self::Blocks,
         Self::Content,
         Self::Installed,
+        Self::SearchIndex,
         Self::Keys,
         Self::Settings,
         Self::Quarantine,
@@ -57,6 +60,7 @@ impl Table {
             Self::Blocks => "blocks",
             Self::Content => "content",
             Self::Installed => "installed",
+            Self::SearchIndex => "search_index",
             Self::Keys => "keys",
             Self::Settings => "settings",
             Self::Quarantine => "quarantine",

@@ -59,6 +59,15 @@ struct ListOptions {
 }
 
 #[derive(Default, Deserialize)]
+#[serde(default)]
+struct SearchOptions {
+    filters: ModuleFilter,
+    sort: Option<ModuleSort>,
+    limit: Option<u32>,
+    cursor: Option<u32>,
+}
+
+#[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct InstallOptions {
     /// Modules whose new imports are accepted.
@@ -108,6 +117,13 @@ impl GenRegistry {
         let ListOptions { filters, sort, limit, cursor } = from_js(options)?;
         let limit = limit.unwrap_or(LIST_LIMIT);
         to_js(&self.client.clone().list_modules(filters, sort, limit, cursor).await.map_err(to_error)?)
+    }
+
+    /// Modules by free text, best first, and people whose names begin with it.
+    pub async fn search(&self, query: String, options: JsValue) -> Result<JsValue, JsValue> {
+        let SearchOptions { filters, sort, limit, cursor } = from_js(options)?;
+        let (sort, limit) = (sort.unwrap_or(ModuleSort::Relevance), limit.unwrap_or(LIST_LIMIT));
+        to_js(&self.client.clone().search(query, filters, sort, limit, cursor).await.map_err(to_error)?)
     }
 
     /// One to five stars; null takes the rating back.

@@ -159,6 +159,7 @@ impl Node {
         }
         conflicts.into_iter().for_each(|name| self.tell_conflict(&name));
         if !modules.is_empty() {
+            self.searching.note_modules(&modules);
             self.tell(&Event::ModulesChanged { names: modules.iter().map(ToString::to_string).collect() });
         }
         self.tell_touched(touched, before.filter(|_| named(self).is_none()));
@@ -181,6 +182,7 @@ impl Node {
     }
 
     fn tell_touched(&self, mut touched: BTreeSet<Identity>, lost: Option<Username>) {
+        self.searching.note_people(&touched);
         if self.identity().is_some_and(|own| touched.remove(&own)) {
             self.tell(&Event::MeChanged);
         }

@@ -97,6 +97,7 @@ pub enum Answer {
     Published(Published),
     Module(Option<Box<ModulePage>>),
     Modules(ModuleList),
+    Found(SearchResults),
     Plan(InstallPlan),
     Installed(Vec<InstalledModule>),
     #[serde(with = "serde_bytes")]

@@ -1,6 +1,7 @@
 //! The registry of modules as it is asked: which act is done where.
 //!
 //! - installing: `install`, `lockfile`, `bundle`; running: `run`
+//! - finding: `search`
 //! - what is known of a module: `pages`; publishing and all that its owner does: `publish`; ratings: `rate`
 
 mod bundle;
@@ -10,6 +11,7 @@ mod pages;
 mod publish;
 mod rate;
 mod run;
+pub(in crate::node) mod search;
 mod words;
 
 use std::collections::BTreeSet;
@@ -35,6 +37,9 @@ impl Node {
             ModuleCommand::Page { name } => self.module_answer(&name).await,
             ModuleCommand::List { filter, sort, limit, cursor } => {
                 Ok(Answer::Modules(self.list_modules(&filter, sort, limit.clamp(1, LIST_MAX), cursor)))
+            }
+            ModuleCommand::Search { query, filter, sort, limit, cursor } => {
+                Ok(Answer::Found(self.search(&query, &filter, sort, limit.clamp(1, LIST_MAX), cursor).await))
             }
             ModuleCommand::Resolve { requirements } => Ok(Answer::Plan(self.plan_answer(&requirements).await?)),
             ModuleCommand::Install { requirements, accept } => {

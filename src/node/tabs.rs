@@ -123,6 +123,8 @@ impl Tab {
                 let tab = self.clone();
                 Node::subscribe(&node, Rc::new(move |event| tab.spread(event)));
                 spawn_local(join(node.clone(), asked));
+                let searching = node.clone();
+                spawn_local(async move { searching.tend_search().await });
                 Role::Writing(node)
             }
             Err(error) => {

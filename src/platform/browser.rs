@@ -4,8 +4,11 @@ pub mod log;
 pub mod parameters;
 mod pause;
 mod sandbox;
+pub mod search;
 pub mod tabs;
 pub mod worker;
+
+use std::rc::Rc;
 
 use futures::future::LocalBoxFuture;
 use js_sys::{Promise, Reflect};
@@ -15,6 +18,7 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{StorageManager, VisibilityState};
 
 use crate::platform::sandbox::{Returned, Run, RunError};
+use crate::platform::search::SearchDesk;
 use crate::platform::{Environment, StorageUse};
 use crate::registry::time::Timestamp;
 use crate::registry::work::{Job, Product};
@@ -37,6 +41,10 @@ impl Environment for Browser {
 
     fn run(&self, job: Run) -> LocalBoxFuture<'static, Result<Returned, RunError>> {
         Box::pin(sandbox::run(job))
+    }
+
+    fn search(&self) -> Rc<dyn SearchDesk> {
+        Rc::new(search::InWorker::default())
     }
 
     fn storage_use(&self) -> LocalBoxFuture<'static, StorageUse> {

@@ -1,8 +1,11 @@
 //! The native program's environment.
 
+use std::rc::Rc;
+
 use futures::future::{LocalBoxFuture, ready};
 
 use crate::platform::sandbox::{Returned, Run, RunError};
+use crate::platform::search::{Here, SearchDesk};
 use crate::platform::{Environment, StorageUse};
 use crate::registry::time::Timestamp;
 use crate::registry::work::{Job, Product, perform};
@@ -27,6 +30,10 @@ impl Environment for Native {
 
     fn run(&self, _: Run) -> LocalBoxFuture<'static, Result<Returned, RunError>> {
         Box::pin(ready(Err(RunError::Unavailable)))
+    }
+
+    fn search(&self) -> Rc<dyn SearchDesk> {
+        Rc::new(Here::default())
     }
 
     fn storage_use(&self) -> LocalBoxFuture<'static, StorageUse> {

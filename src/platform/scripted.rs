@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures::future::{LocalBoxFuture, ready};
 
 use crate::platform::sandbox::{Returned, Run, RunError};
+use crate::platform::search::{Here, SearchDesk};
 use crate::platform::{Environment, StorageUse};
 use crate::registry::digest::Digest;
 use crate::registry::encoding::Encoder;
@@ -63,6 +64,10 @@ impl Environment for Scripted {
 
     fn run(&self, _: Run) -> LocalBoxFuture<'static, Result<Returned, RunError>> {
         Box::pin(ready(Err(RunError::Unavailable)))
+    }
+
+    fn search(&self) -> Rc<dyn SearchDesk> {
+        Rc::new(Here::default())
     }
 
     fn storage_use(&self) -> LocalBoxFuture<'static, StorageUse> {

@@ -88,6 +88,11 @@ impl ModuleState {
         let standing = || self.releases.values().rev().filter(|release| release.withdrawn.is_none());
         standing().find(|release| release.release.version.pre.is_empty()).or_else(|| standing().next())
     }
+
+    /// As [`ModuleState::latest`]; a withdrawn one where there is nothing else.
+    pub fn newest(&self) -> Option<&CountedRelease> {
+        self.latest().or_else(|| self.releases.values().next_back())
+    }
 }
 
 impl Releases {

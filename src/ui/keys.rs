@@ -1,4 +1,4 @@
-//! Keys that work everywhere: `/` and Ctrl/⌘ K find people, `?` lists the keys.
+//! Keys that work everywhere: `/` and Ctrl/⌘ K find modules and people, `?` lists the keys.
 //!
 //! Single keys are left alone while the person writes, with a modifier, under an open dialog, or when switched off.
 
@@ -10,8 +10,8 @@ use leptos_router::hooks::use_navigate;
 use crate::ui::dom;
 use crate::ui::preferences::preferences;
 
-/// Marks a field that finds people.
-const SEARCH_FIELDS: [&str; 2] = ["main [data-finds=people]", "header [data-finds=people]"];
+/// Marks a field that finds.
+const SEARCH_FIELDS: [&str; 2] = ["main [data-finds]", "header [data-finds]"];
 
 /// Call once, inside the router.
 pub fn listen(help: RwSignal<bool>) {
@@ -30,7 +30,7 @@ pub fn listen(help: RwSignal<bool>) {
         };
         if wants_search {
             event.prevent_default();
-            find_people(&navigate);
+            find(&navigate);
         } else if key == "?" && !with_modifier && single_key_allowed(shortcuts) {
             event.prevent_default();
             help.set(true);
@@ -43,14 +43,14 @@ fn single_key_allowed(shortcuts: RwSignal<bool>) -> bool {
     shortcuts.get_untracked() && !dom::typing()
 }
 
-fn find_people(navigate: &impl Fn(&str, NavigateOptions)) {
+fn find(navigate: &impl Fn(&str, NavigateOptions)) {
     for selector in SEARCH_FIELDS {
         if let Some(field) = dom::find(selector).filter(dom::visible) {
             let _not_focusable = field.focus();
             return;
         }
     }
-    // On a phone the header has no room for the field: the directory has one.
-    navigate("/people", NavigateOptions::default());
-    set_timeout(|| dom::focus_soon("main [data-finds=people]"), std::time::Duration::from_millis(80));
+    // On a phone the header has no room for the field: the list of modules has one.
+    navigate("/modules", NavigateOptions::default());
+    set_timeout(|| dom::focus_soon("main [data-finds]"), std::time::Duration::from_millis(80));
 }

@@ -38,7 +38,7 @@ test("the slash key goes to the search, but not while writing", async (t) => {
   const browser = await Browser.start(t);
   const page = await browser.open(server.origin);
   await page.keyboard.press("/");
-  await eventually("the search has the focus", async () => (await focused(page)).finds === "people");
+  await eventually("the search has the focus", async () => (await focused(page)).finds === "modules");
   await page.keyboard.type("a/b");
   assert.equal(await page.evaluate(() => document.activeElement.value), "a/b");
   browser.assertQuiet();

@@ -13,10 +13,18 @@ const LONGEST_FILE: usize = 450;
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("registry", &["registry"]),
     ("sync", &["sync", "registry"]),
-    // Work, because workers do it; sealing, digests and encoding for the scripted environment of tests.
+    // Work and search, because workers do it; sealing, digests and encoding for the scripted environment of tests.
     (
         "platform",
-        &["platform", "registry::time", "registry::work", "registry::seal", "registry::digest", "registry::encoding"],
+        &[
+            "platform",
+            "registry::time",
+            "registry::work",
+            "registry::search::desk",
+            "registry::seal",
+            "registry::digest",
+            "registry::encoding",
+        ],
     ),
     ("store", &["store", "registry", "platform"]),
     ("net", &["net", "sync::wire", "sync::blocks::wire", "sync::signal", "platform"]),
@@ -49,6 +57,7 @@ const MAY_SPLIT_PLATFORMS: &[&str] = &[
     "lib.rs",
     "main.rs",
     "bin/gen-registry.rs",
+    "bin/gen-registry-search.rs",
     "platform.rs",
     "store.rs",
     "node.rs",

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{NameStatus, NameVerdict};
+use super::{NameStatus, NameVerdict, UsernameEntry};
 pub use crate::registry::validation::{
     Check, Custom, Extern, ExternKind, Kind as ModuleKind, Memory, Outcome, Problem, Report,
 };
@@ -28,6 +28,9 @@ pub enum ModuleCommand {
     Page { name: String },
     /// Answer: `Modules`.
     List { filter: ModuleFilter, sort: ModuleSort, limit: u32, cursor: Option<u32> },
+    /// Modules by free text, best first; all that the filter lets through when it is empty. Any text will do.
+    /// Answer: `Found`.
+    Search { query: String, filter: ModuleFilter, sort: ModuleSort, limit: u32, cursor: Option<u32> },
     /// One to five stars; none takes the rating back. Answer: `Module`.
     Rate { name: String, stars: Option<u8>, review: String },
     /// What installing these would come to. Nothing is fetched. Answer: `Plan`.
@@ -252,6 +255,8 @@ pub enum ModuleSort {
     Popular,
     Rated,
     Name,
+    /// What answers a search best; without one, as `Recent`.
+    Relevance,
 }
 
 /// A page of modules.
@@ -261,6 +266,20 @@ pub struct ModuleList {
     /// Hand it back to get the next page; none on the last one.
     pub cursor: Option<u32>,
     pub total: u64,
+}
+
+/// What a search found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SearchResults {
+    pub modules: Vec<ModuleCard>,
+    /// People whose names begin with the text, a few.
+    pub people: Vec<UsernameEntry>,
+    /// Modules in all.
+    pub total: u64,
+    /// Hand it back to get the next page; none on the last one.
+    pub cursor: Option<u32>,
+    /// False while the index is not ready: found by letters only. `ModulesChanged` tells when to ask again.
+    pub complete: bool,
 }
 
 /// A module in a list.

@@ -114,7 +114,20 @@ impl Node {
         limit: u32,
         cursor: Option<u32>,
     ) -> ModuleList {
+        self.look_through("", filter, sort, limit, cursor)
+    }
+
+    /// The modules of which `text` is said, letter by letter.
+    pub(super) fn look_through(
+        &self,
+        text: &str,
+        filter: &ModuleFilter,
+        sort: ModuleSort,
+        limit: u32,
+        cursor: Option<u32>,
+    ) -> ModuleList {
         let state = self.state.borrow();
+        let text = text.trim().to_lowercase();
         let owner = filter.owner.as_ref().map(|did| did.parse::<Identity>());
         let mut cards: Vec<(f64, ModuleCard)> = Vec::new();
         for (name, holder) in state.index.modules(None) {
@@ -125,11 +138,13 @@ impl Node {
             if !facet.map_or_else(|| filter.keeps(&ModuleFacet::default()), |facet| filter.keeps(facet)) {
                 continue;
             }
+            let Some(likeness) = likeness(&text, name, facet) else { continue };
             let Some(card) = card(&state, name, holder, facet) else { continue };
             let opinion = state.index.opinion(&name.folded());
             let weight = match sort {
                 ModuleSort::Name => 0.0,
-                ModuleSort::Recent => card.published_at as f64,
+                ModuleSort::Relevance if !text.is_empty() => likeness,
+                ModuleSort::Recent | ModuleSort::Relevance => card.published_at as f64,
                 ModuleSort::Popular => card.opinion.downloads as f64,
                 ModuleSort::Rated => opinion.map_or(0.0, Opinion::score),
             };
@@ -141,6 +156,12 @@ impl Node {
         let (total, end) = (cards.len(), begin.saturating_add(limit as usize));
         let modules = cards.into_iter().map(|(_, card)| card).skip(begin).take(limit as usize).collect();
         ModuleList { modules, cursor: (end < total).then(|| end as u32), total: total as u64 }
+    }
+
+    pub(super) fn card_of(&self, state: &State, name: &ModuleName) -> Option<ModuleCard> {
+        let holder = state.index.module_name(&name.folded())?.holder()?.holder;
+        let name = state.index.spelled(name);
+        card(state, &name, &holder, state.index.facet(&name))
     }
 }
 
@@ -162,10 +183,20 @@ fn needed(name: &ModuleName, counted: &CountedRelease) -> NeededModule {
     }
 }
 
+/// Where a text, in lower case, is said of a module; none where it is not.
+fn likeness(text: &str, name: &ModuleName, facet: Option<&ModuleFacet>) -> Option<f64> {
+    let said = |words: &Option<String>| words.as_ref().is_some_and(|words| words.to_lowercase().contains(text));
+    if name.as_str().contains(text) {
+        return Some(2.0);
+    }
+    let ModuleFacet { title, description, tags, .. } = facet?;
+    (said(title) || said(description) || tags.contains(text)).then_some(1.0)
+}
+
 /// None for a name without a release that counts.
 fn card(state: &State, name: &ModuleName, holder: &Identity, facet: Option<&ModuleFacet>) -> Option<ModuleCard> {
     let module = state.index.module(&name.folded());
-    let latest = module.latest().or_else(|| module.releases.values().next_back())?;
+    let latest = module.newest()?;
     let facet = facet.cloned().unwrap_or_default();
     Some(ModuleCard {
         name: name.to_string(),

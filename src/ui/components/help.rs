@@ -19,13 +19,13 @@ pub fn HelpDialog(open: RwSignal<bool>) -> impl IntoView {
                         " + "
                         <kbd>"K"</kbd>
                     </dt>
-                    <dd>"Find people"</dd>
+                    <dd>"Find modules and people"</dd>
                 </div>
                 <div>
                     <dt>
                         <kbd>"/"</kbd>
                     </dt>
-                    <dd>"Find people"</dd>
+                    <dd>"Find modules and people"</dd>
                 </div>
                 <div>
                     <dt>
@@ -39,7 +39,7 @@ pub fn HelpDialog(open: RwSignal<bool>) -> impl IntoView {
                         " "
                         <kbd>"↑"</kbd>
                     </dt>
-                    <dd>"Move through the people found"</dd>
+                    <dd>"Move through what was found"</dd>
                 </div>
                 <div>
                     <dt>

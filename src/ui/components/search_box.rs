@@ -1,26 +1,39 @@
-//! A field that finds people by the start of their name. The address is the truth: it shows and changes `?q=`.
+//! A field that finds: people by the start of their name, or modules by any word (and people beside them). The address
+//! is the truth: it shows and changes `?q=`.
 
 use gloo::timers::future::TimeoutFuture;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_location, use_navigate, use_query_map};
+use wasm_bindgen::JsCast;
+use web_sys::HtmlElement;
 
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::dom;
 
 const PAUSE_MS: u32 = 150;
-const DIRECTORY: &str = "/people";
+const PEOPLE: &str = "/people";
+const MODULES: &str = "/modules";
+/// A result that the arrow keys reach.
+const RESULTS: &str = "main .module-link, main .person-link";
 
 pub fn people_href(prefix: &str) -> String {
-    if prefix.is_empty() { DIRECTORY.to_owned() } else { format!("{DIRECTORY}?q={}", dom::encode(prefix)) }
+    found_href(PEOPLE, prefix)
+}
+
+fn found_href(place: &str, text: &str) -> String {
+    if text.is_empty() { place.to_owned() } else { format!("{place}?q={}", dom::encode(text)) }
 }
 
 #[component]
 pub fn SearchBox(
     /// Unique on the page.
     id: &'static str,
-    label: &'static str,
+    #[prop(into)] label: Signal<String>,
+    /// Finds modules, except where people are listed; else people only.
+    #[prop(optional)]
+    everything: bool,
     /// Text to begin with, where the address has none.
     #[prop(optional, into)]
     suggested: String,
@@ -30,12 +43,26 @@ pub fn SearchBox(
     let navigate = use_navigate();
     let path = use_location().pathname;
     let query = use_query_map();
-    let in_directory = move || path.get_untracked() == DIRECTORY;
+    let place = move |path: &str| if everything && path != PEOPLE { MODULES } else { PEOPLE };
+    let in_place = move || path.with_untracked(|path| path == place(path));
+    let href = move || {
+        let (text, place) = (text.get_untracked().trim().to_owned(), path.with_untracked(|path| place(path)));
+        if place == PEOPLE || !in_place() {
+            return found_href(place, &text);
+        }
+        // Filters stay while the text changes.
+        let mut asked = query.get_untracked();
+        asked.remove("q");
+        if !text.is_empty() {
+            asked.insert("q", text);
+        }
+        format!("{MODULES}{}", asked.to_query_string())
+    };
     let turn = StoredValue::new(0_u64);
     // Going back, or choosing a letter, shows in the field; what is being typed is newer than the address.
     Effect::new(move |_| {
         let asked = query.with(|query| query.get("q")).unwrap_or_default();
-        let here = path.get() == DIRECTORY;
+        let here = path.with(|path| path == place(path));
         let writing = dom::focused().is_some_and(|element| element.id() == id);
         if here && !writing {
             text.set(asked);
@@ -45,22 +72,21 @@ pub fn SearchBox(
         let navigate = navigate.clone();
         move |_| {
             turn.update_value(|turn| *turn += 1);
-            if !in_directory() {
+            if !in_place() {
                 return;
             }
             let (mine, navigate) = (turn.get_value(), navigate.clone());
             spawn_local(async move {
                 TimeoutFuture::new(PAUSE_MS).await;
-                if turn.try_get_value() == Some(mine) && in_directory() {
-                    let href = people_href(text.get_untracked().trim());
-                    navigate(&href, NavigateOptions { replace: true, scroll: false, ..Default::default() });
+                if turn.try_get_value() == Some(mine) && in_place() {
+                    navigate(&href(), NavigateOptions { replace: true, scroll: false, ..Default::default() });
                 }
             });
         }
     };
     let into_results = move |event: leptos::ev::KeyboardEvent| {
         if event.key() == "ArrowDown"
-            && let Some(first) = dom::find("main .person-link")
+            && let Some(first) = dom::find(RESULTS)
         {
             event.prevent_default();
             let _not_focusable = first.focus();
@@ -69,11 +95,12 @@ pub fn SearchBox(
     let sent = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         turn.update_value(|turn| *turn += 1);
-        let options = NavigateOptions { replace: in_directory(), scroll: false, ..Default::default() };
-        navigate(&people_href(text.get_untracked().trim()), options);
+        let options = NavigateOptions { replace: in_place(), scroll: false, ..Default::default() };
+        navigate(&href(), options);
     };
+    let finds_modules = move || path.with(|path| place(path) == MODULES);
     view! {
-        <form class="search" role="search" aria-label=label action=DIRECTORY on:submit=sent>
+        <form class="search" role="search" aria-label=label action=move || path.with(|path| place(path)) on:submit=sent>
             <label class="search-field" for=id>
                 {icon(Icon::Search)}
                 <span class="visually-hidden">{label}</span>
@@ -82,13 +109,13 @@ pub fn SearchBox(
                     id=id
                     type="search"
                     name="q"
-                    placeholder="Find people"
+                    placeholder=move || if finds_modules() { "Find modules and people" } else { "Find people" }
                     autocomplete="off"
                     autocapitalize="off"
                     spellcheck="false"
                     enterkeyhint="search"
                     aria-keyshortcuts="/ Control+K"
-                    data-finds="people"
+                    data-finds=move || if finds_modules() { "modules" } else { "people" }
                     data-testid=testid
                     bind:value=text
                     on:input=typed
@@ -99,5 +126,27 @@ pub fn SearchBox(
                 </kbd>
             </label>
         </form>
+    }
+}
+
+/// Arrow keys move through the links of a list; Up on the first returns to the page's search field.
+pub fn walk(event: &leptos::ev::KeyboardEvent, links: &str) {
+    let down = match event.key().as_str() {
+        "ArrowDown" => true,
+        "ArrowUp" => false,
+        _ => return,
+    };
+    let Some(here) = dom::focused().filter(|element| element.matches(links).unwrap_or(false)) else { return };
+    event.prevent_default();
+    let row = here.parent_element();
+    let next = row.and_then(|row| if down { row.next_element_sibling() } else { row.previous_element_sibling() });
+    let link = next.and_then(|row| row.query_selector(links).ok().flatten());
+    let target = match link {
+        Some(link) => link.dyn_into::<HtmlElement>().ok(),
+        None if !down => dom::find("main [data-finds]"),
+        None => None,
+    };
+    if let Some(target) = target {
+        let _not_focusable = target.focus();
     }
 }

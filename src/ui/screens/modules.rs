@@ -1,15 +1,18 @@
-//! Modules known here: by tag, owner or what they offer, in the order that was asked for. The address holds it all.
+//! Modules known here: by any word, by tag, owner or what they offer, in the order that was asked for. The address holds it all.
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_navigate, use_query_map};
 
-use crate::node::api::{ModuleCard, ModuleFilter, ModuleSort};
+use crate::node::api::{Failure, ModuleCard, ModuleFilter, ModuleList, ModuleSort, SearchResults, UsernameEntry};
+use crate::node::client::Client;
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::module_row::ModuleRow;
 use crate::ui::components::notice::FailureNotice;
 use crate::ui::components::page_head::PageHead;
+use crate::ui::components::person_row::PersonRow;
+use crate::ui::components::search_box::{SearchBox, walk};
 use crate::ui::session::session;
 use crate::ui::{dom, text};
 
@@ -18,11 +21,15 @@ const PAGE: u32 = 50;
 /// What the address asks for.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Asked {
+    /// Free text, or nothing.
+    text: String,
     filter: ModuleFilter,
-    sort: ModuleSort,
+    /// None: the best match for a text, else the newest.
+    sort: Option<ModuleSort>,
 }
 
-const SORTS: [(ModuleSort, &str, &str); 4] = [
+const SORTS: [(ModuleSort, &str, &str); 5] = [
+    (ModuleSort::Relevance, "relevance", "Best match"),
     (ModuleSort::Recent, "recent", "Newest first"),
     (ModuleSort::Popular, "popular", "Most installed"),
     (ModuleSort::Rated, "rated", "Best rated"),
@@ -41,8 +48,15 @@ impl Asked {
                 imports_nothing: text("pure").is_some(),
                 exports: text("exports"),
             },
-            sort: sort.unwrap_or_default(),
+            text: text("q").unwrap_or_default(),
+            sort,
         }
+    }
+
+    fn order(&self) -> ModuleSort {
+        let natural = if self.text.is_empty() { ModuleSort::Recent } else { ModuleSort::Relevance };
+        // Without a text nothing matches better than anything else.
+        self.sort.filter(|sort| *sort != ModuleSort::Relevance).unwrap_or(natural)
     }
 
     fn href(&self) -> String {
@@ -54,7 +68,8 @@ impl Asked {
         add("owner", &self.filter.owner);
         add("exports", &self.filter.exports);
         add("pure", &self.filter.imports_nothing.then(|| "1".to_owned()));
-        let sort = SORTS.iter().find(|(sort, ..)| *sort == self.sort && *sort != ModuleSort::default());
+        add("q", &Some(self.text.clone()).filter(|text| !text.is_empty()));
+        let sort = SORTS.iter().find(|(sort, ..)| Some(*sort) == self.sort);
         add("sort", &sort.map(|(_, key, _)| (*key).to_owned()));
         if parts.is_empty() { "/modules".to_owned() } else { format!("/modules?{}", parts.join("&")) }
     }
@@ -67,19 +82,20 @@ pub fn Modules() -> impl IntoView {
     let asked = Memo::new(move |_| query.with(|query| Asked::read(|key| query.get(key))));
     let (cards, total, cursor) =
         (RwSignal::new(Vec::<ModuleCard>::new()), RwSignal::new(None::<u64>), RwSignal::new(None));
-    let failure = RwSignal::new(None);
+    let (people, failure) = (RwSignal::new(Vec::<UsernameEntry>::new()), RwSignal::new(None));
     let turn = StoredValue::new(0_u64);
     let load = move |from: Option<u32>, limit: u32| {
         turn.update_value(|turn| *turn += 1);
-        let (mine, Asked { filter, sort }) = (turn.get_value(), asked.get_untracked());
+        let (mine, asked) = (turn.get_value(), asked.get_untracked());
         spawn_local(async move {
-            let list = session.client().list_modules(filter, sort, limit, from).await;
+            let list = look(session.client(), asked, limit, from).await;
             if turn.try_get_value() != Some(mine) {
                 return;
             }
             match list {
-                Ok(list) => {
+                Ok((list, found)) => {
                     failure.set(None);
+                    people.set(found);
                     total.set(Some(list.total));
                     cursor.set(list.cursor);
                     cards.update(|cards| {
@@ -113,7 +129,11 @@ pub fn Modules() -> impl IntoView {
                 <p class="muted" role="status">
                     {move || match total.get() {
                         None => "Looking…".to_owned(),
-                        Some(total) => format!("{} known here", text::count(total, "module", "modules")),
+                        Some(total) => {
+                            let known = text::count(total, "module", "modules");
+                            let found = asked.with(|asked| !asked.text.is_empty());
+                            if found { format!("{known} found") } else { format!("{known} known here") }
+                        }
                     }}
                 </p>
                 <div class="actions">
@@ -127,9 +147,10 @@ pub fn Modules() -> impl IntoView {
                     </a>
                 </div>
             </div>
+            <SearchBox id="modules-search" label="Find modules by any word" everything=true testid="modules-search" />
             <Choices asked />
             <FailureNotice failure />
-            <ul class="modules">
+            <ul class="modules" on:keydown=|event| walk(&event, ".module-link")>
                 {move || cards.get().into_iter().map(|card| view! { <ModuleRow card /> }).collect_view()}
             </ul>
             <Show when=move || cursor.get().is_some()>
@@ -142,8 +163,32 @@ pub fn Modules() -> impl IntoView {
             <Show when=move || total.get() == Some(0)>
                 <Empty asked />
             </Show>
+            <Show when=move || people.with(|people| !people.is_empty())>
+                <section class="modules-people" aria-labelledby="modules-people-title">
+                    <h2 id="modules-people-title">"People of that name"</h2>
+                    <ul class="people" on:keydown=|event| walk(&event, ".person-link")>
+                        {move || people.get().into_iter().map(|entry| view! { <PersonRow entry /> }).collect_view()}
+                    </ul>
+                </section>
+            </Show>
         </div>
     }
+}
+
+/// A text is searched for; without one the list is enough.
+async fn look(
+    client: Client,
+    asked: Asked,
+    limit: u32,
+    from: Option<u32>,
+) -> Result<(ModuleList, Vec<UsernameEntry>), Failure> {
+    let sort = asked.order();
+    if asked.text.is_empty() {
+        return Ok((client.list_modules(asked.filter, sort, limit, from).await?, Vec::new()));
+    }
+    let found = client.search(asked.text, asked.filter, sort, limit, from).await?;
+    let SearchResults { modules, people, total, cursor, .. } = found;
+    Ok((ModuleList { modules, cursor, total }, people))
 }
 
 #[component]
@@ -152,7 +197,7 @@ fn Empty(asked: Memo<Asked>) -> impl IntoView {
         <div class="empty">
             {icon(Icon::Module)}
             {move || {
-                if asked.with(|asked| asked.filter == ModuleFilter::default()) {
+                if asked.with(|asked| asked.filter == ModuleFilter::default() && asked.text.is_empty()) {
                     view! {
                         <p>"No module is known here yet. They arrive by themselves when a peer is met."</p>
                         <a class="button" href="/publish">
@@ -195,13 +240,20 @@ fn Choices(asked: Memo<Asked>) -> impl IntoView {
                     on:change:target=move |event| {
                         let chosen = event.target().value();
                         let sort = SORTS.iter().find(|(_, key, _)| *key == chosen).map(|(sort, ..)| *sort);
-                        go(&|next| next.sort = sort.unwrap_or_default());
+                        go(&|next| next.sort = sort);
                     }
                 >
                     {SORTS
                         .map(|(sort, key, label)| {
+                            let useless = move || {
+                                sort == ModuleSort::Relevance && asked.with(|asked| asked.text.is_empty())
+                            };
                             view! {
-                                <option value=key selected=move || asked.with(|asked| asked.sort == sort)>
+                                <option
+                                    value=key
+                                    hidden=useless
+                                    selected=move || asked.with(|asked| asked.order() == sort)
+                                >
                                     {label}
                                 </option>
                             }

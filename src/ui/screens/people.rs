@@ -10,7 +10,7 @@ use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::notice::FailureNotice;
 use crate::ui::components::page_head::PageHead;
 use crate::ui::components::person_row::PersonRow;
-use crate::ui::components::search_box::{SearchBox, people_href};
+use crate::ui::components::search_box::{SearchBox, people_href, walk};
 use crate::ui::session::session;
 use crate::ui::{dom, text};
 use list::Directory;
@@ -35,7 +35,7 @@ pub fn People() -> impl IntoView {
             </div>
             <Letters directory prefix />
             <FailureNotice failure=directory.failure />
-            <ul class="people" on:keydown=walk>
+            <ul class="people" on:keydown=|event| walk(&event, ".person-link")>
                 <For each=move || directory.people.get() key=|row| row.key let:row>
                     <PersonRow entry=row.entry.as_ref().clone() />
                 </For>
@@ -139,33 +139,5 @@ fn Rest(directory: Directory, prefix: Memo<String>) -> impl IntoView {
                 }}
             </div>
         </Show>
-    }
-}
-
-/// Arrow keys move through the links; Up on the first returns to the field.
-fn walk(event: leptos::ev::KeyboardEvent) {
-    let step = match event.key().as_str() {
-        "ArrowDown" => 1,
-        "ArrowUp" => -1,
-        _ => return,
-    };
-    let Some(here) = dom::focused().filter(|element| element.class_list().contains("person-link")) else {
-        return;
-    };
-    event.prevent_default();
-    let row = here.parent_element();
-    let next = if step > 0 {
-        row.and_then(|row| row.next_element_sibling())
-    } else {
-        row.and_then(|row| row.previous_element_sibling())
-    };
-    let link = next.and_then(|row| row.query_selector(".person-link").ok().flatten());
-    let target = match link {
-        Some(link) => wasm_bindgen::JsCast::dyn_into::<web_sys::HtmlElement>(link).ok(),
-        None if step < 0 => dom::find("#people-search"),
-        None => None,
-    };
-    if let Some(target) = target {
-        let _not_focusable = target.focus();
     }
 }

@@ -13,6 +13,7 @@ use gen_registry::node::peering::Peering;
 use gen_registry::node::{Network, Node};
 use gen_registry::platform::native::Native;
 use gen_registry::platform::sandbox::{Returned, Run, RunError};
+use gen_registry::platform::search::SearchDesk;
 use gen_registry::platform::{Environment, StorageUse};
 use gen_registry::registry::artifact::Artifact;
 use gen_registry::registry::time::Timestamp;
@@ -167,6 +168,10 @@ impl Environment for Small {
 
     fn perform(&self, job: Job) -> LocalBoxFuture<'static, Product> {
         Native.perform(job)
+    }
+
+    fn search(&self) -> Rc<dyn SearchDesk> {
+        Native.search()
     }
 
     fn run(&self, job: Run) -> LocalBoxFuture<'static, Result<Returned, RunError>> {

@@ -1,0 +1,314 @@
+//! Searching: feeds the index from the read model, keeps it in the store, and asks it.
+//!
+//! The index is woken at the first search and caught up with all that is known; until then a plain look through the
+//! read model answers. What is kept is only a head start: whatever is wrong with it, it is built again.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures::channel::mpsc;
+use futures::{FutureExt, StreamExt, select};
+use futures_timer::Delay;
+use serde::{Deserialize, Serialize};
+
+use crate::node::api::*;
+use crate::node::modules::parse_name;
+use crate::node::turn::Turn;
+use crate::node::{Node, State};
+use crate::platform::search::SearchDesk;
+use crate::registry::document::ModuleFacet;
+use crate::registry::identity::Identity;
+use crate::registry::modules::opinions::Opinion;
+use crate::registry::name::{FoldedName, ModuleName};
+use crate::registry::search::desk::{Ask, Reply};
+use crate::registry::search::{Document, Filter, Numbers, Order, QUESTION_MAX_CHARS, Question};
+use crate::store::records::{Found, put};
+use crate::store::{Durability, StoreError, Table, Write};
+
+/// People shown beside the modules.
+const PEOPLE_BESIDE: u32 = 5;
+/// Documents handed over at once.
+const BATCH: usize = 256;
+/// Fewer new documents are not worth writing the index again.
+const MERGE_FROM: u64 = 32;
+/// Nobody searched for so long: time to tidy up.
+const QUIET: Duration = Duration::from_secs(10);
+/// The index is kept in pieces of this size: checking one is a short turn.
+const PIECE_BYTES: usize = 256 * 1024;
+/// More are not read: no index is that large.
+const PIECES_MAX: u32 = 1_024;
+const HEAD: &str = "head";
+
+/// Which pieces there are.
+#[derive(Serialize, Deserialize)]
+struct Head {
+    pieces: u32,
+}
+
+/// What the node knows of its index.
+#[derive(Default)]
+pub(in crate::node) struct Searching {
+    desk: RefCell<Option<Rc<dyn SearchDesk>>>,
+    /// It knows all that the read model knew when it was caught up; the rest is `touched`.
+    ready: Cell<bool>,
+    touched: RefCell<Touched>,
+    /// Whoever wakes it and tidies up; none: it is woken by who searches.
+    tended: RefCell<Option<mpsc::UnboundedSender<()>>>,
+    /// Held while it is fed.
+    feeding: async_lock::Mutex<()>,
+}
+
+/// Of whom something else may be said by now.
+#[derive(Default)]
+struct Touched {
+    modules: BTreeSet<FoldedName>,
+    people: BTreeSet<Identity>,
+}
+
+impl Searching {
+    pub(in crate::node) fn note_modules<'a>(&self, names: impl IntoIterator<Item = &'a ModuleName>) {
+        if self.desk.borrow().is_some() {
+            self.touched.borrow_mut().modules.extend(names.into_iter().map(ModuleName::folded));
+        }
+    }
+
+    pub(in crate::node) fn note_people<'a>(&self, people: impl IntoIterator<Item = &'a Identity>) {
+        if self.desk.borrow().is_some() {
+            self.touched.borrow_mut().people.extend(people);
+        }
+    }
+
+    fn lose(&self) {
+        self.ready.set(false);
+        *self.touched.borrow_mut() = Touched::default();
+    }
+}
+
+/// The index does not work; somebody else must answer.
+struct Lost;
+
+impl Node {
+    pub(super) async fn search(
+        &self,
+        query: &str,
+        filter: &ModuleFilter,
+        sort: ModuleSort,
+        limit: u32,
+        cursor: Option<u32>,
+    ) -> SearchResults {
+        let query: String = query.chars().take(QUESTION_MAX_CHARS).collect();
+        let tended = self.searching.tended.borrow().as_ref().is_some_and(|asked| asked.unbounded_send(()).is_ok());
+        let awake = self.searching.ready.get() || (!tended && self.wake_search().await.is_ok());
+        let question = Question {
+            text: query.clone(),
+            filter: Filter {
+                tag: filter.tag.clone(),
+                owner: filter.owner.clone(),
+                imports_nothing: filter.imports_nothing,
+                exports: filter.exports.clone(),
+            },
+            order: order(sort),
+            skip: cursor.unwrap_or(0),
+            limit,
+        };
+        let answer = if awake { self.ask_index(question).await } else { Err(Lost) };
+        let (list, complete) = match answer {
+            Ok(list) => (list, true),
+            Err(Lost) => (self.look_through(&query, filter, sort, limit, cursor), false),
+        };
+        let people = match query.trim() {
+            "" => Vec::new(),
+            begin => self.list(begin, PEOPLE_BESIDE, None).map(|page| page.people).unwrap_or_default(),
+        };
+        SearchResults { modules: list.modules, people, total: list.total, cursor: list.cursor, complete }
+    }
+
+    async fn ask_index(&self, question: Question) -> Result<ModuleList, Lost> {
+        let _one_at_a_time = self.searching.feeding.lock().await;
+        self.feed().await?;
+        let (skip, limit) = (question.skip, question.limit);
+        let Reply::Found(found) = self.desk().ask(Ask::Find(question)).await else {
+            self.searching.lose();
+            return Err(Lost);
+        };
+        let state = self.state.borrow();
+        let end = skip.saturating_add(limit);
+        let modules = found.names.iter().filter_map(|name| self.card_of(&state, &parse_name(name).ok()?));
+        let cursor = (u64::from(end) < found.total).then_some(end);
+        Ok(ModuleList { modules: modules.collect(), cursor, total: found.total })
+    }
+
+    fn desk(&self) -> Rc<dyn SearchDesk> {
+        self.searching.desk.borrow_mut().get_or_insert_with(|| self.environment.search()).clone()
+    }
+
+    /// Loads what was kept and catches up with the read model.
+    async fn wake_search(&self) -> Result<(), Lost> {
+        let _one_at_a_time = self.searching.feeding.lock().await;
+        if self.searching.ready.get() {
+            return Ok(());
+        }
+        let desk = self.desk();
+        // What changes from here on is noted.
+        *self.searching.touched.borrow_mut() = Touched::default();
+        let kept = self.kept_index().await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the kept search index can't be read");
+            None
+        });
+        // Bytes that are no index make it begin empty.
+        let Reply::Loaded(_) = desk.ask(Ask::Load(kept.unwrap_or_default())).await else { return Err(Lost) };
+        let names: Vec<FoldedName> = self.state.borrow().index.modules(None).map(|(name, _)| name.folded()).collect();
+        self.hand_over(names.iter()).await?;
+        let keys = names.iter().map(|name| name.as_str().to_owned()).collect();
+        let Reply::Done { waiting } = desk.ask(Ask::Keep(keys)).await else { return Err(Lost) };
+        if waiting >= MERGE_FROM {
+            self.keep_index().await?;
+        }
+        self.searching.ready.set(true);
+        Ok(())
+    }
+
+    /// Tells the index what is new.
+    async fn feed(&self) -> Result<u64, Lost> {
+        let Touched { mut modules, people } = std::mem::take(&mut *self.searching.touched.borrow_mut());
+        if !people.is_empty() {
+            let state = self.state.borrow();
+            let theirs = state.index.modules(None).filter(|(_, holder)| people.contains(holder));
+            modules.extend(theirs.map(|(name, _)| name.folded()));
+        }
+        self.hand_over(modules.iter()).await
+    }
+
+    async fn hand_over(&self, names: impl ExactSizeIterator<Item = &FoldedName>) -> Result<u64, Lost> {
+        let (desk, mut names) = (self.desk(), names);
+        let mut turn = Turn::begin(&*self.environment);
+        let mut waiting = 0;
+        while names.len() > 0 {
+            let (mut documents, mut removed) = (Vec::new(), Vec::new());
+            for name in names.by_ref().take(BATCH) {
+                match document(&self.state.borrow(), name) {
+                    Some(document) => documents.push(document),
+                    None => removed.push(name.as_str().to_owned()),
+                }
+                turn.rest_if_over().await;
+            }
+            match desk.ask(Ask::Update { documents, removed }).await {
+                Reply::Done { waiting: now } => waiting = now,
+                _ => {
+                    self.searching.lose();
+                    return Err(Lost);
+                }
+            }
+        }
+        Ok(waiting)
+    }
+
+    /// Wakes the index at the first search and, when nobody has searched for a while, merges and keeps it. Ends never.
+    pub async fn tend_search(&self) {
+        let (sender, mut asked) = mpsc::unbounded();
+        *self.searching.tended.borrow_mut() = Some(sender);
+        while asked.next().await.is_some() {
+            if !self.searching.ready.get() && self.wake_search().await.is_ok() {
+                // Whoever saw a plain answer asks again.
+                self.tell(&Event::ModulesChanged { names: Vec::new() });
+            }
+            loop {
+                select! {
+                    again = asked.next() => if again.is_none() { return },
+                    () = Delay::new(QUIET).fuse() => break,
+                }
+            }
+            if self.searching.ready.get() {
+                let _one_at_a_time = self.searching.feeding.lock().await;
+                if matches!(self.feed().await, Ok(waiting) if waiting >= MERGE_FROM) && self.keep_index().await.is_err()
+                {
+                    self.searching.lose();
+                }
+            }
+        }
+    }
+
+    /// Merges and stores. Not being able to store is no harm: it is built again next time.
+    async fn keep_index(&self) -> Result<(), Lost> {
+        let Reply::Saved(bytes) = self.desk().ask(Ask::MergeAndSave).await else { return Err(Lost) };
+        let mut turn = Turn::begin(&*self.environment);
+        let mut batch = Vec::new();
+        for (nth, piece) in bytes.chunks(PIECE_BYTES).enumerate() {
+            batch.push(put(Table::SearchIndex, &piece_key(nth as u32), &serde_bytes::Bytes::new(piece)));
+            turn.rest_if_over().await;
+        }
+        let pieces = batch.len() as u32;
+        if let Ok(Found::Record(Head { pieces: before })) = self.records.get(Table::SearchIndex, HEAD).await {
+            let superfluous = (pieces..before.min(PIECES_MAX)).map(piece_key);
+            batch.extend(superfluous.map(|key| Write::Delete { table: Table::SearchIndex, key }));
+        }
+        batch.push(put(Table::SearchIndex, HEAD, &Head { pieces }));
+        if let Err(error) = self.records.commit(batch, Durability::Relaxed).await {
+            tracing::warn!(%error, "the search index could not be kept");
+        }
+        Ok(())
+    }
+
+    /// None: there is none, or a piece of it is damaged.
+    async fn kept_index(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        let Found::Record(Head { pieces }) = self.records.get(Table::SearchIndex, HEAD).await? else {
+            return Ok(None);
+        };
+        let mut turn = Turn::begin(&*self.environment);
+        let mut bytes = Vec::new();
+        for nth in 0..pieces.min(PIECES_MAX) {
+            let piece = self.records.get::<serde_bytes::ByteBuf>(Table::SearchIndex, &piece_key(nth)).await?;
+            let Found::Record(piece) = piece else { return Ok(None) };
+            bytes.extend_from_slice(&piece);
+            turn.rest_if_over().await;
+        }
+        Ok(Some(bytes))
+    }
+}
+
+fn piece_key(nth: u32) -> String {
+    format!("piece/{nth:04}")
+}
+
+fn order(sort: ModuleSort) -> Order {
+    match sort {
+        ModuleSort::Relevance => Order::Relevance,
+        ModuleSort::Recent => Order::Recent,
+        ModuleSort::Popular => Order::Popular,
+        ModuleSort::Rated => Order::Rated,
+        ModuleSort::Name => Order::Name,
+    }
+}
+
+/// None for a name that nobody holds, or without a release that counts.
+fn document(state: &State, name: &FoldedName) -> Option<Document> {
+    let holder = state.index.module_name(name)?.holder()?;
+    let module = state.index.module(name);
+    let latest = module.newest()?;
+    let spelled = state.index.spelled(&latest.release.module);
+    let facet = state.index.facet(&spelled).cloned().unwrap_or_default();
+    let ModuleFacet { title, description, tags, imports, exports, .. } = facet;
+    let words = |text: Option<String>| -> Vec<String> {
+        text.map(|text| text.split_whitespace().map(str::to_owned).collect()).unwrap_or_default()
+    };
+    let opinion = state.index.opinion(name);
+    Some(Document {
+        key: name.as_str().to_owned(),
+        name: spelled.to_string(),
+        title: title.unwrap_or_default(),
+        description: description.unwrap_or_default(),
+        tags: tags.into_iter().collect(),
+        owner: holder.holder.to_string(),
+        owner_name: state.index.username_of(&holder.holder).map(ToString::to_string).unwrap_or_default(),
+        imports: words(imports),
+        exports: words(exports),
+        numbers: Numbers {
+            published_at: latest.position.at().as_millis(),
+            downloads: opinion.map_or(0, Opinion::downloads),
+            score: opinion.map_or(0.0, Opinion::score),
+            size: latest.release.artifact.size,
+        },
+    })
+}
