@@ -27,6 +27,7 @@ mod program {
     }
 
     #[derive(Subcommand)]
+    #[expect(clippy::large_enum_variant, reason = "there is one of it, once")]
     enum Command {
         /// Serve the built page, and be the relay by which browsers find each other.
         Serve {

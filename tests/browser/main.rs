@@ -17,6 +17,7 @@ use gen_registry::node::{Network, Node};
 use gen_registry::platform::Environment;
 use gen_registry::platform::browser::Browser;
 use gen_registry::registry::seal::{COST, StretchJob, stretch};
+use gen_registry::registry::work::{Job, Product};
 use gen_registry::store::indexed_db::IndexedDb;
 use gen_registry::store::{Durability, Store, StoreError, Table, Write, conformance};
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};

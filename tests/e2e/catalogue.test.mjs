@@ -17,6 +17,7 @@ test("a fresh profile finds a dozen modules, installs one with what it needs, an
   const found = await names(page);
   for (const name of ["crc32", "base64", "levenshtein", "murmur3", "uuid", "mandelbrot"]) assert.ok(found.includes(name), name);
   assert.ok(await apiValue(page, "lookupUsername", "gen-catalogue"), "they are somebody's, as all modules are");
+  await eventually("the witness has seen them", async () => (await apiValue(page, "getModule", "crc32")).status === "confirmed");
   const { peers, relays } = await apiValue(page, "getNetwork");
   assert.equal(peers.length, 1, "the catalogue's node is a peer");
   assert.equal(relays.length, 1, "and no relay");
