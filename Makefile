@@ -3,13 +3,14 @@
 # make dev    serve with automatic rebuild and reload
 # make lint   formatting and lints only
 # make simulate SEEDS=1000 NODES=200   swarms of nodes against partitions, loss and liars
-# make bench  native benchmarks; make bench-page, bench-join, bench-connect, bench-search: the page's, in Chromium
+# make bench  native benchmarks; make bench-page, bench-join, bench-connect, bench-blocks,
+#             bench-search: the page's, in Chromium
 # make clean  remove what was built (the tools stay)
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := run
-.PHONY: run build serve test dev lint test-native test-browser test-e2e e2e-build screenshots simulate bench bench-page bench-join bench-connect bench-search clean setup setup-test setup-bench
+.PHONY: run build serve test dev lint test-native test-browser test-e2e e2e-build screenshots simulate bench bench-page bench-join bench-connect bench-blocks bench-search clean setup setup-test setup-bench
 
 ENV := . scripts/env.sh;
 HTTP ?= 127.0.0.1:8080
@@ -52,7 +53,7 @@ lint: setup
 	$(STEP) 'Formatting and lints'
 	@$(ENV) cargo-fmt fmt --check
 	@$(ENV) cargo-clippy clippy --quiet --locked --all-targets -- -D warnings
-	@$(ENV) cargo-clippy clippy --quiet --locked --profile e2e --target $$WASM_TARGET --lib --bins --test browser --example hostile-peer -- -D warnings
+	@$(ENV) cargo-clippy clippy --quiet --locked --profile e2e --target $$WASM_TARGET --lib --bins --test browser --example hostile-peer --example blocks-page -- -D warnings
 
 test-native: setup
 	$(STEP) 'Native tests'
@@ -127,5 +128,15 @@ bench-search: setup-bench build
 	@$(ENV) cargo build --quiet --locked --bin gen-registry
 	@$(ENV) GEN_REGISTRY_E2E_DIST=dist node tests/bench/search.mjs
 
+# A file between two browsers, beside a plain data channel between the same two. SIZE=8 (MiB) ROUNDS=5 PROFILE=release
+bench-blocks: setup-test
+	$(STEP) 'Benchmark: blocks'
+	@$(ENV) cargo build --quiet --locked --bin gen-registry
+	@$(ENV) cargo build --quiet --locked --profile $(or $(PROFILE),e2e) --target $$WASM_TARGET --example blocks-page
+	@$(ENV) wasm-bindgen --target web --no-typescript --out-dir "$$GEN_REGISTRY_E2E_DIST-blocks" \
+		"$$CARGO_TARGET_DIR/$$WASM_TARGET/$(or $(PROFILE),e2e)/examples/blocks-page.wasm"
+	@$(ENV) node tests/bench/blocks.mjs
+
 clean:
-	@$(ENV) rm -rf dist "$$GEN_REGISTRY_E2E_DIST" "$$GEN_REGISTRY_E2E_DIST-dev" "$$GEN_REGISTRY_E2E_DIST-hostile" "$$CARGO_TARGET_DIR"
+	@$(ENV) rm -rf dist "$$GEN_REGISTRY_E2E_DIST" "$$GEN_REGISTRY_E2E_DIST-dev" "$$GEN_REGISTRY_E2E_DIST-hostile" "$$GEN_REGISTRY_E2E_DIST-blocks" \
+		"$$CARGO_TARGET_DIR"

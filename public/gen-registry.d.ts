@@ -39,7 +39,7 @@ export interface GenRegistry {
   /** Changes the profile; a `username` renames. Rejects with `nameTaken` when the new name is somebody else's. */
   updateProfile(changes: ProfileChanges & { username?: string }): Promise<Me>;
 
-  /** The bytes of a picture (`avatar`), or `null` when they are not on this device. */
+  /** The bytes of a picture (`avatar`), or `null` when neither this device nor a connected peer has them. */
   readBlock(cid: string): Promise<Uint8Array | null>;
 
   /** Key, document and picture in one encrypted file. The passphrase has at least 8 characters. */
@@ -74,6 +74,8 @@ export interface GenRegistry {
     name: string, version: string | null, function_: string, args: (number | bigint | string)[],
     options?: { textResult?: boolean },
   ): Promise<RunOutcome>;
+  /** Every installed module and the lockfile in one zip. */
+  exportInstalled(): Promise<Uint8Array>;
   exportLockfile(): Promise<string>;
   importLockfile(text: string): Promise<InstalledModule[]>;
 
@@ -215,6 +217,10 @@ export interface ModulePage {
   versions: VersionEntry[];
   /** Releases that do not count, and why. */
   refused: { version: string; release: string; author: Author; reason: string }[];
+  /** Everything that the newest version comes with, itself at the end. */
+  needed: { name: string; version: string; needs: string[] }[];
+  /** Why the newest version can't be installed. */
+  unresolved: string | null;
   dependents: Requirement[];
   opinion: { stars: number | null; ratings: number; /** An estimate. */ downloads: number };
   reviews: { author: Author; stars: number; text: string; at: number; version: string | null; mine: boolean }[];
@@ -310,8 +316,8 @@ export type ErrorCode =
   | "backupDamaged" | "backupTooLarge" | "backupNewer" | "backupOtherNetwork"
   | "documentFull" | "confirmationWrong" | "storageFull" | "storageFailed" | "reloadNeeded"
   | "moduleInvalid" | "versionInvalid" | "versionTaken" | "notYourModule" | "tooManyModules" | "unknownModule"
-  | "dependencyUnknown" | "unresolvable" | "newImports" | "contentMissing" | "wrongBytes" | "lockfileInvalid"
-  | "runFailed" | "runTimedOut" | "neededByOthers"
+  | "dependencyUnknown" | "unresolvable" | "newImports" | "contentMissing" | "contentInvalid" | "wrongBytes"
+  | "lockfileInvalid" | "runFailed" | "runTimedOut" | "neededByOthers"
   | "noWriter" | "invalidArgument" | "internal";
 
 declare global {

@@ -29,6 +29,29 @@ async function start() {
   await glue.default({ module_or_path: counted(response, boot.wasmSize) });
 }
 
+// Files that the system opens with the app, and one that was shared to it, wait here for the page that publishes.
+boot.files = [];
+
+function offer(file) {
+  boot.files.push(file);
+  window.dispatchEvent(new Event("gen-registry-file"));
+}
+
+window.launchQueue?.setConsumer(async ({ files }) => {
+  for (const handle of files ?? []) offer(await handle.getFile());
+});
+
+/** `public/sw.js` put it there. */
+async function takeShared() {
+  if (!new URLSearchParams(location.search).has("shared") || !("caches" in window)) return;
+  const cache = await caches.open("shared-file");
+  const kept = await cache.match("/shared-file");
+  if (!kept) return;
+  await cache.delete("/shared-file");
+  offer(new File([await kept.blob()], decodeURIComponent(kept.headers.get("x-file-name") ?? "")));
+}
+
+takeShared().catch((error) => console.warn("A shared file could not be taken.", error));
 start().catch((error) => {
   console.error(error);
   boot.fail("The program could not be loaded or started.", error);

@@ -61,6 +61,18 @@ async function answer(request, url) {
   return fetch(request);
 }
 
+// A file that another app shares waits in a cache for the page that publishes; `public/start.mjs` takes it from there.
+const SHARED = "shared-file";
+
+async function receive(request) {
+  const file = (await request.formData()).get("file");
+  if (file instanceof File) {
+    const headers = { "x-file-name": encodeURIComponent(file.name) };
+    await (await caches.open(SHARED)).put("/shared-file", new Response(file, { headers }));
+  }
+  return Response.redirect("/publish?shared=1", 303);
+}
+
 self.addEventListener("install", (event) => event.waitUntil(install()));
 self.addEventListener("activate", (event) => event.waitUntil(activate()));
 self.addEventListener("message", (event) => {
@@ -69,7 +81,12 @@ self.addEventListener("message", (event) => {
 self.addEventListener("fetch", (event) => {
   const { request } = event;
   const url = new URL(request.url);
-  if (BUILD === null || request.method !== "GET" || url.origin !== self.location.origin) return;
+  if (BUILD === null || url.origin !== self.location.origin) return;
+  if (request.method === "POST" && url.pathname === "/publish") {
+    event.respondWith(receive(request));
+    return;
+  }
+  if (request.method !== "GET") return;
   if (ONLY_FROM_THE_SERVER.has(url.pathname)) return;
   // The worker file itself and what was never listed go to the server.
   const hashed = /-[0-9a-f]{10,16}(_bg)?\.\w+$/.test(url.pathname) || url.pathname.startsWith("/snippets/");

@@ -3,7 +3,8 @@
 //   node scripts/screenshots.mjs --manifest  the two of the install dialog into public/screenshots
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
-import { Browser, Server, apiValue, ready } from "../tests/e2e/harness.mjs";
+import { Browser, Server, apiValue, publish, ready } from "../tests/e2e/harness.mjs";
+import { adder } from "../tests/e2e/wasm.mjs";
 
 const manifest = process.argv[2] === "--manifest";
 const folder = manifest ? "public/screenshots" : process.argv[2];
@@ -37,6 +38,12 @@ async function inhabited(page, origin) {
     bio: "Botanist. Collects mosses and the names people give them.",
     links: ["https://example.org/mosses"],
   });
+  const readme = "# Adder\n\nAdds two numbers of the type `i32`.\n\n```\nadd(40, 2) = 42\n```\n\n[Source](https://example.org/)";
+  await publish(page, { name: "adder", version: "1.0.0", title: "Sums of two numbers", description: "Adds two numbers and nothing else, in fourteen bytes of code.", tags: ["math", "tiny"], license: "MIT", readme }, adder("add"));
+  await publish(page, { name: "adder", version: "1.1.0" }, adder("sum"));
+  await publish(page, { name: "totals", version: "0.3.0", description: "Totals of long lists", tags: ["math"], dependencies: { adder: "^1" } }, adder("total"));
+  await apiValue(page, "yank", "adder", "1.0.0", "the function was renamed");
+  await apiValue(page, "install", "totals");
 }
 
 try {
@@ -62,12 +69,12 @@ try {
         };
         await all("new", {
           home: "/", welcome: "/welcome", name: "/welcome?step=name", people: "/people", settings: "/settings",
-          absent: "/u/nobody_here", lost: "/no/such/page",
+          absent: "/u/nobody_here", modules: "/modules", publish: "/publish", installed: "/installed", lost: "/no/such/page",
         });
         await inhabited(page, server.origin);
         await all("named", {
           home: "/", backup: "/welcome?step=backup", people: "/people", person: "/u/alice_smith", redirect: "/u/alice_old",
-          me: "/me", settings: "/settings", network: "/network",
+          me: "/me", settings: "/settings", network: "/network", modules: "/modules", module: "/m/adder", installed: "/installed",
         });
         for (const text of ["alice_smiht", "admin", "ada"]) {
           await visit(page, `${server.origin}/me`);

@@ -141,7 +141,7 @@ impl GenRegistry {
         to_js(&client.update_profile(changes).await.map_err(to_error)?)
     }
 
-    /// The bytes of a picture by its CID, or null when it is not here.
+    /// The bytes of a picture by its CID, or null when neither this device nor a connected peer has it.
     #[wasm_bindgen(js_name = readBlock)]
     pub async fn read_block(&self, cid: String) -> Result<JsValue, JsValue> {
         let block = self.client.clone().block(cid).await.map_err(to_error)?;

@@ -192,6 +192,12 @@ impl GenRegistry {
         )
     }
 
+    #[wasm_bindgen(js_name = exportInstalled)]
+    pub async fn export_installed(&self) -> Result<Uint8Array, JsValue> {
+        let bytes = self.client.clone().export_installed().await.map_err(to_error)?;
+        Ok(Uint8Array::from(bytes.as_slice()))
+    }
+
     #[wasm_bindgen(js_name = exportLockfile)]
     pub async fn export_lockfile(&self) -> Result<String, JsValue> {
         self.client.clone().export_lockfile().await.map_err(to_error)

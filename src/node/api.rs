@@ -39,7 +39,8 @@ pub enum Command {
     ListUsernames { prefix: String, limit: u32, cursor: Option<String> },
     /// One person's page, by `did:key:…`. Answer: [`Answer::Person`] (`None` when unknown here).
     Person { did: String },
-    /// The bytes of a block kept here. Answer: [`Answer::Block`] (`None` when it is not here).
+    /// The bytes of a block: kept here, else asked for at connected peers. Answer: [`Answer::Block`] (`None` when nobody
+    /// gives it soon).
     Block { cid: String },
     /// The 24 words of this profile's key. Answer: [`Answer::RecoveryPhrase`].
     RecoveryPhrase,

@@ -108,6 +108,7 @@ typed! {
     read_module(name: String, version: String): modules(ModuleCommand::Read { name, version }) => Bytes -> Vec<u8>;
     inspect_module(name: String, version: String): modules(ModuleCommand::Inspect { name, version }) => Report -> Box<Report>;
     run_function(name: String, version: Option<String>, function: String, arguments: Vec<RunArgument>, text_result: bool): modules(ModuleCommand::Run { name, version, function, arguments, text_result }) => Ran -> RunOutcome;
+    export_installed(): modules(ModuleCommand::ExportAll) => Bytes -> Vec<u8>;
     export_lockfile(): modules(ModuleCommand::ExportLockfile) => Lockfile -> String;
     import_lockfile(text: String): modules(ModuleCommand::ImportLockfile { text }) => Installed -> Vec<InstalledModule>;
 }

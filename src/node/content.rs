@@ -2,9 +2,10 @@
 //!
 //! What a release says of its content is not looked at here: an [`Artifact`] goes in, its bytes come out or an error.
 //!
-//! - what stays and what goes: `shelf`; asking peers: `fetching`; answering them: `serving`
+//! - what stays and what goes: `shelf`; asking peers: `fetching`; answering them: `serving`; people's pictures: `pictures`
 
 mod fetching;
+mod pictures;
 mod serving;
 mod shelf;
 
@@ -32,7 +33,7 @@ use shelf::{Kept, Shelf};
 pub const CONTENT_BYTES_FALLBACK: u64 = 256 * 1024 * 1024;
 /// Artifacts without a pin; each costs some memory.
 pub const CACHED_MAX: usize = 4_096;
-/// Fetches under way; more wait for their turn.
+/// Files that are fetched at once, and people's pictures beside them; more wait for their turn.
 pub const FETCHES_MAX: usize = 4;
 
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +74,7 @@ pub(in crate::node) struct Content {
     /// Artifacts that are fetched: each by one at a time.
     busy: RefCell<BTreeMap<Digest, Rc<async_lock::Mutex<()>>>>,
     places: async_lock::Semaphore,
+    pictures: async_lock::Semaphore,
     /// Whoever asks peers.
     orders: RefCell<Option<mpsc::UnboundedSender<Order>>>,
     asked: RefCell<serving::Asked>,
@@ -85,6 +87,7 @@ impl Default for Content {
             changing: async_lock::Mutex::new(()),
             busy: RefCell::default(),
             places: async_lock::Semaphore::new(FETCHES_MAX),
+            pictures: async_lock::Semaphore::new(FETCHES_MAX),
             orders: RefCell::default(),
             asked: RefCell::default(),
         }
@@ -282,7 +285,7 @@ impl Node {
         Ok(kept)
     }
 
-    async fn note_use(&self, block: &Digest) {
+    pub(in crate::node) async fn note_use(&self, block: &Digest) {
         if let Err(error) = self.load_shelf().await {
             tracing::debug!(%error, "a use is not noted");
         }

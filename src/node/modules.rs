@@ -1,9 +1,10 @@
 //! The registry of modules as it is asked: which act is done where.
 //!
-//! - installing: `install`, `lockfile`; running: `run`
+//! - installing: `install`, `lockfile`, `bundle`; running: `run`
 //! - finding: `search`
 //! - what is known of a module: `pages`; publishing and all that its owner does: `publish`; ratings: `rate`
 
+mod bundle;
 pub(in crate::node) mod install;
 mod lockfile;
 mod pages;
@@ -55,6 +56,7 @@ impl Node {
             }
             ModuleCommand::ListInstalled => Ok(Answer::Installed(self.list_installed())),
             ModuleCommand::ExportLockfile => Ok(Answer::Lockfile(self.export_lockfile()?)),
+            ModuleCommand::ExportAll => Ok(Answer::Bytes(self.export_all().await?)),
             ModuleCommand::Read { name, version } => Ok(Answer::Bytes(self.bytes_of(&name, &version).await?)),
             ModuleCommand::Inspect { name, version } => {
                 let bytes = self.bytes_of(&name, &version).await?;

@@ -4,15 +4,13 @@ use cid::Cid;
 
 use crate::node::api::*;
 use crate::node::{Node, State, VERSION, wording};
-use crate::registry::digest::verify_block;
+use crate::registry::digest::{hash_in, verify_block};
 use crate::registry::document;
 use crate::registry::identity::Identity;
 use crate::registry::index::PersonRecord;
 use crate::registry::name::Username;
 use crate::registry::ownership::{Availability, NameState, Position, Reason, Status as Standing, Tenure};
 use crate::registry::picture;
-use crate::store::Table;
-use crate::store::records::Found;
 
 /// The longest page of the directory.
 const PEOPLE_PAGE_MAX: u32 = 500;
@@ -173,19 +171,19 @@ impl Node {
 
     pub(super) async fn block(&self, cid: &str) -> Result<Option<Block>, Failure> {
         let Ok(address) = cid.parse::<Cid>() else { return Ok(None) };
-        let key = address.to_string();
-        let found = self.records.get::<serde_bytes::ByteBuf>(Table::Blocks, &key).await;
-        match found.map_err(wording::store_failed)? {
-            Found::Record(bytes) if verify_block(&address, &bytes) => {
-                let media_type = picture::media_type(&bytes).unwrap_or("application/octet-stream").to_owned();
-                Ok(Some(Block { bytes: bytes.into_vec(), media_type }))
+        let Some(block) = hash_in(&address) else { return Ok(None) };
+        let stored = self.stored_block(&block).await.map_err(wording::store_failed)?;
+        let found = match stored.filter(|bytes| verify_block(&address, bytes)) {
+            Some(bytes) => {
+                self.note_use(&block).await;
+                Some(bytes)
             }
-            Found::Record(_) | Found::Nothing => Ok(None),
-            Found::Damaged(damaged) => {
-                self.set_aside(&damaged).await;
-                Ok(None)
-            }
-        }
+            None => self.fetch_picture(&address).await,
+        };
+        Ok(found.map(|bytes| {
+            let media_type = picture::media_type(&bytes).unwrap_or("application/octet-stream").to_owned();
+            Block { bytes, media_type }
+        }))
     }
 
     pub(super) async fn status(&self) -> Status {

@@ -4,8 +4,10 @@
 
 mod shelf;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
+use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,9 +15,9 @@ use crate::registry::digest::Digest;
 use crate::registry::document::{Profile, Shelf};
 use crate::registry::fact::{ClaimedName, Fact, SignedFact};
 use crate::registry::identity::{Identity, SignatureError, Signed, Topic};
-use crate::registry::modules::Releases;
 use crate::registry::modules::opinions::Opinions;
-use crate::registry::name::{ModuleName, NameKind, Username};
+use crate::registry::modules::{ModuleState, Releases};
+use crate::registry::name::{FoldedName, ModuleName, NameKind, Username};
 use crate::registry::ownership::{Availability, Evidence, NameKey, NameState, Rules, Status, Tenure};
 use crate::registry::time::Timestamp;
 
@@ -70,6 +72,8 @@ pub struct Index {
     /// Who holds the name of which module now, in the order of the names.
     modules: BTreeMap<ModuleName, Identity>,
     releases: Releases,
+    /// What was worked out of them, until one of a module's facts or the state of its name changes.
+    module_states: RefCell<HashMap<FoldedName, Rc<ModuleState>>>,
     opinions: Opinions,
     initials: BTreeMap<String, u64>,
     /// Claims from the future and when they begin to count.
@@ -186,7 +190,10 @@ impl Index {
         let weighed = before.iter().zip(&record.facts).take_while(|(old, new)| old.hash() == new.hash()).count();
         for fact in &record.facts[weighed..] {
             touched.extend(self.evidence.add(fact));
-            self.releases.add(fact);
+            let module = self.releases.add(fact).or_else(|| self.releases.module_of(fact));
+            if let Some(module) = module {
+                self.module_states.get_mut().remove(&module);
+            }
         }
         self.opinions.replace(
             record.identity,
@@ -233,6 +240,7 @@ impl Index {
             self.held_back.extend(state.held_back.iter().map(|(claim, from)| (*from, *claim)));
         }
         for (key, state) in resolved {
+            self.module_states.get_mut().remove(&key.1);
             if let Some(tenure) = state.holder() {
                 self.put_up(tenure);
             }

@@ -121,6 +121,12 @@ impl Releases {
         self.releases.get(&release).map(|(_, release)| release.module.folded())
     }
 
+    /// Which module's releases a witness's receipt is about.
+    pub fn module_of(&self, receipt: &SignedFact) -> Option<FoldedName> {
+        let Fact::Receipt(receipt) = receipt.statement() else { return None };
+        self.releases.get(&receipt.fact).map(|(_, release)| release.module.folded())
+    }
+
     /// The release that a fact's hash names.
     pub fn release(&self, fact: &Digest) -> Option<(&Identity, &Release)> {
         self.releases.get(fact).map(|(author, release)| (author, release))

@@ -52,6 +52,16 @@ pub fn chosen_file(event: &web_sys::Event) -> Option<web_sys::File> {
     file
 }
 
+/// Told when [`offered_file`] has one.
+pub const FILE_OFFERED: &str = "gen-registry-file";
+
+/// A file that the system opened with the app or shared to it (`public/start.mjs`), once.
+pub fn offered_file() -> Option<web_sys::File> {
+    let boot = js_sys::Reflect::get(&window(), &"genRegistryBoot".into()).ok()?;
+    let files: js_sys::Array = js_sys::Reflect::get(&boot, &"files".into()).ok()?.dyn_into().ok()?;
+    files.shift().dyn_into().ok()
+}
+
 pub fn unreadable_file() -> crate::node::failure::Failure {
     crate::node::failure::Failure::new(
         crate::node::failure::FailureCode::InvalidArgument,

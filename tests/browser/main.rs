@@ -50,6 +50,28 @@ async fn what_was_committed_is_there_when_it_is_opened_again() {
 }
 
 #[wasm_bindgen_test]
+async fn a_database_without_the_newest_tables_gets_them_and_keeps_the_rest() {
+    let name = "older";
+    IndexedDb::delete(name).await.expect("a database of a test can be deleted");
+    let tables = Table::ALL.into_iter().filter(|table| *table != Table::Content);
+    let first = tables.fold(rexie::Rexie::builder(name).version(1), |builder, table| {
+        builder.add_object_store(rexie::ObjectStore::new(table.name()))
+    });
+    let first = first.build().await.expect("the first version's database");
+    let writing = first.transaction(&["blocks"], rexie::TransactionMode::ReadWrite).expect("a transaction");
+    let value = js_sys::Uint8Array::from(&b"old"[..]);
+    writing.store("blocks").expect("a table").put(&value, Some(&"kept".into())).await.expect("a put");
+    writing.done().await.expect("it is written");
+    first.close();
+    let store = IndexedDb::open(name, || {}).await.expect("a database opens");
+    assert_eq!(store.get(Table::Blocks, "kept").await, Ok(Some(b"old".to_vec())));
+    let write = Write::Put { table: Table::Content, key: "a".into(), bytes: vec![1] };
+    store.commit(vec![write], Durability::Strict).await.expect("a put");
+    assert_eq!(store.get(Table::Content, "a").await, Ok(Some(vec![1])));
+    store.close();
+}
+
+#[wasm_bindgen_test]
 async fn a_newer_page_takes_the_database_over() {
     let told = Rc::new(Cell::new(false));
     let heard = told.clone();

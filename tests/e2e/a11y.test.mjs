@@ -2,10 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { AxeBuilder } from "@axe-core/playwright";
-import { Browser, Server, apiValue, ready } from "./harness.mjs";
+import { Browser, Server, apiValue, publish, ready } from "./harness.mjs";
+import { adder } from "./wasm.mjs";
 
-const BEFORE = ["/", "/welcome", "/welcome?step=name", "/people", "/u/nobody_here", "/settings", "/network", "/no/such/page"];
-const AFTER = ["/", "/welcome?step=backup", "/people", "/u/grace", "/u/grace_old", "/me", "/settings", "/network"];
+const BEFORE = ["/", "/welcome", "/welcome?step=name", "/people", "/u/nobody_here", "/modules", "/m/nothing-here", "/publish", "/installed", "/settings", "/network", "/no/such/page"];
+const AFTER = ["/", "/welcome?step=backup", "/people", "/u/grace", "/u/grace_old", "/me", "/modules", "/m/adder", "/installed", "/settings", "/network"];
 
 async function check(page, where) {
   await page.locator("h1").first().waitFor();
@@ -37,6 +38,11 @@ for (const colorScheme of ["light", "dark"]) {
       await check(page, "/me with a verdict");
       await page.getByTestId("rename").click();
       await page.getByTestId("me-chip").filter({ hasText: /^grace$/ }).waitFor();
+      const readme = "# Adder\n\nAdds `i32`. [Source](https://example.org/)";
+      await publish(page, { name: "adder", version: "1.0.0", description: "Adds two numbers", tags: ["math"], readme }, adder("add"));
+      await publish(page, { name: "adder", version: "1.1.0" }, adder("sum"));
+      await apiValue(page, "yank", "adder", "1.0.0", "renamed");
+      await apiValue(page, "install", "adder");
       for (const path of AFTER) await visit(path);
       const { did } = await apiValue(page, "whoami");
       await visit(`/id/${did}`);

@@ -290,6 +290,14 @@ export async function apiValue(page, method, ...values) {
   return answer.value;
 }
 
+/** Publishes a module; `draft` as the script interface has it, `bytes` the file. */
+export function publish(page, draft, bytes) {
+  return page.evaluate(async ([draft, base64]) => {
+    const wasm = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+    return globalThis.genRegistry.publish({ ...draft, wasm });
+  }, [draft, Buffer.from(bytes).toString("base64")]);
+}
+
 // ---- peers ----
 
 /** What a browser says on its console when relay and server are gone; nobody can silence it. */

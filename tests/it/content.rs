@@ -1,163 +1,36 @@
 //! Content between whole nodes over real libp2p: from several peers, through deaths, restarts, lies and full disks.
 
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+mod party;
+
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use futures::future::{LocalBoxFuture, join_all};
-use gen_registry::net::mesh::MeshHandle;
+use futures::SinkExt;
+use futures::future::join_all;
 use gen_registry::node::api::*;
 use gen_registry::node::content::{ContentError, Pin, Progress};
-use gen_registry::node::peering::Peering;
 use gen_registry::node::{Network, Node};
 use gen_registry::platform::native::Native;
 use gen_registry::registry::artifact::Artifact;
 use gen_registry::registry::digest::cid_of;
+use gen_registry::registry::encoding::DecodeError;
 use gen_registry::registry::identity::Topic;
 use gen_registry::registry::limits::BLOCK_MAX_BYTES;
 use gen_registry::store::memory::MemoryStore;
 use gen_registry::store::records::put;
-use gen_registry::store::{Batch, Durability, Entry, Store, StoreError, Table, Write};
-use gen_registry::sync::blocks::wire::IN_FLIGHT_MAX;
+use gen_registry::store::{Durability, Store, StoreError, Table};
+use gen_registry::sync::blocks::wire::{IN_FLIGHT_MAX, Message};
 use gen_registry::sync::rejection::Rejection;
 use gen_registry::sync::sim::Random;
-use tokio::task::{JoinHandle, spawn_local};
 
+use crate::content::party::{Party, Small, Watched, file};
 use crate::mesh::{eventually, in_one_thread, network, relay};
 
 /// `(module (func (export "answer") (result i32) i32.const 42))`
 const SMALL: &[u8] =
     b"\0asm\x01\0\0\0\x01\x05\x01\x60\0\x01\x7f\x03\x02\x01\0\x07\x0a\x01\x06answer\0\0\x0a\x06\x01\x04\0\x41\x2a\x0b";
 const MIB: usize = 1024 * 1024;
-
-/// A store of which is seen which blocks were read, that can be made to hang and to be full.
-#[derive(Default)]
-struct Watched {
-    inner: MemoryStore,
-    reads: RefCell<BTreeMap<String, usize>>,
-    /// After so many more blocks that were found, reads of blocks wait.
-    hangs_after: Cell<Option<usize>>,
-    /// Bytes that fit.
-    room: Cell<Option<usize>>,
-    used: RefCell<BTreeMap<(Table, String), usize>>,
-}
-
-impl Watched {
-    fn restarted(&self) -> Rc<Self> {
-        Rc::new(Self { inner: self.inner.copy(), used: self.used.clone(), ..Self::default() })
-    }
-
-    fn blocks(&self) -> Vec<String> {
-        self.inner.keys(Table::Blocks)
-    }
-
-    fn reads(&self) -> usize {
-        self.reads.borrow().values().sum()
-    }
-}
-
-impl Store for Watched {
-    fn get<'a>(&'a self, table: Table, key: &'a str) -> LocalBoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
-        Box::pin(async move {
-            let found = self.inner.get(table, key).await;
-            if table == Table::Blocks && matches!(found, Ok(Some(_))) {
-                while self.hangs_after.get() == Some(0) {
-                    tokio::time::sleep(Duration::from_millis(5)).await;
-                }
-                self.hangs_after.set(self.hangs_after.get().map(|left| left - 1));
-                *self.reads.borrow_mut().entry(key.to_owned()).or_default() += 1;
-            }
-            found
-        })
-    }
-
-    fn scan<'a>(
-        &'a self,
-        table: Table,
-        prefix: &'a str,
-        after: Option<&'a str>,
-        limit: usize,
-    ) -> LocalBoxFuture<'a, Result<Vec<Entry>, StoreError>> {
-        self.inner.scan(table, prefix, after, limit)
-    }
-
-    fn commit(&self, batch: Batch, durability: Durability) -> LocalBoxFuture<'_, Result<(), StoreError>> {
-        let mut used = self.used.borrow().clone();
-        for write in &batch {
-            match write {
-                Write::Put { table, key, bytes } => drop(used.insert((*table, key.clone()), bytes.len())),
-                Write::Delete { table, key } => drop(used.remove(&(*table, key.clone()))),
-            }
-        }
-        if self.room.get().is_some_and(|room| used.values().sum::<usize>() > room) {
-            return Box::pin(async { Err(StoreError::Full) });
-        }
-        *self.used.borrow_mut() = used;
-        self.inner.commit(batch, durability)
-    }
-}
-
-struct Party {
-    node: Rc<Node>,
-    store: Rc<Watched>,
-    mesh: MeshHandle,
-    life: JoinHandle<()>,
-}
-
-impl Party {
-    async fn join(network: &Network) -> Self {
-        Self::join_with(Rc::default(), network).await
-    }
-
-    async fn join_with(store: Rc<Watched>, network: &Network) -> Self {
-        let node = Rc::new(Node::start(store.clone(), Rc::new(Native), network.clone()).await.unwrap());
-        let peering = Peering::open(node.clone()).await.unwrap();
-        let mesh = peering.mesh();
-        Self { node, store, mesh, life: spawn_local(peering.run()) }
-    }
-
-    /// One that has a file.
-    async fn with(network: &Network, bytes: &[u8]) -> (Self, Artifact) {
-        let party = Self::join(network).await;
-        let artifact = party.node.keep_artifact(bytes, Pin::Own).await.unwrap();
-        party.store.reads.borrow_mut().clear();
-        (party, artifact)
-    }
-
-    async fn network(&self) -> NetworkReport {
-        match self.node.handle(Command::Network).await.unwrap() {
-            Answer::Network(report) => report,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    async fn has_peers(&self, count: usize) {
-        eventually("peers are connected", async || self.network().await.peers.len() >= count).await;
-    }
-
-    async fn counted(&self, why: Rejection) -> u64 {
-        let rejections = self.network().await.rejections;
-        rejections.iter().find(|(known, _)| *known == why.to_string()).map_or(0, |(_, count)| *count)
-    }
-
-    async fn fetch(&self, artifact: &Artifact) -> Result<(), ContentError> {
-        self.node.fetch(artifact, |_| {}).await
-    }
-
-    /// A fetch that goes on by itself, and how far it is.
-    fn fetching(&self, artifact: &Artifact) -> (JoinHandle<Result<(), ContentError>>, Rc<Cell<u64>>) {
-        let done = Rc::<Cell<u64>>::default();
-        let (node, artifact, seen) = (self.node.clone(), artifact.clone(), done.clone());
-        let life = spawn_local(async move { node.fetch(&artifact, |Progress { done, .. }| seen.set(done)).await });
-        (life, done)
-    }
-}
-
-fn file(length: usize, seed: u64) -> Vec<u8> {
-    let mut random = Random::new(seed);
-    (0..length).map(|_| random.number() as u8).collect()
-}
 
 #[test]
 fn a_file_comes_from_two_peers_at_once_and_no_block_twice() {
@@ -230,12 +103,17 @@ fn after_a_restart_only_what_is_missing_is_asked_for() {
 
         let carol = Party::join_with(carol.store.restarted(), &network).await;
         assert_eq!(carol.node.artifact_progress(&artifact).await.unwrap().done, 5 * BLOCK_MAX_BYTES as u64);
+        let stored = carol.store.blocks();
+        assert_eq!(stored.len(), 5);
         alice.store.hangs_after.set(None);
         alice.store.reads.borrow_mut().clear();
         carol.has_peers(1).await;
         carol.fetch(&artifact).await.unwrap();
         assert_eq!(carol.node.artifact_bytes(&artifact).await.unwrap(), bytes);
-        assert_eq!(alice.store.reads(), artifact.blocks.len() - 5, "what was stored is not asked for again");
+        let again: Vec<&String> =
+            stored.iter().filter(|block| alice.store.reads.borrow().contains_key(*block)).collect();
+        assert_eq!(again, Vec::<&String>::new(), "what was stored is not asked for again");
+        assert_eq!(alice.store.reads.borrow().len(), artifact.blocks.len() - 5);
     });
 }
 
@@ -418,6 +296,96 @@ fn the_pins_and_the_order_of_use_outlast_a_restart() {
             here.push(node.artifact_bytes(artifact).await.is_ok());
         }
         assert_eq!(here, [true, true, false, true, true], "the oldest without a pin went");
+    });
+}
+
+#[test]
+fn content_stays_within_half_of_the_quota_as_far_as_pins_allow() {
+    in_one_thread(async {
+        let store = Rc::<Watched>::default();
+        let quota = 2_000_000;
+        let node = Node::start(store.clone(), Rc::new(Small(quota)), Network::default()).await.unwrap();
+        let keep = async |seed: u64, pin: Pin| {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            node.keep_artifact(&file(300_000, seed), pin).await.unwrap()
+        };
+        let first = keep(1, Pin::Cached).await;
+        for seed in 2..6 {
+            keep(seed, Pin::Cached).await;
+        }
+        let used =
+            || store.used.borrow().iter().filter(|((table, _), _)| *table == Table::Blocks).map(|(_, n)| n).sum();
+        let (bytes, half): (usize, usize) = (used(), quota as usize / 2);
+        assert!((half - 300_000..half + 1_000).contains(&bytes), "{bytes}");
+        assert!(node.artifact_bytes(&first).await.is_err(), "the oldest went");
+        for seed in 10..15 {
+            keep(seed, Pin::Own).await;
+        }
+        let bytes: usize = used();
+        assert!(bytes >= 5 * 300_000, "what is pinned is kept beyond it: {bytes}");
+        assert_eq!(store.blocks().len(), 10, "and nothing else, two blocks each");
+    });
+}
+
+#[test]
+fn who_asks_against_the_rules_is_counted_and_sent_away() {
+    in_one_thread(async {
+        let relay = relay().await;
+        let network = network(&relay);
+        let bytes = file(600_000, 9);
+        let (alice, artifact) = Party::with(&network, &bytes).await;
+        let mallory = Party::join(&network).await;
+        mallory.has_peers(1).await;
+        let mut stream = mallory.mesh.open_blocks(alice.mesh.name()).await.unwrap();
+        stream.outgoing.send(vec![9, 9]).await.unwrap();
+        let malformed = Rejection::Malformed(DecodeError::UnknownKind(9));
+        eventually("rubbish is counted", async || alice.counted(malformed).await == 1).await;
+        stream.outgoing.send(Message::Missing(artifact.blocks[0]).encode()).await.unwrap();
+        eventually("an answer nobody asked for, too", async || alice.counted(Rejection::Unasked).await == 1).await;
+        // Nothing is answered now; what waits for an answer is bounded, and so is the patience.
+        alice.store.hangs_after.set(Some(0));
+        let wants = Message::Want(vec![artifact.blocks[0]; IN_FLIGHT_MAX]).encode();
+        for _ in 0..60 {
+            if stream.outgoing.send(wants.clone()).await.is_err() {
+                break;
+            }
+        }
+        alice.store.hangs_after.set(None);
+        eventually("sent away", async || alice.network().await.peers.is_empty()).await;
+        let wanted_too_much = alice.counted(Rejection::TooManyRequests).await;
+        assert!((1..=10).contains(&wanted_too_much), "{wanted_too_much}");
+        assert_eq!(alice.node.artifact_bytes(&artifact).await.unwrap(), bytes);
+        let bob = Party::join(&network).await;
+        bob.has_peers(1).await;
+        bob.fetch(&artifact).await.unwrap();
+    });
+}
+
+#[test]
+fn a_picture_comes_when_it_is_looked_at_and_may_go_again() {
+    in_one_thread(async {
+        let relay = relay().await;
+        let network = network(&relay);
+        let alice = Party::join(&network).await;
+        let picture = [b"\x89PNG\r\n\x1a\n".to_vec(), file(100_000, 20)].concat();
+        let changes = ProfileChanges { avatar: Some(picture.clone().into()), ..ProfileChanges::default() };
+        alice.node.handle(Command::RegisterUsername { name: "alice".into(), changes }).await.unwrap();
+        let cid = cid_of(&Artifact::of(&picture).sha256).to_string();
+        let look = async |party: &Party| match party.node.handle(Command::Block { cid: cid.clone() }).await.unwrap() {
+            Answer::Block(block) => block.map(|block| (block.bytes, block.media_type)),
+            other => panic!("{other:?}"),
+        };
+        let carol = Party::join(&network).await;
+        assert_eq!(look(&carol).await, None, "nobody is connected");
+        carol.has_peers(1).await;
+        assert_eq!(look(&carol).await, Some((picture.clone(), "image/png".to_owned())));
+        assert_eq!(alice.store.reads(), 1);
+        assert!(look(&carol).await.is_some());
+        assert_eq!(alice.store.reads(), 1, "kept");
+        carol.store.room.set(Some(BLOCK_MAX_BYTES));
+        carol.node.keep_artifact(&file(200_000, 21), Pin::Own).await.unwrap();
+        assert!(!carol.store.blocks().contains(&cid), "there was no room for both");
+        assert_eq!(alice.network().await.rejections, []);
     });
 }
 

@@ -36,11 +36,19 @@ impl Party {
         }
     }
 
-    async fn knows(&self, name: &str, version: &str) -> bool {
+    async fn look_at(&self, name: &str) -> Option<ModulePage> {
         match self.ask(ModuleCommand::Page { name: name.to_owned() }).await.unwrap() {
-            Answer::Module(page) => page.is_some_and(|page| page.latest.as_deref() == Some(version)),
+            Answer::Module(page) => page.map(|page| *page),
             other => panic!("{other:?}"),
         }
+    }
+
+    async fn page(&self, name: &str) -> ModulePage {
+        self.look_at(name).await.expect("a module that is known")
+    }
+
+    async fn knows(&self, name: &str, version: &str) -> bool {
+        self.look_at(name).await.is_some_and(|page| page.latest.as_deref() == Some(version))
     }
 
     async fn read(&self, name: &str, version: &str) -> Result<Vec<u8>, FailureCode> {
@@ -89,6 +97,22 @@ fn a_module_and_what_it_needs_come_from_its_author_and_then_from_whoever_has_the
         assert_eq!(installed, pairs(&[("app", "0.1.0"), ("base", "2.1.0"), ("mid", "1.2.0")]));
         assert_eq!(*told.borrow(), ["base", "mid", "app"], "installed in this order");
 
+        let page = bob.page("app").await;
+        let needed: Vec<_> = page.needed.iter().map(|needed| (&*needed.name, needed.needs.join(" "))).collect();
+        assert_eq!(needed, [("base", String::new()), ("mid", "base".to_owned()), ("app", "mid".to_owned())]);
+        assert_eq!(
+            (page.unresolved, page.installed.map(|installed| installed.version)),
+            (None, Some("0.1.0".to_owned()))
+        );
+        let bundle = match bob.ask(ModuleCommand::ExportAll).await.unwrap() {
+            Answer::Bytes(bytes) => bytes,
+            other => panic!("{other:?}"),
+        };
+        let mut files = zip::ZipArchive::new(std::io::Cursor::new(bundle)).unwrap();
+        let mut packed = Vec::new();
+        std::io::copy(&mut files.by_name("mid-1.2.0.wasm").unwrap(), &mut packed).unwrap();
+        assert_eq!((files.len(), packed), (4, wasm("mid", 2)));
+
         // The author leaves; a third person gets it from the second.
         alice.leave().await;
         let store = bob.leave().await;
@@ -125,6 +149,7 @@ fn what_can_not_be_installed_says_why_and_leaves_the_last_good_state() {
             assert_eq!(failure.code, code, "{failure}");
             assert!(failure.message.contains(words), "{failure}");
         }
+        assert!(alice.page("lost").await.unresolved.is_some_and(|why| why.contains("nowhere")), "its page says so too");
         let failure = alice.ask(ModuleCommand::Uninstall { name: "base".into() }).await.unwrap_err();
         assert_eq!(failure.code, FailureCode::NeededByOthers);
         assert_eq!(alice.installed(ModuleCommand::ListInstalled).await, before);

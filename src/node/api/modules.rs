@@ -48,6 +48,8 @@ pub enum ModuleCommand {
     Inspect { name: String, version: String },
     /// Calls a function of a version that is here, in a sandbox, together with the modules it needs. Answer: `Ran`.
     Run { name: String, version: Option<String>, function: String, arguments: Vec<RunArgument>, text_result: bool },
+    /// Every installed module as a file, and the lockfile, in one zip. Answer: `Bytes`.
+    ExportAll,
     /// What is installed, as a lockfile (TOML). Answer: `Lockfile`.
     ExportLockfile,
     /// Installs exactly what a lockfile names. Answer: `Installed`.
@@ -163,11 +165,23 @@ pub struct ModulePage {
     pub versions: Vec<VersionEntry>,
     /// Releases that do not count.
     pub refused: Vec<RefusedVersion>,
+    /// Everything that the newest version comes with, itself at the end; each after what it needs.
+    pub needed: Vec<NeededModule>,
+    /// Why the newest version can't be installed.
+    pub unresolved: Option<String>,
     /// Modules whose newest version needs this one.
     pub dependents: Vec<Requirement>,
     pub opinion: OpinionSummary,
     pub reviews: Vec<Review>,
     pub installed: Option<InstalledModule>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NeededModule {
+    pub name: String,
+    pub version: String,
+    /// Names, of those in the same list.
+    pub needs: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

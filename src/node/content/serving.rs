@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures::channel::oneshot;
-use futures::{FutureExt, SinkExt, StreamExt, select};
+use futures::{FutureExt, SinkExt, StreamExt, select_biased};
 use futures_timer::Delay;
 
 use crate::net::key::NodeName;
@@ -38,52 +38,111 @@ impl Asked {
     }
 }
 
+/// Nothing more is to be said.
+struct Over;
+
+struct Answering {
+    node: Rc<Node>,
+    mesh: MeshHandle,
+    peer: NodeName,
+    serve: Rc<RefCell<Serve>>,
+    /// At most one look, and the answer before it.
+    todo: VecDeque<Output>,
+}
+
 /// Answers until the stream ends.
 pub(in crate::node) async fn serve(node: Rc<Node>, mesh: MeshHandle, stream: BlockStream) {
-    let BlockStream { peer, mut incoming, mut outgoing } = stream;
-    let (serve, mut replaced) = node.content.asked.borrow_mut().open(peer);
-    let mut inputs = VecDeque::from([Input::Opened]);
-    let mut tick = Delay::new(TICK).fuse();
-    loop {
-        while let Some(input) = inputs.pop_front() {
-            let outputs = serve.borrow_mut().handle(input, node.now());
-            for output in outputs {
-                match output {
-                    Output::Look(block) => {
+    let (serve, replaced) = node.content.asked.borrow_mut().open(stream.peer);
+    let mut answering = Answering { node, mesh, peer: stream.peer, serve, todo: VecDeque::new() };
+    if answering.run(stream, replaced).await.is_err() {
+        tracing::debug!(peer = %answering.peer, "no more answers");
+    }
+}
+
+impl Answering {
+    async fn run(&mut self, stream: BlockStream, replaced: oneshot::Receiver<()>) -> Result<(), Over> {
+        let BlockStream { mut incoming, mut outgoing, .. } = stream;
+        // Fused here: by itself it counts as ended before its end was heard.
+        let mut replaced = replaced.fuse();
+        let mut tick = Delay::new(TICK).fuse();
+        self.feed(Input::Opened)?;
+        loop {
+            match self.todo.pop_front() {
+                Some(Output::Send(message)) => {
+                    // Waits until the peer has taken what came before. Whoever only asks meanwhile is noticed.
+                    let mut sending = outgoing.send(message.encode()).fuse();
+                    loop {
+                        select_biased! {
+                            _ = replaced => return Err(Over),
+                            sent = sending => match sent {
+                                Ok(()) => break,
+                                Err(_) => {
+                                    while let Some(message) = incoming.next().await {
+                                        self.hear(Some(message))?;
+                                    }
+                                    return Err(Over);
+                                }
+                            },
+                            message = incoming.next() => self.hear(message)?,
+                        }
+                    }
+                }
+                Some(Output::Look(block)) => {
+                    let node = self.node.clone();
+                    let looking = async move {
                         let found = node.stored_block(&block).await.unwrap_or_else(|error| {
                             tracing::warn!(%error, "a block can't be read");
                             None
                         });
                         node.note_use(&block).await;
-                        inputs.push_back(Input::Found(found));
+                        found
+                    };
+                    let mut looking = looking.boxed_local().fuse();
+                    // First of all: what a later stream wants is not answered here.
+                    let found = select_biased! {
+                        _ = replaced => return Err(Over),
+                        found = looking => found,
+                    };
+                    self.feed(Input::Found(found))?;
+                }
+                _ => select_biased! {
+                    _ = replaced => return Err(Over),
+                    message = incoming.next() => self.hear(message)?,
+                    () = tick => {
+                        self.feed(Input::Tick)?;
+                        tick = Delay::new(TICK).fuse();
                     }
-                    // Waits until the peer has taken what came before.
-                    Output::Send(message) => {
-                        if outgoing.send(message.encode()).await.is_err() {
-                            return;
-                        }
-                    }
-                    Output::Rejected(why) => node.note_block_fault(peer, why),
-                    Output::Close => return,
-                    Output::End(why) => {
-                        tracing::info!(%peer, %why, "a peer is sent away");
-                        return mesh.ban(peer);
-                    }
+                },
+            }
+        }
+    }
+
+    fn hear(&mut self, message: Option<Result<Vec<u8>, LinkFault>>) -> Result<(), Over> {
+        match message {
+            Some(Ok(bytes)) => self.feed(Input::Received(bytes)),
+            Some(Err(fault)) => {
+                self.node.note_block_fault(self.peer, rule(fault));
+                Err(Over)
+            }
+            None => Err(Over),
+        }
+    }
+
+    fn feed(&mut self, input: Input) -> Result<(), Over> {
+        let outputs = self.serve.borrow_mut().handle(input, self.node.now());
+        for output in outputs {
+            match output {
+                Output::Look(_) | Output::Send(_) => self.todo.push_back(output),
+                Output::Rejected(why) => self.node.note_block_fault(self.peer, why),
+                Output::Close => return Err(Over),
+                Output::End(why) => {
+                    tracing::info!(peer = %self.peer, %why, "a peer is sent away");
+                    self.mesh.ban(self.peer);
+                    return Err(Over);
                 }
             }
         }
-        select! {
-            message = incoming.next() => match message {
-                Some(Ok(bytes)) => inputs.push_back(Input::Received(bytes)),
-                Some(Err(fault)) => return node.note_block_fault(peer, rule(fault)),
-                None => return,
-            },
-            _ = replaced => return,
-            () = tick => {
-                inputs.push_back(Input::Tick);
-                tick = Delay::new(TICK).fuse();
-            }
-        }
+        Ok(())
     }
 }
 

@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn the_one_unused_for_longest_goes_first_and_pins_never() {
         let mut shelf = shelf(&[Pin::Own, Pin::Cached, Pin::Installed, Pin::Cached]);
-        let [_, first, _, last] = [0, 1, 2, 3].map(|number| artifact(number));
+        let [_, first, _, last] = [0, 1, 2, 3].map(artifact);
         assert_eq!(shelf.first_to_go(&BTreeSet::new()), Some(first.sha256));
         assert_eq!(shelf.first_to_go(&[first.sha256].into()), Some(last.sha256));
         assert_eq!(shelf.used(&first.blocks[1], at(5)), [], "used a short while ago: not worth a write");

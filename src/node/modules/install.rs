@@ -307,7 +307,7 @@ impl Node {
         let plan = resolve(&dependencies, &catalogue, &keep).map_err(|unresolved| words::unresolvable(&unresolved))?;
         let order = plan.order.into_iter().filter_map(|name| {
             let version = plan.versions.get(&name)?;
-            let counted = state.index.module(&name.folded()).releases.remove(version)?;
+            let counted = state.index.module(&name.folded()).releases.get(version)?.clone();
             Some((name, counted))
         });
         Ok(Planned { order: order.collect(), wanted })

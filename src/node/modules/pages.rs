@@ -38,8 +38,8 @@ impl Node {
                         NameVerdict::Invalid { rule: "taken".to_owned(), message }
                     }
                 };
-                let releases = state.index.module(&name.folded()).releases;
-                let versions = releases.keys().rev().map(Version::to_string).collect();
+                let module = state.index.module(&name.folded());
+                let versions = module.releases.keys().rev().map(Version::to_string).collect();
                 (Some(name.to_string()), verdict, versions)
             }
         };
@@ -79,12 +79,20 @@ impl Node {
             latest: module.latest().map(|release| release.release.version.to_string()),
             versions,
             refused: refused.collect(),
+            needed: Vec::new(),
+            unresolved: None,
             dependents: dependents.collect(),
             opinion: summary(opinion),
             reviews: opinion.map(|opinion| reviews(&state, opinion)).unwrap_or_default(),
             installed: None,
         };
+        let latest = module.latest().map(|latest| latest.release.version.clone());
         drop(state);
+        match latest.map(|version| self.closure(&name, &version)) {
+            Some(Ok(closure)) => page.needed = closure.iter().map(|(name, counted)| needed(name, counted)).collect(),
+            Some(Err(failure)) => page.unresolved = Some(failure.message),
+            None => {}
+        }
         page.installed = self.installed_module(&name);
         self.mark_versions_here(&mut page, &folded).await;
         Ok(Some(page))
@@ -92,8 +100,8 @@ impl Node {
 
     /// Looks at the store for the newest ones only.
     async fn mark_versions_here(&self, page: &mut ModulePage, folded: &FoldedName) {
-        let releases = self.state.borrow().index.module(folded).releases;
-        for (entry, counted) in page.versions.iter_mut().zip(releases.values().rev()).take(VERSIONS_LOOKED_AT) {
+        let module = self.state.borrow().index.module(folded);
+        for (entry, counted) in page.versions.iter_mut().zip(module.releases.values().rev()).take(VERSIONS_LOOKED_AT) {
             let progress = self.artifact_progress(&counted.release.artifact).await;
             entry.here = progress.is_ok_and(|progress| progress.done == progress.total);
         }
@@ -175,6 +183,14 @@ fn likeness(text: &str, name: &ModuleName, facet: Option<&ModuleFacet>) -> Optio
     }
     let ModuleFacet { title, description, tags, .. } = facet?;
     (said(title) || said(description) || tags.contains(text)).then_some(1.0)
+}
+
+fn needed(name: &ModuleName, counted: &CountedRelease) -> NeededModule {
+    NeededModule {
+        name: name.to_string(),
+        version: counted.release.version.to_string(),
+        needs: counted.release.dependencies.iter().map(|needed| needed.name.to_string()).collect(),
+    }
 }
 
 /// None for a name without a release that counts.

@@ -71,7 +71,11 @@ impl Node {
     }
 
     /// A version and all it needs, as far as that goes in the versions that are installed; each after what it needs.
-    fn closure(&self, name: &ModuleName, version: &Version) -> Result<Vec<(ModuleName, CountedRelease)>, Failure> {
+    pub(super) fn closure(
+        &self,
+        name: &ModuleName,
+        version: &Version,
+    ) -> Result<Vec<(ModuleName, CountedRelease)>, Failure> {
         let state = self.state.borrow();
         let requirement = parse_requirement(&format!("={version}"))
             .map_err(|error| words::requirement_invalid(name.as_str(), &version.to_string(), &error))?;
@@ -82,7 +86,7 @@ impl Node {
         locked.insert(name.clone(), version.clone());
         let plan = resolve(&wanted, &catalogue, &locked).map_err(|unresolved| words::unresolvable(&unresolved))?;
         let releases = plan.order.into_iter().filter_map(|name| {
-            let counted = state.index.module(&name.folded()).releases.remove(plan.versions.get(&name)?)?;
+            let counted = state.index.module(&name.folded()).releases.get(plan.versions.get(&name)?)?.clone();
             Some((name, counted))
         });
         Ok(releases.collect())

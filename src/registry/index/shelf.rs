@@ -1,6 +1,8 @@
-//! What the read model answers about modules. Each answer is worked out when it is asked for, from one module's facts.
+//! What the read model answers about modules. What a module comes to is worked out at the first question, from its facts
+//! alone, and remembered until one of them changes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use semver::Version;
 
@@ -34,7 +36,16 @@ impl Index {
     }
 
     /// Which releases of a module count.
-    pub fn module(&self, name: &FoldedName) -> ModuleState {
+    pub fn module(&self, name: &FoldedName) -> Rc<ModuleState> {
+        if let Some(known) = self.module_states.borrow().get(name) {
+            return known.clone();
+        }
+        let state = Rc::new(self.work_out(name));
+        self.module_states.borrow_mut().insert(name.clone(), state.clone());
+        state
+    }
+
+    fn work_out(&self, name: &FoldedName) -> ModuleState {
         let nobody = NameState::default();
         let state = self.module_name(name).unwrap_or(&nobody);
         self.releases.resolve(name, state, |fact, dated| self.evidence.position(fact, dated))
@@ -84,17 +95,21 @@ impl Index {
         let mut open: BTreeSet<ModuleName> = wanted.iter().map(|wanted| self.spelled(&wanted.name)).collect();
         while let Some(name) = open.pop_first() {
             let mut versions = BTreeMap::new();
-            for (version, counted) in self.module(&name.folded()).releases {
+            for (version, counted) in &self.module(&name.folded()).releases {
                 let dependencies: Vec<Dependency> = counted
                     .release
                     .dependencies
-                    .into_iter()
-                    .map(|needed| Dependency { name: self.spelled(&needed.name), ..needed })
+                    .iter()
+                    .map(|needed| Dependency {
+                        name: self.spelled(&needed.name),
+                        requirement: needed.requirement.clone(),
+                    })
                     .collect();
                 open.extend(
                     dependencies.iter().map(|needed| needed.name.clone()).filter(|n| !catalogue.contains_key(n)),
                 );
-                versions.insert(version, resolver::Release { yanked: counted.withdrawn.is_some(), dependencies });
+                versions
+                    .insert(version.clone(), resolver::Release { yanked: counted.withdrawn.is_some(), dependencies });
             }
             open.remove(&name);
             catalogue.insert(name, versions);

@@ -14,8 +14,8 @@ use crate::sync::session::budget::Bucket;
 /// Blocks that wait for their answer. An honest peer asks for [`IN_FLIGHT_MAX`] and may think some answered already.
 pub const WAITING_MAX: usize = 2 * IN_FLIGHT_MAX;
 /// Bytes of blocks given to one peer at once, and in a second for ever.
-pub const BYTES_BURST: u64 = 64 * 1024 * 1024;
-pub const BYTES_PER_SECOND: u64 = 8 * 1024 * 1024;
+pub const BYTES_BURST: u64 = 128 * 1024 * 1024;
+pub const BYTES_PER_SECOND: u64 = 16 * 1024 * 1024;
 /// Blocks looked for at once, and in a second for ever, found or not.
 pub const LOOKS_BURST: u64 = 1_024;
 pub const LOOKS_PER_SECOND: u64 = 256;

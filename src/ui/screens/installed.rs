@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::node::api::{InstalledModule, Requirement};
+use crate::node::api::InstalledModule;
 use crate::ui::attempt::Attempt;
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::module_row::{author_link, module_href};
@@ -64,7 +64,6 @@ fn row(module: InstalledModule, attempt: Attempt) -> impl IntoView {
         name, version, author, requirement, needed_by, installed_at, size, withdrawn, update, ..
     } = module;
     let href = module_href(&name);
-    let undo = requirement.clone().map(|requirement| Requirement { name: name.clone(), requirement });
     let asked_for = requirement.is_some();
     let (to_save, saved_version) = (name.clone(), version.clone());
     let save = move |_| {
@@ -80,20 +79,19 @@ fn row(module: InstalledModule, attempt: Attempt) -> impl IntoView {
     let updated = name.clone();
     let removed = name.clone();
     let remove = move |_| {
-        let (name, client, undo) = (removed.clone(), session.client(), undo.clone());
+        let (name, client) = (removed.clone(), session.client());
         let told = name.clone();
-        attempt.start(async move { client.uninstall_module(name).await }, move |_| {
-            let said = format!("{told} was removed.");
-            match undo {
-                None => session.toasts.good(said),
-                Some(requirement) => {
-                    let back = Callback::new(move |()| {
-                        let (client, requirements) = (session.client(), vec![requirement.clone()]);
-                        attempt.start(async move { client.install_modules(requirements, Vec::new()).await }, |_| {});
-                    });
-                    session.toasts.with_undo(said, back);
-                }
-            }
+        // What was there before, to the version: also a withdrawn one comes back.
+        let act = async move {
+            let before = client.export_lockfile().await?;
+            client.uninstall_module(name).await.map(|_| before)
+        };
+        attempt.start(act, move |before: String| {
+            let back = Callback::new(move |()| {
+                let (client, lockfile) = (session.client(), before.clone());
+                attempt.start(async move { client.import_lockfile(lockfile).await }, |_| {});
+            });
+            session.toasts.with_undo(format!("{told} was removed."), back);
         });
     };
     view! {
@@ -164,6 +162,14 @@ fn Lockfiles() -> impl IntoView {
             }
         });
     };
+    let bundle = move |_| {
+        let client = session.client();
+        attempt.start(async move { client.export_installed().await }, move |bytes: Vec<u8>| {
+            if !dom::save_file("gen-registry-modules.zip", &bytes) {
+                session.toasts.push(Tone::Bad, "The browser did not take the file.");
+            }
+        });
+    };
     let chosen = move |event: web_sys::Event| {
         let Some(file) = dom::chosen_file(&event) else { return };
         let client = session.client();
@@ -191,6 +197,10 @@ fn Lockfiles() -> impl IntoView {
                 <button type="button" class="button" on:click=move |_| export(false)>
                     {icon(Icon::Download)}
                     "Save"
+                </button>
+                <button type="button" class="button" on:click=bundle disabled=move || attempt.busy.get()>
+                    {icon(Icon::Download)}
+                    "Save all as a zip"
                 </button>
                 <label class="button">
                     {icon(Icon::Install)}

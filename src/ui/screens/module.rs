@@ -1,6 +1,7 @@
 //! One module: what it is, its versions, what it needs and who needs it, who signed it, what people say; and what can be
 //! done with it here.
 
+mod graph;
 mod install;
 mod opinions;
 mod owner;

@@ -74,6 +74,14 @@ fn Choose(before: Option<(String, Report)>, chosen: RwSignal<Option<Chosen>>) ->
         };
         attempt.start(look, move |found| chosen.set(Some(found)));
     };
+    let take_offered = move || {
+        if let Some(file) = dom::offered_file() {
+            take(file);
+        }
+    };
+    let offered = window_event_listener_untyped(dom::FILE_OFFERED, move |_| take_offered());
+    on_cleanup(move || offered.remove());
+    take_offered();
     let dropped = move |event: web_sys::DragEvent| {
         event.prevent_default();
         over.set(false);

@@ -8,6 +8,7 @@ use crate::node::api::{Extern, ExternKind, ModulePage, NameStatus, Report, Versi
 use crate::ui::attempt::Attempt;
 use crate::ui::components::module_row::{author_link, module_href};
 use crate::ui::components::notice::FailureNotice;
+use crate::ui::screens::module::graph::Graph;
 use crate::ui::session::session;
 use crate::ui::time::Moment;
 use crate::ui::{dom, text};
@@ -199,6 +200,8 @@ pub fn Dependencies(page: ModulePage) -> impl IntoView {
                 }
                     .into_any()
             }}
+            {page.unresolved.clone().map(|why| view! { <p class="muted">{format!("It can’t be installed as things are. {why}")}</p> })}
+            <Graph modules=page.needed.clone() />
             {(!page.dependents.is_empty())
                 .then(|| {
                     view! {

@@ -1,0 +1,72 @@
+//! What the measuring script calls.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use gen_registry::node::content::{Pin, Progress};
+use gen_registry::node::peering::Peering;
+use gen_registry::node::{Network, Node};
+use gen_registry::platform::browser::Browser;
+use gen_registry::registry::artifact::Artifact;
+use gen_registry::registry::digest::Digest;
+use gen_registry::store::indexed_db::IndexedDb;
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen_futures::spawn_local;
+
+thread_local! {
+    static NODE: RefCell<Option<Rc<Node>>> = const { RefCell::new(None) };
+}
+
+fn node() -> Rc<Node> {
+    NODE.with_borrow(|node| node.clone()).expect("join comes first")
+}
+
+fn failed(error: impl std::fmt::Display) -> JsValue {
+    js_sys::Error::new(&error.to_string()).into()
+}
+
+/// Takes part in a network through these relays.
+#[wasm_bindgen]
+pub async fn join(topic: String, relays: Vec<String>) -> Result<(), JsValue> {
+    console_error_panic_hook::set_once();
+    let store = IndexedDb::open("bench-blocks", || {}).await.map_err(failed)?;
+    let topic = topic.try_into().map_err(|_| failed("not a topic"))?;
+    let network = Network { topic, relays, ..Network::default() };
+    let node = Rc::new(Node::start(Rc::new(store), Rc::new(Browser), network).await.map_err(failed)?);
+    let peering = Peering::open(node.clone()).await.map_err(failed)?;
+    spawn_local(peering.run());
+    NODE.set(Some(node));
+    Ok(())
+}
+
+/// Keeps a file; what it is called.
+#[wasm_bindgen]
+pub async fn keep_file(bytes: Vec<u8>) -> Result<String, JsValue> {
+    let artifact = node().keep_artifact(&bytes, Pin::Own).await.map_err(failed)?;
+    let blocks: Vec<String> = artifact.blocks.iter().map(Digest::to_string).collect();
+    Ok(format!("{} {} {}", artifact.sha256, artifact.size, blocks.join(" ")))
+}
+
+/// Fetches a file: milliseconds until its first block was here and stored, its last one, and all was checked.
+#[wasm_bindgen]
+pub async fn fetch_file(name: String) -> Result<Vec<f64>, JsValue> {
+    let words: Vec<&str> = name.split(' ').collect();
+    let [sha256, size, blocks @ ..] = &words[..] else { return Err(failed("not a file's name")) };
+    let artifact = Artifact {
+        sha256: sha256.parse().map_err(failed)?,
+        size: size.parse().map_err(failed)?,
+        blocks: blocks.iter().map(|block| block.parse()).collect::<Result<_, _>>().map_err(failed)?,
+    };
+    let clock = web_sys::window().and_then(|window| window.performance()).expect("a page has a clock");
+    let began = clock.now();
+    let (first, last) = (Cell::new(0.0), Cell::new(0.0));
+    let progress = |Progress { done, .. }: Progress| {
+        if done > 0 && first.get() == 0.0 {
+            first.set(clock.now() - began);
+        }
+        last.set(clock.now() - began);
+    };
+    node().fetch(&artifact, progress).await.map_err(failed)?;
+    Ok(vec![first.get(), last.get(), clock.now() - began])
+}
