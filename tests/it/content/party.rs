@@ -13,6 +13,7 @@ use gen_registry::node::peering::Peering;
 use gen_registry::node::{Network, Node};
 use gen_registry::platform::native::Native;
 use gen_registry::platform::sandbox::{Returned, Run, RunError};
+use gen_registry::platform::search::SearchDesk;
 use gen_registry::platform::{Environment, StorageUse};
 use gen_registry::registry::artifact::Artifact;
 use gen_registry::registry::time::Timestamp;
@@ -171,6 +172,10 @@ impl Environment for Small {
 
     fn run(&self, job: Run) -> LocalBoxFuture<'static, Result<Returned, RunError>> {
         Native.run(job)
+    }
+
+    fn search(&self) -> Rc<dyn SearchDesk> {
+        Native.search()
     }
 
     fn storage_use(&self) -> LocalBoxFuture<'static, StorageUse> {
