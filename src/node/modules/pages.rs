@@ -48,46 +48,10 @@ impl Node {
 
     pub(super) async fn module_page(&self, name: &str) -> Result<Option<ModulePage>, Failure> {
         let Ok(name) = parse_name(name) else { return Ok(None) };
-        let state = self.state.borrow();
         let folded = name.folded();
-        let Some((standing, holder)) = state.index.module_name(&folded).and_then(|s| Some((s, s.holder()?.holder)))
-        else {
-            return Ok(None);
-        };
-        let module = state.index.module(&folded);
-        let name = state.index.spelled(&name);
-        let own = state.keeper.identity();
-        let opinion = state.index.opinion(&folded);
-        let versions = module.releases.values().rev().map(|release| version_entry(&state, release)).collect();
-        let refused = module.refused.iter().map(|refused| RefusedVersion {
-            version: refused.version.to_string(),
-            release: refused.fact.to_string(),
-            author: author(&state, &refused.author),
-            reason: words::why_refused(refused.why),
-        });
-        let dependents = state
-            .index
-            .dependents(&folded)
-            .into_iter()
-            .map(|(name, version)| Requirement { name: name.to_string(), requirement: version.to_string() });
-        let mut page = ModulePage {
-            name: name.to_string(),
-            holder: author(&state, &holder),
-            status: name_status(standing),
-            mine: own == Some(holder),
-            details: details(state.index.facet(&name)),
-            latest: module.latest().map(|release| release.release.version.to_string()),
-            versions,
-            refused: refused.collect(),
-            needed: Vec::new(),
-            unresolved: None,
-            dependents: dependents.collect(),
-            opinion: summary(opinion),
-            reviews: opinion.map(|opinion| reviews(&state, opinion)).unwrap_or_default(),
-            installed: None,
-        };
-        let latest = module.latest().map(|latest| latest.release.version.clone());
-        drop(state);
+        let name = self.state.borrow().index.spelled(&name);
+        let Some(mut page) = self.page_of(&name) else { return Ok(None) };
+        let latest = self.state.borrow().index.module(&folded).latest().map(|latest| latest.release.version.clone());
         match latest.map(|version| self.closure(&name, &version)) {
             Some(Ok(closure)) => page.needed = closure.iter().map(|(name, counted)| needed(name, counted)).collect(),
             Some(Err(failure)) => page.unresolved = Some(failure.message),
@@ -96,6 +60,41 @@ impl Node {
         page.installed = self.installed_module(&name);
         self.mark_versions_here(&mut page, &folded).await;
         Ok(Some(page))
+    }
+
+    /// What the read model alone knows of a module whose name somebody holds.
+    fn page_of(&self, name: &ModuleName) -> Option<ModulePage> {
+        let state = self.state.borrow();
+        let folded = name.folded();
+        let standing = state.index.module_name(&folded)?;
+        let holder = standing.holder()?.holder;
+        let module = state.index.module(&folded);
+        let opinion = state.index.opinion(&folded);
+        let refused = module.refused.iter().map(|refused| RefusedVersion {
+            version: refused.version.to_string(),
+            release: refused.fact.to_string(),
+            author: author(&state, &refused.author),
+            reason: words::why_refused(refused.why),
+        });
+        let dependents = state.index.dependents(&folded).into_iter();
+        let dependents =
+            dependents.map(|(name, version)| Requirement { name: name.to_string(), requirement: version.to_string() });
+        Some(ModulePage {
+            name: name.to_string(),
+            holder: author(&state, &holder),
+            status: name_status(standing),
+            mine: state.keeper.identity() == Some(holder),
+            details: details(state.index.facet(name)),
+            latest: module.latest().map(|release| release.release.version.to_string()),
+            versions: module.releases.values().rev().map(|release| version_entry(&state, release)).collect(),
+            refused: refused.collect(),
+            needed: Vec::new(),
+            unresolved: None,
+            dependents: dependents.collect(),
+            opinion: summary(opinion),
+            reviews: opinion.map(|opinion| reviews(&state, opinion)).unwrap_or_default(),
+            installed: None,
+        })
     }
 
     /// Looks at the store for the newest ones only.
@@ -155,7 +154,7 @@ impl Node {
         let begin = cursor.unwrap_or(0) as usize;
         let (total, end) = (cards.len(), begin.saturating_add(limit as usize));
         let modules = cards.into_iter().map(|(_, card)| card).skip(begin).take(limit as usize).collect();
-        ModuleList { modules, cursor: (end < total).then(|| end as u32), total: total as u64 }
+        ModuleList { modules, cursor: (end < total).then_some(end as u32), total: total as u64 }
     }
 
     pub(super) fn card_of(&self, state: &State, name: &ModuleName) -> Option<ModuleCard> {

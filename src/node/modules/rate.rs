@@ -1,11 +1,15 @@
 //! What this person thinks of a module.
 
+use semver::Version;
+
 use crate::node::api::*;
 use crate::node::modules::{parse_name, words};
 use crate::node::write::Draft;
 use crate::node::{Node, RequestId};
 use crate::registry::document::{Edit, Rating};
+use crate::registry::identity::Identity;
 use crate::registry::limits::{RATINGS_MAX, REVIEW_MAX_CHARS};
+use crate::registry::name::ModuleName;
 
 impl Node {
     pub(super) async fn rate(
@@ -24,19 +28,24 @@ impl Node {
         if stars.is_some_and(|stars| !(1..=5).contains(&stars)) {
             return Err(words::details_invalid("A rating has one to five stars.".to_owned()));
         }
+        let (name, version) = self.may_rate(&name, &signer.identity())?;
+        let rating = stars.map(|stars| Rating { stars, review: review.to_owned(), at: self.now(), version });
+        let edits = vec![Edit::Rate { name, rating }];
+        self.commit(id, signer, Draft::of(edits)).await
+    }
+
+    /// The module as its holder spells it, and the version of it that is installed.
+    fn may_rate(&self, name: &ModuleName, own: &Identity) -> Result<(ModuleName, Option<Version>), Failure> {
         let state = self.state.borrow();
         if state.index.module(&name.folded()).releases.is_empty() {
             return Err(words::unknown_module(name.as_str()));
         }
-        let rated = state.index.person(&signer.identity()).map_or(0, |person| person.shelf.ratings.len());
+        let rated = state.index.person(own).map_or(0, |person| person.shelf.ratings.len());
         if rated >= RATINGS_MAX {
             return Err(words::details_invalid(format!("An identity rates at most {RATINGS_MAX} modules.")));
         }
-        let name = state.index.spelled(&name);
+        let name = state.index.spelled(name);
         let version = state.installed.get(&name).map(|installed| installed.version.clone());
-        drop(state);
-        let rating = stars.map(|stars| Rating { stars, review: review.to_owned(), at: self.now(), version });
-        let edits = vec![Edit::Rate { name, rating }];
-        self.commit(id, signer, Draft::of(edits)).await
+        Ok((name, version))
     }
 }

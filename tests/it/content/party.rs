@@ -170,12 +170,12 @@ impl Environment for Small {
         Native.perform(job)
     }
 
-    fn search(&self) -> Rc<dyn SearchDesk> {
-        Native.search()
-    }
-
     fn run(&self, job: Run) -> LocalBoxFuture<'static, Result<Returned, RunError>> {
         Native.run(job)
+    }
+
+    fn search(&self) -> Rc<dyn SearchDesk> {
+        Native.search()
     }
 
     fn storage_use(&self) -> LocalBoxFuture<'static, StorageUse> {
