@@ -77,7 +77,11 @@ impl Shared {
         }
         let bytes = cbor4ii::serde::to_vec(Vec::new(), ask).ok()?;
         self.waiting.borrow_mut().push_back(answer);
-        if self.ready.get() { self.post(&bytes) } else { Some(self.unsent.borrow_mut().push(bytes)) }
+        if self.ready.get() {
+            return self.post(&bytes);
+        }
+        self.unsent.borrow_mut().push(bytes);
+        Some(())
     }
 
     fn start(self: Rc<Self>) -> Option<()> {
