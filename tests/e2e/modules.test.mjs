@@ -47,8 +47,8 @@ test("published, found, installed, and run without anybody", async (t) => {
 
   // Found by a word of its description.
   await eventually("Bob finds it", async () => {
-    const found = await apiValue(bob.page, "listModules", { filters: { tag: "graphics" } });
-    return found.modules.some((card) => card.name === "svg-renderer");
+    const found = await apiValue(bob.page, "search", "pixels");
+    return found.complete && found.modules[0]?.name === "svg-renderer";
   });
   const plan = await apiValue(bob.page, "resolve", { "svg-renderer": "*" });
   assert.deepEqual(plan.steps.map((step) => step.name), ["adder", "summer", "svg-renderer"], "what is needed comes first");
