@@ -233,8 +233,8 @@ fn Choices(asked: Memo<Asked>) -> impl IntoView {
     };
     view! {
         <div class="modules-choices">
-            <label class="choice">
-                <span class="choice-label">"Sort"</span>
+            <label class="pick">
+                <span class="pick-label">"Sort"</span>
                 <select
                     class="input"
                     on:change:target=move |event| {
@@ -260,8 +260,8 @@ fn Choices(asked: Memo<Asked>) -> impl IntoView {
                         })}
                 </select>
             </label>
-            <label class="choice">
-                <span class="choice-label">"Offers the function"</span>
+            <label class="pick">
+                <span class="pick-label">"Offers the function"</span>
                 <input
                     class="input"
                     type="text"
@@ -273,7 +273,7 @@ fn Choices(asked: Memo<Asked>) -> impl IntoView {
                     on:change:target=move |event| set_exports(event.target().value())
                 />
             </label>
-            <label class="choice choice-check">
+            <label class="pick pick-check">
                 <input
                     type="checkbox"
                     prop:checked=move || asked.with(|asked| asked.filter.imports_nothing)

@@ -53,10 +53,10 @@ pub fn Install(page: ModulePage, wanted: Option<String>) -> impl IntoView {
             <h2 id="install-title">"Install"</h2>
             {match (&installed, is_newest) {
                 (Some(version), true) => {
-                    view! { <p data-testid="installed-version">{icon(Icon::Check)} {format!(" {version} is on this device and works without a network.")}</p> }
+                    view! { <p class="install-state" data-testid="installed-version">{icon(Icon::Check)} {format!(" {version} is on this device and works without a network.")}</p> }
                         .into_any()
                 }
-                (Some(version), false) => view! { <p data-testid="installed-version">{format!("{version} is installed.")}</p> }.into_any(),
+                (Some(version), false) => view! { <p class="install-state" data-testid="installed-version">{format!("{version} is installed.")}</p> }.into_any(),
                 (None, _) => {
                     view! { <p class="muted">"It is fetched from peers who have it, and every byte is checked before it is kept."</p> }
                         .into_any()

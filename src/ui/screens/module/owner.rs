@@ -104,8 +104,8 @@ fn Withdraw(page: ModulePage) -> impl IntoView {
                 <p class="muted">
                     "Nobody new gets a withdrawn version. Whoever has it keeps it and reads your reason. It can be taken back."
                 </p>
-                <label class="choice">
-                    <span class="choice-label">"Version"</span>
+                <label class="pick">
+                    <span class="pick-label">"Version"</span>
                     <select class="input" on:change:target=move |event| chosen.set(event.target().value())>
                         {versions
                             .into_iter()

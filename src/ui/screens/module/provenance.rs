@@ -34,7 +34,7 @@ pub fn Provenance(page: ModulePage) -> impl IntoView {
         view! {
             <section class="card" aria-labelledby="provenance-title">
                 <h2 id="provenance-title">"Where it comes from"</h2>
-                <dl class="facts">
+                <dl class="origin">
                     <dt>"Signed by"</dt>
                     <dd>{author_link(&version.author)} " " <DidChip did=version.author.did.clone() /></dd>
                     <dt>"Published"</dt>

@@ -128,8 +128,8 @@ fn Sandbox(name: String, version: String, report: Report) -> impl IntoView {
                     "It runs in a sandbox without network or storage, for at most 5 seconds and with at most 64 MiB."
                 </p>
                 <form class="run" on:submit=sent>
-                    <label class="choice">
-                        <span class="choice-label">"Function"</span>
+                    <label class="pick">
+                        <span class="pick-label">"Function"</span>
                         <select
                             class="input"
                             data-testid="run-function"
@@ -144,7 +144,7 @@ fn Sandbox(name: String, version: String, report: Report) -> impl IntoView {
                     </label>
                     <p class="muted run-signature">{signature}</p>
                     <Show when=move || texts.get()>
-                        <label class="choice choice-check">
+                        <label class="pick pick-check">
                             <input type="checkbox" bind:checked=as_text />
                             "Give it a text"
                         </label>
@@ -153,15 +153,15 @@ fn Sandbox(name: String, version: String, report: Report) -> impl IntoView {
                         when=move || texts.get() && as_text.get()
                         fallback=move || {
                             view! {
-                                <label class="choice">
-                                    <span class="choice-label">"Numbers, with commas in between"</span>
+                                <label class="pick">
+                                    <span class="pick-label">"Numbers, with commas in between"</span>
                                     <input class="input" type="text" autocomplete="off" data-testid="run-numbers" bind:value=numbers />
                                 </label>
                             }
                         }
                     >
-                        <label class="choice">
-                            <span class="choice-label">"Text"</span>
+                        <label class="pick">
+                            <span class="pick-label">"Text"</span>
                             <textarea class="input" rows="3" data-testid="run-text" bind:value=text></textarea>
                         </label>
                     </Show>

@@ -120,8 +120,8 @@ fn Compare(name: String, versions: Vec<String>) -> impl IntoView {
     };
     let choice = move |label: &'static str, value: RwSignal<String>, versions: Vec<String>| {
         view! {
-            <label class="choice">
-                <span class="choice-label">{label}</span>
+            <label class="pick">
+                <span class="pick-label">{label}</span>
                 <select class="input" on:change:target=move |event| value.set(event.target().value())>
                     {versions
                         .into_iter()
