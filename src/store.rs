@@ -31,6 +31,12 @@ pub enum Table {
     Installed,
     /// Piece by piece, the search index
     SearchIndex,
+    /// Name → a channel that this person joined
+    Channels,
+    /// `channel/time` → a message
+    Messages,
+    /// A node's name → what it has earned
+    Peers,
     /// The identity's key.
     Keys,
     Settings,
@@ -39,7 +45,7 @@ pub enum Table {
 }
 
 impl Table {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::Changes,
         Self::Documents,
         Self::People,
@@ -47,6 +53,9 @@ impl Table {
         Self::Content,
         Self::Installed,
         Self::SearchIndex,
+        Self::Channels,
+        Self::Messages,
+        Self::Peers,
         Self::Keys,
         Self::Settings,
         Self::Quarantine,
@@ -61,6 +70,9 @@ impl Table {
             Self::Content => "content",
             Self::Installed => "installed",
             Self::SearchIndex => "search_index",
+            Self::Channels => "channels",
+            Self::Messages => "messages",
+            Self::Peers => "peers",
             Self::Keys => "keys",
             Self::Settings => "settings",
             Self::Quarantine => "quarantine",

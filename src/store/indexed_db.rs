@@ -17,7 +17,7 @@ use web_sys::{DomException, IdbDatabase, IdbOpenDbRequest, IdbTransaction};
 use crate::store::{Batch, Durability, Entry, Store, StoreError, Table, Write};
 
 /// The version of the set of object stores; higher when a table joins.
-const SCHEMA_VERSION: u32 = 2;
+const SCHEMA_VERSION: u32 = 3;
 /// Sorts after every key that begins with a prefix: no key has this code unit.
 const AFTER_PREFIX: char = '\u{ffff}';
 
