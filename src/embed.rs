@@ -4,6 +4,7 @@
 //! Errors are `Error` objects with a stable `code` and an `advice`.
 
 mod modules;
+mod safety;
 
 use js_sys::{Array, Error, Function, Reflect, Uint8Array};
 use serde::de::DeserializeOwned;

@@ -8,6 +8,7 @@
 //! - writing: `write`; the key and its lock: `keeper`; questions: `people`; backups: `backup`
 //! - what peers get and bring: `replication`; the sessions with them: [`peering`]; which network it is: [`network`]
 //! - blocks of modules and pictures: [`content`]
+//! - what peers have earned: `standing`; blocking and trusting: `safety`
 //! - asking for receipts: `receipts`; giving them, on a server: [`witness`]
 
 mod admit;
@@ -25,6 +26,8 @@ mod people;
 mod receipts;
 mod replication;
 mod resident;
+mod safety;
+mod standing;
 #[cfg(target_arch = "wasm32")]
 pub mod tabs;
 mod turn;
@@ -33,7 +36,7 @@ pub mod witness;
 mod wording;
 mod write;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -48,6 +51,7 @@ use crate::platform::Environment;
 use crate::registry::document::Document;
 use crate::registry::identity::Identity;
 use crate::registry::index::{Index, PersonRecord, StoredPerson};
+use crate::registry::lists::Lists;
 use crate::registry::time::Timestamp;
 use crate::store::migration::migrate;
 use crate::store::records::{Damaged, Found, Quarantined, Records, put};
@@ -102,6 +106,10 @@ pub struct Node {
     /// What is known of peers, and the way to them.
     peering: RefCell<peering::Known>,
     asking: receipts::Asking,
+    standings: RefCell<standing::Standings>,
+    lists: RefCell<Lists>,
+    /// Another device of the person may have decided something.
+    lists_due: Cell<bool>,
     content: content::Content,
     searching: modules::search::Searching,
 }
@@ -156,6 +164,8 @@ impl Node {
         let mut actor = [0; 16];
         environment.random(&mut actor);
         let installed = install::read(&records).await?;
+        let standings = RefCell::new(standing::Standings::read(&records).await?);
+        let lists = RefCell::new(safety::read(&records).await?);
         let state = State { index, keeper, own: None, actor, settings, quarantined, installed, not_before };
         let node = Self {
             network,
@@ -170,6 +180,9 @@ impl Node {
             announcer: RefCell::default(),
             peering: RefCell::default(),
             asking: receipts::Asking::default(),
+            standings,
+            lists,
+            lists_due: Cell::new(true),
             content: content::Content::default(),
             searching: modules::search::Searching::default(),
         };
@@ -207,7 +220,12 @@ impl Node {
             Command::RecoveryPhrase => Ok(Answer::RecoveryPhrase(self.recovery_phrase()?)),
             Command::ExportBackup { passphrase } => self.export_backup(passphrase).await.map(Answer::Backup),
             Command::Modules { ask } => self.ask_modules(id, ask).await,
-            writing => self.write(id, writing).await,
+            Command::Safety { ask } => self.ask_safety(ask).await,
+            writing => {
+                let answer = self.write(id, writing).await?;
+                self.share_lists_if_due().await;
+                Ok(answer)
+            }
         }
     }
 

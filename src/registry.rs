@@ -11,6 +11,7 @@ pub mod fact;
 pub mod identity;
 pub mod index;
 pub mod limits;
+pub mod lists;
 pub mod modules;
 pub mod name;
 pub mod ownership;

@@ -4,11 +4,13 @@
 //!
 //! - what is said: [`wire`]; what a replica holds: [`vector`]; one peer: [`session`]
 //! - content by its hash, from several peers: [`blocks`]
+//! - what peers do wrong: [`rejection`]; what they have earned: [`reputation`]
 //! - how two browsers come to a direct connection: [`signal`]
 //! - receipts for claims, and how they are asked for: [`witness`]; a network that exists only in memory: [`sim`]
 
 pub mod blocks;
 pub mod rejection;
+pub mod reputation;
 pub mod session;
 pub mod signal;
 pub mod sim;

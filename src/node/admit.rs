@@ -317,6 +317,7 @@ impl Node {
         }
         if self.identity() == Some(*owner) {
             self.state.borrow_mut().own = None;
+            self.lists_due.set(true);
             return Ok(None);
         }
         // What waits is not stored, and a fork or a refusal is no time for shortcuts.

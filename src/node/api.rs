@@ -7,12 +7,14 @@
 
 mod modules;
 mod network;
+mod safety;
 
 use serde::{Deserialize, Serialize};
 
 pub use crate::node::failure::{Failure, FailureCode};
 pub use modules::*;
 pub use network::*;
+pub use safety::*;
 
 /// One thing a person, a script or another tab asks for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -74,6 +76,8 @@ pub enum Command {
     LookAround,
     /// Whatever is asked of modules. Each act says its answer.
     Modules { ask: ModuleCommand },
+    /// Whatever is asked of reputations and lists. Each act says its answer.
+    Safety { ask: SafetyCommand },
 }
 
 /// What a command came to. Which command gets which is said at the command.
@@ -104,6 +108,8 @@ pub enum Answer {
     Bytes(Vec<u8>),
     Lockfile(String),
     Ran(RunOutcome),
+    Reputation(Reputation),
+    Lists(ListsReport),
 }
 
 /// What the node tells without being asked.
@@ -326,6 +332,9 @@ pub struct Person {
     pub updated_at: Option<u64>,
     /// Their key signed two different changes for one place: nothing of theirs counts any more.
     pub forked: bool,
+    /// This profile's person wants to see nothing of them.
+    pub blocked: bool,
+    pub reputation: Reputation,
 }
 
 /// One step in the story of somebody's names, oldest first.

@@ -110,11 +110,18 @@ typed! {
     run_function(name: String, version: Option<String>, function: String, arguments: Vec<RunArgument>, text_result: bool): modules(ModuleCommand::Run { name, version, function, arguments, text_result }) => Ran -> RunOutcome;
     export_installed(): modules(ModuleCommand::ExportAll) => Bytes -> Vec<u8>;
     export_lockfile(): modules(ModuleCommand::ExportLockfile) => Lockfile -> String;
+    reputation(of: String): safety(SafetyCommand::Reputation { of }) => Reputation -> Reputation;
+    lists(): safety(SafetyCommand::Lists) => Lists -> ListsReport;
+    decide(subject: String, verdict: ListVerdict, note: Option<String>): safety(SafetyCommand::Decide { subject, verdict, note }) => Lists -> ListsReport;
     import_lockfile(text: String): modules(ModuleCommand::ImportLockfile { text }) => Installed -> Vec<InstalledModule>;
 }
 
 fn modules(ask: ModuleCommand) -> Command {
     Command::Modules { ask }
+}
+
+fn safety(ask: SafetyCommand) -> Command {
+    Command::Safety { ask }
 }
 
 fn unexpected(answer: &Answer) -> Failure {

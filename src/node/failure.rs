@@ -61,6 +61,8 @@ pub enum FailureCode {
     RunFailed,
     RunTimedOut,
     NeededByOthers,
+    /// The person blocks it.
+    Blocked,
     InvalidArgument,
     Internal,
 }

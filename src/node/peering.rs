@@ -116,11 +116,12 @@ impl Peering {
                 _ = written.next() => receipts = Delay::new(Duration::ZERO).fuse(),
                 () = receipts => {
                     let node = peering.node.clone();
-                    sessions.push(async move { node.ask_for_receipts().await }.boxed_local());
+                    sessions.push(keep_up(node).boxed_local());
                     receipts = Delay::new(RECEIPTS_EVERY).fuse();
                 }
             }
         }
+        peering.node.save_standings().await;
         peering.node.content.close();
         peering.node.peering.borrow_mut().leave();
         peering.node.tell(&Event::NetworkChanged);
@@ -128,6 +129,10 @@ impl Peering {
 
     fn hear(self: Rc<Self>, event: MeshEvent) -> Option<LocalBoxFuture<'static, ()>> {
         match event {
+            MeshEvent::Linked(link) if !self.node.is_welcome(link.peer) => {
+                self.mesh.ban(link.peer);
+                None
+            }
             MeshEvent::Linked(link) => {
                 let (inbox, inward) = mpsc::channel(GOSSIP_WAITING);
                 self.sessions.borrow_mut().insert(link.peer, inbox);
@@ -191,6 +196,13 @@ impl Peering {
         }));
         receiver
     }
+}
+
+/// What is due from time to time, and after every own change.
+async fn keep_up(node: Rc<Node>) {
+    node.ask_for_receipts().await;
+    node.share_lists_if_due().await;
+    node.save_standings().await;
 }
 
 impl Node {

@@ -3,6 +3,7 @@
 use cid::Cid;
 
 use crate::node::api::*;
+use crate::node::standing::Actor;
 use crate::node::{Node, State, VERSION, wording};
 use crate::registry::digest::{hash_in, verify_block};
 use crate::registry::document;
@@ -152,9 +153,15 @@ impl Node {
         let limit = limit.clamp(1, PEOPLE_PAGE_MAX) as usize;
         let page = state.index.list(&prefix, after.as_ref(), limit);
         let cursor = page.people.last().filter(|_| page.more).map(|(name, _)| name.to_string());
-        let people = page.people.iter().filter_map(|(_, person)| entry(&state, &person.identity)).collect();
+        let shown = page.people.iter().filter(|(_, person)| !self.blocks_person(&person.identity));
+        let people = shown.filter_map(|(_, person)| entry(&state, &person.identity)).collect();
+        let blocked = self
+            .blocked_people()
+            .into_iter()
+            .filter(|person| state.index.username_of(person).is_some_and(|name| name.as_str().starts_with(&prefix)));
+        let total = page.total.saturating_sub(blocked.count()) as u64;
         let initials = state.index.initials().map(|(letter, count)| (letter.to_owned(), count)).collect();
-        Ok(PeoplePage { people, cursor, total: page.total as u64, initials })
+        Ok(PeoplePage { people, cursor, total, initials })
     }
 
     pub(super) fn person(&self, did: &str) -> Result<Option<Person>, Failure> {
@@ -166,7 +173,12 @@ impl Node {
             )
         })?;
         let state = self.state.borrow();
-        Ok(state.index.person(&identity).map(|person| person_page(&state, person)))
+        let page = state.index.person(&identity).map(|person| person_page(&state, person));
+        Ok(page.map(|page| Person {
+            blocked: self.blocks_person(&identity),
+            reputation: self.reputation(Actor::Person(identity)),
+            ..page
+        }))
     }
 
     pub(super) async fn block(&self, cid: &str) -> Result<Option<Block>, Failure> {
@@ -259,6 +271,8 @@ fn person_page(state: &State, person: &PersonRecord) -> Person {
         mine: state.keeper.identity() == Some(*identity),
         updated_at: Some(person.updated_at.as_millis()),
         forked: person.forked,
+        blocked: false,
+        reputation: Reputation::default(),
     }
 }
 

@@ -42,6 +42,15 @@ impl RefusedChange {
             Self::Rejected { .. } => Rejection::Refused,
         }
     }
+
+    /// The owner signed it, whoever carried it: what that says of the owner.
+    pub(in crate::node) fn fault_of_owner(&self) -> Option<(Identity, Rejection)> {
+        match self {
+            Self::Invalid { .. } => None,
+            Self::Rejected { owner, why: DocumentRejection::Fork(_) } => Some((*owner, Rejection::Forged)),
+            Self::Rejected { owner, .. } => Some((*owner, Rejection::Refused)),
+        }
+    }
 }
 
 impl Node {

@@ -262,7 +262,7 @@ impl Node {
     }
 
     /// The own document: resident, or read from the store.
-    async fn own_document(&self, own: &Identity) -> Result<Document, Failure> {
+    pub(super) async fn own_document(&self, own: &Identity) -> Result<Document, Failure> {
         let resident = self.state.borrow().own.as_ref().filter(|document| document.owner() == *own).cloned();
         match resident {
             Some(document) => Ok(document),

@@ -38,6 +38,8 @@ const MODULES: &str = "modules";
 const RATINGS: &str = "ratings";
 const INSTALLS: &str = "installs";
 const FACTS: &str = "facts";
+/// Before each sealed entry, which stands at the root: the built-in first change knows no map for them.
+const PRIVATE: &str = "private/";
 
 /// Why a verified change is not taken into its document.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -172,6 +174,11 @@ impl Document {
     /// What it says of modules, facts aside.
     pub fn shelf(&self) -> Shelf {
         shelf::read(&self.automerge)
+    }
+
+    /// What only the owner can read, by its place. Of devices that wrote one place apart, what each wrote.
+    pub fn private(&self) -> Vec<(String, Vec<u8>)> {
+        view::read_private(&self.automerge)
     }
 
     /// Takes in a change of this document. A change whose dependencies are missing waits, in a bounded number.

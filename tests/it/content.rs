@@ -1,6 +1,6 @@
 //! Content between whole nodes over real libp2p: from several peers, through deaths, restarts, lies and full disks.
 
-mod party;
+pub mod party;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -161,7 +161,7 @@ fn what_nobody_has_is_an_error_and_comes_once_somebody_has_it() {
 }
 
 /// One who says of other bytes that they are the ones that are wanted.
-async fn liar(network: &Network, artifact: &Artifact, bytes: &[u8], flipped: usize, bit: u32) -> Party {
+pub async fn liar(network: &Network, artifact: &Artifact, bytes: &[u8], flipped: usize, bit: u32) -> Party {
     let store = Rc::<Watched>::default();
     let mut bytes = bytes.to_vec();
     bytes[flipped] ^= 1 << bit;

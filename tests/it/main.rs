@@ -30,6 +30,7 @@ mod relay;
 mod replication;
 mod requirements;
 mod resolver;
+mod safety;
 mod searching;
 mod serve;
 mod stores;

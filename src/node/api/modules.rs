@@ -174,6 +174,8 @@ pub struct ModulePage {
     pub opinion: OpinionSummary,
     pub reviews: Vec<Review>,
     pub installed: Option<InstalledModule>,
+    /// The person blocks it, or whoever holds its name.
+    pub blocked: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

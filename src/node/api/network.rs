@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Reputation;
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Connection {
@@ -63,6 +65,10 @@ pub struct PeerEntry {
     pub syncing: bool,
     /// Changes it brought that were new here.
     pub brought: u64,
-    /// Rules it broke, as sentences, and how often.
+    /// Rules it broke since the page was opened, as sentences, and how often.
     pub rejections: Vec<(String, u64)>,
+    /// What it has earned here, over all times.
+    pub reputation: Reputation,
+    /// The person trusts it.
+    pub trusted: bool,
 }

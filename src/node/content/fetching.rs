@@ -17,12 +17,14 @@ use crate::net::mesh::{LinkFault, MeshHandle};
 use crate::node::Node;
 use crate::node::content::ContentError;
 use crate::node::content::serving::rule;
+use crate::node::standing::Actor;
 use crate::registry::digest::Digest;
 use crate::registry::time::Timestamp;
 use crate::store::StoreError;
 use crate::sync::blocks::fetch::{Fault, Fetch, Input, Job, Output, PEERS_MAX, Peer};
 use crate::sync::blocks::serve::MARKS_MAX;
 use crate::sync::rejection::Rejection;
+use crate::sync::reputation::Deed;
 
 /// How often it is looked who came, who is silent and who waits no more.
 const TICK: Duration = Duration::from_millis(250);
@@ -188,7 +190,7 @@ impl Fetching {
     fn open_streams(&mut self) {
         let now = self.node.now();
         self.resting.retain(|_, until| *until > now);
-        let connected = self.node.peering.borrow().connected();
+        let connected = self.node.helpful_peers();
         self.marks.retain(|name, _| connected.contains(name));
         for name in connected {
             let open = self.streams.values().any(|(known, _)| *known == name);
@@ -229,7 +231,7 @@ impl Fetching {
 
     fn blame(&mut self, peer: Peer, why: Rejection) {
         let Some((name, _)) = self.streams.get(&peer) else { return };
-        self.node.note_block_fault(*name, why);
+        self.node.note_rejection(*name, why);
         let marks = self.marks.entry(*name).or_default();
         *marks += why.mark();
         // A silent peer may only have been unlucky.
@@ -259,8 +261,11 @@ impl Fetching {
                             inputs.push_back(Input::Gone(peer));
                         }
                     }
-                    Output::Keep { block, bytes, .. } => {
+                    Output::Keep { peer, block, bytes } => {
                         let node = self.node.clone();
+                        if let Some((name, _)) = self.streams.get(&peer) {
+                            node.note_deed(Actor::Peer(*name), Deed::Served);
+                        }
                         self.storing.push(
                             async move {
                                 let stored = node.store_block(&block, &bytes).await;

@@ -121,7 +121,7 @@ impl Answering {
         match message {
             Some(Ok(bytes)) => self.feed(Input::Received(bytes)),
             Some(Err(fault)) => {
-                self.node.note_block_fault(self.peer, rule(fault));
+                self.node.note_rejection(self.peer, rule(fault));
                 Err(Over)
             }
             None => Err(Over),
@@ -133,7 +133,7 @@ impl Answering {
         for output in outputs {
             match output {
                 Output::Look(_) | Output::Send(_) => self.todo.push_back(output),
-                Output::Rejected(why) => self.node.note_block_fault(self.peer, why),
+                Output::Rejected(why) => self.node.note_rejection(self.peer, why),
                 Output::Close => return Err(Over),
                 Output::End(why) => {
                     tracing::info!(peer = %self.peer, %why, "a peer is sent away");
@@ -151,12 +151,5 @@ pub(super) fn rule(fault: LinkFault) -> Rejection {
     match fault {
         LinkFault::Oversized => Rejection::Oversized,
         LinkFault::TooSlow => Rejection::Stalled,
-    }
-}
-
-impl Node {
-    pub(super) fn note_block_fault(&self, peer: NodeName, why: Rejection) {
-        tracing::debug!(%peer, %why, "a rule was broken");
-        self.peering.borrow_mut().note_rejection(peer, why);
     }
 }

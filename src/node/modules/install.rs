@@ -93,6 +93,9 @@ impl Node {
     ) -> Result<(), Failure> {
         let _one_at_a_time = self.installing.lock().await;
         let planned = self.plan(requirements, locked)?;
+        if let Some(blocked) = planned.order.iter().map(|(name, _)| name).find(|name| self.is_blocked(name)) {
+            return Err(words::blocked(blocked.as_str()));
+        }
         let mut looked_at = Vec::new();
         let mut new_imports = Vec::new();
         for (name, counted) in &planned.order {
@@ -116,6 +119,13 @@ impl Node {
             return Err(words::new_imports(&new_imports));
         }
         self.keep(planned, looked_at).await
+    }
+
+    /// Newly: what is installed already stays.
+    fn is_blocked(&self, name: &ModuleName) -> bool {
+        let state = self.state.borrow();
+        let holder = state.index.module_name(&name.folded()).and_then(|standing| Some(standing.holder()?.holder));
+        !state.installed.contains_key(name) && self.blocks_module(name, holder.as_ref())
     }
 
     async fn fetch_and_look(&self, name: &ModuleName, counted: &CountedRelease) -> Result<Report, Failure> {

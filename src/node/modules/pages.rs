@@ -5,7 +5,7 @@ use semver::Version;
 use crate::node::api::*;
 use crate::node::modules::{parse_name, words};
 use crate::node::{Node, State, wording};
-use crate::registry::document::ModuleFacet;
+use crate::registry::document::{ModuleFacet, Rating};
 use crate::registry::identity::Identity;
 use crate::registry::modules::opinions::Opinion;
 use crate::registry::modules::{CountedRelease, Withdrawn};
@@ -92,8 +92,9 @@ impl Node {
             unresolved: None,
             dependents: dependents.collect(),
             opinion: summary(opinion),
-            reviews: opinion.map(|opinion| reviews(&state, opinion)).unwrap_or_default(),
+            reviews: opinion.map(|opinion| self.reviews(&state, opinion)).unwrap_or_default(),
             installed: None,
+            blocked: self.blocks_module(name, Some(&holder)),
         })
     }
 
@@ -133,6 +134,9 @@ impl Node {
             if owner.as_ref().is_some_and(|owner| owner.as_ref() != Ok(holder)) {
                 continue;
             }
+            if self.blocks_module(name, Some(holder)) {
+                continue;
+            }
             let facet = state.index.facet(name);
             if !facet.map_or_else(|| filter.keeps(&ModuleFacet::default()), |facet| filter.keeps(facet)) {
                 continue;
@@ -157,9 +161,28 @@ impl Node {
         ModuleList { modules, cursor: (end < total).then_some(end as u32), total: total as u64 }
     }
 
+    fn reviews(&self, state: &State, opinion: &Opinion) -> Vec<Review> {
+        let own = state.keeper.identity();
+        let mut all: Vec<_> = opinion.ratings.iter().filter(|(who, _)| !self.blocks_person(who)).collect();
+        all.sort_by_key(|(who, rating)| (Some(**who) != own, std::cmp::Reverse(rating.at)));
+        let review = |(who, rating): (&Identity, &Rating)| Review {
+            author: author(state, who),
+            stars: rating.stars,
+            text: rating.review.clone(),
+            at: rating.at.as_millis(),
+            version: rating.version.as_ref().map(Version::to_string),
+            mine: Some(*who) == own,
+        };
+        all.into_iter().take(REVIEWS_SHOWN).map(review).collect()
+    }
+
+    /// None for what is not there, and for what the person blocks.
     pub(super) fn card_of(&self, state: &State, name: &ModuleName) -> Option<ModuleCard> {
         let holder = state.index.module_name(&name.folded())?.holder()?.holder;
         let name = state.index.spelled(name);
+        if self.blocks_module(&name, Some(&holder)) {
+            return None;
+        }
         card(state, &name, &holder, state.index.facet(&name))
     }
 }
@@ -275,21 +298,4 @@ fn summary(opinion: Option<&Opinion>) -> OpinionSummary {
         ratings: opinion.ratings.len() as u64,
         downloads: opinion.downloads(),
     })
-}
-
-fn reviews(state: &State, opinion: &Opinion) -> Vec<Review> {
-    let own = state.keeper.identity();
-    let mut all: Vec<_> = opinion.ratings.iter().collect();
-    all.sort_by_key(|(who, rating)| (Some(**who) != own, std::cmp::Reverse(rating.at)));
-    all.into_iter()
-        .take(REVIEWS_SHOWN)
-        .map(|(who, rating)| Review {
-            author: author(state, who),
-            stars: rating.stars,
-            text: rating.review.clone(),
-            at: rating.at.as_millis(),
-            version: rating.version.as_ref().map(Version::to_string),
-            mine: Some(*who) == own,
-        })
-        .collect()
 }

@@ -175,3 +175,11 @@ pub(super) fn locked_otherwise(name: &str, version: &str, what: &str) -> Failure
         "Nothing was changed. Ask whoever made the lockfile; one of the two is not what it says.",
     )
 }
+
+pub(super) fn blocked(name: &str) -> Failure {
+    Failure::new(
+        FailureCode::Blocked,
+        format!("{name} is on your blocklist, or is published by somebody who is."),
+        "Take it off the blocklist first, or allow the module by itself.",
+    )
+}

@@ -10,9 +10,11 @@ use futures_timer::Delay;
 
 use crate::net::key::NodeName;
 use crate::net::mesh::{GossipTicket, GossipVerdict, Hold, Link, LinkFault, MeshHandle, Outgoing};
-use crate::node::Node;
 use crate::node::api::{Event, Failure};
+use crate::node::standing::Actor;
+use crate::node::{AdmissionReport, Node};
 use crate::sync::rejection::Rejection;
+use crate::sync::reputation::Deed;
 use crate::sync::session::{Input, Output, Session};
 use crate::sync::wire::Message;
 
@@ -176,7 +178,8 @@ impl Host {
                     Output::Admit(changes) => {
                         let report = own(self.node.admit(changes).await)?;
                         outcome.admitted += report.admitted;
-                        self.node.peering.borrow_mut().note_brought(self.peer, report.admitted);
+                        self.note_admitted(&report);
+                        self.node.share_lists_if_due().await;
                         inputs.push_back(Input::Verdicts(report.verdicts));
                     }
                     Output::Behind(_) => {
@@ -200,9 +203,21 @@ impl Host {
         Ok(outcome)
     }
 
+    fn note_admitted(&self, report: &AdmissionReport) {
+        let admitted = report.admitted as u64;
+        if admitted > 0 {
+            self.node.peering.borrow_mut().note_brought(self.peer, admitted);
+            self.node.note_deed(Actor::Peer(self.peer), Deed::Brought { changes: admitted });
+        }
+        for refused in &report.refused {
+            if let Some((person, why)) = refused.fault_of_owner() {
+                self.node.note_deed(Actor::Person(person), Deed::Broke(why));
+            }
+        }
+    }
+
     fn count(&self, why: Rejection) {
-        tracing::debug!(peer = %self.peer, %why, "a rule was broken");
-        self.node.peering.borrow_mut().note_rejection(self.peer, why);
+        self.node.note_rejection(self.peer, why);
     }
 
     fn random_byte(&self) -> u8 {

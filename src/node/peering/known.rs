@@ -7,6 +7,7 @@ use crate::net::mesh::{MeshHandle, MeshView};
 use crate::node::Node;
 use crate::node::api::*;
 use crate::node::network::ParametersError;
+use crate::node::standing::Actor;
 use crate::registry::time::Timestamp;
 use crate::sync::rejection::Rejection;
 use crate::sync::session::budget::PassingOn;
@@ -83,8 +84,8 @@ impl Known {
         std::mem::replace(&mut deeds.syncing, syncing) != syncing
     }
 
-    pub(super) fn note_brought(&mut self, peer: NodeName, changes: usize) {
-        self.deeds.entry(peer).or_default().brought += changes as u64;
+    pub(super) fn note_brought(&mut self, peer: NodeName, changes: u64) {
+        self.deeds.entry(peer).or_default().brought += changes;
     }
 
     pub(in crate::node) fn note_rejection(&mut self, peer: NodeName, why: Rejection) {
@@ -125,10 +126,11 @@ impl Known {
         }
     }
 
-    fn peer_entries(&self) -> Vec<PeerEntry> {
+    fn peer_entries(&self, node: &Node) -> Vec<PeerEntry> {
         let none = Deeds::default();
         let entry = |peer: &crate::net::mesh::PeerView| {
             let deeds = self.deeds.get(&peer.peer).unwrap_or(&none);
+            let actor = Actor::Peer(peer.peer);
             PeerEntry {
                 id: peer.peer.to_string(),
                 since: peer.since,
@@ -138,6 +140,8 @@ impl Known {
                 syncing: deeds.syncing,
                 brought: deeds.brought,
                 rejections: told(&deeds.rejections),
+                reputation: node.reputation(actor),
+                trusted: node.is_trusted(&actor),
             }
         };
         self.view.peers.iter().map(entry).collect()
@@ -163,7 +167,7 @@ impl Node {
             witnesses: self.network.rules.witnesses.iter().map(ToString::to_string).collect(),
             threshold: self.network.rules.threshold as u64,
             relays: relays.collect(),
-            peers: known.peer_entries(),
+            peers: known.peer_entries(self),
             unsent: known.unsent,
             rejections: told(&known.rejections),
             left_aside: known.server.map(|fault| fault.to_string()),

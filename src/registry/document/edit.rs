@@ -3,11 +3,11 @@
 //! Writing is all: limits are whoever's who reads, and the node's who asks.
 
 use automerge::transaction::{Transactable, Transaction};
-use automerge::{AutomergeError, ObjId, ObjType, ReadDoc, ScalarValue};
+use automerge::{AutomergeError, ObjId, ObjType, ROOT, ReadDoc, ScalarValue};
 use cid::Cid;
 
 use super::shelf::{Rating, facet_key};
-use super::{FACTS, INSTALLS, MODULES, PROFILE, RATINGS, map};
+use super::{FACTS, INSTALLS, MODULES, PRIVATE, PROFILE, RATINGS, map};
 use crate::registry::fact::SignedFact;
 use crate::registry::limits::{DOCUMENT_MAX_BYTES, DOCUMENT_MAX_CHANGES};
 use crate::registry::name::ModuleName;
@@ -52,6 +52,11 @@ pub enum Edit {
     CountInstall {
         name: ModuleName,
     },
+    /// What only the owner can read, sealed.
+    Private {
+        place: String,
+        sealed: Vec<u8>,
+    },
 }
 
 /// One field of a module's description. None takes it away.
@@ -86,6 +91,9 @@ pub enum EditError {
 }
 
 pub(super) fn write(transaction: &mut Transaction<'_>, edit: &Edit) -> Result<(), AutomergeError> {
+    if let Edit::Private { place, sealed } = edit {
+        return transaction.put(ROOT, format!("{PRIVATE}{place}"), sealed.clone());
+    }
     let name = match edit {
         Edit::AddFact(_) => FACTS,
         Edit::Module { .. } => MODULES,
@@ -112,6 +120,7 @@ pub(super) fn write(transaction: &mut Transaction<'_>, edit: &Edit) -> Result<()
             Some((value, _)) if value.is_counter() => transaction.increment(&target, name.as_str(), 1),
             _ => transaction.put(&target, name.as_str(), ScalarValue::counter(1)),
         },
+        Edit::Private { .. } => Ok(()),
     }
 }
 

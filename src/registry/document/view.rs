@@ -3,17 +3,18 @@
 
 use std::collections::HashSet;
 
-use automerge::{Automerge, ObjId, ObjType, ReadDoc, ScalarValue, Value};
+use automerge::{Automerge, ObjId, ObjType, ROOT, ReadDoc, ScalarValue, Value};
 use cid::Cid;
 use serde::{Deserialize, Serialize};
 
 use super::edit::{AVATAR, BIO, DISPLAY_NAME, JOINED_AT, LINKS};
 use super::shelf::{self, Shelf};
-use super::{FACTS, PROFILE, map};
+use super::{FACTS, PRIVATE, PROFILE, map};
 use crate::registry::digest::Digest;
 use crate::registry::fact::{self, SignedFact};
 use crate::registry::identity::{Identity, SignatureError, Topic};
 use crate::registry::limits::*;
+use crate::registry::lists::{ENTRIES_MAX, SEALED_BYTES};
 use crate::registry::time::Timestamp;
 
 /// The mutable part: last writer wins.
@@ -69,6 +70,16 @@ pub(super) fn read(document: &Automerge, owner: &Identity, topic: &Topic, known:
         read_facts(document, &facts, owner, topic, known, &mut view);
     }
     view
+}
+
+pub(super) fn read_private(document: &Automerge) -> Vec<(String, Vec<u8>)> {
+    let places = document.keys(ROOT).filter_map(|key| key.strip_prefix(PRIVATE).map(str::to_owned));
+    let sealed = places.take(ENTRIES_MAX).flat_map(|place| {
+        let values = document.get_all(ROOT, format!("{PRIVATE}{place}")).unwrap_or_default();
+        let sealed = values.into_iter().filter_map(|(value, _)| value.as_bytes().map(<[u8]>::to_vec));
+        sealed.filter(|bytes| bytes.len() == SEALED_BYTES).map(move |bytes| (place.clone(), bytes)).collect::<Vec<_>>()
+    });
+    sealed.collect()
 }
 
 fn read_profile(document: &Automerge, map: &ObjId, rejections: &mut Vec<ViewRejection>) -> Profile {

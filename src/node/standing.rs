@@ -1,0 +1,207 @@
+//! What peers and people have earned with this profile: noted act by act, kept across starts, and acted on.
+//!
+//! The rule itself is [`Standing`]'s. A peer that falls too low is sent away, unless the person trusts it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::str::FromStr;
+
+use crate::net::key::NodeName;
+use crate::node::Node;
+use crate::node::api::{Reputation, ReputationKind, ReputationReason};
+use crate::registry::identity::Identity;
+use crate::registry::lists::{Subject, Verdict};
+use crate::registry::time::Timestamp;
+use crate::store::records::{Records, put};
+use crate::store::{Batch, Durability, StoreError, Table, Write};
+use crate::sync::rejection::Rejection;
+use crate::sync::reputation::{ASK_FROM, Deed, KEEP_FROM, Reason, Standing, WARN_BELOW};
+
+/// Peers and people that are remembered; of those who did least so far one is forgotten for a new one.
+const REMEMBERED_MAX: usize = 1_024;
+
+/// Whose acts are noted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::node) enum Actor {
+    Peer(NodeName),
+    Person(Identity),
+}
+
+#[derive(Default)]
+pub(in crate::node) struct Standings {
+    all: BTreeMap<Actor, Standing>,
+    /// Not stored yet as they are.
+    unsaved: BTreeSet<Actor>,
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Peer(name) => write!(formatter, "peer:{name}"),
+            Self::Person(identity) => write!(formatter, "person:{identity}"),
+        }
+    }
+}
+
+/// It is neither a person nor a peer.
+pub(in crate::node) struct NoActor;
+
+impl FromStr for Actor {
+    type Err = NoActor;
+
+    fn from_str(text: &str) -> Result<Self, NoActor> {
+        match text.split_once(':') {
+            Some(("peer", name)) => name.parse().map(Self::Peer).map_err(|_| NoActor),
+            Some(("person", did)) => did.parse().map(Self::Person).map_err(|_| NoActor),
+            _ => Err(NoActor),
+        }
+    }
+}
+
+impl Actor {
+    pub(in crate::node) fn subject(&self) -> Option<Subject> {
+        match self {
+            Self::Peer(name) => name.to_string().parse().ok().map(Subject::Peer),
+            Self::Person(identity) => Some(Subject::Person(*identity)),
+        }
+    }
+}
+
+impl Standings {
+    /// What was stored; a record that can't be used is left out, and whoever it was of begins anew.
+    pub(in crate::node) async fn read(records: &Records) -> Result<Self, StoreError> {
+        let (found, damaged) = records.all::<Standing>(Table::Peers, "").await?;
+        for damaged in damaged {
+            tracing::warn!(key = %damaged.key, why = %damaged.why, "what somebody earned can't be read");
+        }
+        let sound = found.into_iter().filter(|(_, standing)| standing.is_sound());
+        let all =
+            sound.filter_map(|(key, standing)| Some((key.parse().ok()?, standing))).take(REMEMBERED_MAX).collect();
+        Ok(Self { all, unsaved: BTreeSet::new() })
+    }
+
+    fn note(&mut self, actor: Actor, deed: Deed, now: Timestamp) -> f64 {
+        if !self.all.contains_key(&actor) && self.all.len() >= REMEMBERED_MAX {
+            self.forget_one(now);
+        }
+        let standing = self.all.entry(actor).or_default();
+        standing.note(deed, now);
+        self.unsaved.insert(actor);
+        standing.score(now)
+    }
+
+    fn forget_one(&mut self, now: Timestamp) {
+        let least = self.all.iter().min_by(|(_, one), (_, other)| one.evidence(now).total_cmp(&other.evidence(now)));
+        if let Some(least) = least.map(|(actor, _)| *actor) {
+            self.all.remove(&least);
+            self.unsaved.insert(least);
+        }
+    }
+
+    fn score(&self, actor: Actor, now: Timestamp) -> f64 {
+        self.all.get(&actor).cloned().unwrap_or_default().score(now)
+    }
+
+    fn report(&self, actor: Actor, now: Timestamp) -> Reputation {
+        let standing = self.all.get(&actor).cloned().unwrap_or_default();
+        let reasons = standing.reasons().map(|(reason, tally)| ReputationReason {
+            kind: kind(reason),
+            times: tally.times,
+            last_at: tally.last_at.as_millis(),
+        });
+        let score = standing.score(now);
+        Reputation { score, low: score < WARN_BELOW, reasons: reasons.collect() }
+    }
+
+    /// What is to be stored.
+    fn take_unsaved(&mut self) -> Batch {
+        let unsaved = std::mem::take(&mut self.unsaved).into_iter();
+        let write = |actor: Actor| match self.all.get(&actor) {
+            Some(standing) => put(Table::Peers, &actor.to_string(), standing),
+            None => Write::Delete { table: Table::Peers, key: actor.to_string() },
+        };
+        unsaved.map(write).collect()
+    }
+}
+
+fn kind(reason: Reason) -> ReputationKind {
+    match reason {
+        Reason::Brought => ReputationKind::Brought,
+        Reason::Served => ReputationKind::Served,
+        Reason::Late => ReputationKind::Late,
+        Reason::Unruly => ReputationKind::Unruly,
+        Reason::Abusive => ReputationKind::Abusive,
+        Reason::False => ReputationKind::False,
+    }
+}
+
+impl Node {
+    /// A peer broke a rule. It is counted, and its number falls.
+    pub(in crate::node) fn note_rejection(&self, peer: NodeName, why: Rejection) {
+        tracing::debug!(%peer, %why, "a rule was broken");
+        self.peering.borrow_mut().note_rejection(peer, why);
+        self.note_deed(Actor::Peer(peer), Deed::Broke(why));
+    }
+
+    pub(in crate::node) fn note_deed(&self, actor: Actor, deed: Deed) {
+        let score = self.standings.borrow_mut().note(actor, deed, self.now());
+        if let Actor::Peer(peer) = actor {
+            let mesh = self.peering.borrow().mesh();
+            if let Some(mesh) = mesh
+                && score < KEEP_FROM
+                && !self.is_trusted(&actor)
+            {
+                tracing::info!(%peer, score, "a peer is sent away for what it did so far");
+                mesh.ban(peer);
+            }
+        }
+    }
+
+    pub(in crate::node) fn reputation(&self, actor: Actor) -> Reputation {
+        self.standings.borrow().report(actor, self.now())
+    }
+
+    /// Whether anything is to be had of a peer at all, or to be given to it.
+    pub(in crate::node) fn is_welcome(&self, peer: NodeName) -> bool {
+        let actor = Actor::Peer(peer);
+        match self.verdict_on(&actor) {
+            Verdict::Block => false,
+            Verdict::Allow => true,
+            Verdict::Neither => self.standings.borrow().score(actor, self.now()) >= KEEP_FROM,
+        }
+    }
+
+    /// Connected peers that may be asked for content, the best first.
+    pub(in crate::node) fn helpful_peers(&self) -> Vec<NodeName> {
+        let connected = self.peering.borrow().connected();
+        let (standings, now) = (self.standings.borrow(), self.now());
+        let score = |peer: &NodeName| standings.score(Actor::Peer(*peer), now);
+        let trusted = |peer: &NodeName| self.is_trusted(&Actor::Peer(*peer));
+        let mut peers: Vec<(f64, NodeName)> = connected
+            .iter()
+            .map(|peer| (score(peer), *peer))
+            .filter(|(s, peer)| *s >= ASK_FROM || trusted(peer))
+            .collect();
+        peers.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+        peers.into_iter().map(|(_, peer)| peer).collect()
+    }
+
+    /// Stores what changed since the last time. What is lost is not missed for long.
+    pub(in crate::node) async fn save_standings(&self) {
+        let batch = self.standings.borrow_mut().take_unsaved();
+        if batch.is_empty() {
+            return;
+        }
+        if let Err(error) = self.records.commit(batch, Durability::Relaxed).await {
+            tracing::warn!(%error, "what peers earned is forgotten at the next start");
+        }
+    }
+
+    pub(in crate::node) fn is_trusted(&self, actor: &Actor) -> bool {
+        self.verdict_on(actor) == Verdict::Allow
+    }
+
+    fn verdict_on(&self, actor: &Actor) -> Verdict {
+        actor.subject().map_or(Verdict::Neither, |subject| self.lists.borrow().verdict(&subject))
+    }
+}

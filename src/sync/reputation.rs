@@ -1,0 +1,221 @@
+//! What somebody has earned with this node: a number between 0 and 1, and the reasons for it.
+//!
+//! The estimate is that of a beta distribution over good and bad acts that count less as they age (A. Jøsang and
+//! R. Ismail, "The Beta Reputation System", 2002): `(good + 1) / (good + bad + 2)`. Who did nothing yet stands at one
+//! half. It is this node's own experience; nobody's word about others goes into it. Keys cost nothing, so a low number
+//! can be left behind with a new key: a good one is what is hard to get.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::registry::time::Timestamp;
+use crate::sync::rejection::Rejection;
+
+/// Of somebody who did nothing yet.
+pub const BEGINNING: f64 = 0.5;
+/// Below this a person is warned of a peer (the registry of seed 004).
+pub const WARN_BELOW: f64 = 0.5;
+/// Below this a peer is not asked for content.
+pub const ASK_FROM: f64 = 0.3;
+/// Below this a peer is sent away.
+pub const KEEP_FROM: f64 = 0.15;
+/// After this time an act counts half.
+pub const HALF_LIFE: Duration = Duration::from_secs(3 * 24 * 60 * 60);
+/// However much somebody did: good acts buy no room for many bad ones, and bad ones are outlived some day.
+pub const ACTS_MAX: f64 = 20.0;
+/// What one change or one block counts. Ten of them weigh as much as one that did not come.
+const HELPED: f64 = 0.1;
+/// A rejection's mark that counts as one bad act.
+const MARKS_PER_ACT: f64 = 10.0;
+
+/// What somebody did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// Changes that were new here.
+    Brought {
+        changes: u64,
+    },
+    /// A block that was asked for.
+    Served,
+    Broke(Rejection),
+}
+
+/// What a deed comes under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Reason {
+    Brought,
+    Served,
+    /// Did not give what it has, or took too long.
+    Late,
+    /// Said what can't be read, or what has no place there.
+    Unruly,
+    /// Too much of something.
+    Abusive,
+    /// Passed off something as what it is not.
+    False,
+}
+
+/// How often something happened, and when it did last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    pub times: u64,
+    pub last_at: Timestamp,
+}
+
+/// What one peer or one person earned.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Standing {
+    good: f64,
+    bad: f64,
+    /// Up to when acts have aged.
+    as_of: Timestamp,
+    reasons: BTreeMap<Reason, Tally>,
+}
+
+impl Deed {
+    /// None for what is no fault of whoever did it.
+    pub fn reason(self) -> Option<Reason> {
+        match self {
+            Self::Brought { .. } => Some(Reason::Brought),
+            Self::Served => Some(Reason::Served),
+            Self::Broke(why) => broken(why),
+        }
+    }
+
+    fn weight(self) -> f64 {
+        match self {
+            Self::Brought { changes } => HELPED * changes as f64,
+            Self::Served => HELPED,
+            Self::Broke(why) => f64::from(why.mark()) / MARKS_PER_ACT,
+        }
+    }
+}
+
+fn broken(why: Rejection) -> Option<Reason> {
+    match why {
+        Rejection::ForeignTopic | Rejection::FutureVersion | Rejection::OtherParameters | Rejection::Fork => None,
+        Rejection::Stalled | Rejection::Withheld => Some(Reason::Late),
+        Rejection::Malformed(_) | Rejection::OutOfOrder | Rejection::Unasked | Rejection::Comparison => {
+            Some(Reason::Unruly)
+        }
+        Rejection::Oversized
+        | Rejection::Refused
+        | Rejection::TooManyMessages
+        | Rejection::TooManyAnnouncements
+        | Rejection::TooManyBytes
+        | Rejection::TooManyRequests => Some(Reason::Abusive),
+        Rejection::Forged | Rejection::BadChange | Rejection::WrongBlock => Some(Reason::False),
+    }
+}
+
+impl Standing {
+    pub fn note(&mut self, deed: Deed, now: Timestamp) {
+        let Some(reason) = deed.reason() else { return };
+        self.age(now);
+        let side = match reason {
+            Reason::Brought | Reason::Served => &mut self.good,
+            Reason::Late | Reason::Unruly | Reason::Abusive | Reason::False => &mut self.bad,
+        };
+        *side = (*side + deed.weight()).min(ACTS_MAX);
+        let tally = self.reasons.entry(reason).or_default();
+        let times = if let Deed::Brought { changes } = deed { changes } else { 1 };
+        *tally = Tally { times: tally.times.saturating_add(times), last_at: tally.last_at.max(now) };
+    }
+
+    /// Between 0 and 1.
+    pub fn score(&self, now: Timestamp) -> f64 {
+        let left = remaining(self.as_of, now);
+        (self.good * left + 1.0) / ((self.good + self.bad) * left + 2.0)
+    }
+
+    /// How much is known: 0 for nothing, and less with time.
+    pub fn evidence(&self, now: Timestamp) -> f64 {
+        (self.good + self.bad) * remaining(self.as_of, now)
+    }
+
+    pub fn reasons(&self) -> impl Iterator<Item = (Reason, Tally)> {
+        self.reasons.iter().map(|(reason, tally)| (*reason, *tally))
+    }
+
+    /// A stored record may hold any numbers.
+    pub fn is_sound(&self) -> bool {
+        [self.good, self.bad].iter().all(|acts| (0.0..=ACTS_MAX).contains(acts))
+    }
+
+    fn age(&mut self, now: Timestamp) {
+        let left = remaining(self.as_of, now);
+        self.good *= left;
+        self.bad *= left;
+        self.as_of = self.as_of.max(now);
+    }
+}
+
+/// What is left of an act of that time. A clock set back makes nothing younger.
+fn remaining(then: Timestamp, now: Timestamp) -> f64 {
+    let passed = now.as_millis().saturating_sub(then.as_millis());
+    0.5_f64.powf(passed as f64 / HALF_LIFE.as_millis() as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    fn after(deeds: &[Deed]) -> Standing {
+        let mut standing = Standing::default();
+        deeds.iter().for_each(|deed| standing.note(*deed, NOW));
+        standing
+    }
+
+    #[test]
+    fn a_stranger_stands_in_the_middle_and_deeds_move_it() {
+        assert_eq!(Standing::default().score(NOW), BEGINNING);
+        assert!(after(&[Deed::Served]).score(NOW) > BEGINNING);
+        assert!(after(&[Deed::Broke(Rejection::TooManyAnnouncements)]).score(NOW) < WARN_BELOW);
+        let late = after(&[Deed::Broke(Rejection::Stalled)]).score(NOW);
+        assert!((ASK_FROM..WARN_BELOW).contains(&late), "once late is still asked: {late}");
+        let unruly = after(&[Deed::Broke(Rejection::Oversized)]).score(NOW);
+        assert!((KEEP_FROM..ASK_FROM).contains(&unruly), "not asked, not sent away: {unruly}");
+        assert!(after(&[Deed::Broke(Rejection::Forged)]).score(NOW) < KEEP_FROM, "one forgery is enough");
+    }
+
+    #[test]
+    fn being_elsewhere_or_carrying_the_proof_of_a_fork_is_no_fault() {
+        for why in [Rejection::ForeignTopic, Rejection::FutureVersion, Rejection::OtherParameters, Rejection::Fork] {
+            let standing = after(&[Deed::Broke(why)]);
+            assert_eq!((standing.score(NOW), standing.reasons().count()), (BEGINNING, 0), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_long_good_past_pays_for_few_forgeries() {
+        let mut standing = after(&[Deed::Brought { changes: 1_000_000 }]);
+        let times = (1..).find(|_| {
+            standing.note(Deed::Broke(Rejection::Forged), NOW);
+            standing.score(NOW) < WARN_BELOW
+        });
+        assert_eq!(times, Some(5));
+        assert!(standing.is_sound());
+    }
+
+    #[test]
+    fn deeds_fade_and_a_clock_set_back_changes_nothing() {
+        let standing = after(&[Deed::Broke(Rejection::Forged)]);
+        let later = |lives: u32| NOW.plus(HALF_LIFE * lives);
+        let scores: Vec<f64> = (0..12).map(|lives| standing.score(later(lives))).collect();
+        assert!(scores.is_sorted() && scores[11] > 0.49, "{scores:?}");
+        assert_eq!(standing.score(Timestamp::from_millis(0)), standing.score(NOW));
+        assert!(standing.evidence(later(1)) < standing.evidence(NOW));
+    }
+
+    #[test]
+    fn the_reasons_are_told_with_their_numbers() {
+        let standing = after(&[Deed::Served, Deed::Brought { changes: 7 }, Deed::Served]);
+        let tally = |times| Tally { times, last_at: NOW };
+        let told: Vec<(Reason, Tally)> = standing.reasons().collect();
+        assert_eq!(told, [(Reason::Brought, tally(7)), (Reason::Served, tally(2))]);
+    }
+}

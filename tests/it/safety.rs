@@ -1,0 +1,246 @@
+//! What peers earn, and what a person blocks: over real nodes, real libp2p and a real relay.
+
+use gen_registry::node::api::*;
+use gen_registry::registry::artifact::Artifact;
+use gen_registry::registry::identity::SigningIdentity;
+use gen_registry::registry::lists::{ENTRIES_MAX, NOTE_MAX_CHARS};
+use gen_registry::store::{Store, Table};
+use gen_registry::sync::rejection::Rejection;
+use gen_registry::sync::reputation::{ASK_FROM, BEGINNING, KEEP_FROM};
+
+use crate::content::liar;
+use crate::content::party::{Party as Reader, file};
+use crate::mesh::{Party, eventually, in_one_thread, network, relay};
+use crate::publishing::{draft, wasm};
+
+async fn ask(party: &Party, ask: SafetyCommand) -> Result<Answer, Failure> {
+    party.node.handle(Command::Safety { ask }).await
+}
+
+async fn decide(party: &Party, subject: &str, verdict: ListVerdict) -> Result<ListsReport, Failure> {
+    let decided = ask(party, SafetyCommand::Decide { subject: subject.to_owned(), verdict, note: None }).await?;
+    let Answer::Lists(lists) = decided else { panic!("{decided:?}") };
+    Ok(lists)
+}
+
+async fn lists(party: &Party) -> Vec<(String, ListVerdict)> {
+    let Answer::Lists(report) = ask(party, SafetyCommand::Lists).await.unwrap() else { panic!("no lists") };
+    report.rows.into_iter().map(|row| (row.subject, row.verdict)).collect()
+}
+
+async fn modules(party: &Party) -> Vec<String> {
+    let list = ModuleCommand::List { filter: ModuleFilter::default(), sort: ModuleSort::Name, limit: 50, cursor: None };
+    let Answer::Modules(list) = party.node.handle(Command::Modules { ask: list }).await.unwrap() else { panic!() };
+    list.modules.into_iter().map(|card| card.name).collect()
+}
+
+async fn publish(party: &Party, name: &str) {
+    let draft = Box::new(draft(name, "1.0.0", wasm("answer", 42), &[]));
+    party.node.handle(Command::Modules { ask: ModuleCommand::Publish { draft } }).await.unwrap();
+}
+
+async fn install(party: &Party, name: &str) -> Result<Answer, Failure> {
+    let requirements = vec![Requirement { name: name.to_owned(), requirement: "*".to_owned() }];
+    party.node.handle(Command::Modules { ask: ModuleCommand::Install { requirements, accept: Vec::new() } }).await
+}
+
+/// Whether a text stands in somebody's changes as they are stored here.
+async fn holds(party: &Party, owner: &Me, text: &str) -> bool {
+    let owner = owner.public_key.clone().unwrap();
+    for key in party.store.keys(Table::Changes).into_iter().filter(|key| key.starts_with(&owner)) {
+        let raw = party.store.get(Table::Changes, &key).await.unwrap().unwrap_or_default();
+        if raw.windows(text.len()).any(|window| window == text.as_bytes()) {
+            return true;
+        }
+    }
+    false
+}
+
+fn did_of(words: &str) -> String {
+    SigningIdentity::from_recovery_phrase(words).unwrap().identity().to_string()
+}
+
+#[test]
+fn reputation_tracking() {
+    in_one_thread(async {
+        let relay = relay().await;
+        let network = network(&relay);
+        let bytes = file(3 * 256 * 1024, 4);
+        let (bob, artifact) = Reader::with(&network, &bytes).await;
+        let alice = Reader::join(&network).await;
+        alice.has_peers(1).await;
+        let reputation = async || alice.network().await.peers.first().map(|peer| peer.reputation.clone());
+        assert_eq!(reputation().await, Some(Reputation::default()), "a stranger stands in the middle");
+        alice.fetch(&artifact).await.unwrap();
+        let earned = reputation().await.unwrap();
+        assert!(earned.score > BEGINNING && !earned.low, "{earned:?}");
+        let [ReputationReason { kind: ReputationKind::Served, times: 3, .. }] = earned.reasons[..] else {
+            panic!("{earned:?}")
+        };
+
+        // It is remembered although both sides went.
+        alice.mesh.close();
+        alice.life.await.unwrap();
+        let again = Reader::join_with(alice.store.restarted(), &network).await;
+        again.has_peers(1).await;
+        let kept = again.network().await.peers[0].reputation.clone();
+        assert_eq!(kept.reasons, earned.reasons);
+        assert!((kept.score - earned.score).abs() < 0.001, "{kept:?}");
+        drop(bob);
+    });
+}
+
+#[test]
+fn a_liar_falls_below_every_line_and_stays_there_after_a_restart() {
+    in_one_thread(async {
+        let relay = relay().await;
+        let network = network(&relay);
+        let bytes = file(256 * 1024, 5);
+        let artifact = Artifact::of(&bytes);
+        let liar = liar(&network, &artifact, &bytes, 7, 1).await;
+        let liar_name = liar.network().await.node.unwrap();
+        let alice = Reader::join(&network).await;
+        alice.has_peers(1).await;
+        let (fetching, _) = alice.fetching(&artifact);
+        eventually("the lie is noticed", async || alice.counted(Rejection::WrongBlock).await == 1).await;
+        fetching.abort();
+        let of = format!("peer:{liar_name}");
+        let score = async |party: &Reader| {
+            let asked = SafetyCommand::Reputation { of: of.clone() };
+            match party.node.handle(Command::Safety { ask: asked }).await.unwrap() {
+                Answer::Reputation(reputation) => reputation,
+                other => panic!("{other:?}"),
+            }
+        };
+        let fallen = score(&alice).await;
+        assert!(fallen.low && fallen.score < KEEP_FROM && fallen.score < ASK_FROM, "{fallen:?}");
+        assert_eq!(fallen.reasons.iter().map(|reason| reason.kind).collect::<Vec<_>>(), [ReputationKind::False]);
+        eventually("it is gone", async || alice.network().await.peers.is_empty()).await;
+
+        alice.mesh.close();
+        alice.life.await.unwrap();
+        let again = Reader::join_with(alice.store.restarted(), &network).await;
+        assert!(score(&again).await.score < KEEP_FROM, "remembered");
+        drop(liar);
+    });
+}
+
+#[test]
+fn who_is_blocked_is_not_listed_and_nothing_of_theirs_is_installed() {
+    in_one_thread(async {
+        let relay = relay().await;
+        let network = network(&relay);
+        let (alice, bob) = (Party::join(network.clone()).await, Party::join(network).await);
+        alice.claim("alice").await.unwrap();
+        bob.claim("mallory").await.unwrap();
+        publish(&bob, "shady").await;
+        publish(&bob, "useful").await;
+        alice.sees("mallory").await;
+        eventually("both modules are there", async || modules(&alice).await.len() == 2).await;
+        let person = format!("person:{}", bob.me().await.did.unwrap());
+
+        let report = decide(&alice, &person, ListVerdict::Block).await.unwrap();
+        assert_eq!((report.rows[0].username.as_deref(), report.shared), (Some("mallory"), true));
+        assert_eq!(alice.people().await, ["alice"]);
+        assert!(alice.look_up("mallory").await.holder.is_some(), "the name stays theirs");
+        assert_eq!(modules(&alice).await, [""; 0]);
+        assert_eq!(install(&alice, "useful").await.unwrap_err().code, FailureCode::Blocked);
+
+        decide(&alice, "module:useful", ListVerdict::Allow).await.unwrap();
+        assert_eq!(modules(&alice).await, ["useful"]);
+        install(&alice, "useful").await.unwrap();
+        assert_eq!(install(&alice, "shady").await.unwrap_err().code, FailureCode::Blocked);
+
+        decide(&alice, &person, ListVerdict::Neither).await.unwrap();
+        assert_eq!(alice.people().await, ["alice", "mallory"]);
+        install(&alice, "shady").await.unwrap();
+    });
+}
+
+#[test]
+fn a_blocked_peer_is_sent_away_and_kept_away() {
+    in_one_thread(async {
+        let relay = relay().await;
+        let network = network(&relay);
+        let (alice, bob) = (Party::join(network.clone()).await, Party::join(network.clone()).await);
+        alice.has_peers(1).await;
+        let peer = format!("peer:{}", bob.network().await.node.unwrap());
+        decide(&alice, &peer, ListVerdict::Block).await.unwrap();
+        eventually("it is gone", async || alice.network().await.peers.is_empty()).await;
+        let store = alice.leave().await;
+        let alice = Party::join_with(store, network.clone()).await;
+        bob.claim("bob").await.unwrap();
+        assert_eq!(lists(&alice).await, [(peer.clone(), ListVerdict::Block)]);
+        let carol = Party::join(network).await;
+        carol.sees("bob").await;
+        eventually("it met both", async || bob.network().await.peers.len() == 1).await;
+        assert!(alice.network().await.peers.iter().all(|met| format!("peer:{}", met.id) != peer));
+        assert!(alice.network().await.rejections.is_empty(), "to be blocked is no fault");
+        // What is everybody's comes through others.
+        alice.sees("bob").await;
+    });
+}
+
+#[test]
+fn the_lists_reach_the_persons_other_device_and_nobody_can_read_them() {
+    in_one_thread(async {
+        let relay = relay().await;
+        let network = network(&relay);
+        let first = Party::join(network.clone()).await;
+        let stranger = Party::join(network.clone()).await;
+        first.claim("alice").await.unwrap();
+        stranger.claim("mallory").await.unwrap();
+        let mallory = stranger.me().await.did.unwrap();
+        let person = format!("person:{mallory}");
+        let note = "spam, spam and spam".to_owned();
+        let decided = SafetyCommand::Decide { subject: person.clone(), verdict: ListVerdict::Block, note: Some(note) };
+        ask(&first, decided).await.unwrap();
+        let Answer::RecoveryPhrase(phrase) = first.node.handle(Command::RecoveryPhrase).await.unwrap() else {
+            panic!()
+        };
+
+        let second = Party::join(network).await;
+        second.has_peers(2).await;
+        second.node.handle(Command::RestoreFromPhrase { phrase: phrase.clone() }).await.unwrap();
+        assert_eq!(second.me().await.did, Some(did_of(&phrase)));
+        second.sees("alice").await;
+        let blocked = [(person.clone(), ListVerdict::Block)];
+        eventually("the second device blocks, too", async || lists(&second).await == blocked).await;
+        assert!(!second.people().await.contains(&"mallory".to_owned()));
+
+        // Taken back there, taken back here.
+        decide(&second, &person, ListVerdict::Neither).await.unwrap();
+        eventually("the first device hears of it", async || lists(&first).await.is_empty()).await;
+
+        let alice = first.me().await;
+        // The stranger carries the document and can't tell what is in it.
+        stranger.sees("alice").await;
+        assert!(holds(&stranger, &alice, "private/").await, "it has come");
+        for secret in ["spam, spam", mallory.as_str()] {
+            assert!(!holds(&stranger, &alice, secret).await, "{secret}");
+        }
+    });
+}
+
+#[test]
+fn a_list_refuses_what_it_can_not_hold() {
+    in_one_thread(async {
+        let alone = Party::join(gen_registry::node::Network::default()).await;
+        for nobody in ["", "mallory", "person:mallory", "peer:a b", "module:a/b"] {
+            let refused = decide(&alone, nobody, ListVerdict::Block).await.unwrap_err();
+            assert_eq!(refused.code, FailureCode::InvalidArgument, "{nobody}");
+        }
+        let note = Some("x".repeat(NOTE_MAX_CHARS + 1));
+        let long = SafetyCommand::Decide { subject: "module:left-pad".to_owned(), verdict: ListVerdict::Block, note };
+        assert_eq!(ask(&alone, long).await.unwrap_err().code, FailureCode::InvalidArgument);
+        for number in 0..ENTRIES_MAX {
+            decide(&alone, &format!("module:m{number}"), ListVerdict::Block).await.unwrap();
+        }
+        assert!(decide(&alone, "module:more", ListVerdict::Block).await.is_err());
+        decide(&alone, "module:m7", ListVerdict::Neither).await.unwrap();
+        decide(&alone, "module:more", ListVerdict::Block).await.unwrap();
+        alone.claim("alice").await.unwrap();
+        let own = format!("person:{}", alone.me().await.did.unwrap());
+        assert!(decide(&alone, &own, ListVerdict::Block).await.is_err(), "nobody blocks themselves");
+    });
+}
