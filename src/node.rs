@@ -8,7 +8,7 @@
 //! - writing: `write`; the key and its lock: `keeper`; questions: `people`; backups: `backup`
 //! - what peers get and bring: `replication`; the sessions with them: [`peering`]; which network it is: [`network`]
 //! - blocks of modules and pictures: [`content`]
-//! - what peers have earned: `standing`; blocking and trusting: `safety`
+//! - what peers have earned: `standing`; blocking and trusting: `safety`; following: `notices`
 //! - asking for receipts: `receipts`; giving them, on a server: [`witness`]
 
 mod admit;
@@ -21,6 +21,7 @@ mod keeper;
 pub mod link;
 mod modules;
 pub mod network;
+mod notices;
 pub mod peering;
 mod people;
 mod receipts;
@@ -108,6 +109,7 @@ pub struct Node {
     asking: receipts::Asking,
     standings: RefCell<standing::Standings>,
     lists: RefCell<Lists>,
+    notices: RefCell<notices::Notices>,
     /// Another device of the person may have decided something.
     lists_due: Cell<bool>,
     content: content::Content,
@@ -166,6 +168,7 @@ impl Node {
         let installed = install::read(&records).await?;
         let standings = RefCell::new(standing::Standings::read(&records).await?);
         let lists = RefCell::new(safety::read(&records).await?);
+        let notices = RefCell::new(notices::Notices::read(&records).await?);
         let state = State { index, keeper, own: None, actor, settings, quarantined, installed, not_before };
         let node = Self {
             network,
@@ -182,6 +185,7 @@ impl Node {
             asking: receipts::Asking::default(),
             standings,
             lists,
+            notices,
             lists_due: Cell::new(true),
             content: content::Content::default(),
             searching: modules::search::Searching::default(),
@@ -221,6 +225,7 @@ impl Node {
             Command::ExportBackup { passphrase } => self.export_backup(passphrase).await.map(Answer::Backup),
             Command::Modules { ask } => self.ask_modules(id, ask).await,
             Command::Safety { ask } => self.ask_safety(ask).await,
+            Command::Notices { ask } => self.ask_notices(ask).await,
             writing => {
                 let answer = self.write(id, writing).await?;
                 self.share_lists_if_due().await;

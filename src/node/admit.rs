@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::node::api::*;
 use crate::node::modules::modules_touched;
+use crate::node::notices::News;
 use crate::node::turn::Turn;
 use crate::node::{Node, wording};
 use crate::registry::digest::{Digest, block_cid, bytes_from_hex, hex};
@@ -149,9 +150,14 @@ impl Node {
         let mut touched: BTreeSet<Identity> = BTreeSet::new();
         let mut conflicts = Vec::new();
         let mut modules = BTreeSet::new();
+        let (mut news, listens) = (Vec::new(), self.listens_for_news());
         for record in records {
             let mut state = self.state.borrow_mut();
-            modules.extend(modules_touched(state.index.person(&record.identity), &record));
+            let known = state.index.person(&record.identity);
+            modules.extend(modules_touched(known, &record));
+            if listens {
+                news.extend(News::between(known, &record));
+            }
             let (who, before) = (record.identity, conflicts_of(&state.index, &record.identity));
             touched.extend(state.index.put(record, now));
             let after = conflicts_of(&state.index, &who);
@@ -163,6 +169,7 @@ impl Node {
             self.tell(&Event::ModulesChanged { names: modules.iter().map(ToString::to_string).collect() });
         }
         self.tell_touched(touched, before.filter(|_| named(self).is_none()));
+        self.notice(news);
     }
 
     fn tell_conflict(&self, name: &Username) {

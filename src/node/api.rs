@@ -7,6 +7,7 @@
 
 mod modules;
 mod network;
+mod notices;
 mod safety;
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::node::failure::{Failure, FailureCode};
 pub use modules::*;
 pub use network::*;
+pub use notices::*;
 pub use safety::*;
 
 /// One thing a person, a script or another tab asks for.
@@ -78,6 +80,8 @@ pub enum Command {
     Modules { ask: ModuleCommand },
     /// Whatever is asked of reputations and lists. Each act says its answer.
     Safety { ask: SafetyCommand },
+    /// Whatever is asked of follows and notices. Each act says its answer.
+    Notices { ask: NoticeCommand },
 }
 
 /// What a command came to. Which command gets which is said at the command.
@@ -110,6 +114,8 @@ pub enum Answer {
     Ran(RunOutcome),
     Reputation(Reputation),
     Lists(ListsReport),
+    Follows(Vec<FollowRow>),
+    Notices(NoticeList),
 }
 
 /// What the node tells without being asked.
@@ -124,6 +130,8 @@ pub enum Event {
     NameLost { lost: LostName },
     /// Something known about these modules changed.
     ModulesChanged { names: Vec<String> },
+    /// Something happened where this person follows.
+    Announcement { notice: Notice },
     /// How far an installation is.
     Installing { progress: InstallProgress },
     /// Peers or relays came or went, or began or ended to exchange.

@@ -113,6 +113,11 @@ typed! {
     reputation(of: String): safety(SafetyCommand::Reputation { of }) => Reputation -> Reputation;
     lists(): safety(SafetyCommand::Lists) => Lists -> ListsReport;
     decide(subject: String, verdict: ListVerdict, note: Option<String>): safety(SafetyCommand::Decide { subject, verdict, note }) => Lists -> ListsReport;
+    follows(): notices(NoticeCommand::Follows) => Follows -> Vec<FollowRow>;
+    follow(subject: String, follow: bool): notices(NoticeCommand::Follow { subject, follow }) => Follows -> Vec<FollowRow>;
+    notices(): notices(NoticeCommand::List) => Notices -> NoticeList;
+    mark_notices_read(ids: Vec<u64>): notices(NoticeCommand::MarkRead { ids }) => Notices -> NoticeList;
+    clear_notices(): notices(NoticeCommand::Clear) => Notices -> NoticeList;
     import_lockfile(text: String): modules(ModuleCommand::ImportLockfile { text }) => Installed -> Vec<InstalledModule>;
 }
 
@@ -122,6 +127,10 @@ fn modules(ask: ModuleCommand) -> Command {
 
 fn safety(ask: SafetyCommand) -> Command {
     Command::Safety { ask }
+}
+
+fn notices(ask: NoticeCommand) -> Command {
+    Command::Notices { ask }
 }
 
 fn unexpected(answer: &Answer) -> Failure {

@@ -203,6 +203,9 @@ async fn keep_up(node: Rc<Node>) {
     node.ask_for_receipts().await;
     node.share_lists_if_due().await;
     node.save_standings().await;
+    if let Err(error) = node.save_notices().await {
+        tracing::warn!(%error, "the newest notices are not kept yet");
+    }
 }
 
 impl Node {

@@ -1,3 +1,5 @@
+//! Two people's devices, their lists, and what others make of them.
+
 use super::*;
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);

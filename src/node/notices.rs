@@ -1,0 +1,322 @@
+//! Announcements that concern this person: of people, modules and tags that are followed, and of installed modules.
+//!
+//! News arrives with the changes that everybody gets; here it is only picked out. What is followed never leaves the
+//! device.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::node::api::*;
+use crate::node::{Node, State, wording};
+use crate::registry::digest::Digest;
+use crate::registry::document::is_tag;
+use crate::registry::fact::{ClaimedName, Fact, SignedFact};
+use crate::registry::identity::Identity;
+use crate::registry::index::PersonRecord;
+use crate::registry::name::ModuleName;
+use crate::registry::time::Timestamp;
+use crate::store::records::{Found, Records, put};
+use crate::store::{Durability, StoreError, Table};
+
+/// Notices that are kept; the oldest goes first.
+pub const NOTICES_MAX: usize = 200;
+/// What one profile may follow.
+pub const FOLLOWS_MAX: usize = 500;
+
+const RECORD: &str = "notices";
+
+/// What is followed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+enum Followed {
+    Person(Identity),
+    Module(ModuleName),
+    Tag(String),
+}
+
+/// It can't be followed.
+#[derive(Debug, thiserror::Error)]
+#[error("it begins with none of “person:”, “module:” and “tag:”, or is none of them")]
+struct NotFollowed;
+
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(in crate::node) struct Notices {
+    follows: BTreeMap<Followed, Timestamp>,
+    kept: VecDeque<Notice>,
+    next: u64,
+    #[serde(skip)]
+    unsaved: bool,
+}
+
+/// What somebody's new record says that the old one did not.
+pub(in crate::node) struct News {
+    person: Identity,
+    facts: Vec<SignedFact>,
+    /// Modules that are newly advised against, and why.
+    advised: Vec<(ModuleName, String)>,
+}
+
+impl FromStr for Followed {
+    type Err = NotFollowed;
+
+    fn from_str(text: &str) -> Result<Self, NotFollowed> {
+        match text.split_once(':') {
+            Some(("person", did)) => did.parse().map(Self::Person).map_err(|_| NotFollowed),
+            Some(("module", name)) => name.parse().map(Self::Module).map_err(|_| NotFollowed),
+            Some(("tag", tag)) if is_tag(tag) => Ok(Self::Tag(tag.to_owned())),
+            _ => Err(NotFollowed),
+        }
+    }
+}
+
+impl fmt::Display for Followed {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Person(identity) => write!(formatter, "person:{identity}"),
+            Self::Module(name) => write!(formatter, "module:{name}"),
+            Self::Tag(tag) => write!(formatter, "tag:{tag}"),
+        }
+    }
+}
+
+impl TryFrom<String> for Followed {
+    type Error = NotFollowed;
+
+    fn try_from(text: String) -> Result<Self, NotFollowed> {
+        text.parse()
+    }
+}
+
+impl From<Followed> for String {
+    fn from(followed: Followed) -> Self {
+        followed.to_string()
+    }
+}
+
+impl Notices {
+    pub(in crate::node) async fn read(records: &Records) -> Result<Self, StoreError> {
+        match records.get(Table::Settings, RECORD).await? {
+            Found::Record(notices) => Ok(notices),
+            Found::Nothing => Ok(Self::default()),
+            Found::Damaged(damaged) => {
+                tracing::warn!(why = %damaged.why, "what was followed can't be read");
+                Ok(Self::default())
+            }
+        }
+    }
+
+    fn list(&self) -> NoticeList {
+        let unread = self.kept.iter().filter(|notice| !notice.read).count() as u64;
+        NoticeList { notices: self.kept.iter().rev().cloned().collect(), unread }
+    }
+
+    fn add(&mut self, notice: Notice) -> Notice {
+        let notice = Notice { id: self.next, ..notice };
+        self.next += 1;
+        self.kept.push_back(notice.clone());
+        if self.kept.len() > NOTICES_MAX {
+            self.kept.pop_front();
+        }
+        self.unsaved = true;
+        notice
+    }
+
+    /// Whether something of that date concerns one who follows any of these.
+    fn follows(&self, any: impl IntoIterator<Item = Followed>, dated: Timestamp) -> bool {
+        any.into_iter().any(|followed| self.follows.get(&followed).is_some_and(|since| dated >= *since))
+    }
+}
+
+impl News {
+    /// None when there is nothing of which anybody might want to hear.
+    pub(in crate::node) fn between(before: Option<&PersonRecord>, after: &PersonRecord) -> Option<Self> {
+        let known: BTreeSet<Digest> =
+            before.map(|b| b.facts.iter().map(SignedFact::hash).collect()).unwrap_or_default();
+        let fresh = after.facts.iter().filter(|fact| fact.author() == after.identity && !known.contains(&fact.hash()));
+        let facts: Vec<SignedFact> = fresh.cloned().collect();
+        let advice = |record: &PersonRecord, name: &ModuleName| record.shelf.modules.get(name)?.deprecated.clone();
+        let named = after.shelf.modules.keys().filter_map(|name| Some((name.clone(), advice(after, name)?)));
+        let advised: Vec<(ModuleName, String)> =
+            named.filter(|(name, why)| before.and_then(|before| advice(before, name)).as_ref() != Some(why)).collect();
+        (!facts.is_empty() || !advised.is_empty()).then_some(Self { person: after.identity, facts, advised })
+    }
+}
+
+impl Node {
+    pub(in crate::node) async fn ask_notices(&self, ask: NoticeCommand) -> Result<Answer, Failure> {
+        match ask {
+            NoticeCommand::Follows => {}
+            NoticeCommand::Follow { subject, follow } => {
+                self.follow(&subject, follow)?;
+                self.save_notices().await.map_err(wording::store_failed)?;
+            }
+            NoticeCommand::List => return Ok(Answer::Notices(self.notices.borrow().list())),
+            NoticeCommand::MarkRead { ids } => {
+                self.change_notices(|notices| {
+                    let marked = notices.kept.iter_mut().filter(|notice| ids.is_empty() || ids.contains(&notice.id));
+                    marked.for_each(|notice| notice.read = true);
+                });
+                self.save_notices().await.map_err(wording::store_failed)?;
+                return Ok(Answer::Notices(self.notices.borrow().list()));
+            }
+            NoticeCommand::Clear => {
+                self.change_notices(|notices| notices.kept.clear());
+                self.save_notices().await.map_err(wording::store_failed)?;
+                return Ok(Answer::Notices(NoticeList::default()));
+            }
+        }
+        let (notices, state) = (self.notices.borrow(), self.state.borrow());
+        let row = |(followed, since): (&Followed, &Timestamp)| FollowRow {
+            subject: followed.to_string(),
+            since: since.as_millis(),
+            username: match followed {
+                Followed::Person(person) => state.index.username_of(person).map(ToString::to_string),
+                Followed::Module(_) | Followed::Tag(_) => None,
+            },
+        };
+        Ok(Answer::Follows(notices.follows.iter().map(row).collect()))
+    }
+
+    fn change_notices(&self, change: impl FnOnce(&mut Notices)) {
+        let mut notices = self.notices.borrow_mut();
+        change(&mut notices);
+        notices.unsaved = true;
+    }
+
+    fn follow(&self, subject: &str, follow: bool) -> Result<(), Failure> {
+        let invalid = |message: String, advice: &str| Failure::new(FailureCode::InvalidArgument, message, advice);
+        let followed: Followed = subject.parse().map_err(|error: NotFollowed| {
+            invalid(wording::sentence(&error.to_string()), "Write person:did:key:…, module:name or tag:text.")
+        })?;
+        let now = self.now();
+        let full = self.notices.borrow().follows.len() >= FOLLOWS_MAX;
+        if follow && full {
+            return Err(invalid(format!("At most {FOLLOWS_MAX} are followed at once."), "Leave some first."));
+        }
+        self.change_notices(|notices| {
+            if follow {
+                notices.follows.entry(followed).or_insert(now);
+            } else {
+                notices.follows.remove(&followed);
+            }
+        });
+        Ok(())
+    }
+
+    /// Whether there can be any news for this person.
+    pub(in crate::node) fn listens_for_news(&self) -> bool {
+        !self.notices.borrow().follows.is_empty() || !self.state.borrow().installed.is_empty()
+    }
+
+    /// Picks out what concerns this person, and tells it.
+    pub(in crate::node) fn notice(&self, news: Vec<News>) {
+        let now = self.now();
+        let mut told = Vec::new();
+        for News { person, facts, advised } in news {
+            if self.blocks_person(&person) || self.identity() == Some(person) {
+                continue;
+            }
+            let (state, mut notices) = (self.state.borrow(), self.notices.borrow_mut());
+            let found: Vec<Notice> = facts
+                .iter()
+                .filter_map(|fact| of_fact(&state, &notices, person, fact))
+                .chain(
+                    advised.into_iter().filter_map(|(name, why)| of_advice(&state, &notices, person, &name, why, now)),
+                )
+                .map(|notice| Notice { at: now.as_millis(), ..notice })
+                .collect();
+            told.extend(found.into_iter().map(|notice| notices.add(notice)));
+        }
+        told.into_iter().for_each(|notice| self.tell(&Event::Announcement { notice }));
+    }
+
+    /// Stores what changed since the last time.
+    pub(in crate::node) async fn save_notices(&self) -> Result<(), StoreError> {
+        if !std::mem::take(&mut self.notices.borrow_mut().unsaved) {
+            return Ok(());
+        }
+        let record = put(Table::Settings, RECORD, &*self.notices.borrow());
+        let saved = self.records.commit(vec![record], Durability::Relaxed).await;
+        if saved.is_err() {
+            self.notices.borrow_mut().unsaved = true;
+        }
+        saved
+    }
+}
+
+fn of_fact(state: &State, notices: &Notices, person: Identity, fact: &SignedFact) -> Option<Notice> {
+    let notice = |kind| blank(state, kind, person);
+    let followed = |name: &ModuleName, dated| concerns(state, notices, person, name, dated);
+    match fact.statement() {
+        Fact::Release(release) => {
+            // One that does not count is nobody's news.
+            let module = state.index.module(&release.module.folded());
+            let counts = module.releases.get(&release.version).is_some_and(|counted| counted.fact == fact.hash());
+            let version = Some(release.version.to_string());
+            (counts && followed(&release.module, release.published_at)).then(|| Notice {
+                module: Some(release.module.to_string()),
+                version,
+                ..notice(NoticeKind::Release)
+            })
+        }
+        Fact::Yank(yank) => {
+            let (_, release) = state.index.release(&yank.release)?;
+            let module = state.index.module(&release.module.folded());
+            // By somebody who may.
+            let counts = module.releases.get(&release.version).is_some_and(|counted| counted.withdrawn.is_some());
+            (counts && followed(&release.module, yank.at)).then(|| Notice {
+                module: Some(release.module.to_string()),
+                version: Some(release.version.to_string()),
+                text: Some(yank.reason.clone()),
+                ..notice(NoticeKind::Yank)
+            })
+        }
+        Fact::NameClaim(claim) => {
+            if !notices.follows([Followed::Person(person)], claim.claimed_at) {
+                return None;
+            }
+            Some(match &claim.name {
+                ClaimedName::Username(name) => Notice { text: Some(name.to_string()), ..notice(NoticeKind::Username) },
+                ClaimedName::Module(name) => {
+                    Notice { module: Some(name.to_string()), ..notice(NoticeKind::ModuleName) }
+                }
+            })
+        }
+        Fact::NameRelease(_) | Fact::Receipt(_) | Fact::Unyank(_) => None,
+    }
+}
+
+/// An advice has no date of its own: it counts as given when it arrived.
+fn of_advice(
+    state: &State,
+    notices: &Notices,
+    person: Identity,
+    name: &ModuleName,
+    why: String,
+    now: Timestamp,
+) -> Option<Notice> {
+    let holder = state.index.module_name(&name.folded())?.holder()?.holder;
+    (holder == person && concerns(state, notices, person, name, now)).then(|| Notice {
+        module: Some(name.to_string()),
+        text: Some(why),
+        ..blank(state, NoticeKind::Advisory, person)
+    })
+}
+
+/// What is installed is followed without being asked.
+fn concerns(state: &State, notices: &Notices, person: Identity, name: &ModuleName, dated: Timestamp) -> bool {
+    let name = state.index.spelled(name);
+    let tags = state.index.facet(&name).map(|facet| facet.tags.iter().cloned().map(Followed::Tag).collect::<Vec<_>>());
+    let any = [Followed::Person(person), Followed::Module(name.clone())].into_iter().chain(tags.unwrap_or_default());
+    let installed = state.installed.get(&name).is_some_and(|installed| dated >= installed.installed_at);
+    installed || notices.follows(any, dated)
+}
+
+fn blank(state: &State, kind: NoticeKind, person: Identity) -> Notice {
+    let who = Author { did: person.to_string(), username: state.index.username_of(&person).map(ToString::to_string) };
+    Notice { id: 0, at: 0, kind, who, module: None, version: None, text: None, read: false }
+}
