@@ -78,6 +78,16 @@ self.addEventListener("activate", (event) => event.waitUntil(activate()));
 self.addEventListener("message", (event) => {
   if (event.data?.type === "skip-waiting") self.skipWaiting();
 });
+// A notification leads to the page that lists all of them: to the tab that is open, else to a new one.
+self.addEventListener("notificationclick", (event) => {
+  event.notification.close();
+  event.waitUntil((async () => {
+    const [tab] = await self.clients.matchAll({ type: "window" });
+    if (!tab) return self.clients.openWindow("/notices");
+    await tab.navigate("/notices");
+    return tab.focus();
+  })());
+});
 self.addEventListener("fetch", (event) => {
   const { request } = event;
   const url = new URL(request.url);

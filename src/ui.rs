@@ -8,6 +8,7 @@ mod dom;
 mod fetch;
 mod keys;
 mod lock_gate;
+mod notify;
 mod picture;
 mod preferences;
 mod pwa;
@@ -22,7 +23,10 @@ use leptos_router::{ParamSegment, StaticSegment};
 
 use crate::node::client::Client;
 use components::shell::Shell;
-use screens::{home, installed, me, module, modules, network, not_found, people, person, publish, settings, welcome};
+use screens::{
+    blocklist, home, installed, me, module, modules, network, not_found, notices, people, person, publish, settings,
+    welcome,
+};
 use session::Session;
 
 /// Puts the page in place of the loading screen. Call it once the node runs.
@@ -57,6 +61,8 @@ fn App() -> impl IntoView {
                     <Route path=StaticSegment("me") view=me::MyProfile />
                     <Route path=StaticSegment("settings") view=settings::Settings />
                     <Route path=StaticSegment("network") view=network::Network />
+                    <Route path=StaticSegment("notices") view=notices::Notices />
+                    <Route path=StaticSegment("blocklist") view=blocklist::Blocklist />
                 </FlatRoutes>
             </Shell>
         </Router>

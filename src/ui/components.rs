@@ -2,6 +2,7 @@
 
 pub mod avatar;
 pub mod backup_export;
+pub mod bell;
 pub mod claim_form;
 pub mod did;
 pub mod field;
@@ -21,9 +22,11 @@ pub mod person_row;
 pub mod profile_card;
 pub mod qr;
 pub mod recovery;
+pub mod reputation;
 pub mod search_box;
 pub mod shell;
 pub mod status_chip;
+pub mod subject;
 pub mod toast;
 pub mod unlock;
 pub mod update_bar;

@@ -6,6 +6,11 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, BlobPropertyBag, HtmlAnchorElement, HtmlElement, Url};
 
+/// Nobody looks at the page.
+pub fn is_hidden() -> bool {
+    document().visibility_state() != web_sys::VisibilityState::Visible
+}
+
 /// Milliseconds since 1970-01-01 UTC, for showing times only.
 pub fn now() -> f64 {
     js_sys::Date::now()

@@ -1,5 +1,6 @@
 //! One module per page. A screen asks, shows and sends; it decides nothing.
 
+pub mod blocklist;
 pub mod home;
 pub mod installed;
 pub mod me;
@@ -7,6 +8,7 @@ pub mod module;
 pub mod modules;
 pub mod network;
 pub mod not_found;
+pub mod notices;
 pub mod people;
 pub mod person;
 pub mod publish;

@@ -9,13 +9,14 @@ use std::time::Duration;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use crate::node::api::{Event, InstallProgress, Me, Status};
+use crate::node::api::{Event, FollowRow, InstallProgress, Me, Notice, Status};
 use crate::node::client::{Client, Subscription};
 use crate::node::failure::Failure;
 use crate::ui::components::avatar::Pictures;
+use crate::ui::components::subject::told;
 use crate::ui::components::toast::{Toasts, Tone};
 use crate::ui::lock_gate::LockGate;
-use crate::ui::{dom, text};
+use crate::ui::{dom, notify, text};
 
 /// How often the status is asked for when nothing else prompts it.
 const STATUS_EVERY: Duration = Duration::from_secs(20);
@@ -37,6 +38,11 @@ pub struct Session {
     pub network_changed: RwSignal<u64>,
     /// Grows whenever something known about modules changed.
     pub modules_changed: RwSignal<u64>,
+    /// Grows whenever there are other notices.
+    pub notices_changed: RwSignal<u64>,
+    /// Notices that were not looked at yet.
+    pub unread: RwSignal<u64>,
+    pub follows: RwSignal<Vec<FollowRow>>,
     /// How far the last step of an installation is.
     pub installing: RwSignal<Option<InstallProgress>>,
     /// The page is older than the data.
@@ -67,6 +73,9 @@ impl Session {
             people_changed: RwSignal::new(0),
             network_changed: RwSignal::new(0),
             modules_changed: RwSignal::new(0),
+            notices_changed: RwSignal::new(0),
+            unread: RwSignal::new(0),
+            follows: RwSignal::new(Vec::new()),
             installing: RwSignal::new(None),
             reload_needed: RwSignal::new(false),
             toasts: Toasts::new(),
@@ -79,6 +88,7 @@ impl Session {
         session.listen(&client);
         session.refresh_me();
         session.refresh_status();
+        session.refresh_notices();
         set_interval(move || session.refresh_status(), STATUS_EVERY);
         set_interval(move || session.minute.update(|n| *n += 1), Duration::from_secs(60));
         session
@@ -96,6 +106,41 @@ impl Session {
                 Err(failure) => self.fail(&failure),
             }
         });
+    }
+
+    /// What is followed, and how much is new there.
+    pub fn refresh_notices(self) {
+        spawn_local(async move {
+            // What could not be had is not worth a message: the old count stays on show.
+            if let Ok(list) = self.client().notices().await {
+                self.unread.set(list.unread);
+            }
+            if let Ok(follows) = self.client().follows().await {
+                self.follows.set(follows);
+            }
+            self.notices_changed.update(|n| *n += 1);
+        });
+    }
+
+    pub fn mark_notices_read(self) {
+        if self.unread.get_untracked() == 0 {
+            return;
+        }
+        spawn_local(async move {
+            match self.client().mark_notices_read(Vec::new()).await {
+                Ok(list) => self.unread.set(list.unread),
+                Err(failure) => self.fail(&failure),
+            }
+        });
+    }
+
+    /// The page counts it; the system tells it to somebody who looks elsewhere.
+    fn announce(self, notice: &Notice) {
+        let words = told(notice);
+        self.say(words.clone());
+        if dom::is_hidden() {
+            spawn_local(async move { notify::show("Gen Registry", &words).await });
+        }
     }
 
     pub fn refresh_status(self) {
@@ -152,6 +197,7 @@ impl Session {
             self.network_changed.update(|n| *n += 1);
             self.refresh_status();
         });
+        let refresh_notices = settled(move || self.refresh_notices());
         let refresh_modules = settled(move || self.modules_changed.update(|n| *n += 1));
         let subscription: Subscription = client.subscribe(move |event| match event {
             Event::MeChanged => refresh_me(),
@@ -168,6 +214,10 @@ impl Session {
             }
             Event::NetworkChanged => refresh_network(),
             Event::ModulesChanged { .. } => refresh_modules(),
+            Event::Announcement { notice } => {
+                self.announce(notice);
+                refresh_notices();
+            }
             Event::Installing { progress } => self.installing.set(Some(progress.clone())),
             // What a contested name comes to is shown where the name stands; the loser hears of it by `NameLost`.
             Event::Conflict { .. } => refresh_people(),

@@ -39,6 +39,8 @@ pub enum Icon {
     Module,
     Star,
     Play,
+    Bell,
+    Block,
 }
 
 impl Icon {
@@ -95,6 +97,8 @@ impl Icon {
             Self::Words => "M4.5 6.5h6M4.5 12h9M4.5 17.5h5M14 6.5h5.5M17 12h2.5M13 17.5h6.5",
             Self::Module => "M12 3.5 20 8v8l-8 4.5L4 16V8zM4 8l8 4.5L20 8M12 12.5v8",
             Self::Star => "m12 4 2.5 5.2 5.7.8-4.1 4 1 5.7-5.1-2.7-5.1 2.7 1-5.7-4.1-4 5.7-.8z",
+            Self::Bell => "M6 16.5V11a6 6 0 0 1 12 0v5.5l1.5 1.5h-15zM10 20.5h4",
+            Self::Block => "M12 20.5a8.5 8.5 0 1 0 0-17 8.5 8.5 0 0 0 0 17M6 6l12 12",
             Self::Play => "M8 5.5v13l10-6.5z",
             Self::Keyboard => "M3 6.5h18v11H3zM6.5 10v.2M10 10v.2M13.5 10v.2M17 10v.2M8 14h8",
         }

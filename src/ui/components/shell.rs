@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 
 use crate::ui::components::avatar::Avatar;
+use crate::ui::components::bell::Bell;
 use crate::ui::components::help::HelpDialog;
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::lost_name::LostNameBanner;
@@ -43,6 +44,7 @@ pub fn Shell(children: Children) -> impl IntoView {
                 </div>
                 <Navigation />
                 <StatusChip />
+                <Bell />
                 <MeChip />
             </div>
         </header>

@@ -54,7 +54,7 @@ pub fn StatusChip() -> impl IntoView {
             </p>
             {move || session.status.get().map(facts)}
             <p>
-                <a href="/network">"Peers and relays"</a>
+                <a href="/network">"Peers and relays"</a> " · " <a href="/blocklist">"Blocklist"</a>
             </p>
         </div>
     }

@@ -18,6 +18,7 @@ use crate::ui::components::markdown::Markdown;
 use crate::ui::components::module_row::{Stars, Tags, author_link};
 use crate::ui::components::notice::{Notice, NoticeTone};
 use crate::ui::components::page_head::PageHead;
+use crate::ui::components::subject::{BlockButton, FollowButton};
 use crate::ui::fetch::fetched;
 use crate::ui::session::session;
 use crate::ui::text;
@@ -99,6 +100,20 @@ fn Shown(page: ModulePage) -> impl IntoView {
                     }
                 })}
         </div>
+        {page.blocked.then(|| view! {
+            <Notice tone=NoticeTone::Warning>
+                <p>"It is on your blocklist, or its publisher is: it is in no list of yours and can’t be installed."</p>
+            </Notice>
+        })}
+        {(!page.mine).then(|| {
+            let subject = format!("module:{}", page.name);
+            view! {
+                <div class="actions">
+                    <FollowButton subject=subject.clone() what="this module" />
+                    <BlockButton subject blocked=page.blocked what="this module" />
+                </div>
+            }
+        })}
         <install::Install page=page.clone() wanted />
         {readme.map(|cid| view! { <Readme cid /> })}
         <run::Run page=page.clone() />

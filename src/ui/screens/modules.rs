@@ -13,6 +13,7 @@ use crate::ui::components::notice::FailureNotice;
 use crate::ui::components::page_head::PageHead;
 use crate::ui::components::person_row::PersonRow;
 use crate::ui::components::search_box::{SearchBox, walk};
+use crate::ui::components::subject::FollowButton;
 use crate::ui::session::session;
 use crate::ui::{dom, text};
 
@@ -290,10 +291,11 @@ fn Choices(asked: Memo<Asked>) -> impl IntoView {
                     .map(|tag| {
                         view! {
                             <button type="button" class="tag tag-chosen" on:click=move |_| go(&|next| next.filter.tag = None)>
-                                {tag}
+                                {tag.clone()}
                                 {icon(Icon::Cross)}
                                 <span class="visually-hidden">"Take this tag away"</span>
                             </button>
+                            <FollowButton subject=format!("tag:{tag}") what="this tag" />
                         }
                     })
             }}

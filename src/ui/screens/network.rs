@@ -2,12 +2,14 @@
 
 use leptos::prelude::*;
 
-use crate::node::api::{Connection, NetworkReport, PeerEntry, RelayEntry};
+use crate::node::api::{Connection, ListVerdict, NetworkReport, PeerEntry, RelayEntry};
 use crate::ui::attempt::Attempt;
 use crate::ui::components::did::DidChip;
 use crate::ui::components::icon::{Icon, icon};
-use crate::ui::components::notice::{Notice, NoticeTone};
+use crate::ui::components::notice::{FailureNotice, Notice, NoticeTone};
 use crate::ui::components::page_head::PageHead;
+use crate::ui::components::reputation::Earned;
+use crate::ui::components::subject::BlockButton;
 use crate::ui::fetch::fetched;
 use crate::ui::session::session;
 use crate::ui::text;
@@ -173,7 +175,9 @@ fn LookAround() -> impl IntoView {
 }
 
 fn peer(peer: PeerEntry) -> impl IntoView {
-    let PeerEntry { id, since, dialled, agent, round_trip_millis, syncing, brought, rejections } = peer;
+    let PeerEntry { id, since, dialled, agent, round_trip_millis, syncing, brought, rejections, reputation, trusted } =
+        peer;
+    let subject = format!("peer:{id}");
     let mut facts = vec![if dialled { "found by this device" } else { "found this device" }.to_owned()];
     facts.extend(round_trip_millis.map(|millis| format!("{millis:.0} ms away")));
     facts.extend((brought > 0).then(|| format!("brought {}", text::count(brought, "change", "changes"))));
@@ -187,9 +191,34 @@ fn peer(peer: PeerEntry) -> impl IntoView {
                     {syncing.then(|| view! { <span class="badge">"Exchanging"</span> })}
                 </p>
                 <p class="muted">"Connected " <Moment at=since /> " · " {facts.join(" · ")}</p>
+                <Earned reputation />
                 {(!rejections.is_empty()).then(|| broken(rejections))}
+                <div class="actions">
+                    <TrustButton subject=subject.clone() trusted />
+                    <BlockButton subject blocked=false what="this peer" />
+                </div>
             </div>
         </li>
+    }
+}
+
+/// A trusted peer is never sent away for its number.
+#[component]
+fn TrustButton(subject: String, trusted: bool) -> impl IntoView {
+    let session = session();
+    let attempt = Attempt::new();
+    let (label, verdict) =
+        if trusted { ("Trust no more", ListVerdict::Neither) } else { ("Trust", ListVerdict::Allow) };
+    let decide = move |_| {
+        let (client, subject) = (session.client(), subject.clone());
+        attempt.start(async move { client.decide(subject, verdict, None).await }, move |_| session.say(label));
+    };
+    view! {
+        <button type="button" class="button button-small button-quiet" on:click=decide disabled=move || attempt.busy.get()>
+            {icon(Icon::Shield)}
+            {label}
+        </button>
+        <FailureNotice failure=attempt.failure />
     }
 }
 

@@ -13,6 +13,8 @@ use crate::ui::components::notice::{Notice, NoticeTone};
 use crate::ui::components::page_head::PageHead;
 use crate::ui::components::person_row::person_href;
 use crate::ui::components::profile_card::ProfileCard;
+use crate::ui::components::reputation::Earned;
+use crate::ui::components::subject::{BlockButton, FollowButton};
 use crate::ui::fetch::fetched;
 use crate::ui::session::session;
 use crate::ui::text;
@@ -237,6 +239,26 @@ fn PersonView(person: Person) -> impl IntoView {
                     </p>
                 }
             })}
+        {person.blocked.then(|| view! {
+            <Notice tone=NoticeTone::Warning>
+                <p>"You blocked this person: they are in no list of yours, and nothing of theirs is installed. The name stays theirs."</p>
+            </Notice>
+        })}
+        {(!mine).then(|| {
+            let subject = format!("person:{}", person.did);
+            view! {
+                <div class="actions">
+                    <FollowButton subject=subject.clone() what="this person" />
+                    <BlockButton subject blocked=person.blocked what="this person" />
+                </div>
+            }
+        })}
+        {(!person.reputation.reasons.is_empty()).then(|| view! {
+            <section class="card" aria-labelledby="reputation-title">
+                <h2 id="reputation-title">"What they earned here"</h2>
+                <Earned reputation=person.reputation.clone() />
+            </section>
+        })}
         <Details did=person.did history=person.history safety_words=person.safety_words />
         {person
             .updated_at

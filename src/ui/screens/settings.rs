@@ -40,6 +40,9 @@ pub fn Settings() -> impl IntoView {
                                 </li>
                             }
                         })}
+                    <li>
+                        <a href="/blocklist">"Blocklist"</a>
+                    </li>
                 </ul>
             </nav>
             <div class="settings-sections">

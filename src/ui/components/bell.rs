@@ -1,0 +1,25 @@
+//! How much is new where the person follows, and the way there.
+
+use leptos::prelude::*;
+
+use crate::ui::components::icon::{Icon, icon};
+use crate::ui::session::session;
+use crate::ui::text;
+
+#[component]
+pub fn Bell() -> impl IntoView {
+    let session = session();
+    let label = move || match session.unread.get() {
+        0 => "Notifications".to_owned(),
+        unread => text::count(unread, "new notification", "new notifications"),
+    };
+    view! {
+        <a class="bell" href="/notices" aria-label=label title=label data-testid="bell">
+            {icon(Icon::Bell)}
+            {move || {
+                let unread = session.unread.get();
+                (unread > 0).then(|| view! { <span class="bell-count" aria-hidden="true">{unread.min(99)}</span> })
+            }}
+        </a>
+    }
+}

@@ -1,0 +1,42 @@
+//! What a peer or a person earned with this device: the number, and the reasons for it.
+
+use leptos::prelude::*;
+
+use crate::node::api::{Reputation, ReputationKind, ReputationReason};
+use crate::ui::components::icon::{Icon, icon};
+use crate::ui::text;
+use crate::ui::time::Moment;
+
+#[component]
+pub fn Earned(reputation: Reputation) -> impl IntoView {
+    let Reputation { score, low, reasons } = reputation;
+    let shown = format!("{score:.2}");
+    view! {
+        <div class="earned" data-testid="reputation">
+            <p class="earned-score">
+                <span>"Reputation " <strong>{shown.clone()}</strong></span>
+                <meter min="0" max="1" low="0.5" optimum="1" value=shown.clone() aria-label=format!("Reputation {shown} of 1")></meter>
+                {low.then(|| view! { <span class="badge badge-warning">{icon(Icon::Warning)} "Low"</span> })}
+            </p>
+            {if reasons.is_empty() {
+                view! { <p class="muted">"Nothing happened yet: everybody begins at 0.50."</p> }.into_any()
+            } else {
+                view! { <ul class="earned-reasons">{reasons.into_iter().map(reason).collect_view()}</ul> }.into_any()
+            }}
+        </div>
+    }
+}
+
+fn reason(reason: ReputationReason) -> impl IntoView {
+    let ReputationReason { kind, times, last_at } = reason;
+    let times = |what: &str| format!("{what} {}", text::count(times, "time", "times"));
+    let words = match kind {
+        ReputationKind::Brought => format!("brought {}", text::count(reason.times, "new change", "new changes")),
+        ReputationKind::Served => format!("gave {}", text::count(reason.times, "block", "blocks")),
+        ReputationKind::Late => times("did not give what it has, or too late,"),
+        ReputationKind::Unruly => times("said what can’t be read or has no place there"),
+        ReputationKind::Abusive => times("sent or asked for too much"),
+        ReputationKind::False => times("passed something off as what it is not"),
+    };
+    view! { <li>{words} ", last " <Moment at=last_at /></li> }
+}

@@ -1,0 +1,108 @@
+//! What can be done about a person, a peer or a module from where it is shown: follow it, block it, trust it.
+
+use leptos::prelude::*;
+
+use crate::node::api::{ListVerdict, Notice, NoticeKind};
+use crate::ui::attempt::Attempt;
+use crate::ui::components::icon::{Icon, icon};
+use crate::ui::components::module_row::author_text;
+use crate::ui::components::notice::FailureNotice;
+use crate::ui::session::{Session, session};
+
+/// Says what happened, and how it is undone.
+pub fn decide(session: Session, attempt: Attempt, subject: String, verdict: ListVerdict, told: &'static str) {
+    let client = session.client();
+    let asked = subject.clone();
+    attempt.start(async move { client.decide(asked, verdict, None).await }, move |_| {
+        let back = if verdict == ListVerdict::Neither { ListVerdict::Block } else { ListVerdict::Neither };
+        let undo = move |()| {
+            let (client, subject) = (session.client(), subject.clone());
+            leptos::task::spawn_local(async move {
+                if let Err(failure) = client.decide(subject, back, None).await {
+                    session.fail(&failure);
+                }
+            });
+        };
+        session.toasts.with_undo(told, Callback::new(undo));
+    });
+}
+
+#[component]
+pub fn BlockButton(
+    /// `person:…`, `peer:…` or `module:…`.
+    subject: String,
+    blocked: bool,
+    /// What is blocked: “this person”.
+    what: &'static str,
+) -> impl IntoView {
+    let session = session();
+    let attempt = Attempt::new();
+    let (label, verdict, told) = if blocked {
+        ("Unblock", ListVerdict::Neither, "No longer blocked.")
+    } else {
+        ("Block", ListVerdict::Block, "Blocked. Settings › Blocklist lists it.")
+    };
+    view! {
+        <button
+            type="button"
+            class="button button-small button-quiet"
+            data-testid="block"
+            disabled=move || attempt.busy.get()
+            aria-label=format!("{label} {what}")
+            on:click=move |_| decide(session, attempt, subject.clone(), verdict, told)
+        >
+            {icon(Icon::Block)}
+            {label}
+        </button>
+        <FailureNotice failure=attempt.failure />
+    }
+}
+
+/// Follows, or ends it; whether it is followed is asked for.
+#[component]
+pub fn FollowButton(
+    /// `person:…`, `module:…` or `tag:…`.
+    subject: String,
+    what: &'static str,
+) -> impl IntoView {
+    let session = session();
+    let attempt = Attempt::new();
+    let wanted = subject.clone();
+    let followed = Memo::new(move |_| session.follows.with(|follows| follows.iter().any(|row| row.subject == wanted)));
+    let toggle = move |_| {
+        let (client, subject, follow) = (session.client(), subject.clone(), !followed.get_untracked());
+        attempt.start(async move { client.follow(subject, follow).await }, move |rows| {
+            session.follows.set(rows);
+            session.say(if follow { "Followed" } else { "No longer followed" });
+        });
+    };
+    view! {
+        <button
+            type="button"
+            class="button button-small"
+            data-testid="follow"
+            aria-pressed=move || followed.get().to_string()
+            aria-label=format!("Follow {what}")
+            disabled=move || attempt.busy.get()
+            on:click=toggle
+        >
+            {icon(Icon::Bell)}
+            {move || if followed.get() { "Following" } else { "Follow" }}
+        </button>
+        <FailureNotice failure=attempt.failure />
+    }
+}
+
+/// One sentence without its end: “bob released crc32 1.1.0”.
+pub fn told(notice: &Notice) -> String {
+    let who = author_text(&notice.who);
+    let (module, version) = (notice.module.as_deref().unwrap_or("?"), notice.version.as_deref().unwrap_or_default());
+    let text = notice.text.as_deref().unwrap_or_default();
+    match notice.kind {
+        NoticeKind::Release => format!("{who} released {module} {version}"),
+        NoticeKind::Yank => format!("{who} withdrew {module} {version}: {text}"),
+        NoticeKind::Advisory => format!("{who} advises against {module}: {text}"),
+        NoticeKind::Username => format!("{who} took the name {text}"),
+        NoticeKind::ModuleName => format!("{who} took the module name {module}"),
+    }
+}
