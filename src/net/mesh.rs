@@ -5,7 +5,7 @@
 //!
 //! - libp2p's protocols and how they are set up: `behaviour`; what is done with their events: `run`
 //! - whom to dial and when: [`keeping`]; one stream to one peer: `link`, and for content [`blocks`]; asking witnesses:
-//!   `question`; what peers tell of peers: [`neighbours`]
+//!   `question`; what peers tell of peers: [`neighbours`]; how gossip rates them: `scoring`
 
 mod behaviour;
 pub mod blocks;
@@ -14,6 +14,7 @@ mod link;
 pub mod neighbours;
 mod question;
 mod run;
+mod scoring;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -80,6 +81,8 @@ pub enum MeshEvent {
     Linked(Link),
     /// Somebody's gossip, to be judged by [`MeshHandle::judge`].
     Gossip { ticket: GossipTicket, bytes: Vec<u8> },
+    /// A peer plays with gossip itself so much that it is no longer heard there.
+    Graylisted(NodeName),
     /// A peer opened a stream to ask for blocks.
     BlocksAsked(BlockStream),
     /// Peers or relays came or went.
@@ -145,6 +148,7 @@ enum Command {
     Publish(Vec<u8>),
     Judge(GossipTicket, GossipVerdict),
     Ban(NodeName),
+    Rate(NodeName, f64),
     Ask { protocol: &'static str, request: Vec<u8>, answers: oneshot::Sender<Vec<Result<Vec<u8>, AskError>>> },
     OpenBlocks(NodeName, oneshot::Sender<BlockStream>),
     LookAround,
@@ -175,6 +179,11 @@ impl MeshHandle {
     /// Disconnects a peer and has nothing to do with it for [`keeping::BAN_TIME`].
     pub fn ban(&self, peer: NodeName) {
         self.send(Command::Ban(peer));
+    }
+
+    /// What the host thinks of a peer, between 0 and 1: gossip goes by it.
+    pub fn rate(&self, peer: NodeName, score: f64) {
+        self.send(Command::Rate(peer, score));
     }
 
     /// One request to every connected relay; what each answered.

@@ -28,6 +28,7 @@ use crate::node::network::{self, NetworkParameters, ParametersError, Ways};
 use crate::node::{Node, content};
 use crate::store::records::{Found, put};
 use crate::store::{Durability, StoreError, Table};
+use crate::sync::rejection::Rejection;
 use crate::sync::wire::Message;
 use host::{Gossip, serve};
 pub(in crate::node) use known::Known;
@@ -134,6 +135,7 @@ impl Peering {
                 None
             }
             MeshEvent::Linked(link) => {
+                self.mesh.rate(link.peer, self.node.score(link.peer));
                 let (inbox, inward) = mpsc::channel(GOSSIP_WAITING);
                 self.sessions.borrow_mut().insert(link.peer, inbox);
                 let (node, mesh) = (self.node.clone(), self.mesh.clone());
@@ -141,6 +143,11 @@ impl Peering {
             }
             MeshEvent::Gossip { ticket, bytes } => {
                 self.pass_to_session(ticket, bytes);
+                None
+            }
+            MeshEvent::Graylisted(peer) => {
+                self.node.note_rejection(peer, Rejection::TooManyMessages);
+                self.mesh.ban(peer);
                 None
             }
             MeshEvent::BlocksAsked(stream) => {

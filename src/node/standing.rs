@@ -147,12 +147,12 @@ impl Node {
         let score = self.standings.borrow_mut().note(actor, deed, self.now());
         if let Actor::Peer(peer) = actor {
             let mesh = self.peering.borrow().mesh();
-            if let Some(mesh) = mesh
-                && score < KEEP_FROM
-                && !self.is_trusted(&actor)
-            {
+            let Some(mesh) = mesh else { return };
+            if score < KEEP_FROM && !self.is_trusted(&actor) {
                 tracing::info!(%peer, score, "a peer is sent away for what it did so far");
                 mesh.ban(peer);
+            } else {
+                mesh.rate(peer, score);
             }
         }
     }
@@ -169,6 +169,10 @@ impl Node {
             Verdict::Allow => true,
             Verdict::Neither => self.standings.borrow().score(actor, self.now()) >= KEEP_FROM,
         }
+    }
+
+    pub(in crate::node) fn score(&self, peer: NodeName) -> f64 {
+        self.standings.borrow().score(Actor::Peer(peer), self.now())
     }
 
     /// Connected peers that may be asked for content, the best first.

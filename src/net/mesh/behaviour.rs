@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::net::carrier::{self, CarrierOptions, Upgrade};
 use crate::net::direct::Direct;
 use crate::net::mesh::keeping::DIRECT_MAX;
+use crate::net::mesh::scoring;
 use crate::net::mesh::{MeshError, MeshOptions};
 use crate::net::{AGENT, IDENTIFY_PROTOCOL};
 use crate::sync::wire::GOSSIP_MAX_BYTES;
@@ -99,6 +100,11 @@ fn gossip() -> Result<
         max_subscribed_topics: GOSSIP_TOPICS_MAX,
         max_subscriptions_per_request: GOSSIP_TOPICS_MAX,
     };
-    gossipsub::Behaviour::new_with_subscription_filter(gossipsub::MessageAuthenticity::Anonymous, config, filter)
-        .map_err(MeshError::Gossip)
+    let mut gossip =
+        gossipsub::Behaviour::new_with_subscription_filter(gossipsub::MessageAuthenticity::Anonymous, config, filter)
+            .map_err(MeshError::Gossip)?;
+    gossip
+        .with_peer_score(scoring::params(), scoring::thresholds())
+        .map_err(|_| MeshError::Gossip("the scoring contradicts itself"))?;
+    Ok(gossip)
 }

@@ -26,6 +26,7 @@ use crate::net::mesh::neighbours;
 use crate::net::mesh::question::{AskError, ask};
 use crate::net::mesh::run::acts::random;
 use crate::net::mesh::run::server::{Server, parse};
+use crate::net::mesh::scoring;
 use crate::net::mesh::{Command, GossipVerdict, MeshError, MeshEvent, MeshOptions, MeshView};
 use crate::platform::Environment;
 use crate::sync::blocks::wire as blocks_wire;
@@ -106,6 +107,7 @@ impl Running {
         let namespace = rendezvous::Namespace::new(topic.clone()).map_err(|_| MeshError::Namespace)?;
         let topic = gossipsub::IdentTopic::new(format!("/gen/{topic}/changes/1"));
         let registry = swarm.behaviour_mut().registry.inner_mut();
+        registry.gossip.set_topic_params(topic.clone(), scoring::topic()).map_err(MeshError::Gossip)?;
         registry.gossip.subscribe(&topic).map_err(|_| MeshError::Gossip("its own topic is refused"))?;
         let mut control = registry.streams.new_control();
         let inbound =
@@ -222,6 +224,10 @@ impl Running {
         for action in self.keeping.due(now, &mut |below| random(&environment, below)) {
             self.act(action);
         }
+        let gossip = &self.swarm.behaviour().registry.inner().gossip;
+        let unheard = |peer: &PeerId| gossip.peer_score(peer).is_some_and(|score| score < scoring::GRAYLIST_BELOW);
+        let graylisted: Vec<PeerId> = self.peers.keys().copied().filter(unheard).collect();
+        graylisted.into_iter().for_each(|peer| self.tell(MeshEvent::Graylisted(peer.into())));
         let due: Vec<PeerId> = self
             .peers
             .iter()
@@ -250,6 +256,11 @@ impl Running {
                 }
                 self.keeping.ban(peer, self.now());
                 self.swarm.behaviour_mut().banned.block_peer(peer);
+            }
+            Command::Rate(name, score) => {
+                let gossip = &mut self.swarm.behaviour_mut().registry.inner_mut().gossip;
+                // False where it is not connected: it is rated anew when it is.
+                gossip.set_application_score(&name.peer(), scoring::of_host(score));
             }
             Command::Ask { protocol, request, answers } => self.ask(protocol, &request, answers),
             Command::OpenBlocks(peer, opened) => self.open_blocks(peer.peer(), opened),
