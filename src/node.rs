@@ -8,6 +8,7 @@
 //! - writing: `write`; the key and its lock: `keeper`; questions: `people`; backups: `backup`
 //! - what peers get and bring: `replication`; the sessions with them: [`peering`]; which network it is: [`network`]
 //! - blocks of modules and pictures: [`content`]
+//! - looking names up, and letting others find them: [`lookups`]
 //! - asking for receipts: `receipts`; giving them, on a server: [`witness`]
 
 mod admit;
@@ -18,6 +19,7 @@ pub mod content;
 pub mod failure;
 mod keeper;
 pub mod link;
+pub mod lookups;
 mod modules;
 pub mod network;
 pub mod peering;
