@@ -104,6 +104,7 @@ pub struct Node {
     /// What is known of peers, and the way to them.
     peering: RefCell<peering::Known>,
     asking: receipts::Asking,
+    lookups: lookups::Lookups,
     content: content::Content,
     searching: modules::search::Searching,
 }
@@ -172,6 +173,7 @@ impl Node {
             announcer: RefCell::default(),
             peering: RefCell::default(),
             asking: receipts::Asking::default(),
+            lookups: lookups::Lookups::default(),
             content: content::Content::default(),
             searching: modules::search::Searching::default(),
         };
@@ -206,6 +208,7 @@ impl Node {
             Command::Status => Ok(Answer::Status(self.status().await)),
             Command::Network => Ok(Answer::Network(self.network_report())),
             Command::LookAround => Ok(Answer::Network(self.look_around())),
+            Command::Find { kind, name } => Ok(Answer::Lookup(Box::new(self.find(kind, &name).await?))),
             Command::RecoveryPhrase => Ok(Answer::RecoveryPhrase(self.recovery_phrase()?)),
             Command::ExportBackup { passphrase } => self.export_backup(passphrase).await.map(Answer::Backup),
             Command::Modules { ask } => self.ask_modules(id, ask).await,

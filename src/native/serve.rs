@@ -36,7 +36,6 @@ use crate::{
     },
     net::{ice::IceServer, kademlia::values::Judge},
     node::{Network, lookups::RecordJudge},
-    platform::{Environment, native::Native},
     registry::{identity::Identity, ownership::Rules},
 };
 
@@ -255,7 +254,7 @@ fn relay_options(
     let P2pOptions { listen, public, bootstrap, dht_server, ice_servers: _ } = p2p;
     // With a public address there is a proxy in between, whose address everybody shares.
     let limits = RelayLimits { by_address: public.is_empty(), ..RelayLimits::default() };
-    let judge = RecordJudge::new(network.topic, network.rules.clone(), || Native.now());
+    let judge = RecordJudge::new(network.topic, network.rules.clone());
     let judge: Option<Arc<dyn Judge>> = Some(Arc::new(judge));
     Ok(RelayOptions { key, listen, public, bootstrap, dht_server, judge, witness, limits })
 }

@@ -17,6 +17,7 @@ mod installing;
 mod layers;
 #[path = "../shared/lies.rs"]
 mod lies;
+mod lookups;
 mod mesh;
 mod modules;
 mod ownership;

@@ -13,7 +13,7 @@ use libp2p::{
     tcp, websocket, yamux,
 };
 
-use super::{Carrier, CarrierOptions};
+use super::{Carrier, CarrierOptions, Reach};
 
 /// From the first byte to an authenticated connection.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -57,7 +57,8 @@ pub fn open(key: &Keypair, _: &CarrierOptions) -> Result<Carrier, CarrierError> 
             }
         })
         .boxed();
-    Ok(Carrier { transport, relay, upgrade: dummy::Behaviour })
+    let reach = Reach { listening: listening(), is_direct, circuit, may_ask: is_direct };
+    Ok(Carrier { transport, relay, upgrade: dummy::Behaviour, reach })
 }
 
 /// On this machine only: a native node that others may reach is a server, which says where it listens.
@@ -72,7 +73,7 @@ pub fn is_direct(address: &Multiaddr) -> bool {
 }
 
 /// No direct connection comes of a circuit here.
-pub fn circuit(_: &Multiaddr, _: PeerId) -> Option<Multiaddr> {
+fn circuit(_: &Multiaddr, _: PeerId) -> Option<Multiaddr> {
     None
 }
 

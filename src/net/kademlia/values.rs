@@ -25,10 +25,10 @@ pub const RATE_TIME: Duration = Duration::from_secs(60);
 
 /// Knows what proves a value.
 pub trait Judge: Send + Sync {
-    /// Whether this value may stand under this key; the error says why not.
-    fn verify(&self, key: &[u8], value: &[u8]) -> Result<(), Fault>;
+    /// Whether this value may stand under this key at this time (milliseconds since 1970); the error says why not.
+    fn verify(&self, key: &[u8], value: &[u8], now: Millis) -> Result<(), Fault>;
     /// Whether `one` is better than `other`, which stands there. Both were verified before, and may not hold any more.
-    fn is_better(&self, key: &[u8], one: &[u8], other: &[u8]) -> bool;
+    fn is_better(&self, key: &[u8], one: &[u8], other: &[u8], now: Millis) -> bool;
 }
 
 /// What is wrong with a value.
@@ -78,7 +78,7 @@ impl From {
     }
 }
 
-/// Decides what one server's store takes.
+/// Decides what one server's store takes. Times are milliseconds since 1970.
 #[derive(Default)]
 pub struct Values {
     judge: Option<Arc<dyn Judge>>,
@@ -120,12 +120,12 @@ impl Values {
                 self.values.put(record.key, from.source(), until);
                 return Ok(Stored::Again);
             }
-            judge.verify(record.key.as_ref(), &record.value).map_err(Refusal::Bad)?;
-            if !judge.is_better(record.key.as_ref(), &record.value, &there.value) {
+            judge.verify(record.key.as_ref(), &record.value, now).map_err(Refusal::Bad)?;
+            if !judge.is_better(record.key.as_ref(), &record.value, &there.value, now) {
                 return Err(Refusal::NotBetter);
             }
         } else {
-            judge.verify(record.key.as_ref(), &record.value).map_err(Refusal::Bad)?;
+            judge.verify(record.key.as_ref(), &record.value, now).map_err(Refusal::Bad)?;
             while self.values.len() >= VALUES_MAX {
                 let first = self.values.first_to_go().ok_or(Refusal::Full)?;
                 self.forget_value(store, &first);

@@ -158,6 +158,16 @@ impl Keeping {
         Self { direct_max, ..self }
     }
 
+    pub fn me(&self) -> PeerId {
+        self.me
+    }
+
+    /// Where the network itself says that a peer is: one of its relays or open nodes.
+    pub fn addresses_of_network(&self, peer: &PeerId) -> Vec<Multiaddr> {
+        let relays = self.relays.iter().filter(|relay| relay.peer == *peer).map(|relay| &relay.address);
+        relays.chain(self.open.iter().filter(|address| peer_of(address) == Some(*peer))).cloned().collect()
+    }
+
     pub fn is_relay(&self, peer: &PeerId) -> bool {
         self.relays.iter().any(|relay| relay.peer == *peer)
     }

@@ -6,7 +6,6 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
 
 use libp2p::kad::store::RecordStore;
 use libp2p::kad::{self, InboundRequest, Quorum, Record};
@@ -15,10 +14,10 @@ use libp2p::{Multiaddr, PeerId};
 use crate::net::kademlia::values::{Fault, From, Judge, Refusal, Stored, Values};
 use crate::net::relay::crowd::ip_of;
 use crate::net::relay::run::{Running, number};
+use crate::platform::{Environment, native::Native};
 
 pub(super) struct Directory {
     values: Values,
-    began: Instant,
     /// Where those came from who are here; empty when addresses tell nobody apart.
     addresses: HashMap<PeerId, IpAddr>,
     by_address: bool,
@@ -26,7 +25,7 @@ pub(super) struct Directory {
 
 impl Directory {
     pub(super) fn new(judge: Option<Arc<dyn Judge>>, by_address: bool) -> Self {
-        Self { values: Values::new(judge), began: Instant::now(), addresses: HashMap::new(), by_address }
+        Self { values: Values::new(judge), addresses: HashMap::new(), by_address }
     }
 
     pub(super) fn came(&mut self, peer: PeerId, address: &Multiaddr) {
@@ -43,8 +42,8 @@ impl Directory {
         From { peer, address: self.addresses.get(&peer).copied() }
     }
 
-    fn now(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    fn now() -> u64 {
+        Native.now().as_millis()
     }
 }
 
@@ -55,7 +54,7 @@ impl Running {
                 self.take_in(source, record)
             }
             kad::Event::InboundRequest { request: InboundRequest::AddProvider { record: Some(record) } } => {
-                let (from, now) = (self.directory.from(record.provider), self.directory.now());
+                let (from, now) = (self.directory.from(record.provider), Directory::now());
                 let here: Vec<PeerId> = self.swarm.connected_peers().copied().collect();
                 let store = self.swarm.behaviour_mut().kademlia.inner_mut().store_mut();
                 let stored = self.directory.values.take_hint(store, record, from, now, |peer| here.contains(peer));
@@ -71,7 +70,7 @@ impl Running {
     }
 
     fn take_in(&mut self, source: PeerId, record: Record) {
-        let (from, now) = (self.directory.from(source), self.directory.now());
+        let (from, now) = (self.directory.from(source), Directory::now());
         let store = self.swarm.behaviour_mut().kademlia.inner_mut().store_mut();
         let stored = self.directory.values.take_in(store, record.clone(), from, now);
         let counts = &self.counts;
@@ -112,7 +111,7 @@ impl Running {
     }
 
     pub(super) fn tidy(&mut self) {
-        let now = self.directory.now();
+        let now = Directory::now();
         let store = self.swarm.behaviour_mut().kademlia.inner_mut().store_mut();
         self.directory.values.tidy(store, now);
         self.count_kademlia();

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{NameStatus, NameVerdict, UsernameEntry};
+use super::{AnsweredBy, NameStatus, NameVerdict, UsernameEntry};
 pub use crate::registry::validation::{
     Check, Custom, Extern, ExternKind, Kind as ModuleKind, Memory, Outcome, Problem, Report,
 };
@@ -174,6 +174,7 @@ pub struct ModulePage {
     pub opinion: OpinionSummary,
     pub reviews: Vec<Review>,
     pub installed: Option<InstalledModule>,
+    pub answered_by: AnsweredBy,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

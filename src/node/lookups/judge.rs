@@ -11,23 +11,22 @@ use crate::registry::time::Timestamp;
 pub struct RecordJudge {
     topic: Topic,
     rules: Rules,
-    clock: fn() -> Timestamp,
 }
 
 impl RecordJudge {
-    pub fn new(topic: Topic, rules: Rules, clock: fn() -> Timestamp) -> Self {
-        Self { topic, rules, clock }
+    pub fn new(topic: Topic, rules: Rules) -> Self {
+        Self { topic, rules }
     }
 
-    fn read(&self, key: &[u8], value: &[u8]) -> Result<Verified, RecordError> {
+    fn read(&self, key: &[u8], value: &[u8], now: u64) -> Result<Verified, RecordError> {
         let key: [u8; 32] = key.try_into().map_err(|_| RecordError::WrongKey)?;
-        record::verify(&Digest::from_bytes(key), value, &self.topic, &self.rules, (self.clock)())
+        record::verify(&Digest::from_bytes(key), value, &self.topic, &self.rules, Timestamp::from_millis(now))
     }
 }
 
 impl Judge for RecordJudge {
-    fn verify(&self, key: &[u8], value: &[u8]) -> Result<(), Fault> {
-        self.read(key, value).map(drop).map_err(|error| match error {
+    fn verify(&self, key: &[u8], value: &[u8], now: u64) -> Result<(), Fault> {
+        self.read(key, value, now).map(drop).map_err(|error| match error {
             RecordError::TooLong | RecordError::Unreadable(_) | RecordError::NotCanonical => Fault::Unreadable,
             RecordError::Fact(_) => Fault::Forged,
             RecordError::WrongKey => Fault::WrongKey,
@@ -35,8 +34,8 @@ impl Judge for RecordJudge {
         })
     }
 
-    fn is_better(&self, key: &[u8], one: &[u8], other: &[u8]) -> bool {
-        match (self.read(key, one), self.read(key, other)) {
+    fn is_better(&self, key: &[u8], one: &[u8], other: &[u8], now: u64) -> bool {
+        match (self.read(key, one, now), self.read(key, other, now)) {
             (Ok(one), Ok(other)) => one.compare(&other).is_gt(),
             (Ok(_), Err(_)) => true,
             (Err(_), _) => false,

@@ -94,6 +94,7 @@ impl Node {
             opinion: summary(opinion),
             reviews: opinion.map(|opinion| reviews(&state, opinion)).unwrap_or_default(),
             installed: None,
+            answered_by: AnsweredBy::Device,
         })
     }
 
@@ -244,7 +245,7 @@ pub(super) fn withdrawn(withdrawn: &Withdrawn) -> WithdrawnInfo {
     WithdrawnInfo { reason: withdrawn.reason.clone(), at: withdrawn.at.as_millis() }
 }
 
-fn name_status(name: &NameState) -> NameStatus {
+pub(in crate::node) fn name_status(name: &NameState) -> NameStatus {
     match name.status() {
         Some(Standing::Confirmed) => NameStatus::Confirmed,
         Some(Standing::Contested) => NameStatus::Contested,

@@ -7,7 +7,7 @@ use crate::net::kademlia;
 struct Numbers;
 
 impl Judge for Numbers {
-    fn verify(&self, key: &[u8], value: &[u8]) -> Result<(), Fault> {
+    fn verify(&self, key: &[u8], value: &[u8], _: Millis) -> Result<(), Fault> {
         let (last, rest) = value.split_last().ok_or(Fault::Unreadable)?;
         match rest == key {
             false => Err(Fault::WrongKey),
@@ -16,7 +16,7 @@ impl Judge for Numbers {
         }
     }
 
-    fn is_better(&self, _: &[u8], one: &[u8], other: &[u8]) -> bool {
+    fn is_better(&self, _: &[u8], one: &[u8], other: &[u8], _: Millis) -> bool {
         one.last() > other.last()
     }
 }
