@@ -4,6 +4,7 @@ pub mod avatar;
 pub mod backup_export;
 pub mod claim_form;
 pub mod did;
+pub mod farther;
 pub mod field;
 pub mod help;
 pub mod history;

@@ -11,8 +11,6 @@
 //! one that does would carry the gossip of peers that are connected directly, and know it. Either way its control
 //! messages would be one more thing to attack.
 
-use std::time::Instant;
-
 use libp2p::{
     PeerId, Swarm, SwarmBuilder, connection_limits,
     core::{muxing::StreamMuxerBox, transport::Boxed},
@@ -55,7 +53,7 @@ impl Behaviour {
         let peer = key.public().to_peer_id();
         let kademlia = if dht_server { kademlia::server(peer) } else { kademlia::client(peer) };
         let kademlia = Guarded::new(kademlia, Box::new(move |_, peer| peer.is_some_and(|peer| others.contains(&peer))));
-        let crowd = Crowd::new(limits.by_address.then_some(limits.connections_per_address), Instant::now());
+        let crowd = Crowd::new(limits.by_address.then_some(limits.connections_per_address));
         // Only confirmed external addresses are told: a listening address behind a proxy leads nobody here.
         let identify = identify::Config::new(IDENTIFY_PROTOCOL.to_owned(), key.public())
             .with_agent_version(AGENT.to_owned())

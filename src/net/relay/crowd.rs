@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
@@ -16,6 +15,7 @@ use libp2p::swarm::{
 use libp2p::{Multiaddr, PeerId};
 
 use super::limits::{CONNECTIONS_PER_ADDRESS_RATE, RATE_TIME};
+use crate::platform::{Environment, native::Native};
 
 #[derive(Debug, thiserror::Error)]
 #[error("too many connections from one address")]
@@ -28,17 +28,18 @@ pub(super) struct Crowd {
     open: HashMap<ConnectionId, IpAddr>,
     from: HashMap<IpAddr, usize>,
     lately: HashMap<IpAddr, u32>,
-    since: Instant,
+    /// Milliseconds since 1970.
+    since: u64,
 }
 
 impl Crowd {
-    pub(super) fn new(most: Option<usize>, now: Instant) -> Self {
-        Self { most, open: HashMap::new(), from: HashMap::new(), lately: HashMap::new(), since: now }
+    pub(super) fn new(most: Option<usize>) -> Self {
+        Self { most, open: HashMap::new(), from: HashMap::new(), lately: HashMap::new(), since: 0 }
     }
 
-    fn let_in(&mut self, address: IpAddr, now: Instant) -> Result<(), TooManyFromOneAddress> {
+    fn let_in(&mut self, address: IpAddr, now: u64) -> Result<(), TooManyFromOneAddress> {
         let Some(most) = self.most else { return Ok(()) };
-        if now.duration_since(self.since) >= RATE_TIME {
+        if now >= self.since.saturating_add(RATE_TIME.as_millis() as u64) {
             (self.lately, self.since) = (HashMap::new(), now);
         }
         let lately = self.lately.entry(address).or_default();
@@ -86,7 +87,7 @@ impl NetworkBehaviour for Crowd {
         remote: &Multiaddr,
     ) -> Result<(), ConnectionDenied> {
         match ip_of(remote) {
-            Some(address) => self.let_in(address, Instant::now()).map_err(ConnectionDenied::new),
+            Some(address) => self.let_in(address, Native.now().as_millis()).map_err(ConnectionDenied::new),
             None => Ok(()),
         }
     }
@@ -143,9 +144,9 @@ mod tests {
 
     #[test]
     fn one_address_has_only_so_many_and_gets_them_back() {
-        let now = Instant::now();
+        let now = 5;
         let (crowded, other) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
-        let mut crowd = Crowd::new(Some(2), now);
+        let mut crowd = Crowd::new(Some(2));
         for number in 0..2 {
             assert!(crowd.let_in(crowded, now).is_ok());
             crowd.note(ConnectionId::new_unchecked(number), crowded);
@@ -156,17 +157,17 @@ mod tests {
         assert!(crowd.let_in(crowded, now).is_ok());
         crowd.forget(ConnectionId::new_unchecked(1));
         assert!(crowd.from.is_empty() && crowd.open.is_empty());
-        assert!((0..1000).all(|_| Crowd::new(None, now).let_in(crowded, now).is_ok()), "behind a proxy");
+        assert!((0..1000).all(|_| Crowd::new(None).let_in(crowded, now).is_ok()), "behind a proxy");
     }
 
     #[test]
     fn coming_and_going_without_end_is_too_much() {
-        let now = Instant::now();
+        let now = 5;
         let address = IpAddr::from([192, 0, 2, 1]);
-        let mut crowd = Crowd::new(Some(2), now);
+        let mut crowd = Crowd::new(Some(2));
         let mut come =
             |now| (0..2 * CONNECTIONS_PER_ADDRESS_RATE).filter(|_| crowd.let_in(address, now).is_ok()).count();
         assert_eq!(come(now), CONNECTIONS_PER_ADDRESS_RATE as usize);
-        assert_eq!(come(now + RATE_TIME), CONNECTIONS_PER_ADDRESS_RATE as usize);
+        assert_eq!(come(now + RATE_TIME.as_millis() as u64), CONNECTIONS_PER_ADDRESS_RATE as usize);
     }
 }

@@ -20,7 +20,7 @@ impl Index {
         for tenure in &state.tenures {
             facts.extend(self.tenure_facts(tenure, name));
         }
-        let release = (name.0 == NameKind::Module).then(|| self.release_facts(name)).unwrap_or_default();
+        let release = if name.0 == NameKind::Module { self.release_facts(name) } else { Vec::new() };
         let rules = self.evidence.rules();
         // With the release and whether it is withdrawn, with the release alone, without.
         for with in (0..=release.len()).rev() {

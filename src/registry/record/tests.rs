@@ -188,7 +188,7 @@ fn of_a_module_the_newest_release_is_kept_and_its_withdrawal() {
     let claim = module(&alice, 10);
     let newest = release(&alice, "2.0.0");
     let yank = sign(&alice, Fact::Yank(Yank { release: newest.hash(), reason: "broken".to_owned(), at: at(60) }));
-    let with = |facts: &[SignedFact]| made(&crc32(), &[&[claim.clone()], facts].concat());
+    let with = |facts: &[SignedFact]| made(&crc32(), &[std::slice::from_ref(&claim), facts].concat());
     let ranked = [
         with(&[newest.clone(), yank]),
         with(&[newest]),
@@ -219,7 +219,7 @@ fn in_whatever_order_records_are_met_one_is_left() {
             &[end.clone(), next],
         ];
         for part in parts {
-            records.extend(compose(&crc32(), [&[claim.clone()], part].concat(), &rules(), NOW));
+            records.extend(compose(&crc32(), [std::slice::from_ref(&claim), part].concat(), &rules(), NOW));
         }
     }
     assert!(records.len() >= 25, "{}", records.len());

@@ -68,7 +68,7 @@ fn poisoned_records_are_never_stored_nor_served() {
         let hers = claim(&topic, &alice, "alice_smith", 10);
         let here = key(&topic, "alice_smith");
         let forged = receipt(&topic, &mallory, &hers);
-        let mut broken = written(&[hers.clone()]);
+        let mut broken = written(std::slice::from_ref(&hers));
         let last = broken.len() - 1;
         broken[last] ^= 1;
         let foreign = written(&[claim(&elsewhere, &alice, "alice_smith", 10)]);
