@@ -22,6 +22,7 @@ mod mesh;
 mod modules;
 mod ownership;
 mod pack;
+mod packages;
 mod people;
 #[path = "../shared/pipe.rs"]
 mod pipe;
