@@ -19,7 +19,18 @@ export interface GenRegistry {
   registerUsername(name: string, userData?: ProfileChanges): Promise<boolean>;
 
   /** The holder of a name: this profile's own registry first, then the others. `null` when nobody is known. */
-  lookupUsername(name: string): Promise<(UsernameEntry & { redirectedFrom: string | null }) | null>;
+  lookupUsername(
+    name: string,
+  ): Promise<(UsernameEntry & { redirectedFrom: string | null; answeredBy: AnsweredBy }) | null>;
+
+  /**
+   * Looks further than `lookupUsername`: here, then at connected peers, then in the wider network. What is found there is
+   * proven by signatures; whoever published it is connected to, so that `lookupUsername` knows it soon. Takes up to 15 seconds.
+   */
+  findUsername(name: string): Promise<FindReport>;
+
+  /** As `findUsername`, for a module: `found.release` is its newest. */
+  findModule(name: string): Promise<FindReport>;
 
   /** People in the order of their names. */
   listAllUsernames(options?: { prefix?: string; limit?: number; cursor?: string }): Promise<UsernameList>;
@@ -206,6 +217,7 @@ export interface Published {
 
 export interface ModulePage {
   name: string;
+  answeredBy: AnsweredBy;
   holder: Author;
   status: UsernameEntry["status"];
   mine: boolean;
@@ -322,4 +334,29 @@ export type ErrorCode =
 
 declare global {
   var genRegistry: GenRegistry;
+}
+
+/** Who knew what was asked for. */
+export type AnsweredBy = "device" | "peers" | "network";
+
+export interface FindReport {
+  kind: "username" | "module";
+  /** The name as asked for, prepared. */
+  asked: string;
+  /** `null` when nobody knew anything of the name. */
+  answeredBy: AnsweredBy | null;
+  found: {
+    name: string;
+    did: string;
+    publicKey: string;
+    registeredAt: number;
+    status: "provisional" | "confirmed" | "contested";
+    release: { version: string; sha256: string; size: number; publishedAt: number; withdrawn: boolean } | null;
+  } | null;
+  /** It was given up; from then on it is free for everyone. */
+  freeAt: number | null;
+  peersAsked: number;
+  networkAsked: boolean;
+  /** Peers that are being connected to because they may have the rest. */
+  sought: number;
 }

@@ -3,6 +3,7 @@
 //! It stands on the same boundary as the page: it turns arguments into commands and answers into plain objects.
 //! Errors are `Error` objects with a stable `code` and an `advice`.
 
+mod find;
 mod modules;
 mod notices;
 mod safety;
@@ -59,6 +60,7 @@ struct LookedUp {
     #[serde(flatten)]
     entry: UsernameEntry,
     redirected_from: Option<String>,
+    answered_by: Option<AnsweredBy>,
 }
 
 #[wasm_bindgen]
@@ -87,8 +89,9 @@ impl GenRegistry {
     pub async fn lookup_username(&self, name: String) -> Result<JsValue, JsValue> {
         let report = self.client.clone().lookup_username(name).await.map_err(to_error)?;
         let redirected_from = report.holder.is_none().then_some(report.asked);
+        let answered_by = report.answered_by;
         match report.holder.or(report.redirect) {
-            Some(entry) => to_js(&LookedUp { entry, redirected_from }),
+            Some(entry) => to_js(&LookedUp { entry, redirected_from, answered_by }),
             None => Ok(JsValue::NULL),
         }
     }

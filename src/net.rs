@@ -8,12 +8,14 @@
 //!   who helps it through: [`ice`]
 //! - direct connections between browsers: [`webrtc`]; how a browser reaches a relay: `websocket` (browser only); what
 //!   only uses direct connections: [`direct`]
+//! - looking things up beyond the neighbourhood: [`kademlia`]
 
 pub mod address;
 pub mod buffer;
 pub mod carrier;
 pub mod direct;
 pub mod ice;
+pub mod kademlia;
 pub mod key;
 pub mod mesh;
 #[cfg(not(target_arch = "wasm32"))]

@@ -9,6 +9,7 @@
 //! - what peers get and bring: `replication`; the sessions with them: [`peering`]; which network it is: [`network`]
 //! - blocks of modules and pictures: [`content`]
 //! - what peers have earned: `standing`; blocking and trusting: `safety`; following: `notices`
+//! - looking names up, and letting others find them: [`lookups`]
 //! - asking for receipts: `receipts`; giving them, on a server: [`witness`]
 
 mod admit;
@@ -19,6 +20,7 @@ pub mod content;
 pub mod failure;
 mod keeper;
 pub mod link;
+pub mod lookups;
 mod modules;
 pub mod network;
 mod notices;
@@ -112,6 +114,7 @@ pub struct Node {
     notices: RefCell<notices::Notices>,
     /// Another device of the person may have decided something.
     lists_due: Cell<bool>,
+    lookups: lookups::Lookups,
     content: content::Content,
     searching: modules::search::Searching,
 }
@@ -187,6 +190,7 @@ impl Node {
             lists,
             notices,
             lists_due: Cell::new(true),
+            lookups: lookups::Lookups::default(),
             content: content::Content::default(),
             searching: modules::search::Searching::default(),
         };
@@ -221,6 +225,7 @@ impl Node {
             Command::Status => Ok(Answer::Status(self.status().await)),
             Command::Network => Ok(Answer::Network(self.network_report())),
             Command::LookAround => Ok(Answer::Network(self.look_around())),
+            Command::Find { kind, name } => Ok(Answer::Lookup(Box::new(self.find(kind, &name).await?))),
             Command::RecoveryPhrase => Ok(Answer::RecoveryPhrase(self.recovery_phrase()?)),
             Command::ExportBackup { passphrase } => self.export_backup(passphrase).await.map(Answer::Backup),
             Command::Modules { ask } => self.ask_modules(id, ask).await,

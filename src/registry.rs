@@ -16,6 +16,7 @@ pub mod modules;
 pub mod name;
 pub mod ownership;
 pub mod picture;
+pub mod record;
 pub mod resolver;
 pub mod seal;
 pub mod search;

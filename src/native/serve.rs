@@ -8,6 +8,7 @@ use std::{
     io,
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -30,11 +31,11 @@ use crate::{
         status,
         witness::{self, Witness, WitnessStartError},
     },
-    net::ice::IceServer,
     net::relay::{
         Multiaddr, Relay, RelayError, RelayOptions, RelayView, key::NodeKey, limits::RelayLimits, witness::WitnessDoor,
     },
-    node::Network,
+    net::{ice::IceServer, kademlia::values::Judge},
+    node::{Network, lookups::RecordJudge},
     registry::{identity::Identity, ownership::Rules},
 };
 
@@ -178,7 +179,7 @@ pub async fn serve(
     network.ice_servers = options.p2p.as_ref().map(|p2p| p2p.ice_servers.clone()).unwrap_or_default();
     let relay_listens = options.p2p.as_ref().map(|p2p| p2p.listen.clone());
     let relay = match options.p2p {
-        Some(p2p) => Some(Relay::start(relay_options(p2p, door, options.data.as_deref())?).await?),
+        Some(p2p) => Some(Relay::start(relay_options(p2p, door, options.data.as_deref(), &network)?).await?),
         None => None,
     };
     let relay_view = relay.as_ref().map(Relay::view);
@@ -241,6 +242,7 @@ fn relay_options(
     p2p: P2pOptions,
     witness: Option<WitnessDoor>,
     data: Option<&Path>,
+    network: &Network,
 ) -> Result<RelayOptions, RelayError> {
     let key = match data {
         Some(folder) => NodeKey::load_or_create(folder)?,
@@ -252,7 +254,9 @@ fn relay_options(
     let P2pOptions { listen, public, bootstrap, dht_server, ice_servers: _ } = p2p;
     // With a public address there is a proxy in between, whose address everybody shares.
     let limits = RelayLimits { by_address: public.is_empty(), ..RelayLimits::default() };
-    Ok(RelayOptions { key, listen, public, bootstrap, dht_server, witness, limits })
+    let judge = RecordJudge::new(network.topic, network.rules.clone());
+    let judge: Option<Arc<dyn Judge>> = Some(Arc::new(judge));
+    Ok(RelayOptions { key, listen, public, bootstrap, dht_server, judge, witness, limits })
 }
 
 /// The service alone, without a listener.

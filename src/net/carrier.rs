@@ -12,15 +12,28 @@ pub use native::*;
 
 use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::Boxed;
-use libp2p::{PeerId, relay};
+use libp2p::{Multiaddr, PeerId, relay};
 
 use crate::net::ice::IceServer;
 
-/// The three belong into one swarm.
+/// The transport and the two behaviours belong into one swarm.
 pub struct Carrier {
     pub transport: Boxed<(PeerId, StreamMuxerBox)>,
     pub relay: relay::client::Behaviour,
     pub upgrade: Upgrade,
+    pub reach: Reach,
+}
+
+/// Where a node on this carrier goes, and is reached.
+pub struct Reach {
+    /// Where to listen besides relays' circuits.
+    pub listening: Vec<Multiaddr>,
+    /// Whether others are reached there directly.
+    pub is_direct: fn(&Multiaddr) -> bool,
+    /// How a peer that has a place at this relay, whose name ends its address, is reached directly.
+    pub circuit: fn(&Multiaddr, PeerId) -> Option<Multiaddr>,
+    /// Whether it may go there because somebody said that a question is answered there.
+    pub may_ask: fn(&Multiaddr) -> bool,
 }
 
 #[derive(Clone, Debug, Default)]

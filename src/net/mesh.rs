@@ -4,11 +4,13 @@
 //! misbehaves is told by the host.
 //!
 //! - libp2p's protocols and how they are set up: `behaviour`; what is done with their events: `run`
-//! - whom to dial and when: [`keeping`]; one stream to one peer: `link`, and for content [`blocks`]; asking witnesses:
-//!   `question`; what peers tell of peers: [`neighbours`]; how gossip rates them: `scoring`
+//! - whom to dial and when: [`keeping`]; one stream to one peer: `link`, and for content [`blocks`]; asking witnesses
+//!   and peers: `question`; asking Kademlia: [`directory`]; what peers tell of peers: [`neighbours`]; how gossip rates
+//!   them: `scoring`
 
 mod behaviour;
 pub mod blocks;
+pub mod directory;
 pub mod keeping;
 mod link;
 pub mod neighbours;
@@ -17,18 +19,22 @@ mod run;
 mod scoring;
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::channel::{mpsc, oneshot};
 use libp2p::gossipsub::MessageId;
 
-use crate::net::carrier::{CarrierError, CarrierOptions};
+use crate::net::carrier::{self, Carrier, CarrierError, CarrierOptions};
 use crate::net::ice::IceServer;
+use crate::net::kademlia::values::Judge;
 use crate::net::key::{NodeKey, NodeName};
 use crate::platform::Environment;
 use blocks::BlockStream;
+pub use directory::FoundValue;
+use directory::Order;
 pub use link::{Hold, LinkFault, Outgoing};
-pub use question::{ANSWER_MAX_BYTES, AskError};
+pub use question::{ANSWER_MAX_BYTES, AskError, FIND_PROTOCOL, REQUEST_MAX_BYTES};
 use run::Running;
 
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +67,8 @@ pub struct MeshOptions {
     pub known: Vec<(String, Vec<String>)>,
     /// This node is itself one that listens for everybody.
     pub listening: Option<Listening>,
+    /// Makes this node a Kademlia server, that stores what this tells it to.
+    pub judge: Option<Arc<dyn Judge>>,
 }
 
 /// How a server is reached. It waits for others to come and dials nobody but its relays: strangers must not choose
@@ -85,6 +93,8 @@ pub enum MeshEvent {
     Graylisted(NodeName),
     /// A peer opened a stream to ask for blocks.
     BlocksAsked(BlockStream),
+    /// A peer asks what is known of something ([`FIND_PROTOCOL`]). Dropping the reply is an answer, too.
+    Asked { peer: NodeName, request: Vec<u8>, reply: oneshot::Sender<Vec<u8>> },
     /// Peers or relays came or went.
     Changed(MeshView),
 }
@@ -149,7 +159,19 @@ enum Command {
     Judge(GossipTicket, GossipVerdict),
     Ban(NodeName),
     Rate(NodeName, f64),
-    Ask { protocol: &'static str, request: Vec<u8>, answers: oneshot::Sender<Vec<Result<Vec<u8>, AskError>>> },
+    Seek(NodeName),
+    Ask {
+        protocol: &'static str,
+        request: Vec<u8>,
+        answers: oneshot::Sender<Vec<Result<Vec<u8>, AskError>>>,
+    },
+    AskPeer {
+        peer: NodeName,
+        protocol: &'static str,
+        request: Vec<u8>,
+        answer: oneshot::Sender<Result<Vec<u8>, AskError>>,
+    },
+    LookUp(Order),
     OpenBlocks(NodeName, oneshot::Sender<BlockStream>),
     LookAround,
     Close,
@@ -186,11 +208,58 @@ impl MeshHandle {
         self.send(Command::Rate(peer, score));
     }
 
+    /// Dials this peer now, where it is known to be or else through every connected relay, for
+    /// [`keeping::seeking::SEEK_PATIENCE`] and within the bounds of keeping connections. More than
+    /// [`keeping::seeking::SOUGHT_MAX`] at once are not sought.
+    pub fn seek(&self, peer: NodeName) {
+        self.send(Command::Seek(peer));
+    }
+
     /// One request to every connected relay; what each answered.
     pub async fn ask_relays(&self, protocol: &'static str, request: Vec<u8>) -> Vec<Result<Vec<u8>, AskError>> {
         let (answers, answered) = oneshot::channel();
         self.send(Command::Ask { protocol, request, answers });
         answered.await.unwrap_or_default()
+    }
+
+    /// One request to a peer with a direct connection. None when there is none.
+    pub async fn ask_peer(
+        &self,
+        peer: NodeName,
+        protocol: &'static str,
+        request: Vec<u8>,
+    ) -> Option<Result<Vec<u8>, AskError>> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Command::AskPeer { peer, protocol, request, answer });
+        answered.await.ok()
+    }
+
+    /// Lets Kademlia's servers keep a value under a key, for
+    /// [`VALUE_TIME`](crate::net::kademlia::VALUE_TIME).
+    pub fn put_record(&self, key: [u8; 32], value: Vec<u8>) {
+        self.send(Command::LookUp(Order::Put { key, value }));
+    }
+
+    /// What Kademlia's servers gave for a key within
+    /// [`QUESTION_PATIENCE`](crate::net::kademlia::QUESTION_PATIENCE): at most [`directory::VALUES_FOUND_MAX`] different
+    /// values, true or not.
+    pub async fn get_record(&self, key: [u8; 32]) -> Vec<FoundValue> {
+        let (found, finding) = oneshot::channel();
+        self.send(Command::LookUp(Order::Get { key, found }));
+        finding.await.unwrap_or_default()
+    }
+
+    /// Tells Kademlia's servers that this node has what the key stands for, for
+    /// [`PROVIDER_TIME`](crate::net::kademlia::PROVIDER_TIME).
+    pub fn provide(&self, key: [u8; 32]) {
+        self.send(Command::LookUp(Order::Provide { key }));
+    }
+
+    /// Who is said to have it: at most [`directory::PROVIDERS_FOUND_MAX`] peers.
+    pub async fn providers(&self, key: [u8; 32]) -> Vec<NodeName> {
+        let (found, finding) = oneshot::channel();
+        self.send(Command::LookUp(Order::Providers { key, found }));
+        finding.await.unwrap_or_default()
     }
 
     /// A stream on which `peer` can be asked for blocks. None when there is no direct connection to it, or it does not
@@ -226,12 +295,22 @@ impl Mesh {
         options: MeshOptions,
         environment: Rc<dyn Environment>,
     ) -> Result<(Self, MeshHandle, mpsc::UnboundedReceiver<MeshEvent>), MeshError> {
-        let name = options.key.name();
         let carrier = CarrierOptions { ice_servers: options.ice_servers.clone() };
-        let swarm = behaviour::swarm(&options, &carrier)?;
+        let carrier = carrier::open(&options.key.clone().into_keypair(), &carrier)?;
+        Self::open_on(carrier, options, environment)
+    }
+
+    /// The same node on another carrier than its platform's.
+    pub fn open_on(
+        carrier: Carrier,
+        options: MeshOptions,
+        environment: Rc<dyn Environment>,
+    ) -> Result<(Self, MeshHandle, mpsc::UnboundedReceiver<MeshEvent>), MeshError> {
+        let name = options.key.name();
+        let (swarm, reach) = behaviour::swarm(&options, carrier)?;
         let (commands, orders) = mpsc::unbounded();
         let (events, heard) = mpsc::unbounded();
-        let running = Running::new(swarm, options, environment, orders, events)?;
+        let running = Running::new(swarm, reach, options, environment, orders, events)?;
         Ok((Self(running), MeshHandle { name, commands }, heard))
     }
 

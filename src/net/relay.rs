@@ -1,13 +1,16 @@
 //! The relay: the one node of a network that everybody can reach, for those who can't be reached.
 //!
 //! It brings browsers together until they are connected directly, and says who else is there. It holds no person's
-//! document, takes no side in who holds a name, and stores no value in Kademlia: it could not tell a true one. A witness
-//! may stand behind it; the relay carries its questions and answers and reads neither.
+//! document and takes no side in who holds a name; in Kademlia it stores what proves itself, and without somebody who can
+//! tell, nothing. A witness may stand behind it; the relay carries its questions and answers and reads neither.
 //!
 //! - how it is set up: `behaviour`; what it does with events: `run`; its bounds: [`limits`]
+//! - what Kademlia stores here: `directory`; how many come from one address: `crowd`
 //! - the way to a witness: [`witness`]
 
 mod behaviour;
+mod crowd;
+mod directory;
 pub mod key;
 pub mod limits;
 pub mod metrics;
@@ -16,7 +19,14 @@ pub mod witness;
 
 use std::{error::Error, io, net::TcpListener, sync::Arc, time::Duration};
 
-use libp2p::{Swarm, core::transport::TransportError, metrics::Registry};
+use libp2p::{
+    Swarm,
+    core::{
+        muxing::StreamMuxerBox,
+        transport::{Boxed, TransportError},
+    },
+    metrics::Registry,
+};
 use libp2p_stream::IncomingStreams;
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -27,9 +37,11 @@ pub use libp2p::{Multiaddr, PeerId};
 
 pub use crate::net::address;
 
+use crate::net::kademlia::values::Judge;
 use crate::net::relay::{
     address::{peer_of, socket_of, websocket_origin, with_peer},
     behaviour::Behaviour,
+    directory::Directory,
     key::{KeyError, NodeKey},
     limits::{LISTEN_PATIENCE, RelayLimits, STOP_PATIENCE},
     metrics::{Counts, Metrics},
@@ -75,6 +87,8 @@ pub struct RelayOptions {
     pub bootstrap: Vec<Multiaddr>,
     /// Whether it answers questions about who has which content.
     pub dht_server: bool,
+    /// Tells which values of this network may be stored; without one, none are.
+    pub judge: Option<Arc<dyn Judge>>,
     /// The witness that stands behind it.
     pub witness: Option<WitnessDoor>,
     pub limits: RelayLimits,
@@ -102,20 +116,32 @@ pub struct RelayView {
 impl Relay {
     /// Starts it; returns once it listens.
     pub async fn start(options: RelayOptions) -> Result<Self, RelayError> {
-        let RelayOptions { key, listen, public, bootstrap, dht_server, witness, limits } = options;
+        refuse_a_shared_port(&options.listen)?;
+        let mut registry = Registry::default();
+        let RelayOptions { key, limits, dht_server, .. } = &options;
+        let key = key.clone().into_keypair();
+        let swarm = behaviour::swarm(key, limits, *dht_server, options.others()?, &mut registry).await?;
+        Self::begin(options, swarm, registry).await
+    }
+
+    /// The same relay on another transport than the network's; its bytes are not counted.
+    pub async fn start_on(
+        transport: Boxed<(PeerId, StreamMuxerBox)>,
+        options: RelayOptions,
+    ) -> Result<Self, RelayError> {
+        let RelayOptions { key, limits, dht_server, .. } = &options;
+        let key = key.clone().into_keypair();
+        let swarm = behaviour::swarm_on(transport, key, limits, *dht_server, options.others()?);
+        Self::begin(options, swarm, Registry::default()).await
+    }
+
+    async fn begin(options: RelayOptions, mut swarm: Swarm<Behaviour>, registry: Registry) -> Result<Self, RelayError> {
+        let RelayOptions { key, listen, public, bootstrap, dht_server: _, judge, witness, limits } = options;
         let peer = key.peer_id();
         if let Some(address) = public.iter().find(|address| websocket_origin(address).is_none()) {
             return Err(RelayError::PublicKind(address.clone()));
         }
-        let bootstrap = bootstrap
-            .into_iter()
-            .map(|address| peer_of(&address).map(|peer| (peer, address.clone())).ok_or(address))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(RelayError::BootstrapWithoutPeer)?;
-
-        refuse_a_shared_port(&listen)?;
-        let mut registry = Registry::default();
-        let mut swarm = behaviour::swarm(key.into_keypair(), &limits, dht_server, &mut registry).await?;
+        let bootstrap = named(bootstrap)?;
         let listener = swarm.listen_on(listen.clone()).map_err(|source| refused(&listen, source))?;
         let counts = Counts::default();
         let metrics = Arc::new(Metrics::new(registry, &counts));
@@ -123,7 +149,8 @@ impl Relay {
         let questions = witness.as_ref().map(|door| door.questions.downgrade());
         let door = witness.map(|door| offer(&mut swarm, door)).transpose()?;
         let (told, addresses) = watch::channel(Vec::new());
-        let mut running = Running::new(swarm, listener, counts.clone(), told, bootstrap);
+        let mut running =
+            Running::new(swarm, listener, counts.clone(), told, bootstrap, Directory::new(judge, limits.by_address));
         running.announce(public.into_iter().map(|address| with_peer(address, peer)).collect());
         let local = match tokio::time::timeout(LISTEN_PATIENCE, running.first_address()).await {
             Ok(Ok(address)) => {
@@ -162,6 +189,19 @@ impl Relay {
         let _ = self.stop.send(());
         let _ = tokio::time::timeout(2 * STOP_PATIENCE, self.watcher).await;
     }
+}
+
+impl RelayOptions {
+    /// The relays it was told of.
+    fn others(&self) -> Result<Vec<PeerId>, RelayError> {
+        Ok(named(self.bootstrap.clone())?.into_iter().map(|(peer, _)| peer).collect())
+    }
+}
+
+fn named(bootstrap: Vec<Multiaddr>) -> Result<Vec<(PeerId, Multiaddr)>, RelayError> {
+    let named =
+        bootstrap.into_iter().map(|address| peer_of(&address).map(|peer| (peer, address.clone())).ok_or(address));
+    named.collect::<Result<Vec<_>, _>>().map_err(RelayError::BootstrapWithoutPeer)
 }
 
 impl RelayView {

@@ -5,6 +5,7 @@
 //!
 //! Times are milliseconds since 1970-01-01 UTC. Byte strings travel as byte arrays.
 
+mod find;
 mod modules;
 mod network;
 mod notices;
@@ -13,6 +14,7 @@ mod safety;
 use serde::{Deserialize, Serialize};
 
 pub use crate::node::failure::{Failure, FailureCode};
+pub use find::*;
 pub use modules::*;
 pub use network::*;
 pub use notices::*;
@@ -76,6 +78,9 @@ pub enum Command {
     Network,
     /// Something changed outside (the device is online again): look for peers now. Answer: [`Answer::Network`].
     LookAround,
+    /// A name, looked for here, then at connected peers, then in the wider network; whoever has it is sought. Answer:
+    /// [`Answer::Lookup`].
+    Find { kind: NameKind, name: String },
     /// Whatever is asked of modules. Each act says its answer.
     Modules { ask: ModuleCommand },
     /// Whatever is asked of reputations and lists. Each act says its answer.
@@ -100,6 +105,7 @@ pub enum Answer {
     Imported(Imported),
     Status(Status),
     Network(NetworkReport),
+    Lookup(Box<FindReport>),
     Report(Box<Report>),
     ModuleName(ModuleNameCheck),
     Published(Published),
@@ -290,6 +296,8 @@ pub struct NameReport {
     pub why: Option<String>,
     /// Claims that lost, with reasons.
     pub losers: Vec<LosingClaim>,
+    /// None when the name is not known here; [`Command::Find`] looks further.
+    pub answered_by: Option<AnsweredBy>,
     pub records: u64,
     pub registries: u64,
 }

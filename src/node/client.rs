@@ -92,6 +92,7 @@ typed! {
     status(): Command::Status => Status -> Status;
     network(): Command::Network => Network -> NetworkReport;
     look_around(): Command::LookAround => Network -> NetworkReport;
+    find(kind: NameKind, name: String): Command::Find { kind, name } => Lookup -> Box<FindReport>;
     validate_module(bytes: Vec<u8>): modules(ModuleCommand::Validate { bytes }) => Report -> Box<Report>;
     check_module_name(text: String): modules(ModuleCommand::CheckName { text }) => ModuleName -> ModuleNameCheck;
     publish(draft: Box<PublishDraft>): modules(ModuleCommand::Publish { draft }) => Published -> Published;

@@ -11,10 +11,14 @@ mod shelf;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::rc::Rc;
+use std::time::Duration;
 
 use futures::channel::{mpsc, oneshot};
-use futures::{FutureExt, StreamExt, select};
+use futures::future::{self, Either};
+use futures::{FutureExt, StreamExt, pin_mut, select};
+use futures_timer::Delay;
 
 use crate::node::api::Failure;
 use crate::node::{Node, wording};
@@ -35,6 +39,8 @@ pub const CONTENT_BYTES_FALLBACK: u64 = 256 * 1024 * 1024;
 pub const CACHED_MAX: usize = 4_096;
 /// Files that are fetched at once, and people's pictures beside them; more wait for their turn.
 pub const FETCHES_MAX: usize = 4;
+/// Those who are not connected are looked for when a fetch takes longer.
+pub const LOOK_FURTHER_AFTER: Duration = Duration::from_secs(2);
 
 #[derive(Debug, thiserror::Error)]
 pub enum ContentError {
@@ -160,7 +166,14 @@ impl Node {
                 done += bytes_in(artifact, &block);
                 progress(Progress { done, total: artifact.size });
             };
-            self.fetch_blocks(missing, came).await?;
+            let looking = self.look_for_holders(&artifact.sha256);
+            pin_mut!(looking);
+            let fetching = self.fetch_blocks(missing, came);
+            pin_mut!(fetching);
+            match future::select(fetching, looking).await {
+                Either::Left((fetched, _)) => fetched?,
+                Either::Right((never, _)) => match never {},
+            }
         }
         let whole = self.artifact_bytes(artifact).await;
         if matches!(whole, Err(ContentError::Contradiction)) {
@@ -168,6 +181,25 @@ impl Node {
             self.forget_artifact(&artifact.sha256).await?;
         }
         whole.map(drop)
+    }
+
+    /// When connected peers give it too slowly or not at all, those are sought who are said to have it.
+    async fn look_for_holders(&self, artifact: &Digest) -> Infallible {
+        Delay::new(LOOK_FURTHER_AFTER).await;
+        let mesh = self.peering.borrow().mesh();
+        if let Some(mesh) = mesh {
+            let holders = self.providers_of(&mesh, artifact).await;
+            self.seek_some(&mesh, holders);
+        }
+        future::pending().await
+    }
+
+    /// The files that stay, whoever needs room.
+    pub(in crate::node) async fn pinned_artifacts(&self) -> Vec<Digest> {
+        if let Err(error) = self.load_shelf().await {
+            tracing::warn!(%error, "what is kept can't be read");
+        }
+        self.with_shelf(|shelf| shelf.pinned())
     }
 
     /// All bytes of an artifact whose blocks are here.

@@ -14,6 +14,8 @@ mod run;
 pub(in crate::node) mod search;
 mod words;
 
+pub(in crate::node) use pages::name_status;
+
 use std::collections::BTreeSet;
 
 use crate::node::api::*;

@@ -11,6 +11,7 @@ mod known;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::channel::mpsc;
@@ -19,13 +20,16 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt, select};
 use futures_timer::Delay;
 
+use crate::net::carrier::Carrier;
+use crate::net::kademlia::values::Judge;
 use crate::net::key::{NodeKey, NodeName};
 use crate::net::mesh::{
     GossipTicket, GossipVerdict, Listening, Mesh, MeshError, MeshEvent, MeshHandle, MeshOptions, MeshView,
 };
 use crate::node::api::Event;
+use crate::node::lookups::RecordJudge;
 use crate::node::network::{self, NetworkParameters, ParametersError, Ways};
-use crate::node::{Node, content};
+use crate::node::{Network, Node, content, lookups};
 use crate::store::records::{Found, put};
 use crate::store::{Durability, StoreError, Table};
 use crate::sync::rejection::Rejection;
@@ -68,16 +72,31 @@ impl Peering {
 
     /// The same when others are found elsewhere than the node knew at its start.
     pub async fn open_through(node: Rc<Node>, ways: Ways) -> Result<Self, PeeringError> {
-        Self::open_with(node, ways, None).await
+        Self::open_with(node, ways, None, None).await
     }
 
     /// As a server: others come to it.
     pub async fn open_listening(node: Rc<Node>, listening: Listening) -> Result<Self, PeeringError> {
         let ways = node.ways();
-        Self::open_with(node, ways, Some(listening)).await
+        Self::open_with(node, ways, Some(listening), None).await
     }
 
-    async fn open_with(node: Rc<Node>, ways: Ways, listening: Option<Listening>) -> Result<Self, PeeringError> {
+    /// On another carrier than the platform's.
+    pub async fn open_on(
+        node: Rc<Node>,
+        carrier: impl FnOnce(NodeKey) -> Carrier + 'static,
+        listening: Option<Listening>,
+    ) -> Result<Self, PeeringError> {
+        let ways = node.ways();
+        Self::open_with(node, ways, listening, Some(Box::new(carrier))).await
+    }
+
+    async fn open_with(
+        node: Rc<Node>,
+        ways: Ways,
+        listening: Option<Listening>,
+        carrier: Option<Box<dyn FnOnce(NodeKey) -> Carrier>>,
+    ) -> Result<Self, PeeringError> {
         let Ways { relays, open_nodes, ice_servers } = ways;
         let key = node.node_key().await?;
         let known = match node.records.get(Table::Settings, PEERS_RECORD).await? {
@@ -85,8 +104,17 @@ impl Peering {
             Found::Nothing | Found::Damaged(_) => Vec::new(),
         };
         let topic = node.network.topic.into();
-        let options = MeshOptions { key, topic, relays, ice_servers, open_nodes, known, listening };
-        let (mesh, handle, events) = Mesh::open(options, node.environment.clone())?;
+        // Whoever can be dialled keeps records for others.
+        let judge = listening.as_ref().map(|_| {
+            let Network { topic, rules, .. } = &node.network;
+            Arc::new(RecordJudge::new(*topic, rules.clone())) as Arc<dyn Judge>
+        });
+        let options = MeshOptions { key, topic, relays, ice_servers, open_nodes, known, listening, judge };
+        let environment = node.environment.clone();
+        let (mesh, handle, events) = match carrier {
+            Some(carrier) => Mesh::open_on(carrier(options.key.clone()), options, environment)?,
+            None => Mesh::open(options, environment)?,
+        };
         node.peering.borrow_mut().join(handle.clone());
         Ok(Self { node, mesh: handle, life: Some((mesh, events)), sessions: RefCell::default() })
     }
@@ -105,6 +133,8 @@ impl Peering {
         let fetching =
             content::fetch_from_peers(peering.node.clone(), peering.mesh.clone(), peering.node.content.open());
         sessions.push(fetching.boxed_local());
+        let lookups = &peering.node.lookups;
+        sessions.push(lookups::publish(peering.node.clone(), peering.mesh.clone(), lookups.open()).boxed_local());
         let mut receipts = Delay::new(Duration::ZERO).fuse();
         loop {
             select! {
@@ -124,6 +154,7 @@ impl Peering {
         }
         peering.node.save_standings().await;
         peering.node.content.close();
+        peering.node.lookups.close();
         peering.node.peering.borrow_mut().leave();
         peering.node.tell(&Event::NetworkChanged);
     }
@@ -152,6 +183,13 @@ impl Peering {
             }
             MeshEvent::BlocksAsked(stream) => {
                 Some(content::serve(self.node.clone(), self.mesh.clone(), stream).boxed_local())
+            }
+            MeshEvent::Asked { peer, request, reply } => {
+                if let Some(answer) = self.node.answer_find(peer, &request) {
+                    // Whoever asked may be gone.
+                    reply.send(answer).ok();
+                }
+                None
             }
             MeshEvent::Changed(view) => {
                 // At once: an older view must not come after a newer one.
@@ -184,6 +222,7 @@ impl Peering {
             }
         }
         if news.relay_came {
+            self.node.lookups.wake(true);
             self.node.ask_for_receipts().await;
         }
         self.node.tell(&Event::NetworkChanged);
@@ -198,6 +237,7 @@ impl Peering {
             let message = Message::announcement(change.owner, vec![change.clone()], node.heads(&change.owner));
             node.peering.borrow_mut().count_unsent();
             mesh.publish(message.encode());
+            node.lookups.wake(false);
             // Full: it is told already.
             written.clone().try_send(()).ok();
         }));

@@ -115,10 +115,12 @@ impl Node {
             free_at: None,
             why: None,
             losers: Vec::new(),
+            answered_by: None,
             records,
             registries,
         };
         let Some(standing) = name.ok().and_then(|name| state.index.state(&name)) else { return report };
+        report.answered_by = Some(AnsweredBy::Device);
         if let Some(tenure) = standing.holder() {
             report.holder = entry(&state, &tenure.holder);
             report.why = Some(why_held(standing, tenure));

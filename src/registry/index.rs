@@ -2,6 +2,7 @@
 //!
 //! Every record is a few hundred bytes; no Automerge document needs to be loaded to answer a question (INV-7).
 
+mod records;
 mod shelf;
 
 use std::cell::RefCell;

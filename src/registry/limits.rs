@@ -37,6 +37,11 @@ pub const BIO_MAX_CHARS: usize = 512;
 pub const LINKS_MAX: usize = 8;
 pub const LINK_MAX_CHARS: usize = 256;
 
+/// One record of a name, as directories keep it.
+pub const RECORD_MAX_BYTES: usize = 4 * 1024;
+/// Facts in one record. None is shorter than 140 bytes.
+pub const RECORD_FACTS_MAX: usize = 32;
+
 /// One block of content.
 pub const BLOCK_MAX_BYTES: usize = 256 * 1024;
 

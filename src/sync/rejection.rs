@@ -45,6 +45,8 @@ pub enum Rejection {
     TooManyRequests,
     #[error("a block with other bytes than its hash names")]
     WrongBlock,
+    #[error("an answer about a name that proves nothing of it")]
+    WrongRecord,
 }
 
 impl Rejection {
@@ -55,7 +57,7 @@ impl Rejection {
             Self::ForeignTopic | Self::FutureVersion | Self::OtherParameters | Self::Fork => 0,
             Self::TooManyAnnouncements => 2,
             Self::Unasked | Self::OutOfOrder | Self::Stalled | Self::Withheld | Self::TooManyRequests => 10,
-            Self::Malformed(_) | Self::Oversized | Self::Comparison | Self::Refused => 20,
+            Self::Malformed(_) | Self::Oversized | Self::Comparison | Self::Refused | Self::WrongRecord => 20,
             Self::BadChange | Self::Forged | Self::TooManyMessages | Self::TooManyBytes | Self::WrongBlock => 50,
         }
     }
@@ -81,7 +83,8 @@ impl Rejection {
             | Self::Refused
             | Self::Fork
             | Self::TooManyAnnouncements
-            | Self::TooManyRequests => false,
+            | Self::TooManyRequests
+            | Self::WrongRecord => false,
         }
     }
 }

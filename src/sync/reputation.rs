@@ -109,7 +109,9 @@ fn broken(why: Rejection) -> Option<Reason> {
         | Rejection::TooManyAnnouncements
         | Rejection::TooManyBytes
         | Rejection::TooManyRequests => Some(Reason::Abusive),
-        Rejection::Forged | Rejection::BadChange | Rejection::WrongBlock => Some(Reason::False),
+        Rejection::Forged | Rejection::BadChange | Rejection::WrongBlock | Rejection::WrongRecord => {
+            Some(Reason::False)
+        }
     }
 }
 

@@ -5,6 +5,7 @@ pub mod backup_export;
 pub mod bell;
 pub mod claim_form;
 pub mod did;
+pub mod farther;
 pub mod field;
 pub mod help;
 pub mod history;

@@ -94,7 +94,7 @@ impl Mallory {
         let streams = libp2p_stream::Behaviour::new();
         let mut control = streams.new_control();
         let inbound = control.accept(StreamProtocol::new(PROTOCOL)).expect("nobody else takes them");
-        let Carrier { transport, relay, upgrade } =
+        let Carrier { transport, relay, upgrade, .. } =
             carrier::open(&key, &CarrierOptions::default()).expect("a key of the right kind");
         let identify = identify::Config::new(IDENTIFY_PROTOCOL.to_owned(), key.public())
             .with_agent_version(AGENT.to_owned())

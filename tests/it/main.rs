@@ -18,10 +18,12 @@ mod installing;
 mod layers;
 #[path = "../shared/lies.rs"]
 mod lies;
+mod lookups;
 mod mesh;
 mod modules;
 mod ownership;
 mod pack;
+mod packages;
 mod people;
 #[path = "../shared/pipe.rs"]
 mod pipe;

@@ -28,9 +28,18 @@ pub async fn relay() -> Relay {
 async fn relay_of(key: NodeKey, listen: &str, witness: Option<WitnessDoor>) -> Relay {
     let limits = RelayLimits { by_address: false, ..RelayLimits::default() };
     let listen = listen.parse().unwrap();
-    Relay::start(RelayOptions { key, listen, public: vec![], bootstrap: vec![], dht_server: true, limits, witness })
-        .await
-        .unwrap()
+    Relay::start(RelayOptions {
+        key,
+        listen,
+        public: vec![],
+        bootstrap: vec![],
+        dht_server: true,
+        judge: None,
+        limits,
+        witness,
+    })
+    .await
+    .unwrap()
 }
 
 pub fn network(relay: &Relay) -> Network {

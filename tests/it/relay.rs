@@ -43,6 +43,7 @@ fn options(limits: RelayLimits) -> RelayOptions {
         public: vec![],
         bootstrap: vec![],
         dht_server: true,
+        judge: None,
         witness: None,
         limits,
     }

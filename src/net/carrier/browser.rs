@@ -10,10 +10,10 @@ use libp2p::core::transport::timeout::TransportTimeout;
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
-use libp2p::{Multiaddr, Transport, noise, relay, swarm, yamux};
+use libp2p::{Multiaddr, PeerId, Transport, noise, relay, swarm, yamux};
 
-use super::{Carrier, CarrierOptions};
-use crate::net::address::is_webrtc;
+use super::{Carrier, CarrierOptions, Reach};
+use crate::net::address::{is_webrtc, webrtc_of_relayed};
 use crate::net::{webrtc, websocket};
 
 /// From dialling a WebSocket to a connection that is authenticated.
@@ -61,7 +61,9 @@ pub fn open(key: &Keypair, options: &CarrierOptions) -> Result<Carrier, CarrierE
             }
         })
         .boxed();
-    Ok(Carrier { transport, relay, upgrade })
+    // A page connects only where its network says it may.
+    let reach = Reach { listening: listening(), is_direct, circuit, may_ask: |_| false };
+    Ok(Carrier { transport, relay, upgrade, reach })
 }
 
 /// Where to listen besides relays' circuits.
@@ -78,4 +80,9 @@ pub fn swarm_config() -> swarm::Config {
 /// Whether a node of this kind reaches others there directly.
 pub fn is_direct(address: &Multiaddr) -> bool {
     is_webrtc(address)
+}
+
+/// How a peer that has a place at this relay, whose name ends its address, is reached directly.
+fn circuit(relay: &Multiaddr, peer: PeerId) -> Option<Multiaddr> {
+    webrtc_of_relayed(&relay.clone().with(Protocol::P2pCircuit), peer)
 }

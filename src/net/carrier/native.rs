@@ -3,7 +3,7 @@
 use std::{io, time::Duration};
 
 use libp2p::{
-    Multiaddr, Transport,
+    Multiaddr, PeerId, Transport,
     core::{muxing::StreamMuxerBox, transport::timeout::TransportTimeout, upgrade::Version},
     dns,
     identity::Keypair,
@@ -13,7 +13,7 @@ use libp2p::{
     tcp, websocket, yamux,
 };
 
-use super::{Carrier, CarrierOptions};
+use super::{Carrier, CarrierOptions, Reach};
 
 /// From the first byte to an authenticated connection.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -57,7 +57,8 @@ pub fn open(key: &Keypair, _: &CarrierOptions) -> Result<Carrier, CarrierError> 
             }
         })
         .boxed();
-    Ok(Carrier { transport, relay, upgrade: dummy::Behaviour })
+    let reach = Reach { listening: listening(), is_direct, circuit, may_ask: is_direct };
+    Ok(Carrier { transport, relay, upgrade: dummy::Behaviour, reach })
 }
 
 /// On this machine only: a native node that others may reach is a server, which says where it listens.
@@ -69,6 +70,11 @@ pub fn listening() -> Vec<Multiaddr> {
 pub fn is_direct(address: &Multiaddr) -> bool {
     address.iter().any(|part| matches!(part, Protocol::Tcp(_)))
         && !address.iter().any(|part| matches!(part, Protocol::P2pCircuit))
+}
+
+/// No direct connection comes of a circuit here.
+fn circuit(_: &Multiaddr, _: PeerId) -> Option<Multiaddr> {
+    None
 }
 
 pub fn swarm_config() -> Config {

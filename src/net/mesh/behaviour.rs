@@ -5,16 +5,21 @@
 use std::time::Duration;
 
 use libp2p::{
-    Swarm, allow_block_list, connection_limits, gossipsub, identify, ping, relay, rendezvous, swarm::NetworkBehaviour,
+    Swarm, allow_block_list, connection_limits, gossipsub, identify,
+    kad::{self, store::MemoryStore},
+    ping, relay, rendezvous,
+    swarm::NetworkBehaviour,
 };
 use sha2::{Digest, Sha256};
 
-use crate::net::carrier::{self, CarrierOptions, Upgrade};
+use crate::net::carrier::{self, Carrier, Reach, Upgrade};
 use crate::net::direct::Direct;
+use crate::net::kademlia::guard::{Guarded, MayDial};
 use crate::net::mesh::keeping::DIRECT_MAX;
+use crate::net::mesh::run::parse;
 use crate::net::mesh::scoring;
 use crate::net::mesh::{MeshError, MeshOptions};
-use crate::net::{AGENT, IDENTIFY_PROTOCOL};
+use crate::net::{AGENT, IDENTIFY_PROTOCOL, kademlia};
 use crate::sync::wire::GOSSIP_MAX_BYTES;
 
 /// Connections besides the direct ones: relays and their circuits.
@@ -40,6 +45,8 @@ pub(super) struct Behaviour {
     pub(super) rendezvous: rendezvous::client::Behaviour,
     pub(super) identify: identify::Behaviour,
     pub(super) ping: ping::Behaviour,
+    /// Outside of what is direct: relays answer, too.
+    pub(super) kademlia: Guarded<kad::Behaviour<MemoryStore>>,
     pub(super) registry: Direct<Registry>,
 }
 
@@ -53,9 +60,13 @@ pub(super) struct Registry {
     pub(super) streams: libp2p_stream::Behaviour,
 }
 
-pub(super) fn swarm(options: &MeshOptions, carrier: &CarrierOptions) -> Result<Swarm<Behaviour>, MeshError> {
+pub(super) fn swarm(options: &MeshOptions, carrier: Carrier) -> Result<(Swarm<Behaviour>, Reach), MeshError> {
     let key = options.key.clone().into_keypair();
-    let carrier = carrier::open(&key, carrier)?;
+    let me = key.public().to_peer_id();
+    let kademlia = match &options.judge {
+        Some(_) => kademlia::server(me),
+        None => kademlia::client(me),
+    };
     let direct = options.listening.as_ref().map_or(DIRECT_MAX, |listening| listening.direct_max);
     let direct = u32::try_from(direct).unwrap_or(u32::MAX);
     let limits = connection_limits::ConnectionLimits::default()
@@ -73,10 +84,21 @@ pub(super) fn swarm(options: &MeshOptions, carrier: &CarrierOptions) -> Result<S
         rendezvous: rendezvous::client::Behaviour::new(key.clone()),
         identify: identify::Behaviour::new(identify),
         ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_EVERY)),
+        kademlia: Guarded::new(kademlia, may_ask(options, &carrier.reach)?),
         registry: Direct::new(Registry { gossip: gossip()?, streams: libp2p_stream::Behaviour::new() }),
     };
     let config = carrier::swarm_config().with_max_negotiating_inbound_streams(STREAMS_NEGOTIATING);
-    Ok(Swarm::new(carrier.transport, behaviour, key.public().to_peer_id(), config))
+    Ok((Swarm::new(carrier.transport, behaviour, me, config), carrier.reach))
+}
+
+/// Open nodes of the network; what else a node of its kind may dial, unless strangers must not choose that for it.
+fn may_ask(options: &MeshOptions, reach: &Reach) -> Result<MayDial, MeshError> {
+    let open = parse(&options.open_nodes)?;
+    let (may_ask, is_server) = (reach.may_ask, options.listening.is_some());
+    Ok(Box::new(move |address, peer| {
+        let named = peer.and_then(|peer| address.clone().with_p2p(peer).ok());
+        named.is_some_and(|named| open.contains(&named)) || !is_server && may_ask(address)
+    }))
 }
 
 /// Messages carry no author: what is in them is signed by its owner. The host judges each before it is passed on.

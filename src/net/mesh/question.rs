@@ -13,6 +13,13 @@ use libp2p_stream::{Control, OpenStreamError};
 pub const ANSWER_PATIENCE: Duration = Duration::from_secs(15);
 /// The longest answer to any question.
 pub const ANSWER_MAX_BYTES: u64 = 16 * 1024;
+/// The longest question of a peer.
+pub const REQUEST_MAX_BYTES: u64 = 1024;
+/// A peer asks what is known of a name. What the bytes mean is the host's business.
+pub const FIND_PROTOCOL: &str = "/gen/find/1";
+/// Questions of one peer, and of all, that wait for an answer; more are left unanswered.
+pub(super) const FINDING_PER_PEER: usize = 4;
+pub(super) const FINDING_MAX: usize = 32;
 
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
@@ -50,6 +57,18 @@ pub(super) async fn ask(
         Either::Left((answer, _)) => answer,
         Either::Right(_) => Err(AskError::TimedOut),
     }
+}
+
+/// What is asked on a stream; nothing when it is too long or comes too slowly.
+pub(super) async fn hear(stream: &mut Stream) -> Option<Vec<u8>> {
+    let mut request = Vec::new();
+    let mut bounded = stream.take(REQUEST_MAX_BYTES + 1);
+    let reading = bounded.read_to_end(&mut request);
+    let read = match select(reading, Delay::new(ANSWER_PATIENCE)).await {
+        Either::Left((read, _)) => read.is_ok(),
+        Either::Right(_) => false,
+    };
+    (read && request.len() as u64 <= REQUEST_MAX_BYTES).then_some(request)
 }
 
 /// Gives an answer that needs no reading of the question. An asker who takes it too slowly gets half of it.

@@ -6,6 +6,8 @@ mod links;
 mod server;
 mod view;
 
+pub(super) use server::parse;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 use std::time::Duration;
@@ -18,14 +20,15 @@ use futures_timer::Delay;
 use libp2p::{PeerId, Stream, StreamProtocol, Swarm, core::transport::ListenerId, gossipsub, rendezvous};
 use libp2p_stream::{Control, IncomingStreams};
 
-use crate::net::carrier;
+use crate::net::carrier::Reach;
 use crate::net::mesh::behaviour::Behaviour;
+use crate::net::mesh::directory::Directory;
 use crate::net::mesh::keeping::Keeping;
 use crate::net::mesh::link::Outgoing;
 use crate::net::mesh::neighbours;
-use crate::net::mesh::question::{AskError, ask};
+use crate::net::mesh::question::{AskError, FIND_PROTOCOL, ask};
 use crate::net::mesh::run::acts::random;
-use crate::net::mesh::run::server::{Server, parse};
+use crate::net::mesh::run::server::Server;
 use crate::net::mesh::scoring;
 use crate::net::mesh::{Command, GossipVerdict, MeshError, MeshEvent, MeshOptions, MeshView};
 use crate::platform::Environment;
@@ -51,6 +54,8 @@ enum Done {
     /// A peer told of others.
     Told(Vec<u8>),
     Answered,
+    /// A peer's question is answered, or not.
+    Replied(PeerId),
     Quiet,
 }
 
@@ -70,8 +75,8 @@ struct Peer {
 }
 
 pub(super) struct Running {
-    swarm: Swarm<Behaviour>,
-    keeping: Keeping,
+    pub(super) swarm: Swarm<Behaviour>,
+    pub(super) keeping: Keeping,
     topic: gossipsub::IdentTopic,
     namespace: rendezvous::Namespace,
     environment: Rc<dyn Environment>,
@@ -82,6 +87,9 @@ pub(super) struct Running {
     /// Peers that ask for others.
     asked: IncomingStreams,
     answering: usize,
+    /// Peers that ask what is known, and how many questions of each wait.
+    questions: IncomingStreams,
+    pub(super) finding: BTreeMap<PeerId, usize>,
     /// Peers that want blocks.
     wanting: IncomingStreams,
     tasks: FuturesUnordered<LocalBoxFuture<'static, Done>>,
@@ -89,6 +97,8 @@ pub(super) struct Running {
     /// Under which listener there is a place at which relay.
     places: HashMap<ListenerId, PeerId>,
     server: Option<Server>,
+    reach: Reach,
+    pub(super) directory: Directory,
     next_link: u64,
     /// The view may be another one since it was told.
     changed: bool,
@@ -98,12 +108,13 @@ pub(super) struct Running {
 impl Running {
     pub(super) fn new(
         mut swarm: Swarm<Behaviour>,
+        mut reach: Reach,
         options: MeshOptions,
         environment: Rc<dyn Environment>,
         orders: mpsc::UnboundedReceiver<Command>,
         events: mpsc::UnboundedSender<MeshEvent>,
     ) -> Result<Self, MeshError> {
-        let MeshOptions { topic, relays, open_nodes, known, listening, key: _, ice_servers: _ } = options;
+        let MeshOptions { topic, relays, open_nodes, known, listening, judge, key: _, ice_servers: _ } = options;
         let namespace = rendezvous::Namespace::new(topic.clone()).map_err(|_| MeshError::Namespace)?;
         let topic = gossipsub::IdentTopic::new(format!("/gen/{topic}/changes/1"));
         let registry = swarm.behaviour_mut().registry.inner_mut();
@@ -115,11 +126,14 @@ impl Running {
         let asked = control
             .accept(StreamProtocol::new(neighbours::PROTOCOL))
             .map_err(|_| MeshError::Taken(neighbours::PROTOCOL))?;
+        let questions =
+            control.accept(StreamProtocol::new(FIND_PROTOCOL)).map_err(|_| MeshError::Taken(FIND_PROTOCOL))?;
         let wanting = control
             .accept(StreamProtocol::new(blocks_wire::PROTOCOL))
             .map_err(|_| MeshError::Taken(blocks_wire::PROTOCOL))?;
         let mut keeping = match &listening {
-            None => Keeping::new(*swarm.local_peer_id(), parse(&relays)?, carrier::is_direct)
+            None => Keeping::new(*swarm.local_peer_id(), parse(&relays)?, reach.is_direct)
+                .with_circuits(reach.circuit)
                 .with_open_nodes(parse(&open_nodes)?),
             Some(listening) => {
                 Keeping::new(*swarm.local_peer_id(), parse(&relays)?, |_| false).with_room_for(listening.direct_max)
@@ -133,7 +147,7 @@ impl Running {
         let server = match listening {
             Some(listening) => Some(Server::open(listening, &mut swarm)?),
             None => {
-                for address in carrier::listening() {
+                for address in std::mem::take(&mut reach.listening) {
                     if let Err(error) = swarm.listen_on(address) {
                         tracing::warn!(%error, "nobody can reach this node directly");
                     }
@@ -154,11 +168,15 @@ impl Running {
             inbound,
             asked,
             answering: 0,
+            questions,
+            finding: BTreeMap::new(),
             wanting,
             tasks: FuturesUnordered::new(),
             peers: BTreeMap::new(),
             places: HashMap::new(),
             server,
+            reach,
+            directory: Directory::new(judge),
             next_link: 0,
             changed: true,
             told: MeshView::default(),
@@ -179,6 +197,9 @@ impl Running {
                 },
                 stream = self.asked.next().fuse() => if let Some((peer, stream)) = stream {
                     self.tell_of_others(peer, stream);
+                },
+                stream = self.questions.next().fuse() => if let Some((peer, stream)) = stream {
+                    self.hear_question(peer, stream);
                 },
                 stream = self.wanting.next().fuse() => if let Some((peer, stream)) = stream {
                     self.accept_blocks(peer, stream);
@@ -217,6 +238,7 @@ impl Running {
 
     fn keep_house(&mut self) {
         let now = self.now();
+        self.tidy_directory(now);
         for peer in self.keeping.pardoned(now) {
             self.swarm.behaviour_mut().banned.unblock_peer(peer);
         }
@@ -262,7 +284,16 @@ impl Running {
                 // False where it is not connected: it is rated anew when it is.
                 gossip.set_application_score(&name.peer(), scoring::of_host(score));
             }
+            Command::Seek(name) => {
+                if self.keeping.seek(name.peer(), self.now()) {
+                    self.keep_house();
+                }
+            }
             Command::Ask { protocol, request, answers } => self.ask(protocol, &request, answers),
+            Command::AskPeer { peer, protocol, request, answer } => {
+                self.ask_peer(peer.peer(), protocol, request, answer);
+            }
+            Command::LookUp(order) => self.look_up(order),
             Command::OpenBlocks(peer, opened) => self.open_blocks(peer.peer(), opened),
             Command::LookAround => {
                 self.keeping.hurry();
@@ -332,6 +363,7 @@ impl Running {
                 }
             }
             Done::Answered => self.answering -= 1,
+            Done::Replied(peer) => self.question_over(peer),
             Done::Told(bytes) => {
                 self.changed = true;
                 for (peer, addresses) in neighbours::decode_peers(&bytes) {

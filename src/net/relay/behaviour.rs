@@ -2,7 +2,8 @@
 //!
 //! - relay v2: a meeting place for browsers, which nobody can dial
 //! - rendezvous: who else is in a network (a namespace is a topic in hex)
-//! - Kademlia: who has which content. Nothing goes into its store by itself; what may is decided in `run`
+//! - Kademlia: what names stand for and who has which content. Nothing goes into its store by itself; what may is
+//!   decided in `run`
 //! - identify, ping, connection limits
 //! - streams of protocols that are not libp2p's: only the witness's, when there is one
 //!
@@ -10,25 +11,26 @@
 //! one that does would carry the gossip of peers that are connected directly, and know it. Either way its control
 //! messages would be one more thing to attack.
 
-use std::num::NonZeroUsize;
-
 use libp2p::{
-    Swarm, SwarmBuilder, connection_limits, identify,
+    PeerId, Swarm, SwarmBuilder, connection_limits,
+    core::{muxing::StreamMuxerBox, transport::Boxed},
+    identify,
     identity::Keypair,
     kad::{self, store::MemoryStore},
     metrics::Registry,
     noise, ping, relay, rendezvous,
-    swarm::{NetworkBehaviour, StreamProtocol},
+    swarm::{self, NetworkBehaviour},
     tcp, yamux,
 };
 
 use crate::net::{
-    AGENT, IDENTIFY_PROTOCOL, KADEMLIA_PROTOCOL,
+    AGENT, IDENTIFY_PROTOCOL,
+    kademlia::{self, guard::Guarded},
     relay::{
         RelayError,
+        crowd::Crowd,
         limits::{
-            IDLE_TIME, KADEMLIA_PACKET_BYTES, KADEMLIA_PROVIDER_TIME, KADEMLIA_PROVIDERS_PER_KEY, RelayLimits,
-            STREAMS_NEGOTIATING, STREAMS_PER_CONNECTION, kademlia_store, rendezvous as rendezvous_limits,
+            IDLE_TIME, RelayLimits, STREAMS_NEGOTIATING, STREAMS_PER_CONNECTION, rendezvous as rendezvous_limits,
         },
     },
 };
@@ -36,26 +38,29 @@ use crate::net::{
 #[derive(NetworkBehaviour)]
 pub(super) struct Behaviour {
     pub(super) connection_limits: connection_limits::Behaviour,
+    pub(super) crowd: Crowd,
     pub(super) relay: relay::Behaviour,
     pub(super) rendezvous: rendezvous::server::Behaviour,
-    pub(super) kademlia: kad::Behaviour<MemoryStore>,
+    pub(super) kademlia: Guarded<kad::Behaviour<MemoryStore>>,
     pub(super) identify: identify::Behaviour,
     pub(super) ping: ping::Behaviour,
     pub(super) streams: libp2p_stream::Behaviour,
 }
 
 impl Behaviour {
-    fn new(key: &Keypair, limits: &RelayLimits, dht_server: bool) -> Self {
+    /// Strangers must not choose whom a server connects to: it dials only the relays that it was told of.
+    fn new(key: &Keypair, limits: &RelayLimits, dht_server: bool, others: Vec<PeerId>) -> Self {
         let peer = key.public().to_peer_id();
-        let mut kademlia =
-            kad::Behaviour::with_config(peer, MemoryStore::with_config(peer, kademlia_store()), kademlia());
-        kademlia.set_mode(Some(if dht_server { kad::Mode::Server } else { kad::Mode::Client }));
+        let kademlia = if dht_server { kademlia::server(peer) } else { kademlia::client(peer) };
+        let kademlia = Guarded::new(kademlia, Box::new(move |_, peer| peer.is_some_and(|peer| others.contains(&peer))));
+        let crowd = Crowd::new(limits.by_address.then_some(limits.connections_per_address));
         // Only confirmed external addresses are told: a listening address behind a proxy leads nobody here.
         let identify = identify::Config::new(IDENTIFY_PROTOCOL.to_owned(), key.public())
             .with_agent_version(AGENT.to_owned())
             .with_hide_listen_addrs(true);
         Self {
             connection_limits: connection_limits::Behaviour::new(limits.connections()),
+            crowd,
             relay: relay::Behaviour::new(peer, limits.relay()),
             rendezvous: rendezvous::server::Behaviour::new(rendezvous_limits()),
             kademlia,
@@ -66,24 +71,12 @@ impl Behaviour {
     }
 }
 
-fn kademlia() -> kad::Config {
-    let mut config = kad::Config::new(StreamProtocol::new(KADEMLIA_PROTOCOL));
-    config
-        .set_record_filtering(kad::StoreInserts::FilterBoth)
-        .set_max_packet_size(KADEMLIA_PACKET_BYTES)
-        .set_provider_record_ttl(Some(KADEMLIA_PROVIDER_TIME))
-        .disjoint_query_paths(true);
-    if let Some(number) = NonZeroUsize::new(KADEMLIA_PROVIDERS_PER_KEY) {
-        config.set_replication_factor(number);
-    }
-    config
-}
-
 /// WebSocket for browsers, plain TCP beside it for relays among themselves.
 pub(super) async fn swarm(
     key: Keypair,
     limits: &RelayLimits,
     dht_server: bool,
+    others: Vec<PeerId>,
     registry: &mut Registry,
 ) -> Result<Swarm<Behaviour>, RelayError> {
     let broken = |source: Box<dyn std::error::Error + Send + Sync>| RelayError::Transport(source);
@@ -97,13 +90,27 @@ pub(super) async fn swarm(
         .await
         .map_err(|error| broken(error.into()))?
         .with_bandwidth_metrics(registry)
-        .with_behaviour(|key| Behaviour::new(key, limits, dht_server))
+        .with_behaviour(|key| Behaviour::new(key, limits, dht_server, others))
         .map_err(|error| broken(error.into()))?
-        .with_swarm_config(|config| {
-            config.with_idle_connection_timeout(IDLE_TIME).with_max_negotiating_inbound_streams(STREAMS_NEGOTIATING)
-        })
+        .with_swarm_config(config)
         .build();
     Ok(swarm)
+}
+
+/// On a transport of the caller's choosing.
+pub(super) fn swarm_on(
+    transport: Boxed<(PeerId, StreamMuxerBox)>,
+    key: Keypair,
+    limits: &RelayLimits,
+    dht_server: bool,
+    others: Vec<PeerId>,
+) -> Swarm<Behaviour> {
+    let behaviour = Behaviour::new(&key, limits, dht_server, others);
+    Swarm::new(transport, behaviour, key.public().to_peer_id(), config(swarm::Config::with_tokio_executor()))
+}
+
+fn config(config: swarm::Config) -> swarm::Config {
+    config.with_idle_connection_timeout(IDLE_TIME).with_max_negotiating_inbound_streams(STREAMS_NEGOTIATING)
 }
 
 fn multiplexing() -> yamux::Config {

@@ -4,7 +4,7 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
-use libp2p::{connection_limits::ConnectionLimits, kad::store::MemoryStoreConfig, relay, rendezvous};
+use libp2p::{connection_limits::ConnectionLimits, relay, rendezvous};
 
 /// Peers that may keep a place here under which others reach them.
 pub const RESERVATIONS_MAX: usize = 128;
@@ -34,6 +34,10 @@ pub const CONNECTIONS_IN_PENDING: u32 = 64;
 pub const CONNECTIONS_OUT: u32 = 32;
 pub const CONNECTIONS_OUT_PENDING: u32 = 16;
 pub const CONNECTIONS_PER_PEER: u32 = 4;
+/// Open connections from one address. Many people may stand behind it, but not everybody.
+pub const CONNECTIONS_PER_ADDRESS: usize = 128;
+/// New connections from one address in each [`RATE_TIME`].
+pub const CONNECTIONS_PER_ADDRESS_RATE: u32 = 600;
 pub const STREAMS_PER_CONNECTION: usize = 128;
 pub const STREAMS_NEGOTIATING: usize = 32;
 /// A connection without reservation, circuit or stream is closed after this.
@@ -49,18 +53,6 @@ pub const REGISTRATION_ADDRESSES: usize = 16;
 /// Seconds.
 pub const REGISTRATION_TTL_MAX: u64 = 12 * 60 * 60;
 pub const COOKIES_MAX: usize = 1024;
-
-pub const KADEMLIA_PACKET_BYTES: usize = 16 * 1024;
-pub const KADEMLIA_VALUES: usize = 1024;
-pub const KADEMLIA_VALUE_BYTES: usize = 4 * 1024;
-/// Keys for which somebody says to have the content.
-pub const KADEMLIA_KEYS: usize = 8 * 1024;
-/// A multihash of 32 bytes takes 34.
-pub const KADEMLIA_KEY_BYTES: usize = 64;
-pub const KADEMLIA_PROVIDERS_PER_KEY: usize = 8;
-pub const KADEMLIA_ADDRESSES: usize = 4;
-pub const KADEMLIA_ADDRESS_BYTES: usize = 256;
-pub const KADEMLIA_PROVIDER_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Requests to the witness that are read, decided or answered.
 pub const WITNESS_AT_ONCE: usize = 64;
@@ -103,6 +95,7 @@ pub struct RelayLimits {
     /// Whether one address may do only so much in a time. Behind a proxy everybody has the proxy's address.
     pub by_address: bool,
     pub connections_in: u32,
+    pub connections_per_address: usize,
     pub witness: WitnessLimits,
 }
 
@@ -139,6 +132,7 @@ impl Default for RelayLimits {
             circuit_bytes: CIRCUIT_BYTES,
             by_address: true,
             connections_in: CONNECTIONS_IN,
+            connections_per_address: CONNECTIONS_PER_ADDRESS,
             witness: WitnessLimits::default(),
         }
     }
@@ -185,15 +179,6 @@ pub(super) fn rendezvous() -> rendezvous::server::Config {
         .with_max_registration_per_peer(REGISTRATIONS_PER_PEER)
         .with_max_registration_total(REGISTRATIONS_MAX)
         .with_max_stored_cookies(COOKIES_MAX)
-}
-
-pub(super) fn kademlia_store() -> MemoryStoreConfig {
-    MemoryStoreConfig {
-        max_records: KADEMLIA_VALUES,
-        max_value_bytes: KADEMLIA_VALUE_BYTES,
-        max_providers_per_key: KADEMLIA_PROVIDERS_PER_KEY,
-        max_provided_keys: KADEMLIA_KEYS,
-    }
 }
 
 #[cfg(test)]

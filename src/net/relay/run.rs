@@ -1,7 +1,6 @@
 //! The relay at work: each event of the swarm is counted, a few are answered.
 //!
-//! It decides three things: what Kademlia may store, who is sent away, and which other relays are dialled. Values are
-//! never stored; that somebody has some content may be, as a hint and within bounds.
+//! It decides who is sent away and which other relays are dialled; what Kademlia may store is `directory`'s business.
 
 use std::collections::HashMap;
 
@@ -9,9 +8,7 @@ use futures::StreamExt;
 use libp2p::{
     Multiaddr, PeerId, Swarm,
     core::transport::ListenerId,
-    identify,
-    kad::{self, InboundRequest, ProviderRecord, store::RecordStore},
-    relay,
+    identify, relay,
     rendezvous::{Namespace, server},
     swarm::{SwarmEvent, dial_opts::DialOpts},
 };
@@ -22,27 +19,27 @@ use tokio::{
 
 use crate::net::{
     KADEMLIA_PROTOCOL,
+    kademlia::{PROVIDER_ADDRESSES, values::is_short},
     relay::{
         RelayError,
         address::with_peer,
         behaviour::{Behaviour, BehaviourEvent},
-        limits::{
-            BOOTSTRAP_RETRY, KADEMLIA_ADDRESS_BYTES, KADEMLIA_ADDRESSES, KADEMLIA_KEY_BYTES, REGISTRATION_ADDRESSES,
-            REGISTRATIONS_PER_CONNECTION, STOP_PATIENCE,
-        },
+        directory::Directory,
+        limits::{BOOTSTRAP_RETRY, REGISTRATION_ADDRESSES, REGISTRATIONS_PER_CONNECTION, STOP_PATIENCE},
         metrics::Counts,
     },
 };
 
 pub(super) struct Running {
-    swarm: Swarm<Behaviour>,
+    pub(super) swarm: Swarm<Behaviour>,
     listener: ListenerId,
-    counts: Counts,
+    pub(super) counts: Counts,
     /// Where others reach the relay.
     addresses: watch::Sender<Vec<Multiaddr>>,
     /// Those addresses were given; what the listener finds out changes nothing.
     announced: bool,
-    bootstrap: Vec<(PeerId, Multiaddr)>,
+    pub(super) bootstrap: Vec<(PeerId, Multiaddr)>,
+    pub(super) directory: Directory,
     /// How many registrations libp2p still holds for each; the newest of them is listed.
     registered: HashMap<(PeerId, Namespace), usize>,
     /// Registrations of each connected peer.
@@ -56,6 +53,7 @@ impl Running {
         counts: Counts,
         addresses: watch::Sender<Vec<Multiaddr>>,
         bootstrap: Vec<(PeerId, Multiaddr)>,
+        directory: Directory,
     ) -> Self {
         Self {
             swarm,
@@ -64,6 +62,7 @@ impl Running {
             addresses,
             announced: false,
             bootstrap,
+            directory,
             registered: HashMap::new(),
             spent: HashMap::new(),
         }
@@ -99,7 +98,10 @@ impl Running {
         loop {
             tokio::select! {
                 event = self.swarm.select_next_some() => self.handle(event)?,
-                _ = retry.tick() => self.meet_others(),
+                _ = retry.tick() => {
+                    self.meet_others();
+                    self.tidy();
+                }
                 _ = &mut stopped => break,
             }
         }
@@ -125,7 +127,7 @@ impl Running {
             if self.swarm.is_connected(&peer) {
                 continue;
             }
-            self.swarm.behaviour_mut().kademlia.add_address(&peer, address.clone());
+            self.swarm.behaviour_mut().kademlia.inner_mut().add_address(&peer, address.clone());
             let options = DialOpts::peer_id(peer).addresses(vec![address]).build();
             if let Err(error) = self.swarm.dial(options) {
                 tracing::debug!(%peer, %error, "another relay was not dialled");
@@ -160,7 +162,8 @@ impl Running {
                 return Err(RelayError::ListenerClosed(reason.err().unwrap_or_else(unasked)));
             }
             SwarmEvent::ListenerError { error, .. } => tracing::warn!(%error, "the relay's listener had an error"),
-            SwarmEvent::ConnectionEstablished { .. } => {
+            SwarmEvent::ConnectionEstablished { peer_id, endpoint, .. } => {
+                self.directory.came(peer_id, endpoint.get_remote_address());
                 self.counts.connections.inc();
                 self.counts.connections_opened.inc();
             }
@@ -168,6 +171,7 @@ impl Running {
                 self.counts.connections.dec();
                 if num_established == 0 {
                     self.spent.remove(&peer_id);
+                    self.directory.left(&peer_id);
                 }
             }
             SwarmEvent::IncomingConnectionError { error, .. } => {
@@ -261,34 +265,14 @@ impl Running {
         self.counts.registrations.set(number(self.registered.len()));
     }
 
-    fn handle_kademlia(&mut self, event: kad::Event) {
-        match event {
-            kad::Event::InboundRequest { request: InboundRequest::PutRecord { record: Some(_), .. } } => {
-                self.counts.kademlia_values_refused.inc();
-            }
-            kad::Event::InboundRequest { request: InboundRequest::AddProvider { record: Some(record) } } => {
-                let store = self.swarm.behaviour_mut().kademlia.store_mut();
-                let stored = modest(record).is_some_and(|record| store.add_provider(record).is_ok());
-                let counts = &self.counts;
-                let count =
-                    if stored { &counts.kademlia_providers_accepted } else { &counts.kademlia_providers_refused };
-                count.inc();
-            }
-            _ => {}
-        }
-        let kademlia = &mut self.swarm.behaviour_mut().kademlia;
-        self.counts.kademlia_values.set(number(kademlia.store_mut().records().count()));
-        self.counts.kademlia_peers.set(number(kademlia.kbuckets().map(|bucket| bucket.num_entries()).sum()));
-    }
-
     /// Other servers of this network's Kademlia are found by those who ask here.
     fn route_to(&mut self, peer: PeerId, info: identify::Info) {
         if !info.protocols.iter().any(|protocol| protocol.as_ref() == KADEMLIA_PROTOCOL) {
             return;
         }
-        let addresses = info.listen_addrs.into_iter().filter(is_short).take(KADEMLIA_ADDRESSES);
+        let addresses = info.listen_addrs.into_iter().filter(is_short).take(PROVIDER_ADDRESSES);
         for address in addresses {
-            self.swarm.behaviour_mut().kademlia.add_address(&peer, address);
+            self.swarm.behaviour_mut().kademlia.inner_mut().add_address(&peer, address);
         }
     }
 
@@ -299,20 +283,6 @@ impl Running {
     }
 }
 
-/// A provider record that takes little room, or nothing.
-fn modest(mut record: ProviderRecord) -> Option<ProviderRecord> {
-    if record.key.as_ref().len() > KADEMLIA_KEY_BYTES {
-        return None;
-    }
-    record.addresses.retain(is_short);
-    record.addresses.truncate(KADEMLIA_ADDRESSES);
-    Some(record)
-}
-
-fn is_short(address: &Multiaddr) -> bool {
-    address.len() <= KADEMLIA_ADDRESS_BYTES
-}
-
-fn number(count: usize) -> i64 {
+pub(super) fn number(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }

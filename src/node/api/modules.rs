@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{NameStatus, NameVerdict, UsernameEntry};
+use super::{AnsweredBy, NameStatus, NameVerdict, UsernameEntry};
 pub use crate::registry::validation::{
     Check, Custom, Extern, ExternKind, Kind as ModuleKind, Memory, Outcome, Problem, Report,
 };
@@ -176,6 +176,7 @@ pub struct ModulePage {
     pub installed: Option<InstalledModule>,
     /// The person blocks it, or whoever holds its name.
     pub blocked: bool,
+    pub answered_by: AnsweredBy,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

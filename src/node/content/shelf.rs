@@ -81,6 +81,11 @@ impl Shelf {
         self.cached
     }
 
+    /// Those with a pin.
+    pub(super) fn pinned(&self) -> Vec<Digest> {
+        self.kept.iter().filter(|(_, kept)| kept.is_pinned()).map(|(artifact, _)| *artifact).collect()
+    }
+
     pub(super) fn put(&mut self, artifact: Digest, kept: Kept) {
         self.remove(&artifact);
         for block in &kept.blocks {

@@ -95,6 +95,7 @@ impl Node {
             reviews: opinion.map(|opinion| self.reviews(&state, opinion)).unwrap_or_default(),
             installed: None,
             blocked: self.blocks_module(name, Some(&holder)),
+            answered_by: AnsweredBy::Device,
         })
     }
 
@@ -267,7 +268,7 @@ pub(super) fn withdrawn(withdrawn: &Withdrawn) -> WithdrawnInfo {
     WithdrawnInfo { reason: withdrawn.reason.clone(), at: withdrawn.at.as_millis() }
 }
 
-fn name_status(name: &NameState) -> NameStatus {
+pub(in crate::node) fn name_status(name: &NameState) -> NameStatus {
     match name.status() {
         Some(Standing::Confirmed) => NameStatus::Confirmed,
         Some(Standing::Contested) => NameStatus::Contested,

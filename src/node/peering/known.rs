@@ -112,13 +112,16 @@ impl Known {
         self.view.peers.iter().map(|peer| peer.peer).collect()
     }
 
+    pub(in crate::node) fn has_relay(&self) -> bool {
+        self.view.relays.iter().any(|relay| relay.connected)
+    }
+
     pub(in crate::node) fn is_syncing(&self) -> bool {
         self.deeds.values().any(|deeds| deeds.syncing)
     }
 
     pub(in crate::node) fn connection(&self) -> Connection {
-        let relay = self.view.relays.iter().any(|relay| relay.connected);
-        match (&self.mesh, self.view.peers.is_empty(), relay) {
+        match (&self.mesh, self.view.peers.is_empty(), self.has_relay()) {
             (None, _, _) => Connection::Alone,
             (_, false, _) => Connection::Connected,
             (_, true, true) => Connection::Waiting,

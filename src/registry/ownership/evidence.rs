@@ -45,6 +45,10 @@ impl Evidence {
         Self { rules, ..Self::default() }
     }
 
+    pub(in crate::registry) fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
     /// Adds a fact; returns the names whose state may have changed.
     pub fn add(&mut self, fact: &SignedFact) -> BTreeSet<NameKey> {
         match fact.statement() {

@@ -12,7 +12,8 @@ mod versions;
 use leptos::prelude::*;
 use leptos_router::hooks::{use_params_map, use_query_map};
 
-use crate::node::api::{ModuleDetails, ModulePage, NameStatus};
+use crate::node::api::{ModuleDetails, ModulePage, NameKind, NameStatus};
+use crate::ui::components::farther::Farther;
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::markdown::Markdown;
 use crate::ui::components::module_row::{Stars, Tags, author_link};
@@ -58,7 +59,7 @@ fn absent(name: &str) -> impl IntoView + use<> {
         <div class="empty">
             {icon(Icon::Module)}
             <p>{format!("No module named “{name}” is known on this device.")}</p>
-            <p class="muted">"What was published elsewhere arrives when a peer who knows it is met."</p>
+            <Farther kind=NameKind::Module name=name.to_owned() />
             <a class="button" href="/modules">
                 "Look at all modules"
             </a>

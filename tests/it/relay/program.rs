@@ -64,7 +64,7 @@ fn relay_address(server: &Server) -> Multiaddr {
     network_of(server)["relays"][0].as_str().unwrap().parse().unwrap()
 }
 
-pub(super) const ANY_PORT: [&str; 3] = ["--p2p", "/ip4/127.0.0.1/tcp/0/ws", "--no-catalogue"];
+pub(crate) const ANY_PORT: [&str; 3] = ["--p2p", "/ip4/127.0.0.1/tcp/0/ws", "--no-catalogue"];
 
 #[tokio::test]
 async fn when_the_program_is_killed_its_clients_notice() {

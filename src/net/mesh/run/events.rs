@@ -5,7 +5,6 @@ use libp2p::{
 };
 
 use crate::net::address::{is_relayed, is_webrtc};
-use crate::net::carrier;
 use crate::net::mesh::behaviour::{BehaviourEvent, RegistryEvent};
 use crate::net::mesh::run::acts::random;
 use crate::net::mesh::run::{Peer, Running};
@@ -20,6 +19,7 @@ impl Running {
         let mut random = |below| random(&environment, below);
         match event {
             SwarmEvent::ConnectionEstablished { peer_id, endpoint, .. } => {
+                self.ask_at(peer_id);
                 if self.keeping.is_relay(&peer_id) {
                     return self.keeping.relay_connected(&peer_id);
                 }
@@ -48,10 +48,10 @@ impl Running {
                 }
             }
             // A native node is reached where it listens; a page is told by relays where it is found.
-            SwarmEvent::NewListenAddr { address, .. } if carrier::is_direct(&address) && !is_relayed(&address) => {
+            SwarmEvent::NewListenAddr { address, .. } if (self.reach.is_direct)(&address) && !is_relayed(&address) => {
                 self.listens_at(address);
             }
-            SwarmEvent::ExternalAddrConfirmed { address } if carrier::is_direct(&address) => {
+            SwarmEvent::ExternalAddrConfirmed { address } if (self.reach.is_direct)(&address) => {
                 self.keeping.reachable(true);
             }
             SwarmEvent::ListenerClosed { listener_id, .. } => {
@@ -101,6 +101,14 @@ impl Running {
         }
     }
 
+    /// A relay of which the network did not say so; a question led there.
+    fn is_no_neighbour(&mut self, peer: PeerId, now: u64) {
+        if self.peers.remove(&peer).is_some() {
+            let environment = self.environment.clone();
+            self.keeping.disconnected(&peer, now, &mut |below| random(&environment, below));
+        }
+    }
+
     fn lost(&mut self, peer: PeerId, now: u64) {
         let Some(state) = self.peers.get_mut(&peer) else { return };
         state.connections = state.connections.saturating_sub(1);
@@ -125,11 +133,15 @@ impl Running {
             }
             BehaviourEvent::Rendezvous(event) => tracing::debug!(?event, "rendezvous"),
             BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. }) => {
+                if info.protocols.iter().any(|protocol| protocol == &relay::HOP_PROTOCOL_NAME) {
+                    return self.is_no_neighbour(peer_id, now);
+                }
                 self.keeping.learned(peer_id, info.listen_addrs);
                 if let Some(state) = self.peers.get_mut(&peer_id) {
                     state.agent = Some(info.agent_version.chars().take(64).collect());
                 }
             }
+            BehaviourEvent::Kademlia(event) => self.hear_kademlia(event, now),
             BehaviourEvent::Ping(ping::Event { peer, result: Ok(time), .. }) => {
                 if let Some(state) = self.peers.get_mut(&peer) {
                     state.round_trip = Some(time);

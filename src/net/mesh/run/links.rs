@@ -2,11 +2,13 @@
 
 use futures::FutureExt;
 use futures::channel::{mpsc, oneshot};
+use futures::future::{Either, select};
+use futures_timer::Delay;
 use libp2p::{PeerId, Stream, StreamProtocol};
 
 use crate::net::mesh::blocks::{self, BlockStream};
 use crate::net::mesh::link::{INCOMING_WAITING, carry, outgoing};
-use crate::net::mesh::question::{answer, ask};
+use crate::net::mesh::question::{ANSWER_PATIENCE, AskError, FINDING_MAX, FINDING_PER_PEER, answer, ask, hear};
 use crate::net::mesh::run::{Done, Running};
 use crate::net::mesh::{Link, MeshEvent, neighbours};
 use crate::sync::blocks::wire as blocks_wire;
@@ -95,5 +97,60 @@ impl Running {
         let (stream, carrying) = blocks::carry(peer.into(), stream);
         self.tasks.push(carrying.map(|()| Done::Quiet).boxed_local());
         self.tell(MeshEvent::BlocksAsked(stream));
+    }
+
+    /// Whoever waits for it hears nothing more when there is no direct connection.
+    pub(super) fn ask_peer(
+        &mut self,
+        peer: PeerId,
+        protocol: &'static str,
+        request: Vec<u8>,
+        answer: oneshot::Sender<Result<Vec<u8>, AskError>>,
+    ) {
+        if !self.peers.contains_key(&peer) {
+            return;
+        }
+        let asking = ask(self.control.clone(), peer, protocol, request);
+        self.tasks.push(
+            async move {
+                // Whoever asked may be gone.
+                answer.send(asking.await).ok();
+                Done::Quiet
+            }
+            .boxed_local(),
+        );
+    }
+
+    /// A peer's question goes to the host.
+    pub(super) fn hear_question(&mut self, peer: PeerId, mut stream: Stream) {
+        let of_peer = self.finding.entry(peer).or_default();
+        if *of_peer >= FINDING_PER_PEER {
+            return;
+        }
+        *of_peer += 1;
+        if self.finding.values().sum::<usize>() > FINDING_MAX {
+            return self.question_over(peer);
+        }
+        let events = self.events.clone();
+        let finding = async move {
+            if let Some(request) = hear(&mut stream).await {
+                let (reply, replied) = oneshot::channel();
+                events.unbounded_send(MeshEvent::Asked { peer: peer.into(), request, reply }).ok();
+                if let Either::Left((Ok(bytes), _)) = select(replied, Delay::new(ANSWER_PATIENCE)).await {
+                    answer(stream, bytes).await;
+                }
+            }
+            Done::Replied(peer)
+        };
+        self.tasks.push(finding.boxed_local());
+    }
+
+    pub(super) fn question_over(&mut self, peer: PeerId) {
+        if let Some(waiting) = self.finding.get_mut(&peer) {
+            *waiting -= 1;
+            if *waiting == 0 {
+                self.finding.remove(&peer);
+            }
+        }
     }
 }

@@ -56,6 +56,6 @@ impl Server {
     }
 }
 
-pub(super) fn parse(texts: &[String]) -> Result<Vec<Multiaddr>, MeshError> {
+pub(in crate::net::mesh) fn parse(texts: &[String]) -> Result<Vec<Multiaddr>, MeshError> {
     texts.iter().map(|text| text.parse().map_err(|_| MeshError::Address(text.clone()))).collect()
 }

@@ -2,7 +2,8 @@
 
 use leptos::prelude::*;
 
-use crate::node::api::{NameReport, NameVerdict};
+use crate::node::api::{NameKind, NameReport, NameVerdict};
+use crate::ui::components::farther::Farther;
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::person_row::PersonRow;
 use crate::ui::components::search_box::SearchBox;
@@ -48,8 +49,9 @@ pub fn Absent(report: NameReport) -> impl IntoView {
             {icon(Icon::Search)}
             <p>
                 <strong>"Not found here."</strong>
-                " Nobody known on this device holds this name. A peer that you have not met may know more."
+                " Nobody known on this device holds this name."
             </p>
+            <Farther kind=NameKind::Username name=asked.clone() />
             {free_at.map(|at| view! { <p>"It was given up and is free for everyone " <Moment at /> "."</p> })}
             {move || match check.get() {
                 Some(Ok(check)) => match check.verdict {

@@ -1,0 +1,157 @@
+//! What a server's store takes, both sides of each bound.
+
+use super::*;
+use crate::net::kademlia;
+
+/// Values are `key` and a number; the greater number is better.
+struct Numbers;
+
+impl Judge for Numbers {
+    fn verify(&self, key: &[u8], value: &[u8], _: Millis) -> Result<(), Fault> {
+        let (last, rest) = value.split_last().ok_or(Fault::Unreadable)?;
+        match rest == key {
+            false => Err(Fault::WrongKey),
+            true if *last == 0 => Err(Fault::Rule),
+            true => Ok(()),
+        }
+    }
+
+    fn is_better(&self, _: &[u8], one: &[u8], other: &[u8], _: Millis) -> bool {
+        one.last() > other.last()
+    }
+}
+
+struct Server {
+    values: Values,
+    store: MemoryStore,
+}
+
+fn server() -> Server {
+    let me = PeerId::random();
+    Server { values: Values::new(Some(Arc::new(Numbers))), store: kademlia::store(me) }
+}
+
+fn somebody() -> From {
+    From { peer: PeerId::random(), address: None }
+}
+
+fn key(number: usize) -> RecordKey {
+    RecordKey::new(&number.to_be_bytes())
+}
+
+fn value(key: &RecordKey, number: u8) -> Record {
+    Record::new(key.clone(), [key.as_ref(), &[number]].concat())
+}
+
+impl Server {
+    fn put(&mut self, record: Record, from: From, now: Millis) -> Result<Stored, Refusal> {
+        self.values.take_in(&mut self.store, record, from, now)
+    }
+
+    fn hint(&mut self, key: &RecordKey, from: From, now: Millis, connected: &[PeerId]) -> Result<Stored, Refusal> {
+        let record = ProviderRecord::new(key.clone(), from.peer, Vec::new());
+        self.values.take_hint(&mut self.store, record, from, now, |peer| connected.contains(peer))
+    }
+
+    fn number(&self, key: &RecordKey) -> Option<u8> {
+        self.store.get(key).and_then(|record| record.value.last().copied())
+    }
+}
+
+#[test]
+fn only_a_better_value_replaces_one() {
+    let (mut server, who, key) = (server(), somebody(), key(1));
+    assert_eq!(server.put(value(&key, 5), who, 0), Ok(Stored::New));
+    assert_eq!(server.put(value(&key, 4), who, 0), Err(Refusal::NotBetter));
+    assert_eq!(server.put(value(&key, 5), who, 0), Ok(Stored::Again));
+    assert_eq!(server.number(&key), Some(5));
+    assert_eq!(server.put(value(&key, 6), who, 0), Ok(Stored::New));
+    assert_eq!(server.number(&key), Some(6));
+}
+
+#[test]
+fn what_does_not_prove_itself_is_refused() {
+    let (mut server, who, one) = (server(), somebody(), key(1));
+    let under_another = Record::new(one.clone(), value(&key(2), 1).value);
+    assert_eq!(server.put(under_another, who, 0), Err(Refusal::Bad(Fault::WrongKey)));
+    assert_eq!(server.put(value(&one, 0), who, 0), Err(Refusal::Bad(Fault::Rule)));
+    assert_eq!(server.put(Record::new(one.clone(), Vec::new()), who, 0), Err(Refusal::Bad(Fault::Unreadable)));
+    let oversized = Record::new(one.clone(), vec![1; VALUE_MAX_BYTES + 1]);
+    assert_eq!(server.put(oversized, who, 0), Err(Refusal::Oversized));
+    assert_eq!(server.number(&one), None);
+    let mut nobodys = Server { values: Values::new(None), store: server.store };
+    assert_eq!(nobodys.put(value(&one, 1), who, 0), Err(Refusal::NoNetwork));
+}
+
+#[test]
+fn a_value_that_nobody_publishes_again_goes() {
+    let (mut server, who, one) = (server(), somebody(), key(1));
+    let end = millis(VALUE_TIME);
+    assert_eq!(server.put(value(&one, 9), who, 0), Ok(Stored::New));
+    server.values.tidy(&mut server.store, end - 1);
+    assert_eq!(server.number(&one), Some(9));
+    assert_eq!(server.put(value(&one, 1), who, end), Ok(Stored::New), "what is over is not in the way");
+    server.values.tidy(&mut server.store, 2 * end);
+    assert_eq!(server.number(&one), None);
+    assert!(server.values.values.is_empty());
+}
+
+#[test]
+fn rates_have_two_sides_and_begin_anew() {
+    let (mut server, who) = (server(), somebody());
+    for number in 0..PUTS_PER_PEER_RATE as usize {
+        assert!(server.put(value(&key(number), 1), who, 0).is_ok());
+    }
+    assert_eq!(server.put(value(&key(0), 2), who, 1), Err(Refusal::TooOften));
+    assert_eq!(server.hint(&key(0), who, 1, &[]), Err(Refusal::TooOften), "hints count, too");
+    assert!(server.put(value(&key(0), 2), somebody(), 1).is_ok(), "somebody else may");
+    assert!(server.put(value(&key(0), 3), who, millis(RATE_TIME)).is_ok());
+    let address = Some(IpAddr::from([192, 0, 2, 1]));
+    let now = 2 * millis(RATE_TIME);
+    let puts = (0..2 * PUTS_PER_ADDRESS_RATE as usize)
+        .filter(|number| server.put(value(&key(*number), 9), From { address, ..somebody() }, now).is_ok());
+    assert_eq!(puts.count(), PUTS_PER_ADDRESS_RATE as usize, "all behind one address together");
+}
+
+#[test]
+fn a_flood_pushes_out_itself_and_nobody_else() {
+    let (mut server, quiet) = (server(), somebody());
+    let quiets = key(usize::MAX);
+    assert!(server.put(value(&quiets, 1), quiet, 0).is_ok());
+    let (flood, mut now) = (somebody(), 1);
+    for number in 0..VALUES_MAX + 200 {
+        if number % PUTS_PER_PEER_RATE as usize == 0 {
+            now += millis(RATE_TIME);
+        }
+        assert_eq!(server.put(value(&key(number), 1), flood, now), Ok(Stored::New));
+    }
+    assert_eq!(server.store.records().count(), VALUES_MAX);
+    assert_eq!(server.number(&quiets), Some(1));
+    assert_eq!((server.number(&key(0)), server.number(&key(VALUES_MAX + 199))), (None, Some(1)), "its oldest went");
+}
+
+#[test]
+fn of_those_who_have_something_the_gone_make_room() {
+    let (mut server, one) = (server(), key(1));
+    let all: Vec<From> = (0..=PROVIDERS_PER_KEY).map(|_| somebody()).collect();
+    let (first, rest) = all.split_at(PROVIDERS_PER_KEY);
+    for (at, who) in first.iter().enumerate() {
+        assert_eq!(server.hint(&one, *who, at as u64, &[]), Ok(Stored::New));
+    }
+    let here: Vec<PeerId> = first.iter().map(|who| who.peer).collect();
+    assert_eq!(server.hint(&one, rest[0], 100, &here), Err(Refusal::Full), "everybody is still here");
+    assert_eq!(server.hint(&one, rest[0], 100, &here[2..]), Ok(Stored::New));
+    let left: Vec<PeerId> = server.store.providers(&one).iter().map(|record| record.provider).collect();
+    assert!(!left.contains(&here[0]) && left.contains(&here[1]) && left.contains(&rest[0].peer), "the oldest went");
+    server.values.tidy(&mut server.store, 200 + millis(PROVIDER_TIME));
+    assert!(server.store.providers(&one).is_empty());
+}
+
+#[test]
+fn a_copy_by_somebody_else_does_not_say_who_has_it() {
+    let (mut server, alice, other, one) = (server(), somebody(), somebody(), key(1));
+    let by = |publisher: From| Record { publisher: Some(publisher.peer), ..value(&key(1), 1) };
+    assert_eq!(server.put(by(alice), alice, 0), Ok(Stored::New));
+    assert_eq!(server.put(by(other), other, 1), Ok(Stored::Again));
+    assert_eq!(server.store.get(&one).and_then(|record| record.publisher), Some(alice.peer));
+}

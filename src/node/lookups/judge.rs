@@ -1,0 +1,44 @@
+//! What proves a value to a Kademlia server of this network.
+
+use crate::net::kademlia::values::{Fault, Judge};
+use crate::registry::digest::Digest;
+use crate::registry::identity::Topic;
+use crate::registry::ownership::Rules;
+use crate::registry::record::{self, RecordError, Verified};
+use crate::registry::time::Timestamp;
+
+/// Verifies records of one network.
+pub struct RecordJudge {
+    topic: Topic,
+    rules: Rules,
+}
+
+impl RecordJudge {
+    pub fn new(topic: Topic, rules: Rules) -> Self {
+        Self { topic, rules }
+    }
+
+    fn read(&self, key: &[u8], value: &[u8], now: u64) -> Result<Verified, RecordError> {
+        let key: [u8; 32] = key.try_into().map_err(|_| RecordError::WrongKey)?;
+        record::verify(&Digest::from_bytes(key), value, &self.topic, &self.rules, Timestamp::from_millis(now))
+    }
+}
+
+impl Judge for RecordJudge {
+    fn verify(&self, key: &[u8], value: &[u8], now: u64) -> Result<(), Fault> {
+        self.read(key, value, now).map(drop).map_err(|error| match error {
+            RecordError::TooLong | RecordError::Unreadable(_) | RecordError::NotCanonical => Fault::Unreadable,
+            RecordError::Fact(_) => Fault::Forged,
+            RecordError::WrongKey => Fault::WrongKey,
+            RecordError::Foreign | RecordError::Lost | RecordError::Early => Fault::Rule,
+        })
+    }
+
+    fn is_better(&self, key: &[u8], one: &[u8], other: &[u8], now: u64) -> bool {
+        match (self.read(key, one, now), self.read(key, other, now)) {
+            (Ok(one), Ok(other)) => one.compare(&other).is_gt(),
+            (Ok(_), Err(_)) => true,
+            (Err(_), _) => false,
+        }
+    }
+}
