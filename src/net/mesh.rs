@@ -145,6 +145,7 @@ enum Command {
     Publish(Vec<u8>),
     Judge(GossipTicket, GossipVerdict),
     Ban(NodeName),
+    Seek(NodeName),
     Ask { protocol: &'static str, request: Vec<u8>, answers: oneshot::Sender<Vec<Result<Vec<u8>, AskError>>> },
     OpenBlocks(NodeName, oneshot::Sender<BlockStream>),
     LookAround,
@@ -175,6 +176,13 @@ impl MeshHandle {
     /// Disconnects a peer and has nothing to do with it for [`keeping::BAN_TIME`].
     pub fn ban(&self, peer: NodeName) {
         self.send(Command::Ban(peer));
+    }
+
+    /// Dials this peer now, where it is known to be or else through every connected relay, for
+    /// [`keeping::seeking::SEEK_PATIENCE`] and within the bounds of keeping connections. More than
+    /// [`keeping::seeking::SOUGHT_MAX`] at once are not sought.
+    pub fn seek(&self, peer: NodeName) {
+        self.send(Command::Seek(peer));
     }
 
     /// One request to every connected relay; what each answered.

@@ -10,10 +10,10 @@ use libp2p::core::transport::timeout::TransportTimeout;
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
-use libp2p::{Multiaddr, Transport, noise, relay, swarm, yamux};
+use libp2p::{Multiaddr, PeerId, Transport, noise, relay, swarm, yamux};
 
 use super::{Carrier, CarrierOptions};
-use crate::net::address::is_webrtc;
+use crate::net::address::{is_webrtc, webrtc_of_relayed};
 use crate::net::{webrtc, websocket};
 
 /// From dialling a WebSocket to a connection that is authenticated.
@@ -78,4 +78,9 @@ pub fn swarm_config() -> swarm::Config {
 /// Whether a node of this kind reaches others there directly.
 pub fn is_direct(address: &Multiaddr) -> bool {
     is_webrtc(address)
+}
+
+/// How a peer that has a place at this relay, whose name ends its address, is reached directly.
+pub fn circuit(relay: &Multiaddr, peer: PeerId) -> Option<Multiaddr> {
+    webrtc_of_relayed(&relay.clone().with(Protocol::P2pCircuit), peer)
 }

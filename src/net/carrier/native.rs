@@ -3,7 +3,7 @@
 use std::{io, time::Duration};
 
 use libp2p::{
-    Multiaddr, Transport,
+    Multiaddr, PeerId, Transport,
     core::{muxing::StreamMuxerBox, transport::timeout::TransportTimeout, upgrade::Version},
     dns,
     identity::Keypair,
@@ -69,6 +69,11 @@ pub fn listening() -> Vec<Multiaddr> {
 pub fn is_direct(address: &Multiaddr) -> bool {
     address.iter().any(|part| matches!(part, Protocol::Tcp(_)))
         && !address.iter().any(|part| matches!(part, Protocol::P2pCircuit))
+}
+
+/// No direct connection comes of a circuit here.
+pub fn circuit(_: &Multiaddr, _: PeerId) -> Option<Multiaddr> {
+    None
 }
 
 pub fn swarm_config() -> Config {

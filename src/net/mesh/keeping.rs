@@ -2,7 +2,9 @@
 //!
 //! It wants a handful of direct connections, some of them of its own choosing (who only takes what comes can be
 //! surrounded), tries whom it knew before, and waits longer after each failure. What peers say of other peers is kept
-//! within bounds.
+//! within bounds. Whom the host wants to reach besides stands in [`seeking`].
+
+pub mod seeking;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,6 +13,7 @@ use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 
 use crate::net::address::peer_of;
+use seeking::Circuit;
 
 /// Direct connections it looks for.
 pub const DIRECT_WANTED: usize = 6;
@@ -107,6 +110,9 @@ pub struct Keeping {
     /// Addresses that do so too, because the network says so.
     open: Vec<Multiaddr>,
     direct_max: usize,
+    /// Peers the host wants, and until when.
+    sought: BTreeMap<PeerId, Millis>,
+    circuit: Circuit,
 }
 
 impl Keeping {
@@ -128,9 +134,18 @@ impl Keeping {
             })
         });
         let relays = relays.collect();
-        let (candidates, direct) = Default::default();
-        let (open, direct_max) = (Vec::new(), DIRECT_MAX);
-        Self { me, relays, candidates, direct, reachable: false, is_direct, open, direct_max }
+        Self {
+            me,
+            relays,
+            candidates: BTreeMap::new(),
+            direct: BTreeMap::new(),
+            reachable: false,
+            is_direct,
+            open: Vec::new(),
+            direct_max: DIRECT_MAX,
+            sought: BTreeMap::new(),
+            circuit: |_, _| None,
+        }
     }
 
     /// Nodes whose addresses are dialled as they stand, each with its name at the end.
@@ -260,6 +275,7 @@ impl Keeping {
 
     pub fn connected(&mut self, peer: PeerId, dialled: bool, now: Millis) {
         self.direct.insert(peer, dialled);
+        self.sought.remove(&peer);
         if let Some(found) = self.candidates.get_mut(&peer) {
             (found.dialling, found.failures, found.reached_at) = (false, 0, Some(now));
         }
@@ -334,6 +350,7 @@ impl Keeping {
                 actions.push(Action::Discover { relay: peer });
             }
         }
+        self.dial_sought(now, &mut actions);
         self.dial(now, random, &mut actions);
         actions
     }

@@ -118,6 +118,7 @@ impl Running {
             .map_err(|_| MeshError::Taken(blocks_wire::PROTOCOL))?;
         let mut keeping = match &listening {
             None => Keeping::new(*swarm.local_peer_id(), parse(&relays)?, carrier::is_direct)
+                .with_circuits(carrier::circuit)
                 .with_open_nodes(parse(&open_nodes)?),
             Some(listening) => {
                 Keeping::new(*swarm.local_peer_id(), parse(&relays)?, |_| false).with_room_for(listening.direct_max)
@@ -250,6 +251,11 @@ impl Running {
                 }
                 self.keeping.ban(peer, self.now());
                 self.swarm.behaviour_mut().banned.block_peer(peer);
+            }
+            Command::Seek(name) => {
+                if self.keeping.seek(name.peer(), self.now()) {
+                    self.keep_house();
+                }
             }
             Command::Ask { protocol, request, answers } => self.ask(protocol, &request, answers),
             Command::OpenBlocks(peer, opened) => self.open_blocks(peer.peer(), opened),

@@ -176,3 +176,65 @@ fn a_server_has_more_room() {
     server.connected(peer(), false, 0);
     assert!(!server.has_room());
 }
+
+fn circuit(relay: &Multiaddr, peer: PeerId) -> Option<Multiaddr> {
+    Some(relay.clone().with(Protocol::P2pCircuit).with(Protocol::P2p(peer)))
+}
+
+#[test]
+fn a_sought_peer_goes_first_even_with_connections_enough() {
+    let mut keeping = keeping(Vec::new());
+    for port in 1..=DIRECT_WANTED as u16 {
+        let other = peer();
+        keeping.learned(other, [at(port, other)]);
+        keeping.connected(other, true, 0);
+    }
+    let wanted = peer();
+    keeping.learned(wanted, [at(99, wanted)]);
+    assert_eq!(keeping.due(1, &mut late), [], "there are enough");
+    assert!(keeping.seek(wanted, 1));
+    assert_eq!(keeping.due(1, &mut late), [Action::Dial { peer: wanted, addresses: vec![at(99, wanted)] }]);
+    keeping.connected(wanted, true, 2);
+    assert!(!keeping.seek(wanted, 2), "it is here");
+    keeping.disconnected(&wanted, 3, &mut late);
+    assert_eq!(keeping.due(100_000, &mut late), [], "found once, it is not sought any longer");
+}
+
+#[test]
+fn a_peer_at_no_known_address_is_sought_through_every_connected_relay() {
+    let (up, down, wanted) = (peer(), peer(), peer());
+    let mut keeping = keeping(vec![at(1, up), at(2, down)]).with_circuits(circuit);
+    keeping.relay_connected(&up);
+    keeping.due(0, &mut late);
+    assert!(keeping.seek(wanted, 1));
+    let addresses: Vec<Multiaddr> = circuit(&at(1, up), wanted).into_iter().collect();
+    let actions = keeping.due(1, &mut late);
+    assert!(actions.contains(&Action::Dial { peer: wanted, addresses }), "{actions:?}");
+    assert!(actions.contains(&Action::Discover { relay: up }), "and the relay is asked where it is");
+    assert_eq!(dialled(&keeping.due(2, &mut late)), [], "a dial under way is not begun again");
+    keeping.dial_failed(&wanted, 2, &mut late);
+    assert_eq!(dialled(&keeping.due(3, &mut late)), [], "it waits after a failure");
+    assert_eq!(dialled(&keeping.due(5_000, &mut late)), [wanted]);
+}
+
+#[test]
+fn seeking_keeps_to_the_bounds() {
+    let relay = peer();
+    let mut keeping = keeping(vec![at(1, relay)]).with_circuits(circuit).with_room_for(1);
+    keeping.relay_connected(&relay);
+    let banned = peer();
+    keeping.ban(banned, 0);
+    assert!(!keeping.seek(banned, 1));
+    assert!(!keeping.seek(relay, 1) && !keeping.seek(keeping.me, 1));
+    for _ in 0..seeking::SOUGHT_MAX {
+        assert!(keeping.seek(peer(), 1));
+    }
+    assert!(!keeping.seek(peer(), 1), "so many at once");
+    let other = peer();
+    keeping.connected(other, false, 2);
+    assert_eq!(dialled(&keeping.due(2, &mut late)), [], "there is no room");
+    keeping.disconnected(&other, 3, &mut late);
+    assert_eq!(dialled(&keeping.due(4, &mut late)).len(), seeking::SOUGHT_MAX);
+    let over = 1 + millis(seeking::SEEK_PATIENCE);
+    assert!(keeping.seek(peer(), over), "those are given up");
+}
