@@ -3,6 +3,7 @@
 //! A rejection is data beside the good result, never an error that stops a merge.
 
 use crate::registry::encoding::DecodeError;
+use crate::registry::presence::Refusal;
 
 /// A rule that a peer broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
@@ -45,6 +46,16 @@ pub enum Rejection {
     TooManyRequests,
     #[error("a block with other bytes than its hash names")]
     WrongBlock,
+    #[error("a heartbeat or message that is not signed by whom it speaks for")]
+    Spoofed,
+    #[error("a heartbeat that was kept back, or said again")]
+    Replayed,
+    #[error("a heartbeat or message dated too far ahead")]
+    Misdated,
+    #[error("too many heartbeats in too short a time")]
+    TooManyHeartbeats,
+    #[error("too many words in too short a time")]
+    TooManyWords,
 }
 
 impl Rejection {
@@ -53,10 +64,16 @@ impl Rejection {
     pub fn mark(self) -> u32 {
         match self {
             Self::ForeignTopic | Self::FutureVersion | Self::OtherParameters | Self::Fork => 0,
-            Self::TooManyAnnouncements => 2,
+            Self::TooManyAnnouncements | Self::TooManyHeartbeats | Self::TooManyWords => 2,
+            Self::Replayed | Self::Misdated => 5,
             Self::Unasked | Self::OutOfOrder | Self::Stalled | Self::Withheld | Self::TooManyRequests => 10,
             Self::Malformed(_) | Self::Oversized | Self::Comparison | Self::Refused => 20,
-            Self::BadChange | Self::Forged | Self::TooManyMessages | Self::TooManyBytes | Self::WrongBlock => 50,
+            Self::BadChange
+            | Self::Forged
+            | Self::TooManyMessages
+            | Self::TooManyBytes
+            | Self::WrongBlock
+            | Self::Spoofed => 50,
         }
     }
 
@@ -81,7 +98,25 @@ impl Rejection {
             | Self::Refused
             | Self::Fork
             | Self::TooManyAnnouncements
-            | Self::TooManyRequests => false,
+            | Self::TooManyRequests
+            | Self::Spoofed
+            | Self::Replayed
+            | Self::Misdated
+            | Self::TooManyHeartbeats
+            | Self::TooManyWords => false,
         }
+    }
+}
+
+/// What a refused heartbeat says of whoever passed it on; nothing when it is only that this node remembers no more.
+pub fn of_heartbeat(refusal: Refusal) -> Option<Rejection> {
+    match refusal {
+        Refusal::Unreadable(why) => Some(Rejection::Malformed(why)),
+        Refusal::Oversized => Some(Rejection::Oversized),
+        Refusal::Spoofed => Some(Rejection::Spoofed),
+        Refusal::Replayed => Some(Rejection::Replayed),
+        Refusal::Ahead => Some(Rejection::Misdated),
+        Refusal::TooOften => Some(Rejection::TooManyHeartbeats),
+        Refusal::Full => None,
     }
 }
