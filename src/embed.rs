@@ -4,6 +4,7 @@
 //! Errors are `Error` objects with a stable `code` and an `advice`.
 
 mod modules;
+mod talk;
 
 use js_sys::{Array, Error, Function, Reflect, Uint8Array};
 use serde::de::DeserializeOwned;
@@ -164,19 +165,21 @@ impl GenRegistry {
         self.listen(listener, |_| true)
     }
 
-    /// As `subscribe`, for events of one kind: `change`, `peer`, `conflict`, `module` or `install`.
+    /// As `subscribe`, for events of one kind: `change`, `peer`, `conflict`, `module`, `install`, `presence` or `message`.
     pub fn on(&self, kind: &str, listener: Function) -> Result<JsValue, JsValue> {
         let wanted: fn(&Event) -> bool = match kind {
             "change" => |event| matches!(event, Event::MeChanged | Event::PeopleChanged { .. }),
             "peer" => |event| matches!(event, Event::NetworkChanged),
             "module" => |event| matches!(event, Event::ModulesChanged { .. }),
+            "presence" => |event| matches!(event, Event::Presence { .. }),
+            "message" => |event| matches!(event, Event::Message { .. }),
             "install" => |event| matches!(event, Event::Installing { .. }),
             "conflict" => |event| matches!(event, Event::Conflict { .. } | Event::NameLost { .. }),
             _ => {
                 return Err(to_error(Failure::new(
                     FailureCode::InvalidArgument,
                     format!("There are no events of the kind “{kind}”."),
-                    "Listen to change, peer, conflict, module or install.",
+                    "Listen to change, peer, conflict, module, install, presence or message.",
                 )));
             }
         };

@@ -8,11 +8,13 @@
 //! - writing: `write`; the key and its lock: `keeper`; questions: `people`; backups: `backup`
 //! - what peers get and bring: `replication`; the sessions with them: [`peering`]; which network it is: [`network`]
 //! - blocks of modules and pictures: [`content`]
+//! - who is online: `presence`; channels: `channels`; both between peers: `talk`
 //! - asking for receipts: `receipts`; giving them, on a server: [`witness`]
 
 mod admit;
 pub mod api;
 mod backup;
+mod channels;
 pub mod client;
 pub mod content;
 pub mod failure;
@@ -22,11 +24,13 @@ mod modules;
 pub mod network;
 pub mod peering;
 mod people;
+mod presence;
 mod receipts;
 mod replication;
 mod resident;
 #[cfg(target_arch = "wasm32")]
 pub mod tabs;
+mod talk;
 mod turn;
 pub mod verified;
 pub mod witness;
@@ -104,6 +108,9 @@ pub struct Node {
     asking: receipts::Asking,
     content: content::Content,
     searching: modules::search::Searching,
+    online: RefCell<presence::Online>,
+    channels: RefCell<channels::Channels>,
+    talk: RefCell<talk::Talking>,
 }
 
 struct State {
@@ -172,6 +179,9 @@ impl Node {
             asking: receipts::Asking::default(),
             content: content::Content::default(),
             searching: modules::search::Searching::default(),
+            online: RefCell::default(),
+            channels: RefCell::default(),
+            talk: RefCell::default(),
         };
         for found in damaged.iter().chain(&broken_people) {
             node.set_aside(found).await;
@@ -207,6 +217,7 @@ impl Node {
             Command::RecoveryPhrase => Ok(Answer::RecoveryPhrase(self.recovery_phrase()?)),
             Command::ExportBackup { passphrase } => self.export_backup(passphrase).await.map(Answer::Backup),
             Command::Modules { ask } => self.ask_modules(id, ask).await,
+            Command::Talk { ask } => self.ask_talk(ask).await,
             writing => self.write(id, writing).await,
         }
     }

@@ -7,12 +7,14 @@
 
 mod modules;
 mod network;
+mod talk;
 
 use serde::{Deserialize, Serialize};
 
 pub use crate::node::failure::{Failure, FailureCode};
 pub use modules::*;
 pub use network::*;
+pub use talk::*;
 
 /// One thing a person, a script or another tab asks for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -74,6 +76,8 @@ pub enum Command {
     LookAround,
     /// Whatever is asked of modules. Each act says its answer.
     Modules { ask: ModuleCommand },
+    /// Whatever is asked of presence and channels. Each act says its answer.
+    Talk { ask: TalkCommand },
 }
 
 /// What a command came to. Which command gets which is said at the command.
@@ -104,6 +108,11 @@ pub enum Answer {
     Bytes(Vec<u8>),
     Lockfile(String),
     Ran(RunOutcome),
+    Online(OnlineReport),
+    ChannelUsers(Vec<OnlineUser>),
+    Channels(Vec<ChannelEntry>),
+    Messages(Box<MessagePage>),
+    Said(TalkMessage),
 }
 
 /// What the node tells without being asked.
@@ -122,6 +131,18 @@ pub enum Event {
     Installing { progress: InstallProgress },
     /// Peers or relays came or went, or began or ended to exchange.
     NetworkChanged,
+    /// Somebody or one of their devices came or went, or a channel got or lost a member.
+    Presence {
+        what: PresenceNews,
+        did: String,
+        username: Option<String>,
+        node: Option<String>,
+        channel: Option<String>,
+    },
+    /// Somebody said something in a joined channel; this profile's own words too. `muted`: tell nobody.
+    Message { message: TalkMessage, muted: bool },
+    /// What was read, muted, joined or left changed.
+    ChannelsChanged,
     /// Two people claim one name; the rule has decided (see [`Command::LookupUsername`]).
     Conflict { name: String, holder: Option<String>, losers: Vec<String> },
     /// A stored record failed its check and was set aside.

@@ -61,6 +61,12 @@ pub enum FailureCode {
     RunFailed,
     RunTimedOut,
     NeededByOthers,
+    UnknownUser,
+    ChannelInvalid,
+    NotInChannel,
+    TooManyChannels,
+    TextInvalid,
+    TooFast,
     InvalidArgument,
     Internal,
 }

@@ -29,8 +29,8 @@ const SAID_AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// One thing that happens to a node's presence.
 #[derive(Clone, Debug)]
 pub enum Input {
-    /// `register_user`: this node is its person's from now on. The attendance names this node.
-    RegisterUser(Box<Signed<Attendance>>),
+    /// `register_user`: this node is its person's from now on, and in these channels. The attendance names this node.
+    RegisterUser { attendance: Box<Signed<Attendance>>, channels: BTreeSet<ChannelName> },
     /// `unregister_user`: the person is gone from this node, and from every channel on it.
     UnregisterUser,
     /// `join_channel`. Idempotent.
@@ -49,6 +49,8 @@ pub enum Input {
 pub enum Output {
     /// To everybody.
     Say(Vec<u8>),
+    /// What was heard is news: it is worth passing on.
+    PassOn,
     Event(Event),
 }
 
@@ -132,12 +134,15 @@ impl Presence {
     pub fn handle(&mut self, input: Input, now: Timestamp) -> Result<Vec<Output>, PresenceError> {
         let mut out = Vec::new();
         match input {
-            Input::RegisterUser(attendance) => {
+            Input::RegisterUser { attendance, channels } => {
                 let good = attendance.statement().node == self.me && attendance.statement().until > now;
                 if !good {
                     return Err(PresenceError::Attendance);
                 }
-                self.attendance = Some(*attendance);
+                if channels.len() > CHANNELS_MAX {
+                    return Err(PresenceError::TooManyChannels);
+                }
+                (self.attendance, self.channels) = (Some(*attendance), channels);
                 self.say(false, now, &mut out);
             }
             Input::UnregisterUser => {
@@ -213,6 +218,9 @@ impl Presence {
         if NodeId::from(heartbeat.author()) == self.me {
             self.hear_of_myself(&heartbeat, now);
             return Ok(());
+        }
+        if age.is_none() {
+            out.push(Output::PassOn);
         }
         let age = age.unwrap_or_default();
         self.picture.take(Heard { user, heartbeat, first: now, age }, bytes.to_vec(), now, out);

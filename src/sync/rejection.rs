@@ -3,6 +3,7 @@
 //! A rejection is data beside the good result, never an error that stops a merge.
 
 use crate::registry::encoding::DecodeError;
+use crate::registry::identity::SignatureError;
 use crate::registry::presence::Refusal;
 
 /// A rule that a peer broke.
@@ -59,6 +60,15 @@ pub enum Rejection {
 }
 
 impl Rejection {
+    /// Of a statement whose signature does not hold, or that can't be read.
+    pub fn of_signed(error: &SignatureError) -> Self {
+        match error {
+            SignatureError::Unreadable(why) => Self::Malformed(*why),
+            SignatureError::NotCanonical => Self::Malformed(DecodeError::OutOfRange),
+            SignatureError::Author(_) | SignatureError::Forged => Self::Spoofed,
+        }
+    }
+
     /// How far this lowers what a peer has earned. Being of another network or version is no fault; nor is carrying
     /// the proof of somebody else's fork.
     pub fn mark(self) -> u32 {

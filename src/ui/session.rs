@@ -37,6 +37,12 @@ pub struct Session {
     pub network_changed: RwSignal<u64>,
     /// Grows whenever something known about modules changed.
     pub modules_changed: RwSignal<u64>,
+    /// Grows whenever somebody came, went, joined or left.
+    pub presence_changed: RwSignal<u64>,
+    /// All channels that are known, the joined ones with what is unread.
+    pub channels: RwSignal<Vec<ChannelEntry>>,
+    /// The last message said in a joined channel.
+    pub heard: RwSignal<Option<TalkMessage>>,
     /// How far the last step of an installation is.
     pub installing: RwSignal<Option<InstallProgress>>,
     /// The page is older than the data.
@@ -67,6 +73,9 @@ impl Session {
             people_changed: RwSignal::new(0),
             network_changed: RwSignal::new(0),
             modules_changed: RwSignal::new(0),
+            presence_changed: RwSignal::new(0),
+            channels: RwSignal::new(Vec::new()),
+            heard: RwSignal::new(None),
             installing: RwSignal::new(None),
             reload_needed: RwSignal::new(false),
             toasts: Toasts::new(),
@@ -79,6 +88,7 @@ impl Session {
         session.listen(&client);
         session.refresh_me();
         session.refresh_status();
+        session.refresh_channels();
         set_interval(move || session.refresh_status(), STATUS_EVERY);
         set_interval(move || session.minute.update(|n| *n += 1), Duration::from_secs(60));
         session
@@ -106,6 +116,19 @@ impl Session {
                 self.status.set(Some(status));
             }
         });
+    }
+
+    pub fn refresh_channels(self) {
+        spawn_local(async move {
+            if let Ok(channels) = self.client().channels().await {
+                self.channels.set(channels);
+            }
+        });
+    }
+
+    fn tell_of_mention(self, message: &TalkMessage) {
+        let author = message.username.as_deref().or(message.display_name.as_deref()).unwrap_or("Somebody");
+        self.toasts.push(Tone::Good, format!("{author} mentioned you in {}.", message.channel));
     }
 
     /// What was set aside while the node opened its store happened before anybody listened. Each damage is told once.
@@ -152,6 +175,11 @@ impl Session {
             self.network_changed.update(|n| *n += 1);
             self.refresh_status();
         });
+        let refresh_presence = settled(move || {
+            self.presence_changed.update(|n| *n += 1);
+            self.refresh_channels();
+        });
+        let refresh_channels = settled(move || self.refresh_channels());
         let refresh_modules = settled(move || self.modules_changed.update(|n| *n += 1));
         let subscription: Subscription = client.subscribe(move |event| match event {
             Event::MeChanged => refresh_me(),
@@ -180,6 +208,15 @@ impl Session {
                 );
                 self.refresh_status();
             }
+            Event::Presence { .. } => refresh_presence(),
+            Event::Message { message, muted } => {
+                self.heard.set(Some(message.clone()));
+                if message.mentions_me && !muted {
+                    self.tell_of_mention(message);
+                }
+                refresh_channels();
+            }
+            Event::ChannelsChanged => refresh_channels(),
             Event::ReloadNeeded => self.reload_needed.set(true),
         });
         // Lives as long as the page: kept in the root owner.

@@ -24,6 +24,7 @@ mod pack;
 mod people;
 #[path = "../shared/pipe.rs"]
 mod pipe;
+mod presence;
 mod profile;
 mod publishing;
 mod relay;
@@ -34,6 +35,7 @@ mod searching;
 mod serve;
 mod stores;
 mod swarm;
+mod talk;
 mod tampered;
 mod verdicts;
 mod witness;

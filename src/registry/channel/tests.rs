@@ -1,3 +1,5 @@
+//! Channels: names, words, clocks and logs.
+
 use std::time::Duration;
 
 use super::clock::{HybridClock, HybridTime};

@@ -80,6 +80,11 @@ impl Picture {
         told: bool,
         now: Timestamp,
     ) -> Result<Option<(SignedHeartbeat, Identity)>, Refusal> {
+        let known = bytes.first_chunk().and_then(|node| self.nodes.get(&NodeId::from(Identity::recall(*node))));
+        // What is here to the byte was verified when it came.
+        if told && known.is_some_and(|known| known.bytes == bytes) {
+            return Ok(None);
+        }
         let same = |node: &NodeId, attendance: &[u8]| {
             self.nodes.get(node).is_some_and(|known| known.said.attendance == attendance)
         };

@@ -1,3 +1,5 @@
+//! Presence: the operations, time, several devices, spoofs, replays, and any order of what is heard.
+
 use std::collections::BTreeMap;
 
 use rand::rngs::StdRng;
@@ -49,8 +51,11 @@ fn events(outputs: Vec<Output>) -> Vec<Event> {
 
 /// A person registers on a node; what that says.
 fn register(presence: &mut Presence, person: &str, node: &str, now: Timestamp) -> Vec<u8> {
-    let input = Input::RegisterUser(Box::new(attendance(person, node)));
-    said(&presence.handle(input, now).unwrap()).remove(0)
+    said(&presence.handle(registering(person, node), now).unwrap()).remove(0)
+}
+
+fn registering(person: &str, node: &str) -> Input {
+    Input::RegisterUser { attendance: Box::new(attendance(person, node)), channels: BTreeSet::new() }
 }
 
 fn join(presence: &mut Presence, person: &str, name: &str, now: Timestamp) -> Vec<Vec<u8>> {
@@ -323,7 +328,7 @@ fn any_order_repetition_and_loss_lead_to_one_picture() {
             let (name, speaker) = &mut speakers[rng.random_range(0..5)];
             let person = ["alice", "bob"][rng.random_range(0..2)];
             let input = match rng.random_range(0..4) {
-                0 => Input::RegisterUser(Box::new(attendance(person, name))),
+                0 => registering(person, name),
                 1 => Input::UnregisterUser,
                 n => {
                     let user = speaker.registered().unwrap_or(key(person).identity());
