@@ -79,14 +79,67 @@ export interface GenRegistry {
   exportLockfile(): Promise<string>;
   importLockfile(text: string): Promise<InstalledModule[]>;
 
+  /**
+   * Who is online (a username, where one may be given, must be this profile's own). A device speaks only for its own
+   * person and is gone when it says so, or when it was silent for as long as it said itself.
+   */
+  registerUser(username?: string): Promise<OnlineReport>;
+  /** Goodbye for this run. No fault for anybody unknown. */
+  unregisterUser(username?: string): Promise<OnlineReport>;
+  getUsers(): Promise<OnlineUser[]>;
+  /** Online for nobody, also after the next start, until it is taken back. */
+  setInvisible(invisible: boolean): Promise<OnlineReport>;
+
+  /** Joins, and so creates, a channel (`#general`, `#module/<name>`). Twice is once; `unknownUser` for anybody else. */
+  joinChannel(channel: string): Promise<ChannelEntry[]>;
+  joinChannel(username: string, channel: string): Promise<ChannelEntry[]>;
+  /** No fault when the user or the channel is unknown. What was said there leaves this device. */
+  leaveChannel(channel: string): Promise<ChannelEntry[]>;
+  leaveChannel(username: string, channel: string): Promise<ChannelEntry[]>;
+  /** An empty list for a channel that nobody knows. */
+  getChannelUsers(channel: string): Promise<OnlineUser[]>;
+  /** Every channel that somebody is in, and all that were joined here. */
+  listChannels(): Promise<ChannelEntry[]>;
+  say(channel: string, text: string): Promise<TalkMessage>;
+  /** The last messages of a joined channel, oldest first; `before` of an earlier answer leads further back. */
+  getMessages(channel: string, options?: { before?: string; limit?: number }): Promise<MessagePage>;
+  /** An empty text takes it away. */
+  setTopicLine(channel: string, text: string): Promise<TalkMessage>;
+  /** A muted channel counts mentions only. */
+  muteChannel(channel: string, muted?: boolean): Promise<ChannelEntry[]>;
+
   /** Calls `listener` with every event. Call the returned function to stop. */
   subscribe(listener: (event: RegistryEvent) => void): () => void;
 
   /**
    * As `subscribe`, for events of one kind: `change` (this profile or people), `peer` (peers and relays), `conflict`
-   * (two people claim one name).
+   * (two people claim one name), `presence` (somebody came, went, joined or left), `message`.
    */
-  on(kind: "change" | "peer" | "conflict" | "module" | "install", listener: (event: RegistryEvent) => void): () => void;
+  on(
+    kind: "change" | "peer" | "conflict" | "module" | "install" | "presence" | "message",
+    listener: (event: RegistryEvent) => void,
+  ): () => void;
+}
+
+export interface OnlineReport { visible: boolean; invisible: boolean; users: OnlineUser[] }
+
+export interface OnlineUser {
+  did: string; username: string | null; displayName: string | null; avatar: string | null; mine: boolean;
+  channels: string[];
+  /** `seenAt` and `expiresAt` are by this device's clock; it is gone at `expiresAt` unless it is heard again. */
+  devices: { node: string; here: boolean; seenAt: number; expiresAt: number; channels: string[] }[];
+}
+
+export interface ChannelEntry {
+  channel: string; module: string | null; members: number; joined: boolean; muted: boolean;
+  unread: number; mentions: number; topicLine: string | null; lastAt: number | null;
+}
+
+export interface MessagePage { channel: ChannelEntry; messages: TalkMessage[]; before: string | null }
+
+export interface TalkMessage {
+  id: string; channel: string; did: string; username: string | null; displayName: string | null; avatar: string | null;
+  at: number; text: string; topicLine: boolean; mine: boolean; mentionsMe: boolean;
 }
 
 export interface Peer {
@@ -304,6 +357,12 @@ export type RegistryEvent =
   | { event: "modulesChanged"; names: string[] }
   | { event: "installing"; progress: InstallProgress }
   | { event: "networkChanged" }
+  | {
+      event: "presence"; what: "online" | "offline" | "joined" | "left" | "nodeUp" | "nodeLeft" | "nodeDown";
+      did: string; username: string | null; node: string | null; channel: string | null;
+    }
+  | { event: "message"; message: TalkMessage; muted: boolean }
+  | { event: "channelsChanged" }
   | { event: "conflict"; name: string; holder: string | null; losers: string[] }
   | { event: "quarantined"; table: string; key: string }
   | { event: "writerChanged" }
@@ -318,6 +377,7 @@ export type ErrorCode =
   | "moduleInvalid" | "versionInvalid" | "versionTaken" | "notYourModule" | "tooManyModules" | "unknownModule"
   | "dependencyUnknown" | "unresolvable" | "newImports" | "contentMissing" | "contentInvalid" | "wrongBytes"
   | "lockfileInvalid" | "runFailed" | "runTimedOut" | "neededByOthers"
+  | "unknownUser" | "channelInvalid" | "notInChannel" | "tooManyChannels" | "textInvalid" | "tooFast"
   | "noWriter" | "invalidArgument" | "internal";
 
 declare global {
