@@ -124,7 +124,7 @@ export interface GenRegistry {
 export interface OnlineReport { visible: boolean; invisible: boolean; users: OnlineUser[] }
 
 export interface OnlineUser {
-  did: string; username: string | null; displayName: string | null; avatar: string | null; mine: boolean;
+  did: string; publicKey: string; username: string | null; displayName: string | null; avatar: string | null; mine: boolean;
   channels: string[];
   /** `seenAt` and `expiresAt` are by this device's clock; it is gone at `expiresAt` unless it is heard again. */
   devices: { node: string; here: boolean; seenAt: number; expiresAt: number; channels: string[] }[];
@@ -138,7 +138,7 @@ export interface ChannelEntry {
 export interface MessagePage { channel: ChannelEntry; messages: TalkMessage[]; before: string | null }
 
 export interface TalkMessage {
-  id: string; channel: string; did: string; username: string | null; displayName: string | null; avatar: string | null;
+  id: string; channel: string; did: string; publicKey: string; username: string | null; displayName: string | null; avatar: string | null;
   at: number; text: string; topicLine: boolean; mine: boolean; mentionsMe: boolean;
 }
 

@@ -22,7 +22,10 @@ use leptos_router::{ParamSegment, StaticSegment};
 
 use crate::node::client::Client;
 use components::shell::Shell;
-use screens::{home, installed, me, module, modules, network, not_found, people, person, publish, settings, welcome};
+use screens::{
+    channel, channels, home, installed, me, module, modules, network, not_found, people, person, publish, settings,
+    welcome,
+};
 use session::Session;
 
 /// Puts the page in place of the loading screen. Call it once the node runs.
@@ -55,6 +58,9 @@ fn App() -> impl IntoView {
                     <Route path=StaticSegment("installed") view=installed::Installed />
                     <Route path=StaticSegment("publish") view=publish::Publish />
                     <Route path=StaticSegment("me") view=me::MyProfile />
+                    <Route path=StaticSegment("channels") view=channels::Channels />
+                    <Route path=(StaticSegment("c"), ParamSegment("name")) view=channel::Channel />
+                    <Route path=(StaticSegment("c"), StaticSegment("module"), ParamSegment("module")) view=channel::Channel />
                     <Route path=StaticSegment("settings") view=settings::Settings />
                     <Route path=StaticSegment("network") view=network::Network />
                 </FlatRoutes>

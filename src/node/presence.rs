@@ -229,6 +229,7 @@ impl Node {
         };
         OnlineUser {
             did: user.user.to_string(),
+            public_key: user.user.to_hex(),
             username: shown.username,
             display_name: shown.display_name,
             avatar: shown.avatar,

@@ -1,5 +1,7 @@
 //! One module per page. A screen asks, shows and sends; it decides nothing.
 
+pub mod channel;
+pub mod channels;
 pub mod home;
 pub mod installed;
 pub mod me;

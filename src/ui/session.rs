@@ -9,7 +9,7 @@ use std::time::Duration;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use crate::node::api::{Event, InstallProgress, Me, Status};
+use crate::node::api::{ChannelEntry, Event, InstallProgress, Me, Status, TalkMessage};
 use crate::node::client::{Client, Subscription};
 use crate::node::failure::Failure;
 use crate::ui::components::avatar::Pictures;

@@ -52,6 +52,8 @@ pub struct OnlineReport {
 #[serde(rename_all = "camelCase")]
 pub struct OnlineUser {
     pub did: String,
+    /// The ed25519 public key, 64 hex digits.
+    pub public_key: String,
     /// The name they hold, as far as is known here.
     pub username: Option<String>,
     pub display_name: Option<String>,
@@ -113,6 +115,7 @@ pub struct TalkMessage {
     pub id: String,
     pub channel: String,
     pub did: String,
+    pub public_key: String,
     pub username: Option<String>,
     pub display_name: Option<String>,
     pub avatar: Option<String>,

@@ -100,6 +100,7 @@ impl Node {
             id: message.hash().to_string(),
             channel: said.channel.to_string(),
             did: message.author().to_string(),
+            public_key: message.author().to_hex(),
             username: shown.username,
             display_name: shown.display_name,
             avatar: shown.avatar,

@@ -61,7 +61,8 @@ impl Node {
             return;
         }
         let connected = self.peering.borrow().connected();
-        for channel in self.channels.borrow().names() {
+        let channels = self.channels.borrow().names();
+        for channel in channels {
             let members = self.members_of(&channel);
             let near: Vec<NodeName> = members.iter().filter(|member| connected.contains(member)).copied().collect();
             if near.is_empty() && seek {
@@ -116,13 +117,12 @@ impl Node {
         self.ask_peer(mesh, peer, Talk::WhoIsHere { have }, async |page| {
             let Talk::Here(entries) = page else { return Err(Rejection::Unasked) };
             for (age, bytes) in entries {
-                match self.present(Input::Told { bytes, age }) {
-                    Err(PresenceError::Refused(refused)) => match of_heartbeat(refused) {
+                if let Err(PresenceError::Refused(refused)) = self.present(Input::Told { bytes, age }) {
+                    match of_heartbeat(refused) {
                         // Its clock differs from mine, or from whoever spoke; it tells what it has.
                         None | Some(Rejection::Replayed | Rejection::Misdated) => {}
                         Some(why) => return Err(why),
-                    },
-                    Ok(_) | Err(_) => {}
+                    }
                 }
                 turn.rest_if_over().await;
             }

@@ -37,6 +37,9 @@ pub enum Icon {
     Words,
     Keyboard,
     Module,
+    Talk,
+    Bell,
+    BellOff,
     Star,
     Play,
 }
@@ -94,6 +97,9 @@ impl Icon {
             }
             Self::Words => "M4.5 6.5h6M4.5 12h9M4.5 17.5h5M14 6.5h5.5M17 12h2.5M13 17.5h6.5",
             Self::Module => "M12 3.5 20 8v8l-8 4.5L4 16V8zM4 8l8 4.5L20 8M12 12.5v8",
+            Self::Talk => "M4.5 5.5h15v10.5h-8L7 20v-4H4.5zM8.5 9.5h7M8.5 12.5h4.5",
+            Self::Bell => "M6.5 16.5V11a5.5 5.5 0 0 1 11 0v5.5l1.5 1.5H5zM10.3 20.5h3.4",
+            Self::BellOff => "M4 4l16 16M6.5 9.5v7L5 18h11.5M8.4 6.9A5.5 5.5 0 0 1 17.5 11v3.5M10.3 20.5h3.4",
             Self::Star => "m12 4 2.5 5.2 5.7.8-4.1 4 1 5.7-5.1-2.7-5.1 2.7 1-5.7-4.1-4 5.7-.8z",
             Self::Play => "M8 5.5v13l10-6.5z",
             Self::Keyboard => "M3 6.5h18v11H3zM6.5 10v.2M10 10v.2M13.5 10v.2M17 10v.2M8 14h8",

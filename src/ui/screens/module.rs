@@ -19,6 +19,7 @@ use crate::ui::components::module_row::{Stars, Tags, author_link};
 use crate::ui::components::notice::{Notice, NoticeTone};
 use crate::ui::components::page_head::PageHead;
 use crate::ui::fetch::fetched;
+use crate::ui::screens::channels::channel_href;
 use crate::ui::session::session;
 use crate::ui::text;
 
@@ -87,6 +88,12 @@ fn Shown(page: ModulePage) -> impl IntoView {
                     .map(|link| view! { <a rel="external noreferrer nofollow ugc" target="_blank" href=link.clone()>"Source"</a> })}
             </p>
             <Tags tags />
+            <p>
+                <a class="button button-small" href=channel_href(&format!("#module/{}", page.name)) data-testid="discussion">
+                    {icon(Icon::Talk)}
+                    "Discussion"
+                </a>
+            </p>
             {deprecated
                 .map(|reason| {
                     view! {

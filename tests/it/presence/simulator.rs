@@ -314,9 +314,9 @@ fn asked(name: &str) -> Option<u64> {
 }
 
 #[test]
-fn presence_of_sixty_who_come_and_go() {
+fn presence_of_forty_who_come_and_go() {
     let seed = asked("SEED").unwrap_or_else(rand::random);
-    assert_honest(&simulate(seed, 60, 2), 2);
+    assert_honest(&simulate(seed, 40, 2), 2);
 }
 
 /// The long run: only when asked for.
