@@ -3,6 +3,7 @@
 # make dev    serve with automatic rebuild and reload
 # make lint   formatting and lints only
 # make simulate SEEDS=1000 NODES=200   swarms of nodes against partitions, loss and liars
+# make simulate-presence NODES=1000 MINUTES=6   who is online, among many who come and go
 # make bench  native benchmarks; make bench-page, bench-join, bench-connect, bench-blocks, bench-search: the
 #             page's, in Chromium
 # make clean  remove what was built (the tools stay)
@@ -10,7 +11,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := run
-.PHONY: run build serve test dev lint test-native test-browser test-e2e e2e-build screenshots simulate bench bench-page bench-join bench-connect bench-blocks bench-search clean setup setup-test setup-bench
+.PHONY: run build serve test dev lint test-native test-browser test-e2e e2e-build screenshots simulate simulate-presence bench bench-page bench-join bench-connect bench-blocks bench-search clean setup setup-test setup-bench
 
 ENV := . scripts/env.sh;
 HTTP ?= 127.0.0.1:8080
@@ -92,6 +93,12 @@ simulate: setup
 	$(STEP) 'Simulated swarms'
 	@$(ENV) SIMULATED_SEEDS=$(or $(SEEDS),20) SIMULATED_NODES=$(or $(NODES),200) FIRST_SEED=$(or $(FIRST),1) $(if $(JOBS),JOBS=$(JOBS)) \
 		cargo test --locked --profile bench --test it convergence_as_long_as_asked -- --nocapture
+
+# A thousand nodes that come and go: SEED=7 NODES=1000 MINUTES=6
+simulate-presence: setup
+	$(STEP) 'Simulated presence'
+	@$(ENV) SIMULATED_PRESENCE=$(or $(NODES),1000) SIMULATED_MINUTES=$(or $(MINUTES),6) SEED=$(or $(SEED),7) \
+		cargo test --locked --profile bench --test it presence_as_long_as_asked -- --nocapture
 
 bench: setup
 	$(STEP) 'Native benchmarks'

@@ -90,14 +90,84 @@ export interface GenRegistry {
   exportLockfile(): Promise<string>;
   importLockfile(text: string): Promise<InstalledModule[]>;
 
+  /**
+   * Who is online (a username, where one may be given, must be this profile's own). A device speaks only for its own
+   * person and is gone when it says so, or when it was silent for as long as it said itself.
+   */
+  registerUser(username?: string): Promise<OnlineReport>;
+  /** Goodbye for this run. No fault for anybody unknown. */
+  unregisterUser(username?: string): Promise<OnlineReport>;
+  getUsers(): Promise<OnlineUser[]>;
+  /** Online for nobody, also after the next start, until it is taken back. */
+  setInvisible(invisible: boolean): Promise<OnlineReport>;
+
+  /** Joins, and so creates, a channel (`#general`, `#module/<name>`). Twice is once; `unknownUser` for anybody else. */
+  joinChannel(channel: string): Promise<ChannelEntry[]>;
+  joinChannel(username: string, channel: string): Promise<ChannelEntry[]>;
+  /** No fault when the user or the channel is unknown. What was said there leaves this device. */
+  leaveChannel(channel: string): Promise<ChannelEntry[]>;
+  leaveChannel(username: string, channel: string): Promise<ChannelEntry[]>;
+  /** An empty list for a channel that nobody knows. */
+  getChannelUsers(channel: string): Promise<OnlineUser[]>;
+  /** Every channel that somebody is in, and all that were joined here. */
+  listChannels(): Promise<ChannelEntry[]>;
+  say(channel: string, text: string): Promise<TalkMessage>;
+  /** The last messages of a joined channel, oldest first; `before` of an earlier answer leads further back. */
+  getMessages(channel: string, options?: { before?: string; limit?: number }): Promise<MessagePage>;
+  /** An empty text takes it away. */
+  setTopicLine(channel: string, text: string): Promise<TalkMessage>;
+  /** A muted channel counts mentions only. */
+  muteChannel(channel: string, muted?: boolean): Promise<ChannelEntry[]>;
+
+  /** What a peer (a libp2p peer id) or a person (`did:key:…`) has earned with this device. */
+  getReputation(of: string): Promise<Reputation>;
+  /** Whom and what this person blocks or trusts; the person's other devices get it, sealed. */
+  getLists(): Promise<Lists>;
+  /** `person:did:key:…`, `peer:12D3…` or `module:name`; `"neither"` takes it off both lists. */
+  decide(subject: string, verdict: "block" | "allow" | "neither", note?: string): Promise<Lists>;
+
+  /** What is followed on this device: `person:did:key:…`, `module:name` or `tag:text`. */
+  getFollows(): Promise<Follow[]>;
+  follow(subject: string): Promise<Follow[]>;
+  unfollow(subject: string): Promise<Follow[]>;
+  /** What happened there, the newest first. */
+  getNotices(): Promise<Notices>;
+  /** Without ids, all of them. */
+  markNoticesRead(ids?: number[]): Promise<Notices>;
+
   /** Calls `listener` with every event. Call the returned function to stop. */
   subscribe(listener: (event: RegistryEvent) => void): () => void;
 
   /**
    * As `subscribe`, for events of one kind: `change` (this profile or people), `peer` (peers and relays), `conflict`
-   * (two people claim one name).
+   * (two people claim one name), `presence` (somebody came, went, joined or left), `message`, `announcement` (something
+   * happened where this person follows).
    */
-  on(kind: "change" | "peer" | "conflict" | "module" | "install", listener: (event: RegistryEvent) => void): () => void;
+  on(
+    kind: "change" | "peer" | "conflict" | "module" | "install" | "presence" | "message" | "announcement",
+    listener: (event: RegistryEvent) => void,
+  ): () => void;
+}
+
+export interface OnlineReport { visible: boolean; invisible: boolean; users: OnlineUser[] }
+
+export interface OnlineUser {
+  did: string; publicKey: string; username: string | null; displayName: string | null; avatar: string | null; mine: boolean;
+  channels: string[];
+  /** `seenAt` and `expiresAt` are by this device's clock; it is gone at `expiresAt` unless it is heard again. */
+  devices: { node: string; here: boolean; seenAt: number; expiresAt: number; channels: string[] }[];
+}
+
+export interface ChannelEntry {
+  channel: string; module: string | null; members: number; joined: boolean; muted: boolean;
+  unread: number; mentions: number; topicLine: string | null; lastAt: number | null;
+}
+
+export interface MessagePage { channel: ChannelEntry; messages: TalkMessage[]; before: string | null }
+
+export interface TalkMessage {
+  id: string; channel: string; did: string; publicKey: string; username: string | null; displayName: string | null; avatar: string | null;
+  at: number; text: string; topicLine: boolean; mine: boolean; mentionsMe: boolean;
 }
 
 export interface Peer {
@@ -112,8 +182,38 @@ export interface Peer {
   syncing: boolean;
   /** Changes it brought that were new here. */
   brought: number;
-  /** Rules it broke, as sentences, and how often. */
+  /** Rules it broke since the page was opened, as sentences, and how often. */
   rejections: [string, number][];
+  /** What it has earned here, over all times. */
+  reputation: Reputation;
+  /** The person trusts it. */
+  trusted: boolean;
+}
+
+export interface Reputation {
+  /** Between 0 and 1; whoever did nothing yet has 0.5. Acts count half after three days. */
+  score: number;
+  /** It is below what one should rely on. */
+  low: boolean;
+  reasons: { kind: "brought" | "served" | "late" | "unruly" | "abusive" | "false"; times: number; lastAt: number }[];
+}
+
+export interface Lists {
+  rows: { subject: string; verdict: "block" | "allow"; note: string | null; at: number; username: string | null }[];
+  /** False while the key is locked or there is none. */
+  shared: boolean;
+}
+
+export interface Follow { subject: string; since: number; username: string | null }
+
+export interface Notices { notices: Notice[]; unread: number }
+
+export interface Notice {
+  id: number; at: number; kind: "release" | "yank" | "advisory" | "username" | "moduleName"; who: Author;
+  module: string | null; version: string | null;
+  /** The new username, or why something is to be avoided. */
+  text: string | null;
+  read: boolean;
 }
 
 export interface NetworkReport {
@@ -316,6 +416,12 @@ export type RegistryEvent =
   | { event: "modulesChanged"; names: string[] }
   | { event: "installing"; progress: InstallProgress }
   | { event: "networkChanged" }
+  | {
+      event: "presence"; what: "online" | "offline" | "joined" | "left" | "nodeUp" | "nodeLeft" | "nodeDown";
+      did: string; username: string | null; node: string | null; channel: string | null;
+    }
+  | { event: "message"; message: TalkMessage; muted: boolean }
+  | { event: "channelsChanged" }
   | { event: "conflict"; name: string; holder: string | null; losers: string[] }
   | { event: "quarantined"; table: string; key: string }
   | { event: "writerChanged" }
@@ -329,7 +435,8 @@ export type ErrorCode =
   | "documentFull" | "confirmationWrong" | "storageFull" | "storageFailed" | "reloadNeeded"
   | "moduleInvalid" | "versionInvalid" | "versionTaken" | "notYourModule" | "tooManyModules" | "unknownModule"
   | "dependencyUnknown" | "unresolvable" | "newImports" | "contentMissing" | "contentInvalid" | "wrongBytes"
-  | "lockfileInvalid" | "runFailed" | "runTimedOut" | "neededByOthers"
+  | "lockfileInvalid" | "runFailed" | "runTimedOut" | "neededByOthers" | "blocked"
+  | "unknownUser" | "channelInvalid" | "notInChannel" | "tooManyChannels" | "textInvalid" | "tooFast"
   | "noWriter" | "invalidArgument" | "internal";
 
 declare global {

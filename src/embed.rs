@@ -7,6 +7,7 @@ mod find;
 mod modules;
 mod notices;
 mod safety;
+mod talk;
 
 use js_sys::{Array, Error, Function, Reflect, Uint8Array};
 use serde::de::DeserializeOwned;
@@ -169,12 +170,15 @@ impl GenRegistry {
         self.listen(listener, |_| true)
     }
 
-    /// As `subscribe`, for events of one kind: `change`, `peer`, `conflict`, `module`, `install` or `announcement`.
+    /// As `subscribe`, for events of one kind: `change`, `peer`, `conflict`, `module`, `install`, `announcement`,
+    /// `presence` or `message`.
     pub fn on(&self, kind: &str, listener: Function) -> Result<JsValue, JsValue> {
         let wanted: fn(&Event) -> bool = match kind {
             "change" => |event| matches!(event, Event::MeChanged | Event::PeopleChanged { .. }),
             "peer" => |event| matches!(event, Event::NetworkChanged),
             "module" => |event| matches!(event, Event::ModulesChanged { .. }),
+            "presence" => |event| matches!(event, Event::Presence { .. }),
+            "message" => |event| matches!(event, Event::Message { .. }),
             "install" => |event| matches!(event, Event::Installing { .. }),
             "announcement" => |event| matches!(event, Event::Announcement { .. }),
             "conflict" => |event| matches!(event, Event::Conflict { .. } | Event::NameLost { .. }),
@@ -182,7 +186,7 @@ impl GenRegistry {
                 return Err(to_error(Failure::new(
                     FailureCode::InvalidArgument,
                     format!("There are no events of the kind “{kind}”."),
-                    "Listen to change, peer, conflict, module, install or announcement.",
+                    "Listen to change, peer, conflict, module, install, announcement, presence or message.",
                 )));
             }
         };

@@ -10,11 +10,13 @@
 //! - blocks of modules and pictures: [`content`]
 //! - what peers have earned: `standing`; blocking and trusting: `safety`; following: `notices`
 //! - looking names up, and letting others find them: [`lookups`]
+//! - who is online: `presence`; channels: `channels`; both between peers: `talk`
 //! - asking for receipts: `receipts`; giving them, on a server: [`witness`]
 
 mod admit;
 pub mod api;
 mod backup;
+mod channels;
 pub mod client;
 pub mod content;
 pub mod failure;
@@ -26,6 +28,7 @@ pub mod network;
 mod notices;
 pub mod peering;
 mod people;
+mod presence;
 mod receipts;
 mod replication;
 mod resident;
@@ -33,6 +36,7 @@ mod safety;
 mod standing;
 #[cfg(target_arch = "wasm32")]
 pub mod tabs;
+mod talk;
 mod turn;
 pub mod verified;
 pub mod witness;
@@ -117,6 +121,9 @@ pub struct Node {
     lookups: lookups::Lookups,
     content: content::Content,
     searching: modules::search::Searching,
+    online: RefCell<presence::Online>,
+    channels: RefCell<channels::Channels>,
+    talk: RefCell<talk::Talking>,
 }
 
 struct State {
@@ -193,6 +200,9 @@ impl Node {
             lookups: lookups::Lookups::default(),
             content: content::Content::default(),
             searching: modules::search::Searching::default(),
+            online: RefCell::default(),
+            channels: RefCell::default(),
+            talk: RefCell::default(),
         };
         for found in damaged.iter().chain(&broken_people) {
             node.set_aside(found).await;
@@ -231,6 +241,7 @@ impl Node {
             Command::Modules { ask } => self.ask_modules(id, ask).await,
             Command::Safety { ask } => self.ask_safety(ask).await,
             Command::Notices { ask } => self.ask_notices(ask).await,
+            Command::Talk { ask } => self.ask_talk(ask).await,
             writing => {
                 let answer = self.write(id, writing).await?;
                 self.share_lists_if_due().await;

@@ -4,6 +4,7 @@
 //! here gives the same answer on every peer, in whatever order the facts arrived.
 
 pub mod artifact;
+pub mod channel;
 pub mod digest;
 pub mod document;
 pub mod encoding;
@@ -16,6 +17,7 @@ pub mod modules;
 pub mod name;
 pub mod ownership;
 pub mod picture;
+pub mod presence;
 pub mod record;
 pub mod resolver;
 pub mod seal;

@@ -24,8 +24,8 @@ use leptos_router::{ParamSegment, StaticSegment};
 use crate::node::client::Client;
 use components::shell::Shell;
 use screens::{
-    blocklist, home, installed, me, module, modules, network, not_found, notices, people, person, publish, settings,
-    welcome,
+    blocklist, channel, channels, home, installed, me, module, modules, network, not_found, notices, people, person,
+    publish, settings, welcome,
 };
 use session::Session;
 
@@ -59,6 +59,9 @@ fn App() -> impl IntoView {
                     <Route path=StaticSegment("installed") view=installed::Installed />
                     <Route path=StaticSegment("publish") view=publish::Publish />
                     <Route path=StaticSegment("me") view=me::MyProfile />
+                    <Route path=StaticSegment("channels") view=channels::Channels />
+                    <Route path=(StaticSegment("c"), ParamSegment("name")) view=channel::Channel />
+                    <Route path=(StaticSegment("c"), StaticSegment("module"), ParamSegment("module")) view=channel::Channel />
                     <Route path=StaticSegment("settings") view=settings::Settings />
                     <Route path=StaticSegment("network") view=network::Network />
                     <Route path=StaticSegment("notices") view=notices::Notices />

@@ -6,7 +6,8 @@ use std::{fmt, str::FromStr};
 
 use libp2p::{
     PeerId,
-    identity::{DecodingError, KeyType, Keypair, ParseError},
+    identity::{DecodingError, KeyType, Keypair, ParseError, PublicKey, ed25519},
+    multihash::Multihash,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +49,14 @@ impl NodeKey {
         NodeName(self.peer_id())
     }
 
+    /// The seed that the key pair is made from, for whoever signs with it; wipe it after use.
+    pub fn seed(&self) -> [u8; 32] {
+        let key = self.0.clone().try_into_ed25519().expect("no other kind is made or read");
+        let mut seed = [0; 32];
+        seed.copy_from_slice(key.secret().as_ref());
+        seed
+    }
+
     pub(super) fn into_keypair(self) -> Keypair {
         self.0
     }
@@ -60,6 +69,20 @@ pub struct NodeName(PeerId);
 impl NodeName {
     pub(super) fn peer(self) -> PeerId {
         self.0
+    }
+
+    /// The ed25519 public key that the name embeds (libp2p/specs, `peer-ids`); none in a name of another kind.
+    pub fn public_key(&self) -> Option<[u8; 32]> {
+        let hash: &Multihash<64> = self.0.as_ref();
+        let key = PublicKey::try_decode_protobuf(hash.digest()).ok()?;
+        let key = key.try_into_ed25519().ok()?.to_bytes();
+        (Self::of_public_key(&key) == Some(*self)).then_some(key)
+    }
+
+    /// None when the bytes are no key.
+    pub fn of_public_key(key: &[u8; 32]) -> Option<Self> {
+        let key = ed25519::PublicKey::try_from_bytes(key).ok()?;
+        Some(Self(PublicKey::from(key).to_peer_id()))
     }
 }
 
@@ -93,6 +116,10 @@ mod tests {
         let again = NodeKey::decode(&key.encode()).expect("its own bytes");
         assert_eq!(again.name(), key.name());
         assert_eq!(key.name().to_string().parse().ok(), Some(key.name()));
+        let public = key.name().public_key().expect("an Ed25519 name has its key in it");
+        assert_eq!(NodeName::of_public_key(&public), Some(key.name()));
+        let same = Keypair::ed25519_from_bytes(key.seed()).expect("a seed");
+        assert_eq!(same.public().to_peer_id(), key.peer_id());
         let mut damaged = key.encode();
         damaged.truncate(damaged.len() - 1);
         assert!(matches!(NodeKey::decode(&damaged), Err(NodeKeyError::Damaged(_))));

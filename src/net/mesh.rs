@@ -4,7 +4,8 @@
 //! misbehaves is told by the host.
 //!
 //! - libp2p's protocols and how they are set up: `behaviour`; what is done with their events: `run`
-//! - whom to dial and when: [`keeping`]; one stream to one peer: `link`, and for content [`blocks`]; asking witnesses
+//! - whom to dial and when: [`keeping`]; one stream to one peer: `link`, and for content and talk [`blocks`];
+//!   asking witnesses
 //!   and peers: `question`; asking Kademlia: [`directory`]; what peers tell of peers: [`neighbours`]; how gossip rates
 //!   them: `scoring`
 
@@ -91,6 +92,10 @@ pub enum MeshEvent {
     Gossip { ticket: GossipTicket, bytes: Vec<u8> },
     /// A peer plays with gossip itself so much that it is no longer heard there.
     Graylisted(NodeName),
+    /// A peer opened a stream to ask who is here or what was said, or to say something.
+    TalkAsked(BlockStream),
+    /// This node is about to leave: what is published now still goes out. [`MeshHandle::leave`] says that that was all.
+    Closing,
     /// A peer opened a stream to ask for blocks.
     BlocksAsked(BlockStream),
     /// A peer asks what is known of something ([`FIND_PROTOCOL`]). Dropping the reply is an answer, too.
@@ -113,7 +118,19 @@ pub struct Link {
 #[derive(Clone, Debug)]
 pub struct GossipTicket {
     pub from: NodeName,
+    pub topic: GossipTopic,
     message: MessageId,
+}
+
+/// What gossip is about. Who listens to it is heard and passes it on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum GossipTopic {
+    /// Listened to from the beginning.
+    Changes,
+    /// Likewise.
+    Presence,
+    /// A channel, by the digest of its name.
+    Channel([u8; 32]),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,7 +172,12 @@ pub struct MeshView {
 }
 
 enum Command {
-    Publish(Vec<u8>),
+    Publish {
+        topic: GossipTopic,
+        bytes: Vec<u8>,
+        frame: Option<Vec<u8>>,
+    },
+    Listen(GossipTopic, bool),
     Judge(GossipTicket, GossipVerdict),
     Ban(NodeName),
     Rate(NodeName, f64),
@@ -173,8 +195,10 @@ enum Command {
     },
     LookUp(Order),
     OpenBlocks(NodeName, oneshot::Sender<BlockStream>),
+    OpenTalk(NodeName, oneshot::Sender<BlockStream>),
     LookAround,
     Close,
+    Leave,
 }
 
 /// Speaks to a mesh that runs.
@@ -189,9 +213,20 @@ impl MeshHandle {
         self.name
     }
 
-    /// To everybody, as gossip.
+    /// Changes, to everybody, as gossip.
     pub fn publish(&self, bytes: Vec<u8>) {
-        self.send(Command::Publish(bytes));
+        self.send(Command::Publish { topic: GossipTopic::Changes, bytes, frame: None });
+    }
+
+    /// To everybody who listens to `topic`; and `frame`, which says the same on a stream of talk, to peers of whom it is
+    /// not known yet what they listen to.
+    pub fn talk(&self, topic: GossipTopic, bytes: Vec<u8>, frame: Vec<u8>) {
+        self.send(Command::Publish { topic, bytes, frame: Some(frame) });
+    }
+
+    /// Begins or ends listening to a channel's gossip.
+    pub fn listen(&self, topic: GossipTopic, on: bool) {
+        self.send(Command::Listen(topic, on));
     }
 
     pub fn judge(&self, ticket: GossipTicket, verdict: GossipVerdict) {
@@ -270,13 +305,26 @@ impl MeshHandle {
         opening.await.ok()
     }
 
+    /// A stream to ask `peer` on who is here or what was said. None as in [`MeshHandle::open_blocks`].
+    pub async fn open_talk(&self, peer: NodeName) -> Option<BlockStream> {
+        let (opened, opening) = oneshot::channel();
+        self.send(Command::OpenTalk(peer, opened));
+        opening.await.ok()
+    }
+
     /// Something changed outside (the device is online again): try now what would be tried later.
     pub fn look_around(&self) {
         self.send(Command::LookAround);
     }
 
+    /// The host hears [`MeshEvent::Closing`] and may say goodbye.
     pub fn close(&self) {
         self.send(Command::Close);
+    }
+
+    /// The host has said everything.
+    pub fn leave(&self) {
+        self.send(Command::Leave);
     }
 
     fn send(&self, command: Command) {

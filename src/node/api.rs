@@ -10,6 +10,7 @@ mod modules;
 mod network;
 mod notices;
 mod safety;
+mod talk;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,7 @@ pub use modules::*;
 pub use network::*;
 pub use notices::*;
 pub use safety::*;
+pub use talk::*;
 
 /// One thing a person, a script or another tab asks for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -87,6 +89,8 @@ pub enum Command {
     Safety { ask: SafetyCommand },
     /// Whatever is asked of follows and notices. Each act says its answer.
     Notices { ask: NoticeCommand },
+    /// Whatever is asked of presence and channels. Each act says its answer.
+    Talk { ask: TalkCommand },
 }
 
 /// What a command came to. Which command gets which is said at the command.
@@ -122,6 +126,11 @@ pub enum Answer {
     Lists(ListsReport),
     Follows(Vec<FollowRow>),
     Notices(NoticeList),
+    Online(OnlineReport),
+    ChannelUsers(Vec<OnlineUser>),
+    Channels(Vec<ChannelEntry>),
+    Messages(Box<MessagePage>),
+    Said(TalkMessage),
 }
 
 /// What the node tells without being asked.
@@ -142,6 +151,18 @@ pub enum Event {
     Installing { progress: InstallProgress },
     /// Peers or relays came or went, or began or ended to exchange.
     NetworkChanged,
+    /// Somebody or one of their devices came or went, or a channel got or lost a member.
+    Presence {
+        what: PresenceNews,
+        did: String,
+        username: Option<String>,
+        node: Option<String>,
+        channel: Option<String>,
+    },
+    /// Somebody said something in a joined channel; this profile's own words too. `muted`: tell nobody.
+    Message { message: TalkMessage, muted: bool },
+    /// What was read, muted, joined or left changed.
+    ChannelsChanged,
     /// Two people claim one name; the rule has decided (see [`Command::LookupUsername`]).
     Conflict { name: String, holder: Option<String>, losers: Vec<String> },
     /// A stored record failed its check and was set aside.

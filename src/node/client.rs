@@ -120,6 +120,23 @@ typed! {
     mark_notices_read(ids: Vec<u64>): notices(NoticeCommand::MarkRead { ids }) => Notices -> NoticeList;
     clear_notices(): notices(NoticeCommand::Clear) => Notices -> NoticeList;
     import_lockfile(text: String): modules(ModuleCommand::ImportLockfile { text }) => Installed -> Vec<InstalledModule>;
+    register_user(username: Option<String>): talk(TalkCommand::Register { username }) => Online -> OnlineReport;
+    unregister_user(username: Option<String>): talk(TalkCommand::Unregister { username }) => Online -> OnlineReport;
+    online_users(): talk(TalkCommand::Users) => Online -> OnlineReport;
+    set_invisible(invisible: bool): talk(TalkCommand::SetInvisible { invisible }) => Online -> OnlineReport;
+    join_channel(username: Option<String>, channel: String): talk(TalkCommand::Join { username, channel }) => Channels -> Vec<ChannelEntry>;
+    leave_channel(username: Option<String>, channel: String): talk(TalkCommand::Leave { username, channel }) => Channels -> Vec<ChannelEntry>;
+    channel_users(channel: String): talk(TalkCommand::ChannelUsers { channel }) => ChannelUsers -> Vec<OnlineUser>;
+    channels(): talk(TalkCommand::Channels) => Channels -> Vec<ChannelEntry>;
+    say(channel: String, text: String): talk(TalkCommand::Say { channel, text }) => Said -> TalkMessage;
+    messages(channel: String, before: Option<String>, limit: u32): talk(TalkCommand::Messages { channel, before, limit }) => Messages -> Box<MessagePage>;
+    set_topic_line(channel: String, text: String): talk(TalkCommand::SetTopicLine { channel, text }) => Said -> TalkMessage;
+    mute_channel(channel: String, muted: bool): talk(TalkCommand::Mute { channel, muted }) => Channels -> Vec<ChannelEntry>;
+    mark_read(channel: String): talk(TalkCommand::MarkRead { channel }) => Channels -> Vec<ChannelEntry>;
+}
+
+fn talk(ask: TalkCommand) -> Command {
+    Command::Talk { ask }
 }
 
 fn modules(ask: ModuleCommand) -> Command {

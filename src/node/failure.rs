@@ -63,6 +63,12 @@ pub enum FailureCode {
     NeededByOthers,
     /// The person blocks it.
     Blocked,
+    UnknownUser,
+    ChannelInvalid,
+    NotInChannel,
+    TooManyChannels,
+    TextInvalid,
+    TooFast,
     InvalidArgument,
     Internal,
 }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::channel::mpsc;
-use futures::future::LocalBoxFuture;
+use futures::future::{LocalBoxFuture, join};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt, select};
 use futures_timer::Delay;
@@ -24,11 +24,12 @@ use crate::net::carrier::Carrier;
 use crate::net::kademlia::values::Judge;
 use crate::net::key::{NodeKey, NodeName};
 use crate::net::mesh::{
-    GossipTicket, GossipVerdict, Listening, Mesh, MeshError, MeshEvent, MeshHandle, MeshOptions, MeshView,
+    GossipTicket, GossipTopic, GossipVerdict, Listening, Mesh, MeshError, MeshEvent, MeshHandle, MeshOptions, MeshView,
 };
 use crate::node::api::Event;
 use crate::node::lookups::RecordJudge;
 use crate::node::network::{self, NetworkParameters, ParametersError, Ways};
+use crate::node::talk::{self, Wanted};
 use crate::node::{Network, Node, content, lookups};
 use crate::store::records::{Found, put};
 use crate::store::{Durability, StoreError, Table};
@@ -59,7 +60,7 @@ pub enum PeeringError {
 pub struct Peering {
     node: Rc<Node>,
     mesh: MeshHandle,
-    life: Option<(Mesh, mpsc::UnboundedReceiver<MeshEvent>)>,
+    life: Option<(Mesh, mpsc::UnboundedReceiver<MeshEvent>, mpsc::UnboundedReceiver<Wanted>)>,
     sessions: RefCell<BTreeMap<NodeName, mpsc::Sender<Gossip>>>,
 }
 
@@ -104,6 +105,7 @@ impl Peering {
             Found::Nothing | Found::Damaged(_) => Vec::new(),
         };
         let topic = node.network.topic.into();
+        let own = key.clone();
         // Whoever can be dialled keeps records for others.
         let judge = listening.as_ref().map(|_| {
             let Network { topic, rules, .. } = &node.network;
@@ -116,7 +118,8 @@ impl Peering {
             None => Mesh::open(options, environment)?,
         };
         node.peering.borrow_mut().join(handle.clone());
-        Ok(Self { node, mesh: handle, life: Some((mesh, events)), sessions: RefCell::default() })
+        let histories = node.open_talk(&own, &handle).await?;
+        Ok(Self { node, mesh: handle, life: Some((mesh, events, histories)), sessions: RefCell::default() })
     }
 
     pub fn mesh(&self) -> MeshHandle {
@@ -125,7 +128,7 @@ impl Peering {
 
     /// Until the mesh is closed.
     pub async fn run(mut self) {
-        let Some((mesh, mut events)) = self.life.take() else { return };
+        let Some((mesh, mut events, mut histories)) = self.life.take() else { return };
         let peering = Rc::new(self);
         let mut written = peering.announce_own_changes();
         let mut mesh = mesh.run().boxed_local().fuse();
@@ -136,6 +139,7 @@ impl Peering {
         let lookups = &peering.node.lookups;
         sessions.push(lookups::publish(peering.node.clone(), peering.mesh.clone(), lookups.open()).boxed_local());
         let mut receipts = Delay::new(Duration::ZERO).fuse();
+        let mut talk = Delay::new(Duration::ZERO).fuse();
         loop {
             select! {
                 () = mesh => break,
@@ -144,7 +148,19 @@ impl Peering {
                     None => break,
                 },
                 () = sessions.select_next_some() => {}
-                _ = written.next() => receipts = Delay::new(Duration::ZERO).fuse(),
+                wanted = histories.select_next_some() => {
+                    let asking = peering.node.clone().ask_members(peering.mesh.clone(), wanted);
+                    sessions.push(asking.boxed_local());
+                }
+                () = talk => {
+                    sessions.push(peering.node.clone().talk_tick(peering.mesh.clone()).boxed_local());
+                    talk = Delay::new(talk::TICK).fuse();
+                }
+                _ = written.next() => {
+                    receipts = Delay::new(Duration::ZERO).fuse();
+                    // It may be the first sign of a person.
+                    talk = Delay::new(Duration::ZERO).fuse();
+                }
                 () = receipts => {
                     let node = peering.node.clone();
                     sessions.push(keep_up(node).boxed_local());
@@ -169,11 +185,23 @@ impl Peering {
                 self.mesh.rate(link.peer, self.node.score(link.peer));
                 let (inbox, inward) = mpsc::channel(GOSSIP_WAITING);
                 self.sessions.borrow_mut().insert(link.peer, inbox);
-                let (node, mesh) = (self.node.clone(), self.mesh.clone());
-                Some(serve(node, mesh, link, inward).boxed_local())
+                let (node, mesh, peer) = (self.node.clone(), self.mesh.clone(), link.peer);
+                let meeting = node.clone().meet(mesh.clone(), peer);
+                Some(join(serve(node, mesh, link, inward), meeting).map(drop).boxed_local())
+            }
+            MeshEvent::Gossip { ticket, bytes } if ticket.topic == GossipTopic::Changes => {
+                self.pass_to_session(ticket, bytes);
+                None
             }
             MeshEvent::Gossip { ticket, bytes } => {
-                self.pass_to_session(ticket, bytes);
+                let verdict = self.node.judge_talk(&ticket, &bytes);
+                self.mesh.judge(ticket, verdict);
+                None
+            }
+            MeshEvent::TalkAsked(stream) => Some(talk::serve(self.node.clone(), stream).boxed_local()),
+            MeshEvent::Closing => {
+                self.node.say_goodbye();
+                self.mesh.leave();
                 None
             }
             MeshEvent::Graylisted(peer) => {

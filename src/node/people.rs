@@ -241,7 +241,7 @@ fn profile(profile: &document::Profile) -> Profile {
     }
 }
 
-fn entry(state: &State, identity: &Identity) -> Option<UsernameEntry> {
+pub(super) fn entry(state: &State, identity: &Identity) -> Option<UsernameEntry> {
     let person = state.index.person(identity)?;
     let (name, tenure, standing) = state.index.standing(identity)?;
     Some(UsernameEntry {

@@ -148,3 +148,11 @@ pub(super) fn sentence(text: &str) -> String {
     }
     sentence
 }
+
+pub(super) fn unknown_user(name: &str) -> Failure {
+    Failure::new(
+        FailureCode::UnknownUser,
+        format!("{name} is not registered on this device."),
+        "A device speaks only for its own person: leave the name out, or use your own.",
+    )
+}

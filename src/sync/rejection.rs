@@ -3,6 +3,8 @@
 //! A rejection is data beside the good result, never an error that stops a merge.
 
 use crate::registry::encoding::DecodeError;
+use crate::registry::identity::SignatureError;
+use crate::registry::presence::Refusal;
 
 /// A rule that a peer broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
@@ -47,18 +49,43 @@ pub enum Rejection {
     WrongBlock,
     #[error("an answer about a name that proves nothing of it")]
     WrongRecord,
+    #[error("a heartbeat or message that is not signed by whom it speaks for")]
+    Spoofed,
+    #[error("a heartbeat that was kept back, or said again")]
+    Replayed,
+    #[error("a heartbeat or message dated too far ahead")]
+    Misdated,
+    #[error("too many heartbeats in too short a time")]
+    TooManyHeartbeats,
+    #[error("too many words in too short a time")]
+    TooManyWords,
 }
 
 impl Rejection {
+    /// Of a statement whose signature does not hold, or that can't be read.
+    pub fn of_signed(error: &SignatureError) -> Self {
+        match error {
+            SignatureError::Unreadable(why) => Self::Malformed(*why),
+            SignatureError::NotCanonical => Self::Malformed(DecodeError::OutOfRange),
+            SignatureError::Author(_) | SignatureError::Forged => Self::Spoofed,
+        }
+    }
+
     /// How far this lowers what a peer has earned. Being of another network or version is no fault; nor is carrying
     /// the proof of somebody else's fork.
     pub fn mark(self) -> u32 {
         match self {
             Self::ForeignTopic | Self::FutureVersion | Self::OtherParameters | Self::Fork => 0,
-            Self::TooManyAnnouncements => 2,
+            Self::TooManyAnnouncements | Self::TooManyHeartbeats | Self::TooManyWords => 2,
+            Self::Replayed | Self::Misdated => 5,
             Self::Unasked | Self::OutOfOrder | Self::Stalled | Self::Withheld | Self::TooManyRequests => 10,
             Self::Malformed(_) | Self::Oversized | Self::Comparison | Self::Refused | Self::WrongRecord => 20,
-            Self::BadChange | Self::Forged | Self::TooManyMessages | Self::TooManyBytes | Self::WrongBlock => 50,
+            Self::BadChange
+            | Self::Forged
+            | Self::TooManyMessages
+            | Self::TooManyBytes
+            | Self::WrongBlock
+            | Self::Spoofed => 50,
         }
     }
 
@@ -84,7 +111,25 @@ impl Rejection {
             | Self::Fork
             | Self::TooManyAnnouncements
             | Self::TooManyRequests
-            | Self::WrongRecord => false,
+            | Self::WrongRecord
+            | Self::Spoofed
+            | Self::Replayed
+            | Self::Misdated
+            | Self::TooManyHeartbeats
+            | Self::TooManyWords => false,
         }
+    }
+}
+
+/// What a refused heartbeat says of whoever passed it on; nothing when it is only that this node remembers no more.
+pub fn of_heartbeat(refusal: Refusal) -> Option<Rejection> {
+    match refusal {
+        Refusal::Unreadable(why) => Some(Rejection::Malformed(why)),
+        Refusal::Oversized => Some(Rejection::Oversized),
+        Refusal::Spoofed => Some(Rejection::Spoofed),
+        Refusal::Replayed => Some(Rejection::Replayed),
+        Refusal::Ahead => Some(Rejection::Misdated),
+        Refusal::TooOften => Some(Rejection::TooManyHeartbeats),
+        Refusal::Full => None,
     }
 }

@@ -100,18 +100,25 @@ fn broken(why: Rejection) -> Option<Reason> {
     match why {
         Rejection::ForeignTopic | Rejection::FutureVersion | Rejection::OtherParameters | Rejection::Fork => None,
         Rejection::Stalled | Rejection::Withheld => Some(Reason::Late),
-        Rejection::Malformed(_) | Rejection::OutOfOrder | Rejection::Unasked | Rejection::Comparison => {
-            Some(Reason::Unruly)
-        }
+        Rejection::Malformed(_)
+        | Rejection::OutOfOrder
+        | Rejection::Unasked
+        | Rejection::Comparison
+        | Rejection::Replayed
+        | Rejection::Misdated => Some(Reason::Unruly),
         Rejection::Oversized
         | Rejection::Refused
         | Rejection::TooManyMessages
         | Rejection::TooManyAnnouncements
         | Rejection::TooManyBytes
+        | Rejection::TooManyHeartbeats
+        | Rejection::TooManyWords
         | Rejection::TooManyRequests => Some(Reason::Abusive),
-        Rejection::Forged | Rejection::BadChange | Rejection::WrongBlock | Rejection::WrongRecord => {
-            Some(Reason::False)
-        }
+        Rejection::Forged
+        | Rejection::BadChange
+        | Rejection::WrongBlock
+        | Rejection::WrongRecord
+        | Rejection::Spoofed => Some(Reason::False),
     }
 }
 

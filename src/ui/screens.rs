@@ -1,6 +1,8 @@
 //! One module per page. A screen asks, shows and sends; it decides nothing.
 
 pub mod blocklist;
+pub mod channel;
+pub mod channels;
 pub mod home;
 pub mod installed;
 pub mod me;

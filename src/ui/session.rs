@@ -9,7 +9,7 @@ use std::time::Duration;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use crate::node::api::{Event, FollowRow, InstallProgress, Me, Notice, Status};
+use crate::node::api::{ChannelEntry, Event, FollowRow, InstallProgress, Me, Notice, Status, TalkMessage};
 use crate::node::client::{Client, Subscription};
 use crate::node::failure::Failure;
 use crate::ui::components::avatar::Pictures;
@@ -43,6 +43,12 @@ pub struct Session {
     /// Notices that were not looked at yet.
     pub unread: RwSignal<u64>,
     pub follows: RwSignal<Vec<FollowRow>>,
+    /// Grows whenever somebody came, went, joined or left.
+    pub presence_changed: RwSignal<u64>,
+    /// All channels that are known, the joined ones with what is unread.
+    pub channels: RwSignal<Vec<ChannelEntry>>,
+    /// The last message said in a joined channel.
+    pub heard: RwSignal<Option<TalkMessage>>,
     /// How far the last step of an installation is.
     pub installing: RwSignal<Option<InstallProgress>>,
     /// The page is older than the data.
@@ -76,6 +82,9 @@ impl Session {
             notices_changed: RwSignal::new(0),
             unread: RwSignal::new(0),
             follows: RwSignal::new(Vec::new()),
+            presence_changed: RwSignal::new(0),
+            channels: RwSignal::new(Vec::new()),
+            heard: RwSignal::new(None),
             installing: RwSignal::new(None),
             reload_needed: RwSignal::new(false),
             toasts: Toasts::new(),
@@ -89,6 +98,7 @@ impl Session {
         session.refresh_me();
         session.refresh_status();
         session.refresh_notices();
+        session.refresh_channels();
         set_interval(move || session.refresh_status(), STATUS_EVERY);
         set_interval(move || session.minute.update(|n| *n += 1), Duration::from_secs(60));
         session
@@ -153,6 +163,19 @@ impl Session {
         });
     }
 
+    pub fn refresh_channels(self) {
+        spawn_local(async move {
+            if let Ok(channels) = self.client().channels().await {
+                self.channels.set(channels);
+            }
+        });
+    }
+
+    fn tell_of_mention(self, message: &TalkMessage) {
+        let author = message.username.as_deref().or(message.display_name.as_deref()).unwrap_or("Somebody");
+        self.toasts.push(Tone::Good, format!("{author} mentioned you in {}.", message.channel));
+    }
+
     /// What was set aside while the node opened its store happened before anybody listened. Each damage is told once.
     fn tell_of_damage(self, status: &Status) {
         let first = self.status.with_untracked(Option::is_none);
@@ -198,6 +221,11 @@ impl Session {
             self.refresh_status();
         });
         let refresh_notices = settled(move || self.refresh_notices());
+        let refresh_presence = settled(move || {
+            self.presence_changed.update(|n| *n += 1);
+            self.refresh_channels();
+        });
+        let refresh_channels = settled(move || self.refresh_channels());
         let refresh_modules = settled(move || self.modules_changed.update(|n| *n += 1));
         let subscription: Subscription = client.subscribe(move |event| match event {
             Event::MeChanged => refresh_me(),
@@ -230,6 +258,15 @@ impl Session {
                 );
                 self.refresh_status();
             }
+            Event::Presence { .. } => refresh_presence(),
+            Event::Message { message, muted } => {
+                self.heard.set(Some(message.clone()));
+                if message.mentions_me && !muted {
+                    self.tell_of_mention(message);
+                }
+                refresh_channels();
+            }
+            Event::ChannelsChanged => refresh_channels(),
             Event::ReloadNeeded => self.reload_needed.set(true),
         });
         // Lives as long as the page: kept in the root owner.

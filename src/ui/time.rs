@@ -36,6 +36,21 @@ pub fn day(at: u64) -> String {
     formatted(at, &[("dateStyle", "long")])
 }
 
+/// “10:12”.
+pub fn clock(at: u64) -> String {
+    formatted(at, &[("timeStyle", "short")])
+}
+
+/// “just now”, “40 s ago”, “3 min ago”: for what changes while it is looked at.
+pub fn seen(at: u64) -> String {
+    let seconds = ((dom::now() - at as f64) / SECOND).max(0.0);
+    match seconds as u64 {
+        0..5 => "just now".to_owned(),
+        seconds @ 5..90 => format!("{seconds} s ago"),
+        seconds => format!("{} min ago", seconds.div_ceil(60)),
+    }
+}
+
 /// “3 minutes ago”, “in 30 days”; for anything older than a month, the day.
 pub fn relative(at: u64) -> String {
     let distance = at as f64 - dom::now();

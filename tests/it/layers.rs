@@ -27,7 +27,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("store", &["store", "registry", "platform"]),
-    ("net", &["net", "sync::wire", "sync::blocks::wire", "sync::signal", "platform"]),
+    ("net", &["net", "sync::wire", "sync::blocks::wire", "sync::signal", "sync::talk", "platform"]),
     ("node", &["node", "registry", "sync", "store", "net", "platform"]),
     ("ui", &["ui", "node::api", "node::client", "node::failure"]),
     ("embed", &["embed", "node::api", "node::client", "node::failure", "platform"]),

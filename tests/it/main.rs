@@ -27,6 +27,7 @@ mod packages;
 mod people;
 #[path = "../shared/pipe.rs"]
 mod pipe;
+mod presence;
 mod profile;
 mod publishing;
 mod relay;
@@ -38,6 +39,7 @@ mod searching;
 mod serve;
 mod stores;
 mod swarm;
+mod talk;
 mod tampered;
 mod verdicts;
 mod witness;

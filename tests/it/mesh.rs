@@ -86,6 +86,17 @@ impl Party {
         Self { node, store, mesh, life: spawn_local(peering.run()) }
     }
 
+    /// As when its process is killed: nothing more is said.
+    pub async fn is_killed(self) -> Rc<MemoryStore> {
+        self.life.abort();
+        self.life.await.unwrap_err();
+        self.store
+    }
+
+    pub async fn talk(&self, ask: TalkCommand) -> Result<Answer, Failure> {
+        self.node.handle(Command::Talk { ask }).await
+    }
+
     pub async fn leave(self) -> Rc<MemoryStore> {
         self.mesh.close();
         self.life.await.unwrap();

@@ -36,6 +36,11 @@ const GOSSIP_HEARTBEAT: Duration = Duration::from_secs(1);
 /// A peer that follows more topics than a network has is not one of it.
 const GOSSIP_TOPICS_MAX: usize = 64;
 
+pub(super) type Gossip = gossipsub::Behaviour<
+    gossipsub::IdentityTransform,
+    gossipsub::MaxCountSubscriptionFilter<gossipsub::AllowAllSubscriptionFilter>,
+>;
+
 #[derive(NetworkBehaviour)]
 pub(super) struct Behaviour {
     pub(super) limits: connection_limits::Behaviour,
@@ -53,10 +58,7 @@ pub(super) struct Behaviour {
 /// What the registry itself speaks.
 #[derive(NetworkBehaviour)]
 pub(super) struct Registry {
-    pub(super) gossip: gossipsub::Behaviour<
-        gossipsub::IdentityTransform,
-        gossipsub::MaxCountSubscriptionFilter<gossipsub::AllowAllSubscriptionFilter>,
-    >,
+    pub(super) gossip: Gossip,
     pub(super) streams: libp2p_stream::Behaviour,
 }
 
@@ -102,13 +104,7 @@ fn may_ask(options: &MeshOptions, reach: &Reach) -> Result<MayDial, MeshError> {
 }
 
 /// Messages carry no author: what is in them is signed by its owner. The host judges each before it is passed on.
-fn gossip() -> Result<
-    gossipsub::Behaviour<
-        gossipsub::IdentityTransform,
-        gossipsub::MaxCountSubscriptionFilter<gossipsub::AllowAllSubscriptionFilter>,
-    >,
-    MeshError,
-> {
+fn gossip() -> Result<Gossip, MeshError> {
     let config = gossipsub::ConfigBuilder::default()
         .validation_mode(gossipsub::ValidationMode::Anonymous)
         .validate_messages()

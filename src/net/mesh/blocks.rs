@@ -1,4 +1,4 @@
-//! One stream of `/gen/blocks/1`: whole messages within a bound on one side, bytes on the other.
+//! One stream of `/gen/blocks/1`, or of `/gen/talk/1`: whole messages within a bound on one side, bytes on the other.
 //!
 //! Both ends wait: who does not read what came gets nothing more, and a full way out makes its sender wait. A few blocks
 //! are all that is ever held for a peer.
@@ -6,23 +6,25 @@
 use std::future::Future;
 use std::io;
 
+use asynchronous_codec::Framed;
 use bytes::Bytes;
 use futures::channel::mpsc;
 use futures::future::{Either, select};
 use futures::{SinkExt, StreamExt, pin_mut};
 use futures_timer::Delay;
 use libp2p::Stream;
+use unsigned_varint::codec::UviBytes;
 
 use crate::net::key::NodeName;
 use crate::net::mesh::link::{LinkFault, WRITE_PATIENCE, framed, read};
-use crate::sync::blocks::wire::{IN_FLIGHT_MAX, MESSAGE_MAX_BYTES};
+use crate::sync::blocks::wire::IN_FLIGHT_MAX;
 
 /// Messages that wait for the host: one peer's answers to all that it was asked for, but the one that is being read.
 const INCOMING_WAITING: usize = IN_FLIGHT_MAX - 1;
 /// Messages that wait for the peer beside the one that is being sent. Who asks never has more wants under way.
 const OUTGOING_WAITING: usize = IN_FLIGHT_MAX - 1;
 
-/// A stream about blocks. It ends when the peer ends it, or when `outgoing` is dropped.
+/// A stream about blocks or talk. It ends when the peer ends it, or when `outgoing` is dropped.
 pub struct BlockStream {
     pub peer: NodeName,
     pub incoming: mpsc::Receiver<Result<Vec<u8>, LinkFault>>,
@@ -30,18 +32,18 @@ pub struct BlockStream {
 }
 
 /// The stream for the host, and what moves its messages until one side has enough.
-pub(super) fn carry(peer: NodeName, stream: Stream) -> (BlockStream, impl Future<Output = ()>) {
+pub(super) fn carry(peer: NodeName, stream: Stream, max_bytes: usize) -> (BlockStream, impl Future<Output = ()>) {
     let (to_host, incoming) = mpsc::channel(INCOMING_WAITING);
     let (outgoing, from_host) = mpsc::channel(OUTGOING_WAITING);
-    (BlockStream { peer, incoming, outgoing }, moving(stream, to_host, from_host))
+    (BlockStream { peer, incoming, outgoing }, moving(framed(stream, max_bytes), to_host, from_host))
 }
 
 async fn moving(
-    stream: Stream,
+    stream: Framed<Stream, UviBytes>,
     incoming: mpsc::Sender<Result<Vec<u8>, LinkFault>>,
     from_host: mpsc::Receiver<Vec<u8>>,
 ) {
-    let (sink, source) = framed(stream, MESSAGE_MAX_BYTES).split();
+    let (sink, source) = stream.split();
     let mut faults = incoming.clone();
     let reading = read(source, incoming);
     let writing = write(sink, from_host);

@@ -2,18 +2,19 @@
 
 mod acts;
 mod events;
+mod gossip;
 mod links;
 mod server;
 mod view;
 
 pub(super) use server::parse;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::time::Duration;
 
 use futures::channel::{mpsc, oneshot};
-use futures::future::{LocalBoxFuture, join_all};
+use futures::future::{Fuse, LocalBoxFuture, join_all};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt, select};
 use futures_timer::Delay;
@@ -33,7 +34,7 @@ use crate::net::mesh::scoring;
 use crate::net::mesh::{Command, GossipVerdict, MeshError, MeshEvent, MeshOptions, MeshView};
 use crate::platform::Environment;
 use crate::sync::blocks::wire as blocks_wire;
-use crate::sync::wire;
+use crate::sync::{talk, wire};
 
 /// How often the keeping is asked what is due.
 const HEARTBEAT: Duration = Duration::from_millis(500);
@@ -42,6 +43,8 @@ const LINK_RETRY_MILLIS: u64 = 3_000;
 const LINK_RETRY_DOUBLINGS: u32 = 6;
 /// A sync stream that lasted so long was a good one.
 const LINK_GOOD_MILLIS: u64 = 60_000;
+/// How long what is published last may take to go out.
+const LAST_WORDS: Duration = Duration::from_millis(150);
 /// How long a registration holds, in seconds.
 const REGISTRATION_SECONDS: u64 = 2 * 60 * 60;
 /// Peers taken from one answer of rendezvous.
@@ -77,7 +80,7 @@ struct Peer {
 pub(super) struct Running {
     pub(super) swarm: Swarm<Behaviour>,
     pub(super) keeping: Keeping,
-    topic: gossipsub::IdentTopic,
+    gossip: gossip::Topics,
     namespace: rendezvous::Namespace,
     environment: Rc<dyn Environment>,
     orders: mpsc::UnboundedReceiver<Command>,
@@ -92,6 +95,8 @@ pub(super) struct Running {
     pub(super) finding: BTreeMap<PeerId, usize>,
     /// Peers that want blocks.
     wanting: IncomingStreams,
+    /// Peers that ask who is here and what was said.
+    talking: IncomingStreams,
     tasks: FuturesUnordered<LocalBoxFuture<'static, Done>>,
     peers: BTreeMap<PeerId, Peer>,
     /// Under which listener there is a place at which relay.
@@ -116,10 +121,8 @@ impl Running {
     ) -> Result<Self, MeshError> {
         let MeshOptions { topic, relays, open_nodes, known, listening, judge, key: _, ice_servers: _ } = options;
         let namespace = rendezvous::Namespace::new(topic.clone()).map_err(|_| MeshError::Namespace)?;
-        let topic = gossipsub::IdentTopic::new(format!("/gen/{topic}/changes/1"));
         let registry = swarm.behaviour_mut().registry.inner_mut();
-        registry.gossip.set_topic_params(topic.clone(), scoring::topic()).map_err(MeshError::Gossip)?;
-        registry.gossip.subscribe(&topic).map_err(|_| MeshError::Gossip("its own topic is refused"))?;
+        let gossip = gossip::Topics::new(topic, &mut registry.gossip)?;
         let mut control = registry.streams.new_control();
         let inbound =
             control.accept(StreamProtocol::new(wire::PROTOCOL)).map_err(|_| MeshError::Taken(wire::PROTOCOL))?;
@@ -131,6 +134,8 @@ impl Running {
         let wanting = control
             .accept(StreamProtocol::new(blocks_wire::PROTOCOL))
             .map_err(|_| MeshError::Taken(blocks_wire::PROTOCOL))?;
+        let talking =
+            control.accept(StreamProtocol::new(talk::PROTOCOL)).map_err(|_| MeshError::Taken(talk::PROTOCOL))?;
         let mut keeping = match &listening {
             None => Keeping::new(*swarm.local_peer_id(), parse(&relays)?, reach.is_direct)
                 .with_circuits(reach.circuit)
@@ -159,7 +164,7 @@ impl Running {
         Ok(Self {
             swarm,
             keeping,
-            topic,
+            gossip,
             namespace,
             environment,
             orders,
@@ -171,6 +176,7 @@ impl Running {
             questions,
             finding: BTreeMap::new(),
             wanting,
+            talking,
             tasks: FuturesUnordered::new(),
             peers: BTreeMap::new(),
             places: HashMap::new(),
@@ -185,11 +191,19 @@ impl Running {
 
     pub(super) async fn run(mut self) {
         let mut heartbeat = Delay::new(Duration::ZERO).fuse();
+        let mut goodbye = Fuse::terminated();
         loop {
             select! {
                 event = self.swarm.select_next_some() => self.handle(event),
                 order = self.orders.next() => match order {
-                    None | Some(Command::Close) => break,
+                    None | Some(Command::Leave) => break,
+                    Some(Command::Close) => {
+                        self.tell(MeshEvent::Closing);
+                        if self.events.is_closed() {
+                            break;
+                        }
+                        goodbye = Delay::new(HEARTBEAT).fuse();
+                    }
                     Some(order) => self.obey(order),
                 },
                 stream = self.inbound.next().fuse() => if let Some((peer, stream)) = stream {
@@ -204,7 +218,11 @@ impl Running {
                 stream = self.wanting.next().fuse() => if let Some((peer, stream)) = stream {
                     self.accept_blocks(peer, stream);
                 },
+                stream = self.talking.next().fuse() => if let Some((peer, stream)) = stream {
+                    self.accept_talk(peer, stream);
+                },
                 done = self.tasks.select_next_some() => self.finish(done),
+                () = goodbye => break,
                 () = heartbeat => {
                     self.keep_house();
                     heartbeat = Delay::new(HEARTBEAT).fuse();
@@ -212,6 +230,7 @@ impl Running {
             }
             self.tell_changes();
         }
+        self.last_words().await;
         self.tasks.clear();
         let everybody: Vec<PeerId> = self.swarm.connected_peers().copied().collect();
         for peer in everybody {
@@ -219,6 +238,18 @@ impl Running {
             self.swarm.disconnect_peer_id(peer).ok();
         }
         self.leave().await;
+    }
+
+    /// What was published just now goes out.
+    async fn last_words(&mut self) {
+        let mut patience = Delay::new(LAST_WORDS).fuse();
+        while self.swarm.connected_peers().next().is_some() {
+            select! {
+                _ = self.swarm.select_next_some() => {}
+                _ = self.tasks.select_next_some() => {}
+                () = patience => break,
+            }
+        }
     }
 
     /// Lets goodbyes out.
@@ -261,7 +292,8 @@ impl Running {
 
     fn obey(&mut self, order: Command) {
         match order {
-            Command::Publish(bytes) => self.publish(bytes),
+            Command::Publish { topic, bytes, frame } => self.publish(topic, bytes, frame),
+            Command::Listen(topic, on) => self.listen(topic, on),
             Command::Judge(ticket, verdict) => {
                 let verdict = match verdict {
                     GossipVerdict::Accept => gossipsub::MessageAcceptance::Accept,
@@ -295,29 +327,12 @@ impl Running {
             }
             Command::LookUp(order) => self.look_up(order),
             Command::OpenBlocks(peer, opened) => self.open_blocks(peer.peer(), opened),
+            Command::OpenTalk(peer, opened) => self.open_talk(peer.peer(), opened),
             Command::LookAround => {
                 self.keeping.hurry();
                 self.keep_house();
             }
-            Command::Close => {}
-        }
-    }
-
-    /// Gossip, and beside it a word to those with a link who did not say yet that they listen to gossip.
-    fn publish(&mut self, bytes: Vec<u8>) {
-        let topic = self.topic.hash();
-        let gossip = &mut self.swarm.behaviour_mut().registry.inner_mut().gossip;
-        let hearing: BTreeSet<PeerId> =
-            gossip.all_peers().filter(|(_, topics)| topics.contains(&&topic)).map(|(peer, _)| *peer).collect();
-        if let Err(error) = gossip.publish(topic, bytes.clone()) {
-            tracing::debug!(%error, "gossip reaches nobody yet");
-        }
-        for (peer, state) in &self.peers {
-            // A full link is a busy one: the next comparison brings what is missing.
-            let link = state.link.as_ref().filter(|(_, link)| !hearing.contains(peer) && !link.is_full());
-            if let Some((_, link)) = link {
-                link.send(bytes.clone());
-            }
+            Command::Close | Command::Leave => {}
         }
     }
 

@@ -105,11 +105,29 @@ fn Navigation() -> impl IntoView {
             </li>
         }
     };
+    let session = session();
+    let unread = Memo::new(move |_| session.channels.with(|all| all.iter().map(|channel| channel.unread).sum::<u64>()));
+    let talk = move || {
+        let path = path.get();
+        (path == "/channels" || path.starts_with("/c/")).then_some("page")
+    };
     view! {
         <nav class="nav" aria-label="Main">
             <ul>
-                {link("/", Icon::Home, "Home")} {link("/modules", Icon::Module, "Modules")} {link("/people", Icon::People, "People")} {link("/me", Icon::Person, "Me")}
-                {link("/settings", Icon::Settings, "Settings")}
+                {link("/", Icon::Home, "Home")} {link("/modules", Icon::Module, "Modules")} {link("/people", Icon::People, "People")}
+                <li>
+                    <a class="nav-link" href="/channels" aria-current=talk>
+                        {icon(Icon::Talk)}
+                        <span>"Channels"</span>
+                        <Show when=move || unread.with(|unread| *unread != 0)>
+                            <small class="nav-count" data-testid="nav-unread">
+                                {move || if unread.get() > 99 { "99+".to_owned() } else { unread.get().to_string() }}
+                                <i class="visually-hidden">" unread"</i>
+                            </small>
+                        </Show>
+                    </a>
+                </li>
+                {link("/me", Icon::Person, "Me")} {link("/settings", Icon::Settings, "Settings")}
             </ul>
         </nav>
     }

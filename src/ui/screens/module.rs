@@ -21,6 +21,7 @@ use crate::ui::components::notice::{Notice, NoticeTone};
 use crate::ui::components::page_head::PageHead;
 use crate::ui::components::subject::{BlockButton, FollowButton};
 use crate::ui::fetch::fetched;
+use crate::ui::screens::channels::channel_href;
 use crate::ui::session::session;
 use crate::ui::text;
 
@@ -89,6 +90,12 @@ fn Shown(page: ModulePage) -> impl IntoView {
                     .map(|link| view! { <a rel="external noreferrer nofollow ugc" target="_blank" href=link.clone()>"Source"</a> })}
             </p>
             <Tags tags />
+            <p>
+                <a class="button button-small" href=channel_href(&format!("#module/{}", page.name)) data-testid="discussion">
+                    {icon(Icon::Talk)}
+                    "Discussion"
+                </a>
+            </p>
             {deprecated
                 .map(|reason| {
                     view! {

@@ -2,6 +2,7 @@
 //! grows as it is scrolled.
 
 mod list;
+mod online;
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
@@ -33,6 +34,7 @@ pub fn People() -> impl IntoView {
                     {move || counted(directory, &prefix.get())}
                 </p>
             </div>
+            <online::Online />
             <Letters directory prefix />
             <FailureNotice failure=directory.failure />
             <ul class="people" on:keydown=|event| walk(&event, ".person-link")>

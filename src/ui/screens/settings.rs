@@ -5,6 +5,7 @@ mod backup;
 mod danger;
 mod lock;
 mod looks;
+mod presence;
 mod restore;
 mod storage;
 
@@ -13,8 +14,9 @@ use leptos::prelude::*;
 use crate::ui::components::page_head::PageHead;
 use crate::ui::session::session;
 
-const SECTIONS: [(&str, &str); 7] = [
+const SECTIONS: [(&str, &str); 8] = [
     ("looks", "Looks and keys"),
+    ("presence", "Presence"),
     ("lock", "Passphrase"),
     ("backup", "Backup"),
     ("restore", "Bring back"),
@@ -47,6 +49,7 @@ pub fn Settings() -> impl IntoView {
             </nav>
             <div class="settings-sections">
                 <looks::Looks />
+                <presence::Presence />
                 <lock::Lock has_key />
                 <backup::Backup has_key />
                 <restore::Restore has_key />

@@ -8,7 +8,6 @@ use crate::net::address::{is_relayed, is_webrtc};
 use crate::net::mesh::behaviour::{BehaviourEvent, RegistryEvent};
 use crate::net::mesh::run::acts::random;
 use crate::net::mesh::run::{Peer, Running};
-use crate::net::mesh::{GossipTicket, MeshEvent};
 
 impl Running {
     pub(super) fn handle(&mut self, event: SwarmEvent<BehaviourEvent>) {
@@ -156,8 +155,7 @@ impl Running {
                 message_id,
                 message,
             })) => {
-                let ticket = GossipTicket { from: propagation_source.into(), message: message_id };
-                self.tell(MeshEvent::Gossip { ticket, bytes: message.data });
+                self.hear_gossip(propagation_source, message_id, message);
             }
             _ => {}
         }

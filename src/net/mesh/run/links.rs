@@ -1,8 +1,8 @@
 //! Streams to peers: who opens them, and where their messages go; and what peers are asked beside them.
 
-use futures::FutureExt;
 use futures::channel::{mpsc, oneshot};
 use futures::future::{Either, select};
+use futures::{FutureExt, SinkExt};
 use futures_timer::Delay;
 use libp2p::{PeerId, Stream, StreamProtocol};
 
@@ -12,7 +12,7 @@ use crate::net::mesh::question::{ANSWER_PATIENCE, AskError, FINDING_MAX, FINDING
 use crate::net::mesh::run::{Done, Running};
 use crate::net::mesh::{Link, MeshEvent, neighbours};
 use crate::sync::blocks::wire as blocks_wire;
-use crate::sync::wire;
+use crate::sync::{talk, wire};
 
 impl Running {
     /// The smaller of the two names opens the stream, whoever dialled: both sides agree without a word.
@@ -71,30 +71,58 @@ impl Running {
 
     /// Whoever waits for it hears nothing more when it can't be opened.
     pub(super) fn open_blocks(&mut self, peer: PeerId, opened: oneshot::Sender<BlockStream>) {
+        self.open_stream(peer, opened, blocks_wire::PROTOCOL, blocks_wire::MESSAGE_MAX_BYTES);
+    }
+
+    pub(super) fn open_talk(&mut self, peer: PeerId, opened: oneshot::Sender<BlockStream>) {
+        self.open_stream(peer, opened, talk::PROTOCOL, talk::FRAME_MAX_BYTES);
+    }
+
+    fn open_stream(
+        &mut self,
+        peer: PeerId,
+        opened: oneshot::Sender<BlockStream>,
+        protocol: &'static str,
+        max_bytes: usize,
+    ) {
         if !self.peers.contains_key(&peer) {
             return;
         }
         let mut control = self.control.clone();
         let opening = async move {
-            match control.open_stream(peer, StreamProtocol::new(blocks_wire::PROTOCOL)).await {
+            match control.open_stream(peer, StreamProtocol::new(protocol)).await {
                 Ok(stream) => {
-                    let (stream, carrying) = blocks::carry(peer.into(), stream);
+                    let (stream, carrying) = blocks::carry(peer.into(), stream, max_bytes);
                     if opened.send(stream).is_ok() {
                         carrying.await;
                     }
                 }
-                Err(error) => tracing::debug!(%peer, %error, "no stream for blocks"),
+                Err(error) => tracing::debug!(%peer, %error, protocol, "no stream"),
             }
             Done::Quiet
         };
         self.tasks.push(opening.boxed_local());
     }
 
+    /// Says one thing on a stream of its own.
+    pub(super) fn tell_frame(&mut self, peer: PeerId, frame: Vec<u8>) {
+        let (opened, opening) = oneshot::channel::<BlockStream>();
+        self.open_talk(peer, opened);
+        let telling = async move {
+            if let Ok(mut stream) = opening.await {
+                // Whoever went needs no word.
+                stream.outgoing.send(frame).await.ok();
+            }
+            Done::Quiet
+        };
+        self.tasks.push(telling.boxed_local());
+    }
+
     pub(super) fn accept_blocks(&mut self, peer: PeerId, stream: Stream) {
         if !self.peers.contains_key(&peer) {
             return;
         }
-        let (stream, carrying) = blocks::carry(peer.into(), stream);
+        let (stream, carrying) = blocks::carry(peer.into(), stream, blocks_wire::MESSAGE_MAX_BYTES);
         self.tasks.push(carrying.map(|()| Done::Quiet).boxed_local());
         self.tell(MeshEvent::BlocksAsked(stream));
     }
@@ -152,5 +180,14 @@ impl Running {
                 self.finding.remove(&peer);
             }
         }
+    }
+
+    pub(super) fn accept_talk(&mut self, peer: PeerId, stream: Stream) {
+        if !self.peers.contains_key(&peer) {
+            return;
+        }
+        let (stream, carrying) = blocks::carry(peer.into(), stream, talk::FRAME_MAX_BYTES);
+        self.tasks.push(carrying.map(|()| Done::Quiet).boxed_local());
+        self.tell(MeshEvent::TalkAsked(stream));
     }
 }

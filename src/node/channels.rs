@@ -1,0 +1,277 @@
+//! Channels that this profile joined: what was said in them, what of it was read, and saying something.
+//!
+//! Everything here is this device's own; no document has any of it. Who is in which channel is `presence`' business, and
+//! how words come and go `talk`'s.
+
+mod kept;
+mod view;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::net::mesh::GossipTopic;
+use crate::node::api::*;
+use crate::node::standing::Actor;
+use crate::node::{Node, wording};
+use crate::registry::channel::clock::HybridClock;
+use crate::registry::channel::log::{Log, Place};
+use crate::registry::channel::{Body, ChannelName, Message, SaidText, SignedMessage, TopicLine};
+use crate::registry::identity::Signed;
+use crate::registry::presence::{CHANNELS_MAX, Input};
+use crate::store::{Batch, Durability, Table, Write};
+use crate::sync::rejection::Rejection;
+use crate::sync::reputation::Deed;
+use crate::sync::talk::Talk;
+use crate::sync::talk::rates::Authors;
+pub(in crate::node) use kept::ChannelRecord;
+
+#[derive(Default)]
+pub(in crate::node) struct Channels {
+    joined: BTreeMap<ChannelName, Joined>,
+    clock: HybridClock,
+    authors: Authors,
+    /// Others' words that were not written down yet.
+    unsaved: Batch,
+    read_from_store: bool,
+}
+
+struct Joined {
+    record: ChannelRecord,
+    log: Log,
+}
+
+/// What a message that was heard came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::node) enum Word {
+    New,
+    /// It is here already, or of a channel that is not this profile's, or older than what is kept.
+    Nothing,
+    /// Its author says too much.
+    TooMuch,
+    Refused(Rejection),
+}
+
+impl Channels {
+    pub(in crate::node) fn names(&self) -> BTreeSet<ChannelName> {
+        self.joined.keys().cloned().collect()
+    }
+
+    pub(in crate::node) fn log(&self, channel: &ChannelName) -> Option<&Log> {
+        self.joined.get(channel).map(|joined| &joined.log)
+    }
+}
+
+impl Node {
+    pub(in crate::node) fn gossip_of(&self, channel: &ChannelName) -> GossipTopic {
+        GossipTopic::Channel(channel.digest(&self.network.topic))
+    }
+
+    pub(in crate::node) async fn join_channel(&self, username: Option<&str>, channel: &str) -> Result<(), Failure> {
+        let own = self.identity().ok_or_else(wording::no_identity)?;
+        self.check_own(username)?;
+        let channel = parse(channel)?;
+        let count = {
+            let channels = self.channels.borrow();
+            if channels.joined.contains_key(&channel) {
+                return Ok(());
+            }
+            channels.joined.len()
+        };
+        if count >= CHANNELS_MAX {
+            return Err(Failure::new(
+                FailureCode::TooManyChannels,
+                format!("You are in {CHANNELS_MAX} channels already."),
+                "Leave one that you no longer read.",
+            ));
+        }
+        let record = ChannelRecord { joined_at: self.now(), ..ChannelRecord::default() };
+        self.records.commit(vec![record.write(&channel)], Durability::Strict).await.map_err(wording::store_failed)?;
+        self.channels.borrow_mut().joined.insert(channel.clone(), Joined { record, log: Log::default() });
+        if let Some(mesh) = self.peering.borrow().mesh() {
+            mesh.listen(self.gossip_of(&channel), true);
+        }
+        // Not shown as online: then this node is in the channel, and nobody is told.
+        self.present(Input::JoinChannel { user: own, channel: channel.clone() }).ok();
+        self.talk.borrow().ask_for_history(channel, None);
+        self.tell(&Event::ChannelsChanged);
+        Ok(())
+    }
+
+    pub(in crate::node) async fn leave_channel(&self, username: Option<&str>, channel: &str) -> Result<(), Failure> {
+        let Ok(channel) = channel.parse::<ChannelName>() else { return Ok(()) };
+        if self.check_own(username).is_err() || !self.channels.borrow().joined.contains_key(&channel) {
+            return Ok(());
+        }
+        let mut gone = vec![Write::Delete { table: Table::Channels, key: channel.to_string() }];
+        if let Some(log) = self.channels.borrow().log(&channel) {
+            gone.extend(log.messages().map(|(place, _)| kept::forget(&channel, place)));
+            gone.extend(log.topic_line().map(|line| kept::forget(&channel, &Place::of(line))));
+        }
+        self.records.commit(gone, Durability::Relaxed).await.map_err(wording::store_failed)?;
+        self.channels.borrow_mut().joined.remove(&channel);
+        if let Some(mesh) = self.peering.borrow().mesh() {
+            mesh.listen(self.gossip_of(&channel), false);
+        }
+        if let Some(own) = self.identity() {
+            self.present(Input::LeaveChannel { user: own, channel }).ok();
+        }
+        self.tell(&Event::ChannelsChanged);
+        Ok(())
+    }
+
+    pub(in crate::node) async fn say(&self, channel: &str, text: &str) -> Result<TalkMessage, Failure> {
+        let said = SaidText::new(text).map_err(|error| text_invalid(&error.to_string()))?;
+        self.utter(channel, Body::Said(said)).await
+    }
+
+    pub(in crate::node) async fn set_topic_line(&self, channel: &str, text: &str) -> Result<TalkMessage, Failure> {
+        let line = TopicLine::new(text).map_err(|error| text_invalid(&error.to_string()))?;
+        self.utter(channel, Body::TopicLine(line)).await
+    }
+
+    async fn utter(&self, channel: &str, body: Body) -> Result<TalkMessage, Failure> {
+        let channel = parse(channel)?;
+        let signer = self.state.borrow().keeper.signer()?;
+        let now = self.environment.now();
+        let at = {
+            let mut channels = self.channels.borrow_mut();
+            if !channels.joined.contains_key(&channel) {
+                return Err(not_in_channel(&channel));
+            }
+            if !channels.authors.word(signer.identity(), now) {
+                return Err(Failure::new(
+                    FailureCode::TooFast,
+                    "That was a lot in a short time; others would not pass it on.",
+                    "Wait a few seconds, then send it again.",
+                ));
+            }
+            channels.clock.tick(now)
+        };
+        let message = Signed::sign(&signer, &self.network.topic, Message { channel: channel.clone(), at, body });
+        let bytes = message.encode();
+        let write = kept::write(&message);
+        self.records.commit(vec![write], Durability::Strict).await.map_err(wording::store_failed)?;
+        self.put(&message);
+        if let Some(mesh) = self.peering.borrow().mesh() {
+            mesh.talk(self.gossip_of(&channel), bytes.clone(), Talk::Message(bytes).encode());
+        }
+        Ok(self.talk_message(&message))
+    }
+
+    /// Somebody's words, from whatever way they came. `rated` when they are said now.
+    pub(in crate::node) fn hear_word(&self, bytes: &[u8], rated: bool) -> Word {
+        let message = match SignedMessage::verify(bytes, &self.network.topic) {
+            Ok(message) => message,
+            Err(error) => return Word::Refused(Rejection::of_signed(&error)),
+        };
+        let now = self.environment.now();
+        let place = Place::of(&message);
+        if self.blocks_person(&place.author) {
+            return Word::Nothing;
+        }
+        {
+            let mut channels = self.channels.borrow_mut();
+            let Some(joined) = channels.joined.get(&message.statement().channel) else { return Word::Nothing };
+            if joined.log.contains(&place) {
+                return Word::Nothing;
+            }
+            if channels.clock.observe(place.at, now).is_err() {
+                return Word::Refused(Rejection::Misdated);
+            }
+            if rated && !channels.authors.word(place.author, now) {
+                self.note_deed(Actor::Person(place.author), Deed::Broke(Rejection::TooManyWords));
+                return Word::TooMuch;
+            }
+        }
+        if self.put(&message) { Word::New } else { Word::Nothing }
+    }
+
+    /// True when it is new and stays.
+    fn put(&self, message: &SignedMessage) -> bool {
+        let channel = message.statement().channel.clone();
+        let muted = {
+            let mut channels = self.channels.borrow_mut();
+            let Some(joined) = channels.joined.get_mut(&channel) else { return false };
+            let put = joined.log.put(message.clone());
+            let (new, muted) = (put.new, joined.record.muted);
+            if new {
+                channels.unsaved.push(kept::write(message));
+            }
+            let line = joined_line(&channels, &channel);
+            // What the channel is about stays when the messages around it go.
+            let gone = put.gone.iter().filter(|place| Some(**place) != line);
+            channels.unsaved.extend(gone.map(|place| kept::forget(&channel, place)));
+            if !new {
+                return false;
+            }
+            muted
+        };
+        self.tell(&Event::Message { message: self.talk_message(message), muted });
+        true
+    }
+
+    /// Writes down what was heard.
+    pub(in crate::node) async fn save_words(&self) {
+        let unsaved = std::mem::take(&mut self.channels.borrow_mut().unsaved);
+        if unsaved.is_empty() {
+            return;
+        }
+        if let Err(error) = self.records.commit(unsaved, Durability::Relaxed).await {
+            tracing::warn!(%error, "what was said is not kept");
+        }
+    }
+
+    pub(in crate::node) async fn mute_channel(&self, channel: &str, muted: bool) -> Result<(), Failure> {
+        self.change_channel(channel, |record, _| record.muted = muted).await
+    }
+
+    pub(in crate::node) async fn mark_read(&self, channel: &str) -> Result<(), Failure> {
+        self.change_channel(channel, |record, log| record.read = log.newest()).await
+    }
+
+    async fn change_channel(
+        &self,
+        channel: &str,
+        change: impl FnOnce(&mut ChannelRecord, &Log),
+    ) -> Result<(), Failure> {
+        let channel = parse(channel)?;
+        let (changed, record) = {
+            let mut channels = self.channels.borrow_mut();
+            let joined = channels.joined.get_mut(&channel).ok_or_else(|| not_in_channel(&channel))?;
+            let before = joined.record.clone();
+            change(&mut joined.record, &joined.log);
+            (before != joined.record, joined.record.clone())
+        };
+        if changed {
+            let write = record.write(&channel);
+            self.records.commit(vec![write], Durability::Relaxed).await.map_err(wording::store_failed)?;
+            self.tell(&Event::ChannelsChanged);
+        }
+        Ok(())
+    }
+}
+
+fn joined_line(channels: &Channels, channel: &ChannelName) -> Option<Place> {
+    channels.log(channel)?.topic_line().map(Place::of)
+}
+
+pub(in crate::node) fn parse(channel: &str) -> Result<ChannelName, Failure> {
+    channel.parse().map_err(|error: crate::registry::name::NameError| {
+        Failure::new(
+            FailureCode::ChannelInvalid,
+            wording::sentence(&error.to_string()),
+            "A channel is named like #general or #module/name: letters and digits of one script, _ - . between them.",
+        )
+    })
+}
+
+fn not_in_channel(channel: &ChannelName) -> Failure {
+    Failure::new(
+        FailureCode::NotInChannel,
+        format!("You are not in {channel}."),
+        "Join the channel first; then you can read and write in it.",
+    )
+}
+
+fn text_invalid(why: &str) -> Failure {
+    Failure::new(FailureCode::TextInvalid, wording::sentence(why), "Change the text and send it again.")
+}

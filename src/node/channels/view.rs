@@ -1,0 +1,126 @@
+//! Channels in the boundary's data.
+
+use std::collections::BTreeMap;
+
+use crate::node::Node;
+use crate::node::api::*;
+use crate::node::channels::{Joined, not_in_channel, parse};
+use crate::registry::channel::log::Place;
+use crate::registry::channel::{Body, ChannelName, SignedMessage};
+use crate::registry::presence::Presence;
+
+/// The longest page of messages.
+const PAGE_MAX: u32 = 200;
+
+impl Node {
+    pub(in crate::node) fn channel_entries(&self) -> Vec<ChannelEntry> {
+        let mut all: BTreeMap<ChannelName, u64> = self.members();
+        for channel in self.channels.borrow().joined.keys() {
+            all.entry(channel.clone()).or_default();
+        }
+        all.into_iter().map(|(channel, members)| self.channel_entry(&channel, members)).collect()
+    }
+
+    fn members(&self) -> BTreeMap<ChannelName, u64> {
+        let online = self.online.borrow();
+        let channels = online.machine().into_iter().flat_map(Presence::channels);
+        channels.map(|(channel, count)| (channel.clone(), count as u64)).collect()
+    }
+
+    fn channel_entry(&self, channel: &ChannelName, members: u64) -> ChannelEntry {
+        let mut entry = ChannelEntry {
+            channel: channel.to_string(),
+            module: channel.module().map(ToString::to_string),
+            members,
+            joined: false,
+            muted: false,
+            unread: 0,
+            mentions: 0,
+            topic_line: None,
+            last_at: None,
+        };
+        let channels = self.channels.borrow();
+        let Some(Joined { record, log }) = channels.joined.get(channel) else { return entry };
+        entry.joined = true;
+        entry.muted = record.muted;
+        entry.last_at = log.messages().next_back().map(|(place, _)| place.at.wall.as_millis());
+        entry.topic_line = log.topic_line().and_then(|line| match &line.statement().body {
+            Body::TopicLine(line) if !line.as_str().is_empty() => Some(line.as_str().to_owned()),
+            _ => None,
+        });
+        let (own, name) = (self.identity(), self.own_name());
+        for (place, message) in log.messages().rev().take_while(|(place, _)| place.at > record.read) {
+            if Some(place.author) == own || self.blocks_person(&place.author) {
+                continue;
+            }
+            if let Body::Said(text) = &message.statement().body {
+                let mentioned = name.as_ref().is_some_and(|name| text.mentions(name));
+                entry.mentions += u64::from(mentioned);
+                entry.unread += u64::from(mentioned || !record.muted);
+            }
+        }
+        entry
+    }
+
+    pub(in crate::node) fn message_page(
+        &self,
+        channel: &str,
+        before: Option<&str>,
+        limit: u32,
+    ) -> Result<MessagePage, Failure> {
+        let channel = parse(channel)?;
+        let members = self.members().get(&channel).copied().unwrap_or_default();
+        let entry = self.channel_entry(&channel, members);
+        let channels = self.channels.borrow();
+        let log = channels.log(&channel).ok_or_else(|| not_in_channel(&channel))?;
+        let limit = limit.clamp(1, PAGE_MAX) as usize;
+        // A message that went meanwhile leaves the page where it was, at the end.
+        let earlier = log.messages().rev().skip_while(|(place, _)| before.is_some_and(|before| *before != id(place)));
+        let mut last: Vec<&SignedMessage> = earlier
+            .skip(usize::from(before.is_some()))
+            .filter(|(place, _)| !self.blocks_person(&place.author))
+            .take(limit + 1)
+            .map(|(_, message)| message)
+            .collect();
+        let more = last.len() > limit;
+        last.truncate(limit);
+        let before = last.last().filter(|_| more).map(|message| message.hash().to_string());
+        let messages = last.into_iter().rev().map(|message| self.talk_message(message)).collect();
+        Ok(MessagePage { channel: entry, messages, before })
+    }
+
+    pub(in crate::node) fn talk_message(&self, message: &SignedMessage) -> TalkMessage {
+        let shown = self.shown(&message.author());
+        let said = message.statement();
+        let (text, topic_line) = match &said.body {
+            Body::Said(text) => (text.as_str(), false),
+            Body::TopicLine(line) => (line.as_str(), true),
+        };
+        let mentions_me = match &said.body {
+            Body::Said(text) => !shown.mine && self.own_name().is_some_and(|name| text.mentions(&name)),
+            Body::TopicLine(_) => false,
+        };
+        TalkMessage {
+            id: message.hash().to_string(),
+            channel: said.channel.to_string(),
+            did: message.author().to_string(),
+            public_key: message.author().to_hex(),
+            username: shown.username,
+            display_name: shown.display_name,
+            avatar: shown.avatar,
+            at: said.at.wall.as_millis(),
+            text: text.to_owned(),
+            topic_line,
+            mine: shown.mine,
+            mentions_me,
+        }
+    }
+
+    fn own_name(&self) -> Option<String> {
+        self.shown(&self.identity()?).username
+    }
+}
+
+fn id(place: &Place) -> String {
+    place.hash.to_string()
+}

@@ -1,0 +1,185 @@
+//! Presence and channels between this node and its peers: gossip is judged, questions are asked and answered.
+//!
+//! What is true is decided by `presence` and `channels`; here is who is to blame for what, and how much of it is too much.
+
+mod asking;
+mod serving;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::channel::mpsc;
+
+use crate::net::key::{NodeKey, NodeName};
+use crate::net::mesh::{GossipTicket, GossipTopic, GossipVerdict, MeshHandle};
+use crate::node::api::*;
+use crate::node::channels::Word;
+use crate::node::{Node, presence, wording};
+use crate::registry::channel::ChannelName;
+use crate::registry::presence::{Input, PresenceError, Refusal};
+use crate::registry::time::Timestamp;
+use crate::store::StoreError;
+use crate::sync::rejection::{Rejection, of_heartbeat};
+use crate::sync::talk::rates::{PassedOn, PeerRates, SPEAKERS_REMEMBERED};
+pub(in crate::node) use serving::serve;
+
+/// How often is looked at who is silent and what is due.
+pub(in crate::node) const TICK: Duration = Duration::from_secs(1);
+
+/// A channel whose history is wanted: of its members, or of this one.
+pub(in crate::node) struct Wanted {
+    pub(in crate::node) channel: ChannelName,
+    pub(in crate::node) from: Option<NodeName>,
+}
+
+#[derive(Default)]
+pub(in crate::node) struct Talking {
+    rates: BTreeMap<NodeName, PeerRates>,
+    passed_on: PassedOn,
+    /// For whoever runs the node's peering.
+    wanted: Option<mpsc::UnboundedSender<Wanted>>,
+    history_due: Timestamp,
+    seek_due: Timestamp,
+}
+
+impl Talking {
+    pub(in crate::node) fn ask_for_history(&self, channel: ChannelName, from: Option<NodeName>) {
+        if let Some(wanted) = &self.wanted {
+            // Without peers there is nobody to ask.
+            wanted.unbounded_send(Wanted { channel, from }).ok();
+        }
+    }
+
+    fn rates(&mut self, peer: NodeName, connected: &[NodeName]) -> &mut PeerRates {
+        if self.rates.len() >= SPEAKERS_REMEMBERED && !self.rates.contains_key(&peer) {
+            self.rates.retain(|peer, _| connected.contains(peer));
+        }
+        self.rates.entry(peer).or_default()
+    }
+}
+
+impl Node {
+    /// Takes part from now on. What is returned are the channels whose history is to be asked for.
+    pub(in crate::node) async fn open_talk(
+        &self,
+        key: &NodeKey,
+        mesh: &MeshHandle,
+    ) -> Result<mpsc::UnboundedReceiver<Wanted>, StoreError> {
+        self.open_channels().await?;
+        self.open_presence(key).await?;
+        for channel in self.channels.borrow().names() {
+            mesh.listen(self.gossip_of(&channel), true);
+        }
+        let (wanted, wants) = mpsc::unbounded();
+        *self.talk.borrow_mut() = Talking { wanted: Some(wanted), ..Talking::default() };
+        Ok(wants)
+    }
+
+    pub(in crate::node) async fn ask_talk(&self, ask: TalkCommand) -> Result<Answer, Failure> {
+        self.open_channels().await.map_err(wording::store_failed)?;
+        match ask {
+            TalkCommand::Register { username } => self.register_user(username.as_deref()).await?,
+            TalkCommand::Unregister { username } => self.unregister_user(username.as_deref()).await,
+            TalkCommand::SetInvisible { invisible } => self.set_invisible(invisible).await?,
+            TalkCommand::Users => {}
+            TalkCommand::ChannelUsers { channel } => {
+                let users = channel.parse().map(|channel| self.online_in(&channel)).unwrap_or_default();
+                return Ok(Answer::ChannelUsers(users));
+            }
+            TalkCommand::Say { channel, text } => return Ok(Answer::Said(self.say(&channel, &text).await?)),
+            TalkCommand::SetTopicLine { channel, text } => {
+                return Ok(Answer::Said(self.set_topic_line(&channel, &text).await?));
+            }
+            TalkCommand::Messages { channel, before, limit } => {
+                let page = self.message_page(&channel, before.as_deref(), limit)?;
+                return Ok(Answer::Messages(Box::new(page)));
+            }
+            of_channels => {
+                self.change_channels(of_channels).await?;
+                return Ok(Answer::Channels(self.channel_entries()));
+            }
+        }
+        Ok(Answer::Online(self.online_report()))
+    }
+
+    async fn change_channels(&self, ask: TalkCommand) -> Result<(), Failure> {
+        match ask {
+            TalkCommand::Join { username, channel } => self.join_channel(username.as_deref(), &channel).await,
+            TalkCommand::Leave { username, channel } => self.leave_channel(username.as_deref(), &channel).await,
+            TalkCommand::Mute { channel, muted } => self.mute_channel(&channel, muted).await,
+            TalkCommand::MarkRead { channel } => self.mark_read(&channel).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// What is done with somebody's gossip. Whoever passed it on answers for what nobody honest would pass on.
+    pub(in crate::node) fn judge_talk(&self, ticket: &GossipTicket, bytes: &[u8]) -> GossipVerdict {
+        let (now, peer) = (self.environment.now(), ticket.from);
+        let within = self.with_rates(peer, |rates| match ticket.topic {
+            GossipTopic::Presence => rates.heartbeat(now),
+            GossipTopic::Changes | GossipTopic::Channel(_) => rates.word(now),
+        });
+        if !within {
+            self.note_rejection(
+                peer,
+                match ticket.topic {
+                    GossipTopic::Presence => Rejection::TooManyHeartbeats,
+                    GossipTopic::Changes | GossipTopic::Channel(_) => Rejection::TooManyWords,
+                },
+            );
+            return GossipVerdict::Ignore;
+        }
+        let verdict = match ticket.topic {
+            GossipTopic::Presence => self.hear_heartbeat(peer, bytes),
+            GossipTopic::Changes | GossipTopic::Channel(_) => self.hear_message(peer, bytes),
+        };
+        let mut talk = self.talk.borrow_mut();
+        let may_pass = |talk: &mut Talking| match ticket.topic {
+            GossipTopic::Presence => talk.passed_on.heartbeat(now),
+            GossipTopic::Changes | GossipTopic::Channel(_) => talk.passed_on.word(now),
+        };
+        if verdict == GossipVerdict::Accept && !may_pass(&mut talk) { GossipVerdict::Ignore } else { verdict }
+    }
+
+    fn with_rates<T>(&self, peer: NodeName, draw: impl FnOnce(&mut PeerRates) -> T) -> T {
+        let connected = self.peering.borrow().connected();
+        draw(self.talk.borrow_mut().rates(peer, &connected))
+    }
+
+    fn hear_heartbeat(&self, peer: NodeName, bytes: &[u8]) -> GossipVerdict {
+        let refused = match self.present(Input::Heard(bytes.to_vec())) {
+            Ok(true) => return GossipVerdict::Accept,
+            Ok(false) => return GossipVerdict::Ignore,
+            Err(PresenceError::Refused(refused)) => refused,
+            Err(_) => return GossipVerdict::Ignore,
+        };
+        // Who only passes on what somebody says too often is not to blame for it.
+        let own_word = presence::node_of(peer).is_some_and(|node| bytes.starts_with(node.as_bytes()));
+        match of_heartbeat(refused) {
+            Some(why) if refused != Refusal::TooOften || own_word => {
+                self.note_rejection(peer, why);
+                if refused == Refusal::TooOften { GossipVerdict::Ignore } else { GossipVerdict::Reject }
+            }
+            _ => GossipVerdict::Ignore,
+        }
+    }
+
+    fn hear_message(&self, peer: NodeName, bytes: &[u8]) -> GossipVerdict {
+        match self.hear_word(bytes, true) {
+            Word::New => GossipVerdict::Accept,
+            Word::Nothing => GossipVerdict::Ignore,
+            Word::TooMuch => {
+                let owner = presence::node_of(peer)
+                    .and_then(|node| self.online.borrow().machine().and_then(|machine| machine.owner(&node)));
+                if owner.is_some_and(|owner| bytes.starts_with(owner.as_bytes())) {
+                    self.note_rejection(peer, Rejection::TooManyWords);
+                }
+                GossipVerdict::Ignore
+            }
+            Word::Refused(why) => {
+                self.note_rejection(peer, why);
+                GossipVerdict::Reject
+            }
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! What the channel is about, and changing that.
+
+use leptos::prelude::*;
+
+use crate::node::api::ChannelEntry;
+use crate::ui::attempt::Attempt;
+use crate::ui::components::field::{Submit, TextField};
+use crate::ui::components::icon::{Icon, icon};
+use crate::ui::components::notice::FailureNotice;
+use crate::ui::dom;
+use crate::ui::session::session;
+
+/// As the registry has it.
+const MAX_CHARS: u32 = 200;
+
+#[component]
+pub fn TopicLine(name: Memo<String>, entry: Memo<Option<ChannelEntry>>) -> impl IntoView {
+    let session = session();
+    let line = Memo::new(move |_| entry.with(|entry| entry.as_ref().and_then(|entry| entry.topic_line.clone())));
+    let (editing, typed, attempt) = (RwSignal::new(false), RwSignal::new(String::new()), Attempt::new());
+    let edit = move |_| {
+        typed.set(line.get_untracked().unwrap_or_default());
+        editing.set(true);
+        dom::focus_soon("#topic-line");
+    };
+    let save = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        let (client, name, text) = (session.client(), name.get_untracked(), typed.get_untracked());
+        attempt.start(async move { client.set_topic_line(name, text).await }, move |_| {
+            editing.set(false);
+            session.refresh_channels();
+            dom::focus_soon("#edit-topic-line");
+        });
+    };
+    view! {
+        <Show
+            when=move || editing.get()
+            fallback=move || {
+                view! {
+                    <p class="topic-line">
+                        <span data-testid="topic-line">{move || line.get().unwrap_or_else(|| "Nobody has said yet what this channel is about.".to_owned())}</span>
+                        <button type="button" id="edit-topic-line" class="button button-icon" aria-label="Change what the channel is about" on:click=edit>
+                            {icon(Icon::Pencil)}
+                        </button>
+                    </p>
+                }
+            }
+        >
+            <form class="topic-form" on:submit=save>
+                <TextField id="topic-line" label="What the channel is about" value=typed max=MAX_CHARS />
+                <Submit label="Save" busy=attempt.busy />
+                <button type="button" class="button" on:click=move |_| editing.set(false)>
+                    "Cancel"
+                </button>
+            </form>
+        </Show>
+        <FailureNotice failure=attempt.failure />
+    }
+}

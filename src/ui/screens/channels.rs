@@ -1,0 +1,178 @@
+//! Channels: those this person joined, with what is unread, and those that others are in. Joining a name that nobody
+//! knows makes the channel.
+
+use leptos::prelude::*;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::use_navigate;
+
+use crate::node::api::ChannelEntry;
+use crate::ui::attempt::Attempt;
+use crate::ui::components::field::{Submit, TextField};
+use crate::ui::components::icon::{Icon, icon};
+use crate::ui::components::notice::FailureNotice;
+use crate::ui::components::page_head::PageHead;
+use crate::ui::session::session;
+use crate::ui::time::Moment;
+use crate::ui::{dom, text};
+
+/// The page of a channel.
+pub fn channel_href(channel: &str) -> String {
+    let name = channel.strip_prefix('#').unwrap_or(channel);
+    match name.strip_prefix("module/") {
+        Some(module) => format!("/c/module/{}", dom::encode(module)),
+        None => format!("/c/{}", dom::encode(name)),
+    }
+}
+
+#[component]
+pub fn Channels() -> impl IntoView {
+    let session = session();
+    let typed = RwSignal::new(String::new());
+    let found = Memo::new(move |_| {
+        let wanted = typed.with(|typed| typed.trim().trim_start_matches('#').to_lowercase());
+        session.channels.with(|all| {
+            let fits = |entry: &&ChannelEntry| entry.channel.contains(&wanted);
+            all.iter().filter(fits).cloned().collect::<Vec<_>>()
+        })
+    });
+    let of = move |joined: bool| {
+        found.with(|all| all.iter().filter(|entry| entry.joined == joined).cloned().collect::<Vec<_>>())
+    };
+    let identified = Memo::new(move |_| session.me.with(|me| me.as_ref().is_none_or(|me| me.did.is_some())));
+    view! {
+        <div class="page channels">
+            <PageHead title=Signal::stored("Channels".to_owned()) />
+            <Show
+                when=move || identified.get()
+                fallback=|| {
+                    view! {
+                        <div class="empty">
+                            {icon(Icon::Talk)} <p>"To talk you need a name that others know you by."</p>
+                            <a class="button button-main" href="/welcome?step=name">
+                                "Claim a name"
+                            </a>
+                        </div>
+                    }
+                }
+            >
+                <Join typed />
+            </Show>
+            <Section title="Yours" id="joined" entries=Signal::derive(move || of(true)) />
+            <Section title="Where others are" id="others" entries=Signal::derive(move || of(false)) />
+            <Show when=move || found.with(Vec::is_empty) && identified.get()>
+                <div class="empty">
+                    {icon(Icon::Talk)}
+                    <p>
+                        {move || {
+                            if typed.with(|typed| typed.trim().is_empty()) {
+                                "Nobody is in a channel right now. Name one above, #general for instance, and you are its first member."
+                            } else {
+                                "No channel that is known here has this in its name. Join it, and it exists."
+                            }
+                        }}
+                    </p>
+                </div>
+            </Show>
+        </div>
+    }
+}
+
+#[component]
+fn Join(typed: RwSignal<String>) -> impl IntoView {
+    let session = session();
+    let attempt = Attempt::new();
+    let navigate = use_navigate();
+    let join = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        let (client, channel, navigate) = (session.client(), typed.get_untracked().trim().to_owned(), navigate.clone());
+        let before: Vec<String> = joined(&session.channels.get_untracked());
+        attempt.start(async move { client.join_channel(None, channel).await }, move |all| {
+            let now = joined(&all);
+            let named = typed.get_untracked().trim().trim_start_matches('#').to_lowercase();
+            let new = now.iter().find(|name| !before.contains(name)).cloned();
+            session.channels.set(all);
+            typed.set(String::new());
+            navigate(&channel_href(&new.unwrap_or(named)), NavigateOptions::default());
+        });
+    };
+    view! {
+        <form class="channels-join" on:submit=join>
+            <TextField
+                id="channel-name"
+                label="Find a channel, or name a new one"
+                value=typed
+                placeholder="#general"
+                max=80
+                testid="channel-name"
+            />
+            <Submit label="Join" working="Joining…" busy=attempt.busy testid="join-channel" />
+        </form>
+        <FailureNotice failure=attempt.failure />
+    }
+}
+
+fn joined(all: &[ChannelEntry]) -> Vec<String> {
+    all.iter().filter(|entry| entry.joined).map(|entry| entry.channel.clone()).collect()
+}
+
+#[component]
+fn Section(title: &'static str, id: &'static str, #[prop(into)] entries: Signal<Vec<ChannelEntry>>) -> impl IntoView {
+    let heading = format!("{id}-title");
+    let named_by = heading.clone();
+    view! {
+        <Show when=move || !entries.with(Vec::is_empty)>
+            <section aria-labelledby=named_by.clone()>
+                <h2 id=heading.clone()>{title}</h2>
+                <ul class="channel-list" data-testid=id>
+                    {move || entries.get().into_iter().map(row).collect_view()}
+                </ul>
+            </section>
+        </Show>
+    }
+}
+
+fn row(entry: ChannelEntry) -> impl IntoView {
+    let session = session();
+    let ChannelEntry { channel, members, joined, muted, unread, mentions, topic_line, last_at, .. } = entry;
+    let name = channel.clone();
+    let mute = move |_| {
+        let (client, name) = (session.client(), name.clone());
+        leptos::task::spawn_local(async move {
+            match client.mute_channel(name.clone(), !muted).await {
+                Ok(all) => {
+                    session.channels.set(all);
+                    session.say(if muted { format!("{name} speaks up again.") } else { format!("{name} is muted.") });
+                }
+                Err(failure) => session.fail(&failure),
+            }
+        });
+    };
+    let label = if muted { format!("Unmute {channel}") } else { format!("Mute {channel}") };
+    let href = channel_href(&channel);
+    view! {
+        <li class="channel-row" data-testid="channel-row">
+            <a class="channel-link" href=href>
+                <span class="channel-names">
+                    <span class="channel-name">{channel}</span>
+                    {topic_line.map(|line| view! { <span class="channel-line">{line}</span> })}
+                </span>
+                <span class="channel-facts">
+                    {(unread > 0)
+                        .then(|| {
+                            let what = if mentions > 0 { format!("{unread} unread, you are mentioned") } else { format!("{unread} unread") };
+                            view! { <span class="badge badge-accent" data-testid="unread">{what}</span> }
+                        })} {(members > 0).then(|| view! { <span class="muted">{text::count(members, "here", "here")}</span> })}
+                    {last_at.map(|at| view! { <span class="muted channel-last"><Moment at /></span> })}
+                </span>
+            </a>
+            {joined
+                .then(|| {
+                    view! {
+                        <button type="button" class="button button-icon" aria-pressed=muted.to_string() aria-label=label on:click=mute>
+                            {icon(if muted { Icon::BellOff } else { Icon::Bell })}
+                        </button>
+                    }
+                })}
+        </li>
+    }
+}

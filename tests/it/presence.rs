@@ -1,0 +1,427 @@
+//! Who is online, over real libp2p nodes: the three flows of seed 003, and those who would disturb them.
+
+#[path = "presence/simulator.rs"]
+mod simulator;
+#[path = "presence/stranger.rs"]
+pub mod stranger;
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use futures::future::LocalBoxFuture;
+use gen_registry::net::relay::Relay;
+use gen_registry::node::Network;
+use gen_registry::node::api::*;
+use gen_registry::platform::native::Native;
+use gen_registry::platform::sandbox::{Returned, Run, RunError};
+use gen_registry::platform::search::SearchDesk;
+use gen_registry::platform::{Environment, StorageUse};
+use gen_registry::registry::presence::pace;
+use gen_registry::registry::time::Timestamp;
+use gen_registry::registry::work::{Job, Product};
+use gen_registry::store::memory::MemoryStore;
+use gen_registry::sync::rejection::Rejection;
+
+use crate::mesh::{Party, eventually, in_one_thread, network, relay};
+use stranger::Stranger;
+
+/// The real clock, moved ahead for everybody at once: minutes pass in seconds.
+#[derive(Clone, Default)]
+pub struct Clock {
+    ahead: Rc<Cell<u64>>,
+}
+
+/// Somewhat longer than a node takes to notice the time.
+const STEP_LASTS: Duration = Duration::from_millis(1_150);
+const STEP_SECONDS: u64 = 6;
+
+impl Clock {
+    /// A step of time that leaves everybody the time to say what is due.
+    pub async fn step(&self) {
+        self.ahead.set(self.ahead.get() + STEP_SECONDS * 1_000);
+        tokio::time::sleep(STEP_LASTS).await;
+    }
+}
+
+impl Environment for Clock {
+    fn now(&self) -> Timestamp {
+        Native.now().plus(Duration::from_millis(self.ahead.get()))
+    }
+
+    fn random(&self, bytes: &mut [u8]) {
+        Native.random(bytes);
+    }
+
+    fn perform(&self, job: Job) -> LocalBoxFuture<'static, Product> {
+        Native.perform(job)
+    }
+
+    fn run(&self, job: Run) -> LocalBoxFuture<'static, Result<Returned, RunError>> {
+        Native.run(job)
+    }
+
+    fn search(&self) -> Rc<dyn SearchDesk> {
+        Native.search()
+    }
+
+    fn storage_use(&self) -> LocalBoxFuture<'static, StorageUse> {
+        Native.storage_use()
+    }
+
+    fn pause(&self) -> LocalBoxFuture<'static, ()> {
+        Native.pause()
+    }
+}
+
+impl Party {
+    pub async fn online(&self) -> Vec<OnlineUser> {
+        match self.talk(TalkCommand::Users).await.unwrap() {
+            Answer::Online(report) => report.users,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub async fn online_names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.online().await.into_iter().filter_map(|user| user.username).collect();
+        names.sort();
+        names
+    }
+
+    pub async fn finds_online(&self, names: &[&str]) {
+        eventually(&format!("{names:?} are online"), async || self.online_names().await == names).await;
+    }
+
+    pub async fn in_channel(&self, channel: &str) -> Vec<String> {
+        let channel = channel.to_owned();
+        match self.talk(TalkCommand::ChannelUsers { channel }).await.unwrap() {
+            Answer::ChannelUsers(users) => {
+                let mut names: Vec<String> = users.into_iter().filter_map(|user| user.username).collect();
+                names.sort();
+                names
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub async fn finds_in(&self, channel: &str, names: &[&str]) {
+        eventually(&format!("{names:?} are in {channel}"), async || self.in_channel(channel).await == names).await;
+    }
+
+    pub async fn joins(&self, channel: &str) {
+        self.talk(TalkCommand::Join { username: None, channel: channel.to_owned() }).await.unwrap();
+    }
+}
+
+async fn party(clock: &Clock, network: &Network, name: &str) -> Party {
+    let party = Party::join_on(Rc::new(clock.clone()), Rc::default(), network.clone()).await;
+    party.claim(name).await.unwrap();
+    party
+}
+
+pub async fn three(clock: &Clock) -> (Relay, Network, [Party; 3]) {
+    let relay = relay().await;
+    let network = network(&relay);
+    let parties = [
+        party(clock, &network, "alice").await,
+        party(clock, &network, "bob").await,
+        party(clock, &network, "carol").await,
+    ];
+    for party in &parties {
+        party.has_peers(2).await;
+        party.finds_online(&["alice", "bob", "carol"]).await;
+    }
+    (relay, network, parties)
+}
+
+#[test]
+fn the_seeds_user_registration_flow() {
+    in_one_thread(async {
+        let clock = Clock::default();
+        let (_relay, _, [alice, bob, carol]) = three(&clock).await;
+        alice.talk(TalkCommand::Unregister { username: Some("alice".to_owned()) }).await.unwrap();
+        for party in [&alice, &bob, &carol] {
+            party.finds_online(&["bob", "carol"]).await;
+        }
+        alice.talk(TalkCommand::Register { username: Some("alice".to_owned()) }).await.unwrap();
+        for party in [&alice, &bob, &carol] {
+            party.finds_online(&["alice", "bob", "carol"]).await;
+        }
+        // Nobody logs anybody else in or out.
+        let refused = bob.talk(TalkCommand::Register { username: Some("alice".to_owned()) }).await.unwrap_err();
+        assert_eq!(refused.code, FailureCode::UnknownUser);
+        bob.talk(TalkCommand::Unregister { username: Some("alice".to_owned()) }).await.unwrap();
+        bob.talk(TalkCommand::Unregister { username: Some("nobody".to_owned()) }).await.unwrap();
+        // Invisible is a goodbye that lasts; who is invisible still sees the others.
+        carol.talk(TalkCommand::SetInvisible { invisible: true }).await.unwrap();
+        for party in [&alice, &bob, &carol] {
+            party.finds_online(&["alice", "bob"]).await;
+        }
+        assert_eq!(alice.network().await.rejections, [], "nobody broke a rule");
+    });
+}
+
+#[test]
+fn the_seeds_channel_join_flow() {
+    in_one_thread(async {
+        let clock = Clock::default();
+        let (_relay, _, [alice, bob, carol]) = three(&clock).await;
+        assert!(bob.in_channel("#general").await.is_empty());
+        let join = |name: &str| TalkCommand::Join { username: Some(name.to_owned()), channel: "#general".to_owned() };
+        assert_eq!(alice.talk(join("nobody")).await.unwrap_err().code, FailureCode::UnknownUser);
+        assert_eq!(alice.talk(join("bob")).await.unwrap_err().code, FailureCode::UnknownUser);
+        alice.talk(join("alice")).await.unwrap();
+        alice.talk(join("alice")).await.unwrap();
+        bob.joins("general").await;
+        for party in [&alice, &bob, &carol] {
+            party.finds_in("#general", &["alice", "bob"]).await;
+        }
+        let leave = |name: &str, channel: &str| TalkCommand::Leave {
+            username: Some(name.to_owned()),
+            channel: channel.to_owned(),
+        };
+        // Missing users and channels are no fault, and others stay where they are.
+        for (name, channel) in [("nobody", "#general"), ("alice", "#nowhere"), ("alice", "?"), ("bob", "#general")] {
+            alice.talk(leave(name, channel)).await.unwrap();
+        }
+        alice.talk(leave("alice", "#general")).await.unwrap();
+        for party in [&alice, &bob, &carol] {
+            party.finds_in("#general", &["bob"]).await;
+        }
+    });
+}
+
+#[test]
+fn the_seeds_node_disconnect_flow() {
+    in_one_thread(async {
+        let clock = Clock::default();
+        let (_relay, network, [alice, bob, carol]) = three(&clock).await;
+        for party in [&alice, &bob] {
+            party.joins("#general").await;
+        }
+        for party in [&alice, &carol] {
+            party.finds_in("#general", &["alice", "bob"]).await;
+        }
+        let bobs = bob.is_killed().await;
+        let expiry = |users: Vec<OnlineUser>| {
+            let bob = users.into_iter().find(|user| user.username.as_deref() == Some("bob"));
+            bob.map(|bob| bob.devices.iter().map(|device| device.expires_at).max().unwrap_or(0))
+        };
+        let observers = [&alice, &carol];
+        let mut expires = Vec::new();
+        for party in observers {
+            expires.push(expiry(party.online().await).expect("a killed node is online until its time is over"));
+        }
+        for step in 0.. {
+            assert!(step < 40, "he never goes");
+            let mut gone = true;
+            for (party, expires) in observers.into_iter().zip(&expires) {
+                let before = clock.now().as_millis();
+                let there = expiry(party.online().await);
+                assert!(there.is_some() || before >= *expires, "gone too early");
+                assert!(party.online_names().await.contains(&"alice".to_owned()), "who lives is never gone");
+                gone &= there.is_none();
+            }
+            if gone {
+                break;
+            }
+            clock.step().await;
+        }
+        for party in observers {
+            assert_eq!(party.in_channel("#general").await, ["alice"]);
+        }
+        let back = Party::join_on(Rc::new(clock.clone()), bobs, network).await;
+        for party in [&alice, &carol, &back] {
+            party.finds_online(&["alice", "bob", "carol"]).await;
+            party.finds_in("#general", &["alice", "bob"]).await;
+            let devices: usize = party.online().await.iter().map(|user| user.devices.len()).sum();
+            assert_eq!(devices, 3, "one entry each");
+        }
+        back.leave().await;
+        for party in observers {
+            party.finds_online(&["alice", "carol"]).await;
+        }
+    });
+}
+
+#[test]
+fn one_person_on_two_devices_is_one_person() {
+    in_one_thread(async {
+        let clock = Clock::default();
+        let (_relay, network, [alice, bob, _carol]) = three(&clock).await;
+        let Answer::RecoveryPhrase(phrase) = alice.node.handle(Command::RecoveryPhrase).await.unwrap() else {
+            panic!()
+        };
+        let second = Party::join_on(Rc::new(clock.clone()), Rc::default(), network).await;
+        second.node.handle(Command::RestoreFromPhrase { phrase }).await.unwrap();
+        let devices = async |party: &Party| {
+            let users = party.online().await;
+            users.iter().find(|user| user.username.as_deref() == Some("alice")).map_or(0, |alice| alice.devices.len())
+        };
+        for party in [&alice, &bob, &second] {
+            eventually("alice has two devices", async || devices(party).await == 2).await;
+            party.finds_online(&["alice", "bob", "carol"]).await;
+        }
+        alice.leave().await;
+        eventually("alice has one device", async || devices(&bob).await == 1).await;
+        assert_eq!(bob.online_names().await, ["alice", "bob", "carol"]);
+    });
+}
+
+#[test]
+fn a_late_joiner_has_the_whole_picture_soon() {
+    in_one_thread(async {
+        let clock = Clock::default();
+        let (_relay, network, [alice, bob, carol]) = three(&clock).await;
+        for party in [&alice, &bob, &carol] {
+            party.joins("#general").await;
+        }
+        alice.finds_in("#general", &["alice", "bob", "carol"]).await;
+        let started = Instant::now();
+        let late = party(&clock, &network, "dave").await;
+        late.has_peers(1).await;
+        let linked = Instant::now();
+        eventually("everybody is there", async || {
+            let users = late.online().await;
+            users.iter().filter(|user| user.channels == ["#general"]).count() == 3
+        })
+        .await;
+        println!(
+            "the whole picture {:?} after the first link, {:?} after the start",
+            linked.elapsed(),
+            started.elapsed()
+        );
+    });
+}
+
+#[test]
+fn a_partition_heals_to_one_picture() {
+    in_one_thread(async {
+        let clock = Clock::default();
+        let (first, second) = (relay().await, relay().await);
+        let (here, there) = (network(&first), network(&second));
+        let alice = party(&clock, &here, "alice").await;
+        let bob = party(&clock, &here, "bob").await;
+        let carol = party(&clock, &there, "carol").await;
+        let dave = party(&clock, &there, "dave").await;
+        alice.finds_online(&["alice", "bob"]).await;
+        carol.finds_online(&["carol", "dave"]).await;
+        for party in [&alice, &carol] {
+            party.joins("#general").await;
+        }
+        let both = Network { relays: [here.relays.clone(), there.relays].concat(), ..here };
+        let bridge = party(&clock, &both, "erin").await;
+        bridge.has_peers(4).await;
+        for _ in 0..(pace::INTERVAL_MIN.as_secs() * 5 / 4).div_ceil(STEP_SECONDS) {
+            clock.step().await;
+        }
+        for party in [&alice, &bob, &carol, &dave, &bridge] {
+            party.finds_online(&["alice", "bob", "carol", "dave", "erin"]).await;
+            party.finds_in("#general", &["alice", "carol"]).await;
+        }
+    });
+}
+
+/// Alice and Bob, and a stranger who has heard what Bob says.
+async fn disturbed(clock: &Clock) -> (Relay, Party, Party, Stranger) {
+    let relay = relay().await;
+    let network = network(&relay);
+    let (alice, bob) = (party(clock, &network, "alice").await, party(clock, &network, "bob").await);
+    for party in [&alice, &bob] {
+        party.joins("#general").await;
+    }
+    for party in [&alice, &bob] {
+        party.finds_in("#general", &["alice", "bob"]).await;
+    }
+    let stranger = Stranger::join(clock, &network).await;
+    eventually("the stranger is there", async || stranger.peers() == 2).await;
+    (relay, alice, bob, stranger)
+}
+
+/// What Alice holds against the stranger.
+async fn held_against(alice: &Party, stranger: &Stranger, why: Rejection) -> u64 {
+    let peers = alice.network().await.peers;
+    let deeds = peers.into_iter().find(|peer| peer.id == stranger.name().to_string());
+    let deeds = deeds.map(|peer| peer.rejections).unwrap_or_default();
+    deeds.iter().find(|(what, _)| *what == why.to_string()).map_or(0, |(_, count)| *count)
+}
+
+#[test]
+fn a_spoofed_goodbye_and_a_spoofed_join_are_refused_and_counted() {
+    in_one_thread(async {
+        let clock = Clock::default();
+        let (_relay, alice, bob, stranger) = disturbed(&clock).await;
+        let heard = stranger.last_heartbeat_of(bob.mesh.name()).await;
+        stranger.publish(stranger.goodbye_for(&heard));
+        eventually("a spoof is counted", async || held_against(&alice, &stranger, Rejection::Spoofed).await == 1).await;
+        stranger.publish(stranger.join_for(&heard, "#spam"));
+        eventually("another is", async || held_against(&alice, &stranger, Rejection::Spoofed).await == 2).await;
+        assert!(Rejection::Spoofed.mark() > 0, "and the stranger's mark falls");
+        alice.finds_online(&["alice", "bob"]).await;
+        assert!(alice.in_channel("#spam").await.is_empty());
+        assert_eq!(held_against(&bob, &stranger, Rejection::Replayed).await, 0);
+        assert_eq!(alice.in_channel("#general").await, ["alice", "bob"]);
+    });
+}
+
+#[test]
+fn a_replayed_heartbeat_is_refused_and_counted() {
+    in_one_thread(async {
+        let clock = Clock::default();
+        let (_relay, alice, bob, stranger) = disturbed(&clock).await;
+        let old = stranger.last_heartbeat_of(bob.mesh.name()).await;
+        bob.leave().await;
+        alice.finds_online(&["alice"]).await;
+        for _ in 0..6 {
+            clock.step().await;
+        }
+        // Gossip itself drops what it has seen not long ago.
+        stranger.tell(alice.mesh.name(), &old).await;
+        eventually("a replay is counted", async || held_against(&alice, &stranger, Rejection::Replayed).await == 1)
+            .await;
+        assert_eq!(alice.online_names().await, ["alice"], "he does not rise again");
+    });
+}
+
+#[test]
+fn a_flood_of_joins_is_refused_and_counted() {
+    in_one_thread(async {
+        let clock = Clock::default();
+        let (_relay, alice, bob, stranger) = disturbed(&clock).await;
+        for word in stranger.joins_and_leaves("#flood", 3 * pace::HEARTBEATS_BURST as usize) {
+            stranger.publish(word);
+        }
+        eventually("the flood is counted", async || {
+            held_against(&alice, &stranger, Rejection::TooManyHeartbeats).await > 0
+        })
+        .await;
+        assert!(Rejection::TooManyHeartbeats.mark() > 0, "and the stranger's mark falls");
+        alice.finds_in("#general", &["alice", "bob"]).await;
+        assert_eq!(bob.in_channel("#general").await, ["alice", "bob"]);
+        let told = alice.network().await.peers;
+        let honest = told.iter().find(|peer| peer.id == bob.mesh.name().to_string()).unwrap();
+        assert_eq!(honest.rejections, [], "who only passed it on is not to blame");
+    });
+}
+
+#[test]
+fn what_is_kept_lets_a_locked_profile_be_seen_and_an_invisible_one_stay_so() {
+    in_one_thread(async {
+        let clock = Clock::default();
+        let (_relay, network, [alice, bob, carol]) = three(&clock).await;
+        let passphrase = "four words that last".to_owned();
+        bob.node.handle(Command::SetPassphrase { passphrase: Some(passphrase) }).await.unwrap();
+        carol.talk(TalkCommand::SetInvisible { invisible: true }).await.unwrap();
+        let stores: [Rc<MemoryStore>; 2] = [bob.leave().await, carol.leave().await];
+        alice.finds_online(&["alice"]).await;
+        let mut back = Vec::new();
+        for store in stores {
+            back.push(Party::join_on(Rc::new(clock.clone()), store, network.clone()).await);
+        }
+        assert_eq!(back[0].me().await.protection, Protection::Locked);
+        for party in [&alice, &back[0], &back[1]] {
+            party.has_peers(2).await;
+            party.finds_online(&["alice", "bob"]).await;
+        }
+    });
+}

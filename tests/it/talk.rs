@@ -1,0 +1,189 @@
+//! Channels over real libp2p nodes: what is said arrives once and in one order, late comers get it, and floods end.
+
+use std::rc::Rc;
+
+use gen_registry::node::api::*;
+use gen_registry::registry::channel::log::HISTORY_MAX;
+use gen_registry::registry::channel::{SAID_MAX_CHARS, TOPIC_LINE_MAX_CHARS};
+use gen_registry::sync::talk::rates::AUTHOR_WORDS_BURST;
+
+use crate::mesh::{Party, eventually, in_one_thread};
+use crate::presence::{Clock, three};
+
+impl Party {
+    async fn says(&self, channel: &str, text: &str) -> Result<TalkMessage, Failure> {
+        let (channel, text) = (channel.to_owned(), text.to_owned());
+        match self.talk(TalkCommand::Say { channel, text }).await? {
+            Answer::Said(message) => Ok(message),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn page_of(&self, channel: &str, before: Option<String>, limit: u32) -> Result<MessagePage, Failure> {
+        match self.talk(TalkCommand::Messages { channel: channel.to_owned(), before, limit }).await? {
+            Answer::Messages(page) => Ok(*page),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn reads(&self, channel: &str) -> Vec<String> {
+        let page = self.page_of(channel, None, 200).await.unwrap();
+        page.messages.into_iter().map(|message| message.text).collect()
+    }
+
+    async fn hears(&self, channel: &str, texts: &[&str]) {
+        eventually(&format!("{texts:?} in {channel}"), async || self.reads(channel).await == texts).await;
+    }
+
+    async fn entry(&self, channel: &str) -> ChannelEntry {
+        match self.talk(TalkCommand::Channels).await.unwrap() {
+            Answer::Channels(all) => all.into_iter().find(|entry| entry.channel == channel).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn three_talk_and_read_the_same() {
+    in_one_thread(async {
+        let clock = Clock::default();
+        let (_relay, _, [alice, bob, carol]) = three(&clock).await;
+        let outside = alice.says("#general", "is anybody here?").await.unwrap_err();
+        assert_eq!(outside.code, FailureCode::NotInChannel);
+        for party in [&alice, &bob, &carol] {
+            party.joins("#general").await;
+        }
+        for party in [&alice, &bob, &carol] {
+            party.finds_in("#general", &["alice", "bob", "carol"]).await;
+        }
+        alice.says("#general", "hello").await.unwrap();
+        bob.hears("#general", &["hello"]).await;
+        bob.says("general", "hello @alice,\nhow are you?").await.unwrap();
+        carol.hears("#general", &["hello", "hello @alice,\nhow are you?"]).await;
+        carol.says("#general", "good evening").await.unwrap();
+        for party in [&alice, &bob, &carol] {
+            party.hears("#general", &["hello", "hello @alice,\nhow are you?", "good evening"]).await;
+        }
+        let page = alice.page_of("#general", None, 50).await.unwrap();
+        let authors: Vec<_> = page.messages.iter().map(|said| said.username.as_deref().unwrap()).collect();
+        assert_eq!(authors, ["alice", "bob", "carol"]);
+        assert_eq!(page.messages.iter().map(|said| said.mentions_me).collect::<Vec<_>>(), [false, true, false]);
+        assert_eq!(alice.network().await.rejections, [], "nobody broke a rule");
+    });
+}
+
+#[test]
+fn what_was_not_read_is_counted_and_mentions_even_in_a_muted_channel() {
+    in_one_thread(async {
+        let clock = Clock::default();
+        let (_relay, _, [alice, bob, _carol]) = three(&clock).await;
+        for party in [&alice, &bob] {
+            party.joins("#general").await;
+        }
+        bob.says("#general", "one").await.unwrap();
+        bob.says("#general", "two, @alice").await.unwrap();
+        alice.hears("#general", &["one", "two, @alice"]).await;
+        let entry = alice.entry("#general").await;
+        assert_eq!((entry.unread, entry.mentions, entry.joined, entry.muted), (2, 1, true, false));
+        assert_eq!(bob.entry("#general").await.unread, 0, "own words are read");
+        alice.talk(TalkCommand::MarkRead { channel: "#general".to_owned() }).await.unwrap();
+        assert_eq!(alice.entry("#general").await.unread, 0);
+        alice.talk(TalkCommand::Mute { channel: "#general".to_owned(), muted: true }).await.unwrap();
+        bob.says("#general", "three").await.unwrap();
+        bob.says("#general", "four @Alice!").await.unwrap();
+        eventually("the mention counts", async || alice.entry("#general").await.mentions == 1).await;
+        assert_eq!(alice.entry("#general").await.unread, 1, "and nothing else does");
+    });
+}
+
+#[test]
+fn who_comes_late_or_comes_back_gets_what_was_said() {
+    in_one_thread(async {
+        let clock = Clock::default();
+        let (_relay, network, [alice, bob, carol]) = three(&clock).await;
+        alice.joins("#general").await;
+        let set = TalkCommand::SetTopicLine { channel: "#general".to_owned(), text: "all and nothing".to_owned() };
+        alice.talk(set).await.unwrap();
+        alice.says("#general", "before anybody came").await.unwrap();
+        bob.finds_in("#general", &["alice"]).await;
+        bob.joins("#general").await;
+        bob.hears("#general", &["all and nothing", "before anybody came"]).await;
+        assert_eq!(bob.entry("#general").await.topic_line.as_deref(), Some("all and nothing"));
+
+        let bobs = bob.leave().await;
+        alice.says("#general", "while bob was away").await.unwrap();
+        let bob = Party::join_on(Rc::new(clock.clone()), bobs, network.clone()).await;
+        let all = ["all and nothing", "before anybody came", "while bob was away"];
+        bob.hears("#general", &all).await;
+        // Alice goes; what she said is still told by those who heard it.
+        let alices = alice.leave().await;
+        carol.finds_in("#general", &["bob"]).await;
+        carol.joins("#general").await;
+        carol.hears("#general", &all).await;
+        // Alone, and yet nothing is lost.
+        let alone = gen_registry::node::Network { relays: vec![], ..network };
+        let alice = Party::join_on(Rc::new(clock), alices, alone).await;
+        assert_eq!(alice.reads("#general").await, all);
+        assert_eq!(alice.entry("#general").await.topic_line.as_deref(), Some("all and nothing"));
+        let leave = TalkCommand::Leave { username: None, channel: "#general".to_owned() };
+        alice.talk(leave).await.unwrap();
+        assert_eq!(alice.page_of("#general", None, 5).await.unwrap_err().code, FailureCode::NotInChannel);
+    });
+}
+
+#[test]
+fn pages_lead_back_to_the_first_word_and_old_words_go() {
+    in_one_thread(async {
+        let clock = Clock::default();
+        let (_relay, _, [alice, ..]) = three(&clock).await;
+        alice.joins("#module/left-pad").await;
+        assert_eq!(alice.entry("#module/left-pad").await.module.as_deref(), Some("left-pad"));
+        for n in 0..AUTHOR_WORDS_BURST {
+            alice.says("#module/left-pad", &format!("word {n}")).await.unwrap();
+        }
+        let mut before = None;
+        let mut read = Vec::new();
+        loop {
+            let page = alice.page_of("#module/left-pad", before, 4).await.unwrap();
+            read.splice(0..0, page.messages.into_iter().map(|message| message.text));
+            before = page.before;
+            if before.is_none() {
+                break;
+            }
+        }
+        let said: Vec<String> = (0..AUTHOR_WORDS_BURST).map(|n| format!("word {n}")).collect();
+        assert_eq!(read, said);
+        const { assert!(AUTHOR_WORDS_BURST < HISTORY_MAX as u64) };
+    });
+}
+
+#[test]
+fn what_can_be_said_is_bounded_and_so_is_how_often() {
+    in_one_thread(async {
+        let clock = Clock::default();
+        let (_relay, _, [alice, bob, _carol]) = three(&clock).await;
+        for party in [&alice, &bob] {
+            party.joins("#general").await;
+        }
+        for bad in ["", " \n", &"x".repeat(SAID_MAX_CHARS + 1), "a\u{0}b"] {
+            assert_eq!(alice.says("#general", bad).await.unwrap_err().code, FailureCode::TextInvalid);
+        }
+        let line = |text: String| TalkCommand::SetTopicLine { channel: "#general".to_owned(), text };
+        let long = alice.talk(line("x".repeat(TOPIC_LINE_MAX_CHARS + 1))).await.unwrap_err();
+        assert_eq!(long.code, FailureCode::TextInvalid);
+        let bad = TalkCommand::Join { username: None, channel: "#a b".to_owned() };
+        assert_eq!(alice.talk(bad).await.unwrap_err().code, FailureCode::ChannelInvalid);
+        let longest = "x".repeat(SAID_MAX_CHARS);
+        alice.says("#general", &longest).await.unwrap();
+        bob.hears("#general", &[&longest]).await;
+        let mut said = 1;
+        let refused = loop {
+            match alice.says("#general", &format!("word {said}")).await {
+                Ok(_) => said += 1,
+                Err(failure) => break failure,
+            }
+            assert!(said < 3 * AUTHOR_WORDS_BURST, "there is an end to it");
+        };
+        assert_eq!(refused.code, FailureCode::TooFast);
+    });
+}
