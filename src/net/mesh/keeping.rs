@@ -4,6 +4,7 @@
 //! surrounded), tries whom it knew before, and waits longer after each failure. What peers say of other peers is kept
 //! within bounds. Whom the host wants to reach besides stands in [`seeking`].
 
+mod choosing;
 pub mod seeking;
 
 use std::collections::BTreeMap;
@@ -363,37 +364,6 @@ impl Keeping {
         self.dial_sought(now, &mut actions);
         self.dial(now, random, &mut actions);
         actions
-    }
-
-    fn dial(&mut self, now: Millis, random: Random<'_>, actions: &mut Vec<Action>) {
-        let up: Vec<PeerId> = self.connected_relays().collect();
-        let dialled = self.direct.values().filter(|dialled| **dialled).count();
-        let under_way = self.candidates.values().filter(|found| found.dialling).count();
-        let missing = DIRECT_WANTED.saturating_sub(self.direct.len() + under_way);
-        let own_missing = DIALLED_WANTED.saturating_sub(dialled + under_way);
-        let room = if self.has_room() { DIALLING_MAX.saturating_sub(under_way) } else { 0 };
-        let missing = missing.max(own_missing).min(room);
-        let leads = |address: &&Multiaddr| relay_of(address).is_none_or(|relay| up.contains(&relay));
-        let mut open: Vec<(bool, u32, u64, PeerId)> = self
-            .candidates
-            .iter()
-            .filter(|(peer, found)| {
-                !found.dialling
-                    && found.banned_until == 0
-                    && found.not_before <= now
-                    && !self.direct.contains_key(peer)
-                    && found.addresses.iter().any(|address| leads(&address))
-            })
-            .map(|(peer, found)| (found.reached_at.is_none(), found.failures, random(u64::MAX), *peer))
-            .collect();
-        open.sort_unstable();
-        for (_, _, _, peer) in open.into_iter().take(missing) {
-            if let Some(found) = self.candidates.get_mut(&peer) {
-                found.dialling = true;
-                let addresses = found.addresses.iter().filter(leads).cloned().collect();
-                actions.push(Action::Dial { peer, addresses });
-            }
-        }
     }
 
     fn relay_mut(&mut self, peer: &PeerId) -> impl Iterator<Item = &mut Relay> {

@@ -238,3 +238,28 @@ fn seeking_keeps_to_the_bounds() {
     let over = 1 + millis(seeking::SEEK_PATIENCE);
     assert!(keeping.seek(peer(), over), "those are given up");
 }
+
+#[test]
+fn neighbours_come_through_both_relays_although_one_knows_many_more() {
+    let (busy, quiet) = (peer(), peer());
+    let through = |relay, peer| at(1, relay).with(Protocol::P2pCircuit).with(Protocol::P2p(peer));
+    let mut keeping = keeping(vec![at(1, busy), at(2, quiet)]);
+    for relay in [busy, quiet] {
+        keeping.relay_connected(&relay);
+    }
+    for _ in 0..40 {
+        let peer = peer();
+        keeping.learned(peer, [through(busy, peer)]);
+    }
+    let few: Vec<PeerId> = (0..3).map(|_| peer()).collect();
+    few.iter().for_each(|peer| keeping.learned(*peer, [through(quiet, *peer)]));
+    let mut chosen = Vec::new();
+    for now in 0..4 {
+        for peer in dialled(&keeping.due(now, &mut late)) {
+            keeping.connected(peer, true, now);
+            chosen.push(peer);
+        }
+    }
+    assert_eq!(chosen.len(), DIRECT_WANTED);
+    assert_eq!(chosen.iter().filter(|peer| few.contains(peer)).count(), DIRECT_WANTED / 2);
+}
