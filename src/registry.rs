@@ -22,6 +22,7 @@ pub mod record;
 pub mod resolver;
 pub mod seal;
 pub mod search;
+pub mod stamp;
 pub mod time;
 pub mod validation;
 pub mod work;

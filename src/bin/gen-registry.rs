@@ -12,7 +12,7 @@ mod program {
             serve::{CatalogueOptions, P2pOptions, ServeOptions, WitnessOptions, serve},
         },
         net::{ice::IceServer, relay::Multiaddr},
-        registry::identity::Identity,
+        registry::{identity::Identity, stamp::WORK_BITS_MAX},
     };
 
     /// A relay without other relays has nothing to look up, of which Kademlia complains every few minutes.
@@ -103,6 +103,9 @@ mod program {
         /// How many witnesses must have seen a claim.
         #[arg(long, value_name = "NUMBER", default_value_t = 1, env = "GEN_WITNESS_THRESHOLD")]
         threshold: usize,
+        /// Work that a claim of a name must show, in bits: each one more doubles it; 20 are about a second. 0: none.
+        #[arg(long, value_name = "BITS", default_value_t = 0, env = "GEN_CLAIM_WORK", value_parser = clap::value_parser!(u32).range(..=i64::from(WORK_BITS_MAX)))]
+        claim_work: u32,
     }
 
     #[derive(Args)]
@@ -129,8 +132,8 @@ mod program {
 
     impl WitnessArguments {
         fn options(self) -> WitnessOptions {
-            let Self { witness, no_witness, witnesses, threshold } = self;
-            WitnessOptions { own: witness && !no_witness, others: witnesses, threshold }
+            let Self { witness, no_witness, witnesses, threshold, claim_work: work_bits } = self;
+            WitnessOptions { own: witness && !no_witness, others: witnesses, threshold, work_bits }
         }
     }
 

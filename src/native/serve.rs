@@ -128,6 +128,8 @@ pub struct WitnessOptions {
     pub others: Vec<Identity>,
     /// How many must have seen a claim.
     pub threshold: usize,
+    /// Zero bits that a claim's hash must begin with.
+    pub work_bits: u32,
 }
 
 /// Where the relay listens, and whom it meets.
@@ -171,7 +173,9 @@ pub async fn serve(
     let address = listener.local_addr().map_err(|source| ServeError::Listen { address, source })?;
     let mut network = Network::default();
     let witness = match &options.p2p {
-        Some(_) if options.witnesses.own => Some(witness::start(options.data.clone(), network.topic).await?),
+        Some(_) if options.witnesses.own => {
+            Some(witness::start(options.data.clone(), network.topic, options.witnesses.work_bits).await?)
+        }
         _ => None,
     };
     network.rules = rules(options.witnesses, witness.as_ref().map(|witness| witness.identity))?;
@@ -225,17 +229,17 @@ pub async fn serve(
 
 /// The same witnesses in the same order wherever the same ones are named.
 fn rules(options: WitnessOptions, own: Option<Identity>) -> Result<Rules, ServeError> {
-    let WitnessOptions { others: mut witnesses, threshold, .. } = options;
+    let WitnessOptions { others: mut witnesses, threshold, work_bits, .. } = options;
     witnesses.extend(own);
     witnesses.sort_unstable();
     witnesses.dedup();
     if witnesses.is_empty() {
-        return Ok(Rules::default());
+        return Ok(Rules { work_bits, ..Rules::default() });
     }
     if !(1..=witnesses.len()).contains(&threshold) {
         return Err(ServeError::Threshold { threshold, witnesses: witnesses.len() });
     }
-    Ok(Rules { witnesses, threshold })
+    Ok(Rules { witnesses, threshold, work_bits })
 }
 
 fn relay_options(

@@ -71,14 +71,17 @@ pub struct Witness {
 }
 
 /// Starts the witness of this folder; without a folder, one whose key and book end with the process.
-pub async fn start(data: Option<PathBuf>, topic: Topic) -> Result<Witness, WitnessStartError> {
+pub async fn start(data: Option<PathBuf>, topic: Topic, work_bits: u32) -> Result<Witness, WitnessStartError> {
     let (questions, asked) = mpsc::channel(QUESTIONS_WAITING);
     let (began, beginning) = oneshot::channel();
     let (closed, ended) = oneshot::channel();
     // A store stays on its thread, and waits for the disk there.
     thread::Builder::new().name("witness".to_owned()).spawn(move || {
         match tokio::runtime::Builder::new_current_thread().build() {
-            Ok(runtime) => runtime.block_on(live(data, topic, began, asked)),
+            Ok(runtime) => {
+                let opening = async { Ok(open(data.as_deref(), topic).await?.asking_for_work(work_bits)) };
+                runtime.block_on(live(opening, began, asked));
+            }
             Err(error) => drop(began.send(Err(error.into()))),
         }
         let _ = closed.send(());
@@ -91,12 +94,11 @@ pub async fn start(data: Option<PathBuf>, topic: Topic) -> Result<Witness, Witne
 }
 
 async fn live(
-    data: Option<PathBuf>,
-    topic: Topic,
+    opening: impl Future<Output = Result<WitnessServer, WitnessStartError>>,
     began: oneshot::Sender<Result<Identity, WitnessStartError>>,
     mut asked: mpsc::Receiver<Question>,
 ) {
-    let server = match open(data.as_deref(), topic).await {
+    let server = match opening.await {
         Ok(server) => server,
         Err(error) => return drop(began.send(Err(error))),
     };

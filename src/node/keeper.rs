@@ -118,7 +118,7 @@ impl Node {
     pub(super) async fn stretch(&self, job: StretchJob) -> Result<StretchedKey, SealError> {
         match self.environment.perform(Job::Stretch(job.clone())).await {
             Product::Stretched(result) => result,
-            Product::Validated(_) => seal::stretch(&job),
+            Product::Validated(_) | Product::Stamped(_) => seal::stretch(&job),
         }
     }
 

@@ -25,8 +25,8 @@ use crate::registry::fact::{ClaimedName, Fact, NameClaim, SignedFact};
 use crate::registry::index::PersonRecord;
 use crate::registry::name::ModuleName;
 use crate::registry::resolver::Versions;
-use crate::registry::validation::Report;
-use crate::registry::work::{Job, Product, perform};
+use crate::registry::validation::{Report, validate};
+use crate::registry::work::{Job, Product};
 
 /// The longest page of a list of modules.
 const LIST_MAX: u32 = 200;
@@ -117,10 +117,7 @@ impl Node {
     async fn validate(&self, bytes: Vec<u8>) -> Report {
         match self.environment.perform(Job::Validate(bytes.clone())).await {
             Product::Validated(report) => *report,
-            Product::Stretched(_) => match perform(&Job::Validate(bytes.clone())) {
-                Product::Validated(report) => *report,
-                Product::Stretched(_) => crate::registry::validation::validate(&bytes),
-            },
+            Product::Stretched(_) | Product::Stamped(_) => validate(&bytes),
         }
     }
 }

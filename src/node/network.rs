@@ -14,6 +14,7 @@ use crate::registry::document::StoredChange;
 use crate::registry::identity::Topic;
 use crate::registry::limits::PARAMETERS_VERSION;
 use crate::registry::ownership::Rules;
+use crate::registry::stamp::WORK_BITS_MAX;
 use crate::store::records::{Found, Records, put};
 use crate::store::{Durability, StoreError, Table};
 
@@ -72,6 +73,9 @@ pub struct NetworkParameters {
     /// `did:key:…`
     pub witnesses: Vec<String>,
     pub threshold: usize,
+    /// Zero bits that a claim's hash must begin with; 0 or absent: no work is asked for.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub work_bits: u32,
     /// Nodes that listen for everybody. A page connects to no other address without WebRTC, whoever names one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub open_nodes: Vec<String>,
@@ -89,12 +93,18 @@ pub enum ParametersError {
     Witness,
     #[error("{threshold} receipts can't come from {witnesses} witnesses")]
     Threshold { threshold: usize, witnesses: usize },
+    #[error("it asks for more than {WORK_BITS_MAX} bits of work for a claim")]
+    Work,
     #[error("too many STUN or TURN servers, or one that is none")]
     IceServer,
     #[error("too many relays, open nodes or witnesses, or one that is too long")]
     TooMuch,
     #[error("it serves another network than the one this profile belongs to")]
     OtherNetwork,
+}
+
+fn is_zero(bits: &u32) -> bool {
+    *bits == 0
 }
 
 impl From<&Network> for NetworkParameters {
@@ -105,6 +115,7 @@ impl From<&Network> for NetworkParameters {
             relays: network.relays.clone(),
             witnesses: network.rules.witnesses.iter().map(ToString::to_string).collect(),
             threshold: network.rules.threshold,
+            work_bits: network.rules.work_bits,
             open_nodes: network.open_nodes.clone(),
             ice_servers: network.ice_servers.clone(),
         }
@@ -134,7 +145,11 @@ impl TryFrom<NetworkParameters> for Network {
         if threshold > witnesses.len() {
             return Err(ParametersError::Threshold { threshold, witnesses: witnesses.len() });
         }
-        let rules = Rules { witnesses: witnesses.into_iter().collect(), threshold };
+        if parameters.work_bits > WORK_BITS_MAX {
+            return Err(ParametersError::Work);
+        }
+        let work_bits = parameters.work_bits;
+        let rules = Rules { witnesses: witnesses.into_iter().collect(), threshold, work_bits };
         let NetworkParameters { relays, open_nodes, ice_servers, .. } = parameters;
         Ok(Self { topic, rules, relays, open_nodes, ice_servers })
     }
@@ -228,7 +243,7 @@ mod tests {
 
     fn said() -> NetworkParameters {
         let witness = SigningIdentity::from_entropy(&[1; 32]).identity();
-        let rules = Rules { witnesses: vec![witness], threshold: 1 };
+        let rules = Rules { witnesses: vec![witness], threshold: 1, work_bits: 0 };
         let relays = vec!["/ip4/127.0.0.1/tcp/1/ws".to_owned()];
         NetworkParameters::from(&Network { rules, relays, ..Network::default() })
     }

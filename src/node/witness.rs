@@ -90,6 +90,13 @@ impl WitnessServer {
         Ok(Self { topic, key, records, most: RECORDS_MAX, pages: async_lock::Mutex::new(pages) })
     }
 
+    /// In a network that asks for work.
+    #[must_use]
+    pub fn asking_for_work(mut self, bits: u32) -> Self {
+        self.pages.get_mut().book.ask_for_work(bits);
+        self
+    }
+
     /// As if [`RECORDS_MAX`] were another number.
     #[must_use]
     pub fn with_room_for(self, most: usize) -> Self {

@@ -15,7 +15,9 @@ use crate::registry::limits::*;
 use crate::registry::name::Username;
 use crate::registry::ownership::Availability;
 use crate::registry::picture;
+use crate::registry::stamp::{StampJob, stamp};
 use crate::registry::time::Timestamp;
+use crate::registry::work::{Job, Product};
 use crate::store::records::put;
 use crate::store::{Batch, Durability, Table};
 
@@ -44,7 +46,7 @@ impl Node {
         let signer = self.signer_or_new()?;
         let mut draft = self.profile_draft(changes)?;
         if let Some(name) = name {
-            match self.claim_edits(&signer, &name) {
+            match self.claim_edits(&signer, &name).await {
                 Ok(edits) => draft.edits.extend(edits),
                 Err(Failure { code: FailureCode::NameTaken | FailureCode::NameCoolingDown, .. }) => {
                     draft.refused_name = Some(RefusedName { name: name.to_string() });
@@ -64,14 +66,14 @@ impl Node {
         let name = parse(name)?;
         let signer = self.signer_or_new()?;
         let mut draft = self.profile_draft(changes)?;
-        draft.edits.extend(self.claim_edits(&signer, &name)?);
+        draft.edits.extend(self.claim_edits(&signer, &name).await?);
         self.commit(id, signer, draft).await
     }
 
     pub(super) async fn rename(&self, id: Option<RequestId>, name: &str) -> Result<(), Failure> {
         let name = parse(name)?;
         let signer = self.state.borrow().keeper.signer()?;
-        let edits = self.claim_edits(&signer, &name)?;
+        let edits = self.claim_edits(&signer, &name).await?;
         self.commit(id, signer, Draft::of(edits)).await
     }
 
@@ -112,31 +114,46 @@ impl Node {
     }
 
     /// Rule 5: a newer claim releases the older name in the same change.
-    fn claim_edits(&self, signer: &SigningIdentity, name: &Username) -> Result<Vec<Edit>, Failure> {
+    async fn claim_edits(&self, signer: &SigningIdentity, name: &Username) -> Result<Vec<Edit>, Failure> {
         let own = signer.identity();
         let now = self.own_now(&own);
-        let state = self.state.borrow();
-        match state.index.availability(name, Some(&own), now) {
-            Availability::HeldBy(holder) => {
-                let holder = state.index.username_of(&holder).map_or(name.as_str(), Username::as_str);
-                return Err(wording::name_taken(name.as_str(), holder));
+        let respelled = {
+            let state = self.state.borrow();
+            match state.index.availability(name, Some(&own), now) {
+                Availability::HeldBy(holder) => {
+                    let holder = state.index.username_of(&holder).map_or(name.as_str(), Username::as_str);
+                    return Err(wording::name_taken(name.as_str(), holder));
+                }
+                Availability::ClosedUntil(_) => return Err(wording::cooling_down(name.as_str())),
+                Availability::Yours if state.index.username_of(&own) == Some(name) => return Ok(Vec::new()),
+                Availability::Yours | Availability::Free => {}
             }
-            Availability::ClosedUntil(_) => return Err(wording::cooling_down(name.as_str())),
-            Availability::Yours if state.index.username_of(&own) == Some(name) => return Ok(Vec::new()),
-            Availability::Yours | Availability::Free => {}
-        }
-        if state.index.claims_of(&own).len() >= USERNAME_CLAIMS_MAX {
-            return Err(Failure::new(
-                FailureCode::TooManyNames,
-                format!("An identity can take {USERNAME_CLAIMS_MAX} usernames in its life, and this one has."),
-                "Keep the present name; a new profile has a new identity.",
-            ));
-        }
-        let respelled = state.index.username_of(&own).is_some_and(|held| held.folded() == name.folded());
-        drop(state);
+            if state.index.claims_of(&own).len() >= USERNAME_CLAIMS_MAX {
+                return Err(Failure::new(
+                    FailureCode::TooManyNames,
+                    format!("An identity can take {USERNAME_CLAIMS_MAX} usernames in its life, and this one has."),
+                    "Keep the present name; a new profile has a new identity.",
+                ));
+            }
+            state.index.username_of(&own).is_some_and(|held| held.folded() == name.folded())
+        };
         let release = (!respelled).then(|| self.release_edit(signer, now)).flatten();
-        let claim = Fact::NameClaim(NameClaim { name: ClaimedName::Username(name.clone()), claimed_at: now });
-        Ok(release.into_iter().chain([self.fact(signer, claim)]).collect())
+        let claim = self.claim(signer, ClaimedName::Username(name.clone()), now).await;
+        Ok(release.into_iter().chain([claim]).collect())
+    }
+
+    /// A claim with the work that the network asks for, which is done where it blocks nobody.
+    pub(super) async fn claim(&self, signer: &SigningIdentity, name: ClaimedName, claimed_at: Timestamp) -> Edit {
+        let mut claim = NameClaim { name, claimed_at, work: 0 };
+        let bits = self.network.rules.work_bits;
+        if bits > 0 {
+            let job = StampJob::new(&self.network.topic, &signer.identity(), &claim, bits);
+            claim.work = match self.environment.perform(Job::Stamp(job.clone())).await {
+                Product::Stamped(number) => number,
+                Product::Stretched(_) | Product::Validated(_) => stamp(&job),
+            };
+        }
+        self.fact(signer, Fact::NameClaim(claim))
     }
 
     fn release_edit(&self, signer: &SigningIdentity, at: Timestamp) -> Option<Edit> {

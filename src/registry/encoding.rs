@@ -92,6 +92,10 @@ impl<'a> Decoder<'a> {
         std::str::from_utf8(self.bytes()?).map_err(|_| DecodeError::NotUtf8)
     }
 
+    pub fn is_at_end(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Everything must have been read.
     pub fn end(self) -> Result<(), DecodeError> {
         if self.0.is_empty() { Ok(()) } else { Err(DecodeError::LeftOver) }

@@ -29,6 +29,8 @@ pub struct NameClaim {
     pub name: ClaimedName,
     /// As the author says; decides only where no witnesses do.
     pub claimed_at: Timestamp,
+    /// A number by which the claim's hash shows the work that a network asks for ([`stamp`](super::stamp)); 0 for none.
+    pub work: u64,
 }
 
 /// A name of either kind, prepared.
@@ -126,7 +128,9 @@ impl Statement for Fact {
                     NameKind::Module => NAME_KIND_MODULE,
                 };
                 let encoder = encoder.byte(KIND_NAME_CLAIM).byte(kind).text(claim.name.as_str());
-                encoder.integer(claim.claimed_at.as_millis())
+                let encoder = encoder.integer(claim.claimed_at.as_millis());
+                // Claims without work are as they always were.
+                if claim.work == 0 { encoder } else { encoder.integer(claim.work) }
             }
             Self::NameRelease(release) => {
                 encoder.byte(KIND_NAME_RELEASE).fixed(release.claim.as_bytes()).integer(release.at.as_millis())
@@ -152,7 +156,9 @@ impl Statement for Fact {
                     NAME_KIND_MODULE => ClaimedName::Module(text.parse().map_err(|_| DecodeError::OutOfRange)?),
                     other => return Err(DecodeError::UnknownKind(other)),
                 };
-                Self::NameClaim(NameClaim { name, claimed_at: timestamp(&mut decoder)? })
+                let claimed_at = timestamp(&mut decoder)?;
+                let work = if decoder.is_at_end() { 0 } else { decoder.integer()? };
+                Self::NameClaim(NameClaim { name, claimed_at, work })
             }
             KIND_NAME_RELEASE => {
                 let claim = Digest::from_bytes(decoder.array()?);

@@ -183,7 +183,8 @@ impl SigningIdentity {
 }
 
 /// What a signature is over: every field behind its length, the author included.
-fn signing_bytes(topic: &Topic, domain: &str, author: &Identity, bytes: &[u8]) -> Vec<u8> {
+/// What is signed and hashed.
+pub(in crate::registry) fn signing_bytes(topic: &Topic, domain: &str, author: &Identity, bytes: &[u8]) -> Vec<u8> {
     Encoder::new().text(domain).fixed(topic.as_bytes()).fixed(author.as_bytes()).bytes(bytes).finish()
 }
 

@@ -28,6 +28,8 @@ pub struct Rules {
     pub witnesses: Vec<Identity>,
     /// How many of them confirm a claim. 0: a network without witnesses, where `claimed_at` alone decides.
     pub threshold: usize,
+    /// Zero bits that a claim's hash must begin with to count at all; 0: no work is asked for.
+    pub work_bits: u32,
 }
 
 /// Where a claim stands in the order of claims. Confirmed ones come before provisional ones.

@@ -24,6 +24,7 @@ use crate::registry::identity::Identity;
 use crate::registry::limits::{CLOCK_SKEW, NAME_COOL_DOWN};
 use crate::registry::name::{FoldedName, NameKind};
 use crate::registry::ownership::NameKey;
+use crate::registry::stamp::shows_work;
 use crate::registry::time::Timestamp;
 
 /// One approval as the host stores it, in the order of approvals.
@@ -61,6 +62,8 @@ pub enum Refusal {
     NotYours,
     #[error("this witness has not seen the author take the module's name")]
     NotHolder,
+    #[error("the claim does not show the work that this network asks for: {bits} bits")]
+    NoWork { bits: u32 },
     #[error("this witness has seen another release of this version")]
     VersionTaken { first: Digest },
 }
@@ -75,6 +78,8 @@ struct Entry {
 /// Everything a witness has receipted.
 #[derive(Clone, Debug, Default)]
 pub struct Book {
+    /// Of the network's rules.
+    work_bits: u32,
     names: HashMap<NameKey, Entry>,
     claims: HashMap<Digest, (Identity, NameKey)>,
     /// The username each identity took last.
@@ -89,12 +94,20 @@ fn key(claim: &NameClaim) -> NameKey {
 }
 
 impl Book {
+    /// Nothing is receipted that counts for nobody.
+    pub fn ask_for_work(&mut self, bits: u32) {
+        self.work_bits = bits;
+    }
+
     /// May `fact`, whose signature was verified, be receipted at `now`?
     pub fn consider(&self, fact: &SignedFact, now: Timestamp) -> Result<Approval, Refusal> {
         if let Some(at) = self.witnessed.get(&fact.hash()) {
             return Ok(Approval { receipt: receipt(fact, *at), record: None });
         }
         match fact.statement() {
+            Fact::NameClaim(_) if !shows_work(&fact.hash(), self.work_bits) => {
+                return Err(Refusal::NoWork { bits: self.work_bits });
+            }
             Fact::NameClaim(claim) => {
                 in_time(claim.claimed_at, now)?;
                 self.is_open(fact.author(), &key(claim), now)?;

@@ -108,7 +108,7 @@ fn resolve(fixture: &Fixture) -> BTreeMap<String, Outcome> {
         facts.push(fact);
     }
     let witnesses = fixture.witnesses.iter().map(|name| person(name).identity()).collect();
-    let rules = Rules { witnesses, threshold: fixture.threshold };
+    let rules = Rules { witnesses, threshold: fixture.threshold, work_bits: 0 };
     let observed_at = Timestamp::from_millis(fixture.observed_at * MINUTE);
     let named = |identity: &Identity| people[identity].clone();
 

@@ -43,3 +43,4 @@ mod talk;
 mod tampered;
 mod verdicts;
 mod witness;
+mod work;

@@ -52,7 +52,7 @@ async fn witnessed(count: usize, threshold: usize) -> (Network, Vec<(Relay, Witn
     let mut network = Network::default();
     let mut servers = Vec::new();
     for _ in 0..count {
-        let witness = witness::start(None, network.topic).await.unwrap();
+        let witness = witness::start(None, network.topic, 0).await.unwrap();
         let relay = relay_of(NodeKey::fresh(), ANY_PORT, Some(witness.door.clone())).await;
         network.relays.extend(relay.view().addresses().iter().map(ToString::to_string));
         network.rules.witnesses.push(witness.identity);

@@ -98,7 +98,7 @@ fn ten_thousand_sets_in_any_order_give_one_result() {
     let pool = pool(&mut rng);
     let mut with_rivals = 0;
     for _ in 0..SETS {
-        let rules = Rules { witnesses: witnesses.clone(), threshold: rng.random_range(0..4) };
+        let rules = Rules { witnesses: witnesses.clone(), threshold: rng.random_range(0..4), work_bits: 0 };
         let set = draw(&mut rng, &pool);
         let expected = resolve_all(&rules, &set);
         with_rivals += usize::from(expected.values().any(|state| !state.losers.is_empty()));

@@ -22,7 +22,7 @@ pub fn sign(author: &SigningIdentity, fact: Fact) -> SignedFact {
 
 pub fn claim(author: &SigningIdentity, name: &str, claimed_at: Timestamp) -> SignedFact {
     let name = ClaimedName::Username(name.parse().expect("a valid username"));
-    sign(author, Fact::NameClaim(NameClaim { name, claimed_at }))
+    sign(author, Fact::NameClaim(NameClaim { work: 0, name, claimed_at }))
 }
 
 pub fn release(author: &SigningIdentity, claim: &SignedFact, at: Timestamp) -> SignedFact {

@@ -110,7 +110,7 @@ impl Swarm {
     pub fn new(seed: u64, nodes: usize, liars: usize, faults: Faults) -> Self {
         let mut random = Random::new(seed);
         let witnesses: Vec<Witness> = (0..WITNESSES).map(Witness::new).collect();
-        let rules = Rules { witnesses: witnesses.iter().map(Witness::identity).collect(), threshold: 2 };
+        let rules = Rules { witnesses: witnesses.iter().map(Witness::identity).collect(), threshold: 2, work_bits: 0 };
         let parameters = Parameters { topic: TOPIC, rules, ..Parameters::default() };
         let mut witnesses = witnesses.into_iter();
         let verified: Rc<Verified> = Rc::default();

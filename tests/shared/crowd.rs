@@ -37,7 +37,11 @@ pub fn person(nth: u64) -> SigningIdentity {
 
 pub fn claim(nth: u64) -> SignedFact {
     let name = ClaimedName::Username(name(nth));
-    Signed::sign(&person(nth), &topic(), Fact::NameClaim(NameClaim { name, claimed_at: Timestamp::from_millis(nth) }))
+    Signed::sign(
+        &person(nth),
+        &topic(),
+        Fact::NameClaim(NameClaim { work: 0, name, claimed_at: Timestamp::from_millis(nth) }),
+    )
 }
 
 /// What a person's first minutes write: a claim with a profile, in one change.

@@ -14,7 +14,7 @@ const SESSION: [u8; 16] = [9; 16];
 /// The first change of somebody's document: a claim.
 pub fn first_claim(author: &SigningIdentity, topic: &Topic, name: &str, claimed_at: Timestamp) -> SignedChange {
     let name = ClaimedName::Username(name.parse().expect("a valid username"));
-    let fact = Signed::sign(author, topic, Fact::NameClaim(NameClaim { name, claimed_at }));
+    let fact = Signed::sign(author, topic, Fact::NameClaim(NameClaim { work: 0, name, claimed_at }));
     let mut document = Document::new(author.identity());
     let edited = document.edit(author, topic, &SESSION, claimed_at, &[Edit::AddFact(fact)]);
     edited.expect("a claim").signed().clone()

@@ -12,7 +12,7 @@ use crate::registry::artifact::Artifact;
 use crate::registry::digest::block_cid;
 use crate::registry::document::{Edit, FacetEdit, ModuleFacet, is_link, is_tag};
 use crate::registry::fact::release::{parse_requirement, parse_version};
-use crate::registry::fact::{ClaimedName, Dependency, Fact, NameClaim, Release, Unyank, Yank};
+use crate::registry::fact::{ClaimedName, Dependency, Fact, Release, Unyank, Yank};
 use crate::registry::identity::Identity;
 use crate::registry::limits::*;
 use crate::registry::name::ModuleName;
@@ -50,8 +50,7 @@ impl Node {
         let now = self.own_now(&own);
         let mut draft = Draft::default();
         if claims {
-            let claim = NameClaim { name: ClaimedName::Module(name.clone()), claimed_at: now };
-            draft.edits.push(self.fact(&signer, Fact::NameClaim(claim)));
+            draft.edits.push(self.claim(&signer, ClaimedName::Module(name.clone()), now).await);
         }
         let release = Release {
             module: name.clone(),

@@ -106,7 +106,7 @@ fn a_full_document_takes_no_more() {
 #[test]
 fn what_breaks_the_schema_is_left_out_and_the_rest_is_read() {
     let mut document = Document::new(alice().identity());
-    let claim = NameClaim { name: ClaimedName::Username("alice".parse().unwrap()), claimed_at: NOW };
+    let claim = NameClaim { work: 0, name: ClaimedName::Username("alice".parse().unwrap()), claimed_at: NOW };
     let fact = Signed::sign(&alice(), &TOPIC, Fact::NameClaim(claim));
     let edits = [
         Edit::DisplayName(Some("d".repeat(DISPLAY_NAME_MAX_CHARS + 1))),

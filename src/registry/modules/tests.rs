@@ -27,7 +27,7 @@ fn sign(who: &SigningIdentity, fact: Fact) -> SignedFact {
 }
 
 fn claim(who: &SigningIdentity, when: u64) -> SignedFact {
-    sign(who, Fact::NameClaim(NameClaim { name: ClaimedName::Module(module()), claimed_at: at(when) }))
+    sign(who, Fact::NameClaim(NameClaim { work: 0, name: ClaimedName::Module(module()), claimed_at: at(when) }))
 }
 
 fn release(who: &SigningIdentity, version: &str, when: u64, bytes: &[u8]) -> SignedFact {
@@ -93,7 +93,7 @@ fn one_version_from_two_devices_has_one_result_and_nothing_is_overwritten() {
 #[test]
 fn what_witnesses_saw_first_can_not_be_replaced_by_a_back_dated_release() {
     let (alice, witness) = (person(1), person(9));
-    let rules = Rules { witnesses: vec![witness.identity()], threshold: 1 };
+    let rules = Rules { witnesses: vec![witness.identity()], threshold: 1, work_bits: 0 };
     let receipt =
         |fact: &SignedFact, when| sign(&witness, Fact::Receipt(Receipt { fact: fact.hash(), witnessed_at: at(when) }));
     let (claim, honest) = (claim(&alice, 10), release(&alice, "1.0.0", 30, b"one"));

@@ -10,6 +10,7 @@ use crate::registry::identity::Identity;
 use crate::registry::limits::{CLOCK_SKEW, USERNAME_CLAIMS_MAX};
 use crate::registry::name::{FoldedName, NameKind, Username};
 use crate::registry::ownership::{Candidate, NameState, Position, Rules, decide};
+use crate::registry::stamp::shows_work;
 use crate::registry::time::Timestamp;
 
 /// A name as the rule compares it.
@@ -135,6 +136,9 @@ impl Evidence {
 
     fn candidate(&self, hash: &Digest, observed_at: Timestamp) -> Option<Candidate> {
         let claim = self.claims.get(hash).filter(|claim| !self.discredited.contains(&claim.author))?;
+        if !shows_work(hash, self.rules.work_bits) {
+            return None;
+        }
         let position = self.position(hash, claim.claimed_at);
         Some(Candidate {
             hash: *hash,
@@ -181,8 +185,11 @@ impl Evidence {
         })
     }
 
-    /// The first [`USERNAME_CLAIMS_MAX`] of an author count, in the author's own order.
+    /// The first [`USERNAME_CLAIMS_MAX`] of an author count, in the author's own order; of them those that show work.
     fn is_counted(&self, hash: &Digest, claim: &Claim) -> bool {
+        if !shows_work(hash, self.rules.work_bits) {
+            return false;
+        }
         if claim.key.0 != NameKind::Username {
             return true;
         }

@@ -24,12 +24,12 @@ fn sign(who: &SigningIdentity, fact: Fact) -> SignedFact {
 
 fn username(who: &SigningIdentity, name: &str, when: u64) -> SignedFact {
     let name = ClaimedName::Username(name.parse().expect("a name"));
-    sign(who, Fact::NameClaim(NameClaim { name, claimed_at: at(when) }))
+    sign(who, Fact::NameClaim(NameClaim { work: 0, name, claimed_at: at(when) }))
 }
 
 fn module(who: &SigningIdentity, when: u64) -> SignedFact {
     let name = ClaimedName::Module("crc32".parse().expect("a name"));
-    sign(who, Fact::NameClaim(NameClaim { name, claimed_at: at(when) }))
+    sign(who, Fact::NameClaim(NameClaim { work: 0, name, claimed_at: at(when) }))
 }
 
 fn release(who: &SigningIdentity, version: &str) -> SignedFact {
@@ -53,7 +53,7 @@ fn receipt(witness: &SigningIdentity, fact: &SignedFact, when: u64) -> SignedFac
 
 /// One witness, whose receipt is enough.
 fn rules() -> Rules {
-    Rules { witnesses: vec![person(100).identity()], threshold: 1 }
+    Rules { witnesses: vec![person(100).identity()], threshold: 1, work_bits: 0 }
 }
 
 fn alice_name() -> NameKey {

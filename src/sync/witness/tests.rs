@@ -3,6 +3,7 @@
 use super::*;
 use crate::registry::fact::ClaimedName;
 use crate::registry::identity::{Signed, SigningIdentity, Topic};
+use crate::registry::stamp::{StampJob, stamp};
 
 const TOPIC: Topic = Topic::from_bytes([7; 32]);
 const DAY: u64 = 24 * 60 * 60 * 1000;
@@ -17,7 +18,7 @@ fn at(millis: u64) -> Timestamp {
 
 fn claim(author: &SigningIdentity, name: &str, claimed_at: u64) -> SignedFact {
     let name = ClaimedName::Username(name.parse().unwrap());
-    Signed::sign(author, &TOPIC, Fact::NameClaim(NameClaim { name, claimed_at: at(claimed_at) }))
+    Signed::sign(author, &TOPIC, Fact::NameClaim(NameClaim { work: 0, name, claimed_at: at(claimed_at) }))
 }
 
 fn release(author: &SigningIdentity, claim: &SignedFact, released_at: u64) -> SignedFact {
@@ -29,6 +30,19 @@ fn approve(book: &mut Book, fact: &SignedFact, now: u64) {
     assert_eq!(approval.receipt, receipt(fact, at(now)));
     assert_eq!(approval.record, Some(Record { fact: fact.encode(), witnessed_at: at(now) }));
     book.note(fact, at(now));
+}
+
+#[test]
+fn a_claim_without_the_work_that_is_asked_for_gets_no_receipt() {
+    let mut book = Book::default();
+    book.ask_for_work(8);
+    let alice = person(1);
+    let bare = claim(&alice, "alice", 5);
+    assert_eq!(book.consider(&bare, at(10)), Err(Refusal::NoWork { bits: 8 }));
+    let Fact::NameClaim(claim) = bare.statement() else { panic!("a claim") };
+    let work = stamp(&StampJob::new(&TOPIC, &alice.identity(), claim, 8));
+    let worked = Signed::sign(&alice, &TOPIC, Fact::NameClaim(NameClaim { work, ..claim.clone() }));
+    approve(&mut book, &worked, 10);
 }
 
 #[test]

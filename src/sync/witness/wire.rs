@@ -88,6 +88,7 @@ const UNKNOWN_CLAIM: u8 = 5;
 const NOT_YOURS: u8 = 6;
 const NOT_HOLDER: u8 = 7;
 const VERSION_TAKEN: u8 = 8;
+const NO_WORK: u8 = 9;
 
 const FOREIGN_TOPIC: u8 = 1;
 const UNREADABLE: u8 = 2;
@@ -171,6 +172,7 @@ fn put_refusal(encoder: Encoder, refusal: &Refusal) -> Encoder {
         Refusal::UnknownClaim => encoder.byte(UNKNOWN_CLAIM),
         Refusal::NotYours => encoder.byte(NOT_YOURS),
         Refusal::NotHolder => encoder.byte(NOT_HOLDER),
+        Refusal::NoWork { bits } => encoder.byte(NO_WORK).integer((*bits).into()),
         Refusal::VersionTaken { first } => encoder.byte(VERSION_TAKEN).fixed(first.as_bytes()),
     }
 }
@@ -187,6 +189,7 @@ fn get_refusal(decoder: &mut Decoder<'_>) -> Result<Refusal, WireError> {
         UNKNOWN_CLAIM => Refusal::UnknownClaim,
         NOT_YOURS => Refusal::NotYours,
         NOT_HOLDER => Refusal::NotHolder,
+        NO_WORK => Refusal::NoWork { bits: u32::try_from(decoder.integer()?).map_err(|_| DecodeError::OutOfRange)? },
         VERSION_TAKEN => Refusal::VersionTaken { first: Digest::from_bytes(decoder.array()?) },
         other => return Err(WireError::UnknownRefusal(other)),
     })

@@ -42,7 +42,6 @@ pub enum Icon {
     BellOff,
     Star,
     Play,
-    Bell,
     Block,
 }
 
@@ -103,7 +102,6 @@ impl Icon {
             Self::Bell => "M6.5 16.5V11a5.5 5.5 0 0 1 11 0v5.5l1.5 1.5H5zM10.3 20.5h3.4",
             Self::BellOff => "M4 4l16 16M6.5 9.5v7L5 18h11.5M8.4 6.9A5.5 5.5 0 0 1 17.5 11v3.5M10.3 20.5h3.4",
             Self::Star => "m12 4 2.5 5.2 5.7.8-4.1 4 1 5.7-5.1-2.7-5.1 2.7 1-5.7-4.1-4 5.7-.8z",
-            Self::Bell => "M6 16.5V11a6 6 0 0 1 12 0v5.5l1.5 1.5h-15zM10 20.5h4",
             Self::Block => "M12 20.5a8.5 8.5 0 1 0 0-17 8.5 8.5 0 0 0 0 17M6 6l12 12",
             Self::Play => "M8 5.5v13l10-6.5z",
             Self::Keyboard => "M3 6.5h18v11H3zM6.5 10v.2M10 10v.2M13.5 10v.2M17 10v.2M8 14h8",

@@ -90,7 +90,7 @@ fn seen(answer: &Answer, witness: &Identity, fact: &SignedFact, topic: &Topic) -
 
 /// A relay with a real witness, both in this process.
 async fn relay_with_witness(data: &Path, limits: WitnessLimits) -> (Relay, RelayView, Multiaddr, Witness) {
-    let witness = witness::start(Some(data.to_owned()), TOPIC).await.unwrap();
+    let witness = witness::start(Some(data.to_owned()), TOPIC, 0).await.unwrap();
     let limits = RelayLimits { witness: limits, ..RelayLimits::default() };
     let relay = Relay::start(RelayOptions { witness: Some(witness.door.clone()), ..options(limits) }).await.unwrap();
     let view = relay.view();
@@ -215,7 +215,7 @@ async fn who_sends_slowly_is_cut_off_and_takes_nobody_s_place() {
 async fn keys_and_books_that_do_not_belong_together_are_not_used() {
     let data = tempfile::tempdir().unwrap();
     let folder = data.path();
-    let start = |folder: &Path| witness::start(Some(folder.to_owned()), TOPIC);
+    let start = |folder: &Path| witness::start(Some(folder.to_owned()), TOPIC, 0);
     let began = async || {
         let Witness { identity, door, ended } = start(folder).await.unwrap();
         drop(door);
@@ -252,7 +252,7 @@ async fn keys_and_books_that_do_not_belong_together_are_not_used() {
 
 fn fact_of(who: &str, name: &str) -> SignedFact {
     let name = ClaimedName::Username(name.parse().unwrap());
-    let claim = Fact::NameClaim(NameClaim { name, claimed_at: at(5) });
+    let claim = Fact::NameClaim(NameClaim { work: 0, name, claimed_at: at(5) });
     Signed::sign(&person(who), &Network::default().topic, claim)
 }
 

@@ -18,7 +18,7 @@ fn at(millis: u64) -> Timestamp {
 
 fn claim(name: &str) -> SignedFact {
     let name = ClaimedName::Username(name.parse().unwrap());
-    Signed::sign(&person(1), &TOPIC, Fact::NameClaim(NameClaim { name, claimed_at: at(5) }))
+    Signed::sign(&person(1), &TOPIC, Fact::NameClaim(NameClaim { work: 0, name, claimed_at: at(5) }))
 }
 
 fn receipt(witness: &SigningIdentity, fact: Digest) -> Vec<u8> {
@@ -37,6 +37,9 @@ fn answers() -> Vec<Answer> {
         Refusal::CoolingDown { free_at: Timestamp::LATEST },
         Refusal::UnknownClaim,
         Refusal::NotYours,
+        Refusal::NotHolder,
+        Refusal::NoWork { bits: 20 },
+        Refusal::VersionTaken { first: claim("nova").hash() },
     ];
     let mut answers = vec![Answer::Receipt(receipt(&person(9), claim("nova").hash())), Answer::Busy];
     answers.extend(refusals.map(Answer::Refused));
@@ -92,7 +95,7 @@ fn each_unknown_part_is_an_error_of_its_own() {
     for unknown in [0, 5, 255] {
         assert_eq!(answer(&[unknown]), Err(DecodeError::UnknownKind(unknown).into()));
     }
-    for unknown in [0, 9, 255] {
+    for unknown in [0, 10, 255] {
         assert_eq!(answer(&[REFUSED, unknown]), Err(WireError::UnknownRefusal(unknown)));
     }
     for unknown in [0, 4, 255] {

@@ -1,0 +1,42 @@
+//! A network that asks for work: its names cost something, and who did none holds none.
+
+use gen_registry::node::Network;
+use gen_registry::registry::ownership::Rules;
+
+use crate::mesh::{Party, eventually, in_one_thread, network, relay};
+use crate::publishing::{draft, wasm};
+use gen_registry::node::api::*;
+
+const BITS: u32 = 12;
+
+#[test]
+fn a_name_without_work_is_nobodys_where_work_is_asked_for() {
+    in_one_thread(async {
+        let relay = relay().await;
+        let lax = network(&relay);
+        let strict = Network { rules: Rules { work_bits: BITS, ..lax.rules.clone() }, ..lax.clone() };
+        let (alice, bob) = (Party::join(strict.clone()).await, Party::join(strict).await);
+        let mallory = Party::join(lax).await;
+        mallory.claim("alice").await.unwrap();
+        mallory.has_peers(2).await;
+        alice.claim("alice").await.unwrap();
+        let publish = ModuleCommand::Publish { draft: Box::new(draft("crc", "1.0.0", wasm("crc", 1), &[])) };
+        alice.node.handle(Command::Modules { ask: publish }).await.unwrap();
+        bob.sees("alice").await;
+        let me = alice.me().await;
+        assert_eq!(bob.look_up("alice").await.holder.map(|holder| holder.did), me.did, "the earlier claim shows none");
+        let page = ModuleCommand::Page { name: "crc".to_owned() };
+        eventually("the module's name is held", async || {
+            let asked = bob.node.handle(Command::Modules { ask: page.clone() }).await.unwrap();
+            matches!(asked, Answer::Module(Some(page)) if page.versions.len() == 1)
+        })
+        .await;
+        let mallorys = mallory.me().await.did.unwrap();
+        eventually("what she says has come", async || {
+            let asked = bob.node.handle(Command::Person { did: mallorys.clone() }).await.unwrap();
+            matches!(asked, Answer::Person(Some(_)))
+        })
+        .await;
+        assert_eq!(bob.people().await, ["alice"]);
+    });
+}
