@@ -14,7 +14,7 @@ use crate::node::{Node, wording};
 use crate::registry::channel::clock::HybridClock;
 use crate::registry::channel::log::{Log, Place};
 use crate::registry::channel::{Body, ChannelName, Message, SaidText, SignedMessage, TopicLine};
-use crate::registry::identity::Signed;
+use crate::registry::identity::{Identity, Signed};
 use crate::registry::presence::{CHANNELS_MAX, Input};
 use crate::store::{Batch, Durability, Table, Write};
 use crate::sync::rejection::Rejection;
@@ -44,7 +44,7 @@ pub(in crate::node) enum Word {
     /// It is here already, or of a channel that is not this profile's, or older than what is kept.
     Nothing,
     /// Its author says too much.
-    TooMuch,
+    TooMuch(Identity),
     Refused(Rejection),
 }
 
@@ -173,7 +173,7 @@ impl Node {
                 return Word::Refused(Rejection::Misdated);
             }
             if rated && !channels.authors.word(place.author, now) {
-                return Word::TooMuch;
+                return Word::TooMuch(place.author);
             }
         }
         if self.put(&message) { Word::New } else { Word::Nothing }

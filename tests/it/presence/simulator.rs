@@ -4,7 +4,7 @@
 //! `make simulate-presence NODES=1000 MINUTES=6` for the long run; `SEED=7` repeats one.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use gen_registry::registry::digest::Digest;
 use gen_registry::registry::identity::{Identity, Signed, SigningIdentity};
@@ -245,7 +245,7 @@ fn quantile(sorted: &[u64], of_thousand: usize) -> u64 {
 
 fn simulate(seed: u64, nodes: usize, minutes: u64) -> Figures {
     println!("SEED={seed}");
-    let started = Instant::now();
+    let started = tokio::time::Instant::now();
     let mut simulation = Simulation::new(seed, nodes);
     for number in 0..nodes {
         let until = ARRIVAL_MILLIS * number as u64 / nodes as u64;
