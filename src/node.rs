@@ -82,6 +82,15 @@ struct Settings {
     requests: VecDeque<RequestId>,
 }
 
+impl Settings {
+    fn remember(&mut self, id: RequestId) {
+        self.requests.push_back(id);
+        while self.requests.len() > REMEMBERED_REQUESTS {
+            self.requests.pop_front();
+        }
+    }
+}
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct RefusedName {
     name: String,
@@ -217,7 +226,7 @@ impl Node {
             Command::RecoveryPhrase => Ok(Answer::RecoveryPhrase(self.recovery_phrase()?)),
             Command::ExportBackup { passphrase } => self.export_backup(passphrase).await.map(Answer::Backup),
             Command::Modules { ask } => self.ask_modules(id, ask).await,
-            Command::Talk { ask } => self.ask_talk(ask).await,
+            Command::Talk { ask } => self.ask_talk(id, ask).await,
             writing => self.write(id, writing).await,
         }
     }

@@ -14,7 +14,7 @@ use crate::net::key::{NodeKey, NodeName};
 use crate::net::mesh::{GossipTicket, GossipTopic, GossipVerdict, MeshHandle};
 use crate::node::api::*;
 use crate::node::channels::Word;
-use crate::node::{Node, wording};
+use crate::node::{Node, RequestId, wording};
 use crate::registry::channel::ChannelName;
 use crate::registry::presence::{Input, PresenceError, Refusal};
 use crate::registry::time::Timestamp;
@@ -75,7 +75,7 @@ impl Node {
         Ok(wants)
     }
 
-    pub(in crate::node) async fn ask_talk(&self, ask: TalkCommand) -> Result<Answer, Failure> {
+    pub(in crate::node) async fn ask_talk(&self, id: Option<RequestId>, ask: TalkCommand) -> Result<Answer, Failure> {
         self.open_channels().await.map_err(wording::store_failed)?;
         match ask {
             TalkCommand::Register { username } => self.register_user(username.as_deref()).await?,
@@ -86,9 +86,9 @@ impl Node {
                 let users = channel.parse().map(|channel| self.online_in(&channel)).unwrap_or_default();
                 return Ok(Answer::ChannelUsers(users));
             }
-            TalkCommand::Say { channel, text } => return Ok(Answer::Said(self.say(&channel, &text).await?)),
+            TalkCommand::Say { channel, text } => return Ok(Answer::Said(self.say(id, &channel, &text).await?)),
             TalkCommand::SetTopicLine { channel, text } => {
-                return Ok(Answer::Said(self.set_topic_line(&channel, &text).await?));
+                return Ok(Answer::Said(self.set_topic_line(id, &channel, &text).await?));
             }
             TalkCommand::Messages { channel, before, limit } => {
                 let page = self.message_page(&channel, before.as_deref(), limit)?;

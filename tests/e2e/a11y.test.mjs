@@ -5,8 +5,8 @@ import { AxeBuilder } from "@axe-core/playwright";
 import { Browser, Server, apiValue, publish, ready } from "./harness.mjs";
 import { adder } from "./wasm.mjs";
 
-const BEFORE = ["/", "/welcome", "/welcome?step=name", "/people", "/u/nobody_here", "/modules", "/m/nothing-here", "/publish", "/installed", "/settings", "/network", "/no/such/page"];
-const AFTER = ["/", "/welcome?step=backup", "/people", "/u/grace", "/u/grace_old", "/me", "/modules", "/m/adder", "/installed", "/settings", "/network"];
+const BEFORE = ["/", "/welcome", "/welcome?step=name", "/people", "/u/nobody_here", "/modules", "/m/nothing-here", "/publish", "/installed", "/channels", "/c/general", "/settings", "/network", "/no/such/page"];
+const AFTER = ["/", "/welcome?step=backup", "/people", "/u/grace", "/u/grace_old", "/me", "/modules", "/m/adder", "/installed", "/channels", "/c/general", "/c/module/adder", "/settings", "/network"];
 
 async function check(page, where) {
   await page.locator("h1").first().waitFor();
@@ -43,6 +43,9 @@ for (const colorScheme of ["light", "dark"]) {
       await publish(page, { name: "adder", version: "1.1.0" }, adder("sum"));
       await apiValue(page, "yank", "adder", "1.0.0", "renamed");
       await apiValue(page, "install", "adder");
+      await apiValue(page, "joinChannel", "#general");
+      await apiValue(page, "setTopicLine", "#general", "All and nothing");
+      for (const text of ["Is anybody here?", "@grace: I am.\nAnd how."]) await apiValue(page, "say", "#general", text);
       for (const path of AFTER) await visit(path);
       const { did } = await apiValue(page, "whoami");
       await visit(`/id/${did}`);
