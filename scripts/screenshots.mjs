@@ -44,6 +44,11 @@ async function inhabited(page, origin) {
   await publish(page, { name: "totals", version: "0.3.0", description: "Totals of long lists", tags: ["math"], dependencies: { adder: "^1" } }, adder("total"));
   await apiValue(page, "yank", "adder", "1.0.0", "the function was renamed");
   await apiValue(page, "install", "totals");
+  await apiValue(page, "joinChannel", "#general");
+  await apiValue(page, "setTopicLine", "#general", "Mosses, modules and everything between");
+  for (const text of ["Good morning.", "Does anybody know adder 1.1?\nIt sums.", "@bob_jones: see what @alice_smith wrote."]) {
+    await apiValue(page, "say", "#general", text);
+  }
 }
 
 try {
@@ -69,12 +74,12 @@ try {
         };
         await all("new", {
           home: "/", welcome: "/welcome", name: "/welcome?step=name", people: "/people", settings: "/settings",
-          absent: "/u/nobody_here", modules: "/modules", publish: "/publish", installed: "/installed", lost: "/no/such/page",
+          absent: "/u/nobody_here", modules: "/modules", publish: "/publish", installed: "/installed", channels: "/channels", channel: "/c/general", lost: "/no/such/page",
         });
         await inhabited(page, server.origin);
         await all("named", {
           home: "/", backup: "/welcome?step=backup", people: "/people", person: "/u/alice_smith", redirect: "/u/alice_old",
-          me: "/me", settings: "/settings", network: "/network", modules: "/modules", module: "/m/adder", installed: "/installed",
+          me: "/me", settings: "/settings", network: "/network", channels: "/channels", channel: "/c/general", discussion: "/c/module/adder", modules: "/modules", module: "/m/adder", installed: "/installed",
         });
         for (const text of ["alice_smiht", "admin", "ada"]) {
           await visit(page, `${server.origin}/me`);

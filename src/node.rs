@@ -89,6 +89,15 @@ struct Settings {
     requests: VecDeque<RequestId>,
 }
 
+impl Settings {
+    fn remember(&mut self, id: RequestId) {
+        self.requests.push_back(id);
+        while self.requests.len() > REMEMBERED_REQUESTS {
+            self.requests.pop_front();
+        }
+    }
+}
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct RefusedName {
     name: String,
@@ -241,7 +250,7 @@ impl Node {
             Command::Modules { ask } => self.ask_modules(id, ask).await,
             Command::Safety { ask } => self.ask_safety(ask).await,
             Command::Notices { ask } => self.ask_notices(ask).await,
-            Command::Talk { ask } => self.ask_talk(ask).await,
+            Command::Talk { ask } => self.ask_talk(id, ask).await,
             writing => {
                 let answer = self.write(id, writing).await?;
                 self.share_lists_if_due().await;

@@ -23,7 +23,7 @@ use crate::{
     },
     node::{
         Network, Node,
-        api::{Answer, Command, FailureCode, ModuleCommand, ProfileChanges, PublishDraft},
+        api::{Answer, Command, FailureCode, ModuleCommand, ProfileChanges, PublishDraft, TalkCommand},
         peering::{Peering, PeeringError},
     },
     platform::native::Native,
@@ -205,7 +205,13 @@ async fn open(
     stock(&node, catalogue).await;
     let public = public.iter().map(ToString::to_string).collect();
     let listening = Listening { listen: listen.to_string(), public, direct_max: DIRECT_MAX, told };
-    Ok(Peering::open_listening(node, listening).await?)
+    let peering = Peering::open_listening(node.clone(), listening).await?;
+    // Nobody sits before it who could be talked to.
+    let invisible = Command::Talk { ask: TalkCommand::SetInvisible { invisible: true } };
+    if let Err(failure) = node.handle(invisible).await {
+        tracing::warn!(message = %failure.message, "the catalogue is shown as a person who is online");
+    }
+    Ok(peering)
 }
 
 fn store(data: Option<&Path>) -> Result<Rc<dyn Store>, LibrarianError> {

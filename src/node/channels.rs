@@ -11,12 +11,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::net::mesh::GossipTopic;
 use crate::node::api::*;
 use crate::node::standing::Actor;
-use crate::node::{Node, wording};
+use crate::node::{Node, RequestId, SETTINGS_KEY, wording};
 use crate::registry::channel::clock::HybridClock;
 use crate::registry::channel::log::{Log, Place};
 use crate::registry::channel::{Body, ChannelName, Message, SaidText, SignedMessage, TopicLine};
-use crate::registry::identity::Signed;
+use crate::registry::identity::{Identity, Signed};
 use crate::registry::presence::{CHANNELS_MAX, Input};
+use crate::store::records::put;
 use crate::store::{Batch, Durability, Table, Write};
 use crate::sync::rejection::Rejection;
 use crate::sync::reputation::Deed;
@@ -46,7 +47,7 @@ pub(in crate::node) enum Word {
     /// It is here already, or of a channel that is not this profile's, or older than what is kept.
     Nothing,
     /// Its author says too much.
-    TooMuch,
+    TooMuch(Identity),
     Refused(Rejection),
 }
 
@@ -118,19 +119,39 @@ impl Node {
         Ok(())
     }
 
-    pub(in crate::node) async fn say(&self, channel: &str, text: &str) -> Result<TalkMessage, Failure> {
+    pub(in crate::node) async fn say(
+        &self,
+        id: Option<RequestId>,
+        channel: &str,
+        text: &str,
+    ) -> Result<TalkMessage, Failure> {
         let said = SaidText::new(text).map_err(|error| text_invalid(&error.to_string()))?;
-        self.utter(channel, Body::Said(said)).await
+        self.utter(id, channel, Body::Said(said)).await
     }
 
-    pub(in crate::node) async fn set_topic_line(&self, channel: &str, text: &str) -> Result<TalkMessage, Failure> {
+    pub(in crate::node) async fn set_topic_line(
+        &self,
+        id: Option<RequestId>,
+        channel: &str,
+        text: &str,
+    ) -> Result<TalkMessage, Failure> {
         let line = TopicLine::new(text).map_err(|error| text_invalid(&error.to_string()))?;
-        self.utter(channel, Body::TopicLine(line)).await
+        self.utter(id, channel, Body::TopicLine(line)).await
     }
 
-    async fn utter(&self, channel: &str, body: Body) -> Result<TalkMessage, Failure> {
+    /// A command that was sent again after a change of the writing tab says nothing twice.
+    async fn utter(&self, id: Option<RequestId>, channel: &str, body: Body) -> Result<TalkMessage, Failure> {
         let channel = parse(channel)?;
+        let _one_at_a_time = self.writing.lock().await;
         let signer = self.state.borrow().keeper.signer()?;
+        let mut settings = self.state.borrow().settings.clone();
+        if id.as_ref().is_some_and(|id| settings.requests.contains(id)) {
+            let said = self.last_of(&channel, &signer.identity());
+            return said.ok_or_else(|| not_in_channel(&channel));
+        }
+        if let Some(id) = id {
+            settings.remember(id);
+        }
         let now = self.environment.now();
         let at = {
             let mut channels = self.channels.borrow_mut();
@@ -148,13 +169,20 @@ impl Node {
         };
         let message = Signed::sign(&signer, &self.network.topic, Message { channel: channel.clone(), at, body });
         let bytes = message.encode();
-        let write = kept::write(&message);
-        self.records.commit(vec![write], Durability::Strict).await.map_err(wording::store_failed)?;
+        let batch = vec![kept::write(&message), put(Table::Settings, SETTINGS_KEY, &settings)];
+        self.records.commit(batch, Durability::Strict).await.map_err(wording::store_failed)?;
+        self.state.borrow_mut().settings = settings;
         self.put(&message);
         if let Some(mesh) = self.peering.borrow().mesh() {
             mesh.talk(self.gossip_of(&channel), bytes.clone(), Talk::Message(bytes).encode());
         }
         Ok(self.talk_message(&message))
+    }
+
+    fn last_of(&self, channel: &ChannelName, author: &Identity) -> Option<TalkMessage> {
+        let channels = self.channels.borrow();
+        let said = channels.log(channel)?.messages().rev().find(|(place, _)| place.author == *author);
+        said.map(|(_, message)| self.talk_message(message))
     }
 
     /// Somebody's words, from whatever way they came. `rated` when they are said now.
@@ -179,7 +207,7 @@ impl Node {
             }
             if rated && !channels.authors.word(place.author, now) {
                 self.note_deed(Actor::Person(place.author), Deed::Broke(Rejection::TooManyWords));
-                return Word::TooMuch;
+                return Word::TooMuch(place.author);
             }
         }
         if self.put(&message) { Word::New } else { Word::Nothing }

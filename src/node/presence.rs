@@ -53,10 +53,6 @@ fn name_of(node: &NodeId) -> Option<NodeName> {
     NodeName::of_public_key(node.as_bytes())
 }
 
-pub(in crate::node) fn node_of(name: NodeName) -> Option<NodeId> {
-    NodeId::from_bytes(&name.public_key()?)
-}
-
 impl Node {
     /// Begins a run under the node's own key.
     pub(in crate::node) async fn open_presence(&self, key: &NodeKey) -> Result<(), StoreError> {

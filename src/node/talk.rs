@@ -14,7 +14,7 @@ use crate::net::key::{NodeKey, NodeName};
 use crate::net::mesh::{GossipTicket, GossipTopic, GossipVerdict, MeshHandle};
 use crate::node::api::*;
 use crate::node::channels::Word;
-use crate::node::{Node, presence, wording};
+use crate::node::{Node, RequestId, wording};
 use crate::registry::channel::ChannelName;
 use crate::registry::presence::{Input, PresenceError, Refusal};
 use crate::registry::time::Timestamp;
@@ -75,7 +75,7 @@ impl Node {
         Ok(wants)
     }
 
-    pub(in crate::node) async fn ask_talk(&self, ask: TalkCommand) -> Result<Answer, Failure> {
+    pub(in crate::node) async fn ask_talk(&self, id: Option<RequestId>, ask: TalkCommand) -> Result<Answer, Failure> {
         self.open_channels().await.map_err(wording::store_failed)?;
         match ask {
             TalkCommand::Register { username } => self.register_user(username.as_deref()).await?,
@@ -86,9 +86,9 @@ impl Node {
                 let users = channel.parse().map(|channel| self.online_in(&channel)).unwrap_or_default();
                 return Ok(Answer::ChannelUsers(users));
             }
-            TalkCommand::Say { channel, text } => return Ok(Answer::Said(self.say(&channel, &text).await?)),
+            TalkCommand::Say { channel, text } => return Ok(Answer::Said(self.say(id, &channel, &text).await?)),
             TalkCommand::SetTopicLine { channel, text } => {
-                return Ok(Answer::Said(self.set_topic_line(&channel, &text).await?));
+                return Ok(Answer::Said(self.set_topic_line(id, &channel, &text).await?));
             }
             TalkCommand::Messages { channel, before, limit } => {
                 let page = self.message_page(&channel, before.as_deref(), limit)?;
@@ -153,14 +153,18 @@ impl Node {
             Err(PresenceError::Refused(refused)) => refused,
             Err(_) => return GossipVerdict::Ignore,
         };
-        // Who only passes on what somebody says too often is not to blame for it.
-        let own_word = presence::node_of(peer).is_some_and(|node| bytes.starts_with(node.as_bytes()));
         match of_heartbeat(refused) {
-            Some(why) if refused != Refusal::TooOften || own_word => {
-                self.note_rejection(peer, why);
-                if refused == Refusal::TooOften { GossipVerdict::Ignore } else { GossipVerdict::Reject }
+            // Its signature says who speaks too often, whoever passes it on.
+            Some(why) if refused == Refusal::TooOften => {
+                let speaker = bytes.first_chunk().and_then(NodeName::of_public_key);
+                self.note_rejection(speaker.unwrap_or(peer), why);
+                GossipVerdict::Ignore
             }
-            _ => GossipVerdict::Ignore,
+            Some(why) => {
+                self.note_rejection(peer, why);
+                GossipVerdict::Reject
+            }
+            None => GossipVerdict::Ignore,
         }
     }
 
@@ -168,11 +172,10 @@ impl Node {
         match self.hear_word(bytes, true) {
             Word::New => GossipVerdict::Accept,
             Word::Nothing => GossipVerdict::Ignore,
-            Word::TooMuch => {
-                let owner = presence::node_of(peer)
-                    .and_then(|node| self.online.borrow().machine().and_then(|machine| machine.owner(&node)));
-                if owner.is_some_and(|owner| bytes.starts_with(owner.as_bytes())) {
-                    self.note_rejection(peer, Rejection::TooManyWords);
+            Word::TooMuch(author) => {
+                // Not whoever passes it on.
+                for device in self.connected_nodes_of(&author) {
+                    self.note_rejection(device, Rejection::TooManyWords);
                 }
                 GossipVerdict::Ignore
             }

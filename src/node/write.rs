@@ -6,7 +6,7 @@ use cid::Cid;
 
 use crate::node::api::*;
 use crate::node::keeper::{Keeper, key_write, make};
-use crate::node::{Node, REMEMBERED_REQUESTS, RefusedName, RequestId, SETTINGS_KEY, wording};
+use crate::node::{Node, RefusedName, RequestId, SETTINGS_KEY, wording};
 use crate::registry::digest::{Digest, block_cid};
 use crate::registry::document::{self, Document, Edit, EditError};
 use crate::registry::fact::{ClaimedName, Fact, NameClaim, NameRelease, SignedFact};
@@ -232,10 +232,7 @@ impl Node {
             settings.refused_name = draft.refused_name;
         }
         if let Some(id) = id {
-            settings.requests.push_back(id);
-            while settings.requests.len() > REMEMBERED_REQUESTS {
-                settings.requests.pop_front();
-            }
+            settings.remember(id);
         }
         batch.push(put(Table::Settings, SETTINGS_KEY, &settings));
         for (cid, bytes) in &draft.blocks {

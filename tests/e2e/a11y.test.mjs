@@ -5,8 +5,14 @@ import { AxeBuilder } from "@axe-core/playwright";
 import { Browser, Server, apiValue, publish, ready } from "./harness.mjs";
 import { adder } from "./wasm.mjs";
 
-const BEFORE = ["/", "/welcome", "/welcome?step=name", "/people", "/u/nobody_here", "/modules", "/m/nothing-here", "/publish", "/installed", "/settings", "/network", "/notices", "/blocklist", "/no/such/page"];
-const AFTER = ["/", "/welcome?step=backup", "/people", "/u/grace", "/u/grace_old", "/me", "/modules", "/m/adder", "/installed", "/settings", "/network", "/notices", "/blocklist"];
+const BEFORE = [
+  "/", "/welcome", "/welcome?step=name", "/people", "/u/nobody_here", "/modules", "/m/nothing-here", "/publish", "/installed",
+  "/channels", "/c/general", "/settings", "/network", "/notices", "/blocklist", "/no/such/page",
+];
+const AFTER = [
+  "/", "/welcome?step=backup", "/people", "/u/grace", "/u/grace_old", "/me", "/modules", "/m/adder", "/installed", "/channels",
+  "/c/general", "/c/module/adder", "/settings", "/network", "/notices", "/blocklist",
+];
 
 async function check(page, where) {
   await page.locator("h1").first().waitFor();
@@ -45,6 +51,9 @@ for (const colorScheme of ["light", "dark"]) {
       await apiValue(page, "install", "adder");
       await apiValue(page, "follow", "tag:math");
       await apiValue(page, "decide", "module:left-pad", "block", "no");
+      await apiValue(page, "joinChannel", "#general");
+      await apiValue(page, "setTopicLine", "#general", "All and nothing");
+      for (const text of ["Is anybody here?", "@grace: I am.\nAnd how."]) await apiValue(page, "say", "#general", text);
       for (const path of AFTER) await visit(path);
       const { did } = await apiValue(page, "whoami");
       await visit(`/id/${did}`);

@@ -87,7 +87,7 @@ impl Party {
     }
 
     /// As when its process is killed: nothing more is said.
-    pub async fn is_killed(self) -> Rc<MemoryStore> {
+    pub async fn killed(self) -> Rc<MemoryStore> {
         self.life.abort();
         self.life.await.unwrap_err();
         self.store

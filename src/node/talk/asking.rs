@@ -97,12 +97,16 @@ impl Node {
         if self.channels.borrow().log(channel).is_none() {
             return;
         }
+        for name in self.connected_nodes_of(user) {
+            self.talk.borrow().ask_for_history(channel.clone(), Some(name));
+        }
+    }
+
+    pub(super) fn connected_nodes_of(&self, user: &Identity) -> Vec<NodeName> {
         let connected = self.peering.borrow().connected();
         let nodes = self.online.borrow().machine().and_then(|machine| machine.user(user)).map(|user| user.nodes);
         let names = nodes.into_iter().flatten().filter_map(|device| NodeName::of_public_key(device.node.as_bytes()));
-        for name in names.filter(|name| connected.contains(name)) {
-            self.talk.borrow().ask_for_history(channel.clone(), Some(name));
-        }
+        names.filter(|name| connected.contains(name)).collect()
     }
 
     fn members_of(&self, channel: &ChannelName) -> Vec<NodeName> {
@@ -142,7 +146,7 @@ impl Node {
             let Talk::Said(entries) = page else { return Err(Rejection::Unasked) };
             for bytes in entries {
                 match self.hear_word(&bytes, false) {
-                    Word::New | Word::Nothing | Word::TooMuch | Word::Refused(Rejection::Misdated) => {}
+                    Word::New | Word::Nothing | Word::TooMuch(_) | Word::Refused(Rejection::Misdated) => {}
                     Word::Refused(why) => return Err(why),
                 }
                 turn.rest_if_over().await;

@@ -42,7 +42,7 @@ pub fn Members(name: Memo<String>) -> impl IntoView {
         },
     );
     view! {
-        <aside class="channel-members" aria-labelledby="members-title">
+        <section class="channel-members" aria-labelledby="members-title">
             <h2 id="members-title">{move || format!("Here now: {}", users.with(|users| users.as_ref().and_then(|users| users.as_ref().ok()).map_or(0, Vec::len)))}</h2>
             {move || match users.get() {
                 Some(Ok(users)) if users.is_empty() => {
@@ -55,7 +55,7 @@ pub fn Members(name: Memo<String>) -> impl IntoView {
                 Some(Err(failure)) => view! { <p>{failure.message} " " {failure.advice}</p> }.into_any(),
                 None => view! { <p class="muted">"Looking…"</p> }.into_any(),
             }}
-        </aside>
+        </section>
     }
 }
 

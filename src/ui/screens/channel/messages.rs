@@ -131,11 +131,13 @@ pub fn Messages(name: Memo<String>) -> impl IntoView {
                     </button>
                 </p>
             </Show>
-            <ol class="message-list" role="log" aria-live="polite" aria-label="What was said" data-testid="messages">
-                <For each=move || lines.get().unwrap_or_default() key=Line::key let:line>
-                    {shown(line)}
-                </For>
-            </ol>
+            <div role="log" aria-live="polite" aria-label="What was said">
+                <ol class="message-list" data-testid="messages">
+                    <For each=move || lines.get().unwrap_or_default() key=Line::key let:line>
+                        {shown(line)}
+                    </For>
+                </ol>
+            </div>
             <Show when=move || lines.with(|lines| lines.as_ref().is_some_and(Vec::is_empty))>
                 <div class="empty">
                     {icon(Icon::Talk)} <p>"Nothing was said here that this device knows of. Say something; who joins later will read it."</p>

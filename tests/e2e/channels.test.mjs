@@ -1,0 +1,180 @@
+// Who is online, and talk, between real browsers: four people in one channel, one of them killed hard, one on two devices.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Browser, GONE, Server, apiValue, eventually, hasPeers } from "./harness.mjs";
+
+async function party(t, server, name, profile) {
+  const browser = await Browser.start(t, { profile });
+  browser.allow(...GONE);
+  const page = await browser.open(server.origin);
+  if (!profile) assert.equal(await apiValue(page, "registerUsername", name), true);
+  return { name, browser, page };
+}
+
+const names = (users) => users.map((user) => user.username).sort();
+
+function online(party, wanted) {
+  return eventually(`${party.name} finds ${wanted} online`, async () =>
+    JSON.stringify(names(await apiValue(party.page, "getUsers"))) === JSON.stringify(wanted));
+}
+
+function inChannel(party, channel, wanted) {
+  return eventually(`${party.name} finds ${wanted} in ${channel}`, async () =>
+    JSON.stringify(names(await apiValue(party.page, "getChannelUsers", channel))) === JSON.stringify(wanted));
+}
+
+/** What is on show, with its author. */
+function talk({ page }) {
+  return page.locator('[data-testid="messages"] [data-testid="message"]').evaluateAll((items) =>
+    items.map((item) => `${item.querySelector(".message-author").textContent}: ${item.querySelector(".message-text").textContent}`));
+}
+
+function shows(party, wanted) {
+  return eventually(`${party.name} reads ${wanted}`, async () => JSON.stringify(await talk(party)) === JSON.stringify(wanted));
+}
+
+async function write({ page }, text) {
+  await page.getByTestId("say").fill(text);
+  await page.getByTestId("say").press("Enter");
+  await eventually("it is sent", async () => (await page.getByTestId("say").inputValue()) === "");
+}
+
+test("four people talk; one is killed hard, missed when its time is over, and comes back as one", async (t) => {
+  const server = await Server.start(t, { p2p: true });
+  const all = await Promise.all(["alice", "bob", "carol", "dave"].map((name) => party(t, server, name)));
+  const [alice, bob, carol, dave] = all;
+  const everybody = ["alice", "bob", "carol", "dave"];
+  for (const one of all) {
+    await hasPeers(one.page, 3);
+    await online(one, everybody);
+  }
+
+  // Alice makes the channel, the others find it.
+  await alice.page.goto(`${server.origin}/channels`);
+  await alice.page.getByTestId("channel-name").fill("#General");
+  await alice.page.getByTestId("join-channel").click();
+  await alice.page.getByTestId("channel-title").filter({ hasText: "#general" }).waitFor();
+  await hasPeers(alice.page, 3);
+  await write(alice, "Is anybody here?");
+  for (const one of [bob, carol, dave]) {
+    await one.page.goto(`${server.origin}/channels`);
+    await one.page.getByTestId("others").getByText("#general").click();
+    await one.page.getByTestId("join").click();
+    await one.page.getByTestId("say").waitFor();
+  }
+  for (const one of all) {
+    await hasPeers(one.page, 3);
+    await inChannel(one, "#general", everybody);
+    await shows(one, ["alice: Is anybody here?"]);
+  }
+  await write(bob, "I am, @alice,");
+  await shows(carol, ["alice: Is anybody here?", "bob: I am, @alice,"]);
+  // Shift and Enter begins a line.
+  await carol.page.getByTestId("say").fill("So");
+  await carol.page.getByTestId("say").press("Shift+Enter");
+  await carol.page.getByTestId("say").pressSequentially("am I.");
+  await carol.page.getByTestId("say").press("Enter");
+  const said = ["alice: Is anybody here?", "bob: I am, @alice,", "carol: So\nam I."];
+  for (const one of all) await shows(one, said);
+  assert.equal(await alice.page.locator(".message-mention").count(), 1, "Alice sees where she is mentioned");
+  assert.equal(await bob.page.locator(".message-mention").count(), 0);
+  for (const one of all) {
+    await eventually(`${one.name} sees four members`, async () => (await one.page.getByTestId("member").count()) === 4);
+  }
+
+  // What is said while somebody is elsewhere is counted for them, and then it is read.
+  await dave.page.goto(`${server.origin}/people`);
+  await hasPeers(dave.page, 3);
+  await eventually("Dave's page shows four online", async () => (await dave.page.getByTestId("online-person").count()) === 4);
+  await write(alice, "Dave?");
+  await dave.page.getByTestId("nav-unread").filter({ hasText: "1" }).waitFor();
+  await dave.page.goto(`${server.origin}/c/general`);
+  await shows(dave, [...said, "alice: Dave?"]);
+  await dave.page.getByTestId("nav-unread").waitFor({ state: "detached" });
+  await hasPeers(dave.page, 3);
+
+  // Killed: nobody hears a goodbye. He is there until his last word is over, and not a moment longer than it takes to notice.
+  const others = [alice, bob, carol];
+  await dave.browser.killHard();
+  const watching = others.map(async (one) => {
+    let expiresAt = 0;
+    let heard = 0;
+    const gone = await eventually(`${one.name} misses Dave`, async () => {
+      const [now, users] = await one.page.evaluate(async () => [Date.now(), await globalThis.genRegistry.getUsers()]);
+      const found = users.find((user) => user.username === "dave");
+      if (!found) return { at: Date.now(), lower: now };
+      assert.equal(found.devices.length, 1);
+      [{ expiresAt, seenAt: heard }] = found.devices;
+      return false;
+    }, 150_000);
+    assert.ok(expiresAt > 0, "he was there when he was killed");
+    assert.ok(gone.at >= expiresAt, `${one.name}: gone ${expiresAt - gone.at} ms before his time`);
+    t.diagnostic(`${one.name}: last heard, then gone after ${gone.at - heard} ms; ${gone.at - expiresAt} ms after the expiry`);
+  });
+  await Promise.all(watching);
+  for (const one of others) {
+    assert.deepEqual(names(await apiValue(one.page, "getChannelUsers", "#general")), ["alice", "bob", "carol"]);
+    await eventually(`${one.name}'s page shows three members`, async () => (await one.page.getByTestId("member").count()) === 3);
+  }
+
+  // He comes back with the same profile: one entry, and what was said meanwhile.
+  await write(carol, "We miss Dave.");
+  const back = await party(t, server, "dave", dave.browser.profile);
+  await hasPeers(back.page, 1);
+  for (const one of [...others, back]) {
+    await online(one, everybody);
+    await inChannel(one, "#general", everybody);
+    const users = await apiValue(one.page, "getUsers");
+    assert.deepEqual(users.map((user) => user.devices.length), [1, 1, 1, 1], "one entry each");
+  }
+  await back.page.goto(`${server.origin}/c/general`);
+  await shows(back, [...said, "alice: Dave?", "carol: We miss Dave."]);
+  for (const one of [...others, back]) one.browser.assertQuiet();
+});
+
+test("two devices of one person are one person, and closing one leaves the person online", async (t) => {
+  const server = await Server.start(t, { p2p: true });
+  const [alice, bob] = await Promise.all(["alice", "bob"].map((name) => party(t, server, name)));
+  await alice.page.goto(`${server.origin}/settings`);
+  await alice.page.getByTestId("recovery-show").first().click();
+  const words = await alice.page.getByTestId("recovery-words").locator("li").allInnerTexts();
+  const browser = await Browser.start(t);
+  browser.allow(...GONE);
+  const page = await browser.open(`${server.origin}/settings#restore`);
+  await page.getByTestId("restore-phrase").fill(words.join(" "));
+  await page.getByTestId("restore").click();
+  const second = { name: "alice's second device", browser, page };
+  const devices = async (one) => {
+    const found = (await apiValue(one.page, "getUsers")).find((user) => user.username === "alice");
+    return found?.devices.length ?? 0;
+  };
+  for (const one of [alice, bob, second]) {
+    await eventually(`${one.name} knows two devices`, async () => (await devices(one)) === 2);
+    await online(one, ["alice", "bob"]);
+  }
+  for (const one of [alice, second, bob]) await apiValue(one.page, "joinChannel", "#general");
+  await inChannel(bob, "#general", ["alice", "bob"]);
+  const { expiresAt } = (await apiValue(bob.page, "getUsers")).find((user) => user.username === "alice").devices
+    .reduce((last, device) => (device.expiresAt > last.expiresAt ? device : last));
+  await alice.browser.killHard();
+  const left = await eventually("one device is left", async () => {
+    const now = await devices(bob);
+    assert.ok(now >= 1, "the person stays online");
+    return now === 1 && Date.now();
+  }, 150_000);
+  assert.ok(left > 0 && expiresAt > 0);
+  await online(bob, ["alice", "bob"]);
+  await inChannel(bob, "#general", ["alice", "bob"]);
+  await apiValue(second.page, "say", "#general", "Still here.");
+  await eventually("bob reads it", async () =>
+    (await apiValue(bob.page, "getMessages", "#general")).messages.some((message) => message.text === "Still here."));
+
+  // Invisible is a goodbye: at once, and it lasts.
+  await apiValue(second.page, "setInvisible", true);
+  await online(bob, ["bob"]);
+  await second.page.reload();
+  await hasPeers(second.page, 1);
+  await online(second, ["bob"]);
+  assert.deepEqual(names(await apiValue(bob.page, "getUsers")), ["bob"]);
+  for (const one of [bob, second]) one.browser.assertQuiet();
+});
