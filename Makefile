@@ -10,7 +10,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := run
-.PHONY: run build serve test dev lint test-native test-browser test-e2e e2e-build screenshots simulate bench bench-page bench-join bench-connect bench-blocks bench-search clean setup setup-test setup-bench
+.PHONY: run build serve test dev lint test-native test-browser test-e2e e2e-build screenshots simulate soak-relay bench bench-page bench-join bench-connect bench-blocks bench-search clean setup setup-test setup-bench
 
 ENV := . scripts/env.sh;
 HTTP ?= 127.0.0.1:8080
@@ -92,6 +92,14 @@ simulate: setup
 	$(STEP) 'Simulated swarms'
 	@$(ENV) SIMULATED_SEEDS=$(or $(SEEDS),20) SIMULATED_NODES=$(or $(NODES),200) FIRST_SEED=$(or $(FIRST),1) $(if $(JOBS),JOBS=$(JOBS)) \
 		cargo test --locked --profile bench --test it convergence_as_long_as_asked -- --nocapture
+
+# The real relay (the build of the tests) and native clients that do what a browser does, and come and go:
+# make soak-relay CLIENTS=100 MINUTES=30
+soak-relay: setup
+	$(STEP) 'The relay under load'
+	@$(ENV) cargo build --quiet --locked --bin gen-registry --example soak-relay
+	@$(ENV) PROGRAM="$$CARGO_TARGET_DIR/debug/gen-registry" CLIENTS=$(or $(CLIENTS),100) MINUTES=$(or $(MINUTES),30) \
+		"$$CARGO_TARGET_DIR/debug/examples/soak-relay"
 
 bench: setup
 	$(STEP) 'Native benchmarks'
