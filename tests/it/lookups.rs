@@ -2,6 +2,7 @@
 //! lies between.
 
 mod apart;
+mod asked;
 mod crowd;
 mod poison;
 
