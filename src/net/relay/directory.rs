@@ -106,7 +106,7 @@ impl Running {
         let others: Vec<PeerId> = others.filter(|peer| *peer != source && self.swarm.is_connected(peer)).collect();
         if !others.is_empty() {
             let kademlia = self.swarm.behaviour_mut().kademlia.inner_mut();
-            kademlia.put_record_to(record, others.into_iter(), Quorum::One);
+            kademlia.put_record_to(record, others.into_iter(), Quorum::All);
         }
     }
 
