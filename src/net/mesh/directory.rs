@@ -166,7 +166,7 @@ impl Running {
         let from = |peer| From { peer, address: None };
         let refused = match request {
             InboundRequest::PutRecord { source, record: Some(record), .. } => {
-                values.take_in(store, record, from(source), now).err()
+                values.take_in(store, record, from(source), now, |peer| here.contains(peer)).err()
             }
             InboundRequest::AddProvider { record: Some(record) } => {
                 let by = from(record.provider);
