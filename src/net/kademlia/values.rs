@@ -113,17 +113,17 @@ impl Values {
         let until = now + millis(VALUE_TIME);
         let there = self.values.until(&record.key).filter(|until| *until > now).and_then(|_| store.get(&record.key));
         let value = there.as_ref().map(|there| there.value.as_slice());
-        if let Some(there) = &there {
-            if there.value == record.value {
-                // Where it is found says who is there, and nobody who is still here is pushed aside by that.
-                let first_hand = record.publisher == Some(from.peer);
-                if !first_hand || there.publisher.is_some_and(|publisher| is_connected(&publisher)) {
-                    record.publisher = there.publisher;
-                }
-                store.put(record.clone()).map_err(|_| Refusal::Full)?;
-                self.values.put(record.key, from.source(), until);
-                return Ok(Stored::Again);
+        if let Some(there) = &there
+            && there.value == record.value
+        {
+            // Where it is found says who is there, and nobody who is still here is pushed aside by that.
+            let first_hand = record.publisher == Some(from.peer);
+            if !first_hand || there.publisher.is_some_and(|publisher| is_connected(&publisher)) {
+                record.publisher = there.publisher;
             }
+            store.put(record.clone()).map_err(|_| Refusal::Full)?;
+            self.values.put(record.key, from.source(), until);
+            return Ok(Stored::Again);
         }
         if !judge.verify(record.key.as_ref(), &record.value, value, now).map_err(Refusal::Bad)? {
             return Err(Refusal::NotBetter);
