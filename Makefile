@@ -94,11 +94,12 @@ simulate: setup
 		cargo test --locked --profile bench --test it convergence_as_long_as_asked -- --nocapture
 
 # The real relay (the build of the tests) and native clients that do what a browser does, and come and go:
-# make soak-relay CLIENTS=100 MINUTES=30
+# make soak-relay CLIENTS=100 MINUTES=30; LIFE=120 is how many seconds each stays in the mean
 soak-relay: setup
 	$(STEP) 'The relay under load'
 	@$(ENV) cargo build --quiet --locked --bin gen-registry --example soak-relay
 	@$(ENV) PROGRAM="$$CARGO_TARGET_DIR/debug/gen-registry" CLIENTS=$(or $(CLIENTS),100) MINUTES=$(or $(MINUTES),30) \
+		$(if $(LIFE),LIFE=$(LIFE)) \
 		"$$CARGO_TARGET_DIR/debug/examples/soak-relay"
 
 bench: setup

@@ -3,6 +3,7 @@
 use std::env;
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
+use std::ops::Range;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -22,7 +23,8 @@ const SAMPLE_EVERY: Duration = Duration::from_secs(5);
 const LINES: usize = 15;
 /// Before the first client comes, and after the last one went.
 const QUIET: Duration = Duration::from_secs(15);
-const LIFE_SECONDS: std::ops::Range<u64> = 60..180;
+/// How long a client is there, in the mean; each half to one and a half of it.
+const LIFE_SECONDS: u64 = 120;
 /// Profiles for each client that is there: people come back.
 const PROFILES_PER_CLIENT: usize = 3;
 
@@ -72,6 +74,7 @@ fn relay_of(http: SocketAddr) -> Multiaddr {
 #[tokio::main(flavor = "current_thread")]
 pub async fn main() {
     let (clients, minutes) = (number("CLIENTS", 100) as usize, number("MINUTES", 30));
+    let life = number("LIFE", LIFE_SECONDS).max(2);
     let dist = tempfile::tempdir().unwrap();
     std::fs::write(dist.path().join("index.html"), "page").unwrap();
     let (program, http, relay) = start(dist.path());
@@ -92,14 +95,20 @@ pub async fn main() {
     let idle = sample();
     println!("{clients} clients, {minutes} minutes; the idle relay takes {:.0} KiB", idle.resident);
 
-    let samples = run(&world, clients, Duration::from_secs(60 * minutes), sample).await;
+    let samples = run(&world, clients, life / 2..life * 3 / 2, Duration::from_secs(60 * minutes), sample).await;
     sleep(QUIET).await;
     let after = sample();
     tell(&idle, &samples, &after, &world);
 }
 
 /// As many clients as are wanted, each followed by another one.
-async fn run(world: &Arc<World>, clients: usize, time: Duration, sample: impl Fn() -> Sample) -> Vec<Sample> {
+async fn run(
+    world: &Arc<World>,
+    clients: usize,
+    lives_for: Range<u64>,
+    time: Duration,
+    sample: impl Fn() -> Sample,
+) -> Vec<Sample> {
     let end = Instant::now() + time;
     let mut lives = JoinSet::new();
     let mut free: Vec<Profile> = world.profiles.clone();
@@ -111,7 +120,7 @@ async fn run(world: &Arc<World>, clients: usize, time: Duration, sample: impl Fn
         tokio::select! {
             _ = arrivals.tick(), if lives.len() < clients => {
                 let profile = free.swap_remove(rand::rng().random_range(0..free.len()));
-                let life = Duration::from_secs(rand::rng().random_range(LIFE_SECONDS));
+                let life = Duration::from_secs(rand::rng().random_range(lives_for.clone()));
                 let world = world.clone();
                 lives.spawn(async move {
                     live(world, profile.clone(), life).await;
