@@ -11,7 +11,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := run
-.PHONY: run build serve test dev lint test-native test-browser test-e2e e2e-build screenshots simulate simulate-presence bench bench-page bench-join bench-connect bench-blocks bench-search clean setup setup-test setup-bench
+.PHONY: run build serve test dev lint test-native test-browser test-e2e e2e-build screenshots simulate simulate-presence soak-relay bench bench-page bench-join bench-connect bench-blocks bench-search clean setup setup-test setup-bench
 
 ENV := . scripts/env.sh;
 HTTP ?= 127.0.0.1:8080
@@ -99,6 +99,15 @@ simulate-presence: setup
 	$(STEP) 'Simulated presence'
 	@$(ENV) SIMULATED_PRESENCE=$(or $(NODES),1000) SIMULATED_MINUTES=$(or $(MINUTES),6) SEED=$(or $(SEED),7) \
 		cargo test --locked --profile bench --test it presence_as_long_as_asked -- --nocapture
+
+# The real relay (the build of the tests) and native clients that do what a browser does, and come and go:
+# make soak-relay CLIENTS=100 MINUTES=30; LIFE=120 is how many seconds each stays in the mean
+soak-relay: setup
+	$(STEP) 'The relay under load'
+	@$(ENV) cargo build --quiet --locked --bin gen-registry --example soak-relay
+	@$(ENV) PROGRAM="$$CARGO_TARGET_DIR/debug/gen-registry" CLIENTS=$(or $(CLIENTS),100) MINUTES=$(or $(MINUTES),30) \
+		$(if $(LIFE),LIFE=$(LIFE)) \
+		"$$CARGO_TARGET_DIR/debug/examples/soak-relay"
 
 bench: setup
 	$(STEP) 'Native benchmarks'

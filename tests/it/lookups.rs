@@ -2,6 +2,7 @@
 //! lies between.
 
 mod apart;
+mod asked;
 mod crowd;
 mod poison;
 
@@ -11,7 +12,7 @@ use gen_registry::registry::name::Username;
 use gen_registry::registry::record;
 
 use crate::lookups::apart::{Party, relay_of, through};
-use crate::lookups::crowd::Crowd;
+use crate::lookups::crowd::{Crowd, farthest, nearest};
 use crate::mesh::{eventually, in_one_thread};
 use crate::publishing::{draft, wasm};
 
@@ -98,19 +99,23 @@ fn twenty_sybils_around_a_key_do_not_hide_it() {
         let theirs = relay_of(&network, vec![]).await;
         let hers = relay_of(&network, theirs.view().addresses()).await;
         let relays = [theirs.view().addresses().remove(0), hers.view().addresses().remove(0)];
-        let key = username_key("alice_smith");
+        let others = [theirs.view().peer_id(), hers.view().peer_id()];
+        // Of some names the one to which the relays are least near.
+        let names = ('a'..='z').map(|letter| format!("alice_{letter}smith"));
+        let name = names.max_by_key(|name| nearest(&username_key(name), &others)).unwrap();
+        let key = username_key(&name);
         let crowd = Crowd::around(&key, 20, &relays);
-        assert!(crowd.is_nearer_than(&key, &[theirs.view().peer_id(), hers.view().peer_id()]), "they are the nearest");
+        assert!(farthest(&key, &crowd.names) < nearest(&key, &others), "they are the nearest");
         for view in [theirs.view(), hers.view()] {
             eventually("both relays send people to them", async || view.counts().kademlia_peers.get() >= 20).await;
         }
 
         let alice = Party::join(through(&hers)).await;
-        alice.claim("alice_smith").await;
+        alice.claim(&name).await;
         eventually("they got the value", async || crowd.asked.puts.get() > 0).await;
         let bob = Party::join(through(&theirs)).await;
         let found = async || {
-            let report = bob.find_username("alice_smith").await;
+            let report = bob.find_username(&name).await;
             report.answered_by == Some(AnsweredBy::Network) && report.found.is_some()
         };
         eventually("he finds it", found).await;

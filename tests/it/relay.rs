@@ -224,6 +224,31 @@ async fn one_too_many_is_refused() {
 }
 
 #[tokio::test]
+async fn one_address_has_only_so_many_connections_unless_it_is_a_proxy_s() {
+    for by_address in [true, false] {
+        let limits = RelayLimits { connections_per_address: 2, by_address, ..RelayLimits::default() };
+        let (_relay, view, address) = relay_with(limits).await;
+        let mut clients = Vec::new();
+        for _ in 0..2 {
+            let mut client = Client::new().await;
+            client.connect(&address).await;
+            clients.push(client.left_running());
+        }
+        let mut third = Client::new().await;
+        third.0.dial(address.clone()).unwrap();
+        let refused = third.until("an answer or the end", |event| match event {
+            SwarmEvent::ConnectionClosed { .. } | SwarmEvent::OutgoingConnectionError { .. } => Some(true),
+            // Whoever it lets in gets an answer.
+            SwarmEvent::Behaviour(BehaviourEvent::Ping(_)) => Some(false),
+            _ => None,
+        });
+        assert_eq!(refused.await, by_address);
+        assert_eq!(view.counts().connections_refused.get(), u64::from(by_address));
+        clients.iter().for_each(tokio::task::JoinHandle::abort);
+    }
+}
+
+#[tokio::test]
 async fn a_value_nobody_can_check_is_never_served_but_a_provider_is_found() {
     let (_relay, view, address) = relay_with(RelayLimits::default()).await;
     let (mut alice, mut mallory) = (Client::new().await, Client::new().await);

@@ -21,14 +21,15 @@ use super::{
 pub const PUTS_PER_PEER_RATE: u32 = 120;
 /// Many people may stand behind one address.
 pub const PUTS_PER_ADDRESS_RATE: u32 = 1_200;
+/// Everybody together: keys cost nothing, and each signature takes time.
+pub const PUTS_RATE: u32 = 6_000;
 pub const RATE_TIME: Duration = Duration::from_secs(60);
 
 /// Knows what proves a value.
 pub trait Judge: Send + Sync {
-    /// Whether this value may stand under this key at this time (milliseconds since 1970); the error says why not.
-    fn verify(&self, key: &[u8], value: &[u8], now: Millis) -> Result<(), Fault>;
-    /// Whether `one` is better than `other`, which stands there. Both were verified before, and may not hold any more.
-    fn is_better(&self, key: &[u8], one: &[u8], other: &[u8], now: Millis) -> bool;
+    /// Whether this value may stand under this key at this time (milliseconds since 1970), in place of what stands there
+    /// already; the error says what is wrong with it.
+    fn verify(&self, key: &[u8], value: &[u8], there: Option<&[u8]>, now: Millis) -> Result<bool, Fault>;
 }
 
 /// What is wrong with a value.
@@ -85,6 +86,7 @@ pub struct Values {
     values: Ledger<RecordKey>,
     providers: Ledger<(RecordKey, PeerId)>,
     spent: HashMap<Source, u32>,
+    spent_by_all: u32,
     spent_since: Millis,
 }
 
@@ -100,6 +102,7 @@ impl Values {
         mut record: Record,
         from: From,
         now: Millis,
+        is_connected: impl Fn(&PeerId) -> bool,
     ) -> Result<Stored, Refusal> {
         let judge = self.judge.clone().ok_or(Refusal::NoNetwork)?;
         if record.value.len() > VALUE_MAX_BYTES || record.key.as_ref().len() > KEY_MAX_BYTES {
@@ -109,23 +112,23 @@ impl Values {
         self.spend(from, now)?;
         let until = now + millis(VALUE_TIME);
         let there = self.values.until(&record.key).filter(|until| *until > now).and_then(|_| store.get(&record.key));
-        if let Some(there) = there {
-            let publisher = there.publisher;
-            if there.value == record.value {
-                // Whoever says it first-hand is where it is found, but nobody else is pushed aside by that.
-                if record.publisher != Some(from.peer) || publisher.is_some() {
-                    record.publisher = publisher;
-                }
-                store.put(record.clone()).map_err(|_| Refusal::Full)?;
-                self.values.put(record.key, from.source(), until);
-                return Ok(Stored::Again);
+        let value = there.as_ref().map(|there| there.value.as_slice());
+        if let Some(there) = &there
+            && there.value == record.value
+        {
+            // Where it is found says who is there, and nobody who is still here is pushed aside by that.
+            let first_hand = record.publisher == Some(from.peer);
+            if !first_hand || there.publisher.is_some_and(|publisher| is_connected(&publisher)) {
+                record.publisher = there.publisher;
             }
-            judge.verify(record.key.as_ref(), &record.value, now).map_err(Refusal::Bad)?;
-            if !judge.is_better(record.key.as_ref(), &record.value, &there.value, now) {
-                return Err(Refusal::NotBetter);
-            }
-        } else {
-            judge.verify(record.key.as_ref(), &record.value, now).map_err(Refusal::Bad)?;
+            store.put(record.clone()).map_err(|_| Refusal::Full)?;
+            self.values.put(record.key, from.source(), until);
+            return Ok(Stored::Again);
+        }
+        if !judge.verify(record.key.as_ref(), &record.value, value, now).map_err(Refusal::Bad)? {
+            return Err(Refusal::NotBetter);
+        }
+        if there.is_none() {
             while self.values.len() >= VALUES_MAX {
                 let first = self.values.first_to_go().ok_or(Refusal::Full)?;
                 self.forget_value(store, &first);
@@ -196,15 +199,16 @@ impl Values {
     /// One more of what a peer, and all behind its address, may do in a time.
     fn spend(&mut self, from: From, now: Millis) -> Result<(), Refusal> {
         if now >= self.spent_since + millis(RATE_TIME) {
-            (self.spent, self.spent_since) = (HashMap::new(), now);
+            (self.spent, self.spent_by_all, self.spent_since) = (HashMap::new(), 0, now);
         }
         let peer = (Source::Peer(from.peer), PUTS_PER_PEER_RATE);
         let address = from.address.map(|address| (Source::Address(address), PUTS_PER_ADDRESS_RATE));
         let both = [Some(peer), address];
         let spent = |source: &Source| self.spent.get(source).copied().unwrap_or(0);
-        if both.iter().flatten().any(|(source, rate)| spent(source) >= *rate) {
+        if self.spent_by_all >= PUTS_RATE || both.iter().flatten().any(|(source, rate)| spent(source) >= *rate) {
             return Err(Refusal::TooOften);
         }
+        self.spent_by_all += 1;
         for (source, _) in both.into_iter().flatten() {
             *self.spent.entry(source).or_default() += 1;
         }

@@ -17,7 +17,7 @@ use crate::net::key::NodeName;
 use crate::net::mesh::run::Running;
 
 /// Questions under way; more are answered with nothing, at once.
-pub const QUESTIONS_MAX: usize = 32;
+pub const QUESTIONS_MAX: usize = 64;
 /// Different values that one question brings.
 pub const VALUES_FOUND_MAX: usize = 8;
 /// Peers that are said to have something.
@@ -114,7 +114,8 @@ impl Running {
                     return;
                 }
                 let kademlia = self.swarm.behaviour_mut().kademlia.inner_mut();
-                let query = kademlia.put_record_to(record, to.into_iter(), Quorum::One);
+                // All: a smaller quorum is reached, and the rest left out, by whoever answers first.
+                let query = kademlia.put_record_to(record, to.into_iter(), Quorum::All);
                 self.directory.pending.insert(query, Pending::Putting);
             }
             (Pending::Values(mut values, found), QueryResult::GetRecord(result)) => {
@@ -165,7 +166,7 @@ impl Running {
         let from = |peer| From { peer, address: None };
         let refused = match request {
             InboundRequest::PutRecord { source, record: Some(record), .. } => {
-                values.take_in(store, record, from(source), now).err()
+                values.take_in(store, record, from(source), now, |peer| here.contains(peer)).err()
             }
             InboundRequest::AddProvider { record: Some(record) } => {
                 let by = from(record.provider);

@@ -71,8 +71,9 @@ impl Running {
 
     fn take_in(&mut self, source: PeerId, record: Record) {
         let (from, now) = (self.directory.from(source), Directory::now());
+        let here: Vec<PeerId> = self.swarm.connected_peers().copied().collect();
         let store = self.swarm.behaviour_mut().kademlia.inner_mut().store_mut();
-        let stored = self.directory.values.take_in(store, record.clone(), from, now);
+        let stored = self.directory.values.take_in(store, record.clone(), from, now, |peer| here.contains(peer));
         let counts = &self.counts;
         match stored {
             Ok(stored) => {
@@ -106,7 +107,7 @@ impl Running {
         let others: Vec<PeerId> = others.filter(|peer| *peer != source && self.swarm.is_connected(peer)).collect();
         if !others.is_empty() {
             let kademlia = self.swarm.behaviour_mut().kademlia.inner_mut();
-            kademlia.put_record_to(record, others.into_iter(), Quorum::One);
+            kademlia.put_record_to(record, others.into_iter(), Quorum::All);
         }
     }
 

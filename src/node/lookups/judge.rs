@@ -25,20 +25,15 @@ impl RecordJudge {
 }
 
 impl Judge for RecordJudge {
-    fn verify(&self, key: &[u8], value: &[u8], now: u64) -> Result<(), Fault> {
-        self.read(key, value, now).map(drop).map_err(|error| match error {
+    fn verify(&self, key: &[u8], value: &[u8], there: Option<&[u8]>, now: u64) -> Result<bool, Fault> {
+        let record = self.read(key, value, now).map_err(|error| match error {
             RecordError::TooLong | RecordError::Unreadable(_) | RecordError::NotCanonical => Fault::Unreadable,
             RecordError::Fact(_) => Fault::Forged,
             RecordError::WrongKey => Fault::WrongKey,
             RecordError::Foreign | RecordError::Lost | RecordError::Early => Fault::Rule,
-        })
-    }
-
-    fn is_better(&self, key: &[u8], one: &[u8], other: &[u8], now: u64) -> bool {
-        match (self.read(key, one, now), self.read(key, other, now)) {
-            (Ok(one), Ok(other)) => one.compare(&other).is_gt(),
-            (Ok(_), Err(_)) => true,
-            (Err(_), _) => false,
-        }
+        })?;
+        // What was good once and is no longer is in nobody's way.
+        let there = there.and_then(|there| self.read(key, there, now).ok());
+        Ok(there.is_none_or(|there| record.compare(&there).is_gt()))
     }
 }

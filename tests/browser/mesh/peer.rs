@@ -142,7 +142,7 @@ impl Peer {
     /// It answers streams of [`ECHO`].
     pub fn new() -> Self {
         let key = Keypair::generate_ed25519();
-        let Carrier { transport, relay, upgrade } =
+        let Carrier { transport, relay, upgrade, .. } =
             carrier::open(&key, &CarrierOptions::default()).expect("a key of the right kind");
         let id = key.public().to_peer_id();
         let streams = libp2p_stream::Behaviour::new();

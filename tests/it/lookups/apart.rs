@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use gen_registry::net::carrier::{Carrier, Reach};
 use gen_registry::net::key::NodeKey;
-use gen_registry::net::mesh::MeshHandle;
+use gen_registry::net::mesh::{Listening, MeshHandle};
 use gen_registry::net::relay::{Relay, RelayOptions, limits::RelayLimits};
 use gen_registry::node::api::*;
 use gen_registry::node::lookups::RecordJudge;
@@ -75,8 +75,18 @@ fn carrier(key: NodeKey) -> Carrier {
 
 /// A relay as a server runs it, that can tell this network's records.
 pub async fn relay_of(network: &Network, bootstrap: Vec<Multiaddr>) -> Relay {
-    let key = NodeKey::fresh();
-    let listen: Multiaddr = Protocol::Memory(rand::random::<u64>().max(1)).into();
+    let listen = Protocol::Memory(rand::random::<u64>().max(1)).into();
+    relay_at(network, NodeKey::fresh(), listen, bootstrap).await
+}
+
+/// The same where a former one was, or (`None`) somewhere; and what makes another one of it.
+pub async fn relay_with(network: &Network, former: Option<(NodeKey, Multiaddr)>) -> (Relay, (NodeKey, Multiaddr)) {
+    let fresh = || (NodeKey::fresh(), Protocol::Memory(rand::random::<u64>().max(1)).into());
+    let (key, listen) = former.unwrap_or_else(fresh);
+    (relay_at(network, key.clone(), listen.clone(), vec![]).await, (key, listen))
+}
+
+async fn relay_at(network: &Network, key: NodeKey, listen: Multiaddr, bootstrap: Vec<Multiaddr>) -> Relay {
     let judge = RecordJudge::new(network.topic, network.rules.clone());
     let options = RelayOptions {
         key: key.clone(),
@@ -103,10 +113,22 @@ pub struct Party {
 }
 
 impl Party {
+    /// A native node that others can dial; it keeps records for them.
+    pub async fn serve(network: Network) -> Self {
+        let (told, _) = futures::channel::mpsc::unbounded();
+        let listen = Multiaddr::from(Protocol::Memory(rand::random::<u64>().max(1))).to_string();
+        let listening = Listening { listen, public: vec![], direct_max: 16, told };
+        Self::start(network, Some(listening)).await
+    }
+
     /// Returns once it has its relay.
     pub async fn join(network: Network) -> Self {
+        Self::start(network, None).await
+    }
+
+    async fn start(network: Network, listening: Option<Listening>) -> Self {
         let node = Rc::new(Node::start(Rc::<MemoryStore>::default(), Rc::new(Native), network).await.unwrap());
-        let peering = Peering::open_on(node.clone(), carrier, None).await.unwrap();
+        let peering = Peering::open_on(node.clone(), carrier, listening).await.unwrap();
         let party = Self { node, mesh: peering.mesh(), life: spawn_local(peering.run()) };
         let connected = async || party.network().await.relays.iter().any(|relay| relay.connected);
         eventually("its relay is connected", connected).await;

@@ -7,7 +7,7 @@ use futures::StreamExt;
 use gen_registry::net::{IDENTIFY_PROTOCOL, KADEMLIA_PROTOCOL};
 use libp2p::identity::Keypair;
 use libp2p::kad::store::MemoryStore;
-use libp2p::kad::{self, InboundRequest, KBucketKey, RecordKey};
+use libp2p::kad::{self, InboundRequest, KBucketDistance as Distance, KBucketKey, RecordKey};
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::{NetworkBehaviour, StreamProtocol, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, Swarm, identify, ping};
@@ -71,14 +71,20 @@ impl Crowd {
         let lives = lives.collect();
         Self { names: places.into_iter().map(|(peer, _)| peer).collect(), asked, lives }
     }
+}
 
-    /// Whether somebody else is nearer to the key than the last of them.
-    pub fn is_nearer_than(&self, key: &[u8; 32], others: &[PeerId]) -> bool {
-        let target = KBucketKey::new(RecordKey::new(key));
-        let distance = |peer: &PeerId| KBucketKey::from(*peer).distance(&target);
-        let farthest = self.names.iter().map(distance).max();
-        others.iter().all(|other| Some(distance(other)) > farthest)
-    }
+/// How near the nearest, and the farthest, of some peers is to a key.
+pub fn nearest(key: &[u8; 32], peers: &[PeerId]) -> Option<Distance> {
+    distances(key, peers).min()
+}
+
+pub fn farthest(key: &[u8; 32], peers: &[PeerId]) -> Option<Distance> {
+    distances(key, peers).max()
+}
+
+fn distances(key: &[u8; 32], peers: &[PeerId]) -> impl Iterator<Item = Distance> {
+    let target = KBucketKey::new(RecordKey::new(key));
+    peers.iter().map(move |peer| KBucketKey::from(*peer).distance(&target))
 }
 
 fn sybil(key: Keypair, place: Multiaddr) -> Swarm<Behaviour> {

@@ -119,15 +119,19 @@ struct Behaviour {
 }
 
 /// A peer that gives everybody who asks for a name these bytes.
-struct Answering(JoinHandle<()>);
+pub struct Answering {
+    life: JoinHandle<()>,
+    /// Opens streams, too.
+    pub control: libp2p_stream::Control,
+}
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        self.0.abort();
+        self.life.abort();
     }
 }
 
-fn answering(to: Multiaddr, answer: Arc<Mutex<Vec<u8>>>) -> Answering {
+pub fn answering(to: Multiaddr, answer: Arc<Mutex<Vec<u8>>>) -> Answering {
     let key = Keypair::generate_ed25519();
     let identify = identify::Config::new(IDENTIFY_PROTOCOL.to_owned(), key.public());
     let behaviour = Behaviour {
@@ -140,7 +144,8 @@ fn answering(to: Multiaddr, answer: Arc<Mutex<Vec<u8>>>) -> Answering {
     let mut swarm = Swarm::new(memory(&key), behaviour, key.public().to_peer_id(), config);
     let mut asked = swarm.behaviour().streams.new_control().accept(StreamProtocol::new(FIND_PROTOCOL)).unwrap();
     swarm.dial(to).unwrap();
-    Answering(spawn_local(async move {
+    let control = swarm.behaviour().streams.new_control();
+    let life = spawn_local(async move {
         loop {
             tokio::select! {
                 _ = swarm.select_next_some() => {}
@@ -154,7 +159,8 @@ fn answering(to: Multiaddr, answer: Arc<Mutex<Vec<u8>>>) -> Answering {
                 }
             }
         }
-    }))
+    });
+    Answering { life, control }
 }
 
 #[test]

@@ -7,17 +7,13 @@ use crate::net::kademlia;
 struct Numbers;
 
 impl Judge for Numbers {
-    fn verify(&self, key: &[u8], value: &[u8], _: Millis) -> Result<(), Fault> {
+    fn verify(&self, key: &[u8], value: &[u8], there: Option<&[u8]>, _: Millis) -> Result<bool, Fault> {
         let (last, rest) = value.split_last().ok_or(Fault::Unreadable)?;
         match rest == key {
             false => Err(Fault::WrongKey),
             true if *last == 0 => Err(Fault::Rule),
-            true => Ok(()),
+            true => Ok(there.and_then(<[u8]>::last).is_none_or(|there| last > there)),
         }
-    }
-
-    fn is_better(&self, _: &[u8], one: &[u8], other: &[u8], _: Millis) -> bool {
-        one.last() > other.last()
     }
 }
 
@@ -45,7 +41,11 @@ fn value(key: &RecordKey, number: u8) -> Record {
 
 impl Server {
     fn put(&mut self, record: Record, from: From, now: Millis) -> Result<Stored, Refusal> {
-        self.values.take_in(&mut self.store, record, from, now)
+        self.put_among(record, from, now, &[])
+    }
+
+    fn put_among(&mut self, record: Record, from: From, now: Millis, here: &[PeerId]) -> Result<Stored, Refusal> {
+        self.values.take_in(&mut self.store, record, from, now, |peer| here.contains(peer))
     }
 
     fn hint(&mut self, key: &RecordKey, from: From, now: Millis, connected: &[PeerId]) -> Result<Stored, Refusal> {
@@ -111,6 +111,10 @@ fn rates_have_two_sides_and_begin_anew() {
     let puts = (0..2 * PUTS_PER_ADDRESS_RATE as usize)
         .filter(|number| server.put(value(&key(*number), 9), From { address, ..somebody() }, now).is_ok());
     assert_eq!(puts.count(), PUTS_PER_ADDRESS_RATE as usize, "all behind one address together");
+    let now = 3 * millis(RATE_TIME);
+    let all =
+        (0..PUTS_RATE as usize + 100).filter(|number| server.put(value(&key(*number), 10), somebody(), now).is_ok());
+    assert_eq!(all.count(), PUTS_RATE as usize, "everybody together");
 }
 
 #[test]
@@ -151,7 +155,12 @@ fn of_those_who_have_something_the_gone_make_room() {
 fn a_copy_by_somebody_else_does_not_say_who_has_it() {
     let (mut server, alice, other, one) = (server(), somebody(), somebody(), key(1));
     let by = |publisher: From| Record { publisher: Some(publisher.peer), ..value(&key(1), 1) };
+    let publisher = |server: &Server| server.store.get(&one).and_then(|record| record.publisher);
     assert_eq!(server.put(by(alice), alice, 0), Ok(Stored::New));
+    assert_eq!(server.put_among(by(other), other, 1, &[alice.peer]), Ok(Stored::Again));
+    assert_eq!(publisher(&server), Some(alice.peer), "she is here");
+    assert_eq!(server.put(by(other), alice, 1), Ok(Stored::Again));
+    assert_eq!(publisher(&server), Some(alice.peer), "nobody says it for another one");
     assert_eq!(server.put(by(other), other, 1), Ok(Stored::Again));
-    assert_eq!(server.store.get(&one).and_then(|record| record.publisher), Some(alice.peer));
+    assert_eq!(publisher(&server), Some(other.peer), "she is gone");
 }

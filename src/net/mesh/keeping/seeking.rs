@@ -44,6 +44,10 @@ impl Keeping {
         true
     }
 
+    pub fn is_sought(&self, peer: &PeerId) -> bool {
+        self.sought.contains_key(peer)
+    }
+
     /// The sought ones that can be dialled now, as far as dials and connections may be made.
     pub(super) fn dial_sought(&mut self, now: Millis, actions: &mut Vec<Action>) {
         self.sought.retain(|_, until| *until > now);

@@ -42,8 +42,13 @@ impl Running {
                 self.swarm.behaviour_mut().rendezvous.discover(namespace, None, Some(DISCOVERED_MAX), relay);
             }
             Action::Dial { peer, addresses } => {
-                let dial =
-                    DialOpts::peer_id(peer).addresses(addresses).condition(PeerCondition::DisconnectedAndNotDialing);
+                // A relayed connection, left from an attempt that failed, is no reason to wait when somebody wants the peer.
+                let condition = if self.keeping.is_sought(&peer) {
+                    PeerCondition::NotDialing
+                } else {
+                    PeerCondition::DisconnectedAndNotDialing
+                };
+                let dial = DialOpts::peer_id(peer).addresses(addresses).condition(condition);
                 if let Err(error) = self.swarm.dial(dial.build()) {
                     tracing::debug!(%peer, %error, "a peer is not dialled");
                     self.keeping.dial_failed(&peer, now, &mut random);

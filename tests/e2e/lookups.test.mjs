@@ -1,0 +1,94 @@
+// A name and a module that only the relay can tell of: found by a browser that is connected to nobody who has them, and then
+// fetched from whoever has.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Browser, GONE, Server, apiValue, eventually, hasPeers, publish, sees } from "./harness.mjs";
+import { adder } from "./wasm.mjs";
+
+/** Nobody gets a direct connection to this browser, nor it to anybody, until the story lets it out and reloads the page. */
+function apart() {
+  if (sessionStorage.getItem("let-out")) return;
+  globalThis.refused = 0;
+  globalThis.RTCPeerConnection = class {
+    constructor() {
+      globalThis.refused += 1;
+      throw new DOMException("the story keeps this browser apart", "OperationError");
+    }
+  };
+}
+
+test("a browser that knows only the relay finds a name and a module", async (t) => {
+  const server = await Server.start(t, { p2p: true });
+  const [alice, bob] = await Promise.all([Browser.start(t), Browser.start(t)]);
+  [alice, bob].forEach((browser) => browser.allow(...GONE));
+  const hers = await alice.open(server.origin);
+  assert.equal(await apiValue(hers, "registerUsername", "alice_smith", { displayName: "Alice" }), true);
+  const published = await publish(hers, { name: "quick-adder", version: "1.2.0", description: "Adds" }, adder("add"));
+
+  await bob.context.addInitScript(apart);
+  const his = await bob.open(server.origin);
+  await eventually("he has the relay", async () => (await apiValue(his, "getNetwork")).relays.some((relay) => relay.connected));
+  const found = await eventually("it is found", async () => {
+    const report = await apiValue(his, "findUsername", "Alice-Smith");
+    return report.found && report;
+  });
+  assert.equal(await apiValue(his, "getPeerCount"), 0, "he was connected to nobody when the answer came");
+  assert.equal(found.answeredBy, "network");
+  assert.equal(found.found.name, "alice_smith");
+  assert.equal(found.found.did, (await apiValue(hers, "whoami")).did);
+  assert.ok(found.sought >= 1, "whoever has the rest is sought");
+  const module = await eventually("the module is found", async () => {
+    const report = await apiValue(his, "findModule", "quick_adder");
+    return report.found?.release && report;
+  });
+  assert.equal(module.answeredBy, "network");
+  assert.deepEqual([module.found.release.version, module.found.release.sha256], ["1.2.0", published.sha256]);
+  assert.equal(await apiValue(his, "lookupUsername", "alice_smith"), null, "nothing of it is known as his own");
+  const nobody = await apiValue(his, "findUsername", "nobody_at_all");
+  assert.deepEqual([nobody.answeredBy, nobody.found, nobody.networkAsked], [null, null, true]);
+
+  // A person looks at the page of somebody unknown.
+  await his.goto(`${server.origin}/u/alice_smith`);
+  await his.getByTestId("found-name").filter({ hasText: "alice_smith" }).waitFor();
+  assert.match(await his.getByTestId("answered-by").textContent(), /wider network/);
+  assert.equal(await apiValue(his, "getPeerCount"), 0);
+  await eventually("connections were tried and refused", () => his.evaluate(() => globalThis.refused > 0));
+  await his.goto(`${server.origin}/m/quick-adder`);
+  await his.getByTestId("found-version").filter({ hasText: "1.2.0" }).waitFor();
+  await his.goto(`${server.origin}/u/nobody_at_all`);
+  await his.getByTestId("farther").getByText("Nobody there knows this name").waitFor();
+
+  // He is let out: what he looks at comes from whoever has it, and the page shows it by itself.
+  await his.evaluate(() => sessionStorage.setItem("let-out", "yes"));
+  await his.goto(`${server.origin}/m/quick-adder`);
+  await his.getByTestId("latest").filter({ hasText: "1.2.0" }).waitFor();
+  await hasPeers(his, 1);
+  assert.equal((await sees(his, "alice_smith")).answeredBy, "device");
+  await apiValue(his, "install", "quick-adder", "^1");
+  assert.equal((await apiValue(his, "getModule", "quick-adder")).answeredBy, "device");
+});
+
+test("what somebody published who is gone is found, and comes when they return", async (t) => {
+  const server = await Server.start(t, { p2p: true });
+  const alice = await Browser.start(t);
+  alice.allow(...GONE);
+  let hers = await alice.open(server.origin);
+  assert.equal(await apiValue(hers, "registerUsername", "alice_smith"), true);
+  const told = /^gen_relay_kademlia_values 1$/m;
+  await eventually("the relay keeps her record", async () => told.test(await (await fetch(`${server.origin}/metrics`)).text()));
+  await alice.killHard();
+
+  const bob = await Browser.start(t);
+  bob.allow(...GONE);
+  const his = await bob.open(server.origin);
+  const found = await eventually("it is found", async () => {
+    const report = await apiValue(his, "findUsername", "alice_smith");
+    return report.found && report;
+  });
+  assert.equal(found.answeredBy, "network");
+  assert.equal(await apiValue(his, "getPeerCount"), 0, "there is nobody to be connected to");
+  const again = await Browser.start(t, { profile: alice.profile });
+  again.allow(...GONE);
+  hers = await again.open(server.origin);
+  await sees(his, "alice_smith");
+});
