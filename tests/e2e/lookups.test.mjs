@@ -92,3 +92,31 @@ test("what somebody published who is gone is found, and comes when they return",
   hers = await again.open(server.origin);
   await sees(his, "alice_smith");
 });
+
+test("whoever could not be reached is reached as soon as somebody is looked for", async (t) => {
+  const server = await Server.start(t, { p2p: true });
+  const [alice, bob] = await Promise.all([Browser.start(t), Browser.start(t)]);
+  [alice, bob].forEach((browser) => browser.allow(...GONE));
+  const hers = await alice.open(server.origin);
+  assert.equal(await apiValue(hers, "registerUsername", "alice_smith"), true);
+  await bob.context.addInitScript(() => {
+    const Real = globalThis.RTCPeerConnection;
+    globalThis.apart = true;
+    globalThis.refused = 0;
+    globalThis.RTCPeerConnection = class extends Real {
+      constructor(...given) {
+        if (globalThis.apart) {
+          globalThis.refused += 1;
+          throw new DOMException("the story keeps this browser apart", "OperationError");
+        }
+        super(...given);
+      }
+    };
+  });
+  const his = await bob.open(server.origin);
+  await eventually("a connection was tried and refused", () => his.evaluate(() => globalThis.refused > 0));
+  await his.evaluate(() => (globalThis.apart = false));
+  const report = await apiValue(his, "findUsername", "alice_smith");
+  assert.deepEqual([report.answeredBy, report.sought], ["network", 1]);
+  await sees(his, "alice_smith");
+});
