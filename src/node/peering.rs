@@ -194,9 +194,12 @@ impl Peering {
                 None
             }
             MeshEvent::Gossip { ticket, bytes } => {
+                let of_a_channel = ticket.topic != GossipTopic::Presence;
                 let verdict = self.node.judge_talk(&ticket, &bytes);
                 self.mesh.judge(ticket, verdict);
-                None
+                let node = self.node.clone();
+                let heard = verdict != GossipVerdict::Reject && of_a_channel;
+                heard.then(|| async move { node.save_words().await }.boxed_local())
             }
             MeshEvent::TalkAsked(stream) => Some(talk::serve(self.node.clone(), stream).boxed_local()),
             MeshEvent::Closing => {

@@ -158,6 +158,29 @@ fn pages_lead_back_to_the_first_word_and_old_words_go() {
 }
 
 #[test]
+fn a_word_sent_again_is_said_once_and_no_document_has_any_of_it() {
+    in_one_thread(async {
+        let clock = Clock::default();
+        let (_relay, _, [alice, bob, _carol]) = three(&clock).await;
+        let before = (alice.me().await.changes, alice.me().await.document_bytes);
+        for party in [&alice, &bob] {
+            party.joins("#general").await;
+        }
+        let ask = TalkCommand::Say { channel: "#general".to_owned(), text: "once".to_owned() };
+        let mut answers = Vec::new();
+        for _ in 0..2 {
+            // As when the writing tab changed before its answer came.
+            let again = Command::Talk { ask: ask.clone() };
+            answers.push(alice.node.handle_once(Some("the same".to_owned()), again).await.unwrap());
+        }
+        assert_eq!(answers[0], answers[1]);
+        alice.says("#general", "twice").await.unwrap();
+        bob.hears("#general", &["once", "twice"]).await;
+        assert_eq!((alice.me().await.changes, alice.me().await.document_bytes), before);
+    });
+}
+
+#[test]
 fn what_can_be_said_is_bounded_and_so_is_how_often() {
     in_one_thread(async {
         let clock = Clock::default();

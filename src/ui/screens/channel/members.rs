@@ -49,7 +49,7 @@ pub fn Members(name: Memo<String>) -> impl IntoView {
                     view! { <p class="muted">"Nobody. You are invisible, or not connected yet."</p> }.into_any()
                 }
                 Some(Ok(users)) => {
-                    view! { <ul data-testid="members">{users.into_iter().map(|user| member(user, tick)).collect_view()}</ul> }
+                    view! { <ul class="member-list" data-testid="members">{users.into_iter().map(|user| member(user, tick)).collect_view()}</ul> }
                         .into_any()
                 }
                 Some(Err(failure)) => view! { <p>{failure.message} " " {failure.advice}</p> }.into_any(),

@@ -123,7 +123,7 @@ pub fn Messages(name: Memo<String>) -> impl IntoView {
     let lines =
         Memo::new(move |_| said.messages.with(|messages| messages.as_ref().map(|messages| with_days(messages))));
     view! {
-        <div class="messages" node_ref=said.list tabindex="0" role="region" aria-label="Messages">
+        <div class="messages" node_ref=said.list tabindex="0" role="region" aria-label="Talk">
             <Show when=move || said.before.with(Option::is_some)>
                 <p class="messages-earlier">
                     <button type="button" class="button button-small" on:click=move |_| said.earlier() data-testid="earlier">
@@ -203,7 +203,7 @@ fn shown(line: Line) -> AnyView {
         } else {
             format!(" says what the channel is about: {}", message.text)
         };
-        return view! { <li class="message-note"><a href=page>{name}</a> {what} " " {when}</li> }.into_any();
+        return view! { <li class="message-note"><a href=page>{name}</a> {what} " · " {when}</li> }.into_any();
     }
     let class = match (goes_on, message.mentions_me) {
         (true, true) => "message message-goes-on message-mention",
