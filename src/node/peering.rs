@@ -154,6 +154,7 @@ impl Peering {
                 }
                 () = talk => {
                     sessions.push(peering.node.clone().talk_tick(peering.mesh.clone()).boxed_local());
+                    sessions.push(keep_news(peering.node.clone()).boxed_local());
                     talk = Delay::new(talk::TICK).fuse();
                 }
                 _ = written.next() => {
@@ -280,6 +281,10 @@ impl Peering {
 async fn keep_up(node: Rc<Node>) {
     node.ask_for_receipts().await;
     node.share_lists_if_due().await;
+}
+
+/// A page may be closed at any moment.
+async fn keep_news(node: Rc<Node>) {
     node.save_standings().await;
     if let Err(error) = node.save_notices().await {
         tracing::warn!(%error, "the newest notices are not kept yet");

@@ -144,13 +144,18 @@ impl Session {
         });
     }
 
-    /// The page counts it; the system tells it to somebody who looks elsewhere.
-    fn announce(self, notice: &Notice) {
-        let words = told(notice);
-        self.say(words.clone());
+    /// To somebody who looks elsewhere.
+    fn tell_outside(self, words: String) {
         if dom::is_hidden() {
             spawn_local(async move { notify::show("Gen Registry", &words).await });
         }
+    }
+
+    /// The page counts it; the system tells it, too.
+    fn announce(self, notice: &Notice) {
+        let words = told(notice);
+        self.say(words.clone());
+        self.tell_outside(words);
     }
 
     pub fn refresh_status(self) {
@@ -173,7 +178,9 @@ impl Session {
 
     fn tell_of_mention(self, message: &TalkMessage) {
         let author = message.username.as_deref().or(message.display_name.as_deref()).unwrap_or("Somebody");
-        self.toasts.push(Tone::Good, format!("{author} mentioned you in {}.", message.channel));
+        let words = format!("{author} mentioned you in {}.", message.channel);
+        self.tell_outside(words.clone());
+        self.toasts.push(Tone::Good, words);
     }
 
     /// What was set aside while the node opened its store happened before anybody listened. Each damage is told once.
