@@ -53,7 +53,7 @@ impl Profile {
         let name = format!("soak{}{}{}", letter(0), letter(1), letter(2)).parse().expect("a name");
         let name = ClaimedName::Username(name);
         let key = record::key(topic, &(NameKind::Username, name.folded()));
-        let fact = Signed::sign(&person, topic, Fact::NameClaim(NameClaim { name, claimed_at: now }));
+        let fact = Signed::sign(&person, topic, Fact::NameClaim(NameClaim { work: 0, name, claimed_at: now }));
         let record = Encoder::new().byte(1).integer(1).bytes(&fact.encode()).finish();
         Self { key: Keypair::generate_ed25519(), record: (RecordKey::new(key.as_bytes()), record) }
     }

@@ -69,6 +69,7 @@ pub fn FollowButton(
     let attempt = Attempt::new();
     let wanted = subject.clone();
     let followed = Memo::new(move |_| session.follows.with(|follows| follows.iter().any(|row| row.subject == wanted)));
+    let label = move || if followed.get() { "Following" } else { "Follow" };
     let toggle = move |_| {
         let (client, subject, follow) = (session.client(), subject.clone(), !followed.get_untracked());
         attempt.start(async move { client.follow(subject, follow).await }, move |rows| {
@@ -82,12 +83,12 @@ pub fn FollowButton(
             class="button button-small"
             data-testid="follow"
             aria-pressed=move || followed.get().to_string()
-            aria-label=format!("Follow {what}")
+            aria-label=move || format!("{} {what}", label())
             disabled=move || attempt.busy.get()
             on:click=toggle
         >
             {icon(Icon::Bell)}
-            {move || if followed.get() { "Following" } else { "Follow" }}
+            {label}
         </button>
         <FailureNotice failure=attempt.failure />
     }

@@ -98,7 +98,7 @@ fn Row(row: ListRow) -> impl IntoView {
         "module" => (Icon::Module, "Module", id.clone(), Some(module_href(&id))),
         _ => (Icon::Peers, "Peer", text::node(&id), None),
     };
-    let label = format!("Take {name} off the list");
+    let label = format!("Take off {name}");
     let take_off = move |_| decide(session, attempt, subject.clone(), ListVerdict::Neither, "Taken off the list.");
     view! {
         <li class="notices-follow">
