@@ -5,7 +5,7 @@ use leptos::prelude::*;
 
 use crate::node::api::{AnsweredBy, Connection, FindReport, FoundName, FoundRelease, NameKind, NameStatus};
 use crate::ui::components::did::DidChip;
-use crate::ui::components::notice::{Notice, NoticeTone};
+use crate::ui::components::notice::{Notice, NoticeTone, failed};
 use crate::ui::fetch::fetched;
 use crate::ui::session::session;
 use crate::ui::text;
@@ -30,17 +30,7 @@ pub fn Farther(kind: NameKind, name: String) -> impl IntoView {
         <section class="farther" aria-label="Looking further" aria-live="polite" data-testid="farther">
             {move || match report.get() {
                 None => view! { <p role="status">{looking(connection.get())}</p> }.into_any(),
-                Some(Err(failure)) => {
-                    view! {
-                        <Notice tone=NoticeTone::Bad>
-                            <p>
-                                <strong>{failure.message}</strong>
-                            </p>
-                            <p>{failure.advice}</p>
-                        </Notice>
-                    }
-                        .into_any()
-                }
+                Some(Err(failure)) => failed(failure),
                 Some(Ok(report)) => {
                     let found = report.found.is_some();
                     view! {

@@ -28,24 +28,26 @@ pub fn Notice(tone: NoticeTone, children: Children) -> impl IntoView {
     }
 }
 
+/// A failure in place of what was to be shown.
+pub fn failed(failure: Failure) -> AnyView {
+    view! {
+        <Notice tone=NoticeTone::Bad>
+            <p>
+                <strong>{failure.message}</strong>
+            </p>
+            <p>{failure.advice}</p>
+        </Notice>
+    }
+    .into_any()
+}
+
 /// The last failure of the control it stands at, told at once.
 #[component]
 pub fn FailureNotice(#[prop(into)] failure: Signal<Option<Failure>>) -> impl IntoView {
     view! {
         <div class="failure-slot" role="alert">
             {move || {
-                failure
-                    .get()
-                    .map(|failure| {
-                        view! {
-                            <Notice tone=NoticeTone::Bad>
-                                <p>
-                                    <strong>{failure.message}</strong>
-                                </p>
-                                <p>{failure.advice}</p>
-                            </Notice>
-                        }
-                    })
+                failure.get().map(failed)
             }}
         </div>
     }

@@ -6,7 +6,7 @@ use crate::node::api::{ListRow, ListVerdict, ListsReport};
 use crate::ui::attempt::Attempt;
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::module_row::module_href;
-use crate::ui::components::notice::FailureNotice;
+use crate::ui::components::notice::{FailureNotice, failed};
 use crate::ui::components::page_head::PageHead;
 use crate::ui::components::subject::decide;
 use crate::ui::fetch::fetched;
@@ -34,7 +34,7 @@ pub fn Blocklist() -> impl IntoView {
             <PageHead title=Signal::stored("Blocklist".to_owned()) />
             {move || match lists.get() {
                 None => view! { <p class="muted" role="status">"Looking…"</p> }.into_any(),
-                Some(Err(failure)) => view! { <p>{failure.message} " " {failure.advice}</p> }.into_any(),
+                Some(Err(failure)) => failed(failure),
                 Some(Ok(lists)) => shown(lists).into_any(),
             }}
         </div>

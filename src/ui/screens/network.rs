@@ -6,7 +6,7 @@ use crate::node::api::{Connection, ListVerdict, NetworkReport, PeerEntry, RelayE
 use crate::ui::attempt::Attempt;
 use crate::ui::components::did::DidChip;
 use crate::ui::components::icon::{Icon, icon};
-use crate::ui::components::notice::{FailureNotice, Notice, NoticeTone};
+use crate::ui::components::notice::{FailureNotice, Notice, NoticeTone, failed};
 use crate::ui::components::page_head::PageHead;
 use crate::ui::components::reputation::Earned;
 use crate::ui::components::subject::BlockButton;
@@ -31,14 +31,7 @@ pub fn Network() -> impl IntoView {
             <PageHead title=Signal::stored("Network".to_owned()) />
             {move || match report.get() {
                 None => view! { <p class="muted" role="status">"Looking…"</p> }.into_any(),
-                Some(Err(failure)) => {
-                    view! {
-                        <Notice tone=NoticeTone::Bad>
-                            <p>{failure.message} " " {failure.advice}</p>
-                        </Notice>
-                    }
-                        .into_any()
-                }
+                Some(Err(failure)) => failed(failure),
                 Some(Ok(report)) => shown(report).into_any(),
             }}
         </div>

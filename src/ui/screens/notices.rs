@@ -7,7 +7,7 @@ use crate::node::api::{FollowRow, Notice, NoticeKind, NoticeList};
 use crate::ui::attempt::Attempt;
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::module_row::{module_href, tag_href};
-use crate::ui::components::notice::FailureNotice;
+use crate::ui::components::notice::{FailureNotice, failed};
 use crate::ui::components::page_head::PageHead;
 use crate::ui::components::subject::{FollowButton, told};
 use crate::ui::fetch::fetched;
@@ -34,7 +34,7 @@ pub fn Notices() -> impl IntoView {
             <SystemToo />
             {move || match list.get() {
                 None => view! { <p class="muted" role="status">"Looking…"</p> }.into_any(),
-                Some(Err(failure)) => view! { <p>{failure.message} " " {failure.advice}</p> }.into_any(),
+                Some(Err(failure)) => failed(failure),
                 Some(Ok(list)) => shown(list).into_any(),
             }}
             <section class="card" aria-labelledby="follows-title">
@@ -103,6 +103,7 @@ fn row(notice: Notice) -> impl IntoView {
                 <a href=href>{words}</a>
                 <p class="muted">
                     <Moment at=notice.at />
+                    " "
                     {(!notice.read).then(|| view! { <span class="badge badge-accent">"New"</span> })}
                 </p>
             </div>

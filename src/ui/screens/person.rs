@@ -9,7 +9,7 @@ use leptos_router::hooks::use_params_map;
 use crate::node::api::{LosingClaim, NameReport, Person, UsernameEntry};
 use crate::node::client::Client;
 use crate::node::failure::Failure;
-use crate::ui::components::notice::{Notice, NoticeTone};
+use crate::ui::components::notice::{Notice, NoticeTone, failed};
 use crate::ui::components::page_head::PageHead;
 use crate::ui::components::person_row::person_href;
 use crate::ui::components::profile_card::ProfileCard;
@@ -109,18 +109,6 @@ pub fn PersonByDid() -> impl IntoView {
             }}
         </div>
     }
-}
-
-fn failed(failure: Failure) -> AnyView {
-    view! {
-        <Notice tone=NoticeTone::Bad>
-            <p>
-                <strong>{failure.message}</strong>
-            </p>
-            <p>{failure.advice}</p>
-        </Notice>
-    }
-    .into_any()
 }
 
 fn shown(found: Found) -> AnyView {
