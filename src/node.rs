@@ -47,6 +47,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::node::api::*;
@@ -168,14 +169,7 @@ impl Node {
                 Keeper::Empty
             }
         };
-        let settings = match records.get(Table::Settings, SETTINGS_KEY).await? {
-            Found::Record(settings) => settings,
-            Found::Nothing => Settings::default(),
-            Found::Damaged(found) => {
-                damaged.push(found);
-                Settings::default()
-            }
-        };
+        let settings = read_setting(&records, SETTINGS_KEY, &mut damaged).await?;
         let not_before = newest_claim(&records, keeper.identity(), &network).await?;
         let now = environment.now().max(not_before);
         let (index, broken_people) = read_people(&records, &network, now).await?;
@@ -185,9 +179,10 @@ impl Node {
         let mut actor = [0; 16];
         environment.random(&mut actor);
         let installed = install::read(&records).await?;
-        let standings = RefCell::new(standing::Standings::read(&records).await?);
-        let lists = RefCell::new(safety::read(&records).await?);
-        let notices = RefCell::new(notices::Notices::read(&records).await?);
+        let (standings, broken) = standing::Standings::read(&records).await?;
+        damaged.extend(broken);
+        let lists = read_setting(&records, safety::RECORD, &mut damaged).await?;
+        let notices = read_setting(&records, notices::RECORD, &mut damaged).await?;
         let state = State { index, keeper, own: None, actor, settings, quarantined, installed, not_before };
         let node = Self {
             network,
@@ -202,9 +197,9 @@ impl Node {
             announcer: RefCell::default(),
             peering: RefCell::default(),
             asking: receipts::Asking::default(),
-            standings,
-            lists,
-            notices,
+            standings: RefCell::new(standings),
+            lists: RefCell::new(lists),
+            notices: RefCell::new(notices),
             lists_due: Cell::new(true),
             lookups: lookups::Lookups::default(),
             content: content::Content::default(),
@@ -343,6 +338,22 @@ impl Node {
         self.records.commit(batch, crate::store::Durability::Strict).await.map_err(wording::store_failed)?;
         self.state.borrow_mut().settings = settings;
         Ok(())
+    }
+}
+
+/// One of the settings; a damaged one is as none, and is set aside.
+async fn read_setting<T: Default + DeserializeOwned>(
+    records: &Records,
+    key: &str,
+    damaged: &mut Vec<Damaged>,
+) -> Result<T, StoreError> {
+    match records.get(Table::Settings, key).await? {
+        Found::Record(setting) => Ok(setting),
+        Found::Nothing => Ok(T::default()),
+        Found::Damaged(found) => {
+            damaged.push(found);
+            Ok(T::default())
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use crate::registry::identity::Identity;
 use crate::registry::index::PersonRecord;
 use crate::registry::name::ModuleName;
 use crate::registry::time::Timestamp;
-use crate::store::records::{Found, Records, put};
+use crate::store::records::put;
 use crate::store::{Durability, StoreError, Table};
 
 /// Notices that are kept; the oldest goes first.
@@ -26,7 +26,8 @@ pub const NOTICES_MAX: usize = 200;
 /// What one profile may follow.
 pub const FOLLOWS_MAX: usize = 500;
 
-const RECORD: &str = "notices";
+/// Under which key of [`Table::Settings`] they stand.
+pub(in crate::node) const RECORD: &str = "notices";
 
 /// What is followed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -98,17 +99,6 @@ impl From<Followed> for String {
 }
 
 impl Notices {
-    pub(in crate::node) async fn read(records: &Records) -> Result<Self, StoreError> {
-        match records.get(Table::Settings, RECORD).await? {
-            Found::Record(notices) => Ok(notices),
-            Found::Nothing => Ok(Self::default()),
-            Found::Damaged(damaged) => {
-                tracing::warn!(why = %damaged.why, "what was followed can't be read");
-                Ok(Self::default())
-            }
-        }
-    }
-
     fn list(&self) -> NoticeList {
         let unread = self.kept.iter().filter(|notice| !notice.read).count() as u64;
         NoticeList { notices: self.kept.iter().rev().cloned().collect(), unread }

@@ -11,22 +11,11 @@ use crate::registry::identity::Identity;
 use crate::registry::lists::{Entry, ListError, ListKey, Lists, Subject, Verdict};
 use crate::registry::name::ModuleName;
 use crate::registry::seal::NONCE_BYTES;
-use crate::store::records::{Found, Records, put};
+use crate::store::records::put;
 use crate::store::{Durability, StoreError, Table};
 
-const RECORD: &str = "lists";
-
-/// What was stored. A damaged record is as none: the sealed copy in the document brings it back.
-pub(in crate::node) async fn read(records: &Records) -> Result<Lists, StoreError> {
-    match records.get(Table::Settings, RECORD).await? {
-        Found::Record(lists) => Ok(lists),
-        Found::Nothing => Ok(Lists::default()),
-        Found::Damaged(damaged) => {
-            tracing::warn!(why = %damaged.why, "the lists can't be read; the document has them, too");
-            Ok(Lists::default())
-        }
-    }
-}
+/// Under which key of [`Table::Settings`] they stand. Damaged, they come back from the sealed copy in the document.
+pub(in crate::node) const RECORD: &str = "lists";
 
 impl Node {
     pub(in crate::node) async fn ask_safety(&self, ask: SafetyCommand) -> Result<Answer, Failure> {
@@ -60,7 +49,12 @@ impl Node {
 
     /// A module that is trusted by itself is not blocked with whoever publishes it.
     pub(in crate::node) fn blocks_module(&self, name: &ModuleName, holder: Option<&Identity>) -> bool {
-        match self.lists.borrow().verdict(&Subject::Module(name.clone())) {
+        let lists = self.lists.borrow();
+        // Asked of every module of every list.
+        if lists.is_empty() {
+            return false;
+        }
+        match lists.verdict(&Subject::Module(name.clone())) {
             Verdict::Block => true,
             Verdict::Allow => false,
             Verdict::Neither => holder.is_some_and(|holder| self.blocks_person(holder)),

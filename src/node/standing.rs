@@ -12,7 +12,7 @@ use crate::node::api::{Reputation, ReputationKind, ReputationReason};
 use crate::registry::identity::Identity;
 use crate::registry::lists::{Subject, Verdict};
 use crate::registry::time::Timestamp;
-use crate::store::records::{Records, put};
+use crate::store::records::{Damaged, Records, put};
 use crate::store::{Batch, Durability, StoreError, Table, Write};
 use crate::sync::rejection::Rejection;
 use crate::sync::reputation::{ASK_FROM, Deed, KEEP_FROM, Reason, Standing, WARN_BELOW};
@@ -68,16 +68,13 @@ impl Actor {
 }
 
 impl Standings {
-    /// What was stored; a record that can't be used is left out, and whoever it was of begins anew.
-    pub(in crate::node) async fn read(records: &Records) -> Result<Self, StoreError> {
+    /// What was stored. A record that can't be used is left out, and whoever it was of begins anew.
+    pub(in crate::node) async fn read(records: &Records) -> Result<(Self, Vec<Damaged>), StoreError> {
         let (found, damaged) = records.all::<Standing>(Table::Peers, "").await?;
-        for damaged in damaged {
-            tracing::warn!(key = %damaged.key, why = %damaged.why, "what somebody earned can't be read");
-        }
         let sound = found.into_iter().filter(|(_, standing)| standing.is_sound());
         let all =
             sound.filter_map(|(key, standing)| Some((key.parse().ok()?, standing))).take(REMEMBERED_MAX).collect();
-        Ok(Self { all, unsaved: BTreeSet::new() })
+        Ok((Self { all, unsaved: BTreeSet::new() }, damaged))
     }
 
     fn note(&mut self, actor: Actor, deed: Deed, now: Timestamp) -> f64 {

@@ -164,6 +164,10 @@ impl Lists {
         self.0.get(subject).map_or(Verdict::Neither, |entry| entry.verdict)
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// What counts, in the order of the subjects.
     pub fn entries(&self) -> impl Iterator<Item = (&Subject, &Entry)> {
         self.0.iter().filter(|(_, entry)| entry.verdict != Verdict::Neither)

@@ -244,3 +244,24 @@ fn a_list_refuses_what_it_can_not_hold() {
         assert!(decide(&alone, &own, ListVerdict::Block).await.is_err(), "nobody blocks themselves");
     });
 }
+
+#[test]
+fn damaged_lists_are_set_aside_and_come_back_from_the_document() {
+    in_one_thread(async {
+        let relay = relay().await;
+        let network = network(&relay);
+        let alice = Party::join(network.clone()).await;
+        alice.claim("alice").await.unwrap();
+        let decided = decide(&alice, "module:left-pad", ListVerdict::Block).await.unwrap().rows;
+        let store = alice.leave().await;
+        assert!(store.tamper(Table::Settings, "lists", |raw| *raw.last_mut().unwrap() ^= 1), "they were kept");
+
+        let alice = Party::join_with(store, network).await;
+        let Answer::Status(status) = alice.node.handle(Command::Status).await.unwrap() else { panic!("no status") };
+        let aside: Vec<(&str, &str)> =
+            status.quarantined.iter().map(|record| (record.table.as_str(), record.key.as_str())).collect();
+        assert_eq!(aside, [("settings", "lists")]);
+        let kept = [(decided[0].subject.clone(), ListVerdict::Block)];
+        eventually("the sealed copy brings them back", async || lists(&alice).await == kept).await;
+    });
+}
