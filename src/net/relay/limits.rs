@@ -191,7 +191,7 @@ mod tests {
     fn what_one_address_used_up_it_has_again_after_the_time() {
         let config = RelayLimits::default().relay();
         let began = tokio::time::Instant::now().into_std();
-        let address: Multiaddr = "/ip4/192.0.2.1/tcp/1".parse().unwrap();
+        let address: Multiaddr = "/ip4/192.0.2.1/tcp/1".parse().expect("an address");
         for (mut limiters, rate) in [
             (config.reservation_rate_limiters, RESERVATIONS_PER_IP_RATE),
             (config.circuit_src_rate_limiters, CIRCUITS_PER_IP_RATE),

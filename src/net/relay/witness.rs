@@ -240,13 +240,13 @@ mod tests {
         let gate = Arc::new(Mutex::new(Gate::default()));
         let peers: Vec<PeerId> = (0..3).map(|_| PeerId::random()).collect();
         let get = |peer: usize| Pass::get(&gate, peers[peer], &limits);
-        let inside = [get(0).unwrap(), get(0).unwrap()];
+        let inside = [get(0).expect("there is room"), get(0).expect("there is room")];
         assert!(get(0).is_none(), "two of one peer");
-        let third = get(1).unwrap();
+        let third = get(1).expect("there is room");
         assert!(get(2).is_none(), "three in all");
         drop(third);
         assert!(get(2).is_some());
         drop(inside);
-        assert!(gate.lock().unwrap().inside.is_empty(), "nothing is left of who went");
+        assert!(gate.lock().expect("nobody panicked").inside.is_empty(), "nothing is left of who went");
     }
 }

@@ -184,7 +184,7 @@ mod tests {
     fn one_that_comes_long_after_replaces_the_old_one() {
         // Whoever has the smaller name, whoever dialled the old one.
         for (mut side, other) in <[Book; 2]>::from(two()).into_iter().zip([[0xff; 32], [0; 32]]) {
-            let other = PeerId::from_multihash(libp2p::multihash::Multihash::wrap(0, &other).unwrap()).unwrap();
+            let other = PeerId::from_bytes(&[&[0, 32], other.as_slice()].concat()).expect("an identity multihash");
             assert_eq!(side.add_direct(other, id(1), Us), []);
             side.settle(other, id(1));
             assert!(side.has_direct(&other));

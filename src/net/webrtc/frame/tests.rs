@@ -43,7 +43,7 @@ fn frames_travel_as_these_bytes() {
     let sent: Vec<_> = std::iter::from_fn(|| framing.next_outgoing()).collect();
     assert_eq!(sent, [vec![4, 0x12, 2, b'h', b'i'], vec![2, 0x08, 1], vec![2, 0x08, 0]]);
     let mut framing = Framing::default();
-    framing.receive(&flag(FIN)).unwrap();
+    framing.receive(&flag(FIN)).expect("within the rules");
     assert_eq!(framing.next_outgoing(), Some(vec![2, 0x08, 3]));
     framing.reset();
     assert_eq!(framing.next_outgoing(), Some(vec![2, 0x08, 2]));
@@ -52,20 +52,20 @@ fn frames_travel_as_these_bytes() {
 #[test]
 fn one_direction_ends_and_the_other_goes_on() {
     let (mut alice, mut bob) = pair();
-    alice.write(b"question").unwrap();
+    alice.write(b"question").expect("within the rules");
     alice.end_writing();
     assert_eq!(alice.write(b"more"), Err(WriteOver(Writing::Ended)));
-    deliver(&mut alice, &mut bob).unwrap();
+    deliver(&mut alice, &mut bob).expect("within the rules");
     assert_eq!(read_all(&mut bob), (b"question".to_vec(), Read::End));
-    deliver(&mut bob, &mut alice).unwrap();
+    deliver(&mut bob, &mut alice).expect("within the rules");
     assert_eq!(alice.writing(), Writing::Acknowledged);
     assert!(!alice.is_over() && !bob.is_over());
     assert_eq!(read_all(&mut alice), (vec![], Read::Pending));
-    bob.write(b"answer").unwrap();
+    bob.write(b"answer").expect("within the rules");
     bob.end_writing();
-    deliver(&mut bob, &mut alice).unwrap();
+    deliver(&mut bob, &mut alice).expect("within the rules");
     assert!(alice.is_over() && !bob.is_over());
-    deliver(&mut alice, &mut bob).unwrap();
+    deliver(&mut alice, &mut bob).expect("within the rules");
     assert!(bob.is_over());
     assert_eq!(read_all(&mut alice), (b"answer".to_vec(), Read::End));
 }
@@ -73,21 +73,21 @@ fn one_direction_ends_and_the_other_goes_on() {
 #[test]
 fn who_reads_no_more_says_so() {
     let (mut alice, mut bob) = pair();
-    bob.write(b"unread").unwrap();
-    deliver(&mut bob, &mut alice).unwrap();
+    bob.write(b"unread").expect("within the rules");
+    deliver(&mut bob, &mut alice).expect("within the rules");
     alice.stop_reading();
     assert_eq!((alice.unread(), alice.read(&mut [0; 9])), (0, Read::End));
-    bob.write(b"on the way").unwrap();
-    let on_the_way = bob.next_outgoing().unwrap();
-    deliver(&mut alice, &mut bob).unwrap();
+    bob.write(b"on the way").expect("within the rules");
+    let on_the_way = bob.next_outgoing().expect("within the rules");
+    deliver(&mut alice, &mut bob).expect("within the rules");
     assert_eq!(bob.write(b"more"), Err(WriteOver(Writing::Stopped)));
-    alice.receive(&on_the_way).unwrap();
+    alice.receive(&on_the_way).expect("within the rules");
     assert_eq!(alice.unread(), 0);
     bob.end_writing();
     assert!(!bob.has_outgoing(), "a stopped side says nothing more");
     // The other direction is not touched.
-    alice.write(b"still").unwrap();
-    deliver(&mut alice, &mut bob).unwrap();
+    alice.write(b"still").expect("within the rules");
+    deliver(&mut alice, &mut bob).expect("within the rules");
     assert_eq!(read_all(&mut bob).0, b"still");
 }
 
@@ -96,29 +96,29 @@ fn a_stopped_side_may_have_ended_before() {
     let (mut alice, mut bob) = pair();
     bob.end_writing();
     alice.stop_reading();
-    deliver(&mut alice, &mut bob).unwrap();
-    deliver(&mut bob, &mut alice).unwrap();
+    deliver(&mut alice, &mut bob).expect("within the rules");
+    deliver(&mut bob, &mut alice).expect("within the rules");
     assert_eq!((bob.writing(), alice.reading()), (Writing::Stopped, Reading::Ended));
-    deliver(&mut alice, &mut bob).unwrap();
-    bob.receive(&flag(STOP_SENDING)).unwrap();
+    deliver(&mut alice, &mut bob).expect("within the rules");
+    bob.receive(&flag(STOP_SENDING)).expect("within the rules");
     assert_eq!(bob.writing(), Writing::Stopped);
 }
 
 #[test]
 fn a_reset_ends_both_directions_and_is_not_answered() {
     let (mut alice, mut bob) = pair();
-    alice.write(b"lost").unwrap();
-    deliver(&mut alice, &mut bob).unwrap();
-    alice.write(b"never sent").unwrap();
+    alice.write(b"lost").expect("within the rules");
+    deliver(&mut alice, &mut bob).expect("within the rules");
+    alice.write(b"never sent").expect("within the rules");
     alice.reset();
     alice.reset();
     assert!(alice.is_over());
     assert_eq!(alice.next_outgoing(), Some(flag(RESET)));
     assert_eq!(alice.next_outgoing(), None);
-    bob.receive(&flag(RESET)).unwrap();
+    bob.receive(&flag(RESET)).expect("within the rules");
     assert_eq!((bob.read(&mut [0; 9]), bob.write(b"x")), (Read::Reset, Err(WriteOver(Writing::Reset))));
     assert!(bob.is_over() && !bob.has_outgoing());
-    bob.receive(&[0xff; 30]).unwrap();
+    bob.receive(&[0xff; 30]).expect("within the rules");
     bob.end_writing();
     bob.stop_reading();
     assert!(!bob.has_outgoing());
@@ -130,8 +130,8 @@ fn a_lost_channel_is_a_reset_of_what_had_not_ended() {
     framing.lose_channel();
     assert_eq!((framing.reading(), framing.writing()), (Reading::Reset, Writing::Reset));
     let mut framing = Framing::default();
-    framing.receive(&data(b"last words")).unwrap();
-    framing.receive(&flag(FIN)).unwrap();
+    framing.receive(&data(b"last words")).expect("within the rules");
+    framing.receive(&flag(FIN)).expect("within the rules");
     framing.end_writing();
     framing.lose_channel();
     assert_eq!(framing.writing(), Writing::Stopped);
@@ -165,7 +165,7 @@ fn each_broken_rule_has_its_own_refusal_and_resets() {
 fn a_frame_may_be_as_large_as_the_limit_and_no_larger() {
     let mut framing = Framing::default();
     assert_eq!(framing.write(&[7; FRAME_MAX_BYTES]), Ok(DATA_MAX_BYTES));
-    let largest = framing.next_outgoing().unwrap();
+    let largest = framing.next_outgoing().expect("within the rules");
     assert_eq!(largest.len(), FRAME_MAX_BYTES);
     let mut other = Framing::default();
     assert_eq!(other.receive(&largest), Ok(()));
@@ -180,12 +180,12 @@ fn unread_data_is_bounded() {
     let mut framing = Framing::default();
     let frame = data(&[1; 16_000]);
     for _ in 0..INBOUND_MAX_BYTES / 16_000 {
-        framing.receive(&frame).unwrap();
+        framing.receive(&frame).expect("within the rules");
     }
     let room = INBOUND_MAX_BYTES - framing.unread();
-    framing.receive(&data(&vec![1; room])).unwrap();
+    framing.receive(&data(&vec![1; room])).expect("within the rules");
     assert_eq!(framing.unread(), INBOUND_MAX_BYTES);
-    framing.receive(&flag(STOP_SENDING)).unwrap();
+    framing.receive(&flag(STOP_SENDING)).expect("within the rules");
     assert_eq!(framing.receive(&data(b"1")), Err(FrameError::TooMuchUnread));
     assert_eq!(framing.unread(), 0);
 }
@@ -195,7 +195,7 @@ fn what_was_read_makes_room() {
     let mut framing = Framing::default();
     let frame = data(&[1; 16_000]);
     for _ in 0..3 * INBOUND_MAX_BYTES / 16_000 {
-        framing.receive(&frame).unwrap();
+        framing.receive(&frame).expect("within the rules");
         assert_eq!(read_all(&mut framing).0.len(), 16_000);
     }
 }
@@ -203,18 +203,18 @@ fn what_was_read_makes_room() {
 #[test]
 fn frames_may_share_a_message_or_be_cut() {
     let mut framing = Framing::default();
-    framing.receive(&[data(b"one "), data(b"two")].concat()).unwrap();
+    framing.receive(&[data(b"one "), data(b"two")].concat()).expect("within the rules");
     let last = Envelope { kind: Some(FIN), data: Some(b" three".to_vec()) }.encode();
-    framing.receive(&last[..4]).unwrap();
-    framing.receive(&last[4..]).unwrap();
+    framing.receive(&last[..4]).expect("within the rules");
+    framing.receive(&last[4..]).expect("within the rules");
     assert_eq!(read_all(&mut framing), (b"one two three".to_vec(), Read::End));
 }
 
 #[test]
 fn an_end_is_acknowledged_once() {
     let mut framing = Framing::default();
-    framing.receive(&flag(FIN)).unwrap();
-    framing.receive(&flag(FIN)).unwrap();
+    framing.receive(&flag(FIN)).expect("within the rules");
+    framing.receive(&flag(FIN)).expect("within the rules");
     assert_eq!(framing.next_outgoing(), Some(flag(FIN_ACK)));
     assert_eq!(framing.next_outgoing(), None);
 }
@@ -224,6 +224,6 @@ fn an_end_after_stopping_is_acknowledged_too() {
     let mut framing = Framing::default();
     framing.stop_reading();
     framing.next_outgoing();
-    framing.receive(&[data(b"thrown away"), flag(FIN)].concat()).unwrap();
+    framing.receive(&[data(b"thrown away"), flag(FIN)].concat()).expect("within the rules");
     assert_eq!((framing.next_outgoing(), framing.unread()), (Some(flag(FIN_ACK)), 0));
 }
