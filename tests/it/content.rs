@@ -24,7 +24,8 @@ use gen_registry::sync::blocks::wire::{IN_FLIGHT_MAX, Message};
 use gen_registry::sync::rejection::Rejection;
 use gen_registry::sync::sim::Random;
 
-use crate::content::party::{Party, Small, Watched, file};
+use crate::altered::Altered;
+use crate::content::party::{Party, Watched, file};
 use crate::mesh::{eventually, in_one_thread, network, relay};
 
 /// `(module (func (export "answer") (result i32) i32.const 42))`
@@ -304,7 +305,13 @@ fn content_stays_within_half_of_the_quota_as_far_as_pins_allow() {
     in_one_thread(async {
         let store = Rc::<Watched>::default();
         let quota = 2_000_000;
-        let node = Node::start(store.clone(), Rc::new(Small(quota)), Network::default()).await.unwrap();
+        let node = Node::start(
+            store.clone(),
+            Rc::new(Altered { quota: Some(quota), ..Altered::default() }),
+            Network::default(),
+        )
+        .await
+        .unwrap();
         let keep = async |seed: u64, pin: Pin| {
             tokio::time::sleep(Duration::from_millis(2)).await;
             node.keep_artifact(&file(300_000, seed), pin).await.unwrap()

@@ -6,6 +6,7 @@
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 mod admission;
+mod altered;
 mod announcements;
 mod catalogue;
 mod claims;

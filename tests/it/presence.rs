@@ -5,32 +5,21 @@ mod simulator;
 #[path = "presence/stranger.rs"]
 pub mod stranger;
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use futures::future::LocalBoxFuture;
 use gen_registry::net::relay::Relay;
 use gen_registry::node::Network;
 use gen_registry::node::api::*;
-use gen_registry::platform::native::Native;
-use gen_registry::platform::sandbox::{Returned, Run, RunError};
-use gen_registry::platform::search::SearchDesk;
-use gen_registry::platform::{Environment, StorageUse};
+use gen_registry::platform::Environment;
 use gen_registry::registry::presence::pace;
-use gen_registry::registry::time::Timestamp;
-use gen_registry::registry::work::{Job, Product};
 use gen_registry::store::memory::MemoryStore;
 use gen_registry::sync::rejection::Rejection;
 
+/// The real clock, moved ahead for everybody at once: minutes pass in seconds.
+pub use crate::altered::Altered as Clock;
 use crate::mesh::{Party, eventually, in_one_thread, network, relay};
 use stranger::Stranger;
-
-/// The real clock, moved ahead for everybody at once: minutes pass in seconds.
-#[derive(Clone, Default)]
-pub struct Clock {
-    ahead: Rc<Cell<u64>>,
-}
 
 /// Somewhat longer than a node takes to notice the time.
 const STEP_LASTS: Duration = Duration::from_millis(1_150);
@@ -41,36 +30,6 @@ impl Clock {
     pub async fn step(&self) {
         self.ahead.set(self.ahead.get() + STEP_SECONDS * 1_000);
         tokio::time::sleep(STEP_LASTS).await;
-    }
-}
-
-impl Environment for Clock {
-    fn now(&self) -> Timestamp {
-        Native.now().plus(Duration::from_millis(self.ahead.get()))
-    }
-
-    fn random(&self, bytes: &mut [u8]) {
-        Native.random(bytes);
-    }
-
-    fn perform(&self, job: Job) -> LocalBoxFuture<'static, Product> {
-        Native.perform(job)
-    }
-
-    fn run(&self, job: Run) -> LocalBoxFuture<'static, Result<Returned, RunError>> {
-        Native.run(job)
-    }
-
-    fn search(&self) -> Rc<dyn SearchDesk> {
-        Native.search()
-    }
-
-    fn storage_use(&self) -> LocalBoxFuture<'static, StorageUse> {
-        Native.storage_use()
-    }
-
-    fn pause(&self) -> LocalBoxFuture<'static, ()> {
-        Native.pause()
     }
 }
 

@@ -12,12 +12,7 @@ use gen_registry::node::content::{ContentError, Pin, Progress};
 use gen_registry::node::peering::Peering;
 use gen_registry::node::{Network, Node};
 use gen_registry::platform::native::Native;
-use gen_registry::platform::sandbox::{Returned, Run, RunError};
-use gen_registry::platform::search::SearchDesk;
-use gen_registry::platform::{Environment, StorageUse};
 use gen_registry::registry::artifact::Artifact;
-use gen_registry::registry::time::Timestamp;
-use gen_registry::registry::work::{Job, Product};
 use gen_registry::store::memory::MemoryStore;
 use gen_registry::store::{Batch, Durability, Entry, Store, StoreError, Table, Write};
 use gen_registry::sync::rejection::Rejection;
@@ -152,38 +147,4 @@ impl Party {
 pub fn file(length: usize, seed: u64) -> Vec<u8> {
     let mut random = Random::new(seed);
     (0..length).map(|_| random.number() as u8).collect()
-}
-
-/// A device with a known quota.
-pub struct Small(pub u64);
-
-impl Environment for Small {
-    fn now(&self) -> Timestamp {
-        Native.now()
-    }
-
-    fn random(&self, bytes: &mut [u8]) {
-        Native.random(bytes);
-    }
-
-    fn perform(&self, job: Job) -> LocalBoxFuture<'static, Product> {
-        Native.perform(job)
-    }
-
-    fn run(&self, job: Run) -> LocalBoxFuture<'static, Result<Returned, RunError>> {
-        Native.run(job)
-    }
-
-    fn search(&self) -> Rc<dyn SearchDesk> {
-        Native.search()
-    }
-
-    fn storage_use(&self) -> LocalBoxFuture<'static, StorageUse> {
-        let quota = Some(self.0);
-        Box::pin(async move { StorageUse { quota, ..StorageUse::default() } })
-    }
-
-    fn pause(&self) -> LocalBoxFuture<'static, ()> {
-        Native.pause()
-    }
 }
