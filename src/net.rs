@@ -28,5 +28,7 @@ pub mod websocket;
 pub const IDENTIFY_PROTOCOL: &str = "/gen/1";
 /// Its own Kademlia: entries of other networks are of no use here, and ours of none there.
 pub const KADEMLIA_PROTOCOL: &str = "/gen/kad/1";
+/// How long a node asks a relay to list it, in seconds. It says so again after half of it.
+pub const REGISTRATION_SECONDS: u64 = 20 * 60;
 /// What a node calls its program when others ask.
 pub const AGENT: &str = concat!("gen-registry/", env!("CARGO_PKG_VERSION"));

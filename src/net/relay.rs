@@ -14,6 +14,7 @@ mod directory;
 pub mod key;
 pub mod limits;
 pub mod metrics;
+mod registrations;
 mod run;
 pub mod witness;
 

@@ -11,7 +11,7 @@ use axum::{body::Body, http::Request};
 use gen_registry::{
     native::serve::{Site, page},
     net::{
-        KADEMLIA_PROTOCOL,
+        KADEMLIA_PROTOCOL, REGISTRATION_SECONDS,
         relay::{
             Relay, RelayError, RelayOptions, RelayView,
             address::websocket_origin,
@@ -124,10 +124,10 @@ async fn those_of_one_topic_find_each_other() {
         })) => panic!("not registered: {error:?}"),
         _ => None,
     };
-    bob.0.behaviour_mut().rendezvous.register(topic(), view.peer_id(), None).unwrap();
+    bob.0.behaviour_mut().rendezvous.register(topic(), view.peer_id(), Some(REGISTRATION_SECONDS)).unwrap();
     bob.until("a registration", registered).await;
     // The same again is a renewal, not a second entry.
-    bob.0.behaviour_mut().rendezvous.register(topic(), view.peer_id(), None).unwrap();
+    bob.0.behaviour_mut().rendezvous.register(topic(), view.peer_id(), Some(REGISTRATION_SECONDS)).unwrap();
     bob.until("a renewal", registered).await;
     let counts = view.counts();
     eventually("one is listed", || counts.registrations_accepted.get() == 2 && counts.registrations.get() == 1).await;
@@ -151,13 +151,30 @@ async fn those_of_one_topic_find_each_other() {
 }
 
 #[tokio::test]
+async fn nobody_is_listed_for_hours() {
+    let (_relay, view, address) = relay_with(RelayLimits::default()).await;
+    let mut bob = Client::new().await;
+    bob.reserve(&address).await;
+    // Two hours, if nothing is said.
+    bob.0.behaviour_mut().rendezvous.register(topic(), view.peer_id(), None).unwrap();
+    let error = bob.until("an answer", |event| match event {
+        SwarmEvent::Behaviour(BehaviourEvent::Rendezvous(rendezvous::client::Event::RegisterFailed {
+            error, ..
+        })) => Some(error),
+        _ => None,
+    });
+    assert!(matches!(error.await, rendezvous::ErrorCode::InvalidTtl));
+    assert_eq!(view.counts().registrations_accepted.get(), 0);
+}
+
+#[tokio::test]
 async fn who_registers_without_end_is_sent_away() {
     let (_relay, view, address) = relay_with(RelayLimits::default()).await;
     let mut mallory = Client::new().await;
     mallory.reserve(&address).await;
     let mut registrations = 0;
     loop {
-        mallory.0.behaviour_mut().rendezvous.register(topic(), view.peer_id(), None).unwrap();
+        mallory.0.behaviour_mut().rendezvous.register(topic(), view.peer_id(), Some(REGISTRATION_SECONDS)).unwrap();
         let cut = mallory.until("an answer or the end", |event| match event {
             SwarmEvent::Behaviour(BehaviourEvent::Rendezvous(rendezvous::client::Event::Registered { .. })) => {
                 Some(false)

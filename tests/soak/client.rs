@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use gen_registry::net::carrier::{self, Carrier, CarrierOptions};
-use gen_registry::net::{IDENTIFY_PROTOCOL, kademlia};
+use gen_registry::net::{IDENTIFY_PROTOCOL, REGISTRATION_SECONDS, kademlia};
 use gen_registry::registry::encoding::Encoder;
 use gen_registry::registry::fact::{ClaimedName, Fact, NameClaim};
 use gen_registry::registry::identity::{Signed, SigningIdentity, Topic};
@@ -213,7 +213,7 @@ impl Client {
         let namespace = self.world.namespace.clone();
         let behaviour = self.swarm.behaviour_mut();
         behaviour.kademlia.add_address(&relay, self.world.relay.clone());
-        behaviour.rendezvous.register(namespace, relay, None).ok();
+        behaviour.rendezvous.register(namespace, relay, Some(REGISTRATION_SECONDS)).ok();
         let (key, value) = self.profile.record.clone();
         let mut record = Record::new(key.clone(), value);
         record.publisher = Some(me);

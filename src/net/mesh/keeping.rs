@@ -13,7 +13,7 @@ use std::time::Duration;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 
-use crate::net::address::peer_of;
+use crate::net::{REGISTRATION_SECONDS, address::peer_of};
 use seeking::Circuit;
 
 /// Direct connections it looks for.
@@ -41,7 +41,7 @@ const RETRY_RELAY_MAX: Duration = Duration::from_secs(30);
 const DISCOVER_ALONE: Duration = Duration::from_secs(5);
 const DISCOVER_EVERY: Duration = Duration::from_secs(60);
 /// Half of the time a registration holds.
-const REGISTER_EVERY: Duration = Duration::from_secs(60 * 60);
+const REGISTER_EVERY: Duration = Duration::from_secs(REGISTRATION_SECONDS / 2);
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]

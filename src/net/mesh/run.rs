@@ -45,8 +45,6 @@ const LINK_RETRY_DOUBLINGS: u32 = 6;
 const LINK_GOOD_MILLIS: u64 = 60_000;
 /// How long what is published last may take to go out.
 const LAST_WORDS: Duration = Duration::from_millis(150);
-/// How long a registration holds, in seconds.
-const REGISTRATION_SECONDS: u64 = 2 * 60 * 60;
 /// Peers taken from one answer of rendezvous.
 const DISCOVERED_MAX: u64 = 64;
 

@@ -39,15 +39,25 @@ impl Crowd {
 
     fn let_in(&mut self, address: IpAddr, now: u64) -> Result<(), TooManyFromOneAddress> {
         let Some(most) = self.most else { return Ok(()) };
-        if now >= self.since.saturating_add(RATE_TIME.as_millis() as u64) {
-            (self.lately, self.since) = (HashMap::new(), now);
-        }
+        self.turn(now);
         let lately = self.lately.entry(address).or_default();
         if self.from.get(&address).copied().unwrap_or(0) >= most || *lately >= CONNECTIONS_PER_ADDRESS_RATE {
             return Err(TooManyFromOneAddress);
         }
         *lately += 1;
         Ok(())
+    }
+
+    /// Nobody comes from there any more until the time for which connections are counted is over.
+    pub(super) fn shut_out(&mut self, address: IpAddr, now: u64) {
+        self.turn(now);
+        self.lately.insert(address, CONNECTIONS_PER_ADDRESS_RATE);
+    }
+
+    fn turn(&mut self, now: u64) {
+        if now >= self.since.saturating_add(RATE_TIME.as_millis() as u64) {
+            (self.lately, self.since) = (HashMap::new(), now);
+        }
     }
 
     fn note(&mut self, id: ConnectionId, address: IpAddr) {
@@ -169,5 +179,17 @@ mod tests {
             |now| (0..2 * CONNECTIONS_PER_ADDRESS_RATE).filter(|_| crowd.let_in(address, now).is_ok()).count();
         assert_eq!(come(now), CONNECTIONS_PER_ADDRESS_RATE as usize);
         assert_eq!(come(now + RATE_TIME.as_millis() as u64), CONNECTIONS_PER_ADDRESS_RATE as usize);
+    }
+
+    #[test]
+    fn who_is_shut_out_comes_again_after_the_time() {
+        let now = 5;
+        let address = IpAddr::from([192, 0, 2, 1]);
+        let mut crowd = Crowd::new(Some(2));
+        assert!(crowd.let_in(address, now).is_ok());
+        crowd.shut_out(address, now);
+        assert!(crowd.let_in(address, now + 1).is_err());
+        assert!(crowd.let_in(IpAddr::from([192, 0, 2, 2]), now + 1).is_ok(), "others are not meant");
+        assert!(crowd.let_in(address, now + RATE_TIME.as_millis() as u64).is_ok());
     }
 }

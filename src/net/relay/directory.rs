@@ -38,11 +38,16 @@ impl Directory {
         self.addresses.remove(peer);
     }
 
-    fn from(&self, peer: PeerId) -> From {
-        From { peer, address: self.addresses.get(&peer).copied() }
+    pub(super) fn address_of(&self, peer: &PeerId) -> Option<IpAddr> {
+        self.addresses.get(peer).copied()
     }
 
-    fn now() -> u64 {
+    fn from(&self, peer: PeerId) -> From {
+        From { peer, address: self.address_of(&peer) }
+    }
+
+    /// Milliseconds since 1970.
+    pub(super) fn now() -> u64 {
         Native.now().as_millis()
     }
 }

@@ -6,6 +6,8 @@ use std::{num::NonZeroU32, time::Duration};
 
 use libp2p::{connection_limits::ConnectionLimits, relay, rendezvous};
 
+use crate::net::REGISTRATION_SECONDS;
+
 /// Peers that may keep a place here under which others reach them.
 pub const RESERVATIONS_MAX: usize = 128;
 /// A profile has one node; a second place is for the moment of a reconnection.
@@ -46,13 +48,22 @@ pub const IDLE_TIME: Duration = Duration::from_secs(60);
 /// In all namespaces. A node without a place can't be reached, so far more would be waste.
 pub const REGISTRATIONS_MAX: usize = 8 * RESERVATIONS_MAX;
 pub const REGISTRATIONS_PER_PEER: usize = 8;
-/// libp2p keeps what a newer registration replaced until it expires; who replaces too often is disconnected.
+/// libp2p keeps what a newer registration replaced until that expires, some 2 KiB each; who replaces too often is
+/// disconnected.
 pub const REGISTRATIONS_PER_CONNECTION: usize = 64;
+/// In each [`RATE_TIME`]. Keys cost nothing; an address that registers more may open no connection in that time.
+pub const REGISTRATIONS_PER_ADDRESS_RATE: u32 = 240;
+/// All that libp2p keeps, also what was replaced. Above it, who registers is disconnected.
+pub const REGISTRATIONS_KEPT: usize = 16 * REGISTRATIONS_MAX;
 /// What a registration says besides is not worth its room; who sends more is disconnected.
 pub const REGISTRATION_ADDRESSES: usize = 16;
+/// Seconds. Short, because what was replaced stays so long, and so does who went without a word; the protocol's usual
+/// two hours would fill a relay with people who left.
+pub const REGISTRATION_TTL_MAX: u64 = REGISTRATION_SECONDS;
 /// Seconds.
-pub const REGISTRATION_TTL_MAX: u64 = 12 * 60 * 60;
-pub const COOKIES_MAX: usize = 1024;
+pub const REGISTRATION_TTL_MIN: u64 = 60;
+/// Each may remember [`REGISTRATIONS_MAX`] numbers. Our own nodes ask without one.
+pub const COOKIES_MAX: usize = 128;
 
 /// Requests to the witness that are read, decided or answered.
 pub const WITNESS_AT_ONCE: usize = 64;
@@ -175,6 +186,7 @@ impl RelayLimits {
 
 pub(super) fn rendezvous() -> rendezvous::server::Config {
     rendezvous::server::Config::default()
+        .with_min_ttl(REGISTRATION_TTL_MIN)
         .with_max_ttl(REGISTRATION_TTL_MAX)
         .with_max_registration_per_peer(REGISTRATIONS_PER_PEER)
         .with_max_registration_total(REGISTRATIONS_MAX)

@@ -27,6 +27,7 @@ pub struct Counts {
     pub circuits_refused: Counter,
     pub circuits_cut: Counter,
     pub registrations: Gauge,
+    pub registrations_kept: Gauge,
     pub registrations_accepted: Counter,
     pub registrations_refused: Counter,
     pub discoveries: Counter,
@@ -65,6 +66,11 @@ impl Metrics {
             ("reservations", "Reservations that are held", &counts.reservations),
             ("circuits", "Circuits that are open", &counts.circuits),
             ("rendezvous_registrations", "Registrations that are listed", &counts.registrations),
+            (
+                "rendezvous_registrations_kept",
+                "Registrations that take memory, replaced ones too",
+                &counts.registrations_kept,
+            ),
             ("kademlia_peers", "Peers in the routing table", &counts.kademlia_peers),
             ("kademlia_values", "Values that are stored and served", &counts.kademlia_values),
         ] {

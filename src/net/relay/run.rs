@@ -2,14 +2,12 @@
 //!
 //! It decides who is sent away and which other relays are dialled; what Kademlia may store is `directory`'s business.
 
-use std::collections::HashMap;
-
 use futures::StreamExt;
 use libp2p::{
     Multiaddr, PeerId, Swarm,
     core::transport::ListenerId,
     identify, relay,
-    rendezvous::{Namespace, server},
+    rendezvous::server,
     swarm::{SwarmEvent, dial_opts::DialOpts},
 };
 use tokio::{
@@ -25,8 +23,9 @@ use crate::net::{
         address::with_peer,
         behaviour::{Behaviour, BehaviourEvent},
         directory::Directory,
-        limits::{BOOTSTRAP_RETRY, REGISTRATION_ADDRESSES, REGISTRATIONS_PER_CONNECTION, STOP_PATIENCE},
+        limits::{BOOTSTRAP_RETRY, STOP_PATIENCE},
         metrics::Counts,
+        registrations::{Registrations, Verdict},
     },
 };
 
@@ -40,10 +39,7 @@ pub(super) struct Running {
     announced: bool,
     pub(super) bootstrap: Vec<(PeerId, Multiaddr)>,
     pub(super) directory: Directory,
-    /// How many registrations libp2p still holds for each; the newest of them is listed.
-    registered: HashMap<(PeerId, Namespace), usize>,
-    /// Registrations of each connected peer.
-    spent: HashMap<PeerId, usize>,
+    registrations: Registrations,
 }
 
 impl Running {
@@ -63,8 +59,7 @@ impl Running {
             announced: false,
             bootstrap,
             directory,
-            registered: HashMap::new(),
-            spent: HashMap::new(),
+            registrations: Registrations::default(),
         }
     }
 
@@ -170,7 +165,7 @@ impl Running {
             SwarmEvent::ConnectionClosed { peer_id, num_established, .. } => {
                 self.counts.connections.dec();
                 if num_established == 0 {
-                    self.spent.remove(&peer_id);
+                    self.registrations.left(&peer_id);
                     self.directory.left(&peer_id);
                 }
             }
@@ -232,12 +227,12 @@ impl Running {
         match event {
             server::Event::PeerRegistered { peer, registration } => {
                 self.counts.registrations_accepted.inc();
-                *self.registered.entry((peer, registration.namespace)).or_default() += 1;
-                let spent = self.spent.entry(peer).or_default();
-                *spent += 1;
-                if *spent > REGISTRATIONS_PER_CONNECTION
-                    || registration.record.addresses().len() > REGISTRATION_ADDRESSES
-                {
+                let from = self.directory.address_of(&peer);
+                let verdict = self.registrations.came(peer, from, &registration, Directory::now());
+                if let (Verdict::ShutOut, Some(address)) = (verdict, from) {
+                    self.swarm.behaviour_mut().crowd.shut_out(address, Directory::now());
+                }
+                if verdict != Verdict::Fine {
                     self.counts.peers_disconnected.inc();
                     self.send_away(peer);
                 }
@@ -246,23 +241,18 @@ impl Running {
                 self.counts.registrations_refused.inc();
             }
             server::Event::PeerUnregistered { peer, namespace } => {
-                self.registered.remove(&(peer, namespace));
+                self.registrations.withdrawn(peer, namespace);
             }
             server::Event::RegistrationExpired(registration) => {
-                let key = (registration.record.peer_id(), registration.namespace);
-                if let Some(held) = self.registered.get_mut(&key) {
-                    *held -= 1;
-                    if *held == 0 {
-                        self.registered.remove(&key);
-                    }
-                }
+                self.registrations.expired(registration);
             }
             server::Event::DiscoverServed { .. } => {
                 self.counts.discoveries.inc();
             }
             server::Event::DiscoverNotServed { .. } => {}
         }
-        self.counts.registrations.set(number(self.registered.len()));
+        self.counts.registrations.set(number(self.registrations.listed()));
+        self.counts.registrations_kept.set(number(self.registrations.kept()));
     }
 
     /// Other servers of this network's Kademlia are found by those who ask here.

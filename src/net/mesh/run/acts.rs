@@ -5,8 +5,9 @@ use std::rc::Rc;
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 
+use crate::net::REGISTRATION_SECONDS;
 use crate::net::mesh::keeping::Action;
-use crate::net::mesh::run::{DISCOVERED_MAX, REGISTRATION_SECONDS, Running};
+use crate::net::mesh::run::{DISCOVERED_MAX, Running};
 use crate::platform::Environment;
 
 impl Running {
