@@ -8,6 +8,7 @@
 //!   who helps it through: [`ice`]
 //! - direct connections between browsers: [`webrtc`]; how a browser reaches a relay: `websocket` (browser only); what
 //!   only uses direct connections: [`direct`]
+//! - streams of protocols that are not libp2p's: [`streams`]
 //! - looking things up beyond the neighbourhood: [`kademlia`]
 
 pub mod address;
@@ -20,6 +21,7 @@ pub mod key;
 pub mod mesh;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod relay;
+pub mod streams;
 pub mod webrtc;
 #[cfg(target_arch = "wasm32")]
 pub mod websocket;

@@ -46,8 +46,6 @@ pub enum MeshError {
     Namespace,
     #[error("gossip can't be set up: {0}")]
     Gossip(&'static str),
-    #[error("somebody else answers {0} on this node already")]
-    Taken(&'static str),
     #[error("the address {0} can't be used")]
     Address(String),
     #[error("could not listen on {address}: {why}")]

@@ -28,7 +28,6 @@ use libp2p::{
     },
     metrics::Registry,
 };
-use libp2p_stream::IncomingStreams;
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinHandle,
@@ -49,6 +48,7 @@ use crate::net::relay::{
     run::Running,
     witness::{Question, WitnessDoor},
 };
+use crate::net::streams::Incoming;
 
 #[derive(Debug, thiserror::Error)]
 pub enum RelayError {
@@ -242,10 +242,10 @@ impl RelayView {
 }
 
 /// From now on peers may open streams to the witness.
-fn offer(swarm: &mut Swarm<Behaviour>, door: WitnessDoor) -> Result<(WitnessDoor, IncomingStreams), RelayError> {
+fn offer(swarm: &mut Swarm<Behaviour>, door: WitnessDoor) -> Result<(WitnessDoor, Incoming), RelayError> {
     let protocol = door.stream_protocol().map_err(|error| RelayError::Protocol(error.into()))?;
-    let streams = swarm.behaviour().streams.new_control().accept(protocol);
-    Ok((door, streams.map_err(|error| RelayError::Protocol(error.into()))?))
+    let streams = swarm.behaviour_mut().streams.accept(protocol);
+    Ok((door, streams))
 }
 
 /// libp2p listens with SO_REUSEPORT: a second relay would quietly get every other connection of the first.

@@ -39,6 +39,7 @@ mod safety;
 mod searching;
 mod serve;
 mod stores;
+mod streams;
 mod swarm;
 mod talk;
 mod tampered;

@@ -19,6 +19,7 @@ use crate::net::mesh::keeping::DIRECT_MAX;
 use crate::net::mesh::run::parse;
 use crate::net::mesh::scoring;
 use crate::net::mesh::{MeshError, MeshOptions};
+use crate::net::streams::Streams;
 use crate::net::{AGENT, IDENTIFY_PROTOCOL, kademlia};
 use crate::sync::wire::GOSSIP_MAX_BYTES;
 
@@ -59,7 +60,7 @@ pub(super) struct Behaviour {
 #[derive(NetworkBehaviour)]
 pub(super) struct Registry {
     pub(super) gossip: Gossip,
-    pub(super) streams: libp2p_stream::Behaviour,
+    pub(super) streams: Streams,
 }
 
 pub(super) fn swarm(options: &MeshOptions, carrier: Carrier) -> Result<(Swarm<Behaviour>, Reach), MeshError> {
@@ -87,7 +88,7 @@ pub(super) fn swarm(options: &MeshOptions, carrier: Carrier) -> Result<(Swarm<Be
         identify: identify::Behaviour::new(identify),
         ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_EVERY)),
         kademlia: Guarded::new(kademlia, may_ask(options, &carrier.reach)?),
-        registry: Direct::new(Registry { gossip: gossip()?, streams: libp2p_stream::Behaviour::new() }),
+        registry: Direct::new(Registry { gossip: gossip()?, streams: Streams::default() }),
     };
     let config = carrier::swarm_config().with_max_negotiating_inbound_streams(STREAMS_NEGOTIATING);
     Ok((Swarm::new(carrier.transport, behaviour, me, config), carrier.reach))

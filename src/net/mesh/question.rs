@@ -7,7 +7,8 @@ use futures::future::{Either, select};
 use futures::{AsyncReadExt, AsyncWriteExt, FutureExt, pin_mut};
 use futures_timer::Delay;
 use libp2p::{PeerId, Stream, StreamProtocol};
-use libp2p_stream::{Control, OpenStreamError};
+
+use crate::net::streams::{Control, OpenStreamError};
 
 /// An answer that takes longer is not waited for.
 pub const ANSWER_PATIENCE: Duration = Duration::from_secs(15);
@@ -42,8 +43,9 @@ pub(super) async fn ask(
     let asking = async {
         let opened = control.open_stream(peer, StreamProtocol::new(protocol)).await;
         let mut stream = opened.map_err(|error| match error {
-            OpenStreamError::Io(error) => AskError::Broken(error),
-            _ => AskError::Unsupported,
+            OpenStreamError::Unsupported(_) => AskError::Unsupported,
+            OpenStreamError::NotConnected => AskError::Broken(io::ErrorKind::NotConnected.into()),
+            OpenStreamError::Broken(error) => AskError::Broken(error),
         })?;
         stream.write_all(&request).await?;
         stream.close().await?;

@@ -19,7 +19,6 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt, select};
 use futures_timer::Delay;
 use libp2p::{PeerId, Stream, StreamProtocol, Swarm, core::transport::ListenerId, gossipsub, rendezvous};
-use libp2p_stream::{Control, IncomingStreams};
 
 use crate::net::carrier::Reach;
 use crate::net::mesh::behaviour::Behaviour;
@@ -32,6 +31,7 @@ use crate::net::mesh::run::acts::random;
 use crate::net::mesh::run::server::Server;
 use crate::net::mesh::scoring;
 use crate::net::mesh::{Command, GossipVerdict, MeshError, MeshEvent, MeshOptions, MeshView};
+use crate::net::streams::{Control, Incoming};
 use crate::platform::Environment;
 use crate::sync::blocks::wire as blocks_wire;
 use crate::sync::{talk, wire};
@@ -84,17 +84,17 @@ pub(super) struct Running {
     orders: mpsc::UnboundedReceiver<Command>,
     events: mpsc::UnboundedSender<MeshEvent>,
     control: Control,
-    inbound: IncomingStreams,
+    inbound: Incoming,
     /// Peers that ask for others.
-    asked: IncomingStreams,
+    asked: Incoming,
     answering: usize,
     /// Peers that ask what is known, and how many questions of each wait.
-    questions: IncomingStreams,
+    questions: Incoming,
     pub(super) finding: BTreeMap<PeerId, usize>,
     /// Peers that want blocks.
-    wanting: IncomingStreams,
+    wanting: Incoming,
     /// Peers that ask who is here and what was said.
-    talking: IncomingStreams,
+    talking: Incoming,
     tasks: FuturesUnordered<LocalBoxFuture<'static, Done>>,
     peers: BTreeMap<PeerId, Peer>,
     /// Under which listener there is a place at which relay.
@@ -121,19 +121,12 @@ impl Running {
         let namespace = rendezvous::Namespace::new(topic.clone()).map_err(|_| MeshError::Namespace)?;
         let registry = swarm.behaviour_mut().registry.inner_mut();
         let gossip = gossip::Topics::new(topic, &mut registry.gossip)?;
-        let mut control = registry.streams.new_control();
-        let inbound =
-            control.accept(StreamProtocol::new(wire::PROTOCOL)).map_err(|_| MeshError::Taken(wire::PROTOCOL))?;
-        let asked = control
-            .accept(StreamProtocol::new(neighbours::PROTOCOL))
-            .map_err(|_| MeshError::Taken(neighbours::PROTOCOL))?;
-        let questions =
-            control.accept(StreamProtocol::new(FIND_PROTOCOL)).map_err(|_| MeshError::Taken(FIND_PROTOCOL))?;
-        let wanting = control
-            .accept(StreamProtocol::new(blocks_wire::PROTOCOL))
-            .map_err(|_| MeshError::Taken(blocks_wire::PROTOCOL))?;
-        let talking =
-            control.accept(StreamProtocol::new(talk::PROTOCOL)).map_err(|_| MeshError::Taken(talk::PROTOCOL))?;
+        let streams = &mut registry.streams;
+        let mut accept = |protocol| streams.accept(StreamProtocol::new(protocol));
+        let (inbound, asked) = (accept(wire::PROTOCOL), accept(neighbours::PROTOCOL));
+        let (questions, talking) = (accept(FIND_PROTOCOL), accept(talk::PROTOCOL));
+        let wanting = accept(blocks_wire::PROTOCOL);
+        let control = streams.control();
         let mut keeping = match &listening {
             None => Keeping::new(*swarm.local_peer_id(), parse(&relays)?, reach.is_direct)
                 .with_circuits(reach.circuit)

@@ -33,6 +33,7 @@ use crate::net::{
             IDLE_TIME, RelayLimits, STREAMS_NEGOTIATING, STREAMS_PER_CONNECTION, rendezvous as rendezvous_limits,
         },
     },
+    streams::Streams,
 };
 
 #[derive(NetworkBehaviour)]
@@ -44,7 +45,7 @@ pub(super) struct Behaviour {
     pub(super) kademlia: Guarded<kad::Behaviour<MemoryStore>>,
     pub(super) identify: identify::Behaviour,
     pub(super) ping: ping::Behaviour,
-    pub(super) streams: libp2p_stream::Behaviour,
+    pub(super) streams: Streams,
 }
 
 impl Behaviour {
@@ -66,7 +67,7 @@ impl Behaviour {
             kademlia,
             identify: identify::Behaviour::new(identify),
             ping: ping::Behaviour::default(),
-            streams: libp2p_stream::Behaviour::new(),
+            streams: Streams::default(),
         }
     }
 }

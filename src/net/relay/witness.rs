@@ -14,7 +14,6 @@ use libp2p::{
     PeerId, Stream,
     swarm::{InvalidProtocol, StreamProtocol},
 };
-use libp2p_stream::IncomingStreams;
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
@@ -25,6 +24,7 @@ use crate::net::relay::{
     limits::{RATE_TIME, WitnessLimits},
     metrics::Counts,
 };
+use crate::net::streams::Incoming;
 
 /// A witness as the relay meets it.
 #[derive(Clone, Debug)]
@@ -94,7 +94,7 @@ impl WitnessDoor {
     }
 
     /// Serves streams until there are no more.
-    pub(super) async fn serve(self, mut streams: IncomingStreams, limits: WitnessLimits, counts: Counts) {
+    pub(super) async fn serve(self, mut streams: Incoming, limits: WitnessLimits, counts: Counts) {
         let gate = Arc::new(Mutex::new(Gate::default()));
         let mut tasks = JoinSet::new();
         loop {

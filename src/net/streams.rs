@@ -1,0 +1,307 @@
+//! Named streams over connections that stand already: whoever holds [`Control`] opens them, whoever accepted a protocol
+//! gets those that peers open.
+//!
+//! It dials nobody, and what it knows of a connection goes with the connection. (`libp2p-stream` keeps a channel for
+//! every connection there ever was, so a node that runs for long would only grow.)
+
+use std::collections::{HashMap, VecDeque};
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::io;
+use std::task::{Context, Poll};
+
+use futures::channel::{mpsc, oneshot};
+use futures::{SinkExt, StreamExt};
+use libp2p::core::Endpoint;
+use libp2p::core::transport::PortUse;
+use libp2p::core::upgrade::{InboundUpgrade, OutboundUpgrade, UpgradeInfo};
+use libp2p::swarm::handler::{ConnectionEvent, DialUpgradeError, FullyNegotiatedInbound, FullyNegotiatedOutbound};
+use libp2p::swarm::{
+    ConnectionClosed, ConnectionDenied, ConnectionHandler, ConnectionHandlerEvent, ConnectionId, FromSwarm,
+    NetworkBehaviour, NotifyHandler, StreamUpgradeError, SubstreamProtocol, THandler, THandlerInEvent,
+    THandlerOutEvent, ToSwarm,
+};
+use libp2p::{Multiaddr, PeerId, Stream, StreamProtocol};
+
+/// Streams of one protocol that peers opened and nobody took yet; more are dropped.
+const INCOMING_WAITING: usize = 32;
+/// Wishes for a stream that the swarm has not seen; who has more waits.
+const ASKED_WAITING: usize = 32;
+
+/// Streams that peers opened, with who did.
+pub type Incoming = mpsc::Receiver<(PeerId, Stream)>;
+
+/// Why there is no stream.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenStreamError {
+    #[error("there is no connection to this peer")]
+    NotConnected,
+    #[error("the other side does not speak {0}")]
+    Unsupported(StreamProtocol),
+    #[error("the stream broke before it was agreed on")]
+    Broken(#[from] io::Error),
+}
+
+type Reply = oneshot::Sender<Result<Stream, OpenStreamError>>;
+
+/// A wish for a stream.
+#[derive(Debug)]
+pub struct Open {
+    protocol: StreamProtocol,
+    reply: Reply,
+}
+
+/// Opens streams, from any task.
+#[derive(Clone)]
+pub struct Control(mpsc::Sender<(PeerId, Open)>);
+
+impl Control {
+    /// Opens a stream on a connection to this peer, if there is one.
+    pub async fn open_stream(&mut self, peer: PeerId, protocol: StreamProtocol) -> Result<Stream, OpenStreamError> {
+        let (reply, opened) = oneshot::channel();
+        let sent = self.0.send((peer, Open { protocol, reply })).await;
+        sent.map_err(|_| OpenStreamError::NotConnected)?;
+        // Its connection may end meanwhile, and the wish with it.
+        opened.await.unwrap_or(Err(OpenStreamError::NotConnected))
+    }
+}
+
+/// A swarm's part of it.
+pub struct Streams {
+    accepted: Vec<StreamProtocol>,
+    takers: HashMap<StreamProtocol, mpsc::Sender<(PeerId, Stream)>>,
+    connections: HashMap<PeerId, Vec<ConnectionId>>,
+    control: Control,
+    asked: mpsc::Receiver<(PeerId, Open)>,
+}
+
+impl Default for Streams {
+    fn default() -> Self {
+        let (sender, asked) = mpsc::channel(ASKED_WAITING);
+        let control = Control(sender);
+        Self { accepted: Vec::new(), takers: HashMap::new(), connections: HashMap::new(), control, asked }
+    }
+}
+
+impl Streams {
+    pub fn control(&self) -> Control {
+        self.control.clone()
+    }
+
+    /// The streams of this protocol on connections that come from now on. Whoever asked for them before gets no more.
+    pub fn accept(&mut self, protocol: StreamProtocol) -> Incoming {
+        let (taker, incoming) = mpsc::channel(INCOMING_WAITING);
+        if self.takers.insert(protocol.clone(), taker).is_none() {
+            self.accepted.push(protocol);
+        }
+        incoming
+    }
+
+    fn handler(&self) -> Handler {
+        Handler { accepted: self.accepted.clone(), asked: VecDeque::new(), taken: VecDeque::new() }
+    }
+}
+
+impl NetworkBehaviour for Streams {
+    type ConnectionHandler = Handler;
+    type ToSwarm = Infallible;
+
+    fn handle_established_inbound_connection(
+        &mut self,
+        _: ConnectionId,
+        _: PeerId,
+        _: &Multiaddr,
+        _: &Multiaddr,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        Ok(self.handler())
+    }
+
+    fn handle_established_outbound_connection(
+        &mut self,
+        _: ConnectionId,
+        _: PeerId,
+        _: &Multiaddr,
+        _: Endpoint,
+        _: PortUse,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        Ok(self.handler())
+    }
+
+    fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
+        match event {
+            FromSwarm::ConnectionEstablished(established) => {
+                self.connections.entry(established.peer_id).or_default().push(established.connection_id);
+            }
+            FromSwarm::ConnectionClosed(ConnectionClosed { peer_id, connection_id, .. }) => {
+                if let Some(open) = self.connections.get_mut(&peer_id) {
+                    open.retain(|id| *id != connection_id);
+                    if open.is_empty() {
+                        self.connections.remove(&peer_id);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn on_connection_handler_event(&mut self, peer: PeerId, _: ConnectionId, event: THandlerOutEvent<Self>) {
+        let Opened { protocol, stream } = event;
+        let Some(taker) = self.takers.get_mut(&protocol) else { return };
+        if let Err(error) = taker.try_send((peer, stream)) {
+            tracing::debug!(%peer, %protocol, %error, "nobody takes a stream");
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
+        // This holds a sender itself: there is always a next one.
+        while let Poll::Ready(Some((peer_id, open))) = self.asked.poll_next_unpin(cx) {
+            match self.connections.get(&peer_id).and_then(|open| open.first()) {
+                Some(id) => {
+                    return Poll::Ready(ToSwarm::NotifyHandler {
+                        peer_id,
+                        handler: NotifyHandler::One(*id),
+                        event: open,
+                    });
+                }
+                // Whoever asked may be gone.
+                None => drop(open.reply.send(Err(OpenStreamError::NotConnected))),
+            }
+        }
+        Poll::Pending
+    }
+}
+
+/// A connection's part of it.
+pub struct Handler {
+    accepted: Vec<StreamProtocol>,
+    asked: VecDeque<Open>,
+    taken: VecDeque<Opened>,
+}
+
+/// A peer opened a stream.
+#[derive(Debug)]
+pub struct Opened {
+    protocol: StreamProtocol,
+    stream: Stream,
+}
+
+impl ConnectionHandler for Handler {
+    type FromBehaviour = Open;
+    type ToBehaviour = Opened;
+    type InboundProtocol = AnyOf;
+    type OutboundProtocol = AnyOf;
+    type InboundOpenInfo = ();
+    type OutboundOpenInfo = Open;
+
+    fn listen_protocol(&self) -> SubstreamProtocol<AnyOf, ()> {
+        SubstreamProtocol::new(AnyOf(self.accepted.clone()), ())
+    }
+
+    fn poll(&mut self, _: &mut Context<'_>) -> Poll<ConnectionHandlerEvent<AnyOf, Open, Opened>> {
+        if let Some(opened) = self.taken.pop_front() {
+            return Poll::Ready(ConnectionHandlerEvent::NotifyBehaviour(opened));
+        }
+        match self.asked.pop_front() {
+            Some(open) => Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest {
+                protocol: SubstreamProtocol::new(AnyOf(vec![open.protocol.clone()]), open),
+            }),
+            None => Poll::Pending,
+        }
+    }
+
+    fn on_behaviour_event(&mut self, open: Open) {
+        self.asked.push_back(open);
+    }
+
+    fn on_connection_event(&mut self, event: ConnectionEvent<'_, AnyOf, AnyOf, (), Open>) {
+        match event {
+            ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound {
+                protocol: (stream, protocol), ..
+            }) => self.taken.push_back(Opened { protocol, stream }),
+            ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound {
+                protocol: (stream, _),
+                info: Open { reply, .. },
+            }) => drop(reply.send(Ok(stream))),
+            ConnectionEvent::DialUpgradeError(DialUpgradeError { info: Open { protocol, reply }, error }) => {
+                let error = match error {
+                    StreamUpgradeError::Timeout => OpenStreamError::Broken(io::ErrorKind::TimedOut.into()),
+                    StreamUpgradeError::NegotiationFailed => OpenStreamError::Unsupported(protocol),
+                    StreamUpgradeError::Io(error) => OpenStreamError::Broken(error),
+                    StreamUpgradeError::Apply(never) => match never {},
+                };
+                drop(reply.send(Err(error)));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// One of these protocols; which of them is part of the outcome.
+pub struct AnyOf(Vec<StreamProtocol>);
+
+impl UpgradeInfo for AnyOf {
+    type Info = StreamProtocol;
+    type InfoIter = std::vec::IntoIter<StreamProtocol>;
+
+    fn protocol_info(&self) -> Self::InfoIter {
+        self.0.clone().into_iter()
+    }
+}
+
+impl InboundUpgrade<Stream> for AnyOf {
+    type Output = (Stream, StreamProtocol);
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Output, Infallible>>;
+
+    fn upgrade_inbound(self, stream: Stream, protocol: StreamProtocol) -> Self::Future {
+        ready(Ok((stream, protocol)))
+    }
+}
+
+impl OutboundUpgrade<Stream> for AnyOf {
+    type Output = (Stream, StreamProtocol);
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Output, Infallible>>;
+
+    fn upgrade_outbound(self, stream: Stream, protocol: StreamProtocol) -> Self::Future {
+        ready(Ok((stream, protocol)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use libp2p::core::ConnectedPoint;
+    use libp2p::swarm::behaviour::ConnectionEstablished;
+
+    use super::*;
+
+    #[test]
+    fn what_is_known_of_a_connection_goes_with_it() {
+        let mut streams = Streams::default();
+        let peer = PeerId::random();
+        let address = Multiaddr::empty();
+        let endpoint = ConnectedPoint::Listener { local_addr: address.clone(), send_back_addr: address };
+        let [first, second] = [1, 2].map(ConnectionId::new_unchecked);
+        for connection_id in [first, second] {
+            streams.on_swarm_event(FromSwarm::ConnectionEstablished(ConnectionEstablished {
+                peer_id: peer,
+                connection_id,
+                endpoint: &endpoint,
+                failed_addresses: &[],
+                other_established: 0,
+            }));
+        }
+        assert_eq!(streams.connections[&peer], [first, second]);
+        for (connection_id, left) in [(first, Some(vec![second])), (second, None)] {
+            streams.on_swarm_event(FromSwarm::ConnectionClosed(ConnectionClosed {
+                peer_id: peer,
+                connection_id,
+                endpoint: &endpoint,
+                cause: None,
+                remaining_established: 0,
+            }));
+            assert_eq!(streams.connections.get(&peer), left.as_ref());
+        }
+        assert!(streams.connections.is_empty());
+    }
+}
