@@ -5,7 +5,7 @@
 //! has carried out together with their effects, so nothing happens twice.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use futures::FutureExt;
@@ -23,7 +23,7 @@ use crate::node::{Node, RequestId, wording};
 use crate::platform::Environment;
 use crate::platform::browser::Browser;
 use crate::platform::browser::tabs::{Channel, become_writer};
-use crate::platform::browser::{parameters, when_online};
+use crate::platform::browser::{parameters, when_leaving, when_online};
 use crate::store::indexed_db::IndexedDb;
 use crate::store::memory::MemoryStore;
 use crate::store::records::Records;
@@ -56,6 +56,13 @@ enum Message {
     Event(Event),
     /// A new writer is ready: send again what is unanswered.
     Ready,
+    /// A tab is there, or goes.
+    Here {
+        tab: String,
+    },
+    Gone {
+        tab: String,
+    },
 }
 
 struct Pending {
@@ -79,6 +86,8 @@ struct Shared {
     listeners: RefCell<Vec<(u64, Listener)>>,
     next: Cell<u64>,
     tab: String,
+    /// The other tabs, as a writer knows them.
+    others: RefCell<BTreeSet<String>>,
     /// This tab writes, but only into memory.
     volatile: Cell<bool>,
 }
@@ -99,6 +108,7 @@ impl Tab {
             listeners: RefCell::default(),
             next: Cell::new(0),
             tab: id.iter().map(|byte| format!("{byte:02x}")).collect(),
+            others: RefCell::default(),
             volatile: Cell::new(false),
         });
         let tab = Self(shared);
@@ -107,6 +117,9 @@ impl Tab {
             Ok(channel) => *tab.0.channel.borrow_mut() = Some(channel),
             Err(error) => tracing::error!(?error, "there is no channel to other tabs"),
         }
+        tab.say_here();
+        let leaving = tab.clone();
+        when_leaving(move || leaving.leave());
         let writer = tab.clone();
         spawn_local(async move { writer.write_when_possible().await });
         tab
@@ -133,6 +146,8 @@ impl Tab {
             }
         };
         *self.0.role.borrow_mut() = role;
+        // They say it anew; the last writer may have gone without a word.
+        self.0.others.borrow_mut().clear();
         self.send(&Message::Ready);
         self.dispatch(&Event::WriterChanged);
         for (id, pending) in std::mem::take(&mut *self.0.pending.borrow_mut()) {
@@ -205,7 +220,14 @@ impl Tab {
                 }
             }
             Message::Event(event) => self.dispatch(&event),
+            Message::Here { tab } => {
+                self.0.others.borrow_mut().insert(tab);
+            }
+            Message::Gone { tab } => {
+                self.0.others.borrow_mut().remove(&tab);
+            }
             Message::Ready => {
+                self.say_here();
                 self.dispatch(&Event::WriterChanged);
                 for (id, pending) in self.0.pending.borrow().iter() {
                     pending.working.set(false);
@@ -241,6 +263,20 @@ impl Tab {
                 ));
             }
         }
+    }
+
+    fn say_here(&self) {
+        self.send(&Message::Here { tab: self.0.tab.clone() });
+    }
+
+    /// The profile's last tab says goodbye to the network. Another would have to take it back at once.
+    fn leave(&self) {
+        if let Role::Writing(node) = &*self.0.role.borrow()
+            && self.0.others.borrow().is_empty()
+        {
+            node.say_goodbye();
+        }
+        self.send(&Message::Gone { tab: self.0.tab.clone() });
     }
 
     /// Tells this tab's listeners and all other tabs.

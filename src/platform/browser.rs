@@ -15,7 +15,7 @@ use js_sys::{Promise, Reflect};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{StorageManager, VisibilityState};
+use web_sys::{PageTransitionEvent, StorageManager, VisibilityState};
 
 use crate::platform::sandbox::{Returned, Run, RunError};
 use crate::platform::search::SearchDesk;
@@ -79,6 +79,21 @@ fn storage_manager() -> Option<StorageManager> {
 
 async fn settled(promise: Result<Promise, JsValue>) -> Option<JsValue> {
     JsFuture::from(promise.ok()?).await.ok()
+}
+
+/// Calls `act` when the page goes away for good. What it begins goes on only as far as it waits for nothing.
+pub fn when_leaving(act: impl Fn() + 'static) {
+    let Some(window) = web_sys::window() else { return };
+    let act = Closure::<dyn Fn(PageTransitionEvent)>::new(move |event: PageTransitionEvent| {
+        // A page that is put aside may be shown again as it is.
+        if !event.persisted() {
+            act();
+        }
+    });
+    let act = act.into_js_value();
+    if let Err(error) = window.add_event_listener_with_callback("pagehide", act.unchecked_ref()) {
+        tracing::warn!(?error, "the browser does not tell when the page goes");
+    }
 }
 
 /// Calls `act` whenever the browser says that there may be a network again, or the page is looked at again.

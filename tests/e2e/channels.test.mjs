@@ -178,3 +178,33 @@ test("two devices of one person are one person, and closing one leaves the perso
   assert.deepEqual(names(await apiValue(bob.page, "getUsers")), ["bob"]);
   for (const one of [bob, second]) one.browser.assertQuiet();
 });
+
+test("who closes the last tab is gone at once; who has another one open is not", async (t) => {
+  const server = await Server.start(t, { p2p: true });
+  const [alice, bob] = await Promise.all(["alice", "bob"].map((name) => party(t, server, name)));
+  await hasPeers(bob.page, 1);
+  await online(bob, ["alice", "bob"]);
+  await bob.page.evaluate(() => {
+    globalThis.heard = [];
+    globalThis.genRegistry.on("presence", (event) => globalThis.heard.push(event.what));
+  });
+  const second = await alice.browser.open(`${server.origin}/people`);
+  // A tab that goes may do its last acts; the browser itself stays.
+  await alice.browser.context.newPage();
+  await alice.page.close({ runBeforeUnload: true });
+  alice.page = second;
+  await hasPeers(second, 1);
+  await online(alice, ["alice", "bob"]);
+  await online(bob, ["alice", "bob"]);
+  assert.deepEqual(await bob.page.evaluate(() => globalThis.heard), [], "nobody noticed that another tab took over");
+
+  const { expiresAt } = (await apiValue(bob.page, "getUsers")).find((user) => user.username === "alice").devices[0];
+  const closed = Date.now();
+  await second.close({ runBeforeUnload: true });
+  await online(bob, ["bob"]);
+  const gone = Date.now();
+  assert.ok(gone < expiresAt, "she was not missed, she said goodbye");
+  assert.deepEqual(await bob.page.evaluate(() => globalThis.heard), ["nodeLeft", "offline"]);
+  t.diagnostic(`gone ${gone - closed} ms after the tab was closed, ${expiresAt - gone} ms before her time was over`);
+  for (const one of [alice, bob]) one.browser.assertQuiet();
+});
