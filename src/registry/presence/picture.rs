@@ -16,6 +16,9 @@ use crate::registry::time::Timestamp;
 
 /// Nodes remembered, those that are gone included.
 pub const NODES_MAX: usize = 10_000;
+/// Nodes of one person that are shown: those with the smallest names, so that everybody shows the same ones. Keys of
+/// nodes cost nothing, and each heartbeat goes to everybody.
+pub const NODES_PER_PERSON: usize = 16;
 /// On gossip a heartbeat may be overtaken by one dated, or heard, so much before; what comes later still was kept back.
 pub const REORDER_GRACE: Duration = Duration::from_secs(30);
 /// How long a node that is gone is remembered: until each of its heartbeats is refused for its age.
@@ -93,6 +96,9 @@ impl Picture {
         if said.at > now.plus(CLOCK_SKEW) {
             return Err(Refusal::Ahead);
         }
+        if !said.leaving && self.crowded_out(&user, &node) {
+            return if told { Ok(None) } else { Err(Refusal::Full) };
+        }
         let known = self.nodes.get(&node);
         let old = known.is_some_and(|known| (said.session, said.number, heartbeat.hash()) <= known.rank);
         // A peer tells what it has, which may be less than is known here.
@@ -113,6 +119,13 @@ impl Picture {
         Ok((!old).then_some((heartbeat, user)))
     }
 
+    /// Whether enough nodes of this person are shown that come before this one.
+    fn crowded_out(&self, user: &Identity, node: &NodeId) -> bool {
+        self.users.get(user).is_some_and(|nodes| {
+            nodes.len() >= NODES_PER_PERSON && !nodes.contains(node) && nodes.last().is_some_and(|last| last < node)
+        })
+    }
+
     fn has_gone(&self) -> bool {
         self.live < self.nodes.len()
     }
@@ -131,12 +144,19 @@ impl Picture {
         let seen = Timestamp::from_millis(first.as_millis().saturating_sub(age.as_millis() as u64));
         let expires = seen.plus(said.valid_for).min(said.stale_after());
         let gone = said.leaving || expires <= now;
+        if !gone && self.crowded_out(&user, &node) {
+            return;
+        }
         let until = if gone { now.plus(TOMBSTONE_LASTS) } else { expires };
         let rank = (said.session, said.number, heartbeat.hash());
         let taken = self.nodes.get(&node).map(|known| known.taken).unwrap_or_default();
         let taken = taken.takes_one(now).unwrap_or(taken);
         let known = Known { user, rank, said, bytes, seen, until, gone, taken };
         self.replace(node, Some(known), false, out);
+        let one_too_many = self.users.get(&user).filter(|nodes| nodes.len() > NODES_PER_PERSON);
+        if let Some(last) = one_too_many.and_then(|nodes| nodes.last().copied()) {
+            self.replace(last, None, true, out);
+        }
     }
 
     /// Ends what is over. The own node speaks for itself.

@@ -6,7 +6,7 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 
-use super::picture::{REORDER_GRACE, TOMBSTONE_LASTS};
+use super::picture::{NODES_PER_PERSON, REORDER_GRACE, TOMBSTONE_LASTS};
 use super::*;
 use crate::registry::digest::Digest;
 use crate::registry::limits::CLOCK_SKEW;
@@ -306,6 +306,39 @@ fn bounds_hold_on_both_sides() {
 }
 
 /// What everybody must agree on.
+#[test]
+fn of_a_person_with_too_many_nodes_everybody_shows_the_same_ones() {
+    let names: Vec<String> = (0..NODES_PER_PERSON + 4).map(|number| format!("m{number}")).collect();
+    let mut heartbeats: Vec<(NodeId, Vec<u8>)> = names
+        .iter()
+        .map(|name| (NodeId::from(key(name).identity()), register(&mut node(name), "mallory", name, START)))
+        .collect();
+    heartbeats.sort();
+    let shown: Vec<NodeId> = heartbeats.iter().take(NODES_PER_PERSON).map(|(node, _)| *node).collect();
+    let mallory = key("mallory").identity();
+    let nodes = |presence: &Presence| -> Vec<NodeId> {
+        presence.user(&mallory).map(|user| user.nodes.iter().map(|device| device.node).collect()).unwrap_or_default()
+    };
+    let (mut upward, mut downward) = (node("n1"), node("n2"));
+    register(&mut upward, "alice", "n1", START);
+    for (number, (_, bytes)) in heartbeats.iter().enumerate() {
+        match number < NODES_PER_PERSON {
+            true => drop(heard(&mut upward, bytes, START)),
+            false => assert_eq!(refusal(&mut upward, bytes, START), Refusal::Full, "it is not passed on"),
+        }
+    }
+    for (_, bytes) in heartbeats.iter().rev() {
+        heard(&mut downward, bytes, START);
+    }
+    assert_eq!((nodes(&upward), nodes(&downward)), (shown.clone(), shown), "in whatever order they came");
+    assert_eq!(downward.live(), NODES_PER_PERSON);
+    assert_eq!(upward.live(), NODES_PER_PERSON + 1, "nobody else loses a place by it");
+    // Who was left out tells nobody anything new.
+    let (_, left_out) = heartbeats.pop().unwrap();
+    let told = Input::Told { bytes: left_out, age: Duration::ZERO };
+    assert_eq!(upward.handle(told, START).unwrap(), []);
+}
+
 fn seen(presence: &Presence) -> BTreeMap<Identity, (Vec<NodeId>, BTreeSet<ChannelName>)> {
     presence
         .users()
