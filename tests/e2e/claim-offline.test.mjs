@@ -1,7 +1,7 @@
 // A name claimed in the app survives the browser's sudden death and needs no server ever after.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Browser, Server, apiValue, claim, confirmed, offlineReady } from "./harness.mjs";
+import { Browser, Server, apiValue, claim, confirmed, eventually, hasPeers, offlineReady } from "./harness.mjs";
 
 test("a claimed name is there after a hard kill, without the server, and can be changed", async (t) => {
   const server = await Server.start(t);
@@ -52,4 +52,23 @@ test("the claim itself works without the server", async (t) => {
   await page.getByTestId("me-chip").filter({ hasText: "bob" }).waitFor();
   assert.equal((await apiValue(page, "whoami")).username, "bob");
   browser.assertQuiet();
+});
+
+test("where a claim must show work, the page does it beside everything else, and others take the claim", async (t) => {
+  const server = await Server.start(t, { p2p: true, more: ["--claim-work", "20"] });
+  assert.equal((await (await fetch(`${server.origin}/network.json`)).json()).workBits, 20);
+  const [alice, bob] = await Promise.all([0, 1].map(() => Browser.start(t)));
+  const bobs = await bob.open(server.origin);
+  const page = await alice.open(`${server.origin}/welcome?step=name`);
+  await hasPeers(page, 1);
+  const workers = [];
+  page.on("worker", (worker) => workers.push(worker.url()));
+  await claim(page, "alice_smith");
+  await confirmed(page, "alice_smith");
+  assert.ok(workers.some((url) => url.includes("/worker.js")), "a worker searched for the number");
+  // The server's witness asks for the work as well.
+  await eventually("the witness confirms it", async () => (await apiValue(page, "whoami")).nameStatus === "confirmed");
+  await eventually("Bob knows her", async () => (await apiValue(bobs, "lookupUsername", "alice_smith")) !== null);
+  assert.equal((await apiValue(bobs, "lookupUsername", "alice_smith")).status, "confirmed");
+  for (const browser of [alice, bob]) browser.assertQuiet();
 });

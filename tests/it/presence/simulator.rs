@@ -24,7 +24,7 @@ const CLOCKS_APART_MILLIS: u64 = 60_000;
 /// Everybody comes within this time; what is measured begins after twice that.
 const ARRIVAL_MILLIS: u64 = 60_000;
 /// Up to so many nodes a run goes on until the last who were cut off are gone everywhere.
-const SETTLING_MAX: usize = 200;
+const SETTLING_MAX: usize = 1_000;
 /// Of 1,000 nodes, those that go in a minute; as many come.
 const CHURN_PER_MINUTE: u64 = 100;
 
