@@ -54,6 +54,7 @@ lint: setup
 	$(STEP) 'Formatting and lints'
 	@$(ENV) cargo-fmt fmt --check
 	@$(ENV) cargo-clippy clippy --quiet --locked --all-targets -- -D warnings
+	@$(ENV) RUSTDOCFLAGS='-D rustdoc::broken_intra_doc_links' cargo doc --quiet --locked --no-deps --lib
 	@$(ENV) cargo-clippy clippy --quiet --locked --profile e2e --target $$WASM_TARGET --lib --bins --test browser --example hostile-peer --example blocks-page -- -D warnings
 
 test-native: setup

@@ -99,7 +99,7 @@ pub fn pack(folder: &Path, quality: u32) -> Result<Packed, PackError> {
 }
 
 /// Removes every local stylesheet link from the page and says which files they named, in order. The first one's place
-/// is kept by [`STYLESHEET_PLACE`].
+/// is kept by `STYLESHEET_PLACE`.
 pub fn take_stylesheets(index: &str) -> (String, Vec<String>) {
     let mut page = String::with_capacity(index.len());
     let mut names = Vec::new();

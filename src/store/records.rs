@@ -68,7 +68,7 @@ impl Records {
         })
     }
 
-    /// Up to [`SCAN_PAGE`] records whose key begins with `prefix` and comes after `after`.
+    /// Up to `SCAN_PAGE` records whose key begins with `prefix` and comes after `after`.
     pub async fn page<T: DeserializeOwned>(
         &self,
         table: Table,

@@ -148,7 +148,7 @@ pub struct NameReport {
     pub why: Option<String>,
     /// Claims that lost, with reasons.
     pub losers: Vec<LosingClaim>,
-    /// None when the name is not known here; [`Command::Find`] looks further.
+    /// None when the name is not known here; [`Command::Find`](crate::node::api::Command::Find) looks further.
     pub answered_by: Option<AnsweredBy>,
     pub records: u64,
     pub registries: u64,
