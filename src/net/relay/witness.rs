@@ -98,7 +98,7 @@ impl WitnessDoor {
         let gate = Arc::new(Mutex::new(Gate::default()));
         let mut tasks = JoinSet::new();
         loop {
-            // Accepting comes first and never waits: libp2p drops a stream that nobody takes at once.
+            // Accepting comes first and never waits: of streams that nobody takes, few are kept.
             let (peer, stream) = tokio::select! {
                 biased;
                 next = streams.next() => match next {
