@@ -9,6 +9,7 @@ pub mod native;
 pub mod sandbox;
 pub mod scripted;
 pub mod search;
+pub mod steady;
 
 use std::rc::Rc;
 

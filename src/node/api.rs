@@ -227,6 +227,9 @@ pub struct Status {
     pub writer: bool,
     /// The browser refused its storage: everything is gone when the writing tab closes.
     pub volatile: bool,
+    /// How far the clocks of most connected peers are ahead of this device's, in milliseconds (below zero: behind).
+    /// None while they agree well enough for names and presence.
+    pub clock_apart: Option<i64>,
     pub version: String,
 }
 

@@ -216,6 +216,7 @@ impl Node {
             persisted: storage.persisted,
             writer: true,
             volatile: false,
+            clock_apart: self.clock_apart(),
             version: VERSION.to_owned(),
         }
     }

@@ -38,6 +38,8 @@ pub(in crate::node) struct Talking {
     passed_on: PassedOn,
     /// For whoever runs the node's peering.
     wanted: Option<mpsc::UnboundedSender<Wanted>>,
+    /// How far the clocks of peers are ahead of this device's, in milliseconds, of those that are too far from it.
+    clocks: BTreeMap<NodeName, i64>,
     history_due: Timestamp,
     seek_due: Timestamp,
 }
@@ -48,6 +50,11 @@ impl Talking {
             // Without peers there is nobody to ask.
             wanted.unbounded_send(Wanted { channel, from }).ok();
         }
+    }
+
+    fn note_clock(&mut self, peer: NodeName, apart: i64, connected: &[NodeName]) {
+        self.clocks.retain(|peer, _| connected.contains(peer));
+        self.clocks.insert(peer, apart);
     }
 
     fn rates(&mut self, peer: NodeName, connected: &[NodeName]) -> &mut PeerRates {
@@ -147,25 +154,60 @@ impl Node {
     }
 
     fn hear_heartbeat(&self, peer: NodeName, bytes: &[u8]) -> GossipVerdict {
-        let refused = match self.present(Input::Heard(bytes.to_vec())) {
-            Ok(true) => return GossipVerdict::Accept,
-            Ok(false) => return GossipVerdict::Ignore,
+        let heard = self.present(Input::Heard(bytes.to_vec()));
+        let speaker = bytes.first_chunk().and_then(NodeName::of_public_key);
+        let refused = match heard {
+            Ok(news) => {
+                if news && speaker == Some(peer) {
+                    self.talk.borrow_mut().clocks.remove(&peer);
+                }
+                return if news { GossipVerdict::Accept } else { GossipVerdict::Ignore };
+            }
             Err(PresenceError::Refused(refused)) => refused,
             Err(_) => return GossipVerdict::Ignore,
         };
+        if let Refusal::Misdated { apart } = refused
+            && speaker == Some(peer)
+        {
+            let connected = self.peering.borrow().connected();
+            self.talk.borrow_mut().note_clock(peer, apart, &connected);
+        }
         match of_heartbeat(refused) {
             // Its signature says who speaks too often, whoever passes it on.
             Some(why) if refused == Refusal::TooOften => {
-                let speaker = bytes.first_chunk().and_then(NodeName::of_public_key);
                 self.note_rejection(speaker.unwrap_or(peer), why);
                 GossipVerdict::Ignore
             }
+            Some(Rejection::Misdated) => self.judge_date(peer, refused, speaker == Some(peer)),
             Some(why) => {
                 self.note_rejection(peer, why);
                 GossipVerdict::Reject
             }
             None => GossipVerdict::Ignore,
         }
+    }
+
+    /// Whose clock is wrong can't be told from one date. Somebody else's word that comes far too late was kept back,
+    /// unless this device is the one that is apart from all others.
+    fn judge_date(&self, peer: NodeName, refused: Refusal, own_word: bool) -> GossipVerdict {
+        let late = matches!(refused, Refusal::Misdated { apart } if apart < 0);
+        if late && !own_word && self.clock_apart().is_none() {
+            self.note_rejection(peer, Rejection::Replayed);
+            return GossipVerdict::Reject;
+        }
+        self.note_rejection(peer, Rejection::Misdated);
+        GossipVerdict::Ignore
+    }
+
+    /// How far the clocks of most connected peers are ahead of this device's, in milliseconds; none while those of
+    /// half of them agree with it.
+    pub(in crate::node) fn clock_apart(&self) -> Option<i64> {
+        let connected = self.peering.borrow().connected();
+        let talk = self.talk.borrow();
+        let clocks = talk.clocks.iter().filter(|(peer, _)| connected.contains(peer));
+        let mut apart: Vec<i64> = clocks.map(|(_, apart)| *apart).collect();
+        apart.sort_unstable();
+        (2 * apart.len() > connected.len()).then(|| apart[apart.len() / 2])
     }
 
     fn hear_message(&self, peer: NodeName, bytes: &[u8]) -> GossipVerdict {
@@ -181,7 +223,7 @@ impl Node {
             }
             Word::Refused(why) => {
                 self.note_rejection(peer, why);
-                GossipVerdict::Reject
+                if why == Rejection::Misdated { GossipVerdict::Ignore } else { GossipVerdict::Reject }
             }
         }
     }

@@ -26,6 +26,9 @@ use picture::{Heard, Picture};
 /// outdo each other without end.
 const SAID_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
+/// A clock that is so much earlier than at the last look was set.
+const SET_BACK_BY: Duration = Duration::from_secs(10);
+
 /// One thing that happens to a node's presence.
 #[derive(Clone, Debug)]
 pub enum Input {
@@ -120,6 +123,7 @@ pub struct Presence {
     channels: BTreeSet<ChannelName>,
     /// When the next heartbeat is due; none while nobody is registered.
     due: Option<Timestamp>,
+    ticked: Timestamp,
     picture: Picture,
 }
 
@@ -127,8 +131,8 @@ impl Presence {
     /// `session` is later than that of every run of this node before.
     pub fn new(topic: Topic, node: SigningIdentity, session: Timestamp) -> Self {
         let me = NodeId::from(node.identity());
-        let (attendance, channels) = Default::default();
-        Self { topic, node, me, session, number: 0, attendance, channels, due: None, picture: Picture::default() }
+        let (attendance, channels, picture) = Default::default();
+        Self { topic, node, me, session, number: 0, attendance, channels, due: None, ticked: session, picture }
     }
 
     pub fn handle(&mut self, input: Input, now: Timestamp) -> Result<Vec<Output>, PresenceError> {
@@ -170,6 +174,12 @@ impl Presence {
             Input::Heard(bytes) => self.hear(&bytes, None, now, &mut out)?,
             Input::Told { bytes, age } => self.hear(&bytes, Some(age), now, &mut out)?,
             Input::Tick => {
+                if now.plus(SET_BACK_BY) < self.ticked {
+                    // What was to come then would be far away.
+                    self.picture.set_back(now);
+                    self.due = self.due.map(|due| due.min(now));
+                }
+                self.ticked = now;
                 self.picture.expire(now, Some(self.me), &mut out);
                 if self.due.is_some_and(|due| due <= now) {
                     self.say(false, now, &mut out);

@@ -53,7 +53,8 @@ pub enum Rejection {
     Spoofed,
     #[error("a heartbeat that was kept back, or said again")]
     Replayed,
-    #[error("a heartbeat or message dated too far ahead")]
+    /// Whose clock is wrong can't be seen from it.
+    #[error("a heartbeat or message whose date is too far from this device's clock")]
     Misdated,
     #[error("too many heartbeats in too short a time")]
     TooManyHeartbeats,
@@ -71,13 +72,13 @@ impl Rejection {
         }
     }
 
-    /// How far this lowers what a peer has earned. Being of another network or version is no fault; nor is carrying
-    /// the proof of somebody else's fork.
+    /// How far this lowers what a peer has earned. Being of another network or version is no fault; nor is a
+    /// clock that differs, nor carrying the proof of somebody else's fork.
     pub fn mark(self) -> u32 {
         match self {
-            Self::ForeignTopic | Self::FutureVersion | Self::OtherParameters | Self::Fork => 0,
+            Self::ForeignTopic | Self::FutureVersion | Self::OtherParameters | Self::Fork | Self::Misdated => 0,
             Self::TooManyAnnouncements | Self::TooManyHeartbeats | Self::TooManyWords => 2,
-            Self::Replayed | Self::Misdated => 5,
+            Self::Replayed => 5,
             Self::Unasked | Self::OutOfOrder | Self::Stalled | Self::Withheld | Self::TooManyRequests => 10,
             Self::Malformed(_) | Self::Oversized | Self::Comparison | Self::Refused | Self::WrongRecord => 20,
             Self::BadChange
@@ -128,7 +129,7 @@ pub fn of_heartbeat(refusal: Refusal) -> Option<Rejection> {
         Refusal::Oversized => Some(Rejection::Oversized),
         Refusal::Spoofed => Some(Rejection::Spoofed),
         Refusal::Replayed => Some(Rejection::Replayed),
-        Refusal::Ahead => Some(Rejection::Misdated),
+        Refusal::Misdated { .. } => Some(Rejection::Misdated),
         Refusal::TooOften => Some(Rejection::TooManyHeartbeats),
         Refusal::Full => None,
     }

@@ -98,14 +98,17 @@ impl Deed {
 
 fn broken(why: Rejection) -> Option<Reason> {
     match why {
-        Rejection::ForeignTopic | Rejection::FutureVersion | Rejection::OtherParameters | Rejection::Fork => None,
+        Rejection::ForeignTopic
+        | Rejection::FutureVersion
+        | Rejection::OtherParameters
+        | Rejection::Fork
+        | Rejection::Misdated => None,
         Rejection::Stalled | Rejection::Withheld => Some(Reason::Late),
         Rejection::Malformed(_)
         | Rejection::OutOfOrder
         | Rejection::Unasked
         | Rejection::Comparison
-        | Rejection::Replayed
-        | Rejection::Misdated => Some(Reason::Unruly),
+        | Rejection::Replayed => Some(Reason::Unruly),
         Rejection::Oversized
         | Rejection::Refused
         | Rejection::TooManyMessages

@@ -25,6 +25,19 @@ pub fn basis(records: u64, registries: u64) -> String {
     }
 }
 
+/// “7 minutes”, “3 hours”, “12 days”: a time to the nearest whole.
+pub fn span(millis: u64) -> String {
+    const MINUTE: u64 = 60_000;
+    const HOUR: u64 = 60 * MINUTE;
+    const DAY: u64 = 24 * HOUR;
+    let rounded = |unit: u64| (millis + unit / 2) / unit;
+    match millis {
+        0..HOUR => count(rounded(MINUTE), "minute", "minutes"),
+        HOUR..DAY => count(rounded(HOUR), "hour", "hours"),
+        _ => count(rounded(DAY), "day", "days"),
+    }
+}
+
 pub fn size(bytes: u64) -> String {
     const STEP: f64 = 1024.0;
     let bytes = bytes as f64;

@@ -1,5 +1,7 @@
 //! Who is online, over real libp2p nodes: the three flows of seed 003, and those who would disturb them.
 
+#[path = "presence/clocks.rs"]
+mod clocks;
 #[path = "presence/simulator.rs"]
 mod simulator;
 #[path = "presence/stranger.rs"]
@@ -23,7 +25,7 @@ use stranger::Stranger;
 
 /// Somewhat longer than a node takes to notice the time.
 const STEP_LASTS: Duration = Duration::from_millis(1_150);
-const STEP_SECONDS: u64 = 6;
+pub const STEP_SECONDS: u64 = 6;
 
 impl Clock {
     /// A step of time that leaves everybody the time to say what is due.
@@ -72,7 +74,7 @@ impl Party {
     }
 }
 
-async fn party(clock: &Clock, network: &Network, name: &str) -> Party {
+pub async fn party(clock: &Clock, network: &Network, name: &str) -> Party {
     let party = Party::join_on(Rc::new(clock.clone()), Rc::default(), network.clone()).await;
     party.claim(name).await.unwrap();
     party

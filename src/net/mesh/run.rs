@@ -32,7 +32,7 @@ use crate::net::mesh::run::server::Server;
 use crate::net::mesh::scoring;
 use crate::net::mesh::{Command, GossipVerdict, MeshError, MeshEvent, MeshOptions, MeshView};
 use crate::net::streams::{Control, Incoming};
-use crate::platform::Environment;
+use crate::platform::{Environment, steady::Steady};
 use crate::sync::blocks::wire as blocks_wire;
 use crate::sync::{talk, wire};
 
@@ -81,6 +81,7 @@ pub(super) struct Running {
     gossip: gossip::Topics,
     namespace: rendezvous::Namespace,
     environment: Rc<dyn Environment>,
+    steady: Steady,
     orders: mpsc::UnboundedReceiver<Command>,
     events: mpsc::UnboundedSender<MeshEvent>,
     control: Control,
@@ -158,6 +159,7 @@ impl Running {
             gossip,
             namespace,
             environment,
+            steady: Steady::default(),
             orders,
             events,
             control,
@@ -255,7 +257,7 @@ impl Running {
     }
 
     fn now(&self) -> u64 {
-        self.environment.now().as_millis()
+        self.steady.millis(self.environment.now())
     }
 
     fn keep_house(&mut self) {

@@ -59,8 +59,11 @@ pub enum Refusal {
     Spoofed,
     #[error("the heartbeat is an old one")]
     Replayed,
-    #[error("the heartbeat is dated too far ahead")]
-    Ahead,
+    #[error("the heartbeat's date is {apart} ms apart from this node's clock")]
+    Misdated {
+        /// Milliseconds that it is ahead; behind, below zero.
+        apart: i64,
+    },
     #[error("the node speaks too often")]
     TooOften,
     #[error("more nodes than can be remembered")]
@@ -114,10 +117,18 @@ pub(super) fn verify(
     }
     // A leaving node needs no permission any more.
     if !said.leaving && attendance.statement().until.plus(CLOCK_SKEW) < now {
-        return Err(Refusal::Replayed);
+        let apart = apart(said.at, now);
+        let clocks_differ = apart.unsigned_abs() > CLOCK_SKEW.as_millis() as u64;
+        return Err(if clocks_differ { Refusal::Misdated { apart } } else { Refusal::Replayed });
     }
     let user = attendance.author();
     Ok((heartbeat, user))
+}
+
+/// How many milliseconds a date is ahead of the clock; below zero, behind.
+pub(super) fn apart(date: Timestamp, now: Timestamp) -> i64 {
+    let difference = i128::from(date.as_millis()) - i128::from(now.as_millis());
+    difference.clamp(i64::MIN.into(), i64::MAX.into()) as i64
 }
 
 fn refusal(error: SignatureError) -> Refusal {

@@ -33,8 +33,10 @@ pub(super) struct Taken {
 impl Taken {
     /// Whether one more is taken; it counts as taken.
     pub(super) fn takes_one(self, now: Timestamp) -> Option<Self> {
-        let until = self.until.max(now).plus(HEARTBEATS_EVERY);
-        (until <= now.plus(HEARTBEATS_EVERY * HEARTBEATS_BURST)).then_some(Self { until })
+        let most = now.plus(HEARTBEATS_EVERY * HEARTBEATS_BURST);
+        // It is further away only where the clock was set back.
+        let until = self.until.min(most).max(now).plus(HEARTBEATS_EVERY);
+        (until <= most).then_some(Self { until })
     }
 }
 

@@ -94,7 +94,7 @@ impl Picture {
         let (heartbeat, user) = heartbeat::verify(bytes, topic, same, now)?;
         let (said, node) = (heartbeat.statement(), NodeId::from(heartbeat.author()));
         if said.at > now.plus(CLOCK_SKEW) {
-            return Err(Refusal::Ahead);
+            return Err(Refusal::Misdated { apart: heartbeat::apart(said.at, now) });
         }
         if !said.leaving && self.crowded_out(&user, &node) {
             return if told { Ok(None) } else { Err(Refusal::Full) };
@@ -107,8 +107,13 @@ impl Picture {
         }
         let late = |known: &Known| said.at.plus(REORDER_GRACE) < known.said.at || known.seen.plus(REORDER_GRACE) < now;
         let kept_back = old && known.is_some_and(late);
-        if said.stale_after() < now || kept_back {
+        let stale = said.stale_after() < now;
+        if kept_back || stale && old {
             return Err(Refusal::Replayed);
+        }
+        // Kept back by somebody, or a clock is wrong: its node's, or this one's.
+        if stale {
+            return Err(Refusal::Misdated { apart: heartbeat::apart(said.at, now) });
         }
         if known.is_none() && self.nodes.len() >= NODES_MAX && !self.has_gone() {
             return Err(Refusal::Full);
@@ -177,6 +182,15 @@ impl Picture {
             self.nodes.insert(node, known);
             self.replace(node, Some(ended), true, out);
         }
+    }
+
+    /// The clock is earlier than it was: nobody stays for longer than a heartbeat may hold from now on.
+    pub(super) fn set_back(&mut self, now: Timestamp) {
+        for known in self.nodes.values_mut() {
+            let lasts = if known.gone { TOMBSTONE_LASTS } else { VALID_MAX };
+            (known.seen, known.until) = (known.seen.min(now), known.until.min(now.plus(lasts)));
+        }
+        self.due = self.nodes.iter().map(|(node, known)| (known.until, *node)).collect();
     }
 
     /// Puts a node's new state in place of its old one, and tells what that changes.

@@ -201,14 +201,22 @@ fn an_old_heartbeat_never_rises() {
     assert!(victim.user(&key("alice").identity()).is_none());
     for late in [REORDER_GRACE.as_secs() + 41, 300, TOMBSTONE_LASTS.as_secs() + 50, 100_000] {
         victim.handle(Input::Tick, after(late)).unwrap();
-        assert_eq!(refusal(&mut victim, &hello, after(late)), Refusal::Replayed, "{late}");
-        assert_eq!(refusal(&mut victim, &joined, after(late)), Refusal::Replayed, "{late}");
+        for old in [&hello, &joined] {
+            let refused = refusal(&mut victim, old, after(late));
+            // Of a node that is forgotten only the date tells.
+            let forgotten = late > TOMBSTONE_LASTS.as_secs();
+            let by_date = matches!(refused, Refusal::Misdated { apart } if apart < 0);
+            assert!(refused == Refusal::Replayed || forgotten && by_date, "{late}: {refused}");
+        }
         let told = Input::Told { bytes: hello.clone(), age: Duration::ZERO };
         assert_eq!(victim.handle(told, after(late)), Ok(vec![]), "nor does it when a peer has kept it");
     }
     assert_eq!(victim.remembered(), 0, "and nothing is remembered for ever");
     let early = START.plus(Duration::from_secs(40)).as_millis() - CLOCK_SKEW.as_millis() as u64 - 1;
-    assert_eq!(refusal(&mut node("n4"), &goodbye[0], Timestamp::from_millis(early)), Refusal::Ahead);
+    assert_eq!(
+        refusal(&mut node("n4"), &goodbye[0], Timestamp::from_millis(early)),
+        Refusal::Misdated { apart: CLOCK_SKEW.as_millis() as i64 + 1 }
+    );
 }
 
 #[test]
@@ -246,6 +254,22 @@ fn a_run_whose_clock_went_back_is_heard_all_the_same() {
         .iter()
         .for_each(|bytes| drop(heard(&mut observer, bytes, after(31))));
     assert_eq!(observer.channel_users(&channel("general")).len(), 1);
+}
+
+#[test]
+fn a_clock_that_is_set_back_stops_nothing() {
+    let (mut alice, mut bob) = (node("n1"), node("n2"));
+    let hour = 3_600;
+    heard(&mut bob, &register(&mut alice, "alice", "n1", after(hour)), after(hour));
+    register(&mut bob, "bob", "n2", after(hour));
+    bob.handle(Input::Tick, after(hour)).unwrap();
+    // He sets it right: he speaks at once, and she is missed in time, though she was heard an hour from now.
+    let spoken = said(&bob.handle(Input::Tick, after(0)).unwrap());
+    assert_eq!(spoken.len(), 1);
+    let goes = pace::VALID_MAX.as_secs();
+    assert!(bob.user(&key("alice").identity()).is_some());
+    let ended = events(bob.handle(Input::Tick, after(goes)).unwrap());
+    assert!(ended.contains(&Event::UserOffline { user: key("alice").identity() }), "{ended:?}");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Bars above the page: a new version waits, this page is older than its data, or nothing it holds is kept.
+//! Bars above the page: a new version waits, this page is older than its data, nothing it holds is kept, or its clock is
+//! not that of others.
 
 use leptos::prelude::*;
 
@@ -6,6 +7,7 @@ use crate::ui::components::icon::{Icon, icon};
 use crate::ui::dom;
 use crate::ui::pwa::pwa;
 use crate::ui::session::session;
+use crate::ui::text;
 
 #[component]
 pub fn UpdateBar() -> impl IntoView {
@@ -14,6 +16,7 @@ pub fn UpdateBar() -> impl IntoView {
     let session = session();
     let reload_needed = session.reload_needed;
     let volatile = move || session.status.with(|status| status.as_ref().is_some_and(|status| status.volatile));
+    let clock = move || session.status.with(|status| status.as_ref().and_then(|status| status.clock_apart));
     let waiting = move || pwa.update_waiting.get() && !later.get() && !reload_needed.get();
     view! {
         <Show when=waiting>
@@ -41,6 +44,23 @@ pub fn UpdateBar() -> impl IntoView {
                 </p>
             </div>
         </Show>
+        {move || {
+            clock()
+                .map(|apart| {
+                    let side = if apart > 0 { "behind" } else { "ahead of" };
+                    view! {
+                        <div class="bar" role="alert" data-testid="clock-bar">
+                            {icon(Icon::Warning)}
+                            <p>
+                                {format!(
+                                    "This device’s clock is about {} {side} those of its peers. Until it is set right in the system’s settings, others don’t see you online and refuse what you write.",
+                                    text::span(apart.unsigned_abs()),
+                                )}
+                            </p>
+                        </div>
+                    }
+                })
+        }}
         <Show when=move || reload_needed.get()>
             <div class="bar bar-blocking" role="alert" data-testid="reload-bar">
                 {icon(Icon::Warning)}
