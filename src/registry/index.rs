@@ -324,6 +324,11 @@ impl Index {
         claims.filter_map(|(hash, name, at)| Some((hash, name, at, self.state(name)?))).collect()
     }
 
+    /// How many module names an identity ever claimed.
+    pub fn module_claims_of(&self, identity: &Identity) -> usize {
+        self.evidence.module_claims_of(identity)
+    }
+
     /// The hash of the claim by which an identity holds its present name.
     pub fn live_claim(&self, identity: &Identity) -> Option<Digest> {
         self.standing(identity).map(|(_, tenure, _)| tenure.claim)

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 /// The version of everything in this file.
-pub const PARAMETERS_VERSION: u32 = 2;
+pub const PARAMETERS_VERSION: u32 = 3;
 
 /// A username has at least this many characters (after preparation).
 pub const USERNAME_MIN_CHARS: usize = 3;
@@ -16,6 +16,9 @@ pub const MODULE_NAME_MAX_CHARS: usize = 64;
 pub const NAME_MAX_INPUT_BYTES: usize = 512;
 /// Claims of usernames by one identity that are counted: one live, 32 in its history.
 pub const USERNAME_CLAIMS_MAX: usize = 33;
+
+/// Claims of module names by one identity that are counted, given-up ones too: one key can't close a whole dictionary.
+pub const MODULE_CLAIMS_MAX: usize = 256;
 
 /// One signed change.
 pub const CHANGE_MAX_BYTES: usize = 64 * 1024;

@@ -9,14 +9,15 @@ use gen_registry::registry::digest::Digest;
 use gen_registry::registry::fact::{Fact, SignedFact};
 use gen_registry::registry::identity::{Identity, SigningIdentity};
 use gen_registry::registry::index::{Index, PersonRecord};
-use gen_registry::registry::limits::{CLOCK_SKEW, NAME_COOL_DOWN};
+use gen_registry::registry::limits::{CLOCK_SKEW, MODULE_CLAIMS_MAX, NAME_COOL_DOWN};
+use gen_registry::registry::name::{ModuleName, NameKind};
 use gen_registry::registry::ownership::{Evidence, NameKey, NameState, Rules};
 use gen_registry::registry::time::Timestamp;
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, SeedableRng};
 
-use crate::people::{at, claim, person, receipt, release};
+use crate::people::{at, claim, module_claim, person, receipt, release};
 
 const SETS: usize = 10_000;
 const ORDERS: usize = 3;
@@ -113,6 +114,47 @@ fn ten_thousand_sets_in_any_order_give_one_result() {
         check_invariants(&set, &expected);
     }
     assert!(with_rivals > SETS / 10, "the sets must be about something: only {with_rivals} had rivals");
+}
+
+#[test]
+fn of_one_identity_only_so_many_module_names_count_in_any_order() {
+    let mut rng = StdRng::seed_from_u64(seed());
+    let (mallory, bob) = (person("mallory"), person("bob"));
+    let names: Vec<ModuleName> =
+        (0..MODULE_CLAIMS_MAX + 3).map(|nth| format!("taken-{nth}").parse().unwrap()).collect();
+    let claims = names.iter().enumerate().map(|(nth, name)| module_claim(&mallory, name, at(10_000 + nth as u64)));
+    let claims: Vec<SignedFact> = claims.collect();
+    let name = |nth: usize| &names[nth];
+    let bobs = module_claim(&bob, name(MODULE_CLAIMS_MAX), at(99_000));
+    let holder = |evidence: &Evidence, index: &Index, name: &ModuleName| {
+        let key = (NameKind::Module, name.folded());
+        let by_rule = evidence.resolve(&key, OBSERVED_AT).holder().map(|tenure| tenure.holder);
+        let by_model = index.module_name(&key.1).and_then(NameState::holder).map(|tenure| tenure.holder);
+        assert_eq!(by_rule, by_model, "{name}");
+        by_rule
+    };
+    for _ in 0..ORDERS {
+        let mut order: Vec<SignedFact> = claims.iter().cloned().chain([bobs.clone()]).collect();
+        order.shuffle(&mut rng);
+        let (mut evidence, mut index) = (Evidence::new(Rules::default()), Index::new(Rules::default()));
+        let add = |evidence: &mut Evidence, index: &mut Index, fact: &SignedFact| {
+            evidence.add(fact);
+            let mut record = index.person(&fact.author()).cloned().unwrap_or_else(|| PersonRecord::new(fact.author()));
+            record.add_facts([fact.clone()]);
+            index.put(record, OBSERVED_AT);
+        };
+        order.iter().for_each(|fact| add(&mut evidence, &mut index, fact));
+        for nth in [0, 1, MODULE_CLAIMS_MAX - 1] {
+            assert_eq!(holder(&evidence, &index, name(nth)), Some(mallory.identity()), "{nth}");
+        }
+        assert_eq!(holder(&evidence, &index, name(MODULE_CLAIMS_MAX)), Some(bob.identity()), "it was free for him");
+        assert_eq!(holder(&evidence, &index, name(MODULE_CLAIMS_MAX + 1)), None);
+        assert_eq!(index.module_claims_of(&mallory.identity()), MODULE_CLAIMS_MAX + 3);
+        // One that is dated before all of them takes a place from the last that counted.
+        add(&mut evidence, &mut index, &module_claim(&mallory, &"earlier".parse().unwrap(), at(1)));
+        assert_eq!(holder(&evidence, &index, name(MODULE_CLAIMS_MAX - 1)), None);
+        assert_eq!(holder(&evidence, &index, &"earlier".parse().unwrap()), Some(mallory.identity()));
+    }
 }
 
 /// The same facts one by one through the read model, each in its author's record.

@@ -3,6 +3,7 @@
 use gen_registry::registry::digest::Digest;
 use gen_registry::registry::fact::{ClaimedName, Fact, NameClaim, NameRelease, Receipt, SignedFact};
 use gen_registry::registry::identity::{Signed, SigningIdentity, Topic};
+use gen_registry::registry::name::ModuleName;
 use gen_registry::registry::time::Timestamp;
 
 pub const TOPIC: Topic = Topic::from_bytes([7; 32]);
@@ -23,6 +24,10 @@ pub fn sign(author: &SigningIdentity, fact: Fact) -> SignedFact {
 pub fn claim(author: &SigningIdentity, name: &str, claimed_at: Timestamp) -> SignedFact {
     let name = ClaimedName::Username(name.parse().expect("a valid username"));
     sign(author, Fact::NameClaim(NameClaim { work: 0, name, claimed_at }))
+}
+
+pub fn module_claim(author: &SigningIdentity, name: &ModuleName, claimed_at: Timestamp) -> SignedFact {
+    sign(author, Fact::NameClaim(NameClaim { work: 0, name: ClaimedName::Module(name.clone()), claimed_at }))
 }
 
 pub fn release(author: &SigningIdentity, claim: &SignedFact, at: Timestamp) -> SignedFact {

@@ -95,7 +95,9 @@ impl Node {
         let state = self.state.borrow();
         match state.index.module_availability(name, Some(own), self.now()) {
             Availability::Yours => Ok(false),
-            Availability::Free if state.index.modules_of(own).count() >= MODULES_MAX => Err(words::too_many_modules()),
+            Availability::Free if state.index.module_claims_of(own) >= MODULE_CLAIMS_MAX => {
+                Err(words::too_many_modules())
+            }
             Availability::Free => Ok(true),
             Availability::HeldBy(holder) => {
                 let holder =

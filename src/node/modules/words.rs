@@ -78,7 +78,7 @@ pub(super) fn unknown_version(name: &str, version: &str) -> Failure {
 pub(super) fn too_many_modules() -> Failure {
     Failure::new(
         FailureCode::TooManyModules,
-        format!("An identity describes at most {MODULES_MAX} modules, and this one does."),
+        format!("An identity can take {MODULE_CLAIMS_MAX} module names in its life, and this one has."),
         "Publish under one of your present names, or from another profile.",
     )
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::registry::digest::Digest;
 use crate::registry::fact::{ClaimedName, Fact, SignedFact};
 use crate::registry::identity::Identity;
-use crate::registry::limits::{CLOCK_SKEW, USERNAME_CLAIMS_MAX};
+use crate::registry::limits::{CLOCK_SKEW, MODULE_CLAIMS_MAX, USERNAME_CLAIMS_MAX};
 use crate::registry::name::{FoldedName, NameKind, Username};
 use crate::registry::ownership::{Candidate, NameState, Position, Rules, decide};
 use crate::registry::stamp::shows_work;
@@ -22,8 +22,8 @@ pub struct Evidence {
     rules: Rules,
     claims: HashMap<Digest, Claim>,
     by_name: HashMap<NameKey, BTreeSet<Digest>>,
-    /// Every username claim of an author in the order the author gives them.
-    by_author: HashMap<Identity, BTreeSet<(Timestamp, Digest)>>,
+    /// Every claim of an author's of one kind, in the order the author gives them.
+    by_author: HashMap<(Identity, NameKind), BTreeSet<(Timestamp, Digest)>>,
     releases: HashMap<Digest, BTreeMap<Digest, (Identity, Timestamp)>>,
     /// Which claim a release is about.
     released: HashMap<Digest, Digest>,
@@ -59,9 +59,7 @@ impl Evidence {
                 }
                 let key = (claim.name.kind(), claim.name.folded());
                 self.by_name.entry(key.clone()).or_default().insert(fact.hash());
-                if key.0 == NameKind::Username {
-                    self.by_author.entry(fact.author()).or_default().insert((claim.claimed_at, fact.hash()));
-                }
+                self.by_author.entry((fact.author(), key.0)).or_default().insert((claim.claimed_at, fact.hash()));
                 let (name, claimed_at) = (claim.name.clone(), claim.claimed_at);
                 self.claims.insert(fact.hash(), Claim { author: fact.author(), name, key, claimed_at });
                 self.names_touched_by(&fact.hash())
@@ -102,16 +100,26 @@ impl Evidence {
         self.claims.values().filter(|claim| claim.author == author).map(|claim| claim.key.clone()).collect()
     }
 
-    /// A claim's own name, and every username of its author: a newer one releases the older ones.
+    /// A claim's own name, and every username of its author: a newer one releases the older ones. A claim that comes in
+    /// before those that count moves the last of them out.
     pub(crate) fn names_touched_by(&self, claim: &Digest) -> BTreeSet<NameKey> {
         let Some(claim) = self.claims.get(claim) else { return BTreeSet::new() };
         let mut touched = BTreeSet::from([claim.key.clone()]);
-        if claim.key.0 == NameKind::Username {
-            // One more than count: a claim that comes in before them moves the last one out.
-            let own = self.by_author.get(&claim.author).into_iter().flatten().take(USERNAME_CLAIMS_MAX + 1);
-            touched.extend(own.filter_map(|(_, hash)| self.claims.get(hash)).map(|claim| claim.key.clone()));
-        }
+        let kind = claim.key.0;
+        let most = counted_max(kind);
+        let unmoved = if kind == NameKind::Username { 0 } else { most };
+        let moved = self.own(claim.author, kind).take(most + 1).skip(unmoved);
+        touched.extend(moved.filter_map(|(_, hash)| self.claims.get(hash)).map(|claim| claim.key.clone()));
         touched
+    }
+
+    fn own(&self, author: Identity, kind: NameKind) -> impl Iterator<Item = &(Timestamp, Digest)> {
+        self.by_author.get(&(author, kind)).into_iter().flatten()
+    }
+
+    /// How many module names an author ever claimed.
+    pub fn module_claims_of(&self, author: &Identity) -> usize {
+        self.by_author.get(&(*author, NameKind::Module)).map_or(0, BTreeSet::len)
     }
 
     /// Every name that anybody ever claimed.
@@ -121,7 +129,7 @@ impl Evidence {
 
     /// The username claims of one author, in the author's own order: hash, name, date.
     pub fn usernames_of(&self, author: &Identity) -> impl Iterator<Item = (Digest, &Username, Timestamp)> {
-        self.by_author.get(author).into_iter().flatten().filter_map(|(at, hash)| match &self.claims.get(hash)?.name {
+        self.own(*author, NameKind::Username).filter_map(|(at, hash)| match &self.claims.get(hash)?.name {
             ClaimedName::Username(name) => Some((*hash, name, *at)),
             ClaimedName::Module(_) => None,
         })
@@ -175,8 +183,12 @@ impl Evidence {
         if claim.key.0 != NameKind::Username {
             return None;
         }
-        let later =
-            self.by_author.get(&claim.author)?.range((claim.claimed_at, *hash)..).skip(1).take(USERNAME_CLAIMS_MAX);
+        let later = self
+            .by_author
+            .get(&(claim.author, NameKind::Username))?
+            .range((claim.claimed_at, *hash)..)
+            .skip(1)
+            .take(USERNAME_CLAIMS_MAX);
         let mut later = later.filter_map(|(at, hash)| Some((hash, at, self.claims.get(hash)?)));
         later.find_map(|(hash, dated, next)| {
             let at = self.position(hash, *dated).at();
@@ -185,15 +197,19 @@ impl Evidence {
         })
     }
 
-    /// The first [`USERNAME_CLAIMS_MAX`] of an author count, in the author's own order; of them those that show work.
+    /// The first of an author's claims count, in the author's own order; of them those that show work.
     fn is_counted(&self, hash: &Digest, claim: &Claim) -> bool {
         if !shows_work(hash, self.rules.work_bits) {
             return false;
         }
-        if claim.key.0 != NameKind::Username {
-            return true;
-        }
-        let own = self.by_author.get(&claim.author).into_iter().flatten();
-        own.take(USERNAME_CLAIMS_MAX).any(|(_, counted)| counted == hash)
+        let kind = claim.key.0;
+        self.own(claim.author, kind).take(counted_max(kind)).any(|(_, counted)| counted == hash)
+    }
+}
+
+fn counted_max(kind: NameKind) -> usize {
+    match kind {
+        NameKind::Username => USERNAME_CLAIMS_MAX,
+        NameKind::Module => MODULE_CLAIMS_MAX,
     }
 }
