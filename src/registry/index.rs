@@ -19,7 +19,7 @@ use crate::registry::identity::{Identity, SignatureError, Signed, Topic};
 use crate::registry::modules::opinions::Opinions;
 use crate::registry::modules::{ModuleState, Releases};
 use crate::registry::name::{FoldedName, ModuleName, NameKind, Username};
-use crate::registry::ownership::{Availability, Evidence, NameKey, NameState, Rules, Status, Tenure};
+use crate::registry::ownership::{Availability, Evidence, NameKey, NameState, Rules, Status, Tenure, counts_from};
 use crate::registry::time::Timestamp;
 
 /// One person as the read model keeps and stores them.
@@ -77,8 +77,10 @@ pub struct Index {
     module_states: RefCell<HashMap<FoldedName, Rc<ModuleState>>>,
     opinions: Opinions,
     initials: BTreeMap<String, u64>,
-    /// Claims from the future and when they begin to count.
+    /// Claims and releases from the future, and when they begin to count.
     held_back: BTreeSet<(Timestamp, Digest)>,
+    /// The latest time it was told.
+    as_of: Timestamp,
 }
 
 /// A page of the directory.
@@ -165,7 +167,7 @@ impl Index {
     /// Adds or replaces a person and settles every name that this touches. Returns the people whose name, history or
     /// profile may read differently now.
     pub fn put(&mut self, record: PersonRecord, now: Timestamp) -> BTreeSet<Identity> {
-        let touched = self.weigh(&record);
+        let touched = self.weigh(&record, now);
         let identity = record.identity;
         self.people.insert(identity, record);
         let mut people = self.settle(&touched, now);
@@ -177,20 +179,26 @@ impl Index {
     pub fn put_all(&mut self, records: impl IntoIterator<Item = PersonRecord>, now: Timestamp) {
         let mut touched = BTreeSet::new();
         for record in records {
-            touched.extend(self.weigh(&record));
+            touched.extend(self.weigh(&record, now));
             self.people.insert(record.identity, record);
         }
         self.settle(&touched, now);
     }
 
     /// Adds what a person says to the evidence.
-    fn weigh(&mut self, record: &PersonRecord) -> BTreeSet<NameKey> {
+    fn weigh(&mut self, record: &PersonRecord, now: Timestamp) -> BTreeSet<NameKey> {
+        self.as_of = self.as_of.max(now);
         let mut touched = BTreeSet::new();
         // Facts are only ever added, at the end; what was weighed before says nothing new.
         let before = self.people.get(&record.identity).map_or(&[][..], |before| &before.facts);
         let weighed = before.iter().zip(&record.facts).take_while(|(old, new)| old.hash() == new.hash()).count();
         for fact in &record.facts[weighed..] {
             touched.extend(self.evidence.add(fact));
+            if let Fact::Release(release) = fact.statement()
+                && counts_from(release.published_at) > now
+            {
+                self.held_back.insert((counts_from(release.published_at), fact.hash()));
+            }
             let module = self.releases.add(fact).or_else(|| self.releases.module_of(fact));
             if let Some(module) = module {
                 self.module_states.get_mut().remove(&module);
@@ -212,13 +220,21 @@ impl Index {
         self.people.values()
     }
 
-    /// Lets claims count whose date has come.
+    /// Lets claims and releases count whose date has come. Returns whose they are, and whom it touches.
     pub fn advance(&mut self, now: Timestamp) -> BTreeSet<Identity> {
+        self.as_of = self.as_of.max(now);
         let later =
             self.held_back.split_off(&(now.plus(std::time::Duration::from_millis(1)), Digest::from_bytes([0; 32])));
         let due = std::mem::replace(&mut self.held_back, later);
         let touched = due.iter().flat_map(|(_, claim)| self.evidence.names_touched_by(claim)).collect();
-        self.settle(&touched, now)
+        let mut people = self.settle(&touched, now);
+        for (_, fact) in &due {
+            if let Some((author, release)) = self.releases.release(fact) {
+                self.module_states.get_mut().remove(&release.module.folded());
+                people.insert(*author);
+            }
+        }
+        people
     }
 
     /// The earliest time at which [`Index::advance`] has something to do.

@@ -17,7 +17,7 @@ use crate::registry::digest::Digest;
 use crate::registry::fact::{Fact, Release, SignedFact};
 use crate::registry::identity::Identity;
 use crate::registry::name::FoldedName;
-use crate::registry::ownership::{NameState, Position};
+use crate::registry::ownership::{NameState, Position, counts_from};
 use crate::registry::time::Timestamp;
 
 /// A growing set of facts about releases. Adding is idempotent and commutative.
@@ -132,12 +132,14 @@ impl Releases {
         self.releases.get(fact).map(|(author, release)| (author, release))
     }
 
-    /// Which releases of a module count. `name` is the state of its name, `position` tells where a dated fact stands.
+    /// Which releases of a module count. `name` is the state of its name, `position` tells where a dated fact stands; what
+    /// is dated ahead of `observed_at` does not count yet, as with claims.
     pub fn resolve(
         &self,
         module: &FoldedName,
         name: &NameState,
         position: impl Fn(&Digest, Timestamp) -> Position,
+        observed_at: Timestamp,
     ) -> ModuleState {
         let mut candidates: Vec<CountedRelease> = self
             .by_module
@@ -155,6 +157,7 @@ impl Releases {
                     withdrawn: None,
                 })
             })
+            .filter(|candidate| counts_from(candidate.release.published_at.max(candidate.position.at())) <= observed_at)
             .collect();
         candidates.sort_by_key(|candidate| (candidate.position, candidate.fact));
         let mut state = ModuleState::default();

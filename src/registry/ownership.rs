@@ -194,6 +194,11 @@ impl Candidate {
     }
 }
 
+/// When something begins to count that is dated ahead.
+pub(in crate::registry) fn counts_from(dated: Timestamp) -> Timestamp {
+    Timestamp::from_millis(dated.as_millis().saturating_sub(CLOCK_SKEW.as_millis() as u64))
+}
+
 /// Walks the candidates for one name in their order and hands the name from holder to holder.
 fn decide(mut candidates: Vec<Candidate>, observed_at: Timestamp) -> NameState {
     let mut state = NameState::default();
@@ -201,8 +206,7 @@ fn decide(mut candidates: Vec<Candidate>, observed_at: Timestamp) -> NameState {
     for candidate in candidates {
         let dated = candidate.claimed_at.max(candidate.position.at());
         if dated > observed_at.plus(CLOCK_SKEW) {
-            let counts_from = Timestamp::from_millis(dated.as_millis() - CLOCK_SKEW.as_millis() as u64);
-            state.held_back.push((candidate.hash, counts_from));
+            state.held_back.push((candidate.hash, counts_from(dated)));
         } else if !candidate.counted {
             state.losers.push(candidate.loses(Reason::TooMany));
         } else {

@@ -27,7 +27,7 @@ use crate::registry::identity::{Identity, SignatureError, Topic};
 use crate::registry::limits::{RECORD_FACTS_MAX, RECORD_MAX_BYTES};
 use crate::registry::modules::{CountedRelease, Releases};
 use crate::registry::name::NameKind;
-use crate::registry::ownership::{Evidence, NameKey, NameState, Rules, Tenure};
+use crate::registry::ownership::{Evidence, NameKey, NameState, Rules, Tenure, counts_from};
 use crate::registry::time::Timestamp;
 
 const VERSION: u8 = 1;
@@ -148,7 +148,14 @@ fn weigh(
         return Err(RecordError::Lost);
     }
     check_belonging(&name, &state, facts, rules)?;
-    let module = releases.resolve(&name.1, &state, |fact, dated| evidence.position(fact, dated));
+    let ahead = |fact: &SignedFact| match fact.statement() {
+        Fact::Release(release) => counts_from(release.published_at) > now,
+        _ => false,
+    };
+    if facts.iter().any(ahead) {
+        return Err(RecordError::Early);
+    }
+    let module = releases.resolve(&name.1, &state, |fact, dated| evidence.position(fact, dated), now);
     let release = module.newest().cloned();
     let marked_at = facts.iter().find_map(|fact| match fact.statement() {
         Fact::Yank(yank) => Some(yank.at),

@@ -48,7 +48,7 @@ impl Index {
     fn work_out(&self, name: &FoldedName) -> ModuleState {
         let nobody = NameState::default();
         let state = self.module_name(name).unwrap_or(&nobody);
-        self.releases.resolve(name, state, |fact, dated| self.evidence.position(fact, dated))
+        self.releases.resolve(name, state, |fact, dated| self.evidence.position(fact, dated), self.as_of)
     }
 
     /// The release that a fact's hash names, whether it counts or not.

@@ -1,9 +1,13 @@
 //! Releases: who may publish, which of two counts, and withdrawals; in every order of arrival.
 
+use std::time::Duration;
+
 use super::*;
 use crate::registry::artifact::Artifact;
 use crate::registry::fact::{ClaimedName, NameClaim, NameRelease, Receipt, Unyank, Yank};
 use crate::registry::identity::{Signed, SigningIdentity, Topic};
+use crate::registry::index::{Index, PersonRecord};
+use crate::registry::limits::CLOCK_SKEW;
 use crate::registry::name::{ModuleName, NameKind};
 use crate::registry::ownership::{Evidence, Rules};
 
@@ -55,11 +59,38 @@ fn state(facts: &[SignedFact], rules: &Rules) -> ModuleState {
                 releases.add(fact);
             }
             let name = evidence.resolve(&(NameKind::Module, module().folded()), LATER);
-            states.push(releases.resolve(&module().folded(), &name, |fact, dated| evidence.position(fact, dated)));
+            states.push(releases.resolve(
+                &module().folded(),
+                &name,
+                |fact, dated| evidence.position(fact, dated),
+                LATER,
+            ));
         }
     }
     assert!(states.windows(2).all(|two| two[0] == two[1]), "the order of arrival decides nothing");
     states.pop().expect("some facts")
+}
+
+#[test]
+fn a_release_that_is_dated_ahead_counts_when_its_time_has_come() {
+    let alice = person(1);
+    let ahead = LATER.plus(CLOCK_SKEW).as_millis();
+    let facts =
+        [claim(&alice, 10), release(&alice, "1.0.0", ahead, b"good"), release(&alice, "2.0.0", ahead + 1, b"new")];
+    let versions = |state: &ModuleState| state.releases.keys().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(versions(&state(&facts, &Rules::default())), ["1.0.0"], "clocks differ by so much");
+    // The read model, which is told of the time.
+    let mut record = PersonRecord::new(alice.identity());
+    record.add_facts(facts);
+    let mut index = Index::new(Rules::default());
+    index.put(record, LATER);
+    let folded = module().folded();
+    assert_eq!(versions(&index.module(&folded)), ["1.0.0"]);
+    let due = index.next_due().expect("something is held back");
+    assert_eq!(due, LATER.plus(Duration::from_millis(1)));
+    assert!(index.advance(due).contains(&alice.identity()));
+    assert_eq!(versions(&index.module(&folded)), ["1.0.0", "2.0.0"]);
+    assert_eq!(index.next_due(), None);
 }
 
 #[test]
