@@ -8,7 +8,7 @@ mod program {
     use clap::{ArgAction, Args, Parser, Subcommand};
     use gen_registry::{
         native::{
-            pack::pack,
+            pack::{FIRST_LOAD_MAX_BYTES, pack},
             serve::{CatalogueOptions, P2pOptions, ServeOptions, WitnessOptions, serve},
         },
         net::{ice::IceServer, relay::Multiaddr},
@@ -182,6 +182,15 @@ mod program {
                     packed.bytes / 1024,
                     packed.compressed_bytes / 1024
                 );
+                let (first, most) = (packed.first_load_bytes, FIRST_LOAD_MAX_BYTES);
+                eprintln!("first load: {first} bytes on the wire; the budget is {most}");
+                if release && first > most {
+                    eprintln!(
+                        "WARNING: the first load is {} bytes, {} %, over the budget",
+                        first - most,
+                        (first - most) * 100 / most
+                    );
+                }
             }
         }
         Ok(())

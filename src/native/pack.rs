@@ -5,6 +5,7 @@
 //! `sw.js` without the places it fills in, instead of packing half.
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -18,6 +19,10 @@ const BROTLI_WINDOW: u32 = 22;
 pub const NAME_HASH_DIGITS: usize = 16;
 /// Trunk leaves out leading zeros; more than this many are not to be expected.
 pub const NAME_HASH_DIGITS_MIN: usize = 10;
+/// What a first visit may load before the page can be used, in bytes on the wire of a release.
+pub const FIRST_LOAD_MAX_BYTES: u64 = 1_500_000;
+/// Parts of the page's glue code, which loads them by itself.
+const GLUE_FOLDER: &str = "/snippets/";
 
 const COMPRESSED: [&str; 9] = ["css", "html", "js", "json", "mjs", "svg", "txt", "wasm", "webmanifest"];
 /// What the page does not need to start offline: texts for readers, pictures for the install dialog.
@@ -53,6 +58,8 @@ pub struct Packed {
     /// Bytes of the kept files as they are, and as they travel.
     pub bytes: u64,
     pub compressed_bytes: u64,
+    /// See [`first_load`].
+    pub first_load_bytes: u64,
 }
 
 /// Packs the folder in place.
@@ -94,8 +101,11 @@ pub fn pack(folder: &Path, quality: u32) -> Result<Packed, PackError> {
     let build = build_id(&fill_worker(&worker, "", &[])?, &assets);
     write(&worker_path, fill_worker(&worker, &build, &assets)?.as_bytes())?;
 
-    let compressed_bytes = compress(folder, quality)?;
-    Ok(Packed { build, assets, bytes, compressed_bytes })
+    let on_the_wire = compress(folder, quality)?;
+    let kept = |(url, _): &(&String, &u64)| kept_offline(url);
+    let compressed_bytes = on_the_wire.iter().filter(kept).map(|(_, bytes)| bytes).sum();
+    let first_load_bytes = first_load(&index, &on_the_wire);
+    Ok(Packed { build, assets, bytes, compressed_bytes, first_load_bytes })
 }
 
 /// Removes every local stylesheet link from the page and says which files they named, in order. The first one's place
@@ -202,9 +212,17 @@ pub fn kept_offline(url: &str) -> bool {
         && !NOT_KEPT_OFFLINE_FOLDERS.iter().any(|folder| name.starts_with(folder))
 }
 
-/// Lays a `.br` copy beside every file that gets smaller by it. Returns how many bytes the kept files have on the wire.
-fn compress(folder: &Path, quality: u32) -> Result<u64, PackError> {
-    let mut on_the_wire = 0;
+/// Bytes that a first visit loads before the page can be used: the page itself, the files it names, and the parts of its
+/// glue code. `on_the_wire`: by URL. What only workers load, and what the service worker keeps afterwards, is not counted.
+pub fn first_load(index: &str, on_the_wire: &BTreeMap<String, u64>) -> u64 {
+    let loaded =
+        |url: &str| url == "/index.html" || url.starts_with(GLUE_FOLDER) || index.contains(&format!("=\"{url}\""));
+    on_the_wire.iter().filter(|(url, _)| loaded(url)).map(|(_, bytes)| bytes).sum()
+}
+
+/// Lays a `.br` copy beside every file that gets smaller by it. Returns how many bytes each file has on the wire, by URL.
+fn compress(folder: &Path, quality: u32) -> Result<BTreeMap<String, u64>, PackError> {
+    let mut on_the_wire = BTreeMap::new();
     for path in walk(folder)? {
         let content = read(&path)?;
         let mut smallest = content.len();
@@ -219,9 +237,7 @@ fn compress(folder: &Path, quality: u32) -> Result<u64, PackError> {
                 write(&compressed_path(&path), &packed)?;
             }
         }
-        if kept_offline(&url_of(folder, &path)) {
-            on_the_wire += smallest as u64;
-        }
+        on_the_wire.insert(url_of(folder, &path), smallest as u64);
     }
     Ok(on_the_wire)
 }

@@ -121,6 +121,37 @@ fn only_what_shrinks_gets_a_brotli_copy() {
 }
 
 #[test]
+fn the_first_load_is_what_the_page_names_and_its_glue() {
+    let sizes = [
+        ("/index.html", 1),
+        ("/a.js", 10),
+        ("/a.wasm", 100),
+        ("/snippets/b/inline.js", 1000),
+        ("/worker.js", 10_000),
+        ("/a.wasm.br", 100_000),
+        ("/other/a.js", 1_000_000),
+    ];
+    let sizes = sizes.map(|(url, bytes)| (url.to_owned(), bytes)).into();
+    assert_eq!(first_load("<meta data-js=\"/a.js\" data-wasm=\"/a.wasm\">", &sizes), 1111);
+}
+
+#[test]
+fn a_packing_says_how_much_a_first_visit_loads() {
+    let folder = built_page();
+    fs::write(folder.path().join("program-of-a-worker.wasm"), "x".repeat(5000)).unwrap();
+    let packed = pack(folder.path(), 5).unwrap();
+    let on_the_wire = |name: &str| {
+        let compressed = fs::metadata(folder.path().join(format!("{name}.br")));
+        compressed.or_else(|_| fs::metadata(folder.path().join(name))).unwrap().len()
+    };
+    let all = names(folder.path());
+    let style = all.iter().find(|name| name.starts_with("style-") && name.ends_with(".css")).unwrap();
+    let expected = ["a.js", "a.wasm", "index.html", "mark.svg", style].into_iter().map(on_the_wire).sum::<u64>();
+    assert_eq!(packed.first_load_bytes, expected, "{all:?}");
+    assert!(packed.compressed_bytes > expected, "the worker's program is kept for offline use, too");
+}
+
+#[test]
 fn a_stylesheet_that_imports_is_refused() {
     let folder = built_page();
     fs::write(folder.path().join("base-2.css"), "@import url(\"other.css\");").unwrap();
