@@ -275,7 +275,7 @@ impl Node {
                 return self.import_backup(&bytes, passphrase).await.map(Answer::Imported);
             }
             other => {
-                tracing::error!(?other, "a question came to the writing side");
+                tracing::error!(kind = ?std::mem::discriminant(&other), "a question came to the writing side");
                 return Err(wording::internal());
             }
         }

@@ -152,7 +152,7 @@ fn notices(ask: NoticeCommand) -> Command {
 }
 
 fn unexpected(answer: &Answer) -> Failure {
-    tracing::error!(?answer, "an answer of another command's kind");
+    tracing::error!(kind = ?std::mem::discriminant(answer), "an answer of another command's kind");
     Failure::new(
         FailureCode::Internal,
         "The app got an answer it did not ask for.",

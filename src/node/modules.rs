@@ -96,7 +96,7 @@ impl Node {
                 self.module_answer(&name).await
             }
             other => {
-                tracing::error!(?other, "a question came to the writing side");
+                tracing::error!(kind = ?std::mem::discriminant(&other), "a question came to the writing side");
                 Err(wording::internal())
             }
         }
