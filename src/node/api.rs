@@ -26,7 +26,7 @@ pub use talk::*;
 
 /// One thing a person, a script or another tab asks for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "command", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Command {
     /// Who this profile is. Answer: [`Answer::Me`].
     WhoAmI,
@@ -98,7 +98,7 @@ pub enum Command {
 /// What a command came to. Which command gets which is said at the command.
 #[allow(clippy::large_enum_variant, reason = "an answer is made, sent and taken apart once; nobody keeps many")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "answer", content = "value", rename_all = "camelCase")]
+#[serde(rename_all = "camelCase")]
 pub enum Answer {
     Me(Box<Me>),
     NameCheck(NameCheck),
@@ -137,7 +137,7 @@ pub enum Answer {
 
 /// What the node tells without being asked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Event {
     /// This profile's identity, name, profile or protection changed.
     MeChanged,

@@ -9,7 +9,7 @@ pub use crate::registry::validation::{
 
 /// One thing asked of the registry of modules.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "act", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum ModuleCommand {
     /// Is this a module? Nothing is kept. Answer: `Report`.
     Validate {

@@ -7,7 +7,7 @@ use super::Author;
 /// Whatever is asked of both. Follows are written as `person:did:key:…`, `module:name` or `tag:text`; they are this
 /// device's own and never leave it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "act", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum NoticeCommand {
     /// Answer: [`Answer::Follows`](super::Answer::Follows).
     Follows,

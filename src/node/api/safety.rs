@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Whatever is asked of both. Subjects are written as `person:did:key:…`, `peer:12D3…` or `module:name`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "act", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum SafetyCommand {
     /// What a person or a peer has earned here. Answer: [`Answer::Reputation`](super::Answer::Reputation).
     Reputation { of: String },

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// One thing asked of presence and channels. Channels are written `#general` or `#module/<name>`; the `#` may be missing.
 /// Where a username may be given it must be this profile's own: a node speaks only for itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "act", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum TalkCommand {
     /// Shows this profile as online; ends being invisible. Answer: `Online`.
     Register { username: Option<String> },
