@@ -7,7 +7,7 @@
   const HOUR = 3_600_000;
 
   const boot = (window.genRegistryBoot = {
-    /** The two files of the program, for the page and for workers. */
+    /** The two files of the program. */
     assets: { js: program.js, wasm: program.wasm },
     wasmSize: Number(program.size) || 0,
     /** The browser's install question, kept until the person asks for it. */

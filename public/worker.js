@@ -1,6 +1,5 @@
-// A worker that runs a program of this site: the page's own, or the search index's. Which files those are stands in its name (as a query string), so
-// that a page of an older version gets a worker of that version. It can't stand in the address: a service worker's
-// answer carries the address under which it was cached.
+// A worker that runs a program of this site. Which files those are stands in its name (as a query string). It can't
+// stand in the address: a service worker's answer carries the address under which it was cached.
 const wanted = new URLSearchParams(self.name);
 const local = (name) => {
   const url = new URL(wanted.get(name) ?? "", self.location.origin);

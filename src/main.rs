@@ -1,5 +1,5 @@
-//! The browser program. In a page it starts the node, the JavaScript API and the screens; in a worker it does the one
-//! job it was started for.
+//! The browser program. It starts the node, the JavaScript API and the screens. What is heavy stands in programs
+//! of their own (`src/bin/gen-registry-work.rs`, `gen-registry-search.rs`).
 
 #[cfg(target_arch = "wasm32")]
 fn main() {
@@ -7,13 +7,9 @@ fn main() {
 
     use gen_registry::node::client::Client;
     use gen_registry::node::tabs::Tab;
-    use gen_registry::platform::browser::{log, worker};
+    use gen_registry::platform::browser::log;
 
     log::start();
-    if worker::is_worker() {
-        worker::serve();
-        return;
-    }
     let client = Client::new(Rc::new(Tab::open()));
     gen_registry::embed::install(client.clone());
     gen_registry::ui::mount(client);

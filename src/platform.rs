@@ -35,8 +35,8 @@ pub trait Environment {
     /// Fills `bytes` from the system's secure source.
     fn random(&self, bytes: &mut [u8]);
 
-    /// Does long work where it blocks nobody.
-    fn perform(&self, job: Job) -> LocalBoxFuture<'static, Product>;
+    /// Does long work where it blocks nobody. None: there is no such place.
+    fn perform(&self, job: Job) -> LocalBoxFuture<'static, Option<Product>>;
 
     /// Runs a stranger's function where it can do nothing else.
     fn run(&self, job: Run) -> LocalBoxFuture<'static, Result<Returned, RunError>>;

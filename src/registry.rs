@@ -4,6 +4,7 @@
 //! here gives the same answer on every peer, in whatever order the facts arrived.
 
 pub mod artifact;
+pub mod bundle;
 pub mod channel;
 pub mod digest;
 pub mod document;
@@ -13,6 +14,8 @@ pub mod identity;
 pub mod index;
 pub mod limits;
 pub mod lists;
+pub mod lockfile;
+pub mod markdown;
 pub mod modules;
 pub mod name;
 pub mod ownership;

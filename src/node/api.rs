@@ -123,6 +123,7 @@ pub enum Answer {
     #[serde(with = "serde_bytes")]
     Bytes(Vec<u8>),
     Lockfile(String),
+    Readme(Option<String>),
     Ran(RunOutcome),
     Reputation(Reputation),
     Lists(ListsReport),

@@ -119,6 +119,7 @@ typed! {
     notices(): notices(NoticeCommand::List) => Notices -> NoticeList;
     mark_notices_read(ids: Vec<u64>): notices(NoticeCommand::MarkRead { ids }) => Notices -> NoticeList;
     clear_notices(): notices(NoticeCommand::Clear) => Notices -> NoticeList;
+    readme(cid: String): modules(ModuleCommand::Readme { cid }) => Readme -> Option<String>;
     import_lockfile(text: String): modules(ModuleCommand::ImportLockfile { text }) => Installed -> Vec<InstalledModule>;
     register_user(username: Option<String>): talk(TalkCommand::Register { username }) => Online -> OnlineReport;
     unregister_user(username: Option<String>): talk(TalkCommand::Unregister { username }) => Online -> OnlineReport;

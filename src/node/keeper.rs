@@ -114,11 +114,11 @@ pub(super) fn check_new_passphrase(passphrase: &str) -> Result<(), Failure> {
 }
 
 impl Node {
-    /// Stretches a passphrase where it blocks nobody.
+    /// Stretches a passphrase where it blocks nobody; here, if there is no such place.
     pub(super) async fn stretch(&self, job: StretchJob) -> Result<StretchedKey, SealError> {
         match self.environment.perform(Job::Stretch(job.clone())).await {
-            Product::Stretched(result) => result,
-            Product::Validated(_) | Product::Stamped(_) => seal::stretch(&job),
+            Some(Product::Stretched(result)) => result,
+            _ => seal::stretch(&job),
         }
     }
 

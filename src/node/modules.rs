@@ -25,7 +25,7 @@ use crate::registry::fact::{ClaimedName, Fact, NameClaim, SignedFact};
 use crate::registry::index::PersonRecord;
 use crate::registry::name::ModuleName;
 use crate::registry::resolver::Versions;
-use crate::registry::validation::{Report, validate};
+use crate::registry::validation::Report;
 use crate::registry::work::{Job, Product};
 
 /// The longest page of a list of modules.
@@ -34,7 +34,7 @@ const LIST_MAX: u32 = 200;
 impl Node {
     pub(super) async fn ask_modules(&self, id: Option<RequestId>, ask: ModuleCommand) -> Result<Answer, Failure> {
         match ask {
-            ModuleCommand::Validate { bytes } => Ok(Answer::Report(Box::new(self.validate(bytes).await))),
+            ModuleCommand::Validate { bytes } => Ok(Answer::Report(Box::new(self.validate(bytes).await?))),
             ModuleCommand::CheckName { text } => Ok(Answer::ModuleName(self.check_module_name(&text))),
             ModuleCommand::Page { name } => self.module_answer(&name).await,
             ModuleCommand::List { filter, sort, limit, cursor } => {
@@ -53,16 +53,17 @@ impl Node {
                 Ok(Answer::Installed(self.list_installed()))
             }
             ModuleCommand::ImportLockfile { text } => {
-                self.import_lockfile(&text).await?;
+                self.import_lockfile(text).await?;
                 Ok(Answer::Installed(self.list_installed()))
             }
             ModuleCommand::ListInstalled => Ok(Answer::Installed(self.list_installed())),
-            ModuleCommand::ExportLockfile => Ok(Answer::Lockfile(self.export_lockfile()?)),
+            ModuleCommand::ExportLockfile => Ok(Answer::Lockfile(self.export_lockfile().await?)),
+            ModuleCommand::Readme { cid } => Ok(Answer::Readme(self.readme(&cid).await?)),
             ModuleCommand::ExportAll => Ok(Answer::Bytes(self.export_all().await?)),
             ModuleCommand::Read { name, version } => Ok(Answer::Bytes(self.bytes_of(&name, &version).await?)),
             ModuleCommand::Inspect { name, version } => {
                 let bytes = self.bytes_of(&name, &version).await?;
-                Ok(Answer::Report(Box::new(self.validate(bytes).await)))
+                Ok(Answer::Report(Box::new(self.validate(bytes).await?)))
             }
             ModuleCommand::Run { name, version, function, arguments, text_result } => {
                 let outcome = self.run_function(&name, version.as_deref(), function, &arguments, text_result).await?;
@@ -113,11 +114,20 @@ impl Node {
         Ok(Answer::Module(self.module_page(name).await?.map(Box::new)))
     }
 
-    /// Looks at a file where it blocks nobody.
-    async fn validate(&self, bytes: Vec<u8>) -> Report {
-        match self.environment.perform(Job::Validate(bytes.clone())).await {
-            Product::Validated(report) => *report,
-            Product::Stretched(_) | Product::Stamped(_) => validate(&bytes),
+    async fn readme(&self, cid: &str) -> Result<Option<String>, Failure> {
+        let Some(block) = self.block(cid).await? else { return Ok(None) };
+        let text = String::from_utf8_lossy(&block.bytes).into_owned();
+        match self.environment.perform(Job::Render(text)).await {
+            Some(Product::Rendered(html)) => Ok(Some(html)),
+            _ => Err(words::no_helper()),
+        }
+    }
+
+    /// Looks at a file where it blocks nobody. Never here: a page does not carry what that takes.
+    async fn validate(&self, bytes: Vec<u8>) -> Result<Report, Failure> {
+        match self.environment.perform(Job::Validate(bytes)).await {
+            Some(Product::Validated(report)) => Ok(*report),
+            _ => Err(words::no_helper()),
         }
     }
 }

@@ -149,8 +149,8 @@ impl Node {
         if bits > 0 {
             let job = StampJob::new(&self.network.topic, &signer.identity(), &claim, bits);
             claim.work = match self.environment.perform(Job::Stamp(job.clone())).await {
-                Product::Stamped(number) => number,
-                Product::Stretched(_) | Product::Validated(_) => stamp(&job),
+                Some(Product::Stamped(number)) => number,
+                _ => stamp(&job),
             };
         }
         self.fact(signer, Fact::NameClaim(claim))

@@ -35,7 +35,7 @@ impl Environment for Browser {
         getrandom::fill(bytes).expect("every browser that runs WebAssembly has crypto.getRandomValues");
     }
 
-    fn perform(&self, job: Job) -> LocalBoxFuture<'static, Product> {
+    fn perform(&self, job: Job) -> LocalBoxFuture<'static, Option<Product>> {
         Box::pin(worker::perform(job))
     }
 

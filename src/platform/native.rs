@@ -24,8 +24,8 @@ impl Environment for Native {
         getrandom::fill(bytes).expect("the system has a source of randomness");
     }
 
-    fn perform(&self, job: Job) -> LocalBoxFuture<'static, Product> {
-        Box::pin(ready(perform(&job)))
+    fn perform(&self, job: Job) -> LocalBoxFuture<'static, Option<Product>> {
+        Box::pin(ready(Some(perform(&job))))
     }
 
     fn run(&self, _: Run) -> LocalBoxFuture<'static, Result<Returned, RunError>> {

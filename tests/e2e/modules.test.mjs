@@ -29,7 +29,11 @@ test("published, found, installed, and run without anybody", async (t) => {
   const server = await Server.start(t, { p2p: true });
   const [alice, bob, charlie] = await Promise.all([0, 1, 2].map(() => party(t, server)));
   await Promise.all([alice, bob, charlie].map(({ page }) => hasPeers(page, 2)));
-  await offlineReady(bob.page);
+  await Promise.all([bob, charlie].map(({ page }) => offlineReady(page)));
+  await bob.page.evaluate(() => {
+    globalThis.heard = new Set();
+    globalThis.genRegistry.subscribe(({ event }) => globalThis.heard.add(event));
+  });
 
   const renderer = await readFile(RENDERER);
   assert.ok(renderer.length > 1_000_000 && renderer.length < 3_000_000, `${renderer.length} bytes`);
@@ -61,6 +65,8 @@ test("published, found, installed, and run without anybody", async (t) => {
   }));
   await apiValue(bob.page, "install", "svg-renderer", "^2");
   assert.deepEqual(await order, ["adder", "summer", "svg-renderer"]);
+  const heard = await bob.page.evaluate(() => [...globalThis.heard]);
+  for (const event of ["installing", "modulesChanged"]) assert.ok(heard.includes(event), `${event} is none of ${heard}`);
   assert.deepEqual(await installed(bob.page), ["adder 2.1.0", "summer 1.2.0", "svg-renderer 2.6.2"]);
   assert.equal(await digestOf(bob.page, "svg-renderer", "2.6.2"), published.sha256);
 
@@ -69,6 +75,7 @@ test("published, found, installed, and run without anybody", async (t) => {
   await server.kill();
   await alice.browser.killHard();
   await eventually("Alice is missed", async () => (await apiValue(charlie.page, "getPeerCount")) === 1);
+  await eventually("Bob is told of it", () => bob.page.evaluate(() => globalThis.heard.has("networkChanged")));
   await apiValue(charlie.page, "install", "svg-renderer");
   assert.equal(await digestOf(charlie.page, "svg-renderer", "2.6.2"), published.sha256);
 
@@ -82,6 +89,17 @@ test("published, found, installed, and run without anybody", async (t) => {
   const place = await apiValue(again.page, "runExport", "svg-renderer", null, "__wbindgen_malloc", [16, 8]);
   assert.ok(Number(place.values[0].value) > 0, "the renderer gives memory");
   assert.deepEqual(await installed(again.page), ["adder 2.1.0", "summer 1.2.0", "svg-renderer 2.6.2"]);
+
+  // What has a program of its own is there, too: a module is looked at, published with a readme, shown, and part of a lockfile.
+  const report = await again.page.evaluate(() => globalThis.genRegistry.validateModule(new Uint8Array(9).fill(1)));
+  assert.equal(report.outcomes.at(-1).problem.problem, "notWasm");
+  await publish(again.page, { name: "bobs-adder", version: "1.0.0", readme: "Adds *two* numbers" }, adder("add"));
+  await apiValue(again.page, "install", "bobs-adder");
+  const lockfile = await apiValue(again.page, "exportLockfile");
+  assert.match(lockfile, /name = "bobs-adder"/);
+  assert.equal((await apiValue(again.page, "importLockfile", lockfile)).length, 4);
+  await again.page.goto(`${server.origin}/m/bobs-adder`);
+  await again.page.locator(".markdown em").filter({ hasText: "two" }).waitFor();
   again.browser.assertQuiet();
 });
 

@@ -30,7 +30,7 @@ impl Environment for Altered {
         Native.random(bytes);
     }
 
-    fn perform(&self, job: Job) -> LocalBoxFuture<'static, Product> {
+    fn perform(&self, job: Job) -> LocalBoxFuture<'static, Option<Product>> {
         Native.perform(job)
     }
 

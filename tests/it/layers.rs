@@ -58,6 +58,7 @@ const MAY_SPLIT_PLATFORMS: &[&str] = &[
     "main.rs",
     "bin/gen-registry.rs",
     "bin/gen-registry-search.rs",
+    "bin/gen-registry-work.rs",
     "platform.rs",
     "store.rs",
     "node.rs",

@@ -52,6 +52,9 @@ pub enum ModuleCommand {
     ExportAll,
     /// What is installed, as a lockfile (TOML). Answer: `Lockfile`.
     ExportLockfile,
+    /// A readme by its CID, as HTML that may be put into a page as it is. Answer: `Readme` (`None` when nobody gives it
+    /// soon).
+    Readme { cid: String },
     /// Installs exactly what a lockfile names. Answer: `Installed`.
     ImportLockfile { text: String },
 }

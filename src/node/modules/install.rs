@@ -137,7 +137,7 @@ impl Node {
         };
         self.fetch(artifact, |progress| tell(InstallStage::Fetching, progress)).await?;
         tell(InstallStage::Verifying, Progress { done: artifact.size, total: artifact.size });
-        let report = self.validate(self.artifact_bytes(artifact).await?).await;
+        let report = self.validate(self.artifact_bytes(artifact).await?).await?;
         match report.problem() {
             Some(problem) => Err(words::published_invalid(name.as_str(), &version, problem)),
             None => Ok(report),

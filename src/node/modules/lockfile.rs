@@ -1,63 +1,40 @@
-//! Lockfiles: exactly what is installed, as a text (TOML) that another person can install from.
+//! Lockfiles (`registry::lockfile`) of what is installed here, and installing from one. What writes and reads their text
+//! is no part of a page's own program.
 
 use semver::Version;
-use serde::{Deserialize, Serialize};
 
 use crate::node::Node;
 use crate::node::api::*;
 use crate::node::modules::{parse_name, words};
-use crate::registry::digest::Digest;
 use crate::registry::fact::release::parse_version;
+use crate::registry::lockfile::{LOCKFILE_MAX_BYTES, Locked, Lockfile, LockfileError};
 use crate::registry::resolver::Versions;
-
-/// The version of the format.
-const LOCKFILE_VERSION: u32 = 1;
-/// A longer text is not read.
-const LOCKFILE_MAX_BYTES: usize = 1024 * 1024;
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Lockfile {
-    version: u32,
-    #[serde(default, rename = "module")]
-    modules: Vec<Locked>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Locked {
-    name: String,
-    version: String,
-    sha256: Digest,
-    /// `did:key:…` of whoever signed the release.
-    signer: String,
-    /// Absent for what only others need.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    requirement: Option<String>,
-}
+use crate::registry::work::{Job, Product};
 
 impl Node {
     /// In the order of the names.
-    pub(super) fn export_lockfile(&self) -> Result<String, Failure> {
+    pub(super) async fn export_lockfile(&self) -> Result<String, Failure> {
         let modules = self.list_installed().into_iter().filter_map(|module| {
             let sha256 = module.sha256.parse().ok()?;
             let (name, version, signer) = (module.name, module.version, module.author.did);
             Some(Locked { name, version, sha256, signer, requirement: module.requirement })
         });
-        let lockfile = Lockfile { version: LOCKFILE_VERSION, modules: modules.collect() };
-        toml::to_string(&lockfile).map_err(|error| words::lockfile_invalid(error.to_string()))
+        match self.environment.perform(Job::WriteLockfile(Lockfile::new(modules.collect()))).await {
+            Some(Product::LockfileWritten(text)) => text.map_err(|error| words::lockfile_invalid(&error)),
+            _ => Err(words::no_helper()),
+        }
     }
 
     /// Every line is compared with what is known here before anything is fetched.
-    pub(super) async fn import_lockfile(&self, text: &str) -> Result<(), Failure> {
+    pub(super) async fn import_lockfile(&self, text: String) -> Result<(), Failure> {
+        // Not even sent to be read.
         if text.len() > LOCKFILE_MAX_BYTES {
-            return Err(words::lockfile_invalid(format!("it has more than {} KiB", LOCKFILE_MAX_BYTES / 1024)));
+            return Err(words::lockfile_invalid(&LockfileError::TooLong));
         }
-        let lockfile: Lockfile =
-            toml::from_str(text).map_err(|error| words::lockfile_invalid(error.message().to_owned()))?;
-        if lockfile.version != LOCKFILE_VERSION {
-            return Err(words::lockfile_invalid(format!("its format {} is not known here", lockfile.version)));
-        }
+        let lockfile = match self.environment.perform(Job::ReadLockfile(text)).await {
+            Some(Product::LockfileRead(read)) => read.map_err(|error| words::lockfile_invalid(&error))?,
+            _ => return Err(words::no_helper()),
+        };
         let mut locked = Versions::new();
         let mut requirements = Vec::new();
         for entry in &lockfile.modules {

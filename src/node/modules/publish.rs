@@ -43,7 +43,7 @@ impl Node {
             return Err(words::version_taken(name.as_str(), &version.to_string()));
         }
         let dependencies = self.dependencies(&name, dependencies)?;
-        let report = self.validate(wasm.clone()).await;
+        let report = self.validate(wasm.clone()).await?;
         if let Some(problem) = report.problem() {
             return Err(words::module_invalid(problem));
         }

@@ -11,7 +11,8 @@ use crate::registry::modules::CountedRelease;
 use crate::registry::name::ModuleName;
 use crate::registry::resolver::{Dependency, Versions, resolve};
 use crate::registry::validation::Report;
-use crate::registry::validation::confine::{ConfineError, confine};
+use crate::registry::validation::confine::ConfineError;
+use crate::registry::work::{Job, Product};
 
 impl Node {
     pub(super) async fn run_function(
@@ -27,12 +28,15 @@ impl Node {
         let mut report = None;
         for (needed, counted) in self.closure(&name, &version)? {
             let bytes = self.artifact_bytes(&counted.release.artifact).await?;
-            let looked_at = self.validate(bytes.clone()).await;
+            let job = Job::Confine { bytes, most: RUN_MEMORY_BYTES };
+            let Some(Product::Confined(looked_at, confined)) = self.environment.perform(job).await else {
+                return Err(words::no_helper());
+            };
             if let Some(problem) = looked_at.problem() {
                 return Err(words::module_invalid(problem));
             }
-            let confined = confine(&bytes, RUN_MEMORY_BYTES).map_err(|error| cannot_run(needed.as_str(), &error))?;
-            modules.push((needed.to_string(), confined));
+            let confined = confined.map_err(|error| cannot_run(needed.as_str(), &error))?;
+            modules.push((needed.to_string(), confined.into_vec()));
             // The called one is the last.
             report = Some(looked_at);
         }

@@ -5,6 +5,7 @@ use crate::node::wording::sentence;
 use crate::platform::sandbox::RunError;
 use crate::registry::fact::release::VersionError;
 use crate::registry::limits::*;
+use crate::registry::lockfile::LockfileError;
 use crate::registry::modules::WhyRefused;
 use crate::registry::name::NameError;
 use crate::registry::resolver::Unresolved;
@@ -48,6 +49,15 @@ pub(super) fn module_invalid(problem: &Problem) -> Failure {
         FailureCode::ModuleInvalid,
         sentence(&problem.to_string()),
         "Nothing was published. Build the module again, or choose another file.",
+    )
+}
+
+/// What has a program of its own can't be done now.
+pub(super) fn no_helper() -> Failure {
+    Failure::new(
+        FailureCode::ReloadNeeded,
+        "The part of this app that reads and writes modules' files could not be started.",
+        "Reload the page and try again. Your data is as it was before.",
     )
 }
 
@@ -160,7 +170,7 @@ pub(super) fn run_timed_out(error: &RunError) -> Failure {
     )
 }
 
-pub(super) fn lockfile_invalid(why: String) -> Failure {
+pub(super) fn lockfile_invalid(why: &LockfileError) -> Failure {
     Failure::new(
         FailureCode::LockfileInvalid,
         format!("This is no lockfile that can be read here: {why}."),

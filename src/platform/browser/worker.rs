@@ -1,21 +1,20 @@
-//! Heavy work in a dedicated worker: the same WebAssembly program started once more, without a page.
+//! Long work in a dedicated worker, with a program of its own (`src/bin/gen-registry-work.rs`): the page's program does
+//! not carry what reads modules.
 //!
 //! A worker lives for one job; its memory (64 MiB while stretching) goes with it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use futures::channel::oneshot;
-use js_sys::{Reflect, Uint8Array};
+use js_sys::Uint8Array;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{DedicatedWorkerGlobalScope, MessageEvent, UrlSearchParams, Worker, WorkerOptions, WorkerType};
+use web_sys::{DedicatedWorkerGlobalScope, MessageEvent, Worker, WorkerOptions, WorkerType};
 
-use crate::registry::work::{Job, Product, perform as perform_here};
+use crate::registry::work::{Job, PROTOCOL, Product, perform as perform_here};
 
-/// True in the copy of the program that runs inside a worker.
-pub fn is_worker() -> bool {
-    js_sys::global().is_instance_of::<DedicatedWorkerGlobalScope>()
-}
+/// What `public/worker.js` is to load. Trunk gives a worker's files no hash.
+const PROGRAM: &str = "js=/gen-registry-work.js&wasm=/gen-registry-work_bg.wasm";
 
 /// The worker's side: waits for its one job.
 pub fn serve() {
@@ -30,26 +29,24 @@ pub fn serve() {
     });
     scope.set_onmessage(Some(on_message.into_js_value().unchecked_ref()));
     // The page sends the job once it hears this.
-    if let Err(error) = scope.post_message(&JsValue::NULL) {
+    if let Err(error) = scope.post_message(&JsValue::from_f64(PROTOCOL.into())) {
         tracing::error!(?error, "a worker could not report that it is ready");
     }
 }
 
-/// The page's side. Where no worker can be had the work is done here, which blocks the page for about a second.
-pub(super) async fn perform(job: Job) -> Product {
-    match run(&job).await {
-        Some(product) => product,
-        None => {
-            tracing::warn!("no worker can be had; long work on the main thread");
-            perform_here(&job)
-        }
+/// The page's side. None: no worker can be had, or it is of another build.
+pub(super) async fn perform(job: Job) -> Option<Product> {
+    let product = run(job).await;
+    if product.is_none() {
+        tracing::warn!("no worker can be had for long work");
     }
+    product
 }
 
-async fn run(job: &Job) -> Option<Product> {
+async fn run(job: Job) -> Option<Product> {
     let options = WorkerOptions::new();
     options.set_type(WorkerType::Module);
-    options.set_name(&program_files()?);
+    options.set_name(PROGRAM);
     let worker = Worker::new_with_options("/worker.js", &options).ok()?;
     let (sender, receiver) = oneshot::channel::<Option<Product>>();
     let sender = RefCell::new(Some(sender));
@@ -60,12 +57,15 @@ async fn run(job: &Job) -> Option<Product> {
         }
     };
     let settle = std::rc::Rc::new(settle);
+    let question = Cell::new(cbor4ii::serde::to_vec(Vec::new(), &job).ok()?);
+    // Whole files may be in it; neither copy stays longer than it must.
+    drop(job);
     let on_message = {
-        let (worker, settle, job) = (worker.clone(), settle.clone(), cbor4ii::serde::to_vec(Vec::new(), job).ok()?);
+        let (worker, settle) = (worker.clone(), settle.clone());
         Closure::<dyn Fn(MessageEvent)>::new(move |message: MessageEvent| {
-            if message.data().is_null() {
-                let sent = worker.post_message(&Uint8Array::from(job.as_slice()));
-                if sent.is_err() {
+            if let Some(protocol) = message.data().as_f64() {
+                let speaks = protocol == f64::from(PROTOCOL);
+                if !speaks || worker.post_message(&Uint8Array::from(question.take().as_slice())).is_err() {
                     settle(None);
                 }
             } else {
@@ -87,15 +87,4 @@ async fn run(job: &Job) -> Option<Product> {
 fn post(product: &Option<Product>, send: impl Fn(&JsValue) -> Result<(), JsValue>) -> Result<(), JsValue> {
     let bytes = cbor4ii::serde::to_vec(Vec::new(), product).map_err(|error| JsValue::from_str(&error.to_string()))?;
     send(&Uint8Array::from(bytes.as_slice()))
-}
-
-/// `public/boot.js` leaves the addresses of the program's two files behind; `public/worker.js` reads them as a query.
-fn program_files() -> Option<String> {
-    let boot = Reflect::get(&js_sys::global(), &"genRegistryBoot".into()).ok()?;
-    let assets = Reflect::get(&boot, &"assets".into()).ok()?;
-    let address = |name: &str| Reflect::get(&assets, &name.into()).ok()?.as_string();
-    let query = UrlSearchParams::new().ok()?;
-    query.append("js", &address("js")?);
-    query.append("wasm", &address("wasm")?);
-    Some(query.to_string().into())
 }

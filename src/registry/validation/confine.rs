@@ -2,10 +2,11 @@
 //!
 //! The engine keeps to the maximum that stands in the module; so that maximum is written into it. Nothing else changes.
 
+use serde::{Deserialize, Serialize};
 use wasmparser::{CompositeInnerType, MemoryType, Parser, Payload};
 
 /// Why a module is not run.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum ConfineError {
     #[error("it is a component; browsers run core modules only")]
     Component,

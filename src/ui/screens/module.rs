@@ -136,22 +136,21 @@ fn Shown(page: ModulePage) -> impl IntoView {
 #[component]
 fn Readme(cid: String) -> impl IntoView {
     let session = session();
-    let block = fetched(
+    let html = fetched(
         move || cid.clone(),
         || (),
         move |cid| {
             let client = session.client();
-            async move { client.block(cid).await }
+            async move { client.readme(cid).await }
         },
     );
     view! {
-        {move || match block.get() {
-            Some(Ok(Some(block))) => {
-                let text = String::from_utf8_lossy(&block.bytes).into_owned();
+        {move || match html.get() {
+            Some(Ok(Some(html))) => {
                 Some(
                     view! {
                         <section class="card" aria-label="Readme">
-                            <Markdown text />
+                            <Markdown html />
                         </section>
                     }
                         .into_any(),
