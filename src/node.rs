@@ -128,6 +128,8 @@ pub struct Node {
     notices: RefCell<notices::Notices>,
     /// Another device of the person may have decided something.
     lists_due: Cell<bool>,
+    /// Held while the lists are read, changed and kept.
+    deciding: async_lock::Mutex<()>,
     lookups: lookups::Lookups,
     content: content::Content,
     searching: modules::search::Searching,
@@ -178,7 +180,8 @@ impl Node {
         let quarantined = earlier.into_iter().map(|(_, record)| quarantined_record(&record)).collect();
         let mut actor = [0; 16];
         environment.random(&mut actor);
-        let installed = install::read(&records).await?;
+        let (installed, broken) = install::read(&records).await?;
+        damaged.extend(broken);
         let (standings, broken) = standing::Standings::read(&records).await?;
         damaged.extend(broken);
         let lists = read_setting(&records, safety::RECORD, &mut damaged).await?;
@@ -201,6 +204,7 @@ impl Node {
             lists: RefCell::new(lists),
             notices: RefCell::new(notices),
             lists_due: Cell::new(true),
+            deciding: async_lock::Mutex::new(()),
             lookups: lookups::Lookups::default(),
             content: content::Content::default(),
             searching: modules::search::Searching::default(),

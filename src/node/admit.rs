@@ -31,6 +31,8 @@ const ADMIT_SLICE: usize = 64;
 pub struct AdmissionReport {
     /// New to this node.
     pub admitted: usize,
+    /// Of those, how many of whose.
+    pub brought: BTreeMap<Identity, u64>,
     pub known: usize,
     /// Waiting for what they depend on; not stored.
     pub waiting: usize,
@@ -307,6 +309,9 @@ impl Node {
         applied.iter().for_each(|(number, _)| report.verdicts[*number] = Verdict::Admitted);
         report.waiting += still.len();
         report.admitted += applied.len();
+        if !applied.is_empty() {
+            *report.brought.entry(*owner).or_default() += applied.len() as u64;
+        }
         let applied: Vec<VerifiedChange> = applied.into_iter().map(|(_, change)| change).collect();
         let proof = match fork {
             Some(change) => self.fork_proof(change, changes).await.map_err(wording::store_failed)?,

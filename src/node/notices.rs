@@ -16,6 +16,7 @@ use crate::registry::document::is_tag;
 use crate::registry::fact::{ClaimedName, Fact, SignedFact};
 use crate::registry::identity::Identity;
 use crate::registry::index::PersonRecord;
+use crate::registry::limits::CLOCK_SKEW;
 use crate::registry::name::ModuleName;
 use crate::registry::time::Timestamp;
 use crate::store::records::put;
@@ -115,9 +116,10 @@ impl Notices {
         notice
     }
 
-    /// Whether something of that date concerns one who follows any of these.
+    /// Whether something of that date concerns one who follows any of these. Its author's clock may be behind.
     fn follows(&self, any: impl IntoIterator<Item = Followed>, dated: Timestamp) -> bool {
-        any.into_iter().any(|followed| self.follows.get(&followed).is_some_and(|since| dated >= *since))
+        any.into_iter()
+            .any(|followed| self.follows.get(&followed).is_some_and(|since| dated.plus(CLOCK_SKEW) >= *since))
     }
 }
 

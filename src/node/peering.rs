@@ -102,7 +102,11 @@ impl Peering {
         let key = node.node_key().await?;
         let known = match node.records.get(Table::Settings, PEERS_RECORD).await? {
             Found::Record(known) => known,
-            Found::Nothing | Found::Damaged(_) => Vec::new(),
+            Found::Nothing => Vec::new(),
+            Found::Damaged(damaged) => {
+                node.set_aside(&damaged).await;
+                Vec::new()
+            }
         };
         let topic = node.network.topic.into();
         let own = key.clone();
@@ -210,7 +214,7 @@ impl Peering {
             }
             MeshEvent::Graylisted(peer) => {
                 self.node.note_rejection(peer, Rejection::TooManyMessages);
-                self.mesh.ban(peer);
+                self.node.send_away(&self.mesh, peer);
                 None
             }
             MeshEvent::BlocksAsked(stream) => {

@@ -58,7 +58,12 @@ impl Node {
     pub(in crate::node) async fn open_presence(&self, key: &NodeKey) -> Result<(), StoreError> {
         let mut kept: Kept = match self.records.get(Table::Settings, RECORD).await? {
             Found::Record(kept) => kept,
-            Found::Nothing | Found::Damaged(_) => Kept::default(),
+            Found::Nothing => Kept::default(),
+            // Perhaps this person did not want to be seen.
+            Found::Damaged(damaged) => {
+                self.set_aside(&damaged).await;
+                Kept { invisible: true, ..Kept::default() }
+            }
         };
         let next = Timestamp::from_millis(kept.session.as_millis() + 1);
         kept.session = self.environment.now().max(next);
@@ -148,7 +153,9 @@ impl Node {
                     if let News::Joined { user, channel } = &event {
                         self.ask_who_joined(user, channel);
                     }
-                    self.tell(&self.told(event));
+                    if !self.blocks_person(event.user()) {
+                        self.tell(&self.told(event));
+                    }
                 }
             }
         }

@@ -73,9 +73,12 @@ impl Node {
             ListVerdict::Allow => Verdict::Allow,
             ListVerdict::Neither => Verdict::Neither,
         };
-        let mut lists = self.lists.borrow().clone();
-        lists.decide(subject.clone(), verdict, note.trim().to_owned(), self.now()).map_err(refused)?;
-        self.keep_lists(lists).await.map_err(wording::store_failed)?;
+        {
+            let _one_at_a_time = self.deciding.lock().await;
+            let mut lists = self.lists.borrow().clone();
+            lists.decide(subject.clone(), verdict, note.trim().to_owned(), self.now()).map_err(refused)?;
+            self.keep_lists(lists).await.map_err(wording::store_failed)?;
+        }
         self.act_on_verdict(&subject);
         self.lists_due.set(true);
         self.share_lists_if_due().await;
@@ -142,6 +145,7 @@ impl Node {
                 Err(error) => tracing::warn!(%error, "an entry of the lists is left aside"),
             }
         }
+        let deciding = self.deciding.lock().await;
         let mut lists = self.lists.borrow().clone();
         let before = lists.clone();
         if lists.merge(shared.clone()) {
@@ -149,6 +153,7 @@ impl Node {
             let changed = lists.entries().filter(|(subject, entry)| before.verdict(subject) != entry.verdict);
             changed.for_each(|(subject, _)| self.act_on_verdict(subject));
         }
+        drop(deciding);
         let edits: Vec<Edit> = lists
             .beyond(&shared)
             .map(|(subject, entry)| {

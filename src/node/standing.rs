@@ -7,6 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::net::key::NodeName;
+use crate::net::mesh::MeshHandle;
 use crate::node::Node;
 use crate::node::api::{Reputation, ReputationKind, ReputationReason};
 use crate::registry::identity::Identity;
@@ -147,15 +148,24 @@ impl Node {
             let Some(mesh) = mesh else { return };
             if score < KEEP_FROM && !self.is_trusted(&actor) {
                 tracing::info!(%peer, score, "a peer is sent away for what it did so far");
-                mesh.ban(peer);
+                self.send_away(&mesh, peer);
             } else {
                 mesh.rate(peer, score);
             }
         }
     }
 
+    /// Whom the person trusts stays, whatever else speaks against it.
+    pub(in crate::node) fn send_away(&self, mesh: &MeshHandle, peer: NodeName) {
+        if !self.is_trusted(&Actor::Peer(peer)) {
+            mesh.ban(peer);
+        }
+    }
+
+    /// Nobody is warned of whom they trust.
     pub(in crate::node) fn reputation(&self, actor: Actor) -> Reputation {
-        self.standings.borrow().report(actor, self.now())
+        let earned = self.standings.borrow().report(actor, self.now());
+        Reputation { low: earned.low && !self.is_trusted(&actor), ..earned }
     }
 
     /// Whether anything is to be had of a peer at all, or to be given to it.
@@ -164,7 +174,9 @@ impl Node {
         match self.verdict_on(&actor) {
             Verdict::Block => false,
             Verdict::Allow => true,
-            Verdict::Neither => self.standings.borrow().score(actor, self.now()) >= KEEP_FROM,
+            Verdict::Neither => {
+                self.standings.borrow().score(actor, self.now()) >= KEEP_FROM || self.is_trusted(&actor)
+            }
         }
     }
 
@@ -198,8 +210,15 @@ impl Node {
         }
     }
 
+    /// A peer is trusted by itself, or with the person whose node it is.
     pub(in crate::node) fn is_trusted(&self, actor: &Actor) -> bool {
-        self.verdict_on(actor) == Verdict::Allow
+        match (self.verdict_on(actor), actor) {
+            (Verdict::Allow, _) => true,
+            (Verdict::Neither, Actor::Peer(peer)) => self
+                .person_at(*peer)
+                .is_some_and(|person| self.lists.borrow().verdict(&Subject::Person(person)) == Verdict::Allow),
+            _ => false,
+        }
     }
 
     fn verdict_on(&self, actor: &Actor) -> Verdict {

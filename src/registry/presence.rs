@@ -90,6 +90,20 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// Whom it is about.
+    pub fn user(&self) -> &Identity {
+        match self {
+            Self::UserOnline { user, .. }
+            | Self::UserOffline { user }
+            | Self::Joined { user, .. }
+            | Self::Left { user, .. }
+            | Self::NodeUp { user, .. }
+            | Self::NodeDown { user, .. } => user,
+        }
+    }
+}
+
 /// Why an act of this node's own did not happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PresenceError {

@@ -265,3 +265,67 @@ fn damaged_lists_are_set_aside_and_come_back_from_the_document() {
         eventually("the sealed copy brings them back", async || lists(&alice).await == kept).await;
     });
 }
+
+#[test]
+fn who_is_trusted_stays_whatever_it_does_and_nobody_is_warned_of_it() {
+    in_one_thread(async {
+        let relay = relay().await;
+        let network = network(&relay);
+        let bytes = file(256 * 1024, 5);
+        let artifact = Artifact::of(&bytes);
+        let liar = liar(&network, &artifact, &bytes, 7, 1).await;
+        let alice = Reader::join(&network).await;
+        alice.has_peers(1).await;
+        let of = format!("peer:{}", liar.network().await.node.unwrap());
+        let trust = SafetyCommand::Decide { subject: of.clone(), verdict: ListVerdict::Allow, note: None };
+        alice.node.handle(Command::Safety { ask: trust }).await.unwrap();
+        let (fetching, _) = alice.fetching(&artifact);
+        eventually("the lie is noticed", async || alice.counted(Rejection::WrongBlock).await >= 1).await;
+        fetching.abort();
+        let asked = Command::Safety { ask: SafetyCommand::Reputation { of } };
+        let Answer::Reputation(earned) = alice.node.handle(asked).await.unwrap() else { panic!() };
+        assert!(earned.score < KEEP_FROM && !earned.low, "the number is as for anybody: {earned:?}");
+        // An untrusted one is gone at once; see above.
+        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+        let peers = alice.network().await.peers;
+        assert!(peers.len() == 1 && peers[0].trusted, "{peers:?}");
+        drop(liar);
+    });
+}
+
+#[test]
+fn a_person_earns_something_with_what_they_publish() {
+    in_one_thread(async {
+        let relay = relay().await;
+        let network = network(&relay);
+        let (alice, bob) = (Party::join(network.clone()).await, Party::join(network).await);
+        alice.claim("alice").await.unwrap();
+        bob.sees("alice").await;
+        let of = format!("person:{}", alice.me().await.did.unwrap());
+        let Answer::Reputation(earned) = ask(&bob, SafetyCommand::Reputation { of }).await.unwrap() else { panic!() };
+        assert!(earned.score > BEGINNING, "{earned:?}");
+        let kinds: Vec<ReputationKind> = earned.reasons.iter().map(|reason| reason.kind).collect();
+        assert_eq!(kinds, [ReputationKind::Brought]);
+    });
+}
+
+#[test]
+fn who_wanted_not_to_be_seen_is_not_seen_when_that_can_not_be_read_any_more() {
+    in_one_thread(async {
+        let relay = relay().await;
+        let network = network(&relay);
+        let alice = Party::join(network.clone()).await;
+        alice.claim("alice").await.unwrap();
+        let hide = Command::Talk { ask: TalkCommand::SetInvisible { invisible: true } };
+        alice.node.handle(hide).await.unwrap();
+        let store = alice.leave().await;
+        assert!(store.tamper(Table::Settings, "presence", |raw| *raw.last_mut().unwrap() ^= 1), "it was kept");
+
+        let alice = Party::join_with(store, network).await;
+        let users = Command::Talk { ask: TalkCommand::Users };
+        let Answer::Online(report) = alice.node.handle(users).await.unwrap() else { panic!("nobody") };
+        assert!(report.invisible && !report.visible, "{report:?}");
+        let Answer::Status(status) = alice.node.handle(Command::Status).await.unwrap() else { panic!("no status") };
+        assert!(status.quarantined.iter().any(|record| record.key == "presence"), "{:?}", status.quarantined);
+    });
+}

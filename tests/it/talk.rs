@@ -1,7 +1,9 @@
 //! Channels over real libp2p nodes: what is said arrives once and in one order, late comers get it, and floods end.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
+use gen_registry::node::Node;
 use gen_registry::node::api::*;
 use gen_registry::registry::channel::log::HISTORY_MAX;
 use gen_registry::registry::channel::{SAID_MAX_CHARS, TOPIC_LINE_MAX_CHARS};
@@ -93,6 +95,43 @@ fn what_was_not_read_is_counted_and_mentions_even_in_a_muted_channel() {
         bob.says("#general", "four @Alice!").await.unwrap();
         eventually("the mention counts", async || alice.entry("#general").await.mentions == 1).await;
         assert_eq!(alice.entry("#general").await.unread, 1, "and nothing else does");
+    });
+}
+
+#[test]
+fn of_who_is_blocked_nothing_is_shown_in_a_channel() {
+    in_one_thread(async {
+        let clock = Clock::default();
+        let (_relay, _, [alice, bob, carol]) = three(&clock).await;
+        for party in [&alice, &bob, &carol] {
+            party.joins("#general").await;
+        }
+        carol.says("#general", "buy this").await.unwrap();
+        let line = TalkCommand::SetTopicLine { channel: "#general".to_owned(), text: "Only Carol's".to_owned() };
+        carol.talk(line).await.unwrap();
+        bob.says("#general", "hello").await.unwrap();
+        let shown = async || {
+            let entry = alice.entry("#general").await;
+            (alice.reads("#general").await.len(), entry.topic_line.is_some(), entry.members, entry.unread)
+        };
+        eventually("alice has it all", async || shown().await == (3, true, 3, 2)).await;
+        let heard: Rc<RefCell<Vec<Event>>> = Rc::default();
+        let listener = heard.clone();
+        Node::subscribe(&alice.node, Rc::new(move |event: &Event| listener.borrow_mut().push(event.clone())));
+        let block =
+            |did: &str, verdict| SafetyCommand::Decide { subject: format!("person:{did}"), verdict, note: None };
+        let carol_did = carol.me().await.did.unwrap();
+        alice.node.handle(Command::Safety { ask: block(&carol_did, ListVerdict::Block) }).await.unwrap();
+        assert_eq!(shown().await, (1, false, 2, 1));
+        assert_eq!(alice.in_channel("#general").await, ["alice", "bob"]);
+        carol.talk(TalkCommand::Leave { username: None, channel: "#general".to_owned() }).await.unwrap();
+        bob.finds_in("#general", &["alice", "bob"]).await;
+        bob.says("#general", "is she gone?").await.unwrap();
+        alice.hears("#general", &["hello", "is she gone?"]).await;
+        let of_carol = |event: &Event| matches!(event, Event::Presence { did, .. } if *did == carol_did);
+        assert!(!heard.borrow().iter().any(of_carol), "nor is told of");
+        alice.node.handle(Command::Safety { ask: block(&carol_did, ListVerdict::Neither) }).await.unwrap();
+        assert_eq!(alice.reads("#general").await.len(), 4, "nothing of hers was lost");
     });
 }
 

@@ -17,6 +17,9 @@ pub const TOLD_MAX: usize = 16;
 /// Answers under way; more questions are left unanswered.
 pub const ANSWERING_MAX: usize = 4;
 
+/// Answers to one peer on one connection, and one more in each minute that it lasts; more are left unanswered.
+pub const ANSWERS_PER_PEER: u32 = 4;
+
 /// What is told: at most [`TOLD_MAX`] peers with [`ADDRESSES_MAX`] addresses each.
 pub(super) fn encode_peers<'a>(peers: impl IntoIterator<Item = &'a [Multiaddr]>) -> Vec<u8> {
     let mut bytes = Vec::new();

@@ -72,6 +72,8 @@ struct Peer {
     open_at: u64,
     /// Attempts since the last good link.
     attempts: u32,
+    /// Answers to its questions for other peers.
+    told_of_others: u32,
     opening: bool,
 }
 

@@ -24,7 +24,14 @@ impl Node {
     fn members(&self) -> BTreeMap<ChannelName, u64> {
         let online = self.online.borrow();
         let channels = online.machine().into_iter().flat_map(Presence::channels);
-        channels.map(|(channel, count)| (channel.clone(), count as u64)).collect()
+        let lists = self.lists.borrow();
+        let shown = |channel: &ChannelName| {
+            let users = online.machine().map(|machine| machine.channel_users(channel)).unwrap_or_default();
+            users.iter().filter(|user| !self.blocks_person(user)).count()
+        };
+        // Who blocks nobody need not look at each.
+        let count = |channel, count| if lists.is_empty() { count } else { shown(channel) as u64 };
+        channels.map(|(channel, everybody)| (channel.clone(), count(channel, everybody as u64))).collect()
     }
 
     fn channel_entry(&self, channel: &ChannelName, members: u64) -> ChannelEntry {
@@ -44,7 +51,8 @@ impl Node {
         entry.joined = true;
         entry.muted = record.muted;
         entry.last_at = log.messages().next_back().map(|(place, _)| place.at.wall.as_millis());
-        entry.topic_line = log.topic_line().and_then(|line| match &line.statement().body {
+        let line = log.topic_line().filter(|line| !self.blocks_person(&line.author()));
+        entry.topic_line = line.and_then(|line| match &line.statement().body {
             Body::TopicLine(line) if !line.as_str().is_empty() => Some(line.as_str().to_owned()),
             _ => None,
         });

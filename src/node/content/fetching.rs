@@ -237,7 +237,7 @@ impl Fetching {
         // A silent peer may only have been unlucky.
         if *marks >= MARKS_MAX || (why.is_fatal() && why != Rejection::Stalled) {
             tracing::info!(peer = %name, %why, "a peer is sent away");
-            self.mesh.ban(*name);
+            self.node.send_away(&self.mesh, *name);
         }
     }
 

@@ -137,7 +137,7 @@ impl Answering {
                 Output::Close => return Err(Over),
                 Output::End(why) => {
                     tracing::info!(peer = %self.peer, %why, "a peer is sent away");
-                    self.mesh.ban(self.peer);
+                    self.node.send_away(&self.mesh, self.peer);
                     return Err(Over);
                 }
             }

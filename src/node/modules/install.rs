@@ -20,7 +20,7 @@ use crate::registry::name::ModuleName;
 use crate::registry::resolver::{Dependency, Versions, resolve};
 use crate::registry::time::Timestamp;
 use crate::registry::validation::Report;
-use crate::store::records::{Records, put};
+use crate::store::records::{Damaged, Records, put};
 use crate::store::{Batch, Durability, StoreError, Table, Write};
 
 /// One installed module, as it is stored under its name.
@@ -44,13 +44,10 @@ pub(super) struct Planned {
     wanted: BTreeMap<ModuleName, String>,
 }
 
-/// Reads what is installed.
-pub(in crate::node) async fn read(records: &Records) -> Result<Shelf, StoreError> {
+/// Reads what is installed. What can't be read has to be installed again.
+pub(in crate::node) async fn read(records: &Records) -> Result<(Shelf, Vec<Damaged>), StoreError> {
     let (found, damaged) = records.all::<Installed>(Table::Installed, "").await?;
-    for record in damaged {
-        tracing::warn!(key = %record.key, why = %record.why, "an installed module has to be installed again");
-    }
-    Ok(found.into_iter().filter_map(|(name, record)| Some((name.parse().ok()?, record))).collect())
+    Ok((found.into_iter().filter_map(|(name, record)| Some((name.parse().ok()?, record))).collect(), damaged))
 }
 
 impl Node {

@@ -67,7 +67,7 @@ pub(super) async fn serve(node: Rc<Node>, mesh: MeshHandle, link: Link, inward: 
         tracing::info!(%peer, %why, "a peer is sent away");
         // Being of another network is no fault, and a silent peer may only have been unlucky.
         if why.mark() > 0 && why != Rejection::Stalled {
-            mesh.ban(peer);
+            node.send_away(&mesh, peer);
         }
     }
     if node.peering.borrow_mut().set_syncing(peer, false) {
@@ -208,6 +208,9 @@ impl Host {
         if admitted > 0 {
             self.node.peering.borrow_mut().note_brought(self.peer, admitted);
             self.node.note_deed(Actor::Peer(self.peer), Deed::Brought { changes: admitted });
+        }
+        for (person, changes) in &report.brought {
+            self.node.note_deed(Actor::Person(*person), Deed::Brought { changes: *changes });
         }
         for refused in &report.refused {
             if let Some((person, why)) = refused.fault_of_owner() {

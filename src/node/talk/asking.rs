@@ -109,6 +109,12 @@ impl Node {
         names.filter(|name| connected.contains(name)).collect()
     }
 
+    /// Whose node it is, while that is online.
+    pub(in crate::node) fn person_at(&self, peer: NodeName) -> Option<Identity> {
+        let node = NodeId::from_bytes(&peer.public_key()?)?;
+        self.online.borrow().machine()?.owner(&node)
+    }
+
     fn members_of(&self, channel: &ChannelName) -> Vec<NodeName> {
         let online = self.online.borrow();
         let members = online.machine().map(|machine| machine.members(channel)).unwrap_or_default();

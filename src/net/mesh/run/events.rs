@@ -88,6 +88,7 @@ impl Running {
             linked_at: now,
             open_at: now,
             attempts: 0,
+            told_of_others: 0,
             opening: false,
         });
         state.connections += 1;

@@ -61,9 +61,14 @@ impl Running {
     }
 
     pub(super) fn tell_of_others(&mut self, peer: PeerId, stream: Stream) {
-        if self.answering >= neighbours::ANSWERING_MAX {
+        let now = self.now();
+        let Some(asker) = self.peers.get_mut(&peer) else { return };
+        let minutes = u32::try_from(now.saturating_sub(asker.since) / 60_000).unwrap_or(u32::MAX);
+        let enough = asker.told_of_others >= neighbours::ANSWERS_PER_PEER.saturating_add(minutes);
+        if enough || self.answering >= neighbours::ANSWERING_MAX {
             return;
         }
+        asker.told_of_others += 1;
         self.answering += 1;
         let bytes = neighbours::encode_peers(self.keeping.neighbours(&peer));
         self.tasks.push(answer(stream, bytes).map(|()| Done::Answered).boxed_local());
