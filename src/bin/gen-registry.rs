@@ -12,7 +12,10 @@ mod program {
             serve::{CatalogueOptions, P2pOptions, ServeOptions, WitnessOptions, serve},
         },
         net::{ice::IceServer, relay::Multiaddr},
-        registry::{identity::Identity, stamp::WORK_BITS_MAX},
+        registry::{
+            identity::{Identity, Topic},
+            stamp::WORK_BITS_MAX,
+        },
     };
 
     /// A relay without other relays has nothing to look up, of which Kademlia complains every few minutes.
@@ -41,6 +44,10 @@ mod program {
             /// the catalogue's node has. Without it, each start has new ones.
             #[arg(long, env = "GEN_REGISTRY_DATA")]
             data: Option<PathBuf>,
+            /// Network of your own, apart from the public one: any name, or a topic of 64 hex digits. All relays of a network
+            /// have the same; a profile never changes it.
+            #[arg(long, env = "GEN_TOPIC")]
+            topic: Option<Topic>,
             #[command(flatten)]
             p2p: P2pArguments,
             #[command(flatten)]
@@ -164,11 +171,11 @@ mod program {
 
     fn run(command: Command) -> anyhow::Result<()> {
         match command {
-            Command::Serve { http, dist, data, p2p, witness, catalogue } => {
+            Command::Serve { http, dist, data, topic, p2p, witness, catalogue } => {
                 let runtime = tokio::runtime::Runtime::new().context("could not start the runtime")?;
                 let listening = |address| println!("http://{address}/");
                 let (p2p, witnesses, catalogue) = (p2p.options(), witness.options(), catalogue.options());
-                let options = ServeOptions { http, dist, data, p2p, witnesses, catalogue };
+                let options = ServeOptions { http, dist, data, topic, p2p, witnesses, catalogue };
                 runtime.block_on(serve(options, listening, asked_to_stop()))?;
             }
             Command::Pack { folder, quality } => {

@@ -36,7 +36,10 @@ use crate::{
     },
     net::{ice::IceServer, kademlia::values::Judge},
     node::{Network, lookups::RecordJudge},
-    registry::{identity::Identity, ownership::Rules},
+    registry::{
+        identity::{Identity, Topic},
+        ownership::Rules,
+    },
 };
 
 /// Connections still open this long after the signal to stop are cut.
@@ -103,6 +106,8 @@ pub struct ServeOptions {
     pub dist: PathBuf,
     /// Where the server keeps what is its own; made when missing.
     pub data: Option<PathBuf>,
+    /// Which network this server belongs to; `None`: the public one.
+    pub topic: Option<Topic>,
     /// `None`: only the page.
     pub p2p: Option<P2pOptions>,
     pub witnesses: WitnessOptions,
@@ -172,6 +177,7 @@ pub async fn serve(
     })?;
     let address = listener.local_addr().map_err(|source| ServeError::Listen { address, source })?;
     let mut network = Network::default();
+    network.topic = options.topic.unwrap_or(network.topic);
     let witness = match &options.p2p {
         Some(_) if options.witnesses.own => {
             Some(witness::start(options.data.clone(), network.topic, options.witnesses.work_bits).await?)

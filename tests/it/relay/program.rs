@@ -7,6 +7,7 @@ use gen_registry::net::relay::{
     key::{KEY_FILE, KeyError, NodeKey},
     limits::RelayLimits,
 };
+use gen_registry::registry::digest::Digest;
 use libp2p::Multiaddr;
 
 use crate::{
@@ -110,6 +111,28 @@ async fn the_environment_says_whom_to_meet() {
     second.kill().unwrap();
     second.wait().unwrap();
     eventually("it is gone", || first.counts().connections.get() == 0).await;
+}
+
+#[test]
+fn a_network_of_ones_own_has_a_name() {
+    let folder = dist();
+    let topic = |more: &[&str]| {
+        let server = Server::with(folder.path(), &[&ANY_PORT[..], more].concat());
+        network_of(&server)["topic"].as_str().unwrap().to_owned()
+    };
+    let public = topic(&[]);
+    let ours = "9a0c9bfa6a2efb4fab8b1b6e9d8a2b2d2f2a04e6ff07d1e0d2a8fb3d6b7f9d4a";
+    let named = topic(&["--topic", "our network"]);
+    assert_eq!(named, Digest::of(b"our network").to_string());
+    assert_ne!(named, public);
+    assert_eq!(topic(&["--topic", ours]), ours, "a topic is taken as it is");
+    for wrong in ["", "   ", &"x".repeat(64)] {
+        let arguments = ["serve", "--http", "127.0.0.1:0", "--dist", folder.path().to_str().unwrap()];
+        let output = program(&arguments).args(["--topic", wrong]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}");
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.contains("64 hex digits"), "{error}");
+    }
 }
 
 #[test]
