@@ -44,6 +44,9 @@ export interface GenRegistry {
   /** Peers, relays and the network's parameters. */
   getNetwork(): Promise<NetworkReport>;
 
+  /** Sums of what this device has seen, over the last `days` (30 if nothing is said, 366 at most). */
+  getStatistics(options?: { days?: number }): Promise<Statistics>;
+
   /** Makes the person and tries to claim the name; `lostName` in the answer says when it was taken. */
   setupUser(name?: string, userData?: ProfileChanges): Promise<Me>;
 
@@ -214,6 +217,43 @@ export interface Notice {
   /** The new username, or why something is to be avoided. */
   text: string | null;
   read: boolean;
+}
+
+/** Another device may have seen other things. */
+export interface Statistics {
+  /** When the first of the days begins (UTC). */
+  begins: number;
+  names: DailyCount;
+  modules: DailyCount;
+  releases: DailyCount;
+  /** By how often they were installed. */
+  popular: ModuleRank[];
+  /** By how many other modules need them directly. */
+  needed: ModuleRank[];
+  /** Needed by others, and not known here. */
+  missing: ModuleRank[];
+  /** Modules that need no other. */
+  independent: number;
+  /** Connected peers, whenever that changed, since the page was opened. */
+  peers: PeerCount[];
+}
+
+export interface DailyCount {
+  total: number;
+  /** Those older than the first day. */
+  before: number;
+  /** New ones of each day; the last is today. */
+  days: number[];
+}
+
+export interface ModuleRank {
+  name: string;
+  count: number;
+}
+
+export interface PeerCount {
+  at: number;
+  peers: number;
 }
 
 export interface NetworkReport {

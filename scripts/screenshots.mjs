@@ -79,7 +79,7 @@ try {
         await inhabited(page, server.origin);
         await all("named", {
           home: "/", backup: "/welcome?step=backup", people: "/people", person: "/u/alice_smith", redirect: "/u/alice_old",
-          me: "/me", settings: "/settings", network: "/network", channels: "/channels", channel: "/c/general", discussion: "/c/module/adder", modules: "/modules", module: "/m/adder", installed: "/installed",
+          me: "/me", settings: "/settings", network: "/network", statistics: "/statistics", channels: "/channels", channel: "/c/general", discussion: "/c/module/adder", modules: "/modules", module: "/m/adder", installed: "/installed",
         });
         for (const text of ["alice_smiht", "admin", "ada"]) {
           await visit(page, `${server.origin}/me`);

@@ -45,6 +45,18 @@ struct ListOptions {
     cursor: Option<String>,
 }
 
+#[derive(Deserialize)]
+#[serde(default)]
+struct StatisticsOptions {
+    days: u32,
+}
+
+impl Default for StatisticsOptions {
+    fn default() -> Self {
+        Self { days: 30 }
+    }
+}
+
 /// As seed 000 has it, a change of profile may carry a new username.
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -125,6 +137,13 @@ impl GenRegistry {
     #[wasm_bindgen(js_name = getNetwork)]
     pub async fn get_network(&self) -> Result<JsValue, JsValue> {
         to_js(&self.client.clone().network().await.map_err(to_error)?)
+    }
+
+    /// Sums of what this device has seen. `{ days? }`: how far back, 1 to 366.
+    #[wasm_bindgen(js_name = getStatistics)]
+    pub async fn get_statistics(&self, options: JsValue) -> Result<JsValue, JsValue> {
+        let StatisticsOptions { days } = from_js(options)?;
+        to_js(&self.client.clone().statistics(days).await.map_err(to_error)?)
     }
 
     /// Makes the person; the answer's `lostName` says when the name was taken.

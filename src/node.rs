@@ -14,6 +14,7 @@
 //! - asking for receipts: `receipts`; giving them, on a server: [`witness`]
 
 mod admit;
+mod analytics;
 pub mod api;
 mod backup;
 mod channels;
@@ -242,6 +243,7 @@ impl Node {
             Command::Block { cid } => Ok(Answer::Block(self.block(&cid).await?)),
             Command::Status => Ok(Answer::Status(self.status().await)),
             Command::Network => Ok(Answer::Network(self.network_report())),
+            Command::Statistics { days } => Ok(Answer::Statistics(Box::new(self.statistics(days).await))),
             Command::LookAround => Ok(Answer::Network(self.look_around())),
             Command::Find { kind, name } => Ok(Answer::Lookup(Box::new(self.find(kind, &name).await?))),
             Command::RecoveryPhrase => Ok(Answer::RecoveryPhrase(self.recovery_phrase()?)),

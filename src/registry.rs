@@ -3,6 +3,7 @@
 //! Pure: no I/O, no clock, no randomness, no async, no platform. Time and entropy arrive as arguments. Everything
 //! here gives the same answer on every peer, in whatever order the facts arrived.
 
+pub mod analytics;
 pub mod artifact;
 pub mod bundle;
 pub mod channel;

@@ -25,7 +25,7 @@ use crate::node::client::Client;
 use components::shell::Shell;
 use screens::{
     blocklist, channel, channels, home, installed, me, module, modules, network, not_found, notices, people, person,
-    publish, settings, welcome,
+    publish, settings, statistics, welcome,
 };
 use session::Session;
 
@@ -64,6 +64,7 @@ fn App() -> impl IntoView {
                     <Route path=(StaticSegment("c"), StaticSegment("module"), ParamSegment("module")) view=channel::Channel />
                     <Route path=StaticSegment("settings") view=settings::Settings />
                     <Route path=StaticSegment("network") view=network::Network />
+                    <Route path=StaticSegment("statistics") view=statistics::Statistics />
                     <Route path=StaticSegment("notices") view=notices::Notices />
                     <Route path=StaticSegment("blocklist") view=blocklist::Blocklist />
                 </FlatRoutes>

@@ -5,6 +5,7 @@
 //!
 //! Times are milliseconds since 1970-01-01 UTC. Byte strings travel as byte arrays.
 
+mod analytics;
 mod find;
 mod modules;
 mod network;
@@ -16,6 +17,7 @@ mod talk;
 use serde::{Deserialize, Serialize};
 
 pub use crate::node::failure::{Failure, FailureCode};
+pub use analytics::*;
 pub use find::*;
 pub use modules::*;
 pub use network::*;
@@ -80,6 +82,8 @@ pub enum Command {
     Status,
     /// Peers, relays and what they did. Answer: [`Answer::Network`].
     Network,
+    /// Sums of what this device has seen, over the last days (at most 366). Answer: [`Answer::Statistics`].
+    Statistics { days: u32 },
     /// Something changed outside (the device is online again): look for peers now. Answer: [`Answer::Network`].
     LookAround,
     /// A name, looked for here, then at connected peers, then in the wider network; whoever has it is sought. Answer:
@@ -111,6 +115,7 @@ pub enum Answer {
     Imported(Imported),
     Status(Status),
     Network(NetworkReport),
+    Statistics(Box<Statistics>),
     Lookup(Box<FindReport>),
     Report(Box<Report>),
     ModuleName(ModuleNameCheck),

@@ -91,6 +91,7 @@ typed! {
     forget_identity(confirm: String): Command::ForgetIdentity { confirm } => Me -> Box<Me>;
     status(): Command::Status => Status -> Status;
     network(): Command::Network => Network -> NetworkReport;
+    statistics(days: u32): Command::Statistics { days } => Statistics -> Box<Statistics>;
     look_around(): Command::LookAround => Network -> NetworkReport;
     find(kind: NameKind, name: String): Command::Find { kind, name } => Lookup -> Box<FindReport>;
     validate_module(bytes: Vec<u8>): modules(ModuleCommand::Validate { bytes }) => Report -> Box<Report>;

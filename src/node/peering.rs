@@ -229,7 +229,7 @@ impl Peering {
             }
             MeshEvent::Changed(view) => {
                 // At once: an older view must not come after a newer one.
-                let news = self.node.peering.borrow_mut().take_in(&view);
+                let news = self.node.peering.borrow_mut().take_in(&view, self.node.now());
                 self.sessions.borrow_mut().retain(|peer, _| view.peers.iter().any(|known| known.peer == *peer));
                 Some(async move { self.act_on(news, &view).await }.boxed_local())
             }

@@ -15,4 +15,5 @@ pub mod people;
 pub mod person;
 pub mod publish;
 pub mod settings;
+pub mod statistics;
 pub mod welcome;

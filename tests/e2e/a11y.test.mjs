@@ -7,11 +7,11 @@ import { adder } from "./wasm.mjs";
 
 const BEFORE = [
   "/", "/welcome", "/welcome?step=name", "/people", "/u/nobody_here", "/modules", "/m/nothing-here", "/publish", "/installed",
-  "/channels", "/c/general", "/settings", "/network", "/notices", "/blocklist", "/no/such/page",
+  "/channels", "/c/general", "/settings", "/network", "/statistics", "/notices", "/blocklist", "/no/such/page",
 ];
 const AFTER = [
   "/", "/welcome?step=backup", "/people", "/u/grace", "/u/grace_old", "/me", "/modules", "/m/adder", "/installed", "/channels",
-  "/c/general", "/c/module/adder", "/settings", "/network", "/notices", "/blocklist",
+  "/c/general", "/c/module/adder", "/settings", "/network", "/statistics", "/notices", "/blocklist",
 ];
 
 async function check(page, where) {

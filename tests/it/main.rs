@@ -38,6 +38,7 @@ mod resolver;
 mod safety;
 mod searching;
 mod serve;
+mod statistics;
 mod stores;
 mod streams;
 mod swarm;

@@ -1,6 +1,7 @@
 //! What is known of peers and relays, for people and scripts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use crate::net::key::NodeName;
 use crate::net::mesh::{MeshHandle, MeshView};
@@ -24,7 +25,13 @@ pub(in crate::node) struct Known {
     unsent: u64,
     passing_on: PassingOn,
     server: Option<ParametersError>,
+    /// How many peers there were, and since when.
+    peer_counts: VecDeque<(Timestamp, u64)>,
 }
+
+/// Of changes that follow each other sooner, the last is noted.
+const PEER_COUNTS_EVERY: Duration = Duration::from_secs(60);
+const PEER_COUNTS_MAX: usize = 240;
 
 #[derive(Default)]
 struct Deeds {
@@ -60,13 +67,30 @@ impl Known {
         self.mesh.clone()
     }
 
-    pub(super) fn take_in(&mut self, view: &MeshView) -> News {
+    pub(in crate::node) fn peer_counts(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.peer_counts.iter().map(|(at, peers)| (at.as_millis(), *peers))
+    }
+
+    fn count_peers(&mut self, now: Timestamp) {
+        let peers = self.view.peers.len() as u64;
+        match self.peer_counts.back_mut() {
+            Some((_, last)) if *last == peers => {}
+            Some((at, last)) if at.plus(PEER_COUNTS_EVERY) > now => *last = peers,
+            _ => self.peer_counts.push_back((now, peers)),
+        }
+        if self.peer_counts.len() > PEER_COUNTS_MAX {
+            self.peer_counts.pop_front();
+        }
+    }
+
+    pub(super) fn take_in(&mut self, view: &MeshView, now: Timestamp) -> News {
         let up = |view: &MeshView| view.relays.iter().filter(|relay| relay.connected).count();
         let news = News {
             known_changed: self.view.known != view.known && !view.known.is_empty(),
             relay_came: up(view) > up(&self.view),
         };
         self.view = view.clone();
+        self.count_peers(now);
         let here = |peer: &NodeName| view.peers.iter().any(|known| known.peer == *peer);
         if self.deeds.len() > PEERS_REMEMBERED {
             self.deeds.retain(|peer, _| here(peer));

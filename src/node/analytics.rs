@@ -1,0 +1,68 @@
+//! What this device has seen, in sums: `registry::analytics` over the whole read model, a slice at a time.
+
+use std::rc::Rc;
+
+use crate::node::Node;
+use crate::node::api::{DailyCount, ModuleRank, PeerCount, Statistics};
+use crate::node::turn::Turn;
+use crate::registry::analytics::{Growth, Ranked, Tally};
+use crate::registry::modules::ModuleState;
+use crate::registry::modules::opinions::Opinion;
+use crate::registry::name::{ModuleName, Username};
+use crate::registry::ownership::NameState;
+use crate::registry::time::Timestamp;
+
+impl Node {
+    pub(in crate::node) async fn statistics(&self, days: u32) -> Statistics {
+        let mut tally = Tally::new(self.now(), days);
+        let mut turn = Turn::begin(&*self.environment);
+        let (names, modules): (Vec<Username>, Vec<ModuleName>) = {
+            let state = self.state.borrow();
+            let names = state.index.list("", None, usize::MAX).people.into_iter().map(|(name, _)| name.clone());
+            (names.collect(), state.index.modules(None).map(|(name, _)| name.clone()).collect())
+        };
+        for name in &names {
+            if let Some(since) = self.state.borrow().index.state(name).and_then(held_since) {
+                tally.name(since);
+            }
+            turn.rest_if_over().await;
+        }
+        for name in &modules {
+            if let Some((since, state, installs)) = self.seen_of(name) {
+                tally.module(name, since, &state, installs);
+            }
+            turn.rest_if_over().await;
+        }
+        let told = tally.finish();
+        Statistics {
+            begins: told.begins.as_millis(),
+            names: daily(told.names),
+            modules: daily(told.modules),
+            releases: daily(told.releases),
+            popular: rows(told.popular),
+            needed: rows(told.needed),
+            missing: rows(told.missing),
+            independent: told.independent,
+            peers: self.peering.borrow().peer_counts().map(|(at, peers)| PeerCount { at, peers }).collect(),
+        }
+    }
+
+    fn seen_of(&self, name: &ModuleName) -> Option<(Timestamp, Rc<ModuleState>, u64)> {
+        let state = self.state.borrow();
+        let folded = name.folded();
+        let since = held_since(state.index.module_name(&folded)?)?;
+        Some((since, state.index.module(&folded), state.index.opinion(&folded).map_or(0, Opinion::downloads)))
+    }
+}
+
+fn held_since(state: &NameState) -> Option<Timestamp> {
+    Some(state.holder()?.position.at())
+}
+
+fn daily(growth: Growth) -> DailyCount {
+    DailyCount { total: growth.total(), before: growth.before, days: growth.days }
+}
+
+fn rows(ranked: Vec<Ranked>) -> Vec<ModuleRank> {
+    ranked.into_iter().map(|(name, count)| ModuleRank { name: name.to_string(), count }).collect()
+}
