@@ -1,7 +1,7 @@
 // Damage, a full disk and nonsense are named, and take nothing else with them.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Browser, Server, api, apiValue, eventually, ready, storedKeys } from "./harness.mjs";
+import { Browser, Server, api, apiValue, eventually, hasPeers, ready, storedKeys } from "./harness.mjs";
 
 /** Flips bytes in one record of a store; returns its key. `pick` gets all keys. */
 function damage(page, table, which) {
@@ -170,4 +170,28 @@ test("a browser that refuses its storage still works, says what that means, and 
   await ready(page);
   assert.equal(await apiValue(page, "lookupUsername", "nomad"), null, "nothing was kept, as the bar says");
   browser.assertQuiet();
+});
+
+test("a device whose clock is wrong is told so, and nobody is sent away for it", async (t) => {
+  const server = await Server.start(t, { p2p: true });
+  const bob = await Browser.start(t);
+  const bobs = await bob.open(server.origin);
+  assert.equal(await apiValue(bobs, "registerUsername", "bob"), true);
+  const alice = await Browser.start(t);
+  await alice.context.addInitScript(() => {
+    const real = Date.now;
+    Date.now = () => real() + 3 * 60 * 60 * 1000;
+  });
+  const page = await alice.open(server.origin);
+  assert.equal(await apiValue(page, "registerUsername", "alice"), true);
+  await hasPeers(page, 1);
+  const bar = page.getByTestId("clock-bar");
+  await eventually("Alice's page names the clock", async () => (await bar.count()) === 1, 90_000);
+  assert.match(await bar.innerText(), /about 3 hours ahead of those of its peers/);
+  for (const one of [page, bobs]) {
+    const { peers } = await apiValue(one, "getNetwork");
+    assert.equal(peers.length, 1, "they stay connected");
+    assert.equal(peers[0].reputation.low, false, "and nobody's number fell");
+  }
+  assert.deepEqual((await apiValue(bobs, "getUsers")).map((user) => user.username), ["bob"]);
 });
