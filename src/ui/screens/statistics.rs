@@ -52,7 +52,7 @@ pub fn Statistics() -> impl IntoView {
         <div class="page">
             <PageHead title=Signal::stored("Statistics".to_owned()) />
             <p class="lead">"Sums of what this device has seen. Another one may have seen other things."</p>
-            <div class="actions" role="group" aria-label="How far back">{RANGES.map(range).collect_view()}</div>
+            <div class="actions statistics-range" role="group" aria-label="How far back">{RANGES.map(range).collect_view()}</div>
             {move || match told.get() {
                 None => view! { <p class="muted" role="status">"Counting…"</p> }.into_any(),
                 Some(Err(failure)) => failed(failure),
