@@ -9,16 +9,20 @@ use crate::ui::components::module_row::author_text;
 use crate::ui::components::notice::FailureNotice;
 use crate::ui::session::{Session, session};
 
-/// Says what happened, and how it is undone.
+/// Says what happened; undoing it brings back what was there before, with its note.
 pub fn decide(session: Session, attempt: Attempt, subject: String, verdict: ListVerdict, told: &'static str) {
     let client = session.client();
     let asked = subject.clone();
-    attempt.start(async move { client.decide(asked, verdict, None).await }, move |_| {
-        let back = if verdict == ListVerdict::Neither { ListVerdict::Block } else { ListVerdict::Neither };
+    let act = async move {
+        let before = client.lists().await?.rows.into_iter().find(|row| row.subject == asked);
+        client.decide(asked, verdict, None).await?;
+        Ok(before.map_or((ListVerdict::Neither, None), |row| (row.verdict, row.note)))
+    };
+    attempt.start(act, move |(verdict, note)| {
         let undo = move |()| {
-            let (client, subject) = (session.client(), subject.clone());
+            let (client, subject, note) = (session.client(), subject.clone(), note.clone());
             leptos::task::spawn_local(async move {
-                if let Err(failure) = client.decide(subject, back, None).await {
+                if let Err(failure) = client.decide(subject, verdict, note).await {
                     session.fail(&failure);
                 }
             });

@@ -9,7 +9,7 @@ use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::notice::{FailureNotice, Notice, NoticeTone, failed};
 use crate::ui::components::page_head::PageHead;
 use crate::ui::components::reputation::Earned;
-use crate::ui::components::subject::BlockButton;
+use crate::ui::components::subject::{BlockButton, decide};
 use crate::ui::fetch::fetched;
 use crate::ui::session::session;
 use crate::ui::text;
@@ -200,14 +200,19 @@ fn peer(peer: PeerEntry) -> impl IntoView {
 fn TrustButton(subject: String, trusted: bool) -> impl IntoView {
     let session = session();
     let attempt = Attempt::new();
-    let (label, verdict) =
-        if trusted { ("Trust no more", ListVerdict::Neither) } else { ("Trust", ListVerdict::Allow) };
-    let decide = move |_| {
-        let (client, subject) = (session.client(), subject.clone());
-        attempt.start(async move { client.decide(subject, verdict, None).await }, move |_| session.say(label));
+    let (label, verdict, told) = if trusted {
+        ("Trust no more", ListVerdict::Neither, "No longer trusted.")
+    } else {
+        ("Trust", ListVerdict::Allow, "Trusted. Settings › Blocklist lists it.")
     };
     view! {
-        <button type="button" class="button button-small button-quiet" on:click=decide disabled=move || attempt.busy.get()>
+        <button
+            type="button"
+            class="button button-small button-quiet"
+            data-testid="trust"
+            disabled=move || attempt.busy.get()
+            on:click=move |_| decide(session, attempt, subject.clone(), verdict, told)
+        >
             {icon(Icon::Shield)}
             {label}
         </button>
