@@ -70,7 +70,7 @@ struct SearchOptions {
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct InstallOptions {
-    /// Modules whose new imports are accepted.
+    /// Modules whose new imports are accepted; `*` for all.
     accept: Vec<String>,
 }
 
@@ -204,8 +204,9 @@ impl GenRegistry {
     }
 
     #[wasm_bindgen(js_name = importLockfile)]
-    pub async fn import_lockfile(&self, text: String) -> Result<JsValue, JsValue> {
-        to_js(&self.client.clone().import_lockfile(text).await.map_err(to_error)?)
+    pub async fn import_lockfile(&self, text: String, options: JsValue) -> Result<JsValue, JsValue> {
+        let InstallOptions { accept } = from_js(options)?;
+        to_js(&self.client.clone().import_lockfile(text, accept).await.map_err(to_error)?)
     }
 }
 

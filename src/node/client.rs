@@ -121,7 +121,7 @@ typed! {
     mark_notices_read(ids: Vec<u64>): notices(NoticeCommand::MarkRead { ids }) => Notices -> NoticeList;
     clear_notices(): notices(NoticeCommand::Clear) => Notices -> NoticeList;
     readme(cid: String): modules(ModuleCommand::Readme { cid }) => Readme -> Option<String>;
-    import_lockfile(text: String): modules(ModuleCommand::ImportLockfile { text }) => Installed -> Vec<InstalledModule>;
+    import_lockfile(text: String, accept: Vec<String>): modules(ModuleCommand::ImportLockfile { text, accept }) => Installed -> Vec<InstalledModule>;
     register_user(username: Option<String>): talk(TalkCommand::Register { username }) => Online -> OnlineReport;
     unregister_user(username: Option<String>): talk(TalkCommand::Unregister { username }) => Online -> OnlineReport;
     online_users(): talk(TalkCommand::Users) => Online -> OnlineReport;

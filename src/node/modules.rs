@@ -52,8 +52,8 @@ impl Node {
                 self.uninstall(&name).await?;
                 Ok(Answer::Installed(self.list_installed()))
             }
-            ModuleCommand::ImportLockfile { text } => {
-                self.import_lockfile(text).await?;
+            ModuleCommand::ImportLockfile { text, accept } => {
+                self.import_lockfile(text, &accept).await?;
                 Ok(Answer::Installed(self.list_installed()))
             }
             ModuleCommand::ListInstalled => Ok(Answer::Installed(self.list_installed())),

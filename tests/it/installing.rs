@@ -189,6 +189,52 @@ fn an_update_that_asks_for_more_is_shown_before_it_is_taken() {
 }
 
 #[test]
+fn what_a_dependency_newly_asks_for_is_accepted_by_its_name_or_all_at_once() {
+    in_one_thread(async {
+        let relay = relay().await;
+        let (alice, bob) = (Party::join(network(&relay)).await, Party::join(network(&relay)).await);
+        alice.claim("alice_smith").await.unwrap();
+        let asking = wat::parse_str("(module (import \"env\" \"read\" (func)))").unwrap();
+        alice.publish(draft("base", "1.0.0", wasm("base", 1), &[])).await;
+        alice.publish(draft("app", "1.0.0", wasm("app", 2), &[("base", "^1")])).await;
+        let old = pairs(&[("app", "1.0.0"), ("base", "1.0.0")]);
+        for party in [&alice, &bob] {
+            eventually("the module is known", async || party.knows("app", "1.0.0").await).await;
+            assert_eq!(party.installed(install("app", "*")).await, old);
+        }
+        alice.publish(draft("base", "1.1.0", asking, &[])).await;
+        alice.publish(draft("app", "1.1.0", wasm("app", 3), &[("base", "^1.1")])).await;
+
+        let accepting = |names: &[&str]| ModuleCommand::Install {
+            requirements: wanted("app", "*"),
+            accept: names.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        let failure = alice.ask(accepting(&["app"])).await.unwrap_err();
+        assert_eq!(failure.code, FailureCode::NewImports, "to accept what the module asks for is not enough");
+        assert!(
+            failure.message.to_lowercase().contains("base 1.1.0") && failure.message.contains("env.read"),
+            "{failure}"
+        );
+        assert_eq!(alice.installed(ModuleCommand::ListInstalled).await, old);
+        let new = pairs(&[("app", "1.1.0"), ("base", "1.1.0")]);
+        assert_eq!(alice.installed(accepting(&["app", "base"])).await, new);
+
+        let lockfile = match alice.ask(ModuleCommand::ExportLockfile).await.unwrap() {
+            Answer::Lockfile(text) => text,
+            other => panic!("{other:?}"),
+        };
+        eventually("bob knows the newer one", async || bob.knows("app", "1.1.0").await).await;
+        let import = |accept: &[&str]| ModuleCommand::ImportLockfile {
+            text: lockfile.clone(),
+            accept: accept.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        assert_eq!(bob.ask(import(&["app"])).await.unwrap_err().code, FailureCode::NewImports);
+        assert_eq!(bob.installed(ModuleCommand::ListInstalled).await, old);
+        assert_eq!(bob.installed(import(&[ACCEPT_ALL])).await, new);
+    });
+}
+
+#[test]
 fn a_lockfile_brings_the_same_versions_and_nothing_else() {
     in_one_thread(async {
         let relay = relay().await;
@@ -203,7 +249,7 @@ fn a_lockfile_brings_the_same_versions_and_nothing_else() {
         };
         alice.publish(draft("base", "1.1.0", wasm("base", 3), &[])).await;
         eventually("bob knows the newer one", async || bob.knows("base", "1.1.0").await).await;
-        let import = |text: &str| ModuleCommand::ImportLockfile { text: text.to_owned() };
+        let import = |text: &str| ModuleCommand::ImportLockfile { text: text.to_owned(), accept: Vec::new() };
         let other_bytes = lockfile.replacen("sha256 = \"", "sha256 = \"0000", 1);
         let shifted = lockfile.replace("version = \"1.0.0\"", "version = \"1.1.0\"");
         for (text, code) in [

@@ -7,6 +7,9 @@ pub use crate::registry::validation::{
     Check, Custom, Extern, ExternKind, Kind as ModuleKind, Memory, Outcome, Problem, Report,
 };
 
+/// In the place of a module's name: whatever else the act brings with it.
+pub const ACCEPT_ALL: &str = "*";
+
 /// One thing asked of the registry of modules.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
@@ -35,7 +38,8 @@ pub enum ModuleCommand {
     Rate { name: String, stars: Option<u8>, review: String },
     /// What installing these would come to. Nothing is fetched. Answer: `Plan`.
     Resolve { requirements: Vec<Requirement> },
-    /// Resolves, fetches, verifies and keeps. `accept` names modules whose new imports are accepted.
+    /// Resolves, fetches, verifies and keeps. `accept` names modules whose new imports are accepted, or is
+    /// [`ACCEPT_ALL`].
     /// Answer: `Installed`, or fails with `newImports` before anything is changed.
     Install { requirements: Vec<Requirement>, accept: Vec<String> },
     /// Answer: `Installed`.
@@ -55,8 +59,8 @@ pub enum ModuleCommand {
     /// A readme by its CID, as HTML that may be put into a page as it is. Answer: `Readme` (`None` when nobody gives it
     /// soon).
     Readme { cid: String },
-    /// Installs exactly what a lockfile names. Answer: `Installed`.
-    ImportLockfile { text: String },
+    /// Installs exactly what a lockfile names; `accept` as for `Install`. Answer: `Installed`.
+    ImportLockfile { text: String, accept: Vec<String> },
 }
 
 /// A name and which versions of it will do, as Cargo reads requirements; `*` for any.

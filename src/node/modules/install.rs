@@ -103,7 +103,8 @@ impl Node {
             }
             let report = self.fetch_and_look(name, counted).await?;
             let imports = imports(&report);
-            if let Some(before) = before.filter(|_| !accept.iter().any(|accepted| accepted == name.as_str())) {
+            let accepted = accept.iter().any(|accepted| accepted == ACCEPT_ALL || accepted == name.as_str());
+            if let Some(before) = before.filter(|_| !accepted) {
                 let added: Vec<&str> =
                     imports.iter().filter(|import| !before.imports.contains(import)).map(String::as_str).collect();
                 if !added.is_empty() {

@@ -25,8 +25,8 @@ impl Node {
         }
     }
 
-    /// Every line is compared with what is known here before anything is fetched.
-    pub(super) async fn import_lockfile(&self, text: String) -> Result<(), Failure> {
+    /// Every line is compared with what is known here before anything is fetched. `accept`: as for installing.
+    pub(super) async fn import_lockfile(&self, text: String, accept: &[String]) -> Result<(), Failure> {
         // Not even sent to be read.
         if text.len() > LOCKFILE_MAX_BYTES {
             return Err(words::lockfile_invalid(&LockfileError::TooLong));
@@ -47,7 +47,7 @@ impl Node {
             }
             locked.insert(self.state.borrow().index.spelled(&name), version);
         }
-        self.install(&requirements, &[], &locked).await
+        self.install(&requirements, accept, &locked).await
     }
 
     fn is_as_locked(&self, entry: &Locked, version: &Version) -> Result<(), Failure> {

@@ -2,7 +2,8 @@
 
 use leptos::prelude::*;
 
-use crate::node::api::InstalledModule;
+use crate::node::api::{ACCEPT_ALL, InstalledModule};
+use crate::node::failure::FailureCode;
 use crate::ui::attempt::Attempt;
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::module_row::{author_link, module_href};
@@ -89,7 +90,7 @@ fn row(module: InstalledModule, attempt: Attempt) -> impl IntoView {
         attempt.start(act, move |before: String| {
             let back = Callback::new(move |()| {
                 let (client, lockfile) = (session.client(), before.clone());
-                attempt.start(async move { client.import_lockfile(lockfile).await }, |_| {});
+                attempt.start(async move { client.import_lockfile(lockfile, Vec::new()).await }, |_| {});
             });
             session.toasts.with_undo(format!("{told} was removed."), back);
         });
@@ -170,17 +171,29 @@ fn Lockfiles() -> impl IntoView {
             }
         });
     };
+    // The file that was chosen last, for when its new imports are accepted.
+    let lockfile = StoredValue::new(String::new());
+    let installed = move |modules: Vec<InstalledModule>| {
+        let what = text::count(modules.len() as u64, "module is", "modules are");
+        session.toasts.good(format!("{what} installed as the lockfile says."));
+    };
     let chosen = move |event: web_sys::Event| {
         let Some(file) = dom::chosen_file(&event) else { return };
         let client = session.client();
         let act = async move {
             let bytes = dom::bytes_of(&file).await.map_err(|_| dom::unreadable_file())?;
-            client.import_lockfile(String::from_utf8_lossy(&bytes).into_owned()).await
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            lockfile.try_set_value(text.clone());
+            client.import_lockfile(text, Vec::new()).await
         };
-        attempt.start(act, move |modules: Vec<InstalledModule>| {
-            let what = text::count(modules.len() as u64, "module is", "modules are");
-            session.toasts.good(format!("{what} installed as the lockfile says."));
-        });
+        attempt.start(act, installed);
+    };
+    let accept = move |_| {
+        let (client, text) = (session.client(), lockfile.get_value());
+        attempt.start(async move { client.import_lockfile(text, vec![ACCEPT_ALL.to_owned()]).await }, installed);
+    };
+    let asks_for_more = move || {
+        attempt.failure.with(|failure| failure.as_ref().is_some_and(|failure| failure.code == FailureCode::NewImports))
     };
     view! {
         <section class="card" aria-labelledby="lock-title">
@@ -189,6 +202,11 @@ fn Lockfiles() -> impl IntoView {
                 "Names every installed version with its hash and its signer. Whoever imports it gets the same bytes, or an error."
             </p>
             <FailureNotice failure=attempt.failure />
+            <Show when=asks_for_more>
+                <button type="button" class="button" disabled=move || attempt.busy.get() on:click=accept data-testid="accept-imports">
+                    "I accept what is new"
+                </button>
+            </Show>
             <div class="actions">
                 <button type="button" class="button" on:click=move |_| export(true)>
                     {icon(Icon::Copy)}

@@ -37,7 +37,11 @@ pub fn Install(page: ModulePage, wanted: Option<String>) -> impl IntoView {
     let go = move |accept: bool| {
         let Some(requirement) = requirement.get_value() else { return };
         let client = session.client();
-        let accept = if accept { vec![requirement.name.clone()] } else { Vec::new() };
+        // What it needs may ask for more, too; the failure on show has named all of it.
+        let all = || {
+            plan.with_untracked(|plan| plan.iter().flat_map(|plan| &plan.steps).map(|step| step.name.clone()).collect())
+        };
+        let accept = if accept { all() } else { Vec::new() };
         let name = requirement.name.clone();
         attempt.start(async move { client.install_modules(vec![requirement], accept).await }, move |_| {
             plan.set(None);
@@ -64,7 +68,13 @@ pub fn Install(page: ModulePage, wanted: Option<String>) -> impl IntoView {
             }}
             <FailureNotice failure=attempt.failure />
             <Show when=asks_for_more>
-                <button type="button" class="button" on:click=move |_| go(true) data-testid="accept-imports">
+                <button
+                    type="button"
+                    class="button"
+                    disabled=move || attempt.busy.get()
+                    on:click=move |_| go(true)
+                    data-testid="accept-imports"
+                >
                     "I accept what is new"
                 </button>
             </Show>
@@ -87,7 +97,10 @@ pub fn Install(page: ModulePage, wanted: Option<String>) -> impl IntoView {
                                     type="button"
                                     class="button"
                                     disabled=move || attempt.busy.get()
-                                    on:click=move |_| plan.set(None)
+                                    on:click=move |_| {
+                                        plan.set(None);
+                                        attempt.failure.set(None);
+                                    }
                                 >
                                     "Not now"
                                 </button>
