@@ -25,6 +25,8 @@ pub enum FailureCode {
     NoName,
     NoIdentity,
     IdentityExists,
+    /// The key signed two different changes for one place.
+    IdentityForked,
     ProfileInvalid,
     AvatarInvalid,
     Locked,

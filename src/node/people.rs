@@ -30,6 +30,7 @@ impl Node {
             me.public_key = Some(own.to_hex());
             me.safety_words = safety_words(&own);
             if let Some(person) = state.index.person(&own) {
+                me.forked = person.forked;
                 me.profile = profile(&person.profile);
                 me.changes = person.changes;
                 me.document_bytes = person.bytes;

@@ -70,6 +70,14 @@ pub(super) fn cooling_down(name: &str) -> Failure {
     )
 }
 
+pub(super) fn forked() -> Failure {
+    Failure::new(
+        FailureCode::IdentityForked,
+        "This identity contradicts itself: its key signed two different changes for one place, so nothing of it counts.",
+        "Forget it in the settings, then claim a name with a new one.",
+    )
+}
+
 pub(super) fn no_identity() -> Failure {
     Failure::new(
         FailureCode::NoIdentity,

@@ -212,6 +212,10 @@ impl Node {
         mut draft: Draft,
     ) -> Result<(), Failure> {
         let own = signer.identity();
+        // Nobody would take it in.
+        if !draft.edits.is_empty() && self.state.borrow().index.person(&own).is_some_and(|person| person.forked) {
+            return Err(wording::forked());
+        }
         let now = self.now();
         let mut document = self.own_document(&own).await?;
         let before = document.changes();

@@ -7,6 +7,7 @@ pub mod claim_form;
 pub mod did;
 pub mod farther;
 pub mod field;
+pub mod forked;
 pub mod help;
 pub mod history;
 pub mod icon;

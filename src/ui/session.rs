@@ -213,6 +213,11 @@ impl Session {
         self.toasts.push(Tone::Bad, format!("{} {}", failure.message, failure.advice));
     }
 
+    /// Nothing counts any more that this profile's key signs.
+    pub fn is_forked(self) -> bool {
+        self.me.with(|me| me.as_ref().is_some_and(|me| me.forked))
+    }
+
     pub fn has_name(self) -> bool {
         self.me.with(|me| me.as_ref().is_some_and(|me| me.username.is_some()))
     }

@@ -14,6 +14,7 @@ mod content;
 mod convergence;
 mod crowd;
 mod direct;
+mod forked;
 mod hostile;
 mod installing;
 mod layers;

@@ -18,6 +18,8 @@ pub struct Me {
     pub registered_at: Option<u64>,
     /// Set when a claim of this profile lost and nothing has been claimed since.
     pub lost_name: Option<LostName>,
+    /// The key signed two different changes for one place: nothing of this identity's counts any more, for ever.
+    pub forked: bool,
     pub profile: Profile,
     pub history: Vec<HistoryEntry>,
     /// Eight words that two people can compare aloud.

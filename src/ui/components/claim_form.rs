@@ -7,6 +7,7 @@ use crate::node::api::{Me, ProfileChanges};
 use crate::node::failure::{Failure, FailureCode};
 use crate::ui::attempt::Attempt;
 use crate::ui::components::field::Submit;
+use crate::ui::components::forked::ForkedNotice;
 use crate::ui::components::name_field::{NameChoice, NameField};
 use crate::ui::components::notice::FailureNotice;
 use crate::ui::dom;
@@ -52,17 +53,19 @@ pub fn ClaimForm(#[prop(optional, into)] suggested: String, claimed: Callback<()
         });
     };
     view! {
-        <form class="claim-form" on:submit=send>
-            <NameField choice id="claim-name" label="Your name" />
-            <FailureNotice failure />
-            <Submit
-                label="Claim this name"
-                working="Claiming…"
-                busy
-                testid="claim"
-                disabled=Signal::derive(move || !choice.can_be_claimed())
-            />
-        </form>
+        <Show when=move || !session.is_forked() fallback=ForkedNotice>
+            <form class="claim-form" on:submit=send>
+                <NameField choice id="claim-name" label="Your name" />
+                <FailureNotice failure />
+                <Submit
+                    label="Claim this name"
+                    working="Claiming…"
+                    busy
+                    testid="claim"
+                    disabled=Signal::derive(move || !choice.can_be_claimed())
+                />
+            </form>
+        </Show>
     }
 }
 

@@ -9,7 +9,9 @@ use crate::ui::session::session;
 #[component]
 pub fn LostNameBanner() -> impl IntoView {
     let session = session();
-    let lost = Memo::new(move |_| session.me.with(|me| me.as_ref().and_then(|me| me.lost_name.clone())));
+    let lost = Memo::new(move |_| {
+        session.me.with(|me| me.as_ref().filter(|me| !me.forked).and_then(|me| me.lost_name.clone()))
+    });
     view! {
         {move || {
             lost.get()

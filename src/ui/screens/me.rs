@@ -6,6 +6,7 @@ mod rename;
 use leptos::prelude::*;
 
 use crate::node::api::Me;
+use crate::ui::components::forked::ForkedNotice;
 use crate::ui::components::history::History;
 use crate::ui::components::page_head::PageHead;
 use crate::ui::components::profile_card::ProfileCard;
@@ -51,18 +52,24 @@ fn Known() -> impl IntoView {
     let session = session();
     // The forms below keep what is typed into them; only the views of the answer follow it.
     let me = Memo::new(move |_| session.me.get().unwrap_or_default());
+    let forked = Memo::new(move |_| me.with(|me| me.forked));
     // On a cold start the parts of this page come after its heading.
     dom::show_named_part();
     let identity = Memo::new(move |_| me.with(|me| (me.did.clone().unwrap_or_default(), me.safety_words.clone())));
     view! {
+        <Show when=move || forked.get()>
+            <ForkedNotice />
+        </Show>
         <section aria-labelledby="preview-title">
             <h2 id="preview-title">"As others see it"</h2>
             {move || preview(me.get())}
         </section>
-        <div class="columns">
-            <EditProfile me />
-            <NameSection me />
-        </div>
+        <Show when=move || !forked.get()>
+            <div class="columns">
+                <EditProfile me />
+                <NameSection me />
+            </div>
+        </Show>
         <div class="columns">
             <section class="card" aria-labelledby="my-history-title">
                 <h2 id="my-history-title">"Names"</h2>

@@ -121,7 +121,7 @@ fn Rest(directory: Directory, prefix: Memo<String>) -> impl IntoView {
                     if prefix.is_empty() {
                         view! {
                             <p>"Nobody here yet."</p>
-                            <Show when=move || !session.has_name()>
+                            <Show when=move || !session.has_name() && !session.is_forked()>
                                 <a class="button button-main" href="/welcome?step=name">
                                     "Claim a name"
                                 </a>

@@ -1,0 +1,24 @@
+//! Tells a person that their own identity contradicts itself, what that means, and the one way on.
+
+use leptos::prelude::*;
+
+use crate::ui::components::notice::{Notice, NoticeTone};
+
+#[component]
+pub fn ForkedNotice() -> impl IntoView {
+    view! {
+        <div data-testid="forked">
+            <Notice tone=NoticeTone::Bad>
+                <p>
+                    <strong>"Your identity contradicts itself."</strong>
+                    " Its key signed two different changes for one place: this profile was copied to a second device by hand, or somebody else has your key. Everybody keeps both as proof, so none of its names counts any more. That can’t be taken back."
+                </p>
+                <p>
+                    "What helps is a new identity: "
+                    <a href="/settings#danger">"forget this one"</a>
+                    ", then claim a name anew; also the old one is free again. To use one identity on two devices, bring it there with the 24 words or a backup file."
+                </p>
+            </Notice>
+        </div>
+    }
+}
