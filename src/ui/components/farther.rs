@@ -12,7 +12,13 @@ use crate::ui::text;
 use crate::ui::time::Moment;
 
 #[component]
-pub fn Farther(kind: NameKind, name: String) -> impl IntoView {
+pub fn Farther(
+    kind: NameKind,
+    name: String,
+    /// Gets what it came to, for a page that goes by it; none while the answer is awaited.
+    #[prop(optional)]
+    told: Option<RwSignal<Option<FindReport>>>,
+) -> impl IntoView {
     let session = session();
     let tries = RwSignal::new(0_u32);
     // Asked again once there is somebody else to ask.
@@ -25,6 +31,9 @@ pub fn Farther(kind: NameKind, name: String) -> impl IntoView {
             async move { client.find(kind, name).await }
         },
     );
+    if let Some(told) = told {
+        Effect::new(move |_| told.set(report.get().and_then(Result::ok).map(|report| *report)));
+    }
     let again = move |_| tries.update(|tries| *tries += 1);
     view! {
         <section class="farther" aria-label="Looking further" aria-live="polite" data-testid="farther">

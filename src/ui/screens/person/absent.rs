@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::node::api::{NameKind, NameReport, NameVerdict};
+use crate::node::api::{FindReport, NameCheck, NameKind, NameReport, NameVerdict};
 use crate::ui::components::farther::Farther;
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::person_row::PersonRow;
@@ -44,6 +44,11 @@ pub fn Absent(report: NameReport) -> impl IntoView {
     };
     let claim = StoredValue::new(dom::encode(&asked));
     let free_at = report.free_at;
+    let farther = RwSignal::new(None::<FindReport>);
+    let offer = Memo::new(move |_| {
+        let free = matches!(check.get(), Some(Ok(NameCheck { verdict: NameVerdict::Available, .. })));
+        if free && !session.is_forked() { offered(farther.get().as_ref()) } else { None }
+    });
     view! {
         <div class="empty" data-testid="not-found-here">
             {icon(Icon::Search)}
@@ -51,25 +56,29 @@ pub fn Absent(report: NameReport) -> impl IntoView {
                 <strong>"Not found here."</strong>
                 " Nobody known on this device holds this name."
             </p>
-            <Farther kind=NameKind::Username name=asked.clone() />
+            <Farther kind=NameKind::Username name=asked.clone() told=farther />
             {free_at.map(|at| view! { <p>"It was given up and is free for everyone " <Moment at /> "."</p> })}
             {move || match check.get() {
-                Some(Ok(check)) => match check.verdict {
-                    NameVerdict::Available => {
-                        let claim = claim.get_value();
-                        let (href, words) = if session.has_name() {
-                            (format!("/me?rename={claim}#rename"), "Take it as your new name")
-                        } else {
-                            (format!("/welcome?step=name&name={claim}"), "Claim it")
-                        };
-                        Some(view! { <a class="button button-main" href=href>{words}</a> }.into_any())
-                    }
-                    NameVerdict::Invalid { message, .. } => {
-                        Some(view! { <p>"It can’t be a name: " {message}</p> }.into_any())
-                    }
-                    _ => None,
-                },
+                Some(Ok(NameCheck { verdict: NameVerdict::Invalid { message, .. }, .. })) => {
+                    Some(view! { <p>"It can’t be a name: " {message}</p> })
+                }
                 _ => None,
+            }}
+            {move || {
+                let claim = claim.get_value();
+                let (href, words) = if session.has_name() {
+                    (format!("/me?rename={claim}#rename"), "Take it as your new name")
+                } else {
+                    (format!("/welcome?step=name&name={claim}"), "Claim it")
+                };
+                offer
+                    .get()
+                    .map(|basis| {
+                        view! {
+                            <p data-testid="free">{basis}</p>
+                            <a class="button button-main" href=href>{words}</a>
+                        }
+                    })
             }}
             <SearchBox id="absent-search" label="Find people by name" suggested=asked />
         </div>
@@ -90,4 +99,17 @@ pub fn Absent(report: NameReport) -> impl IntoView {
                 })
         }}
     }
+}
+
+/// What the offer to claim the name rests on; none when somebody out there holds it, or gave it up not long ago.
+fn offered(farther: Option<&FindReport>) -> Option<&'static str> {
+    let Some(report) = farther else { return Some("It is free as far as this device knows; others are being asked.") };
+    let closed = report.free_at.is_some_and(|at| at as f64 > dom::now());
+    if report.found.is_some() || closed {
+        return None;
+    }
+    Some(match (report.peers_asked, report.network_asked) {
+        (0, false) => "It is free as far as this device knows.",
+        _ => "It is free: nobody who was asked knows a holder.",
+    })
 }
