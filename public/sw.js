@@ -78,16 +78,28 @@ self.addEventListener("activate", (event) => event.waitUntil(activate()));
 self.addEventListener("message", (event) => {
   if (event.data?.type === "skip-waiting") self.skipWaiting();
 });
-// A notification leads to the page that lists all of them: to the tab that is open, else to a new one.
+// A notification leads to where it happened, else to the page that lists them: in the tab that is open, else in a new one.
 self.addEventListener("notificationclick", (event) => {
   event.notification.close();
   event.waitUntil((async () => {
+    const to = ownPage(event.notification.data) ?? "/notices";
     const [tab] = await self.clients.matchAll({ type: "window" });
-    if (!tab) return self.clients.openWindow("/notices");
-    await tab.navigate("/notices");
+    if (!tab) return self.clients.openWindow(to);
+    if (ownPage(tab.url) !== to) await tab.navigate(to);
     return tab.focus();
   })());
 });
+
+// The path of an address of this site; of nothing else.
+function ownPage(address) {
+  if (typeof address !== "string") return null;
+  try {
+    const url = new URL(address, self.location.origin);
+    return url.origin === self.location.origin ? url.pathname + url.search : null;
+  } catch {
+    return null;
+  }
+}
 self.addEventListener("fetch", (event) => {
   const { request } = event;
   const url = new URL(request.url);

@@ -22,14 +22,16 @@ pub async fn ask() -> Option<NotificationPermission> {
     permission()
 }
 
-/// One notification; clicking it leads to the page that lists them. Phones know none but the service worker's.
-pub async fn show(title: &str, body: &str) {
+/// One notification; clicking it leads to `path`, a page of this site. Phones know none but the service worker's.
+pub async fn show(title: &str, body: &str, path: &str) {
     if permission() != Some(NotificationPermission::Granted) {
         return;
     }
     let options = NotificationOptions::new();
     options.set_body(body);
     options.set_icon(ICON);
+    // Read by `public/sw.js`.
+    options.set_data(&path.into());
     // A second one of the same words replaces the first.
     options.set_tag(&format!("{title}/{body}"));
     if let Err(error) = through_worker(title, &options).await {

@@ -16,6 +16,7 @@ use crate::ui::components::avatar::Pictures;
 use crate::ui::components::subject::told;
 use crate::ui::components::toast::{Toasts, Tone};
 use crate::ui::lock_gate::LockGate;
+use crate::ui::screens::channels::channel_href;
 use crate::ui::{dom, notify, text};
 
 /// How often the status is asked for when nothing else prompts it.
@@ -144,10 +145,10 @@ impl Session {
         });
     }
 
-    /// To somebody who looks elsewhere.
-    fn tell_outside(self, words: String) {
+    /// To somebody who looks elsewhere; `path` is where it happened.
+    fn tell_outside(self, words: String, path: String) {
         if dom::is_hidden() {
-            spawn_local(async move { notify::show("Gen Registry", &words).await });
+            spawn_local(async move { notify::show("Gen Registry", &words, &path).await });
         }
     }
 
@@ -155,7 +156,7 @@ impl Session {
     fn announce(self, notice: &Notice) {
         let words = told(notice);
         self.say(words.clone());
-        self.tell_outside(words);
+        self.tell_outside(words, "/notices".to_owned());
     }
 
     pub fn refresh_status(self) {
@@ -179,7 +180,7 @@ impl Session {
     fn tell_of_mention(self, message: &TalkMessage) {
         let author = message.username.as_deref().or(message.display_name.as_deref()).unwrap_or("Somebody");
         let words = format!("{author} mentioned you in {}.", message.channel);
-        self.tell_outside(words.clone());
+        self.tell_outside(words.clone(), channel_href(&message.channel));
         self.toasts.push(Tone::Good, words);
     }
 
