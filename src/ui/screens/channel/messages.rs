@@ -11,7 +11,7 @@ use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::notice::FailureNotice;
 use crate::ui::screens::channel::members::{person_page, shown_name};
 use crate::ui::session::{Session, session};
-use crate::ui::time;
+use crate::ui::{dom, time};
 
 const PAGE: u32 = 50;
 /// Whoever is so near to the end, in pixels, follows the talk.
@@ -48,7 +48,7 @@ impl Said {
                         self.to_the_end();
                     }
                     // What is on show in a window that is looked at has been read.
-                    if page.channel.unread > 0 && !document().hidden() {
+                    if page.channel.unread > 0 && !dom::is_hidden() {
                         self.read(name).await;
                     }
                 }
@@ -120,6 +120,14 @@ pub fn Messages(name: Memo<String>) -> impl IntoView {
         said.refresh(rows.max(PAGE));
         name
     });
+    // What came while nobody looked is read once somebody does.
+    let looked_at = window_event_listener(leptos::ev::visibilitychange, move |_| {
+        let shown = said.messages.with_untracked(|messages| messages.as_ref().map(Vec::len));
+        if let Some(rows) = shown.filter(|_| !dom::is_hidden()) {
+            said.refresh((rows as u32).max(PAGE));
+        }
+    });
+    on_cleanup(move || looked_at.remove());
     let lines =
         Memo::new(move |_| said.messages.with(|messages| messages.as_ref().map(|messages| with_days(messages))));
     view! {
