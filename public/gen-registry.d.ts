@@ -60,7 +60,7 @@ export interface GenRegistry {
   exportBackup(passphrase: string): Promise<Uint8Array>;
 
   /** Takes in a backup, or changes nothing and rejects. */
-  importBackup(bytes: Uint8Array, passphrase: string): Promise<{ me: Me; newChanges: number; exportedAt: number }>;
+  importBackup(bytes: Uint8Array, passphrase: string): Promise<Imported>;
 
   /** Nothing is kept. */
   validateModule(bytes: Uint8Array): Promise<Report>;
@@ -70,14 +70,14 @@ export interface GenRegistry {
   /** Withdraws a version; without a reason, takes that back. */
   yank(name: string, version: string, reason?: string | null): Promise<ModulePage | null>;
   getModule(name: string): Promise<ModulePage | null>;
-  listModules(options?: ModuleListOptions): Promise<{ modules: ModuleCard[]; cursor: number | null; total: number }>;
+  listModules(options?: ModuleListOptions): Promise<ModuleList>;
   /** Modules by free text, best first, and people whose names begin with it. Any text will do. */
   search(query: string, options?: ModuleSearchOptions): Promise<SearchResults>;
   /** One to five stars; `null` takes the rating back. */
   rate(name: string, stars: number | null, review?: string): Promise<ModulePage | null>;
   /** What installing would come to. Nothing is fetched. */
   resolve(requirements: Requirements): Promise<InstallPlan>;
-  /** `accept` names modules whose new imports are accepted; else `newImports` tells of them. */
+  /** `accept` names modules whose new imports are accepted (`"*"`: all of them); else `newImports` tells of them. */
   install(name: string, requirement?: string, options?: { accept?: string[] }): Promise<InstalledModule[]>;
   uninstall(name: string): Promise<InstalledModule[]>;
   listInstalled(): Promise<InstalledModule[]>;
@@ -91,7 +91,8 @@ export interface GenRegistry {
   /** Every installed module and the lockfile in one zip. */
   exportInstalled(): Promise<Uint8Array>;
   exportLockfile(): Promise<string>;
-  importLockfile(text: string): Promise<InstalledModule[]>;
+  /** Exactly what the lockfile names; `accept` as for `install`. */
+  importLockfile(text: string, options?: { accept?: string[] }): Promise<InstalledModule[]>;
 
   /**
    * Who is online (a username, where one may be given, must be this profile's own). A device speaks only for its own
@@ -101,6 +102,8 @@ export interface GenRegistry {
   /** Goodbye for this run. No fault for anybody unknown. */
   unregisterUser(username?: string): Promise<OnlineReport>;
   getUsers(): Promise<OnlineUser[]>;
+  /** Whether others see this profile, and everybody who is online. */
+  getPresence(): Promise<OnlineReport>;
   /** Online for nobody, also after the next start, until it is taken back. */
   setInvisible(invisible: boolean): Promise<OnlineReport>;
 
@@ -121,13 +124,15 @@ export interface GenRegistry {
   setTopicLine(channel: string, text: string): Promise<TalkMessage>;
   /** A muted channel counts mentions only. */
   muteChannel(channel: string, muted?: boolean): Promise<ChannelEntry[]>;
+  /** Everything in it has been read. */
+  markChannelRead(channel: string): Promise<ChannelEntry[]>;
 
   /** What a peer (a libp2p peer id) or a person (`did:key:…`) has earned with this device. */
   getReputation(of: string): Promise<Reputation>;
   /** Whom and what this person blocks or trusts; the person's other devices get it, sealed. */
   getLists(): Promise<Lists>;
   /** `person:did:key:…`, `peer:12D3…` or `module:name`; `"neither"` takes it off both lists. */
-  decide(subject: string, verdict: "block" | "allow" | "neither", note?: string): Promise<Lists>;
+  decide(subject: string, verdict: ListVerdict, note?: string): Promise<Lists>;
 
   /** What is followed on this device: `person:did:key:…`, `module:name` or `tag:text`. */
   getFollows(): Promise<Follow[]>;
@@ -137,6 +142,8 @@ export interface GenRegistry {
   getNotices(): Promise<Notices>;
   /** Without ids, all of them. */
   markNoticesRead(ids?: number[]): Promise<Notices>;
+  /** Forgets all of them. */
+  clearNotices(): Promise<Notices>;
 
   /** Calls `listener` with every event. Call the returned function to stop. */
   subscribe(listener: (event: RegistryEvent) => void): () => void;
@@ -157,9 +164,11 @@ export interface OnlineReport { visible: boolean; invisible: boolean; users: Onl
 export interface OnlineUser {
   did: string; publicKey: string; username: string | null; displayName: string | null; avatar: string | null; mine: boolean;
   channels: string[];
-  /** `seenAt` and `expiresAt` are by this device's clock; it is gone at `expiresAt` unless it is heard again. */
-  devices: { node: string; here: boolean; seenAt: number; expiresAt: number; channels: string[] }[];
+  devices: OnlineDevice[];
 }
+
+/** One node of somebody. Times are by this device's clock; it is gone at `expiresAt` unless it is heard again. */
+export interface OnlineDevice { node: string; here: boolean; seenAt: number; expiresAt: number; channels: string[] }
 
 export interface ChannelEntry {
   channel: string; module: string | null; members: number; joined: boolean; muted: boolean;
@@ -198,14 +207,23 @@ export interface Reputation {
   score: number;
   /** It is below what one should rely on. */
   low: boolean;
-  reasons: { kind: "brought" | "served" | "late" | "unruly" | "abusive" | "false"; times: number; lastAt: number }[];
+  reasons: ReputationReason[];
+}
+
+export interface ReputationReason {
+  kind: "brought" | "served" | "late" | "unruly" | "abusive" | "false"; times: number; lastAt: number;
 }
 
 export interface Lists {
-  rows: { subject: string; verdict: "block" | "allow"; note: string | null; at: number; username: string | null }[];
+  rows: ListRow[];
   /** False while the key is locked or there is none. */
   shared: boolean;
 }
+
+/** `"neither"` stands in no list. */
+export type ListVerdict = "block" | "allow" | "neither";
+
+export interface ListRow { subject: string; verdict: ListVerdict; note: string | null; at: number; username: string | null }
 
 export interface Follow { subject: string; since: number; username: string | null }
 
@@ -265,7 +283,7 @@ export interface NetworkReport {
   /** Whose receipts confirm names, and how many it takes. */
   witnesses: string[];
   threshold: number;
-  relays: { address: string; connected: boolean; reserved: boolean }[];
+  relays: Relay[];
   peers: Peer[];
   /** Own changes made while no peer was there. */
   unsent: number;
@@ -273,6 +291,9 @@ export interface NetworkReport {
   /** Why what this page's server says of its network is left aside. */
   leftAside: string | null;
 }
+
+/** `reserved`: others can find this node through it. */
+export interface Relay { address: string; connected: boolean; reserved: boolean }
 
 export interface UsernameEntry {
   username: string;
@@ -311,8 +332,13 @@ export interface Me {
   username: string | null;
   nameStatus: UsernameEntry["status"] | null;
   registeredAt: number | null;
-  lostName: { name: string; holder: UsernameEntry | null; reason: string } | null;
-  profile: { displayName: string | null; bio: string | null; avatar: string | null; links: string[]; joinedAt: number | null };
+  lostName: LostName | null;
+  /**
+   * The key signed two different changes for one place (it was copied by hand, or stolen): no name of this identity counts
+   * any more, and what would be signed is refused (`identityForked`). Only a new identity helps.
+   */
+  forked: boolean;
+  profile: Profile;
   history: HistoryEntry[];
   safetyWords: string[];
   protection: "none" | "unlocked" | "locked";
@@ -320,6 +346,15 @@ export interface Me {
   lastBackupAt: number | null;
   changes: number;
   documentBytes: number;
+}
+
+/** `newChanges` were new to this device. */
+export interface Imported { me: Me; newChanges: number; exportedAt: number }
+
+export interface LostName { name: string; holder: UsernameEntry | null; reason: string }
+
+export interface Profile {
+  displayName: string | null; bio: string | null; avatar: string | null; links: string[]; joinedAt: number | null;
 }
 
 export interface HistoryEntry {
@@ -361,36 +396,61 @@ export interface ModulePage {
   holder: Author;
   status: UsernameEntry["status"];
   mine: boolean;
-  details: {
-    title: string | null; description: string | null; license: string | null; repository: string | null;
-    readme: string | null; tags: string[]; deprecated: string | null; imports: string[]; exports: string[];
-  };
+  details: ModuleDetails;
   latest: string | null;
   versions: VersionEntry[];
   /** Releases that do not count, and why. */
-  refused: { version: string; release: string; author: Author; reason: string }[];
+  refused: RefusedVersion[];
   /** Everything that the newest version comes with, itself at the end. */
-  needed: { name: string; version: string; needs: string[] }[];
+  needed: NeededModule[];
   /** Why the newest version can't be installed. */
   unresolved: string | null;
   dependents: Requirement[];
-  opinion: { stars: number | null; ratings: number; /** An estimate. */ downloads: number };
-  reviews: { author: Author; stars: number; text: string; at: number; version: string | null; mine: boolean }[];
+  opinion: OpinionSummary;
+  reviews: Review[];
   installed: InstalledModule | null;
+  /** This person blocks it, or whoever holds its name. */
+  blocked: boolean;
 }
+
+export interface ModuleDetails {
+  title: string | null; description: string | null; license: string | null; repository: string | null;
+  /** The CID of the text; see `readBlock`. */
+  readme: string | null;
+  tags: string[]; deprecated: string | null;
+  /** As its author says: `namespace.name`, and the functions it offers. */
+  imports: string[]; exports: string[];
+}
+
+export interface RefusedVersion { version: string; release: string; author: Author; reason: string }
+
+export interface NeededModule { name: string; version: string; needs: string[] }
+
+export interface OpinionSummary {
+  stars: number | null; ratings: number;
+  /** An estimate. */
+  downloads: number;
+}
+
+export interface Review { author: Author; stars: number; text: string; at: number; version: string | null; mine: boolean }
 
 export interface VersionEntry {
   version: string; release: string; sha256: string; size: number; publishedAt: number; author: Author;
   status: UsernameEntry["status"]; dependencies: Requirement[];
-  withdrawn: { reason: string; at: number } | null;
+  withdrawn: WithdrawnInfo | null;
+  /** All bytes are on this device. */
   here: boolean;
 }
 
+export interface WithdrawnInfo { reason: string; at: number }
+
 export interface ModuleCard {
   name: string; title: string | null; description: string | null; tags: string[]; version: string; publishedAt: number;
-  size: number; holder: Author; opinion: ModulePage["opinion"]; importsNothing: boolean; deprecated: boolean;
+  size: number; holder: Author; opinion: OpinionSummary; importsNothing: boolean; deprecated: boolean;
   installed: string | null;
 }
+
+export interface ModuleList { modules: ModuleCard[]; cursor: number | null; total: number }
 
 export interface ModuleListOptions {
   filters?: { tag?: string; owner?: string; importsNothing?: boolean; exports?: string };
@@ -418,17 +478,19 @@ export interface SearchResults {
 
 export interface InstallPlan {
   /** In the order in which they are installed. */
-  steps: {
-    name: string; version: string; size: number; sha256: string; author: Author; neededBy: string[];
-    installed: string | null; here: boolean; withdrawn: VersionEntry["withdrawn"];
-  }[];
+  steps: PlannedModule[];
   toFetch: number;
+}
+
+export interface PlannedModule {
+  name: string; version: string; size: number; sha256: string; author: Author; neededBy: string[];
+  installed: string | null; here: boolean; withdrawn: WithdrawnInfo | null;
 }
 
 export interface InstalledModule {
   name: string; version: string; release: string; sha256: string; size: number; author: Author;
   requirement: string | null; neededBy: string[]; installedAt: number; imports: string[];
-  withdrawn: VersionEntry["withdrawn"]; update: string | null;
+  withdrawn: WithdrawnInfo | null; update: string | null;
 }
 
 export interface InstallProgress {
@@ -438,22 +500,34 @@ export interface InstallProgress {
 /** What can be said of a file without running it. */
 export interface Report {
   bytes: number; digest: string; kind: "module" | "component" | null;
-  outcomes: { check: string; problem: { problem: string } | null }[];
+  outcomes: CheckOutcome[];
   imports: Extern[]; exports: Extern[];
-  memories: { minimum: number; maximum: number | null; shared: boolean; imported: boolean }[];
-  functions: number; custom: { name: string; bytes: number }[]; metadata?: Record<string, string>;
+  memories: ModuleMemory[];
+  functions: number; custom: CustomSection[]; metadata?: Record<string, string>;
   startsByItself: boolean;
 }
 
+export interface CheckOutcome {
+  check: "size" | "magic" | "version" | "structure" | "functions" | "memory" | "externs"; problem: { problem: string } | null;
+}
+
+export interface ModuleMemory { minimum: number; maximum: number | null; shared: boolean; imported: boolean }
+
+export interface CustomSection { name: string; bytes: number }
+
 export interface Extern { module: string | null; name: string; kind: string; params?: string[]; results?: string[] }
 
-export interface RunOutcome { values: { kind: string; value: string }[]; text: string | null; millis: number }
+export interface RunOutcome { values: RunValue[]; text: string | null; millis: number }
+
+/** `kind`: `i32`, `i64`, `f32` or `f64`; `value` in decimal. */
+export interface RunValue { kind: string; value: string }
 
 export type RegistryEvent =
   | { event: "meChanged" }
   | { event: "peopleChanged"; dids: string[] }
-  | { event: "nameLost"; lost: NonNullable<Me["lostName"]> }
+  | { event: "nameLost"; lost: LostName }
   | { event: "modulesChanged"; names: string[] }
+  | { event: "announcement"; notice: Notice }
   | { event: "installing"; progress: InstallProgress }
   | { event: "networkChanged" }
   | {
@@ -469,7 +543,7 @@ export type RegistryEvent =
 
 export type ErrorCode =
   | "nameInvalid" | "nameTaken" | "nameCoolingDown" | "tooManyNames" | "noName"
-  | "noIdentity" | "identityExists" | "profileInvalid" | "avatarInvalid"
+  | "noIdentity" | "identityExists" | "identityForked" | "profileInvalid" | "avatarInvalid"
   | "locked" | "wrongPassphrase" | "weakPassphrase" | "wrongWords" | "phraseInvalid"
   | "backupDamaged" | "backupTooLarge" | "backupNewer" | "backupOtherNetwork"
   | "documentFull" | "confirmationWrong" | "storageFull" | "storageFailed" | "reloadNeeded"
@@ -492,14 +566,7 @@ export interface FindReport {
   asked: string;
   /** `null` when nobody knew anything of the name. */
   answeredBy: AnsweredBy | null;
-  found: {
-    name: string;
-    did: string;
-    publicKey: string;
-    registeredAt: number;
-    status: "provisional" | "confirmed" | "contested";
-    release: { version: string; sha256: string; size: number; publishedAt: number; withdrawn: boolean } | null;
-  } | null;
+  found: FoundName | null;
   /** It was given up; from then on it is free for everyone. */
   freeAt: number | null;
   peersAsked: number;
@@ -507,3 +574,11 @@ export interface FindReport {
   /** Peers that are being connected to because they may have the rest. */
   sought: number;
 }
+
+export interface FoundName {
+  name: string; did: string; publicKey: string; registeredAt: number; status: UsernameEntry["status"];
+  /** A module's newest release. */
+  release: FoundRelease | null;
+}
+
+export interface FoundRelease { version: string; sha256: string; size: number; publishedAt: number; withdrawn: boolean }

@@ -33,4 +33,10 @@ impl GenRegistry {
     pub async fn mark_notices_read(&self, ids: JsValue) -> Result<JsValue, JsValue> {
         to_js(&self.client.clone().mark_notices_read(from_js(ids)?).await.map_err(to_error)?)
     }
+
+    /// Forgets all of them.
+    #[wasm_bindgen(js_name = clearNotices)]
+    pub async fn clear_notices(&self) -> Result<JsValue, JsValue> {
+        to_js(&self.client.clone().clear_notices().await.map_err(to_error)?)
+    }
 }

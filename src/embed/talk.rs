@@ -35,6 +35,12 @@ impl GenRegistry {
         to_js(&self.client.clone().online_users().await.map_err(to_error)?.users)
     }
 
+    /// Whether others see this profile (`visible`), the setting (`invisible`), and everybody who is online.
+    #[wasm_bindgen(js_name = getPresence)]
+    pub async fn get_presence(&self) -> Result<JsValue, JsValue> {
+        to_js(&self.client.clone().online_users().await.map_err(to_error)?)
+    }
+
     #[wasm_bindgen(js_name = setInvisible)]
     pub async fn set_invisible(&self, invisible: bool) -> Result<JsValue, JsValue> {
         to_js(&self.client.clone().set_invisible(invisible).await.map_err(to_error)?)
@@ -84,6 +90,12 @@ impl GenRegistry {
     #[wasm_bindgen(js_name = muteChannel)]
     pub async fn mute_channel(&self, channel: String, muted: Option<bool>) -> Result<JsValue, JsValue> {
         to_js(&self.client.clone().mute_channel(channel, muted.unwrap_or(true)).await.map_err(to_error)?)
+    }
+
+    /// Everything in it has been read.
+    #[wasm_bindgen(js_name = markChannelRead)]
+    pub async fn mark_channel_read(&self, channel: String) -> Result<JsValue, JsValue> {
+        to_js(&self.client.clone().mark_read(channel).await.map_err(to_error)?)
     }
 }
 

@@ -45,6 +45,7 @@ mod streams;
 mod swarm;
 mod talk;
 mod tampered;
+mod typings;
 mod verdicts;
 mod witness;
 mod work;
