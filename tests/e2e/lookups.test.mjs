@@ -51,12 +51,15 @@ test("a browser that knows only the relay finds a name and a module", async (t) 
   await his.goto(`${server.origin}/u/alice_smith`);
   await his.getByTestId("found-name").filter({ hasText: "alice_smith" }).waitFor();
   assert.match(await his.getByTestId("answered-by").textContent(), /wider network/);
+  assert.equal(await his.getByRole("link", { name: "Claim it" }).count(), 0, "what somebody holds is not offered");
   assert.equal(await apiValue(his, "getPeerCount"), 0);
   await eventually("connections were tried and refused", () => his.evaluate(() => globalThis.refused > 0));
   await his.goto(`${server.origin}/m/quick-adder`);
   await his.getByTestId("found-version").filter({ hasText: "1.2.0" }).waitFor();
   await his.goto(`${server.origin}/u/nobody_at_all`);
   await his.getByTestId("farther").getByText("Nobody there knows this name").waitFor();
+  await his.getByTestId("free").getByText("nobody who was asked knows a holder").waitFor();
+  await his.getByRole("link", { name: "Claim it" }).waitFor();
 
   // He is let out: what he looks at comes from whoever has it, and the page shows it by itself.
   await his.evaluate(() => sessionStorage.setItem("let-out", "yes"));

@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { test } from "node:test";
 import { Browser, GONE, Server, api, apiValue, eventually, hasPeers, offlineReady, publish } from "./harness.mjs";
-import { adder, hog, spinner } from "./wasm.mjs";
+import { adder, asking, hog, spinner } from "./wasm.mjs";
 
 /** A module of 2.4 MB that somebody uses: an SVG renderer. */
 const RENDERER = createRequire(import.meta.url).resolve("@resvg/resvg-wasm/index_bg.wasm");
@@ -197,5 +197,37 @@ test("a file that another app shares is looked at in the wizard", async (t) => {
   await page.goto(`${server.origin}/publish?shared=1`);
   await page.getByRole("heading", { name: "Shared One.wasm" }).waitFor();
   assert.equal(await page.getByTestId("publish-name").inputValue(), "shared-one");
+  browser.assertQuiet();
+});
+
+test("what a dependency newly asks for is accepted by hand, on the module's page and from a lockfile", async (t) => {
+  const server = await Server.start(t);
+  const { browser, page } = await party(t, server);
+  await publish(page, { name: "base", version: "1.0.0" }, adder("add"));
+  await publish(page, { name: "app", version: "1.0.0", dependencies: { base: "^1" } }, adder("sum"));
+  await apiValue(page, "install", "app");
+  const before = await apiValue(page, "exportLockfile");
+  await publish(page, { name: "base", version: "1.1.0" }, asking("env", "read"));
+  await publish(page, { name: "app", version: "1.1.0", dependencies: { base: "^1.1" } }, adder("sum"));
+
+  await page.goto(`${server.origin}/m/app`);
+  await page.getByTestId("install").click();
+  await page.getByTestId("install-now").click();
+  await page.getByText(/base 1\.1\.0 now asks for env\.read/i).waitFor();
+  assert.deepEqual(await installed(page), ["app 1.0.0", "base 1.0.0"], "nothing was changed");
+  await page.getByTestId("accept-imports").click();
+  await page.getByTestId("installed-version").filter({ hasText: "1.1.0 is on this device" }).waitFor();
+  assert.deepEqual(await installed(page), ["app 1.1.0", "base 1.1.0"]);
+
+  const after = await apiValue(page, "exportLockfile");
+  await apiValue(page, "importLockfile", before);
+  await page.goto(`${server.origin}/installed`);
+  await page.locator('input[type="file"]').setInputFiles({ name: "a.toml", mimeType: "text/plain", buffer: Buffer.from(after) });
+  await page.getByText(/base 1\.1\.0 now asks for env\.read/i).waitFor();
+  assert.deepEqual(await installed(page), ["app 1.0.0", "base 1.0.0"]);
+  await page.getByTestId("accept-imports").click();
+  await page.getByTestId("toast").getByText("2 modules are installed").waitFor();
+  assert.deepEqual(await installed(page), ["app 1.1.0", "base 1.1.0"]);
+  assert.equal(await page.getByTestId("accept-imports").count(), 0);
   browser.assertQuiet();
 });

@@ -29,3 +29,10 @@ export const hog = (name) => module(
   [0x03, 0x40, 0x41, 16, 0x40, 0, 0x41, 0x7f, 0x47, 0x0d, 0, 0x0b, 0x3f, 0],
   section(5, [1, 0, 1]),
 );
+
+/** Does nothing, but wants a function of somebody else. */
+export const asking = (namespace, name) => new Uint8Array([
+  0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00,
+  ...section(1, [1, 0x60, 0, 0]),
+  ...section(2, [1, ...text(namespace), ...text(name), 0, 0]),
+]);
