@@ -1,7 +1,7 @@
 // Who is online, and talk, between real browsers: four people in one channel, one of them killed hard, one on two devices.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Browser, GONE, Server, apiValue, eventually, hasPeers } from "./harness.mjs";
+import { Browser, GONE, Server, api, apiValue, eventually, hasPeers, offlineReady, ready } from "./harness.mjs";
 
 async function party(t, server, name, profile) {
   const browser = await Browser.start(t, { profile });
@@ -206,5 +206,149 @@ test("who closes the last tab is gone at once; who has another one open is not",
   assert.ok(gone < expiresAt, "she was not missed, she said goodbye");
   assert.deepEqual(await bob.page.evaluate(() => globalThis.heard), ["nodeLeft", "offline"]);
   t.diagnostic(`gone ${gone - closed} ms after the tab was closed, ${expiresAt - gone} ms before her time was over`);
+  for (const one of [alice, bob]) one.browser.assertQuiet();
+});
+
+const counted = async ({ page }, channel) => {
+  const { unread, mentions } = (await apiValue(page, "listChannels")).find((entry) => entry.channel === channel);
+  return `${unread} unread, ${mentions} with her name`;
+};
+
+/** What the browser tells a page whose tab is put into the background, and back. */
+const look = ({ page }, state) => page.evaluate((state) => {
+  Object.defineProperty(document, "visibilityState", { configurable: true, get: () => state });
+  Object.defineProperty(document, "hidden", { configurable: true, get: () => state === "hidden" });
+  document.dispatchEvent(new Event("visibilitychange", { bubbles: true }));
+}, state);
+
+test("who looks elsewhere has read a channel when she is back, and a mention's notification leads there", async (t) => {
+  const server = await Server.start(t, { p2p: true });
+  const [alice, bob] = await Promise.all(["alice", "bob"].map((name) => party(t, server, name)));
+  await alice.browser.context.grantPermissions(["notifications"], { origin: server.origin });
+  await offlineReady(alice.page);
+  for (const one of [alice, bob]) await apiValue(one.page, "joinChannel", "#general");
+  await alice.page.goto(`${server.origin}/c/general`);
+  await hasPeers(alice.page, 1);
+  await inChannel(alice, "#general", ["alice", "bob"]);
+
+  await look(alice, "hidden");
+  await apiValue(bob.page, "say", "#general", "Coffee?");
+  await shows(alice, ["bob: Coffee?"]);
+  assert.equal(await counted(alice, "#general"), "1 unread, 0 with her name", "it stands there, but nobody looks");
+  await look(alice, "visible");
+  await eventually("she has read it", async () => (await counted(alice, "#general")) === "0 unread, 0 with her name");
+
+  // Elsewhere in the app, and not looking.
+  await alice.page.goto(`${server.origin}/people`);
+  await hasPeers(alice.page, 1);
+  await look(alice, "hidden");
+  await apiValue(bob.page, "say", "#general", "@alice: it gets cold.");
+  const shown = () => alice.page.evaluate(async () => {
+    const all = await (await navigator.serviceWorker.ready).getNotifications();
+    return all.map(({ body, data }) => [body, data]);
+  });
+  await eventually("the system tells it", async () => (await shown()).length === 1);
+  assert.deepEqual(await shown(), [["bob mentioned you in #general.", "/c/general"]]);
+  const [worker] = alice.browser.context.serviceWorkers();
+  const click = () => worker.evaluate(async () => {
+    const [notification] = await self.registration.getNotifications();
+    self.dispatchEvent(new NotificationEvent("notificationclick", { notification }));
+  });
+  await click();
+  await alice.page.waitForURL(`${server.origin}/c/general`);
+  await ready(alice.page);
+  await shows(alice, ["bob: Coffee?", "bob: @alice: it gets cold."]);
+  assert.deepEqual(await shown(), [], "it is put away");
+  await eventually("and read", async () => (await counted(alice, "#general")) === "0 unread, 0 with her name");
+
+  // Whatever stands in a notification, only a page of this site is opened.
+  await worker.evaluate(() => self.registration.showNotification("Gen Registry", { data: "https://example.org/c/general" }));
+  await click();
+  await alice.page.waitForURL(`${server.origin}/notices`);
+  for (const one of [alice, bob]) one.browser.assertQuiet();
+});
+
+test("by hand: what a channel is about, silence, what was said long ago, and leaving", async (t) => {
+  const server = await Server.start(t, { p2p: true });
+  const [alice, bob] = await Promise.all(["alice", "bob"].map((name) => party(t, server, name)));
+  await apiValue(alice.page, "joinChannel", "#general");
+  await hasPeers(bob.page, 1);
+  await apiValue(bob.page, "joinChannel", "#general");
+  // As fast as others pass it on; what the other one says fits into what is taken from one person at once.
+  await Promise.all([[alice, 37], [bob, 15]].map(async ([{ name, page }, many]) => {
+    for (let nth = 1; nth <= many; nth++) {
+      await eventually(`${name} may say more`, async () => {
+        const { code } = await api(page, "say", "#general", `${name} ${nth}`);
+        assert.ok(code === undefined || code === "tooFast", code);
+        return code === undefined;
+      });
+    }
+  }));
+  await eventually("alice has all of it", async () =>
+    (await apiValue(alice.page, "getMessages", "#general", { limit: 100 })).messages.length === 52);
+  for (const one of [alice, bob]) {
+    await one.page.goto(`${server.origin}/c/general`);
+    await hasPeers(one.page, 1);
+  }
+
+  // Fifty are on show; what was said before them comes when it is asked for, and the view stays a list in order.
+  const expected = (await apiValue(alice.page, "getMessages", "#general", { limit: 100 })).messages
+    .map(({ username, text }) => `${username}: ${text}`);
+  await shows(alice, expected.slice(-50));
+  await alice.page.getByTestId("earlier").click();
+  await shows(alice, expected);
+  await alice.page.getByTestId("earlier").waitFor({ state: "detached" });
+
+  await bob.page.getByRole("button", { name: "Change what the channel is about" }).click();
+  await bob.page.getByLabel("What the channel is about", { exact: true }).fill("All about coffee");
+  await bob.page.getByRole("button", { name: "Save" }).click();
+  for (const one of [alice, bob]) await one.page.getByTestId("topic-line").filter({ hasText: "All about coffee" }).waitFor();
+  await bob.page.getByText("says what the channel is about: All about coffee").waitFor();
+  await alice.page.getByRole("button", { name: "Change what the channel is about" }).click();
+  await alice.page.getByLabel("What the channel is about", { exact: true }).fill("");
+  await alice.page.getByRole("button", { name: "Cancel" }).click();
+  await alice.page.getByTestId("topic-line").filter({ hasText: "All about coffee" }).waitFor();
+
+  // Muted: only a mention counts.
+  await bob.page.getByTestId("mute").click();
+  await bob.page.locator('[data-testid="mute"][aria-pressed="true"]').filter({ hasText: "Muted" }).waitFor();
+  await bob.page.getByRole("link", { name: "People" }).first().click();
+  await bob.page.getByTestId("online-person").first().waitFor();
+  await write(alice, "Anybody?");
+  await eventually("it has come", async () => (await apiValue(bob.page, "getMessages", "#general")).messages.at(-1).text === "Anybody?");
+  assert.equal(await bob.page.getByTestId("nav-unread").count(), 0);
+  await write(alice, "@bob?");
+  await bob.page.getByTestId("nav-unread").filter({ hasText: "1" }).waitFor();
+
+  await bob.page.getByRole("link", { name: /^Channels/ }).first().click();
+  await bob.page.getByTestId("unread").filter({ hasText: "1 unread, you are mentioned" }).waitFor();
+  await bob.page.getByTestId("channel-row").getByText("#general").click();
+  await bob.page.getByTestId("nav-unread").waitFor({ state: "detached" });
+  await bob.page.getByTestId("leave").click();
+  await bob.page.waitForURL(`${server.origin}/channels`);
+  await inChannel(alice, "#general", ["alice"]);
+  assert.equal((await api(bob.page, "getMessages", "#general")).code, "notInChannel");
+  await bob.page.goto(`${server.origin}/c/general`);
+  await bob.page.getByTestId("join").waitFor();
+  for (const one of [alice, bob]) one.browser.assertQuiet();
+});
+
+test("the invisible switch takes a person out of sight at once, and brings them back", async (t) => {
+  const server = await Server.start(t, { p2p: true });
+  const [alice, bob] = await Promise.all(["alice", "bob"].map((name) => party(t, server, name)));
+  await hasPeers(alice.page, 1);
+  await online(alice, ["alice", "bob"]);
+  await bob.page.goto(`${server.origin}/settings`);
+  await hasPeers(bob.page, 1);
+  await bob.page.getByTestId("invisible").check();
+  await online(alice, ["alice"]);
+  assert.equal((await apiValue(bob.page, "getPresence")).invisible, true);
+  await bob.page.reload();
+  await hasPeers(bob.page, 1);
+  await eventually("it is still so", () => bob.page.getByTestId("invisible").isChecked());
+  await online(bob, ["alice"]);
+  assert.deepEqual(names(await apiValue(alice.page, "getUsers")), ["alice"]);
+  await bob.page.getByTestId("invisible").uncheck();
+  await online(alice, ["alice", "bob"]);
   for (const one of [alice, bob]) one.browser.assertQuiet();
 });
