@@ -215,6 +215,9 @@ test("what a dependency newly asks for is accepted by hand, on the module's page
   await page.getByTestId("install-now").click();
   await page.getByText(/base 1\.1\.0 now asks for env\.read/i).waitFor();
   assert.deepEqual(await installed(page), ["app 1.0.0", "base 1.0.0"], "nothing was changed");
+  // News of the module draws the page anew, and takes nothing out of the person's hands.
+  await apiValue(page, "describeModule", "app", { title: "Sums" });
+  await page.getByText("Sums", { exact: true }).waitFor();
   await page.getByTestId("accept-imports").click();
   await page.getByTestId("installed-version").filter({ hasText: "1.1.0 is on this device" }).waitFor();
   assert.deepEqual(await installed(page), ["app 1.1.0", "base 1.1.0"]);

@@ -38,6 +38,7 @@ pub fn Module() -> impl IntoView {
             async move { client.module_page(name).await }
         },
     );
+    let begun = install::Begun::new();
     let title = Signal::derive(move || match page.get() {
         Some(Ok(Some(page))) => page.name,
         _ => name.get(),
@@ -49,7 +50,7 @@ pub fn Module() -> impl IntoView {
                 None => view! { <p class="muted" role="status">"Looking…"</p> }.into_any(),
                 Some(Err(failure)) => view! { <p>{failure.message} " " {failure.advice}</p> }.into_any(),
                 Some(Ok(None)) => absent(&name.get()).into_any(),
-                Some(Ok(Some(page))) => view! { <Shown page=*page /> }.into_any(),
+                Some(Ok(Some(page))) => view! { <Shown page=*page begun /> }.into_any(),
             }}
         </div>
     }
@@ -69,7 +70,7 @@ fn absent(name: &str) -> impl IntoView + use<> {
 }
 
 #[component]
-fn Shown(page: ModulePage) -> impl IntoView {
+fn Shown(page: ModulePage, begun: install::Begun) -> impl IntoView {
     let ModuleDetails { title, description, license, repository, readme, tags, deprecated, .. } = page.details.clone();
     let query = use_query_map();
     let wanted = query.with_untracked(|query| query.get("install"));
@@ -122,7 +123,7 @@ fn Shown(page: ModulePage) -> impl IntoView {
                 </div>
             }
         })}
-        <install::Install page=page.clone() wanted />
+        <install::Install page=page.clone() wanted begun />
         {readme.map(|cid| view! { <Readme cid /> })}
         <run::Run page=page.clone() />
         <versions::Versions page=page.clone() />

@@ -11,16 +11,42 @@ use crate::ui::components::notice::FailureNotice;
 use crate::ui::session::session;
 use crate::ui::text;
 
+/// What the person has begun; it outlives the page's being drawn anew with what others say meanwhile.
+#[derive(Clone, Copy)]
+pub struct Begun {
+    plan: RwSignal<Option<InstallPlan>>,
+    attempt: Attempt,
+    /// Of which module, and to which version.
+    of: StoredValue<Option<(String, Option<String>)>>,
+}
+
+impl Begun {
+    pub fn new() -> Self {
+        Self { plan: RwSignal::new(None), attempt: Attempt::new(), of: StoredValue::new(None) }
+    }
+
+    /// Forgets what was begun for anything else; says whether this is new.
+    fn goes_on_with(self, of: (String, Option<String>)) -> bool {
+        let same = self.of.with_value(|before| before.as_ref() == Some(&of));
+        if !same {
+            self.of.set_value(Some(of));
+            self.plan.set(None);
+            self.attempt.failure.set(None);
+        }
+        same
+    }
+}
+
 #[component]
-pub fn Install(page: ModulePage, wanted: Option<String>) -> impl IntoView {
+pub fn Install(page: ModulePage, wanted: Option<String>, begun: Begun) -> impl IntoView {
     let session = session();
     let installed = page.installed.as_ref().map(|installed| installed.version.clone());
     let newest = page.latest.clone();
     let version = wanted.clone().or(newest.clone());
     let updates = installed.is_some();
     let is_newest = installed.is_some() && installed == newest;
-    let plan = RwSignal::new(None::<InstallPlan>);
-    let attempt = Attempt::new();
+    let goes_on = begun.goes_on_with((page.name.clone(), version.clone()));
+    let Begun { plan, attempt, .. } = begun;
     let requirement = StoredValue::new(version.map(|version| Requirement {
         name: page.name.clone(),
         requirement: if Some(&version) == newest.as_ref() { format!("^{version}") } else { format!("={version}") },
@@ -31,7 +57,7 @@ pub fn Install(page: ModulePage, wanted: Option<String>) -> impl IntoView {
         attempt
             .start(async move { client.resolve_modules(vec![requirement]).await }, move |found| plan.set(Some(found)));
     };
-    if wanted.is_some() {
+    if wanted.is_some() && !goes_on {
         preview();
     }
     let go = move |accept: bool| {
