@@ -22,7 +22,7 @@ use crate::store::{Batch, Durability, Table, Write};
 use crate::sync::rejection::Rejection;
 use crate::sync::reputation::Deed;
 use crate::sync::talk::Talk;
-use crate::sync::talk::rates::Authors;
+use crate::sync::talk::rates::{Authors, OwnWords};
 pub(in crate::node) use kept::ChannelRecord;
 
 #[derive(Default)]
@@ -30,6 +30,7 @@ pub(in crate::node) struct Channels {
     joined: BTreeMap<ChannelName, Joined>,
     clock: HybridClock,
     authors: Authors,
+    own_words: OwnWords,
     /// Others' words that were not written down yet.
     unsaved: Batch,
     read_from_store: bool,
@@ -158,7 +159,7 @@ impl Node {
             if !channels.joined.contains_key(&channel) {
                 return Err(not_in_channel(&channel));
             }
-            if !channels.authors.word(signer.identity(), now) {
+            if !channels.own_words.word(now) {
                 return Err(Failure::new(
                     FailureCode::TooFast,
                     "That was a lot in a short time; others would not pass it on.",

@@ -155,7 +155,7 @@ mod tests {
     fn each_day_has_its_own_and_what_is_older_stands_before() {
         let mut tally = Tally::new(noon(100), 7);
         let days = [3, 93, 94, 94, 100, 101];
-        days.map(|day| tally.name(noon(day)));
+        days.into_iter().for_each(|day| tally.name(noon(day)));
         let told = tally.finish();
         assert_eq!(told.names, Growth { before: 2, days: vec![2, 0, 0, 0, 0, 0, 2] });
         assert_eq!((told.names.total(), told.begins), (6, Timestamp::from_millis(94 * DAY_MILLIS)));

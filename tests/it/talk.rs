@@ -7,7 +7,7 @@ use gen_registry::node::Node;
 use gen_registry::node::api::*;
 use gen_registry::registry::channel::log::HISTORY_MAX;
 use gen_registry::registry::channel::{SAID_MAX_CHARS, TOPIC_LINE_MAX_CHARS};
-use gen_registry::sync::talk::rates::AUTHOR_WORDS_BURST;
+use gen_registry::sync::talk::rates::OWN_WORDS_BURST;
 
 use crate::mesh::{Party, eventually, in_one_thread};
 use crate::presence::{Clock, three};
@@ -177,7 +177,7 @@ fn pages_lead_back_to_the_first_word_and_old_words_go() {
         let (_relay, _, [alice, ..]) = three(&clock).await;
         alice.joins("#module/left-pad").await;
         assert_eq!(alice.entry("#module/left-pad").await.module.as_deref(), Some("left-pad"));
-        for n in 0..AUTHOR_WORDS_BURST {
+        for n in 0..OWN_WORDS_BURST {
             alice.says("#module/left-pad", &format!("word {n}")).await.unwrap();
         }
         let mut before = None;
@@ -190,9 +190,9 @@ fn pages_lead_back_to_the_first_word_and_old_words_go() {
                 break;
             }
         }
-        let said: Vec<String> = (0..AUTHOR_WORDS_BURST).map(|n| format!("word {n}")).collect();
+        let said: Vec<String> = (0..OWN_WORDS_BURST).map(|n| format!("word {n}")).collect();
         assert_eq!(read, said);
-        const { assert!(AUTHOR_WORDS_BURST < HISTORY_MAX as u64) };
+        const { assert!(OWN_WORDS_BURST < HISTORY_MAX as u64) };
     });
 }
 
@@ -244,7 +244,7 @@ fn what_can_be_said_is_bounded_and_so_is_how_often() {
                 Ok(_) => said += 1,
                 Err(failure) => break failure,
             }
-            assert!(said < 3 * AUTHOR_WORDS_BURST, "there is an end to it");
+            assert!(said < 3 * OWN_WORDS_BURST, "there is an end to it");
         };
         assert_eq!(refused.code, FailureCode::TooFast);
     });

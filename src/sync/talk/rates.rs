@@ -19,9 +19,13 @@ pub const WORDS_PER_SECOND: u64 = 20;
 /// Messages of others passed on.
 pub const WORDS_PASSED_ON_BURST: u64 = 80;
 pub const WORDS_PASSED_ON_PER_SECOND: u64 = 12;
-/// Messages of one author, whoever passes them on.
-pub const AUTHOR_WORDS_BURST: u64 = 15;
-pub const AUTHOR_WORDS_PER_SECOND: u64 = 1;
+/// Messages that a person may say here.
+pub const OWN_WORDS_BURST: u64 = 15;
+pub const OWN_WORDS_PER_SECOND: u64 = 1;
+/// Messages of one author, whoever passes them on: more than an author says, since words that were said one after the
+/// other may arrive at once.
+pub const AUTHOR_WORDS_BURST: u64 = 20;
+pub const AUTHOR_WORDS_PER_SECOND: u64 = 2;
 /// Questions one peer may ask.
 pub const QUESTIONS_BURST: u64 = 48;
 pub const QUESTIONS_PER_SECOND: u64 = 1;
@@ -33,6 +37,7 @@ pub const SPEAKERS_REMEMBERED: usize = 1_024;
 
 const _: () = assert!(HEARTBEATS_PASSED_ON_BURST < HEARTBEATS_BURST);
 const _: () = assert!(HEARTBEATS_PASSED_ON_PER_SECOND < HEARTBEATS_PER_SECOND);
+const _: () = assert!(OWN_WORDS_BURST < AUTHOR_WORDS_BURST && OWN_WORDS_PER_SECOND < AUTHOR_WORDS_PER_SECOND);
 const _: () = assert!(WORDS_PASSED_ON_BURST < WORDS_BURST && WORDS_PASSED_ON_PER_SECOND < WORDS_PER_SECOND);
 
 /// One peer.
@@ -99,6 +104,23 @@ impl PassedOn {
     }
 }
 
+/// What this device's person says.
+#[derive(Debug)]
+pub struct OwnWords(Bucket);
+
+impl Default for OwnWords {
+    fn default() -> Self {
+        Self(Bucket::new(OWN_WORDS_BURST, OWN_WORDS_PER_SECOND))
+    }
+}
+
+impl OwnWords {
+    /// Whether one more word may be said; it counts as said.
+    pub fn word(&mut self, now: Timestamp) -> bool {
+        self.0.draw(1, now)
+    }
+}
+
 /// What authors say.
 #[derive(Debug, Default)]
 pub struct Authors(BTreeMap<Identity, (Bucket, Timestamp)>);
@@ -134,6 +156,9 @@ mod tests {
         assert!(!authors.word(author(0), at(5_000)));
         assert!(authors.word(author(1), at(5_000)), "one is not to suffer for another");
         assert!(authors.word(author(0), at(6_000)));
+        let mut own = OwnWords::default();
+        let said = (0..2 * OWN_WORDS_BURST).filter(|_| own.word(at(5_000))).count();
+        assert_eq!(said as u64, OWN_WORDS_BURST);
         for n in 2..SPEAKERS_REMEMBERED + 100 {
             assert!(authors.word(author(n), at(7_000)));
         }
