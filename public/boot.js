@@ -17,6 +17,10 @@
     applyUpdate,
     checkForUpdate,
     fail,
+    stop,
+    stopped: false,
+    /** What whoever calls a stopped program gets. */
+    over: new Error("The program of this page has stopped."),
   });
 
   try {
@@ -119,10 +123,10 @@
 
   // ---- the failure page ----
 
-  /** Says in plain HTML that the app could not start. `error` goes into the details. */
-  function fail(what, error) {
-    const place = document.getElementById("boot");
-    if (!place || place.classList.contains("boot-failed")) return;
+  const element = (name, text) => Object.assign(document.createElement(name), { textContent: text });
+
+  /** Says in plain HTML what happened. `error` goes into the details, `typed` is shown to be copied. */
+  function show(place, { title, text, steps, what, error, typed = [] }) {
     place.classList.add("boot-failed");
     const details = [
       what,
@@ -131,16 +135,11 @@
       `Browser: ${navigator.userAgent}`,
       `Time: ${new Date().toISOString()}`,
     ].filter(Boolean).join("\n");
-    const element = (name, text) => Object.assign(document.createElement(name), { textContent: text });
     const main = document.createElement("main");
     const told = document.createElement("div");
     told.setAttribute("role", "alert");
-    const steps = document.createElement("ul");
-    for (const step of [
-      "Reload the page. If the connection broke off, that is all it takes.",
-      "Update your browser: the app needs one from 2024 or later, with WebAssembly allowed.",
-      "If it fails again, copy the details below and report them.",
-    ]) steps.append(element("li", step));
+    const list = document.createElement("ul");
+    for (const step of steps) list.append(element("li", step));
     const reload = element("button", "Reload");
     reload.addEventListener("click", () => location.reload());
     const copy = element("button", "Copy details");
@@ -153,14 +152,92 @@
         copy.textContent = "Selected: copy it with the keyboard";
       }
     });
-    const shown = element("pre", details);
-    shown.tabIndex = 0;
-    main.append(told, steps, reload, copy, element("h2", "Details"), shown);
+    const shown = block(details);
+    if (typed.length) main.append(element("h2", "What you had typed"), ...typed.map(block));
+    main.prepend(told, list, reload, copy);
+    main.append(element("h2", "Details"), shown);
     place.replaceChildren(main);
-    told.append(
-      element("h1", "Gen Registry could not start"),
-      element("p", `${what} Your names and keys are stored on this device and are not affected.`),
-    );
+    told.append(element("h1", title), element("p", text));
+  }
+
+  function block(text) {
+    return Object.assign(element("pre", text), { tabIndex: 0 });
+  }
+
+  /** The app could not start. */
+  function fail(what, error) {
+    const place = document.getElementById("boot");
+    if (!place || place.classList.contains("boot-failed")) return;
+    show(place, {
+      title: "Gen Registry could not start",
+      text: `${what} Your names and keys are stored on this device and are not affected.`,
+      steps: [
+        "Reload the page. If the connection broke off, that is all it takes.",
+        "Update your browser: the app needs one from 2024 or later, with WebAssembly allowed.",
+        "If it fails again, copy the details below and report them.",
+      ],
+      what,
+      error,
+    });
+  }
+
+  /** A page that stops again so soon after it reloaded by itself waits for the person. */
+  const RELOAD_EVERY = 60_000;
+  /** Long enough to see why. */
+  const RELOAD_AFTER = 4_000;
+  const RELOADED = "gen-registry.reloaded";
+
+  // What the person typed and has not sent: a reload would lose it.
+  const touched = new WeakSet();
+  document.addEventListener("input", (event) => touched.add(event.target), true);
+  const TYPED = "textarea, input:not([type=password], [type=checkbox], [type=radio], [type=range], [type=file])";
+
+  function mayReload() {
+    try {
+      const last = Number(sessionStorage.getItem(RELOADED));
+      if (Math.abs(Date.now() - last) < RELOAD_EVERY) return false;
+      sessionStorage.setItem(RELOADED, String(Date.now()));
+      return true;
+    } catch {
+      // Nothing would end a loop.
+      return false;
+    }
+  }
+
+  /**
+   * The program panicked. Its memory may be half changed: nothing gets into it any more (`start.mjs`), another tab may
+   * write (`locks.js`), and this one begins anew.
+   */
+  function stop(error) {
+    if (boot.stopped) return;
+    boot.stopped = true;
+    tell("gen-stopped");
+    const typed = [...document.querySelectorAll(TYPED)]
+      .filter((field) => touched.has(field) && field.value.trim())
+      .map((field) => field.value);
+    const again = typed.length === 0 && mayReload();
+    const place = Object.assign(document.createElement("div"), { id: "boot" });
+    document.body.replaceChildren(place);
+    show(place, {
+      title: "Gen Registry stopped",
+      text: "The program met a fault of its own and stopped. What it had saved on this device is kept."
+        + (again ? " The page reloads by itself in a moment." : ""),
+      steps: [
+        "Reload the page to go on.",
+        "If it stops again, copy the details below and report them.",
+      ],
+      what: "The program stopped.",
+      error,
+      typed,
+    });
+    if (again) setTimeout(() => location.reload(), RELOAD_AFTER);
+  }
+
+  // What still wants to get into a stopped program says nothing new.
+  for (const name of ["error", "unhandledrejection"]) {
+    window.addEventListener(name, (event) => {
+      if ((event.error ?? event.reason) === boot.over) event.preventDefault();
+    });
   }
 
   // A script or style that does not arrive says so only here.

@@ -22,8 +22,31 @@ function counted(response, total) {
   return new Response(response.body.pipeThrough(counter), { headers: response.headers, status: response.status });
 }
 
+/** What the program offers, until it traps: then its page is stopped, and nobody calls it any more. */
+function guarded(exports) {
+  const guard = (call) => (...given) => {
+    if (boot.stopped) throw boot.over;
+    try {
+      return call(...given);
+    } catch (error) {
+      if (error instanceof WebAssembly.RuntimeError) boot.stop(error);
+      throw error;
+    }
+  };
+  return Object.fromEntries(
+    Object.entries(exports).map(([name, one]) => [name, typeof one === "function" ? guard(one) : one]),
+  );
+}
+
 async function start() {
   if (typeof WebAssembly !== "object") throw new Error("This browser has no WebAssembly.");
+  const { instantiateStreaming } = WebAssembly;
+  // The program's own script takes the exports from here, and lets nobody between.
+  WebAssembly.instantiateStreaming = async (source, imports) => {
+    WebAssembly.instantiateStreaming = instantiateStreaming;
+    const { instance, module } = await instantiateStreaming(source, imports);
+    return { instance: { exports: guarded(instance.exports) }, module };
+  };
   const [glue, response] = await Promise.all([import(js), fetch(wasm)]);
   if (!response.ok) throw new Error(`${wasm} answered ${response.status}`);
   await glue.default({ module_or_path: counted(response, boot.wasmSize) });

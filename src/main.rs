@@ -7,9 +7,10 @@ fn main() {
 
     use gen_registry::node::client::Client;
     use gen_registry::node::tabs::Tab;
-    use gen_registry::platform::browser::log;
+    use gen_registry::platform::browser::{log, tabs};
 
     log::start();
+    tabs::stop_at_panic();
     let client = Client::new(Rc::new(Tab::open()));
     gen_registry::embed::install(client.clone());
     gen_registry::ui::mount(client);

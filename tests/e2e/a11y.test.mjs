@@ -78,6 +78,14 @@ for (const colorScheme of ["light", "dark"]) {
     await route.abort();
     await page.getByRole("heading", { name: "could not start" }).waitFor();
     await check(page, "failure page");
+    await page.unroute("**/*.wasm");
+    await page.goto(`${server.origin}/welcome?step=name`);
+    await ready(page);
+    await page.getByTestId("name-input").fill("grace");
+    await page.evaluate(() => globalThis.genRegistryBoot.stop(new Error("for its looks only")));
+    await page.getByRole("heading", { name: "Gen Registry stopped" }).waitFor();
+    await page.getByRole("heading", { name: "What you had typed" }).waitFor();
+    await check(page, "stopped page");
     browser.assertQuiet();
   });
 }

@@ -1,12 +1,20 @@
-// Web Locks API: resolves with true once this page holds the lock, and holds it until the page goes away.
+// Web Locks API: resolves with true once this page holds the lock. It holds it until it goes away or its program stops
+// (`public/boot.js`).
 export function holdLock(name) {
   if (!navigator.locks) return Promise.resolve(true);
+  const stopped = new AbortController();
+  addEventListener("gen-stopped", () => stopped.abort(), { once: true });
   return new Promise((resolve, reject) => {
     navigator.locks
-      .request(name, () => {
+      .request(name, { signal: stopped.signal }, () => {
         resolve(true);
-        return new Promise(() => {});
+        return new Promise((release) => stopped.signal.addEventListener("abort", release));
       })
       .catch(reject);
   });
+}
+
+// The program panics: its page says so. Workers have none.
+export function programStopped(what) {
+  globalThis.genRegistryBoot?.stop(new Error(what));
 }

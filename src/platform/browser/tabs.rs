@@ -12,9 +12,20 @@ extern "C" {
     /// `web-sys` has Web Locks only behind an unstable flag for the whole build.
     #[wasm_bindgen(js_name = holdLock)]
     fn hold_lock(name: &str) -> js_sys::Promise;
+    #[wasm_bindgen(js_name = programStopped)]
+    fn program_stopped(what: &str);
 }
 
-/// Waits until this tab has the lock; it keeps it until it goes away. True at once where there are no Web Locks.
+/// From now on a panic stops the page: another tab may write, and the person is told (`public/boot.js`).
+pub fn stop_at_panic() {
+    let say = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        say(panic);
+        program_stopped(&panic.to_string());
+    }));
+}
+
+/// Waits until this tab has the lock; it keeps it until it goes away or stops. True at once where there are no Web Locks.
 pub async fn become_writer(lock: &str) -> bool {
     JsFuture::from(hold_lock(lock)).await.is_ok_and(|held| held.is_truthy())
 }
