@@ -1,11 +1,17 @@
 // Runs one function of modules that strangers wrote, then ends with its worker. Whoever started it ends it when time is
 // up. A module gets what it imports from the modules beside it, and nothing else: no network, no storage, no clock.
 const { WebAssembly: wasm, performance: watch } = self;
+// On the scope and on all it inherits from, where each of them is really kept.
+const scopes = [];
+for (let scope = self; scope !== null; scope = Object.getPrototypeOf(scope)) scopes.push(scope);
 for (const power of [
   "fetch", "XMLHttpRequest", "WebSocket", "WebSocketStream", "EventSource", "WebTransport", "BroadcastChannel",
   "indexedDB", "caches", "importScripts", "Worker", "SharedWorker", "RTCPeerConnection", "Notification",
+  "cookieStore", "navigator", "FontFace", "fonts",
 ]) {
-  Object.defineProperty(self, power, { value: undefined, configurable: false, writable: false });
+  for (const scope of scopes.filter((scope) => scope === self || Object.hasOwn(scope, power))) {
+    Object.defineProperty(scope, power, { value: undefined, configurable: false, writable: false });
+  }
 }
 
 class NotGranted extends Error {}
@@ -21,7 +27,7 @@ const failure = (error) => {
 
 // What a module imports: from the modules before it, else a function that says what was not granted.
 const importsOf = (module, before) => {
-  const imports = {};
+  const imports = Object.create(null);
   for (const { module: from, name, kind } of wasm.Module.imports(module)) {
     const given = before.get(from)?.[name];
     imports[from] ??= Object.create(null);

@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { test } from "node:test";
 import { Browser, GONE, Server, api, apiValue, eventually, hasPeers, offlineReady, publish } from "./harness.mjs";
-import { adder, asking, hog, spinner } from "./wasm.mjs";
+import { adder, asking, hog, importer, spinner } from "./wasm.mjs";
 
 /** A module of 2.4 MB that somebody uses: an SVG renderer. */
 const RENDERER = createRequire(import.meta.url).resolve("@resvg/resvg-wasm/index_bg.wasm");
@@ -127,6 +127,72 @@ test("a function that never ends and one that takes all memory end on time, and 
   assert.equal(missing.code, "runFailed");
   const wrong = await api(page, "runExport", "hog", null, "eat", [1]);
   assert.equal(wrong.code, "runFailed");
+  browser.assertQuiet();
+});
+
+test("a module that wants more than it was given gets a refusal that names it", async (t) => {
+  const server = await Server.start(t);
+  const { browser, page } = await party(t, server);
+  const wishes = [["env", "fetch"], ["wasi_snapshot_preview1", "fd_write"], ["__proto__", "then"], ["thief", "steal"]];
+  for (const [at, [from, wanted]] of wishes.entries()) {
+    const wishing = importer("go", from, wanted);
+    assert.deepEqual(
+      WebAssembly.Module.imports(new WebAssembly.Module(wishing)), [{ module: from, name: wanted, kind: "function" }],
+    );
+    await publish(page, { name: `wish-${at}`, version: "1.0.0" }, wishing);
+    const refused = await api(page, "runExport", `wish-${at}`, null, "go", []);
+    assert.equal(refused.code, "runFailed", JSON.stringify(refused));
+    assert.ok(refused.message.includes(`${from}.${wanted}, which no run is granted`), refused.message);
+  }
+  await publish(page, { name: "wish-memory", version: "1.0.0" }, importer("go", "env", "memory", { memory: true }));
+  const apart = await api(page, "runExport", "wish-memory", null, "go", []);
+  assert.equal(apart.code, "runFailed", JSON.stringify(apart));
+  assert.match(apart.message, /can't be put together/);
+  // Each run had a worker of its own.
+  await publish(page, { name: "adder", version: "1.0.0" }, adder("add"));
+  assert.deepEqual((await apiValue(page, "runExport", "adder", null, "add", [40, 2])).values, [{ kind: "i32", value: "42" }]);
+  browser.assertQuiet();
+});
+
+test("the worker that runs strangers' modules has no way out, not even by detours", async (t) => {
+  const server = await Server.start(t);
+  const { browser, page } = await party(t, server);
+  const scopeOf = async (script, name = "") => {
+    const came = page.waitForEvent("worker", (worker) => worker.url().endsWith(script));
+    await page.evaluate(([script, name]) => {
+      globalThis.held ??= [];
+      globalThis.held.push(new Worker(script, { type: "module", name }));
+    }, [script, name]);
+    return came;
+  };
+  const ways = [
+    "fetch", "XMLHttpRequest", "WebSocket", "EventSource", "WebTransport", "BroadcastChannel", "indexedDB", "caches",
+    "importScripts", "Worker", "FontFace", "fonts", "navigator",
+  ];
+  const open = (worker) => worker.evaluate((ways) => {
+    const found = [];
+    for (let scope = self; scope !== null; scope = Object.getPrototypeOf(scope)) {
+      for (const way of ways) {
+        const own = Object.getOwnPropertyDescriptor(scope, way);
+        if (own && (own.get || own.value !== undefined)) found.push(way);
+      }
+    }
+    return [...new Set(found)].sort();
+  }, ways);
+  const other = await scopeOf("/worker.js", "js=/gen-registry-work.js&wasm=/gen-registry-work_bg.wasm");
+  assert.deepEqual(await open(other), [...ways].sort(), "an ordinary worker of this browser has them all");
+  const sandbox = await scopeOf("/sandbox.js");
+  await eventually("the sandbox's script ran", async () => (await open(sandbox)).length < ways.length);
+  assert.deepEqual(await open(sandbox), []);
+  const back = await sandbox.evaluate((ways) => ways.filter((way) => {
+    try {
+      Object.defineProperty(self, way, { value: () => {} });
+      return true;
+    } catch {
+      return delete self[way];
+    }
+  }), ways);
+  assert.deepEqual(back, [], "and none can be put back");
   browser.assertQuiet();
 });
 

@@ -36,3 +36,17 @@ export const asking = (namespace, name) => new Uint8Array([
   ...section(1, [1, 0x60, 0, 0]),
   ...section(2, [1, ...text(namespace), ...text(name), 0, 0]),
 ]);
+
+/** Imports `from`.`wanted`, a function without parameters or a memory, and calls the function. */
+export const importer = (name, from, wanted, { memory = false } = {}) => {
+  const kind = memory ? [2, 0, 1] : [0, 0];
+  const code = [0, ...(memory ? [] : [0x10, 0]), 0x0b];
+  return new Uint8Array([
+    0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00,
+    ...section(1, [1, 0x60, 0, 0]),
+    ...section(2, [1, ...text(from), ...text(wanted), ...kind]),
+    ...section(3, [1, 0]),
+    ...section(7, [1, ...text(name), 0, memory ? 0 : 1]),
+    ...section(10, [1, code.length, ...code]),
+  ]);
+};
