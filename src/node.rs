@@ -69,6 +69,7 @@ use verified::Verified;
 
 pub use admit::{AdmissionReport, RefusedChange};
 pub use network::Network;
+pub use notices::{FOLLOWS_MAX, NOTICES_MAX};
 
 /// The program's version, for backups and the settings page.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

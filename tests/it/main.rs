@@ -20,6 +20,7 @@ mod installing;
 mod layers;
 #[path = "../shared/lies.rs"]
 mod lies;
+mod limits;
 mod lookups;
 mod mesh;
 mod modules;

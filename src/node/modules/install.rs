@@ -203,8 +203,13 @@ impl Node {
     async fn count_install(&self, name: ModuleName) {
         let _one_at_a_time = self.writing.lock().await;
         let Ok(signer) = self.state.borrow().keeper.signer() else { return };
-        let counted = self.state.borrow().index.person(&signer.identity()).map_or(0, |own| own.shelf.installs.len());
-        if counted >= INSTALLS_MAX {
+        let full = self
+            .state
+            .borrow()
+            .index
+            .person(&signer.identity())
+            .is_some_and(|own| own.shelf.installs.len() >= INSTALLS_MAX && !own.shelf.installs.contains_key(&name));
+        if full {
             return;
         }
         if let Err(failure) = self.commit(None, signer, Draft::of(vec![Edit::CountInstall { name }])).await {

@@ -40,11 +40,15 @@ impl Node {
         if state.index.module(&name.folded()).releases.is_empty() {
             return Err(words::unknown_module(name.as_str()));
         }
-        let rated = state.index.person(own).map_or(0, |person| person.shelf.ratings.len());
-        if rated >= RATINGS_MAX {
+        let name = state.index.spelled(name);
+        // What is rated already may always be rated anew, or no more.
+        let one_more = state
+            .index
+            .person(own)
+            .is_some_and(|own| own.shelf.ratings.len() >= RATINGS_MAX && !own.shelf.ratings.contains_key(&name));
+        if one_more {
             return Err(words::details_invalid(format!("An identity rates at most {RATINGS_MAX} modules.")));
         }
-        let name = state.index.spelled(name);
         let version = state.installed.get(&name).map(|installed| installed.version.clone());
         Ok((name, version))
     }
