@@ -13,6 +13,7 @@ use gen_registry::registry::digest::Digest;
 use gen_registry::registry::document::Document;
 use gen_registry::registry::fact::SignedFact;
 use gen_registry::registry::ownership::{Evidence, Rules};
+use gen_registry::registry::validation::validate;
 use gen_registry::store::{Store, Table};
 
 use crowd::{NOW, change, claim, crowded_store, name, person, start, topic};
@@ -83,6 +84,36 @@ fn admission(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// As large as a typical module.
+const MODULE_BYTES: usize = 100 * 1024;
+
+/// A valid module with much code: the same function until it is large enough.
+fn module() -> Vec<u8> {
+    let one =
+        "(func (param i32 i32) (result i32) (local i32) (block (loop (br_if 1 (i32.ge_u (local.get 2) (local.get 0)))
+        (i32.store (i32.shl (local.get 2) (i32.const 2)) (i32.mul (local.get 1) (i32.load (local.get 2))))
+        (local.set 2 (i32.add (local.get 2) (i32.const 1))) (br 0))) (call 0 (local.get 1) (local.get 2)))";
+    let with = |functions| {
+        let text = format!("(module (memory 1 16) (export \"f\" (func 0)) {})", one.repeat(functions));
+        wat::parse_str(text).expect("a valid text")
+    };
+    let each = (with(200).len() - with(100).len()) / 100;
+    with(MODULE_BYTES.div_ceil(each))
+}
+
+fn validation(criterion: &mut Criterion) {
+    let module = module();
+    assert!(module.len() >= MODULE_BYTES && validate(&module).is_valid());
+    let mut group = criterion.benchmark_group("validate a module of 100 KiB");
+    group.bench_function("ours: bounds, imports and exports, code, report", |bencher| {
+        bencher.iter(|| validate(black_box(&module)).is_valid());
+    });
+    group.bench_function("peer: wasmparser's validator alone", |bencher| {
+        bencher.iter(|| wasmparser::Validator::new().validate_all(black_box(&module)).is_ok());
+    });
+    group.finish();
+}
+
 fn load(criterion: &mut Criterion) {
     let store = crowded_store(PEOPLE);
     let mut group = criterion.benchmark_group("start with 10,000 documents");
@@ -102,6 +133,7 @@ fn main() {
     ownership(&mut criterion);
     lookup(&mut criterion);
     admission(&mut criterion);
+    validation(&mut criterion);
     load(&mut criterion);
     criterion.final_summary();
 }
