@@ -174,6 +174,8 @@ impl Node {
         self.records.commit(batch, Durability::Strict).await.map_err(wording::store_failed)?;
         self.state.borrow_mut().settings = settings;
         self.put(&message);
+        // What had to go for it goes from the store, too.
+        self.save_words().await;
         if let Some(mesh) = self.peering.borrow().mesh() {
             mesh.talk(self.gossip_of(&channel), bytes.clone(), Talk::Message(bytes).encode());
         }

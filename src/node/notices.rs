@@ -185,8 +185,8 @@ impl Node {
             invalid(wording::sentence(&error.to_string()), "Write person:did:key:…, module:name or tag:text.")
         })?;
         let now = self.now();
-        let full = self.notices.borrow().follows.len() >= FOLLOWS_MAX;
-        if follow && full {
+        let one_more = !self.notices.borrow().follows.contains_key(&followed);
+        if follow && one_more && self.notices.borrow().follows.len() >= FOLLOWS_MAX {
             return Err(invalid(format!("At most {FOLLOWS_MAX} are followed at once."), "Leave some first."));
         }
         self.change_notices(|notices| {

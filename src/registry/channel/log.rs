@@ -12,7 +12,7 @@ use crate::registry::identity::Identity;
 pub const HISTORY_MAX: usize = 500;
 /// Messages of one author that are dated within one minute and kept: the first ones. Everybody keeps the same ones,
 /// though some heard all of a flood and others none of it.
-pub const AUTHOR_PER_MINUTE: usize = 40;
+pub const AUTHOR_PER_MINUTE: usize = 80;
 const MINUTE_MILLIS: u64 = 60_000;
 
 /// A message's place among all of its channel.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::registry::channel::log::AUTHOR_PER_MINUTE;
 use crate::registry::identity::Identity;
 use crate::registry::time::Timestamp;
 use crate::sync::session::budget::Bucket;
@@ -37,6 +38,7 @@ pub const SPEAKERS_REMEMBERED: usize = 1_024;
 
 const _: () = assert!(HEARTBEATS_PASSED_ON_BURST < HEARTBEATS_BURST);
 const _: () = assert!(HEARTBEATS_PASSED_ON_PER_SECOND < HEARTBEATS_PER_SECOND);
+const _: () = assert!(OWN_WORDS_BURST + 60 * OWN_WORDS_PER_SECOND <= AUTHOR_PER_MINUTE as u64, "what is said is kept");
 const _: () = assert!(OWN_WORDS_BURST < AUTHOR_WORDS_BURST && OWN_WORDS_PER_SECOND < AUTHOR_WORDS_PER_SECOND);
 const _: () = assert!(WORDS_PASSED_ON_BURST < WORDS_BURST && WORDS_PASSED_ON_PER_SECOND < WORDS_PER_SECOND);
 
