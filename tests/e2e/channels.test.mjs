@@ -95,6 +95,11 @@ test("four people talk; one is killed hard, missed when its time is over, and co
 
   // Killed: nobody hears a goodbye. He is there until his last word is over, and not a moment longer than it takes to notice.
   const others = [alice, bob, carol];
+  // The page that he left by going to the channel said goodbye; all have heard of the new one.
+  for (const one of others) {
+    await online(one, everybody);
+    await inChannel(one, "#general", everybody);
+  }
   await dave.browser.killHard();
   const watching = others.map(async (one) => {
     let expiresAt = 0;

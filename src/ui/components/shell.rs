@@ -146,6 +146,7 @@ fn MeChip() -> impl IntoView {
                 .map(|me| (me.username.clone(), me.public_key.clone().unwrap_or_default(), me.profile.avatar.clone()))
         })
     });
+    let forked = Memo::new(move |_| session.me.with(|me| me.as_ref().is_some_and(|me| me.forked)));
     view! {
         {move || match shown.get() {
             Some((Some(username), public_key, avatar)) => {
@@ -155,6 +156,16 @@ fn MeChip() -> impl IntoView {
                         <span class="me-chip-name" data-testid="me-chip">
                             {username}
                         </span>
+                    </a>
+                }
+                    .into_any()
+            }
+            // No claim of theirs can count.
+            Some((None, ..)) if forked.get() => {
+                view! {
+                    <a class="me-chip" href="/me" data-testid="me-chip">
+                        {icon(Icon::Warning)}
+                        <span class="me-chip-name">"No name"</span>
                     </a>
                 }
                     .into_any()
