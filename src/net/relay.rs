@@ -16,6 +16,7 @@ pub mod limits;
 pub mod metrics;
 mod registrations;
 mod run;
+mod window;
 pub mod witness;
 
 use std::{error::Error, io, net::TcpListener, sync::Arc, time::Duration};

@@ -14,7 +14,8 @@ use libp2p::swarm::{
 };
 use libp2p::{Multiaddr, PeerId};
 
-use super::limits::{CONNECTIONS_PER_ADDRESS_RATE, RATE_TIME};
+use super::limits::CONNECTIONS_PER_ADDRESS_RATE;
+use super::window::Window;
 use crate::platform::{Environment, native::Native};
 
 #[derive(Debug, thiserror::Error)]
@@ -27,20 +28,17 @@ pub(super) struct Crowd {
     most: Option<usize>,
     open: HashMap<ConnectionId, IpAddr>,
     from: HashMap<IpAddr, usize>,
-    lately: HashMap<IpAddr, u32>,
-    /// Milliseconds since 1970.
-    since: u64,
+    lately: Window<IpAddr>,
 }
 
 impl Crowd {
     pub(super) fn new(most: Option<usize>) -> Self {
-        Self { most, open: HashMap::new(), from: HashMap::new(), lately: HashMap::new(), since: 0 }
+        Self { most, open: HashMap::new(), from: HashMap::new(), lately: Window::default() }
     }
 
     fn let_in(&mut self, address: IpAddr, now: u64) -> Result<(), TooManyFromOneAddress> {
         let Some(most) = self.most else { return Ok(()) };
-        self.turn(now);
-        let lately = self.lately.entry(address).or_default();
+        let lately = self.lately.of(address, now);
         if self.from.get(&address).copied().unwrap_or(0) >= most || *lately >= CONNECTIONS_PER_ADDRESS_RATE {
             return Err(TooManyFromOneAddress);
         }
@@ -50,14 +48,7 @@ impl Crowd {
 
     /// Nobody comes from there any more until the time for which connections are counted is over.
     pub(super) fn shut_out(&mut self, address: IpAddr, now: u64) {
-        self.turn(now);
-        self.lately.insert(address, CONNECTIONS_PER_ADDRESS_RATE);
-    }
-
-    fn turn(&mut self, now: u64) {
-        if now >= self.since.saturating_add(RATE_TIME.as_millis() as u64) {
-            (self.lately, self.since) = (HashMap::new(), now);
-        }
+        *self.lately.of(address, now) = CONNECTIONS_PER_ADDRESS_RATE;
     }
 
     fn note(&mut self, id: ConnectionId, address: IpAddr) {
@@ -151,6 +142,7 @@ impl NetworkBehaviour for Crowd {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::relay::limits::RATE_TIME;
 
     #[test]
     fn one_address_has_only_so_many_and_gets_them_back() {

@@ -10,8 +10,9 @@ use libp2p::PeerId;
 use libp2p::rendezvous::{Namespace, Registration};
 
 use super::limits::{
-    RATE_TIME, REGISTRATION_ADDRESSES, REGISTRATIONS_KEPT, REGISTRATIONS_PER_ADDRESS_RATE, REGISTRATIONS_PER_CONNECTION,
+    REGISTRATION_ADDRESSES, REGISTRATIONS_KEPT, REGISTRATIONS_PER_ADDRESS_RATE, REGISTRATIONS_PER_CONNECTION,
 };
+use super::window::Window;
 
 /// What follows from a registration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,9 +37,7 @@ pub(super) struct Registrations {
     kept: usize,
     /// Registrations of each connected peer.
     spent: HashMap<PeerId, usize>,
-    lately: HashMap<IpAddr, u32>,
-    /// Milliseconds since 1970: when `lately` began.
-    since: u64,
+    lately: Window<IpAddr>,
 }
 
 impl Registrations {
@@ -58,11 +57,8 @@ impl Registrations {
         let too_much = *spent > REGISTRATIONS_PER_CONNECTION
             || registration.record.addresses().len() > REGISTRATION_ADDRESSES
             || self.kept > REGISTRATIONS_KEPT;
-        if now >= self.since.saturating_add(RATE_TIME.as_millis() as u64) {
-            (self.lately, self.since) = (HashMap::new(), now);
-        }
         let lately = from.map(|address| {
-            let lately = self.lately.entry(address).or_default();
+            let lately = self.lately.of(address, now);
             *lately += 1;
             *lately
         });
@@ -115,7 +111,7 @@ mod tests {
     use libp2p::identity::Keypair;
 
     use super::*;
-    use crate::net::relay::limits::REGISTRATION_TTL_MAX;
+    use crate::net::relay::limits::{RATE_TIME, REGISTRATION_TTL_MAX};
 
     const NOW: u64 = 7_000;
 
