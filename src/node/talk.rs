@@ -158,8 +158,9 @@ impl Node {
         let speaker = bytes.first_chunk().and_then(NodeName::of_public_key);
         let refused = match heard {
             Ok(news) => {
-                if news && speaker == Some(peer) {
-                    self.talk.borrow_mut().clocks.remove(&peer);
+                // Whoever passed it on: its clock is right.
+                if let Some(speaker) = speaker.filter(|_| news) {
+                    self.talk.borrow_mut().clocks.remove(&speaker);
                 }
                 return if news { GossipVerdict::Accept } else { GossipVerdict::Ignore };
             }
