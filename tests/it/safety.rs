@@ -1,5 +1,6 @@
 //! What peers earn, and what a person blocks: over real nodes, real libp2p and a real relay.
 
+use gen_registry::node::Network;
 use gen_registry::node::api::*;
 use gen_registry::registry::artifact::Artifact;
 use gen_registry::registry::identity::SigningIdentity;
@@ -90,29 +91,48 @@ fn reputation_tracking() {
     });
 }
 
+/// Alice, and a peer that gives wrong bytes for a file.
+struct Deceit {
+    alice: Reader,
+    liar: Reader,
+    artifact: Artifact,
+    /// The liar, as a subject.
+    of: String,
+}
+
+async fn deceit(network: &Network) -> Deceit {
+    let bytes = file(256 * 1024, 5);
+    let artifact = Artifact::of(&bytes);
+    let liar = liar(network, &artifact, &bytes, 7, 1).await;
+    let alice = Reader::join(network).await;
+    alice.has_peers(1).await;
+    let of = format!("peer:{}", liar.network().await.node.unwrap());
+    Deceit { alice, liar, artifact, of }
+}
+
+async fn is_lied_to(alice: &Reader, artifact: &Artifact) {
+    let (fetching, _) = alice.fetching(artifact);
+    eventually("the lie is noticed", async || alice.counted(Rejection::WrongBlock).await >= 1).await;
+    fetching.abort();
+}
+
+async fn earned(party: &Reader, of: &str) -> Reputation {
+    let ask = SafetyCommand::Reputation { of: of.to_owned() };
+    match party.node.handle(Command::Safety { ask }).await.unwrap() {
+        Answer::Reputation(earned) => earned,
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn a_liar_falls_below_every_line_and_stays_there_after_a_restart() {
     in_one_thread(async {
         let relay = relay().await;
         let network = network(&relay);
-        let bytes = file(256 * 1024, 5);
-        let artifact = Artifact::of(&bytes);
-        let liar = liar(&network, &artifact, &bytes, 7, 1).await;
-        let liar_name = liar.network().await.node.unwrap();
-        let alice = Reader::join(&network).await;
-        alice.has_peers(1).await;
-        let (fetching, _) = alice.fetching(&artifact);
-        eventually("the lie is noticed", async || alice.counted(Rejection::WrongBlock).await == 1).await;
-        fetching.abort();
-        let of = format!("peer:{liar_name}");
-        let score = async |party: &Reader| {
-            let asked = SafetyCommand::Reputation { of: of.clone() };
-            match party.node.handle(Command::Safety { ask: asked }).await.unwrap() {
-                Answer::Reputation(reputation) => reputation,
-                other => panic!("{other:?}"),
-            }
-        };
-        let fallen = score(&alice).await;
+        let Deceit { alice, liar, artifact, of } = deceit(&network).await;
+        is_lied_to(&alice, &artifact).await;
+        assert_eq!(alice.counted(Rejection::WrongBlock).await, 1, "and no more");
+        let fallen = earned(&alice, &of).await;
         assert!(fallen.low && fallen.score < KEEP_FROM && fallen.score < ASK_FROM, "{fallen:?}");
         assert_eq!(fallen.reasons.iter().map(|reason| reason.kind).collect::<Vec<_>>(), [ReputationKind::False]);
         eventually("it is gone", async || alice.network().await.peers.is_empty()).await;
@@ -120,7 +140,7 @@ fn a_liar_falls_below_every_line_and_stays_there_after_a_restart() {
         alice.mesh.close();
         alice.life.await.unwrap();
         let again = Reader::join_with(alice.store.restarted(), &network).await;
-        assert!(score(&again).await.score < KEEP_FROM, "remembered");
+        assert!(earned(&again, &of).await.score < KEEP_FROM, "remembered");
         drop(liar);
     });
 }
@@ -271,19 +291,11 @@ fn who_is_trusted_stays_whatever_it_does_and_nobody_is_warned_of_it() {
     in_one_thread(async {
         let relay = relay().await;
         let network = network(&relay);
-        let bytes = file(256 * 1024, 5);
-        let artifact = Artifact::of(&bytes);
-        let liar = liar(&network, &artifact, &bytes, 7, 1).await;
-        let alice = Reader::join(&network).await;
-        alice.has_peers(1).await;
-        let of = format!("peer:{}", liar.network().await.node.unwrap());
+        let Deceit { alice, liar, artifact, of } = deceit(&network).await;
         let trust = SafetyCommand::Decide { subject: of.clone(), verdict: ListVerdict::Allow, note: None };
         alice.node.handle(Command::Safety { ask: trust }).await.unwrap();
-        let (fetching, _) = alice.fetching(&artifact);
-        eventually("the lie is noticed", async || alice.counted(Rejection::WrongBlock).await >= 1).await;
-        fetching.abort();
-        let asked = Command::Safety { ask: SafetyCommand::Reputation { of } };
-        let Answer::Reputation(earned) = alice.node.handle(asked).await.unwrap() else { panic!() };
+        is_lied_to(&alice, &artifact).await;
+        let earned = earned(&alice, &of).await;
         assert!(earned.score < KEEP_FROM && !earned.low, "the number is as for anybody: {earned:?}");
         // An untrusted one is gone at once; see above.
         tokio::time::sleep(std::time::Duration::from_secs(2)).await;
