@@ -3,9 +3,9 @@
 use std::rc::Rc;
 
 use crate::node::Node;
-use crate::node::api::{DailyCount, ModuleRank, PeerCount, Statistics};
+use crate::node::api::{PeerCount, Statistics};
 use crate::node::turn::Turn;
-use crate::registry::analytics::{Growth, Ranked, Tally};
+use crate::registry::analytics::Tally;
 use crate::registry::modules::ModuleState;
 use crate::registry::modules::opinions::Opinion;
 use crate::registry::name::{ModuleName, Username};
@@ -36,12 +36,12 @@ impl Node {
         let told = tally.finish();
         Statistics {
             begins: told.begins.as_millis(),
-            names: daily(told.names),
-            modules: daily(told.modules),
-            releases: daily(told.releases),
-            popular: rows(told.popular),
-            needed: rows(told.needed),
-            missing: rows(told.missing),
+            names: told.names,
+            modules: told.modules,
+            releases: told.releases,
+            popular: told.popular,
+            needed: told.needed,
+            missing: told.missing,
             independent: told.independent,
             peers: self.peering.borrow().peer_counts().map(|(at, peers)| PeerCount { at, peers }).collect(),
         }
@@ -57,12 +57,4 @@ impl Node {
 
 fn held_since(state: &NameState) -> Option<Timestamp> {
     Some(state.holder()?.position.at())
-}
-
-fn daily(growth: Growth) -> DailyCount {
-    DailyCount { total: growth.total(), before: growth.before, days: growth.days }
-}
-
-fn rows(ranked: Vec<Ranked>) -> Vec<ModuleRank> {
-    ranked.into_iter().map(|(name, count)| ModuleRank { name: name.to_string(), count }).collect()
 }

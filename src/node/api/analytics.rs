@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::registry::analytics::{DailyCount, ModuleRank};
+
 /// Nobody counts for everybody: these are sums of what this device knows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -24,23 +26,6 @@ pub struct Statistics {
     pub independent: u64,
     /// Connected peers, at most once a minute since the page was opened.
     pub peers: Vec<PeerCount>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct DailyCount {
-    pub total: u64,
-    /// Those that are older than the first day.
-    pub before: u64,
-    /// New ones of each day; the last is today.
-    pub days: Vec<u64>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ModuleRank {
-    pub name: String,
-    pub count: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
