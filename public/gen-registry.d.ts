@@ -38,7 +38,7 @@ export interface GenRegistry {
   /** Peers connected now. */
   getPeerCount(): Promise<number>;
 
-  /** The peers connected now, each directly. */
+  /** The peers connected now, each directly; longest connected first. */
   getPeers(): Promise<Peer[]>;
 
   /** Peers, relays and the network's parameters. */

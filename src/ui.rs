@@ -14,6 +14,7 @@ mod preferences;
 mod pwa;
 mod screens;
 mod session;
+mod steady;
 mod text;
 mod time;
 

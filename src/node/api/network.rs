@@ -31,6 +31,7 @@ pub struct NetworkReport {
     pub witnesses: Vec<String>,
     pub threshold: u64,
     pub relays: Vec<RelayEntry>,
+    /// Longest connected first.
     pub peers: Vec<PeerEntry>,
     /// Own changes that no peer has been told yet, because none was there.
     pub unsent: u64,

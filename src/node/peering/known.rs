@@ -171,7 +171,10 @@ impl Known {
                 trusted: node.is_trusted(&actor),
             }
         };
-        self.view.peers.iter().map(entry).collect()
+        let mut entries: Vec<PeerEntry> = self.view.peers.iter().map(entry).collect();
+        // Whoever comes stands at the end, and moves nobody who is being looked at.
+        entries.sort_by_key(|peer| peer.since);
+        entries
     }
 }
 

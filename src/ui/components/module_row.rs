@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use crate::node::api::{Author, ModuleCard, OpinionSummary};
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::person_row::person_href;
+use crate::ui::steady::{part, rows};
 use crate::ui::time::Moment;
 use crate::ui::{dom, text};
 
@@ -16,8 +17,14 @@ pub fn tag_href(tag: &str) -> String {
     format!("/modules?tag={}", dom::encode(tag))
 }
 
+/// The rows of a list of modules; whatever stays in it keeps the row.
+pub fn module_rows(cards: impl Into<Signal<Vec<ModuleCard>>>) -> impl IntoView {
+    let draw = |card| view! { <ModuleRow card /> };
+    rows(cards, |card| card.name.clone(), move |card| part(card, Clone::clone, draw))
+}
+
 #[component]
-pub fn ModuleRow(card: ModuleCard) -> impl IntoView {
+fn ModuleRow(card: ModuleCard) -> impl IntoView {
     let ModuleCard { name, title, description, version, published_at, size, holder, opinion, .. } = card;
     let href = module_href(&name);
     view! {

@@ -35,16 +35,20 @@ pub fn decide(session: Session, attempt: Attempt, subject: String, verdict: List
 pub fn BlockButton(
     /// `person:…`, `peer:…` or `module:…`.
     subject: String,
-    blocked: bool,
+    #[prop(into)] blocked: Signal<bool>,
     /// What is blocked: “this person”.
     what: &'static str,
 ) -> impl IntoView {
     let session = session();
     let attempt = Attempt::new();
-    let (label, verdict, told) = if blocked {
-        ("Unblock", ListVerdict::Neither, "No longer blocked.")
-    } else {
-        ("Block", ListVerdict::Block, "Blocked. Settings › Blocklist lists it.")
+    let label = move || if blocked.get() { "Unblock" } else { "Block" };
+    let toggle = move |_| {
+        let (verdict, told) = if blocked.get_untracked() {
+            (ListVerdict::Neither, "No longer blocked.")
+        } else {
+            (ListVerdict::Block, "Blocked. Settings › Blocklist lists it.")
+        };
+        decide(session, attempt, subject.clone(), verdict, told);
     };
     view! {
         <button
@@ -52,8 +56,8 @@ pub fn BlockButton(
             class="button button-small button-quiet"
             data-testid="block"
             disabled=move || attempt.busy.get()
-            aria-label=format!("{label} {what}")
-            on:click=move |_| decide(session, attempt, subject.clone(), verdict, told)
+            aria-label=move || format!("{} {what}", label())
+            on:click=toggle
         >
             {icon(Icon::Block)}
             {label}

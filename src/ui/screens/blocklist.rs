@@ -6,11 +6,12 @@ use crate::node::api::{ListRow, ListVerdict, ListsReport};
 use crate::ui::attempt::Attempt;
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::module_row::module_href;
-use crate::ui::components::notice::{FailureNotice, failed};
+use crate::ui::components::notice::FailureNotice;
 use crate::ui::components::page_head::PageHead;
 use crate::ui::components::subject::decide;
 use crate::ui::fetch::fetched;
 use crate::ui::session::session;
+use crate::ui::steady::{answered, of, part, rows};
 use crate::ui::text;
 use crate::ui::time::Moment;
 
@@ -32,73 +33,75 @@ pub fn Blocklist() -> impl IntoView {
     view! {
         <div class="page">
             <PageHead title=Signal::stored("Blocklist".to_owned()) />
-            {move || match lists.get() {
-                None => view! { <p class="muted" role="status">"Looking…"</p> }.into_any(),
-                Some(Err(failure)) => failed(failure),
-                Some(Ok(lists)) => shown(lists).into_any(),
-            }}
+            {answered(lists, shown)}
         </div>
     }
 }
 
-fn shown(lists: ListsReport) -> impl IntoView {
-    let (blocked, allowed): (Vec<ListRow>, Vec<ListRow>) =
-        lists.rows.into_iter().partition(|row| row.verdict == ListVerdict::Block);
-    let travels = if lists.shared {
-        "Your other devices get this list, sealed: nobody else can read it."
-    } else {
-        "The list is on this device only, until you have a key and it is unlocked."
+fn shown(lists: Memo<ListsReport>) -> impl IntoView {
+    let of_verdict = move |verdict: ListVerdict| {
+        of(lists, move |lists| lists.rows.iter().filter(|row| row.verdict == verdict).cloned().collect::<Vec<_>>())
+    };
+    let (blocked, allowed) = (of_verdict(ListVerdict::Block), of_verdict(ListVerdict::Allow));
+    let shared = of(lists, |lists| lists.shared);
+    let travels = move || {
+        if shared.get() {
+            "Your other devices get this list, sealed: nobody else can read it."
+        } else {
+            "The list is on this device only, until you have a key and it is unlocked."
+        }
     };
     view! {
         <p class="muted">{travels}</p>
         <section class="card" aria-labelledby="blocked-title">
             <h2 id="blocked-title">"Blocked"</h2>
-            {if blocked.is_empty() {
-                view! {
-                    <p>"Nobody and nothing."</p>
-                    <p class="muted">"A person, a module or a peer is blocked on its own page. Blocked people keep their names; you just see nothing of them."</p>
+            <Show
+                when=move || !blocked.with(Vec::is_empty)
+                fallback=|| {
+                    view! {
+                        <p>"Nobody and nothing."</p>
+                        <p class="muted">"A person, a module or a peer is blocked on its own page. Blocked people keep their names; you just see nothing of them."</p>
+                    }
                 }
-                    .into_any()
-            } else {
-                list(blocked, "blocked").into_any()
-            }}
+            >
+                {list(blocked, "blocked")}
+            </Show>
         </section>
-        {(!allowed.is_empty())
-            .then(|| {
-                view! {
-                    <section class="card" aria-labelledby="allowed-title">
-                        <h2 id="allowed-title">"Trusted"</h2>
-                        <p class="muted">"Kept, whatever else speaks against it."</p>
-                        {list(allowed, "allowed")}
-                    </section>
-                }
-            })}
+        <Show when=move || !allowed.with(Vec::is_empty)>
+            <section class="card" aria-labelledby="allowed-title">
+                <h2 id="allowed-title">"Trusted"</h2>
+                <p class="muted">"Kept, whatever else speaks against it."</p>
+                {list(allowed, "allowed")}
+            </section>
+        </Show>
     }
 }
 
-fn list(rows: Vec<ListRow>, testid: &'static str) -> impl IntoView {
+fn list(all: Memo<Vec<ListRow>>, testid: &'static str) -> impl IntoView {
     view! {
         <ul class="notices" data-testid=testid>
-            {rows.into_iter().map(|row| view! { <Row row /> }).collect_view()}
+            {rows(all, |row| row.subject.clone(), |row| view! { <Row row /> })}
         </ul>
     }
 }
 
 #[component]
-fn Row(row: ListRow) -> impl IntoView {
+fn Row(row: Memo<ListRow>) -> impl IntoView {
     let session = session();
     let attempt = Attempt::new();
-    let ListRow { subject, note, at, username, verdict: _ } = row;
+    let subject = row.with_untracked(|row| row.subject.clone());
     let (kind, id) = subject.split_once(':').map(|(kind, id)| (kind.to_owned(), id.to_owned())).unwrap_or_default();
-    let (mark, what, name, href) = match kind.as_str() {
-        "person" => {
-            let name = username.unwrap_or_else(|| text::shortened(&id));
-            (Icon::Person, "Person", name, Some(format!("/id/{id}")))
-        }
-        "module" => (Icon::Module, "Module", id.clone(), Some(module_href(&id))),
-        _ => (Icon::Peers, "Peer", text::node(&id), None),
+    let (mark, what, href) = match kind.as_str() {
+        "person" => (Icon::Person, "Person", Some(format!("/id/{id}"))),
+        "module" => (Icon::Module, "Module", Some(module_href(&id))),
+        _ => (Icon::Peers, "Peer", None),
     };
-    let label = format!("Take off {name}");
+    // Of somebody who is not known here yet, the name comes later.
+    let name = Memo::new(move |_| match kind.as_str() {
+        "person" => row.with(|row| row.username.clone()).unwrap_or_else(|| text::shortened(&id)),
+        "module" => id.clone(),
+        _ => text::node(&id),
+    });
     let take_off = move |_| decide(session, attempt, subject.clone(), ListVerdict::Neither, "Taken off the list.");
     view! {
         <li class="notices-follow">
@@ -109,11 +112,17 @@ fn Row(row: ListRow) -> impl IntoView {
                         Some(href) => view! { <a href=href>{name}</a> }.into_any(),
                         None => view! { <code>{name}</code> }.into_any(),
                     }}
-                    <span class="muted">" " {what} " · " <Moment at /></span>
-                    {note.map(|note| view! { <span class="muted">" · " {note}</span> })}
+                    <span class="muted">" " {what} " · " {part(row, |row| row.at, |at| view! { <Moment at /> })}</span>
+                    {part(row, |row| row.note.clone(), |note| note.map(|note| view! { <span class="muted">" · " {note}</span> }))}
                 </span>
             </span>
-            <button type="button" class="button button-small" aria-label=label on:click=take_off disabled=move || attempt.busy.get()>
+            <button
+                type="button"
+                class="button button-small"
+                aria-label=move || format!("Take off {}", name.get())
+                on:click=take_off
+                disabled=move || attempt.busy.get()
+            >
                 "Take off"
             </button>
             <FailureNotice failure=attempt.failure />

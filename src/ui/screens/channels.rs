@@ -12,6 +12,7 @@ use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::notice::FailureNotice;
 use crate::ui::components::page_head::PageHead;
 use crate::ui::session::session;
+use crate::ui::steady::{of, part, rows};
 use crate::ui::time::Moment;
 use crate::ui::{dom, text};
 
@@ -124,19 +125,20 @@ fn Section(title: &'static str, id: &'static str, #[prop(into)] entries: Signal<
             <section aria-labelledby=named_by.clone()>
                 <h2 id=heading.clone()>{title}</h2>
                 <ul class="channel-list" data-testid=id>
-                    {move || entries.get().into_iter().map(row).collect_view()}
+                    {rows(entries, |entry| entry.channel.clone(), row)}
                 </ul>
             </section>
         </Show>
     }
 }
 
-fn row(entry: ChannelEntry) -> impl IntoView {
+fn row(entry: Memo<ChannelEntry>) -> impl IntoView {
     let session = session();
-    let ChannelEntry { channel, members, joined, muted, unread, mentions, topic_line, last_at, .. } = entry;
-    let name = channel.clone();
+    let channel = entry.with_untracked(|entry| entry.channel.clone());
+    let (muted, joined) = (of(entry, |entry| entry.muted), of(entry, |entry| entry.joined));
+    let (name, shown, href) = (channel.clone(), channel.clone(), channel_href(&channel));
     let mute = move |_| {
-        let (client, name) = (session.client(), name.clone());
+        let (client, name, muted) = (session.client(), name.clone(), muted.get_untracked());
         leptos::task::spawn_local(async move {
             match client.mute_channel(name.clone(), !muted).await {
                 Ok(all) => {
@@ -147,32 +149,39 @@ fn row(entry: ChannelEntry) -> impl IntoView {
             }
         });
     };
-    let label = if muted { format!("Unmute {channel}") } else { format!("Mute {channel}") };
-    let href = channel_href(&channel);
+    let label = move || if muted.get() { format!("Unmute {channel}") } else { format!("Mute {channel}") };
     view! {
         <li class="channel-row" data-testid="channel-row">
             <a class="channel-link" href=href>
                 <span class="channel-names">
-                    <span class="channel-name">{channel}</span>
-                    {topic_line.map(|line| view! { <span class="channel-line">{line}</span> })}
+                    <span class="channel-name">{shown}</span>
+                    {part(entry, |entry| entry.topic_line.clone(), |line| line.map(|line| view! { <span class="channel-line">{line}</span> }))}
                 </span>
                 <span class="channel-facts">
-                    {(unread > 0)
-                        .then(|| {
-                            let what = if mentions > 0 { format!("{unread} unread, you are mentioned") } else { format!("{unread} unread") };
-                            view! { <span class="badge badge-accent" data-testid="unread">{what}</span> }
-                        })} {(members > 0).then(|| view! { <span class="muted">{text::count(members, "here", "here")}</span> })}
-                    {last_at.map(|at| view! { <span class="muted channel-last"><Moment at /></span> })}
+                    {part(entry, |entry| (entry.unread, entry.mentions), |(unread, mentions)| {
+                        (unread > 0)
+                            .then(|| {
+                                let what = if mentions > 0 { format!("{unread} unread, you are mentioned") } else { format!("{unread} unread") };
+                                view! { <span class="badge badge-accent" data-testid="unread">{what}</span> }
+                            })
+                    })}
+                    {part(entry, |entry| entry.members, |members| {
+                        (members > 0).then(|| view! { <span class="muted">{text::count(members, "here", "here")}</span> })
+                    })}
+                    {part(entry, |entry| entry.last_at, |at| at.map(|at| view! { <span class="muted channel-last"><Moment at /></span> }))}
                 </span>
             </a>
-            {joined
-                .then(|| {
-                    view! {
-                        <button type="button" class="button button-icon" aria-pressed=muted.to_string() aria-label=label on:click=mute>
-                            {icon(if muted { Icon::BellOff } else { Icon::Bell })}
-                        </button>
-                    }
-                })}
+            <Show when=move || joined.get()>
+                <button
+                    type="button"
+                    class="button button-icon"
+                    aria-pressed=move || muted.get().to_string()
+                    aria-label=label.clone()
+                    on:click=mute.clone()
+                >
+                    {move || icon(if muted.get() { Icon::BellOff } else { Icon::Bell })}
+                </button>
+            </Show>
         </li>
     }
 }

@@ -9,11 +9,12 @@ use crate::ui::components::avatar::Avatar;
 use crate::ui::components::claim_form::ClaimForm;
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::install_offer::InstallOffer;
-use crate::ui::components::module_row::ModuleRow;
+use crate::ui::components::module_row::module_rows;
 use crate::ui::components::page_head::PageHead;
-use crate::ui::components::person_row::{PersonRow, person_href};
+use crate::ui::components::person_row::{person_href, person_rows};
 use crate::ui::fetch::fetched;
 use crate::ui::session::session;
+use crate::ui::steady::{answered, of};
 use crate::ui::text;
 
 /// Enough to show that somebody is here.
@@ -139,22 +140,17 @@ fn NewModules() -> impl IntoView {
                     {icon(Icon::Arrow)}
                 </a>
             </div>
-            {move || match modules.get() {
-                None => view! { <p class="muted">"Looking…"</p> }.into_any(),
-                Some(Err(failure)) => view! { <p>{failure.message} " " {failure.advice}</p> }.into_any(),
-                Some(Ok(list)) if list.modules.is_empty() => {
-                    view! { <p class="muted">"None yet. They arrive when a peer is met, or " <a href="/publish">"publish the first one"</a> "."</p> }
-                        .into_any()
+            {answered(modules, |list| {
+                let cards = of(list, |list| list.modules.clone());
+                view! {
+                    <Show
+                        when=move || !cards.with(Vec::is_empty)
+                        fallback=|| view! { <p class="muted">"None yet. They arrive when a peer is met, or " <a href="/publish">"publish the first one"</a> "."</p> }
+                    >
+                        <ul class="modules">{module_rows(cards)}</ul>
+                    </Show>
                 }
-                Some(Ok(list)) => {
-                    view! {
-                        <ul class="modules">
-                            {list.modules.into_iter().map(|card| view! { <ModuleRow card /> }).collect_view()}
-                        </ul>
-                    }
-                        .into_any()
-                }
-            }}
+            })}
         </section>
     }
 }
@@ -170,45 +166,36 @@ fn Neighbours() -> impl IntoView {
             async move { client.list_usernames(String::new(), SHOWN, None).await }
         },
     );
+    let total = Memo::new(move |_| {
+        people.with(|page| page.as_ref().and_then(|page| page.as_ref().ok()).map_or(0, |page| page.total))
+    });
     view! {
         <section class="home-people" aria-labelledby="home-people-title">
             <div class="section-head">
                 <h2 id="home-people-title">"People"</h2>
-                {move || {
-                    people
-                        .get()
-                        .and_then(Result::ok)
-                        .filter(|page| page.total > 0)
-                        .map(|page| {
-                            view! {
-                                <a class="more-link" href="/people">
-                                    {format!("See all {}", text::number(page.total))}
-                                    {icon(Icon::Arrow)}
-                                </a>
-                            }
-                        })
-                }}
+                <Show when=move || total.get() != 0>
+                    <a class="more-link" href="/people">
+                        {move || format!("See all {}", text::number(total.get()))}
+                        {icon(Icon::Arrow)}
+                    </a>
+                </Show>
             </div>
-            {move || match people.get() {
-                None => view! { <p class="muted">"Looking…"</p> }.into_any(),
-                Some(Err(failure)) => view! { <p>{failure.message} " " {failure.advice}</p> }.into_any(),
-                Some(Ok(page)) if page.people.is_empty() => {
-                    view! {
-                        <div class="empty">
-                            {icon(Icon::People)} <p>"Nobody here yet. Claim a name and be the first."</p>
-                        </div>
-                    }
-                        .into_any()
+            {answered(people, |page| {
+                let people = of(page, |page| page.people.clone());
+                view! {
+                    <Show when=move || !people.with(Vec::is_empty) fallback=nobody>
+                        <ul class="people people-grid">{person_rows(people)}</ul>
+                    </Show>
                 }
-                Some(Ok(page)) => {
-                    view! {
-                        <ul class="people people-grid">
-                            {page.people.into_iter().map(|entry| view! { <PersonRow entry /> }).collect_view()}
-                        </ul>
-                    }
-                        .into_any()
-                }
-            }}
+            })}
         </section>
+    }
+}
+
+fn nobody() -> impl IntoView {
+    view! {
+        <div class="empty">
+            {icon(Icon::People)} <p>"Nobody here yet. Claim a name and be the first."</p>
+        </div>
     }
 }

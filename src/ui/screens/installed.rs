@@ -12,6 +12,7 @@ use crate::ui::components::page_head::PageHead;
 use crate::ui::components::toast::Tone;
 use crate::ui::fetch::fetched;
 use crate::ui::session::session;
+use crate::ui::steady::{answered, part, rows};
 use crate::ui::time::Moment;
 use crate::ui::{dom, text};
 
@@ -32,29 +33,24 @@ pub fn Installed() -> impl IntoView {
             <PageHead title=Signal::stored("Installed".to_owned()) />
             <p class="lead">"These modules are on this device, whole and checked. They work without a network."</p>
             <FailureNotice failure=attempt.failure />
-            {move || match modules.get() {
-                None => view! { <p class="muted" role="status">"Looking…"</p> }.into_any(),
-                Some(Err(failure)) => view! { <p>{failure.message} " " {failure.advice}</p> }.into_any(),
-                Some(Ok(modules)) if modules.is_empty() => {
-                    view! {
-                        <div class="empty">
-                            {icon(Icon::Install)} <p>"Nothing is installed yet."</p> <a class="button" href="/modules">
-                                "Look at modules"
-                            </a>
-                        </div>
-                    }
-                        .into_any()
-                }
-                Some(Ok(modules)) => {
-                    view! {
-                        <ul class="modules" data-testid="installed">
-                            {modules.into_iter().map(|module| row(module, attempt)).collect_view()}
-                        </ul>
-                    }
-                        .into_any()
-                }
-            }}
+            {answered(modules, move |modules| view! {
+                <Show when=move || !modules.with(Vec::is_empty) fallback=nothing>
+                    <ul class="modules" data-testid="installed">
+                        {rows(modules, |module| module.name.clone(), move |module| part(module, Clone::clone, move |module| row(module, attempt)))}
+                    </ul>
+                </Show>
+            })}
             <Lockfiles />
+        </div>
+    }
+}
+
+fn nothing() -> impl IntoView {
+    view! {
+        <div class="empty">
+            {icon(Icon::Install)} <p>"Nothing is installed yet."</p> <a class="button" href="/modules">
+                "Look at modules"
+            </a>
         </div>
     }
 }

@@ -12,7 +12,7 @@ mod versions;
 use leptos::prelude::*;
 use leptos_router::hooks::{use_params_map, use_query_map};
 
-use crate::node::api::{ModuleDetails, ModulePage, NameKind, NameStatus};
+use crate::node::api::{Author, ModuleDetails, ModulePage, NameKind, NameStatus, OpinionSummary};
 use crate::ui::components::farther::Farther;
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::markdown::Markdown;
@@ -23,6 +23,7 @@ use crate::ui::components::subject::{BlockButton, FollowButton};
 use crate::ui::fetch::fetched;
 use crate::ui::screens::channels::channel_href;
 use crate::ui::session::session;
+use crate::ui::steady::{answered, of, part, present};
 use crate::ui::text;
 
 #[component]
@@ -35,7 +36,7 @@ pub fn Module() -> impl IntoView {
         move || session.modules_changed.track(),
         move |name| {
             let client = session.client();
-            async move { client.module_page(name).await }
+            async move { Ok(client.module_page(name).await?.map(|page| *page)) }
         },
     );
     let begun = install::Begun::new();
@@ -46,11 +47,16 @@ pub fn Module() -> impl IntoView {
     view! {
         <div class="page">
             <PageHead title testid="module-title" />
-            {move || match page.get() {
-                None => view! { <p class="muted" role="status">"Looking…"</p> }.into_any(),
-                Some(Err(failure)) => view! { <p>{failure.message} " " {failure.advice}</p> }.into_any(),
-                Some(Ok(None)) => absent(&name.get()).into_any(),
-                Some(Ok(Some(page))) => view! { <Shown page=*page begun /> }.into_any(),
+            {move || {
+                // Another module is another page.
+                let asked = name.get();
+                answered(
+                    page,
+                    move |page| {
+                        let asked = asked.clone();
+                        present(page, move |page| view! { <Shown page begun /> }, move || absent(&asked))
+                    },
+                )
             }}
         </div>
     }
@@ -70,67 +76,90 @@ fn absent(name: &str) -> impl IntoView + use<> {
 }
 
 #[component]
-fn Shown(page: ModulePage, begun: install::Begun) -> impl IntoView {
-    let ModuleDetails { title, description, license, repository, readme, tags, deprecated, .. } = page.details.clone();
+fn Shown(page: Memo<ModulePage>, begun: install::Begun) -> impl IntoView {
     let query = use_query_map();
     let wanted = query.with_untracked(|query| query.get("install"));
-    let downloads = page.opinion.downloads;
+    let (mine, blocked) = (of(page, |page| page.mine), of(page, |page| page.blocked));
+    let name = of(page, |page| page.name.clone());
+    let subject = move || format!("module:{}", name.get_untracked());
+    let to_install = |page: &ModulePage| {
+        let installed = page.installed.as_ref().map(|installed| installed.version.clone());
+        install::Subject { name: page.name.clone(), newest: page.latest.clone(), installed }
+    };
+    view! {
+        {part(
+            page,
+            |page| (page.details.clone(), page.holder.clone(), page.latest.clone(), page.opinion, page.status),
+            |(details, holder, latest, opinion, status)| intro(details, &holder, latest, opinion, status),
+        )}
+        <p>
+            <a class="button button-small" href=move || channel_href(&format!("#module/{}", name.get())) data-testid="discussion">
+                {icon(Icon::Talk)}
+                "Discussion"
+            </a>
+        </p>
+        {part(page, |page| page.details.deprecated.clone(), |reason| reason.map(deprecated))}
+        <Show when=move || blocked.get()>
+            <Notice tone=NoticeTone::Warning>
+                <p>"It is on your blocklist, or its publisher is: it is in no list of yours and can’t be installed."</p>
+            </Notice>
+        </Show>
+        <Show when=move || !mine.get()>
+            <div class="actions">
+                <FollowButton subject=subject() what="this module" />
+                <BlockButton subject=subject() blocked what="this module" />
+            </div>
+        </Show>
+        {part(page, to_install, move |subject| view! { <install::Install subject wanted=wanted.clone() begun /> })}
+        {part(page, |page| page.details.readme.clone(), |readme| readme.map(|cid| view! { <Readme cid /> }))}
+        {part(page, run::runnable, |version| version.map(|(name, version)| view! { <run::Run name version /> }))}
+        <versions::Versions page />
+        <versions::Dependencies page />
+        <provenance::Provenance page />
+        <opinions::Opinions page />
+        <Show when=move || mine.get()>
+            <owner::Owner page />
+        </Show>
+    }
+}
+
+fn intro(
+    details: ModuleDetails,
+    holder: &Author,
+    latest: Option<String>,
+    opinion: OpinionSummary,
+    status: NameStatus,
+) -> impl IntoView + use<> {
+    let ModuleDetails { title, description, license, repository, tags, .. } = details;
+    let downloads = opinion.downloads;
     view! {
         <div class="module-intro">
             {title.map(|title| view! { <p class="lead">{title}</p> })}
             {description.map(|description| view! { <p>{description}</p> })}
             <p class="module-facts">
-                <span>"by " {author_link(&page.holder)}</span>
-                {page.latest.clone().map(|latest| view! { <span data-testid="latest">{latest}</span> })}
+                <span>"by " {author_link(holder)}</span>
+                {latest.map(|latest| view! { <span data-testid="latest">{latest}</span> })}
                 {license.map(|license| view! { <span>{license}</span> })}
-                <Stars opinion=page.opinion />
+                <Stars opinion />
                 {(downloads > 0)
                     .then(|| view! { <span title="An estimate: what people say of themselves">{text::count(downloads, "install", "installs")}</span> })}
-                {(page.status == NameStatus::Contested).then(|| view! { <span class="badge badge-warning">"Contested name"</span> })}
+                {(status == NameStatus::Contested).then(|| view! { <span class="badge badge-warning">"Contested name"</span> })}
                 {repository
                     .map(|link| view! { <a rel="external noreferrer nofollow ugc" target="_blank" href=link.clone()>"Source"</a> })}
             </p>
             <Tags tags />
-            <p>
-                <a class="button button-small" href=channel_href(&format!("#module/{}", page.name)) data-testid="discussion">
-                    {icon(Icon::Talk)}
-                    "Discussion"
-                </a>
-            </p>
-            {deprecated
-                .map(|reason| {
-                    view! {
-                        <Notice tone=NoticeTone::Warning>
-                            <p>
-                                <strong>"Its author says that nobody should begin to use it. "</strong>
-                                {reason}
-                            </p>
-                        </Notice>
-                    }
-                })}
         </div>
-        {page.blocked.then(|| view! {
-            <Notice tone=NoticeTone::Warning>
-                <p>"It is on your blocklist, or its publisher is: it is in no list of yours and can’t be installed."</p>
-            </Notice>
-        })}
-        {(!page.mine).then(|| {
-            let subject = format!("module:{}", page.name);
-            view! {
-                <div class="actions">
-                    <FollowButton subject=subject.clone() what="this module" />
-                    <BlockButton subject blocked=page.blocked what="this module" />
-                </div>
-            }
-        })}
-        <install::Install page=page.clone() wanted begun />
-        {readme.map(|cid| view! { <Readme cid /> })}
-        <run::Run page=page.clone() />
-        <versions::Versions page=page.clone() />
-        <versions::Dependencies page=page.clone() />
-        <provenance::Provenance page=page.clone() />
-        <opinions::Opinions page=page.clone() />
-        {page.mine.then(|| view! { <owner::Owner page=page.clone() /> })}
+    }
+}
+
+fn deprecated(reason: String) -> impl IntoView {
+    view! {
+        <Notice tone=NoticeTone::Warning>
+            <p>
+                <strong>"Its author says that nobody should begin to use it. "</strong>
+                {reason}
+            </p>
+        </Notice>
     }
 }
 

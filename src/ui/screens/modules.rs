@@ -8,10 +8,10 @@ use leptos_router::hooks::{use_navigate, use_query_map};
 use crate::node::api::{Failure, ModuleCard, ModuleFilter, ModuleList, ModuleSort, SearchResults, UsernameEntry};
 use crate::node::client::Client;
 use crate::ui::components::icon::{Icon, icon};
-use crate::ui::components::module_row::ModuleRow;
+use crate::ui::components::module_row::module_rows;
 use crate::ui::components::notice::FailureNotice;
 use crate::ui::components::page_head::PageHead;
-use crate::ui::components::person_row::PersonRow;
+use crate::ui::components::person_row::person_rows;
 use crate::ui::components::search_box::{SearchBox, walk};
 use crate::ui::components::subject::FollowButton;
 use crate::ui::session::session;
@@ -152,7 +152,7 @@ pub fn Modules() -> impl IntoView {
             <Choices asked />
             <FailureNotice failure />
             <ul class="modules" on:keydown=|event| walk(&event, ".module-link")>
-                {move || cards.get().into_iter().map(|card| view! { <ModuleRow card /> }).collect_view()}
+                {module_rows(cards)}
             </ul>
             <Show when=move || cursor.get().is_some()>
                 <p class="people-more">
@@ -168,7 +168,7 @@ pub fn Modules() -> impl IntoView {
                 <section class="modules-people" aria-labelledby="modules-people-title">
                     <h2 id="modules-people-title">"People of that name"</h2>
                     <ul class="people" on:keydown=|event| walk(&event, ".person-link")>
-                        {move || people.get().into_iter().map(|entry| view! { <PersonRow entry /> }).collect_view()}
+                        {person_rows(people)}
                     </ul>
                 </section>
             </Show>

@@ -6,12 +6,13 @@ use crate::node::api::{Connection, ListVerdict, NetworkReport, PeerEntry, RelayE
 use crate::ui::attempt::Attempt;
 use crate::ui::components::did::DidChip;
 use crate::ui::components::icon::{Icon, icon};
-use crate::ui::components::notice::{FailureNotice, Notice, NoticeTone, failed};
+use crate::ui::components::notice::{FailureNotice, Notice, NoticeTone};
 use crate::ui::components::page_head::PageHead;
 use crate::ui::components::reputation::Earned;
 use crate::ui::components::subject::{BlockButton, decide};
 use crate::ui::fetch::fetched;
 use crate::ui::session::session;
+use crate::ui::steady::{answered, of, part, rows};
 use crate::ui::text;
 use crate::ui::time::Moment;
 
@@ -29,71 +30,88 @@ pub fn Network() -> impl IntoView {
     view! {
         <div class="page">
             <PageHead title=Signal::stored("Network".to_owned()) />
-            {move || match report.get() {
-                None => view! { <p class="muted" role="status">"Looking…"</p> }.into_any(),
-                Some(Err(failure)) => failed(failure),
-                Some(Ok(report)) => shown(report).into_any(),
-            }}
+            {answered(report, shown)}
         </div>
     }
 }
 
-fn shown(report: NetworkReport) -> impl IntoView {
-    let NetworkReport { connection, node, topic, witnesses, threshold, relays, peers, unsent, rejections, left_aside } =
-        report;
+fn shown(report: Memo<NetworkReport>) -> impl IntoView {
+    let peers = of(report, |report| report.peers.clone());
+    let by_itself = of(report, |report| report.connection == Connection::Alone);
+    let relays = of(report, |report| report.relays.clone());
     view! {
-        {left_aside
-            .map(|why| {
-                view! {
-                    <div data-testid="left-aside">
-                        <Notice tone=NoticeTone::Warning>
-                            <p>
-                                "What the server of this page says about its network is left aside: " {why}
-                                ". You stay in your own network, with everything you have."
-                            </p>
-                        </Notice>
-                    </div>
-                }
-            })}
-        <p class="lead" data-testid="connection">{state(connection, peers.len() as u64)}</p>
-        {(unsent > 0)
-            .then(|| {
-                let what = text::count(unsent, "change waits", "changes wait");
-                view! { <p>{format!("{what} on this device for the first peer.")}</p> }
-            })}
+        {part(report, |report| report.left_aside.clone(), left_aside)}
+        <p class="lead" data-testid="connection">
+            {part(report, |report| (report.connection, report.peers.len() as u64), |(connection, peers)| state(connection, peers))}
+        </p>
+        {part(report, |report| report.unsent, |unsent| {
+            (unsent > 0)
+                .then(|| {
+                    let what = text::count(unsent, "change waits", "changes wait");
+                    view! { <p>{format!("{what} on this device for the first peer.")}</p> }
+                })
+        })}
         <section class="card" aria-labelledby="peers-title">
             <div class="network-head">
                 <h2 id="peers-title">"Peers"</h2>
-                {(connection != Connection::Alone).then(|| view! { <LookAround /> })}
+                <Show when=move || !by_itself.get()>
+                    <LookAround />
+                </Show>
             </div>
-            {if peers.is_empty() {
-                view! { <p class="muted">{nobody(connection)}</p> }.into_any()
-            } else {
-                view! { <ul class="network-list" data-testid="peers">{peers.into_iter().map(peer).collect_view()}</ul> }
-                    .into_any()
-            }}
+            <Show
+                when=move || !peers.with(Vec::is_empty)
+                fallback=move || part(report, |report| report.connection, |connection| view! { <p class="muted">{nobody(connection)}</p> })
+            >
+                <ul class="network-list" data-testid="peers">{rows(peers, |peer| peer.id.clone(), peer)}</ul>
+            </Show>
         </section>
         <section class="card" aria-labelledby="relays-title">
             <h2 id="relays-title">"Relays"</h2>
             <p class="muted">
                 "A relay brings browsers together. Once two are connected it is no longer needed, and it never sees what they exchange."
             </p>
-            {if relays.is_empty() {
-                view! { <p>"The server of this page named none."</p> }.into_any()
-            } else {
-                view! { <ul class="network-list">{relays.into_iter().map(relay).collect_view()}</ul> }.into_any()
-            }}
+            <Show when=move || !relays.with(Vec::is_empty) fallback=|| view! { <p>"The server of this page named none."</p> }>
+                <ul class="network-list">{rows(relays, |relay| relay.address.clone(), relay)}</ul>
+            </Show>
         </section>
-        {(!rejections.is_empty())
-            .then(|| {
-                view! {
-                    <section class="card" aria-labelledby="rejections-title">
-                        <h2 id="rejections-title">"Refused"</h2>
-                        <p class="muted">"What peers sent against the rules since this page was opened. None of it was taken in."</p>
-                        {broken(rejections)}
-                    </section>
-                }
-            })}
+        {part(report, |report| report.rejections.clone(), |rejections| {
+            (!rejections.is_empty())
+                .then(|| {
+                    view! {
+                        <section class="card" aria-labelledby="rejections-title">
+                            <h2 id="rejections-title">"Refused"</h2>
+                            <p class="muted">"What peers sent against the rules since this page was opened. None of it was taken in."</p>
+                            {broken(rejections)}
+                        </section>
+                    }
+                })
+        })}
+        {part(
+            report,
+            |report| (report.witnesses.clone(), report.threshold, report.topic.clone(), report.node.clone()),
+            |(witnesses, threshold, topic, node)| agreed(witnesses, threshold, topic, node),
+        )}
+    }
+}
+
+fn left_aside(why: Option<String>) -> impl IntoView {
+    why.map(|why| {
+        view! {
+            <div data-testid="left-aside">
+                <Notice tone=NoticeTone::Warning>
+                    <p>
+                        "What the server of this page says about its network is left aside: " {why}
+                        ". You stay in your own network, with everything you have."
+                    </p>
+                </Notice>
+            </div>
+        }
+    })
+}
+
+/// What all members of the network agree on.
+fn agreed(witnesses: Vec<String>, threshold: u64, topic: String, node: Option<String>) -> impl IntoView {
+    view! {
         <section class="card" aria-labelledby="rules-title">
             <h2 id="rules-title">"The rules of this network"</h2>
             <p>{rules(witnesses.len(), threshold)}</p>
@@ -167,27 +185,27 @@ fn LookAround() -> impl IntoView {
     }
 }
 
-fn peer(peer: PeerEntry) -> impl IntoView {
-    let PeerEntry { id, since, dialled, agent, round_trip_millis, syncing, brought, rejections, reputation, trusted } =
-        peer;
+fn peer(peer: Memo<PeerEntry>) -> impl IntoView {
+    let id = peer.with_untracked(|peer| peer.id.clone());
     let subject = format!("peer:{id}");
-    let mut facts = vec![if dialled { "found by this device" } else { "found this device" }.to_owned()];
-    facts.extend(round_trip_millis.map(|millis| format!("{millis:.0} ms away")));
-    facts.extend((brought > 0).then(|| format!("brought {}", text::count(brought, "change", "changes"))));
-    facts.extend(agent);
+    let syncing = of(peer, |peer| peer.syncing);
     view! {
         <li class="network-item">
-            {icon(if syncing { Icon::Refresh } else { Icon::Peers })}
+            {move || icon(if syncing.get() { Icon::Refresh } else { Icon::Peers })}
             <div class="network-words">
                 <p>
                     <code class="network-code" title=id.clone()>{text::node(&id)}</code>
-                    {syncing.then(|| view! { <span class="badge">"Exchanging"</span> })}
+                    <Show when=move || syncing.get()>
+                        <span class="badge">"Exchanging"</span>
+                    </Show>
                 </p>
-                <p class="muted">"Connected " <Moment at=since /> " · " {facts.join(" · ")}</p>
-                <Earned reputation />
-                {(!rejections.is_empty()).then(|| broken(rejections))}
+                <p class="muted">
+                    "Connected " {part(peer, |peer| peer.since, |at| view! { <Moment at /> })} " · " {move || peer.with(facts)}
+                </p>
+                {part(peer, |peer| peer.reputation.clone(), |reputation| view! { <Earned reputation /> })}
+                {part(peer, |peer| peer.rejections.clone(), |rejections| (!rejections.is_empty()).then(|| broken(rejections)))}
                 <div class="actions">
-                    <TrustButton subject=subject.clone() trusted />
+                    <TrustButton subject=subject.clone() trusted=of(peer, |peer| peer.trusted) />
                     <BlockButton subject blocked=false what="this peer" />
                 </div>
             </div>
@@ -195,15 +213,26 @@ fn peer(peer: PeerEntry) -> impl IntoView {
     }
 }
 
+fn facts(peer: &PeerEntry) -> String {
+    let mut facts = vec![if peer.dialled { "found by this device" } else { "found this device" }.to_owned()];
+    facts.extend(peer.round_trip_millis.map(|millis| format!("{millis:.0} ms away")));
+    facts.extend((peer.brought > 0).then(|| format!("brought {}", text::count(peer.brought, "change", "changes"))));
+    facts.extend(peer.agent.clone());
+    facts.join(" · ")
+}
+
 /// A trusted peer is never sent away for its number.
 #[component]
-fn TrustButton(subject: String, trusted: bool) -> impl IntoView {
+fn TrustButton(subject: String, trusted: Memo<bool>) -> impl IntoView {
     let session = session();
     let attempt = Attempt::new();
-    let (label, verdict, told) = if trusted {
-        ("Trust no more", ListVerdict::Neither, "No longer trusted.")
-    } else {
-        ("Trust", ListVerdict::Allow, "Trusted. Settings › Blocklist lists it.")
+    let toggle = move |_| {
+        let (verdict, told) = if trusted.get_untracked() {
+            (ListVerdict::Neither, "No longer trusted.")
+        } else {
+            (ListVerdict::Allow, "Trusted. Settings › Blocklist lists it.")
+        };
+        decide(session, attempt, subject.clone(), verdict, told);
     };
     view! {
         <button
@@ -211,29 +240,29 @@ fn TrustButton(subject: String, trusted: bool) -> impl IntoView {
             class="button button-small button-quiet"
             data-testid="trust"
             disabled=move || attempt.busy.get()
-            on:click=move |_| decide(session, attempt, subject.clone(), verdict, told)
+            on:click=toggle
         >
             {icon(Icon::Shield)}
-            {label}
+            {move || if trusted.get() { "Trust no more" } else { "Trust" }}
         </button>
         <FailureNotice failure=attempt.failure />
     }
 }
 
-fn relay(relay: RelayEntry) -> impl IntoView {
-    let (mark, words) = match (relay.connected, relay.reserved) {
+fn relay(relay: Memo<RelayEntry>) -> impl IntoView {
+    let state = of(relay, |relay| match (relay.connected, relay.reserved) {
         (true, true) => (Icon::Check, "Connected; others can find you through it."),
         (true, false) => (Icon::Clock, "Connected; no place there yet."),
         _ => (Icon::Offline, "Does not answer. It is tried again by itself."),
-    };
+    });
     view! {
         <li class="network-item">
-            {icon(mark)}
+            {move || icon(state.get().0)}
             <div class="network-words">
                 <p>
-                    <code class="network-code">{relay.address}</code>
+                    <code class="network-code">{relay.with_untracked(|relay| relay.address.clone())}</code>
                 </p>
-                <p class="muted">{words}</p>
+                <p class="muted">{move || state.get().1}</p>
             </div>
         </li>
     }

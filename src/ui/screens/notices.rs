@@ -7,12 +7,14 @@ use crate::node::api::{FollowRow, Notice, NoticeKind, NoticeList};
 use crate::ui::attempt::Attempt;
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::module_row::{module_href, tag_href};
-use crate::ui::components::notice::{FailureNotice, failed};
+use crate::ui::components::notice::FailureNotice;
 use crate::ui::components::page_head::PageHead;
 use crate::ui::components::subject::{FollowButton, told};
 use crate::ui::fetch::fetched;
 use crate::ui::notify;
 use crate::ui::session::session;
+use crate::ui::steady::{answered, of, part, rows};
+use crate::ui::text;
 use crate::ui::time::Moment;
 
 #[component]
@@ -32,107 +34,113 @@ pub fn Notices() -> impl IntoView {
         <div class="page">
             <PageHead title=Signal::stored("Notifications".to_owned()) />
             <SystemToo />
-            {move || match list.get() {
-                None => view! { <p class="muted" role="status">"Looking…"</p> }.into_any(),
-                Some(Err(failure)) => failed(failure),
-                Some(Ok(list)) => shown(list).into_any(),
-            }}
+            {answered(list, shown)}
             <section class="card" aria-labelledby="follows-title">
                 <h2 id="follows-title">"Followed"</h2>
                 <p class="muted">
                     "People, modules and tags. What you installed is followed by itself. The list stays on this device."
                 </p>
-                {move || follows(session.follows.get())}
+                <Show when=move || session.follows.with(|follows| !follows.is_empty()) fallback=|| view! { <p>"Nothing yet."</p> }>
+                    <ul class="notices" data-testid="follows">{rows(session.follows, |row| row.subject.clone(), followed)}</ul>
+                </Show>
             </section>
         </div>
     }
 }
 
-fn shown(list: NoticeList) -> impl IntoView {
+fn shown(list: Memo<NoticeList>) -> impl IntoView {
     let session = session();
     let attempt = Attempt::new();
-    if list.notices.is_empty() {
-        return view! {
-            <div class="empty">
-                {icon(Icon::Bell)}
-                <p>"Nothing new."</p>
-                <p class="muted">"Follow a module, a tag or a person on their page, and what happens there is listed here."</p>
-                <a class="button" href="/modules">
-                    "Look at all modules"
-                </a>
-            </div>
-        }
-        .into_any();
-    }
+    let notices = of(list, |list| list.notices.clone());
     let clear = move |_| {
         let client = session.client();
         attempt.start(async move { client.clear_notices().await }, move |_| session.refresh_notices());
     };
     view! {
-        <section class="card" aria-label="News">
-            <ul class="notices" data-testid="notices">
-                {list.notices.into_iter().map(row).collect_view()}
-            </ul>
-            <div class="actions">
-                <button type="button" class="button button-small" on:click=clear disabled=move || attempt.busy.get()>
-                    {icon(Icon::Trash)}
-                    "Clear all"
-                </button>
-            </div>
-            <FailureNotice failure=attempt.failure />
-        </section>
+        <Show when=move || !notices.with(Vec::is_empty) fallback=nothing_new>
+            <section class="card" aria-label="News">
+                <ul class="notices" data-testid="notices">
+                    {rows(notices, |notice| notice.id, row)}
+                </ul>
+                <div class="actions">
+                    <button type="button" class="button button-small" on:click=clear disabled=move || attempt.busy.get()>
+                        {icon(Icon::Trash)}
+                        "Clear all"
+                    </button>
+                </div>
+                <FailureNotice failure=attempt.failure />
+            </section>
+        </Show>
     }
-    .into_any()
 }
 
-fn row(notice: Notice) -> impl IntoView {
-    let words = told(&notice);
-    let href = match &notice.module {
-        Some(module) => module_href(module),
-        None => format!("/id/{}", notice.who.did),
+fn nothing_new() -> impl IntoView {
+    view! {
+        <div class="empty">
+            {icon(Icon::Bell)}
+            <p>"Nothing new."</p>
+            <p class="muted">"Follow a module, a tag or a person on their page, and what happens there is listed here."</p>
+            <a class="button" href="/modules">
+                "Look at all modules"
+            </a>
+        </div>
+    }
+}
+
+fn row(notice: Memo<Notice>) -> impl IntoView {
+    let href = move || {
+        notice.with(|notice| match &notice.module {
+            Some(module) => module_href(module),
+            None => format!("/id/{}", notice.who.did),
+        })
     };
-    let mark = match notice.kind {
+    let mark = notice.with_untracked(|notice| match notice.kind {
         NoticeKind::Release => Icon::Module,
         NoticeKind::Yank | NoticeKind::Advisory => Icon::Warning,
         NoticeKind::Username | NoticeKind::ModuleName => Icon::Seal,
-    };
+    });
+    let unread = of(notice, |notice| !notice.read);
     view! {
-        <li class="notices-row" data-unread=(!notice.read).then_some("true")>
+        <li class="notices-row" data-unread=move || unread.get().then_some("true")>
             {icon(mark)}
             <div>
-                <a href=href>{words}</a>
+                <a href=href>{move || notice.with(told)}</a>
                 <p class="muted">
-                    <Moment at=notice.at />
+                    {part(notice, |notice| notice.at, |at| view! { <Moment at /> })}
                     " "
-                    {(!notice.read).then(|| view! { <span class="badge badge-accent">"New"</span> })}
+                    <Show when=move || unread.get()>
+                        <span class="badge badge-accent">"New"</span>
+                    </Show>
                 </p>
             </div>
         </li>
     }
 }
 
-fn follows(rows: Vec<FollowRow>) -> AnyView {
-    if rows.is_empty() {
-        return view! { <p>"Nothing yet."</p> }.into_any();
+/// One that is followed.
+fn followed(row: Memo<FollowRow>) -> impl IntoView {
+    let subject = row.with_untracked(|row| row.subject.clone());
+    let (kind, id) = subject.split_once(':').unwrap_or_default();
+    let (kind, id) = (kind.to_owned(), id.to_owned());
+    let href = match kind.as_str() {
+        "module" => module_href(&id),
+        "tag" => tag_href(&id),
+        _ => format!("/id/{id}"),
+    };
+    let name = move || match kind.as_str() {
+        "module" => id.clone(),
+        "tag" => format!("#{id}"),
+        _ => row.with(|row| row.username.clone()).unwrap_or_else(|| text::shortened(&id)),
+    };
+    view! {
+        <li class="notices-follow">
+            <span>
+                <a href=href>{name}</a>
+                <span class="muted">" since " {part(row, |row| row.since, |at| view! { <Moment at /> })}</span>
+            </span>
+            <FollowButton subject what="this" />
+        </li>
     }
-    let rows = rows.into_iter().map(|FollowRow { subject, since, username }| {
-        let (kind, id) = subject.split_once(':').unwrap_or_default();
-        let (href, name) = match kind {
-            "module" => (module_href(id), id.to_owned()),
-            "tag" => (tag_href(id), format!("#{id}")),
-            _ => (format!("/id/{id}"), username.unwrap_or_else(|| crate::ui::text::shortened(id))),
-        };
-        view! {
-            <li class="notices-follow">
-                <span>
-                    <a href=href>{name}</a>
-                    <span class="muted">" since " <Moment at=since /></span>
-                </span>
-                <FollowButton subject what="this" />
-            </li>
-        }
-    });
-    view! { <ul class="notices" data-testid="follows">{rows.collect_view()}</ul> }.into_any()
 }
 
 /// The offer to let the system tell; nothing where the browser can't or the person said no.

@@ -9,7 +9,7 @@ use leptos_router::hooks::use_params_map;
 use crate::node::api::{LosingClaim, NameReport, Person, UsernameEntry};
 use crate::node::client::Client;
 use crate::node::failure::Failure;
-use crate::ui::components::notice::{Notice, NoticeTone, failed};
+use crate::ui::components::notice::{Notice, NoticeTone};
 use crate::ui::components::page_head::PageHead;
 use crate::ui::components::person_row::person_href;
 use crate::ui::components::profile_card::ProfileCard;
@@ -17,6 +17,7 @@ use crate::ui::components::reputation::Earned;
 use crate::ui::components::subject::{BlockButton, FollowButton};
 use crate::ui::fetch::fetched;
 use crate::ui::session::session;
+use crate::ui::steady::{answered, of, part, present};
 use crate::ui::text;
 use crate::ui::time::Moment;
 use absent::Absent;
@@ -58,10 +59,10 @@ pub fn PersonByName() -> impl IntoView {
     view! {
         <div class="page">
             <PageHead title testid="person-name" />
-            {move || match found.get() {
-                None => view! { <p class="muted" role="status">"Looking…"</p> }.into_any(),
-                Some(Err(failure)) => failed(failure),
-                Some(Ok(found)) => shown(found),
+            {move || {
+                // Another person is another page.
+                name.track();
+                answered(found, shown)
             }}
         </div>
     }
@@ -90,51 +91,43 @@ pub fn PersonByDid() -> impl IntoView {
     view! {
         <div class="page">
             <PageHead title testid="person-name" />
-            {move || match found.get() {
-                None => view! { <p class="muted" role="status">"Looking…"</p> }.into_any(),
-                Some(Err(failure)) => failed(failure),
-                Some(Ok(Some(person))) => view! { <PersonView person /> }.into_any(),
-                Some(Ok(None)) => {
-                    view! {
-                        <div class="empty">
-                            <p>"Nobody with this identity is known on this device."</p>
-                            <p class="muted">"They may be known elsewhere: their registry comes here once a peer that has it is met."</p>
-                            <a class="button" href="/people">
-                                "See everybody known here"
-                            </a>
-                        </div>
-                    }
-                        .into_any()
-                }
+            {move || {
+                did.track();
+                answered(found, |person| present(person, |person| view! { <PersonView person /> }, unknown))
             }}
         </div>
     }
 }
 
-fn shown(found: Found) -> AnyView {
-    let Found { report, person } = found;
-    let basis = format!("This answer rests on {}.", text::basis(report.records, report.registries));
-    let notices = view! {
-        {report.redirect.clone().filter(|_| report.holder.is_none()).map(|entry| moved(&report, entry))}
-        {report.holder.clone().map(|holder| contested(&report, &holder))}
-    };
-    match person {
-        Some(person) => {
+fn unknown() -> impl IntoView {
+    view! {
+        <div class="empty">
+            <p>"Nobody with this identity is known on this device."</p>
+            <p class="muted">"They may be known elsewhere: their registry comes here once a peer that has it is met."</p>
+            <a class="button" href="/people">
+                "See everybody known here"
+            </a>
+        </div>
+    }
+}
+
+fn shown(found: Memo<Found>) -> impl IntoView {
+    let basis = of(found, |found| (found.report.records, found.report.registries));
+    let absent = move || part(found, |found| found.report.clone(), |report| view! { <Absent report /> });
+    view! {
+        {part(found, |found| found.report.clone(), |report| {
             view! {
-                {notices}
-                <PersonView person />
-                <p class="muted basis">{basis}</p>
+                {report.redirect.clone().filter(|_| report.holder.is_none()).map(|entry| moved(&report, entry))}
+                {report.holder.clone().map(|holder| contested(&report, &holder))}
             }
-        }
-        .into_any(),
-        None => {
-            view! {
-                {notices}
-                <Absent report />
-                <p class="muted basis">{basis}</p>
-            }
-        }
-        .into_any(),
+        })}
+        {present(of(found, |found| found.person.clone()), |person| view! { <PersonView person /> }, absent)}
+        <p class="muted basis">
+            {move || {
+                let (records, registries) = basis.get();
+                format!("This answer rests on {}.", text::basis(records, registries))
+            }}
+        </p>
     }
 }
 
@@ -190,66 +183,71 @@ fn contested(report: &NameReport, holder: &UsernameEntry) -> Option<impl IntoVie
 }
 
 #[component]
-fn PersonView(person: Person) -> impl IntoView {
-    let mine = person.mine;
-    let (status, registered_at) =
-        person.entry.as_ref().map_or((None, None), |entry| (Some(entry.status), Some(entry.registered_at)));
-    let nameless = person.entry.is_none();
-    let name =
-        if nameless { view! { <p class="muted">"Has no name at the moment."</p> }.into_any() } else { ().into_any() };
-    let frozen = person.forked.then(|| {
-        view! {
-            <Notice tone=NoticeTone::Bad>
-                <p>
-                    <strong>"This identity contradicts itself."</strong>
-                    " Its key signed two different changes for one place: it was copied to a second device by hand, or stolen. Both are kept as proof. Its document is frozen and none of its names count."
-                </p>
-            </Notice>
-        }
-    });
+fn PersonView(person: Memo<Person>) -> impl IntoView {
+    let mine = of(person, |person| person.mine);
+    let blocked = of(person, |person| person.blocked);
+    let subject = move || format!("person:{}", person.with_untracked(|person| person.did.clone()));
+    let card = |person: &Person| {
+        let name = person.entry.as_ref().map(|entry| (entry.status, entry.registered_at));
+        (person.public_key.clone(), person.profile.clone(), name, person.mine)
+    };
     view! {
-        {frozen}
-        <ProfileCard
-            public_key=person.public_key.clone()
-            profile=person.profile.clone()
-            name
-            status
-            registered_at
-            mine
-        />
-        {mine
-            .then(|| {
-                view! {
-                    <p>
-                        <a class="button" href="/me">
-                            "Edit my profile"
-                        </a>
-                    </p>
-                }
-            })}
-        {person.blocked.then(|| view! {
+        {part(person, |person| person.forked, |forked| forked.then(frozen))}
+        {part(person, card, |(public_key, profile, named, mine)| {
+            let name = match named {
+                None => view! { <p class="muted">"Has no name at the moment."</p> }.into_any(),
+                Some(_) => ().into_any(),
+            };
+            let (status, registered_at) = named.unzip();
+            view! { <ProfileCard public_key profile name status registered_at mine /> }
+        })}
+        <Show when=move || mine.get()>
+            <p>
+                <a class="button" href="/me">
+                    "Edit my profile"
+                </a>
+            </p>
+        </Show>
+        <Show when=move || blocked.get()>
             <Notice tone=NoticeTone::Warning>
                 <p>"You blocked this person: they are in no list of yours, and nothing of theirs is installed. The name stays theirs."</p>
             </Notice>
+        </Show>
+        <Show when=move || !mine.get()>
+            <div class="actions">
+                <FollowButton subject=subject() what="this person" />
+                <BlockButton subject=subject() blocked what="this person" />
+            </div>
+        </Show>
+        {part(person, |person| person.reputation.clone(), |reputation| {
+            (!reputation.reasons.is_empty())
+                .then(|| {
+                    view! {
+                        <section class="card" aria-labelledby="reputation-title">
+                            <h2 id="reputation-title">"What they earned here"</h2>
+                            <Earned reputation />
+                        </section>
+                    }
+                })
         })}
-        {(!mine).then(|| {
-            let subject = format!("person:{}", person.did);
-            view! {
-                <div class="actions">
-                    <FollowButton subject=subject.clone() what="this person" />
-                    <BlockButton subject blocked=person.blocked what="this person" />
-                </div>
-            }
+        {part(
+            person,
+            |person| (person.did.clone(), person.history.clone(), person.safety_words.clone()),
+            |(did, history, safety_words)| view! { <Details did history safety_words /> },
+        )}
+        {part(person, |person| person.updated_at, |at| {
+            at.map(|at| view! { <p class="muted basis">"Last news from this person reached this device " <Moment at /> "."</p> })
         })}
-        {(!person.reputation.reasons.is_empty()).then(|| view! {
-            <section class="card" aria-labelledby="reputation-title">
-                <h2 id="reputation-title">"What they earned here"</h2>
-                <Earned reputation=person.reputation.clone() />
-            </section>
-        })}
-        <Details did=person.did history=person.history safety_words=person.safety_words />
-        {person
-            .updated_at
-            .map(|at| view! { <p class="muted basis">"Last news from this person reached this device " <Moment at /> "."</p> })}
+    }
+}
+
+fn frozen() -> impl IntoView {
+    view! {
+        <Notice tone=NoticeTone::Bad>
+            <p>
+                <strong>"This identity contradicts itself."</strong>
+                " Its key signed two different changes for one place: it was copied to a second device by hand, or stolen. Both are kept as proof. Its document is frozen and none of its names count."
+            </p>
+        </Notice>
     }
 }

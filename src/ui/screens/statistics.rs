@@ -6,10 +6,10 @@ use leptos::prelude::*;
 use crate::node::api::{DailyCount, ModuleRank, PeerCount, Statistics as Told};
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::module_row::module_href;
-use crate::ui::components::notice::failed;
 use crate::ui::components::page_head::PageHead;
 use crate::ui::fetch::fetched;
 use crate::ui::session::session;
+use crate::ui::steady::{answered, part};
 use crate::ui::time::{Moment, day};
 use crate::ui::{dom, text};
 
@@ -33,7 +33,7 @@ pub fn Statistics() -> impl IntoView {
         },
         move |days| {
             let client = session.client();
-            async move { client.statistics(days).await }
+            async move { client.statistics(days).await.map(|told| *told) }
         },
     );
     let range = move |(range, label): (u32, &'static str)| {
@@ -53,38 +53,31 @@ pub fn Statistics() -> impl IntoView {
             <PageHead title=Signal::stored("Statistics".to_owned()) />
             <p class="lead">"Sums of what this device has seen. Another one may have seen other things."</p>
             <div class="actions statistics-range" role="group" aria-label="How far back">{RANGES.map(range).collect_view()}</div>
-            {move || match told.get() {
-                None => view! { <p class="muted" role="status">"Counting…"</p> }.into_any(),
-                Some(Err(failure)) => failed(failure),
-                Some(Ok(told)) => shown(*told).into_any(),
-            }}
+            {answered(told, shown)}
         </div>
     }
 }
 
-fn shown(told: Told) -> impl IntoView {
+fn shown(told: Memo<Told>) -> impl IntoView {
     let session = session();
-    let csv = csv(&told);
     let save = move |_| {
-        if !dom::save_file("gen-registry-statistics.csv", csv.as_bytes()) {
+        if !dom::save_file("gen-registry-statistics.csv", told.with_untracked(csv).as_bytes()) {
             session.say("The browser did not take the file");
         }
     };
-    let Told { begins, names, modules, releases, popular, needed, missing, independent, peers } = told;
-    let table = table(begins, &names, &modules, &releases);
-    let known = modules.total;
+    let days = |told: &Told| (told.begins, told.names.clone(), told.modules.clone(), told.releases.clone());
     view! {
         <div class="statistics" data-testid="statistics">
-            {growth("People", "name", "names", names)}
-            {growth("Modules", "module", "modules", modules)}
-            {growth("Releases", "release", "releases", releases)}
-            {peers_card(peers)}
+            {part(told, |told| told.names.clone(), |names| growth("People", "name", "names", names))}
+            {part(told, |told| told.modules.clone(), |modules| growth("Modules", "module", "modules", modules))}
+            {part(told, |told| told.releases.clone(), |releases| growth("Releases", "release", "releases", releases))}
+            {part(told, |told| told.peers.clone(), peers_card)}
         </div>
         <section class="card">
             <h2>"Day by day"</h2>
             <details>
                 <summary>"As a table"</summary>
-                {table}
+                {part(told, days, |(begins, names, modules, releases)| table(begins, &names, &modules, &releases))}
             </details>
             <div class="actions">
                 <button type="button" class="button button-small" on:click=save data-testid="save-statistics">
@@ -95,21 +88,29 @@ fn shown(told: Told) -> impl IntoView {
         </section>
         <section class="card">
             <h2>"Installed most"</h2>
-            {ranking(popular, "install", "installs", "Nobody known here has said what they installed.")}
+            {part(told, |told| told.popular.clone(), |popular| {
+                ranking(popular, "install", "installs", "Nobody known here has said what they installed.")
+            })}
         </section>
         <section class="card">
             <h2>"Needed most"</h2>
             <p class="muted">
-                {format!("{} of {} need no other.", text::number(independent), text::count(known, "module", "modules"))}
-            </p>
-            {ranking(needed, "module needs it", "modules need it", "No module known here needs another one.")}
-            {(!missing.is_empty())
-                .then(|| {
-                    view! {
-                        <h3>"Needed, and not known here"</h3>
-                        {ranking(missing, "module needs it", "modules need it", "")}
-                    }
+                {part(told, |told| (told.independent, told.modules.total), |(independent, known)| {
+                    format!("{} of {} need no other.", text::number(independent), text::count(known, "module", "modules"))
                 })}
+            </p>
+            {part(told, |told| told.needed.clone(), |needed| {
+                ranking(needed, "module needs it", "modules need it", "No module known here needs another one.")
+            })}
+            {part(told, |told| told.missing.clone(), |missing| {
+                (!missing.is_empty())
+                    .then(|| {
+                        view! {
+                            <h3>"Needed, and not known here"</h3>
+                            {ranking(missing, "module needs it", "modules need it", "")}
+                        }
+                    })
+            })}
         </section>
     }
 }

@@ -9,6 +9,7 @@ use crate::ui::components::avatar::Avatar;
 use crate::ui::components::person_row::person_href;
 use crate::ui::fetch::fetched;
 use crate::ui::session::session;
+use crate::ui::steady::{answered, part, rows};
 use crate::ui::{dom, text, time};
 
 /// How often “40 s ago” is made true again.
@@ -21,6 +22,14 @@ pub fn shown_name(username: Option<&str>, display_name: Option<&str>, did: &str)
 
 pub fn person_page(username: Option<&str>, did: &str) -> String {
     username.map_or_else(|| format!("/id/{}", dom::encode(did)), person_href)
+}
+
+pub fn name_of(user: &OnlineUser) -> String {
+    shown_name(user.username.as_deref(), user.display_name.as_deref(), &user.did)
+}
+
+pub fn page_of(user: &OnlineUser) -> String {
+    person_page(user.username.as_deref(), &user.did)
 }
 
 #[component]
@@ -44,39 +53,41 @@ pub fn Members(name: Memo<String>) -> impl IntoView {
     view! {
         <section class="channel-members" aria-labelledby="members-title">
             <h2 id="members-title">{move || format!("Here now: {}", users.with(|users| users.as_ref().and_then(|users| users.as_ref().ok()).map_or(0, Vec::len)))}</h2>
-            {move || match users.get() {
-                Some(Ok(users)) if users.is_empty() => {
-                    view! { <p class="muted">"Nobody. You are invisible, or not connected yet."</p> }.into_any()
-                }
-                Some(Ok(users)) => {
-                    view! { <ul class="member-list" data-testid="members">{users.into_iter().map(|user| member(user, tick)).collect_view()}</ul> }
-                        .into_any()
-                }
-                Some(Err(failure)) => view! { <p>{failure.message} " " {failure.advice}</p> }.into_any(),
-                None => view! { <p class="muted">"Looking…"</p> }.into_any(),
-            }}
+            {answered(users, move |users| view! {
+                <Show
+                    when=move || !users.with(Vec::is_empty)
+                    fallback=|| view! { <p class="muted">"Nobody. You are invisible, or not connected yet."</p> }
+                >
+                    <ul class="member-list" data-testid="members">
+                        {rows(users, |user| user.did.clone(), move |user| member(user, tick))}
+                    </ul>
+                </Show>
+            })}
         </section>
     }
 }
 
-fn member(user: OnlineUser, tick: RwSignal<u64>) -> impl IntoView {
-    let name = shown_name(user.username.as_deref(), user.display_name.as_deref(), &user.did);
-    let here = user.devices.iter().any(|device| device.here);
-    let seen_at = user.devices.iter().map(|device| device.seen_at).max().unwrap_or_default();
-    let devices = user.devices.len() as u64;
+fn member(user: Memo<OnlineUser>, tick: RwSignal<u64>) -> impl IntoView {
+    let seen = move || {
+        tick.track();
+        user.with(|user| {
+            let seen_at = user.devices.iter().map(|device| device.seen_at).max().unwrap_or_default();
+            let here = user.devices.iter().any(|device| device.here);
+            let seen = if here { "this device".to_owned() } else { format!("seen {}", time::seen(seen_at)) };
+            match user.devices.len() as u64 {
+                0 | 1 => seen,
+                devices => format!("{seen}, {}", text::count(devices, "device", "devices")),
+            }
+        })
+    };
     view! {
         <li class="member" data-testid="member">
-            <Avatar public_key=user.public_key cid=user.avatar />
+            {part(user, |user| (user.public_key.clone(), user.avatar.clone()), |(public_key, cid)| view! { <Avatar public_key cid /> })}
             <span class="member-words">
-                <a href=person_page(user.username.as_deref(), &user.did)>{name}</a>
-                <span class="muted member-seen">
-                    {move || {
-                        tick.track();
-                        if here { "this device".to_owned() } else { format!("seen {}", time::seen(seen_at)) }
-                    }} {(devices > 1).then(|| format!(", {}", text::count(devices, "device", "devices")))}
-                </span>
+                <a href=move || user.with(page_of)>{move || user.with(name_of)}</a>
+                <span class="muted member-seen">{seen}</span>
             </span>
-            {user.mine.then(|| view! { <span class="badge badge-accent">"You"</span> })}
+            {part(user, |user| user.mine, |mine| mine.then(|| view! { <span class="badge badge-accent">"You"</span> }))}
         </li>
     }
 }

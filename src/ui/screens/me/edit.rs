@@ -5,13 +5,14 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use serde_bytes::ByteBuf;
 
-use crate::node::api::{Me, Profile, ProfileChanges};
+use crate::node::api::{Me, ProfileChanges};
 use crate::ui::attempt::Attempt;
 use crate::ui::components::avatar::Avatar;
 use crate::ui::components::field::{Submit, TextArea, TextField};
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::notice::FailureNotice;
 use crate::ui::session::{Session, session};
+use crate::ui::steady::{follow, of};
 use crate::ui::{dom, picture};
 
 /// What is to become of the picture.
@@ -40,21 +41,9 @@ pub fn EditProfile(me: Memo<Me>) -> impl IntoView {
     let chosen = RwSignal::new(Chosen::Unchanged);
     let attempt = Attempt::new();
     let Attempt { busy, failure } = attempt;
-    // Changes from elsewhere (another tab, an undo) show up in fields that were left as they were.
-    Effect::new(move |before: Option<Profile>| {
-        let now = me.with(|me| me.profile.clone());
-        if let Some(before) = before.filter(|before| *before != now) {
-            let follow = |field: RwSignal<String>, old: String, new: String| {
-                if field.get_untracked() == old {
-                    field.set(new);
-                }
-            };
-            follow(display_name, before.display_name.unwrap_or_default(), now.display_name.clone().unwrap_or_default());
-            follow(bio, before.bio.unwrap_or_default(), now.bio.clone().unwrap_or_default());
-            follow(links, one_per_line(&before.links), one_per_line(&now.links));
-        }
-        now
-    });
+    follow(display_name, of(me, |me| me.profile.display_name.clone().unwrap_or_default()));
+    follow(bio, of(me, |me| me.profile.bio.clone().unwrap_or_default()));
+    follow(links, of(me, |me| one_per_line(&me.profile.links)));
     let send = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         let before = me.with_untracked(|me| me.profile.clone());

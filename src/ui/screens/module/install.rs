@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::node::api::{InstallPlan, InstallStage, ModulePage, Requirement};
+use crate::node::api::{InstallPlan, InstallStage, Requirement};
 use crate::node::failure::FailureCode;
 use crate::ui::attempt::Attempt;
 use crate::ui::components::icon::{Icon, icon};
@@ -37,18 +37,25 @@ impl Begun {
     }
 }
 
+/// What can be installed, and what is installed of it.
+#[derive(Clone, PartialEq)]
+pub struct Subject {
+    pub name: String,
+    pub newest: Option<String>,
+    pub installed: Option<String>,
+}
+
 #[component]
-pub fn Install(page: ModulePage, wanted: Option<String>, begun: Begun) -> impl IntoView {
+pub fn Install(subject: Subject, wanted: Option<String>, begun: Begun) -> impl IntoView {
     let session = session();
-    let installed = page.installed.as_ref().map(|installed| installed.version.clone());
-    let newest = page.latest.clone();
+    let Subject { name, newest, installed } = subject;
     let version = wanted.clone().or(newest.clone());
     let updates = installed.is_some();
     let is_newest = installed.is_some() && installed == newest;
-    let goes_on = begun.goes_on_with((page.name.clone(), version.clone()));
+    let goes_on = begun.goes_on_with((name.clone(), version.clone()));
     let Begun { plan, attempt, .. } = begun;
     let requirement = StoredValue::new(version.map(|version| Requirement {
-        name: page.name.clone(),
+        name,
         requirement: if Some(&version) == newest.as_ref() { format!("^{version}") } else { format!("={version}") },
     }));
     let preview = move || {

@@ -9,21 +9,29 @@ use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::module_row::author_link;
 use crate::ui::components::notice::FailureNotice;
 use crate::ui::session::session;
+use crate::ui::steady::{follow, of, part, rows};
 use crate::ui::time::Moment;
 
 #[component]
-pub fn Opinions(page: ModulePage) -> impl IntoView {
-    let ModulePage { name, reviews, mine, .. } = page;
-    let own = reviews.iter().find(|review| review.mine).cloned();
+pub fn Opinions(page: Memo<ModulePage>) -> impl IntoView {
+    let name = page.with_untracked(|page| page.name.clone());
+    let reviews = of(page, |page| page.reviews.clone());
+    let own = of(reviews, |reviews| reviews.iter().find(|review| review.mine).cloned());
+    let mine = of(page, |page| page.mine);
     view! {
         <section class="card" aria-labelledby="opinions-title">
             <h2 id="opinions-title">"What people say"</h2>
-            {if reviews.is_empty() {
-                view! { <p class="muted">"Nobody known here has rated it."</p> }.into_any()
-            } else {
-                view! { <ul class="reviews">{reviews.into_iter().map(row).collect_view()}</ul> }.into_any()
-            }}
-            {(!mine).then(|| view! { <Rate name own /> })}
+            <Show
+                when=move || !reviews.with(Vec::is_empty)
+                fallback=|| view! { <p class="muted">"Nobody known here has rated it."</p> }
+            >
+                <ul class="reviews">
+                    {rows(reviews, |review| review.author.did.clone(), |review| part(review, Clone::clone, row))}
+                </ul>
+            </Show>
+            <Show when=move || !mine.get()>
+                <Rate name=name.clone() own />
+            </Show>
         </section>
     }
 }
@@ -43,12 +51,15 @@ fn row(review: Review) -> impl IntoView {
 }
 
 #[component]
-fn Rate(name: String, own: Option<Review>) -> impl IntoView {
+fn Rate(name: String, own: Memo<Option<Review>>) -> impl IntoView {
     let session = session();
     let attempt = Attempt::new();
-    let stars = RwSignal::new(own.as_ref().map_or(0, |own| own.stars));
-    let text = RwSignal::new(own.as_ref().map(|own| own.text.clone()).unwrap_or_default());
-    let rated = own.is_some();
+    let kept_stars = of(own, |own| own.as_ref().map_or(0, |own| own.stars));
+    let kept_text = of(own, |own| own.as_ref().map(|own| own.text.clone()).unwrap_or_default());
+    let (stars, text) = (RwSignal::new(kept_stars.get_untracked()), RwSignal::new(kept_text.get_untracked()));
+    follow(stars, kept_stars);
+    follow(text, kept_text);
+    let rated = of(own, Option::is_some);
     let send = StoredValue::new_local(move |given: Option<u8>| {
         let (client, name, review) = (session.client(), name.clone(), text.get_untracked());
         let said = if given.is_some() { "Your rating is saved." } else { "Your rating is taken back." };
@@ -86,14 +97,11 @@ fn Rate(name: String, own: Option<Review>) -> impl IntoView {
             <FailureNotice failure=attempt.failure />
             <div class="actions">
                 <Submit label="Save" busy=attempt.busy disabled=Signal::derive(move || stars.get() == 0) testid="rate" />
-                {rated
-                    .then(|| {
-                        view! {
-                            <button type="button" class="button" on:click=move |_| send.with_value(|send| send(None))>
-                                "Take it back"
-                            </button>
-                        }
-                    })}
+                <Show when=move || rated.get()>
+                    <button type="button" class="button" on:click=move |_| send.with_value(|send| send(None))>
+                        "Take it back"
+                    </button>
+                </Show>
             </div>
         </form>
     }

@@ -2,16 +2,17 @@
 
 use leptos::prelude::*;
 
-use crate::node::api::{ModuleChanges, ModulePage};
+use crate::node::api::{ModuleChanges, ModuleDetails, ModulePage};
 use crate::ui::attempt::Attempt;
 use crate::ui::components::field::{Submit, TextArea, TextField};
 use crate::ui::components::notice::FailureNotice;
 use crate::ui::dom;
 use crate::ui::session::session;
+use crate::ui::steady::{follow, of, rows};
 
 #[component]
-pub fn Owner(page: ModulePage) -> impl IntoView {
-    let publish = format!("/publish?name={}", dom::encode(&page.name));
+pub fn Owner(page: Memo<ModulePage>) -> impl IntoView {
+    let publish = page.with_untracked(|page| format!("/publish?name={}", dom::encode(&page.name)));
     view! {
         <section class="card" aria-labelledby="owner-title">
             <h2 id="owner-title">"Your module"</h2>
@@ -20,23 +21,31 @@ pub fn Owner(page: ModulePage) -> impl IntoView {
                     "Publish a new version"
                 </a>
             </div>
-            <Describe page=page.clone() />
+            <Describe page />
             <Withdraw page />
         </section>
     }
 }
 
 #[component]
-fn Describe(page: ModulePage) -> impl IntoView {
+fn Describe(page: Memo<ModulePage>) -> impl IntoView {
     let session = session();
     let attempt = Attempt::new();
-    let text = |value: &Option<String>| RwSignal::new(value.clone().unwrap_or_default());
-    let details = &page.details;
-    let (title, description) = (text(&details.title), text(&details.description));
-    let (license, repository, deprecated) =
-        (text(&details.license), text(&details.repository), text(&details.deprecated));
-    let tags = RwSignal::new(details.tags.join(", "));
-    let name = page.name.clone();
+    let field = |take: fn(&ModuleDetails) -> Option<&String>| {
+        let kept = of(page, move |page| take(&page.details).cloned().unwrap_or_default());
+        let field = RwSignal::new(kept.get_untracked());
+        follow(field, kept);
+        field
+    };
+    let title = field(|details| details.title.as_ref());
+    let description = field(|details| details.description.as_ref());
+    let license = field(|details| details.license.as_ref());
+    let repository = field(|details| details.repository.as_ref());
+    let deprecated = field(|details| details.deprecated.as_ref());
+    let kept_tags = of(page, |page| page.details.tags.join(", "));
+    let tags = RwSignal::new(kept_tags.get_untracked());
+    follow(tags, kept_tags);
+    let name = page.with_untracked(|page| page.name.clone());
     let sent = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         let changes = ModuleChanges {
@@ -77,21 +86,24 @@ fn Describe(page: ModulePage) -> impl IntoView {
 }
 
 #[component]
-fn Withdraw(page: ModulePage) -> impl IntoView {
+fn Withdraw(page: Memo<ModulePage>) -> impl IntoView {
     let session = session();
     let attempt = Attempt::new();
-    let versions: Vec<(String, bool)> =
-        page.versions.iter().map(|version| (version.version.clone(), version.withdrawn.is_some())).collect();
-    let chosen = RwSignal::new(versions.first().map(|(version, _)| version.clone()).unwrap_or_default());
+    let versions = of(page, |page| {
+        page.versions.iter().map(|version| (version.version.clone(), version.withdrawn.is_some())).collect::<Vec<_>>()
+    });
+    let first = versions.with_untracked(|versions| versions.first().map(|(version, _)| version.clone()));
+    let chosen = RwSignal::new(first.unwrap_or_default());
     let reason = RwSignal::new(String::new());
-    let list = StoredValue::new(versions.clone());
-    let is_withdrawn =
-        move || list.with_value(|list| list.iter().any(|(version, withdrawn)| *version == chosen.get() && *withdrawn));
-    let name = page.name;
+    let is_withdrawn = Memo::new(move |_| {
+        let chosen = chosen.get();
+        versions.with(|versions| versions.iter().any(|(version, withdrawn)| *version == chosen && *withdrawn))
+    });
+    let name = page.with_untracked(|page| page.name.clone());
     let sent = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         let version = chosen.get_untracked();
-        let back = list.with_value(|list| list.iter().any(|(known, withdrawn)| *known == version && *withdrawn));
+        let back = is_withdrawn.get_untracked();
         let reason = (!back).then(|| reason.get_untracked());
         let said = if back { format!("{version} counts again.") } else { format!("{version} is withdrawn.") };
         let (client, name) = (session.client(), name.clone());
@@ -107,21 +119,20 @@ fn Withdraw(page: ModulePage) -> impl IntoView {
                 <label class="pick">
                     <span class="pick-label">"Version"</span>
                     <select class="input" on:change:target=move |event| chosen.set(event.target().value())>
-                        {versions
-                            .into_iter()
-                            .map(|(version, withdrawn)| {
-                                let label = if withdrawn { format!("{version} (withdrawn)") } else { version.clone() };
-                                view! { <option value=version>{label}</option> }
-                            })
-                            .collect_view()}
+                        {rows(versions, |(version, _)| version.clone(), move |row| {
+                            let version = row.with_untracked(|(version, _)| version.clone());
+                            let (value, asked) = (version.clone(), version.clone());
+                            let label = move || row.with(|(_, withdrawn)| if *withdrawn { format!("{version} (withdrawn)") } else { version.clone() });
+                            view! { <option value=value selected=move || chosen.get() == asked>{label}</option> }
+                        })}
                     </select>
                 </label>
-                <Show when=move || !is_withdrawn()>
+                <Show when=move || !is_withdrawn.get()>
                     <TextField id="withdraw-reason" label="Why" value=reason max=256 />
                 </Show>
                 <FailureNotice failure=attempt.failure />
                 <button type="submit" class="button" disabled=move || attempt.busy.get() data-testid="withdraw">
-                    {move || if is_withdrawn() { "Let it count again" } else { "Withdraw" }}
+                    {move || if is_withdrawn.get() { "Let it count again" } else { "Withdraw" }}
                 </button>
             </form>
         </details>

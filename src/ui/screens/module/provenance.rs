@@ -2,55 +2,58 @@
 
 use leptos::prelude::*;
 
-use crate::node::api::{ModulePage, NameStatus};
+use crate::node::api::{ModulePage, NameStatus, VersionEntry};
 use crate::ui::components::did::DidChip;
 use crate::ui::components::module_row::author_link;
+use crate::ui::steady::part;
 use crate::ui::time::Moment;
 
 #[component]
-pub fn Provenance(page: ModulePage) -> impl IntoView {
-    let latest = page.versions.iter().find(|version| Some(&version.version) == page.latest.as_ref()).cloned();
-    let (imports, exports) = (page.details.imports.clone(), page.details.exports.clone());
-    let list = |names: Vec<String>, nothing: &'static str| {
-        if names.is_empty() {
-            view! { <p class="muted">{nothing}</p> }.into_any()
-        } else {
-            view! { <ul class="names">{names.into_iter().map(|name| view! { <li><code>{name}</code></li> }).collect_view()}</ul> }
-                .into_any()
-        }
+pub fn Provenance(page: Memo<ModulePage>) -> impl IntoView {
+    let take = |page: &ModulePage| {
+        let latest = page.versions.iter().find(|version| Some(&version.version) == page.latest.as_ref()).cloned();
+        (latest, page.details.imports.clone(), page.details.exports.clone())
     };
-    latest.map(|version| {
-        let seen = match version.status {
-            NameStatus::Confirmed => "The network’s witnesses have seen it.",
-            NameStatus::Provisional | NameStatus::Contested => {
-                "No witness has confirmed it yet; the date is its author’s."
-            }
-        };
-        let checked = if version.here {
-            "All of its bytes are on this device; each was compared with the hash when it came."
-        } else {
-            "Its bytes are not on this device. They are compared with the hash when they come."
-        };
-        view! {
-            <section class="card" aria-labelledby="provenance-title">
-                <h2 id="provenance-title">"Where it comes from"</h2>
-                <dl class="origin">
-                    <dt>"Signed by"</dt>
-                    <dd>{author_link(&version.author)} " " <DidChip did=version.author.did.clone() /></dd>
-                    <dt>"Published"</dt>
-                    <dd><Moment at=version.published_at /> ". " {seen}</dd>
-                    <dt>"SHA-256"</dt>
-                    <dd><code class="hash">{version.sha256}</code></dd>
-                    <dt>"Release"</dt>
-                    <dd><code class="hash">{version.release}</code></dd>
-                    <dt>"Checked"</dt>
-                    <dd>{checked}</dd>
-                </dl>
-                <h3>"Asks for"</h3>
-                {list(imports, "Nothing: it computes with what it is given.")}
-                <h3>"Offers"</h3>
-                {list(exports, "Its author names no function.")}
-            </section>
-        }
-    })
+    part(page, take, |(latest, imports, exports)| latest.map(|latest| shown(latest, imports, exports)))
+}
+
+fn list(names: Vec<String>, nothing: &'static str) -> AnyView {
+    if names.is_empty() {
+        return view! { <p class="muted">{nothing}</p> }.into_any();
+    }
+    view! { <ul class="names">{names.into_iter().map(|name| view! { <li><code>{name}</code></li> }).collect_view()}</ul> }
+        .into_any()
+}
+
+fn shown(version: VersionEntry, imports: Vec<String>, exports: Vec<String>) -> impl IntoView {
+    let seen = match version.status {
+        NameStatus::Confirmed => "The network’s witnesses have seen it.",
+        NameStatus::Provisional | NameStatus::Contested => "No witness has confirmed it yet; the date is its author’s.",
+    };
+    let checked = if version.here {
+        "All of its bytes are on this device; each was compared with the hash when it came."
+    } else {
+        "Its bytes are not on this device. They are compared with the hash when they come."
+    };
+    view! {
+        <section class="card" aria-labelledby="provenance-title">
+            <h2 id="provenance-title">"Where it comes from"</h2>
+            <dl class="origin">
+                <dt>"Signed by"</dt>
+                <dd>{author_link(&version.author)} " " <DidChip did=version.author.did.clone() /></dd>
+                <dt>"Published"</dt>
+                <dd><Moment at=version.published_at /> ". " {seen}</dd>
+                <dt>"SHA-256"</dt>
+                <dd><code class="hash">{version.sha256}</code></dd>
+                <dt>"Release"</dt>
+                <dd><code class="hash">{version.release}</code></dd>
+                <dt>"Checked"</dt>
+                <dd>{checked}</dd>
+            </dl>
+            <h3>"Asks for"</h3>
+            {list(imports, "Nothing: it computes with what it is given.")}
+            <h3>"Offers"</h3>
+            {list(exports, "Its author names no function.")}
+        </section>
+    }
 }

@@ -36,32 +36,29 @@ fn takes_text(report: &Report, params: &[String]) -> bool {
         && (gives("alloc") || gives("malloc"))
 }
 
+/// The module and that version of it which is on this device.
+pub fn runnable(page: &ModulePage) -> Option<(String, String)> {
+    let installed = page.installed.as_ref().map(|installed| &installed.version);
+    let here = || page.versions.iter().find(|version| version.here).map(|version| &version.version);
+    installed.or_else(here).map(|version| (page.name.clone(), version.clone()))
+}
+
 #[component]
-pub fn Run(page: ModulePage) -> impl IntoView {
+pub fn Run(name: String, version: String) -> impl IntoView {
     let session = session();
-    let here = page
-        .installed
-        .as_ref()
-        .map(|installed| installed.version.clone())
-        .or_else(|| page.versions.iter().find(|version| version.here).map(|version| version.version.clone()));
-    let name = page.name.clone();
-    here.map(|version| {
-        let asked = (name.clone(), version.clone());
-        let report = fetched(
-            move || asked.clone(),
-            || (),
-            move |(name, version)| {
-                let client = session.client();
-                async move { client.inspect_module(name, version).await }
-            },
-        );
-        view! {
-            {move || match report.get() {
-                Some(Ok(report)) => Some(view! { <Sandbox name=name.clone() version=version.clone() report=*report /> }),
-                _ => None,
-            }}
-        }
-    })
+    let asked = (name.clone(), version.clone());
+    let report = fetched(
+        move || asked.clone(),
+        || (),
+        move |(name, version)| {
+            let client = session.client();
+            async move { client.inspect_module(name, version).await }
+        },
+    );
+    move || match report.get() {
+        Some(Ok(report)) => Some(view! { <Sandbox name=name.clone() version=version.clone() report=*report /> }),
+        _ => None,
+    }
 }
 
 #[component]

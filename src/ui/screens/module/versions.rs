@@ -4,51 +4,54 @@ use std::collections::BTreeSet;
 
 use leptos::prelude::*;
 
-use crate::node::api::{Extern, ExternKind, ModulePage, NameStatus, Report, VersionEntry};
+use crate::node::api::{Extern, ExternKind, ModulePage, NameStatus, RefusedVersion, Report, Requirement, VersionEntry};
 use crate::ui::attempt::Attempt;
 use crate::ui::components::module_row::{author_link, module_href};
 use crate::ui::components::notice::FailureNotice;
 use crate::ui::screens::module::graph::Graph;
 use crate::ui::session::session;
+use crate::ui::steady::{of, part, rows};
 use crate::ui::time::Moment;
 use crate::ui::{dom, text};
 
 #[component]
-pub fn Versions(page: ModulePage) -> impl IntoView {
-    let ModulePage { name, versions, refused, .. } = page;
-    let here: Vec<String> =
-        versions.iter().filter(|version| version.here).map(|version| version.version.clone()).collect();
-    let compared = name.clone();
+pub fn Versions(page: Memo<ModulePage>) -> impl IntoView {
+    let name = page.with_untracked(|page| page.name.clone());
+    let versions = of(page, |page| page.versions.clone());
+    let here = of(versions, |versions| {
+        versions.iter().filter(|version| version.here).map(|version| version.version.clone()).collect::<Vec<_>>()
+    });
+    let named = name.clone();
+    let draw = move |version| row(&named, version);
     view! {
         <section class="card" aria-labelledby="versions-title">
             <h2 id="versions-title">"Versions"</h2>
             <ul class="versions" data-testid="versions">
-                {versions.into_iter().map(|version| row(&name, version)).collect_view()}
+                {rows(versions, |version| version.version.clone(), move |version| part(version, Clone::clone, draw.clone()))}
             </ul>
-            {(here.len() > 1).then(|| view! { <Compare name=compared versions=here /> })}
-            {(!refused.is_empty())
-                .then(|| {
-                    view! {
-                        <details data-testid="refused-versions">
-                            <summary>{format!("{} that does not count", text::count(refused.len() as u64, "release", "releases"))}</summary>
-                            <ul class="versions">
-                                {refused
-                                    .into_iter()
-                                    .map(|refused| {
-                                        view! {
-                                            <li class="version">
-                                                <strong>{refused.version}</strong>
-                                                <span>"by " {author_link(&refused.author)}</span>
-                                                <span class="muted">{refused.reason}</span>
-                                            </li>
-                                        }
-                                    })
-                                    .collect_view()}
-                            </ul>
-                        </details>
-                    }
-                })}
+            {part(here, Clone::clone, move |here| (here.len() > 1).then(|| view! { <Compare name=name.clone() versions=here /> }))}
+            {part(page, |page| page.refused.clone(), |refused| (!refused.is_empty()).then(|| uncounted(refused)))}
         </section>
+    }
+}
+
+/// Releases that do not count.
+fn uncounted(refused: Vec<RefusedVersion>) -> impl IntoView {
+    let count = text::count(refused.len() as u64, "release", "releases");
+    let rows = refused.into_iter().map(|refused| {
+        view! {
+            <li class="version">
+                <strong>{refused.version}</strong>
+                <span>"by " {author_link(&refused.author)}</span>
+                <span class="muted">{refused.reason}</span>
+            </li>
+        }
+    });
+    view! {
+        <details data-testid="refused-versions">
+            <summary>{format!("{count} that does not count")}</summary>
+            <ul class="versions">{rows.collect_view()}</ul>
+        </details>
     }
 }
 
@@ -176,45 +179,42 @@ fn Compare(name: String, versions: Vec<String>) -> impl IntoView {
 
 /// What the newest version needs, and who needs this module.
 #[component]
-pub fn Dependencies(page: ModulePage) -> impl IntoView {
-    let latest = page.versions.iter().find(|version| Some(&version.version) == page.latest.as_ref());
-    let needed = latest.map(|version| version.dependencies.clone()).unwrap_or_default();
-    let link = |name: &str| {
-        let href = module_href(name);
-        let name = name.to_owned();
-        view! { <a href=href>{name}</a> }
+pub fn Dependencies(page: Memo<ModulePage>) -> impl IntoView {
+    let needed = |page: &ModulePage| {
+        let latest = page.versions.iter().find(|version| Some(&version.version) == page.latest.as_ref());
+        latest.map(|version| version.dependencies.clone()).unwrap_or_default()
     };
     view! {
         <section class="card" aria-labelledby="needs-title">
             <h2 id="needs-title">"Dependencies"</h2>
-            {if needed.is_empty() {
-                view! { <p class="muted">"It needs no other module."</p> }.into_any()
-            } else {
-                view! {
-                    <ul class="versions">
-                        {needed
-                            .iter()
-                            .map(|needed| view! { <li class="version">{link(&needed.name)} <span class="muted">{needed.requirement.clone()}</span></li> })
-                            .collect_view()}
-                    </ul>
+            {part(page, needed, |needed| {
+                if needed.is_empty() {
+                    view! { <p class="muted">"It needs no other module."</p> }.into_any()
+                } else {
+                    requirements(needed).into_any()
                 }
-                    .into_any()
-            }}
-            {page.unresolved.clone().map(|why| view! { <p class="muted">{format!("It can’t be installed as things are. {why}")}</p> })}
-            <Graph modules=page.needed.clone() />
-            {(!page.dependents.is_empty())
-                .then(|| {
-                    view! {
-                        <h3>"Needed by"</h3>
-                        <ul class="versions">
-                            {page
-                                .dependents
-                                .iter()
-                                .map(|needs| view! { <li class="version">{link(&needs.name)} <span class="muted">{needs.requirement.clone()}</span></li> })
-                                .collect_view()}
-                        </ul>
-                    }
-                })}
+            })}
+            {part(page, |page| page.unresolved.clone(), |why| {
+                why.map(|why| view! { <p class="muted">{format!("It can’t be installed as things are. {why}")}</p> })
+            })}
+            {part(page, |page| page.needed.clone(), |modules| view! { <Graph modules /> })}
+            {part(page, |page| page.dependents.clone(), |dependents| {
+                (!dependents.is_empty()).then(|| view! { <h3>"Needed by"</h3> {requirements(dependents)} })
+            })}
         </section>
     }
+}
+
+fn requirements(all: Vec<Requirement>) -> impl IntoView {
+    let rows = all.into_iter().map(|Requirement { name, requirement }| {
+        let href = module_href(&name);
+        view! {
+            <li class="version">
+                <a href=href>{name}</a>
+                " "
+                <span class="muted">{requirement}</span>
+            </li>
+        }
+    });
+    view! { <ul class="versions">{rows.collect_view()}</ul> }
 }

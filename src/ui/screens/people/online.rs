@@ -5,8 +5,9 @@ use leptos::prelude::*;
 use crate::node::api::OnlineUser;
 use crate::ui::components::avatar::Avatar;
 use crate::ui::fetch::fetched;
-use crate::ui::screens::channel::members::{person_page, shown_name};
+use crate::ui::screens::channel::members::{name_of, page_of};
 use crate::ui::session::session;
+use crate::ui::steady::{of, part, present, rows};
 use crate::ui::text;
 
 /// As many faces as a page shows before it says how many more there are.
@@ -23,39 +24,43 @@ pub fn Online() -> impl IntoView {
             async move { client.online_users().await.map(|report| report.users) }
         },
     );
-    view! {
-        {move || match users.get() {
-            Some(Ok(users)) if !users.is_empty() => Some(shown(users)),
+    let here = Signal::derive(move || {
+        users.with(|users| match users {
+            Some(Ok(users)) if !users.is_empty() => Some(users.clone()),
             _ => None,
-        }}
-    }
+        })
+    });
+    present(here, shown, || ())
 }
 
-fn shown(users: Vec<OnlineUser>) -> impl IntoView {
-    let count = text::count(users.len() as u64, "person", "people");
-    let more = users.len().saturating_sub(SHOWN_MAX);
+fn shown(users: Memo<Vec<OnlineUser>>) -> impl IntoView {
+    let count = of(users, Vec::len);
+    let first = of(users, |users| users.iter().take(SHOWN_MAX).cloned().collect::<Vec<_>>());
+    let more = move || count.get().saturating_sub(SHOWN_MAX);
     view! {
         <section aria-labelledby="online-title" class="online">
-            <h2 id="online-title">{format!("Here now: {count}")}</h2>
+            <h2 id="online-title">{move || format!("Here now: {}", text::count(count.get() as u64, "person", "people"))}</h2>
             <ul class="online-list" data-testid="online">
-                {users.into_iter().take(SHOWN_MAX).map(person).collect_view()}
+                {rows(first, |user| user.did.clone(), person)}
             </ul>
-            {(more > 0).then(|| view! { <p class="muted">{format!("and {more} more")}</p> })}
+            <Show when=move || more() != 0>
+                <p class="muted">{move || format!("and {} more", more())}</p>
+            </Show>
         </section>
     }
 }
 
-fn person(user: OnlineUser) -> impl IntoView {
-    let devices = user.devices.len() as u64;
-    let name = shown_name(user.username.as_deref(), user.display_name.as_deref(), &user.did);
+fn person(user: Memo<OnlineUser>) -> impl IntoView {
     view! {
         <li data-testid="online-person">
-            <a class="online-person" href=person_page(user.username.as_deref(), &user.did)>
-                <Avatar public_key=user.public_key cid=user.avatar />
-                <span class="online-name">{name}</span>
-                {user.mine.then(|| view! { <span class="badge badge-accent">"You"</span> })}
-                {(devices > 1)
-                    .then(|| view! { <span class="muted online-devices">{text::count(devices, "device", "devices")}</span> })}
+            <a class="online-person" href=move || user.with(page_of)>
+                {part(user, |user| (user.public_key.clone(), user.avatar.clone()), |(public_key, cid)| view! { <Avatar public_key cid /> })}
+                <span class="online-name">{move || user.with(name_of)}</span>
+                {part(user, |user| user.mine, |mine| mine.then(|| view! { <span class="badge badge-accent">"You"</span> }))}
+                {part(user, |user| user.devices.len() as u64, |devices| {
+                    (devices > 1)
+                        .then(|| view! { <span class="muted online-devices">{text::count(devices, "device", "devices")}</span> })
+                })}
             </a>
         </li>
     }

@@ -1,0 +1,78 @@
+// What somebody is doing on a page goes on while news of others comes in: a text that is being written, the keyboard's
+// place, what was unfolded, and a button that is pressed but not yet let go.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Browser, GONE, Server, apiValue, eventually, hasPeers, publish, ready, sees } from "./harness.mjs";
+import { adder } from "./wasm.mjs";
+
+async function party(t, server) {
+  const browser = await Browser.start(t);
+  browser.allow(...GONE);
+  return { browser, page: await browser.open(server.origin) };
+}
+
+test("a review that is being written stays, with the caret in it, while the module's page is told news", async (t) => {
+  const server = await Server.start(t, { p2p: true });
+  const [{ browser, page }, bob] = await Promise.all([party(t, server), party(t, server)]);
+  await apiValue(page, "setupUser", "alice");
+  await apiValue(bob.page, "setupUser", "bob");
+  for (const version of ["1.0.0", "1.1.0"]) await publish(bob.page, { name: "adder", version }, adder("add"));
+  await eventually("both versions are known", async () =>
+    (await apiValue(page, "getModule", "adder"))?.versions.length === 2);
+  await apiValue(page, "install", "adder", "=1.0.0");
+  await apiValue(page, "install", "adder", "=1.1.0");
+  await page.goto(`${server.origin}/m/adder`);
+  await page.getByTestId("latest").getByText("1.1.0").waitFor();
+
+  await page.getByText("Compare two versions").click();
+  await page.getByRole("button", { name: "Compare" }).click();
+  await page.getByTestId("difference").or(page.getByText("Both ask for and offer the same.")).waitFor();
+  await page.getByTestId("run-numbers").fill("2, 3");
+  await page.getByRole("radio", { name: "4" }).check();
+  const review = page.locator("#review");
+  await review.fill("It adds");
+
+  await publish(bob.page, { name: "adder", version: "1.2.0" }, adder("add"));
+  await page.getByTestId("latest").getByText("1.2.0").waitFor();
+  await page.getByTestId("versions").getByText("1.2.0").waitFor();
+
+  assert.equal(await review.inputValue(), "It adds");
+  assert.equal(await page.evaluate(() => document.activeElement?.id), "review", "the caret is where it was");
+  await page.keyboard.type(" well.");
+  assert.equal(await page.getByTestId("run-numbers").inputValue(), "2, 3");
+  assert.ok(await page.getByRole("radio", { name: "4" }).isChecked());
+  assert.ok(await page.getByRole("button", { name: "Compare" }).isVisible(), "what was unfolded still is");
+  await page.getByTestId("rate").click();
+  await page.locator(".review-text").getByText("It adds well.").waitFor();
+  // What is saved is what stands in the form; taken back, it is empty again.
+  assert.equal(await review.inputValue(), "It adds well.");
+  await page.getByRole("button", { name: "Take it back" }).click();
+  await page.getByText("Nobody known here has rated it.").waitFor();
+  await eventually("the form is empty", async () => (await review.inputValue()) === "");
+  for (const one of [browser, bob.browser]) one.assertQuiet();
+});
+
+test("a button that is pressed when a peer comes is still the same when it is let go", async (t) => {
+  const server = await Server.start(t, { p2p: true });
+  const [{ browser, page }, bob] = await Promise.all([party(t, server), party(t, server)]);
+  await apiValue(page, "setupUser", "alice");
+  await apiValue(bob.page, "setupUser", "bob");
+  await sees(page, "bob");
+  await page.goto(`${server.origin}/network`);
+  await hasPeers(page, 1);
+  const { node } = await apiValue(bob.page, "getNetwork");
+  const row = page.getByTestId("peers").getByRole("listitem").filter({ has: page.getByTitle(node) });
+  await row.getByTestId("trust").hover();
+  await page.mouse.down();
+
+  const carol = await party(t, server);
+  await hasPeers(page, 2);
+  await page.getByTestId("trust").nth(1).waitFor();
+  await page.mouse.up();
+  await eventually("the peer that was pressed is trusted", async () => {
+    const { rows } = await apiValue(page, "getLists");
+    return rows.length === 1 && rows[0].subject === `peer:${node}` && rows[0].verdict === "allow";
+  });
+  await row.getByTestId("trust").getByText("Trust no more").waitFor();
+  for (const one of [browser, bob.browser, carol.browser]) one.assertQuiet();
+});
