@@ -190,6 +190,8 @@ export interface Peer {
   dialled: boolean;
   agent: string | null;
   roundTripMillis: number | null;
+  /** Null where it could not be measured. */
+  path: ConnectionPath | null;
   /** Registries are being compared or fetched right now. */
   syncing: boolean;
   /** Changes it brought that were new here. */
@@ -201,6 +203,18 @@ export interface Peer {
   /** The person trusts it. */
   trusted: boolean;
 }
+
+/** Which way a direct connection goes, and how much went over it since it stands. */
+export interface ConnectionPath {
+  sentBytes: number;
+  receivedBytes: number;
+  /** Of the pair of candidates in use (RFC 8445, section 5.1.1). */
+  local: CandidateType | null;
+  remote: CandidateType | null;
+}
+
+/** As WebRTC's statistics name it; "relay" is a TURN server's. */
+export type CandidateType = "host" | "srflx" | "prflx" | "relay";
 
 export interface Reputation {
   /** Between 0 and 1; whoever did nothing yet has 0.5. Acts count half after three days. */

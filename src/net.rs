@@ -7,7 +7,7 @@
 //! - a node among others: [`mesh`]; who it is: [`key`]; what it travels on: [`carrier`];
 //!   who helps it through: [`ice`]
 //! - direct connections between browsers: [`webrtc`]; how a browser reaches a relay: `websocket` (browser only); what
-//!   only uses direct connections: [`direct`]
+//!   only uses direct connections: [`direct`]; which way one goes: [`path`]
 //! - streams of protocols that are not libp2p's: [`streams`]
 //! - looking things up beyond the neighbourhood: [`kademlia`]
 
@@ -19,6 +19,7 @@ pub mod ice;
 pub mod kademlia;
 pub mod key;
 pub mod mesh;
+pub mod path;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod relay;
 pub mod streams;

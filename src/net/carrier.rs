@@ -34,6 +34,8 @@ pub struct Reach {
     pub circuit: fn(&Multiaddr, PeerId) -> Option<Multiaddr>,
     /// Whether it may go there because somebody said that a question is answered there.
     pub may_ask: fn(&Multiaddr) -> bool,
+    /// What is known of the connections that stand.
+    pub paths: Paths,
 }
 
 #[derive(Clone, Debug, Default)]

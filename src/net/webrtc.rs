@@ -2,7 +2,8 @@
 //!
 //! It carries bytes and refuses frames that break the protocol; who may connect is decided elsewhere.
 //!
-//! - one connection: `connection`, `stream`, [`frame`]; how two come to it: `establish` (and `sync::signal`)
+//! - one connection: `connection`, `stream`, [`frame`]; how two come to it: `establish` (and `sync::signal`); what the
+//!   browser counts of it: `statistics`
 //! - in a swarm: `transport` is what it dials and listens with, `behaviour` finds the relayed connection for each dial,
 //!   `handler` arranges over it; which connections are too many: [`book`]; handshakes of others: [`slots`]
 
@@ -19,11 +20,15 @@ pub mod establish;
 #[cfg(target_arch = "wasm32")]
 mod handler;
 #[cfg(target_arch = "wasm32")]
+mod statistics;
+#[cfg(target_arch = "wasm32")]
 pub mod stream;
 #[cfg(target_arch = "wasm32")]
 mod transport;
 
 #[cfg(target_arch = "wasm32")]
 pub use behaviour::{Behaviour, Config, RELAYED_LINGER, SETTLED_AFTER, new};
+#[cfg(target_arch = "wasm32")]
+pub use statistics::Paths;
 #[cfg(target_arch = "wasm32")]
 pub use transport::{DialError, Transport};

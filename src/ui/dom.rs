@@ -1,6 +1,8 @@
 //! The few things that Leptos has no word for: saving a file, copying text, moving the focus, the browser's answers.
 
+use js_sys::JSON;
 use leptos::prelude::*;
+use serde::Serialize;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
@@ -9,6 +11,11 @@ use web_sys::{Blob, BlobPropertyBag, HtmlAnchorElement, HtmlElement, Url};
 /// Nobody looks at the page.
 pub fn is_hidden() -> bool {
     document().visibility_state() != web_sys::VisibilityState::Visible
+}
+
+/// Whether there is a network, as the browser has it: a no is right, a yes says little.
+pub fn is_online() -> bool {
+    window().navigator().on_line()
 }
 
 /// Milliseconds since 1970-01-01 UTC, for showing times only.
@@ -159,6 +166,14 @@ pub async fn bytes_of(blob: &Blob) -> Result<Vec<u8>, JsValue> {
 
 pub fn encode(text: &str) -> String {
     js_sys::encode_uri_component(text).into()
+}
+
+/// For people: indented JSON. Empty where it can't be told so.
+pub fn json(value: &impl Serialize) -> String {
+    let told = value.serialize(&serde_wasm_bindgen::Serializer::json_compatible());
+    let text =
+        told.ok().and_then(|told| JSON::stringify_with_replacer_and_space(&told, &JsValue::NULL, &2.into()).ok());
+    text.map(String::from).unwrap_or_default()
 }
 
 pub fn reload() {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures::future::{join, poll_fn};
 use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
+use gen_registry::net::webrtc::Paths;
 use gen_registry::net::webrtc::connection::{Connection, ConnectionError, INBOUND_WAITING_MAX};
 use gen_registry::net::webrtc::establish::{EstablishError, establish};
 use gen_registry::net::webrtc::frame::{FRAME_MAX_BYTES, FrameError, INBOUND_MAX_BYTES};
@@ -14,6 +15,7 @@ use gen_registry::net::webrtc::stream::{BUFFERED_HIGH_BYTES, Stream, StreamError
 use gen_registry::sync::signal::envelope::EnvelopeError;
 use gen_registry::sync::signal::{Message, Rejection, Role};
 use gloo_timers::future::sleep;
+use libp2p::PeerId;
 use libp2p::core::muxing::StreamMuxerExt;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_test::wasm_bindgen_test;
@@ -62,6 +64,33 @@ async fn streams_open_both_ways() {
         to.read_exact(&mut heard).await.expect("it is read");
         assert_eq!(&heard, b"from bob");
     }
+}
+
+#[wasm_bindgen_test]
+async fn what_goes_over_a_connection_is_counted_as_long_as_it_stands() {
+    let (mut alice, mut bob) = connected().await;
+    let (paths, peer) = (Paths::default(), PeerId::random());
+    assert_eq!(paths.measure(peer).await, None, "nobody is connected");
+    paths.add(peer, &alice);
+    let (mut from, mut to) = pair_of_streams(&mut alice, &mut bob).await;
+    let (sent, mut heard) = (pattern(100_000), vec![0; 100_000]);
+    let (written, read) = join(from.write_all(&sent), to.read_exact(&mut heard)).await;
+    written.expect("it is written");
+    read.expect("it is read");
+    // The browser counts now and then, not with each byte.
+    let mut path = None;
+    for _ in 0..100 {
+        path = paths.measure(peer).await;
+        if path.is_some_and(|path| path.sent_bytes >= 100_000) {
+            break;
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+    let path = path.expect("a pair of candidates is in use");
+    assert!(path.sent_bytes >= 100_000 && path.received_bytes > 0, "{path:?}");
+    assert!(path.local.is_some() && path.remote.is_some(), "{path:?}");
+    drop((from, to, alice, bob));
+    assert_eq!(paths.measure(peer).await, None, "it is over");
 }
 
 const PIECE: usize = 100_000;

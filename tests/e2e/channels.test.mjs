@@ -1,12 +1,10 @@
 // Who is online, and talk, between real browsers: four people in one channel, one of them killed hard, one on two devices.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Browser, GONE, Server, api, apiValue, eventually, hasPeers, offlineReady, ready } from "./harness.mjs";
+import { Browser, GONE, Server, api, apiValue, eventually, hasPeers, offlineReady, party as anybody, ready } from "./harness.mjs";
 
 async function party(t, server, name, profile) {
-  const browser = await Browser.start(t, { profile });
-  browser.allow(...GONE);
-  const page = await browser.open(server.origin);
+  const { browser, page } = await anybody(t, server, { profile });
   if (!profile) assert.equal(await apiValue(page, "registerUsername", name), true);
   return { name, browser, page };
 }

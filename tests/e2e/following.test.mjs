@@ -2,14 +2,8 @@
 // and the list reaches the person's other device.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Browser, GONE, Server, apiValue, eventually, hasPeers, publish, ready, sees } from "./harness.mjs";
+import { Server, apiValue, eventually, hasPeers, party, publish, ready, sees } from "./harness.mjs";
 import { adder } from "./wasm.mjs";
-
-async function party(t, server) {
-  const browser = await Browser.start(t);
-  browser.allow(...GONE);
-  return { browser, page: await browser.open(server.origin) };
-}
 
 test("who follows is told, and who is blocked is out of sight on every device", async (t) => {
   const server = await Server.start(t, { p2p: true });

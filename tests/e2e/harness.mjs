@@ -234,6 +234,13 @@ export class Browser {
   }
 }
 
+/** A profile of its own whose page is open, and who does not mind when peers and servers go. */
+export async function party(t, server, options = {}) {
+  const browser = await Browser.start(t, options);
+  browser.allow(...GONE);
+  return { browser, page: await browser.open(server.origin) };
+}
+
 /** The program runs and has opened its store. */
 export async function ready(page) {
   await page.waitForFunction(() => typeof globalThis.genRegistry?.ready === "function");

@@ -1,14 +1,8 @@
 // Who is blocked and who is trusted, by hand: what is taken back is as it was before, to the note.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Browser, GONE, Server, apiValue, eventually, hasPeers, publish, ready, sees } from "./harness.mjs";
+import { Server, apiValue, eventually, hasPeers, party, publish, ready, sees } from "./harness.mjs";
 import { adder } from "./wasm.mjs";
-
-async function party(t, server) {
-  const browser = await Browser.start(t);
-  browser.allow(...GONE);
-  return { browser, page: await browser.open(server.origin) };
-}
 
 const lists = async (page) => (await apiValue(page, "getLists")).rows.map(({ subject, verdict, note }) => [subject, verdict, note]);
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { test } from "node:test";
-import { Browser, GONE, Server, api, apiValue, eventually, hasPeers, offlineReady, publish } from "./harness.mjs";
+import { Server, api, apiValue, eventually, hasPeers, offlineReady, party, publish } from "./harness.mjs";
 import { adder, asking, hog, importer, spinner } from "./wasm.mjs";
 
 /** A module of 2.4 MB that somebody uses: an SVG renderer. */
@@ -14,13 +14,6 @@ const digestOf = (page, name, version) => page.evaluate(async ([name, version]) 
   const digest = await crypto.subtle.digest("SHA-256", bytes);
   return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }, [name, version]);
-
-async function party(t, server, options = {}) {
-  const browser = await Browser.start(t, options);
-  browser.allow(...GONE);
-  const page = await browser.open(server.origin);
-  return { browser, page };
-}
 
 const installed = async (page) =>
   (await apiValue(page, "listInstalled")).map(({ name, version }) => `${name} ${version}`);

@@ -2,13 +2,10 @@
 // and the relay; and what happens when the relay is gone.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Browser, GONE, Server, api, apiValue, eventually, hasPeers, offlineReady, sees } from "./harness.mjs";
+import { Browser, GONE, Server, api, apiValue, eventually, hasPeers, offlineReady, party as anybody, sees } from "./harness.mjs";
 
 async function party(t, server, name) {
-  const browser = await Browser.start(t);
-  browser.allow(...GONE);
-  const page = await browser.open(server.origin);
-  return { name, browser, page };
+  return { name, ...await anybody(t, server) };
 }
 
 test("three users, comprehensive", async (t) => {

@@ -2,13 +2,11 @@
 import assert from "node:assert/strict";
 import { readFile, readdir } from "node:fs/promises";
 import { test } from "node:test";
-import { Browser, GONE, Server, api, apiValue, eventually, hasPeers, publish, sees } from "./harness.mjs";
+import { Browser, Server, api, apiValue, eventually, hasPeers, party as anybody, publish, sees } from "./harness.mjs";
 import { adder, asking } from "./wasm.mjs";
 
 async function party(t, server, name) {
-  const browser = await Browser.start(t);
-  browser.allow(...GONE);
-  const page = await browser.open(server.origin);
+  const { browser, page } = await anybody(t, server);
   assert.equal(await apiValue(page, "registerUsername", name), true);
   const call = (method, ...values) => apiValue(page, method, ...values);
   const refused = async (method, ...values) => (await api(page, method, ...values)).code;

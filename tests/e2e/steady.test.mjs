@@ -2,14 +2,8 @@
 // place, what was unfolded, and a button that is pressed but not yet let go.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Browser, GONE, Server, apiValue, eventually, hasPeers, publish, ready, sees } from "./harness.mjs";
+import { Server, apiValue, eventually, hasPeers, party, publish, sees } from "./harness.mjs";
 import { adder } from "./wasm.mjs";
-
-async function party(t, server) {
-  const browser = await Browser.start(t);
-  browser.allow(...GONE);
-  return { browser, page: await browser.open(server.origin) };
-}
 
 test("a review that is being written stays, with the caret in it, while the module's page is told news", async (t) => {
   const server = await Server.start(t, { p2p: true });

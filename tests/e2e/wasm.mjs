@@ -1,4 +1,5 @@
 // Small modules, byte by byte (WebAssembly core specification 2.0, section 5).
+import { randomBytes } from "node:crypto";
 
 const section = (id, bytes) => [id, bytes.length, ...bytes];
 const text = (name) => [name.length, ...Buffer.from(name)];
@@ -49,4 +50,11 @@ export const importer = (name, from, wanted, { memory = false } = {}) => {
     ...section(7, [1, ...text(name), 0, memory ? 0 : 1]),
     ...section(10, [1, code.length, ...code]),
   ]);
+};
+
+/** The same module, longer by a custom section with `length` bytes that nothing can make shorter. */
+export const padded = (bytes, length) => {
+  const leb = (number) => (number < 0x80 ? [number] : [(number & 0x7f) | 0x80, ...leb(number >>> 7)]);
+  const body = Buffer.concat([Buffer.from(text("pad")), randomBytes(length)]);
+  return new Uint8Array(Buffer.concat([bytes, Buffer.from([0, ...leb(body.length)]), body]));
 };

@@ -27,6 +27,8 @@ pub const IDLE_TIME: Duration = Duration::from_secs(60);
 /// Streams of others that are not negotiated yet, for each connection.
 pub const STREAMS_NEGOTIATING: usize = 32;
 
+pub use crate::net::webrtc::Paths;
+
 /// Turns relayed connections into direct ones.
 pub type Upgrade = webrtc::Behaviour;
 
@@ -40,7 +42,12 @@ pub fn open(key: &Keypair, options: &CarrierOptions) -> Result<Carrier, CarrierE
     let local = key.public().to_peer_id();
     let (webrtc, upgrade) = webrtc::new(local, webrtc::Config { ice_servers: options.ice_servers.clone() });
     let (circuits, relay) = relay::client::new(local);
-    let webrtc = webrtc.map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)));
+    let paths = Paths::default();
+    let known = paths.clone();
+    let webrtc = webrtc.map(move |(peer, connection), _| {
+        known.add(peer, &connection);
+        (peer, StreamMuxerBox::new(connection))
+    });
     let circuits = circuits
         .upgrade(Version::V1Lazy)
         .authenticate(noise::Config::new(key)?)
@@ -62,7 +69,7 @@ pub fn open(key: &Keypair, options: &CarrierOptions) -> Result<Carrier, CarrierE
         })
         .boxed();
     // A page connects only where its network says it may.
-    let reach = Reach { listening: listening(), is_direct, circuit, may_ask: |_| false };
+    let reach = Reach { listening: listening(), is_direct, circuit, may_ask: |_| false, paths };
     Ok(Carrier { transport, relay, upgrade, reach })
 }
 

@@ -1,6 +1,10 @@
 //! A native node's carrier: TCP to be reached by others of its kind, WebSocket to relays, circuits through them.
 
-use std::{io, time::Duration};
+use std::{
+    future::{Ready, ready},
+    io,
+    time::Duration,
+};
 
 use libp2p::{
     Multiaddr, PeerId, Transport,
@@ -14,6 +18,7 @@ use libp2p::{
 };
 
 use super::{Carrier, CarrierOptions, Reach};
+use crate::net::path::Path;
 
 /// From the first byte to an authenticated connection.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -30,6 +35,16 @@ pub enum CarrierError {
 
 /// Nobody needs an upgrade who can be dialled.
 pub type Upgrade = dummy::Behaviour;
+
+/// A native node's connections are not measured.
+#[derive(Clone, Debug, Default)]
+pub struct Paths;
+
+impl Paths {
+    pub fn measure(&self, _: PeerId) -> Ready<Option<Path>> {
+        ready(None)
+    }
+}
 
 pub fn open(key: &Keypair, _: &CarrierOptions) -> Result<Carrier, CarrierError> {
     let secure = noise::Config::new(key)?;
@@ -57,7 +72,7 @@ pub fn open(key: &Keypair, _: &CarrierOptions) -> Result<Carrier, CarrierError> 
             }
         })
         .boxed();
-    let reach = Reach { listening: listening(), is_direct, circuit, may_ask: is_direct };
+    let reach = Reach { listening: listening(), is_direct, circuit, may_ask: is_direct, paths: Paths };
     Ok(Carrier { transport, relay, upgrade: dummy::Behaviour, reach })
 }
 

@@ -31,6 +31,7 @@ use crate::net::mesh::run::acts::random;
 use crate::net::mesh::run::server::Server;
 use crate::net::mesh::scoring;
 use crate::net::mesh::{Command, GossipVerdict, MeshError, MeshEvent, MeshOptions, MeshView};
+use crate::net::path::Path;
 use crate::net::streams::{Control, Incoming};
 use crate::platform::{Environment, steady::Steady};
 use crate::sync::blocks::wire as blocks_wire;
@@ -55,6 +56,8 @@ enum Done {
     /// A peer told of others.
     Told(Vec<u8>),
     Answered,
+    /// What is known of the connection to it.
+    Measured(PeerId, Option<Path>),
     /// A peer's question is answered, or not.
     Replied(PeerId),
     Quiet,
@@ -66,6 +69,8 @@ struct Peer {
     connections: usize,
     agent: Option<String>,
     round_trip: Option<Duration>,
+    path: Option<Path>,
+    measuring: bool,
     /// The link that counts, and where its messages go.
     link: Option<(u64, Outgoing)>,
     linked_at: u64,
@@ -370,6 +375,12 @@ impl Running {
                     }
                     // It has waited already when the link had lasted: a new connection replaced the old one.
                     state.open_at = state.open_at.max(now);
+                }
+            }
+            Done::Measured(peer, path) => {
+                if let Some(state) = self.peers.get_mut(&peer) {
+                    (state.measuring, state.path) = (false, path);
+                    self.changed = true;
                 }
             }
             Done::Answered => self.answering -= 1,

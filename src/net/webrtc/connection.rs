@@ -150,6 +150,19 @@ pub(super) fn create_channel(peer: &RtcPeerConnection, label: &str) -> Result<Rt
     create().map_err(|error| ConnectionError::browser("a data channel", &error))
 }
 
+/// Knows a connection without keeping it.
+#[derive(Clone)]
+pub(super) struct Watch(Weak<RefCell<Inner>>);
+
+impl Watch {
+    /// None once it is over.
+    pub(super) fn peer(&self) -> Option<RtcPeerConnection> {
+        let inner = self.0.upgrade()?;
+        let inner = inner.borrow();
+        inner.over.is_none().then(|| inner.peer.clone())
+    }
+}
+
 type OnChannel = Closure<dyn FnMut(RtcDataChannelEvent)>;
 /// Not `FnMut`: closing the connection fires the event in the middle of its own handler.
 type OnState = Closure<dyn Fn(Event)>;
@@ -211,6 +224,10 @@ impl Connection {
 
     pub(super) fn peer(&self) -> RtcPeerConnection {
         self.inner.borrow().peer.clone()
+    }
+
+    pub(super) fn watched(&self) -> Watch {
+        Watch(Rc::downgrade(&self.inner))
     }
 
     /// Ends when the other side is reached, or never will be.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Reputation;
+pub use crate::net::path::CandidateType;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -51,6 +52,17 @@ pub struct RelayEntry {
     pub reserved: bool,
 }
 
+/// Which way a direct connection goes, and how much went over it since it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConnectionPath {
+    pub sent_bytes: u64,
+    pub received_bytes: u64,
+    /// Of the pair of candidates in use (RFC 8445, section 5.1.1).
+    pub local: Option<CandidateType>,
+    pub remote: Option<CandidateType>,
+}
+
 /// A peer with a direct connection.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -63,6 +75,8 @@ pub struct PeerEntry {
     /// What program it says it is.
     pub agent: Option<String>,
     pub round_trip_millis: Option<f64>,
+    /// None where it could not be measured, and in a native node.
+    pub path: Option<ConnectionPath>,
     pub syncing: bool,
     /// Changes it brought that were new here.
     pub brought: u64,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::net::key::NodeName;
 use crate::net::mesh::{MeshHandle, MeshView};
+use crate::net::path::Path;
 use crate::node::Node;
 use crate::node::api::*;
 use crate::node::network::ParametersError;
@@ -164,6 +165,7 @@ impl Known {
                 dialled: peer.dialled,
                 agent: peer.agent.clone(),
                 round_trip_millis: peer.round_trip.map(|time| time.as_secs_f64() * 1_000.0),
+                path: peer.path.map(connection_path),
                 syncing: deeds.syncing,
                 brought: deeds.brought,
                 rejections: told(&deeds.rejections),
@@ -176,6 +178,11 @@ impl Known {
         entries.sort_by_key(|peer| peer.since);
         entries
     }
+}
+
+fn connection_path(path: Path) -> ConnectionPath {
+    let Path { sent_bytes, received_bytes, local, remote } = path;
+    ConnectionPath { sent_bytes, received_bytes, local, remote }
 }
 
 fn told(rejections: &BTreeMap<Rejection, u64>) -> Vec<(String, u64)> {

@@ -1,8 +1,10 @@
 //! Who this device exchanges registries with, through whom it finds them, and the rules of the network.
 
+mod nobody;
+
 use leptos::prelude::*;
 
-use crate::node::api::{Connection, ListVerdict, NetworkReport, PeerEntry, RelayEntry};
+use crate::node::api::{CandidateType, Connection, ConnectionPath, ListVerdict, NetworkReport, PeerEntry, RelayEntry};
 use crate::ui::attempt::Attempt;
 use crate::ui::components::did::DidChip;
 use crate::ui::components::icon::{Icon, icon};
@@ -13,8 +15,8 @@ use crate::ui::components::subject::{BlockButton, decide};
 use crate::ui::fetch::fetched;
 use crate::ui::session::session;
 use crate::ui::steady::{answered, of, part, rows};
-use crate::ui::text;
 use crate::ui::time::Moment;
+use crate::ui::{dom, text};
 
 #[component]
 pub fn Network() -> impl IntoView {
@@ -54,13 +56,16 @@ fn shown(report: Memo<NetworkReport>) -> impl IntoView {
         <section class="card" aria-labelledby="peers-title">
             <div class="network-head">
                 <h2 id="peers-title">"Peers"</h2>
-                <Show when=move || !by_itself.get()>
-                    <LookAround />
-                </Show>
+                <div class="actions">
+                    <Copy report />
+                    <Show when=move || !by_itself.get()>
+                        <LookAround />
+                    </Show>
+                </div>
             </div>
             <Show
                 when=move || !peers.with(Vec::is_empty)
-                fallback=move || part(report, |report| report.connection, |connection| view! { <p class="muted">{nobody(connection)}</p> })
+                fallback=move || view! { <nobody::WhyNobody report /> }
             >
                 <ul class="network-list" data-testid="peers">{rows(peers, |peer| peer.id.clone(), peer)}</ul>
             </Show>
@@ -152,14 +157,6 @@ fn state(connection: Connection, peers: u64) -> String {
     }
 }
 
-fn nobody(connection: Connection) -> &'static str {
-    match connection {
-        Connection::Alone => "The server of this page names no way to others.",
-        Connection::Offline => "It is tried again by itself, more often right after the connection comes back.",
-        _ => "The first one who comes is connected by itself. Nothing needs to be done.",
-    }
-}
-
 fn rules(witnesses: usize, threshold: u64) -> String {
     match threshold {
         0 => "There are no witnesses: of two claims to one name the one dated earlier counts.".to_owned(),
@@ -181,6 +178,28 @@ fn LookAround() -> impl IntoView {
         <button type="button" class="button button-small" on:click=look disabled=move || attempt.busy.get()>
             {icon(Icon::Refresh)}
             "Look now"
+        </button>
+    }
+}
+
+/// For whoever is asked for help: what this page shows, as text.
+#[component]
+fn Copy(report: Memo<NetworkReport>) -> impl IntoView {
+    let session = session();
+    let copy = move |_| {
+        let text = report.with_untracked(dom::json);
+        leptos::task::spawn_local(async move {
+            session.say(if dom::copy(&text).await {
+                "What this page shows is copied."
+            } else {
+                "The browser did not copy it."
+            });
+        });
+    };
+    view! {
+        <button type="button" class="button button-small" on:click=copy data-testid="copy-network">
+            {icon(Icon::Copy)}
+            "Copy as text"
         </button>
     }
 }
@@ -216,9 +235,26 @@ fn peer(peer: Memo<PeerEntry>) -> impl IntoView {
 fn facts(peer: &PeerEntry) -> String {
     let mut facts = vec![if peer.dialled { "found by this device" } else { "found this device" }.to_owned()];
     facts.extend(peer.round_trip_millis.map(|millis| format!("{millis:.0} ms away")));
+    if let Some(path) = &peer.path {
+        facts.extend(way(path).map(str::to_owned));
+        facts.push(format!("{} sent, {} received", text::size(path.sent_bytes), text::size(path.received_bytes)));
+    }
     facts.extend((peer.brought > 0).then(|| format!("brought {}", text::count(peer.brought, "change", "changes"))));
     facts.extend(peer.agent.clone());
     facts.join(" · ")
+}
+
+fn way(path: &ConnectionPath) -> Option<&'static str> {
+    let both = [path.local?, path.remote?];
+    Some(if both.contains(&CandidateType::Relay) {
+        "through a TURN server"
+    } else if both == [CandidateType::Host; 2] {
+        "within the local network"
+    } else if both.contains(&CandidateType::Srflx) {
+        "through address translation"
+    } else {
+        "directly"
+    })
 }
 
 /// A trusted peer is never sent away for its number.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::{Arc, LazyLock, Mutex};
 
-use gen_registry::net::carrier::{Carrier, Reach};
+use gen_registry::net::carrier::{Carrier, Paths, Reach};
 use gen_registry::net::key::NodeKey;
 use gen_registry::net::mesh::{Listening, MeshHandle};
 use gen_registry::net::relay::{Relay, RelayOptions, limits::RelayLimits};
@@ -69,7 +69,8 @@ fn carrier(key: NodeKey) -> Carrier {
     let transport = transport.multiplex(yamux::Config::default()).boxed();
     let place: Multiaddr = Protocol::Memory(rand::random::<u64>().max(1)).into();
     PLACES.lock().unwrap().insert(peer, place.clone());
-    let reach = Reach { listening: vec![place], is_direct: is_named, circuit: place_of, may_ask: is_memory };
+    let reach =
+        Reach { listening: vec![place], is_direct: is_named, circuit: place_of, may_ask: is_memory, paths: Paths };
     Carrier { transport, relay, upgrade: dummy::Behaviour, reach }
 }
 

@@ -1,5 +1,6 @@
 //! What libp2p tells of connections, relays and peers.
 
+use futures::FutureExt;
 use libp2p::{
     Multiaddr, PeerId, core::ConnectedPoint, gossipsub, identify, ping, relay, rendezvous, swarm::SwarmEvent,
 };
@@ -7,7 +8,7 @@ use libp2p::{
 use crate::net::address::{is_relayed, is_webrtc};
 use crate::net::mesh::behaviour::{BehaviourEvent, RegistryEvent};
 use crate::net::mesh::run::acts::random;
-use crate::net::mesh::run::{Peer, Running};
+use crate::net::mesh::run::{Done, Peer, Running};
 
 impl Running {
     pub(super) fn handle(&mut self, event: SwarmEvent<BehaviourEvent>) {
@@ -84,6 +85,8 @@ impl Running {
             connections: 0,
             agent: None,
             round_trip: None,
+            path: None,
+            measuring: false,
             link: None,
             linked_at: now,
             open_at: now,
@@ -107,6 +110,13 @@ impl Running {
             let environment = self.environment.clone();
             self.keeping.disconnected(&peer, now, &mut |below| random(&environment, below));
         }
+    }
+
+    fn measure(&mut self, peer: PeerId) {
+        let Some(state) = self.peers.get_mut(&peer).filter(|state| !state.measuring) else { return };
+        state.measuring = true;
+        let paths = self.reach.paths.clone();
+        self.tasks.push(async move { Done::Measured(peer, paths.measure(peer).await) }.boxed_local());
     }
 
     fn lost(&mut self, peer: PeerId, now: u64) {
@@ -145,6 +155,7 @@ impl Running {
             BehaviourEvent::Ping(ping::Event { peer, result: Ok(time), .. }) => {
                 if let Some(state) = self.peers.get_mut(&peer) {
                     state.round_trip = Some(time);
+                    self.measure(peer);
                 }
             }
             BehaviourEvent::Ping(ping::Event { peer, connection, result: Err(error) }) => {

@@ -17,6 +17,7 @@ impl Running {
             dialled: state.dialled,
             agent: state.agent.clone(),
             round_trip: state.round_trip,
+            path: state.path,
         });
         let known = self
             .keeping
