@@ -113,16 +113,31 @@ where
     view! { <For each key children=row /> }
 }
 
-/// A field shows what comes from elsewhere (another tab, an undo) for as long as nobody changed it by hand.
-pub fn follow<T>(field: RwSignal<T>, source: Memo<T>)
+/// A field shows what comes from elsewhere (another tab, an undo) for as long as nobody changed it by hand. `kept_as` is
+/// what would be kept of the field as it stands. Call what is given back once that was kept: it counts as unchanged then.
+pub fn follow<T>(field: RwSignal<T>, source: Memo<T>, kept_as: impl Fn(&T) -> T + Send + Sync + 'static) -> Callback<()>
 where
     T: Clone + PartialEq + Send + Sync + 'static,
 {
-    Effect::new(move |before: Option<T>| {
+    let base = StoredValue::new(source.get_untracked());
+    let kept = StoredValue::new(move || field.with_untracked(&kept_as));
+    Effect::new(move |_| {
         let now = source.get();
-        if before.is_some_and(|before| before != now && field.with_untracked(|field| *field == before)) {
+        let before = base.get_value();
+        if now != before && kept.with_value(|kept| kept()) == before {
             field.set(now.clone());
         }
-        now
+        base.set_value(now);
     });
+    Callback::new(move |()| {
+        // The form may be gone meanwhile.
+        if let Some(kept) = kept.try_with_value(|kept| kept()) {
+            base.try_set_value(kept);
+        }
+    })
+}
+
+/// The same for a text, which is kept without the spaces around it.
+pub fn follow_text(field: RwSignal<String>, source: Memo<String>) -> Callback<()> {
+    follow(field, source, |text| text.trim().to_owned())
 }

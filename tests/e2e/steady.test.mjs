@@ -70,3 +70,43 @@ test("a button that is pressed when a peer comes is still the same when it is le
   await row.getByTestId("trust").getByText("Trust no more").waitFor();
   for (const one of [browser, bob.browser, carol.browser]) one.assertQuiet();
 });
+
+test("an owner's form keeps what is typed, follows what another tab saves, and withdraws what was on show", async (t) => {
+  const server = await Server.start(t);
+  const { browser, page } = await party(t, server);
+  await apiValue(page, "setupUser", "alice");
+  await publish(page, { name: "adder", version: "1.0.0" }, adder("add"));
+  await page.goto(`${server.origin}/m/adder`);
+  await page.getByText("Edit how it is described").click();
+  const field = (id) => page.locator(`#module-${id}`);
+  await field("title").fill("Sums");
+  const other = await browser.open(server.origin);
+  const elsewhere = (changes) => apiValue(other, "describeModule", "adder", changes);
+  const stands = (id, value) => eventually(`${id} is ${value}`, async () => (await field(id).inputValue()) === value);
+
+  await elsewhere({ description: "Adds two numbers", title: "Adding" });
+  await stands("description", "Adds two numbers");
+  assert.equal(await field("title").inputValue(), "Sums", "what is typed stays");
+  await field("tags").fill("Tiny,math ");
+  await page.getByTestId("describe").click();
+  const kept = await eventually("it is saved", async () => {
+    const { details } = await apiValue(other, "getModule", "adder");
+    return details.title === "Sums" && details;
+  });
+  assert.deepEqual([kept.description, kept.tags], ["Adds two numbers", ["math", "tiny"]]);
+  // What was saved counts as unchanged, though it was typed in another way.
+  await elsewhere({ tags: ["wide"], title: "Totals" });
+  await stands("tags", "wide");
+  await stands("title", "Totals");
+
+  await page.getByText("Withdraw a version").click();
+  await page.locator("#withdraw-reason").fill("it overflows");
+  await publish(other, { name: "adder", version: "1.1.0" }, adder("add"));
+  await page.getByTestId("versions").getByText("1.1.0").waitFor();
+  await page.getByTestId("withdraw").click();
+  await page.getByText("Withdrawn: it overflows").waitFor();
+  const { versions } = await apiValue(page, "getModule", "adder");
+  assert.deepEqual(versions.map(({ version, withdrawn }) => [version, withdrawn?.reason]),
+    [["1.1.0", undefined], ["1.0.0", "it overflows"]]);
+  browser.assertQuiet();
+});

@@ -12,7 +12,7 @@ use crate::ui::components::field::{Submit, TextArea, TextField};
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::notice::FailureNotice;
 use crate::ui::session::{Session, session};
-use crate::ui::steady::{follow, of};
+use crate::ui::steady::{follow, follow_text, of};
 use crate::ui::{dom, picture};
 
 /// What is to become of the picture.
@@ -41,9 +41,11 @@ pub fn EditProfile(me: Memo<Me>) -> impl IntoView {
     let chosen = RwSignal::new(Chosen::Unchanged);
     let attempt = Attempt::new();
     let Attempt { busy, failure } = attempt;
-    follow(display_name, of(me, |me| me.profile.display_name.clone().unwrap_or_default()));
-    follow(bio, of(me, |me| me.profile.bio.clone().unwrap_or_default()));
-    follow(links, of(me, |me| one_per_line(&me.profile.links)));
+    let followed = [
+        follow_text(display_name, of(me, |me| me.profile.display_name.clone().unwrap_or_default())),
+        follow_text(bio, of(me, |me| me.profile.bio.clone().unwrap_or_default())),
+        follow(links, of(me, |me| one_per_line(&me.profile.links)), |text| one_per_line(&lines(text))),
+    ];
     let send = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         let before = me.with_untracked(|me| me.profile.clone());
@@ -69,6 +71,7 @@ pub fn EditProfile(me: Memo<Me>) -> impl IntoView {
         };
         attempt.start(saved, move |(me, before, picture_changed, old_picture)| {
             session.became(*me);
+            followed.iter().for_each(|followed| followed.run(()));
             chosen.try_set(Chosen::Unchanged);
             let undo = ProfileChanges {
                 display_name: Some(before.display_name.unwrap_or_default()),

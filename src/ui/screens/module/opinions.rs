@@ -9,7 +9,7 @@ use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::module_row::author_link;
 use crate::ui::components::notice::FailureNotice;
 use crate::ui::session::session;
-use crate::ui::steady::{follow, of, part, rows};
+use crate::ui::steady::{follow, follow_text, of, part, rows};
 use crate::ui::time::Moment;
 
 #[component]
@@ -57,13 +57,15 @@ fn Rate(name: String, own: Memo<Option<Review>>) -> impl IntoView {
     let kept_stars = of(own, |own| own.as_ref().map_or(0, |own| own.stars));
     let kept_text = of(own, |own| own.as_ref().map(|own| own.text.clone()).unwrap_or_default());
     let (stars, text) = (RwSignal::new(kept_stars.get_untracked()), RwSignal::new(kept_text.get_untracked()));
-    follow(stars, kept_stars);
-    follow(text, kept_text);
+    let followed = [follow(stars, kept_stars, Clone::clone), follow_text(text, kept_text)];
     let rated = of(own, Option::is_some);
     let send = StoredValue::new_local(move |given: Option<u8>| {
         let (client, name, review) = (session.client(), name.clone(), text.get_untracked());
         let said = if given.is_some() { "Your rating is saved." } else { "Your rating is taken back." };
-        attempt.start(async move { client.rate_module(name, given, review).await }, move |_| session.toasts.good(said));
+        attempt.start(async move { client.rate_module(name, given, review).await }, move |_| {
+            session.toasts.good(said);
+            followed.iter().for_each(|followed| followed.run(()));
+        });
     });
     let sent = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();

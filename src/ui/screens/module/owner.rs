@@ -1,5 +1,7 @@
 //! What only the module's holder sees: its description, and withdrawing a version.
 
+use std::collections::BTreeSet;
+
 use leptos::prelude::*;
 
 use crate::node::api::{ModuleChanges, ModuleDetails, ModulePage};
@@ -8,7 +10,7 @@ use crate::ui::components::field::{Submit, TextArea, TextField};
 use crate::ui::components::notice::FailureNotice;
 use crate::ui::dom;
 use crate::ui::session::session;
-use crate::ui::steady::{follow, of, rows};
+use crate::ui::steady::{follow, follow_text, of, rows};
 
 #[component]
 pub fn Owner(page: Memo<ModulePage>) -> impl IntoView {
@@ -27,14 +29,21 @@ pub fn Owner(page: Memo<ModulePage>) -> impl IntoView {
     }
 }
 
+/// Tags as they are kept.
+fn words(text: &str) -> Vec<String> {
+    let words: BTreeSet<String> = text.split(',').map(|word| word.trim().to_lowercase()).collect();
+    words.into_iter().filter(|word| !word.is_empty()).collect()
+}
+
 #[component]
 fn Describe(page: Memo<ModulePage>) -> impl IntoView {
     let session = session();
     let attempt = Attempt::new();
-    let field = |take: fn(&ModuleDetails) -> Option<&String>| {
+    let mut followed = Vec::new();
+    let mut field = |take: fn(&ModuleDetails) -> Option<&String>| {
         let kept = of(page, move |page| take(&page.details).cloned().unwrap_or_default());
         let field = RwSignal::new(kept.get_untracked());
-        follow(field, kept);
+        followed.push(follow_text(field, kept));
         field
     };
     let title = field(|details| details.title.as_ref());
@@ -44,7 +53,7 @@ fn Describe(page: Memo<ModulePage>) -> impl IntoView {
     let deprecated = field(|details| details.deprecated.as_ref());
     let kept_tags = of(page, |page| page.details.tags.join(", "));
     let tags = RwSignal::new(kept_tags.get_untracked());
-    follow(tags, kept_tags);
+    followed.push(follow(tags, kept_tags, |text| words(text).join(", ")));
     let name = page.with_untracked(|page| page.name.clone());
     let sent = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
@@ -53,13 +62,14 @@ fn Describe(page: Memo<ModulePage>) -> impl IntoView {
             description: Some(description.get_untracked()),
             license: Some(license.get_untracked()),
             repository: Some(repository.get_untracked()),
-            tags: Some(tags.get_untracked().split(',').map(str::to_owned).collect()),
+            tags: Some(words(&tags.get_untracked())),
             deprecated: Some(deprecated.get_untracked()),
             readme: None,
         };
-        let (client, name) = (session.client(), name.clone());
+        let (client, name, followed) = (session.client(), name.clone(), followed.clone());
         attempt.start(async move { client.describe_module(name, changes).await }, move |_| {
             session.toasts.good("The description is saved.");
+            followed.iter().for_each(|followed| followed.run(()));
         });
     };
     view! {
@@ -92,8 +102,14 @@ fn Withdraw(page: Memo<ModulePage>) -> impl IntoView {
     let versions = of(page, |page| {
         page.versions.iter().map(|version| (version.version.clone(), version.withdrawn.is_some())).collect::<Vec<_>>()
     });
-    let first = versions.with_untracked(|versions| versions.first().map(|(version, _)| version.clone()));
-    let chosen = RwSignal::new(first.unwrap_or_default());
+    let chosen = RwSignal::new(String::new());
+    // The newest as the page was opened: one that comes later must not take its place under somebody's hand.
+    Effect::new(move |_| {
+        let newest = versions.with(|versions| versions.first().map(|(version, _)| version.clone()));
+        if let Some(newest) = newest.filter(|_| chosen.with_untracked(String::is_empty)) {
+            chosen.set(newest);
+        }
+    });
     let reason = RwSignal::new(String::new());
     let is_withdrawn = Memo::new(move |_| {
         let chosen = chosen.get();
@@ -104,10 +120,13 @@ fn Withdraw(page: Memo<ModulePage>) -> impl IntoView {
         event.prevent_default();
         let version = chosen.get_untracked();
         let back = is_withdrawn.get_untracked();
-        let reason = (!back).then(|| reason.get_untracked());
+        let why = (!back).then(|| reason.get_untracked());
         let said = if back { format!("{version} counts again.") } else { format!("{version} is withdrawn.") };
         let (client, name) = (session.client(), name.clone());
-        attempt.start(async move { client.yank(name, version, reason).await }, move |_| session.toasts.good(said));
+        attempt.start(async move { client.yank(name, version, why).await }, move |_| {
+            session.toasts.good(said);
+            reason.try_set(String::new());
+        });
     };
     view! {
         <details>
