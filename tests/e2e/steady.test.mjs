@@ -110,3 +110,20 @@ test("an owner's form keeps what is typed, follows what another tab saves, and w
     [["1.1.0", undefined], ["1.0.0", "it overflows"]]);
   browser.assertQuiet();
 });
+
+test("who looks for somebody goes on writing while others become known", async (t) => {
+  const server = await Server.start(t, { p2p: true });
+  const [{ browser, page }, bob] = await Promise.all([party(t, server), party(t, server)]);
+  await hasPeers(page, 1);
+  await page.goto(`${server.origin}/u/bobby`);
+  await page.getByTestId("farther").getByText("Nobody there knows this name").waitFor();
+  const search = page.locator("#absent-search");
+  await search.fill("bobb");
+  await apiValue(bob.page, "setupUser", "bob");
+  await page.getByText("Names that begin alike").waitFor();
+  await page.getByTestId("person-row").getByText("bob").waitFor();
+  assert.equal(await search.inputValue(), "bobb");
+  assert.equal(await page.evaluate(() => document.activeElement?.id), "absent-search");
+  assert.ok(await page.getByTestId("farther").getByText("Nobody there knows this name").isVisible(), "nobody is asked again");
+  for (const one of [browser, bob.browser]) one.assertQuiet();
+});

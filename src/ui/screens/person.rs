@@ -113,9 +113,17 @@ fn unknown() -> impl IntoView {
 
 fn shown(found: Memo<Found>) -> impl IntoView {
     let basis = of(found, |found| (found.report.records, found.report.registries));
-    let absent = move || part(found, |found| found.report.clone(), |report| view! { <Absent report /> });
+    // Whatever else comes to be known, who searches and waits here is not disturbed.
+    let absent = move || {
+        part(
+            found,
+            |found| (found.report.asked.clone(), found.report.free_at),
+            |(asked, free_at)| view! { <Absent asked free_at /> },
+        )
+    };
+    let claims = |found: &Found| NameReport { records: 0, registries: 0, ..found.report.clone() };
     view! {
-        {part(found, |found| found.report.clone(), |report| {
+        {part(found, claims, |report| {
             view! {
                 {report.redirect.clone().filter(|_| report.holder.is_none()).map(|entry| moved(&report, entry))}
                 {report.holder.clone().map(|holder| contested(&report, &holder))}

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::node::api::{FindReport, NameCheck, NameKind, NameReport, NameVerdict};
+use crate::node::api::{FindReport, NameCheck, NameKind, NameVerdict};
 use crate::ui::components::farther::Farther;
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::person_row::PersonRow;
@@ -17,14 +17,19 @@ const SIMILAR: u32 = 6;
 const SIMILAR_START: usize = 2;
 
 #[component]
-pub fn Absent(report: NameReport) -> impl IntoView {
+pub fn Absent(
+    asked: String,
+    /// When the name, which was given up, is free for everyone.
+    #[prop(optional_no_strip)]
+    free_at: Option<u64>,
+) -> impl IntoView {
     let session = session();
-    let asked = report.asked.clone();
+    let people = move || session.people_changed.track();
     let check = {
         let asked = asked.clone();
         fetched(
             || (),
-            || (),
+            people,
             move |()| {
                 let (client, asked) = (session.client(), asked.clone());
                 async move { client.check_username(asked).await }
@@ -35,7 +40,7 @@ pub fn Absent(report: NameReport) -> impl IntoView {
         let start: String = asked.chars().take(SIMILAR_START).collect();
         fetched(
             || (),
-            || (),
+            people,
             move |()| {
                 let (client, start) = (session.client(), start.clone());
                 async move { client.list_usernames(start, SIMILAR, None).await }
@@ -43,7 +48,6 @@ pub fn Absent(report: NameReport) -> impl IntoView {
         )
     };
     let claim = StoredValue::new(dom::encode(&asked));
-    let free_at = report.free_at;
     let farther = RwSignal::new(None::<FindReport>);
     let offer = Memo::new(move |_| {
         let free = matches!(check.get(), Some(Ok(NameCheck { verdict: NameVerdict::Available, .. })));
