@@ -4,25 +4,25 @@
 //! button was pressed before and let go after. News of peers may come at any moment, so whatever can be typed into or
 //! pressed is drawn once, and follows.
 
-use std::collections::{HashMap, HashSet};
-use std::hash::Hash;
+use std::collections::HashSet;
 
 use leptos::prelude::*;
 
 use crate::ui::components::notice::failed;
 use crate::ui::fetch::Fetched;
 
+/// Views without their types: one of these is some kilobytes of program for each type that it is made for.
+type Draw = Box<dyn Fn() -> AnyView + Send + Sync>;
+
 /// An answer as it is on show: what is drawn for it follows later answers, and is drawn anew only after a failure or
 /// another question.
-pub fn answered<T, V>(answer: Fetched<T>, draw: impl Fn(Memo<T>) -> V + Send + Sync + 'static) -> impl IntoView
+pub fn answered<T, V>(answer: Fetched<T>, draw: impl Fn(Memo<T>) -> V + Send + Sync + 'static) -> AnyView
 where
     T: Clone + PartialEq + Send + Sync + 'static,
     V: IntoView + 'static,
 {
     let failure = Memo::new(move |_| answer.with(|answer| answer.as_ref().and_then(|answer| answer.clone().err())));
-    let otherwise = move || {
-        view! { {move || failure.get().map_or_else(looking, failed)} }
-    };
+    let otherwise = move || drawn(Box::new(move || failure.get().map_or_else(looking, failed)));
     present(Signal::derive(move || answer.with(|answer| answer.clone().and_then(Result::ok))), draw, otherwise)
 }
 
@@ -35,7 +35,7 @@ pub fn present<T, V, O>(
     value: impl Into<Signal<Option<T>>>,
     draw: impl Fn(Memo<T>) -> V + Send + Sync + 'static,
     otherwise: impl Fn() -> O + Send + Sync + 'static,
-) -> impl IntoView
+) -> AnyView
 where
     T: Clone + PartialEq + Send + Sync + 'static,
     V: IntoView + 'static,
@@ -43,14 +43,18 @@ where
 {
     let value = value.into();
     let there = Memo::new(move |_| value.with(Option::is_some));
-    move || {
+    drawn(Box::new(move || {
         // A memo follows nothing before it was read once, so it is read and not just tracked.
         let first = if there.get() { value.get_untracked() } else { None };
         match first {
             None => otherwise().into_any(),
             Some(first) => draw(lasting(move || value.get(), first)).into_any(),
         }
-    }
+    }))
+}
+
+fn drawn(draw: Draw) -> AnyView {
+    (move || draw()).into_any()
 }
 
 /// Follows a value, and stays at its last one when there is none any more.
@@ -66,14 +70,14 @@ pub fn part<T, S, V>(
     whole: Memo<T>,
     take: impl Fn(&T) -> S + Send + Sync + 'static,
     draw: impl Fn(S) -> V + Send + Sync + 'static,
-) -> impl IntoView
+) -> AnyView
 where
     T: Send + Sync + 'static,
     S: Clone + PartialEq + Send + Sync + 'static,
     V: IntoView + 'static,
 {
     let part = of(whole, take);
-    move || draw(part.get())
+    drawn(Box::new(move || draw(part.get()).into_any()))
 }
 
 /// One part of something bigger, for those who follow it themselves.
@@ -87,30 +91,36 @@ where
 
 /// The rows of a list: each stays the same as long as its key is in it, and follows what becomes of it.
 ///
-/// Of two items with the same key the first is shown.
-pub fn rows<T, K, V>(
+/// Of two items with the same key the first is shown. Lists are as long as a page shows at once: a change costs the
+/// square of that.
+pub fn rows<T, V>(
     all: impl Into<Signal<Vec<T>>>,
-    key: impl Fn(&T) -> K + Copy + Send + Sync + 'static,
-    row: impl Fn(Memo<T>) -> V + Clone + Send + Sync + 'static,
-) -> impl IntoView
+    key: fn(&T) -> String,
+    row: impl Fn(Memo<T>) -> V + Send + Sync + 'static,
+) -> AnyView
 where
     T: Clone + PartialEq + Send + Sync + 'static,
-    K: Clone + Eq + Hash + Send + Sync + 'static,
     V: IntoView + 'static,
 {
     let all = all.into();
-    let index = Memo::new(move |_| {
-        all.with(|all| all.iter().rev().map(|item| (key(item), item.clone())).collect::<HashMap<K, T>>())
-    });
-    let row = move |item: T| {
-        let key = key(&item);
-        row(lasting(move || index.with(|index| index.get(&key).cloned()), item))
+    let keys = move || all.with(|all| all.iter().map(key).collect());
+    let row = move |wanted: String| {
+        let find = move || all.with(|all| all.iter().find(|item| key(item) == wanted).cloned());
+        // Taken away before it was drawn: then so is the row.
+        find().map(|first| row(lasting(find, first)).into_any())
     };
+    keyed(Box::new(keys), Box::new(row))
+}
+
+type Row = Box<dyn Fn(String) -> Option<AnyView> + Send + Sync>;
+
+fn keyed(keys: Box<dyn Fn() -> Vec<String> + Send + Sync>, row: Row) -> AnyView {
+    let row = StoredValue::new(row);
     let each = move || {
         let mut seen = HashSet::new();
-        all.with(|all| all.iter().filter(|item| seen.insert(key(item))).cloned().collect::<Vec<T>>())
+        keys().into_iter().filter(|key| seen.insert(key.clone())).collect::<Vec<_>>()
     };
-    view! { <For each key children=row /> }
+    view! { <For each key=Clone::clone children=move |key| row.with_value(|row| row(key)) /> }.into_any()
 }
 
 /// A field shows what comes from elsewhere (another tab, an undo) for as long as nobody changed it by hand. `kept_as` is

@@ -60,7 +60,7 @@ fn shown(list: Memo<NoticeList>) -> impl IntoView {
         <Show when=move || !notices.with(Vec::is_empty) fallback=nothing_new>
             <section class="card" aria-label="News">
                 <ul class="notices" data-testid="notices">
-                    {rows(notices, |notice| notice.id, row)}
+                    {rows(notices, |notice| notice.id.to_string(), row)}
                 </ul>
                 <div class="actions">
                     <button type="button" class="button button-small" on:click=clear disabled=move || attempt.busy.get()>
