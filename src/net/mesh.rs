@@ -30,7 +30,7 @@ use crate::net::carrier::{self, Carrier, CarrierError, CarrierOptions};
 use crate::net::ice::IceServer;
 use crate::net::kademlia::values::Judge;
 use crate::net::key::{NodeKey, NodeName};
-use crate::net::path::Path;
+use crate::net::path::ConnectionPath;
 use crate::platform::Environment;
 use blocks::BlockStream;
 pub use directory::FoundValue;
@@ -161,7 +161,7 @@ pub struct PeerView {
     pub agent: Option<String>,
     pub round_trip: Option<Duration>,
     /// Measured with the round trip; of a page's connections only.
-    pub path: Option<Path>,
+    pub path: Option<ConnectionPath>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

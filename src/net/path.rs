@@ -17,11 +17,13 @@ pub enum CandidateType {
     Relay,
 }
 
-/// One connection, since it stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Path {
+/// Which way a direct connection goes, and how much went over it since it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConnectionPath {
     pub sent_bytes: u64,
     pub received_bytes: u64,
+    /// Of the pair of candidates in use.
     pub local: Option<CandidateType>,
     pub remote: Option<CandidateType>,
 }
@@ -47,7 +49,7 @@ pub struct Stat {
 pub const KINDS: [&str; 4] = ["transport", "candidate-pair", "local-candidate", "remote-candidate"];
 
 /// None as long as no pair of candidates is in use.
-pub fn path_of(stats: &[Stat]) -> Option<Path> {
+pub fn path_of(stats: &[Stat]) -> Option<ConnectionPath> {
     let find = |id: Option<&String>| id.and_then(|id| stats.iter().find(|stat| stat.id == *id));
     let transport = stats.iter().find(|stat| stat.kind == "transport");
     let named = transport.and_then(|transport| find(transport.selected_candidate_pair_id.as_ref()));
@@ -57,7 +59,7 @@ pub fn path_of(stats: &[Stat]) -> Option<Path> {
     let count =
         |of: fn(&Stat) -> Option<f64>| transport.and_then(of).or_else(|| of(pair)).map_or(0, |bytes| bytes as u64);
     let kind = |id: &Option<String>| find(id.as_ref()).and_then(|candidate| candidate.candidate_type);
-    Some(Path {
+    Some(ConnectionPath {
         sent_bytes: count(|stat| stat.bytes_sent),
         received_bytes: count(|stat| stat.bytes_received),
         local: kind(&pair.local_candidate_id),

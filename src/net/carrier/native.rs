@@ -18,7 +18,7 @@ use libp2p::{
 };
 
 use super::{Carrier, CarrierOptions, Reach};
-use crate::net::path::Path;
+use crate::net::path::ConnectionPath;
 
 /// From the first byte to an authenticated connection.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -41,7 +41,7 @@ pub type Upgrade = dummy::Behaviour;
 pub struct Paths;
 
 impl Paths {
-    pub fn measure(&self, _: PeerId) -> Ready<Option<Path>> {
+    pub fn measure(&self, _: PeerId) -> Ready<Option<ConnectionPath>> {
         ready(None)
     }
 }

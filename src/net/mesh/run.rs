@@ -31,7 +31,7 @@ use crate::net::mesh::run::acts::random;
 use crate::net::mesh::run::server::Server;
 use crate::net::mesh::scoring;
 use crate::net::mesh::{Command, GossipVerdict, MeshError, MeshEvent, MeshOptions, MeshView};
-use crate::net::path::Path;
+use crate::net::path::ConnectionPath;
 use crate::net::streams::{Control, Incoming};
 use crate::platform::{Environment, steady::Steady};
 use crate::sync::blocks::wire as blocks_wire;
@@ -57,7 +57,7 @@ enum Done {
     Told(Vec<u8>),
     Answered,
     /// What is known of the connection to it.
-    Measured(PeerId, Option<Path>),
+    Measured(PeerId, Option<ConnectionPath>),
     /// A peer's question is answered, or not.
     Replied(PeerId),
     Quiet,
@@ -69,7 +69,7 @@ struct Peer {
     connections: usize,
     agent: Option<String>,
     round_trip: Option<Duration>,
-    path: Option<Path>,
+    path: Option<ConnectionPath>,
     measuring: bool,
     /// The link that counts, and where its messages go.
     link: Option<(u64, Outgoing)>,

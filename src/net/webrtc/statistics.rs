@@ -11,7 +11,7 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 
 use super::connection::{Connection, Watch};
-use crate::net::path::{KINDS, Path, Stat, path_of};
+use crate::net::path::{ConnectionPath, KINDS, Stat, path_of};
 
 type Watches = HashMap<PeerId, Vec<Watch>>;
 
@@ -36,7 +36,7 @@ impl Paths {
     }
 
     /// None without a direct connection, or where the browser tells nothing.
-    pub async fn measure(&self, peer: PeerId) -> Option<Path> {
+    pub async fn measure(&self, peer: PeerId) -> Option<ConnectionPath> {
         // Of two the older one is about to be closed.
         let connection = self.0.borrow().get(&peer)?.iter().rev().find_map(Watch::peer)?;
         let report = JsFuture::from(connection.get_stats()).await.ok()?;

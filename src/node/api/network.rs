@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Reputation;
-pub use crate::net::path::CandidateType;
+pub use crate::net::path::{CandidateType, ConnectionPath};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -50,17 +50,6 @@ pub struct RelayEntry {
     pub connected: bool,
     /// Others can find this node through it.
     pub reserved: bool,
-}
-
-/// Which way a direct connection goes, and how much went over it since it stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ConnectionPath {
-    pub sent_bytes: u64,
-    pub received_bytes: u64,
-    /// Of the pair of candidates in use (RFC 8445, section 5.1.1).
-    pub local: Option<CandidateType>,
-    pub remote: Option<CandidateType>,
 }
 
 /// A peer with a direct connection.

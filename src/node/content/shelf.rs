@@ -170,7 +170,7 @@ mod tests {
         shelf.remove(&last.sha256);
         shelf.remove(&first.sha256);
         assert_eq!(shelf.first_to_go(&BTreeSet::new()), None);
-        let mut unpinned = shelf.get(&artifact(2).sha256).cloned().unwrap();
+        let mut unpinned = shelf.get(&artifact(2).sha256).cloned().expect("it is on the shelf");
         unpinned.set(Pin::Installed, false);
         shelf.put(artifact(2).sha256, unpinned);
         assert_eq!(shelf.first_to_go(&BTreeSet::new()), Some(artifact(2).sha256));

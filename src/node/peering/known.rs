@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use crate::net::key::NodeName;
 use crate::net::mesh::{MeshHandle, MeshView};
-use crate::net::path::Path;
 use crate::node::Node;
 use crate::node::api::*;
 use crate::node::network::ParametersError;
@@ -165,7 +164,7 @@ impl Known {
                 dialled: peer.dialled,
                 agent: peer.agent.clone(),
                 round_trip_millis: peer.round_trip.map(|time| time.as_secs_f64() * 1_000.0),
-                path: peer.path.map(connection_path),
+                path: peer.path,
                 syncing: deeds.syncing,
                 brought: deeds.brought,
                 rejections: told(&deeds.rejections),
@@ -178,11 +177,6 @@ impl Known {
         entries.sort_by_key(|peer| peer.since);
         entries
     }
-}
-
-fn connection_path(path: Path) -> ConnectionPath {
-    let Path { sent_bytes, received_bytes, local, remote } = path;
-    ConnectionPath { sent_bytes, received_bytes, local, remote }
 }
 
 fn told(rejections: &BTreeMap<Rejection, u64>) -> Vec<(String, u64)> {

@@ -21,19 +21,19 @@ fn at(millis: u64, count: u32) -> HybridTime {
 }
 
 fn said(author: &SigningIdentity, millis: u64, text: &str) -> SignedMessage {
-    let body = Body::Said(SaidText::new(text).unwrap());
-    Signed::sign(author, &TOPIC, Message { channel: "#general".parse().unwrap(), at: at(millis, 0), body })
+    let body = Body::Said(SaidText::new(text).expect("a text"));
+    Signed::sign(author, &TOPIC, Message { channel: "#general".parse().expect("a channel"), at: at(millis, 0), body })
 }
 
 #[test]
 fn a_channel_has_one_spelling() {
     for (text, name) in [("general", "#general"), ("#General", "#general"), ("#module/Left-Pad", "#module/left-pad")] {
-        assert_eq!(text.parse::<ChannelName>().unwrap().to_string(), name);
+        assert_eq!(text.parse::<ChannelName>().expect("a channel").to_string(), name);
     }
     for bad in ["", "#", "##general", "#a b", "#module/", "#module/a/b", "#1st", &"a".repeat(200)] {
         assert!(bad.parse::<ChannelName>().is_err(), "{bad}");
     }
-    let [module, plain] = ["#module/qr", "#qr"].map(|text| text.parse::<ChannelName>().unwrap());
+    let [module, plain] = ["#module/qr", "#qr"].map(|text| text.parse::<ChannelName>().expect("a channel"));
     assert_eq!(module.module().map(ToString::to_string).as_deref(), Some("qr"));
     assert_eq!(plain.module(), None);
     assert_ne!(module.digest(&TOPIC), plain.digest(&TOPIC));
@@ -56,7 +56,7 @@ fn what_can_be_said_has_both_its_bounds() {
 
 #[test]
 fn only_whole_names_are_mentions() {
-    let text = |text| SaidText::new(text).unwrap();
+    let text = |text| SaidText::new(text).expect("a text");
     for there in ["@ann", "hi @Ann!", "(@ann)", "well, @ann.", "@bob @ann: hello"] {
         assert!(text(there).mentions("ann"), "{there}");
     }
@@ -69,16 +69,16 @@ fn only_whole_names_are_mentions() {
 fn a_message_comes_back_from_its_bytes_and_a_changed_one_does_not() {
     let message = said(&person("alice"), 5, "hello\nworld");
     let bytes = message.encode();
-    assert_eq!(SignedMessage::verify(&bytes, &TOPIC).unwrap(), message);
+    assert_eq!(SignedMessage::verify(&bytes, &TOPIC).expect("it is true"), message);
     for at in 0..bytes.len() {
         let mut changed = bytes.clone();
         changed[at] ^= 1;
         assert!(SignedMessage::verify(&changed, &TOPIC).is_err(), "{at}");
     }
     let longest = Message {
-        channel: format!("#module/{}", "a".repeat(64)).parse().unwrap(),
+        channel: format!("#module/{}", "a".repeat(64)).parse().expect("a channel"),
         at: at(5, u32::MAX),
-        body: Body::Said(SaidText::new(&"𝄞".repeat(SAID_MAX_CHARS)).unwrap()),
+        body: Body::Said(SaidText::new(&"𝄞".repeat(SAID_MAX_CHARS)).expect("a text")),
     };
     assert!(Signed::sign(&person("alice"), &TOPIC, longest).encode().len() <= MESSAGE_MAX_BYTES);
 }
@@ -88,7 +88,7 @@ fn an_answer_comes_after_its_question_whatever_the_clocks_say() {
     let (mut fast, mut slow) = (HybridClock::default(), HybridClock::default());
     let (early, late) = (Timestamp::from_millis(1_000), Timestamp::from_millis(61_000));
     let question = fast.tick(late);
-    slow.observe(question, early).unwrap();
+    slow.observe(question, early).expect("it is not ahead");
     let answer = slow.tick(early);
     assert!(answer > question);
     assert!(slow.tick(early) > answer, "and so does the next word");
@@ -128,11 +128,11 @@ fn a_log_keeps_the_same_in_every_order() {
 #[test]
 fn the_newest_topic_line_stays() {
     let line = |millis, text: &str| {
-        let body = Body::TopicLine(TopicLine::new(text).unwrap());
+        let body = Body::TopicLine(TopicLine::new(text).expect("a line"));
         Signed::sign(
             &person("alice"),
             &TOPIC,
-            Message { channel: "#general".parse().unwrap(), at: at(millis, 0), body },
+            Message { channel: "#general".parse().expect("a channel"), at: at(millis, 0), body },
         )
     };
     let mut log = Log::default();
