@@ -117,11 +117,11 @@ export interface GenRegistry {
   getChannelUsers(channel: string): Promise<OnlineUser[]>;
   /** Every channel that somebody is in, and all that were joined here. */
   listChannels(): Promise<ChannelEntry[]>;
-  say(channel: string, text: string): Promise<TalkMessage>;
+  say(channel: string, text: string): Promise<ChatMessage>;
   /** The last messages of a joined channel, oldest first; `before` of an earlier answer leads further back. */
   getMessages(channel: string, options?: { before?: string; limit?: number }): Promise<MessagePage>;
   /** An empty text takes it away. */
-  setTopicLine(channel: string, text: string): Promise<TalkMessage>;
+  setTopicLine(channel: string, text: string): Promise<ChatMessage>;
   /** A muted channel counts mentions only. */
   muteChannel(channel: string, muted?: boolean): Promise<ChannelEntry[]>;
   /** Everything in it has been read. */
@@ -130,9 +130,9 @@ export interface GenRegistry {
   /** What a peer (a libp2p peer id) or a person (`did:key:…`) has earned with this device. */
   getReputation(of: string): Promise<Reputation>;
   /** Whom and what this person blocks or trusts; the person's other devices get it, sealed. */
-  getLists(): Promise<Lists>;
+  getLists(): Promise<BlockList>;
   /** `person:did:key:…`, `peer:12D3…` or `module:name`; `"neither"` takes it off both lists. */
-  decide(subject: string, verdict: ListVerdict, note?: string): Promise<Lists>;
+  decide(subject: string, verdict: Decision, note?: string): Promise<BlockList>;
 
   /** What is followed on this device: `person:did:key:…`, `module:name` or `tag:text`. */
   getFollows(): Promise<Follow[]>;
@@ -175,9 +175,9 @@ export interface ChannelEntry {
   unread: number; mentions: number; topicLine: string | null; lastAt: number | null;
 }
 
-export interface MessagePage { channel: ChannelEntry; messages: TalkMessage[]; before: string | null }
+export interface MessagePage { channel: ChannelEntry; messages: ChatMessage[]; before: string | null }
 
-export interface TalkMessage {
+export interface ChatMessage {
   id: string; channel: string; did: string; publicKey: string; username: string | null; displayName: string | null; avatar: string | null;
   at: number; text: string; topicLine: boolean; mine: boolean; mentionsMe: boolean;
 }
@@ -228,16 +228,16 @@ export interface ReputationReason {
   kind: "brought" | "served" | "late" | "unruly" | "abusive" | "false"; times: number; lastAt: number;
 }
 
-export interface Lists {
-  rows: ListRow[];
+export interface BlockList {
+  rows: BlockListRow[];
   /** False while the key is locked or there is none. */
   shared: boolean;
 }
 
 /** `"neither"` stands in no list. */
-export type ListVerdict = "block" | "allow" | "neither";
+export type Decision = "block" | "allow" | "neither";
 
-export interface ListRow { subject: string; verdict: ListVerdict; note: string | null; at: number; username: string | null }
+export interface BlockListRow { subject: string; verdict: Decision; note: string | null; at: number; username: string | null }
 
 export interface Follow { subject: string; since: number; username: string | null }
 
@@ -420,7 +420,7 @@ export interface ModulePage {
   /** Why the newest version can't be installed. */
   unresolved: string | null;
   dependents: Requirement[];
-  opinion: OpinionSummary;
+  opinion: RatingSummary;
   reviews: Review[];
   installed: InstalledModule | null;
   /** This person blocks it, or whoever holds its name. */
@@ -440,7 +440,7 @@ export interface RefusedVersion { version: string; release: string; author: Auth
 
 export interface NeededModule { name: string; version: string; needs: string[] }
 
-export interface OpinionSummary {
+export interface RatingSummary {
   stars: number | null; ratings: number;
   /** An estimate. */
   downloads: number;
@@ -460,7 +460,7 @@ export interface WithdrawnInfo { reason: string; at: number }
 
 export interface ModuleCard {
   name: string; title: string | null; description: string | null; tags: string[]; version: string; publishedAt: number;
-  size: number; holder: Author; opinion: OpinionSummary; importsNothing: boolean; deprecated: boolean;
+  size: number; holder: Author; opinion: RatingSummary; importsNothing: boolean; deprecated: boolean;
   installed: string | null;
 }
 
@@ -548,7 +548,7 @@ export type RegistryEvent =
       event: "presence"; what: "online" | "offline" | "joined" | "left" | "nodeUp" | "nodeLeft" | "nodeDown";
       did: string; username: string | null; node: string | null; channel: string | null;
     }
-  | { event: "message"; message: TalkMessage; muted: boolean }
+  | { event: "message"; message: ChatMessage; muted: boolean }
   | { event: "channelsChanged" }
   | { event: "conflict"; name: string; holder: string | null; losers: string[] }
   | { event: "quarantined"; table: string; key: string }

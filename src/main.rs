@@ -12,7 +12,7 @@ fn main() {
     log::start();
     tabs::stop_at_panic();
     let client = Client::new(Rc::new(Tab::open()));
-    gen_registry::embed::install(client.clone());
+    gen_registry::js_api::install(client.clone());
     gen_registry::ui::mount(client);
 }
 

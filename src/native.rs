@@ -4,7 +4,7 @@
 //! Nothing here decides about names.
 
 pub mod catalogue;
-pub mod librarian;
+pub mod catalogue_node;
 pub mod pack;
 pub mod serve;
 mod status;

@@ -1,10 +1,10 @@
-//! Talking to other nodes, over rust-libp2p.
+//! ChatPeers to other nodes, over rust-libp2p.
 //!
 //! What stands here is what two nodes must agree on before they exchange a word: the names of their protocols. It
 //! knows no name, no identity and no document, and implements no protocol that libp2p has.
 //!
 //! - the node everybody can reach, for those who can't be reached: `relay` (native only)
-//! - a node among others: [`mesh`]; who it is: [`key`]; what it travels on: [`carrier`];
+//! - a node among others: [`mesh`]; who it is: [`key`]; what it travels on: [`transport`];
 //!   who helps it through: [`ice`]
 //! - direct connections between browsers: [`webrtc`]; how a browser reaches a relay: `websocket` (browser only); what
 //!   only uses direct connections: [`direct`]; which way one goes: [`path`]
@@ -13,7 +13,6 @@
 
 pub mod address;
 pub mod buffer;
-pub mod carrier;
 pub mod direct;
 pub mod ice;
 pub mod kademlia;
@@ -23,6 +22,7 @@ pub mod path;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod relay;
 pub mod streams;
+pub mod transport;
 pub mod webrtc;
 #[cfg(target_arch = "wasm32")]
 pub mod websocket;

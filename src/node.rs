@@ -5,25 +5,28 @@
 //!
 //! - what can be asked: [`api`]; a handle for the page: [`client`]
 //! - modules: `modules`
-//! - writing: `write`; the key and its lock: `keeper`; questions: `people`; backups: `backup`
+//! - writing: `write`; the key and its lock: `key_store`; questions: `people`; backups: `backup`
 //! - what peers get and bring: `replication`; the sessions with them: [`peering`]; which network it is: [`network`]
-//! - blocks of modules and pictures: [`content`]
-//! - what peers have earned: `standing`; blocking and trusting: `safety`; following: `notices`
-//! - looking names up, and letting others find them: [`lookups`]
-//! - who is online: `presence`; channels: `channels`; both between peers: `talk`
+//! - blocks of modules and pictures: [`blocks`]
+//! - what peers have earned: `reputation`; blocking and trusting: `block_list`; following: `notices`
+//! - looking names up, and letting others find them: [`lookup`]
+//! - who is online: `presence`; channels: `channels`; both between peers: `chat`
 //! - asking for receipts: `receipts`; giving them, on a server: [`witness`]
 
 mod admit;
-mod analytics;
 pub mod api;
 mod backup;
+mod block_list;
+pub mod blocks;
 mod channels;
+mod chat;
 pub mod client;
-pub mod content;
+mod document_cache;
+mod errors;
 pub mod failure;
-mod keeper;
+mod key_store;
 pub mod link;
-pub mod lookups;
+pub mod lookup;
 mod modules;
 pub mod network;
 mod notices;
@@ -32,16 +35,13 @@ mod people;
 mod presence;
 mod receipts;
 mod replication;
-mod resident;
-mod safety;
-mod standing;
+mod reputation;
+mod statistics;
 #[cfg(target_arch = "wasm32")]
 pub mod tabs;
-mod talk;
-mod turn;
+mod time_slice;
 pub mod verified;
 pub mod witness;
-mod wording;
 mod write;
 
 use std::cell::{Cell, RefCell};
@@ -53,14 +53,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::node::api::*;
 use crate::node::client::Listener;
-use crate::node::keeper::Keeper;
+use crate::node::document_cache::DocumentCache;
+use crate::node::key_store::KeyState;
 use crate::node::modules::install;
-use crate::node::resident::Resident;
 use crate::platform::Environment;
+use crate::registry::block_list::BlockList;
 use crate::registry::document::Document;
 use crate::registry::identity::Identity;
-use crate::registry::index::{Index, PersonRecord, StoredPerson};
-use crate::registry::lists::Lists;
+use crate::registry::read_model::{PersonRecord, ReadModel, StoredPerson};
 use crate::registry::time::Timestamp;
 use crate::store::migration::migrate;
 use crate::store::records::{Damaged, Found, Quarantined, Records, put};
@@ -113,7 +113,7 @@ pub struct Node {
     records: Records,
     state: RefCell<State>,
     /// Other people's documents that were changed lately.
-    resident: RefCell<Resident>,
+    document_cache: RefCell<DocumentCache>,
     verified: RefCell<Rc<Verified>>,
     /// Held while modules are installed or removed.
     installing: async_lock::Mutex<()>,
@@ -123,33 +123,33 @@ pub struct Node {
     /// Whoever announces own new changes to peers.
     announcer: RefCell<Option<replication::Announcer>>,
     /// What is known of peers, and the way to them.
-    peering: RefCell<peering::Known>,
+    peering: RefCell<peering::PeerTable>,
     asking: receipts::Asking,
-    standings: RefCell<standing::Standings>,
-    lists: RefCell<Lists>,
+    reputations: RefCell<reputation::ReputationTracker>,
+    lists: RefCell<BlockList>,
     notices: RefCell<notices::Notices>,
     /// Another device of the person may have decided something.
     lists_due: Cell<bool>,
     /// Held while the lists are read, changed and kept.
     deciding: async_lock::Mutex<()>,
-    lookups: lookups::Lookups,
-    content: content::Content,
+    lookups: lookup::Lookups,
+    content: blocks::Content,
     searching: modules::search::Searching,
     online: RefCell<presence::Online>,
     channels: RefCell<channels::Channels>,
-    talk: RefCell<talk::Talking>,
+    talk: RefCell<chat::ChatPeers>,
 }
 
 struct State {
-    index: Index,
-    keeper: Keeper,
+    index: ReadModel,
+    key_state: KeyState,
     /// The own document once it was needed.
     own: Option<Document>,
     /// This writing session's Automerge actor (INV-4).
     actor: [u8; 16],
     settings: Settings,
     quarantined: Vec<QuarantinedRecord>,
-    installed: install::Shelf,
+    installed: install::InstalledModules,
     /// The date of the own newest claim.
     not_before: Timestamp,
 }
@@ -165,16 +165,16 @@ impl Node {
         let records = Records::new(store);
         migrate(&records).await?;
         let mut damaged = Vec::new();
-        let keeper = match records.get(Table::Keys, keeper::RECORD).await? {
-            Found::Record(record) => Keeper::from_record(record),
-            Found::Nothing => Keeper::Empty,
+        let key_state = match records.get(Table::Keys, key_store::RECORD).await? {
+            Found::Record(record) => KeyState::from_record(record),
+            Found::Nothing => KeyState::Empty,
             Found::Damaged(found) => {
                 damaged.push(found);
-                Keeper::Empty
+                KeyState::Empty
             }
         };
         let settings = read_setting(&records, SETTINGS_KEY, &mut damaged).await?;
-        let not_before = newest_claim(&records, keeper.identity(), &network).await?;
+        let not_before = newest_claim(&records, key_state.identity(), &network).await?;
         let now = environment.now().max(not_before);
         let (index, broken_people) = read_people(&records, &network, now).await?;
 
@@ -184,17 +184,17 @@ impl Node {
         environment.random(&mut actor);
         let (installed, broken) = install::read(&records).await?;
         damaged.extend(broken);
-        let (standings, broken) = standing::Standings::read(&records).await?;
+        let (reputations, broken) = reputation::ReputationTracker::read(&records).await?;
         damaged.extend(broken);
-        let lists = read_setting(&records, safety::RECORD, &mut damaged).await?;
+        let lists = read_setting(&records, block_list::RECORD, &mut damaged).await?;
         let notices = read_setting(&records, notices::RECORD, &mut damaged).await?;
-        let state = State { index, keeper, own: None, actor, settings, quarantined, installed, not_before };
+        let state = State { index, key_state, own: None, actor, settings, quarantined, installed, not_before };
         let node = Self {
             network,
             environment,
             records,
             state: RefCell::new(state),
-            resident: RefCell::default(),
+            document_cache: RefCell::default(),
             verified: RefCell::default(),
             installing: async_lock::Mutex::new(()),
             writing: async_lock::Mutex::new(()),
@@ -202,20 +202,20 @@ impl Node {
             announcer: RefCell::default(),
             peering: RefCell::default(),
             asking: receipts::Asking::default(),
-            standings: RefCell::new(standings),
+            reputations: RefCell::new(reputations),
             lists: RefCell::new(lists),
             notices: RefCell::new(notices),
             lists_due: Cell::new(true),
             deciding: async_lock::Mutex::new(()),
-            lookups: lookups::Lookups::default(),
-            content: content::Content::default(),
+            lookups: lookup::Lookups::default(),
+            content: blocks::Content::default(),
             searching: modules::search::Searching::default(),
             online: RefCell::default(),
             channels: RefCell::default(),
             talk: RefCell::default(),
         };
         for found in damaged.iter().chain(&broken_people) {
-            node.set_aside(found).await;
+            node.quarantine(found).await;
         }
         // The signed changes are the truth; what the read model lost is folded from them again.
         for found in &broken_people {
@@ -233,7 +233,7 @@ impl Node {
     pub async fn handle_once(&self, id: Option<RequestId>, command: Command) -> Result<Answer, Failure> {
         let due = self.state.borrow().index.next_due();
         if due.is_some_and(|due| due <= self.now()) {
-            self.let_claims_count();
+            self.activate_due_claims();
         }
         match command {
             Command::WhoAmI => Ok(self.me()),
@@ -245,14 +245,14 @@ impl Node {
             Command::Status => Ok(Answer::Status(self.status().await)),
             Command::Network => Ok(Answer::Network(self.network_report())),
             Command::Statistics { days } => Ok(Answer::Statistics(Box::new(self.statistics(days).await))),
-            Command::LookAround => Ok(Answer::Network(self.look_around())),
+            Command::RetryConnections => Ok(Answer::Network(self.retry_connections())),
             Command::Find { kind, name } => Ok(Answer::Lookup(Box::new(self.find(kind, &name).await?))),
             Command::RecoveryPhrase => Ok(Answer::RecoveryPhrase(self.recovery_phrase()?)),
             Command::ExportBackup { passphrase } => self.export_backup(passphrase).await.map(Answer::Backup),
-            Command::Modules { ask } => self.ask_modules(id, ask).await,
-            Command::Safety { ask } => self.ask_safety(ask).await,
-            Command::Notices { ask } => self.ask_notices(ask).await,
-            Command::Talk { ask } => self.ask_talk(id, ask).await,
+            Command::Modules { command } => self.handle_modules(id, command).await,
+            Command::BlockList { command } => self.handle_block_list(command).await,
+            Command::Notices { command } => self.handle_notices(command).await,
+            Command::Chat { command } => self.handle_chat(id, command).await,
             writing => {
                 let answer = self.write(id, writing).await?;
                 self.share_lists_if_due().await;
@@ -270,7 +270,7 @@ impl Node {
             Command::SetupUser { name, changes } => self.set_up(id, name, changes).await?,
             Command::RegisterUsername { name, changes } => self.register(id, &name, changes).await?,
             Command::Rename { name } => self.rename(id, &name).await?,
-            Command::ReleaseUsername => self.release(id).await?,
+            Command::RelinquishUsername => self.release(id).await?,
             Command::UpdateProfile { changes } => self.update_profile(id, changes).await?,
             Command::ConfirmRecoveryPhrase { words } => self.confirm_phrase(&words).await?,
             Command::RestoreFromPhrase { phrase } => self.restore_from_phrase(&phrase).await?,
@@ -283,7 +283,7 @@ impl Node {
             }
             other => {
                 tracing::error!(kind = ?std::mem::discriminant(&other), "a question came to the writing side");
-                return Err(wording::internal());
+                return Err(errors::internal());
             }
         }
         Ok(self.me())
@@ -316,19 +316,19 @@ impl Node {
     }
 
     fn identity(&self) -> Option<Identity> {
-        self.state.borrow().keeper.identity()
+        self.state.borrow().key_state.identity()
     }
 
     /// Moves a damaged record out of the way, remembers and tells it. Failing to do so is only logged: the record
     /// stays where it is and is met again at the next start.
-    async fn set_aside(&self, damaged: &Damaged) {
+    async fn quarantine(&self, damaged: &Damaged) {
         let now = self.now();
         tracing::warn!(table = damaged.table.name(), key = %damaged.key, why = %damaged.why, "a damaged record");
         if let Err(error) = self.records.quarantine(damaged, now).await {
             tracing::error!(%error, "a damaged record could not be set aside");
         }
         // The store has less now than before: a peer must be able to bring it again.
-        self.resident.borrow_mut().forget_all();
+        self.document_cache.borrow_mut().forget_all();
         let (table, key) = (damaged.table.name().to_owned(), damaged.key.clone());
         let record = QuarantinedRecord {
             table: table.clone(),
@@ -342,7 +342,7 @@ impl Node {
 
     async fn save_settings(&self, settings: Settings) -> Result<(), Failure> {
         let batch = vec![put(Table::Settings, SETTINGS_KEY, &settings)];
-        self.records.commit(batch, crate::store::Durability::Strict).await.map_err(wording::store_failed)?;
+        self.records.commit(batch, crate::store::Durability::Strict).await.map_err(errors::store_failed)?;
         self.state.borrow_mut().settings = settings;
         Ok(())
     }
@@ -378,8 +378,8 @@ async fn read_people(
     records: &Records,
     network: &Network,
     now: Timestamp,
-) -> Result<(Index, Vec<Damaged>), StoreError> {
-    let mut index = Index::new(network.rules.clone());
+) -> Result<(ReadModel, Vec<Damaged>), StoreError> {
+    let mut index = ReadModel::new(network.rules.clone());
     let mut damaged = Vec::new();
     let mut after: Option<String> = None;
     loop {

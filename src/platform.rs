@@ -4,21 +4,21 @@
 
 #[cfg(target_arch = "wasm32")]
 pub mod browser;
+pub mod monotonic_clock;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod native;
 pub mod sandbox;
-pub mod scripted;
 pub mod search;
-pub mod steady;
+pub mod test_environment;
 
 use std::rc::Rc;
 
 use futures::future::LocalBoxFuture;
 
 use crate::platform::sandbox::{Returned, Run, RunError};
-use crate::platform::search::SearchDesk;
+use crate::platform::search::SearchBackend;
+use crate::registry::jobs::{Job, JobOutput};
 use crate::registry::time::Timestamp;
-use crate::registry::work::{Job, Product};
 
 /// What the storage is used for and how safe it is, as far as the platform tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,16 +36,16 @@ pub trait Environment {
     fn random(&self, bytes: &mut [u8]);
 
     /// Does long work where it blocks nobody. None: there is no such place.
-    fn perform(&self, job: Job) -> LocalBoxFuture<'static, Option<Product>>;
+    fn run_job(&self, job: Job) -> LocalBoxFuture<'static, Option<JobOutput>>;
 
     /// Runs a stranger's function where it can do nothing else.
     fn run(&self, job: Run) -> LocalBoxFuture<'static, Result<Returned, RunError>>;
 
     /// A search index, empty, where it blocks nobody. Costs nothing before it is asked.
-    fn search(&self) -> Rc<dyn SearchDesk>;
+    fn search(&self) -> Rc<dyn SearchBackend>;
 
     fn storage_use(&self) -> LocalBoxFuture<'static, StorageUse>;
 
     /// Lets other work of this thread go first, in the middle of something long.
-    fn pause(&self) -> LocalBoxFuture<'static, ()>;
+    fn yield_now(&self) -> LocalBoxFuture<'static, ()>;
 }

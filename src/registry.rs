@@ -3,30 +3,30 @@
 //! Pure: no I/O, no clock, no randomness, no async, no platform. Time and entropy arrive as arguments. Everything
 //! here gives the same answer on every peer, in whatever order the facts arrived.
 
-pub mod analytics;
+pub mod archive;
 pub mod artifact;
-pub mod bundle;
-pub mod channel;
+pub mod block_list;
+pub mod canonical;
+pub mod chat;
 pub mod digest;
 pub mod document;
-pub mod encoding;
 pub mod fact;
 pub mod identity;
-pub mod index;
+pub mod jobs;
 pub mod limits;
-pub mod lists;
 pub mod lockfile;
 pub mod markdown;
 pub mod modules;
 pub mod name;
+pub mod name_proof;
 pub mod ownership;
 pub mod picture;
 pub mod presence;
-pub mod record;
+pub mod proof_of_work;
+pub mod read_model;
 pub mod resolver;
-pub mod seal;
+pub mod sealing;
 pub mod search;
-pub mod stamp;
+pub mod statistics;
 pub mod time;
 pub mod validation;
-pub mod work;

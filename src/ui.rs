@@ -2,19 +2,19 @@
 //!
 //! It decides nothing about names, keys or documents, and reaches them only through [`crate::node::client::Client`].
 
-mod attempt;
+mod action;
+mod app_state;
 mod components;
 mod dom;
-mod fetch;
 mod keys;
 mod lock_gate;
 mod notify;
 mod picture;
 mod preferences;
 mod pwa;
+mod query;
+mod reactive;
 mod screens;
-mod session;
-mod steady;
 mod text;
 mod time;
 
@@ -23,18 +23,18 @@ use leptos_router::components::{FlatRoutes, Route, Router};
 use leptos_router::{ParamSegment, StaticSegment};
 
 use crate::node::client::Client;
+use app_state::AppState;
 use components::shell::Shell;
 use screens::{
     blocklist, channel, channels, home, installed, me, module, modules, network, not_found, notices, people, person,
     publish, settings, statistics, welcome,
 };
-use session::Session;
 
 /// Puts the page in place of the loading screen. Call it once the node runs.
 pub fn mount(client: Client) {
     leptos::mount::mount_to_body(move || {
-        let session = Session::start(client);
-        provide_context(session);
+        let app_state = AppState::start(client);
+        provide_context(app_state);
         provide_context(preferences::Preferences::load());
         provide_context(pwa::Pwa::listen());
         view! { <App /> }

@@ -2,10 +2,10 @@
 
 #[cfg(target_arch = "wasm32")]
 fn main() {
-    use gen_registry::platform::browser::{log, search};
+    use gen_registry::platform::browser::{log, search_worker};
 
     log::start();
-    search::serve();
+    search_worker::serve();
 }
 
 #[cfg(not(target_arch = "wasm32"))]

@@ -2,10 +2,10 @@
 
 #[cfg(target_arch = "wasm32")]
 fn main() {
-    use gen_registry::platform::browser::{log, worker};
+    use gen_registry::platform::browser::{job_worker, log};
 
     log::start();
-    worker::serve();
+    job_worker::serve();
 }
 
 #[cfg(not(target_arch = "wasm32"))]

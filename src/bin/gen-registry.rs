@@ -14,7 +14,7 @@ mod program {
         net::{ice::IceServer, relay::Multiaddr},
         registry::{
             identity::{Identity, Topic},
-            stamp::WORK_BITS_MAX,
+            proof_of_work::WORK_BITS_MAX,
         },
     };
 

@@ -26,16 +26,17 @@ use tower_http::services::ServeDir;
 use crate::{
     native::{
         catalogue::{CatalogueError, catalogue},
-        librarian::{Librarian, LibrarianError, LibrarianOptions, LibrarianView, next_free},
+        catalogue_node::{CatalogueNode, CatalogueNodeError, CatalogueNodeOptions, CatalogueNodeView, next_free},
         pack::{NAME_HASH_DIGITS, NAME_HASH_DIGITS_MIN},
         status,
         witness::{self, Witness, WitnessStartError},
     },
     net::relay::{
-        Multiaddr, Relay, RelayError, RelayOptions, RelayView, key::NodeKey, limits::RelayLimits, witness::WitnessDoor,
+        Multiaddr, Relay, RelayError, RelayOptions, RelayView, key::NodeKey, limits::RelayLimits,
+        witness::WitnessEndpoint,
     },
-    net::{ice::IceServer, kademlia::values::Judge},
-    node::{Network, lookups::RecordJudge},
+    net::{ice::IceServer, kademlia::values::ValidateRecord},
+    node::{Network, lookup::RecordValidator},
     registry::{
         identity::{Identity, Topic},
         ownership::Rules,
@@ -94,7 +95,7 @@ pub enum ServeError {
     #[error(transparent)]
     Catalogue(#[from] CatalogueError),
     #[error(transparent)]
-    Librarian(#[from] LibrarianError),
+    CatalogueNode(#[from] CatalogueNodeError),
     #[error("the server stopped")]
     Stopped(#[source] io::Error),
 }
@@ -155,7 +156,7 @@ pub struct Site {
     pub dist: PathBuf,
     pub network: Network,
     pub relay: Option<RelayView>,
-    pub catalogue: Option<LibrarianView>,
+    pub catalogue: Option<CatalogueNodeView>,
 }
 
 /// Serves until `stop` is done. `listening` is told the real address once requests are answered.
@@ -193,16 +194,16 @@ pub async fn serve(
         None => None,
     };
     let relay_view = relay.as_ref().map(Relay::view);
-    let librarian = match (options.catalogue, &relay_view, relay_listens) {
+    let catalogue_node = match (options.catalogue, &relay_view, relay_listens) {
         (Some(CatalogueOptions { listen, public }), Some(relay), Some(relay_listens)) => {
             let network = Network { relays: vec![relay.local_address().to_string()], ..network.clone() };
             let listen = listen.unwrap_or_else(|| next_free(&relay_listens));
             let (data, catalogue) = (options.data, catalogue()?);
-            Some(Librarian::start(LibrarianOptions { data, network, listen, public, catalogue }).await?)
+            Some(CatalogueNode::start(CatalogueNodeOptions { data, network, listen, public, catalogue }).await?)
         }
         _ => None,
     };
-    let catalogue = librarian.as_ref().map(Librarian::view);
+    let catalogue = catalogue_node.as_ref().map(CatalogueNode::view);
     let site = Site { dist: options.dist, network, relay: relay_view, catalogue };
     let (stopping, stopped) = tokio::sync::oneshot::channel();
     let server = axum::serve(listener, page(site)).with_graceful_shutdown(async move {
@@ -220,8 +221,8 @@ pub async fn serve(
         outcome = server => outcome.map_err(ServeError::Stopped),
         () = patience => Ok(()),
     };
-    if let Some(librarian) = librarian {
-        librarian.stop().await;
+    if let Some(catalogue_node) = catalogue_node {
+        catalogue_node.stop().await;
     }
     if let Some(relay) = relay {
         relay.stop().await;
@@ -250,7 +251,7 @@ fn rules(options: WitnessOptions, own: Option<Identity>) -> Result<Rules, ServeE
 
 fn relay_options(
     p2p: P2pOptions,
-    witness: Option<WitnessDoor>,
+    witness: Option<WitnessEndpoint>,
     data: Option<&Path>,
     network: &Network,
 ) -> Result<RelayOptions, RelayError> {
@@ -264,9 +265,9 @@ fn relay_options(
     let P2pOptions { listen, public, bootstrap, dht_server, ice_servers: _ } = p2p;
     // With a public address there is a proxy in between, whose address everybody shares.
     let limits = RelayLimits { by_address: public.is_empty(), ..RelayLimits::default() };
-    let judge = RecordJudge::new(network.topic, network.rules.clone());
-    let judge: Option<Arc<dyn Judge>> = Some(Arc::new(judge));
-    Ok(RelayOptions { key, listen, public, bootstrap, dht_server, judge, witness, limits })
+    let validator = RecordValidator::new(network.topic, network.rules.clone());
+    let validator: Option<Arc<dyn ValidateRecord>> = Some(Arc::new(validator));
+    Ok(RelayOptions { key, listen, public, bootstrap, dht_server, validator, witness, limits })
 }
 
 /// The service alone, without a listener.

@@ -10,7 +10,7 @@ use axum::{
 use serde::Serialize;
 
 use crate::{
-    native::{librarian::LibrarianView, serve::Site},
+    native::{catalogue_node::CatalogueNodeView, serve::Site},
     net::relay::{RelayView, address::websocket_origin, metrics::METRICS_TYPE},
     node::{VERSION, network::NetworkParameters},
 };
@@ -30,8 +30,8 @@ struct Health {
 pub(super) async fn network(State(site): State<Site>) -> Response {
     let relays = site.relay.as_ref().map(RelayView::addresses).unwrap_or_default();
     let relays = relays.iter().map(ToString::to_string).collect();
-    let open_nodes = site.catalogue.as_ref().map(LibrarianView::addresses).unwrap_or_default();
-    json(StatusCode::OK, &NetworkParameters { relays, open_nodes, ..NetworkParameters::from(&site.network) })
+    let public_nodes = site.catalogue.as_ref().map(CatalogueNodeView::addresses).unwrap_or_default();
+    json(StatusCode::OK, &NetworkParameters { relays, public_nodes, ..NetworkParameters::from(&site.network) })
 }
 
 /// 200 while everything that was started runs.
@@ -43,7 +43,7 @@ pub(super) async fn health(State(site): State<Site>) -> Response {
     };
     let relay = word(site.relay.as_ref().map(RelayView::is_running));
     let witness = word(site.relay.as_ref().and_then(RelayView::witness_is_running));
-    let catalogue = word(site.catalogue.as_ref().map(LibrarianView::is_running));
+    let catalogue = word(site.catalogue.as_ref().map(CatalogueNodeView::is_running));
     let (code, status) = match [relay, witness, catalogue].contains(&"ended") {
         false => (StatusCode::OK, "ok"),
         true => (StatusCode::SERVICE_UNAVAILABLE, "failing"),
@@ -65,10 +65,10 @@ pub(super) async fn metrics(State(site): State<Site>) -> Response {
 }
 
 /// The sources a page may connect to besides its own server, each with a space before it.
-pub(super) fn sources(relay: Option<&RelayView>, catalogue: Option<&LibrarianView>) -> String {
+pub(super) fn sources(relay: Option<&RelayView>, catalogue: Option<&CatalogueNodeView>) -> String {
     let mut addresses = relay.map(RelayView::addresses).unwrap_or_default();
-    let open_nodes = catalogue.map(LibrarianView::addresses).unwrap_or_default();
-    addresses.extend(open_nodes.iter().filter_map(|address| address.parse().ok()));
+    let public_nodes = catalogue.map(CatalogueNodeView::addresses).unwrap_or_default();
+    addresses.extend(public_nodes.iter().filter_map(|address| address.parse().ok()));
     let mut sources: Vec<String> = addresses.iter().filter_map(websocket_origin).collect();
     sources.sort();
     sources.dedup();

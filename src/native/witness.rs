@@ -15,13 +15,13 @@ use tokio::sync::{mpsc, oneshot};
 use crate::{
     net::relay::{
         key::save_secret,
-        witness::{Outcome, Question, Reply, WitnessDoor},
+        witness::{Outcome, Reply, WitnessEndpoint, WitnessRequest},
     },
     node::witness::{Answer, PROTOCOL, REQUEST_MAX_BYTES, WitnessError, WitnessServer},
     platform::{Environment, native::Native},
     registry::{
+        canonical::{DecodeError, Decoder, Encoder},
         digest::Digest,
-        encoding::{DecodeError, Decoder, Encoder},
         identity::{Identity, SigningIdentity, Topic},
     },
     store::{
@@ -65,7 +65,7 @@ pub enum WitnessStartError {
 /// A running witness. It ends when nobody holds its door any more.
 pub struct Witness {
     pub identity: Identity,
-    pub door: WitnessDoor,
+    pub door: WitnessEndpoint,
     /// Told when the book is closed.
     pub ended: oneshot::Receiver<()>,
 }
@@ -89,14 +89,14 @@ pub async fn start(data: Option<PathBuf>, topic: Topic, work_bits: u32) -> Resul
     let identity = beginning.await.map_err(|_| WitnessStartError::Ended)??;
     tracing::info!(%identity, "the witness is ready");
     let busy = Answer::Busy.encode();
-    let door = WitnessDoor { protocol: PROTOCOL, request_max_bytes: REQUEST_MAX_BYTES, busy, questions };
+    let door = WitnessEndpoint { protocol: PROTOCOL, request_max_bytes: REQUEST_MAX_BYTES, busy, questions };
     Ok(Witness { identity, door, ended })
 }
 
 async fn live(
     opening: impl Future<Output = Result<WitnessServer, WitnessStartError>>,
     began: oneshot::Sender<Result<Identity, WitnessStartError>>,
-    mut asked: mpsc::Receiver<Question>,
+    mut asked: mpsc::Receiver<WitnessRequest>,
 ) {
     let server = match opening.await {
         Ok(server) => server,
@@ -105,7 +105,7 @@ async fn live(
     if began.send(Ok(server.identity())).is_err() {
         return;
     }
-    while let Some(Question { request, reply }) = asked.recv().await {
+    while let Some(WitnessRequest { request, reply }) = asked.recv().await {
         // Who asked may be gone already; then there is nothing to sign.
         if reply.is_closed() {
             continue;

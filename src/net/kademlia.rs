@@ -6,7 +6,7 @@
 //! [`guard`]ed.
 
 pub mod guard;
-pub mod ledger;
+pub mod storage_quota;
 pub mod values;
 
 use std::num::NonZeroUsize;

@@ -4,15 +4,15 @@
 //! misbehaves is told by the host.
 //!
 //! - libp2p's protocols and how they are set up: `behaviour`; what is done with their events: `run`
-//! - whom to dial and when: [`keeping`]; one stream to one peer: `link`, and for content and talk [`blocks`];
+//! - whom to dial and when: [`connection_manager`]; one stream to one peer: `link`, and for content and talk [`blocks`];
 //!   asking witnesses
-//!   and peers: `question`; asking Kademlia: [`directory`]; what peers tell of peers: [`neighbours`]; how gossip rates
+//!   and peers: `question`; asking Kademlia: [`dht_client`]; what peers tell of peers: [`neighbours`]; how gossip rates
 //!   them: `scoring`
 
 mod behaviour;
 pub mod blocks;
-pub mod directory;
-pub mod keeping;
+pub mod connection_manager;
+pub mod dht_client;
 mod link;
 pub mod neighbours;
 mod question;
@@ -26,23 +26,23 @@ use std::time::Duration;
 use futures::channel::{mpsc, oneshot};
 use libp2p::gossipsub::MessageId;
 
-use crate::net::carrier::{self, Carrier, CarrierError, CarrierOptions};
 use crate::net::ice::IceServer;
-use crate::net::kademlia::values::Judge;
+use crate::net::kademlia::values::ValidateRecord;
 use crate::net::key::{NodeKey, NodeName};
 use crate::net::path::ConnectionPath;
+use crate::net::transport::{self, TransportOptions, TransportSetupError, TransportStack};
 use crate::platform::Environment;
 use blocks::BlockStream;
-pub use directory::FoundValue;
-use directory::Order;
+use dht_client::DhtCommand;
+pub use dht_client::FoundValue;
 pub use link::{Hold, LinkFault, Outgoing};
 pub use question::{ANSWER_MAX_BYTES, AskError, FIND_PROTOCOL, REQUEST_MAX_BYTES};
-use run::Running;
+use run::EventLoop;
 
 #[derive(Debug, thiserror::Error)]
 pub enum MeshError {
     #[error(transparent)]
-    Carrier(#[from] CarrierError),
+    TransportStack(#[from] TransportSetupError),
     #[error("a network's name must fit into a namespace of libp2p's rendezvous")]
     Namespace,
     #[error("gossip can't be set up: {0}")]
@@ -62,13 +62,13 @@ pub struct MeshOptions {
     pub ice_servers: Vec<IceServer>,
     /// Nodes that listen for everybody: where the network says a page may connect to besides its relays. They are
     /// dialled once they are found.
-    pub open_nodes: Vec<String>,
+    pub public_nodes: Vec<String>,
     /// Peers of earlier times, as [`MeshView::known`] told them.
     pub known: Vec<(String, Vec<String>)>,
     /// This node is itself one that listens for everybody.
     pub listening: Option<Listening>,
     /// Makes this node a Kademlia server, that stores what this tells it to.
-    pub judge: Option<Arc<dyn Judge>>,
+    pub validator: Option<Arc<dyn ValidateRecord>>,
 }
 
 /// How a server is reached. It waits for others to come and dials nobody but its relays: strangers must not choose
@@ -87,12 +87,12 @@ pub struct Listening {
 pub enum MeshEvent {
     /// A direct connection stands and its sync stream is open.
     Linked(Link),
-    /// Somebody's gossip, to be judged by [`MeshHandle::judge`].
+    /// Somebody's gossip, to be judged by [`MeshHandle::validate`].
     Gossip { ticket: GossipTicket, bytes: Vec<u8> },
     /// A peer plays with gossip itself so much that it is no longer heard there.
     Graylisted(NodeName),
     /// A peer opened a stream to ask who is here or what was said, or to say something.
-    TalkAsked(BlockStream),
+    ChatOpened(BlockStream),
     /// This node is about to leave: what is published now still goes out. [`MeshHandle::leave`] says that that was all.
     Closing,
     /// A peer opened a stream to ask for blocks.
@@ -133,7 +133,7 @@ pub enum GossipTopic {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GossipVerdict {
+pub enum MessageAcceptance {
     /// It is passed on.
     Accept,
     /// Nothing new; nobody's fault.
@@ -179,10 +179,10 @@ enum Command {
         frame: Option<Vec<u8>>,
     },
     Listen(GossipTopic, bool),
-    Judge(GossipTicket, GossipVerdict),
+    Validate(GossipTicket, MessageAcceptance),
     Ban(NodeName),
     Rate(NodeName, f64),
-    Seek(NodeName),
+    ConnectTo(NodeName),
     Ask {
         protocol: &'static str,
         request: Vec<u8>,
@@ -194,10 +194,10 @@ enum Command {
         request: Vec<u8>,
         answer: oneshot::Sender<Result<Vec<u8>, AskError>>,
     },
-    LookUp(Order),
+    LookUp(DhtCommand),
     OpenBlocks(NodeName, oneshot::Sender<BlockStream>),
-    OpenTalk(NodeName, oneshot::Sender<BlockStream>),
-    LookAround,
+    OpenChat(NodeName, oneshot::Sender<BlockStream>),
+    RetryConnections,
     Close,
     Leave,
 }
@@ -221,7 +221,7 @@ impl MeshHandle {
 
     /// To everybody who listens to `topic`; and `frame`, which says the same on a stream of talk, to peers of whom it is
     /// not known yet what they listen to.
-    pub fn talk(&self, topic: GossipTopic, bytes: Vec<u8>, frame: Vec<u8>) {
+    pub fn publish_chat(&self, topic: GossipTopic, bytes: Vec<u8>, frame: Vec<u8>) {
         self.send(Command::Publish { topic, bytes, frame: Some(frame) });
     }
 
@@ -230,11 +230,11 @@ impl MeshHandle {
         self.send(Command::Listen(topic, on));
     }
 
-    pub fn judge(&self, ticket: GossipTicket, verdict: GossipVerdict) {
-        self.send(Command::Judge(ticket, verdict));
+    pub fn validate(&self, ticket: GossipTicket, verdict: MessageAcceptance) {
+        self.send(Command::Validate(ticket, verdict));
     }
 
-    /// Disconnects a peer and has nothing to do with it for [`keeping::BAN_TIME`].
+    /// Disconnects a peer and has nothing to do with it for [`connection_manager::BAN_TIME`].
     pub fn ban(&self, peer: NodeName) {
         self.send(Command::Ban(peer));
     }
@@ -245,10 +245,10 @@ impl MeshHandle {
     }
 
     /// Dials this peer now, where it is known to be or else through every connected relay, for
-    /// [`keeping::seeking::SEEK_PATIENCE`] and within the bounds of keeping connections. More than
-    /// [`keeping::seeking::SOUGHT_MAX`] at once are not sought.
-    pub fn seek(&self, peer: NodeName) {
-        self.send(Command::Seek(peer));
+    /// [`connection_manager::dial_targets::DIAL_TARGET_TIMEOUT`] and within the bounds of keeping connections. More than
+    /// [`connection_manager::dial_targets::DIAL_TARGETS_MAX`] at once are not sought.
+    pub fn connect_to(&self, peer: NodeName) {
+        self.send(Command::ConnectTo(peer));
     }
 
     /// One request to every connected relay; what each answered.
@@ -273,28 +273,28 @@ impl MeshHandle {
     /// Lets Kademlia's servers keep a value under a key, for
     /// [`VALUE_TIME`](crate::net::kademlia::VALUE_TIME).
     pub fn put_record(&self, key: [u8; 32], value: Vec<u8>) {
-        self.send(Command::LookUp(Order::Put { key, value }));
+        self.send(Command::LookUp(DhtCommand::Put { key, value }));
     }
 
     /// What Kademlia's servers gave for a key within
-    /// [`QUESTION_PATIENCE`](crate::net::kademlia::QUESTION_PATIENCE): at most [`directory::VALUES_FOUND_MAX`] different
+    /// [`QUESTION_PATIENCE`](crate::net::kademlia::QUESTION_PATIENCE): at most [`dht_client::VALUES_FOUND_MAX`] different
     /// values, true or not.
     pub async fn get_record(&self, key: [u8; 32]) -> Vec<FoundValue> {
         let (found, finding) = oneshot::channel();
-        self.send(Command::LookUp(Order::Get { key, found }));
+        self.send(Command::LookUp(DhtCommand::Get { key, found }));
         finding.await.unwrap_or_default()
     }
 
     /// Tells Kademlia's servers that this node has what the key stands for, for
     /// [`PROVIDER_TIME`](crate::net::kademlia::PROVIDER_TIME).
     pub fn provide(&self, key: [u8; 32]) {
-        self.send(Command::LookUp(Order::Provide { key }));
+        self.send(Command::LookUp(DhtCommand::Provide { key }));
     }
 
-    /// Who is said to have it: at most [`directory::PROVIDERS_FOUND_MAX`] peers.
+    /// Who is said to have it: at most [`dht_client::PROVIDERS_FOUND_MAX`] peers.
     pub async fn providers(&self, key: [u8; 32]) -> Vec<NodeName> {
         let (found, finding) = oneshot::channel();
-        self.send(Command::LookUp(Order::Providers { key, found }));
+        self.send(Command::LookUp(DhtCommand::Providers { key, found }));
         finding.await.unwrap_or_default()
     }
 
@@ -307,15 +307,15 @@ impl MeshHandle {
     }
 
     /// A stream to ask `peer` on who is here or what was said. None as in [`MeshHandle::open_blocks`].
-    pub async fn open_talk(&self, peer: NodeName) -> Option<BlockStream> {
+    pub async fn open_chat(&self, peer: NodeName) -> Option<BlockStream> {
         let (opened, opening) = oneshot::channel();
-        self.send(Command::OpenTalk(peer, opened));
+        self.send(Command::OpenChat(peer, opened));
         opening.await.ok()
     }
 
     /// Something changed outside (the device is online again): try now what would be tried later.
-    pub fn look_around(&self) {
-        self.send(Command::LookAround);
+    pub fn retry_connections(&self) {
+        self.send(Command::RetryConnections);
     }
 
     /// The host hears [`MeshEvent::Closing`] and may say goodbye.
@@ -337,21 +337,21 @@ impl MeshHandle {
 }
 
 /// A node that was set up; [`Mesh::run`] is its life.
-pub struct Mesh(Running);
+pub struct Mesh(EventLoop);
 
 impl Mesh {
     pub fn open(
         options: MeshOptions,
         environment: Rc<dyn Environment>,
     ) -> Result<(Self, MeshHandle, mpsc::UnboundedReceiver<MeshEvent>), MeshError> {
-        let carrier = CarrierOptions { ice_servers: options.ice_servers.clone() };
-        let carrier = carrier::open(&options.key.clone().into_keypair(), &carrier)?;
+        let carrier = TransportOptions { ice_servers: options.ice_servers.clone() };
+        let carrier = transport::open(&options.key.clone().into_keypair(), &carrier)?;
         Self::open_on(carrier, options, environment)
     }
 
     /// The same node on another carrier than its platform's.
     pub fn open_on(
-        carrier: Carrier,
+        carrier: TransportStack,
         options: MeshOptions,
         environment: Rc<dyn Environment>,
     ) -> Result<(Self, MeshHandle, mpsc::UnboundedReceiver<MeshEvent>), MeshError> {
@@ -359,7 +359,7 @@ impl Mesh {
         let (swarm, reach) = behaviour::swarm(&options, carrier)?;
         let (commands, orders) = mpsc::unbounded();
         let (events, heard) = mpsc::unbounded();
-        let running = Running::new(swarm, reach, options, environment, orders, events)?;
+        let running = EventLoop::new(swarm, reach, options, environment, orders, events)?;
         Ok((Self(running), MeshHandle { name, commands }, heard))
     }
 

@@ -5,12 +5,12 @@
 //! tell, nothing. A witness may stand behind it; the relay carries its questions and answers and reads neither.
 //!
 //! - how it is set up: `behaviour`; what it does with events: `run`; its bounds: [`limits`]
-//! - what Kademlia stores here: `directory`; how many come from one address: `crowd`
+//! - what Kademlia stores here: `dht_server`; how many come from one address: `ip_limiter`
 //! - the way to a witness: [`witness`]
 
 mod behaviour;
-mod crowd;
-mod directory;
+mod dht_server;
+mod ip_limiter;
 pub mod key;
 pub mod limits;
 pub mod metrics;
@@ -38,16 +38,16 @@ pub use libp2p::{Multiaddr, PeerId};
 
 pub use crate::net::address;
 
-use crate::net::kademlia::values::Judge;
+use crate::net::kademlia::values::ValidateRecord;
 use crate::net::relay::{
     address::{peer_of, socket_of, websocket_origin, with_peer},
     behaviour::Behaviour,
-    directory::Directory,
+    dht_server::DhtServer,
     key::{KeyError, NodeKey},
     limits::{LISTEN_PATIENCE, RelayLimits, STOP_PATIENCE},
     metrics::{Counts, Metrics},
-    run::Running,
-    witness::{Question, WitnessDoor},
+    run::EventLoop,
+    witness::{WitnessEndpoint, WitnessRequest},
 };
 use crate::net::streams::Incoming;
 
@@ -90,9 +90,9 @@ pub struct RelayOptions {
     /// Whether it answers questions about who has which content.
     pub dht_server: bool,
     /// Tells which values of this network may be stored; without one, none are.
-    pub judge: Option<Arc<dyn Judge>>,
+    pub validator: Option<Arc<dyn ValidateRecord>>,
     /// The witness that stands behind it.
-    pub witness: Option<WitnessDoor>,
+    pub witness: Option<WitnessEndpoint>,
     pub limits: RelayLimits,
 }
 
@@ -110,7 +110,7 @@ pub struct RelayView {
     /// Where it listens, whatever it tells others.
     local: Multiaddr,
     addresses: watch::Receiver<Vec<Multiaddr>>,
-    questions: Option<mpsc::WeakSender<Question>>,
+    questions: Option<mpsc::WeakSender<WitnessRequest>>,
     counts: Counts,
     metrics: Arc<Metrics>,
 }
@@ -138,7 +138,7 @@ impl Relay {
     }
 
     async fn begin(options: RelayOptions, mut swarm: Swarm<Behaviour>, registry: Registry) -> Result<Self, RelayError> {
-        let RelayOptions { key, listen, public, bootstrap, dht_server: _, judge, witness, limits } = options;
+        let RelayOptions { key, listen, public, bootstrap, dht_server: _, validator, witness, limits } = options;
         let peer = key.peer_id();
         if let Some(address) = public.iter().find(|address| websocket_origin(address).is_none()) {
             return Err(RelayError::PublicKind(address.clone()));
@@ -151,8 +151,14 @@ impl Relay {
         let questions = witness.as_ref().map(|door| door.questions.downgrade());
         let door = witness.map(|door| offer(&mut swarm, door)).transpose()?;
         let (told, addresses) = watch::channel(Vec::new());
-        let mut running =
-            Running::new(swarm, listener, counts.clone(), told, bootstrap, Directory::new(judge, limits.by_address));
+        let mut running = EventLoop::new(
+            swarm,
+            listener,
+            counts.clone(),
+            told,
+            bootstrap,
+            DhtServer::new(validator, limits.by_address),
+        );
         running.announce(public.into_iter().map(|address| with_peer(address, peer)).collect());
         let local = match tokio::time::timeout(LISTEN_PATIENCE, running.first_address()).await {
             Ok(Ok(address)) => {
@@ -243,7 +249,7 @@ impl RelayView {
 }
 
 /// From now on peers may open streams to the witness.
-fn offer(swarm: &mut Swarm<Behaviour>, door: WitnessDoor) -> Result<(WitnessDoor, Incoming), RelayError> {
+fn offer(swarm: &mut Swarm<Behaviour>, door: WitnessEndpoint) -> Result<(WitnessEndpoint, Incoming), RelayError> {
     let protocol = door.stream_protocol().map_err(|error| RelayError::Protocol(error.into()))?;
     let streams = swarm.behaviour_mut().streams.accept(protocol);
     Ok((door, streams))

@@ -2,12 +2,12 @@
 //!
 //! It carries bytes and refuses frames that break the protocol; who may connect is decided elsewhere.
 //!
-//! - one connection: `connection`, `stream`, [`frame`]; how two come to it: `establish` (and `sync::signal`); what the
+//! - one connection: `connection`, `stream`, [`frame`]; how two come to it: `establish` (and `sync::signaling`); what the
 //!   browser counts of it: `statistics`
 //! - in a swarm: `transport` is what it dials and listens with, `behaviour` finds the relayed connection for each dial,
-//!   `handler` arranges over it; which connections are too many: [`book`]; handshakes of others: [`slots`]
+//!   `handler` arranges over it; which connections are too many: [`connection_table`]; handshakes of others: [`slots`]
 
-pub mod book;
+pub mod connection_table;
 pub mod frame;
 pub mod slots;
 

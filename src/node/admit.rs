@@ -5,17 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::node::api::*;
 use crate::node::modules::modules_touched;
 use crate::node::notices::News;
-use crate::node::turn::Turn;
-use crate::node::{Node, wording};
+use crate::node::time_slice::TimeSlice;
+use crate::node::{Node, errors};
 use crate::registry::digest::{Digest, block_cid, bytes_from_hex, hex};
 use crate::registry::document::{
-    Admitted, ChangeError, Document, Place, Rejection, SignedChange, Snapshot, StoredChange, VerifiedChange,
+    Admitted, ChangeError, ChangeId, Document, Rejection, SignedChange, Snapshot, StoredChange, VerifiedChange,
 };
 use crate::registry::fact::SignedFact;
 use crate::registry::identity::Identity;
-use crate::registry::index::{Index, PersonRecord};
 use crate::registry::limits::BLOCK_MAX_BYTES;
 use crate::registry::name::Username;
+use crate::registry::read_model::{PersonRecord, ReadModel};
 use crate::registry::time::Timestamp;
 use crate::store::records::{Damaged, Found, put};
 use crate::store::{Batch, Durability, StoreError, Table, Write};
@@ -68,17 +68,17 @@ impl Node {
                 Err(error) => tracing::warn!(%error, "a snapshot can't be read; replaying the changes"),
             },
             Found::Nothing => {}
-            Found::Damaged(damaged) => self.set_aside(&damaged).await,
+            Found::Damaged(damaged) => self.quarantine(&damaged).await,
         }
         let (changes, damaged) =
             self.records.all::<StoredChange>(Table::Changes, &format!("{}/", owner.to_hex())).await?;
         for found in &damaged {
-            self.set_aside(found).await;
+            self.quarantine(found).await;
         }
         for (key, change) in changes {
             let admitted = change
                 .of(*owner)
-                .recall()
+                .decode_unverified()
                 .map_err(|error| error.to_string())
                 .and_then(|change| document.admit(change).map_err(|error| error.to_string()));
             if let Err(error) = admitted {
@@ -98,7 +98,7 @@ impl Node {
                 if let Err(error) = self.records.commit(vec![person_write(&record)], Durability::Relaxed).await {
                     tracing::error!(%error, "a rebuilt person could not be stored");
                 }
-                self.show(vec![record]);
+                self.update_read_model(vec![record]);
             }
             Ok(_) => {}
             Err(error) => tracing::error!(%error, "a person could not be rebuilt"),
@@ -139,7 +139,7 @@ impl Node {
     }
 
     /// Puts records into the read model and tells whom it concerns.
-    pub(super) fn show(&self, records: Vec<PersonRecord>) {
+    pub(super) fn update_read_model(&self, records: Vec<PersonRecord>) {
         let own = self.identity();
         let named = |node: &Self| own.and_then(|own| node.state.borrow().index.username_of(&own).cloned());
         let before = named(self);
@@ -170,7 +170,7 @@ impl Node {
             self.searching.note_modules(&modules);
             self.tell(&Event::ModulesChanged { names: modules.iter().map(ToString::to_string).collect() });
         }
-        self.tell_touched(touched, before.filter(|_| named(self).is_none()));
+        self.emit_changes(touched, before.filter(|_| named(self).is_none()));
         self.notice(news);
     }
 
@@ -182,15 +182,15 @@ impl Node {
     }
 
     /// Claims whose date has come begin to count.
-    pub(super) fn let_claims_count(&self) {
+    pub(super) fn activate_due_claims(&self) {
         let own = self.identity();
         let named = |node: &Self| own.and_then(|own| node.state.borrow().index.username_of(&own).cloned());
         let before = named(self);
         let touched = self.state.borrow_mut().index.advance(self.now());
-        self.tell_touched(touched, before.filter(|_| named(self).is_none()));
+        self.emit_changes(touched, before.filter(|_| named(self).is_none()));
     }
 
-    fn tell_touched(&self, mut touched: BTreeSet<Identity>, lost: Option<Username>) {
+    fn emit_changes(&self, mut touched: BTreeSet<Identity>, lost: Option<Username>) {
         self.searching.note_people(&touched);
         if self.identity().is_some_and(|own| touched.remove(&own)) {
             self.tell(&Event::MeChanged);
@@ -212,7 +212,7 @@ impl Node {
                 let _one_at_a_time = self.writing.lock().await;
                 self.admit_slice(slice, Durability::Relaxed, &mut report).await?;
             }
-            self.environment.pause().await;
+            self.environment.yield_now().await;
         }
         Ok(report)
     }
@@ -231,9 +231,9 @@ impl Node {
         let mut report = AdmissionReport::default();
         let mut by_owner: BTreeMap<Identity, Vec<Numbered>> = BTreeMap::new();
         let verified = self.verified.borrow().clone();
-        let mut turn = Turn::begin(&*self.environment);
+        let mut turn = TimeSlice::begin(&*self.environment);
         for (number, change) in changes.into_iter().enumerate() {
-            turn.rest_if_over().await;
+            turn.yield_if_spent().await;
             let owner = change.owner;
             report.verdicts.push(Verdict::Known);
             match verified.verify(change, &self.network.topic) {
@@ -251,16 +251,16 @@ impl Node {
         report: &mut AdmissionReport,
     ) -> Result<(), Failure> {
         let (mut batch, mut records, mut documents) = (Vec::new(), Vec::new(), Vec::new());
-        let generation = self.resident.borrow().generation();
-        let mut turn = Turn::begin(&*self.environment);
+        let generation = self.document_cache.borrow().generation();
+        let mut turn = TimeSlice::begin(&*self.environment);
         for (owner, changes) in slice {
-            turn.rest_if_over().await;
+            turn.yield_if_spent().await;
             documents.extend(self.admit_to(owner, changes, report, &mut batch, &mut records).await?);
         }
-        self.records.commit(batch, durability).await.map_err(wording::store_failed)?;
+        self.records.commit(batch, durability).await.map_err(errors::store_failed)?;
         // Only now are they what the store holds.
-        self.resident.borrow_mut().put_all(documents, generation);
-        self.show(records);
+        self.document_cache.borrow_mut().put_all(documents, generation);
+        self.update_read_model(records);
         Ok(())
     }
 
@@ -277,11 +277,11 @@ impl Node {
             report.known += changes.len();
             return Ok(None);
         }
-        let resident = self.resident.borrow_mut().take(owner);
-        let mut document = match resident {
+        let document_cache = self.document_cache.borrow_mut().take(owner);
+        let mut document = match document_cache {
             Some(document) => document,
             None if self.is_unknown(owner) => Document::new(*owner),
-            None => self.load_document(owner).await.map_err(wording::store_failed)?,
+            None => self.load_document(owner).await.map_err(errors::store_failed)?,
         };
         let before = document.changes();
         let refused_before = report.refused.len();
@@ -291,7 +291,7 @@ impl Node {
         for (number, change) in changes {
             match document.admit(change.clone()) {
                 Ok(Admitted::Applied { .. }) => applied.push((*number, change.clone())),
-                Ok(Admitted::Waiting) => drop(waiting.insert(change.place().clone(), (*number, change.clone()))),
+                Ok(Admitted::Waiting) => drop(waiting.insert(change.id().clone(), (*number, change.clone()))),
                 Ok(Admitted::Known) => report.known += 1,
                 Err(why) => {
                     if matches!(why, Rejection::Fork(_)) {
@@ -314,7 +314,7 @@ impl Node {
         }
         let applied: Vec<VerifiedChange> = applied.into_iter().map(|(_, change)| change).collect();
         let proof = match fork {
-            Some(change) => self.fork_proof(change, changes).await.map_err(wording::store_failed)?,
+            Some(change) => self.fork_proof(change, changes).await.map_err(errors::store_failed)?,
             None => Vec::new(),
         };
         if !applied.is_empty() || !proof.is_empty() {
@@ -341,29 +341,31 @@ impl Node {
     pub(super) async fn keep_blocks(&self, blocks: &[serde_bytes::ByteBuf]) -> Result<(), Failure> {
         let write = |bytes: &serde_bytes::ByteBuf| put(Table::Blocks, &block_cid(bytes).to_string(), bytes);
         let batch = blocks.iter().filter(|bytes| bytes.len() <= BLOCK_MAX_BYTES).map(write).collect();
-        self.records.commit(batch, Durability::Strict).await.map_err(wording::store_failed)
+        self.records.commit(batch, Durability::Strict).await.map_err(errors::store_failed)
     }
 
     /// The signed changes of the own document, as peers get them.
     pub async fn own_signed_changes(&self) -> Result<Vec<SignedChange>, Failure> {
-        let own = self.identity().ok_or_else(wording::no_identity)?;
+        let own = self.identity().ok_or_else(errors::no_identity)?;
         self.own_changes(&own).await.map(|(changes, _)| changes)
     }
 
     /// Every signed change of the own document that can be read, and those that can't.
     pub(super) async fn own_changes(&self, own: &Identity) -> Result<(Vec<SignedChange>, Vec<Damaged>), Failure> {
         let found = self.records.all::<SignedChange>(Table::Changes, &format!("{}/", own.to_hex())).await;
-        let (changes, damaged) = found.map_err(wording::store_failed)?;
+        let (changes, damaged) = found.map_err(errors::store_failed)?;
         Ok((changes.into_iter().map(|(_, change)| change).collect(), damaged))
     }
 }
 
 /// The losing claims to names that a person claimed, too.
-fn conflicts_of(index: &Index, identity: &Identity) -> BTreeMap<Digest, Username> {
+fn conflicts_of(index: &ReadModel, identity: &Identity) -> BTreeMap<Digest, Username> {
     let claims = index.claims_of(identity).into_iter();
-    let rivals = claims.flat_map(|(_, name, _, standing)| {
-        let rivals =
-            standing.losers.iter().filter(|loser| standing.holder().is_some_and(|held| held.holder != loser.author));
+    let rivals = claims.flat_map(|(_, name, _, name_state)| {
+        let rivals = name_state
+            .losers
+            .iter()
+            .filter(|loser| name_state.holder().is_some_and(|held| held.holder != loser.author));
         rivals.map(|loser| (loser.claim, name.clone()))
     });
     rivals.collect()
@@ -371,10 +373,10 @@ fn conflicts_of(index: &Index, identity: &Identity) -> BTreeMap<Digest, Username
 
 /// The key of a change: owner, writing session, number. Sorted, a session's changes stand in their order.
 fn change_write(change: &VerifiedChange) -> Write {
-    put(Table::Changes, &change_key(&change.owner(), change.place()), change.signed())
+    put(Table::Changes, &change_key(&change.owner(), change.id()), change.signed())
 }
 
-pub(super) fn change_key(owner: &Identity, place: &Place) -> String {
+pub(super) fn change_key(owner: &Identity, place: &ChangeId) -> String {
     format!("{}/{}/{:08}", owner.to_hex(), hex(&place.actor), place.seq)
 }
 

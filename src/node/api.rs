@@ -5,26 +5,26 @@
 //!
 //! Times are milliseconds since 1970-01-01 UTC. Byte strings travel as byte arrays.
 
-mod analytics;
+mod block_list;
+mod chat;
 mod find;
 mod modules;
 mod network;
 mod notices;
 mod people;
-mod safety;
-mod talk;
+mod statistics;
 
 use serde::{Deserialize, Serialize};
 
 pub use crate::node::failure::{Failure, FailureCode};
-pub use analytics::*;
+pub use block_list::*;
+pub use chat::*;
 pub use find::*;
 pub use modules::*;
 pub use network::*;
 pub use notices::*;
 pub use people::*;
-pub use safety::*;
-pub use talk::*;
+pub use statistics::*;
 
 /// One thing a person, a script or another tab asks for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,7 +42,7 @@ pub enum Command {
     /// Gives up the current name for a new one, in one change. Answer: [`Answer::Me`].
     Rename { name: String },
     /// Gives up the current name. Answer: [`Answer::Me`].
-    ReleaseUsername,
+    RelinquishUsername,
     /// Answer: [`Answer::Me`].
     UpdateProfile { changes: ProfileChanges },
     /// What is known of a name. Answer: [`Answer::Name`].
@@ -85,18 +85,18 @@ pub enum Command {
     /// Sums of what this device has seen, over the last days (at most 366). Answer: [`Answer::Statistics`].
     Statistics { days: u32 },
     /// Something changed outside (the device is online again): look for peers now. Answer: [`Answer::Network`].
-    LookAround,
+    RetryConnections,
     /// A name, looked for here, then at connected peers, then in the wider network; whoever has it is sought. Answer:
     /// [`Answer::Lookup`].
     Find { kind: NameKind, name: String },
     /// Whatever is asked of modules. Each act says its answer.
-    Modules { ask: ModuleCommand },
+    Modules { command: ModuleCommand },
     /// Whatever is asked of reputations and lists. Each act says its answer.
-    Safety { ask: SafetyCommand },
+    BlockList { command: BlockListCommand },
     /// Whatever is asked of follows and notices. Each act says its answer.
-    Notices { ask: NoticeCommand },
+    Notices { command: NoticeCommand },
     /// Whatever is asked of presence and channels. Each act says its answer.
-    Talk { ask: TalkCommand },
+    Chat { command: ChatCommand },
 }
 
 /// What a command came to. Which command gets which is said at the command.
@@ -131,14 +131,14 @@ pub enum Answer {
     Readme(Option<String>),
     Ran(RunOutcome),
     Reputation(Reputation),
-    Lists(ListsReport),
+    BlockList(BlockListReport),
     Follows(Vec<FollowRow>),
     Notices(NoticeList),
     Online(OnlineReport),
     ChannelUsers(Vec<OnlineUser>),
     Channels(Vec<ChannelEntry>),
     Messages(Box<MessagePage>),
-    Said(TalkMessage),
+    Said(ChatMessage),
 }
 
 /// What the node tells without being asked.
@@ -168,7 +168,7 @@ pub enum Event {
         channel: Option<String>,
     },
     /// Somebody said something in a joined channel; this profile's own words too. `muted`: tell nobody.
-    Message { message: TalkMessage, muted: bool },
+    Message { message: ChatMessage, muted: bool },
     /// What was read, muted, joined or left changed.
     ChannelsChanged,
     /// Two people claim one name; the rule has decided (see [`Command::LookupUsername`]).

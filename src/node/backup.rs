@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::node::api::*;
-use crate::node::keeper::{check_new_passphrase, seal_failed};
-use crate::node::{Node, Settings, VERSION, wording};
+use crate::node::key_store::{check_new_passphrase, seal_failed};
+use crate::node::{Node, Settings, VERSION, errors};
+use crate::registry::canonical::{DecodeError, Decoder, Encoder};
 use crate::registry::digest::Digest;
 use crate::registry::document::SignedChange;
-use crate::registry::encoding::{DecodeError, Decoder, Encoder};
 use crate::registry::identity::{SigningIdentity, Topic};
 use crate::registry::limits::{BLOCK_MAX_BYTES, DOCUMENT_MAX_BYTES};
-use crate::registry::seal::{self, COST, Cost, NONCE_BYTES, SALT_BYTES, StretchJob};
+use crate::registry::sealing::{self, COST, Cost, NONCE_BYTES, SALT_BYTES, StretchJob};
 use crate::registry::time::Timestamp;
 use crate::store::Table;
 use crate::store::records::Found;
@@ -50,12 +50,12 @@ impl Node {
     pub(super) async fn export_backup(&self, passphrase: String) -> Result<BackupFile, Failure> {
         let _one_at_a_time = self.writing.lock().await;
         check_new_passphrase(&passphrase)?;
-        let signer = self.state.borrow().keeper.signer()?;
+        let signer = self.state.borrow().key_state.signer()?;
         let own = signer.identity();
         let now = self.environment.now();
         let (changes, damaged) = self.own_changes(&own).await?;
         for found in &damaged {
-            self.set_aside(found).await;
+            self.quarantine(found).await;
         }
         let contents = Contents {
             program: VERSION.to_owned(),
@@ -65,13 +65,13 @@ impl Node {
             blocks: self.own_blocks().await?,
             exported_at: now,
         };
-        let plain = Zeroizing::new(cbor4ii::serde::to_vec(Vec::new(), &contents).map_err(|_| wording::internal())?);
+        let plain = Zeroizing::new(cbor4ii::serde::to_vec(Vec::new(), &contents).map_err(|_| errors::internal())?);
         let (mut salt, mut nonce) = ([0; SALT_BYTES], [0; NONCE_BYTES]);
         self.environment.random(&mut salt);
         self.environment.random(&mut nonce);
         let key = self.stretch(StretchJob { passphrase: passphrase.into(), salt, cost: COST }).await;
         let head = head(COST, &salt, &nonce);
-        let sealed = seal::seal(&key.map_err(seal_failed)?, &nonce, &head, &plain);
+        let sealed = sealing::seal(&key.map_err(seal_failed)?, &nonce, &head, &plain);
         let mut bytes = head;
         bytes.extend_from_slice(&Encoder::new().bytes(&sealed).finish());
         let checksum = Digest::of(&bytes);
@@ -93,7 +93,7 @@ impl Node {
         };
         let Some(cid) = avatar else { return Ok(Vec::new()) };
         let found = self.records.get::<serde_bytes::ByteBuf>(Table::Blocks, &cid).await;
-        Ok(match found.map_err(wording::store_failed)? {
+        Ok(match found.map_err(errors::store_failed)? {
             Found::Record(bytes) => vec![bytes],
             Found::Nothing | Found::Damaged(_) => Vec::new(),
         })
@@ -103,8 +103,8 @@ impl Node {
         let envelope = read_envelope(bytes)?;
         let Envelope { cost, salt, nonce, sealed } = envelope;
         let key = self.stretch(StretchJob { passphrase: passphrase.into(), salt, cost }).await;
-        let plain =
-            seal::open(&key.map_err(seal_failed)?, &nonce, &head(cost, &salt, &nonce), sealed).map_err(|_| wrong())?;
+        let plain = sealing::open(&key.map_err(seal_failed)?, &nonce, &head(cost, &salt, &nonce), sealed)
+            .map_err(|_| wrong())?;
         let contents: Contents =
             cbor4ii::serde::from_slice(&plain).map_err(|_| damaged("its contents can't be read"))?;
         check_program(&contents.program)?;
@@ -130,7 +130,7 @@ impl Node {
         self.keep_blocks(&contents.blocks).await?;
         self.adopt(signer, true).await?;
         self.tell(&Event::MeChanged);
-        let Answer::Me(me) = self.me() else { return Err(wording::internal()) };
+        let Answer::Me(me) = self.me() else { return Err(errors::internal()) };
         let exported_at = contents.exported_at.as_millis();
         Ok(Imported { me, new_changes: report.admitted as u64, exported_at })
     }
@@ -181,7 +181,7 @@ fn parse_envelope(bytes: &[u8]) -> Result<Envelope<'_>, DecodeError> {
 /// A file of the next incompatible version may hold what this one would drop.
 fn check_program(program: &str) -> Result<(), Failure> {
     let theirs: semver::Version = program.parse().map_err(|_| damaged("it does not say which version wrote it"))?;
-    let ours: semver::Version = VERSION.parse().map_err(|_| wording::internal())?;
+    let ours: semver::Version = VERSION.parse().map_err(|_| errors::internal())?;
     let compatible = |version: &semver::Version| (version.major, if version.major == 0 { version.minor } else { 0 });
     if compatible(&theirs) > compatible(&ours) { Err(newer()) } else { Ok(()) }
 }

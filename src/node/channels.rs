@@ -1,7 +1,7 @@
 //! Channels that this profile joined: what was said in them, what of it was read, and saying something.
 //!
 //! Everything here is this device's own; no document has any of it. Who is in which channel is `presence`' business, and
-//! how words come and go `talk`'s.
+//! how words come and go `chat`'s.
 
 mod kept;
 mod view;
@@ -10,19 +10,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::net::mesh::GossipTopic;
 use crate::node::api::*;
-use crate::node::standing::Actor;
-use crate::node::{Node, RequestId, SETTINGS_KEY, wording};
-use crate::registry::channel::clock::HybridClock;
-use crate::registry::channel::log::{Log, Place};
-use crate::registry::channel::{Body, ChannelName, Message, SaidText, SignedMessage, TopicLine};
+use crate::node::reputation::Actor;
+use crate::node::{Node, RequestId, SETTINGS_KEY, errors};
+use crate::registry::chat::history::{Log, MessageKey};
+use crate::registry::chat::hybrid_clock::HybridClock;
+use crate::registry::chat::{Body, ChannelName, Message, SaidText, SignedMessage, TopicLine};
 use crate::registry::identity::{Identity, Signed};
 use crate::registry::presence::{CHANNELS_MAX, Input};
 use crate::store::records::put;
 use crate::store::{Batch, Durability, Table, Write};
+use crate::sync::chat::ChatFrame;
+use crate::sync::chat::rates::{Authors, SendLimit};
 use crate::sync::rejection::Rejection;
-use crate::sync::reputation::Deed;
-use crate::sync::talk::Talk;
-use crate::sync::talk::rates::{Authors, OwnWords};
+use crate::sync::reputation::ReputationEvent;
 pub(in crate::node) use kept::ChannelRecord;
 
 #[derive(Default)]
@@ -30,7 +30,7 @@ pub(in crate::node) struct Channels {
     joined: BTreeMap<ChannelName, Joined>,
     clock: HybridClock,
     authors: Authors,
-    own_words: OwnWords,
+    own_words: SendLimit,
     /// Others' words that were not written down yet.
     unsaved: Batch,
     read_from_store: bool,
@@ -43,7 +43,7 @@ struct Joined {
 
 /// What a message that was heard came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::node) enum Word {
+pub(in crate::node) enum ReceiveOutcome {
     New,
     /// It is here already, or of a channel that is not this profile's, or older than what is kept.
     Nothing,
@@ -68,7 +68,7 @@ impl Node {
     }
 
     pub(in crate::node) async fn join_channel(&self, username: Option<&str>, channel: &str) -> Result<(), Failure> {
-        let own = self.identity().ok_or_else(wording::no_identity)?;
+        let own = self.identity().ok_or_else(errors::no_identity)?;
         self.check_own(username)?;
         let channel = parse(channel)?;
         let count = {
@@ -86,7 +86,7 @@ impl Node {
             ));
         }
         let record = ChannelRecord { joined_at: self.now(), ..ChannelRecord::default() };
-        self.records.commit(vec![record.write(&channel)], Durability::Strict).await.map_err(wording::store_failed)?;
+        self.records.commit(vec![record.write(&channel)], Durability::Strict).await.map_err(errors::store_failed)?;
         self.channels.borrow_mut().joined.insert(channel.clone(), Joined { record, log: Log::default() });
         if let Some(mesh) = self.peering.borrow().mesh() {
             mesh.listen(self.gossip_of(&channel), true);
@@ -106,9 +106,9 @@ impl Node {
         let mut gone = vec![Write::Delete { table: Table::Channels, key: channel.to_string() }];
         if let Some(log) = self.channels.borrow().log(&channel) {
             gone.extend(log.messages().map(|(place, _)| kept::forget(&channel, place)));
-            gone.extend(log.topic_line().map(|line| kept::forget(&channel, &Place::of(line))));
+            gone.extend(log.topic_line().map(|line| kept::forget(&channel, &MessageKey::of(line))));
         }
-        self.records.commit(gone, Durability::Relaxed).await.map_err(wording::store_failed)?;
+        self.records.commit(gone, Durability::Relaxed).await.map_err(errors::store_failed)?;
         self.channels.borrow_mut().joined.remove(&channel);
         if let Some(mesh) = self.peering.borrow().mesh() {
             mesh.listen(self.gossip_of(&channel), false);
@@ -125,9 +125,9 @@ impl Node {
         id: Option<RequestId>,
         channel: &str,
         text: &str,
-    ) -> Result<TalkMessage, Failure> {
+    ) -> Result<ChatMessage, Failure> {
         let said = SaidText::new(text).map_err(|error| text_invalid(&error.to_string()))?;
-        self.utter(id, channel, Body::Said(said)).await
+        self.post(id, channel, Body::Said(said)).await
     }
 
     pub(in crate::node) async fn set_topic_line(
@@ -135,16 +135,16 @@ impl Node {
         id: Option<RequestId>,
         channel: &str,
         text: &str,
-    ) -> Result<TalkMessage, Failure> {
+    ) -> Result<ChatMessage, Failure> {
         let line = TopicLine::new(text).map_err(|error| text_invalid(&error.to_string()))?;
-        self.utter(id, channel, Body::TopicLine(line)).await
+        self.post(id, channel, Body::TopicLine(line)).await
     }
 
     /// A command that was sent again after a change of the writing tab says nothing twice.
-    async fn utter(&self, id: Option<RequestId>, channel: &str, body: Body) -> Result<TalkMessage, Failure> {
+    async fn post(&self, id: Option<RequestId>, channel: &str, body: Body) -> Result<ChatMessage, Failure> {
         let channel = parse(channel)?;
         let _one_at_a_time = self.writing.lock().await;
-        let signer = self.state.borrow().keeper.signer()?;
+        let signer = self.state.borrow().key_state.signer()?;
         let mut settings = self.state.borrow().settings.clone();
         if id.as_ref().is_some_and(|id| settings.requests.contains(id)) {
             let said = self.last_of(&channel, &signer.identity());
@@ -171,49 +171,54 @@ impl Node {
         let message = Signed::sign(&signer, &self.network.topic, Message { channel: channel.clone(), at, body });
         let bytes = message.encode();
         let batch = vec![kept::write(&message), put(Table::Settings, SETTINGS_KEY, &settings)];
-        self.records.commit(batch, Durability::Strict).await.map_err(wording::store_failed)?;
+        self.records.commit(batch, Durability::Strict).await.map_err(errors::store_failed)?;
         self.state.borrow_mut().settings = settings;
         self.put(&message);
         // What had to go for it goes from the store, too.
-        self.save_words().await;
+        self.flush().await;
         if let Some(mesh) = self.peering.borrow().mesh() {
-            mesh.talk(self.gossip_of(&channel), bytes.clone(), Talk::Message(bytes).encode());
+            mesh.publish_chat(self.gossip_of(&channel), bytes.clone(), ChatFrame::Message(bytes).encode());
         }
         Ok(self.talk_message(&message))
     }
 
-    fn last_of(&self, channel: &ChannelName, author: &Identity) -> Option<TalkMessage> {
+    fn last_of(&self, channel: &ChannelName, author: &Identity) -> Option<ChatMessage> {
         let channels = self.channels.borrow();
         let said = channels.log(channel)?.messages().rev().find(|(place, _)| place.author == *author);
         said.map(|(_, message)| self.talk_message(message))
     }
 
     /// Somebody's words, from whatever way they came. `rated` when they are said now.
-    pub(in crate::node) fn hear_word(&self, bytes: &[u8], rated: bool) -> Word {
+    pub(in crate::node) fn receive(&self, bytes: &[u8], rated: bool) -> ReceiveOutcome {
         let message = match SignedMessage::verify(bytes, &self.network.topic) {
             Ok(message) => message,
-            Err(error) => return Word::Refused(Rejection::of_signed(&error)),
+            Err(error) => return ReceiveOutcome::Refused(Rejection::of_signed(&error)),
         };
         let now = self.environment.now();
-        let place = Place::of(&message);
+        let place = MessageKey::of(&message);
         if self.blocks_person(&place.author) {
-            return Word::Nothing;
+            return ReceiveOutcome::Nothing;
         }
         {
             let mut channels = self.channels.borrow_mut();
-            let Some(joined) = channels.joined.get(&message.statement().channel) else { return Word::Nothing };
+            let Some(joined) = channels.joined.get(&message.statement().channel) else {
+                return ReceiveOutcome::Nothing;
+            };
             if joined.log.contains(&place) {
-                return Word::Nothing;
+                return ReceiveOutcome::Nothing;
             }
             if channels.clock.observe(place.at, now).is_err() {
-                return Word::Refused(Rejection::Misdated);
+                return ReceiveOutcome::Refused(Rejection::Misdated);
             }
             if rated && !channels.authors.word(place.author, now) {
-                self.note_deed(Actor::Person(place.author), Deed::Broke(Rejection::TooManyWords));
-                return Word::TooMuch(place.author);
+                self.record_event(
+                    Actor::Person(place.author),
+                    ReputationEvent::Broke(Rejection::TooManyMessagesOfAuthor),
+                );
+                return ReceiveOutcome::TooMuch(place.author);
             }
         }
-        if self.put(&message) { Word::New } else { Word::Nothing }
+        if self.put(&message) { ReceiveOutcome::New } else { ReceiveOutcome::Nothing }
     }
 
     /// True when it is new and stays.
@@ -241,7 +246,7 @@ impl Node {
     }
 
     /// Writes down what was heard.
-    pub(in crate::node) async fn save_words(&self) {
+    pub(in crate::node) async fn flush(&self) {
         let unsaved = std::mem::take(&mut self.channels.borrow_mut().unsaved);
         if unsaved.is_empty() {
             return;
@@ -274,22 +279,22 @@ impl Node {
         };
         if changed {
             let write = record.write(&channel);
-            self.records.commit(vec![write], Durability::Relaxed).await.map_err(wording::store_failed)?;
+            self.records.commit(vec![write], Durability::Relaxed).await.map_err(errors::store_failed)?;
             self.tell(&Event::ChannelsChanged);
         }
         Ok(())
     }
 }
 
-fn joined_line(channels: &Channels, channel: &ChannelName) -> Option<Place> {
-    channels.log(channel)?.topic_line().map(Place::of)
+fn joined_line(channels: &Channels, channel: &ChannelName) -> Option<MessageKey> {
+    channels.log(channel)?.topic_line().map(MessageKey::of)
 }
 
 pub(in crate::node) fn parse(channel: &str) -> Result<ChannelName, Failure> {
     channel.parse().map_err(|error: crate::registry::name::NameError| {
         Failure::new(
             FailureCode::ChannelInvalid,
-            wording::sentence(&error.to_string()),
+            errors::sentence(&error.to_string()),
             "A channel is named like #general or #module/name: letters and digits of one script, _ - . between them.",
         )
     })
@@ -304,5 +309,5 @@ fn not_in_channel(channel: &ChannelName) -> Failure {
 }
 
 fn text_invalid(why: &str) -> Failure {
-    Failure::new(FailureCode::TextInvalid, wording::sentence(why), "Change the text and send it again.")
+    Failure::new(FailureCode::TextInvalid, errors::sentence(why), "Change the text and send it again.")
 }

@@ -74,7 +74,7 @@ typed! {
     setup_user(name: Option<String>, changes: ProfileChanges): Command::SetupUser { name, changes } => Me -> Box<Me>;
     register_username(name: String, changes: ProfileChanges): Command::RegisterUsername { name, changes } => Me -> Box<Me>;
     rename(name: String): Command::Rename { name } => Me -> Box<Me>;
-    release_username(): Command::ReleaseUsername => Me -> Box<Me>;
+    release_username(): Command::RelinquishUsername => Me -> Box<Me>;
     update_profile(changes: ProfileChanges): Command::UpdateProfile { changes } => Me -> Box<Me>;
     lookup_username(name: String): Command::LookupUsername { name } => Name -> NameReport;
     list_usernames(prefix: String, limit: u32, cursor: Option<String>): Command::ListUsernames { prefix, limit, cursor } => People -> PeoplePage;
@@ -92,7 +92,7 @@ typed! {
     status(): Command::Status => Status -> Status;
     network(): Command::Network => Network -> NetworkReport;
     statistics(days: u32): Command::Statistics { days } => Statistics -> Box<Statistics>;
-    look_around(): Command::LookAround => Network -> NetworkReport;
+    retry_connections(): Command::RetryConnections => Network -> NetworkReport;
     find(kind: NameKind, name: String): Command::Find { kind, name } => Lookup -> Box<FindReport>;
     validate_module(bytes: Vec<u8>): modules(ModuleCommand::Validate { bytes }) => Report -> Box<Report>;
     check_module_name(text: String): modules(ModuleCommand::CheckName { text }) => ModuleName -> ModuleNameCheck;
@@ -112,9 +112,9 @@ typed! {
     run_function(name: String, version: Option<String>, function: String, arguments: Vec<RunArgument>, text_result: bool): modules(ModuleCommand::Run { name, version, function, arguments, text_result }) => Ran -> RunOutcome;
     export_installed(): modules(ModuleCommand::ExportAll) => Bytes -> Vec<u8>;
     export_lockfile(): modules(ModuleCommand::ExportLockfile) => Lockfile -> String;
-    reputation(of: String): safety(SafetyCommand::Reputation { of }) => Reputation -> Reputation;
-    lists(): safety(SafetyCommand::Lists) => Lists -> ListsReport;
-    decide(subject: String, verdict: ListVerdict, note: Option<String>): safety(SafetyCommand::Decide { subject, verdict, note }) => Lists -> ListsReport;
+    reputation(of: String): safety(BlockListCommand::Reputation { of }) => Reputation -> Reputation;
+    lists(): safety(BlockListCommand::BlockList) => BlockList -> BlockListReport;
+    decide(subject: String, verdict: Decision, note: Option<String>): safety(BlockListCommand::Decide { subject, verdict, note }) => BlockList -> BlockListReport;
     follows(): notices(NoticeCommand::Follows) => Follows -> Vec<FollowRow>;
     follow(subject: String, follow: bool): notices(NoticeCommand::Follow { subject, follow }) => Follows -> Vec<FollowRow>;
     notices(): notices(NoticeCommand::List) => Notices -> NoticeList;
@@ -122,35 +122,35 @@ typed! {
     clear_notices(): notices(NoticeCommand::Clear) => Notices -> NoticeList;
     readme(cid: String): modules(ModuleCommand::Readme { cid }) => Readme -> Option<String>;
     import_lockfile(text: String, accept: Vec<String>): modules(ModuleCommand::ImportLockfile { text, accept }) => Installed -> Vec<InstalledModule>;
-    register_user(username: Option<String>): talk(TalkCommand::Register { username }) => Online -> OnlineReport;
-    unregister_user(username: Option<String>): talk(TalkCommand::Unregister { username }) => Online -> OnlineReport;
-    online_users(): talk(TalkCommand::Users) => Online -> OnlineReport;
-    set_invisible(invisible: bool): talk(TalkCommand::SetInvisible { invisible }) => Online -> OnlineReport;
-    join_channel(username: Option<String>, channel: String): talk(TalkCommand::Join { username, channel }) => Channels -> Vec<ChannelEntry>;
-    leave_channel(username: Option<String>, channel: String): talk(TalkCommand::Leave { username, channel }) => Channels -> Vec<ChannelEntry>;
-    channel_users(channel: String): talk(TalkCommand::ChannelUsers { channel }) => ChannelUsers -> Vec<OnlineUser>;
-    channels(): talk(TalkCommand::Channels) => Channels -> Vec<ChannelEntry>;
-    say(channel: String, text: String): talk(TalkCommand::Say { channel, text }) => Said -> TalkMessage;
-    messages(channel: String, before: Option<String>, limit: u32): talk(TalkCommand::Messages { channel, before, limit }) => Messages -> Box<MessagePage>;
-    set_topic_line(channel: String, text: String): talk(TalkCommand::SetTopicLine { channel, text }) => Said -> TalkMessage;
-    mute_channel(channel: String, muted: bool): talk(TalkCommand::Mute { channel, muted }) => Channels -> Vec<ChannelEntry>;
-    mark_read(channel: String): talk(TalkCommand::MarkRead { channel }) => Channels -> Vec<ChannelEntry>;
+    register_user(username: Option<String>): talk(ChatCommand::Register { username }) => Online -> OnlineReport;
+    unregister_user(username: Option<String>): talk(ChatCommand::Unregister { username }) => Online -> OnlineReport;
+    online_users(): talk(ChatCommand::Users) => Online -> OnlineReport;
+    set_invisible(invisible: bool): talk(ChatCommand::SetInvisible { invisible }) => Online -> OnlineReport;
+    join_channel(username: Option<String>, channel: String): talk(ChatCommand::Join { username, channel }) => Channels -> Vec<ChannelEntry>;
+    leave_channel(username: Option<String>, channel: String): talk(ChatCommand::Leave { username, channel }) => Channels -> Vec<ChannelEntry>;
+    channel_users(channel: String): talk(ChatCommand::ChannelUsers { channel }) => ChannelUsers -> Vec<OnlineUser>;
+    channels(): talk(ChatCommand::Channels) => Channels -> Vec<ChannelEntry>;
+    say(channel: String, text: String): talk(ChatCommand::Say { channel, text }) => Said -> ChatMessage;
+    messages(channel: String, before: Option<String>, limit: u32): talk(ChatCommand::Messages { channel, before, limit }) => Messages -> Box<MessagePage>;
+    set_topic_line(channel: String, text: String): talk(ChatCommand::SetTopicLine { channel, text }) => Said -> ChatMessage;
+    mute_channel(channel: String, muted: bool): talk(ChatCommand::Mute { channel, muted }) => Channels -> Vec<ChannelEntry>;
+    mark_read(channel: String): talk(ChatCommand::MarkRead { channel }) => Channels -> Vec<ChannelEntry>;
 }
 
-fn talk(ask: TalkCommand) -> Command {
-    Command::Talk { ask }
+fn talk(command: ChatCommand) -> Command {
+    Command::Chat { command }
 }
 
-fn modules(ask: ModuleCommand) -> Command {
-    Command::Modules { ask }
+fn modules(command: ModuleCommand) -> Command {
+    Command::Modules { command }
 }
 
-fn safety(ask: SafetyCommand) -> Command {
-    Command::Safety { ask }
+fn safety(command: BlockListCommand) -> Command {
+    Command::BlockList { command }
 }
 
-fn notices(ask: NoticeCommand) -> Command {
-    Command::Notices { ask }
+fn notices(command: NoticeCommand) -> Command {
+    Command::Notices { command }
 }
 
 fn unexpected(answer: &Answer) -> Failure {

@@ -5,6 +5,7 @@
 //! - what is known of a module: `pages`; publishing and all that its owner does: `publish`; ratings: `rate`
 
 mod bundle;
+mod errors;
 pub(in crate::node) mod install;
 mod lockfile;
 mod pages;
@@ -12,27 +13,26 @@ mod publish;
 mod rate;
 mod run;
 pub(in crate::node) mod search;
-mod words;
 
 pub(in crate::node) use pages::name_status;
 
 use std::collections::BTreeSet;
 
 use crate::node::api::*;
-use crate::node::{Node, RequestId, wording};
-use crate::registry::document::Shelf;
+use crate::node::{Node, RequestId};
+use crate::registry::document::ModuleAnnotations;
 use crate::registry::fact::{ClaimedName, Fact, NameClaim, SignedFact};
-use crate::registry::index::PersonRecord;
+use crate::registry::jobs::{Job, JobOutput};
 use crate::registry::name::ModuleName;
+use crate::registry::read_model::PersonRecord;
 use crate::registry::resolver::Versions;
 use crate::registry::validation::Report;
-use crate::registry::work::{Job, Product};
 
 /// The longest page of a list of modules.
 const LIST_MAX: u32 = 200;
 
 impl Node {
-    pub(super) async fn ask_modules(&self, id: Option<RequestId>, ask: ModuleCommand) -> Result<Answer, Failure> {
+    pub(super) async fn handle_modules(&self, id: Option<RequestId>, ask: ModuleCommand) -> Result<Answer, Failure> {
         match ask {
             ModuleCommand::Validate { bytes } => Ok(Answer::Report(Box::new(self.validate(bytes).await?))),
             ModuleCommand::CheckName { text } => Ok(Answer::ModuleName(self.check_module_name(&text))),
@@ -98,7 +98,7 @@ impl Node {
             }
             other => {
                 tracing::error!(kind = ?std::mem::discriminant(&other), "a question came to the writing side");
-                Err(wording::internal())
+                Err(errors::internal())
             }
         }
     }
@@ -106,7 +106,7 @@ impl Node {
     async fn bytes_of(&self, name: &str, version: &str) -> Result<Vec<u8>, Failure> {
         let (name, version) = self.version_here(name, Some(version))?;
         let module = self.state.borrow().index.module(&name.folded());
-        let release = &module.releases.get(&version).ok_or_else(wording::internal)?.release;
+        let release = &module.releases.get(&version).ok_or_else(errors::internal)?.release;
         Ok(self.artifact_bytes(&release.artifact).await?)
     }
 
@@ -117,28 +117,28 @@ impl Node {
     async fn readme(&self, cid: &str) -> Result<Option<String>, Failure> {
         let Some(block) = self.block(cid).await? else { return Ok(None) };
         let text = String::from_utf8_lossy(&block.bytes).into_owned();
-        match self.environment.perform(Job::Render(text)).await {
-            Some(Product::Rendered(html)) => Ok(Some(html)),
-            _ => Err(words::no_helper()),
+        match self.environment.run_job(Job::Render(text)).await {
+            Some(JobOutput::Rendered(html)) => Ok(Some(html)),
+            _ => Err(errors::no_helper()),
         }
     }
 
     /// Looks at a file where it blocks nobody. Never here: a page does not carry what that takes.
     async fn validate(&self, bytes: Vec<u8>) -> Result<Report, Failure> {
-        match self.environment.perform(Job::Validate(bytes)).await {
-            Some(Product::Validated(report)) => Ok(*report),
-            _ => Err(words::no_helper()),
+        match self.environment.run_job(Job::Validate(bytes)).await {
+            Some(JobOutput::Validated(report)) => Ok(*report),
+            _ => Err(errors::no_helper()),
         }
     }
 }
 
 pub(super) fn parse_name(text: &str) -> Result<ModuleName, Failure> {
-    text.trim().parse().map_err(|error| words::name_invalid(&error))
+    text.trim().parse().map_err(|error| errors::name_invalid(&error))
 }
 
 /// The modules of which something else may be said now that a person's record is another one.
 pub(super) fn modules_touched(before: Option<&PersonRecord>, now: &PersonRecord) -> BTreeSet<ModuleName> {
-    let nothing = Shelf::default();
+    let nothing = ModuleAnnotations::default();
     let (known, shelf) = before.map_or((0, &nothing), |before| (before.facts.len(), &before.shelf));
     let mut touched = BTreeSet::new();
     for fact in now.facts.get(known..).unwrap_or_default() {
@@ -150,8 +150,8 @@ pub(super) fn modules_touched(before: Option<&PersonRecord>, now: &PersonRecord)
         }
     }
     if *shelf != now.shelf {
-        let names = |shelf: &Shelf| -> BTreeSet<ModuleName> {
-            let Shelf { modules, ratings, installs } = shelf;
+        let names = |shelf: &ModuleAnnotations| -> BTreeSet<ModuleName> {
+            let ModuleAnnotations { modules, ratings, installs } = shelf;
             modules.keys().chain(ratings.keys()).chain(installs.keys()).cloned().collect()
         };
         touched.extend(names(shelf));

@@ -9,12 +9,12 @@ use std::future::Future;
 use serde::{Deserialize, Serialize};
 
 use crate::net::ice::IceServer;
-use crate::node::keeper::{self, Keeper};
+use crate::node::key_store::{self, KeyState};
 use crate::registry::document::StoredChange;
 use crate::registry::identity::Topic;
 use crate::registry::limits::PARAMETERS_VERSION;
 use crate::registry::ownership::Rules;
-use crate::registry::stamp::WORK_BITS_MAX;
+use crate::registry::proof_of_work::WORK_BITS_MAX;
 use crate::store::records::{Found, Records, put};
 use crate::store::{Durability, StoreError, Table};
 
@@ -32,22 +32,22 @@ pub struct Network {
     /// Multiaddresses, each with the relay's name at its end.
     pub relays: Vec<String>,
     /// Nodes that listen for everybody, pages too, as multiaddresses with their names at the end.
-    pub open_nodes: Vec<String>,
+    pub public_nodes: Vec<String>,
     pub ice_servers: Vec<IceServer>,
 }
 
 /// How others are found: all of a network that may change while a profile is open.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Ways {
+pub struct Endpoints {
     pub relays: Vec<String>,
-    pub open_nodes: Vec<String>,
+    pub public_nodes: Vec<String>,
     pub ice_servers: Vec<IceServer>,
 }
 
 impl Network {
-    pub fn ways(&self) -> Ways {
-        let Self { relays, open_nodes, ice_servers, .. } = self.clone();
-        Ways { relays, open_nodes, ice_servers }
+    pub fn endpoints(&self) -> Endpoints {
+        let Self { relays, public_nodes, ice_servers, .. } = self.clone();
+        Endpoints { relays, public_nodes, ice_servers }
     }
 }
 
@@ -56,8 +56,8 @@ impl Default for Network {
     fn default() -> Self {
         let topic = "44f16e43a86cb2c6c6ddf61a51c83400023281f6cb9e003f0b839a729a3bdcbd".to_owned();
         let topic = topic.try_into().expect("64 hex digits");
-        let (relays, open_nodes, ice_servers) = Default::default();
-        Self { topic, rules: Rules::default(), relays, open_nodes, ice_servers }
+        let (relays, public_nodes, ice_servers) = Default::default();
+        Self { topic, rules: Rules::default(), relays, public_nodes, ice_servers }
     }
 }
 
@@ -77,8 +77,8 @@ pub struct NetworkParameters {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub work_bits: u32,
     /// Nodes that listen for everybody. A page connects to no other address without WebRTC, whoever names one.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub open_nodes: Vec<String>,
+    #[serde(default, rename = "openNodes", skip_serializing_if = "Vec::is_empty")]
+    pub public_nodes: Vec<String>,
     #[serde(default)]
     pub ice_servers: Vec<IceServer>,
 }
@@ -116,7 +116,7 @@ impl From<&Network> for NetworkParameters {
             witnesses: network.rules.witnesses.iter().map(ToString::to_string).collect(),
             threshold: network.rules.threshold,
             work_bits: network.rules.work_bits,
-            open_nodes: network.open_nodes.clone(),
+            public_nodes: network.public_nodes.clone(),
             ice_servers: network.ice_servers.clone(),
         }
     }
@@ -129,7 +129,7 @@ impl TryFrom<NetworkParameters> for Network {
         if parameters.parameters_version != PARAMETERS_VERSION {
             return Err(ParametersError::Version(parameters.parameters_version));
         }
-        for list in [&parameters.relays, &parameters.witnesses, &parameters.open_nodes] {
+        for list in [&parameters.relays, &parameters.witnesses, &parameters.public_nodes] {
             if list.len() > ENTRIES_MAX || list.iter().any(|entry| entry.len() > ENTRY_MAX_BYTES) {
                 return Err(ParametersError::TooMuch);
             }
@@ -150,8 +150,8 @@ impl TryFrom<NetworkParameters> for Network {
         }
         let work_bits = parameters.work_bits;
         let rules = Rules { witnesses: witnesses.into_iter().collect(), threshold, work_bits };
-        let NetworkParameters { relays, open_nodes, ice_servers, .. } = parameters;
-        Ok(Self { topic, rules, relays, open_nodes, ice_servers })
+        let NetworkParameters { relays, public_nodes, ice_servers, .. } = parameters;
+        Ok(Self { topic, rules, relays, public_nodes, ice_servers })
     }
 }
 
@@ -218,8 +218,8 @@ async fn kept(records: &Records) -> Result<Option<Network>, StoreError> {
 /// Nothing kept does not mean that the profile is new: no server may have said anything so far, or the record is lost.
 /// Then the own changes tell. Who has not written yet belongs nowhere.
 async fn may_belong_to(records: &Records, topic: &Topic) -> Result<bool, StoreError> {
-    let Found::Record(key) = records.get(Table::Keys, keeper::RECORD).await? else { return Ok(true) };
-    let Some(own) = Keeper::from_record(key).identity() else { return Ok(true) };
+    let Found::Record(key) = records.get(Table::Keys, key_store::RECORD).await? else { return Ok(true) };
+    let Some(own) = KeyState::from_record(key).identity() else { return Ok(true) };
     let first = records.page::<StoredChange>(Table::Changes, &format!("{}/", own.to_hex()), None).await?;
     let mut changes = first.records.into_iter().map(|(_, change)| change.of(own));
     Ok(changes.next().is_none_or(|change| change.verify(topic).is_ok()))
@@ -236,7 +236,7 @@ mod tests {
     use super::*;
     use crate::node::Node;
     use crate::node::api::{Command, ProfileChanges};
-    use crate::platform::scripted::Scripted;
+    use crate::platform::test_environment::TestEnvironment;
     use crate::registry::identity::SigningIdentity;
     use crate::registry::time::Timestamp;
     use crate::store::memory::MemoryStore;
@@ -260,7 +260,7 @@ mod tests {
             (NetworkParameters { relays: vec![String::new(); ENTRIES_MAX + 1], ..said() }, ParametersError::TooMuch),
             (NetworkParameters { relays: vec!["a".repeat(ENTRY_MAX_BYTES + 1)], ..said() }, ParametersError::TooMuch),
             (
-                NetworkParameters { open_nodes: vec![String::new(); ENTRIES_MAX + 1], ..said() },
+                NetworkParameters { public_nodes: vec![String::new(); ENTRIES_MAX + 1], ..said() },
                 ParametersError::TooMuch,
             ),
             (NetworkParameters { ice_servers: vec![stun("http://x")], ..said() }, ParametersError::IceServer),
@@ -303,7 +303,7 @@ mod tests {
     }
 
     async fn write(store: &Rc<MemoryStore>, network: Network) {
-        let environment = Rc::new(Scripted::new(1, Timestamp::from_millis(1_800_000_000_000)));
+        let environment = Rc::new(TestEnvironment::new(1, Timestamp::from_millis(1_800_000_000_000)));
         let node = Node::start(store.clone(), environment, network).await.expect("a profile opens");
         let claim = Command::RegisterUsername { name: "alice".into(), changes: ProfileChanges::default() };
         node.handle(claim).await.expect("a name is claimed");

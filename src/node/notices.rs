@@ -10,14 +10,14 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::node::api::*;
-use crate::node::{Node, State, wording};
+use crate::node::{Node, State, errors};
 use crate::registry::digest::Digest;
 use crate::registry::document::is_tag;
 use crate::registry::fact::{ClaimedName, Fact, SignedFact};
 use crate::registry::identity::Identity;
-use crate::registry::index::PersonRecord;
 use crate::registry::limits::CLOCK_SKEW;
 use crate::registry::name::ModuleName;
+use crate::registry::read_model::PersonRecord;
 use crate::registry::time::Timestamp;
 use crate::store::records::put;
 use crate::store::{Durability, StoreError, Table};
@@ -139,12 +139,12 @@ impl News {
 }
 
 impl Node {
-    pub(in crate::node) async fn ask_notices(&self, ask: NoticeCommand) -> Result<Answer, Failure> {
+    pub(in crate::node) async fn handle_notices(&self, ask: NoticeCommand) -> Result<Answer, Failure> {
         match ask {
             NoticeCommand::Follows => {}
             NoticeCommand::Follow { subject, follow } => {
                 self.follow(&subject, follow)?;
-                self.save_notices().await.map_err(wording::store_failed)?;
+                self.save_notices().await.map_err(errors::store_failed)?;
             }
             NoticeCommand::List => return Ok(Answer::Notices(self.notices.borrow().list())),
             NoticeCommand::MarkRead { ids } => {
@@ -152,12 +152,12 @@ impl Node {
                     let marked = notices.kept.iter_mut().filter(|notice| ids.is_empty() || ids.contains(&notice.id));
                     marked.for_each(|notice| notice.read = true);
                 });
-                self.save_notices().await.map_err(wording::store_failed)?;
+                self.save_notices().await.map_err(errors::store_failed)?;
                 return Ok(Answer::Notices(self.notices.borrow().list()));
             }
             NoticeCommand::Clear => {
                 self.change_notices(|notices| notices.kept.clear());
-                self.save_notices().await.map_err(wording::store_failed)?;
+                self.save_notices().await.map_err(errors::store_failed)?;
                 return Ok(Answer::Notices(NoticeList::default()));
             }
         }
@@ -182,7 +182,7 @@ impl Node {
     fn follow(&self, subject: &str, follow: bool) -> Result<(), Failure> {
         let invalid = |message: String, advice: &str| Failure::new(FailureCode::InvalidArgument, message, advice);
         let followed: Followed = subject.parse().map_err(|error: NotFollowed| {
-            invalid(wording::sentence(&error.to_string()), "Write person:did:key:…, module:name or tag:text.")
+            invalid(errors::sentence(&error.to_string()), "Write person:did:key:…, module:name or tag:text.")
         })?;
         let now = self.now();
         let one_more = !self.notices.borrow().follows.contains_key(&followed);
@@ -278,7 +278,7 @@ fn of_fact(state: &State, notices: &Notices, person: Identity, fact: &SignedFact
                 }
             })
         }
-        Fact::NameRelease(_) | Fact::Receipt(_) | Fact::Unyank(_) => None,
+        Fact::NameRelinquish(_) | Fact::Receipt(_) | Fact::Unyank(_) => None,
     }
 }
 

@@ -6,7 +6,7 @@
 //! [`Node::admit`]: crate::node::Node::admit
 
 mod host;
-mod known;
+mod peer_table;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -20,24 +20,25 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt, select};
 use futures_timer::Delay;
 
-use crate::net::carrier::Carrier;
-use crate::net::kademlia::values::Judge;
+use crate::net::kademlia::values::ValidateRecord;
 use crate::net::key::{NodeKey, NodeName};
 use crate::net::mesh::{
-    GossipTicket, GossipTopic, GossipVerdict, Listening, Mesh, MeshError, MeshEvent, MeshHandle, MeshOptions, MeshView,
+    GossipTicket, GossipTopic, Listening, Mesh, MeshError, MeshEvent, MeshHandle, MeshOptions, MeshView,
+    MessageAcceptance,
 };
+use crate::net::transport::TransportStack;
 use crate::node::api::Event;
-use crate::node::lookups::RecordJudge;
-use crate::node::network::{self, NetworkParameters, ParametersError, Ways};
-use crate::node::talk::{self, Wanted};
-use crate::node::{Network, Node, content, lookups};
+use crate::node::chat::{self, Wanted};
+use crate::node::lookup::RecordValidator;
+use crate::node::network::{self, Endpoints, NetworkParameters, ParametersError};
+use crate::node::{Network, Node, blocks, lookup};
 use crate::store::records::{Found, put};
 use crate::store::{Durability, StoreError, Table};
 use crate::sync::rejection::Rejection;
 use crate::sync::wire::Message;
 use host::{Gossip, serve};
-pub(in crate::node) use known::Known;
-use known::News;
+use peer_table::News;
+pub(in crate::node) use peer_table::PeerTable;
 
 /// Under which key of [`Table::Keys`] the node's own key stands. It is nobody's identity.
 const KEY_RECORD: &str = "node";
@@ -67,62 +68,62 @@ pub struct Peering {
 impl Peering {
     /// Sets the node up for its network; nothing happens before [`Peering::run`].
     pub async fn open(node: Rc<Node>) -> Result<Self, PeeringError> {
-        let ways = node.ways();
+        let ways = node.endpoints();
         Self::open_through(node, ways).await
     }
 
     /// The same when others are found elsewhere than the node knew at its start.
-    pub async fn open_through(node: Rc<Node>, ways: Ways) -> Result<Self, PeeringError> {
+    pub async fn open_through(node: Rc<Node>, ways: Endpoints) -> Result<Self, PeeringError> {
         Self::open_with(node, ways, None, None).await
     }
 
     /// As a server: others come to it.
     pub async fn open_listening(node: Rc<Node>, listening: Listening) -> Result<Self, PeeringError> {
-        let ways = node.ways();
+        let ways = node.endpoints();
         Self::open_with(node, ways, Some(listening), None).await
     }
 
     /// On another carrier than the platform's.
     pub async fn open_on(
         node: Rc<Node>,
-        carrier: impl FnOnce(NodeKey) -> Carrier + 'static,
+        carrier: impl FnOnce(NodeKey) -> TransportStack + 'static,
         listening: Option<Listening>,
     ) -> Result<Self, PeeringError> {
-        let ways = node.ways();
+        let ways = node.endpoints();
         Self::open_with(node, ways, listening, Some(Box::new(carrier))).await
     }
 
     async fn open_with(
         node: Rc<Node>,
-        ways: Ways,
+        ways: Endpoints,
         listening: Option<Listening>,
-        carrier: Option<Box<dyn FnOnce(NodeKey) -> Carrier>>,
+        carrier: Option<Box<dyn FnOnce(NodeKey) -> TransportStack>>,
     ) -> Result<Self, PeeringError> {
-        let Ways { relays, open_nodes, ice_servers } = ways;
+        let Endpoints { relays, public_nodes, ice_servers } = ways;
         let key = node.node_key().await?;
         let known = match node.records.get(Table::Settings, PEERS_RECORD).await? {
             Found::Record(known) => known,
             Found::Nothing => Vec::new(),
             Found::Damaged(damaged) => {
-                node.set_aside(&damaged).await;
+                node.quarantine(&damaged).await;
                 Vec::new()
             }
         };
         let topic = node.network.topic.into();
         let own = key.clone();
         // Whoever can be dialled keeps records for others.
-        let judge = listening.as_ref().map(|_| {
+        let validator = listening.as_ref().map(|_| {
             let Network { topic, rules, .. } = &node.network;
-            Arc::new(RecordJudge::new(*topic, rules.clone())) as Arc<dyn Judge>
+            Arc::new(RecordValidator::new(*topic, rules.clone())) as Arc<dyn ValidateRecord>
         });
-        let options = MeshOptions { key, topic, relays, ice_servers, open_nodes, known, listening, judge };
+        let options = MeshOptions { key, topic, relays, ice_servers, public_nodes, known, listening, validator };
         let environment = node.environment.clone();
         let (mesh, handle, events) = match carrier {
             Some(carrier) => Mesh::open_on(carrier(options.key.clone()), options, environment)?,
             None => Mesh::open(options, environment)?,
         };
         node.peering.borrow_mut().join(handle.clone());
-        let histories = node.open_talk(&own, &handle).await?;
+        let histories = node.open_chat(&own, &handle).await?;
         Ok(Self { node, mesh: handle, life: Some((mesh, events, histories)), sessions: RefCell::default() })
     }
 
@@ -138,10 +139,10 @@ impl Peering {
         let mut mesh = mesh.run().boxed_local().fuse();
         let mut sessions: FuturesUnordered<LocalBoxFuture<'static, ()>> = FuturesUnordered::new();
         let fetching =
-            content::fetch_from_peers(peering.node.clone(), peering.mesh.clone(), peering.node.content.open());
+            blocks::fetch_from_peers(peering.node.clone(), peering.mesh.clone(), peering.node.content.open());
         sessions.push(fetching.boxed_local());
         let lookups = &peering.node.lookups;
-        sessions.push(lookups::publish(peering.node.clone(), peering.mesh.clone(), lookups.open()).boxed_local());
+        sessions.push(lookup::publish(peering.node.clone(), peering.mesh.clone(), lookups.open()).boxed_local());
         let mut receipts = Delay::new(Duration::ZERO).fuse();
         let mut talk = Delay::new(Duration::ZERO).fuse();
         loop {
@@ -159,7 +160,7 @@ impl Peering {
                 () = talk => {
                     sessions.push(peering.node.clone().talk_tick(peering.mesh.clone()).boxed_local());
                     sessions.push(keep_news(peering.node.clone()).boxed_local());
-                    talk = Delay::new(talk::TICK).fuse();
+                    talk = Delay::new(chat::TICK).fuse();
                 }
                 _ = written.next() => {
                     receipts = Delay::new(Duration::ZERO).fuse();
@@ -173,7 +174,7 @@ impl Peering {
                 }
             }
         }
-        peering.node.save_standings().await;
+        peering.node.save_reputations().await;
         peering.node.content.close();
         peering.node.lookups.close();
         peering.node.peering.borrow_mut().leave();
@@ -201,12 +202,12 @@ impl Peering {
             MeshEvent::Gossip { ticket, bytes } => {
                 let of_a_channel = ticket.topic != GossipTopic::Presence;
                 let verdict = self.node.judge_talk(&ticket, &bytes);
-                self.mesh.judge(ticket, verdict);
+                self.mesh.validate(ticket, verdict);
                 let node = self.node.clone();
-                let heard = verdict != GossipVerdict::Reject && of_a_channel;
-                heard.then(|| async move { node.save_words().await }.boxed_local())
+                let heard = verdict != MessageAcceptance::Reject && of_a_channel;
+                heard.then(|| async move { node.flush().await }.boxed_local())
             }
-            MeshEvent::TalkAsked(stream) => Some(talk::serve(self.node.clone(), stream).boxed_local()),
+            MeshEvent::ChatOpened(stream) => Some(chat::serve(self.node.clone(), stream).boxed_local()),
             MeshEvent::Closing => {
                 self.node.say_goodbye();
                 self.mesh.leave();
@@ -214,11 +215,11 @@ impl Peering {
             }
             MeshEvent::Graylisted(peer) => {
                 self.node.note_rejection(peer, Rejection::TooManyMessages);
-                self.node.send_away(&self.mesh, peer);
+                self.node.ban(&self.mesh, peer);
                 None
             }
             MeshEvent::BlocksAsked(stream) => {
-                Some(content::serve(self.node.clone(), self.mesh.clone(), stream).boxed_local())
+                Some(blocks::serve(self.node.clone(), self.mesh.clone(), stream).boxed_local())
             }
             MeshEvent::Asked { peer, request, reply } => {
                 if let Some(answer) = self.node.answer_find(peer, &request) {
@@ -246,7 +247,7 @@ impl Peering {
             Some(session) => session.try_send(Gossip { ticket, bytes }).err().map(|full| full.into_inner().ticket),
         };
         if let Some(ticket) = left {
-            self.mesh.judge(ticket, GossipVerdict::Ignore);
+            self.mesh.validate(ticket, MessageAcceptance::Ignore);
         }
     }
 
@@ -289,7 +290,7 @@ async fn keep_up(node: Rc<Node>) {
 
 /// A page may be closed at any moment.
 async fn keep_news(node: Rc<Node>) {
-    node.save_standings().await;
+    node.save_reputations().await;
     if let Err(error) = node.save_notices().await {
         tracing::warn!(%error, "the newest notices are not kept yet");
     }
@@ -297,24 +298,24 @@ async fn keep_news(node: Rc<Node>) {
 
 impl Node {
     /// How others are found, as far as was known at the start.
-    pub fn ways(&self) -> Ways {
-        self.network.ways()
+    pub fn endpoints(&self) -> Endpoints {
+        self.network.endpoints()
     }
 
     /// How others are found, now that the server was asked. What else it says is kept for the next start: claims were
     /// weighed by the rules of this one.
-    pub async fn ways_said(&self, said: Option<NetworkParameters>) -> Ways {
+    pub async fn refresh_endpoints(&self, said: Option<NetworkParameters>) -> Endpoints {
         match network::settle(&self.records, said).await {
             Ok((fresh, fault)) => {
                 self.note_server(fault);
                 if fresh.rules != self.network.rules {
                     tracing::info!("the network has other witnesses now; they count from the next start");
                 }
-                fresh.ways()
+                fresh.endpoints()
             }
             Err(error) => {
                 tracing::warn!(%error, "the network's parameters of today will not be known tomorrow");
-                self.ways()
+                self.endpoints()
             }
         }
     }

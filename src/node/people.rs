@@ -3,15 +3,15 @@
 use cid::Cid;
 
 use crate::node::api::*;
-use crate::node::standing::Actor;
-use crate::node::{Node, State, VERSION, wording};
+use crate::node::reputation::Actor;
+use crate::node::{Node, State, VERSION, errors};
 use crate::registry::digest::{hash_in, verify_block};
 use crate::registry::document;
 use crate::registry::identity::Identity;
-use crate::registry::index::PersonRecord;
 use crate::registry::name::Username;
-use crate::registry::ownership::{Availability, NameState, Position, Reason, Status as Standing, Tenure};
+use crate::registry::ownership::{Availability, NameState, Position, Reason, Status as ClaimStatus, Tenure};
 use crate::registry::picture;
+use crate::registry::read_model::PersonRecord;
 
 /// The longest page of the directory.
 const PEOPLE_PAGE_MAX: u32 = 500;
@@ -20,12 +20,12 @@ impl Node {
     pub(super) fn me(&self) -> Answer {
         let state = self.state.borrow();
         let mut me = Me {
-            protection: state.keeper.protection(),
+            protection: state.key_state.protection(),
             phrase_checked: state.settings.phrase_checked,
             last_backup_at: state.settings.last_backup_at.map(|at| at.as_millis()),
             ..Me::default()
         };
-        if let Some(own) = state.keeper.identity() {
+        if let Some(own) = state.key_state.identity() {
             me.did = Some(own.to_string());
             me.public_key = Some(own.to_hex());
             me.safety_words = safety_words(&own);
@@ -61,10 +61,10 @@ impl Node {
     fn last_lost(&self) -> Option<LostName> {
         let name = {
             let state = self.state.borrow();
-            let own = state.keeper.identity()?;
+            let own = state.key_state.identity()?;
             let claims = state.index.claims_of(&own);
-            let (claim, name, _, standing) = claims.last()?;
-            standing.losers.iter().any(|loser| loser.claim == *claim).then(|| (*name).clone())?
+            let (claim, name, _, name_state) = claims.last()?;
+            name_state.losers.iter().any(|loser| loser.claim == *claim).then(|| (*name).clone())?
         };
         self.lost_name(&name)
     }
@@ -72,11 +72,11 @@ impl Node {
     /// How an own claim of `name` was lost.
     pub(super) fn lost_name(&self, name: &Username) -> Option<LostName> {
         let state = self.state.borrow();
-        let own = state.keeper.identity()?;
-        let standing = state.index.state(name)?;
-        let loser = standing.losers.iter().rev().find(|loser| loser.author == own)?;
-        let holder = standing.holder().and_then(|tenure| entry(&state, &tenure.holder));
-        Some(LostName { name: name.to_string(), holder, reason: wording::reason(&loser.reason) })
+        let own = state.key_state.identity()?;
+        let name_state = state.index.state(name)?;
+        let loser = name_state.losers.iter().rev().find(|loser| loser.author == own)?;
+        let holder = name_state.holder().and_then(|tenure| entry(&state, &tenure.holder));
+        Some(LostName { name: name.to_string(), holder, reason: errors::reason(&loser.reason) })
     }
 
     pub(super) fn check_username(&self, text: &str) -> NameCheck {
@@ -84,11 +84,11 @@ impl Node {
         let (records, registries) = counts(&state);
         let (username, verdict) = match text.trim().parse::<Username>() {
             Err(error) => {
-                let message = wording::sentence(&error.to_string());
+                let message = errors::sentence(&error.to_string());
                 (None, NameVerdict::Invalid { rule: error.rule().to_owned(), message })
             }
             Ok(name) => {
-                let own = state.keeper.identity();
+                let own = state.key_state.identity();
                 let verdict = match state.index.availability(&name, own.as_ref(), self.now()) {
                     Availability::Free => NameVerdict::Available,
                     Availability::Yours => NameVerdict::Yours,
@@ -120,24 +120,24 @@ impl Node {
             records,
             registries,
         };
-        let Some(standing) = name.ok().and_then(|name| state.index.state(&name)) else { return report };
+        let Some(name_state) = name.ok().and_then(|name| state.index.state(&name)) else { return report };
         report.answered_by = Some(AnsweredBy::Device);
-        if let Some(tenure) = standing.holder() {
+        if let Some(tenure) = name_state.holder() {
             report.holder = entry(&state, &tenure.holder);
-            report.why = Some(why_held(standing, tenure));
+            report.why = Some(why_held(name_state, tenure));
         }
-        if let Some((tenure, free_at)) = standing.given_up() {
+        if let Some((tenure, free_at)) = name_state.given_up() {
             report.redirect = entry(&state, &tenure.holder);
             report.free_at = Some(free_at.as_millis());
         }
-        report.losers = standing
+        report.losers = name_state
             .losers
             .iter()
             .map(|loser| LosingClaim {
                 did: loser.author.to_string(),
                 username: loser.spelled.as_str().to_owned(),
                 claimed_at: loser.claimed_at.as_millis(),
-                reason: wording::reason(&loser.reason),
+                reason: errors::reason(&loser.reason),
             })
             .collect();
         report
@@ -171,7 +171,7 @@ impl Node {
         let identity: Identity = did.trim().parse().map_err(|error| {
             Failure::new(
                 FailureCode::InvalidArgument,
-                wording::sentence(&format!("{error}")),
+                errors::sentence(&format!("{error}")),
                 "Check the did; it is copied best from a person's page.",
             )
         })?;
@@ -187,7 +187,7 @@ impl Node {
     pub(super) async fn block(&self, cid: &str) -> Result<Option<Block>, Failure> {
         let Ok(address) = cid.parse::<Cid>() else { return Ok(None) };
         let Some(block) = hash_in(&address) else { return Ok(None) };
-        let stored = self.stored_block(&block).await.map_err(wording::store_failed)?;
+        let stored = self.stored_block(&block).await.map_err(errors::store_failed)?;
         let found = match stored.filter(|bytes| verify_block(&address, bytes)) {
             Some(bytes) => {
                 self.note_use(&block).await;
@@ -225,7 +225,7 @@ impl Node {
 
 /// Names known here, and other people's registries.
 fn counts(state: &State) -> (u64, u64) {
-    let own = state.keeper.identity().is_some_and(|own| state.index.person(&own).is_some());
+    let own = state.key_state.identity().is_some_and(|own| state.index.person(&own).is_some());
     (state.index.names() as u64, (state.index.registries() - usize::from(own)) as u64)
 }
 
@@ -245,7 +245,7 @@ fn profile(profile: &document::Profile) -> Profile {
 
 pub(super) fn entry(state: &State, identity: &Identity) -> Option<UsernameEntry> {
     let person = state.index.person(identity)?;
-    let (name, tenure, standing) = state.index.standing(identity)?;
+    let (name, tenure, name_state) = state.index.held_name(identity)?;
     Some(UsernameEntry {
         username: name.to_string(),
         public_key: identity.to_hex(),
@@ -254,12 +254,12 @@ pub(super) fn entry(state: &State, identity: &Identity) -> Option<UsernameEntry>
         display_name: person.profile.display_name.clone(),
         avatar: person.profile.avatar.clone(),
         joined_at: person.profile.joined_at.map(|at| at.as_millis()),
-        status: match standing {
-            Standing::Provisional => NameStatus::Provisional,
-            Standing::Confirmed => NameStatus::Confirmed,
-            Standing::Contested => NameStatus::Contested,
+        status: match name_state {
+            ClaimStatus::Provisional => NameStatus::Provisional,
+            ClaimStatus::Confirmed => NameStatus::Confirmed,
+            ClaimStatus::Contested => NameStatus::Contested,
         },
-        mine: state.keeper.identity() == Some(*identity),
+        mine: state.key_state.identity() == Some(*identity),
     })
 }
 
@@ -272,7 +272,7 @@ fn person_page(state: &State, person: &PersonRecord) -> Person {
         profile: profile(&person.profile),
         history: history(state, identity),
         safety_words: safety_words(identity),
-        mine: state.keeper.identity() == Some(*identity),
+        mine: state.key_state.identity() == Some(*identity),
         updated_at: Some(person.updated_at.as_millis()),
         forked: person.forked,
         blocked: false,
@@ -283,14 +283,14 @@ fn person_page(state: &State, person: &PersonRecord) -> Person {
 fn history(state: &State, identity: &Identity) -> Vec<HistoryEntry> {
     let claims = state.index.claims_of(identity);
     let mut history: Vec<HistoryEntry> = Vec::new();
-    for (claim, name, claimed_at, standing) in claims {
-        let tenure = standing.tenures.iter().find(|tenure| tenure.claim == claim);
-        let lost = standing.losers.iter().find(|loser| loser.claim == claim);
-        let held_back = standing.held_back.iter().any(|(hash, _)| *hash == claim);
+    for (claim, name, claimed_at, name_state) in claims {
+        let tenure = name_state.tenures.iter().find(|tenure| tenure.claim == claim);
+        let lost = name_state.losers.iter().find(|loser| loser.claim == claim);
+        let held_back = name_state.held_back.iter().any(|(hash, _)| *hash == claim);
         let outcome = match (tenure, lost) {
             (Some(tenure), _) if tenure.until.is_none() => HistoryOutcome::Held,
             (Some(_), _) => HistoryOutcome::Released,
-            (None, Some(loser)) => HistoryOutcome::Lost { reason: wording::reason(&loser.reason) },
+            (None, Some(loser)) => HistoryOutcome::Lost { reason: errors::reason(&loser.reason) },
             (None, None) if held_back => HistoryOutcome::HeldBack,
             // A new spelling of a name already held: the same tenure goes on.
             (None, None) => {
@@ -314,13 +314,13 @@ fn history(state: &State, identity: &Identity) -> Vec<HistoryEntry> {
     history
 }
 
-fn why_held(standing: &NameState, tenure: &Tenure) -> String {
-    let rivals = standing.losers.iter().filter(|loser| loser.author != tenure.holder).map(|loser| &loser.reason);
+fn why_held(name_state: &NameState, tenure: &Tenure) -> String {
+    let rivals = name_state.losers.iter().filter(|loser| loser.author != tenure.holder).map(|loser| &loser.reason);
     let nearest = rivals.min_by_key(|reason| match reason {
         Reason::LargerHash => 0,
         Reason::WitnessedLater { .. } | Reason::ClaimedLater { .. } => 1,
         Reason::NotConfirmed { .. } => 2,
         Reason::CoolingDown { .. } | Reason::TooMany => 3,
     });
-    wording::why_held(nearest, matches!(tenure.position, Position::Confirmed(_)))
+    errors::why_held(nearest, matches!(tenure.position, Position::Confirmed(_)))
 }

@@ -7,8 +7,8 @@ use zeroize::Zeroizing;
 use crate::net::key::{NodeKey, NodeName};
 use crate::net::mesh::GossipTopic;
 use crate::node::api::*;
-use crate::node::{Node, people, wording};
-use crate::registry::channel::ChannelName;
+use crate::node::{Node, errors, people};
+use crate::registry::chat::ChannelName;
 use crate::registry::identity::{Identity, Signed, SigningIdentity};
 use crate::registry::name::Username;
 use crate::registry::presence::Event as News;
@@ -17,7 +17,7 @@ use crate::registry::presence::{Attendance, Input, NodeId, Output, Presence, Pre
 use crate::registry::time::Timestamp;
 use crate::store::records::{Found, put};
 use crate::store::{Durability, StoreError, Table};
-use crate::sync::talk::Talk;
+use crate::sync::chat::ChatFrame;
 
 /// Under which key of [`Table::Settings`] the record stands.
 const RECORD: &str = "presence";
@@ -61,7 +61,7 @@ impl Node {
             Found::Nothing => Kept::default(),
             // Perhaps this person did not want to be seen.
             Found::Damaged(damaged) => {
-                self.set_aside(&damaged).await;
+                self.quarantine(&damaged).await;
                 Kept { invisible: true, ..Kept::default() }
             }
         };
@@ -118,7 +118,7 @@ impl Node {
         let kept = Signed::<Attendance>::verify(&kept, &self.network.topic).ok();
         let kept = kept.filter(|kept| kept.author() == own && kept.statement().node == node);
         let lasts = |kept: &Signed<Attendance>| kept.statement().until > now.plus(ATTENDANCE_LASTS / 2);
-        let signer = self.state.borrow().keeper.signer().ok().filter(|signer| signer.identity() == own);
+        let signer = self.state.borrow().key_state.signer().ok().filter(|signer| signer.identity() == own);
         let Some(signer) = signer.filter(|_| !kept.as_ref().is_some_and(lasts)) else {
             return kept.filter(|kept| kept.statement().until > now);
         };
@@ -143,9 +143,9 @@ impl Node {
         for output in outputs {
             match output {
                 Output::Say(bytes) => {
-                    let frame = Talk::Heartbeat(bytes.clone()).encode();
+                    let frame = ChatFrame::Heartbeat(bytes.clone()).encode();
                     if let Some(mesh) = &mesh {
-                        mesh.talk(GossipTopic::Presence, bytes, frame);
+                        mesh.publish_chat(GossipTopic::Presence, bytes, frame);
                     }
                 }
                 Output::PassOn => news = true,
@@ -169,7 +169,7 @@ impl Node {
     }
 
     pub(in crate::node) async fn register_user(&self, username: Option<&str>) -> Result<(), Failure> {
-        self.identity().ok_or_else(wording::no_identity)?;
+        self.identity().ok_or_else(errors::no_identity)?;
         self.check_own(username)?;
         self.online.borrow_mut().away = false;
         self.set_invisible(false).await
@@ -186,7 +186,7 @@ impl Node {
     pub(in crate::node) async fn set_invisible(&self, invisible: bool) -> Result<(), Failure> {
         let changed = std::mem::replace(&mut self.online.borrow_mut().kept.invisible, invisible) != invisible;
         if changed {
-            self.keep_presence().await.map_err(wording::store_failed)?;
+            self.keep_presence().await.map_err(errors::store_failed)?;
         }
         self.settle_presence().await;
         Ok(())
@@ -197,7 +197,7 @@ impl Node {
         let Some(asked) = username else { return Ok(()) };
         let own = self.identity().and_then(|own| people::entry(&self.state.borrow(), &own));
         let same = own.is_some_and(|own| asked.parse().is_ok_and(|asked: Username| asked.as_str() == own.username));
-        if same { Ok(()) } else { Err(wording::unknown_user(asked)) }
+        if same { Ok(()) } else { Err(errors::unknown_user(asked)) }
     }
 
     pub(in crate::node) fn online_report(&self) -> OnlineReport {
@@ -274,7 +274,7 @@ impl Node {
             username: people::entry(&state, user).map(|entry| entry.username),
             display_name: profile.and_then(|profile| profile.display_name.clone()),
             avatar: profile.and_then(|profile| profile.avatar.clone()),
-            mine: state.keeper.identity() == Some(*user),
+            mine: state.key_state.identity() == Some(*user),
         }
     }
 }

@@ -72,7 +72,7 @@ impl Node {
     /// Own claims, their ends and releases of modules that fewer witnesses than needed have seen, in the order in which they were made.
     fn facts_without_receipts(&self) -> Vec<SignedFact> {
         let rules = &self.network.rules;
-        let writable = self.state.borrow().keeper.signer().is_ok();
+        let writable = self.state.borrow().key_state.signer().is_ok();
         let Some(own) = self.identity().filter(|_| writable && rules.threshold > 0) else { return Vec::new() };
         let facts = self.facts_of(&own);
         let mut seen: BTreeMap<Digest, BTreeSet<Identity>> = BTreeMap::new();
@@ -93,7 +93,7 @@ impl Node {
             .filter(|fact| fact.author() == own && missing(fact))
             .filter_map(|fact| match fact.statement() {
                 Fact::NameClaim(claim) => Some((claim.claimed_at, fact.clone())),
-                Fact::NameRelease(release) => Some((release.at, fact.clone())),
+                Fact::NameRelinquish(release) => Some((release.at, fact.clone())),
                 Fact::Release(release) => Some((release.published_at, fact.clone())),
                 Fact::Receipt(_) | Fact::Yank(_) | Fact::Unyank(_) => None,
             })
@@ -140,7 +140,7 @@ impl Node {
 /// module's name is taken before its first release.
 fn turn(fact: &SignedFact) -> u8 {
     match fact.statement() {
-        Fact::NameRelease(_) => 0,
+        Fact::NameRelinquish(_) => 0,
         Fact::NameClaim(_) => 1,
         _ => 2,
     }

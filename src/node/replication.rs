@@ -12,10 +12,10 @@ use futures::future::try_join_all;
 use crate::node::admit::change_key;
 use crate::node::api::Failure;
 use crate::node::verified::Verified;
-use crate::node::{Node, RefusedChange, wording};
+use crate::node::{Node, RefusedChange, errors};
 use crate::registry::digest::Digest;
 use crate::registry::document::{
-    ChangeError, Document, Place, Rejection as DocumentRejection, SignedChange, StoredChange, VerifiedChange,
+    ChangeError, ChangeId, Document, Rejection as DocumentRejection, SignedChange, StoredChange, VerifiedChange,
 };
 use crate::registry::fact::SignedFact;
 use crate::registry::identity::Identity;
@@ -24,7 +24,7 @@ use crate::registry::ownership::NameState;
 use crate::store::records::{Found, put};
 use crate::store::{Batch, StoreError, Table};
 use crate::sync::rejection::Rejection;
-use crate::sync::vector::{DocumentSummary, DocumentVector, beyond, change_weight};
+use crate::sync::version_vector::{DocumentSummary, DocumentVector, beyond, change_weight};
 
 /// Documents that are read at once for one page.
 const READ_AHEAD: usize = 16;
@@ -91,7 +91,7 @@ impl Node {
             .collect();
         summaries.sort_unstable_by_key(|(summary, _)| summary.owner);
         for (summary, _) in summaries.iter_mut().filter(|(_, undated)| *undated) {
-            let document = self.load_document(&summary.owner).await.map_err(wording::store_failed)?;
+            let document = self.load_document(&summary.owner).await.map_err(errors::store_failed)?;
             summary.changed_at = document.changed_at();
         }
         Ok(summaries.into_iter().map(|(summary, _)| summary).collect())
@@ -124,7 +124,7 @@ impl Node {
 
     /// What is here of each of these documents.
     pub async fn version_vectors(&self, owners: &[Identity]) -> Result<Vec<DocumentVector>, Failure> {
-        try_join_all(owners.iter().map(|owner| self.version_vector(owner))).await.map_err(wording::store_failed)
+        try_join_all(owners.iter().map(|owner| self.version_vector(owner))).await.map_err(errors::store_failed)
     }
 
     async fn version_vector(&self, owner: &Identity) -> Result<DocumentVector, StoreError> {
@@ -149,7 +149,7 @@ impl Node {
                 continue;
             }
             let histories = vectors.iter().map(|vector| self.in_causal_order(&vector.owner));
-            let histories = try_join_all(histories).await.map_err(wording::store_failed)?;
+            let histories = try_join_all(histories).await.map_err(errors::store_failed)?;
             for (vector, history) in vectors.iter().zip(histories) {
                 if !unfinished.is_empty() {
                     unfinished.push(vector.owner);
@@ -170,34 +170,34 @@ impl Node {
     }
 
     /// Every stored change of a document by writing session and number.
-    async fn history(&self, owner: &Identity) -> Result<Vec<(Place, SignedChange)>, StoreError> {
+    async fn history(&self, owner: &Identity) -> Result<Vec<(ChangeId, SignedChange)>, StoreError> {
         if self.is_unknown(owner) {
             return Ok(Vec::new());
         }
         let prefix = format!("{}/", owner.to_hex());
         let (changes, damaged) = self.records.all::<StoredChange>(Table::Changes, &prefix).await?;
         for found in &damaged {
-            self.set_aside(found).await;
+            self.quarantine(found).await;
         }
         let changes = changes.into_iter().map(|(_, change)| change.of(*owner));
-        Ok(changes.filter_map(|change| Some((change.place().ok()?, change))).collect())
+        Ok(changes.filter_map(|change| Some((change.id().ok()?, change))).collect())
     }
 
     /// As [`Node::history`], each change after those it depends on; of a proven fork the two changes that prove it.
-    async fn in_causal_order(&self, owner: &Identity) -> Result<Vec<(Place, SignedChange)>, StoreError> {
+    async fn in_causal_order(&self, owner: &Identity) -> Result<Vec<(ChangeId, SignedChange)>, StoreError> {
         if self.is_forked(owner) {
             let (proof, _) = self.records.all::<SignedChange>(Table::Changes, &fork_prefix(owner)).await?;
-            return Ok(proof.into_iter().filter_map(|(_, change)| Some((change.place().ok()?, change))).collect());
+            return Ok(proof.into_iter().filter_map(|(_, change)| Some((change.id().ok()?, change))).collect());
         }
         let mut history = self.history(owner).await?;
         let one_session = history.windows(2).all(|pair| pair[0].0.actor == pair[1].0.actor);
         if !one_session {
-            let resident = self.resident.borrow().get(owner).map(Document::places);
-            let order = match resident {
+            let document_cache = self.document_cache.borrow().get(owner).map(Document::places);
+            let order = match document_cache {
                 Some(order) => order,
                 None => self.load_document(owner).await?.places(),
             };
-            let order: HashMap<Place, usize> = order.into_iter().zip(0..).collect();
+            let order: HashMap<ChangeId, usize> = order.into_iter().zip(0..).collect();
             history.sort_by_key(|(place, _)| order.get(place).copied().unwrap_or(usize::MAX));
         }
         Ok(history)
@@ -212,10 +212,10 @@ impl Node {
     ) -> Result<Batch, StoreError> {
         let owner = change.owner();
         let arrived = arrived.iter().map(|(_, other)| other);
-        let twin = arrived.filter(|other| other.place() == change.place() && *other != change).map(|o| o.signed());
+        let twin = arrived.filter(|other| other.id() == change.id() && *other != change).map(|o| o.signed());
         let twin = match twin.into_iter().find(|other| other.bytes != change.signed().bytes) {
             Some(twin) => Some(twin.clone()),
-            None => match self.records.get(Table::Changes, &change_key(&owner, change.place())).await? {
+            None => match self.records.get(Table::Changes, &change_key(&owner, change.id())).await? {
                 Found::Record(twin) => Some(twin),
                 Found::Nothing | Found::Damaged(_) => None,
             },

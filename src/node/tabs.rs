@@ -19,7 +19,7 @@ use crate::node::api::*;
 use crate::node::client::{Link, Listener};
 use crate::node::network::{self, Start};
 use crate::node::peering::Peering;
-use crate::node::{Node, RequestId, wording};
+use crate::node::{Node, RequestId, errors};
 use crate::platform::Environment;
 use crate::platform::browser::Browser;
 use crate::platform::browser::tabs::{Channel, become_writer};
@@ -187,8 +187,8 @@ impl Tab {
                 Answer::Status(status) => Answer::Status(Status { volatile: self.0.volatile.get(), ..status }),
                 other => other,
             }),
-            Role::Failed(error) => Err(wording::store_failed(error)),
-            Role::Following => Err(wording::internal()),
+            Role::Failed(error) => Err(errors::store_failed(error)),
+            Role::Following => Err(errors::internal()),
         }
     }
 
@@ -251,7 +251,7 @@ impl Tab {
             }
             let mut patience = TimeoutFuture::new(RESEND_MILLIS).fuse();
             futures::select! {
-                outcome = receiver => return mark_follower(outcome.unwrap_or_else(|_| Err(wording::internal()))),
+                outcome = receiver => return mark_follower(outcome.unwrap_or_else(|_| Err(errors::internal()))),
                 () = patience => {}
             }
             if !working.get() && sendings >= SENDINGS_MAX {
@@ -310,7 +310,7 @@ impl Tab {
 
 /// Takes part in the network, if there is a way into it: as the server says now, unless it was `asked` already.
 async fn join(node: Rc<Node>, asked: bool) {
-    let ways = if asked { node.ways() } else { node.ways_said(parameters::fetch().await).await };
+    let ways = if asked { node.endpoints() } else { node.refresh_endpoints(parameters::fetch().await).await };
     if ways.relays.is_empty() {
         tracing::info!("no relay is known: this page stays by itself");
         return;
@@ -318,7 +318,7 @@ async fn join(node: Rc<Node>, asked: bool) {
     match Peering::open_through(node, ways).await {
         Ok(peering) => {
             let mesh = peering.mesh();
-            when_online(move || mesh.look_around());
+            when_online(move || mesh.retry_connections());
             peering.run().await;
         }
         Err(error) => tracing::error!(%error, "this page can't take part in the network"),

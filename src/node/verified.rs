@@ -7,9 +7,9 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 
+use crate::registry::canonical::Encoder;
 use crate::registry::digest::Digest;
 use crate::registry::document::{ChangeError, SignedChange, VerifiedChange};
-use crate::registry::encoding::Encoder;
 use crate::registry::identity::Topic;
 use crate::registry::limits::CHANGE_MAX_BYTES;
 
@@ -34,7 +34,7 @@ impl Verified {
         let encoder = Encoder::new().fixed(topic.as_bytes()).fixed(change.owner.as_bytes());
         let digest = Digest::of(&encoder.bytes(&change.bytes).bytes(&change.signature).finish());
         if self.0.borrow().has(&digest) {
-            return change.recall();
+            return change.decode_unverified();
         }
         let verified = change.verify(topic)?;
         self.0.borrow_mut().add(digest);

@@ -15,7 +15,7 @@ use crate::registry::time::Timestamp;
 use crate::store::migration::migrate;
 use crate::store::records::{Found, Records, put};
 use crate::store::{Durability, Store, StoreError, Table};
-use crate::sync::witness::{Book, NotServed, Record, Request};
+use crate::sync::witness::{NotServed, ReceiptLog, Record, Request};
 
 pub use crate::sync::witness::wire::{Answer, PROTOCOL, REQUEST_MAX_BYTES};
 
@@ -52,7 +52,7 @@ struct Owner {
 }
 
 struct Pages {
-    book: Book,
+    book: ReceiptLog,
     records: usize,
     /// The date of the newest receipt.
     latest: Timestamp,
@@ -161,7 +161,7 @@ impl Pages {
 }
 
 async fn read(records: &Records, topic: &Topic) -> Result<Pages, WitnessError> {
-    let mut pages = Pages { book: Book::default(), records: 0, latest: Timestamp::default() };
+    let mut pages = Pages { book: ReceiptLog::default(), records: 0, latest: Timestamp::default() };
     let mut after: Option<String> = None;
     loop {
         let page = records.page::<Record>(Table::Changes, RECORD_PREFIX, after.as_deref()).await?;
@@ -172,7 +172,8 @@ async fn read(records: &Records, topic: &Topic) -> Result<Pages, WitnessError> {
             if key != record_key(pages.records) {
                 return Err(WitnessError::Gap(key));
             }
-            let fact = Signed::recall(&record.fact, topic).map_err(|source| WitnessError::NoFact { key, source })?;
+            let fact = Signed::decode_unverified(&record.fact, topic)
+                .map_err(|source| WitnessError::NoFact { key, source })?;
             pages.note(&fact, record.witnessed_at);
         }
         match page.next {

@@ -5,19 +5,19 @@ use std::collections::BTreeSet;
 use cid::Cid;
 
 use crate::node::api::*;
-use crate::node::keeper::{Keeper, key_write, make};
-use crate::node::{Node, RefusedName, RequestId, SETTINGS_KEY, wording};
+use crate::node::key_store::{KeyState, key_write, make};
+use crate::node::{Node, RefusedName, RequestId, SETTINGS_KEY, errors};
 use crate::registry::digest::{Digest, block_cid};
 use crate::registry::document::{self, Document, Edit, EditError};
-use crate::registry::fact::{ClaimedName, Fact, NameClaim, NameRelease, SignedFact};
+use crate::registry::fact::{ClaimedName, Fact, NameClaim, NameRelinquish, SignedFact};
 use crate::registry::identity::{Identity, Signed, SigningIdentity};
+use crate::registry::jobs::{Job, JobOutput};
 use crate::registry::limits::*;
 use crate::registry::name::Username;
 use crate::registry::ownership::Availability;
 use crate::registry::picture;
-use crate::registry::stamp::{StampJob, stamp};
+use crate::registry::proof_of_work::{PowJob, solve};
 use crate::registry::time::Timestamp;
-use crate::registry::work::{Job, Product};
 use crate::store::records::put;
 use crate::store::{Batch, Durability, Table};
 
@@ -72,13 +72,13 @@ impl Node {
 
     pub(super) async fn rename(&self, id: Option<RequestId>, name: &str) -> Result<(), Failure> {
         let name = parse(name)?;
-        let signer = self.state.borrow().keeper.signer()?;
+        let signer = self.state.borrow().key_state.signer()?;
         let edits = self.claim_edits(&signer, &name).await?;
         self.commit(id, signer, Draft::of(edits)).await
     }
 
     pub(super) async fn release(&self, id: Option<RequestId>) -> Result<(), Failure> {
-        let signer = self.state.borrow().keeper.signer()?;
+        let signer = self.state.borrow().key_state.signer()?;
         let now = self.own_now(&signer.identity());
         let edits: Vec<Edit> = self.release_edit(&signer, now).into_iter().collect();
         if edits.is_empty() {
@@ -99,9 +99,9 @@ impl Node {
 
     /// The key; made, but not stored yet, when there is none.
     pub(super) fn signer_or_new(&self) -> Result<SigningIdentity, Failure> {
-        match &self.state.borrow().keeper {
-            Keeper::Empty => Ok(make(&*self.environment)),
-            keeper => keeper.signer(),
+        match &self.state.borrow().key_state {
+            KeyState::Empty => Ok(make(&*self.environment)),
+            key_state => key_state.signer(),
         }
     }
 
@@ -122,9 +122,9 @@ impl Node {
             match state.index.availability(name, Some(&own), now) {
                 Availability::HeldBy(holder) => {
                     let holder = state.index.username_of(&holder).map_or(name.as_str(), Username::as_str);
-                    return Err(wording::name_taken(name.as_str(), holder));
+                    return Err(errors::name_taken(name.as_str(), holder));
                 }
-                Availability::ClosedUntil(_) => return Err(wording::cooling_down(name.as_str())),
+                Availability::ClosedUntil(_) => return Err(errors::cooling_down(name.as_str())),
                 Availability::Yours if state.index.username_of(&own) == Some(name) => return Ok(Vec::new()),
                 Availability::Yours | Availability::Free => {}
             }
@@ -147,10 +147,10 @@ impl Node {
         let mut claim = NameClaim { name, claimed_at, work: 0 };
         let bits = self.network.rules.work_bits;
         if bits > 0 {
-            let job = StampJob::new(&self.network.topic, &signer.identity(), &claim, bits);
-            claim.work = match self.environment.perform(Job::Stamp(job.clone())).await {
-                Some(Product::Stamped(number)) => number,
-                _ => stamp(&job),
+            let job = PowJob::new(&self.network.topic, &signer.identity(), &claim, bits);
+            claim.work = match self.environment.run_job(Job::Stamp(job.clone())).await {
+                Some(JobOutput::Stamped(number)) => number,
+                _ => solve(&job),
             };
         }
         self.fact(signer, Fact::NameClaim(claim))
@@ -158,7 +158,7 @@ impl Node {
 
     fn release_edit(&self, signer: &SigningIdentity, at: Timestamp) -> Option<Edit> {
         let claim = self.state.borrow().index.live_claim(&signer.identity())?;
-        Some(self.fact(signer, Fact::NameRelease(NameRelease { claim, at })))
+        Some(self.fact(signer, Fact::NameRelinquish(NameRelinquish { claim, at })))
     }
 
     pub(super) fn fact(&self, signer: &SigningIdentity, fact: Fact) -> Edit {
@@ -194,7 +194,7 @@ impl Node {
     /// Puts witnesses' receipts beside the facts they are for.
     pub(super) async fn write_receipts(&self, receipts: Vec<SignedFact>) -> Result<(), Failure> {
         let _one_at_a_time = self.writing.lock().await;
-        let signer = self.state.borrow().keeper.signer()?;
+        let signer = self.state.borrow().key_state.signer()?;
         let known: BTreeSet<Digest> = self.facts_of(&signer.identity()).iter().map(SignedFact::hash).collect();
         let new = receipts.into_iter().filter(|receipt| !known.contains(&receipt.hash()));
         let edits: Vec<Edit> = new.map(Edit::AddFact).collect();
@@ -214,7 +214,7 @@ impl Node {
         let own = signer.identity();
         // Nobody would take it in.
         if !draft.edits.is_empty() && self.state.borrow().index.person(&own).is_some_and(|person| person.forked) {
-            return Err(wording::forked());
+            return Err(errors::forked());
         }
         let now = self.now();
         let mut document = self.own_document(&own).await?;
@@ -224,7 +224,7 @@ impl Node {
             draft.edits.insert(0, Edit::JoinedAt(now));
         }
         let mut batch: Batch = Vec::new();
-        let fresh = matches!(self.state.borrow().keeper, Keeper::Empty);
+        let fresh = matches!(self.state.borrow().key_state, KeyState::Empty);
         if fresh {
             batch.push(key_write(&signer, None));
         }
@@ -259,18 +259,18 @@ impl Node {
             }
         }
         // A copy was written to: when the store refuses, the resident document is still the old one.
-        self.records.commit(batch, Durability::Strict).await.map_err(wording::store_failed)?;
+        self.records.commit(batch, Durability::Strict).await.map_err(errors::store_failed)?;
         {
             let mut state = self.state.borrow_mut();
             if fresh {
-                state.keeper = Keeper::Open { signer, sealed: None };
+                state.key_state = KeyState::Open { signer, sealed: None };
             }
             state.settings = settings;
             state.own = Some(document);
         }
-        self.resident.borrow_mut().forget(&own);
+        self.document_cache.borrow_mut().forget(&own);
         match person {
-            Some(record) => self.show(vec![record]),
+            Some(record) => self.update_read_model(vec![record]),
             None => self.tell(&Event::MeChanged),
         }
         if let Some(change) = made {
@@ -281,10 +281,10 @@ impl Node {
 
     /// The own document: resident, or read from the store.
     pub(super) async fn own_document(&self, own: &Identity) -> Result<Document, Failure> {
-        let resident = self.state.borrow().own.as_ref().filter(|document| document.owner() == *own).cloned();
-        match resident {
+        let document_cache = self.state.borrow().own.as_ref().filter(|document| document.owner() == *own).cloned();
+        match document_cache {
             Some(document) => Ok(document),
-            None => self.load_document(own).await.map_err(wording::store_failed),
+            None => self.load_document(own).await.map_err(errors::store_failed),
         }
     }
 }
@@ -294,7 +294,7 @@ fn claims_a_name(edit: &Edit) -> bool {
 }
 
 pub(super) fn parse(name: &str) -> Result<Username, Failure> {
-    name.trim().parse().map_err(|error| wording::name_invalid(&error))
+    name.trim().parse().map_err(|error| errors::name_invalid(&error))
 }
 
 fn profile_invalid(message: impl Into<String>, advice: &str) -> Failure {
@@ -353,6 +353,6 @@ fn edit_failed(error: EditError) -> Failure {
         EditError::TooLarge => {
             Failure::new(FailureCode::ProfileInvalid, "This is more than one change may carry.", "Make it shorter.")
         }
-        EditError::Nothing => wording::internal(),
+        EditError::Nothing => errors::internal(),
     }
 }

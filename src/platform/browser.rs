@@ -1,12 +1,12 @@
 //! The browser's environment, and what only a page has: workers and the one writing tab.
 
+pub mod job_worker;
 pub mod log;
 pub mod parameters;
 mod pause;
 mod sandbox;
-pub mod search;
+pub mod search_worker;
 pub mod tabs;
-pub mod worker;
 
 use std::rc::Rc;
 
@@ -18,10 +18,10 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{PageTransitionEvent, StorageManager, VisibilityState};
 
 use crate::platform::sandbox::{Returned, Run, RunError};
-use crate::platform::search::SearchDesk;
+use crate::platform::search::SearchBackend;
 use crate::platform::{Environment, StorageUse};
+use crate::registry::jobs::{Job, JobOutput};
 use crate::registry::time::Timestamp;
-use crate::registry::work::{Job, Product};
 
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Browser;
@@ -35,24 +35,24 @@ impl Environment for Browser {
         getrandom::fill(bytes).expect("every browser that runs WebAssembly has crypto.getRandomValues");
     }
 
-    fn perform(&self, job: Job) -> LocalBoxFuture<'static, Option<Product>> {
-        Box::pin(worker::perform(job))
+    fn run_job(&self, job: Job) -> LocalBoxFuture<'static, Option<JobOutput>> {
+        Box::pin(job_worker::run_job(job))
     }
 
     fn run(&self, job: Run) -> LocalBoxFuture<'static, Result<Returned, RunError>> {
         Box::pin(sandbox::run(job))
     }
 
-    fn search(&self) -> Rc<dyn SearchDesk> {
-        Rc::new(search::InWorker::default())
+    fn search(&self) -> Rc<dyn SearchBackend> {
+        Rc::new(search_worker::InWorker::default())
     }
 
     fn storage_use(&self) -> LocalBoxFuture<'static, StorageUse> {
         Box::pin(storage_use())
     }
 
-    fn pause(&self) -> LocalBoxFuture<'static, ()> {
-        Box::pin(pause::pause())
+    fn yield_now(&self) -> LocalBoxFuture<'static, ()> {
+        Box::pin(pause::yield_now())
     }
 }
 

@@ -5,10 +5,10 @@ use std::rc::Rc;
 use futures::future::{LocalBoxFuture, ready};
 
 use crate::platform::sandbox::{Returned, Run, RunError};
-use crate::platform::search::{Here, SearchDesk};
+use crate::platform::search::{Here, SearchBackend};
 use crate::platform::{Environment, StorageUse};
+use crate::registry::jobs::{Job, JobOutput, perform};
 use crate::registry::time::Timestamp;
-use crate::registry::work::{Job, Product, perform};
 
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Native;
@@ -24,7 +24,7 @@ impl Environment for Native {
         getrandom::fill(bytes).expect("the system has a source of randomness");
     }
 
-    fn perform(&self, job: Job) -> LocalBoxFuture<'static, Option<Product>> {
+    fn run_job(&self, job: Job) -> LocalBoxFuture<'static, Option<JobOutput>> {
         Box::pin(ready(Some(perform(&job))))
     }
 
@@ -32,7 +32,7 @@ impl Environment for Native {
         Box::pin(ready(Err(RunError::Unavailable)))
     }
 
-    fn search(&self) -> Rc<dyn SearchDesk> {
+    fn search(&self) -> Rc<dyn SearchBackend> {
         Rc::new(Here::default())
     }
 
@@ -40,7 +40,7 @@ impl Environment for Native {
         Box::pin(ready(StorageUse::default()))
     }
 
-    fn pause(&self) -> LocalBoxFuture<'static, ()> {
+    fn yield_now(&self) -> LocalBoxFuture<'static, ()> {
         Box::pin(ready(()))
     }
 }

@@ -1,7 +1,7 @@
 //! Running a stranger's function: what is asked and what comes of it, as data.
 //!
 //! Whoever runs it gives it no network, no storage and no clock, ends it after [`RUN_TIME`], and lets its memory grow to
-//! [`RUN_MEMORY_BYTES`]; `confine` writes that bound into the module before it comes here.
+//! [`RUN_MEMORY_BYTES`]; `memory_limit` writes that bound into the module before it comes here.
 
 use std::time::Duration;
 

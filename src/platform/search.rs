@@ -4,20 +4,20 @@ use std::cell::RefCell;
 
 use futures::future::{LocalBoxFuture, ready};
 
-use crate::registry::search::desk::{Ask, Desk, Reply};
+use crate::registry::search::service::{SearchRequest, SearchResponse, SearchService};
 
 /// One index. Replies come in the order of the questions; where it is lost, the reply is `Failed`, and it begins
 /// empty again.
-pub trait SearchDesk {
-    fn ask(&self, ask: Ask) -> LocalBoxFuture<'static, Reply>;
+pub trait SearchBackend {
+    fn ask(&self, ask: SearchRequest) -> LocalBoxFuture<'static, SearchResponse>;
 }
 
 /// On this thread.
 #[derive(Default)]
-pub struct Here(RefCell<Desk>);
+pub struct Here(RefCell<SearchService>);
 
-impl SearchDesk for Here {
-    fn ask(&self, ask: Ask) -> LocalBoxFuture<'static, Reply> {
+impl SearchBackend for Here {
+    fn ask(&self, ask: SearchRequest) -> LocalBoxFuture<'static, SearchResponse> {
         Box::pin(ready(self.0.borrow_mut().reply(ask)))
     }
 }

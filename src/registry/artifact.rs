@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
+use crate::registry::canonical::{DecodeError, Decoder, Encoder};
 use crate::registry::digest::Digest;
-use crate::registry::encoding::{DecodeError, Decoder, Encoder};
 use crate::registry::limits::{BLOCK_MAX_BYTES, MODULE_MAX_BYTES};
 
 /// What a file of a release is.

@@ -4,11 +4,11 @@
 //! been verified and the limits hold (INV-3). Every document starts from one built-in change that makes the maps of
 //! the schema, so that two devices of one identity that never met still write into the same maps.
 
+mod annotations;
 mod change;
 mod chunk;
 mod edit;
-mod ledger;
-mod shelf;
+mod op_validator;
 mod view;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -18,14 +18,14 @@ use automerge::transaction::{CommitOptions, Transactable};
 use automerge::{ActorId, Automerge, Change, ObjId, ObjType, ROOT, ReadDoc};
 use serde::{Deserialize, Serialize};
 
+pub use annotations::{ModuleAnnotations, ModuleFacet, Rating, is_tag};
 use change::GENESIS_ACTOR;
-pub use change::{ChangeError, Place, SignedChange, StoredChange, VerifiedChange};
+pub use change::{ChangeError, ChangeId, SignedChange, StoredChange, VerifiedChange};
 pub use chunk::ChunkError;
 use edit::write;
 pub use edit::{Edit, EditError, FacetEdit};
-pub use ledger::OperationError;
-use ledger::{Ledger, Understood};
-pub use shelf::{ModuleFacet, Rating, Shelf, is_tag};
+pub use op_validator::OperationError;
+use op_validator::{DecodedChange, OpIndex};
 pub use view::{Profile, View, ViewRejection, is_link};
 
 use crate::registry::digest::Digest;
@@ -77,9 +77,9 @@ pub enum Admitted {
 pub struct Document {
     owner: Identity,
     automerge: Automerge,
-    ledger: Ledger,
-    known: HashMap<Place, Digest>,
-    waiting: BTreeMap<Place, (VerifiedChange, Change)>,
+    ledger: OpIndex,
+    known: HashMap<ChangeId, Digest>,
+    waiting: BTreeMap<ChangeId, (VerifiedChange, Change)>,
     changes: usize,
     bytes: usize,
 }
@@ -103,16 +103,16 @@ impl Document {
     /// Takes up a snapshot that this node wrote. Fails when its bytes are not one.
     pub fn load(owner: Identity, snapshot: &Snapshot) -> Result<Self, Rejection> {
         let automerge = Automerge::load(&snapshot.automerge).map_err(unreadable)?;
-        let known: HashMap<Place, Digest> = snapshot
+        let known: HashMap<ChangeId, Digest> = snapshot
             .known
             .iter()
-            .map(|(actor, seq, hash)| (Place { actor: actor.to_vec(), seq: *seq }, *hash))
+            .map(|(actor, seq, hash)| (ChangeId { actor: actor.to_vec(), seq: *seq }, *hash))
             .collect();
         Ok(Self::from_parts(owner, automerge, known, snapshot.bytes))
     }
 
-    fn from_parts(owner: Identity, automerge: Automerge, known: HashMap<Place, Digest>, bytes: usize) -> Self {
-        let ledger = Ledger::of(automerge.get_changes(&[]));
+    fn from_parts(owner: Identity, automerge: Automerge, known: HashMap<ChangeId, Digest>, bytes: usize) -> Self {
+        let ledger = OpIndex::of(automerge.get_changes(&[]));
         Self { owner, automerge, ledger, changes: known.len(), known, waiting: BTreeMap::new(), bytes }
     }
 
@@ -155,8 +155,8 @@ impl Document {
     }
 
     /// The places of all applied changes, each after those it depends on.
-    pub fn places(&self) -> Vec<Place> {
-        let place = |change: Change| Place { actor: change.actor_id().to_bytes().to_vec(), seq: change.seq() };
+    pub fn places(&self) -> Vec<ChangeId> {
+        let place = |change: Change| ChangeId { actor: change.actor_id().to_bytes().to_vec(), seq: change.seq() };
         self.automerge.get_changes(&[]).into_iter().map(place).collect()
     }
 
@@ -172,8 +172,8 @@ impl Document {
     }
 
     /// What it says of modules, facts aside.
-    pub fn shelf(&self) -> Shelf {
-        shelf::read(&self.automerge)
+    pub fn annotations(&self) -> ModuleAnnotations {
+        annotations::read(&self.automerge)
     }
 
     /// What only the owner can read, by its place. Of devices that wrote one place apart, what each wrote.
@@ -244,7 +244,7 @@ impl Document {
     }
 
     fn is_ready(&self, change: &Change) -> bool {
-        let previous = Place { actor: change.actor_id().to_bytes().to_vec(), seq: change.seq() - 1 };
+        let previous = ChangeId { actor: change.actor_id().to_bytes().to_vec(), seq: change.seq() - 1 };
         let in_order =
             change.seq() == 1 || (self.known.contains_key(&previous) && !self.waiting.contains_key(&previous));
         in_order && change.deps().iter().all(|hash| self.automerge.get_change_meta_by_hash(hash).is_some())
@@ -302,9 +302,9 @@ impl Document {
             return Err(EditError::Full);
         }
         let signed = SignedChange::sign(author, topic, bytes);
-        let change = signed.recall().map_err(|_| EditError::TooLarge)?;
+        let change = signed.decode_unverified().map_err(|_| EditError::TooLarge)?;
         self.note(&change, Digest::of(&change.signed.bytes));
-        self.ledger.note(Understood::of(&made));
+        self.ledger.note(DecodedChange::of(&made));
         self.automerge = draft;
         Ok(change)
     }
@@ -315,9 +315,9 @@ fn unreadable(error: impl std::fmt::Display) -> Rejection {
 }
 
 /// Made once: every document that is replayed begins with it.
-static GENESIS: LazyLock<(Automerge, Ledger)> = LazyLock::new(|| {
+static GENESIS: LazyLock<(Automerge, OpIndex)> = LazyLock::new(|| {
     let automerge = genesis();
-    let ledger = Ledger::of(automerge.get_changes(&[]));
+    let ledger = OpIndex::of(automerge.get_changes(&[]));
     (automerge, ledger)
 });
 

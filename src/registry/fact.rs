@@ -4,8 +4,8 @@
 
 pub mod release;
 
+use crate::registry::canonical::{DecodeError, Decoder, Encoder};
 use crate::registry::digest::Digest;
-use crate::registry::encoding::{DecodeError, Decoder, Encoder};
 use crate::registry::identity::{Identity, SignatureError, Signed, Statement, Topic};
 use crate::registry::limits::FACT_MAX_BYTES;
 use crate::registry::name::{FoldedName, ModuleName, NameKind, Username};
@@ -16,7 +16,7 @@ pub use release::{Dependency, Release, Unyank, Yank};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fact {
     NameClaim(NameClaim),
-    NameRelease(NameRelease),
+    NameRelinquish(NameRelinquish),
     Receipt(Receipt),
     Release(Release),
     Yank(Yank),
@@ -29,7 +29,7 @@ pub struct NameClaim {
     pub name: ClaimedName,
     /// As the author says; decides only where no witnesses do.
     pub claimed_at: Timestamp,
-    /// A number by which the claim's hash shows the work that a network asks for ([`stamp`](super::stamp)); 0 for none.
+    /// A number by which the claim's hash shows the work that a network asks for ([`proof_of_work`](super::stamp)); 0 for none.
     pub work: u64,
 }
 
@@ -42,7 +42,7 @@ pub enum ClaimedName {
 
 /// "The author gives up the name of this claim", which must be the author's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NameRelease {
+pub struct NameRelinquish {
     pub claim: Digest,
     pub at: Timestamp,
 }
@@ -111,7 +111,7 @@ impl Statement for Fact {
     fn domain(&self) -> &'static str {
         match self {
             Self::NameClaim(_) => "gen-registry/name-claim/v1",
-            Self::NameRelease(_) => "gen-registry/name-release/v1",
+            Self::NameRelinquish(_) => "gen-registry/name-release/v1",
             Self::Receipt(_) => "gen-registry/receipt/v1",
             Self::Release(_) => "gen-registry/release/v1",
             Self::Yank(_) => "gen-registry/yank/v1",
@@ -132,7 +132,7 @@ impl Statement for Fact {
                 // Claims without work are as they always were.
                 if claim.work == 0 { encoder } else { encoder.integer(claim.work) }
             }
-            Self::NameRelease(release) => {
+            Self::NameRelinquish(release) => {
                 encoder.byte(KIND_NAME_RELEASE).fixed(release.claim.as_bytes()).integer(release.at.as_millis())
             }
             Self::Receipt(receipt) => {
@@ -162,7 +162,7 @@ impl Statement for Fact {
             }
             KIND_NAME_RELEASE => {
                 let claim = Digest::from_bytes(decoder.array()?);
-                Self::NameRelease(NameRelease { claim, at: timestamp(&mut decoder)? })
+                Self::NameRelinquish(NameRelinquish { claim, at: timestamp(&mut decoder)? })
             }
             KIND_RECEIPT => {
                 let fact = Digest::from_bytes(decoder.array()?);

@@ -12,8 +12,8 @@ use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::registry::canonical::{DecodeError, Decoder, Encoder};
 use crate::registry::digest::{Digest, bytes_from_hex};
-use crate::registry::encoding::{DecodeError, Decoder, Encoder};
 
 /// Multicodec prefix of an ed25519 public key, as an unsigned varint (did:key method, section 3.1).
 const ED25519_MULTICODEC: [u8; 2] = [0xed, 0x01];
@@ -115,7 +115,7 @@ impl Identity {
 
     /// For bytes that were an identity when this node wrote them down: checking the curve again would be most of the
     /// time of a start with many people. [`Identity::verify`] refuses a bad key in any case.
-    pub fn recall(bytes: [u8; 32]) -> Self {
+    pub fn from_trusted(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
@@ -222,8 +222,8 @@ impl<T: Statement> Signed<T> {
     }
 
     /// Reads a statement that this node verified before it wrote it down.
-    pub fn recall(bytes: &[u8], topic: &Topic) -> Result<Self, SignatureError> {
-        Self::decode_by(bytes, topic, |author| Ok(Identity::recall(author)))
+    pub fn decode_unverified(bytes: &[u8], topic: &Topic) -> Result<Self, SignatureError> {
+        Self::decode_by(bytes, topic, |author| Ok(Identity::from_trusted(author)))
     }
 
     fn decode(bytes: &[u8], topic: &Topic) -> Result<Self, SignatureError> {

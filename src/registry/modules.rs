@@ -4,9 +4,9 @@
 //! first counts, for ever: confirmed ones before provisional ones, then by position, then by hash, as with names. The
 //! other is kept and shown as refused; nothing is ever overwritten. The order of arrival decides nothing.
 //!
-//! Who holds a name is `ownership`'s business; what people think of modules stands in [`opinions`].
+//! Who holds a name is `ownership`'s business; what people think of modules stands in [`ratings`].
 
-pub mod opinions;
+pub mod ratings;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -112,7 +112,7 @@ impl Releases {
                 self.mark(yank.release, hash, Mark { author, at: yank.at, reason: Some(yank.reason.clone()) })
             }
             Fact::Unyank(unyank) => self.mark(unyank.release, hash, Mark { author, at: unyank.at, reason: None }),
-            Fact::NameClaim(_) | Fact::NameRelease(_) | Fact::Receipt(_) => None,
+            Fact::NameClaim(_) | Fact::NameRelinquish(_) | Fact::Receipt(_) => None,
         }
     }
 

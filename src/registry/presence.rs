@@ -6,21 +6,21 @@
 //! - Silence ends it: a heartbeat holds for as long as it says, by the clock of whoever heard it, from when it was heard.
 //! - Nothing of it is durable; what is past is remembered just long enough that no old heartbeat rises again.
 //!
-//! It does no I/O and asks no clock. What is said: [`heartbeat`]; how often: [`pace`]; the picture: `picture`.
+//! It does no I/O and asks no clock. What is said: [`heartbeat`]; how often: [`pace`]; the picture: `roster`.
 
 pub mod heartbeat;
 pub mod pace;
-mod picture;
+mod roster;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::registry::channel::ChannelName;
+use crate::registry::chat::ChannelName;
 use crate::registry::identity::{Identity, Signed, SigningIdentity, Topic};
 use crate::registry::time::Timestamp;
 pub use heartbeat::{Attendance, CHANNELS_MAX, HEARTBEAT_MAX_BYTES, Heartbeat, NodeId, Refusal, SignedHeartbeat};
-pub use picture::{Device, User};
-use picture::{Heard, Picture};
+pub use roster::{Device, User};
+use roster::{Heard, Roster};
 
 /// A node that hears something newer of itself says its state anew after so long: two copies of one profile must not
 /// outdo each other without end.
@@ -122,7 +122,7 @@ pub enum PresenceError {
 pub struct Sighting {
     pub bytes: Vec<u8>,
     pub age: Duration,
-    /// [`short_of`](crate::registry::channel::log::short_of) the heartbeat's hash.
+    /// [`short_of`](crate::registry::chat::log::short_of) the heartbeat's hash.
     pub short: u64,
 }
 
@@ -138,15 +138,15 @@ pub struct Presence {
     /// When the next heartbeat is due; none while nobody is registered.
     due: Option<Timestamp>,
     ticked: Timestamp,
-    picture: Picture,
+    roster: Roster,
 }
 
 impl Presence {
     /// `session` is later than that of every run of this node before.
     pub fn new(topic: Topic, node: SigningIdentity, session: Timestamp) -> Self {
         let me = NodeId::from(node.identity());
-        let (attendance, channels, picture) = Default::default();
-        Self { topic, node, me, session, number: 0, attendance, channels, due: None, ticked: session, picture }
+        let (attendance, channels, roster) = Default::default();
+        Self { topic, node, me, session, number: 0, attendance, channels, due: None, ticked: session, roster }
     }
 
     pub fn handle(&mut self, input: Input, now: Timestamp) -> Result<Vec<Output>, PresenceError> {
@@ -190,11 +190,11 @@ impl Presence {
             Input::Tick => {
                 if now.plus(SET_BACK_BY) < self.ticked {
                     // What was to come then would be far away.
-                    self.picture.set_back(now);
+                    self.roster.set_back(now);
                     self.due = self.due.map(|due| due.min(now));
                 }
                 self.ticked = now;
-                self.picture.expire(now, Some(self.me), &mut out);
+                self.roster.expire(now, Some(self.me), &mut out);
                 if self.due.is_some_and(|due| due <= now) {
                     self.say(false, now, &mut out);
                 }
@@ -212,7 +212,7 @@ impl Presence {
     fn say(&mut self, leaving: bool, now: Timestamp, out: &mut Vec<Output>) {
         let Some(attendance) = &self.attendance else { return };
         self.number += 1;
-        let interval = pace::interval(self.picture.live());
+        let interval = pace::interval(self.roster.live());
         let heartbeat = Heartbeat {
             attendance: attendance.encode(),
             session: self.session,
@@ -226,7 +226,7 @@ impl Presence {
         let bytes = signed.encode();
         self.due = Some(now.plus(pace::spread(interval, &signed.hash())));
         let heard = Heard { user: attendance.author(), heartbeat: signed, first: now, age: Duration::ZERO };
-        self.picture.take(heard, bytes.clone(), now, out);
+        self.roster.take(heard, bytes.clone(), now, out);
         out.push(Output::Say(bytes));
     }
 
@@ -237,7 +237,7 @@ impl Presence {
         now: Timestamp,
         out: &mut Vec<Output>,
     ) -> Result<(), PresenceError> {
-        let heartbeat = self.picture.verify(bytes, &self.topic, age.is_some(), now)?;
+        let heartbeat = self.roster.verify(bytes, &self.topic, age.is_some(), now)?;
         let Some((heartbeat, user)) = heartbeat else { return Ok(()) };
         if NodeId::from(heartbeat.author()) == self.me {
             self.hear_of_myself(&heartbeat, now);
@@ -247,7 +247,7 @@ impl Presence {
             out.push(Output::PassOn);
         }
         let age = age.unwrap_or_default();
-        self.picture.take(Heard { user, heartbeat, first: now, age }, bytes.to_vec(), now, out);
+        self.roster.take(Heard { user, heartbeat, first: now, age }, bytes.to_vec(), now, out);
         Ok(())
     }
 
@@ -273,51 +273,51 @@ impl Presence {
 
     /// `get_users`: everybody who is online, with their nodes and channels.
     pub fn users(&self) -> Vec<User> {
-        self.picture.users()
+        self.roster.users()
     }
 
     pub fn user(&self, user: &Identity) -> Option<User> {
-        self.picture.user(user)
+        self.roster.user(user)
     }
 
     /// `get_channel_users`: empty for a channel that nobody is in.
     pub fn channel_users(&self, channel: &ChannelName) -> Vec<Identity> {
-        self.picture.channel_users(channel)
+        self.roster.channel_users(channel)
     }
 
     /// Every channel that somebody is in, and how many people are.
     pub fn channels(&self) -> impl Iterator<Item = (&ChannelName, usize)> {
-        self.picture.channels()
+        self.roster.channels()
     }
 
     /// Whose node it is, while that is online.
     pub fn owner(&self, node: &NodeId) -> Option<Identity> {
-        self.picture.owner(node)
+        self.roster.owner(node)
     }
 
     /// Nodes that are in a channel, this one apart.
     pub fn members(&self, channel: &ChannelName) -> Vec<NodeId> {
-        self.picture.nodes_in(channel).filter(|node| *node != self.me).collect()
+        self.roster.nodes_in(channel).filter(|node| *node != self.me).collect()
     }
 
     /// What a peer that knows `have` lacks, goodbyes included.
     pub fn sightings(&self, have: &BTreeSet<u64>, now: Timestamp) -> Vec<Sighting> {
-        self.picture.sightings(have, now)
+        self.roster.sightings(have, now)
     }
 
     /// What names the heartbeats that are known, for [`Presence::sightings`] of another node.
     pub fn have(&self) -> Vec<u64> {
-        self.picture.have()
+        self.roster.have()
     }
 
     /// Nodes online.
     pub fn live(&self) -> usize {
-        self.picture.live()
+        self.roster.live()
     }
 
     /// Nodes remembered, gone ones too.
     pub fn remembered(&self) -> usize {
-        self.picture.remembered()
+        self.roster.remembered()
     }
 }
 

@@ -5,20 +5,20 @@
 //! replaced without touching it. A question is a stranger's text: whatever it holds, it is cut to its bounds and
 //! answered, never refused.
 //!
-//! - one part: `part`; how a text becomes a query: `asking`; kept as bytes: `saved`; asked from elsewhere: [`desk`]
+//! - one part: `segment`; how a text becomes a query: `query`; kept as bytes: `snapshot`; asked from elsewhere: [`service`]
 
-mod asking;
-pub mod desk;
-mod part;
-mod saved;
+mod query;
+mod segment;
+pub mod service;
+mod snapshot;
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::registry::search::asking::{Leniency, words_of};
-use crate::registry::search::part::{Part, Statistics};
+use crate::registry::search::query::{Leniency, words_of};
+use crate::registry::search::segment::{Part, Statistics};
 
 /// Characters of a question that are looked at.
 pub const QUESTION_MAX_CHARS: usize = 256;
@@ -65,11 +65,11 @@ pub struct Numbers {
 
 /// What is looked for.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Question {
+pub struct SearchQuery {
     /// Free text; the last word may be unfinished. Empty: everything that the filter lets through.
     pub text: String,
     pub filter: Filter,
-    pub order: Order,
+    pub order: SortBy,
     pub skip: u32,
     /// At most [`FOUND_MAX`].
     pub limit: u32,
@@ -84,7 +84,7 @@ pub struct Filter {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Order {
+pub enum SortBy {
     #[default]
     Relevance,
     Recent,
@@ -203,7 +203,7 @@ impl SearchIndex {
         Ok(())
     }
 
-    pub fn find(&mut self, question: &Question) -> Result<Found, SearchError> {
+    pub fn find(&mut self, question: &SearchQuery) -> Result<Found, SearchError> {
         if self.news.len() > FRESH_MAX {
             self.merge()?;
         }
@@ -229,7 +229,7 @@ impl SearchIndex {
 }
 
 /// From strict to lenient, until there are enough.
-fn all_matches<'a>(parts: &[&'a Part; 2], question: &Question) -> Result<Vec<(f32, &'a Document)>, SearchError> {
+fn all_matches<'a>(parts: &[&'a Part; 2], question: &SearchQuery) -> Result<Vec<(f32, &'a Document)>, SearchError> {
     let words = words_of(&question.text);
     let keeps = |document: &Document| question.filter.keeps(document);
     if words.is_empty() {
@@ -243,7 +243,7 @@ fn all_matches<'a>(parts: &[&'a Part; 2], question: &Question) -> Result<Vec<(f3
         if leniency == Leniency::AnyWord && !(found.is_empty() && words.len() > 1) {
             break;
         }
-        let query = asking::query(&words, leniency);
+        let query = query::query(&words, leniency);
         found.clear();
         for part in parts {
             let matches = part.matches(&query, &statistics)?;
@@ -257,18 +257,18 @@ fn all_matches<'a>(parts: &[&'a Part; 2], question: &Question) -> Result<Vec<(f3
 }
 
 /// Best first; among equals the better match, then the more popular, then the name.
-fn compare(order: Order, one: &(f32, &Document), other: &(f32, &Document)) -> Ordering {
+fn compare(order: SortBy, one: &(f32, &Document), other: &(f32, &Document)) -> Ordering {
     let ((one_score, one), (other_score, other)) = (one, other);
     let numbers = |document: &Document| document.numbers;
     let first = match order {
-        Order::Relevance if *one_score == 0.0 && *other_score == 0.0 => {
+        SortBy::Relevance if *one_score == 0.0 && *other_score == 0.0 => {
             numbers(other).published_at.cmp(&numbers(one).published_at)
         }
-        Order::Relevance => Ordering::Equal,
-        Order::Recent => numbers(other).published_at.cmp(&numbers(one).published_at),
-        Order::Popular => numbers(other).downloads.cmp(&numbers(one).downloads),
-        Order::Rated => numbers(other).score.total_cmp(&numbers(one).score),
-        Order::Name => one.name.cmp(&other.name),
+        SortBy::Relevance => Ordering::Equal,
+        SortBy::Recent => numbers(other).published_at.cmp(&numbers(one).published_at),
+        SortBy::Popular => numbers(other).downloads.cmp(&numbers(one).downloads),
+        SortBy::Rated => numbers(other).score.total_cmp(&numbers(one).score),
+        SortBy::Name => one.name.cmp(&other.name),
     };
     first
         .then_with(|| other_score.total_cmp(one_score))

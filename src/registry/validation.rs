@@ -4,7 +4,7 @@
 //! features: two nodes never disagree. It runs nothing, and its time is linear in the file's size. Whether imports are
 //! granted is not decided here, only which there are.
 
-pub mod confine;
+pub mod memory_limit;
 mod read;
 
 use std::collections::BTreeMap;

@@ -8,8 +8,8 @@ use std::rc::Rc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::registry::canonical::Encoder;
 use crate::registry::digest::Digest;
-use crate::registry::encoding::Encoder;
 use crate::registry::time::Timestamp;
 use crate::store::{Batch, Durability, Store, StoreError, Table, Write};
 

@@ -2,7 +2,7 @@
 //!
 //! A rejection is data beside the good result, never an error that stops a merge.
 
-use crate::registry::encoding::DecodeError;
+use crate::registry::canonical::DecodeError;
 use crate::registry::identity::SignatureError;
 use crate::registry::presence::Refusal;
 
@@ -59,7 +59,7 @@ pub enum Rejection {
     #[error("too many heartbeats in too short a time")]
     TooManyHeartbeats,
     #[error("too many words in too short a time")]
-    TooManyWords,
+    TooManyMessagesOfAuthor,
 }
 
 impl Rejection {
@@ -77,7 +77,7 @@ impl Rejection {
     pub fn mark(self) -> u32 {
         match self {
             Self::ForeignTopic | Self::FutureVersion | Self::OtherParameters | Self::Fork | Self::Misdated => 0,
-            Self::TooManyAnnouncements | Self::TooManyHeartbeats | Self::TooManyWords => 2,
+            Self::TooManyAnnouncements | Self::TooManyHeartbeats | Self::TooManyMessagesOfAuthor => 2,
             Self::Replayed => 5,
             Self::Unasked | Self::OutOfOrder | Self::Stalled | Self::Withheld | Self::TooManyRequests => 10,
             Self::Malformed(_) | Self::Oversized | Self::Comparison | Self::Refused | Self::WrongRecord => 20,
@@ -117,7 +117,7 @@ impl Rejection {
             | Self::Replayed
             | Self::Misdated
             | Self::TooManyHeartbeats
-            | Self::TooManyWords => false,
+            | Self::TooManyMessagesOfAuthor => false,
         }
     }
 }

@@ -35,7 +35,7 @@ const MARKS_PER_ACT: f64 = 10.0;
 
 /// What somebody did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deed {
+pub enum ReputationEvent {
     /// Changes that were new here.
     Brought {
         changes: u64,
@@ -69,7 +69,7 @@ pub struct Tally {
 
 /// What one peer or one person earned.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Standing {
+pub struct Score {
     good: f64,
     bad: f64,
     /// Up to when acts have aged.
@@ -77,7 +77,7 @@ pub struct Standing {
     reasons: BTreeMap<Reason, Tally>,
 }
 
-impl Deed {
+impl ReputationEvent {
     /// None for what is no fault of whoever did it.
     pub fn reason(self) -> Option<Reason> {
         match self {
@@ -115,7 +115,7 @@ fn broken(why: Rejection) -> Option<Reason> {
         | Rejection::TooManyAnnouncements
         | Rejection::TooManyBytes
         | Rejection::TooManyHeartbeats
-        | Rejection::TooManyWords
+        | Rejection::TooManyMessagesOfAuthor
         | Rejection::TooManyRequests => Some(Reason::Abusive),
         Rejection::Forged
         | Rejection::BadChange
@@ -125,17 +125,17 @@ fn broken(why: Rejection) -> Option<Reason> {
     }
 }
 
-impl Standing {
-    pub fn note(&mut self, deed: Deed, now: Timestamp) {
-        let Some(reason) = deed.reason() else { return };
+impl Score {
+    pub fn note(&mut self, event: ReputationEvent, now: Timestamp) {
+        let Some(reason) = event.reason() else { return };
         self.age(now);
         let (side, most) = match reason {
             Reason::Brought | Reason::Served => (&mut self.good, GOOD_MAX),
             Reason::Late | Reason::Unruly | Reason::Abusive | Reason::False => (&mut self.bad, BAD_MAX),
         };
-        *side = (*side + deed.weight()).min(most);
+        *side = (*side + event.weight()).min(most);
         let tally = self.reasons.entry(reason).or_default();
-        let times = if let Deed::Brought { changes } = deed { changes } else { 1 };
+        let times = if let ReputationEvent::Brought { changes } = event { changes } else { 1 };
         *tally = Tally { times: tally.times.saturating_add(times), last_at: tally.last_at.max(now) };
     }
 
@@ -179,58 +179,59 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
-    fn after(deeds: &[Deed]) -> Standing {
-        let mut standing = Standing::default();
-        deeds.iter().for_each(|deed| standing.note(*deed, NOW));
-        standing
+    fn after(deeds: &[ReputationEvent]) -> Score {
+        let mut score_state = Score::default();
+        deeds.iter().for_each(|event| score_state.note(*event, NOW));
+        score_state
     }
 
     #[test]
     fn a_stranger_stands_in_the_middle_and_deeds_move_it() {
-        assert_eq!(Standing::default().score(NOW), BEGINNING);
-        assert!(after(&[Deed::Served]).score(NOW) > BEGINNING);
-        assert!(after(&[Deed::Broke(Rejection::TooManyAnnouncements)]).score(NOW) < WARN_BELOW);
-        let late = after(&[Deed::Broke(Rejection::Stalled)]).score(NOW);
+        assert_eq!(Score::default().score(NOW), BEGINNING);
+        assert!(after(&[ReputationEvent::Served]).score(NOW) > BEGINNING);
+        assert!(after(&[ReputationEvent::Broke(Rejection::TooManyAnnouncements)]).score(NOW) < WARN_BELOW);
+        let late = after(&[ReputationEvent::Broke(Rejection::Stalled)]).score(NOW);
         assert!((ASK_FROM..WARN_BELOW).contains(&late), "once late is still asked: {late}");
-        let unruly = after(&[Deed::Broke(Rejection::Oversized)]).score(NOW);
+        let unruly = after(&[ReputationEvent::Broke(Rejection::Oversized)]).score(NOW);
         assert!((KEEP_FROM..ASK_FROM).contains(&unruly), "not asked, not sent away: {unruly}");
-        assert!(after(&[Deed::Broke(Rejection::Forged)]).score(NOW) < KEEP_FROM, "one forgery is enough");
+        assert!(after(&[ReputationEvent::Broke(Rejection::Forged)]).score(NOW) < KEEP_FROM, "one forgery is enough");
     }
 
     #[test]
     fn being_elsewhere_or_carrying_the_proof_of_a_fork_is_no_fault() {
         for why in [Rejection::ForeignTopic, Rejection::FutureVersion, Rejection::OtherParameters, Rejection::Fork] {
-            let standing = after(&[Deed::Broke(why)]);
-            assert_eq!((standing.score(NOW), standing.reasons().count()), (BEGINNING, 0), "{why}");
+            let score_state = after(&[ReputationEvent::Broke(why)]);
+            assert_eq!((score_state.score(NOW), score_state.reasons().count()), (BEGINNING, 0), "{why}");
         }
     }
 
     #[test]
     fn a_long_good_past_pays_for_few_forgeries() {
-        let mut standing = after(&[Deed::Brought { changes: 1_000_000 }]);
+        let mut score_state = after(&[ReputationEvent::Brought { changes: 1_000_000 }]);
         let times = (1..100).find(|_| {
-            standing.note(Deed::Broke(Rejection::Forged), NOW);
-            standing.score(NOW) < WARN_BELOW
+            score_state.note(ReputationEvent::Broke(Rejection::Forged), NOW);
+            score_state.score(NOW) < WARN_BELOW
         });
         assert_eq!(times, Some(3));
-        assert!(standing.is_sound());
+        assert!(score_state.is_sound());
     }
 
     #[test]
     fn deeds_fade_and_a_clock_set_back_changes_nothing() {
-        let standing = after(&[Deed::Broke(Rejection::Forged)]);
+        let score_state = after(&[ReputationEvent::Broke(Rejection::Forged)]);
         let later = |lives: u32| NOW.plus(HALF_LIFE * lives);
-        let scores: Vec<f64> = (0..12).map(|lives| standing.score(later(lives))).collect();
+        let scores: Vec<f64> = (0..12).map(|lives| score_state.score(later(lives))).collect();
         assert!(scores.is_sorted() && scores[11] > 0.49, "{scores:?}");
-        assert_eq!(standing.score(Timestamp::from_millis(0)), standing.score(NOW));
-        assert!(standing.evidence(later(1)) < standing.evidence(NOW));
+        assert_eq!(score_state.score(Timestamp::from_millis(0)), score_state.score(NOW));
+        assert!(score_state.evidence(later(1)) < score_state.evidence(NOW));
     }
 
     #[test]
     fn the_reasons_are_told_with_their_numbers() {
-        let standing = after(&[Deed::Served, Deed::Brought { changes: 7 }, Deed::Served]);
+        let score_state =
+            after(&[ReputationEvent::Served, ReputationEvent::Brought { changes: 7 }, ReputationEvent::Served]);
         let tally = |times| Tally { times, last_at: NOW };
-        let told: Vec<(Reason, Tally)> = standing.reasons().collect();
+        let told: Vec<(Reason, Tally)> = score_state.reasons().collect();
         assert_eq!(told, [(Reason::Brought, tally(7)), (Reason::Served, tally(2))]);
     }
 }

@@ -21,7 +21,7 @@ use crate::registry::identity::{Identity, Topic};
 use crate::registry::limits::PARAMETERS_VERSION;
 use crate::registry::time::Timestamp;
 use crate::sync::rejection::Rejection;
-use crate::sync::vector::{DocumentVector, change_weight};
+use crate::sync::version_vector::{DocumentVector, change_weight};
 use crate::sync::wire::{Hello, Message, PAGE_MIN_BYTES, SYNC_PAGE_BYTES, VECTORS_MAX, WANT_MAX};
 use budget::Budget;
 use comparison::{Comparison, Step};

@@ -4,13 +4,13 @@
 
 use std::collections::BTreeMap;
 
+use crate::registry::canonical::{DecodeError, Decoder, Encoder};
 use crate::registry::digest::Digest;
 use crate::registry::document::SignedChange;
-use crate::registry::encoding::{DecodeError, Decoder, Encoder};
 use crate::registry::identity::{Identity, Topic};
 use crate::registry::limits::{CHANGE_MAX_BYTES, PARAMETERS_VERSION};
 use crate::sync::rejection::Rejection;
-use crate::sync::vector::{DocumentVector, Seen, VECTOR_MAX_ACTORS, change_weight};
+use crate::sync::version_vector::{DocumentVector, Seen, VECTOR_MAX_ACTORS, change_weight};
 
 /// The protocol's name when a stream is opened.
 pub const PROTOCOL: &str = "/gen/sync/1";

@@ -4,8 +4,8 @@
 //! folded name". It refuses a second identity for a name it has receipted, unless the earlier holder gave the name up
 //! and the cool-down is over. It does not look at the date that a claim carries, except when it lies in the future.
 //!
-//! [`Book::consider`] changes nothing. The host stores the [`Record`] of an approval before it signs and answers, then
-//! hands it to [`Book::note`]; a witness that answered before it stored could contradict itself after a crash.
+//! [`ReceiptLog::consider`] changes nothing. The host stores the [`Record`] of an approval before it signs and answers, then
+//! hands it to [`ReceiptLog::note`]; a witness that answered before it stored could contradict itself after a crash.
 //!
 //! - what is said: [`wire`]
 
@@ -19,12 +19,12 @@ use semver::Version;
 use serde::{Deserialize, Serialize};
 
 use crate::registry::digest::Digest;
-use crate::registry::fact::{Fact, NameClaim, NameRelease, Receipt, Release, SignedFact};
+use crate::registry::fact::{Fact, NameClaim, NameRelinquish, Receipt, Release, SignedFact};
 use crate::registry::identity::Identity;
 use crate::registry::limits::{CLOCK_SKEW, NAME_COOL_DOWN};
 use crate::registry::name::{FoldedName, NameKind};
 use crate::registry::ownership::NameKey;
-use crate::registry::stamp::shows_work;
+use crate::registry::proof_of_work::shows_work;
 use crate::registry::time::Timestamp;
 
 /// One approval as the host stores it, in the order of approvals.
@@ -77,7 +77,7 @@ struct Entry {
 
 /// Everything a witness has receipted.
 #[derive(Clone, Debug, Default)]
-pub struct Book {
+pub struct ReceiptLog {
     /// Of the network's rules.
     work_bits: u32,
     names: HashMap<NameKey, Entry>,
@@ -93,7 +93,7 @@ fn key(claim: &NameClaim) -> NameKey {
     (claim.name.kind(), claim.name.folded())
 }
 
-impl Book {
+impl ReceiptLog {
     /// Nothing is receipted that counts for nobody.
     pub fn ask_for_work(&mut self, bits: u32) {
         self.work_bits = bits;
@@ -112,7 +112,7 @@ impl Book {
                 in_time(claim.claimed_at, now)?;
                 self.is_open(fact.author(), &key(claim), now)?;
             }
-            Fact::NameRelease(release) => {
+            Fact::NameRelinquish(release) => {
                 in_time(release.at, now)?;
                 let (author, _) = self.claims.get(&release.claim).ok_or(Refusal::UnknownClaim)?;
                 if *author != fact.author() {
@@ -160,7 +160,7 @@ impl Book {
         self.witnessed.insert(fact.hash(), witnessed_at);
         match fact.statement() {
             Fact::NameClaim(claim) => self.note_claim(fact, claim, witnessed_at),
-            Fact::NameRelease(release) => self.note_release(release, witnessed_at),
+            Fact::NameRelinquish(release) => self.note_release(release, witnessed_at),
             Fact::Release(release) => {
                 self.versions.entry((release.module.folded(), release.version.clone())).or_insert(fact.hash());
             }
@@ -184,7 +184,7 @@ impl Book {
         }
     }
 
-    fn note_release(&mut self, release: &NameRelease, witnessed_at: Timestamp) {
+    fn note_release(&mut self, release: &NameRelinquish, witnessed_at: Timestamp) {
         if let Some((author, key)) = self.claims.get(&release.claim).cloned() {
             self.release(&key, &author, witnessed_at.max(release.at));
         }

@@ -4,8 +4,8 @@ use js_sys::{Array, Date, Intl, Object, Reflect};
 use leptos::prelude::*;
 use wasm_bindgen::JsValue;
 
+use crate::ui::app_state::app_state;
 use crate::ui::dom;
-use crate::ui::session::session;
 
 const SECOND: f64 = 1000.0;
 const MINUTE: f64 = 60.0 * SECOND;
@@ -77,7 +77,7 @@ pub fn relative(at: u64) -> String {
 /// A `<time>` that stays true while it is looked at.
 #[component]
 pub fn Moment(at: u64) -> impl IntoView {
-    let minute = session().minute;
+    let minute = app_state().minute;
     let machine = String::from(date(at).to_iso_string());
     view! {
         <time datetime=machine title=exact(at)>

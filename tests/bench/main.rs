@@ -40,8 +40,8 @@ fn ownership(criterion: &mut Criterion) {
 }
 
 fn lookup(criterion: &mut Criterion) {
-    use gen_registry::registry::index::{Index, PersonRecord};
-    let mut index = Index::new(Rules::default());
+    use gen_registry::registry::read_model::{PersonRecord, ReadModel};
+    let mut index = ReadModel::new(Rules::default());
     index.put_all(
         (0..PEOPLE).map(|nth| {
             let mut record = PersonRecord::new(person(nth).identity());

@@ -16,7 +16,7 @@ use gen_registry::node::api::{Answer, Command, FailureCode, ModuleCommand, Profi
 use gen_registry::node::{Network, Node};
 use gen_registry::platform::Environment;
 use gen_registry::platform::browser::Browser;
-use gen_registry::registry::work::Job;
+use gen_registry::registry::jobs::Job;
 use gen_registry::store::indexed_db::IndexedDb;
 use gen_registry::store::{Durability, Store, StoreError, Table, Write, conformance};
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
@@ -107,7 +107,7 @@ fn webassembly_comes_to_the_same_verdicts() {
 /// No worker can be had on a test page, so this is the way without one; the end-to-end tests have the other.
 #[wasm_bindgen_test]
 async fn without_a_worker_keys_are_locked_all_the_same_and_modules_are_not_looked_at() {
-    assert!(Browser.perform(Job::Render("text".to_owned())).await.is_none());
+    assert!(Browser.run_job(Job::Render("text".to_owned())).await.is_none());
     let store = Rc::new(fresh("no-worker").await);
     let node = Node::start(store, Rc::new(Browser), Network::default()).await.expect("a profile opens");
     let claim = Command::RegisterUsername { name: "alice".into(), changes: ProfileChanges::default() };
@@ -119,6 +119,6 @@ async fn without_a_worker_keys_are_locked_all_the_same_and_modules_are_not_looke
     let wrong = node.handle(Command::Unlock { passphrase: "wrong horse".to_owned() }).await;
     assert_eq!(wrong.map_err(|failure| failure.code), Err(FailureCode::WrongPassphrase));
     assert!(node.handle(Command::Unlock { passphrase }).await.is_ok());
-    let look = Command::Modules { ask: ModuleCommand::Validate { bytes: b"\0asm".to_vec() } };
+    let look = Command::Modules { command: ModuleCommand::Validate { bytes: b"\0asm".to_vec() } };
     assert_eq!(node.handle(look).await.map_err(|failure| failure.code), Err(FailureCode::ReloadNeeded));
 }

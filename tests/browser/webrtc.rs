@@ -12,8 +12,8 @@ use gen_registry::net::webrtc::connection::{Connection, ConnectionError, INBOUND
 use gen_registry::net::webrtc::establish::{EstablishError, establish};
 use gen_registry::net::webrtc::frame::{FRAME_MAX_BYTES, FrameError, INBOUND_MAX_BYTES};
 use gen_registry::net::webrtc::stream::{BUFFERED_HIGH_BYTES, Stream, StreamError};
-use gen_registry::sync::signal::envelope::EnvelopeError;
-use gen_registry::sync::signal::{Message, Rejection, Role};
+use gen_registry::sync::signaling::envelope::EnvelopeError;
+use gen_registry::sync::signaling::{Message, Rejection, Role};
 use gloo_timers::future::sleep;
 use libp2p::PeerId;
 use libp2p::core::muxing::StreamMuxerExt;

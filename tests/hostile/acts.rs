@@ -12,7 +12,7 @@ use gen_registry::registry::digest::Digest;
 use gen_registry::registry::document::SignedChange;
 use gen_registry::registry::identity::{Identity, SigningIdentity, Topic};
 use gen_registry::registry::time::Timestamp;
-use gen_registry::sync::vector::{DocumentVector, Seen};
+use gen_registry::sync::version_vector::{DocumentVector, Seen};
 use gen_registry::sync::wire::{FRAME_MAX_BYTES, Hello, MESSAGE_MAX_BYTES, Message, VECTORS_MAX};
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
@@ -100,7 +100,7 @@ impl Act {
     }
 
     /// Does it, once. `person` is whose key it has. Says how much it got out, in whatever the act counts.
-    pub async fn perform(self, mallory: &mut Mallory, person: &SigningIdentity) -> usize {
+    pub async fn run_job(self, mallory: &mut Mallory, person: &SigningIdentity) -> usize {
         let topic = mallory.victim.topic;
         match self {
             Self::Malformed => again_and_again(mallory, vec![0xff; 40]).await,

@@ -33,7 +33,7 @@ pub(crate) fn attack() {
         mallory.approach().await;
         say("state", &"connected".into());
         let entropy = Digest::of(mallory.id.to_string().as_bytes());
-        let said = act.perform(&mut mallory, &SigningIdentity::from_entropy(entropy.as_bytes())).await;
+        let said = act.run_job(&mut mallory, &SigningIdentity::from_entropy(entropy.as_bytes())).await;
         say("said", &JsValue::from_f64(said as f64));
         say("state", &"done".into());
         mallory.sent_away().await;

@@ -13,8 +13,8 @@ use bytes::Bytes;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures::future::{Either, poll_fn, select};
 use futures::{SinkExt, StreamExt, pin_mut};
-use gen_registry::net::carrier::{self, Carrier, CarrierOptions};
 use gen_registry::net::direct::Direct;
+use gen_registry::net::transport::{self, TransportOptions, TransportStack};
 use gen_registry::net::{AGENT, IDENTIFY_PROTOCOL};
 use gen_registry::registry::digest::Digest;
 use gen_registry::registry::identity::Topic;
@@ -33,7 +33,7 @@ const FRAME_MAX_BYTES: usize = 16 * 1024 * 1024;
 #[derive(NetworkBehaviour)]
 pub struct Behaviour {
     relay: relay::client::Behaviour,
-    upgrade: carrier::Upgrade,
+    upgrade: transport::Upgrade,
     rendezvous: rendezvous::client::Behaviour,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
@@ -59,7 +59,7 @@ struct Seen {
     wakers: Vec<Waker>,
 }
 
-type Order = Box<dyn FnOnce(&mut Swarm<Behaviour>)>;
+type SwarmCommand = Box<dyn FnOnce(&mut Swarm<Behaviour>)>;
 
 /// Whom it is about, and where.
 #[derive(Clone)]
@@ -82,7 +82,7 @@ pub struct Mallory {
     side: Side,
     control: Control,
     inbound: IncomingStreams,
-    orders: UnboundedSender<Order>,
+    orders: UnboundedSender<SwarmCommand>,
     seen: Rc<RefCell<Seen>>,
 }
 
@@ -94,8 +94,8 @@ impl Mallory {
         let streams = libp2p_stream::Behaviour::new();
         let mut control = streams.new_control();
         let inbound = control.accept(StreamProtocol::new(PROTOCOL)).expect("nobody else takes them");
-        let Carrier { transport, relay, upgrade, .. } =
-            carrier::open(&key, &CarrierOptions::default()).expect("a key of the right kind");
+        let TransportStack { transport, relay, upgrade, .. } =
+            transport::open(&key, &TransportOptions::default()).expect("a key of the right kind");
         let identify = identify::Config::new(IDENTIFY_PROTOCOL.to_owned(), key.public())
             .with_agent_version(AGENT.to_owned())
             .with_push_listen_addr_updates(true);
@@ -107,8 +107,8 @@ impl Mallory {
             ping: ping::Behaviour::default(),
             registry: Direct::new(Registry { gossip: gossip(), streams }),
         };
-        let mut swarm = Swarm::new(transport, behaviour, id, carrier::swarm_config());
-        for address in carrier::listening() {
+        let mut swarm = Swarm::new(transport, behaviour, id, transport::swarm_config());
+        for address in transport::listening() {
             swarm.listen_on(address).expect("it can be reached as others can");
         }
         let (orders, told) = unbounded();
@@ -284,7 +284,7 @@ fn framed(stream: Stream) -> Framed<Stream, UviBytes> {
 
 async fn live(
     mut swarm: Swarm<Behaviour>,
-    mut orders: UnboundedReceiver<Order>,
+    mut orders: UnboundedReceiver<SwarmCommand>,
     seen: Rc<RefCell<Seen>>,
     victim: PeerId,
 ) {
@@ -300,13 +300,13 @@ async fn live(
 fn hear(event: SwarmEvent<BehaviourEvent>, seen: &mut Seen, victim: PeerId) {
     match event {
         SwarmEvent::ConnectionEstablished { peer_id, endpoint, .. } if peer_id == victim => {
-            let direct = carrier::is_direct(endpoint.get_remote_address());
+            let direct = transport::is_direct(endpoint.get_remote_address());
             seen.direct += usize::from(direct);
             seen.ever_direct |= direct;
         }
         SwarmEvent::ConnectionEstablished { peer_id, .. } => drop(seen.relays.insert(peer_id)),
         SwarmEvent::ConnectionClosed { peer_id, endpoint, .. } if peer_id == victim => {
-            seen.direct -= usize::from(carrier::is_direct(endpoint.get_remote_address()));
+            seen.direct -= usize::from(transport::is_direct(endpoint.get_remote_address()));
         }
         SwarmEvent::OutgoingConnectionError { .. } => seen.failed_dials += 1,
         SwarmEvent::Behaviour(BehaviourEvent::Rendezvous(rendezvous::client::Event::Discovered {

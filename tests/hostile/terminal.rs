@@ -25,7 +25,7 @@ pub(crate) fn attack() {
         spawn_local(life);
         mallory.approach().await;
         let person = SigningIdentity::from_entropy(Digest::of(mallory.id.to_string().as_bytes()).as_bytes());
-        let said = act.perform(&mut mallory, &person).await;
+        let said = act.run_job(&mut mallory, &person).await;
         let again = mallory.is_let_in_again().await;
         println!("{name} as {}: got out {said}; is let in again: {again}", mallory.id);
     }));

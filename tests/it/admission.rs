@@ -7,7 +7,7 @@ use std::rc::Rc;
 use futures::executor::block_on;
 use gen_registry::node::api::{Answer, Command, ProfileChanges};
 use gen_registry::node::{Network, Node, RefusedChange};
-use gen_registry::platform::scripted::Scripted;
+use gen_registry::platform::test_environment::TestEnvironment;
 use gen_registry::registry::digest::Digest;
 use gen_registry::registry::document::{ChangeError, ChunkError, Document, Edit, Rejection, SignedChange};
 use gen_registry::registry::fact::{self, Fact, SignedFact};
@@ -31,7 +31,7 @@ impl Victim {
     fn new() -> Self {
         let store = Rc::new(MemoryStore::new());
         let network = Network { topic: TOPIC, ..Network::default() };
-        let environment = Rc::new(Scripted::new(1, at(1_800_000_000_000)));
+        let environment = Rc::new(TestEnvironment::new(1, at(1_800_000_000_000)));
         Self { node: block_on(Node::start(store.clone(), environment, network)).unwrap(), store }
     }
 
@@ -109,7 +109,7 @@ fn weak_keys_sign_for_nobody() {
     assert_eq!(Identity::from_bytes(&neutral), Err(IdentityError::Weak));
     let mut signature = neutral.to_vec();
     signature.extend_from_slice(&[0; 32]);
-    let owner = Identity::recall(neutral);
+    let owner = Identity::from_trusted(neutral);
     let change = SignedChange { owner, signature, ..honest(&person("alice"), "nova") };
     assert_eq!(Victim::new().refuses(vec![change]).len(), 1);
 }
@@ -201,7 +201,7 @@ fn signed_noise_neither_panics_nor_spoils_a_document() {
             document.admit(change.clone()).unwrap();
         }
         let before = document.view(&TOPIC).profile;
-        let change = SignedChange { owner: alice.identity(), bytes, signature: Vec::new() }.recall();
+        let change = SignedChange { owner: alice.identity(), bytes, signature: Vec::new() }.decode_unverified();
         match change.map_err(|error| error.to_string()).and_then(|c| document.admit(c).map_err(|e| e.to_string())) {
             Ok(_) => admitted += 1,
             Err(_) => {
@@ -302,13 +302,13 @@ fn predecessors_whose_actors_are_called_integers_are_refused() {
         document.edit(&alice, &TOPIC, &[3; 16], at(1_000), &[Edit::Bio(Some(bio.into()))]).unwrap();
     }
     let last = document.edit(&alice, &TOPIC, &[3; 16], at(1_000), &[Edit::Bio(None)]).unwrap().signed().clone();
-    assert!(last.clone().recall().is_ok());
+    assert!(last.clone().decode_unverified().is_ok());
     let mut bytes = last.bytes;
     let columns = bytes.windows(2).position(|pair| pair[0] == 0x70).expect("a predecessor");
     assert_eq!(bytes[columns + 2], 0x71, "the column of its actors");
     bytes[columns + 2] = 0x72;
     let hash = Digest::of(&bytes[8..]);
     bytes[4..8].copy_from_slice(&hash.as_bytes()[..4]);
-    let refused = SignedChange { owner: alice.identity(), bytes, signature: Vec::new() }.recall();
+    let refused = SignedChange { owner: alice.identity(), bytes, signature: Vec::new() }.decode_unverified();
     assert_eq!(refused, Err(ChangeError::Form(ChunkError::UnknownColumn(0x72))));
 }

@@ -9,12 +9,12 @@ use crate::mesh::{Party, eventually, in_one_thread, network, relay};
 use crate::publishing::{draft, wasm};
 
 async fn follow(party: &Party, subject: &str) -> Result<Answer, Failure> {
-    let ask = NoticeCommand::Follow { subject: subject.to_owned(), follow: true };
-    party.node.handle(Command::Notices { ask }).await
+    let command = NoticeCommand::Follow { subject: subject.to_owned(), follow: true };
+    party.node.handle(Command::Notices { command }).await
 }
 
 async fn notices(party: &Party) -> NoticeList {
-    match party.node.handle(Command::Notices { ask: NoticeCommand::List }).await.unwrap() {
+    match party.node.handle(Command::Notices { command: NoticeCommand::List }).await.unwrap() {
         Answer::Notices(list) => list,
         other => panic!("{other:?}"),
     }
@@ -34,8 +34,8 @@ async fn publish(party: &Party, name: &str, version: &str, tags: &[&str]) {
     ask(party, ModuleCommand::Publish { draft: Box::new(draft) }).await;
 }
 
-async fn ask(party: &Party, ask: ModuleCommand) -> Answer {
-    party.node.handle(Command::Modules { ask }).await.unwrap()
+async fn ask(party: &Party, command: ModuleCommand) -> Answer {
+    party.node.handle(Command::Modules { command }).await.unwrap()
 }
 
 async fn knows(party: &Party, name: &str, version: &str) {
@@ -79,7 +79,7 @@ fn who_follows_hears_of_it_once_and_nobody_else_does() {
 
         // It is kept, and not told again.
         eventually("it is kept", async || {
-            alice.node.handle(Command::Notices { ask: NoticeCommand::MarkRead { ids: vec![0] } }).await.unwrap();
+            alice.node.handle(Command::Notices { command: NoticeCommand::MarkRead { ids: vec![0] } }).await.unwrap();
             notices(&alice).await.unread == 1
         })
         .await;
@@ -113,8 +113,8 @@ fn a_person_who_is_followed_is_heard_of_and_a_blocked_one_is_not() {
         let mut heard = told(&alice).await;
         heard.sort_by_key(|(kind, _)| expected.iter().position(|(known, _)| known == kind));
         assert_eq!(heard, expected);
-        let block = SafetyCommand::Decide { subject: person, verdict: ListVerdict::Block, note: None };
-        alice.node.handle(Command::Safety { ask: block }).await.unwrap();
+        let block = BlockListCommand::Decide { subject: person, verdict: Decision::Block, note: None };
+        alice.node.handle(Command::BlockList { command: block }).await.unwrap();
         publish(&bob, "crc", "2.0.0", &[]).await;
         knows(&alice, "crc", "2.0.0").await;
         assert_eq!(told(&alice).await.len(), 3);

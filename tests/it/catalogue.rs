@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 
 use gen_registry::native::catalogue::catalogue;
-use gen_registry::native::librarian::{Librarian, LibrarianOptions, STORE_FILE, USERNAME, next_free};
+use gen_registry::native::catalogue_node::{CatalogueNode, CatalogueNodeOptions, STORE_FILE, USERNAME, next_free};
 use gen_registry::net::relay::{Multiaddr, Relay};
 use gen_registry::node::api::*;
 use gen_registry::registry::fact::release::{parse_requirement, parse_version};
@@ -55,28 +55,28 @@ fn every_module_is_valid_and_imports_only_from_what_it_declares() {
     assert_eq!(files.collect::<BTreeSet<_>>(), versions.into_keys().collect(), "each file is published");
 }
 
-fn options(relay: &Relay, data: Option<&Path>, catalogue: Vec<PublishDraft>) -> LibrarianOptions {
+fn options(relay: &Relay, data: Option<&Path>, catalogue: Vec<PublishDraft>) -> CatalogueNodeOptions {
     let listen = "/ip4/127.0.0.1/tcp/0/ws".parse().unwrap();
-    LibrarianOptions { data: data.map(Path::to_owned), network: network(relay), listen, public: vec![], catalogue }
+    CatalogueNodeOptions { data: data.map(Path::to_owned), network: network(relay), listen, public: vec![], catalogue }
 }
 
 impl Party {
     async fn module(&self, name: &str) -> Option<ModulePage> {
-        let ask = ModuleCommand::Page { name: name.to_owned() };
-        match self.node.handle(Command::Modules { ask }).await.unwrap() {
+        let command = ModuleCommand::Page { name: name.to_owned() };
+        match self.node.handle(Command::Modules { command }).await.unwrap() {
             Answer::Module(page) => page.map(|page| *page),
             other => panic!("{other:?}"),
         }
     }
 
     async fn modules(&self) -> usize {
-        let ask = ModuleCommand::List {
+        let command = ModuleCommand::List {
             filter: ModuleFilter::default(),
             sort: ModuleSort::default(),
             limit: 200,
             cursor: None,
         };
-        match self.node.handle(Command::Modules { ask }).await.unwrap() {
+        match self.node.handle(Command::Modules { command }).await.unwrap() {
             Answer::Modules(page) => page.modules.len(),
             other => panic!("{other:?}"),
         }
@@ -99,26 +99,26 @@ fn a_fresh_node_gets_the_catalogue_as_it_gets_everything() {
     in_one_thread(async {
         let relay = relay().await;
         let expected = catalogue().unwrap();
-        let librarian = Librarian::start(options(&relay, None, expected.clone())).await.unwrap();
+        let catalogue_node = CatalogueNode::start(options(&relay, None, expected.clone())).await.unwrap();
         let alice = Party::join(network(&relay)).await;
         alice.sees(USERNAME).await;
         eventually("the whole catalogue", async || alice.modules().await == expected.len()).await;
         let requirements = vec![Requirement { name: "data-url".to_owned(), requirement: "^1".to_owned() }];
-        let ask = ModuleCommand::Install { requirements, accept: vec![] };
-        let installed = match alice.node.handle(Command::Modules { ask }).await.unwrap() {
+        let command = ModuleCommand::Install { requirements, accept: vec![] };
+        let installed = match alice.node.handle(Command::Modules { command }).await.unwrap() {
             Answer::Installed(modules) => modules.into_iter().map(|module| module.name).collect::<Vec<_>>(),
             other => panic!("{other:?}"),
         };
         assert_eq!(installed, ["base64", "data-url"]);
-        let ask = ModuleCommand::Read { name: "base64".to_owned(), version: "1.0.0".to_owned() };
-        match alice.node.handle(Command::Modules { ask }).await.unwrap() {
+        let command = ModuleCommand::Read { name: "base64".to_owned(), version: "1.0.0".to_owned() };
+        match alice.node.handle(Command::Modules { command }).await.unwrap() {
             Answer::Bytes(bytes) => {
                 assert_eq!(bytes, expected.iter().find(|draft| draft.name == "base64").unwrap().wasm);
             }
             other => panic!("{other:?}"),
         }
         assert_eq!(alice.network().await.rejections, [], "nobody broke a rule");
-        librarian.stop().await;
+        catalogue_node.stop().await;
         eventually("it is gone", async || alice.network().await.peers.is_empty()).await;
         // Others have it now: from Alice, who is nobody special.
         let bob = Party::join(network(&relay)).await;
@@ -133,10 +133,10 @@ fn a_restart_publishes_nothing_twice_and_a_new_version_once() {
         let data = Some(folder.path());
         let alice = Party::join(network(&relay)).await;
         let first = catalogue().unwrap();
-        let librarian = Librarian::start(options(&relay, data, first.clone())).await.unwrap();
+        let catalogue_node = CatalogueNode::start(options(&relay, data, first.clone())).await.unwrap();
         eventually("it comes", async || alice.modules().await == first.len()).await;
         let page = alice.module("crc32").await.unwrap();
-        librarian.stop().await;
+        catalogue_node.stop().await;
         eventually("it is gone", async || alice.network().await.peers.is_empty()).await;
         let before = changes_in(folder.path()).await;
         assert!(before > first.len(), "{before} changes");
@@ -147,9 +147,9 @@ fn a_restart_publishes_nothing_twice_and_a_new_version_once() {
             assert_eq!(mode & 0o777, 0o600, "its key is in there");
         }
 
-        let librarian = Librarian::start(options(&relay, data, first.clone())).await.unwrap();
+        let catalogue_node = CatalogueNode::start(options(&relay, data, first.clone())).await.unwrap();
         alice.has_peers(1).await;
-        librarian.stop().await;
+        catalogue_node.stop().await;
         assert_eq!(changes_in(folder.path()).await, before, "nothing was written");
         eventually("it is gone again", async || alice.network().await.peers.is_empty()).await;
 
@@ -158,9 +158,9 @@ fn a_restart_publishes_nothing_twice_and_a_new_version_once() {
         let crc32 = second.iter_mut().find(|draft| draft.name == "crc32").unwrap();
         crc32.version = "1.1.0".to_owned();
         for _ in 0..2 {
-            let librarian = Librarian::start(options(&relay, data, second.clone())).await.unwrap();
+            let catalogue_node = CatalogueNode::start(options(&relay, data, second.clone())).await.unwrap();
             eventually("the new version", async || alice.versions("crc32").await == ["1.1.0", "1.0.0"]).await;
-            librarian.stop().await;
+            catalogue_node.stop().await;
             assert_eq!(changes_in(folder.path()).await, before + 1, "one change, for the one new version");
             eventually("it is gone once more", async || alice.network().await.peers.is_empty()).await;
         }
@@ -178,21 +178,21 @@ fn what_somebody_else_holds_is_left_out_with_all_that_needs_it() {
         let all = catalogue().unwrap();
         let base64 = all.iter().find(|draft| draft.name == "base64").unwrap().clone();
         let draft = PublishDraft { version: "7.0.0".to_owned(), ..base64 };
-        let ask = ModuleCommand::Publish { draft: Box::new(draft) };
-        alice.node.handle(Command::Modules { ask }).await.unwrap();
+        let command = ModuleCommand::Publish { draft: Box::new(draft) };
+        alice.node.handle(Command::Modules { command }).await.unwrap();
         // It hears of her module before it has anything to publish.
-        let librarian = Librarian::start(options(&relay, data, vec![])).await.unwrap();
+        let catalogue_node = CatalogueNode::start(options(&relay, data, vec![])).await.unwrap();
         alice.sees(USERNAME).await;
         alice.has_peers(1).await;
         eventually("both have the same", async || alice.network().await.peers.iter().all(|peer| !peer.syncing)).await;
-        librarian.stop().await;
-        let librarian = Librarian::start(options(&relay, data, all.clone())).await.unwrap();
+        catalogue_node.stop().await;
+        let catalogue_node = CatalogueNode::start(options(&relay, data, all.clone())).await.unwrap();
         eventually("the rest comes", async || alice.modules().await == all.len() - 2).await;
         assert_eq!(alice.versions("base64").await, ["7.0.0"]);
         for absent in ["data-url", "basic-auth"] {
             assert!(alice.module(absent).await.is_none(), "{absent} would need a stranger's module");
         }
-        librarian.stop().await;
+        catalogue_node.stop().await;
     });
 }
 

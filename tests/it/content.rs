@@ -9,12 +9,12 @@ use std::time::Duration;
 use futures::SinkExt;
 use futures::future::join_all;
 use gen_registry::node::api::*;
-use gen_registry::node::content::{ContentError, Pin, Progress};
+use gen_registry::node::blocks::{ContentError, Pin, Progress};
 use gen_registry::node::{Network, Node};
 use gen_registry::platform::native::Native;
 use gen_registry::registry::artifact::Artifact;
+use gen_registry::registry::canonical::DecodeError;
 use gen_registry::registry::digest::cid_of;
-use gen_registry::registry::encoding::DecodeError;
 use gen_registry::registry::identity::Topic;
 use gen_registry::registry::limits::BLOCK_MAX_BYTES;
 use gen_registry::store::memory::MemoryStore;
@@ -22,11 +22,11 @@ use gen_registry::store::records::put;
 use gen_registry::store::{Durability, Store, StoreError, Table};
 use gen_registry::sync::blocks::wire::{IN_FLIGHT_MAX, Message};
 use gen_registry::sync::rejection::Rejection;
-use gen_registry::sync::sim::Random;
+use gen_registry::sync::simulator::Random;
 
-use crate::altered::Altered;
 use crate::content::party::{Party, Watched, file};
 use crate::mesh::{eventually, in_one_thread, network, relay};
+use crate::shifted_clock::ShiftedClock;
 
 /// `(module (func (export "answer") (result i32) i32.const 42))`
 const SMALL: &[u8] =
@@ -307,7 +307,7 @@ fn content_stays_within_half_of_the_quota_as_far_as_pins_allow() {
         let quota = 2_000_000;
         let node = Node::start(
             store.clone(),
-            Rc::new(Altered { quota: Some(quota), ..Altered::default() }),
+            Rc::new(ShiftedClock { quota: Some(quota), ..ShiftedClock::default() }),
             Network::default(),
         )
         .await

@@ -11,8 +11,8 @@ use futures::executor::block_on;
 use gen_registry::registry::digest::Digest;
 use gen_registry::registry::ownership::NameState;
 use gen_registry::sync::session::BUFFERED_MAX_BYTES;
-use gen_registry::sync::sim::{Faults, Traffic};
-use gen_registry::sync::vector::DocumentVector;
+use gen_registry::sync::simulator::{Faults, Traffic};
+use gen_registry::sync::version_vector::DocumentVector;
 
 use crate::swarm::liar::{LONG_AGO, Trick};
 use crate::swarm::{Swarm, WITNESSES};
@@ -102,7 +102,7 @@ fn run(seed: u64, nodes: usize) -> Figures {
         now += 3_000;
         swarm.run_until(now);
     }
-    judge(&swarm, seed);
+    validator(&swarm, seed);
     // What liars send is not the protocol's doing.
     let honest: Vec<usize> = swarm.honest().collect();
     let traffic: Vec<Traffic> = honest.iter().map(|id| swarm.network.traffic()[*id]).collect();
@@ -142,7 +142,7 @@ fn differences(swarm: &Swarm) -> Vec<(usize, usize)> {
 }
 
 /// Everything that must hold once the honest nodes agree.
-fn judge(swarm: &Swarm, seed: u64) {
+fn validator(swarm: &Swarm, seed: u64) {
     let honest: Vec<usize> = swarm.honest().collect();
     for name in swarm.names() {
         let name = name.parse().expect("a valid name");

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use futures::executor::block_on;
 use gen_registry::node::api::*;
-use gen_registry::platform::scripted::Scripted;
+use gen_registry::platform::test_environment::TestEnvironment;
 use gen_registry::registry::time::Timestamp;
 
 use crate::profile::Profile;
@@ -23,7 +23,7 @@ fn who_has_a_forked_key_is_told_and_can_begin_anew() {
     let first = Profile::new(1);
     let did = first.claim("alice").did.unwrap();
     // The whole machine was copied while it ran, randomness and all.
-    let clock = || Scripted::new(1, Timestamp::from_millis(1_800_000_000_000));
+    let clock = || TestEnvironment::new(1, Timestamp::from_millis(1_800_000_000_000));
     let (one, other) = (Rc::new(first.store.copy()), Rc::new(first.store.copy()));
     let (one, other) = (Profile::open(one, clock()), Profile::open(other, clock()));
     one.me(bio("one"));

@@ -16,8 +16,8 @@ use gen_registry::net::relay::Relay;
 use gen_registry::node::api::{Command, ProfileChanges};
 use gen_registry::platform::Environment;
 use gen_registry::platform::native::Native;
-use gen_registry::platform::scripted::Scripted;
-use gen_registry::registry::encoding::DecodeError;
+use gen_registry::platform::test_environment::TestEnvironment;
+use gen_registry::registry::canonical::DecodeError;
 use gen_registry::store::memory::MemoryStore;
 use gen_registry::store::{Entry, Store, Table};
 use gen_registry::sync::rejection::Rejection;
@@ -142,7 +142,7 @@ impl Scene {
         spawn_local(life);
         let acting = async {
             mallory.approach().await;
-            act.perform(&mut mallory, &liar).await
+            act.run_job(&mut mallory, &liar).await
         };
         let both = async { futures::join!(acting, self.honest_words_arrive()) };
         let (said, ()) = timeout(PATIENCE, both).await.unwrap_or_else(|_| panic!("{name}: it did not end"));
@@ -222,7 +222,7 @@ fn who_never_reads_loses_the_link() {
 #[test]
 fn who_asks_for_everything_again_and_again_is_sent_away() {
     in_one_thread(async {
-        let clock = Scripted::new(1, Native.now());
+        let clock = TestEnvironment::new(1, Native.now());
         let mut scene = Scene::on(Rc::new(clock)).await;
         scene.suffers("too-many-bytes", Act::TooManyBytes).await;
     });
@@ -294,7 +294,7 @@ fn floods_leave_memory_flat() {
             let (mut mallory, life) = Mallory::new(scene.victim.clone(), Act::NeverReads.side());
             spawn_local(life);
             mallory.approach().await;
-            greedy.push(spawn_local(async move { Act::NeverReads.perform(&mut mallory, &person(name)).await }));
+            greedy.push(spawn_local(async move { Act::NeverReads.run_job(&mut mallory, &person(name)).await }));
         }
         for _ in 0..FLOODS {
             scene.honest_words_arrive().await;

@@ -8,8 +8,8 @@ use gen_registry::node::api::*;
 use crate::mesh::{Party, eventually, in_one_thread, network, relay};
 use crate::publishing::{draft, wasm};
 
-fn modules(ask: ModuleCommand) -> Command {
-    Command::Modules { ask }
+fn modules(command: ModuleCommand) -> Command {
+    Command::Modules { command }
 }
 
 fn wanted(name: &str, requirement: &str) -> Vec<Requirement> {
@@ -21,16 +21,16 @@ fn install(name: &str, requirement: &str) -> ModuleCommand {
 }
 
 impl Party {
-    async fn ask(&self, ask: ModuleCommand) -> Result<Answer, Failure> {
-        self.node.handle(modules(ask)).await
+    async fn ask(&self, command: ModuleCommand) -> Result<Answer, Failure> {
+        self.node.handle(modules(command)).await
     }
 
     async fn publish(&self, draft: PublishDraft) {
         self.ask(ModuleCommand::Publish { draft: Box::new(draft) }).await.unwrap();
     }
 
-    async fn installed(&self, ask: ModuleCommand) -> Vec<(String, String)> {
-        match self.ask(ask).await.unwrap() {
+    async fn installed(&self, command: ModuleCommand) -> Vec<(String, String)> {
+        match self.ask(command).await.unwrap() {
             Answer::Installed(modules) => modules.into_iter().map(|module| (module.name, module.version)).collect(),
             other => panic!("{other:?}"),
         }
@@ -52,8 +52,8 @@ impl Party {
     }
 
     async fn read(&self, name: &str, version: &str) -> Result<Vec<u8>, FailureCode> {
-        let ask = ModuleCommand::Read { name: name.to_owned(), version: version.to_owned() };
-        match self.ask(ask).await {
+        let command = ModuleCommand::Read { name: name.to_owned(), version: version.to_owned() };
+        match self.ask(command).await {
             Ok(Answer::Bytes(bytes)) => Ok(bytes),
             Ok(other) => panic!("{other:?}"),
             Err(failure) => Err(failure.code),

@@ -5,13 +5,13 @@ use std::time::Duration;
 use futures::executor::block_on;
 use gen_registry::node::api::*;
 use gen_registry::node::{FOLLOWS_MAX, NOTICES_MAX};
-use gen_registry::registry::channel::log::HISTORY_MAX;
+use gen_registry::registry::chat::history::HISTORY_MAX;
 use gen_registry::registry::document::{Document, Edit, EditError, Rating, Rejection};
 use gen_registry::registry::identity::SigningIdentity;
 use gen_registry::registry::limits::*;
 use gen_registry::registry::name::ModuleName;
 use gen_registry::store::Table;
-use gen_registry::sync::talk::rates::{
+use gen_registry::sync::chat::rates::{
     ANSWERS_BURST, ANSWERS_PER_SECOND, PeerRates, QUESTIONS_BURST, QUESTIONS_PER_SECOND,
 };
 
@@ -70,41 +70,41 @@ fn facts_ratings_and_installs_are_read_up_to_their_limit() {
     let rating = Rating { stars: 5, review: String::new(), at: at(0), version: None };
     for more in [0, 1] {
         let rate = |n| Edit::Rate { name: module(n), rating: Some(rating.clone()) };
-        assert_eq!(holding((0..RATINGS_MAX + more).map(rate)).shelf().ratings.len(), RATINGS_MAX);
+        assert_eq!(holding((0..RATINGS_MAX + more).map(rate)).annotations().ratings.len(), RATINGS_MAX);
         let install = |n| Edit::CountInstall { name: module(n) };
-        assert_eq!(holding((0..INSTALLS_MAX + more).map(install)).shelf().installs.len(), INSTALLS_MAX);
+        assert_eq!(holding((0..INSTALLS_MAX + more).map(install)).annotations().installs.len(), INSTALLS_MAX);
     }
     for (length, read) in [(REVIEW_MAX_CHARS, 1), (REVIEW_MAX_CHARS + 1, 0)] {
         let rating = Some(Rating { review: "ß".repeat(length), ..rating.clone() });
-        assert_eq!(holding([Edit::Rate { name: module(0), rating }]).shelf().ratings.len(), read, "{length}");
+        assert_eq!(holding([Edit::Rate { name: module(0), rating }]).annotations().ratings.len(), read, "{length}");
     }
 }
 
 impl Profile {
     fn publishes(&self, name: &str, version: &str) -> Result<Answer, Failure> {
         let draft = Box::new(draft(name, version, wasm("f", 1), &[]));
-        self.ask(Command::Modules { ask: ModuleCommand::Publish { draft } })
+        self.ask(Command::Modules { command: ModuleCommand::Publish { draft } })
     }
 
     fn rates(&self, name: &str, review: String) -> Result<Answer, Failure> {
-        self.ask(Command::Modules { ask: ModuleCommand::Rate { name: name.into(), stars: Some(3), review } })
+        self.ask(Command::Modules { command: ModuleCommand::Rate { name: name.into(), stars: Some(3), review } })
     }
 
     fn installs(&self, name: &str) {
         let requirements = vec![Requirement { name: name.into(), requirement: "*".into() }];
-        self.ask(Command::Modules { ask: ModuleCommand::Install { requirements, accept: vec![] } }).unwrap();
+        self.ask(Command::Modules { command: ModuleCommand::Install { requirements, accept: vec![] } }).unwrap();
     }
 
     fn page_of(&self, name: &str) -> ModulePage {
-        match self.ask(Command::Modules { ask: ModuleCommand::Page { name: name.into() } }) {
+        match self.ask(Command::Modules { command: ModuleCommand::Page { name: name.into() } }) {
             Ok(Answer::Module(Some(page))) => *page,
             other => panic!("no page: {other:?}"),
         }
     }
 
     fn follows(&self, subject: &str, follow: bool) -> Result<usize, Failure> {
-        let ask = NoticeCommand::Follow { subject: subject.to_owned(), follow };
-        match self.ask(Command::Notices { ask })? {
+        let command = NoticeCommand::Follow { subject: subject.to_owned(), follow };
+        match self.ask(Command::Notices { command })? {
             Answer::Follows(rows) => Ok(rows.len()),
             other => panic!("{other:?}"),
         }
@@ -112,22 +112,22 @@ impl Profile {
 
     /// Newest first.
     fn notices(&self) -> Vec<u64> {
-        match self.ask(Command::Notices { ask: NoticeCommand::List }) {
+        match self.ask(Command::Notices { command: NoticeCommand::List }) {
             Ok(Answer::Notices(list)) => list.notices.into_iter().map(|notice| notice.id).collect(),
             other => panic!("{other:?}"),
         }
     }
 
-    fn talks(&self, ask: TalkCommand) -> Answer {
-        self.ask(Command::Talk { ask }).unwrap()
+    fn talks(&self, command: ChatCommand) -> Answer {
+        self.ask(Command::Chat { command }).unwrap()
     }
 
     /// Everything said in `#general`, oldest first.
     fn words(&self) -> Vec<String> {
         let (mut before, mut read) = (None, Vec::new());
         loop {
-            let ask = TalkCommand::Messages { channel: "#general".into(), before, limit: 200 };
-            let Answer::Messages(page) = self.talks(ask) else { panic!("no page") };
+            let command = ChatCommand::Messages { channel: "#general".into(), before, limit: 200 };
+            let Answer::Messages(page) = self.talks(command) else { panic!("no page") };
             read.splice(0..0, page.messages.into_iter().map(|message| message.text));
             before = page.before;
             if before.is_none() {
@@ -207,13 +207,13 @@ fn ratings_and_installs_at_their_limit_can_be_changed_but_not_added_to() {
     let before = alice.me(Command::WhoAmI);
     assert_eq!(alice.rates("base64", "Good.".into()).unwrap_err().code, FailureCode::ModuleInvalid);
     assert_eq!(alice.me(Command::WhoAmI), before);
-    alice.ask(Command::Modules { ask: ModuleCommand::Uninstall { name: "crc32".into() } }).unwrap();
+    alice.ask(Command::Modules { command: ModuleCommand::Uninstall { name: "crc32".into() } }).unwrap();
     for name in ["crc32", "base64"] {
         alice.installs(name);
     }
     assert_eq!(["crc32", "base64"].map(|name| alice.page_of(name).opinion.downloads), [2, 0]);
     let withdraw = ModuleCommand::Rate { name: "crc32".into(), stars: None, review: String::new() };
-    alice.ask(Command::Modules { ask: withdraw }).unwrap();
+    alice.ask(Command::Modules { command: withdraw }).unwrap();
     alice.rates("base64", "Good.".into()).unwrap();
 }
 
@@ -244,7 +244,7 @@ fn so_many_notices_are_kept_and_the_oldest_goes_first() {
     }
     let (ids, newest) = (alice.notices(), alice.notices()[0]);
     assert!(newest >= NOTICES_MAX as u64 && ids.iter().all(|id| *id > newest - NOTICES_MAX as u64), "{ids:?}");
-    alice.ask(Command::Notices { ask: NoticeCommand::MarkRead { ids: vec![] } }).unwrap();
+    alice.ask(Command::Notices { command: NoticeCommand::MarkRead { ids: vec![] } }).unwrap();
     assert_eq!(alice.restart().notices(), ids);
 }
 
@@ -252,11 +252,11 @@ fn so_many_notices_are_kept_and_the_oldest_goes_first() {
 fn a_word_too_many_takes_the_place_of_the_oldest_in_memory_and_in_the_store() {
     let alice = Profile::new(1);
     alice.claim("alice_smith");
-    alice.talks(TalkCommand::Join { username: None, channel: "#general".into() });
+    alice.talks(ChatCommand::Join { username: None, channel: "#general".into() });
     let say = |n: usize| {
         // Slower than any rate of authors.
         alice.clock.advance(Duration::from_secs(2));
-        alice.talks(TalkCommand::Say { channel: "#general".into(), text: format!("word {n}") });
+        alice.talks(ChatCommand::Say { channel: "#general".into(), text: format!("word {n}") });
     };
     let said = |range: std::ops::Range<usize>| range.map(|n| format!("word {n}")).collect::<Vec<_>>();
     (0..HISTORY_MAX).for_each(say);

@@ -6,7 +6,6 @@
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 mod admission;
-mod altered;
 mod announcements;
 mod catalogue;
 mod claims;
@@ -21,7 +20,7 @@ mod layers;
 #[path = "../shared/lies.rs"]
 mod lies;
 mod limits;
-mod lookups;
+mod lookup;
 mod mesh;
 mod modules;
 mod ownership;
@@ -40,6 +39,7 @@ mod resolver;
 mod safety;
 mod searching;
 mod serve;
+mod shifted_clock;
 mod statistics;
 mod stores;
 mod streams;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use gen_registry::native::witness::{self, Witness};
 use gen_registry::net::mesh::MeshHandle;
-use gen_registry::net::relay::{Relay, RelayOptions, key::NodeKey, limits::RelayLimits, witness::WitnessDoor};
+use gen_registry::net::relay::{Relay, RelayOptions, key::NodeKey, limits::RelayLimits, witness::WitnessEndpoint};
 use gen_registry::node::api::*;
 use gen_registry::node::peering::Peering;
 use gen_registry::node::{Network, Node};
@@ -25,7 +25,7 @@ pub async fn relay() -> Relay {
     relay_of(NodeKey::fresh(), ANY_PORT, None).await
 }
 
-async fn relay_of(key: NodeKey, listen: &str, witness: Option<WitnessDoor>) -> Relay {
+async fn relay_of(key: NodeKey, listen: &str, witness: Option<WitnessEndpoint>) -> Relay {
     let limits = RelayLimits { by_address: false, ..RelayLimits::default() };
     let listen = listen.parse().unwrap();
     Relay::start(RelayOptions {
@@ -34,7 +34,7 @@ async fn relay_of(key: NodeKey, listen: &str, witness: Option<WitnessDoor>) -> R
         public: vec![],
         bootstrap: vec![],
         dht_server: true,
-        judge: None,
+        validator: None,
         limits,
         witness,
     })
@@ -93,8 +93,8 @@ impl Party {
         self.store
     }
 
-    pub async fn talk(&self, ask: TalkCommand) -> Result<Answer, Failure> {
-        self.node.handle(Command::Talk { ask }).await
+    pub async fn talk(&self, command: ChatCommand) -> Result<Answer, Failure> {
+        self.node.handle(Command::Chat { command }).await
     }
 
     pub async fn leave(self) -> Rc<MemoryStore> {

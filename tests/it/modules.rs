@@ -7,7 +7,7 @@ use std::{env, fs, path::Path};
 
 use arbitrary::Unstructured;
 use gen_registry::registry::limits::*;
-use gen_registry::registry::validation::confine::{ConfineError, confine};
+use gen_registry::registry::validation::memory_limit::{MemoryLimitError, limit_memory};
 use gen_registry::registry::validation::{Check, Kind, Problem, Report, validate};
 use rand::rngs::StdRng;
 use rand::{Rng, RngCore, SeedableRng};
@@ -190,16 +190,16 @@ fn a_confined_module_is_the_same_but_for_its_memory() {
         ("(module (func (export \"f\")))", None),
     ] {
         let bytes = wat(text);
-        let confined = confine(&bytes, RUN_BYTES).unwrap();
+        let confined = limit_memory(&bytes, RUN_BYTES).unwrap();
         let (before, after) = (validate(&bytes), validate(&confined));
         assert!(after.is_valid(), "{text}: {:?}", after.problem());
         assert_eq!((before.imports, before.exports, before.functions), (after.imports, after.exports, after.functions));
         assert_eq!(after.memories.first().and_then(|memory| memory.maximum), maximum, "{text}");
-        assert_eq!(confine(&confined, RUN_BYTES), Ok(confined), "done once is done");
+        assert_eq!(limit_memory(&confined, RUN_BYTES), Ok(confined), "done once is done");
     }
-    assert_eq!(confine(&wat("(module (memory 17))"), RUN_BYTES), Err(ConfineError::TooMuchMemory));
-    assert_eq!(confine(&wat("(component)"), RUN_BYTES), Err(ConfineError::Component));
-    assert_eq!(confine(&wat("(module (type (array (mut i8))))"), RUN_BYTES), Err(ConfineError::Collected));
+    assert_eq!(limit_memory(&wat("(module (memory 17))"), RUN_BYTES), Err(MemoryLimitError::TooMuchMemory));
+    assert_eq!(limit_memory(&wat("(component)"), RUN_BYTES), Err(MemoryLimitError::Component));
+    assert_eq!(limit_memory(&wat("(module (type (array (mut i8))))"), RUN_BYTES), Err(MemoryLimitError::Collected));
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn random_modules_are_confined_to_valid_ones() {
         if !validate(&bytes).is_valid() {
             continue;
         }
-        if let Ok(bounded) = confine(&bytes, MODULE_MAX_MEMORY_BYTES) {
+        if let Ok(bounded) = limit_memory(&bytes, MODULE_MAX_MEMORY_BYTES) {
             let report = validate(&bounded);
             assert!(report.is_valid(), "{:?}", report.problem());
             let own = report.memories.iter().filter(|memory| !memory.imported);

@@ -8,10 +8,10 @@ use std::time::Duration;
 use gen_registry::registry::digest::Digest;
 use gen_registry::registry::fact::{Fact, SignedFact};
 use gen_registry::registry::identity::{Identity, SigningIdentity};
-use gen_registry::registry::index::{Index, PersonRecord};
 use gen_registry::registry::limits::{CLOCK_SKEW, MODULE_CLAIMS_MAX, NAME_COOL_DOWN};
 use gen_registry::registry::name::{ModuleName, NameKind};
 use gen_registry::registry::ownership::{Evidence, NameKey, NameState, Rules};
+use gen_registry::registry::read_model::{PersonRecord, ReadModel};
 use gen_registry::registry::time::Timestamp;
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, SliceRandom};
@@ -72,7 +72,7 @@ fn draw(rng: &mut StdRng, pool: &[SignedFact]) -> Vec<SignedFact> {
     for fact in pool {
         let about = match fact.statement() {
             Fact::NameClaim(_) => fact.hash(),
-            Fact::NameRelease(release) => release.claim,
+            Fact::NameRelinquish(release) => release.claim,
             Fact::Receipt(receipt) => receipt.fact,
             other => panic!("no fact about names: {other:?}"),
         };
@@ -126,7 +126,7 @@ fn of_one_identity_only_so_many_module_names_count_in_any_order() {
     let claims: Vec<SignedFact> = claims.collect();
     let name = |nth: usize| &names[nth];
     let bobs = module_claim(&bob, name(MODULE_CLAIMS_MAX), at(99_000));
-    let holder = |evidence: &Evidence, index: &Index, name: &ModuleName| {
+    let holder = |evidence: &Evidence, index: &ReadModel, name: &ModuleName| {
         let key = (NameKind::Module, name.folded());
         let by_rule = evidence.resolve(&key, OBSERVED_AT).holder().map(|tenure| tenure.holder);
         let by_model = index.module_name(&key.1).and_then(NameState::holder).map(|tenure| tenure.holder);
@@ -136,8 +136,8 @@ fn of_one_identity_only_so_many_module_names_count_in_any_order() {
     for _ in 0..ORDERS {
         let mut order: Vec<SignedFact> = claims.iter().cloned().chain([bobs.clone()]).collect();
         order.shuffle(&mut rng);
-        let (mut evidence, mut index) = (Evidence::new(Rules::default()), Index::new(Rules::default()));
-        let add = |evidence: &mut Evidence, index: &mut Index, fact: &SignedFact| {
+        let (mut evidence, mut index) = (Evidence::new(Rules::default()), ReadModel::new(Rules::default()));
+        let add = |evidence: &mut Evidence, index: &mut ReadModel, fact: &SignedFact| {
             evidence.add(fact);
             let mut record = index.person(&fact.author()).cloned().unwrap_or_else(|| PersonRecord::new(fact.author()));
             record.add_facts([fact.clone()]);
@@ -159,7 +159,7 @@ fn of_one_identity_only_so_many_module_names_count_in_any_order() {
 
 /// The same facts one by one through the read model, each in its author's record.
 fn through_the_index(rules: &Rules, facts: &[SignedFact]) -> BTreeMap<NameKey, NameState> {
-    let mut index = Index::new(rules.clone());
+    let mut index = ReadModel::new(rules.clone());
     let mut keys: BTreeMap<NameKey, &str> = BTreeMap::new();
     for fact in facts {
         let author = fact.author();
@@ -212,7 +212,7 @@ fn held_back_claims_count_when_their_time_has_come() {
         record.add_facts([fact]);
         record
     };
-    let mut index = Index::new(Rules::default());
+    let mut index = ReadModel::new(Rules::default());
     index.put(record(&alice, claim(&alice, "nova", soon)), now);
     assert_eq!(index.username_of(&alice.identity()), None);
     let due = index.next_due().expect("a claim is held back");
@@ -232,9 +232,9 @@ fn a_name_that_only_a_forked_person_claimed_reads_as_if_nobody_had() {
     let claimed = claim(&alice, "nova", at_days(1));
     let mut record = PersonRecord::new(alice.identity());
     record.forked = true;
-    let mut late = Index::new(Rules::default());
+    let mut late = ReadModel::new(Rules::default());
     late.put(record.clone(), OBSERVED_AT);
-    let mut early = Index::new(Rules::default());
+    let mut early = ReadModel::new(Rules::default());
     record.forked = false;
     record.add_facts([claimed]);
     early.put(record.clone(), OBSERVED_AT);

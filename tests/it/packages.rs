@@ -11,7 +11,7 @@ use gen_registry::node::network::NetworkParameters;
 use gen_registry::registry::digest::Digest;
 use gen_registry::registry::identity::Topic;
 use gen_registry::registry::name::ModuleName;
-use gen_registry::registry::record;
+use gen_registry::registry::name_proof;
 use tempfile::TempDir;
 
 use crate::mesh::{Party, eventually, in_one_thread};
@@ -59,8 +59,8 @@ impl Deref for Member {
 }
 
 impl Member {
-    async fn modules(&self, ask: ModuleCommand) -> Result<Answer, Failure> {
-        self.node.handle(Command::Modules { ask }).await
+    async fn modules(&self, command: ModuleCommand) -> Result<Answer, Failure> {
+        self.node.handle(Command::Modules { command }).await
     }
 
     async fn try_publish(&self, name: &str, version: &str, constant: i32) -> Result<Published, Failure> {
@@ -90,8 +90,8 @@ impl Member {
 
     async fn search(&self, query: &str) -> Vec<String> {
         let (filter, sort) = (ModuleFilter::default(), ModuleSort::Relevance);
-        let ask = ModuleCommand::Search { query: query.to_owned(), filter, sort, limit: 10, cursor: None };
-        match self.modules(ask).await.unwrap() {
+        let command = ModuleCommand::Search { query: query.to_owned(), filter, sort, limit: 10, cursor: None };
+        match self.modules(command).await.unwrap() {
             Answer::Found(found) => found.modules.into_iter().map(|card| card.name).collect(),
             other => panic!("{other:?}"),
         }
@@ -111,8 +111,8 @@ impl Member {
     }
 
     async fn read(&self, name: &str, version: &str) -> Vec<u8> {
-        let ask = ModuleCommand::Read { name: name.to_owned(), version: version.to_owned() };
-        match self.modules(ask).await.unwrap() {
+        let command = ModuleCommand::Read { name: name.to_owned(), version: version.to_owned() };
+        match self.modules(command).await.unwrap() {
             Answer::Bytes(bytes) => bytes,
             other => panic!("{other:?}"),
         }
@@ -274,7 +274,7 @@ fn dht_operations() {
         alice.claim("alice_smith").await.unwrap();
         let published = alice.publish("crc-32", "1.0.0", 1).await;
         let name = (NameKind::Module, "crc-32".parse::<ModuleName>().unwrap().folded());
-        let key = record::key(&world.network.topic, &name);
+        let key = name_proof::key(&world.network.topic, &name);
         let bob = world.party().await;
         eventually("his relay is connected", async || bob.has_relay().await).await;
         let network = &world.network;
@@ -282,7 +282,7 @@ fn dht_operations() {
             let found = bob.mesh.get_record(*key.as_bytes()).await;
             let now = gen_registry::registry::time::Timestamp::LATEST;
             let records =
-                found.iter().map(|value| record::verify(&key, &value.bytes, &network.topic, &network.rules, now));
+                found.iter().map(|value| name_proof::verify(&key, &value.bytes, &network.topic, &network.rules, now));
             let records: Vec<_> = records.collect::<Result<_, _>>().expect("only what proves itself is served");
             records
                 .first()

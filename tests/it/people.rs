@@ -1,7 +1,7 @@
 //! The people of the tests: keys from names, facts in one line. They exist nowhere else.
 
 use gen_registry::registry::digest::Digest;
-use gen_registry::registry::fact::{ClaimedName, Fact, NameClaim, NameRelease, Receipt, SignedFact};
+use gen_registry::registry::fact::{ClaimedName, Fact, NameClaim, NameRelinquish, Receipt, SignedFact};
 use gen_registry::registry::identity::{Signed, SigningIdentity, Topic};
 use gen_registry::registry::name::ModuleName;
 use gen_registry::registry::time::Timestamp;
@@ -31,7 +31,7 @@ pub fn module_claim(author: &SigningIdentity, name: &ModuleName, claimed_at: Tim
 }
 
 pub fn release(author: &SigningIdentity, claim: &SignedFact, at: Timestamp) -> SignedFact {
-    sign(author, Fact::NameRelease(NameRelease { claim: claim.hash(), at }))
+    sign(author, Fact::NameRelinquish(NameRelinquish { claim: claim.hash(), at }))
 }
 
 pub fn receipt(witness: &SigningIdentity, fact: &SignedFact, witnessed_at: Timestamp) -> SignedFact {

@@ -18,9 +18,9 @@ use gen_registry::registry::presence::pace;
 use gen_registry::store::memory::MemoryStore;
 use gen_registry::sync::rejection::Rejection;
 
-/// The real clock, moved ahead for everybody at once: minutes pass in seconds.
-pub use crate::altered::Altered as Clock;
 use crate::mesh::{Party, eventually, in_one_thread, network, relay};
+/// The real clock, moved ahead for everybody at once: minutes pass in seconds.
+pub use crate::shifted_clock::ShiftedClock as Clock;
 use stranger::Stranger;
 
 /// Somewhat longer than a node takes to notice the time.
@@ -37,7 +37,7 @@ impl Clock {
 
 impl Party {
     pub async fn online(&self) -> Vec<OnlineUser> {
-        match self.talk(TalkCommand::Users).await.unwrap() {
+        match self.talk(ChatCommand::Users).await.unwrap() {
             Answer::Online(report) => report.users,
             other => panic!("{other:?}"),
         }
@@ -55,7 +55,7 @@ impl Party {
 
     pub async fn in_channel(&self, channel: &str) -> Vec<String> {
         let channel = channel.to_owned();
-        match self.talk(TalkCommand::ChannelUsers { channel }).await.unwrap() {
+        match self.talk(ChatCommand::ChannelUsers { channel }).await.unwrap() {
             Answer::ChannelUsers(users) => {
                 let mut names: Vec<String> = users.into_iter().filter_map(|user| user.username).collect();
                 names.sort();
@@ -70,7 +70,7 @@ impl Party {
     }
 
     pub async fn joins(&self, channel: &str) {
-        self.talk(TalkCommand::Join { username: None, channel: channel.to_owned() }).await.unwrap();
+        self.talk(ChatCommand::Join { username: None, channel: channel.to_owned() }).await.unwrap();
     }
 }
 
@@ -100,21 +100,21 @@ fn the_seeds_user_registration_flow() {
     in_one_thread(async {
         let clock = Clock::default();
         let (_relay, _, [alice, bob, carol]) = three(&clock).await;
-        alice.talk(TalkCommand::Unregister { username: Some("alice".to_owned()) }).await.unwrap();
+        alice.talk(ChatCommand::Unregister { username: Some("alice".to_owned()) }).await.unwrap();
         for party in [&alice, &bob, &carol] {
             party.finds_online(&["bob", "carol"]).await;
         }
-        alice.talk(TalkCommand::Register { username: Some("alice".to_owned()) }).await.unwrap();
+        alice.talk(ChatCommand::Register { username: Some("alice".to_owned()) }).await.unwrap();
         for party in [&alice, &bob, &carol] {
             party.finds_online(&["alice", "bob", "carol"]).await;
         }
         // Nobody logs anybody else in or out.
-        let refused = bob.talk(TalkCommand::Register { username: Some("alice".to_owned()) }).await.unwrap_err();
+        let refused = bob.talk(ChatCommand::Register { username: Some("alice".to_owned()) }).await.unwrap_err();
         assert_eq!(refused.code, FailureCode::UnknownUser);
-        bob.talk(TalkCommand::Unregister { username: Some("alice".to_owned()) }).await.unwrap();
-        bob.talk(TalkCommand::Unregister { username: Some("nobody".to_owned()) }).await.unwrap();
+        bob.talk(ChatCommand::Unregister { username: Some("alice".to_owned()) }).await.unwrap();
+        bob.talk(ChatCommand::Unregister { username: Some("nobody".to_owned()) }).await.unwrap();
         // Invisible is a goodbye that lasts; who is invisible still sees the others.
-        carol.talk(TalkCommand::SetInvisible { invisible: true }).await.unwrap();
+        carol.talk(ChatCommand::SetInvisible { invisible: true }).await.unwrap();
         for party in [&alice, &bob, &carol] {
             party.finds_online(&["alice", "bob"]).await;
         }
@@ -128,7 +128,7 @@ fn the_seeds_channel_join_flow() {
         let clock = Clock::default();
         let (_relay, _, [alice, bob, carol]) = three(&clock).await;
         assert!(bob.in_channel("#general").await.is_empty());
-        let join = |name: &str| TalkCommand::Join { username: Some(name.to_owned()), channel: "#general".to_owned() };
+        let join = |name: &str| ChatCommand::Join { username: Some(name.to_owned()), channel: "#general".to_owned() };
         assert_eq!(alice.talk(join("nobody")).await.unwrap_err().code, FailureCode::UnknownUser);
         assert_eq!(alice.talk(join("bob")).await.unwrap_err().code, FailureCode::UnknownUser);
         alice.talk(join("alice")).await.unwrap();
@@ -137,7 +137,7 @@ fn the_seeds_channel_join_flow() {
         for party in [&alice, &bob, &carol] {
             party.finds_in("#general", &["alice", "bob"]).await;
         }
-        let leave = |name: &str, channel: &str| TalkCommand::Leave {
+        let leave = |name: &str, channel: &str| ChatCommand::Leave {
             username: Some(name.to_owned()),
             channel: channel.to_owned(),
         };
@@ -308,8 +308,8 @@ async fn disturbed(clock: &Clock) -> (Relay, Party, Party, Stranger) {
 async fn held_against(alice: &Party, stranger: &Stranger, why: Rejection) -> u64 {
     let refused = alice.network().await.rejections;
     let count = refused.iter().find(|(what, _)| *what == why.to_string()).map_or(0, |(_, count)| *count);
-    let ask = SafetyCommand::Reputation { of: format!("peer:{}", stranger.name()) };
-    let Answer::Reputation(earned) = alice.node.handle(Command::Safety { ask }).await.unwrap() else { panic!() };
+    let command = BlockListCommand::Reputation { of: format!("peer:{}", stranger.name()) };
+    let Answer::Reputation(earned) = alice.node.handle(Command::BlockList { command }).await.unwrap() else { panic!() };
     assert_eq!(earned.low, count > 0, "{earned:?}");
     count
 }
@@ -377,7 +377,7 @@ fn what_is_kept_lets_a_locked_profile_be_seen_and_an_invisible_one_stay_so() {
         let (_relay, network, [alice, bob, carol]) = three(&clock).await;
         let passphrase = "four words that last".to_owned();
         bob.node.handle(Command::SetPassphrase { passphrase: Some(passphrase) }).await.unwrap();
-        carol.talk(TalkCommand::SetInvisible { invisible: true }).await.unwrap();
+        carol.talk(ChatCommand::SetInvisible { invisible: true }).await.unwrap();
         let stores: [Rc<MemoryStore>; 2] = [bob.leave().await, carol.leave().await];
         alice.finds_online(&["alice"]).await;
         let mut back = Vec::new();

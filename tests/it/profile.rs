@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::executor::block_on;
 use gen_registry::node::api::*;
 use gen_registry::node::{Network, Node};
-use gen_registry::platform::scripted::Scripted;
+use gen_registry::platform::test_environment::TestEnvironment;
 use gen_registry::registry::limits::{BLOCK_MAX_BYTES, NAME_COOL_DOWN, USERNAME_CLAIMS_MAX};
 use gen_registry::registry::time::Timestamp;
 use gen_registry::store::memory::MemoryStore;
@@ -21,15 +21,15 @@ const PASSPHRASE: &str = "correct horse battery";
 pub struct Profile {
     pub node: Rc<Node>,
     pub store: Rc<MemoryStore>,
-    pub clock: Scripted,
+    pub clock: TestEnvironment,
 }
 
 impl Profile {
     pub fn new(seed: u64) -> Self {
-        Self::open(Rc::new(MemoryStore::new()), Scripted::new(seed, Timestamp::from_millis(1_800_000_000_000)))
+        Self::open(Rc::new(MemoryStore::new()), TestEnvironment::new(seed, Timestamp::from_millis(1_800_000_000_000)))
     }
 
-    pub fn open(store: Rc<MemoryStore>, clock: Scripted) -> Self {
+    pub fn open(store: Rc<MemoryStore>, clock: TestEnvironment) -> Self {
         let network = Network { topic: TOPIC, ..Network::default() };
         let node = block_on(Node::start(store.clone(), Rc::new(clock.clone()), network)).expect("a profile opens");
         Self { node: Rc::new(node), store, clock }
@@ -175,8 +175,8 @@ fn a_name_given_up_is_closed_for_others_and_open_for_its_owner() {
     let (alice, bob) = (Profile::new(1), Profile::new(2));
     alice.claim("nova");
     alice.clock.advance(Duration::from_secs(60));
-    assert_eq!(alice.me(Command::ReleaseUsername).username, None);
-    assert_eq!(alice.code(Command::ReleaseUsername), FailureCode::NoName);
+    assert_eq!(alice.me(Command::RelinquishUsername).username, None);
+    assert_eq!(alice.code(Command::RelinquishUsername), FailureCode::NoName);
     bob.clock.advance(Duration::from_secs(120));
     bob.learn_from(&alice);
     let free_at = match bob.verdict("nova") {

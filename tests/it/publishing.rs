@@ -33,8 +33,8 @@ fn publish(draft: PublishDraft) -> Command {
     modules(ModuleCommand::Publish { draft: Box::new(draft) })
 }
 
-fn modules(ask: ModuleCommand) -> Command {
-    Command::Modules { ask }
+fn modules(command: ModuleCommand) -> Command {
+    Command::Modules { command }
 }
 
 impl Profile {
@@ -49,8 +49,8 @@ impl Profile {
         self.module(ModuleCommand::Page { name: name.to_owned() })
     }
 
-    fn module(&self, ask: ModuleCommand) -> Option<ModulePage> {
-        match self.ask(modules(ask)) {
+    fn module(&self, command: ModuleCommand) -> Option<ModulePage> {
+        match self.ask(modules(command)) {
             Ok(Answer::Module(page)) => page.map(|page| *page),
             other => panic!("no page: {other:?}"),
         }

@@ -43,7 +43,7 @@ fn options(limits: RelayLimits) -> RelayOptions {
         public: vec![],
         bootstrap: vec![],
         dht_server: true,
-        judge: None,
+        validator: None,
         witness: None,
         limits,
     }

@@ -6,14 +6,14 @@ use std::rc::Rc;
 use futures::executor::block_on;
 use gen_registry::node::api::{Command, ProfileChanges};
 use gen_registry::node::{Network, Node};
-use gen_registry::platform::scripted::Scripted;
+use gen_registry::platform::test_environment::TestEnvironment;
 use gen_registry::registry::document::{Document, Edit, SignedChange};
 use gen_registry::registry::identity::SigningIdentity;
 use gen_registry::store::memory::MemoryStore;
 use gen_registry::store::{StoreError, Table};
 use gen_registry::sync::rejection::Rejection;
 use gen_registry::sync::session::Verdict;
-use gen_registry::sync::vector::DocumentVector;
+use gen_registry::sync::version_vector::DocumentVector;
 
 use crate::people::{TOPIC, at, claim, person};
 
@@ -25,7 +25,7 @@ struct Replica {
 impl Replica {
     fn open(store: Rc<MemoryStore>) -> Self {
         let network = Network { topic: TOPIC, ..Network::default() };
-        let environment = Rc::new(Scripted::new(1, at(1_800_000_000_000)));
+        let environment = Rc::new(TestEnvironment::new(1, at(1_800_000_000_000)));
         Self { node: block_on(Node::start(store.clone(), environment, network)).unwrap(), store }
     }
 

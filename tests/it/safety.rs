@@ -3,8 +3,8 @@
 use gen_registry::node::Network;
 use gen_registry::node::api::*;
 use gen_registry::registry::artifact::Artifact;
+use gen_registry::registry::block_list::{ENTRIES_MAX, NOTE_MAX_CHARS};
 use gen_registry::registry::identity::SigningIdentity;
-use gen_registry::registry::lists::{ENTRIES_MAX, NOTE_MAX_CHARS};
 use gen_registry::store::{Store, Table};
 use gen_registry::sync::rejection::Rejection;
 use gen_registry::sync::reputation::{ASK_FROM, BEGINNING, KEEP_FROM};
@@ -14,35 +14,35 @@ use crate::content::party::{Party as Reader, file};
 use crate::mesh::{Party, eventually, in_one_thread, network, relay};
 use crate::publishing::{draft, wasm};
 
-async fn ask(party: &Party, ask: SafetyCommand) -> Result<Answer, Failure> {
-    party.node.handle(Command::Safety { ask }).await
+async fn ask(party: &Party, command: BlockListCommand) -> Result<Answer, Failure> {
+    party.node.handle(Command::BlockList { command }).await
 }
 
-async fn decide(party: &Party, subject: &str, verdict: ListVerdict) -> Result<ListsReport, Failure> {
-    let decided = ask(party, SafetyCommand::Decide { subject: subject.to_owned(), verdict, note: None }).await?;
-    let Answer::Lists(lists) = decided else { panic!("{decided:?}") };
+async fn decide(party: &Party, subject: &str, verdict: Decision) -> Result<BlockListReport, Failure> {
+    let decided = ask(party, BlockListCommand::Decide { subject: subject.to_owned(), verdict, note: None }).await?;
+    let Answer::BlockList(lists) = decided else { panic!("{decided:?}") };
     Ok(lists)
 }
 
-async fn lists(party: &Party) -> Vec<(String, ListVerdict)> {
-    let Answer::Lists(report) = ask(party, SafetyCommand::Lists).await.unwrap() else { panic!("no lists") };
+async fn lists(party: &Party) -> Vec<(String, Decision)> {
+    let Answer::BlockList(report) = ask(party, BlockListCommand::BlockList).await.unwrap() else { panic!("no lists") };
     report.rows.into_iter().map(|row| (row.subject, row.verdict)).collect()
 }
 
 async fn modules(party: &Party) -> Vec<String> {
     let list = ModuleCommand::List { filter: ModuleFilter::default(), sort: ModuleSort::Name, limit: 50, cursor: None };
-    let Answer::Modules(list) = party.node.handle(Command::Modules { ask: list }).await.unwrap() else { panic!() };
+    let Answer::Modules(list) = party.node.handle(Command::Modules { command: list }).await.unwrap() else { panic!() };
     list.modules.into_iter().map(|card| card.name).collect()
 }
 
 async fn publish(party: &Party, name: &str) {
     let draft = Box::new(draft(name, "1.0.0", wasm("answer", 42), &[]));
-    party.node.handle(Command::Modules { ask: ModuleCommand::Publish { draft } }).await.unwrap();
+    party.node.handle(Command::Modules { command: ModuleCommand::Publish { draft } }).await.unwrap();
 }
 
 async fn install(party: &Party, name: &str) -> Result<Answer, Failure> {
     let requirements = vec![Requirement { name: name.to_owned(), requirement: "*".to_owned() }];
-    party.node.handle(Command::Modules { ask: ModuleCommand::Install { requirements, accept: Vec::new() } }).await
+    party.node.handle(Command::Modules { command: ModuleCommand::Install { requirements, accept: Vec::new() } }).await
 }
 
 /// Whether a text stands in somebody's changes as they are stored here.
@@ -117,8 +117,8 @@ async fn is_lied_to(alice: &Reader, artifact: &Artifact) {
 }
 
 async fn earned(party: &Reader, of: &str) -> Reputation {
-    let ask = SafetyCommand::Reputation { of: of.to_owned() };
-    match party.node.handle(Command::Safety { ask }).await.unwrap() {
+    let command = BlockListCommand::Reputation { of: of.to_owned() };
+    match party.node.handle(Command::BlockList { command }).await.unwrap() {
         Answer::Reputation(earned) => earned,
         other => panic!("{other:?}"),
     }
@@ -159,19 +159,19 @@ fn who_is_blocked_is_not_listed_and_nothing_of_theirs_is_installed() {
         eventually("both modules are there", async || modules(&alice).await.len() == 2).await;
         let person = format!("person:{}", bob.me().await.did.unwrap());
 
-        let report = decide(&alice, &person, ListVerdict::Block).await.unwrap();
+        let report = decide(&alice, &person, Decision::Block).await.unwrap();
         assert_eq!((report.rows[0].username.as_deref(), report.shared), (Some("mallory"), true));
         assert_eq!(alice.people().await, ["alice"]);
         assert!(alice.look_up("mallory").await.holder.is_some(), "the name stays theirs");
         assert_eq!(modules(&alice).await, [""; 0]);
         assert_eq!(install(&alice, "useful").await.unwrap_err().code, FailureCode::Blocked);
 
-        decide(&alice, "module:useful", ListVerdict::Allow).await.unwrap();
+        decide(&alice, "module:useful", Decision::Allow).await.unwrap();
         assert_eq!(modules(&alice).await, ["useful"]);
         install(&alice, "useful").await.unwrap();
         assert_eq!(install(&alice, "shady").await.unwrap_err().code, FailureCode::Blocked);
 
-        decide(&alice, &person, ListVerdict::Neither).await.unwrap();
+        decide(&alice, &person, Decision::Neither).await.unwrap();
         assert_eq!(alice.people().await, ["alice", "mallory"]);
         install(&alice, "shady").await.unwrap();
     });
@@ -185,12 +185,12 @@ fn a_blocked_peer_is_sent_away_and_kept_away() {
         let (alice, bob) = (Party::join(network.clone()).await, Party::join(network.clone()).await);
         alice.has_peers(1).await;
         let peer = format!("peer:{}", bob.network().await.node.unwrap());
-        decide(&alice, &peer, ListVerdict::Block).await.unwrap();
+        decide(&alice, &peer, Decision::Block).await.unwrap();
         eventually("it is gone", async || alice.network().await.peers.is_empty()).await;
         let store = alice.leave().await;
         let alice = Party::join_with(store, network.clone()).await;
         bob.claim("bob").await.unwrap();
-        assert_eq!(lists(&alice).await, [(peer.clone(), ListVerdict::Block)]);
+        assert_eq!(lists(&alice).await, [(peer.clone(), Decision::Block)]);
         let carol = Party::join(network).await;
         carol.sees("bob").await;
         eventually("it met both", async || bob.network().await.peers.len() == 1).await;
@@ -213,7 +213,7 @@ fn the_lists_reach_the_persons_other_device_and_nobody_can_read_them() {
         let mallory = stranger.me().await.did.unwrap();
         let person = format!("person:{mallory}");
         let note = "spam, spam and spam".to_owned();
-        let decided = SafetyCommand::Decide { subject: person.clone(), verdict: ListVerdict::Block, note: Some(note) };
+        let decided = BlockListCommand::Decide { subject: person.clone(), verdict: Decision::Block, note: Some(note) };
         ask(&first, decided).await.unwrap();
         let Answer::RecoveryPhrase(phrase) = first.node.handle(Command::RecoveryPhrase).await.unwrap() else {
             panic!()
@@ -224,12 +224,12 @@ fn the_lists_reach_the_persons_other_device_and_nobody_can_read_them() {
         second.node.handle(Command::RestoreFromPhrase { phrase: phrase.clone() }).await.unwrap();
         assert_eq!(second.me().await.did, Some(did_of(&phrase)));
         second.sees("alice").await;
-        let blocked = [(person.clone(), ListVerdict::Block)];
+        let blocked = [(person.clone(), Decision::Block)];
         eventually("the second device blocks, too", async || lists(&second).await == blocked).await;
         assert!(!second.people().await.contains(&"mallory".to_owned()));
 
         // Taken back there, taken back here.
-        decide(&second, &person, ListVerdict::Neither).await.unwrap();
+        decide(&second, &person, Decision::Neither).await.unwrap();
         eventually("the first device hears of it", async || lists(&first).await.is_empty()).await;
 
         let alice = first.me().await;
@@ -247,21 +247,21 @@ fn a_list_refuses_what_it_can_not_hold() {
     in_one_thread(async {
         let alone = Party::join(gen_registry::node::Network::default()).await;
         for nobody in ["", "mallory", "person:mallory", "peer:a b", "module:a/b"] {
-            let refused = decide(&alone, nobody, ListVerdict::Block).await.unwrap_err();
+            let refused = decide(&alone, nobody, Decision::Block).await.unwrap_err();
             assert_eq!(refused.code, FailureCode::InvalidArgument, "{nobody}");
         }
         let note = Some("x".repeat(NOTE_MAX_CHARS + 1));
-        let long = SafetyCommand::Decide { subject: "module:left-pad".to_owned(), verdict: ListVerdict::Block, note };
+        let long = BlockListCommand::Decide { subject: "module:left-pad".to_owned(), verdict: Decision::Block, note };
         assert_eq!(ask(&alone, long).await.unwrap_err().code, FailureCode::InvalidArgument);
         for number in 0..ENTRIES_MAX {
-            decide(&alone, &format!("module:m{number}"), ListVerdict::Block).await.unwrap();
+            decide(&alone, &format!("module:m{number}"), Decision::Block).await.unwrap();
         }
-        assert!(decide(&alone, "module:more", ListVerdict::Block).await.is_err());
-        decide(&alone, "module:m7", ListVerdict::Neither).await.unwrap();
-        decide(&alone, "module:more", ListVerdict::Block).await.unwrap();
+        assert!(decide(&alone, "module:more", Decision::Block).await.is_err());
+        decide(&alone, "module:m7", Decision::Neither).await.unwrap();
+        decide(&alone, "module:more", Decision::Block).await.unwrap();
         alone.claim("alice").await.unwrap();
         let own = format!("person:{}", alone.me().await.did.unwrap());
-        assert!(decide(&alone, &own, ListVerdict::Block).await.is_err(), "nobody blocks themselves");
+        assert!(decide(&alone, &own, Decision::Block).await.is_err(), "nobody blocks themselves");
     });
 }
 
@@ -272,7 +272,7 @@ fn damaged_lists_are_set_aside_and_come_back_from_the_document() {
         let network = network(&relay);
         let alice = Party::join(network.clone()).await;
         alice.claim("alice").await.unwrap();
-        let decided = decide(&alice, "module:left-pad", ListVerdict::Block).await.unwrap().rows;
+        let decided = decide(&alice, "module:left-pad", Decision::Block).await.unwrap().rows;
         let store = alice.leave().await;
         assert!(store.tamper(Table::Settings, "lists", |raw| *raw.last_mut().unwrap() ^= 1), "they were kept");
 
@@ -281,7 +281,7 @@ fn damaged_lists_are_set_aside_and_come_back_from_the_document() {
         let aside: Vec<(&str, &str)> =
             status.quarantined.iter().map(|record| (record.table.as_str(), record.key.as_str())).collect();
         assert_eq!(aside, [("settings", "lists")]);
-        let kept = [(decided[0].subject.clone(), ListVerdict::Block)];
+        let kept = [(decided[0].subject.clone(), Decision::Block)];
         eventually("the sealed copy brings them back", async || lists(&alice).await == kept).await;
     });
 }
@@ -292,8 +292,8 @@ fn who_is_trusted_stays_whatever_it_does_and_nobody_is_warned_of_it() {
         let relay = relay().await;
         let network = network(&relay);
         let Deceit { alice, liar, artifact, of } = deceit(&network).await;
-        let trust = SafetyCommand::Decide { subject: of.clone(), verdict: ListVerdict::Allow, note: None };
-        alice.node.handle(Command::Safety { ask: trust }).await.unwrap();
+        let trust = BlockListCommand::Decide { subject: of.clone(), verdict: Decision::Allow, note: None };
+        alice.node.handle(Command::BlockList { command: trust }).await.unwrap();
         is_lied_to(&alice, &artifact).await;
         let earned = earned(&alice, &of).await;
         assert!(earned.score < KEEP_FROM && !earned.low, "the number is as for anybody: {earned:?}");
@@ -314,7 +314,9 @@ fn a_person_earns_something_with_what_they_publish() {
         alice.claim("alice").await.unwrap();
         bob.sees("alice").await;
         let of = format!("person:{}", alice.me().await.did.unwrap());
-        let Answer::Reputation(earned) = ask(&bob, SafetyCommand::Reputation { of }).await.unwrap() else { panic!() };
+        let Answer::Reputation(earned) = ask(&bob, BlockListCommand::Reputation { of }).await.unwrap() else {
+            panic!()
+        };
         assert!(earned.score > BEGINNING, "{earned:?}");
         let kinds: Vec<ReputationKind> = earned.reasons.iter().map(|reason| reason.kind).collect();
         assert_eq!(kinds, [ReputationKind::Brought]);
@@ -328,13 +330,13 @@ fn who_wanted_not_to_be_seen_is_not_seen_when_that_can_not_be_read_any_more() {
         let network = network(&relay);
         let alice = Party::join(network.clone()).await;
         alice.claim("alice").await.unwrap();
-        let hide = Command::Talk { ask: TalkCommand::SetInvisible { invisible: true } };
+        let hide = Command::Chat { command: ChatCommand::SetInvisible { invisible: true } };
         alice.node.handle(hide).await.unwrap();
         let store = alice.leave().await;
         assert!(store.tamper(Table::Settings, "presence", |raw| *raw.last_mut().unwrap() ^= 1), "it was kept");
 
         let alice = Party::join_with(store, network).await;
-        let users = Command::Talk { ask: TalkCommand::Users };
+        let users = Command::Chat { command: ChatCommand::Users };
         let Answer::Online(report) = alice.node.handle(users).await.unwrap() else { panic!("nobody") };
         assert!(report.invisible && !report.visible, "{report:?}");
         let Answer::Status(status) = alice.node.handle(Command::Status).await.unwrap() else { panic!("no status") };

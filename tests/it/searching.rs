@@ -4,7 +4,7 @@ mod stories;
 
 use std::collections::BTreeSet;
 
-use gen_registry::registry::search::{Document, Filter, NotAnIndex, Numbers, Order, Question, SearchIndex, *};
+use gen_registry::registry::search::{Document, Filter, NotAnIndex, Numbers, SearchIndex, SearchQuery, SortBy, *};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -66,11 +66,11 @@ fn index(documents: Vec<Document>) -> SearchIndex {
     index
 }
 
-fn question(text: &str) -> Question {
-    Question { text: text.to_owned(), limit: 50, ..Question::default() }
+fn question(text: &str) -> SearchQuery {
+    SearchQuery { text: text.to_owned(), limit: 50, ..SearchQuery::default() }
 }
 
-fn names(index: &mut SearchIndex, question: &Question) -> Vec<String> {
+fn names(index: &mut SearchIndex, question: &SearchQuery) -> Vec<String> {
     index.find(question).unwrap().names
 }
 
@@ -144,7 +144,7 @@ fn exact_before_begun_before_misspelt() {
 #[test]
 fn filters_and_orders() {
     let mut index = index(shelf());
-    let filtered = |filter: Filter| Question { filter, ..question("hash") };
+    let filtered = |filter: Filter| SearchQuery { filter, ..question("hash") };
     let tag = Filter { tag: Some("fast".into()), ..Filter::default() };
     assert_eq!(names(&mut index, &filtered(tag)), ["xxhash"]);
     let owner = Filter { owner: Some("did:key:bob".into()), ..Filter::default() };
@@ -153,20 +153,20 @@ fn filters_and_orders() {
     assert_eq!(names(&mut index, &filtered(exports.clone())), ["murmur", "xxhash"]);
     let pure = Filter { imports_nothing: true, ..Filter::default() };
     assert!(!names(&mut index, &filtered(pure.clone())).contains(&"crc32".to_owned()));
-    let all = Question { filter: exports, ..question("") };
+    let all = SearchQuery { filter: exports, ..question("") };
     assert_eq!(names(&mut index, &all).len(), 2, "no text: all that the filter lets through");
 
-    let by = |order| Question { order, ..question("") };
+    let by = |order| SearchQuery { order, ..question("") };
     let shelf = shelf();
     let numbers = |name: &String| shelf.iter().find(|document| document.name == *name).unwrap().numbers;
-    for order in [Order::Recent, Order::Popular, Order::Rated, Order::Name] {
+    for order in [SortBy::Recent, SortBy::Popular, SortBy::Rated, SortBy::Name] {
         let names = names(&mut index, &by(order));
         assert_eq!(names.len(), shelf.len());
         let in_order = names.windows(2).all(|pair| match order {
-            Order::Recent => numbers(&pair[0]).published_at >= numbers(&pair[1]).published_at,
-            Order::Popular => numbers(&pair[0]).downloads >= numbers(&pair[1]).downloads,
-            Order::Rated => numbers(&pair[0]).score >= numbers(&pair[1]).score,
-            Order::Relevance | Order::Name => pair[0] <= pair[1],
+            SortBy::Recent => numbers(&pair[0]).published_at >= numbers(&pair[1]).published_at,
+            SortBy::Popular => numbers(&pair[0]).downloads >= numbers(&pair[1]).downloads,
+            SortBy::Rated => numbers(&pair[0]).score >= numbers(&pair[1]).score,
+            SortBy::Relevance | SortBy::Name => pair[0] <= pair[1],
         });
         assert!(in_order, "{order:?}: {names:?}");
     }
@@ -175,17 +175,17 @@ fn filters_and_orders() {
 #[test]
 fn pages_are_pieces_of_one_list() {
     let mut index = index(shelf());
-    for order in [Order::Relevance, Order::Popular] {
-        let whole = index.find(&Question { order, ..question("") }).unwrap();
+    for order in [SortBy::Relevance, SortBy::Popular] {
+        let whole = index.find(&SearchQuery { order, ..question("") }).unwrap();
         let mut pieces = Vec::new();
         for skip in (0..20).step_by(3) {
-            let page = index.find(&Question { order, skip, limit: 3, ..question("") }).unwrap();
+            let page = index.find(&SearchQuery { order, skip, limit: 3, ..question("") }).unwrap();
             assert_eq!(page.total, whole.total);
             pieces.extend(page.names);
         }
         assert_eq!(pieces, whole.names);
     }
-    assert_eq!(index.find(&Question { limit: u32::MAX, skip: u32::MAX, ..question("") }).unwrap().names.len(), 0);
+    assert_eq!(index.find(&SearchQuery { limit: u32::MAX, skip: u32::MAX, ..question("") }).unwrap().names.len(), 0);
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn downloads_change_without_touching_the_index() {
     uuid.numbers.downloads = 1_000;
     index.update(vec![uuid.clone()]);
     assert_eq!(index.waiting(), 0);
-    assert_eq!(names(&mut index, &Question { order: Order::Popular, ..question("") })[0], "uuid");
+    assert_eq!(names(&mut index, &SearchQuery { order: SortBy::Popular, ..question("") })[0], "uuid");
     uuid.description = "Names by chance".into();
     index.update(vec![uuid]);
     assert_eq!(index.waiting(), 1, "a text is new");
@@ -258,8 +258,8 @@ fn step_by_step_comes_to_the_same_as_at_once() {
         if merged {
             grown.merge().unwrap();
         }
-        let questions: Vec<Question> =
-            (0..20).map(|_| Question { limit: FOUND_MAX, ..question(&sentence(&mut chance, 2)) }).collect();
+        let questions: Vec<SearchQuery> =
+            (0..20).map(|_| SearchQuery { limit: FOUND_MAX, ..question(&sentence(&mut chance, 2)) }).collect();
         for question in questions {
             let (one, other) = (grown.find(&question).unwrap(), rebuilt.find(&question).unwrap());
             assert_eq!(one.total, other.total, "{question:?}");
@@ -339,8 +339,8 @@ fn no_text_makes_it_fail() {
         hostile.push(String::from_utf8_lossy(&bytes).into_owned());
     }
     for text in hostile {
-        for order in [Order::Relevance, Order::Rated] {
-            let asked = Question { order, ..question(&text) };
+        for order in [SortBy::Relevance, SortBy::Rated] {
+            let asked = SearchQuery { order, ..question(&text) };
             let found = index.find(&asked).unwrap();
             assert!(found.names.len() as u64 <= found.total);
         }

@@ -14,7 +14,7 @@ async fn statistics(party: &Party, days: u32) -> Statistics {
 
 async fn publish(party: &Party, name: &str, version: &str, answer: i32, needs: &[(&str, &str)]) {
     let draft = Box::new(draft(name, version, wasm("answer", answer), needs));
-    party.node.handle(Command::Modules { ask: ModuleCommand::Publish { draft } }).await.unwrap();
+    party.node.handle(Command::Modules { command: ModuleCommand::Publish { draft } }).await.unwrap();
 }
 
 #[test]
@@ -31,8 +31,8 @@ fn the_sums_are_those_of_what_came_here() {
         publish(&alice, "app", "0.1.0", 3, &[("base", "^1")]).await;
         publish(&alice, "tool", "0.1.0", 4, &[("base", "*"), ("app", "*")]).await;
         let install = vec![Requirement { name: "app".to_owned(), requirement: "*".to_owned() }];
-        let ask = ModuleCommand::Install { requirements: install, accept: Vec::new() };
-        alice.node.handle(Command::Modules { ask }).await.unwrap();
+        let command = ModuleCommand::Install { requirements: install, accept: Vec::new() };
+        alice.node.handle(Command::Modules { command }).await.unwrap();
 
         bob.claim("bob").await.unwrap();
         bob.sees("alice").await;

@@ -14,7 +14,7 @@ use futures::executor::block_on;
 use gen_registry::node::api::{Command, Failure, FailureCode, ProfileChanges};
 use gen_registry::node::verified::Verified;
 use gen_registry::node::{Network as Parameters, Node};
-use gen_registry::platform::scripted::Scripted;
+use gen_registry::platform::test_environment::TestEnvironment;
 use gen_registry::registry::digest::Digest;
 use gen_registry::registry::document::SignedChange;
 use gen_registry::registry::ownership::Rules;
@@ -22,7 +22,7 @@ use gen_registry::registry::time::Timestamp;
 use gen_registry::store::memory::MemoryStore;
 use gen_registry::sync::rejection::Rejection;
 use gen_registry::sync::session::{Input, Output, Session, Verdict};
-use gen_registry::sync::sim::{Delivery, Faults, Network, NodeId, Random};
+use gen_registry::sync::simulator::{Delivery, Faults, Network, NodeId, Random};
 use gen_registry::sync::wire::Message;
 
 use crate::people::TOPIC;
@@ -46,7 +46,7 @@ pub const WITNESSES: usize = 3;
 struct Member {
     node: Rc<Node>,
     store: Rc<MemoryStore>,
-    clock: Scripted,
+    clock: TestEnvironment,
     /// Added to the true time, less [`CLOCKS_APART_MILLIS`].
     offset: u64,
     sessions: BTreeMap<NodeId, Open>,
@@ -93,7 +93,7 @@ pub struct Swarm {
 
 fn open_node(
     store: &Rc<MemoryStore>,
-    clock: &Scripted,
+    clock: &TestEnvironment,
     parameters: &Parameters,
     verified: &Rc<Verified>,
 ) -> (Rc<Node>, Rc<RefCell<Vec<SignedChange>>>) {
@@ -116,7 +116,7 @@ impl Swarm {
         let verified: Rc<Verified> = Rc::default();
         let members = (0..nodes).map(|id| {
             let store = Rc::new(MemoryStore::new());
-            let clock = Scripted::new(random.number(), Timestamp::from_millis(BEGINNING));
+            let clock = TestEnvironment::new(random.number(), Timestamp::from_millis(BEGINNING));
             let (node, outbox) = open_node(&store, &clock, &parameters, &verified);
             let liar = (id >= nodes - liars).then(|| Liar::new(seed as usize + id + liars - nodes, id));
             Member {

@@ -5,23 +5,23 @@ use std::rc::Rc;
 
 use gen_registry::node::Node;
 use gen_registry::node::api::*;
-use gen_registry::registry::channel::{SAID_MAX_CHARS, TOPIC_LINE_MAX_CHARS};
-use gen_registry::sync::talk::rates::OWN_WORDS_BURST;
+use gen_registry::registry::chat::{SAID_MAX_CHARS, TOPIC_LINE_MAX_CHARS};
+use gen_registry::sync::chat::rates::OWN_WORDS_BURST;
 
 use crate::mesh::{Party, eventually, in_one_thread};
 use crate::presence::{Clock, three};
 
 impl Party {
-    async fn says(&self, channel: &str, text: &str) -> Result<TalkMessage, Failure> {
+    async fn says(&self, channel: &str, text: &str) -> Result<ChatMessage, Failure> {
         let (channel, text) = (channel.to_owned(), text.to_owned());
-        match self.talk(TalkCommand::Say { channel, text }).await? {
+        match self.talk(ChatCommand::Say { channel, text }).await? {
             Answer::Said(message) => Ok(message),
             other => panic!("{other:?}"),
         }
     }
 
     async fn page_of(&self, channel: &str, before: Option<String>, limit: u32) -> Result<MessagePage, Failure> {
-        match self.talk(TalkCommand::Messages { channel: channel.to_owned(), before, limit }).await? {
+        match self.talk(ChatCommand::Messages { channel: channel.to_owned(), before, limit }).await? {
             Answer::Messages(page) => Ok(*page),
             other => panic!("{other:?}"),
         }
@@ -37,7 +37,7 @@ impl Party {
     }
 
     async fn entry(&self, channel: &str) -> ChannelEntry {
-        match self.talk(TalkCommand::Channels).await.unwrap() {
+        match self.talk(ChatCommand::Channels).await.unwrap() {
             Answer::Channels(all) => all.into_iter().find(|entry| entry.channel == channel).unwrap(),
             other => panic!("{other:?}"),
         }
@@ -87,9 +87,9 @@ fn what_was_not_read_is_counted_and_mentions_even_in_a_muted_channel() {
         let entry = alice.entry("#general").await;
         assert_eq!((entry.unread, entry.mentions, entry.joined, entry.muted), (2, 1, true, false));
         assert_eq!(bob.entry("#general").await.unread, 0, "own words are read");
-        alice.talk(TalkCommand::MarkRead { channel: "#general".to_owned() }).await.unwrap();
+        alice.talk(ChatCommand::MarkRead { channel: "#general".to_owned() }).await.unwrap();
         assert_eq!(alice.entry("#general").await.unread, 0);
-        alice.talk(TalkCommand::Mute { channel: "#general".to_owned(), muted: true }).await.unwrap();
+        alice.talk(ChatCommand::Mute { channel: "#general".to_owned(), muted: true }).await.unwrap();
         bob.says("#general", "three").await.unwrap();
         bob.says("#general", "four @Alice!").await.unwrap();
         eventually("the mention counts", async || alice.entry("#general").await.mentions == 1).await;
@@ -106,7 +106,7 @@ fn of_who_is_blocked_nothing_is_shown_in_a_channel() {
             party.joins("#general").await;
         }
         carol.says("#general", "buy this").await.unwrap();
-        let line = TalkCommand::SetTopicLine { channel: "#general".to_owned(), text: "Only Carol's".to_owned() };
+        let line = ChatCommand::SetTopicLine { channel: "#general".to_owned(), text: "Only Carol's".to_owned() };
         carol.talk(line).await.unwrap();
         bob.says("#general", "hello").await.unwrap();
         let shown = async || {
@@ -118,18 +118,18 @@ fn of_who_is_blocked_nothing_is_shown_in_a_channel() {
         let listener = heard.clone();
         Node::subscribe(&alice.node, Rc::new(move |event: &Event| listener.borrow_mut().push(event.clone())));
         let block =
-            |did: &str, verdict| SafetyCommand::Decide { subject: format!("person:{did}"), verdict, note: None };
+            |did: &str, verdict| BlockListCommand::Decide { subject: format!("person:{did}"), verdict, note: None };
         let carol_did = carol.me().await.did.unwrap();
-        alice.node.handle(Command::Safety { ask: block(&carol_did, ListVerdict::Block) }).await.unwrap();
+        alice.node.handle(Command::BlockList { command: block(&carol_did, Decision::Block) }).await.unwrap();
         assert_eq!(shown().await, (1, false, 2, 1));
         assert_eq!(alice.in_channel("#general").await, ["alice", "bob"]);
-        carol.talk(TalkCommand::Leave { username: None, channel: "#general".to_owned() }).await.unwrap();
+        carol.talk(ChatCommand::Leave { username: None, channel: "#general".to_owned() }).await.unwrap();
         bob.finds_in("#general", &["alice", "bob"]).await;
         bob.says("#general", "is she gone?").await.unwrap();
         alice.hears("#general", &["hello", "is she gone?"]).await;
         let of_carol = |event: &Event| matches!(event, Event::Presence { did, .. } if *did == carol_did);
         assert!(!heard.borrow().iter().any(of_carol), "nor is told of");
-        alice.node.handle(Command::Safety { ask: block(&carol_did, ListVerdict::Neither) }).await.unwrap();
+        alice.node.handle(Command::BlockList { command: block(&carol_did, Decision::Neither) }).await.unwrap();
         assert_eq!(alice.reads("#general").await.len(), 4, "nothing of hers was lost");
     });
 }
@@ -140,7 +140,7 @@ fn who_comes_late_or_comes_back_gets_what_was_said() {
         let clock = Clock::default();
         let (_relay, network, [alice, bob, carol]) = three(&clock).await;
         alice.joins("#general").await;
-        let set = TalkCommand::SetTopicLine { channel: "#general".to_owned(), text: "all and nothing".to_owned() };
+        let set = ChatCommand::SetTopicLine { channel: "#general".to_owned(), text: "all and nothing".to_owned() };
         alice.talk(set).await.unwrap();
         alice.says("#general", "before anybody came").await.unwrap();
         bob.finds_in("#general", &["alice"]).await;
@@ -163,7 +163,7 @@ fn who_comes_late_or_comes_back_gets_what_was_said() {
         let alice = Party::join_on(Rc::new(clock), alices, alone).await;
         assert_eq!(alice.reads("#general").await, all);
         assert_eq!(alice.entry("#general").await.topic_line.as_deref(), Some("all and nothing"));
-        let leave = TalkCommand::Leave { username: None, channel: "#general".to_owned() };
+        let leave = ChatCommand::Leave { username: None, channel: "#general".to_owned() };
         alice.talk(leave).await.unwrap();
         assert_eq!(alice.page_of("#general", None, 5).await.unwrap_err().code, FailureCode::NotInChannel);
     });
@@ -203,11 +203,11 @@ fn a_word_sent_again_is_said_once_and_no_document_has_any_of_it() {
         for party in [&alice, &bob] {
             party.joins("#general").await;
         }
-        let ask = TalkCommand::Say { channel: "#general".to_owned(), text: "once".to_owned() };
+        let ask = ChatCommand::Say { channel: "#general".to_owned(), text: "once".to_owned() };
         let mut answers = Vec::new();
         for _ in 0..2 {
             // As when the writing tab changed before its answer came.
-            let again = Command::Talk { ask: ask.clone() };
+            let again = Command::Chat { command: ask.clone() };
             answers.push(alice.node.handle_once(Some("the same".to_owned()), again).await.unwrap());
         }
         assert_eq!(answers[0], answers[1]);
@@ -228,10 +228,10 @@ fn what_can_be_said_is_bounded_and_so_is_how_often() {
         for bad in ["", " \n", &"x".repeat(SAID_MAX_CHARS + 1), "a\u{0}b"] {
             assert_eq!(alice.says("#general", bad).await.unwrap_err().code, FailureCode::TextInvalid);
         }
-        let line = |text: String| TalkCommand::SetTopicLine { channel: "#general".to_owned(), text };
+        let line = |text: String| ChatCommand::SetTopicLine { channel: "#general".to_owned(), text };
         let long = alice.talk(line("x".repeat(TOPIC_LINE_MAX_CHARS + 1))).await.unwrap_err();
         assert_eq!(long.code, FailureCode::TextInvalid);
-        let bad = TalkCommand::Join { username: None, channel: "#a b".to_owned() };
+        let bad = ChatCommand::Join { username: None, channel: "#a b".to_owned() };
         assert_eq!(alice.talk(bad).await.unwrap_err().code, FailureCode::ChannelInvalid);
         let longest = "x".repeat(SAID_MAX_CHARS);
         alice.says("#general", &longest).await.unwrap();

@@ -16,7 +16,7 @@ use shapes::Shapes;
 const RENAMED: [(&str, &str); 9] = [
     ("PeerEntry", "Peer"),
     ("RelayEntry", "Relay"),
-    ("ListsReport", "Lists"),
+    ("BlockListReport", "BlockList"),
     ("FollowRow", "Follow"),
     ("NoticeList", "Notices"),
     ("Outcome", "CheckOutcome"),
@@ -24,7 +24,7 @@ const RENAMED: [(&str, &str); 9] = [
     ("Custom", "CustomSection"),
     ("Failure", "Error"),
 ];
-/// What no answer is: the functions, what is given to them, and two that are put together by hand (`src/embed.rs`,
+/// What no answer is: the functions, what is given to them, and two that are put together by hand (`src/js_api.rs`,
 /// `registry::validation::Extern`).
 const NO_ANSWERS: [&str; 6] =
     ["GenRegistry", "PublishDraft", "ModuleListOptions", "ModuleSearchOptions", "UsernameList", "Extern"];
@@ -82,9 +82,9 @@ fn answers() -> Shapes {
         ($($type:ty)*) => { $(let _made: Option<$type> = shapes::add(&shapes);)* };
     }
     of!(Me Protection Profile ProfileChanges LostName UsernameEntry HistoryEntry Imported NetworkReport PeerEntry
-        Reputation ListsReport FollowRow NoticeList Report CheckOutcome Memory Custom Published ModulePage ModuleChanges
+        Reputation BlockListReport FollowRow NoticeList Report CheckOutcome Memory Custom Published ModulePage ModuleChanges
         ModuleList SearchResults InstallPlan InstalledModule InstallProgress RunOutcome FindReport OnlineReport
-        ChannelEntry MessagePage TalkMessage Statistics PresenceNews FailureCode ModuleSort ModuleKind Connection);
+        ChannelEntry MessagePage ChatMessage Statistics PresenceNews FailureCode ModuleSort ModuleKind Connection);
     shapes.into_inner()
 }
 
@@ -153,7 +153,7 @@ fn every_event_is_in_the_typings() {
     let real: BTreeMap<String, BTreeSet<String>> = all
         .iter()
         .map(|event| {
-            // As `src/embed.rs` gives them: the kind stands beside the rest.
+            // As `src/js_api.rs` gives them: the kind stands beside the rest.
             let (kind, rest) = match serde_json::to_value(event).unwrap() {
                 Value::String(kind) => (kind, Map::new()),
                 Value::Object(one) => {
@@ -182,9 +182,14 @@ fn every_event_is_in_the_typings() {
 #[test]
 fn every_function_is_in_the_typings() {
     let mut real = BTreeSet::new();
-    for file in
-        ["embed.rs", "embed/find.rs", "embed/modules.rs", "embed/notices.rs", "embed/safety.rs", "embed/talk.rs"]
-    {
+    for file in [
+        "js_api.rs",
+        "js_api/find.rs",
+        "js_api/modules.rs",
+        "js_api/notices.rs",
+        "js_api/block_list.rs",
+        "js_api/chat.rs",
+    ] {
         let source = read(&format!("src/{file}"));
         for block in source.split("#[wasm_bindgen]\nimpl GenRegistry {").skip(1) {
             let block = block.split("\n}").next().unwrap();
@@ -200,8 +205,8 @@ fn every_function_is_in_the_typings() {
             }
         }
     }
-    let files = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/embed")).unwrap().count();
-    assert_eq!(files, 5, "every file of src/embed is looked at");
+    let files = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/js_api")).unwrap().count();
+    assert_eq!(files, 5, "every file of src/js_api is looked at");
     assert!(real.len() > 50, "{real:?}");
     assert_eq!(interfaces(&typings())["GenRegistry"], real);
 }

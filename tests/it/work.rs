@@ -21,13 +21,13 @@ fn a_name_without_work_is_nobodys_where_work_is_asked_for() {
         mallory.has_peers(2).await;
         alice.claim("alice").await.unwrap();
         let publish = ModuleCommand::Publish { draft: Box::new(draft("crc", "1.0.0", wasm("crc", 1), &[])) };
-        alice.node.handle(Command::Modules { ask: publish }).await.unwrap();
+        alice.node.handle(Command::Modules { command: publish }).await.unwrap();
         bob.sees("alice").await;
         let me = alice.me().await;
         assert_eq!(bob.look_up("alice").await.holder.map(|holder| holder.did), me.did, "the earlier claim shows none");
         let page = ModuleCommand::Page { name: "crc".to_owned() };
         eventually("the module's name is held", async || {
-            let asked = bob.node.handle(Command::Modules { ask: page.clone() }).await.unwrap();
+            let asked = bob.node.handle(Command::Modules { command: page.clone() }).await.unwrap();
             matches!(asked, Answer::Module(Some(page)) if page.versions.len() == 1)
         })
         .await;

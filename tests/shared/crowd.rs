@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use futures::executor::block_on;
 use gen_registry::node::{Network, Node};
-use gen_registry::platform::scripted::Scripted;
+use gen_registry::platform::test_environment::TestEnvironment;
 use gen_registry::registry::digest::Digest;
 use gen_registry::registry::document::{Document, Edit, SignedChange};
 use gen_registry::registry::fact::{ClaimedName, Fact, NameClaim, SignedFact};
@@ -67,7 +67,7 @@ pub fn crowded_store(people: u64) -> Rc<MemoryStore> {
 }
 
 pub fn start(store: Rc<MemoryStore>) -> Node {
-    let environment = Rc::new(Scripted::new(1, NOW));
+    let environment = Rc::new(TestEnvironment::new(1, NOW));
     block_on(Node::start(store, environment, Network::default())).expect("the memory store opens")
 }
 

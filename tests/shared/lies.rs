@@ -5,7 +5,7 @@ use gen_registry::registry::document::{Document, Edit, SignedChange};
 use gen_registry::registry::fact::{ClaimedName, Fact, NameClaim};
 use gen_registry::registry::identity::{Identity, Signed, SigningIdentity, Topic};
 use gen_registry::registry::time::Timestamp;
-use gen_registry::sync::vector::DocumentVector;
+use gen_registry::sync::version_vector::DocumentVector;
 use gen_registry::sync::wire::{MESSAGE_MAX_BYTES, Message};
 
 /// The writing session of every lie: two changes of one author are for one place.

@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::StreamExt;
-use gen_registry::net::carrier::{self, Carrier, CarrierOptions};
+use gen_registry::net::transport::{self, TransportOptions, TransportStack};
 use gen_registry::net::{IDENTIFY_PROTOCOL, REGISTRATION_SECONDS, kademlia};
-use gen_registry::registry::encoding::Encoder;
+use gen_registry::registry::canonical::Encoder;
 use gen_registry::registry::fact::{ClaimedName, Fact, NameClaim};
 use gen_registry::registry::identity::{Signed, SigningIdentity, Topic};
 use gen_registry::registry::name::NameKind;
-use gen_registry::registry::record;
+use gen_registry::registry::name_proof;
 use gen_registry::registry::time::Timestamp;
 use libp2p::identity::Keypair;
 use libp2p::kad::{self, Quorum, Record, RecordKey, store::MemoryStore};
@@ -52,7 +52,7 @@ impl Profile {
         let letter = |place: u32| char::from(b'a' + (number / 26_usize.pow(place) % 26) as u8);
         let name = format!("soak{}{}{}", letter(0), letter(1), letter(2)).parse().expect("a name");
         let name = ClaimedName::Username(name);
-        let key = record::key(topic, &(NameKind::Username, name.folded()));
+        let key = name_proof::key(topic, &(NameKind::Username, name.folded()));
         let fact = Signed::sign(&person, topic, Fact::NameClaim(NameClaim { work: 0, name, claimed_at: now }));
         let record = Encoder::new().byte(1).integer(1).bytes(&fact.encode()).finish();
         Self { key: Keypair::generate_ed25519(), record: (RecordKey::new(key.as_bytes()), record) }
@@ -126,7 +126,8 @@ pub async fn live(world: Arc<World>, profile: Profile, life: Duration) {
 
 fn swarm(profile: &Profile) -> Swarm<Behaviour> {
     let key = profile.key.clone();
-    let Carrier { transport, relay, .. } = carrier::open(&key, &CarrierOptions::default()).expect("a carrier");
+    let TransportStack { transport, relay, .. } =
+        transport::open(&key, &TransportOptions::default()).expect("a carrier");
     let peer = key.public().to_peer_id();
     let behaviour = Behaviour {
         relay,
@@ -135,7 +136,7 @@ fn swarm(profile: &Profile) -> Swarm<Behaviour> {
         identify: identify::Behaviour::new(identify::Config::new(IDENTIFY_PROTOCOL.to_owned(), key.public())),
         ping: ping::Behaviour::new(ping::Config::new().with_interval(Duration::from_secs(15))),
     };
-    Swarm::new(transport, behaviour, peer, carrier::swarm_config())
+    Swarm::new(transport, behaviour, peer, transport::swarm_config())
 }
 
 struct Client {
@@ -172,7 +173,7 @@ impl Client {
                     _ => {}
                 },
                 _ = looks.tick() => if placed {
-                    self.look_around(relay);
+                    self.retry_connections(relay);
                 },
                 _ = seconds.tick() => self.end_circuits(),
                 () = sleep_until(end) => return,
@@ -222,7 +223,7 @@ impl Client {
         self.world.note(|tally| tally.puts += 1);
     }
 
-    fn look_around(&mut self, relay: PeerId) {
+    fn retry_connections(&mut self, relay: PeerId) {
         let namespace = Some(self.world.namespace.clone());
         let whose = &self.world.profiles[rand::rng().random_range(0..self.world.profiles.len())];
         let key = whose.record.0.clone();

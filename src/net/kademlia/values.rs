@@ -1,6 +1,6 @@
 //! What a Kademlia server stores for others: values that prove themselves, and hints who has some content.
 //!
-//! What proves a value is a [`Judge`]'s business. Without one no value is stored at all.
+//! What proves a value is a [`ValidateRecord`]'s business. Without one no value is stored at all.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -11,7 +11,7 @@ use libp2p::kad::store::{MemoryStore, RecordStore};
 use libp2p::kad::{ProviderRecord, Record, RecordKey};
 use libp2p::{Multiaddr, PeerId};
 
-use super::ledger::{Ledger, Millis, Source};
+use super::storage_quota::{Millis, Source, StorageQuota};
 use super::{
     KEY_MAX_BYTES, PROVIDED_KEYS_MAX, PROVIDER_ADDRESS_BYTES, PROVIDER_ADDRESSES, PROVIDER_TIME, PROVIDERS_PER_KEY,
     VALUE_MAX_BYTES, VALUE_TIME, VALUES_MAX,
@@ -26,7 +26,7 @@ pub const PUTS_RATE: u32 = 6_000;
 pub const RATE_TIME: Duration = Duration::from_secs(60);
 
 /// Knows what proves a value.
-pub trait Judge: Send + Sync {
+pub trait ValidateRecord: Send + Sync {
     /// Whether this value may stand under this key at this time (milliseconds since 1970), in place of what stands there
     /// already; the error says what is wrong with it.
     fn verify(&self, key: &[u8], value: &[u8], there: Option<&[u8]>, now: Millis) -> Result<bool, Fault>;
@@ -82,17 +82,17 @@ impl From {
 /// Decides what one server's store takes. Times are milliseconds since 1970.
 #[derive(Default)]
 pub struct Values {
-    judge: Option<Arc<dyn Judge>>,
-    values: Ledger<RecordKey>,
-    providers: Ledger<(RecordKey, PeerId)>,
+    validator: Option<Arc<dyn ValidateRecord>>,
+    values: StorageQuota<RecordKey>,
+    providers: StorageQuota<(RecordKey, PeerId)>,
     spent: HashMap<Source, u32>,
     spent_by_all: u32,
     spent_since: Millis,
 }
 
 impl Values {
-    pub fn new(judge: Option<Arc<dyn Judge>>) -> Self {
-        Self { judge, ..Self::default() }
+    pub fn new(validator: Option<Arc<dyn ValidateRecord>>) -> Self {
+        Self { validator, ..Self::default() }
     }
 
     /// Stores a value, if it is good and better than what is there.
@@ -104,7 +104,7 @@ impl Values {
         now: Millis,
         is_connected: impl Fn(&PeerId) -> bool,
     ) -> Result<Stored, Refusal> {
-        let judge = self.judge.clone().ok_or(Refusal::NoNetwork)?;
+        let validator = self.validator.clone().ok_or(Refusal::NoNetwork)?;
         if record.value.len() > VALUE_MAX_BYTES || record.key.as_ref().len() > KEY_MAX_BYTES {
             return Err(Refusal::Oversized);
         }
@@ -125,7 +125,7 @@ impl Values {
             self.values.put(record.key, from.source(), until);
             return Ok(Stored::Again);
         }
-        if !judge.verify(record.key.as_ref(), &record.value, value, now).map_err(Refusal::Bad)? {
+        if !validator.verify(record.key.as_ref(), &record.value, value, now).map_err(Refusal::Bad)? {
             return Err(Refusal::NotBetter);
         }
         if there.is_none() {

@@ -12,14 +12,14 @@ use libp2p::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::net::carrier::{self, Carrier, Reach, Upgrade};
 use crate::net::direct::Direct;
 use crate::net::kademlia::guard::{Guarded, MayDial};
-use crate::net::mesh::keeping::DIRECT_MAX;
+use crate::net::mesh::connection_manager::DIRECT_MAX;
 use crate::net::mesh::run::parse;
 use crate::net::mesh::scoring;
 use crate::net::mesh::{MeshError, MeshOptions};
 use crate::net::streams::Streams;
+use crate::net::transport::{self, Reachability, TransportStack, Upgrade};
 use crate::net::{AGENT, IDENTIFY_PROTOCOL, kademlia};
 use crate::sync::wire::GOSSIP_MAX_BYTES;
 
@@ -63,10 +63,13 @@ pub(super) struct Registry {
     pub(super) streams: Streams,
 }
 
-pub(super) fn swarm(options: &MeshOptions, carrier: Carrier) -> Result<(Swarm<Behaviour>, Reach), MeshError> {
+pub(super) fn swarm(
+    options: &MeshOptions,
+    carrier: TransportStack,
+) -> Result<(Swarm<Behaviour>, Reachability), MeshError> {
     let key = options.key.clone().into_keypair();
     let me = key.public().to_peer_id();
-    let kademlia = match &options.judge {
+    let kademlia = match &options.validator {
         Some(_) => kademlia::server(me),
         None => kademlia::client(me),
     };
@@ -90,13 +93,13 @@ pub(super) fn swarm(options: &MeshOptions, carrier: Carrier) -> Result<(Swarm<Be
         kademlia: Guarded::new(kademlia, may_ask(options, &carrier.reach)?),
         registry: Direct::new(Registry { gossip: gossip()?, streams: Streams::default() }),
     };
-    let config = carrier::swarm_config().with_max_negotiating_inbound_streams(STREAMS_NEGOTIATING);
+    let config = transport::swarm_config().with_max_negotiating_inbound_streams(STREAMS_NEGOTIATING);
     Ok((Swarm::new(carrier.transport, behaviour, me, config), carrier.reach))
 }
 
 /// Open nodes of the network; what else a node of its kind may dial, unless strangers must not choose that for it.
-fn may_ask(options: &MeshOptions, reach: &Reach) -> Result<MayDial, MeshError> {
-    let open = parse(&options.open_nodes)?;
+fn may_ask(options: &MeshOptions, reach: &Reachability) -> Result<MayDial, MeshError> {
+    let open = parse(&options.public_nodes)?;
     let (may_ask, is_server) = (reach.may_ask, options.listening.is_some());
     Ok(Box::new(move |address, peer| {
         let named = peer.and_then(|peer| address.clone().with_p2p(peer).ok());

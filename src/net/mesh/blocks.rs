@@ -1,4 +1,4 @@
-//! One stream of `/gen/blocks/1`, or of `/gen/talk/1`: whole messages within a bound on one side, bytes on the other.
+//! One stream of `/gen/blocks/1`, or of `/gen/publish_chat/1`: whole messages within a bound on one side, bytes on the other.
 //!
 //! Both ends wait: who does not read what came gets nothing more, and a full way out makes its sender wait. A few blocks
 //! are all that is ever held for a peer.

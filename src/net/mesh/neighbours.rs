@@ -7,7 +7,7 @@ use libp2p::{Multiaddr, PeerId};
 use unsigned_varint::{decode, encode};
 
 use crate::net::address::peer_of;
-use crate::net::mesh::keeping::{ADDRESS_MAX_BYTES, ADDRESSES_MAX};
+use crate::net::mesh::connection_manager::{ADDRESS_MAX_BYTES, ADDRESSES_MAX};
 use crate::net::mesh::question::ANSWER_MAX_BYTES;
 
 /// The protocol's name when a stream is opened.

@@ -1,6 +1,6 @@
 //! A node at work: one loop over libp2p's events, the host's commands, and what is due.
 
-mod acts;
+mod actions;
 mod events;
 mod gossip;
 mod links;
@@ -20,22 +20,22 @@ use futures::{FutureExt, StreamExt, select};
 use futures_timer::Delay;
 use libp2p::{PeerId, Stream, StreamProtocol, Swarm, core::transport::ListenerId, gossipsub, rendezvous};
 
-use crate::net::carrier::Reach;
 use crate::net::mesh::behaviour::Behaviour;
-use crate::net::mesh::directory::Directory;
-use crate::net::mesh::keeping::Keeping;
+use crate::net::mesh::connection_manager::ConnectionManager;
+use crate::net::mesh::dht_client::DhtClient;
 use crate::net::mesh::link::Outgoing;
 use crate::net::mesh::neighbours;
 use crate::net::mesh::question::{AskError, FIND_PROTOCOL, ask};
-use crate::net::mesh::run::acts::random;
+use crate::net::mesh::run::actions::random;
 use crate::net::mesh::run::server::Server;
 use crate::net::mesh::scoring;
-use crate::net::mesh::{Command, GossipVerdict, MeshError, MeshEvent, MeshOptions, MeshView};
+use crate::net::mesh::{Command, MeshError, MeshEvent, MeshOptions, MeshView, MessageAcceptance};
 use crate::net::path::ConnectionPath;
 use crate::net::streams::{Control, Incoming};
-use crate::platform::{Environment, steady::Steady};
+use crate::net::transport::Reachability;
+use crate::platform::{Environment, monotonic_clock::MonotonicClock};
 use crate::sync::blocks::wire as blocks_wire;
-use crate::sync::{talk, wire};
+use crate::sync::{chat, wire};
 
 /// How often the keeping is asked what is due.
 const HEARTBEAT: Duration = Duration::from_millis(500);
@@ -82,13 +82,13 @@ struct Peer {
     opening: bool,
 }
 
-pub(super) struct Running {
+pub(super) struct EventLoop {
     pub(super) swarm: Swarm<Behaviour>,
-    pub(super) keeping: Keeping,
+    pub(super) connection_manager: ConnectionManager,
     gossip: gossip::Topics,
     namespace: rendezvous::Namespace,
     environment: Rc<dyn Environment>,
-    steady: Steady,
+    steady: MonotonicClock,
     orders: mpsc::UnboundedReceiver<Command>,
     events: mpsc::UnboundedSender<MeshEvent>,
     control: Control,
@@ -108,44 +108,43 @@ pub(super) struct Running {
     /// Under which listener there is a place at which relay.
     places: HashMap<ListenerId, PeerId>,
     server: Option<Server>,
-    reach: Reach,
-    pub(super) directory: Directory,
+    reach: Reachability,
+    pub(super) directory: DhtClient,
     next_link: u64,
     /// The view may be another one since it was told.
     changed: bool,
     told: MeshView,
 }
 
-impl Running {
+impl EventLoop {
     pub(super) fn new(
         mut swarm: Swarm<Behaviour>,
-        mut reach: Reach,
+        mut reach: Reachability,
         options: MeshOptions,
         environment: Rc<dyn Environment>,
         orders: mpsc::UnboundedReceiver<Command>,
         events: mpsc::UnboundedSender<MeshEvent>,
     ) -> Result<Self, MeshError> {
-        let MeshOptions { topic, relays, open_nodes, known, listening, judge, key: _, ice_servers: _ } = options;
+        let MeshOptions { topic, relays, public_nodes, known, listening, validator, key: _, ice_servers: _ } = options;
         let namespace = rendezvous::Namespace::new(topic.clone()).map_err(|_| MeshError::Namespace)?;
         let registry = swarm.behaviour_mut().registry.inner_mut();
         let gossip = gossip::Topics::new(topic, &mut registry.gossip)?;
         let streams = &mut registry.streams;
         let mut accept = |protocol| streams.accept(StreamProtocol::new(protocol));
         let (inbound, asked) = (accept(wire::PROTOCOL), accept(neighbours::PROTOCOL));
-        let (questions, talking) = (accept(FIND_PROTOCOL), accept(talk::PROTOCOL));
+        let (questions, talking) = (accept(FIND_PROTOCOL), accept(chat::PROTOCOL));
         let wanting = accept(blocks_wire::PROTOCOL);
         let control = streams.control();
-        let mut keeping = match &listening {
-            None => Keeping::new(*swarm.local_peer_id(), parse(&relays)?, reach.is_direct)
+        let mut connection_manager = match &listening {
+            None => ConnectionManager::new(*swarm.local_peer_id(), parse(&relays)?, reach.is_direct)
                 .with_circuits(reach.circuit)
-                .with_open_nodes(parse(&open_nodes)?),
-            Some(listening) => {
-                Keeping::new(*swarm.local_peer_id(), parse(&relays)?, |_| false).with_room_for(listening.direct_max)
-            }
+                .with_public_nodes(parse(&public_nodes)?),
+            Some(listening) => ConnectionManager::new(*swarm.local_peer_id(), parse(&relays)?, |_| false)
+                .with_room_for(listening.direct_max),
         };
         for (peer, addresses) in &known {
             if let Ok(peer) = peer.parse() {
-                keeping.learned(peer, addresses.iter().filter_map(|address| address.parse().ok()));
+                connection_manager.add_addresses(peer, addresses.iter().filter_map(|address| address.parse().ok()));
             }
         }
         let server = match listening {
@@ -159,14 +158,14 @@ impl Running {
                 None
             }
         };
-        keeping.reachable(server.as_ref().is_some_and(Server::is_announced));
+        connection_manager.reachable(server.as_ref().is_some_and(Server::is_announced));
         Ok(Self {
             swarm,
-            keeping,
+            connection_manager,
             gossip,
             namespace,
             environment,
-            steady: Steady::default(),
+            steady: MonotonicClock::default(),
             orders,
             events,
             control,
@@ -182,7 +181,7 @@ impl Running {
             places: HashMap::new(),
             server,
             reach,
-            directory: Directory::new(judge),
+            directory: DhtClient::new(validator),
             next_link: 0,
             changed: true,
             told: MeshView::default(),
@@ -204,7 +203,7 @@ impl Running {
                         }
                         goodbye = Delay::new(HEARTBEAT).fuse();
                     }
-                    Some(order) => self.obey(order),
+                    Some(order) => self.handle_command(order),
                 },
                 stream = self.inbound.next().fuse() => if let Some((peer, stream)) = stream {
                     self.accept(peer, stream);
@@ -224,7 +223,7 @@ impl Running {
                 done = self.tasks.select_next_some() => self.finish(done),
                 () = goodbye => break,
                 () = heartbeat => {
-                    self.keep_house();
+                    self.on_heartbeat();
                     heartbeat = Delay::new(HEARTBEAT).fuse();
                 }
             }
@@ -267,14 +266,14 @@ impl Running {
         self.steady.millis(self.environment.now())
     }
 
-    fn keep_house(&mut self) {
+    fn on_heartbeat(&mut self) {
         let now = self.now();
         self.tidy_directory(now);
-        for peer in self.keeping.pardoned(now) {
+        for peer in self.connection_manager.expired_bans(now) {
             self.swarm.behaviour_mut().banned.unblock_peer(peer);
         }
         let environment = self.environment.clone();
-        for action in self.keeping.due(now, &mut |below| random(&environment, below)) {
+        for action in self.connection_manager.poll(now, &mut |below| random(&environment, below)) {
             self.act(action);
         }
         let gossip = &self.swarm.behaviour().registry.inner().gossip;
@@ -290,25 +289,25 @@ impl Running {
         due.into_iter().for_each(|peer| self.open_link(peer));
     }
 
-    fn obey(&mut self, order: Command) {
+    fn handle_command(&mut self, order: Command) {
         match order {
             Command::Publish { topic, bytes, frame } => self.publish(topic, bytes, frame),
             Command::Listen(topic, on) => self.listen(topic, on),
-            Command::Judge(ticket, verdict) => {
+            Command::Validate(ticket, verdict) => {
                 let verdict = match verdict {
-                    GossipVerdict::Accept => gossipsub::MessageAcceptance::Accept,
-                    GossipVerdict::Ignore => gossipsub::MessageAcceptance::Ignore,
-                    GossipVerdict::Reject => gossipsub::MessageAcceptance::Reject,
+                    MessageAcceptance::Accept => gossipsub::MessageAcceptance::Accept,
+                    MessageAcceptance::Ignore => gossipsub::MessageAcceptance::Ignore,
+                    MessageAcceptance::Reject => gossipsub::MessageAcceptance::Reject,
                 };
                 let gossip = &mut self.swarm.behaviour_mut().registry.inner_mut().gossip;
                 gossip.report_message_validation_result(&ticket.message, &ticket.from.peer(), verdict);
             }
             Command::Ban(name) => {
                 let peer = name.peer();
-                if self.keeping.is_relay(&peer) {
+                if self.connection_manager.is_relay(&peer) {
                     return;
                 }
-                self.keeping.ban(peer, self.now());
+                self.connection_manager.ban(peer, self.now());
                 self.swarm.behaviour_mut().banned.block_peer(peer);
             }
             Command::Rate(name, score) => {
@@ -316,9 +315,9 @@ impl Running {
                 // False where it is not connected: it is rated anew when it is.
                 gossip.set_application_score(&name.peer(), scoring::of_host(score));
             }
-            Command::Seek(name) => {
-                if self.keeping.seek(name.peer(), self.now()) {
-                    self.keep_house();
+            Command::ConnectTo(name) => {
+                if self.connection_manager.connect_to(name.peer(), self.now()) {
+                    self.on_heartbeat();
                 }
             }
             Command::Ask { protocol, request, answers } => self.ask(protocol, &request, answers),
@@ -327,10 +326,10 @@ impl Running {
             }
             Command::LookUp(order) => self.look_up(order),
             Command::OpenBlocks(peer, opened) => self.open_blocks(peer.peer(), opened),
-            Command::OpenTalk(peer, opened) => self.open_talk(peer.peer(), opened),
-            Command::LookAround => {
-                self.keeping.hurry();
-                self.keep_house();
+            Command::OpenChat(peer, opened) => self.open_chat(peer.peer(), opened),
+            Command::RetryConnections => {
+                self.connection_manager.reset_backoff();
+                self.on_heartbeat();
             }
             Command::Close | Command::Leave => {}
         }
@@ -343,7 +342,7 @@ impl Running {
         answers: oneshot::Sender<Vec<Result<Vec<u8>, AskError>>>,
     ) {
         let questions: Vec<_> = self
-            .keeping
+            .connection_manager
             .connected_relays()
             .map(|relay| ask(self.control.clone(), relay, protocol, request.to_vec()))
             .collect();
@@ -388,7 +387,7 @@ impl Running {
             Done::Told(bytes) => {
                 self.changed = true;
                 for (peer, addresses) in neighbours::decode_peers(&bytes) {
-                    self.keeping.learned(peer, addresses);
+                    self.connection_manager.add_addresses(peer, addresses);
                 }
             }
             Done::Quiet => {}

@@ -28,7 +28,7 @@ use crate::net::{
     kademlia::{self, guard::Guarded},
     relay::{
         RelayError,
-        crowd::Crowd,
+        ip_limiter::IpLimiter,
         limits::{
             IDLE_TIME, RelayLimits, STREAMS_NEGOTIATING, STREAMS_PER_CONNECTION, rendezvous as rendezvous_limits,
         },
@@ -39,7 +39,7 @@ use crate::net::{
 #[derive(NetworkBehaviour)]
 pub(super) struct Behaviour {
     pub(super) connection_limits: connection_limits::Behaviour,
-    pub(super) crowd: Crowd,
+    pub(super) crowd: IpLimiter,
     pub(super) relay: relay::Behaviour,
     pub(super) rendezvous: rendezvous::server::Behaviour,
     pub(super) kademlia: Guarded<kad::Behaviour<MemoryStore>>,
@@ -54,7 +54,7 @@ impl Behaviour {
         let peer = key.public().to_peer_id();
         let kademlia = if dht_server { kademlia::server(peer) } else { kademlia::client(peer) };
         let kademlia = Guarded::new(kademlia, Box::new(move |_, peer| peer.is_some_and(|peer| others.contains(&peer))));
-        let crowd = Crowd::new(limits.by_address.then_some(limits.connections_per_address));
+        let crowd = IpLimiter::new(limits.by_address.then_some(limits.connections_per_address));
         // Only confirmed external addresses are told: a listening address behind a proxy leads nobody here.
         let identify = identify::Config::new(IDENTIFY_PROTOCOL.to_owned(), key.public())
             .with_agent_version(AGENT.to_owned())

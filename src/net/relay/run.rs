@@ -1,6 +1,6 @@
 //! The relay at work: each event of the swarm is counted, a few are answered.
 //!
-//! It decides who is sent away and which other relays are dialled; what Kademlia may store is `directory`'s business.
+//! It decides who is sent away and which other relays are dialled; what Kademlia may store is `dht_server`'s business.
 
 use futures::StreamExt;
 use libp2p::{
@@ -22,14 +22,14 @@ use crate::net::{
         RelayError,
         address::with_peer,
         behaviour::{Behaviour, BehaviourEvent},
-        directory::Directory,
+        dht_server::DhtServer,
         limits::{BOOTSTRAP_RETRY, STOP_PATIENCE},
         metrics::Counts,
         registrations::{Registrations, Verdict},
     },
 };
 
-pub(super) struct Running {
+pub(super) struct EventLoop {
     pub(super) swarm: Swarm<Behaviour>,
     listener: ListenerId,
     pub(super) counts: Counts,
@@ -38,18 +38,18 @@ pub(super) struct Running {
     /// Those addresses were given; what the listener finds out changes nothing.
     announced: bool,
     pub(super) bootstrap: Vec<(PeerId, Multiaddr)>,
-    pub(super) directory: Directory,
+    pub(super) directory: DhtServer,
     registrations: Registrations,
 }
 
-impl Running {
+impl EventLoop {
     pub(super) fn new(
         swarm: Swarm<Behaviour>,
         listener: ListenerId,
         counts: Counts,
         addresses: watch::Sender<Vec<Multiaddr>>,
         bootstrap: Vec<(PeerId, Multiaddr)>,
-        directory: Directory,
+        directory: DhtServer,
     ) -> Self {
         Self {
             swarm,
@@ -108,7 +108,7 @@ impl Running {
         self.swarm.remove_listener(self.listener);
         let peers: Vec<PeerId> = self.swarm.connected_peers().copied().collect();
         for peer in peers {
-            self.send_away(peer);
+            self.ban(peer);
         }
         while self.swarm.network_info().num_peers() > 0 {
             let event = self.swarm.select_next_some().await;
@@ -228,13 +228,13 @@ impl Running {
             server::Event::PeerRegistered { peer, registration } => {
                 self.counts.registrations_accepted.inc();
                 let from = self.directory.address_of(&peer);
-                let verdict = self.registrations.came(peer, from, &registration, Directory::now());
+                let verdict = self.registrations.came(peer, from, &registration, DhtServer::now());
                 if let (Verdict::ShutOut, Some(address)) = (verdict, from) {
-                    self.swarm.behaviour_mut().crowd.shut_out(address, Directory::now());
+                    self.swarm.behaviour_mut().crowd.shut_out(address, DhtServer::now());
                 }
                 if verdict != Verdict::Fine {
                     self.counts.peers_disconnected.inc();
-                    self.send_away(peer);
+                    self.ban(peer);
                 }
             }
             server::Event::PeerNotRegistered { .. } => {
@@ -266,7 +266,7 @@ impl Running {
         }
     }
 
-    fn send_away(&mut self, peer: PeerId) {
+    fn ban(&mut self, peer: PeerId) {
         if self.swarm.disconnect_peer_id(peer).is_err() {
             tracing::debug!(%peer, "a peer left before it was sent away");
         }

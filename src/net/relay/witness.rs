@@ -28,18 +28,18 @@ use crate::net::streams::Incoming;
 
 /// A witness as the relay meets it.
 #[derive(Clone, Debug)]
-pub struct WitnessDoor {
+pub struct WitnessEndpoint {
     pub protocol: &'static str,
     pub request_max_bytes: usize,
     /// What is answered to those who ask while nobody can answer.
     pub busy: Vec<u8>,
     /// To the witness. When it is closed, the witness has ended.
-    pub questions: mpsc::Sender<Question>,
+    pub questions: mpsc::Sender<WitnessRequest>,
 }
 
 /// One request, and where its answer goes.
 #[derive(Debug)]
-pub struct Question {
+pub struct WitnessRequest {
     pub request: Vec<u8>,
     pub reply: oneshot::Sender<Reply>,
 }
@@ -72,7 +72,7 @@ enum Broken {
 
 /// Who is inside, and who came lately.
 #[derive(Default)]
-struct Gate {
+struct RequestLimiter {
     inside: HashMap<PeerId, usize>,
     /// Requests since `began`. Never more entries than requests are served in that time.
     lately: HashMap<PeerId, u32>,
@@ -83,19 +83,19 @@ struct Gate {
 /// Given back when a stream is done with.
 struct Pass {
     peer: PeerId,
-    gate: Arc<Mutex<Gate>>,
+    gate: Arc<Mutex<RequestLimiter>>,
     /// Whether the peer may ask, beyond being told to come later.
     may_ask: bool,
 }
 
-impl WitnessDoor {
+impl WitnessEndpoint {
     pub(super) fn stream_protocol(&self) -> Result<StreamProtocol, InvalidProtocol> {
         StreamProtocol::try_from_owned(self.protocol.to_owned())
     }
 
     /// Serves streams until there are no more.
     pub(super) async fn serve(self, mut streams: Incoming, limits: WitnessLimits, counts: Counts) {
-        let gate = Arc::new(Mutex::new(Gate::default()));
+        let gate = Arc::new(Mutex::new(RequestLimiter::default()));
         let mut tasks = JoinSet::new();
         loop {
             // Accepting comes first and never waits: of streams that nobody takes, few are kept.
@@ -166,13 +166,13 @@ impl WitnessDoor {
     /// The witness's reply; none when it has no room for a question, or is gone.
     async fn ask(&self, request: Vec<u8>) -> Option<Reply> {
         let (reply, answered) = oneshot::channel();
-        self.questions.try_send(Question { request, reply }).ok()?;
+        self.questions.try_send(WitnessRequest { request, reply }).ok()?;
         answered.await.ok()
     }
 }
 
 impl Pass {
-    fn get(gate: &Arc<Mutex<Gate>>, peer: PeerId, limits: &WitnessLimits) -> Option<Self> {
+    fn get(gate: &Arc<Mutex<RequestLimiter>>, peer: PeerId, limits: &WitnessLimits) -> Option<Self> {
         let mut inner = gate.lock().unwrap_or_else(PoisonError::into_inner);
         let all: usize = inner.inside.values().sum();
         let inside = inner.inside.entry(peer).or_default();
@@ -201,7 +201,7 @@ impl Drop for Pass {
     }
 }
 
-impl Gate {
+impl RequestLimiter {
     fn may_ask(&mut self, peer: PeerId, limits: &WitnessLimits, now: Instant) -> bool {
         if self.began.is_none_or(|began| now.duration_since(began) >= RATE_TIME) {
             *self = Self { inside: std::mem::take(&mut self.inside), began: Some(now), ..Self::default() };
@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn rates_have_two_sides_and_begin_anew() {
         let limits = WitnessLimits { rate: 5, rate_per_peer: 2, ..WitnessLimits::default() };
-        let (mut gate, now) = (Gate::default(), Instant::now());
+        let (mut gate, now) = (RequestLimiter::default(), Instant::now());
         let peers: Vec<PeerId> = (0..4).map(|_| PeerId::random()).collect();
         let mut asks = |peer: usize, now| gate.may_ask(peers[peer], &limits, now);
         assert_eq!([asks(0, now), asks(0, now), asks(0, now)], [true, true, false], "its own limit");
@@ -237,7 +237,7 @@ mod tests {
     #[test]
     fn only_so_many_are_inside_at_once() {
         let limits = WitnessLimits { at_once: 3, at_once_per_peer: 2, ..WitnessLimits::default() };
-        let gate = Arc::new(Mutex::new(Gate::default()));
+        let gate = Arc::new(Mutex::new(RequestLimiter::default()));
         let peers: Vec<PeerId> = (0..3).map(|_| PeerId::random()).collect();
         let get = |peer: usize| Pass::get(&gate, peers[peer], &limits);
         let inside = [get(0).expect("there is room"), get(0).expect("there is room")];

@@ -25,8 +25,8 @@ use libp2p::swarm::{
 };
 use libp2p::{Multiaddr, PeerId};
 
-use super::book::{Book, Dialler};
-use super::handler::{Common, Finished, Handler, Order};
+use super::connection_table::{ConnectionTable, Dialler};
+use super::handler::{Common, Finished, Handler, HandlerCommand};
 use super::slots::Slots;
 use super::transport::{DialError, DialRequest, News, Transport};
 use crate::net::address::{is_relayed, is_webrtc, webrtc_of_relayed};
@@ -57,7 +57,7 @@ pub fn new(local: PeerId, config: Config) -> (Transport, Behaviour) {
         common,
         requested,
         dialling: HashMap::new(),
-        book: Book::new(local),
+        table: ConnectionTable::new(local),
         later: FuturesUnordered::new(),
         actions: VecDeque::new(),
         waker: None,
@@ -71,7 +71,7 @@ enum Due {
     Settle(PeerId, ConnectionId),
 }
 
-type Action = ToSwarm<Infallible, Either<Order, Infallible>>;
+type Action = ToSwarm<Infallible, Either<HandlerCommand, Infallible>>;
 
 pub struct Behaviour {
     local: PeerId,
@@ -79,7 +79,7 @@ pub struct Behaviour {
     requested: Receiver<DialRequest>,
     /// What waits for a relayed connection that is being dialled.
     dialling: HashMap<ConnectionId, DialRequest>,
-    book: Book,
+    table: ConnectionTable,
     later: FuturesUnordered<LocalBoxFuture<'static, Due>>,
     actions: VecDeque<Action>,
     waker: Option<Waker>,
@@ -98,9 +98,9 @@ impl Behaviour {
     }
 
     fn request(&mut self, request: DialRequest) {
-        if self.book.has_direct(&request.peer) {
+        if self.table.has_direct(&request.peer) {
             answer(request, DialError::AlreadyConnected);
-        } else if let Some(id) = self.book.relayed(&request.peer) {
+        } else if let Some(id) = self.table.relayed(&request.peer) {
             self.arrange(id, request);
         } else {
             let opts = DialOpts::peer_id(request.peer)
@@ -114,10 +114,10 @@ impl Behaviour {
     }
 
     fn arrange(&mut self, id: ConnectionId, request: DialRequest) {
-        self.order(request.peer, id, Order::Arrange(request.reply));
+        self.order(request.peer, id, HandlerCommand::Arrange(request.reply));
     }
 
-    fn order(&mut self, peer_id: PeerId, id: ConnectionId, order: Order) {
+    fn order(&mut self, peer_id: PeerId, id: ConnectionId, order: HandlerCommand) {
         let (handler, event) = (NotifyHandler::One(id), Either::Left(order));
         self.act(ToSwarm::NotifyHandler { peer_id, handler, event });
     }
@@ -126,17 +126,17 @@ impl Behaviour {
         let dialler = if endpoint.is_dialer() { Dialler::Us } else { Dialler::Them };
         let address = address_of(endpoint);
         if is_webrtc(address) {
-            for closed in self.book.add_direct(peer, id, dialler) {
+            for closed in self.table.add_direct(peer, id, dialler) {
                 tracing::debug!(%peer, "one of two direct connections is closed");
                 self.close(peer, closed);
             }
             self.after(RELAYED_LINGER, Due::CloseSuperfluous(peer));
             self.after(SETTLED_AFTER, Due::Settle(peer, id));
         } else if is_relayed(address) {
-            self.book.add_relayed(peer, id, dialler);
+            self.table.add_relayed(peer, id, dialler);
             if let Some(request) = self.dialling.remove(&id) {
                 self.arrange(id, request);
-            } else if self.book.has_direct(&peer) {
+            } else if self.table.has_direct(&peer) {
                 self.after(RELAYED_LINGER, Due::CloseSuperfluous(peer));
             } else if let (Dialler::Us, Some(direct)) = (dialler, webrtc_of_relayed(address, peer)) {
                 let opts = DialOpts::peer_id(peer).addresses(vec![direct]).condition(PeerCondition::Always).build();
@@ -153,11 +153,11 @@ impl Behaviour {
     fn act_on(&mut self, due: Due) {
         match due {
             Due::CloseSuperfluous(peer) => {
-                for superfluous in self.book.superfluous(&peer) {
-                    self.order(peer, superfluous, Order::Finish);
+                for superfluous in self.table.superfluous(&peer) {
+                    self.order(peer, superfluous, HandlerCommand::Finish);
                 }
             }
-            Due::Settle(peer, id) => self.book.settle(peer, id),
+            Due::Settle(peer, id) => self.table.settle(peer, id),
         }
     }
 
@@ -232,7 +232,7 @@ impl NetworkBehaviour for Behaviour {
                 self.established(peer_id, connection_id, endpoint);
             }
             FromSwarm::ConnectionClosed(ConnectionClosed { peer_id, connection_id, .. }) => {
-                self.book.remove(peer_id, connection_id);
+                self.table.remove(peer_id, connection_id);
             }
             FromSwarm::DialFailure(DialFailure { connection_id, error, .. }) => {
                 if let Some(request) = self.dialling.remove(&connection_id) {

@@ -1,4 +1,4 @@
-//! From a signalling stream to a direct connection: the host of `sync::signal`'s machine.
+//! From a signalling stream to a direct connection: the host of `sync::signaling`'s machine.
 //!
 //! It gives up on any refusal, on a stream that breaks before the descriptions are exchanged, and after a while. Once
 //! they are exchanged the stream may end or break: the candidates at hand may suffice.
@@ -22,7 +22,7 @@ use web_sys::{
 
 use super::connection::{Connection, ConnectionError, INIT_LABEL, create_channel};
 use crate::net::ice::IceServer;
-use crate::sync::signal::{InEvent, OutEvent, Rejection, Role, State};
+use crate::sync::signaling::{InEvent, OutEvent, Rejection, Role, State};
 
 /// From the first message to the direct connection.
 pub const ESTABLISH_TIMEOUT: Duration = Duration::from_secs(30);

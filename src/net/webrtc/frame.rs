@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use crate::sync::signal::envelope::{Envelope, EnvelopeError, split_first};
+use crate::sync::signaling::envelope::{Envelope, EnvelopeError, split_first};
 
 /// One frame with its length in front; what every browser takes as one message.
 pub const FRAME_MAX_BYTES: usize = 16 * 1024;

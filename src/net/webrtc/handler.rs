@@ -25,17 +25,17 @@ use super::establish::establish;
 use super::slots::Slots;
 use super::transport::{Arrival, DialError, News, Reply};
 use crate::net::ice::IceServer;
-use crate::sync::signal::{PROTOCOL, Role};
+use crate::sync::signaling::{PROTOCOL, Role};
 
 const SIGNALLING: StreamProtocol = StreamProtocol::new(PROTOCOL);
 
-pub enum Order {
+pub enum HandlerCommand {
     Arrange(Reply),
     /// The connection is superfluous: say when nothing is arranged over it any more.
     Finish,
 }
 
-impl fmt::Debug for Order {
+impl fmt::Debug for HandlerCommand {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Arrange(_) => "Arrange",
@@ -123,7 +123,7 @@ impl Handler {
 }
 
 impl ConnectionHandler for Handler {
-    type FromBehaviour = Order;
+    type FromBehaviour = HandlerCommand;
     type ToBehaviour = Finished;
     type InboundProtocol = ReadyUpgrade<StreamProtocol>;
     type OutboundProtocol = ReadyUpgrade<StreamProtocol>;
@@ -158,10 +158,10 @@ impl ConnectionHandler for Handler {
         Poll::Pending
     }
 
-    fn on_behaviour_event(&mut self, order: Order) {
+    fn on_behaviour_event(&mut self, order: HandlerCommand) {
         match order {
-            Order::Arrange(reply) => self.asked.push_back(reply),
-            Order::Finish => self.finishing = true,
+            HandlerCommand::Arrange(reply) => self.asked.push_back(reply),
+            HandlerCommand::Finish => self.finishing = true,
         }
     }
 

@@ -178,7 +178,7 @@ pub struct ModulePage {
     pub unresolved: Option<String>,
     /// Modules whose newest version needs this one.
     pub dependents: Vec<Requirement>,
-    pub opinion: OpinionSummary,
+    pub opinion: RatingSummary,
     pub reviews: Vec<Review>,
     pub installed: Option<InstalledModule>,
     /// The person blocks it, or whoever holds its name.
@@ -228,7 +228,7 @@ pub struct RefusedVersion {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct OpinionSummary {
+pub struct RatingSummary {
     /// Mean, 1 to 5.
     pub stars: Option<f64>,
     pub ratings: u64,
@@ -304,7 +304,7 @@ pub struct ModuleCard {
     pub published_at: u64,
     pub size: u64,
     pub holder: Author,
-    pub opinion: OpinionSummary,
+    pub opinion: RatingSummary,
     pub imports_nothing: bool,
     pub deprecated: bool,
     /// The installed version.

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::node::Node;
 use crate::node::channels::Joined;
-use crate::registry::channel::clock::HybridTime;
-use crate::registry::channel::log::{Log, Place};
-use crate::registry::channel::{ChannelName, SignedMessage};
+use crate::registry::chat::history::{Log, MessageKey};
+use crate::registry::chat::hybrid_clock::HybridTime;
+use crate::registry::chat::{ChannelName, SignedMessage};
 use crate::registry::digest::hex;
 use crate::registry::time::Timestamp;
 use crate::store::records::put;
@@ -33,17 +33,17 @@ fn prefix(channel: &ChannelName) -> String {
     format!("{channel} ")
 }
 
-fn key(channel: &ChannelName, place: &Place) -> String {
+fn key(channel: &ChannelName, place: &MessageKey) -> String {
     let (wall, count) = (place.at.wall.as_millis(), place.at.count);
     format!("{}{wall:016x}{count:08x}{}", prefix(channel), hex(&place.hash.as_bytes()[..16]))
 }
 
 pub(super) fn write(message: &SignedMessage) -> Write {
-    let key = key(&message.statement().channel, &Place::of(message));
+    let key = key(&message.statement().channel, &MessageKey::of(message));
     put(Table::Messages, &key, &serde_bytes::ByteBuf::from(message.encode()))
 }
 
-pub(super) fn forget(channel: &ChannelName, place: &Place) -> Write {
+pub(super) fn forget(channel: &ChannelName, place: &MessageKey) -> Write {
     Write::Delete { table: Table::Messages, key: key(channel, place) }
 }
 
@@ -55,23 +55,23 @@ impl Node {
         }
         let (records, damaged) = self.records.all::<ChannelRecord>(Table::Channels, "").await?;
         for found in &damaged {
-            self.set_aside(found).await;
+            self.quarantine(found).await;
         }
         for (name, record) in records {
             let Ok(channel) = name.parse::<ChannelName>() else { continue };
             let (kept, damaged) = self.records.all::<serde_bytes::ByteBuf>(Table::Messages, &prefix(&channel)).await?;
             for found in &damaged {
-                self.set_aside(found).await;
+                self.quarantine(found).await;
             }
             let (mut log, mut over) = (Log::default(), Vec::new());
             // Newest last, and so the newest topic line.
             for (_, bytes) in kept {
-                if let Ok(message) = SignedMessage::recall(&bytes, &self.network.topic) {
+                if let Ok(message) = SignedMessage::decode_unverified(&bytes, &self.network.topic) {
                     let put = log.put(message);
                     over.extend(put.gone);
                 }
             }
-            let line = log.topic_line().map(Place::of);
+            let line = log.topic_line().map(MessageKey::of);
             // Older lines, kept for as long as they were the newest.
             let over = over.iter().filter(|place| Some(**place) != line).map(|place| forget(&channel, place));
             self.records.commit(over.collect(), Durability::Relaxed).await?;

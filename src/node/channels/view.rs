@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crate::node::Node;
 use crate::node::api::*;
 use crate::node::channels::{Joined, not_in_channel, parse};
-use crate::registry::channel::log::Place;
-use crate::registry::channel::{Body, ChannelName, SignedMessage};
+use crate::registry::chat::history::MessageKey;
+use crate::registry::chat::{Body, ChannelName, SignedMessage};
 use crate::registry::presence::Presence;
 
 /// The longest page of messages.
@@ -97,7 +97,7 @@ impl Node {
         Ok(MessagePage { channel: entry, messages, before })
     }
 
-    pub(in crate::node) fn talk_message(&self, message: &SignedMessage) -> TalkMessage {
+    pub(in crate::node) fn talk_message(&self, message: &SignedMessage) -> ChatMessage {
         let shown = self.shown(&message.author());
         let said = message.statement();
         let (text, topic_line) = match &said.body {
@@ -108,7 +108,7 @@ impl Node {
             Body::Said(text) => !shown.mine && self.own_name().is_some_and(|name| text.mentions(&name)),
             Body::TopicLine(_) => false,
         };
-        TalkMessage {
+        ChatMessage {
             id: message.hash().to_string(),
             channel: said.channel.to_string(),
             did: message.author().to_string(),
@@ -129,6 +129,6 @@ impl Node {
     }
 }
 
-fn id(place: &Place) -> String {
+fn id(place: &MessageKey) -> String {
     place.hash.to_string()
 }

@@ -1,9 +1,9 @@
 //! Everything that is installed as one file: each module, and the lockfile that names them.
 
+use crate::node::Node;
 use crate::node::api::Failure;
-use crate::node::modules::words;
-use crate::node::{Node, wording};
-use crate::registry::work::{Job, Product};
+use crate::node::modules::errors;
+use crate::registry::jobs::{Job, JobOutput};
 
 /// The lockfile's name in the bundle.
 const LOCKFILE: &str = "gen-registry.lock.toml";
@@ -15,10 +15,10 @@ impl Node {
             let bytes = self.bytes_of(&module.name, &module.version).await?;
             files.push((format!("{}-{}.wasm", module.name, module.version), bytes.into()));
         }
-        match self.environment.perform(Job::Bundle(files)).await {
-            Some(Product::Bundled(Some(bundle))) => Ok(bundle.into_vec()),
-            Some(_) => Err(wording::internal()),
-            None => Err(words::no_helper()),
+        match self.environment.run_job(Job::Bundle(files)).await {
+            Some(JobOutput::Bundled(Some(bundle))) => Ok(bundle.into_vec()),
+            Some(_) => Err(errors::internal()),
+            None => Err(errors::no_helper()),
         }
     }
 }

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
+use crate::node::Node;
 use crate::node::api::*;
-use crate::node::content::{Pin, Progress};
-use crate::node::modules::{pages, parse_name, words};
+use crate::node::blocks::{Pin, Progress};
+use crate::node::modules::{errors, pages, parse_name};
 use crate::node::write::Draft;
-use crate::node::{Node, wording};
 use crate::registry::artifact::Artifact;
 use crate::registry::digest::Digest;
 use crate::registry::document::Edit;
@@ -35,7 +35,7 @@ pub(in crate::node) struct Installed {
     pub(in crate::node) imports: Vec<String>,
 }
 
-pub(in crate::node) type Shelf = BTreeMap<ModuleName, Installed>;
+pub(in crate::node) type InstalledModules = BTreeMap<ModuleName, Installed>;
 
 /// What is to be done: all that will be installed afterwards, in the order of installation.
 pub(super) struct Planned {
@@ -45,7 +45,7 @@ pub(super) struct Planned {
 }
 
 /// Reads what is installed. What can't be read has to be installed again.
-pub(in crate::node) async fn read(records: &Records) -> Result<(Shelf, Vec<Damaged>), StoreError> {
+pub(in crate::node) async fn read(records: &Records) -> Result<(InstalledModules, Vec<Damaged>), StoreError> {
     let (found, damaged) = records.all::<Installed>(Table::Installed, "").await?;
     Ok((found.into_iter().filter_map(|(name, record)| Some((name.parse().ok()?, record))).collect(), damaged))
 }
@@ -91,7 +91,7 @@ impl Node {
         let _one_at_a_time = self.installing.lock().await;
         let planned = self.plan(requirements, locked)?;
         if let Some(blocked) = planned.order.iter().map(|(name, _)| name).find(|name| self.is_blocked(name)) {
-            return Err(words::blocked(blocked.as_str()));
+            return Err(errors::blocked(blocked.as_str()));
         }
         let mut looked_at = Vec::new();
         let mut new_imports = Vec::new();
@@ -114,7 +114,7 @@ impl Node {
             looked_at.push(imports);
         }
         if !new_imports.is_empty() {
-            return Err(words::new_imports(&new_imports));
+            return Err(errors::new_imports(&new_imports));
         }
         self.keep(planned, looked_at).await
     }
@@ -122,7 +122,7 @@ impl Node {
     /// Newly: what is installed already stays.
     fn is_blocked(&self, name: &ModuleName) -> bool {
         let state = self.state.borrow();
-        let holder = state.index.module_name(&name.folded()).and_then(|standing| Some(standing.holder()?.holder));
+        let holder = state.index.module_name(&name.folded()).and_then(|name_state| Some(name_state.holder()?.holder));
         !state.installed.contains_key(name) && self.blocks_module(name, holder.as_ref())
     }
 
@@ -137,7 +137,7 @@ impl Node {
         tell(InstallStage::Verifying, Progress { done: artifact.size, total: artifact.size });
         let report = self.validate(self.artifact_bytes(artifact).await?).await?;
         match report.problem() {
-            Some(problem) => Err(words::published_invalid(name.as_str(), &version, problem)),
+            Some(problem) => Err(errors::published_invalid(name.as_str(), &version, problem)),
             None => Ok(report),
         }
     }
@@ -145,7 +145,7 @@ impl Node {
     /// Everything is here and good: from now on it is installed, all of it or nothing.
     async fn keep(&self, planned: Planned, imports: Vec<Vec<String>>) -> Result<(), Failure> {
         let before = self.state.borrow().installed.clone();
-        let mut after = Shelf::new();
+        let mut after = InstalledModules::new();
         for ((name, counted), imports) in planned.order.iter().zip(imports) {
             let same = before.get(name).filter(|before| before.release == counted.fact);
             let installed_at = same.map_or_else(|| self.now(), |same| same.installed_at);
@@ -180,13 +180,13 @@ impl Node {
         Ok(())
     }
 
-    async fn replace_installed(&self, before: &Shelf, after: Shelf) -> Result<(), Failure> {
+    async fn replace_installed(&self, before: &InstalledModules, after: InstalledModules) -> Result<(), Failure> {
         let gone = before.keys().filter(|name| !after.contains_key(*name));
         let mut batch: Batch =
             gone.map(|name| Write::Delete { table: Table::Installed, key: name.to_string() }).collect();
         let changed = after.iter().filter(|(name, record)| before.get(*name) != Some(record));
         batch.extend(changed.map(|(name, record)| put(Table::Installed, name.as_str(), record)));
-        self.records.commit(batch, Durability::Strict).await.map_err(wording::store_failed)?;
+        self.records.commit(batch, Durability::Strict).await.map_err(errors::store_failed)?;
         let names = before.keys().chain(after.keys()).map(ToString::to_string).collect::<BTreeSet<_>>();
         let kept: BTreeSet<Digest> = after.values().map(|record| record.release).collect();
         self.state.borrow_mut().installed = after;
@@ -202,7 +202,7 @@ impl Node {
     /// Says in the own document that a module was installed; without a key nobody can say it, and that is no failure.
     async fn count_install(&self, name: ModuleName) {
         let _one_at_a_time = self.writing.lock().await;
-        let Ok(signer) = self.state.borrow().keeper.signer() else { return };
+        let Ok(signer) = self.state.borrow().key_state.signer() else { return };
         let full = self
             .state
             .borrow()
@@ -222,11 +222,11 @@ impl Node {
         let name = parse_name(name)?;
         let before = self.state.borrow().installed.clone();
         if !before.contains_key(&name) {
-            return Err(words::not_installed(name.as_str()));
+            return Err(errors::not_installed(name.as_str()));
         }
         let needed_by = self.needed_by(&before, &name);
         if !needed_by.is_empty() {
-            return Err(words::needed_by(name.as_str(), &needed_by));
+            return Err(errors::needed_by(name.as_str(), &needed_by));
         }
         let mut after = before.clone();
         after.remove(&name);
@@ -245,7 +245,7 @@ impl Node {
         self.replace_installed(&before, after).await
     }
 
-    fn needed_by(&self, shelf: &Shelf, name: &ModuleName) -> Vec<String> {
+    fn needed_by(&self, shelf: &InstalledModules, name: &ModuleName) -> Vec<String> {
         let state = self.state.borrow();
         let needs = |record: &Installed| {
             let release = state.index.release(&record.release).map(|(_, release)| release);
@@ -289,7 +289,7 @@ impl Node {
     /// where that goes.
     pub(super) fn plan(&self, requirements: &[Requirement], locked: &Versions) -> Result<Planned, Failure> {
         if requirements.len() > DEPENDENCIES_MAX {
-            return Err(words::details_invalid(format!("At most {DEPENDENCIES_MAX} modules are installed at once.")));
+            return Err(errors::details_invalid(format!("At most {DEPENDENCIES_MAX} modules are installed at once.")));
         }
         let state = self.state.borrow();
         let mut wanted: BTreeMap<ModuleName, String> = state
@@ -302,9 +302,9 @@ impl Node {
         for Requirement { name, requirement } in requirements {
             let parsed = state.index.spelled(&parse_name(name)?);
             parse_requirement(requirement.trim())
-                .map_err(|error| words::requirement_invalid(name, requirement, &error))?;
+                .map_err(|error| errors::requirement_invalid(name, requirement, &error))?;
             if state.index.module(&parsed.folded()).releases.is_empty() {
-                return Err(words::unknown_module(parsed.as_str()));
+                return Err(errors::unknown_module(parsed.as_str()));
             }
             keep.remove(&parsed);
             wanted.insert(parsed, requirement.trim().to_owned());
@@ -317,7 +317,7 @@ impl Node {
             })
             .collect();
         let catalogue = state.index.catalogue(&dependencies);
-        let plan = resolve(&dependencies, &catalogue, &keep).map_err(|unresolved| words::unresolvable(&unresolved))?;
+        let plan = resolve(&dependencies, &catalogue, &keep).map_err(|unresolved| errors::unresolvable(&unresolved))?;
         let order = plan.order.into_iter().filter_map(|name| {
             let version = plan.versions.get(&name)?;
             let counted = state.index.module(&name.folded()).releases.get(version)?.clone();

@@ -5,11 +5,11 @@ use semver::Version;
 
 use crate::node::Node;
 use crate::node::api::*;
-use crate::node::modules::{parse_name, words};
+use crate::node::modules::{errors, parse_name};
 use crate::registry::fact::release::parse_version;
+use crate::registry::jobs::{Job, JobOutput};
 use crate::registry::lockfile::{LOCKFILE_MAX_BYTES, Locked, Lockfile, LockfileError};
 use crate::registry::resolver::Versions;
-use crate::registry::work::{Job, Product};
 
 impl Node {
     /// In the order of the names.
@@ -19,9 +19,9 @@ impl Node {
             let (name, version, signer) = (module.name, module.version, module.author.did);
             Some(Locked { name, version, sha256, signer, requirement: module.requirement })
         });
-        match self.environment.perform(Job::WriteLockfile(Lockfile::new(modules.collect()))).await {
-            Some(Product::LockfileWritten(text)) => text.map_err(|error| words::lockfile_invalid(&error)),
-            _ => Err(words::no_helper()),
+        match self.environment.run_job(Job::WriteLockfile(Lockfile::new(modules.collect()))).await {
+            Some(JobOutput::LockfileWritten(text)) => text.map_err(|error| errors::lockfile_invalid(&error)),
+            _ => Err(errors::no_helper()),
         }
     }
 
@@ -29,18 +29,18 @@ impl Node {
     pub(super) async fn import_lockfile(&self, text: String, accept: &[String]) -> Result<(), Failure> {
         // Not even sent to be read.
         if text.len() > LOCKFILE_MAX_BYTES {
-            return Err(words::lockfile_invalid(&LockfileError::TooLong));
+            return Err(errors::lockfile_invalid(&LockfileError::TooLong));
         }
-        let lockfile = match self.environment.perform(Job::ReadLockfile(text)).await {
-            Some(Product::LockfileRead(read)) => read.map_err(|error| words::lockfile_invalid(&error))?,
-            _ => return Err(words::no_helper()),
+        let lockfile = match self.environment.run_job(Job::ReadLockfile(text)).await {
+            Some(JobOutput::LockfileRead(read)) => read.map_err(|error| errors::lockfile_invalid(&error))?,
+            _ => return Err(errors::no_helper()),
         };
         let mut locked = Versions::new();
         let mut requirements = Vec::new();
         for entry in &lockfile.modules {
             let name = parse_name(&entry.name)?;
             let version =
-                parse_version(&entry.version).map_err(|error| words::version_invalid(&entry.version, &error))?;
+                parse_version(&entry.version).map_err(|error| errors::version_invalid(&entry.version, &error))?;
             self.is_as_locked(entry, &version)?;
             if let Some(requirement) = &entry.requirement {
                 requirements.push(Requirement { name: entry.name.clone(), requirement: requirement.clone() });
@@ -55,13 +55,13 @@ impl Node {
         let state = self.state.borrow();
         let module = state.index.module(&name.folded());
         let Some(known) = module.releases.get(version) else {
-            return Err(words::unknown_version(name.as_str(), &entry.version));
+            return Err(errors::unknown_version(name.as_str(), &entry.version));
         };
         if known.release.artifact.sha256 != entry.sha256 {
-            return Err(words::locked_otherwise(name.as_str(), &entry.version, "other bytes"));
+            return Err(errors::locked_otherwise(name.as_str(), &entry.version, "other bytes"));
         }
         if known.author.to_string() != entry.signer {
-            return Err(words::locked_otherwise(name.as_str(), &entry.version, "another signer"));
+            return Err(errors::locked_otherwise(name.as_str(), &entry.version, "another signer"));
         }
         Ok(())
     }

@@ -3,14 +3,14 @@
 use semver::Version;
 
 use crate::node::api::*;
-use crate::node::modules::{parse_name, words};
-use crate::node::{Node, State, wording};
+use crate::node::modules::{errors, parse_name};
+use crate::node::{Node, State};
 use crate::registry::document::{ModuleFacet, Rating};
 use crate::registry::identity::Identity;
-use crate::registry::modules::opinions::Opinion;
+use crate::registry::modules::ratings::RatingState;
 use crate::registry::modules::{CountedRelease, Withdrawn};
 use crate::registry::name::{FoldedName, ModuleName};
-use crate::registry::ownership::{Availability, NameState, Position, Status as Standing};
+use crate::registry::ownership::{Availability, NameState, Position, Status as ClaimStatus};
 
 /// Reviews on a module's page, the newest ones.
 const REVIEWS_SHOWN: usize = 50;
@@ -22,11 +22,11 @@ impl Node {
         let state = self.state.borrow();
         let (name, verdict, versions) = match text.trim().parse::<ModuleName>() {
             Err(error) => {
-                let message = wording::sentence(&error.to_string());
+                let message = errors::sentence(&error.to_string());
                 (None, NameVerdict::Invalid { rule: error.rule().to_owned(), message }, Vec::new())
             }
             Ok(name) => {
-                let own = state.keeper.identity();
+                let own = state.key_state.identity();
                 let verdict = match state.index.module_availability(&name, own.as_ref(), self.now()) {
                     Availability::Free => NameVerdict::Available,
                     Availability::Yours => NameVerdict::Yours,
@@ -66,15 +66,15 @@ impl Node {
     fn page_of(&self, name: &ModuleName) -> Option<ModulePage> {
         let state = self.state.borrow();
         let folded = name.folded();
-        let standing = state.index.module_name(&folded)?;
-        let holder = standing.holder()?.holder;
+        let name_state = state.index.module_name(&folded)?;
+        let holder = name_state.holder()?.holder;
         let module = state.index.module(&folded);
         let opinion = state.index.opinion(&folded);
         let refused = module.refused.iter().map(|refused| RefusedVersion {
             version: refused.version.to_string(),
             release: refused.fact.to_string(),
             author: author(&state, &refused.author),
-            reason: words::why_refused(refused.why),
+            reason: errors::why_refused(refused.why),
         });
         let dependents = state.index.dependents(&folded).into_iter();
         let dependents =
@@ -82,8 +82,8 @@ impl Node {
         Some(ModulePage {
             name: name.to_string(),
             holder: author(&state, &holder),
-            status: name_status(standing),
-            mine: state.keeper.identity() == Some(holder),
+            status: name_status(name_state),
+            mine: state.key_state.identity() == Some(holder),
             details: details(state.index.facet(name)),
             latest: module.latest().map(|release| release.release.version.to_string()),
             versions: module.releases.values().rev().map(|release| version_entry(&state, release)).collect(),
@@ -150,7 +150,7 @@ impl Node {
                 ModuleSort::Relevance if !text.is_empty() => likeness,
                 ModuleSort::Recent | ModuleSort::Relevance => card.published_at as f64,
                 ModuleSort::Popular => card.opinion.downloads as f64,
-                ModuleSort::Rated => opinion.map_or(0.0, Opinion::score),
+                ModuleSort::Rated => opinion.map_or(0.0, RatingState::score),
             };
             cards.push((weight, card));
         }
@@ -162,8 +162,8 @@ impl Node {
         ModuleList { modules, cursor: (end < total).then_some(end as u32), total: total as u64 }
     }
 
-    fn reviews(&self, state: &State, opinion: &Opinion) -> Vec<Review> {
-        let own = state.keeper.identity();
+    fn reviews(&self, state: &State, opinion: &RatingState) -> Vec<Review> {
+        let own = state.key_state.identity();
         let mut all: Vec<_> = opinion.ratings.iter().filter(|(who, _)| !self.blocks_person(who)).collect();
         all.sort_by_key(|(who, rating)| (Some(**who) != own, std::cmp::Reverse(rating.at)));
         let review = |(who, rating): (&Identity, &Rating)| Review {
@@ -270,9 +270,9 @@ pub(super) fn withdrawn(withdrawn: &Withdrawn) -> WithdrawnInfo {
 
 pub(in crate::node) fn name_status(name: &NameState) -> NameStatus {
     match name.status() {
-        Some(Standing::Confirmed) => NameStatus::Confirmed,
-        Some(Standing::Contested) => NameStatus::Contested,
-        Some(Standing::Provisional) | None => NameStatus::Provisional,
+        Some(ClaimStatus::Confirmed) => NameStatus::Confirmed,
+        Some(ClaimStatus::Contested) => NameStatus::Contested,
+        Some(ClaimStatus::Provisional) | None => NameStatus::Provisional,
     }
 }
 
@@ -293,8 +293,8 @@ fn details(facet: Option<&ModuleFacet>) -> ModuleDetails {
     }
 }
 
-fn summary(opinion: Option<&Opinion>) -> OpinionSummary {
-    opinion.map_or_else(OpinionSummary::default, |opinion| OpinionSummary {
+fn summary(opinion: Option<&RatingState>) -> RatingSummary {
+    opinion.map_or_else(RatingSummary::default, |opinion| RatingSummary {
         stars: opinion.stars(),
         ratings: opinion.ratings.len() as u64,
         downloads: opinion.downloads(),

@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::node::api::*;
-use crate::node::content::Pin;
-use crate::node::modules::{parse_name, words};
-use crate::node::wording;
+use crate::node::blocks::Pin;
+use crate::node::modules::{errors, parse_name};
 use crate::node::write::Draft;
 use crate::node::{Node, RequestId};
 use crate::registry::artifact::Artifact;
@@ -30,7 +29,7 @@ impl Node {
     ) -> Result<Published, Failure> {
         let PublishDraft { name, version, wasm, dependencies, details } = draft;
         let name = parse_name(&name)?;
-        let version = parse_version(version.trim()).map_err(|error| words::version_invalid(&version, &error))?;
+        let version = parse_version(version.trim()).map_err(|error| errors::version_invalid(&version, &error))?;
         let artifact = Artifact::of(&wasm);
         if done {
             return Ok(self.published(&name, &version, &artifact, false));
@@ -40,12 +39,12 @@ impl Node {
         let claims = self.may_publish(&name, &own)?;
         let name = self.state.borrow().index.spelled(&name);
         if self.state.borrow().index.module(&name.folded()).releases.contains_key(&version) {
-            return Err(words::version_taken(name.as_str(), &version.to_string()));
+            return Err(errors::version_taken(name.as_str(), &version.to_string()));
         }
         let dependencies = self.dependencies(&name, dependencies)?;
         let report = self.validate(wasm.clone()).await?;
         if let Some(problem) = report.problem() {
-            return Err(words::module_invalid(problem));
+            return Err(errors::module_invalid(problem));
         }
         let now = self.own_now(&own);
         let mut draft = Draft::default();
@@ -96,21 +95,21 @@ impl Node {
         match state.index.module_availability(name, Some(own), self.now()) {
             Availability::Yours => Ok(false),
             Availability::Free if state.index.module_claims_of(own) >= MODULE_CLAIMS_MAX => {
-                Err(words::too_many_modules())
+                Err(errors::too_many_modules())
             }
             Availability::Free => Ok(true),
             Availability::HeldBy(holder) => {
                 let holder =
                     state.index.username_of(&holder).map_or_else(|| "somebody else".to_owned(), ToString::to_string);
-                Err(words::not_yours(state.index.spelled(name).as_str(), &holder))
+                Err(errors::not_yours(state.index.spelled(name).as_str(), &holder))
             }
-            Availability::ClosedUntil(_) => Err(wording::cooling_down(name.as_str())),
+            Availability::ClosedUntil(_) => Err(errors::cooling_down(name.as_str())),
         }
     }
 
     fn dependencies(&self, module: &ModuleName, wanted: Vec<Requirement>) -> Result<Vec<Dependency>, Failure> {
         if wanted.len() > DEPENDENCIES_MAX {
-            return Err(words::details_invalid(format!("A release has at most {DEPENDENCIES_MAX} dependencies.")));
+            return Err(errors::details_invalid(format!("A release has at most {DEPENDENCIES_MAX} dependencies.")));
         }
         let mut seen = BTreeSet::from([module.folded()]);
         let mut dependencies = Vec::new();
@@ -119,12 +118,12 @@ impl Node {
             if !seen.insert(parsed.folded()) {
                 let message = format!(
                     "{} stands twice among the dependencies, or is the module itself.",
-                    words::shortened(&name)
+                    errors::shortened(&name)
                 );
-                return Err(words::details_invalid(message));
+                return Err(errors::details_invalid(message));
             }
             let requirement = parse_requirement(requirement.trim())
-                .map_err(|error| words::requirement_invalid(&name, &requirement, &error))?;
+                .map_err(|error| errors::requirement_invalid(&name, &requirement, &error))?;
             dependencies.push(Dependency { name: parsed, requirement });
         }
         Ok(dependencies)
@@ -136,7 +135,7 @@ impl Node {
         name: &str,
         changes: ModuleChanges,
     ) -> Result<(), Failure> {
-        let signer = self.state.borrow().keeper.signer()?;
+        let signer = self.state.borrow().key_state.signer()?;
         let name = self.own_module(name, &signer.identity())?;
         let mut draft = Draft::default();
         self.facet_edits(&signer.identity(), &name, changes, &mut draft)?;
@@ -150,12 +149,12 @@ impl Node {
         version: &str,
         reason: Option<String>,
     ) -> Result<(), Failure> {
-        let signer = self.state.borrow().keeper.signer()?;
+        let signer = self.state.borrow().key_state.signer()?;
         let own = signer.identity();
         let name = self.own_module(name, &own)?;
-        let parsed = parse_version(version.trim()).map_err(|error| words::version_invalid(version, &error))?;
+        let parsed = parse_version(version.trim()).map_err(|error| errors::version_invalid(version, &error))?;
         let state = self.state.borrow().index.module(&name.folded());
-        let release = state.releases.get(&parsed).ok_or_else(|| words::unknown_version(name.as_str(), version))?;
+        let release = state.releases.get(&parsed).ok_or_else(|| errors::unknown_version(name.as_str(), version))?;
         // After what was said before: a clock set back must not turn the order round.
         let after = release.withdrawn.as_ref().map_or(0, |withdrawn| withdrawn.at.as_millis() + 1);
         let at = self.own_now(&own).max(crate::registry::time::Timestamp::from_millis(after));
@@ -175,11 +174,11 @@ impl Node {
         let state = self.state.borrow();
         let holder = state.index.module_name(&name.folded()).and_then(|state| state.holder());
         match holder {
-            None => Err(words::unknown_module(name.as_str())),
+            None => Err(errors::unknown_module(name.as_str())),
             Some(tenure) if tenure.holder == *own => Ok(state.index.spelled(&name)),
             Some(tenure) => {
                 let holder = state.index.username_of(&tenure.holder);
-                Err(words::not_yours(
+                Err(errors::not_yours(
                     name.as_str(),
                     &holder.map_or_else(|| "somebody else".to_owned(), ToString::to_string),
                 ))
@@ -212,13 +211,13 @@ impl Node {
             let Some(text) = text else { continue };
             let text = bounded(what, &text, most)?;
             if let Some(link) = text.as_ref().filter(|link| what == "A link" && !is_link(link)) {
-                return Err(words::details_invalid(format!("“{}” is not a web address.", words::shortened(link))));
+                return Err(errors::details_invalid(format!("“{}” is not a web address.", errors::shortened(link))));
             }
             facets.push(edit(text));
         }
         if let Some(readme) = readme {
             if readme.len() > BLOCK_MAX_BYTES {
-                return Err(words::details_invalid(format!("A readme has at most {} KiB.", BLOCK_MAX_BYTES / 1024)));
+                return Err(errors::details_invalid(format!("A readme has at most {} KiB.", BLOCK_MAX_BYTES / 1024)));
             }
             let block = Some(readme.into_bytes()).filter(|bytes| !bytes.is_empty());
             facets.push(FacetEdit::Readme(block.as_ref().map(|bytes| block_cid(bytes))));
@@ -237,14 +236,14 @@ fn tag_edits(present: &ModuleFacet, tags: Vec<String>) -> Result<Vec<FacetEdit>,
     let wanted: BTreeSet<String> =
         tags.iter().map(|tag| tag.trim().to_lowercase()).filter(|tag| !tag.is_empty()).collect();
     if wanted.len() > TAGS_MAX {
-        return Err(words::details_invalid(format!("A module has at most {TAGS_MAX} tags.")));
+        return Err(errors::details_invalid(format!("A module has at most {TAGS_MAX} tags.")));
     }
     if let Some(bad) = wanted.iter().find(|tag| !is_tag(tag)) {
         let message = format!(
             "“{}” can't be a tag: letters, digits and hyphens in between, at most {TAG_MAX_CHARS}.",
-            words::shortened(bad)
+            errors::shortened(bad)
         );
-        return Err(words::details_invalid(message));
+        return Err(errors::details_invalid(message));
     }
     let edit = |tag: &String, on| FacetEdit::Tag { tag: tag.clone(), on };
     let off = present.tags.difference(&wanted).map(|tag| edit(tag, false));
@@ -282,7 +281,7 @@ fn bounded(what: &str, text: &str, most: usize) -> Result<Option<String>, Failur
     let text = text.trim();
     let found = text.chars().count();
     if found > most {
-        return Err(words::details_invalid(format!("{what} has at most {most} characters; this has {found}.")));
+        return Err(errors::details_invalid(format!("{what} has at most {most} characters; this has {found}.")));
     }
     Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
 }

@@ -3,7 +3,7 @@
 use semver::Version;
 
 use crate::node::api::*;
-use crate::node::modules::{parse_name, words};
+use crate::node::modules::{errors, parse_name};
 use crate::node::write::Draft;
 use crate::node::{Node, RequestId};
 use crate::registry::document::{Edit, Rating};
@@ -23,10 +23,10 @@ impl Node {
         let signer = self.signer_or_new()?;
         let review = review.trim();
         if review.chars().count() > REVIEW_MAX_CHARS {
-            return Err(words::details_invalid(format!("A review has at most {REVIEW_MAX_CHARS} characters.")));
+            return Err(errors::details_invalid(format!("A review has at most {REVIEW_MAX_CHARS} characters.")));
         }
         if stars.is_some_and(|stars| !(1..=5).contains(&stars)) {
-            return Err(words::details_invalid("A rating has one to five stars.".to_owned()));
+            return Err(errors::details_invalid("A rating has one to five stars.".to_owned()));
         }
         let (name, version) = self.may_rate(&name, &signer.identity())?;
         let rating = stars.map(|stars| Rating { stars, review: review.to_owned(), at: self.now(), version });
@@ -38,7 +38,7 @@ impl Node {
     fn may_rate(&self, name: &ModuleName, own: &Identity) -> Result<(ModuleName, Option<Version>), Failure> {
         let state = self.state.borrow();
         if state.index.module(&name.folded()).releases.is_empty() {
-            return Err(words::unknown_module(name.as_str()));
+            return Err(errors::unknown_module(name.as_str()));
         }
         let name = state.index.spelled(name);
         // What is rated already may always be rated anew, or no more.
@@ -47,7 +47,7 @@ impl Node {
             .person(own)
             .is_some_and(|own| own.shelf.ratings.len() >= RATINGS_MAX && !own.shelf.ratings.contains_key(&name));
         if one_more {
-            return Err(words::details_invalid(format!("An identity rates at most {RATINGS_MAX} modules.")));
+            return Err(errors::details_invalid(format!("An identity rates at most {RATINGS_MAX} modules.")));
         }
         let version = state.installed.get(&name).map(|installed| installed.version.clone());
         Ok((name, version))

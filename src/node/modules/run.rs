@@ -4,15 +4,15 @@ use semver::Version;
 
 use crate::node::Node;
 use crate::node::api::*;
-use crate::node::modules::{parse_name, words};
+use crate::node::modules::{errors, parse_name};
 use crate::platform::sandbox::{Argument, RUN_MEMORY_BYTES, Run, RunError};
 use crate::registry::fact::release::{parse_requirement, parse_version};
+use crate::registry::jobs::{Job, JobOutput};
 use crate::registry::modules::CountedRelease;
 use crate::registry::name::ModuleName;
 use crate::registry::resolver::{Dependency, Versions, resolve};
 use crate::registry::validation::Report;
-use crate::registry::validation::confine::ConfineError;
-use crate::registry::work::{Job, Product};
+use crate::registry::validation::memory_limit::MemoryLimitError;
 
 impl Node {
     pub(super) async fn run_function(
@@ -29,11 +29,11 @@ impl Node {
         for (needed, counted) in self.closure(&name, &version)? {
             let bytes = self.artifact_bytes(&counted.release.artifact).await?;
             let job = Job::Confine { bytes, most: RUN_MEMORY_BYTES };
-            let Some(Product::Confined(looked_at, confined)) = self.environment.perform(job).await else {
-                return Err(words::no_helper());
+            let Some(JobOutput::Confined(looked_at, confined)) = self.environment.run_job(job).await else {
+                return Err(errors::no_helper());
             };
             if let Some(problem) = looked_at.problem() {
-                return Err(words::module_invalid(problem));
+                return Err(errors::module_invalid(problem));
             }
             let confined = confined.map_err(|error| cannot_run(needed.as_str(), &error))?;
             modules.push((needed.to_string(), confined.into_vec()));
@@ -41,14 +41,14 @@ impl Node {
             report = Some(looked_at);
         }
         let (params, results) = report.as_ref().and_then(|report| signature(report, &function)).ok_or_else(|| {
-            words::run_failed(format!("{name} {version} offers no function {}.", words::shortened(&function)))
+            errors::run_failed(format!("{name} {version} offers no function {}.", errors::shortened(&function)))
         })?;
         let arguments = fit(&params, arguments)?;
         let kinds = results.clone();
         let run = Run { modules, function, arguments, results, text_result };
         let returned = self.environment.run(run).await.map_err(|error| match error {
-            RunError::TimedOut => words::run_timed_out(&error),
-            other => words::run_failed(crate::node::wording::sentence(&other.to_string())),
+            RunError::TimedOut => errors::run_timed_out(&error),
+            other => errors::run_failed(crate::node::errors::sentence(&other.to_string())),
         })?;
         let values = kinds.into_iter().zip(returned.values).map(|(kind, value)| RunValue { kind, value }).collect();
         Ok(RunOutcome { values, text: returned.text, millis: returned.millis })
@@ -61,15 +61,15 @@ impl Node {
         let name = state.index.spelled(&name);
         let module = state.index.module(&name.folded());
         let version = match version {
-            Some(text) => parse_version(text.trim()).map_err(|error| words::version_invalid(text, &error))?,
+            Some(text) => parse_version(text.trim()).map_err(|error| errors::version_invalid(text, &error))?,
             None => {
                 let installed = state.installed.get(&name).map(|installed| installed.version.clone());
                 let latest = module.latest().map(|latest| latest.release.version.clone());
-                installed.or(latest).ok_or_else(|| words::unknown_module(name.as_str()))?
+                installed.or(latest).ok_or_else(|| errors::unknown_module(name.as_str()))?
             }
         };
         if !module.releases.contains_key(&version) {
-            return Err(words::unknown_version(name.as_str(), &version.to_string()));
+            return Err(errors::unknown_version(name.as_str(), &version.to_string()));
         }
         Ok((name, version))
     }
@@ -82,13 +82,13 @@ impl Node {
     ) -> Result<Vec<(ModuleName, CountedRelease)>, Failure> {
         let state = self.state.borrow();
         let requirement = parse_requirement(&format!("={version}"))
-            .map_err(|error| words::requirement_invalid(name.as_str(), &version.to_string(), &error))?;
+            .map_err(|error| errors::requirement_invalid(name.as_str(), &version.to_string(), &error))?;
         let wanted = [Dependency { name: name.clone(), requirement }];
         let catalogue = state.index.catalogue(&wanted);
         let mut locked: Versions =
             state.installed.iter().map(|(name, installed)| (name.clone(), installed.version.clone())).collect();
         locked.insert(name.clone(), version.clone());
-        let plan = resolve(&wanted, &catalogue, &locked).map_err(|unresolved| words::unresolvable(&unresolved))?;
+        let plan = resolve(&wanted, &catalogue, &locked).map_err(|unresolved| errors::unresolvable(&unresolved))?;
         let releases = plan.order.into_iter().filter_map(|name| {
             let counted = state.index.module(&name.folded()).releases.get(plan.versions.get(&name)?)?.clone();
             Some((name, counted))
@@ -112,7 +112,7 @@ fn fit(params: &[String], arguments: &[RunArgument]) -> Result<Vec<Argument>, Fa
         match argument {
             RunArgument::Text(text) => {
                 if [places.next(), places.next()].map(|kind| kind.map(String::as_str)) != [Some("i32"), Some("i32")] {
-                    return Err(words::run_failed(
+                    return Err(errors::run_failed(
                         "A text stands for two i32, and the function has none there.".to_owned(),
                     ));
                 }
@@ -120,11 +120,11 @@ fn fit(params: &[String], arguments: &[RunArgument]) -> Result<Vec<Argument>, Fa
             }
             RunArgument::Number(text) => {
                 let Some(kind) = places.next() else {
-                    return Err(words::run_failed(format!("The function takes {} numbers, not more.", params.len())));
+                    return Err(errors::run_failed(format!("The function takes {} numbers, not more.", params.len())));
                 };
                 let text = text.trim();
                 if !is_number(kind, text) {
-                    return Err(words::run_failed(format!("“{}” is no {kind}.", words::shortened(text))));
+                    return Err(errors::run_failed(format!("“{}” is no {kind}.", errors::shortened(text))));
                 }
                 fitted.push(Argument::Number { kind: kind.clone(), value: text.to_owned() });
             }
@@ -133,7 +133,7 @@ fn fit(params: &[String], arguments: &[RunArgument]) -> Result<Vec<Argument>, Fa
     match places.len() {
         0 => Ok(fitted),
         missing => {
-            Err(words::run_failed(format!("The function takes {} numbers; {missing} are missing.", params.len())))
+            Err(errors::run_failed(format!("The function takes {} numbers; {missing} are missing.", params.len())))
         }
     }
 }
@@ -148,6 +148,6 @@ fn is_number(kind: &str, text: &str) -> bool {
     }
 }
 
-fn cannot_run(name: &str, error: &ConfineError) -> Failure {
-    words::run_failed(format!("{name} can't be run here: {error}."))
+fn cannot_run(name: &str, error: &MemoryLimitError) -> Failure {
+    errors::run_failed(format!("{name} can't be run here: {error}."))
 }

@@ -15,15 +15,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::node::api::*;
 use crate::node::modules::parse_name;
-use crate::node::turn::Turn;
+use crate::node::time_slice::TimeSlice;
 use crate::node::{Node, State};
-use crate::platform::search::SearchDesk;
+use crate::platform::search::SearchBackend;
 use crate::registry::document::ModuleFacet;
 use crate::registry::identity::Identity;
-use crate::registry::modules::opinions::Opinion;
+use crate::registry::modules::ratings::RatingState;
 use crate::registry::name::{FoldedName, ModuleName};
-use crate::registry::search::desk::{Ask, Reply};
-use crate::registry::search::{Document, Filter, Numbers, Order, QUESTION_MAX_CHARS, Question};
+use crate::registry::search::service::{SearchRequest, SearchResponse};
+use crate::registry::search::{Document, Filter, Numbers, QUESTION_MAX_CHARS, SearchQuery, SortBy};
 use crate::store::records::{Found, put};
 use crate::store::{Durability, StoreError, Table, Write};
 
@@ -50,7 +50,7 @@ struct Head {
 /// What the node knows of its index.
 #[derive(Default)]
 pub(in crate::node) struct Searching {
-    desk: RefCell<Option<Rc<dyn SearchDesk>>>,
+    desk: RefCell<Option<Rc<dyn SearchBackend>>>,
     /// It knows all that the read model knew when it was caught up; the rest is `touched`.
     ready: Cell<bool>,
     touched: RefCell<Touched>,
@@ -101,7 +101,7 @@ impl Node {
         let query: String = query.chars().take(QUESTION_MAX_CHARS).collect();
         let tended = self.searching.tended.borrow().as_ref().is_some_and(|asked| asked.unbounded_send(()).is_ok());
         let awake = self.searching.ready.get() || (!tended && self.wake_search().await.is_ok());
-        let question = Question {
+        let question = SearchQuery {
             text: query.clone(),
             filter: Filter {
                 tag: filter.tag.clone(),
@@ -125,11 +125,11 @@ impl Node {
         SearchResults { modules: list.modules, people, total: list.total, cursor: list.cursor, complete }
     }
 
-    async fn ask_index(&self, question: Question) -> Result<ModuleList, Lost> {
+    async fn ask_index(&self, question: SearchQuery) -> Result<ModuleList, Lost> {
         let _one_at_a_time = self.searching.feeding.lock().await;
         self.feed().await?;
         let (skip, limit) = (question.skip, question.limit);
-        let Reply::Found(found) = self.desk().ask(Ask::Find(question)).await else {
+        let SearchResponse::Found(found) = self.backend().ask(SearchRequest::Find(question)).await else {
             self.searching.lose();
             return Err(Lost);
         };
@@ -140,7 +140,7 @@ impl Node {
         Ok(ModuleList { modules: modules.collect(), cursor, total: found.total })
     }
 
-    fn desk(&self) -> Rc<dyn SearchDesk> {
+    fn backend(&self) -> Rc<dyn SearchBackend> {
         self.searching.desk.borrow_mut().get_or_insert_with(|| self.environment.search()).clone()
     }
 
@@ -150,7 +150,7 @@ impl Node {
         if self.searching.ready.get() {
             return Ok(());
         }
-        let desk = self.desk();
+        let desk = self.backend();
         // What changes from here on is noted.
         *self.searching.touched.borrow_mut() = Touched::default();
         let kept = self.kept_index().await.unwrap_or_else(|error| {
@@ -158,11 +158,13 @@ impl Node {
             None
         });
         // Bytes that are no index make it begin empty.
-        let Reply::Loaded(_) = desk.ask(Ask::Load(kept.unwrap_or_default())).await else { return Err(Lost) };
+        let SearchResponse::Loaded(_) = desk.ask(SearchRequest::Load(kept.unwrap_or_default())).await else {
+            return Err(Lost);
+        };
         let names: Vec<FoldedName> = self.state.borrow().index.modules(None).map(|(name, _)| name.folded()).collect();
         self.hand_over(names.iter()).await?;
         let keys = names.iter().map(|name| name.as_str().to_owned()).collect();
-        let Reply::Done { waiting } = desk.ask(Ask::Keep(keys)).await else { return Err(Lost) };
+        let SearchResponse::Done { waiting } = desk.ask(SearchRequest::Keep(keys)).await else { return Err(Lost) };
         if waiting >= MERGE_FROM {
             self.keep_index().await?;
         }
@@ -182,8 +184,8 @@ impl Node {
     }
 
     async fn hand_over(&self, names: impl ExactSizeIterator<Item = &FoldedName>) -> Result<u64, Lost> {
-        let (desk, mut names) = (self.desk(), names);
-        let mut turn = Turn::begin(&*self.environment);
+        let (desk, mut names) = (self.backend(), names);
+        let mut turn = TimeSlice::begin(&*self.environment);
         let mut waiting = 0;
         while names.len() > 0 {
             let (mut documents, mut removed) = (Vec::new(), Vec::new());
@@ -192,10 +194,10 @@ impl Node {
                     Some(document) => documents.push(document),
                     None => removed.push(name.as_str().to_owned()),
                 }
-                turn.rest_if_over().await;
+                turn.yield_if_spent().await;
             }
-            match desk.ask(Ask::Update { documents, removed }).await {
-                Reply::Done { waiting: now } => waiting = now,
+            match desk.ask(SearchRequest::Update { documents, removed }).await {
+                SearchResponse::Done { waiting: now } => waiting = now,
                 _ => {
                     self.searching.lose();
                     return Err(Lost);
@@ -232,12 +234,14 @@ impl Node {
 
     /// Merges and stores. Not being able to store is no harm: it is built again next time.
     async fn keep_index(&self) -> Result<(), Lost> {
-        let Reply::Saved(bytes) = self.desk().ask(Ask::MergeAndSave).await else { return Err(Lost) };
-        let mut turn = Turn::begin(&*self.environment);
+        let SearchResponse::Saved(bytes) = self.backend().ask(SearchRequest::MergeAndSave).await else {
+            return Err(Lost);
+        };
+        let mut turn = TimeSlice::begin(&*self.environment);
         let mut batch = Vec::new();
         for (nth, piece) in bytes.chunks(PIECE_BYTES).enumerate() {
             batch.push(put(Table::SearchIndex, &piece_key(nth as u32), &serde_bytes::Bytes::new(piece)));
-            turn.rest_if_over().await;
+            turn.yield_if_spent().await;
         }
         let pieces = batch.len() as u32;
         if let Ok(Found::Record(Head { pieces: before })) = self.records.get(Table::SearchIndex, HEAD).await {
@@ -256,13 +260,13 @@ impl Node {
         let Found::Record(Head { pieces }) = self.records.get(Table::SearchIndex, HEAD).await? else {
             return Ok(None);
         };
-        let mut turn = Turn::begin(&*self.environment);
+        let mut turn = TimeSlice::begin(&*self.environment);
         let mut bytes = Vec::new();
         for nth in 0..pieces.min(PIECES_MAX) {
             let piece = self.records.get::<serde_bytes::ByteBuf>(Table::SearchIndex, &piece_key(nth)).await?;
             let Found::Record(piece) = piece else { return Ok(None) };
             bytes.extend_from_slice(&piece);
-            turn.rest_if_over().await;
+            turn.yield_if_spent().await;
         }
         Ok(Some(bytes))
     }
@@ -272,13 +276,13 @@ fn piece_key(nth: u32) -> String {
     format!("piece/{nth:04}")
 }
 
-fn order(sort: ModuleSort) -> Order {
+fn order(sort: ModuleSort) -> SortBy {
     match sort {
-        ModuleSort::Relevance => Order::Relevance,
-        ModuleSort::Recent => Order::Recent,
-        ModuleSort::Popular => Order::Popular,
-        ModuleSort::Rated => Order::Rated,
-        ModuleSort::Name => Order::Name,
+        ModuleSort::Relevance => SortBy::Relevance,
+        ModuleSort::Recent => SortBy::Recent,
+        ModuleSort::Popular => SortBy::Popular,
+        ModuleSort::Rated => SortBy::Rated,
+        ModuleSort::Name => SortBy::Name,
     }
 }
 
@@ -306,8 +310,8 @@ fn document(state: &State, name: &FoldedName) -> Option<Document> {
         exports: words(exports),
         numbers: Numbers {
             published_at: latest.position.at().as_millis(),
-            downloads: opinion.map_or(0, Opinion::downloads),
-            score: opinion.map_or(0.0, Opinion::score),
+            downloads: opinion.map_or(0, RatingState::downloads),
+            score: opinion.map_or(0.0, RatingState::score),
             size: latest.release.artifact.size,
         },
     })

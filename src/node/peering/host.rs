@@ -9,12 +9,12 @@ use futures::{FutureExt, StreamExt, pin_mut, select};
 use futures_timer::Delay;
 
 use crate::net::key::NodeName;
-use crate::net::mesh::{GossipTicket, GossipVerdict, Hold, Link, LinkFault, MeshHandle, Outgoing};
+use crate::net::mesh::{GossipTicket, Hold, Link, LinkFault, MeshHandle, MessageAcceptance, Outgoing};
 use crate::node::api::{Event, Failure};
-use crate::node::standing::Actor;
+use crate::node::reputation::Actor;
 use crate::node::{AdmissionReport, Node};
 use crate::sync::rejection::Rejection;
-use crate::sync::reputation::Deed;
+use crate::sync::reputation::ReputationEvent;
 use crate::sync::session::{Input, Output, Session};
 use crate::sync::wire::Message;
 
@@ -67,7 +67,7 @@ pub(super) async fn serve(node: Rc<Node>, mesh: MeshHandle, link: Link, inward: 
         tracing::info!(%peer, %why, "a peer is sent away");
         // Being of another network is no fault, and a silent peer may only have been unlucky.
         if why.mark() > 0 && why != Rejection::Stalled {
-            node.send_away(&mesh, peer);
+            node.ban(&mesh, peer);
         }
     }
     if node.peering.borrow_mut().set_syncing(peer, false) {
@@ -109,10 +109,10 @@ impl Host {
                 message = inward.next() => match message {
                     Some(Gossip { ticket, bytes }) => {
                         let heard = self.hear_gossip(bytes).await;
-                        mesh.judge(ticket, match &heard {
+                        mesh.validate(ticket, match &heard {
                             Ok(verdict) => *verdict,
-                            Err(Ended::Blame(_)) => GossipVerdict::Reject,
-                            Err(Ended::Gone) => GossipVerdict::Ignore,
+                            Err(Ended::Blame(_)) => MessageAcceptance::Reject,
+                            Err(Ended::Gone) => MessageAcceptance::Ignore,
                         });
                         heard?;
                     }
@@ -132,7 +132,7 @@ impl Host {
         }
     }
 
-    async fn hear_gossip(&mut self, bytes: Vec<u8>) -> Result<GossipVerdict, Ended> {
+    async fn hear_gossip(&mut self, bytes: Vec<u8>) -> Result<MessageAcceptance, Ended> {
         // Only a state that is not here yet is worth passing on, and worth a comparison.
         let old_news = match Message::decode(&bytes) {
             Ok(Message::AnnounceHeads { owner, heads }) => {
@@ -142,14 +142,14 @@ impl Host {
             _ => false,
         };
         if old_news {
-            return Ok(GossipVerdict::Ignore);
+            return Ok(MessageAcceptance::Ignore);
         }
         let outcome = self.feed(Input::Received(bytes)).await?;
         Ok(match outcome {
-            Outcome { marked: true, .. } => GossipVerdict::Reject,
-            Outcome { admitted: 0, behind: false, .. } => GossipVerdict::Ignore,
-            _ if self.node.peering.borrow_mut().may_pass_on(self.node.now()) => GossipVerdict::Accept,
-            _ => GossipVerdict::Ignore,
+            Outcome { marked: true, .. } => MessageAcceptance::Reject,
+            Outcome { admitted: 0, behind: false, .. } => MessageAcceptance::Ignore,
+            _ if self.node.peering.borrow_mut().may_pass_on(self.node.now()) => MessageAcceptance::Accept,
+            _ => MessageAcceptance::Ignore,
         })
     }
 
@@ -207,14 +207,14 @@ impl Host {
         let admitted = report.admitted as u64;
         if admitted > 0 {
             self.node.peering.borrow_mut().note_brought(self.peer, admitted);
-            self.node.note_deed(Actor::Peer(self.peer), Deed::Brought { changes: admitted });
+            self.node.record_event(Actor::Peer(self.peer), ReputationEvent::Brought { changes: admitted });
         }
         for (person, changes) in &report.brought {
-            self.node.note_deed(Actor::Person(*person), Deed::Brought { changes: *changes });
+            self.node.record_event(Actor::Person(*person), ReputationEvent::Brought { changes: *changes });
         }
         for refused in &report.refused {
             if let Some((person, why)) = refused.fault_of_owner() {
-                self.node.note_deed(Actor::Person(person), Deed::Broke(why));
+                self.node.record_event(Actor::Person(person), ReputationEvent::Broke(why));
             }
         }
     }

@@ -50,7 +50,7 @@ impl Turnstile {
     }
 }
 
-pub async fn pause() {
+pub async fn yield_now() {
     let turn = TURNSTILE.with(|turnstile| turnstile.as_ref().map(Turnstile::enter));
     if let Some(turn) = turn {
         turn.await.ok();

@@ -34,12 +34,12 @@ pub struct StoredChange {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedChange {
     pub(super) signed: SignedChange,
-    pub(super) place: Place,
+    pub(super) place: ChangeId,
 }
 
 /// A change's place in its document.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Place {
+pub struct ChangeId {
     /// The writing session.
     pub actor: Vec<u8>,
     /// Counts the session's changes from 1.
@@ -73,22 +73,22 @@ impl SignedChange {
         if !self.owner.verify(topic, CHANGE_DOMAIN, &self.bytes, signature) {
             return Err(ChangeError::Forged);
         }
-        self.recall()
+        self.decode_unverified()
     }
 
     /// The place that the change claims for itself. Nothing is verified.
-    pub fn place(&self) -> Result<Place, ChangeError> {
+    pub fn id(&self) -> Result<ChangeId, ChangeError> {
         let header = chunk::parse(&self.bytes)?;
-        Ok(Place { actor: header.actor, seq: header.seq })
+        Ok(ChangeId { actor: header.actor, seq: header.seq })
     }
 
     /// For a change that this node verified before it wrote it down: the form only.
-    pub fn recall(self) -> Result<VerifiedChange, ChangeError> {
+    pub fn decode_unverified(self) -> Result<VerifiedChange, ChangeError> {
         let header = chunk::parse(&self.bytes)?;
         if header.actor == GENESIS_ACTOR {
             return Err(ChangeError::Genesis);
         }
-        Ok(VerifiedChange { place: Place { actor: header.actor, seq: header.seq }, signed: self })
+        Ok(VerifiedChange { place: ChangeId { actor: header.actor, seq: header.seq }, signed: self })
     }
 }
 
@@ -104,7 +104,7 @@ impl VerifiedChange {
         &self.signed
     }
 
-    pub fn place(&self) -> &Place {
+    pub fn id(&self) -> &ChangeId {
         &self.place
     }
 

@@ -6,7 +6,7 @@ use automerge::transaction::{Transactable, Transaction};
 use automerge::{AutomergeError, ObjId, ObjType, ROOT, ReadDoc, ScalarValue};
 use cid::Cid;
 
-use super::shelf::{Rating, facet_key};
+use super::annotations::{Rating, facet_key};
 use super::{FACTS, INSTALLS, MODULES, PRIVATE, PROFILE, RATINGS, map};
 use crate::registry::fact::SignedFact;
 use crate::registry::limits::{DOCUMENT_MAX_BYTES, DOCUMENT_MAX_CHANGES};

@@ -7,14 +7,14 @@ use automerge::{Automerge, ObjId, ObjType, ROOT, ReadDoc, ScalarValue, Value};
 use cid::Cid;
 use serde::{Deserialize, Serialize};
 
+use super::annotations::{self, ModuleAnnotations};
 use super::edit::{AVATAR, BIO, DISPLAY_NAME, JOINED_AT, LINKS};
-use super::shelf::{self, Shelf};
 use super::{FACTS, PRIVATE, PROFILE, map};
+use crate::registry::block_list::{ENTRIES_MAX, SEALED_BYTES};
 use crate::registry::digest::Digest;
 use crate::registry::fact::{self, SignedFact};
 use crate::registry::identity::{Identity, SignatureError, Topic};
 use crate::registry::limits::*;
-use crate::registry::lists::{ENTRIES_MAX, SEALED_BYTES};
 use crate::registry::time::Timestamp;
 
 /// The mutable part: last writer wins.
@@ -33,7 +33,7 @@ pub struct Profile {
 #[derive(Clone, Debug, Default)]
 pub struct View {
     pub profile: Profile,
-    pub shelf: Shelf,
+    pub shelf: ModuleAnnotations,
     pub facts: Vec<SignedFact>,
     pub rejections: Vec<ViewRejection>,
 }
@@ -65,7 +65,7 @@ pub(super) fn read(document: &Automerge, owner: &Identity, topic: &Topic, known:
     if let Some(profile) = map(document, PROFILE) {
         view.profile = read_profile(document, &profile, &mut view.rejections);
     }
-    view.shelf = shelf::read(document);
+    view.shelf = annotations::read(document);
     if let Some(facts) = map(document, FACTS) {
         read_facts(document, &facts, owner, topic, known, &mut view);
     }

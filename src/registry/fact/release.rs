@@ -4,8 +4,8 @@ use semver::{Version, VersionReq};
 
 use super::timestamp;
 use crate::registry::artifact::Artifact;
+use crate::registry::canonical::{DecodeError, Decoder, Encoder};
 use crate::registry::digest::Digest;
-use crate::registry::encoding::{DecodeError, Decoder, Encoder};
 use crate::registry::limits::{DEPENDENCIES_MAX, REASON_MAX_CHARS, VERSION_MAX_CHARS};
 use crate::registry::name::ModuleName;
 use crate::registry::time::Timestamp;

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use super::*;
 use crate::registry::artifact::Artifact;
-use crate::registry::fact::{ClaimedName, NameClaim, NameRelease, Receipt, Unyank, Yank};
+use crate::registry::fact::{ClaimedName, NameClaim, NameRelinquish, Receipt, Unyank, Yank};
 use crate::registry::identity::{Signed, SigningIdentity, Topic};
-use crate::registry::index::{Index, PersonRecord};
 use crate::registry::limits::CLOCK_SKEW;
 use crate::registry::name::{ModuleName, NameKind};
 use crate::registry::ownership::{Evidence, Rules};
+use crate::registry::read_model::{PersonRecord, ReadModel};
 
 const TOPIC: Topic = Topic::from_bytes([7; 32]);
 const LATER: Timestamp = Timestamp::from_millis(1_000_000);
@@ -82,7 +82,7 @@ fn a_release_that_is_dated_ahead_counts_when_its_time_has_come() {
     // The read model, which is told of the time.
     let mut record = PersonRecord::new(alice.identity());
     record.add_facts(facts);
-    let mut index = Index::new(Rules::default());
+    let mut index = ReadModel::new(Rules::default());
     index.put(record, LATER);
     let folded = module().folded();
     assert_eq!(versions(&index.module(&folded)), ["1.0.0"]);
@@ -138,7 +138,7 @@ fn what_witnesses_saw_first_can_not_be_replaced_by_a_back_dated_release() {
 fn releases_outlive_the_name_but_none_follows() {
     let alice = person(1);
     let claim = claim(&alice, 10);
-    let left = sign(&alice, Fact::NameRelease(NameRelease { claim: claim.hash(), at: at(50) }));
+    let left = sign(&alice, Fact::NameRelinquish(NameRelinquish { claim: claim.hash(), at: at(50) }));
     let facts = [claim, left, release(&alice, "1.0.0", 30, b"one"), release(&alice, "2.0.0", 60, b"two")];
     let state = state(&facts, &Rules::default());
     assert_eq!(state.releases.keys().map(Version::to_string).collect::<Vec<_>>(), ["1.0.0"]);

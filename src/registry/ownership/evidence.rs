@@ -10,7 +10,7 @@ use crate::registry::identity::Identity;
 use crate::registry::limits::{CLOCK_SKEW, MODULE_CLAIMS_MAX, USERNAME_CLAIMS_MAX};
 use crate::registry::name::{FoldedName, NameKind, Username};
 use crate::registry::ownership::{Candidate, NameState, Position, Rules, decide};
-use crate::registry::stamp::shows_work;
+use crate::registry::proof_of_work::shows_work;
 use crate::registry::time::Timestamp;
 
 /// A name as the rule compares it.
@@ -64,7 +64,7 @@ impl Evidence {
                 self.claims.insert(fact.hash(), Claim { author: fact.author(), name, key, claimed_at });
                 self.names_touched_by(&fact.hash())
             }
-            Fact::NameRelease(release) => {
+            Fact::NameRelinquish(release) => {
                 let releases = self.releases.entry(release.claim).or_default();
                 if releases.insert(fact.hash(), (fact.author(), release.at)).is_some() {
                     return BTreeSet::new();

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::registry::channel::{ChannelName, get_channel};
-use crate::registry::encoding::{DecodeError, Decoder, Encoder};
+use crate::registry::canonical::{DecodeError, Decoder, Encoder};
+use crate::registry::chat::{ChannelName, get_channel};
 use crate::registry::identity::{Identity, SignatureError, Signed, Statement, Topic};
 use crate::registry::limits::CLOCK_SKEW;
 use crate::registry::presence::pace::{VALID_MAX, VALID_MIN};
@@ -108,7 +108,7 @@ pub(super) fn verify(
     let (said, node) = (heartbeat.statement(), NodeId(heartbeat.author()));
     // The same word of the person's comes with every heartbeat; it is verified once.
     let attendance = match known(&node, &said.attendance) {
-        true => Signed::<Attendance>::recall(&said.attendance, topic),
+        true => Signed::<Attendance>::decode_unverified(&said.attendance, topic),
         false => Signed::<Attendance>::verify(&said.attendance, topic),
     };
     let attendance = attendance.map_err(refusal)?;

@@ -6,7 +6,7 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 
-use super::picture::{NODES_PER_PERSON, REORDER_GRACE, TOMBSTONE_LASTS};
+use super::roster::{NODES_PER_PERSON, REORDER_GRACE, TOMBSTONE_LASTS};
 use super::*;
 use crate::registry::digest::Digest;
 use crate::registry::limits::CLOCK_SKEW;

@@ -1,7 +1,7 @@
 //! What is said in `/gen/blocks/1`: messages, their one encoding, and every size limit by name.
 
+use crate::registry::canonical::{DecodeError, Decoder, Encoder};
 use crate::registry::digest::Digest;
-use crate::registry::encoding::{DecodeError, Decoder, Encoder};
 use crate::registry::limits::BLOCK_MAX_BYTES;
 use crate::sync::rejection::Rejection;
 

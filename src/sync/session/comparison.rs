@@ -10,7 +10,7 @@ use negentropy::{Id, Negentropy, NegentropyStorageVector};
 use crate::registry::digest::Digest;
 use crate::registry::identity::Identity;
 use crate::sync::rejection::Rejection;
-use crate::sync::vector::DocumentSummary;
+use crate::sync::version_vector::DocumentSummary;
 use crate::sync::wire::FRAME_MAX_BYTES;
 
 /// Steps of one comparison; each settles up to 16 times as many documents as the one before.

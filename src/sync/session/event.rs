@@ -4,7 +4,7 @@ use crate::registry::digest::Digest;
 use crate::registry::document::SignedChange;
 use crate::registry::identity::Identity;
 use crate::sync::rejection::Rejection;
-use crate::sync::vector::{DocumentSummary, DocumentVector};
+use crate::sync::version_vector::{DocumentSummary, DocumentVector};
 use crate::sync::wire::Message;
 
 /// What happened.

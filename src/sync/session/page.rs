@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::registry::document::SignedChange;
 use crate::registry::identity::Identity;
 use crate::sync::rejection::Rejection;
-use crate::sync::vector::DocumentVector;
+use crate::sync::version_vector::DocumentVector;
 use crate::sync::wire::VECTORS_MAX;
 
 /// Vectors in one message go up to about this, except a single one.
@@ -19,7 +19,7 @@ pub(super) fn owners(changes: &[SignedChange]) -> Vec<Identity> {
 pub(super) fn check_order(changes: &[SignedChange]) -> Result<(), Rejection> {
     let mut last: BTreeMap<(Identity, Vec<u8>), u64> = BTreeMap::new();
     for change in changes {
-        let Ok(place) = change.place() else { return Err(Rejection::BadChange) };
+        let Ok(place) = change.id() else { return Err(Rejection::BadChange) };
         let last = last.entry((change.owner, place.actor)).or_default();
         // The two changes that prove a fork stand in one place.
         if place.seq < *last {

@@ -5,9 +5,9 @@ mod rules;
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::registry::document::{Admitted, ChangeError, Document, Edit, Place, VerifiedChange};
+use crate::registry::document::{Admitted, ChangeError, ChangeId, Document, Edit, VerifiedChange};
 use crate::registry::identity::SigningIdentity;
-use crate::sync::vector::{DocumentSummary, beyond};
+use crate::sync::version_vector::{DocumentSummary, beyond};
 use crate::sync::wire::SYNC_PAGE_BYTES;
 
 const TOPIC: Topic = Topic::from_bytes([7; 32]);
@@ -33,7 +33,7 @@ fn changes(author: &SigningIdentity, actor: u8, count: usize, bytes: usize) -> V
 /// A host with documents in memory.
 #[derive(Default)]
 struct Replica {
-    documents: BTreeMap<Identity, (Document, Vec<(Place, SignedChange)>)>,
+    documents: BTreeMap<Identity, (Document, Vec<(ChangeId, SignedChange)>)>,
 }
 
 impl Replica {
@@ -57,7 +57,7 @@ impl Replica {
         let (document, history) = self.documents.entry(owner).or_insert_with(|| (Document::new(owner), Vec::new()));
         match document.admit(verified.clone()) {
             Ok(Admitted::Applied { .. }) => {
-                history.push((verified.place().clone(), verified.signed().clone()));
+                history.push((verified.id().clone(), verified.signed().clone()));
                 Verdict::Admitted
             }
             Ok(Admitted::Known) => Verdict::Known,

@@ -3,8 +3,8 @@
 //! The asker writes its request and closes its half of the stream; the witness writes its answer and closes the other.
 //! Nothing larger than its limit is decoded. A receipt is checked by whoever asked for it: [`check_receipt`].
 
+use crate::registry::canonical::{DecodeError, Decoder, Encoder};
 use crate::registry::digest::Digest;
-use crate::registry::encoding::{DecodeError, Decoder, Encoder};
 use crate::registry::fact::{self, Fact, SignedFact};
 use crate::registry::identity::{Identity, SignatureError, Topic};
 use crate::registry::limits::FACT_MAX_BYTES;

@@ -6,9 +6,9 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use web_sys::Url;
 
+use crate::ui::app_state::{AppState, app_state};
 use crate::ui::components::identicon::identicon;
 use crate::ui::dom;
-use crate::ui::session::{Session, session};
 
 /// Pictures kept ready; the oldest goes first. What is on show stays on show.
 const KEPT: usize = 256;
@@ -47,16 +47,16 @@ impl Pictures {
     }
 }
 
-fn picture(session: Session, cid: &str) -> ArcRwSignal<Option<String>> {
-    if let Some(known) = session.pictures.with_value(|pictures| pictures.find(cid)) {
+fn picture(app_state: AppState, cid: &str) -> ArcRwSignal<Option<String>> {
+    if let Some(known) = app_state.pictures.with_value(|pictures| pictures.find(cid)) {
         return known;
     }
     let mut kept = None;
-    session.pictures.update_value(|pictures| kept = Some(pictures.keep(cid)));
+    app_state.pictures.update_value(|pictures| kept = Some(pictures.keep(cid)));
     let signal = kept.unwrap_or_else(|| ArcRwSignal::new(None));
     let (cid, filled) = (cid.to_owned(), signal.clone());
     spawn_local(async move {
-        let block = session.client().block(cid.clone()).await.ok().flatten();
+        let block = app_state.client().block(cid.clone()).await.ok().flatten();
         let url = block
             .filter(|block| DRAWABLE.contains(&block.media_type.as_str()))
             .and_then(|block| dom::blob(&block.bytes, &block.media_type))
@@ -64,7 +64,7 @@ fn picture(session: Session, cid: &str) -> ArcRwSignal<Option<String>> {
         match url {
             Some(url) => filled.set(Some(url)),
             // It may come later: the next look asks again.
-            None => session.pictures.update_value(|pictures| pictures.forget(&cid)),
+            None => app_state.pictures.update_value(|pictures| pictures.forget(&cid)),
         }
     });
     signal
@@ -74,7 +74,7 @@ fn picture(session: Session, cid: &str) -> ArcRwSignal<Option<String>> {
 #[component]
 pub fn Avatar(#[prop(into)] public_key: String, cid: Option<String>) -> impl IntoView {
     let drawn = identicon(&public_key);
-    let picture = cid.map(|cid| picture(session(), &cid));
+    let picture = cid.map(|cid| picture(app_state(), &cid));
     view! {
         <span class="avatar">
             {drawn}

@@ -3,21 +3,21 @@
 use leptos::prelude::*;
 
 use crate::node::failure::{Failure, FailureCode};
-use crate::ui::attempt::Attempt;
+use crate::ui::action::ActionState;
+use crate::ui::app_state::app_state;
 use crate::ui::components::field::{PassphraseField, Submit};
 use crate::ui::components::notice::FailureNotice;
 use crate::ui::dom;
-use crate::ui::session::session;
 
 #[component]
 pub fn BackupExport(#[prop(optional, into)] saved: Option<Callback<()>>) -> impl IntoView {
-    let session = session();
+    let app_state = app_state();
     let passphrase = RwSignal::new(String::new());
-    let attempt = Attempt::new();
-    let Attempt { busy, failure } = attempt;
+    let attempt = ActionState::new();
+    let ActionState { busy, failure } = attempt;
     let send = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
-        let client = session.client();
+        let client = app_state.client();
         let sealed = async move {
             let file = client.export_backup(passphrase.get_untracked()).await?;
             match dom::save_file(&file.file_name, &file.bytes) {
@@ -30,8 +30,8 @@ pub fn BackupExport(#[prop(optional, into)] saved: Option<Callback<()>>) -> impl
             }
         };
         attempt.start(sealed, move |file_name| {
-            session.toasts.good(format!("{file_name} was handed to the browser to save."));
-            session.refresh_me();
+            app_state.toasts.good(format!("{file_name} was handed to the browser to save."));
+            app_state.refresh_me();
             passphrase.try_set(String::new());
             if let Some(saved) = saved {
                 saved.try_run(());

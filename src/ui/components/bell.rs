@@ -2,14 +2,14 @@
 
 use leptos::prelude::*;
 
+use crate::ui::app_state::app_state;
 use crate::ui::components::icon::{Icon, icon};
-use crate::ui::session::session;
 use crate::ui::text;
 
 #[component]
 pub fn Bell() -> impl IntoView {
-    let session = session();
-    let label = move || match session.unread.get() {
+    let app_state = app_state();
+    let label = move || match app_state.unread.get() {
         0 => "Notifications".to_owned(),
         unread => text::count(unread, "new notification", "new notifications"),
     };
@@ -17,7 +17,7 @@ pub fn Bell() -> impl IntoView {
         <a class="bell" href="/notices" aria-label=label title=label data-testid="bell">
             {icon(Icon::Bell)}
             {move || {
-                let unread = session.unread.get();
+                let unread = app_state.unread.get();
                 (unread > 0).then(|| view! { <span class="bell-count" aria-hidden="true">{unread.min(99)}</span> })
             }}
         </a>

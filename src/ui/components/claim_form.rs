@@ -5,21 +5,21 @@ use leptos::task::spawn_local;
 
 use crate::node::api::{Me, ProfileChanges};
 use crate::node::failure::{Failure, FailureCode};
-use crate::ui::attempt::Attempt;
+use crate::ui::action::ActionState;
+use crate::ui::app_state::{AppState, app_state};
 use crate::ui::components::field::Submit;
 use crate::ui::components::forked::ForkedNotice;
 use crate::ui::components::name_field::{NameChoice, NameField};
 use crate::ui::components::notice::FailureNotice;
 use crate::ui::dom;
-use crate::ui::session::{Session, session};
 
 /// `claimed` runs once the name is safely kept.
 #[component]
 pub fn ClaimForm(#[prop(optional, into)] suggested: String, claimed: Callback<()>) -> impl IntoView {
-    let session = session();
+    let app_state = app_state();
     let choice = NameChoice::new(suggested);
-    let attempt = Attempt::new();
-    let Attempt { busy, failure } = attempt;
+    let attempt = ActionState::new();
+    let ActionState { busy, failure } = attempt;
     Effect::new(move |_| {
         choice.text.track();
         failure.set(None);
@@ -31,10 +31,10 @@ pub fn ClaimForm(#[prop(optional, into)] suggested: String, claimed: Callback<()
         }
         let name = choice.text.get_untracked();
         let taken = async move {
-            let outcome = claim(session, name).await;
+            let outcome = claim(app_state, name).await;
             if outcome.is_err() {
                 // The person may exist now, without the name.
-                session.refresh_me();
+                app_state.refresh_me();
             }
             outcome
         };
@@ -42,18 +42,18 @@ pub fn ClaimForm(#[prop(optional, into)] suggested: String, claimed: Callback<()
             let name = me.username.clone().unwrap_or_default();
             // First, for this form may leave the page with the next answer.
             claimed.try_run(());
-            session.became(me);
-            session.celebrated.set(true);
-            session.toasts.good(format!("{name} is yours. It is saved on this device."));
+            app_state.became(me);
+            app_state.celebrated.set(true);
+            app_state.toasts.good(format!("{name} is yours. It is saved on this device."));
             spawn_local(async move {
                 // Still within what the person asked for with the button.
                 let _shown_in_settings = dom::persist_storage().await;
-                session.refresh_status();
+                app_state.refresh_status();
             });
         });
     };
     view! {
-        <Show when=move || !session.is_forked() fallback=ForkedNotice>
+        <Show when=move || !app_state.is_forked() fallback=ForkedNotice>
             <form class="claim-form" on:submit=send>
                 <NameField choice id="claim-name" label="Your name" />
                 <FailureNotice failure />
@@ -69,9 +69,9 @@ pub fn ClaimForm(#[prop(optional, into)] suggested: String, claimed: Callback<()
     }
 }
 
-async fn claim(session: Session, name: String) -> Result<Me, Failure> {
-    let client = session.client();
-    let known = session.me.with_untracked(|me| me.as_ref().is_some_and(|me| me.did.is_some()));
+async fn claim(app_state: AppState, name: String) -> Result<Me, Failure> {
+    let client = app_state.client();
+    let known = app_state.me.with_untracked(|me| me.as_ref().is_some_and(|me| me.did.is_some()));
     if known {
         return client.register_username(name, ProfileChanges::default()).await.map(|me| *me);
     }

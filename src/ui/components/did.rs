@@ -5,9 +5,9 @@ use std::time::Duration;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
+use crate::ui::app_state::app_state;
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::toast::Tone;
-use crate::ui::session::session;
 use crate::ui::{dom, text};
 
 #[component]
@@ -27,14 +27,14 @@ pub fn DidChip(#[prop(into)] did: String) -> impl IntoView {
 /// Says by text, not by colour alone, that it has copied.
 #[component]
 pub fn CopyButton(#[prop(into)] value: String, label: &'static str) -> impl IntoView {
-    let session = session();
+    let app_state = app_state();
     let copied = RwSignal::new(false);
     let copy = move |_| {
         let value = value.clone();
         spawn_local(async move {
             if dom::copy(&value).await {
                 copied.try_set(true);
-                session.say("Copied.");
+                app_state.say("Copied.");
                 set_timeout(
                     move || {
                         copied.try_set(false);
@@ -42,7 +42,7 @@ pub fn CopyButton(#[prop(into)] value: String, label: &'static str) -> impl Into
                     Duration::from_secs(2),
                 );
             } else {
-                session.toasts.push(Tone::Bad, format!("The browser did not allow copying. Here it is: {value}"));
+                app_state.toasts.push(Tone::Bad, format!("The browser did not allow copying. Here it is: {value}"));
             }
         });
     };

@@ -3,17 +3,17 @@
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
+use crate::ui::app_state::app_state;
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::dom;
 use crate::ui::pwa::pwa;
-use crate::ui::session::session;
 
 const PUT_AWAY: &str = "gen-registry.install-offer";
 
 /// After the first claim, until it is taken up or put away.
 #[component]
 pub fn InstallOffer() -> impl IntoView {
-    let session = session();
+    let app_state = app_state();
     let pwa = pwa();
     let put_away = RwSignal::new(dom::stored(PUT_AWAY).is_some());
     let away = move |_| {
@@ -21,7 +21,7 @@ pub fn InstallOffer() -> impl IntoView {
         dom::store(PUT_AWAY, Some("no"));
     };
     view! {
-        <Show when=move || session.celebrated.get() && pwa.can_install() && !put_away.get()>
+        <Show when=move || app_state.celebrated.get() && pwa.can_install() && !put_away.get()>
             <aside class="card offer" aria-label="Install">
                 {icon(Icon::Install)}
                 <div>
@@ -43,12 +43,12 @@ pub fn InstallOffer() -> impl IntoView {
 
 #[component]
 pub fn InstallButton() -> impl IntoView {
-    let session = session();
+    let app_state = app_state();
     let pwa = pwa();
     let install = move |_| {
         spawn_local(async move {
             if pwa.install().await {
-                session.toasts.good("Installed.");
+                app_state.toasts.good("Installed.");
             }
         });
     };

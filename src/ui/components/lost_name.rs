@@ -2,15 +2,15 @@
 
 use leptos::prelude::*;
 
+use crate::ui::app_state::app_state;
 use crate::ui::components::notice::{Notice, NoticeTone};
 use crate::ui::components::person_row::person_href;
-use crate::ui::session::session;
 
 #[component]
 pub fn LostNameBanner() -> impl IntoView {
-    let session = session();
+    let app_state = app_state();
     let lost = Memo::new(move |_| {
-        session.me.with(|me| me.as_ref().filter(|me| !me.forked).and_then(|me| me.lost_name.clone()))
+        app_state.me.with(|me| me.as_ref().filter(|me| !me.forked).and_then(|me| me.lost_name.clone()))
     });
     view! {
         {move || {

@@ -2,10 +2,10 @@
 
 use leptos::prelude::*;
 
-use crate::node::api::{Author, ModuleCard, OpinionSummary};
+use crate::node::api::{Author, ModuleCard, RatingSummary};
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::person_row::person_href;
-use crate::ui::steady::{part, rows};
+use crate::ui::reactive::{keyed_list, slice_view};
 use crate::ui::time::Moment;
 use crate::ui::{dom, text};
 
@@ -20,7 +20,7 @@ pub fn tag_href(tag: &str) -> String {
 /// The rows of a list of modules; whatever stays in it keeps the row.
 pub fn module_rows(cards: impl Into<Signal<Vec<ModuleCard>>>) -> impl IntoView {
     let draw = |card| view! { <ModuleRow card /> };
-    rows(cards, |card| card.name.clone(), move |card| part(card, Clone::clone, draw))
+    keyed_list(cards, |card| card.name.clone(), move |card| slice_view(card, Clone::clone, draw))
 }
 
 #[component]
@@ -64,7 +64,7 @@ pub fn author_link(author: &Author) -> impl IntoView + use<> {
 }
 
 #[component]
-pub fn Stars(opinion: OpinionSummary) -> impl IntoView {
+pub fn Stars(opinion: RatingSummary) -> impl IntoView {
     opinion.stars.map(|stars| {
         let said = format!("{stars:.1} of 5 stars, {}", text::count(opinion.ratings, "rating", "ratings"));
         let heard = said.clone();

@@ -8,15 +8,15 @@ use leptos::task::spawn_local;
 
 use crate::node::api::{NameCheck, NameVerdict};
 use crate::node::failure::Failure;
+use crate::ui::app_state::app_state;
 use crate::ui::components::icon::{Icon, icon};
-use crate::ui::session::session;
 use crate::ui::{text, time};
 
 /// Long enough not to ask for every letter, short enough not to be felt.
 const PAUSE_MS: u32 = 250;
 
 #[derive(Clone, PartialEq)]
-pub enum Judged {
+pub enum CheckState {
     Nothing,
     Searching,
     Answer(NameCheck),
@@ -27,27 +27,27 @@ pub enum Judged {
 #[derive(Clone, Copy)]
 pub struct NameChoice {
     pub text: RwSignal<String>,
-    pub judged: RwSignal<Judged>,
+    pub judged: RwSignal<CheckState>,
 }
 
 impl NameChoice {
     pub fn new(text: String) -> Self {
-        let session = session();
-        let choice = Self { text: RwSignal::new(text), judged: RwSignal::new(Judged::Nothing) };
+        let app_state = app_state();
+        let choice = Self { text: RwSignal::new(text), judged: RwSignal::new(CheckState::Nothing) };
         let turn = StoredValue::new(0_u64);
         Effect::new(move |previous: Option<String>| {
-            session.people_changed.track();
+            app_state.people_changed.track();
             let text = choice.text.get();
             let same = previous.as_ref() == Some(&text);
             turn.update_value(|turn| *turn += 1);
             let mine = turn.get_value();
             if text.trim().is_empty() {
-                choice.judged.set(Judged::Nothing);
+                choice.judged.set(CheckState::Nothing);
                 return text;
             }
             // New knowledge about an unchanged text replaces the verdict without a flicker.
             if !same {
-                choice.judged.set(Judged::Searching);
+                choice.judged.set(CheckState::Searching);
             }
             let asked = text.clone();
             spawn_local(async move {
@@ -55,9 +55,9 @@ impl NameChoice {
                 if turn.try_get_value() != Some(mine) {
                     return;
                 }
-                let answer = session.client().check_username(asked).await;
+                let answer = app_state.client().check_username(asked).await;
                 if turn.try_get_value() == Some(mine) {
-                    choice.judged.try_set(answer.map_or_else(Judged::Failed, Judged::Answer));
+                    choice.judged.try_set(answer.map_or_else(CheckState::Failed, CheckState::Answer));
                 }
             });
             text
@@ -67,24 +67,25 @@ impl NameChoice {
 
     /// The text as the node takes it, if the node thinks it can be had.
     pub fn can_be_claimed(&self) -> bool {
-        self.judged.with(|judged| matches!(judged, Judged::Answer(NameCheck { verdict: NameVerdict::Available, .. })))
+        self.judged
+            .with(|judged| matches!(judged, CheckState::Answer(NameCheck { verdict: NameVerdict::Available, .. })))
     }
 
     fn refused(&self) -> bool {
         self.judged.with(|judged| match judged {
-            Judged::Answer(check) => !matches!(check.verdict, NameVerdict::Available | NameVerdict::Yours),
-            Judged::Failed(_) => true,
+            CheckState::Answer(check) => !matches!(check.verdict, NameVerdict::Available | NameVerdict::Yours),
+            CheckState::Failed(_) => true,
             _ => false,
         })
     }
 }
 
-fn state(judged: &Judged) -> &'static str {
+fn state(judged: &CheckState) -> &'static str {
     match judged {
-        Judged::Nothing => "",
-        Judged::Searching => "searching",
-        Judged::Failed(_) => "invalid",
-        Judged::Answer(check) => match check.verdict {
+        CheckState::Nothing => "",
+        CheckState::Searching => "searching",
+        CheckState::Failed(_) => "invalid",
+        CheckState::Answer(check) => match check.verdict {
             NameVerdict::Available => "available",
             NameVerdict::Yours => "yours",
             NameVerdict::Taken { .. } => "taken",
@@ -94,12 +95,12 @@ fn state(judged: &Judged) -> &'static str {
     }
 }
 
-fn mark(judged: &Judged) -> Option<Icon> {
+fn mark(judged: &CheckState) -> Option<Icon> {
     match judged {
-        Judged::Nothing => None,
-        Judged::Searching => Some(Icon::Search),
-        Judged::Failed(_) => Some(Icon::Warning),
-        Judged::Answer(check) => Some(match check.verdict {
+        CheckState::Nothing => None,
+        CheckState::Searching => Some(Icon::Search),
+        CheckState::Failed(_) => Some(Icon::Warning),
+        CheckState::Answer(check) => Some(match check.verdict {
             NameVerdict::Available | NameVerdict::Yours => Icon::Check,
             NameVerdict::Taken { .. } => Icon::Cross,
             NameVerdict::CoolingDown { .. } => Icon::Clock,
@@ -108,12 +109,12 @@ fn mark(judged: &Judged) -> Option<Icon> {
     }
 }
 
-fn sentence(judged: &Judged) -> AnyView {
+fn sentence(judged: &CheckState) -> AnyView {
     match judged {
-        Judged::Nothing => ().into_any(),
-        Judged::Searching => "Searching…".into_any(),
-        Judged::Failed(failure) => format!("{} {}", failure.message, failure.advice).into_any(),
-        Judged::Answer(check) => answered(check),
+        CheckState::Nothing => ().into_any(),
+        CheckState::Searching => "Searching…".into_any(),
+        CheckState::Failed(failure) => format!("{} {}", failure.message, failure.advice).into_any(),
+        CheckState::Answer(check) => answered(check),
     }
 }
 

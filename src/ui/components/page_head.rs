@@ -4,8 +4,8 @@ use leptos::html;
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 
+use crate::ui::app_state::app_state;
 use crate::ui::dom;
-use crate::ui::session::session;
 
 const APP: &str = "Gen Registry";
 
@@ -37,7 +37,7 @@ pub fn PageHead(
     step: Signal<u32>,
 ) -> impl IntoView {
     let heading = NodeRef::<html::H1>::new();
-    let session = session();
+    let app_state = app_state();
     let arrival = expect_context::<Arrival>();
     let number = arrival.number();
     let path = use_location().pathname;
@@ -61,7 +61,7 @@ pub fn PageHead(
                 // The focus has scrolled to the heading; the address may name a part further down.
                 dom::show_named_part();
                 if let Some(title) = title.try_get_untracked() {
-                    session.say(title);
+                    app_state.say(title);
                 }
             });
         } else if before.is_none() {

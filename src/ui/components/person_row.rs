@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use crate::node::api::{NameStatus, UsernameEntry};
 use crate::ui::components::avatar::Avatar;
 use crate::ui::dom;
-use crate::ui::steady::{part, rows};
+use crate::ui::reactive::{keyed_list, slice_view};
 use crate::ui::time::Moment;
 
 pub fn person_href(username: &str) -> String {
@@ -15,7 +15,7 @@ pub fn person_href(username: &str) -> String {
 /// The rows of a list of people; whoever stays in it keeps the row.
 pub fn person_rows(people: impl Into<Signal<Vec<UsernameEntry>>>) -> impl IntoView {
     let draw = |entry| view! { <PersonRow entry /> };
-    rows(people, |entry| entry.did.clone(), move |entry| part(entry, Clone::clone, draw))
+    keyed_list(people, |entry| entry.did.clone(), move |entry| slice_view(entry, Clone::clone, draw))
 }
 
 #[component]

@@ -2,11 +2,11 @@
 
 use leptos::prelude::*;
 
-use crate::ui::attempt::Attempt;
+use crate::ui::action::ActionState;
+use crate::ui::app_state::app_state;
 use crate::ui::components::field::{Submit, TextField};
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::notice::{FailureNotice, Notice, NoticeTone};
-use crate::ui::session::session;
 
 /// How many words the person types to show that they were written down.
 const ASKED: usize = 3;
@@ -21,12 +21,12 @@ enum Stage {
 
 #[component]
 pub fn RecoveryWords(#[prop(optional, into)] checked: Option<Callback<()>>) -> impl IntoView {
-    let session = session();
+    let app_state = app_state();
     let stage = RwSignal::new(Stage::Hidden);
-    let attempt = Attempt::new();
-    let Attempt { busy, failure } = attempt;
+    let attempt = ActionState::new();
+    let ActionState { busy, failure } = attempt;
     let show = move |_| {
-        let client = session.client();
+        let client = app_state.client();
         let phrase = async move { client.recovery_phrase().await };
         attempt.start(phrase, move |phrase| {
             stage.try_set(Stage::Shown(phrase.split_whitespace().map(str::to_owned).collect()));
@@ -102,9 +102,9 @@ fn positions(total: usize) -> Vec<u32> {
 #[component]
 fn Check(positions: Vec<u32>, passed: Callback<()>, again: Callback<()>) -> impl IntoView {
     const IDS: [&str; ASKED] = ["recovery-word-1", "recovery-word-2", "recovery-word-3"];
-    let session = session();
-    let attempt = Attempt::new();
-    let Attempt { busy, failure } = attempt;
+    let app_state = app_state();
+    let attempt = ActionState::new();
+    let ActionState { busy, failure } = attempt;
     let answers: Vec<(u32, RwSignal<String>)> =
         positions.into_iter().map(|position| (position, RwSignal::new(String::new()))).collect();
     let fields = answers
@@ -118,9 +118,9 @@ fn Check(positions: Vec<u32>, passed: Callback<()>, again: Callback<()>) -> impl
         event.prevent_default();
         let words: Vec<(u32, String)> =
             answers.iter().map(|(position, word)| (*position, word.get_untracked().trim().to_lowercase())).collect();
-        let client = session.client();
+        let client = app_state.client();
         attempt.start(async move { client.confirm_recovery_phrase(words).await }, move |me| {
-            session.became(*me);
+            app_state.became(*me);
             passed.try_run(());
         });
     };

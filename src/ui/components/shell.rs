@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 
+use crate::ui::app_state::app_state;
 use crate::ui::components::avatar::Avatar;
 use crate::ui::components::bell::Bell;
 use crate::ui::components::help::HelpDialog;
@@ -16,14 +17,13 @@ use crate::ui::components::unlock::UnlockDialog;
 use crate::ui::components::update_bar::UpdateBar;
 use crate::ui::keys;
 use crate::ui::pwa::pwa;
-use crate::ui::session::session;
 use crate::ui::{components::toast::Tone, dom};
 
 const OFFLINE_TOLD: &str = "gen-registry.offline-told";
 
 #[component]
 pub fn Shell(children: Children) -> impl IntoView {
-    let session = session();
+    let app_state = app_state();
     let help = RwSignal::new(false);
     provide_context(Arrival::new());
     keys::listen(help);
@@ -64,9 +64,9 @@ pub fn Shell(children: Children) -> impl IntoView {
             </button>
         </footer>
         <div class="visually-hidden" role="status" aria-live="polite">
-            {move || session.said.get()}
+            {move || app_state.said.get()}
         </div>
-        <ToastStack toasts=session.toasts />
+        <ToastStack toasts=app_state.toasts />
         <UnlockDialog />
         <HelpDialog open=help />
     }
@@ -82,11 +82,11 @@ fn skip(event: leptos::ev::MouseEvent) {
 
 /// Told once per browser, when it has become true.
 fn tell_offline_ready() {
-    let (session, pwa) = (session(), pwa());
+    let (app_state, pwa) = (app_state(), pwa());
     Effect::new(move |_| {
         if pwa.offline_ready.get() && dom::stored(OFFLINE_TOLD).is_none() {
             dom::store(OFFLINE_TOLD, Some("yes"));
-            session.toasts.push(Tone::Plain, "Ready to work offline.");
+            app_state.toasts.push(Tone::Plain, "Ready to work offline.");
         }
     });
 }
@@ -109,8 +109,9 @@ fn Navigation() -> impl IntoView {
             </li>
         }
     };
-    let session = session();
-    let unread = Memo::new(move |_| session.channels.with(|all| all.iter().map(|channel| channel.unread).sum::<u64>()));
+    let app_state = app_state();
+    let unread =
+        Memo::new(move |_| app_state.channels.with(|all| all.iter().map(|channel| channel.unread).sum::<u64>()));
     let talk = move || {
         let path = path.get();
         (path == "/channels" || path.starts_with("/c/")).then_some("page")
@@ -139,14 +140,14 @@ fn Navigation() -> impl IntoView {
 
 #[component]
 fn MeChip() -> impl IntoView {
-    let session = session();
+    let app_state = app_state();
     let shown = Memo::new(move |_| {
-        session.me.with(|me| {
+        app_state.me.with(|me| {
             me.as_ref()
                 .map(|me| (me.username.clone(), me.public_key.clone().unwrap_or_default(), me.profile.avatar.clone()))
         })
     });
-    let forked = Memo::new(move |_| session.me.with(|me| me.as_ref().is_some_and(|me| me.forked)));
+    let forked = Memo::new(move |_| app_state.me.with(|me| me.as_ref().is_some_and(|me| me.forked)));
     view! {
         {move || match shown.get() {
             Some((Some(username), public_key, avatar)) => {

@@ -3,15 +3,15 @@
 use leptos::prelude::*;
 
 use crate::node::api::{Connection, Status};
+use crate::ui::app_state::app_state;
 use crate::ui::components::icon::{Icon, icon};
-use crate::ui::session::session;
 use crate::ui::text;
 
 #[component]
 pub fn StatusChip() -> impl IntoView {
-    let session = session();
+    let app_state = app_state();
     let network = move || {
-        let status = session.status.get();
+        let status = app_state.status.get();
         status.map_or((Connection::Alone, 0, false), |status| (status.connection, status.peers, status.syncing))
     };
     let words = move || match network() {
@@ -34,7 +34,7 @@ pub fn StatusChip() -> impl IntoView {
             popovertarget="status-popover"
             data-testid="status-chip"
             data-connected=move || connected().to_string()
-            on:click=move |_| session.refresh_status()
+            on:click=move |_| app_state.refresh_status()
         >
             {move || icon(mark())}
             <span class="status-words">{words}</span>
@@ -52,7 +52,7 @@ pub fn StatusChip() -> impl IntoView {
                     }
                 }}
             </p>
-            {move || session.status.get().map(facts)}
+            {move || app_state.status.get().map(facts)}
             <p>
                 <a href="/network">"Peers and relays"</a> " · " <a href="/blocklist">"Blocklist"</a>
             </p>
@@ -71,7 +71,7 @@ fn facts(status: Status) -> impl IntoView {
         Some(false) => "Not promised",
         None => "The browser does not tell",
     };
-    let rows = [
+    let keyed_list = [
         ("Names known here", text::number(status.names)),
         ("Other people’s registries", text::number(status.registries)),
         ("Storage used", used),
@@ -80,7 +80,7 @@ fn facts(status: Status) -> impl IntoView {
     ];
     view! {
         <dl class="facts">
-            {rows
+            {keyed_list
                 .into_iter()
                 .map(|(name, value)| {
                     view! {

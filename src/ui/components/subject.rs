@@ -2,32 +2,32 @@
 
 use leptos::prelude::*;
 
-use crate::node::api::{ListVerdict, Notice, NoticeKind};
-use crate::ui::attempt::Attempt;
+use crate::node::api::{Decision, Notice, NoticeKind};
+use crate::ui::action::ActionState;
+use crate::ui::app_state::{AppState, app_state};
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::module_row::author_text;
 use crate::ui::components::notice::FailureNotice;
-use crate::ui::session::{Session, session};
 
 /// Says what happened; undoing it brings back what was there before, with its note.
-pub fn decide(session: Session, attempt: Attempt, subject: String, verdict: ListVerdict, told: &'static str) {
-    let client = session.client();
+pub fn decide(app_state: AppState, attempt: ActionState, subject: String, verdict: Decision, told: &'static str) {
+    let client = app_state.client();
     let asked = subject.clone();
     let act = async move {
         let before = client.lists().await?.rows.into_iter().find(|row| row.subject == asked);
         client.decide(asked, verdict, None).await?;
-        Ok(before.map_or((ListVerdict::Neither, None), |row| (row.verdict, row.note)))
+        Ok(before.map_or((Decision::Neither, None), |row| (row.verdict, row.note)))
     };
     attempt.start(act, move |(verdict, note)| {
         let undo = move |()| {
-            let (client, subject, note) = (session.client(), subject.clone(), note.clone());
+            let (client, subject, note) = (app_state.client(), subject.clone(), note.clone());
             leptos::task::spawn_local(async move {
                 if let Err(failure) = client.decide(subject, verdict, note).await {
-                    session.fail(&failure);
+                    app_state.fail(&failure);
                 }
             });
         };
-        session.toasts.with_undo(told, Callback::new(undo));
+        app_state.toasts.with_undo(told, Callback::new(undo));
     });
 }
 
@@ -39,16 +39,16 @@ pub fn BlockButton(
     /// What is blocked: “this person”.
     what: &'static str,
 ) -> impl IntoView {
-    let session = session();
-    let attempt = Attempt::new();
+    let app_state = app_state();
+    let attempt = ActionState::new();
     let label = move || if blocked.get() { "Unblock" } else { "Block" };
     let toggle = move |_| {
         let (verdict, told) = if blocked.get_untracked() {
-            (ListVerdict::Neither, "No longer blocked.")
+            (Decision::Neither, "No longer blocked.")
         } else {
-            (ListVerdict::Block, "Blocked. Settings › Blocklist lists it.")
+            (Decision::Block, "Blocked. Settings › Blocklist lists it.")
         };
-        decide(session, attempt, subject.clone(), verdict, told);
+        decide(app_state, attempt, subject.clone(), verdict, told);
     };
     view! {
         <button
@@ -73,16 +73,17 @@ pub fn FollowButton(
     subject: String,
     what: &'static str,
 ) -> impl IntoView {
-    let session = session();
-    let attempt = Attempt::new();
+    let app_state = app_state();
+    let attempt = ActionState::new();
     let wanted = subject.clone();
-    let followed = Memo::new(move |_| session.follows.with(|follows| follows.iter().any(|row| row.subject == wanted)));
+    let followed =
+        Memo::new(move |_| app_state.follows.with(|follows| follows.iter().any(|row| row.subject == wanted)));
     let label = move || if followed.get() { "Following" } else { "Follow" };
     let toggle = move |_| {
-        let (client, subject, follow) = (session.client(), subject.clone(), !followed.get_untracked());
-        attempt.start(async move { client.follow(subject, follow).await }, move |rows| {
-            session.follows.set(rows);
-            session.say(if follow { "Followed" } else { "No longer followed" });
+        let (client, subject, follow) = (app_state.client(), subject.clone(), !followed.get_untracked());
+        attempt.start(async move { client.follow(subject, follow).await }, move |keyed_list| {
+            app_state.follows.set(keyed_list);
+            app_state.say(if follow { "Followed" } else { "No longer followed" });
         });
     };
     view! {

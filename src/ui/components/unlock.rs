@@ -2,27 +2,27 @@
 
 use leptos::prelude::*;
 
-use crate::ui::attempt::Attempt;
+use crate::ui::action::ActionState;
+use crate::ui::app_state::app_state;
 use crate::ui::components::field::{PassphraseField, Submit};
 use crate::ui::components::modal::Modal;
 use crate::ui::components::notice::FailureNotice;
-use crate::ui::session::session;
 
 #[component]
 pub fn UnlockDialog() -> impl IntoView {
-    let session = session();
-    let open = session.gate.asking;
+    let app_state = app_state();
+    let open = app_state.gate.asking;
     // However it was closed: whoever waits must be told.
     Effect::new(move |before: Option<bool>| {
         let now = open.get();
         if before == Some(true) && !now {
-            session.gate.settle(false);
+            app_state.gate.settle(false);
         }
         now
     });
     view! {
         <Modal open id="unlock-title" title="Unlock your key" testid="unlock">
-            <UnlockForm id="unlock-passphrase" done=Callback::new(move |()| session.gate.settle(true)) leave=Callback::new(move |()| open.set(false)) />
+            <UnlockForm id="unlock-passphrase" done=Callback::new(move |()| app_state.gate.settle(true)) leave=Callback::new(move |()| open.set(false)) />
         </Modal>
     }
 }
@@ -34,16 +34,16 @@ pub fn UnlockForm(
     done: Callback<()>,
     #[prop(optional, into)] leave: Option<Callback<()>>,
 ) -> impl IntoView {
-    let session = session();
+    let app_state = app_state();
     let passphrase = RwSignal::new(String::new());
-    let attempt = Attempt::new();
-    let Attempt { busy, failure } = attempt;
+    let attempt = ActionState::new();
+    let ActionState { busy, failure } = attempt;
     let send = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
-        let client = session.client();
+        let client = app_state.client();
         let opened = async move { client.unlock(passphrase.get_untracked()).await };
         attempt.start(opened, move |me| {
-            session.became(*me);
+            app_state.became(*me);
             done.try_run(());
         });
     };

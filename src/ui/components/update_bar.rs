@@ -3,20 +3,20 @@
 
 use leptos::prelude::*;
 
+use crate::ui::app_state::app_state;
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::dom;
 use crate::ui::pwa::pwa;
-use crate::ui::session::session;
 use crate::ui::text;
 
 #[component]
 pub fn UpdateBar() -> impl IntoView {
     let pwa = pwa();
     let later = RwSignal::new(false);
-    let session = session();
-    let reload_needed = session.reload_needed;
-    let volatile = move || session.status.with(|status| status.as_ref().is_some_and(|status| status.volatile));
-    let clock = move || session.status.with(|status| status.as_ref().and_then(|status| status.clock_apart));
+    let app_state = app_state();
+    let reload_needed = app_state.reload_needed;
+    let volatile = move || app_state.status.with(|status| status.as_ref().is_some_and(|status| status.volatile));
+    let clock = move || app_state.status.with(|status| status.as_ref().and_then(|status| status.clock_apart));
     let waiting = move || pwa.update_waiting.get() && !later.get() && !reload_needed.get();
     view! {
         <Show when=waiting>

@@ -2,48 +2,48 @@
 
 use leptos::prelude::*;
 
-use crate::node::api::{ListRow, ListVerdict, ListsReport};
-use crate::ui::attempt::Attempt;
+use crate::node::api::{BlockListReport, BlockListRow, Decision};
+use crate::ui::action::ActionState;
+use crate::ui::app_state::app_state;
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::module_row::module_href;
 use crate::ui::components::notice::FailureNotice;
 use crate::ui::components::page_head::PageHead;
 use crate::ui::components::subject::decide;
-use crate::ui::fetch::fetched;
-use crate::ui::session::session;
-use crate::ui::steady::{answered, of, part, rows};
+use crate::ui::query::use_query;
+use crate::ui::reactive::{keyed_list, query_view, select, slice_view};
 use crate::ui::text;
 use crate::ui::time::Moment;
 
 #[component]
 pub fn Blocklist() -> impl IntoView {
-    let session = session();
-    let lists = fetched(
+    let app_state = app_state();
+    let lists = use_query(
         || (),
         move || {
-            session.people_changed.track();
-            session.modules_changed.track();
-            session.network_changed.track();
+            app_state.people_changed.track();
+            app_state.modules_changed.track();
+            app_state.network_changed.track();
         },
         move |()| {
-            let client = session.client();
+            let client = app_state.client();
             async move { client.lists().await }
         },
     );
     view! {
         <div class="page">
             <PageHead title=Signal::stored("Blocklist".to_owned()) />
-            {answered(lists, shown)}
+            {query_view(lists, shown)}
         </div>
     }
 }
 
-fn shown(lists: Memo<ListsReport>) -> impl IntoView {
-    let of_verdict = move |verdict: ListVerdict| {
-        of(lists, move |lists| lists.rows.iter().filter(|row| row.verdict == verdict).cloned().collect::<Vec<_>>())
+fn shown(lists: Memo<BlockListReport>) -> impl IntoView {
+    let of_verdict = move |verdict: Decision| {
+        select(lists, move |lists| lists.rows.iter().filter(|row| row.verdict == verdict).cloned().collect::<Vec<_>>())
     };
-    let (blocked, allowed) = (of_verdict(ListVerdict::Block), of_verdict(ListVerdict::Allow));
-    let shared = of(lists, |lists| lists.shared);
+    let (blocked, allowed) = (of_verdict(Decision::Block), of_verdict(Decision::Allow));
+    let shared = select(lists, |lists| lists.shared);
     let travels = move || {
         if shared.get() {
             "Your other devices get this list, sealed: nobody else can read it."
@@ -77,18 +77,18 @@ fn shown(lists: Memo<ListsReport>) -> impl IntoView {
     }
 }
 
-fn list(all: Memo<Vec<ListRow>>, testid: &'static str) -> impl IntoView {
+fn list(all: Memo<Vec<BlockListRow>>, testid: &'static str) -> impl IntoView {
     view! {
         <ul class="notices" data-testid=testid>
-            {rows(all, |row| row.subject.clone(), |row| view! { <Row row /> })}
+            {keyed_list(all, |row| row.subject.clone(), |row| view! { <Row row /> })}
         </ul>
     }
 }
 
 #[component]
-fn Row(row: Memo<ListRow>) -> impl IntoView {
-    let session = session();
-    let attempt = Attempt::new();
+fn Row(row: Memo<BlockListRow>) -> impl IntoView {
+    let app_state = app_state();
+    let attempt = ActionState::new();
     let subject = row.with_untracked(|row| row.subject.clone());
     let (kind, id) = subject.split_once(':').map(|(kind, id)| (kind.to_owned(), id.to_owned())).unwrap_or_default();
     let (mark, what, href) = match kind.as_str() {
@@ -102,7 +102,7 @@ fn Row(row: Memo<ListRow>) -> impl IntoView {
         "module" => id.clone(),
         _ => text::node(&id),
     });
-    let take_off = move |_| decide(session, attempt, subject.clone(), ListVerdict::Neither, "Taken off the list.");
+    let take_off = move |_| decide(app_state, attempt, subject.clone(), Decision::Neither, "Taken off the list.");
     view! {
         <li class="notices-follow">
             <span class="notices-subject">
@@ -112,8 +112,8 @@ fn Row(row: Memo<ListRow>) -> impl IntoView {
                         Some(href) => view! { <a href=href>{name}</a> }.into_any(),
                         None => view! { <code>{name}</code> }.into_any(),
                     }}
-                    <span class="muted">" " {what} " · " {part(row, |row| row.at, |at| view! { <Moment at /> })}</span>
-                    {part(row, |row| row.note.clone(), |note| note.map(|note| view! { <span class="muted">" · " {note}</span> }))}
+                    <span class="muted">" " {what} " · " {slice_view(row, |row| row.at, |at| view! { <Moment at /> })}</span>
+                    {slice_view(row, |row| row.note.clone(), |note| note.map(|note| view! { <span class="muted">" · " {note}</span> }))}
                 </span>
             </span>
             <button

@@ -10,11 +10,11 @@ use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_navigate, use_params_map};
 
 use crate::node::api::ChannelEntry;
-use crate::ui::attempt::Attempt;
+use crate::ui::action::ActionState;
+use crate::ui::app_state::app_state;
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::notice::FailureNotice;
 use crate::ui::components::page_head::PageHead;
-use crate::ui::session::session;
 use crate::ui::text;
 
 #[component]
@@ -26,9 +26,10 @@ pub fn Channel() -> impl IntoView {
             (None, name) => format!("#{}", name.unwrap_or_default().to_lowercase()),
         })
     });
-    let session = session();
-    let entry =
-        Memo::new(move |_| session.channels.with(|all| all.iter().find(|entry| entry.channel == name.get()).cloned()));
+    let app_state = app_state();
+    let entry = Memo::new(move |_| {
+        app_state.channels.with(|all| all.iter().find(|entry| entry.channel == name.get()).cloned())
+    });
     let joined = Memo::new(move |_| entry.with(|entry| entry.as_ref().is_some_and(|entry| entry.joined)));
     view! {
         <div class="page channel-page">
@@ -53,20 +54,20 @@ pub fn Channel() -> impl IntoView {
 /// What can be done with the channel as a whole.
 #[component]
 fn Tools(name: Memo<String>, entry: Memo<Option<ChannelEntry>>) -> impl IntoView {
-    let session = session();
+    let app_state = app_state();
     let muted = Memo::new(move |_| entry.with(|entry| entry.as_ref().is_some_and(|entry| entry.muted)));
     let joined = Memo::new(move |_| entry.with(|entry| entry.as_ref().is_some_and(|entry| entry.joined)));
     let module = Memo::new(move |_| name.with(|name| name.strip_prefix("#module/").map(str::to_owned)));
-    let attempt = Attempt::new();
+    let attempt = ActionState::new();
     let navigate = use_navigate();
     let mute = move |_| {
-        let (client, name, muted) = (session.client(), name.get_untracked(), muted.get_untracked());
-        attempt.start(async move { client.mute_channel(name, !muted).await }, move |all| session.channels.set(all));
+        let (client, name, muted) = (app_state.client(), name.get_untracked(), muted.get_untracked());
+        attempt.start(async move { client.mute_channel(name, !muted).await }, move |all| app_state.channels.set(all));
     };
     let leave = move |_| {
-        let (client, name, navigate) = (session.client(), name.get_untracked(), navigate.clone());
+        let (client, name, navigate) = (app_state.client(), name.get_untracked(), navigate.clone());
         attempt.start(async move { client.leave_channel(None, name).await }, move |all| {
-            session.channels.set(all);
+            app_state.channels.set(all);
             navigate("/channels", NavigateOptions::default());
         });
     };
@@ -94,12 +95,12 @@ fn Tools(name: Memo<String>, entry: Memo<Option<ChannelEntry>>) -> impl IntoView
 /// Before joining.
 #[component]
 fn Outside(name: Memo<String>, entry: Memo<Option<ChannelEntry>>) -> impl IntoView {
-    let session = session();
-    let attempt = Attempt::new();
-    let identified = Memo::new(move |_| session.me.with(|me| me.as_ref().is_none_or(|me| me.did.is_some())));
+    let app_state = app_state();
+    let attempt = ActionState::new();
+    let identified = Memo::new(move |_| app_state.me.with(|me| me.as_ref().is_none_or(|me| me.did.is_some())));
     let join = move |_| {
-        let (client, name) = (session.client(), name.get_untracked());
-        attempt.start(async move { client.join_channel(None, name).await }, move |all| session.channels.set(all));
+        let (client, name) = (app_state.client(), name.get_untracked());
+        attempt.start(async move { client.join_channel(None, name).await }, move |all| app_state.channels.set(all));
     };
     let members = move || entry.with(|entry| entry.as_ref().map_or(0, |entry| entry.members));
     view! {

@@ -6,13 +6,13 @@ use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
 
 use crate::node::api::ChannelEntry;
-use crate::ui::attempt::Attempt;
+use crate::ui::action::ActionState;
+use crate::ui::app_state::app_state;
 use crate::ui::components::field::{Submit, TextField};
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::notice::FailureNotice;
 use crate::ui::components::page_head::PageHead;
-use crate::ui::session::session;
-use crate::ui::steady::{of, part, rows};
+use crate::ui::reactive::{keyed_list, select, slice_view};
 use crate::ui::time::Moment;
 use crate::ui::{dom, text};
 
@@ -27,11 +27,11 @@ pub fn channel_href(channel: &str) -> String {
 
 #[component]
 pub fn Channels() -> impl IntoView {
-    let session = session();
+    let app_state = app_state();
     let typed = RwSignal::new(String::new());
     let found = Memo::new(move |_| {
         let wanted = typed.with(|typed| typed.trim().trim_start_matches('#').to_lowercase());
-        session.channels.with(|all| {
+        app_state.channels.with(|all| {
             let fits = |entry: &&ChannelEntry| entry.channel.contains(&wanted);
             all.iter().filter(fits).cloned().collect::<Vec<_>>()
         })
@@ -39,7 +39,7 @@ pub fn Channels() -> impl IntoView {
     let of = move |joined: bool| {
         found.with(|all| all.iter().filter(|entry| entry.joined == joined).cloned().collect::<Vec<_>>())
     };
-    let identified = Memo::new(move |_| session.me.with(|me| me.as_ref().is_none_or(|me| me.did.is_some())));
+    let identified = Memo::new(move |_| app_state.me.with(|me| me.as_ref().is_none_or(|me| me.did.is_some())));
     view! {
         <div class="page channels">
             <PageHead title=Signal::stored("Channels".to_owned()) />
@@ -80,18 +80,19 @@ pub fn Channels() -> impl IntoView {
 
 #[component]
 fn Join(typed: RwSignal<String>) -> impl IntoView {
-    let session = session();
-    let attempt = Attempt::new();
+    let app_state = app_state();
+    let attempt = ActionState::new();
     let navigate = use_navigate();
     let join = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
-        let (client, channel, navigate) = (session.client(), typed.get_untracked().trim().to_owned(), navigate.clone());
-        let before: Vec<String> = joined(&session.channels.get_untracked());
+        let (client, channel, navigate) =
+            (app_state.client(), typed.get_untracked().trim().to_owned(), navigate.clone());
+        let before: Vec<String> = joined(&app_state.channels.get_untracked());
         attempt.start(async move { client.join_channel(None, channel).await }, move |all| {
             let now = joined(&all);
             let named = typed.get_untracked().trim().trim_start_matches('#').to_lowercase();
             let new = now.iter().find(|name| !before.contains(name)).cloned();
-            session.channels.set(all);
+            app_state.channels.set(all);
             typed.set(String::new());
             navigate(&channel_href(&new.unwrap_or(named)), NavigateOptions::default());
         });
@@ -125,7 +126,7 @@ fn Section(title: &'static str, id: &'static str, #[prop(into)] entries: Signal<
             <section aria-labelledby=named_by.clone()>
                 <h2 id=heading.clone()>{title}</h2>
                 <ul class="channel-list" data-testid=id>
-                    {rows(entries, |entry| entry.channel.clone(), row)}
+                    {keyed_list(entries, |entry| entry.channel.clone(), row)}
                 </ul>
             </section>
         </Show>
@@ -133,19 +134,19 @@ fn Section(title: &'static str, id: &'static str, #[prop(into)] entries: Signal<
 }
 
 fn row(entry: Memo<ChannelEntry>) -> impl IntoView {
-    let session = session();
+    let app_state = app_state();
     let channel = entry.with_untracked(|entry| entry.channel.clone());
-    let (muted, joined) = (of(entry, |entry| entry.muted), of(entry, |entry| entry.joined));
+    let (muted, joined) = (select(entry, |entry| entry.muted), select(entry, |entry| entry.joined));
     let (name, shown, href) = (channel.clone(), channel.clone(), channel_href(&channel));
     let mute = move |_| {
-        let (client, name, muted) = (session.client(), name.clone(), muted.get_untracked());
+        let (client, name, muted) = (app_state.client(), name.clone(), muted.get_untracked());
         leptos::task::spawn_local(async move {
             match client.mute_channel(name.clone(), !muted).await {
                 Ok(all) => {
-                    session.channels.set(all);
-                    session.say(if muted { format!("{name} speaks up again.") } else { format!("{name} is muted.") });
+                    app_state.channels.set(all);
+                    app_state.say(if muted { format!("{name} speaks up again.") } else { format!("{name} is muted.") });
                 }
-                Err(failure) => session.fail(&failure),
+                Err(failure) => app_state.fail(&failure),
             }
         });
     };
@@ -155,20 +156,20 @@ fn row(entry: Memo<ChannelEntry>) -> impl IntoView {
             <a class="channel-link" href=href>
                 <span class="channel-names">
                     <span class="channel-name">{shown}</span>
-                    {part(entry, |entry| entry.topic_line.clone(), |line| line.map(|line| view! { <span class="channel-line">{line}</span> }))}
+                    {slice_view(entry, |entry| entry.topic_line.clone(), |line| line.map(|line| view! { <span class="channel-line">{line}</span> }))}
                 </span>
                 <span class="channel-facts">
-                    {part(entry, |entry| (entry.unread, entry.mentions), |(unread, mentions)| {
+                    {slice_view(entry, |entry| (entry.unread, entry.mentions), |(unread, mentions)| {
                         (unread > 0)
                             .then(|| {
                                 let what = if mentions > 0 { format!("{unread} unread, you are mentioned") } else { format!("{unread} unread") };
                                 view! { <span class="badge badge-accent" data-testid="unread">{what}</span> }
                             })
                     })}
-                    {part(entry, |entry| entry.members, |members| {
+                    {slice_view(entry, |entry| entry.members, |members| {
                         (members > 0).then(|| view! { <span class="muted">{text::count(members, "here", "here")}</span> })
                     })}
-                    {part(entry, |entry| entry.last_at, |at| at.map(|at| view! { <span class="muted channel-last"><Moment at /></span> }))}
+                    {slice_view(entry, |entry| entry.last_at, |at| at.map(|at| view! { <span class="muted channel-last"><Moment at /></span> }))}
                 </span>
             </a>
             <Show when=move || joined.get()>

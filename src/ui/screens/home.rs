@@ -5,6 +5,7 @@ use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
 
 use crate::node::api::{Me, ModuleFilter, ModuleSort};
+use crate::ui::app_state::app_state;
 use crate::ui::components::avatar::Avatar;
 use crate::ui::components::claim_form::ClaimForm;
 use crate::ui::components::icon::{Icon, icon};
@@ -12,9 +13,8 @@ use crate::ui::components::install_offer::InstallOffer;
 use crate::ui::components::module_row::module_rows;
 use crate::ui::components::page_head::PageHead;
 use crate::ui::components::person_row::{person_href, person_rows};
-use crate::ui::fetch::fetched;
-use crate::ui::session::session;
-use crate::ui::steady::{answered, of};
+use crate::ui::query::use_query;
+use crate::ui::reactive::{query_view, select};
 use crate::ui::text;
 
 /// Enough to show that somebody is here.
@@ -23,11 +23,11 @@ const MODULES_SHOWN: u32 = 5;
 
 #[component]
 pub fn Home() -> impl IntoView {
-    let session = session();
-    let named = Memo::new(move |_| session.has_name());
-    let asked = Memo::new(move |_| session.me.with(Option::is_some));
+    let app_state = app_state();
+    let named = Memo::new(move |_| app_state.has_name());
+    let asked = Memo::new(move |_| app_state.me.with(Option::is_some));
     let title = Signal::derive(move || {
-        session
+        app_state
             .me
             .with(|me| me.as_ref().and_then(|me| me.username.clone()))
             .map_or_else(|| "A name that is yours".to_owned(), |name| format!("Hello, {name}"))
@@ -39,7 +39,7 @@ pub fn Home() -> impl IntoView {
                     <PageHead title />
                     {move || {
                         if named.get() {
-                            session.me.get().map(|me| view! { <Mine me /> }.into_any())
+                            app_state.me.get().map(|me| view! { <Mine me /> }.into_any())
                         } else if asked.get() {
                             Some(view! { <Invitation /> }.into_any())
                         } else {
@@ -122,12 +122,12 @@ fn Mine(me: Me) -> impl IntoView {
 
 #[component]
 fn NewModules() -> impl IntoView {
-    let session = session();
-    let modules = fetched(
+    let app_state = app_state();
+    let modules = use_query(
         || (),
-        move || session.modules_changed.track(),
+        move || app_state.modules_changed.track(),
         move |()| {
-            let client = session.client();
+            let client = app_state.client();
             async move { client.list_modules(ModuleFilter::default(), ModuleSort::Recent, MODULES_SHOWN, None).await }
         },
     );
@@ -140,8 +140,8 @@ fn NewModules() -> impl IntoView {
                     {icon(Icon::Arrow)}
                 </a>
             </div>
-            {answered(modules, |list| {
-                let cards = of(list, |list| list.modules.clone());
+            {query_view(modules, |list| {
+                let cards = select(list, |list| list.modules.clone());
                 view! {
                     <Show
                         when=move || !cards.with(Vec::is_empty)
@@ -157,12 +157,12 @@ fn NewModules() -> impl IntoView {
 
 #[component]
 fn Neighbours() -> impl IntoView {
-    let session = session();
-    let people = fetched(
+    let app_state = app_state();
+    let people = use_query(
         || (),
-        move || session.people_changed.track(),
+        move || app_state.people_changed.track(),
         move |()| {
-            let client = session.client();
+            let client = app_state.client();
             async move { client.list_usernames(String::new(), SHOWN, None).await }
         },
     );
@@ -180,8 +180,8 @@ fn Neighbours() -> impl IntoView {
                     </a>
                 </Show>
             </div>
-            {answered(people, |page| {
-                let people = of(page, |page| page.people.clone());
+            {query_view(people, |page| {
+                let people = select(page, |page| page.people.clone());
                 view! {
                     <Show when=move || !people.with(Vec::is_empty) fallback=nobody>
                         <ul class="people people-grid">{person_rows(people)}</ul>

@@ -4,39 +4,39 @@ use leptos::prelude::*;
 
 use crate::node::api::{ACCEPT_ALL, InstalledModule};
 use crate::node::failure::FailureCode;
-use crate::ui::attempt::Attempt;
+use crate::ui::action::ActionState;
+use crate::ui::app_state::app_state;
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::module_row::{author_link, module_href};
 use crate::ui::components::notice::{FailureNotice, Notice, NoticeTone};
 use crate::ui::components::page_head::PageHead;
 use crate::ui::components::toast::Tone;
-use crate::ui::fetch::fetched;
-use crate::ui::session::session;
-use crate::ui::steady::{answered, part, rows};
+use crate::ui::query::use_query;
+use crate::ui::reactive::{keyed_list, query_view, slice_view};
 use crate::ui::time::Moment;
 use crate::ui::{dom, text};
 
 #[component]
 pub fn Installed() -> impl IntoView {
-    let session = session();
-    let modules = fetched(
+    let app_state = app_state();
+    let modules = use_query(
         || (),
-        move || session.modules_changed.track(),
+        move || app_state.modules_changed.track(),
         move |()| {
-            let client = session.client();
+            let client = app_state.client();
             async move { client.installed_modules().await }
         },
     );
-    let attempt = Attempt::new();
+    let attempt = ActionState::new();
     view! {
         <div class="page">
             <PageHead title=Signal::stored("Installed".to_owned()) />
             <p class="lead">"These modules are on this device, whole and checked. They work without a network."</p>
             <FailureNotice failure=attempt.failure />
-            {answered(modules, move |modules| view! {
+            {query_view(modules, move |modules| view! {
                 <Show when=move || !modules.with(Vec::is_empty) fallback=nothing>
                     <ul class="modules" data-testid="installed">
-                        {rows(modules, |module| module.name.clone(), move |module| part(module, Clone::clone, move |module| row(module, attempt)))}
+                        {keyed_list(modules, |module| module.name.clone(), move |module| slice_view(module, Clone::clone, move |module| row(module, attempt)))}
                     </ul>
                 </Show>
             })}
@@ -55,8 +55,8 @@ fn nothing() -> impl IntoView {
     }
 }
 
-fn row(module: InstalledModule, attempt: Attempt) -> impl IntoView {
-    let session = session();
+fn row(module: InstalledModule, attempt: ActionState) -> impl IntoView {
+    let app_state = app_state();
     let InstalledModule {
         name, version, author, requirement, needed_by, installed_at, size, withdrawn, update, ..
     } = module;
@@ -66,17 +66,17 @@ fn row(module: InstalledModule, attempt: Attempt) -> impl IntoView {
     let save = move |_| {
         let (name, version) = (to_save.clone(), saved_version.clone());
         let file = format!("{name}-{version}.wasm");
-        let client = session.client();
+        let client = app_state.client();
         attempt.start(async move { client.read_module(name, version).await }, move |bytes| {
             if !dom::save_file(&file, &bytes) {
-                session.toasts.push(Tone::Bad, "The browser did not take the file.");
+                app_state.toasts.push(Tone::Bad, "The browser did not take the file.");
             }
         });
     };
     let updated = name.clone();
     let removed = name.clone();
     let remove = move |_| {
-        let (name, client) = (removed.clone(), session.client());
+        let (name, client) = (removed.clone(), app_state.client());
         let told = name.clone();
         // What was there before, to the version: also a withdrawn one comes back.
         let act = async move {
@@ -85,10 +85,10 @@ fn row(module: InstalledModule, attempt: Attempt) -> impl IntoView {
         };
         attempt.start(act, move |before: String| {
             let back = Callback::new(move |()| {
-                let (client, lockfile) = (session.client(), before.clone());
+                let (client, lockfile) = (app_state.client(), before.clone());
                 attempt.start(async move { client.import_lockfile(lockfile, Vec::new()).await }, |_| {});
             });
-            session.toasts.with_undo(format!("{told} was removed."), back);
+            app_state.toasts.with_undo(format!("{told} was removed."), back);
         });
     };
     view! {
@@ -143,27 +143,27 @@ fn row(module: InstalledModule, attempt: Attempt) -> impl IntoView {
 /// What is installed as a text, out and in.
 #[component]
 fn Lockfiles() -> impl IntoView {
-    let session = session();
-    let attempt = Attempt::new();
+    let app_state = app_state();
+    let attempt = ActionState::new();
     let export = move |copy: bool| {
-        let client = session.client();
+        let client = app_state.client();
         attempt.start(async move { client.export_lockfile().await }, move |text: String| {
             if copy {
                 leptos::task::spawn_local(async move {
                     let done = dom::copy(&text).await;
                     let said = if done { "The lockfile is copied." } else { "The browser did not copy it." };
-                    session.toasts.push(if done { Tone::Plain } else { Tone::Bad }, said);
+                    app_state.toasts.push(if done { Tone::Plain } else { Tone::Bad }, said);
                 });
             } else if !dom::save_file("gen-registry.lock.toml", text.as_bytes()) {
-                session.toasts.push(Tone::Bad, "The browser did not take the file.");
+                app_state.toasts.push(Tone::Bad, "The browser did not take the file.");
             }
         });
     };
     let bundle = move |_| {
-        let client = session.client();
+        let client = app_state.client();
         attempt.start(async move { client.export_installed().await }, move |bytes: Vec<u8>| {
             if !dom::save_file("gen-registry-modules.zip", &bytes) {
-                session.toasts.push(Tone::Bad, "The browser did not take the file.");
+                app_state.toasts.push(Tone::Bad, "The browser did not take the file.");
             }
         });
     };
@@ -171,11 +171,11 @@ fn Lockfiles() -> impl IntoView {
     let lockfile = StoredValue::new(String::new());
     let installed = move |modules: Vec<InstalledModule>| {
         let what = text::count(modules.len() as u64, "module is", "modules are");
-        session.toasts.good(format!("{what} installed as the lockfile says."));
+        app_state.toasts.good(format!("{what} installed as the lockfile says."));
     };
     let chosen = move |event: web_sys::Event| {
         let Some(file) = dom::chosen_file(&event) else { return };
-        let client = session.client();
+        let client = app_state.client();
         let act = async move {
             let bytes = dom::bytes_of(&file).await.map_err(|_| dom::unreadable_file())?;
             let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -185,7 +185,7 @@ fn Lockfiles() -> impl IntoView {
         attempt.start(act, installed);
     };
     let accept = move |_| {
-        let (client, text) = (session.client(), lockfile.get_value());
+        let (client, text) = (app_state.client(), lockfile.get_value());
         attempt.start(async move { client.import_lockfile(text, vec![ACCEPT_ALL.to_owned()]).await }, installed);
     };
     let asks_for_more = move || {

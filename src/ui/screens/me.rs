@@ -6,20 +6,20 @@ mod rename;
 use leptos::prelude::*;
 
 use crate::node::api::Me;
+use crate::ui::app_state::app_state;
 use crate::ui::components::forked::ForkedNotice;
 use crate::ui::components::history::History;
 use crate::ui::components::page_head::PageHead;
 use crate::ui::components::profile_card::ProfileCard;
 use crate::ui::screens::person::Identity;
-use crate::ui::session::session;
 use crate::ui::{dom, text};
 use edit::EditProfile;
 use rename::NameSection;
 
 #[component]
 pub fn MyProfile() -> impl IntoView {
-    let session = session();
-    let known = Memo::new(move |_| session.me.with(|me| me.as_ref().map(|me| me.did.is_some())));
+    let app_state = app_state();
+    let known = Memo::new(move |_| app_state.me.with(|me| me.as_ref().map(|me| me.did.is_some())));
     view! {
         <div class="page">
             <PageHead title=Signal::stored("My profile".to_owned()) />
@@ -49,9 +49,9 @@ pub fn MyProfile() -> impl IntoView {
 
 #[component]
 fn Known() -> impl IntoView {
-    let session = session();
+    let app_state = app_state();
     // The forms below keep what is typed into them; only the views of the answer follow it.
-    let me = Memo::new(move |_| session.me.get().unwrap_or_default());
+    let me = Memo::new(move |_| app_state.me.get().unwrap_or_default());
     let forked = Memo::new(move |_| me.with(|me| me.forked));
     // On a cold start the parts of this page come after its heading.
     dom::show_named_part();

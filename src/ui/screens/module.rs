@@ -3,39 +3,39 @@
 
 mod graph;
 mod install;
-mod opinions;
 mod owner;
 mod provenance;
+mod ratings;
 mod run;
 mod versions;
 
 use leptos::prelude::*;
 use leptos_router::hooks::{use_params_map, use_query_map};
 
-use crate::node::api::{Author, ModuleDetails, ModulePage, NameKind, NameStatus, OpinionSummary};
-use crate::ui::components::farther::Farther;
+use crate::node::api::{Author, ModuleDetails, ModulePage, NameKind, NameStatus, RatingSummary};
+use crate::ui::app_state::app_state;
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::markdown::Markdown;
 use crate::ui::components::module_row::{Stars, Tags, author_link};
+use crate::ui::components::network_lookup::NetworkLookup;
 use crate::ui::components::notice::{Notice, NoticeTone};
 use crate::ui::components::page_head::PageHead;
 use crate::ui::components::subject::{BlockButton, FollowButton};
-use crate::ui::fetch::fetched;
+use crate::ui::query::use_query;
+use crate::ui::reactive::{query_view, select, slice_view, some_view};
 use crate::ui::screens::channels::channel_href;
-use crate::ui::session::session;
-use crate::ui::steady::{answered, of, part, present};
 use crate::ui::text;
 
 #[component]
 pub fn Module() -> impl IntoView {
-    let session = session();
+    let app_state = app_state();
     let params = use_params_map();
     let name = Memo::new(move |_| params.with(|params| params.get("name")).unwrap_or_default());
-    let page = fetched(
+    let page = use_query(
         move || name.get(),
-        move || session.modules_changed.track(),
+        move || app_state.modules_changed.track(),
         move |name| {
-            let client = session.client();
+            let client = app_state.client();
             async move { Ok(client.module_page(name).await?.map(|page| *page)) }
         },
     );
@@ -50,11 +50,11 @@ pub fn Module() -> impl IntoView {
             {move || {
                 // Another module is another page.
                 let asked = name.get();
-                answered(
+                query_view(
                     page,
                     move |page| {
                         let asked = asked.clone();
-                        present(page, move |page| view! { <Shown page begun /> }, move || absent(&asked))
+                        some_view(page, move |page| view! { <Shown page begun /> }, move || absent(&asked))
                     },
                 )
             }}
@@ -67,7 +67,7 @@ fn absent(name: &str) -> impl IntoView + use<> {
         <div class="empty">
             {icon(Icon::Module)}
             <p>{format!("No module named “{name}” is known on this device.")}</p>
-            <Farther kind=NameKind::Module name=name.to_owned() />
+            <NetworkLookup kind=NameKind::Module name=name.to_owned() />
             <a class="button" href="/modules">
                 "Look at all modules"
             </a>
@@ -79,15 +79,15 @@ fn absent(name: &str) -> impl IntoView + use<> {
 fn Shown(page: Memo<ModulePage>, begun: install::Begun) -> impl IntoView {
     let query = use_query_map();
     let wanted = query.with_untracked(|query| query.get("install"));
-    let (mine, blocked) = (of(page, |page| page.mine), of(page, |page| page.blocked));
-    let name = of(page, |page| page.name.clone());
+    let (mine, blocked) = (select(page, |page| page.mine), select(page, |page| page.blocked));
+    let name = select(page, |page| page.name.clone());
     let subject = move || format!("module:{}", name.get_untracked());
     let to_install = |page: &ModulePage| {
         let installed = page.installed.as_ref().map(|installed| installed.version.clone());
         install::Subject { name: page.name.clone(), newest: page.latest.clone(), installed }
     };
     view! {
-        {part(
+        {slice_view(
             page,
             |page| (page.details.clone(), page.holder.clone(), page.latest.clone(), page.opinion, page.status),
             |(details, holder, latest, opinion, status)| intro(details, &holder, latest, opinion, status),
@@ -98,7 +98,7 @@ fn Shown(page: Memo<ModulePage>, begun: install::Begun) -> impl IntoView {
                 "Discussion"
             </a>
         </p>
-        {part(page, |page| page.details.deprecated.clone(), |reason| reason.map(deprecated))}
+        {slice_view(page, |page| page.details.deprecated.clone(), |reason| reason.map(deprecated))}
         <Show when=move || blocked.get()>
             <Notice tone=NoticeTone::Warning>
                 <p>"It is on your blocklist, or its publisher is: it is in no list of yours and can’t be installed."</p>
@@ -110,13 +110,13 @@ fn Shown(page: Memo<ModulePage>, begun: install::Begun) -> impl IntoView {
                 <BlockButton subject=subject() blocked what="this module" />
             </div>
         </Show>
-        {part(page, to_install, move |subject| view! { <install::Install subject wanted=wanted.clone() begun /> })}
-        {part(page, |page| page.details.readme.clone(), |readme| readme.map(|cid| view! { <Readme cid /> }))}
-        {part(page, run::runnable, |version| version.map(|(name, version)| view! { <run::Run name version /> }))}
+        {slice_view(page, to_install, move |subject| view! { <install::Install subject wanted=wanted.clone() begun /> })}
+        {slice_view(page, |page| page.details.readme.clone(), |readme| readme.map(|cid| view! { <Readme cid /> }))}
+        {slice_view(page, run::runnable, |version| version.map(|(name, version)| view! { <run::Run name version /> }))}
         <versions::Versions page />
         <versions::Dependencies page />
         <provenance::Provenance page />
-        <opinions::Opinions page />
+        <ratings::Ratings page />
         <Show when=move || mine.get()>
             <owner::Owner page />
         </Show>
@@ -127,7 +127,7 @@ fn intro(
     details: ModuleDetails,
     holder: &Author,
     latest: Option<String>,
-    opinion: OpinionSummary,
+    opinion: RatingSummary,
     status: NameStatus,
 ) -> impl IntoView + use<> {
     let ModuleDetails { title, description, license, repository, tags, .. } = details;
@@ -165,12 +165,12 @@ fn deprecated(reason: String) -> impl IntoView {
 
 #[component]
 fn Readme(cid: String) -> impl IntoView {
-    let session = session();
-    let html = fetched(
+    let app_state = app_state();
+    let html = use_query(
         move || cid.clone(),
         || (),
         move |cid| {
-            let client = session.client();
+            let client = app_state.client();
             async move { client.readme(cid).await }
         },
     );

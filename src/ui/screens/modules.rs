@@ -7,6 +7,7 @@ use leptos_router::hooks::{use_navigate, use_query_map};
 
 use crate::node::api::{Failure, ModuleCard, ModuleFilter, ModuleList, ModuleSort, SearchResults, UsernameEntry};
 use crate::node::client::Client;
+use crate::ui::app_state::app_state;
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::module_row::module_rows;
 use crate::ui::components::notice::FailureNotice;
@@ -14,7 +15,6 @@ use crate::ui::components::page_head::PageHead;
 use crate::ui::components::person_row::person_rows;
 use crate::ui::components::search_box::{SearchBox, walk};
 use crate::ui::components::subject::FollowButton;
-use crate::ui::session::session;
 use crate::ui::{dom, text};
 
 const PAGE: u32 = 50;
@@ -78,7 +78,7 @@ impl Asked {
 
 #[component]
 pub fn Modules() -> impl IntoView {
-    let session = session();
+    let app_state = app_state();
     let query = use_query_map();
     let asked = Memo::new(move |_| query.with(|query| Asked::read(|key| query.get(key))));
     let (cards, total, cursor) =
@@ -89,7 +89,7 @@ pub fn Modules() -> impl IntoView {
         turn.update_value(|turn| *turn += 1);
         let (mine, asked) = (turn.get_value(), asked.get_untracked());
         spawn_local(async move {
-            let list = look(session.client(), asked, limit, from).await;
+            let list = look(app_state.client(), asked, limit, from).await;
             if turn.try_get_value() != Some(mine) {
                 return;
             }
@@ -111,7 +111,7 @@ pub fn Modules() -> impl IntoView {
         });
     };
     Effect::new(move |before: Option<Asked>| {
-        session.modules_changed.track();
+        app_state.modules_changed.track();
         let now = asked.get();
         // News must not throw the reader back to the top.
         let shown = if before.as_ref() == Some(&now) { cards.with_untracked(Vec::len) as u32 } else { 0 };

@@ -4,49 +4,49 @@ mod nobody;
 
 use leptos::prelude::*;
 
-use crate::node::api::{CandidateType, Connection, ConnectionPath, ListVerdict, NetworkReport, PeerEntry, RelayEntry};
-use crate::ui::attempt::Attempt;
+use crate::node::api::{CandidateType, Connection, ConnectionPath, Decision, NetworkReport, PeerEntry, RelayEntry};
+use crate::ui::action::ActionState;
+use crate::ui::app_state::app_state;
 use crate::ui::components::did::DidChip;
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::notice::{FailureNotice, Notice, NoticeTone};
 use crate::ui::components::page_head::PageHead;
 use crate::ui::components::reputation::Earned;
 use crate::ui::components::subject::{BlockButton, decide};
-use crate::ui::fetch::fetched;
-use crate::ui::session::session;
-use crate::ui::steady::{answered, of, part, rows};
+use crate::ui::query::use_query;
+use crate::ui::reactive::{keyed_list, query_view, select, slice_view};
 use crate::ui::time::Moment;
 use crate::ui::{dom, text};
 
 #[component]
 pub fn Network() -> impl IntoView {
-    let session = session();
-    let report = fetched(
+    let app_state = app_state();
+    let report = use_query(
         || (),
-        move || session.network_changed.track(),
+        move || app_state.network_changed.track(),
         move |()| {
-            let client = session.client();
+            let client = app_state.client();
             async move { client.network().await }
         },
     );
     view! {
         <div class="page">
             <PageHead title=Signal::stored("Network".to_owned()) />
-            {answered(report, shown)}
+            {query_view(report, shown)}
         </div>
     }
 }
 
 fn shown(report: Memo<NetworkReport>) -> impl IntoView {
-    let peers = of(report, |report| report.peers.clone());
-    let by_itself = of(report, |report| report.connection == Connection::Alone);
-    let relays = of(report, |report| report.relays.clone());
+    let peers = select(report, |report| report.peers.clone());
+    let by_itself = select(report, |report| report.connection == Connection::Alone);
+    let relays = select(report, |report| report.relays.clone());
     view! {
-        {part(report, |report| report.left_aside.clone(), left_aside)}
+        {slice_view(report, |report| report.left_aside.clone(), left_aside)}
         <p class="lead" data-testid="connection">
-            {part(report, |report| (report.connection, report.peers.len() as u64), |(connection, peers)| state(connection, peers))}
+            {slice_view(report, |report| (report.connection, report.peers.len() as u64), |(connection, peers)| state(connection, peers))}
         </p>
-        {part(report, |report| report.unsent, |unsent| {
+        {slice_view(report, |report| report.unsent, |unsent| {
             (unsent > 0)
                 .then(|| {
                     let what = text::count(unsent, "change waits", "changes wait");
@@ -59,7 +59,7 @@ fn shown(report: Memo<NetworkReport>) -> impl IntoView {
                 <div class="actions">
                     <Copy report />
                     <Show when=move || !by_itself.get()>
-                        <LookAround />
+                        <RetryConnections />
                     </Show>
                 </div>
             </div>
@@ -67,7 +67,7 @@ fn shown(report: Memo<NetworkReport>) -> impl IntoView {
                 when=move || !peers.with(Vec::is_empty)
                 fallback=move || view! { <nobody::WhyNobody report /> }
             >
-                <ul class="network-list" data-testid="peers">{rows(peers, |peer| peer.id.clone(), peer)}</ul>
+                <ul class="network-list" data-testid="peers">{keyed_list(peers, |peer| peer.id.clone(), peer)}</ul>
             </Show>
         </section>
         <section class="card" aria-labelledby="relays-title">
@@ -76,10 +76,10 @@ fn shown(report: Memo<NetworkReport>) -> impl IntoView {
                 "A relay brings browsers together. Once two are connected it is no longer needed, and it never sees what they exchange."
             </p>
             <Show when=move || !relays.with(Vec::is_empty) fallback=|| view! { <p>"The server of this page named none."</p> }>
-                <ul class="network-list">{rows(relays, |relay| relay.address.clone(), relay)}</ul>
+                <ul class="network-list">{keyed_list(relays, |relay| relay.address.clone(), relay)}</ul>
             </Show>
         </section>
-        {part(report, |report| report.rejections.clone(), |rejections| {
+        {slice_view(report, |report| report.rejections.clone(), |rejections| {
             (!rejections.is_empty())
                 .then(|| {
                     view! {
@@ -91,7 +91,7 @@ fn shown(report: Memo<NetworkReport>) -> impl IntoView {
                     }
                 })
         })}
-        {part(
+        {slice_view(
             report,
             |report| (report.witnesses.clone(), report.threshold, report.topic.clone(), report.node.clone()),
             |(witnesses, threshold, topic, node)| agreed(witnesses, threshold, topic, node),
@@ -168,11 +168,13 @@ fn rules(witnesses: usize, threshold: u64) -> String {
 }
 
 #[component]
-fn LookAround() -> impl IntoView {
-    let session = session();
-    let attempt = Attempt::new();
+fn RetryConnections() -> impl IntoView {
+    let app_state = app_state();
+    let attempt = ActionState::new();
     let look = move |_| {
-        attempt.start(async move { session.client().look_around().await }, move |_| session.say("Looking for peers"));
+        attempt.start(async move { app_state.client().retry_connections().await }, move |_| {
+            app_state.say("Looking for peers")
+        });
     };
     view! {
         <button type="button" class="button button-small" on:click=look disabled=move || attempt.busy.get()>
@@ -185,11 +187,11 @@ fn LookAround() -> impl IntoView {
 /// For whoever is asked for help: what this page shows, as text.
 #[component]
 fn Copy(report: Memo<NetworkReport>) -> impl IntoView {
-    let session = session();
+    let app_state = app_state();
     let copy = move |_| {
         let text = report.with_untracked(dom::json);
         leptos::task::spawn_local(async move {
-            session.say(if dom::copy(&text).await {
+            app_state.say(if dom::copy(&text).await {
                 "What this page shows is copied."
             } else {
                 "The browser did not copy it."
@@ -207,7 +209,7 @@ fn Copy(report: Memo<NetworkReport>) -> impl IntoView {
 fn peer(peer: Memo<PeerEntry>) -> impl IntoView {
     let id = peer.with_untracked(|peer| peer.id.clone());
     let subject = format!("peer:{id}");
-    let syncing = of(peer, |peer| peer.syncing);
+    let syncing = select(peer, |peer| peer.syncing);
     view! {
         <li class="network-item">
             {move || icon(if syncing.get() { Icon::Refresh } else { Icon::Peers })}
@@ -219,12 +221,12 @@ fn peer(peer: Memo<PeerEntry>) -> impl IntoView {
                     </Show>
                 </p>
                 <p class="muted">
-                    "Connected " {part(peer, |peer| peer.since, |at| view! { <Moment at /> })} " · " {move || peer.with(facts)}
+                    "Connected " {slice_view(peer, |peer| peer.since, |at| view! { <Moment at /> })} " · " {move || peer.with(facts)}
                 </p>
-                {part(peer, |peer| peer.reputation.clone(), |reputation| view! { <Earned reputation /> })}
-                {part(peer, |peer| peer.rejections.clone(), |rejections| (!rejections.is_empty()).then(|| broken(rejections)))}
+                {slice_view(peer, |peer| peer.reputation.clone(), |reputation| view! { <Earned reputation /> })}
+                {slice_view(peer, |peer| peer.rejections.clone(), |rejections| (!rejections.is_empty()).then(|| broken(rejections)))}
                 <div class="actions">
-                    <TrustButton subject=subject.clone() trusted=of(peer, |peer| peer.trusted) />
+                    <TrustButton subject=subject.clone() trusted=select(peer, |peer| peer.trusted) />
                     <BlockButton subject blocked=false what="this peer" />
                 </div>
             </div>
@@ -260,15 +262,15 @@ fn way(path: &ConnectionPath) -> Option<&'static str> {
 /// A trusted peer is never sent away for its number.
 #[component]
 fn TrustButton(subject: String, trusted: Memo<bool>) -> impl IntoView {
-    let session = session();
-    let attempt = Attempt::new();
+    let app_state = app_state();
+    let attempt = ActionState::new();
     let toggle = move |_| {
         let (verdict, told) = if trusted.get_untracked() {
-            (ListVerdict::Neither, "No longer trusted.")
+            (Decision::Neither, "No longer trusted.")
         } else {
-            (ListVerdict::Allow, "Trusted. Settings › Blocklist lists it.")
+            (Decision::Allow, "Trusted. Settings › Blocklist lists it.")
         };
-        decide(session, attempt, subject.clone(), verdict, told);
+        decide(app_state, attempt, subject.clone(), verdict, told);
     };
     view! {
         <button
@@ -286,7 +288,7 @@ fn TrustButton(subject: String, trusted: Memo<bool>) -> impl IntoView {
 }
 
 fn relay(relay: Memo<RelayEntry>) -> impl IntoView {
-    let state = of(relay, |relay| match (relay.connected, relay.reserved) {
+    let state = select(relay, |relay| match (relay.connected, relay.reserved) {
         (true, true) => (Icon::Check, "Connected; others can find you through it."),
         (true, false) => (Icon::Clock, "Connected; no place there yet."),
         _ => (Icon::Offline, "Does not answer. It is tried again by itself."),
@@ -305,8 +307,8 @@ fn relay(relay: Memo<RelayEntry>) -> impl IntoView {
 }
 
 fn broken(rejections: Vec<(String, u64)>) -> impl IntoView {
-    let rows = rejections.into_iter().map(|(why, count)| {
+    let keyed_list = rejections.into_iter().map(|(why, count)| {
         view! { <li>{text::count(count, "time", "times")} ": " {why}</li> }
     });
-    view! { <ul class="network-broken">{rows.collect_view()}</ul> }
+    view! { <ul class="network-broken">{keyed_list.collect_view()}</ul> }
 }

@@ -4,44 +4,44 @@ use leptos::prelude::*;
 use web_sys::NotificationPermission;
 
 use crate::node::api::{FollowRow, Notice, NoticeKind, NoticeList};
-use crate::ui::attempt::Attempt;
+use crate::ui::action::ActionState;
+use crate::ui::app_state::app_state;
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::module_row::{module_href, tag_href};
 use crate::ui::components::notice::FailureNotice;
 use crate::ui::components::page_head::PageHead;
 use crate::ui::components::subject::{FollowButton, told};
-use crate::ui::fetch::fetched;
 use crate::ui::notify;
-use crate::ui::session::session;
-use crate::ui::steady::{answered, of, part, rows};
+use crate::ui::query::use_query;
+use crate::ui::reactive::{keyed_list, query_view, select, slice_view};
 use crate::ui::text;
 use crate::ui::time::Moment;
 
 #[component]
 pub fn Notices() -> impl IntoView {
-    let session = session();
-    let list = fetched(
+    let app_state = app_state();
+    let list = use_query(
         || (),
-        move || session.notices_changed.track(),
+        move || app_state.notices_changed.track(),
         move |()| {
-            let client = session.client();
+            let client = app_state.client();
             async move { client.notices().await }
         },
     );
     // What is on show has been seen once the person leaves.
-    on_cleanup(move || session.mark_notices_read());
+    on_cleanup(move || app_state.mark_notices_read());
     view! {
         <div class="page">
             <PageHead title=Signal::stored("Notifications".to_owned()) />
             <SystemToo />
-            {answered(list, shown)}
+            {query_view(list, shown)}
             <section class="card" aria-labelledby="follows-title">
                 <h2 id="follows-title">"Followed"</h2>
                 <p class="muted">
                     "People, modules and tags. What you installed is followed by itself. The list stays on this device."
                 </p>
-                <Show when=move || session.follows.with(|follows| !follows.is_empty()) fallback=|| view! { <p>"Nothing yet."</p> }>
-                    <ul class="notices" data-testid="follows">{rows(session.follows, |row| row.subject.clone(), followed)}</ul>
+                <Show when=move || app_state.follows.with(|follows| !follows.is_empty()) fallback=|| view! { <p>"Nothing yet."</p> }>
+                    <ul class="notices" data-testid="follows">{keyed_list(app_state.follows, |row| row.subject.clone(), followed)}</ul>
                 </Show>
             </section>
         </div>
@@ -49,18 +49,18 @@ pub fn Notices() -> impl IntoView {
 }
 
 fn shown(list: Memo<NoticeList>) -> impl IntoView {
-    let session = session();
-    let attempt = Attempt::new();
-    let notices = of(list, |list| list.notices.clone());
+    let app_state = app_state();
+    let attempt = ActionState::new();
+    let notices = select(list, |list| list.notices.clone());
     let clear = move |_| {
-        let client = session.client();
-        attempt.start(async move { client.clear_notices().await }, move |_| session.refresh_notices());
+        let client = app_state.client();
+        attempt.start(async move { client.clear_notices().await }, move |_| app_state.refresh_notices());
     };
     view! {
         <Show when=move || !notices.with(Vec::is_empty) fallback=nothing_new>
             <section class="card" aria-label="News">
                 <ul class="notices" data-testid="notices">
-                    {rows(notices, |notice| notice.id.to_string(), row)}
+                    {keyed_list(notices, |notice| notice.id.to_string(), row)}
                 </ul>
                 <div class="actions">
                     <button type="button" class="button button-small" on:click=clear disabled=move || attempt.busy.get()>
@@ -99,14 +99,14 @@ fn row(notice: Memo<Notice>) -> impl IntoView {
         NoticeKind::Yank | NoticeKind::Advisory => Icon::Warning,
         NoticeKind::Username | NoticeKind::ModuleName => Icon::Seal,
     });
-    let unread = of(notice, |notice| !notice.read);
+    let unread = select(notice, |notice| !notice.read);
     view! {
         <li class="notices-row" data-unread=move || unread.get().then_some("true")>
             {icon(mark)}
             <div>
                 <a href=href>{move || notice.with(told)}</a>
                 <p class="muted">
-                    {part(notice, |notice| notice.at, |at| view! { <Moment at /> })}
+                    {slice_view(notice, |notice| notice.at, |at| view! { <Moment at /> })}
                     " "
                     <Show when=move || unread.get()>
                         <span class="badge badge-accent">"New"</span>
@@ -136,7 +136,7 @@ fn followed(row: Memo<FollowRow>) -> impl IntoView {
         <li class="notices-follow">
             <span>
                 <a href=href>{name}</a>
-                <span class="muted">" since " {part(row, |row| row.since, |at| view! { <Moment at /> })}</span>
+                <span class="muted">" since " {slice_view(row, |row| row.since, |at| view! { <Moment at /> })}</span>
             </span>
             <FollowButton subject what="this" />
         </li>

@@ -7,21 +7,21 @@ mod online;
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 
+use crate::ui::app_state::app_state;
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::notice::FailureNotice;
 use crate::ui::components::page_head::PageHead;
 use crate::ui::components::person_row::PersonRow;
 use crate::ui::components::search_box::{SearchBox, people_href, walk};
-use crate::ui::session::session;
 use crate::ui::{dom, text};
-use list::Directory;
+use list::PeopleList;
 
 #[component]
 pub fn People() -> impl IntoView {
     let query = use_query_map();
     let prefix = Memo::new(move |_| query.with(|query| query.get("q")).unwrap_or_default().trim().to_owned());
     let after = Memo::new(move |_| query.with(|query| query.get("after")));
-    let directory = Directory::new(prefix, after);
+    let directory = PeopleList::new(prefix, after);
     let title = Signal::derive(move || {
         prefix.with(|prefix| if prefix.is_empty() { "People".to_owned() } else { format!("People: {prefix}…") })
     });
@@ -47,7 +47,7 @@ pub fn People() -> impl IntoView {
     }
 }
 
-fn counted(directory: Directory, prefix: &str) -> String {
+fn counted(directory: PeopleList, prefix: &str) -> String {
     match directory.total.get() {
         None => "Looking…".to_owned(),
         Some(total) if prefix.is_empty() => format!("{} known here", text::count(total, "name", "names")),
@@ -56,7 +56,7 @@ fn counted(directory: Directory, prefix: &str) -> String {
 }
 
 #[component]
-fn Letters(directory: Directory, prefix: Memo<String>) -> impl IntoView {
+fn Letters(directory: PeopleList, prefix: Memo<String>) -> impl IntoView {
     view! {
         <Show when=move || directory.initials.with(|initials| !initials.is_empty())>
             <nav class="letters" aria-label="By first letter">
@@ -89,8 +89,8 @@ fn Letters(directory: Directory, prefix: Memo<String>) -> impl IntoView {
 
 /// The end of the list: more to come, or why there is nothing.
 #[component]
-fn Rest(directory: Directory, prefix: Memo<String>) -> impl IntoView {
-    let session = session();
+fn Rest(directory: PeopleList, prefix: Memo<String>) -> impl IntoView {
+    let app_state = app_state();
     let href = move || {
         directory.cursor.get().map(|cursor| {
             let glue = if prefix.with(String::is_empty) { '?' } else { '&' };
@@ -121,7 +121,7 @@ fn Rest(directory: Directory, prefix: Memo<String>) -> impl IntoView {
                     if prefix.is_empty() {
                         view! {
                             <p>"Nobody here yet."</p>
-                            <Show when=move || !session.has_name() && !session.is_forked()>
+                            <Show when=move || !app_state.has_name() && !app_state.is_forked()>
                                 <a class="button button-main" href="/welcome?step=name">
                                     "Claim a name"
                                 </a>

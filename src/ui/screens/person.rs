@@ -9,15 +9,15 @@ use leptos_router::hooks::use_params_map;
 use crate::node::api::{LosingClaim, NameReport, Person, UsernameEntry};
 use crate::node::client::Client;
 use crate::node::failure::Failure;
+use crate::ui::app_state::app_state;
 use crate::ui::components::notice::{Notice, NoticeTone};
 use crate::ui::components::page_head::PageHead;
 use crate::ui::components::person_row::person_href;
 use crate::ui::components::profile_card::ProfileCard;
 use crate::ui::components::reputation::Earned;
 use crate::ui::components::subject::{BlockButton, FollowButton};
-use crate::ui::fetch::fetched;
-use crate::ui::session::session;
-use crate::ui::steady::{answered, of, part, present};
+use crate::ui::query::use_query;
+use crate::ui::reactive::{query_view, select, slice_view, some_view};
 use crate::ui::text;
 use crate::ui::time::Moment;
 use absent::Absent;
@@ -42,11 +42,14 @@ async fn find(client: Client, name: String) -> Result<Found, Failure> {
 
 #[component]
 pub fn PersonByName() -> impl IntoView {
-    let session = session();
+    let app_state = app_state();
     let params = use_params_map();
     let name = Memo::new(move |_| params.with(|params| params.get("name")).unwrap_or_default());
-    let found =
-        fetched(move || name.get(), move || session.people_changed.track(), move |name| find(session.client(), name));
+    let found = use_query(
+        move || name.get(),
+        move || app_state.people_changed.track(),
+        move |name| find(app_state.client(), name),
+    );
     let title = Signal::derive(move || {
         let led_to = found.with(|found| match found {
             Some(Ok(found)) => {
@@ -62,7 +65,7 @@ pub fn PersonByName() -> impl IntoView {
             {move || {
                 // Another person is another page.
                 name.track();
-                answered(found, shown)
+                query_view(found, shown)
             }}
         </div>
     }
@@ -70,14 +73,14 @@ pub fn PersonByName() -> impl IntoView {
 
 #[component]
 pub fn PersonByDid() -> impl IntoView {
-    let session = session();
+    let app_state = app_state();
     let params = use_params_map();
     let did = Memo::new(move |_| params.with(|params| params.get("did")).unwrap_or_default());
-    let found = fetched(
+    let found = use_query(
         move || did.get(),
-        move || session.people_changed.track(),
+        move || app_state.people_changed.track(),
         move |did| {
-            let client = session.client();
+            let client = app_state.client();
             async move { Ok(client.person(did).await?.map(|person| *person)) }
         },
     );
@@ -93,7 +96,7 @@ pub fn PersonByDid() -> impl IntoView {
             <PageHead title testid="person-name" />
             {move || {
                 did.track();
-                answered(found, |person| present(person, |person| view! { <PersonView person /> }, unknown))
+                query_view(found, |person| some_view(person, |person| view! { <PersonView person /> }, unknown))
             }}
         </div>
     }
@@ -112,10 +115,10 @@ fn unknown() -> impl IntoView {
 }
 
 fn shown(found: Memo<Found>) -> impl IntoView {
-    let basis = of(found, |found| (found.report.records, found.report.registries));
+    let basis = select(found, |found| (found.report.records, found.report.registries));
     // Whatever else comes to be known, who searches and waits here is not disturbed.
     let absent = move || {
-        part(
+        slice_view(
             found,
             |found| (found.report.asked.clone(), found.report.free_at),
             |(asked, free_at)| view! { <Absent asked free_at /> },
@@ -123,13 +126,13 @@ fn shown(found: Memo<Found>) -> impl IntoView {
     };
     let claims = |found: &Found| NameReport { records: 0, registries: 0, ..found.report.clone() };
     view! {
-        {part(found, claims, |report| {
+        {slice_view(found, claims, |report| {
             view! {
                 {report.redirect.clone().filter(|_| report.holder.is_none()).map(|entry| moved(&report, entry))}
                 {report.holder.clone().map(|holder| contested(&report, &holder))}
             }
         })}
-        {present(of(found, |found| found.person.clone()), |person| view! { <PersonView person /> }, absent)}
+        {some_view(select(found, |found| found.person.clone()), |person| view! { <PersonView person /> }, absent)}
         <p class="muted basis">
             {move || {
                 let (records, registries) = basis.get();
@@ -192,16 +195,16 @@ fn contested(report: &NameReport, holder: &UsernameEntry) -> Option<impl IntoVie
 
 #[component]
 fn PersonView(person: Memo<Person>) -> impl IntoView {
-    let mine = of(person, |person| person.mine);
-    let blocked = of(person, |person| person.blocked);
+    let mine = select(person, |person| person.mine);
+    let blocked = select(person, |person| person.blocked);
     let subject = move || format!("person:{}", person.with_untracked(|person| person.did.clone()));
     let card = |person: &Person| {
         let name = person.entry.as_ref().map(|entry| (entry.status, entry.registered_at));
         (person.public_key.clone(), person.profile.clone(), name, person.mine)
     };
     view! {
-        {part(person, |person| person.forked, |forked| forked.then(frozen))}
-        {part(person, card, |(public_key, profile, named, mine)| {
+        {slice_view(person, |person| person.forked, |forked| forked.then(frozen))}
+        {slice_view(person, card, |(public_key, profile, named, mine)| {
             let name = match named {
                 None => view! { <p class="muted">"Has no name at the moment."</p> }.into_any(),
                 Some(_) => ().into_any(),
@@ -227,7 +230,7 @@ fn PersonView(person: Memo<Person>) -> impl IntoView {
                 <BlockButton subject=subject() blocked what="this person" />
             </div>
         </Show>
-        {part(person, |person| person.reputation.clone(), |reputation| {
+        {slice_view(person, |person| person.reputation.clone(), |reputation| {
             (!reputation.reasons.is_empty())
                 .then(|| {
                     view! {
@@ -238,12 +241,12 @@ fn PersonView(person: Memo<Person>) -> impl IntoView {
                     }
                 })
         })}
-        {part(
+        {slice_view(
             person,
             |person| (person.did.clone(), person.history.clone(), person.safety_words.clone()),
             |(did, history, safety_words)| view! { <Details did history safety_words /> },
         )}
-        {part(person, |person| person.updated_at, |at| {
+        {slice_view(person, |person| person.updated_at, |at| {
             at.map(|at| view! { <p class="muted basis">"Last news from this person reached this device " <Moment at /> "."</p> })
         })}
     }

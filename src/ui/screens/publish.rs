@@ -7,14 +7,14 @@ use wasm_bindgen::JsCast;
 use crate::node::api::{
     Check, ModuleChanges, ModuleNameCheck, NameVerdict, PublishDraft, Published, Report, Requirement,
 };
-use crate::ui::attempt::Attempt;
+use crate::ui::action::ActionState;
+use crate::ui::app_state::app_state;
 use crate::ui::components::field::{TextArea, TextField};
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::module_row::module_href;
 use crate::ui::components::notice::{FailureNotice, Notice, NoticeTone};
 use crate::ui::components::page_head::PageHead;
-use crate::ui::fetch::fetched;
-use crate::ui::session::session;
+use crate::ui::query::use_query;
 use crate::ui::{dom, text};
 
 /// What was chosen, and what it proved to be.
@@ -62,11 +62,11 @@ pub fn Publish() -> impl IntoView {
 
 #[component]
 fn Choose(before: Option<(String, Report)>, chosen: RwSignal<Option<Chosen>>) -> impl IntoView {
-    let session = session();
-    let attempt = Attempt::new();
+    let app_state = app_state();
+    let attempt = ActionState::new();
     let over = RwSignal::new(false);
     let take = move |file: web_sys::File| {
-        let client = session.client();
+        let client = app_state.client();
         let look = async move {
             let bytes = dom::bytes_of(&file).await.map_err(|_| dom::unreadable_file())?;
             let report = *client.validate_module(bytes.clone()).await?;
@@ -181,8 +181,8 @@ fn suggested(file: &str) -> String {
 
 #[component]
 fn Details(file: Chosen, chosen: RwSignal<Option<Chosen>>, published: RwSignal<Option<Published>>) -> impl IntoView {
-    let session = session();
-    let attempt = Attempt::new();
+    let app_state = app_state();
+    let attempt = ActionState::new();
     let Chosen { file: file_name, bytes, report } = file;
     let own = |key: &str| report.metadata.get(key).cloned().unwrap_or_default();
     let asked_name = use_query_map().with_untracked(|query| query.get("name"));
@@ -193,11 +193,11 @@ fn Details(file: Chosen, chosen: RwSignal<Option<Chosen>>, published: RwSignal<O
     let (license, repository) = (RwSignal::new(own("licenses")), RwSignal::new(own("source")));
     let (tags, readme, dependencies) =
         (RwSignal::new(String::new()), RwSignal::new(String::new()), RwSignal::new(String::new()));
-    let check = fetched(
+    let check = use_query(
         move || name.get(),
         || (),
         move |text| {
-            let client = session.client();
+            let client = app_state.client();
             async move { client.check_module_name(text).await }
         },
     );
@@ -226,9 +226,9 @@ fn Details(file: Chosen, chosen: RwSignal<Option<Chosen>>, published: RwSignal<O
             dependencies: requirements(&dependencies.get_untracked()),
             details,
         });
-        let client = session.client();
+        let client = app_state.client();
         attempt.start(async move { client.publish(draft).await }, move |done| {
-            session.refresh_me();
+            app_state.refresh_me();
             published.set(Some(done));
         });
     };
@@ -296,9 +296,9 @@ fn Verdict(check: ModuleNameCheck) -> impl IntoView {
 
 #[component]
 fn Done(done: Published, again: Callback<()>) -> impl IntoView {
-    let session = session();
+    let app_state = app_state();
     let href = module_href(&done.name);
-    let peers = Memo::new(move |_| session.status.with(|status| status.as_ref().map_or(0, |status| status.peers)));
+    let peers = Memo::new(move |_| app_state.status.with(|status| status.as_ref().map_or(0, |status| status.peers)));
     let told = done.peers;
     view! {
         <p class="lead" data-testid="published">

@@ -11,8 +11,8 @@ mod storage;
 
 use leptos::prelude::*;
 
+use crate::ui::app_state::app_state;
 use crate::ui::components::page_head::PageHead;
-use crate::ui::session::session;
 
 const SECTIONS: [(&str, &str); 8] = [
     ("looks", "Looks and keys"),
@@ -27,8 +27,8 @@ const SECTIONS: [(&str, &str); 8] = [
 
 #[component]
 pub fn Settings() -> impl IntoView {
-    let session = session();
-    let has_key = Memo::new(move |_| session.me.with(|me| me.as_ref().is_some_and(|me| me.did.is_some())));
+    let app_state = app_state();
+    let has_key = Memo::new(move |_| app_state.me.with(|me| me.as_ref().is_some_and(|me| me.did.is_some())));
     view! {
         <div class="page settings">
             <PageHead title=Signal::stored("Settings".to_owned()) />

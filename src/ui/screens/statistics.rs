@@ -4,12 +4,12 @@
 use leptos::prelude::*;
 
 use crate::node::api::{DailyCount, ModuleRank, PeerCount, Statistics as Told};
+use crate::ui::app_state::app_state;
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::module_row::module_href;
 use crate::ui::components::page_head::PageHead;
-use crate::ui::fetch::fetched;
-use crate::ui::session::session;
-use crate::ui::steady::{answered, part};
+use crate::ui::query::use_query;
+use crate::ui::reactive::{query_view, slice_view};
 use crate::ui::time::{Moment, day};
 use crate::ui::{dom, text};
 
@@ -22,17 +22,17 @@ const HEIGHT: f64 = 28.0;
 
 #[component]
 pub fn Statistics() -> impl IntoView {
-    let session = session();
+    let app_state = app_state();
     let days = RwSignal::new(RANGES[1].0);
-    let told = fetched(
+    let told = use_query(
         move || days.get(),
         move || {
-            session.modules_changed.track();
-            session.people_changed.track();
-            session.network_changed.track();
+            app_state.modules_changed.track();
+            app_state.people_changed.track();
+            app_state.network_changed.track();
         },
         move |days| {
-            let client = session.client();
+            let client = app_state.client();
             async move { client.statistics(days).await.map(|told| *told) }
         },
     );
@@ -53,31 +53,31 @@ pub fn Statistics() -> impl IntoView {
             <PageHead title=Signal::stored("Statistics".to_owned()) />
             <p class="lead">"Sums of what this device has seen. Another one may have seen other things."</p>
             <div class="actions statistics-range" role="group" aria-label="How far back">{RANGES.map(range).collect_view()}</div>
-            {answered(told, shown)}
+            {query_view(told, shown)}
         </div>
     }
 }
 
 fn shown(told: Memo<Told>) -> impl IntoView {
-    let session = session();
+    let app_state = app_state();
     let save = move |_| {
         if !dom::save_file("gen-registry-statistics.csv", told.with_untracked(csv).as_bytes()) {
-            session.say("The browser did not take the file");
+            app_state.say("The browser did not take the file");
         }
     };
     let days = |told: &Told| (told.begins, told.names.clone(), told.modules.clone(), told.releases.clone());
     view! {
         <div class="statistics" data-testid="statistics">
-            {part(told, |told| told.names.clone(), |names| growth("People", "name", "names", names))}
-            {part(told, |told| told.modules.clone(), |modules| growth("Modules", "module", "modules", modules))}
-            {part(told, |told| told.releases.clone(), |releases| growth("Releases", "release", "releases", releases))}
-            {part(told, |told| told.peers.clone(), peers_card)}
+            {slice_view(told, |told| told.names.clone(), |names| growth("People", "name", "names", names))}
+            {slice_view(told, |told| told.modules.clone(), |modules| growth("Modules", "module", "modules", modules))}
+            {slice_view(told, |told| told.releases.clone(), |releases| growth("Releases", "release", "releases", releases))}
+            {slice_view(told, |told| told.peers.clone(), peers_card)}
         </div>
         <section class="card">
             <h2>"Day by day"</h2>
             <details>
                 <summary>"As a table"</summary>
-                {part(told, days, |(begins, names, modules, releases)| table(begins, &names, &modules, &releases))}
+                {slice_view(told, days, |(begins, names, modules, releases)| table(begins, &names, &modules, &releases))}
             </details>
             <div class="actions">
                 <button type="button" class="button button-small" on:click=save data-testid="save-statistics">
@@ -88,21 +88,21 @@ fn shown(told: Memo<Told>) -> impl IntoView {
         </section>
         <section class="card">
             <h2>"Installed most"</h2>
-            {part(told, |told| told.popular.clone(), |popular| {
+            {slice_view(told, |told| told.popular.clone(), |popular| {
                 ranking(popular, "install", "installs", "Nobody known here has said what they installed.")
             })}
         </section>
         <section class="card">
             <h2>"Needed most"</h2>
             <p class="muted">
-                {part(told, |told| (told.independent, told.modules.total), |(independent, known)| {
+                {slice_view(told, |told| (told.independent, told.modules.total), |(independent, known)| {
                     format!("{} of {} need no other.", text::number(independent), text::count(known, "module", "modules"))
                 })}
             </p>
-            {part(told, |told| told.needed.clone(), |needed| {
+            {slice_view(told, |told| told.needed.clone(), |needed| {
                 ranking(needed, "module needs it", "modules need it", "No module known here needs another one.")
             })}
-            {part(told, |told| told.missing.clone(), |missing| {
+            {slice_view(told, |told| told.missing.clone(), |missing| {
                 (!missing.is_empty())
                     .then(|| {
                         view! {
@@ -183,13 +183,13 @@ fn curve_of(values: &[u64]) -> impl IntoView {
     }
 }
 
-fn ranking(rows: Vec<ModuleRank>, one: &'static str, many: &'static str, nothing: &'static str) -> AnyView {
-    if rows.is_empty() {
+fn ranking(keyed_list: Vec<ModuleRank>, one: &'static str, many: &'static str, nothing: &'static str) -> AnyView {
+    if keyed_list.is_empty() {
         return view! { <p class="muted">{nothing}</p> }.into_any();
     }
     view! {
         <ol class="statistics-ranking">
-            {rows
+            {keyed_list
                 .into_iter()
                 .map(|row| {
                     let href = module_href(&row.name);
@@ -208,7 +208,7 @@ fn ranking(rows: Vec<ModuleRank>, one: &'static str, many: &'static str, nothing
 
 /// The days on which something happened, the newest first.
 fn table(begins: u64, names: &DailyCount, modules: &DailyCount, releases: &DailyCount) -> AnyView {
-    let rows = (0..names.days.len()).rev().filter_map(|nth| {
+    let keyed_list = (0..names.days.len()).rev().filter_map(|nth| {
         let counts = [names, modules, releases].map(|count| count.days.get(nth).copied().unwrap_or_default());
         let date = day(begins + nth as u64 * DAY_MILLIS + DAY_MILLIS / 2);
         (counts.iter().sum::<u64>() > 0).then(|| {
@@ -220,8 +220,8 @@ fn table(begins: u64, names: &DailyCount, modules: &DailyCount, releases: &Daily
             }
         })
     });
-    let rows = rows.collect_view();
-    if rows.is_empty() {
+    let keyed_list = keyed_list.collect_view();
+    if keyed_list.is_empty() {
         return view! { <p class="muted">"Nothing new in this time."</p> }.into_any();
     }
     view! {
@@ -235,7 +235,7 @@ fn table(begins: u64, names: &DailyCount, modules: &DailyCount, releases: &Daily
                         <th scope="col">"Releases"</th>
                     </tr>
                 </thead>
-                <tbody>{rows}</tbody>
+                <tbody>{keyed_list}</tbody>
             </table>
         </div>
     }

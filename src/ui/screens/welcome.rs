@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_navigate, use_query_map};
 
+use crate::ui::app_state::app_state;
 use crate::ui::components::backup_export::BackupExport;
 use crate::ui::components::claim_form::ClaimForm;
 use crate::ui::components::icon::{Icon, icon};
@@ -11,7 +12,6 @@ use crate::ui::components::install_offer::InstallOffer;
 use crate::ui::components::notice::{Notice, NoticeTone};
 use crate::ui::components::page_head::PageHead;
 use crate::ui::components::recovery::RecoveryWords;
-use crate::ui::session::session;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Step {
@@ -21,7 +21,7 @@ enum Step {
 }
 
 impl Step {
-    fn of(text: Option<&str>) -> Self {
+    fn select(text: Option<&str>) -> Self {
         match text {
             Some("name") => Self::Name,
             Some("backup") => Self::Backup,
@@ -49,7 +49,7 @@ impl Step {
 #[component]
 pub fn Welcome() -> impl IntoView {
     let query = use_query_map();
-    let step = Memo::new(move |_| Step::of(query.with(|query| query.get("step")).as_deref()));
+    let step = Memo::new(move |_| Step::select(query.with(|query| query.get("step")).as_deref()));
     view! {
         <div class="page page-narrow">
             <p class="steps" aria-label=move || format!("Step {} of 3", step.get().number()) role="img">
@@ -111,12 +111,12 @@ fn About() -> impl IntoView {
 
 #[component]
 fn Name() -> impl IntoView {
-    let session = session();
-    let known = Memo::new(move |_| session.me.with(Option::is_some));
+    let app_state = app_state();
+    let known = Memo::new(move |_| app_state.me.with(Option::is_some));
     view! {
         {move || {
             // Only what was so on arrival: a claim made here must not swap the page before it moves on.
-            let already = session.me.with_untracked(|me| me.as_ref().and_then(|me| me.username.clone()));
+            let already = app_state.me.with_untracked(|me| me.as_ref().and_then(|me| me.username.clone()));
             match (known.get(), already) {
                 (false, _) => view! { <p class="lead muted">"Opening your registry…"</p> }.into_any(),
                 (true, Some(name)) => named(name).into_any(),
@@ -159,8 +159,8 @@ fn FirstName() -> impl IntoView {
 
 #[component]
 fn Backup() -> impl IntoView {
-    let session = session();
-    let has_key = Memo::new(move |_| session.me.with(|me| me.as_ref().is_none_or(|me| me.did.is_some())));
+    let app_state = app_state();
+    let has_key = Memo::new(move |_| app_state.me.with(|me| me.as_ref().is_none_or(|me| me.did.is_some())));
     let safe = RwSignal::new(false);
     let done = Callback::new(move |()| safe.set(true));
     view! {

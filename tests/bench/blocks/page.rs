@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use gen_registry::node::content::{Pin, Progress};
+use gen_registry::node::blocks::{Pin, Progress};
 use gen_registry::node::peering::Peering;
 use gen_registry::node::{Network, Node};
 use gen_registry::platform::browser::Browser;

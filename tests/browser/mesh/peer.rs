@@ -13,8 +13,8 @@ use futures::io::{BufReader, copy_buf};
 use futures::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, StreamExt, pin_mut};
 use gen_registry::net::IDENTIFY_PROTOCOL;
 use gen_registry::net::address::{is_relayed, is_webrtc, webrtc_of_relayed};
-use gen_registry::net::carrier::{self, Carrier, CarrierOptions};
 use gen_registry::net::direct::Direct;
+use gen_registry::net::transport::{self, TransportOptions, TransportStack};
 use gloo_timers::future::sleep;
 use libp2p::core::ConnectedPoint;
 use libp2p::identity::Keypair;
@@ -32,7 +32,7 @@ pub const ECHO: StreamProtocol = StreamProtocol::new("/test/echo/1");
 #[derive(NetworkBehaviour)]
 pub struct Behaviour {
     relay: relay::client::Behaviour,
-    upgrade: carrier::Upgrade,
+    upgrade: transport::Upgrade,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
     streams: Direct<libp2p_stream::Behaviour>,
@@ -128,22 +128,22 @@ fn in_full(error: &dyn std::error::Error) -> String {
     text
 }
 
-type Order = Box<dyn FnOnce(&mut Swarm<Behaviour>)>;
+type SwarmCommand = Box<dyn FnOnce(&mut Swarm<Behaviour>)>;
 
 /// Runs until it is dropped; then all its connections end.
 pub struct Peer {
     pub id: PeerId,
     pub control: Control,
     pub seen: Rc<RefCell<Seen>>,
-    orders: UnboundedSender<Order>,
+    orders: UnboundedSender<SwarmCommand>,
 }
 
 impl Peer {
     /// It answers streams of [`ECHO`].
     pub fn new() -> Self {
         let key = Keypair::generate_ed25519();
-        let Carrier { transport, relay, upgrade, .. } =
-            carrier::open(&key, &CarrierOptions::default()).expect("a key of the right kind");
+        let TransportStack { transport, relay, upgrade, .. } =
+            transport::open(&key, &TransportOptions::default()).expect("a key of the right kind");
         let id = key.public().to_peer_id();
         let streams = libp2p_stream::Behaviour::new();
         let mut control = streams.new_control();
@@ -155,8 +155,8 @@ impl Peer {
             ping: ping::Behaviour::default(),
             streams: Direct::new(streams),
         };
-        let mut swarm = Swarm::new(transport, behaviour, id, carrier::swarm_config());
-        for address in carrier::listening() {
+        let mut swarm = Swarm::new(transport, behaviour, id, transport::swarm_config());
+        for address in transport::listening() {
             swarm.listen_on(address).expect("a browser listens there");
         }
         let seen = Rc::<RefCell<Seen>>::default();
@@ -177,7 +177,7 @@ impl Peer {
                 });
             }
         });
-        let (orders, mut ordered) = unbounded::<Order>();
+        let (orders, mut ordered) = unbounded::<SwarmCommand>();
         let sees = seen.clone();
         spawn_local(async move {
             loop {

@@ -3,7 +3,7 @@
 use futures::channel::oneshot;
 use futures::future::{Either, select};
 use futures::{FutureExt, StreamExt};
-use gen_registry::net::carrier::{self, Carrier, CarrierOptions};
+use gen_registry::net::transport::{self, TransportOptions, TransportStack};
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::{NetworkBehaviour, StreamProtocol, SwarmEvent};
@@ -31,11 +31,11 @@ impl Stranger {
     pub async fn at(relay: &Multiaddr, dialling: Option<PeerId>) -> Self {
         let key = Keypair::generate_ed25519();
         let id = key.public().to_peer_id();
-        let Carrier { transport, relay: relayed, .. } =
-            carrier::open(&key, &CarrierOptions::default()).expect("a key of the right kind");
+        let TransportStack { transport, relay: relayed, .. } =
+            transport::open(&key, &TransportOptions::default()).expect("a key of the right kind");
         let streams = libp2p_stream::Behaviour::new();
         let control = streams.new_control();
-        let mut swarm = Swarm::new(transport, Behaviour { relay: relayed, streams }, id, carrier::swarm_config());
+        let mut swarm = Swarm::new(transport, Behaviour { relay: relayed, streams }, id, transport::swarm_config());
         let circuit = relay.clone().with(Protocol::P2pCircuit);
         swarm.listen_on(circuit.clone()).expect("a relay's address");
         let until = async {

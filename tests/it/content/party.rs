@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::future::LocalBoxFuture;
 use gen_registry::net::mesh::MeshHandle;
 use gen_registry::node::api::*;
-use gen_registry::node::content::{ContentError, Pin, Progress};
+use gen_registry::node::blocks::{ContentError, Pin, Progress};
 use gen_registry::node::peering::Peering;
 use gen_registry::node::{Network, Node};
 use gen_registry::platform::native::Native;
@@ -16,7 +16,7 @@ use gen_registry::registry::artifact::Artifact;
 use gen_registry::store::memory::MemoryStore;
 use gen_registry::store::{Batch, Durability, Entry, Store, StoreError, Table, Write};
 use gen_registry::sync::rejection::Rejection;
-use gen_registry::sync::sim::Random;
+use gen_registry::sync::simulator::Random;
 use tokio::task::{JoinHandle, spawn_local};
 
 use crate::mesh::eventually;

@@ -1,6 +1,6 @@
 //! A device whose clock is wrong: it is told so, and nobody is sent away for it.
 
-use gen_registry::node::api::{Answer, Command, SafetyCommand};
+use gen_registry::node::api::{Answer, BlockListCommand, Command};
 use gen_registry::sync::rejection::Rejection;
 
 use crate::mesh::{Party, eventually, in_one_thread, network, relay};
@@ -11,8 +11,8 @@ const HOUR_MILLIS: u64 = 60 * 60 * 1_000;
 const STEPS: usize = 14;
 
 async fn mark(of: &Party, by: &Party) -> f64 {
-    let ask = SafetyCommand::Reputation { of: format!("peer:{}", of.mesh.name()) };
-    let Answer::Reputation(earned) = by.node.handle(Command::Safety { ask }).await.unwrap() else { panic!() };
+    let command = BlockListCommand::Reputation { of: format!("peer:{}", of.mesh.name()) };
+    let Answer::Reputation(earned) = by.node.handle(Command::BlockList { command }).await.unwrap() else { panic!() };
     earned.score
 }
 

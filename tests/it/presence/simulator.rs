@@ -10,8 +10,8 @@ use gen_registry::registry::digest::Digest;
 use gen_registry::registry::identity::{Identity, Signed, SigningIdentity};
 use gen_registry::registry::presence::{Attendance, Event, Input, NodeId, Output, Presence, pace};
 use gen_registry::registry::time::Timestamp;
-use gen_registry::sync::sim::{Delivery, Faults, Network, NodeId as Number, Random};
-use gen_registry::sync::talk::{Talk, pages};
+use gen_registry::sync::chat::{ChatFrame, pages};
+use gen_registry::sync::simulator::{Delivery, Faults, Network, NodeId as Number, Random};
 
 use crate::people::{TOPIC, person};
 
@@ -190,20 +190,20 @@ impl Simulation {
             Delivery::Opened { peer, .. } => {
                 let have = self.members[number].as_ref().map(|member| member.presence.have());
                 if let Some(have) = have {
-                    self.network.send(number, peer, Talk::WhoIsHere { have }.encode());
+                    self.network.send(number, peer, ChatFrame::WhoIsHere { have }.encode());
                 }
             }
-            Delivery::Stream { peer, bytes, .. } => match Talk::decode(&bytes) {
-                Ok(Talk::WhoIsHere { have }) => {
+            Delivery::Stream { peer, bytes, .. } => match ChatFrame::decode(&bytes) {
+                Ok(ChatFrame::WhoIsHere { have }) => {
                     let Some(member) = &self.members[number] else { return };
                     let now = self.clock(member.offset);
                     let told = member.presence.sightings(&have.into_iter().collect(), now);
                     let entries = told.into_iter().map(|sighting| (sighting.age, sighting.bytes));
                     for page in pages(entries, |(_, bytes)| bytes.len()) {
-                        self.network.send(number, peer, Talk::Here(page).encode());
+                        self.network.send(number, peer, ChatFrame::Here(page).encode());
                     }
                 }
-                Ok(Talk::Here(entries)) => {
+                Ok(ChatFrame::Here(entries)) => {
                     for (age, bytes) in entries {
                         self.feed(number, Input::Told { bytes, age }, None);
                     }

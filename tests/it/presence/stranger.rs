@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
 use gen_registry::net::key::{NodeKey, NodeName};
-use gen_registry::net::mesh::{GossipTopic, GossipVerdict, Link, Mesh, MeshEvent, MeshHandle, MeshOptions};
+use gen_registry::net::mesh::{GossipTopic, Link, Mesh, MeshEvent, MeshHandle, MeshOptions, MessageAcceptance};
 use gen_registry::node::Network;
 use gen_registry::platform::Environment;
 use gen_registry::registry::identity::{Signed, SigningIdentity, Topic};
 use gen_registry::registry::presence::{Attendance, Heartbeat, NodeId, SignedHeartbeat};
-use gen_registry::sync::talk::Talk;
+use gen_registry::sync::chat::ChatFrame;
 use tokio::task::spawn_local;
 
 use super::Clock;
@@ -42,10 +42,10 @@ impl Stranger {
             topic: network.topic.into(),
             relays: network.relays.clone(),
             ice_servers: vec![],
-            open_nodes: vec![],
+            public_nodes: vec![],
             known: vec![],
             listening: None,
-            judge: None,
+            validator: None,
         };
         let (mesh, handle, mut events) = Mesh::open(options, Rc::new(clock.clone())).unwrap();
         spawn_local(mesh.run());
@@ -61,10 +61,10 @@ impl Stranger {
                             let heartbeat = SignedHeartbeat::verify(&bytes, &topic).unwrap();
                             ears.borrow_mut().heartbeats.insert(*heartbeat.author().as_bytes(), heartbeat);
                         }
-                        says.judge(ticket, GossipVerdict::Accept);
+                        says.validate(ticket, MessageAcceptance::Accept);
                     }
                     MeshEvent::BlocksAsked(_)
-                    | MeshEvent::TalkAsked(_)
+                    | MeshEvent::ChatOpened(_)
                     | MeshEvent::Asked { .. }
                     | MeshEvent::Graylisted(_)
                     | MeshEvent::Closing => {}
@@ -84,8 +84,8 @@ impl Stranger {
     }
 
     pub fn publish(&self, bytes: Vec<u8>) {
-        let frame = Talk::Heartbeat(bytes.clone()).encode();
-        self.mesh.talk(GossipTopic::Presence, bytes, frame);
+        let frame = ChatFrame::Heartbeat(bytes.clone()).encode();
+        self.mesh.publish_chat(GossipTopic::Presence, bytes, frame);
     }
 
     /// What a node said last, once it has said something.
@@ -120,8 +120,8 @@ impl Stranger {
 
     /// The same once more, to one peer, as to one that does not listen to gossip yet.
     pub async fn tell(&self, peer: NodeName, heard: &SignedHeartbeat) {
-        let mut stream = self.mesh.open_talk(peer).await.expect("a stream");
-        stream.outgoing.send(Talk::Heartbeat(heard.encode()).encode()).await.unwrap();
+        let mut stream = self.mesh.open_chat(peer).await.expect("a stream");
+        stream.outgoing.send(ChatFrame::Heartbeat(heard.encode()).encode()).await.unwrap();
     }
 
     /// Words of the stranger's own, each newer than the one before.

@@ -3,7 +3,7 @@
 use std::{future::Future, time::Duration};
 
 use futures::StreamExt;
-use gen_registry::net::carrier::{self, Carrier, CarrierOptions};
+use gen_registry::net::transport::{self, TransportOptions, TransportStack};
 use gen_registry::net::{IDENTIFY_PROTOCOL, KADEMLIA_PROTOCOL};
 use libp2p::{
     Multiaddr, PeerId, Swarm, identify,
@@ -31,8 +31,8 @@ pub(super) struct Behaviour {
 /// A swarm on what native nodes travel on.
 pub(crate) fn swarm<B: NetworkBehaviour>(behaviour: impl FnOnce(&Keypair, relay::client::Behaviour) -> B) -> Swarm<B> {
     let key = Keypair::generate_ed25519();
-    let Carrier { transport, relay, .. } = carrier::open(&key, &CarrierOptions::default()).unwrap();
-    let config = carrier::swarm_config().with_idle_connection_timeout(PATIENCE);
+    let TransportStack { transport, relay, .. } = transport::open(&key, &TransportOptions::default()).unwrap();
+    let config = transport::swarm_config().with_idle_connection_timeout(PATIENCE);
     Swarm::new(transport, behaviour(&key, relay), key.public().to_peer_id(), config)
 }
 

@@ -8,7 +8,7 @@ use gen_registry::{
     net::relay::{
         Relay, RelayOptions, RelayView,
         limits::{RelayLimits, WitnessLimits},
-        witness::{Outcome, Question, Reply, WitnessDoor},
+        witness::{Outcome, Reply, WitnessEndpoint, WitnessRequest},
     },
     node::Network,
     registry::{
@@ -152,7 +152,8 @@ async fn who_asks_too_often_is_told_to_come_later_and_nobody_else_is() {
 async fn a_witness_that_has_no_time_or_has_ended_is_busy() {
     let (questions, mut asked) = mpsc::channel(1);
     let busy = Answer::Busy.encode();
-    let door = WitnessDoor { protocol: PROTOCOL, request_max_bytes: REQUEST_MAX_BYTES, busy: busy.clone(), questions };
+    let door =
+        WitnessEndpoint { protocol: PROTOCOL, request_max_bytes: REQUEST_MAX_BYTES, busy: busy.clone(), questions };
     let with = RelayOptions { witness: Some(door), ..options(RelayLimits::default()) };
     let relay = Relay::start(with).await.unwrap();
     let (view, address) = (relay.view(), relay.view().addresses().remove(0));
@@ -162,7 +163,7 @@ async fn a_witness_that_has_no_time_or_has_ended_is_busy() {
     first.close().await.unwrap();
     eventually("the first waits", || asked.len() == 1).await;
     assert_eq!(bob.send(b"second").await.unwrap(), busy, "there is room for one");
-    let Question { request, reply } = asked.recv().await.unwrap();
+    let WitnessRequest { request, reply } = asked.recv().await.unwrap();
     assert_eq!(request, b"first");
     reply.send(Reply { bytes: b"a reply".to_vec(), outcome: Outcome::Receipt }).unwrap();
     let mut answer = Vec::new();

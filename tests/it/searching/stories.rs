@@ -12,14 +12,14 @@ use crate::publishing::{draft, wasm};
 /// More than are worth keeping the index for.
 const MANY: usize = 40;
 
-fn modules(ask: ModuleCommand) -> Command {
-    Command::Modules { ask }
+fn modules(command: ModuleCommand) -> Command {
+    Command::Modules { command }
 }
 
 fn search(profile: &Profile, query: &str, filter: ModuleFilter) -> SearchResults {
-    let ask =
+    let command =
         ModuleCommand::Search { query: query.to_owned(), filter, sort: ModuleSort::Relevance, limit: 10, cursor: None };
-    match profile.ask(modules(ask)) {
+    match profile.ask(modules(command)) {
         Ok(Answer::Found(found)) => found,
         other => panic!("nothing was searched: {other:?}"),
     }
@@ -92,14 +92,14 @@ fn pages_of_results_follow_one_another() {
     let alice = prolific();
     let (mut names, mut cursor) = (Vec::new(), None);
     loop {
-        let ask = ModuleCommand::Search {
+        let command = ModuleCommand::Search {
             query: "piece".into(),
             filter: ModuleFilter::default(),
             sort: ModuleSort::Name,
             limit: 7,
             cursor,
         };
-        let Ok(Answer::Found(found)) = alice.ask(modules(ask)) else { panic!("no answer") };
+        let Ok(Answer::Found(found)) = alice.ask(modules(command)) else { panic!("no answer") };
         assert_eq!(found.total, MANY as u64);
         names.extend(found.modules.into_iter().map(|card| card.name));
         cursor = found.cursor;

@@ -6,8 +6,8 @@ use gen_registry::registry::document::SignedChange;
 use gen_registry::registry::identity::SigningIdentity;
 use gen_registry::registry::ownership::{Position, Tenure};
 use gen_registry::registry::time::Timestamp;
-use gen_registry::sync::sim::NodeId;
-use gen_registry::sync::vector::DocumentVector;
+use gen_registry::sync::simulator::NodeId;
+use gen_registry::sync::version_vector::DocumentVector;
 use gen_registry::sync::wire::Message;
 
 use super::Swarm;

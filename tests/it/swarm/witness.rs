@@ -7,8 +7,8 @@ use gen_registry::registry::digest::Digest;
 use gen_registry::registry::document::{Document, Edit};
 use gen_registry::registry::fact::Fact;
 use gen_registry::registry::identity::{Identity, Signed, SigningIdentity};
-use gen_registry::sync::sim::NodeId;
-use gen_registry::sync::witness::Book;
+use gen_registry::sync::simulator::NodeId;
+use gen_registry::sync::witness::ReceiptLog;
 
 use super::Swarm;
 use crate::people::{TOPIC, person};
@@ -18,7 +18,7 @@ const RECEIPTS_MAX: usize = 32;
 
 pub struct Witness {
     key: SigningIdentity,
-    book: Book,
+    book: ReceiptLog,
     document: Document,
     judged: HashSet<Digest>,
 }
@@ -27,7 +27,7 @@ impl Witness {
     pub fn new(number: usize) -> Self {
         let key = person(&format!("witness {number}"));
         let document = Document::new(key.identity());
-        Self { key, book: Book::default(), document, judged: HashSet::new() }
+        Self { key, book: ReceiptLog::default(), document, judged: HashSet::new() }
     }
 
     pub fn identity(&self) -> Identity {

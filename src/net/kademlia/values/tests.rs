@@ -6,7 +6,7 @@ use crate::net::kademlia;
 /// Values are `key` and a number; the greater number is better.
 struct Numbers;
 
-impl Judge for Numbers {
+impl ValidateRecord for Numbers {
     fn verify(&self, key: &[u8], value: &[u8], there: Option<&[u8]>, _: Millis) -> Result<bool, Fault> {
         let (last, rest) = value.split_last().ok_or(Fault::Unreadable)?;
         match rest == key {

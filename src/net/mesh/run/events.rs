@@ -7,10 +7,10 @@ use libp2p::{
 
 use crate::net::address::{is_relayed, is_webrtc};
 use crate::net::mesh::behaviour::{BehaviourEvent, RegistryEvent};
-use crate::net::mesh::run::acts::random;
-use crate::net::mesh::run::{Done, Peer, Running};
+use crate::net::mesh::run::actions::random;
+use crate::net::mesh::run::{Done, EventLoop, Peer};
 
-impl Running {
+impl EventLoop {
     pub(super) fn handle(&mut self, event: SwarmEvent<BehaviourEvent>) {
         // Gossip, of which there is most, says nothing of who is here.
         self.changed |= !matches!(event, SwarmEvent::Behaviour(BehaviourEvent::Registry(_)));
@@ -20,17 +20,17 @@ impl Running {
         match event {
             SwarmEvent::ConnectionEstablished { peer_id, endpoint, .. } => {
                 self.ask_at(peer_id);
-                if self.keeping.is_relay(&peer_id) {
-                    return self.keeping.relay_connected(&peer_id);
+                if self.connection_manager.is_relay(&peer_id) {
+                    return self.connection_manager.relay_connected(&peer_id);
                 }
                 if leads_directly(&endpoint) {
                     self.met(peer_id, endpoint.is_dialer(), now);
                 }
             }
             SwarmEvent::ConnectionClosed { peer_id, num_established, endpoint, .. } => {
-                if self.keeping.is_relay(&peer_id) {
+                if self.connection_manager.is_relay(&peer_id) {
                     if num_established == 0 {
-                        self.keeping.relay_lost(&peer_id, now, &mut random);
+                        self.connection_manager.relay_lost(&peer_id, now, &mut random);
                     }
                 } else if leads_directly(&endpoint) {
                     self.lost(peer_id, now);
@@ -38,13 +38,13 @@ impl Running {
             }
             SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } => {
                 tracing::debug!(%peer, %error, "not reached");
-                if self.keeping.is_relay(&peer) {
+                if self.connection_manager.is_relay(&peer) {
                     // One of several dials to it may fail while another one's connection stands.
                     if !self.swarm.is_connected(&peer) {
-                        self.keeping.relay_lost(&peer, now, &mut random);
+                        self.connection_manager.relay_lost(&peer, now, &mut random);
                     }
                 } else {
-                    self.keeping.dial_failed(&peer, now, &mut random);
+                    self.connection_manager.dial_failed(&peer, now, &mut random);
                 }
             }
             // A native node is reached where it listens; a page is told by relays where it is found.
@@ -52,11 +52,11 @@ impl Running {
                 self.listens_at(address);
             }
             SwarmEvent::ExternalAddrConfirmed { address } if (self.reach.is_direct)(&address) => {
-                self.keeping.reachable(true);
+                self.connection_manager.reachable(true);
             }
             SwarmEvent::ListenerClosed { listener_id, .. } => {
                 if let Some(relay) = self.places.remove(&listener_id) {
-                    self.keeping.reserved(&relay, false, now, &mut random);
+                    self.connection_manager.reserved(&relay, false, now, &mut random);
                 }
             }
             SwarmEvent::Behaviour(event) => self.hear(event, now),
@@ -68,13 +68,13 @@ impl Running {
     fn listens_at(&mut self, address: Multiaddr) {
         if self.server.as_mut().is_none_or(|server| server.listens_at(&address)) {
             self.swarm.add_external_address(address);
-            self.keeping.reachable(true);
+            self.connection_manager.reachable(true);
         }
     }
 
     fn met(&mut self, peer: PeerId, dialled: bool, now: u64) {
         let connections = self.peers.get(&peer).map_or(0, |state| state.connections);
-        if connections == 0 && !self.keeping.has_room() {
+        if connections == 0 && !self.connection_manager.has_room() {
             // The connection may have ended by itself.
             self.swarm.disconnect_peer_id(peer).ok();
             return;
@@ -95,10 +95,10 @@ impl Running {
             opening: false,
         });
         state.connections += 1;
-        self.keeping.connected(peer, dialled, now);
+        self.connection_manager.connected(peer, dialled, now);
         if state.connections == 1 {
             self.open_link(peer);
-            if self.keeping.is_lonely() {
+            if self.connection_manager.wants_peers() {
                 self.ask_for_others(peer);
             }
         }
@@ -108,7 +108,7 @@ impl Running {
     fn is_no_neighbour(&mut self, peer: PeerId, now: u64) {
         if self.peers.remove(&peer).is_some() {
             let environment = self.environment.clone();
-            self.keeping.disconnected(&peer, now, &mut |below| random(&environment, below));
+            self.connection_manager.disconnected(&peer, now, &mut |below| random(&environment, below));
         }
     }
 
@@ -125,28 +125,28 @@ impl Running {
         if state.connections == 0 {
             self.peers.remove(&peer);
             let environment = self.environment.clone();
-            self.keeping.disconnected(&peer, now, &mut |below| random(&environment, below));
+            self.connection_manager.disconnected(&peer, now, &mut |below| random(&environment, below));
         }
     }
 
     fn hear(&mut self, event: BehaviourEvent, now: u64) {
         match event {
             BehaviourEvent::Relay(relay::client::Event::ReservationReqAccepted { relay_peer_id, .. }) => {
-                self.keeping.reserved(&relay_peer_id, true, now, &mut |_| 0);
+                self.connection_manager.reserved(&relay_peer_id, true, now, &mut |_| 0);
             }
             BehaviourEvent::Rendezvous(rendezvous::client::Event::Discovered { registrations, .. }) => {
                 for registration in registrations {
                     let record = registration.record;
-                    self.keeping.learned(record.peer_id(), record.addresses().iter().cloned());
+                    self.connection_manager.add_addresses(record.peer_id(), record.addresses().iter().cloned());
                 }
-                self.keep_house();
+                self.on_heartbeat();
             }
             BehaviourEvent::Rendezvous(event) => tracing::debug!(?event, "rendezvous"),
             BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. }) => {
                 if info.protocols.iter().any(|protocol| protocol == &relay::HOP_PROTOCOL_NAME) {
                     return self.is_no_neighbour(peer_id, now);
                 }
-                self.keeping.learned(peer_id, info.listen_addrs);
+                self.connection_manager.add_addresses(peer_id, info.listen_addrs);
                 if let Some(state) = self.peers.get_mut(&peer_id) {
                     state.agent = Some(info.agent_version.chars().take(64).collect());
                 }

@@ -6,7 +6,7 @@ use libp2p::PeerId;
 use libp2p::gossipsub::{self, IdentTopic, TopicHash};
 
 use crate::net::mesh::behaviour::Gossip;
-use crate::net::mesh::run::Running;
+use crate::net::mesh::run::EventLoop;
 use crate::net::mesh::scoring;
 use crate::net::mesh::{GossipTicket, GossipTopic, MeshError, MeshEvent};
 
@@ -41,7 +41,7 @@ impl Topics {
     }
 }
 
-impl Running {
+impl EventLoop {
     fn gossip_mut(&mut self) -> &mut Gossip {
         &mut self.swarm.behaviour_mut().registry.inner_mut().gossip
     }

@@ -9,12 +9,12 @@ use libp2p::{PeerId, Stream, StreamProtocol};
 use crate::net::mesh::blocks::{self, BlockStream};
 use crate::net::mesh::link::{INCOMING_WAITING, carry, outgoing};
 use crate::net::mesh::question::{ANSWER_PATIENCE, AskError, FINDING_MAX, FINDING_PER_PEER, answer, ask, hear};
-use crate::net::mesh::run::{Done, Running};
+use crate::net::mesh::run::{Done, EventLoop};
 use crate::net::mesh::{Link, MeshEvent, neighbours};
 use crate::sync::blocks::wire as blocks_wire;
-use crate::sync::{talk, wire};
+use crate::sync::{chat, wire};
 
-impl Running {
+impl EventLoop {
     /// The smaller of the two names opens the stream, whoever dialled: both sides agree without a word.
     pub(super) fn open_link(&mut self, peer: PeerId) {
         if *self.swarm.local_peer_id() > peer {
@@ -70,7 +70,7 @@ impl Running {
         }
         asker.told_of_others += 1;
         self.answering += 1;
-        let bytes = neighbours::encode_peers(self.keeping.neighbours(&peer));
+        let bytes = neighbours::encode_peers(self.connection_manager.neighbours(&peer));
         self.tasks.push(answer(stream, bytes).map(|()| Done::Answered).boxed_local());
     }
 
@@ -79,8 +79,8 @@ impl Running {
         self.open_stream(peer, opened, blocks_wire::PROTOCOL, blocks_wire::MESSAGE_MAX_BYTES);
     }
 
-    pub(super) fn open_talk(&mut self, peer: PeerId, opened: oneshot::Sender<BlockStream>) {
-        self.open_stream(peer, opened, talk::PROTOCOL, talk::FRAME_MAX_BYTES);
+    pub(super) fn open_chat(&mut self, peer: PeerId, opened: oneshot::Sender<BlockStream>) {
+        self.open_stream(peer, opened, chat::PROTOCOL, chat::FRAME_MAX_BYTES);
     }
 
     fn open_stream(
@@ -112,7 +112,7 @@ impl Running {
     /// Says one thing on a stream of its own.
     pub(super) fn tell_frame(&mut self, peer: PeerId, frame: Vec<u8>) {
         let (opened, opening) = oneshot::channel::<BlockStream>();
-        self.open_talk(peer, opened);
+        self.open_chat(peer, opened);
         let telling = async move {
             if let Ok(mut stream) = opening.await {
                 // Whoever went needs no word.
@@ -191,8 +191,8 @@ impl Running {
         if !self.peers.contains_key(&peer) {
             return;
         }
-        let (stream, carrying) = blocks::carry(peer.into(), stream, talk::FRAME_MAX_BYTES);
+        let (stream, carrying) = blocks::carry(peer.into(), stream, chat::FRAME_MAX_BYTES);
         self.tasks.push(carrying.map(|()| Done::Quiet).boxed_local());
-        self.tell(MeshEvent::TalkAsked(stream));
+        self.tell(MeshEvent::ChatOpened(stream));
     }
 }

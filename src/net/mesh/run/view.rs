@@ -1,12 +1,12 @@
 //! Peers and relays as the host sees them.
 
 use crate::net::key::NodeName;
-use crate::net::mesh::run::Running;
+use crate::net::mesh::run::EventLoop;
 use crate::net::mesh::{MeshEvent, MeshView, PeerView, RelayView};
 
-impl Running {
+impl EventLoop {
     fn view(&self) -> MeshView {
-        let relays = self.keeping.relays().map(|(_, address, connected, reserved)| RelayView {
+        let relays = self.connection_manager.relays().map(|(_, address, connected, reserved)| RelayView {
             address: address.to_string(),
             connected,
             reserved,
@@ -20,7 +20,7 @@ impl Running {
             path: state.path,
         });
         let known = self
-            .keeping
+            .connection_manager
             .known()
             .into_iter()
             .map(|(peer, addresses)| (peer.to_string(), addresses.iter().map(ToString::to_string).collect()));

@@ -3,7 +3,7 @@
 use super::*;
 use crate::registry::artifact::Artifact;
 use crate::registry::limits::BLOCK_MAX_BYTES;
-use crate::sync::sim::Random;
+use crate::sync::simulator::Random;
 
 const TICK_MILLIS: u64 = 250;
 

@@ -1,7 +1,7 @@
 //! What peers do wrong. Each case says which rule it breaks and whether the session survives it.
 
 use super::*;
-use crate::registry::encoding::DecodeError;
+use crate::registry::canonical::DecodeError;
 use crate::registry::limits::CHANGE_MAX_BYTES;
 use crate::sync::session::budget::{ANNOUNCEMENTS_BURST, MESSAGES_BURST};
 use crate::sync::wire::{PAGE_MIN_BYTES, PROTOCOL_VERSION, WANT_MAX};

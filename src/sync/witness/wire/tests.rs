@@ -4,7 +4,7 @@ use super::*;
 use crate::registry::digest::Digest;
 use crate::registry::fact::{ClaimedName, NameClaim, Receipt};
 use crate::registry::identity::{Signed, SigningIdentity};
-use crate::sync::sim::Random;
+use crate::sync::simulator::Random;
 
 const TOPIC: Topic = Topic::from_bytes([7; 32]);
 

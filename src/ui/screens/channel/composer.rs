@@ -2,11 +2,11 @@
 
 use leptos::prelude::*;
 
-use crate::ui::attempt::Attempt;
+use crate::ui::action::ActionState;
+use crate::ui::app_state::app_state;
 use crate::ui::components::field::{Submit, TextArea};
 use crate::ui::components::notice::FailureNotice;
 use crate::ui::dom;
-use crate::ui::session::session;
 
 /// As the registry has it.
 const MAX_CHARS: u32 = 2_000;
@@ -15,8 +15,8 @@ const COUNTED_FROM: usize = 1_800;
 
 #[component]
 pub fn Composer(name: Memo<String>) -> impl IntoView {
-    let session = session();
-    let (typed, attempt) = (RwSignal::new(String::new()), Attempt::new());
+    let app_state = app_state();
+    let (typed, attempt) = (RwSignal::new(String::new()), ActionState::new());
     // What was begun for one channel must not end in another.
     Effect::new(move |_| {
         name.track();
@@ -28,7 +28,7 @@ pub fn Composer(name: Memo<String>) -> impl IntoView {
         if text.trim().is_empty() {
             return;
         }
-        let (client, name) = (session.client(), name.get_untracked());
+        let (client, name) = (app_state.client(), name.get_untracked());
         attempt.start(async move { client.say(name, text).await }, move |_| {
             typed.set(String::new());
             dom::focus_soon("#say");

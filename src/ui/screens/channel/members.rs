@@ -5,11 +5,11 @@ use std::time::Duration;
 use leptos::prelude::*;
 
 use crate::node::api::OnlineUser;
+use crate::ui::app_state::app_state;
 use crate::ui::components::avatar::Avatar;
 use crate::ui::components::person_row::person_href;
-use crate::ui::fetch::fetched;
-use crate::ui::session::session;
-use crate::ui::steady::{answered, part, rows};
+use crate::ui::query::use_query;
+use crate::ui::reactive::{keyed_list, query_view, slice_view};
 use crate::ui::{dom, text, time};
 
 /// How often “40 s ago” is made true again.
@@ -34,32 +34,32 @@ pub fn page_of(user: &OnlineUser) -> String {
 
 #[component]
 pub fn Members(name: Memo<String>) -> impl IntoView {
-    let session = session();
+    let app_state = app_state();
     let tick = RwSignal::new(0_u64);
     if let Ok(handle) = set_interval_with_handle(move || tick.update(|n| *n += 1), AGES_EVERY) {
         on_cleanup(move || handle.clear());
     }
-    let users = fetched(
+    let users = use_query(
         move || name.get(),
         move || {
-            session.presence_changed.track();
+            app_state.presence_changed.track();
             tick.track();
         },
         move |name| {
-            let client = session.client();
+            let client = app_state.client();
             async move { client.channel_users(name).await }
         },
     );
     view! {
         <section class="channel-members" aria-labelledby="members-title">
             <h2 id="members-title">{move || format!("Here now: {}", users.with(|users| users.as_ref().and_then(|users| users.as_ref().ok()).map_or(0, Vec::len)))}</h2>
-            {answered(users, move |users| view! {
+            {query_view(users, move |users| view! {
                 <Show
                     when=move || !users.with(Vec::is_empty)
                     fallback=|| view! { <p class="muted">"Nobody. You are invisible, or not connected yet."</p> }
                 >
                     <ul class="member-list" data-testid="members">
-                        {rows(users, |user| user.did.clone(), move |user| member(user, tick))}
+                        {keyed_list(users, |user| user.did.clone(), move |user| member(user, tick))}
                     </ul>
                 </Show>
             })}
@@ -82,12 +82,12 @@ fn member(user: Memo<OnlineUser>, tick: RwSignal<u64>) -> impl IntoView {
     };
     view! {
         <li class="member" data-testid="member">
-            {part(user, |user| (user.public_key.clone(), user.avatar.clone()), |(public_key, cid)| view! { <Avatar public_key cid /> })}
+            {slice_view(user, |user| (user.public_key.clone(), user.avatar.clone()), |(public_key, cid)| view! { <Avatar public_key cid /> })}
             <span class="member-words">
                 <a href=move || user.with(page_of)>{move || user.with(name_of)}</a>
                 <span class="muted member-seen">{seen}</span>
             </span>
-            {part(user, |user| user.mine, |mine| mine.then(|| view! { <span class="badge badge-accent">"You"</span> }))}
+            {slice_view(user, |user| user.mine, |mine| mine.then(|| view! { <span class="badge badge-accent">"You"</span> }))}
         </li>
     }
 }

@@ -4,13 +4,13 @@ use leptos::html;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use crate::node::api::TalkMessage;
+use crate::node::api::ChatMessage;
 use crate::node::failure::Failure;
+use crate::ui::app_state::{AppState, app_state};
 use crate::ui::components::avatar::Avatar;
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::notice::FailureNotice;
 use crate::ui::screens::channel::members::{person_page, shown_name};
-use crate::ui::session::{Session, session};
 use crate::ui::{dom, time};
 
 const PAGE: u32 = 50;
@@ -19,20 +19,20 @@ const NEAR_THE_END: f64 = 120.0;
 
 #[derive(Clone, Copy)]
 struct Said {
-    messages: RwSignal<Option<Vec<TalkMessage>>>,
+    messages: RwSignal<Option<Vec<ChatMessage>>>,
     before: RwSignal<Option<String>>,
     failure: RwSignal<Option<Failure>>,
     list: NodeRef<html::Div>,
-    session: Session,
+    app_state: AppState,
     name: Memo<String>,
 }
 
 impl Said {
     /// The last messages; as many as are on show, and the new ones.
-    fn refresh(self, rows: u32) {
+    fn refresh(self, keyed_list: u32) {
         let name = self.name.get_untracked();
         spawn_local(async move {
-            let page = self.session.client().messages(name.clone(), None, rows).await;
+            let page = self.app_state.client().messages(name.clone(), None, keyed_list).await;
             if self.name.try_get_untracked() != Some(name.clone()) {
                 return;
             }
@@ -58,8 +58,8 @@ impl Said {
     }
 
     async fn read(self, name: String) {
-        if let Ok(all) = self.session.client().mark_read(name).await {
-            self.session.channels.set(all);
+        if let Ok(all) = self.app_state.client().mark_read(name).await {
+            self.app_state.channels.set(all);
         }
     }
 
@@ -67,7 +67,7 @@ impl Said {
         let Some(before) = self.before.get_untracked() else { return };
         let name = self.name.get_untracked();
         spawn_local(async move {
-            match self.session.client().messages(name.clone(), Some(before), PAGE).await {
+            match self.app_state.client().messages(name.clone(), Some(before), PAGE).await {
                 Ok(page) if self.name.try_get_untracked() == Some(name) => {
                     let mut earlier = page.messages;
                     self.before.set(page.before);
@@ -99,32 +99,32 @@ impl Said {
 
 #[component]
 pub fn Messages(name: Memo<String>) -> impl IntoView {
-    let session = session();
+    let app_state = app_state();
     let said = Said {
         messages: RwSignal::new(None),
         before: RwSignal::new(None),
         failure: RwSignal::new(None),
         list: NodeRef::new(),
-        session,
+        app_state,
         name,
     };
     Effect::new(move |before: Option<String>| {
-        session.heard.track();
+        app_state.heard.track();
         // Names and faces of those who speak may be known only now.
-        session.people_changed.track();
+        app_state.people_changed.track();
         let name = name.get();
         if before.as_ref() != Some(&name) {
             said.messages.set(None);
         }
-        let rows = said.messages.with_untracked(|messages| messages.as_ref().map_or(0, Vec::len)) as u32;
-        said.refresh(rows.max(PAGE));
+        let keyed_list = said.messages.with_untracked(|messages| messages.as_ref().map_or(0, Vec::len)) as u32;
+        said.refresh(keyed_list.max(PAGE));
         name
     });
     // What came while nobody looked is read once somebody does.
     let looked_at = window_event_listener(leptos::ev::visibilitychange, move |_| {
         let shown = said.messages.with_untracked(|messages| messages.as_ref().map(Vec::len));
-        if let Some(rows) = shown.filter(|_| !dom::is_hidden()) {
-            said.refresh((rows as u32).max(PAGE));
+        if let Some(keyed_list) = shown.filter(|_| !dom::is_hidden()) {
+            said.refresh((keyed_list as u32).max(PAGE));
         }
     });
     on_cleanup(move || looked_at.remove());
@@ -160,7 +160,7 @@ pub fn Messages(name: Memo<String>) -> impl IntoView {
 #[derive(Clone, PartialEq)]
 enum Line {
     Day(String),
-    Message { message: TalkMessage, goes_on: bool },
+    Message { message: ChatMessage, goes_on: bool },
 }
 
 impl Line {
@@ -177,9 +177,9 @@ impl Line {
 /// Messages of one author in the same minutes stand together.
 const TOGETHER_MILLIS: u64 = 5 * 60 * 1_000;
 
-fn with_days(messages: &[TalkMessage]) -> Vec<Line> {
+fn with_days(messages: &[ChatMessage]) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
-    let mut last: Option<(&TalkMessage, String)> = None;
+    let mut last: Option<(&ChatMessage, String)> = None;
     for message in messages {
         let day = time::day(message.at);
         let same_day = last.as_ref().is_some_and(|(_, before)| *before == day);

@@ -3,21 +3,21 @@
 use leptos::prelude::*;
 
 use crate::node::api::ChannelEntry;
-use crate::ui::attempt::Attempt;
+use crate::ui::action::ActionState;
+use crate::ui::app_state::app_state;
 use crate::ui::components::field::{Submit, TextField};
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::notice::FailureNotice;
 use crate::ui::dom;
-use crate::ui::session::session;
 
 /// As the registry has it.
 const MAX_CHARS: u32 = 200;
 
 #[component]
 pub fn TopicLine(name: Memo<String>, entry: Memo<Option<ChannelEntry>>) -> impl IntoView {
-    let session = session();
+    let app_state = app_state();
     let line = Memo::new(move |_| entry.with(|entry| entry.as_ref().and_then(|entry| entry.topic_line.clone())));
-    let (editing, typed, attempt) = (RwSignal::new(false), RwSignal::new(String::new()), Attempt::new());
+    let (editing, typed, attempt) = (RwSignal::new(false), RwSignal::new(String::new()), ActionState::new());
     let edit = move |_| {
         typed.set(line.get_untracked().unwrap_or_default());
         editing.set(true);
@@ -25,10 +25,10 @@ pub fn TopicLine(name: Memo<String>, entry: Memo<Option<ChannelEntry>>) -> impl 
     };
     let save = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
-        let (client, name, text) = (session.client(), name.get_untracked(), typed.get_untracked());
+        let (client, name, text) = (app_state.client(), name.get_untracked(), typed.get_untracked());
         attempt.start(async move { client.set_topic_line(name, text).await }, move |_| {
             editing.set(false);
-            session.refresh_channels();
+            app_state.refresh_channels();
             dom::focus_soon("#edit-topic-line");
         });
     };

@@ -6,13 +6,13 @@ use leptos::task::spawn_local;
 use serde_bytes::ByteBuf;
 
 use crate::node::api::{Me, ProfileChanges};
-use crate::ui::attempt::Attempt;
+use crate::ui::action::ActionState;
+use crate::ui::app_state::{AppState, app_state};
 use crate::ui::components::avatar::Avatar;
 use crate::ui::components::field::{Submit, TextArea, TextField};
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::notice::FailureNotice;
-use crate::ui::session::{Session, session};
-use crate::ui::steady::{follow, follow_text, of};
+use crate::ui::reactive::{bind_field, bind_text, select};
 use crate::ui::{dom, picture};
 
 /// What is to become of the picture.
@@ -33,18 +33,18 @@ fn lines(text: &str) -> Vec<String> {
 
 #[component]
 pub fn EditProfile(me: Memo<Me>) -> impl IntoView {
-    let session = session();
+    let app_state = app_state();
     let start = me.with_untracked(|me| me.profile.clone());
     let display_name = RwSignal::new(start.display_name.clone().unwrap_or_default());
     let bio = RwSignal::new(start.bio.clone().unwrap_or_default());
     let links = RwSignal::new(one_per_line(&start.links));
     let chosen = RwSignal::new(Chosen::Unchanged);
-    let attempt = Attempt::new();
-    let Attempt { busy, failure } = attempt;
+    let attempt = ActionState::new();
+    let ActionState { busy, failure } = attempt;
     let followed = [
-        follow_text(display_name, of(me, |me| me.profile.display_name.clone().unwrap_or_default())),
-        follow_text(bio, of(me, |me| me.profile.bio.clone().unwrap_or_default())),
-        follow(links, of(me, |me| one_per_line(&me.profile.links)), |text| one_per_line(&lines(text))),
+        bind_text(display_name, select(me, |me| me.profile.display_name.clone().unwrap_or_default())),
+        bind_text(bio, select(me, |me| me.profile.bio.clone().unwrap_or_default())),
+        bind_field(links, select(me, |me| one_per_line(&me.profile.links)), |text| one_per_line(&lines(text))),
     ];
     let send = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
@@ -59,7 +59,7 @@ pub fn EditProfile(me: Memo<Me>) -> impl IntoView {
                 Chosen::New { bytes, .. } => Some(ByteBuf::from(bytes)),
             },
         };
-        let client = session.client();
+        let client = app_state.client();
         let saved = async move {
             let old_picture = match (&changes.avatar, &before.avatar) {
                 (Some(_), Some(cid)) => client.block(cid.clone()).await.ok().flatten().map(|b| b.bytes),
@@ -70,7 +70,7 @@ pub fn EditProfile(me: Memo<Me>) -> impl IntoView {
             Ok((me, before, picture_changed, old_picture))
         };
         attempt.start(saved, move |(me, before, picture_changed, old_picture)| {
-            session.became(*me);
+            app_state.became(*me);
             followed.iter().for_each(|followed| followed.run(()));
             chosen.try_set(Chosen::Unchanged);
             let undo = ProfileChanges {
@@ -79,9 +79,9 @@ pub fn EditProfile(me: Memo<Me>) -> impl IntoView {
                 links: Some(before.links),
                 avatar: picture_changed.then(|| ByteBuf::from(old_picture.unwrap_or_default())),
             };
-            session
+            app_state
                 .toasts
-                .with_undo("Profile saved on this device.", Callback::new(move |()| put_back(session, undo.clone())));
+                .with_undo("Profile saved on this device.", Callback::new(move |()| put_back(app_state, undo.clone())));
         });
     };
     view! {
@@ -99,14 +99,14 @@ pub fn EditProfile(me: Memo<Me>) -> impl IntoView {
     }
 }
 
-fn put_back(session: Session, old: ProfileChanges) {
+fn put_back(app_state: AppState, old: ProfileChanges) {
     spawn_local(async move {
-        match session.client().update_profile(old).await {
+        match app_state.client().update_profile(old).await {
             Ok(me) => {
-                session.became(*me);
-                session.toasts.good("Put back as it was.");
+                app_state.became(*me);
+                app_state.toasts.good("Put back as it was.");
             }
-            Err(why) => session.fail(&why),
+            Err(why) => app_state.fail(&why),
         }
     });
 }

@@ -5,13 +5,13 @@ use leptos::task::spawn_local;
 use leptos_router::hooks::use_query_map;
 
 use crate::node::api::{Me, ProfileChanges};
-use crate::ui::attempt::Attempt;
+use crate::ui::action::ActionState;
+use crate::ui::app_state::{AppState, app_state};
 use crate::ui::components::claim_form::ClaimForm;
 use crate::ui::components::field::Submit;
 use crate::ui::components::modal::Modal;
 use crate::ui::components::name_field::{NameChoice, NameField};
 use crate::ui::components::notice::FailureNotice;
-use crate::ui::session::{Session, session};
 
 #[component]
 pub fn NameSection(me: Memo<Me>) -> impl IntoView {
@@ -36,11 +36,11 @@ pub fn NameSection(me: Memo<Me>) -> impl IntoView {
 
 #[component]
 fn Rename(me: Memo<Me>) -> impl IntoView {
-    let session = session();
+    let app_state = app_state();
     let query = use_query_map();
     let choice = NameChoice::new(query.with_untracked(|query| query.get("rename")).unwrap_or_default());
-    let attempt = Attempt::new();
-    let Attempt { busy, failure } = attempt;
+    let attempt = ActionState::new();
+    let ActionState { busy, failure } = attempt;
     let giving_up = RwSignal::new(false);
     Effect::new(move |_| {
         choice.text.track();
@@ -52,13 +52,13 @@ fn Rename(me: Memo<Me>) -> impl IntoView {
         if !choice.can_be_claimed() {
             return;
         }
-        let client = session.client();
+        let client = app_state.client();
         let renamed = async move { client.rename(choice.text.get_untracked()).await };
         attempt.start(renamed, move |me| {
             let name = me.username.clone().unwrap_or_default();
             choice.text.try_set(String::new());
-            session.became(*me);
-            session.toasts.good(format!("You are {name} now. Your old name leads here."));
+            app_state.became(*me);
+            app_state.toasts.good(format!("You are {name} now. Your old name leads here."));
         });
     };
     view! {
@@ -91,21 +91,21 @@ fn Rename(me: Memo<Me>) -> impl IntoView {
 
 #[component]
 fn GiveUp(name: String, leave: Callback<()>) -> impl IntoView {
-    let session = session();
-    let attempt = Attempt::new();
-    let Attempt { busy, failure } = attempt;
+    let app_state = app_state();
+    let attempt = ActionState::new();
+    let ActionState { busy, failure } = attempt;
     let old = StoredValue::new(name.clone());
     let send = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
-        let (client, name) = (session.client(), old.get_value());
+        let (client, name) = (app_state.client(), old.get_value());
         attempt.start(async move { client.release_username().await }, move |me| {
             leave.try_run(());
-            session.became(*me);
+            app_state.became(*me);
             let undo = Callback::new({
                 let name = name.clone();
-                move |()| take_back(session, name.clone())
+                move |()| take_back(app_state, name.clone())
             });
-            session.toasts.with_undo(format!("{name} is given up."), undo);
+            app_state.toasts.with_undo(format!("{name} is given up."), undo);
         });
     };
     view! {
@@ -125,14 +125,14 @@ fn GiveUp(name: String, leave: Callback<()>) -> impl IntoView {
     }
 }
 
-fn take_back(session: Session, name: String) {
+fn take_back(app_state: AppState, name: String) {
     spawn_local(async move {
-        match session.client().register_username(name, ProfileChanges::default()).await {
+        match app_state.client().register_username(name, ProfileChanges::default()).await {
             Ok(me) => {
-                session.toasts.good(format!("{} is yours again.", me.username.clone().unwrap_or_default()));
-                session.became(*me);
+                app_state.toasts.good(format!("{} is yours again.", me.username.clone().unwrap_or_default()));
+                app_state.became(*me);
             }
-            Err(why) => session.fail(&why),
+            Err(why) => app_state.fail(&why),
         }
     });
 }

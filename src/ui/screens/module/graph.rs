@@ -24,7 +24,7 @@ struct Placed {
 /// `modules` are each after those they need; the last one is what the page is about.
 fn place(modules: Vec<NeededModule>) -> Vec<Placed> {
     let mut depths: BTreeMap<String, usize> = BTreeMap::new();
-    let mut rows: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut keyed_list: BTreeMap<usize, usize> = BTreeMap::new();
     let mut placed = Vec::new();
     for module in modules.into_iter().rev() {
         let depth = depths.get(&module.name).copied().unwrap_or_default();
@@ -33,7 +33,7 @@ fn place(modules: Vec<NeededModule>) -> Vec<Placed> {
             let known = depths.entry(needed.clone()).or_default();
             *known = (*known).max(depth + 1);
         }
-        let row = rows.entry(depth).or_default();
+        let row = keyed_list.entry(depth).or_default();
         placed.push(Placed { module, x: depth as f64 * COLUMN, y: *row as f64 * ROW });
         *row += 1;
     }

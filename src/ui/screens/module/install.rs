@@ -4,25 +4,25 @@ use leptos::prelude::*;
 
 use crate::node::api::{InstallPlan, InstallStage, Requirement};
 use crate::node::failure::FailureCode;
-use crate::ui::attempt::Attempt;
+use crate::ui::action::ActionState;
+use crate::ui::app_state::app_state;
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::module_row::author_text;
 use crate::ui::components::notice::FailureNotice;
-use crate::ui::session::session;
 use crate::ui::text;
 
 /// What the person has begun; it outlives the page's being drawn anew with what others say meanwhile.
 #[derive(Clone, Copy)]
 pub struct Begun {
     plan: RwSignal<Option<InstallPlan>>,
-    attempt: Attempt,
+    attempt: ActionState,
     /// Of which module, and to which version.
     of: StoredValue<Option<(String, Option<String>)>>,
 }
 
 impl Begun {
     pub fn new() -> Self {
-        Self { plan: RwSignal::new(None), attempt: Attempt::new(), of: StoredValue::new(None) }
+        Self { plan: RwSignal::new(None), attempt: ActionState::new(), of: StoredValue::new(None) }
     }
 
     /// Forgets what was begun for anything else; says whether this is new.
@@ -47,7 +47,7 @@ pub struct Subject {
 
 #[component]
 pub fn Install(subject: Subject, wanted: Option<String>, begun: Begun) -> impl IntoView {
-    let session = session();
+    let app_state = app_state();
     let Subject { name, newest, installed } = subject;
     let version = wanted.clone().or(newest.clone());
     let updates = installed.is_some();
@@ -60,7 +60,7 @@ pub fn Install(subject: Subject, wanted: Option<String>, begun: Begun) -> impl I
     }));
     let preview = move || {
         let Some(requirement) = requirement.get_value() else { return };
-        let client = session.client();
+        let client = app_state.client();
         attempt
             .start(async move { client.resolve_modules(vec![requirement]).await }, move |found| plan.set(Some(found)));
     };
@@ -69,7 +69,7 @@ pub fn Install(subject: Subject, wanted: Option<String>, begun: Begun) -> impl I
     }
     let go = move |accept: bool| {
         let Some(requirement) = requirement.get_value() else { return };
-        let client = session.client();
+        let client = app_state.client();
         // What it needs may ask for more, too; the failure on show has named all of it.
         let all = || {
             plan.with_untracked(|plan| plan.iter().flat_map(|plan| &plan.steps).map(|step| step.name.clone()).collect())
@@ -78,8 +78,8 @@ pub fn Install(subject: Subject, wanted: Option<String>, begun: Begun) -> impl I
         let name = requirement.name.clone();
         attempt.start(async move { client.install_modules(vec![requirement], accept).await }, move |_| {
             plan.set(None);
-            session.installing.set(None);
-            session.toasts.good(format!("{name} is installed and works without a network."));
+            app_state.installing.set(None);
+            app_state.toasts.good(format!("{name} is installed and works without a network."));
         });
     };
     let asks_for_more = move || {
@@ -159,15 +159,15 @@ pub fn Install(subject: Subject, wanted: Option<String>, begun: Begun) -> impl I
 
 #[component]
 fn Preview(plan: InstallPlan) -> impl IntoView {
-    let session = session();
-    let fetched = if plan.to_fetch == 0 {
+    let app_state = app_state();
+    let use_query = if plan.to_fetch == 0 {
         "Everything is on this device already.".to_owned()
     } else {
         format!("{} will be fetched.", text::size(plan.to_fetch))
     };
     let steps = plan.steps.into_iter().map(move |step| {
         let (name, size) = (step.name.clone(), step.size);
-        let progress = Memo::new(move |_| session.installing.get().filter(|progress| progress.name == name));
+        let progress = Memo::new(move |_| app_state.installing.get().filter(|progress| progress.name == name));
         let said = move || match progress.get() {
             None if step.here => "here".to_owned(),
             None => text::size(size),
@@ -203,7 +203,7 @@ fn Preview(plan: InstallPlan) -> impl IntoView {
         }
     });
     view! {
-        <p>{fetched}</p>
+        <p>{use_query}</p>
         <ol class="install-steps" data-testid="install-plan">
             {steps.collect_view()}
         </ol>

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use leptos::prelude::*;
 
 use crate::node::api::{ModuleChanges, ModuleDetails, ModulePage};
-use crate::ui::attempt::Attempt;
+use crate::ui::action::ActionState;
+use crate::ui::app_state::app_state;
 use crate::ui::components::field::{Submit, TextArea, TextField};
 use crate::ui::components::notice::FailureNotice;
 use crate::ui::dom;
-use crate::ui::session::session;
-use crate::ui::steady::{follow, follow_text, of, rows};
+use crate::ui::reactive::{bind_field, bind_text, keyed_list, select};
 
 #[component]
 pub fn Owner(page: Memo<ModulePage>) -> impl IntoView {
@@ -37,13 +37,13 @@ fn words(text: &str) -> Vec<String> {
 
 #[component]
 fn Describe(page: Memo<ModulePage>) -> impl IntoView {
-    let session = session();
-    let attempt = Attempt::new();
+    let app_state = app_state();
+    let attempt = ActionState::new();
     let mut followed = Vec::new();
     let mut field = |take: fn(&ModuleDetails) -> Option<&String>| {
-        let kept = of(page, move |page| take(&page.details).cloned().unwrap_or_default());
+        let kept = select(page, move |page| take(&page.details).cloned().unwrap_or_default());
         let field = RwSignal::new(kept.get_untracked());
-        followed.push(follow_text(field, kept));
+        followed.push(bind_text(field, kept));
         field
     };
     let title = field(|details| details.title.as_ref());
@@ -51,9 +51,9 @@ fn Describe(page: Memo<ModulePage>) -> impl IntoView {
     let license = field(|details| details.license.as_ref());
     let repository = field(|details| details.repository.as_ref());
     let deprecated = field(|details| details.deprecated.as_ref());
-    let kept_tags = of(page, |page| page.details.tags.join(", "));
+    let kept_tags = select(page, |page| page.details.tags.join(", "));
     let tags = RwSignal::new(kept_tags.get_untracked());
-    followed.push(follow(tags, kept_tags, |text| words(text).join(", ")));
+    followed.push(bind_field(tags, kept_tags, |text| words(text).join(", ")));
     let name = page.with_untracked(|page| page.name.clone());
     let sent = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
@@ -66,9 +66,9 @@ fn Describe(page: Memo<ModulePage>) -> impl IntoView {
             deprecated: Some(deprecated.get_untracked()),
             readme: None,
         };
-        let (client, name, followed) = (session.client(), name.clone(), followed.clone());
+        let (client, name, followed) = (app_state.client(), name.clone(), followed.clone());
         attempt.start(async move { client.describe_module(name, changes).await }, move |_| {
-            session.toasts.good("The description is saved.");
+            app_state.toasts.good("The description is saved.");
             followed.iter().for_each(|followed| followed.run(()));
         });
     };
@@ -97,9 +97,9 @@ fn Describe(page: Memo<ModulePage>) -> impl IntoView {
 
 #[component]
 fn Withdraw(page: Memo<ModulePage>) -> impl IntoView {
-    let session = session();
-    let attempt = Attempt::new();
-    let versions = of(page, |page| {
+    let app_state = app_state();
+    let attempt = ActionState::new();
+    let versions = select(page, |page| {
         page.versions.iter().map(|version| (version.version.clone(), version.withdrawn.is_some())).collect::<Vec<_>>()
     });
     let chosen = RwSignal::new(String::new());
@@ -122,9 +122,9 @@ fn Withdraw(page: Memo<ModulePage>) -> impl IntoView {
         let back = is_withdrawn.get_untracked();
         let why = (!back).then(|| reason.get_untracked());
         let said = if back { format!("{version} counts again.") } else { format!("{version} is withdrawn.") };
-        let (client, name) = (session.client(), name.clone());
+        let (client, name) = (app_state.client(), name.clone());
         attempt.start(async move { client.yank(name, version, why).await }, move |_| {
-            session.toasts.good(said);
+            app_state.toasts.good(said);
             reason.try_set(String::new());
         });
     };
@@ -138,7 +138,7 @@ fn Withdraw(page: Memo<ModulePage>) -> impl IntoView {
                 <label class="pick">
                     <span class="pick-label">"Version"</span>
                     <select class="input" on:change:target=move |event| chosen.set(event.target().value())>
-                        {rows(versions, |(version, _)| version.clone(), move |row| {
+                        {keyed_list(versions, |(version, _)| version.clone(), move |row| {
                             let version = row.with_untracked(|(version, _)| version.clone());
                             let (value, asked) = (version.clone(), version.clone());
                             let label = move || row.with(|(_, withdrawn)| if *withdrawn { format!("{version} (withdrawn)") } else { version.clone() });

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use crate::node::api::{ModulePage, NameStatus, VersionEntry};
 use crate::ui::components::did::DidChip;
 use crate::ui::components::module_row::author_link;
-use crate::ui::steady::part;
+use crate::ui::reactive::slice_view;
 use crate::ui::time::Moment;
 
 #[component]
@@ -14,7 +14,7 @@ pub fn Provenance(page: Memo<ModulePage>) -> impl IntoView {
         let latest = page.versions.iter().find(|version| Some(&version.version) == page.latest.as_ref()).cloned();
         (latest, page.details.imports.clone(), page.details.exports.clone())
     };
-    part(page, take, |(latest, imports, exports)| latest.map(|latest| shown(latest, imports, exports)))
+    slice_view(page, take, |(latest, imports, exports)| latest.map(|latest| shown(latest, imports, exports)))
 }
 
 fn list(names: Vec<String>, nothing: &'static str) -> AnyView {

@@ -3,11 +3,11 @@
 use leptos::prelude::*;
 
 use crate::node::api::{ExternKind, ModulePage, Report, RunArgument, RunOutcome};
-use crate::ui::attempt::Attempt;
+use crate::ui::action::ActionState;
+use crate::ui::app_state::app_state;
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::notice::FailureNotice;
-use crate::ui::fetch::fetched;
-use crate::ui::session::session;
+use crate::ui::query::use_query;
 
 /// One function with plain types.
 #[derive(Clone, PartialEq)]
@@ -45,13 +45,13 @@ pub fn runnable(page: &ModulePage) -> Option<(String, String)> {
 
 #[component]
 pub fn Run(name: String, version: String) -> impl IntoView {
-    let session = session();
+    let app_state = app_state();
     let asked = (name.clone(), version.clone());
-    let report = fetched(
+    let report = use_query(
         move || asked.clone(),
         || (),
         move |(name, version)| {
-            let client = session.client();
+            let client = app_state.client();
             async move { client.inspect_module(name, version).await }
         },
     );
@@ -63,9 +63,9 @@ pub fn Run(name: String, version: String) -> impl IntoView {
 
 #[component]
 fn Sandbox(name: String, version: String, report: Report) -> impl IntoView {
-    let session = session();
+    let app_state = app_state();
     let functions = callables(&report);
-    let attempt = Attempt::new();
+    let attempt = ActionState::new();
     let outcome = RwSignal::new(None::<RunOutcome>);
     let chosen = RwSignal::new(0_usize);
     let (numbers, text, as_text) = (RwSignal::new(String::new()), RwSignal::new(String::new()), RwSignal::new(true));
@@ -109,7 +109,7 @@ fn Sandbox(name: String, version: String, report: Report) -> impl IntoView {
                 .map(|part| RunArgument::Number(part.trim().to_owned()))
                 .collect()
         };
-        let (client, name, version) = (session.client(), name.clone(), Some(version.clone()));
+        let (client, name, version) = (app_state.client(), name.clone(), Some(version.clone()));
         let reads_text = with_text && text_result.get_untracked();
         outcome.set(None);
         attempt.start(

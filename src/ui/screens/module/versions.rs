@@ -5,20 +5,20 @@ use std::collections::BTreeSet;
 use leptos::prelude::*;
 
 use crate::node::api::{Extern, ExternKind, ModulePage, NameStatus, RefusedVersion, Report, Requirement, VersionEntry};
-use crate::ui::attempt::Attempt;
+use crate::ui::action::ActionState;
+use crate::ui::app_state::app_state;
 use crate::ui::components::module_row::{author_link, module_href};
 use crate::ui::components::notice::FailureNotice;
+use crate::ui::reactive::{keyed_list, select, slice_view};
 use crate::ui::screens::module::graph::Graph;
-use crate::ui::session::session;
-use crate::ui::steady::{of, part, rows};
 use crate::ui::time::Moment;
 use crate::ui::{dom, text};
 
 #[component]
 pub fn Versions(page: Memo<ModulePage>) -> impl IntoView {
     let name = page.with_untracked(|page| page.name.clone());
-    let versions = of(page, |page| page.versions.clone());
-    let here = of(versions, |versions| {
+    let versions = select(page, |page| page.versions.clone());
+    let here = select(versions, |versions| {
         versions.iter().filter(|version| version.here).map(|version| version.version.clone()).collect::<Vec<_>>()
     });
     let named = name.clone();
@@ -27,10 +27,10 @@ pub fn Versions(page: Memo<ModulePage>) -> impl IntoView {
         <section class="card" aria-labelledby="versions-title">
             <h2 id="versions-title">"Versions"</h2>
             <ul class="versions" data-testid="versions">
-                {rows(versions, |version| version.version.clone(), move |version| part(version, Clone::clone, draw.clone()))}
+                {keyed_list(versions, |version| version.version.clone(), move |version| slice_view(version, Clone::clone, draw.clone()))}
             </ul>
-            {part(here, Clone::clone, move |here| (here.len() > 1).then(|| view! { <Compare name=name.clone() versions=here /> }))}
-            {part(page, |page| page.refused.clone(), |refused| (!refused.is_empty()).then(|| uncounted(refused)))}
+            {slice_view(here, Clone::clone, move |here| (here.len() > 1).then(|| view! { <Compare name=name.clone() versions=here /> }))}
+            {slice_view(page, |page| page.refused.clone(), |refused| (!refused.is_empty()).then(|| uncounted(refused)))}
         </section>
     }
 }
@@ -38,7 +38,7 @@ pub fn Versions(page: Memo<ModulePage>) -> impl IntoView {
 /// Releases that do not count.
 fn uncounted(refused: Vec<RefusedVersion>) -> impl IntoView {
     let count = text::count(refused.len() as u64, "release", "releases");
-    let rows = refused.into_iter().map(|refused| {
+    let keyed_list = refused.into_iter().map(|refused| {
         view! {
             <li class="version">
                 <strong>{refused.version}</strong>
@@ -50,7 +50,7 @@ fn uncounted(refused: Vec<RefusedVersion>) -> impl IntoView {
     view! {
         <details data-testid="refused-versions">
             <summary>{format!("{count} that does not count")}</summary>
-            <ul class="versions">{rows.collect_view()}</ul>
+            <ul class="versions">{keyed_list.collect_view()}</ul>
         </details>
     }
 }
@@ -106,13 +106,13 @@ fn difference(old: &Report, new: &Report) -> Difference {
 
 #[component]
 fn Compare(name: String, versions: Vec<String>) -> impl IntoView {
-    let session = session();
-    let attempt = Attempt::new();
+    let app_state = app_state();
+    let attempt = ActionState::new();
     let (new, old) = (RwSignal::new(versions[0].clone()), RwSignal::new(versions[1].clone()));
     let found = RwSignal::new(None::<Difference>);
     let compare = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
-        let (client, name) = (session.client(), name.clone());
+        let (client, name) = (app_state.client(), name.clone());
         let (old, new) = (old.get_untracked(), new.get_untracked());
         let both = async move {
             let before = client.inspect_module(name.clone(), old).await?;
@@ -187,18 +187,18 @@ pub fn Dependencies(page: Memo<ModulePage>) -> impl IntoView {
     view! {
         <section class="card" aria-labelledby="needs-title">
             <h2 id="needs-title">"Dependencies"</h2>
-            {part(page, needed, |needed| {
+            {slice_view(page, needed, |needed| {
                 if needed.is_empty() {
                     view! { <p class="muted">"It needs no other module."</p> }.into_any()
                 } else {
                     requirements(needed).into_any()
                 }
             })}
-            {part(page, |page| page.unresolved.clone(), |why| {
+            {slice_view(page, |page| page.unresolved.clone(), |why| {
                 why.map(|why| view! { <p class="muted">{format!("It can’t be installed as things are. {why}")}</p> })
             })}
-            {part(page, |page| page.needed.clone(), |modules| view! { <Graph modules /> })}
-            {part(page, |page| page.dependents.clone(), |dependents| {
+            {slice_view(page, |page| page.needed.clone(), |modules| view! { <Graph modules /> })}
+            {slice_view(page, |page| page.dependents.clone(), |dependents| {
                 (!dependents.is_empty()).then(|| view! { <h3>"Needed by"</h3> {requirements(dependents)} })
             })}
         </section>
@@ -206,7 +206,7 @@ pub fn Dependencies(page: Memo<ModulePage>) -> impl IntoView {
 }
 
 fn requirements(all: Vec<Requirement>) -> impl IntoView {
-    let rows = all.into_iter().map(|Requirement { name, requirement }| {
+    let keyed_list = all.into_iter().map(|Requirement { name, requirement }| {
         let href = module_href(&name);
         view! {
             <li class="version">
@@ -216,5 +216,5 @@ fn requirements(all: Vec<Requirement>) -> impl IntoView {
             </li>
         }
     });
-    view! { <ul class="versions">{rows.collect_view()}</ul> }
+    view! { <ul class="versions">{keyed_list.collect_view()}</ul> }
 }

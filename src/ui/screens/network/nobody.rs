@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use crate::node::api::NetworkReport;
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::dom;
-use crate::ui::steady::part;
+use crate::ui::reactive::slice_view;
 
 /// How far the way to others is open.
 #[derive(Clone, Copy, PartialEq)]
@@ -28,7 +28,7 @@ pub fn WhyNobody(report: Memo<NetworkReport>) -> impl IntoView {
     view! {
         <div data-testid="why-nobody">
             <p>"Nobody is connected. Step by step:"</p>
-            {part(report, way, steps)}
+            {slice_view(report, way, steps)}
         </div>
     }
 }
@@ -59,14 +59,14 @@ fn steps(way: Way) -> impl IntoView {
         ),
     ];
     let broken = checks.iter().position(|(in_order, ..)| !in_order);
-    let rows = checks
+    let keyed_list = checks
         .into_iter()
         .take(broken.map_or(checks.len(), |broken| broken + 1))
         .map(|(in_order, good, bad)| if in_order { step(Icon::Check, good) } else { step(Icon::Warning, bad) });
     let rest = "Nobody else of this network is here right now, or no direct way to them was found. Whoever comes is connected by itself.";
     view! {
         <ol class="network-list">
-            {rows.collect_view()}
+            {keyed_list.collect_view()}
             {broken.is_none().then(|| step(Icon::Clock, rest))}
         </ol>
     }

@@ -13,15 +13,15 @@ use web_sys::{IntersectionObserver, IntersectionObserverEntry};
 use crate::node::api::{PeoplePage, UsernameEntry};
 use crate::node::client::Client;
 use crate::node::failure::Failure;
-use crate::ui::session::{Session, session};
+use crate::ui::app_state::{AppState, app_state};
 
 const PAGE: u32 = 60;
 
 /// As many rows as are on show, however many the node gives at once.
-async fn pages(client: Client, prefix: String, rows: u32, after: Option<String>) -> Result<PeoplePage, Failure> {
-    let mut page = client.list_usernames(prefix.clone(), rows, after).await?;
-    while let Some(cursor) = page.cursor.clone().filter(|_| page.people.len() < rows as usize) {
-        let missing = rows - page.people.len() as u32;
+async fn pages(client: Client, prefix: String, keyed_list: u32, after: Option<String>) -> Result<PeoplePage, Failure> {
+    let mut page = client.list_usernames(prefix.clone(), keyed_list, after).await?;
+    while let Some(cursor) = page.cursor.clone().filter(|_| page.people.len() < keyed_list as usize) {
+        let missing = keyed_list - page.people.len() as u32;
         let mut next = client.list_usernames(prefix.clone(), missing, Some(cursor)).await?;
         page.people.append(&mut next.people);
         page.cursor = next.cursor;
@@ -47,7 +47,7 @@ impl Row {
 }
 
 #[derive(Clone, Copy)]
-pub struct Directory {
+pub struct PeopleList {
     pub people: RwSignal<Vec<Row>>,
     pub cursor: RwSignal<Option<String>>,
     pub total: RwSignal<Option<u64>>,
@@ -58,12 +58,12 @@ pub struct Directory {
     prefix: Memo<String>,
     after: Memo<Option<String>>,
     turn: StoredValue<u64>,
-    session: Session,
+    app_state: AppState,
 }
 
-impl Directory {
+impl PeopleList {
     pub fn new(prefix: Memo<String>, after: Memo<Option<String>>) -> Self {
-        let session = session();
+        let app_state = app_state();
         let directory = Self {
             people: RwSignal::new(Vec::new()),
             cursor: RwSignal::new(None),
@@ -75,10 +75,10 @@ impl Directory {
             prefix,
             after,
             turn: StoredValue::new(0),
-            session,
+            app_state,
         };
         Effect::new(move |before: Option<(String, Option<String>)>| {
-            session.people_changed.track();
+            app_state.people_changed.track();
             let now = (prefix.get(), after.get());
             // News about people must not throw the reader back to the top.
             let shown = directory.people.with_untracked(Vec::len) as u32;
@@ -89,12 +89,12 @@ impl Directory {
         directory
     }
 
-    fn begin(self, rows: u32) {
+    fn begin(self, keyed_list: u32) {
         let mine = self.next_turn();
         let (prefix, after) = (self.prefix.get_untracked(), self.after.get_untracked());
         self.loading.set(true);
         spawn_local(async move {
-            let page = pages(self.session.client(), prefix, rows, after).await;
+            let page = pages(self.app_state.client(), prefix, keyed_list, after).await;
             self.take(mine, page, |people, page| *people = page);
         });
     }
@@ -110,7 +110,7 @@ impl Directory {
         let prefix = self.prefix.get_untracked();
         self.loading.set(true);
         spawn_local(async move {
-            let page = self.session.client().list_usernames(prefix, PAGE, Some(cursor)).await;
+            let page = self.app_state.client().list_usernames(prefix, PAGE, Some(cursor)).await;
             self.take(mine, page, |people, mut page| people.append(&mut page));
         });
     }

@@ -3,11 +3,11 @@
 use leptos::prelude::*;
 
 use crate::node::api::OnlineUser;
+use crate::ui::app_state::app_state;
 use crate::ui::components::avatar::Avatar;
-use crate::ui::fetch::fetched;
+use crate::ui::query::use_query;
+use crate::ui::reactive::{keyed_list, select, slice_view, some_view};
 use crate::ui::screens::channel::members::{name_of, page_of};
-use crate::ui::session::session;
-use crate::ui::steady::{of, part, present, rows};
 use crate::ui::text;
 
 /// As many faces as a page shows before it says how many more there are.
@@ -15,12 +15,12 @@ const SHOWN_MAX: usize = 24;
 
 #[component]
 pub fn Online() -> impl IntoView {
-    let session = session();
-    let users = fetched(
+    let app_state = app_state();
+    let users = use_query(
         || (),
-        move || session.presence_changed.track(),
+        move || app_state.presence_changed.track(),
         move |()| {
-            let client = session.client();
+            let client = app_state.client();
             async move { client.online_users().await.map(|report| report.users) }
         },
     );
@@ -30,18 +30,18 @@ pub fn Online() -> impl IntoView {
             _ => None,
         })
     });
-    present(here, shown, || ())
+    some_view(here, shown, || ())
 }
 
 fn shown(users: Memo<Vec<OnlineUser>>) -> impl IntoView {
-    let count = of(users, Vec::len);
-    let first = of(users, |users| users.iter().take(SHOWN_MAX).cloned().collect::<Vec<_>>());
+    let count = select(users, Vec::len);
+    let first = select(users, |users| users.iter().take(SHOWN_MAX).cloned().collect::<Vec<_>>());
     let more = move || count.get().saturating_sub(SHOWN_MAX);
     view! {
         <section aria-labelledby="online-title" class="online">
             <h2 id="online-title">{move || format!("Here now: {}", text::count(count.get() as u64, "person", "people"))}</h2>
             <ul class="online-list" data-testid="online">
-                {rows(first, |user| user.did.clone(), person)}
+                {keyed_list(first, |user| user.did.clone(), person)}
             </ul>
             <Show when=move || more() != 0>
                 <p class="muted">{move || format!("and {} more", more())}</p>
@@ -54,10 +54,10 @@ fn person(user: Memo<OnlineUser>) -> impl IntoView {
     view! {
         <li data-testid="online-person">
             <a class="online-person" href=move || user.with(page_of)>
-                {part(user, |user| (user.public_key.clone(), user.avatar.clone()), |(public_key, cid)| view! { <Avatar public_key cid /> })}
+                {slice_view(user, |user| (user.public_key.clone(), user.avatar.clone()), |(public_key, cid)| view! { <Avatar public_key cid /> })}
                 <span class="online-name">{move || user.with(name_of)}</span>
-                {part(user, |user| user.mine, |mine| mine.then(|| view! { <span class="badge badge-accent">"You"</span> }))}
-                {part(user, |user| user.devices.len() as u64, |devices| {
+                {slice_view(user, |user| user.mine, |mine| mine.then(|| view! { <span class="badge badge-accent">"You"</span> }))}
+                {slice_view(user, |user| user.devices.len() as u64, |devices| {
                     (devices > 1)
                         .then(|| view! { <span class="muted online-devices">{text::count(devices, "device", "devices")}</span> })
                 })}

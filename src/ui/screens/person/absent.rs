@@ -3,13 +3,13 @@
 use leptos::prelude::*;
 
 use crate::node::api::{FindReport, NameCheck, NameKind, NameVerdict};
-use crate::ui::components::farther::Farther;
+use crate::ui::app_state::app_state;
 use crate::ui::components::icon::{Icon, icon};
+use crate::ui::components::network_lookup::NetworkLookup;
 use crate::ui::components::person_row::PersonRow;
 use crate::ui::components::search_box::SearchBox;
 use crate::ui::dom;
-use crate::ui::fetch::fetched;
-use crate::ui::session::session;
+use crate::ui::query::use_query;
 use crate::ui::time::Moment;
 
 const SIMILAR: u32 = 6;
@@ -23,26 +23,26 @@ pub fn Absent(
     #[prop(optional_no_strip)]
     free_at: Option<u64>,
 ) -> impl IntoView {
-    let session = session();
-    let people = move || session.people_changed.track();
+    let app_state = app_state();
+    let people = move || app_state.people_changed.track();
     let check = {
         let asked = asked.clone();
-        fetched(
+        use_query(
             || (),
             people,
             move |()| {
-                let (client, asked) = (session.client(), asked.clone());
+                let (client, asked) = (app_state.client(), asked.clone());
                 async move { client.check_username(asked).await }
             },
         )
     };
     let similar = {
         let start: String = asked.chars().take(SIMILAR_START).collect();
-        fetched(
+        use_query(
             || (),
             people,
             move |()| {
-                let (client, start) = (session.client(), start.clone());
+                let (client, start) = (app_state.client(), start.clone());
                 async move { client.list_usernames(start, SIMILAR, None).await }
             },
         )
@@ -51,7 +51,7 @@ pub fn Absent(
     let farther = RwSignal::new(None::<FindReport>);
     let offer = Memo::new(move |_| {
         let free = matches!(check.get(), Some(Ok(NameCheck { verdict: NameVerdict::Available, .. })));
-        if free && !session.is_forked() { offered(farther.get().as_ref()) } else { None }
+        if free && !app_state.is_forked() { offered(farther.get().as_ref()) } else { None }
     });
     view! {
         <div class="empty" data-testid="not-found-here">
@@ -60,7 +60,7 @@ pub fn Absent(
                 <strong>"Not found here."</strong>
                 " Nobody known on this device holds this name."
             </p>
-            <Farther kind=NameKind::Username name=asked.clone() told=farther />
+            <NetworkLookup kind=NameKind::Username name=asked.clone() told=farther />
             {free_at.map(|at| view! { <p>"It was given up and is free for everyone " <Moment at /> "."</p> })}
             {move || match check.get() {
                 Some(Ok(NameCheck { verdict: NameVerdict::Invalid { message, .. }, .. })) => {
@@ -70,7 +70,7 @@ pub fn Absent(
             }}
             {move || {
                 let claim = claim.get_value();
-                let (href, words) = if session.has_name() {
+                let (href, words) = if app_state.has_name() {
                     (format!("/me?rename={claim}#rename"), "Take it as your new name")
                 } else {
                     (format!("/welcome?step=name&name={claim}"), "Claim it")

@@ -2,19 +2,19 @@
 
 use leptos::prelude::*;
 
+use crate::ui::app_state::app_state;
 use crate::ui::components::install_offer::InstallButton;
 use crate::ui::components::toast::Tone;
 use crate::ui::pwa::pwa;
-use crate::ui::session::session;
 
 #[component]
 pub fn App() -> impl IntoView {
-    let session = session();
+    let app_state = app_state();
     let pwa = pwa();
-    let version = move || session.status.with(|status| status.as_ref().map(|status| status.version.clone()));
+    let version = move || app_state.status.with(|status| status.as_ref().map(|status| status.version.clone()));
     let check = move |_| {
         pwa.check_for_update();
-        session.toasts.push(Tone::Plain, "Looking for a newer version. A bar at the top tells when there is one.");
+        app_state.toasts.push(Tone::Plain, "Looking for a newer version. A bar at the top tells when there is one.");
     };
     view! {
         <section class="card" id="app" aria-labelledby="app-title">

@@ -2,16 +2,16 @@
 
 use leptos::prelude::*;
 
+use crate::ui::app_state::app_state;
 use crate::ui::components::backup_export::BackupExport;
 use crate::ui::components::recovery::RecoveryWords;
-use crate::ui::session::session;
 use crate::ui::time::Moment;
 
 #[component]
 pub fn Backup(has_key: Memo<bool>) -> impl IntoView {
-    let session = session();
-    let checked = Memo::new(move |_| session.me.with(|me| me.as_ref().is_some_and(|me| me.phrase_checked)));
-    let last = Memo::new(move |_| session.me.with(|me| me.as_ref().and_then(|me| me.last_backup_at)));
+    let app_state = app_state();
+    let checked = Memo::new(move |_| app_state.me.with(|me| me.as_ref().is_some_and(|me| me.phrase_checked)));
+    let last = Memo::new(move |_| app_state.me.with(|me| me.as_ref().and_then(|me| me.last_backup_at)));
     view! {
         <section class="card" id="backup" aria-labelledby="backup-title">
             <h2 id="backup-title">"Backup"</h2>

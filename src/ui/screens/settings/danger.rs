@@ -2,11 +2,11 @@
 
 use leptos::prelude::*;
 
-use crate::ui::attempt::Attempt;
+use crate::ui::action::ActionState;
+use crate::ui::app_state::app_state;
 use crate::ui::components::field::{Submit, TextField};
 use crate::ui::components::modal::Modal;
 use crate::ui::components::notice::{FailureNotice, Notice, NoticeTone};
-use crate::ui::session::session;
 
 /// Typed by people without a name.
 const WORD: &str = "forget";
@@ -36,16 +36,16 @@ pub fn Danger(has_key: Memo<bool>) -> impl IntoView {
 
 #[component]
 fn Confirm(leave: Callback<()>) -> impl IntoView {
-    let session = session();
-    let (did, name, safe) = session.me.with_untracked(|me| {
+    let app_state = app_state();
+    let (did, name, safe) = app_state.me.with_untracked(|me| {
         me.as_ref().map_or((String::new(), None, false), |me| {
             (me.did.clone().unwrap_or_default(), me.username.clone(), me.phrase_checked || me.last_backup_at.is_some())
         })
     });
     let expected = name.unwrap_or_else(|| WORD.to_owned());
     let typed = RwSignal::new(String::new());
-    let attempt = Attempt::new();
-    let Attempt { busy, failure } = attempt;
+    let attempt = ActionState::new();
+    let ActionState { busy, failure } = attempt;
     let matches = {
         let expected = expected.clone();
         Signal::derive(move || typed.with(|typed| typed.trim() == expected))
@@ -55,11 +55,11 @@ fn Confirm(leave: Callback<()>) -> impl IntoView {
         if !matches.get_untracked() {
             return;
         }
-        let (client, did) = (session.client(), did.clone());
+        let (client, did) = (app_state.client(), did.clone());
         attempt.start(async move { client.forget_identity(did).await }, move |me| {
             leave.try_run(());
-            session.became(*me);
-            session.toasts.good("Forgotten. This device has no key any more.");
+            app_state.became(*me);
+            app_state.toasts.good("Forgotten. This device has no key any more.");
         });
     };
     view! {

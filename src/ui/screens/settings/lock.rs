@@ -3,17 +3,18 @@
 use leptos::prelude::*;
 
 use crate::node::api::Protection;
-use crate::ui::attempt::Attempt;
+use crate::ui::action::ActionState;
+use crate::ui::app_state::app_state;
 use crate::ui::components::field::{PassphraseField, Submit};
 use crate::ui::components::icon::{Icon, icon};
 use crate::ui::components::notice::FailureNotice;
 use crate::ui::components::unlock::UnlockForm;
-use crate::ui::session::session;
 
 #[component]
 pub fn Lock(has_key: Memo<bool>) -> impl IntoView {
-    let session = session();
-    let protection = Memo::new(move |_| session.me.with(|me| me.as_ref().map_or(Protection::None, |me| me.protection)));
+    let app_state = app_state();
+    let protection =
+        Memo::new(move |_| app_state.me.with(|me| me.as_ref().map_or(Protection::None, |me| me.protection)));
     view! {
         <section class="card" id="lock" aria-labelledby="lock-title">
             <h2 id="lock-title">"Passphrase"</h2>
@@ -30,7 +31,7 @@ pub fn Lock(has_key: Memo<bool>) -> impl IntoView {
                         .into_any(),
                     Protection::Unlocked => view! { <Open /> }.into_any(),
                     Protection::Locked => {
-                        view! { <UnlockForm id="lock-unlock-passphrase" done=Callback::new(move |()| session.toasts.good("Unlocked for this visit.")) /> }
+                        view! { <UnlockForm id="lock-unlock-passphrase" done=Callback::new(move |()| app_state.toasts.good("Unlocked for this visit.")) /> }
                             .into_any()
                     }
                 }
@@ -41,15 +42,15 @@ pub fn Lock(has_key: Memo<bool>) -> impl IntoView {
 
 #[component]
 fn Open() -> impl IntoView {
-    let session = session();
-    let attempt = Attempt::new();
-    let Attempt { busy, failure } = attempt;
+    let app_state = app_state();
+    let attempt = ActionState::new();
+    let ActionState { busy, failure } = attempt;
     let run = move |remove: bool| {
-        let client = session.client();
+        let client = app_state.client();
         let changed = async move { if remove { client.set_passphrase(None).await } else { client.lock().await } };
         attempt.start(changed, move |me| {
-            session.became(*me);
-            session.toasts.good(if remove { "The passphrase is taken away." } else { "Locked." });
+            app_state.became(*me);
+            app_state.toasts.good(if remove { "The passphrase is taken away." } else { "Locked." });
         });
     };
     view! {
@@ -73,18 +74,18 @@ fn Open() -> impl IntoView {
 
 #[component]
 fn SetPassphrase(label: &'static str, action: &'static str, done: &'static str) -> impl IntoView {
-    let session = session();
+    let app_state = app_state();
     let passphrase = RwSignal::new(String::new());
-    let attempt = Attempt::new();
-    let Attempt { busy, failure } = attempt;
+    let attempt = ActionState::new();
+    let ActionState { busy, failure } = attempt;
     let send = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
-        let client = session.client();
+        let client = app_state.client();
         let sealed = async move { client.set_passphrase(Some(passphrase.get_untracked())).await };
         attempt.start(sealed, move |me| {
             passphrase.try_set(String::new());
-            session.became(*me);
-            session.toasts.good(done);
+            app_state.became(*me);
+            app_state.toasts.good(done);
         });
     };
     view! {

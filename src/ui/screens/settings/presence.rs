@@ -2,28 +2,28 @@
 
 use leptos::prelude::*;
 
-use crate::ui::attempt::Attempt;
+use crate::ui::action::ActionState;
+use crate::ui::app_state::app_state;
 use crate::ui::components::notice::FailureNotice;
-use crate::ui::fetch::fetched;
-use crate::ui::session::session;
+use crate::ui::query::use_query;
 
 #[component]
 pub fn Presence() -> impl IntoView {
-    let session = session();
-    let report = fetched(
+    let app_state = app_state();
+    let report = use_query(
         || (),
-        move || session.presence_changed.track(),
+        move || app_state.presence_changed.track(),
         move |()| {
-            let client = session.client();
+            let client = app_state.client();
             async move { client.online_users().await.map(|report| report.invisible) }
         },
     );
-    let attempt = Attempt::new();
+    let attempt = ActionState::new();
     let choose = move |invisible: bool| {
-        let client = session.client();
+        let client = app_state.client();
         attempt.start(async move { client.set_invisible(invisible).await }, move |done| {
             report.set(Some(Ok(done.invisible)));
-            session.say(if invisible { "You are invisible." } else { "Others see when you are here." });
+            app_state.say(if invisible { "You are invisible." } else { "Others see when you are here." });
         });
     };
     view! {

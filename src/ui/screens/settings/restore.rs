@@ -4,10 +4,10 @@ use leptos::html;
 use leptos::prelude::*;
 
 use crate::node::failure::{Failure, FailureCode};
-use crate::ui::attempt::Attempt;
+use crate::ui::action::ActionState;
+use crate::ui::app_state::app_state;
 use crate::ui::components::field::{PassphraseField, Submit, TextArea};
 use crate::ui::components::notice::{FailureNotice, Notice, NoticeTone};
-use crate::ui::session::session;
 use crate::ui::{dom, text, time};
 
 #[component]
@@ -30,19 +30,19 @@ pub fn Restore(has_key: Memo<bool>) -> impl IntoView {
 
 #[component]
 fn Import() -> impl IntoView {
-    let session = session();
+    let app_state = app_state();
     let input = NodeRef::<html::Input>::new();
     let chosen = RwSignal::new(None::<String>);
     let passphrase = RwSignal::new(String::new());
-    let attempt = Attempt::new();
-    let Attempt { busy, failure } = attempt;
+    let attempt = ActionState::new();
+    let ActionState { busy, failure } = attempt;
     let file = move || input.get_untracked().and_then(|input| input.files()).and_then(|files| files.get(0));
     let send = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         let Some(file) = file() else {
             return;
         };
-        let client = session.client();
+        let client = app_state.client();
         let imported = async move {
             let bytes = dom::bytes_of(&file).await.map_err(|_| {
                 Failure::new(
@@ -67,8 +67,8 @@ fn Import() -> impl IntoView {
                     time::exact(imported.exported_at),
                 ),
             };
-            session.became(*imported.me);
-            session.toasts.good(told);
+            app_state.became(*imported.me);
+            app_state.toasts.good(told);
         });
     };
     view! {
@@ -104,14 +104,14 @@ fn Import() -> impl IntoView {
 
 #[component]
 fn FromWords() -> impl IntoView {
-    let session = session();
+    let app_state = app_state();
     let phrase = RwSignal::new(String::new());
-    let attempt = Attempt::new();
-    let Attempt { busy, failure } = attempt;
+    let attempt = ActionState::new();
+    let ActionState { busy, failure } = attempt;
     let words = Memo::new(move |_| phrase.with(|phrase| phrase.split_whitespace().count()));
     let send = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
-        let client = session.client();
+        let client = app_state.client();
         let restored = async move { client.restore_from_phrase(phrase.get_untracked()).await };
         attempt.start(restored, move |me| {
             phrase.try_set(String::new());
@@ -122,8 +122,8 @@ fn FromWords() -> impl IntoView {
                         .to_owned()
                 }
             };
-            session.became(*me);
-            session.toasts.good(told);
+            app_state.became(*me);
+            app_state.toasts.good(told);
         });
     };
     view! {

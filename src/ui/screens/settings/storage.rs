@@ -4,20 +4,20 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use crate::node::api::{QuarantinedRecord, Status};
+use crate::ui::app_state::app_state;
 use crate::ui::components::notice::{Notice, NoticeTone};
 use crate::ui::components::toast::Tone;
-use crate::ui::session::session;
 use crate::ui::time::Moment;
 use crate::ui::{dom, text};
 
 #[component]
 pub fn Storage() -> impl IntoView {
-    let session = session();
-    session.refresh_status();
+    let app_state = app_state();
+    app_state.refresh_status();
     view! {
         <section class="card" id="storage" aria-labelledby="storage-title">
             <h2 id="storage-title">"Storage"</h2>
-            {move || match session.status.get() {
+            {move || match app_state.status.get() {
                 None => view! { <p class="muted">"Looking…"</p> }.into_any(),
                 Some(status) => shown(status).into_any(),
             }}
@@ -53,23 +53,23 @@ fn shown(status: Status) -> impl IntoView {
                 }
             })}
         <Persisted persisted />
-        {(!quarantined.is_empty()).then(|| set_aside(quarantined))}
+        {(!quarantined.is_empty()).then(|| quarantined_records(quarantined))}
     }
 }
 
 #[component]
 fn Persisted(#[prop(optional_no_strip)] persisted: Option<bool>) -> impl IntoView {
-    let session = session();
+    let app_state = app_state();
     let ask = move |_| {
         spawn_local(async move {
             match dom::persist_storage().await {
-                Some(true) => session.toasts.good("The browser promises to keep your data."),
-                _ => session.toasts.push(
+                Some(true) => app_state.toasts.good("The browser promises to keep your data."),
+                _ => app_state.toasts.push(
                     Tone::Plain,
                     "The browser did not promise it. Installing the app or visiting it more often helps; a backup always does.",
                 ),
             }
-            session.refresh_status();
+            app_state.refresh_status();
         });
     };
     match persisted {
@@ -92,7 +92,7 @@ fn Persisted(#[prop(optional_no_strip)] persisted: Option<bool>) -> impl IntoVie
     }
 }
 
-fn set_aside(records: Vec<QuarantinedRecord>) -> impl IntoView {
+fn quarantined_records(records: Vec<QuarantinedRecord>) -> impl IntoView {
     view! {
         <h3>"Set aside"</h3>
         <p>"These records failed their check. They do no harm, and are fetched again from peers where that is possible."</p>

@@ -1,0 +1,269 @@
+//! Who is dialled, how often, and what a liar can't bring about.
+
+use super::*;
+use crate::net::key::NodeKey;
+
+fn peer() -> PeerId {
+    NodeKey::fresh().peer_id()
+}
+
+fn at(port: u16, peer: PeerId) -> Multiaddr {
+    format!("/ip4/127.0.0.1/tcp/{port}/p2p/{peer}").parse().expect("an address")
+}
+
+fn direct(address: &Multiaddr) -> bool {
+    address.iter().any(|part| matches!(part, Protocol::Tcp(_)))
+}
+
+/// The largest number that is allowed.
+fn late(below: u64) -> u64 {
+    below.saturating_sub(1)
+}
+
+fn connection_manager(relays: Vec<Multiaddr>) -> ConnectionManager {
+    ConnectionManager::new(peer(), relays, direct)
+}
+
+fn dialled(actions: &[Action]) -> Vec<PeerId> {
+    let peers = actions.iter().filter_map(|action| match action {
+        Action::Dial { peer, .. } => Some(*peer),
+        _ => None,
+    });
+    peers.collect()
+}
+
+#[test]
+fn a_relay_is_dialled_then_asked_for_a_place_and_for_others() {
+    let relay = peer();
+    let mut connection_manager = connection_manager(vec![at(1, relay)]);
+    assert_eq!(connection_manager.poll(0, &mut late), [Action::DialRelay { relay, address: at(1, relay) }]);
+    assert_eq!(connection_manager.poll(0, &mut late), [], "a dial under way is not begun again");
+    connection_manager.relay_connected(&relay);
+    let actions = connection_manager.poll(1, &mut late);
+    assert_eq!(actions, [Action::Reserve { relay, address: at(1, relay) }, Action::Discover { relay }]);
+    connection_manager.reserved(&relay, true, 1, &mut late);
+    connection_manager.reachable(true);
+    assert_eq!(
+        connection_manager.poll(2, &mut late),
+        [Action::Register { relay }],
+        "only once there is something to register"
+    );
+    assert_eq!(connection_manager.poll(20_000, &mut late), [Action::Discover { relay }]);
+}
+
+#[test]
+fn a_lost_relay_is_sought_again_and_waited_for_longer_each_time() {
+    let relay = peer();
+    let mut connection_manager = connection_manager(vec![at(1, relay)]);
+    let (mut now, mut waits) = (0, Vec::new());
+    for _ in 0..12 {
+        let begun = now;
+        while !connection_manager.poll(now, &mut late).contains(&Action::DialRelay { relay, address: at(1, relay) }) {
+            now += 100;
+        }
+        waits.push(now - begun);
+        connection_manager.relay_lost(&relay, now, &mut late);
+    }
+    assert!(waits.windows(2).all(|pair| pair[0] <= pair[1] + 100), "{waits:?}");
+    assert!(waits[11] <= millis(RETRY_RELAY_MAX) * 3 / 2 + 100, "{waits:?}");
+    connection_manager.reset_backoff();
+    assert_eq!(connection_manager.poll(now, &mut late).len(), 1, "told that something changed, it tries at once");
+}
+
+#[test]
+fn enough_is_enough_and_peers_of_earlier_go_first() {
+    let mut connection_manager = connection_manager(Vec::new());
+    let old = peer();
+    connection_manager.add_addresses(old, [at(9, old)]);
+    connection_manager.connected(old, true, 5);
+    connection_manager.disconnected(&old, 6, &mut late);
+    for port in 10..60 {
+        let other = peer();
+        connection_manager.add_addresses(other, [at(port, other)]);
+    }
+    let first = dialled(&connection_manager.poll(10_000, &mut late));
+    assert_eq!(first.len(), DIALLING_MAX);
+    assert_eq!(first[0], old);
+    let mut up = 0;
+    let mut wave = first;
+    while !wave.is_empty() {
+        for other in wave {
+            connection_manager.connected(other, true, 10_000);
+            up += 1;
+        }
+        wave = dialled(&connection_manager.poll(10_000, &mut late));
+    }
+    assert_eq!(up, DIRECT_WANTED);
+    assert_eq!(connection_manager.known().len(), DIRECT_WANTED);
+}
+
+#[test]
+fn whoever_is_surrounded_still_dials_some_of_its_own_choosing() {
+    let mut connection_manager = connection_manager(Vec::new());
+    for _ in 0..DIRECT_WANTED + 4 {
+        connection_manager.connected(peer(), false, 0);
+    }
+    for port in 10..30 {
+        let other = peer();
+        connection_manager.add_addresses(other, [at(port, other)]);
+    }
+    assert_eq!(dialled(&connection_manager.poll(1, &mut late)).len(), DIALLED_WANTED);
+}
+
+#[test]
+fn a_peer_that_never_answers_is_forgotten_and_a_banned_one_left_alone() {
+    let mut connection_manager = connection_manager(Vec::new());
+    let (silent, bad) = (peer(), peer());
+    connection_manager.add_addresses(silent, [at(1, silent)]);
+    connection_manager.add_addresses(bad, [at(2, bad)]);
+    connection_manager.ban(bad, 0);
+    let (mut now, mut tried) = (0, 0);
+    while now < millis(BAN_TIME) {
+        for other in dialled(&connection_manager.poll(now, &mut late)) {
+            assert_eq!(other, silent);
+            tried += 1;
+            // libp2p may tell one failure twice.
+            connection_manager.dial_failed(&other, now, &mut late);
+            connection_manager.dial_failed(&other, now, &mut late);
+        }
+        now += 500;
+    }
+    assert_eq!(tried, FAILURES_MAX);
+    assert_eq!(connection_manager.expired_bans(now), [bad]);
+}
+
+#[test]
+fn what_others_say_of_peers_is_bounded_and_leads_through_no_foreign_relay() {
+    let (relay, foreign, me) = (peer(), peer(), peer());
+    let mut connection_manager = ConnectionManager::new(me, vec![at(1, relay)], direct);
+    let other = peer();
+    let through = |relay: PeerId| at(1, relay).with(Protocol::P2pCircuit).with(Protocol::P2p(other));
+    connection_manager.add_addresses(other, [through(foreign)]);
+    connection_manager.add_addresses(me, [at(3, me)]);
+    connection_manager.add_addresses(relay, [at(4, relay)]);
+    connection_manager.add_addresses(other, [at(5, peer())]);
+    assert!(connection_manager.candidates.is_empty(), "{:?}", connection_manager.candidates);
+    connection_manager.add_addresses(other, [through(relay)]);
+    assert_eq!(dialled(&connection_manager.poll(0, &mut late)), [], "its relay is not connected");
+    connection_manager.relay_connected(&relay);
+    assert_eq!(dialled(&connection_manager.poll(0, &mut late)), [other]);
+    for _ in 0..2 * CANDIDATES_MAX {
+        let other = peer();
+        connection_manager.add_addresses(other, (0..2 * ADDRESSES_MAX).map(|port| at(port as u16 + 1, other)));
+    }
+    assert_eq!(connection_manager.candidates.len(), CANDIDATES_MAX);
+    assert!(connection_manager.candidates.values().all(|found| found.addresses.len() <= ADDRESSES_MAX));
+    assert!(connection_manager.candidates.contains_key(&other), "who is being dialled is not forgotten");
+}
+
+#[test]
+fn a_page_connects_to_open_nodes_of_its_network_and_to_no_other_address_of_that_kind() {
+    let (open, stranger) = (peer(), peer());
+    let mut page = ConnectionManager::new(peer(), vec![], |_| false).with_public_nodes(vec![at(1, open)]);
+    assert_eq!(dialled(&page.poll(0, &mut late)), [], "nobody has found it yet");
+    // The right node elsewhere, another one there, and another one elsewhere.
+    for (peer, address) in [(open, at(2, open)), (stranger, at(1, stranger)), (stranger, at(3, stranger))] {
+        page.add_addresses(peer, [address]);
+    }
+    assert!(page.candidates.is_empty(), "{:?}", page.candidates);
+    page.add_addresses(open, [at(2, open), "/ip4/127.0.0.1/tcp/1".parse().expect("an address")]);
+    assert_eq!(page.poll(0, &mut late), [Action::Dial { peer: open, addresses: vec![at(1, open)] }]);
+}
+
+#[test]
+fn a_server_has_more_room() {
+    let mut server = ConnectionManager::new(peer(), vec![], |_| false).with_room_for(DIRECT_MAX + 1);
+    for _ in 0..DIRECT_MAX {
+        server.connected(peer(), false, 0);
+    }
+    assert!(server.has_room());
+    server.connected(peer(), false, 0);
+    assert!(!server.has_room());
+}
+
+fn circuit(relay: &Multiaddr, peer: PeerId) -> Option<Multiaddr> {
+    Some(relay.clone().with(Protocol::P2pCircuit).with(Protocol::P2p(peer)))
+}
+
+#[test]
+fn a_sought_peer_goes_first_even_with_connections_enough() {
+    let mut connection_manager = connection_manager(Vec::new());
+    for port in 1..=DIRECT_WANTED as u16 {
+        let other = peer();
+        connection_manager.add_addresses(other, [at(port, other)]);
+        connection_manager.connected(other, true, 0);
+    }
+    let wanted = peer();
+    connection_manager.add_addresses(wanted, [at(99, wanted)]);
+    assert_eq!(connection_manager.poll(1, &mut late), [], "there are enough");
+    assert!(connection_manager.connect_to(wanted, 1));
+    assert_eq!(connection_manager.poll(1, &mut late), [Action::Dial { peer: wanted, addresses: vec![at(99, wanted)] }]);
+    connection_manager.connected(wanted, true, 2);
+    assert!(!connection_manager.connect_to(wanted, 2), "it is here");
+    connection_manager.disconnected(&wanted, 3, &mut late);
+    assert_eq!(connection_manager.poll(100_000, &mut late), [], "found once, it is not sought any longer");
+}
+
+#[test]
+fn a_peer_at_no_known_address_is_sought_through_every_connected_relay() {
+    let (up, down, wanted) = (peer(), peer(), peer());
+    let mut connection_manager = connection_manager(vec![at(1, up), at(2, down)]).with_circuits(circuit);
+    connection_manager.relay_connected(&up);
+    connection_manager.poll(0, &mut late);
+    assert!(connection_manager.connect_to(wanted, 1));
+    let addresses: Vec<Multiaddr> = circuit(&at(1, up), wanted).into_iter().collect();
+    let actions = connection_manager.poll(1, &mut late);
+    assert!(actions.contains(&Action::Dial { peer: wanted, addresses }), "{actions:?}");
+    assert!(actions.contains(&Action::Discover { relay: up }), "and the relay is asked where it is");
+    assert_eq!(dialled(&connection_manager.poll(2, &mut late)), [], "a dial under way is not begun again");
+    connection_manager.dial_failed(&wanted, 2, &mut late);
+    assert_eq!(dialled(&connection_manager.poll(3, &mut late)), [], "it waits after a failure");
+    assert_eq!(dialled(&connection_manager.poll(5_000, &mut late)), [wanted]);
+}
+
+#[test]
+fn seeking_keeps_to_the_bounds() {
+    let relay = peer();
+    let mut connection_manager = connection_manager(vec![at(1, relay)]).with_circuits(circuit).with_room_for(1);
+    connection_manager.relay_connected(&relay);
+    let banned = peer();
+    connection_manager.ban(banned, 0);
+    assert!(!connection_manager.connect_to(banned, 1));
+    assert!(!connection_manager.connect_to(relay, 1) && !connection_manager.connect_to(connection_manager.me, 1));
+    for _ in 0..dial_targets::DIAL_TARGETS_MAX {
+        assert!(connection_manager.connect_to(peer(), 1));
+    }
+    assert!(!connection_manager.connect_to(peer(), 1), "so many at once");
+    let other = peer();
+    connection_manager.connected(other, false, 2);
+    assert_eq!(dialled(&connection_manager.poll(2, &mut late)), [], "there is no room");
+    connection_manager.disconnected(&other, 3, &mut late);
+    assert_eq!(dialled(&connection_manager.poll(4, &mut late)).len(), dial_targets::DIAL_TARGETS_MAX);
+    let over = 1 + millis(dial_targets::DIAL_TARGET_TIMEOUT);
+    assert!(connection_manager.connect_to(peer(), over), "those are given up");
+}
+
+#[test]
+fn neighbours_come_through_both_relays_although_one_knows_many_more() {
+    let (busy, quiet) = (peer(), peer());
+    let through = |relay, peer| at(1, relay).with(Protocol::P2pCircuit).with(Protocol::P2p(peer));
+    let mut connection_manager = connection_manager(vec![at(1, busy), at(2, quiet)]);
+    for relay in [busy, quiet] {
+        connection_manager.relay_connected(&relay);
+    }
+    for _ in 0..40 {
+        let peer = peer();
+        connection_manager.add_addresses(peer, [through(busy, peer)]);
+    }
+    let few: Vec<PeerId> = (0..3).map(|_| peer()).collect();
+    few.iter().for_each(|peer| connection_manager.add_addresses(*peer, [through(quiet, *peer)]));
+    let mut chosen = Vec::new();
+    for now in 0..4 {
+        for peer in dialled(&connection_manager.poll(now, &mut late)) {
+            connection_manager.connected(peer, true, now);
+            chosen.push(peer);
+        }
+    }
+    assert_eq!(chosen.len(), DIRECT_WANTED);
+    assert_eq!(chosen.iter().filter(|peer| few.contains(peer)).count(), DIRECT_WANTED / 2);
+}

@@ -1,0 +1,95 @@
+//! A browser's: WebRTC to other browsers, circuits of relays to arrange it, WebSocket to the relays.
+//!
+//! Nobody can dial a browser but over a relay or WebRTC.
+
+use std::time::Duration;
+
+use futures::future::Either;
+use libp2p::core::muxing::StreamMuxerBox;
+use libp2p::core::transport::timeout::TransportTimeout;
+use libp2p::core::upgrade::Version;
+use libp2p::identity::Keypair;
+use libp2p::multiaddr::Protocol;
+use libp2p::{Multiaddr, PeerId, Transport, noise, relay, swarm, yamux};
+
+use super::{Reachability, TransportOptions, TransportStack};
+use crate::net::address::{is_webrtc, webrtc_of_relayed};
+use crate::net::{webrtc, websocket};
+
+/// From dialling a WebSocket to a connection that is authenticated.
+pub const WEBSOCKET_TIMEOUT: Duration = Duration::from_secs(15);
+/// The same for a circuit, whose relay may have to be dialled first.
+pub const RELAYED_TIMEOUT: Duration = Duration::from_secs(20);
+/// The same for a direct connection: its circuit, and then the handshake, which has a bound of its own.
+pub const WEBRTC_TIMEOUT: Duration = Duration::from_secs(50);
+/// A connection that nobody uses is closed after this.
+pub const IDLE_TIME: Duration = Duration::from_secs(60);
+/// Streams of others that are not negotiated yet, for each connection.
+pub const STREAMS_NEGOTIATING: usize = 32;
+
+pub use crate::net::webrtc::Paths;
+
+/// Turns relayed connections into direct ones.
+pub type Upgrade = webrtc::Behaviour;
+
+#[derive(Debug, thiserror::Error)]
+pub enum TransportSetupError {
+    #[error("the key can't authenticate connections")]
+    Authentication(#[from] noise::Error),
+}
+
+pub fn open(key: &Keypair, options: &TransportOptions) -> Result<TransportStack, TransportSetupError> {
+    let local = key.public().to_peer_id();
+    let (webrtc, upgrade) = webrtc::new(local, webrtc::Config { ice_servers: options.ice_servers.clone() });
+    let (circuits, relay) = relay::client::new(local);
+    let paths = Paths::default();
+    let known = paths.clone();
+    let webrtc = webrtc.map(move |(peer, connection), _| {
+        known.add(peer, &connection);
+        (peer, StreamMuxerBox::new(connection))
+    });
+    let circuits = circuits
+        .upgrade(Version::V1Lazy)
+        .authenticate(noise::Config::new(key)?)
+        .multiplex(yamux::Config::default())
+        .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)));
+    let websocket = websocket::Transport
+        .upgrade(Version::V1Lazy)
+        .authenticate(noise::Config::new(key)?)
+        .multiplex(yamux::Config::default())
+        .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)));
+    // WebRTC first: circuits would take its addresses for their own.
+    let transport = TransportTimeout::new(webrtc, WEBRTC_TIMEOUT)
+        .or_transport(TransportTimeout::new(circuits, RELAYED_TIMEOUT))
+        .or_transport(TransportTimeout::new(websocket, WEBSOCKET_TIMEOUT))
+        .map(|connection, _| match connection {
+            Either::Left(Either::Left(connection) | Either::Right(connection)) | Either::Right(connection) => {
+                connection
+            }
+        })
+        .boxed();
+    // A page connects only where its network says it may.
+    let reach = Reachability { listening: listening(), is_direct, circuit, may_ask: |_| false, paths };
+    Ok(TransportStack { transport, relay, upgrade, reach })
+}
+
+/// Where to listen besides relays' circuits.
+pub fn listening() -> Vec<Multiaddr> {
+    vec![Multiaddr::from(Protocol::WebRTC)]
+}
+
+pub fn swarm_config() -> swarm::Config {
+    swarm::Config::with_wasm_executor()
+        .with_idle_connection_timeout(IDLE_TIME)
+        .with_max_negotiating_inbound_streams(STREAMS_NEGOTIATING)
+}
+
+/// Whether a node of this kind reaches others there directly.
+pub fn is_direct(address: &Multiaddr) -> bool {
+    is_webrtc(address)
+}
+
+/// How a peer that has a place at this relay, whose name ends its address, is reached directly.
+fn circuit(relay: &Multiaddr, peer: PeerId) -> Option<Multiaddr> {
+    webrtc_of_relayed(&relay.clone().with(Protocol::P2pCircuit), peer)
+}

@@ -1,0 +1,219 @@
+//! Which connections to whom a browser has, and which of them are too many. Pure.
+//!
+//! It opens and closes nothing. Of two direct connections, one dialled by each side, the one dialled by the smaller name
+//! stays: both sides come to the same answer without a word. Of two that one side dialled, that side alone keeps the
+//! older one: only it knows which that is. But nobody dials while a direct connection stands, so when somebody does long
+//! after, the old one is dead and its end was not noticed: the new one stays.
+
+use std::collections::HashMap;
+
+use libp2p::PeerId;
+use libp2p::swarm::ConnectionId;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialler {
+    Us,
+    Them,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    id: ConnectionId,
+    dialler: Dialler,
+    direct: bool,
+    /// It stood for so long that nothing dialled at the same time is to be expected.
+    settled: bool,
+    /// It was said to be closed; it counts no more.
+    closing: bool,
+}
+
+#[derive(Debug)]
+pub struct ConnectionTable {
+    local: PeerId,
+    entries: HashMap<PeerId, Vec<Entry>>,
+}
+
+impl ConnectionTable {
+    pub fn new(local: PeerId) -> Self {
+        Self { local, entries: HashMap::new() }
+    }
+
+    pub fn add_relayed(&mut self, peer: PeerId, id: ConnectionId, dialler: Dialler) {
+        self.add(peer, Entry { id, dialler, direct: false, settled: false, closing: false });
+    }
+
+    /// Returns those to be closed because of it, maybe itself.
+    #[must_use]
+    pub fn add_direct(&mut self, peer: PeerId, id: ConnectionId, dialler: Dialler) -> Vec<ConnectionId> {
+        let mut closed = self.close_settled(peer);
+        self.add(peer, Entry { id, dialler, direct: true, settled: false, closing: false });
+        let preferred = if self.local < peer { Dialler::Us } else { Dialler::Them };
+        let entries = self.entries.entry(peer).or_default();
+        let kept = match entries.iter().any(|entry| entry.stands() && entry.dialler == preferred) {
+            true => preferred,
+            false => dialler,
+        };
+        let mut seen_own = false;
+        for entry in entries.iter_mut().filter(|entry| entry.stands()) {
+            let repeated = entry.dialler == Dialler::Us && seen_own;
+            seen_own |= entry.dialler == Dialler::Us;
+            if entry.dialler != kept || repeated {
+                entry.closing = true;
+                closed.push(entry.id);
+            }
+        }
+        closed
+    }
+
+    /// So long has passed since it was added that what comes now is no twin of it.
+    pub fn settle(&mut self, peer: PeerId, id: ConnectionId) {
+        for entry in self.entries.get_mut(&peer).into_iter().flatten().filter(|entry| entry.id == id) {
+            entry.settled = true;
+        }
+    }
+
+    fn close_settled(&mut self, peer: PeerId) -> Vec<ConnectionId> {
+        let mut closed = Vec::new();
+        for entry in self.entries.get_mut(&peer).into_iter().flatten() {
+            if entry.stands() && entry.settled {
+                entry.closing = true;
+                closed.push(entry.id);
+            }
+        }
+        closed
+    }
+
+    pub fn remove(&mut self, peer: PeerId, id: ConnectionId) {
+        if let Some(entries) = self.entries.get_mut(&peer) {
+            entries.retain(|entry| entry.id != id);
+            if entries.is_empty() {
+                self.entries.remove(&peer);
+            }
+        }
+    }
+
+    pub fn has_direct(&self, peer: &PeerId) -> bool {
+        self.of(peer).any(Entry::stands)
+    }
+
+    /// The newest relayed connection: an older one may be dead without anybody having noticed.
+    pub fn relayed(&self, peer: &PeerId) -> Option<ConnectionId> {
+        self.of(peer).filter(|entry| !entry.direct && !entry.closing).last().map(|entry| entry.id)
+    }
+
+    /// Relayed connections that a direct one has made superfluous and that are ours to close: those we dialled, and
+    /// all of them when we dialled the direct one.
+    #[must_use]
+    pub fn superfluous(&mut self, peer: &PeerId) -> Vec<ConnectionId> {
+        let Some(entries) = self.entries.get_mut(peer) else { return Vec::new() };
+        let Some(direct) = entries.iter().find(|entry| entry.stands()).copied() else { return Vec::new() };
+        let ours = |entry: &Entry| direct.dialler == Dialler::Us || entry.dialler == Dialler::Us;
+        let mut closed = Vec::new();
+        for entry in entries.iter_mut().filter(|entry| !entry.direct && !entry.closing) {
+            if ours(entry) {
+                entry.closing = true;
+                closed.push(entry.id);
+            }
+        }
+        closed
+    }
+
+    fn add(&mut self, peer: PeerId, entry: Entry) {
+        self.entries.entry(peer).or_default().push(entry);
+    }
+
+    fn of(&self, peer: &PeerId) -> impl Iterator<Item = &Entry> {
+        self.entries.get(peer).into_iter().flatten()
+    }
+}
+
+impl Entry {
+    /// A direct connection that counts.
+    fn stands(&self) -> bool {
+        self.direct && !self.closing
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Dialler::{Them, Us};
+    use super::*;
+
+    fn id(number: usize) -> ConnectionId {
+        ConnectionId::new_unchecked(number)
+    }
+
+    /// Books of two peers, the smaller one's first.
+    fn two() -> (ConnectionTable, ConnectionTable) {
+        let (one, two) = (PeerId::random(), PeerId::random());
+        (ConnectionTable::new(one.min(two)), ConnectionTable::new(one.max(two)))
+    }
+
+    #[test]
+    fn both_sides_keep_the_one_that_the_smaller_dialled_in_any_order() {
+        for smaller_first in [(true, true), (true, false), (false, true), (false, false)] {
+            let (mut small, mut large) = two();
+            let (smalls, larges) = (small.local, large.local);
+            // Connection 1 was dialled by the smaller, connection 2 by the larger.
+            let order = |first: bool| if first { [1, 2] } else { [2, 1] };
+            let closed_by_small: Vec<_> = order(smaller_first.0)
+                .map(|number| small.add_direct(larges, id(number), if number == 1 { Us } else { Them }))
+                .concat();
+            let closed_by_large: Vec<_> = order(smaller_first.1)
+                .map(|number| large.add_direct(smalls, id(number), if number == 1 { Them } else { Us }))
+                .concat();
+            assert_eq!((closed_by_small, closed_by_large), (vec![id(2)], vec![id(2)]), "{smaller_first:?}");
+            small.remove(larges, id(2));
+            assert!(small.has_direct(&larges) && large.has_direct(&smalls));
+        }
+    }
+
+    #[test]
+    fn what_one_side_dialled_twice_it_closes_itself() {
+        for mut side in <[ConnectionTable; 2]>::from(two()) {
+            let other = PeerId::random();
+            assert_eq!(side.add_direct(other, id(1), Us), []);
+            assert_eq!(side.add_direct(other, id(2), Us), [id(2)]);
+            let third = PeerId::random();
+            assert_eq!(side.add_direct(third, id(3), Them), []);
+            assert_eq!(side.add_direct(third, id(4), Them), []);
+        }
+    }
+
+    #[test]
+    fn one_that_comes_long_after_replaces_the_old_one() {
+        // Whoever has the smaller name, whoever dialled the old one.
+        for (mut side, other) in <[ConnectionTable; 2]>::from(two()).into_iter().zip([[0xff; 32], [0; 32]]) {
+            let other = PeerId::from_bytes(&[&[0, 32], other.as_slice()].concat()).expect("an identity multihash");
+            assert_eq!(side.add_direct(other, id(1), Us), []);
+            side.settle(other, id(1));
+            assert!(side.has_direct(&other));
+            assert_eq!(side.add_direct(other, id(2), Them), [id(1)]);
+            side.settle(other, id(2));
+            assert_eq!(side.add_direct(other, id(3), Them), [id(2)]);
+            assert!(side.has_direct(&other));
+        }
+    }
+
+    #[test]
+    fn relayed_connections_go_when_a_direct_one_stands() {
+        let (mut table, other) = two();
+        let other = other.local;
+        table.add_relayed(other, id(1), Us);
+        table.add_relayed(other, id(2), Them);
+        assert_eq!(table.relayed(&other), Some(id(2)));
+        assert_eq!(table.superfluous(&other), [], "nothing stands yet");
+        assert_eq!(table.add_direct(other, id(3), Us), []);
+        assert_eq!(table.superfluous(&other), [id(1), id(2)], "who dialled the direct one closes all");
+        assert_eq!(table.superfluous(&other), [], "once");
+        assert_eq!(table.relayed(&other), None);
+
+        let third = PeerId::random();
+        table.add_relayed(third, id(4), Us);
+        table.add_relayed(third, id(5), Them);
+        assert_eq!(table.add_direct(third, id(6), Them), []);
+        assert_eq!(table.superfluous(&third), [id(4)], "the other side closes its own");
+        table.remove(third, id(6));
+        assert!(!table.has_direct(&third));
+    }
+}

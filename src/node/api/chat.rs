@@ -1,0 +1,146 @@
+//! What is asked and told of who is online, and of channels.
+
+use serde::{Deserialize, Serialize};
+
+/// One thing asked of presence and channels. Channels are written `#general` or `#module/<name>`; the `#` may be missing.
+/// Where a username may be given it must be this profile's own: a node speaks only for itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum ChatCommand {
+    /// Shows this profile as online; ends being invisible. Answer: `Online`.
+    Register { username: Option<String> },
+    /// Goodbye for this run: out of every channel. No fault for anybody unknown. Answer: `Online`.
+    Unregister { username: Option<String> },
+    /// Everybody who is online. Answer: `Online`.
+    Users,
+    /// Joins, and so creates, a channel. Twice is once. Fails with `unknownUser` for anybody but this profile.
+    /// Answer: `Channels`.
+    Join { username: Option<String>, channel: String },
+    /// No fault when the user or the channel is unknown. What was said there is removed from this device.
+    /// Answer: `Channels`.
+    Leave { username: Option<String>, channel: String },
+    /// Who is in a channel; nobody in one that nobody knows. Answer: `ChannelUsers`.
+    ChannelUsers { channel: String },
+    /// Every channel that somebody is in, and all that this profile joined. Answer: `Channels`.
+    Channels,
+    /// Says something in a joined channel. Answer: `Said`.
+    Say { channel: String, text: String },
+    /// What was said in a joined channel before `before` (from an earlier answer), the last of it. Answer: `Messages`.
+    Messages { channel: String, before: Option<String>, limit: u32 },
+    /// What the channel is about; empty takes it away. Answer: `Said`.
+    SetTopicLine { channel: String, text: String },
+    /// A muted channel counts mentions only. Answer: `Channels`.
+    Mute { channel: String, muted: bool },
+    /// Everything in it has been read. Answer: `Channels`.
+    MarkRead { channel: String },
+    /// Online for nobody, also after the next start, until it is taken back. Answer: `Online`.
+    SetInvisible { invisible: bool },
+}
+
+/// Who is online, seen from here. Times are by this device's clock.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OnlineReport {
+    /// Others see this profile as online.
+    pub visible: bool,
+    /// The setting; `visible` may be false for other reasons (no identity yet, a locked key, said goodbye).
+    pub invisible: bool,
+    pub users: Vec<OnlineUser>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OnlineUser {
+    pub did: String,
+    /// The ed25519 public key, 64 hex digits.
+    pub public_key: String,
+    /// The name they hold, as far as is known here.
+    pub username: Option<String>,
+    pub display_name: Option<String>,
+    /// The CID of the picture's block.
+    pub avatar: Option<String>,
+    pub mine: bool,
+    pub channels: Vec<String>,
+    pub devices: Vec<OnlineDevice>,
+}
+
+/// One node of somebody.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OnlineDevice {
+    /// Its peer id.
+    pub node: String,
+    /// It is this one.
+    pub here: bool,
+    /// When it was last heard.
+    pub seen_at: u64,
+    /// When it is gone unless it is heard again.
+    pub expires_at: u64,
+    pub channels: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChannelEntry {
+    pub channel: String,
+    /// The module it is about.
+    pub module: Option<String>,
+    /// People online in it.
+    pub members: u64,
+    pub joined: bool,
+    pub muted: bool,
+    /// Messages of others since it was last read.
+    pub unread: u64,
+    /// Those of them with this profile's name.
+    pub mentions: u64,
+    pub topic_line: Option<String>,
+    /// When the last message was said.
+    pub last_at: Option<u64>,
+}
+
+/// Some of what was said in a channel, oldest first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MessagePage {
+    pub channel: ChannelEntry,
+    pub messages: Vec<ChatMessage>,
+    /// Hand it back to get what was said before; none when nothing earlier is here.
+    pub before: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChatMessage {
+    /// Its hash, 64 hex digits.
+    pub id: String,
+    pub channel: String,
+    pub did: String,
+    pub public_key: String,
+    pub username: Option<String>,
+    pub display_name: Option<String>,
+    pub avatar: Option<String>,
+    /// When it was said, by its author's clock, and after everything that the author had heard.
+    pub at: u64,
+    pub text: String,
+    /// It sets what the channel is about.
+    pub topic_line: bool,
+    pub mine: bool,
+    /// It has this profile's name in it.
+    pub mentions_me: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PresenceNews {
+    /// The first of somebody's devices came.
+    Online,
+    /// The last one went.
+    Offline,
+    Joined,
+    Left,
+    NodeUp,
+    /// It said goodbye.
+    NodeLeft,
+    /// It was silent for too long.
+    NodeDown,
+}

@@ -1,0 +1,213 @@
+//! Blocking and trusting: the person's lists, kept on this device and shared, sealed, with the person's others.
+
+use std::collections::BTreeMap;
+
+use crate::node::api::*;
+use crate::node::reputation::Actor;
+use crate::node::write::Draft;
+use crate::node::{Node, errors};
+use crate::registry::block_list::{BlockList, Decision, Entry, ListError, ListKey, Subject};
+use crate::registry::document::Edit;
+use crate::registry::identity::Identity;
+use crate::registry::name::ModuleName;
+use crate::registry::sealing::NONCE_BYTES;
+use crate::store::records::put;
+use crate::store::{Durability, StoreError, Table};
+
+/// Under which key of [`Table::Settings`] they stand. Damaged, they come back from the sealed copy in the document.
+pub(in crate::node) const RECORD: &str = "lists";
+
+impl Node {
+    pub(in crate::node) async fn handle_block_list(&self, ask: BlockListCommand) -> Result<Answer, Failure> {
+        match ask {
+            BlockListCommand::Reputation { of } => {
+                let actor: Actor = of.parse().map_err(|_| not_a_subject("a person or a peer"))?;
+                Ok(Answer::Reputation(self.reputation(actor)))
+            }
+            BlockListCommand::BlockList => Ok(Answer::BlockList(self.lists_report())),
+            BlockListCommand::Decide { subject, verdict, note } => {
+                let subject = subject.parse().map_err(|_| not_a_subject("a person, a peer or a module"))?;
+                self.decide(subject, verdict, note.unwrap_or_default()).await?;
+                Ok(Answer::BlockList(self.lists_report()))
+            }
+        }
+    }
+
+    pub(in crate::node) fn blocks_person(&self, person: &Identity) -> bool {
+        self.lists.borrow().verdict(&Subject::Person(*person)) == Decision::Block
+    }
+
+    pub(in crate::node) fn blocked_people(&self) -> Vec<Identity> {
+        let lists = self.lists.borrow();
+        let blocked = lists.entries().filter(|(_, entry)| entry.verdict == Decision::Block);
+        let people = blocked.filter_map(|(subject, _)| match subject {
+            Subject::Person(person) => Some(*person),
+            Subject::Peer(_) | Subject::Module(_) => None,
+        });
+        people.collect()
+    }
+
+    /// A module that is trusted by itself is not blocked with whoever publishes it.
+    pub(in crate::node) fn blocks_module(&self, name: &ModuleName, holder: Option<&Identity>) -> bool {
+        let lists = self.lists.borrow();
+        // Asked of every module of every list.
+        if lists.is_empty() {
+            return false;
+        }
+        match lists.verdict(&Subject::Module(name.clone())) {
+            Decision::Block => true,
+            Decision::Allow => false,
+            Decision::Neither => holder.is_some_and(|holder| self.blocks_person(holder)),
+        }
+    }
+
+    async fn decide(&self, subject: Subject, verdict: crate::node::api::Decision, note: String) -> Result<(), Failure> {
+        if let Subject::Person(person) = &subject
+            && self.identity() == Some(*person)
+        {
+            let message = "This is you: nobody blocks or trusts themselves.";
+            return Err(Failure::new(FailureCode::InvalidArgument, message, "Choose somebody else."));
+        }
+        let verdict = match verdict {
+            crate::node::api::Decision::Block => Decision::Block,
+            crate::node::api::Decision::Allow => Decision::Allow,
+            crate::node::api::Decision::Neither => Decision::Neither,
+        };
+        {
+            let _one_at_a_time = self.deciding.lock().await;
+            let mut lists = self.lists.borrow().clone();
+            lists.decide(subject.clone(), verdict, note.trim().to_owned(), self.now()).map_err(refused)?;
+            self.keep_lists(lists).await.map_err(errors::store_failed)?;
+        }
+        self.act_on_verdict(&subject);
+        self.lists_due.set(true);
+        self.share_lists_if_due().await;
+        Ok(())
+    }
+
+    async fn keep_lists(&self, lists: BlockList) -> Result<(), StoreError> {
+        self.records.commit(vec![put(Table::Settings, RECORD, &lists)], Durability::Strict).await?;
+        *self.lists.borrow_mut() = lists;
+        Ok(())
+    }
+
+    fn act_on_verdict(&self, subject: &Subject) {
+        match subject {
+            Subject::Person(person) => {
+                self.tell(&Event::PeopleChanged { dids: vec![person.to_string()] });
+                // With whoever publishes them.
+                self.tell(&Event::ModulesChanged { names: Vec::new() });
+            }
+            Subject::Module(name) => self.tell(&Event::ModulesChanged { names: vec![name.to_string()] }),
+            Subject::Peer(peer) => {
+                let mesh = self.peering.borrow().mesh();
+                if let (Some(mesh), Ok(name)) = (mesh, peer.to_string().parse())
+                    && !self.is_welcome(name)
+                {
+                    mesh.ban(name);
+                }
+                self.tell(&Event::NetworkChanged);
+            }
+        }
+    }
+
+    /// The lists count here already; whatever keeps them from the other devices now is tried again later.
+    pub(in crate::node) async fn share_lists_if_due(&self) {
+        if !self.lists_due.get() {
+            return;
+        }
+        if let Err(failure) = self.share_lists().await {
+            tracing::info!(code = ?failure.code, "the lists are not shared yet");
+        }
+    }
+
+    /// Takes over what the person's other devices decided, and gives them what was decided here. Without an open key
+    /// there is nothing to read them with, and nothing happens.
+    async fn share_lists(&self) -> Result<(), Failure> {
+        let _one_at_a_time = self.writing.lock().await;
+        let Ok(signer) = self.state.borrow().key_state.signer() else { return Ok(()) };
+        let own = signer.identity();
+        if self.is_unknown_document(&own) {
+            return Ok(());
+        }
+        self.lists_due.set(false);
+        let key = ListKey::of(&signer);
+        let document = self.own_document(&own).await?;
+        let mut shared: BTreeMap<Subject, Entry> = BTreeMap::new();
+        for (place, sealed) in document.private() {
+            match key.open(&place, &sealed) {
+                Ok((subject, entry)) => {
+                    let newest = shared.get(&subject).is_none_or(|known| *known < entry);
+                    if newest {
+                        shared.insert(subject, entry);
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "an entry of the lists is left aside"),
+            }
+        }
+        let deciding = self.deciding.lock().await;
+        let mut lists = self.lists.borrow().clone();
+        let before = lists.clone();
+        if lists.merge(shared.clone()) {
+            self.keep_lists(lists.clone()).await.map_err(errors::store_failed)?;
+            let changed = lists.entries().filter(|(subject, entry)| before.verdict(subject) != entry.verdict);
+            changed.for_each(|(subject, _)| self.act_on_verdict(subject));
+        }
+        drop(deciding);
+        let edits: Vec<Edit> = lists
+            .beyond(&shared)
+            .map(|(subject, entry)| {
+                let mut nonce = [0; NONCE_BYTES];
+                self.environment.random(&mut nonce);
+                Edit::Private { place: key.place(subject), sealed: key.seal(nonce, subject, entry) }
+            })
+            .collect();
+        if edits.is_empty() {
+            return Ok(());
+        }
+        let written = self.commit(None, signer, Draft::of(edits)).await;
+        self.lists_due.set(written.is_err());
+        written
+    }
+
+    fn is_unknown_document(&self, own: &Identity) -> bool {
+        self.state.borrow().index.person(own).is_none()
+    }
+
+    fn lists_report(&self) -> BlockListReport {
+        let (lists, state) = (self.lists.borrow(), self.state.borrow());
+        let row = |(subject, entry): (&Subject, &Entry)| BlockListRow {
+            subject: subject.to_string(),
+            verdict: match entry.verdict {
+                Decision::Block => crate::node::api::Decision::Block,
+                Decision::Allow => crate::node::api::Decision::Allow,
+                Decision::Neither => crate::node::api::Decision::Neither,
+            },
+            note: Some(entry.note.clone()).filter(|note| !note.is_empty()),
+            at: entry.at.as_millis(),
+            username: match subject {
+                Subject::Person(person) => state.index.username_of(person).map(ToString::to_string),
+                Subject::Peer(_) | Subject::Module(_) => None,
+            },
+        };
+        let mut rows: Vec<BlockListRow> = lists.entries().map(row).collect();
+        rows.sort_by_key(|row| std::cmp::Reverse(row.at));
+        BlockListReport { rows, shared: state.key_state.signer().is_ok() }
+    }
+}
+
+fn not_a_subject(what: &str) -> Failure {
+    Failure::new(
+        FailureCode::InvalidArgument,
+        format!("This names nobody: it has to be {what}."),
+        "Write person:did:key:…, peer:12D3… or module:name.",
+    )
+}
+
+fn refused(error: ListError) -> Failure {
+    let advice = match error {
+        ListError::Full => "Take somebody off the lists first.",
+        ListError::NoteTooLong => "Make the note shorter.",
+    };
+    Failure::new(FailureCode::InvalidArgument, errors::sentence(&error.to_string()), advice)
+}

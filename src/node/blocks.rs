@@ -1,0 +1,437 @@
+//! Content: blocks of modules and pictures, kept in the store, fetched from peers and given to them.
+//!
+//! What a release says of its content is not looked at here: an [`Artifact`] goes in, its bytes come out or an error.
+//!
+//! - what stays and what goes: `cache`; asking peers: `fetcher`; answering them: `server`; people's pictures: `avatars`
+
+mod avatars;
+mod cache;
+mod fetcher;
+mod server;
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures::channel::{mpsc, oneshot};
+use futures::future::{self, Either};
+use futures::{FutureExt, StreamExt, pin_mut, select};
+use futures_timer::Delay;
+
+use crate::node::api::Failure;
+use crate::node::{Node, errors};
+use crate::registry::artifact::{Artifact, ArtifactError};
+use crate::registry::digest::{Digest, cid_of, hash_in};
+use crate::registry::limits::BLOCK_MAX_BYTES;
+use crate::store::records::{Found, put};
+use crate::store::{Batch, Durability, StoreError, Table, Write};
+pub use cache::Pin;
+use cache::{CacheEntry, CacheIndex};
+use fetcher::FetchRequest;
+pub(in crate::node) use fetcher::run as fetch_from_peers;
+pub(in crate::node) use server::serve;
+
+/// What content may take where the platform tells no quota; else it is half of that.
+pub const CONTENT_BYTES_FALLBACK: u64 = 256 * 1024 * 1024;
+/// Artifacts without a pin; each costs some memory.
+pub const CACHED_MAX: usize = 4_096;
+/// Files that are fetched at once, and people's pictures beside them; more wait for their turn.
+pub const FETCHES_MAX: usize = 4;
+/// Those who are not connected are looked for when a fetch takes longer.
+pub const LOOK_FURTHER_AFTER: Duration = Duration::from_secs(2);
+
+#[derive(Debug, thiserror::Error)]
+pub enum ContentError {
+    #[error(transparent)]
+    Artifact(#[from] ArtifactError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("{missing} blocks are missing, and nobody who is connected has them")]
+    Nobody { missing: usize },
+    #[error("this node is in no network")]
+    Alone,
+    #[error("some of it is not here")]
+    Incomplete,
+    #[error("its blocks are not the whole that it names")]
+    Contradiction,
+}
+
+impl From<ContentError> for Failure {
+    fn from(error: ContentError) -> Self {
+        errors::content_failed(error)
+    }
+}
+
+/// How far a fetch is, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    pub done: u64,
+    pub total: u64,
+}
+
+/// What a node remembers of its content.
+pub(in crate::node) struct Content {
+    /// Read from the store at the first need.
+    cache: RefCell<Option<CacheIndex>>,
+    /// Held while the shelf and the store change together.
+    changing: async_lock::Mutex<()>,
+    /// Artifacts that are fetched: each by one at a time.
+    busy: RefCell<BTreeMap<Digest, Rc<async_lock::Mutex<()>>>>,
+    places: async_lock::Semaphore,
+    pictures: async_lock::Semaphore,
+    /// Whoever asks peers.
+    orders: RefCell<Option<mpsc::UnboundedSender<FetchRequest>>>,
+    asked: RefCell<server::Asked>,
+}
+
+impl Default for Content {
+    fn default() -> Self {
+        Self {
+            cache: RefCell::default(),
+            changing: async_lock::Mutex::new(()),
+            busy: RefCell::default(),
+            places: async_lock::Semaphore::new(FETCHES_MAX),
+            pictures: async_lock::Semaphore::new(FETCHES_MAX),
+            orders: RefCell::default(),
+            asked: RefCell::default(),
+        }
+    }
+}
+
+impl Content {
+    /// From now on peers can be asked; the orders are for [`fetch_from_peers`].
+    pub(in crate::node) fn open(&self) -> mpsc::UnboundedReceiver<FetchRequest> {
+        let (orders, receiver) = mpsc::unbounded();
+        *self.orders.borrow_mut() = Some(orders);
+        receiver
+    }
+
+    pub(in crate::node) fn close(&self) {
+        *self.orders.borrow_mut() = None;
+    }
+
+    fn busy_with(&self, artifact: Digest) -> Rc<async_lock::Mutex<()>> {
+        let mut busy = self.busy.borrow_mut();
+        busy.retain(|_, lock| Rc::strong_count(lock) > 1);
+        busy.entry(artifact).or_default().clone()
+    }
+
+    fn busy(&self) -> BTreeSet<Digest> {
+        let busy = self.busy.borrow();
+        busy.iter().filter(|(_, lock)| Rc::strong_count(lock) > 1).map(|(artifact, _)| *artifact).collect()
+    }
+}
+
+impl Node {
+    /// Keeps a file: all of its blocks are stored, or none.
+    pub async fn keep_artifact(&self, bytes: &[u8], pin: Pin) -> Result<Artifact, ContentError> {
+        let artifact = Artifact::of(bytes);
+        artifact.check()?;
+        let _one_at_a_time = self.content.changing.lock().await;
+        let kept = self.entry_with_pin(&artifact, pin).await?;
+        let mut batch: Batch = artifact.blocks.iter().zip(bytes.chunks(BLOCK_MAX_BYTES)).map(block_write).collect();
+        batch.push(entry_write(&artifact.sha256, &kept));
+        self.make_room(&artifact).await?;
+        self.commit_content(batch, Durability::Strict).await?;
+        self.with_shelf(|cache| cache.put(artifact.sha256, kept));
+        Ok(artifact)
+    }
+
+    /// Whatever room is needed, an artifact with a pin stays.
+    pub async fn pin_artifact(&self, artifact: &Artifact, pin: Pin) -> Result<(), ContentError> {
+        self.change_pin(artifact, pin, true).await
+    }
+
+    /// It may go once it has no other pin.
+    pub async fn unpin_artifact(&self, artifact: &Artifact, pin: Pin) -> Result<(), ContentError> {
+        self.change_pin(artifact, pin, false).await
+    }
+
+    /// Fetches what is missing from connected peers, several at once. When it is done every block is here and the
+    /// whole is what was named. Dropped or failed, what came stays: the next fetch asks for the rest.
+    pub async fn fetch(&self, artifact: &Artifact, progress: impl Fn(Progress)) -> Result<(), ContentError> {
+        artifact.check()?;
+        let busy = self.content.busy_with(artifact.sha256);
+        let _alone = busy.lock().await;
+        self.reserve(artifact).await?;
+        let missing = self.missing_blocks(artifact).await?;
+        let left: u64 = missing.iter().map(|block| bytes_in(artifact, block)).sum();
+        let mut done = artifact.size - left;
+        progress(Progress { done, total: artifact.size });
+        if !missing.is_empty() {
+            let _place = self.content.places.acquire().await;
+            let came = |block: Digest| {
+                done += bytes_in(artifact, &block);
+                progress(Progress { done, total: artifact.size });
+            };
+            let looking = self.look_for_holders(&artifact.sha256);
+            pin_mut!(looking);
+            let fetching = self.fetch_blocks(missing, came);
+            pin_mut!(fetching);
+            match future::select(fetching, looking).await {
+                Either::Left((fetched, _)) => fetched?,
+                Either::Right((never, _)) => match never {},
+            }
+        }
+        let whole = self.artifact_bytes(artifact).await;
+        if matches!(whole, Err(ContentError::Contradiction)) {
+            // Whoever described it lied; no peer did.
+            self.forget_artifact(&artifact.sha256).await?;
+        }
+        whole.map(drop)
+    }
+
+    /// When connected peers give it too slowly or not at all, those are sought who are said to have it.
+    async fn look_for_holders(&self, artifact: &Digest) -> Infallible {
+        Delay::new(LOOK_FURTHER_AFTER).await;
+        let mesh = self.peering.borrow().mesh();
+        if let Some(mesh) = mesh {
+            let holders = self.providers_of(&mesh, artifact).await;
+            self.connect_to_some(&mesh, holders);
+        }
+        future::pending().await
+    }
+
+    /// The files that stay, whoever needs room.
+    pub(in crate::node) async fn pinned_artifacts(&self) -> Vec<Digest> {
+        if let Err(error) = self.load_shelf().await {
+            tracing::warn!(%error, "what is kept can't be read");
+        }
+        self.with_shelf(|cache| cache.pinned())
+    }
+
+    /// All bytes of an artifact whose blocks are here.
+    pub async fn artifact_bytes(&self, artifact: &Artifact) -> Result<Vec<u8>, ContentError> {
+        artifact.check()?;
+        // Room for what comes, not for what is only said.
+        let mut bytes = Vec::new();
+        for block in &artifact.blocks {
+            let found = self.stored_block(block).await?.ok_or(ContentError::Incomplete)?;
+            bytes.extend_from_slice(&found);
+            if bytes.len() as u64 > artifact.size {
+                return Err(ContentError::Contradiction);
+            }
+        }
+        if !artifact.is_of(&bytes) {
+            return Err(ContentError::Contradiction);
+        }
+        if let Some(block) = artifact.blocks.first() {
+            self.note_use(block).await;
+        }
+        Ok(bytes)
+    }
+
+    /// How much of an artifact is here.
+    pub async fn artifact_progress(&self, artifact: &Artifact) -> Result<Progress, ContentError> {
+        artifact.check()?;
+        let missing = self.missing_blocks(artifact).await?;
+        let left: u64 = missing.iter().map(|block| bytes_in(artifact, block)).sum();
+        Ok(Progress { done: artifact.size - left, total: artifact.size })
+    }
+
+    /// Each once.
+    async fn missing_blocks(&self, artifact: &Artifact) -> Result<Vec<Digest>, StoreError> {
+        let (mut seen, mut missing) = (BTreeSet::new(), Vec::new());
+        for block in &artifact.blocks {
+            if seen.insert(*block) && self.stored_block(block).await?.is_none() {
+                missing.push(*block);
+            }
+        }
+        Ok(missing)
+    }
+
+    async fn fetch_blocks(&self, blocks: Vec<Digest>, mut came: impl FnMut(Digest)) -> Result<(), ContentError> {
+        let orders = self.content.orders.borrow().clone().ok_or(ContentError::Alone)?;
+        let (got, mut coming) = mpsc::unbounded();
+        let (done, ended) = oneshot::channel();
+        orders.unbounded_send(FetchRequest { blocks, got, done }).map_err(|_| ContentError::Alone)?;
+        let mut ended = ended.fuse();
+        loop {
+            select! {
+                block = coming.select_next_some() => came(block),
+                result = ended => {
+                    while let Ok(block) = coming.try_recv() {
+                        came(block);
+                    }
+                    return result.unwrap_or(Err(ContentError::Alone));
+                }
+            }
+        }
+    }
+
+    /// The block as it is stored. One that was damaged is set aside: it can be fetched again.
+    pub(in crate::node) async fn stored_block(&self, block: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
+        match self.records.get::<serde_bytes::ByteBuf>(Table::Blocks, &cid_of(block).to_string()).await? {
+            Found::Record(bytes) => Ok(Some(bytes.into_vec())),
+            Found::Nothing => Ok(None),
+            Found::Damaged(damaged) => {
+                self.quarantine(&damaged).await;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Stores a verified block.
+    async fn store_block(&self, block: &Digest, bytes: &[u8]) -> Result<(), StoreError> {
+        let batch = vec![block_write((block, bytes))];
+        match self.records.commit(batch.clone(), Durability::Relaxed).await {
+            Err(StoreError::Full) => {
+                let _one_at_a_time = self.content.changing.lock().await;
+                self.load_shelf().await?;
+                self.commit_content(batch, Durability::Relaxed).await
+            }
+            result => result,
+        }
+    }
+
+    /// Makes room for what will come, and remembers to whom its blocks belong.
+    async fn reserve(&self, artifact: &Artifact) -> Result<(), StoreError> {
+        let _one_at_a_time = self.content.changing.lock().await;
+        let kept = self.entry_with_pin(artifact, Pin::Cached).await?;
+        self.make_room(artifact).await?;
+        self.commit_content(vec![entry_write(&artifact.sha256, &kept)], Durability::Relaxed).await?;
+        self.with_shelf(|cache| cache.put(artifact.sha256, kept));
+        Ok(())
+    }
+
+    async fn change_pin(&self, artifact: &Artifact, pin: Pin, pinned: bool) -> Result<(), ContentError> {
+        artifact.check()?;
+        let _one_at_a_time = self.content.changing.lock().await;
+        let mut kept = self.entry_with_pin(artifact, Pin::Cached).await?;
+        kept.set(pin, pinned);
+        self.commit_content(vec![entry_write(&artifact.sha256, &kept)], Durability::Strict).await?;
+        self.with_shelf(|cache| cache.put(artifact.sha256, kept));
+        Ok(())
+    }
+
+    /// The record of an artifact, used now, with one pin more. The shelf is read, not changed.
+    async fn entry_with_pin(&self, artifact: &Artifact, pin: Pin) -> Result<CacheEntry, StoreError> {
+        self.load_shelf().await?;
+        let mut kept = CacheEntry::new(artifact, self.now());
+        if let Some(before) = self.with_shelf(|cache| cache.get(&artifact.sha256).cloned()) {
+            kept.keep_pins_of(&before);
+        }
+        kept.set(pin, true);
+        Ok(kept)
+    }
+
+    pub(in crate::node) async fn note_use(&self, block: &Digest) {
+        if let Err(error) = self.load_shelf().await {
+            tracing::debug!(%error, "a use is not noted");
+        }
+        let now = self.now();
+        let stale = self.content.cache.borrow_mut().as_mut().map(|cache| cache.used(block, now));
+        let batch: Batch =
+            stale.unwrap_or_default().iter().map(|(artifact, kept)| entry_write(artifact, kept)).collect();
+        if batch.is_empty() {
+            return;
+        }
+        if let Err(error) = self.records.commit(batch, Durability::Relaxed).await {
+            tracing::debug!(%error, "a use is not noted");
+        }
+    }
+
+    async fn load_shelf(&self) -> Result<(), StoreError> {
+        if self.content.cache.borrow().is_some() {
+            return Ok(());
+        }
+        let (records, damaged) = self.records.all::<CacheEntry>(Table::Content, "").await?;
+        for found in &damaged {
+            // Its blocks belong to nobody now, and stay.
+            self.quarantine(found).await;
+        }
+        // Somebody else may have read it meanwhile, and changed it.
+        if self.content.cache.borrow().is_some() {
+            return Ok(());
+        }
+        let mut cache = CacheIndex::default();
+        for (key, kept) in records {
+            if let Ok(artifact) = key.parse() {
+                cache.put(artifact, kept);
+            }
+        }
+        *self.content.cache.borrow_mut() = Some(cache);
+        Ok(())
+    }
+
+    fn with_shelf<T>(&self, act: impl FnOnce(&mut CacheIndex) -> T) -> T {
+        act(self.content.cache.borrow_mut().get_or_insert_default())
+    }
+
+    /// Lets others go until an artifact is within the bounds, too, or only those are left that stay.
+    async fn make_room(&self, artifact: &Artifact) -> Result<(), StoreError> {
+        if self.with_shelf(|cache| cache.get(&artifact.sha256).is_some()) {
+            return Ok(());
+        }
+        let bytes = artifact.size;
+        let quota = self.environment.storage_use().await.quota;
+        let bound = quota.map_or(CONTENT_BYTES_FALLBACK, |quota| quota / 2);
+        while self.with_shelf(|cache| cache.bytes().saturating_add(bytes) > bound || cache.cached() >= CACHED_MAX) {
+            if !self.let_one_go().await? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Commits; when the device is full, what may go goes first.
+    async fn commit_content(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
+        loop {
+            match self.records.commit(batch.clone(), durability).await {
+                Err(StoreError::Full) if self.let_one_go().await.unwrap_or(false) => {}
+                result => return result,
+            }
+        }
+    }
+
+    async fn let_one_go(&self) -> Result<bool, StoreError> {
+        let busy = self.content.busy();
+        match self.with_shelf(|cache| cache.first_to_go(&busy)) {
+            Some(artifact) => self.let_go(&artifact).await.map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    async fn let_go(&self, artifact: &Digest) -> Result<(), StoreError> {
+        let Some(kept) = self.with_shelf(|cache| cache.get(artifact).cloned()) else { return Ok(()) };
+        let left = self.with_shelf(|cache| cache.remove(artifact));
+        let own = self.own_avatar();
+        let left = left.iter().filter(|block| Some(**block) != own);
+        let deletes = left.map(|block| Write::Delete { table: Table::Blocks, key: cid_of(block).to_string() });
+        let record = Write::Delete { table: Table::Content, key: artifact.to_string() };
+        let gone = self.records.commit(deletes.chain([record]).collect(), Durability::Relaxed).await;
+        if gone.is_err() {
+            self.with_shelf(|cache| cache.put(*artifact, kept));
+        }
+        gone
+    }
+
+    async fn forget_artifact(&self, artifact: &Digest) -> Result<(), StoreError> {
+        let _one_at_a_time = self.content.changing.lock().await;
+        self.load_shelf().await?;
+        self.let_go(artifact).await
+    }
+
+    /// A picture that is also content of somebody else must not go with that.
+    fn own_avatar(&self) -> Option<Digest> {
+        let own = self.identity()?;
+        let state = self.state.borrow();
+        hash_in(&state.index.person(&own)?.profile.avatar.as_ref()?.parse().ok()?)
+    }
+}
+
+/// How many bytes of an artifact are this block, which may be in it more than once.
+fn bytes_in(artifact: &Artifact, block: &Digest) -> u64 {
+    let places = artifact.blocks.iter().enumerate().filter(|(_, known)| *known == block);
+    places.map(|(nth, _)| artifact.block_range(nth).len() as u64).sum()
+}
+
+fn block_write((block, bytes): (&Digest, &[u8])) -> Write {
+    put(Table::Blocks, &cid_of(block).to_string(), &serde_bytes::Bytes::new(bytes))
+}
+
+fn entry_write(artifact: &Digest, kept: &CacheEntry) -> Write {
+    put(Table::Content, &artifact.to_string(), kept)
+}

@@ -1,0 +1,313 @@
+//! The host of [`Fetch`]: opens streams to connected peers while somebody waits for blocks, stores what comes, and tells
+//! those who wait.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures::channel::{mpsc, oneshot};
+use futures::future::LocalBoxFuture;
+use futures::stream::{FuturesUnordered, LocalBoxStream, SelectAll, once};
+use futures::{FutureExt, StreamExt, select};
+use futures_timer::Delay;
+
+use crate::net::key::NodeName;
+use crate::net::mesh::blocks::BlockStream;
+use crate::net::mesh::{LinkFault, MeshHandle};
+use crate::node::Node;
+use crate::node::blocks::ContentError;
+use crate::node::blocks::server::rule;
+use crate::node::reputation::Actor;
+use crate::registry::digest::Digest;
+use crate::registry::time::Timestamp;
+use crate::store::StoreError;
+use crate::sync::blocks::fetch::{Fault, Fetch, Input, Job, Output, PEERS_MAX, Peer};
+use crate::sync::blocks::serve::MARKS_MAX;
+use crate::sync::rejection::Rejection;
+use crate::sync::reputation::ReputationEvent;
+
+/// How often it is looked who came, who is silent and who waits no more.
+const TICK: Duration = Duration::from_millis(250);
+/// Blocks that are being stored; while there are more, nothing is read from peers.
+const STORING_MAX: usize = 8;
+/// Streams stay open so long after the last block: one fetch rarely comes alone.
+const LINGER: Duration = Duration::from_secs(10);
+/// A stream that could not be opened, or ended, is opened again after this time.
+const REOPEN_AFTER: Duration = Duration::from_secs(3);
+/// A peer that was too slow, or has nothing of what is wanted, is asked again after this time.
+const REST: Duration = Duration::from_secs(60);
+
+/// Blocks that somebody waits for.
+pub(in crate::node) struct FetchRequest {
+    pub(super) blocks: Vec<Digest>,
+    /// Told of each that is stored. Whoever drops the other end waits no more.
+    pub(super) got: mpsc::UnboundedSender<Digest>,
+    pub(super) done: oneshot::Sender<Result<(), ContentError>>,
+}
+
+/// What a peer's stream said; nothing when it ended.
+type Heard = (Peer, Option<Result<Vec<u8>, LinkFault>>);
+
+/// What happened.
+enum Step {
+    Ordered(FetchRequest),
+    Opened(NodeName, Option<BlockStream>),
+    Heard(Heard),
+    Stored(Digest, Result<(), StoreError>),
+    Ticked,
+}
+
+struct Fetching {
+    node: Rc<Node>,
+    mesh: MeshHandle,
+    fetch: Fetch,
+    orders: BTreeMap<Job, FetchRequest>,
+    streams: BTreeMap<Peer, (NodeName, mpsc::Sender<Vec<u8>>)>,
+    heard: SelectAll<LocalBoxStream<'static, Heard>>,
+    opening: FuturesUnordered<LocalBoxFuture<'static, (NodeName, Option<BlockStream>)>>,
+    being_opened: BTreeSet<NodeName>,
+    /// Peers that are not asked before that time, unless something new is wanted.
+    resting: BTreeMap<NodeName, Timestamp>,
+    /// What connected peers did wrong.
+    marks: BTreeMap<NodeName, u32>,
+    storing: FuturesUnordered<LocalBoxFuture<'static, (Digest, Result<(), StoreError>)>>,
+    /// Why a block could not be stored last.
+    fault: Option<StoreError>,
+    idle_since: Timestamp,
+    next: u64,
+}
+
+/// Until the node leaves its network.
+pub(in crate::node) async fn run(node: Rc<Node>, mesh: MeshHandle, mut orders: mpsc::UnboundedReceiver<FetchRequest>) {
+    let mut fetching = Fetching {
+        idle_since: node.now(),
+        node,
+        mesh,
+        fetch: Fetch::default(),
+        orders: BTreeMap::new(),
+        streams: BTreeMap::new(),
+        heard: SelectAll::new(),
+        opening: FuturesUnordered::new(),
+        being_opened: BTreeSet::new(),
+        resting: BTreeMap::new(),
+        marks: BTreeMap::new(),
+        storing: FuturesUnordered::new(),
+        fault: None,
+        next: 0,
+    };
+    let mut tick = Delay::new(TICK).fuse();
+    loop {
+        let (busy, waiting) = (fetching.storing.len() >= STORING_MAX, !fetching.is_at_rest());
+        let Fetching { heard, opening, storing, .. } = &mut fetching;
+        let mut next = async {
+            match if busy { None } else { heard.next().await } {
+                Some(heard) => heard,
+                // There is nobody to hear now; the next step may change that.
+                None => futures::future::pending().await,
+            }
+        }
+        .boxed_local()
+        .fuse();
+        let mut ticked =
+            async { if waiting { (&mut tick).await } else { futures::future::pending().await } }.boxed_local().fuse();
+        let step = select! {
+            order = orders.next() => match order {
+                Some(order) => Step::Ordered(order),
+                None => return,
+            },
+            (name, stream) = opening.select_next_some() => Step::Opened(name, stream),
+            heard = next => Step::Heard(heard),
+            (block, stored) = storing.select_next_some() => Step::Stored(block, stored),
+            () = ticked => Step::Ticked,
+        };
+        drop((next, ticked));
+        match step {
+            Step::Ordered(order) => {
+                if fetching.is_at_rest() {
+                    tick = Delay::new(TICK).fuse();
+                }
+                fetching.start(order);
+            }
+            Step::Opened(name, stream) => fetching.opened(name, stream),
+            Step::Heard((peer, Some(Ok(bytes)))) => fetching.feed(Input::Received { peer, bytes }),
+            Step::Heard((peer, Some(Err(fault)))) => fetching.broken(peer, fault),
+            Step::Heard((peer, None)) => fetching.gone(peer),
+            Step::Stored(block, stored) => {
+                let kept = stored.is_ok();
+                fetching.fault = stored.err().or(fetching.fault.take());
+                fetching.feed(Input::Kept { block, stored: kept });
+            }
+            Step::Ticked => {
+                tick = Delay::new(TICK).fuse();
+                fetching.tick();
+            }
+        }
+    }
+}
+
+impl Fetching {
+    /// Nobody waits, and nothing is open.
+    fn is_at_rest(&self) -> bool {
+        self.fetch.is_idle() && self.streams.is_empty() && self.opening.is_empty()
+    }
+
+    fn start(&mut self, order: FetchRequest) {
+        self.next += 1;
+        let (job, blocks) = (self.next, order.blocks.clone());
+        self.orders.insert(job, order);
+        self.resting.clear();
+        self.open_streams();
+        self.feed(Input::Start { job, blocks });
+    }
+
+    fn tick(&mut self) {
+        let left: Vec<Job> =
+            self.orders.iter().filter(|(_, order)| order.done.is_canceled()).map(|(job, _)| *job).collect();
+        for job in left {
+            self.orders.remove(&job);
+            self.feed(Input::Cancel { job });
+        }
+        self.feed(Input::Tick);
+        let now = self.node.now();
+        if !self.fetch.is_idle() {
+            self.idle_since = now;
+            self.make_place();
+            self.open_streams();
+        } else if now > self.idle_since.plus(LINGER) {
+            let open: Vec<Peer> = self.streams.keys().copied().collect();
+            open.into_iter().for_each(|peer| self.close(peer, Duration::ZERO));
+        }
+    }
+
+    /// Those who have nothing of what is wanted go when others could be asked.
+    fn make_place(&mut self) {
+        let useless: Vec<Peer> = self.streams.keys().copied().filter(|peer| self.fetch.is_useless(*peer)).collect();
+        if self.streams.len() + self.opening.len() >= PEERS_MAX {
+            useless.into_iter().for_each(|peer| self.close(peer, REST));
+        }
+    }
+
+    fn open_streams(&mut self) {
+        let now = self.node.now();
+        self.resting.retain(|_, until| *until > now);
+        let connected = self.node.helpful_peers();
+        self.marks.retain(|name, _| connected.contains(name));
+        for name in connected {
+            let open = self.streams.values().any(|(known, _)| *known == name);
+            let asked = open || self.being_opened.contains(&name);
+            if self.streams.len() + self.opening.len() >= PEERS_MAX || asked || self.resting.contains_key(&name) {
+                continue;
+            }
+            self.being_opened.insert(name);
+            let mesh = self.mesh.clone();
+            self.opening.push(async move { (name, mesh.open_blocks(name).await) }.boxed_local());
+        }
+    }
+
+    fn opened(&mut self, name: NodeName, stream: Option<BlockStream>) {
+        self.being_opened.remove(&name);
+        let Some(BlockStream { peer: name, incoming, outgoing }) = stream else {
+            self.resting.insert(name, self.node.now().plus(REOPEN_AFTER));
+            return;
+        };
+        self.next += 1;
+        let peer = self.next;
+        self.streams.insert(peer, (name, outgoing));
+        let heard = incoming.map(move |message| (peer, Some(message)));
+        self.heard.push(heard.chain(once(async move { (peer, None) })).boxed_local());
+        self.feed(Input::Came(peer));
+    }
+
+    fn gone(&mut self, peer: Peer) {
+        if self.streams.contains_key(&peer) {
+            self.close(peer, REOPEN_AFTER);
+        }
+    }
+
+    fn broken(&mut self, peer: Peer, fault: LinkFault) {
+        self.blame(peer, rule(fault));
+        self.close(peer, REST);
+    }
+
+    fn blame(&mut self, peer: Peer, why: Rejection) {
+        let Some((name, _)) = self.streams.get(&peer) else { return };
+        self.node.note_rejection(*name, why);
+        let marks = self.marks.entry(*name).or_default();
+        *marks += why.mark();
+        // A silent peer may only have been unlucky.
+        if *marks >= MARKS_MAX || (why.is_fatal() && why != Rejection::Stalled) {
+            tracing::info!(peer = %name, %why, "a peer is sent away");
+            self.node.ban(&self.mesh, *name);
+        }
+    }
+
+    fn close(&mut self, peer: Peer, rest: Duration) {
+        if let Some((name, _)) = self.streams.remove(&peer) {
+            self.resting.insert(name, self.node.now().plus(rest));
+            self.feed(Input::Gone(peer));
+        }
+    }
+
+    fn feed(&mut self, input: Input) {
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            for output in self.fetch.handle(input, self.node.now()) {
+                match output {
+                    Output::Send { peer, message } => {
+                        let sent = self.streams.get_mut(&peer).map(|(_, stream)| stream.try_send(message.encode()));
+                        // Full: a peer that does not take what is asked.
+                        if sent.is_some_and(|sent| sent.is_err()) {
+                            self.streams.remove(&peer);
+                            inputs.push_back(Input::Gone(peer));
+                        }
+                    }
+                    Output::Keep { peer, block, bytes } => {
+                        let node = self.node.clone();
+                        if let Some((name, _)) = self.streams.get(&peer) {
+                            node.record_event(Actor::Peer(*name), ReputationEvent::Served);
+                        }
+                        self.storing.push(
+                            async move {
+                                let stored = node.store_block(&block, &bytes).await;
+                                (block, stored)
+                            }
+                            .boxed_local(),
+                        );
+                    }
+                    Output::Got { job, block } => {
+                        if let Some(order) = self.orders.get(&job) {
+                            // Who waits no more is noticed at the next tick.
+                            order.got.unbounded_send(block).ok();
+                        }
+                    }
+                    Output::Done { job } => self.end(job, Ok(())),
+                    Output::Failed { job, why } => {
+                        let why = match why {
+                            Fault::Nobody { missing } => ContentError::Nobody { missing },
+                            Fault::NotKept => {
+                                let full = StoreError::Aborted("a block was not stored".to_owned());
+                                ContentError::Store(self.fault.clone().unwrap_or(full))
+                            }
+                        };
+                        self.end(job, Err(why));
+                    }
+                    Output::Rejected { peer, why } => self.blame(peer, why),
+                    Output::Leave { peer, slow } => {
+                        if slow {
+                            self.blame(peer, Rejection::Stalled);
+                        }
+                        if let Some((name, _)) = self.streams.remove(&peer) {
+                            self.resting.insert(name, self.node.now().plus(REST));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn end(&mut self, job: Job, result: Result<(), ContentError>) {
+        if let Some(order) = self.orders.remove(&job) {
+            order.done.send(result).ok();
+        }
+    }
+}

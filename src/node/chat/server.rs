@@ -1,0 +1,112 @@
+//! Answering a peer that asks who is here or what was said, and hearing one that says something.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures::future::{Either, select};
+use futures::{SinkExt, StreamExt};
+use futures_timer::Delay;
+
+use crate::net::key::NodeName;
+use crate::net::mesh::LinkFault;
+use crate::net::mesh::blocks::BlockStream;
+use crate::node::Node;
+use crate::registry::chat::{ChannelName, MESSAGE_MAX_BYTES};
+use crate::sync::chat::{ChatFrame, pages};
+use crate::sync::rejection::Rejection;
+
+/// How long a question may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// One stream, one question.
+pub(in crate::node) async fn serve(node: Rc<Node>, stream: BlockStream) {
+    let BlockStream { peer, mut incoming, mut outgoing } = stream;
+    let now = node.environment.now();
+    if !node.with_rates(peer, |rates| rates.question(now)) {
+        node.note_rejection(peer, Rejection::TooManyRequests);
+        return;
+    }
+    let Either::Left((Some(frame), _)) = select(incoming.next(), Delay::new(PATIENCE)).await else { return };
+    let asked = match frame {
+        Ok(frame) => ChatFrame::decode(&frame),
+        Err(LinkFault::Oversized) => Err(Rejection::Oversized),
+        Err(LinkFault::TooSlow) => return,
+    };
+    let answer = match asked {
+        Ok(ChatFrame::WhoIsHere { have }) => node.who_is_here(peer, have),
+        Ok(ChatFrame::History { channel, have }) => node.said_before(peer, &channel, have),
+        Ok(ChatFrame::Heartbeat(bytes)) => {
+            let now = node.environment.now();
+            if node.with_rates(peer, |rates| rates.heartbeat(now)) {
+                node.hear_heartbeat(peer, &bytes);
+            } else {
+                node.note_rejection(peer, Rejection::TooManyHeartbeats);
+            }
+            return;
+        }
+        Ok(ChatFrame::Message(bytes)) => {
+            let now = node.environment.now();
+            if node.with_rates(peer, |rates| rates.word(now)) {
+                node.hear_message(peer, &bytes);
+                node.flush().await;
+            } else {
+                node.note_rejection(peer, Rejection::TooManyMessagesOfAuthor);
+            }
+            return;
+        }
+        Ok(ChatFrame::Here(_) | ChatFrame::Said(_)) => return node.note_rejection(peer, Rejection::Unasked),
+        Err(why) => return node.note_rejection(peer, why),
+    };
+    for page in answer {
+        if outgoing.send(page.encode()).await.is_err() {
+            return;
+        }
+    }
+}
+
+impl Node {
+    fn who_is_here(&self, peer: NodeName, have: Vec<u64>) -> Vec<ChatFrame> {
+        let now = self.environment.now();
+        let have: BTreeSet<u64> = have.into_iter().collect();
+        let online = self.online.borrow();
+        let sightings = online.machine().map(|machine| machine.sightings(&have, now)).unwrap_or_default();
+        let entries = sightings.into_iter().map(|sighting| (sighting.age, sighting.bytes));
+        let mut here = pages(entries, |(_, bytes)| bytes.len());
+        if here.is_empty() {
+            // "Nobody but whom you know."
+            here.push(Vec::new());
+        }
+        self.within_answers(peer, here, |page| page.iter().map(|(_, bytes)| bytes.len()).sum())
+            .into_iter()
+            .map(ChatFrame::Here)
+            .collect()
+    }
+
+    fn said_before(&self, peer: NodeName, channel: &ChannelName, have: Vec<u64>) -> Vec<ChatFrame> {
+        let have: BTreeSet<u64> = have.into_iter().collect();
+        let channels = self.channels.borrow();
+        let mut said = Vec::new();
+        if let Some(log) = channels.log(channel) {
+            let line = log.topic_line().map(|line| (crate::registry::chat::history::MessageKey::of(line), line));
+            let line = line.filter(|(place, _)| !log.contains(place));
+            let all = line.iter().map(|(place, line)| (place, *line)).chain(log.messages());
+            let lacking = all.filter(|(place, _)| !have.contains(&place.short()));
+            said = pages(lacking.map(|(_, message)| message.encode()), Vec::len);
+        }
+        if said.is_empty() {
+            said.push(Vec::new());
+        }
+        debug_assert!(said.iter().flatten().all(|bytes| bytes.len() <= MESSAGE_MAX_BYTES));
+        self.within_answers(peer, said, |page| page.iter().map(Vec::len).sum())
+            .into_iter()
+            .map(ChatFrame::Said)
+            .collect()
+    }
+
+    /// As much as one peer gets at once; the rest it may ask for later.
+    fn within_answers<T>(&self, peer: NodeName, pages: Vec<T>, weight: impl Fn(&T) -> usize) -> Vec<T> {
+        let now = self.environment.now();
+        pages.into_iter().take_while(|page| self.with_rates(peer, |rates| rates.answer(weight(page), now))).collect()
+    }
+}

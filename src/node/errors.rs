@@ -1,0 +1,166 @@
+//! Failures and reasons in sentences for people. Deciding happens elsewhere; this file only words it.
+
+use crate::node::api::{Failure, FailureCode};
+use crate::node::blocks::ContentError;
+use crate::registry::name::NameError;
+use crate::registry::ownership::Reason;
+use crate::store::StoreError;
+
+pub(super) fn store_failed(error: StoreError) -> Failure {
+    match error {
+        StoreError::Full => Failure::new(
+            FailureCode::StorageFull,
+            "There is no room left on this device, so nothing was changed.",
+            "Free some space (other sites' data, files), then try again.",
+        ),
+        StoreError::Newer => Failure::new(
+            FailureCode::ReloadNeeded,
+            "A newer version of this app has already opened the data.",
+            "Reload the page to get the newer version.",
+        ),
+        error @ (StoreError::Unavailable(_) | StoreError::Aborted(_) | StoreError::Read(_)) => {
+            tracing::error!(%error, "the store failed");
+            Failure::new(
+                FailureCode::StorageFailed,
+                format!("The browser's storage did not take it: {error}."),
+                "Nothing was changed. Try again; if it goes on, export a backup and restart the browser.",
+            )
+        }
+    }
+}
+
+pub(super) fn content_failed(error: ContentError) -> Failure {
+    match error {
+        ContentError::Store(error) => store_failed(error),
+        ContentError::Nobody { .. } | ContentError::Alone | ContentError::Incomplete => Failure::new(
+            FailureCode::ContentMissing,
+            "Nobody who is connected right now has all of it.",
+            "What has arrived is kept. Try again when more people are connected.",
+        ),
+        error @ (ContentError::Artifact(_) | ContentError::Contradiction) => Failure::new(
+            FailureCode::ContentInvalid,
+            sentence(&error.to_string()),
+            "It can't be used. Whoever published it has to publish a new version.",
+        ),
+    }
+}
+
+pub(super) fn name_invalid(error: &NameError) -> Failure {
+    Failure::new(
+        FailureCode::NameInvalid,
+        sentence(&error.to_string()),
+        "Choose 3 to 32 letters or digits of one script, starting with a letter; _ - . may stand between them.",
+    )
+}
+
+pub(super) fn name_taken(name: &str, holder: &str) -> Failure {
+    let spelled = if name == holder { String::new() } else { format!(" as {holder}, which reads too much alike") };
+    Failure::new(
+        FailureCode::NameTaken,
+        format!("{name} is already taken{spelled}."),
+        "Choose another name; whoever claimed it first keeps it.",
+    )
+}
+
+pub(super) fn cooling_down(name: &str) -> Failure {
+    Failure::new(
+        FailureCode::NameCoolingDown,
+        format!("{name} was given up less than 30 days ago and is still closed."),
+        "Choose another name, or come back when the time is over.",
+    )
+}
+
+pub(super) fn forked() -> Failure {
+    Failure::new(
+        FailureCode::IdentityForked,
+        "This identity contradicts itself: its key signed two different changes for one place, so nothing of it counts.",
+        "Forget it in the settings, then claim a name with a new one.",
+    )
+}
+
+pub(super) fn no_identity() -> Failure {
+    Failure::new(
+        FailureCode::NoIdentity,
+        "There is no identity on this device yet.",
+        "Claim a name, or restore an identity from its words or a backup file.",
+    )
+}
+
+pub(super) fn locked() -> Failure {
+    Failure::new(
+        FailureCode::Locked,
+        "The key is locked.",
+        "Enter the passphrase to unlock it; nothing you typed is lost.",
+    )
+}
+
+pub(super) fn wrong_passphrase() -> Failure {
+    Failure::new(
+        FailureCode::WrongPassphrase,
+        "This is not the passphrase.",
+        "Try again. Nobody can reset it; the recovery words open a new profile without it.",
+    )
+}
+
+pub(super) fn internal() -> Failure {
+    Failure::new(
+        FailureCode::Internal,
+        "Something went wrong inside the app.",
+        "Reload the page. Your data is as it was before.",
+    )
+}
+
+/// Why a claim does not hold its name.
+pub(super) fn reason(reason: &Reason) -> String {
+    match reason {
+        Reason::WitnessedLater { .. } => "The network's witnesses saw the other claim first.".to_owned(),
+        Reason::NotConfirmed { .. } => {
+            "The other claim is confirmed by the network's witnesses; this one is not.".to_owned()
+        }
+        Reason::ClaimedLater { .. } => "The other claim carries the earlier date.".to_owned(),
+        Reason::LargerHash => "Both claims carry the same time; the one with the smaller hash goes first.".to_owned(),
+        Reason::CoolingDown { .. } => {
+            "It was claimed while the name was still closed after its last holder gave it up.".to_owned()
+        }
+        Reason::TooMany => "The person had used up the number of usernames that count.".to_owned(),
+    }
+}
+
+/// Why the holder holds the name, given why the nearest rival lost.
+pub(super) fn why_held(nearest: Option<&Reason>, confirmed: bool) -> String {
+    match nearest {
+        Some(Reason::WitnessedLater { .. }) => "The network's witnesses saw this claim first.".to_owned(),
+        Some(Reason::NotConfirmed { .. }) => {
+            "This claim is confirmed by the network's witnesses; the others are not.".to_owned()
+        }
+        Some(Reason::ClaimedLater { .. }) => {
+            "This claim carries the earliest date of all that are known here.".to_owned()
+        }
+        Some(Reason::LargerHash) => "The claims carry the same time; this one has the smaller hash.".to_owned(),
+        Some(Reason::CoolingDown { .. } | Reason::TooMany) | None if confirmed => {
+            "The network's witnesses have confirmed this claim.".to_owned()
+        }
+        Some(Reason::CoolingDown { .. } | Reason::TooMany) | None => {
+            "No other claim of this name is known here.".to_owned()
+        }
+    }
+}
+
+/// `text` with a capital at the start and a full stop at the end.
+pub(super) fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().into_iter().flat_map(char::to_uppercase);
+    let mut sentence: String = first.chain(chars).collect();
+    if !sentence.ends_with(['.', '!', '?']) {
+        sentence.push('.');
+    }
+    sentence
+}
+
+pub(super) fn unknown_user(name: &str) -> Failure {
+    Failure::new(
+        FailureCode::UnknownUser,
+        format!("{name} is not registered on this device."),
+        "A device speaks only for its own person: leave the name out, or use your own.",
+    )
+}

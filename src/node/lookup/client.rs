@@ -1,0 +1,187 @@
+//! Asking for a name: here first, then connected peers, then the wider network.
+//!
+//! Everything that comes is verified; of several good answers the better record counts. A wrong one is counted against
+//! whoever gave it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures::future::{Either, join_all, select};
+use futures::pin_mut;
+use futures_timer::Delay;
+
+use crate::net::key::NodeName;
+use crate::net::mesh::connection_manager::dial_targets::DIAL_TARGETS_MAX;
+use crate::net::mesh::{FIND_PROTOCOL, MeshHandle};
+use crate::node::Node;
+use crate::node::api::*;
+use crate::node::lookup::{encode_request, key_of, parse};
+use crate::node::modules::name_status;
+use crate::registry::digest::Digest;
+use crate::registry::fact::ClaimedName;
+use crate::registry::modules::CountedRelease;
+use crate::registry::name_proof::{self, NameProof, RecordError};
+use crate::registry::ownership::NameState;
+use crate::sync::rejection::Rejection;
+
+/// Connected peers that are asked about one name.
+pub const PEERS_ASKED_MAX: usize = 8;
+/// A peer that takes longer is not waited for.
+pub const PEERS_PATIENCE: Duration = Duration::from_secs(4);
+
+impl Node {
+    /// Looks for a name wherever it may be known; whoever has it is sought.
+    pub(in crate::node) async fn find(&self, kind: NameKind, text: &str) -> Result<FindReport, Failure> {
+        let name = parse(kind, text)?;
+        let mut report = FindReport {
+            kind,
+            asked: name.as_str().to_owned(),
+            answered_by: None,
+            found: None,
+            free_at: None,
+            peers_asked: 0,
+            network_asked: false,
+            sought: 0,
+        };
+        if let Some(found) = self.found_here(&name) {
+            (report.answered_by, report.found) = (Some(AnsweredBy::Device), Some(found));
+            return Ok(report);
+        }
+        let (mesh, has_relay) = {
+            let known = self.peering.borrow();
+            (known.mesh(), known.has_relay())
+        };
+        let Some(mesh) = mesh else { return Ok(report) };
+        let asked: Vec<NodeName> = self.helpful_peers().into_iter().take(PEERS_ASKED_MAX).collect();
+        report.peers_asked = asked.len() as u64;
+        if let Some(record) = self.ask_peers(&mesh, asked, &name).await {
+            report.take(AnsweredBy::Peers, &record);
+            if report.found.is_some() {
+                return Ok(report);
+            }
+        }
+        report.network_asked = has_relay;
+        if let Some((record, publishers)) = self.ask_network(&mesh, &name).await {
+            report.take(AnsweredBy::Network, &record);
+            report.sought = self.connect_to(&mesh, &record, publishers).await;
+        }
+        Ok(report)
+    }
+
+    fn found_here(&self, name: &ClaimedName) -> Option<FoundName> {
+        let state = self.state.borrow();
+        let key = key_of(name);
+        match name {
+            ClaimedName::Username(name) => found(state.index.state(name)?, None),
+            ClaimedName::Module(_) => found(state.index.module_name(&key.1)?, state.index.module(&key.1).newest()),
+        }
+    }
+
+    async fn ask_peers(&self, mesh: &MeshHandle, peers: Vec<NodeName>, name: &ClaimedName) -> Option<NameProof> {
+        let request = encode_request(name);
+        let asking = join_all(peers.into_iter().map(|peer| {
+            let asking = mesh.ask_peer(peer, FIND_PROTOCOL, request.clone());
+            async move {
+                pin_mut!(asking);
+                match select(asking, Delay::new(PEERS_PATIENCE)).await {
+                    Either::Left((Some(Ok(bytes)), _)) => Some((peer, bytes)),
+                    _ => None,
+                }
+            }
+        }));
+        let answers = asking.await.into_iter().flatten().filter(|(_, bytes)| !bytes.is_empty());
+        let good = answers.filter_map(|(peer, bytes)| self.read_record(name, &bytes, Some(peer)));
+        good.reduce(better)
+    }
+
+    /// The best of what Kademlia gave, and who is said to have published that name.
+    async fn ask_network(&self, mesh: &MeshHandle, name: &ClaimedName) -> Option<(NameProof, Vec<NodeName>)> {
+        let key = name_proof::key(&self.network.topic, &key_of(name));
+        let (mut best, mut publishers): (Option<NameProof>, Vec<NodeName>) = (None, Vec::new());
+        for value in mesh.get_record(*key.as_bytes()).await {
+            let Some(found) = self.read_record(name, &value.bytes, value.from) else { continue };
+            let is_better = best.as_ref().is_none_or(|best| found.compare(best).is_gt());
+            if is_better {
+                best = Some(found);
+                publishers.splice(0..0, value.publisher);
+            } else {
+                publishers.extend(value.publisher);
+            }
+        }
+        Some((best?, publishers))
+    }
+
+    /// A record that proves itself. One that can't have been taken for good is held against whoever gave it.
+    fn read_record(&self, name: &ClaimedName, bytes: &[u8], from: Option<NodeName>) -> Option<NameProof> {
+        let key = name_proof::key(&self.network.topic, &key_of(name));
+        let Self { network, .. } = self;
+        match name_proof::verify(&key, bytes, &network.topic, &network.rules, self.now()) {
+            Ok(record) => Some(record),
+            // Clocks differ, and so does what is known.
+            Err(RecordError::Early | RecordError::Lost) => None,
+            Err(error) => {
+                tracing::debug!(%error, "a wrong record");
+                if let Some(from) = from {
+                    self.note_rejection(from, Rejection::WrongRecord);
+                }
+                None
+            }
+        }
+    }
+
+    /// Whoever published the record, and who is said to have the module's file. How many are sought.
+    async fn connect_to(&self, mesh: &MeshHandle, record: &NameProof, publishers: Vec<NodeName>) -> u64 {
+        let mut wanted: BTreeSet<NodeName> = publishers.into_iter().take(DIAL_TARGETS_MAX).collect();
+        if let Some(release) = &record.release {
+            wanted.extend(self.providers_of(mesh, &release.release.artifact.sha256).await);
+        }
+        self.connect_to_some(mesh, wanted)
+    }
+
+    /// Who is said to have a file.
+    pub(in crate::node) async fn providers_of(&self, mesh: &MeshHandle, artifact: &Digest) -> Vec<NodeName> {
+        mesh.providers(*artifact.as_bytes()).await
+    }
+
+    pub(in crate::node) fn connect_to_some(
+        &self,
+        mesh: &MeshHandle,
+        wanted: impl IntoIterator<Item = NodeName>,
+    ) -> u64 {
+        let connected = self.peering.borrow().connected();
+        let me = mesh.name();
+        let away = wanted.into_iter().filter(|peer| *peer != me && !connected.contains(peer));
+        away.take(DIAL_TARGETS_MAX).map(|peer| mesh.connect_to(peer)).count() as u64
+    }
+}
+
+impl FindReport {
+    /// A record without a holder says only that the name was given up.
+    fn take(&mut self, by: AnsweredBy, record: &NameProof) {
+        self.answered_by = Some(by);
+        self.found = found(&record.state, record.release.as_ref());
+        self.free_at = record.state.given_up().map(|(_, free_at)| free_at.as_millis());
+    }
+}
+
+fn better(one: NameProof, other: NameProof) -> NameProof {
+    if other.compare(&one).is_gt() { other } else { one }
+}
+
+fn found(state: &NameState, release: Option<&CountedRelease>) -> Option<FoundName> {
+    let tenure = state.holder()?;
+    Some(FoundName {
+        name: tenure.spelled.as_str().to_owned(),
+        did: tenure.holder.to_string(),
+        public_key: tenure.holder.to_hex(),
+        registered_at: tenure.position.at().as_millis(),
+        status: name_status(state),
+        release: release.map(|counted| FoundRelease {
+            version: counted.release.version.to_string(),
+            sha256: counted.release.artifact.sha256.to_string(),
+            size: counted.release.artifact.size,
+            published_at: counted.position.at().as_millis(),
+            withdrawn: counted.withdrawn.is_some(),
+        }),
+    })
+}

@@ -1,0 +1,97 @@
+//! Telling the wider network what one has: the records of own names, and that files are kept here.
+//!
+//! At the start, when something changed, when a relay came, and again in time before it is forgotten. Slowly: servers
+//! take only so much of one peer.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures::channel::mpsc;
+use futures::{FutureExt, StreamExt, select};
+use futures_timer::Delay;
+
+use crate::net::mesh::MeshHandle;
+use crate::node::Node;
+use crate::registry::digest::Digest;
+use crate::registry::name_proof;
+use crate::registry::ownership::NameKey;
+
+/// How often everything is published again; servers forget files after three times as long, records after a day.
+pub const PUBLISH_EVERY: Duration = Duration::from_secs(60 * 60);
+/// Between two of them.
+pub const PUBLISH_PAUSE: Duration = Duration::from_millis(600);
+/// The first ones go out without a pause: a name and the newest modules.
+pub const PUBLISHED_AT_ONCE: usize = 16;
+/// Records and files that are told of, each.
+pub const PUBLISHED_MAX: usize = 512;
+
+/// What was published last: by its key, the hash of the record.
+#[derive(Default)]
+struct Published {
+    records: BTreeMap<Digest, Digest>,
+    files: BTreeSet<Digest>,
+}
+
+/// Until the node leaves its network.
+pub(in crate::node) async fn run(node: Rc<Node>, mesh: MeshHandle, mut woken: mpsc::Receiver<()>) {
+    let mut published = Published::default();
+    let mut again = Delay::new(PUBLISH_EVERY).fuse();
+    loop {
+        select! {
+            woken = woken.next() => if woken.is_none() {
+                return;
+            },
+            () = again => {
+                again = Delay::new(PUBLISH_EVERY).fuse();
+                node.lookups.everything.set(true);
+            }
+        }
+        if node.lookups.everything.take() {
+            published = Published::default();
+        }
+        tell(&node, &mesh, &mut published).await;
+    }
+}
+
+async fn tell(node: &Node, mesh: &MeshHandle, published: &mut Published) {
+    let mut told = 0;
+    for (name, key) in node.own_names() {
+        let record = node.state.borrow().index.record(&name, node.now());
+        let Some(record) = record else { continue };
+        let hash = Digest::of(record.bytes());
+        if published.records.insert(key, hash) == Some(hash) {
+            continue;
+        }
+        mesh.put_record(*key.as_bytes(), record.bytes().to_vec());
+        pause_between_batches(&mut told).await;
+    }
+    let files = node.pinned_artifacts().await;
+    published.files.retain(|file| files.contains(file));
+    for file in files.into_iter().take(PUBLISHED_MAX) {
+        if published.files.insert(file) {
+            mesh.provide(*file.as_bytes());
+            pause_between_batches(&mut told).await;
+        }
+    }
+}
+
+async fn pause_between_batches(told: &mut usize) {
+    *told += 1;
+    if *told > PUBLISHED_AT_ONCE {
+        Delay::new(PUBLISH_PAUSE).await;
+    }
+}
+
+impl Node {
+    /// The names this profile has to say something of, and where their records are kept.
+    fn own_names(&self) -> Vec<(NameKey, Digest)> {
+        let Some(own) = self.identity() else { return Vec::new() };
+        let names = self.state.borrow().index.names_told_by(&own);
+        let keyed = names.into_iter().map(|name| {
+            let key = name_proof::key(&self.network.topic, &name);
+            (name, key)
+        });
+        keyed.take(PUBLISHED_MAX).collect()
+    }
+}

@@ -1,0 +1,48 @@
+//! Answering connected peers who ask about a name: the record of it, as far as it is known here.
+
+use std::time::Duration;
+
+use crate::net::key::NodeName;
+use crate::node::Node;
+use crate::node::lookup::{decode_request, key_of};
+use crate::sync::rejection::Rejection;
+
+/// Questions that one peer may ask in each [`ASKED_TIME`].
+pub const ASKED_PER_PEER_RATE: u32 = 60;
+pub const ASKED_TIME: Duration = Duration::from_secs(60);
+/// Peers of whom is remembered how much they asked.
+const PEERS_REMEMBERED: usize = 256;
+
+impl Node {
+    /// Empty when nothing is known; none when no answer is due.
+    pub(in crate::node) fn answer_find(&self, peer: NodeName, request: &[u8]) -> Option<Vec<u8>> {
+        if !self.may_ask(peer) {
+            self.note_rejection(peer, Rejection::TooManyRequests);
+            return None;
+        }
+        match decode_request(request) {
+            Ok(name) => {
+                let record = self.state.borrow().index.record(&key_of(&name), self.now());
+                Some(record.map(|record| record.bytes().to_vec()).unwrap_or_default())
+            }
+            Err(error) => {
+                self.note_rejection(peer, Rejection::Malformed(error));
+                None
+            }
+        }
+    }
+
+    fn may_ask(&self, peer: NodeName) -> bool {
+        let now = self.now();
+        let mut asked = self.lookups.asked.borrow_mut();
+        if asked.len() >= PEERS_REMEMBERED && !asked.contains_key(&peer) {
+            asked.retain(|_, (since, _)| since.plus(ASKED_TIME) > now);
+        }
+        let (since, count) = asked.entry(peer).or_insert((now, 0));
+        if since.plus(ASKED_TIME) <= now {
+            (*since, *count) = (now, 0);
+        }
+        *count += 1;
+        *count <= ASKED_PER_PEER_RATE
+    }
+}

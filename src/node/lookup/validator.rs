@@ -1,0 +1,39 @@
+//! What proves a value to a Kademlia server of this network.
+
+use crate::net::kademlia::values::{Fault, ValidateRecord};
+use crate::registry::digest::Digest;
+use crate::registry::identity::Topic;
+use crate::registry::name_proof::{self, NameProof, RecordError};
+use crate::registry::ownership::Rules;
+use crate::registry::time::Timestamp;
+
+/// Verifies records of one network.
+pub struct RecordValidator {
+    topic: Topic,
+    rules: Rules,
+}
+
+impl RecordValidator {
+    pub fn new(topic: Topic, rules: Rules) -> Self {
+        Self { topic, rules }
+    }
+
+    fn read(&self, key: &[u8], value: &[u8], now: u64) -> Result<NameProof, RecordError> {
+        let key: [u8; 32] = key.try_into().map_err(|_| RecordError::WrongKey)?;
+        name_proof::verify(&Digest::from_bytes(key), value, &self.topic, &self.rules, Timestamp::from_millis(now))
+    }
+}
+
+impl ValidateRecord for RecordValidator {
+    fn verify(&self, key: &[u8], value: &[u8], there: Option<&[u8]>, now: u64) -> Result<bool, Fault> {
+        let record = self.read(key, value, now).map_err(|error| match error {
+            RecordError::TooLong | RecordError::Unreadable(_) | RecordError::NotCanonical => Fault::Unreadable,
+            RecordError::Fact(_) => Fault::Forged,
+            RecordError::WrongKey => Fault::WrongKey,
+            RecordError::Foreign | RecordError::Lost | RecordError::Early => Fault::Rule,
+        })?;
+        // What was good once and is no longer is in nobody's way.
+        let there = there.and_then(|there| self.read(key, there, now).ok());
+        Ok(there.is_none_or(|there| record.compare(&there).is_gt()))
+    }
+}

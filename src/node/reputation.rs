@@ -1,0 +1,229 @@
+//! What peers and people have earned with this profile: noted act by act, kept across starts, and acted on.
+//!
+//! The rule itself is [`Standing`]'s. A peer that falls too low is sent away, unless the person trusts it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::str::FromStr;
+
+use crate::net::key::NodeName;
+use crate::net::mesh::MeshHandle;
+use crate::node::Node;
+use crate::node::api::{Reputation, ReputationKind, ReputationReason};
+use crate::registry::block_list::{Decision, Subject};
+use crate::registry::identity::Identity;
+use crate::registry::time::Timestamp;
+use crate::store::records::{Damaged, Records, put};
+use crate::store::{Batch, Durability, StoreError, Table, Write};
+use crate::sync::rejection::Rejection;
+use crate::sync::reputation::{ASK_FROM, KEEP_FROM, Reason, ReputationEvent, Score, WARN_BELOW};
+
+/// Peers and people that are remembered; of those who did least so far one is forgotten for a new one.
+const REMEMBERED_MAX: usize = 1_024;
+
+/// Whose acts are noted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::node) enum Actor {
+    Peer(NodeName),
+    Person(Identity),
+}
+
+#[derive(Default)]
+pub(in crate::node) struct ReputationTracker {
+    all: BTreeMap<Actor, Score>,
+    /// Not stored yet as they are.
+    unsaved: BTreeSet<Actor>,
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Peer(name) => write!(formatter, "peer:{name}"),
+            Self::Person(identity) => write!(formatter, "person:{identity}"),
+        }
+    }
+}
+
+/// It is neither a person nor a peer.
+pub(in crate::node) struct NoActor;
+
+impl FromStr for Actor {
+    type Err = NoActor;
+
+    fn from_str(text: &str) -> Result<Self, NoActor> {
+        match text.split_once(':') {
+            Some(("peer", name)) => name.parse().map(Self::Peer).map_err(|_| NoActor),
+            Some(("person", did)) => did.parse().map(Self::Person).map_err(|_| NoActor),
+            _ => Err(NoActor),
+        }
+    }
+}
+
+impl Actor {
+    pub(in crate::node) fn subject(&self) -> Option<Subject> {
+        match self {
+            Self::Peer(name) => name.to_string().parse().ok().map(Subject::Peer),
+            Self::Person(identity) => Some(Subject::Person(*identity)),
+        }
+    }
+}
+
+impl ReputationTracker {
+    /// What was stored. A record that can't be used is left out, and whoever it was of begins anew.
+    pub(in crate::node) async fn read(records: &Records) -> Result<(Self, Vec<Damaged>), StoreError> {
+        let (found, damaged) = records.all::<Score>(Table::Peers, "").await?;
+        let sound = found.into_iter().filter(|(_, score_state)| score_state.is_sound());
+        let all = sound
+            .filter_map(|(key, score_state)| Some((key.parse().ok()?, score_state)))
+            .take(REMEMBERED_MAX)
+            .collect();
+        Ok((Self { all, unsaved: BTreeSet::new() }, damaged))
+    }
+
+    fn note(&mut self, actor: Actor, event: ReputationEvent, now: Timestamp) -> f64 {
+        if !self.all.contains_key(&actor) && self.all.len() >= REMEMBERED_MAX {
+            self.forget_one(now);
+        }
+        let score_state = self.all.entry(actor).or_default();
+        score_state.note(event, now);
+        self.unsaved.insert(actor);
+        score_state.score(now)
+    }
+
+    fn forget_one(&mut self, now: Timestamp) {
+        let least = self.all.iter().min_by(|(_, one), (_, other)| one.evidence(now).total_cmp(&other.evidence(now)));
+        if let Some(least) = least.map(|(actor, _)| *actor) {
+            self.all.remove(&least);
+            self.unsaved.insert(least);
+        }
+    }
+
+    fn score(&self, actor: Actor, now: Timestamp) -> f64 {
+        self.all.get(&actor).cloned().unwrap_or_default().score(now)
+    }
+
+    fn report(&self, actor: Actor, now: Timestamp) -> Reputation {
+        let score_state = self.all.get(&actor).cloned().unwrap_or_default();
+        let reasons = score_state.reasons().map(|(reason, tally)| ReputationReason {
+            kind: kind(reason),
+            times: tally.times,
+            last_at: tally.last_at.as_millis(),
+        });
+        let score = score_state.score(now);
+        Reputation { score, low: score < WARN_BELOW, reasons: reasons.collect() }
+    }
+
+    /// What is to be stored.
+    fn take_unsaved(&mut self) -> Batch {
+        let unsaved = std::mem::take(&mut self.unsaved).into_iter();
+        let write = |actor: Actor| match self.all.get(&actor) {
+            Some(score_state) => put(Table::Peers, &actor.to_string(), score_state),
+            None => Write::Delete { table: Table::Peers, key: actor.to_string() },
+        };
+        unsaved.map(write).collect()
+    }
+}
+
+fn kind(reason: Reason) -> ReputationKind {
+    match reason {
+        Reason::Brought => ReputationKind::Brought,
+        Reason::Served => ReputationKind::Served,
+        Reason::Late => ReputationKind::Late,
+        Reason::Unruly => ReputationKind::Unruly,
+        Reason::Abusive => ReputationKind::Abusive,
+        Reason::False => ReputationKind::False,
+    }
+}
+
+impl Node {
+    /// A peer broke a rule. It is counted, and its number falls.
+    pub(in crate::node) fn note_rejection(&self, peer: NodeName, why: Rejection) {
+        tracing::debug!(%peer, %why, "a rule was broken");
+        self.peering.borrow_mut().note_rejection(peer, why);
+        self.record_event(Actor::Peer(peer), ReputationEvent::Broke(why));
+    }
+
+    pub(in crate::node) fn record_event(&self, actor: Actor, event: ReputationEvent) {
+        let score = self.reputations.borrow_mut().note(actor, event, self.now());
+        if let Actor::Peer(peer) = actor {
+            let mesh = self.peering.borrow().mesh();
+            let Some(mesh) = mesh else { return };
+            if score < KEEP_FROM && !self.is_trusted(&actor) {
+                tracing::info!(%peer, score, "a peer is sent away for what it did so far");
+                self.ban(&mesh, peer);
+            } else {
+                mesh.rate(peer, score);
+            }
+        }
+    }
+
+    /// Whom the person trusts stays, whatever else speaks against it.
+    pub(in crate::node) fn ban(&self, mesh: &MeshHandle, peer: NodeName) {
+        if !self.is_trusted(&Actor::Peer(peer)) {
+            mesh.ban(peer);
+        }
+    }
+
+    /// Nobody is warned of whom they trust.
+    pub(in crate::node) fn reputation(&self, actor: Actor) -> Reputation {
+        let earned = self.reputations.borrow().report(actor, self.now());
+        Reputation { low: earned.low && !self.is_trusted(&actor), ..earned }
+    }
+
+    /// Whether anything is to be had of a peer at all, or to be given to it.
+    pub(in crate::node) fn is_welcome(&self, peer: NodeName) -> bool {
+        let actor = Actor::Peer(peer);
+        match self.verdict_on(&actor) {
+            Decision::Block => false,
+            Decision::Allow => true,
+            Decision::Neither => {
+                self.reputations.borrow().score(actor, self.now()) >= KEEP_FROM || self.is_trusted(&actor)
+            }
+        }
+    }
+
+    pub(in crate::node) fn score(&self, peer: NodeName) -> f64 {
+        self.reputations.borrow().score(Actor::Peer(peer), self.now())
+    }
+
+    /// Connected peers that may be asked for content, the best first.
+    pub(in crate::node) fn helpful_peers(&self) -> Vec<NodeName> {
+        let connected = self.peering.borrow().connected();
+        let (reputations, now) = (self.reputations.borrow(), self.now());
+        let score = |peer: &NodeName| reputations.score(Actor::Peer(*peer), now);
+        let trusted = |peer: &NodeName| self.is_trusted(&Actor::Peer(*peer));
+        let mut peers: Vec<(f64, NodeName)> = connected
+            .iter()
+            .map(|peer| (score(peer), *peer))
+            .filter(|(s, peer)| *s >= ASK_FROM || trusted(peer))
+            .collect();
+        peers.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+        peers.into_iter().map(|(_, peer)| peer).collect()
+    }
+
+    /// Stores what changed since the last time. What is lost is not missed for long.
+    pub(in crate::node) async fn save_reputations(&self) {
+        let batch = self.reputations.borrow_mut().take_unsaved();
+        if batch.is_empty() {
+            return;
+        }
+        if let Err(error) = self.records.commit(batch, Durability::Relaxed).await {
+            tracing::warn!(%error, "what peers earned is forgotten at the next start");
+        }
+    }
+
+    /// A peer is trusted by itself, or with the person whose node it is.
+    pub(in crate::node) fn is_trusted(&self, actor: &Actor) -> bool {
+        match (self.verdict_on(actor), actor) {
+            (Decision::Allow, _) => true,
+            (Decision::Neither, Actor::Peer(peer)) => self
+                .person_at(*peer)
+                .is_some_and(|person| self.lists.borrow().verdict(&Subject::Person(person)) == Decision::Allow),
+            _ => false,
+        }
+    }
+
+    fn verdict_on(&self, actor: &Actor) -> Decision {
+        actor.subject().map_or(Decision::Neither, |subject| self.lists.borrow().verdict(&subject))
+    }
+}

@@ -1,0 +1,152 @@
+//! A name that nobody knows on this device, looked for further by itself: at connected peers, then in the wider network. It
+//! says where it looked, who answered, and what can be done when nobody did.
+
+use leptos::prelude::*;
+
+use crate::node::api::{AnsweredBy, Connection, FindReport, FoundName, FoundRelease, NameKind, NameStatus};
+use crate::ui::app_state::app_state;
+use crate::ui::components::did::DidChip;
+use crate::ui::components::notice::{Notice, NoticeTone, failed};
+use crate::ui::query::use_query;
+use crate::ui::text;
+use crate::ui::time::Moment;
+
+#[component]
+pub fn NetworkLookup(
+    kind: NameKind,
+    name: String,
+    /// Gets what it came to, for a page that goes by it; none while the answer is awaited.
+    #[prop(optional)]
+    told: Option<RwSignal<Option<FindReport>>>,
+) -> impl IntoView {
+    let app_state = app_state();
+    let tries = RwSignal::new(0_u32);
+    // Asked again once there is somebody else to ask.
+    let connection =
+        Memo::new(move |_| app_state.status.with(|status| status.as_ref().map(|status| status.connection)));
+    let report = use_query(
+        move || tries.get(),
+        move || connection.track(),
+        move |_| {
+            let (client, name) = (app_state.client(), name.clone());
+            async move { client.find(kind, name).await }
+        },
+    );
+    if let Some(told) = told {
+        Effect::new(move |_| told.set(report.get().and_then(Result::ok).map(|report| *report)));
+    }
+    let again = move |_| tries.update(|tries| *tries += 1);
+    view! {
+        <section class="farther" aria-label="Looking further" aria-live="polite" data-testid="farther">
+            {move || match report.get() {
+                None => view! { <p role="status">{looking(connection.get())}</p> }.into_any(),
+                Some(Err(failure)) => failed(failure),
+                Some(Ok(report)) => {
+                    let found = report.found.is_some();
+                    view! {
+                        {outcome(*report)}
+                        {(!found)
+                            .then(|| {
+                                view! {
+                                    <button type="button" class="button" on:click=again>
+                                        "Look again"
+                                    </button>
+                                }
+                            })}
+                    }
+                        .into_any()
+                }
+            }}
+        </section>
+    }
+}
+
+fn looking(connection: Option<Connection>) -> &'static str {
+    match connection {
+        Some(Connection::Connected) => "Asking connected peers, then the wider network…",
+        Some(Connection::Waiting) => "Asking the wider network…",
+        _ => "Waiting for a peer or a relay to ask…",
+    }
+}
+
+fn outcome(report: FindReport) -> AnyView {
+    let source = report.answered_by.map(source);
+    match (report.found, report.free_at) {
+        (Some(found), _) => {
+            let rest = match (report.answered_by, report.sought) {
+                (Some(AnsweredBy::Network), 0) => {
+                    "Whoever has the rest is not online. It comes here once they are met; look again later."
+                }
+                (Some(AnsweredBy::Network), _) => {
+                    "Whoever has the rest is being connected to; it appears here by itself."
+                }
+                _ => "The rest is on its way; it appears here by itself.",
+            };
+            view! {
+                <Notice tone=NoticeTone::Good>
+                    <Shown found />
+                    <p data-testid="answered-by">{source}</p>
+                    <p class="muted">{rest}</p>
+                </Notice>
+            }
+            .into_any()
+        }
+        (None, Some(free_at)) => view! {
+            <Notice tone=NoticeTone::Info>
+                <p>"It was given up, and is free for everyone " <Moment at=free_at /> "."</p>
+                <p data-testid="answered-by">{source}</p>
+            </Notice>
+        }
+        .into_any(),
+        (None, None) => {
+            let asked = match (report.peers_asked, report.network_asked) {
+                (0, false) => {
+                    "Nobody could be asked: no peer and no relay is connected. Check that this device is online, then look again."
+                        .to_owned()
+                }
+                (0, true) => "The wider network was asked. Nobody there knows this name.".to_owned(),
+                (peers, network) => {
+                    let peers = text::count(peers, "connected peer", "connected peers");
+                    let network = if network { " and the wider network" } else { "" };
+                    format!("{peers}{network} were asked. Nobody there knows this name.")
+                }
+            };
+            view! { <p>{asked}</p> }.into_any()
+        }
+    }
+}
+
+fn source(by: AnsweredBy) -> &'static str {
+    match by {
+        AnsweredBy::Device => "Known on this device.",
+        AnsweredBy::Peers => "Answered by connected peers.",
+        AnsweredBy::Network => "Answered by the wider network.",
+    }
+}
+
+#[component]
+fn Shown(found: FoundName) -> impl IntoView {
+    let FoundName { name, did, registered_at, status, release, .. } = found;
+    let status = match status {
+        NameStatus::Confirmed => "Confirmed by witnesses",
+        NameStatus::Provisional => "Provisional",
+        NameStatus::Contested => "Contested",
+    };
+    view! {
+        <p>
+            <strong data-testid="found-name">{name}</strong>
+            " belongs to "
+            <DidChip did />
+        </p>
+        <p>{status} ", since " <Moment at=registered_at /> "."</p>
+        {release
+            .map(|FoundRelease { version, size, published_at, withdrawn, .. }| {
+                view! {
+                    <p>
+                        "Newest version " <strong data-testid="found-version">{version}</strong> ", " {text::size(size)}
+                        ", published " <Moment at=published_at /> {withdrawn.then_some(", withdrawn since")} "."
+                    </p>
+                }
+            })}
+    }
+}

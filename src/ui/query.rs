@@ -1,0 +1,44 @@
+//! Questions to the node that follow what is on show.
+//!
+//! The last answer stays on show until the next one is here, and an answer that came too late is dropped.
+
+use std::future::Future;
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+use crate::node::failure::Failure;
+
+/// None while the first answer is awaited.
+pub type QueryState<T> = RwSignal<Option<Result<T, Failure>>>;
+
+/// Asks anew whenever `key` changes (and forgets the old answer) or `again` does (and keeps it until the new one is in).
+pub fn use_query<K, T, F, A>(key: impl Fn() -> K + 'static, again: impl Fn() + 'static, ask: F) -> QueryState<T>
+where
+    K: Clone + PartialEq + 'static,
+    T: Clone + PartialEq + Send + Sync + 'static,
+    F: Fn(K) -> A + 'static,
+    A: Future<Output = Result<T, Failure>> + 'static,
+{
+    let answer: QueryState<T> = RwSignal::new(None);
+    let turn = StoredValue::new(0_u64);
+    Effect::new(move |previous: Option<K>| {
+        again();
+        let key = key();
+        if previous.as_ref().is_some_and(|previous| *previous != key) {
+            answer.set(None);
+        }
+        turn.update_value(|turn| *turn += 1);
+        let mine = turn.get_value();
+        let asked = ask(key.clone());
+        spawn_local(async move {
+            let outcome = asked.await;
+            // News that changes nothing here must not draw the page anew under the reader's eyes.
+            if turn.try_get_value() == Some(mine) && answer.with_untracked(|old| old.as_ref() != Some(&outcome)) {
+                answer.set(Some(outcome));
+            }
+        });
+        key
+    });
+    answer
+}

@@ -1,0 +1,157 @@
+//! Views that stay where they are while what they show changes.
+//!
+//! A view that is drawn anew loses what was typed into it, the keyboard's place, what was unfolded, and a click whose
+//! button was pressed before and let go after. News of peers may come at any moment, so whatever can be typed into or
+//! pressed is drawn once, and follows.
+
+use std::collections::HashSet;
+
+use leptos::prelude::*;
+
+use crate::ui::components::notice::failed;
+use crate::ui::query::QueryState;
+
+/// Views without their types: one of these is some kilobytes of program for each type that it is made for.
+type Draw = Box<dyn Fn() -> AnyView + Send + Sync>;
+
+/// An answer as it is on show: what is drawn for it follows later answers, and is drawn anew only after a failure or
+/// another question.
+pub fn query_view<T, V>(answer: QueryState<T>, draw: impl Fn(Memo<T>) -> V + Send + Sync + 'static) -> AnyView
+where
+    T: Clone + PartialEq + Send + Sync + 'static,
+    V: IntoView + 'static,
+{
+    let failure = Memo::new(move |_| answer.with(|answer| answer.as_ref().and_then(|answer| answer.clone().err())));
+    let otherwise = move || drawn(Box::new(move || failure.get().map_or_else(looking, failed)));
+    some_view(Signal::derive(move || answer.with(|answer| answer.clone().and_then(Result::ok))), draw, otherwise)
+}
+
+fn looking() -> AnyView {
+    view! { <p class="muted" role="status">"Looking…"</p> }.into_any()
+}
+
+/// Draws what there is once, for as long as there is something, and `otherwise` as long as there is nothing.
+pub fn some_view<T, V, O>(
+    value: impl Into<Signal<Option<T>>>,
+    draw: impl Fn(Memo<T>) -> V + Send + Sync + 'static,
+    otherwise: impl Fn() -> O + Send + Sync + 'static,
+) -> AnyView
+where
+    T: Clone + PartialEq + Send + Sync + 'static,
+    V: IntoView + 'static,
+    O: IntoView + 'static,
+{
+    let value = value.into();
+    let there = Memo::new(move |_| value.with(Option::is_some));
+    drawn(Box::new(move || {
+        // A memo follows nothing before it was read once, so it is read and not just tracked.
+        let first = if there.get() { value.get_untracked() } else { None };
+        match first {
+            None => otherwise().into_any(),
+            Some(first) => draw(keep_last(move || value.get(), first)).into_any(),
+        }
+    }))
+}
+
+fn drawn(draw: Draw) -> AnyView {
+    (move || draw()).into_any()
+}
+
+/// Follows a value, and stays at its last one when there is none any more.
+fn keep_last<T>(value: impl Fn() -> Option<T> + Send + Sync + 'static, first: T) -> Memo<T>
+where
+    T: Clone + PartialEq + Send + Sync + 'static,
+{
+    Memo::new(move |last: Option<&T>| value().or_else(|| last.cloned()).unwrap_or_else(|| first.clone()))
+}
+
+/// One part of something bigger, drawn anew only when that part changed.
+pub fn slice_view<T, S, V>(
+    whole: Memo<T>,
+    take: impl Fn(&T) -> S + Send + Sync + 'static,
+    draw: impl Fn(S) -> V + Send + Sync + 'static,
+) -> AnyView
+where
+    T: Send + Sync + 'static,
+    S: Clone + PartialEq + Send + Sync + 'static,
+    V: IntoView + 'static,
+{
+    let part = select(whole, take);
+    drawn(Box::new(move || draw(part.get()).into_any()))
+}
+
+/// One part of something bigger, for those who follow it themselves.
+pub fn select<T, S>(whole: Memo<T>, take: impl Fn(&T) -> S + Send + Sync + 'static) -> Memo<S>
+where
+    T: Send + Sync + 'static,
+    S: PartialEq + Send + Sync + 'static,
+{
+    Memo::new(move |_| whole.with(&take))
+}
+
+/// The rows of a list: each stays the same as long as its key is in it, and follows what becomes of it.
+///
+/// Of two items with the same key the first is shown. BlockList are as long as a page shows at once: a change costs the
+/// square of that.
+pub fn keyed_list<T, V>(
+    all: impl Into<Signal<Vec<T>>>,
+    key: fn(&T) -> String,
+    row: impl Fn(Memo<T>) -> V + Send + Sync + 'static,
+) -> AnyView
+where
+    T: Clone + PartialEq + Send + Sync + 'static,
+    V: IntoView + 'static,
+{
+    let all = all.into();
+    let keys = move || all.with(|all| all.iter().map(key).collect());
+    let row = move |wanted: String| {
+        let find = move || all.with(|all| all.iter().find(|item| key(item) == wanted).cloned());
+        // Taken away before it was drawn: then so is the row.
+        find().map(|first| row(keep_last(find, first)).into_any())
+    };
+    keyed(Box::new(keys), Box::new(row))
+}
+
+type Row = Box<dyn Fn(String) -> Option<AnyView> + Send + Sync>;
+
+fn keyed(keys: Box<dyn Fn() -> Vec<String> + Send + Sync>, row: Row) -> AnyView {
+    let row = StoredValue::new(row);
+    let each = move || {
+        let mut seen = HashSet::new();
+        keys().into_iter().filter(|key| seen.insert(key.clone())).collect::<Vec<_>>()
+    };
+    view! { <For each key=Clone::clone children=move |key| row.with_value(|row| row(key)) /> }.into_any()
+}
+
+/// A field shows what comes from elsewhere (another tab, an undo) for as long as nobody changed it by hand. `kept_as` is
+/// what would be kept of the field as it stands. Call what is given back once that was kept: it counts as unchanged then.
+pub fn bind_field<T>(
+    field: RwSignal<T>,
+    source: Memo<T>,
+    kept_as: impl Fn(&T) -> T + Send + Sync + 'static,
+) -> Callback<()>
+where
+    T: Clone + PartialEq + Send + Sync + 'static,
+{
+    let base = StoredValue::new(source.get_untracked());
+    let kept = StoredValue::new(move || field.with_untracked(&kept_as));
+    Effect::new(move |_| {
+        let now = source.get();
+        let before = base.get_value();
+        if now != before && kept.with_value(|kept| kept()) == before {
+            field.set(now.clone());
+        }
+        base.set_value(now);
+    });
+    Callback::new(move |()| {
+        // The form may be gone meanwhile.
+        if let Some(kept) = kept.try_with_value(|kept| kept()) {
+            base.try_set_value(kept);
+        }
+    })
+}
+
+/// The same for a text, which is kept without the spaces around it.
+pub fn bind_text(field: RwSignal<String>, source: Memo<String>) -> Callback<()> {
+    bind_field(field, source, |text| text.trim().to_owned())
+}

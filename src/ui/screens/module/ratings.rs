@@ -1,0 +1,110 @@
+//! Ratings: one for each person, this profile's own first.
+
+use leptos::prelude::*;
+
+use crate::node::api::{ModulePage, Review};
+use crate::ui::action::ActionState;
+use crate::ui::app_state::app_state;
+use crate::ui::components::field::{Submit, TextArea};
+use crate::ui::components::icon::{Icon, icon};
+use crate::ui::components::module_row::author_link;
+use crate::ui::components::notice::FailureNotice;
+use crate::ui::reactive::{bind_field, bind_text, keyed_list, select, slice_view};
+use crate::ui::time::Moment;
+
+#[component]
+pub fn Ratings(page: Memo<ModulePage>) -> impl IntoView {
+    let name = page.with_untracked(|page| page.name.clone());
+    let reviews = select(page, |page| page.reviews.clone());
+    let own = select(reviews, |reviews| reviews.iter().find(|review| review.mine).cloned());
+    let mine = select(page, |page| page.mine);
+    view! {
+        <section class="card" aria-labelledby="opinions-title">
+            <h2 id="opinions-title">"What people say"</h2>
+            <Show
+                when=move || !reviews.with(Vec::is_empty)
+                fallback=|| view! { <p class="muted">"Nobody known here has rated it."</p> }
+            >
+                <ul class="reviews">
+                    {keyed_list(reviews, |review| review.author.did.clone(), |review| slice_view(review, Clone::clone, row))}
+                </ul>
+            </Show>
+            <Show when=move || !mine.get()>
+                <Rate name=name.clone() own />
+            </Show>
+        </section>
+    }
+}
+
+fn row(review: Review) -> impl IntoView {
+    view! {
+        <li class="review">
+            <p class="module-facts">
+                <span class="stars">{icon(Icon::Star)} {review.stars} <span class="visually-hidden">" of 5 stars"</span></span>
+                <span>{author_link(&review.author)}</span>
+                {review.version.map(|version| view! { <span>{version}</span> })}
+                <Moment at=review.at />
+            </p>
+            {(!review.text.is_empty()).then(|| view! { <p class="review-text">{review.text}</p> })}
+        </li>
+    }
+}
+
+#[component]
+fn Rate(name: String, own: Memo<Option<Review>>) -> impl IntoView {
+    let app_state = app_state();
+    let attempt = ActionState::new();
+    let kept_stars = select(own, |own| own.as_ref().map_or(0, |own| own.stars));
+    let kept_text = select(own, |own| own.as_ref().map(|own| own.text.clone()).unwrap_or_default());
+    let (stars, text) = (RwSignal::new(kept_stars.get_untracked()), RwSignal::new(kept_text.get_untracked()));
+    let followed = [bind_field(stars, kept_stars, Clone::clone), bind_text(text, kept_text)];
+    let rated = select(own, Option::is_some);
+    let send = StoredValue::new_local(move |given: Option<u8>| {
+        let (client, name, review) = (app_state.client(), name.clone(), text.get_untracked());
+        let said = if given.is_some() { "Your rating is saved." } else { "Your rating is taken back." };
+        attempt.start(async move { client.rate_module(name, given, review).await }, move |_| {
+            app_state.toasts.good(said);
+            followed.iter().for_each(|followed| followed.run(()));
+        });
+    });
+    let sent = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        let given = stars.get_untracked();
+        if given > 0 {
+            send.with_value(|send| send(Some(given)));
+        }
+    };
+    view! {
+        <form class="rate" on:submit=sent>
+            <fieldset class="rate-stars">
+                <legend>"Your rating"</legend>
+                {(1..=5_u8)
+                    .map(|value| {
+                        view! {
+                            <label class="rate-star">
+                                <input
+                                    type="radio"
+                                    name="stars"
+                                    value=value.to_string()
+                                    prop:checked=move || stars.get() == value
+                                    on:change=move |_| stars.set(value)
+                                />
+                                {value}
+                            </label>
+                        }
+                    })
+                    .collect_view()}
+            </fieldset>
+            <TextArea id="review" label="What should others know? (optional)" value=text rows=3 max=2000 />
+            <FailureNotice failure=attempt.failure />
+            <div class="actions">
+                <Submit label="Save" busy=attempt.busy disabled=Signal::derive(move || stars.get() == 0) testid="rate" />
+                <Show when=move || rated.get()>
+                    <button type="button" class="button" on:click=move |_| send.with_value(|send| send(None))>
+                        "Take it back"
+                    </button>
+                </Show>
+            </div>
+        </form>
+    }
+}

@@ -1,0 +1,124 @@
+//! Names and modules that nobody knows here: asked of connected peers and of the wider network, with everything that
+//! lies between.
+
+mod apart;
+mod asked;
+mod crowd;
+mod poison;
+
+use gen_registry::node::Network;
+use gen_registry::node::api::*;
+use gen_registry::registry::name::Username;
+use gen_registry::registry::name_proof;
+
+use crate::lookup::apart::{Party, relay_of, through};
+use crate::lookup::crowd::{Crowd, farthest, nearest};
+use crate::mesh::{eventually, in_one_thread};
+use crate::publishing::{draft, wasm};
+
+fn username_key(name: &str) -> [u8; 32] {
+    let name = (NameKind::Username, name.parse::<Username>().unwrap().folded());
+    *name_proof::key(&Network::default().topic, &name).as_bytes()
+}
+
+/// Waits until the relay has so many values.
+async fn relay_keeps(relay: &gen_registry::net::relay::Relay, values: i64) {
+    let view = relay.view();
+    eventually("the relay keeps it", async || view.counts().kademlia_values.get() >= values).await;
+}
+
+/// Must show 4 of the issue.
+#[test]
+fn who_knows_only_the_relay_finds_a_name_and_a_module_of_nodes_it_is_not_connected_to() {
+    in_one_thread(async {
+        let relay = relay_of(&Network::default(), vec![]).await;
+        let alice = Party::join(through(&relay)).await;
+        alice.claim("alice_smith").await;
+        let published = alice.publish(draft("crc-32", "1.2.3", wasm("f", 1), &[])).await;
+        relay_keeps(&relay, 2).await;
+
+        let bob = Party::join(through(&relay)).await;
+        assert_eq!(bob.find_username("nobody_at_all").await.answered_by, None);
+        let report = bob.find_username("Alice-Smith").await;
+        assert!(bob.network().await.peers.is_empty(), "he was connected to nobody when the answer came");
+        assert_eq!(report.answered_by, Some(AnsweredBy::Network));
+        let found = report.found.unwrap();
+        assert_eq!((found.name.as_str(), found.did), ("alice_smith", alice.did().await));
+        assert_eq!((report.peers_asked, report.network_asked, report.sought), (0, true, 1));
+
+        // She is sought, and what she has comes by the ordinary way.
+        eventually("her document comes", async || bob.look_up("alice_smith").await.holder.is_some()).await;
+        assert_eq!(bob.look_up("alice_smith").await.answered_by, Some(AnsweredBy::Device));
+        assert_eq!(bob.find_username("alice_smith").await.answered_by, Some(AnsweredBy::Device));
+
+        let carol = Party::join(through(&relay)).await;
+        let report = carol.find(NameKind::Module, "CRC_32").await;
+        assert!(carol.network().await.peers.is_empty());
+        assert_eq!(report.answered_by, Some(AnsweredBy::Network));
+        let release = report.found.unwrap().release.unwrap();
+        assert_eq!((release.version.as_str(), release.sha256), ("1.2.3", published.sha256));
+        eventually("the module's page comes", async || carol.page("crc-32").await.is_some()).await;
+        let requirements = vec![Requirement { name: "crc-32".to_owned(), requirement: "*".to_owned() }];
+        let install = ModuleCommand::Install { requirements, accept: vec![] };
+        let installed = carol.node.handle(Command::Modules { command: install }).await.unwrap();
+        assert!(matches!(installed, Answer::Installed(modules) if modules.len() == 1));
+    });
+}
+
+#[test]
+fn a_name_is_found_though_its_holder_is_gone_and_a_given_up_one_is_not() {
+    in_one_thread(async {
+        let relay = relay_of(&Network::default(), vec![]).await;
+        let alice = Party::join(through(&relay)).await;
+        alice.claim("alice_smith").await;
+        relay_keeps(&relay, 1).await;
+        let bob = Party::join(through(&relay)).await;
+        bob.claim("bob_jones").await;
+        relay_keeps(&relay, 2).await;
+        bob.node.handle(Command::RelinquishUsername).await.unwrap();
+        let view = relay.view();
+        eventually("his end is told, too", async || view.counts().kademlia_values_accepted.get() >= 3).await;
+        alice.leave().await;
+        bob.leave().await;
+
+        let carol = Party::join(through(&relay)).await;
+        let report = carol.find_username("alice_smith").await;
+        assert!(report.found.is_some() && report.answered_by == Some(AnsweredBy::Network));
+        let report = carol.find_username("bob_jones").await;
+        assert_eq!((report.found, report.answered_by), (None, Some(AnsweredBy::Network)));
+        assert!(report.free_at.is_some(), "it was given up, and his older record did not come back");
+    });
+}
+
+/// Must show 4 of the issue: 20 nodes nearest to a key, which take every value and keep none, and deny what they are
+/// asked for. He knows one relay, she another.
+#[test]
+fn twenty_sybils_around_a_key_do_not_hide_it() {
+    in_one_thread(async {
+        let network = Network::default();
+        let theirs = relay_of(&network, vec![]).await;
+        let hers = relay_of(&network, theirs.view().addresses()).await;
+        let relays = [theirs.view().addresses().remove(0), hers.view().addresses().remove(0)];
+        let others = [theirs.view().peer_id(), hers.view().peer_id()];
+        // Of some names the one to which the relays are least near.
+        let names = ('a'..='z').map(|letter| format!("alice_{letter}smith"));
+        let name = names.max_by_key(|name| nearest(&username_key(name), &others)).unwrap();
+        let key = username_key(&name);
+        let crowd = Crowd::around(&key, 20, &relays);
+        assert!(farthest(&key, &crowd.names) < nearest(&key, &others), "they are the nearest");
+        for view in [theirs.view(), hers.view()] {
+            eventually("both relays send people to them", async || view.counts().kademlia_peers.get() >= 20).await;
+        }
+
+        let alice = Party::join(through(&hers)).await;
+        alice.claim(&name).await;
+        eventually("they got the value", async || crowd.asked.puts.get() > 0).await;
+        let bob = Party::join(through(&theirs)).await;
+        let found = async || {
+            let report = bob.find_username(&name).await;
+            report.answered_by == Some(AnsweredBy::Network) && report.found.is_some()
+        };
+        eventually("he finds it", found).await;
+        assert!(crowd.asked.gets.get() > 0, "they were asked, and denied it");
+    });
+}

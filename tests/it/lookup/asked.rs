@@ -1,0 +1,98 @@
+//! What nodes answer others: about names, to connected peers; and as keepers of records, to everybody.
+
+use futures::{AsyncReadExt, AsyncWriteExt};
+use gen_registry::net::mesh::FIND_PROTOCOL;
+use gen_registry::node::Network;
+use gen_registry::node::api::*;
+use gen_registry::registry::canonical::Encoder;
+use gen_registry::registry::digest::Digest;
+use gen_registry::registry::name_proof;
+use gen_registry::registry::time::Timestamp;
+use gen_registry::sync::rejection::Rejection;
+use libp2p::PeerId;
+use libp2p::swarm::StreamProtocol;
+use libp2p_stream::Control;
+
+use crate::lookup::apart::{Party, place, relay_with, through};
+use crate::lookup::poison::answering;
+use crate::lookup::{relay_keeps, username_key};
+use crate::mesh::{eventually, in_one_thread};
+
+/// As many questions as one peer may ask in a minute.
+const QUESTIONS: usize = 60;
+
+fn question(name: &str) -> Vec<u8> {
+    Encoder::new().byte(1).byte(1).text(name).finish()
+}
+
+/// Empty as well when the other side wants to hear no more.
+async fn ask(control: &mut Control, peer: PeerId, request: &[u8]) -> Vec<u8> {
+    let Ok(mut stream) = control.open_stream(peer, StreamProtocol::new(FIND_PROTOCOL)).await else { return Vec::new() };
+    if stream.write_all(request).await.is_err() || stream.close().await.is_err() {
+        return Vec::new();
+    }
+    let mut answer = Vec::new();
+    // A question that gets no answer may end its stream any way.
+    stream.read_to_end(&mut answer).await.ok();
+    answer
+}
+
+#[test]
+fn a_node_answers_with_what_it_can_prove_and_counts_who_asks_too_much() {
+    in_one_thread(async {
+        let network = Network::default();
+        let (relay, _) = relay_with(&network, None).await;
+        let alice = Party::join(through(&relay)).await;
+        alice.claim("alice_smith").await;
+        let peer = answering(place(&alice.mesh), Default::default());
+        let mut control = peer.control.clone();
+        eventually("they are connected", async || alice.network().await.peers.len() == 1).await;
+        let her: PeerId = alice.mesh.name().to_string().parse().unwrap();
+
+        let answer = ask(&mut control, her, &question("Alice-Smith")).await;
+        let key = Digest::from_bytes(username_key("alice_smith"));
+        let record = name_proof::verify(&key, &answer, &network.topic, &network.rules, Timestamp::LATEST).unwrap();
+        assert_eq!(record.holder().unwrap().holder.to_string(), alice.did().await);
+        assert!(ask(&mut control, her, &question("nobody_at_all")).await.is_empty());
+        assert_eq!(alice.rejected().await, []);
+        assert!(ask(&mut control, her, b"what?").await.is_empty());
+        let counted = async |why: &str| alice.rejected().await.iter().any(|(said, _)| said.contains(why));
+        assert!(counted("can't be read").await);
+        for _ in 0..QUESTIONS {
+            ask(&mut control, her, &question("alice_smith")).await;
+        }
+        assert!(counted(&Rejection::TooManyRequests.to_string()).await);
+        assert!(ask(&mut control, her, &question("alice_smith")).await.is_empty(), "enough is enough");
+        eventually("and it is sent away", async || alice.network().await.peers.is_empty()).await;
+    });
+}
+
+/// A relay that lost everything, and a native node that kept it.
+#[test]
+fn a_native_node_keeps_records_too() {
+    in_one_thread(async {
+        let network = Network::default();
+        let (first, key) = relay_with(&network, None).await;
+        let server = Party::serve(through(&first)).await;
+        let view = first.view();
+        eventually("the relay knows it", async || view.counts().kademlia_peers.get() == 1).await;
+        let alice = Party::join(through(&first)).await;
+        alice.claim("alice_smith").await;
+        relay_keeps(&first, 1).await;
+        let here = async || {
+            let found = server.mesh.get_record(username_key("alice_smith")).await;
+            found.iter().any(|value| value.from.is_none())
+        };
+        eventually("it keeps the record", here).await;
+        alice.leave().await;
+        first.stop().await;
+
+        let (second, _) = relay_with(&network, Some(key)).await;
+        let view = second.view();
+        eventually("the new relay knows it", async || view.counts().kademlia_peers.get() == 1).await;
+        let bob = Party::join(through(&second)).await;
+        let report = bob.find_username("alice_smith").await;
+        assert_eq!(report.answered_by, Some(AnsweredBy::Network));
+        assert_eq!(view.counts().kademlia_values.get(), 0, "the relay had nothing");
+    });
+}
