@@ -53,13 +53,14 @@ test: setup-test
 lint: setup
 	$(STEP) 'Formatting and lints'
 	@$(ENV) cargo-fmt fmt --check
-	@$(ENV) cargo-clippy clippy --quiet --locked --all-targets -- -D warnings
-	@$(ENV) RUSTDOCFLAGS='-D rustdoc::broken_intra_doc_links' cargo doc --quiet --locked --no-deps --lib
-	@$(ENV) cargo-clippy clippy --quiet --locked --profile e2e --target $$WASM_TARGET --lib --bins --test browser --example hostile-peer --example blocks-page -- -D warnings
+	@$(ENV) cargo-clippy clippy --quiet --locked --workspace --exclude gen-registry-ui --all-targets -- -D warnings
+	@$(ENV) RUSTDOCFLAGS='-D rustdoc::broken_intra_doc_links' cargo doc --quiet --locked --workspace --exclude gen-registry-ui --no-deps --lib
+	@$(ENV) cargo-clippy clippy --quiet --locked --profile e2e --target $$WASM_TARGET --package gen-registry --package gen-registry-ui --lib --bins --test browser --example hostile-peer --example blocks-page -- -D warnings
 
 test-native: setup
 	$(STEP) 'Native tests'
-	@$(ENV) cargo test --locked $(ARGS)
+	@$(ENV) cargo build --quiet --locked --bin gen-registry --bin gen-registry-pack
+	@$(ENV) cargo test --locked --workspace --exclude gen-registry-ui $(ARGS)
 
 test-browser: setup-test
 	$(STEP) 'Tests in the browser'
@@ -73,7 +74,7 @@ CROWD = PEOPLE_FILE="$$GEN_REGISTRY_CACHE/people.jsonl" cargo test --quiet --loc
 e2e-build: setup-test
 	$(STEP) 'Building the app for the end-to-end tests'
 	@$(ENV) $(CROWD)
-	@$(ENV) cargo build --quiet --locked --bin gen-registry
+	@$(ENV) cargo build --quiet --locked --bin gen-registry --bin gen-registry-pack
 	@$(ENV) GEN_REGISTRY_PACK=1 trunk build --cargo-profile e2e --dist "$$GEN_REGISTRY_E2E_DIST"
 	@$(ENV) cargo build --quiet --locked --profile e2e --target $$WASM_TARGET --example hostile-peer
 	@$(ENV) wasm-bindgen --target web --no-typescript --out-dir "$$GEN_REGISTRY_E2E_DIST-hostile" \

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Trunk's post_build hook: finishes the page with the project's own program.
+# Trunk's post_build hook: finishes the page with `gen-registry-pack`.
 #
 # A development build (plain `trunk build`, `trunk serve`) stays as Trunk made it, without an offline copy that would
 # hide the next change; GEN_REGISTRY_PACK=1 asks for the whole thing.
@@ -11,4 +11,4 @@ fi
 # What steers the build of the page must not steer the build of the native program.
 unset CARGO_BUILD_TARGET CARGO_ENCODED_RUSTFLAGS RUSTFLAGS
 cd "$TRUNK_SOURCE_DIR"
-exec cargo run --quiet --locked --bin gen-registry -- pack
+exec cargo run --quiet --locked --package gen-registry-pack

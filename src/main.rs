@@ -5,15 +5,15 @@
 fn main() {
     use std::rc::Rc;
 
-    use gen_registry::node::client::Client;
-    use gen_registry::node::tabs::Tab;
-    use gen_registry::platform::browser::{log, tabs};
+    use gen_registry_api::client::Client;
+    use gen_registry_node::platform::browser::{log, tabs};
+    use gen_registry_node::tabs::Tab;
 
     log::start();
     tabs::stop_at_panic();
     let client = Client::new(Rc::new(Tab::open()));
-    gen_registry::js_api::install(client.clone());
-    gen_registry::ui::mount(client);
+    gen_registry_ui::js_api::install(client.clone());
+    gen_registry_ui::mount(client);
 }
 
 #[cfg(not(target_arch = "wasm32"))]

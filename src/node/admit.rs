@@ -2,24 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::node::api::*;
-use crate::node::modules::modules_touched;
-use crate::node::notices::News;
-use crate::node::time_slice::TimeSlice;
-use crate::node::{Node, errors};
-use crate::registry::digest::{Digest, block_cid, bytes_from_hex, hex};
-use crate::registry::document::{
-    Admitted, ChangeError, ChangeId, Document, Rejection, SignedChange, Snapshot, StoredChange, VerifiedChange,
-};
-use crate::registry::fact::SignedFact;
-use crate::registry::identity::Identity;
-use crate::registry::limits::BLOCK_MAX_BYTES;
-use crate::registry::name::Username;
-use crate::registry::read_model::{PersonRecord, ReadModel};
-use crate::registry::time::Timestamp;
+use crate::Node;
+use crate::errors;
+use crate::modules::modules_touched;
+use crate::notices::News;
 use crate::store::records::{Damaged, Found, put};
 use crate::store::{Batch, Durability, StoreError, Table, Write};
-use crate::sync::session::Verdict;
+use crate::time_slice::TimeSlice;
+use gen_registry_api::*;
+use gen_registry_core::digest::{Digest, block_cid, bytes_from_hex, hex};
+use gen_registry_core::document::{
+    Admitted, ChangeError, ChangeId, Document, Rejection, SignedChange, Snapshot, StoredChange, VerifiedChange,
+};
+use gen_registry_core::fact::SignedFact;
+use gen_registry_core::identity::Identity;
+use gen_registry_core::limits::BLOCK_MAX_BYTES;
+use gen_registry_core::name::Username;
+use gen_registry_core::read_model::{PersonRecord, ReadModel};
+use gen_registry_core::sync::session::Verdict;
+use gen_registry_core::time::Timestamp;
 
 /// After so many changes a document is stored in one piece again.
 const SNAPSHOT_EVERY: usize = 32;
@@ -217,7 +218,7 @@ impl Node {
         Ok(report)
     }
 
-    /// As [`Node::admit`], for a command that has the writing lock already and brings the person's own changes (INV-6).
+    /// As [`Node::admit`], for a command that has the writing lock already and brings the person's own changes.
     pub(super) async fn admit_while_writing(&self, changes: Vec<SignedChange>) -> Result<AdmissionReport, Failure> {
         let (mut report, owners) = self.verify_all(changes).await;
         for slice in owners.chunks(ADMIT_SLICE) {

@@ -6,18 +6,21 @@
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::node::api::*;
-use crate::node::key_store::{check_new_passphrase, seal_failed};
-use crate::node::{Node, Settings, VERSION, errors};
-use crate::registry::canonical::{DecodeError, Decoder, Encoder};
-use crate::registry::digest::Digest;
-use crate::registry::document::SignedChange;
-use crate::registry::identity::{SigningIdentity, Topic};
-use crate::registry::limits::{BLOCK_MAX_BYTES, DOCUMENT_MAX_BYTES};
-use crate::registry::sealing::{self, COST, Cost, NONCE_BYTES, SALT_BYTES, StretchJob};
-use crate::registry::time::Timestamp;
+use crate::Node;
+use crate::Settings;
+use crate::VERSION;
+use crate::errors;
+use crate::key_store::{check_new_passphrase, seal_failed};
 use crate::store::Table;
 use crate::store::records::Found;
+use gen_registry_api::*;
+use gen_registry_core::canonical::{DecodeError, Decoder, Encoder};
+use gen_registry_core::digest::Digest;
+use gen_registry_core::document::SignedChange;
+use gen_registry_core::identity::{SigningIdentity, Topic};
+use gen_registry_core::limits::{BLOCK_MAX_BYTES, DOCUMENT_MAX_BYTES};
+use gen_registry_core::sealing::{self, COST, Cost, NONCE_BYTES, SALT_BYTES, StretchJob};
+use gen_registry_core::time::Timestamp;
 
 const MAGIC: &[u8; 8] = b"GENREGBK";
 const FORMAT: u8 = 1;

@@ -2,23 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use crate::node::api::*;
-use crate::node::reputation::Actor;
-use crate::node::write::Draft;
-use crate::node::{Node, errors};
-use crate::registry::block_list::{BlockList, Decision, Entry, ListError, ListKey, Subject};
-use crate::registry::document::Edit;
-use crate::registry::identity::Identity;
-use crate::registry::name::ModuleName;
-use crate::registry::sealing::NONCE_BYTES;
+use crate::Node;
+use crate::errors;
+use crate::reputation::Actor;
 use crate::store::records::put;
 use crate::store::{Durability, StoreError, Table};
+use crate::write::Draft;
+use gen_registry_api::*;
+use gen_registry_core::block_list::{BlockList, Decision, Entry, ListError, ListKey, Subject};
+use gen_registry_core::document::Edit;
+use gen_registry_core::identity::Identity;
+use gen_registry_core::name::ModuleName;
+use gen_registry_core::sealing::NONCE_BYTES;
 
 /// Under which key of [`Table::Settings`] they stand. Damaged, they come back from the sealed copy in the document.
-pub(in crate::node) const RECORD: &str = "lists";
+pub(crate) const RECORD: &str = "lists";
 
 impl Node {
-    pub(in crate::node) async fn handle_block_list(&self, ask: BlockListCommand) -> Result<Answer, Failure> {
+    pub(crate) async fn handle_block_list(&self, ask: BlockListCommand) -> Result<Answer, Failure> {
         match ask {
             BlockListCommand::Reputation { of } => {
                 let actor: Actor = of.parse().map_err(|_| not_a_subject("a person or a peer"))?;
@@ -33,11 +34,11 @@ impl Node {
         }
     }
 
-    pub(in crate::node) fn blocks_person(&self, person: &Identity) -> bool {
+    pub(crate) fn blocks_person(&self, person: &Identity) -> bool {
         self.lists.borrow().verdict(&Subject::Person(*person)) == Decision::Block
     }
 
-    pub(in crate::node) fn blocked_people(&self) -> Vec<Identity> {
+    pub(crate) fn blocked_people(&self) -> Vec<Identity> {
         let lists = self.lists.borrow();
         let blocked = lists.entries().filter(|(_, entry)| entry.verdict == Decision::Block);
         let people = blocked.filter_map(|(subject, _)| match subject {
@@ -48,7 +49,7 @@ impl Node {
     }
 
     /// A module that is trusted by itself is not blocked with whoever publishes it.
-    pub(in crate::node) fn blocks_module(&self, name: &ModuleName, holder: Option<&Identity>) -> bool {
+    pub(crate) fn blocks_module(&self, name: &ModuleName, holder: Option<&Identity>) -> bool {
         let lists = self.lists.borrow();
         // Asked of every module of every list.
         if lists.is_empty() {
@@ -61,7 +62,7 @@ impl Node {
         }
     }
 
-    async fn decide(&self, subject: Subject, verdict: crate::node::api::Decision, note: String) -> Result<(), Failure> {
+    async fn decide(&self, subject: Subject, verdict: gen_registry_api::Decision, note: String) -> Result<(), Failure> {
         if let Subject::Person(person) = &subject
             && self.identity() == Some(*person)
         {
@@ -69,9 +70,9 @@ impl Node {
             return Err(Failure::new(FailureCode::InvalidArgument, message, "Choose somebody else."));
         }
         let verdict = match verdict {
-            crate::node::api::Decision::Block => Decision::Block,
-            crate::node::api::Decision::Allow => Decision::Allow,
-            crate::node::api::Decision::Neither => Decision::Neither,
+            gen_registry_api::Decision::Block => Decision::Block,
+            gen_registry_api::Decision::Allow => Decision::Allow,
+            gen_registry_api::Decision::Neither => Decision::Neither,
         };
         {
             let _one_at_a_time = self.deciding.lock().await;
@@ -112,7 +113,7 @@ impl Node {
     }
 
     /// The lists count here already; whatever keeps them from the other devices now is tried again later.
-    pub(in crate::node) async fn share_lists_if_due(&self) {
+    pub(crate) async fn share_lists_if_due(&self) {
         if !self.lists_due.get() {
             return;
         }
@@ -179,9 +180,9 @@ impl Node {
         let row = |(subject, entry): (&Subject, &Entry)| BlockListRow {
             subject: subject.to_string(),
             verdict: match entry.verdict {
-                Decision::Block => crate::node::api::Decision::Block,
-                Decision::Allow => crate::node::api::Decision::Allow,
-                Decision::Neither => crate::node::api::Decision::Neither,
+                Decision::Block => gen_registry_api::Decision::Block,
+                Decision::Allow => gen_registry_api::Decision::Allow,
+                Decision::Neither => gen_registry_api::Decision::Neither,
             },
             note: Some(entry.note.clone()).filter(|note| !note.is_empty()),
             at: entry.at.as_millis(),

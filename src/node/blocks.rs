@@ -20,18 +20,19 @@ use futures::future::{self, Either};
 use futures::{FutureExt, StreamExt, pin_mut, select};
 use futures_timer::Delay;
 
-use crate::node::api::Failure;
-use crate::node::{Node, errors};
-use crate::registry::artifact::{Artifact, ArtifactError};
-use crate::registry::digest::{Digest, cid_of, hash_in};
-use crate::registry::limits::BLOCK_MAX_BYTES;
+use crate::Node;
+use crate::errors;
 use crate::store::records::{Found, put};
 use crate::store::{Batch, Durability, StoreError, Table, Write};
 pub use cache::Pin;
 use cache::{CacheEntry, CacheIndex};
 use fetcher::FetchRequest;
-pub(in crate::node) use fetcher::run as fetch_from_peers;
-pub(in crate::node) use server::serve;
+pub(crate) use fetcher::run as fetch_from_peers;
+use gen_registry_api::Failure;
+use gen_registry_core::artifact::{Artifact, ArtifactError};
+use gen_registry_core::digest::{Digest, cid_of, hash_in};
+use gen_registry_core::limits::BLOCK_MAX_BYTES;
+pub(crate) use server::serve;
 
 /// What content may take where the platform tells no quota; else it is half of that.
 pub const CONTENT_BYTES_FALLBACK: u64 = 256 * 1024 * 1024;
@@ -72,7 +73,7 @@ pub struct Progress {
 }
 
 /// What a node remembers of its content.
-pub(in crate::node) struct Content {
+pub(crate) struct Content {
     /// Read from the store at the first need.
     cache: RefCell<Option<CacheIndex>>,
     /// Held while the shelf and the store change together.
@@ -102,13 +103,13 @@ impl Default for Content {
 
 impl Content {
     /// From now on peers can be asked; the orders are for [`fetch_from_peers`].
-    pub(in crate::node) fn open(&self) -> mpsc::UnboundedReceiver<FetchRequest> {
+    pub(crate) fn open(&self) -> mpsc::UnboundedReceiver<FetchRequest> {
         let (orders, receiver) = mpsc::unbounded();
         *self.orders.borrow_mut() = Some(orders);
         receiver
     }
 
-    pub(in crate::node) fn close(&self) {
+    pub(crate) fn close(&self) {
         *self.orders.borrow_mut() = None;
     }
 
@@ -195,7 +196,7 @@ impl Node {
     }
 
     /// The files that stay, whoever needs room.
-    pub(in crate::node) async fn pinned_artifacts(&self) -> Vec<Digest> {
+    pub(crate) async fn pinned_artifacts(&self) -> Vec<Digest> {
         if let Err(error) = self.load_shelf().await {
             tracing::warn!(%error, "what is kept can't be read");
         }
@@ -262,7 +263,7 @@ impl Node {
     }
 
     /// The block as it is stored. One that was damaged is set aside: it can be fetched again.
-    pub(in crate::node) async fn stored_block(&self, block: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
+    pub(crate) async fn stored_block(&self, block: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
         match self.records.get::<serde_bytes::ByteBuf>(Table::Blocks, &cid_of(block).to_string()).await? {
             Found::Record(bytes) => Ok(Some(bytes.into_vec())),
             Found::Nothing => Ok(None),
@@ -317,7 +318,7 @@ impl Node {
         Ok(kept)
     }
 
-    pub(in crate::node) async fn note_use(&self, block: &Digest) {
+    pub(crate) async fn note_use(&self, block: &Digest) {
         if let Err(error) = self.load_shelf().await {
             tracing::debug!(%error, "a use is not noted");
         }

@@ -8,25 +8,28 @@ mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::Node;
+use crate::RequestId;
+use crate::SETTINGS_KEY;
+use crate::errors;
 use crate::net::mesh::GossipTopic;
-use crate::node::api::*;
-use crate::node::reputation::Actor;
-use crate::node::{Node, RequestId, SETTINGS_KEY, errors};
-use crate::registry::chat::history::{Log, MessageKey};
-use crate::registry::chat::hybrid_clock::HybridClock;
-use crate::registry::chat::{Body, ChannelName, Message, SaidText, SignedMessage, TopicLine};
-use crate::registry::identity::{Identity, Signed};
-use crate::registry::presence::{CHANNELS_MAX, Input};
+use crate::reputation::Actor;
 use crate::store::records::put;
 use crate::store::{Batch, Durability, Table, Write};
-use crate::sync::chat::ChatFrame;
-use crate::sync::chat::rates::{Authors, SendLimit};
-use crate::sync::rejection::Rejection;
-use crate::sync::reputation::ReputationEvent;
-pub(in crate::node) use kept::ChannelRecord;
+use gen_registry_api::*;
+use gen_registry_core::chat::history::{Log, MessageKey};
+use gen_registry_core::chat::hybrid_clock::HybridClock;
+use gen_registry_core::chat::{Body, ChannelName, Message, SaidText, SignedMessage, TopicLine};
+use gen_registry_core::identity::{Identity, Signed};
+use gen_registry_core::presence::{CHANNELS_MAX, Input};
+use gen_registry_core::sync::chat::ChatFrame;
+use gen_registry_core::sync::chat::rates::{Authors, SendLimit};
+use gen_registry_core::sync::rejection::Rejection;
+use gen_registry_core::sync::reputation::ReputationEvent;
+pub(crate) use kept::ChannelRecord;
 
 #[derive(Default)]
-pub(in crate::node) struct Channels {
+pub(crate) struct Channels {
     joined: BTreeMap<ChannelName, Joined>,
     clock: HybridClock,
     authors: Authors,
@@ -43,7 +46,7 @@ struct Joined {
 
 /// What a message that was heard came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::node) enum ReceiveOutcome {
+pub(crate) enum ReceiveOutcome {
     New,
     /// It is here already, or of a channel that is not this profile's, or older than what is kept.
     Nothing,
@@ -53,21 +56,21 @@ pub(in crate::node) enum ReceiveOutcome {
 }
 
 impl Channels {
-    pub(in crate::node) fn names(&self) -> BTreeSet<ChannelName> {
+    pub(crate) fn names(&self) -> BTreeSet<ChannelName> {
         self.joined.keys().cloned().collect()
     }
 
-    pub(in crate::node) fn log(&self, channel: &ChannelName) -> Option<&Log> {
+    pub(crate) fn log(&self, channel: &ChannelName) -> Option<&Log> {
         self.joined.get(channel).map(|joined| &joined.log)
     }
 }
 
 impl Node {
-    pub(in crate::node) fn gossip_of(&self, channel: &ChannelName) -> GossipTopic {
+    pub(crate) fn gossip_of(&self, channel: &ChannelName) -> GossipTopic {
         GossipTopic::Channel(channel.digest(&self.network.topic))
     }
 
-    pub(in crate::node) async fn join_channel(&self, username: Option<&str>, channel: &str) -> Result<(), Failure> {
+    pub(crate) async fn join_channel(&self, username: Option<&str>, channel: &str) -> Result<(), Failure> {
         let own = self.identity().ok_or_else(errors::no_identity)?;
         self.check_own(username)?;
         let channel = parse(channel)?;
@@ -98,7 +101,7 @@ impl Node {
         Ok(())
     }
 
-    pub(in crate::node) async fn leave_channel(&self, username: Option<&str>, channel: &str) -> Result<(), Failure> {
+    pub(crate) async fn leave_channel(&self, username: Option<&str>, channel: &str) -> Result<(), Failure> {
         let Ok(channel) = channel.parse::<ChannelName>() else { return Ok(()) };
         if self.check_own(username).is_err() || !self.channels.borrow().joined.contains_key(&channel) {
             return Ok(());
@@ -120,17 +123,12 @@ impl Node {
         Ok(())
     }
 
-    pub(in crate::node) async fn say(
-        &self,
-        id: Option<RequestId>,
-        channel: &str,
-        text: &str,
-    ) -> Result<ChatMessage, Failure> {
+    pub(crate) async fn say(&self, id: Option<RequestId>, channel: &str, text: &str) -> Result<ChatMessage, Failure> {
         let said = SaidText::new(text).map_err(|error| text_invalid(&error.to_string()))?;
         self.post(id, channel, Body::Said(said)).await
     }
 
-    pub(in crate::node) async fn set_topic_line(
+    pub(crate) async fn set_topic_line(
         &self,
         id: Option<RequestId>,
         channel: &str,
@@ -189,7 +187,7 @@ impl Node {
     }
 
     /// Somebody's words, from whatever way they came. `rated` when they are said now.
-    pub(in crate::node) fn receive(&self, bytes: &[u8], rated: bool) -> ReceiveOutcome {
+    pub(crate) fn receive(&self, bytes: &[u8], rated: bool) -> ReceiveOutcome {
         let message = match SignedMessage::verify(bytes, &self.network.topic) {
             Ok(message) => message,
             Err(error) => return ReceiveOutcome::Refused(Rejection::of_signed(&error)),
@@ -246,7 +244,7 @@ impl Node {
     }
 
     /// Writes down what was heard.
-    pub(in crate::node) async fn flush(&self) {
+    pub(crate) async fn flush(&self) {
         let unsaved = std::mem::take(&mut self.channels.borrow_mut().unsaved);
         if unsaved.is_empty() {
             return;
@@ -256,11 +254,11 @@ impl Node {
         }
     }
 
-    pub(in crate::node) async fn mute_channel(&self, channel: &str, muted: bool) -> Result<(), Failure> {
+    pub(crate) async fn mute_channel(&self, channel: &str, muted: bool) -> Result<(), Failure> {
         self.change_channel(channel, |record, _| record.muted = muted).await
     }
 
-    pub(in crate::node) async fn mark_read(&self, channel: &str) -> Result<(), Failure> {
+    pub(crate) async fn mark_read(&self, channel: &str) -> Result<(), Failure> {
         self.change_channel(channel, |record, log| record.read = log.newest()).await
     }
 
@@ -290,8 +288,8 @@ fn joined_line(channels: &Channels, channel: &ChannelName) -> Option<MessageKey>
     channels.log(channel)?.topic_line().map(MessageKey::of)
 }
 
-pub(in crate::node) fn parse(channel: &str) -> Result<ChannelName, Failure> {
-    channel.parse().map_err(|error: crate::registry::name::NameError| {
+pub(crate) fn parse(channel: &str) -> Result<ChannelName, Failure> {
+    channel.parse().map_err(|error: gen_registry_core::name::NameError| {
         Failure::new(
             FailureCode::ChannelInvalid,
             errors::sentence(&error.to_string()),

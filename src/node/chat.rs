@@ -10,30 +10,32 @@ use std::time::Duration;
 
 use futures::channel::mpsc;
 
+use crate::Node;
+use crate::RequestId;
+use crate::channels::ReceiveOutcome;
+use crate::errors;
 use crate::net::key::{NodeKey, NodeName};
 use crate::net::mesh::{GossipTicket, GossipTopic, MeshHandle, MessageAcceptance};
-use crate::node::api::*;
-use crate::node::channels::ReceiveOutcome;
-use crate::node::{Node, RequestId, errors};
-use crate::registry::chat::ChannelName;
-use crate::registry::presence::{Input, PresenceError, Refusal};
-use crate::registry::time::Timestamp;
 use crate::store::StoreError;
-use crate::sync::chat::rates::{PassedOn, PeerRates, SPEAKERS_REMEMBERED};
-use crate::sync::rejection::{Rejection, of_heartbeat};
-pub(in crate::node) use server::serve;
+use gen_registry_api::*;
+use gen_registry_core::chat::ChannelName;
+use gen_registry_core::presence::{Input, PresenceError, Refusal};
+use gen_registry_core::sync::chat::rates::{PassedOn, PeerRates, SPEAKERS_REMEMBERED};
+use gen_registry_core::sync::rejection::{Rejection, of_heartbeat};
+use gen_registry_core::time::Timestamp;
+pub(crate) use server::serve;
 
 /// How often is looked at who is silent and what is due.
-pub(in crate::node) const TICK: Duration = Duration::from_secs(1);
+pub(crate) const TICK: Duration = Duration::from_secs(1);
 
 /// A channel whose history is wanted: of its members, or of this one.
-pub(in crate::node) struct Wanted {
-    pub(in crate::node) channel: ChannelName,
-    pub(in crate::node) from: Option<NodeName>,
+pub(crate) struct Wanted {
+    pub(crate) channel: ChannelName,
+    pub(crate) from: Option<NodeName>,
 }
 
 #[derive(Default)]
-pub(in crate::node) struct ChatPeers {
+pub(crate) struct ChatPeers {
     rates: BTreeMap<NodeName, PeerRates>,
     passed_on: PassedOn,
     /// For whoever runs the node's peering.
@@ -45,7 +47,7 @@ pub(in crate::node) struct ChatPeers {
 }
 
 impl ChatPeers {
-    pub(in crate::node) fn ask_for_history(&self, channel: ChannelName, from: Option<NodeName>) {
+    pub(crate) fn ask_for_history(&self, channel: ChannelName, from: Option<NodeName>) {
         if let Some(wanted) = &self.wanted {
             // Without peers there is nobody to ask.
             wanted.unbounded_send(Wanted { channel, from }).ok();
@@ -67,7 +69,7 @@ impl ChatPeers {
 
 impl Node {
     /// Takes part from now on. What is returned are the channels whose history is to be asked for.
-    pub(in crate::node) async fn open_chat(
+    pub(crate) async fn open_chat(
         &self,
         key: &NodeKey,
         mesh: &MeshHandle,
@@ -82,11 +84,7 @@ impl Node {
         Ok(wants)
     }
 
-    pub(in crate::node) async fn handle_chat(
-        &self,
-        id: Option<RequestId>,
-        ask: ChatCommand,
-    ) -> Result<Answer, Failure> {
+    pub(crate) async fn handle_chat(&self, id: Option<RequestId>, ask: ChatCommand) -> Result<Answer, Failure> {
         self.open_channels().await.map_err(errors::store_failed)?;
         match ask {
             ChatCommand::Register { username } => self.register_user(username.as_deref()).await?,
@@ -124,7 +122,7 @@ impl Node {
     }
 
     /// What is done with somebody's gossip. Whoever passed it on answers for what nobody honest would pass on.
-    pub(in crate::node) fn judge_talk(&self, ticket: &GossipTicket, bytes: &[u8]) -> MessageAcceptance {
+    pub(crate) fn judge_talk(&self, ticket: &GossipTicket, bytes: &[u8]) -> MessageAcceptance {
         let (now, peer) = (self.environment.now(), ticket.from);
         let within = self.with_rates(peer, |rates| match ticket.topic {
             GossipTopic::Presence => rates.heartbeat(now),
@@ -206,7 +204,7 @@ impl Node {
 
     /// How far the clocks of most connected peers are ahead of this device's, in milliseconds; none while those of
     /// half of them agree with it.
-    pub(in crate::node) fn clock_apart(&self) -> Option<i64> {
+    pub(crate) fn clock_apart(&self) -> Option<i64> {
         let connected = self.peering.borrow().connected();
         let talk = self.talk.borrow();
         let clocks = talk.clocks.iter().filter(|(peer, _)| connected.contains(peer));

@@ -5,10 +5,10 @@
 
 use std::collections::HashMap;
 
-use crate::registry::document::Document;
-use crate::registry::identity::Identity;
+use gen_registry_core::document::Document;
+use gen_registry_core::identity::Identity;
 
-/// INV-7.
+/// Documents of others kept in memory: bounded by this, never by how many people there are.
 pub(super) const RESIDENT_DOCUMENTS_MAX: usize = 64;
 
 #[derive(Default)]
@@ -60,7 +60,7 @@ impl DocumentCache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registry::identity::SigningIdentity;
+    use gen_registry_core::identity::SigningIdentity;
 
     fn document(number: u8) -> Document {
         Document::new(SigningIdentity::from_entropy(&[number; 32]).identity())

@@ -1,10 +1,10 @@
 //! Failures and reasons in sentences for people. Deciding happens elsewhere; this file only words it.
 
-use crate::node::api::{Failure, FailureCode};
-use crate::node::blocks::ContentError;
-use crate::registry::name::NameError;
-use crate::registry::ownership::Reason;
+use crate::blocks::ContentError;
 use crate::store::StoreError;
+use gen_registry_api::{Failure, FailureCode};
+use gen_registry_core::name::NameError;
+use gen_registry_core::ownership::Reason;
 
 pub(super) fn store_failed(error: StoreError) -> Failure {
     match error {

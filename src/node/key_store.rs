@@ -3,18 +3,20 @@
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::node::api::*;
-use crate::node::{Node, Settings, errors};
+use crate::Node;
+use crate::Settings;
+use crate::errors;
 use crate::platform::Environment;
-use crate::registry::identity::{Identity, PhraseError, RECOVERY_WORDS, SigningIdentity};
-use crate::registry::jobs::{Job, JobOutput};
-use crate::registry::read_model::PersonRecord;
-use crate::registry::sealing::{
-    self, COST, Cost, NONCE_BYTES, PASSPHRASE_MIN_CHARS, SALT_BYTES, SealError, StretchJob, StretchedKey,
-};
-use crate::registry::time::Timestamp;
 use crate::store::records::put;
 use crate::store::{Durability, Table, Write};
+use gen_registry_api::*;
+use gen_registry_core::identity::{Identity, PhraseError, RECOVERY_WORDS, SigningIdentity};
+use gen_registry_core::jobs::{Job, JobOutput};
+use gen_registry_core::read_model::PersonRecord;
+use gen_registry_core::sealing::{
+    self, COST, Cost, NONCE_BYTES, PASSPHRASE_MIN_CHARS, SALT_BYTES, SealError, StretchJob, StretchedKey,
+};
+use gen_registry_core::time::Timestamp;
 
 /// Under which key of [`Table::Keys`] the identity stands.
 pub(super) const RECORD: &str = "identity";

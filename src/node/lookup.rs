@@ -16,14 +16,15 @@ use std::collections::BTreeMap;
 
 use futures::channel::mpsc;
 
+use crate::errors;
+use crate::modules;
 use crate::net::key::NodeName;
-use crate::node::api::{Failure, NameKind};
-use crate::node::{errors, modules};
-use crate::registry::canonical::{DecodeError, Decoder, Encoder};
-use crate::registry::fact::ClaimedName;
-use crate::registry::ownership::NameKey;
-use crate::registry::time::Timestamp;
-pub(in crate::node) use publisher::run as publish;
+use gen_registry_api::{Failure, NameKind};
+use gen_registry_core::canonical::{DecodeError, Decoder, Encoder};
+use gen_registry_core::fact::ClaimedName;
+use gen_registry_core::ownership::NameKey;
+use gen_registry_core::time::Timestamp;
+pub(crate) use publisher::run as publish;
 pub use validator::RecordValidator;
 
 const REQUEST_VERSION: u8 = 1;
@@ -32,7 +33,7 @@ const KIND_MODULE: u8 = 2;
 
 /// What a node remembers of look-ups.
 #[derive(Default)]
-pub(in crate::node) struct Lookups {
+pub(crate) struct Lookups {
     /// How much each peer has asked lately.
     asked: RefCell<BTreeMap<NodeName, (Timestamp, u32)>>,
     /// Whoever publishes is woken through it.
@@ -43,18 +44,18 @@ pub(in crate::node) struct Lookups {
 
 impl Lookups {
     /// From now on own records are published when they change.
-    pub(in crate::node) fn open(&self) -> mpsc::Receiver<()> {
+    pub(crate) fn open(&self) -> mpsc::Receiver<()> {
         let (wake, woken) = mpsc::channel(0);
         *self.wake.borrow_mut() = Some(wake);
         woken
     }
 
-    pub(in crate::node) fn close(&self) {
+    pub(crate) fn close(&self) {
         *self.wake.borrow_mut() = None;
     }
 
     /// Something of one's own changed, or (`everything`) a relay came.
-    pub(in crate::node) fn wake(&self, everything: bool) {
+    pub(crate) fn wake(&self, everything: bool) {
         self.everything.set(self.everything.get() || everything);
         if let Some(wake) = &mut *self.wake.borrow_mut() {
             // Full: it is told already.

@@ -6,27 +6,28 @@
 
 mod bundle;
 mod errors;
-pub(in crate::node) mod install;
+pub(crate) mod install;
 mod lockfile;
 mod pages;
 mod publish;
 mod rate;
 mod run;
-pub(in crate::node) mod search;
+pub(crate) mod search;
 
-pub(in crate::node) use pages::name_status;
+pub(crate) use pages::name_status;
 
 use std::collections::BTreeSet;
 
-use crate::node::api::*;
-use crate::node::{Node, RequestId};
-use crate::registry::document::ModuleAnnotations;
-use crate::registry::fact::{ClaimedName, Fact, NameClaim, SignedFact};
-use crate::registry::jobs::{Job, JobOutput};
-use crate::registry::name::ModuleName;
-use crate::registry::read_model::PersonRecord;
-use crate::registry::resolver::Versions;
-use crate::registry::validation::Report;
+use crate::Node;
+use crate::RequestId;
+use gen_registry_api::*;
+use gen_registry_core::document::ModuleAnnotations;
+use gen_registry_core::fact::{ClaimedName, Fact, NameClaim, SignedFact};
+use gen_registry_core::jobs::{Job, JobOutput};
+use gen_registry_core::name::ModuleName;
+use gen_registry_core::read_model::PersonRecord;
+use gen_registry_core::resolver::Versions;
+use gen_registry_core::validation::Report;
 
 /// The longest page of a list of modules.
 const LIST_MAX: u32 = 200;

@@ -8,15 +8,15 @@ use std::future::Future;
 
 use serde::{Deserialize, Serialize};
 
+use crate::key_store::{self, KeyState};
 use crate::net::ice::IceServer;
-use crate::node::key_store::{self, KeyState};
-use crate::registry::document::StoredChange;
-use crate::registry::identity::Topic;
-use crate::registry::limits::PARAMETERS_VERSION;
-use crate::registry::ownership::Rules;
-use crate::registry::proof_of_work::WORK_BITS_MAX;
 use crate::store::records::{Found, Records, put};
 use crate::store::{Durability, StoreError, Table};
+use gen_registry_core::document::StoredChange;
+use gen_registry_core::identity::Topic;
+use gen_registry_core::limits::PARAMETERS_VERSION;
+use gen_registry_core::ownership::Rules;
+use gen_registry_core::proof_of_work::WORK_BITS_MAX;
 
 const RECORD: &str = "network";
 /// Relays, open nodes, witnesses and ICE servers, each.
@@ -52,7 +52,7 @@ impl Network {
 }
 
 impl Default for Network {
-    /// The public network, with the global topic of seed 000, and nobody to find it through.
+    /// The public network, with its built-in topic, and nobody to find it through.
     fn default() -> Self {
         let topic = "44f16e43a86cb2c6c6ddf61a51c83400023281f6cb9e003f0b839a729a3bdcbd".to_owned();
         let topic = topic.try_into().expect("64 hex digits");
@@ -234,12 +234,12 @@ mod tests {
     use futures::future::{pending, ready};
 
     use super::*;
-    use crate::node::Node;
-    use crate::node::api::{Command, ProfileChanges};
+    use crate::Node;
     use crate::platform::test_environment::TestEnvironment;
-    use crate::registry::identity::SigningIdentity;
-    use crate::registry::time::Timestamp;
     use crate::store::memory::MemoryStore;
+    use gen_registry_api::{Command, ProfileChanges};
+    use gen_registry_core::identity::SigningIdentity;
+    use gen_registry_core::time::Timestamp;
 
     fn said() -> NetworkParameters {
         let witness = SigningIdentity::from_entropy(&[1; 32]).identity();

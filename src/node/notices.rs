@@ -9,18 +9,20 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::node::api::*;
-use crate::node::{Node, State, errors};
-use crate::registry::digest::Digest;
-use crate::registry::document::is_tag;
-use crate::registry::fact::{ClaimedName, Fact, SignedFact};
-use crate::registry::identity::Identity;
-use crate::registry::limits::CLOCK_SKEW;
-use crate::registry::name::ModuleName;
-use crate::registry::read_model::PersonRecord;
-use crate::registry::time::Timestamp;
+use crate::Node;
+use crate::State;
+use crate::errors;
 use crate::store::records::put;
 use crate::store::{Durability, StoreError, Table};
+use gen_registry_api::*;
+use gen_registry_core::digest::Digest;
+use gen_registry_core::document::is_tag;
+use gen_registry_core::fact::{ClaimedName, Fact, SignedFact};
+use gen_registry_core::identity::Identity;
+use gen_registry_core::limits::CLOCK_SKEW;
+use gen_registry_core::name::ModuleName;
+use gen_registry_core::read_model::PersonRecord;
+use gen_registry_core::time::Timestamp;
 
 /// Notices that are kept; the oldest goes first.
 pub const NOTICES_MAX: usize = 200;
@@ -28,7 +30,7 @@ pub const NOTICES_MAX: usize = 200;
 pub const FOLLOWS_MAX: usize = 500;
 
 /// Under which key of [`Table::Settings`] they stand.
-pub(in crate::node) const RECORD: &str = "notices";
+pub(crate) const RECORD: &str = "notices";
 
 /// What is followed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -46,7 +48,7 @@ struct NotFollowed;
 
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(in crate::node) struct Notices {
+pub(crate) struct Notices {
     follows: BTreeMap<Followed, Timestamp>,
     kept: VecDeque<Notice>,
     next: u64,
@@ -55,7 +57,7 @@ pub(in crate::node) struct Notices {
 }
 
 /// What somebody's new record says that the old one did not.
-pub(in crate::node) struct News {
+pub(crate) struct News {
     person: Identity,
     facts: Vec<SignedFact>,
     /// Modules that are newly advised against, and why.
@@ -125,7 +127,7 @@ impl Notices {
 
 impl News {
     /// None when there is nothing of which anybody might want to hear.
-    pub(in crate::node) fn between(before: Option<&PersonRecord>, after: &PersonRecord) -> Option<Self> {
+    pub(crate) fn between(before: Option<&PersonRecord>, after: &PersonRecord) -> Option<Self> {
         let known: BTreeSet<Digest> =
             before.map(|b| b.facts.iter().map(SignedFact::hash).collect()).unwrap_or_default();
         let fresh = after.facts.iter().filter(|fact| fact.author() == after.identity && !known.contains(&fact.hash()));
@@ -139,7 +141,7 @@ impl News {
 }
 
 impl Node {
-    pub(in crate::node) async fn handle_notices(&self, ask: NoticeCommand) -> Result<Answer, Failure> {
+    pub(crate) async fn handle_notices(&self, ask: NoticeCommand) -> Result<Answer, Failure> {
         match ask {
             NoticeCommand::Follows => {}
             NoticeCommand::Follow { subject, follow } => {
@@ -200,12 +202,12 @@ impl Node {
     }
 
     /// Whether there can be any news for this person.
-    pub(in crate::node) fn listens_for_news(&self) -> bool {
+    pub(crate) fn listens_for_news(&self) -> bool {
         !self.notices.borrow().follows.is_empty() || !self.state.borrow().installed.is_empty()
     }
 
     /// Picks out what concerns this person, and tells it.
-    pub(in crate::node) fn notice(&self, news: Vec<News>) {
+    pub(crate) fn notice(&self, news: Vec<News>) {
         let now = self.now();
         let mut told = Vec::new();
         for News { person, facts, advised } in news {
@@ -227,7 +229,7 @@ impl Node {
     }
 
     /// Stores what changed since the last time.
-    pub(in crate::node) async fn save_notices(&self) -> Result<(), StoreError> {
+    pub(crate) async fn save_notices(&self) -> Result<(), StoreError> {
         if !std::mem::take(&mut self.notices.borrow_mut().unsaved) {
             return Ok(());
         }

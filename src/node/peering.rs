@@ -3,7 +3,7 @@
 //! It decides nothing about what is true: changes go through [`Node::admit`]. A peer that breaks rules is counted and, when
 //! nothing sensible can follow, sent away.
 //!
-//! [`Node::admit`]: crate::node::Node::admit
+//! [`Node::admit`]: crate::Node::admit
 
 mod host;
 mod peer_table;
@@ -20,6 +20,12 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt, select};
 use futures_timer::Delay;
 
+use crate::Network;
+use crate::Node;
+use crate::blocks;
+use crate::chat::{self, Wanted};
+use crate::lookup;
+use crate::lookup::RecordValidator;
 use crate::net::kademlia::values::ValidateRecord;
 use crate::net::key::{NodeKey, NodeName};
 use crate::net::mesh::{
@@ -27,18 +33,15 @@ use crate::net::mesh::{
     MessageAcceptance,
 };
 use crate::net::transport::TransportStack;
-use crate::node::api::Event;
-use crate::node::chat::{self, Wanted};
-use crate::node::lookup::RecordValidator;
-use crate::node::network::{self, Endpoints, NetworkParameters, ParametersError};
-use crate::node::{Network, Node, blocks, lookup};
+use crate::network::{self, Endpoints, NetworkParameters, ParametersError};
 use crate::store::records::{Found, put};
 use crate::store::{Durability, StoreError, Table};
-use crate::sync::rejection::Rejection;
-use crate::sync::wire::Message;
+use gen_registry_api::Event;
+use gen_registry_core::sync::rejection::Rejection;
+use gen_registry_core::sync::wire::Message;
 use host::{Gossip, serve};
 use peer_table::News;
-pub(in crate::node) use peer_table::PeerTable;
+pub(crate) use peer_table::PeerTable;
 
 /// Under which key of [`Table::Keys`] the node's own key stands. It is nobody's identity.
 const KEY_RECORD: &str = "node";

@@ -2,16 +2,19 @@
 
 use cid::Cid;
 
-use crate::node::api::*;
-use crate::node::reputation::Actor;
-use crate::node::{Node, State, VERSION, errors};
-use crate::registry::digest::{hash_in, verify_block};
-use crate::registry::document;
-use crate::registry::identity::Identity;
-use crate::registry::name::Username;
-use crate::registry::ownership::{Availability, NameState, Position, Reason, Status as ClaimStatus, Tenure};
-use crate::registry::picture;
-use crate::registry::read_model::PersonRecord;
+use crate::Node;
+use crate::State;
+use crate::VERSION;
+use crate::errors;
+use crate::reputation::Actor;
+use gen_registry_api::*;
+use gen_registry_core::digest::{hash_in, verify_block};
+use gen_registry_core::document;
+use gen_registry_core::identity::Identity;
+use gen_registry_core::name::Username;
+use gen_registry_core::ownership::{Availability, NameState, Position, Reason, Status as ClaimStatus, Tenure};
+use gen_registry_core::picture;
+use gen_registry_core::read_model::PersonRecord;
 
 /// The longest page of the directory.
 const PEOPLE_PAGE_MAX: u32 = 500;

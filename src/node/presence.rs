@@ -4,20 +4,22 @@
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::Node;
+use crate::errors;
 use crate::net::key::{NodeKey, NodeName};
 use crate::net::mesh::GossipTopic;
-use crate::node::api::*;
-use crate::node::{Node, errors, people};
-use crate::registry::chat::ChannelName;
-use crate::registry::identity::{Identity, Signed, SigningIdentity};
-use crate::registry::name::Username;
-use crate::registry::presence::Event as News;
-use crate::registry::presence::heartbeat::ATTENDANCE_LASTS;
-use crate::registry::presence::{Attendance, Input, NodeId, Output, Presence, PresenceError, User};
-use crate::registry::time::Timestamp;
+use crate::people;
 use crate::store::records::{Found, put};
 use crate::store::{Durability, StoreError, Table};
-use crate::sync::chat::ChatFrame;
+use gen_registry_api::*;
+use gen_registry_core::chat::ChannelName;
+use gen_registry_core::identity::{Identity, Signed, SigningIdentity};
+use gen_registry_core::name::Username;
+use gen_registry_core::presence::Event as News;
+use gen_registry_core::presence::heartbeat::ATTENDANCE_LASTS;
+use gen_registry_core::presence::{Attendance, Input, NodeId, Output, Presence, PresenceError, User};
+use gen_registry_core::sync::chat::ChatFrame;
+use gen_registry_core::time::Timestamp;
 
 /// Under which key of [`Table::Settings`] the record stands.
 const RECORD: &str = "presence";
@@ -34,7 +36,7 @@ struct Kept {
 }
 
 #[derive(Default)]
-pub(in crate::node) struct Online {
+pub(crate) struct Online {
     /// None until this node takes part.
     machine: Option<Presence>,
     kept: Kept,
@@ -43,7 +45,7 @@ pub(in crate::node) struct Online {
 }
 
 impl Online {
-    pub(in crate::node) fn machine(&self) -> Option<&Presence> {
+    pub(crate) fn machine(&self) -> Option<&Presence> {
         self.machine.as_ref()
     }
 }
@@ -55,7 +57,7 @@ fn name_of(node: &NodeId) -> Option<NodeName> {
 
 impl Node {
     /// Begins a run under the node's own key.
-    pub(in crate::node) async fn open_presence(&self, key: &NodeKey) -> Result<(), StoreError> {
+    pub(crate) async fn open_presence(&self, key: &NodeKey) -> Result<(), StoreError> {
         let mut kept: Kept = match self.records.get(Table::Settings, RECORD).await? {
             Found::Record(kept) => kept,
             Found::Nothing => Kept::default(),
@@ -79,7 +81,7 @@ impl Node {
     }
 
     /// Some time has passed, or this profile became somebody else.
-    pub(in crate::node) async fn presence_tick(&self) {
+    pub(crate) async fn presence_tick(&self) {
         self.settle_presence().await;
         self.present(Input::Tick).ok();
     }
@@ -132,7 +134,7 @@ impl Node {
     }
 
     /// Gives the machine one input, and does what it says. True when that is worth passing on.
-    pub(in crate::node) fn present(&self, input: Input) -> Result<bool, PresenceError> {
+    pub(crate) fn present(&self, input: Input) -> Result<bool, PresenceError> {
         let now = self.environment.now();
         let outputs = match &mut self.online.borrow_mut().machine {
             Some(machine) => machine.handle(input, now)?,
@@ -163,19 +165,19 @@ impl Node {
     }
 
     /// Goodbye, before the node leaves its network.
-    pub(in crate::node) fn say_goodbye(&self) {
+    pub(crate) fn say_goodbye(&self) {
         self.online.borrow_mut().away = true;
         self.present(Input::UnregisterUser).ok();
     }
 
-    pub(in crate::node) async fn register_user(&self, username: Option<&str>) -> Result<(), Failure> {
+    pub(crate) async fn register_user(&self, username: Option<&str>) -> Result<(), Failure> {
         self.identity().ok_or_else(errors::no_identity)?;
         self.check_own(username)?;
         self.online.borrow_mut().away = false;
         self.set_invisible(false).await
     }
 
-    pub(in crate::node) async fn unregister_user(&self, username: Option<&str>) {
+    pub(crate) async fn unregister_user(&self, username: Option<&str>) {
         // Nobody else can be logged out from here.
         if self.check_own(username).is_ok() {
             self.online.borrow_mut().away = true;
@@ -183,7 +185,7 @@ impl Node {
         }
     }
 
-    pub(in crate::node) async fn set_invisible(&self, invisible: bool) -> Result<(), Failure> {
+    pub(crate) async fn set_invisible(&self, invisible: bool) -> Result<(), Failure> {
         let changed = std::mem::replace(&mut self.online.borrow_mut().kept.invisible, invisible) != invisible;
         if changed {
             self.keep_presence().await.map_err(errors::store_failed)?;
@@ -193,14 +195,14 @@ impl Node {
     }
 
     /// A node speaks for its own person only.
-    pub(in crate::node) fn check_own(&self, username: Option<&str>) -> Result<(), Failure> {
+    pub(crate) fn check_own(&self, username: Option<&str>) -> Result<(), Failure> {
         let Some(asked) = username else { return Ok(()) };
         let own = self.identity().and_then(|own| people::entry(&self.state.borrow(), &own));
         let same = own.is_some_and(|own| asked.parse().is_ok_and(|asked: Username| asked.as_str() == own.username));
         if same { Ok(()) } else { Err(errors::unknown_user(asked)) }
     }
 
-    pub(in crate::node) fn online_report(&self) -> OnlineReport {
+    pub(crate) fn online_report(&self) -> OnlineReport {
         let online = self.online.borrow();
         let users = online.machine.as_ref().map(Presence::users).unwrap_or_default();
         OnlineReport {
@@ -210,7 +212,7 @@ impl Node {
         }
     }
 
-    pub(in crate::node) fn online_in(&self, channel: &ChannelName) -> Vec<OnlineUser> {
+    pub(crate) fn online_in(&self, channel: &ChannelName) -> Vec<OnlineUser> {
         let online = self.online.borrow();
         let Some(machine) = &online.machine else { return Vec::new() };
         let users = machine.channel_users(channel).into_iter().filter_map(|user| machine.user(&user));
@@ -225,7 +227,7 @@ impl Node {
     fn online_user(&self, user: User) -> OnlineUser {
         let shown = self.shown(&user.user);
         let here = self.peering.borrow().mesh().map(|mesh| mesh.name());
-        let device = |device: crate::registry::presence::Device| {
+        let device = |device: gen_registry_core::presence::Device| {
             let name = name_of(&device.node)?;
             Some(OnlineDevice {
                 node: name.to_string(),
@@ -267,7 +269,7 @@ impl Node {
     }
 
     /// How somebody is shown beside what they say or do.
-    pub(in crate::node) fn shown(&self, user: &Identity) -> Shown {
+    pub(crate) fn shown(&self, user: &Identity) -> Shown {
         let state = self.state.borrow();
         let profile = state.index.person(user).map(|person| &person.profile);
         Shown {
@@ -279,9 +281,9 @@ impl Node {
     }
 }
 
-pub(in crate::node) struct Shown {
-    pub(in crate::node) username: Option<String>,
-    pub(in crate::node) display_name: Option<String>,
-    pub(in crate::node) avatar: Option<String>,
-    pub(in crate::node) mine: bool,
+pub(crate) struct Shown {
+    pub(crate) username: Option<String>,
+    pub(crate) display_name: Option<String>,
+    pub(crate) avatar: Option<String>,
+    pub(crate) mine: bool,
 }

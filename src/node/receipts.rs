@@ -7,14 +7,15 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::Network;
+use crate::Node;
 use crate::net::mesh::MeshHandle;
-use crate::node::api::Failure;
-use crate::node::{Network, Node};
-use crate::registry::digest::Digest;
-use crate::registry::fact::{Fact, SignedFact};
-use crate::registry::identity::Identity;
-use crate::registry::time::Timestamp;
-use crate::sync::witness::wire::{Answer, PROTOCOL, Request, check_receipt};
+use gen_registry_api::Failure;
+use gen_registry_core::digest::Digest;
+use gen_registry_core::fact::{Fact, SignedFact};
+use gen_registry_core::identity::Identity;
+use gen_registry_core::sync::witness::wire::{Answer, PROTOCOL, Request, check_receipt};
+use gen_registry_core::time::Timestamp;
 
 /// After a refusal the same fact is shown again, later each time: the witness may have had its clock wrong, and a name
 /// may become free.
@@ -47,7 +48,7 @@ impl Drop for UnderWay<'_> {
 
 impl Node {
     /// Asks for what is missing; does nothing without witnesses, without a relay, or while the key is locked.
-    pub(in crate::node) async fn ask_for_receipts(&self) {
+    pub(crate) async fn ask_for_receipts(&self) {
         let mesh = self.peering.borrow().mesh();
         let (Some(mesh), false) = (mesh, self.asking.under_way.replace(true)) else { return };
         let _until_done = UnderWay(&self.asking.under_way);

@@ -2,29 +2,31 @@
 //!
 //! It speaks to nobody; it reads and writes the store, and tells whoever announces when there is something new.
 //!
-//! [`Session`]: crate::sync::session::Session
+//! [`Session`]: gen_registry_core::sync::session::Session
 
 use std::collections::HashMap;
 use std::rc::Rc;
 
 use futures::future::try_join_all;
 
-use crate::node::admit::change_key;
-use crate::node::api::Failure;
-use crate::node::verified::Verified;
-use crate::node::{Node, RefusedChange, errors};
-use crate::registry::digest::Digest;
-use crate::registry::document::{
-    ChangeError, ChangeId, Document, Rejection as DocumentRejection, SignedChange, StoredChange, VerifiedChange,
-};
-use crate::registry::fact::SignedFact;
-use crate::registry::identity::Identity;
-use crate::registry::name::Username;
-use crate::registry::ownership::NameState;
+use crate::Node;
+use crate::RefusedChange;
+use crate::admit::change_key;
+use crate::errors;
 use crate::store::records::{Found, put};
 use crate::store::{Batch, StoreError, Table};
-use crate::sync::rejection::Rejection;
-use crate::sync::version_vector::{DocumentSummary, DocumentVector, beyond, change_weight};
+use crate::verified::Verified;
+use gen_registry_api::Failure;
+use gen_registry_core::digest::Digest;
+use gen_registry_core::document::{
+    ChangeError, ChangeId, Document, Rejection as DocumentRejection, SignedChange, StoredChange, VerifiedChange,
+};
+use gen_registry_core::fact::SignedFact;
+use gen_registry_core::identity::Identity;
+use gen_registry_core::name::Username;
+use gen_registry_core::ownership::NameState;
+use gen_registry_core::sync::rejection::Rejection;
+use gen_registry_core::sync::version_vector::{DocumentSummary, DocumentVector, beyond, change_weight};
 
 /// Documents that are read at once for one page.
 const READ_AHEAD: usize = 16;
@@ -44,7 +46,7 @@ impl RefusedChange {
     }
 
     /// The owner signed it, whoever carried it: what that says of the owner.
-    pub(in crate::node) fn fault_of_owner(&self) -> Option<(Identity, Rejection)> {
+    pub(crate) fn fault_of_owner(&self) -> Option<(Identity, Rejection)> {
         match self {
             Self::Invalid { .. } => None,
             Self::Rejected { owner, why: DocumentRejection::Fork(_) } => Some((*owner, Rejection::Forged)),

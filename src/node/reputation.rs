@@ -6,30 +6,30 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
+use crate::Node;
 use crate::net::key::NodeName;
 use crate::net::mesh::MeshHandle;
-use crate::node::Node;
-use crate::node::api::{Reputation, ReputationKind, ReputationReason};
-use crate::registry::block_list::{Decision, Subject};
-use crate::registry::identity::Identity;
-use crate::registry::time::Timestamp;
 use crate::store::records::{Damaged, Records, put};
 use crate::store::{Batch, Durability, StoreError, Table, Write};
-use crate::sync::rejection::Rejection;
-use crate::sync::reputation::{ASK_FROM, KEEP_FROM, Reason, ReputationEvent, Score, WARN_BELOW};
+use gen_registry_api::{Reputation, ReputationKind, ReputationReason};
+use gen_registry_core::block_list::{Decision, Subject};
+use gen_registry_core::identity::Identity;
+use gen_registry_core::sync::rejection::Rejection;
+use gen_registry_core::sync::reputation::{ASK_FROM, KEEP_FROM, Reason, ReputationEvent, Score, WARN_BELOW};
+use gen_registry_core::time::Timestamp;
 
 /// Peers and people that are remembered; of those who did least so far one is forgotten for a new one.
 const REMEMBERED_MAX: usize = 1_024;
 
 /// Whose acts are noted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::node) enum Actor {
+pub(crate) enum Actor {
     Peer(NodeName),
     Person(Identity),
 }
 
 #[derive(Default)]
-pub(in crate::node) struct ReputationTracker {
+pub(crate) struct ReputationTracker {
     all: BTreeMap<Actor, Score>,
     /// Not stored yet as they are.
     unsaved: BTreeSet<Actor>,
@@ -45,7 +45,7 @@ impl fmt::Display for Actor {
 }
 
 /// It is neither a person nor a peer.
-pub(in crate::node) struct NoActor;
+pub(crate) struct NoActor;
 
 impl FromStr for Actor {
     type Err = NoActor;
@@ -60,7 +60,7 @@ impl FromStr for Actor {
 }
 
 impl Actor {
-    pub(in crate::node) fn subject(&self) -> Option<Subject> {
+    pub(crate) fn subject(&self) -> Option<Subject> {
         match self {
             Self::Peer(name) => name.to_string().parse().ok().map(Subject::Peer),
             Self::Person(identity) => Some(Subject::Person(*identity)),
@@ -70,7 +70,7 @@ impl Actor {
 
 impl ReputationTracker {
     /// What was stored. A record that can't be used is left out, and whoever it was of begins anew.
-    pub(in crate::node) async fn read(records: &Records) -> Result<(Self, Vec<Damaged>), StoreError> {
+    pub(crate) async fn read(records: &Records) -> Result<(Self, Vec<Damaged>), StoreError> {
         let (found, damaged) = records.all::<Score>(Table::Peers, "").await?;
         let sound = found.into_iter().filter(|(_, score_state)| score_state.is_sound());
         let all = sound
@@ -137,13 +137,13 @@ fn kind(reason: Reason) -> ReputationKind {
 
 impl Node {
     /// A peer broke a rule. It is counted, and its number falls.
-    pub(in crate::node) fn note_rejection(&self, peer: NodeName, why: Rejection) {
+    pub(crate) fn note_rejection(&self, peer: NodeName, why: Rejection) {
         tracing::debug!(%peer, %why, "a rule was broken");
         self.peering.borrow_mut().note_rejection(peer, why);
         self.record_event(Actor::Peer(peer), ReputationEvent::Broke(why));
     }
 
-    pub(in crate::node) fn record_event(&self, actor: Actor, event: ReputationEvent) {
+    pub(crate) fn record_event(&self, actor: Actor, event: ReputationEvent) {
         let score = self.reputations.borrow_mut().note(actor, event, self.now());
         if let Actor::Peer(peer) = actor {
             let mesh = self.peering.borrow().mesh();
@@ -158,20 +158,20 @@ impl Node {
     }
 
     /// Whom the person trusts stays, whatever else speaks against it.
-    pub(in crate::node) fn ban(&self, mesh: &MeshHandle, peer: NodeName) {
+    pub(crate) fn ban(&self, mesh: &MeshHandle, peer: NodeName) {
         if !self.is_trusted(&Actor::Peer(peer)) {
             mesh.ban(peer);
         }
     }
 
     /// Nobody is warned of whom they trust.
-    pub(in crate::node) fn reputation(&self, actor: Actor) -> Reputation {
+    pub(crate) fn reputation(&self, actor: Actor) -> Reputation {
         let earned = self.reputations.borrow().report(actor, self.now());
         Reputation { low: earned.low && !self.is_trusted(&actor), ..earned }
     }
 
     /// Whether anything is to be had of a peer at all, or to be given to it.
-    pub(in crate::node) fn is_welcome(&self, peer: NodeName) -> bool {
+    pub(crate) fn is_welcome(&self, peer: NodeName) -> bool {
         let actor = Actor::Peer(peer);
         match self.verdict_on(&actor) {
             Decision::Block => false,
@@ -182,12 +182,12 @@ impl Node {
         }
     }
 
-    pub(in crate::node) fn score(&self, peer: NodeName) -> f64 {
+    pub(crate) fn score(&self, peer: NodeName) -> f64 {
         self.reputations.borrow().score(Actor::Peer(peer), self.now())
     }
 
     /// Connected peers that may be asked for content, the best first.
-    pub(in crate::node) fn helpful_peers(&self) -> Vec<NodeName> {
+    pub(crate) fn helpful_peers(&self) -> Vec<NodeName> {
         let connected = self.peering.borrow().connected();
         let (reputations, now) = (self.reputations.borrow(), self.now());
         let score = |peer: &NodeName| reputations.score(Actor::Peer(*peer), now);
@@ -202,7 +202,7 @@ impl Node {
     }
 
     /// Stores what changed since the last time. What is lost is not missed for long.
-    pub(in crate::node) async fn save_reputations(&self) {
+    pub(crate) async fn save_reputations(&self) {
         let batch = self.reputations.borrow_mut().take_unsaved();
         if batch.is_empty() {
             return;
@@ -213,7 +213,7 @@ impl Node {
     }
 
     /// A peer is trusted by itself, or with the person whose node it is.
-    pub(in crate::node) fn is_trusted(&self, actor: &Actor) -> bool {
+    pub(crate) fn is_trusted(&self, actor: &Actor) -> bool {
         match (self.verdict_on(actor), actor) {
             (Decision::Allow, _) => true,
             (Decision::Neither, Actor::Peer(peer)) => self

@@ -2,18 +2,18 @@
 
 use std::rc::Rc;
 
-use crate::node::Node;
-use crate::node::api::{PeerCount, Statistics};
-use crate::node::time_slice::TimeSlice;
-use crate::registry::modules::ModuleState;
-use crate::registry::modules::ratings::RatingState;
-use crate::registry::name::{ModuleName, Username};
-use crate::registry::ownership::NameState;
-use crate::registry::statistics::Tally;
-use crate::registry::time::Timestamp;
+use crate::Node;
+use crate::time_slice::TimeSlice;
+use gen_registry_api::{PeerCount, Statistics};
+use gen_registry_core::modules::ModuleState;
+use gen_registry_core::modules::ratings::RatingState;
+use gen_registry_core::name::{ModuleName, Username};
+use gen_registry_core::ownership::NameState;
+use gen_registry_core::statistics::Tally;
+use gen_registry_core::time::Timestamp;
 
 impl Node {
-    pub(in crate::node) async fn statistics(&self, days: u32) -> Statistics {
+    pub(crate) async fn statistics(&self, days: u32) -> Statistics {
         let mut tally = Tally::new(self.now(), days);
         let mut turn = TimeSlice::begin(&*self.environment);
         let (names, modules): (Vec<Username>, Vec<ModuleName>) = {

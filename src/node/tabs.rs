@@ -1,4 +1,4 @@
-//! One profile in several tabs: one tab runs the node and writes, the others forward to it (INV-4).
+//! One profile in several tabs: one tab runs the node and writes, the others forward to it.
 //!
 //! Every tab queues for one Web Lock. The one that gets it opens the store and answers; when it goes, the next one
 //! takes over and repeats what was still unanswered. Every command carries an id, and the node remembers the ids it
@@ -15,11 +15,11 @@ use gloo::timers::future::TimeoutFuture;
 use serde::{Deserialize, Serialize};
 use wasm_bindgen_futures::spawn_local;
 
-use crate::node::api::*;
-use crate::node::client::{Link, Listener};
-use crate::node::network::{self, Start};
-use crate::node::peering::Peering;
-use crate::node::{Node, RequestId, errors};
+use crate::Node;
+use crate::RequestId;
+use crate::errors;
+use crate::network::{self, Start};
+use crate::peering::Peering;
 use crate::platform::Environment;
 use crate::platform::browser::Browser;
 use crate::platform::browser::tabs::{Channel, become_writer};
@@ -28,6 +28,8 @@ use crate::store::indexed_db::IndexedDb;
 use crate::store::memory::MemoryStore;
 use crate::store::records::Records;
 use crate::store::{Store, StoreError};
+use gen_registry_api::client::{Link, Listener};
+use gen_registry_api::*;
 
 const DATABASE: &str = "gen-registry";
 const LOCK: &str = "gen-registry-writer";

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::platform::Environment;
-use crate::registry::time::Timestamp;
+use gen_registry_core::time::Timestamp;
 
 /// How long one turn may take. A page draws every 16 ms.
 const TURN: Duration = Duration::from_millis(8);

@@ -7,11 +7,11 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 
-use crate::registry::canonical::Encoder;
-use crate::registry::digest::Digest;
-use crate::registry::document::{ChangeError, SignedChange, VerifiedChange};
-use crate::registry::identity::Topic;
-use crate::registry::limits::CHANGE_MAX_BYTES;
+use gen_registry_core::canonical::Encoder;
+use gen_registry_core::digest::Digest;
+use gen_registry_core::document::{ChangeError, SignedChange, VerifiedChange};
+use gen_registry_core::identity::Topic;
+use gen_registry_core::limits::CHANGE_MAX_BYTES;
 
 /// Changes in one generation; there are two, and the older one goes when the younger one is full.
 pub const GENERATION_MAX: usize = 4_096;
@@ -58,9 +58,9 @@ impl Generations {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registry::document::{Document, Edit};
-    use crate::registry::identity::SigningIdentity;
-    use crate::registry::time::Timestamp;
+    use gen_registry_core::document::{Document, Edit};
+    use gen_registry_core::identity::SigningIdentity;
+    use gen_registry_core::time::Timestamp;
 
     const TOPIC: Topic = Topic::from_bytes([1; 32]);
 

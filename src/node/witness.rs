@@ -8,16 +8,16 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::registry::fact::{self, SignedFact};
-use crate::registry::identity::{Identity, SignatureError, Signed, SigningIdentity, Topic};
-use crate::registry::limits::CLOCK_SKEW;
-use crate::registry::time::Timestamp;
 use crate::store::migration::migrate;
 use crate::store::records::{Found, Records, put};
 use crate::store::{Durability, Store, StoreError, Table};
-use crate::sync::witness::{NotServed, ReceiptLog, Record, Request};
+use gen_registry_core::fact::{self, SignedFact};
+use gen_registry_core::identity::{Identity, SignatureError, Signed, SigningIdentity, Topic};
+use gen_registry_core::limits::CLOCK_SKEW;
+use gen_registry_core::sync::witness::{NotServed, ReceiptLog, Record, Request};
+use gen_registry_core::time::Timestamp;
 
-pub use crate::sync::witness::wire::{Answer, PROTOCOL, REQUEST_MAX_BYTES};
+pub use gen_registry_core::sync::witness::wire::{Answer, PROTOCOL, REQUEST_MAX_BYTES};
 
 /// Facts in one book. Each takes some hundred bytes of memory and as much of the disk.
 pub const RECORDS_MAX: usize = 1_000_000;

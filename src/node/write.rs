@@ -1,25 +1,29 @@
-//! Writing: one command becomes one signed change, stored before it is shown (INV-6).
+//! Writing: one command becomes one signed change, stored before it is shown.
 
 use std::collections::BTreeSet;
 
 use cid::Cid;
 
-use crate::node::api::*;
-use crate::node::key_store::{KeyState, key_write, make};
-use crate::node::{Node, RefusedName, RequestId, SETTINGS_KEY, errors};
-use crate::registry::digest::{Digest, block_cid};
-use crate::registry::document::{self, Document, Edit, EditError};
-use crate::registry::fact::{ClaimedName, Fact, NameClaim, NameRelinquish, SignedFact};
-use crate::registry::identity::{Identity, Signed, SigningIdentity};
-use crate::registry::jobs::{Job, JobOutput};
-use crate::registry::limits::*;
-use crate::registry::name::Username;
-use crate::registry::ownership::Availability;
-use crate::registry::picture;
-use crate::registry::proof_of_work::{PowJob, solve};
-use crate::registry::time::Timestamp;
+use crate::Node;
+use crate::RefusedName;
+use crate::RequestId;
+use crate::SETTINGS_KEY;
+use crate::errors;
+use crate::key_store::{KeyState, key_write, make};
 use crate::store::records::put;
 use crate::store::{Batch, Durability, Table};
+use gen_registry_api::*;
+use gen_registry_core::digest::{Digest, block_cid};
+use gen_registry_core::document::{self, Document, Edit, EditError};
+use gen_registry_core::fact::{ClaimedName, Fact, NameClaim, NameRelinquish, SignedFact};
+use gen_registry_core::identity::{Identity, Signed, SigningIdentity};
+use gen_registry_core::jobs::{Job, JobOutput};
+use gen_registry_core::limits::*;
+use gen_registry_core::name::Username;
+use gen_registry_core::ownership::Availability;
+use gen_registry_core::picture;
+use gen_registry_core::proof_of_work::{PowJob, solve};
+use gen_registry_core::time::Timestamp;
 
 /// What one command writes.
 #[derive(Default)]

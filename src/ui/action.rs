@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use crate::node::failure::Failure;
+use gen_registry_api::failure::Failure;
 
 #[derive(Clone, Copy)]
 pub struct ActionState {

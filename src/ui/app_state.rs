@@ -9,15 +9,15 @@ use std::time::Duration;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use crate::node::api::{ChannelEntry, ChatMessage, Event, FollowRow, InstallProgress, Me, Notice, Status};
-use crate::node::client::{Client, Subscription};
-use crate::node::failure::Failure;
-use crate::ui::components::avatar::Pictures;
-use crate::ui::components::subject::told;
-use crate::ui::components::toast::{Toasts, Tone};
-use crate::ui::lock_gate::LockGate;
-use crate::ui::screens::channels::channel_href;
-use crate::ui::{dom, notify, text};
+use crate::components::avatar::Pictures;
+use crate::components::subject::told;
+use crate::components::toast::{Toasts, Tone};
+use crate::lock_gate::LockGate;
+use crate::screens::channels::channel_href;
+use crate::{dom, notify, text};
+use gen_registry_api::client::{Client, Subscription};
+use gen_registry_api::failure::Failure;
+use gen_registry_api::{ChannelEntry, ChatMessage, Event, FollowRow, InstallProgress, Me, Notice, Status};
 
 /// How often the status is asked for when nothing else prompts it.
 const STATUS_EVERY: Duration = Duration::from_secs(20);

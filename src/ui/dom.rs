@@ -74,9 +74,9 @@ pub fn offered_file() -> Option<web_sys::File> {
     files.shift().dyn_into().ok()
 }
 
-pub fn unreadable_file() -> crate::node::failure::Failure {
-    crate::node::failure::Failure::new(
-        crate::node::failure::FailureCode::InvalidArgument,
+pub fn unreadable_file() -> gen_registry_api::failure::Failure {
+    gen_registry_api::failure::Failure::new(
+        gen_registry_api::failure::FailureCode::InvalidArgument,
         "The browser could not read this file.",
         "Choose it again; it may have been moved or changed.",
     )

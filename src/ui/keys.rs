@@ -7,8 +7,8 @@ use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
 
-use crate::ui::dom;
-use crate::ui::preferences::preferences;
+use crate::dom;
+use crate::preferences::preferences;
 
 /// Marks a field that finds.
 const SEARCH_FIELDS: [&str; 2] = ["main [data-finds]", "header [data-finds]"];

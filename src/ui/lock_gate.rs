@@ -10,8 +10,8 @@ use futures::channel::oneshot;
 use futures::future::LocalBoxFuture;
 use leptos::prelude::*;
 
-use crate::node::api::{Answer, Command, Failure, FailureCode};
-use crate::node::client::{Client, Link, Listener, Subscription};
+use gen_registry_api::client::{Client, Link, Listener, Subscription};
+use gen_registry_api::{Answer, Command, Failure, FailureCode};
 
 /// Cheap to copy; opened and closed by the unlock dialog.
 #[derive(Clone, Copy)]

@@ -6,7 +6,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, CanvasRenderingContext2d, HtmlCanvasElement, ImageBitmap};
 
-use crate::ui::dom;
+use crate::dom;
 
 /// Pixels on each side.
 const SIDE: u32 = 256;

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::ui::dom;
+use crate::dom;
 
 /// Also read by the boot script, before anything is painted.
 const THEME: &str = "gen-registry.theme";

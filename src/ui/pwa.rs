@@ -8,7 +8,7 @@ use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
-use crate::ui::dom;
+use crate::dom;
 
 #[derive(Clone, Copy)]
 pub struct Pwa {

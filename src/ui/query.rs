@@ -7,7 +7,7 @@ use std::future::Future;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use crate::node::failure::Failure;
+use gen_registry_api::failure::Failure;
 
 /// None while the first answer is awaited.
 pub type QueryState<T> = RwSignal<Option<Result<T, Failure>>>;

@@ -8,8 +8,8 @@ use std::collections::HashSet;
 
 use leptos::prelude::*;
 
-use crate::ui::components::notice::failed;
-use crate::ui::query::QueryState;
+use crate::components::notice::failed;
+use crate::query::QueryState;
 
 /// Views without their types: one of these is some kilobytes of program for each type that it is made for.
 type Draw = Box<dyn Fn() -> AnyView + Send + Sync>;

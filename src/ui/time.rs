@@ -4,8 +4,8 @@ use js_sys::{Array, Date, Intl, Object, Reflect};
 use leptos::prelude::*;
 use wasm_bindgen::JsValue;
 
-use crate::ui::app_state::app_state;
-use crate::ui::dom;
+use crate::app_state::app_state;
+use crate::dom;
 
 const SECOND: f64 = 1000.0;
 const MINUTE: f64 = 60.0 * SECOND;

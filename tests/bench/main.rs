@@ -9,12 +9,12 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion};
 use futures::executor::block_on;
-use gen_registry::registry::digest::Digest;
-use gen_registry::registry::document::Document;
-use gen_registry::registry::fact::SignedFact;
-use gen_registry::registry::ownership::{Evidence, Rules};
-use gen_registry::registry::validation::validate;
-use gen_registry::store::{Store, Table};
+use gen_registry_core::digest::Digest;
+use gen_registry_core::document::Document;
+use gen_registry_core::fact::SignedFact;
+use gen_registry_core::ownership::{Evidence, Rules};
+use gen_registry_core::validation::validate;
+use gen_registry_node::store::{Store, Table};
 
 use crowd::{NOW, change, claim, crowded_store, name, person, start, topic};
 
@@ -40,7 +40,7 @@ fn ownership(criterion: &mut Criterion) {
 }
 
 fn lookup(criterion: &mut Criterion) {
-    use gen_registry::registry::read_model::{PersonRecord, ReadModel};
+    use gen_registry_core::read_model::{PersonRecord, ReadModel};
     let mut index = ReadModel::new(Rules::default());
     index.put_all(
         (0..PEOPLE).map(|nth| {

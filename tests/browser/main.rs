@@ -12,13 +12,14 @@ mod websocket;
 use std::cell::Cell;
 use std::rc::Rc;
 
-use gen_registry::node::api::{Answer, Command, FailureCode, ModuleCommand, ProfileChanges};
-use gen_registry::node::{Network, Node};
-use gen_registry::platform::Environment;
-use gen_registry::platform::browser::Browser;
-use gen_registry::registry::jobs::Job;
-use gen_registry::store::indexed_db::IndexedDb;
-use gen_registry::store::{Durability, Store, StoreError, Table, Write, conformance};
+use gen_registry_api::{Answer, Command, FailureCode, ModuleCommand, ProfileChanges};
+use gen_registry_core::jobs::Job;
+use gen_registry_node::Network;
+use gen_registry_node::Node;
+use gen_registry_node::platform::Environment;
+use gen_registry_node::platform::browser::Browser;
+use gen_registry_node::store::indexed_db::IndexedDb;
+use gen_registry_node::store::{Durability, Store, StoreError, Table, Write, conformance};
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
 wasm_bindgen_test_configure!(run_in_browser);

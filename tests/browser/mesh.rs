@@ -7,8 +7,8 @@ mod stranger;
 
 use futures::future::{join, join_all};
 use futures::{AsyncReadExt, AsyncWriteExt, FutureExt, StreamExt};
-use gen_registry::net::webrtc::slots::INBOUND_HANDSHAKES_PER_PEER;
-use gen_registry::sync::signaling::PROTOCOL;
+use gen_registry_core::sync::signaling::PROTOCOL;
+use gen_registry_node::net::webrtc::slots::INBOUND_HANDSHAKES_PER_PEER;
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::StreamProtocol;
 use libp2p::{Multiaddr, PeerId};

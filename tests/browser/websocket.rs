@@ -6,8 +6,8 @@ use std::task::Poll;
 
 use futures::future::{join, poll_fn};
 use futures::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use gen_registry::net::buffer::{TooMuchUnread, UNREAD_MAX_BYTES};
-use gen_registry::net::websocket::{BUFFERED_MAX_BYTES, MESSAGE_MAX_BYTES, Socket, Transport, WebSocketError};
+use gen_registry_node::net::buffer::{TooMuchUnread, UNREAD_MAX_BYTES};
+use gen_registry_node::net::websocket::{BUFFERED_MAX_BYTES, MESSAGE_MAX_BYTES, Socket, Transport, WebSocketError};
 use js_sys::{ArrayBuffer, Function, Reflect};
 use libp2p::core::transport::{DialOpts, PortUse, TransportError};
 use libp2p::core::{Endpoint, Transport as _};

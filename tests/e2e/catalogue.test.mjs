@@ -51,7 +51,7 @@ test("the catalogue's node is found again after the server was gone, and nothing
   const browser = await Browser.start(t);
   browser.allow(...GONE);
   const page = await browser.open(server.origin);
-  const files = await readdir(new URL("../../src/native/catalogue/", import.meta.url));
+  const files = await readdir(new URL("../../src/server/catalogue/", import.meta.url));
   const modules = files.filter((file) => file.endsWith(".wat")).length;
   assert.ok(modules >= 12, `${modules}`);
   const all = await eventually("the whole catalogue", async () => {

@@ -17,6 +17,7 @@ function required(name) {
 
 export const DIST = required("GEN_REGISTRY_E2E_DIST");
 export const PROGRAM = path.join(required("CARGO_TARGET_DIR"), "debug", "gen-registry");
+const PACKER = path.join(required("CARGO_TARGET_DIR"), "debug", "gen-registry-pack");
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const FLAGS = [
   "--no-sandbox",
@@ -64,7 +65,7 @@ export async function copyOfDist(t, from = DIST) {
 
 /** Packs a changed page as a build does. */
 export function pack(folder) {
-  execFileSync(PROGRAM, ["pack", folder, "--quality", "1"], { stdio: ["ignore", "inherit", "pipe"] });
+  execFileSync(PACKER, [folder, "--quality", "1"], { stdio: ["ignore", "inherit", "pipe"] });
 }
 
 // ---- the server ----

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use futures::AsyncWriteExt;
 use futures_timer::Delay;
-use gen_registry::registry::digest::Digest;
-use gen_registry::registry::document::SignedChange;
-use gen_registry::registry::identity::{Identity, SigningIdentity, Topic};
-use gen_registry::registry::time::Timestamp;
-use gen_registry::sync::version_vector::{DocumentVector, Seen};
-use gen_registry::sync::wire::{FRAME_MAX_BYTES, Hello, MESSAGE_MAX_BYTES, Message, VECTORS_MAX};
+use gen_registry_core::digest::Digest;
+use gen_registry_core::document::SignedChange;
+use gen_registry_core::identity::{Identity, SigningIdentity, Topic};
+use gen_registry_core::sync::version_vector::{DocumentVector, Seen};
+use gen_registry_core::sync::wire::{FRAME_MAX_BYTES, Hello, MESSAGE_MAX_BYTES, Message, VECTORS_MAX};
+use gen_registry_core::time::Timestamp;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 use negentropy::{Negentropy, NegentropyStorageVector};

@@ -1,7 +1,7 @@
 //! The entry in a page: the act is in the address, the state in `globalThis.hostile`.
 
-use gen_registry::registry::digest::Digest;
-use gen_registry::registry::identity::SigningIdentity;
+use gen_registry_core::digest::Digest;
+use gen_registry_core::identity::SigningIdentity;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::UrlSearchParams;

@@ -1,7 +1,7 @@
 //! The native entry: one act against a native node.
 
-use gen_registry::registry::digest::Digest;
-use gen_registry::registry::identity::SigningIdentity;
+use gen_registry_core::digest::Digest;
+use gen_registry_core::identity::SigningIdentity;
 use tokio::task::{LocalSet, spawn_local};
 
 use crate::acts::ACTS;

@@ -5,16 +5,18 @@
 use std::rc::Rc;
 
 use futures::executor::block_on;
-use gen_registry::node::api::{Answer, Command, ProfileChanges};
-use gen_registry::node::{Network, Node, RefusedChange};
-use gen_registry::platform::test_environment::TestEnvironment;
-use gen_registry::registry::digest::Digest;
-use gen_registry::registry::document::{ChangeError, ChunkError, Document, Edit, Rejection, SignedChange};
-use gen_registry::registry::fact::{self, Fact, SignedFact};
-use gen_registry::registry::identity::{Identity, IdentityError, SigningIdentity, Statement, Topic};
-use gen_registry::registry::limits::*;
-use gen_registry::store::Table;
-use gen_registry::store::memory::MemoryStore;
+use gen_registry_api::{Answer, Command, ProfileChanges};
+use gen_registry_core::digest::Digest;
+use gen_registry_core::document::{ChangeError, ChunkError, Document, Edit, Rejection, SignedChange};
+use gen_registry_core::fact::{self, Fact, SignedFact};
+use gen_registry_core::identity::{Identity, IdentityError, SigningIdentity, Statement, Topic};
+use gen_registry_core::limits::*;
+use gen_registry_node::Network;
+use gen_registry_node::Node;
+use gen_registry_node::RefusedChange;
+use gen_registry_node::platform::test_environment::TestEnvironment;
+use gen_registry_node::store::Table;
+use gen_registry_node::store::memory::MemoryStore;
 use rand::rngs::StdRng;
 use rand::{Rng, RngCore, SeedableRng};
 

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use gen_registry::node::api::*;
+use gen_registry_api::*;
 
 use crate::mesh::{Party, eventually, in_one_thread, network, relay};
 use crate::publishing::{draft, wasm};
@@ -148,7 +148,7 @@ fn who_installed_something_hears_that_it_was_withdrawn_or_advised_against() {
 #[test]
 fn what_can_not_be_followed_says_so() {
     in_one_thread(async {
-        let alone = Party::join(gen_registry::node::Network::default()).await;
+        let alone = Party::join(gen_registry_node::Network::default()).await;
         for nothing in ["", "tag:", "tag:Two Words", "person:bob", "module:a/b", "planet:mars"] {
             let refused = follow(&alone, nothing).await.unwrap_err();
             assert_eq!(refused.code, FailureCode::InvalidArgument, "{nothing}");

@@ -8,14 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use gen_registry::native::catalogue::catalogue;
-use gen_registry::native::catalogue_node::{CatalogueNode, CatalogueNodeOptions, STORE_FILE, USERNAME, next_free};
-use gen_registry::net::relay::{Multiaddr, Relay};
-use gen_registry::node::api::*;
-use gen_registry::registry::fact::release::{parse_requirement, parse_version};
-use gen_registry::registry::validation::validate;
-use gen_registry::store::sqlite::SqliteStore;
-use gen_registry::store::{Store, Table};
+use gen_registry_api::*;
+use gen_registry_core::fact::release::{parse_requirement, parse_version};
+use gen_registry_core::validation::validate;
+use gen_registry_node::net::relay::{Multiaddr, Relay};
+use gen_registry_node::store::sqlite::SqliteStore;
+use gen_registry_node::store::{Store, Table};
+use gen_registry_server::catalogue::catalogue;
+use gen_registry_server::catalogue_node::{CatalogueNode, CatalogueNodeOptions, STORE_FILE, USERNAME, next_free};
 
 use crate::mesh::{Party, eventually, in_one_thread, network, relay};
 use crate::relay::program::network_of;
@@ -48,7 +48,7 @@ fn every_module_is_valid_and_imports_only_from_what_it_declares() {
         );
     }
     assert!(versions.len() >= 12 && dependent >= 3, "{} modules, {dependent} need others", versions.len());
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/native/catalogue");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/server/catalogue");
     let files = fs::read_dir(folder)
         .unwrap()
         .filter_map(|file| Some(file.unwrap().file_name().to_str()?.strip_suffix(".wat")?.to_owned()));

@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use gen_registry::registry::fact::{Fact, SignedFact};
-use gen_registry::registry::identity::Identity;
-use gen_registry::registry::name::{NameKind, Username};
-use gen_registry::registry::ownership::{Evidence, NameState, Position, Rules};
-use gen_registry::registry::time::Timestamp;
+use gen_registry_core::fact::{Fact, SignedFact};
+use gen_registry_core::identity::Identity;
+use gen_registry_core::name::{NameKind, Username};
+use gen_registry_core::ownership::{Evidence, NameState, Position, Rules};
+use gen_registry_core::time::Timestamp;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};

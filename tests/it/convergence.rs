@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use futures::executor::block_on;
-use gen_registry::registry::digest::Digest;
-use gen_registry::registry::ownership::NameState;
-use gen_registry::sync::session::BUFFERED_MAX_BYTES;
-use gen_registry::sync::simulator::{Faults, Traffic};
-use gen_registry::sync::version_vector::DocumentVector;
+use gen_registry_core::digest::Digest;
+use gen_registry_core::ownership::NameState;
+use gen_registry_core::sync::session::BUFFERED_MAX_BYTES;
+use gen_registry_core::sync::simulator::{Faults, Traffic};
+use gen_registry_core::sync::version_vector::DocumentVector;
 
 use crate::swarm::liar::{LONG_AGO, Trick};
 use crate::swarm::{Swarm, WITNESSES};

@@ -7,8 +7,8 @@ mod shared;
 use std::rc::Rc;
 
 use futures::executor::block_on;
-use gen_registry::store::memory::MemoryStore;
-use gen_registry::store::{Durability, Store, Table, Write};
+use gen_registry_node::store::memory::MemoryStore;
+use gen_registry_node::store::{Durability, Store, Table, Write};
 
 const FEW: u64 = 50;
 const MANY: u64 = 10_000;

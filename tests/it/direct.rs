@@ -8,7 +8,7 @@ use std::{
 };
 
 use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
-use gen_registry::net::{IDENTIFY_PROTOCOL, direct::Direct, relay::limits::RelayLimits};
+use gen_registry_node::net::{IDENTIFY_PROTOCOL, direct::Direct, relay::limits::RelayLimits};
 use libp2p::{
     Multiaddr, PeerId, Swarm,
     core::{Endpoint, transport::PortUse},

@@ -4,9 +4,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use futures::executor::block_on;
-use gen_registry::node::api::*;
-use gen_registry::platform::test_environment::TestEnvironment;
-use gen_registry::registry::time::Timestamp;
+use gen_registry_api::*;
+use gen_registry_core::time::Timestamp;
+use gen_registry_node::platform::test_environment::TestEnvironment;
 
 use crate::profile::Profile;
 

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use gen_registry::node::api::*;
+use gen_registry_api::*;
 
 use crate::mesh::{Party, eventually, in_one_thread, network, relay};
 use crate::publishing::{draft, wasm};
@@ -65,7 +65,7 @@ fn pairs(all: &[(&str, &str)]) -> Vec<(String, String)> {
     all.iter().map(|(name, version)| ((*name).to_owned(), (*version).to_owned())).collect()
 }
 
-/// The example of seed 002, with two modules fewer: `app` needs `mid ^1.0.0`, which needs `base >=2.0.0`.
+/// `app` needs `mid ^1.0.0`, which needs `base >=2.0.0`.
 #[test]
 fn a_module_and_what_it_needs_come_from_its_author_and_then_from_whoever_has_them() {
     in_one_thread(async {

@@ -3,17 +3,18 @@
 use std::time::Duration;
 
 use futures::executor::block_on;
-use gen_registry::node::api::*;
-use gen_registry::node::{FOLLOWS_MAX, NOTICES_MAX};
-use gen_registry::registry::chat::history::HISTORY_MAX;
-use gen_registry::registry::document::{Document, Edit, EditError, Rating, Rejection};
-use gen_registry::registry::identity::SigningIdentity;
-use gen_registry::registry::limits::*;
-use gen_registry::registry::name::ModuleName;
-use gen_registry::store::Table;
-use gen_registry::sync::chat::rates::{
+use gen_registry_api::*;
+use gen_registry_core::chat::history::HISTORY_MAX;
+use gen_registry_core::document::{Document, Edit, EditError, Rating, Rejection};
+use gen_registry_core::identity::SigningIdentity;
+use gen_registry_core::limits::*;
+use gen_registry_core::name::ModuleName;
+use gen_registry_core::sync::chat::rates::{
     ANSWERS_BURST, ANSWERS_PER_SECOND, PeerRates, QUESTIONS_BURST, QUESTIONS_PER_SECOND,
 };
+use gen_registry_node::FOLLOWS_MAX;
+use gen_registry_node::NOTICES_MAX;
+use gen_registry_node::store::Table;
 
 use crate::people::{TOPIC, at, claim, person};
 use crate::profile::Profile;

@@ -6,10 +6,10 @@ mod asked;
 mod crowd;
 mod poison;
 
-use gen_registry::node::Network;
-use gen_registry::node::api::*;
-use gen_registry::registry::name::Username;
-use gen_registry::registry::name_proof;
+use gen_registry_api::*;
+use gen_registry_core::name::Username;
+use gen_registry_core::name_proof;
+use gen_registry_node::Network;
 
 use crate::lookup::apart::{Party, relay_of, through};
 use crate::lookup::crowd::{Crowd, farthest, nearest};
@@ -22,7 +22,7 @@ fn username_key(name: &str) -> [u8; 32] {
 }
 
 /// Waits until the relay has so many values.
-async fn relay_keeps(relay: &gen_registry::net::relay::Relay, values: i64) {
+async fn relay_keeps(relay: &gen_registry_node::net::relay::Relay, values: i64) {
     let view = relay.view();
     eventually("the relay keeps it", async || view.counts().kademlia_values.get() >= values).await;
 }

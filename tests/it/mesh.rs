@@ -4,15 +4,16 @@ use std::future::Future;
 use std::rc::Rc;
 use std::time::Duration;
 
-use gen_registry::native::witness::{self, Witness};
-use gen_registry::net::mesh::MeshHandle;
-use gen_registry::net::relay::{Relay, RelayOptions, key::NodeKey, limits::RelayLimits, witness::WitnessEndpoint};
-use gen_registry::node::api::*;
-use gen_registry::node::peering::Peering;
-use gen_registry::node::{Network, Node};
-use gen_registry::platform::Environment;
-use gen_registry::platform::native::Native;
-use gen_registry::store::memory::MemoryStore;
+use gen_registry_api::*;
+use gen_registry_node::Network;
+use gen_registry_node::Node;
+use gen_registry_node::net::mesh::MeshHandle;
+use gen_registry_node::net::relay::{Relay, RelayOptions, key::NodeKey, limits::RelayLimits, witness::WitnessEndpoint};
+use gen_registry_node::peering::Peering;
+use gen_registry_node::platform::Environment;
+use gen_registry_node::platform::native::Native;
+use gen_registry_node::store::memory::MemoryStore;
+use gen_registry_server::witness::{self, Witness};
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 
 /// How long a condition may take before a test gives up on it. Never a measurement.

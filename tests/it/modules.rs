@@ -6,9 +6,9 @@
 use std::{env, fs, path::Path};
 
 use arbitrary::Unstructured;
-use gen_registry::registry::limits::*;
-use gen_registry::registry::validation::memory_limit::{MemoryLimitError, limit_memory};
-use gen_registry::registry::validation::{Check, Kind, Problem, Report, validate};
+use gen_registry_core::limits::*;
+use gen_registry_core::validation::memory_limit::{MemoryLimitError, limit_memory};
+use gen_registry_core::validation::{Check, Kind, Problem, Report, validate};
 use rand::rngs::StdRng;
 use rand::{Rng, RngCore, SeedableRng};
 

@@ -5,14 +5,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use gen_registry::registry::digest::Digest;
-use gen_registry::registry::fact::{Fact, SignedFact};
-use gen_registry::registry::identity::{Identity, SigningIdentity};
-use gen_registry::registry::limits::{CLOCK_SKEW, MODULE_CLAIMS_MAX, NAME_COOL_DOWN};
-use gen_registry::registry::name::{ModuleName, NameKind};
-use gen_registry::registry::ownership::{Evidence, NameKey, NameState, Rules};
-use gen_registry::registry::read_model::{PersonRecord, ReadModel};
-use gen_registry::registry::time::Timestamp;
+use gen_registry_core::digest::Digest;
+use gen_registry_core::fact::{Fact, SignedFact};
+use gen_registry_core::identity::{Identity, SigningIdentity};
+use gen_registry_core::limits::{CLOCK_SKEW, MODULE_CLAIMS_MAX, NAME_COOL_DOWN};
+use gen_registry_core::name::{ModuleName, NameKind};
+use gen_registry_core::ownership::{Evidence, NameKey, NameState, Rules};
+use gen_registry_core::read_model::{PersonRecord, ReadModel};
+use gen_registry_core::time::Timestamp;
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, SeedableRng};

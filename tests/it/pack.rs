@@ -2,7 +2,7 @@
 
 use std::{fs, io::Read, path::Path};
 
-use gen_registry::native::pack::*;
+use gen_registry_pack::*;
 
 const WORKER: &str = "const BUILD = /*build:*/null/*:build*/;\nconst ASSETS = /*assets:*/[]/*:assets*/;\n";
 const INDEX: &str = "<head>\n<meta name=\"gen-registry-program\" data-js=\"/a.js\" data-wasm=\"/a.wasm\">\n\

@@ -1,17 +1,17 @@
-//! The eleven test topics of seed 004, but for what peers earn (`reputation`): each as a test of its
+//! Everything around a package but reputation: each topic as a test of its
 //! name, over real nodes and, where they cross the network, the real relay process.
 
 use std::cell::RefCell;
 use std::ops::Deref;
 use std::rc::Rc;
 
-use gen_registry::node::Network;
-use gen_registry::node::api::*;
-use gen_registry::node::network::NetworkParameters;
-use gen_registry::registry::digest::Digest;
-use gen_registry::registry::identity::Topic;
-use gen_registry::registry::name::ModuleName;
-use gen_registry::registry::name_proof;
+use gen_registry_api::*;
+use gen_registry_core::digest::Digest;
+use gen_registry_core::identity::Topic;
+use gen_registry_core::name::ModuleName;
+use gen_registry_core::name_proof;
+use gen_registry_node::Network;
+use gen_registry_node::network::NetworkParameters;
 use tempfile::TempDir;
 
 use crate::mesh::{Party, eventually, in_one_thread};
@@ -280,7 +280,7 @@ fn dht_operations() {
         let network = &world.network;
         let latest = async || {
             let found = bob.mesh.get_record(*key.as_bytes()).await;
-            let now = gen_registry::registry::time::Timestamp::LATEST;
+            let now = gen_registry_core::time::Timestamp::LATEST;
             let records =
                 found.iter().map(|value| name_proof::verify(&key, &value.bytes, &network.topic, &network.rules, now));
             let records: Vec<_> = records.collect::<Result<_, _>>().expect("only what proves itself is served");

@@ -1,10 +1,10 @@
 //! The people of the tests: keys from names, facts in one line. They exist nowhere else.
 
-use gen_registry::registry::digest::Digest;
-use gen_registry::registry::fact::{ClaimedName, Fact, NameClaim, NameRelinquish, Receipt, SignedFact};
-use gen_registry::registry::identity::{Signed, SigningIdentity, Topic};
-use gen_registry::registry::name::ModuleName;
-use gen_registry::registry::time::Timestamp;
+use gen_registry_core::digest::Digest;
+use gen_registry_core::fact::{ClaimedName, Fact, NameClaim, NameRelinquish, Receipt, SignedFact};
+use gen_registry_core::identity::{Signed, SigningIdentity, Topic};
+use gen_registry_core::name::ModuleName;
+use gen_registry_core::time::Timestamp;
 
 pub const TOPIC: Topic = Topic::from_bytes([7; 32]);
 

@@ -1,4 +1,4 @@
-//! Who is online, over real libp2p nodes: the three flows of seed 003, and those who would disturb them.
+//! Who is online, over real libp2p nodes: the three flows (registration, channels, goodbye), and those who would disturb them.
 
 #[path = "presence/clocks.rs"]
 mod clocks;
@@ -10,13 +10,13 @@ pub mod stranger;
 use std::rc::Rc;
 use std::time::Duration;
 
-use gen_registry::net::relay::Relay;
-use gen_registry::node::Network;
-use gen_registry::node::api::*;
-use gen_registry::platform::Environment;
-use gen_registry::registry::presence::pace;
-use gen_registry::store::memory::MemoryStore;
-use gen_registry::sync::rejection::Rejection;
+use gen_registry_api::*;
+use gen_registry_core::presence::pace;
+use gen_registry_core::sync::rejection::Rejection;
+use gen_registry_node::Network;
+use gen_registry_node::net::relay::Relay;
+use gen_registry_node::platform::Environment;
+use gen_registry_node::store::memory::MemoryStore;
 
 use crate::mesh::{Party, eventually, in_one_thread, network, relay};
 /// The real clock, moved ahead for everybody at once: minutes pass in seconds.

@@ -5,13 +5,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures::executor::block_on;
-use gen_registry::node::api::*;
-use gen_registry::node::{Network, Node};
-use gen_registry::platform::test_environment::TestEnvironment;
-use gen_registry::registry::limits::{BLOCK_MAX_BYTES, NAME_COOL_DOWN, USERNAME_CLAIMS_MAX};
-use gen_registry::registry::time::Timestamp;
-use gen_registry::store::memory::MemoryStore;
-use gen_registry::store::{StoreError, Table};
+use gen_registry_api::*;
+use gen_registry_core::limits::{BLOCK_MAX_BYTES, NAME_COOL_DOWN, USERNAME_CLAIMS_MAX};
+use gen_registry_core::time::Timestamp;
+use gen_registry_node::Network;
+use gen_registry_node::Node;
+use gen_registry_node::platform::test_environment::TestEnvironment;
+use gen_registry_node::store::memory::MemoryStore;
+use gen_registry_node::store::{StoreError, Table};
 
 use crate::people::TOPIC;
 
@@ -423,7 +424,7 @@ fn a_backup_file_brings_everything_or_changes_nothing() {
     let bob = Profile::new(2);
     bob.claim("bob");
     assert_eq!(bob.code(import(&file, PASSPHRASE)), FailureCode::IdentityExists);
-    let other = Network { topic: gen_registry::registry::identity::Topic::from_bytes([1; 32]), ..Network::default() };
+    let other = Network { topic: gen_registry_core::identity::Topic::from_bytes([1; 32]), ..Network::default() };
     let elsewhere = block_on(Node::start(Rc::new(MemoryStore::new()), Rc::new(bob.clock.clone()), other)).unwrap();
     let refused = block_on(elsewhere.handle(import(&file, PASSPHRASE))).unwrap_err();
     assert_eq!(refused.code, FailureCode::BackupOtherNetwork);

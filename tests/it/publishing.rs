@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gen_registry::node::api::*;
+use gen_registry_api::*;
 
 use crate::profile::Profile;
 
@@ -173,7 +173,7 @@ fn a_withdrawn_version_says_why_until_it_is_taken_back() {
     bob.claim("bob");
     assert_eq!(bob.code(modules(yank(None))), FailureCode::NotYourModule);
     // The clock is set back in between; what is said later still counts as later.
-    alice.clock.set_now(gen_registry::registry::time::Timestamp::from_millis(1_700_000_000_000));
+    alice.clock.set_now(gen_registry_core::time::Timestamp::from_millis(1_700_000_000_000));
     let page = alice.module(yank(None)).expect("a page");
     assert_eq!(page.latest.as_deref(), Some("1.1.0"));
     assert_eq!(alice.restart().page("crc32").expect("a page").latest.as_deref(), Some("1.1.0"));

@@ -8,19 +8,17 @@ mod witness;
 use std::{path::Path, time::Duration};
 
 use axum::{body::Body, http::Request};
-use gen_registry::{
-    native::serve::{Site, page},
-    net::{
-        KADEMLIA_PROTOCOL, REGISTRATION_SECONDS,
-        relay::{
-            Relay, RelayError, RelayOptions, RelayView,
-            address::websocket_origin,
-            key::NodeKey,
-            limits::{REGISTRATIONS_PER_CONNECTION, RelayLimits},
-        },
+use gen_registry_node::Network;
+use gen_registry_node::net::{
+    KADEMLIA_PROTOCOL, REGISTRATION_SECONDS,
+    relay::{
+        Relay, RelayError, RelayOptions, RelayView,
+        address::websocket_origin,
+        key::NodeKey,
+        limits::{REGISTRATIONS_PER_CONNECTION, RelayLimits},
     },
-    node::Network,
 };
+use gen_registry_server::serve::{Site, page};
 use http_body_util::BodyExt;
 use libp2p::{
     Multiaddr, identify,
@@ -31,10 +29,8 @@ use libp2p::{
 };
 use tower::ServiceExt;
 
-use crate::{
-    relay::client::{BehaviourEvent, Client, eventually},
-    serve::dist,
-};
+use crate::relay::client::{BehaviourEvent, Client, eventually};
+use crate::serve::dist;
 
 fn options(limits: RelayLimits) -> RelayOptions {
     RelayOptions {

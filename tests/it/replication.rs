@@ -4,16 +4,17 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use futures::executor::block_on;
-use gen_registry::node::api::{Command, ProfileChanges};
-use gen_registry::node::{Network, Node};
-use gen_registry::platform::test_environment::TestEnvironment;
-use gen_registry::registry::document::{Document, Edit, SignedChange};
-use gen_registry::registry::identity::SigningIdentity;
-use gen_registry::store::memory::MemoryStore;
-use gen_registry::store::{StoreError, Table};
-use gen_registry::sync::rejection::Rejection;
-use gen_registry::sync::session::Verdict;
-use gen_registry::sync::version_vector::DocumentVector;
+use gen_registry_api::{Command, ProfileChanges};
+use gen_registry_core::document::{Document, Edit, SignedChange};
+use gen_registry_core::identity::SigningIdentity;
+use gen_registry_core::sync::rejection::Rejection;
+use gen_registry_core::sync::session::Verdict;
+use gen_registry_core::sync::version_vector::DocumentVector;
+use gen_registry_node::Network;
+use gen_registry_node::Node;
+use gen_registry_node::platform::test_environment::TestEnvironment;
+use gen_registry_node::store::memory::MemoryStore;
+use gen_registry_node::store::{StoreError, Table};
 
 use crate::people::{TOPIC, at, claim, person};
 
@@ -173,7 +174,7 @@ fn own_changes_are_told_once_they_are_stored() {
     replica.node.announce_through(Rc::new(move |change| sink.borrow_mut().push(change.clone())));
     let register = |name: &str| Command::RegisterUsername { name: name.into(), changes: ProfileChanges::default() };
     block_on(replica.node.handle(register("alice"))).unwrap();
-    let fault = gen_registry::store::StoreError::Full;
+    let fault = gen_registry_node::store::StoreError::Full;
     replica.store.fail_commits(Some(fault));
     assert!(block_on(replica.node.handle(register("alicia"))).is_err());
     assert_eq!(*told.borrow(), block_on(replica.node.own_signed_changes()).unwrap());

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::{env, fs};
 
-use gen_registry::registry::name::ModuleName;
-use gen_registry::registry::resolver::{Catalogue, Dependency, Plan, Release, Unresolved, Versions, resolve};
+use gen_registry_core::name::ModuleName;
+use gen_registry_core::resolver::{Catalogue, Dependency, Plan, Release, Unresolved, Versions, resolve};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};

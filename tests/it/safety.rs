@@ -1,13 +1,13 @@
 //! What peers earn, and what a person blocks: over real nodes, real libp2p and a real relay.
 
-use gen_registry::node::Network;
-use gen_registry::node::api::*;
-use gen_registry::registry::artifact::Artifact;
-use gen_registry::registry::block_list::{ENTRIES_MAX, NOTE_MAX_CHARS};
-use gen_registry::registry::identity::SigningIdentity;
-use gen_registry::store::{Store, Table};
-use gen_registry::sync::rejection::Rejection;
-use gen_registry::sync::reputation::{ASK_FROM, BEGINNING, KEEP_FROM};
+use gen_registry_api::*;
+use gen_registry_core::artifact::Artifact;
+use gen_registry_core::block_list::{ENTRIES_MAX, NOTE_MAX_CHARS};
+use gen_registry_core::identity::SigningIdentity;
+use gen_registry_core::sync::rejection::Rejection;
+use gen_registry_core::sync::reputation::{ASK_FROM, BEGINNING, KEEP_FROM};
+use gen_registry_node::Network;
+use gen_registry_node::store::{Store, Table};
 
 use crate::content::liar;
 use crate::content::party::{Party as Reader, file};
@@ -245,7 +245,7 @@ fn the_lists_reach_the_persons_other_device_and_nobody_can_read_them() {
 #[test]
 fn a_list_refuses_what_it_can_not_hold() {
     in_one_thread(async {
-        let alone = Party::join(gen_registry::node::Network::default()).await;
+        let alone = Party::join(gen_registry_node::Network::default()).await;
         for nobody in ["", "mallory", "person:mallory", "peer:a b", "module:a/b"] {
             let refused = decide(&alone, nobody, Decision::Block).await.unwrap_err();
             assert_eq!(refused.code, FailureCode::InvalidArgument, "{nobody}");

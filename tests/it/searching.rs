@@ -4,7 +4,7 @@ mod stories;
 
 use std::collections::BTreeSet;
 
-use gen_registry::registry::search::{Document, Filter, NotAnIndex, Numbers, SearchIndex, SearchQuery, SortBy, *};
+use gen_registry_core::search::{Document, Filter, NotAnIndex, Numbers, SearchIndex, SearchQuery, SortBy, *};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 

@@ -12,11 +12,9 @@ use axum::{
     body::Body,
     http::{Request, Response, StatusCode, header},
 };
-use gen_registry::{
-    native::serve::{Site, is_hashed, page},
-    node::Network,
-    registry::limits::PARAMETERS_VERSION,
-};
+use gen_registry_core::limits::PARAMETERS_VERSION;
+use gen_registry_node::Network;
+use gen_registry_server::serve::{Site, is_hashed, page};
 use http_body_util::BodyExt;
 use tower::ServiceExt;
 
@@ -185,7 +183,10 @@ async fn only_reading_is_allowed() {
 // ---- the real program ----
 
 pub(super) fn program(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_gen-registry"));
+    // Cargo tells tests of their own package's programs only; this one lies beside the folder of the tests.
+    let beside = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().join("gen-registry");
+    assert!(beside.exists(), "{} is not there: cargo build --bin gen-registry", beside.display());
+    let mut command = Command::new(beside);
     command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

@@ -5,12 +5,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures::future::LocalBoxFuture;
-use gen_registry::platform::native::Native;
-use gen_registry::platform::sandbox::{Returned, Run, RunError};
-use gen_registry::platform::search::SearchBackend;
-use gen_registry::platform::{Environment, StorageUse};
-use gen_registry::registry::jobs::{Job, JobOutput};
-use gen_registry::registry::time::Timestamp;
+use gen_registry_core::jobs::{Job, JobOutput};
+use gen_registry_core::time::Timestamp;
+use gen_registry_node::platform::native::Native;
+use gen_registry_node::platform::sandbox::{Returned, Run, RunError};
+use gen_registry_node::platform::search::SearchBackend;
+use gen_registry_node::platform::{Environment, StorageUse};
 
 /// Clones share the clock.
 #[derive(Clone, Default)]

@@ -1,6 +1,6 @@
 //! Sums of what a device has seen, over real nodes.
 
-use gen_registry::node::api::*;
+use gen_registry_api::*;
 
 use crate::mesh::{Party, eventually, in_one_thread, network, relay};
 use crate::publishing::{draft, wasm};

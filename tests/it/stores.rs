@@ -4,12 +4,12 @@ use std::fs;
 use std::rc::Rc;
 
 use futures::executor::block_on;
-use gen_registry::registry::time::Timestamp;
-use gen_registry::store::memory::MemoryStore;
-use gen_registry::store::migration::{self, migrate};
-use gen_registry::store::records::{Found, Records, put};
-use gen_registry::store::sqlite::{SqliteError, SqliteStore};
-use gen_registry::store::{Durability, Store, StoreError, Table, conformance};
+use gen_registry_core::time::Timestamp;
+use gen_registry_node::store::memory::MemoryStore;
+use gen_registry_node::store::migration::{self, migrate};
+use gen_registry_node::store::records::{Found, Records, put};
+use gen_registry_node::store::sqlite::{SqliteError, SqliteStore};
+use gen_registry_node::store::{Durability, Store, StoreError, Table, conformance};
 
 #[test]
 fn the_memory_store_conforms() {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
-use gen_registry::net::streams::{OpenStreamError, Streams};
+use gen_registry_node::net::streams::{OpenStreamError, Streams};
 use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, StreamProtocol, Swarm, SwarmBuilder, noise, tcp, yamux};
 

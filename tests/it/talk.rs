@@ -3,10 +3,10 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use gen_registry::node::Node;
-use gen_registry::node::api::*;
-use gen_registry::registry::chat::{SAID_MAX_CHARS, TOPIC_LINE_MAX_CHARS};
-use gen_registry::sync::chat::rates::OWN_WORDS_BURST;
+use gen_registry_api::*;
+use gen_registry_core::chat::{SAID_MAX_CHARS, TOPIC_LINE_MAX_CHARS};
+use gen_registry_core::sync::chat::rates::OWN_WORDS_BURST;
+use gen_registry_node::Node;
 
 use crate::mesh::{Party, eventually, in_one_thread};
 use crate::presence::{Clock, three};
@@ -159,7 +159,7 @@ fn who_comes_late_or_comes_back_gets_what_was_said() {
         carol.joins("#general").await;
         carol.hears("#general", &all).await;
         // Alone, and yet nothing is lost.
-        let alone = gen_registry::node::Network { relays: vec![], ..network };
+        let alone = gen_registry_node::Network { relays: vec![], ..network };
         let alice = Party::join_on(Rc::new(clock), alices, alone).await;
         assert_eq!(alice.reads("#general").await, all);
         assert_eq!(alice.entry("#general").await.topic_line.as_deref(), Some("all and nothing"));

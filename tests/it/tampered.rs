@@ -12,7 +12,7 @@ use std::task::{Context, Waker};
 
 use futures::future::join;
 use futures::{AsyncReadExt, AsyncWriteExt};
-use gen_registry::sync::signaling::Message;
+use gen_registry_core::sync::signaling::Message;
 use libp2p::core::upgrade::{InboundConnectionUpgrade, OutboundConnectionUpgrade};
 use libp2p::identity::Keypair;
 use libp2p::{PeerId, noise};

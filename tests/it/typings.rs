@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use gen_registry::node::api::*;
+use gen_registry_api::*;
 use serde_json::{Map, Value};
 
 mod shapes;
@@ -24,7 +24,7 @@ const RENAMED: [(&str, &str); 9] = [
     ("Custom", "CustomSection"),
     ("Failure", "Error"),
 ];
-/// What no answer is: the functions, what is given to them, and two that are put together by hand (`src/js_api.rs`,
+/// What no answer is: the functions, what is given to them, and two that are put together by hand (`src/ui/js_api.rs`,
 /// `registry::validation::Extern`).
 const NO_ANSWERS: [&str; 6] =
     ["GenRegistry", "PublishDraft", "ModuleListOptions", "ModuleSearchOptions", "UsernameList", "Extern"];
@@ -88,7 +88,7 @@ fn answers() -> Shapes {
     shapes.into_inner()
 }
 
-type CheckOutcome = gen_registry::registry::validation::Outcome;
+type CheckOutcome = gen_registry_core::validation::Outcome;
 
 #[test]
 fn every_answer_has_the_members_that_the_typings_tell_of() {
@@ -153,7 +153,7 @@ fn every_event_is_in_the_typings() {
     let real: BTreeMap<String, BTreeSet<String>> = all
         .iter()
         .map(|event| {
-            // As `src/js_api.rs` gives them: the kind stands beside the rest.
+            // As `src/ui/js_api.rs` gives them: the kind stands beside the rest.
             let (kind, rest) = match serde_json::to_value(event).unwrap() {
                 Value::String(kind) => (kind, Map::new()),
                 Value::Object(one) => {
@@ -190,7 +190,7 @@ fn every_function_is_in_the_typings() {
         "js_api/block_list.rs",
         "js_api/chat.rs",
     ] {
-        let source = read(&format!("src/{file}"));
+        let source = read(&format!("src/ui/{file}"));
         for block in source.split("#[wasm_bindgen]\nimpl GenRegistry {").skip(1) {
             let block = block.split("\n}").next().unwrap();
             let mut renamed = None;
@@ -205,8 +205,8 @@ fn every_function_is_in_the_typings() {
             }
         }
     }
-    let files = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/js_api")).unwrap().count();
-    assert_eq!(files, 5, "every file of src/js_api is looked at");
+    let files = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ui/js_api")).unwrap().count();
+    assert_eq!(files, 5, "every file of src/ui/js_api is looked at");
     assert!(real.len() > 50, "{real:?}");
     assert_eq!(interfaces(&typings())["GenRegistry"], real);
 }

@@ -6,16 +6,16 @@ use std::rc::Rc;
 use futures::FutureExt;
 use futures::executor::block_on;
 use futures::future::{LocalBoxFuture, join_all};
-use gen_registry::node::witness::{WitnessError, WitnessServer};
-use gen_registry::registry::fact::{Fact, SignedFact};
-use gen_registry::registry::identity::Topic;
-use gen_registry::registry::limits::{CLOCK_SKEW, NAME_COOL_DOWN};
-use gen_registry::registry::time::Timestamp;
-use gen_registry::store::memory::MemoryStore;
-use gen_registry::store::sqlite::SqliteStore;
-use gen_registry::store::{Batch, Durability, Entry, Store, StoreError, Table};
-use gen_registry::sync::witness::wire::check_receipt;
-use gen_registry::sync::witness::{Answer, NotServed, Refusal, Request};
+use gen_registry_core::fact::{Fact, SignedFact};
+use gen_registry_core::identity::Topic;
+use gen_registry_core::limits::{CLOCK_SKEW, NAME_COOL_DOWN};
+use gen_registry_core::sync::witness::wire::check_receipt;
+use gen_registry_core::sync::witness::{Answer, NotServed, Refusal, Request};
+use gen_registry_core::time::Timestamp;
+use gen_registry_node::store::memory::MemoryStore;
+use gen_registry_node::store::sqlite::SqliteStore;
+use gen_registry_node::store::{Batch, Durability, Entry, Store, StoreError, Table};
+use gen_registry_node::witness::{WitnessError, WitnessServer};
 
 use crate::people::{TOPIC, at, claim, person, receipt, release};
 
@@ -227,7 +227,7 @@ fn a_book_that_is_not_whole_or_not_its_own_is_not_used() {
     let error = refused_start(damaged, "witness", TOPIC);
     assert!(matches!(&error, WitnessError::Damaged(key) if *key == middle), "{error}");
     let gap = copy();
-    let delete = vec![gen_registry::store::Write::Delete { table: Table::Changes, key: middle }];
+    let delete = vec![gen_registry_node::store::Write::Delete { table: Table::Changes, key: middle }];
     block_on(gap.commit(delete, Durability::Strict)).unwrap();
     let error = refused_start(gap, "witness", TOPIC);
     assert!(matches!(error, WitnessError::Gap(_)), "{error}");

@@ -1,11 +1,11 @@
 //! A network that asks for work: its names cost something, and who did none holds none.
 
-use gen_registry::node::Network;
-use gen_registry::registry::ownership::Rules;
+use gen_registry_core::ownership::Rules;
+use gen_registry_node::Network;
 
 use crate::mesh::{Party, eventually, in_one_thread, network, relay};
 use crate::publishing::{draft, wasm};
-use gen_registry::node::api::*;
+use gen_registry_api::*;
 
 const BITS: u32 = 12;
 

@@ -4,16 +4,17 @@ use std::fmt::Write as _;
 use std::rc::Rc;
 
 use futures::executor::block_on;
-use gen_registry::node::{Network, Node};
-use gen_registry::platform::test_environment::TestEnvironment;
-use gen_registry::registry::digest::Digest;
-use gen_registry::registry::document::{Document, Edit, SignedChange};
-use gen_registry::registry::fact::{ClaimedName, Fact, NameClaim, SignedFact};
-use gen_registry::registry::identity::{Signed, SigningIdentity, Topic};
-use gen_registry::registry::name::Username;
-use gen_registry::registry::time::Timestamp;
-use gen_registry::store::memory::MemoryStore;
-use gen_registry::store::{Store, Table};
+use gen_registry_core::digest::Digest;
+use gen_registry_core::document::{Document, Edit, SignedChange};
+use gen_registry_core::fact::{ClaimedName, Fact, NameClaim, SignedFact};
+use gen_registry_core::identity::{Signed, SigningIdentity, Topic};
+use gen_registry_core::name::Username;
+use gen_registry_core::time::Timestamp;
+use gen_registry_node::Network;
+use gen_registry_node::Node;
+use gen_registry_node::platform::test_environment::TestEnvironment;
+use gen_registry_node::store::memory::MemoryStore;
+use gen_registry_node::store::{Store, Table};
 
 pub const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 

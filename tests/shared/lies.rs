@@ -1,12 +1,12 @@
 //! What liars say, message by message: for the simulated ones and for the real one. Nothing here sends anything.
 
-use gen_registry::registry::digest::Digest;
-use gen_registry::registry::document::{Document, Edit, SignedChange};
-use gen_registry::registry::fact::{ClaimedName, Fact, NameClaim};
-use gen_registry::registry::identity::{Identity, Signed, SigningIdentity, Topic};
-use gen_registry::registry::time::Timestamp;
-use gen_registry::sync::version_vector::DocumentVector;
-use gen_registry::sync::wire::{MESSAGE_MAX_BYTES, Message};
+use gen_registry_core::digest::Digest;
+use gen_registry_core::document::{Document, Edit, SignedChange};
+use gen_registry_core::fact::{ClaimedName, Fact, NameClaim};
+use gen_registry_core::identity::{Identity, Signed, SigningIdentity, Topic};
+use gen_registry_core::sync::version_vector::DocumentVector;
+use gen_registry_core::sync::wire::{MESSAGE_MAX_BYTES, Message};
+use gen_registry_core::time::Timestamp;
 
 /// The writing session of every lie: two changes of one author are for one place.
 const SESSION: [u8; 16] = [9; 16];

@@ -1,9 +1,9 @@
 //! Verdicts on many good and bad signatures, as one hash. Native and browser tests compare it with one constant: two
 //! verifiers that disagree would let registries drift apart.
 
-use gen_registry::registry::digest::Digest;
-use gen_registry::registry::identity::{Identity, SigningIdentity, Topic};
-use gen_registry::registry::name::Username;
+use gen_registry_core::digest::Digest;
+use gen_registry_core::identity::{Identity, SigningIdentity, Topic};
+use gen_registry_core::name::Username;
 
 /// What every build of this program must come to.
 pub const EXPECTED: &str = "c176486459e31422b6dcc244c9aaa0138415826afa232e1ea8c5a780ae438a40";

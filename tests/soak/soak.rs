@@ -8,8 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use gen_registry::node::Network;
-use gen_registry::platform::{Environment, native::Native};
+use gen_registry_node::Network;
+use gen_registry_node::platform::{Environment, native::Native};
 use libp2p::{Multiaddr, rendezvous};
 use rand::Rng;
 use tokio::task::JoinSet;

@@ -7,17 +7,17 @@ use futures::future::{Either, select};
 use futures::pin_mut;
 use futures_timer::Delay;
 
-use crate::node::Node;
-use crate::node::blocks::ContentError;
-use crate::registry::artifact::Artifact;
-use crate::registry::digest::hash_in;
+use crate::Node;
+use crate::blocks::ContentError;
+use gen_registry_core::artifact::Artifact;
+use gen_registry_core::digest::hash_in;
 
 /// A picture that does not come in this time is not waited for: somebody looks at the page meanwhile.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Node {
     /// The bytes of a block that is not here, from connected peers. None when nobody gives it soon.
-    pub(in crate::node) async fn fetch_picture(&self, address: &Cid) -> Option<Vec<u8>> {
+    pub(crate) async fn fetch_picture(&self, address: &Cid) -> Option<Vec<u8>> {
         let block = hash_in(address)?;
         if self.peering.borrow().peers() == 0 {
             return None;

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::registry::artifact::Artifact;
-use crate::registry::digest::Digest;
-use crate::registry::time::Timestamp;
+use gen_registry_core::artifact::Artifact;
+use gen_registry_core::digest::Digest;
+use gen_registry_core::time::Timestamp;
 
 /// How old a stored time of use may become before it is written again.
 const USE_GRAIN: Duration = Duration::from_secs(10 * 60);
@@ -136,7 +136,7 @@ impl CacheIndex {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registry::limits::BLOCK_MAX_BYTES;
+    use gen_registry_core::limits::BLOCK_MAX_BYTES;
 
     fn at(minutes: u64) -> Timestamp {
         Timestamp::from_millis(minutes * 60_000)

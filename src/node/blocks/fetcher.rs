@@ -11,20 +11,20 @@ use futures::stream::{FuturesUnordered, LocalBoxStream, SelectAll, once};
 use futures::{FutureExt, StreamExt, select};
 use futures_timer::Delay;
 
+use crate::Node;
+use crate::blocks::ContentError;
+use crate::blocks::server::rule;
 use crate::net::key::NodeName;
 use crate::net::mesh::blocks::BlockStream;
 use crate::net::mesh::{LinkFault, MeshHandle};
-use crate::node::Node;
-use crate::node::blocks::ContentError;
-use crate::node::blocks::server::rule;
-use crate::node::reputation::Actor;
-use crate::registry::digest::Digest;
-use crate::registry::time::Timestamp;
+use crate::reputation::Actor;
 use crate::store::StoreError;
-use crate::sync::blocks::fetch::{Fault, Fetch, Input, Job, Output, PEERS_MAX, Peer};
-use crate::sync::blocks::serve::MARKS_MAX;
-use crate::sync::rejection::Rejection;
-use crate::sync::reputation::ReputationEvent;
+use gen_registry_core::digest::Digest;
+use gen_registry_core::sync::blocks::fetch::{Fault, Fetch, Input, Job, Output, PEERS_MAX, Peer};
+use gen_registry_core::sync::blocks::serve::MARKS_MAX;
+use gen_registry_core::sync::rejection::Rejection;
+use gen_registry_core::sync::reputation::ReputationEvent;
+use gen_registry_core::time::Timestamp;
 
 /// How often it is looked who came, who is silent and who waits no more.
 const TICK: Duration = Duration::from_millis(250);
@@ -38,7 +38,7 @@ const REOPEN_AFTER: Duration = Duration::from_secs(3);
 const REST: Duration = Duration::from_secs(60);
 
 /// Blocks that somebody waits for.
-pub(in crate::node) struct FetchRequest {
+pub(crate) struct FetchRequest {
     pub(super) blocks: Vec<Digest>,
     /// Told of each that is stored. Whoever drops the other end waits no more.
     pub(super) got: mpsc::UnboundedSender<Digest>,
@@ -78,7 +78,7 @@ struct Fetching {
 }
 
 /// Until the node leaves its network.
-pub(in crate::node) async fn run(node: Rc<Node>, mesh: MeshHandle, mut orders: mpsc::UnboundedReceiver<FetchRequest>) {
+pub(crate) async fn run(node: Rc<Node>, mesh: MeshHandle, mut orders: mpsc::UnboundedReceiver<FetchRequest>) {
     let mut fetching = Fetching {
         idle_since: node.now(),
         node,

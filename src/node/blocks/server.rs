@@ -9,12 +9,12 @@ use futures::channel::oneshot;
 use futures::{FutureExt, SinkExt, StreamExt, select_biased};
 use futures_timer::Delay;
 
+use crate::Node;
 use crate::net::key::NodeName;
 use crate::net::mesh::blocks::BlockStream;
 use crate::net::mesh::{LinkFault, MeshHandle};
-use crate::node::Node;
-use crate::sync::blocks::serve::{Input, Output, Serve};
-use crate::sync::rejection::Rejection;
+use gen_registry_core::sync::blocks::serve::{Input, Output, Serve};
+use gen_registry_core::sync::rejection::Rejection;
 
 /// How often those are looked at who wait because they asked for much.
 const TICK: Duration = Duration::from_secs(1);
@@ -51,7 +51,7 @@ struct Answering {
 }
 
 /// Answers until the stream ends.
-pub(in crate::node) async fn serve(node: Rc<Node>, mesh: MeshHandle, stream: BlockStream) {
+pub(crate) async fn serve(node: Rc<Node>, mesh: MeshHandle, stream: BlockStream) {
     let (serve, replaced) = node.content.asked.borrow_mut().open(stream.peer);
     let mut answering = Answering { node, mesh, peer: stream.peer, serve, todo: VecDeque::new() };
     if answering.run(stream, replaced).await.is_err() {

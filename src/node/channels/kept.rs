@@ -2,24 +2,24 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::node::Node;
-use crate::node::channels::Joined;
-use crate::registry::chat::history::{Log, MessageKey};
-use crate::registry::chat::hybrid_clock::HybridTime;
-use crate::registry::chat::{ChannelName, SignedMessage};
-use crate::registry::digest::hex;
-use crate::registry::time::Timestamp;
+use crate::Node;
+use crate::channels::Joined;
 use crate::store::records::put;
 use crate::store::{Durability, StoreError, Table, Write};
+use gen_registry_core::chat::history::{Log, MessageKey};
+use gen_registry_core::chat::hybrid_clock::HybridTime;
+use gen_registry_core::chat::{ChannelName, SignedMessage};
+use gen_registry_core::digest::hex;
+use gen_registry_core::time::Timestamp;
 
 /// A joined channel, under its name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub(in crate::node) struct ChannelRecord {
-    pub(in crate::node) joined_at: Timestamp,
-    pub(in crate::node) muted: bool,
+pub(crate) struct ChannelRecord {
+    pub(crate) joined_at: Timestamp,
+    pub(crate) muted: bool,
     /// Everything up to here was read.
-    pub(in crate::node) read: HybridTime,
+    pub(crate) read: HybridTime,
 }
 
 impl ChannelRecord {
@@ -49,7 +49,7 @@ pub(super) fn forget(channel: &ChannelName, place: &MessageKey) -> Write {
 
 impl Node {
     /// Reads what was kept, at the first need.
-    pub(in crate::node) async fn open_channels(&self) -> Result<(), StoreError> {
+    pub(crate) async fn open_channels(&self) -> Result<(), StoreError> {
         if self.channels.borrow().read_from_store {
             return Ok(());
         }

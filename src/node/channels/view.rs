@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use crate::node::Node;
-use crate::node::api::*;
-use crate::node::channels::{Joined, not_in_channel, parse};
-use crate::registry::chat::history::MessageKey;
-use crate::registry::chat::{Body, ChannelName, SignedMessage};
-use crate::registry::presence::Presence;
+use crate::Node;
+use crate::channels::{Joined, not_in_channel, parse};
+use gen_registry_api::*;
+use gen_registry_core::chat::history::MessageKey;
+use gen_registry_core::chat::{Body, ChannelName, SignedMessage};
+use gen_registry_core::presence::Presence;
 
 /// The longest page of messages.
 const PAGE_MAX: u32 = 200;
 
 impl Node {
-    pub(in crate::node) fn channel_entries(&self) -> Vec<ChannelEntry> {
+    pub(crate) fn channel_entries(&self) -> Vec<ChannelEntry> {
         let mut all: BTreeMap<ChannelName, u64> = self.members();
         for channel in self.channels.borrow().joined.keys() {
             all.entry(channel.clone()).or_default();
@@ -70,12 +70,7 @@ impl Node {
         entry
     }
 
-    pub(in crate::node) fn message_page(
-        &self,
-        channel: &str,
-        before: Option<&str>,
-        limit: u32,
-    ) -> Result<MessagePage, Failure> {
+    pub(crate) fn message_page(&self, channel: &str, before: Option<&str>, limit: u32) -> Result<MessagePage, Failure> {
         let channel = parse(channel)?;
         let members = self.members().get(&channel).copied().unwrap_or_default();
         let entry = self.channel_entry(&channel, members);
@@ -97,7 +92,7 @@ impl Node {
         Ok(MessagePage { channel: entry, messages, before })
     }
 
-    pub(in crate::node) fn talk_message(&self, message: &SignedMessage) -> ChatMessage {
+    pub(crate) fn talk_message(&self, message: &SignedMessage) -> ChatMessage {
         let shown = self.shown(&message.author());
         let said = message.statement();
         let (text, topic_line) = match &said.body {

@@ -8,18 +8,18 @@ use futures::future::{Either, join_all, select};
 use futures::{SinkExt, StreamExt};
 use futures_timer::Delay;
 
+use crate::Node;
+use crate::channels::ReceiveOutcome;
+use crate::chat::Wanted;
 use crate::net::key::NodeName;
 use crate::net::mesh::{LinkFault, MeshHandle};
-use crate::node::Node;
-use crate::node::channels::ReceiveOutcome;
-use crate::node::chat::Wanted;
-use crate::node::time_slice::TimeSlice;
-use crate::registry::chat::ChannelName;
-use crate::registry::chat::history::MessageKey;
-use crate::registry::identity::Identity;
-use crate::registry::presence::{Input, NodeId, PresenceError};
-use crate::sync::chat::{ChatFrame, PAGES_MAX};
-use crate::sync::rejection::{Rejection, of_heartbeat};
+use crate::time_slice::TimeSlice;
+use gen_registry_core::chat::ChannelName;
+use gen_registry_core::chat::history::MessageKey;
+use gen_registry_core::identity::Identity;
+use gen_registry_core::presence::{Input, NodeId, PresenceError};
+use gen_registry_core::sync::chat::{ChatFrame, PAGES_MAX};
+use gen_registry_core::sync::rejection::{Rejection, of_heartbeat};
 
 /// A page that takes longer is not waited for.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -32,7 +32,7 @@ const SEEK_EVERY: Duration = Duration::from_secs(10);
 
 impl Node {
     /// A link stands: each side asks, so that whoever comes late has the whole picture at once.
-    pub(in crate::node) async fn meet(self: Rc<Self>, mesh: MeshHandle, peer: NodeName) {
+    pub(crate) async fn meet(self: Rc<Self>, mesh: MeshHandle, peer: NodeName) {
         self.ask_who_is_here(&mesh, peer).await;
         let channels = self.channels.borrow().names();
         let common = channels.into_iter().filter(|channel| self.members_of(channel).contains(&peer));
@@ -42,7 +42,7 @@ impl Node {
     }
 
     /// Some time has passed.
-    pub(in crate::node) async fn talk_tick(self: Rc<Self>, mesh: MeshHandle) {
+    pub(crate) async fn talk_tick(self: Rc<Self>, mesh: MeshHandle) {
         self.presence_tick().await;
         self.flush().await;
         let now = self.environment.now();
@@ -74,7 +74,7 @@ impl Node {
     }
 
     /// Somebody joined here: what was said before?
-    pub(in crate::node) async fn ask_members(self: Rc<Self>, mesh: MeshHandle, wanted: Wanted) {
+    pub(crate) async fn ask_members(self: Rc<Self>, mesh: MeshHandle, wanted: Wanted) {
         let Wanted { channel, from } = wanted;
         if let Some(member) = from {
             return self.ask_what_was_said(&mesh, member, &channel).await;
@@ -93,7 +93,7 @@ impl Node {
 
     /// Somebody joined a channel of this profile. What they said at once may have come before this node's ear for it
     /// was known to them.
-    pub(in crate::node) fn ask_who_joined(&self, user: &Identity, channel: &ChannelName) {
+    pub(crate) fn ask_who_joined(&self, user: &Identity, channel: &ChannelName) {
         if self.channels.borrow().log(channel).is_none() {
             return;
         }
@@ -110,7 +110,7 @@ impl Node {
     }
 
     /// Whose node it is, while that is online.
-    pub(in crate::node) fn person_at(&self, peer: NodeName) -> Option<Identity> {
+    pub(crate) fn person_at(&self, peer: NodeName) -> Option<Identity> {
         let node = NodeId::from_bytes(&peer.public_key()?)?;
         self.online.borrow().machine()?.owner(&node)
     }

@@ -8,19 +8,19 @@ use futures::future::{Either, select};
 use futures::{SinkExt, StreamExt};
 use futures_timer::Delay;
 
+use crate::Node;
 use crate::net::key::NodeName;
 use crate::net::mesh::LinkFault;
 use crate::net::mesh::blocks::BlockStream;
-use crate::node::Node;
-use crate::registry::chat::{ChannelName, MESSAGE_MAX_BYTES};
-use crate::sync::chat::{ChatFrame, pages};
-use crate::sync::rejection::Rejection;
+use gen_registry_core::chat::{ChannelName, MESSAGE_MAX_BYTES};
+use gen_registry_core::sync::chat::{ChatFrame, pages};
+use gen_registry_core::sync::rejection::Rejection;
 
 /// How long a question may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One stream, one question.
-pub(in crate::node) async fn serve(node: Rc<Node>, stream: BlockStream) {
+pub(crate) async fn serve(node: Rc<Node>, stream: BlockStream) {
     let BlockStream { peer, mut incoming, mut outgoing } = stream;
     let now = node.environment.now();
     if !node.with_rates(peer, |rates| rates.question(now)) {
@@ -88,7 +88,7 @@ impl Node {
         let channels = self.channels.borrow();
         let mut said = Vec::new();
         if let Some(log) = channels.log(channel) {
-            let line = log.topic_line().map(|line| (crate::registry::chat::history::MessageKey::of(line), line));
+            let line = log.topic_line().map(|line| (gen_registry_core::chat::history::MessageKey::of(line), line));
             let line = line.filter(|(place, _)| !log.contains(place));
             let all = line.iter().map(|(place, line)| (place, *line)).chain(log.messages());
             let lacking = all.filter(|(place, _)| !have.contains(&place.short()));

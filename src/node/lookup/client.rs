@@ -10,19 +10,19 @@ use futures::future::{Either, join_all, select};
 use futures::pin_mut;
 use futures_timer::Delay;
 
+use crate::Node;
+use crate::lookup::{encode_request, key_of, parse};
+use crate::modules::name_status;
 use crate::net::key::NodeName;
 use crate::net::mesh::connection_manager::dial_targets::DIAL_TARGETS_MAX;
 use crate::net::mesh::{FIND_PROTOCOL, MeshHandle};
-use crate::node::Node;
-use crate::node::api::*;
-use crate::node::lookup::{encode_request, key_of, parse};
-use crate::node::modules::name_status;
-use crate::registry::digest::Digest;
-use crate::registry::fact::ClaimedName;
-use crate::registry::modules::CountedRelease;
-use crate::registry::name_proof::{self, NameProof, RecordError};
-use crate::registry::ownership::NameState;
-use crate::sync::rejection::Rejection;
+use gen_registry_api::*;
+use gen_registry_core::digest::Digest;
+use gen_registry_core::fact::ClaimedName;
+use gen_registry_core::modules::CountedRelease;
+use gen_registry_core::name_proof::{self, NameProof, RecordError};
+use gen_registry_core::ownership::NameState;
+use gen_registry_core::sync::rejection::Rejection;
 
 /// Connected peers that are asked about one name.
 pub const PEERS_ASKED_MAX: usize = 8;
@@ -31,7 +31,7 @@ pub const PEERS_PATIENCE: Duration = Duration::from_secs(4);
 
 impl Node {
     /// Looks for a name wherever it may be known; whoever has it is sought.
-    pub(in crate::node) async fn find(&self, kind: NameKind, text: &str) -> Result<FindReport, Failure> {
+    pub(crate) async fn find(&self, kind: NameKind, text: &str) -> Result<FindReport, Failure> {
         let name = parse(kind, text)?;
         let mut report = FindReport {
             kind,
@@ -55,14 +55,14 @@ impl Node {
         let asked: Vec<NodeName> = self.helpful_peers().into_iter().take(PEERS_ASKED_MAX).collect();
         report.peers_asked = asked.len() as u64;
         if let Some(record) = self.ask_peers(&mesh, asked, &name).await {
-            report.take(AnsweredBy::Peers, &record);
+            report_proof(&mut report, AnsweredBy::Peers, &record);
             if report.found.is_some() {
                 return Ok(report);
             }
         }
         report.network_asked = has_relay;
         if let Some((record, publishers)) = self.ask_network(&mesh, &name).await {
-            report.take(AnsweredBy::Network, &record);
+            report_proof(&mut report, AnsweredBy::Network, &record);
             report.sought = self.connect_to(&mesh, &record, publishers).await;
         }
         Ok(report)
@@ -139,15 +139,11 @@ impl Node {
     }
 
     /// Who is said to have a file.
-    pub(in crate::node) async fn providers_of(&self, mesh: &MeshHandle, artifact: &Digest) -> Vec<NodeName> {
+    pub(crate) async fn providers_of(&self, mesh: &MeshHandle, artifact: &Digest) -> Vec<NodeName> {
         mesh.providers(*artifact.as_bytes()).await
     }
 
-    pub(in crate::node) fn connect_to_some(
-        &self,
-        mesh: &MeshHandle,
-        wanted: impl IntoIterator<Item = NodeName>,
-    ) -> u64 {
+    pub(crate) fn connect_to_some(&self, mesh: &MeshHandle, wanted: impl IntoIterator<Item = NodeName>) -> u64 {
         let connected = self.peering.borrow().connected();
         let me = mesh.name();
         let away = wanted.into_iter().filter(|peer| *peer != me && !connected.contains(peer));
@@ -155,13 +151,11 @@ impl Node {
     }
 }
 
-impl FindReport {
-    /// A record without a holder says only that the name was given up.
-    fn take(&mut self, by: AnsweredBy, record: &NameProof) {
-        self.answered_by = Some(by);
-        self.found = found(&record.state, record.release.as_ref());
-        self.free_at = record.state.given_up().map(|(_, free_at)| free_at.as_millis());
-    }
+/// Puts what a proof shows into the report. A proof without a holder says only that the name was given up.
+fn report_proof(report: &mut FindReport, by: AnsweredBy, proof: &NameProof) {
+    report.answered_by = Some(by);
+    report.found = found(&proof.state, proof.release.as_ref());
+    report.free_at = proof.state.given_up().map(|(_, free_at)| free_at.as_millis());
 }
 
 fn better(one: NameProof, other: NameProof) -> NameProof {

@@ -11,11 +11,11 @@ use futures::channel::mpsc;
 use futures::{FutureExt, StreamExt, select};
 use futures_timer::Delay;
 
+use crate::Node;
 use crate::net::mesh::MeshHandle;
-use crate::node::Node;
-use crate::registry::digest::Digest;
-use crate::registry::name_proof;
-use crate::registry::ownership::NameKey;
+use gen_registry_core::digest::Digest;
+use gen_registry_core::name_proof;
+use gen_registry_core::ownership::NameKey;
 
 /// How often everything is published again; servers forget files after three times as long, records after a day.
 pub const PUBLISH_EVERY: Duration = Duration::from_secs(60 * 60);
@@ -34,7 +34,7 @@ struct Published {
 }
 
 /// Until the node leaves its network.
-pub(in crate::node) async fn run(node: Rc<Node>, mesh: MeshHandle, mut woken: mpsc::Receiver<()>) {
+pub(crate) async fn run(node: Rc<Node>, mesh: MeshHandle, mut woken: mpsc::Receiver<()>) {
     let mut published = Published::default();
     let mut again = Delay::new(PUBLISH_EVERY).fuse();
     loop {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use crate::Node;
+use crate::lookup::{decode_request, key_of};
 use crate::net::key::NodeName;
-use crate::node::Node;
-use crate::node::lookup::{decode_request, key_of};
-use crate::sync::rejection::Rejection;
+use gen_registry_core::sync::rejection::Rejection;
 
 /// Questions that one peer may ask in each [`ASKED_TIME`].
 pub const ASKED_PER_PEER_RATE: u32 = 60;
@@ -15,7 +15,7 @@ const PEERS_REMEMBERED: usize = 256;
 
 impl Node {
     /// Empty when nothing is known; none when no answer is due.
-    pub(in crate::node) fn answer_find(&self, peer: NodeName, request: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn answer_find(&self, peer: NodeName, request: &[u8]) -> Option<Vec<u8>> {
         if !self.may_ask(peer) {
             self.note_rejection(peer, Rejection::TooManyRequests);
             return None;

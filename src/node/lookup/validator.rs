@@ -1,11 +1,11 @@
 //! What proves a value to a Kademlia server of this network.
 
 use crate::net::kademlia::values::{Fault, ValidateRecord};
-use crate::registry::digest::Digest;
-use crate::registry::identity::Topic;
-use crate::registry::name_proof::{self, NameProof, RecordError};
-use crate::registry::ownership::Rules;
-use crate::registry::time::Timestamp;
+use gen_registry_core::digest::Digest;
+use gen_registry_core::identity::Topic;
+use gen_registry_core::name_proof::{self, NameProof, RecordError};
+use gen_registry_core::ownership::Rules;
+use gen_registry_core::time::Timestamp;
 
 /// Verifies records of one network.
 pub struct RecordValidator {

@@ -1,9 +1,9 @@
 //! Everything that is installed as one file: each module, and the lockfile that names them.
 
-use crate::node::Node;
-use crate::node::api::Failure;
-use crate::node::modules::errors;
-use crate::registry::jobs::{Job, JobOutput};
+use crate::Node;
+use crate::modules::errors;
+use gen_registry_api::Failure;
+use gen_registry_core::jobs::{Job, JobOutput};
 
 /// The lockfile's name in the bundle.
 const LOCKFILE: &str = "gen-registry.lock.toml";

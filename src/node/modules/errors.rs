@@ -1,16 +1,16 @@
 //! What goes wrong with modules, in sentences for people.
 
-use crate::node::api::{Failure, FailureCode};
-pub(super) use crate::node::errors::*;
+pub(super) use crate::errors::*;
 use crate::platform::sandbox::RunError;
-use crate::registry::fact::release::VersionError;
-use crate::registry::limits::*;
-use crate::registry::lockfile::LockfileError;
-use crate::registry::modules::WhyRefused;
-use crate::registry::name::NameError;
-use crate::registry::resolver::Unresolved;
-use crate::registry::resolver::explain::ThereIs;
-use crate::registry::validation::Problem;
+use gen_registry_api::{Failure, FailureCode};
+use gen_registry_core::fact::release::VersionError;
+use gen_registry_core::limits::*;
+use gen_registry_core::lockfile::LockfileError;
+use gen_registry_core::modules::WhyRefused;
+use gen_registry_core::name::NameError;
+use gen_registry_core::resolver::Unresolved;
+use gen_registry_core::resolver::explain::ThereIs;
+use gen_registry_core::validation::Problem;
 
 pub(super) fn name_invalid(error: &NameError) -> Failure {
     Failure::new(

@@ -5,37 +5,37 @@ use std::collections::{BTreeMap, BTreeSet};
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
-use crate::node::Node;
-use crate::node::api::*;
-use crate::node::blocks::{Pin, Progress};
-use crate::node::modules::{errors, pages, parse_name};
-use crate::node::write::Draft;
-use crate::registry::artifact::Artifact;
-use crate::registry::digest::Digest;
-use crate::registry::document::Edit;
-use crate::registry::fact::release::parse_requirement;
-use crate::registry::limits::{DEPENDENCIES_MAX, INSTALLS_MAX};
-use crate::registry::modules::CountedRelease;
-use crate::registry::name::ModuleName;
-use crate::registry::resolver::{Dependency, Versions, resolve};
-use crate::registry::time::Timestamp;
-use crate::registry::validation::Report;
+use crate::Node;
+use crate::blocks::{Pin, Progress};
+use crate::modules::{errors, pages, parse_name};
 use crate::store::records::{Damaged, Records, put};
 use crate::store::{Batch, Durability, StoreError, Table, Write};
+use crate::write::Draft;
+use gen_registry_api::*;
+use gen_registry_core::artifact::Artifact;
+use gen_registry_core::digest::Digest;
+use gen_registry_core::document::Edit;
+use gen_registry_core::fact::release::parse_requirement;
+use gen_registry_core::limits::{DEPENDENCIES_MAX, INSTALLS_MAX};
+use gen_registry_core::modules::CountedRelease;
+use gen_registry_core::name::ModuleName;
+use gen_registry_core::resolver::{Dependency, Versions, resolve};
+use gen_registry_core::time::Timestamp;
+use gen_registry_core::validation::Report;
 
 /// One installed module, as it is stored under its name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(in crate::node) struct Installed {
-    pub(in crate::node) version: Version,
-    pub(in crate::node) release: Digest,
+pub(crate) struct Installed {
+    pub(crate) version: Version,
+    pub(crate) release: Digest,
     /// What was asked for; none for what only others need.
-    pub(in crate::node) requirement: Option<String>,
-    pub(in crate::node) installed_at: Timestamp,
+    pub(crate) requirement: Option<String>,
+    pub(crate) installed_at: Timestamp,
     /// As `namespace.name`; read off the bytes.
-    pub(in crate::node) imports: Vec<String>,
+    pub(crate) imports: Vec<String>,
 }
 
-pub(in crate::node) type InstalledModules = BTreeMap<ModuleName, Installed>;
+pub(crate) type InstalledModules = BTreeMap<ModuleName, Installed>;
 
 /// What is to be done: all that will be installed afterwards, in the order of installation.
 pub(super) struct Planned {
@@ -45,7 +45,7 @@ pub(super) struct Planned {
 }
 
 /// Reads what is installed. What can't be read has to be installed again.
-pub(in crate::node) async fn read(records: &Records) -> Result<(InstalledModules, Vec<Damaged>), StoreError> {
+pub(crate) async fn read(records: &Records) -> Result<(InstalledModules, Vec<Damaged>), StoreError> {
     let (found, damaged) = records.all::<Installed>(Table::Installed, "").await?;
     Ok((found.into_iter().filter_map(|(name, record)| Some((name.parse().ok()?, record))).collect(), damaged))
 }

@@ -3,13 +3,13 @@
 
 use semver::Version;
 
-use crate::node::Node;
-use crate::node::api::*;
-use crate::node::modules::{errors, parse_name};
-use crate::registry::fact::release::parse_version;
-use crate::registry::jobs::{Job, JobOutput};
-use crate::registry::lockfile::{LOCKFILE_MAX_BYTES, Locked, Lockfile, LockfileError};
-use crate::registry::resolver::Versions;
+use crate::Node;
+use crate::modules::{errors, parse_name};
+use gen_registry_api::*;
+use gen_registry_core::fact::release::parse_version;
+use gen_registry_core::jobs::{Job, JobOutput};
+use gen_registry_core::lockfile::{LOCKFILE_MAX_BYTES, Locked, Lockfile, LockfileError};
+use gen_registry_core::resolver::Versions;
 
 impl Node {
     /// In the order of the names.

@@ -2,15 +2,16 @@
 
 use semver::Version;
 
-use crate::node::api::*;
-use crate::node::modules::{errors, parse_name};
-use crate::node::{Node, State};
-use crate::registry::document::{ModuleFacet, Rating};
-use crate::registry::identity::Identity;
-use crate::registry::modules::ratings::RatingState;
-use crate::registry::modules::{CountedRelease, Withdrawn};
-use crate::registry::name::{FoldedName, ModuleName};
-use crate::registry::ownership::{Availability, NameState, Position, Status as ClaimStatus};
+use crate::Node;
+use crate::State;
+use crate::modules::{errors, parse_name};
+use gen_registry_api::*;
+use gen_registry_core::document::{ModuleFacet, Rating};
+use gen_registry_core::identity::Identity;
+use gen_registry_core::modules::ratings::RatingState;
+use gen_registry_core::modules::{CountedRelease, Withdrawn};
+use gen_registry_core::name::{FoldedName, ModuleName};
+use gen_registry_core::ownership::{Availability, NameState, Position, Status as ClaimStatus};
 
 /// Reviews on a module's page, the newest ones.
 const REVIEWS_SHOWN: usize = 50;
@@ -139,7 +140,7 @@ impl Node {
                 continue;
             }
             let facet = state.index.facet(name);
-            if !facet.map_or_else(|| filter.keeps(&ModuleFacet::default()), |facet| filter.keeps(facet)) {
+            if !has_wanted_facet(filter, facet.unwrap_or(&ModuleFacet::default())) {
                 continue;
             }
             let Some(likeness) = likeness(&text, name, facet) else { continue };
@@ -188,14 +189,12 @@ impl Node {
     }
 }
 
-impl ModuleFilter {
-    fn keeps(&self, facet: &ModuleFacet) -> bool {
-        let exports =
-            |wanted: &String| facet.exports.as_ref().is_some_and(|all| all.split(' ').any(|word| word == wanted));
-        self.tag.as_ref().is_none_or(|tag| facet.tags.contains(tag))
-            && (!self.imports_nothing || facet.imports.is_none())
-            && self.exports.as_ref().is_none_or(exports)
-    }
+/// Whether a module with this description passes the filter.
+fn has_wanted_facet(filter: &ModuleFilter, facet: &ModuleFacet) -> bool {
+    let exports = |wanted: &String| facet.exports.as_ref().is_some_and(|all| all.split(' ').any(|word| word == wanted));
+    filter.tag.as_ref().is_none_or(|tag| facet.tags.contains(tag))
+        && (!filter.imports_nothing || facet.imports.is_none())
+        && filter.exports.as_ref().is_none_or(exports)
 }
 
 fn needed(name: &ModuleName, counted: &CountedRelease) -> NeededModule {
@@ -268,7 +267,7 @@ pub(super) fn withdrawn(withdrawn: &Withdrawn) -> WithdrawnInfo {
     WithdrawnInfo { reason: withdrawn.reason.clone(), at: withdrawn.at.as_millis() }
 }
 
-pub(in crate::node) fn name_status(name: &NameState) -> NameStatus {
+pub(crate) fn name_status(name: &NameState) -> NameStatus {
     match name.status() {
         Some(ClaimStatus::Confirmed) => NameStatus::Confirmed,
         Some(ClaimStatus::Contested) => NameStatus::Contested,

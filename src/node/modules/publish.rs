@@ -2,21 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use crate::node::api::*;
-use crate::node::blocks::Pin;
-use crate::node::modules::{errors, parse_name};
-use crate::node::write::Draft;
-use crate::node::{Node, RequestId};
-use crate::registry::artifact::Artifact;
-use crate::registry::digest::block_cid;
-use crate::registry::document::{Edit, FacetEdit, ModuleFacet, is_link, is_tag};
-use crate::registry::fact::release::{parse_requirement, parse_version};
-use crate::registry::fact::{ClaimedName, Dependency, Fact, Release, Unyank, Yank};
-use crate::registry::identity::Identity;
-use crate::registry::limits::*;
-use crate::registry::name::ModuleName;
-use crate::registry::ownership::Availability;
-use crate::registry::validation::{ExternKind, Report};
+use crate::Node;
+use crate::RequestId;
+use crate::blocks::Pin;
+use crate::modules::{errors, parse_name};
+use crate::write::Draft;
+use gen_registry_api::*;
+use gen_registry_core::artifact::Artifact;
+use gen_registry_core::digest::block_cid;
+use gen_registry_core::document::{Edit, FacetEdit, ModuleFacet, is_link, is_tag};
+use gen_registry_core::fact::release::{parse_requirement, parse_version};
+use gen_registry_core::fact::{ClaimedName, Dependency, Fact, Release, Unyank, Yank};
+use gen_registry_core::identity::Identity;
+use gen_registry_core::limits::*;
+use gen_registry_core::name::ModuleName;
+use gen_registry_core::ownership::Availability;
+use gen_registry_core::validation::{ExternKind, Report};
 
 impl Node {
     /// Checks everything, signs the release (and the claim of its name, where that is free), and keeps the bytes, all in
@@ -157,7 +158,7 @@ impl Node {
         let release = state.releases.get(&parsed).ok_or_else(|| errors::unknown_version(name.as_str(), version))?;
         // After what was said before: a clock set back must not turn the order round.
         let after = release.withdrawn.as_ref().map_or(0, |withdrawn| withdrawn.at.as_millis() + 1);
-        let at = self.own_now(&own).max(crate::registry::time::Timestamp::from_millis(after));
+        let at = self.own_now(&own).max(gen_registry_core::time::Timestamp::from_millis(after));
         let fact = match reason {
             Some(reason) => {
                 let reason = bounded("A reason", &reason, REASON_MAX_CHARS)?.unwrap_or_default();

@@ -2,14 +2,15 @@
 
 use semver::Version;
 
-use crate::node::api::*;
-use crate::node::modules::{errors, parse_name};
-use crate::node::write::Draft;
-use crate::node::{Node, RequestId};
-use crate::registry::document::{Edit, Rating};
-use crate::registry::identity::Identity;
-use crate::registry::limits::{RATINGS_MAX, REVIEW_MAX_CHARS};
-use crate::registry::name::ModuleName;
+use crate::Node;
+use crate::RequestId;
+use crate::modules::{errors, parse_name};
+use crate::write::Draft;
+use gen_registry_api::*;
+use gen_registry_core::document::{Edit, Rating};
+use gen_registry_core::identity::Identity;
+use gen_registry_core::limits::{RATINGS_MAX, REVIEW_MAX_CHARS};
+use gen_registry_core::name::ModuleName;
 
 impl Node {
     pub(super) async fn rate(

@@ -2,17 +2,17 @@
 
 use semver::Version;
 
-use crate::node::Node;
-use crate::node::api::*;
-use crate::node::modules::{errors, parse_name};
+use crate::Node;
+use crate::modules::{errors, parse_name};
 use crate::platform::sandbox::{Argument, RUN_MEMORY_BYTES, Run, RunError};
-use crate::registry::fact::release::{parse_requirement, parse_version};
-use crate::registry::jobs::{Job, JobOutput};
-use crate::registry::modules::CountedRelease;
-use crate::registry::name::ModuleName;
-use crate::registry::resolver::{Dependency, Versions, resolve};
-use crate::registry::validation::Report;
-use crate::registry::validation::memory_limit::MemoryLimitError;
+use gen_registry_api::*;
+use gen_registry_core::fact::release::{parse_requirement, parse_version};
+use gen_registry_core::jobs::{Job, JobOutput};
+use gen_registry_core::modules::CountedRelease;
+use gen_registry_core::name::ModuleName;
+use gen_registry_core::resolver::{Dependency, Versions, resolve};
+use gen_registry_core::validation::Report;
+use gen_registry_core::validation::memory_limit::MemoryLimitError;
 
 impl Node {
     pub(super) async fn run_function(
@@ -48,7 +48,7 @@ impl Node {
         let run = Run { modules, function, arguments, results, text_result };
         let returned = self.environment.run(run).await.map_err(|error| match error {
             RunError::TimedOut => errors::run_timed_out(&error),
-            other => errors::run_failed(crate::node::errors::sentence(&other.to_string())),
+            other => errors::run_failed(crate::errors::sentence(&other.to_string())),
         })?;
         let values = kinds.into_iter().zip(returned.values).map(|(kind, value)| RunValue { kind, value }).collect();
         Ok(RunOutcome { values, text: returned.text, millis: returned.millis })

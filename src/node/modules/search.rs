@@ -13,19 +13,20 @@ use futures::{FutureExt, StreamExt, select};
 use futures_timer::Delay;
 use serde::{Deserialize, Serialize};
 
-use crate::node::api::*;
-use crate::node::modules::parse_name;
-use crate::node::time_slice::TimeSlice;
-use crate::node::{Node, State};
+use crate::Node;
+use crate::State;
+use crate::modules::parse_name;
 use crate::platform::search::SearchBackend;
-use crate::registry::document::ModuleFacet;
-use crate::registry::identity::Identity;
-use crate::registry::modules::ratings::RatingState;
-use crate::registry::name::{FoldedName, ModuleName};
-use crate::registry::search::service::{SearchRequest, SearchResponse};
-use crate::registry::search::{Document, Filter, Numbers, QUESTION_MAX_CHARS, SearchQuery, SortBy};
 use crate::store::records::{Found, put};
 use crate::store::{Durability, StoreError, Table, Write};
+use crate::time_slice::TimeSlice;
+use gen_registry_api::*;
+use gen_registry_core::document::ModuleFacet;
+use gen_registry_core::identity::Identity;
+use gen_registry_core::modules::ratings::RatingState;
+use gen_registry_core::name::{FoldedName, ModuleName};
+use gen_registry_core::search::service::{SearchRequest, SearchResponse};
+use gen_registry_core::search::{Document, Filter, Numbers, QUESTION_MAX_CHARS, SearchQuery, SortBy};
 
 /// People shown beside the modules.
 const PEOPLE_BESIDE: u32 = 5;
@@ -49,7 +50,7 @@ struct Head {
 
 /// What the node knows of its index.
 #[derive(Default)]
-pub(in crate::node) struct Searching {
+pub(crate) struct Searching {
     desk: RefCell<Option<Rc<dyn SearchBackend>>>,
     /// It knows all that the read model knew when it was caught up; the rest is `touched`.
     ready: Cell<bool>,
@@ -68,13 +69,13 @@ struct Touched {
 }
 
 impl Searching {
-    pub(in crate::node) fn note_modules<'a>(&self, names: impl IntoIterator<Item = &'a ModuleName>) {
+    pub(crate) fn note_modules<'a>(&self, names: impl IntoIterator<Item = &'a ModuleName>) {
         if self.desk.borrow().is_some() {
             self.touched.borrow_mut().modules.extend(names.into_iter().map(ModuleName::folded));
         }
     }
 
-    pub(in crate::node) fn note_people<'a>(&self, people: impl IntoIterator<Item = &'a Identity>) {
+    pub(crate) fn note_people<'a>(&self, people: impl IntoIterator<Item = &'a Identity>) {
         if self.desk.borrow().is_some() {
             self.touched.borrow_mut().people.extend(people);
         }

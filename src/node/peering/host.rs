@@ -8,15 +8,16 @@ use futures::channel::mpsc;
 use futures::{FutureExt, StreamExt, pin_mut, select};
 use futures_timer::Delay;
 
+use crate::AdmissionReport;
+use crate::Node;
 use crate::net::key::NodeName;
 use crate::net::mesh::{GossipTicket, Hold, Link, LinkFault, MeshHandle, MessageAcceptance, Outgoing};
-use crate::node::api::{Event, Failure};
-use crate::node::reputation::Actor;
-use crate::node::{AdmissionReport, Node};
-use crate::sync::rejection::Rejection;
-use crate::sync::reputation::ReputationEvent;
-use crate::sync::session::{Input, Output, Session};
-use crate::sync::wire::Message;
+use crate::reputation::Actor;
+use gen_registry_api::{Event, Failure};
+use gen_registry_core::sync::rejection::Rejection;
+use gen_registry_core::sync::reputation::ReputationEvent;
+use gen_registry_core::sync::session::{Input, Output, Session};
+use gen_registry_core::sync::wire::Message;
 
 const TICK: Duration = Duration::from_secs(1);
 /// The initiator compares everything again: gossip may have been lost.

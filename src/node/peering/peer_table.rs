@@ -3,21 +3,21 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use crate::Node;
 use crate::net::key::NodeName;
 use crate::net::mesh::{MeshHandle, MeshView};
-use crate::node::Node;
-use crate::node::api::*;
-use crate::node::network::ParametersError;
-use crate::node::reputation::Actor;
-use crate::registry::time::Timestamp;
-use crate::sync::rejection::Rejection;
-use crate::sync::session::budget::PassingOn;
+use crate::network::ParametersError;
+use crate::reputation::Actor;
+use gen_registry_api::*;
+use gen_registry_core::sync::rejection::Rejection;
+use gen_registry_core::sync::session::budget::PassingOn;
+use gen_registry_core::time::Timestamp;
 
 /// Peers of whom is remembered what they did.
 const PEERS_REMEMBERED: usize = 256;
 
 #[derive(Default)]
-pub(in crate::node) struct PeerTable {
+pub(crate) struct PeerTable {
     mesh: Option<MeshHandle>,
     view: MeshView,
     stats: BTreeMap<NodeName, PeerStats>,
@@ -63,11 +63,11 @@ impl PeerTable {
         self.mesh = None;
     }
 
-    pub(in crate::node) fn mesh(&self) -> Option<MeshHandle> {
+    pub(crate) fn mesh(&self) -> Option<MeshHandle> {
         self.mesh.clone()
     }
 
-    pub(in crate::node) fn peer_counts(&self) -> impl Iterator<Item = (u64, u64)> {
+    pub(crate) fn peer_counts(&self) -> impl Iterator<Item = (u64, u64)> {
         self.peer_counts.iter().map(|(at, peers)| (at.as_millis(), *peers))
     }
 
@@ -112,7 +112,7 @@ impl PeerTable {
         self.stats.entry(peer).or_default().brought += changes;
     }
 
-    pub(in crate::node) fn note_rejection(&mut self, peer: NodeName, why: Rejection) {
+    pub(crate) fn note_rejection(&mut self, peer: NodeName, why: Rejection) {
         *self.rejections.entry(why).or_default() += 1;
         *self.stats.entry(peer).or_default().rejections.entry(why).or_default() += 1;
     }
@@ -127,24 +127,24 @@ impl PeerTable {
         }
     }
 
-    pub(in crate::node) fn peers(&self) -> u64 {
+    pub(crate) fn peers(&self) -> u64 {
         self.view.peers.len() as u64
     }
 
     /// Everybody with a direct connection.
-    pub(in crate::node) fn connected(&self) -> Vec<NodeName> {
+    pub(crate) fn connected(&self) -> Vec<NodeName> {
         self.view.peers.iter().map(|peer| peer.peer).collect()
     }
 
-    pub(in crate::node) fn has_relay(&self) -> bool {
+    pub(crate) fn has_relay(&self) -> bool {
         self.view.relays.iter().any(|relay| relay.connected)
     }
 
-    pub(in crate::node) fn is_syncing(&self) -> bool {
+    pub(crate) fn is_syncing(&self) -> bool {
         self.stats.values().any(|stats| stats.syncing)
     }
 
-    pub(in crate::node) fn connection(&self) -> Connection {
+    pub(crate) fn connection(&self) -> Connection {
         match (&self.mesh, self.view.peers.is_empty(), self.has_relay()) {
             (None, _, _) => Connection::Alone,
             (_, false, _) => Connection::Connected,
@@ -184,7 +184,7 @@ fn told(rejections: &BTreeMap<Rejection, u64>) -> Vec<(String, u64)> {
 }
 
 impl Node {
-    pub(in crate::node) fn network_report(&self) -> NetworkReport {
+    pub(crate) fn network_report(&self) -> NetworkReport {
         let known = self.peering.borrow();
         let relays = known.view.relays.iter().map(|relay| RelayEntry {
             address: relay.address.clone(),
@@ -205,7 +205,7 @@ impl Node {
         }
     }
 
-    pub(in crate::node) fn retry_connections(&self) -> NetworkReport {
+    pub(crate) fn retry_connections(&self) -> NetworkReport {
         if let Some(mesh) = self.peering.borrow().mesh() {
             mesh.retry_connections();
         }

@@ -6,9 +6,9 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use web_sys::Url;
 
-use crate::ui::app_state::{AppState, app_state};
-use crate::ui::components::identicon::identicon;
-use crate::ui::dom;
+use crate::app_state::{AppState, app_state};
+use crate::components::identicon::identicon;
+use crate::dom;
 
 /// Pictures kept ready; the oldest goes first. What is on show stays on show.
 const KEPT: usize = 256;

@@ -2,12 +2,12 @@
 
 use leptos::prelude::*;
 
-use crate::node::failure::{Failure, FailureCode};
-use crate::ui::action::ActionState;
-use crate::ui::app_state::app_state;
-use crate::ui::components::field::{PassphraseField, Submit};
-use crate::ui::components::notice::FailureNotice;
-use crate::ui::dom;
+use crate::action::ActionState;
+use crate::app_state::app_state;
+use crate::components::field::{PassphraseField, Submit};
+use crate::components::notice::FailureNotice;
+use crate::dom;
+use gen_registry_api::failure::{Failure, FailureCode};
 
 #[component]
 pub fn BackupExport(#[prop(optional, into)] saved: Option<Callback<()>>) -> impl IntoView {

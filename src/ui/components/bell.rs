@@ -2,9 +2,9 @@
 
 use leptos::prelude::*;
 
-use crate::ui::app_state::app_state;
-use crate::ui::components::icon::{Icon, icon};
-use crate::ui::text;
+use crate::app_state::app_state;
+use crate::components::icon::{Icon, icon};
+use crate::text;
 
 #[component]
 pub fn Bell() -> impl IntoView {

@@ -3,15 +3,15 @@
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use crate::node::api::{Me, ProfileChanges};
-use crate::node::failure::{Failure, FailureCode};
-use crate::ui::action::ActionState;
-use crate::ui::app_state::{AppState, app_state};
-use crate::ui::components::field::Submit;
-use crate::ui::components::forked::ForkedNotice;
-use crate::ui::components::name_field::{NameChoice, NameField};
-use crate::ui::components::notice::FailureNotice;
-use crate::ui::dom;
+use crate::action::ActionState;
+use crate::app_state::{AppState, app_state};
+use crate::components::field::Submit;
+use crate::components::forked::ForkedNotice;
+use crate::components::name_field::{NameChoice, NameField};
+use crate::components::notice::FailureNotice;
+use crate::dom;
+use gen_registry_api::failure::{Failure, FailureCode};
+use gen_registry_api::{Me, ProfileChanges};
 
 /// `claimed` runs once the name is safely kept.
 #[component]

@@ -5,10 +5,10 @@ use std::time::Duration;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use crate::ui::app_state::app_state;
-use crate::ui::components::icon::{Icon, icon};
-use crate::ui::components::toast::Tone;
-use crate::ui::{dom, text};
+use crate::app_state::app_state;
+use crate::components::icon::{Icon, icon};
+use crate::components::toast::Tone;
+use crate::{dom, text};
 
 #[component]
 pub fn DidChip(#[prop(into)] did: String) -> impl IntoView {

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::ui::components::icon::{Icon, icon};
+use crate::components::icon::{Icon, icon};
 
 #[component]
 pub fn TextField(

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::ui::components::notice::{Notice, NoticeTone};
+use crate::components::notice::{Notice, NoticeTone};
 
 #[component]
 pub fn ForkedNotice() -> impl IntoView {

@@ -2,8 +2,8 @@
 
 use leptos::prelude::*;
 
-use crate::ui::components::modal::Modal;
-use crate::ui::preferences::preferences;
+use crate::components::modal::Modal;
+use crate::preferences::preferences;
 
 #[component]
 pub fn HelpDialog(open: RwSignal<bool>) -> impl IntoView {

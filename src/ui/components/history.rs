@@ -2,9 +2,9 @@
 
 use leptos::prelude::*;
 
-use crate::node::api::{HistoryEntry, HistoryOutcome};
-use crate::ui::components::icon::{Icon, icon};
-use crate::ui::time::Moment;
+use crate::components::icon::{Icon, icon};
+use crate::time::Moment;
+use gen_registry_api::{HistoryEntry, HistoryOutcome};
 
 #[component]
 pub fn History(entries: Vec<HistoryEntry>) -> impl IntoView {

@@ -3,10 +3,10 @@
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use crate::ui::app_state::app_state;
-use crate::ui::components::icon::{Icon, icon};
-use crate::ui::dom;
-use crate::ui::pwa::pwa;
+use crate::app_state::app_state;
+use crate::components::icon::{Icon, icon};
+use crate::dom;
+use crate::pwa::pwa;
 
 const PUT_AWAY: &str = "gen-registry.install-offer";
 

@@ -2,9 +2,9 @@
 
 use leptos::prelude::*;
 
-use crate::ui::app_state::app_state;
-use crate::ui::components::notice::{Notice, NoticeTone};
-use crate::ui::components::person_row::person_href;
+use crate::app_state::app_state;
+use crate::components::notice::{Notice, NoticeTone};
+use crate::components::person_row::person_href;
 
 #[component]
 pub fn LostNameBanner() -> impl IntoView {

@@ -2,12 +2,12 @@
 
 use leptos::prelude::*;
 
-use crate::node::api::{Author, ModuleCard, RatingSummary};
-use crate::ui::components::icon::{Icon, icon};
-use crate::ui::components::person_row::person_href;
-use crate::ui::reactive::{keyed_list, slice_view};
-use crate::ui::time::Moment;
-use crate::ui::{dom, text};
+use crate::components::icon::{Icon, icon};
+use crate::components::person_row::person_href;
+use crate::reactive::{keyed_list, slice_view};
+use crate::time::Moment;
+use crate::{dom, text};
+use gen_registry_api::{Author, ModuleCard, RatingSummary};
 
 pub fn module_href(name: &str) -> String {
     format!("/m/{}", dom::encode(name))

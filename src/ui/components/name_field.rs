@@ -6,11 +6,11 @@ use gloo::timers::future::TimeoutFuture;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use crate::node::api::{NameCheck, NameVerdict};
-use crate::node::failure::Failure;
-use crate::ui::app_state::app_state;
-use crate::ui::components::icon::{Icon, icon};
-use crate::ui::{text, time};
+use crate::app_state::app_state;
+use crate::components::icon::{Icon, icon};
+use crate::{text, time};
+use gen_registry_api::failure::Failure;
+use gen_registry_api::{NameCheck, NameVerdict};
 
 /// Long enough not to ask for every letter, short enough not to be felt.
 const PAUSE_MS: u32 = 250;

@@ -3,13 +3,13 @@
 
 use leptos::prelude::*;
 
-use crate::node::api::{AnsweredBy, Connection, FindReport, FoundName, FoundRelease, NameKind, NameStatus};
-use crate::ui::app_state::app_state;
-use crate::ui::components::did::DidChip;
-use crate::ui::components::notice::{Notice, NoticeTone, failed};
-use crate::ui::query::use_query;
-use crate::ui::text;
-use crate::ui::time::Moment;
+use crate::app_state::app_state;
+use crate::components::did::DidChip;
+use crate::components::notice::{Notice, NoticeTone, failed};
+use crate::query::use_query;
+use crate::text;
+use crate::time::Moment;
+use gen_registry_api::{AnsweredBy, Connection, FindReport, FoundName, FoundRelease, NameKind, NameStatus};
 
 #[component]
 pub fn NetworkLookup(

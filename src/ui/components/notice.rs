@@ -2,8 +2,8 @@
 
 use leptos::prelude::*;
 
-use crate::node::failure::Failure;
-use crate::ui::components::icon::{Icon, icon};
+use crate::components::icon::{Icon, icon};
+use gen_registry_api::failure::Failure;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum NoticeTone {

@@ -4,8 +4,8 @@ use leptos::html;
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 
-use crate::ui::app_state::app_state;
-use crate::ui::dom;
+use crate::app_state::app_state;
+use crate::dom;
 
 const APP: &str = "Gen Registry";
 

@@ -2,11 +2,11 @@
 
 use leptos::prelude::*;
 
-use crate::node::api::{NameStatus, UsernameEntry};
-use crate::ui::components::avatar::Avatar;
-use crate::ui::dom;
-use crate::ui::reactive::{keyed_list, slice_view};
-use crate::ui::time::Moment;
+use crate::components::avatar::Avatar;
+use crate::dom;
+use crate::reactive::{keyed_list, slice_view};
+use crate::time::Moment;
+use gen_registry_api::{NameStatus, UsernameEntry};
 
 pub fn person_href(username: &str) -> String {
     format!("/u/{}", dom::encode(username))

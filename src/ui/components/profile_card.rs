@@ -2,10 +2,10 @@
 
 use leptos::prelude::*;
 
-use crate::node::api::{NameStatus, Profile};
-use crate::ui::components::avatar::Avatar;
-use crate::ui::components::icon::{Icon, icon};
-use crate::ui::time::Moment;
+use crate::components::avatar::Avatar;
+use crate::components::icon::{Icon, icon};
+use crate::time::Moment;
+use gen_registry_api::{NameStatus, Profile};
 
 /// Only addresses that a browser opens as pages or mail become links; a peer may have written anything.
 const OPENABLE: [&str; 3] = ["https://", "http://", "mailto:"];

@@ -2,11 +2,11 @@
 
 use leptos::prelude::*;
 
-use crate::ui::action::ActionState;
-use crate::ui::app_state::app_state;
-use crate::ui::components::field::{Submit, TextField};
-use crate::ui::components::icon::{Icon, icon};
-use crate::ui::components::notice::{FailureNotice, Notice, NoticeTone};
+use crate::action::ActionState;
+use crate::app_state::app_state;
+use crate::components::field::{Submit, TextField};
+use crate::components::icon::{Icon, icon};
+use crate::components::notice::{FailureNotice, Notice, NoticeTone};
 
 /// How many words the person types to show that they were written down.
 const ASKED: usize = 3;

@@ -2,10 +2,10 @@
 
 use leptos::prelude::*;
 
-use crate::node::api::{Reputation, ReputationKind, ReputationReason};
-use crate::ui::components::icon::{Icon, icon};
-use crate::ui::text;
-use crate::ui::time::Moment;
+use crate::components::icon::{Icon, icon};
+use crate::text;
+use crate::time::Moment;
+use gen_registry_api::{Reputation, ReputationKind, ReputationReason};
 
 #[component]
 pub fn Earned(reputation: Reputation) -> impl IntoView {

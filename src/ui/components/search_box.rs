@@ -9,8 +9,8 @@ use leptos_router::hooks::{use_location, use_navigate, use_query_map};
 use wasm_bindgen::JsCast;
 use web_sys::HtmlElement;
 
-use crate::ui::components::icon::{Icon, icon};
-use crate::ui::dom;
+use crate::components::icon::{Icon, icon};
+use crate::dom;
 
 const PAUSE_MS: u32 = 150;
 const PEOPLE: &str = "/people";

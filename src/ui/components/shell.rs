@@ -3,21 +3,21 @@
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 
-use crate::ui::app_state::app_state;
-use crate::ui::components::avatar::Avatar;
-use crate::ui::components::bell::Bell;
-use crate::ui::components::help::HelpDialog;
-use crate::ui::components::icon::{Icon, icon};
-use crate::ui::components::lost_name::LostNameBanner;
-use crate::ui::components::page_head::Arrival;
-use crate::ui::components::search_box::SearchBox;
-use crate::ui::components::status_chip::StatusChip;
-use crate::ui::components::toast::ToastStack;
-use crate::ui::components::unlock::UnlockDialog;
-use crate::ui::components::update_bar::UpdateBar;
-use crate::ui::keys;
-use crate::ui::pwa::pwa;
-use crate::ui::{components::toast::Tone, dom};
+use crate::app_state::app_state;
+use crate::components::avatar::Avatar;
+use crate::components::bell::Bell;
+use crate::components::help::HelpDialog;
+use crate::components::icon::{Icon, icon};
+use crate::components::lost_name::LostNameBanner;
+use crate::components::page_head::Arrival;
+use crate::components::search_box::SearchBox;
+use crate::components::status_chip::StatusChip;
+use crate::components::toast::ToastStack;
+use crate::components::unlock::UnlockDialog;
+use crate::components::update_bar::UpdateBar;
+use crate::keys;
+use crate::pwa::pwa;
+use crate::{components::toast::Tone, dom};
 
 const OFFLINE_TOLD: &str = "gen-registry.offline-told";
 

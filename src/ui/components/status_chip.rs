@@ -2,10 +2,10 @@
 
 use leptos::prelude::*;
 
-use crate::node::api::{Connection, Status};
-use crate::ui::app_state::app_state;
-use crate::ui::components::icon::{Icon, icon};
-use crate::ui::text;
+use crate::app_state::app_state;
+use crate::components::icon::{Icon, icon};
+use crate::text;
+use gen_registry_api::{Connection, Status};
 
 #[component]
 pub fn StatusChip() -> impl IntoView {

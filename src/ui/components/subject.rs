@@ -2,12 +2,12 @@
 
 use leptos::prelude::*;
 
-use crate::node::api::{Decision, Notice, NoticeKind};
-use crate::ui::action::ActionState;
-use crate::ui::app_state::{AppState, app_state};
-use crate::ui::components::icon::{Icon, icon};
-use crate::ui::components::module_row::author_text;
-use crate::ui::components::notice::FailureNotice;
+use crate::action::ActionState;
+use crate::app_state::{AppState, app_state};
+use crate::components::icon::{Icon, icon};
+use crate::components::module_row::author_text;
+use crate::components::notice::FailureNotice;
+use gen_registry_api::{Decision, Notice, NoticeKind};
 
 /// Says what happened; undoing it brings back what was there before, with its note.
 pub fn decide(app_state: AppState, attempt: ActionState, subject: String, verdict: Decision, told: &'static str) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use leptos::prelude::*;
 
-use crate::ui::components::icon::{Icon, icon};
+use crate::components::icon::{Icon, icon};
 
 const SHOWN_FOR: Duration = Duration::from_secs(8);
 /// More than this many at once help nobody.

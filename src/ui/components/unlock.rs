@@ -2,11 +2,11 @@
 
 use leptos::prelude::*;
 
-use crate::ui::action::ActionState;
-use crate::ui::app_state::app_state;
-use crate::ui::components::field::{PassphraseField, Submit};
-use crate::ui::components::modal::Modal;
-use crate::ui::components::notice::FailureNotice;
+use crate::action::ActionState;
+use crate::app_state::app_state;
+use crate::components::field::{PassphraseField, Submit};
+use crate::components::modal::Modal;
+use crate::components::notice::FailureNotice;
 
 #[component]
 pub fn UnlockDialog() -> impl IntoView {

@@ -3,11 +3,11 @@
 
 use leptos::prelude::*;
 
-use crate::ui::app_state::app_state;
-use crate::ui::components::icon::{Icon, icon};
-use crate::ui::dom;
-use crate::ui::pwa::pwa;
-use crate::ui::text;
+use crate::app_state::app_state;
+use crate::components::icon::{Icon, icon};
+use crate::dom;
+use crate::pwa::pwa;
+use crate::text;
 
 #[component]
 pub fn UpdateBar() -> impl IntoView {

@@ -2,18 +2,18 @@
 
 use leptos::prelude::*;
 
-use crate::node::api::{BlockListReport, BlockListRow, Decision};
-use crate::ui::action::ActionState;
-use crate::ui::app_state::app_state;
-use crate::ui::components::icon::{Icon, icon};
-use crate::ui::components::module_row::module_href;
-use crate::ui::components::notice::FailureNotice;
-use crate::ui::components::page_head::PageHead;
-use crate::ui::components::subject::decide;
-use crate::ui::query::use_query;
-use crate::ui::reactive::{keyed_list, query_view, select, slice_view};
-use crate::ui::text;
-use crate::ui::time::Moment;
+use crate::action::ActionState;
+use crate::app_state::app_state;
+use crate::components::icon::{Icon, icon};
+use crate::components::module_row::module_href;
+use crate::components::notice::FailureNotice;
+use crate::components::page_head::PageHead;
+use crate::components::subject::decide;
+use crate::query::use_query;
+use crate::reactive::{keyed_list, query_view, select, slice_view};
+use crate::text;
+use crate::time::Moment;
+use gen_registry_api::{BlockListReport, BlockListRow, Decision};
 
 #[component]
 pub fn Blocklist() -> impl IntoView {

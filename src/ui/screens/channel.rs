@@ -9,13 +9,13 @@ use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_navigate, use_params_map};
 
-use crate::node::api::ChannelEntry;
-use crate::ui::action::ActionState;
-use crate::ui::app_state::app_state;
-use crate::ui::components::icon::{Icon, icon};
-use crate::ui::components::notice::FailureNotice;
-use crate::ui::components::page_head::PageHead;
-use crate::ui::text;
+use crate::action::ActionState;
+use crate::app_state::app_state;
+use crate::components::icon::{Icon, icon};
+use crate::components::notice::FailureNotice;
+use crate::components::page_head::PageHead;
+use crate::text;
+use gen_registry_api::ChannelEntry;
 
 #[component]
 pub fn Channel() -> impl IntoView {
@@ -76,7 +76,7 @@ fn Tools(name: Memo<String>, entry: Memo<Option<ChannelEntry>>) -> impl IntoView
             {move || {
                 module
                     .get()
-                    .map(|module| view! { <a class="button button-small" href=format!("/m/{}", crate::ui::dom::encode(&module))>"The module"</a> })
+                    .map(|module| view! { <a class="button button-small" href=format!("/m/{}", crate::dom::encode(&module))>"The module"</a> })
             }}
             <Show when=move || joined.get()>
                 <button type="button" class="button button-small" aria-pressed=move || muted.get().to_string() on:click=mute data-testid="mute">

@@ -5,16 +5,16 @@ use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
 
-use crate::node::api::ChannelEntry;
-use crate::ui::action::ActionState;
-use crate::ui::app_state::app_state;
-use crate::ui::components::field::{Submit, TextField};
-use crate::ui::components::icon::{Icon, icon};
-use crate::ui::components::notice::FailureNotice;
-use crate::ui::components::page_head::PageHead;
-use crate::ui::reactive::{keyed_list, select, slice_view};
-use crate::ui::time::Moment;
-use crate::ui::{dom, text};
+use crate::action::ActionState;
+use crate::app_state::app_state;
+use crate::components::field::{Submit, TextField};
+use crate::components::icon::{Icon, icon};
+use crate::components::notice::FailureNotice;
+use crate::components::page_head::PageHead;
+use crate::reactive::{keyed_list, select, slice_view};
+use crate::time::Moment;
+use crate::{dom, text};
+use gen_registry_api::ChannelEntry;
 
 /// The page of a channel.
 pub fn channel_href(channel: &str) -> String {

@@ -4,18 +4,18 @@ use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
 
-use crate::node::api::{Me, ModuleFilter, ModuleSort};
-use crate::ui::app_state::app_state;
-use crate::ui::components::avatar::Avatar;
-use crate::ui::components::claim_form::ClaimForm;
-use crate::ui::components::icon::{Icon, icon};
-use crate::ui::components::install_offer::InstallOffer;
-use crate::ui::components::module_row::module_rows;
-use crate::ui::components::page_head::PageHead;
-use crate::ui::components::person_row::{person_href, person_rows};
-use crate::ui::query::use_query;
-use crate::ui::reactive::{query_view, select};
-use crate::ui::text;
+use crate::app_state::app_state;
+use crate::components::avatar::Avatar;
+use crate::components::claim_form::ClaimForm;
+use crate::components::icon::{Icon, icon};
+use crate::components::install_offer::InstallOffer;
+use crate::components::module_row::module_rows;
+use crate::components::page_head::PageHead;
+use crate::components::person_row::{person_href, person_rows};
+use crate::query::use_query;
+use crate::reactive::{query_view, select};
+use crate::text;
+use gen_registry_api::{Me, ModuleFilter, ModuleSort};
 
 /// Enough to show that somebody is here.
 const SHOWN: u32 = 8;

@@ -2,19 +2,19 @@
 
 use leptos::prelude::*;
 
-use crate::node::api::{ACCEPT_ALL, InstalledModule};
-use crate::node::failure::FailureCode;
-use crate::ui::action::ActionState;
-use crate::ui::app_state::app_state;
-use crate::ui::components::icon::{Icon, icon};
-use crate::ui::components::module_row::{author_link, module_href};
-use crate::ui::components::notice::{FailureNotice, Notice, NoticeTone};
-use crate::ui::components::page_head::PageHead;
-use crate::ui::components::toast::Tone;
-use crate::ui::query::use_query;
-use crate::ui::reactive::{keyed_list, query_view, slice_view};
-use crate::ui::time::Moment;
-use crate::ui::{dom, text};
+use crate::action::ActionState;
+use crate::app_state::app_state;
+use crate::components::icon::{Icon, icon};
+use crate::components::module_row::{author_link, module_href};
+use crate::components::notice::{FailureNotice, Notice, NoticeTone};
+use crate::components::page_head::PageHead;
+use crate::components::toast::Tone;
+use crate::query::use_query;
+use crate::reactive::{keyed_list, query_view, slice_view};
+use crate::time::Moment;
+use crate::{dom, text};
+use gen_registry_api::failure::FailureCode;
+use gen_registry_api::{ACCEPT_ALL, InstalledModule};
 
 #[component]
 pub fn Installed() -> impl IntoView {

@@ -5,15 +5,15 @@ mod rename;
 
 use leptos::prelude::*;
 
-use crate::node::api::Me;
-use crate::ui::app_state::app_state;
-use crate::ui::components::forked::ForkedNotice;
-use crate::ui::components::history::History;
-use crate::ui::components::page_head::PageHead;
-use crate::ui::components::profile_card::ProfileCard;
-use crate::ui::screens::person::Identity;
-use crate::ui::{dom, text};
+use crate::app_state::app_state;
+use crate::components::forked::ForkedNotice;
+use crate::components::history::History;
+use crate::components::page_head::PageHead;
+use crate::components::profile_card::ProfileCard;
+use crate::screens::person::Identity;
+use crate::{dom, text};
 use edit::EditProfile;
+use gen_registry_api::Me;
 use rename::NameSection;
 
 #[component]

@@ -12,19 +12,19 @@ mod versions;
 use leptos::prelude::*;
 use leptos_router::hooks::{use_params_map, use_query_map};
 
-use crate::node::api::{Author, ModuleDetails, ModulePage, NameKind, NameStatus, RatingSummary};
-use crate::ui::app_state::app_state;
-use crate::ui::components::icon::{Icon, icon};
-use crate::ui::components::markdown::Markdown;
-use crate::ui::components::module_row::{Stars, Tags, author_link};
-use crate::ui::components::network_lookup::NetworkLookup;
-use crate::ui::components::notice::{Notice, NoticeTone};
-use crate::ui::components::page_head::PageHead;
-use crate::ui::components::subject::{BlockButton, FollowButton};
-use crate::ui::query::use_query;
-use crate::ui::reactive::{query_view, select, slice_view, some_view};
-use crate::ui::screens::channels::channel_href;
-use crate::ui::text;
+use crate::app_state::app_state;
+use crate::components::icon::{Icon, icon};
+use crate::components::markdown::Markdown;
+use crate::components::module_row::{Stars, Tags, author_link};
+use crate::components::network_lookup::NetworkLookup;
+use crate::components::notice::{Notice, NoticeTone};
+use crate::components::page_head::PageHead;
+use crate::components::subject::{BlockButton, FollowButton};
+use crate::query::use_query;
+use crate::reactive::{query_view, select, slice_view, some_view};
+use crate::screens::channels::channel_href;
+use crate::text;
+use gen_registry_api::{Author, ModuleDetails, ModulePage, NameKind, NameStatus, RatingSummary};
 
 #[component]
 pub fn Module() -> impl IntoView {

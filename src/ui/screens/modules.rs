@@ -5,17 +5,17 @@ use leptos::task::spawn_local;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_navigate, use_query_map};
 
-use crate::node::api::{Failure, ModuleCard, ModuleFilter, ModuleList, ModuleSort, SearchResults, UsernameEntry};
-use crate::node::client::Client;
-use crate::ui::app_state::app_state;
-use crate::ui::components::icon::{Icon, icon};
-use crate::ui::components::module_row::module_rows;
-use crate::ui::components::notice::FailureNotice;
-use crate::ui::components::page_head::PageHead;
-use crate::ui::components::person_row::person_rows;
-use crate::ui::components::search_box::{SearchBox, walk};
-use crate::ui::components::subject::FollowButton;
-use crate::ui::{dom, text};
+use crate::app_state::app_state;
+use crate::components::icon::{Icon, icon};
+use crate::components::module_row::module_rows;
+use crate::components::notice::FailureNotice;
+use crate::components::page_head::PageHead;
+use crate::components::person_row::person_rows;
+use crate::components::search_box::{SearchBox, walk};
+use crate::components::subject::FollowButton;
+use crate::{dom, text};
+use gen_registry_api::client::Client;
+use gen_registry_api::{Failure, ModuleCard, ModuleFilter, ModuleList, ModuleSort, SearchResults, UsernameEntry};
 
 const PAGE: u32 = 50;
 

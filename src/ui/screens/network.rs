@@ -4,19 +4,19 @@ mod nobody;
 
 use leptos::prelude::*;
 
-use crate::node::api::{CandidateType, Connection, ConnectionPath, Decision, NetworkReport, PeerEntry, RelayEntry};
-use crate::ui::action::ActionState;
-use crate::ui::app_state::app_state;
-use crate::ui::components::did::DidChip;
-use crate::ui::components::icon::{Icon, icon};
-use crate::ui::components::notice::{FailureNotice, Notice, NoticeTone};
-use crate::ui::components::page_head::PageHead;
-use crate::ui::components::reputation::Earned;
-use crate::ui::components::subject::{BlockButton, decide};
-use crate::ui::query::use_query;
-use crate::ui::reactive::{keyed_list, query_view, select, slice_view};
-use crate::ui::time::Moment;
-use crate::ui::{dom, text};
+use crate::action::ActionState;
+use crate::app_state::app_state;
+use crate::components::did::DidChip;
+use crate::components::icon::{Icon, icon};
+use crate::components::notice::{FailureNotice, Notice, NoticeTone};
+use crate::components::page_head::PageHead;
+use crate::components::reputation::Earned;
+use crate::components::subject::{BlockButton, decide};
+use crate::query::use_query;
+use crate::reactive::{keyed_list, query_view, select, slice_view};
+use crate::time::Moment;
+use crate::{dom, text};
+use gen_registry_api::{CandidateType, Connection, ConnectionPath, Decision, NetworkReport, PeerEntry, RelayEntry};
 
 #[component]
 pub fn Network() -> impl IntoView {

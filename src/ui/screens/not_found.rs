@@ -3,8 +3,8 @@
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 
-use crate::ui::components::page_head::PageHead;
-use crate::ui::components::search_box::SearchBox;
+use crate::components::page_head::PageHead;
+use crate::components::search_box::SearchBox;
 
 #[component]
 pub fn NotFound() -> impl IntoView {

@@ -3,19 +3,19 @@
 use leptos::prelude::*;
 use web_sys::NotificationPermission;
 
-use crate::node::api::{FollowRow, Notice, NoticeKind, NoticeList};
-use crate::ui::action::ActionState;
-use crate::ui::app_state::app_state;
-use crate::ui::components::icon::{Icon, icon};
-use crate::ui::components::module_row::{module_href, tag_href};
-use crate::ui::components::notice::FailureNotice;
-use crate::ui::components::page_head::PageHead;
-use crate::ui::components::subject::{FollowButton, told};
-use crate::ui::notify;
-use crate::ui::query::use_query;
-use crate::ui::reactive::{keyed_list, query_view, select, slice_view};
-use crate::ui::text;
-use crate::ui::time::Moment;
+use crate::action::ActionState;
+use crate::app_state::app_state;
+use crate::components::icon::{Icon, icon};
+use crate::components::module_row::{module_href, tag_href};
+use crate::components::notice::FailureNotice;
+use crate::components::page_head::PageHead;
+use crate::components::subject::{FollowButton, told};
+use crate::notify;
+use crate::query::use_query;
+use crate::reactive::{keyed_list, query_view, select, slice_view};
+use crate::text;
+use crate::time::Moment;
+use gen_registry_api::{FollowRow, Notice, NoticeKind, NoticeList};
 
 #[component]
 pub fn Notices() -> impl IntoView {

@@ -7,13 +7,13 @@ mod online;
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 
-use crate::ui::app_state::app_state;
-use crate::ui::components::icon::{Icon, icon};
-use crate::ui::components::notice::FailureNotice;
-use crate::ui::components::page_head::PageHead;
-use crate::ui::components::person_row::PersonRow;
-use crate::ui::components::search_box::{SearchBox, people_href, walk};
-use crate::ui::{dom, text};
+use crate::app_state::app_state;
+use crate::components::icon::{Icon, icon};
+use crate::components::notice::FailureNotice;
+use crate::components::page_head::PageHead;
+use crate::components::person_row::PersonRow;
+use crate::components::search_box::{SearchBox, people_href, walk};
+use crate::{dom, text};
 use list::PeopleList;
 
 #[component]

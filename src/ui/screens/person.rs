@@ -6,23 +6,23 @@ mod details;
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 
-use crate::node::api::{LosingClaim, NameReport, Person, UsernameEntry};
-use crate::node::client::Client;
-use crate::node::failure::Failure;
-use crate::ui::app_state::app_state;
-use crate::ui::components::notice::{Notice, NoticeTone};
-use crate::ui::components::page_head::PageHead;
-use crate::ui::components::person_row::person_href;
-use crate::ui::components::profile_card::ProfileCard;
-use crate::ui::components::reputation::Earned;
-use crate::ui::components::subject::{BlockButton, FollowButton};
-use crate::ui::query::use_query;
-use crate::ui::reactive::{query_view, select, slice_view, some_view};
-use crate::ui::text;
-use crate::ui::time::Moment;
+use crate::app_state::app_state;
+use crate::components::notice::{Notice, NoticeTone};
+use crate::components::page_head::PageHead;
+use crate::components::person_row::person_href;
+use crate::components::profile_card::ProfileCard;
+use crate::components::reputation::Earned;
+use crate::components::subject::{BlockButton, FollowButton};
+use crate::query::use_query;
+use crate::reactive::{query_view, select, slice_view, some_view};
+use crate::text;
+use crate::time::Moment;
 use absent::Absent;
 use details::Details;
 pub use details::Identity;
+use gen_registry_api::client::Client;
+use gen_registry_api::failure::Failure;
+use gen_registry_api::{LosingClaim, NameReport, Person, UsernameEntry};
 
 /// What is known of a name, and the page of whoever it leads to.
 #[derive(Clone, PartialEq)]

@@ -4,18 +4,18 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 use wasm_bindgen::JsCast;
 
-use crate::node::api::{
+use crate::action::ActionState;
+use crate::app_state::app_state;
+use crate::components::field::{TextArea, TextField};
+use crate::components::icon::{Icon, icon};
+use crate::components::module_row::module_href;
+use crate::components::notice::{FailureNotice, Notice, NoticeTone};
+use crate::components::page_head::PageHead;
+use crate::query::use_query;
+use crate::{dom, text};
+use gen_registry_api::{
     Check, ModuleChanges, ModuleNameCheck, NameVerdict, PublishDraft, Published, Report, Requirement,
 };
-use crate::ui::action::ActionState;
-use crate::ui::app_state::app_state;
-use crate::ui::components::field::{TextArea, TextField};
-use crate::ui::components::icon::{Icon, icon};
-use crate::ui::components::module_row::module_href;
-use crate::ui::components::notice::{FailureNotice, Notice, NoticeTone};
-use crate::ui::components::page_head::PageHead;
-use crate::ui::query::use_query;
-use crate::ui::{dom, text};
 
 /// What was chosen, and what it proved to be.
 #[derive(Clone)]

@@ -11,8 +11,8 @@ mod storage;
 
 use leptos::prelude::*;
 
-use crate::ui::app_state::app_state;
-use crate::ui::components::page_head::PageHead;
+use crate::app_state::app_state;
+use crate::components::page_head::PageHead;
 
 const SECTIONS: [(&str, &str); 8] = [
     ("looks", "Looks and keys"),

@@ -3,15 +3,15 @@
 
 use leptos::prelude::*;
 
-use crate::node::api::{DailyCount, ModuleRank, PeerCount, Statistics as Told};
-use crate::ui::app_state::app_state;
-use crate::ui::components::icon::{Icon, icon};
-use crate::ui::components::module_row::module_href;
-use crate::ui::components::page_head::PageHead;
-use crate::ui::query::use_query;
-use crate::ui::reactive::{query_view, slice_view};
-use crate::ui::time::{Moment, day};
-use crate::ui::{dom, text};
+use crate::app_state::app_state;
+use crate::components::icon::{Icon, icon};
+use crate::components::module_row::module_href;
+use crate::components::page_head::PageHead;
+use crate::query::use_query;
+use crate::reactive::{query_view, slice_view};
+use crate::time::{Moment, day};
+use crate::{dom, text};
+use gen_registry_api::{DailyCount, ModuleRank, PeerCount, Statistics as Told};
 
 /// How far back one may look, in days, and how that is called.
 const RANGES: [(u32, &str); 3] = [(7, "A week"), (30, "A month"), (365, "A year")];

@@ -4,14 +4,14 @@ use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_navigate, use_query_map};
 
-use crate::ui::app_state::app_state;
-use crate::ui::components::backup_export::BackupExport;
-use crate::ui::components::claim_form::ClaimForm;
-use crate::ui::components::icon::{Icon, icon};
-use crate::ui::components::install_offer::InstallOffer;
-use crate::ui::components::notice::{Notice, NoticeTone};
-use crate::ui::components::page_head::PageHead;
-use crate::ui::components::recovery::RecoveryWords;
+use crate::app_state::app_state;
+use crate::components::backup_export::BackupExport;
+use crate::components::claim_form::ClaimForm;
+use crate::components::icon::{Icon, icon};
+use crate::components::install_offer::InstallOffer;
+use crate::components::notice::{Notice, NoticeTone};
+use crate::components::page_head::PageHead;
+use crate::components::recovery::RecoveryWords;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Step {

@@ -3,13 +3,14 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use gen_registry::node::blocks::{Pin, Progress};
-use gen_registry::node::peering::Peering;
-use gen_registry::node::{Network, Node};
-use gen_registry::platform::browser::Browser;
-use gen_registry::registry::artifact::Artifact;
-use gen_registry::registry::digest::Digest;
-use gen_registry::store::indexed_db::IndexedDb;
+use gen_registry_core::artifact::Artifact;
+use gen_registry_core::digest::Digest;
+use gen_registry_node::Network;
+use gen_registry_node::Node;
+use gen_registry_node::blocks::{Pin, Progress};
+use gen_registry_node::peering::Peering;
+use gen_registry_node::platform::browser::Browser;
+use gen_registry_node::store::indexed_db::IndexedDb;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen_futures::spawn_local;

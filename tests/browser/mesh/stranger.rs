@@ -3,7 +3,7 @@
 use futures::channel::oneshot;
 use futures::future::{Either, select};
 use futures::{FutureExt, StreamExt};
-use gen_registry::net::transport::{self, TransportOptions, TransportStack};
+use gen_registry_node::net::transport::{self, TransportOptions, TransportStack};
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::{NetworkBehaviour, StreamProtocol, SwarmEvent};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use gen_registry::native::catalogue::catalogue;
-use gen_registry::node::api::PublishDraft;
+use gen_registry_api::PublishDraft;
+use gen_registry_server::catalogue::catalogue;
 use wasmi::{Engine, Extern, Instance, Linker, Module, Store, Val};
 
 pub enum Given<'a> {

@@ -1,14 +1,14 @@
 //! What nodes answer others: about names, to connected peers; and as keepers of records, to everybody.
 
 use futures::{AsyncReadExt, AsyncWriteExt};
-use gen_registry::net::mesh::FIND_PROTOCOL;
-use gen_registry::node::Network;
-use gen_registry::node::api::*;
-use gen_registry::registry::canonical::Encoder;
-use gen_registry::registry::digest::Digest;
-use gen_registry::registry::name_proof;
-use gen_registry::registry::time::Timestamp;
-use gen_registry::sync::rejection::Rejection;
+use gen_registry_api::*;
+use gen_registry_core::canonical::Encoder;
+use gen_registry_core::digest::Digest;
+use gen_registry_core::name_proof;
+use gen_registry_core::sync::rejection::Rejection;
+use gen_registry_core::time::Timestamp;
+use gen_registry_node::Network;
+use gen_registry_node::net::mesh::FIND_PROTOCOL;
 use libp2p::PeerId;
 use libp2p::swarm::StreamProtocol;
 use libp2p_stream::Control;

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use futures::StreamExt;
-use gen_registry::net::{IDENTIFY_PROTOCOL, KADEMLIA_PROTOCOL};
+use gen_registry_node::net::{IDENTIFY_PROTOCOL, KADEMLIA_PROTOCOL};
 use libp2p::identity::Keypair;
 use libp2p::kad::store::MemoryStore;
 use libp2p::kad::{self, InboundRequest, KBucketDistance as Distance, KBucketKey, RecordKey};

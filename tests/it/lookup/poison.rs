@@ -3,19 +3,19 @@
 use std::sync::{Arc, Mutex};
 
 use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
-use gen_registry::net::IDENTIFY_PROTOCOL;
-use gen_registry::net::mesh::FIND_PROTOCOL;
-use gen_registry::node::Network;
-use gen_registry::node::api::*;
-use gen_registry::registry::canonical::Encoder;
-use gen_registry::registry::fact::{ClaimedName, Fact, NameClaim, Receipt, SignedFact};
-use gen_registry::registry::identity::{Signed, SigningIdentity, Topic};
-use gen_registry::registry::limits::RECORD_MAX_BYTES;
-use gen_registry::registry::name::Username;
-use gen_registry::registry::name_proof;
-use gen_registry::registry::ownership::Rules;
-use gen_registry::registry::time::Timestamp;
-use gen_registry::sync::rejection::Rejection;
+use gen_registry_api::*;
+use gen_registry_core::canonical::Encoder;
+use gen_registry_core::fact::{ClaimedName, Fact, NameClaim, Receipt, SignedFact};
+use gen_registry_core::identity::{Signed, SigningIdentity, Topic};
+use gen_registry_core::limits::RECORD_MAX_BYTES;
+use gen_registry_core::name::Username;
+use gen_registry_core::name_proof;
+use gen_registry_core::ownership::Rules;
+use gen_registry_core::sync::rejection::Rejection;
+use gen_registry_core::time::Timestamp;
+use gen_registry_node::Network;
+use gen_registry_node::net::IDENTIFY_PROTOCOL;
+use gen_registry_node::net::mesh::FIND_PROTOCOL;
 use libp2p::identity::Keypair;
 use libp2p::swarm::{NetworkBehaviour, StreamProtocol};
 use libp2p::{Multiaddr, Swarm, identify, ping};
@@ -105,7 +105,7 @@ fn poisoned_records_are_never_stored_nor_served() {
     });
 }
 
-fn counts_of(view: &gen_registry::net::relay::RelayView, reason: &str) -> i64 {
+fn counts_of(view: &gen_registry_node::net::relay::RelayView, reason: &str) -> i64 {
     let text = view.metrics().text().unwrap();
     let line = format!("gen_relay_kademlia_values_refused_{reason}_total ");
     text.lines().find_map(|found| found.strip_prefix(&line)).and_then(|count| count.parse().ok()).unwrap()

@@ -1,7 +1,7 @@
 //! A device whose clock is wrong: it is told so, and nobody is sent away for it.
 
-use gen_registry::node::api::{Answer, BlockListCommand, Command};
-use gen_registry::sync::rejection::Rejection;
+use gen_registry_api::{Answer, BlockListCommand, Command};
+use gen_registry_core::sync::rejection::Rejection;
 
 use crate::mesh::{Party, eventually, in_one_thread, network, relay};
 use crate::presence::{Clock, STEP_SECONDS, party};

@@ -6,12 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
-use gen_registry::registry::digest::Digest;
-use gen_registry::registry::identity::{Identity, Signed, SigningIdentity};
-use gen_registry::registry::presence::{Attendance, Event, Input, NodeId, Output, Presence, pace};
-use gen_registry::registry::time::Timestamp;
-use gen_registry::sync::chat::{ChatFrame, pages};
-use gen_registry::sync::simulator::{Delivery, Faults, Network, NodeId as Number, Random};
+use gen_registry_core::digest::Digest;
+use gen_registry_core::identity::{Identity, Signed, SigningIdentity};
+use gen_registry_core::presence::{Attendance, Event, Input, NodeId, Output, Presence, pace};
+use gen_registry_core::sync::chat::{ChatFrame, pages};
+use gen_registry_core::sync::simulator::{Delivery, Faults, Network, NodeId as Number, Random};
+use gen_registry_core::time::Timestamp;
 
 use crate::people::{TOPIC, person};
 

@@ -6,13 +6,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
-use gen_registry::net::key::{NodeKey, NodeName};
-use gen_registry::net::mesh::{GossipTopic, Link, Mesh, MeshEvent, MeshHandle, MeshOptions, MessageAcceptance};
-use gen_registry::node::Network;
-use gen_registry::platform::Environment;
-use gen_registry::registry::identity::{Signed, SigningIdentity, Topic};
-use gen_registry::registry::presence::{Attendance, Heartbeat, NodeId, SignedHeartbeat};
-use gen_registry::sync::chat::ChatFrame;
+use gen_registry_core::identity::{Signed, SigningIdentity, Topic};
+use gen_registry_core::presence::{Attendance, Heartbeat, NodeId, SignedHeartbeat};
+use gen_registry_core::sync::chat::ChatFrame;
+use gen_registry_node::Network;
+use gen_registry_node::net::key::{NodeKey, NodeName};
+use gen_registry_node::net::mesh::{GossipTopic, Link, Mesh, MeshEvent, MeshHandle, MeshOptions, MessageAcceptance};
+use gen_registry_node::platform::Environment;
 use tokio::task::spawn_local;
 
 use super::Clock;

@@ -3,8 +3,8 @@
 use std::{future::Future, time::Duration};
 
 use futures::StreamExt;
-use gen_registry::net::transport::{self, TransportOptions, TransportStack};
-use gen_registry::net::{IDENTIFY_PROTOCOL, KADEMLIA_PROTOCOL};
+use gen_registry_node::net::transport::{self, TransportOptions, TransportStack};
+use gen_registry_node::net::{IDENTIFY_PROTOCOL, KADEMLIA_PROTOCOL};
 use libp2p::{
     Multiaddr, PeerId, Swarm, identify,
     identity::Keypair,

@@ -2,21 +2,19 @@
 
 use std::fs;
 
-use gen_registry::net::relay::{
+use gen_registry_core::digest::Digest;
+use gen_registry_node::net::relay::{
     address::websocket_origin,
     key::{KEY_FILE, KeyError, NodeKey},
     limits::RelayLimits,
 };
-use gen_registry::registry::digest::Digest;
 use libp2p::Multiaddr;
 
-use crate::{
-    relay::{
-        client::{Client, eventually, peer_of},
-        relay_with,
-    },
-    serve::{Server, dist, program},
+use crate::relay::{
+    client::{Client, eventually, peer_of},
+    relay_with,
 };
+use crate::serve::{Server, dist, program};
 
 #[test]
 fn only_what_a_browser_can_use_becomes_an_origin() {

@@ -3,38 +3,34 @@
 use std::{fs, io, path::Path, time::Duration};
 
 use futures::{AsyncReadExt, AsyncWriteExt};
-use gen_registry::{
-    native::witness::{self, BOOK_FILE, KEY_FILE, Witness, WitnessStartError},
-    net::relay::{
-        Relay, RelayOptions, RelayView,
-        limits::{RelayLimits, WitnessLimits},
-        witness::{Outcome, Reply, WitnessEndpoint, WitnessRequest},
-    },
-    node::Network,
-    registry::{
-        fact::{ClaimedName, Fact, NameClaim, SignedFact},
-        identity::{Identity, Signed, Topic},
-        time::Timestamp,
-    },
-    sync::witness::{
-        Answer, NotServed, PROTOCOL, Refusal, Request,
-        wire::{REQUEST_MAX_BYTES, check_receipt},
-    },
+use gen_registry_core::sync::witness::{
+    Answer, NotServed, PROTOCOL, Refusal, Request,
+    wire::{REQUEST_MAX_BYTES, check_receipt},
 };
+use gen_registry_core::{
+    fact::{ClaimedName, Fact, NameClaim, SignedFact},
+    identity::{Identity, Signed, Topic},
+    time::Timestamp,
+};
+use gen_registry_node::Network;
+use gen_registry_node::net::relay::{
+    Relay, RelayOptions, RelayView,
+    limits::{RelayLimits, WitnessLimits},
+    witness::{Outcome, Reply, WitnessEndpoint, WitnessRequest},
+};
+use gen_registry_server::witness::{self, BOOK_FILE, KEY_FILE, Witness, WitnessStartError};
 use libp2p::{Multiaddr, PeerId, swarm::StreamProtocol};
 use libp2p_stream::{Control, OpenStreamError};
 use tokio::{sync::mpsc, task::JoinHandle};
 
-use crate::{
-    people::{TOPIC, at, claim, person},
-    relay::{
-        ask,
-        client::{Client, eventually, patient, peer_of},
-        options,
-        program::{ANY_PORT, network_of},
-    },
-    serve::{Server, dist, program},
+use crate::people::{TOPIC, at, claim, person};
+use crate::relay::{
+    ask,
+    client::{Client, eventually, patient, peer_of},
+    options,
+    program::{ANY_PORT, network_of},
 };
+use crate::serve::{Server, dist, program};
 
 /// A client that asks the witness of one relay.
 struct Asker {

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use futures::executor::block_on;
-use gen_registry::node::api::*;
-use gen_registry::store::Table;
+use gen_registry_api::*;
+use gen_registry_node::store::Table;
 
 use crate::profile::Profile;
 use crate::publishing::{draft, wasm};

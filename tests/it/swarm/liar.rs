@@ -1,14 +1,14 @@
 //! Those who lie: one trick each, played again and again through links that look honest.
 
 use futures::executor::block_on;
-use gen_registry::registry::digest::Digest;
-use gen_registry::registry::document::SignedChange;
-use gen_registry::registry::identity::SigningIdentity;
-use gen_registry::registry::ownership::{Position, Tenure};
-use gen_registry::registry::time::Timestamp;
-use gen_registry::sync::simulator::NodeId;
-use gen_registry::sync::version_vector::DocumentVector;
-use gen_registry::sync::wire::Message;
+use gen_registry_core::digest::Digest;
+use gen_registry_core::document::SignedChange;
+use gen_registry_core::identity::SigningIdentity;
+use gen_registry_core::ownership::{Position, Tenure};
+use gen_registry_core::sync::simulator::NodeId;
+use gen_registry_core::sync::version_vector::DocumentVector;
+use gen_registry_core::sync::wire::Message;
+use gen_registry_core::time::Timestamp;
 
 use super::Swarm;
 use crate::lies;
@@ -85,7 +85,7 @@ impl Liar {
 
 impl Swarm {
     /// Every equivocator's identity.
-    pub fn equivocators(&self) -> impl Iterator<Item = gen_registry::registry::identity::Identity> + '_ {
+    pub fn equivocators(&self) -> impl Iterator<Item = gen_registry_core::identity::Identity> + '_ {
         let liars = self.members.iter().filter_map(|member| member.liar.as_ref());
         liars.filter(|liar| liar.trick == Trick::Equivocate && !liar.made.is_empty()).map(|liar| liar.key.identity())
     }

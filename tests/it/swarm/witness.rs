@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 
 use futures::executor::block_on;
-use gen_registry::registry::digest::Digest;
-use gen_registry::registry::document::{Document, Edit};
-use gen_registry::registry::fact::Fact;
-use gen_registry::registry::identity::{Identity, Signed, SigningIdentity};
-use gen_registry::sync::simulator::NodeId;
-use gen_registry::sync::witness::ReceiptLog;
+use gen_registry_core::digest::Digest;
+use gen_registry_core::document::{Document, Edit};
+use gen_registry_core::fact::Fact;
+use gen_registry_core::identity::{Identity, Signed, SigningIdentity};
+use gen_registry_core::sync::simulator::NodeId;
+use gen_registry_core::sync::witness::ReceiptLog;
 
 use super::Swarm;
 use crate::people::{TOPIC, person};

@@ -2,11 +2,11 @@
 
 use leptos::prelude::*;
 
-use crate::ui::action::ActionState;
-use crate::ui::app_state::app_state;
-use crate::ui::components::field::{Submit, TextArea};
-use crate::ui::components::notice::FailureNotice;
-use crate::ui::dom;
+use crate::action::ActionState;
+use crate::app_state::app_state;
+use crate::components::field::{Submit, TextArea};
+use crate::components::notice::FailureNotice;
+use crate::dom;
 
 /// As the registry has it.
 const MAX_CHARS: u32 = 2_000;

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use leptos::prelude::*;
 
-use crate::node::api::OnlineUser;
-use crate::ui::app_state::app_state;
-use crate::ui::components::avatar::Avatar;
-use crate::ui::components::person_row::person_href;
-use crate::ui::query::use_query;
-use crate::ui::reactive::{keyed_list, query_view, slice_view};
-use crate::ui::{dom, text, time};
+use crate::app_state::app_state;
+use crate::components::avatar::Avatar;
+use crate::components::person_row::person_href;
+use crate::query::use_query;
+use crate::reactive::{keyed_list, query_view, slice_view};
+use crate::{dom, text, time};
+use gen_registry_api::OnlineUser;
 
 /// How often “40 s ago” is made true again.
 const AGES_EVERY: Duration = Duration::from_secs(5);

@@ -4,14 +4,14 @@ use leptos::html;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use crate::node::api::ChatMessage;
-use crate::node::failure::Failure;
-use crate::ui::app_state::{AppState, app_state};
-use crate::ui::components::avatar::Avatar;
-use crate::ui::components::icon::{Icon, icon};
-use crate::ui::components::notice::FailureNotice;
-use crate::ui::screens::channel::members::{person_page, shown_name};
-use crate::ui::{dom, time};
+use crate::app_state::{AppState, app_state};
+use crate::components::avatar::Avatar;
+use crate::components::icon::{Icon, icon};
+use crate::components::notice::FailureNotice;
+use crate::screens::channel::members::{person_page, shown_name};
+use crate::{dom, time};
+use gen_registry_api::ChatMessage;
+use gen_registry_api::failure::Failure;
 
 const PAGE: u32 = 50;
 /// Whoever is so near to the end, in pixels, follows the talk.

@@ -2,13 +2,13 @@
 
 use leptos::prelude::*;
 
-use crate::node::api::ChannelEntry;
-use crate::ui::action::ActionState;
-use crate::ui::app_state::app_state;
-use crate::ui::components::field::{Submit, TextField};
-use crate::ui::components::icon::{Icon, icon};
-use crate::ui::components::notice::FailureNotice;
-use crate::ui::dom;
+use crate::action::ActionState;
+use crate::app_state::app_state;
+use crate::components::field::{Submit, TextField};
+use crate::components::icon::{Icon, icon};
+use crate::components::notice::FailureNotice;
+use crate::dom;
+use gen_registry_api::ChannelEntry;
 
 /// As the registry has it.
 const MAX_CHARS: u32 = 200;

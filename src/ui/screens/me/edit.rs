@@ -5,15 +5,15 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use serde_bytes::ByteBuf;
 
-use crate::node::api::{Me, ProfileChanges};
-use crate::ui::action::ActionState;
-use crate::ui::app_state::{AppState, app_state};
-use crate::ui::components::avatar::Avatar;
-use crate::ui::components::field::{Submit, TextArea, TextField};
-use crate::ui::components::icon::{Icon, icon};
-use crate::ui::components::notice::FailureNotice;
-use crate::ui::reactive::{bind_field, bind_text, select};
-use crate::ui::{dom, picture};
+use crate::action::ActionState;
+use crate::app_state::{AppState, app_state};
+use crate::components::avatar::Avatar;
+use crate::components::field::{Submit, TextArea, TextField};
+use crate::components::icon::{Icon, icon};
+use crate::components::notice::FailureNotice;
+use crate::reactive::{bind_field, bind_text, select};
+use crate::{dom, picture};
+use gen_registry_api::{Me, ProfileChanges};
 
 /// What is to become of the picture.
 #[derive(Clone, PartialEq)]

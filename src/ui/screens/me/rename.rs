@@ -4,14 +4,14 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_router::hooks::use_query_map;
 
-use crate::node::api::{Me, ProfileChanges};
-use crate::ui::action::ActionState;
-use crate::ui::app_state::{AppState, app_state};
-use crate::ui::components::claim_form::ClaimForm;
-use crate::ui::components::field::Submit;
-use crate::ui::components::modal::Modal;
-use crate::ui::components::name_field::{NameChoice, NameField};
-use crate::ui::components::notice::FailureNotice;
+use crate::action::ActionState;
+use crate::app_state::{AppState, app_state};
+use crate::components::claim_form::ClaimForm;
+use crate::components::field::Submit;
+use crate::components::modal::Modal;
+use crate::components::name_field::{NameChoice, NameField};
+use crate::components::notice::FailureNotice;
+use gen_registry_api::{Me, ProfileChanges};
 
 #[component]
 pub fn NameSection(me: Memo<Me>) -> impl IntoView {

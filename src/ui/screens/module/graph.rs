@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use leptos::prelude::*;
 
-use crate::node::api::NeededModule;
-use crate::ui::components::module_row::module_href;
+use crate::components::module_row::module_href;
+use gen_registry_api::NeededModule;
 
 const BOX_WIDTH: f64 = 150.0;
 const BOX_HEIGHT: f64 = 44.0;

@@ -2,14 +2,14 @@
 
 use leptos::prelude::*;
 
-use crate::node::api::{InstallPlan, InstallStage, Requirement};
-use crate::node::failure::FailureCode;
-use crate::ui::action::ActionState;
-use crate::ui::app_state::app_state;
-use crate::ui::components::icon::{Icon, icon};
-use crate::ui::components::module_row::author_text;
-use crate::ui::components::notice::FailureNotice;
-use crate::ui::text;
+use crate::action::ActionState;
+use crate::app_state::app_state;
+use crate::components::icon::{Icon, icon};
+use crate::components::module_row::author_text;
+use crate::components::notice::FailureNotice;
+use crate::text;
+use gen_registry_api::failure::FailureCode;
+use gen_registry_api::{InstallPlan, InstallStage, Requirement};
 
 /// What the person has begun; it outlives the page's being drawn anew with what others say meanwhile.
 #[derive(Clone, Copy)]

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use leptos::prelude::*;
 
-use crate::node::api::{ModuleChanges, ModuleDetails, ModulePage};
-use crate::ui::action::ActionState;
-use crate::ui::app_state::app_state;
-use crate::ui::components::field::{Submit, TextArea, TextField};
-use crate::ui::components::notice::FailureNotice;
-use crate::ui::dom;
-use crate::ui::reactive::{bind_field, bind_text, keyed_list, select};
+use crate::action::ActionState;
+use crate::app_state::app_state;
+use crate::components::field::{Submit, TextArea, TextField};
+use crate::components::notice::FailureNotice;
+use crate::dom;
+use crate::reactive::{bind_field, bind_text, keyed_list, select};
+use gen_registry_api::{ModuleChanges, ModuleDetails, ModulePage};
 
 #[component]
 pub fn Owner(page: Memo<ModulePage>) -> impl IntoView {

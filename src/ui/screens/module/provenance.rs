@@ -2,11 +2,11 @@
 
 use leptos::prelude::*;
 
-use crate::node::api::{ModulePage, NameStatus, VersionEntry};
-use crate::ui::components::did::DidChip;
-use crate::ui::components::module_row::author_link;
-use crate::ui::reactive::slice_view;
-use crate::ui::time::Moment;
+use crate::components::did::DidChip;
+use crate::components::module_row::author_link;
+use crate::reactive::slice_view;
+use crate::time::Moment;
+use gen_registry_api::{ModulePage, NameStatus, VersionEntry};
 
 #[component]
 pub fn Provenance(page: Memo<ModulePage>) -> impl IntoView {

@@ -2,15 +2,15 @@
 
 use leptos::prelude::*;
 
-use crate::node::api::{ModulePage, Review};
-use crate::ui::action::ActionState;
-use crate::ui::app_state::app_state;
-use crate::ui::components::field::{Submit, TextArea};
-use crate::ui::components::icon::{Icon, icon};
-use crate::ui::components::module_row::author_link;
-use crate::ui::components::notice::FailureNotice;
-use crate::ui::reactive::{bind_field, bind_text, keyed_list, select, slice_view};
-use crate::ui::time::Moment;
+use crate::action::ActionState;
+use crate::app_state::app_state;
+use crate::components::field::{Submit, TextArea};
+use crate::components::icon::{Icon, icon};
+use crate::components::module_row::author_link;
+use crate::components::notice::FailureNotice;
+use crate::reactive::{bind_field, bind_text, keyed_list, select, slice_view};
+use crate::time::Moment;
+use gen_registry_api::{ModulePage, Review};
 
 #[component]
 pub fn Ratings(page: Memo<ModulePage>) -> impl IntoView {

@@ -2,12 +2,12 @@
 
 use leptos::prelude::*;
 
-use crate::node::api::{ExternKind, ModulePage, Report, RunArgument, RunOutcome};
-use crate::ui::action::ActionState;
-use crate::ui::app_state::app_state;
-use crate::ui::components::icon::{Icon, icon};
-use crate::ui::components::notice::FailureNotice;
-use crate::ui::query::use_query;
+use crate::action::ActionState;
+use crate::app_state::app_state;
+use crate::components::icon::{Icon, icon};
+use crate::components::notice::FailureNotice;
+use crate::query::use_query;
+use gen_registry_api::{ExternKind, ModulePage, Report, RunArgument, RunOutcome};
 
 /// One function with plain types.
 #[derive(Clone, PartialEq)]
@@ -18,7 +18,7 @@ struct Callable {
 }
 
 fn callables(report: &Report) -> Vec<Callable> {
-    let function = |export: &crate::node::api::Extern| match &export.kind {
+    let function = |export: &gen_registry_api::Extern| match &export.kind {
         ExternKind::Function { params, results } => {
             Some(Callable { name: export.name.clone(), params: params.clone(), results: results.clone() })
         }

@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 
 use leptos::prelude::*;
 
-use crate::node::api::{Extern, ExternKind, ModulePage, NameStatus, RefusedVersion, Report, Requirement, VersionEntry};
-use crate::ui::action::ActionState;
-use crate::ui::app_state::app_state;
-use crate::ui::components::module_row::{author_link, module_href};
-use crate::ui::components::notice::FailureNotice;
-use crate::ui::reactive::{keyed_list, select, slice_view};
-use crate::ui::screens::module::graph::Graph;
-use crate::ui::time::Moment;
-use crate::ui::{dom, text};
+use crate::action::ActionState;
+use crate::app_state::app_state;
+use crate::components::module_row::{author_link, module_href};
+use crate::components::notice::FailureNotice;
+use crate::reactive::{keyed_list, select, slice_view};
+use crate::screens::module::graph::Graph;
+use crate::time::Moment;
+use crate::{dom, text};
+use gen_registry_api::{Extern, ExternKind, ModulePage, NameStatus, RefusedVersion, Report, Requirement, VersionEntry};
 
 #[component]
 pub fn Versions(page: Memo<ModulePage>) -> impl IntoView {

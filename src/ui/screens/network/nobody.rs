@@ -2,10 +2,10 @@
 
 use leptos::prelude::*;
 
-use crate::node::api::NetworkReport;
-use crate::ui::components::icon::{Icon, icon};
-use crate::ui::dom;
-use crate::ui::reactive::slice_view;
+use crate::components::icon::{Icon, icon};
+use crate::dom;
+use crate::reactive::slice_view;
+use gen_registry_api::NetworkReport;
 
 /// How far the way to others is open.
 #[derive(Clone, Copy, PartialEq)]

@@ -10,10 +10,10 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen::closure::Closure;
 use web_sys::{IntersectionObserver, IntersectionObserverEntry};
 
-use crate::node::api::{PeoplePage, UsernameEntry};
-use crate::node::client::Client;
-use crate::node::failure::Failure;
-use crate::ui::app_state::{AppState, app_state};
+use crate::app_state::{AppState, app_state};
+use gen_registry_api::client::Client;
+use gen_registry_api::failure::Failure;
+use gen_registry_api::{PeoplePage, UsernameEntry};
 
 const PAGE: u32 = 60;
 

@@ -2,13 +2,13 @@
 
 use leptos::prelude::*;
 
-use crate::node::api::OnlineUser;
-use crate::ui::app_state::app_state;
-use crate::ui::components::avatar::Avatar;
-use crate::ui::query::use_query;
-use crate::ui::reactive::{keyed_list, select, slice_view, some_view};
-use crate::ui::screens::channel::members::{name_of, page_of};
-use crate::ui::text;
+use crate::app_state::app_state;
+use crate::components::avatar::Avatar;
+use crate::query::use_query;
+use crate::reactive::{keyed_list, select, slice_view, some_view};
+use crate::screens::channel::members::{name_of, page_of};
+use crate::text;
+use gen_registry_api::OnlineUser;
 
 /// As many faces as a page shows before it says how many more there are.
 const SHOWN_MAX: usize = 24;

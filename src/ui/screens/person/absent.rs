@@ -2,15 +2,15 @@
 
 use leptos::prelude::*;
 
-use crate::node::api::{FindReport, NameCheck, NameKind, NameVerdict};
-use crate::ui::app_state::app_state;
-use crate::ui::components::icon::{Icon, icon};
-use crate::ui::components::network_lookup::NetworkLookup;
-use crate::ui::components::person_row::PersonRow;
-use crate::ui::components::search_box::SearchBox;
-use crate::ui::dom;
-use crate::ui::query::use_query;
-use crate::ui::time::Moment;
+use crate::app_state::app_state;
+use crate::components::icon::{Icon, icon};
+use crate::components::network_lookup::NetworkLookup;
+use crate::components::person_row::PersonRow;
+use crate::components::search_box::SearchBox;
+use crate::dom;
+use crate::query::use_query;
+use crate::time::Moment;
+use gen_registry_api::{FindReport, NameCheck, NameKind, NameVerdict};
 
 const SIMILAR: u32 = 6;
 /// Names that begin like this one count as similar.

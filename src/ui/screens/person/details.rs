@@ -2,10 +2,10 @@
 
 use leptos::prelude::*;
 
-use crate::node::api::HistoryEntry;
-use crate::ui::components::did::DidChip;
-use crate::ui::components::history::History;
-use crate::ui::components::qr::QrCode;
+use crate::components::did::DidChip;
+use crate::components::history::History;
+use crate::components::qr::QrCode;
+use gen_registry_api::HistoryEntry;
 
 #[component]
 pub fn Details(did: String, history: Vec<HistoryEntry>, safety_words: Vec<String>) -> impl IntoView {

@@ -2,10 +2,10 @@
 
 use leptos::prelude::*;
 
-use crate::ui::app_state::app_state;
-use crate::ui::components::install_offer::InstallButton;
-use crate::ui::components::toast::Tone;
-use crate::ui::pwa::pwa;
+use crate::app_state::app_state;
+use crate::components::install_offer::InstallButton;
+use crate::components::toast::Tone;
+use crate::pwa::pwa;
 
 #[component]
 pub fn App() -> impl IntoView {

@@ -2,10 +2,10 @@
 
 use leptos::prelude::*;
 
-use crate::ui::app_state::app_state;
-use crate::ui::components::backup_export::BackupExport;
-use crate::ui::components::recovery::RecoveryWords;
-use crate::ui::time::Moment;
+use crate::app_state::app_state;
+use crate::components::backup_export::BackupExport;
+use crate::components::recovery::RecoveryWords;
+use crate::time::Moment;
 
 #[component]
 pub fn Backup(has_key: Memo<bool>) -> impl IntoView {

@@ -2,13 +2,13 @@
 
 use leptos::prelude::*;
 
-use crate::node::api::Protection;
-use crate::ui::action::ActionState;
-use crate::ui::app_state::app_state;
-use crate::ui::components::field::{PassphraseField, Submit};
-use crate::ui::components::icon::{Icon, icon};
-use crate::ui::components::notice::FailureNotice;
-use crate::ui::components::unlock::UnlockForm;
+use crate::action::ActionState;
+use crate::app_state::app_state;
+use crate::components::field::{PassphraseField, Submit};
+use crate::components::icon::{Icon, icon};
+use crate::components::notice::FailureNotice;
+use crate::components::unlock::UnlockForm;
+use gen_registry_api::Protection;
 
 #[component]
 pub fn Lock(has_key: Memo<bool>) -> impl IntoView {

@@ -2,8 +2,8 @@
 
 use leptos::prelude::*;
 
-use crate::ui::components::icon::{Icon, icon};
-use crate::ui::preferences::{Theme, preferences};
+use crate::components::icon::{Icon, icon};
+use crate::preferences::{Theme, preferences};
 
 #[component]
 pub fn Looks() -> impl IntoView {

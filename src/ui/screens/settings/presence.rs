@@ -2,10 +2,10 @@
 
 use leptos::prelude::*;
 
-use crate::ui::action::ActionState;
-use crate::ui::app_state::app_state;
-use crate::ui::components::notice::FailureNotice;
-use crate::ui::query::use_query;
+use crate::action::ActionState;
+use crate::app_state::app_state;
+use crate::components::notice::FailureNotice;
+use crate::query::use_query;
 
 #[component]
 pub fn Presence() -> impl IntoView {

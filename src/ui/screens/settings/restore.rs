@@ -3,12 +3,12 @@
 use leptos::html;
 use leptos::prelude::*;
 
-use crate::node::failure::{Failure, FailureCode};
-use crate::ui::action::ActionState;
-use crate::ui::app_state::app_state;
-use crate::ui::components::field::{PassphraseField, Submit, TextArea};
-use crate::ui::components::notice::{FailureNotice, Notice, NoticeTone};
-use crate::ui::{dom, text, time};
+use crate::action::ActionState;
+use crate::app_state::app_state;
+use crate::components::field::{PassphraseField, Submit, TextArea};
+use crate::components::notice::{FailureNotice, Notice, NoticeTone};
+use crate::{dom, text, time};
+use gen_registry_api::failure::{Failure, FailureCode};
 
 #[component]
 pub fn Restore(has_key: Memo<bool>) -> impl IntoView {

@@ -3,12 +3,12 @@
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use crate::node::api::{QuarantinedRecord, Status};
-use crate::ui::app_state::app_state;
-use crate::ui::components::notice::{Notice, NoticeTone};
-use crate::ui::components::toast::Tone;
-use crate::ui::time::Moment;
-use crate::ui::{dom, text};
+use crate::app_state::app_state;
+use crate::components::notice::{Notice, NoticeTone};
+use crate::components::toast::Tone;
+use crate::time::Moment;
+use crate::{dom, text};
+use gen_registry_api::{QuarantinedRecord, Status};
 
 #[component]
 pub fn Storage() -> impl IntoView {

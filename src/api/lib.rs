@@ -1,0 +1,251 @@
+//! What may be asked of a node, what it answers, and what it tells by itself.
+//!
+//! Everything here is plain serializable data: the page that runs the node, a second tab, a script and the
+//! command line all stand on the same side of this file. It refuses to know how any of it is done.
+//!
+//! Times are milliseconds since 1970-01-01 UTC. Byte strings travel as byte arrays.
+
+mod block_list;
+mod chat;
+pub mod client;
+pub mod failure;
+mod find;
+mod modules;
+mod network;
+mod notices;
+mod people;
+mod statistics;
+
+use serde::{Deserialize, Serialize};
+
+pub use crate::failure::{Failure, FailureCode};
+pub use block_list::*;
+pub use chat::*;
+pub use find::*;
+pub use modules::*;
+pub use network::*;
+pub use notices::*;
+pub use people::*;
+pub use statistics::*;
+
+/// One thing a person, a script or another tab asks for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Command {
+    /// Who this profile is. Answer: [`Answer::Me`].
+    WhoAmI,
+    /// What can be said about a name while it is typed. Answer: [`Answer::NameCheck`].
+    CheckUsername { text: String },
+    /// Makes the person (key and profile) and tries to claim `name`. The person exists afterwards even if the name
+    /// proves taken; then `Me::lost_name` says so. Answer: [`Answer::Me`].
+    SetupUser { name: Option<String>, changes: ProfileChanges },
+    /// Claims a name, or fails with `nameTaken`. Answer: [`Answer::Me`].
+    RegisterUsername { name: String, changes: ProfileChanges },
+    /// Gives up the current name for a new one, in one change. Answer: [`Answer::Me`].
+    Rename { name: String },
+    /// Gives up the current name. Answer: [`Answer::Me`].
+    RelinquishUsername,
+    /// Answer: [`Answer::Me`].
+    UpdateProfile { changes: ProfileChanges },
+    /// What is known of a name. Answer: [`Answer::Name`].
+    LookupUsername { name: String },
+    /// People with a name, in the order of their names. Answer: [`Answer::People`].
+    ListUsernames { prefix: String, limit: u32, cursor: Option<String> },
+    /// One person's page, by `did:key:…`. Answer: [`Answer::Person`] (`None` when unknown here).
+    Person { did: String },
+    /// The bytes of a block: kept here, else asked for at connected peers. Answer: [`Answer::Block`] (`None` when nobody
+    /// gives it soon).
+    Block { cid: String },
+    /// The 24 words of this profile's key. Answer: [`Answer::RecoveryPhrase`].
+    RecoveryPhrase,
+    /// The words at the asked positions (0-based) as the person typed them. Right: remembered as checked.
+    /// Wrong: fails with `wrongWords`. Answer: [`Answer::Me`].
+    ConfirmRecoveryPhrase { words: Vec<(u32, String)> },
+    /// Makes this profile the owner of the key that the words stand for. Answer: [`Answer::Me`].
+    RestoreFromPhrase { phrase: String },
+    /// Locks the stored key behind a passphrase, changes it, or (`None`) takes the lock away. Answer: [`Answer::Me`].
+    SetPassphrase { passphrase: Option<String> },
+    /// Opens the locked key for this session. Answer: [`Answer::Me`].
+    Unlock { passphrase: String },
+    /// Forgets the opened key until the next `Unlock`. Answer: [`Answer::Me`].
+    Lock,
+    /// The whole document and the key as one encrypted file. Answer: [`Answer::Backup`].
+    ExportBackup { passphrase: String },
+    /// Answer: [`Answer::Imported`].
+    ImportBackup {
+        #[serde(with = "serde_bytes")]
+        bytes: Vec<u8>,
+        passphrase: String,
+    },
+    /// Removes the key from this device. The public document stays as a replica. `confirm` must be the did.
+    /// Answer: [`Answer::Me`].
+    ForgetIdentity { confirm: String },
+    /// Store and network as they are now. Answer: [`Answer::Status`].
+    Status,
+    /// Peers, relays and what they did. Answer: [`Answer::Network`].
+    Network,
+    /// Sums of what this device has seen, over the last days (at most 366). Answer: [`Answer::Statistics`].
+    Statistics { days: u32 },
+    /// Something changed outside (the device is online again): look for peers now. Answer: [`Answer::Network`].
+    RetryConnections,
+    /// A name, looked for here, then at connected peers, then in the wider network; whoever has it is sought. Answer:
+    /// [`Answer::Lookup`].
+    Find { kind: NameKind, name: String },
+    /// Whatever is asked of modules. Each act says its answer.
+    Modules { command: ModuleCommand },
+    /// Whatever is asked of reputations and lists. Each act says its answer.
+    BlockList { command: BlockListCommand },
+    /// Whatever is asked of follows and notices. Each act says its answer.
+    Notices { command: NoticeCommand },
+    /// Whatever is asked of presence and channels. Each act says its answer.
+    Chat { command: ChatCommand },
+}
+
+/// What a command came to. Which command gets which is said at the command.
+#[allow(clippy::large_enum_variant, reason = "an answer is made, sent and taken apart once; nobody keeps many")]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Answer {
+    Me(Box<Me>),
+    NameCheck(NameCheck),
+    Name(NameReport),
+    People(PeoplePage),
+    Person(Option<Box<Person>>),
+    Block(Option<Block>),
+    RecoveryPhrase(String),
+    Backup(BackupFile),
+    Imported(Imported),
+    Status(Status),
+    Network(NetworkReport),
+    Statistics(Box<Statistics>),
+    Lookup(Box<FindReport>),
+    Report(Box<Report>),
+    ModuleName(ModuleNameCheck),
+    Published(Published),
+    Module(Option<Box<ModulePage>>),
+    Modules(ModuleList),
+    Found(SearchResults),
+    Plan(InstallPlan),
+    Installed(Vec<InstalledModule>),
+    #[serde(with = "serde_bytes")]
+    Bytes(Vec<u8>),
+    Lockfile(String),
+    Readme(Option<String>),
+    Ran(RunOutcome),
+    Reputation(Reputation),
+    BlockList(BlockListReport),
+    Follows(Vec<FollowRow>),
+    Notices(NoticeList),
+    Online(OnlineReport),
+    ChannelUsers(Vec<OnlineUser>),
+    Channels(Vec<ChannelEntry>),
+    Messages(Box<MessagePage>),
+    Said(ChatMessage),
+}
+
+/// What the node tells without being asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Event {
+    /// This profile's identity, name, profile or protection changed.
+    MeChanged,
+    /// Something known about these people changed (`did:key:…`). Names may have changed hands.
+    PeopleChanged { dids: Vec<String> },
+    /// The name this profile claimed turned out to be somebody else's.
+    NameLost { lost: LostName },
+    /// Something known about these modules changed.
+    ModulesChanged { names: Vec<String> },
+    /// Something happened where this person follows.
+    Announcement { notice: Notice },
+    /// How far an installation is.
+    Installing { progress: InstallProgress },
+    /// Peers or relays came or went, or began or ended to exchange.
+    NetworkChanged,
+    /// Somebody or one of their devices came or went, or a channel got or lost a member.
+    Presence {
+        what: PresenceNews,
+        did: String,
+        username: Option<String>,
+        node: Option<String>,
+        channel: Option<String>,
+    },
+    /// Somebody said something in a joined channel; this profile's own words too. `muted`: tell nobody.
+    Message { message: ChatMessage, muted: bool },
+    /// What was read, muted, joined or left changed.
+    ChannelsChanged,
+    /// Two people claim one name; the rule has decided (see [`Command::LookupUsername`]).
+    Conflict { name: String, holder: Option<String>, losers: Vec<String> },
+    /// A stored record failed its check and was set aside.
+    Quarantined { table: String, key: String },
+    /// Another tab took over as the writer, or this one did.
+    WriterChanged,
+    /// This page is older than the data: it must be reloaded.
+    ReloadNeeded,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Block {
+    #[serde(with = "serde_bytes")]
+    pub bytes: Vec<u8>,
+    /// Read off the bytes themselves; `application/octet-stream` when unknown.
+    pub media_type: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BackupFile {
+    /// A name to save it under.
+    pub file_name: String,
+    #[serde(with = "serde_bytes")]
+    pub bytes: Vec<u8>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Imported {
+    pub me: Box<Me>,
+    /// Changes that were new to this device.
+    pub new_changes: u64,
+    /// When the backup was made.
+    pub exported_at: u64,
+}
+
+/// Store and network as they are now.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// Other people's registries kept here.
+    pub registries: u64,
+    /// Names known here.
+    pub names: u64,
+    /// Peers connected now.
+    pub peers: u64,
+    /// Registries are being compared or fetched right now.
+    pub syncing: bool,
+    /// How this profile stands to its network.
+    pub connection: Connection,
+    pub quarantined: Vec<QuarantinedRecord>,
+    /// Bytes used and allowed by the browser; none where it does not tell.
+    pub storage_used: Option<u64>,
+    pub storage_quota: Option<u64>,
+    /// The browser promised not to evict this site's data.
+    pub persisted: Option<bool>,
+    /// This tab is the writer (others forward to it).
+    pub writer: bool,
+    /// The browser refused its storage: everything is gone when the writing tab closes.
+    pub volatile: bool,
+    /// How far the clocks of most connected peers are ahead of this device's, in milliseconds (below zero: behind).
+    /// None while they agree well enough for names and presence.
+    pub clock_apart: Option<i64>,
+    pub version: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct QuarantinedRecord {
+    pub table: String,
+    pub key: String,
+    pub reason: String,
+    pub at: u64,
+}

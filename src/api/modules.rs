@@ -1,0 +1,404 @@
+//! What is asked and told of modules.
+
+use serde::{Deserialize, Serialize};
+
+use super::{AnsweredBy, NameStatus, NameVerdict, UsernameEntry};
+pub use gen_registry_core::validation::{
+    Check, Custom, Extern, ExternKind, Kind as ModuleKind, Memory, Outcome, Problem, Report,
+};
+
+/// In the place of a module's name: whatever else the act brings with it.
+pub const ACCEPT_ALL: &str = "*";
+
+/// One thing asked of the registry of modules.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum ModuleCommand {
+    /// Is this a module? Nothing is kept. Answer: `Report`.
+    Validate {
+        #[serde(with = "serde_bytes")]
+        bytes: Vec<u8>,
+    },
+    /// What can be said about a module's name while it is typed. Answer: `ModuleName`.
+    CheckName { text: String },
+    /// Signs a release and keeps its bytes. There is no way back. Answer: `Published`.
+    Publish { draft: Box<PublishDraft> },
+    /// Changes how an own module is described. Answer: `Module`.
+    Describe { name: String, changes: ModuleChanges },
+    /// Withdraws a version, or (no reason) takes that back. Answer: `Module`.
+    Yank { name: String, version: String, reason: Option<String> },
+    /// All that is known of a module. Answer: `Module` (`None` when unknown here).
+    Page { name: String },
+    /// Answer: `Modules`.
+    List { filter: ModuleFilter, sort: ModuleSort, limit: u32, cursor: Option<u32> },
+    /// Modules by free text, best first; all that the filter lets through when it is empty. Any text will do.
+    /// Answer: `Found`.
+    Search { query: String, filter: ModuleFilter, sort: ModuleSort, limit: u32, cursor: Option<u32> },
+    /// One to five stars; none takes the rating back. Answer: `Module`.
+    Rate { name: String, stars: Option<u8>, review: String },
+    /// What installing these would come to. Nothing is fetched. Answer: `Plan`.
+    Resolve { requirements: Vec<Requirement> },
+    /// Resolves, fetches, verifies and keeps. `accept` names modules whose new imports are accepted, or is
+    /// [`ACCEPT_ALL`].
+    /// Answer: `Installed`, or fails with `newImports` before anything is changed.
+    Install { requirements: Vec<Requirement>, accept: Vec<String> },
+    /// Answer: `Installed`.
+    Uninstall { name: String },
+    /// Answer: `Installed`.
+    ListInstalled,
+    /// The bytes of an installed or otherwise present version. Answer: `Bytes`.
+    Read { name: String, version: String },
+    /// What a version that is here asks for and offers, read off its bytes. Answer: `Report`.
+    Inspect { name: String, version: String },
+    /// Calls a function of a version that is here, in a sandbox, together with the modules it needs. Answer: `Ran`.
+    Run { name: String, version: Option<String>, function: String, arguments: Vec<RunArgument>, text_result: bool },
+    /// Every installed module as a file, and the lockfile, in one zip. Answer: `Bytes`.
+    ExportAll,
+    /// What is installed, as a lockfile (TOML). Answer: `Lockfile`.
+    ExportLockfile,
+    /// A readme by its CID, as HTML that may be put into a page as it is. Answer: `Readme` (`None` when nobody gives it
+    /// soon).
+    Readme { cid: String },
+    /// Installs exactly what a lockfile names; `accept` as for `Install`. Answer: `Installed`.
+    ImportLockfile { text: String, accept: Vec<String> },
+}
+
+/// A name and which versions of it will do, as Cargo reads requirements; `*` for any.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Requirement {
+    pub name: String,
+    pub requirement: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PublishDraft {
+    pub name: String,
+    pub version: String,
+    #[serde(with = "serde_bytes")]
+    pub wasm: Vec<u8>,
+    #[serde(default)]
+    pub dependencies: Vec<Requirement>,
+    #[serde(default)]
+    pub details: ModuleChanges,
+}
+
+/// What to change. Absent: leave it. An empty text or list takes the value away.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ModuleChanges {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub license: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
+    /// Markdown, at most one block.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub readme: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deprecated: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ModuleNameCheck {
+    pub text: String,
+    /// How the name would be written; none when it is invalid.
+    pub name: Option<String>,
+    pub verdict: NameVerdict,
+    /// Versions that are there already, newest first.
+    pub versions: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Published {
+    pub name: String,
+    pub version: String,
+    /// The hash that names the release for ever.
+    pub release: String,
+    pub sha256: String,
+    pub size: u64,
+    /// The name was taken with this release.
+    pub claimed: bool,
+    /// Peers that were connected when it was announced.
+    pub peers: u64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ModuleDetails {
+    pub title: Option<String>,
+    pub description: Option<String>,
+    pub license: Option<String>,
+    pub repository: Option<String>,
+    /// The CID of the block with the text.
+    pub readme: Option<String>,
+    pub tags: Vec<String>,
+    pub deprecated: Option<String>,
+    /// What the newest version asks for, as its author says: `namespace.name`.
+    pub imports: Vec<String>,
+    /// The functions it offers, as its author says.
+    pub exports: Vec<String>,
+}
+
+/// A person as modules mention them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Author {
+    pub did: String,
+    /// The name they hold now.
+    pub username: Option<String>,
+}
+
+/// One module's page.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ModulePage {
+    /// As its holder spells it.
+    pub name: String,
+    pub holder: Author,
+    pub status: NameStatus,
+    pub mine: bool,
+    pub details: ModuleDetails,
+    /// The newest version that is no pre-release and not withdrawn.
+    pub latest: Option<String>,
+    /// Newest first.
+    pub versions: Vec<VersionEntry>,
+    /// Releases that do not count.
+    pub refused: Vec<RefusedVersion>,
+    /// Everything that the newest version comes with, itself at the end; each after what it needs.
+    pub needed: Vec<NeededModule>,
+    /// Why the newest version can't be installed.
+    pub unresolved: Option<String>,
+    /// Modules whose newest version needs this one.
+    pub dependents: Vec<Requirement>,
+    pub opinion: RatingSummary,
+    pub reviews: Vec<Review>,
+    pub installed: Option<InstalledModule>,
+    /// The person blocks it, or whoever holds its name.
+    pub blocked: bool,
+    pub answered_by: AnsweredBy,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NeededModule {
+    pub name: String,
+    pub version: String,
+    /// Names, of those in the same list.
+    pub needs: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VersionEntry {
+    pub version: String,
+    /// The hash that names the release.
+    pub release: String,
+    pub sha256: String,
+    pub size: u64,
+    pub published_at: u64,
+    pub author: Author,
+    /// Whether witnesses have seen it.
+    pub status: NameStatus,
+    pub dependencies: Vec<Requirement>,
+    pub withdrawn: Option<WithdrawnInfo>,
+    /// All bytes are on this device.
+    pub here: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WithdrawnInfo {
+    pub reason: String,
+    pub at: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RefusedVersion {
+    pub version: String,
+    pub release: String,
+    pub author: Author,
+    /// A sentence.
+    pub reason: String,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RatingSummary {
+    /// Mean, 1 to 5.
+    pub stars: Option<f64>,
+    pub ratings: u64,
+    /// An estimate: what people say of themselves.
+    pub downloads: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Review {
+    pub author: Author,
+    pub stars: u8,
+    pub text: String,
+    pub at: u64,
+    pub version: Option<String>,
+    pub mine: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ModuleFilter {
+    pub tag: Option<String>,
+    /// `did:key:…` of the holder.
+    pub owner: Option<String>,
+    pub imports_nothing: bool,
+    /// A function that it must offer.
+    pub exports: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ModuleSort {
+    #[default]
+    Recent,
+    Popular,
+    Rated,
+    Name,
+    /// What answers a search best; without one, as `Recent`.
+    Relevance,
+}
+
+/// A page of modules.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModuleList {
+    pub modules: Vec<ModuleCard>,
+    /// Hand it back to get the next page; none on the last one.
+    pub cursor: Option<u32>,
+    pub total: u64,
+}
+
+/// What a search found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SearchResults {
+    pub modules: Vec<ModuleCard>,
+    /// People whose names begin with the text, a few.
+    pub people: Vec<UsernameEntry>,
+    /// Modules in all.
+    pub total: u64,
+    /// Hand it back to get the next page; none on the last one.
+    pub cursor: Option<u32>,
+    /// False while the index is not ready: found by letters only. `ModulesChanged` tells when to ask again.
+    pub complete: bool,
+}
+
+/// A module in a list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ModuleCard {
+    pub name: String,
+    pub title: Option<String>,
+    pub description: Option<String>,
+    pub tags: Vec<String>,
+    pub version: String,
+    pub published_at: u64,
+    pub size: u64,
+    pub holder: Author,
+    pub opinion: RatingSummary,
+    pub imports_nothing: bool,
+    pub deprecated: bool,
+    /// The installed version.
+    pub installed: Option<String>,
+}
+
+/// What an installation would come to, in the order in which it is done.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InstallPlan {
+    pub steps: Vec<PlannedModule>,
+    /// Bytes that are not on this device yet.
+    pub to_fetch: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlannedModule {
+    pub name: String,
+    pub version: String,
+    pub size: u64,
+    pub sha256: String,
+    pub author: Author,
+    /// Who needs it; empty for what was asked for.
+    pub needed_by: Vec<String>,
+    /// The version that is installed now.
+    pub installed: Option<String>,
+    pub here: bool,
+    pub withdrawn: Option<WithdrawnInfo>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InstalledModule {
+    pub name: String,
+    pub version: String,
+    pub release: String,
+    pub sha256: String,
+    pub size: u64,
+    pub author: Author,
+    /// What was asked for; none for what others need.
+    pub requirement: Option<String>,
+    pub needed_by: Vec<String>,
+    pub installed_at: u64,
+    /// Imports, as `namespace.name`.
+    pub imports: Vec<String>,
+    pub withdrawn: Option<WithdrawnInfo>,
+    /// A newer version.
+    pub update: Option<String>,
+}
+
+/// How far an installation is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InstallProgress {
+    pub name: String,
+    pub version: String,
+    pub stage: InstallStage,
+    /// Bytes here, and in all.
+    pub done: u64,
+    pub total: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum InstallStage {
+    Fetching,
+    Verifying,
+    Installed,
+}
+
+/// An argument of a call. A text stands for two `i32`: where it was written, and its length in bytes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum RunArgument {
+    /// In decimal; its type is the function's.
+    Number(String),
+    Text(String),
+}
+
+/// What a call returned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunOutcome {
+    pub values: Vec<RunValue>,
+    /// The result as a text, if it was asked for.
+    pub text: Option<String>,
+    pub millis: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunValue {
+    /// `i32`, `i64`, `f32`, `f64`.
+    pub kind: String,
+    /// In decimal.
+    pub value: String,
+}

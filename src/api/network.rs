@@ -1,0 +1,102 @@
+//! What is told of peers and relays.
+
+use serde::{Deserialize, Serialize};
+
+use super::Reputation;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Connection {
+    /// This page was given no relay: there is nobody to find.
+    #[default]
+    Alone,
+    /// No relay answers and no peer is connected.
+    Offline,
+    /// A relay answers; nobody else is here.
+    Waiting,
+    /// At least one peer.
+    Connected,
+}
+
+/// Peers and relays as they are now.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NetworkReport {
+    pub connection: Connection,
+    /// This profile's node (a libp2p peer id); none without a network.
+    pub node: Option<String>,
+    /// The network's topic, 64 hex digits.
+    pub topic: String,
+    /// `did:key:…` of those whose receipts confirm names, and how many receipts it takes.
+    pub witnesses: Vec<String>,
+    pub threshold: u64,
+    pub relays: Vec<RelayEntry>,
+    /// Longest connected first.
+    pub peers: Vec<PeerEntry>,
+    /// Own changes that no peer has been told yet, because none was there.
+    pub unsent: u64,
+    /// Rules that peers broke, and how often, since the page was opened.
+    pub rejections: Vec<(String, u64)>,
+    /// Why what the page's server says of its network is left aside, as half a sentence about that server.
+    pub left_aside: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RelayEntry {
+    /// A multiaddress.
+    pub address: String,
+    pub connected: bool,
+    /// Others can find this node through it.
+    pub reserved: bool,
+}
+
+/// A peer with a direct connection.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PeerEntry {
+    /// A libp2p peer id: the node, not the person.
+    pub id: String,
+    pub since: u64,
+    /// This side dialled.
+    pub dialled: bool,
+    /// What program it says it is.
+    pub agent: Option<String>,
+    pub round_trip_millis: Option<f64>,
+    /// None where it could not be measured, and in a native node.
+    pub path: Option<ConnectionPath>,
+    pub syncing: bool,
+    /// Changes it brought that were new here.
+    pub brought: u64,
+    /// Rules it broke since the page was opened, as sentences, and how often.
+    pub rejections: Vec<(String, u64)>,
+    /// What it has earned here, over all times.
+    pub reputation: Reputation,
+    /// The person trusts it.
+    pub trusted: bool,
+}
+
+/// Where an address of a candidate is from (RFC 8445, section 5.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CandidateType {
+    /// The device's own.
+    Host,
+    /// What a STUN server saw: there is address translation in between.
+    Srflx,
+    /// What the other side saw.
+    Prflx,
+    /// A TURN server's.
+    Relay,
+}
+
+/// Which way a direct connection goes, and how much went over it since it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConnectionPath {
+    pub sent_bytes: u64,
+    pub received_bytes: u64,
+    /// Of the pair of candidates in use.
+    pub local: Option<CandidateType>,
+    pub remote: Option<CandidateType>,
+}

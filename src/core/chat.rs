@@ -1,0 +1,219 @@
+//! Channels: their names, what people say in them, and in which order it is read.
+//!
+//! Everything said is a statement signed by its author and dated by a hybrid clock; nothing of it enters a document. It
+//! knows nothing of who is in a channel; that is `presence`.
+//!
+//! - one clock: [`hybrid_clock`]; the last messages of one channel: [`history`]
+
+pub mod history;
+pub mod hybrid_clock;
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::canonical::{DecodeError, Decoder, Encoder};
+use crate::identity::{Signed, Statement, Topic};
+use crate::name::{ModuleName, NameError};
+use hybrid_clock::HybridTime;
+
+/// Characters of one message.
+pub const SAID_MAX_CHARS: usize = 2_000;
+/// Characters of a channel's topic line.
+pub const TOPIC_LINE_MAX_CHARS: usize = 200;
+/// One encoded message with its signature: the longest text in the widest script, a channel's name, what stands around.
+pub const MESSAGE_MAX_BYTES: usize = 4 * SAID_MAX_CHARS + 1_024;
+
+const MODULE_PREFIX: &str = "module/";
+
+/// `#general`, or `#module/<name>` for talk about a module. Written with its `#`, read without one as well.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ChannelName {
+    about_module: bool,
+    name: ModuleName,
+}
+
+/// "The author says this in this channel."
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    pub channel: ChannelName,
+    pub at: HybridTime,
+    pub body: Body,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    Said(SaidText),
+    /// What the channel is about from now on.
+    TopicLine(TopicLine),
+}
+
+/// What is said: at most [`SAID_MAX_CHARS`], not empty, lines allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SaidText(String);
+
+/// One line of at most [`TOPIC_LINE_MAX_CHARS`]; empty takes the topic line away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicLine(String);
+
+/// Why a text can't be said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TextError {
+    #[error("there is nothing to say")]
+    Empty,
+    #[error("it has at most {most} characters; this has {found}")]
+    TooLong { most: usize, found: usize },
+    #[error("it has a control character")]
+    Control,
+}
+
+pub type SignedMessage = Signed<Message>;
+
+impl ChannelName {
+    pub fn of_module(name: ModuleName) -> Self {
+        Self { about_module: true, name }
+    }
+
+    /// The module that is talked about.
+    pub fn module(&self) -> Option<&ModuleName> {
+        self.about_module.then_some(&self.name)
+    }
+
+    /// What names the channel's gossip in one network.
+    pub fn digest(&self, topic: &Topic) -> [u8; 32] {
+        let text =
+            Encoder::new().text("gen-registry/channel/v1").fixed(topic.as_bytes()).text(&self.to_string()).finish();
+        *crate::digest::Digest::of(&text).as_bytes()
+    }
+}
+
+impl fmt::Display for ChannelName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{}{}", if self.about_module { MODULE_PREFIX } else { "" }, self.name)
+    }
+}
+
+impl FromStr for ChannelName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let text = text.strip_prefix('#').unwrap_or(text);
+        match text.strip_prefix(MODULE_PREFIX) {
+            Some(module) => Ok(Self { about_module: true, name: module.parse()? }),
+            None => Ok(Self { about_module: false, name: text.parse()? }),
+        }
+    }
+}
+
+impl TryFrom<String> for ChannelName {
+    type Error = NameError;
+
+    fn try_from(text: String) -> Result<Self, NameError> {
+        text.parse()
+    }
+}
+
+impl From<ChannelName> for String {
+    fn from(name: ChannelName) -> Self {
+        name.to_string()
+    }
+}
+
+impl SaidText {
+    pub fn new(text: &str) -> Result<Self, TextError> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(TextError::Empty);
+        }
+        bounded(text, SAID_MAX_CHARS, |c| c == '\n' || c == '\t').map(Self)
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether `@name` stands in it as a word.
+    pub fn mentions(&self, name: &str) -> bool {
+        let part_of_a_name = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+        let lower = self.0.to_lowercase();
+        let needle = format!("@{name}");
+        lower.match_indices(&needle).any(|(at, found)| {
+            let before = lower[..at].chars().next_back();
+            let mut after = lower[at + found.len()..].chars();
+            let ends = match after.next() {
+                // A full stop may end the sentence.
+                Some('.') => !after.next().is_some_and(part_of_a_name),
+                Some(next) => !part_of_a_name(next),
+                None => true,
+            };
+            ends && !before.is_some_and(part_of_a_name)
+        })
+    }
+}
+
+impl TopicLine {
+    pub fn new(text: &str) -> Result<Self, TextError> {
+        bounded(text.trim(), TOPIC_LINE_MAX_CHARS, |_| false).map(Self)
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn bounded(text: &str, most: usize, allowed: impl Fn(char) -> bool) -> Result<String, TextError> {
+    let found = text.chars().take(most + 1).count();
+    if found > most {
+        return Err(TextError::TooLong { most, found: text.chars().count() });
+    }
+    if text.chars().any(|c| c.is_control() && !allowed(c)) {
+        return Err(TextError::Control);
+    }
+    Ok(text.to_owned())
+}
+
+const KIND_SAID: u8 = 1;
+const KIND_TOPIC_LINE: u8 = 2;
+
+impl Statement for Message {
+    fn domain(&self) -> &'static str {
+        "gen-registry/message/v1"
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let encoder = self.at.put(Encoder::new().text(&self.channel.to_string()));
+        match &self.body {
+            Body::Said(text) => encoder.byte(KIND_SAID).text(text.as_str()),
+            Body::TopicLine(line) => encoder.byte(KIND_TOPIC_LINE).text(line.as_str()),
+        }
+        .finish()
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        if bytes.len() > MESSAGE_MAX_BYTES {
+            return Err(DecodeError::OutOfRange);
+        }
+        let mut decoder = Decoder::new(bytes);
+        let channel = get_channel(&mut decoder)?;
+        let at = HybridTime::get(&mut decoder)?;
+        let body = match decoder.byte()? {
+            KIND_SAID => Body::Said(SaidText::new(decoder.text()?).map_err(|_| DecodeError::OutOfRange)?),
+            KIND_TOPIC_LINE => Body::TopicLine(TopicLine::new(decoder.text()?).map_err(|_| DecodeError::OutOfRange)?),
+            other => return Err(DecodeError::UnknownKind(other)),
+        };
+        decoder.end()?;
+        Ok(Self { channel, at, body })
+    }
+}
+
+/// A channel's name as it stands in statements: in its one spelling.
+pub(crate) fn get_channel(decoder: &mut Decoder<'_>) -> Result<ChannelName, DecodeError> {
+    let text = decoder.text()?;
+    let channel: ChannelName = text.parse().map_err(|_| DecodeError::OutOfRange)?;
+    if channel.to_string() == text { Ok(channel) } else { Err(DecodeError::OutOfRange) }
+}
+
+#[cfg(test)]
+mod tests;

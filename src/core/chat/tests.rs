@@ -1,0 +1,146 @@
+//! Channels: names, words, clocks and logs.
+
+use std::time::Duration;
+
+use super::history::{AUTHOR_PER_MINUTE, HISTORY_MAX, Log, MessageKey};
+use super::hybrid_clock::{HybridClock, HybridTime};
+use super::*;
+use crate::digest::Digest;
+use crate::identity::SigningIdentity;
+use crate::limits::CLOCK_SKEW;
+use crate::time::Timestamp;
+
+const TOPIC: Topic = Topic::from_bytes([7; 32]);
+
+fn person(name: &str) -> SigningIdentity {
+    SigningIdentity::from_entropy(Digest::of(name.as_bytes()).as_bytes())
+}
+
+fn at(millis: u64, count: u32) -> HybridTime {
+    HybridTime { wall: Timestamp::from_millis(millis), count }
+}
+
+fn said(author: &SigningIdentity, millis: u64, text: &str) -> SignedMessage {
+    let body = Body::Said(SaidText::new(text).expect("a text"));
+    Signed::sign(author, &TOPIC, Message { channel: "#general".parse().expect("a channel"), at: at(millis, 0), body })
+}
+
+#[test]
+fn a_channel_has_one_spelling() {
+    for (text, name) in [("general", "#general"), ("#General", "#general"), ("#module/Left-Pad", "#module/left-pad")] {
+        assert_eq!(text.parse::<ChannelName>().expect("a channel").to_string(), name);
+    }
+    for bad in ["", "#", "##general", "#a b", "#module/", "#module/a/b", "#1st", &"a".repeat(200)] {
+        assert!(bad.parse::<ChannelName>().is_err(), "{bad}");
+    }
+    let [module, plain] = ["#module/qr", "#qr"].map(|text| text.parse::<ChannelName>().expect("a channel"));
+    assert_eq!(module.module().map(ToString::to_string).as_deref(), Some("qr"));
+    assert_eq!(plain.module(), None);
+    assert_ne!(module.digest(&TOPIC), plain.digest(&TOPIC));
+    assert_ne!(plain.digest(&TOPIC), plain.digest(&Topic::from_bytes([8; 32])), "other networks, other gossip");
+}
+
+#[test]
+fn what_can_be_said_has_both_its_bounds() {
+    assert!(SaidText::new(&"ü".repeat(SAID_MAX_CHARS)).is_ok());
+    let found = SAID_MAX_CHARS + 1;
+    assert_eq!(SaidText::new(&"ü".repeat(found)), Err(TextError::TooLong { most: SAID_MAX_CHARS, found }));
+    assert_eq!(SaidText::new(" \n "), Err(TextError::Empty));
+    assert_eq!(SaidText::new("a\u{7}"), Err(TextError::Control));
+    assert!(SaidText::new("a\nb").is_ok());
+    assert!(TopicLine::new(&"x".repeat(TOPIC_LINE_MAX_CHARS)).is_ok());
+    assert!(TopicLine::new(&"x".repeat(TOPIC_LINE_MAX_CHARS + 1)).is_err());
+    assert_eq!(TopicLine::new("a\nb"), Err(TextError::Control));
+    assert!(TopicLine::new("").is_ok(), "takes the line away");
+}
+
+#[test]
+fn only_whole_names_are_mentions() {
+    let text = |text| SaidText::new(text).expect("a text");
+    for there in ["@ann", "hi @Ann!", "(@ann)", "well, @ann.", "@bob @ann: hello"] {
+        assert!(text(there).mentions("ann"), "{there}");
+    }
+    for not in ["ann", "@anna", "@ann-lee", "@ann.lee", "me@ann", "@an"] {
+        assert!(!text(not).mentions("ann"), "{not}");
+    }
+}
+
+#[test]
+fn a_message_comes_back_from_its_bytes_and_a_changed_one_does_not() {
+    let message = said(&person("alice"), 5, "hello\nworld");
+    let bytes = message.encode();
+    assert_eq!(SignedMessage::verify(&bytes, &TOPIC).expect("it is true"), message);
+    for at in 0..bytes.len() {
+        let mut changed = bytes.clone();
+        changed[at] ^= 1;
+        assert!(SignedMessage::verify(&changed, &TOPIC).is_err(), "{at}");
+    }
+    let longest = Message {
+        channel: format!("#module/{}", "a".repeat(64)).parse().expect("a channel"),
+        at: at(5, u32::MAX),
+        body: Body::Said(SaidText::new(&"𝄞".repeat(SAID_MAX_CHARS)).expect("a text")),
+    };
+    assert!(Signed::sign(&person("alice"), &TOPIC, longest).encode().len() <= MESSAGE_MAX_BYTES);
+}
+
+#[test]
+fn an_answer_comes_after_its_question_whatever_the_clocks_say() {
+    let (mut fast, mut slow) = (HybridClock::default(), HybridClock::default());
+    let (early, late) = (Timestamp::from_millis(1_000), Timestamp::from_millis(61_000));
+    let question = fast.tick(late);
+    slow.observe(question, early).expect("it is not ahead");
+    let answer = slow.tick(early);
+    assert!(answer > question);
+    assert!(slow.tick(early) > answer, "and so does the next word");
+    let ahead = HybridTime { wall: early.plus(CLOCK_SKEW).plus(Duration::from_millis(1)), count: 0 };
+    assert!(slow.observe(ahead, early).is_err());
+    assert!(slow.observe(HybridTime { wall: early.plus(CLOCK_SKEW), count: 0 }, early).is_ok());
+}
+
+#[test]
+fn a_log_keeps_the_same_in_every_order() {
+    let people = ["alice", "bob", "carol"].map(person);
+    let mut messages: Vec<SignedMessage> =
+        (0..HISTORY_MAX + 100).map(|n| said(&people[n % 3], n as u64 * 7_000, &format!("word {n}"))).collect();
+    messages.extend((0..AUTHOR_PER_MINUTE + 20).map(|n| said(&people[0], 3_000_000 + n as u64, "flood")));
+    let places = |messages: &[SignedMessage]| {
+        let mut log = Log::default();
+        for message in messages {
+            log.put(message.clone());
+            assert!(log.len() <= HISTORY_MAX);
+        }
+        for message in messages {
+            assert!(!log.put(message.clone()).new, "a second time brings nothing");
+        }
+        log.messages().map(|(place, _)| *place).collect::<Vec<MessageKey>>()
+    };
+    let first = places(&messages);
+    assert_eq!(first.len(), HISTORY_MAX);
+    messages.reverse();
+    assert_eq!(places(&messages).len(), HISTORY_MAX);
+    let newest = |places: Vec<MessageKey>| places.into_iter().rev().take(HISTORY_MAX / 2).collect::<Vec<_>>();
+    assert_eq!(newest(places(&messages)), newest(first));
+    let flood =
+        places(&messages).iter().filter(|place| (3_000_000..3_060_000).contains(&place.at.wall.as_millis())).count();
+    assert!((AUTHOR_PER_MINUTE..AUTHOR_PER_MINUTE + 20).contains(&flood), "{flood}");
+}
+
+#[test]
+fn the_newest_topic_line_stays() {
+    let line = |millis, text: &str| {
+        let body = Body::TopicLine(TopicLine::new(text).expect("a line"));
+        Signed::sign(
+            &person("alice"),
+            &TOPIC,
+            Message { channel: "#general".parse().expect("a channel"), at: at(millis, 0), body },
+        )
+    };
+    let mut log = Log::default();
+    log.put(line(50, "new"));
+    log.put(line(10, "old"));
+    for n in 0..HISTORY_MAX as u64 + 5 {
+        log.put(said(&person("bob"), 60_000 * (n + 1), "word"));
+    }
+    assert_eq!(log.topic_line().map(|line| line.statement().at.wall.as_millis()), Some(50));
+    assert!(!log.put(line(50, "new")).new, "it is known though it left the messages");
+}

@@ -1,0 +1,149 @@
+//! Work that takes long, as data: whoever has a worker has it done there, all others do it on the spot.
+
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use crate::archive::bundle;
+use crate::lockfile::{Lockfile, LockfileError};
+use crate::markdown::to_html;
+use crate::proof_of_work::{PowJob, solve};
+use crate::sealing::{SealError, StretchJob, StretchedKey, stretch};
+use crate::validation::memory_limit::{MemoryLimitError, limit_memory};
+use crate::validation::{Report, validate};
+
+/// Both sides must speak the same: a page may meet the program of another build.
+pub const PROTOCOL: u32 = 1;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Job {
+    Stretch(StretchJob),
+    /// A file that says it is a module. A hostile one may take a second.
+    Validate(#[serde(with = "serde_bytes")] Vec<u8>),
+    /// Such a file, and what of it may be run with so many bytes of memory.
+    Confine {
+        #[serde(with = "serde_bytes")]
+        bytes: Vec<u8>,
+        most: u64,
+    },
+    ReadLockfile(String),
+    WriteLockfile(Lockfile),
+    /// Files by name, to one file.
+    Bundle(Vec<(String, ByteBuf)>),
+    /// A stranger's Markdown, to HTML.
+    Render(String),
+    /// A number that shows work for a claim.
+    Stamp(PowJob),
+}
+
+/// What came of a job, in the same order.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum JobOutput {
+    Stretched(Result<StretchedKey, SealError>),
+    Validated(Box<Report>),
+    Confined(Box<Report>, Result<ByteBuf, MemoryLimitError>),
+    LockfileRead(Result<Lockfile, LockfileError>),
+    LockfileWritten(Result<String, LockfileError>),
+    /// None: two had the same name.
+    Bundled(Option<ByteBuf>),
+    Rendered(String),
+    Stamped(u64),
+}
+
+pub fn perform(job: &Job) -> JobOutput {
+    match job {
+        Job::Stretch(job) => JobOutput::Stretched(stretch(job)),
+        Job::Validate(bytes) => JobOutput::Validated(Box::new(validate(bytes))),
+        Job::Confine { bytes, most } => {
+            let report = validate(bytes);
+            // Only what is valid can be read once more.
+            let confined = if report.is_valid() { limit_memory(bytes, *most) } else { Err(MemoryLimitError::Invalid) };
+            JobOutput::Confined(Box::new(report), confined.map(Into::into))
+        }
+        Job::ReadLockfile(text) => JobOutput::LockfileRead(Lockfile::parse(text)),
+        Job::WriteLockfile(lockfile) => JobOutput::LockfileWritten(lockfile.to_text()),
+        Job::Bundle(files) => {
+            let bundle = bundle(files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())));
+            let bundle = bundle.inspect_err(|error| tracing::error!(%error, "a bundle could not be made"));
+            JobOutput::Bundled(bundle.ok().map(Into::into))
+        }
+        Job::Render(text) => JobOutput::Rendered(to_html(text)),
+        Job::Stamp(job) => JobOutput::Stamped(solve(job)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Digest;
+    use crate::lockfile::Locked;
+
+    /// What comes of a job when it and its product travel, as to and from a worker.
+    fn from_afar(job: &Job) -> JobOutput {
+        let bytes = cbor4ii::serde::to_vec(Vec::new(), job).unwrap();
+        let product = perform(&cbor4ii::serde::from_slice(&bytes).unwrap());
+        cbor4ii::serde::from_slice(&cbor4ii::serde::to_vec(Vec::new(), &product).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn reports_and_confined_modules_survive_the_way() {
+        let good = b"\0asm\x01\0\0\0\x05\x03\x01\0\x01".to_vec();
+        for (bytes, valid) in [(good.clone(), true), (b"<!doctype html>".to_vec(), false)] {
+            let JobOutput::Validated(report) = from_afar(&Job::Validate(bytes.clone())) else {
+                panic!("another product")
+            };
+            assert_eq!(*report, validate(&bytes));
+            assert_eq!(report.is_valid(), valid);
+            let job = Job::Confine { bytes: bytes.clone(), most: 1 << 20 };
+            let JobOutput::Confined(same, confined) = from_afar(&job) else { panic!("another product") };
+            assert_eq!(same, report);
+            let here = if valid { limit_memory(&bytes, 1 << 20) } else { Err(MemoryLimitError::Invalid) };
+            assert_eq!(confined.map(|bytes| bytes.into_vec()), here);
+        }
+        let job = Job::Confine { bytes: good, most: 1 };
+        let JobOutput::Confined(_, confined) = from_afar(&job) else { panic!("another product") };
+        assert_eq!(confined, Err(MemoryLimitError::TooMuchMemory));
+    }
+
+    #[test]
+    fn lockfiles_survive_the_way_and_so_does_why_one_is_none() {
+        let module = |name: &str, requirement| Locked {
+            name: name.to_owned(),
+            version: "1.0.0".to_owned(),
+            sha256: Digest::of(name.as_bytes()),
+            signer: "did:key:z6Mk".to_owned(),
+            requirement,
+        };
+        let lockfile = Lockfile::new(vec![module("app", Some("^1".to_owned())), module("base", None)]);
+        let job = Job::WriteLockfile(lockfile.clone());
+        let JobOutput::LockfileWritten(Ok(text)) = from_afar(&job) else { panic!("it can be written") };
+        let read = |text: &str| match from_afar(&Job::ReadLockfile(text.to_owned())) {
+            JobOutput::LockfileRead(read) => read,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(read(&text), Ok(lockfile));
+        assert_eq!(read(&text.replacen("version = 1", "version = 2", 1)), Err(LockfileError::UnknownFormat(2)));
+        assert_eq!(read(&" ".repeat(1024 * 1024 + 1)), Err(LockfileError::TooLong));
+        assert!(matches!(read("not a lockfile"), Err(LockfileError::Unreadable(_))));
+    }
+
+    #[test]
+    fn a_readme_comes_back_as_html() {
+        let JobOutput::Rendered(html) = from_afar(&Job::Render("**x**".to_owned())) else { panic!("another product") };
+        assert_eq!(html, "<p><strong>x</strong></p>\n");
+    }
+
+    #[test]
+    fn bundled_files_come_back_whole_and_no_name_stands_for_two() {
+        let file = |name: &str, bytes: &[u8]| (name.to_owned(), ByteBuf::from(bytes));
+        let files = vec![file("a.wasm", b"\0asm"), file("b.toml", b"version = 1")];
+        let JobOutput::Bundled(Some(bundle)) = from_afar(&Job::Bundle(files.clone())) else { panic!("it can be made") };
+        let mut archive = zip::ZipArchive::new(std::io::Cursor::new(bundle.into_vec())).unwrap();
+        for (name, bytes) in files {
+            let mut found = Vec::new();
+            std::io::copy(&mut archive.by_name(&name).unwrap(), &mut found).unwrap();
+            assert_eq!(found, bytes.as_slice(), "{name}");
+        }
+        let twice = vec![file("a", b"1"), file("a", b"2")];
+        assert!(matches!(from_afar(&Job::Bundle(twice)), JobOutput::Bundled(None)));
+    }
+}

@@ -1,0 +1,352 @@
+//! Names: parsed once into [`Username`] or [`ModuleName`], compared by their [`FoldedName`].
+//!
+//! Preparation is PRECIS `UsernameCaseMapped` (RFC 8265); which characters may stand in a name, one script per name,
+//! and look-alikes are those of UTS 39. The Unicode tables are part of the network's rules: their crates are pinned.
+//! It knows nothing of who holds a name.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::LazyLock;
+
+use precis_profiles::UsernameCaseMapped;
+use precis_profiles::precis_core::profile::PrecisFastInvocation;
+use serde::{Deserialize, Serialize};
+use unicode_normalization::char::is_combining_mark;
+use unicode_security::{GeneralSecurityProfile, MixedScript, confusable_detection::skeleton};
+
+use crate::limits::*;
+
+/// Characters that join the parts of a name. In comparison they all count as one.
+pub const SEPARATORS: [char; 3] = ['_', '-', '.'];
+
+/// Names that would let somebody speak for the network, or that programs misread. Compared folded.
+pub const RESERVED: [&str; 36] = [
+    "abuse",
+    "account",
+    "admin",
+    "administrator",
+    "anonymous",
+    "api",
+    "everyone",
+    "gen-registry",
+    "genregistry",
+    "guest",
+    "help",
+    "here",
+    "hostmaster",
+    "localhost",
+    "me",
+    "moderator",
+    "module",
+    "modules",
+    "nobody",
+    "null",
+    "official",
+    "owner",
+    "people",
+    "postmaster",
+    "register",
+    "registry",
+    "relay",
+    "root",
+    "security",
+    "settings",
+    "support",
+    "sysadmin",
+    "system",
+    "undefined",
+    "webmaster",
+    "witness",
+];
+
+/// [`RESERVED`] as names are compared; folding them for every parsed name would be most of a start's time.
+static RESERVED_FOLDED: LazyLock<HashSet<FoldedName>> =
+    LazyLock::new(|| RESERVED.iter().map(|name| fold(name)).collect());
+
+/// Which kind of thing a name stands for. The two kinds do not collide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum NameKind {
+    Username,
+    Module,
+}
+
+/// The name a person goes by, as it is shown: prepared (lower case, normal form C), 3 to 32 characters.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Username(String);
+
+/// The name of a WebAssembly module; as a username, but up to 64 characters and from 2.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ModuleName(String);
+
+/// What two names have in common when a reader could take one for the other. Never shown.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FoldedName(String);
+
+/// The rule a text breaks. [`NameError::rule`] is a stable code.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    #[error("a name can't be empty")]
+    Empty,
+    #[error("a name has at least {least} characters; this has {found}")]
+    TooShort { least: usize, found: usize },
+    #[error("a name has at most {most} characters; this has {found}")]
+    TooLong { most: usize, found: usize },
+    #[error("a name starts with a letter, not with '{0}'")]
+    FirstNotLetter(char),
+    #[error("'{0}' can't stand in a name; letters, digits and _ - . can")]
+    Character(char),
+    #[error("a name can't contain spaces")]
+    Space,
+    #[error("two of _ - . can't stand side by side")]
+    DoubledSeparator,
+    #[error("a name can't end with '{0}'")]
+    LastIsSeparator(char),
+    #[error("a name is written in one script; this mixes letters of several")]
+    MixedScripts,
+    #[error("the directions of writing in this text can't be mixed in a name")]
+    Unprepared,
+    #[error("this name is reserved")]
+    Reserved,
+}
+
+impl NameError {
+    /// A stable code for programs.
+    pub fn rule(&self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::TooShort { .. } => "tooShort",
+            Self::TooLong { .. } => "tooLong",
+            Self::FirstNotLetter(_) => "firstNotLetter",
+            Self::Character(_) => "character",
+            Self::Space => "space",
+            Self::DoubledSeparator => "doubledSeparator",
+            Self::LastIsSeparator(_) => "lastIsSeparator",
+            Self::MixedScripts => "mixedScripts",
+            Self::Unprepared => "unprepared",
+            Self::Reserved => "reserved",
+        }
+    }
+}
+
+impl Username {
+    /// A bound for ranges over names in their order; not a name. None when every name comes after it.
+    pub(crate) fn lower_bound(prefix: &str) -> Option<Self> {
+        (!prefix.is_empty()).then(|| Self(prefix.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub fn folded(&self) -> FoldedName {
+        fold(&self.0)
+    }
+}
+
+impl ModuleName {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub fn folded(&self) -> FoldedName {
+        fold(&self.0)
+    }
+}
+
+impl FoldedName {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Username {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let name = Self(prepare(text, USERNAME_MIN_CHARS, USERNAME_MAX_CHARS)?);
+        if RESERVED_FOLDED.contains(&name.folded()) {
+            return Err(NameError::Reserved);
+        }
+        Ok(name)
+    }
+}
+
+/// A module name needs no more than two characters (`qr`).
+const MODULE_NAME_MIN_CHARS: usize = 2;
+
+impl FromStr for ModuleName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        prepare(text, MODULE_NAME_MIN_CHARS, MODULE_NAME_MAX_CHARS).map(Self)
+    }
+}
+
+/// Applies every rule that both kinds of name share, in the order in which a person would want to hear of them.
+fn prepare(text: &str, least: usize, most: usize) -> Result<String, NameError> {
+    if text.is_empty() {
+        return Err(NameError::Empty);
+    }
+    if text.len() > NAME_MAX_INPUT_BYTES {
+        return Err(NameError::TooLong { most, found: text.chars().count() });
+    }
+    if text.chars().any(char::is_whitespace) {
+        return Err(NameError::Space);
+    }
+    let allowed = |c: &char| SEPARATORS.contains(c) || c.identifier_allowed();
+    let lower = text.to_lowercase();
+    let prepared = match UsernameCaseMapped::enforce(lower.as_str()) {
+        Ok(prepared) => prepared.into_owned(),
+        Err(_) => match lower.chars().find(|c| !allowed(c)) {
+            Some(bad) => return Err(NameError::Character(bad)),
+            None => return Err(NameError::Unprepared),
+        },
+    };
+    if let Some(bad) = prepared.chars().find(|c| !allowed(c)) {
+        return Err(NameError::Character(bad));
+    }
+    match prepared.chars().next() {
+        Some(first) if first.is_alphabetic() => {}
+        Some(first) => return Err(NameError::FirstNotLetter(first)),
+        None => return Err(NameError::Empty),
+    }
+    let found = prepared.chars().count();
+    if found < least {
+        return Err(NameError::TooShort { least, found });
+    }
+    if found > most {
+        return Err(NameError::TooLong { most, found });
+    }
+    let separator = |c: char| SEPARATORS.contains(&c);
+    if prepared.chars().zip(prepared.chars().skip(1)).any(|(a, b)| separator(a) && separator(b)) {
+        return Err(NameError::DoubledSeparator);
+    }
+    if let Some(last) = prepared.chars().last().filter(|c| separator(*c)) {
+        return Err(NameError::LastIsSeparator(last));
+    }
+    if !prepared.is_single_script() {
+        return Err(NameError::MixedScripts);
+    }
+    Ok(prepared)
+}
+
+/// Folding is repeated until it changes nothing; the tables need two rounds at most, the bound is for the reader.
+const FOLD_ROUNDS: usize = 8;
+
+/// Case, separators, combining marks that only decorate, and look-alikes (UTS 39 skeleton).
+fn fold(prepared: &str) -> FoldedName {
+    let mut folded: String = prepared.chars().map(|c| if SEPARATORS.contains(&c) { '-' } else { c }).collect();
+    for _ in 0..FOLD_ROUNDS {
+        let lower = folded.to_lowercase();
+        let next: String = skeleton(&lower).filter(|c| !is_combining_mark(*c)).collect::<String>().to_lowercase();
+        if next == folded {
+            break;
+        }
+        folded = next;
+    }
+    FoldedName(folded)
+}
+
+macro_rules! as_text {
+    ($name:ident) => {
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = NameError;
+
+            fn try_from(text: String) -> Result<Self, NameError> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.0
+            }
+        }
+    };
+}
+
+as_text!(Username);
+as_text!(ModuleName);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folded(text: &str) -> FoldedName {
+        text.parse::<Username>().unwrap_or_else(|error| panic!("{text}: {error}")).folded()
+    }
+
+    #[test]
+    fn a_name_is_prepared_once() {
+        assert_eq!("Alice_Smith".parse::<Username>().unwrap().as_str(), "alice_smith");
+        // decomposed e + acute becomes one character
+        assert_eq!("Jose\u{301}".parse::<Username>().unwrap().as_str(), "jos\u{e9}");
+        for name in ["bjørn", "мария", "さくら", "李小龙", "नमस्ते", "αλέξης"] {
+            assert_eq!(name.parse::<Username>().unwrap().as_str(), name);
+        }
+    }
+
+    #[test]
+    fn every_rule_has_its_own_error_on_both_sides() {
+        use NameError::*;
+        let cases: [(&str, NameError); 15] = [
+            ("", Empty),
+            ("ab", TooShort { least: 3, found: 2 }),
+            (&"a".repeat(33), TooLong { most: 32, found: 33 }),
+            (&"a".repeat(5000), TooLong { most: 32, found: 5000 }),
+            ("1abc", FirstNotLetter('1')),
+            ("_abc", FirstNotLetter('_')),
+            ("a b c", Space),
+            ("ab$c", Character('$')),
+            ("ab/c", Character('/')),
+            ("ab\u{200d}c", Character('\u{200d}')),
+            ("a__b", DoubledSeparator),
+            ("a-.b", DoubledSeparator),
+            ("abc.", LastIsSeparator('.')),
+            ("p\u{430}ypal", MixedScripts),
+            ("Admin", Reserved),
+        ];
+        for (text, error) in cases {
+            assert_eq!(text.parse::<Username>(), Err(error), "{text}");
+        }
+        assert!("abc".parse::<Username>().is_ok());
+        assert!("a".repeat(32).parse::<Username>().is_ok());
+        assert!("m".repeat(64).parse::<ModuleName>().is_ok());
+        assert!("m".repeat(65).parse::<ModuleName>().is_err());
+    }
+
+    #[test]
+    fn look_alikes_are_one_name() {
+        for (one, other) in [
+            ("alice_smith", "Alice-Smith"),
+            ("alice_smith", "alice.smith"),
+            ("paypal", "paypa1"),
+            ("modern", "rnodern"),
+            ("good", "g00d"),
+            ("a\u{441}\u{441}".replace('a', "\u{430}").as_str(), "acc"),
+            ("jose", "jos\u{e9}"),
+        ] {
+            assert_eq!(folded(one), folded(other), "{one} and {other}");
+        }
+        assert_ne!(folded("alice_smith"), folded("alicesmith"));
+        assert_ne!(folded("alice"), folded("alicia"));
+    }
+
+    #[test]
+    fn look_alikes_of_reserved_names_are_reserved() {
+        for text in ["r00t", "nul1", "gen_registry", "REGISTRY"] {
+            assert_eq!(text.parse::<Username>(), Err(NameError::Reserved), "{text}");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Proof of work for claims, where a network asks for it: so that taking names by the thousand costs something.
+//!
+//! As in Hashcash (A. Back, "Hashcash: a denial of service counter-measure", 2002): the claim's own hash, which covers
+//! topic, author, name and date, begins with a number of zero bits. So no work serves for two claims, and checking is
+//! reading a hash that is known anyway.
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+use crate::fact::{Fact, NameClaim};
+use crate::identity::{Identity, Statement, Topic, signing_bytes};
+
+/// More would keep a phone busy for minutes.
+pub const WORK_BITS_MAX: u32 = 24;
+/// The number is the last thing in a claim's bytes.
+const NUMBER_BYTES: usize = 8;
+
+/// Everything a number is sought for; travels to a worker.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PowJob {
+    /// What is hashed; its last bytes are for the number.
+    message: serde_bytes::ByteBuf,
+    bits: u32,
+}
+
+impl PowJob {
+    pub fn new(topic: &Topic, author: &Identity, claim: &NameClaim, bits: u32) -> Self {
+        // Any number but 0, which stands for none.
+        let claim = Fact::NameClaim(NameClaim { work: 1, ..claim.clone() });
+        let message = signing_bytes(topic, claim.domain(), author, &claim.encode()).into();
+        Self { message, bits: bits.min(WORK_BITS_MAX) }
+    }
+}
+
+/// Whether a claim of this hash shows so much work.
+pub fn shows_work(claim: &Digest, bits: u32) -> bool {
+    let mut zeros = 0;
+    for byte in claim.as_bytes() {
+        zeros += byte.leading_zeros();
+        if *byte != 0 {
+            break;
+        }
+    }
+    zeros >= bits
+}
+
+/// The number for [`NameClaim::work`]. Takes about two to the power of the bits hashes.
+pub fn solve(job: &PowJob) -> u64 {
+    let mut message = job.message.to_vec();
+    let place = message.len().saturating_sub(NUMBER_BYTES);
+    (1..=u64::MAX)
+        .find(|number| {
+            message[place..].copy_from_slice(&number.to_be_bytes());
+            shows_work(&Digest::of(&message), job.bits)
+        })
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fact::ClaimedName;
+    use crate::identity::{Signed, SigningIdentity};
+    use crate::time::Timestamp;
+
+    const TOPIC: Topic = Topic::from_bytes([7; 32]);
+    const BITS: u32 = 10;
+
+    fn claim(name: &str, work: u64) -> NameClaim {
+        let name = ClaimedName::Username(name.parse().expect("a name"));
+        NameClaim { name, claimed_at: Timestamp::from_millis(5), work }
+    }
+
+    #[test]
+    fn a_stamped_claim_shows_its_work_and_nobody_else_can_use_it() {
+        let author = SigningIdentity::from_entropy(&[1; 32]);
+        let sign = |who: &SigningIdentity, claim| Signed::sign(who, &TOPIC, Fact::NameClaim(claim)).hash();
+        assert!(!shows_work(&sign(&author, claim("alice", 0)), BITS), "chance is not on their side");
+        let work = solve(&PowJob::new(&TOPIC, &author.identity(), &claim("alice", 0), BITS));
+        assert!(shows_work(&sign(&author, claim("alice", work)), BITS));
+        assert!(!shows_work(&sign(&author, claim("alicia", work)), BITS), "another name");
+        let other = SigningIdentity::from_entropy(&[2; 32]);
+        assert!(!shows_work(&sign(&other, claim("alice", work)), BITS), "another person");
+        let elsewhere = Signed::sign(&author, &Topic::from_bytes([8; 32]), Fact::NameClaim(claim("alice", work)));
+        assert!(!shows_work(&elsewhere.hash(), BITS), "another network");
+    }
+
+    #[test]
+    fn zero_bits_are_counted_across_bytes() {
+        let mut bytes = [0xff; 32];
+        assert!(shows_work(&Digest::from_bytes(bytes), 0) && !shows_work(&Digest::from_bytes(bytes), 1));
+        (bytes[0], bytes[1]) = (0, 0b0001_0000);
+        assert!(shows_work(&Digest::from_bytes(bytes), 11) && !shows_work(&Digest::from_bytes(bytes), 12));
+        assert!(shows_work(&Digest::from_bytes([0; 32]), 256));
+    }
+}

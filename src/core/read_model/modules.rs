@@ -1,0 +1,128 @@
+//! What the read model answers about modules. What a module comes to is worked out at the first question, from its facts
+//! alone, and remembered until one of them changes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use semver::Version;
+
+use crate::digest::Digest;
+use crate::document::ModuleFacet;
+use crate::fact::Release;
+use crate::identity::Identity;
+use crate::modules::ModuleState;
+use crate::modules::ratings::RatingState;
+use crate::name::{FoldedName, ModuleName, NameKind};
+use crate::ownership::{Availability, NameState};
+use crate::read_model::ReadModel;
+use crate::resolver::{self, Catalogue, Dependency};
+use crate::time::Timestamp;
+
+impl ReadModel {
+    /// The modules whose names somebody holds, in the order of the names, after `after`.
+    pub fn modules(&self, after: Option<&ModuleName>) -> impl Iterator<Item = (&ModuleName, &Identity)> {
+        let begin = after.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
+        self.modules.range::<ModuleName, _>((begin, std::ops::Bound::Unbounded))
+    }
+
+    /// The state of a module's name, whoever claims it.
+    pub fn module_name(&self, name: &FoldedName) -> Option<&NameState> {
+        self.states.get(&(NameKind::Module, name.clone()))
+    }
+
+    /// What a claim of a module's name by `who` would come to.
+    pub fn module_availability(&self, name: &ModuleName, who: Option<&Identity>, now: Timestamp) -> Availability {
+        self.module_name(&name.folded()).map_or(Availability::Free, |state| state.availability(who, now))
+    }
+
+    /// Which releases of a module count.
+    pub fn module(&self, name: &FoldedName) -> Rc<ModuleState> {
+        if let Some(known) = self.module_states.borrow().get(name) {
+            return known.clone();
+        }
+        let state = Rc::new(self.compute(name));
+        self.module_states.borrow_mut().insert(name.clone(), state.clone());
+        state
+    }
+
+    fn compute(&self, name: &FoldedName) -> ModuleState {
+        let nobody = NameState::default();
+        let state = self.module_name(name).unwrap_or(&nobody);
+        self.releases.resolve(name, state, |fact, dated| self.evidence.position(fact, dated), self.as_of)
+    }
+
+    /// The release that a fact's hash names, whether it counts or not.
+    pub fn release(&self, fact: &Digest) -> Option<(&Identity, &Release)> {
+        self.releases.release(fact)
+    }
+
+    /// How the holder of a module's name describes it.
+    pub fn facet(&self, name: &ModuleName) -> Option<&ModuleFacet> {
+        let folded = name.folded();
+        let holder = self.module_name(&folded)?.holder()?.holder;
+        let described = &self.person(&holder)?.shelf.modules;
+        described
+            .get(name)
+            .or_else(|| described.iter().find(|(other, _)| other.folded() == folded).map(|(_, facet)| facet))
+    }
+
+    pub fn opinion(&self, name: &FoldedName) -> Option<&RatingState> {
+        self.opinions.on(name)
+    }
+
+    /// The modules of one identity.
+    pub fn modules_of(&self, identity: &Identity) -> impl Iterator<Item = &ModuleName> {
+        self.modules.iter().filter(move |(_, holder)| *holder == identity).map(|(name, _)| name)
+    }
+
+    /// Modules with a counted release that needs `name`.
+    pub fn dependents(&self, name: &FoldedName) -> Vec<(&ModuleName, Version)> {
+        let needs = |release: &Release| release.dependencies.iter().any(|needed| needed.name.folded() == *name);
+        let mut found = Vec::new();
+        for (module, _) in self.modules(None) {
+            let state = self.module(&module.folded());
+            if let Some(latest) = state.latest().filter(|latest| needs(&latest.release)) {
+                found.push((module, latest.release.version.clone()));
+            }
+        }
+        found
+    }
+
+    /// Everything that a resolution of `wanted` can come to ask for, and nothing else. Names are those that are asked for;
+    /// a name and its look-alikes are one module.
+    pub fn catalogue(&self, wanted: &[Dependency]) -> Catalogue {
+        let mut catalogue = Catalogue::new();
+        let mut open: BTreeSet<ModuleName> = wanted.iter().map(|wanted| self.spelled(&wanted.name)).collect();
+        while let Some(name) = open.pop_first() {
+            let mut versions = BTreeMap::new();
+            for (version, counted) in &self.module(&name.folded()).releases {
+                let dependencies: Vec<Dependency> = counted
+                    .release
+                    .dependencies
+                    .iter()
+                    .map(|needed| Dependency {
+                        name: self.spelled(&needed.name),
+                        requirement: needed.requirement.clone(),
+                    })
+                    .collect();
+                open.extend(
+                    dependencies.iter().map(|needed| needed.name.clone()).filter(|n| !catalogue.contains_key(n)),
+                );
+                versions
+                    .insert(version.clone(), resolver::Release { yanked: counted.withdrawn.is_some(), dependencies });
+            }
+            open.remove(&name);
+            catalogue.insert(name, versions);
+        }
+        catalogue
+    }
+
+    /// A module's name as its holder spells it.
+    pub fn spelled(&self, name: &ModuleName) -> ModuleName {
+        let holder = self.module_name(&name.folded()).and_then(NameState::holder);
+        match holder.map(|tenure| &tenure.spelled) {
+            Some(crate::fact::ClaimedName::Module(spelled)) => spelled.clone(),
+            _ => name.clone(),
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! From requirements to versions, and from versions to the order in which to install them.
+//!
+//! Requirements are read as Cargo reads them (`semver::VersionReq`). There is one version of each module; among those
+//! that fit together, the newest is taken, and what is locked stays. A withdrawn (yanked) version is taken only where it
+//! is locked. The same input gives the same answer everywhere. What can't be resolved comes back as data;
+//! [`explain`] says it in sentences. It fetches nothing: all it knows is the catalogue.
+
+pub mod explain;
+
+use std::cell::Cell;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use pubgrub::{
+    Dependencies, DependencyConstraints, DependencyProvider, PackageResolutionStatistics, PubGrubError, Ranges,
+};
+use semver::Version;
+
+pub use crate::fact::Dependency;
+use crate::name::ModuleName;
+use explain::{Want, wants};
+
+/// Choices after which a resolution is given up: strangers write what it reads, and the problem is NP-hard.
+pub const CHOICES_MAX: u32 = 20_000;
+
+/// What is known of one release.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Release {
+    pub yanked: bool,
+    pub dependencies: Vec<Dependency>,
+}
+
+/// All that may be chosen from.
+pub type Catalogue = BTreeMap<ModuleName, BTreeMap<Version, Release>>;
+/// One version of each module.
+pub type Versions = BTreeMap<ModuleName, Version>;
+
+/// What to install.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    pub versions: Versions,
+    /// Every module after all that it depends on; alphabetically where that leaves a choice.
+    pub order: Vec<ModuleName>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unresolved {
+    /// No versions fit together. These wants contradict each other, or what there is.
+    Impossible(Vec<Want>),
+    /// Each of these depends on the next, and the last is the first.
+    Cycle(Vec<ModuleName>),
+    /// Given up after [`CHOICES_MAX`].
+    TooHard,
+}
+
+/// Chooses a version of each module that is needed for `wanted`.
+pub fn resolve(wanted: &[Dependency], catalogue: &Catalogue, locked: &Versions) -> Result<Plan, Unresolved> {
+    let problem = Problem { wanted, catalogue, locked, choices: Cell::new(0) };
+    let chosen = match pubgrub::resolve(&problem, Package::You, Version::new(0, 0, 0)) {
+        Ok(chosen) => chosen,
+        Err(PubGrubError::NoSolution(tree)) => return Err(Unresolved::Impossible(wants(&problem, &tree))),
+        Err(_) => return Err(Unresolved::TooHard),
+    };
+    let versions: Versions = chosen
+        .into_iter()
+        .filter_map(|(package, version)| match package {
+            Package::You => None,
+            Package::Module(name) => Some((name, version)),
+        })
+        .collect();
+    let order = install_order(&versions, catalogue).map_err(Unresolved::Cycle)?;
+    Ok(Plan { versions, order })
+}
+
+/// Dependencies first. Fails with a cycle, if there is one.
+fn install_order(versions: &Versions, catalogue: &Catalogue) -> Result<Vec<ModuleName>, Vec<ModuleName>> {
+    let mut order = Vec::with_capacity(versions.len());
+    let mut done: BTreeSet<&ModuleName> = BTreeSet::new();
+    for start in versions.keys() {
+        // A walk without recursion: a chain of dependencies may be as long as the catalogue.
+        let mut path: Vec<(&ModuleName, std::vec::IntoIter<&ModuleName>)> = Vec::new();
+        if !done.contains(start) {
+            path.push((start, needs(start, versions, catalogue)));
+        }
+        while let Some((name, rest)) = path.last_mut() {
+            match rest.next() {
+                Some(next) if done.contains(next) => {}
+                Some(next) => {
+                    if let Some(at) = path.iter().position(|(open, _)| *open == next) {
+                        let cycle = path[at..].iter().map(|(name, _)| (*name).clone());
+                        return Err(cycle.chain([next.clone()]).collect());
+                    }
+                    path.push((next, needs(next, versions, catalogue)));
+                }
+                None => {
+                    done.insert(name);
+                    order.push((*name).clone());
+                    path.pop();
+                }
+            }
+        }
+    }
+    Ok(order)
+}
+
+/// The modules that the chosen version of `name` depends on, alphabetically.
+fn needs<'a>(
+    name: &ModuleName,
+    versions: &'a Versions,
+    catalogue: &'a Catalogue,
+) -> std::vec::IntoIter<&'a ModuleName> {
+    let release = versions.get(name).and_then(|version| catalogue.get(name)?.get(version));
+    let names: BTreeSet<&ModuleName> =
+        release.into_iter().flat_map(|release| &release.dependencies).map(|dependency| &dependency.name).collect();
+    names.into_iter().collect::<Vec<_>>().into_iter()
+}
+
+/// What pubgrub chooses versions of.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Package {
+    /// Whoever asked.
+    You,
+    Module(ModuleName),
+}
+
+impl fmt::Display for Package {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::You => formatter.write_str("you"),
+            Self::Module(name) => name.fmt(formatter),
+        }
+    }
+}
+
+struct Problem<'a> {
+    wanted: &'a [Dependency],
+    catalogue: &'a Catalogue,
+    locked: &'a Versions,
+    choices: Cell<u32>,
+}
+
+/// The resolution takes too long.
+#[derive(Debug, thiserror::Error)]
+#[error("too many choices")]
+struct GivenUp;
+
+impl Problem<'_> {
+    /// The releases of a module that may be chosen, oldest first.
+    fn available<'b>(&'b self, name: &'b ModuleName) -> impl DoubleEndedIterator<Item = (&'b Version, &'b Release)> {
+        let locked = self.locked.get(name);
+        let releases = self.catalogue.get(name).into_iter().flatten();
+        releases.filter(move |(version, release)| !release.yanked || locked == Some(version))
+    }
+
+    /// A requirement as the set of versions that meet it. Rules about pre-releases make it more than a range.
+    fn matching(&self, dependency: &Dependency) -> Ranges<Version> {
+        let matching = self.available(&dependency.name).map(|(version, _)| version);
+        matching
+            .filter(|version| dependency.requirement.matches(version))
+            .fold(Ranges::empty(), |set, version| set.union(&Ranges::singleton(version.clone())))
+    }
+
+    fn dependencies(&self, package: &Package, version: &Version) -> &[Dependency] {
+        match package {
+            Package::You => self.wanted,
+            Package::Module(name) => {
+                let release = self.catalogue.get(name).and_then(|releases| releases.get(version));
+                release.map_or(&[], |release| &release.dependencies)
+            }
+        }
+    }
+}
+
+impl DependencyProvider for Problem<'_> {
+    type P = Package;
+    type V = Version;
+    type VS = Ranges<Version>;
+    type Priority = (Reverse<usize>, Reverse<Option<ModuleName>>);
+    type M = SelfDependency;
+    type Err = GivenUp;
+
+    /// Whoever has the fewest versions left goes first; then the alphabet decides.
+    fn prioritize(
+        &self,
+        package: &Package,
+        range: &Ranges<Version>,
+        _: &PackageResolutionStatistics,
+    ) -> Self::Priority {
+        match package {
+            Package::You => (Reverse(0), Reverse(None)),
+            Package::Module(name) => {
+                let left = self.available(name).filter(|(version, _)| range.contains(version)).count();
+                (Reverse(left), Reverse(Some(name.clone())))
+            }
+        }
+    }
+
+    fn choose_version(&self, package: &Package, range: &Ranges<Version>) -> Result<Option<Version>, GivenUp> {
+        let Package::Module(name) = package else { return Ok(Some(Version::new(0, 0, 0))) };
+        let locked = self.locked.get(name).filter(|version| range.contains(version));
+        let locked = locked.filter(|version| self.catalogue.get(name).is_some_and(|known| known.contains_key(version)));
+        let newest = self.available(name).rev().map(|(version, _)| version).find(|version| range.contains(version));
+        Ok(locked.or(newest).cloned())
+    }
+
+    fn get_dependencies(
+        &self,
+        package: &Package,
+        version: &Version,
+    ) -> Result<Dependencies<Package, Ranges<Version>, SelfDependency>, GivenUp> {
+        let mut constraints: BTreeMap<&ModuleName, Ranges<Version>> = BTreeMap::new();
+        for dependency in self.dependencies(package, version) {
+            if matches!(package, Package::Module(name) if *name == dependency.name) {
+                return Ok(Dependencies::Unavailable(SelfDependency));
+            }
+            let set = self.matching(dependency);
+            // Two requirements on one module must both be met.
+            let both =
+                constraints.remove(&dependency.name).map_or_else(|| set.clone(), |first| first.intersection(&set));
+            constraints.insert(&dependency.name, both);
+        }
+        let constraints = constraints.into_iter().map(|(name, set)| (Package::Module(name.clone()), set));
+        Ok(Dependencies::Available(constraints.collect::<DependencyConstraints<_, _>>()))
+    }
+
+    fn should_cancel(&self) -> Result<(), GivenUp> {
+        self.choices.set(self.choices.get() + 1);
+        if self.choices.get() > CHOICES_MAX { Err(GivenUp) } else { Ok(()) }
+    }
+}
+
+/// A release that depends on its own module can't be installed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct SelfDependency;
+
+impl fmt::Display for SelfDependency {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("depends on itself")
+    }
+}

@@ -1,0 +1,234 @@
+//! Answering one peer's wants from the store. It holds hashes that wait, never a block.
+//!
+//! Who asks for much is answered more slowly, and is not to blame; who asks before the answers came is.
+
+use std::collections::VecDeque;
+
+use crate::digest::Digest;
+use crate::limits::BLOCK_MAX_BYTES;
+use crate::sync::blocks::wire::{IN_FLIGHT_MAX, Message};
+use crate::sync::rejection::Rejection;
+use crate::sync::session::budget::Bucket;
+use crate::time::Timestamp;
+
+/// Blocks that wait for their answer. An honest peer asks for [`IN_FLIGHT_MAX`] and may think some answered already.
+pub const WAITING_MAX: usize = 2 * IN_FLIGHT_MAX;
+/// Bytes of blocks given to one peer at once, and in a second for ever.
+pub const BYTES_BURST: u64 = 128 * 1024 * 1024;
+pub const BYTES_PER_SECOND: u64 = 16 * 1024 * 1024;
+/// Blocks looked for at once, and in a second for ever, found or not.
+pub const LOOKS_BURST: u64 = 1_024;
+pub const LOOKS_PER_SECOND: u64 = 256;
+/// Streams that a peer may open at once, and in a second for ever.
+pub const STREAMS_BURST: u64 = 32;
+pub const STREAMS_PER_SECOND: u64 = 1;
+/// Marks after which a peer is not answered any more.
+pub const MARKS_MAX: u32 = 100;
+
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// The peer opened a stream; what it wanted on the one before is forgotten.
+    Opened,
+    Received(Vec<u8>),
+    /// The answer to [`Output::Look`].
+    Found(Option<Vec<u8>>),
+    /// Some time has passed.
+    Tick,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// "Is this block here?" One at a time.
+    Look(Digest),
+    Send(Message),
+    /// A rule was broken.
+    Rejected(Rejection),
+    /// Nothing is said on this stream.
+    Close,
+    /// The peer is to be sent away.
+    End(Rejection),
+}
+
+/// What one peer wants, over all its streams.
+#[derive(Debug)]
+pub struct Serve {
+    waiting: VecDeque<Digest>,
+    looking: Option<Digest>,
+    bytes: Bucket,
+    looks: Bucket,
+    streams: Bucket,
+    marks: u32,
+    out: Vec<Output>,
+}
+
+impl Default for Serve {
+    fn default() -> Self {
+        Self {
+            waiting: VecDeque::new(),
+            looking: None,
+            bytes: Bucket::new(BYTES_BURST, BYTES_PER_SECOND),
+            looks: Bucket::new(LOOKS_BURST, LOOKS_PER_SECOND),
+            streams: Bucket::new(STREAMS_BURST, STREAMS_PER_SECOND),
+            marks: 0,
+            out: Vec::new(),
+        }
+    }
+}
+
+impl Serve {
+    pub fn handle(&mut self, input: Input, now: Timestamp) -> Vec<Output> {
+        if let Err(why) = self.take(input, now) {
+            self.reject(why);
+        }
+        self.look(now);
+        std::mem::take(&mut self.out)
+    }
+
+    /// Wants that wait.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    fn take(&mut self, input: Input, now: Timestamp) -> Result<(), Rejection> {
+        match input {
+            Input::Opened => {
+                self.waiting.clear();
+                self.looking = None;
+                if !self.streams.draw(1, now) {
+                    self.out.push(Output::Close);
+                    return Err(Rejection::TooManyRequests);
+                }
+            }
+            Input::Received(bytes) => match Message::decode(&bytes)? {
+                Message::Want(blocks) if self.waiting.len() + blocks.len() > WAITING_MAX => {
+                    return Err(Rejection::TooManyRequests);
+                }
+                Message::Want(blocks) => self.waiting.extend(blocks),
+                // The side that asks has nothing to give.
+                Message::Block { .. } | Message::Missing(_) => return Err(Rejection::Unasked),
+            },
+            Input::Found(found) => {
+                if let Some(block) = self.looking.take() {
+                    let given = found.as_ref().map_or(0, Vec::len).min(BLOCK_MAX_BYTES);
+                    self.bytes.give_back((BLOCK_MAX_BYTES - given) as u64);
+                    self.out.push(Output::Send(match found {
+                        Some(bytes) => Message::Block { block, bytes },
+                        None => Message::Missing(block),
+                    }));
+                }
+            }
+            Input::Tick => {}
+        }
+        Ok(())
+    }
+
+    fn look(&mut self, now: Timestamp) {
+        if self.looking.is_some() || self.waiting.is_empty() {
+            return;
+        }
+        // What can't be given yet waits here; the peer can't ask for more meanwhile.
+        if !self.looks.draw(1, now) || !self.bytes.draw(BLOCK_MAX_BYTES as u64, now) {
+            return;
+        }
+        self.looking = self.waiting.pop_front();
+        self.out.extend(self.looking.map(Output::Look));
+    }
+
+    fn reject(&mut self, why: Rejection) {
+        self.out.push(Output::Rejected(why));
+        self.marks += why.mark();
+        if why.is_fatal() || self.marks >= MARKS_MAX {
+            self.waiting.clear();
+            self.out.push(Output::End(why));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    fn want(blocks: &[u8]) -> Input {
+        Input::Received(Message::Want(blocks.iter().map(|block| Digest::of(&[*block])).collect()).encode())
+    }
+
+    #[test]
+    fn wants_are_answered_one_after_the_other() {
+        let (mut serve, one, two) = (Serve::default(), Digest::of(&[1]), Digest::of(&[2]));
+        assert_eq!(serve.handle(Input::Opened, at(0)), []);
+        assert_eq!(serve.handle(want(&[1, 2]), at(0)), [Output::Look(one)]);
+        let answer = Output::Send(Message::Block { block: one, bytes: vec![1] });
+        assert_eq!(serve.handle(Input::Found(Some(vec![1])), at(0)), [answer, Output::Look(two)]);
+        assert_eq!(serve.handle(Input::Found(None), at(0)), [Output::Send(Message::Missing(two))]);
+        assert_eq!(serve.handle(Input::Found(None), at(0)), [], "nobody asked");
+    }
+
+    #[test]
+    fn who_asks_before_the_answers_came_is_refused_and_in_the_end_left() {
+        let mut serve = Serve::default();
+        assert_eq!(serve.handle(want(&[1]), at(0)).len(), 1);
+        for block in (0..WAITING_MAX).step_by(IN_FLIGHT_MAX) {
+            assert_eq!(serve.handle(want(&[block as u8; IN_FLIGHT_MAX]), at(0)), []);
+        }
+        for _ in 1..MARKS_MAX / Rejection::TooManyRequests.mark() {
+            assert_eq!(serve.handle(want(&[1]), at(0)), [Output::Rejected(Rejection::TooManyRequests)]);
+            assert_eq!(serve.waiting(), WAITING_MAX);
+        }
+        assert_eq!(serve.handle(want(&[1]), at(0)).last(), Some(&Output::End(Rejection::TooManyRequests)));
+    }
+
+    #[test]
+    fn answers_nobody_asked_for_are_refused() {
+        let block = Digest::of(&[1]);
+        for (bytes, why) in [
+            (Message::Missing(block).encode(), Rejection::Unasked),
+            (Message::Block { block, bytes: vec![1] }.encode(), Rejection::Unasked),
+            (vec![0; 2 * BLOCK_MAX_BYTES], Rejection::Oversized),
+        ] {
+            assert_eq!(Serve::default().handle(Input::Received(bytes), at(0)), [Output::Rejected(why)]);
+        }
+    }
+
+    #[test]
+    fn much_is_given_slowly_and_time_gives_more_whatever_stream_is_used() {
+        let mut serve = Serve::default();
+        let mut given = 0;
+        let mut now = 0;
+        let ask = |serve: &mut Serve, now| {
+            let outputs = serve.handle(want(&[1]), at(now));
+            let looked = outputs.iter().any(|output| matches!(output, Output::Look(_)));
+            if looked {
+                serve.handle(Input::Found(Some(vec![1; BLOCK_MAX_BYTES])), at(now));
+            }
+            looked
+        };
+        while ask(&mut serve, now) {
+            given += BLOCK_MAX_BYTES as u64;
+        }
+        assert_eq!(given, BYTES_BURST);
+        assert_eq!(serve.handle(Input::Opened, at(now)), [], "a new stream is no new beginning");
+        assert!(!ask(&mut serve, now));
+        now += 1_000 * BLOCK_MAX_BYTES as u64 / BYTES_PER_SECOND + 1;
+        assert!(matches!(serve.handle(Input::Tick, at(now))[..], [Output::Look(_)]));
+        for _ in 1..STREAMS_BURST - 1 {
+            serve.handle(Input::Opened, at(0));
+        }
+        assert!(serve.handle(Input::Opened, at(0)).is_empty());
+        assert!(serve.handle(Input::Opened, at(0)).contains(&Output::Close));
+    }
+
+    #[test]
+    fn what_is_not_here_costs_no_bytes() {
+        let mut serve = Serve::default();
+        for _ in 0..LOOKS_BURST {
+            assert_eq!(serve.handle(want(&[1]), at(0)).len(), 1);
+            serve.handle(Input::Found(None), at(0));
+        }
+        assert_eq!(serve.handle(want(&[1]), at(0)), [], "but looking costs");
+        assert_eq!(serve.handle(Input::Tick, at(1_000)).len(), 1);
+    }
+}

@@ -1,0 +1,169 @@
+//! How often peers and authors may speak. What a node passes on is less than what each listener takes from one peer, so
+//! that nobody is blamed for what somebody else began.
+
+use std::collections::BTreeMap;
+
+use crate::chat::history::AUTHOR_PER_MINUTE;
+use crate::identity::Identity;
+use crate::sync::session::budget::Bucket;
+use crate::time::Timestamp;
+
+/// Heartbeats taken from one peer on gossip at once, and in a second for ever.
+pub const HEARTBEATS_BURST: u64 = 300;
+pub const HEARTBEATS_PER_SECOND: u64 = 30;
+/// Heartbeats of others passed on.
+pub const HEARTBEATS_PASSED_ON_BURST: u64 = 200;
+pub const HEARTBEATS_PASSED_ON_PER_SECOND: u64 = 20;
+/// Messages taken from one peer on gossip.
+pub const WORDS_BURST: u64 = 120;
+pub const WORDS_PER_SECOND: u64 = 20;
+/// Messages of others passed on.
+pub const WORDS_PASSED_ON_BURST: u64 = 80;
+pub const WORDS_PASSED_ON_PER_SECOND: u64 = 12;
+/// Messages that a person may say here.
+pub const OWN_WORDS_BURST: u64 = 15;
+pub const OWN_WORDS_PER_SECOND: u64 = 1;
+/// Messages of one author, whoever passes them on: more than an author says, since words that were said one after the
+/// other may arrive at once.
+pub const AUTHOR_WORDS_BURST: u64 = 20;
+pub const AUTHOR_WORDS_PER_SECOND: u64 = 2;
+/// Questions one peer may ask.
+pub const QUESTIONS_BURST: u64 = 48;
+pub const QUESTIONS_PER_SECOND: u64 = 1;
+/// Bytes of answers given to one peer.
+pub const ANSWERS_BURST: u64 = 16 * 1024 * 1024;
+pub const ANSWERS_PER_SECOND: u64 = 256 * 1024;
+/// Authors and peers of whom is remembered how much they said.
+pub const SPEAKERS_REMEMBERED: usize = 1_024;
+
+const _: () = assert!(HEARTBEATS_PASSED_ON_BURST < HEARTBEATS_BURST);
+const _: () = assert!(HEARTBEATS_PASSED_ON_PER_SECOND < HEARTBEATS_PER_SECOND);
+const _: () = assert!(OWN_WORDS_BURST + 60 * OWN_WORDS_PER_SECOND <= AUTHOR_PER_MINUTE as u64, "what is said is kept");
+const _: () = assert!(OWN_WORDS_BURST < AUTHOR_WORDS_BURST && OWN_WORDS_PER_SECOND < AUTHOR_WORDS_PER_SECOND);
+const _: () = assert!(WORDS_PASSED_ON_BURST < WORDS_BURST && WORDS_PASSED_ON_PER_SECOND < WORDS_PER_SECOND);
+
+/// One peer.
+#[derive(Debug)]
+pub struct PeerRates {
+    heartbeats: Bucket,
+    words: Bucket,
+    questions: Bucket,
+    answers: Bucket,
+}
+
+impl Default for PeerRates {
+    fn default() -> Self {
+        Self {
+            heartbeats: Bucket::new(HEARTBEATS_BURST, HEARTBEATS_PER_SECOND),
+            words: Bucket::new(WORDS_BURST, WORDS_PER_SECOND),
+            questions: Bucket::new(QUESTIONS_BURST, QUESTIONS_PER_SECOND),
+            answers: Bucket::new(ANSWERS_BURST, ANSWERS_PER_SECOND),
+        }
+    }
+}
+
+impl PeerRates {
+    pub fn heartbeat(&mut self, now: Timestamp) -> bool {
+        self.heartbeats.draw(1, now)
+    }
+
+    pub fn word(&mut self, now: Timestamp) -> bool {
+        self.words.draw(1, now)
+    }
+
+    pub fn question(&mut self, now: Timestamp) -> bool {
+        self.questions.draw(1, now)
+    }
+
+    pub fn answer(&mut self, bytes: usize, now: Timestamp) -> bool {
+        self.answers.draw(bytes as u64, now)
+    }
+}
+
+/// What this node passes on of others.
+#[derive(Debug)]
+pub struct PassedOn {
+    heartbeats: Bucket,
+    words: Bucket,
+}
+
+impl Default for PassedOn {
+    fn default() -> Self {
+        Self {
+            heartbeats: Bucket::new(HEARTBEATS_PASSED_ON_BURST, HEARTBEATS_PASSED_ON_PER_SECOND),
+            words: Bucket::new(WORDS_PASSED_ON_BURST, WORDS_PASSED_ON_PER_SECOND),
+        }
+    }
+}
+
+impl PassedOn {
+    pub fn heartbeat(&mut self, now: Timestamp) -> bool {
+        self.heartbeats.draw(1, now)
+    }
+
+    pub fn word(&mut self, now: Timestamp) -> bool {
+        self.words.draw(1, now)
+    }
+}
+
+/// What this device's person says.
+#[derive(Debug)]
+pub struct SendLimit(Bucket);
+
+impl Default for SendLimit {
+    fn default() -> Self {
+        Self(Bucket::new(OWN_WORDS_BURST, OWN_WORDS_PER_SECOND))
+    }
+}
+
+impl SendLimit {
+    /// Whether one more word may be said; it counts as said.
+    pub fn word(&mut self, now: Timestamp) -> bool {
+        self.0.draw(1, now)
+    }
+}
+
+/// What authors say.
+#[derive(Debug, Default)]
+pub struct Authors(BTreeMap<Identity, (Bucket, Timestamp)>);
+
+impl Authors {
+    /// Whether one more word of theirs is taken; it counts as taken.
+    pub fn word(&mut self, author: Identity, now: Timestamp) -> bool {
+        if self.0.len() >= SPEAKERS_REMEMBERED && !self.0.contains_key(&author) {
+            // Who was silent for longest has the fullest bucket.
+            let oldest = self.0.iter().min_by_key(|(_, (_, last))| *last).map(|(author, _)| *author);
+            oldest.map(|oldest| self.0.remove(&oldest));
+        }
+        let new = || (Bucket::new(AUTHOR_WORDS_BURST, AUTHOR_WORDS_PER_SECOND), now);
+        let (bucket, last) = self.0.entry(author).or_insert_with(new);
+        *last = now;
+        bucket.draw(1, now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Digest;
+    use crate::identity::SigningIdentity;
+
+    #[test]
+    fn an_author_has_a_burst_and_then_a_rate_and_many_authors_are_no_burden() {
+        let author = |n: usize| SigningIdentity::from_entropy(Digest::of(&n.to_be_bytes()).as_bytes()).identity();
+        let (mut authors, at) = (Authors::default(), Timestamp::from_millis);
+        for _ in 0..AUTHOR_WORDS_BURST {
+            assert!(authors.word(author(0), at(5_000)));
+        }
+        assert!(!authors.word(author(0), at(5_000)));
+        assert!(authors.word(author(1), at(5_000)), "one is not to suffer for another");
+        assert!(authors.word(author(0), at(6_000)));
+        let mut own = SendLimit::default();
+        let said = (0..2 * OWN_WORDS_BURST).filter(|_| own.word(at(5_000))).count();
+        assert_eq!(said as u64, OWN_WORDS_BURST);
+        for n in 2..SPEAKERS_REMEMBERED + 100 {
+            assert!(authors.word(author(n), at(7_000)));
+        }
+        assert_eq!(authors.0.len(), SPEAKERS_REMEMBERED);
+    }
+}

@@ -1,0 +1,237 @@
+//! What somebody has earned with this node: a number between 0 and 1, and the reasons for it.
+//!
+//! The estimate is that of a beta distribution over good and bad acts that count less as they age (A. Jøsang and
+//! R. Ismail, "The Beta Reputation System", 2002): `(good + 1) / (good + bad + 2)`. Who did nothing yet stands at one
+//! half. It is this node's own experience; nobody's word about others goes into it. Keys cost nothing, so a low number
+//! can be left behind with a new key: a good one is what is hard to get.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::sync::rejection::Rejection;
+use crate::time::Timestamp;
+
+/// Of somebody who did nothing yet.
+pub const BEGINNING: f64 = 0.5;
+/// Below this a person is warned of a peer.
+pub const WARN_BELOW: f64 = 0.5;
+/// Below this a peer is not asked for content.
+pub const ASK_FROM: f64 = 0.3;
+/// Below this a peer is sent away.
+pub const KEEP_FROM: f64 = 0.15;
+/// After this time an act counts half.
+pub const HALF_LIFE: Duration = Duration::from_secs(3 * 24 * 60 * 60);
+/// However much good somebody did: it buys no room for many bad acts.
+pub const GOOD_MAX: f64 = 10.0;
+/// However much harm: it is outlived some day.
+pub const BAD_MAX: f64 = 20.0;
+const _: () = assert!(GOOD_MAX < BAD_MAX, "whatever one did before, harm can outweigh it");
+/// What one change or one block counts. Ten of them weigh as much as one that did not come.
+const HELPED: f64 = 0.1;
+/// A rejection's mark that counts as one bad act.
+const MARKS_PER_ACT: f64 = 10.0;
+
+/// What somebody did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReputationEvent {
+    /// Changes that were new here.
+    Brought {
+        changes: u64,
+    },
+    /// A block that was asked for.
+    Served,
+    Broke(Rejection),
+}
+
+/// What a deed comes under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Reason {
+    Brought,
+    Served,
+    /// Did not give what it has, or took too long.
+    Late,
+    /// Said what can't be read, or what has no place there.
+    Unruly,
+    /// Too much of something.
+    Abusive,
+    /// Passed off something as what it is not.
+    False,
+}
+
+/// How often something happened, and when it did last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    pub times: u64,
+    pub last_at: Timestamp,
+}
+
+/// What one peer or one person earned.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Score {
+    good: f64,
+    bad: f64,
+    /// Up to when acts have aged.
+    as_of: Timestamp,
+    reasons: BTreeMap<Reason, Tally>,
+}
+
+impl ReputationEvent {
+    /// None for what is no fault of whoever did it.
+    pub fn reason(self) -> Option<Reason> {
+        match self {
+            Self::Brought { .. } => Some(Reason::Brought),
+            Self::Served => Some(Reason::Served),
+            Self::Broke(why) => broken(why),
+        }
+    }
+
+    fn weight(self) -> f64 {
+        match self {
+            Self::Brought { changes } => HELPED * changes as f64,
+            Self::Served => HELPED,
+            Self::Broke(why) => f64::from(why.mark()) / MARKS_PER_ACT,
+        }
+    }
+}
+
+fn broken(why: Rejection) -> Option<Reason> {
+    match why {
+        Rejection::ForeignTopic
+        | Rejection::FutureVersion
+        | Rejection::OtherParameters
+        | Rejection::Fork
+        | Rejection::Misdated => None,
+        Rejection::Stalled | Rejection::Withheld => Some(Reason::Late),
+        Rejection::Malformed(_)
+        | Rejection::OutOfOrder
+        | Rejection::Unasked
+        | Rejection::Comparison
+        | Rejection::Replayed => Some(Reason::Unruly),
+        Rejection::Oversized
+        | Rejection::Refused
+        | Rejection::TooManyMessages
+        | Rejection::TooManyAnnouncements
+        | Rejection::TooManyBytes
+        | Rejection::TooManyHeartbeats
+        | Rejection::TooManyMessagesOfAuthor
+        | Rejection::TooManyRequests => Some(Reason::Abusive),
+        Rejection::Forged
+        | Rejection::BadChange
+        | Rejection::WrongBlock
+        | Rejection::WrongRecord
+        | Rejection::Spoofed => Some(Reason::False),
+    }
+}
+
+impl Score {
+    pub fn note(&mut self, event: ReputationEvent, now: Timestamp) {
+        let Some(reason) = event.reason() else { return };
+        self.age(now);
+        let (side, most) = match reason {
+            Reason::Brought | Reason::Served => (&mut self.good, GOOD_MAX),
+            Reason::Late | Reason::Unruly | Reason::Abusive | Reason::False => (&mut self.bad, BAD_MAX),
+        };
+        *side = (*side + event.weight()).min(most);
+        let tally = self.reasons.entry(reason).or_default();
+        let times = if let ReputationEvent::Brought { changes } = event { changes } else { 1 };
+        *tally = Tally { times: tally.times.saturating_add(times), last_at: tally.last_at.max(now) };
+    }
+
+    /// Between 0 and 1.
+    pub fn score(&self, now: Timestamp) -> f64 {
+        let left = remaining(self.as_of, now);
+        (self.good * left + 1.0) / ((self.good + self.bad) * left + 2.0)
+    }
+
+    /// How much is known: 0 for nothing, and less with time.
+    pub fn evidence(&self, now: Timestamp) -> f64 {
+        (self.good + self.bad) * remaining(self.as_of, now)
+    }
+
+    pub fn reasons(&self) -> impl Iterator<Item = (Reason, Tally)> {
+        self.reasons.iter().map(|(reason, tally)| (*reason, *tally))
+    }
+
+    /// A stored record may hold any numbers.
+    pub fn is_sound(&self) -> bool {
+        (0.0..=GOOD_MAX).contains(&self.good) && (0.0..=BAD_MAX).contains(&self.bad)
+    }
+
+    fn age(&mut self, now: Timestamp) {
+        let left = remaining(self.as_of, now);
+        self.good *= left;
+        self.bad *= left;
+        self.as_of = self.as_of.max(now);
+    }
+}
+
+/// What is left of an act of that time. A clock set back makes nothing younger.
+fn remaining(then: Timestamp, now: Timestamp) -> f64 {
+    let passed = now.as_millis().saturating_sub(then.as_millis());
+    0.5_f64.powf(passed as f64 / HALF_LIFE.as_millis() as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    fn after(deeds: &[ReputationEvent]) -> Score {
+        let mut score_state = Score::default();
+        deeds.iter().for_each(|event| score_state.note(*event, NOW));
+        score_state
+    }
+
+    #[test]
+    fn a_stranger_stands_in_the_middle_and_deeds_move_it() {
+        assert_eq!(Score::default().score(NOW), BEGINNING);
+        assert!(after(&[ReputationEvent::Served]).score(NOW) > BEGINNING);
+        assert!(after(&[ReputationEvent::Broke(Rejection::TooManyAnnouncements)]).score(NOW) < WARN_BELOW);
+        let late = after(&[ReputationEvent::Broke(Rejection::Stalled)]).score(NOW);
+        assert!((ASK_FROM..WARN_BELOW).contains(&late), "once late is still asked: {late}");
+        let unruly = after(&[ReputationEvent::Broke(Rejection::Oversized)]).score(NOW);
+        assert!((KEEP_FROM..ASK_FROM).contains(&unruly), "not asked, not sent away: {unruly}");
+        assert!(after(&[ReputationEvent::Broke(Rejection::Forged)]).score(NOW) < KEEP_FROM, "one forgery is enough");
+    }
+
+    #[test]
+    fn being_elsewhere_or_carrying_the_proof_of_a_fork_is_no_fault() {
+        for why in [Rejection::ForeignTopic, Rejection::FutureVersion, Rejection::OtherParameters, Rejection::Fork] {
+            let score_state = after(&[ReputationEvent::Broke(why)]);
+            assert_eq!((score_state.score(NOW), score_state.reasons().count()), (BEGINNING, 0), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_long_good_past_pays_for_few_forgeries() {
+        let mut score_state = after(&[ReputationEvent::Brought { changes: 1_000_000 }]);
+        let times = (1..100).find(|_| {
+            score_state.note(ReputationEvent::Broke(Rejection::Forged), NOW);
+            score_state.score(NOW) < WARN_BELOW
+        });
+        assert_eq!(times, Some(3));
+        assert!(score_state.is_sound());
+    }
+
+    #[test]
+    fn deeds_fade_and_a_clock_set_back_changes_nothing() {
+        let score_state = after(&[ReputationEvent::Broke(Rejection::Forged)]);
+        let later = |lives: u32| NOW.plus(HALF_LIFE * lives);
+        let scores: Vec<f64> = (0..12).map(|lives| score_state.score(later(lives))).collect();
+        assert!(scores.is_sorted() && scores[11] > 0.49, "{scores:?}");
+        assert_eq!(score_state.score(Timestamp::from_millis(0)), score_state.score(NOW));
+        assert!(score_state.evidence(later(1)) < score_state.evidence(NOW));
+    }
+
+    #[test]
+    fn the_reasons_are_told_with_their_numbers() {
+        let score_state =
+            after(&[ReputationEvent::Served, ReputationEvent::Brought { changes: 7 }, ReputationEvent::Served]);
+        let tally = |times| Tally { times, last_at: NOW };
+        let told: Vec<(Reason, Tally)> = score_state.reasons().collect();
+        assert_eq!(told, [(Reason::Brought, tally(7)), (Reason::Served, tally(2))]);
+    }
+}

@@ -1,0 +1,151 @@
+//! How much one peer may ask for and send. Buckets that fill with time; an empty one is a flood.
+
+use crate::sync::rejection::Rejection;
+use crate::time::Timestamp;
+
+/// Messages at once, and in a second for ever.
+pub const MESSAGES_BURST: u64 = 2_000;
+pub const MESSAGES_PER_SECOND: u64 = 500;
+/// Announcements at once, and in a second for ever.
+pub const ANNOUNCEMENTS_BURST: u64 = 50;
+pub const ANNOUNCEMENTS_PER_SECOND: u64 = 10;
+/// Announcements of others that are passed on, in all: less than each listener takes from one peer, so that nobody is
+/// blamed for what somebody else began. What is left aside comes with the next comparison.
+pub const PASSED_ON_BURST: u64 = 30;
+pub const PASSED_ON_PER_SECOND: u64 = 6;
+const _: () = assert!(PASSED_ON_BURST < ANNOUNCEMENTS_BURST && PASSED_ON_PER_SECOND < ANNOUNCEMENTS_PER_SECOND);
+/// Bytes of changes given to one peer at once, and in a second for ever.
+pub const BYTES_BURST: u64 = 64 * 1024 * 1024;
+pub const BYTES_PER_SECOND: u64 = 8 * 1024 * 1024;
+
+/// Counts in thousandths, so that milliseconds fill it evenly.
+#[derive(Debug)]
+pub(in crate::sync) struct Bucket {
+    level: u64,
+    burst: u64,
+    per_second: u64,
+    filled_at: Option<Timestamp>,
+}
+
+impl Bucket {
+    pub(in crate::sync) const fn new(burst: u64, per_second: u64) -> Self {
+        Self { level: burst * 1000, burst, per_second, filled_at: None }
+    }
+
+    pub(in crate::sync) fn draw(&mut self, amount: u64, now: Timestamp) -> bool {
+        let last = self.filled_at.unwrap_or(now);
+        // A clock set back fills nothing.
+        let passed = now.as_millis().saturating_sub(last.as_millis());
+        self.filled_at = Some(now);
+        self.level = self.level.saturating_add(passed.saturating_mul(self.per_second)).min(self.burst * 1000);
+        match self.level.checked_sub(amount.saturating_mul(1000)) {
+            Some(left) => {
+                self.level = left;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// What was drawn and not used.
+    pub(in crate::sync) fn give_back(&mut self, amount: u64) {
+        self.level = self.level.saturating_add(amount.saturating_mul(1000)).min(self.burst * 1000);
+    }
+}
+
+/// What one node passes on of others, whoever they are.
+#[derive(Debug)]
+pub struct PassingOn(Bucket);
+
+impl Default for PassingOn {
+    fn default() -> Self {
+        Self(Bucket::new(PASSED_ON_BURST, PASSED_ON_PER_SECOND))
+    }
+}
+
+impl PassingOn {
+    /// Whether one more may go out now; it counts as gone.
+    pub fn takes_one(&mut self, now: Timestamp) -> bool {
+        self.0.draw(1, now)
+    }
+}
+
+/// All buckets of one peer.
+#[derive(Debug)]
+pub(super) struct Budget {
+    messages: Bucket,
+    announcements: Bucket,
+    bytes: Bucket,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self {
+            messages: Bucket::new(MESSAGES_BURST, MESSAGES_PER_SECOND),
+            announcements: Bucket::new(ANNOUNCEMENTS_BURST, ANNOUNCEMENTS_PER_SECOND),
+            bytes: Bucket::new(BYTES_BURST, BYTES_PER_SECOND),
+        }
+    }
+}
+
+impl Budget {
+    pub(super) fn message(&mut self, now: Timestamp) -> Result<(), Rejection> {
+        self.messages.draw(1, now).then_some(()).ok_or(Rejection::TooManyMessages)
+    }
+
+    pub(super) fn announcement(&mut self, now: Timestamp) -> Result<(), Rejection> {
+        self.announcements.draw(1, now).then_some(()).ok_or(Rejection::TooManyAnnouncements)
+    }
+
+    pub(super) fn sent(&mut self, bytes: usize, now: Timestamp) -> Result<(), Rejection> {
+        self.bytes.draw(bytes as u64, now).then_some(()).ok_or(Rejection::TooManyBytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    #[test]
+    fn each_bucket_holds_its_burst_and_no_more() {
+        let mut budget = Budget::default();
+        for _ in 0..MESSAGES_BURST {
+            assert_eq!(budget.message(at(0)), Ok(()));
+        }
+        assert_eq!(budget.message(at(0)), Err(Rejection::TooManyMessages));
+        for _ in 0..ANNOUNCEMENTS_BURST {
+            assert_eq!(budget.announcement(at(0)), Ok(()));
+        }
+        assert_eq!(budget.announcement(at(0)), Err(Rejection::TooManyAnnouncements));
+        assert_eq!(budget.sent(BYTES_BURST as usize, at(0)), Ok(()));
+        assert_eq!(budget.sent(1, at(0)), Err(Rejection::TooManyBytes));
+    }
+
+    #[test]
+    fn what_one_passes_on_no_listener_finds_too_much() {
+        let (mut passing, mut listener) = (PassingOn::default(), Budget::default());
+        // A flood of a minute, which arrives in one heap each second.
+        for millis in 0..60_000 {
+            if passing.takes_one(at(millis)) {
+                assert_eq!(listener.announcement(at(millis / 1_000 * 1_000)), Ok(()), "{millis}");
+            }
+            if millis == PASSED_ON_BURST {
+                assert!(!passing.takes_one(at(millis)), "a flood ends here");
+            }
+        }
+    }
+
+    #[test]
+    fn time_fills_them_again_and_a_clock_set_back_does_not() {
+        let mut budget = Budget::default();
+        while budget.announcement(at(5_000)).is_ok() {}
+        assert_eq!(budget.announcement(at(0)), Err(Rejection::TooManyAnnouncements));
+        assert_eq!(budget.announcement(at(99)), Err(Rejection::TooManyAnnouncements));
+        assert_eq!(budget.announcement(at(100)), Ok(()));
+        assert_eq!(budget.announcement(at(100)), Err(Rejection::TooManyAnnouncements));
+    }
+}

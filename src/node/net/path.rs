@@ -1,0 +1,92 @@
+//! Which way a connection between two browsers goes, and how much went over it: read from the browser's own statistics
+//! (W3C, Identifiers for WebRTC's Statistics API). Pure.
+
+use gen_registry_api::{CandidateType, ConnectionPath};
+use serde::Deserialize;
+
+/// What is read of one entry of the statistics.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Stat {
+    pub id: String,
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub bytes_sent: Option<f64>,
+    pub bytes_received: Option<f64>,
+    pub selected_candidate_pair_id: Option<String>,
+    pub local_candidate_id: Option<String>,
+    pub remote_candidate_id: Option<String>,
+    pub candidate_type: Option<CandidateType>,
+    /// Firefox says at the pair that it is the one in use.
+    pub selected: Option<bool>,
+}
+
+/// The kinds of entries that are looked at.
+pub const KINDS: [&str; 4] = ["transport", "candidate-pair", "local-candidate", "remote-candidate"];
+
+/// None as long as no pair of candidates is in use.
+pub fn path_of(stats: &[Stat]) -> Option<ConnectionPath> {
+    let find = |id: Option<&String>| id.and_then(|id| stats.iter().find(|stat| stat.id == *id));
+    let transport = stats.iter().find(|stat| stat.kind == "transport");
+    let named = transport.and_then(|transport| find(transport.selected_candidate_pair_id.as_ref()));
+    let marked = || stats.iter().find(|stat| stat.kind == "candidate-pair" && stat.selected == Some(true));
+    let pair = named.or_else(marked)?;
+    // A connection may have changed its pair; only the transport counts all of it.
+    let count =
+        |of: fn(&Stat) -> Option<f64>| transport.and_then(of).or_else(|| of(pair)).map_or(0, |bytes| bytes as u64);
+    let kind = |id: &Option<String>| find(id.as_ref()).and_then(|candidate| candidate.candidate_type);
+    Some(ConnectionPath {
+        sent_bytes: count(|stat| stat.bytes_sent),
+        received_bytes: count(|stat| stat.bytes_received),
+        local: kind(&pair.local_candidate_id),
+        remote: kind(&pair.remote_candidate_id),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(json: &str) -> Stat {
+        serde_json::from_str(json).expect("an entry")
+    }
+
+    fn candidates() -> [Stat; 4] {
+        [
+            entry(r#"{"id":"L1","type":"local-candidate","candidateType":"host","port":9}"#),
+            entry(r#"{"id":"L2","type":"local-candidate","candidateType":"srflx"}"#),
+            entry(r#"{"id":"R1","type":"remote-candidate","candidateType":"prflx"}"#),
+            entry(r#"{"id":"R2","type":"remote-candidate","candidateType":"relay"}"#),
+        ]
+    }
+
+    const OLD: &str = r#"{"id":"P1","type":"candidate-pair","localCandidateId":"L1","remoteCandidateId":"R1",
+        "bytesSent":700,"bytesReceived":50,"selected":false}"#;
+    const NEW: &str = r#"{"id":"P2","type":"candidate-pair","localCandidateId":"L2","remoteCandidateId":"R2",
+        "bytesSent":300,"bytesReceived":80,"selected":true}"#;
+
+    #[test]
+    fn the_pair_in_use_tells_the_way_and_the_transport_counts_both_pairs() {
+        let transport =
+            r#"{"id":"T","type":"transport","selectedCandidatePairId":"P2","bytesSent":1000,"bytesReceived":130}"#;
+        let stats: Vec<Stat> = candidates().into_iter().chain([OLD, NEW, transport].map(entry)).collect();
+        let path = path_of(&stats).expect("a pair is in use");
+        assert_eq!((path.sent_bytes, path.received_bytes), (1_000, 130));
+        assert_eq!((path.local, path.remote), (Some(CandidateType::Srflx), Some(CandidateType::Relay)));
+    }
+
+    #[test]
+    fn without_a_transport_the_pair_that_is_marked_counts() {
+        let stats: Vec<Stat> = candidates().into_iter().chain([OLD, NEW].map(entry)).collect();
+        let path = path_of(&stats).expect("a pair is in use");
+        assert_eq!((path.sent_bytes, path.received_bytes, path.local), (300, 80, Some(CandidateType::Srflx)));
+    }
+
+    #[test]
+    fn nothing_is_told_before_a_pair_is_in_use() {
+        let transport = r#"{"id":"T","type":"transport","bytesSent":0,"bytesReceived":0}"#;
+        let stats: Vec<Stat> = candidates().into_iter().chain([OLD, transport].map(entry)).collect();
+        assert_eq!(path_of(&stats), None);
+        assert_eq!(path_of(&[]), None);
+    }
+}

@@ -1,0 +1,97 @@
+//! A native node's carrier: TCP to be reached by others of its kind, WebSocket to relays, circuits through them.
+
+use std::{
+    future::{Ready, ready},
+    io,
+    time::Duration,
+};
+
+use libp2p::{
+    Multiaddr, PeerId, Transport,
+    core::{muxing::StreamMuxerBox, transport::timeout::TransportTimeout, upgrade::Version},
+    dns,
+    identity::Keypair,
+    multiaddr::Protocol,
+    noise, relay,
+    swarm::{Config, dummy},
+    tcp, websocket, yamux,
+};
+
+use super::{Reachability, TransportOptions, TransportStack};
+use gen_registry_api::ConnectionPath;
+
+/// From the first byte to an authenticated connection.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+/// A connection without a stream is closed after this.
+pub const IDLE_TIME: Duration = Duration::from_secs(60);
+
+#[derive(Debug, thiserror::Error)]
+pub enum TransportSetupError {
+    #[error("connections can't be made secret")]
+    Noise(#[from] noise::Error),
+    #[error("the system's name servers are not known")]
+    Dns(#[source] io::Error),
+}
+
+/// Nobody needs an upgrade who can be dialled.
+pub type Upgrade = dummy::Behaviour;
+
+/// A native node's connections are not measured.
+#[derive(Clone, Debug, Default)]
+pub struct Paths;
+
+impl Paths {
+    pub fn measure(&self, _: PeerId) -> Ready<Option<ConnectionPath>> {
+        ready(None)
+    }
+}
+
+pub fn open(key: &Keypair, _: &TransportOptions) -> Result<TransportStack, TransportSetupError> {
+    let secure = noise::Config::new(key)?;
+    let (circuits, relay) = relay::client::new(key.public().to_peer_id());
+    let circuits = circuits.upgrade(Version::V1Lazy).authenticate(secure.clone()).multiplex(yamux::Config::default());
+    let tcp = || tcp::tokio::Transport::new(tcp::Config::default());
+    let names = |error: io::Error| TransportSetupError::Dns(error);
+    let sockets = websocket::Config::new(dns::tokio::Transport::system(tcp()).map_err(names)?)
+        .upgrade(Version::V1Lazy)
+        .authenticate(secure.clone())
+        .multiplex(yamux::Config::default());
+    let direct = dns::tokio::Transport::system(tcp())
+        .map_err(names)?
+        .upgrade(Version::V1Lazy)
+        .authenticate(secure)
+        .multiplex(yamux::Config::default());
+    let all = circuits.or_transport(sockets).or_transport(direct);
+    let transport = TransportTimeout::new(all, CONNECT_TIMEOUT)
+        .map(|either, _| {
+            use futures::future::Either::{Left, Right};
+            match either {
+                Left(Left((peer, muxer))) => (peer, StreamMuxerBox::new(muxer)),
+                Left(Right((peer, muxer))) => (peer, StreamMuxerBox::new(muxer)),
+                Right((peer, muxer)) => (peer, StreamMuxerBox::new(muxer)),
+            }
+        })
+        .boxed();
+    let reach = Reachability { listening: listening(), is_direct, circuit, may_ask: is_direct, paths: Paths };
+    Ok(TransportStack { transport, relay, upgrade: dummy::Behaviour, reach })
+}
+
+/// On this machine only: a native node that others may reach is a server, which says where it listens.
+pub fn listening() -> Vec<Multiaddr> {
+    vec![Multiaddr::from(std::net::Ipv4Addr::LOCALHOST).with(Protocol::Tcp(0))]
+}
+
+/// Whether a node of this kind reaches others there directly.
+pub fn is_direct(address: &Multiaddr) -> bool {
+    address.iter().any(|part| matches!(part, Protocol::Tcp(_)))
+        && !address.iter().any(|part| matches!(part, Protocol::P2pCircuit))
+}
+
+/// No direct connection comes of a circuit here.
+fn circuit(_: &Multiaddr, _: PeerId) -> Option<Multiaddr> {
+    None
+}
+
+pub fn swarm_config() -> Config {
+    Config::with_tokio_executor().with_idle_connection_timeout(IDLE_TIME)
+}

@@ -1,0 +1,253 @@
+//! From a signalling stream to a direct connection: the host of `sync::signaling`'s machine.
+//!
+//! It gives up on any refusal, on a stream that breaks before the descriptions are exchanged, and after a while. Once
+//! they are exchanged the stream may end or break: the candidates at hand may suffice.
+
+use std::collections::VecDeque;
+use std::io;
+use std::time::Duration;
+
+use futures::channel::mpsc::{UnboundedReceiver, unbounded};
+use futures::future::{Either, select};
+use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, FutureExt, StreamExt, pin_mut, select_biased};
+use futures_timer::Delay;
+use js_sys::{JSON, Reflect};
+use wasm_bindgen::closure::Closure;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{
+    RtcDataChannel, RtcIceCandidateInit, RtcPeerConnection, RtcPeerConnectionIceEvent, RtcSdpType,
+    RtcSessionDescriptionInit,
+};
+
+use super::connection::{Connection, ConnectionError, INIT_LABEL, create_channel};
+use crate::net::ice::IceServer;
+use gen_registry_core::sync::signaling::{InEvent, OutEvent, Rejection, Role, State};
+
+/// From the first message to the direct connection.
+pub const ESTABLISH_TIMEOUT: Duration = Duration::from_secs(30);
+
+const READ_BYTES: usize = 4096;
+
+#[derive(Debug, thiserror::Error)]
+pub enum EstablishError {
+    #[error("the handshake was given up: {0}")]
+    Rejected(#[from] Rejection),
+    #[error("the signalling stream broke: {0}")]
+    Signalling(#[from] io::Error),
+    #[error("no direct connection: {0}")]
+    Connection(#[from] ConnectionError),
+    #[error("the candidate is not the JSON object it should be")]
+    BadCandidate,
+    #[error("no direct connection in time")]
+    TimedOut,
+}
+
+/// Comes to a direct connection with whoever is at the other end of `signalling`, which must be authenticated: the
+/// fingerprints that travel on it are what the connection is checked against.
+pub async fn establish<S>(signalling: S, role: Role, ice_servers: &[IceServer]) -> Result<Connection, EstablishError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let handshake = Handshake::new(signalling, role, ice_servers)?.run();
+    pin_mut!(handshake);
+    match select(handshake, Delay::new(ESTABLISH_TIMEOUT)).await {
+        Either::Left((result, _)) => result,
+        Either::Right(_) => Err(EstablishError::TimedOut),
+    }
+}
+
+/// Hears of this side's candidates for as long as it lives.
+struct Candidates {
+    peer: RtcPeerConnection,
+    found: UnboundedReceiver<String>,
+    _on_candidate: Closure<dyn FnMut(RtcPeerConnectionIceEvent)>,
+}
+
+impl Candidates {
+    fn of(peer: &RtcPeerConnection) -> Self {
+        let (sender, found) = unbounded();
+        let on_candidate =
+            Closure::<dyn FnMut(RtcPeerConnectionIceEvent)>::new(move |event: RtcPeerConnectionIceEvent| {
+                let json = event.candidate().and_then(|candidate| JSON::stringify(&candidate.to_json()).ok());
+                if let Some(json) = json.and_then(|json| json.as_string()) {
+                    // The receiver lives as long as this handler.
+                    sender.unbounded_send(json).ok();
+                }
+            });
+        peer.set_onicecandidate(Some(on_candidate.as_ref().unchecked_ref()));
+        Self { peer: peer.clone(), found, _on_candidate: on_candidate }
+    }
+}
+
+impl Drop for Candidates {
+    fn drop(&mut self) {
+        self.peer.set_onicecandidate(None);
+    }
+}
+
+struct Handshake<S> {
+    signalling: S,
+    role: Role,
+    state: State,
+    peer: RtcPeerConnection,
+    connection: Connection,
+    candidates: Candidates,
+    /// The descriptions are exchanged; the stream is no longer needed.
+    described: bool,
+    readable: bool,
+    writable: bool,
+    todo: VecDeque<OutEvent>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Handshake<S> {
+    fn new(signalling: S, role: Role, ice_servers: &[IceServer]) -> Result<Self, ConnectionError> {
+        let connection = Connection::new(ice_servers)?;
+        let peer = connection.peer();
+        Ok(Self {
+            signalling,
+            role,
+            state: State::new(role),
+            candidates: Candidates::of(&peer),
+            peer,
+            connection,
+            described: false,
+            readable: true,
+            writable: true,
+            todo: VecDeque::new(),
+        })
+    }
+
+    async fn run(mut self) -> Result<Connection, EstablishError> {
+        let init = match self.role {
+            Role::Offerer => Some(self.offer().await?),
+            Role::Answerer => None,
+        };
+        let mut buffer = vec![0; READ_BYTES];
+        loop {
+            while let Some(event) = self.todo.pop_front() {
+                match event {
+                    OutEvent::Send(bytes) => self.send(&bytes).await?,
+                    OutEvent::RemoteDescription(sdp) => self.describe(&sdp).await?,
+                    OutEvent::RemoteCandidate(json) => self.add_candidate(&json).await?,
+                    OutEvent::RemoteCandidatesEnd => {}
+                    OutEvent::Reject(rejection) => return Err(rejection.into()),
+                    OutEvent::Close => {
+                        if let Some(init) = init {
+                            init.close();
+                        }
+                        // The connection stands, whatever becomes of the stream.
+                        if let Err(error) = self.signalling.close().await {
+                            tracing::debug!(%error, "the signalling stream did not close in order");
+                        }
+                        self.connection.watch()?;
+                        return Ok(self.connection);
+                    }
+                }
+            }
+            self.next(&mut buffer).await?;
+        }
+    }
+
+    /// Waits for one thing to happen and tells the machine.
+    async fn next(&mut self, buffer: &mut [u8]) -> Result<(), EstablishError> {
+        let Self { connection, candidates, signalling, readable, .. } = self;
+        let connected = connection.connected().fuse();
+        let read =
+            async { if *readable { signalling.read(buffer).await } else { futures::future::pending().await } }.fuse();
+        pin_mut!(connected, read);
+        let events = select_biased! {
+            connected = connected => {
+                connected?;
+                self.state.handle(InEvent::Connected)
+            }
+            candidate = candidates.found.next() => match candidate {
+                Some(json) => self.state.handle(InEvent::LocalCandidate(json)),
+                None => Vec::new(),
+            },
+            read = read => match read {
+                Ok(length) if length > 0 => self.state.handle(InEvent::Received(&buffer[..length])),
+                Err(error) if !self.described => return Err(error.into()),
+                Ok(_) | Err(_) => {
+                    *readable = false;
+                    self.state.handle(InEvent::ReceivedEnd)
+                }
+            },
+        };
+        self.todo.extend(events);
+        Ok(())
+    }
+
+    async fn send(&mut self, bytes: &[u8]) -> Result<(), EstablishError> {
+        if !self.writable {
+            return Ok(());
+        }
+        let sent = match self.signalling.write_all(bytes).await {
+            Ok(()) => self.signalling.flush().await,
+            Err(error) => Err(error),
+        };
+        match sent {
+            Err(error) if !self.described => Err(error.into()),
+            Err(_) => {
+                self.writable = false;
+                Ok(())
+            }
+            Ok(()) => {
+                self.described |= self.role == Role::Answerer;
+                Ok(())
+            }
+        }
+    }
+
+    /// Returns the channel without which the offer would carry no place for channels.
+    async fn offer(&mut self) -> Result<RtcDataChannel, EstablishError> {
+        let init = create_channel(&self.peer, INIT_LABEL)?;
+        let offer = JsFuture::from(self.peer.create_offer()).await.map_err(browser("an offer"))?;
+        self.set_local(offer).await?;
+        Ok(init)
+    }
+
+    async fn describe(&mut self, sdp: &str) -> Result<(), EstablishError> {
+        let kind = match self.role {
+            Role::Offerer => RtcSdpType::Answer,
+            Role::Answerer => RtcSdpType::Offer,
+        };
+        let description = RtcSessionDescriptionInit::new(kind);
+        description.set_sdp(sdp);
+        JsFuture::from(self.peer.set_remote_description(&description))
+            .await
+            .map_err(browser("the other side's description"))?;
+        match self.role {
+            Role::Offerer => self.described = true,
+            Role::Answerer => {
+                let answer = JsFuture::from(self.peer.create_answer()).await.map_err(browser("an answer"))?;
+                self.set_local(answer).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn set_local(&mut self, description: JsValue) -> Result<(), EstablishError> {
+        let sdp = Reflect::get(&description, &"sdp".into()).ok().and_then(|sdp| sdp.as_string()).unwrap_or_default();
+        JsFuture::from(self.peer.set_local_description(description.unchecked_ref()))
+            .await
+            .map_err(browser("its own description"))?;
+        self.todo.extend(self.state.handle(InEvent::LocalDescription(sdp)));
+        Ok(())
+    }
+
+    async fn add_candidate(&mut self, json: &str) -> Result<(), EstablishError> {
+        let candidate = JSON::parse(json).ok().filter(|candidate| candidate.is_object());
+        let candidate: RtcIceCandidateInit = candidate.ok_or(EstablishError::BadCandidate)?.unchecked_into();
+        let added = self.peer.add_ice_candidate_with_opt_rtc_ice_candidate_init(Some(&candidate));
+        // A kind of candidate that this browser does not know must not hinder the others.
+        if JsFuture::from(added).await.is_err() {
+            tracing::debug!("a candidate is left out");
+        }
+        Ok(())
+    }
+}
+
+fn browser(what: &'static str) -> impl FnOnce(JsValue) -> EstablishError {
+    move |error| ConnectionError::browser(what, &error).into()
+}

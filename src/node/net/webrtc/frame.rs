@@ -1,0 +1,279 @@
+//! The framing of one stream on one data channel, as a pure machine: half-close, stop, reset, and their bounds.
+//!
+//! A data channel can only be closed as a whole, so flags travel in frames. It refuses frames over 16 KiB, frames that
+//! can't be read, data after the end, and more unread data than one stream may hold: WebRTC has no way to slow the
+//! sender down. After a refusal the stream is reset.
+
+use std::collections::VecDeque;
+
+use gen_registry_core::sync::signaling::envelope::{Envelope, EnvelopeError, split_first};
+
+/// One frame with its length in front; what every browser takes as one message.
+pub const FRAME_MAX_BYTES: usize = 16 * 1024;
+/// Data in one frame: the length of the frame takes 2 bytes, the field's tag and length 3.
+pub const DATA_MAX_BYTES: usize = FRAME_MAX_BYTES - 5;
+/// Unread data of one stream.
+pub const INBOUND_MAX_BYTES: usize = 1024 * 1024;
+
+const FIN: u64 = 0;
+const STOP_SENDING: u64 = 1;
+const RESET: u64 = 2;
+const FIN_ACK: u64 = 3;
+
+/// Why a stream was given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    #[error("the frame is larger than the protocol allows")]
+    Oversized,
+    #[error("text where bytes belong")]
+    NotBytes,
+    #[error("the frame can't be read: {0}")]
+    Malformed(#[source] EnvelopeError),
+    #[error("flag {0}, which the protocol does not have")]
+    UnknownFlag(u64),
+    #[error("data after the end")]
+    DataAfterEnd,
+    #[error("an acknowledgement of an end that was not sent")]
+    UnaskedAcknowledgement,
+    #[error("more unread data than a stream may hold")]
+    TooMuchUnread,
+}
+
+/// What the other side sends us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    Open,
+    /// We asked the other side to stop; what still comes is thrown away.
+    Stopped,
+    /// The other side sent its end; what came before may still be read.
+    Ended,
+    Reset,
+}
+
+/// What we send the other side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writing {
+    Open,
+    /// Our end is sent.
+    Ended,
+    Acknowledged,
+    /// The other side reads no more.
+    Stopped,
+    Reset,
+}
+
+/// The answer to a wish to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Read {
+    Bytes(usize),
+    Pending,
+    End,
+    Reset,
+}
+
+/// Writing is over, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WriteOver(pub Writing);
+
+#[derive(Debug)]
+pub struct Framing {
+    reading: Reading,
+    writing: Writing,
+    /// A frame that is not all there.
+    partial: Vec<u8>,
+    unread: VecDeque<u8>,
+    outgoing: VecDeque<Vec<u8>>,
+}
+
+impl Default for Framing {
+    fn default() -> Self {
+        Self {
+            reading: Reading::Open,
+            writing: Writing::Open,
+            partial: Vec::new(),
+            unread: VecDeque::new(),
+            outgoing: VecDeque::new(),
+        }
+    }
+}
+
+impl Framing {
+    pub fn reading(&self) -> Reading {
+        self.reading
+    }
+
+    pub fn writing(&self) -> Writing {
+        self.writing
+    }
+
+    pub fn unread(&self) -> usize {
+        self.unread.len()
+    }
+
+    /// Nothing is left to be said in either direction, so the channel may be closed.
+    pub fn is_over(&self) -> bool {
+        self.reading != Reading::Open && !matches!(self.writing, Writing::Open | Writing::Ended)
+    }
+
+    /// One message of the channel; usually, but not always, exactly one frame.
+    pub fn receive(&mut self, message: &[u8]) -> Result<(), FrameError> {
+        let received = self.take_frames(message);
+        if received.is_err() {
+            self.reset();
+        }
+        received
+    }
+
+    fn take_frames(&mut self, message: &[u8]) -> Result<(), FrameError> {
+        if self.reading == Reading::Reset {
+            return Ok(());
+        }
+        if message.len() > FRAME_MAX_BYTES {
+            return Err(FrameError::Oversized);
+        }
+        self.partial.extend_from_slice(message);
+        while let Some(frame) = split_first(&mut self.partial, FRAME_MAX_BYTES).map_err(|error| match error {
+            EnvelopeError::TooLong { .. } => FrameError::Oversized,
+            other => FrameError::Malformed(other),
+        })? {
+            self.take_frame(frame)?;
+            if self.reading == Reading::Reset {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn take_frame(&mut self, frame: Envelope) -> Result<(), FrameError> {
+        if let Some(data) = frame.data
+            && !data.is_empty()
+        {
+            match self.reading {
+                Reading::Open if self.unread.len() + data.len() > INBOUND_MAX_BYTES => {
+                    return Err(FrameError::TooMuchUnread);
+                }
+                Reading::Open => self.unread.extend(data),
+                Reading::Ended => return Err(FrameError::DataAfterEnd),
+                Reading::Stopped | Reading::Reset => {}
+            }
+        }
+        match (frame.kind, self.writing) {
+            (None, _) => {}
+            // Acknowledged once: an answer to each of many would let the other side fill our queue.
+            (Some(FIN), _) if self.reading == Reading::Ended => {}
+            (Some(FIN), _) => {
+                self.reading = Reading::Ended;
+                self.send_flag(FIN_ACK);
+            }
+            (Some(STOP_SENDING), Writing::Open | Writing::Ended) => self.writing = Writing::Stopped,
+            (Some(STOP_SENDING), _) => {}
+            // libp2p resets a stream as a whole.
+            (Some(RESET), _) => self.forget(),
+            (Some(FIN_ACK), Writing::Open) => return Err(FrameError::UnaskedAcknowledgement),
+            (Some(FIN_ACK), Writing::Ended) => self.writing = Writing::Acknowledged,
+            (Some(FIN_ACK), _) => {}
+            (Some(flag), _) => return Err(FrameError::UnknownFlag(flag)),
+        }
+        Ok(())
+    }
+
+    pub fn read(&mut self, into: &mut [u8]) -> Read {
+        match self.reading {
+            Reading::Reset => return Read::Reset,
+            Reading::Stopped => return Read::End,
+            Reading::Open | Reading::Ended => {}
+        }
+        if self.unread.is_empty() {
+            return if self.reading == Reading::Ended { Read::End } else { Read::Pending };
+        }
+        let (first, _) = self.unread.as_slices();
+        let length = first.len().min(into.len());
+        into[..length].copy_from_slice(&first[..length]);
+        self.unread.drain(..length);
+        if self.unread.is_empty() {
+            // A stream that was slow once must not keep its memory.
+            self.unread = VecDeque::new();
+        }
+        Read::Bytes(length)
+    }
+
+    /// Queues one frame with as much of `data` as fits; how much that is.
+    pub fn write(&mut self, data: &[u8]) -> Result<usize, WriteOver> {
+        if self.writing != Writing::Open {
+            return Err(WriteOver(self.writing));
+        }
+        let length = data.len().min(DATA_MAX_BYTES);
+        if length > 0 {
+            self.outgoing.push_back(Envelope { kind: None, data: Some(data[..length].to_vec()) }.encode());
+        }
+        Ok(length)
+    }
+
+    /// We send no more. Nothing happens when writing is over already.
+    pub fn end_writing(&mut self) {
+        if self.writing == Writing::Open {
+            self.writing = Writing::Ended;
+            self.send_flag(FIN);
+        }
+    }
+
+    /// We read no more.
+    pub fn stop_reading(&mut self) {
+        if self.reading == Reading::Open {
+            self.reading = Reading::Stopped;
+            self.send_flag(STOP_SENDING);
+        }
+        self.unread = VecDeque::new();
+    }
+
+    /// Ends both directions at once. Nothing is said when the stream is over already.
+    pub fn reset(&mut self) {
+        if self.is_over() {
+            self.reading = Reading::Reset;
+            self.partial = Vec::new();
+            self.unread = VecDeque::new();
+            return;
+        }
+        self.forget();
+        self.send_flag(RESET);
+    }
+
+    /// The channel is gone: what was not ended in order counts as reset.
+    pub fn lose_channel(&mut self) {
+        self.outgoing.clear();
+        if self.reading == Reading::Open {
+            self.reading = Reading::Reset;
+            self.unread = VecDeque::new();
+        }
+        if self.writing == Writing::Open {
+            self.writing = Writing::Reset;
+        }
+        if self.writing == Writing::Ended {
+            self.writing = Writing::Stopped;
+        }
+    }
+
+    /// The next frame to be sent, in order.
+    pub fn next_outgoing(&mut self) -> Option<Vec<u8>> {
+        self.outgoing.pop_front()
+    }
+
+    pub fn has_outgoing(&self) -> bool {
+        !self.outgoing.is_empty()
+    }
+
+    fn forget(&mut self) {
+        self.reading = Reading::Reset;
+        self.writing = Writing::Reset;
+        self.partial = Vec::new();
+        self.unread = VecDeque::new();
+        self.outgoing.clear();
+    }
+
+    fn send_flag(&mut self, flag: u64) {
+        self.outgoing.push_back(Envelope { kind: Some(flag), data: None }.encode());
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,192 @@
+//! One relayed connection, over which direct ones are arranged: `/webrtc-signaling/0.0.1`.
+//!
+//! The relayed connection is authenticated from end to end, so whoever is at its other end is at the other end of the
+//! direct one. It refuses more handshakes of others than `slots` allows.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures::channel::mpsc::UnboundedSender;
+use futures::future::{Either, LocalBoxFuture, select};
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt, pin_mut};
+use libp2p::core::upgrade::ReadyUpgrade;
+use libp2p::swarm::handler::{
+    ConnectionEvent, ConnectionHandler, ConnectionHandlerEvent, DialUpgradeError, FullyNegotiatedInbound,
+    FullyNegotiatedOutbound, StreamUpgradeError,
+};
+use libp2p::swarm::{Stream, StreamProtocol, SubstreamProtocol};
+use libp2p::{Multiaddr, PeerId};
+use send_wrapper::SendWrapper;
+
+use super::establish::establish;
+use super::slots::Slots;
+use super::transport::{Arrival, DialError, News, Reply};
+use crate::net::ice::IceServer;
+use gen_registry_core::sync::signaling::{PROTOCOL, Role};
+
+const SIGNALLING: StreamProtocol = StreamProtocol::new(PROTOCOL);
+
+pub enum HandlerCommand {
+    Arrange(Reply),
+    /// The connection is superfluous: say when nothing is arranged over it any more.
+    Finish,
+}
+
+impl fmt::Debug for HandlerCommand {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Arrange(_) => "Arrange",
+            Self::Finish => "Finish",
+        })
+    }
+}
+
+/// Nothing is arranged over the connection any more, as was asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Finished;
+
+/// What the handlers of one node have in common.
+#[derive(Clone)]
+pub(super) struct Common {
+    pub(super) ice_servers: Arc<[IceServer]>,
+    pub(super) slots: Slots,
+    pub(super) news: UnboundedSender<News>,
+}
+
+pub struct Handler {
+    common: Common,
+    peer: PeerId,
+    local_addr: Multiaddr,
+    send_back_addr: Multiaddr,
+    asked: VecDeque<Reply>,
+    /// Streams that are being opened.
+    opening: usize,
+    finishing: bool,
+    handshakes: SendWrapper<FuturesUnordered<LocalBoxFuture<'static, ()>>>,
+}
+
+impl Handler {
+    /// The addresses are those of the direct connections to come.
+    pub(super) fn new(common: Common, peer: PeerId, local_addr: Multiaddr, send_back_addr: Multiaddr) -> Self {
+        let handshakes = SendWrapper::new(FuturesUnordered::new());
+        let (asked, opening, finishing) = (VecDeque::new(), 0, false);
+        Self { common, peer, local_addr, send_back_addr, asked, opening, finishing, handshakes }
+    }
+
+    fn is_busy(&self) -> bool {
+        self.opening > 0 || !self.asked.is_empty() || !self.handshakes.is_empty()
+    }
+
+    fn offer(&self, stream: Stream, mut reply: Reply) {
+        let ice_servers = self.common.ice_servers.clone();
+        let handshake = async move {
+            let outcome = {
+                let established = establish(stream, Role::Offerer, &ice_servers);
+                let given_up = reply.cancellation();
+                pin_mut!(established);
+                match select(established, given_up).await {
+                    Either::Left((outcome, _)) => outcome,
+                    Either::Right(_) => return,
+                }
+            };
+            if reply.send(outcome.map_err(DialError::Establish)).is_err() {
+                tracing::debug!("nobody waits for a direct connection any more");
+            }
+        };
+        self.handshakes.push(handshake.boxed_local());
+    }
+
+    fn answer(&self, stream: Stream) {
+        let peer = self.peer;
+        let Some(slot) = self.common.slots.take(peer) else {
+            tracing::debug!(%peer, "a handshake beyond the bound is refused");
+            return;
+        };
+        let Common { ice_servers, news, .. } = self.common.clone();
+        let (local_addr, send_back_addr) = (self.local_addr.clone(), self.send_back_addr.clone());
+        let handshake = async move {
+            match establish(stream, Role::Answerer, &ice_servers).await {
+                Ok(connection) => {
+                    let arrival = Arrival { peer, connection, local_addr, send_back_addr, _slot: slot };
+                    if news.unbounded_send(News::Arrival(Box::new(arrival))).is_err() {
+                        tracing::debug!("a direct connection came after the swarm ended");
+                    }
+                }
+                Err(error) => tracing::debug!(%peer, %error, "a direct connection did not come about"),
+            }
+        };
+        self.handshakes.push(handshake.boxed_local());
+    }
+}
+
+impl ConnectionHandler for Handler {
+    type FromBehaviour = HandlerCommand;
+    type ToBehaviour = Finished;
+    type InboundProtocol = ReadyUpgrade<StreamProtocol>;
+    type OutboundProtocol = ReadyUpgrade<StreamProtocol>;
+    type InboundOpenInfo = ();
+    type OutboundOpenInfo = Reply;
+
+    fn listen_protocol(&self) -> SubstreamProtocol<Self::InboundProtocol> {
+        SubstreamProtocol::new(ReadyUpgrade::new(SIGNALLING), ())
+    }
+
+    fn connection_keep_alive(&self) -> bool {
+        self.is_busy()
+    }
+
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<ConnectionHandlerEvent<Self::OutboundProtocol, Reply, Self::ToBehaviour>> {
+        while let Some(reply) = self.asked.pop_front() {
+            if reply.is_canceled() {
+                continue;
+            }
+            self.opening += 1;
+            let protocol = SubstreamProtocol::new(ReadyUpgrade::new(SIGNALLING), reply);
+            return Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest { protocol });
+        }
+        while let Poll::Ready(Some(())) = self.handshakes.poll_next_unpin(cx) {}
+        if self.finishing && !self.is_busy() {
+            self.finishing = false;
+            return Poll::Ready(ConnectionHandlerEvent::NotifyBehaviour(Finished));
+        }
+        Poll::Pending
+    }
+
+    fn on_behaviour_event(&mut self, order: HandlerCommand) {
+        match order {
+            HandlerCommand::Arrange(reply) => self.asked.push_back(reply),
+            HandlerCommand::Finish => self.finishing = true,
+        }
+    }
+
+    fn on_connection_event(
+        &mut self,
+        event: ConnectionEvent<Self::InboundProtocol, Self::OutboundProtocol, (), Reply>,
+    ) {
+        match event {
+            ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound { protocol, .. }) => self.answer(protocol),
+            ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound { protocol, info }) => {
+                self.opening -= 1;
+                self.offer(protocol, info);
+            }
+            ConnectionEvent::DialUpgradeError(DialUpgradeError { info, error }) => {
+                self.opening -= 1;
+                let error = match error {
+                    StreamUpgradeError::NegotiationFailed => DialError::Unsupported,
+                    StreamUpgradeError::Apply(never) => match never {},
+                    StreamUpgradeError::Timeout | StreamUpgradeError::Io(_) => DialError::RelayedConnectionLost,
+                };
+                if info.send(Err(error)).is_err() {
+                    tracing::debug!("nobody waits for a direct connection any more");
+                }
+            }
+            _ => {}
+        }
+    }
+}

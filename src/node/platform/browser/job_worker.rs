@@ -1,0 +1,90 @@
+//! Long work in a dedicated worker, with a program of its own (`src/bin/gen-registry-work.rs`): the page's program does
+//! not carry what reads modules.
+//!
+//! A worker lives for one job; its memory (64 MiB while stretching) goes with it.
+
+use std::cell::{Cell, RefCell};
+
+use futures::channel::oneshot;
+use js_sys::Uint8Array;
+use wasm_bindgen::closure::Closure;
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{DedicatedWorkerGlobalScope, MessageEvent, Worker, WorkerOptions, WorkerType};
+
+use gen_registry_core::jobs::{Job, JobOutput, PROTOCOL, perform as perform_here};
+
+/// What `public/worker.js` is to load. Trunk gives a worker's files no hash.
+const PROGRAM: &str = "js=/gen-registry-work.js&wasm=/gen-registry-work_bg.wasm";
+
+/// The worker's side: waits for its one job.
+pub fn serve() {
+    let scope: DedicatedWorkerGlobalScope = js_sys::global().unchecked_into();
+    let answer_to = scope.clone();
+    let on_message = Closure::<dyn Fn(MessageEvent)>::new(move |message: MessageEvent| {
+        let bytes = Uint8Array::new(&message.data()).to_vec();
+        let product = cbor4ii::serde::from_slice::<Job>(&bytes).ok().map(|job| perform_here(&job));
+        if let Err(error) = post(&product, |value| answer_to.post_message(value)) {
+            tracing::error!(?error, "a worker could not answer");
+        }
+    });
+    scope.set_onmessage(Some(on_message.into_js_value().unchecked_ref()));
+    // The page sends the job once it hears this.
+    if let Err(error) = scope.post_message(&JsValue::from_f64(PROTOCOL.into())) {
+        tracing::error!(?error, "a worker could not report that it is ready");
+    }
+}
+
+/// The page's side. None: no worker can be had, or it is of another build.
+pub(super) async fn run_job(job: Job) -> Option<JobOutput> {
+    let product = run(job).await;
+    if product.is_none() {
+        tracing::warn!("no worker can be had for long work");
+    }
+    product
+}
+
+async fn run(job: Job) -> Option<JobOutput> {
+    let options = WorkerOptions::new();
+    options.set_type(WorkerType::Module);
+    options.set_name(PROGRAM);
+    let worker = Worker::new_with_options("/worker.js", &options).ok()?;
+    let (sender, receiver) = oneshot::channel::<Option<JobOutput>>();
+    let sender = RefCell::new(Some(sender));
+    let settle = move |outcome| {
+        if let Some(sender) = sender.borrow_mut().take() {
+            // The receiver is gone only when nobody waits any more.
+            drop(sender.send(outcome));
+        }
+    };
+    let settle = std::rc::Rc::new(settle);
+    let question = Cell::new(cbor4ii::serde::to_vec(Vec::new(), &job).ok()?);
+    // Whole files may be in it; neither copy stays longer than it must.
+    drop(job);
+    let on_message = {
+        let (worker, settle) = (worker.clone(), settle.clone());
+        Closure::<dyn Fn(MessageEvent)>::new(move |message: MessageEvent| {
+            if let Some(protocol) = message.data().as_f64() {
+                let speaks = protocol == f64::from(PROTOCOL);
+                if !speaks || worker.post_message(&Uint8Array::from(question.take().as_slice())).is_err() {
+                    settle(None);
+                }
+            } else {
+                let answer = Uint8Array::new(&message.data()).to_vec();
+                settle(cbor4ii::serde::from_slice::<Option<JobOutput>>(&answer).ok().flatten());
+            }
+        })
+    };
+    let on_error = Closure::<dyn Fn()>::new(move || settle(None));
+    worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+    worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
+    let outcome = receiver.await.ok().flatten();
+    worker.set_onmessage(None);
+    worker.set_onerror(None);
+    worker.terminate();
+    outcome
+}
+
+fn post(product: &Option<JobOutput>, send: impl Fn(&JsValue) -> Result<(), JsValue>) -> Result<(), JsValue> {
+    let bytes = cbor4ii::serde::to_vec(Vec::new(), product).map_err(|error| JsValue::from_str(&error.to_string()))?;
+    send(&Uint8Array::from(bytes.as_slice()))
+}

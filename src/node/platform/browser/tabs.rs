@@ -1,0 +1,52 @@
+//! The tabs of one profile: a Web Lock that makes one of them the writer, and a channel between them.
+
+use js_sys::Uint8Array;
+use wasm_bindgen::closure::Closure;
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{BroadcastChannel, MessageEvent};
+
+#[wasm_bindgen(module = "/platform/browser/locks.js")]
+extern "C" {
+    /// `web-sys` has Web Locks only behind an unstable flag for the whole build.
+    #[wasm_bindgen(js_name = holdLock)]
+    fn hold_lock(name: &str) -> js_sys::Promise;
+    #[wasm_bindgen(js_name = programStopped)]
+    fn program_stopped(what: &str);
+}
+
+/// From now on a panic stops the page: another tab may write, and the person is told (`public/boot.js`).
+pub fn stop_at_panic() {
+    let say = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        say(panic);
+        program_stopped(&panic.to_string());
+    }));
+}
+
+/// Waits until this tab has the lock; it keeps it until it goes away or stops. True at once where there are no Web Locks.
+pub async fn become_writer(lock: &str) -> bool {
+    JsFuture::from(hold_lock(lock)).await.is_ok_and(|held| held.is_truthy())
+}
+
+/// A line to all other tabs of this profile. Messages are byte strings.
+pub struct Channel(BroadcastChannel);
+
+impl Channel {
+    pub fn open(name: &str, on_message: impl Fn(Vec<u8>) + 'static) -> Result<Self, JsValue> {
+        let channel = BroadcastChannel::new(name)?;
+        let listener = Closure::<dyn Fn(MessageEvent)>::new(move |message: MessageEvent| {
+            on_message(Uint8Array::new(&message.data()).to_vec());
+        });
+        // Lives as long as the page does.
+        channel.set_onmessage(Some(listener.into_js_value().unchecked_ref()));
+        Ok(Self(channel))
+    }
+
+    pub fn send(&self, message: &[u8]) {
+        if let Err(error) = self.0.post_message(&Uint8Array::from(message)) {
+            tracing::error!(?error, "a message to the other tabs was not sent");
+        }
+    }
+}

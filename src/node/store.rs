@@ -1,0 +1,143 @@
+//! Where records are kept: tables of byte strings under text keys, written in atomic batches.
+//!
+//! One conformance suite (`store::conformance`) runs against every store: memory, IndexedDB, SQLite. It knows nothing of
+//! what the bytes mean; a checksum on every record is [`records`]' business.
+
+pub mod conformance;
+#[cfg(target_arch = "wasm32")]
+pub mod indexed_db;
+pub mod memory;
+pub mod migration;
+pub mod records;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod sqlite;
+
+use futures::future::LocalBoxFuture;
+
+/// The tables of the database `gen-registry`. Their names are part of the stored form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Table {
+    /// `owner/actor/seq` → signed change
+    Changes,
+    /// `owner` → a document in one piece
+    Documents,
+    /// `owner` → what the read model keeps of a person
+    People,
+    /// CID → bytes
+    Blocks,
+    /// An artifact's hash → which blocks it has, and why it is kept
+    Content,
+    /// Name → an installed module
+    Installed,
+    /// Piece by piece, the search index
+    SearchIndex,
+    /// Name → a channel that this person joined
+    Channels,
+    /// `channel/time` → a message
+    Messages,
+    /// A node's name → what it has earned
+    Peers,
+    /// The identity's key.
+    Keys,
+    Settings,
+    /// `table/key` → a record that failed its check
+    Quarantine,
+}
+
+impl Table {
+    pub const ALL: [Self; 13] = [
+        Self::Changes,
+        Self::Documents,
+        Self::People,
+        Self::Blocks,
+        Self::Content,
+        Self::Installed,
+        Self::SearchIndex,
+        Self::Channels,
+        Self::Messages,
+        Self::Peers,
+        Self::Keys,
+        Self::Settings,
+        Self::Quarantine,
+    ];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Changes => "changes",
+            Self::Documents => "documents",
+            Self::People => "people",
+            Self::Blocks => "blocks",
+            Self::Content => "content",
+            Self::Installed => "installed",
+            Self::SearchIndex => "search_index",
+            Self::Channels => "channels",
+            Self::Messages => "messages",
+            Self::Peers => "peers",
+            Self::Keys => "keys",
+            Self::Settings => "settings",
+            Self::Quarantine => "quarantine",
+        }
+    }
+}
+
+/// One write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Write {
+    Put { table: Table, key: String, bytes: Vec<u8> },
+    Delete { table: Table, key: String },
+}
+
+/// Writes that happen all or not at all.
+pub type Batch = Vec<Write>;
+
+/// How sure a finished write must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// On the disk: keys and own changes.
+    Strict,
+    /// Handed to the system: what peers can send again.
+    Relaxed,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    #[error("the storage is full")]
+    Full,
+    #[error("the storage can't be opened: {0}")]
+    Unavailable(String),
+    #[error("the stored data belongs to a newer version of the program")]
+    Newer,
+    #[error("a write did not happen: {0}")]
+    Aborted(String),
+    #[error("a read failed: {0}")]
+    Read(String),
+}
+
+impl StoreError {
+    /// True when nothing further can work on this store.
+    pub fn is_fatal(&self) -> bool {
+        match self {
+            Self::Unavailable(_) | Self::Newer => true,
+            Self::Full | Self::Aborted(_) | Self::Read(_) => false,
+        }
+    }
+}
+
+pub type Entry = (String, Vec<u8>);
+
+/// A key-value store with tables. Futures stay on the thread that made them.
+pub trait Store {
+    fn get<'a>(&'a self, table: Table, key: &'a str) -> LocalBoxFuture<'a, Result<Option<Vec<u8>>, StoreError>>;
+
+    /// Entries whose key begins with `prefix` and comes after `after`, in the order of their keys, at most `limit`.
+    fn scan<'a>(
+        &'a self,
+        table: Table,
+        prefix: &'a str,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> LocalBoxFuture<'a, Result<Vec<Entry>, StoreError>>;
+
+    /// Done means done: when this returns `Ok`, every write of the batch is as durable as asked for.
+    fn commit(&self, batch: Batch, durability: Durability) -> LocalBoxFuture<'_, Result<(), StoreError>>;
+}

@@ -1,0 +1,167 @@
+//! Typed records over a [`Store`]: CBOR behind a checksum that covers table and key as well.
+//!
+//! A record that fails its check is set aside in the quarantine table, byte for byte, and reported; it never stops
+//! the others.
+
+use std::rc::Rc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::store::{Batch, Durability, Store, StoreError, Table, Write};
+use gen_registry_core::canonical::Encoder;
+use gen_registry_core::digest::Digest;
+use gen_registry_core::time::Timestamp;
+
+const CHECKSUM_BYTES: usize = 8;
+/// Entries read in one go when a whole table is walked: some milliseconds of work between two waits for the store.
+const SCAN_PAGE: usize = 256;
+
+/// A record that can't be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damaged {
+    pub table: Table,
+    pub key: String,
+    pub why: DamageKind,
+    raw: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DamageKind {
+    #[error("its checksum is wrong")]
+    Checksum,
+    #[error("it can't be read as what it should be")]
+    Unreadable,
+}
+
+/// What a read found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found<T> {
+    Nothing,
+    Record(T),
+    Damaged(Damaged),
+}
+
+/// Some records of a table, in the order of their keys.
+#[derive(Debug)]
+pub struct Page<T> {
+    pub records: Vec<(String, T)>,
+    pub damaged: Vec<Damaged>,
+    /// Where the next page begins; none after the last one.
+    pub next: Option<String>,
+}
+
+/// Records of a store.
+#[derive(Clone)]
+pub struct Records(Rc<dyn Store>);
+
+impl Records {
+    pub fn new(store: Rc<dyn Store>) -> Self {
+        Self(store)
+    }
+
+    pub async fn get<T: DeserializeOwned>(&self, table: Table, key: &str) -> Result<Found<T>, StoreError> {
+        let Some(raw) = self.0.get(table, key).await? else { return Ok(Found::Nothing) };
+        Ok(match decode(table, key, raw) {
+            Ok(record) => Found::Record(record),
+            Err(damaged) => Found::Damaged(damaged),
+        })
+    }
+
+    /// Up to `SCAN_PAGE` records whose key begins with `prefix` and comes after `after`.
+    pub async fn page<T: DeserializeOwned>(
+        &self,
+        table: Table,
+        prefix: &str,
+        after: Option<&str>,
+    ) -> Result<Page<T>, StoreError> {
+        let entries = self.0.scan(table, prefix, after, SCAN_PAGE).await?;
+        let next = entries.last().filter(|_| entries.len() == SCAN_PAGE).map(|(key, _)| key.clone());
+        let mut page = Page { records: Vec::with_capacity(entries.len()), damaged: Vec::new(), next };
+        for (key, raw) in entries {
+            match decode(table, &key, raw) {
+                Ok(record) => page.records.push((key, record)),
+                Err(found) => page.damaged.push(found),
+            }
+        }
+        Ok(page)
+    }
+
+    /// Every record whose key begins with `prefix`, with its key; damaged ones apart.
+    pub async fn all<T: DeserializeOwned>(
+        &self,
+        table: Table,
+        prefix: &str,
+    ) -> Result<(Vec<(String, T)>, Vec<Damaged>), StoreError> {
+        let (mut records, mut damaged) = (Vec::new(), Vec::new());
+        let mut after: Option<String> = None;
+        loop {
+            let page = self.page(table, prefix, after.as_deref()).await?;
+            records.extend(page.records);
+            damaged.extend(page.damaged);
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok((records, damaged)),
+            }
+        }
+    }
+
+    pub async fn commit(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
+        self.0.commit(batch, durability).await
+    }
+
+    /// Moves a damaged record out of the way.
+    pub async fn quarantine(&self, damaged: &Damaged, at: Timestamp) -> Result<(), StoreError> {
+        let Damaged { table, key, why, raw } = damaged;
+        let kept = Quarantined {
+            table: table.name().to_owned(),
+            key: key.clone(),
+            reason: why.to_string(),
+            at,
+            raw: raw.clone(),
+        };
+        let batch = vec![
+            put(Table::Quarantine, &format!("{}/{key}", table.name()), &kept),
+            Write::Delete { table: *table, key: key.clone() },
+        ];
+        self.commit(batch, Durability::Strict).await
+    }
+}
+
+/// A damaged record as it is set aside.
+#[derive(Clone, Debug, Serialize, serde::Deserialize)]
+pub struct Quarantined {
+    pub table: String,
+    pub key: String,
+    pub reason: String,
+    pub at: Timestamp,
+    #[serde(with = "serde_bytes")]
+    pub raw: Vec<u8>,
+}
+
+/// A write of one record.
+pub fn put<T: Serialize>(table: Table, key: &str, record: &T) -> Write {
+    let mut bytes = cbor4ii::serde::to_vec(vec![0; CHECKSUM_BYTES], record)
+        .expect("records have no maps with keys that can't be written");
+    let sum = checksum(table, key, &bytes[CHECKSUM_BYTES..]);
+    bytes[..CHECKSUM_BYTES].copy_from_slice(&sum);
+    Write::Put { table, key: key.to_owned(), bytes }
+}
+
+fn decode<T: DeserializeOwned>(table: Table, key: &str, raw: Vec<u8>) -> Result<T, Damaged> {
+    let read = match raw.split_at_checked(CHECKSUM_BYTES) {
+        Some((sum, body)) if sum == checksum(table, key, body) => {
+            cbor4ii::serde::from_slice(body).map_err(|_| DamageKind::Unreadable)
+        }
+        _ => Err(DamageKind::Checksum),
+    };
+    read.map_err(|why| Damaged { table, key: key.to_owned(), why, raw })
+}
+
+fn checksum(table: Table, key: &str, body: &[u8]) -> [u8; CHECKSUM_BYTES] {
+    let length = u32::try_from(body.len()).expect("records are bounded far below 4 GiB").to_be_bytes();
+    let hash = Digest::of_joined(&[&Encoder::new().text(table.name()).text(key).finish(), &length, body]);
+    let mut sum = [0; CHECKSUM_BYTES];
+    sum.copy_from_slice(&hash.as_bytes()[..CHECKSUM_BYTES]);
+    sum
+}

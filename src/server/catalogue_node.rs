@@ -1,0 +1,277 @@
+//! The librarian: a node beside the relay that publishes the starter catalogue and then is a peer like any other.
+//!
+//! Its identity is made once and kept with everything else it knows in one file of the data folder. It listens for
+//! pages and dials nobody but the relay. A version that is published is never published again.
+
+use std::{
+    collections::BTreeSet,
+    fs, io,
+    net::{SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    rc::Rc,
+    thread,
+    time::Duration,
+};
+
+use futures::{StreamExt, channel::mpsc};
+use tokio::sync::{oneshot, watch};
+
+use gen_registry_api::{Answer, ChatCommand, Command, FailureCode, ModuleCommand, ProfileChanges, PublishDraft};
+use gen_registry_node::Network;
+use gen_registry_node::Node;
+use gen_registry_node::net::{
+    mesh::Listening,
+    relay::{Multiaddr, address::socket_of, key::create_secret_file},
+};
+use gen_registry_node::peering::{Peering, PeeringError};
+use gen_registry_node::platform::native::Native;
+use gen_registry_node::store::{
+    Store, StoreError,
+    memory::MemoryStore,
+    sqlite::{SqliteError, SqliteStore},
+};
+
+/// In the data folder: its key, its documents, its modules.
+pub const STORE_FILE: &str = "catalogue.db";
+/// The name it claims, where nobody has it.
+pub const USERNAME: &str = "gen-catalogue";
+const DISPLAY_NAME: &str = "Gen Registry's catalogue";
+const BIO: &str = "Small modules that come with Gen Registry.";
+/// Direct connections it takes. A page needs one of some peer, not of this one.
+pub const DIRECT_MAX: usize = 128;
+/// Ports that are tried after the relay's own when none was named.
+pub const PORTS_TRIED: u16 = 16;
+/// The first address is there at once or never.
+const LISTEN_PATIENCE: Duration = Duration::from_secs(5);
+/// How long it may take to write what it is writing and to say goodbye.
+const STOP_PATIENCE: Duration = Duration::from_secs(3);
+
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogueNodeError {
+    #[error("could not make the file {} for the catalogue", path.display())]
+    File { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Store(#[from] SqliteError),
+    #[error("the catalogue's node could not be opened")]
+    Node(#[from] StoreError),
+    #[error("the catalogue's node can't take part in the network")]
+    Peering(#[from] PeeringError),
+    #[error(
+        "the catalogue's address {0} is taken by another program. Choose another one: gen-registry serve \
+         --p2p-catalogue /ip4/127.0.0.1/tcp/9191/ws (or --no-catalogue)"
+    )]
+    AddressTaken(Multiaddr),
+    #[error("the catalogue's thread could not be started")]
+    Thread(#[from] io::Error),
+    #[error("the catalogue's node got no address to listen on")]
+    NoAddress,
+}
+
+pub struct CatalogueNodeOptions {
+    /// Without it, everything ends with the process.
+    pub data: Option<PathBuf>,
+    /// Its relays among it.
+    pub network: Network,
+    pub listen: Multiaddr,
+    pub public: Vec<Multiaddr>,
+    /// What it publishes, each after what it needs.
+    pub catalogue: Vec<PublishDraft>,
+}
+
+/// A running librarian. It ends when this is dropped.
+pub struct CatalogueNode {
+    view: CatalogueNodeView,
+    stop: oneshot::Sender<()>,
+    ended: oneshot::Receiver<()>,
+}
+
+/// What others may see of it.
+#[derive(Clone)]
+pub struct CatalogueNodeView(watch::Receiver<Vec<String>>);
+
+impl CatalogueNodeView {
+    /// Where pages reach it, its name at the end of each.
+    pub fn addresses(&self) -> Vec<String> {
+        self.0.borrow().clone()
+    }
+
+    pub fn is_running(&self) -> bool {
+        self.0.has_changed().is_ok()
+    }
+}
+
+impl CatalogueNode {
+    /// Returns once its catalogue is published and it listens.
+    pub async fn start(options: CatalogueNodeOptions) -> Result<Self, CatalogueNodeError> {
+        let (began, beginning) = oneshot::channel();
+        let (stop, stopped) = oneshot::channel();
+        let (closed, ended) = oneshot::channel();
+        // A store stays on its thread, and waits for the disk there.
+        thread::Builder::new().name("librarian".to_owned()).spawn(move || {
+            match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+                Ok(runtime) => runtime.block_on(live(options, began, stopped)),
+                Err(error) => drop(began.send(Err(error.into()))),
+            }
+            // Whoever started it may not wait for its end.
+            closed.send(()).ok();
+        })?;
+        let view = CatalogueNodeView(beginning.await.map_err(|_| CatalogueNodeError::NoAddress)??);
+        tracing::info!(addresses = ?view.addresses(), "the catalogue is ready");
+        Ok(Self { view, stop, ended })
+    }
+
+    pub fn view(&self) -> CatalogueNodeView {
+        self.view.clone()
+    }
+
+    /// Returns once its store is closed.
+    pub async fn stop(self) {
+        // A closed channel and an elapsed time both mean that there is nothing left to wait for.
+        self.stop.send(()).ok();
+        tokio::time::timeout(STOP_PATIENCE, self.ended).await.ok();
+    }
+}
+
+/// The first address after the relay's that nobody listens on; where the relay takes any port, so does this. Where no
+/// port can be counted up, or all are taken, the next one is returned, and listening tells what is wrong.
+pub fn next_free(relay: &Multiaddr) -> Multiaddr {
+    let Some(socket) = socket_of(relay) else { return relay.clone() };
+    let on = |port: u16| -> Option<Multiaddr> {
+        let changed = relay.to_string().replacen(&format!("/tcp/{}", socket.port()), &format!("/tcp/{port}"), 1);
+        changed.parse().ok()
+    };
+    if socket.port() == 0 {
+        return relay.clone();
+    }
+    let ports = (1..=PORTS_TRIED).filter_map(|more| socket.port().checked_add(more));
+    let free = ports.clone().find(|port| TcpListener::bind(SocketAddr::new(socket.ip(), *port)).is_ok());
+    free.or(ports.into_iter().next()).and_then(on).unwrap_or_else(|| relay.clone())
+}
+
+async fn live(
+    options: CatalogueNodeOptions,
+    began: oneshot::Sender<Result<watch::Receiver<Vec<String>>, CatalogueNodeError>>,
+    mut stopped: oneshot::Receiver<()>,
+) {
+    let CatalogueNodeOptions { data, network, listen, public, catalogue } = options;
+    let (told, mut heard) = mpsc::unbounded();
+    let peering = match open(data.as_deref(), network, listen, public, told, catalogue).await {
+        Ok(peering) => peering,
+        Err(error) => return drop(began.send(Err(error))),
+    };
+    let mesh = peering.mesh();
+    let life = peering.run();
+    tokio::pin!(life);
+    let first = tokio::time::timeout(LISTEN_PATIENCE, heard.next());
+    let addresses = tokio::select! {
+        () = &mut life => None,
+        first = first => first.ok().flatten(),
+    };
+    let Some(addresses) = addresses else { return drop(began.send(Err(CatalogueNodeError::NoAddress))) };
+    let (tell, addresses) = watch::channel(addresses);
+    if began.send(Ok(addresses)).is_err() {
+        return;
+    }
+    loop {
+        tokio::select! {
+            () = &mut life => return tracing::error!("the catalogue's node ended"),
+            Some(addresses) = heard.next() => drop(tell.send_replace(addresses)),
+            // Asked to stop, or nobody could ask any more.
+            _ = &mut stopped => break,
+        }
+    }
+    mesh.close();
+    tokio::time::timeout(STOP_PATIENCE, life).await.ok();
+}
+
+async fn open(
+    data: Option<&Path>,
+    network: Network,
+    listen: Multiaddr,
+    public: Vec<Multiaddr>,
+    told: mpsc::UnboundedSender<Vec<String>>,
+    catalogue: Vec<PublishDraft>,
+) -> Result<Peering, CatalogueNodeError> {
+    // libp2p shares ports: it would quietly get some of another program's connections.
+    if let Some(Err(error)) = socket_of(&listen).map(TcpListener::bind)
+        && error.kind() == io::ErrorKind::AddrInUse
+    {
+        return Err(CatalogueNodeError::AddressTaken(listen));
+    }
+    let node = Rc::new(Node::start(store(data)?, Rc::new(Native), network).await?);
+    stock(&node, catalogue).await;
+    let public = public.iter().map(ToString::to_string).collect();
+    let listening = Listening { listen: listen.to_string(), public, direct_max: DIRECT_MAX, told };
+    let peering = Peering::open_listening(node.clone(), listening).await?;
+    // Nobody sits before it who could be talked to.
+    let invisible = Command::Chat { command: ChatCommand::SetInvisible { invisible: true } };
+    if let Err(failure) = node.handle(invisible).await {
+        tracing::warn!(message = %failure.message, "the catalogue is shown as a person who is online");
+    }
+    Ok(peering)
+}
+
+fn store(data: Option<&Path>) -> Result<Rc<dyn Store>, CatalogueNodeError> {
+    let Some(folder) = data else {
+        tracing::warn!(
+            "the catalogue has a new identity for this run, and nobody can publish under it again; with --data it \
+             keeps one"
+        );
+        return Ok(Rc::new(MemoryStore::new()));
+    };
+    let path = folder.join(STORE_FILE);
+    if !fs::exists(&path).unwrap_or(false) {
+        create_secret_file(&path).map_err(|source| CatalogueNodeError::File { path: path.clone(), source })?;
+    }
+    Ok(Rc::new(SqliteStore::open(&path)?))
+}
+
+/// Publishes what is missing. What can't be published is told in the log and left out, with all that needs it: a
+/// dependency would lead to a stranger's module of that name.
+async fn stock(node: &Node, catalogue: Vec<PublishDraft>) {
+    if let Ok(Answer::Me(me)) = node.handle(Command::WhoAmI).await
+        && me.username.is_none()
+    {
+        let text = |text: &str| Some(text.to_owned());
+        let changes = ProfileChanges { display_name: text(DISPLAY_NAME), bio: text(BIO), ..ProfileChanges::default() };
+        let claim = Command::RegisterUsername { name: USERNAME.to_owned(), changes };
+        if let Err(failure) = node.handle(claim).await {
+            tracing::warn!(code = ?failure.code, message = %failure.message, "the catalogue goes without a username");
+        }
+    }
+    let mut there = BTreeSet::new();
+    let mut fresh = 0;
+    for draft in catalogue {
+        let (name, version) = (draft.name.clone(), draft.version.clone());
+        if let Some(missing) = draft.dependencies.iter().find(|needed| !there.contains(&needed.name)) {
+            tracing::warn!(module = %name, needs = %missing.name, "not published: what it needs is not ours");
+            continue;
+        }
+        if is_published(node, &name, &version).await {
+            there.insert(name);
+            continue;
+        }
+        let publish = ModuleCommand::Publish { draft: Box::new(draft) };
+        match node.handle(Command::Modules { command: publish }).await {
+            Ok(_) => {
+                tracing::debug!(module = %name, %version, "published");
+                fresh += 1;
+                there.insert(name);
+            }
+            Err(failure) if failure.code == FailureCode::VersionTaken => drop(there.insert(name)),
+            Err(failure) => {
+                tracing::warn!(module = %name, %version, message = %failure.message, "not published");
+            }
+        }
+    }
+    tracing::info!(modules = there.len(), fresh, "the catalogue is published");
+}
+
+/// Whether a version of a module of its own is there already.
+async fn is_published(node: &Node, name: &str, version: &str) -> bool {
+    let command = ModuleCommand::Page { name: name.to_owned() };
+    match node.handle(Command::Modules { command }).await {
+        Ok(Answer::Module(Some(page))) => page.mine && page.versions.iter().any(|entry| entry.version == version),
+        _ => false,
+    }
+}

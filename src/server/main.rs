@@ -1,0 +1,191 @@
+//! Native entry: the command line. It parses, calls, and prints; it decides nothing.
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+
+use anyhow::Context;
+use clap::{ArgAction, Args, Parser, Subcommand};
+use gen_registry_core::{
+    identity::{Identity, Topic},
+    proof_of_work::WORK_BITS_MAX,
+};
+use gen_registry_node::net::{ice::IceServer, relay::Multiaddr};
+use gen_registry_server::serve::{CatalogueOptions, P2pOptions, ServeOptions, WitnessOptions, serve};
+
+/// A relay without other relays has nothing to look up, of which Kademlia complains every few minutes.
+const QUIET: &str = "info,libp2p_kad=error";
+
+/// A local-first, peer-to-peer registry of usernames and WebAssembly modules.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one of it, once")]
+enum Command {
+    /// Serve the built page, and be the relay by which browsers find each other.
+    Serve {
+        /// Address to listen on; port 0 takes any free one.
+        #[arg(long, default_value = "127.0.0.1:8080", env = "GEN_REGISTRY_HTTP")]
+        http: SocketAddr,
+        /// Folder with the built page.
+        #[arg(long, default_value = "dist", env = "GEN_REGISTRY_DIST")]
+        dist: PathBuf,
+        /// Folder for what the server itself keeps: the keys of relay and witness, the witness's book, and all that
+        /// the catalogue's node has. Without it, each start has new ones.
+        #[arg(long, env = "GEN_REGISTRY_DATA")]
+        data: Option<PathBuf>,
+        /// Network of your own, apart from the public one: any name, or a topic of 64 hex digits. All relays of a network
+        /// have the same; a profile never changes it.
+        #[arg(long, env = "GEN_TOPIC")]
+        topic: Option<Topic>,
+        #[command(flatten)]
+        p2p: P2pArguments,
+        #[command(flatten)]
+        witness: WitnessArguments,
+        #[command(flatten)]
+        catalogue: CatalogueArguments,
+    },
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Relay")]
+struct P2pArguments {
+    /// Address the relay listens on; tcp/0 takes any free port.
+    #[arg(long, value_name = "MULTIADDR", default_value = "/ip4/127.0.0.1/tcp/9090/ws", env = "GEN_P2P_LISTEN")]
+    p2p: Multiaddr,
+    /// Serve only the page.
+    #[arg(long)]
+    no_p2p: bool,
+    /// Address that others use instead, e.g. /dns4/example.org/tcp/443/wss behind TLS. May be given again.
+    #[arg(long, value_name = "MULTIADDR")]
+    p2p_public: Vec<Multiaddr>,
+    /// Another relay to meet, with /p2p/NAME at the end. May be given again, or as a list with commas.
+    #[arg(long, value_name = "MULTIADDR", value_delimiter = ',', env = "GEN_P2P_BOOTSTRAP")]
+    p2p_bootstrap: Vec<Multiaddr>,
+    /// Whether the relay answers who has which content.
+    #[arg(
+        long, value_name = "true|false", default_value_t = true, action = ArgAction::Set, env = "GEN_P2P_DHT_SERVER"
+    )]
+    p2p_dht_server: bool,
+    /// STUN or TURN server that pages use to reach each other through routers, e.g. stun:example.org:3478 or
+    /// turn:NAME:PASSWORD@example.org:3478. May be given again, or as a list with commas.
+    #[arg(long, value_name = "SERVER", value_delimiter = ',', env = "GEN_P2P_ICE_SERVERS")]
+    p2p_ice_server: Vec<IceServer>,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Witness")]
+struct WitnessArguments {
+    /// Whether a witness runs beside the relay: it confirms who was first to claim a name.
+    #[arg(
+        long, value_name = "true|false", default_value_t = true, action = ArgAction::Set, num_args = 0..=1,
+        require_equals = true, default_missing_value = "true", env = "GEN_WITNESS"
+    )]
+    witness: bool,
+    /// As --witness=false.
+    #[arg(long)]
+    no_witness: bool,
+    /// Another relay's witness of this network. May be given again, or as a list with commas.
+    #[arg(long, value_name = "DID", value_delimiter = ',', env = "GEN_WITNESSES")]
+    witnesses: Vec<Identity>,
+    /// How many witnesses must have seen a claim.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, env = "GEN_WITNESS_THRESHOLD")]
+    threshold: usize,
+    /// Work that a claim of a name must show, in bits: each one more doubles it; 20 are about a second. 0: none.
+    #[arg(long, value_name = "BITS", default_value_t = 0, env = "GEN_CLAIM_WORK", value_parser = clap::value_parser!(u32).range(..=i64::from(WORK_BITS_MAX)))]
+    claim_work: u32,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Starter catalogue")]
+struct CatalogueArguments {
+    /// Publish nothing: the registry is empty at the first start.
+    #[arg(long)]
+    no_catalogue: bool,
+    /// Address at which pages reach the node that publishes the catalogue [default: the next free port after the
+    /// relay's].
+    #[arg(long, value_name = "MULTIADDR", env = "GEN_P2P_CATALOGUE")]
+    p2p_catalogue: Option<Multiaddr>,
+    /// Address that pages use instead, e.g. /dns4/example.org/tcp/8443/wss behind TLS. May be given again.
+    #[arg(long, value_name = "MULTIADDR")]
+    p2p_catalogue_public: Vec<Multiaddr>,
+}
+
+impl CatalogueArguments {
+    fn options(self) -> Option<CatalogueOptions> {
+        let Self { no_catalogue, p2p_catalogue: listen, p2p_catalogue_public: public } = self;
+        (!no_catalogue).then_some(CatalogueOptions { listen, public })
+    }
+}
+
+impl WitnessArguments {
+    fn options(self) -> WitnessOptions {
+        let Self { witness, no_witness, witnesses, threshold, claim_work: work_bits } = self;
+        WitnessOptions { own: witness && !no_witness, others: witnesses, threshold, work_bits }
+    }
+}
+
+impl P2pArguments {
+    fn options(self) -> Option<P2pOptions> {
+        (!self.no_p2p).then_some(P2pOptions {
+            listen: self.p2p,
+            public: self.p2p_public,
+            bootstrap: self.p2p_bootstrap,
+            dht_server: self.p2p_dht_server,
+            ice_servers: self.p2p_ice_server,
+        })
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| QUIET.into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match run(arguments.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("gen-registry: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Serve { http, dist, data, topic, p2p, witness, catalogue } => {
+            let runtime = tokio::runtime::Runtime::new().context("could not start the runtime")?;
+            let listening = |address| println!("http://{address}/");
+            let (p2p, witnesses, catalogue) = (p2p.options(), witness.options(), catalogue.options());
+            let options = ServeOptions { http, dist, data, topic, p2p, witnesses, catalogue };
+            runtime.block_on(serve(options, listening, asked_to_stop()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Done at ctrl-c, or when the system asks the process to end.
+async fn asked_to_stop() {
+    let interrupt = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminate = std::future::pending::<()>();
+    tokio::select! {
+        () = interrupt => {}
+        () = terminate => {}
+    }
+}

@@ -1,0 +1,377 @@
+//! The server of the built page: files, the headers that protect them, and one page for every address of the app.
+//! Beside it run the relay, the witness and the catalogue's node.
+//!
+//! Of files it serves one folder and nothing beside it, writes none but those three's own, and knows nothing of what the
+//! page does.
+
+use std::{
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header},
+    middleware::map_response_with_state,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use tower_http::services::ServeDir;
+
+use crate::catalogue::{CatalogueError, catalogue};
+use crate::catalogue_node::{CatalogueNode, CatalogueNodeError, CatalogueNodeOptions, CatalogueNodeView, next_free};
+use crate::status;
+use crate::witness::{self, Witness, WitnessStartError};
+use gen_registry_core::identity::{Identity, Topic};
+use gen_registry_core::ownership::Rules;
+use gen_registry_node::Network;
+use gen_registry_node::lookup::RecordValidator;
+use gen_registry_node::net::relay::{
+    Multiaddr, Relay, RelayError, RelayOptions, RelayView, key::NodeKey, limits::RelayLimits, witness::WitnessEndpoint,
+};
+use gen_registry_node::net::{ice::IceServer, kademlia::values::ValidateRecord};
+use gen_registry_pack::{NAME_HASH_DIGITS, NAME_HASH_DIGITS_MIN};
+
+/// Connections still open this long after the signal to stop are cut.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(3);
+
+/// No inline script or style, nothing from elsewhere, no frame around the page. `connect-src` is added: it names the
+/// relays and the catalogue's node.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; \
+    style-src 'self'; img-src 'self' blob: data:; font-src 'self'; manifest-src 'self'; base-uri 'none'; \
+    form-action 'none'; frame-ancestors 'none'; connect-src 'self'";
+const PERMISSIONS_POLICY: &str = "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), \
+    magnetometer=(), microphone=(), midi=(), payment=(), usb=()";
+
+const SECURITY_HEADERS: [(HeaderName, &str); 5] = [
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (HeaderName::from_static("permissions-policy"), PERMISSIONS_POLICY),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+];
+
+/// A file whose name carries the hash of its content never changes.
+const FOR_EVER: &str = "public, max-age=31536000, immutable";
+/// Ask again each time: these name the hashed files.
+const ASK_AGAIN: &str = "no-cache";
+
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error(
+        "there is no built page in {}: it has no index.html. Build it first, with `make build`, or name the folder \
+         that has it: gen-registry serve --dist FOLDER", .0.display()
+    )]
+    NotBuilt(PathBuf),
+    #[error(
+        "port {} on {} is taken by another program. Stop that program, or choose another port: gen-registry serve \
+         --http {}:{}", .0.port(), .0.ip(), .0.ip(), .0.port().wrapping_add(1).max(1024)
+    )]
+    PortTaken(SocketAddr),
+    #[error("could not listen on {address}")]
+    Listen { address: SocketAddr, source: io::Error },
+    #[error("could not use the data folder {}", folder.display())]
+    Data { folder: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Relay(#[from] RelayError),
+    #[error(transparent)]
+    Witness(#[from] WitnessStartError),
+    #[error(
+        "of {witnesses} witnesses, {threshold} can't be needed. Choose --threshold between 1 and {witnesses}, or name \
+         more with --witnesses"
+    )]
+    Threshold { threshold: usize, witnesses: usize },
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
+    #[error(transparent)]
+    CatalogueNode(#[from] CatalogueNodeError),
+    #[error("the server stopped")]
+    Stopped(#[source] io::Error),
+}
+
+/// What to serve, and where.
+#[derive(Clone, Debug)]
+pub struct ServeOptions {
+    pub http: SocketAddr,
+    pub dist: PathBuf,
+    /// Where the server keeps what is its own; made when missing.
+    pub data: Option<PathBuf>,
+    /// Which network this server belongs to; `None`: the public one.
+    pub topic: Option<Topic>,
+    /// `None`: only the page.
+    pub p2p: Option<P2pOptions>,
+    pub witnesses: WitnessOptions,
+    /// `None`: no starter catalogue. There is none without the relay either, by which others find it.
+    pub catalogue: Option<CatalogueOptions>,
+}
+
+/// Where the node listens that publishes the starter catalogue.
+#[derive(Clone, Debug)]
+pub struct CatalogueOptions {
+    /// `None`: at the next free port after the relay's.
+    pub listen: Option<Multiaddr>,
+    /// How pages reach it when that is not where it listens.
+    pub public: Vec<Multiaddr>,
+}
+
+/// Who confirms names in this network.
+#[derive(Clone, Debug)]
+pub struct WitnessOptions {
+    /// Whether a witness runs here, beside the relay.
+    pub own: bool,
+    /// Those of other relays.
+    pub others: Vec<Identity>,
+    /// How many must have seen a claim.
+    pub threshold: usize,
+    /// Zero bits that a claim's hash must begin with.
+    pub work_bits: u32,
+}
+
+/// Where the relay listens, and whom it meets.
+#[derive(Clone, Debug)]
+pub struct P2pOptions {
+    pub listen: Multiaddr,
+    /// How others reach it when that is not where it listens: behind TLS, behind a router.
+    pub public: Vec<Multiaddr>,
+    pub bootstrap: Vec<Multiaddr>,
+    pub dht_server: bool,
+    /// Told to pages; the relay has no use for them.
+    pub ice_servers: Vec<IceServer>,
+}
+
+/// What is served: the page, and what is known of the network.
+#[derive(Clone)]
+pub struct Site {
+    pub dist: PathBuf,
+    pub network: Network,
+    pub relay: Option<RelayView>,
+    pub catalogue: Option<CatalogueNodeView>,
+}
+
+/// Serves until `stop` is done. `listening` is told the real address once requests are answered.
+pub async fn serve(
+    options: ServeOptions,
+    listening: impl FnOnce(SocketAddr),
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), ServeError> {
+    if !options.dist.join("index.html").is_file() {
+        return Err(ServeError::NotBuilt(options.dist));
+    }
+    if let Some(folder) = &options.data {
+        std::fs::create_dir_all(folder).map_err(|source| ServeError::Data { folder: folder.clone(), source })?;
+    }
+    let address = options.http;
+    let listener = tokio::net::TcpListener::bind(address).await.map_err(|source| match source.kind() {
+        io::ErrorKind::AddrInUse => ServeError::PortTaken(address),
+        _ => ServeError::Listen { address, source },
+    })?;
+    let address = listener.local_addr().map_err(|source| ServeError::Listen { address, source })?;
+    let mut network = Network::default();
+    network.topic = options.topic.unwrap_or(network.topic);
+    let witness = match &options.p2p {
+        Some(_) if options.witnesses.own => {
+            Some(witness::start(options.data.clone(), network.topic, options.witnesses.work_bits).await?)
+        }
+        _ => None,
+    };
+    network.rules = rules(options.witnesses, witness.as_ref().map(|witness| witness.identity))?;
+    let (door, witness_ended) = witness.map(|Witness { door, ended, .. }| (door, ended)).unzip();
+    network.ice_servers = options.p2p.as_ref().map(|p2p| p2p.ice_servers.clone()).unwrap_or_default();
+    let relay_listens = options.p2p.as_ref().map(|p2p| p2p.listen.clone());
+    let relay = match options.p2p {
+        Some(p2p) => Some(Relay::start(relay_options(p2p, door, options.data.as_deref(), &network)?).await?),
+        None => None,
+    };
+    let relay_view = relay.as_ref().map(Relay::view);
+    let catalogue_node = match (options.catalogue, &relay_view, relay_listens) {
+        (Some(CatalogueOptions { listen, public }), Some(relay), Some(relay_listens)) => {
+            let network = Network { relays: vec![relay.local_address().to_string()], ..network.clone() };
+            let listen = listen.unwrap_or_else(|| next_free(&relay_listens));
+            let (data, catalogue) = (options.data, catalogue()?);
+            Some(CatalogueNode::start(CatalogueNodeOptions { data, network, listen, public, catalogue }).await?)
+        }
+        _ => None,
+    };
+    let catalogue = catalogue_node.as_ref().map(CatalogueNode::view);
+    let site = Site { dist: options.dist, network, relay: relay_view, catalogue };
+    let (stopping, stopped) = tokio::sync::oneshot::channel();
+    let server = axum::serve(listener, page(site)).with_graceful_shutdown(async move {
+        stop.await;
+        let _ = stopping.send(());
+    });
+    listening(address);
+    let patience = async {
+        if stopped.await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep(SHUTDOWN_PATIENCE).await;
+    };
+    let outcome = tokio::select! {
+        outcome = server => outcome.map_err(ServeError::Stopped),
+        () = patience => Ok(()),
+    };
+    if let Some(catalogue_node) = catalogue_node {
+        catalogue_node.stop().await;
+    }
+    if let Some(relay) = relay {
+        relay.stop().await;
+    }
+    // Its door is gone with the relay; what it is writing is finished first.
+    if let Some(ended) = witness_ended {
+        let _ = tokio::time::timeout(SHUTDOWN_PATIENCE, ended).await;
+    }
+    outcome
+}
+
+/// The same witnesses in the same order wherever the same ones are named.
+fn rules(options: WitnessOptions, own: Option<Identity>) -> Result<Rules, ServeError> {
+    let WitnessOptions { others: mut witnesses, threshold, work_bits, .. } = options;
+    witnesses.extend(own);
+    witnesses.sort_unstable();
+    witnesses.dedup();
+    if witnesses.is_empty() {
+        return Ok(Rules { work_bits, ..Rules::default() });
+    }
+    if !(1..=witnesses.len()).contains(&threshold) {
+        return Err(ServeError::Threshold { threshold, witnesses: witnesses.len() });
+    }
+    Ok(Rules { witnesses, threshold, work_bits })
+}
+
+fn relay_options(
+    p2p: P2pOptions,
+    witness: Option<WitnessEndpoint>,
+    data: Option<&Path>,
+    network: &Network,
+) -> Result<RelayOptions, RelayError> {
+    let key = match data {
+        Some(folder) => NodeKey::load_or_create(folder)?,
+        None => {
+            tracing::info!("the relay has a new key for this run; with --data it keeps one");
+            NodeKey::fresh()
+        }
+    };
+    let P2pOptions { listen, public, bootstrap, dht_server, ice_servers: _ } = p2p;
+    // With a public address there is a proxy in between, whose address everybody shares.
+    let limits = RelayLimits { by_address: public.is_empty(), ..RelayLimits::default() };
+    let validator = RecordValidator::new(network.topic, network.rules.clone());
+    let validator: Option<Arc<dyn ValidateRecord>> = Some(Arc::new(validator));
+    Ok(RelayOptions { key, listen, public, bootstrap, dht_server, validator, witness, limits })
+}
+
+/// The service alone, without a listener.
+pub fn page(site: Site) -> Router {
+    Router::new()
+        .route("/network.json", get(status::network))
+        .route("/health", get(status::health))
+        .route("/metrics", get(status::metrics))
+        .fallback(answer)
+        .layer(map_response_with_state(site.clone(), protect))
+        .with_state(site)
+}
+
+/// Every answer gets the headers that protect the page; an answer that says nothing of its age is asked for again.
+async fn protect(State(site): State<Site>, mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static(ASK_AGAIN));
+    for (name, value) in SECURITY_HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    let policy = format!("{CONTENT_SECURITY_POLICY}{}", status::sources(site.relay.as_ref(), site.catalogue.as_ref()));
+    let policy = HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static(CONTENT_SECURITY_POLICY));
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    response
+}
+
+async fn answer(State(site): State<Site>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    let dist = &site.dist;
+    let mut served = if uri.path() == "/" { "/index.html" } else { uri.path() };
+    let mut response = file(dist, served, &method, &headers).await;
+    if response.status() == StatusCode::NOT_FOUND && is_navigation(&method, &headers) {
+        served = "/index.html";
+        response = file(dist, served, &method, &headers).await;
+    }
+    let caching = match response.status() {
+        StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED if is_hashed(served) => FOR_EVER,
+        StatusCode::OK | StatusCode::PARTIAL_CONTENT => ASK_AGAIN,
+        _ => "no-store",
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
+    headers.insert(header::VARY, HeaderValue::from_static("accept, accept-encoding"));
+    if !is_hashed(served) {
+        headers.remove(header::LAST_MODIFIED);
+    }
+    response
+}
+
+/// One file of the folder, brotli if there is a copy and the client takes it.
+async fn file(dist: &Path, path: &str, method: &Method, headers: &HeaderMap) -> Response {
+    let Ok(uri) = path.parse::<Uri>() else { return StatusCode::BAD_REQUEST.into_response() };
+    let mut wanted = Request::new(Body::empty());
+    *wanted.method_mut() = method.clone();
+    *wanted.uri_mut() = uri;
+    *wanted.headers_mut() = headers.clone();
+    // A deployment may bring back an older file; its date must not make a browser keep the newer one.
+    if !is_hashed(path) {
+        wanted.headers_mut().remove(header::IF_MODIFIED_SINCE);
+        wanted.headers_mut().remove(header::IF_UNMODIFIED_SINCE);
+    }
+    let mut folder = ServeDir::new(dist).append_index_html_on_directories(false).precompressed_br();
+    match folder.try_call(wanted).await {
+        Ok(response) => {
+            let mut response = response.map(Body::new);
+            if response.status().is_success()
+                && let Some(kind) = media_type(path)
+            {
+                response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+            }
+            response
+        }
+        Err(error) => {
+            tracing::error!(%error, path, "could not read a file");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// A person going to an address, not a page fetching a file.
+fn is_navigation(method: &Method, headers: &HeaderMap) -> bool {
+    let takes_html = headers
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .is_some_and(|accept| accept.split(',').any(|kind| kind.trim().starts_with("text/html")));
+    (method == Method::GET || method == Method::HEAD) && takes_html
+}
+
+/// `name-0123456789abcdef.js` or `name-0123456789abcdef_bg.wasm`.
+pub fn is_hashed(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let stem = name.split('.').next().unwrap_or(name);
+    let stem = stem.strip_suffix("_bg").unwrap_or(stem);
+    stem.rsplit_once('-').is_some_and(|(_, hash)| {
+        (NAME_HASH_DIGITS_MIN..=NAME_HASH_DIGITS).contains(&hash.len())
+            && hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    })
+}
+
+/// The kinds browsers are strict about; the rest is guessed from the ending.
+fn media_type(path: &str) -> Option<&'static str> {
+    let (_, ending) = path.rsplit_once('.')?;
+    Some(match ending {
+        "wasm" => "application/wasm",
+        "js" | "mjs" => "text/javascript; charset=utf-8",
+        "html" => "text/html; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "json" => "application/json",
+        "webmanifest" => "application/manifest+json",
+        "svg" => "image/svg+xml",
+        "ts" | "txt" => "text/plain; charset=utf-8",
+        _ => return None,
+    })
+}

@@ -1,0 +1,87 @@
+//! What the server tells programs: the network's parameters, whether it is well, and what it counts.
+//!
+//! Nothing here comes from the page's folder, and nothing of a single person or peer is told.
+
+use axum::{
+    extract::State,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+use crate::{catalogue_node::CatalogueNodeView, serve::Site};
+use gen_registry_node::VERSION;
+use gen_registry_node::net::relay::{RelayView, address::websocket_origin, metrics::METRICS_TYPE};
+use gen_registry_node::network::NetworkParameters;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Health {
+    status: &'static str,
+    version: &'static str,
+    relay: &'static str,
+    witness: &'static str,
+    catalogue: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peer_id: Option<String>,
+}
+
+pub(super) async fn network(State(site): State<Site>) -> Response {
+    let relays = site.relay.as_ref().map(RelayView::addresses).unwrap_or_default();
+    let relays = relays.iter().map(ToString::to_string).collect();
+    let public_nodes = site.catalogue.as_ref().map(CatalogueNodeView::addresses).unwrap_or_default();
+    json(StatusCode::OK, &NetworkParameters { relays, public_nodes, ..NetworkParameters::from(&site.network) })
+}
+
+/// 200 while everything that was started runs.
+pub(super) async fn health(State(site): State<Site>) -> Response {
+    let word = |running: Option<bool>| match running {
+        None => "off",
+        Some(true) => "running",
+        Some(false) => "ended",
+    };
+    let relay = word(site.relay.as_ref().map(RelayView::is_running));
+    let witness = word(site.relay.as_ref().and_then(RelayView::witness_is_running));
+    let catalogue = word(site.catalogue.as_ref().map(CatalogueNodeView::is_running));
+    let (code, status) = match [relay, witness, catalogue].contains(&"ended") {
+        false => (StatusCode::OK, "ok"),
+        true => (StatusCode::SERVICE_UNAVAILABLE, "failing"),
+    };
+    let peer_id = site.relay.as_ref().map(|relay| relay.peer_id().to_string());
+    json(code, &Health { status, version: VERSION, relay, witness, catalogue, peer_id })
+}
+
+pub(super) async fn metrics(State(site): State<Site>) -> Response {
+    // Without a relay nothing is counted; an empty page of numbers ends like this.
+    let text = site.relay.as_ref().map_or_else(|| Ok("# EOF\n".to_owned()), |relay| relay.metrics().text());
+    match text {
+        Ok(text) => ([(header::CONTENT_TYPE, HeaderValue::from_static(METRICS_TYPE))], text).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "could not write the numbers");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// The sources a page may connect to besides its own server, each with a space before it.
+pub(super) fn sources(relay: Option<&RelayView>, catalogue: Option<&CatalogueNodeView>) -> String {
+    let mut addresses = relay.map(RelayView::addresses).unwrap_or_default();
+    let public_nodes = catalogue.map(CatalogueNodeView::addresses).unwrap_or_default();
+    addresses.extend(public_nodes.iter().filter_map(|address| address.parse().ok()));
+    let mut sources: Vec<String> = addresses.iter().filter_map(websocket_origin).collect();
+    sources.sort();
+    sources.dedup();
+    sources.iter().map(|source| format!(" {source}")).collect()
+}
+
+fn json(code: StatusCode, value: &impl Serialize) -> Response {
+    match serde_json::to_string(value) {
+        Ok(text) => {
+            (code, [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], text).into_response()
+        }
+        Err(error) => {
+            tracing::error!(%error, "could not write an answer");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The witness beside the relay: its key and its book in the data folder, and the thread it lives on.
+//!
+//! What it may sign is `node::witness`' business. A key whose book is gone is not used: it would sign what contradicts
+//! the receipts it gave before.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    rc::Rc,
+    thread,
+};
+
+use tokio::sync::{mpsc, oneshot};
+
+use gen_registry_core::canonical::{DecodeError, Decoder, Encoder};
+use gen_registry_core::digest::Digest;
+use gen_registry_core::identity::{Identity, SigningIdentity, Topic};
+use gen_registry_node::net::relay::{
+    key::save_secret,
+    witness::{Outcome, Reply, WitnessEndpoint, WitnessRequest},
+};
+use gen_registry_node::platform::{Environment, native::Native};
+use gen_registry_node::store::{
+    Store,
+    memory::MemoryStore,
+    sqlite::{SqliteError, SqliteStore},
+};
+use gen_registry_node::witness::{Answer, PROTOCOL, REQUEST_MAX_BYTES, WitnessError, WitnessServer};
+
+/// In the data folder.
+pub const KEY_FILE: &str = "witness.key";
+pub const BOOK_FILE: &str = "witness.db";
+/// The key file begins with this, so that no other secret is taken for one.
+const KEY_KIND: &str = "gen-registry/witness-key/v1";
+/// Questions that wait for the witness. It answers some hundred in a second; more would only wait for their deadline.
+const QUESTIONS_WAITING: usize = 64;
+
+#[derive(Debug, thiserror::Error)]
+pub enum WitnessStartError {
+    #[error("could not read the witness's key from {}", path.display())]
+    ReadKey { path: PathBuf, source: io::Error },
+    #[error("could not write the witness's key to {}", path.display())]
+    WriteKey { path: PathBuf, source: io::Error },
+    #[error("the witness's key in {} is damaged. Bring the file back from a copy", .0.display())]
+    DamagedKey(PathBuf),
+    #[error(
+        "the witness's key is here but its book {} is missing. Bring the book back from a copy, or remove {KEY_FILE}: \
+         the witness then begins anew, as another one", .0.display()
+    )]
+    BookMissing(PathBuf),
+    #[error(transparent)]
+    Book(#[from] SqliteError),
+    #[error(transparent)]
+    Witness(#[from] WitnessError),
+    #[error("the witness's thread could not be started")]
+    Thread(#[from] io::Error),
+    #[error("the witness's thread ended before it began")]
+    Ended,
+}
+
+/// A running witness. It ends when nobody holds its door any more.
+pub struct Witness {
+    pub identity: Identity,
+    pub door: WitnessEndpoint,
+    /// Told when the book is closed.
+    pub ended: oneshot::Receiver<()>,
+}
+
+/// Starts the witness of this folder; without a folder, one whose key and book end with the process.
+pub async fn start(data: Option<PathBuf>, topic: Topic, work_bits: u32) -> Result<Witness, WitnessStartError> {
+    let (questions, asked) = mpsc::channel(QUESTIONS_WAITING);
+    let (began, beginning) = oneshot::channel();
+    let (closed, ended) = oneshot::channel();
+    // A store stays on its thread, and waits for the disk there.
+    thread::Builder::new().name("witness".to_owned()).spawn(move || {
+        match tokio::runtime::Builder::new_current_thread().build() {
+            Ok(runtime) => {
+                let opening = async { Ok(open(data.as_deref(), topic).await?.asking_for_work(work_bits)) };
+                runtime.block_on(live(opening, began, asked));
+            }
+            Err(error) => drop(began.send(Err(error.into()))),
+        }
+        let _ = closed.send(());
+    })?;
+    let identity = beginning.await.map_err(|_| WitnessStartError::Ended)??;
+    tracing::info!(%identity, "the witness is ready");
+    let busy = Answer::Busy.encode();
+    let door = WitnessEndpoint { protocol: PROTOCOL, request_max_bytes: REQUEST_MAX_BYTES, busy, questions };
+    Ok(Witness { identity, door, ended })
+}
+
+async fn live(
+    opening: impl Future<Output = Result<WitnessServer, WitnessStartError>>,
+    began: oneshot::Sender<Result<Identity, WitnessStartError>>,
+    mut asked: mpsc::Receiver<WitnessRequest>,
+) {
+    let server = match opening.await {
+        Ok(server) => server,
+        Err(error) => return drop(began.send(Err(error))),
+    };
+    if began.send(Ok(server.identity())).is_err() {
+        return;
+    }
+    while let Some(WitnessRequest { request, reply }) = asked.recv().await {
+        // Who asked may be gone already; then there is nothing to sign.
+        if reply.is_closed() {
+            continue;
+        }
+        let answer = server.answer(&request, Native.now()).await;
+        let outcome = match answer {
+            Answer::Receipt(_) => Outcome::Receipt,
+            Answer::Refused(_) => Outcome::Refused,
+            Answer::Busy | Answer::NotServed(_) => Outcome::Other,
+        };
+        let _ = reply.send(Reply { bytes: answer.encode(), outcome });
+    }
+}
+
+async fn open(data: Option<&Path>, topic: Topic) -> Result<WitnessServer, WitnessStartError> {
+    let Some(folder) = data else {
+        tracing::warn!(
+            "the witness has a new key and an empty book for this run: what it confirms is provisional again after the \
+             next start; with --data it keeps both"
+        );
+        let store: Rc<dyn Store> = Rc::new(MemoryStore::new());
+        return Ok(WitnessServer::start(store, fresh_key(), topic).await?);
+    };
+    let book = folder.join(BOOK_FILE);
+    let kept = load_key(folder)?;
+    if kept.is_some() && !book.is_file() {
+        return Err(WitnessStartError::BookMissing(book));
+    }
+    let key = kept.clone().unwrap_or_else(fresh_key);
+    let server = WitnessServer::start(Rc::new(SqliteStore::open(&book)?), key.clone(), topic).await?;
+    if kept.is_none() {
+        let save = save_secret(folder, KEY_FILE, &encode_key(&key));
+        save.map_err(|source| WitnessStartError::WriteKey { path: folder.join(KEY_FILE), source })?;
+    }
+    Ok(server)
+}
+
+fn fresh_key() -> SigningIdentity {
+    let mut entropy = zeroize::Zeroizing::new([0; 32]);
+    Native.random(entropy.as_mut_slice());
+    SigningIdentity::from_entropy(&entropy)
+}
+
+fn load_key(folder: &Path) -> Result<Option<SigningIdentity>, WitnessStartError> {
+    let path = folder.join(KEY_FILE);
+    match fs::read(&path).map(zeroize::Zeroizing::new) {
+        Ok(bytes) => decode_key(&bytes).map(Some).map_err(|_| WitnessStartError::DamagedKey(path)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(WitnessStartError::ReadKey { path, source }),
+    }
+}
+
+/// The kind, the entropy, and the public key's hash, by which a damaged file is noticed.
+fn encode_key(key: &SigningIdentity) -> zeroize::Zeroizing<Vec<u8>> {
+    let check = Digest::of(key.identity().as_bytes());
+    zeroize::Zeroizing::new(Encoder::new().text(KEY_KIND).fixed(&key.entropy()).fixed(check.as_bytes()).finish())
+}
+
+fn decode_key(bytes: &[u8]) -> Result<SigningIdentity, DecodeError> {
+    let mut decoder = Decoder::new(bytes);
+    if decoder.text()? != KEY_KIND {
+        return Err(DecodeError::OutOfRange);
+    }
+    let entropy = zeroize::Zeroizing::new(decoder.array()?);
+    let check = Digest::from_bytes(decoder.array()?);
+    decoder.end()?;
+    let key = SigningIdentity::from_entropy(&entropy);
+    if Digest::of(key.identity().as_bytes()) == check { Ok(key) } else { Err(DecodeError::OutOfRange) }
+}
