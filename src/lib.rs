@@ -1,6 +1,8 @@
-//! Gen Registry: a local-first, peer-to-peer registry of usernames and WebAssembly modules that runs in a browser.
+#![doc = include_str!("ARCHITECTURE.md")]
 //!
-//! This crate holds the page's programs; everything else is in the crates that it re-exports.
+//! # This crate
+//!
+//! Holds the page's programs; everything else is in the crates that it re-exports.
 
 pub use gen_registry_api as api;
 pub use gen_registry_core as core;
