@@ -1,7 +1,8 @@
 # make run    set up what is missing, build the app, serve it, print its address
 # make test   set up what is missing, run every layer of tests
 # make dev    serve with automatic rebuild and reload
-# make lint   formatting and lints only
+# make check  formatting, lints and tests of the pure crate only; under a minute when warm
+# make lint   formatting, lints and figures of the whole
 # make simulate SEEDS=1000 NODES=200   swarms of nodes against partitions, loss and liars
 # make simulate-presence NODES=1000 MINUTES=6   who is online, among many who come and go
 # make bench  native benchmarks; make bench-page, bench-join, bench-connect, bench-blocks, bench-search: the
@@ -11,7 +12,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := run
-.PHONY: run build serve test dev lint test-native test-browser test-e2e e2e-build screenshots simulate simulate-presence soak-relay bench bench-page bench-join bench-connect bench-blocks bench-search clean setup setup-test setup-bench
+.PHONY: run build test check dev lint test-native test-browser test-e2e e2e-build screenshots simulate simulate-presence soak-relay bench bench-page bench-join bench-connect bench-blocks bench-search clean setup setup-test setup-bench
 
 ENV := . scripts/env.sh;
 HTTP ?= 127.0.0.1:8080
@@ -19,7 +20,8 @@ HTTP ?= 127.0.0.1:8080
 DATA ?= $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/gen-registry
 STEP = @printf '\033[1m==> %s\033[0m\n'
 
-run: build serve
+run:
+	@scripts/run.sh --http $(HTTP) $(if $(P2P),--p2p $(P2P)) $(if $(DATA),--data $(DATA))
 
 setup:
 	@scripts/setup.sh
@@ -32,12 +34,7 @@ setup-bench:
 
 build: setup
 	$(STEP) 'Building the app (release; some minutes the first time)'
-	@$(ENV) trunk build --release
-
-serve:
-	@$(ENV) cargo build --quiet --locked --bin gen-registry
-	$(STEP) 'Serving; stop with ctrl-c'
-	@$(ENV) exec "$$CARGO_TARGET_DIR/debug/gen-registry" serve --http $(HTTP) $(if $(P2P),--p2p $(P2P)) $(if $(DATA),--data $(DATA))
+	@scripts/page.sh release > /dev/null
 
 dev: setup
 	@$(ENV) trunk serve --cargo-profile e2e --dist "$$GEN_REGISTRY_E2E_DIST-dev"
@@ -49,13 +46,19 @@ test: setup-test
 	@$(MAKE) --no-print-directory test-browser
 	@$(MAKE) --no-print-directory test-e2e
 
+check: setup
+	@$(ENV) cargo-fmt fmt --all --check
+	@$(ENV) cargo-clippy clippy --quiet --locked --package gen-registry-core --package gen-registry-api --all-targets -- -D warnings
+	@$(ENV) cargo test --quiet --locked --package gen-registry-core $(ARGS)
+
 # Called by their own names: cargo would prefer the ones beside rustup over those of the chosen toolchain.
 lint: setup
 	$(STEP) 'Formatting and lints'
-	@$(ENV) cargo-fmt fmt --check
+	@$(ENV) cargo-fmt fmt --all --check
 	@$(ENV) cargo-clippy clippy --quiet --locked --workspace --exclude gen-registry-ui --all-targets -- -D warnings
 	@$(ENV) RUSTDOCFLAGS='-D rustdoc::broken_intra_doc_links' cargo doc --quiet --locked --workspace --exclude gen-registry-ui --no-deps --lib
 	@$(ENV) cargo-clippy clippy --quiet --locked --profile e2e --target $$WASM_TARGET --package gen-registry --package gen-registry-ui --lib --bins --test browser --example hostile-peer --example blocks-page -- -D warnings
+	@scripts/measure.sh
 
 test-native: setup
 	$(STEP) 'Native tests'

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sets up all that is missing to build (setup.sh), to build and test (setup.sh test) or to build, test and measure
-# (setup.sh bench) this project.
+# (setup.sh bench) this project; with `setup.sh toolchain`, the compiler only.
 #
 # Asks nothing. Installs into the user's cache folder where it can; uses the system's package manager, with sudo if it
 # must and saying so, where it can't. What is there already is left alone: a second run does nothing.
@@ -215,14 +215,15 @@ set_up_minisearch() {
 
 mkdir -p "$stamps"
 set_up_rust
-cargo_tool trunk "$TRUNK_VERSION" trunk "7 minutes on two cores"
-cargo_tool wasm-bindgen-cli "$WASM_BINDGEN_VERSION" wasm-bindgen "2 minutes on two cores"
+[ "$wanted" != toolchain ] || exit 0
+cargo_tool trunk "$TRUNK_VERSION" trunk "4 minutes on two cores"
+cargo_tool wasm-bindgen-cli "$WASM_BINDGEN_VERSION" wasm-bindgen "1 minute on two cores"
 rm -rf "$GEN_REGISTRY_CACHE/tools-target"
 set_up_crates
 case "$wanted" in
     build) ;;
     test) set_up_browser; set_up_node; set_up_js_peer ;;
     bench) set_up_browser; set_up_node; set_up_js_peer; set_up_automerge_repo; set_up_minisearch ;;
-    *) give_up "unknown argument '$wanted'" "Use: scripts/setup.sh [build|test|bench]" ;;
+    *) give_up "unknown argument '$wanted'" "Use: scripts/setup.sh [toolchain|build|test|bench]" ;;
 esac
 note "set up: $(rustc -V), trunk $TRUNK_VERSION, wasm-bindgen $WASM_BINDGEN_VERSION; cache in $GEN_REGISTRY_CACHE"
