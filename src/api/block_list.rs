@@ -1,4 +1,4 @@
-//! What peers and people have earned here, and whom and what this person blocks or trusts.
+//! Commands and answers about reputation, and about the people, peers and modules this person blocks or trusts.
 
 use serde::{Deserialize, Serialize};
 
@@ -50,7 +50,7 @@ pub struct BlockListReport {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Reputation {
-    /// Between 0 and 1; whoever did nothing yet has 0.5.
+    /// Between 0 and 1; 0.5 without any evidence.
     pub score: f64,
     /// It is below what one should rely on.
     pub low: bool,

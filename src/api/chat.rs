@@ -1,9 +1,9 @@
-//! What is asked and told of who is online, and of channels.
+//! Commands and answers about presence and channels.
 
 use serde::{Deserialize, Serialize};
 
-/// One thing asked of presence and channels. Channels are written `#general` or `#module/<name>`; the `#` may be missing.
-/// Where a username may be given it must be this profile's own: a node speaks only for itself.
+/// One thing asked of presence and channels. Channels are written `#general` or `#module/<name>`; the `#` may be
+/// missing. Where a username may be given it must be this profile's own: a node speaks only for itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum ChatCommand {
@@ -19,7 +19,7 @@ pub enum ChatCommand {
     /// No fault when the user or the channel is unknown. What was said there is removed from this device.
     /// Answer: `Channels`.
     Leave { username: Option<String>, channel: String },
-    /// Who is in a channel; nobody in one that nobody knows. Answer: `ChannelUsers`.
+    /// The people in a channel; empty for an unknown one. Answer: `ChannelUsers`.
     ChannelUsers { channel: String },
     /// Every channel that somebody is in, and all that this profile joined. Answer: `Channels`.
     Channels,
@@ -33,7 +33,7 @@ pub enum ChatCommand {
     Mute { channel: String, muted: bool },
     /// Everything in it has been read. Answer: `Channels`.
     MarkRead { channel: String },
-    /// Online for nobody, also after the next start, until it is taken back. Answer: `Online`.
+    /// Appears offline to everyone, also after the next start, until it is taken back. Answer: `Online`.
     SetInvisible { invisible: bool },
 }
 
@@ -72,9 +72,9 @@ pub struct OnlineDevice {
     pub node: String,
     /// It is this one.
     pub here: bool,
-    /// When it was last heard.
+    /// When its last heartbeat was received.
     pub seen_at: u64,
-    /// When it is gone unless it is heard again.
+    /// When it counts as offline unless another heartbeat is received.
     pub expires_at: u64,
     pub channels: Vec<String>,
 }
@@ -119,7 +119,7 @@ pub struct ChatMessage {
     pub username: Option<String>,
     pub display_name: Option<String>,
     pub avatar: Option<String>,
-    /// When it was said, by its author's clock, and after everything that the author had heard.
+    /// When it was posted, by its author's hybrid clock: later than everything the author had received.
     pub at: u64,
     pub text: String,
     /// It sets what the channel is about.

@@ -8,7 +8,7 @@ use futures::future::LocalBoxFuture;
 
 use crate::*;
 
-/// Told of every event, in order.
+/// Called with every event, in order.
 pub type Listener = Rc<dyn Fn(&Event)>;
 
 /// The wire between a handle and its node.

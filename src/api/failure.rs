@@ -40,7 +40,7 @@ pub enum FailureCode {
     BackupOtherNetwork,
     DocumentFull,
     ConfirmationWrong,
-    /// Nobody who is connected has what is missing.
+    /// No connected peer has what is missing.
     ContentMissing,
     /// What was said of a file does not fit together, or is beyond a bound.
     ContentInvalid,

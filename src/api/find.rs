@@ -1,4 +1,4 @@
-//! What is asked and told of names that are looked for beyond this device.
+//! Looking names up beyond this device.
 
 use serde::{Deserialize, Serialize};
 
@@ -24,9 +24,9 @@ pub struct FindReport {
     pub kind: NameKind,
     /// The name as asked for, prepared.
     pub asked: String,
-    /// None when nobody knew anything of the name.
+    /// `None` if no peer had anything about the name.
     pub answered_by: Option<AnsweredBy>,
-    /// Whoever holds the name, proven by signatures.
+    /// The holder of the name, proven by signatures.
     pub found: Option<FoundName>,
     /// It was given up; from then on it is free for everyone.
     pub free_at: Option<u64>,

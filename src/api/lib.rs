@@ -1,4 +1,4 @@
-//! What may be asked of a node, what it answers, and what it tells by itself.
+//! Commands to a node, its answers, and the events it emits.
 //!
 //! Everything here is plain serializable data: the page that runs the node, a second tab, a script and the
 //! command line all stand on the same side of this file. It refuses to know how any of it is done.
@@ -53,8 +53,8 @@ pub enum Command {
     ListUsernames { prefix: String, limit: u32, cursor: Option<String> },
     /// One person's page, by `did:key:…`. Answer: [`Answer::Person`] (`None` when unknown here).
     Person { did: String },
-    /// The bytes of a block: kept here, else asked for at connected peers. Answer: [`Answer::Block`] (`None` when nobody
-    /// gives it soon).
+    /// The bytes of a block: stored here, else requested from connected peers. Answer: [`Answer::Block`] (`None` if no
+    /// peer sends it in time).
     Block { cid: String },
     /// The 24 words of this profile's key. Answer: [`Answer::RecoveryPhrase`].
     RecoveryPhrase,
@@ -88,7 +88,7 @@ pub enum Command {
     Statistics { days: u32 },
     /// Something changed outside (the device is online again): look for peers now. Answer: [`Answer::Network`].
     RetryConnections,
-    /// A name, looked for here, then at connected peers, then in the wider network; whoever has it is sought. Answer:
+    /// A name, looked up here, then at connected peers, then in the wider network; its publisher is dialled. Answer:
     /// [`Answer::Lookup`].
     Find { kind: NameKind, name: String },
     /// Whatever is asked of modules. Each act says its answer.
@@ -143,7 +143,7 @@ pub enum Answer {
     Said(ChatMessage),
 }
 
-/// What the node tells without being asked.
+/// What the node emits by itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Event {
@@ -169,7 +169,7 @@ pub enum Event {
         node: Option<String>,
         channel: Option<String>,
     },
-    /// Somebody said something in a joined channel; this profile's own words too. `muted`: tell nobody.
+    /// A message in a joined channel, this profile's own included. `muted`: no notification for it.
     Message { message: ChatMessage, muted: bool },
     /// What was read, muted, joined or left changed.
     ChannelsChanged,
@@ -223,10 +223,10 @@ pub struct Status {
     pub peers: u64,
     /// Registries are being compared or fetched right now.
     pub syncing: bool,
-    /// How this profile stands to its network.
+    /// How this profile is connected to its network.
     pub connection: Connection,
     pub quarantined: Vec<QuarantinedRecord>,
-    /// Bytes used and allowed by the browser; none where it does not tell.
+    /// Bytes used and allowed by the browser; `None` where it does not report them.
     pub storage_used: Option<u64>,
     pub storage_quota: Option<u64>,
     /// The browser promised not to evict this site's data.

@@ -1,4 +1,4 @@
-//! What is asked and told of modules.
+//! Commands and answers about modules.
 
 use serde::{Deserialize, Serialize};
 
@@ -56,8 +56,8 @@ pub enum ModuleCommand {
     ExportAll,
     /// What is installed, as a lockfile (TOML). Answer: `Lockfile`.
     ExportLockfile,
-    /// A readme by its CID, as HTML that may be put into a page as it is. Answer: `Readme` (`None` when nobody gives it
-    /// soon).
+    /// A readme by its CID, as HTML that may be put into a page as it is. Answer: `Readme` (`None` if no peer sends it
+    /// in time).
     Readme { cid: String },
     /// Installs exactly what a lockfile names; `accept` as for `Install`. Answer: `Installed`.
     ImportLockfile { text: String, accept: Vec<String> },
@@ -120,7 +120,7 @@ pub struct ModuleNameCheck {
 pub struct Published {
     pub name: String,
     pub version: String,
-    /// The hash that names the release for ever.
+    /// The hash that names the release permanently.
     pub release: String,
     pub sha256: String,
     pub size: u64,
@@ -181,7 +181,7 @@ pub struct ModulePage {
     pub opinion: RatingSummary,
     pub reviews: Vec<Review>,
     pub installed: Option<InstalledModule>,
-    /// The person blocks it, or whoever holds its name.
+    /// The person blocks it, or the holder of its name.
     pub blocked: bool,
     pub answered_by: AnsweredBy,
 }
@@ -288,7 +288,7 @@ pub struct SearchResults {
     pub total: u64,
     /// Hand it back to get the next page; none on the last one.
     pub cursor: Option<u32>,
-    /// False while the index is not ready: found by letters only. `ModulesChanged` tells when to ask again.
+    /// False while the index is not ready: only substrings were matched. `ModulesChanged` is emitted when it is.
     pub complete: bool,
 }
 
@@ -376,7 +376,7 @@ pub enum InstallStage {
     Installed,
 }
 
-/// An argument of a call. A text stands for two `i32`: where it was written, and its length in bytes.
+/// An argument of a call. A text is passed as two `i32`: its address in memory, and its length in bytes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum RunArgument {

@@ -1,4 +1,4 @@
-//! What is told of peers and relays.
+//! Peers and relays.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,12 +7,12 @@ use super::Reputation;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Connection {
-    /// This page was given no relay: there is nobody to find.
+    /// No relay is configured: no peer can be found.
     #[default]
     Alone,
     /// No relay answers and no peer is connected.
     Offline,
-    /// A relay answers; nobody else is here.
+    /// A relay answers; no other peer is there.
     Waiting,
     /// At least one peer.
     Connected,
@@ -33,7 +33,7 @@ pub struct NetworkReport {
     pub relays: Vec<RelayEntry>,
     /// Longest connected first.
     pub peers: Vec<PeerEntry>,
-    /// Own changes that no peer has been told yet, because none was there.
+    /// Own changes that were not announced yet, because no peer was connected.
     pub unsent: u64,
     /// Rules that peers broke, and how often, since the page was opened.
     pub rejections: Vec<(String, u64)>,
@@ -90,7 +90,7 @@ pub enum CandidateType {
     Relay,
 }
 
-/// Which way a direct connection goes, and how much went over it since it stands.
+/// The route of a direct connection, and the bytes sent over it since it was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectionPath {

@@ -38,12 +38,12 @@ pub struct NoticeList {
     pub unread: u64,
 }
 
-/// Something happened that this person wants to hear of.
+/// Something new about a followed person, module or tag.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Notice {
     pub id: u64,
-    /// When this device heard of it.
+    /// When this device received it.
     pub at: u64,
     pub kind: NoticeKind,
     /// Who did it.
@@ -62,7 +62,7 @@ pub enum NoticeKind {
     Release,
     /// A version was withdrawn.
     Yank,
-    /// Its author says that nobody should begin to use a module.
+    /// The author advises against new installations of a module.
     Advisory,
     /// Somebody took a username.
     Username,

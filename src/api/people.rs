@@ -18,7 +18,7 @@ pub struct Me {
     pub registered_at: Option<u64>,
     /// Set when a claim of this profile lost and nothing has been claimed since.
     pub lost_name: Option<LostName>,
-    /// The key signed two different changes for one place: nothing of this identity's counts any more, for ever.
+    /// The key signed two different changes for one place: nothing of this identity counts any more, permanently.
     pub forked: bool,
     pub profile: Profile,
     pub history: Vec<HistoryEntry>,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 pub use gen_registry_core::statistics::{DailyCount, ModuleRank};
 
-/// Nobody counts for everybody: these are sums of what this device knows.
+/// Sums of what this device has seen; another device may have seen other things.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Statistics {

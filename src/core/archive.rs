@@ -1,5 +1,5 @@
-//! Several files as one: a zip archive, with nothing compressed. Modules hardly shrink, and whoever unpacks them wants
-//! their hashes.
+//! Several files as one: a zip archive without compression. Modules hardly shrink, and stored entries keep their
+//! hashes when they are unpacked.
 
 use std::io::{Cursor, Write};
 

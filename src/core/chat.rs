@@ -22,7 +22,7 @@ use hybrid_clock::HybridTime;
 pub const SAID_MAX_CHARS: usize = 2_000;
 /// Characters of a channel's topic line.
 pub const TOPIC_LINE_MAX_CHARS: usize = 200;
-/// One encoded message with its signature: the longest text in the widest script, a channel's name, what stands around.
+/// One encoded message with its signature: the longest text in the widest script, a channel's name, and framing.
 pub const MESSAGE_MAX_BYTES: usize = 4 * SAID_MAX_CHARS + 1_024;
 
 const MODULE_PREFIX: &str = "module/";
@@ -134,7 +134,7 @@ impl SaidText {
         &self.0
     }
 
-    /// Whether `@name` stands in it as a word.
+    /// Whether the text contains `@name` as a word.
     pub fn mentions(&self, name: &str) -> bool {
         let part_of_a_name = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
         let lower = self.0.to_lowercase();
@@ -208,7 +208,7 @@ impl Statement for Message {
     }
 }
 
-/// A channel's name as it stands in statements: in its one spelling.
+/// Reads a channel's name in its canonical spelling.
 pub(crate) fn get_channel(decoder: &mut Decoder<'_>) -> Result<ChannelName, DecodeError> {
     let text = decoder.text()?;
     let channel: ChannelName = text.parse().map_err(|_| DecodeError::OutOfRange)?;

@@ -1,4 +1,4 @@
-//! Work that takes long, as data: whoever has a worker has it done there, all others do it on the spot.
+//! CPU-heavy work as data: run in a worker where there is one, else on the calling thread.
 
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;

@@ -24,7 +24,7 @@ pub struct Locked {
     pub name: String,
     pub version: String,
     pub sha256: Digest,
-    /// `did:key:…` of whoever signed the release.
+    /// `did:key:…` of the release's signer.
     pub signer: String,
     /// Absent for what only others need.
     #[serde(default, skip_serializing_if = "Option::is_none")]

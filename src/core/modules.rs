@@ -1,10 +1,10 @@
 //! Which releases of a module count, and which are withdrawn: a pure rule over facts.
 //!
 //! A release counts when its author held the module's name when it was published. Of two releases of one version the
-//! first counts, for ever: confirmed ones before provisional ones, then by position, then by hash, as with names. The
-//! other is kept and shown as refused; nothing is ever overwritten. The order of arrival decides nothing.
+//! first counts, permanently: confirmed ones before provisional ones, then by position, then by hash, as with names.
+//! The other is kept and shown as refused; nothing is ever overwritten. The order of arrival decides nothing.
 //!
-//! Who holds a name is `ownership`'s business; what people think of modules stands in [`ratings`].
+//! Who holds a name is decided by `ownership`; ratings are in [`ratings`].
 
 pub mod ratings;
 
@@ -132,8 +132,8 @@ impl Releases {
         self.releases.get(fact).map(|(author, release)| (author, release))
     }
 
-    /// Which releases of a module count. `name` is the state of its name, `position` tells where a dated fact stands; what
-    /// is dated ahead of `observed_at` does not count yet, as with claims.
+    /// Computes which releases of a module count. `name` is the state of its name, `position` returns the rank of a
+    /// dated fact; what is dated ahead of `observed_at` does not count yet, as with claims.
     pub fn resolve(
         &self,
         module: &FoldedName,
@@ -178,12 +178,12 @@ impl Releases {
         state
     }
 
-    /// The last word of those who may say it: the release's author and whoever holds the name now.
+    /// The latest mark by those who may set one: the release's author and the present holder of the name.
     fn withdrawn(&self, release: &CountedRelease, name: &NameState) -> Option<Withdrawn> {
         let holder = name.holder().map(|tenure| tenure.holder);
         let marks = self.marks.get(&release.fact).into_iter().flatten();
         let valid = marks.filter(|(_, mark)| mark.author == release.author || Some(mark.author) == holder);
-        // At one time, a withdrawal stands: nobody is led into it.
+        // Of two marks with one date the withdrawal counts: the safer one for users.
         let (_, last) = valid.max_by_key(|(fact, mark)| (mark.at, mark.reason.is_some(), **fact))?;
         last.reason.clone().map(|reason| Withdrawn { by: last.author, at: last.at, reason })
     }
@@ -195,7 +195,8 @@ fn why_refused(release: &CountedRelease, name: &NameState) -> Option<WhyRefused>
     if tenures.peek().is_none() {
         return Some(WhyRefused::NotHolder);
     }
-    // The clocks of a person's devices differ: a release may be dated before the claim. It is in nobody's way.
+    // The clocks of a person's devices differ: a release may be dated before the claim. That conflicts with no other
+    // holder.
     let held = tenures.any(|tenure| tenure.until.is_none_or(|until| at <= until));
     (!held).then_some(WhyRefused::AfterLeaving)
 }

@@ -64,7 +64,7 @@ pub const RESERVED: [&str; 36] = [
 static RESERVED_FOLDED: LazyLock<HashSet<FoldedName>> =
     LazyLock::new(|| RESERVED.iter().map(|name| fold(name)).collect());
 
-/// Which kind of thing a name stands for. The two kinds do not collide.
+/// What a name is for. Names of different kinds do not collide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum NameKind {
@@ -187,7 +187,7 @@ impl FromStr for ModuleName {
     }
 }
 
-/// Applies every rule that both kinds of name share, in the order in which a person would want to hear of them.
+/// Applies every rule that both kinds of name share, the most helpful message first.
 fn prepare(text: &str, least: usize, most: usize) -> Result<String, NameError> {
     if text.is_empty() {
         return Err(NameError::Empty);

@@ -1,9 +1,9 @@
 //! Who is online, on which nodes, in which channels: a state machine.
 //!
 //! - A node says its whole state at once, signed by its own key; the newest `(session, number)` counts. So any order,
-//!   repetition or loss of heartbeats leads to one picture, and nobody but the node joins, leaves or says goodbye for it.
+//!   repetition or loss of heartbeats leads to the same roster, and only the node itself joins, leaves or says goodbye.
 //! - Whose node it is, the person says ([`Attendance`]); the person's key need not be open for every heartbeat.
-//! - Silence ends it: a heartbeat holds for as long as it says, by the clock of whoever heard it, from when it was heard.
+//! - Silence ends it: a heartbeat is valid for as long as it states, by the receiver's clock, from its first reception.
 //! - Nothing of it is durable; what is past is remembered just long enough that no old heartbeat rises again.
 //!
 //! It does no I/O and asks no clock. What is said: [`heartbeat`]; how often: [`pace`]; the picture: `roster`.
@@ -22,8 +22,8 @@ pub use heartbeat::{Attendance, CHANNELS_MAX, HEARTBEAT_MAX_BYTES, Heartbeat, No
 pub use roster::{Device, User};
 use roster::{Heard, Roster};
 
-/// A node that hears something newer of itself says its state anew after so long: two copies of one profile must not
-/// outdo each other without end.
+/// A node that receives a newer heartbeat of itself sends its own state again after this time: two copies of one
+/// profile must not outdo each other without end.
 const SAID_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// A clock that is so much earlier than at the last look was set.
@@ -42,7 +42,7 @@ pub enum Input {
     LeaveChannel { user: Identity, channel: ChannelName },
     /// Somebody's heartbeat as it was said just now.
     Heard(Vec<u8>),
-    /// Somebody's heartbeat as a peer has it, first heard so long ago.
+    /// A heartbeat as a peer has it, first received `age` ago.
     Told { bytes: Vec<u8>, age: Duration },
     /// Some time has passed.
     Tick,
@@ -52,7 +52,7 @@ pub enum Input {
 pub enum Output {
     /// To everybody.
     Say(Vec<u8>),
-    /// What was heard is news: it is worth passing on.
+    /// The received heartbeat was new: it is worth forwarding.
     PassOn,
     Event(Event),
 }
@@ -91,7 +91,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// Whom it is about.
+    /// The person it is about.
     pub fn user(&self) -> &Identity {
         match self {
             Self::UserOnline { user, .. }
@@ -117,7 +117,7 @@ pub enum PresenceError {
     Refused(#[from] Refusal),
 }
 
-/// A heartbeat, and how long ago it was first heard.
+/// A heartbeat, and how long ago it was first received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sighting {
     pub bytes: Vec<u8>,
@@ -135,7 +135,7 @@ pub struct Presence {
     number: u64,
     attendance: Option<Signed<Attendance>>,
     channels: BTreeSet<ChannelName>,
-    /// When the next heartbeat is due; none while nobody is registered.
+    /// When the next heartbeat is due; `None` while no person is registered.
     due: Option<Timestamp>,
     ticked: Timestamp,
     roster: Roster,
@@ -208,7 +208,7 @@ impl Presence {
         if own == Some(*user) { Ok(()) } else { Err(PresenceError::UnknownUser) }
     }
 
-    /// Own words are part of the picture before anybody hears them.
+    /// Applies an own heartbeat to the roster before it is sent.
     fn say(&mut self, leaving: bool, now: Timestamp, out: &mut Vec<Output>) {
         let Some(attendance) = &self.attendance else { return };
         self.number += 1;
@@ -266,7 +266,7 @@ impl Presence {
         self.me
     }
 
-    /// The person whom this node shows as online.
+    /// The person this node shows as online.
     pub fn registered(&self) -> Option<Identity> {
         self.attendance.as_ref().map(Signed::author)
     }
@@ -280,7 +280,7 @@ impl Presence {
         self.roster.user(user)
     }
 
-    /// `get_channel_users`: empty for a channel that nobody is in.
+    /// `get_channel_users`: the people in a channel; empty for an unknown one.
     pub fn channel_users(&self, channel: &ChannelName) -> Vec<Identity> {
         self.roster.channel_users(channel)
     }

@@ -25,7 +25,7 @@ pub struct PowJob {
 
 impl PowJob {
     pub fn new(topic: &Topic, author: &Identity, claim: &NameClaim, bits: u32) -> Self {
-        // Any number but 0, which stands for none.
+        // Any number but 0, which means "no work".
         let claim = Fact::NameClaim(NameClaim { work: 1, ..claim.clone() });
         let message = signing_bytes(topic, claim.domain(), author, &claim.encode()).into();
         Self { message, bits: bits.min(WORK_BITS_MAX) }

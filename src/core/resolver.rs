@@ -1,8 +1,8 @@
 //! From requirements to versions, and from versions to the order in which to install them.
 //!
 //! Requirements are read as Cargo reads them (`semver::VersionReq`). There is one version of each module; among those
-//! that fit together, the newest is taken, and what is locked stays. A withdrawn (yanked) version is taken only where it
-//! is locked. The same input gives the same answer everywhere. What can't be resolved comes back as data;
+//! that fit together, the newest is taken, and what is locked stays. A withdrawn (yanked) version is taken only where
+//! it is locked. The same input gives the same answer everywhere. What can't be resolved comes back as data;
 //! [`explain`] says it in sentences. It fetches nothing: all it knows is the catalogue.
 
 pub mod explain;
@@ -119,7 +119,7 @@ fn needs<'a>(
 /// What pubgrub chooses versions of.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Package {
-    /// Whoever asked.
+    /// The person who asked.
     You,
     Module(ModuleName),
 }
@@ -180,7 +180,7 @@ impl DependencyProvider for Problem<'_> {
     type M = SelfDependency;
     type Err = GivenUp;
 
-    /// Whoever has the fewest versions left goes first; then the alphabet decides.
+    /// The package with the fewest versions left goes first; then alphabetical order decides.
     fn prioritize(
         &self,
         package: &Package,

@@ -1,11 +1,12 @@
 //! Finding modules by what is said of them: a full-text index, the only owner of `tantivy`.
 //!
 //! It is a large base that is built seldom and a small part with what is new since; [`SearchIndex::merge`] makes one of
-//! the two. Texts are looked up in the index; what changes every day (downloads, ratings) stands beside it and is
+//! the two. Texts are looked up in the index; what changes daily (downloads, ratings) is kept beside it and is
 //! replaced without touching it. A question is a stranger's text: whatever it holds, it is cut to its bounds and
 //! answered, never refused.
 //!
-//! - one part: `segment`; how a text becomes a query: `query`; kept as bytes: `snapshot`; asked from elsewhere: [`service`]
+//! - one part: `segment`; how a text becomes a query: `query`; kept as bytes: `snapshot`; asked from elsewhere:
+//!   [`service`]
 
 mod query;
 mod segment;

@@ -1,5 +1,5 @@
 //! Sums of what one node has seen: how names, modules and releases became more, what is installed most, and what other
-//! modules need most. Another node may have seen other things, so nobody counts for everybody.
+//! modules need most. Another node may have seen other things.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! The last messages of one channel as one device has them. Two devices that heard the same keep the same, in whatever
-//! order they heard it.
+//! The last messages of one channel, as one device has them. Devices that received the same messages keep the same
+//! ones, in whatever order they arrived.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::identity::Identity;
 /// Messages kept of one channel; older ones go.
 pub const HISTORY_MAX: usize = 500;
 /// Messages of one author that are dated within one minute and kept: the first ones. Everybody keeps the same ones,
-/// though some heard all of a flood and others none of it.
+/// though some received all of a flood and others none of it.
 pub const AUTHOR_PER_MINUTE: usize = 80;
 const MINUTE_MILLIS: u64 = 60_000;
 
@@ -28,7 +28,7 @@ impl MessageKey {
         Self { at: message.statement().at, author: message.author(), hash: message.hash() }
     }
 
-    /// Names a message in few bytes; two that collide are told apart by the next comparison.
+    /// A short id of a message (8 bytes of its hash). Collisions are resolved by the next comparison.
     pub fn short(&self) -> u64 {
         short_of(&self.hash)
     }

@@ -1,5 +1,5 @@
 //! Hybrid logical time (Kulkarni et al., "Logical Physical Clocks", 2014): as near to the clock as may be, and never
-//! before what was already heard. An answer is dated after its question even when the clocks disagree.
+//! before what was already received. An answer is dated after its question even when the clocks disagree.
 
 use std::time::Duration;
 
@@ -55,13 +55,13 @@ impl HybridTime {
 }
 
 impl HybridClock {
-    /// The date of something said now: after everything said or heard before.
+    /// Returns the date of a message posted now: later than everything posted or received before.
     pub fn tick(&mut self, now: Timestamp) -> HybridTime {
         self.last = if now > self.last.wall { HybridTime { wall: now, count: 0 } } else { self.last.next() };
         self.last
     }
 
-    /// Takes note of a date that was heard.
+    /// Advances the clock past a received date.
     pub fn observe(&mut self, heard: HybridTime, now: Timestamp) -> Result<(), Ahead> {
         heard.check(now)?;
         self.last = self.last.max(heard);

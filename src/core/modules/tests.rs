@@ -79,7 +79,7 @@ fn a_release_that_is_dated_ahead_counts_when_its_time_has_come() {
         [claim(&alice, 10), release(&alice, "1.0.0", ahead, b"good"), release(&alice, "2.0.0", ahead + 1, b"new")];
     let versions = |state: &ModuleState| state.releases.keys().map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!(versions(&state(&facts, &Rules::default())), ["1.0.0"], "clocks differ by so much");
-    // The read model, which is told of the time.
+    // The read model, with an explicit time.
     let mut record = PersonRecord::new(alice.identity());
     record.add_facts(facts);
     let mut index = ReadModel::new(Rules::default());

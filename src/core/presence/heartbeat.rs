@@ -13,9 +13,9 @@ use crate::time::Timestamp;
 pub const CHANNELS_MAX: usize = 32;
 /// Author, statement, signature.
 pub const ATTENDANCE_MAX_BYTES: usize = 256;
-/// One encoded heartbeat: every channel with the longest name, and what stands around.
+/// One encoded heartbeat: every channel with the longest name, and framing.
 pub const HEARTBEAT_MAX_BYTES: usize = 12 * 1024;
-/// How long a person's word for a node holds. It is given anew when half of it is over and the key is open.
+/// How long an attestation for a node is valid. It is renewed when half of the time is over and the key is unlocked.
 pub const ATTENDANCE_LASTS: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// A node: its ed25519 public key, which a libp2p peer id of such a key embeds.

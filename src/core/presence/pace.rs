@@ -19,7 +19,7 @@ pub const VALID_MAX: Duration = Duration::from_secs(3 * 5 * 60);
 /// The shortest: less could not be kept up.
 pub const VALID_MIN: Duration = Duration::from_secs(3);
 
-/// Heartbeats that one node may say at once (somebody joins and leaves), and how often it may say one more for ever.
+/// Heartbeats that one node may send at once (joins and leaves), and the rate at which one more becomes available.
 pub const HEARTBEATS_BURST: u32 = 20;
 pub const HEARTBEATS_EVERY: Duration = Duration::from_secs(2);
 

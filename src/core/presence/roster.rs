@@ -19,7 +19,7 @@ pub const NODES_MAX: usize = 10_000;
 /// Nodes of one person that are shown: those with the smallest names, so that everybody shows the same ones. Keys of
 /// nodes cost nothing, and each heartbeat goes to everybody.
 pub const NODES_PER_PERSON: usize = 16;
-/// On gossip a heartbeat may be overtaken by one dated, or heard, so much before; what comes later still was kept back.
+/// On gossip a heartbeat may be overtaken by one dated, or received, this much earlier; anything later was withheld.
 pub const REORDER_GRACE: Duration = Duration::from_secs(30);
 /// How long a node that is gone is remembered: until each of its heartbeats is refused for its age.
 pub const TOMBSTONE_LASTS: Duration = Duration::from_secs(VALID_MAX.as_secs() + 2 * CLOCK_SKEW.as_secs());
@@ -37,7 +37,7 @@ pub struct User {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device {
     pub node: NodeId,
-    /// When the last word of it was heard, by the observer's clock.
+    /// When its latest heartbeat was received, by the observer's clock.
     pub seen: Timestamp,
     /// When it is gone unless it says something.
     pub expires: Timestamp,
@@ -48,7 +48,7 @@ pub(super) struct Heard {
     pub(super) user: Identity,
     pub(super) heartbeat: SignedHeartbeat,
     pub(super) first: Timestamp,
-    /// It was heard by somebody else so long before.
+    /// How long before it was first received by another node.
     pub(super) age: Duration,
 }
 
@@ -75,7 +75,7 @@ pub(super) struct Roster {
 }
 
 impl Roster {
-    /// None when it brings nothing and nobody is to blame.
+    /// Returns `None` if the heartbeat brings nothing new and no peer is at fault.
     pub(super) fn verify(
         &self,
         bytes: &[u8],
@@ -101,7 +101,7 @@ impl Roster {
         }
         let known = self.nodes.get(&node);
         let old = known.is_some_and(|known| (said.session, said.number, heartbeat.hash()) <= known.rank);
-        // A peer tells what it has, which may be less than is known here.
+        // A peer reports what it has, which may be less than is known here.
         if told {
             return Ok((!old && said.stale_after() >= now).then_some((heartbeat, user)));
         }
@@ -184,7 +184,7 @@ impl Roster {
         }
     }
 
-    /// The clock is earlier than it was: nobody stays for longer than a heartbeat may hold from now on.
+    /// Handles a clock that was set back: no heartbeat stays valid for longer than the maximum from now on.
     pub(super) fn set_back(&mut self, now: Timestamp) {
         for known in self.nodes.values_mut() {
             let lasts = if known.gone { TOMBSTONE_LASTS } else { VALID_MAX };
@@ -193,7 +193,7 @@ impl Roster {
         self.due = self.nodes.iter().map(|(node, known)| (known.until, *node)).collect();
     }
 
-    /// Puts a node's new state in place of its old one, and tells what that changes.
+    /// Replaces a node's state and emits the differences.
     fn replace(&mut self, node: NodeId, new: Option<Known>, silent: bool, out: &mut Vec<Output>) {
         let old = self.nodes.remove(&node);
         if let Some(old) = &old {
@@ -307,7 +307,7 @@ impl Roster {
     }
 }
 
-/// True when nobody of theirs is in the channel any more.
+/// Returns whether the person's last node left the channel.
 fn leave(
     channels: &mut BTreeMap<ChannelName, BTreeMap<Identity, usize>>,
     channel: &ChannelName,

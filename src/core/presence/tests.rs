@@ -1,4 +1,4 @@
-//! Presence: the operations, time, several devices, spoofs, replays, and any order of what is heard.
+//! Presence: the operations, time, several devices, spoofs, replays, and any order of arrival.
 
 use std::collections::BTreeMap;
 
@@ -188,7 +188,7 @@ fn an_old_heartbeat_never_rises() {
     let hello = register(&mut alice, "alice", "n1", START);
     heard(&mut victim, &hello, START);
     let goodbye = said(&alice.handle(Input::UnregisterUser, after(40)).unwrap());
-    // Overtaken by a little: nobody's fault. By much: somebody kept it back.
+    // Overtaken by a little: no peer is at fault. By much: a peer withheld it.
     let joined = {
         let mut other = node("n3");
         let first = register(&mut other, "bob", "n3", START);
@@ -203,7 +203,7 @@ fn an_old_heartbeat_never_rises() {
         victim.handle(Input::Tick, after(late)).unwrap();
         for old in [&hello, &joined] {
             let refused = refusal(&mut victim, old, after(late));
-            // Of a node that is forgotten only the date tells.
+            // Of a forgotten node only the date is left to judge by.
             let forgotten = late > TOMBSTONE_LASTS.as_secs();
             let by_date = matches!(refused, Refusal::Misdated { apart } if apart < 0);
             assert!(refused == Refusal::Replayed || forgotten && by_date, "{late}: {refused}");
@@ -263,7 +263,8 @@ fn a_clock_that_is_set_back_stops_nothing() {
     heard(&mut bob, &register(&mut alice, "alice", "n1", after(hour)), after(hour));
     register(&mut bob, "bob", "n2", after(hour));
     bob.handle(Input::Tick, after(hour)).unwrap();
-    // He sets it right: he speaks at once, and she is missed in time, though she was heard an hour from now.
+    // Bob corrects his clock: he sends at once, and Alice expires in time, though her last heartbeat is an hour in the
+    // future.
     let spoken = said(&bob.handle(Input::Tick, after(0)).unwrap());
     assert_eq!(spoken.len(), 1);
     let goes = pace::VALID_MAX.as_secs();
@@ -357,7 +358,7 @@ fn of_a_person_with_too_many_nodes_everybody_shows_the_same_ones() {
     assert_eq!((nodes(&upward), nodes(&downward)), (shown.clone(), shown), "in whatever order they came");
     assert_eq!(downward.live(), NODES_PER_PERSON);
     assert_eq!(upward.live(), NODES_PER_PERSON + 1, "nobody else loses a place by it");
-    // Who was left out tells nobody anything new.
+    // A heartbeat that was left out brings nothing new later.
     let (_, left_out) = heartbeats.pop().unwrap();
     let told = Input::Told { bytes: left_out, age: Duration::ZERO };
     assert_eq!(upward.handle(told, START).unwrap(), []);
@@ -403,7 +404,7 @@ fn any_order_repetition_and_loss_lead_to_one_picture() {
             .map(|_| {
                 let mut heard: Vec<&Vec<u8>> = words.iter().filter(|_| rng.random_bool(0.7)).collect();
                 heard.extend(words.iter().filter(|_| rng.random_bool(0.3)));
-                // Whatever is lost, the last word of each is heard in the end: if not this one, its next heartbeat.
+                // Whatever is lost, the last heartbeat of each node arrives in the end: if not this one, the next.
                 heard.extend(last.values());
                 heard.shuffle(&mut rng);
                 let mut observer = node("observer");

@@ -29,7 +29,7 @@ pub struct Wanting {
 /// What meets a want when it is looked at alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ThereIs {
-    /// At least one version that does; another want stands against it.
+    /// At least one version matches; another requirement conflicts with it.
     Some,
     /// Versions, but none that meets the requirement.
     OnlyOthers { newest: Version },
@@ -37,7 +37,7 @@ pub enum ThereIs {
     OnlyYanked,
     /// The module wants itself.
     Itself,
-    /// Nobody published a module of this name, as far as is known here.
+    /// No module of this name is known here.
     Nothing,
 }
 

@@ -20,7 +20,7 @@ const WORD_MAX_BYTES: usize = 64;
 const FUZZY_MIN_CHARS: usize = 4;
 const FUZZY_DISTANCE: u8 = 1;
 
-/// Where a word stands, in the order of the fields' numbers.
+/// The field a word occurs in, in the order of the fields' numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum In {
     Name,
@@ -40,14 +40,14 @@ pub(super) const FIELDS: [In; 8] =
 /// Misspellings are looked for here only: elsewhere stand names of programs.
 const FUZZY_IN: [In; 4] = [In::Name, In::Title, In::Tags, In::Description];
 
-/// What a word counts that stands there exactly so…
+/// The score of an exact match…
 const EXACT: Score = 1.0;
 /// … of which so much more for a rare word (BM25)…
 const RARITY: Score = 0.3;
 /// … what one counts that begins so, and one that is nearly so.
 const BEGINS: Score = 0.4;
 const MISSPELT: Score = 0.04;
-/// What a word adds that stands in a second field as well.
+/// What a match in a second field adds.
 const ELSEWHERE_TOO: Score = 0.2;
 /// What it counts when the question is the module's name.
 const IS_THE_NAME: Score = 20.0;

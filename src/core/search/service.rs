@@ -11,7 +11,7 @@ pub const PROTOCOL: u32 = 1;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum SearchRequest {
-    /// Begins anew, with what was saved. SearchResponse: `Loaded`.
+    /// Starts over from a saved snapshot. Response: `Loaded`.
     Load(#[serde(with = "serde_bytes")] Vec<u8>),
     /// SearchResponse: `Done`.
     Update { documents: Vec<Document>, removed: Vec<String> },

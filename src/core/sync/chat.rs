@@ -1,8 +1,9 @@
-//! Who is here and what they say, between two peers: `/gen/talk/1`. Most of it travels on gossip; what gossip has passed
-//! already is asked for here, on a stream of its own for each question: one question, an answer in pages, the end.
+//! Who is here and what they say, between two peers: `/gen/talk/1`. Most of it travels on gossip; what gossip has
+//! passed already is asked for here, on a stream of its own for each question: one question, an answer in pages, the
+//! end.
 //!
-//! Whoever asks names what it has in a few bytes each, so that nothing is told twice. Nothing larger than its limit is
-//! decoded. Rates: [`rates`].
+//! The asking side lists what it has, in a few bytes each, so that nothing is sent twice. Nothing larger than its limit
+//! is decoded. Rates: [`rates`].
 
 pub mod rates;
 
@@ -28,11 +29,11 @@ pub const ENTRIES_MAX: usize = 1_024;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChatFrame {
-    /// "Who is here, of whom I don't know?"
+    /// Asks for heartbeats the asking side does not have.
     WhoIsHere { have: Vec<u64> },
     /// "What was said in this channel, besides this?"
     History { channel: ChannelName, have: Vec<u64> },
-    /// Heartbeats, each with the time since it was first heard.
+    /// Heartbeats, each with the time since it was first received.
     Here(Vec<(Duration, Vec<u8>)>),
     /// Messages, oldest first.
     Said(Vec<Vec<u8>>),
@@ -123,7 +124,7 @@ pub fn pages<T>(entries: impl IntoIterator<Item = T>, weight: impl Fn(&T) -> usi
     pages
 }
 
-/// What stands around an entry.
+/// The framing of an entry.
 const ENTRY_BYTES: usize = 12;
 const _: () = assert!(PAGE_BYTES + ENTRY_BYTES + HEARTBEAT_MAX_BYTES + 16 <= FRAME_MAX_BYTES);
 const _: () = assert!(8 * HAVE_MAX + 512 <= FRAME_MAX_BYTES);

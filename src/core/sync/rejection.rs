@@ -122,7 +122,7 @@ impl Rejection {
     }
 }
 
-/// What a refused heartbeat says of whoever passed it on; nothing when it is only that this node remembers no more.
+/// The fault of a peer that forwarded a refused heartbeat; `None` if this node merely remembers no more.
 pub fn of_heartbeat(refusal: Refusal) -> Option<Rejection> {
     match refusal {
         Refusal::Unreadable(why) => Some(Rejection::Malformed(why)),

@@ -1,8 +1,8 @@
 //! What somebody has earned with this node: a number between 0 and 1, and the reasons for it.
 //!
 //! The estimate is that of a beta distribution over good and bad acts that count less as they age (A. Jøsang and
-//! R. Ismail, "The Beta Reputation System", 2002): `(good + 1) / (good + bad + 2)`. Who did nothing yet stands at one
-//! half. It is this node's own experience; nobody's word about others goes into it. Keys cost nothing, so a low number
+//! R. Ismail, "The Beta Reputation System", 2002): `(good + 1) / (good + bad + 2)`. Without evidence the score is one
+//! half. It is this node's own experience; reports about others are not counted. Keys cost nothing, so a low number
 //! can be left behind with a new key: a good one is what is hard to get.
 
 use std::collections::BTreeMap;
@@ -78,7 +78,7 @@ pub struct Score {
 }
 
 impl ReputationEvent {
-    /// None for what is no fault of whoever did it.
+    /// `None` for what is not the peer's fault.
     pub fn reason(self) -> Option<Reason> {
         match self {
             Self::Brought { .. } => Some(Reason::Brought),

@@ -112,7 +112,7 @@ pub enum InEvent<'a> {
     Received(&'a [u8]),
     /// The other side sends no more.
     ReceivedEnd,
-    /// The direct connection stands.
+    /// The direct connection was made.
     Connected,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A link is what a WebRTC data channel is: an ordered reliable stream that can be cut at any moment. Gossip is what
 //! gossip is: lost, doubled and out of order. The network moves bytes between numbered nodes and knows nothing of what
-//! they mean; whoever drives it owns the nodes. Same seed, same calls: same deliveries.
+//! they mean; the caller owns the nodes. Same seed, same calls: same deliveries.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -28,7 +28,7 @@ pub struct Faults {
 /// What the network does to a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Delivery {
-    /// The link that `dialler` asked for stands; `peer` is the other side.
+    /// The link that `dialler` asked for was opened; `peer` is the other side.
     Opened {
         peer: NodeId,
         link: u64,
@@ -170,7 +170,7 @@ impl Network {
         }
     }
 
-    /// Everybody reaches everybody again; links must be dialled anew.
+    /// Ends all partitions; links must be dialled again.
     pub fn heal(&mut self) {
         self.groups.fill(0);
     }
@@ -188,7 +188,7 @@ impl Network {
         self.links.keys().filter_map(of).collect()
     }
 
-    /// Opens a link unless one stands or a partition lies between. Tells both sides.
+    /// Opens a link unless there is one or a partition lies between. Notifies both sides.
     pub fn dial(&mut self, from: NodeId, to: NodeId) -> bool {
         if from == to || self.are_linked(from, to) {
             return false;
@@ -206,7 +206,7 @@ impl Network {
         true
     }
 
-    /// Breaks a link. Both sides hear of it; what was on its way is lost.
+    /// Breaks a link. Both sides are notified; what was on its way is lost.
     pub fn cut(&mut self, a: NodeId, b: NodeId) {
         if let Some(link) = self.links.remove(&pair(a, b)) {
             self.traffic[link.dialler].cuts += 1;
@@ -260,7 +260,7 @@ impl Network {
         self.schedule(self.now + after_millis, node, Delivery::Timer(token));
     }
 
-    /// The next thing that happens, if it does before `until`; else time stands at `until`.
+    /// The next event before `until`, if any; else time advances to `until`.
     pub fn advance(&mut self, until: u64) -> Option<(NodeId, Delivery)> {
         while let Some(Reverse((at, order, node))) = self.queue.peek().copied() {
             if at > until {

@@ -1,6 +1,6 @@
 //! Makes a module fit to be run by a stranger: its own memories may not grow beyond a bound.
 //!
-//! The engine keeps to the maximum that stands in the module; so that maximum is written into it. Nothing else changes.
+//! The engine keeps to the maximum written in the module; so the limit is written there. Nothing else changes.
 
 use serde::{Deserialize, Serialize};
 use wasmparser::{CompositeInnerType, MemoryType, Parser, Payload};

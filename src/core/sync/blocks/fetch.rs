@@ -34,11 +34,11 @@ pub enum Input {
         job: Job,
         blocks: Vec<Digest>,
     },
-    /// Nobody waits for the job any more.
+    /// The job was given up by everyone who waited for it.
     Cancel {
         job: Job,
     },
-    /// A stream to a peer stands.
+    /// A stream to a peer was opened.
     Came(Peer),
     Gone(Peer),
     Received {
@@ -157,7 +157,7 @@ impl Fetch {
         std::mem::take(&mut self.out)
     }
 
-    /// Nobody waits for anything.
+    /// Whether no job is left.
     pub fn is_idle(&self) -> bool {
         self.jobs.is_empty()
     }
@@ -224,7 +224,7 @@ impl Fetch {
                 if Digest::of(&bytes) != block {
                     return Err(Rejection::WrongBlock);
                 }
-                // Another peer may have been quicker, or nobody wants it any more.
+                // Another peer may have been quicker, or the job was cancelled.
                 if let Some(wanted) = wanted.filter(|wanted| !wanted.keeping) {
                     wanted.keeping = true;
                     self.out.push(Output::Keep { peer, block, bytes });
@@ -326,7 +326,7 @@ impl Fetch {
     }
 }
 
-/// The next block to ask this peer for: one that nobody was asked for, else one that is long in coming.
+/// Returns the next block to ask this peer for: one that no peer was asked for, else one that is overdue.
 fn next_for(wanted: &BTreeMap<Digest, Wanted>, peer: Peer, asked: &Asked, now: Timestamp) -> Option<Digest> {
     let late = |wanted: &Wanted| {
         wanted.asked.len() < ASKED_MAX && wanted.asked.values().all(|at| now > at.plus(ASK_ANOTHER_AFTER))

@@ -13,13 +13,13 @@ use crate::time::Timestamp;
 
 /// Blocks that wait for their answer. An honest peer asks for [`IN_FLIGHT_MAX`] and may think some answered already.
 pub const WAITING_MAX: usize = 2 * IN_FLIGHT_MAX;
-/// Bytes of blocks given to one peer at once, and in a second for ever.
+/// Bytes of blocks given to one peer at once, and the refill per second.
 pub const BYTES_BURST: u64 = 128 * 1024 * 1024;
 pub const BYTES_PER_SECOND: u64 = 16 * 1024 * 1024;
-/// Blocks looked for at once, and in a second for ever, found or not.
+/// Blocks looked for at once, and the refill per second, found or not.
 pub const LOOKS_BURST: u64 = 1_024;
 pub const LOOKS_PER_SECOND: u64 = 256;
-/// Streams that a peer may open at once, and in a second for ever.
+/// Streams that a peer may open at once, and the refill per second.
 pub const STREAMS_BURST: u64 = 32;
 pub const STREAMS_PER_SECOND: u64 = 1;
 /// Marks after which a peer is not answered any more.

@@ -11,7 +11,7 @@ pub const PROTOCOL: &str = "/gen/blocks/1";
 pub const IN_FLIGHT_MAX: usize = 4;
 /// Blocks in one `Want`.
 pub const WANT_MAX: usize = IN_FLIGHT_MAX;
-/// Any message: a block, and what stands around it.
+/// Any message: a block and its framing.
 pub const MESSAGE_MAX_BYTES: usize = BLOCK_MAX_BYTES + 64;
 
 #[derive(Clone, Debug, PartialEq, Eq)]

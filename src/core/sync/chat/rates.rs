@@ -1,5 +1,5 @@
 //! How often peers and authors may speak. What a node passes on is less than what each listener takes from one peer, so
-//! that nobody is blamed for what somebody else began.
+//! that no peer is blamed for what another one began.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::identity::Identity;
 use crate::sync::session::budget::Bucket;
 use crate::time::Timestamp;
 
-/// Heartbeats taken from one peer on gossip at once, and in a second for ever.
+/// Heartbeats taken from one peer on gossip at once, and the refill per second.
 pub const HEARTBEATS_BURST: u64 = 300;
 pub const HEARTBEATS_PER_SECOND: u64 = 30;
 /// Heartbeats of others passed on.
@@ -23,8 +23,8 @@ pub const WORDS_PASSED_ON_PER_SECOND: u64 = 12;
 /// Messages that a person may say here.
 pub const OWN_WORDS_BURST: u64 = 15;
 pub const OWN_WORDS_PER_SECOND: u64 = 1;
-/// Messages of one author, whoever passes them on: more than an author says, since words that were said one after the
-/// other may arrive at once.
+/// Messages of one author, by whichever peer they are forwarded: more than an author may post, since messages posted
+/// one after the other may arrive at once.
 pub const AUTHOR_WORDS_BURST: u64 = 20;
 pub const AUTHOR_WORDS_PER_SECOND: u64 = 2;
 /// Questions one peer may ask.
@@ -33,7 +33,7 @@ pub const QUESTIONS_PER_SECOND: u64 = 1;
 /// Bytes of answers given to one peer.
 pub const ANSWERS_BURST: u64 = 16 * 1024 * 1024;
 pub const ANSWERS_PER_SECOND: u64 = 256 * 1024;
-/// Authors and peers of whom is remembered how much they said.
+/// Authors and peers whose rates are remembered.
 pub const SPEAKERS_REMEMBERED: usize = 1_024;
 
 const _: () = assert!(HEARTBEATS_PASSED_ON_BURST < HEARTBEATS_BURST);
