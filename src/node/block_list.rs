@@ -48,7 +48,7 @@ impl Node {
         people.collect()
     }
 
-    /// A module that is trusted by itself is not blocked with whoever publishes it.
+    /// Whether a module is blocked: by itself, or with its holder unless it is trusted by itself.
     pub(crate) fn blocks_module(&self, name: &ModuleName, holder: Option<&Identity>) -> bool {
         let lists = self.lists.borrow();
         // Asked of every module of every list.
@@ -96,7 +96,7 @@ impl Node {
         match subject {
             Subject::Person(person) => {
                 self.tell(&Event::PeopleChanged { dids: vec![person.to_string()] });
-                // With whoever publishes them.
+                // Modules of this person are blocked or shown again with them.
                 self.tell(&Event::ModulesChanged { names: Vec::new() });
             }
             Subject::Module(name) => self.tell(&Event::ModulesChanged { names: vec![name.to_string()] }),

@@ -34,7 +34,7 @@ use gen_registry_core::digest::{Digest, cid_of, hash_in};
 use gen_registry_core::limits::BLOCK_MAX_BYTES;
 pub(crate) use server::serve;
 
-/// What content may take where the platform tells no quota; else it is half of that.
+/// The room for content where the platform reports no quota; else content may take half of that.
 pub const CONTENT_BYTES_FALLBACK: u64 = 256 * 1024 * 1024;
 /// Artifacts without a pin; each costs some memory.
 pub const CACHED_MAX: usize = 4_096;
@@ -82,7 +82,7 @@ pub(crate) struct Content {
     busy: RefCell<BTreeMap<Digest, Rc<async_lock::Mutex<()>>>>,
     places: async_lock::Semaphore,
     pictures: async_lock::Semaphore,
-    /// Whoever asks peers.
+    /// The task that fetches from peers, once it runs.
     orders: RefCell<Option<mpsc::UnboundedSender<FetchRequest>>>,
     asked: RefCell<server::Asked>,
 }
@@ -178,7 +178,7 @@ impl Node {
         }
         let whole = self.artifact_bytes(artifact).await;
         if matches!(whole, Err(ContentError::Contradiction)) {
-            // Whoever described it lied; no peer did.
+            // The description was false; no peer is at fault.
             self.forget_artifact(&artifact.sha256).await?;
         }
         whole.map(drop)
@@ -195,7 +195,7 @@ impl Node {
         future::pending().await
     }
 
-    /// The files that stay, whoever needs room.
+    /// Artifacts that are never evicted.
     pub(crate) async fn pinned_artifacts(&self) -> Vec<Digest> {
         if let Err(error) = self.load_shelf().await {
             tracing::warn!(%error, "what is kept can't be read");
@@ -287,7 +287,7 @@ impl Node {
         }
     }
 
-    /// Makes room for what will come, and remembers to whom its blocks belong.
+    /// Makes room for an artifact and records which blocks belong to it.
     async fn reserve(&self, artifact: &Artifact) -> Result<(), StoreError> {
         let _one_at_a_time = self.content.changing.lock().await;
         let kept = self.entry_with_pin(artifact, Pin::Cached).await?;
@@ -340,7 +340,7 @@ impl Node {
         }
         let (records, damaged) = self.records.all::<CacheEntry>(Table::Content, "").await?;
         for found in &damaged {
-            // Its blocks belong to nobody now, and stay.
+            // Its blocks belong to no artifact now, and stay.
             self.quarantine(found).await;
         }
         // Somebody else may have read it meanwhile, and changed it.

@@ -1,7 +1,7 @@
 //! Channels that this profile joined: what was said in them, what of it was read, and saying something.
 //!
-//! Everything here is this device's own; no document has any of it. Who is in which channel is `presence`' business, and
-//! how words come and go `chat`'s.
+//! Everything here is this device's own; no document has any of it. Who is in which channel is `presence`' business,
+//! and how words come and go `chat`'s.
 
 mod kept;
 mod view;
@@ -44,7 +44,7 @@ struct Joined {
     log: Log,
 }
 
-/// What a message that was heard came to.
+/// The outcome of a received message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReceiveOutcome {
     New,
@@ -94,7 +94,7 @@ impl Node {
         if let Some(mesh) = self.peering.borrow().mesh() {
             mesh.listen(self.gossip_of(&channel), true);
         }
-        // Not shown as online: then this node is in the channel, and nobody is told.
+        // Not shown as online: then this node is in the channel without announcing it.
         self.present(Input::JoinChannel { user: own, channel: channel.clone() }).ok();
         self.talk.borrow().ask_for_history(channel, None);
         self.tell(&Event::ChannelsChanged);
@@ -243,7 +243,7 @@ impl Node {
         true
     }
 
-    /// Writes down what was heard.
+    /// Stores the messages received since the last time.
     pub(crate) async fn flush(&self) {
         let unsaved = std::mem::take(&mut self.channels.borrow_mut().unsaved);
         if unsaved.is_empty() {

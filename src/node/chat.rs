@@ -1,6 +1,7 @@
 //! Presence and channels between this node and its peers: gossip is judged, questions are asked and answered.
 //!
-//! What is true is decided by `presence` and `channels`; here is who is to blame for what, and how much of it is too much.
+//! What is true is decided by `presence` and `channels`; here is who is to blame for what, and how much of it is too
+//! much.
 
 mod client;
 mod server;
@@ -38,7 +39,7 @@ pub(crate) struct Wanted {
 pub(crate) struct ChatPeers {
     rates: BTreeMap<NodeName, PeerRates>,
     passed_on: PassedOn,
-    /// For whoever runs the node's peering.
+    /// The task that asks peers for history, once it runs.
     wanted: Option<mpsc::UnboundedSender<Wanted>>,
     /// How far the clocks of peers are ahead of this device's, in milliseconds, of those that are too far from it.
     clocks: BTreeMap<NodeName, i64>,
@@ -49,7 +50,7 @@ pub(crate) struct ChatPeers {
 impl ChatPeers {
     pub(crate) fn ask_for_history(&self, channel: ChannelName, from: Option<NodeName>) {
         if let Some(wanted) = &self.wanted {
-            // Without peers there is nobody to ask.
+            // Without peers there is none to ask.
             wanted.unbounded_send(Wanted { channel, from }).ok();
         }
     }
@@ -121,7 +122,7 @@ impl Node {
         }
     }
 
-    /// What is done with somebody's gossip. Whoever passed it on answers for what nobody honest would pass on.
+    /// Validates a gossip message. The forwarding peer answers for what no honest peer would forward.
     pub(crate) fn judge_talk(&self, ticket: &GossipTicket, bytes: &[u8]) -> MessageAcceptance {
         let (now, peer) = (self.environment.now(), ticket.from);
         let within = self.with_rates(peer, |rates| match ticket.topic {
@@ -160,7 +161,7 @@ impl Node {
         let speaker = bytes.first_chunk().and_then(NodeName::of_public_key);
         let refused = match heard {
             Ok(news) => {
-                // Whoever passed it on: its clock is right.
+                // The forwarding peer's clock is right.
                 if let Some(speaker) = speaker.filter(|_| news) {
                     self.talk.borrow_mut().clocks.remove(&speaker);
                 }
@@ -176,7 +177,7 @@ impl Node {
             self.talk.borrow_mut().note_clock(peer, apart, &connected);
         }
         match of_heartbeat(refused) {
-            // Its signature says who speaks too often, whoever passes it on.
+            // The signature shows who sends too often, by whichever peer it is forwarded.
             Some(why) if refused == Refusal::TooOften => {
                 self.note_rejection(speaker.unwrap_or(peer), why);
                 MessageAcceptance::Ignore
@@ -190,7 +191,7 @@ impl Node {
         }
     }
 
-    /// Whose clock is wrong can't be told from one date. Somebody else's word that comes far too late was kept back,
+    /// One date can't show whose clock is wrong. Another node's message that comes far too late was withheld,
     /// unless this device is the one that is apart from all others.
     fn judge_date(&self, peer: NodeName, refused: Refusal, own_word: bool) -> MessageAcceptance {
         let late = matches!(refused, Refusal::Misdated { apart } if apart < 0);
@@ -218,7 +219,7 @@ impl Node {
             ReceiveOutcome::New => MessageAcceptance::Accept,
             ReceiveOutcome::Nothing => MessageAcceptance::Ignore,
             ReceiveOutcome::TooMuch(author) => {
-                // Not whoever passes it on.
+                // The author, not the forwarding peer.
                 for device in self.connected_nodes_of(&author) {
                     self.note_rejection(device, Rejection::TooManyMessagesOfAuthor);
                 }

@@ -119,7 +119,7 @@ pub struct Node {
     /// Held while something is written: one write at a time.
     writing: async_lock::Mutex<()>,
     listeners: RefCell<Vec<(u64, Listener)>>,
-    /// Whoever announces own new changes to peers.
+    /// The task that announces own new changes to peers, once it runs.
     announcer: RefCell<Option<replication::Announcer>>,
     /// What is known of peers, and the way to them.
     peering: RefCell<peering::PeerTable>,
@@ -301,7 +301,7 @@ impl Node {
     }
 
     fn tell(&self, event: &Event) {
-        // A listener may subscribe or ask while it is told.
+        // A listener may subscribe or send a command while it is called.
         let listeners: Vec<Listener> = self.listeners.borrow().iter().map(|(_, listener)| listener.clone()).collect();
         for listener in listeners {
             listener(event);
@@ -318,8 +318,8 @@ impl Node {
         self.state.borrow().key_state.identity()
     }
 
-    /// Moves a damaged record out of the way, remembers and tells it. Failing to do so is only logged: the record
-    /// stays where it is and is met again at the next start.
+    /// Moves a damaged record to quarantine, remembers it and emits an event. A failure to do so is only logged: the
+    /// record stays where it is and is found again at the next start.
     async fn quarantine(&self, damaged: &Damaged) {
         let now = self.now();
         tracing::warn!(table = damaged.table.name(), key = %damaged.key, why = %damaged.why, "a damaged record");
@@ -363,7 +363,7 @@ async fn read_setting<T: Default + DeserializeOwned>(
     }
 }
 
-/// The date of the own newest claim, as far as the own record tells.
+/// Returns the date of the own newest claim, as far as the own record shows it.
 async fn newest_claim(records: &Records, own: Option<Identity>, network: &Network) -> Result<Timestamp, StoreError> {
     let Some(own) = own else { return Ok(Timestamp::default()) };
     let found = records.get::<StoredPerson>(Table::People, &own.to_hex()).await?;

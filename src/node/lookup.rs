@@ -1,6 +1,6 @@
 //! Looking names up beyond what is known here, and letting others find one's own.
 //!
-//! A record that was found is a proof, but not the whole: whoever published it is sought, so that its document comes by
+//! A record that was found is a proof, but not the whole: its publisher is dialled, so that the document arrives by
 //! the ordinary way. Nothing that was found goes into the read model.
 //!
 //! - what a directory may keep: `validate`; asking: `client`; answering connected peers: `server`; telling the network
@@ -36,7 +36,7 @@ const KIND_MODULE: u8 = 2;
 pub(crate) struct Lookups {
     /// How much each peer has asked lately.
     asked: RefCell<BTreeMap<NodeName, (Timestamp, u32)>>,
-    /// Whoever publishes is woken through it.
+    /// Wakes the publisher task, once it runs.
     wake: RefCell<Option<mpsc::Sender<()>>>,
     /// Everything is to be published again: a relay came, which may know nothing.
     everything: Cell<bool>,
@@ -58,7 +58,7 @@ impl Lookups {
     pub(crate) fn wake(&self, everything: bool) {
         self.everything.set(self.everything.get() || everything);
         if let Some(wake) = &mut *self.wake.borrow_mut() {
-            // Full: it is told already.
+            // Full: the task is awake already.
             wake.try_send(()).ok();
         }
     }

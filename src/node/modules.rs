@@ -124,7 +124,7 @@ impl Node {
         }
     }
 
-    /// Looks at a file where it blocks nobody. Never here: a page does not carry what that takes.
+    /// Validates a file in a worker, or fails: the page's own program does not contain the validator.
     async fn validate(&self, bytes: Vec<u8>) -> Result<Report, Failure> {
         match self.environment.run_job(Job::Validate(bytes)).await {
             Some(JobOutput::Validated(report)) => Ok(*report),

@@ -1,6 +1,6 @@
 //! ChatPeers to other nodes, over rust-libp2p.
 //!
-//! What stands here is what two nodes must agree on before they exchange a word: the names of their protocols. It
+//! Protocol names that both peers must share. It
 //! knows no name, no identity and no document, and implements no protocol that libp2p has.
 //!
 //! - the node everybody can reach, for those who can't be reached: `relay` (native only)

@@ -126,7 +126,7 @@ impl Notices {
 }
 
 impl News {
-    /// None when there is nothing of which anybody might want to hear.
+    /// Returns `None` if nothing changed that a follower could want to see.
     pub(crate) fn between(before: Option<&PersonRecord>, after: &PersonRecord) -> Option<Self> {
         let known: BTreeSet<Digest> =
             before.map(|b| b.facts.iter().map(SignedFact::hash).collect()).unwrap_or_default();
@@ -206,7 +206,7 @@ impl Node {
         !self.notices.borrow().follows.is_empty() || !self.state.borrow().installed.is_empty()
     }
 
-    /// Picks out what concerns this person, and tells it.
+    /// Selects what concerns this person, stores it and emits it.
     pub(crate) fn notice(&self, news: Vec<News>) {
         let now = self.now();
         let mut told = Vec::new();
@@ -247,7 +247,7 @@ fn of_fact(state: &State, notices: &Notices, person: Identity, fact: &SignedFact
     let followed = |name: &ModuleName, dated| concerns(state, notices, person, name, dated);
     match fact.statement() {
         Fact::Release(release) => {
-            // One that does not count is nobody's news.
+            // A release that does not count makes no notice.
             let module = state.index.module(&release.module.folded());
             let counts = module.releases.get(&release.version).is_some_and(|counted| counted.fact == fact.hash());
             let version = Some(release.version.to_string());

@@ -1,7 +1,8 @@
-//! The sessions with peers: the mesh brings links and gossip, the node answers what sessions ask, and own changes go out.
+//! The sessions with peers: the mesh brings links and gossip, the node answers what sessions ask, and own changes go
+//! out.
 //!
-//! It decides nothing about what is true: changes go through [`Node::admit`]. A peer that breaks rules is counted and, when
-//! nothing sensible can follow, sent away.
+//! It decides nothing about what is true: changes go through [`Node::admit`]. A peer that breaks rules is counted and,
+//! when nothing sensible can follow, sent away.
 //!
 //! [`Node::admit`]: crate::Node::admit
 
@@ -43,7 +44,7 @@ use host::{Gossip, serve};
 use peer_table::News;
 pub(crate) use peer_table::PeerTable;
 
-/// Under which key of [`Table::Keys`] the node's own key stands. It is nobody's identity.
+/// The key of [`Table::Keys`] under which the node's own key is stored. It is never an identity.
 const KEY_RECORD: &str = "node";
 /// Under which key of [`Table::Settings`] the peers of earlier stand.
 const PEERS_RECORD: &str = "peers";
@@ -114,7 +115,7 @@ impl Peering {
         };
         let topic = node.network.topic.into();
         let own = key.clone();
-        // Whoever can be dialled keeps records for others.
+        // A node that can be dialled keeps records for others.
         let validator = listening.as_ref().map(|_| {
             let Network { topic, rules, .. } = &node.network;
             Arc::new(RecordValidator::new(*topic, rules.clone())) as Arc<dyn ValidateRecord>
@@ -226,7 +227,7 @@ impl Peering {
             }
             MeshEvent::Asked { peer, request, reply } => {
                 if let Some(answer) = self.node.answer_find(peer, &request) {
-                    // Whoever asked may be gone.
+                    // The caller may be gone.
                     reply.send(answer).ok();
                 }
                 None
@@ -240,8 +241,8 @@ impl Peering {
         }
     }
 
-    /// Whoever passed it on answers for it. Gossip of a peer without a session, or of one that says more than can be
-    /// looked at, is not passed on.
+    /// The forwarding peer answers for it. Gossip of a peer without a session, or of one that sends more than can be
+    /// checked, is not forwarded.
     fn pass_to_session(&self, ticket: GossipTicket, bytes: Vec<u8>) {
         let mut sessions = self.sessions.borrow_mut();
         let session = sessions.get_mut(&ticket.from).filter(|session| !session.is_closed());
@@ -268,7 +269,7 @@ impl Peering {
         self.node.tell(&Event::NetworkChanged);
     }
 
-    /// Own changes go out as gossip. What is returned tells that there are some.
+    /// Announces own changes as gossip. The returned receiver wakes when there are some.
     fn announce_own_changes(&self) -> mpsc::Receiver<()> {
         let (written, receiver) = mpsc::channel(0);
         let (node, mesh) = (Rc::downgrade(&self.node), self.mesh.clone());
@@ -278,7 +279,7 @@ impl Peering {
             node.peering.borrow_mut().count_unsent();
             mesh.publish(message.encode());
             node.lookups.wake(false);
-            // Full: it is told already.
+            // Full: the receiver is awake already.
             written.clone().try_send(()).ok();
         }));
         receiver

@@ -20,7 +20,7 @@ use crate::platform::search::SearchBackend;
 use gen_registry_core::jobs::{Job, JobOutput};
 use gen_registry_core::time::Timestamp;
 
-/// What the storage is used for and how safe it is, as far as the platform tells.
+/// How much storage is used and how safe it is, as far as the platform reports it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StorageUse {
     pub used: Option<u64>,
@@ -35,13 +35,13 @@ pub trait Environment {
     /// Fills `bytes` from the system's secure source.
     fn random(&self, bytes: &mut [u8]);
 
-    /// Does long work where it blocks nobody. None: there is no such place.
+    /// Runs a CPU-heavy job off the main thread. Returns `None` if no worker is available.
     fn run_job(&self, job: Job) -> LocalBoxFuture<'static, Option<JobOutput>>;
 
     /// Runs a stranger's function where it can do nothing else.
     fn run(&self, job: Run) -> LocalBoxFuture<'static, Result<Returned, RunError>>;
 
-    /// A search index, empty, where it blocks nobody. Costs nothing before it is asked.
+    /// Returns an empty search index off the main thread. Costs nothing before its first request.
     fn search(&self) -> Rc<dyn SearchBackend>;
 
     fn storage_use(&self) -> LocalBoxFuture<'static, StorageUse>;

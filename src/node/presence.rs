@@ -1,5 +1,5 @@
-//! This node's presence: it is shown while there is an identity that wants to be seen, and everybody else as they say of
-//! themselves. Deciding is the machine's (`registry::presence`); here are its key, its clock, and its way to others.
+//! This node's presence: it is shown while there is an identity that wants to be seen, and everybody else as they say
+//! of themselves. Deciding is the machine's (`registry::presence`); here are its key, its clock, and its way to others.
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -21,7 +21,7 @@ use gen_registry_core::presence::{Attendance, Input, NodeId, Output, Presence, P
 use gen_registry_core::sync::chat::ChatFrame;
 use gen_registry_core::time::Timestamp;
 
-/// Under which key of [`Table::Settings`] the record stands.
+/// The key of [`Table::Settings`] under which the record is stored.
 const RECORD: &str = "presence";
 
 /// What is kept from one run to the next.
@@ -178,7 +178,7 @@ impl Node {
     }
 
     pub(crate) async fn unregister_user(&self, username: Option<&str>) {
-        // Nobody else can be logged out from here.
+        // No other person can be logged out from here.
         if self.check_own(username).is_ok() {
             self.online.borrow_mut().away = true;
             self.settle_presence().await;

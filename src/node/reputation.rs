@@ -69,7 +69,7 @@ impl Actor {
 }
 
 impl ReputationTracker {
-    /// What was stored. A record that can't be used is left out, and whoever it was of begins anew.
+    /// Reads what was stored. A record that can't be used is left out, and its peer starts over.
     pub(crate) async fn read(records: &Records) -> Result<(Self, Vec<Damaged>), StoreError> {
         let (found, damaged) = records.all::<Score>(Table::Peers, "").await?;
         let sound = found.into_iter().filter(|(_, score_state)| score_state.is_sound());
@@ -157,14 +157,14 @@ impl Node {
         }
     }
 
-    /// Whom the person trusts stays, whatever else speaks against it.
+    /// Bans a peer, unless the person trusts it.
     pub(crate) fn ban(&self, mesh: &MeshHandle, peer: NodeName) {
         if !self.is_trusted(&Actor::Peer(peer)) {
             mesh.ban(peer);
         }
     }
 
-    /// Nobody is warned of whom they trust.
+    /// Returns the reputation of a peer or person; a trusted one is never marked as low.
     pub(crate) fn reputation(&self, actor: Actor) -> Reputation {
         let earned = self.reputations.borrow().report(actor, self.now());
         Reputation { low: earned.low && !self.is_trusted(&actor), ..earned }

@@ -34,9 +34,9 @@ use gen_registry_api::*;
 const DATABASE: &str = "gen-registry";
 const LOCK: &str = "gen-registry-writer";
 const CHANNEL: &str = "gen-registry";
-/// A writer says at once that it is at work; when nothing is heard for so long, the command is sent again.
+/// A writer acknowledges a command at once; without an acknowledgement for this long, the command is sent again.
 const RESEND_MILLIS: u32 = 3_000;
-/// After so many sendings without any sign of a writer the person is told.
+/// After this many sendings without any sign of a writer the command fails.
 const SENDINGS_MAX: u32 = 5;
 
 type Outcome = Result<Answer, Failure>;
@@ -148,7 +148,7 @@ impl Tab {
             }
         };
         *self.0.role.borrow_mut() = role;
-        // They say it anew; the last writer may have gone without a word.
+        // The other tabs announce themselves again; the last writer may have gone without a message.
         self.0.others.borrow_mut().clear();
         self.send(&Message::Ready);
         self.dispatch(&Event::WriterChanged);
@@ -239,7 +239,7 @@ impl Tab {
         }
     }
 
-    /// Forwards a command and waits for the writer, whoever that is by then.
+    /// Forwards a command and waits for the writer, whichever tab that is by then.
     async fn forward(self, id: RequestId, command: Command) -> Outcome {
         let (sender, mut receiver) = oneshot::channel();
         let working = Rc::new(Cell::new(false));
@@ -281,7 +281,7 @@ impl Tab {
         self.send(&Message::Gone { tab: self.0.tab.clone() });
     }
 
-    /// Tells this tab's listeners and all other tabs.
+    /// Emits an event to this tab's listeners and all other tabs.
     fn spread(&self, event: &Event) {
         self.dispatch(event);
         self.send(&Message::Event(event.clone()));

@@ -1,4 +1,4 @@
-//! Long work in short turns, so that whoever shares the thread (a page above all) stays responsive.
+//! Long work in time slices, so that the thread (a page's above all) stays responsive.
 
 use std::time::Duration;
 

@@ -16,7 +16,7 @@ use gen_registry_core::digest::hash_in;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Node {
-    /// The bytes of a block that is not here, from connected peers. None when nobody gives it soon.
+    /// Fetches a block that is not stored here from connected peers. Returns `None` if no peer sends it in time.
     pub(crate) async fn fetch_picture(&self, address: &Cid) -> Option<Vec<u8>> {
         let block = hash_in(address)?;
         if self.peering.borrow().peers() == 0 {

@@ -17,7 +17,7 @@ const USE_GRAIN: Duration = Duration::from_secs(10 * 60);
 /// Why an artifact stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pin {
-    /// Published by this profile's person: nobody else may have it yet.
+    /// Published by this profile's person: no other node may have it yet.
     Own,
     /// Installed here.
     Installed,
@@ -96,7 +96,7 @@ impl CacheIndex {
         self.kept.insert(artifact, kept);
     }
 
-    /// The blocks that are nobody's any more.
+    /// Removes an artifact. Returns the blocks that no other artifact uses.
     pub(super) fn remove(&mut self, artifact: &Digest) -> Vec<Digest> {
         let Some(kept) = self.kept.remove(artifact) else { return Vec::new() };
         self.bytes -= kept.size;

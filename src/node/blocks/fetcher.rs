@@ -1,5 +1,5 @@
-//! The host of [`Fetch`]: opens streams to connected peers while somebody waits for blocks, stores what comes, and tells
-//! those who wait.
+//! The host of [`Fetch`]: opens streams to connected peers while a job waits for blocks, stores what arrives, and
+//! notifies the waiting jobs.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
@@ -40,7 +40,7 @@ const REST: Duration = Duration::from_secs(60);
 /// Blocks that somebody waits for.
 pub(crate) struct FetchRequest {
     pub(super) blocks: Vec<Digest>,
-    /// Told of each that is stored. Whoever drops the other end waits no more.
+    /// Receives the digest of each stored block. Dropping the receiver cancels the job.
     pub(super) got: mpsc::UnboundedSender<Digest>,
     pub(super) done: oneshot::Sender<Result<(), ContentError>>,
 }
@@ -102,7 +102,7 @@ pub(crate) async fn run(node: Rc<Node>, mesh: MeshHandle, mut orders: mpsc::Unbo
         let mut next = async {
             match if busy { None } else { heard.next().await } {
                 Some(heard) => heard,
-                // There is nobody to hear now; the next step may change that.
+                // No stream is open now; the next step may open one.
                 None => futures::future::pending().await,
             }
         }
@@ -146,7 +146,7 @@ pub(crate) async fn run(node: Rc<Node>, mesh: MeshHandle, mut orders: mpsc::Unbo
 }
 
 impl Fetching {
-    /// Nobody waits, and nothing is open.
+    /// Whether no job waits and no stream is open.
     fn is_at_rest(&self) -> bool {
         self.fetch.is_idle() && self.streams.is_empty() && self.opening.is_empty()
     }

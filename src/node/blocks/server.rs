@@ -18,10 +18,10 @@ use gen_registry_core::sync::rejection::Rejection;
 
 /// How often those are looked at who wait because they asked for much.
 const TICK: Duration = Duration::from_secs(1);
-/// Peers of whom is remembered how much they asked for.
+/// Peers whose rate limits are remembered.
 const PEERS_REMEMBERED: usize = 256;
 
-/// Whom this node answers: one stream each, the newest.
+/// The peers being served: one stream each, the newest.
 #[derive(Default)]
 pub(super) struct Asked(BTreeMap<NodeName, (Rc<RefCell<Serve>>, oneshot::Sender<()>)>);
 
@@ -62,14 +62,14 @@ pub(crate) async fn serve(node: Rc<Node>, mesh: MeshHandle, stream: BlockStream)
 impl Answering {
     async fn run(&mut self, stream: BlockStream, replaced: oneshot::Receiver<()>) -> Result<(), Over> {
         let BlockStream { mut incoming, mut outgoing, .. } = stream;
-        // Fused here: by itself it counts as ended before its end was heard.
+        // Fused here: unfused, it would count as ended before its end was polled.
         let mut replaced = replaced.fuse();
         let mut tick = Delay::new(TICK).fuse();
         self.feed(Input::Opened)?;
         loop {
             match self.todo.pop_front() {
                 Some(Output::Send(message)) => {
-                    // Waits until the peer has taken what came before. Whoever only asks meanwhile is noticed.
+                    // Waits until the peer has taken what was sent before. A peer that only asks meanwhile is noticed.
                     let mut sending = outgoing.send(message.encode()).fuse();
                     loop {
                         select_biased! {

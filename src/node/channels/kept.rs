@@ -76,7 +76,7 @@ impl Node {
             let over = over.iter().filter(|place| Some(**place) != line).map(|place| forget(&channel, place));
             self.records.commit(over.collect(), Durability::Relaxed).await?;
             let mut channels = self.channels.borrow_mut();
-            // Nothing said by this device may be dated before what it said or heard before.
+            // Nothing this device posts may be dated before what it posted or received earlier.
             channels.clock.observe(log.newest(), log.newest().wall).ok();
             channels.joined.entry(channel).or_insert(Joined { record, log });
         }

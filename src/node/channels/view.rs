@@ -29,7 +29,7 @@ impl Node {
             let users = online.machine().map(|machine| machine.channel_users(channel)).unwrap_or_default();
             users.iter().filter(|user| !self.blocks_person(user)).count()
         };
-        // Who blocks nobody need not look at each.
+        // Without blocked people the count needs no filter.
         let count = |channel, count| if lists.is_empty() { count } else { shown(channel) as u64 };
         channels.map(|(channel, everybody)| (channel.clone(), count(channel, everybody as u64))).collect()
     }

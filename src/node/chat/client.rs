@@ -1,4 +1,4 @@
-//! Asking peers who is here and what was said: when a link stands, when a channel is joined, and now and then, since
+//! Asks peers for heartbeats and messages: when a link opens, when a channel is joined, and from time to time, since
 //! gossip may have been lost.
 
 use std::rc::Rc;
@@ -31,7 +31,7 @@ const HISTORY_EVERY: Duration = Duration::from_secs(60);
 const SEEK_EVERY: Duration = Duration::from_secs(10);
 
 impl Node {
-    /// A link stands: each side asks, so that whoever comes late has the whole picture at once.
+    /// Exchanges rosters on a new link: both sides ask, so a newcomer has the whole roster at once.
     pub(crate) async fn meet(self: Rc<Self>, mesh: MeshHandle, peer: NodeName) {
         self.ask_who_is_here(&mesh, peer).await;
         let channels = self.channels.borrow().names();
@@ -129,7 +129,7 @@ impl Node {
             for (age, bytes) in entries {
                 if let Err(PresenceError::Refused(refused)) = self.present(Input::Told { bytes, age }) {
                     match of_heartbeat(refused) {
-                        // Its clock differs from mine, or from whoever spoke; it tells what it has.
+                        // Its clock differs from this one, or from the author's; it reports what it has.
                         None | Some(Rejection::Replayed | Rejection::Misdated) => {}
                         Some(why) => return Err(why),
                     }

@@ -74,7 +74,7 @@ impl Node {
         let entries = sightings.into_iter().map(|sighting| (sighting.age, sighting.bytes));
         let mut here = pages(entries, |(_, bytes)| bytes.len());
         if here.is_empty() {
-            // "Nobody but whom you know."
+            // An empty entry: nothing beyond what the peer listed.
             here.push(Vec::new());
         }
         self.within_answers(peer, here, |page| page.iter().map(|(_, bytes)| bytes.len()).sum())

@@ -1,7 +1,7 @@
 //! Asking for a name: here first, then connected peers, then the wider network.
 //!
 //! Everything that comes is verified; of several good answers the better record counts. A wrong one is counted against
-//! whoever gave it.
+//! the peer that sent it.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -30,7 +30,7 @@ pub const PEERS_ASKED_MAX: usize = 8;
 pub const PEERS_PATIENCE: Duration = Duration::from_secs(4);
 
 impl Node {
-    /// Looks for a name wherever it may be known; whoever has it is sought.
+    /// Looks a name up wherever it may be known, and dials its publisher.
     pub(crate) async fn find(&self, kind: NameKind, text: &str) -> Result<FindReport, Failure> {
         let name = parse(kind, text)?;
         let mut report = FindReport {
@@ -111,7 +111,7 @@ impl Node {
         Some((best?, publishers))
     }
 
-    /// A record that proves itself. One that can't have been taken for good is held against whoever gave it.
+    /// Reads a self-certifying record. An invalid one lowers the reputation of the peer that sent it.
     fn read_record(&self, name: &ClaimedName, bytes: &[u8], from: Option<NodeName>) -> Option<NameProof> {
         let key = name_proof::key(&self.network.topic, &key_of(name));
         let Self { network, .. } = self;
@@ -129,7 +129,7 @@ impl Node {
         }
     }
 
-    /// Whoever published the record, and who is said to have the module's file. How many are sought.
+    /// Dials the record's publisher and the providers of the module's file. Returns how many are dialled.
     async fn connect_to(&self, mesh: &MeshHandle, record: &NameProof, publishers: Vec<NodeName>) -> u64 {
         let mut wanted: BTreeSet<NodeName> = publishers.into_iter().take(DIAL_TARGETS_MAX).collect();
         if let Some(release) = &record.release {

@@ -23,7 +23,7 @@ pub const PUBLISH_EVERY: Duration = Duration::from_secs(60 * 60);
 pub const PUBLISH_PAUSE: Duration = Duration::from_millis(600);
 /// The first ones go out without a pause: a name and the newest modules.
 pub const PUBLISHED_AT_ONCE: usize = 16;
-/// Records and files that are told of, each.
+/// Records and files that are published, each.
 pub const PUBLISHED_MAX: usize = 512;
 
 /// What was published last: by its key, the hash of the record.

@@ -10,7 +10,7 @@ use gen_registry_core::sync::rejection::Rejection;
 /// Questions that one peer may ask in each [`ASKED_TIME`].
 pub const ASKED_PER_PEER_RATE: u32 = 60;
 pub const ASKED_TIME: Duration = Duration::from_secs(60);
-/// Peers of whom is remembered how much they asked.
+/// Peers whose rate limits are remembered.
 const PEERS_REMEMBERED: usize = 256;
 
 impl Node {

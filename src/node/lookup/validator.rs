@@ -32,7 +32,7 @@ impl ValidateRecord for RecordValidator {
             RecordError::WrongKey => Fault::WrongKey,
             RecordError::Foreign | RecordError::Lost | RecordError::Early => Fault::Rule,
         })?;
-        // What was good once and is no longer is in nobody's way.
+        // A stored record that is no longer valid is replaced.
         let there = there.and_then(|there| self.read(key, there, now).ok());
         Ok(there.is_none_or(|there| record.compare(&there).is_gt()))
     }

@@ -199,7 +199,7 @@ impl Node {
         Ok(())
     }
 
-    /// Says in the own document that a module was installed; without a key nobody can say it, and that is no failure.
+    /// Counts an installation in the own document. Without a key it is not counted, which is no failure.
     async fn count_install(&self, name: ModuleName) {
         let _one_at_a_time = self.writing.lock().await;
         let Ok(signer) = self.state.borrow().key_state.signer() else { return };
@@ -230,7 +230,7 @@ impl Node {
         }
         let mut after = before.clone();
         after.remove(&name);
-        // What nobody asked for and nobody needs any more goes with it.
+        // Removes what was neither asked for nor is needed any more.
         loop {
             let orphans: Vec<ModuleName> = after
                 .iter()

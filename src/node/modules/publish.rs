@@ -20,8 +20,8 @@ use gen_registry_core::ownership::Availability;
 use gen_registry_core::validation::{ExternKind, Report};
 
 impl Node {
-    /// Checks everything, signs the release (and the claim of its name, where that is free), and keeps the bytes, all in
-    /// one transaction.
+    /// Checks everything, signs the release (and the claim of its name, where that is free), and keeps the bytes, all
+    /// in one transaction.
     pub(super) async fn publish(
         &self,
         id: Option<RequestId>,
@@ -71,7 +71,7 @@ impl Node {
                 draft.edits.push(Edit::Module { name: name.clone(), facet: edit(now) });
             }
         }
-        // First the bytes: a release without them would be a promise that nobody can keep.
+        // The bytes first: a release without them could never be installed.
         self.keep_artifact(&wasm, Pin::Own).await?;
         self.commit(id, signer, draft).await?;
         Ok(self.published(&name, &version, &artifact, claims))

@@ -42,7 +42,7 @@ impl Node {
             return Err(errors::unknown_module(name.as_str()));
         }
         let name = state.index.spelled(name);
-        // What is rated already may always be rated anew, or no more.
+        // A module that was rated before may always be rated again.
         let one_more = state
             .index
             .person(own)

@@ -34,7 +34,7 @@ const PEOPLE_BESIDE: u32 = 5;
 const BATCH: usize = 256;
 /// Fewer new documents are not worth writing the index again.
 const MERGE_FROM: u64 = 32;
-/// Nobody searched for so long: time to tidy up.
+/// Idle for this long, the index is merged and saved.
 const QUIET: Duration = Duration::from_secs(10);
 /// The index is kept in pieces of this size: checking one is a short turn.
 const PIECE_BYTES: usize = 256 * 1024;
@@ -55,13 +55,13 @@ pub(crate) struct Searching {
     /// It knows all that the read model knew when it was caught up; the rest is `touched`.
     ready: Cell<bool>,
     touched: RefCell<Touched>,
-    /// Whoever wakes it and tidies up; none: it is woken by who searches.
+    /// Wakes the maintenance task; `None`: the first search starts the index.
     tended: RefCell<Option<mpsc::UnboundedSender<()>>>,
     /// Held while it is fed.
     feeding: async_lock::Mutex<()>,
 }
 
-/// Of whom something else may be said by now.
+/// Modules and people whose documents changed since they were indexed.
 #[derive(Default)]
 struct Touched {
     modules: BTreeSet<FoldedName>,
@@ -173,7 +173,7 @@ impl Node {
         Ok(())
     }
 
-    /// Tells the index what is new.
+    /// Feeds the index what is new.
     async fn feed(&self) -> Result<u64, Lost> {
         let Touched { mut modules, people } = std::mem::take(&mut *self.searching.touched.borrow_mut());
         if !people.is_empty() {
@@ -208,13 +208,13 @@ impl Node {
         Ok(waiting)
     }
 
-    /// Wakes the index at the first search and, when nobody has searched for a while, merges and keeps it. Ends never.
+    /// Starts the index at the first search and, once idle, merges and saves it. Never returns.
     pub async fn tend_search(&self) {
         let (sender, mut asked) = mpsc::unbounded();
         *self.searching.tended.borrow_mut() = Some(sender);
         while asked.next().await.is_some() {
             if !self.searching.ready.get() && self.wake_search().await.is_ok() {
-                // Whoever saw a plain answer asks again.
+                // A caller that got an unindexed answer searches again.
                 self.tell(&Event::ModulesChanged { names: Vec::new() });
             }
             loop {
@@ -287,7 +287,7 @@ fn order(sort: ModuleSort) -> SortBy {
     }
 }
 
-/// None for a name that nobody holds, or without a release that counts.
+/// Returns `None` for a name without a holder, or without a release that counts.
 fn document(state: &State, name: &FoldedName) -> Option<Document> {
     let holder = state.index.module_name(name)?.holder()?;
     let module = state.index.module(name);

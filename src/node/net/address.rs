@@ -1,4 +1,4 @@
-//! What is read from addresses: who is meant, where a browser would connect to, and whether a relay stands between.
+//! Reads addresses: whose they are, where a browser would connect to, and whether they go through a relay.
 //!
 //! It looks nothing up and connects to nothing.
 

@@ -1,4 +1,4 @@
-//! What a WebSocket has received and nobody has read yet. Pure.
+//! Received and still unread bytes of a WebSocket. Pure.
 //!
 //! A WebSocket has no way to slow the sender down, so it refuses more than a bound.
 

@@ -1,8 +1,8 @@
 //! A behaviour that sees only direct connections.
 //!
-//! A relayed connection is for arranging a direct one. Without this, protocols would use whichever connection stands
-//! first: gossipsub tells its topics once per peer, and would then be mute on the direct connection. It changes
-//! nothing of the wrapped behaviour, and hides no failed dial from it: who waits for a dial must hear of its end.
+//! A relayed connection is for arranging a direct one. Without this wrapper, protocols would use whichever connection
+//! was opened first: gossipsub announces its topics once per peer, and would then be mute on the direct connection. It
+//! changes nothing of the wrapped behaviour, and hides no failed dial from it: a pending dial must be ended.
 
 use std::collections::{HashMap, HashSet};
 use std::task::{Context, Poll};
@@ -39,12 +39,12 @@ impl<B> Direct<B> {
         &mut self.inner
     }
 
-    /// Whether a direct connection to this peer stands.
+    /// Whether there is a direct connection to this peer.
     pub fn is_connected(&self, peer: &PeerId) -> bool {
         self.shown.contains_key(peer)
     }
 
-    /// The peers to whom a direct connection stands.
+    /// The peers with a direct connection.
     pub fn peers(&self) -> impl Iterator<Item = &PeerId> {
         self.shown.keys()
     }

@@ -1,4 +1,4 @@
-//! Servers that help two peers to reach each other: STUN tells a node its outer address, TURN carries what can't go
+//! Servers that help two peers to reach each other: STUN returns a node's outer address, TURN relays what can't go
 //! directly (RFC 8489, RFC 8656).
 
 use std::fmt;

@@ -1,8 +1,8 @@
 //! Kademlia as this network uses it: how it is set up, for servers (relays and native nodes) and for clients (pages).
 //!
-//! It is a hint and nothing more. What is stored proves itself or is refused ([`values`]); whoever looks something up
-//! checks what comes. Nobody gets into a routing table by saying so: clients begin every question at the relays that
-//! their network names, so that no crowd of others can stand between. Whom a question may lead a node to dial is
+//! Its answers are hints. What is stored certifies itself or is refused ([`values`]); look-ups verify
+//! what they get. No node enters a routing table by announcing itself: clients begin every query at the relays that
+//! their network names, so a crowd of others can't surround them. Which addresses a query may dial is
 //! [`guard`]ed.
 
 pub mod guard;
@@ -32,7 +32,7 @@ pub const PROVIDER_ADDRESSES: usize = 4;
 pub const PROVIDER_ADDRESS_BYTES: usize = 256;
 /// Servers that keep a copy of a value.
 pub const COPIES: usize = 8;
-/// How long a server keeps a value that nobody publishes again.
+/// How long a server keeps a value that is not published again.
 pub const VALUE_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// Who says to have something is a page, as a rule, and soon gone.
 pub const PROVIDER_TIME: Duration = Duration::from_secs(3 * 60 * 60);

@@ -4,8 +4,8 @@
 //! misbehaves is told by the host.
 //!
 //! - libp2p's protocols and how they are set up: `behaviour`; what is done with their events: `run`
-//! - whom to dial and when: [`connection_manager`]; one stream to one peer: `link`, and for content and talk [`blocks`];
-//!   asking witnesses
+//! - whom to dial and when: [`connection_manager`]; one stream to one peer: `link`, and for content and talk
+//!   [`blocks`]; asking witnesses
 //!   and peers: `question`; asking Kademlia: [`dht_client`]; what peers tell of peers: [`neighbours`]; how gossip rates
 //!   them: `scoring`
 
@@ -136,7 +136,7 @@ pub enum GossipTopic {
 pub enum MessageAcceptance {
     /// It is passed on.
     Accept,
-    /// Nothing new; nobody's fault.
+    /// Nothing new; no peer is at fault.
     Ignore,
     /// It broke a rule, and so did who passed it on.
     Reject,
@@ -219,8 +219,8 @@ impl MeshHandle {
         self.send(Command::Publish { topic: GossipTopic::Changes, bytes, frame: None });
     }
 
-    /// To everybody who listens to `topic`; and `frame`, which says the same on a stream of talk, to peers of whom it is
-    /// not known yet what they listen to.
+    /// Publishes to every subscriber of `topic`; and sends `frame`, which has the same content, on a chat stream to
+    /// peers whose subscriptions are not known yet.
     pub fn publish_chat(&self, topic: GossipTopic, bytes: Vec<u8>, frame: Vec<u8>) {
         self.send(Command::Publish { topic, bytes, frame: Some(frame) });
     }
@@ -245,8 +245,8 @@ impl MeshHandle {
     }
 
     /// Dials this peer now, where it is known to be or else through every connected relay, for
-    /// [`connection_manager::dial_targets::DIAL_TARGET_TIMEOUT`] and within the bounds of keeping connections. More than
-    /// [`connection_manager::dial_targets::DIAL_TARGETS_MAX`] at once are not sought.
+    /// [`connection_manager::dial_targets::DIAL_TARGET_TIMEOUT`] and within the bounds of keeping connections. More
+    /// than [`connection_manager::dial_targets::DIAL_TARGETS_MAX`] at once are not sought.
     pub fn connect_to(&self, peer: NodeName) {
         self.send(Command::ConnectTo(peer));
     }
@@ -277,15 +277,15 @@ impl MeshHandle {
     }
 
     /// What Kademlia's servers gave for a key within
-    /// [`QUESTION_PATIENCE`](crate::net::kademlia::QUESTION_PATIENCE): at most [`dht_client::VALUES_FOUND_MAX`] different
-    /// values, true or not.
+    /// [`QUESTION_PATIENCE`](crate::net::kademlia::QUESTION_PATIENCE): at most [`dht_client::VALUES_FOUND_MAX`]
+    /// different values, true or not.
     pub async fn get_record(&self, key: [u8; 32]) -> Vec<FoundValue> {
         let (found, finding) = oneshot::channel();
         self.send(Command::LookUp(DhtCommand::Get { key, found }));
         finding.await.unwrap_or_default()
     }
 
-    /// Tells Kademlia's servers that this node has what the key stands for, for
+    /// Announces to Kademlia's servers that this node has what the key names, for
     /// [`PROVIDER_TIME`](crate::net::kademlia::PROVIDER_TIME).
     pub fn provide(&self, key: [u8; 32]) {
         self.send(Command::LookUp(DhtCommand::Provide { key }));
@@ -318,7 +318,7 @@ impl MeshHandle {
         self.send(Command::RetryConnections);
     }
 
-    /// The host hears [`MeshEvent::Closing`] and may say goodbye.
+    /// Emits [`MeshEvent::Closing`], upon which the host may say goodbye.
     pub fn close(&self) {
         self.send(Command::Close);
     }
@@ -363,7 +363,7 @@ impl Mesh {
         Ok((Self(running), MeshHandle { name, commands }, heard))
     }
 
-    /// Until it is closed, or nobody listens any more.
+    /// Runs until it is closed, or its events are no longer received.
     pub async fn run(self) {
         self.0.run().await;
     }

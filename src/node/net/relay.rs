@@ -1,8 +1,8 @@
 //! The relay: the one node of a network that everybody can reach, for those who can't be reached.
 //!
 //! It brings browsers together until they are connected directly, and says who else is there. It holds no person's
-//! document and takes no side in who holds a name; in Kademlia it stores what proves itself, and without somebody who can
-//! tell, nothing. A witness may stand behind it; the relay carries its questions and answers and reads neither.
+//! document and takes no side in who holds a name; in Kademlia it stores what proves itself, and without somebody who
+//! can they share, nothing. A witness may run beside it; the relay carries its requests and answers and reads neither.
 //!
 //! - how it is set up: `behaviour`; what it does with events: `run`; its bounds: [`limits`]
 //! - what Kademlia stores here: `dht_server`; how many come from one address: `ip_limiter`
@@ -89,9 +89,9 @@ pub struct RelayOptions {
     pub bootstrap: Vec<Multiaddr>,
     /// Whether it answers questions about who has which content.
     pub dht_server: bool,
-    /// Tells which values of this network may be stored; without one, none are.
+    /// Validates values that are to be stored; without one, none are.
     pub validator: Option<Arc<dyn ValidateRecord>>,
-    /// The witness that stands behind it.
+    /// The witness beside it.
     pub witness: Option<WitnessEndpoint>,
     pub limits: RelayLimits,
 }
@@ -107,7 +107,7 @@ pub struct Relay {
 #[derive(Clone)]
 pub struct RelayView {
     peer: PeerId,
-    /// Where it listens, whatever it tells others.
+    /// Where it listens, whatever address it announces.
     local: Multiaddr,
     addresses: watch::Receiver<Vec<Multiaddr>>,
     questions: Option<mpsc::WeakSender<WitnessRequest>>,
@@ -200,7 +200,7 @@ impl Relay {
 }
 
 impl RelayOptions {
-    /// The relays it was told of.
+    /// The configured other relays.
     fn others(&self) -> Result<Vec<PeerId>, RelayError> {
         Ok(named(self.bootstrap.clone())?.into_iter().map(|(peer, _)| peer).collect())
     }

@@ -1,7 +1,7 @@
-//! Named streams over connections that stand already: whoever holds [`Control`] opens them, whoever accepted a protocol
-//! gets those that peers open.
+//! Named streams over existing connections: [`Control`] opens them, and an accepted protocol yields
+//! those that peers open.
 //!
-//! It dials nobody, and what it knows of a connection goes with the connection. (`libp2p-stream` keeps a channel for
+//! It dials no peer, and its state of a connection ends with the connection. (`libp2p-stream` keeps a channel for
 //! every connection there ever was, so a node that runs for long would only grow.)
 
 use std::collections::{HashMap, VecDeque};
@@ -23,7 +23,7 @@ use libp2p::swarm::{
 };
 use libp2p::{Multiaddr, PeerId, Stream, StreamProtocol};
 
-/// Streams of one protocol that peers opened and nobody took yet; more are dropped.
+/// Streams of one protocol that peers opened and that were not taken yet; more are dropped.
 const INCOMING_WAITING: usize = 32;
 /// Wishes for a stream that the swarm has not seen; who has more waits.
 const ASKED_WAITING: usize = 32;
@@ -88,7 +88,7 @@ impl Streams {
         self.control.clone()
     }
 
-    /// The streams of this protocol on connections that come from now on. Whoever asked for them before gets no more.
+    /// Returns the streams of this protocol on connections from now on. An earlier receiver gets no more.
     pub fn accept(&mut self, protocol: StreamProtocol) -> Incoming {
         let (taker, incoming) = mpsc::channel(INCOMING_WAITING);
         if self.takers.insert(protocol.clone(), taker).is_none() {
@@ -163,7 +163,7 @@ impl NetworkBehaviour for Streams {
                         event: open,
                     });
                 }
-                // Whoever asked may be gone.
+                // The caller may be gone.
                 None => drop(open.reply.send(Err(OpenStreamError::NotConnected))),
             }
         }

@@ -1,8 +1,8 @@
 //! How a browser reaches a relay: a WebSocket as libp2p's transport.
 //!
-//! It dials `/ip4|ip6|dns*/…/tcp/…/ws|wss` and nothing else, and can't listen. A refused dial, an end and a breakage are
-//! told at once, to reader and writer. Writing waits while the browser holds too much; who sends more than the bound
-//! of unread data is cut off.
+//! It dials `/ip4|ip6|dns*/…/tcp/…/ws|wss` and nothing else, and can't listen. A refused dial, an end and a breakage
+//! are reported at once, to reader and writer. Writing waits while the browser buffers too much; a peer that sends more
+//! than the bound of unread data is cut off.
 
 use std::cell::RefCell;
 use std::future::Pending;
@@ -31,7 +31,7 @@ use crate::net::buffer::{TooMuchUnread, Unread};
 pub const BUFFERED_MAX_BYTES: u32 = 1024 * 1024;
 /// A longer write becomes several messages.
 pub const MESSAGE_MAX_BYTES: usize = 64 * 1024;
-/// A WebSocket does not tell when it has sent something, so a paused writer looks again after this.
+/// A WebSocket does not report when it has sent something, so a paused writer checks again after this time.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Why a WebSocket did not come about, or is over; the source of the `io::Error`.

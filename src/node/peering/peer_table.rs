@@ -13,7 +13,7 @@ use gen_registry_core::sync::rejection::Rejection;
 use gen_registry_core::sync::session::budget::PassingOn;
 use gen_registry_core::time::Timestamp;
 
-/// Peers of whom is remembered what they did.
+/// Peers whose statistics are remembered.
 const PEERS_REMEMBERED: usize = 256;
 
 #[derive(Default)]
@@ -173,7 +173,7 @@ impl PeerTable {
             }
         };
         let mut entries: Vec<PeerEntry> = self.view.peers.iter().map(entry).collect();
-        // Whoever comes stands at the end, and moves nobody who is being looked at.
+        // A new peer is listed last, so rows that are being read stay in place.
         entries.sort_by_key(|peer| peer.since);
         entries
     }

@@ -102,7 +102,7 @@ pub fn when_online(act: impl Fn() + 'static) {
     let document = window.document();
     let looked_at = document.clone();
     let act = Closure::<dyn Fn()>::new(move || {
-        // The same event tells that the page is looked at no more.
+        // The same event fires when the page is hidden.
         if looked_at.as_ref().is_none_or(|document| document.visibility_state() == VisibilityState::Visible) {
             act();
         }

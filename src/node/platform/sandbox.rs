@@ -1,6 +1,6 @@
 //! Running a stranger's function: what is asked and what comes of it, as data.
 //!
-//! Whoever runs it gives it no network, no storage and no clock, ends it after [`RUN_TIME`], and lets its memory grow to
+//! The runner gives it no network, no storage and no clock, ends it after [`RUN_TIME`], and lets its memory grow to
 //! [`RUN_MEMORY_BYTES`]; `memory_limit` writes that bound into the module before it comes here.
 
 use std::time::Duration;
@@ -21,8 +21,8 @@ pub struct Run {
     pub arguments: Vec<Argument>,
     /// `i32`, `i64`, `f32` or `f64` for each result.
     pub results: Vec<String>,
-    /// The result is a text in the module's memory: two `i32` (place and length in bytes), or one `i64` with the place in
-    /// its upper half.
+    /// The result is a text in the module's memory: two `i32` (place and length in bytes), or one `i64` with the place
+    /// in its upper half.
     pub text_result: bool,
 }
 
@@ -30,7 +30,8 @@ pub struct Run {
 pub enum Argument {
     /// `i32`, `i64`, `f32` or `f64`, and the number in decimal.
     Number { kind: String, value: String },
-    /// Written into memory that the module gives (`alloc` or `malloc`); stands for two `i32`, place and length in bytes.
+    /// Written into memory allocated by the module (`alloc` or `malloc`) and passed as two `i32`: address and length in
+    /// bytes.
     Text(String),
 }
 

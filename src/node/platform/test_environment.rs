@@ -1,4 +1,4 @@
-//! An environment that does as it is told: a clock moved by hand and randomness from a seed. For tests, the simulator
+//! An environment under a test's control: a clock moved by hand and randomness from a seed. For tests, the simulator
 //! and benchmarks; it protects no secret.
 
 use std::cell::Cell;

@@ -1,7 +1,7 @@
 //! The store of the browser: one IndexedDB database with a table per object store and text keys.
 //!
 //! The only owner of `rexie`, which reads and keeps the schema. rexie cannot ask for strict durability, so every write
-//! goes through one raw transaction beside it, which also hears when a newer page wants to upgrade.
+//! goes through one raw transaction beside it, which also receives the event of a newer page that wants to upgrade.
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -1,7 +1,7 @@
-//! Kademlia that dials nobody but whom it may.
+//! A Kademlia behaviour that dials permitted addresses only.
 //!
-//! Answers name addresses, and asking goes on there: whoever answers could choose whom a node connects to. Only
-//! addresses that pass are dialled; a question goes around the others.
+//! Answers name addresses, and queries continue there: an answering peer could choose which hosts a node connects to.
+//! Only addresses that pass are dialled; a query goes around the others.
 
 use std::task::{Context, Poll};
 

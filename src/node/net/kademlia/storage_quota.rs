@@ -1,7 +1,7 @@
-//! From whom each stored thing came and how long it stays. Pure.
+//! The source and expiry of each stored entry. Pure.
 //!
-//! When there is no room, whoever takes most of it gives some up: the oldest of theirs. Keys cost nothing, so a flood
-//! comes from many names but few addresses; the source is the address where that tells people apart.
+//! When there is no room, the source with most entries gives some up: its oldest. Keys cost nothing, so a flood
+//! comes from many peer ids but few addresses; the source is the address where that tells peers apart.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -69,7 +69,7 @@ impl<K: Clone + Eq + Hash> StorageQuota<K> {
         self.entries.iter().filter(|(_, (_, until))| *until <= now).map(|(key, _)| key.clone()).collect()
     }
 
-    /// What goes first when there is no room: the oldest of whoever holds most.
+    /// Returns the entry to evict when there is no room: the oldest of the source with most entries.
     pub fn first_to_go(&self) -> Option<K> {
         let (fullest, _) = self.held.iter().max_by_key(|(_, held)| **held)?;
         let of_fullest = self.entries.iter().filter(|(_, (source, _))| source == fullest);

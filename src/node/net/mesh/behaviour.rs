@@ -1,6 +1,6 @@
 //! Which of libp2p's protocols a node speaks, and how they are set up. No protocol is written here.
 //!
-//! Everything that carries the registry stands inside [`Direct`]: it never travels through a relay.
+//! Everything that carries the registry is wrapped in [`Direct`]: it never travels through a relay.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ pub const CONNECTIONS_PER_PEER: u32 = 4;
 /// Streams that are being agreed on; a flood of them is refused.
 const STREAMS_NEGOTIATING: usize = 16;
 const PING_EVERY: Duration = Duration::from_secs(15);
-/// What stands around a message of gossip.
+/// The framing of a gossip message.
 const GOSSIP_FRAME_BYTES: usize = 2 * 1024;
 const GOSSIP_HEARTBEAT: Duration = Duration::from_secs(1);
 /// A peer that follows more topics than a network has is not one of it.

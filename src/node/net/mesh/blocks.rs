@@ -1,7 +1,8 @@
-//! One stream of `/gen/blocks/1`, or of `/gen/publish_chat/1`: whole messages within a bound on one side, bytes on the other.
+//! One stream of `/gen/blocks/1`, or of `/gen/publish_chat/1`: whole messages within a bound on one side, bytes on the
+//! other.
 //!
-//! Both ends wait: who does not read what came gets nothing more, and a full way out makes its sender wait. A few blocks
-//! are all that is ever held for a peer.
+//! Both ends wait: who does not read what came gets nothing more, and a full way out makes its sender wait. A few
+//! blocks are all that is ever held for a peer.
 
 use std::future::Future;
 use std::io;
@@ -50,7 +51,7 @@ async fn moving(
     pin_mut!(reading, writing);
     let (Either::Left((fault, _)) | Either::Right((fault, _))) = select(reading, writing).await;
     if let Some(fault) = fault {
-        // The host may have left already; else it hears of it after all that came before.
+        // The host may have left already; else it receives the fault after all that came before.
         faults.send(Err(fault)).await.ok();
     }
 }

@@ -1,8 +1,9 @@
-//! Whom to dial and when: a pure machine. What happened goes in, what is to be done comes out.
+//! The connection manager: which peers to dial, and when. A pure machine: what happened goes in, what is to be done
+//! comes out.
 //!
 //! It wants a handful of direct connections, some of them of its own choosing (who only takes what comes can be
-//! surrounded), tries whom it knew before, and waits longer after each failure. What peers say of other peers is kept
-//! within bounds. Whom the host wants to reach besides stands in [`dial_targets`].
+//! surrounded), tries remembered peers first, and backs off after each failure. What peers report of other peers is
+//! kept within bounds. Peers that the host asks for are in [`dial_targets`].
 
 pub mod dial_targets;
 mod selection;
@@ -300,7 +301,7 @@ impl ConnectionManager {
     }
 
     pub fn dial_failed(&mut self, peer: &PeerId, now: Millis, random: Random<'_>) {
-        // A failed direct dial is told twice when its relayed dial failed, too: it counts once.
+        // A failed direct dial is reported twice when its relayed dial failed, too: it counts once.
         let Some(found) = self.candidates.get_mut(peer).filter(|found| found.dialling) else { return };
         found.dialling = false;
         if self.direct.contains_key(peer) {

@@ -1,5 +1,5 @@
-//! Questions to Kademlia, and their answers as far as they have come. It tells nothing true from false: whoever asks
-//! checks what comes.
+//! Queries to Kademlia, and their answers as far as they have arrived. Nothing is validated here: the caller
+//! verifies what it gets.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -56,7 +56,7 @@ pub(super) struct DhtClient {
 }
 
 impl DhtClient {
-    /// With somebody who can tell values from junk it is a server's.
+    /// With a validator it is a server, too.
     pub(super) fn new(validator: Option<Arc<dyn ValidateRecord>>) -> Self {
         Self { pending: HashMap::new(), values: validator.map(|validator| Values::new(Some(validator))) }
     }
@@ -114,7 +114,7 @@ impl EventLoop {
                     return;
                 }
                 let kademlia = self.swarm.behaviour_mut().kademlia.inner_mut();
-                // All: a smaller quorum is reached, and the rest left out, by whoever answers first.
+                // All: with a smaller quorum the query would end at the first answers and skip the rest.
                 let query = kademlia.put_record_to(record, to.into_iter(), Quorum::All);
                 self.directory.pending.insert(query, Pending::Putting);
             }
@@ -127,7 +127,7 @@ impl EventLoop {
                     values.push(FoundValue { bytes: record.value, from, publisher });
                 }
                 if last || found.is_canceled() {
-                    // Whoever asked may be gone.
+                    // The caller may be gone.
                     found.send(values).ok();
                     self.end(id);
                 } else {
@@ -158,7 +158,7 @@ impl EventLoop {
         }
     }
 
-    /// A server's part; nobody asks a client.
+    /// Serves an inbound request; clients receive none.
     fn serve_kademlia(&mut self, request: InboundRequest, now: u64) {
         let Some(values) = &mut self.directory.values else { return };
         let here: BTreeSet<PeerId> = self.swarm.connected_peers().copied().collect();

@@ -34,7 +34,7 @@ pub enum LinkFault {
     TooSlow,
 }
 
-/// Where messages to a peer wait for their turn. Sending never waits: two sides that both waited would do so for ever.
+/// The queue of messages to a peer. Sending never waits: two sides that both waited would deadlock.
 #[derive(Clone)]
 pub struct Outgoing {
     messages: mpsc::UnboundedSender<Vec<u8>>,
@@ -50,7 +50,7 @@ pub(super) struct Leaving {
     host: oneshot::Receiver<()>,
 }
 
-/// Whoever has it takes part in the conversation; the link ends with it, whoever else may still speak.
+/// Keeps the link open; dropping it ends the link.
 pub struct Hold(#[expect(dead_code, reason = "its end is what is heard")] oneshot::Sender<()>);
 
 pub(super) fn outgoing() -> (Outgoing, Leaving, Hold) {

@@ -1,5 +1,5 @@
-//! `/gen/peers/1`: peers tell each other of peers. The answer is a list of addresses, each with its length in front, each
-//! ending with the name of the peer it leads to. What is told is a hint; whoever is found there proves who it is.
+//! `/gen/peers/1`: peer exchange. The answer is a list of addresses, each with its length in front, each
+//! ending with the id of the peer it leads to. The addresses are hints; a dialled peer proves its id.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::net::mesh::question::ANSWER_MAX_BYTES;
 
 /// The protocol's name when a stream is opened.
 pub const PROTOCOL: &str = "/gen/peers/1";
-/// Peers told of in one answer.
+/// Peers named in one answer.
 pub const TOLD_MAX: usize = 16;
 /// Answers under way; more questions are left unanswered.
 pub const ANSWERING_MAX: usize = 4;
@@ -20,7 +20,7 @@ pub const ANSWERING_MAX: usize = 4;
 /// Answers to one peer on one connection, and one more in each minute that it lasts; more are left unanswered.
 pub const ANSWERS_PER_PEER: u32 = 4;
 
-/// What is told: at most [`TOLD_MAX`] peers with [`ADDRESSES_MAX`] addresses each.
+/// Encodes at most [`TOLD_MAX`] peers with [`ADDRESSES_MAX`] addresses each.
 pub(super) fn encode_peers<'a>(peers: impl IntoIterator<Item = &'a [Multiaddr]>) -> Vec<u8> {
     let mut bytes = Vec::new();
     for address in peers.into_iter().take(TOLD_MAX).flat_map(|addresses| addresses.iter().take(ADDRESSES_MAX)) {
@@ -35,7 +35,7 @@ pub(super) fn encode_peers<'a>(peers: impl IntoIterator<Item = &'a [Multiaddr]>)
     bytes
 }
 
-/// As far as it can be read: a peer that tells half tells half.
+/// Decodes as far as the bytes can be read; a truncated answer gives its first part.
 pub(super) fn decode_peers(mut bytes: &[u8]) -> BTreeMap<PeerId, Vec<Multiaddr>> {
     let mut peers: BTreeMap<PeerId, Vec<Multiaddr>> = BTreeMap::new();
     while let Ok((length, rest)) = decode::usize(bytes) {

@@ -53,7 +53,7 @@ const DISCOVERED_MAX: u64 = 64;
 enum Done {
     Opened(PeerId, Option<Stream>),
     LinkEnded(PeerId, u64),
-    /// A peer told of others.
+    /// A peer named other peers.
     Told(Vec<u8>),
     Answered,
     /// What is known of the connection to it.
@@ -111,7 +111,7 @@ pub(super) struct EventLoop {
     reach: Reachability,
     pub(super) directory: DhtClient,
     next_link: u64,
-    /// The view may be another one since it was told.
+    /// The view may differ from the last one that was emitted.
     changed: bool,
     told: MeshView,
 }
@@ -312,7 +312,7 @@ impl EventLoop {
             }
             Command::Rate(name, score) => {
                 let gossip = &mut self.swarm.behaviour_mut().registry.inner_mut().gossip;
-                // False where it is not connected: it is rated anew when it is.
+                // Returns false for a peer that is not connected: it is rated when it connects.
                 gossip.set_application_score(&name.peer(), scoring::of_host(score));
             }
             Command::ConnectTo(name) => {
@@ -347,7 +347,7 @@ impl EventLoop {
             .map(|relay| ask(self.control.clone(), relay, protocol, request.to_vec()))
             .collect();
         let asking = async move {
-            // Whoever asked may be gone.
+            // The caller may be gone.
             answers.send(join_all(questions).await).ok();
             Done::Quiet
         };

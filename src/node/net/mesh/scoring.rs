@@ -1,8 +1,9 @@
-//! How gossipsub rates peers (libp2p/specs, `pubsub/gossipsub/gossipsub-v1.1.md`, "peer scoring"), tuned to this network.
+//! How gossipsub rates peers (libp2p/specs, `pubsub/gossipsub/gossipsub-v1.1.md`, "peer scoring"), tuned to this
+//! network.
 //!
-//! It is quiet (minutes may pass without a message), small (6 to 24 connections) and its messages are judged one by one.
-//! So nobody is blamed for silence (P3 is off: it would punish whoever has nothing to say), and nobody for an address
-//! (P6 is off: a data channel's is not known, and many people stand behind one). What counts is what was judged to be
+//! It is quiet (minutes may pass without a message), small (6 to 24 connections) and its messages are judged one by
+//! one. So no peer is blamed for silence (P3 is off: it would punish a peer without anything to say), nor for its
+//! address (P6 is off: a data channel's is not known, and many people share one). What counts is what was validated as
 //! against the rules (P4), what the host knows of the peer from elsewhere (P5), and play with the protocol itself (P7).
 
 use std::collections::{HashMap, HashSet};
@@ -14,7 +15,7 @@ use libp2p::gossipsub::{PeerScoreParams, PeerScoreThresholds, TopicScoreParams, 
 const GOSSIP_BELOW: f64 = -10.0;
 /// Below this own messages are not sent to it.
 const PUBLISH_BELOW: f64 = -20.0;
-/// Below this nothing that it says is looked at; the host is told, for whom such a peer is of no more use.
+/// Below this, messages of a peer are ignored; the host is notified, since such a peer is of no more use.
 pub(super) const GRAYLIST_BELOW: f64 = -40.0;
 /// What the host's number of 0 comes to; 1 comes to as much above zero, one half to nothing.
 const HOST_WEIGHT: f64 = 40.0;
@@ -60,7 +61,7 @@ pub(super) fn thresholds() -> PeerScoreThresholds {
         gossip_threshold: GOSSIP_BELOW,
         publish_threshold: PUBLISH_BELOW,
         graylist_threshold: GRAYLIST_BELOW,
-        // Peers are never taken from a pruning: whom to connect to is decided elsewhere.
+        // Peers are never taken from a pruning: the connection manager chooses.
         accept_px_threshold: f64::MAX,
         opportunistic_graft_threshold: 1.0,
     }
@@ -93,7 +94,7 @@ pub(super) fn of_host(score: f64) -> f64 {
 mod tests {
     use super::*;
 
-    /// As the host has it: nobody's friend and nobody's enemy, no longer asked, no longer kept.
+    /// The host's scores of a neutral peer, of one not asked for content, and of one disconnected.
     const BEGINNING: f64 = 0.5;
     const ASKED_FROM: f64 = 0.3;
     const KEPT_FROM: f64 = 0.15;

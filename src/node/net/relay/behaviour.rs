@@ -1,13 +1,13 @@
 //! Which of libp2p's protocols the relay speaks, and how they are set up. No protocol is written here.
 //!
-//! - relay v2: a meeting place for browsers, which nobody can dial
+//! - relay v2: a meeting place for browsers, which can't be dialled
 //! - rendezvous: who else is in a network (a namespace is a topic in hex)
 //! - Kademlia: what names stand for and who has which content. Nothing goes into its store by itself; what may is
 //!   decided in `run`
 //! - identify, ping, connection limits
 //! - streams of protocols that are not libp2p's: only the witness's, when there is one
 //!
-//! Gossipsub is left out. A relay that does not subscribe to a topic forwards nothing of it, so it would serve nobody;
+//! Gossipsub is left out. A relay that does not subscribe to a topic forwards nothing of it, so it would serve no one;
 //! one that does would carry the gossip of peers that are connected directly, and know it. Either way its control
 //! messages would be one more thing to attack.
 
@@ -49,13 +49,13 @@ pub(super) struct Behaviour {
 }
 
 impl Behaviour {
-    /// Strangers must not choose whom a server connects to: it dials only the relays that it was told of.
+    /// Strangers must not choose which hosts a server connects to: it dials the configured relays only.
     fn new(key: &Keypair, limits: &RelayLimits, dht_server: bool, others: Vec<PeerId>) -> Self {
         let peer = key.public().to_peer_id();
         let kademlia = if dht_server { kademlia::server(peer) } else { kademlia::client(peer) };
         let kademlia = Guarded::new(kademlia, Box::new(move |_, peer| peer.is_some_and(|peer| others.contains(&peer))));
         let crowd = IpLimiter::new(limits.by_address.then_some(limits.connections_per_address));
-        // Only confirmed external addresses are told: a listening address behind a proxy leads nobody here.
+        // Only confirmed external addresses are announced: a listening address behind a proxy leads nowhere.
         let identify = identify::Config::new(IDENTIFY_PROTOCOL.to_owned(), key.public())
             .with_agent_version(AGENT.to_owned())
             .with_hide_listen_addrs(true);

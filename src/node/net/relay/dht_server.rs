@@ -1,7 +1,7 @@
-//! The relay as a Kademlia server: what it stores, and for whom it counts.
+//! The relay as a Kademlia server: what it stores, and by which source it counts.
 //!
-//! What it takes from others it gives once to the relays it was told of: whoever is next to a key by the numbers may be
-//! anybody, those relays are the network's own.
+//! What it takes from others it forwards once to the configured relays: the peers closest to a key may be
+//! strangers, those relays are the network's own.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -18,7 +18,7 @@ use crate::platform::{Environment, native::Native};
 
 pub(super) struct DhtServer {
     values: Values,
-    /// Where those came from who are here; empty when addresses tell nobody apart.
+    /// The addresses of connected peers; empty when addresses don't tell peers apart.
     addresses: HashMap<PeerId, IpAddr>,
     by_address: bool,
 }
@@ -106,7 +106,7 @@ impl EventLoop {
         }
     }
 
-    /// New ones only, so that nothing goes round for ever.
+    /// Forwards new ones only, so that nothing circulates endlessly.
     fn pass_on(&mut self, source: PeerId, record: Record) {
         let others = self.bootstrap.iter().map(|(peer, _)| *peer);
         let others: Vec<PeerId> = others.filter(|peer| *peer != source && self.swarm.is_connected(peer)).collect();

@@ -1,5 +1,5 @@
-//! How many connections one address may have, and how many new ones in a time. libp2p counts by peer only, and keys cost
-//! nothing.
+//! How many connections one address may have, and how many new ones in a time. libp2p counts by peer only, and keys
+//! cost nothing.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -24,7 +24,7 @@ pub(super) struct TooManyFromOneAddress;
 
 /// Refuses connections; has none of its own to do anything with.
 pub(super) struct IpLimiter {
-    /// None: whoever comes has the same address, that of a proxy.
+    /// `None`: all connections have the same address, that of a proxy.
     most: Option<usize>,
     open: HashMap<ConnectionId, IpAddr>,
     from: HashMap<IpAddr, usize>,
@@ -46,7 +46,7 @@ impl IpLimiter {
         Ok(())
     }
 
-    /// Nobody comes from there any more until the time for which connections are counted is over.
+    /// Refuses connections from an address until the window in which connections are counted is over.
     pub(super) fn shut_out(&mut self, address: IpAddr, now: u64) {
         *self.lately.of(address, now) = CONNECTIONS_PER_ADDRESS_RATE;
     }

@@ -70,7 +70,7 @@ pub const WITNESS_AT_ONCE: usize = 64;
 pub const WITNESS_AT_ONCE_PER_PEER: usize = 4;
 /// In [`RATE_TIME`]. A person takes a few names in a life; a page asks again for what it has not got.
 pub const WITNESS_REQUESTS_PER_PEER_RATE: u32 = 30;
-/// All peers together: keys cost nothing, and each receipt waits for the disk and stays for ever.
+/// All peers together: keys cost nothing, and each receipt waits for the disk and is kept permanently.
 pub const WITNESS_REQUESTS_RATE: u32 = 1_200;
 /// From the opened stream to the answer.
 pub const WITNESS_DEADLINE: Duration = Duration::from_secs(10);

@@ -1,7 +1,7 @@
 //! What the registrations at rendezvous cost, and whose are too many.
 //!
 //! libp2p bounds what is listed. What a newer registration replaced it keeps as well, until that expires: this counts
-//! both. It refuses nothing, since libp2p tells only afterwards; it says who is to go.
+//! both. It refuses nothing, since libp2p reports only afterwards; it returns which registration is to be removed.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -41,7 +41,7 @@ pub(super) struct Registrations {
 }
 
 impl Registrations {
-    /// `from` is where the peer's connection comes from, if that tells anything; `now` in milliseconds since 1970.
+    /// `from` is the peer's address, if addresses tell peers apart; `now` in milliseconds since 1970.
     pub(super) fn came(
         &mut self,
         peer: PeerId,

@@ -86,7 +86,7 @@ impl EventLoop {
         }
     }
 
-    /// Runs until it is asked to stop (or nobody could ask any more).
+    /// Runs until it is asked to stop (or the handle is dropped).
     pub(super) async fn run(mut self, mut stopped: oneshot::Receiver<()>) -> Result<(), RelayError> {
         let mut retry = interval(BOOTSTRAP_RETRY);
         retry.set_missed_tick_behavior(MissedTickBehavior::Delay);

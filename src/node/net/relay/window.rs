@@ -1,4 +1,4 @@
-//! How often each did something in the present stretch of time; then all begin anew.
+//! A fixed window: counts events per key; all counts start over when the window ends.
 
 use std::collections::HashMap;
 use std::hash::Hash;

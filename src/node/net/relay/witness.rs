@@ -1,7 +1,7 @@
 //! The door of a witness: streams of its protocol, each one request and one answer, within bounds.
 //!
-//! What a request says is the host's business: it gets the bytes and gives bytes back. Whoever asks too much, sends too
-//! much or sends too slowly never reaches it.
+//! The content of a request is the host's business: it gets the bytes and returns bytes. A peer that asks too much,
+//! sends too much or sends too slowly never reaches it.
 
 use std::{
     collections::HashMap,
@@ -31,7 +31,7 @@ use crate::net::streams::Incoming;
 pub struct WitnessEndpoint {
     pub protocol: &'static str,
     pub request_max_bytes: usize,
-    /// What is answered to those who ask while nobody can answer.
+    /// The answer while the host is not available.
     pub busy: Vec<u8>,
     /// To the witness. When it is closed, the witness has ended.
     pub questions: mpsc::Sender<WitnessRequest>,
@@ -84,7 +84,7 @@ struct RequestLimiter {
 struct Pass {
     peer: PeerId,
     gate: Arc<Mutex<RequestLimiter>>,
-    /// Whether the peer may ask, beyond being told to come later.
+    /// Whether the request is served; else the answer is to come later.
     may_ask: bool,
 }
 
@@ -98,7 +98,7 @@ impl WitnessEndpoint {
         let gate = Arc::new(Mutex::new(RequestLimiter::default()));
         let mut tasks = JoinSet::new();
         loop {
-            // Accepting comes first and never waits: of streams that nobody takes, few are kept.
+            // Accepting comes first and never waits: few untaken streams are kept.
             let (peer, stream) = tokio::select! {
                 biased;
                 next = streams.next() => match next {

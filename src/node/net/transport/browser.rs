@@ -1,6 +1,6 @@
 //! A browser's: WebRTC to other browsers, circuits of relays to arrange it, WebSocket to the relays.
 //!
-//! Nobody can dial a browser but over a relay or WebRTC.
+//! A browser can be dialled over a relay or WebRTC only.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub const WEBSOCKET_TIMEOUT: Duration = Duration::from_secs(15);
 pub const RELAYED_TIMEOUT: Duration = Duration::from_secs(20);
 /// The same for a direct connection: its circuit, and then the handshake, which has a bound of its own.
 pub const WEBRTC_TIMEOUT: Duration = Duration::from_secs(50);
-/// A connection that nobody uses is closed after this.
+/// An unused connection is closed after this time.
 pub const IDLE_TIME: Duration = Duration::from_secs(60);
 /// Streams of others that are not negotiated yet, for each connection.
 pub const STREAMS_NEGOTIATING: usize = 32;

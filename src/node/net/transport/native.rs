@@ -33,7 +33,7 @@ pub enum TransportSetupError {
     Dns(#[source] io::Error),
 }
 
-/// Nobody needs an upgrade who can be dialled.
+/// A node that can be dialled needs no upgrade.
 pub type Upgrade = dummy::Behaviour;
 
 /// A native node's connections are not measured.

@@ -32,10 +32,11 @@ use super::transport::{DialError, DialRequest, News, Transport};
 use crate::net::address::{is_relayed, is_webrtc, webrtc_of_relayed};
 use crate::net::ice::IceServer;
 
-/// How long the relayed connection stays after the direct one stands: the other side may not have seen it yet.
+/// How long the relayed connection stays after the direct one was made: the other side may not have seen it yet.
 pub const RELAYED_LINGER: Duration = Duration::from_secs(2);
-/// Two that dial at once are done within this: what comes while an older connection stands is from somebody who has lost
-/// that one. A dial may take longer than this in all; then one good connection replaces another, and nothing is lost.
+/// Two peers that dial at once are done within this time: a dial during an older connection comes from a peer that has
+/// lost that one. A dial may take longer than this in all; then one good connection replaces another, and nothing is
+/// lost.
 pub const SETTLED_AFTER: Duration = Duration::from_secs(10);
 /// Dials that wait until the behaviour takes them.
 const REQUESTS_WAITING: usize = 16;
@@ -49,7 +50,7 @@ pub struct Config {
 /// The two belong into one swarm: the behaviour without its transport does nothing, and the other way round.
 pub fn new(local: PeerId, config: Config) -> (Transport, Behaviour) {
     let (requests, requested) = channel(REQUESTS_WAITING);
-    // Bounded by `slots`, and by what the relays in use tell.
+    // Bounded by `slots`, and by the events of the relays in use.
     let (news, told) = unbounded();
     let common = Common { ice_servers: config.ice_servers.into(), slots: Slots::default(), news };
     let behaviour = Behaviour {
@@ -187,7 +188,7 @@ impl Behaviour {
     }
 }
 
-/// The address that tells of which kind the connection is: a listener's other one is only a name.
+/// Returns the address that shows the kind of the connection: a listener's other one is only a name.
 fn address_of(endpoint: &ConnectedPoint) -> &Multiaddr {
     match endpoint {
         ConnectedPoint::Dialer { address, .. } => address,

@@ -1,7 +1,7 @@
 //! One direct connection: an `RTCPeerConnection` as libp2p's `StreamMuxer`, one data channel for each stream.
 //!
 //! It refuses more waiting or open streams than its bounds by closing their channels. When the other side goes, every
-//! stream is told at once.
+//! stream fails at once.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -27,7 +27,7 @@ use web_sys::{
 use super::stream::{Shared, Stream};
 use crate::net::ice::IceServer;
 
-/// Streams the other side opened that nobody has taken yet.
+/// Streams the other side opened that were not taken yet.
 pub const INBOUND_WAITING_MAX: usize = 128;
 /// Open streams of one connection, beyond which the other side may open none.
 pub const STREAMS_MAX: usize = 1024;
@@ -100,7 +100,7 @@ impl Inner {
         self.wake();
     }
 
-    /// Looks whether the other side is still there. `connectionState` alone needs some 16 s to tell.
+    /// Checks whether the other side is still there. `connectionState` alone needs some 16 s to show it.
     fn check(&mut self) {
         let sctp = sctp(&self.peer).and_then(|sctp| Reflect::get(&sctp, &"state".into()).ok()?.as_string());
         if sctp.as_deref() == Some("closed") {
@@ -114,7 +114,7 @@ impl Inner {
         self.wake();
     }
 
-    /// Closing a peer connection fires no event on its channels, so the streams are told from here.
+    /// Closing a peer connection fires no event on its channels, so the streams are ended from here.
     fn end(&mut self, why: ConnectionError) {
         if self.over.is_some() {
             return;

@@ -1,9 +1,9 @@
-//! Which connections to whom a browser has, and which of them are too many. Pure.
+//! The connections of a browser, and which of them are superfluous. Pure.
 //!
-//! It opens and closes nothing. Of two direct connections, one dialled by each side, the one dialled by the smaller name
-//! stays: both sides come to the same answer without a word. Of two that one side dialled, that side alone keeps the
-//! older one: only it knows which that is. But nobody dials while a direct connection stands, so when somebody does long
-//! after, the old one is dead and its end was not noticed: the new one stays.
+//! It opens and closes nothing. Of two direct connections, one dialled by each side, the one dialled by the smaller
+//! name stays: both sides come to the same answer without a word. Of two that one side dialled, that side alone keeps
+//! the older one: only it knows which that is. But no peer dials while it has a direct connection, so a dial long
+//! after means that the old one is dead and its end was not noticed: the new one stays.
 
 use std::collections::HashMap;
 
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn one_that_comes_long_after_replaces_the_old_one() {
-        // Whoever has the smaller name, whoever dialled the old one.
+        // Whichever side has the smaller peer id, whichever dialled the old one.
         for (mut side, other) in <[ConnectionTable; 2]>::from(two()).into_iter().zip([[0xff; 32], [0; 32]]) {
             let other = PeerId::from_bytes(&[&[0, 32], other.as_slice()].concat()).expect("an identity multihash");
             assert_eq!(side.add_direct(other, id(1), Us), []);

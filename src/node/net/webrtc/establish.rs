@@ -43,7 +43,7 @@ pub enum EstablishError {
     TimedOut,
 }
 
-/// Comes to a direct connection with whoever is at the other end of `signalling`, which must be authenticated: the
+/// Makes a direct connection with the peer at the other end of `signalling`, which must be authenticated: the
 /// fingerprints that travel on it are what the connection is checked against.
 pub async fn establish<S>(signalling: S, role: Role, ice_servers: &[IceServer]) -> Result<Connection, EstablishError>
 where
@@ -57,7 +57,7 @@ where
     }
 }
 
-/// Hears of this side's candidates for as long as it lives.
+/// Collects this side's candidates for as long as it lives.
 struct Candidates {
     peer: RtcPeerConnection,
     found: UnboundedReceiver<String>,
@@ -136,7 +136,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Handshake<S> {
                         if let Some(init) = init {
                             init.close();
                         }
-                        // The connection stands, whatever becomes of the stream.
+                        // The connection is made, whatever becomes of the stream.
                         if let Err(error) = self.signalling.close().await {
                             tracing::debug!(%error, "the signalling stream did not close in order");
                         }
@@ -149,7 +149,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Handshake<S> {
         }
     }
 
-    /// Waits for one thing to happen and tells the machine.
+    /// Waits for one event and feeds it to the machine.
     async fn next(&mut self, buffer: &mut [u8]) -> Result<(), EstablishError> {
         let Self { connection, candidates, signalling, readable, .. } = self;
         let connected = connection.connected().fuse();

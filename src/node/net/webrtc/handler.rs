@@ -1,6 +1,6 @@
 //! One relayed connection, over which direct ones are arranged: `/webrtc-signaling/0.0.1`.
 //!
-//! The relayed connection is authenticated from end to end, so whoever is at its other end is at the other end of the
+//! The relayed connection is authenticated from end to end, so the peer at its other end is at the other end of the
 //! direct one. It refuses more handshakes of others than `slots` allows.
 
 use std::collections::VecDeque;

@@ -36,7 +36,7 @@ impl Paths {
         all.entry(peer).or_default().push(connection.watched());
     }
 
-    /// None without a direct connection, or where the browser tells nothing.
+    /// `None` without a direct connection, or where the browser reports nothing.
     pub async fn measure(&self, peer: PeerId) -> Option<ConnectionPath> {
         // Of two the older one is about to be closed.
         let connection = self.0.borrow().get(&peer)?.iter().rev().find_map(Watch::peer)?;

@@ -232,7 +232,7 @@ impl Stream {
         self.shared.borrow().buffered()
     }
 
-    /// Ends both directions at once, and tells the other side.
+    /// Ends both directions at once, and notifies the other side.
     pub fn reset(&mut self) {
         let mut shared = self.shared.borrow_mut();
         shared.framing.reset();
@@ -273,7 +273,7 @@ impl AsyncWrite for Stream {
         Poll::Ready(Ok(written))
     }
 
-    /// Nothing is held back here, and the browser does not tell when it has sent all.
+    /// Nothing is held back here, and the browser does not report when it has sent all.
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }

@@ -56,7 +56,7 @@ pub(super) struct Arrival {
     pub(super) _slot: Slot,
 }
 
-/// What the behaviour and its handlers tell the transport.
+/// Messages of the behaviour and its handlers to the transport.
 pub(super) enum News {
     Reachable(Multiaddr),
     Unreachable(Multiaddr),

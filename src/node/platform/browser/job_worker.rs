@@ -28,7 +28,7 @@ pub fn serve() {
         }
     });
     scope.set_onmessage(Some(on_message.into_js_value().unchecked_ref()));
-    // The page sends the job once it hears this.
+    // The page sends the job once it receives this.
     if let Err(error) = scope.post_message(&JsValue::from_f64(PROTOCOL.into())) {
         tracing::error!(?error, "a worker could not report that it is ready");
     }
@@ -52,7 +52,7 @@ async fn run(job: Job) -> Option<JobOutput> {
     let sender = RefCell::new(Some(sender));
     let settle = move |outcome| {
         if let Some(sender) = sender.borrow_mut().take() {
-            // The receiver is gone only when nobody waits any more.
+            // The receiver is gone only if the job was given up.
             drop(sender.send(outcome));
         }
     };

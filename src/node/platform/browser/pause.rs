@@ -1,5 +1,5 @@
 //! Letting other work of the page go first. A message to oneself does it: timers wait at least 4 ms, and in a page that
-//! nobody looks at a whole second.
+//! a hidden page throttles to once a second.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -31,7 +31,7 @@ impl Turnstile {
         let on_message = Closure::<dyn Fn(MessageEvent)>::new(move |_| {
             let turn = next.borrow_mut().pop_front();
             if let Some(turn) = turn {
-                // Whoever waited may have given up.
+                // The waiting task may have been dropped.
                 turn.send(()).ok();
             }
         });
@@ -43,7 +43,7 @@ impl Turnstile {
         let (sender, receiver) = oneshot::channel();
         self.waiting.borrow_mut().push_back(sender);
         if self.entrance.post_message(&JsValue::NULL).is_err() {
-            // Nobody would ever be let through: all go at once.
+            // No later message would arrive: all waiting tasks go on at once.
             self.waiting.borrow_mut().clear();
         }
         receiver

@@ -36,7 +36,7 @@ async fn talk(worker: &Worker, job: &Run) -> Result<Returned, RunError> {
         let answer = answer.clone();
         move |value: JsValue| {
             if let Some(answer) = answer.borrow_mut().take() {
-                // The receiver is gone only when nobody waits any more.
+                // The receiver is gone only if the run was given up.
                 drop(answer.send(value));
             }
         }

@@ -118,7 +118,7 @@ impl Shared {
         }
         let reply = cbor4ii::serde::from_slice::<SearchResponse>(&Uint8Array::new(data).to_vec()).ok()?;
         let answer = self.waiting.borrow_mut().pop_front()?;
-        // Whoever asked may be gone.
+        // The caller may be gone.
         drop(answer.send(reply));
         Some(())
     }
@@ -127,7 +127,7 @@ impl Shared {
         self.worker.borrow().as_ref()?.post_message(&Uint8Array::from(bytes)).ok()
     }
 
-    /// Ends the worker; whoever waits is told by their channel's end.
+    /// Ends the worker; pending requests fail when their channels end.
     fn give_up(&self) {
         tracing::warn!("the worker that searches is lost");
         if let Some(worker) = self.worker.borrow_mut().take() {

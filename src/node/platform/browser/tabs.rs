@@ -16,7 +16,7 @@ extern "C" {
     fn program_stopped(what: &str);
 }
 
-/// From now on a panic stops the page: another tab may write, and the person is told (`public/boot.js`).
+/// From now on a panic stops the page: another tab may write, and the person is shown a notice (`public/boot.js`).
 pub fn stop_at_panic() {
     let say = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
@@ -25,7 +25,8 @@ pub fn stop_at_panic() {
     }));
 }
 
-/// Waits until this tab has the lock; it keeps it until it goes away or stops. True at once where there are no Web Locks.
+/// Waits until this tab has the lock; it keeps it until it goes away or stops. True at once where there are no Web
+/// Locks.
 pub async fn become_writer(lock: &str) -> bool {
     JsFuture::from(hold_lock(lock)).await.is_ok_and(|held| held.is_truthy())
 }

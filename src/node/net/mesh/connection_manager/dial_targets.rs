@@ -18,7 +18,7 @@ pub const DIAL_TARGET_TIMEOUT: Duration = Duration::from_secs(30);
 pub type Circuit = fn(&Multiaddr, PeerId) -> Option<Multiaddr>;
 
 impl ConnectionManager {
-    /// Peers whose addresses nobody told are tried through every connected relay.
+    /// Peers without a known address are tried through every connected relay.
     pub fn with_circuits(self, circuit: Circuit) -> Self {
         Self { circuit, ..self }
     }
@@ -72,7 +72,7 @@ impl ConnectionManager {
             };
             let told = known.into_iter().flat_map(|found| &found.addresses);
             let mut addresses: Vec<Multiaddr> = told.filter(leads).cloned().collect();
-            // What was told may be of yesterday.
+            // The known addresses may be outdated.
             if addresses.is_empty() || known.is_some_and(|found| found.failures > 0) {
                 let circuits = up.iter().filter_map(|(_, relay)| (self.circuit)(relay, peer));
                 let others: Vec<Multiaddr> = circuits.filter(|address| !addresses.contains(address)).collect();

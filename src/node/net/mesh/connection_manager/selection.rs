@@ -1,6 +1,6 @@
 //! Which of the peers that could be dialled are: those met before, then those that failed least; and among equals those
-//! that come through a relay which brought fewest of the present connections. Whoever runs one relay must not choose all
-//! of a node's neighbours as long as there is another.
+//! that come through a relay which brought fewest of the present connections. The operator of one relay must not choose
+//! all of a node's neighbours as long as there is another.
 
 use std::collections::BTreeMap;
 

@@ -122,7 +122,7 @@ fn a_peer_that_never_answers_is_forgotten_and_a_banned_one_left_alone() {
         for other in dialled(&connection_manager.poll(now, &mut late)) {
             assert_eq!(other, silent);
             tried += 1;
-            // libp2p may tell one failure twice.
+            // libp2p may report one failure twice.
             connection_manager.dial_failed(&other, now, &mut late);
             connection_manager.dial_failed(&other, now, &mut late);
         }

@@ -1,4 +1,4 @@
-//! What libp2p tells of connections, relays and peers.
+//! Handles libp2p's events about connections, relays and peers.
 
 use futures::FutureExt;
 use libp2p::{
@@ -39,7 +39,7 @@ impl EventLoop {
             SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } => {
                 tracing::debug!(%peer, %error, "not reached");
                 if self.connection_manager.is_relay(&peer) {
-                    // One of several dials to it may fail while another one's connection stands.
+                    // One of several dials to it may fail although another one has connected.
                     if !self.swarm.is_connected(&peer) {
                         self.connection_manager.relay_lost(&peer, now, &mut random);
                     }
@@ -47,7 +47,7 @@ impl EventLoop {
                     self.connection_manager.dial_failed(&peer, now, &mut random);
                 }
             }
-            // A native node is reached where it listens; a page is told by relays where it is found.
+            // A native node is reached where it listens; a page learns from relays where it is reached.
             SwarmEvent::NewListenAddr { address, .. } if (self.reach.is_direct)(&address) && !is_relayed(&address) => {
                 self.listens_at(address);
             }
@@ -64,7 +64,7 @@ impl EventLoop {
         }
     }
 
-    /// What others are to be told is registered at the relays.
+    /// Registers an address at the relays.
     fn listens_at(&mut self, address: Multiaddr) {
         if self.server.as_mut().is_none_or(|server| server.listens_at(&address)) {
             self.swarm.add_external_address(address);

@@ -1,4 +1,4 @@
-//! What is said as gossip, and to whom it is said otherwise.
+//! Publishes and receives gossip, and sends it otherwise where gossip does not reach yet.
 
 use std::collections::{BTreeSet, HashMap};
 

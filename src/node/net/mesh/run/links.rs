@@ -15,7 +15,8 @@ use gen_registry_core::sync::blocks::wire as blocks_wire;
 use gen_registry_core::sync::{chat, wire};
 
 impl EventLoop {
-    /// The smaller of the two names opens the stream, whoever dialled: both sides agree without a word.
+    /// Opens the sync stream if this side's peer id is the smaller one, whichever side dialled: both sides agree
+    /// without a message.
     pub(super) fn open_link(&mut self, peer: PeerId) {
         if *self.swarm.local_peer_id() > peer {
             return;
@@ -74,7 +75,7 @@ impl EventLoop {
         self.tasks.push(answer(stream, bytes).map(|()| Done::Answered).boxed_local());
     }
 
-    /// Whoever waits for it hears nothing more when it can't be opened.
+    /// Opens a block stream. The sender is dropped if it can't be opened.
     pub(super) fn open_blocks(&mut self, peer: PeerId, opened: oneshot::Sender<BlockStream>) {
         self.open_stream(peer, opened, blocks_wire::PROTOCOL, blocks_wire::MESSAGE_MAX_BYTES);
     }
@@ -115,7 +116,7 @@ impl EventLoop {
         self.open_chat(peer, opened);
         let telling = async move {
             if let Ok(mut stream) = opening.await {
-                // Whoever went needs no word.
+                // A peer that left needs no message.
                 stream.outgoing.send(frame).await.ok();
             }
             Done::Quiet
@@ -132,7 +133,7 @@ impl EventLoop {
         self.tell(MeshEvent::BlocksAsked(stream));
     }
 
-    /// Whoever waits for it hears nothing more when there is no direct connection.
+    /// Sends one request to a peer. The sender is dropped if there is no direct connection.
     pub(super) fn ask_peer(
         &mut self,
         peer: PeerId,
@@ -146,7 +147,7 @@ impl EventLoop {
         let asking = ask(self.control.clone(), peer, protocol, request);
         self.tasks.push(
             async move {
-                // Whoever asked may be gone.
+                // The caller may be gone.
                 answer.send(asking.await).ok();
                 Done::Quiet
             }

@@ -40,7 +40,7 @@ impl Server {
         self.announced
     }
 
-    /// Whether others are to be told of this address.
+    /// Takes note of a listening address. Returns whether it is to be announced.
     pub(super) fn listens_at(&mut self, address: &Multiaddr) -> bool {
         let address = with_peer(address.clone(), self.me);
         if !self.announced && !self.addresses.contains(&address) {
@@ -51,7 +51,7 @@ impl Server {
     }
 
     fn tell(&self) {
-        // Whoever started it may not want to know.
+        // The receiver may have been dropped.
         self.told.unbounded_send(self.addresses.iter().map(ToString::to_string).collect()).ok();
     }
 }
