@@ -1,5 +1,5 @@
-//! The browser program. It starts the node, the JavaScript API and the screens. What is heavy stands in programs
-//! of their own (`src/bin/gen-registry-work.rs`, `gen-registry-search.rs`).
+//! The page's program. Starts the node, the script interface and the screens. What is heavy runs in programs
+//! of their own (`src/bin/job_worker.rs`, `src/bin/search_worker.rs`).
 
 #[cfg(target_arch = "wasm32")]
 fn main() {

@@ -159,7 +159,7 @@ pub fn join_stylesheets(parts: &[(String, String)]) -> Result<String, PackError>
     Ok(joined)
 }
 
-/// Tells the page that its service worker is worth registering, and how long the program is (the length a browser
+/// Marks the page as worth a service worker, and notes the program's length (the length a browser
 /// sees on the wire is that of the compressed copy).
 pub fn mark_packed(index: &str, program_size: Option<u64>) -> Result<String, PackError> {
     let start = index
@@ -212,15 +212,17 @@ pub fn kept_offline(url: &str) -> bool {
         && !NOT_KEPT_OFFLINE_FOLDERS.iter().any(|folder| name.starts_with(folder))
 }
 
-/// Bytes that a first visit loads before the page can be used: the page itself, the files it names, and the parts of its
-/// glue code. `on_the_wire`: by URL. What only workers load, and what the service worker keeps afterwards, is not counted.
+/// Bytes that a first visit loads before the page can be used: the page itself, the files it names, and the parts of
+/// its glue code. `on_the_wire`: by URL. What only workers load, and what the service worker keeps afterwards, is not
+/// counted.
 pub fn first_load(index: &str, on_the_wire: &BTreeMap<String, u64>) -> u64 {
     let loaded =
         |url: &str| url == "/index.html" || url.starts_with(GLUE_FOLDER) || index.contains(&format!("=\"{url}\""));
     on_the_wire.iter().filter(|(url, _)| loaded(url)).map(|(_, bytes)| bytes).sum()
 }
 
-/// Lays a `.br` copy beside every file that gets smaller by it. Returns how many bytes each file has on the wire, by URL.
+/// Lays a `.br` copy beside every file that gets smaller by it. Returns how many bytes each file has on the wire, by
+/// URL.
 fn compress(folder: &Path, quality: u32) -> Result<BTreeMap<String, u64>, PackError> {
     let mut on_the_wire = BTreeMap::new();
     for path in walk(folder)? {

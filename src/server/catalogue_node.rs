@@ -1,7 +1,7 @@
 //! The librarian: a node beside the relay that publishes the starter catalogue and then is a peer like any other.
 //!
 //! Its identity is made once and kept with everything else it knows in one file of the data folder. It listens for
-//! pages and dials nobody but the relay. A version that is published is never published again.
+//! pages and dials only the relay. A version that is published is never published again.
 
 use std::{
     collections::BTreeSet,
@@ -33,7 +33,7 @@ use gen_registry_node::store::{
 
 /// In the data folder: its key, its documents, its modules.
 pub const STORE_FILE: &str = "catalogue.db";
-/// The name it claims, where nobody has it.
+/// The name it claims, if it is free.
 pub const USERNAME: &str = "gen-catalogue";
 const DISPLAY_NAME: &str = "Gen Registry's catalogue";
 const BIO: &str = "Small modules that come with Gen Registry.";
@@ -112,7 +112,7 @@ impl CatalogueNode {
                 Ok(runtime) => runtime.block_on(live(options, began, stopped)),
                 Err(error) => drop(began.send(Err(error.into()))),
             }
-            // Whoever started it may not wait for its end.
+            // The handle may have been dropped.
             closed.send(()).ok();
         })?;
         let view = CatalogueNodeView(beginning.await.map_err(|_| CatalogueNodeError::NoAddress)??);
@@ -132,8 +132,8 @@ impl CatalogueNode {
     }
 }
 
-/// The first address after the relay's that nobody listens on; where the relay takes any port, so does this. Where no
-/// port can be counted up, or all are taken, the next one is returned, and listening tells what is wrong.
+/// Returns the first free address after the relay's; where the relay takes any port, so does this. Where no
+/// port can be counted up, or all are taken, returns the next one, and listening reports the error.
 pub fn next_free(relay: &Multiaddr) -> Multiaddr {
     let Some(socket) = socket_of(relay) else { return relay.clone() };
     let on = |port: u16| -> Option<Multiaddr> {
@@ -176,7 +176,7 @@ async fn live(
         tokio::select! {
             () = &mut life => return tracing::error!("the catalogue's node ended"),
             Some(addresses) = heard.next() => drop(tell.send_replace(addresses)),
-            // Asked to stop, or nobody could ask any more.
+            // Asked to stop, or the handle was dropped.
             _ = &mut stopped => break,
         }
     }
@@ -203,7 +203,7 @@ async fn open(
     let public = public.iter().map(ToString::to_string).collect();
     let listening = Listening { listen: listen.to_string(), public, direct_max: DIRECT_MAX, told };
     let peering = Peering::open_listening(node.clone(), listening).await?;
-    // Nobody sits before it who could be talked to.
+    // The catalogue node is unattended, so it stays out of the presence list.
     let invisible = Command::Chat { command: ChatCommand::SetInvisible { invisible: true } };
     if let Err(failure) = node.handle(invisible).await {
         tracing::warn!(message = %failure.message, "the catalogue is shown as a person who is online");
@@ -226,7 +226,7 @@ fn store(data: Option<&Path>) -> Result<Rc<dyn Store>, CatalogueNodeError> {
     Ok(Rc::new(SqliteStore::open(&path)?))
 }
 
-/// Publishes what is missing. What can't be published is told in the log and left out, with all that needs it: a
+/// Publishes what is missing. What can't be published is logged and left out, with all that needs it: a
 /// dependency would lead to a stranger's module of that name.
 async fn stock(node: &Node, catalogue: Vec<PublishDraft>) {
     if let Ok(Answer::Me(me)) = node.handle(Command::WhoAmI).await

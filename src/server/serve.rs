@@ -1,8 +1,8 @@
 //! The server of the built page: files, the headers that protect them, and one page for every address of the app.
 //! Beside it run the relay, the witness and the catalogue's node.
 //!
-//! Of files it serves one folder and nothing beside it, writes none but those three's own, and knows nothing of what the
-//! page does.
+//! Of files it serves one folder and nothing beside it, writes none but those three's own, and knows nothing of what
+//! the page does.
 
 use std::{
     io,
@@ -132,7 +132,7 @@ pub struct WitnessOptions {
     pub work_bits: u32,
 }
 
-/// Where the relay listens, and whom it meets.
+/// The relay's address, and the other relays it connects to.
 #[derive(Clone, Debug)]
 pub struct P2pOptions {
     pub listen: Multiaddr,
@@ -140,7 +140,7 @@ pub struct P2pOptions {
     pub public: Vec<Multiaddr>,
     pub bootstrap: Vec<Multiaddr>,
     pub dht_server: bool,
-    /// Told to pages; the relay has no use for them.
+    /// For pages; the relay has no use for them.
     pub ice_servers: Vec<IceServer>,
 }
 
@@ -153,7 +153,7 @@ pub struct Site {
     pub catalogue: Option<CatalogueNodeView>,
 }
 
-/// Serves until `stop` is done. `listening` is told the real address once requests are answered.
+/// Serves until `stop` is done. Calls `listening` with the real address once requests are answered.
 pub async fn serve(
     options: ServeOptions,
     listening: impl FnOnce(SocketAddr),

@@ -1,6 +1,6 @@
-//! What the server tells programs: the network's parameters, whether it is well, and what it counts.
+//! What the server reports to programs: the network's parameters, its health, and its counters.
 //!
-//! Nothing here comes from the page's folder, and nothing of a single person or peer is told.
+//! Nothing here comes from the page's folder, and nothing about a single person or peer is reported.
 
 use axum::{
     extract::State,

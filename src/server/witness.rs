@@ -58,11 +58,11 @@ pub enum WitnessStartError {
     Ended,
 }
 
-/// A running witness. It ends when nobody holds its door any more.
+/// A running witness. It ends when its last endpoint is dropped.
 pub struct Witness {
     pub identity: Identity,
     pub door: WitnessEndpoint,
-    /// Told when the book is closed.
+    /// Done when the receipt log is closed.
     pub ended: oneshot::Receiver<()>,
 }
 

@@ -23,7 +23,7 @@ use gen_registry_api::{ChannelEntry, ChatMessage, Event, FollowRow, InstallProgr
 const STATUS_EVERY: Duration = Duration::from_secs(20);
 /// A burst of events (a first sync) becomes one refresh.
 const SETTLE: Duration = Duration::from_millis(120);
-/// When the newest damage that this person was told of happened.
+/// When the newest damage that this person was notified of happened.
 const DAMAGE_TOLD: &str = "gen-registry.damage-told";
 
 /// Cheap to copy; take it from the context with [`app_state`].
@@ -152,7 +152,7 @@ impl AppState {
         }
     }
 
-    /// The page counts it; the system tells it, too.
+    /// Announces a notice in the live region, and by a system notification when the page is hidden.
     fn announce(self, notice: &Notice) {
         let words = told(notice);
         self.say(words.clone());
@@ -184,7 +184,7 @@ impl AppState {
         self.toasts.push(Tone::Good, words);
     }
 
-    /// What was set aside while the node opened its store happened before anybody listened. Each damage is told once.
+    /// Notifies of records that were quarantined before the page listened, each damage once.
     fn tell_of_damage(self, status: &Status) {
         let first = self.status.with_untracked(Option::is_none);
         let told = dom::stored(DAMAGE_TOLD).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
@@ -260,7 +260,7 @@ impl AppState {
                 refresh_notices();
             }
             Event::Installing { progress } => self.installing.set(Some(progress.clone())),
-            // What a contested name comes to is shown where the name stands; the loser hears of it by `NameLost`.
+            // A contested name is shown on its page; the loser is notified by `NameLost`.
             Event::Conflict { .. } => refresh_people(),
             Event::Quarantined { table, .. } => {
                 self.toasts.push(

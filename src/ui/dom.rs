@@ -8,7 +8,7 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, BlobPropertyBag, HtmlAnchorElement, HtmlElement, Url};
 
-/// Nobody looks at the page.
+/// Whether the page is in the background.
 pub fn is_hidden() -> bool {
     document().visibility_state() != web_sys::VisibilityState::Visible
 }
@@ -64,7 +64,7 @@ pub fn chosen_file(event: &web_sys::Event) -> Option<web_sys::File> {
     file
 }
 
-/// Told when [`offered_file`] has one.
+/// The window event that is fired when [`offered_file`] has one.
 pub const FILE_OFFERED: &str = "gen-registry-file";
 
 /// A file that the system opened with the app or shared to it (`public/start.mjs`), once.
@@ -168,7 +168,7 @@ pub fn encode(text: &str) -> String {
     js_sys::encode_uri_component(text).into()
 }
 
-/// For people: indented JSON. Empty where it can't be told so.
+/// Indented JSON for people; empty if it can't be serialized.
 pub fn json(value: &impl Serialize) -> String {
     let told = value.serialize(&serde_wasm_bindgen::Serializer::json_compatible());
     let text =

@@ -1,6 +1,6 @@
 //! The JavaScript API, `globalThis.genRegistry`, for scripts and embedders; described in `public/gen-registry.d.ts`.
 //!
-//! It stands on the same boundary as the page: it turns arguments into commands and answers into plain objects.
+//! Uses the same boundary as the page: turns arguments into commands and answers into plain objects.
 //! Errors are `Error` objects with a stable `code` and an `advice`.
 
 mod block_list;
@@ -18,10 +18,10 @@ use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use gen_registry_api::client::Client;
 use gen_registry_api::*;
 
-/// As many people as one call of `listAllUsernames` gives when it is not told otherwise.
+/// The default limit of `listAllUsernames`.
 const LIST_LIMIT: u32 = 500;
 
-/// Puts the API where scripts find it and tells those that wait for it.
+/// Makes the API available to scripts and fires the event that it is ready.
 pub fn install(client: Client) {
     let api = JsValue::from(GenRegistry { client });
     let installed = Reflect::set(&js_sys::global(), &"genRegistry".into(), &api);
@@ -233,8 +233,8 @@ fn to_js<T: Serialize>(value: &T) -> Result<JsValue, JsValue> {
     value.serialize(&serializer).map_err(|error| to_error(bad_argument(&error)))
 }
 
-/// What happened stands in `event`, beside the rest. Between tabs it is the key of the rest: an enum with its tag inside
-/// is read from bytes with several times as much code.
+/// Adds the event's name as `event` beside its fields. Between tabs it is the key of the fields: an enum with its tag
+/// inside is read from bytes with several times as much code.
 fn event_to_js(event: &Event) -> Result<JsValue, JsValue> {
     let value = to_js(event)?;
     let (kind, rest) = if value.is_string() {

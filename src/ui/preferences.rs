@@ -1,4 +1,4 @@
-//! How this person likes the page: its colours and its keys. Kept in this browser, told to nobody.
+//! Preferences of this browser: colours and keys. They are never sent.
 
 use leptos::prelude::*;
 

@@ -1,6 +1,7 @@
-//! What the boot script and the service worker tell: a new version waits, the page can be installed, it works offline.
+//! Reads the state of the boot script and the service worker: a new version waits, the page can be installed, it works
+//! offline.
 //!
-//! The script runs before this program and keeps what it heard in `window.genRegistryBoot`; nothing here registers
+//! The script runs before this program and keeps its events in `window.genRegistryBoot`; nothing here registers
 //! workers or caches anything.
 
 use js_sys::{Function, Promise, Reflect};

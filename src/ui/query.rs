@@ -12,7 +12,7 @@ use gen_registry_api::failure::Failure;
 /// None while the first answer is awaited.
 pub type QueryState<T> = RwSignal<Option<Result<T, Failure>>>;
 
-/// Asks anew whenever `key` changes (and forgets the old answer) or `again` does (and keeps it until the new one is in).
+/// Queries again whenever `key` changes (dropping the old answer) or `again` does (keeping it until the new one is in).
 pub fn use_query<K, T, F, A>(key: impl Fn() -> K + 'static, again: impl Fn() + 'static, ask: F) -> QueryState<T>
 where
     K: Clone + PartialEq + 'static,
@@ -33,7 +33,7 @@ where
         let asked = ask(key.clone());
         spawn_local(async move {
             let outcome = asked.await;
-            // News that changes nothing here must not draw the page anew under the reader's eyes.
+            // An unchanged answer must not re-render the page under the reader's eyes.
             if turn.try_get_value() == Some(mine) && answer.with_untracked(|old| old.as_ref() != Some(&outcome)) {
                 answer.set(Some(outcome));
             }

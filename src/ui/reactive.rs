@@ -1,7 +1,7 @@
 //! Views that stay where they are while what they show changes.
 //!
-//! A view that is drawn anew loses what was typed into it, the keyboard's place, what was unfolded, and a click whose
-//! button was pressed before and let go after. News of peers may come at any moment, so whatever can be typed into or
+//! Re-rendering discards typed text, focus, open `<details>` and clicks in progress (a button pressed before and
+//! released after is another button). Events of peers may come at any moment, so everything that can be typed into or
 //! pressed is drawn once, and follows.
 
 use std::collections::HashSet;
@@ -14,7 +14,7 @@ use crate::query::QueryState;
 /// Views without their types: one of these is some kilobytes of program for each type that it is made for.
 type Draw = Box<dyn Fn() -> AnyView + Send + Sync>;
 
-/// An answer as it is on show: what is drawn for it follows later answers, and is drawn anew only after a failure or
+/// Renders an answer once and updates it through signals; renders again only after a failure or
 /// another question.
 pub fn query_view<T, V>(answer: QueryState<T>, draw: impl Fn(Memo<T>) -> V + Send + Sync + 'static) -> AnyView
 where
@@ -65,7 +65,7 @@ where
     Memo::new(move |last: Option<&T>| value().or_else(|| last.cloned()).unwrap_or_else(|| first.clone()))
 }
 
-/// One part of something bigger, drawn anew only when that part changed.
+/// One slice of a larger value, rendered again only when that slice changed.
 pub fn slice_view<T, S, V>(
     whole: Memo<T>,
     take: impl Fn(&T) -> S + Send + Sync + 'static,
@@ -123,8 +123,8 @@ fn keyed(keys: Box<dyn Fn() -> Vec<String> + Send + Sync>, row: Row) -> AnyView 
     view! { <For each key=Clone::clone children=move |key| row.with_value(|row| row(key)) /> }.into_any()
 }
 
-/// A field shows what comes from elsewhere (another tab, an undo) for as long as nobody changed it by hand. `kept_as` is
-/// what would be kept of the field as it stands. Call what is given back once that was kept: it counts as unchanged then.
+/// A field follows its source (another tab, an undo) until it is edited by hand. `kept_as` returns
+/// what would be saved of the field now. Call the returned callback after saving: the field counts as unedited again.
 pub fn bind_field<T>(
     field: RwSignal<T>,
     source: Memo<T>,

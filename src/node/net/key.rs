@@ -23,7 +23,7 @@ pub enum NodeKeyError {
 pub struct NodeKey(Keypair);
 
 impl NodeKey {
-    /// A key nobody keeps.
+    /// Generates a key that is not stored.
     pub fn fresh() -> Self {
         Self(Keypair::generate_ed25519())
     }
@@ -49,7 +49,7 @@ impl NodeKey {
         NodeName(self.peer_id())
     }
 
-    /// The seed that the key pair is made from, for whoever signs with it; wipe it after use.
+    /// Returns the seed of the key pair, for signing; wipe it after use.
     pub fn seed(&self) -> [u8; 32] {
         let key = self.0.clone().try_into_ed25519().expect("no other kind is made or read");
         let mut seed = [0; 32];

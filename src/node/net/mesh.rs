@@ -1,12 +1,12 @@
 //! A node among others: it finds them, keeps a handful of direct connections, and carries what its host says.
 //!
 //! It knows no name, no identity and no document. What peers send is handed to the host as bytes within bounds; who
-//! misbehaves is told by the host.
+//! misbehaves is decided by the host.
 //!
 //! - libp2p's protocols and how they are set up: `behaviour`; what is done with their events: `run`
-//! - whom to dial and when: [`connection_manager`]; one stream to one peer: `link`, and for content and talk
+//! - which peers to dial, and when: [`connection_manager`]; one stream to one peer: `link`, and for content and chat
 //!   [`blocks`]; asking witnesses
-//!   and peers: `question`; asking Kademlia: [`dht_client`]; what peers tell of peers: [`neighbours`]; how gossip rates
+//!   and peers: `question`; querying Kademlia: [`dht_client`]; peer exchange: [`neighbours`]; how gossip rates
 //!   them: `scoring`
 
 mod behaviour;
@@ -63,33 +63,33 @@ pub struct MeshOptions {
     /// Nodes that listen for everybody: where the network says a page may connect to besides its relays. They are
     /// dialled once they are found.
     pub public_nodes: Vec<String>,
-    /// Peers of earlier times, as [`MeshView::known`] told them.
+    /// Remembered peers, from an earlier [`MeshView::known`].
     pub known: Vec<(String, Vec<String>)>,
     /// This node is itself one that listens for everybody.
     pub listening: Option<Listening>,
-    /// Makes this node a Kademlia server, that stores what this tells it to.
+    /// Makes this node a Kademlia server that stores what the validator accepts.
     pub validator: Option<Arc<dyn ValidateRecord>>,
 }
 
-/// How a server is reached. It waits for others to come and dials nobody but its relays: strangers must not choose
-/// whom a server connects to.
+/// How a server is reached. It waits for connections and dials its relays only: strangers must not choose
+/// which hosts a server connects to.
 pub struct Listening {
     pub listen: String,
     /// How others reach it when that is not where it listens.
     pub public: Vec<String>,
     /// Direct connections it takes.
     pub direct_max: usize,
-    /// Told each time where others reach it, its name at the end of each.
+    /// Receives the server's addresses, each with its peer id at the end, whenever they change.
     pub told: mpsc::UnboundedSender<Vec<String>>,
 }
 
-/// What the host hears.
+/// Events for the host.
 pub enum MeshEvent {
-    /// A direct connection stands and its sync stream is open.
+    /// A direct connection was made and its sync stream is open.
     Linked(Link),
     /// Somebody's gossip, to be judged by [`MeshHandle::validate`].
     Gossip { ticket: GossipTicket, bytes: Vec<u8> },
-    /// A peer plays with gossip itself so much that it is no longer heard there.
+    /// A peer misused gossip so much that its messages are ignored.
     Graylisted(NodeName),
     /// A peer opened a stream to ask who is here or what was said, or to say something.
     ChatOpened(BlockStream),
@@ -121,7 +121,7 @@ pub struct GossipTicket {
     message: MessageId,
 }
 
-/// What gossip is about. Who listens to it is heard and passes it on.
+/// A gossip topic. Subscribers receive its messages and forward them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum GossipTopic {
     /// Listened to from the beginning.

@@ -1,4 +1,4 @@
-//! Tells a person that their own identity contradicts itself, what that means, and the one way on.
+//! Explains that an identity's key contradicts itself, what that means, and the one way on.
 
 use leptos::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Tells a person that the name they claimed is somebody else's, why, and what to do now.
+//! Explains that a claimed name belongs to somebody else, why, and what to do now.
 
 use leptos::prelude::*;
 

@@ -56,7 +56,7 @@ pub fn author_text(author: &Author) -> String {
     author.username.clone().unwrap_or_else(|| text::shortened(&author.did))
 }
 
-/// A link to whoever it is.
+/// A link to a module's author.
 pub fn author_link(author: &Author) -> impl IntoView + use<> {
     let href = author.username.as_ref().map_or_else(|| format!("/id/{}", author.did), |name| person_href(name));
     let name = author_text(author);

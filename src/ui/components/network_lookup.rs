@@ -1,5 +1,5 @@
-//! A name that nobody knows on this device, looked for further by itself: at connected peers, then in the wider network. It
-//! says where it looked, who answered, and what can be done when nobody did.
+//! Looks up a name that is not known on this device: at connected peers, then in the wider network. It
+//! says where it looked, who answered, and what can be done without an answer.
 
 use leptos::prelude::*;
 

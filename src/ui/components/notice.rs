@@ -41,7 +41,7 @@ pub fn failed(failure: Failure) -> AnyView {
     .into_any()
 }
 
-/// The last failure of the control it stands at, told at once.
+/// The last failure of the control beside it, announced at once.
 #[component]
 pub fn FailureNotice(#[prop(into)] failure: Signal<Option<Failure>>) -> impl IntoView {
     view! {

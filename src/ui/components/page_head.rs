@@ -75,7 +75,7 @@ pub fn PageHead(
     }
 }
 
-/// Whoever types a search wants to go on typing.
+/// Whether the search box has the focus, which typing must keep.
 fn finding_people() -> bool {
     dom::focused().is_some_and(|element| element.get_attribute("data-finds").is_some())
 }

@@ -12,7 +12,7 @@ pub fn person_href(username: &str) -> String {
     format!("/u/{}", dom::encode(username))
 }
 
-/// The rows of a list of people; whoever stays in it keeps the row.
+/// The rows of a list of people; a person who stays in it keeps the row.
 pub fn person_rows(people: impl Into<Signal<Vec<UsernameEntry>>>) -> impl IntoView {
     let draw = |entry| view! { <PersonRow entry /> };
     keyed_list(people, |entry| entry.did.clone(), move |entry| slice_view(entry, Clone::clone, draw))

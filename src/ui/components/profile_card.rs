@@ -18,7 +18,7 @@ pub fn openable(link: &str) -> bool {
 pub fn ProfileCard(
     #[prop(into)] public_key: String,
     profile: Profile,
-    /// The name, or what stands in its place.
+    /// The name, or what is shown instead.
     name: AnyView,
     #[prop(optional_no_strip)] status: Option<NameStatus>,
     #[prop(optional_no_strip)] registered_at: Option<u64>,

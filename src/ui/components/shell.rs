@@ -80,7 +80,7 @@ fn skip(event: leptos::ev::MouseEvent) {
     }
 }
 
-/// Told once per browser, when it has become true.
+/// Shows once per browser that the page works offline.
 fn tell_offline_ready() {
     let (app_state, pwa) = (app_state(), pwa());
     Effect::new(move |_| {

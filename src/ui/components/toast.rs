@@ -9,7 +9,7 @@ use leptos::prelude::*;
 use crate::components::icon::{Icon, icon};
 
 const SHOWN_FOR: Duration = Duration::from_secs(8);
-/// More than this many at once help nobody.
+/// More than this many at once are not readable.
 const MOST: usize = 4;
 
 #[derive(Clone, Copy, PartialEq, Eq)]

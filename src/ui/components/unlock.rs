@@ -12,7 +12,7 @@ use crate::components::notice::FailureNotice;
 pub fn UnlockDialog() -> impl IntoView {
     let app_state = app_state();
     let open = app_state.gate.asking;
-    // However it was closed: whoever waits must be told.
+    // However it was closed: waiting commands must end.
     Effect::new(move |before: Option<bool>| {
         let now = open.get();
         if before == Some(true) && !now {

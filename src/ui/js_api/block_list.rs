@@ -15,14 +15,14 @@ impl GenRegistry {
         to_js(&self.client.clone().reputation(format!("{kind}:{of}")).await.map_err(to_error)?)
     }
 
-    /// Whom and what this person blocks or trusts: `{ rows, shared }`.
+    /// The people, peers and modules this person blocks or trusts: `{ rows, shared }`.
     #[wasm_bindgen(js_name = getLists)]
     pub async fn get_lists(&self) -> Result<JsValue, JsValue> {
         to_js(&self.client.clone().lists().await.map_err(to_error)?)
     }
 
-    /// Puts `person:did:key:…`, `peer:12D3…` or `module:name` on a list: `"block"`, `"allow"`, or `"neither"` to take it
-    /// off both.
+    /// Puts `person:did:key:…`, `peer:12D3…` or `module:name` on a list: `"block"`, `"allow"`, or `"neither"` to take
+    /// it off both.
     pub async fn decide(&self, subject: String, verdict: JsValue, note: Option<String>) -> Result<JsValue, JsValue> {
         let Some(verdict) = from_js(verdict)? else {
             return Err(to_error(Failure::new(

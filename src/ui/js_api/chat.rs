@@ -6,7 +6,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 use super::{GenRegistry, from_js, to_error, to_js};
 
-/// Messages that one call of `getMessages` gives when it is not told otherwise.
+/// The default limit of `getMessages`.
 const MESSAGES_LIMIT: u32 = 50;
 
 #[derive(Default, Deserialize)]
@@ -18,7 +18,7 @@ struct MessagesOptions {
 
 #[wasm_bindgen]
 impl GenRegistry {
-    /// Shows this profile as online. Whoever is online as the answer says.
+    /// Shows this profile as online. Resolves to the people online.
     #[wasm_bindgen(js_name = registerUser)]
     pub async fn register_user(&self, username: Option<String>) -> Result<JsValue, JsValue> {
         to_js(&self.client.clone().register_user(username).await.map_err(to_error)?)
@@ -59,7 +59,7 @@ impl GenRegistry {
         to_js(&self.client.clone().leave_channel(username, channel).await.map_err(to_error)?)
     }
 
-    /// Who is in a channel; an empty list for one that nobody knows.
+    /// The people in a channel; an empty list for an unknown one.
     #[wasm_bindgen(js_name = getChannelUsers)]
     pub async fn get_channel_users(&self, channel: String) -> Result<JsValue, JsValue> {
         to_js(&self.client.clone().channel_users(channel).await.map_err(to_error)?)

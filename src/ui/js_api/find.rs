@@ -8,7 +8,8 @@ use gen_registry_api::NameKind;
 
 #[wasm_bindgen]
 impl GenRegistry {
-    /// Here first, then connected peers, then the wider network; `answeredBy` says which, and is null when nobody knew.
+    /// Here first, then connected peers, then the wider network; `answeredBy` says which, or null if none had an
+    /// answer.
     #[wasm_bindgen(js_name = findUsername)]
     pub async fn find_username(&self, name: String) -> Result<JsValue, JsValue> {
         to_js(&self.client.clone().find(NameKind::Username, name).await.map_err(to_error)?)

@@ -10,7 +10,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use super::{GenRegistry, from_js, to_error, to_js};
 use gen_registry_api::*;
 
-/// Modules that one call of `listModules` gives when it is not told otherwise.
+/// The default limit of `listModules`.
 const LIST_LIMIT: u32 = 50;
 
 /// `{ crc32: "^1" }`, or a list of `{ name, requirement }`.

@@ -1,4 +1,4 @@
-//! Whom and what this person blocks or trusts.
+//! The people, peers and modules this person blocks or trusts.
 
 use leptos::prelude::*;
 

@@ -1,5 +1,5 @@
-//! Channels: those this person joined, with what is unread, and those that others are in. Joining a name that nobody
-//! knows makes the channel.
+//! Channels: the joined ones, with what is unread, and those with other members. Joining an unknown name
+//! creates the channel.
 
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;

@@ -1,4 +1,4 @@
-//! Who this device exchanges registries with, through whom it finds them, and the rules of the network.
+//! The peers and relays of this device, and the rules of the network.
 
 mod nobody;
 
@@ -184,7 +184,7 @@ fn RetryConnections() -> impl IntoView {
     }
 }
 
-/// For whoever is asked for help: what this page shows, as text.
+/// What this page shows, as text, for asking for help.
 #[component]
 fn Copy(report: Memo<NetworkReport>) -> impl IntoView {
     let app_state = app_state();

@@ -1,4 +1,4 @@
-//! What happened where the person follows; what is followed; and whether the system may tell, too.
+//! Notices about what the person follows; what is followed; and system notifications.
 
 use leptos::prelude::*;
 use web_sys::NotificationPermission;
@@ -143,7 +143,7 @@ fn followed(row: Memo<FollowRow>) -> impl IntoView {
     }
 }
 
-/// The offer to let the system tell; nothing where the browser can't or the person said no.
+/// The offer of system notifications; nothing where the browser can't or the person declined.
 #[component]
 fn SystemToo() -> impl IntoView {
     let permission = RwSignal::new_local(notify::permission());

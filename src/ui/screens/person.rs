@@ -24,7 +24,7 @@ use gen_registry_api::client::Client;
 use gen_registry_api::failure::Failure;
 use gen_registry_api::{LosingClaim, NameReport, Person, UsernameEntry};
 
-/// What is known of a name, and the page of whoever it leads to.
+/// What is known of a name, and the page of the person it leads to.
 #[derive(Clone, PartialEq)]
 struct Found {
     report: NameReport,

@@ -1,7 +1,7 @@
 //! The source and expiry of each stored entry. Pure.
 //!
 //! When there is no room, the source with most entries gives some up: its oldest. Keys cost nothing, so a flood
-//! comes from many peer ids but few addresses; the source is the address where that tells peers apart.
+//! comes from many peer ids but few addresses; the source is the address where peers have different ones.
 
 use std::collections::HashMap;
 use std::hash::Hash;

@@ -27,8 +27,8 @@ pub const RATE_TIME: Duration = Duration::from_secs(60);
 
 /// Knows what proves a value.
 pub trait ValidateRecord: Send + Sync {
-    /// Whether this value may stand under this key at this time (milliseconds since 1970), in place of what stands there
-    /// already; the error says what is wrong with it.
+    /// Whether this value may be stored under this key at this time (milliseconds since 1970), replacing the present
+    /// one if any; the error says what is wrong with it.
     fn verify(&self, key: &[u8], value: &[u8], there: Option<&[u8]>, now: Millis) -> Result<bool, Fault>;
 }
 
@@ -47,7 +47,7 @@ pub enum Fault {
 /// Why something is not stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// This server belongs to no network whose values it could tell.
+    /// This server belongs to no network whose values it could validate.
     NoNetwork,
     Oversized,
     Bad(Fault),
@@ -69,7 +69,7 @@ pub enum Stored {
 #[derive(Clone, Copy, Debug)]
 pub struct From {
     pub peer: PeerId,
-    /// None where it tells nobody apart.
+    /// `None` where all peers have one address.
     pub address: Option<IpAddr>,
 }
 
@@ -116,7 +116,8 @@ impl Values {
         if let Some(there) = &there
             && there.value == record.value
         {
-            // Where it is found says who is there, and nobody who is still here is pushed aside by that.
+            // A record from its publisher proves that the publisher is here; it evicts no record of a peer that is
+            // still here.
             let first_hand = record.publisher == Some(from.peer);
             if !first_hand || there.publisher.is_some_and(|publisher| is_connected(&publisher)) {
                 record.publisher = there.publisher;

@@ -18,7 +18,7 @@ use crate::platform::{Environment, native::Native};
 
 pub(super) struct DhtServer {
     values: Values,
-    /// The addresses of connected peers; empty when addresses don't tell peers apart.
+    /// The addresses of connected peers; empty when all peers have one address.
     addresses: HashMap<PeerId, IpAddr>,
     by_address: bool,
 }

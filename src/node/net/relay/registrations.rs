@@ -41,7 +41,7 @@ pub(super) struct Registrations {
 }
 
 impl Registrations {
-    /// `from` is the peer's address, if addresses tell peers apart; `now` in milliseconds since 1970.
+    /// `from` is the peer's address, unless all peers have the same; `now` in milliseconds since 1970.
     pub(super) fn came(
         &mut self,
         peer: PeerId,

@@ -1,4 +1,4 @@
-//! Who is in the channel, and when each was last heard.
+//! The members of the channel, and when each was last seen.
 
 use std::time::Duration;
 

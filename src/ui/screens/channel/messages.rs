@@ -14,7 +14,7 @@ use gen_registry_api::ChatMessage;
 use gen_registry_api::failure::Failure;
 
 const PAGE: u32 = 50;
-/// Whoever is so near to the end, in pixels, follows the talk.
+/// Within this distance of the end, in pixels, the view follows new messages.
 const NEAR_THE_END: f64 = 120.0;
 
 #[derive(Clone, Copy)]
@@ -120,7 +120,7 @@ pub fn Messages(name: Memo<String>) -> impl IntoView {
         said.refresh(keyed_list.max(PAGE));
         name
     });
-    // What came while nobody looked is read once somebody does.
+    // Messages that arrived in the background are marked as read when the page is shown again.
     let looked_at = window_event_listener(leptos::ev::visibilitychange, move |_| {
         let shown = said.messages.with_untracked(|messages| messages.as_ref().map(Vec::len));
         if let Some(keyed_list) = shown.filter(|_| !dom::is_hidden()) {

@@ -1,4 +1,4 @@
-//! The name: choosing another, giving it up, or claiming one anew. Says beforehand what happens to the old one.
+//! The name: choosing another, giving it up, or claiming one again. Says beforehand what happens to the old one.
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;

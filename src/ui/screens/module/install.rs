@@ -11,7 +11,7 @@ use crate::text;
 use gen_registry_api::failure::FailureCode;
 use gen_registry_api::{InstallPlan, InstallStage, Requirement};
 
-/// What the person has begun; it outlives the page's being drawn anew with what others say meanwhile.
+/// An installation in progress; it outlives updates of the page.
 #[derive(Clone, Copy)]
 pub struct Begun {
     plan: RwSignal<Option<InstallPlan>>,

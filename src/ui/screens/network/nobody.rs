@@ -1,4 +1,4 @@
-//! Why nobody is connected: what is in order, what is not, and what to do about it.
+//! Why no peer is connected: what is in order, what is not, and what to do about it.
 
 use leptos::prelude::*;
 

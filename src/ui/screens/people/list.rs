@@ -29,11 +29,11 @@ async fn pages(client: Client, prefix: String, keyed_list: u32, after: Option<St
     Ok(page)
 }
 
-/// A row; it is drawn anew when anything that it shows has changed.
+/// A row; it is rendered again when anything that it shows has changed.
 #[derive(Clone)]
 pub struct Row {
     pub entry: Arc<UsernameEntry>,
-    /// Stands for all that is shown. Compared for every row whenever the list grows, so it is worked out once.
+    /// A hash of all that is shown. Compared for every row whenever the list grows, so it is computed once.
     pub key: u64,
 }
 
@@ -140,7 +140,7 @@ impl PeopleList {
         }
     }
 
-    /// The observer tells of coming into view once; a tall window may need several pages.
+    /// The observer fires once when the end comes into view; a tall window may need several pages.
     fn still_in_view(self) {
         request_animation_frame(move || {
             let Some(Some(end)) = self.end.try_get_untracked() else {

@@ -1,4 +1,4 @@
-//! Nobody known here holds this name: a way on, whatever the person was after.
+//! The page of a name without a known holder, with ways on for each purpose.
 
 use leptos::prelude::*;
 
