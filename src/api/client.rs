@@ -12,7 +12,7 @@ use crate::*;
 pub type Listener = Rc<dyn Fn(&Event)>;
 
 /// The wire between a handle and its node.
-pub trait Link {
+pub trait NodeConnection {
     fn ask(&self, command: Command) -> LocalBoxFuture<'static, Result<Answer, Failure>>;
     /// Returns a number to unsubscribe with.
     fn subscribe(&self, listener: Listener) -> u64;
@@ -21,11 +21,11 @@ pub trait Link {
 
 /// Cheap to clone.
 #[derive(Clone)]
-pub struct Client(Rc<dyn Link>);
+pub struct Client(Rc<dyn NodeConnection>);
 
 /// Listens until it is dropped.
 pub struct Subscription {
-    link: Rc<dyn Link>,
+    link: Rc<dyn NodeConnection>,
     id: u64,
 }
 
@@ -36,7 +36,7 @@ impl Drop for Subscription {
 }
 
 impl Client {
-    pub fn new(link: Rc<dyn Link>) -> Self {
+    pub fn new(link: Rc<dyn NodeConnection>) -> Self {
         Self(link)
     }
 

@@ -224,7 +224,7 @@ pub struct Status {
     /// Registries are being compared or fetched right now.
     pub syncing: bool,
     /// How this profile is connected to its network.
-    pub connection: Connection,
+    pub connection: ConnectionState,
     pub quarantined: Vec<QuarantinedRecord>,
     /// Bytes used and allowed by the browser; `None` where it does not report them.
     pub storage_used: Option<u64>,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{AnsweredBy, NameStatus, NameVerdict, UsernameEntry};
 pub use gen_registry_core::validation::{
-    Check, Custom, Extern, ExternKind, Kind as ModuleKind, Memory, Outcome, Problem, Report,
+    Check, CheckOutcome, Custom, Extern, ExternKind, Memory, ModuleKind, Problem, Report,
 };
 
 /// In the place of a module's name: whatever else the act brings with it.

@@ -6,7 +6,7 @@ use super::Reputation;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Connection {
+pub enum ConnectionState {
     /// No relay is configured: no peer can be found.
     #[default]
     Alone,
@@ -22,7 +22,7 @@ pub enum Connection {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NetworkReport {
-    pub connection: Connection,
+    pub connection: ConnectionState,
     /// This profile's node (a libp2p peer id); none without a network.
     pub node: Option<String>,
     /// The network's topic, 64 hex digits.

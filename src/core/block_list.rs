@@ -60,7 +60,7 @@ pub enum SubjectError {
 pub struct PeerIdError;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Decision {
+pub enum BlockDecision {
     /// Nothing of it is shown, taken or asked for.
     Block,
     /// Kept, whatever else speaks against it.
@@ -73,7 +73,7 @@ pub enum Decision {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Entry {
     pub at: Timestamp,
-    pub verdict: Decision,
+    pub verdict: BlockDecision,
     pub note: String,
 }
 
@@ -160,8 +160,8 @@ impl fmt::Display for PeerIdText {
 }
 
 impl BlockList {
-    pub fn verdict(&self, subject: &Subject) -> Decision {
-        self.0.get(subject).map_or(Decision::Neither, |entry| entry.verdict)
+    pub fn verdict(&self, subject: &Subject) -> BlockDecision {
+        self.0.get(subject).map_or(BlockDecision::Neither, |entry| entry.verdict)
     }
 
     pub fn is_empty(&self) -> bool {
@@ -170,14 +170,14 @@ impl BlockList {
 
     /// What counts, in the order of the subjects.
     pub fn entries(&self) -> impl Iterator<Item = (&Subject, &Entry)> {
-        self.0.iter().filter(|(_, entry)| entry.verdict != Decision::Neither)
+        self.0.iter().filter(|(_, entry)| entry.verdict != BlockDecision::Neither)
     }
 
     /// The person's decision. It is dated after everything that was decided about the subject before.
     pub fn decide(
         &mut self,
         subject: Subject,
-        verdict: Decision,
+        verdict: BlockDecision,
         note: String,
         now: Timestamp,
     ) -> Result<(), ListError> {
@@ -218,7 +218,7 @@ impl BlockList {
 
     /// The oldest of what was taken back makes room.
     fn forget_one(&mut self) -> bool {
-        let taken_back = self.0.iter().filter(|(_, entry)| entry.verdict == Decision::Neither);
+        let taken_back = self.0.iter().filter(|(_, entry)| entry.verdict == BlockDecision::Neither);
         let oldest = taken_back.min_by_key(|(_, entry)| entry.at).map(|(subject, _)| subject.clone());
         oldest.is_some_and(|oldest| self.0.remove(&oldest).is_some())
     }
@@ -241,9 +241,9 @@ impl ListKey {
 
     pub fn seal(&self, nonce: [u8; NONCE_BYTES], subject: &Subject, entry: &Entry) -> Vec<u8> {
         let verdict = match entry.verdict {
-            Decision::Neither => 0,
-            Decision::Block => 1,
-            Decision::Allow => 2,
+            BlockDecision::Neither => 0,
+            BlockDecision::Block => 1,
+            BlockDecision::Allow => 2,
         };
         let encoder = put_subject(Encoder::new(), subject);
         let mut plain = encoder.byte(verdict).integer(entry.at.as_millis()).text(&entry.note).finish();
@@ -271,9 +271,9 @@ impl ListKey {
             other => return Err(DecodeError::UnknownKind(other).into()),
         };
         let verdict = match decoder.byte()? {
-            0 => Decision::Neither,
-            1 => Decision::Block,
-            2 => Decision::Allow,
+            0 => BlockDecision::Neither,
+            1 => BlockDecision::Block,
+            2 => BlockDecision::Allow,
             other => return Err(DecodeError::UnknownKind(other).into()),
         };
         let (at, note) = (Timestamp::from_millis(decoder.integer()?), decoder.text()?.to_owned());

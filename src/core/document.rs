@@ -26,7 +26,7 @@ use edit::write;
 pub use edit::{Edit, EditError, FacetEdit};
 pub use op_validator::OperationError;
 use op_validator::{DecodedChange, OpIndex};
-pub use view::{Profile, View, ViewRejection, is_link};
+pub use view::{ProfileFields, View, ViewRejection, is_link};
 
 use crate::digest::Digest;
 use crate::identity::{Identity, SigningIdentity, Topic};
@@ -43,7 +43,7 @@ const PRIVATE: &str = "private/";
 
 /// Why a verified change is not taken into its document.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Rejection {
+pub enum ChangeRejection {
     #[error("the change belongs to another document")]
     OtherDocument,
     /// With the stored change of the same place this is proof against the owner.
@@ -101,7 +101,7 @@ impl Document {
     }
 
     /// Takes up a snapshot that this node wrote. Fails when its bytes are not one.
-    pub fn load(owner: Identity, snapshot: &Snapshot) -> Result<Self, Rejection> {
+    pub fn load(owner: Identity, snapshot: &Snapshot) -> Result<Self, ChangeRejection> {
         let automerge = Automerge::load(&snapshot.automerge).map_err(unreadable)?;
         let known: HashMap<ChangeId, Digest> = snapshot
             .known
@@ -182,26 +182,26 @@ impl Document {
     }
 
     /// Takes in a change of this document. A change whose dependencies are missing waits, in a bounded number.
-    pub fn admit(&mut self, change: VerifiedChange) -> Result<Admitted, Rejection> {
+    pub fn admit(&mut self, change: VerifiedChange) -> Result<Admitted, ChangeRejection> {
         if change.owner() != self.owner {
-            return Err(Rejection::OtherDocument);
+            return Err(ChangeRejection::OtherDocument);
         }
         let hash = Digest::of(&change.signed.bytes);
         match self.known.get(&change.place) {
             Some(known) if *known == hash => return Ok(Admitted::Known),
-            Some(_) => return Err(Rejection::Fork(Box::new(change.signed))),
+            Some(_) => return Err(ChangeRejection::Fork(Box::new(change.signed))),
             None => {}
         }
         if self.changes >= DOCUMENT_MAX_CHANGES {
-            return Err(Rejection::TooManyChanges);
+            return Err(ChangeRejection::TooManyChanges);
         }
         if self.bytes + change.signed.bytes.len() > DOCUMENT_MAX_BYTES {
-            return Err(Rejection::TooLarge);
+            return Err(ChangeRejection::TooLarge);
         }
         let parsed = Change::from_bytes(change.signed.bytes.clone()).map_err(unreadable)?;
         let ready = self.is_ready(&parsed);
         if !ready && self.waiting.len() >= DOCUMENT_MAX_ORPHANS {
-            return Err(Rejection::TooManyOrphans);
+            return Err(ChangeRejection::TooManyOrphans);
         }
         if ready {
             self.apply(parsed)?;
@@ -215,7 +215,7 @@ impl Document {
     }
 
     /// Automerge sees a change only after it was understood.
-    fn apply(&mut self, change: Change) -> Result<(), Rejection> {
+    fn apply(&mut self, change: Change) -> Result<(), ChangeRejection> {
         let understood = self.ledger.check(&change)?;
         self.automerge.apply_changes([change]).map_err(unreadable)?;
         self.ledger.note(understood);
@@ -310,8 +310,8 @@ impl Document {
     }
 }
 
-fn unreadable(error: impl std::fmt::Display) -> Rejection {
-    Rejection::Unreadable(error.to_string())
+fn unreadable(error: impl std::fmt::Display) -> ChangeRejection {
+    ChangeRejection::Unreadable(error.to_string())
 }
 
 /// Made once: every document that is replayed begins with it.

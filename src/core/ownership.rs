@@ -94,7 +94,7 @@ pub struct NameState {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Status {
+pub enum ClaimStatus {
     Provisional,
     Confirmed,
     /// A rival claim of the same standing exists; the rule has decided for the holder.
@@ -136,7 +136,7 @@ impl NameState {
     }
 
     /// The status of the present holder's claim.
-    pub fn status(&self) -> Option<Status> {
+    pub fn status(&self) -> Option<ClaimStatus> {
         let holder = self.holder()?;
         let rival = self.losers.iter().any(|loser| {
             loser.author != holder.holder
@@ -146,9 +146,9 @@ impl NameState {
                 )
         });
         Some(match holder.position {
-            _ if rival => Status::Contested,
-            Position::Confirmed(_) => Status::Confirmed,
-            Position::Provisional(_) => Status::Provisional,
+            _ if rival => ClaimStatus::Contested,
+            Position::Confirmed(_) => ClaimStatus::Confirmed,
+            Position::Provisional(_) => ClaimStatus::Provisional,
         })
     }
 

@@ -18,7 +18,9 @@ use std::time::Duration;
 use crate::chat::ChannelName;
 use crate::identity::{Identity, Signed, SigningIdentity, Topic};
 use crate::time::Timestamp;
-pub use heartbeat::{Attendance, CHANNELS_MAX, HEARTBEAT_MAX_BYTES, Heartbeat, NodeId, Refusal, SignedHeartbeat};
+pub use heartbeat::{
+    Attendance, CHANNELS_MAX, HEARTBEAT_MAX_BYTES, Heartbeat, HeartbeatRefusal, NodeId, SignedHeartbeat,
+};
 pub use roster::{Device, User};
 use roster::{Heard, Roster};
 
@@ -114,7 +116,7 @@ pub enum PresenceError {
     #[error("the attendance is of another node, or its time is over")]
     Attendance,
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Refused(#[from] HeartbeatRefusal),
 }
 
 /// A heartbeat, and how long ago it was first received.

@@ -13,20 +13,20 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
-use crate::document::{ModuleAnnotations, Profile};
+use crate::document::{ModuleAnnotations, ProfileFields};
 use crate::fact::{ClaimedName, Fact, SignedFact};
 use crate::identity::{Identity, SignatureError, Signed, Topic};
 use crate::modules::ratings::Ratings;
 use crate::modules::{ModuleState, Releases};
 use crate::name::{FoldedName, ModuleName, NameKind, Username};
-use crate::ownership::{Availability, Evidence, NameKey, NameState, Rules, Status, Tenure, counts_from};
+use crate::ownership::{Availability, ClaimStatus, Evidence, NameKey, NameState, Rules, Tenure, counts_from};
 use crate::time::Timestamp;
 
 /// One person as the read model keeps and stores them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PersonRecord {
     pub identity: Identity,
-    pub profile: Profile,
+    pub profile: ProfileFields,
     /// What this person says of modules.
     pub shelf: ModuleAnnotations,
     /// Every fact that was ever seen in this person's document: once seen, never unseen.
@@ -47,7 +47,7 @@ pub struct PersonRecord {
 pub struct StoredPerson {
     #[serde(with = "serde_bytes")]
     identity: Vec<u8>,
-    profile: Profile,
+    profile: ProfileFields,
     #[serde(default)]
     shelf: ModuleAnnotations,
     facts: Vec<serde_bytes::ByteBuf>,
@@ -96,7 +96,7 @@ impl PersonRecord {
     pub fn new(identity: Identity) -> Self {
         Self {
             identity,
-            profile: Profile::default(),
+            profile: ProfileFields::default(),
             shelf: ModuleAnnotations::default(),
             facts: Vec::new(),
             heads: Vec::new(),
@@ -324,7 +324,7 @@ impl ReadModel {
     }
 
     /// The state of the name that this identity holds.
-    pub fn held_name(&self, identity: &Identity) -> Option<(&Username, &Tenure, Status)> {
+    pub fn held_name(&self, identity: &Identity) -> Option<(&Username, &Tenure, ClaimStatus)> {
         let name = self.username_of(identity)?;
         let state = self.state(name)?;
         Some((name, state.holder()?, state.status()?))

@@ -26,13 +26,13 @@ pub const CHOICES_MAX: u32 = 20_000;
 
 /// What is known of one release.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Release {
+pub struct ResolvableRelease {
     pub yanked: bool,
     pub dependencies: Vec<Dependency>,
 }
 
 /// All that may be chosen from.
-pub type Catalogue = BTreeMap<ModuleName, BTreeMap<Version, Release>>;
+pub type Catalogue = BTreeMap<ModuleName, BTreeMap<Version, ResolvableRelease>>;
 /// One version of each module.
 pub type Versions = BTreeMap<ModuleName, Version>;
 
@@ -56,7 +56,7 @@ pub enum Unresolved {
 
 /// Chooses a version of each module that is needed for `wanted`.
 pub fn resolve(wanted: &[Dependency], catalogue: &Catalogue, locked: &Versions) -> Result<Plan, Unresolved> {
-    let problem = Problem { wanted, catalogue, locked, choices: Cell::new(0) };
+    let problem = ResolutionProblem { wanted, catalogue, locked, choices: Cell::new(0) };
     let chosen = match pubgrub::resolve(&problem, Package::You, Version::new(0, 0, 0)) {
         Ok(chosen) => chosen,
         Err(PubGrubError::NoSolution(tree)) => return Err(Unresolved::Impossible(wants(&problem, &tree))),
@@ -133,7 +133,7 @@ impl fmt::Display for Package {
     }
 }
 
-struct Problem<'a> {
+struct ResolutionProblem<'a> {
     wanted: &'a [Dependency],
     catalogue: &'a Catalogue,
     locked: &'a Versions,
@@ -145,9 +145,12 @@ struct Problem<'a> {
 #[error("too many choices")]
 struct GivenUp;
 
-impl Problem<'_> {
+impl ResolutionProblem<'_> {
     /// The releases of a module that may be chosen, oldest first.
-    fn available<'b>(&'b self, name: &'b ModuleName) -> impl DoubleEndedIterator<Item = (&'b Version, &'b Release)> {
+    fn available<'b>(
+        &'b self,
+        name: &'b ModuleName,
+    ) -> impl DoubleEndedIterator<Item = (&'b Version, &'b ResolvableRelease)> {
         let locked = self.locked.get(name);
         let releases = self.catalogue.get(name).into_iter().flatten();
         releases.filter(move |(version, release)| !release.yanked || locked == Some(version))
@@ -172,7 +175,7 @@ impl Problem<'_> {
     }
 }
 
-impl DependencyProvider for Problem<'_> {
+impl DependencyProvider for ResolutionProblem<'_> {
     type P = Package;
     type V = Version;
     type VS = Ranges<Version>;

@@ -95,11 +95,11 @@ mod tests {
         let again: StretchJob = cbor4ii::serde::from_slice(&bytes).unwrap();
         assert_eq!((again.passphrase, again.salt, again.cost), (job.passphrase, job.salt, job.cost));
         #[derive(Serialize, Deserialize)]
-        enum Outcome {
+        enum StretchOutcome {
             Stretched(StretchedKey),
         }
-        let bytes = cbor4ii::serde::to_vec(Vec::new(), &Outcome::Stretched(Zeroizing::new([9; 32]))).unwrap();
-        let Outcome::Stretched(key) = cbor4ii::serde::from_slice(&bytes).unwrap();
+        let bytes = cbor4ii::serde::to_vec(Vec::new(), &StretchOutcome::Stretched(Zeroizing::new([9; 32]))).unwrap();
+        let StretchOutcome::Stretched(key) = cbor4ii::serde::from_slice(&bytes).unwrap();
         assert_eq!(*key, [9; 32]);
     }
 }

@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::search::query::{Leniency, words_of};
-use crate::search::segment::{Part, Statistics};
+use crate::search::segment::{Part, TermStatistics};
 
 /// Characters of a question that are looked at.
 pub const QUESTION_MAX_CHARS: usize = 256;
@@ -34,7 +34,7 @@ pub const FRESH_MAX: usize = 1_000;
 
 /// What is said of one module.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Document {
+pub struct SearchDocument {
     /// The folded name: one document for each.
     pub key: String,
     /// As its holder spells it.
@@ -96,7 +96,7 @@ pub enum SortBy {
 
 /// An answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Found {
+pub struct SearchHits {
     /// Names as their holders spell them, best first.
     pub names: Vec<String>,
     pub total: u64,
@@ -123,13 +123,13 @@ pub enum NotAnIndex {
 pub struct SearchIndex {
     base: Part,
     /// New since the base was built; they hide what the base says of them.
-    news: BTreeMap<String, Document>,
+    news: BTreeMap<String, SearchDocument>,
     /// The index of `news`, once it was asked for.
     fresh: Option<Part>,
 }
 
 impl Filter {
-    fn keeps(&self, document: &Document) -> bool {
+    fn keeps(&self, document: &SearchDocument) -> bool {
         self.tag.as_ref().is_none_or(|tag| document.tags.contains(tag))
             && self.owner.as_ref().is_none_or(|owner| *owner == document.owner)
             && (!self.imports_nothing || document.imports.is_empty())
@@ -137,7 +137,7 @@ impl Filter {
     }
 }
 
-impl Document {
+impl SearchDocument {
     fn says_the_same(&self, other: &Self) -> bool {
         Self { numbers: other.numbers, ..self.clone() } == *other
     }
@@ -163,7 +163,7 @@ impl SearchIndex {
     }
 
     /// Adds documents or puts them in the place of earlier ones.
-    pub fn update(&mut self, documents: Vec<Document>) {
+    pub fn update(&mut self, documents: Vec<SearchDocument>) {
         for document in documents {
             match self.base.get_mut(&document.key) {
                 Some(known) if known.says_the_same(&document) => known.numbers = document.numbers,
@@ -196,7 +196,7 @@ impl SearchIndex {
 
     /// Makes one of base and news. Takes about a third of a second for 10,000 documents.
     pub fn merge(&mut self) -> Result<(), SearchError> {
-        let mut all: Vec<Document> = self.base.documents().cloned().collect();
+        let mut all: Vec<SearchDocument> = self.base.documents().cloned().collect();
         all.extend(self.news.values().cloned());
         all.sort_by(|one, other| one.key.cmp(&other.key));
         let base = Part::build(all)?;
@@ -204,7 +204,7 @@ impl SearchIndex {
         Ok(())
     }
 
-    pub fn find(&mut self, question: &SearchQuery) -> Result<Found, SearchError> {
+    pub fn find(&mut self, question: &SearchQuery) -> Result<SearchHits, SearchError> {
         if self.news.len() > FRESH_MAX {
             self.merge()?;
         }
@@ -216,7 +216,7 @@ impl SearchIndex {
         let mut matches = all_matches(&parts, question)?;
         let total = matches.len() as u64;
         let wanted = question.skip.saturating_add(question.limit.min(FOUND_MAX)) as usize;
-        let order = |one: &(f32, &Document), other: &(f32, &Document)| compare(question.order, one, other);
+        let order = |one: &(f32, &SearchDocument), other: &(f32, &SearchDocument)| compare(question.order, one, other);
         if wanted < matches.len() {
             // Only what is shown must be in order.
             matches.select_nth_unstable_by(wanted, order);
@@ -225,20 +225,23 @@ impl SearchIndex {
         matches.sort_unstable_by(order);
         let names = matches.iter().skip(question.skip as usize).map(|(_, document)| document.name.clone()).collect();
         self.fresh = Some(fresh);
-        Ok(Found { names, total })
+        Ok(SearchHits { names, total })
     }
 }
 
 /// From strict to lenient, until there are enough.
-fn all_matches<'a>(parts: &[&'a Part; 2], question: &SearchQuery) -> Result<Vec<(f32, &'a Document)>, SearchError> {
+fn all_matches<'a>(
+    parts: &[&'a Part; 2],
+    question: &SearchQuery,
+) -> Result<Vec<(f32, &'a SearchDocument)>, SearchError> {
     let words = words_of(&question.text);
-    let keeps = |document: &Document| question.filter.keeps(document);
+    let keeps = |document: &SearchDocument| question.filter.keeps(document);
     if words.is_empty() {
         let asked = !question.text.trim().is_empty();
         let all = parts.iter().flat_map(|part| part.documents()).filter(|document| !asked && keeps(document));
         return Ok(all.map(|document| (0.0, document)).collect());
     }
-    let statistics = Statistics(parts);
+    let statistics = TermStatistics(parts);
     let mut found = Vec::new();
     for leniency in [Leniency::AsWritten, Leniency::Misspelt, Leniency::AnyWord] {
         if leniency == Leniency::AnyWord && !(found.is_empty() && words.len() > 1) {
@@ -258,9 +261,9 @@ fn all_matches<'a>(parts: &[&'a Part; 2], question: &SearchQuery) -> Result<Vec<
 }
 
 /// Best first; among equals the better match, then the more popular, then the name.
-fn compare(order: SortBy, one: &(f32, &Document), other: &(f32, &Document)) -> Ordering {
+fn compare(order: SortBy, one: &(f32, &SearchDocument), other: &(f32, &SearchDocument)) -> Ordering {
     let ((one_score, one), (other_score, other)) = (one, other);
-    let numbers = |document: &Document| document.numbers;
+    let numbers = |document: &SearchDocument| document.numbers;
     let first = match order {
         SortBy::Relevance if *one_score == 0.0 && *other_score == 0.0 => {
             numbers(other).published_at.cmp(&numbers(one).published_at)

@@ -25,7 +25,7 @@ pub const METADATA: [&str; 6] = ["authors", "description", "homepage", "licenses
 /// What a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Kind {
+pub enum ModuleKind {
     Module,
     Component,
 }
@@ -83,7 +83,7 @@ pub enum Problem {
 /// One line of a report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Outcome {
+pub struct CheckOutcome {
     pub check: Check,
     /// None: it passed.
     pub problem: Option<Problem>,
@@ -146,9 +146,9 @@ pub struct Report {
     /// SHA-256.
     pub digest: Digest,
     /// None for what is no WebAssembly.
-    pub kind: Option<Kind>,
+    pub kind: Option<ModuleKind>,
     /// One for each check that was made.
-    pub outcomes: Vec<Outcome>,
+    pub outcomes: Vec<CheckOutcome>,
     pub imports: Vec<Extern>,
     pub exports: Vec<Extern>,
     pub memories: Vec<Memory>,

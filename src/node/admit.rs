@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::Node;
 use crate::errors;
 use crate::modules::modules_touched;
-use crate::notices::News;
-use crate::store::records::{Damaged, Found, put};
+use crate::notices::RecordDiff;
+use crate::store::records::{Damaged, StoredRecord, put};
 use crate::store::{Batch, Durability, StoreError, Table, Write};
 use crate::time_slice::TimeSlice;
 use gen_registry_api::*;
 use gen_registry_core::digest::{Digest, block_cid, bytes_from_hex, hex};
 use gen_registry_core::document::{
-    Admitted, ChangeError, ChangeId, Document, Rejection, SignedChange, Snapshot, StoredChange, VerifiedChange,
+    Admitted, ChangeError, ChangeId, ChangeRejection, Document, SignedChange, Snapshot, StoredChange, VerifiedChange,
 };
 use gen_registry_core::fact::SignedFact;
 use gen_registry_core::identity::Identity;
@@ -46,7 +46,7 @@ pub struct AdmissionReport {
 #[derive(Debug)]
 pub enum RefusedChange {
     Invalid { owner: Identity, why: ChangeError },
-    Rejected { owner: Identity, why: Rejection },
+    Rejected { owner: Identity, why: ChangeRejection },
 }
 
 /// A change and where it stood among those that were given.
@@ -64,12 +64,12 @@ impl Node {
     pub(super) async fn load_document(&self, owner: &Identity) -> Result<Document, StoreError> {
         let mut document = Document::new(*owner);
         match self.records.get::<Snapshot>(Table::Documents, &owner.to_hex()).await? {
-            Found::Record(snapshot) => match Document::load(*owner, &snapshot) {
+            StoredRecord::Record(snapshot) => match Document::load(*owner, &snapshot) {
                 Ok(loaded) => document = loaded,
                 Err(error) => tracing::warn!(%error, "a snapshot can't be read; replaying the changes"),
             },
-            Found::Nothing => {}
-            Found::Damaged(damaged) => self.quarantine(&damaged).await,
+            StoredRecord::Nothing => {}
+            StoredRecord::Damaged(damaged) => self.quarantine(&damaged).await,
         }
         let (changes, damaged) =
             self.records.all::<StoredChange>(Table::Changes, &format!("{}/", owner.to_hex())).await?;
@@ -159,7 +159,7 @@ impl Node {
             let known = state.index.person(&record.identity);
             modules.extend(modules_touched(known, &record));
             if listens {
-                news.extend(News::between(known, &record));
+                news.extend(RecordDiff::between(known, &record));
             }
             let (who, before) = (record.identity, conflicts_of(&state.index, &record.identity));
             touched.extend(state.index.put(record, now));
@@ -295,7 +295,7 @@ impl Node {
                 Ok(Admitted::Waiting) => drop(waiting.insert(change.id().clone(), (*number, change.clone()))),
                 Ok(Admitted::Known) => report.known += 1,
                 Err(why) => {
-                    if matches!(why, Rejection::Fork(_)) {
+                    if matches!(why, ChangeRejection::Fork(_)) {
                         fork = Some(change);
                     }
                     report.refuse(*number, RefusedChange::Rejected { owner: *owner, why });

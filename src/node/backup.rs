@@ -12,7 +12,7 @@ use crate::VERSION;
 use crate::errors;
 use crate::key_store::{check_new_passphrase, seal_failed};
 use crate::store::Table;
-use crate::store::records::Found;
+use crate::store::records::StoredRecord;
 use gen_registry_api::*;
 use gen_registry_core::canonical::{DecodeError, Decoder, Encoder};
 use gen_registry_core::digest::Digest;
@@ -42,7 +42,7 @@ struct Contents {
     exported_at: Timestamp,
 }
 
-struct Envelope<'a> {
+struct BackupEnvelope<'a> {
     cost: Cost,
     salt: [u8; SALT_BYTES],
     nonce: [u8; NONCE_BYTES],
@@ -97,14 +97,14 @@ impl Node {
         let Some(cid) = avatar else { return Ok(Vec::new()) };
         let found = self.records.get::<serde_bytes::ByteBuf>(Table::Blocks, &cid).await;
         Ok(match found.map_err(errors::store_failed)? {
-            Found::Record(bytes) => vec![bytes],
-            Found::Nothing | Found::Damaged(_) => Vec::new(),
+            StoredRecord::Record(bytes) => vec![bytes],
+            StoredRecord::Nothing | StoredRecord::Damaged(_) => Vec::new(),
         })
     }
 
     pub(super) async fn import_backup(&self, bytes: &[u8], passphrase: String) -> Result<Imported, Failure> {
         let envelope = read_envelope(bytes)?;
-        let Envelope { cost, salt, nonce, sealed } = envelope;
+        let BackupEnvelope { cost, salt, nonce, sealed } = envelope;
         let key = self.stretch(StretchJob { passphrase: passphrase.into(), salt, cost }).await;
         let plain = sealing::open(&key.map_err(seal_failed)?, &nonce, &head(cost, &salt, &nonce), sealed)
             .map_err(|_| wrong())?;
@@ -149,7 +149,7 @@ fn head(cost: Cost, salt: &[u8; SALT_BYTES], nonce: &[u8; NONCE_BYTES]) -> Vec<u
     head
 }
 
-fn read_envelope(bytes: &[u8]) -> Result<Envelope<'_>, Failure> {
+fn read_envelope(bytes: &[u8]) -> Result<BackupEnvelope<'_>, Failure> {
     if bytes.len() > BACKUP_MAX_BYTES {
         return Err(Failure::new(
             FailureCode::BackupTooLarge,
@@ -170,7 +170,7 @@ fn read_envelope(bytes: &[u8]) -> Result<Envelope<'_>, Failure> {
     parse_envelope(&body[MAGIC.len() + 1..]).map_err(|_| damaged("its parts can't be told apart"))
 }
 
-fn parse_envelope(bytes: &[u8]) -> Result<Envelope<'_>, DecodeError> {
+fn parse_envelope(bytes: &[u8]) -> Result<BackupEnvelope<'_>, DecodeError> {
     let mut decoder = Decoder::new(bytes);
     let mut number = || decoder.integer().and_then(|n| u32::try_from(n).map_err(|_| DecodeError::OutOfRange));
     let cost = Cost { memory_kib: number()?, passes: number()?, lanes: number()? };
@@ -178,7 +178,7 @@ fn parse_envelope(bytes: &[u8]) -> Result<Envelope<'_>, DecodeError> {
     let nonce = decoder.bytes()?.try_into().map_err(|_| DecodeError::OutOfRange)?;
     let sealed = decoder.bytes()?;
     decoder.end()?;
-    Ok(Envelope { cost, salt, nonce, sealed })
+    Ok(BackupEnvelope { cost, salt, nonce, sealed })
 }
 
 /// A file of the next incompatible version may hold what this one would drop.

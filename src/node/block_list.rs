@@ -7,9 +7,9 @@ use crate::errors;
 use crate::reputation::Actor;
 use crate::store::records::put;
 use crate::store::{Durability, StoreError, Table};
-use crate::write::Draft;
+use crate::write::ChangeDraft;
 use gen_registry_api::*;
-use gen_registry_core::block_list::{BlockList, Decision, Entry, ListError, ListKey, Subject};
+use gen_registry_core::block_list::{BlockDecision, BlockList, Entry, ListError, ListKey, Subject};
 use gen_registry_core::document::Edit;
 use gen_registry_core::identity::Identity;
 use gen_registry_core::name::ModuleName;
@@ -35,12 +35,12 @@ impl Node {
     }
 
     pub(crate) fn blocks_person(&self, person: &Identity) -> bool {
-        self.lists.borrow().verdict(&Subject::Person(*person)) == Decision::Block
+        self.lists.borrow().verdict(&Subject::Person(*person)) == BlockDecision::Block
     }
 
     pub(crate) fn blocked_people(&self) -> Vec<Identity> {
         let lists = self.lists.borrow();
-        let blocked = lists.entries().filter(|(_, entry)| entry.verdict == Decision::Block);
+        let blocked = lists.entries().filter(|(_, entry)| entry.verdict == BlockDecision::Block);
         let people = blocked.filter_map(|(subject, _)| match subject {
             Subject::Person(person) => Some(*person),
             Subject::Peer(_) | Subject::Module(_) => None,
@@ -56,9 +56,9 @@ impl Node {
             return false;
         }
         match lists.verdict(&Subject::Module(name.clone())) {
-            Decision::Block => true,
-            Decision::Allow => false,
-            Decision::Neither => holder.is_some_and(|holder| self.blocks_person(holder)),
+            BlockDecision::Block => true,
+            BlockDecision::Allow => false,
+            BlockDecision::Neither => holder.is_some_and(|holder| self.blocks_person(holder)),
         }
     }
 
@@ -70,9 +70,9 @@ impl Node {
             return Err(Failure::new(FailureCode::InvalidArgument, message, "Choose somebody else."));
         }
         let verdict = match verdict {
-            gen_registry_api::Decision::Block => Decision::Block,
-            gen_registry_api::Decision::Allow => Decision::Allow,
-            gen_registry_api::Decision::Neither => Decision::Neither,
+            gen_registry_api::Decision::Block => BlockDecision::Block,
+            gen_registry_api::Decision::Allow => BlockDecision::Allow,
+            gen_registry_api::Decision::Neither => BlockDecision::Neither,
         };
         {
             let _one_at_a_time = self.deciding.lock().await;
@@ -166,7 +166,7 @@ impl Node {
         if edits.is_empty() {
             return Ok(());
         }
-        let written = self.commit(None, signer, Draft::of(edits)).await;
+        let written = self.commit(None, signer, ChangeDraft::of(edits)).await;
         self.lists_due.set(written.is_err());
         written
     }
@@ -180,9 +180,9 @@ impl Node {
         let row = |(subject, entry): (&Subject, &Entry)| BlockListRow {
             subject: subject.to_string(),
             verdict: match entry.verdict {
-                Decision::Block => gen_registry_api::Decision::Block,
-                Decision::Allow => gen_registry_api::Decision::Allow,
-                Decision::Neither => gen_registry_api::Decision::Neither,
+                BlockDecision::Block => gen_registry_api::Decision::Block,
+                BlockDecision::Allow => gen_registry_api::Decision::Allow,
+                BlockDecision::Neither => gen_registry_api::Decision::Neither,
             },
             note: Some(entry.note.clone()).filter(|note| !note.is_empty()),
             at: entry.at.as_millis(),

@@ -22,7 +22,7 @@ use futures_timer::Delay;
 
 use crate::Node;
 use crate::errors;
-use crate::store::records::{Found, put};
+use crate::store::records::{StoredRecord, put};
 use crate::store::{Batch, Durability, StoreError, Table, Write};
 pub use cache::Pin;
 use cache::{CacheEntry, CacheIndex};
@@ -84,7 +84,7 @@ pub(crate) struct Content {
     pictures: async_lock::Semaphore,
     /// The task that fetches from peers, once it runs.
     orders: RefCell<Option<mpsc::UnboundedSender<FetchRequest>>>,
-    asked: RefCell<server::Asked>,
+    asked: RefCell<server::RateLimits>,
 }
 
 impl Default for Content {
@@ -265,9 +265,9 @@ impl Node {
     /// The block as it is stored. One that was damaged is set aside: it can be fetched again.
     pub(crate) async fn stored_block(&self, block: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
         match self.records.get::<serde_bytes::ByteBuf>(Table::Blocks, &cid_of(block).to_string()).await? {
-            Found::Record(bytes) => Ok(Some(bytes.into_vec())),
-            Found::Nothing => Ok(None),
-            Found::Damaged(damaged) => {
+            StoredRecord::Record(bytes) => Ok(Some(bytes.into_vec())),
+            StoredRecord::Nothing => Ok(None),
+            StoredRecord::Damaged(damaged) => {
                 self.quarantine(&damaged).await;
                 Ok(None)
             }

@@ -20,7 +20,7 @@ use crate::net::mesh::{GossipTicket, GossipTopic, MeshHandle, MessageAcceptance}
 use crate::store::StoreError;
 use gen_registry_api::*;
 use gen_registry_core::chat::ChannelName;
-use gen_registry_core::presence::{Input, PresenceError, Refusal};
+use gen_registry_core::presence::{HeartbeatRefusal, Input, PresenceError};
 use gen_registry_core::sync::chat::rates::{PassedOn, PeerRates, SPEAKERS_REMEMBERED};
 use gen_registry_core::sync::rejection::{Rejection, of_heartbeat};
 use gen_registry_core::time::Timestamp;
@@ -30,7 +30,7 @@ pub(crate) use server::serve;
 pub(crate) const TICK: Duration = Duration::from_secs(1);
 
 /// A channel whose history is wanted: of its members, or of this one.
-pub(crate) struct Wanted {
+pub(crate) struct HistoryRequest {
     pub(crate) channel: ChannelName,
     pub(crate) from: Option<NodeName>,
 }
@@ -40,7 +40,7 @@ pub(crate) struct ChatPeers {
     rates: BTreeMap<NodeName, PeerRates>,
     passed_on: PassedOn,
     /// The task that asks peers for history, once it runs.
-    wanted: Option<mpsc::UnboundedSender<Wanted>>,
+    wanted: Option<mpsc::UnboundedSender<HistoryRequest>>,
     /// How far the clocks of peers are ahead of this device's, in milliseconds, of those that are too far from it.
     clocks: BTreeMap<NodeName, i64>,
     history_due: Timestamp,
@@ -51,7 +51,7 @@ impl ChatPeers {
     pub(crate) fn ask_for_history(&self, channel: ChannelName, from: Option<NodeName>) {
         if let Some(wanted) = &self.wanted {
             // Without peers there is none to ask.
-            wanted.unbounded_send(Wanted { channel, from }).ok();
+            wanted.unbounded_send(HistoryRequest { channel, from }).ok();
         }
     }
 
@@ -74,7 +74,7 @@ impl Node {
         &self,
         key: &NodeKey,
         mesh: &MeshHandle,
-    ) -> Result<mpsc::UnboundedReceiver<Wanted>, StoreError> {
+    ) -> Result<mpsc::UnboundedReceiver<HistoryRequest>, StoreError> {
         self.open_channels().await?;
         self.open_presence(key).await?;
         for channel in self.channels.borrow().names() {
@@ -170,7 +170,7 @@ impl Node {
             Err(PresenceError::Refused(refused)) => refused,
             Err(_) => return MessageAcceptance::Ignore,
         };
-        if let Refusal::Misdated { apart } = refused
+        if let HeartbeatRefusal::Misdated { apart } = refused
             && speaker == Some(peer)
         {
             let connected = self.peering.borrow().connected();
@@ -178,7 +178,7 @@ impl Node {
         }
         match of_heartbeat(refused) {
             // The signature shows who sends too often, by whichever peer it is forwarded.
-            Some(why) if refused == Refusal::TooOften => {
+            Some(why) if refused == HeartbeatRefusal::TooOften => {
                 self.note_rejection(speaker.unwrap_or(peer), why);
                 MessageAcceptance::Ignore
             }
@@ -193,8 +193,8 @@ impl Node {
 
     /// One date can't show whose clock is wrong. Another node's message that comes far too late was withheld,
     /// unless this device is the one that is apart from all others.
-    fn judge_date(&self, peer: NodeName, refused: Refusal, own_word: bool) -> MessageAcceptance {
-        let late = matches!(refused, Refusal::Misdated { apart } if apart < 0);
+    fn judge_date(&self, peer: NodeName, refused: HeartbeatRefusal, own_word: bool) -> MessageAcceptance {
+        let late = matches!(refused, HeartbeatRefusal::Misdated { apart } if apart < 0);
         if late && !own_word && self.clock_apart().is_none() {
             self.note_rejection(peer, Rejection::Replayed);
             return MessageAcceptance::Reject;

@@ -55,7 +55,7 @@ use crate::key_store::KeyState;
 use crate::modules::install;
 use crate::platform::Environment;
 use crate::store::migration::migrate;
-use crate::store::records::{Damaged, Found, Quarantined, Records, put};
+use crate::store::records::{Damaged, Quarantined, Records, StoredRecord, put};
 use crate::store::{Store, StoreError, Table};
 use gen_registry_api::client::Listener;
 use gen_registry_api::*;
@@ -165,9 +165,9 @@ impl Node {
         migrate(&records).await?;
         let mut damaged = Vec::new();
         let key_state = match records.get(Table::Keys, key_store::RECORD).await? {
-            Found::Record(record) => KeyState::from_record(record),
-            Found::Nothing => KeyState::Empty,
-            Found::Damaged(found) => {
+            StoredRecord::Record(record) => KeyState::from_record(record),
+            StoredRecord::Nothing => KeyState::Empty,
+            StoredRecord::Damaged(found) => {
                 damaged.push(found);
                 KeyState::Empty
             }
@@ -354,9 +354,9 @@ async fn read_setting<T: Default + DeserializeOwned>(
     damaged: &mut Vec<Damaged>,
 ) -> Result<T, StoreError> {
     match records.get(Table::Settings, key).await? {
-        Found::Record(setting) => Ok(setting),
-        Found::Nothing => Ok(T::default()),
-        Found::Damaged(found) => {
+        StoredRecord::Record(setting) => Ok(setting),
+        StoredRecord::Nothing => Ok(T::default()),
+        StoredRecord::Damaged(found) => {
             damaged.push(found);
             Ok(T::default())
         }
@@ -367,7 +367,7 @@ async fn read_setting<T: Default + DeserializeOwned>(
 async fn newest_claim(records: &Records, own: Option<Identity>, network: &Network) -> Result<Timestamp, StoreError> {
     let Some(own) = own else { return Ok(Timestamp::default()) };
     let found = records.get::<StoredPerson>(Table::People, &own.to_hex()).await?;
-    let Found::Record(stored) = found else { return Ok(Timestamp::default()) };
+    let StoredRecord::Record(stored) = found else { return Ok(Timestamp::default()) };
     let person = PersonRecord::from_stored(stored, &network.topic).ok();
     Ok(person.as_ref().and_then(PersonRecord::newest_claim).unwrap_or_default())
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::key_store::{self, KeyState};
 use crate::net::ice::IceServer;
-use crate::store::records::{Found, Records, put};
+use crate::store::records::{Records, StoredRecord, put};
 use crate::store::{Durability, StoreError, Table};
 use gen_registry_core::document::StoredChange;
 use gen_registry_core::identity::Topic;
@@ -206,9 +206,9 @@ pub async fn settle(
 /// What a server said the last time.
 async fn kept(records: &Records) -> Result<Option<Network>, StoreError> {
     Ok(match records.get::<NetworkParameters>(Table::Settings, RECORD).await? {
-        Found::Record(kept) => Network::try_from(kept).ok(),
-        Found::Nothing => None,
-        Found::Damaged(found) => {
+        StoredRecord::Record(kept) => Network::try_from(kept).ok(),
+        StoredRecord::Nothing => None,
+        StoredRecord::Damaged(found) => {
             tracing::warn!(why = %found.why, "the network's parameters can't be read");
             None
         }
@@ -218,7 +218,7 @@ async fn kept(records: &Records) -> Result<Option<Network>, StoreError> {
 /// Nothing kept does not mean that the profile is new: no server may have said anything so far, or the record is lost.
 /// Then the own changes tell. Who has not written yet belongs nowhere.
 async fn may_belong_to(records: &Records, topic: &Topic) -> Result<bool, StoreError> {
-    let Found::Record(key) = records.get(Table::Keys, key_store::RECORD).await? else { return Ok(true) };
+    let StoredRecord::Record(key) = records.get(Table::Keys, key_store::RECORD).await? else { return Ok(true) };
     let Some(own) = KeyState::from_record(key).identity() else { return Ok(true) };
     let first = records.page::<StoredChange>(Table::Changes, &format!("{}/", own.to_hex()), None).await?;
     let mut changes = first.records.into_iter().map(|(_, change)| change.of(own));

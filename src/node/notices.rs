@@ -57,7 +57,7 @@ pub(crate) struct Notices {
 }
 
 /// What somebody's new record says that the old one did not.
-pub(crate) struct News {
+pub(crate) struct RecordDiff {
     person: Identity,
     facts: Vec<SignedFact>,
     /// Modules that are newly advised against, and why.
@@ -125,7 +125,7 @@ impl Notices {
     }
 }
 
-impl News {
+impl RecordDiff {
     /// Returns `None` if nothing changed that a follower could want to see.
     pub(crate) fn between(before: Option<&PersonRecord>, after: &PersonRecord) -> Option<Self> {
         let known: BTreeSet<Digest> =
@@ -207,10 +207,10 @@ impl Node {
     }
 
     /// Selects what concerns this person, stores it and emits it.
-    pub(crate) fn notice(&self, news: Vec<News>) {
+    pub(crate) fn notice(&self, news: Vec<RecordDiff>) {
         let now = self.now();
         let mut told = Vec::new();
-        for News { person, facts, advised } in news {
+        for RecordDiff { person, facts, advised } in news {
             if self.blocks_person(&person) || self.identity() == Some(person) {
                 continue;
             }

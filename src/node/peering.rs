@@ -24,7 +24,7 @@ use futures_timer::Delay;
 use crate::Network;
 use crate::Node;
 use crate::blocks;
-use crate::chat::{self, Wanted};
+use crate::chat::{self, HistoryRequest};
 use crate::lookup;
 use crate::lookup::RecordValidator;
 use crate::net::kademlia::values::ValidateRecord;
@@ -35,14 +35,14 @@ use crate::net::mesh::{
 };
 use crate::net::transport::TransportStack;
 use crate::network::{self, Endpoints, NetworkParameters, ParametersError};
-use crate::store::records::{Found, put};
+use crate::store::records::{StoredRecord, put};
 use crate::store::{Durability, StoreError, Table};
 use gen_registry_api::Event;
 use gen_registry_core::sync::rejection::Rejection;
 use gen_registry_core::sync::wire::Message;
 use host::{Gossip, serve};
-use peer_table::News;
 pub(crate) use peer_table::PeerTable;
+use peer_table::ViewChanges;
 
 /// The key of [`Table::Keys`] under which the node's own key is stored. It is never an identity.
 const KEY_RECORD: &str = "node";
@@ -65,7 +65,7 @@ pub enum PeeringError {
 pub struct Peering {
     node: Rc<Node>,
     mesh: MeshHandle,
-    life: Option<(Mesh, mpsc::UnboundedReceiver<MeshEvent>, mpsc::UnboundedReceiver<Wanted>)>,
+    life: Option<(Mesh, mpsc::UnboundedReceiver<MeshEvent>, mpsc::UnboundedReceiver<HistoryRequest>)>,
     sessions: RefCell<BTreeMap<NodeName, mpsc::Sender<Gossip>>>,
 }
 
@@ -106,9 +106,9 @@ impl Peering {
         let Endpoints { relays, public_nodes, ice_servers } = ways;
         let key = node.node_key().await?;
         let known = match node.records.get(Table::Settings, PEERS_RECORD).await? {
-            Found::Record(known) => known,
-            Found::Nothing => Vec::new(),
-            Found::Damaged(damaged) => {
+            StoredRecord::Record(known) => known,
+            StoredRecord::Nothing => Vec::new(),
+            StoredRecord::Damaged(damaged) => {
                 node.quarantine(&damaged).await;
                 Vec::new()
             }
@@ -255,7 +255,7 @@ impl Peering {
         }
     }
 
-    async fn act_on(&self, news: News, view: &MeshView) {
+    async fn act_on(&self, news: ViewChanges, view: &MeshView) {
         if news.known_changed {
             let record = put(Table::Settings, PEERS_RECORD, &view.known);
             if let Err(error) = self.node.records.commit(vec![record], Durability::Relaxed).await {
@@ -337,7 +337,7 @@ impl Node {
 
     /// The key other nodes know this profile by, made at the first need.
     async fn node_key(&self) -> Result<NodeKey, StoreError> {
-        if let Found::Record(bytes) = self.records.get::<serde_bytes::ByteBuf>(Table::Keys, KEY_RECORD).await? {
+        if let StoredRecord::Record(bytes) = self.records.get::<serde_bytes::ByteBuf>(Table::Keys, KEY_RECORD).await? {
             match NodeKey::decode(&bytes) {
                 Ok(key) => return Ok(key),
                 Err(error) => tracing::warn!(%error, "this node gets a new key"),

@@ -12,7 +12,7 @@ use gen_registry_core::digest::{hash_in, verify_block};
 use gen_registry_core::document;
 use gen_registry_core::identity::Identity;
 use gen_registry_core::name::Username;
-use gen_registry_core::ownership::{Availability, NameState, Position, Reason, Status as ClaimStatus, Tenure};
+use gen_registry_core::ownership::{Availability, ClaimStatus, NameState, Position, Reason, Tenure};
 use gen_registry_core::picture;
 use gen_registry_core::read_model::PersonRecord;
 
@@ -236,7 +236,7 @@ fn safety_words(identity: &Identity) -> Vec<String> {
     identity.safety_words().into_iter().map(str::to_owned).collect()
 }
 
-fn profile(profile: &document::Profile) -> Profile {
+fn profile(profile: &document::ProfileFields) -> Profile {
     Profile {
         display_name: profile.display_name.clone(),
         bio: profile.bio.clone(),

@@ -9,7 +9,7 @@ use crate::errors;
 use crate::net::key::{NodeKey, NodeName};
 use crate::net::mesh::GossipTopic;
 use crate::people;
-use crate::store::records::{Found, put};
+use crate::store::records::{StoredRecord, put};
 use crate::store::{Durability, StoreError, Table};
 use gen_registry_api::*;
 use gen_registry_core::chat::ChannelName;
@@ -59,10 +59,10 @@ impl Node {
     /// Begins a run under the node's own key.
     pub(crate) async fn open_presence(&self, key: &NodeKey) -> Result<(), StoreError> {
         let mut kept: Kept = match self.records.get(Table::Settings, RECORD).await? {
-            Found::Record(kept) => kept,
-            Found::Nothing => Kept::default(),
+            StoredRecord::Record(kept) => kept,
+            StoredRecord::Nothing => Kept::default(),
             // Perhaps this person did not want to be seen.
-            Found::Damaged(damaged) => {
+            StoredRecord::Damaged(damaged) => {
                 self.quarantine(&damaged).await;
                 Kept { invisible: true, ..Kept::default() }
             }

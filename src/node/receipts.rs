@@ -14,7 +14,7 @@ use gen_registry_api::Failure;
 use gen_registry_core::digest::Digest;
 use gen_registry_core::fact::{Fact, SignedFact};
 use gen_registry_core::identity::Identity;
-use gen_registry_core::sync::witness::wire::{Answer, PROTOCOL, Request, check_receipt};
+use gen_registry_core::sync::witness::wire::{PROTOCOL, Request, WitnessAnswer, check_receipt};
 use gen_registry_core::time::Timestamp;
 
 /// After a refusal the same fact is shown again, later each time: the witness may have had its clock wrong, and a name
@@ -30,7 +30,7 @@ pub(super) struct Asking {
 }
 
 /// What asking for a receipt came to.
-enum Asked {
+enum ReceiptRequest {
     Given,
     Refused,
     /// No witness answered.
@@ -54,10 +54,10 @@ impl Node {
         let _until_done = UnderWay(&self.asking.under_way);
         for fact in self.facts_without_receipts() {
             match self.ask_for(&mesh, &fact).await {
-                Ok(Asked::Given) => drop(self.asking.refused.borrow_mut().remove(&fact.hash())),
-                Ok(Asked::Refused) => self.put_off(&fact),
+                Ok(ReceiptRequest::Given) => drop(self.asking.refused.borrow_mut().remove(&fact.hash())),
+                Ok(ReceiptRequest::Refused) => self.put_off(&fact),
                 // The next chance comes with a relay or after a while.
-                Ok(Asked::Nobody) => return,
+                Ok(ReceiptRequest::Nobody) => return,
                 Err(failure) => return tracing::warn!(code = ?failure.code, "a receipt could not be kept"),
             }
         }
@@ -103,27 +103,27 @@ impl Node {
         wanted.into_iter().map(|(_, fact)| fact).collect()
     }
 
-    async fn ask_for(&self, mesh: &MeshHandle, fact: &SignedFact) -> Result<Asked, Failure> {
+    async fn ask_for(&self, mesh: &MeshHandle, fact: &SignedFact) -> Result<ReceiptRequest, Failure> {
         let Network { topic, rules, .. } = &self.network;
         let request = Request { topic: *topic, fact: fact.encode() };
         let mut receipts = Vec::new();
-        let mut outcome = Asked::Nobody;
+        let mut outcome = ReceiptRequest::Nobody;
         for answer in mesh.ask_relays(PROTOCOL, request.encode()).await {
             let answer = match answer {
-                Ok(bytes) => Answer::decode(&bytes),
+                Ok(bytes) => WitnessAnswer::decode(&bytes),
                 Err(error) => {
                     tracing::debug!(%error, "a relay gives no receipt");
                     continue;
                 }
             };
             match answer {
-                Ok(Answer::Receipt(bytes)) => match check_receipt(&bytes, &rules.witnesses, fact, topic) {
+                Ok(WitnessAnswer::Receipt(bytes)) => match check_receipt(&bytes, &rules.witnesses, fact, topic) {
                     Ok(receipt) => receipts.push(receipt),
                     Err(error) => tracing::warn!(%error, "a receipt does not count"),
                 },
-                Ok(Answer::Refused(why)) => {
+                Ok(WitnessAnswer::Refused(why)) => {
                     tracing::info!(%why, "a witness refuses a receipt");
-                    outcome = Asked::Refused;
+                    outcome = ReceiptRequest::Refused;
                 }
                 Ok(other) => tracing::debug!(?other, "no receipt"),
                 Err(error) => tracing::warn!(%error, "a relay's answer can't be read"),
@@ -133,7 +133,7 @@ impl Node {
             return Ok(outcome);
         }
         self.write_receipts(receipts).await?;
-        Ok(Asked::Given)
+        Ok(ReceiptRequest::Given)
     }
 }
 

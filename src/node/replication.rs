@@ -13,13 +13,13 @@ use crate::Node;
 use crate::RefusedChange;
 use crate::admit::change_key;
 use crate::errors;
-use crate::store::records::{Found, put};
+use crate::store::records::{StoredRecord, put};
 use crate::store::{Batch, StoreError, Table};
 use crate::verified::Verified;
 use gen_registry_api::Failure;
 use gen_registry_core::digest::Digest;
 use gen_registry_core::document::{
-    ChangeError, ChangeId, Document, Rejection as DocumentRejection, SignedChange, StoredChange, VerifiedChange,
+    ChangeError, ChangeId, ChangeRejection, Document, SignedChange, StoredChange, VerifiedChange,
 };
 use gen_registry_core::fact::SignedFact;
 use gen_registry_core::identity::Identity;
@@ -40,7 +40,7 @@ impl RefusedChange {
         match self {
             Self::Invalid { why: ChangeError::Forged, .. } => Rejection::Forged,
             Self::Invalid { .. } => Rejection::BadChange,
-            Self::Rejected { why: DocumentRejection::Fork(_), .. } => Rejection::Fork,
+            Self::Rejected { why: ChangeRejection::Fork(_), .. } => Rejection::Fork,
             Self::Rejected { .. } => Rejection::Refused,
         }
     }
@@ -49,7 +49,7 @@ impl RefusedChange {
     pub(crate) fn fault_of_owner(&self) -> Option<(Identity, Rejection)> {
         match self {
             Self::Invalid { .. } => None,
-            Self::Rejected { owner, why: DocumentRejection::Fork(_) } => Some((*owner, Rejection::Forged)),
+            Self::Rejected { owner, why: ChangeRejection::Fork(_) } => Some((*owner, Rejection::Forged)),
             Self::Rejected { owner, .. } => Some((*owner, Rejection::Refused)),
         }
     }
@@ -218,8 +218,8 @@ impl Node {
         let twin = match twin.into_iter().find(|other| other.bytes != change.signed().bytes) {
             Some(twin) => Some(twin.clone()),
             None => match self.records.get(Table::Changes, &change_key(&owner, change.id())).await? {
-                Found::Record(twin) => Some(twin),
-                Found::Nothing | Found::Damaged(_) => None,
+                StoredRecord::Record(twin) => Some(twin),
+                StoredRecord::Nothing | StoredRecord::Damaged(_) => None,
             },
         };
         let prove =

@@ -12,10 +12,10 @@ use crate::net::mesh::MeshHandle;
 use crate::store::records::{Damaged, Records, put};
 use crate::store::{Batch, Durability, StoreError, Table, Write};
 use gen_registry_api::{Reputation, ReputationKind, ReputationReason};
-use gen_registry_core::block_list::{Decision, Subject};
+use gen_registry_core::block_list::{BlockDecision, Subject};
 use gen_registry_core::identity::Identity;
 use gen_registry_core::sync::rejection::Rejection;
-use gen_registry_core::sync::reputation::{ASK_FROM, KEEP_FROM, Reason, ReputationEvent, Score, WARN_BELOW};
+use gen_registry_core::sync::reputation::{ASK_FROM, EvidenceKind, KEEP_FROM, ReputationEvent, Score, WARN_BELOW};
 use gen_registry_core::time::Timestamp;
 
 /// Peers and people that are remembered; of those who did least so far one is forgotten for a new one.
@@ -124,14 +124,14 @@ impl ReputationTracker {
     }
 }
 
-fn kind(reason: Reason) -> ReputationKind {
+fn kind(reason: EvidenceKind) -> ReputationKind {
     match reason {
-        Reason::Brought => ReputationKind::Brought,
-        Reason::Served => ReputationKind::Served,
-        Reason::Late => ReputationKind::Late,
-        Reason::Unruly => ReputationKind::Unruly,
-        Reason::Abusive => ReputationKind::Abusive,
-        Reason::False => ReputationKind::False,
+        EvidenceKind::Brought => ReputationKind::Brought,
+        EvidenceKind::Served => ReputationKind::Served,
+        EvidenceKind::Late => ReputationKind::Late,
+        EvidenceKind::Unruly => ReputationKind::Unruly,
+        EvidenceKind::Abusive => ReputationKind::Abusive,
+        EvidenceKind::False => ReputationKind::False,
     }
 }
 
@@ -174,9 +174,9 @@ impl Node {
     pub(crate) fn is_welcome(&self, peer: NodeName) -> bool {
         let actor = Actor::Peer(peer);
         match self.verdict_on(&actor) {
-            Decision::Block => false,
-            Decision::Allow => true,
-            Decision::Neither => {
+            BlockDecision::Block => false,
+            BlockDecision::Allow => true,
+            BlockDecision::Neither => {
                 self.reputations.borrow().score(actor, self.now()) >= KEEP_FROM || self.is_trusted(&actor)
             }
         }
@@ -215,15 +215,15 @@ impl Node {
     /// A peer is trusted by itself, or with the person whose node it is.
     pub(crate) fn is_trusted(&self, actor: &Actor) -> bool {
         match (self.verdict_on(actor), actor) {
-            (Decision::Allow, _) => true,
-            (Decision::Neither, Actor::Peer(peer)) => self
+            (BlockDecision::Allow, _) => true,
+            (BlockDecision::Neither, Actor::Peer(peer)) => self
                 .person_at(*peer)
-                .is_some_and(|person| self.lists.borrow().verdict(&Subject::Person(person)) == Decision::Allow),
+                .is_some_and(|person| self.lists.borrow().verdict(&Subject::Person(person)) == BlockDecision::Allow),
             _ => false,
         }
     }
 
-    fn verdict_on(&self, actor: &Actor) -> Decision {
-        actor.subject().map_or(Decision::Neither, |subject| self.lists.borrow().verdict(&subject))
+    fn verdict_on(&self, actor: &Actor) -> BlockDecision {
+        actor.subject().map_or(BlockDecision::Neither, |subject| self.lists.borrow().verdict(&subject))
     }
 }

@@ -22,13 +22,13 @@ use crate::network::{self, Start};
 use crate::peering::Peering;
 use crate::platform::Environment;
 use crate::platform::browser::Browser;
-use crate::platform::browser::tabs::{Channel, become_writer};
+use crate::platform::browser::tabs::{TabChannel, become_writer};
 use crate::platform::browser::{parameters, when_leaving, when_online};
 use crate::store::indexed_db::IndexedDb;
 use crate::store::memory::MemoryStore;
 use crate::store::records::Records;
 use crate::store::{Store, StoreError};
-use gen_registry_api::client::{Link, Listener};
+use gen_registry_api::client::{Listener, NodeConnection};
 use gen_registry_api::*;
 
 const DATABASE: &str = "gen-registry";
@@ -67,24 +67,24 @@ enum Message {
     },
 }
 
-struct Pending {
+struct PendingCommand {
     command: Command,
     answer: oneshot::Sender<Outcome>,
     working: Rc<Cell<bool>>,
 }
 
 #[derive(Clone)]
-enum Role {
+enum TabRole {
     Following,
     Writing(Rc<Node>),
     /// This tab has the lock, but the store can't be opened.
     Failed(StoreError),
 }
 
-struct Shared {
-    role: RefCell<Role>,
-    channel: RefCell<Option<Channel>>,
-    pending: RefCell<BTreeMap<RequestId, Pending>>,
+struct SharedTab {
+    role: RefCell<TabRole>,
+    channel: RefCell<Option<TabChannel>>,
+    pending: RefCell<BTreeMap<RequestId, PendingCommand>>,
     listeners: RefCell<Vec<(u64, Listener)>>,
     next: Cell<u64>,
     tab: String,
@@ -96,15 +96,15 @@ struct Shared {
 
 /// A tab's wire to the profile's node.
 #[derive(Clone)]
-pub struct Tab(Rc<Shared>);
+pub struct Tab(Rc<SharedTab>);
 
 impl Tab {
     /// Joins the other tabs and queues for the writer's place.
     pub fn open() -> Self {
         let mut id = [0; 8];
         Browser.random(&mut id);
-        let shared = Rc::new(Shared {
-            role: RefCell::new(Role::Following),
+        let shared = Rc::new(SharedTab {
+            role: RefCell::new(TabRole::Following),
             channel: RefCell::new(None),
             pending: RefCell::default(),
             listeners: RefCell::default(),
@@ -115,7 +115,7 @@ impl Tab {
         });
         let tab = Self(shared);
         let heard = tab.clone();
-        match Channel::open(CHANNEL, move |bytes| heard.hear(&bytes)) {
+        match TabChannel::open(CHANNEL, move |bytes| heard.hear(&bytes)) {
             Ok(channel) => *tab.0.channel.borrow_mut() = Some(channel),
             Err(error) => tracing::error!(?error, "there is no channel to other tabs"),
         }
@@ -140,11 +140,11 @@ impl Tab {
                 spawn_local(join(node.clone(), asked));
                 let searching = node.clone();
                 spawn_local(async move { searching.tend_search().await });
-                Role::Writing(node)
+                TabRole::Writing(node)
             }
             Err(error) => {
                 tracing::error!(%error, "the profile can't be opened");
-                Role::Failed(error)
+                TabRole::Failed(error)
             }
         };
         *self.0.role.borrow_mut() = role;
@@ -185,12 +185,12 @@ impl Tab {
     async fn carry_out(&self, id: RequestId, command: Command) -> Outcome {
         let role = self.0.role.borrow().clone();
         match role {
-            Role::Writing(node) => node.handle_once(Some(id), command).await.map(|answer| match answer {
+            TabRole::Writing(node) => node.handle_once(Some(id), command).await.map(|answer| match answer {
                 Answer::Status(status) => Answer::Status(Status { volatile: self.0.volatile.get(), ..status }),
                 other => other,
             }),
-            Role::Failed(error) => Err(errors::store_failed(error)),
-            Role::Following => Err(errors::internal()),
+            TabRole::Failed(error) => Err(errors::store_failed(error)),
+            TabRole::Following => Err(errors::internal()),
         }
     }
 
@@ -199,7 +199,7 @@ impl Tab {
             tracing::warn!("a message of another version of this page");
             return;
         };
-        let following = matches!(*self.0.role.borrow(), Role::Following);
+        let following = matches!(*self.0.role.borrow(), TabRole::Following);
         match message {
             Message::Ask { id, command } if !following => {
                 self.send(&Message::Working { id: id.clone() });
@@ -243,7 +243,7 @@ impl Tab {
     async fn forward(self, id: RequestId, command: Command) -> Outcome {
         let (sender, mut receiver) = oneshot::channel();
         let working = Rc::new(Cell::new(false));
-        let pending = Pending { command: command.clone(), answer: sender, working: working.clone() };
+        let pending = PendingCommand { command: command.clone(), answer: sender, working: working.clone() };
         self.0.pending.borrow_mut().insert(id.clone(), pending);
         let mut sendings = 0;
         loop {
@@ -273,7 +273,7 @@ impl Tab {
 
     /// The profile's last tab says goodbye to the network. Another would have to take it back at once.
     fn leave(&self) {
-        if let Role::Writing(node) = &*self.0.role.borrow()
+        if let TabRole::Writing(node) = &*self.0.role.borrow()
             && self.0.others.borrow().is_empty()
         {
             node.say_goodbye();
@@ -335,11 +335,11 @@ fn mark_follower(outcome: Outcome) -> Outcome {
     })
 }
 
-impl Link for Tab {
+impl NodeConnection for Tab {
     fn ask(&self, command: Command) -> LocalBoxFuture<'static, Outcome> {
         let id = format!("{}-{}", self.0.tab, self.next());
         let tab = self.clone();
-        let following = matches!(*self.0.role.borrow(), Role::Following);
+        let following = matches!(*self.0.role.borrow(), TabRole::Following);
         Box::pin(
             async move { if following { tab.forward(id, command).await } else { tab.carry_out(id, command).await } },
         )

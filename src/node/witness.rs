@@ -9,7 +9,7 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 
 use crate::store::migration::migrate;
-use crate::store::records::{Found, Records, put};
+use crate::store::records::{Records, StoredRecord, put};
 use crate::store::{Durability, Store, StoreError, Table};
 use gen_registry_core::fact::{self, SignedFact};
 use gen_registry_core::identity::{Identity, SignatureError, Signed, SigningIdentity, Topic};
@@ -17,7 +17,7 @@ use gen_registry_core::limits::CLOCK_SKEW;
 use gen_registry_core::sync::witness::{NotServed, ReceiptLog, Record, Request};
 use gen_registry_core::time::Timestamp;
 
-pub use gen_registry_core::sync::witness::wire::{Answer, PROTOCOL, REQUEST_MAX_BYTES};
+pub use gen_registry_core::sync::witness::wire::{PROTOCOL, REQUEST_MAX_BYTES, WitnessAnswer};
 
 /// Facts in one book. Each takes some hundred bytes of memory and as much of the disk.
 pub const RECORDS_MAX: usize = 1_000_000;
@@ -76,16 +76,18 @@ impl WitnessServer {
         let pages = read(&records, &topic).await?;
         let own = Owner { identity: key.identity(), topic };
         match records.get::<Owner>(Table::Settings, OWNER_KEY).await? {
-            Found::Record(owner) if owner == own => {}
+            StoredRecord::Record(owner) if owner == own => {}
             // A key that was made but never kept has signed nothing.
-            Found::Nothing | Found::Record(_) if pages.records == 0 => {
+            StoredRecord::Nothing | StoredRecord::Record(_) if pages.records == 0 => {
                 records.commit(vec![put(Table::Settings, OWNER_KEY, &own)], Durability::Strict).await?;
             }
-            Found::Record(Owner { topic, .. }) if topic != own.topic => return Err(WitnessError::OtherTopic),
-            Found::Record(Owner { identity, .. }) => {
+            StoredRecord::Record(Owner { topic, .. }) if topic != own.topic => return Err(WitnessError::OtherTopic),
+            StoredRecord::Record(Owner { identity, .. }) => {
                 return Err(WitnessError::OtherKey { own: own.identity, found: identity });
             }
-            Found::Nothing | Found::Damaged(_) => return Err(WitnessError::Damaged(OWNER_KEY.to_owned())),
+            StoredRecord::Nothing | StoredRecord::Damaged(_) => {
+                return Err(WitnessError::Damaged(OWNER_KEY.to_owned()));
+            }
         }
         Ok(Self { topic, key, records, most: RECORDS_MAX, pages: async_lock::Mutex::new(pages) })
     }
@@ -113,42 +115,42 @@ impl WitnessServer {
     }
 
     /// Answers one request. `now` is this witness's own clock; what the fact says of its date decides nothing.
-    pub async fn answer(&self, request: &[u8], now: Timestamp) -> Answer {
-        let Ok(request) = Request::decode(request) else { return Answer::NotServed(NotServed::Unreadable) };
+    pub async fn answer(&self, request: &[u8], now: Timestamp) -> WitnessAnswer {
+        let Ok(request) = Request::decode(request) else { return WitnessAnswer::NotServed(NotServed::Unreadable) };
         if request.topic != self.topic {
-            return Answer::NotServed(NotServed::ForeignTopic);
+            return WitnessAnswer::NotServed(NotServed::ForeignTopic);
         }
         match fact::verify(&request.fact, &self.topic) {
             Ok(fact) => self.witness(&fact, now).await,
-            Err(_) => Answer::NotServed(NotServed::BadFact),
+            Err(_) => WitnessAnswer::NotServed(NotServed::BadFact),
         }
     }
 
-    async fn witness(&self, fact: &SignedFact, now: Timestamp) -> Answer {
+    async fn witness(&self, fact: &SignedFact, now: Timestamp) -> WitnessAnswer {
         let mut pages = self.pages.lock().await;
         // Positions follow the order in which claims came, also when the clock was set back a little.
         if now.plus(CLOCK_SKEW) < pages.latest {
             tracing::error!(%now, newest = %pages.latest, "the clock is far behind the newest receipt; nothing is signed");
-            return Answer::Busy;
+            return WitnessAnswer::Busy;
         }
         let now = now.max(pages.latest);
         let approval = match pages.book.consider(fact, now) {
             Ok(approval) => approval,
-            Err(refusal) => return Answer::Refused(refusal),
+            Err(refusal) => return WitnessAnswer::Refused(refusal),
         };
         if let Some(record) = approval.record {
             if pages.records >= self.most {
                 tracing::error!(records = pages.records, "the witness's book is full");
-                return Answer::Busy;
+                return WitnessAnswer::Busy;
             }
             let batch = vec![put(Table::Changes, &record_key(pages.records), &record)];
             if let Err(error) = self.records.commit(batch, Durability::Strict).await {
                 tracing::error!(%error, "a receipt could not be stored; it is not given");
-                return Answer::Busy;
+                return WitnessAnswer::Busy;
             }
             pages.note(fact, record.witnessed_at);
         }
-        Answer::Receipt(Signed::sign(&self.key, &self.topic, approval.receipt).encode())
+        WitnessAnswer::Receipt(Signed::sign(&self.key, &self.topic, approval.receipt).encode())
     }
 }
 

@@ -27,13 +27,13 @@ use gen_registry_core::time::Timestamp;
 
 /// What one command writes.
 #[derive(Default)]
-pub(super) struct Draft {
+pub(super) struct ChangeDraft {
     pub(super) edits: Vec<Edit>,
     pub(super) blocks: Vec<(Cid, Vec<u8>)>,
     refused_name: Option<RefusedName>,
 }
 
-impl Draft {
+impl ChangeDraft {
     pub(super) fn of(edits: Vec<Edit>) -> Self {
         Self { edits, ..Self::default() }
     }
@@ -78,7 +78,7 @@ impl Node {
         let name = parse(name)?;
         let signer = self.state.borrow().key_state.signer()?;
         let edits = self.claim_edits(&signer, &name).await?;
-        self.commit(id, signer, Draft::of(edits)).await
+        self.commit(id, signer, ChangeDraft::of(edits)).await
     }
 
     pub(super) async fn release(&self, id: Option<RequestId>) -> Result<(), Failure> {
@@ -92,7 +92,7 @@ impl Node {
                 "Claim one first.",
             ));
         }
-        self.commit(id, signer, Draft::of(edits)).await
+        self.commit(id, signer, ChangeDraft::of(edits)).await
     }
 
     pub(super) async fn update_profile(&self, id: Option<RequestId>, changes: ProfileChanges) -> Result<(), Failure> {
@@ -169,9 +169,9 @@ impl Node {
         Edit::AddFact(Signed::sign(signer, &self.network.topic, fact))
     }
 
-    fn profile_draft(&self, changes: ProfileChanges) -> Result<Draft, Failure> {
+    fn profile_draft(&self, changes: ProfileChanges) -> Result<ChangeDraft, Failure> {
         let ProfileChanges { display_name, bio, avatar, links } = changes;
-        let mut draft = Draft::default();
+        let mut draft = ChangeDraft::default();
         if let Some(text) = display_name {
             draft.edits.push(Edit::DisplayName(bounded("A display name", text, DISPLAY_NAME_MAX_CHARS)?));
         }
@@ -205,7 +205,7 @@ impl Node {
         if edits.is_empty() {
             return Ok(());
         }
-        self.commit(None, signer, Draft::of(edits)).await
+        self.commit(None, signer, ChangeDraft::of(edits)).await
     }
 
     /// Signs the draft as one change, stores everything about it in one transaction, and only then shows it.
@@ -213,7 +213,7 @@ impl Node {
         &self,
         id: Option<RequestId>,
         signer: SigningIdentity,
-        mut draft: Draft,
+        mut draft: ChangeDraft,
     ) -> Result<(), Failure> {
         let own = signer.identity();
         // Nobody would take it in.

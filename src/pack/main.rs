@@ -9,7 +9,7 @@ use gen_registry_pack::{FIRST_LOAD_MAX_BYTES, pack};
 /// Finishes a built page: joins the stylesheets, lists the files for the service worker, compresses.
 #[derive(Parser)]
 #[command(version)]
-struct Arguments {
+struct PackArguments {
     /// Folder with the built page.
     #[arg(env = "TRUNK_STAGING_DIR")]
     folder: PathBuf,
@@ -19,7 +19,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let Arguments { folder, quality } = Arguments::parse();
+    let PackArguments { folder, quality } = PackArguments::parse();
     let release = std::env::var("TRUNK_PROFILE").is_ok_and(|profile| profile == "release");
     let packed = match pack(&folder, quality.unwrap_or(if release { 11 } else { 5 })) {
         Ok(packed) => packed,

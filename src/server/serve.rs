@@ -32,7 +32,8 @@ use gen_registry_core::ownership::Rules;
 use gen_registry_node::Network;
 use gen_registry_node::lookup::RecordValidator;
 use gen_registry_node::net::relay::{
-    Multiaddr, Relay, RelayError, RelayOptions, RelayView, key::NodeKey, limits::RelayLimits, witness::WitnessEndpoint,
+    Multiaddr, Relay, RelayError, RelayOptions, RelayStatus, key::NodeKey, limits::RelayLimits,
+    witness::WitnessEndpoint,
 };
 use gen_registry_node::net::{ice::IceServer, kademlia::values::ValidateRecord};
 use gen_registry_pack::{NAME_HASH_DIGITS, NAME_HASH_DIGITS_MIN};
@@ -149,7 +150,7 @@ pub struct P2pOptions {
 pub struct Site {
     pub dist: PathBuf,
     pub network: Network,
-    pub relay: Option<RelayView>,
+    pub relay: Option<RelayStatus>,
     pub catalogue: Option<CatalogueNodeView>,
 }
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::{catalogue_node::CatalogueNodeView, serve::Site};
 use gen_registry_node::VERSION;
-use gen_registry_node::net::relay::{RelayView, address::websocket_origin, metrics::METRICS_TYPE};
+use gen_registry_node::net::relay::{RelayStatus, address::websocket_origin, metrics::METRICS_TYPE};
 use gen_registry_node::network::NetworkParameters;
 
 #[derive(Serialize)]
@@ -27,7 +27,7 @@ struct Health {
 }
 
 pub(super) async fn network(State(site): State<Site>) -> Response {
-    let relays = site.relay.as_ref().map(RelayView::addresses).unwrap_or_default();
+    let relays = site.relay.as_ref().map(RelayStatus::addresses).unwrap_or_default();
     let relays = relays.iter().map(ToString::to_string).collect();
     let public_nodes = site.catalogue.as_ref().map(CatalogueNodeView::addresses).unwrap_or_default();
     json(StatusCode::OK, &NetworkParameters { relays, public_nodes, ..NetworkParameters::from(&site.network) })
@@ -40,8 +40,8 @@ pub(super) async fn health(State(site): State<Site>) -> Response {
         Some(true) => "running",
         Some(false) => "ended",
     };
-    let relay = word(site.relay.as_ref().map(RelayView::is_running));
-    let witness = word(site.relay.as_ref().and_then(RelayView::witness_is_running));
+    let relay = word(site.relay.as_ref().map(RelayStatus::is_running));
+    let witness = word(site.relay.as_ref().and_then(RelayStatus::witness_is_running));
     let catalogue = word(site.catalogue.as_ref().map(CatalogueNodeView::is_running));
     let (code, status) = match [relay, witness, catalogue].contains(&"ended") {
         false => (StatusCode::OK, "ok"),
@@ -64,8 +64,8 @@ pub(super) async fn metrics(State(site): State<Site>) -> Response {
 }
 
 /// The sources a page may connect to besides its own server, each with a space before it.
-pub(super) fn sources(relay: Option<&RelayView>, catalogue: Option<&CatalogueNodeView>) -> String {
-    let mut addresses = relay.map(RelayView::addresses).unwrap_or_default();
+pub(super) fn sources(relay: Option<&RelayStatus>, catalogue: Option<&CatalogueNodeView>) -> String {
+    let mut addresses = relay.map(RelayStatus::addresses).unwrap_or_default();
     let public_nodes = catalogue.map(CatalogueNodeView::addresses).unwrap_or_default();
     addresses.extend(public_nodes.iter().filter_map(|address| address.parse().ok()));
     let mut sources: Vec<String> = addresses.iter().filter_map(websocket_origin).collect();

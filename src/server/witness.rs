@@ -17,7 +17,7 @@ use gen_registry_core::digest::Digest;
 use gen_registry_core::identity::{Identity, SigningIdentity, Topic};
 use gen_registry_node::net::relay::{
     key::save_secret,
-    witness::{Outcome, Reply, WitnessEndpoint, WitnessRequest},
+    witness::{ExchangeOutcome, Reply, WitnessEndpoint, WitnessRequest},
 };
 use gen_registry_node::platform::{Environment, native::Native};
 use gen_registry_node::store::{
@@ -25,7 +25,7 @@ use gen_registry_node::store::{
     memory::MemoryStore,
     sqlite::{SqliteError, SqliteStore},
 };
-use gen_registry_node::witness::{Answer, PROTOCOL, REQUEST_MAX_BYTES, WitnessError, WitnessServer};
+use gen_registry_node::witness::{PROTOCOL, REQUEST_MAX_BYTES, WitnessAnswer, WitnessError, WitnessServer};
 
 /// In the data folder.
 pub const KEY_FILE: &str = "witness.key";
@@ -84,7 +84,7 @@ pub async fn start(data: Option<PathBuf>, topic: Topic, work_bits: u32) -> Resul
     })?;
     let identity = beginning.await.map_err(|_| WitnessStartError::Ended)??;
     tracing::info!(%identity, "the witness is ready");
-    let busy = Answer::Busy.encode();
+    let busy = WitnessAnswer::Busy.encode();
     let door = WitnessEndpoint { protocol: PROTOCOL, request_max_bytes: REQUEST_MAX_BYTES, busy, questions };
     Ok(Witness { identity, door, ended })
 }
@@ -108,9 +108,9 @@ async fn live(
         }
         let answer = server.answer(&request, Native.now()).await;
         let outcome = match answer {
-            Answer::Receipt(_) => Outcome::Receipt,
-            Answer::Refused(_) => Outcome::Refused,
-            Answer::Busy | Answer::NotServed(_) => Outcome::Other,
+            WitnessAnswer::Receipt(_) => ExchangeOutcome::Receipt,
+            WitnessAnswer::Refused(_) => ExchangeOutcome::Refused,
+            WitnessAnswer::Busy | WitnessAnswer::NotServed(_) => ExchangeOutcome::Other,
         };
         let _ = reply.send(Reply { bytes: answer.encode(), outcome });
     }

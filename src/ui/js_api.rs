@@ -39,7 +39,7 @@ pub struct GenRegistry {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct ListOptions {
+struct UsernameListOptions {
     prefix: String,
     limit: Option<u32>,
     cursor: Option<String>,
@@ -112,7 +112,7 @@ impl GenRegistry {
     /// An array of people with two more properties: `cursor` for the next call, and `total`.
     #[wasm_bindgen(js_name = listAllUsernames)]
     pub async fn list_all_usernames(&self, options: JsValue) -> Result<JsValue, JsValue> {
-        let ListOptions { prefix, limit, cursor } = from_js(options)?;
+        let UsernameListOptions { prefix, limit, cursor } = from_js(options)?;
         let limit = limit.unwrap_or(LIST_LIMIT);
         let page = self.client.clone().list_usernames(prefix, limit, cursor).await.map_err(to_error)?;
         let people: Array = page.people.iter().map(to_js).collect::<Result<_, _>>()?;

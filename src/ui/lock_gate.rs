@@ -10,7 +10,7 @@ use futures::channel::oneshot;
 use futures::future::LocalBoxFuture;
 use leptos::prelude::*;
 
-use gen_registry_api::client::{Client, Link, Listener, Subscription};
+use gen_registry_api::client::{Client, Listener, NodeConnection, Subscription};
 use gen_registry_api::{Answer, Command, Failure, FailureCode};
 
 /// Cheap to copy; opened and closed by the unlock dialog.
@@ -28,7 +28,7 @@ impl LockGate {
 
     /// A client whose commands pass this gate.
     pub fn guard(self, client: Client) -> Client {
-        Client::new(Rc::new(Guarded { client, gate: self, listeners: RefCell::default() }))
+        Client::new(Rc::new(GuardedLink { client, gate: self, listeners: RefCell::default() }))
     }
 
     /// Lets the waiting commands go on (`true`) or fail as they did (`false`).
@@ -49,13 +49,13 @@ impl LockGate {
     }
 }
 
-struct Guarded {
+struct GuardedLink {
     client: Client,
     gate: LockGate,
     listeners: RefCell<HashMap<u64, Subscription>>,
 }
 
-impl Link for Guarded {
+impl NodeConnection for GuardedLink {
     fn ask(&self, command: Command) -> LocalBoxFuture<'static, Result<Answer, Failure>> {
         let (client, gate) = (self.client.clone(), self.gate);
         Box::pin(async move {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::future::{join, poll_fn};
 use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
 use gen_registry_core::sync::signaling::envelope::EnvelopeError;
-use gen_registry_core::sync::signaling::{Message, Rejection, Role};
+use gen_registry_core::sync::signaling::{HandshakeRejection, Message, Role};
 use gen_registry_node::net::webrtc::Paths;
 use gen_registry_node::net::webrtc::connection::{Connection, ConnectionError, INBOUND_WAITING_MAX};
 use gen_registry_node::net::webrtc::establish::{EstablishError, establish};
@@ -346,7 +346,7 @@ async fn signalling_that_breaks_the_protocol_gives_no_connection() {
     let (alice, mut bob) = pipe();
     bob.write_all(&Message::Candidate("{}".into()).encode()).await.expect("it is written");
     let refused = establish(alice, Role::Answerer, &[]).await;
-    assert!(matches!(refused.err(), Some(EstablishError::Rejected(Rejection::CandidateTooEarly))));
+    assert!(matches!(refused.err(), Some(EstablishError::Rejected(HandshakeRejection::CandidateTooEarly))));
     let (alice, mut bob) = pipe();
     bob.write_all(&Message::Offer("no description".into()).encode()).await.expect("it is written");
     let refused = establish(alice, Role::Answerer, &[]).await;
@@ -354,7 +354,7 @@ async fn signalling_that_breaks_the_protocol_gives_no_connection() {
     let (alice, bob) = pipe();
     drop(bob);
     let refused = establish(alice, Role::Offerer, &[]).await;
-    assert!(matches!(refused.err(), Some(EstablishError::Rejected(Rejection::EndedEarly))));
+    assert!(matches!(refused.err(), Some(EstablishError::Rejected(HandshakeRejection::EndedEarly))));
 }
 
 /// Another certificate than the one the peer has, in whatever the relay sees of its description.

@@ -7,10 +7,12 @@ use std::task::Poll;
 use futures::future::{join, poll_fn};
 use futures::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use gen_registry_node::net::buffer::{TooMuchUnread, UNREAD_MAX_BYTES};
-use gen_registry_node::net::websocket::{BUFFERED_MAX_BYTES, MESSAGE_MAX_BYTES, Socket, Transport, WebSocketError};
+use gen_registry_node::net::websocket::{
+    BUFFERED_MAX_BYTES, MESSAGE_MAX_BYTES, Socket, WebSocketError, WebSocketTransport,
+};
 use js_sys::{ArrayBuffer, Function, Reflect};
 use libp2p::core::transport::{DialOpts, PortUse, TransportError};
-use libp2p::core::{Endpoint, Transport as _};
+use libp2p::core::{Endpoint, WebSocketTransport as _};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_test::wasm_bindgen_test;
 use web_sys::EventTarget;
@@ -20,7 +22,7 @@ use crate::mesh::peer::{patient, relay};
 const DIAL: DialOpts = DialOpts { role: Endpoint::Dialer, port_use: PortUse::Reuse };
 
 async fn dialled() -> Socket {
-    let dial = Transport.dial(relay().await, DIAL).expect("an address for it");
+    let dial = WebSocketTransport.dial(relay().await, DIAL).expect("an address for it");
     patient(dial).await.expect("it does not take for ever").expect("the relay listens")
 }
 
@@ -63,7 +65,7 @@ async fn a_writer_waits_while_too_much_is_held_and_an_end_wakes_both() {
 #[wasm_bindgen_test]
 async fn only_addresses_of_websockets_are_dialled() {
     for address in ["/ip4/127.0.0.1/tcp/9090", "/webrtc", "/ip4/127.0.0.1/udp/9090/quic-v1"] {
-        let refused = Transport.dial(address.parse().expect("an address"), DIAL);
+        let refused = WebSocketTransport.dial(address.parse().expect("an address"), DIAL);
         assert!(matches!(refused.err(), Some(TransportError::MultiaddrNotSupported(_))), "{address}");
     }
 }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use futures::executor::block_on;
 use gen_registry_api::{Answer, Command, ProfileChanges};
 use gen_registry_core::digest::Digest;
-use gen_registry_core::document::{ChangeError, ChunkError, Document, Edit, Rejection, SignedChange};
+use gen_registry_core::document::{ChangeError, ChangeRejection, ChunkError, Document, Edit, SignedChange};
 use gen_registry_core::fact::{self, Fact, SignedFact};
 use gen_registry_core::identity::{Identity, IdentityError, SigningIdentity, Statement, Topic};
 use gen_registry_core::limits::*;
@@ -166,7 +166,7 @@ fn a_run_length_within_bounds_is_read_by_automerge_and_refused_there() {
     // The bomb's form with an honest run length passes the outer check, so the bound is what refuses the bomb.
     let refused = Victim::new().refuses(vec![signed(&person("alice"), bomb(&[1]))]);
     assert!(
-        matches!(refused.as_slice(), [RefusedChange::Rejected { why: Rejection::Unreadable(_), .. }]),
+        matches!(refused.as_slice(), [RefusedChange::Rejected { why: ChangeRejection::Unreadable(_), .. }]),
         "{refused:?}"
     );
 }

@@ -80,7 +80,7 @@ fn violations(source: &Source) -> Vec<String> {
             found.push(format!("{}: only {owner} may name the crate {foreign}", source.path));
         }
     }
-    if !source.text.starts_with("//!") {
+    if !(source.text.starts_with("//!") || source.text.starts_with("#![doc")) {
         found.push(format!("{} does not begin by saying what it is (//!)", source.path));
     }
     if source.path.ends_with("mod.rs") {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::executor::block_on;
 use gen_registry_api::*;
 use gen_registry_core::chat::history::HISTORY_MAX;
-use gen_registry_core::document::{Document, Edit, EditError, Rating, Rejection};
+use gen_registry_core::document::{ChangeRejection, Document, Edit, EditError, Rating};
 use gen_registry_core::identity::SigningIdentity;
 use gen_registry_core::limits::*;
 use gen_registry_core::name::ModuleName;
@@ -54,7 +54,7 @@ fn a_document_has_so_many_changes_and_then_no_more() {
     // Another device has room for one; this one has none for it.
     let rival = replica.edit(&author, &TOPIC, &[2; 16], at(1_000_000), &bio(0)).unwrap();
     assert_eq!(replica.changes(), DOCUMENT_MAX_CHANGES);
-    assert_eq!(own.admit(rival).map(drop), Err(Rejection::TooManyChanges));
+    assert_eq!(own.admit(rival).map(drop), Err(ChangeRejection::TooManyChanges));
     assert_eq!((own.heads(), own.bytes(), own.changes()), (heads, bytes, DOCUMENT_MAX_CHANGES));
     assert_eq!(own.view(&TOPIC).profile.bio, Some((DOCUMENT_MAX_CHANGES - 1).to_string()));
 }

@@ -8,7 +8,7 @@ use std::{env, fs, path::Path};
 use arbitrary::Unstructured;
 use gen_registry_core::limits::*;
 use gen_registry_core::validation::memory_limit::{MemoryLimitError, limit_memory};
-use gen_registry_core::validation::{Check, Kind, Problem, Report, validate};
+use gen_registry_core::validation::{Check, ModuleKind, Problem, Report, validate};
 use rand::rngs::StdRng;
 use rand::{Rng, RngCore, SeedableRng};
 
@@ -121,7 +121,7 @@ fn a_valid_module_of_any_kind_passes_and_no_beginning_of_it_does() {
         let module = wasm_smith::Module::new(config, &mut Unstructured::new(&bytes)).unwrap().to_bytes();
         let report = validate(&module);
         assert!(report.is_valid(), "{:?}", report.problem());
-        assert_eq!(report.kind, Some(Kind::Module));
+        assert_eq!(report.kind, Some(ModuleKind::Module));
         for _ in 0..20 {
             let cut = random.random_range(0..module.len());
             let cut = validate(&module[..cut]);

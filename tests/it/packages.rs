@@ -139,7 +139,7 @@ fn network_initialization() {
         assert_eq!(party.mesh.name(), name, "a profile is one node for ever");
         let report = party.network().await;
         assert_eq!(report.topic, String::from(world.network.topic));
-        assert_eq!(report.connection, Connection::Waiting);
+        assert_eq!(report.connection, ConnectionState::Waiting);
         assert_eq!(party.me().await.username.as_deref(), Some("alice_smith"));
     });
 }

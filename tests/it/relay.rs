@@ -12,7 +12,7 @@ use gen_registry_node::Network;
 use gen_registry_node::net::{
     KADEMLIA_PROTOCOL, REGISTRATION_SECONDS,
     relay::{
-        Relay, RelayError, RelayOptions, RelayView,
+        Relay, RelayError, RelayOptions, RelayStatus,
         address::websocket_origin,
         key::NodeKey,
         limits::{REGISTRATIONS_PER_CONNECTION, RelayLimits},
@@ -45,7 +45,7 @@ fn options(limits: RelayLimits) -> RelayOptions {
     }
 }
 
-pub(crate) async fn relay_with(limits: RelayLimits) -> (Relay, RelayView, Multiaddr) {
+pub(crate) async fn relay_with(limits: RelayLimits) -> (Relay, RelayStatus, Multiaddr) {
     let relay = Relay::start(options(limits)).await.unwrap();
     let view = relay.view();
     let address = view.addresses().remove(0);
@@ -57,7 +57,7 @@ fn topic() -> rendezvous::Namespace {
 }
 
 /// Status, policy and text of what the server of this relay answers.
-async fn ask(dist: &Path, relay: &RelayView, path: &str) -> (u16, String, String) {
+async fn ask(dist: &Path, relay: &RelayStatus, path: &str) -> (u16, String, String) {
     let site = Site { dist: dist.to_owned(), network: Network::default(), relay: Some(relay.clone()), catalogue: None };
     let response = page(site).oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
     let policy = response.headers()["content-security-policy"].to_str().unwrap().to_owned();

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::{env, fs};
 
 use gen_registry_core::name::ModuleName;
-use gen_registry_core::resolver::{Catalogue, Dependency, Plan, Release, Unresolved, Versions, resolve};
+use gen_registry_core::resolver::{Catalogue, Dependency, Plan, ResolvableRelease, Unresolved, Versions, resolve};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
@@ -61,7 +61,7 @@ fn dependencies(requirements: &Requirements) -> Vec<Dependency> {
 }
 
 fn catalogue(fixture: &Fixture) -> Catalogue {
-    let release = |line: &Line| Release { yanked: line.yanked, dependencies: dependencies(&line.needs) };
+    let release = |line: &Line| ResolvableRelease { yanked: line.yanked, dependencies: dependencies(&line.needs) };
     let releases = |lines: &BTreeMap<Version, Line>| {
         lines.iter().map(|(version, line)| (version.clone(), release(line))).collect()
     };
@@ -113,7 +113,7 @@ fn small_universe(random: &mut StdRng) -> Catalogue {
             });
             let dependencies = needs.collect();
             let version = versions.choose(random).unwrap().parse().unwrap();
-            (version, Release { yanked: random.random_bool(0.15), dependencies })
+            (version, ResolvableRelease { yanked: random.random_bool(0.15), dependencies })
         });
         catalogue.insert(name(module), releases.collect());
     }
@@ -215,7 +215,7 @@ fn a_catalogue_made_to_be_hard_is_given_up_in_bounded_time() {
                 let module = name(&format!("hard{}", char::from(b'a' + other as u8)));
                 Dependency { name: module, requirement: requirement.parse().unwrap() }
             });
-            (version.clone(), Release { yanked: false, dependencies: needs.collect() })
+            (version.clone(), ResolvableRelease { yanked: false, dependencies: needs.collect() })
         });
         catalogue.insert(name(&format!("hard{}", char::from(b'a' + module as u8))), releases.collect());
     }

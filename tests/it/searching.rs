@@ -4,7 +4,7 @@ mod stories;
 
 use std::collections::BTreeSet;
 
-use gen_registry_core::search::{Document, Filter, NotAnIndex, Numbers, SearchIndex, SearchQuery, SortBy, *};
+use gen_registry_core::search::{Filter, NotAnIndex, Numbers, SearchDocument, SearchIndex, SearchQuery, SortBy, *};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -12,8 +12,8 @@ fn words(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
 }
 
-fn document(name: &str, title: &str, tags: &str, description: &str) -> Document {
-    Document {
+fn document(name: &str, title: &str, tags: &str, description: &str) -> SearchDocument {
+    SearchDocument {
         key: name.replace('-', "").to_lowercase(),
         name: name.to_owned(),
         title: title.to_owned(),
@@ -22,12 +22,12 @@ fn document(name: &str, title: &str, tags: &str, description: &str) -> Document 
         owner: "did:key:alice".to_owned(),
         owner_name: "alice_smith".to_owned(),
         exports: words("run"),
-        ..Document::default()
+        ..SearchDocument::default()
     }
 }
 
 /// A registry that one can keep in mind.
-fn shelf() -> Vec<Document> {
+fn shelf() -> Vec<SearchDocument> {
     let mut shelf = vec![
         document("svg-renderer", "Vector pictures", "graphics svg", "Draws vector graphics into pixels"),
         document("pixel-sort", "", "graphics", "Sorts the pixels of a picture, for art"),
@@ -59,7 +59,7 @@ fn shelf() -> Vec<Document> {
     shelf
 }
 
-fn index(documents: Vec<Document>) -> SearchIndex {
+fn index(documents: Vec<SearchDocument>) -> SearchIndex {
     let mut index = SearchIndex::new().unwrap();
     index.update(documents);
     index.merge().unwrap();
@@ -214,7 +214,7 @@ fn sentence(chance: &mut StdRng, most: usize) -> String {
     (0..chance.random_range(1..=most)).map(|_| word(chance)).collect::<Vec<_>>().join(" ")
 }
 
-fn random(nth: usize, chance: &mut StdRng) -> Document {
+fn random(nth: usize, chance: &mut StdRng) -> SearchDocument {
     let name = format!("m{nth}-{}", word(chance));
     let mut made = document(&name, &sentence(chance, 3), &sentence(chance, 3), &sentence(chance, 12));
     made.key = format!("m{nth}");
@@ -227,7 +227,7 @@ fn step_by_step_comes_to_the_same_as_at_once() {
     let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random);
     println!("SEED={seed}");
     let mut chance = StdRng::seed_from_u64(seed);
-    let mut now: Vec<Document> = (0..300).map(|nth| random(nth, &mut chance)).collect();
+    let mut now: Vec<SearchDocument> = (0..300).map(|nth| random(nth, &mut chance)).collect();
     let mut grown = index(now.clone());
     for step in 0..12 {
         for _ in 0..10 {
@@ -266,7 +266,7 @@ fn step_by_step_comes_to_the_same_as_at_once() {
             if merged {
                 assert_eq!(one, other, "{question:?}");
             } else if one.total <= u64::from(FOUND_MAX) {
-                let set = |found: &Found| found.names.iter().cloned().collect::<BTreeSet<_>>();
+                let set = |found: &SearchHits| found.names.iter().cloned().collect::<BTreeSet<_>>();
                 assert_eq!(set(&one), set(&other), "{question:?}");
             }
         }
@@ -276,7 +276,7 @@ fn step_by_step_comes_to_the_same_as_at_once() {
 #[test]
 fn new_documents_alone_change_no_order() {
     let mut chance = StdRng::seed_from_u64(7);
-    let all: Vec<Document> = (0..200).map(|nth| random(nth, &mut chance)).collect();
+    let all: Vec<SearchDocument> = (0..200).map(|nth| random(nth, &mut chance)).collect();
     let (mut rebuilt, mut grown) = (index(all.clone()), index(all[..150].to_vec()));
     grown.update(all[150..].to_vec());
     assert_eq!(grown.waiting(), 50);

@@ -7,7 +7,7 @@ use futures::executor::block_on;
 use gen_registry_core::time::Timestamp;
 use gen_registry_node::store::memory::MemoryStore;
 use gen_registry_node::store::migration::{self, migrate};
-use gen_registry_node::store::records::{Found, Records, put};
+use gen_registry_node::store::records::{Records, StoredRecord, put};
 use gen_registry_node::store::sqlite::{SqliteError, SqliteStore};
 use gen_registry_node::store::{Durability, Store, StoreError, Table, conformance};
 
@@ -30,7 +30,7 @@ fn every_flipped_bit_of_a_record_is_found() {
             let copy = Rc::new(store.copy());
             assert!(copy.tamper(Table::Settings, "a", |raw| raw[bit / 8] ^= 1 << (bit % 8)));
             let found = Records::new(copy).get::<(String, u64)>(Table::Settings, "a").await.unwrap();
-            assert!(matches!(found, Found::Damaged(_)), "bit {bit}");
+            assert!(matches!(found, StoredRecord::Damaged(_)), "bit {bit}");
         }
     });
 }
@@ -46,7 +46,7 @@ fn a_damaged_record_is_set_aside_byte_for_byte() {
         let (good, damaged) = records.all::<u8>(Table::People, "").await.unwrap();
         assert_eq!(good, [("b".to_owned(), 2)]);
         records.quarantine(&damaged[0], Timestamp::from_millis(5)).await.unwrap();
-        assert_eq!(records.get::<u8>(Table::People, "a").await.unwrap(), Found::Nothing);
+        assert_eq!(records.get::<u8>(Table::People, "a").await.unwrap(), StoredRecord::Nothing);
         assert_eq!(store.keys(Table::Quarantine), ["people/a"]);
     });
 }
@@ -74,7 +74,7 @@ fn the_sqlite_store_conforms_and_keeps_what_it_was_given() {
         block_on(store.commit(batch(), durability)).unwrap();
         drop(store);
         let records = Records::new(Rc::new(SqliteStore::open(&path).unwrap()));
-        assert_eq!(block_on(records.get::<u8>(Table::Settings, "a")).unwrap(), Found::Record(7));
+        assert_eq!(block_on(records.get::<u8>(Table::Settings, "a")).unwrap(), StoredRecord::Record(7));
     }
 }
 

@@ -17,7 +17,7 @@ use gen_registry_core::document::SignedChange;
 use gen_registry_core::ownership::Rules;
 use gen_registry_core::sync::rejection::Rejection;
 use gen_registry_core::sync::session::{Input, Output, Session, Verdict};
-use gen_registry_core::sync::simulator::{Delivery, Faults, Network, NodeId, Random};
+use gen_registry_core::sync::simulator::{Delivery, Faults, NodeId, Random, SimulatedNetwork};
 use gen_registry_core::sync::wire::Message;
 use gen_registry_core::time::Timestamp;
 use gen_registry_node::Network as Parameters;
@@ -79,7 +79,7 @@ pub struct Counts {
 }
 
 pub struct Swarm {
-    pub network: Network,
+    pub network: SimulatedNetwork,
     pub random: Random,
     pub counts: Counts,
     /// Every change that was really signed by its owner.
@@ -135,7 +135,7 @@ impl Swarm {
         });
         let members: Vec<Member> = members.collect();
         let names = (0..nodes.div_ceil(2)).map(|number| format!("name{}", letters(number))).collect();
-        let mut network = Network::new(seed ^ 1, nodes, faults);
+        let mut network = SimulatedNetwork::new(seed ^ 1, nodes, faults);
         for (id, member) in members.iter().enumerate() {
             network.wake(id, random.below(500), HOUSEKEEPING);
             if member.liar.is_some() {

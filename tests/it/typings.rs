@@ -84,11 +84,11 @@ fn answers() -> Shapes {
     of!(Me Protection Profile ProfileChanges LostName UsernameEntry HistoryEntry Imported NetworkReport PeerEntry
         Reputation BlockListReport FollowRow NoticeList Report CheckOutcome Memory Custom Published ModulePage ModuleChanges
         ModuleList SearchResults InstallPlan InstalledModule InstallProgress RunOutcome FindReport OnlineReport
-        ChannelEntry MessagePage ChatMessage Statistics PresenceNews FailureCode ModuleSort ModuleKind Connection);
+        ChannelEntry MessagePage ChatMessage Statistics PresenceNews FailureCode ModuleSort ModuleKind ConnectionState);
     shapes.into_inner()
 }
 
-type CheckOutcome = gen_registry_core::validation::Outcome;
+type CheckOutcome = gen_registry_core::validation::CheckOutcome;
 
 #[test]
 fn every_answer_has_the_members_that_the_typings_tell_of() {

@@ -10,7 +10,7 @@ use gen_registry_core::fact::{Fact, SignedFact};
 use gen_registry_core::identity::Topic;
 use gen_registry_core::limits::{CLOCK_SKEW, NAME_COOL_DOWN};
 use gen_registry_core::sync::witness::wire::check_receipt;
-use gen_registry_core::sync::witness::{Answer, NotServed, Refusal, Request};
+use gen_registry_core::sync::witness::{NotServed, Request, WitnessAnswer, WitnessRefusal};
 use gen_registry_core::time::Timestamp;
 use gen_registry_node::store::memory::MemoryStore;
 use gen_registry_node::store::sqlite::SqliteStore;
@@ -36,13 +36,13 @@ fn request(fact: &SignedFact) -> Vec<u8> {
     Request { topic: TOPIC, fact: fact.encode() }.encode()
 }
 
-fn ask(witness: &WitnessServer, fact: &SignedFact, now: u64) -> Answer {
+fn ask(witness: &WitnessServer, fact: &SignedFact, now: u64) -> WitnessAnswer {
     block_on(witness.answer(&request(fact), at(now)))
 }
 
 /// When the witness says it saw the fact, by a receipt that holds.
-fn seen(answer: &Answer, fact: &SignedFact) -> Timestamp {
-    let Answer::Receipt(bytes) = answer else { panic!("no receipt: {answer:?}") };
+fn seen(answer: &WitnessAnswer, fact: &SignedFact) -> Timestamp {
+    let WitnessAnswer::Receipt(bytes) = answer else { panic!("no receipt: {answer:?}") };
     let signed = check_receipt(bytes, &[person("witness").identity()], fact, &TOPIC).unwrap();
     match signed.statement() {
         Fact::Receipt(receipt) => receipt.witnessed_at,
@@ -50,8 +50,8 @@ fn seen(answer: &Answer, fact: &SignedFact) -> Timestamp {
     }
 }
 
-fn taken(by: &str, witnessed_at: u64) -> Answer {
-    Answer::Refused(Refusal::Taken { by: person(by).identity(), witnessed_at: at(witnessed_at) })
+fn taken(by: &str, witnessed_at: u64) -> WitnessAnswer {
+    WitnessAnswer::Refused(WitnessRefusal::Taken { by: person(by).identity(), witnessed_at: at(witnessed_at) })
 }
 
 #[test]
@@ -76,14 +76,14 @@ fn a_released_name_is_free_after_the_cool_down() {
     let (alice, bob) = (person("alice"), person("bob"));
     let first = claim(&alice, "nova", at(NOON));
     let given_up = release(&alice, &first, at(NOON + 1));
-    assert_eq!(ask(&witness, &given_up, NOON), Answer::Refused(Refusal::UnknownClaim));
+    assert_eq!(ask(&witness, &given_up, NOON), WitnessAnswer::Refused(WitnessRefusal::UnknownClaim));
     seen(&ask(&witness, &first, NOON), &first);
-    assert_eq!(ask(&witness, &release(&bob, &first, at(NOON)), NOON), Answer::Refused(Refusal::NotYours));
+    assert_eq!(ask(&witness, &release(&bob, &first, at(NOON)), NOON), WitnessAnswer::Refused(WitnessRefusal::NotYours));
     seen(&ask(&witness, &given_up, NOON + 2), &given_up);
     let wanted = claim(&bob, "nova", at(NOON + 3));
     let witness = start(&Rc::new(store.copy()));
     let free_at = NOON + 2 + COOL_DOWN;
-    let cooling = Answer::Refused(Refusal::CoolingDown { free_at: at(free_at) });
+    let cooling = WitnessAnswer::Refused(WitnessRefusal::CoolingDown { free_at: at(free_at) });
     assert_eq!(ask(&witness, &wanted, free_at - 1), cooling);
     assert_eq!(seen(&ask(&witness, &wanted, free_at), &wanted), at(free_at));
 }
@@ -95,19 +95,19 @@ fn what_is_none_of_its_business_is_not_served_and_not_stored() {
     let fact = claim(&person("alice"), "nova", at(NOON));
     let answer = |bytes: &[u8]| block_on(witness.answer(bytes, at(NOON)));
     let other = Request { topic: Topic::from_bytes([8; 32]), fact: fact.encode() };
-    assert_eq!(answer(&other.encode()), Answer::NotServed(NotServed::ForeignTopic));
+    assert_eq!(answer(&other.encode()), WitnessAnswer::NotServed(NotServed::ForeignTopic));
     for bytes in [&b""[..], b"hello", &request(&fact)[1..]] {
-        assert_eq!(answer(bytes), Answer::NotServed(NotServed::Unreadable));
+        assert_eq!(answer(bytes), WitnessAnswer::NotServed(NotServed::Unreadable));
     }
     let whole = fact.encode();
     for at in [0, whole.len() / 2, whole.len() - 1] {
         let mut forged = whole.clone();
         forged[at] ^= 1;
         let asked = Request { topic: TOPIC, fact: forged }.encode();
-        assert_eq!(answer(&asked), Answer::NotServed(NotServed::BadFact), "{at}");
+        assert_eq!(answer(&asked), WitnessAnswer::NotServed(NotServed::BadFact), "{at}");
     }
     let receipt = receipt(&person("witness"), &fact, at(NOON));
-    assert_eq!(answer(&request(&receipt)), Answer::Refused(Refusal::NotAboutNames));
+    assert_eq!(answer(&request(&receipt)), WitnessAnswer::Refused(WitnessRefusal::NotAboutNames));
     assert_eq!(store.keys(Table::Changes), Vec::<String>::new());
     seen(&ask(&witness, &fact, NOON), &fact);
 }
@@ -118,7 +118,7 @@ fn nothing_is_signed_that_could_not_be_stored() {
     let witness = start(&store);
     let (alices, bobs) = (claim(&person("alice"), "nova", at(NOON)), claim(&person("bob"), "nova", at(NOON)));
     store.fail_commits(Some(StoreError::Full));
-    assert_eq!(ask(&witness, &alices, NOON), Answer::Busy);
+    assert_eq!(ask(&witness, &alices, NOON), WitnessAnswer::Busy);
     store.fail_commits(None);
     // It was not noted either: whoever comes first now is the first.
     seen(&ask(&witness, &bobs, NOON + 1), &bobs);
@@ -176,8 +176,9 @@ fn of_many_who_ask_at_once_one_gets_the_name() {
     let people: Vec<_> = (0..20).map(|number| person(&format!("person {number}"))).collect();
     let requests: Vec<_> = people.iter().map(|author| request(&claim(author, "nova", at(NOON)))).collect();
     let answers = block_on(join_all(requests.iter().map(|request| witness.answer(request, at(NOON)))));
-    let receipts = answers.iter().filter(|answer| matches!(answer, Answer::Receipt(_))).count();
-    let refused = answers.iter().filter(|answer| matches!(answer, Answer::Refused(Refusal::Taken { .. }))).count();
+    let receipts = answers.iter().filter(|answer| matches!(answer, WitnessAnswer::Receipt(_))).count();
+    let refused =
+        answers.iter().filter(|answer| matches!(answer, WitnessAnswer::Refused(WitnessRefusal::Taken { .. }))).count();
     assert_eq!((receipts, refused), (1, 19));
 }
 
@@ -190,11 +191,11 @@ fn a_wrong_clock_reorders_nothing() {
     seen(&ask(&witness, &first, NOON), &first);
     assert_eq!(seen(&ask(&witness, &second, NOON - SKEW), &second), at(NOON), "set back a little: never before");
     let witness = start(&Rc::new(store.copy()));
-    assert_eq!(ask(&witness, &third, NOON - SKEW - 1), Answer::Busy, "set back a lot");
+    assert_eq!(ask(&witness, &third, NOON - SKEW - 1), WitnessAnswer::Busy, "set back a lot");
     seen(&ask(&witness, &third, NOON), &third);
     let ahead = claim(&person("fourth"), "fourth", at(NOON + SKEW + 1));
     let counts_from = at(NOON + 1);
-    assert_eq!(ask(&witness, &ahead, NOON), Answer::Refused(Refusal::FromTheFuture { counts_from }));
+    assert_eq!(ask(&witness, &ahead, NOON), WitnessAnswer::Refused(WitnessRefusal::FromTheFuture { counts_from }));
 }
 
 #[test]
@@ -204,7 +205,7 @@ fn a_full_book_takes_nothing_new_and_still_says_what_it_said() {
     let (first, second) = (fact("first"), fact("second"));
     seen(&ask(&witness, &first, NOON), &first);
     seen(&ask(&witness, &second, NOON), &second);
-    assert_eq!(ask(&witness, &fact("third"), NOON), Answer::Busy);
+    assert_eq!(ask(&witness, &fact("third"), NOON), WitnessAnswer::Busy);
     seen(&ask(&witness, &first, NOON + 1), &first);
 }
 

@@ -17,7 +17,7 @@ fn subjects() -> [Subject; 3] {
     ]
 }
 
-fn entry(verdict: Decision, at: u64) -> Entry {
+fn entry(verdict: BlockDecision, at: u64) -> Entry {
     Entry { at: Timestamp::from_millis(at), verdict, note: "𠮷".repeat(NOTE_MAX_CHARS) }
 }
 
@@ -26,7 +26,7 @@ fn an_entry_comes_back_for_its_owner_only() {
     let (key, stranger) = (ListKey::of(&alice()), ListKey::of(&SigningIdentity::from_entropy(&[8; 32])));
     let [first, ..] = subjects();
     for subject in subjects() {
-        for verdict in [Decision::Block, Decision::Allow, Decision::Neither] {
+        for verdict in [BlockDecision::Block, BlockDecision::Allow, BlockDecision::Neither] {
             let (place, entry) = (key.place(&subject), entry(verdict, 5));
             let sealed = key.seal([1; NONCE_BYTES], &subject, &entry);
             assert_eq!(sealed.len(), SEALED_BYTES, "the length tells nothing");
@@ -54,7 +54,7 @@ fn subjects_come_back_from_their_text() {
 fn what_was_changed_does_not_open() {
     let key = ListKey::of(&alice());
     let [subject, ..] = subjects();
-    let (place, sealed) = (key.place(&subject), key.seal([1; NONCE_BYTES], &subject, &entry(Decision::Block, 5)));
+    let (place, sealed) = (key.place(&subject), key.seal([1; NONCE_BYTES], &subject, &entry(BlockDecision::Block, 5)));
     for at in 0..sealed.len() {
         let mut changed = sealed.clone();
         changed[at] ^= 1;
@@ -66,8 +66,8 @@ fn what_was_changed_does_not_open() {
 #[test]
 fn two_devices_agree_in_any_order() {
     let [person, peer, module] = subjects();
-    let here = [(person.clone(), entry(Decision::Block, 1)), (peer.clone(), entry(Decision::Allow, 4))];
-    let there = [(person.clone(), entry(Decision::Neither, 2)), (module, entry(Decision::Block, 3))];
+    let here = [(person.clone(), entry(BlockDecision::Block, 1)), (peer.clone(), entry(BlockDecision::Allow, 4))];
+    let there = [(person.clone(), entry(BlockDecision::Neither, 2)), (module, entry(BlockDecision::Block, 3))];
     let merged = |first: &[(Subject, Entry)], second: &[(Subject, Entry)]| {
         let mut lists = BlockList::default();
         assert!(lists.merge(first.to_vec()) && lists.merge(second.to_vec()));
@@ -76,7 +76,7 @@ fn two_devices_agree_in_any_order() {
     };
     let lists = merged(&here, &there);
     assert_eq!(lists, merged(&there, &here));
-    assert_eq!(lists.verdict(&person), Decision::Neither, "taken back later");
+    assert_eq!(lists.verdict(&person), BlockDecision::Neither, "taken back later");
     assert_eq!(lists.entries().count(), 2);
     let known: BTreeMap<Subject, Entry> = here.into_iter().collect();
     assert_eq!(lists.beyond(&known).count(), 2, "what the first device does not know yet");
@@ -91,24 +91,24 @@ fn a_list_is_full_until_something_is_taken_back() {
         Subject::Person(SigningIdentity::from_entropy(&entropy).identity())
     };
     for seed in 0..ENTRIES_MAX as u16 {
-        lists.decide(person(seed), Decision::Block, String::new(), NOW).expect("there is room");
+        lists.decide(person(seed), BlockDecision::Block, String::new(), NOW).expect("there is room");
     }
-    let more = |lists: &mut BlockList| lists.decide(person(u16::MAX), Decision::Block, String::new(), NOW);
+    let more = |lists: &mut BlockList| lists.decide(person(u16::MAX), BlockDecision::Block, String::new(), NOW);
     assert_eq!(more(&mut lists), Err(ListError::Full));
-    assert!(!lists.merge([(person(u16::MAX), entry(Decision::Block, 9))]), "nor from another device");
-    lists.decide(person(3), Decision::Neither, String::new(), NOW).expect("a known one");
+    assert!(!lists.merge([(person(u16::MAX), entry(BlockDecision::Block, 9))]), "nor from another device");
+    lists.decide(person(3), BlockDecision::Neither, String::new(), NOW).expect("a known one");
     assert_eq!(more(&mut lists), Ok(()));
     let long = "x".repeat(NOTE_MAX_CHARS + 1);
-    assert_eq!(lists.decide(person(0), Decision::Block, long, NOW), Err(ListError::NoteTooLong));
+    assert_eq!(lists.decide(person(0), BlockDecision::Block, long, NOW), Err(ListError::NoteTooLong));
 }
 
 #[test]
 fn a_later_decision_wins_although_the_clock_was_set_back() {
     let mut lists = BlockList::default();
     let [person, ..] = subjects();
-    lists.decide(person.clone(), Decision::Block, String::new(), NOW).expect("room");
+    lists.decide(person.clone(), BlockDecision::Block, String::new(), NOW).expect("room");
     let before = lists.clone();
-    lists.decide(person.clone(), Decision::Neither, String::new(), Timestamp::from_millis(5)).expect("room");
+    lists.decide(person.clone(), BlockDecision::Neither, String::new(), Timestamp::from_millis(5)).expect("room");
     assert!(!lists.merge(before.0), "the older one stays behind");
-    assert_eq!(lists.verdict(&person), Decision::Neither);
+    assert_eq!(lists.verdict(&person), BlockDecision::Neither);
 }

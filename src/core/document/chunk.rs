@@ -107,8 +107,8 @@ const TYPE_RAW_VALUE: u64 = 7;
 /// Walks a column's run-length coding and bounds what it would unpack to. Actors are numbered: 0 is the change's own,
 /// then come the `others` it names.
 fn check_column(column_type: u64, others: u64, mut column: Reader<'_>) -> Result<(), ChunkError> {
-    let mut rows = Budget(CHANGE_MAX_OPERATIONS);
-    let mut grouped = Budget(CHANGE_MAX_OPERATIONS);
+    let mut rows = ParseBudget(CHANGE_MAX_OPERATIONS);
+    let mut grouped = ParseBudget(CHANGE_MAX_OPERATIONS);
     if column_type == TYPE_RAW_VALUE {
         return Ok(());
     }
@@ -139,9 +139,9 @@ fn check_column(column_type: u64, others: u64, mut column: Reader<'_>) -> Result
     Ok(())
 }
 
-struct Budget(u64);
+struct ParseBudget(u64);
 
-impl Budget {
+impl ParseBudget {
     fn spend(&mut self, amount: u64) -> Result<(), ChunkError> {
         self.0 = self.0.checked_sub(amount).ok_or(ChunkError::TooManyOperations)?;
         Ok(())

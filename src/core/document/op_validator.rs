@@ -34,7 +34,7 @@ enum Location {
 }
 
 #[derive(Clone, Debug)]
-struct Slot {
+struct OpSlot {
     object: ObjectId,
     place: Location,
     makes: Option<ObjType>,
@@ -43,7 +43,7 @@ struct Slot {
 /// Every value-giving operation of a document, and how far its changes count.
 #[derive(Clone, Debug, Default)]
 pub(super) struct OpIndex {
-    slots: HashMap<OpId, Slot>,
+    slots: HashMap<OpId, OpSlot>,
     last_of_change: HashMap<ChangeHash, u64>,
     last_of_actor: HashMap<ActorId, u64>,
 }
@@ -97,7 +97,7 @@ impl OpIndex {
         if depended.is_none_or(|last| start != last + 1) || start <= own || expanded.operations.is_empty() {
             return Err(OperationError::Numbering);
         }
-        let mut fresh: HashMap<OpId, Slot> = HashMap::new();
+        let mut fresh: HashMap<OpId, OpSlot> = HashMap::new();
         for (id, operation) in numbered(expanded) {
             self.check_operation(&fresh, operation)?;
             if let Some(slot) = slot(&id, operation) {
@@ -107,7 +107,7 @@ impl OpIndex {
         Ok(understood)
     }
 
-    fn check_operation(&self, fresh: &HashMap<OpId, Slot>, operation: &Op) -> Result<(), OperationError> {
+    fn check_operation(&self, fresh: &HashMap<OpId, OpSlot>, operation: &Op) -> Result<(), OperationError> {
         let find = |id: &OpId| fresh.get(id).or_else(|| self.slots.get(id));
         let object_type = match &operation.obj {
             ObjectId::Root => ObjType::Map,
@@ -153,7 +153,7 @@ fn numbered(change: &ExpandedChange) -> impl Iterator<Item = (OpId, &Op)> {
 }
 
 /// What an operation puts somewhere; none for deletions and increments.
-fn slot(id: &OpId, operation: &Op) -> Option<Slot> {
+fn slot(id: &OpId, operation: &Op) -> Option<OpSlot> {
     let makes = match &operation.action {
         OpType::Make(object_type) => Some(*object_type),
         OpType::Put(_) => None,
@@ -165,5 +165,5 @@ fn slot(id: &OpId, operation: &Op) -> Option<Slot> {
         Key::Seq(ElementId::Id(element)) => Location::Element(element.clone()),
         Key::Seq(ElementId::Head) => return None,
     };
-    Some(Slot { object: operation.obj.clone(), place, makes })
+    Some(OpSlot { object: operation.obj.clone(), place, makes })
 }

@@ -59,7 +59,7 @@ fn two_changes_for_one_place_are_a_fork() {
     let mut clone = Document::new(alice().identity());
     let rival = device(&mut clone, 1, "another first change");
     match document.admit(rival.clone()) {
-        Err(Rejection::Fork(proof)) => assert_eq!(*proof, *rival.signed()),
+        Err(ChangeRejection::Fork(proof)) => assert_eq!(*proof, *rival.signed()),
         other => panic!("{other:?}"),
     }
     assert_eq!(document.view(&TOPIC).profile.bio.as_deref(), Some("bio 0"));
@@ -72,7 +72,7 @@ fn waiting_changes_are_bounded() {
     for change in &changes[1..=DOCUMENT_MAX_ORPHANS] {
         assert!(matches!(replica.admit(change.clone()), Ok(Admitted::Waiting)));
     }
-    assert_eq!(replica.admit(changes[DOCUMENT_MAX_ORPHANS + 1].clone()), Err(Rejection::TooManyOrphans));
+    assert_eq!(replica.admit(changes[DOCUMENT_MAX_ORPHANS + 1].clone()), Err(ChangeRejection::TooManyOrphans));
     let first = replica.admit(changes[0].clone());
     assert_eq!(first, Ok(Admitted::Applied { waiting_applied: DOCUMENT_MAX_ORPHANS }));
 }

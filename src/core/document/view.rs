@@ -20,7 +20,7 @@ use crate::time::Timestamp;
 /// The mutable part: last writer wins.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Profile {
+pub struct ProfileFields {
     pub display_name: Option<String>,
     pub bio: Option<String>,
     /// The CID of the picture's block.
@@ -32,7 +32,7 @@ pub struct Profile {
 /// A document's present state.
 #[derive(Clone, Debug, Default)]
 pub struct View {
-    pub profile: Profile,
+    pub profile: ProfileFields,
     pub shelf: ModuleAnnotations,
     pub facts: Vec<SignedFact>,
     pub rejections: Vec<ViewRejection>,
@@ -82,7 +82,7 @@ pub(super) fn read_private(document: &Automerge) -> Vec<(String, Vec<u8>)> {
     sealed.collect()
 }
 
-fn read_profile(document: &Automerge, map: &ObjId, rejections: &mut Vec<ViewRejection>) -> Profile {
+fn read_profile(document: &Automerge, map: &ObjId, rejections: &mut Vec<ViewRejection>) -> ProfileFields {
     let mut refuse = |key: &str, why| rejections.push(ViewRejection { what: format!("{PROFILE}.{key}"), why });
     let mut text = |key: &str, most: usize| match document.get(map, key) {
         Ok(Some((Value::Scalar(value), _))) => match value.as_ref() {
@@ -131,7 +131,7 @@ fn read_profile(document: &Automerge, map: &ObjId, rejections: &mut Vec<ViewReje
         Ok(Some((value, _))) => value.as_u64().map(Timestamp::from_millis),
         _ => None,
     };
-    Profile { display_name, bio, avatar, links, joined_at }
+    ProfileFields { display_name, bio, avatar, links, joined_at }
 }
 
 /// A link of a profile leads to the web; nothing else is kept (`javascript:` least of all).

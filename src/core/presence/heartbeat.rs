@@ -50,7 +50,7 @@ pub type SignedHeartbeat = Signed<Heartbeat>;
 
 /// Why a heartbeat is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum HeartbeatRefusal {
     #[error("the heartbeat can't be read: {0}")]
     Unreadable(DecodeError),
     #[error("the heartbeat is larger than any")]
@@ -100,9 +100,9 @@ pub(super) fn verify(
     topic: &Topic,
     known: impl FnOnce(&NodeId, &[u8]) -> bool,
     now: Timestamp,
-) -> Result<(SignedHeartbeat, Identity), Refusal> {
+) -> Result<(SignedHeartbeat, Identity), HeartbeatRefusal> {
     if bytes.len() > HEARTBEAT_MAX_BYTES {
-        return Err(Refusal::Oversized);
+        return Err(HeartbeatRefusal::Oversized);
     }
     let heartbeat = SignedHeartbeat::verify(bytes, topic).map_err(refusal)?;
     let (said, node) = (heartbeat.statement(), NodeId(heartbeat.author()));
@@ -113,13 +113,13 @@ pub(super) fn verify(
     };
     let attendance = attendance.map_err(refusal)?;
     if attendance.statement().node != node {
-        return Err(Refusal::Spoofed);
+        return Err(HeartbeatRefusal::Spoofed);
     }
     // A leaving node needs no permission any more.
     if !said.leaving && attendance.statement().until.plus(CLOCK_SKEW) < now {
         let apart = apart(said.at, now);
         let clocks_differ = apart.unsigned_abs() > CLOCK_SKEW.as_millis() as u64;
-        return Err(if clocks_differ { Refusal::Misdated { apart } } else { Refusal::Replayed });
+        return Err(if clocks_differ { HeartbeatRefusal::Misdated { apart } } else { HeartbeatRefusal::Replayed });
     }
     let user = attendance.author();
     Ok((heartbeat, user))
@@ -131,11 +131,11 @@ pub(super) fn apart(date: Timestamp, now: Timestamp) -> i64 {
     difference.clamp(i64::MIN.into(), i64::MAX.into()) as i64
 }
 
-fn refusal(error: SignatureError) -> Refusal {
+fn refusal(error: SignatureError) -> HeartbeatRefusal {
     match error {
-        SignatureError::Unreadable(why) => Refusal::Unreadable(why),
-        SignatureError::NotCanonical => Refusal::Unreadable(DecodeError::OutOfRange),
-        SignatureError::Author(_) | SignatureError::Forged => Refusal::Spoofed,
+        SignatureError::Unreadable(why) => HeartbeatRefusal::Unreadable(why),
+        SignatureError::NotCanonical => HeartbeatRefusal::Unreadable(DecodeError::OutOfRange),
+        SignatureError::Author(_) | SignatureError::Forged => HeartbeatRefusal::Spoofed,
     }
 }
 

@@ -9,7 +9,7 @@ use crate::chat::history::short_of;
 use crate::digest::Digest;
 use crate::identity::{Identity, Topic};
 use crate::limits::CLOCK_SKEW;
-use crate::presence::heartbeat::{self, Heartbeat, NodeId, Refusal, SignedHeartbeat};
+use crate::presence::heartbeat::{self, Heartbeat, HeartbeatRefusal, NodeId, SignedHeartbeat};
 use crate::presence::pace::{Taken, VALID_MAX};
 use crate::presence::{Event, Output, Sighting};
 use crate::time::Timestamp;
@@ -82,7 +82,7 @@ impl Roster {
         topic: &Topic,
         told: bool,
         now: Timestamp,
-    ) -> Result<Option<(SignedHeartbeat, Identity)>, Refusal> {
+    ) -> Result<Option<(SignedHeartbeat, Identity)>, HeartbeatRefusal> {
         let known = bytes.first_chunk().and_then(|node| self.nodes.get(&NodeId::from(Identity::from_trusted(*node))));
         // What is here to the byte was verified when it came.
         if told && known.is_some_and(|known| known.bytes == bytes) {
@@ -94,10 +94,10 @@ impl Roster {
         let (heartbeat, user) = heartbeat::verify(bytes, topic, same, now)?;
         let (said, node) = (heartbeat.statement(), NodeId::from(heartbeat.author()));
         if said.at > now.plus(CLOCK_SKEW) {
-            return Err(Refusal::Misdated { apart: heartbeat::apart(said.at, now) });
+            return Err(HeartbeatRefusal::Misdated { apart: heartbeat::apart(said.at, now) });
         }
         if !said.leaving && self.crowded_out(&user, &node) {
-            return if told { Ok(None) } else { Err(Refusal::Full) };
+            return if told { Ok(None) } else { Err(HeartbeatRefusal::Full) };
         }
         let known = self.nodes.get(&node);
         let old = known.is_some_and(|known| (said.session, said.number, heartbeat.hash()) <= known.rank);
@@ -109,17 +109,17 @@ impl Roster {
         let kept_back = old && known.is_some_and(late);
         let stale = said.stale_after() < now;
         if kept_back || stale && old {
-            return Err(Refusal::Replayed);
+            return Err(HeartbeatRefusal::Replayed);
         }
         // Kept back by somebody, or a clock is wrong: its node's, or this one's.
         if stale {
-            return Err(Refusal::Misdated { apart: heartbeat::apart(said.at, now) });
+            return Err(HeartbeatRefusal::Misdated { apart: heartbeat::apart(said.at, now) });
         }
         if known.is_none() && self.nodes.len() >= NODES_MAX && !self.has_gone() {
-            return Err(Refusal::Full);
+            return Err(HeartbeatRefusal::Full);
         }
         if !old && known.is_some_and(|known| known.taken.takes_one(now).is_none()) {
-            return Err(Refusal::TooOften);
+            return Err(HeartbeatRefusal::TooOften);
         }
         Ok((!old).then_some((heartbeat, user)))
     }

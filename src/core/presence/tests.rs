@@ -67,7 +67,7 @@ fn heard(presence: &mut Presence, bytes: &[u8], now: Timestamp) -> Vec<Event> {
     events(presence.handle(Input::Heard(bytes.to_vec()), now).unwrap())
 }
 
-fn refusal(presence: &mut Presence, bytes: &[u8], now: Timestamp) -> Refusal {
+fn refusal(presence: &mut Presence, bytes: &[u8], now: Timestamp) -> HeartbeatRefusal {
     match presence.handle(Input::Heard(bytes.to_vec()), now) {
         Err(PresenceError::Refused(why)) => why,
         other => panic!("{other:?}"),
@@ -166,19 +166,22 @@ fn nobody_speaks_for_another_node() {
     // A join for Alice on a node that is not hers, and a goodbye for it.
     for (leaving, channels) in [(false, vec![channel("spam")]), (true, vec![])] {
         let spoofed = Signed::sign(&mallory, &TOPIC, word(attendance("alice", "n1"), leaving, channels)).encode();
-        assert_eq!(refusal(&mut victim, &spoofed, after(1)), Refusal::Spoofed);
+        assert_eq!(refusal(&mut victim, &spoofed, after(1)), HeartbeatRefusal::Spoofed);
     }
     // Under the name of Alice's node, with a signature that is not its own.
     let mut spoofed = Signed::sign(&mallory, &TOPIC, word(attendance("alice", "n1"), true, vec![])).encode();
     spoofed[..32].copy_from_slice(alice.me().as_bytes());
-    assert_eq!(refusal(&mut victim, &spoofed, after(1)), Refusal::Spoofed);
+    assert_eq!(refusal(&mut victim, &spoofed, after(1)), HeartbeatRefusal::Spoofed);
     // Mallory can't make a node of her own Alice's either.
     let node = NodeId::from(mallory.identity());
     let claimed = Signed::sign(&key("mallory"), &TOPIC, Attendance { node, until: after(1_000) });
     let mut claimed = claimed.encode();
     claimed[..32].copy_from_slice(key("alice").identity().as_bytes());
     let said = Heartbeat { attendance: claimed, ..word(attendance("alice", "n1"), false, vec![]) };
-    assert_eq!(refusal(&mut victim, &Signed::sign(&mallory, &TOPIC, said).encode(), after(1)), Refusal::Spoofed);
+    assert_eq!(
+        refusal(&mut victim, &Signed::sign(&mallory, &TOPIC, said).encode(), after(1)),
+        HeartbeatRefusal::Spoofed
+    );
     assert_eq!(victim.users(), before);
 }
 
@@ -205,8 +208,8 @@ fn an_old_heartbeat_never_rises() {
             let refused = refusal(&mut victim, old, after(late));
             // Of a forgotten node only the date is left to judge by.
             let forgotten = late > TOMBSTONE_LASTS.as_secs();
-            let by_date = matches!(refused, Refusal::Misdated { apart } if apart < 0);
-            assert!(refused == Refusal::Replayed || forgotten && by_date, "{late}: {refused}");
+            let by_date = matches!(refused, HeartbeatRefusal::Misdated { apart } if apart < 0);
+            assert!(refused == HeartbeatRefusal::Replayed || forgotten && by_date, "{late}: {refused}");
         }
         let told = Input::Told { bytes: hello.clone(), age: Duration::ZERO };
         assert_eq!(victim.handle(told, after(late)), Ok(vec![]), "nor does it when a peer has kept it");
@@ -215,7 +218,7 @@ fn an_old_heartbeat_never_rises() {
     let early = START.plus(Duration::from_secs(40)).as_millis() - CLOCK_SKEW.as_millis() as u64 - 1;
     assert_eq!(
         refusal(&mut node("n4"), &goodbye[0], Timestamp::from_millis(early)),
-        Refusal::Misdated { apart: CLOCK_SKEW.as_millis() as i64 + 1 }
+        HeartbeatRefusal::Misdated { apart: CLOCK_SKEW.as_millis() as i64 + 1 }
     );
 }
 
@@ -305,7 +308,7 @@ fn who_joins_without_end_is_not_followed() {
         heard(&mut there, &word, START);
     }
     let before = there.users();
-    assert_eq!(refusal(&mut there, &words.next().unwrap(), START), Refusal::TooOften);
+    assert_eq!(refusal(&mut there, &words.next().unwrap(), START), HeartbeatRefusal::TooOften);
     assert_eq!(there.users(), before);
     heard(&mut there, &words.next().unwrap(), START.plus(pace::HEARTBEATS_EVERY));
 }
@@ -324,7 +327,7 @@ fn bounds_hold_on_both_sides() {
     }
     let channel = channel("one-more");
     assert_eq!(here.handle(Input::JoinChannel { user: alice, channel }, START), Err(PresenceError::TooManyChannels));
-    assert_eq!(refusal(&mut here, &vec![0; HEARTBEAT_MAX_BYTES + 1], START), Refusal::Oversized);
+    assert_eq!(refusal(&mut here, &vec![0; HEARTBEAT_MAX_BYTES + 1], START), HeartbeatRefusal::Oversized);
     for length in [0, 1, 100, HEARTBEAT_MAX_BYTES] {
         refusal(&mut here, &vec![0xff; length], START);
     }
@@ -349,7 +352,7 @@ fn of_a_person_with_too_many_nodes_everybody_shows_the_same_ones() {
     for (number, (_, bytes)) in heartbeats.iter().enumerate() {
         match number < NODES_PER_PERSON {
             true => drop(heard(&mut upward, bytes, START)),
-            false => assert_eq!(refusal(&mut upward, bytes, START), Refusal::Full, "it is not passed on"),
+            false => assert_eq!(refusal(&mut upward, bytes, START), HeartbeatRefusal::Full, "it is not passed on"),
         }
     }
     for (_, bytes) in heartbeats.iter().rev() {

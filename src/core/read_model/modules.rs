@@ -108,8 +108,10 @@ impl ReadModel {
                 open.extend(
                     dependencies.iter().map(|needed| needed.name.clone()).filter(|n| !catalogue.contains_key(n)),
                 );
-                versions
-                    .insert(version.clone(), resolver::Release { yanked: counted.withdrawn.is_some(), dependencies });
+                versions.insert(
+                    version.clone(),
+                    resolver::ResolvableRelease { yanked: counted.withdrawn.is_some(), dependencies },
+                );
             }
             open.remove(&name);
             catalogue.insert(name, versions);

@@ -6,7 +6,7 @@ use std::fmt;
 use pubgrub::{DerivationTree, External, Ranges};
 use semver::{Version, VersionReq};
 
-use super::{Package, Problem, SelfDependency, Unresolved};
+use super::{Package, ResolutionProblem, SelfDependency, Unresolved};
 use crate::name::ModuleName;
 
 /// One of the wants that can't all be met.
@@ -43,7 +43,7 @@ pub enum ThereIs {
 
 /// Every want that the contradiction rests on, in the order in which pubgrub came upon them.
 pub(super) fn wants(
-    problem: &Problem<'_>,
+    problem: &ResolutionProblem<'_>,
     tree: &DerivationTree<Package, Ranges<Version>, SelfDependency>,
 ) -> Vec<Want> {
     let mut found: Vec<Want> = Vec::new();
@@ -75,7 +75,13 @@ pub(super) fn wants(
     found
 }
 
-fn add(found: &mut Vec<Want>, problem: &Problem<'_>, package: &Package, versions: &Ranges<Version>, on: &ModuleName) {
+fn add(
+    found: &mut Vec<Want>,
+    problem: &ResolutionProblem<'_>,
+    package: &Package,
+    versions: &Ranges<Version>,
+    on: &ModuleName,
+) {
     let you = Version::new(0, 0, 0);
     let versions: Vec<&Version> = match package {
         Package::You => vec![&you],
@@ -113,7 +119,12 @@ fn add(found: &mut Vec<Want>, problem: &Problem<'_>, package: &Package, versions
     }
 }
 
-fn there_is(problem: &Problem<'_>, package: &Package, name: &ModuleName, requirement: &VersionReq) -> ThereIs {
+fn there_is(
+    problem: &ResolutionProblem<'_>,
+    package: &Package,
+    name: &ModuleName,
+    requirement: &VersionReq,
+) -> ThereIs {
     if matches!(package, Package::Module(own) if own == name) {
         return ThereIs::Itself;
     }

@@ -9,7 +9,7 @@ use tantivy::schema::{Field, TantivyDocument, Term};
 use tantivy::{DocId, Index, IndexSettings, ReloadPolicy, Score, Searcher, SegmentOrdinal, SegmentReader};
 
 use crate::search::query::{FIELDS, WORDS, analyzer, joined, schema};
-use crate::search::{Document, SearchError};
+use crate::search::{SearchDocument, SearchError};
 
 /// Below this many documents the writer gets by with little memory.
 const SMALL: usize = 1_000;
@@ -19,7 +19,7 @@ const MEMORY_OF_FEW: usize = 5_000_000;
 
 pub(super) struct Part {
     /// In the order in which they were indexed: a document's number there is its place here.
-    documents: Vec<Document>,
+    documents: Vec<SearchDocument>,
     hidden: Vec<bool>,
     places: HashMap<String, usize>,
     pub(super) directory: RamDirectory,
@@ -27,7 +27,7 @@ pub(super) struct Part {
 }
 
 impl Part {
-    pub(super) fn build(documents: Vec<Document>) -> Result<Self, SearchError> {
+    pub(super) fn build(documents: Vec<SearchDocument>) -> Result<Self, SearchError> {
         // The engine draws its files' names by chance; nothing follows from them.
         let directory = RamDirectory::create();
         // A page can't start another thread.
@@ -45,7 +45,11 @@ impl Part {
     }
 
     /// An index that holds exactly these documents, in this order.
-    pub(super) fn over(index: &Index, directory: RamDirectory, documents: Vec<Document>) -> Result<Self, SearchError> {
+    pub(super) fn over(
+        index: &Index,
+        directory: RamDirectory,
+        documents: Vec<SearchDocument>,
+    ) -> Result<Self, SearchError> {
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
         let searcher = reader.searcher();
         let places = documents.iter().enumerate().map(|(place, document)| (document.key.clone(), place)).collect();
@@ -56,16 +60,16 @@ impl Part {
         self.places.len()
     }
 
-    pub(super) fn documents(&self) -> impl Iterator<Item = &Document> {
+    pub(super) fn documents(&self) -> impl Iterator<Item = &SearchDocument> {
         self.documents.iter().zip(&self.hidden).filter(|(_, hidden)| !**hidden).map(|(document, _)| document)
     }
 
     /// Hidden ones too.
-    pub(super) fn all(&self) -> &[Document] {
+    pub(super) fn all(&self) -> &[SearchDocument] {
         &self.documents
     }
 
-    pub(super) fn hidden(&self) -> impl Iterator<Item = &Document> {
+    pub(super) fn hidden(&self) -> impl Iterator<Item = &SearchDocument> {
         self.documents.iter().zip(&self.hidden).filter(|(_, hidden)| **hidden).map(|(document, _)| document)
     }
 
@@ -73,7 +77,7 @@ impl Part {
         self.places.keys()
     }
 
-    pub(super) fn get_mut(&mut self, key: &str) -> Option<&mut Document> {
+    pub(super) fn get_mut(&mut self, key: &str) -> Option<&mut SearchDocument> {
         self.places.get(key).and_then(|place| self.documents.get_mut(*place))
     }
 
@@ -87,8 +91,8 @@ impl Part {
     pub(super) fn matches(
         &self,
         query: &dyn Query,
-        statistics: &Statistics,
-    ) -> Result<Vec<(Score, &Document)>, SearchError> {
+        statistics: &TermStatistics,
+    ) -> Result<Vec<(Score, &SearchDocument)>, SearchError> {
         // The engine's sets of documents must have room for one.
         if self.documents.is_empty() {
             return Ok(Vec::new());
@@ -103,7 +107,7 @@ impl Part {
     }
 }
 
-fn indexed(document: &Document) -> TantivyDocument {
+fn indexed(document: &SearchDocument) -> TantivyDocument {
     let mut indexed = TantivyDocument::default();
     // Also as one word, for those who write it so.
     let whole = joined(&document.name);
@@ -127,9 +131,9 @@ fn indexed(document: &Document) -> TantivyDocument {
 }
 
 /// How frequent a word is in both parts together: a document counts the same in either.
-pub(super) struct Statistics<'a>(pub(super) &'a [&'a Part; 2]);
+pub(super) struct TermStatistics<'a>(pub(super) &'a [&'a Part; 2]);
 
-impl Bm25StatisticsProvider for Statistics<'_> {
+impl Bm25StatisticsProvider for TermStatistics<'_> {
     fn total_num_tokens(&self, field: Field) -> tantivy::Result<u64> {
         self.0.iter().map(|part| part.searcher.total_num_tokens(field)).sum()
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::search::{Document, Found, SearchError, SearchIndex, SearchQuery};
+use crate::search::{SearchDocument, SearchError, SearchHits, SearchIndex, SearchQuery};
 
 /// Both sides must speak the same: a page may meet the program of another build.
 pub const PROTOCOL: u32 = 1;
@@ -14,7 +14,7 @@ pub enum SearchRequest {
     /// Starts over from a saved snapshot. Response: `Loaded`.
     Load(#[serde(with = "serde_bytes")] Vec<u8>),
     /// SearchResponse: `Done`.
-    Update { documents: Vec<Document>, removed: Vec<String> },
+    Update { documents: Vec<SearchDocument>, removed: Vec<String> },
     /// Removes all but these. SearchResponse: `Done`.
     Keep(BTreeSet<String>),
     /// SearchResponse: `Found`.
@@ -31,7 +31,7 @@ pub enum SearchResponse {
     Done {
         waiting: u64,
     },
-    Found(Found),
+    Found(SearchHits),
     Saved(#[serde(with = "serde_bytes")] Vec<u8>),
     /// It does not work.
     Failed,

@@ -11,7 +11,7 @@ use tantivy::{Index, TantivyError};
 use crate::digest::Digest;
 use crate::search::query::{FIELDS, WORDS, analyzer};
 use crate::search::segment::Part;
-use crate::search::{Document, NotAnIndex, SearchError, SearchIndex};
+use crate::search::{NotAnIndex, SearchDocument, SearchError, SearchIndex};
 
 /// Another number for every change of the documents, the fields or the words.
 const VERSION: u32 = 1;
@@ -22,10 +22,10 @@ const META: [&str; 2] = ["meta.json", ".managed.json"];
 #[derive(Serialize, Deserialize)]
 struct Saved {
     version: u32,
-    documents: Vec<Document>,
+    documents: Vec<SearchDocument>,
     /// Keys of documents that count no more.
     hidden: Vec<String>,
-    news: Vec<Document>,
+    news: Vec<SearchDocument>,
     files: Vec<(String, serde_bytes::ByteBuf)>,
 }
 

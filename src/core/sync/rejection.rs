@@ -4,7 +4,7 @@
 
 use crate::canonical::DecodeError;
 use crate::identity::SignatureError;
-use crate::presence::Refusal;
+use crate::presence::HeartbeatRefusal;
 
 /// A rule that a peer broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
@@ -123,14 +123,14 @@ impl Rejection {
 }
 
 /// The fault of a peer that forwarded a refused heartbeat; `None` if this node merely remembers no more.
-pub fn of_heartbeat(refusal: Refusal) -> Option<Rejection> {
+pub fn of_heartbeat(refusal: HeartbeatRefusal) -> Option<Rejection> {
     match refusal {
-        Refusal::Unreadable(why) => Some(Rejection::Malformed(why)),
-        Refusal::Oversized => Some(Rejection::Oversized),
-        Refusal::Spoofed => Some(Rejection::Spoofed),
-        Refusal::Replayed => Some(Rejection::Replayed),
-        Refusal::Misdated { .. } => Some(Rejection::Misdated),
-        Refusal::TooOften => Some(Rejection::TooManyHeartbeats),
-        Refusal::Full => None,
+        HeartbeatRefusal::Unreadable(why) => Some(Rejection::Malformed(why)),
+        HeartbeatRefusal::Oversized => Some(Rejection::Oversized),
+        HeartbeatRefusal::Spoofed => Some(Rejection::Spoofed),
+        HeartbeatRefusal::Replayed => Some(Rejection::Replayed),
+        HeartbeatRefusal::Misdated { .. } => Some(Rejection::Misdated),
+        HeartbeatRefusal::TooOften => Some(Rejection::TooManyHeartbeats),
+        HeartbeatRefusal::Full => None,
     }
 }

@@ -47,7 +47,7 @@ pub enum ReputationEvent {
 
 /// What a deed comes under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Reason {
+pub enum EvidenceKind {
     Brought,
     Served,
     /// Did not give what it has, or took too long.
@@ -62,7 +62,7 @@ pub enum Reason {
 
 /// How often something happened, and when it did last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tally {
+pub struct EvidenceTally {
     pub times: u64,
     pub last_at: Timestamp,
 }
@@ -74,15 +74,15 @@ pub struct Score {
     bad: f64,
     /// Up to when acts have aged.
     as_of: Timestamp,
-    reasons: BTreeMap<Reason, Tally>,
+    reasons: BTreeMap<EvidenceKind, EvidenceTally>,
 }
 
 impl ReputationEvent {
     /// `None` for what is not the peer's fault.
-    pub fn reason(self) -> Option<Reason> {
+    pub fn reason(self) -> Option<EvidenceKind> {
         match self {
-            Self::Brought { .. } => Some(Reason::Brought),
-            Self::Served => Some(Reason::Served),
+            Self::Brought { .. } => Some(EvidenceKind::Brought),
+            Self::Served => Some(EvidenceKind::Served),
             Self::Broke(why) => broken(why),
         }
     }
@@ -96,19 +96,19 @@ impl ReputationEvent {
     }
 }
 
-fn broken(why: Rejection) -> Option<Reason> {
+fn broken(why: Rejection) -> Option<EvidenceKind> {
     match why {
         Rejection::ForeignTopic
         | Rejection::FutureVersion
         | Rejection::OtherParameters
         | Rejection::Fork
         | Rejection::Misdated => None,
-        Rejection::Stalled | Rejection::Withheld => Some(Reason::Late),
+        Rejection::Stalled | Rejection::Withheld => Some(EvidenceKind::Late),
         Rejection::Malformed(_)
         | Rejection::OutOfOrder
         | Rejection::Unasked
         | Rejection::Comparison
-        | Rejection::Replayed => Some(Reason::Unruly),
+        | Rejection::Replayed => Some(EvidenceKind::Unruly),
         Rejection::Oversized
         | Rejection::Refused
         | Rejection::TooManyMessages
@@ -116,12 +116,12 @@ fn broken(why: Rejection) -> Option<Reason> {
         | Rejection::TooManyBytes
         | Rejection::TooManyHeartbeats
         | Rejection::TooManyMessagesOfAuthor
-        | Rejection::TooManyRequests => Some(Reason::Abusive),
+        | Rejection::TooManyRequests => Some(EvidenceKind::Abusive),
         Rejection::Forged
         | Rejection::BadChange
         | Rejection::WrongBlock
         | Rejection::WrongRecord
-        | Rejection::Spoofed => Some(Reason::False),
+        | Rejection::Spoofed => Some(EvidenceKind::False),
     }
 }
 
@@ -130,13 +130,15 @@ impl Score {
         let Some(reason) = event.reason() else { return };
         self.age(now);
         let (side, most) = match reason {
-            Reason::Brought | Reason::Served => (&mut self.good, GOOD_MAX),
-            Reason::Late | Reason::Unruly | Reason::Abusive | Reason::False => (&mut self.bad, BAD_MAX),
+            EvidenceKind::Brought | EvidenceKind::Served => (&mut self.good, GOOD_MAX),
+            EvidenceKind::Late | EvidenceKind::Unruly | EvidenceKind::Abusive | EvidenceKind::False => {
+                (&mut self.bad, BAD_MAX)
+            }
         };
         *side = (*side + event.weight()).min(most);
         let tally = self.reasons.entry(reason).or_default();
         let times = if let ReputationEvent::Brought { changes } = event { changes } else { 1 };
-        *tally = Tally { times: tally.times.saturating_add(times), last_at: tally.last_at.max(now) };
+        *tally = EvidenceTally { times: tally.times.saturating_add(times), last_at: tally.last_at.max(now) };
     }
 
     /// Between 0 and 1.
@@ -150,7 +152,7 @@ impl Score {
         (self.good + self.bad) * remaining(self.as_of, now)
     }
 
-    pub fn reasons(&self) -> impl Iterator<Item = (Reason, Tally)> {
+    pub fn reasons(&self) -> impl Iterator<Item = (EvidenceKind, EvidenceTally)> {
         self.reasons.iter().map(|(reason, tally)| (*reason, *tally))
     }
 
@@ -230,8 +232,8 @@ mod tests {
     fn the_reasons_are_told_with_their_numbers() {
         let score_state =
             after(&[ReputationEvent::Served, ReputationEvent::Brought { changes: 7 }, ReputationEvent::Served]);
-        let tally = |times| Tally { times, last_at: NOW };
-        let told: Vec<(Reason, Tally)> = score_state.reasons().collect();
-        assert_eq!(told, [(Reason::Brought, tally(7)), (Reason::Served, tally(2))]);
+        let tally = |times| EvidenceTally { times, last_at: NOW };
+        let told: Vec<(EvidenceKind, EvidenceTally)> = score_state.reasons().collect();
+        assert_eq!(told, [(EvidenceKind::Brought, tally(7)), (EvidenceKind::Served, tally(2))]);
     }
 }

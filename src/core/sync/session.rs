@@ -24,7 +24,7 @@ use crate::sync::version_vector::{DocumentVector, change_weight};
 use crate::sync::wire::{Hello, Message, PAGE_MIN_BYTES, SYNC_PAGE_BYTES, VECTORS_MAX, WANT_MAX};
 use crate::time::Timestamp;
 use budget::Budget;
-use comparison::{Comparison, Step};
+use comparison::{Comparison, ComparisonStep};
 pub use event::{Input, Output, Verdict};
 use page::{check_order, owners, parts};
 
@@ -267,7 +267,7 @@ impl Session {
         self.out.push(Output::AskSummaries);
     }
 
-    fn step(&mut self, step: Step) {
+    fn step(&mut self, step: ComparisonStep) {
         self.wanted.extend(step.want);
         self.offers.extend(step.offer);
         if let Some(frame) = step.frame {

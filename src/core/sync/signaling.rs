@@ -35,7 +35,7 @@ pub enum Message {
 
 /// Why the handshake was given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Rejection {
+pub enum HandshakeRejection {
     #[error("the message can't be read: {0}")]
     Malformed(#[source] EnvelopeError),
     #[error("the message is larger than the protocol allows")]
@@ -81,12 +81,13 @@ impl Message {
         Envelope { kind: Some(kind), data: Some(text.as_bytes().to_vec()) }.encode()
     }
 
-    fn from_envelope(envelope: Envelope) -> Result<Self, Rejection> {
-        let kind = envelope.kind.ok_or(Rejection::NoType)?;
+    fn from_envelope(envelope: Envelope) -> Result<Self, HandshakeRejection> {
+        let kind = envelope.kind.ok_or(HandshakeRejection::NoType)?;
         if kind > ICE_CANDIDATE {
-            return Err(Rejection::UnknownType(kind));
+            return Err(HandshakeRejection::UnknownType(kind));
         }
-        let text = String::from_utf8(envelope.data.ok_or(Rejection::NoData)?).map_err(|_| Rejection::NotText)?;
+        let text = String::from_utf8(envelope.data.ok_or(HandshakeRejection::NoData)?)
+            .map_err(|_| HandshakeRejection::NotText)?;
         Ok(match kind {
             SDP_OFFER => Self::Offer(text),
             SDP_ANSWER => Self::Answer(text),
@@ -127,7 +128,7 @@ pub enum OutEvent {
     /// The handshake is done: close the stream.
     Close,
     /// The handshake failed: reset the stream. Nothing follows.
-    Reject(Rejection),
+    Reject(HandshakeRejection),
 }
 
 #[derive(Clone, Debug)]
@@ -189,12 +190,12 @@ impl State {
         out
     }
 
-    fn describe(&mut self, text: String, out: &mut Vec<OutEvent>) -> Result<(), Rejection> {
+    fn describe(&mut self, text: String, out: &mut Vec<OutEvent>) -> Result<(), HandshakeRejection> {
         if self.sent_description {
             return Ok(());
         }
         if text.len() > TEXT_MAX_BYTES {
-            return Err(Rejection::OwnDescriptionOversized);
+            return Err(HandshakeRejection::OwnDescriptionOversized);
         }
         self.sent_description = true;
         let message = match self.role {
@@ -230,39 +231,39 @@ impl State {
         }
     }
 
-    fn receive(&mut self, bytes: &[u8], out: &mut Vec<OutEvent>) -> Result<(), Rejection> {
+    fn receive(&mut self, bytes: &[u8], out: &mut Vec<OutEvent>) -> Result<(), HandshakeRejection> {
         self.bytes_received = self.bytes_received.saturating_add(bytes.len());
         if self.bytes_received > TOTAL_MAX_BYTES {
-            return Err(Rejection::TooManyBytes);
+            return Err(HandshakeRejection::TooManyBytes);
         }
         self.buffer.extend_from_slice(bytes);
         loop {
             match split_first(&mut self.buffer, MESSAGE_MAX_BYTES) {
                 Ok(Some(envelope)) => self.accept(Message::from_envelope(envelope)?, out)?,
                 Ok(None) => return Ok(()),
-                Err(EnvelopeError::TooLong { .. }) => return Err(Rejection::Oversized),
-                Err(error) => return Err(Rejection::Malformed(error)),
+                Err(EnvelopeError::TooLong { .. }) => return Err(HandshakeRejection::Oversized),
+                Err(error) => return Err(HandshakeRejection::Malformed(error)),
             }
         }
     }
 
-    fn accept(&mut self, message: Message, out: &mut Vec<OutEvent>) -> Result<(), Rejection> {
+    fn accept(&mut self, message: Message, out: &mut Vec<OutEvent>) -> Result<(), HandshakeRejection> {
         match (message, self.role) {
-            (Message::Answer(_), Role::Answerer) => return Err(Rejection::AnswerToNothing),
-            (Message::Offer(_), Role::Offerer) => return Err(Rejection::OfferToOfferer),
+            (Message::Answer(_), Role::Answerer) => return Err(HandshakeRejection::AnswerToNothing),
+            (Message::Offer(_), Role::Offerer) => return Err(HandshakeRejection::OfferToOfferer),
             (Message::Offer(_) | Message::Answer(_), _) if self.got_description => {
-                return Err(Rejection::SecondDescription);
+                return Err(HandshakeRejection::SecondDescription);
             }
-            (Message::Answer(_), _) if !self.sent_description => return Err(Rejection::AnswerTooEarly),
+            (Message::Answer(_), _) if !self.sent_description => return Err(HandshakeRejection::AnswerTooEarly),
             (Message::Offer(text) | Message::Answer(text), _) => {
                 self.got_description = true;
                 out.push(OutEvent::RemoteDescription(text));
             }
-            (Message::Candidate(_), _) if !self.got_description => return Err(Rejection::CandidateTooEarly),
+            (Message::Candidate(_), _) if !self.got_description => return Err(HandshakeRejection::CandidateTooEarly),
             (Message::Candidate(text), _) => {
                 self.candidates_received += 1;
                 if self.candidates_received > CANDIDATES_MAX {
-                    return Err(Rejection::TooManyCandidates);
+                    return Err(HandshakeRejection::TooManyCandidates);
                 }
                 // What other implementations say when they have no more, for now or for good.
                 let end = matches!(text.trim(), "" | "null" | "\"\"");
@@ -272,12 +273,12 @@ impl State {
         Ok(())
     }
 
-    fn end(&mut self, out: &mut Vec<OutEvent>) -> Result<(), Rejection> {
+    fn end(&mut self, out: &mut Vec<OutEvent>) -> Result<(), HandshakeRejection> {
         if !self.buffer.is_empty() {
-            return Err(Rejection::EndedInside);
+            return Err(HandshakeRejection::EndedInside);
         }
         if !self.got_description {
-            return Err(Rejection::EndedEarly);
+            return Err(HandshakeRejection::EndedEarly);
         }
         out.push(OutEvent::RemoteCandidatesEnd);
         Ok(())

@@ -65,7 +65,7 @@ pub struct Traffic {
     pub parted: u64,
 }
 
-struct Link {
+struct SimulatedLink {
     number: u64,
     dialler: NodeId,
     /// When the last message on its way to the smaller and to the larger number arrives.
@@ -113,20 +113,20 @@ impl Random {
     }
 }
 
-pub struct Network {
+pub struct SimulatedNetwork {
     faults: Faults,
     random: Random,
     now: u64,
     order: u64,
     queue: BinaryHeap<Reverse<(u64, u64, NodeId)>>,
     deliveries: BTreeMap<u64, Delivery>,
-    links: BTreeMap<(NodeId, NodeId), Link>,
+    links: BTreeMap<(NodeId, NodeId), SimulatedLink>,
     groups: Vec<usize>,
     traffic: Vec<Traffic>,
     deepest: usize,
 }
 
-impl Network {
+impl SimulatedNetwork {
     pub fn new(seed: u64, nodes: usize, faults: Faults) -> Self {
         Self {
             faults,
@@ -200,7 +200,7 @@ impl Network {
         self.order += 1;
         let number = self.order;
         let at = self.now + self.random.within(&self.faults.latency_millis);
-        self.links.insert(pair(from, to), Link { number, dialler: from, last: [at, at] });
+        self.links.insert(pair(from, to), SimulatedLink { number, dialler: from, last: [at, at] });
         self.schedule(at, to, Delivery::Opened { peer: from, link: number, dialler: false });
         self.schedule(at, from, Delivery::Opened { peer: to, link: number, dialler: true });
         true

@@ -11,7 +11,7 @@
 
 pub mod wire;
 
-pub use wire::{Answer, NotServed, PROTOCOL, Request};
+pub use wire::{NotServed, PROTOCOL, Request, WitnessAnswer};
 
 use std::collections::HashMap;
 
@@ -47,7 +47,7 @@ pub struct Approval {
 
 /// Why a fact gets no receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum WitnessRefusal {
     #[error("only claims and releases of names, and releases of modules, are receipted")]
     NotAboutNames,
     #[error("the fact is dated too far ahead; ask again at {counts_from}")]
@@ -100,13 +100,13 @@ impl ReceiptLog {
     }
 
     /// May `fact`, whose signature was verified, be receipted at `now`?
-    pub fn consider(&self, fact: &SignedFact, now: Timestamp) -> Result<Approval, Refusal> {
+    pub fn consider(&self, fact: &SignedFact, now: Timestamp) -> Result<Approval, WitnessRefusal> {
         if let Some(at) = self.witnessed.get(&fact.hash()) {
             return Ok(Approval { receipt: receipt(fact, *at), record: None });
         }
         match fact.statement() {
             Fact::NameClaim(_) if !shows_work(&fact.hash(), self.work_bits) => {
-                return Err(Refusal::NoWork { bits: self.work_bits });
+                return Err(WitnessRefusal::NoWork { bits: self.work_bits });
             }
             Fact::NameClaim(claim) => {
                 in_time(claim.claimed_at, now)?;
@@ -114,43 +114,43 @@ impl ReceiptLog {
             }
             Fact::NameRelinquish(release) => {
                 in_time(release.at, now)?;
-                let (author, _) = self.claims.get(&release.claim).ok_or(Refusal::UnknownClaim)?;
+                let (author, _) = self.claims.get(&release.claim).ok_or(WitnessRefusal::UnknownClaim)?;
                 if *author != fact.author() {
-                    return Err(Refusal::NotYours);
+                    return Err(WitnessRefusal::NotYours);
                 }
             }
             Fact::Release(release) => {
                 in_time(release.published_at, now)?;
                 self.may_publish(fact.author(), release)?;
             }
-            Fact::Receipt(_) | Fact::Yank(_) | Fact::Unyank(_) => return Err(Refusal::NotAboutNames),
+            Fact::Receipt(_) | Fact::Yank(_) | Fact::Unyank(_) => return Err(WitnessRefusal::NotAboutNames),
         }
         let record = Record { fact: fact.encode(), witnessed_at: now };
         Ok(Approval { receipt: receipt(fact, now), record: Some(record) })
     }
 
-    fn may_publish(&self, author: Identity, release: &Release) -> Result<(), Refusal> {
+    fn may_publish(&self, author: Identity, release: &Release) -> Result<(), WitnessRefusal> {
         let name = release.module.folded();
         let holder = self.names.get(&(NameKind::Module, name.clone())).filter(|entry| entry.released_at.is_none());
         if holder.is_none_or(|entry| entry.holder != author) {
-            return Err(Refusal::NotHolder);
+            return Err(WitnessRefusal::NotHolder);
         }
         match self.versions.get(&(name, release.version.clone())) {
-            Some(first) => Err(Refusal::VersionTaken { first: *first }),
+            Some(first) => Err(WitnessRefusal::VersionTaken { first: *first }),
             None => Ok(()),
         }
     }
 
-    fn is_open(&self, author: Identity, key: &NameKey, now: Timestamp) -> Result<(), Refusal> {
+    fn is_open(&self, author: Identity, key: &NameKey, now: Timestamp) -> Result<(), WitnessRefusal> {
         match self.names.get(key) {
             None => Ok(()),
             Some(entry) if entry.holder == author => Ok(()),
             Some(Entry { holder, witnessed_at, released_at: None }) => {
-                Err(Refusal::Taken { by: *holder, witnessed_at: *witnessed_at })
+                Err(WitnessRefusal::Taken { by: *holder, witnessed_at: *witnessed_at })
             }
             Some(Entry { released_at: Some(released_at), .. }) => {
                 let free_at = released_at.plus(NAME_COOL_DOWN);
-                if now < free_at { Err(Refusal::CoolingDown { free_at }) } else { Ok(()) }
+                if now < free_at { Err(WitnessRefusal::CoolingDown { free_at }) } else { Ok(()) }
             }
         }
     }
@@ -197,10 +197,10 @@ impl ReceiptLog {
     }
 }
 
-fn in_time(dated: Timestamp, now: Timestamp) -> Result<(), Refusal> {
+fn in_time(dated: Timestamp, now: Timestamp) -> Result<(), WitnessRefusal> {
     if dated > now.plus(CLOCK_SKEW) {
         let skew = u64::try_from(CLOCK_SKEW.as_millis()).unwrap_or(u64::MAX);
-        return Err(Refusal::FromTheFuture { counts_from: Timestamp::from_millis(dated.as_millis() - skew) });
+        return Err(WitnessRefusal::FromTheFuture { counts_from: Timestamp::from_millis(dated.as_millis() - skew) });
     }
     Ok(())
 }

@@ -7,7 +7,9 @@ use wasmparser::{
     ValidatorResources, WasmFeatures,
 };
 
-use super::{Check, Custom, Extern, ExternKind, Kind, METADATA, Memory, Outcome, Problem, Report, TEXT_MAX_CHARS};
+use super::{
+    Check, CheckOutcome, Custom, Extern, ExternKind, METADATA, Memory, ModuleKind, Problem, Report, TEXT_MAX_CHARS,
+};
 use crate::limits::*;
 
 const MAGIC: &[u8] = b"\0asm";
@@ -21,8 +23,8 @@ pub fn validate(bytes: &[u8]) -> Report {
     // From the structure on everything is read in one pass: what failed there says nothing of the rest.
     let passed = problem.as_ref().map(|(failed, _)| (*failed).min(Check::Structure));
     let passed = Check::ALL.into_iter().take_while(|check| passed.is_none_or(|failed| *check < failed));
-    report.outcomes = passed.map(|check| Outcome { check, problem: None }).collect();
-    report.outcomes.extend(problem.map(|(check, problem)| Outcome { check, problem: Some(problem) }));
+    report.outcomes = passed.map(|check| CheckOutcome { check, problem: None }).collect();
+    report.outcomes.extend(problem.map(|(check, problem)| CheckOutcome { check, problem: Some(problem) }));
     report
 }
 
@@ -47,8 +49,8 @@ fn head(bytes: &[u8], report: &mut Report) -> Result<(), Failed> {
         return Err((Check::Version, Problem::Truncated { offset: bytes.len() as u64 }));
     };
     report.kind = match (u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d])) {
-        (MODULE_VERSION, 0) => Some(Kind::Module),
-        (COMPONENT_VERSION, 1) => Some(Kind::Component),
+        (MODULE_VERSION, 0) => Some(ModuleKind::Module),
+        (COMPONENT_VERSION, 1) => Some(ModuleKind::Component),
         _ => return Err((Check::Version, Problem::UnknownVersion { found: u32::from_le_bytes([a, b, c, d]) })),
     };
     Ok(())
@@ -192,7 +194,7 @@ impl<'r> Reading<'r> {
     /// What a core module asks for and offers, with the types of its functions.
     fn list_core(&mut self, types: &Types) {
         let types = types.as_ref();
-        if self.report.kind != Some(Kind::Module) {
+        if self.report.kind != Some(ModuleKind::Module) {
             return;
         }
         for (module, name, entity) in types.core_imports().into_iter().flatten() {

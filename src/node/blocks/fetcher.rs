@@ -49,7 +49,7 @@ pub(crate) struct FetchRequest {
 type Heard = (Peer, Option<Result<Vec<u8>, LinkFault>>);
 
 /// What happened.
-enum Step {
+enum FetchStep {
     Ordered(FetchRequest),
     Opened(NodeName, Option<BlockStream>),
     Heard(Heard),
@@ -112,32 +112,32 @@ pub(crate) async fn run(node: Rc<Node>, mesh: MeshHandle, mut orders: mpsc::Unbo
             async { if waiting { (&mut tick).await } else { futures::future::pending().await } }.boxed_local().fuse();
         let step = select! {
             order = orders.next() => match order {
-                Some(order) => Step::Ordered(order),
+                Some(order) => FetchStep::Ordered(order),
                 None => return,
             },
-            (name, stream) = opening.select_next_some() => Step::Opened(name, stream),
-            heard = next => Step::Heard(heard),
-            (block, stored) = storing.select_next_some() => Step::Stored(block, stored),
-            () = ticked => Step::Ticked,
+            (name, stream) = opening.select_next_some() => FetchStep::Opened(name, stream),
+            heard = next => FetchStep::Heard(heard),
+            (block, stored) = storing.select_next_some() => FetchStep::Stored(block, stored),
+            () = ticked => FetchStep::Ticked,
         };
         drop((next, ticked));
         match step {
-            Step::Ordered(order) => {
+            FetchStep::Ordered(order) => {
                 if fetching.is_at_rest() {
                     tick = Delay::new(TICK).fuse();
                 }
                 fetching.start(order);
             }
-            Step::Opened(name, stream) => fetching.opened(name, stream),
-            Step::Heard((peer, Some(Ok(bytes)))) => fetching.feed(Input::Received { peer, bytes }),
-            Step::Heard((peer, Some(Err(fault)))) => fetching.broken(peer, fault),
-            Step::Heard((peer, None)) => fetching.gone(peer),
-            Step::Stored(block, stored) => {
+            FetchStep::Opened(name, stream) => fetching.opened(name, stream),
+            FetchStep::Heard((peer, Some(Ok(bytes)))) => fetching.feed(Input::Received { peer, bytes }),
+            FetchStep::Heard((peer, Some(Err(fault)))) => fetching.broken(peer, fault),
+            FetchStep::Heard((peer, None)) => fetching.gone(peer),
+            FetchStep::Stored(block, stored) => {
                 let kept = stored.is_ok();
                 fetching.fault = stored.err().or(fetching.fault.take());
                 fetching.feed(Input::Kept { block, stored: kept });
             }
-            Step::Ticked => {
+            FetchStep::Ticked => {
                 tick = Delay::new(TICK).fuse();
                 fetching.tick();
             }

@@ -23,9 +23,9 @@ const PEERS_REMEMBERED: usize = 256;
 
 /// The peers being served: one stream each, the newest.
 #[derive(Default)]
-pub(super) struct Asked(BTreeMap<NodeName, (Rc<RefCell<Serve>>, oneshot::Sender<()>)>);
+pub(super) struct RateLimits(BTreeMap<NodeName, (Rc<RefCell<Serve>>, oneshot::Sender<()>)>);
 
-impl Asked {
+impl RateLimits {
     /// What a peer may have, and what ends when it opens another stream.
     fn open(&mut self, peer: NodeName) -> (Rc<RefCell<Serve>>, oneshot::Receiver<()>) {
         if self.0.len() >= PEERS_REMEMBERED && !self.0.contains_key(&peer) {

@@ -10,7 +10,7 @@ use futures_timer::Delay;
 
 use crate::Node;
 use crate::channels::ReceiveOutcome;
-use crate::chat::Wanted;
+use crate::chat::HistoryRequest;
 use crate::net::key::NodeName;
 use crate::net::mesh::{LinkFault, MeshHandle};
 use crate::time_slice::TimeSlice;
@@ -74,8 +74,8 @@ impl Node {
     }
 
     /// Somebody joined here: what was said before?
-    pub(crate) async fn ask_members(self: Rc<Self>, mesh: MeshHandle, wanted: Wanted) {
-        let Wanted { channel, from } = wanted;
+    pub(crate) async fn ask_members(self: Rc<Self>, mesh: MeshHandle, wanted: HistoryRequest) {
+        let HistoryRequest { channel, from } = wanted;
         if let Some(member) = from {
             return self.ask_what_was_said(&mesh, member, &channel).await;
         }

@@ -28,14 +28,14 @@ pub const PUBLISHED_MAX: usize = 512;
 
 /// What was published last: by its key, the hash of the record.
 #[derive(Default)]
-struct Published {
+struct PublishedState {
     records: BTreeMap<Digest, Digest>,
     files: BTreeSet<Digest>,
 }
 
 /// Until the node leaves its network.
 pub(crate) async fn run(node: Rc<Node>, mesh: MeshHandle, mut woken: mpsc::Receiver<()>) {
-    let mut published = Published::default();
+    let mut published = PublishedState::default();
     let mut again = Delay::new(PUBLISH_EVERY).fuse();
     loop {
         select! {
@@ -48,13 +48,13 @@ pub(crate) async fn run(node: Rc<Node>, mesh: MeshHandle, mut woken: mpsc::Recei
             }
         }
         if node.lookups.everything.take() {
-            published = Published::default();
+            published = PublishedState::default();
         }
         tell(&node, &mesh, &mut published).await;
     }
 }
 
-async fn tell(node: &Node, mesh: &MeshHandle, published: &mut Published) {
+async fn tell(node: &Node, mesh: &MeshHandle, published: &mut PublishedState) {
     let mut told = 0;
     for (name, key) in node.own_names() {
         let record = node.state.borrow().index.record(&name, node.now());

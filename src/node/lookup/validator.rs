@@ -1,6 +1,6 @@
 //! What proves a value to a Kademlia server of this network.
 
-use crate::net::kademlia::values::{Fault, ValidateRecord};
+use crate::net::kademlia::values::{RecordFault, ValidateRecord};
 use gen_registry_core::digest::Digest;
 use gen_registry_core::identity::Topic;
 use gen_registry_core::name_proof::{self, NameProof, RecordError};
@@ -25,12 +25,12 @@ impl RecordValidator {
 }
 
 impl ValidateRecord for RecordValidator {
-    fn verify(&self, key: &[u8], value: &[u8], there: Option<&[u8]>, now: u64) -> Result<bool, Fault> {
+    fn verify(&self, key: &[u8], value: &[u8], there: Option<&[u8]>, now: u64) -> Result<bool, RecordFault> {
         let record = self.read(key, value, now).map_err(|error| match error {
-            RecordError::TooLong | RecordError::Unreadable(_) | RecordError::NotCanonical => Fault::Unreadable,
-            RecordError::Fact(_) => Fault::Forged,
-            RecordError::WrongKey => Fault::WrongKey,
-            RecordError::Foreign | RecordError::Lost | RecordError::Early => Fault::Rule,
+            RecordError::TooLong | RecordError::Unreadable(_) | RecordError::NotCanonical => RecordFault::Unreadable,
+            RecordError::Fact(_) => RecordFault::Forged,
+            RecordError::WrongKey => RecordFault::WrongKey,
+            RecordError::Foreign | RecordError::Lost | RecordError::Early => RecordFault::Rule,
         })?;
         // A stored record that is no longer valid is replaced.
         let there = there.and_then(|there| self.read(key, there, now).ok());

@@ -10,7 +10,7 @@ use crate::blocks::{Pin, Progress};
 use crate::modules::{errors, pages, parse_name};
 use crate::store::records::{Damaged, Records, put};
 use crate::store::{Batch, Durability, StoreError, Table, Write};
-use crate::write::Draft;
+use crate::write::ChangeDraft;
 use gen_registry_api::*;
 use gen_registry_core::artifact::Artifact;
 use gen_registry_core::digest::Digest;
@@ -212,7 +212,7 @@ impl Node {
         if full {
             return;
         }
-        if let Err(failure) = self.commit(None, signer, Draft::of(vec![Edit::CountInstall { name }])).await {
+        if let Err(failure) = self.commit(None, signer, ChangeDraft::of(vec![Edit::CountInstall { name }])).await {
             tracing::warn!(code = ?failure.code, "an install is not counted");
         }
     }

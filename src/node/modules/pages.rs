@@ -11,7 +11,7 @@ use gen_registry_core::identity::Identity;
 use gen_registry_core::modules::ratings::RatingState;
 use gen_registry_core::modules::{CountedRelease, Withdrawn};
 use gen_registry_core::name::{FoldedName, ModuleName};
-use gen_registry_core::ownership::{Availability, NameState, Position, Status as ClaimStatus};
+use gen_registry_core::ownership::{Availability, ClaimStatus, NameState, Position};
 
 /// Reviews on a module's page, the newest ones.
 const REVIEWS_SHOWN: usize = 50;

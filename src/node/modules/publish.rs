@@ -6,7 +6,7 @@ use crate::Node;
 use crate::RequestId;
 use crate::blocks::Pin;
 use crate::modules::{errors, parse_name};
-use crate::write::Draft;
+use crate::write::ChangeDraft;
 use gen_registry_api::*;
 use gen_registry_core::artifact::Artifact;
 use gen_registry_core::digest::block_cid;
@@ -48,7 +48,7 @@ impl Node {
             return Err(errors::module_invalid(problem));
         }
         let now = self.own_now(&own);
-        let mut draft = Draft::default();
+        let mut draft = ChangeDraft::default();
         if claims {
             draft.edits.push(self.claim(&signer, ClaimedName::Module(name.clone()), now).await);
         }
@@ -138,7 +138,7 @@ impl Node {
     ) -> Result<(), Failure> {
         let signer = self.state.borrow().key_state.signer()?;
         let name = self.own_module(name, &signer.identity())?;
-        let mut draft = Draft::default();
+        let mut draft = ChangeDraft::default();
         self.facet_edits(&signer.identity(), &name, changes, &mut draft)?;
         self.commit(id, signer, draft).await
     }
@@ -167,7 +167,7 @@ impl Node {
             None => Fact::Unyank(Unyank { release: release.fact, at }),
         };
         let edits = vec![self.fact(&signer, fact)];
-        self.commit(id, signer, Draft::of(edits)).await
+        self.commit(id, signer, ChangeDraft::of(edits)).await
     }
 
     fn own_module(&self, name: &str, own: &Identity) -> Result<ModuleName, Failure> {
@@ -193,7 +193,7 @@ impl Node {
         own: &Identity,
         name: &ModuleName,
         changes: ModuleChanges,
-        draft: &mut Draft,
+        draft: &mut ChangeDraft,
     ) -> Result<(), Failure> {
         let ModuleChanges { title, description, license, repository, readme, tags, deprecated } = changes;
         let state = self.state.borrow();

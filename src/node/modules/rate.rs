@@ -5,7 +5,7 @@ use semver::Version;
 use crate::Node;
 use crate::RequestId;
 use crate::modules::{errors, parse_name};
-use crate::write::Draft;
+use crate::write::ChangeDraft;
 use gen_registry_api::*;
 use gen_registry_core::document::{Edit, Rating};
 use gen_registry_core::identity::Identity;
@@ -32,7 +32,7 @@ impl Node {
         let (name, version) = self.may_rate(&name, &signer.identity())?;
         let rating = stars.map(|stars| Rating { stars, review: review.to_owned(), at: self.now(), version });
         let edits = vec![Edit::Rate { name, rating }];
-        self.commit(id, signer, Draft::of(edits)).await
+        self.commit(id, signer, ChangeDraft::of(edits)).await
     }
 
     /// The module as its holder spells it, and the version of it that is installed.

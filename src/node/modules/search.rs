@@ -17,7 +17,7 @@ use crate::Node;
 use crate::State;
 use crate::modules::parse_name;
 use crate::platform::search::SearchBackend;
-use crate::store::records::{Found, put};
+use crate::store::records::{StoredRecord, put};
 use crate::store::{Durability, StoreError, Table, Write};
 use crate::time_slice::TimeSlice;
 use gen_registry_api::*;
@@ -26,7 +26,7 @@ use gen_registry_core::identity::Identity;
 use gen_registry_core::modules::ratings::RatingState;
 use gen_registry_core::name::{FoldedName, ModuleName};
 use gen_registry_core::search::service::{SearchRequest, SearchResponse};
-use gen_registry_core::search::{Document, Filter, Numbers, QUESTION_MAX_CHARS, SearchQuery, SortBy};
+use gen_registry_core::search::{Filter, Numbers, QUESTION_MAX_CHARS, SearchDocument, SearchQuery, SortBy};
 
 /// People shown beside the modules.
 const PEOPLE_BESIDE: u32 = 5;
@@ -245,7 +245,7 @@ impl Node {
             turn.yield_if_spent().await;
         }
         let pieces = batch.len() as u32;
-        if let Ok(Found::Record(Head { pieces: before })) = self.records.get(Table::SearchIndex, HEAD).await {
+        if let Ok(StoredRecord::Record(Head { pieces: before })) = self.records.get(Table::SearchIndex, HEAD).await {
             let superfluous = (pieces..before.min(PIECES_MAX)).map(piece_key);
             batch.extend(superfluous.map(|key| Write::Delete { table: Table::SearchIndex, key }));
         }
@@ -258,14 +258,14 @@ impl Node {
 
     /// None: there is none, or a piece of it is damaged.
     async fn kept_index(&self) -> Result<Option<Vec<u8>>, StoreError> {
-        let Found::Record(Head { pieces }) = self.records.get(Table::SearchIndex, HEAD).await? else {
+        let StoredRecord::Record(Head { pieces }) = self.records.get(Table::SearchIndex, HEAD).await? else {
             return Ok(None);
         };
         let mut turn = TimeSlice::begin(&*self.environment);
         let mut bytes = Vec::new();
         for nth in 0..pieces.min(PIECES_MAX) {
             let piece = self.records.get::<serde_bytes::ByteBuf>(Table::SearchIndex, &piece_key(nth)).await?;
-            let Found::Record(piece) = piece else { return Ok(None) };
+            let StoredRecord::Record(piece) = piece else { return Ok(None) };
             bytes.extend_from_slice(&piece);
             turn.yield_if_spent().await;
         }
@@ -288,7 +288,7 @@ fn order(sort: ModuleSort) -> SortBy {
 }
 
 /// Returns `None` for a name without a holder, or without a release that counts.
-fn document(state: &State, name: &FoldedName) -> Option<Document> {
+fn document(state: &State, name: &FoldedName) -> Option<SearchDocument> {
     let holder = state.index.module_name(name)?.holder()?;
     let module = state.index.module(name);
     let latest = module.newest()?;
@@ -299,7 +299,7 @@ fn document(state: &State, name: &FoldedName) -> Option<Document> {
         text.map(|text| text.split_whitespace().map(str::to_owned).collect()).unwrap_or_default()
     };
     let opinion = state.index.opinion(name);
-    Some(Document {
+    Some(SearchDocument {
         key: name.as_str().to_owned(),
         name: spelled.to_string(),
         title: title.unwrap_or_default(),

@@ -46,7 +46,7 @@ use crate::net::relay::{
     key::{KeyError, NodeKey},
     limits::{LISTEN_PATIENCE, RelayLimits, STOP_PATIENCE},
     metrics::{Counts, Metrics},
-    run::EventLoop,
+    run::RelayLoop,
     witness::{WitnessEndpoint, WitnessRequest},
 };
 use crate::net::streams::Incoming;
@@ -98,14 +98,14 @@ pub struct RelayOptions {
 
 /// A running relay. Dropping it stops it.
 pub struct Relay {
-    view: RelayView,
+    view: RelayStatus,
     stop: oneshot::Sender<()>,
     watcher: JoinHandle<()>,
 }
 
 /// What others may see of a running relay.
 #[derive(Clone)]
-pub struct RelayView {
+pub struct RelayStatus {
     peer: PeerId,
     /// Where it listens, whatever address it announces.
     local: Multiaddr,
@@ -151,7 +151,7 @@ impl Relay {
         let questions = witness.as_ref().map(|door| door.questions.downgrade());
         let door = witness.map(|door| offer(&mut swarm, door)).transpose()?;
         let (told, addresses) = watch::channel(Vec::new());
-        let mut running = EventLoop::new(
+        let mut running = RelayLoop::new(
             swarm,
             listener,
             counts.clone(),
@@ -184,10 +184,10 @@ impl Relay {
                 Err(error) => tracing::error!(%error, "the relay broke"),
             }
         });
-        Ok(Self { view: RelayView { peer, local, addresses, questions, counts, metrics }, stop, watcher })
+        Ok(Self { view: RelayStatus { peer, local, addresses, questions, counts, metrics }, stop, watcher })
     }
 
-    pub fn view(&self) -> RelayView {
+    pub fn view(&self) -> RelayStatus {
         self.view.clone()
     }
 
@@ -212,7 +212,7 @@ fn named(bootstrap: Vec<Multiaddr>) -> Result<Vec<(PeerId, Multiaddr)>, RelayErr
     named.collect::<Result<Vec<_>, _>>().map_err(RelayError::BootstrapWithoutPeer)
 }
 
-impl RelayView {
+impl RelayStatus {
     pub fn peer_id(&self) -> PeerId {
         self.peer
     }

@@ -97,13 +97,13 @@ impl Streams {
         incoming
     }
 
-    fn handler(&self) -> Handler {
-        Handler { accepted: self.accepted.clone(), asked: VecDeque::new(), taken: VecDeque::new() }
+    fn handler(&self) -> StreamHandler {
+        StreamHandler { accepted: self.accepted.clone(), asked: VecDeque::new(), taken: VecDeque::new() }
     }
 }
 
 impl NetworkBehaviour for Streams {
-    type ConnectionHandler = Handler;
+    type ConnectionHandler = StreamHandler;
     type ToSwarm = Infallible;
 
     fn handle_established_inbound_connection(
@@ -172,7 +172,7 @@ impl NetworkBehaviour for Streams {
 }
 
 /// A connection's part of it.
-pub struct Handler {
+pub struct StreamHandler {
     accepted: Vec<StreamProtocol>,
     asked: VecDeque<Open>,
     taken: VecDeque<Opened>,
@@ -185,7 +185,7 @@ pub struct Opened {
     stream: Stream,
 }
 
-impl ConnectionHandler for Handler {
+impl ConnectionHandler for StreamHandler {
     type FromBehaviour = Open;
     type ToBehaviour = Opened;
     type InboundProtocol = AnyOf;

@@ -67,7 +67,7 @@ impl From<WebSocketError> for io::Error {
 }
 
 /// What the socket's handlers and its owner both touch.
-struct Shared {
+struct SharedSocket {
     socket: WebSocket,
     open: bool,
     over: Option<WebSocketError>,
@@ -77,7 +77,7 @@ struct Shared {
     writer: Option<Waker>,
 }
 
-impl Shared {
+impl SharedSocket {
     fn handle(&mut self, event: &Event) {
         if let Some(message) = event.dyn_ref::<MessageEvent>() {
             if let Err(error) = self.receive(message) {
@@ -133,7 +133,7 @@ impl Shared {
 type OnEvent = Closure<dyn FnMut(Event)>;
 
 struct Handled {
-    shared: Rc<RefCell<Shared>>,
+    shared: Rc<RefCell<SharedSocket>>,
     _on_event: OnEvent,
 }
 
@@ -141,7 +141,7 @@ impl Handled {
     fn new(url: &str) -> Result<Self, WebSocketError> {
         let socket = WebSocket::new(url).map_err(|_| WebSocketError::Forbidden)?;
         socket.set_binary_type(BinaryType::Arraybuffer);
-        let shared = Rc::new(RefCell::new(Shared {
+        let shared = Rc::new(RefCell::new(SharedSocket {
             socket: socket.clone(),
             open: false,
             over: None,
@@ -256,9 +256,9 @@ impl AsyncWrite for Socket {
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Transport;
+pub struct WebSocketTransport;
 
-impl libp2p::Transport for Transport {
+impl libp2p::Transport for WebSocketTransport {
     type Output = Socket;
     type Error = WebSocketError;
     type ListenerUpgrade = Pending<Result<Socket, WebSocketError>>;

@@ -41,7 +41,7 @@ struct PeerStats {
 }
 
 /// What a new view brought.
-pub(super) struct News {
+pub(super) struct ViewChanges {
     pub(super) known_changed: bool,
     pub(super) relay_came: bool,
 }
@@ -83,9 +83,9 @@ impl PeerTable {
         }
     }
 
-    pub(super) fn take_in(&mut self, view: &MeshView, now: Timestamp) -> News {
+    pub(super) fn take_in(&mut self, view: &MeshView, now: Timestamp) -> ViewChanges {
         let up = |view: &MeshView| view.relays.iter().filter(|relay| relay.connected).count();
-        let news = News {
+        let news = ViewChanges {
             known_changed: self.view.known != view.known && !view.known.is_empty(),
             relay_came: up(view) > up(&self.view),
         };
@@ -144,12 +144,12 @@ impl PeerTable {
         self.stats.values().any(|stats| stats.syncing)
     }
 
-    pub(crate) fn connection(&self) -> Connection {
+    pub(crate) fn connection(&self) -> ConnectionState {
         match (&self.mesh, self.view.peers.is_empty(), self.has_relay()) {
-            (None, _, _) => Connection::Alone,
-            (_, false, _) => Connection::Connected,
-            (_, true, true) => Connection::Waiting,
-            (_, true, false) => Connection::Offline,
+            (None, _, _) => ConnectionState::Alone,
+            (_, false, _) => ConnectionState::Connected,
+            (_, true, true) => ConnectionState::Waiting,
+            (_, true, false) => ConnectionState::Offline,
         }
     }
 

@@ -3,7 +3,7 @@
 //! Each step is a named function `migrate_v1_to_v2`; [`migrate`] runs those that are missing, each in a transaction of
 //! its own together with the new version number.
 
-use crate::store::records::{Found, Records, put};
+use crate::store::records::{Records, StoredRecord, put};
 use crate::store::{Durability, StoreError, Table};
 
 /// The version that this program reads and writes.
@@ -14,9 +14,9 @@ const KEY: &str = "schema";
 /// Brings the stored records to [`VERSION`]. Fails with [`StoreError::Newer`] when they are already beyond it.
 pub async fn migrate(records: &Records) -> Result<(), StoreError> {
     let found = match records.get::<u32>(Table::Settings, KEY).await? {
-        Found::Record(version) => version,
+        StoredRecord::Record(version) => version,
         // An empty store, or a damaged number in one that works: both read as the first version.
-        Found::Nothing | Found::Damaged(_) => 0,
+        StoredRecord::Nothing | StoredRecord::Damaged(_) => 0,
     };
     match found {
         VERSION => Ok(()),

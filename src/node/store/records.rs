@@ -36,7 +36,7 @@ pub enum DamageKind {
 
 /// What a read found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found<T> {
+pub enum StoredRecord<T> {
     Nothing,
     Record(T),
     Damaged(Damaged),
@@ -44,7 +44,7 @@ pub enum Found<T> {
 
 /// Some records of a table, in the order of their keys.
 #[derive(Debug)]
-pub struct Page<T> {
+pub struct RecordPage<T> {
     pub records: Vec<(String, T)>,
     pub damaged: Vec<Damaged>,
     /// Where the next page begins; none after the last one.
@@ -60,11 +60,11 @@ impl Records {
         Self(store)
     }
 
-    pub async fn get<T: DeserializeOwned>(&self, table: Table, key: &str) -> Result<Found<T>, StoreError> {
-        let Some(raw) = self.0.get(table, key).await? else { return Ok(Found::Nothing) };
+    pub async fn get<T: DeserializeOwned>(&self, table: Table, key: &str) -> Result<StoredRecord<T>, StoreError> {
+        let Some(raw) = self.0.get(table, key).await? else { return Ok(StoredRecord::Nothing) };
         Ok(match decode(table, key, raw) {
-            Ok(record) => Found::Record(record),
-            Err(damaged) => Found::Damaged(damaged),
+            Ok(record) => StoredRecord::Record(record),
+            Err(damaged) => StoredRecord::Damaged(damaged),
         })
     }
 
@@ -74,10 +74,10 @@ impl Records {
         table: Table,
         prefix: &str,
         after: Option<&str>,
-    ) -> Result<Page<T>, StoreError> {
+    ) -> Result<RecordPage<T>, StoreError> {
         let entries = self.0.scan(table, prefix, after, SCAN_PAGE).await?;
         let next = entries.last().filter(|_| entries.len() == SCAN_PAGE).map(|(key, _)| key.clone());
-        let mut page = Page { records: Vec::with_capacity(entries.len()), damaged: Vec::new(), next };
+        let mut page = RecordPage { records: Vec::with_capacity(entries.len()), damaged: Vec::new(), next };
         for (key, raw) in entries {
             match decode(table, &key, raw) {
                 Ok(record) => page.records.push((key, record)),

@@ -9,7 +9,7 @@ use crate::components::notice::{Notice, NoticeTone, failed};
 use crate::query::use_query;
 use crate::text;
 use crate::time::Moment;
-use gen_registry_api::{AnsweredBy, Connection, FindReport, FoundName, FoundRelease, NameKind, NameStatus};
+use gen_registry_api::{AnsweredBy, ConnectionState, FindReport, FoundName, FoundRelease, NameKind, NameStatus};
 
 #[component]
 pub fn NetworkLookup(
@@ -61,10 +61,10 @@ pub fn NetworkLookup(
     }
 }
 
-fn looking(connection: Option<Connection>) -> &'static str {
+fn looking(connection: Option<ConnectionState>) -> &'static str {
     match connection {
-        Some(Connection::Connected) => "Asking connected peers, then the wider network…",
-        Some(Connection::Waiting) => "Asking the wider network…",
+        Some(ConnectionState::Connected) => "Asking connected peers, then the wider network…",
+        Some(ConnectionState::Waiting) => "Asking the wider network…",
         _ => "Waiting for a peer or a relay to ask…",
     }
 }

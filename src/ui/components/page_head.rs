@@ -11,12 +11,12 @@ const APP: &str = "Gen Registry";
 
 /// The heading and path that the focus was last moved for; the first page leaves the focus where the browser put it.
 #[derive(Clone, Copy)]
-pub struct Arrival {
+pub struct PageArrival {
     last: RwSignal<Option<String>>,
     headings: StoredValue<u64>,
 }
 
-impl Arrival {
+impl PageArrival {
     pub fn new() -> Self {
         Self { last: RwSignal::new(None), headings: StoredValue::new(0) }
     }
@@ -38,7 +38,7 @@ pub fn PageHead(
 ) -> impl IntoView {
     let heading = NodeRef::<html::H1>::new();
     let app_state = app_state();
-    let arrival = expect_context::<Arrival>();
+    let arrival = expect_context::<PageArrival>();
     let number = arrival.number();
     let path = use_location().pathname;
     Effect::new(move |_| document().set_title(&format!("{} · {APP}", title.get())));

@@ -9,7 +9,7 @@ use crate::components::bell::Bell;
 use crate::components::help::HelpDialog;
 use crate::components::icon::{Icon, icon};
 use crate::components::lost_name::LostNameBanner;
-use crate::components::page_head::Arrival;
+use crate::components::page_head::PageArrival;
 use crate::components::search_box::SearchBox;
 use crate::components::status_chip::StatusChip;
 use crate::components::toast::ToastStack;
@@ -25,7 +25,7 @@ const OFFLINE_TOLD: &str = "gen-registry.offline-told";
 pub fn Shell(children: Children) -> impl IntoView {
     let app_state = app_state();
     let help = RwSignal::new(false);
-    provide_context(Arrival::new());
+    provide_context(PageArrival::new());
     keys::listen(help);
     tell_offline_ready();
     view! {

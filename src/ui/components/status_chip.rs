@@ -5,28 +5,28 @@ use leptos::prelude::*;
 use crate::app_state::app_state;
 use crate::components::icon::{Icon, icon};
 use crate::text;
-use gen_registry_api::{Connection, Status};
+use gen_registry_api::{ConnectionState, Status};
 
 #[component]
 pub fn StatusChip() -> impl IntoView {
     let app_state = app_state();
     let network = move || {
         let status = app_state.status.get();
-        status.map_or((Connection::Alone, 0, false), |status| (status.connection, status.peers, status.syncing))
+        status.map_or((ConnectionState::Alone, 0, false), |status| (status.connection, status.peers, status.syncing))
     };
     let words = move || match network() {
-        (Connection::Connected, _, true) => "Syncing".to_owned(),
-        (Connection::Connected, peers, false) => text::count(peers, "peer", "peers"),
-        (Connection::Waiting, ..) => "No peers".to_owned(),
-        (Connection::Offline | Connection::Alone, ..) => "Offline".to_owned(),
+        (ConnectionState::Connected, _, true) => "Syncing".to_owned(),
+        (ConnectionState::Connected, peers, false) => text::count(peers, "peer", "peers"),
+        (ConnectionState::Waiting, ..) => "No peers".to_owned(),
+        (ConnectionState::Offline | ConnectionState::Alone, ..) => "Offline".to_owned(),
     };
     let mark = move || match network() {
-        (Connection::Connected, _, true) => Icon::Refresh,
-        (Connection::Connected, ..) => Icon::Peers,
-        (Connection::Waiting, ..) => Icon::Device,
-        (Connection::Offline | Connection::Alone, ..) => Icon::Offline,
+        (ConnectionState::Connected, _, true) => Icon::Refresh,
+        (ConnectionState::Connected, ..) => Icon::Peers,
+        (ConnectionState::Waiting, ..) => Icon::Device,
+        (ConnectionState::Offline | ConnectionState::Alone, ..) => Icon::Offline,
     };
-    let connected = move || network().0 == Connection::Connected;
+    let connected = move || network().0 == ConnectionState::Connected;
     view! {
         <button
             type="button"

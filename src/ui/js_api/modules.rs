@@ -51,7 +51,7 @@ struct Draft {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct ListOptions {
+struct ModuleListOptions {
     filters: ModuleFilter,
     sort: ModuleSort,
     limit: Option<u32>,
@@ -114,7 +114,7 @@ impl GenRegistry {
 
     #[wasm_bindgen(js_name = listModules)]
     pub async fn list_modules(&self, options: JsValue) -> Result<JsValue, JsValue> {
-        let ListOptions { filters, sort, limit, cursor } = from_js(options)?;
+        let ModuleListOptions { filters, sort, limit, cursor } = from_js(options)?;
         let limit = limit.unwrap_or(LIST_LIMIT);
         to_js(&self.client.clone().list_modules(filters, sort, limit, cursor).await.map_err(to_error)?)
     }

@@ -84,7 +84,7 @@ fn Shown(page: Memo<ModulePage>, begun: install::Begun) -> impl IntoView {
     let subject = move || format!("module:{}", name.get_untracked());
     let to_install = |page: &ModulePage| {
         let installed = page.installed.as_ref().map(|installed| installed.version.clone());
-        install::Subject { name: page.name.clone(), newest: page.latest.clone(), installed }
+        install::InstallSubject { name: page.name.clone(), newest: page.latest.clone(), installed }
     };
     view! {
         {slice_view(

@@ -21,7 +21,7 @@ const PAGE: u32 = 50;
 
 /// What the address asks for.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Asked {
+struct ModuleQuery {
     /// Free text, or nothing.
     text: String,
     filter: ModuleFilter,
@@ -37,7 +37,7 @@ const SORTS: [(ModuleSort, &str, &str); 5] = [
     (ModuleSort::Name, "name", "By name"),
 ];
 
-impl Asked {
+impl ModuleQuery {
     fn read(get: impl Fn(&str) -> Option<String>) -> Self {
         let text = |key: &str| get(key).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
         let sort =
@@ -80,7 +80,7 @@ impl Asked {
 pub fn Modules() -> impl IntoView {
     let app_state = app_state();
     let query = use_query_map();
-    let asked = Memo::new(move |_| query.with(|query| Asked::read(|key| query.get(key))));
+    let asked = Memo::new(move |_| query.with(|query| ModuleQuery::read(|key| query.get(key))));
     let (cards, total, cursor) =
         (RwSignal::new(Vec::<ModuleCard>::new()), RwSignal::new(None::<u64>), RwSignal::new(None));
     let (people, failure) = (RwSignal::new(Vec::<UsernameEntry>::new()), RwSignal::new(None));
@@ -110,7 +110,7 @@ pub fn Modules() -> impl IntoView {
             }
         });
     };
-    Effect::new(move |before: Option<Asked>| {
+    Effect::new(move |before: Option<ModuleQuery>| {
         app_state.modules_changed.track();
         let now = asked.get();
         // News must not throw the reader back to the top.
@@ -179,7 +179,7 @@ pub fn Modules() -> impl IntoView {
 /// A text is searched for; without one the list is enough.
 async fn look(
     client: Client,
-    asked: Asked,
+    asked: ModuleQuery,
     limit: u32,
     from: Option<u32>,
 ) -> Result<(ModuleList, Vec<UsernameEntry>), Failure> {
@@ -193,7 +193,7 @@ async fn look(
 }
 
 #[component]
-fn Empty(asked: Memo<Asked>) -> impl IntoView {
+fn Empty(asked: Memo<ModuleQuery>) -> impl IntoView {
     view! {
         <div class="empty">
             {icon(Icon::Module)}
@@ -221,9 +221,9 @@ fn Empty(asked: Memo<Asked>) -> impl IntoView {
 }
 
 #[component]
-fn Choices(asked: Memo<Asked>) -> impl IntoView {
+fn Choices(asked: Memo<ModuleQuery>) -> impl IntoView {
     let navigate = StoredValue::new_local(use_navigate());
-    let go = move |change: &dyn Fn(&mut Asked)| {
+    let go = move |change: &dyn Fn(&mut ModuleQuery)| {
         let mut next = asked.get_untracked();
         change(&mut next);
         let options = NavigateOptions { replace: true, scroll: false, ..Default::default() };

@@ -16,7 +16,9 @@ use crate::query::use_query;
 use crate::reactive::{keyed_list, query_view, select, slice_view};
 use crate::time::Moment;
 use crate::{dom, text};
-use gen_registry_api::{CandidateType, Connection, ConnectionPath, Decision, NetworkReport, PeerEntry, RelayEntry};
+use gen_registry_api::{
+    CandidateType, ConnectionPath, ConnectionState, Decision, NetworkReport, PeerEntry, RelayEntry,
+};
 
 #[component]
 pub fn Network() -> impl IntoView {
@@ -39,7 +41,7 @@ pub fn Network() -> impl IntoView {
 
 fn shown(report: Memo<NetworkReport>) -> impl IntoView {
     let peers = select(report, |report| report.peers.clone());
-    let by_itself = select(report, |report| report.connection == Connection::Alone);
+    let by_itself = select(report, |report| report.connection == ConnectionState::Alone);
     let relays = select(report, |report| report.relays.clone());
     view! {
         {slice_view(report, |report| report.left_aside.clone(), left_aside)}
@@ -146,14 +148,14 @@ fn agreed(witnesses: Vec<String>, threshold: u64, topic: String, node: Option<St
     }
 }
 
-fn state(connection: Connection, peers: u64) -> String {
+fn state(connection: ConnectionState, peers: u64) -> String {
     match connection {
-        Connection::Alone => "This device is by itself. Everything works; nobody else hears of it.".to_owned(),
-        Connection::Offline => {
+        ConnectionState::Alone => "This device is by itself. Everything works; nobody else hears of it.".to_owned(),
+        ConnectionState::Offline => {
             "No relay answers and no peer is connected. What you change is kept and told to the first peer.".to_owned()
         }
-        Connection::Waiting => "A relay answers. Nobody else is here right now.".to_owned(),
-        Connection::Connected => format!("Connected directly to {}.", text::count(peers, "peer", "peers")),
+        ConnectionState::Waiting => "A relay answers. Nobody else is here right now.".to_owned(),
+        ConnectionState::Connected => format!("Connected directly to {}.", text::count(peers, "peer", "peers")),
     }
 }
 

@@ -26,18 +26,18 @@ use gen_registry_api::{LosingClaim, NameReport, Person, UsernameEntry};
 
 /// What is known of a name, and the page of the person it leads to.
 #[derive(Clone, PartialEq)]
-struct Found {
+struct PersonQuery {
     report: NameReport,
     person: Option<Person>,
 }
 
-async fn find(client: Client, name: String) -> Result<Found, Failure> {
+async fn find(client: Client, name: String) -> Result<PersonQuery, Failure> {
     let report = client.lookup_username(name).await?;
     let person = match report.holder.as_ref().or(report.redirect.as_ref()) {
         Some(entry) => client.person(entry.did.clone()).await?.map(|person| *person),
         None => None,
     };
-    Ok(Found { report, person })
+    Ok(PersonQuery { report, person })
 }
 
 #[component]
@@ -114,7 +114,7 @@ fn unknown() -> impl IntoView {
     }
 }
 
-fn shown(found: Memo<Found>) -> impl IntoView {
+fn shown(found: Memo<PersonQuery>) -> impl IntoView {
     let basis = select(found, |found| (found.report.records, found.report.registries));
     // Whatever else comes to be known, who searches and waits here is not disturbed.
     let absent = move || {
@@ -124,7 +124,7 @@ fn shown(found: Memo<Found>) -> impl IntoView {
             |(asked, free_at)| view! { <Absent asked free_at /> },
         )
     };
-    let claims = |found: &Found| NameReport { records: 0, registries: 0, ..found.report.clone() };
+    let claims = |found: &PersonQuery| NameReport { records: 0, registries: 0, ..found.report.clone() };
     view! {
         {slice_view(found, claims, |report| {
             view! {

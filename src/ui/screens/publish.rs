@@ -19,7 +19,7 @@ use gen_registry_api::{
 
 /// What was chosen, and what it proved to be.
 #[derive(Clone)]
-struct Chosen {
+struct ChosenFile {
     file: String,
     bytes: Vec<u8>,
     report: Report,
@@ -27,7 +27,7 @@ struct Chosen {
 
 #[component]
 pub fn Publish() -> impl IntoView {
-    let chosen = RwSignal::new(None::<Chosen>);
+    let chosen = RwSignal::new(None::<ChosenFile>);
     let published = RwSignal::new(None::<Published>);
     let title = Signal::derive(move || match published.get() {
         Some(_) => "Published".to_owned(),
@@ -61,7 +61,7 @@ pub fn Publish() -> impl IntoView {
 }
 
 #[component]
-fn Choose(before: Option<(String, Report)>, chosen: RwSignal<Option<Chosen>>) -> impl IntoView {
+fn Choose(before: Option<(String, Report)>, chosen: RwSignal<Option<ChosenFile>>) -> impl IntoView {
     let app_state = app_state();
     let attempt = ActionState::new();
     let over = RwSignal::new(false);
@@ -70,7 +70,7 @@ fn Choose(before: Option<(String, Report)>, chosen: RwSignal<Option<Chosen>>) ->
         let look = async move {
             let bytes = dom::bytes_of(&file).await.map_err(|_| dom::unreadable_file())?;
             let report = *client.validate_module(bytes.clone()).await?;
-            Ok(Chosen { file: file.name(), bytes, report })
+            Ok(ChosenFile { file: file.name(), bytes, report })
         };
         attempt.start(look, move |found| chosen.set(Some(found)));
     };
@@ -180,10 +180,14 @@ fn suggested(file: &str) -> String {
 }
 
 #[component]
-fn Details(file: Chosen, chosen: RwSignal<Option<Chosen>>, published: RwSignal<Option<Published>>) -> impl IntoView {
+fn Details(
+    file: ChosenFile,
+    chosen: RwSignal<Option<ChosenFile>>,
+    published: RwSignal<Option<Published>>,
+) -> impl IntoView {
     let app_state = app_state();
     let attempt = ActionState::new();
-    let Chosen { file: file_name, bytes, report } = file;
+    let ChosenFile { file: file_name, bytes, report } = file;
     let own = |key: &str| report.metadata.get(key).cloned().unwrap_or_default();
     let asked_name = use_query_map().with_untracked(|query| query.get("name"));
     let name = RwSignal::new(asked_name.unwrap_or_else(|| suggested(&file_name)));

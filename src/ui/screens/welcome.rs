@@ -14,13 +14,13 @@ use crate::components::page_head::PageHead;
 use crate::components::recovery::RecoveryWords;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Step {
+enum WelcomeStep {
     About,
     Name,
     Backup,
 }
 
-impl Step {
+impl WelcomeStep {
     fn select(text: Option<&str>) -> Self {
         match text {
             Some("name") => Self::Name,
@@ -49,11 +49,11 @@ impl Step {
 #[component]
 pub fn Welcome() -> impl IntoView {
     let query = use_query_map();
-    let step = Memo::new(move |_| Step::select(query.with(|query| query.get("step")).as_deref()));
+    let step = Memo::new(move |_| WelcomeStep::select(query.with(|query| query.get("step")).as_deref()));
     view! {
         <div class="page page-narrow">
             <p class="steps" aria-label=move || format!("Step {} of 3", step.get().number()) role="img">
-                {[Step::About, Step::Name, Step::Backup]
+                {[WelcomeStep::About, WelcomeStep::Name, WelcomeStep::Backup]
                     .map(|which| {
                         let state = move || {
                             if which == step.get() { "now" } else if which.number() < step.get().number() { "done" } else { "next" }
@@ -66,9 +66,9 @@ pub fn Welcome() -> impl IntoView {
                 step=Signal::derive(move || step.get().number())
             />
             {move || match step.get() {
-                Step::About => view! { <About /> }.into_any(),
-                Step::Name => view! { <Name /> }.into_any(),
-                Step::Backup => view! { <Backup /> }.into_any(),
+                WelcomeStep::About => view! { <About /> }.into_any(),
+                WelcomeStep::Name => view! { <Name /> }.into_any(),
+                WelcomeStep::Backup => view! { <Backup /> }.into_any(),
             }}
         </div>
     }

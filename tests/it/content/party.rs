@@ -103,6 +103,10 @@ impl Party {
 
     pub async fn join_with(store: Rc<Watched>, network: &Network) -> Self {
         let node = Rc::new(Node::start(store.clone(), Rc::new(Native), network.clone()).await.unwrap());
+        Self::join_as(node, store).await
+    }
+
+    async fn join_as(node: Rc<Node>, store: Rc<Watched>) -> Self {
         let peering = Peering::open(node.clone()).await.unwrap();
         let mesh = peering.mesh();
         Self { node, store, mesh, life: spawn_local(peering.run()) }
@@ -110,10 +114,12 @@ impl Party {
 
     /// One that has a file.
     pub async fn with(network: &Network, bytes: &[u8]) -> (Self, Artifact) {
-        let party = Self::join(network).await;
-        let artifact = party.node.keep_artifact(bytes, Pin::Own).await.unwrap();
-        party.store.reads.borrow_mut().clear();
-        (party, artifact)
+        let store = Rc::<Watched>::default();
+        let node = Rc::new(Node::start(store.clone(), Rc::new(Native), network.clone()).await.unwrap());
+        let artifact = node.keep_artifact(bytes, Pin::Own).await.unwrap();
+        // Before it has peers: from now on every read is for one of them.
+        store.reads.borrow_mut().clear();
+        (Self::join_as(node, store).await, artifact)
     }
 
     pub async fn network(&self) -> NetworkReport {

@@ -105,7 +105,7 @@ fn poisoned_records_are_never_stored_nor_served() {
     });
 }
 
-fn counts_of(view: &gen_registry_node::net::relay::RelayView, reason: &str) -> i64 {
+fn counts_of(view: &gen_registry_node::net::relay::RelayStatus, reason: &str) -> i64 {
     let text = view.metrics().text().unwrap();
     let line = format!("gen_relay_kademlia_values_refused_{reason}_total ");
     text.lines().find_map(|found| found.strip_prefix(&line)).and_then(|count| count.parse().ok()).unwrap()

@@ -10,7 +10,7 @@ use gen_registry_core::digest::Digest;
 use gen_registry_core::identity::{Identity, Signed, SigningIdentity};
 use gen_registry_core::presence::{Attendance, Event, Input, NodeId, Output, Presence, pace};
 use gen_registry_core::sync::chat::{ChatFrame, pages};
-use gen_registry_core::sync::simulator::{Delivery, Faults, Network, NodeId as Number, Random};
+use gen_registry_core::sync::simulator::{Delivery, Faults, NodeId as Number, Random, SimulatedNetwork};
 use gen_registry_core::time::Timestamp;
 
 use crate::people::{TOPIC, person};
@@ -57,7 +57,7 @@ struct Figures {
 }
 
 struct Simulation {
-    network: Network,
+    network: SimulatedNetwork,
     random: Random,
     members: Vec<Option<Member>>,
     runs: u64,
@@ -73,7 +73,7 @@ impl Simulation {
     fn new(seed: u64, nodes: usize) -> Self {
         let faults = Faults { latency_millis: 20..150, lost: 20, doubled: 20, late: 20, cut: 0 };
         Self {
-            network: Network::new(seed, nodes, faults),
+            network: SimulatedNetwork::new(seed, nodes, faults),
             random: Random::new(seed),
             members: (0..nodes).map(|_| None).collect(),
             runs: 0,

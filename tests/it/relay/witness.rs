@@ -4,7 +4,7 @@ use std::{fs, io, path::Path, time::Duration};
 
 use futures::{AsyncReadExt, AsyncWriteExt};
 use gen_registry_core::sync::witness::{
-    Answer, NotServed, PROTOCOL, Refusal, Request,
+    NotServed, PROTOCOL, Request, WitnessAnswer, WitnessRefusal,
     wire::{REQUEST_MAX_BYTES, check_receipt},
 };
 use gen_registry_core::{
@@ -14,9 +14,9 @@ use gen_registry_core::{
 };
 use gen_registry_node::Network;
 use gen_registry_node::net::relay::{
-    Relay, RelayOptions, RelayView,
+    Relay, RelayOptions, RelayStatus,
     limits::{RelayLimits, WitnessLimits},
-    witness::{Outcome, Reply, WitnessEndpoint, WitnessRequest},
+    witness::{ExchangeOutcome, Reply, WitnessEndpoint, WitnessRequest},
 };
 use gen_registry_server::witness::{self, BOOK_FILE, KEY_FILE, Witness, WitnessStartError};
 use libp2p::{Multiaddr, PeerId, swarm::StreamProtocol};
@@ -70,14 +70,14 @@ impl Asker {
         patient("an answer or the end", exchange).await
     }
 
-    async fn ask(&mut self, topic: Topic, fact: &SignedFact) -> Answer {
+    async fn ask(&mut self, topic: Topic, fact: &SignedFact) -> WitnessAnswer {
         let answer = self.send(&Request { topic, fact: fact.encode() }.encode()).await.unwrap();
-        Answer::decode(&answer).unwrap()
+        WitnessAnswer::decode(&answer).unwrap()
     }
 }
 
-fn seen(answer: &Answer, witness: &Identity, fact: &SignedFact, topic: &Topic) -> Timestamp {
-    let Answer::Receipt(bytes) = answer else { panic!("no receipt: {answer:?}") };
+fn seen(answer: &WitnessAnswer, witness: &Identity, fact: &SignedFact, topic: &Topic) -> Timestamp {
+    let WitnessAnswer::Receipt(bytes) = answer else { panic!("no receipt: {answer:?}") };
     match check_receipt(bytes, &[*witness], fact, topic).unwrap().statement() {
         Fact::Receipt(receipt) => receipt.witnessed_at,
         other => panic!("{other:?}"),
@@ -85,7 +85,7 @@ fn seen(answer: &Answer, witness: &Identity, fact: &SignedFact, topic: &Topic) -
 }
 
 /// A relay with a real witness, both in this process.
-async fn relay_with_witness(data: &Path, limits: WitnessLimits) -> (Relay, RelayView, Multiaddr, Witness) {
+async fn relay_with_witness(data: &Path, limits: WitnessLimits) -> (Relay, RelayStatus, Multiaddr, Witness) {
     let witness = witness::start(Some(data.to_owned()), TOPIC, 0).await.unwrap();
     let limits = RelayLimits { witness: limits, ..RelayLimits::default() };
     let relay = Relay::start(RelayOptions { witness: Some(witness.door.clone()), ..options(limits) }).await.unwrap();
@@ -102,12 +102,12 @@ async fn the_first_to_ask_gets_a_receipt_and_the_numbers_tell() {
     let alices = claim(&person("alice"), "alice_smith", at(5));
     let witnessed_at = seen(&alice.ask(TOPIC, &alices).await, &witness.identity, &alices, &TOPIC);
     let mallorys = claim(&person("mallory"), "A1ice-Smith", at(1));
-    let refused = Answer::Refused(Refusal::Taken { by: person("alice").identity(), witnessed_at });
+    let refused = WitnessAnswer::Refused(WitnessRefusal::Taken { by: person("alice").identity(), witnessed_at });
     assert_eq!(mallory.ask(TOPIC, &mallorys).await, refused);
     // Whoever carries a fact gets the receipt that its author got.
     assert_eq!(seen(&mallory.ask(TOPIC, &alices).await, &witness.identity, &alices, &TOPIC), witnessed_at);
     let elsewhere = mallory.ask(Topic::from_bytes([8; 32]), &mallorys).await;
-    assert_eq!(elsewhere, Answer::NotServed(NotServed::ForeignTopic));
+    assert_eq!(elsewhere, WitnessAnswer::NotServed(NotServed::ForeignTopic));
     let counts = view.counts();
     let counted = [&counts.witness_receipts, &counts.witness_refusals, &counts.witness_not_served];
     assert_eq!(counted.map(|count| count.get()), [2, 1, 1]);
@@ -139,7 +139,7 @@ async fn who_asks_too_often_is_told_to_come_later_and_nobody_else_is() {
     for _ in 0..2 {
         seen(&alice.ask(TOPIC, &fact).await, &witness.identity, &fact, &TOPIC);
     }
-    assert_eq!(alice.ask(TOPIC, &fact).await, Answer::Busy);
+    assert_eq!(alice.ask(TOPIC, &fact).await, WitnessAnswer::Busy);
     assert_eq!(view.counts().witness_turned_away.get(), 1);
     seen(&bob.ask(TOPIC, &fact).await, &witness.identity, &fact, &TOPIC);
 }
@@ -147,7 +147,7 @@ async fn who_asks_too_often_is_told_to_come_later_and_nobody_else_is() {
 #[tokio::test]
 async fn a_witness_that_has_no_time_or_has_ended_is_busy() {
     let (questions, mut asked) = mpsc::channel(1);
-    let busy = Answer::Busy.encode();
+    let busy = WitnessAnswer::Busy.encode();
     let door =
         WitnessEndpoint { protocol: PROTOCOL, request_max_bytes: REQUEST_MAX_BYTES, busy: busy.clone(), questions };
     let with = RelayOptions { witness: Some(door), ..options(RelayLimits::default()) };
@@ -161,7 +161,7 @@ async fn a_witness_that_has_no_time_or_has_ended_is_busy() {
     assert_eq!(bob.send(b"second").await.unwrap(), busy, "there is room for one");
     let WitnessRequest { request, reply } = asked.recv().await.unwrap();
     assert_eq!(request, b"first");
-    reply.send(Reply { bytes: b"a reply".to_vec(), outcome: Outcome::Receipt }).unwrap();
+    reply.send(Reply { bytes: b"a reply".to_vec(), outcome: ExchangeOutcome::Receipt }).unwrap();
     let mut answer = Vec::new();
     patient("an answer", first.read_to_end(&mut answer)).await.unwrap();
     assert_eq!(answer, b"a reply");
@@ -181,7 +181,7 @@ async fn a_request_has_a_size() {
     let (_relay, view, address, _witness) = relay_with_witness(data.path(), WitnessLimits::default()).await;
     let mut mallory = Asker::at(&address).await;
     let answer = mallory.send(&[7; REQUEST_MAX_BYTES]).await.unwrap();
-    assert_eq!(Answer::decode(&answer), Ok(Answer::NotServed(NotServed::Unreadable)));
+    assert_eq!(WitnessAnswer::decode(&answer), Ok(WitnessAnswer::NotServed(NotServed::Unreadable)));
     let nothing = mallory.send(&[7; REQUEST_MAX_BYTES + 1]).await;
     assert!(nothing.as_ref().map_or(true, Vec::is_empty), "{nothing:?}");
     let counts = view.counts();
@@ -283,8 +283,8 @@ async fn the_book_outlives_a_kill() {
     let server = Server::with(folder.path(), &with);
     assert_eq!(witnesses(&server), (dids, 1), "the same witness");
     let mut asker = Asker::at(&relay_of(&server)).await;
-    let taken = Refusal::Taken { by: person("alice").identity(), witnessed_at };
-    assert_eq!(asker.ask(topic, &bobs).await, Answer::Refused(taken));
+    let taken = WitnessRefusal::Taken { by: person("alice").identity(), witnessed_at };
+    assert_eq!(asker.ask(topic, &bobs).await, WitnessAnswer::Refused(taken));
     assert_eq!(seen(&asker.ask(topic, &alices).await, &witness, &alices, &topic), witnessed_at);
 }
 

@@ -17,7 +17,7 @@ use crate::sync::wire::FRAME_MAX_BYTES;
 pub const STEPS_MAX: usize = 256;
 
 #[derive(Debug, Default)]
-pub(super) struct Step {
+pub(super) struct ComparisonStep {
     pub(super) want: Vec<Digest>,
     pub(super) offer: Vec<Identity>,
     pub(super) frame: Option<Vec<u8>>,
@@ -79,7 +79,7 @@ impl Comparison {
         (self.round, self.over, self.machine, self.first) = (round, false, None, Some(frame));
     }
 
-    pub(super) fn start(&mut self, summaries: Vec<DocumentSummary>) -> Result<Step, Rejection> {
+    pub(super) fn start(&mut self, summaries: Vec<DocumentSummary>) -> Result<ComparisonStep, Rejection> {
         self.owners.clear();
         self.steps = 0;
         let mut storage = NegentropyStorageVector::with_capacity(summaries.len());
@@ -93,7 +93,7 @@ impl Comparison {
         if self.initiator {
             let frame = machine.initiate().map_err(|_| Rejection::Comparison)?;
             self.machine = Some(machine);
-            return Ok(Step { frame: Some(frame), ..Step::default() });
+            return Ok(ComparisonStep { frame: Some(frame), ..ComparisonStep::default() });
         }
         self.machine = Some(machine);
         self.over = true;
@@ -101,7 +101,7 @@ impl Comparison {
         self.reconcile(self.round, &first)
     }
 
-    pub(super) fn reconcile(&mut self, round: u64, frame: &[u8]) -> Result<Step, Rejection> {
+    pub(super) fn reconcile(&mut self, round: u64, frame: &[u8]) -> Result<ComparisonStep, Rejection> {
         if round != self.round || (self.initiator && self.over) {
             return Err(Rejection::OutOfOrder);
         }
@@ -112,7 +112,7 @@ impl Comparison {
         let machine = self.machine.as_mut().ok_or(Rejection::OutOfOrder)?;
         if !self.initiator {
             let frame = machine.reconcile(frame).map_err(|_| Rejection::Comparison)?;
-            return Ok(Step { frame: Some(frame), ..Step::default() });
+            return Ok(ComparisonStep { frame: Some(frame), ..ComparisonStep::default() });
         }
         let (mut have, mut need) = (Vec::new(), Vec::new());
         let frame = machine.reconcile_with_ids(frame, &mut have, &mut need).map_err(|_| Rejection::Comparison)?;
@@ -125,6 +125,6 @@ impl Comparison {
         };
         let want = digests(need);
         let offer = digests(have).iter().filter_map(|id| self.owner(id)).collect();
-        Ok(Step { want, offer, frame })
+        Ok(ComparisonStep { want, offer, frame })
     }
 }

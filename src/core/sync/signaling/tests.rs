@@ -75,18 +75,18 @@ fn no_more_candidates_can_be_said_in_several_ways() {
 fn each_broken_rule_has_its_own_refusal() {
     let raw = |body: &[u8]| [&[body.len() as u8], body].concat();
     for (mut state, bytes, rejection) in [
-        (answering(), raw(&[0x0a, 0]), Rejection::Malformed(EnvelopeError::WrongType(1))),
-        (answering(), raw(&[0x12, 1, b'x']), Rejection::NoType),
-        (answering(), raw(&[0x08, 3, 0x12, 1, b'x']), Rejection::UnknownType(3)),
-        (answering(), raw(&[0x08, 2]), Rejection::NoData),
-        (answering(), raw(&[0x08, 2, 0x12, 1, 0xff]), Rejection::NotText),
-        (State::new(Role::Answerer), candidate("c"), Rejection::CandidateTooEarly),
-        (offering(), candidate("c"), Rejection::CandidateTooEarly),
-        (State::new(Role::Answerer), answer("a"), Rejection::AnswerToNothing),
-        (offering(), offer("o"), Rejection::OfferToOfferer),
-        (answering(), offer("o"), Rejection::SecondDescription),
-        (offering(), [answer("a"), answer("b")].concat(), Rejection::SecondDescription),
-        (State::new(Role::Offerer), answer("a"), Rejection::AnswerTooEarly),
+        (answering(), raw(&[0x0a, 0]), HandshakeRejection::Malformed(EnvelopeError::WrongType(1))),
+        (answering(), raw(&[0x12, 1, b'x']), HandshakeRejection::NoType),
+        (answering(), raw(&[0x08, 3, 0x12, 1, b'x']), HandshakeRejection::UnknownType(3)),
+        (answering(), raw(&[0x08, 2]), HandshakeRejection::NoData),
+        (answering(), raw(&[0x08, 2, 0x12, 1, 0xff]), HandshakeRejection::NotText),
+        (State::new(Role::Answerer), candidate("c"), HandshakeRejection::CandidateTooEarly),
+        (offering(), candidate("c"), HandshakeRejection::CandidateTooEarly),
+        (State::new(Role::Answerer), answer("a"), HandshakeRejection::AnswerToNothing),
+        (offering(), offer("o"), HandshakeRejection::OfferToOfferer),
+        (answering(), offer("o"), HandshakeRejection::SecondDescription),
+        (offering(), [answer("a"), answer("b")].concat(), HandshakeRejection::SecondDescription),
+        (State::new(Role::Offerer), answer("a"), HandshakeRejection::AnswerTooEarly),
     ] {
         assert_eq!(state.handle(InEvent::Received(&bytes)).pop(), Some(OutEvent::Reject(rejection)));
         assert_eq!(state.handle(InEvent::Received(&candidate("c"))), [], "nothing follows a refusal");
@@ -97,11 +97,11 @@ fn each_broken_rule_has_its_own_refusal() {
 #[test]
 fn the_end_may_not_come_before_the_description_or_inside_a_message() {
     for mut state in [State::new(Role::Answerer), offering()] {
-        assert_eq!(state.handle(InEvent::ReceivedEnd), [OutEvent::Reject(Rejection::EndedEarly)]);
+        assert_eq!(state.handle(InEvent::ReceivedEnd), [OutEvent::Reject(HandshakeRejection::EndedEarly)]);
     }
     let mut state = answering();
     assert_eq!(state.handle(InEvent::Received(&candidate("c")[..3])), []);
-    assert_eq!(state.handle(InEvent::ReceivedEnd), [OutEvent::Reject(Rejection::EndedInside)]);
+    assert_eq!(state.handle(InEvent::ReceivedEnd), [OutEvent::Reject(HandshakeRejection::EndedInside)]);
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn a_message_may_be_as_large_as_the_limit_and_no_larger() {
     let larger = offer(&"x".repeat(MESSAGE_MAX_BYTES - overhead + 1));
     // Its length alone is enough.
     let heard = State::new(Role::Answerer).handle(InEvent::Received(&larger[..3]));
-    assert_eq!(heard, [OutEvent::Reject(Rejection::Oversized)]);
+    assert_eq!(heard, [OutEvent::Reject(HandshakeRejection::Oversized)]);
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn candidates_are_counted() {
         assert_eq!(state.handle(InEvent::Received(&candidate("c"))), [OutEvent::RemoteCandidate("c".into())]);
     }
     let heard = state.handle(InEvent::Received(&candidate("c")));
-    assert_eq!(heard, [OutEvent::Reject(Rejection::TooManyCandidates)]);
+    assert_eq!(heard, [OutEvent::Reject(HandshakeRejection::TooManyCandidates)]);
 }
 
 #[test]
@@ -138,14 +138,14 @@ fn all_bytes_are_counted() {
     }
     assert_eq!(state.handle(InEvent::Received(&filler[..left])), []);
     let heard = state.handle(InEvent::Received(&filler[left..left + 1]));
-    assert_eq!(heard, [OutEvent::Reject(Rejection::TooManyBytes)]);
+    assert_eq!(heard, [OutEvent::Reject(HandshakeRejection::TooManyBytes)]);
 }
 
 #[test]
 fn this_side_keeps_the_limits_too() {
     let mut state = State::new(Role::Offerer);
     let heard = state.handle(InEvent::LocalDescription("x".repeat(MESSAGE_MAX_BYTES)));
-    assert_eq!(heard, [OutEvent::Reject(Rejection::OwnDescriptionOversized)]);
+    assert_eq!(heard, [OutEvent::Reject(HandshakeRejection::OwnDescriptionOversized)]);
     let mut state = State::new(Role::Offerer);
     let longest = state.handle(InEvent::LocalDescription("x".repeat(TEXT_MAX_BYTES)));
     assert!(matches!(&longest[..], [OutEvent::Send(bytes)] if bytes.len() <= MESSAGE_MAX_BYTES));

@@ -5,7 +5,7 @@ use super::*;
 const CALM: Faults = Faults { latency_millis: 5..50, lost: 0, doubled: 0, late: 0, cut: 0 };
 const FOR_EVER: u64 = u64::MAX / 2;
 
-fn all(network: &mut Network) -> Vec<(NodeId, Delivery)> {
+fn all(network: &mut SimulatedNetwork) -> Vec<(NodeId, Delivery)> {
     std::iter::from_fn(|| network.advance(FOR_EVER)).collect()
 }
 
@@ -19,7 +19,7 @@ fn streamed(deliveries: &[(NodeId, Delivery)]) -> Vec<u8> {
 
 #[test]
 fn a_stream_keeps_its_order_and_gossip_does_not() {
-    let mut network = Network::new(1, 2, CALM);
+    let mut network = SimulatedNetwork::new(1, 2, CALM);
     assert!(network.dial(0, 1));
     assert!(!network.dial(1, 0), "one link between two nodes");
     (0..50).for_each(|byte| network.send(0, 1, vec![byte]));
@@ -40,7 +40,7 @@ fn a_stream_keeps_its_order_and_gossip_does_not() {
 
 #[test]
 fn a_cut_link_loses_what_was_on_its_way_and_says_so() {
-    let mut network = Network::new(1, 2, CALM);
+    let mut network = SimulatedNetwork::new(1, 2, CALM);
     network.dial(0, 1);
     network.send(0, 1, vec![1]);
     network.cut(0, 1);
@@ -53,7 +53,7 @@ fn a_cut_link_loses_what_was_on_its_way_and_says_so() {
 
 #[test]
 fn a_partition_cuts_and_refuses_until_it_heals() {
-    let mut network = Network::new(1, 3, CALM);
+    let mut network = SimulatedNetwork::new(1, 3, CALM);
     network.dial(0, 1);
     network.dial(1, 2);
     network.part(vec![0, 0, 1]);
@@ -69,7 +69,7 @@ fn a_partition_cuts_and_refuses_until_it_heals() {
 fn every_fault_happens_and_the_seed_repeats_it() {
     let faults = Faults { lost: 100, doubled: 100, late: 100, cut: 100, ..CALM };
     let run = |seed| {
-        let mut network = Network::new(seed, 2, faults.clone());
+        let mut network = SimulatedNetwork::new(seed, 2, faults.clone());
         for byte in 0..200 {
             network.dial(0, 1);
             network.send(0, 1, vec![byte]);

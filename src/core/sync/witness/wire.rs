@@ -8,7 +8,7 @@ use crate::digest::Digest;
 use crate::fact::{self, Fact, SignedFact};
 use crate::identity::{Identity, SignatureError, Topic};
 use crate::limits::FACT_MAX_BYTES;
-use crate::sync::witness::Refusal;
+use crate::sync::witness::WitnessRefusal;
 use crate::time::Timestamp;
 
 /// The protocol's name when a stream is opened.
@@ -27,10 +27,10 @@ pub struct Request {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum WitnessAnswer {
     /// A signed receipt as `Signed::encode` writes it.
     Receipt(Vec<u8>),
-    Refused(Refusal),
+    Refused(WitnessRefusal),
     /// Nothing was decided; ask again later.
     Busy,
     NotServed(NotServed),
@@ -109,7 +109,7 @@ impl Request {
     }
 }
 
-impl Answer {
+impl WitnessAnswer {
     pub fn encode(&self) -> Vec<u8> {
         let encoder = Encoder::new();
         match self {
@@ -161,36 +161,38 @@ pub fn check_receipt(
     }
 }
 
-fn put_refusal(encoder: Encoder, refusal: &Refusal) -> Encoder {
+fn put_refusal(encoder: Encoder, refusal: &WitnessRefusal) -> Encoder {
     match refusal {
-        Refusal::NotAboutNames => encoder.byte(NOT_ABOUT_NAMES),
-        Refusal::FromTheFuture { counts_from } => encoder.byte(FROM_THE_FUTURE).integer(counts_from.as_millis()),
-        Refusal::Taken { by, witnessed_at } => {
+        WitnessRefusal::NotAboutNames => encoder.byte(NOT_ABOUT_NAMES),
+        WitnessRefusal::FromTheFuture { counts_from } => encoder.byte(FROM_THE_FUTURE).integer(counts_from.as_millis()),
+        WitnessRefusal::Taken { by, witnessed_at } => {
             encoder.byte(TAKEN).fixed(by.as_bytes()).integer(witnessed_at.as_millis())
         }
-        Refusal::CoolingDown { free_at } => encoder.byte(COOLING_DOWN).integer(free_at.as_millis()),
-        Refusal::UnknownClaim => encoder.byte(UNKNOWN_CLAIM),
-        Refusal::NotYours => encoder.byte(NOT_YOURS),
-        Refusal::NotHolder => encoder.byte(NOT_HOLDER),
-        Refusal::NoWork { bits } => encoder.byte(NO_WORK).integer((*bits).into()),
-        Refusal::VersionTaken { first } => encoder.byte(VERSION_TAKEN).fixed(first.as_bytes()),
+        WitnessRefusal::CoolingDown { free_at } => encoder.byte(COOLING_DOWN).integer(free_at.as_millis()),
+        WitnessRefusal::UnknownClaim => encoder.byte(UNKNOWN_CLAIM),
+        WitnessRefusal::NotYours => encoder.byte(NOT_YOURS),
+        WitnessRefusal::NotHolder => encoder.byte(NOT_HOLDER),
+        WitnessRefusal::NoWork { bits } => encoder.byte(NO_WORK).integer((*bits).into()),
+        WitnessRefusal::VersionTaken { first } => encoder.byte(VERSION_TAKEN).fixed(first.as_bytes()),
     }
 }
 
-fn get_refusal(decoder: &mut Decoder<'_>) -> Result<Refusal, WireError> {
+fn get_refusal(decoder: &mut Decoder<'_>) -> Result<WitnessRefusal, WireError> {
     Ok(match decoder.byte()? {
-        NOT_ABOUT_NAMES => Refusal::NotAboutNames,
-        FROM_THE_FUTURE => Refusal::FromTheFuture { counts_from: timestamp(decoder)? },
+        NOT_ABOUT_NAMES => WitnessRefusal::NotAboutNames,
+        FROM_THE_FUTURE => WitnessRefusal::FromTheFuture { counts_from: timestamp(decoder)? },
         TAKEN => {
             let by = Identity::from_bytes(&decoder.array()?).map_err(|_| WireError::NoKey)?;
-            Refusal::Taken { by, witnessed_at: timestamp(decoder)? }
+            WitnessRefusal::Taken { by, witnessed_at: timestamp(decoder)? }
         }
-        COOLING_DOWN => Refusal::CoolingDown { free_at: timestamp(decoder)? },
-        UNKNOWN_CLAIM => Refusal::UnknownClaim,
-        NOT_YOURS => Refusal::NotYours,
-        NOT_HOLDER => Refusal::NotHolder,
-        NO_WORK => Refusal::NoWork { bits: u32::try_from(decoder.integer()?).map_err(|_| DecodeError::OutOfRange)? },
-        VERSION_TAKEN => Refusal::VersionTaken { first: Digest::from_bytes(decoder.array()?) },
+        COOLING_DOWN => WitnessRefusal::CoolingDown { free_at: timestamp(decoder)? },
+        UNKNOWN_CLAIM => WitnessRefusal::UnknownClaim,
+        NOT_YOURS => WitnessRefusal::NotYours,
+        NOT_HOLDER => WitnessRefusal::NotHolder,
+        NO_WORK => {
+            WitnessRefusal::NoWork { bits: u32::try_from(decoder.integer()?).map_err(|_| DecodeError::OutOfRange)? }
+        }
+        VERSION_TAKEN => WitnessRefusal::VersionTaken { first: Digest::from_bytes(decoder.array()?) },
         other => return Err(WireError::UnknownRefusal(other)),
     })
 }

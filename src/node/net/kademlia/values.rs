@@ -29,12 +29,12 @@ pub const RATE_TIME: Duration = Duration::from_secs(60);
 pub trait ValidateRecord: Send + Sync {
     /// Whether this value may be stored under this key at this time (milliseconds since 1970), replacing the present
     /// one if any; the error says what is wrong with it.
-    fn verify(&self, key: &[u8], value: &[u8], there: Option<&[u8]>, now: Millis) -> Result<bool, Fault>;
+    fn verify(&self, key: &[u8], value: &[u8], there: Option<&[u8]>, now: Millis) -> Result<bool, RecordFault>;
 }
 
 /// What is wrong with a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum RecordFault {
     Unreadable,
     /// Signed by somebody else, for another network, or not at all.
     Forged,
@@ -46,11 +46,11 @@ pub enum Fault {
 
 /// Why something is not stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum StoreRefusal {
     /// This server belongs to no network whose values it could validate.
     NoNetwork,
     Oversized,
-    Bad(Fault),
+    Bad(RecordFault),
     /// What is there is better.
     NotBetter,
     TooOften,
@@ -103,10 +103,10 @@ impl Values {
         from: From,
         now: Millis,
         is_connected: impl Fn(&PeerId) -> bool,
-    ) -> Result<Stored, Refusal> {
-        let validator = self.validator.clone().ok_or(Refusal::NoNetwork)?;
+    ) -> Result<Stored, StoreRefusal> {
+        let validator = self.validator.clone().ok_or(StoreRefusal::NoNetwork)?;
         if record.value.len() > VALUE_MAX_BYTES || record.key.as_ref().len() > KEY_MAX_BYTES {
-            return Err(Refusal::Oversized);
+            return Err(StoreRefusal::Oversized);
         }
         // Before anything that costs time.
         self.spend(from, now)?;
@@ -122,21 +122,21 @@ impl Values {
             if !first_hand || there.publisher.is_some_and(|publisher| is_connected(&publisher)) {
                 record.publisher = there.publisher;
             }
-            store.put(record.clone()).map_err(|_| Refusal::Full)?;
+            store.put(record.clone()).map_err(|_| StoreRefusal::Full)?;
             self.values.put(record.key, from.source(), until);
             return Ok(Stored::Again);
         }
-        if !validator.verify(record.key.as_ref(), &record.value, value, now).map_err(Refusal::Bad)? {
-            return Err(Refusal::NotBetter);
+        if !validator.verify(record.key.as_ref(), &record.value, value, now).map_err(StoreRefusal::Bad)? {
+            return Err(StoreRefusal::NotBetter);
         }
         if there.is_none() {
             while self.values.len() >= VALUES_MAX {
-                let first = self.values.first_to_go().ok_or(Refusal::Full)?;
+                let first = self.values.first_to_go().ok_or(StoreRefusal::Full)?;
                 self.forget_value(store, &first);
             }
         }
         let key = record.key.clone();
-        store.put(record).map_err(|_| Refusal::Full)?;
+        store.put(record).map_err(|_| StoreRefusal::Full)?;
         self.values.put(key, from.source(), until);
         Ok(Stored::New)
     }
@@ -149,9 +149,9 @@ impl Values {
         from: From,
         now: Millis,
         is_connected: impl Fn(&PeerId) -> bool,
-    ) -> Result<Stored, Refusal> {
+    ) -> Result<Stored, StoreRefusal> {
         if record.key.as_ref().len() > KEY_MAX_BYTES {
-            return Err(Refusal::Oversized);
+            return Err(StoreRefusal::Oversized);
         }
         self.spend(from, now)?;
         record.addresses.retain(is_short);
@@ -163,16 +163,16 @@ impl Values {
             if others.len() >= PROVIDERS_PER_KEY {
                 let until = |other: &&ProviderRecord| self.providers.until(&(other.key.clone(), other.provider));
                 let gone = others.iter().filter(|other| !is_connected(&other.provider)).min_by_key(until);
-                let gone = gone.ok_or(Refusal::Full)?;
+                let gone = gone.ok_or(StoreRefusal::Full)?;
                 self.forget_hint(store, &(gone.key.clone(), gone.provider));
             }
             // As many hints as keys: most things have one provider.
             while self.providers.len() >= PROVIDED_KEYS_MAX {
-                let first = self.providers.first_to_go().ok_or(Refusal::Full)?;
+                let first = self.providers.first_to_go().ok_or(StoreRefusal::Full)?;
                 self.forget_hint(store, &first);
             }
         }
-        store.add_provider(record).map_err(|_| Refusal::Full)?;
+        store.add_provider(record).map_err(|_| StoreRefusal::Full)?;
         self.providers.put(place, from.source(), now + millis(PROVIDER_TIME));
         Ok(if known { Stored::Again } else { Stored::New })
     }
@@ -198,7 +198,7 @@ impl Values {
     }
 
     /// One more of what a peer, and all behind its address, may do in a time.
-    fn spend(&mut self, from: From, now: Millis) -> Result<(), Refusal> {
+    fn spend(&mut self, from: From, now: Millis) -> Result<(), StoreRefusal> {
         if now >= self.spent_since + millis(RATE_TIME) {
             (self.spent, self.spent_by_all, self.spent_since) = (HashMap::new(), 0, now);
         }
@@ -207,7 +207,7 @@ impl Values {
         let both = [Some(peer), address];
         let spent = |source: &Source| self.spent.get(source).copied().unwrap_or(0);
         if self.spent_by_all >= PUTS_RATE || both.iter().flatten().any(|(source, rate)| spent(source) >= *rate) {
-            return Err(Refusal::TooOften);
+            return Err(StoreRefusal::TooOften);
         }
         self.spent_by_all += 1;
         for (source, _) in both.into_iter().flatten() {

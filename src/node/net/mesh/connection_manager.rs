@@ -74,7 +74,7 @@ type Millis = u64;
 pub type Random<'a> = &'a mut dyn FnMut(u64) -> u64;
 
 #[derive(Debug)]
-struct Relay {
+struct RelayState {
     peer: PeerId,
     address: Multiaddr,
     connected: bool,
@@ -88,7 +88,7 @@ struct Relay {
 }
 
 #[derive(Debug, Default)]
-struct Candidate {
+struct DialCandidate {
     addresses: Vec<Multiaddr>,
     failures: u32,
     not_before: Millis,
@@ -101,8 +101,8 @@ struct Candidate {
 #[derive(Debug)]
 pub struct ConnectionManager {
     me: PeerId,
-    relays: Vec<Relay>,
-    candidates: BTreeMap<PeerId, Candidate>,
+    relays: Vec<RelayState>,
+    candidates: BTreeMap<PeerId, DialCandidate>,
     /// Peers with direct connections, and whether this side dialled.
     direct: BTreeMap<PeerId, bool>,
     /// This node can be reached by others; there is something to register.
@@ -122,7 +122,7 @@ impl ConnectionManager {
     pub fn new(me: PeerId, relays: Vec<Multiaddr>, is_direct: fn(&Multiaddr) -> bool) -> Self {
         let relays = relays.into_iter().filter_map(|address| {
             let peer = peer_of(&address)?;
-            Some(Relay {
+            Some(RelayState {
                 peer,
                 address,
                 connected: false,
@@ -320,7 +320,7 @@ impl ConnectionManager {
 
     /// Those whose time is over.
     pub fn expired_bans(&mut self, now: Millis) -> Vec<PeerId> {
-        let over = |found: &Candidate| found.banned_until != 0 && found.banned_until <= now;
+        let over = |found: &DialCandidate| found.banned_until != 0 && found.banned_until <= now;
         let pardoned: Vec<PeerId> =
             self.candidates.iter().filter(|(_, found)| over(found)).map(|(peer, _)| *peer).collect();
         pardoned.iter().for_each(|peer| drop(self.candidates.remove(peer)));
@@ -367,7 +367,7 @@ impl ConnectionManager {
         actions
     }
 
-    fn relay_mut(&mut self, peer: &PeerId) -> impl Iterator<Item = &mut Relay> {
+    fn relay_mut(&mut self, peer: &PeerId) -> impl Iterator<Item = &mut RelayState> {
         self.relays.iter_mut().filter(move |relay| relay.peer == *peer)
     }
 }

@@ -41,7 +41,7 @@ pub(super) enum DhtCommand {
     Providers { key: [u8; 32], found: oneshot::Sender<Vec<NodeName>> },
 }
 
-enum Pending {
+enum PendingQuery {
     /// Who is next to the key is looked for.
     Nearest(Record),
     Putting,
@@ -51,7 +51,7 @@ enum Pending {
 
 /// What is asked, and for a server what it stores.
 pub(super) struct DhtClient {
-    pending: HashMap<QueryId, Pending>,
+    pending: HashMap<QueryId, PendingQuery>,
     values: Option<Values>,
 }
 
@@ -72,17 +72,17 @@ impl EventLoop {
             DhtCommand::Put { key, value } => {
                 let mut record = Record::new(RecordKey::new(&key), value);
                 record.publisher = Some(self.connection_manager.me());
-                (kademlia.get_closest_peers(key.to_vec()), Pending::Nearest(record))
+                (kademlia.get_closest_peers(key.to_vec()), PendingQuery::Nearest(record))
             }
             DhtCommand::Get { key, found } => {
-                (kademlia.get_record(RecordKey::new(&key)), Pending::Values(Vec::new(), found))
+                (kademlia.get_record(RecordKey::new(&key)), PendingQuery::Values(Vec::new(), found))
             }
             DhtCommand::Provide { key } => match kademlia.start_providing(RecordKey::new(&key)) {
-                Ok(query) => (query, Pending::Putting),
+                Ok(query) => (query, PendingQuery::Putting),
                 Err(error) => return tracing::debug!(%error, "there is no room to say what is here"),
             },
             DhtCommand::Providers { key, found } => {
-                (kademlia.get_providers(RecordKey::new(&key)), Pending::Providers(BTreeSet::new(), found))
+                (kademlia.get_providers(RecordKey::new(&key)), PendingQuery::Providers(BTreeSet::new(), found))
             }
         };
         self.directory.pending.insert(query, pending);
@@ -99,9 +99,9 @@ impl EventLoop {
         }
     }
 
-    fn progress(&mut self, id: QueryId, pending: Pending, result: QueryResult, last: bool) {
+    fn progress(&mut self, id: QueryId, pending: PendingQuery, result: QueryResult, last: bool) {
         match (pending, result) {
-            (Pending::Nearest(record), QueryResult::GetClosestPeers(found)) => {
+            (PendingQuery::Nearest(record), QueryResult::GetClosestPeers(found)) => {
                 let near = match found {
                     Ok(found) => found.peers,
                     Err(GetClosestPeersError::Timeout { peers, .. }) => peers,
@@ -116,9 +116,9 @@ impl EventLoop {
                 let kademlia = self.swarm.behaviour_mut().kademlia.inner_mut();
                 // All: with a smaller quorum the query would end at the first answers and skip the rest.
                 let query = kademlia.put_record_to(record, to.into_iter(), Quorum::All);
-                self.directory.pending.insert(query, Pending::Putting);
+                self.directory.pending.insert(query, PendingQuery::Putting);
             }
-            (Pending::Values(mut values, found), QueryResult::GetRecord(result)) => {
+            (PendingQuery::Values(mut values, found), QueryResult::GetRecord(result)) => {
                 if let Ok(GetRecordOk::FoundRecord(kad::PeerRecord { peer, record })) = result
                     && values.len() < VALUES_FOUND_MAX
                     && !values.iter().any(|value: &FoundValue| value.bytes == record.value)
@@ -131,10 +131,10 @@ impl EventLoop {
                     found.send(values).ok();
                     self.end(id);
                 } else {
-                    self.directory.pending.insert(id, Pending::Values(values, found));
+                    self.directory.pending.insert(id, PendingQuery::Values(values, found));
                 }
             }
-            (Pending::Providers(mut peers, found), QueryResult::GetProviders(result)) => {
+            (PendingQuery::Providers(mut peers, found), QueryResult::GetProviders(result)) => {
                 if let Ok(GetProvidersOk::FoundProviders { providers, .. }) = result {
                     let me = self.connection_manager.me();
                     let others = providers.into_iter().filter(|peer| *peer != me).map(NodeName::from);
@@ -144,7 +144,7 @@ impl EventLoop {
                     found.send(peers.into_iter().collect()).ok();
                     self.end(id);
                 } else {
-                    self.directory.pending.insert(id, Pending::Providers(peers, found));
+                    self.directory.pending.insert(id, PendingQuery::Providers(peers, found));
                 }
             }
             // Whether it got through is seen when it is looked up.

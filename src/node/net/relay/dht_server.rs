@@ -11,9 +11,9 @@ use libp2p::kad::store::RecordStore;
 use libp2p::kad::{self, InboundRequest, Quorum, Record};
 use libp2p::{Multiaddr, PeerId};
 
-use crate::net::kademlia::values::{Fault, From, Refusal, Stored, ValidateRecord, Values};
+use crate::net::kademlia::values::{From, RecordFault, StoreRefusal, Stored, ValidateRecord, Values};
 use crate::net::relay::ip_limiter::ip_of;
-use crate::net::relay::run::{EventLoop, number};
+use crate::net::relay::run::{RelayLoop, number};
 use crate::platform::{Environment, native::Native};
 
 pub(super) struct DhtServer {
@@ -52,7 +52,7 @@ impl DhtServer {
     }
 }
 
-impl EventLoop {
+impl RelayLoop {
     pub(super) fn handle_kademlia(&mut self, event: kad::Event) {
         match event {
             kad::Event::InboundRequest { request: InboundRequest::PutRecord { source, record: Some(record), .. } } => {
@@ -91,15 +91,15 @@ impl EventLoop {
                 tracing::debug!(%source, ?why, "a value is refused");
                 counts.kademlia_values_refused.inc();
                 let reason = match why {
-                    Refusal::NoNetwork => &counts.kademlia_refused_no_network,
-                    Refusal::Oversized => &counts.kademlia_refused_oversized,
-                    Refusal::Bad(Fault::Unreadable) => &counts.kademlia_refused_unreadable,
-                    Refusal::Bad(Fault::Forged) => &counts.kademlia_refused_forged,
-                    Refusal::Bad(Fault::WrongKey) => &counts.kademlia_refused_wrong_key,
-                    Refusal::Bad(Fault::Rule) => &counts.kademlia_refused_rule,
-                    Refusal::NotBetter => &counts.kademlia_refused_not_better,
-                    Refusal::TooOften => &counts.kademlia_refused_too_often,
-                    Refusal::Full => &counts.kademlia_refused_full,
+                    StoreRefusal::NoNetwork => &counts.kademlia_refused_no_network,
+                    StoreRefusal::Oversized => &counts.kademlia_refused_oversized,
+                    StoreRefusal::Bad(RecordFault::Unreadable) => &counts.kademlia_refused_unreadable,
+                    StoreRefusal::Bad(RecordFault::Forged) => &counts.kademlia_refused_forged,
+                    StoreRefusal::Bad(RecordFault::WrongKey) => &counts.kademlia_refused_wrong_key,
+                    StoreRefusal::Bad(RecordFault::Rule) => &counts.kademlia_refused_rule,
+                    StoreRefusal::NotBetter => &counts.kademlia_refused_not_better,
+                    StoreRefusal::TooOften => &counts.kademlia_refused_too_often,
+                    StoreRefusal::Full => &counts.kademlia_refused_full,
                 };
                 reason.inc();
             }

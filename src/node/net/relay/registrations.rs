@@ -16,7 +16,7 @@ use super::window::Window;
 
 /// What follows from a registration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum RegistrationVerdict {
     Fine,
     SendAway,
     /// As well, its address has done this too often.
@@ -48,7 +48,7 @@ impl Registrations {
         from: Option<IpAddr>,
         registration: &Registration,
         now: u64,
-    ) -> Verdict {
+    ) -> RegistrationVerdict {
         let held = self.held.entry((peer, registration.namespace.clone())).or_default();
         (held.count, held.listed) = (held.count + 1, true);
         self.kept += 1;
@@ -63,9 +63,9 @@ impl Registrations {
             *lately
         });
         match lately {
-            Some(lately) if lately > REGISTRATIONS_PER_ADDRESS_RATE => Verdict::ShutOut,
-            _ if too_much => Verdict::SendAway,
-            _ => Verdict::Fine,
+            Some(lately) if lately > REGISTRATIONS_PER_ADDRESS_RATE => RegistrationVerdict::ShutOut,
+            _ if too_much => RegistrationVerdict::SendAway,
+            _ => RegistrationVerdict::Fine,
         }
     }
 
@@ -129,11 +129,11 @@ mod tests {
             registrations.came(key.public().to_peer_id(), Some(from), &registration(&key), now)
         };
         for _ in 0..REGISTRATIONS_PER_ADDRESS_RATE {
-            assert_eq!(come(busy, NOW), Verdict::Fine);
+            assert_eq!(come(busy, NOW), RegistrationVerdict::Fine);
         }
-        assert_eq!(come(busy, NOW), Verdict::ShutOut);
-        assert_eq!(come(calm, NOW), Verdict::Fine, "another has done nothing");
-        assert_eq!(come(busy, NOW + RATE_TIME.as_millis() as u64), Verdict::Fine, "its time is over");
+        assert_eq!(come(busy, NOW), RegistrationVerdict::ShutOut);
+        assert_eq!(come(calm, NOW), RegistrationVerdict::Fine, "another has done nothing");
+        assert_eq!(come(busy, NOW + RATE_TIME.as_millis() as u64), RegistrationVerdict::Fine, "its time is over");
     }
 
     #[test]
@@ -143,15 +143,15 @@ mod tests {
         let mut registrations = Registrations::default();
         for time in 0..REGISTRATIONS_KEPT {
             // Each over a connection of its own, and none knows where it comes from.
-            assert_eq!(registrations.came(peer, None, &mine, NOW), Verdict::Fine, "{time}");
+            assert_eq!(registrations.came(peer, None, &mine, NOW), RegistrationVerdict::Fine, "{time}");
             registrations.left(&peer);
         }
         assert_eq!((registrations.listed(), registrations.kept()), (1, REGISTRATIONS_KEPT));
-        assert_eq!(registrations.came(peer, None, &mine, NOW), Verdict::SendAway, "no more room");
+        assert_eq!(registrations.came(peer, None, &mine, NOW), RegistrationVerdict::SendAway, "no more room");
         registrations.withdrawn(peer, mine.namespace.clone());
         registrations.withdrawn(peer, mine.namespace.clone());
         assert_eq!((registrations.listed(), registrations.kept()), (0, REGISTRATIONS_KEPT), "the newest only");
-        assert_eq!(registrations.came(peer, None, &mine, NOW), Verdict::SendAway);
+        assert_eq!(registrations.came(peer, None, &mine, NOW), RegistrationVerdict::SendAway);
         registrations.expired(registration(&key));
         assert_eq!((registrations.listed(), registrations.kept()), (1, REGISTRATIONS_KEPT), "an older one went");
         for _ in 0..REGISTRATIONS_KEPT {

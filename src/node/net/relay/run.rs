@@ -25,11 +25,11 @@ use crate::net::{
         dht_server::DhtServer,
         limits::{BOOTSTRAP_RETRY, STOP_PATIENCE},
         metrics::Counts,
-        registrations::{Registrations, Verdict},
+        registrations::{RegistrationVerdict, Registrations},
     },
 };
 
-pub(super) struct EventLoop {
+pub(super) struct RelayLoop {
     pub(super) swarm: Swarm<Behaviour>,
     listener: ListenerId,
     pub(super) counts: Counts,
@@ -42,7 +42,7 @@ pub(super) struct EventLoop {
     registrations: Registrations,
 }
 
-impl EventLoop {
+impl RelayLoop {
     pub(super) fn new(
         swarm: Swarm<Behaviour>,
         listener: ListenerId,
@@ -229,10 +229,10 @@ impl EventLoop {
                 self.counts.registrations_accepted.inc();
                 let from = self.directory.address_of(&peer);
                 let verdict = self.registrations.came(peer, from, &registration, DhtServer::now());
-                if let (Verdict::ShutOut, Some(address)) = (verdict, from) {
+                if let (RegistrationVerdict::ShutOut, Some(address)) = (verdict, from) {
                     self.swarm.behaviour_mut().crowd.shut_out(address, DhtServer::now());
                 }
-                if verdict != Verdict::Fine {
+                if verdict != RegistrationVerdict::Fine {
                     self.counts.peers_disconnected.inc();
                     self.ban(peer);
                 }

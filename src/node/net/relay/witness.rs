@@ -47,12 +47,12 @@ pub struct WitnessRequest {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
     pub bytes: Vec<u8>,
-    pub outcome: Outcome,
+    pub outcome: ExchangeOutcome,
 }
 
 /// What is counted of a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum ExchangeOutcome {
     Receipt,
     Refused,
     /// Neither: it could not be served, or not now.
@@ -134,9 +134,9 @@ impl WitnessEndpoint {
         };
         let outcome = reply.as_ref().map(|reply| reply.outcome);
         match outcome {
-            Some(Outcome::Receipt) => counts.witness_receipts.inc(),
-            Some(Outcome::Refused) => counts.witness_refusals.inc(),
-            Some(Outcome::Other) => counts.witness_not_served.inc(),
+            Some(ExchangeOutcome::Receipt) => counts.witness_receipts.inc(),
+            Some(ExchangeOutcome::Refused) => counts.witness_refusals.inc(),
+            Some(ExchangeOutcome::Other) => counts.witness_not_served.inc(),
             None => counts.witness_turned_away.inc(),
         };
         let say = async {

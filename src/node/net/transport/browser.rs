@@ -53,7 +53,7 @@ pub fn open(key: &Keypair, options: &TransportOptions) -> Result<TransportStack,
         .authenticate(noise::Config::new(key)?)
         .multiplex(yamux::Config::default())
         .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)));
-    let websocket = websocket::Transport
+    let websocket = websocket::WebSocketTransport
         .upgrade(Version::V1Lazy)
         .authenticate(noise::Config::new(key)?)
         .multiplex(yamux::Config::default())

@@ -28,7 +28,7 @@ use libp2p::{Multiaddr, PeerId};
 use super::connection_table::{ConnectionTable, Dialler};
 use super::handler::{Common, Finished, Handler, HandlerCommand};
 use super::slots::Slots;
-use super::transport::{DialError, DialRequest, News, Transport};
+use super::transport::{DialError, DialRequest, HandlerEvent, Transport};
 use crate::net::address::{is_relayed, is_webrtc, webrtc_of_relayed};
 use crate::net::ice::IceServer;
 
@@ -171,7 +171,7 @@ impl Behaviour {
         if is_relayed(address) { webrtc_of_relayed(address, self.local) } else { None }
     }
 
-    fn tell(&self, news: News) {
+    fn tell(&self, news: HandlerEvent) {
         if self.common.news.unbounded_send(news).is_err() {
             tracing::debug!("the transport for direct connections is gone");
         }
@@ -242,13 +242,13 @@ impl NetworkBehaviour for Behaviour {
             }
             FromSwarm::ExternalAddrConfirmed(ExternalAddrConfirmed { addr }) => {
                 if let Some(direct) = self.own_webrtc_address(addr) {
-                    self.tell(News::Reachable(direct.clone()));
+                    self.tell(HandlerEvent::Reachable(direct.clone()));
                     self.act(ToSwarm::ExternalAddrConfirmed(direct));
                 }
             }
             FromSwarm::ExternalAddrExpired(ExternalAddrExpired { addr }) => {
                 if let Some(direct) = self.own_webrtc_address(addr) {
-                    self.tell(News::Unreachable(direct.clone()));
+                    self.tell(HandlerEvent::Unreachable(direct.clone()));
                     self.act(ToSwarm::ExternalAddrExpired(direct));
                 }
             }

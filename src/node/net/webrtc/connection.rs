@@ -24,7 +24,7 @@ use web_sys::{
     RtcPeerConnectionState,
 };
 
-use super::stream::{Shared, Stream};
+use super::stream::{SharedStream, Stream};
 use crate::net::ice::IceServer;
 
 /// Streams the other side opened that were not taken yet.
@@ -60,7 +60,7 @@ impl ConnectionError {
 struct Inner {
     peer: RtcPeerConnection,
     waiting: VecDeque<Stream>,
-    streams: Vec<Weak<RefCell<Shared>>>,
+    streams: Vec<Weak<RefCell<SharedStream>>>,
     over: Option<ConnectionError>,
     /// Tasks that wait for a stream or for a change of state.
     wakers: Vec<Waker>,

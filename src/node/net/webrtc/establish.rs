@@ -22,7 +22,7 @@ use web_sys::{
 
 use super::connection::{Connection, ConnectionError, INIT_LABEL, create_channel};
 use crate::net::ice::IceServer;
-use gen_registry_core::sync::signaling::{InEvent, OutEvent, Rejection, Role, State};
+use gen_registry_core::sync::signaling::{HandshakeRejection, InEvent, OutEvent, Role, State};
 
 /// From the first message to the direct connection.
 pub const ESTABLISH_TIMEOUT: Duration = Duration::from_secs(30);
@@ -32,7 +32,7 @@ const READ_BYTES: usize = 4096;
 #[derive(Debug, thiserror::Error)]
 pub enum EstablishError {
     #[error("the handshake was given up: {0}")]
-    Rejected(#[from] Rejection),
+    Rejected(#[from] HandshakeRejection),
     #[error("the signalling stream broke: {0}")]
     Signalling(#[from] io::Error),
     #[error("no direct connection: {0}")]

@@ -41,7 +41,7 @@ pub enum FrameError {
 
 /// What the other side sends us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reading {
+pub enum ReadState {
     Open,
     /// We asked the other side to stop; what still comes is thrown away.
     Stopped,
@@ -77,7 +77,7 @@ pub struct WriteOver(pub Writing);
 
 #[derive(Debug)]
 pub struct Framing {
-    reading: Reading,
+    reading: ReadState,
     writing: Writing,
     /// A frame that is not all there.
     partial: Vec<u8>,
@@ -88,7 +88,7 @@ pub struct Framing {
 impl Default for Framing {
     fn default() -> Self {
         Self {
-            reading: Reading::Open,
+            reading: ReadState::Open,
             writing: Writing::Open,
             partial: Vec::new(),
             unread: VecDeque::new(),
@@ -98,7 +98,7 @@ impl Default for Framing {
 }
 
 impl Framing {
-    pub fn reading(&self) -> Reading {
+    pub fn reading(&self) -> ReadState {
         self.reading
     }
 
@@ -112,7 +112,7 @@ impl Framing {
 
     /// Nothing is left to be said in either direction, so the channel may be closed.
     pub fn is_over(&self) -> bool {
-        self.reading != Reading::Open && !matches!(self.writing, Writing::Open | Writing::Ended)
+        self.reading != ReadState::Open && !matches!(self.writing, Writing::Open | Writing::Ended)
     }
 
     /// One message of the channel; usually, but not always, exactly one frame.
@@ -125,7 +125,7 @@ impl Framing {
     }
 
     fn take_frames(&mut self, message: &[u8]) -> Result<(), FrameError> {
-        if self.reading == Reading::Reset {
+        if self.reading == ReadState::Reset {
             return Ok(());
         }
         if message.len() > FRAME_MAX_BYTES {
@@ -137,7 +137,7 @@ impl Framing {
             other => FrameError::Malformed(other),
         })? {
             self.take_frame(frame)?;
-            if self.reading == Reading::Reset {
+            if self.reading == ReadState::Reset {
                 return Ok(());
             }
         }
@@ -149,20 +149,20 @@ impl Framing {
             && !data.is_empty()
         {
             match self.reading {
-                Reading::Open if self.unread.len() + data.len() > INBOUND_MAX_BYTES => {
+                ReadState::Open if self.unread.len() + data.len() > INBOUND_MAX_BYTES => {
                     return Err(FrameError::TooMuchUnread);
                 }
-                Reading::Open => self.unread.extend(data),
-                Reading::Ended => return Err(FrameError::DataAfterEnd),
-                Reading::Stopped | Reading::Reset => {}
+                ReadState::Open => self.unread.extend(data),
+                ReadState::Ended => return Err(FrameError::DataAfterEnd),
+                ReadState::Stopped | ReadState::Reset => {}
             }
         }
         match (frame.kind, self.writing) {
             (None, _) => {}
             // Acknowledged once: an answer to each of many would let the other side fill our queue.
-            (Some(FIN), _) if self.reading == Reading::Ended => {}
+            (Some(FIN), _) if self.reading == ReadState::Ended => {}
             (Some(FIN), _) => {
-                self.reading = Reading::Ended;
+                self.reading = ReadState::Ended;
                 self.send_flag(FIN_ACK);
             }
             (Some(STOP_SENDING), Writing::Open | Writing::Ended) => self.writing = Writing::Stopped,
@@ -179,12 +179,12 @@ impl Framing {
 
     pub fn read(&mut self, into: &mut [u8]) -> Read {
         match self.reading {
-            Reading::Reset => return Read::Reset,
-            Reading::Stopped => return Read::End,
-            Reading::Open | Reading::Ended => {}
+            ReadState::Reset => return Read::Reset,
+            ReadState::Stopped => return Read::End,
+            ReadState::Open | ReadState::Ended => {}
         }
         if self.unread.is_empty() {
-            return if self.reading == Reading::Ended { Read::End } else { Read::Pending };
+            return if self.reading == ReadState::Ended { Read::End } else { Read::Pending };
         }
         let (first, _) = self.unread.as_slices();
         let length = first.len().min(into.len());
@@ -219,8 +219,8 @@ impl Framing {
 
     /// We read no more.
     pub fn stop_reading(&mut self) {
-        if self.reading == Reading::Open {
-            self.reading = Reading::Stopped;
+        if self.reading == ReadState::Open {
+            self.reading = ReadState::Stopped;
             self.send_flag(STOP_SENDING);
         }
         self.unread = VecDeque::new();
@@ -229,7 +229,7 @@ impl Framing {
     /// Ends both directions at once. Nothing is said when the stream is over already.
     pub fn reset(&mut self) {
         if self.is_over() {
-            self.reading = Reading::Reset;
+            self.reading = ReadState::Reset;
             self.partial = Vec::new();
             self.unread = VecDeque::new();
             return;
@@ -241,8 +241,8 @@ impl Framing {
     /// The channel is gone: what was not ended in order counts as reset.
     pub fn lose_channel(&mut self) {
         self.outgoing.clear();
-        if self.reading == Reading::Open {
-            self.reading = Reading::Reset;
+        if self.reading == ReadState::Open {
+            self.reading = ReadState::Reset;
             self.unread = VecDeque::new();
         }
         if self.writing == Writing::Open {
@@ -263,7 +263,7 @@ impl Framing {
     }
 
     fn forget(&mut self) {
-        self.reading = Reading::Reset;
+        self.reading = ReadState::Reset;
         self.writing = Writing::Reset;
         self.partial = Vec::new();
         self.unread = VecDeque::new();

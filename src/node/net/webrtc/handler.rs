@@ -23,7 +23,7 @@ use send_wrapper::SendWrapper;
 
 use super::establish::establish;
 use super::slots::Slots;
-use super::transport::{Arrival, DialError, News, Reply};
+use super::transport::{DialError, HandlerEvent, IncomingConnection, Reply};
 use crate::net::ice::IceServer;
 use gen_registry_core::sync::signaling::{PROTOCOL, Role};
 
@@ -53,7 +53,7 @@ pub struct Finished;
 pub(super) struct Common {
     pub(super) ice_servers: Arc<[IceServer]>,
     pub(super) slots: Slots,
-    pub(super) news: UnboundedSender<News>,
+    pub(super) news: UnboundedSender<HandlerEvent>,
 }
 
 pub struct Handler {
@@ -110,8 +110,8 @@ impl Handler {
         let handshake = async move {
             match establish(stream, Role::Answerer, &ice_servers).await {
                 Ok(connection) => {
-                    let arrival = Arrival { peer, connection, local_addr, send_back_addr, _slot: slot };
-                    if news.unbounded_send(News::Arrival(Box::new(arrival))).is_err() {
+                    let arrival = IncomingConnection { peer, connection, local_addr, send_back_addr, _slot: slot };
+                    if news.unbounded_send(HandlerEvent::Incoming(Box::new(arrival))).is_err() {
                         tracing::debug!("a direct connection came after the swarm ended");
                     }
                 }

@@ -54,7 +54,7 @@ impl From<StreamError> for io::Error {
 }
 
 /// What the channel's handlers and the stream's owner both touch.
-pub(super) struct Shared {
+pub(super) struct SharedStream {
     channel: RtcDataChannel,
     framing: Framing,
     broken: Option<FrameError>,
@@ -65,7 +65,7 @@ pub(super) struct Shared {
     lingering: Option<Waker>,
 }
 
-impl Shared {
+impl SharedStream {
     fn is_open(&self) -> bool {
         self.channel.ready_state() == RtcDataChannelState::Open
     }
@@ -143,18 +143,18 @@ type OnMessage = Closure<dyn FnMut(MessageEvent)>;
 type OnEvent = Closure<dyn FnMut(Event)>;
 
 /// A data channel with its handlers; dropping it closes the channel.
-struct Channel {
-    shared: Rc<RefCell<Shared>>,
+struct StreamChannel {
+    shared: Rc<RefCell<SharedStream>>,
     _on_message: OnMessage,
     _on_event: OnEvent,
 }
 
-impl Channel {
+impl StreamChannel {
     /// Sets every handler before it returns: what arrives before a handler is there is lost.
     fn new(channel: RtcDataChannel) -> Self {
         channel.set_binary_type(RtcDataChannelType::Arraybuffer);
         channel.set_buffered_amount_low_threshold(BUFFERED_LOW_BYTES);
-        let shared = Rc::new(RefCell::new(Shared {
+        let shared = Rc::new(RefCell::new(SharedStream {
             channel: channel.clone(),
             framing: Framing::default(),
             broken: None,
@@ -193,7 +193,7 @@ impl Channel {
     }
 }
 
-impl Drop for Channel {
+impl Drop for StreamChannel {
     fn drop(&mut self) {
         let shared = self.shared.borrow();
         // Before the closures go: the browser would call into freed ones.
@@ -208,17 +208,17 @@ impl Drop for Channel {
 
 pub struct Stream {
     /// None only while it is dropped.
-    channel: Option<SendWrapper<Channel>>,
-    shared: SendWrapper<Rc<RefCell<Shared>>>,
+    channel: Option<SendWrapper<StreamChannel>>,
+    shared: SendWrapper<Rc<RefCell<SharedStream>>>,
 }
 
 impl Stream {
     pub(super) fn new(channel: RtcDataChannel) -> Self {
-        let channel = Channel::new(channel);
+        let channel = StreamChannel::new(channel);
         Self { shared: SendWrapper::new(channel.shared.clone()), channel: Some(SendWrapper::new(channel)) }
     }
 
-    pub(super) fn shared(&self) -> Weak<RefCell<Shared>> {
+    pub(super) fn shared(&self) -> Weak<RefCell<SharedStream>> {
         Rc::downgrade(&self.shared)
     }
 

@@ -47,7 +47,7 @@ pub(super) struct DialRequest {
 }
 
 /// A direct connection that somebody else dialled.
-pub(super) struct Arrival {
+pub(super) struct IncomingConnection {
     pub(super) peer: PeerId,
     pub(super) connection: Connection,
     pub(super) local_addr: Multiaddr,
@@ -57,10 +57,10 @@ pub(super) struct Arrival {
 }
 
 /// Messages of the behaviour and its handlers to the transport.
-pub(super) enum News {
+pub(super) enum HandlerEvent {
     Reachable(Multiaddr),
     Unreachable(Multiaddr),
-    Arrival(Box<Arrival>),
+    Incoming(Box<IncomingConnection>),
 }
 
 type Outcome = Result<(PeerId, Connection), DialError>;
@@ -68,7 +68,7 @@ type Event = TransportEvent<Ready<Outcome>, DialError>;
 
 pub struct Transport {
     requests: Sender<DialRequest>,
-    news: UnboundedReceiver<News>,
+    news: UnboundedReceiver<HandlerEvent>,
     listener: Option<ListenerId>,
     /// Under which others reach this node.
     addresses: Vec<Multiaddr>,
@@ -77,7 +77,7 @@ pub struct Transport {
 }
 
 impl Transport {
-    pub(super) fn new(requests: Sender<DialRequest>, news: UnboundedReceiver<News>) -> Self {
+    pub(super) fn new(requests: Sender<DialRequest>, news: UnboundedReceiver<HandlerEvent>) -> Self {
         Self { requests, news, listener: None, addresses: Vec::new(), events: VecDeque::new(), waker: None }
     }
 
@@ -88,26 +88,26 @@ impl Transport {
         }
     }
 
-    fn hear(&mut self, news: News) {
+    fn hear(&mut self, news: HandlerEvent) {
         match (news, self.listener) {
-            (News::Reachable(address), listener) if !self.addresses.contains(&address) => {
+            (HandlerEvent::Reachable(address), listener) if !self.addresses.contains(&address) => {
                 self.addresses.push(address.clone());
                 if let Some(listener_id) = listener {
                     self.tell(TransportEvent::NewAddress { listener_id, listen_addr: address });
                 }
             }
-            (News::Unreachable(address), listener) if self.addresses.contains(&address) => {
+            (HandlerEvent::Unreachable(address), listener) if self.addresses.contains(&address) => {
                 self.addresses.retain(|known| *known != address);
                 if let Some(listener_id) = listener {
                     self.tell(TransportEvent::AddressExpired { listener_id, listen_addr: address });
                 }
             }
-            (News::Arrival(arrival), Some(listener_id)) => {
-                let Arrival { peer, connection, local_addr, send_back_addr, .. } = *arrival;
+            (HandlerEvent::Incoming(arrival), Some(listener_id)) => {
+                let IncomingConnection { peer, connection, local_addr, send_back_addr, .. } = *arrival;
                 let upgrade = ready(Ok((peer, connection)));
                 self.tell(TransportEvent::Incoming { listener_id, upgrade, local_addr, send_back_addr });
             }
-            (News::Arrival(_) | News::Reachable(_) | News::Unreachable(_), _) => {}
+            (HandlerEvent::Incoming(_) | HandlerEvent::Reachable(_) | HandlerEvent::Unreachable(_), _) => {}
         }
     }
 }

@@ -47,11 +47,11 @@ pub fn serve() {
 /// The page's side.
 #[derive(Default)]
 pub(super) struct InWorker {
-    shared: Rc<Shared>,
+    shared: Rc<SharedWorker>,
 }
 
 #[derive(Default)]
-struct Shared {
+struct SharedWorker {
     worker: RefCell<Option<Worker>>,
     ready: Cell<bool>,
     starts: Cell<u32>,
@@ -70,7 +70,7 @@ impl SearchBackend for InWorker {
     }
 }
 
-impl Shared {
+impl SharedWorker {
     fn send(self: Rc<Self>, ask: &SearchRequest, answer: oneshot::Sender<SearchResponse>) -> Option<()> {
         if self.worker.borrow().is_none() {
             self.clone().start()?;

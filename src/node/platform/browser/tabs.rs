@@ -32,9 +32,9 @@ pub async fn become_writer(lock: &str) -> bool {
 }
 
 /// A line to all other tabs of this profile. Messages are byte strings.
-pub struct Channel(BroadcastChannel);
+pub struct TabChannel(BroadcastChannel);
 
-impl Channel {
+impl TabChannel {
     pub fn open(name: &str, on_message: impl Fn(Vec<u8>) + 'static) -> Result<Self, JsValue> {
         let channel = BroadcastChannel::new(name)?;
         let listener = Closure::<dyn Fn(MessageEvent)>::new(move |message: MessageEvent| {

@@ -17,7 +17,7 @@ use gen_registry_api::{Me, ProfileChanges};
 
 /// What is to become of the picture.
 #[derive(Clone, PartialEq)]
-enum Chosen {
+enum ChosenAvatar {
     Unchanged,
     None,
     New { bytes: Vec<u8>, url: String },
@@ -38,7 +38,7 @@ pub fn EditProfile(me: Memo<Me>) -> impl IntoView {
     let display_name = RwSignal::new(start.display_name.clone().unwrap_or_default());
     let bio = RwSignal::new(start.bio.clone().unwrap_or_default());
     let links = RwSignal::new(one_per_line(&start.links));
-    let chosen = RwSignal::new(Chosen::Unchanged);
+    let chosen = RwSignal::new(ChosenAvatar::Unchanged);
     let attempt = ActionState::new();
     let ActionState { busy, failure } = attempt;
     let followed = [
@@ -54,9 +54,9 @@ pub fn EditProfile(me: Memo<Me>) -> impl IntoView {
             bio: Some(bio.get_untracked().trim().to_owned()),
             links: Some(lines(&links.get_untracked())),
             avatar: match chosen.get_untracked() {
-                Chosen::Unchanged => None,
-                Chosen::None => Some(ByteBuf::new()),
-                Chosen::New { bytes, .. } => Some(ByteBuf::from(bytes)),
+                ChosenAvatar::Unchanged => None,
+                ChosenAvatar::None => Some(ByteBuf::new()),
+                ChosenAvatar::New { bytes, .. } => Some(ByteBuf::from(bytes)),
             },
         };
         let client = app_state.client();
@@ -72,7 +72,7 @@ pub fn EditProfile(me: Memo<Me>) -> impl IntoView {
         attempt.start(saved, move |(me, before, picture_changed, old_picture)| {
             app_state.became(*me);
             followed.iter().for_each(|followed| followed.run(()));
-            chosen.try_set(Chosen::Unchanged);
+            chosen.try_set(ChosenAvatar::Unchanged);
             let undo = ProfileChanges {
                 display_name: Some(before.display_name.unwrap_or_default()),
                 bio: Some(before.bio.unwrap_or_default()),
@@ -112,7 +112,7 @@ fn put_back(app_state: AppState, old: ProfileChanges) {
 }
 
 #[component]
-fn PictureField(me: Memo<Me>, chosen: RwSignal<Chosen>) -> impl IntoView {
+fn PictureField(me: Memo<Me>, chosen: RwSignal<ChosenAvatar>) -> impl IntoView {
     let trouble = RwSignal::new(None::<String>);
     let busy = RwSignal::new(false);
     let input = NodeRef::<html::Input>::new();
@@ -127,7 +127,7 @@ fn PictureField(me: Memo<Me>, chosen: RwSignal<Chosen>) -> impl IntoView {
                 Ok(bytes) => {
                     let url =
                         dom::blob(&bytes, "image/*").and_then(|b| web_sys::Url::create_object_url_with_blob(&b).ok());
-                    chosen.try_set(Chosen::New { bytes, url: url.unwrap_or_default() });
+                    chosen.try_set(ChosenAvatar::New { bytes, url: url.unwrap_or_default() });
                 }
                 Err(why) => {
                     trouble.try_set(Some(why.to_string()));
@@ -143,9 +143,9 @@ fn PictureField(me: Memo<Me>, chosen: RwSignal<Chosen>) -> impl IntoView {
     let face = move || {
         let (key, cid) = me.with(|me| (me.public_key.clone().unwrap_or_default(), me.profile.avatar.clone()));
         match chosen.get() {
-            Chosen::Unchanged => view! { <Avatar public_key=key cid /> }.into_any(),
-            Chosen::None => view! { <Avatar public_key=key cid=None /> }.into_any(),
-            Chosen::New { url, .. } => view! {
+            ChosenAvatar::Unchanged => view! { <Avatar public_key=key cid /> }.into_any(),
+            ChosenAvatar::None => view! { <Avatar public_key=key cid=None /> }.into_any(),
+            ChosenAvatar::New { url, .. } => view! {
                 <span class="avatar">
                     <img class="avatar-picture" src=url alt="The chosen picture" />
                 </span>
@@ -154,9 +154,9 @@ fn PictureField(me: Memo<Me>, chosen: RwSignal<Chosen>) -> impl IntoView {
         }
     };
     let has_one = move || match chosen.get() {
-        Chosen::Unchanged => me.with(|me| me.profile.avatar.is_some()),
-        Chosen::None => false,
-        Chosen::New { .. } => true,
+        ChosenAvatar::Unchanged => me.with(|me| me.profile.avatar.is_some()),
+        ChosenAvatar::None => false,
+        ChosenAvatar::New { .. } => true,
     };
     view! {
         <div class="picture-field">
@@ -183,7 +183,7 @@ fn PictureField(me: Memo<Me>, chosen: RwSignal<Chosen>) -> impl IntoView {
                     {move || trouble.get()}
                 </p>
                 <Show when=has_one>
-                    <button type="button" class="button button-small" on:click=move |_| chosen.set(Chosen::None)>
+                    <button type="button" class="button button-small" on:click=move |_| chosen.set(ChosenAvatar::None)>
                         {icon(Icon::Trash)}
                         "Remove picture"
                     </button>

@@ -39,16 +39,16 @@ impl Begun {
 
 /// What can be installed, and what is installed of it.
 #[derive(Clone, PartialEq)]
-pub struct Subject {
+pub struct InstallSubject {
     pub name: String,
     pub newest: Option<String>,
     pub installed: Option<String>,
 }
 
 #[component]
-pub fn Install(subject: Subject, wanted: Option<String>, begun: Begun) -> impl IntoView {
+pub fn Install(subject: InstallSubject, wanted: Option<String>, begun: Begun) -> impl IntoView {
     let app_state = app_state();
-    let Subject { name, newest, installed } = subject;
+    let InstallSubject { name, newest, installed } = subject;
     let version = wanted.clone().or(newest.clone());
     let updates = installed.is_some();
     let is_newest = installed.is_some() && installed == newest;

@@ -29,21 +29,21 @@ fn request() -> Request {
     Request { topic: TOPIC, fact: claim("nova").encode() }
 }
 
-fn answers() -> Vec<Answer> {
+fn answers() -> Vec<WitnessAnswer> {
     let refusals = [
-        Refusal::NotAboutNames,
-        Refusal::FromTheFuture { counts_from: at(1) },
-        Refusal::Taken { by: person(2).identity(), witnessed_at: at(2) },
-        Refusal::CoolingDown { free_at: Timestamp::LATEST },
-        Refusal::UnknownClaim,
-        Refusal::NotYours,
-        Refusal::NotHolder,
-        Refusal::NoWork { bits: 20 },
-        Refusal::VersionTaken { first: claim("nova").hash() },
+        WitnessRefusal::NotAboutNames,
+        WitnessRefusal::FromTheFuture { counts_from: at(1) },
+        WitnessRefusal::Taken { by: person(2).identity(), witnessed_at: at(2) },
+        WitnessRefusal::CoolingDown { free_at: Timestamp::LATEST },
+        WitnessRefusal::UnknownClaim,
+        WitnessRefusal::NotYours,
+        WitnessRefusal::NotHolder,
+        WitnessRefusal::NoWork { bits: 20 },
+        WitnessRefusal::VersionTaken { first: claim("nova").hash() },
     ];
-    let mut answers = vec![Answer::Receipt(receipt(&person(9), claim("nova").hash())), Answer::Busy];
-    answers.extend(refusals.map(Answer::Refused));
-    answers.extend([NotServed::ForeignTopic, NotServed::Unreadable, NotServed::BadFact].map(Answer::NotServed));
+    let mut answers = vec![WitnessAnswer::Receipt(receipt(&person(9), claim("nova").hash())), WitnessAnswer::Busy];
+    answers.extend(refusals.map(WitnessAnswer::Refused));
+    answers.extend([NotServed::ForeignTopic, NotServed::Unreadable, NotServed::BadFact].map(WitnessAnswer::NotServed));
     answers
 }
 
@@ -51,7 +51,7 @@ fn answers() -> Vec<Answer> {
 fn everything_survives_its_way() {
     assert_eq!(Request::decode(&request().encode()), Ok(request()));
     for answer in answers() {
-        assert_eq!(Answer::decode(&answer.encode()), Ok(answer));
+        assert_eq!(WitnessAnswer::decode(&answer.encode()), Ok(answer));
     }
 }
 
@@ -65,9 +65,9 @@ fn no_part_is_a_message_and_nothing_may_follow() {
     for answer in answers() {
         let whole = answer.encode();
         for end in 0..whole.len() {
-            assert_eq!(Answer::decode(&whole[..end]), Err(DecodeError::TooShort.into()), "{answer:?} {end}");
+            assert_eq!(WitnessAnswer::decode(&whole[..end]), Err(DecodeError::TooShort.into()), "{answer:?} {end}");
         }
-        assert_eq!(Answer::decode(&[whole, vec![0]].concat()), Err(DecodeError::LeftOver.into()));
+        assert_eq!(WitnessAnswer::decode(&[whole, vec![0]].concat()), Err(DecodeError::LeftOver.into()));
     }
 }
 
@@ -77,21 +77,22 @@ fn each_limit_has_two_sides() {
     assert!(request(FACT_MAX_BYTES).is_ok());
     let over = WireError::Oversized { most: REQUEST_MAX_BYTES, found: REQUEST_MAX_BYTES + 1 };
     assert_eq!(request(FACT_MAX_BYTES + 1), Err(over));
-    let answer = |bytes| Answer::decode(&Answer::Receipt(vec![1; bytes]).encode());
+    let answer = |bytes| WitnessAnswer::decode(&WitnessAnswer::Receipt(vec![1; bytes]).encode());
     assert!(answer(FACT_MAX_BYTES).is_ok());
     let over = WireError::Oversized { most: ANSWER_MAX_BYTES, found: ANSWER_MAX_BYTES + 1 };
     assert_eq!(answer(FACT_MAX_BYTES + 1), Err(over));
     // A length alone allocates nothing.
     let claimed = Encoder::new().fixed(TOPIC.as_bytes()).finish();
     assert_eq!(Request::decode(&[claimed, vec![255; 4]].concat()), Err(DecodeError::TooShort.into()));
-    let dated = |millis| Answer::decode(&Encoder::new().byte(REFUSED).byte(COOLING_DOWN).integer(millis).finish());
+    let dated =
+        |millis| WitnessAnswer::decode(&Encoder::new().byte(REFUSED).byte(COOLING_DOWN).integer(millis).finish());
     assert!(dated(Timestamp::LATEST.as_millis()).is_ok());
     assert_eq!(dated(Timestamp::LATEST.as_millis() + 1), Err(DecodeError::OutOfRange.into()));
 }
 
 #[test]
 fn each_unknown_part_is_an_error_of_its_own() {
-    let answer = |bytes: &[u8]| Answer::decode(bytes);
+    let answer = |bytes: &[u8]| WitnessAnswer::decode(bytes);
     for unknown in [0, 5, 255] {
         assert_eq!(answer(&[unknown]), Err(DecodeError::UnknownKind(unknown).into()));
     }
@@ -108,7 +109,7 @@ fn each_unknown_part_is_an_error_of_its_own() {
 #[test]
 fn random_and_flipped_bytes_are_read_in_their_one_form_or_not_at_all() {
     let mut random = Random::new(1);
-    let mut samples: Vec<Vec<u8>> = answers().iter().map(Answer::encode).chain([request().encode()]).collect();
+    let mut samples: Vec<Vec<u8>> = answers().iter().map(WitnessAnswer::encode).chain([request().encode()]).collect();
     for _ in 0..4_000 {
         let length = random.below(64) as usize;
         samples.push((0..length).map(|_| random.number() as u8).collect());
@@ -117,7 +118,7 @@ fn random_and_flipped_bytes_are_read_in_their_one_form_or_not_at_all() {
         for bit in 0..sample.len() * 8 {
             let mut bytes = sample.clone();
             bytes[bit / 8] ^= 1 << (bit % 8);
-            if let Ok(answer) = Answer::decode(&bytes) {
+            if let Ok(answer) = WitnessAnswer::decode(&bytes) {
                 assert_eq!(answer.encode(), bytes);
             }
             if let Ok(request) = Request::decode(&bytes) {

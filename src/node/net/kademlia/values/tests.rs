@@ -7,11 +7,11 @@ use crate::net::kademlia;
 struct Numbers;
 
 impl ValidateRecord for Numbers {
-    fn verify(&self, key: &[u8], value: &[u8], there: Option<&[u8]>, _: Millis) -> Result<bool, Fault> {
-        let (last, rest) = value.split_last().ok_or(Fault::Unreadable)?;
+    fn verify(&self, key: &[u8], value: &[u8], there: Option<&[u8]>, _: Millis) -> Result<bool, RecordFault> {
+        let (last, rest) = value.split_last().ok_or(RecordFault::Unreadable)?;
         match rest == key {
-            false => Err(Fault::WrongKey),
-            true if *last == 0 => Err(Fault::Rule),
+            false => Err(RecordFault::WrongKey),
+            true if *last == 0 => Err(RecordFault::Rule),
             true => Ok(there.and_then(<[u8]>::last).is_none_or(|there| last > there)),
         }
     }
@@ -40,15 +40,15 @@ fn value(key: &RecordKey, number: u8) -> Record {
 }
 
 impl Server {
-    fn put(&mut self, record: Record, from: From, now: Millis) -> Result<Stored, Refusal> {
+    fn put(&mut self, record: Record, from: From, now: Millis) -> Result<Stored, StoreRefusal> {
         self.put_among(record, from, now, &[])
     }
 
-    fn put_among(&mut self, record: Record, from: From, now: Millis, here: &[PeerId]) -> Result<Stored, Refusal> {
+    fn put_among(&mut self, record: Record, from: From, now: Millis, here: &[PeerId]) -> Result<Stored, StoreRefusal> {
         self.values.take_in(&mut self.store, record, from, now, |peer| here.contains(peer))
     }
 
-    fn hint(&mut self, key: &RecordKey, from: From, now: Millis, connected: &[PeerId]) -> Result<Stored, Refusal> {
+    fn hint(&mut self, key: &RecordKey, from: From, now: Millis, connected: &[PeerId]) -> Result<Stored, StoreRefusal> {
         let record = ProviderRecord::new(key.clone(), from.peer, Vec::new());
         self.values.take_hint(&mut self.store, record, from, now, |peer| connected.contains(peer))
     }
@@ -62,7 +62,7 @@ impl Server {
 fn only_a_better_value_replaces_one() {
     let (mut server, who, key) = (server(), somebody(), key(1));
     assert_eq!(server.put(value(&key, 5), who, 0), Ok(Stored::New));
-    assert_eq!(server.put(value(&key, 4), who, 0), Err(Refusal::NotBetter));
+    assert_eq!(server.put(value(&key, 4), who, 0), Err(StoreRefusal::NotBetter));
     assert_eq!(server.put(value(&key, 5), who, 0), Ok(Stored::Again));
     assert_eq!(server.number(&key), Some(5));
     assert_eq!(server.put(value(&key, 6), who, 0), Ok(Stored::New));
@@ -73,14 +73,17 @@ fn only_a_better_value_replaces_one() {
 fn what_does_not_prove_itself_is_refused() {
     let (mut server, who, one) = (server(), somebody(), key(1));
     let under_another = Record::new(one.clone(), value(&key(2), 1).value);
-    assert_eq!(server.put(under_another, who, 0), Err(Refusal::Bad(Fault::WrongKey)));
-    assert_eq!(server.put(value(&one, 0), who, 0), Err(Refusal::Bad(Fault::Rule)));
-    assert_eq!(server.put(Record::new(one.clone(), Vec::new()), who, 0), Err(Refusal::Bad(Fault::Unreadable)));
+    assert_eq!(server.put(under_another, who, 0), Err(StoreRefusal::Bad(RecordFault::WrongKey)));
+    assert_eq!(server.put(value(&one, 0), who, 0), Err(StoreRefusal::Bad(RecordFault::Rule)));
+    assert_eq!(
+        server.put(Record::new(one.clone(), Vec::new()), who, 0),
+        Err(StoreRefusal::Bad(RecordFault::Unreadable))
+    );
     let oversized = Record::new(one.clone(), vec![1; VALUE_MAX_BYTES + 1]);
-    assert_eq!(server.put(oversized, who, 0), Err(Refusal::Oversized));
+    assert_eq!(server.put(oversized, who, 0), Err(StoreRefusal::Oversized));
     assert_eq!(server.number(&one), None);
     let mut nobodys = Server { values: Values::new(None), store: server.store };
-    assert_eq!(nobodys.put(value(&one, 1), who, 0), Err(Refusal::NoNetwork));
+    assert_eq!(nobodys.put(value(&one, 1), who, 0), Err(StoreRefusal::NoNetwork));
 }
 
 #[test]
@@ -102,8 +105,8 @@ fn rates_have_two_sides_and_begin_anew() {
     for number in 0..PUTS_PER_PEER_RATE as usize {
         assert!(server.put(value(&key(number), 1), who, 0).is_ok());
     }
-    assert_eq!(server.put(value(&key(0), 2), who, 1), Err(Refusal::TooOften));
-    assert_eq!(server.hint(&key(0), who, 1, &[]), Err(Refusal::TooOften), "hints count, too");
+    assert_eq!(server.put(value(&key(0), 2), who, 1), Err(StoreRefusal::TooOften));
+    assert_eq!(server.hint(&key(0), who, 1, &[]), Err(StoreRefusal::TooOften), "hints count, too");
     assert!(server.put(value(&key(0), 2), somebody(), 1).is_ok(), "somebody else may");
     assert!(server.put(value(&key(0), 3), who, millis(RATE_TIME)).is_ok());
     let address = Some(IpAddr::from([192, 0, 2, 1]));
@@ -143,7 +146,7 @@ fn of_those_who_have_something_the_gone_make_room() {
         assert_eq!(server.hint(&one, *who, at as u64, &[]), Ok(Stored::New));
     }
     let here: Vec<PeerId> = first.iter().map(|who| who.peer).collect();
-    assert_eq!(server.hint(&one, rest[0], 100, &here), Err(Refusal::Full), "everybody is still here");
+    assert_eq!(server.hint(&one, rest[0], 100, &here), Err(StoreRefusal::Full), "everybody is still here");
     assert_eq!(server.hint(&one, rest[0], 100, &here[2..]), Ok(Stored::New));
     let left: Vec<PeerId> = server.store.providers(&one).iter().map(|record| record.provider).collect();
     assert!(!left.contains(&here[0]) && left.contains(&here[1]) && left.contains(&rest[0].peer), "the oldest went");

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use libp2p::{Multiaddr, PeerId};
 
 use super::{
-    Action, Candidate, ConnectionManager, DIALLED_WANTED, DIALLING_MAX, DIRECT_WANTED, Millis, Random, relay_of,
+    Action, ConnectionManager, DIALLED_WANTED, DIALLING_MAX, DIRECT_WANTED, DialCandidate, Millis, Random, relay_of,
 };
 
 /// How many present or begun connections come through each relay. A peer that is known at several counts at each.
@@ -65,7 +65,7 @@ fn count(load: &mut Load, addresses: &[Multiaddr]) {
 }
 
 /// How crowded the emptiest way to it is. A way without a relay is never crowded.
-fn crowd(load: &Load, found: &Candidate, leads: impl Fn(&&Multiaddr) -> bool) -> usize {
+fn crowd(load: &Load, found: &DialCandidate, leads: impl Fn(&&Multiaddr) -> bool) -> usize {
     let ways = found.addresses.iter().filter(leads);
     let crowds = ways.map(|address| relay_of(address).map_or(0, |relay| load.get(&relay).copied().unwrap_or(0)));
     crowds.min().unwrap_or(0)

@@ -98,7 +98,7 @@ fn a_stopped_side_may_have_ended_before() {
     alice.stop_reading();
     deliver(&mut alice, &mut bob).expect("within the rules");
     deliver(&mut bob, &mut alice).expect("within the rules");
-    assert_eq!((bob.writing(), alice.reading()), (Writing::Stopped, Reading::Ended));
+    assert_eq!((bob.writing(), alice.reading()), (Writing::Stopped, ReadState::Ended));
     deliver(&mut alice, &mut bob).expect("within the rules");
     bob.receive(&flag(STOP_SENDING)).expect("within the rules");
     assert_eq!(bob.writing(), Writing::Stopped);
@@ -128,7 +128,7 @@ fn a_reset_ends_both_directions_and_is_not_answered() {
 fn a_lost_channel_is_a_reset_of_what_had_not_ended() {
     let mut framing = Framing::default();
     framing.lose_channel();
-    assert_eq!((framing.reading(), framing.writing()), (Reading::Reset, Writing::Reset));
+    assert_eq!((framing.reading(), framing.writing()), (ReadState::Reset, Writing::Reset));
     let mut framing = Framing::default();
     framing.receive(&data(b"last words")).expect("within the rules");
     framing.receive(&flag(FIN)).expect("within the rules");
@@ -156,7 +156,7 @@ fn each_broken_rule_has_its_own_refusal_and_resets() {
             outcome = framing.receive(&frame);
         }
         assert_eq!(outcome, Err(error));
-        assert_eq!(framing.reading(), Reading::Reset);
+        assert_eq!(framing.reading(), ReadState::Reset);
         assert_eq!(std::iter::from_fn(|| framing.next_outgoing()).last(), Some(flag(RESET)));
     }
 }
