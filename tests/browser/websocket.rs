@@ -12,7 +12,7 @@ use gen_registry_node::net::websocket::{
 };
 use js_sys::{ArrayBuffer, Function, Reflect};
 use libp2p::core::transport::{DialOpts, PortUse, TransportError};
-use libp2p::core::{Endpoint, WebSocketTransport as _};
+use libp2p::core::{Endpoint, Transport as _};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_test::wasm_bindgen_test;
 use web_sys::EventTarget;
