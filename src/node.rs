@@ -4,7 +4,7 @@
 //! traits, so that it runs natively in tests exactly as it does in the page. It never knows the page.
 //!
 //! - what can be asked: [`api`]; a handle for the page: [`client`]
-//! - modules: `modules`
+//! - modules: `modules`; the guides: `guide`
 //! - writing: `write`; the key and its lock: `keeper`; questions: `people`; backups: `backup`
 //! - what peers get and bring: `replication`; the sessions with them: [`peering`]; which network it is: [`network`]
 //! - blocks of modules and pictures: [`content`]
@@ -21,6 +21,7 @@ mod channels;
 pub mod client;
 pub mod content;
 pub mod failure;
+mod guide;
 mod keeper;
 pub mod link;
 pub mod lookups;
@@ -249,6 +250,7 @@ impl Node {
             Command::Find { kind, name } => Ok(Answer::Lookup(Box::new(self.find(kind, &name).await?))),
             Command::RecoveryPhrase => Ok(Answer::RecoveryPhrase(self.recovery_phrase()?)),
             Command::ExportBackup { passphrase } => self.export_backup(passphrase).await.map(Answer::Backup),
+            Command::RenderGuide { page, text } => Ok(Answer::Guide(self.render_guide(page, text).await?)),
             Command::Modules { ask } => self.ask_modules(id, ask).await,
             Command::Safety { ask } => self.ask_safety(ask).await,
             Command::Notices { ask } => self.ask_notices(ask).await,

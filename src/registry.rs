@@ -11,6 +11,7 @@ pub mod digest;
 pub mod document;
 pub mod encoding;
 pub mod fact;
+pub mod guide;
 pub mod identity;
 pub mod index;
 pub mod limits;

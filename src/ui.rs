@@ -25,8 +25,8 @@ use leptos_router::{ParamSegment, StaticSegment};
 use crate::node::client::Client;
 use components::shell::Shell;
 use screens::{
-    blocklist, channel, channels, home, installed, me, module, modules, network, not_found, notices, people, person,
-    publish, settings, statistics, welcome,
+    blocklist, channel, channels, guide, home, installed, me, module, modules, network, not_found, notices, people,
+    person, publish, settings, statistics, welcome,
 };
 use session::Session;
 
@@ -67,6 +67,8 @@ fn App() -> impl IntoView {
                     <Route path=StaticSegment("network") view=network::Network />
                     <Route path=StaticSegment("statistics") view=statistics::Statistics />
                     <Route path=StaticSegment("notices") view=notices::Notices />
+                    <Route path=StaticSegment("guide") view=guide::Guide />
+                    <Route path=(StaticSegment("guide"), ParamSegment("page")) view=guide::Guide />
                     <Route path=StaticSegment("blocklist") view=blocklist::Blocklist />
                 </FlatRoutes>
             </Shell>

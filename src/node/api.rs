@@ -26,6 +26,8 @@ pub use people::*;
 pub use safety::*;
 pub use talk::*;
 
+pub use crate::registry::guide::{GUIDE_PAGES, GuidePage, GuideSection, RenderedGuide};
+
 /// One thing a person, a script or another tab asks for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
@@ -89,6 +91,8 @@ pub enum Command {
     /// A name, looked for here, then at connected peers, then in the wider network; whoever has it is sought. Answer:
     /// [`Answer::Lookup`].
     Find { kind: NameKind, name: String },
+    /// Renders the text of one of [`GUIDE_PAGES`], at most 256 KiB. Answer: [`Answer::Guide`].
+    RenderGuide { page: String, text: String },
     /// Whatever is asked of modules. Each act says its answer.
     Modules { ask: ModuleCommand },
     /// Whatever is asked of reputations and lists. Each act says its answer.
@@ -129,6 +133,7 @@ pub enum Answer {
     Bytes(Vec<u8>),
     Lockfile(String),
     Readme(Option<String>),
+    Guide(RenderedGuide),
     Ran(RunOutcome),
     Reputation(Reputation),
     Lists(ListsReport),

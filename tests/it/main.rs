@@ -15,6 +15,7 @@ mod convergence;
 mod crowd;
 mod direct;
 mod forked;
+mod guide;
 mod hostile;
 mod installing;
 mod layers;
