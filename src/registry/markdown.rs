@@ -257,7 +257,7 @@ mod tests {
         let code = guide("```js\na < \"<pre><code\"\n```").html;
         assert_eq!(
             code,
-            "<pre tabindex=\"0\"><code class=\"language-js\">a &lt; &quot;&lt;pre&gt;&lt;code&quot;\n</code></pre>\n"
+            "<pre tabindex=\"0\"><code class=\"language-js\">a &lt; \"&lt;pre&gt;&lt;code\"\n</code></pre>\n"
         );
         let table = guide("| a |\n|--:|\n| 1 |").html;
         assert!(table.starts_with("<div class=\"guide-table\" tabindex=\"0\"><table>"), "{table}");

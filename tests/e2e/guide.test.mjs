@@ -63,19 +63,20 @@ test("an unknown guide shows the list of guides and requests nothing", async (t)
   const browser = await Browser.start(t, { serviceWorkers: "block" });
   const page = browser.context.pages()[0];
   const requested = [];
-  page.on("request", (request) => requested.push(new URL(request.url()).pathname));
+  page.on("request", (request) => requested.push(`${request.resourceType()} ${new URL(request.url()).pathname}`));
+  const files = () => requested.filter((one) => one.startsWith("fetch ") && one.endsWith(".md"));
   for (const slug of ["nothing", "..%2fnetwork.json", "%2e%2e%5csw", "operating.md.md"]) {
     await page.goto(`${server.origin}/guide/${slug}`);
     await ready(page);
     await heading(page, "There is no such guide");
     assert.equal(await page.getByTestId("guide-absent").getByRole("link").count(), 6);
   }
-  assert.ok(requested.includes("/guide/nothing"), "requests are seen");
-  assert.deepEqual(requested.filter((path) => path.endsWith(".md")), []);
+  assert.ok(requested.includes("document /guide/nothing"), "requests are seen");
+  assert.deepEqual(files(), []);
   await page.getByTestId("guide-absent").getByRole("link", { name: "Modules" }).click();
   await heading(page, "Modules");
   await text(page).waitFor();
-  assert.deepEqual(requested.filter((path) => path.endsWith(".md")), ["/guide/modules.md"]);
+  assert.deepEqual(files(), ["fetch /guide/modules.md"]);
 });
 
 test("a guide that is neither reachable nor stored says so, and appears once the server is back", async (t) => {

@@ -127,7 +127,9 @@ async fn operating_lists_every_metric_and_no_other() {
     let text = guide("operating");
     let table = text.split("### Metrics").nth(1).unwrap().split("\n## ").next().unwrap();
     let rows = table.lines().filter(|line| line.starts_with("| `"));
-    let listed: BTreeSet<String> = rows.map(|row| row.split('`').nth(1).unwrap().to_owned()).collect();
+    let mut listed: BTreeSet<String> = rows.map(|row| row.split('`').nth(1).unwrap().to_owned()).collect();
+    // It has no line before the first byte; `tests/it/relay.rs` reads it after one.
+    assert!(listed.remove("libp2p_bandwidth_bytes_total"));
     assert_eq!(listed, metrics);
 }
 
