@@ -109,7 +109,7 @@ fn sections(page: GuidePage, guide: Memo<Option<RenderedGuide>>) -> impl IntoVie
             </li>
         }
     };
-    (sections.len() > 3).then(|| {
+    (sections.len() > 5).then(|| {
         view! {
             <details class="guide-sections">
                 <summary>"On this page"</summary>
