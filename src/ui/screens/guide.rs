@@ -162,7 +162,7 @@ fn missing() -> impl IntoView {
             <p>
                 <strong>"The server of this page does not have this guide."</strong>
             </p>
-            <p>"It may serve another version of the app. Reload the page, or ask whoever runs the server."</p>
+            <p>"It may serve another version of the app. Reload the page, or ask the server's operator."</p>
         </Notice>
     }
 }
