@@ -17,6 +17,7 @@ const story = { after: (act) => endings.unshift(act) };
 
 async function shoot(page, name, fullPage) {
   await page.locator("h1").first().waitFor();
+  await page.getByText("Loading…").waitFor({ state: "detached" });
   await page.evaluate(() => document.fonts.ready);
   await page.evaluate(() => Promise.all(document.getAnimations().map((animation) => animation.finished.catch(() => {}))));
   const file = path.join(folder, `${name}.png`);
@@ -74,7 +75,7 @@ try {
         };
         await all("new", {
           home: "/", welcome: "/welcome", name: "/welcome?step=name", people: "/people", settings: "/settings",
-          absent: "/u/nobody_here", modules: "/modules", publish: "/publish", installed: "/installed", channels: "/channels", channel: "/c/general", lost: "/no/such/page",
+          absent: "/u/nobody_here", modules: "/modules", publish: "/publish", installed: "/installed", channels: "/channels", channel: "/c/general", guides: "/guide", guide: "/guide/operating", "guide-absent": "/guide/nothing", lost: "/no/such/page",
         });
         await inhabited(page, server.origin);
         await all("named", {

@@ -94,6 +94,7 @@ typed! {
     statistics(days: u32): Command::Statistics { days } => Statistics -> Box<Statistics>;
     retry_connections(): Command::RetryConnections => Network -> NetworkReport;
     find(kind: NameKind, name: String): Command::Find { kind, name } => Lookup -> Box<FindReport>;
+    render_guide(page: String, text: String): Command::RenderGuide { page, text } => Guide -> RenderedGuide;
     validate_module(bytes: Vec<u8>): modules(ModuleCommand::Validate { bytes }) => Report -> Box<Report>;
     check_module_name(text: String): modules(ModuleCommand::CheckName { text }) => ModuleName -> ModuleNameCheck;
     publish(draft: Box<PublishDraft>): modules(ModuleCommand::Publish { draft }) => Published -> Published;

@@ -28,6 +28,8 @@ pub use notices::*;
 pub use people::*;
 pub use statistics::*;
 
+pub use gen_registry_core::guide::{GUIDE_PAGES, GuidePage, GuideSection, RenderedGuide};
+
 /// One thing a person, a script or another tab asks for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
@@ -91,6 +93,8 @@ pub enum Command {
     /// A name, looked up here, then at connected peers, then in the wider network; its publisher is dialled. Answer:
     /// [`Answer::Lookup`].
     Find { kind: NameKind, name: String },
+    /// Renders the text of one of [`GUIDE_PAGES`], at most 256 KiB. Answer: [`Answer::Guide`].
+    RenderGuide { page: String, text: String },
     /// Whatever is asked of modules. Each act says its answer.
     Modules { command: ModuleCommand },
     /// Whatever is asked of reputations and lists. Each act says its answer.
@@ -131,6 +135,7 @@ pub enum Answer {
     Bytes(Vec<u8>),
     Lockfile(String),
     Readme(Option<String>),
+    Guide(RenderedGuide),
     Ran(RunOutcome),
     Reputation(Reputation),
     BlockList(BlockListReport),

@@ -4,15 +4,16 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::archive::bundle;
+use crate::guide::{GuidePage, RenderedGuide};
 use crate::lockfile::{Lockfile, LockfileError};
-use crate::markdown::to_html;
+use crate::markdown::{guide_to_html, to_html};
 use crate::proof_of_work::{PowJob, solve};
 use crate::sealing::{SealError, StretchJob, StretchedKey, stretch};
 use crate::validation::memory_limit::{MemoryLimitError, limit_memory};
 use crate::validation::{Report, validate};
 
 /// Both sides must speak the same: a page may meet the program of another build.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Job {
@@ -33,6 +34,11 @@ pub enum Job {
     Render(String),
     /// A number that shows work for a claim.
     Stamp(PowJob),
+    /// The text of one page of the guides.
+    RenderGuide {
+        page: String,
+        text: String,
+    },
 }
 
 /// What came of a job, in the same order.
@@ -47,6 +53,8 @@ pub enum JobOutput {
     Bundled(Option<ByteBuf>),
     Rendered(String),
     Stamped(u64),
+    /// `None` if there is no such page.
+    GuideRendered(Option<RenderedGuide>),
 }
 
 pub fn perform(job: &Job) -> JobOutput {
@@ -68,6 +76,9 @@ pub fn perform(job: &Job) -> JobOutput {
         }
         Job::Render(text) => JobOutput::Rendered(to_html(text)),
         Job::Stamp(job) => JobOutput::Stamped(solve(job)),
+        Job::RenderGuide { page, text } => {
+            JobOutput::GuideRendered(GuidePage::find(page).map(|page| guide_to_html(page, text)))
+        }
     }
 }
 
@@ -130,6 +141,14 @@ mod tests {
     fn a_readme_comes_back_as_html() {
         let JobOutput::Rendered(html) = from_afar(&Job::Render("**x**".to_owned())) else { panic!("another product") };
         assert_eq!(html, "<p><strong>x</strong></p>\n");
+    }
+
+    #[test]
+    fn rendered_guides_survive_the_way() {
+        let render = |page: &str| from_afar(&Job::RenderGuide { page: page.to_owned(), text: "## A".to_owned() });
+        let JobOutput::GuideRendered(Some(guide)) = render("operating") else { panic!("another product") };
+        assert_eq!((guide.html.as_str(), guide.sections.len()), ("<h2 id=\"a\">A</h2>\n", 1));
+        assert!(matches!(render("../operating"), JobOutput::GuideRendered(None)));
     }
 
     #[test]

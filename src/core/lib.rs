@@ -11,6 +11,7 @@ pub mod chat;
 pub mod digest;
 pub mod document;
 pub mod fact;
+pub mod guide;
 pub mod identity;
 pub mod jobs;
 pub mod limits;

@@ -4,7 +4,7 @@
 //! traits, so that it runs natively in tests exactly as it does in the page. It never knows the page.
 //!
 //! - what can be asked: [`api`]; a handle for the page: [`client`]
-//! - modules: `modules`
+//! - modules: `modules`; the guides: `guide`
 //! - writing: `write`; the key and its lock: `key_store`; questions: `people`; backups: `backup`
 //! - what peers get and bring: `replication`; the sessions with them: [`peering`]; which network it is: [`network`]
 //! - blocks of modules and pictures: [`blocks`]
@@ -21,6 +21,7 @@ mod channels;
 mod chat;
 mod document_cache;
 mod errors;
+mod guide;
 mod key_store;
 pub mod lookup;
 mod modules;
@@ -248,6 +249,7 @@ impl Node {
             Command::Find { kind, name } => Ok(Answer::Lookup(Box::new(self.find(kind, &name).await?))),
             Command::RecoveryPhrase => Ok(Answer::RecoveryPhrase(self.recovery_phrase()?)),
             Command::ExportBackup { passphrase } => self.export_backup(passphrase).await.map(Answer::Backup),
+            Command::RenderGuide { page, text } => Ok(Answer::Guide(self.render_guide(page, text).await?)),
             Command::Modules { command } => self.handle_modules(id, command).await,
             Command::BlockList { command } => self.handle_block_list(command).await,
             Command::Notices { command } => self.handle_notices(command).await,

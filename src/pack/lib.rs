@@ -24,7 +24,7 @@ pub const FIRST_LOAD_MAX_BYTES: u64 = 1_500_000;
 /// Parts of the page's glue code, which loads them by itself.
 const GLUE_FOLDER: &str = "/snippets/";
 
-const COMPRESSED: [&str; 9] = ["css", "html", "js", "json", "mjs", "svg", "txt", "wasm", "webmanifest"];
+const COMPRESSED: [&str; 10] = ["css", "html", "js", "json", "md", "mjs", "svg", "txt", "wasm", "webmanifest"];
 /// What the page does not need to start offline: texts for readers, pictures for the install dialog.
 const NOT_KEPT_OFFLINE: [&str; 2] = [".d.ts", ".map"];
 const NOT_KEPT_OFFLINE_FOLDERS: [&str; 1] = ["screenshots/"];

@@ -372,6 +372,7 @@ fn media_type(path: &str) -> Option<&'static str> {
         "json" => "application/json",
         "webmanifest" => "application/manifest+json",
         "svg" => "image/svg+xml",
+        "md" => "text/markdown; charset=utf-8",
         "ts" | "txt" => "text/plain; charset=utf-8",
         _ => return None,
     })

@@ -6,7 +6,7 @@ use serde::Serialize;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Blob, BlobPropertyBag, HtmlAnchorElement, HtmlElement, Url};
+use web_sys::{Blob, BlobPropertyBag, HtmlAnchorElement, HtmlElement, Response, Url};
 
 /// Whether the page is in the background.
 pub fn is_hidden() -> bool {
@@ -162,6 +162,32 @@ pub async fn persist_storage() -> Option<bool> {
 pub async fn bytes_of(blob: &Blob) -> Result<Vec<u8>, JsValue> {
     let buffer = JsFuture::from(blob.array_buffer()).await?;
     Ok(js_sys::Uint8Array::new(&buffer).to_vec())
+}
+
+/// One of the app's own files, requested from its server or from the offline copy.
+#[derive(Clone, PartialEq)]
+pub enum OwnFile {
+    Text(String),
+    /// The server answered that there is none.
+    Missing,
+    /// Nothing answered.
+    Unreachable,
+}
+
+pub async fn own_file(path: &str) -> OwnFile {
+    let Ok(response) = JsFuture::from(window().fetch_with_str(path)).await else { return OwnFile::Unreachable };
+    let response: Response = response.unchecked_into();
+    // Some hosts answer every address with the page.
+    let is_page =
+        response.headers().get("content-type").ok().flatten().is_some_and(|kind| kind.starts_with("text/html"));
+    if !response.ok() || is_page {
+        return OwnFile::Missing;
+    }
+    let Ok(text) = response.text() else { return OwnFile::Unreachable };
+    match JsFuture::from(text).await.ok().and_then(|text| text.as_string()) {
+        Some(text) => OwnFile::Text(text),
+        None => OwnFile::Unreachable,
+    }
 }
 
 pub fn encode(text: &str) -> String {

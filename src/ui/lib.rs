@@ -29,8 +29,8 @@ use app_state::AppState;
 use components::shell::Shell;
 use gen_registry_api::client::Client;
 use screens::{
-    blocklist, channel, channels, home, installed, me, module, modules, network, not_found, notices, people, person,
-    publish, settings, statistics, welcome,
+    blocklist, channel, channels, guide, home, installed, me, module, modules, network, not_found, notices, people,
+    person, publish, settings, statistics, welcome,
 };
 
 /// Puts the page in place of the loading screen. Call it once the node runs.
@@ -70,6 +70,8 @@ fn App() -> impl IntoView {
                     <Route path=StaticSegment("network") view=network::Network />
                     <Route path=StaticSegment("statistics") view=statistics::Statistics />
                     <Route path=StaticSegment("notices") view=notices::Notices />
+                    <Route path=StaticSegment("guide") view=guide::Guide />
+                    <Route path=(StaticSegment("guide"), ParamSegment("page")) view=guide::Guide />
                     <Route path=StaticSegment("blocklist") view=blocklist::Blocklist />
                 </FlatRoutes>
             </Shell>

@@ -3,6 +3,7 @@
 pub mod blocklist;
 pub mod channel;
 pub mod channels;
+pub mod guide;
 pub mod home;
 pub mod installed;
 pub mod me;

@@ -7,7 +7,7 @@ import { adder } from "./wasm.mjs";
 
 const BEFORE = [
   "/", "/welcome", "/welcome?step=name", "/people", "/u/nobody_here", "/modules", "/m/nothing-here", "/publish", "/installed",
-  "/channels", "/c/general", "/settings", "/network", "/statistics", "/notices", "/blocklist", "/no/such/page",
+  "/channels", "/c/general", "/settings", "/network", "/statistics", "/notices", "/blocklist", "/guide/operating", "/guide/nothing", "/no/such/page",
 ];
 const AFTER = [
   "/", "/welcome?step=backup", "/people", "/u/grace", "/u/grace_old", "/me", "/modules", "/m/adder", "/installed", "/channels",
@@ -16,6 +16,7 @@ const AFTER = [
 
 async function check(page, where) {
   await page.locator("h1").first().waitFor();
+  await page.getByText("Loading…").waitFor({ state: "detached" });
   // Entrance effects would be judged half way.
   await page.evaluate(() => Promise.all(document.getAnimations().map((animation) => animation.finished.catch(() => {}))));
   const { violations } = await new AxeBuilder({ page }).analyze();

@@ -14,6 +14,7 @@ mod convergence;
 mod crowd;
 mod direct;
 mod forked;
+mod guide;
 mod hostile;
 mod installing;
 mod layers;

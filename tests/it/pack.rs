@@ -25,6 +25,7 @@ fn built_page() -> tempfile::TempDir {
     write("a.wasm", &"program".repeat(1000));
     write("mark.svg", "<svg/>");
     write("api.d.ts", "export {};\n");
+    write("guide/index.md", &"# Guides\n".repeat(100));
     write("screenshots/wide.png", "picture");
     folder
 }
@@ -61,7 +62,7 @@ fn the_worker_lists_what_the_page_needs_and_nothing_else() {
 
     let paths: Vec<&str> = packed.assets.iter().map(|asset| asset.path.as_str()).collect();
     let style = paths.iter().find(|path| path.starts_with("/style-")).unwrap();
-    assert_eq!(paths, ["/a.js", "/a.wasm", "/index.html", "/mark.svg", style]);
+    assert_eq!(paths, ["/a.js", "/a.wasm", "/guide/index.md", "/index.html", "/mark.svg", style]);
     let worker = text(folder.path(), "sw.js");
     for asset in &packed.assets {
         assert!(worker.contains(&format!("[{:?}, {:?}],", asset.path, asset.sha256)), "{worker}");
@@ -116,6 +117,7 @@ fn only_what_shrinks_gets_a_brotli_copy() {
     fs::write(folder.path().join("noise.png"), "x".repeat(5000)).unwrap();
     pack(folder.path(), 5).unwrap();
     assert!(folder.path().join("a.wasm.br").exists());
+    assert!(folder.path().join("guide/index.md.br").exists());
     assert!(!folder.path().join("mark.svg.br").exists(), "too small to gain anything");
     assert!(!folder.path().join("noise.png.br").exists(), "pictures are compressed already");
 }

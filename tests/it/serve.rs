@@ -36,6 +36,8 @@ pub(super) fn dist() -> tempfile::TempDir {
         fs::write(folder.path().join(name), text).unwrap();
     }
     fs::create_dir(folder.path().join("icons")).unwrap();
+    fs::create_dir(folder.path().join("guide")).unwrap();
+    fs::write(folder.path().join("guide/operating.md"), "# Operating a server").unwrap();
     folder
 }
 
@@ -84,6 +86,7 @@ async fn each_kind_of_file_has_the_type_browsers_insist_on() {
         ("/sw.js", "text/javascript; charset=utf-8"),
         ("/start.mjs", "text/javascript; charset=utf-8"),
         ("/manifest.webmanifest", "application/manifest+json"),
+        ("/guide/operating.md", "text/markdown; charset=utf-8"),
         (&format!("/{PROGRAM}"), "application/wasm"),
     ] {
         let response = ask(path, &[]).await;
@@ -129,7 +132,15 @@ async fn brotli_is_sent_to_those_who_take_it() {
 #[tokio::test]
 async fn a_person_at_any_address_gets_the_page_and_a_missing_file_stays_missing() {
     let accept = [("accept", "text/html,application/xhtml+xml,*/*;q=0.8")];
-    for path in ["/u/alice_smith", "/id/did:key:z6Mk", "/icons", "/people?prefix=a", "/u/%C3%A9l%C3%A9a"] {
+    for path in [
+        "/u/alice_smith",
+        "/id/did:key:z6Mk",
+        "/icons",
+        "/guide",
+        "/guide/operating",
+        "/people?prefix=a",
+        "/u/%C3%A9l%C3%A9a",
+    ] {
         let response = ask(path, &accept).await;
         assert_eq!(response.status(), StatusCode::OK, "{path}");
         assert_eq!(one(&response, "cache-control"), "no-cache");

@@ -71,6 +71,11 @@ fn interfaces(typings: &str) -> BTreeMap<String, BTreeSet<String>> {
     declared.map(|text| (text.split([' ', '<']).next().unwrap().to_owned(), members(braced(text)))).collect()
 }
 
+/// The functions that scripts can call.
+pub(crate) fn functions() -> BTreeSet<String> {
+    interfaces(&typings()).remove("GenRegistry").unwrap()
+}
+
 fn owned(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }

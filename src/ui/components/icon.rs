@@ -43,6 +43,7 @@ pub enum Icon {
     Star,
     Play,
     Block,
+    Book,
 }
 
 impl Icon {
@@ -105,6 +106,9 @@ impl Icon {
             Self::Block => "M12 20.5a8.5 8.5 0 1 0 0-17 8.5 8.5 0 0 0 0 17M6 6l12 12",
             Self::Play => "M8 5.5v13l10-6.5z",
             Self::Keyboard => "M3 6.5h18v11H3zM6.5 10v.2M10 10v.2M13.5 10v.2M17 10v.2M8 14h8",
+            Self::Book => {
+                "M12 6.5C10 5 7.5 4.5 4.5 4.5V18c3 0 5.5 .5 7.5 2 2-1.5 4.5-2 7.5-2V4.5c-3 0-5.5.5-7.5 2zM12 6.5V20"
+            }
         }
     }
 }

@@ -54,6 +54,10 @@ pub fn Shell(children: Children) -> impl IntoView {
         </main>
         <footer class="footer">
             <p>"Your names and modules live on your devices. No account, no server that owns them."</p>
+            <a class="button button-quiet button-small" href="/guide">
+                {icon(Icon::Book)}
+                "Guide"
+            </a>
             <a class="button button-quiet button-small" href="/statistics">
                 {icon(Icon::Info)}
                 "Statistics"
