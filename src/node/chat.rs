@@ -15,7 +15,7 @@ use crate::Node;
 use crate::RequestId;
 use crate::channels::ReceiveOutcome;
 use crate::errors;
-use crate::net::key::{NodeKey, NodeName};
+use crate::net::key::{NodeKey, NetPeerId};
 use crate::net::mesh::{GossipTicket, GossipTopic, MeshHandle, MessageAcceptance};
 use crate::store::StoreError;
 use gen_registry_api::*;
@@ -32,35 +32,35 @@ pub(crate) const TICK: Duration = Duration::from_secs(1);
 /// A channel whose history is wanted: of its members, or of this one.
 pub(crate) struct HistoryRequest {
     pub(crate) channel: ChannelName,
-    pub(crate) from: Option<NodeName>,
+    pub(crate) from: Option<NetPeerId>,
 }
 
 #[derive(Default)]
 pub(crate) struct ChatPeers {
-    rates: BTreeMap<NodeName, PeerRates>,
+    rates: BTreeMap<NetPeerId, PeerRates>,
     passed_on: PassedOn,
     /// The task that asks peers for history, once it runs.
     wanted: Option<mpsc::UnboundedSender<HistoryRequest>>,
     /// How far the clocks of peers are ahead of this device's, in milliseconds, of those that are too far from it.
-    clocks: BTreeMap<NodeName, i64>,
+    clocks: BTreeMap<NetPeerId, i64>,
     history_due: Timestamp,
     seek_due: Timestamp,
 }
 
 impl ChatPeers {
-    pub(crate) fn ask_for_history(&self, channel: ChannelName, from: Option<NodeName>) {
+    pub(crate) fn ask_for_history(&self, channel: ChannelName, from: Option<NetPeerId>) {
         if let Some(wanted) = &self.wanted {
             // Without peers there is none to ask.
             wanted.unbounded_send(HistoryRequest { channel, from }).ok();
         }
     }
 
-    fn note_clock(&mut self, peer: NodeName, apart: i64, connected: &[NodeName]) {
+    fn note_clock(&mut self, peer: NetPeerId, apart: i64, connected: &[NetPeerId]) {
         self.clocks.retain(|peer, _| connected.contains(peer));
         self.clocks.insert(peer, apart);
     }
 
-    fn rates(&mut self, peer: NodeName, connected: &[NodeName]) -> &mut PeerRates {
+    fn rates(&mut self, peer: NetPeerId, connected: &[NetPeerId]) -> &mut PeerRates {
         if self.rates.len() >= SPEAKERS_REMEMBERED && !self.rates.contains_key(&peer) {
             self.rates.retain(|peer, _| connected.contains(peer));
         }
@@ -151,14 +151,14 @@ impl Node {
         if verdict == MessageAcceptance::Accept && !may_pass(&mut talk) { MessageAcceptance::Ignore } else { verdict }
     }
 
-    fn with_rates<T>(&self, peer: NodeName, draw: impl FnOnce(&mut PeerRates) -> T) -> T {
+    fn with_rates<T>(&self, peer: NetPeerId, draw: impl FnOnce(&mut PeerRates) -> T) -> T {
         let connected = self.peering.borrow().connected();
         draw(self.talk.borrow_mut().rates(peer, &connected))
     }
 
-    fn hear_heartbeat(&self, peer: NodeName, bytes: &[u8]) -> MessageAcceptance {
+    fn hear_heartbeat(&self, peer: NetPeerId, bytes: &[u8]) -> MessageAcceptance {
         let heard = self.present(Input::Heard(bytes.to_vec()));
-        let speaker = bytes.first_chunk().and_then(NodeName::of_public_key);
+        let speaker = bytes.first_chunk().and_then(NetPeerId::from_public_key);
         let refused = match heard {
             Ok(news) => {
                 // The forwarding peer's clock is right.
@@ -193,7 +193,7 @@ impl Node {
 
     /// One date can't show whose clock is wrong. Another node's message that comes far too late was withheld,
     /// unless this device is the one that is apart from all others.
-    fn judge_date(&self, peer: NodeName, refused: HeartbeatRefusal, own_word: bool) -> MessageAcceptance {
+    fn judge_date(&self, peer: NetPeerId, refused: HeartbeatRefusal, own_word: bool) -> MessageAcceptance {
         let late = matches!(refused, HeartbeatRefusal::Misdated { apart } if apart < 0);
         if late && !own_word && self.clock_apart().is_none() {
             self.note_rejection(peer, Rejection::Replayed);
@@ -214,7 +214,7 @@ impl Node {
         (2 * apart.len() > connected.len()).then(|| apart[apart.len() / 2])
     }
 
-    fn hear_message(&self, peer: NodeName, bytes: &[u8]) -> MessageAcceptance {
+    fn hear_message(&self, peer: NetPeerId, bytes: &[u8]) -> MessageAcceptance {
         match self.receive(bytes, true) {
             ReceiveOutcome::New => MessageAcceptance::Accept,
             ReceiveOutcome::Nothing => MessageAcceptance::Ignore,

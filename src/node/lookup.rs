@@ -18,7 +18,7 @@ use futures::channel::mpsc;
 
 use crate::errors;
 use crate::modules;
-use crate::net::key::NodeName;
+use crate::net::key::NetPeerId;
 use gen_registry_api::{Failure, NameKind};
 use gen_registry_core::canonical::{DecodeError, Decoder, Encoder};
 use gen_registry_core::fact::ClaimedName;
@@ -35,7 +35,7 @@ const KIND_MODULE: u8 = 2;
 #[derive(Default)]
 pub(crate) struct Lookups {
     /// How much each peer has asked lately.
-    asked: RefCell<BTreeMap<NodeName, (Timestamp, u32)>>,
+    asked: RefCell<BTreeMap<NetPeerId, (Timestamp, u32)>>,
     /// Wakes the publisher task, once it runs.
     wake: RefCell<Option<mpsc::Sender<()>>>,
     /// Everything is to be published again: a relay came, which may know nothing.

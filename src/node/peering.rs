@@ -28,7 +28,7 @@ use crate::chat::{self, HistoryRequest};
 use crate::lookup;
 use crate::lookup::RecordValidator;
 use crate::net::kademlia::values::ValidateRecord;
-use crate::net::key::{NodeKey, NodeName};
+use crate::net::key::{NodeKey, NetPeerId};
 use crate::net::mesh::{
     GossipTicket, GossipTopic, Listening, Mesh, MeshError, MeshEvent, MeshHandle, MeshOptions, MeshView,
     MessageAcceptance,
@@ -66,7 +66,7 @@ pub struct Peering {
     node: Rc<Node>,
     mesh: MeshHandle,
     life: Option<(Mesh, mpsc::UnboundedReceiver<MeshEvent>, mpsc::UnboundedReceiver<HistoryRequest>)>,
-    sessions: RefCell<BTreeMap<NodeName, mpsc::Sender<Gossip>>>,
+    sessions: RefCell<BTreeMap<NetPeerId, mpsc::Sender<Gossip>>>,
 }
 
 impl Peering {

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::Node;
 use crate::errors;
-use crate::net::key::{NodeKey, NodeName};
+use crate::net::key::{NodeKey, NetPeerId};
 use crate::net::mesh::GossipTopic;
 use crate::people;
 use crate::store::records::{StoredRecord, put};
@@ -51,8 +51,8 @@ impl Online {
 }
 
 /// A node's name, where names are peer ids.
-fn name_of(node: &NodeId) -> Option<NodeName> {
-    NodeName::of_public_key(node.as_bytes())
+fn name_of(node: &NodeId) -> Option<NetPeerId> {
+    NetPeerId::from_public_key(node.as_bytes())
 }
 
 impl Node {
@@ -226,7 +226,7 @@ impl Node {
 
     fn online_user(&self, user: User) -> OnlineUser {
         let shown = self.shown(&user.user);
-        let here = self.peering.borrow().mesh().map(|mesh| mesh.name());
+        let here = self.peering.borrow().mesh().map(|mesh| mesh.local_peer_id());
         let device = |device: gen_registry_core::presence::Device| {
             let name = name_of(&device.node)?;
             Some(OnlineDevice {

@@ -7,7 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::Node;
-use crate::net::key::NodeName;
+use crate::net::key::NetPeerId;
 use crate::net::mesh::MeshHandle;
 use crate::store::records::{Damaged, Records, put};
 use crate::store::{Batch, Durability, StoreError, Table, Write};
@@ -24,7 +24,7 @@ const REMEMBERED_MAX: usize = 1_024;
 /// Whose acts are noted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Actor {
-    Peer(NodeName),
+    Peer(NetPeerId),
     Person(Identity),
 }
 
@@ -137,7 +137,7 @@ fn kind(reason: EvidenceKind) -> ReputationKind {
 
 impl Node {
     /// A peer broke a rule. It is counted, and its number falls.
-    pub(crate) fn note_rejection(&self, peer: NodeName, why: Rejection) {
+    pub(crate) fn note_rejection(&self, peer: NetPeerId, why: Rejection) {
         tracing::debug!(%peer, %why, "a rule was broken");
         self.peering.borrow_mut().note_rejection(peer, why);
         self.record_event(Actor::Peer(peer), ReputationEvent::Broke(why));
@@ -158,7 +158,7 @@ impl Node {
     }
 
     /// Bans a peer, unless the person trusts it.
-    pub(crate) fn ban(&self, mesh: &MeshHandle, peer: NodeName) {
+    pub(crate) fn ban(&self, mesh: &MeshHandle, peer: NetPeerId) {
         if !self.is_trusted(&Actor::Peer(peer)) {
             mesh.ban(peer);
         }
@@ -171,7 +171,7 @@ impl Node {
     }
 
     /// Whether anything is to be had of a peer at all, or to be given to it.
-    pub(crate) fn is_welcome(&self, peer: NodeName) -> bool {
+    pub(crate) fn is_welcome(&self, peer: NetPeerId) -> bool {
         let actor = Actor::Peer(peer);
         match self.verdict_on(&actor) {
             BlockDecision::Block => false,
@@ -182,17 +182,17 @@ impl Node {
         }
     }
 
-    pub(crate) fn score(&self, peer: NodeName) -> f64 {
+    pub(crate) fn score(&self, peer: NetPeerId) -> f64 {
         self.reputations.borrow().score(Actor::Peer(peer), self.now())
     }
 
     /// Connected peers that may be asked for content, the best first.
-    pub(crate) fn helpful_peers(&self) -> Vec<NodeName> {
+    pub(crate) fn helpful_peers(&self) -> Vec<NetPeerId> {
         let connected = self.peering.borrow().connected();
         let (reputations, now) = (self.reputations.borrow(), self.now());
-        let score = |peer: &NodeName| reputations.score(Actor::Peer(*peer), now);
-        let trusted = |peer: &NodeName| self.is_trusted(&Actor::Peer(*peer));
-        let mut peers: Vec<(f64, NodeName)> = connected
+        let score = |peer: &NetPeerId| reputations.score(Actor::Peer(*peer), now);
+        let trusted = |peer: &NetPeerId| self.is_trusted(&Actor::Peer(*peer));
+        let mut peers: Vec<(f64, NetPeerId)> = connected
             .iter()
             .map(|peer| (score(peer), *peer))
             .filter(|(s, peer)| *s >= ASK_FROM || trusted(peer))

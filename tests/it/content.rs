@@ -344,7 +344,7 @@ fn who_asks_against_the_rules_is_counted_and_sent_away() {
         let (alice, artifact) = Party::with(&network, &bytes).await;
         let mallory = Party::join(&network).await;
         mallory.has_peers(1).await;
-        let mut stream = mallory.mesh.open_blocks(alice.mesh.name()).await.unwrap();
+        let mut stream = mallory.mesh.open_blocks(alice.mesh.local_peer_id()).await.unwrap();
         stream.outgoing.send(vec![9, 9]).await.unwrap();
         let malformed = Rejection::Malformed(DecodeError::UnknownKind(9));
         eventually("rubbish is counted", async || alice.counted(malformed).await == 1).await;

@@ -100,7 +100,7 @@ impl Scene {
         alice.sees("bob").await;
         bob.sees("alice_smith").await;
         let bobs = owners(&alice.store, "").difference(&alices).next().unwrap().clone();
-        let peer: PeerId = alice.mesh.name().to_string().parse().unwrap();
+        let peer: PeerId = alice.mesh.local_peer_id().to_string().parse().unwrap();
         let relays = network.relays.iter().map(|address| address.parse().unwrap()).collect();
         let victim = Victim { peer, topic: network.topic, relays };
         Self { alice, bob, bobs, victim, words: 0, relay }

@@ -131,12 +131,12 @@ fn network_initialization() {
         let report = alone.network().await;
         assert_eq!((report.relays.len(), report.peers.len()), (0, 0));
         alone.claim("alice_smith").await.unwrap();
-        let name = alone.mesh.name();
+        let name = alone.mesh.local_peer_id();
 
         let world = world();
         let party = Party::join_with(alone.leave().await, world.network.clone()).await;
         eventually("its relay is connected", async || party.has_relay().await).await;
-        assert_eq!(party.mesh.name(), name, "a profile is one node for ever");
+        assert_eq!(party.mesh.local_peer_id(), name, "a profile is one node for ever");
         let report = party.network().await;
         assert_eq!(report.topic, String::from(world.network.topic));
         assert_eq!(report.connection, ConnectionState::Waiting);
@@ -149,8 +149,8 @@ fn peer_discovery() {
     in_one_thread(async {
         let world = world();
         let (alice, bob) = world.two().await;
-        assert_eq!(alice.peer_names().await, [bob.mesh.name().to_string()]);
-        assert_eq!(bob.peer_names().await, [alice.mesh.name().to_string()]);
+        assert_eq!(alice.peer_names().await, [bob.mesh.local_peer_id().to_string()]);
+        assert_eq!(bob.peer_names().await, [alice.mesh.local_peer_id().to_string()]);
     });
 }
 
@@ -234,7 +234,7 @@ fn multi_peer_discovery() {
         for party in &parties {
             party.has_peers(4).await;
             let mut names = party.peer_names().await;
-            names.push(party.mesh.name().to_string());
+            names.push(party.mesh.local_peer_id().to_string());
             names.sort();
             names.dedup();
             assert_eq!(names.len(), 5, "each of the others once");
@@ -291,7 +291,7 @@ fn dht_operations() {
         };
         eventually("put and got", async || latest().await.as_deref() == Some("1.0.0")).await;
         let artifact: Digest = published.sha256.parse().unwrap();
-        let author = alice.mesh.name();
+        let author = alice.mesh.local_peer_id();
         let provided = async || bob.mesh.providers(*artifact.as_bytes()).await.contains(&author);
         eventually("it is known who has its file", provided).await;
 
@@ -321,7 +321,7 @@ fn topic_subscription() {
         alice.claim("alice_smith").await.unwrap();
         alice.publish("crc-32", "1.0.0", 1).await;
         eventually("who follows the topic hears of it", async || bob.page("crc-32").await.is_some()).await;
-        assert_eq!(stranger.peer_names().await, [neighbour.mesh.name().to_string()]);
+        assert_eq!(stranger.peer_names().await, [neighbour.mesh.local_peer_id().to_string()]);
         assert!(stranger.page("crc-32").await.is_none());
         neighbour.claim("alice_smith").await.unwrap();
         stranger.sees("alice_smith").await;

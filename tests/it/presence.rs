@@ -298,7 +298,7 @@ async fn disturbed(clock: &Clock) -> (Relay, Party, Party, Stranger) {
     eventually("the stranger is there", async || stranger.peers() == 2).await;
     // Gossip flows.
     for party in [&alice, &bob] {
-        stranger.last_heartbeat_of(party.mesh.name()).await;
+        stranger.last_heartbeat_of(party.mesh.local_peer_id()).await;
     }
     (relay, alice, bob, stranger)
 }
@@ -320,7 +320,7 @@ fn a_spoofed_goodbye_and_a_spoofed_join_are_refused_and_counted() {
         let clock = Clock::default();
         for goodbye in [true, false] {
             let (_relay, alice, bob, stranger) = disturbed(&clock).await;
-            let heard = stranger.last_heartbeat_of(bob.mesh.name()).await;
+            let heard = stranger.last_heartbeat_of(bob.mesh.local_peer_id()).await;
             let spoof = if goodbye { stranger.goodbye_for(&heard) } else { stranger.join_for(&heard, "#spam") };
             stranger.publish(spoof);
             eventually("it is counted", async || held_against(&alice, &stranger, Rejection::Spoofed).await == 1).await;
@@ -336,14 +336,14 @@ fn a_replayed_heartbeat_is_refused_and_counted() {
     in_one_thread(async {
         let clock = Clock::default();
         let (_relay, alice, bob, stranger) = disturbed(&clock).await;
-        let old = stranger.last_heartbeat_of(bob.mesh.name()).await;
+        let old = stranger.last_heartbeat_of(bob.mesh.local_peer_id()).await;
         bob.leave().await;
         alice.finds_online(&["alice"]).await;
         for _ in 0..6 {
             clock.step().await;
         }
         // Gossip itself drops what it has seen not long ago.
-        stranger.tell(alice.mesh.name(), &old).await;
+        stranger.tell(alice.mesh.local_peer_id(), &old).await;
         eventually("a replay is counted", async || held_against(&alice, &stranger, Rejection::Replayed).await == 1)
             .await;
         assert_eq!(alice.online_names().await, ["alice"], "he does not rise again");
@@ -365,7 +365,7 @@ fn a_flood_of_joins_is_refused_and_counted() {
         alice.finds_in("#general", &["alice", "bob"]).await;
         assert_eq!(bob.in_channel("#general").await, ["alice", "bob"]);
         let told = alice.network().await.peers;
-        let honest = told.iter().find(|peer| peer.id == bob.mesh.name().to_string()).unwrap();
+        let honest = told.iter().find(|peer| peer.id == bob.mesh.local_peer_id().to_string()).unwrap();
         assert_eq!(honest.rejections, [], "who only passed it on is not to blame");
     });
 }

@@ -14,7 +14,7 @@ use futures_timer::Delay;
 use crate::Node;
 use crate::blocks::ContentError;
 use crate::blocks::server::rule;
-use crate::net::key::NodeName;
+use crate::net::key::NetPeerId;
 use crate::net::mesh::blocks::BlockStream;
 use crate::net::mesh::{LinkFault, MeshHandle};
 use crate::reputation::Actor;
@@ -51,7 +51,7 @@ type Heard = (Peer, Option<Result<Vec<u8>, LinkFault>>);
 /// What happened.
 enum FetchStep {
     Ordered(FetchRequest),
-    Opened(NodeName, Option<BlockStream>),
+    Opened(NetPeerId, Option<BlockStream>),
     Heard(Heard),
     Stored(Digest, Result<(), StoreError>),
     Ticked,
@@ -62,14 +62,14 @@ struct Fetching {
     mesh: MeshHandle,
     fetch: Fetch,
     orders: BTreeMap<Job, FetchRequest>,
-    streams: BTreeMap<Peer, (NodeName, mpsc::Sender<Vec<u8>>)>,
+    streams: BTreeMap<Peer, (NetPeerId, mpsc::Sender<Vec<u8>>)>,
     heard: SelectAll<LocalBoxStream<'static, Heard>>,
-    opening: FuturesUnordered<LocalBoxFuture<'static, (NodeName, Option<BlockStream>)>>,
-    being_opened: BTreeSet<NodeName>,
+    opening: FuturesUnordered<LocalBoxFuture<'static, (NetPeerId, Option<BlockStream>)>>,
+    being_opened: BTreeSet<NetPeerId>,
     /// Peers that are not asked before that time, unless something new is wanted.
-    resting: BTreeMap<NodeName, Timestamp>,
+    resting: BTreeMap<NetPeerId, Timestamp>,
     /// What connected peers did wrong.
-    marks: BTreeMap<NodeName, u32>,
+    marks: BTreeMap<NetPeerId, u32>,
     storing: FuturesUnordered<LocalBoxFuture<'static, (Digest, Result<(), StoreError>)>>,
     /// Why a block could not be stored last.
     fault: Option<StoreError>,
@@ -204,7 +204,7 @@ impl Fetching {
         }
     }
 
-    fn opened(&mut self, name: NodeName, stream: Option<BlockStream>) {
+    fn opened(&mut self, name: NetPeerId, stream: Option<BlockStream>) {
         self.being_opened.remove(&name);
         let Some(BlockStream { peer: name, incoming, outgoing }) = stream else {
             self.resting.insert(name, self.node.now().plus(REOPEN_AFTER));

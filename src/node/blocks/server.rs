@@ -10,7 +10,7 @@ use futures::{FutureExt, SinkExt, StreamExt, select_biased};
 use futures_timer::Delay;
 
 use crate::Node;
-use crate::net::key::NodeName;
+use crate::net::key::NetPeerId;
 use crate::net::mesh::blocks::BlockStream;
 use crate::net::mesh::{LinkFault, MeshHandle};
 use gen_registry_core::sync::blocks::serve::{Input, Output, Serve};
@@ -23,11 +23,11 @@ const PEERS_REMEMBERED: usize = 256;
 
 /// The peers being served: one stream each, the newest.
 #[derive(Default)]
-pub(super) struct RateLimits(BTreeMap<NodeName, (Rc<RefCell<Serve>>, oneshot::Sender<()>)>);
+pub(super) struct RateLimits(BTreeMap<NetPeerId, (Rc<RefCell<Serve>>, oneshot::Sender<()>)>);
 
 impl RateLimits {
     /// What a peer may have, and what ends when it opens another stream.
-    fn open(&mut self, peer: NodeName) -> (Rc<RefCell<Serve>>, oneshot::Receiver<()>) {
+    fn open(&mut self, peer: NetPeerId) -> (Rc<RefCell<Serve>>, oneshot::Receiver<()>) {
         if self.0.len() >= PEERS_REMEMBERED && !self.0.contains_key(&peer) {
             self.0.retain(|_, (_, newest)| !newest.is_canceled());
         }
@@ -44,7 +44,7 @@ struct Over;
 struct Answering {
     node: Rc<Node>,
     mesh: MeshHandle,
-    peer: NodeName,
+    peer: NetPeerId,
     serve: Rc<RefCell<Serve>>,
     /// At most one look, and the answer before it.
     todo: VecDeque<Output>,

@@ -11,7 +11,7 @@ use futures_timer::Delay;
 use crate::Node;
 use crate::channels::ReceiveOutcome;
 use crate::chat::HistoryRequest;
-use crate::net::key::NodeName;
+use crate::net::key::NetPeerId;
 use crate::net::mesh::{LinkFault, MeshHandle};
 use crate::time_slice::TimeSlice;
 use gen_registry_core::chat::ChannelName;
@@ -32,7 +32,7 @@ const SEEK_EVERY: Duration = Duration::from_secs(10);
 
 impl Node {
     /// Exchanges rosters on a new link: both sides ask, so a newcomer has the whole roster at once.
-    pub(crate) async fn meet(self: Rc<Self>, mesh: MeshHandle, peer: NodeName) {
+    pub(crate) async fn meet(self: Rc<Self>, mesh: MeshHandle, peer: NetPeerId) {
         self.ask_who_is_here(&mesh, peer).await;
         let channels = self.channels.borrow().names();
         let common = channels.into_iter().filter(|channel| self.members_of(channel).contains(&peer));
@@ -64,7 +64,7 @@ impl Node {
         let channels = self.channels.borrow().names();
         for channel in channels {
             let members = self.members_of(&channel);
-            let near: Vec<NodeName> = members.iter().filter(|member| connected.contains(member)).copied().collect();
+            let near: Vec<NetPeerId> = members.iter().filter(|member| connected.contains(member)).copied().collect();
             if near.is_empty() && seek {
                 members.into_iter().take(MEMBERS_ASKED).for_each(|member| mesh.connect_to(member));
             } else if ask && let Some(member) = near.get(self.draw(near.len())) {
@@ -81,7 +81,7 @@ impl Node {
         }
         let connected = self.peering.borrow().connected();
         let members = self.members_of(&channel);
-        let (near, far): (Vec<NodeName>, Vec<NodeName>) =
+        let (near, far): (Vec<NetPeerId>, Vec<NetPeerId>) =
             members.into_iter().partition(|member| connected.contains(member));
         if near.is_empty() {
             // They are asked when they are met.
@@ -102,26 +102,26 @@ impl Node {
         }
     }
 
-    pub(super) fn connected_nodes_of(&self, user: &Identity) -> Vec<NodeName> {
+    pub(super) fn connected_nodes_of(&self, user: &Identity) -> Vec<NetPeerId> {
         let connected = self.peering.borrow().connected();
         let nodes = self.online.borrow().machine().and_then(|machine| machine.user(user)).map(|user| user.nodes);
-        let names = nodes.into_iter().flatten().filter_map(|device| NodeName::of_public_key(device.node.as_bytes()));
+        let names = nodes.into_iter().flatten().filter_map(|device| NetPeerId::from_public_key(device.node.as_bytes()));
         names.filter(|name| connected.contains(name)).collect()
     }
 
     /// Whose node it is, while that is online.
-    pub(crate) fn person_at(&self, peer: NodeName) -> Option<Identity> {
+    pub(crate) fn person_at(&self, peer: NetPeerId) -> Option<Identity> {
         let node = NodeId::from_bytes(&peer.public_key()?)?;
         self.online.borrow().machine()?.owner(&node)
     }
 
-    fn members_of(&self, channel: &ChannelName) -> Vec<NodeName> {
+    fn members_of(&self, channel: &ChannelName) -> Vec<NetPeerId> {
         let online = self.online.borrow();
         let members = online.machine().map(|machine| machine.members(channel)).unwrap_or_default();
-        members.iter().filter_map(|node: &NodeId| NodeName::of_public_key(node.as_bytes())).collect()
+        members.iter().filter_map(|node: &NodeId| NetPeerId::from_public_key(node.as_bytes())).collect()
     }
 
-    async fn ask_who_is_here(&self, mesh: &MeshHandle, peer: NodeName) {
+    async fn ask_who_is_here(&self, mesh: &MeshHandle, peer: NetPeerId) {
         let Some(have) = self.online.borrow().machine().map(|machine| machine.have()) else { return };
         let mut turn = TimeSlice::begin(self.environment.as_ref());
         self.ask_peer(mesh, peer, ChatFrame::WhoIsHere { have }, async |page| {
@@ -141,7 +141,7 @@ impl Node {
         .await;
     }
 
-    async fn ask_what_was_said(&self, mesh: &MeshHandle, peer: NodeName, channel: &ChannelName) {
+    async fn ask_what_was_said(&self, mesh: &MeshHandle, peer: NetPeerId, channel: &ChannelName) {
         let have = self.channels.borrow().log(channel).map(|log| {
             let line = log.topic_line().map(MessageKey::of);
             log.messages().map(|(place, _)| place).chain(&line).map(MessageKey::short).collect()
@@ -170,7 +170,7 @@ impl Node {
     async fn ask_peer(
         &self,
         mesh: &MeshHandle,
-        peer: NodeName,
+        peer: NetPeerId,
         question: ChatFrame,
         mut take: impl AsyncFnMut(ChatFrame) -> Result<(), Rejection>,
     ) {

@@ -9,7 +9,7 @@ use futures::{SinkExt, StreamExt};
 use futures_timer::Delay;
 
 use crate::Node;
-use crate::net::key::NodeName;
+use crate::net::key::NetPeerId;
 use crate::net::mesh::LinkFault;
 use crate::net::mesh::blocks::BlockStream;
 use gen_registry_core::chat::{ChannelName, MESSAGE_MAX_BYTES};
@@ -66,7 +66,7 @@ pub(crate) async fn serve(node: Rc<Node>, stream: BlockStream) {
 }
 
 impl Node {
-    fn who_is_here(&self, peer: NodeName, have: Vec<u64>) -> Vec<ChatFrame> {
+    fn who_is_here(&self, peer: NetPeerId, have: Vec<u64>) -> Vec<ChatFrame> {
         let now = self.environment.now();
         let have: BTreeSet<u64> = have.into_iter().collect();
         let online = self.online.borrow();
@@ -83,7 +83,7 @@ impl Node {
             .collect()
     }
 
-    fn said_before(&self, peer: NodeName, channel: &ChannelName, have: Vec<u64>) -> Vec<ChatFrame> {
+    fn said_before(&self, peer: NetPeerId, channel: &ChannelName, have: Vec<u64>) -> Vec<ChatFrame> {
         let have: BTreeSet<u64> = have.into_iter().collect();
         let channels = self.channels.borrow();
         let mut said = Vec::new();
@@ -105,7 +105,7 @@ impl Node {
     }
 
     /// As much as one peer gets at once; the rest it may ask for later.
-    fn within_answers<T>(&self, peer: NodeName, pages: Vec<T>, weight: impl Fn(&T) -> usize) -> Vec<T> {
+    fn within_answers<T>(&self, peer: NetPeerId, pages: Vec<T>, weight: impl Fn(&T) -> usize) -> Vec<T> {
         let now = self.environment.now();
         pages.into_iter().take_while(|page| self.with_rates(peer, |rates| rates.answer(weight(page), now))).collect()
     }

@@ -13,7 +13,7 @@ use futures_timer::Delay;
 use crate::Node;
 use crate::lookup::{encode_request, key_of, parse};
 use crate::modules::name_status;
-use crate::net::key::NodeName;
+use crate::net::key::NetPeerId;
 use crate::net::mesh::connection_manager::dial_targets::DIAL_TARGETS_MAX;
 use crate::net::mesh::{FIND_PROTOCOL, MeshHandle};
 use gen_registry_api::*;
@@ -52,7 +52,7 @@ impl Node {
             (known.mesh(), known.has_relay())
         };
         let Some(mesh) = mesh else { return Ok(report) };
-        let asked: Vec<NodeName> = self.helpful_peers().into_iter().take(PEERS_ASKED_MAX).collect();
+        let asked: Vec<NetPeerId> = self.helpful_peers().into_iter().take(PEERS_ASKED_MAX).collect();
         report.peers_asked = asked.len() as u64;
         if let Some(record) = self.ask_peers(&mesh, asked, &name).await {
             report_proof(&mut report, AnsweredBy::Peers, &record);
@@ -77,7 +77,7 @@ impl Node {
         }
     }
 
-    async fn ask_peers(&self, mesh: &MeshHandle, peers: Vec<NodeName>, name: &ClaimedName) -> Option<NameProof> {
+    async fn ask_peers(&self, mesh: &MeshHandle, peers: Vec<NetPeerId>, name: &ClaimedName) -> Option<NameProof> {
         let request = encode_request(name);
         let asking = join_all(peers.into_iter().map(|peer| {
             let asking = mesh.ask_peer(peer, FIND_PROTOCOL, request.clone());
@@ -95,9 +95,9 @@ impl Node {
     }
 
     /// The best of what Kademlia gave, and who is said to have published that name.
-    async fn ask_network(&self, mesh: &MeshHandle, name: &ClaimedName) -> Option<(NameProof, Vec<NodeName>)> {
+    async fn ask_network(&self, mesh: &MeshHandle, name: &ClaimedName) -> Option<(NameProof, Vec<NetPeerId>)> {
         let key = name_proof::key(&self.network.topic, &key_of(name));
-        let (mut best, mut publishers): (Option<NameProof>, Vec<NodeName>) = (None, Vec::new());
+        let (mut best, mut publishers): (Option<NameProof>, Vec<NetPeerId>) = (None, Vec::new());
         for value in mesh.get_record(*key.as_bytes()).await {
             let Some(found) = self.read_record(name, &value.bytes, value.from) else { continue };
             let is_better = best.as_ref().is_none_or(|best| found.compare(best).is_gt());
@@ -112,7 +112,7 @@ impl Node {
     }
 
     /// Reads a self-certifying record. An invalid one lowers the reputation of the peer that sent it.
-    fn read_record(&self, name: &ClaimedName, bytes: &[u8], from: Option<NodeName>) -> Option<NameProof> {
+    fn read_record(&self, name: &ClaimedName, bytes: &[u8], from: Option<NetPeerId>) -> Option<NameProof> {
         let key = name_proof::key(&self.network.topic, &key_of(name));
         let Self { network, .. } = self;
         match name_proof::verify(&key, bytes, &network.topic, &network.rules, self.now()) {
@@ -130,8 +130,8 @@ impl Node {
     }
 
     /// Dials the record's publisher and the providers of the module's file. Returns how many are dialled.
-    async fn connect_to(&self, mesh: &MeshHandle, record: &NameProof, publishers: Vec<NodeName>) -> u64 {
-        let mut wanted: BTreeSet<NodeName> = publishers.into_iter().take(DIAL_TARGETS_MAX).collect();
+    async fn connect_to(&self, mesh: &MeshHandle, record: &NameProof, publishers: Vec<NetPeerId>) -> u64 {
+        let mut wanted: BTreeSet<NetPeerId> = publishers.into_iter().take(DIAL_TARGETS_MAX).collect();
         if let Some(release) = &record.release {
             wanted.extend(self.providers_of(mesh, &release.release.artifact.sha256).await);
         }
@@ -139,13 +139,13 @@ impl Node {
     }
 
     /// Who is said to have a file.
-    pub(crate) async fn providers_of(&self, mesh: &MeshHandle, artifact: &Digest) -> Vec<NodeName> {
+    pub(crate) async fn providers_of(&self, mesh: &MeshHandle, artifact: &Digest) -> Vec<NetPeerId> {
         mesh.providers(*artifact.as_bytes()).await
     }
 
-    pub(crate) fn connect_to_some(&self, mesh: &MeshHandle, wanted: impl IntoIterator<Item = NodeName>) -> u64 {
+    pub(crate) fn connect_to_some(&self, mesh: &MeshHandle, wanted: impl IntoIterator<Item = NetPeerId>) -> u64 {
         let connected = self.peering.borrow().connected();
-        let me = mesh.name();
+        let me = mesh.local_peer_id();
         let away = wanted.into_iter().filter(|peer| *peer != me && !connected.contains(peer));
         away.take(DIAL_TARGETS_MAX).map(|peer| mesh.connect_to(peer)).count() as u64
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::Node;
 use crate::lookup::{decode_request, key_of};
-use crate::net::key::NodeName;
+use crate::net::key::NetPeerId;
 use gen_registry_core::sync::rejection::Rejection;
 
 /// Questions that one peer may ask in each [`ASKED_TIME`].
@@ -15,7 +15,7 @@ const PEERS_REMEMBERED: usize = 256;
 
 impl Node {
     /// Empty when nothing is known; none when no answer is due.
-    pub(crate) fn answer_find(&self, peer: NodeName, request: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn answer_find(&self, peer: NetPeerId, request: &[u8]) -> Option<Vec<u8>> {
         if !self.may_ask(peer) {
             self.note_rejection(peer, Rejection::TooManyRequests);
             return None;
@@ -32,7 +32,7 @@ impl Node {
         }
     }
 
-    fn may_ask(&self, peer: NodeName) -> bool {
+    fn may_ask(&self, peer: NetPeerId) -> bool {
         let now = self.now();
         let mut asked = self.lookups.asked.borrow_mut();
         if asked.len() >= PEERS_REMEMBERED && !asked.contains_key(&peer) {

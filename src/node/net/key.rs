@@ -1,6 +1,6 @@
-//! A node's own key: what other nodes know it by. Never a person's.
+//! The key pair of a node and the peer id derived from it. Never a person's: identities have keys of their own.
 //!
-//! Where it is kept is decided elsewhere.
+//! Stores nothing; its owner persists [`NodeKey::encode`].
 
 use std::{fmt, str::FromStr};
 
@@ -45,13 +45,13 @@ impl NodeKey {
         self.0.public().to_peer_id()
     }
 
-    pub fn name(&self) -> NodeName {
-        NodeName(self.peer_id())
+    pub fn net_peer_id(&self) -> NetPeerId {
+        NetPeerId(self.peer_id())
     }
 
     /// Returns the seed of the key pair, for signing; wipe it after use.
     pub fn seed(&self) -> [u8; 32] {
-        let key = self.0.clone().try_into_ed25519().expect("no other kind is made or read");
+        let key = self.0.clone().try_into_ed25519().expect("only Ed25519 keys are generated or decoded");
         let mut seed = [0; 32];
         seed.copy_from_slice(key.secret().as_ref());
         seed
@@ -62,43 +62,43 @@ impl NodeKey {
     }
 }
 
-/// A node by its key (a libp2p peer id), for those who know nothing of libp2p.
+/// A libp2p peer id for code outside `net`, which must not name libp2p. `Net` sets it apart from libp2p's own `PeerId`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct NodeName(PeerId);
+pub struct NetPeerId(PeerId);
 
-impl NodeName {
-    pub(super) fn peer(self) -> PeerId {
+impl NetPeerId {
+    pub(super) fn peer_id(self) -> PeerId {
         self.0
     }
 
-    /// The ed25519 public key that the name embeds (libp2p/specs, `peer-ids`); none in a name of another kind.
+    /// Returns the ed25519 public key that the id embeds (libp2p/specs, `peer-ids`), or `None` if it is of another kind.
     pub fn public_key(&self) -> Option<[u8; 32]> {
         let hash: &Multihash<64> = self.0.as_ref();
         let key = PublicKey::try_decode_protobuf(hash.digest()).ok()?;
         let key = key.try_into_ed25519().ok()?.to_bytes();
-        (Self::of_public_key(&key) == Some(*self)).then_some(key)
+        (Self::from_public_key(&key) == Some(*self)).then_some(key)
     }
 
-    /// None when the bytes are no key.
-    pub fn of_public_key(key: &[u8; 32]) -> Option<Self> {
+    /// Returns `None` if the bytes are no valid key.
+    pub fn from_public_key(key: &[u8; 32]) -> Option<Self> {
         let key = ed25519::PublicKey::try_from_bytes(key).ok()?;
         Some(Self(PublicKey::from(key).to_peer_id()))
     }
 }
 
-impl From<PeerId> for NodeName {
+impl From<PeerId> for NetPeerId {
     fn from(peer: PeerId) -> Self {
         Self(peer)
     }
 }
 
-impl fmt::Display for NodeName {
+impl fmt::Display for NetPeerId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(formatter)
     }
 }
 
-impl FromStr for NodeName {
+impl FromStr for NetPeerId {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
@@ -111,13 +111,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_comes_back_from_its_bytes_and_nothing_else_does() {
+    fn key_round_trips_and_damaged_bytes_are_rejected() {
         let key = NodeKey::fresh();
         let again = NodeKey::decode(&key.encode()).expect("its own bytes");
-        assert_eq!(again.name(), key.name());
-        assert_eq!(key.name().to_string().parse().ok(), Some(key.name()));
-        let public = key.name().public_key().expect("an Ed25519 name has its key in it");
-        assert_eq!(NodeName::of_public_key(&public), Some(key.name()));
+        assert_eq!(again.net_peer_id(), key.net_peer_id());
+        assert_eq!(key.net_peer_id().to_string().parse().ok(), Some(key.net_peer_id()));
+        let public = key.net_peer_id().public_key().expect("an Ed25519 peer id embeds its key");
+        assert_eq!(NetPeerId::from_public_key(&public), Some(key.net_peer_id()));
         let same = Keypair::ed25519_from_bytes(key.seed()).expect("a seed");
         assert_eq!(same.public().to_peer_id(), key.peer_id());
         let mut damaged = key.encode();

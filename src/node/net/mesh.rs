@@ -28,7 +28,7 @@ use libp2p::gossipsub::MessageId;
 
 use crate::net::ice::IceServer;
 use crate::net::kademlia::values::ValidateRecord;
-use crate::net::key::{NodeKey, NodeName};
+use crate::net::key::{NodeKey, NetPeerId};
 use crate::net::transport::{self, TransportOptions, TransportSetupError, TransportStack};
 use crate::platform::Environment;
 use blocks::BlockStream;
@@ -90,7 +90,7 @@ pub enum MeshEvent {
     /// Somebody's gossip, to be judged by [`MeshHandle::validate`].
     Gossip { ticket: GossipTicket, bytes: Vec<u8> },
     /// A peer misused gossip so much that its messages are ignored.
-    Graylisted(NodeName),
+    Graylisted(NetPeerId),
     /// A peer opened a stream to ask who is here or what was said, or to say something.
     ChatOpened(BlockStream),
     /// This node is about to leave: what is published now still goes out. [`MeshHandle::leave`] says that that was all.
@@ -98,14 +98,14 @@ pub enum MeshEvent {
     /// A peer opened a stream to ask for blocks.
     BlocksAsked(BlockStream),
     /// A peer asks what is known of something ([`FIND_PROTOCOL`]). Dropping the reply is an answer, too.
-    Asked { peer: NodeName, request: Vec<u8>, reply: oneshot::Sender<Vec<u8>> },
+    Asked { peer: NetPeerId, request: Vec<u8>, reply: oneshot::Sender<Vec<u8>> },
     /// Peers or relays came or went.
     Changed(MeshView),
 }
 
 /// A sync stream to one peer. It ends when the peer ends it, or when what holds it is dropped.
 pub struct Link {
-    pub peer: NodeName,
+    pub peer: NetPeerId,
     /// Exactly one of the two sides is it.
     pub initiator: bool,
     pub incoming: mpsc::Receiver<Result<Vec<u8>, LinkFault>>,
@@ -116,7 +116,7 @@ pub struct Link {
 /// One message of gossip, and who passed it on.
 #[derive(Clone, Debug)]
 pub struct GossipTicket {
-    pub from: NodeName,
+    pub from: NetPeerId,
     pub topic: GossipTopic,
     message: MessageId,
 }
@@ -154,7 +154,7 @@ pub struct RelayView {
 /// A peer with a direct connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerView {
-    pub peer: NodeName,
+    pub peer: NetPeerId,
     /// Milliseconds since 1970.
     pub since: u64,
     pub dialled: bool,
@@ -180,23 +180,23 @@ enum Command {
     },
     Listen(GossipTopic, bool),
     Validate(GossipTicket, MessageAcceptance),
-    Ban(NodeName),
-    Rate(NodeName, f64),
-    ConnectTo(NodeName),
+    Ban(NetPeerId),
+    Rate(NetPeerId, f64),
+    ConnectTo(NetPeerId),
     Ask {
         protocol: &'static str,
         request: Vec<u8>,
         answers: oneshot::Sender<Vec<Result<Vec<u8>, AskError>>>,
     },
     AskPeer {
-        peer: NodeName,
+        peer: NetPeerId,
         protocol: &'static str,
         request: Vec<u8>,
         answer: oneshot::Sender<Result<Vec<u8>, AskError>>,
     },
     LookUp(DhtCommand),
-    OpenBlocks(NodeName, oneshot::Sender<BlockStream>),
-    OpenChat(NodeName, oneshot::Sender<BlockStream>),
+    OpenBlocks(NetPeerId, oneshot::Sender<BlockStream>),
+    OpenChat(NetPeerId, oneshot::Sender<BlockStream>),
     RetryConnections,
     Close,
     Leave,
@@ -205,13 +205,13 @@ enum Command {
 /// Speaks to a mesh that runs.
 #[derive(Clone)]
 pub struct MeshHandle {
-    name: NodeName,
+    local_peer_id: NetPeerId,
     commands: mpsc::UnboundedSender<Command>,
 }
 
 impl MeshHandle {
-    pub fn name(&self) -> NodeName {
-        self.name
+    pub fn local_peer_id(&self) -> NetPeerId {
+        self.local_peer_id
     }
 
     /// Changes, to everybody, as gossip.
@@ -235,19 +235,19 @@ impl MeshHandle {
     }
 
     /// Disconnects a peer and has nothing to do with it for [`connection_manager::BAN_TIME`].
-    pub fn ban(&self, peer: NodeName) {
+    pub fn ban(&self, peer: NetPeerId) {
         self.send(Command::Ban(peer));
     }
 
     /// What the host thinks of a peer, between 0 and 1: gossip goes by it.
-    pub fn rate(&self, peer: NodeName, score: f64) {
+    pub fn rate(&self, peer: NetPeerId, score: f64) {
         self.send(Command::Rate(peer, score));
     }
 
     /// Dials this peer now, where it is known to be or else through every connected relay, for
     /// [`connection_manager::dial_targets::DIAL_TARGET_TIMEOUT`] and within the bounds of keeping connections. More
     /// than [`connection_manager::dial_targets::DIAL_TARGETS_MAX`] at once are not sought.
-    pub fn connect_to(&self, peer: NodeName) {
+    pub fn connect_to(&self, peer: NetPeerId) {
         self.send(Command::ConnectTo(peer));
     }
 
@@ -261,7 +261,7 @@ impl MeshHandle {
     /// One request to a peer with a direct connection. None when there is none.
     pub async fn ask_peer(
         &self,
-        peer: NodeName,
+        peer: NetPeerId,
         protocol: &'static str,
         request: Vec<u8>,
     ) -> Option<Result<Vec<u8>, AskError>> {
@@ -292,7 +292,7 @@ impl MeshHandle {
     }
 
     /// Who is said to have it: at most [`dht_client::PROVIDERS_FOUND_MAX`] peers.
-    pub async fn providers(&self, key: [u8; 32]) -> Vec<NodeName> {
+    pub async fn providers(&self, key: [u8; 32]) -> Vec<NetPeerId> {
         let (found, finding) = oneshot::channel();
         self.send(Command::LookUp(DhtCommand::Providers { key, found }));
         finding.await.unwrap_or_default()
@@ -300,14 +300,14 @@ impl MeshHandle {
 
     /// A stream on which `peer` can be asked for blocks. None when there is no direct connection to it, or it does not
     /// answer such questions.
-    pub async fn open_blocks(&self, peer: NodeName) -> Option<BlockStream> {
+    pub async fn open_blocks(&self, peer: NetPeerId) -> Option<BlockStream> {
         let (opened, opening) = oneshot::channel();
         self.send(Command::OpenBlocks(peer, opened));
         opening.await.ok()
     }
 
     /// A stream to ask `peer` on who is here or what was said. None as in [`MeshHandle::open_blocks`].
-    pub async fn open_chat(&self, peer: NodeName) -> Option<BlockStream> {
+    pub async fn open_chat(&self, peer: NetPeerId) -> Option<BlockStream> {
         let (opened, opening) = oneshot::channel();
         self.send(Command::OpenChat(peer, opened));
         opening.await.ok()
@@ -355,12 +355,12 @@ impl Mesh {
         options: MeshOptions,
         environment: Rc<dyn Environment>,
     ) -> Result<(Self, MeshHandle, mpsc::UnboundedReceiver<MeshEvent>), MeshError> {
-        let name = options.key.name();
+        let local_peer_id = options.key.net_peer_id();
         let (swarm, reach) = behaviour::swarm(&options, carrier)?;
         let (commands, orders) = mpsc::unbounded();
         let (events, heard) = mpsc::unbounded();
         let running = EventLoop::new(swarm, reach, options, environment, orders, events)?;
-        Ok((Self(running), MeshHandle { name, commands }, heard))
+        Ok((Self(running), MeshHandle { local_peer_id, commands }, heard))
     }
 
     /// Runs until it is closed, or its events are no longer received.

@@ -10,7 +10,7 @@ use futures_timer::Delay;
 
 use crate::AdmissionReport;
 use crate::Node;
-use crate::net::key::NodeName;
+use crate::net::key::NetPeerId;
 use crate::net::mesh::{GossipTicket, Hold, Link, LinkFault, MeshHandle, MessageAcceptance, Outgoing};
 use crate::reputation::Actor;
 use gen_registry_api::{Event, Failure};
@@ -47,7 +47,7 @@ struct Outcome {
 
 struct Host {
     node: Rc<Node>,
-    peer: NodeName,
+    peer: NetPeerId,
     initiator: bool,
     session: Session,
     outgoing: Outgoing,

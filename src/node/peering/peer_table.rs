@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::Node;
-use crate::net::key::NodeName;
+use crate::net::key::NetPeerId;
 use crate::net::mesh::{MeshHandle, MeshView};
 use crate::network::ParametersError;
 use crate::reputation::Actor;
@@ -20,7 +20,7 @@ const PEERS_REMEMBERED: usize = 256;
 pub(crate) struct PeerTable {
     mesh: Option<MeshHandle>,
     view: MeshView,
-    stats: BTreeMap<NodeName, PeerStats>,
+    stats: BTreeMap<NetPeerId, PeerStats>,
     rejections: BTreeMap<Rejection, u64>,
     unsent: u64,
     passing_on: PassingOn,
@@ -91,7 +91,7 @@ impl PeerTable {
         };
         self.view = view.clone();
         self.count_peers(now);
-        let here = |peer: &NodeName| view.peers.iter().any(|known| known.peer == *peer);
+        let here = |peer: &NetPeerId| view.peers.iter().any(|known| known.peer == *peer);
         if self.stats.len() > PEERS_REMEMBERED {
             self.stats.retain(|peer, _| here(peer));
         }
@@ -103,16 +103,16 @@ impl PeerTable {
         news
     }
 
-    pub(super) fn set_syncing(&mut self, peer: NodeName, syncing: bool) -> bool {
+    pub(super) fn set_syncing(&mut self, peer: NetPeerId, syncing: bool) -> bool {
         let stats = self.stats.entry(peer).or_default();
         std::mem::replace(&mut stats.syncing, syncing) != syncing
     }
 
-    pub(super) fn note_brought(&mut self, peer: NodeName, changes: u64) {
+    pub(super) fn note_brought(&mut self, peer: NetPeerId, changes: u64) {
         self.stats.entry(peer).or_default().brought += changes;
     }
 
-    pub(crate) fn note_rejection(&mut self, peer: NodeName, why: Rejection) {
+    pub(crate) fn note_rejection(&mut self, peer: NetPeerId, why: Rejection) {
         *self.rejections.entry(why).or_default() += 1;
         *self.stats.entry(peer).or_default().rejections.entry(why).or_default() += 1;
     }
@@ -132,7 +132,7 @@ impl PeerTable {
     }
 
     /// Everybody with a direct connection.
-    pub(crate) fn connected(&self) -> Vec<NodeName> {
+    pub(crate) fn connected(&self) -> Vec<NetPeerId> {
         self.view.peers.iter().map(|peer| peer.peer).collect()
     }
 
@@ -193,7 +193,7 @@ impl Node {
         });
         NetworkReport {
             connection: known.connection(),
-            node: known.mesh.as_ref().map(|mesh| mesh.name().to_string()),
+            node: known.mesh.as_ref().map(|mesh| mesh.local_peer_id().to_string()),
             topic: self.network.topic.into(),
             witnesses: self.network.rules.witnesses.iter().map(ToString::to_string).collect(),
             threshold: self.network.rules.threshold as u64,

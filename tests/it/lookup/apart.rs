@@ -57,7 +57,7 @@ fn place_of(_: &Multiaddr, peer: PeerId) -> Option<Multiaddr> {
 
 /// Where a node of this kind is reached.
 pub fn place(mesh: &MeshHandle) -> Multiaddr {
-    let peer = mesh.name().to_string().parse().unwrap();
+    let peer = mesh.local_peer_id().to_string().parse().unwrap();
     place_of(&Multiaddr::empty(), peer).unwrap()
 }
 

@@ -47,7 +47,7 @@ fn a_node_answers_with_what_it_can_prove_and_counts_who_asks_too_much() {
         let peer = answering(place(&alice.mesh), Default::default());
         let mut control = peer.control.clone();
         eventually("they are connected", async || alice.network().await.peers.len() == 1).await;
-        let her: PeerId = alice.mesh.name().to_string().parse().unwrap();
+        let her: PeerId = alice.mesh.local_peer_id().to_string().parse().unwrap();
 
         let answer = ask(&mut control, her, &question("Alice-Smith")).await;
         let key = Digest::from_bytes(username_key("alice_smith"));

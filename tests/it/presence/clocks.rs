@@ -11,7 +11,7 @@ const HOUR_MILLIS: u64 = 60 * 60 * 1_000;
 const STEPS: usize = 14;
 
 async fn mark(of: &Party, by: &Party) -> f64 {
-    let command = BlockListCommand::Reputation { of: format!("peer:{}", of.mesh.name()) };
+    let command = BlockListCommand::Reputation { of: format!("peer:{}", of.mesh.local_peer_id()) };
     let Answer::Reputation(earned) = by.node.handle(Command::BlockList { command }).await.unwrap() else { panic!() };
     earned.score
 }

@@ -10,7 +10,7 @@ use gen_registry_core::identity::{Signed, SigningIdentity, Topic};
 use gen_registry_core::presence::{Attendance, Heartbeat, NodeId, SignedHeartbeat};
 use gen_registry_core::sync::chat::ChatFrame;
 use gen_registry_node::Network;
-use gen_registry_node::net::key::{NodeKey, NodeName};
+use gen_registry_node::net::key::{NodeKey, NetPeerId};
 use gen_registry_node::net::mesh::{GossipTopic, Link, Mesh, MeshEvent, MeshHandle, MeshOptions, MessageAcceptance};
 use gen_registry_node::platform::Environment;
 use tokio::task::spawn_local;
@@ -75,8 +75,8 @@ impl Stranger {
         Self { key, topic: network.topic, clock: clock.clone(), mesh: handle, heard }
     }
 
-    pub fn name(&self) -> NodeName {
-        self.mesh.name()
+    pub fn name(&self) -> NetPeerId {
+        self.mesh.local_peer_id()
     }
 
     pub fn peers(&self) -> usize {
@@ -89,7 +89,7 @@ impl Stranger {
     }
 
     /// What a node said last, once it has said something.
-    pub async fn last_heartbeat_of(&self, node: NodeName) -> SignedHeartbeat {
+    pub async fn last_heartbeat_of(&self, node: NetPeerId) -> SignedHeartbeat {
         let key = node.public_key().unwrap();
         eventually("a heartbeat", async || {
             let there = self.heard.borrow().heartbeats.contains_key(&key);
@@ -119,7 +119,7 @@ impl Stranger {
     }
 
     /// The same once more, to one peer, as to one that does not listen to gossip yet.
-    pub async fn tell(&self, peer: NodeName, heard: &SignedHeartbeat) {
+    pub async fn tell(&self, peer: NetPeerId, heard: &SignedHeartbeat) {
         let mut stream = self.mesh.open_chat(peer).await.expect("a stream");
         stream.outgoing.send(ChatFrame::Heartbeat(heard.encode()).encode()).await.unwrap();
     }

@@ -16,7 +16,7 @@ use futures_timer::Delay;
 use libp2p::Stream;
 use unsigned_varint::codec::UviBytes;
 
-use crate::net::key::NodeName;
+use crate::net::key::NetPeerId;
 use crate::net::mesh::link::{LinkFault, WRITE_PATIENCE, framed, read};
 use gen_registry_core::sync::blocks::wire::IN_FLIGHT_MAX;
 
@@ -27,13 +27,13 @@ const OUTGOING_WAITING: usize = IN_FLIGHT_MAX - 1;
 
 /// A stream about blocks or talk. It ends when the peer ends it, or when `outgoing` is dropped.
 pub struct BlockStream {
-    pub peer: NodeName,
+    pub peer: NetPeerId,
     pub incoming: mpsc::Receiver<Result<Vec<u8>, LinkFault>>,
     pub outgoing: mpsc::Sender<Vec<u8>>,
 }
 
 /// The stream for the host, and what moves its messages until one side has enough.
-pub(super) fn carry(peer: NodeName, stream: Stream, max_bytes: usize) -> (BlockStream, impl Future<Output = ()>) {
+pub(super) fn carry(peer: NetPeerId, stream: Stream, max_bytes: usize) -> (BlockStream, impl Future<Output = ()>) {
     let (to_host, incoming) = mpsc::channel(INCOMING_WAITING);
     let (outgoing, from_host) = mpsc::channel(OUTGOING_WAITING);
     (BlockStream { peer, incoming, outgoing }, moving(framed(stream, max_bytes), to_host, from_host))

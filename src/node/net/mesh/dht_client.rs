@@ -13,7 +13,7 @@ use libp2p::kad::{
 
 use crate::net::kademlia::COPIES;
 use crate::net::kademlia::values::{From, ValidateRecord, Values};
-use crate::net::key::NodeName;
+use crate::net::key::NetPeerId;
 use crate::net::mesh::run::EventLoop;
 
 /// Questions under way; more are answered with nothing, at once.
@@ -28,9 +28,9 @@ pub const PROVIDERS_FOUND_MAX: usize = 16;
 pub struct FoundValue {
     pub bytes: Vec<u8>,
     /// Who gave it; none when it was kept here.
-    pub from: Option<NodeName>,
+    pub from: Option<NetPeerId>,
     /// Who is said to have published it: a hint.
-    pub publisher: Option<NodeName>,
+    pub publisher: Option<NetPeerId>,
 }
 
 /// What the host wants of Kademlia.
@@ -38,7 +38,7 @@ pub(super) enum DhtCommand {
     Put { key: [u8; 32], value: Vec<u8> },
     Get { key: [u8; 32], found: oneshot::Sender<Vec<FoundValue>> },
     Provide { key: [u8; 32] },
-    Providers { key: [u8; 32], found: oneshot::Sender<Vec<NodeName>> },
+    Providers { key: [u8; 32], found: oneshot::Sender<Vec<NetPeerId>> },
 }
 
 enum PendingQuery {
@@ -46,7 +46,7 @@ enum PendingQuery {
     Nearest(Record),
     Putting,
     Values(Vec<FoundValue>, oneshot::Sender<Vec<FoundValue>>),
-    Providers(BTreeSet<NodeName>, oneshot::Sender<Vec<NodeName>>),
+    Providers(BTreeSet<NetPeerId>, oneshot::Sender<Vec<NetPeerId>>),
 }
 
 /// What is asked, and for a server what it stores.
@@ -123,7 +123,7 @@ impl EventLoop {
                     && values.len() < VALUES_FOUND_MAX
                     && !values.iter().any(|value: &FoundValue| value.bytes == record.value)
                 {
-                    let (from, publisher) = (peer.map(NodeName::from), record.publisher.map(NodeName::from));
+                    let (from, publisher) = (peer.map(NetPeerId::from), record.publisher.map(NetPeerId::from));
                     values.push(FoundValue { bytes: record.value, from, publisher });
                 }
                 if last || found.is_canceled() {
@@ -137,7 +137,7 @@ impl EventLoop {
             (PendingQuery::Providers(mut peers, found), QueryResult::GetProviders(result)) => {
                 if let Ok(GetProvidersOk::FoundProviders { providers, .. }) = result {
                     let me = self.connection_manager.me();
-                    let others = providers.into_iter().filter(|peer| *peer != me).map(NodeName::from);
+                    let others = providers.into_iter().filter(|peer| *peer != me).map(NetPeerId::from);
                     peers.extend(others.take(PROVIDERS_FOUND_MAX.saturating_sub(peers.len())));
                 }
                 if last || found.is_canceled() || peers.len() >= PROVIDERS_FOUND_MAX {

@@ -300,33 +300,33 @@ impl EventLoop {
                     MessageAcceptance::Reject => gossipsub::MessageAcceptance::Reject,
                 };
                 let gossip = &mut self.swarm.behaviour_mut().registry.inner_mut().gossip;
-                gossip.report_message_validation_result(&ticket.message, &ticket.from.peer(), verdict);
+                gossip.report_message_validation_result(&ticket.message, &ticket.from.peer_id(), verdict);
             }
-            Command::Ban(name) => {
-                let peer = name.peer();
+            Command::Ban(peer) => {
+                let peer = peer.peer_id();
                 if self.connection_manager.is_relay(&peer) {
                     return;
                 }
                 self.connection_manager.ban(peer, self.now());
                 self.swarm.behaviour_mut().banned.block_peer(peer);
             }
-            Command::Rate(name, score) => {
+            Command::Rate(peer, score) => {
                 let gossip = &mut self.swarm.behaviour_mut().registry.inner_mut().gossip;
                 // Returns false for a peer that is not connected: it is rated when it connects.
-                gossip.set_application_score(&name.peer(), scoring::of_host(score));
+                gossip.set_application_score(&peer.peer_id(), scoring::of_host(score));
             }
-            Command::ConnectTo(name) => {
-                if self.connection_manager.connect_to(name.peer(), self.now()) {
+            Command::ConnectTo(peer) => {
+                if self.connection_manager.connect_to(peer.peer_id(), self.now()) {
                     self.on_heartbeat();
                 }
             }
             Command::Ask { protocol, request, answers } => self.ask(protocol, &request, answers),
             Command::AskPeer { peer, protocol, request, answer } => {
-                self.ask_peer(peer.peer(), protocol, request, answer);
+                self.ask_peer(peer.peer_id(), protocol, request, answer);
             }
             Command::LookUp(order) => self.look_up(order),
-            Command::OpenBlocks(peer, opened) => self.open_blocks(peer.peer(), opened),
-            Command::OpenChat(peer, opened) => self.open_chat(peer.peer(), opened),
+            Command::OpenBlocks(peer, opened) => self.open_blocks(peer.peer_id(), opened),
+            Command::OpenChat(peer, opened) => self.open_chat(peer.peer_id(), opened),
             Command::RetryConnections => {
                 self.connection_manager.reset_backoff();
                 self.on_heartbeat();

@@ -1,6 +1,6 @@
 //! Peers and relays as the host sees them.
 
-use crate::net::key::NodeName;
+use crate::net::key::NetPeerId;
 use crate::net::mesh::run::EventLoop;
 use crate::net::mesh::{MeshEvent, MeshView, PeerView, RelayView};
 
@@ -12,7 +12,7 @@ impl EventLoop {
             reserved,
         });
         let peers = self.peers.iter().map(|(peer, state)| PeerView {
-            peer: NodeName::from(*peer),
+            peer: NetPeerId::from(*peer),
             since: state.since,
             dialled: state.dialled,
             agent: state.agent.clone(),
