@@ -92,7 +92,7 @@ impl Node {
         self.records.commit(vec![record.write(&channel)], Durability::Strict).await.map_err(errors::store_failed)?;
         self.channels.borrow_mut().joined.insert(channel.clone(), Joined { record, log: Log::default() });
         if let Some(mesh) = self.peering.borrow().mesh() {
-            mesh.listen(self.gossip_of(&channel), true);
+            mesh.subscribe(self.gossip_of(&channel));
         }
         // Not shown as online: then this node is in the channel without announcing it.
         self.present(Input::JoinChannel { user: own, channel: channel.clone() }).ok();
@@ -114,7 +114,7 @@ impl Node {
         self.records.commit(gone, Durability::Relaxed).await.map_err(errors::store_failed)?;
         self.channels.borrow_mut().joined.remove(&channel);
         if let Some(mesh) = self.peering.borrow().mesh() {
-            mesh.listen(self.gossip_of(&channel), false);
+            mesh.unsubscribe(self.gossip_of(&channel));
         }
         if let Some(own) = self.identity() {
             self.present(Input::LeaveChannel { user: own, channel }).ok();

@@ -15,7 +15,7 @@ use crate::Node;
 use crate::RequestId;
 use crate::channels::ReceiveOutcome;
 use crate::errors;
-use crate::net::key::{NodeKey, NetPeerId};
+use crate::net::key::{NetPeerId, NodeKey};
 use crate::net::mesh::{GossipTicket, GossipTopic, MeshHandle, MessageAcceptance};
 use crate::store::StoreError;
 use gen_registry_api::*;
@@ -78,7 +78,7 @@ impl Node {
         self.open_channels().await?;
         self.open_presence(key).await?;
         for channel in self.channels.borrow().names() {
-            mesh.listen(self.gossip_of(&channel), true);
+            mesh.subscribe(self.gossip_of(&channel));
         }
         let (wanted, wants) = mpsc::unbounded();
         *self.talk.borrow_mut() = ChatPeers { wanted: Some(wanted), ..ChatPeers::default() };

@@ -28,7 +28,7 @@ use crate::chat::{self, HistoryRequest};
 use crate::lookup;
 use crate::lookup::RecordValidator;
 use crate::net::kademlia::values::ValidateRecord;
-use crate::net::key::{NodeKey, NetPeerId};
+use crate::net::key::{NetPeerId, NodeKey};
 use crate::net::mesh::{
     GossipTicket, GossipTopic, Listening, Mesh, MeshError, MeshEvent, MeshHandle, MeshOptions, MeshView,
     MessageAcceptance,
@@ -65,7 +65,7 @@ pub enum PeeringError {
 pub struct Peering {
     node: Rc<Node>,
     mesh: MeshHandle,
-    life: Option<(Mesh, mpsc::UnboundedReceiver<MeshEvent>, mpsc::UnboundedReceiver<HistoryRequest>)>,
+    life: Option<(Mesh, mpsc::Receiver<MeshEvent>, mpsc::UnboundedReceiver<HistoryRequest>)>,
     sessions: RefCell<BTreeMap<NetPeerId, mpsc::Sender<Gossip>>>,
 }
 
@@ -105,8 +105,8 @@ impl Peering {
     ) -> Result<Self, PeeringError> {
         let Endpoints { relays, public_nodes, ice_servers } = ways;
         let key = node.node_key().await?;
-        let known = match node.records.get(Table::Settings, PEERS_RECORD).await? {
-            StoredRecord::Record(known) => known,
+        let remembered_peers = match node.records.get(Table::Settings, PEERS_RECORD).await? {
+            StoredRecord::Record(peers) => peers,
             StoredRecord::Nothing => Vec::new(),
             StoredRecord::Damaged(damaged) => {
                 node.quarantine(&damaged).await;
@@ -120,7 +120,8 @@ impl Peering {
             let Network { topic, rules, .. } = &node.network;
             Arc::new(RecordValidator::new(*topic, rules.clone())) as Arc<dyn ValidateRecord>
         });
-        let options = MeshOptions { key, topic, relays, ice_servers, public_nodes, known, listening, validator };
+        let options =
+            MeshOptions { key, topic, relays, ice_servers, public_nodes, remembered_peers, listening, validator };
         let environment = node.environment.clone();
         let (mesh, handle, events) = match carrier {
             Some(carrier) => Mesh::open_on(carrier(options.key.clone()), options, environment)?,
@@ -222,10 +223,10 @@ impl Peering {
                 self.node.ban(&self.mesh, peer);
                 None
             }
-            MeshEvent::BlocksAsked(stream) => {
+            MeshEvent::BlocksRequested(stream) => {
                 Some(blocks::serve(self.node.clone(), self.mesh.clone(), stream).boxed_local())
             }
-            MeshEvent::Asked { peer, request, reply } => {
+            MeshEvent::FindRequested { peer, request, reply } => {
                 if let Some(answer) = self.node.answer_find(peer, &request) {
                     // The caller may be gone.
                     reply.send(answer).ok();
@@ -257,7 +258,7 @@ impl Peering {
 
     async fn act_on(&self, news: ViewChanges, view: &MeshView) {
         if news.known_changed {
-            let record = put(Table::Settings, PEERS_RECORD, &view.known);
+            let record = put(Table::Settings, PEERS_RECORD, &view.remembered_peers);
             if let Err(error) = self.node.records.commit(vec![record], Durability::Relaxed).await {
                 tracing::warn!(%error, "the peers of today will not be known tomorrow");
             }

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::Node;
 use crate::errors;
-use crate::net::key::{NodeKey, NetPeerId};
+use crate::net::key::{NetPeerId, NodeKey};
 use crate::net::mesh::GossipTopic;
 use crate::people;
 use crate::store::records::{StoredRecord, put};

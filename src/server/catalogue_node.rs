@@ -154,15 +154,16 @@ async fn live(
     mut stopped: oneshot::Receiver<()>,
 ) {
     let CatalogueNodeOptions { data, network, listen, public, catalogue } = options;
-    let (told, mut heard) = mpsc::unbounded();
-    let peering = match open(data.as_deref(), network, listen, public, told, catalogue).await {
+    // Unbounded: one message for each address that the node listens on.
+    let (listen_addresses, mut listening_at) = mpsc::unbounded();
+    let peering = match open(data.as_deref(), network, listen, public, listen_addresses, catalogue).await {
         Ok(peering) => peering,
         Err(error) => return drop(began.send(Err(error))),
     };
     let mesh = peering.mesh();
     let life = peering.run();
     tokio::pin!(life);
-    let first = tokio::time::timeout(LISTEN_PATIENCE, heard.next());
+    let first = tokio::time::timeout(LISTEN_PATIENCE, listening_at.next());
     let addresses = tokio::select! {
         () = &mut life => None,
         first = first => first.ok().flatten(),
@@ -175,7 +176,7 @@ async fn live(
     loop {
         tokio::select! {
             () = &mut life => return tracing::error!("the catalogue's node ended"),
-            Some(addresses) = heard.next() => drop(tell.send_replace(addresses)),
+            Some(addresses) = listening_at.next() => drop(tell.send_replace(addresses)),
             // Asked to stop, or the handle was dropped.
             _ = &mut stopped => break,
         }
@@ -189,7 +190,7 @@ async fn open(
     network: Network,
     listen: Multiaddr,
     public: Vec<Multiaddr>,
-    told: mpsc::UnboundedSender<Vec<String>>,
+    addresses: mpsc::UnboundedSender<Vec<String>>,
     catalogue: Vec<PublishDraft>,
 ) -> Result<Peering, CatalogueNodeError> {
     // libp2p shares ports: it would quietly get some of another program's connections.
@@ -201,7 +202,7 @@ async fn open(
     let node = Rc::new(Node::start(store(data)?, Rc::new(Native), network).await?);
     stock(&node, catalogue).await;
     let public = public.iter().map(ToString::to_string).collect();
-    let listening = Listening { listen: listen.to_string(), public, direct_max: DIRECT_MAX, told };
+    let listening = Listening { listen: listen.to_string(), public, direct_max: DIRECT_MAX, addresses };
     let peering = Peering::open_listening(node.clone(), listening).await?;
     // The catalogue node is unattended, so it stays out of the presence list.
     let invisible = Command::Chat { command: ChatCommand::SetInvisible { invisible: true } };

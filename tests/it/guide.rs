@@ -9,7 +9,7 @@ use gen_registry_core::{
 };
 use gen_registry_node::net::{
     IDENTIFY_PROTOCOL, KADEMLIA_PROTOCOL,
-    mesh::{FIND_PROTOCOL, neighbours},
+    mesh::{FIND_PROTOCOL, peer_exchange},
     relay::limits::RelayLimits,
 };
 use gen_registry_node::store::Table;
@@ -160,7 +160,7 @@ fn protocols_lists_every_protocol_and_table() {
         signaling::PROTOCOL,
         witness::PROTOCOL,
         FIND_PROTOCOL,
-        neighbours::PROTOCOL,
+        peer_exchange::PROTOCOL,
         IDENTIFY_PROTOCOL,
         KADEMLIA_PROTOCOL,
     ];

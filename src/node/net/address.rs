@@ -1,12 +1,26 @@
-//! Reads addresses: whose they are, where a browser would connect to, and whether they go through a relay.
+//! Reads addresses: which peer they lead to, where a browser would connect to, and whether they go through a relay.
 //!
-//! It looks nothing up and connects to nothing.
+//! Resolves no names and connects to nothing.
 
 use std::net::{IpAddr, SocketAddr};
 
 use libp2p::{Multiaddr, PeerId, multiaddr::Protocol};
 
-/// The peer an address leads to, if it says so at its end.
+/// A text that is no multiaddress.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the address {0} can't be used")]
+pub struct InvalidAddress(pub String);
+
+pub(super) fn parse(text: &str) -> Result<Multiaddr, InvalidAddress> {
+    text.parse().map_err(|_| InvalidAddress(text.to_owned()))
+}
+
+/// Parses all of them, or returns the first that is invalid.
+pub(super) fn parse_all(texts: &[String]) -> Result<Vec<Multiaddr>, InvalidAddress> {
+    texts.iter().map(|text| parse(text)).collect()
+}
+
+/// Returns the peer an address leads to, if its last component is a peer id.
 pub fn peer_of(address: &Multiaddr) -> Option<PeerId> {
     match address.iter().last() {
         Some(Protocol::P2p(peer)) => Some(peer),
@@ -14,12 +28,12 @@ pub fn peer_of(address: &Multiaddr) -> Option<PeerId> {
     }
 }
 
-/// The address with this peer at its end, once.
+/// Returns the address with this peer id at its end, once.
 pub fn with_peer(address: Multiaddr, peer: PeerId) -> Multiaddr {
     if peer_of(&address) == Some(peer) { address } else { address.with(Protocol::P2p(peer)) }
 }
 
-/// Where a socket for this address listens.
+/// Returns the socket address of an `/ip4|ip6/…/tcp/…` address.
 pub fn socket_of(address: &Multiaddr) -> Option<SocketAddr> {
     let mut parts = address.iter();
     let host = match parts.next()? {
@@ -33,8 +47,8 @@ pub fn socket_of(address: &Multiaddr) -> Option<SocketAddr> {
     }
 }
 
-/// The origin a page must be allowed to connect to before it can use this address: `ws://127.0.0.1:9090`. `None` for an
-/// address that no browser can use.
+/// Returns the origin a page must be allowed to connect to before it can use this address, e.g. `ws://127.0.0.1:9090`,
+/// or `None` if no browser can use it.
 pub fn websocket_origin(address: &Multiaddr) -> Option<String> {
     let mut parts = address.iter();
     let host = match parts.next()? {
@@ -52,12 +66,12 @@ pub fn websocket_origin(address: &Multiaddr) -> Option<String> {
     Some(format!("{scheme}://{host}:{port}"))
 }
 
-/// It goes into a header: nothing that could end a source or a directive there.
+/// Whether the text is safe in a Content-Security-Policy header: nothing in it could end a source or a directive.
 fn is_host_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
 }
 
-/// Where a browser's WebSocket connects to for exactly this address, with or without the peer's name at its end.
+/// Returns the URL of a browser's WebSocket for exactly this address, with or without a peer id at its end.
 pub fn websocket_url(address: &Multiaddr) -> Option<String> {
     let scheme_at = |part: &Protocol<'_>| matches!(part, Protocol::Ws(_) | Protocol::Wss(_));
     let mut rest = address.iter().skip_while(|part| !scheme_at(part));
@@ -69,8 +83,8 @@ pub fn websocket_url(address: &Multiaddr) -> Option<String> {
     if bare && ends { websocket_origin(address) } else { None }
 }
 
-/// Whether every byte on a connection with this address goes through a relay. A direct connection that was arranged
-/// over a relay names the relay, too.
+/// Whether every byte on a connection with this address goes through a relay. The address of a direct connection that
+/// was negotiated over a relay names the relay, too, but is not relayed.
 pub fn is_relayed(address: &Multiaddr) -> bool {
     address.iter().any(|part| part == Protocol::P2pCircuit) && !is_webrtc(address)
 }
@@ -80,7 +94,8 @@ pub fn is_webrtc(address: &Multiaddr) -> bool {
     address.iter().any(|part| part == Protocol::WebRTC)
 }
 
-/// `…/p2p-circuit/webrtc/p2p/X` as the relayed address it is arranged over, and the peer. `None` for anything else.
+/// Splits `…/p2p-circuit/webrtc/p2p/X` into the relayed address over which it is negotiated, and the peer. Returns `None`
+/// for any other address.
 pub fn relayed_of_webrtc(address: &Multiaddr) -> Option<(Multiaddr, PeerId)> {
     let parts: Vec<Protocol<'_>> = address.iter().collect();
     let [relay @ .., Protocol::P2pCircuit, Protocol::WebRTC, Protocol::P2p(peer)] = parts.as_slice() else {
@@ -93,8 +108,8 @@ pub fn relayed_of_webrtc(address: &Multiaddr) -> Option<(Multiaddr, PeerId)> {
     Some((relayed, *peer))
 }
 
-/// `…/p2p-circuit` or `…/p2p-circuit/p2p/X` as the address of a direct connection to this peer. `None` for anything
-/// else.
+/// Converts `…/p2p-circuit` or `…/p2p-circuit/p2p/X` into the address of a direct WebRTC connection to this peer.
+/// Returns `None` for any other address.
 pub fn webrtc_of_relayed(address: &Multiaddr, peer: PeerId) -> Option<Multiaddr> {
     let parts: Vec<Protocol<'_>> = address.iter().collect();
     let relay = match parts.as_slice() {
@@ -120,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_browser_connects_only_to_a_bare_websocket() {
+    fn only_bare_websocket_addresses_have_a_url() {
         for (address, url) in [
             (RELAY.to_owned(), Some("ws://127.0.0.1:9090")),
             ("/dns4/example.org/tcp/443/tls/ws".into(), Some("wss://example.org:443")),
@@ -137,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn relayed_and_direct_are_told_apart() {
+    fn distinguishes_relayed_and_direct_addresses() {
         let relayed = parsed(&format!("{RELAY}/p2p-circuit/p2p/{PEER}"));
         let direct = parsed(&format!("{RELAY}/p2p-circuit/webrtc/p2p/{PEER}"));
         let peer = PEER.parse().expect("a peer id");

@@ -1,9 +1,8 @@
-//! Kademlia as this network uses it: how it is set up, for servers (relays and native nodes) and for clients (pages).
+//! The configuration of Kademlia, for servers (relays and public nodes) and for clients (pages).
 //!
-//! Its answers are hints. What is stored certifies itself or is refused ([`values`]); look-ups verify
-//! what they get. No node enters a routing table by announcing itself: clients begin every query at the relays that
-//! their network names, so a crowd of others can't surround them. Which addresses a query may dial is
-//! [`guard`]ed.
+//! Its answers are hints. Records are self-certifying, or are refused ([`values`]); look-ups verify what they get. No
+//! node enters a routing table by announcing itself: clients begin every query at the relays of their network, so other
+//! nodes can't surround them however many there are. Which addresses a query may dial is [`guard`]ed.
 
 pub mod guard;
 pub mod storage_quota;
@@ -20,47 +19,47 @@ use libp2p::swarm::StreamProtocol;
 use crate::net::KADEMLIA_PROTOCOL;
 
 pub const PACKET_BYTES: usize = 16 * 1024;
-/// Values of all names together, on one server.
+/// Records on one server.
 pub const VALUES_MAX: usize = 4 * 1024;
 pub const VALUE_MAX_BYTES: usize = 4 * 1024;
 /// A multihash of 32 bytes takes 34.
 pub const KEY_MAX_BYTES: usize = 64;
-/// Keys for which somebody says to have the content.
+/// Keys with provider records, on one server.
 pub const PROVIDED_KEYS_MAX: usize = 8 * 1024;
 pub const PROVIDERS_PER_KEY: usize = 8;
 pub const PROVIDER_ADDRESSES: usize = 4;
 pub const PROVIDER_ADDRESS_BYTES: usize = 256;
-/// Servers that keep a copy of a value.
+/// Servers that store a copy of a record.
 pub const COPIES: usize = 8;
-/// How long a server keeps a value that is not published again.
+/// How long a server stores a record that is not republished.
 pub const VALUE_TIME: Duration = Duration::from_secs(24 * 60 * 60);
-/// Who says to have something is a page, as a rule, and soon gone.
+/// How long a server stores a provider record. Most providers are pages, which are soon closed.
 pub const PROVIDER_TIME: Duration = Duration::from_secs(3 * 60 * 60);
-/// How often servers give each other copies of what they keep.
+/// How often servers replicate their records to each other.
 const COPY_EVERY: Duration = Duration::from_secs(60 * 60);
-/// After this a question is over, with what has been found.
-pub const QUESTION_PATIENCE: Duration = Duration::from_secs(10);
+/// A query ends after this time, with what it has found.
+pub const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Takes what others store.
-pub fn server(me: PeerId) -> kad::Behaviour<MemoryStore> {
+/// Stores records for others.
+pub fn server(local_peer_id: PeerId) -> kad::Behaviour<MemoryStore> {
     let mut config = config();
     config.set_replication_interval(Some(COPY_EVERY));
-    let mut kademlia = kad::Behaviour::with_config(me, store(me), config);
+    let mut kademlia = kad::Behaviour::with_config(local_peer_id, store(local_peer_id), config);
     kademlia.set_mode(Some(Mode::Server));
     kademlia
 }
 
-/// Asks, and stores nothing for others.
-pub fn client(me: PeerId) -> kad::Behaviour<MemoryStore> {
+/// Sends queries, and stores nothing for others.
+pub fn client(local_peer_id: PeerId) -> kad::Behaviour<MemoryStore> {
     let mut config = config();
     config.set_replication_interval(None).set_periodic_bootstrap_interval(None);
-    let mut kademlia = kad::Behaviour::with_config(me, store(me), config);
-    // Else an address of its own would make a server of it.
+    let mut kademlia = kad::Behaviour::with_config(local_peer_id, store(local_peer_id), config);
+    // Otherwise an external address would make it a server.
     kademlia.set_mode(Some(Mode::Client));
     kademlia
 }
 
-/// What was published is published again by its publisher, who knows whether it is still true.
+/// Records are republished by the host, not by libp2p: it knows whether they still hold.
 fn config() -> kad::Config {
     let mut config = kad::Config::new(StreamProtocol::new(KADEMLIA_PROTOCOL));
     config
@@ -72,7 +71,7 @@ fn config() -> kad::Config {
         .set_provider_publication_interval(None)
         .set_kbucket_inserts(BucketInserts::Manual)
         .set_caching(Caching::Disabled)
-        .set_query_timeout(QUESTION_PATIENCE)
+        .set_query_timeout(QUERY_TIMEOUT)
         .disjoint_query_paths(true);
     if let Some(number) = NonZeroUsize::new(COPIES) {
         config.set_replication_factor(number);
@@ -80,13 +79,13 @@ fn config() -> kad::Config {
     config
 }
 
-fn store(me: PeerId) -> MemoryStore {
+fn store(local_peer_id: PeerId) -> MemoryStore {
     let config = MemoryStoreConfig {
         max_records: VALUES_MAX,
-        // libp2p refuses what is as long as this.
+        // libp2p refuses values of exactly this length.
         max_value_bytes: VALUE_MAX_BYTES + 1,
         max_providers_per_key: PROVIDERS_PER_KEY,
         max_provided_keys: PROVIDED_KEYS_MAX,
     };
-    MemoryStore::with_config(me, config)
+    MemoryStore::with_config(local_peer_id, config)
 }

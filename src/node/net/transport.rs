@@ -1,5 +1,5 @@
-//! What a node travels on: transports, and the behaviours that belong to them. A page and a native program differ
-//! here and nowhere else.
+//! The transports of a node, and the behaviours that belong to them: the only place in `net` where a page and a native
+//! program differ.
 
 #[cfg(target_arch = "wasm32")]
 mod browser;
@@ -16,30 +16,30 @@ use libp2p::{Multiaddr, PeerId, relay};
 
 use crate::net::ice::IceServer;
 
-/// The transport and the two behaviours belong into one swarm.
+/// A transport and the two behaviours that must be in the same swarm.
 pub struct TransportStack {
     pub transport: Boxed<(PeerId, StreamMuxerBox)>,
     pub relay: relay::client::Behaviour,
     pub upgrade: Upgrade,
-    pub reach: Reachability,
+    pub reachability: Reachability,
 }
 
-/// Where a node on this carrier goes, and is reached.
+/// Where a node with this transport dials, and how it is reached.
 pub struct Reachability {
-    /// Where to listen besides relays' circuits.
+    /// Listening addresses, besides relayed ones.
     pub listening: Vec<Multiaddr>,
-    /// Whether others are reached there directly.
+    /// Whether this is the address of a direct connection.
     pub is_direct: fn(&Multiaddr) -> bool,
-    /// How a peer that has a place at this relay, whose name ends its address, is reached directly.
+    /// Returns how a peer with a reservation at this relay, whose peer id ends its address, is reached directly.
     pub circuit: fn(&Multiaddr, PeerId) -> Option<Multiaddr>,
-    /// Whether it may go there because somebody said that a question is answered there.
-    pub may_ask: fn(&Multiaddr) -> bool,
-    /// What is known of the connections that stand.
+    /// Whether a Kademlia query may dial an address that another peer reported.
+    pub may_query: fn(&Multiaddr) -> bool,
+    /// Measures the paths of open connections.
     pub paths: Paths,
 }
 
 #[derive(Clone, Debug, Default)]
 pub struct TransportOptions {
-    /// Without any, only peers of the same network come together.
+    /// STUN and TURN servers. Without any, only peers of the same local network can connect.
     pub ice_servers: Vec<IceServer>,
 }

@@ -11,7 +11,7 @@ use futures_timer::Delay;
 use crate::AdmissionReport;
 use crate::Node;
 use crate::net::key::NetPeerId;
-use crate::net::mesh::{GossipTicket, Hold, Link, LinkFault, MeshHandle, MessageAcceptance, Outgoing};
+use crate::net::mesh::{GossipTicket, Link, LinkFault, LinkGuard, MeshHandle, MessageAcceptance, Outgoing};
 use crate::reputation::Actor;
 use gen_registry_api::{Event, Failure};
 use gen_registry_core::sync::rejection::Rejection;
@@ -51,14 +51,14 @@ struct Host {
     initiator: bool,
     session: Session,
     outgoing: Outgoing,
-    _hold: Hold,
+    _guard: LinkGuard,
 }
 
 /// Runs a session until its link ends.
 pub(super) async fn serve(node: Rc<Node>, mesh: MeshHandle, link: Link, inward: mpsc::Receiver<Gossip>) {
-    let Link { peer, initiator, incoming, outgoing, hold } = link;
+    let Link { peer, initiator, incoming, outgoing, guard } = link;
     let session = Session::new(node.network.topic, initiator);
-    let mut host = Host { node: node.clone(), peer, initiator, session, outgoing, _hold: hold };
+    let mut host = Host { node: node.clone(), peer, initiator, session, outgoing, _guard: guard };
     let ended = host.run(&mesh, incoming, inward).await;
     if matches!(ended, Err(Ended::Gone)) && host.outgoing.fault() == Some(LinkFault::TooSlow) {
         // It was noticed when something was to be said, before the word of it came.

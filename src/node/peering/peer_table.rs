@@ -86,7 +86,7 @@ impl PeerTable {
     pub(super) fn take_in(&mut self, view: &MeshView, now: Timestamp) -> ViewChanges {
         let up = |view: &MeshView| view.relays.iter().filter(|relay| relay.connected).count();
         let news = ViewChanges {
-            known_changed: self.view.known != view.known && !view.known.is_empty(),
+            known_changed: self.view.remembered_peers != view.remembered_peers && !view.remembered_peers.is_empty(),
             relay_came: up(view) > up(&self.view),
         };
         self.view = view.clone();

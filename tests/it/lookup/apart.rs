@@ -70,14 +70,14 @@ fn carrier(key: NodeKey) -> TransportStack {
     let transport = transport.multiplex(yamux::Config::default()).boxed();
     let place: Multiaddr = Protocol::Memory(rand::random::<u64>().max(1)).into();
     PLACES.lock().unwrap().insert(peer, place.clone());
-    let reach = Reachability {
+    let reachability = Reachability {
         listening: vec![place],
         is_direct: is_named,
         circuit: place_of,
-        may_ask: is_memory,
+        may_query: is_memory,
         paths: Paths,
     };
-    TransportStack { transport, relay, upgrade: dummy::Behaviour, reach }
+    TransportStack { transport, relay, upgrade: dummy::Behaviour, reachability }
 }
 
 /// A relay as a server runs it, that can tell this network's records.
@@ -122,9 +122,9 @@ pub struct Party {
 impl Party {
     /// A native node that others can dial; it keeps records for them.
     pub async fn serve(network: Network) -> Self {
-        let (told, _) = futures::channel::mpsc::unbounded();
+        let (addresses, _) = futures::channel::mpsc::unbounded();
         let listen = Multiaddr::from(Protocol::Memory(rand::random::<u64>().max(1))).to_string();
-        let listening = Listening { listen, public: vec![], direct_max: 16, told };
+        let listening = Listening { listen, public: vec![], direct_max: 16, addresses };
         Self::start(network, Some(listening)).await
     }
 

@@ -10,7 +10,7 @@ use gen_registry_core::identity::{Signed, SigningIdentity, Topic};
 use gen_registry_core::presence::{Attendance, Heartbeat, NodeId, SignedHeartbeat};
 use gen_registry_core::sync::chat::ChatFrame;
 use gen_registry_node::Network;
-use gen_registry_node::net::key::{NodeKey, NetPeerId};
+use gen_registry_node::net::key::{NetPeerId, NodeKey};
 use gen_registry_node::net::mesh::{GossipTopic, Link, Mesh, MeshEvent, MeshHandle, MeshOptions, MessageAcceptance};
 use gen_registry_node::platform::Environment;
 use tokio::task::spawn_local;
@@ -43,7 +43,7 @@ impl Stranger {
             relays: network.relays.clone(),
             ice_servers: vec![],
             public_nodes: vec![],
-            known: vec![],
+            remembered_peers: vec![],
             listening: None,
             validator: None,
         };
@@ -63,9 +63,9 @@ impl Stranger {
                         }
                         says.validate(ticket, MessageAcceptance::Accept);
                     }
-                    MeshEvent::BlocksAsked(_)
+                    MeshEvent::BlocksRequested(_)
                     | MeshEvent::ChatOpened(_)
-                    | MeshEvent::Asked { .. }
+                    | MeshEvent::FindRequested { .. }
                     | MeshEvent::Graylisted(_)
                     | MeshEvent::Closing => {}
                 }

@@ -1,7 +1,7 @@
 //! The source and expiry of each stored entry. Pure.
 //!
-//! When there is no room, the source with most entries gives some up: its oldest. Keys cost nothing, so a flood
-//! comes from many peer ids but few addresses; the source is the address where peers have different ones.
+//! Without room, the oldest entry of the source with most entries is evicted. Peer ids cost nothing, so a flood comes
+//! from many peer ids but few addresses: the source is the address, where peers have different ones.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -12,7 +12,7 @@ use libp2p::PeerId;
 /// Milliseconds since some beginning.
 pub type Millis = u64;
 
-/// Who is to answer for something.
+/// What entries are counted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
     Address(IpAddr),
@@ -40,10 +40,10 @@ impl<K: Clone + Eq + Hash> StorageQuota<K> {
         self.entries.is_empty()
     }
 
-    /// It is there until then. Who put it there first answers for it.
+    /// Adds an entry, or renews its expiry. It goes on counting for its first source.
     pub fn put(&mut self, key: K, source: Source, until: Millis) {
-        if let Some((_, known)) = self.entries.get_mut(&key) {
-            *known = until;
+        if let Some((_, expiry)) = self.entries.get_mut(&key) {
+            *expiry = until;
             return;
         }
         *self.held.entry(source).or_default() += 1;
@@ -64,13 +64,13 @@ impl<K: Clone + Eq + Hash> StorageQuota<K> {
         self.entries.get(key).map(|(_, until)| *until)
     }
 
-    /// What is over.
-    pub fn over(&self, now: Millis) -> Vec<K> {
+    /// Returns the expired entries.
+    pub fn expired(&self, now: Millis) -> Vec<K> {
         self.entries.iter().filter(|(_, (_, until))| *until <= now).map(|(key, _)| key.clone()).collect()
     }
 
-    /// Returns the entry to evict when there is no room: the oldest of the source with most entries.
-    pub fn first_to_go(&self) -> Option<K> {
+    /// Returns the entry to evict if there is no room: the oldest of the source with most entries.
+    pub fn eviction_candidate(&self) -> Option<K> {
         let (fullest, _) = self.held.iter().max_by_key(|(_, held)| **held)?;
         let of_fullest = self.entries.iter().filter(|(_, (source, _))| source == fullest);
         of_fullest.min_by_key(|(_, (_, until))| *until).map(|(key, _)| key.clone())
@@ -82,18 +82,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_holds_most_gives_up_its_oldest() {
+    fn oldest_entry_of_the_fullest_source_is_evicted_first() {
         let (flood, other) = (Source::Peer(PeerId::random()), Source::Peer(PeerId::random()));
-        let mut ledger = StorageQuota::default();
-        ledger.put(0, other, 1);
+        let mut quota = StorageQuota::default();
+        quota.put(0, other, 1);
         for key in 1..=5 {
-            ledger.put(key, flood, 10 - key);
+            quota.put(key, flood, 10 - key);
         }
-        assert_eq!(ledger.first_to_go(), Some(5), "the oldest of all is another one's");
-        ledger.put(5, flood, 100);
-        assert_eq!(ledger.first_to_go(), Some(4), "that one was put again");
-        assert_eq!(ledger.over(1), [0]);
-        (1..=5).for_each(|key| ledger.remove(&key));
-        assert_eq!((ledger.first_to_go(), ledger.len(), ledger.held.len()), (Some(0), 1, 1));
+        assert_eq!(quota.eviction_candidate(), Some(5), "the oldest of all belongs to another source");
+        quota.put(5, flood, 100);
+        assert_eq!(quota.eviction_candidate(), Some(4), "that one was renewed");
+        assert_eq!(quota.expired(1), [0]);
+        (1..=5).for_each(|key| quota.remove(&key));
+        assert_eq!((quota.eviction_candidate(), quota.len(), quota.held.len()), (Some(0), 1, 1));
     }
 }

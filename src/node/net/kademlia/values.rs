@@ -1,6 +1,6 @@
-//! What a Kademlia server stores for others: values that prove themselves, and hints who has some content.
+//! What a Kademlia server stores for others: self-certifying records, and provider records, which are hints.
 //!
-//! What proves a value is a [`ValidateRecord`]'s business. Without one no value is stored at all.
+//! Records are validated by a [`ValidateRecord`]. Without one, none is stored.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -17,77 +17,78 @@ use super::{
     VALUE_MAX_BYTES, VALUE_TIME, VALUES_MAX,
 };
 
-/// Values and hints in each [`RATE_TIME`] by one peer: a person has one name and a few modules.
+/// Records and provider records of one peer in each [`RATE_TIME`]: a person has one name and a few modules.
 pub const PUTS_PER_PEER_RATE: u32 = 120;
-/// Many people may stand behind one address.
+/// Many people may share one address.
 pub const PUTS_PER_ADDRESS_RATE: u32 = 1_200;
-/// Everybody together: keys cost nothing, and each signature takes time.
+/// All peers together: peer ids cost nothing, and verifying a signature takes time.
 pub const PUTS_RATE: u32 = 6_000;
 pub const RATE_TIME: Duration = Duration::from_secs(60);
 
-/// Knows what proves a value.
+/// Validates records.
 pub trait ValidateRecord: Send + Sync {
-    /// Whether this value may be stored under this key at this time (milliseconds since 1970), replacing the present
-    /// one if any; the error says what is wrong with it.
-    fn verify(&self, key: &[u8], value: &[u8], there: Option<&[u8]>, now: Millis) -> Result<bool, RecordFault>;
+    /// Returns whether a valid value is to be stored under this key at this time (milliseconds since 1970), in place of
+    /// the present one, if any; or what is wrong with it.
+    fn verify(&self, key: &[u8], value: &[u8], present: Option<&[u8]>, now: Millis) -> Result<bool, RecordFault>;
 }
 
-/// What is wrong with a value.
+/// What is wrong with a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordFault {
     Unreadable,
-    /// Signed by somebody else, for another network, or not at all.
+    /// Signed by another key, for another network, or not at all.
     Forged,
-    /// It is about something else.
+    /// It belongs to another key.
     WrongKey,
     /// It breaks a rule of the network.
     Rule,
 }
 
-/// Why something is not stored.
+/// Why a record is not stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreRefusal {
-    /// This server belongs to no network whose values it could validate.
+    /// This server belongs to no network whose records it could validate.
     NoNetwork,
     Oversized,
     Bad(RecordFault),
-    /// What is there is better.
+    /// The present one is better.
     NotBetter,
     TooOften,
     Full,
 }
 
-/// What storing came to.
+/// The outcome of storing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stored {
     New,
-    /// It was there and stays longer.
+    /// It was stored already, and its expiry is renewed.
     Again,
 }
 
-/// Who wants something stored.
+/// The origin of a request to store something.
 #[derive(Clone, Copy, Debug)]
-pub struct From {
+pub struct RecordSource {
     pub peer: PeerId,
-    /// `None` where all peers have one address.
+    /// `None` if all peers have the same address, that of a proxy.
     pub address: Option<IpAddr>,
 }
 
-impl From {
-    fn source(&self) -> Source {
+impl RecordSource {
+    /// Returns what the quota counts by.
+    fn quota_key(&self) -> Source {
         self.address.map_or(Source::Peer(self.peer), Source::Address)
     }
 }
 
-/// Decides what one server's store takes. Times are milliseconds since 1970.
+/// Decides what one server stores. Times are milliseconds since 1970.
 #[derive(Default)]
 pub struct Values {
     validator: Option<Arc<dyn ValidateRecord>>,
     values: StorageQuota<RecordKey>,
     providers: StorageQuota<(RecordKey, PeerId)>,
-    spent: HashMap<Source, u32>,
-    spent_by_all: u32,
-    spent_since: Millis,
+    puts: HashMap<Source, u32>,
+    puts_of_all: u32,
+    window_start: Millis,
 }
 
 impl Values {
@@ -95,12 +96,12 @@ impl Values {
         Self { validator, ..Self::default() }
     }
 
-    /// Stores a value, if it is good and better than what is there.
-    pub fn take_in(
+    /// Stores a record if it is valid and better than the present one.
+    pub fn put_record(
         &mut self,
         store: &mut MemoryStore,
         mut record: Record,
-        from: From,
+        source: RecordSource,
         now: Millis,
         is_connected: impl Fn(&PeerId) -> bool,
     ) -> Result<Stored, StoreRefusal> {
@@ -108,110 +109,110 @@ impl Values {
         if record.value.len() > VALUE_MAX_BYTES || record.key.as_ref().len() > KEY_MAX_BYTES {
             return Err(StoreRefusal::Oversized);
         }
-        // Before anything that costs time.
-        self.spend(from, now)?;
+        // Before anything that takes time.
+        self.count_put(source, now)?;
         let until = now + millis(VALUE_TIME);
-        let there = self.values.until(&record.key).filter(|until| *until > now).and_then(|_| store.get(&record.key));
-        let value = there.as_ref().map(|there| there.value.as_slice());
-        if let Some(there) = &there
-            && there.value == record.value
+        let present = self.values.until(&record.key).filter(|until| *until > now).and_then(|_| store.get(&record.key));
+        let value = present.as_ref().map(|present| present.value.as_slice());
+        if let Some(present) = &present
+            && present.value == record.value
         {
-            // A record from its publisher proves that the publisher is here; it evicts no record of a peer that is
-            // still here.
-            let first_hand = record.publisher == Some(from.peer);
-            if !first_hand || there.publisher.is_some_and(|publisher| is_connected(&publisher)) {
-                record.publisher = there.publisher;
+            // A record from its publisher proves that the publisher is here; it replaces no other publisher that is
+            // connected.
+            let is_from_publisher = record.publisher == Some(source.peer);
+            if !is_from_publisher || present.publisher.is_some_and(|publisher| is_connected(&publisher)) {
+                record.publisher = present.publisher;
             }
             store.put(record.clone()).map_err(|_| StoreRefusal::Full)?;
-            self.values.put(record.key, from.source(), until);
+            self.values.put(record.key, source.quota_key(), until);
             return Ok(Stored::Again);
         }
         if !validator.verify(record.key.as_ref(), &record.value, value, now).map_err(StoreRefusal::Bad)? {
             return Err(StoreRefusal::NotBetter);
         }
-        if there.is_none() {
+        if present.is_none() {
             while self.values.len() >= VALUES_MAX {
-                let first = self.values.first_to_go().ok_or(StoreRefusal::Full)?;
-                self.forget_value(store, &first);
+                let first = self.values.eviction_candidate().ok_or(StoreRefusal::Full)?;
+                self.remove_value(store, &first);
             }
         }
         let key = record.key.clone();
         store.put(record).map_err(|_| StoreRefusal::Full)?;
-        self.values.put(key, from.source(), until);
+        self.values.put(key, source.quota_key(), until);
         Ok(Stored::New)
     }
 
-    /// Stores a hint that a peer has something. Who is gone makes room for who comes.
-    pub fn take_hint(
+    /// Stores a provider record. Records of disconnected providers make room for new ones.
+    pub fn add_provider(
         &mut self,
         store: &mut MemoryStore,
         mut record: ProviderRecord,
-        from: From,
+        source: RecordSource,
         now: Millis,
         is_connected: impl Fn(&PeerId) -> bool,
     ) -> Result<Stored, StoreRefusal> {
         if record.key.as_ref().len() > KEY_MAX_BYTES {
             return Err(StoreRefusal::Oversized);
         }
-        self.spend(from, now)?;
+        self.count_put(source, now)?;
         record.addresses.retain(is_short);
         record.addresses.truncate(PROVIDER_ADDRESSES);
-        let place = (record.key.clone(), record.provider);
-        let known = self.providers.until(&place).is_some();
-        if !known {
+        let entry = (record.key.clone(), record.provider);
+        let is_present = self.providers.until(&entry).is_some();
+        if !is_present {
             let others = store.providers(&record.key);
             if others.len() >= PROVIDERS_PER_KEY {
                 let until = |other: &&ProviderRecord| self.providers.until(&(other.key.clone(), other.provider));
-                let gone = others.iter().filter(|other| !is_connected(&other.provider)).min_by_key(until);
-                let gone = gone.ok_or(StoreRefusal::Full)?;
-                self.forget_hint(store, &(gone.key.clone(), gone.provider));
+                let disconnected = others.iter().filter(|other| !is_connected(&other.provider)).min_by_key(until);
+                let disconnected = disconnected.ok_or(StoreRefusal::Full)?;
+                self.remove_provider(store, &(disconnected.key.clone(), disconnected.provider));
             }
-            // As many hints as keys: most things have one provider.
+            // As many records as keys: most keys have one provider.
             while self.providers.len() >= PROVIDED_KEYS_MAX {
-                let first = self.providers.first_to_go().ok_or(StoreRefusal::Full)?;
-                self.forget_hint(store, &first);
+                let first = self.providers.eviction_candidate().ok_or(StoreRefusal::Full)?;
+                self.remove_provider(store, &first);
             }
         }
         store.add_provider(record).map_err(|_| StoreRefusal::Full)?;
-        self.providers.put(place, from.source(), now + millis(PROVIDER_TIME));
-        Ok(if known { Stored::Again } else { Stored::New })
+        self.providers.put(entry, source.quota_key(), now + millis(PROVIDER_TIME));
+        Ok(if is_present { Stored::Again } else { Stored::New })
     }
 
-    /// Forgets what is over; to be called now and then.
-    pub fn tidy(&mut self, store: &mut MemoryStore, now: Millis) {
-        for key in self.values.over(now) {
-            self.forget_value(store, &key);
+    /// Removes expired records. To be called every few seconds.
+    pub fn expire(&mut self, store: &mut MemoryStore, now: Millis) {
+        for key in self.values.expired(now) {
+            self.remove_value(store, &key);
         }
-        for place in self.providers.over(now) {
-            self.forget_hint(store, &place);
+        for entry in self.providers.expired(now) {
+            self.remove_provider(store, &entry);
         }
     }
 
-    fn forget_value(&mut self, store: &mut MemoryStore, key: &RecordKey) {
+    fn remove_value(&mut self, store: &mut MemoryStore, key: &RecordKey) {
         store.remove(key);
         self.values.remove(key);
     }
 
-    fn forget_hint(&mut self, store: &mut MemoryStore, place: &(RecordKey, PeerId)) {
-        store.remove_provider(&place.0, &place.1);
-        self.providers.remove(place);
+    fn remove_provider(&mut self, store: &mut MemoryStore, entry: &(RecordKey, PeerId)) {
+        store.remove_provider(&entry.0, &entry.1);
+        self.providers.remove(entry);
     }
 
-    /// One more of what a peer, and all behind its address, may do in a time.
-    fn spend(&mut self, from: From, now: Millis) -> Result<(), StoreRefusal> {
-        if now >= self.spent_since + millis(RATE_TIME) {
-            (self.spent, self.spent_by_all, self.spent_since) = (HashMap::new(), 0, now);
+    /// Counts one request against the rates of its peer, its address and all peers.
+    fn count_put(&mut self, source: RecordSource, now: Millis) -> Result<(), StoreRefusal> {
+        if now >= self.window_start + millis(RATE_TIME) {
+            (self.puts, self.puts_of_all, self.window_start) = (HashMap::new(), 0, now);
         }
-        let peer = (Source::Peer(from.peer), PUTS_PER_PEER_RATE);
-        let address = from.address.map(|address| (Source::Address(address), PUTS_PER_ADDRESS_RATE));
+        let peer = (Source::Peer(source.peer), PUTS_PER_PEER_RATE);
+        let address = source.address.map(|address| (Source::Address(address), PUTS_PER_ADDRESS_RATE));
         let both = [Some(peer), address];
-        let spent = |source: &Source| self.spent.get(source).copied().unwrap_or(0);
-        if self.spent_by_all >= PUTS_RATE || both.iter().flatten().any(|(source, rate)| spent(source) >= *rate) {
+        let count = |source: &Source| self.puts.get(source).copied().unwrap_or(0);
+        if self.puts_of_all >= PUTS_RATE || both.iter().flatten().any(|(source, rate)| count(source) >= *rate) {
             return Err(StoreRefusal::TooOften);
         }
-        self.spent_by_all += 1;
+        self.puts_of_all += 1;
         for (source, _) in both.into_iter().flatten() {
-            *self.spent.entry(source).or_default() += 1;
+            *self.puts.entry(source).or_default() += 1;
         }
         Ok(())
     }

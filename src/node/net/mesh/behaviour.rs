@@ -1,6 +1,6 @@
-//! Which of libp2p's protocols a node speaks, and how they are set up. No protocol is written here.
+//! The libp2p behaviours of a node and their configuration. Implements no protocol.
 //!
-//! Everything that carries the registry is wrapped in [`Direct`]: it never travels through a relay.
+//! The behaviours that carry the registry's data are wrapped in [`Direct`]: they never use relayed connections.
 
 use std::time::Duration;
 
@@ -12,29 +12,29 @@ use libp2p::{
 };
 use sha2::{Digest, Sha256};
 
+use crate::net::address::parse_all;
 use crate::net::direct::Direct;
 use crate::net::kademlia::guard::{Guarded, MayDial};
 use crate::net::mesh::connection_manager::DIRECT_MAX;
-use crate::net::mesh::run::parse;
 use crate::net::mesh::scoring;
-use crate::net::mesh::{MeshError, MeshOptions};
+use crate::net::mesh::types::{MeshError, MeshOptions};
 use crate::net::streams::Streams;
 use crate::net::transport::{self, Reachability, TransportStack, Upgrade};
 use crate::net::{AGENT, IDENTIFY_PROTOCOL, kademlia};
 use gen_registry_core::sync::wire::GOSSIP_MAX_BYTES;
 
-/// Connections besides the direct ones: relays and their circuits.
+/// Connections besides the direct ones: to relays, and relayed ones.
 pub const CONNECTIONS_BESIDES: u32 = 8;
 pub const CONNECTIONS_PENDING_MAX: u32 = 8;
-/// One direct, one relayed while it is being replaced, one more when both dial at once.
+/// One direct, one relayed while it is being replaced, and one more of each if both sides dial at once.
 pub const CONNECTIONS_PER_PEER: u32 = 4;
-/// Streams that are being agreed on; a flood of them is refused.
+/// Streams of one connection whose protocol is being negotiated; further ones are refused.
 const STREAMS_NEGOTIATING: usize = 16;
 const PING_EVERY: Duration = Duration::from_secs(15);
 /// The framing of a gossip message.
 const GOSSIP_FRAME_BYTES: usize = 2 * 1024;
 const GOSSIP_HEARTBEAT: Duration = Duration::from_secs(1);
-/// A peer that follows more topics than a network has is not one of it.
+/// Topics of one peer; one that subscribes to more is misbehaving.
 const GOSSIP_TOPICS_MAX: usize = 64;
 
 pub(super) type Gossip = gossipsub::Behaviour<
@@ -51,27 +51,41 @@ pub(super) struct Behaviour {
     pub(super) rendezvous: rendezvous::client::Behaviour,
     pub(super) identify: identify::Behaviour,
     pub(super) ping: ping::Behaviour,
-    /// Outside of what is direct: relays answer, too.
+    /// Not wrapped in [`Direct`]: relays are servers, too.
     pub(super) kademlia: Guarded<kad::Behaviour<MemoryStore>>,
     pub(super) registry: Direct<Registry>,
 }
 
-/// What the registry itself speaks.
+/// The behaviours that carry the registry's data.
 #[derive(NetworkBehaviour)]
 pub(super) struct Registry {
     pub(super) gossip: Gossip,
     pub(super) streams: Streams,
 }
 
+impl Behaviour {
+    pub(super) fn gossip(&mut self) -> &mut Gossip {
+        &mut self.registry.inner_mut().gossip
+    }
+
+    pub(super) fn streams(&mut self) -> &mut Streams {
+        &mut self.registry.inner_mut().streams
+    }
+
+    pub(super) fn kademlia(&mut self) -> &mut kad::Behaviour<MemoryStore> {
+        self.kademlia.inner_mut()
+    }
+}
+
 pub(super) fn swarm(
     options: &MeshOptions,
-    carrier: TransportStack,
+    stack: TransportStack,
 ) -> Result<(Swarm<Behaviour>, Reachability), MeshError> {
     let key = options.key.clone().into_keypair();
-    let me = key.public().to_peer_id();
+    let local_peer_id = key.public().to_peer_id();
     let kademlia = match &options.validator {
-        Some(_) => kademlia::server(me),
-        None => kademlia::client(me),
+        Some(_) => kademlia::server(local_peer_id),
+        None => kademlia::client(local_peer_id),
     };
     let direct = options.listening.as_ref().map_or(DIRECT_MAX, |listening| listening.direct_max);
     let direct = u32::try_from(direct).unwrap_or(u32::MAX);
@@ -85,29 +99,30 @@ pub(super) fn swarm(
     let behaviour = Behaviour {
         limits: connection_limits::Behaviour::new(limits),
         banned: allow_block_list::Behaviour::default(),
-        relay: carrier.relay,
-        upgrade: carrier.upgrade,
+        relay: stack.relay,
+        upgrade: stack.upgrade,
         rendezvous: rendezvous::client::Behaviour::new(key.clone()),
         identify: identify::Behaviour::new(identify),
         ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_EVERY)),
-        kademlia: Guarded::new(kademlia, may_ask(options, &carrier.reach)?),
+        kademlia: Guarded::new(kademlia, may_dial_for_queries(options, &stack.reachability)?),
         registry: Direct::new(Registry { gossip: gossip()?, streams: Streams::default() }),
     };
     let config = transport::swarm_config().with_max_negotiating_inbound_streams(STREAMS_NEGOTIATING);
-    Ok((Swarm::new(carrier.transport, behaviour, me, config), carrier.reach))
+    Ok((Swarm::new(stack.transport, behaviour, local_peer_id, config), stack.reachability))
 }
 
-/// Open nodes of the network; what else a node of its kind may dial, unless strangers must not choose that for it.
-fn may_ask(options: &MeshOptions, reach: &Reachability) -> Result<MayDial, MeshError> {
-    let open = parse(&options.public_nodes)?;
-    let (may_ask, is_server) = (reach.may_ask, options.listening.is_some());
+/// Returns which addresses a Kademlia query may dial: public nodes of the network and, except on a server, whatever the
+/// platform allows. (Strangers must not choose which hosts a server connects to.)
+fn may_dial_for_queries(options: &MeshOptions, reachability: &Reachability) -> Result<MayDial, MeshError> {
+    let public_nodes = parse_all(&options.public_nodes)?;
+    let (may_query, is_server) = (reachability.may_query, options.listening.is_some());
     Ok(Box::new(move |address, peer| {
-        let named = peer.and_then(|peer| address.clone().with_p2p(peer).ok());
-        named.is_some_and(|named| open.contains(&named)) || !is_server && may_ask(address)
+        let with_peer = peer.and_then(|peer| address.clone().with_p2p(peer).ok());
+        with_peer.is_some_and(|address| public_nodes.contains(&address)) || !is_server && may_query(address)
     }))
 }
 
-/// Messages carry no author: what is in them is signed by its owner. The host judges each before it is passed on.
+/// Messages carry no author: their content is signed by its owner. The host validates each before it is forwarded.
 fn gossip() -> Result<Gossip, MeshError> {
     let config = gossipsub::ConfigBuilder::default()
         .validation_mode(gossipsub::ValidationMode::Anonymous)

@@ -1,8 +1,7 @@
-//! One stream of `/gen/blocks/1`, or of `/gen/publish_chat/1`: whole messages within a bound on one side, bytes on the
-//! other.
+//! One stream of `/gen/blocks/1` or `/gen/talk/1`: converts between bytes and whole messages of bounded length.
 //!
-//! Both ends wait: who does not read what came gets nothing more, and a full way out makes its sender wait. A few
-//! blocks are all that is ever held for a peer.
+//! Both directions have backpressure: a host that does not read receives nothing more, and a full queue makes its sender
+//! wait. So only a few blocks are ever in memory for a peer.
 
 use std::future::Future;
 use std::io;
@@ -17,29 +16,29 @@ use libp2p::Stream;
 use unsigned_varint::codec::UviBytes;
 
 use crate::net::key::NetPeerId;
-use crate::net::mesh::link::{LinkFault, WRITE_PATIENCE, framed, read};
+use crate::net::mesh::link::{LinkFault, WRITE_TIMEOUT, framed, read};
 use gen_registry_core::sync::blocks::wire::IN_FLIGHT_MAX;
 
-/// Messages that wait for the host: one peer's answers to all that it was asked for, but the one that is being read.
+/// Received messages that wait for the host: the answers to all requests under way, except the one being read.
 const INCOMING_WAITING: usize = IN_FLIGHT_MAX - 1;
-/// Messages that wait for the peer beside the one that is being sent. Who asks never has more wants under way.
+/// Messages that wait to be sent, besides the one being sent. A requester never has more requests under way.
 const OUTGOING_WAITING: usize = IN_FLIGHT_MAX - 1;
 
-/// A stream about blocks or talk. It ends when the peer ends it, or when `outgoing` is dropped.
+/// A block or chat stream. It ends when the peer ends it, or when `outgoing` is dropped.
 pub struct BlockStream {
     pub peer: NetPeerId,
     pub incoming: mpsc::Receiver<Result<Vec<u8>, LinkFault>>,
     pub outgoing: mpsc::Sender<Vec<u8>>,
 }
 
-/// The stream for the host, and what moves its messages until one side has enough.
+/// Returns the host's end of a stream, and the future that carries its messages until either side ends it.
 pub(super) fn carry(peer: NetPeerId, stream: Stream, max_bytes: usize) -> (BlockStream, impl Future<Output = ()>) {
     let (to_host, incoming) = mpsc::channel(INCOMING_WAITING);
     let (outgoing, from_host) = mpsc::channel(OUTGOING_WAITING);
-    (BlockStream { peer, incoming, outgoing }, moving(framed(stream, max_bytes), to_host, from_host))
+    (BlockStream { peer, incoming, outgoing }, carry_messages(framed(stream, max_bytes), to_host, from_host))
 }
 
-async fn moving(
+async fn carry_messages(
     stream: Framed<Stream, UviBytes>,
     incoming: mpsc::Sender<Result<Vec<u8>, LinkFault>>,
     from_host: mpsc::Receiver<Vec<u8>>,
@@ -51,7 +50,7 @@ async fn moving(
     pin_mut!(reading, writing);
     let (Either::Left((fault, _)) | Either::Right((fault, _))) = select(reading, writing).await;
     if let Some(fault) = fault {
-        // The host may have left already; else it receives the fault after all that came before.
+        // The host, unless it dropped the stream, receives the fault after all earlier messages.
         faults.send(Err(fault)).await.ok();
     }
 }
@@ -61,11 +60,11 @@ async fn write(
     mut from_host: mpsc::Receiver<Vec<u8>>,
 ) -> Option<LinkFault> {
     while let Some(message) = from_host.next().await {
-        match select(sink.send(message.into()), Delay::new(WRITE_PATIENCE)).await {
+        match select(sink.send(message.into()), Delay::new(WRITE_TIMEOUT)).await {
             Either::Left((sent, _)) => sent.ok()?,
             Either::Right(_) => return Some(LinkFault::TooSlow),
         }
     }
-    select(sink.close(), Delay::new(WRITE_PATIENCE)).await;
+    select(sink.close(), Delay::new(WRITE_TIMEOUT)).await;
     None
 }

@@ -1,57 +1,73 @@
-//! The connection manager: which peers to dial, and when. A pure machine: what happened goes in, what is to be done
-//! comes out.
+//! The connection manager: which peers to dial, and when. A pure machine: events go in as method calls, and
+//! [`ConnectionManager::poll`] returns the actions that are due.
 //!
-//! It wants a handful of direct connections, some of them of its own choosing (who only takes what comes can be
-//! surrounded), tries remembered peers first, and backs off after each failure. What peers report of other peers is
-//! kept within bounds. Peers that the host asks for are in [`dial_targets`].
+//! It looks for [`DIRECT_TARGET`] direct connections, and dials at least [`DIALLED_TARGET`] of them itself: a node that
+//! only accepted connections could be surrounded by one attacker's nodes. What others report of peers is stored within
+//! limits. Peers that the host asks for are [`dial_targets`].
+//!
+//! A peer is a candidate once one of its addresses is known. Its states:
+//!
+//! ```text
+//!             poll: chosen                  connected
+//!   waiting ───────────────► dialling ────────────────────► connected
+//!    ▲   ▲                      │                               │
+//!    │   └──────────────────────┘ dial_failed: failures + 1     │ disconnected
+//!    │     not before 1 s, 2 s, 4 s … 5 min (± half)            │ (no failure, but not at once)
+//!    └──────────────────────────────────────────────────────────┘
+//!   ban ► banned for 10 min, then removed          6 failures in a row ► removed
+//! ```
+//!
+//! For example, a peer that was connected an hour ago and can't be reached now is dialled after about 1, 2, 4, 8 and
+//! 16 s more, and is removed after the sixth failure. [`ConnectionManager::reset_backoff`] (the device is online again)
+//! lets all of them be dialled at once. Relays are never removed: their backoff ends at 30 s.
 
+mod backoff;
+mod candidates;
 pub mod dial_targets;
 mod selection;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 
 use crate::net::{REGISTRATION_SECONDS, address::peer_of};
-use dial_targets::Circuit;
+pub use backoff::{Millis, Random};
+use backoff::{millis, retry_delay};
+pub use candidates::{ADDRESS_MAX_BYTES, ADDRESSES_MAX, CANDIDATES_MAX};
+use candidates::{Candidates, DialCandidate, relay_of};
+use dial_targets::{Circuit, DialTargets};
 
 /// Direct connections it looks for.
-pub const DIRECT_WANTED: usize = 6;
-/// How many of them it dialled itself.
-pub const DIALLED_WANTED: usize = 3;
-/// Direct connections it takes in all.
+pub const DIRECT_TARGET: usize = 6;
+/// Those of them that this side dials.
+pub const DIALLED_TARGET: usize = 3;
+/// The most direct connections, accepted ones included.
 pub const DIRECT_MAX: usize = 24;
-/// Dials under way.
+/// Dials at once.
 pub const DIALLING_MAX: usize = 4;
-/// Peers that may be dialled some day.
-pub const CANDIDATES_MAX: usize = 256;
-pub const ADDRESSES_MAX: usize = 4;
-pub const ADDRESS_MAX_BYTES: usize = 512;
-/// After so many failures in a row a peer is forgotten.
+/// A candidate is removed after this many failures in a row.
 pub const FAILURES_MAX: u32 = 6;
 /// Peers that are remembered for the next start.
-pub const KNOWN_MAX: usize = 32;
+pub const REMEMBERED_PEERS_MAX: usize = 32;
 pub const BAN_TIME: Duration = Duration::from_secs(10 * 60);
 
-const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_PEER_MAX: Duration = Duration::from_secs(5 * 60);
 const RETRY_RELAY_MAX: Duration = Duration::from_secs(30);
-/// Rendezvous is asked again, sooner while connections are missing.
+/// How often rendezvous is queried, sooner while connections are missing.
 const DISCOVER_ALONE: Duration = Duration::from_secs(5);
 const DISCOVER_EVERY: Duration = Duration::from_secs(60);
-/// Half of the time a registration holds.
+/// Half of the time that a registration is valid for.
 const REGISTER_EVERY: Duration = Duration::from_secs(REGISTRATION_SECONDS / 2);
 
-/// What is to be done.
+/// Something to be done by the host of the machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     DialRelay {
         relay: PeerId,
         address: Multiaddr,
     },
-    /// Ask for a place, so that others can come.
+    /// Request a reservation, so that others can connect through the relay.
     Reserve {
         relay: PeerId,
         address: Multiaddr,
@@ -68,11 +84,6 @@ pub enum Action {
     },
 }
 
-/// Milliseconds since some beginning.
-type Millis = u64;
-/// A number below the given one.
-pub type Random<'a> = &'a mut dyn FnMut(u64) -> u64;
-
 #[derive(Debug)]
 struct RelayState {
     peer: PeerId,
@@ -87,39 +98,26 @@ struct RelayState {
     register_at: Millis,
 }
 
-#[derive(Debug, Default)]
-struct DialCandidate {
-    addresses: Vec<Multiaddr>,
-    failures: u32,
-    not_before: Millis,
-    dialling: bool,
-    /// When a connection stood last.
-    reached_at: Option<Millis>,
-    banned_until: Millis,
-}
-
 #[derive(Debug)]
 pub struct ConnectionManager {
-    me: PeerId,
+    local_peer_id: PeerId,
     relays: Vec<RelayState>,
-    candidates: BTreeMap<PeerId, DialCandidate>,
+    candidates: Candidates,
     /// Peers with direct connections, and whether this side dialled.
     direct: BTreeMap<PeerId, bool>,
-    /// This node can be reached by others; there is something to register.
+    /// Whether others can reach this node, so that there is something to register.
     reachable: bool,
     /// Whether an address leads directly to a peer.
     is_direct: fn(&Multiaddr) -> bool,
-    /// Addresses that do so too, because the network says so.
-    open: Vec<Multiaddr>,
+    /// Addresses of public nodes, which may be dialled whatever their kind.
+    public_nodes: Vec<Multiaddr>,
     direct_max: usize,
-    /// Peers the host wants, and until when.
-    dial_targets: BTreeMap<PeerId, Millis>,
-    circuit: Circuit,
+    dial_targets: DialTargets,
 }
 
 impl ConnectionManager {
-    /// Relays without a name at the end of their address are left out.
-    pub fn new(me: PeerId, relays: Vec<Multiaddr>, is_direct: fn(&Multiaddr) -> bool) -> Self {
+    /// Ignores relays without a peer id at the end of their address.
+    pub fn new(local_peer_id: PeerId, relays: Vec<Multiaddr>, is_direct: fn(&Multiaddr) -> bool) -> Self {
         let relays = relays.into_iter().filter_map(|address| {
             let peer = peer_of(&address)?;
             Some(RelayState {
@@ -137,44 +135,44 @@ impl ConnectionManager {
         });
         let relays = relays.collect();
         Self {
-            me,
+            local_peer_id,
             relays,
             candidates: BTreeMap::new(),
             direct: BTreeMap::new(),
             reachable: false,
             is_direct,
-            open: Vec::new(),
+            public_nodes: Vec::new(),
             direct_max: DIRECT_MAX,
-            dial_targets: BTreeMap::new(),
-            circuit: |_, _| None,
+            dial_targets: DialTargets::new(|_, _| None),
         }
     }
 
-    /// Nodes whose addresses are dialled as they stand, each with its name at the end.
-    pub fn with_public_nodes(self, open: Vec<Multiaddr>) -> Self {
-        Self { open, ..self }
+    /// Sets the addresses of public nodes, each with its peer id at the end.
+    pub fn with_public_nodes(self, public_nodes: Vec<Multiaddr>) -> Self {
+        Self { public_nodes, ..self }
     }
 
-    /// Takes more than [`DIRECT_MAX`].
-    pub fn with_room_for(self, direct_max: usize) -> Self {
+    /// Sets how targets of the host without a known address are dialled through relays.
+    pub fn with_circuits(self, circuit: Circuit) -> Self {
+        Self { dial_targets: DialTargets::new(circuit), ..self }
+    }
+
+    /// Sets the most direct connections, [`DIRECT_MAX`] by default.
+    pub fn with_direct_max(self, direct_max: usize) -> Self {
         Self { direct_max, ..self }
     }
 
-    pub fn me(&self) -> PeerId {
-        self.me
-    }
-
-    /// Where the network itself says that a peer is: one of its relays or open nodes.
+    /// Returns the addresses of a peer from the network's own parameters, if it is a relay or public node.
     pub fn addresses_of_network(&self, peer: &PeerId) -> Vec<Multiaddr> {
         let relays = self.relays.iter().filter(|relay| relay.peer == *peer).map(|relay| &relay.address);
-        relays.chain(self.open.iter().filter(|address| peer_of(address) == Some(*peer))).cloned().collect()
+        relays.chain(self.public_nodes.iter().filter(|address| peer_of(address) == Some(*peer))).cloned().collect()
     }
 
     pub fn is_relay(&self, peer: &PeerId) -> bool {
         self.relays.iter().any(|relay| relay.peer == *peer)
     }
 
-    /// Each relay's address, whether it is connected and whether there is a place.
+    /// Returns each relay with its address, whether it is connected, and whether it gave a reservation.
     pub fn relays(&self) -> impl Iterator<Item = (PeerId, &Multiaddr, bool, bool)> {
         self.relays.iter().map(|relay| (relay.peer, &relay.address, relay.connected, relay.reserved))
     }
@@ -183,66 +181,64 @@ impl ConnectionManager {
         self.relays.iter().filter(|relay| relay.connected).map(|relay| relay.peer)
     }
 
-    pub fn direct(&self) -> impl Iterator<Item = (&PeerId, &bool)> {
-        self.direct.iter()
-    }
-
     pub fn has_room(&self) -> bool {
         self.direct.len() < self.direct_max
     }
 
-    /// The peers that were reached last, to be tried first at the next start.
-    pub fn known(&self) -> Vec<(PeerId, &[Multiaddr])> {
+    /// Returns the peers that were connected last, to be dialled first at the next start.
+    pub fn remembered_peers(&self) -> Vec<(PeerId, &[Multiaddr])> {
         let mut reached: Vec<_> =
             self.candidates.iter().filter_map(|(peer, found)| Some((found.reached_at?, *peer, found))).collect();
         reached.sort_by_key(|(at, peer, _)| (std::cmp::Reverse(*at), *peer));
-        let known = reached.into_iter().filter(|(_, _, found)| !found.addresses.is_empty());
-        known.take(KNOWN_MAX).map(|(_, peer, found)| (peer, &found.addresses[..])).collect()
+        let reached = reached.into_iter().filter(|(_, _, found)| !found.addresses.is_empty());
+        reached.take(REMEMBERED_PEERS_MAX).map(|(_, peer, found)| (peer, &found.addresses[..])).collect()
     }
 
-    /// Peers with direct connections and where they were reached, for others who ask.
+    /// Returns the addresses of connected peers, for another peer that asks for some.
     pub fn neighbours(&self, asking: &PeerId) -> impl Iterator<Item = &[Multiaddr]> {
         let others = self.direct.keys().filter(move |peer| *peer != asking);
         others.filter_map(|peer| self.candidates.get(peer)).map(|found| &found.addresses[..])
     }
 
-    /// Few peers are connected: others may know more.
+    /// Whether more connections are needed, so that peers should be asked for others.
     pub fn wants_peers(&self) -> bool {
-        self.direct.len() < DIRECT_WANTED
+        self.direct.len() < DIRECT_TARGET
     }
 
-    /// Somebody says that a peer is at these addresses.
+    /// Stores what somebody reports about a peer: addresses that may be dialled replace the earlier ones.
     pub fn add_addresses(&mut self, peer: PeerId, addresses: impl IntoIterator<Item = Multiaddr>) {
-        if peer == self.me || self.is_relay(&peer) {
+        if peer == self.local_peer_id || self.is_relay(&peer) {
             return;
         }
         let addresses: Vec<Multiaddr> = addresses
             .into_iter()
             .filter(|address| address.len() <= ADDRESS_MAX_BYTES)
             .filter_map(|address| address.with_p2p(peer).ok())
-            .filter(|address| self.open.contains(address) || (self.is_direct)(address) && self.may_lead(address))
+            .filter(|address| {
+                self.public_nodes.contains(address) || (self.is_direct)(address) && self.is_through_own_relay(address)
+            })
             .take(ADDRESSES_MAX)
             .collect();
         if addresses.is_empty() {
             return;
         }
-        if !self.candidates.contains_key(&peer) && self.candidates.len() >= CANDIDATES_MAX && !self.forget_one() {
+        if !self.candidates.contains_key(&peer) && self.candidates.len() >= CANDIDATES_MAX && !self.evict_one() {
             return;
         }
         self.candidates.entry(peer).or_default().addresses = addresses;
     }
 
-    /// Only through relays of this network: an address could name any host.
-    fn may_lead(&self, address: &Multiaddr) -> bool {
+    /// Whether an address leads through no relay but this network's: it could name any host.
+    fn is_through_own_relay(&self, address: &Multiaddr) -> bool {
         relay_of(address).is_none_or(|relay| self.is_relay(&relay))
     }
 
-    /// Makes room: the candidate that failed most, and was never reached, goes first.
-    fn forget_one(&mut self) -> bool {
+    /// Evicts the idle candidate with most failures, one that was never reached first. Returns whether there was one.
+    fn evict_one(&mut self) -> bool {
         let idle = self
             .candidates
             .iter()
-            .filter(|(peer, found)| !found.dialling && found.banned_until == 0 && !self.direct.contains_key(peer));
+            .filter(|(peer, found)| !found.dialling && !found.is_banned() && !self.direct.contains_key(peer));
         let worst = idle.max_by_key(|(_, found)| (found.failures, found.reached_at.is_none()));
         match worst.map(|(peer, _)| *peer) {
             Some(peer) => self.candidates.remove(&peer).is_some(),
@@ -250,8 +246,8 @@ impl ConnectionManager {
         }
     }
 
-    /// This node's own addresses changed: register them, if there are any.
-    pub fn reachable(&mut self, reachable: bool) {
+    /// Sets whether this node has addresses for others. If so, it registers them at all relays again.
+    pub fn set_reachable(&mut self, reachable: bool) {
         self.reachable = reachable;
         self.relays.iter_mut().for_each(|relay| relay.register_at = 0);
     }
@@ -263,21 +259,21 @@ impl ConnectionManager {
         }
     }
 
-    /// The connection ended, or could not be made.
-    pub fn relay_lost(&mut self, relay: &PeerId, now: Millis, random: Random<'_>) {
+    /// The connection to a relay ended, or could not be made.
+    pub fn relay_disconnected(&mut self, relay: &PeerId, now: Millis, random: Random<'_>) {
         for relay in self.relay_mut(relay) {
             (relay.connected, relay.dialling, relay.reserved, relay.reserving) = (false, false, false, false);
-            relay.not_before = now + wait(relay.failures, RETRY_RELAY_MAX, random);
+            relay.not_before = now + retry_delay(relay.failures, RETRY_RELAY_MAX, random);
             relay.failures += 1;
         }
     }
 
-    /// There is a place at the relay, or no longer one.
-    pub fn reserved(&mut self, relay: &PeerId, reserved: bool, now: Millis, random: Random<'_>) {
+    /// A relay gave a reservation, refused one, or it ended.
+    pub fn set_reserved(&mut self, relay: &PeerId, reserved: bool, now: Millis, random: Random<'_>) {
         for relay in self.relay_mut(relay) {
             (relay.reserved, relay.reserving) = (reserved, false);
             if !reserved {
-                relay.not_before = now + wait(relay.failures, RETRY_RELAY_MAX, random);
+                relay.not_before = now + retry_delay(relay.failures, RETRY_RELAY_MAX, random);
                 relay.failures += 1;
             } else {
                 relay.failures = 0;
@@ -296,20 +292,20 @@ impl ConnectionManager {
     pub fn disconnected(&mut self, peer: &PeerId, now: Millis, random: Random<'_>) {
         self.direct.remove(peer);
         if let Some(found) = self.candidates.get_mut(peer) {
-            found.not_before = now + wait(found.failures, RETRY_PEER_MAX, random);
+            found.not_before = now + retry_delay(found.failures, RETRY_PEER_MAX, random);
         }
     }
 
     pub fn dial_failed(&mut self, peer: &PeerId, now: Millis, random: Random<'_>) {
-        // A failed direct dial is reported twice when its relayed dial failed, too: it counts once.
+        // A failed direct dial is reported twice if its relayed dial failed, too: it counts once.
         let Some(found) = self.candidates.get_mut(peer).filter(|found| found.dialling) else { return };
         found.dialling = false;
         if self.direct.contains_key(peer) {
             return;
         }
-        found.not_before = now + wait(found.failures, RETRY_PEER_MAX, random);
+        found.not_before = now + retry_delay(found.failures, RETRY_PEER_MAX, random);
         found.failures += 1;
-        if found.failures >= FAILURES_MAX && found.banned_until == 0 {
+        if found.failures >= FAILURES_MAX && !found.is_banned() {
             self.candidates.remove(peer);
         }
     }
@@ -318,16 +314,16 @@ impl ConnectionManager {
         self.candidates.entry(peer).or_default().banned_until = now + millis(BAN_TIME);
     }
 
-    /// Those whose time is over.
-    pub fn expired_bans(&mut self, now: Millis) -> Vec<PeerId> {
-        let over = |found: &DialCandidate| found.banned_until != 0 && found.banned_until <= now;
-        let pardoned: Vec<PeerId> =
+    /// Removes peers whose ban is over, and returns them.
+    pub fn take_expired_bans(&mut self, now: Millis) -> Vec<PeerId> {
+        let over = |found: &DialCandidate| found.is_banned() && found.banned_until <= now;
+        let expired: Vec<PeerId> =
             self.candidates.iter().filter(|(_, found)| over(found)).map(|(peer, _)| *peer).collect();
-        pardoned.iter().for_each(|peer| drop(self.candidates.remove(peer)));
-        pardoned
+        expired.iter().for_each(|peer| drop(self.candidates.remove(peer)));
+        expired
     }
 
-    /// Nothing waits any longer.
+    /// Ends all waits after failures.
     pub fn reset_backoff(&mut self) {
         for relay in &mut self.relays {
             (relay.not_before, relay.discover_at, relay.failures) = (0, 0, 0);
@@ -335,10 +331,10 @@ impl ConnectionManager {
         self.candidates.values_mut().for_each(|found| (found.not_before, found.failures) = (0, 0));
     }
 
-    /// What is to be done now. It counts as begun.
+    /// Returns the actions that are due. They count as begun, and are not returned again.
     pub fn poll(&mut self, now: Millis, random: Random<'_>) -> Vec<Action> {
         let mut actions = Vec::new();
-        let alone = self.direct.len() < DIRECT_WANTED;
+        let few_peers = self.direct.len() < DIRECT_TARGET;
         for relay in &mut self.relays {
             let (peer, address) = (relay.peer, relay.address.clone());
             if !relay.connected {
@@ -357,39 +353,102 @@ impl ConnectionManager {
                 actions.push(Action::Register { relay: peer });
             }
             if relay.discover_at <= now {
-                let every = millis(if alone { DISCOVER_ALONE } else { DISCOVER_EVERY });
+                let every = millis(if few_peers { DISCOVER_ALONE } else { DISCOVER_EVERY });
                 relay.discover_at = now + every + random(every / 2);
                 actions.push(Action::Discover { relay: peer });
             }
         }
-        self.dial_targets_now(now, &mut actions);
-        self.dial(now, random, &mut actions);
+        self.dial_requested_peers(now, &mut actions);
+        self.dial_candidates(now, random, &mut actions);
         actions
+    }
+
+    /// Makes a peer a target for [`dial_targets::DIAL_TARGET_TIMEOUT`]. Returns false if it is connected, banned or a
+    /// relay, or if there are too many targets.
+    pub fn connect_to(&mut self, peer: PeerId, now: Millis) -> bool {
+        self.dial_targets.expire(now);
+        let banned = self.candidates.get(&peer).is_some_and(DialCandidate::is_banned);
+        if peer == self.local_peer_id || banned || self.is_relay(&peer) || self.direct.contains_key(&peer) {
+            return false;
+        }
+        if self.dial_targets.contains(&peer) {
+            return true;
+        }
+        if !self.dial_targets.add(peer, now) {
+            return false;
+        }
+        if !self.candidates.contains_key(&peer) {
+            // The relays may list its addresses.
+            self.relays.iter_mut().for_each(|relay| relay.discover_at = 0);
+        }
+        true
+    }
+
+    pub fn is_dial_target(&self, peer: &PeerId) -> bool {
+        self.dial_targets.contains(peer)
+    }
+
+    /// Dials targets of the host, as far as dials and connections are left.
+    fn dial_requested_peers(&mut self, now: Millis, actions: &mut Vec<Action>) {
+        self.dial_targets.expire(now);
+        let relays = self.connected_relay_addresses();
+        for peer in self.dial_targets.peers() {
+            if !self.has_room() || self.dials() >= DIALLING_MAX {
+                return;
+            }
+            let candidate = self.candidates.get(&peer);
+            if candidate.is_some_and(|found| !found.may_be_dialled(now)) {
+                continue;
+            }
+            let addresses = self.dial_targets.addresses(peer, candidate, &relays);
+            if addresses.is_empty() {
+                continue;
+            }
+            if candidate.is_none() && self.candidates.len() >= CANDIDATES_MAX && !self.evict_one() {
+                continue;
+            }
+            let found = self.candidates.entry(peer).or_default();
+            found.dialling = true;
+            if found.addresses.is_empty() {
+                found.addresses = addresses.clone();
+            }
+            actions.push(Action::Dial { peer, addresses });
+        }
+    }
+
+    /// Dials as many candidates as connections are missing.
+    fn dial_candidates(&mut self, now: Millis, random: Random<'_>, actions: &mut Vec<Action>) {
+        let dialled = self.direct.values().filter(|dialled| **dialled).count();
+        let dials = self.dials();
+        let missing = DIRECT_TARGET.saturating_sub(self.direct.len() + dials);
+        let own_missing = DIALLED_TARGET.saturating_sub(dialled + dials);
+        let room = if self.has_room() { DIALLING_MAX.saturating_sub(dials) } else { 0 };
+        let count = missing.max(own_missing).min(room);
+        if count == 0 {
+            return;
+        }
+        let relays = self.connected_relay_addresses();
+        for (peer, addresses) in selection::choose(&self.candidates, &self.direct, &relays, count, now, random) {
+            if let Some(found) = self.candidates.get_mut(&peer) {
+                found.dialling = true;
+            }
+            actions.push(Action::Dial { peer, addresses });
+        }
+    }
+
+    /// Returns how many dials are under way.
+    fn dials(&self) -> usize {
+        self.candidates.values().filter(|found| found.dialling).count()
+    }
+
+    fn connected_relay_addresses(&self) -> Vec<(PeerId, Multiaddr)> {
+        let connected = self.relays.iter().filter(|relay| relay.connected);
+        connected.map(|relay| (relay.peer, relay.address.clone())).collect()
     }
 
     fn relay_mut(&mut self, peer: &PeerId) -> impl Iterator<Item = &mut RelayState> {
         self.relays.iter_mut().filter(move |relay| relay.peer == *peer)
     }
-}
-
-/// The relay on the way, if there is one.
-fn relay_of(address: &Multiaddr) -> Option<PeerId> {
-    let parts: Vec<Protocol<'_>> = address.iter().collect();
-    let circuit = parts.iter().position(|part| matches!(part, Protocol::P2pCircuit))?;
-    match circuit.checked_sub(1).and_then(|at| parts.get(at)) {
-        Some(Protocol::P2p(relay)) => Some(*relay),
-        _ => None,
-    }
-}
-
-/// Twice as long after each failure, and never the same for two nodes.
-fn wait(failures: u32, longest: Duration, random: Random<'_>) -> Millis {
-    let time = millis(RETRY_FIRST).saturating_mul(1 << failures.min(16)).min(millis(longest));
-    time / 2 + random(time)
-}
-
-fn millis(time: Duration) -> Millis {
-    u64::try_from(time.as_millis()).unwrap_or(Millis::MAX)
 }
 
 #[cfg(test)]

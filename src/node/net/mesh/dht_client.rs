@@ -1,122 +1,112 @@
-//! Queries to Kademlia, and their answers as far as they have arrived. Nothing is validated here: the caller
-//! verifies what it gets.
+//! Kademlia queries of this node and the results they have so far; on a public node, also what it stores for others.
+//! Nothing found is validated here: the caller verifies what it gets.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use futures::channel::oneshot;
-use libp2p::PeerId;
+use libp2p::kad::store::MemoryStore;
 use libp2p::kad::{
     self, GetClosestPeersError, GetProvidersOk, GetRecordOk, InboundRequest, QueryId, QueryResult, Quorum, Record,
     RecordKey,
 };
+use libp2p::{Multiaddr, PeerId};
 
 use crate::net::kademlia::COPIES;
-use crate::net::kademlia::values::{From, ValidateRecord, Values};
+use crate::net::kademlia::values::{RecordSource, ValidateRecord, Values};
 use crate::net::key::NetPeerId;
-use crate::net::mesh::run::EventLoop;
+use crate::net::mesh::handle::DhtCommand;
+use crate::net::mesh::types::FoundValue;
 
-/// Questions under way; more are answered with nothing, at once.
-pub const QUESTIONS_MAX: usize = 64;
-/// Different values that one question brings.
+/// Pending queries; further ones return nothing at once.
+pub const QUERIES_MAX: usize = 64;
+/// Different values that one query collects.
 pub const VALUES_FOUND_MAX: usize = 8;
-/// Peers that are said to have something.
+/// Providers that one query collects.
 pub const PROVIDERS_FOUND_MAX: usize = 16;
 
-/// A value somebody gave for a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FoundValue {
-    pub bytes: Vec<u8>,
-    /// Who gave it; none when it was kept here.
-    pub from: Option<NetPeerId>,
-    /// Who is said to have published it: a hint.
-    pub publisher: Option<NetPeerId>,
-}
+type Kademlia = kad::Behaviour<MemoryStore>;
 
-/// What the host wants of Kademlia.
-pub(super) enum DhtCommand {
-    Put { key: [u8; 32], value: Vec<u8> },
-    Get { key: [u8; 32], found: oneshot::Sender<Vec<FoundValue>> },
-    Provide { key: [u8; 32] },
-    Providers { key: [u8; 32], found: oneshot::Sender<Vec<NetPeerId>> },
-}
-
+/// A query, and what it has found so far.
 enum PendingQuery {
-    /// Who is next to the key is looked for.
-    Nearest(Record),
-    Putting,
+    /// Looks for the servers closest to the key of a record, which are then asked to store it.
+    ClosestPeers(Record),
+    Put,
     Values(Vec<FoundValue>, oneshot::Sender<Vec<FoundValue>>),
     Providers(BTreeSet<NetPeerId>, oneshot::Sender<Vec<NetPeerId>>),
 }
 
-/// What is asked, and for a server what it stores.
 pub(super) struct DhtClient {
+    local_peer_id: PeerId,
     pending: HashMap<QueryId, PendingQuery>,
+    /// What this node stores as a server.
     values: Option<Values>,
 }
 
 impl DhtClient {
-    /// With a validator it is a server, too.
-    pub(super) fn new(validator: Option<Arc<dyn ValidateRecord>>) -> Self {
-        Self { pending: HashMap::new(), values: validator.map(|validator| Values::new(Some(validator))) }
+    /// With a validator the node is a server, too.
+    pub(super) fn new(local_peer_id: PeerId, validator: Option<Arc<dyn ValidateRecord>>) -> Self {
+        let values = validator.map(|validator| Values::new(Some(validator)));
+        Self { local_peer_id, pending: HashMap::new(), values }
     }
-}
 
-impl EventLoop {
-    pub(super) fn look_up(&mut self, order: DhtCommand) {
-        if self.directory.pending.len() >= QUESTIONS_MAX {
-            return tracing::debug!("too many questions at once");
+    /// Adds a node at which queries begin. Only relays and public nodes of this network are added, which were not
+    /// chosen by strangers.
+    pub(super) fn add_server(&self, kademlia: &mut Kademlia, peer: PeerId, addresses: Vec<Multiaddr>) {
+        for address in addresses {
+            kademlia.add_address(&peer, address);
         }
-        let kademlia = self.swarm.behaviour_mut().kademlia.inner_mut();
-        let (query, pending) = match order {
+    }
+
+    pub(super) fn handle_command(&mut self, kademlia: &mut Kademlia, command: DhtCommand) {
+        if self.pending.len() >= QUERIES_MAX {
+            return tracing::debug!("too many Kademlia queries");
+        }
+        let (query, pending) = match command {
             DhtCommand::Put { key, value } => {
                 let mut record = Record::new(RecordKey::new(&key), value);
-                record.publisher = Some(self.connection_manager.me());
-                (kademlia.get_closest_peers(key.to_vec()), PendingQuery::Nearest(record))
+                record.publisher = Some(self.local_peer_id);
+                (kademlia.get_closest_peers(key.to_vec()), PendingQuery::ClosestPeers(record))
             }
             DhtCommand::Get { key, found } => {
                 (kademlia.get_record(RecordKey::new(&key)), PendingQuery::Values(Vec::new(), found))
             }
             DhtCommand::Provide { key } => match kademlia.start_providing(RecordKey::new(&key)) {
-                Ok(query) => (query, PendingQuery::Putting),
-                Err(error) => return tracing::debug!(%error, "there is no room to say what is here"),
+                Ok(query) => (query, PendingQuery::Put),
+                Err(error) => return tracing::debug!(%error, "provider record not published"),
             },
             DhtCommand::Providers { key, found } => {
                 (kademlia.get_providers(RecordKey::new(&key)), PendingQuery::Providers(BTreeSet::new(), found))
             }
         };
-        self.directory.pending.insert(query, pending);
+        self.pending.insert(query, pending);
     }
 
-    pub(super) fn hear_kademlia(&mut self, event: kad::Event, now: u64) {
-        match event {
-            kad::Event::OutboundQueryProgressed { id, result, step, .. } => {
-                let Some(pending) = self.directory.pending.remove(&id) else { return };
-                self.progress(id, pending, result, step.last);
-            }
-            kad::Event::InboundRequest { request } => self.serve_kademlia(request, now),
-            _ => {}
-        }
-    }
-
-    fn progress(&mut self, id: QueryId, pending: PendingQuery, result: QueryResult, last: bool) {
+    /// Takes in a result of a query. `last` says whether more may follow, `relays` are the connected ones.
+    pub(super) fn on_query_progress(
+        &mut self,
+        kademlia: &mut Kademlia,
+        id: QueryId,
+        result: QueryResult,
+        last: bool,
+        relays: impl Iterator<Item = PeerId>,
+    ) {
+        let Some(pending) = self.pending.remove(&id) else { return };
         match (pending, result) {
-            (PendingQuery::Nearest(record), QueryResult::GetClosestPeers(found)) => {
-                let near = match found {
+            (PendingQuery::ClosestPeers(record), QueryResult::GetClosestPeers(found)) => {
+                let closest = match found {
                     Ok(found) => found.peers,
                     Err(GetClosestPeersError::Timeout { peers, .. }) => peers,
                 };
-                // The network's own relays besides: those next to the key may be anybody.
-                let relays: Vec<PeerId> = self.connection_manager.connected_relays().collect();
-                let mut to: BTreeSet<PeerId> = near.into_iter().map(|info| info.peer_id).take(COPIES).collect();
+                // The network's own relays besides: the closest peers may be strangers that do not store it.
+                let mut to: BTreeSet<PeerId> = closest.into_iter().map(|info| info.peer_id).take(COPIES).collect();
                 to.extend(relays);
                 if to.is_empty() {
                     return;
                 }
-                let kademlia = self.swarm.behaviour_mut().kademlia.inner_mut();
                 // All: with a smaller quorum the query would end at the first answers and skip the rest.
                 let query = kademlia.put_record_to(record, to.into_iter(), Quorum::All);
-                self.directory.pending.insert(query, PendingQuery::Putting);
+                self.pending.insert(query, PendingQuery::Put);
             }
             (PendingQuery::Values(mut values, found), QueryResult::GetRecord(result)) => {
                 if let Ok(GetRecordOk::FoundRecord(kad::PeerRecord { peer, record })) = result
@@ -127,70 +117,66 @@ impl EventLoop {
                     values.push(FoundValue { bytes: record.value, from, publisher });
                 }
                 if last || found.is_canceled() {
-                    // The caller may be gone.
+                    // The caller may have been dropped.
                     found.send(values).ok();
-                    self.end(id);
+                    finish(kademlia, &id);
                 } else {
-                    self.directory.pending.insert(id, PendingQuery::Values(values, found));
+                    self.pending.insert(id, PendingQuery::Values(values, found));
                 }
             }
             (PendingQuery::Providers(mut peers, found), QueryResult::GetProviders(result)) => {
                 if let Ok(GetProvidersOk::FoundProviders { providers, .. }) = result {
-                    let me = self.connection_manager.me();
-                    let others = providers.into_iter().filter(|peer| *peer != me).map(NetPeerId::from);
+                    let others = providers.into_iter().filter(|peer| *peer != self.local_peer_id).map(NetPeerId::from);
                     peers.extend(others.take(PROVIDERS_FOUND_MAX.saturating_sub(peers.len())));
                 }
                 if last || found.is_canceled() || peers.len() >= PROVIDERS_FOUND_MAX {
                     found.send(peers.into_iter().collect()).ok();
-                    self.end(id);
+                    finish(kademlia, &id);
                 } else {
-                    self.directory.pending.insert(id, PendingQuery::Providers(peers, found));
+                    self.pending.insert(id, PendingQuery::Providers(peers, found));
                 }
             }
-            // Whether it got through is seen when it is looked up.
-            (_, result) => tracing::trace!(?result, "kademlia"),
+            // Whether a record was stored shows when it is looked up.
+            (_, result) => tracing::trace!(?result, "Kademlia query"),
         }
     }
 
-    fn end(&mut self, query: QueryId) {
-        if let Some(mut query) = self.swarm.behaviour_mut().kademlia.inner_mut().query_mut(&query) {
-            query.finish();
-        }
-    }
-
-    /// Serves an inbound request; clients receive none.
-    fn serve_kademlia(&mut self, request: InboundRequest, now: u64) {
-        let Some(values) = &mut self.directory.values else { return };
-        let here: BTreeSet<PeerId> = self.swarm.connected_peers().copied().collect();
-        let store = self.swarm.behaviour_mut().kademlia.inner_mut().store_mut();
-        let from = |peer| From { peer, address: None };
+    /// Stores what another peer asks this server to store; clients receive no such requests.
+    pub(super) fn on_inbound_request(
+        &mut self,
+        kademlia: &mut Kademlia,
+        request: InboundRequest,
+        is_connected: impl Fn(&PeerId) -> bool,
+        now: u64,
+    ) {
+        let Some(values) = &mut self.values else { return };
+        let store = kademlia.store_mut();
+        let source = |peer| RecordSource { peer, address: None };
         let refused = match request {
-            InboundRequest::PutRecord { source, record: Some(record), .. } => {
-                values.take_in(store, record, from(source), now, |peer| here.contains(peer)).err()
+            InboundRequest::PutRecord { source: peer, record: Some(record), .. } => {
+                values.put_record(store, record, source(peer), now, is_connected).err()
             }
             InboundRequest::AddProvider { record: Some(record) } => {
-                let by = from(record.provider);
-                values.take_hint(store, record, by, now, |peer| here.contains(peer)).err()
+                let source = source(record.provider);
+                values.add_provider(store, record, source, now, is_connected).err()
             }
             _ => None,
         };
         if let Some(why) = refused {
-            tracing::debug!(?why, "not stored");
+            tracing::debug!(?why, "Kademlia record refused");
         }
     }
 
-    /// What is over is no longer served.
-    pub(super) fn tidy_directory(&mut self, now: u64) {
-        if let Some(values) = &mut self.directory.values {
-            values.tidy(self.swarm.behaviour_mut().kademlia.inner_mut().store_mut(), now);
+    /// Removes expired records.
+    pub(super) fn expire(&mut self, kademlia: &mut Kademlia, now: u64) {
+        if let Some(values) = &mut self.values {
+            values.expire(kademlia.store_mut(), now);
         }
     }
+}
 
-    /// Every question begins at the relays and open nodes of this network, which were not chosen by strangers.
-    pub(super) fn ask_at(&mut self, peer: PeerId) {
-        let addresses = self.connection_manager.addresses_of_network(&peer);
-        for address in addresses {
-            self.swarm.behaviour_mut().kademlia.inner_mut().add_address(&peer, address);
-        }
+fn finish(kademlia: &mut Kademlia, query: &QueryId) {
+    if let Some(mut query) = kademlia.query_mut(query) {
+        query.finish();
     }
 }

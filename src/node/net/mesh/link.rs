@@ -1,6 +1,6 @@
-//! One sync stream: whole messages within a bound on one side, bytes on the other.
+//! One sync stream: converts between bytes and whole messages of bounded length.
 //!
-//! A peer that does not take what it asked for, or sends more than a message may have, loses the stream.
+//! The stream ends if the peer does not read what it requested, or sends an oversized message.
 
 use std::cell::Cell;
 use std::io;
@@ -18,23 +18,24 @@ use unsigned_varint::codec::UviBytes;
 
 use gen_registry_core::sync::wire::MESSAGE_MAX_BYTES;
 
-/// A message that is not taken by the other side in this time ends the link.
-pub const WRITE_PATIENCE: Duration = Duration::from_secs(30);
-/// Messages that wait for the host. A peer may have four pages under way, and says little besides.
+/// A message that can't be sent within this time ends the link.
+pub const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Received messages that wait for the host: up to four pages of a comparison, and a few short ones.
 pub const INCOMING_WAITING: usize = 8;
-/// Bytes that wait for the peer. When there are more, nothing more is read from it until some are gone.
+/// Bytes that wait to be sent. Beyond this the host reads nothing more from the peer until some are sent.
 pub const OUTGOING_MAX_BYTES: usize = 8 * 1024 * 1024;
 
-/// Why a link ended, where that is somebody's fault.
+/// Why a link ended, if that is the peer's fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LinkFault {
     #[error("a message larger than the protocol allows")]
     Oversized,
-    #[error("the peer does not take what it asked for")]
+    #[error("the peer does not read what it requested")]
     TooSlow,
 }
 
-/// The queue of messages to a peer. Sending never waits: two sides that both waited would deadlock.
+/// The queue of messages to a peer. Sending never waits: two sides that both waited would deadlock. The channel is
+/// unbounded; the host bounds it by reading from the peer only while [`Outgoing::is_full`] is false.
 #[derive(Clone)]
 pub struct Outgoing {
     messages: mpsc::UnboundedSender<Vec<u8>>,
@@ -42,54 +43,54 @@ pub struct Outgoing {
     fault: Rc<Cell<Option<LinkFault>>>,
 }
 
-/// The other end of an [`Outgoing`].
-pub(super) struct Leaving {
+/// The receiving end of an [`Outgoing`].
+pub(super) struct OutgoingQueue {
     messages: mpsc::UnboundedReceiver<Vec<u8>>,
     queued: Rc<Cell<usize>>,
     fault: Rc<Cell<Option<LinkFault>>>,
     host: oneshot::Receiver<()>,
 }
 
-/// Keeps the link open; dropping it ends the link.
-pub struct Hold(#[expect(dead_code, reason = "its end is what is heard")] oneshot::Sender<()>);
+/// Keeps a link open; dropping it ends the link.
+pub struct LinkGuard(#[expect(dead_code, reason = "only its drop is observed")] oneshot::Sender<()>);
 
-pub(super) fn outgoing() -> (Outgoing, Leaving, Hold) {
+pub(super) fn outgoing() -> (Outgoing, OutgoingQueue, LinkGuard) {
     let (sender, receiver) = mpsc::unbounded();
-    let (hold, host) = oneshot::channel();
+    let (guard, host) = oneshot::channel();
     let (queued, fault) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(None)));
-    let leaving = Leaving { messages: receiver, queued: queued.clone(), fault: fault.clone(), host };
-    (Outgoing { messages: sender, queued, fault }, leaving, Hold(hold))
+    let queue = OutgoingQueue { messages: receiver, queued: queued.clone(), fault: fault.clone(), host };
+    (Outgoing { messages: sender, queued, fault }, queue, LinkGuard(guard))
 }
 
 impl Outgoing {
-    /// False when the link has ended.
+    /// Queues a message. Returns `false` if the link has ended.
     pub fn send(&self, message: Vec<u8>) -> bool {
         self.queued.set(self.queued.get() + message.len());
         self.messages.unbounded_send(message).is_ok()
     }
 
-    /// Whether the peer should first take what it asked for. When the link has ended nothing is waited for.
+    /// Whether the peer should first read what it requested. `false` once the link has ended.
     pub fn is_full(&self) -> bool {
         self.queued.get() > OUTGOING_MAX_BYTES && !self.messages.is_closed()
     }
 
-    /// Why the link ended, if that was somebody's fault: known before everything that came first is read.
+    /// Returns why the link ended, if that was the peer's fault, even before all received messages are read.
     pub fn fault(&self) -> Option<LinkFault> {
         self.fault.get()
     }
 }
 
-/// Messages with their length in front (unsigned varint, as in libp2p's own protocols).
+/// Frames messages with their length in front (unsigned varint, as in libp2p's own protocols).
 pub(super) fn framed(stream: Stream, max_bytes: usize) -> Framed<Stream, UviBytes> {
     let mut codec = UviBytes::default();
     codec.set_max_len(max_bytes);
     Framed::new(stream, codec)
 }
 
-/// Carries messages both ways until one side has enough.
-pub(super) async fn carry(stream: Stream, incoming: mpsc::Sender<Result<Vec<u8>, LinkFault>>, outgoing: Leaving) {
+/// Carries messages both ways until either side ends the link.
+pub(super) async fn carry(stream: Stream, incoming: mpsc::Sender<Result<Vec<u8>, LinkFault>>, outgoing: OutgoingQueue) {
     let (sink, source) = framed(stream, MESSAGE_MAX_BYTES).split();
-    let (mut faults, noted) = (incoming.clone(), outgoing.fault.clone());
+    let (mut faults, shared_fault) = (incoming.clone(), outgoing.fault.clone());
     let reading = read(source, incoming);
     let writing = write(sink, outgoing);
     pin_mut!(reading, writing);
@@ -97,8 +98,8 @@ pub(super) async fn carry(stream: Stream, incoming: mpsc::Sender<Result<Vec<u8>,
         Either::Left((fault, _)) | Either::Right((fault, _)) => fault,
     };
     if let Some(fault) = fault {
-        noted.set(Some(fault));
-        // The host may have left already.
+        shared_fault.set(Some(fault));
+        // The host may have dropped the link.
         faults.try_send(Err(fault)).ok();
     }
 }
@@ -116,7 +117,10 @@ pub(super) async fn read(
     }
 }
 
-async fn write(mut sink: impl SinkExt<Bytes, Error = io::Error> + Unpin, mut outgoing: Leaving) -> Option<LinkFault> {
+async fn write(
+    mut sink: impl SinkExt<Bytes, Error = io::Error> + Unpin,
+    mut outgoing: OutgoingQueue,
+) -> Option<LinkFault> {
     let mut host = outgoing.host.fuse();
     loop {
         let message = futures::select! {
@@ -130,17 +134,17 @@ async fn write(mut sink: impl SinkExt<Bytes, Error = io::Error> + Unpin, mut out
             }
         };
         outgoing.queued.set(outgoing.queued.get().saturating_sub(message.len()));
-        match select(sink.send(message.into()), Delay::new(WRITE_PATIENCE)).await {
+        match select(sink.send(message.into()), Delay::new(WRITE_TIMEOUT)).await {
             Either::Left((sent, _)) => sent.ok()?,
             Either::Right(_) => return Some(LinkFault::TooSlow),
         }
     }
-    // What was sent is to arrive; the peer sees the end after it.
-    select(sink.close(), Delay::new(WRITE_PATIENCE)).await;
+    // Flushes what was sent before the peer sees the end.
+    select(sink.close(), Delay::new(WRITE_TIMEOUT)).await;
     None
 }
 
-/// The codec has one error of its own.
+/// Whether the codec refused the length of a message: its only error of its own.
 pub(super) fn is_oversized(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::PermissionDenied
 }

@@ -11,7 +11,7 @@ use libp2p::kad::store::RecordStore;
 use libp2p::kad::{self, InboundRequest, Quorum, Record};
 use libp2p::{Multiaddr, PeerId};
 
-use crate::net::kademlia::values::{From, RecordFault, StoreRefusal, Stored, ValidateRecord, Values};
+use crate::net::kademlia::values::{RecordFault, RecordSource, StoreRefusal, Stored, ValidateRecord, Values};
 use crate::net::relay::ip_limiter::ip_of;
 use crate::net::relay::run::{RelayLoop, number};
 use crate::platform::{Environment, native::Native};
@@ -42,8 +42,8 @@ impl DhtServer {
         self.addresses.get(peer).copied()
     }
 
-    fn from(&self, peer: PeerId) -> From {
-        From { peer, address: self.address_of(&peer) }
+    fn from(&self, peer: PeerId) -> RecordSource {
+        RecordSource { peer, address: self.address_of(&peer) }
     }
 
     /// Milliseconds since 1970.
@@ -62,7 +62,7 @@ impl RelayLoop {
                 let (from, now) = (self.directory.from(record.provider), DhtServer::now());
                 let here: Vec<PeerId> = self.swarm.connected_peers().copied().collect();
                 let store = self.swarm.behaviour_mut().kademlia.inner_mut().store_mut();
-                let stored = self.directory.values.take_hint(store, record, from, now, |peer| here.contains(peer));
+                let stored = self.directory.values.add_provider(store, record, from, now, |peer| here.contains(peer));
                 let counts = &self.counts;
                 match stored {
                     Ok(_) => counts.kademlia_providers_accepted.inc(),
@@ -78,7 +78,7 @@ impl RelayLoop {
         let (from, now) = (self.directory.from(source), DhtServer::now());
         let here: Vec<PeerId> = self.swarm.connected_peers().copied().collect();
         let store = self.swarm.behaviour_mut().kademlia.inner_mut().store_mut();
-        let stored = self.directory.values.take_in(store, record.clone(), from, now, |peer| here.contains(peer));
+        let stored = self.directory.values.put_record(store, record.clone(), from, now, |peer| here.contains(peer));
         let counts = &self.counts;
         match stored {
             Ok(stored) => {
@@ -119,7 +119,7 @@ impl RelayLoop {
     pub(super) fn tidy(&mut self) {
         let now = DhtServer::now();
         let store = self.swarm.behaviour_mut().kademlia.inner_mut().store_mut();
-        self.directory.values.tidy(store, now);
+        self.directory.values.expire(store, now);
         self.count_kademlia();
     }
 

@@ -1,4 +1,4 @@
-//! A browser's: WebRTC to other browsers, circuits of relays to arrange it, WebSocket to the relays.
+//! A browser's transports: WebRTC to other browsers, relayed connections to negotiate it, WebSocket to the relays.
 //!
 //! A browser can be dialled over a relay or WebRTC only.
 
@@ -16,20 +16,20 @@ use super::{Reachability, TransportOptions, TransportStack};
 use crate::net::address::{is_webrtc, webrtc_of_relayed};
 use crate::net::{webrtc, websocket};
 
-/// From dialling a WebSocket to a connection that is authenticated.
+/// From dialling a WebSocket to an authenticated connection.
 pub const WEBSOCKET_TIMEOUT: Duration = Duration::from_secs(15);
-/// The same for a circuit, whose relay may have to be dialled first.
+/// The same for a relayed connection, whose relay may have to be dialled first.
 pub const RELAYED_TIMEOUT: Duration = Duration::from_secs(20);
-/// The same for a direct connection: its circuit, and then the handshake, which has a bound of its own.
+/// The same for a direct connection: first its relayed connection, then the handshake, which has a timeout of its own.
 pub const WEBRTC_TIMEOUT: Duration = Duration::from_secs(50);
 /// An unused connection is closed after this time.
 pub const IDLE_TIME: Duration = Duration::from_secs(60);
-/// Streams of others that are not negotiated yet, for each connection.
+/// Incoming streams of one connection whose protocol is being negotiated.
 pub const STREAMS_NEGOTIATING: usize = 32;
 
 pub use crate::net::webrtc::Paths;
 
-/// Turns relayed connections into direct ones.
+/// Upgrades relayed connections to direct ones.
 pub type Upgrade = webrtc::Behaviour;
 
 #[derive(Debug, thiserror::Error)]
@@ -43,9 +43,9 @@ pub fn open(key: &Keypair, options: &TransportOptions) -> Result<TransportStack,
     let (webrtc, upgrade) = webrtc::new(local, webrtc::Config { ice_servers: options.ice_servers.clone() });
     let (circuits, relay) = relay::client::new(local);
     let paths = Paths::default();
-    let known = paths.clone();
+    let measured = paths.clone();
     let webrtc = webrtc.map(move |(peer, connection), _| {
-        known.add(peer, &connection);
+        measured.add(peer, &connection);
         (peer, StreamMuxerBox::new(connection))
     });
     let circuits = circuits
@@ -58,7 +58,7 @@ pub fn open(key: &Keypair, options: &TransportOptions) -> Result<TransportStack,
         .authenticate(noise::Config::new(key)?)
         .multiplex(yamux::Config::default())
         .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)));
-    // WebRTC first: circuits would take its addresses for their own.
+    // WebRTC first: the relay transport accepts its addresses, too.
     let transport = TransportTimeout::new(webrtc, WEBRTC_TIMEOUT)
         .or_transport(TransportTimeout::new(circuits, RELAYED_TIMEOUT))
         .or_transport(TransportTimeout::new(websocket, WEBSOCKET_TIMEOUT))
@@ -68,12 +68,12 @@ pub fn open(key: &Keypair, options: &TransportOptions) -> Result<TransportStack,
             }
         })
         .boxed();
-    // A page connects only where its network says it may.
-    let reach = Reachability { listening: listening(), is_direct, circuit, may_ask: |_| false, paths };
-    Ok(TransportStack { transport, relay, upgrade, reach })
+    // A page connects only to addresses of its network.
+    let reachability = Reachability { listening: listening(), is_direct, circuit, may_query: |_| false, paths };
+    Ok(TransportStack { transport, relay, upgrade, reachability })
 }
 
-/// Where to listen besides relays' circuits.
+/// Returns the listening addresses, besides relayed ones.
 pub fn listening() -> Vec<Multiaddr> {
     vec![Multiaddr::from(Protocol::WebRTC)]
 }
@@ -84,12 +84,12 @@ pub fn swarm_config() -> swarm::Config {
         .with_max_negotiating_inbound_streams(STREAMS_NEGOTIATING)
 }
 
-/// Whether a node of this kind reaches others there directly.
+/// Whether this is the address of a direct connection.
 pub fn is_direct(address: &Multiaddr) -> bool {
     is_webrtc(address)
 }
 
-/// How a peer that has a place at this relay, whose name ends its address, is reached directly.
+/// Returns how a peer with a reservation at this relay, whose peer id ends its address, is reached directly.
 fn circuit(relay: &Multiaddr, peer: PeerId) -> Option<Multiaddr> {
     webrtc_of_relayed(&relay.clone().with(Protocol::P2pCircuit), peer)
 }

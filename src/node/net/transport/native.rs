@@ -1,4 +1,4 @@
-//! A native node's carrier: TCP to be reached by others of its kind, WebSocket to relays, circuits through them.
+//! A native node's transports: TCP between native nodes, WebSocket to relays, relayed connections.
 
 use std::{
     future::{Ready, ready},
@@ -20,14 +20,14 @@ use libp2p::{
 use super::{Reachability, TransportOptions, TransportStack};
 use gen_registry_api::ConnectionPath;
 
-/// From the first byte to an authenticated connection.
+/// From dialling to an authenticated connection.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
-/// A connection without a stream is closed after this.
+/// An unused connection is closed after this time.
 pub const IDLE_TIME: Duration = Duration::from_secs(60);
 
 #[derive(Debug, thiserror::Error)]
 pub enum TransportSetupError {
-    #[error("connections can't be made secret")]
+    #[error("connections can't be encrypted")]
     Noise(#[from] noise::Error),
     #[error("the system's name servers are not known")]
     Dns(#[source] io::Error),
@@ -72,22 +72,22 @@ pub fn open(key: &Keypair, _: &TransportOptions) -> Result<TransportStack, Trans
             }
         })
         .boxed();
-    let reach = Reachability { listening: listening(), is_direct, circuit, may_ask: is_direct, paths: Paths };
-    Ok(TransportStack { transport, relay, upgrade: dummy::Behaviour, reach })
+    let reachability = Reachability { listening: listening(), is_direct, circuit, may_query: is_direct, paths: Paths };
+    Ok(TransportStack { transport, relay, upgrade: dummy::Behaviour, reachability })
 }
 
-/// On this machine only: a native node that others may reach is a server, which says where it listens.
+/// Returns a loopback address: a native node that others may reach is a public one, whose address is configured.
 pub fn listening() -> Vec<Multiaddr> {
     vec![Multiaddr::from(std::net::Ipv4Addr::LOCALHOST).with(Protocol::Tcp(0))]
 }
 
-/// Whether a node of this kind reaches others there directly.
+/// Whether this is the address of a direct connection.
 pub fn is_direct(address: &Multiaddr) -> bool {
     address.iter().any(|part| matches!(part, Protocol::Tcp(_)))
         && !address.iter().any(|part| matches!(part, Protocol::P2pCircuit))
 }
 
-/// No direct connection comes of a circuit here.
+/// Relayed connections of native nodes are not upgraded.
 fn circuit(_: &Multiaddr, _: PeerId) -> Option<Multiaddr> {
     None
 }

@@ -1,96 +1,77 @@
-//! Peers that the host wants a connection to, beside those that the keeping chooses for itself.
+//! Peers that the host wants a connection to, besides those that the connection manager chooses.
 //!
-//! The same bounds hold for them: no more dials at once, no banned ones, the same waits after failures, and none while
-//! there is no room. What is different is that they come first, and also when there are connections enough.
+//! The same limits hold for them: on dials at once, on bans, on backoff and on connections. But they come first, and are
+//! dialled even if there are connections enough.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use libp2p::{Multiaddr, PeerId};
 
-use super::{ADDRESSES_MAX, Action, CANDIDATES_MAX, ConnectionManager, DIALLING_MAX, Millis, millis, relay_of};
+use super::backoff::{Millis, millis};
+use super::candidates::{ADDRESSES_MAX, DialCandidate, usable_addresses};
 
-/// Peers that are sought at once; who wants another one waits until one is found or given up.
+/// Targets at once; further ones are refused until one is connected or expires.
 pub const DIAL_TARGETS_MAX: usize = 4;
-/// A peer that is not reached in this time is not sought any longer.
+/// A target that is not connected within this time expires.
 pub const DIAL_TARGET_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How a peer is reached through a relay, where that gives a direct connection in the end.
+/// Returns the address of a direct connection to a peer that is negotiated over this relay, if the platform has such.
 pub type Circuit = fn(&Multiaddr, PeerId) -> Option<Multiaddr>;
 
-impl ConnectionManager {
-    /// Peers without a known address are tried through every connected relay.
-    pub fn with_circuits(self, circuit: Circuit) -> Self {
-        Self { circuit, ..self }
+#[derive(Debug)]
+pub(super) struct DialTargets {
+    /// When each of them expires.
+    expiry: BTreeMap<PeerId, Millis>,
+    circuit: Circuit,
+}
+
+impl DialTargets {
+    pub(super) fn new(circuit: Circuit) -> Self {
+        Self { expiry: BTreeMap::new(), circuit }
     }
 
-    /// Whether this peer is sought from now on. One that is connected, banned or a relay is not.
-    pub fn connect_to(&mut self, peer: PeerId, now: Millis) -> bool {
-        self.dial_targets.retain(|_, until| *until > now);
-        let banned = self.candidates.get(&peer).is_some_and(|found| found.banned_until != 0);
-        if peer == self.me || banned || self.is_relay(&peer) || self.direct.contains_key(&peer) {
+    /// Adds a target. Returns false if there are too many.
+    pub(super) fn add(&mut self, peer: PeerId, now: Millis) -> bool {
+        if self.expiry.len() >= DIAL_TARGETS_MAX {
             return false;
         }
-        if self.dial_targets.contains_key(&peer) {
-            return true;
-        }
-        if self.dial_targets.len() >= DIAL_TARGETS_MAX {
-            return false;
-        }
-        self.dial_targets.insert(peer, now + millis(DIAL_TARGET_TIMEOUT));
-        if !self.candidates.contains_key(&peer) {
-            // The relays may know where it is.
-            self.relays.iter_mut().for_each(|relay| relay.discover_at = 0);
-        }
+        self.expiry.insert(peer, now + millis(DIAL_TARGET_TIMEOUT));
         true
     }
 
-    pub fn is_dial_target(&self, peer: &PeerId) -> bool {
-        self.dial_targets.contains_key(peer)
+    pub(super) fn contains(&self, peer: &PeerId) -> bool {
+        self.expiry.contains_key(peer)
     }
 
-    /// The sought ones that can be dialled now, as far as dials and connections may be made.
-    pub(super) fn dial_targets_now(&mut self, now: Millis, actions: &mut Vec<Action>) {
-        self.dial_targets.retain(|_, until| *until > now);
-        let up: Vec<(PeerId, Multiaddr)> = self
-            .relays
-            .iter()
-            .filter(|relay| relay.connected)
-            .map(|relay| (relay.peer, relay.address.clone()))
-            .collect();
-        let dial_targets: Vec<PeerId> = self.dial_targets.keys().copied().collect();
-        for peer in dial_targets {
-            let under_way = self.candidates.values().filter(|found| found.dialling).count();
-            if !self.has_room() || under_way >= DIALLING_MAX {
-                return;
-            }
-            let known = self.candidates.get(&peer);
-            if known.is_some_and(|found| found.dialling || found.banned_until != 0 || found.not_before > now) {
-                continue;
-            }
-            let leads = |address: &&Multiaddr| {
-                relay_of(address).is_none_or(|relay| up.iter().any(|(connected, _)| *connected == relay))
-            };
-            let told = known.into_iter().flat_map(|found| &found.addresses);
-            let mut addresses: Vec<Multiaddr> = told.filter(leads).cloned().collect();
-            // The known addresses may be outdated.
-            if addresses.is_empty() || known.is_some_and(|found| found.failures > 0) {
-                let circuits = up.iter().filter_map(|(_, relay)| (self.circuit)(relay, peer));
-                let others: Vec<Multiaddr> = circuits.filter(|address| !addresses.contains(address)).collect();
-                addresses.extend(others);
-            }
-            addresses.truncate(ADDRESSES_MAX);
-            if addresses.is_empty() {
-                continue;
-            }
-            if known.is_none() && self.candidates.len() >= CANDIDATES_MAX && !self.forget_one() {
-                continue;
-            }
-            let found = self.candidates.entry(peer).or_default();
-            found.dialling = true;
-            if found.addresses.is_empty() {
-                found.addresses = addresses.clone();
-            }
-            actions.push(Action::Dial { peer, addresses });
+    pub(super) fn remove(&mut self, peer: &PeerId) {
+        self.expiry.remove(peer);
+    }
+
+    pub(super) fn expire(&mut self, now: Millis) {
+        self.expiry.retain(|_, until| *until > now);
+    }
+
+    pub(super) fn peers(&self) -> Vec<PeerId> {
+        self.expiry.keys().copied().collect()
+    }
+
+    /// Returns where to dial a target: at its known addresses; without any, or after a failure because they may be
+    /// outdated, also through every connected relay.
+    pub(super) fn addresses(
+        &self,
+        peer: PeerId,
+        candidate: Option<&DialCandidate>,
+        connected_relays: &[(PeerId, Multiaddr)],
+    ) -> Vec<Multiaddr> {
+        let known = candidate.into_iter().flat_map(|found| usable_addresses(found, connected_relays));
+        let mut addresses: Vec<Multiaddr> = known.cloned().collect();
+        if addresses.is_empty() || candidate.is_some_and(|found| found.failures > 0) {
+            let circuits = connected_relays.iter().filter_map(|(_, relay)| (self.circuit)(relay, peer));
+            let others: Vec<Multiaddr> = circuits.filter(|address| !addresses.contains(address)).collect();
+            addresses.extend(others);
         }
+        addresses.truncate(ADDRESSES_MAX);
+        addresses
     }
 }

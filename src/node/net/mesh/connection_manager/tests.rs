@@ -1,7 +1,8 @@
-//! Who is dialled, how often, and what a liar can't bring about.
+//! Which peers are dialled, how often, and that false reports have no effect.
 
 use super::*;
 use crate::net::key::NodeKey;
+use libp2p::multiaddr::Protocol;
 
 fn peer() -> PeerId {
     NodeKey::fresh().peer_id()
@@ -33,7 +34,7 @@ fn dialled(actions: &[Action]) -> Vec<PeerId> {
 }
 
 #[test]
-fn a_relay_is_dialled_then_asked_for_a_place_and_for_others() {
+fn connected_relay_gets_requests_to_reserve_discover_and_register() {
     let relay = peer();
     let mut connection_manager = connection_manager(vec![at(1, relay)]);
     assert_eq!(connection_manager.poll(0, &mut late), [Action::DialRelay { relay, address: at(1, relay) }]);
@@ -41,8 +42,8 @@ fn a_relay_is_dialled_then_asked_for_a_place_and_for_others() {
     connection_manager.relay_connected(&relay);
     let actions = connection_manager.poll(1, &mut late);
     assert_eq!(actions, [Action::Reserve { relay, address: at(1, relay) }, Action::Discover { relay }]);
-    connection_manager.reserved(&relay, true, 1, &mut late);
-    connection_manager.reachable(true);
+    connection_manager.set_reserved(&relay, true, 1, &mut late);
+    connection_manager.set_reachable(true);
     assert_eq!(
         connection_manager.poll(2, &mut late),
         [Action::Register { relay }],
@@ -52,7 +53,7 @@ fn a_relay_is_dialled_then_asked_for_a_place_and_for_others() {
 }
 
 #[test]
-fn a_lost_relay_is_sought_again_and_waited_for_longer_each_time() {
+fn backoff_of_a_lost_relay_grows_up_to_its_maximum() {
     let relay = peer();
     let mut connection_manager = connection_manager(vec![at(1, relay)]);
     let (mut now, mut waits) = (0, Vec::new());
@@ -62,16 +63,16 @@ fn a_lost_relay_is_sought_again_and_waited_for_longer_each_time() {
             now += 100;
         }
         waits.push(now - begun);
-        connection_manager.relay_lost(&relay, now, &mut late);
+        connection_manager.relay_disconnected(&relay, now, &mut late);
     }
     assert!(waits.windows(2).all(|pair| pair[0] <= pair[1] + 100), "{waits:?}");
     assert!(waits[11] <= millis(RETRY_RELAY_MAX) * 3 / 2 + 100, "{waits:?}");
     connection_manager.reset_backoff();
-    assert_eq!(connection_manager.poll(now, &mut late).len(), 1, "told that something changed, it tries at once");
+    assert_eq!(connection_manager.poll(now, &mut late).len(), 1, "after a reset it is dialled at once");
 }
 
 #[test]
-fn enough_is_enough_and_peers_of_earlier_go_first() {
+fn dials_remembered_peers_first_and_stops_at_the_target() {
     let mut connection_manager = connection_manager(Vec::new());
     let old = peer();
     connection_manager.add_addresses(old, [at(9, old)]);
@@ -93,25 +94,25 @@ fn enough_is_enough_and_peers_of_earlier_go_first() {
         }
         wave = dialled(&connection_manager.poll(10_000, &mut late));
     }
-    assert_eq!(up, DIRECT_WANTED);
-    assert_eq!(connection_manager.known().len(), DIRECT_WANTED);
+    assert_eq!(up, DIRECT_TARGET);
+    assert_eq!(connection_manager.remembered_peers().len(), DIRECT_TARGET);
 }
 
 #[test]
-fn whoever_is_surrounded_still_dials_some_of_its_own_choosing() {
+fn dials_some_peers_itself_despite_enough_accepted_connections() {
     let mut connection_manager = connection_manager(Vec::new());
-    for _ in 0..DIRECT_WANTED + 4 {
+    for _ in 0..DIRECT_TARGET + 4 {
         connection_manager.connected(peer(), false, 0);
     }
     for port in 10..30 {
         let other = peer();
         connection_manager.add_addresses(other, [at(port, other)]);
     }
-    assert_eq!(dialled(&connection_manager.poll(1, &mut late)).len(), DIALLED_WANTED);
+    assert_eq!(dialled(&connection_manager.poll(1, &mut late)).len(), DIALLED_TARGET);
 }
 
 #[test]
-fn a_peer_that_never_answers_is_forgotten_and_a_banned_one_left_alone() {
+fn unreachable_peer_is_removed_and_banned_peer_is_not_dialled() {
     let mut connection_manager = connection_manager(Vec::new());
     let (silent, bad) = (peer(), peer());
     connection_manager.add_addresses(silent, [at(1, silent)]);
@@ -129,11 +130,11 @@ fn a_peer_that_never_answers_is_forgotten_and_a_banned_one_left_alone() {
         now += 500;
     }
     assert_eq!(tried, FAILURES_MAX);
-    assert_eq!(connection_manager.expired_bans(now), [bad]);
+    assert_eq!(connection_manager.take_expired_bans(now), [bad]);
 }
 
 #[test]
-fn what_others_say_of_peers_is_bounded_and_leads_through_no_foreign_relay() {
+fn reported_addresses_are_limited_and_never_lead_through_foreign_relays() {
     let (relay, foreign, me) = (peer(), peer(), peer());
     let mut connection_manager = ConnectionManager::new(me, vec![at(1, relay)], direct);
     let other = peer();
@@ -153,14 +154,14 @@ fn what_others_say_of_peers_is_bounded_and_leads_through_no_foreign_relay() {
     }
     assert_eq!(connection_manager.candidates.len(), CANDIDATES_MAX);
     assert!(connection_manager.candidates.values().all(|found| found.addresses.len() <= ADDRESSES_MAX));
-    assert!(connection_manager.candidates.contains_key(&other), "who is being dialled is not forgotten");
+    assert!(connection_manager.candidates.contains_key(&other), "a peer that is being dialled is not evicted");
 }
 
 #[test]
-fn a_page_connects_to_open_nodes_of_its_network_and_to_no_other_address_of_that_kind() {
+fn page_dials_public_nodes_of_its_network_and_no_other_such_address() {
     let (open, stranger) = (peer(), peer());
     let mut page = ConnectionManager::new(peer(), vec![], |_| false).with_public_nodes(vec![at(1, open)]);
-    assert_eq!(dialled(&page.poll(0, &mut late)), [], "nobody has found it yet");
+    assert_eq!(dialled(&page.poll(0, &mut late)), [], "it was not discovered yet");
     // The right node elsewhere, another one there, and another one elsewhere.
     for (peer, address) in [(open, at(2, open)), (stranger, at(1, stranger)), (stranger, at(3, stranger))] {
         page.add_addresses(peer, [address]);
@@ -171,8 +172,8 @@ fn a_page_connects_to_open_nodes_of_its_network_and_to_no_other_address_of_that_
 }
 
 #[test]
-fn a_server_has_more_room() {
-    let mut server = ConnectionManager::new(peer(), vec![], |_| false).with_room_for(DIRECT_MAX + 1);
+fn server_accepts_more_connections() {
+    let mut server = ConnectionManager::new(peer(), vec![], |_| false).with_direct_max(DIRECT_MAX + 1);
     for _ in 0..DIRECT_MAX {
         server.connected(peer(), false, 0);
     }
@@ -186,65 +187,67 @@ fn circuit(relay: &Multiaddr, peer: PeerId) -> Option<Multiaddr> {
 }
 
 #[test]
-fn a_sought_peer_goes_first_even_with_connections_enough() {
+fn dial_target_is_dialled_despite_enough_connections() {
     let mut connection_manager = connection_manager(Vec::new());
-    for port in 1..=DIRECT_WANTED as u16 {
+    for port in 1..=DIRECT_TARGET as u16 {
         let other = peer();
         connection_manager.add_addresses(other, [at(port, other)]);
         connection_manager.connected(other, true, 0);
     }
-    let wanted = peer();
-    connection_manager.add_addresses(wanted, [at(99, wanted)]);
+    let target = peer();
+    connection_manager.add_addresses(target, [at(99, target)]);
     assert_eq!(connection_manager.poll(1, &mut late), [], "there are enough");
-    assert!(connection_manager.connect_to(wanted, 1));
-    assert_eq!(connection_manager.poll(1, &mut late), [Action::Dial { peer: wanted, addresses: vec![at(99, wanted)] }]);
-    connection_manager.connected(wanted, true, 2);
-    assert!(!connection_manager.connect_to(wanted, 2), "it is here");
-    connection_manager.disconnected(&wanted, 3, &mut late);
-    assert_eq!(connection_manager.poll(100_000, &mut late), [], "found once, it is not sought any longer");
+    assert!(connection_manager.connect_to(target, 1));
+    assert_eq!(connection_manager.poll(1, &mut late), [Action::Dial { peer: target, addresses: vec![at(99, target)] }]);
+    connection_manager.connected(target, true, 2);
+    assert!(!connection_manager.connect_to(target, 2), "it is connected");
+    connection_manager.disconnected(&target, 3, &mut late);
+    assert_eq!(connection_manager.poll(100_000, &mut late), [], "once connected, it is no target any more");
 }
 
 #[test]
-fn a_peer_at_no_known_address_is_sought_through_every_connected_relay() {
-    let (up, down, wanted) = (peer(), peer(), peer());
+fn dial_target_without_address_is_dialled_through_every_connected_relay() {
+    let (up, down, target) = (peer(), peer(), peer());
     let mut connection_manager = connection_manager(vec![at(1, up), at(2, down)]).with_circuits(circuit);
     connection_manager.relay_connected(&up);
     connection_manager.poll(0, &mut late);
-    assert!(connection_manager.connect_to(wanted, 1));
-    let addresses: Vec<Multiaddr> = circuit(&at(1, up), wanted).into_iter().collect();
+    assert!(connection_manager.connect_to(target, 1));
+    let addresses: Vec<Multiaddr> = circuit(&at(1, up), target).into_iter().collect();
     let actions = connection_manager.poll(1, &mut late);
-    assert!(actions.contains(&Action::Dial { peer: wanted, addresses }), "{actions:?}");
-    assert!(actions.contains(&Action::Discover { relay: up }), "and the relay is asked where it is");
+    assert!(actions.contains(&Action::Dial { peer: target, addresses }), "{actions:?}");
+    assert!(actions.contains(&Action::Discover { relay: up }), "and the relay is queried");
     assert_eq!(dialled(&connection_manager.poll(2, &mut late)), [], "a dial under way is not begun again");
-    connection_manager.dial_failed(&wanted, 2, &mut late);
+    connection_manager.dial_failed(&target, 2, &mut late);
     assert_eq!(dialled(&connection_manager.poll(3, &mut late)), [], "it waits after a failure");
-    assert_eq!(dialled(&connection_manager.poll(5_000, &mut late)), [wanted]);
+    assert_eq!(dialled(&connection_manager.poll(5_000, &mut late)), [target]);
 }
 
 #[test]
-fn seeking_keeps_to_the_bounds() {
+fn dial_targets_obey_the_limits() {
     let relay = peer();
-    let mut connection_manager = connection_manager(vec![at(1, relay)]).with_circuits(circuit).with_room_for(1);
+    let mut connection_manager = connection_manager(vec![at(1, relay)]).with_circuits(circuit).with_direct_max(1);
     connection_manager.relay_connected(&relay);
     let banned = peer();
     connection_manager.ban(banned, 0);
     assert!(!connection_manager.connect_to(banned, 1));
-    assert!(!connection_manager.connect_to(relay, 1) && !connection_manager.connect_to(connection_manager.me, 1));
+    assert!(
+        !connection_manager.connect_to(relay, 1) && !connection_manager.connect_to(connection_manager.local_peer_id, 1)
+    );
     for _ in 0..dial_targets::DIAL_TARGETS_MAX {
         assert!(connection_manager.connect_to(peer(), 1));
     }
-    assert!(!connection_manager.connect_to(peer(), 1), "so many at once");
+    assert!(!connection_manager.connect_to(peer(), 1), "too many at once");
     let other = peer();
     connection_manager.connected(other, false, 2);
     assert_eq!(dialled(&connection_manager.poll(2, &mut late)), [], "there is no room");
     connection_manager.disconnected(&other, 3, &mut late);
     assert_eq!(dialled(&connection_manager.poll(4, &mut late)).len(), dial_targets::DIAL_TARGETS_MAX);
     let over = 1 + millis(dial_targets::DIAL_TARGET_TIMEOUT);
-    assert!(connection_manager.connect_to(peer(), over), "those are given up");
+    assert!(connection_manager.connect_to(peer(), over), "those have expired");
 }
 
 #[test]
-fn neighbours_come_through_both_relays_although_one_knows_many_more() {
+fn chosen_peers_are_spread_over_relays() {
     let (busy, quiet) = (peer(), peer());
     let through = |relay, peer| at(1, relay).with(Protocol::P2pCircuit).with(Protocol::P2p(peer));
     let mut connection_manager = connection_manager(vec![at(1, busy), at(2, quiet)]);
@@ -264,6 +267,6 @@ fn neighbours_come_through_both_relays_although_one_knows_many_more() {
             chosen.push(peer);
         }
     }
-    assert_eq!(chosen.len(), DIRECT_WANTED);
-    assert_eq!(chosen.iter().filter(|peer| few.contains(peer)).count(), DIRECT_WANTED / 2);
+    assert_eq!(chosen.len(), DIRECT_TARGET);
+    assert_eq!(chosen.iter().filter(|peer| few.contains(peer)).count(), DIRECT_TARGET / 2);
 }

@@ -1,5 +1,5 @@
-//! `/gen/peers/1`: peer exchange. The answer is a list of addresses, each with its length in front, each
-//! ending with the id of the peer it leads to. The addresses are hints; a dialled peer proves its id.
+//! Peer exchange (`/gen/peers/1`). The request is empty; the answer is a list of addresses, each with its length in front
+//! and the id of the peer it leads to at its end. The addresses are hints: a dialled peer proves its id.
 
 use std::collections::BTreeMap;
 
@@ -8,22 +8,22 @@ use unsigned_varint::{decode, encode};
 
 use crate::net::address::peer_of;
 use crate::net::mesh::connection_manager::{ADDRESS_MAX_BYTES, ADDRESSES_MAX};
-use crate::net::mesh::question::ANSWER_MAX_BYTES;
+use crate::net::mesh::request::ANSWER_MAX_BYTES;
 
 /// The protocol's name when a stream is opened.
 pub const PROTOCOL: &str = "/gen/peers/1";
-/// Peers named in one answer.
-pub const TOLD_MAX: usize = 16;
-/// Answers under way; more questions are left unanswered.
-pub const ANSWERING_MAX: usize = 4;
+/// Peers in one answer.
+pub const PEERS_MAX: usize = 16;
+/// Answers under way; streams of further requests are dropped.
+pub const ANSWERS_UNDER_WAY_MAX: usize = 4;
 
-/// Answers to one peer on one connection, and one more in each minute that it lasts; more are left unanswered.
+/// Answers to one peer while it is connected, and one more in each minute; streams of further requests are dropped.
 pub const ANSWERS_PER_PEER: u32 = 4;
 
-/// Encodes at most [`TOLD_MAX`] peers with [`ADDRESSES_MAX`] addresses each.
+/// Encodes at most [`PEERS_MAX`] peers with [`ADDRESSES_MAX`] addresses each.
 pub(super) fn encode_peers<'a>(peers: impl IntoIterator<Item = &'a [Multiaddr]>) -> Vec<u8> {
     let mut bytes = Vec::new();
-    for address in peers.into_iter().take(TOLD_MAX).flat_map(|addresses| addresses.iter().take(ADDRESSES_MAX)) {
+    for address in peers.into_iter().take(PEERS_MAX).flat_map(|addresses| addresses.iter().take(ADDRESSES_MAX)) {
         let mut length = encode::usize_buffer();
         let length = encode::usize(address.len(), &mut length);
         if bytes.len() + length.len() + address.len() > ANSWER_MAX_BYTES as usize {
@@ -45,7 +45,7 @@ pub(super) fn decode_peers(mut bytes: &[u8]) -> BTreeMap<PeerId, Vec<Multiaddr>>
         bytes = rest;
         let Some(address) = Multiaddr::try_from(address.to_vec()).ok() else { continue };
         let Some(peer) = peer_of(&address) else { continue };
-        if peers.len() < TOLD_MAX || peers.contains_key(&peer) {
+        if peers.len() < PEERS_MAX || peers.contains_key(&peer) {
             peers.entry(peer).or_default().push(address);
         }
     }
@@ -64,22 +64,22 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_comes_back_within_its_bounds() {
-        let peers: Vec<Vec<Multiaddr>> = (0..2 * TOLD_MAX as u16)
+    fn peers_round_trip_within_their_limits() {
+        let peers: Vec<Vec<Multiaddr>> = (0..2 * PEERS_MAX as u16)
             .map(|number| {
                 let peer = NodeKey::fresh().peer_id();
                 (0..2 * ADDRESSES_MAX as u16).map(|port| at(port + 10 * number + 1, peer)).collect()
             })
             .collect();
         let bytes = encode_peers(peers.iter().map(Vec::as_slice));
-        let told = decode_peers(&bytes);
-        assert_eq!(told.len(), TOLD_MAX);
-        assert!(told.values().all(|addresses| addresses.len() == ADDRESSES_MAX));
-        assert!(peers.iter().take(TOLD_MAX).all(|addresses| told.values().any(|known| addresses.starts_with(known))));
+        let decoded = decode_peers(&bytes);
+        assert_eq!(decoded.len(), PEERS_MAX);
+        assert!(decoded.values().all(|addresses| addresses.len() == ADDRESSES_MAX));
+        assert!(peers.iter().take(PEERS_MAX).all(|addresses| decoded.values().any(|peer| addresses.starts_with(peer))));
     }
 
     #[test]
-    fn rubbish_tells_of_nobody() {
+    fn malformed_answers_give_no_peers() {
         let peer = NodeKey::fresh().peer_id();
         let nameless = at(1, peer).iter().take(2).collect::<Multiaddr>();
         let endless = at(1, peer).with(Protocol::Dns("a".repeat(ADDRESS_MAX_BYTES).into())).with(Protocol::P2p(peer));
@@ -93,6 +93,10 @@ mod tests {
         for first in 0..=u8::MAX {
             drop(decode_peers(&[&[first, 0xff, 0xff], good.as_slice()].concat()));
         }
-        assert_eq!(decode_peers(&[good.as_slice(), &[7, 1, 2]].concat()).len(), 1, "what came before stays");
+        assert_eq!(
+            decode_peers(&[good.as_slice(), &[7, 1, 2]].concat()).len(),
+            1,
+            "the peers before the malformed part are kept"
+        );
     }
 }

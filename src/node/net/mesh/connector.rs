@@ -1,0 +1,241 @@
+//! Drives the [`ConnectionManager`]: passes it what happened to connections and relays, and executes its actions on the
+//! swarm.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use libp2p::core::transport::ListenerId;
+use libp2p::multiaddr::Protocol;
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+use libp2p::{Multiaddr, PeerId, Swarm, rendezvous};
+
+use crate::net::REGISTRATION_SECONDS;
+use crate::net::address::{is_relayed, parse_all};
+use crate::net::mesh::behaviour::Behaviour;
+use crate::net::mesh::connection_manager::{Action, ConnectionManager};
+use crate::net::mesh::listen_addresses::ListenAddresses;
+use crate::net::mesh::types::{Listening, MeshError, RelayView};
+use crate::net::transport::Reachability;
+use crate::platform::Environment;
+
+/// Peers taken from one answer of rendezvous.
+const DISCOVERED_MAX: u64 = 64;
+
+/// Where this node finds others.
+pub(super) struct Bootstrap {
+    pub(super) namespace: String,
+    pub(super) relays: Vec<String>,
+    pub(super) public_nodes: Vec<String>,
+    pub(super) remembered_peers: Vec<(String, Vec<String>)>,
+}
+
+pub(super) struct Connector {
+    manager: ConnectionManager,
+    environment: Rc<dyn Environment>,
+    namespace: rendezvous::Namespace,
+    /// The relay of each circuit listener: while it listens there, this node has a reservation.
+    reservations: HashMap<ListenerId, PeerId>,
+    is_direct: fn(&Multiaddr) -> bool,
+    /// `None` for a node that is no public one.
+    server: Option<ListenAddresses>,
+}
+
+impl Connector {
+    /// Begins to listen; dials nothing yet.
+    pub(super) fn new(
+        bootstrap: Bootstrap,
+        listening: Option<Listening>,
+        reachability: &mut Reachability,
+        environment: Rc<dyn Environment>,
+        swarm: &mut Swarm<Behaviour>,
+    ) -> Result<Self, MeshError> {
+        let Bootstrap { namespace, relays, public_nodes, remembered_peers } = bootstrap;
+        let namespace = rendezvous::Namespace::new(namespace).map_err(|_| MeshError::Namespace)?;
+        let (local_peer_id, relays) = (*swarm.local_peer_id(), parse_all(&relays)?);
+        let mut manager = match &listening {
+            None => ConnectionManager::new(local_peer_id, relays, reachability.is_direct)
+                .with_circuits(reachability.circuit)
+                .with_public_nodes(parse_all(&public_nodes)?),
+            Some(listening) => {
+                ConnectionManager::new(local_peer_id, relays, |_| false).with_direct_max(listening.direct_max)
+            }
+        };
+        for (peer, addresses) in &remembered_peers {
+            if let Ok(peer) = peer.parse() {
+                manager.add_addresses(peer, addresses.iter().filter_map(|address| address.parse().ok()));
+            }
+        }
+        let server = match listening {
+            Some(listening) => Some(ListenAddresses::open(listening, swarm)?),
+            None => {
+                for address in std::mem::take(&mut reachability.listening) {
+                    if let Err(error) = swarm.listen_on(address) {
+                        tracing::warn!(%error, "not listening: this node can't be dialled directly");
+                    }
+                }
+                None
+            }
+        };
+        manager.set_reachable(server.as_ref().is_some_and(ListenAddresses::is_configured));
+        let is_direct = reachability.is_direct;
+        Ok(Self { manager, environment, namespace, reservations: HashMap::new(), is_direct, server })
+    }
+
+    pub(super) fn manager(&self) -> &ConnectionManager {
+        &self.manager
+    }
+
+    pub(super) fn relay_views(&self) -> Vec<RelayView> {
+        let view = |(_, address, connected, reserved): (PeerId, &Multiaddr, bool, bool)| RelayView {
+            address: address.to_string(),
+            connected,
+            reserved,
+        };
+        self.manager.relays().map(view).collect()
+    }
+
+    /// Returns the peers to dial first at the next start, as text.
+    pub(super) fn remembered_peers(&self) -> Vec<(String, Vec<String>)> {
+        let peers = self.manager.remembered_peers().into_iter();
+        peers.map(|(peer, addresses)| (peer.to_string(), addresses.iter().map(ToString::to_string).collect())).collect()
+    }
+
+    /// Does what is due: lifts bans, dials, renews registrations.
+    pub(super) fn poll(&mut self, swarm: &mut Swarm<Behaviour>, now: u64) {
+        for peer in self.manager.take_expired_bans(now) {
+            swarm.behaviour_mut().banned.unblock_peer(peer);
+        }
+        for action in self.manager.poll(now, &mut random(&self.environment)) {
+            self.execute(swarm, action, now);
+        }
+    }
+
+    fn execute(&mut self, swarm: &mut Swarm<Behaviour>, action: Action, now: u64) {
+        tracing::debug!(?action, "connection manager");
+        match action {
+            Action::DialRelay { relay, address } => {
+                let dial = DialOpts::peer_id(relay).addresses(vec![address]).condition(PeerCondition::Always).build();
+                if let Err(error) = swarm.dial(dial) {
+                    tracing::debug!(%relay, %error, "relay not dialled");
+                    self.manager.relay_disconnected(&relay, now, &mut random(&self.environment));
+                }
+            }
+            Action::Reserve { relay, address } => match swarm.listen_on(address.with(Protocol::P2pCircuit)) {
+                Ok(listener) => drop(self.reservations.insert(listener, relay)),
+                Err(error) => {
+                    tracing::debug!(%relay, %error, "no reservation requested");
+                    self.manager.set_reserved(&relay, false, now, &mut random(&self.environment));
+                }
+            },
+            Action::Register { relay } => {
+                let namespace = self.namespace.clone();
+                let rendezvous = &mut swarm.behaviour_mut().rendezvous;
+                if let Err(error) = rendezvous.register(namespace, relay, Some(REGISTRATION_SECONDS)) {
+                    tracing::debug!(%relay, %error, "not registered");
+                }
+            }
+            Action::Discover { relay } => {
+                let namespace = Some(self.namespace.clone());
+                swarm.behaviour_mut().rendezvous.discover(namespace, None, Some(DISCOVERED_MAX), relay);
+            }
+            Action::Dial { peer, addresses } => {
+                // A relayed connection left over from a failed attempt must not prevent a dial that the host requested.
+                let condition = if self.manager.is_dial_target(&peer) {
+                    PeerCondition::NotDialing
+                } else {
+                    PeerCondition::DisconnectedAndNotDialing
+                };
+                let dial = DialOpts::peer_id(peer).addresses(addresses).condition(condition);
+                if let Err(error) = swarm.dial(dial.build()) {
+                    tracing::debug!(%peer, %error, "peer not dialled");
+                    self.manager.dial_failed(&peer, now, &mut random(&self.environment));
+                }
+            }
+        }
+    }
+
+    /// Bans a peer, unless it is a relay of this network.
+    pub(super) fn ban(&mut self, swarm: &mut Swarm<Behaviour>, peer: PeerId, now: u64) {
+        if !self.manager.is_relay(&peer) {
+            self.manager.ban(peer, now);
+            swarm.behaviour_mut().banned.block_peer(peer);
+        }
+    }
+
+    /// Returns whether the peer is to be dialled.
+    pub(super) fn connect_to(&mut self, peer: PeerId, now: u64) -> bool {
+        self.manager.connect_to(peer, now)
+    }
+
+    pub(super) fn reset_backoff(&mut self) {
+        self.manager.reset_backoff();
+    }
+
+    pub(super) fn add_addresses(&mut self, peer: PeerId, addresses: impl IntoIterator<Item = Multiaddr>) {
+        self.manager.add_addresses(peer, addresses);
+    }
+
+    pub(super) fn on_relay_connected(&mut self, relay: &PeerId) {
+        self.manager.relay_connected(relay);
+    }
+
+    pub(super) fn on_relay_disconnected(&mut self, relay: &PeerId, now: u64) {
+        self.manager.relay_disconnected(relay, now, &mut random(&self.environment));
+    }
+
+    pub(super) fn on_peer_connected(&mut self, peer: PeerId, dialled: bool, now: u64) {
+        self.manager.connected(peer, dialled, now);
+    }
+
+    pub(super) fn on_peer_disconnected(&mut self, peer: &PeerId, now: u64) {
+        self.manager.disconnected(peer, now, &mut random(&self.environment));
+    }
+
+    pub(super) fn on_dial_failed(&mut self, swarm: &Swarm<Behaviour>, peer: &PeerId, now: u64) {
+        if !self.manager.is_relay(peer) {
+            self.manager.dial_failed(peer, now, &mut random(&self.environment));
+        } else if !swarm.is_connected(peer) {
+            // One of several dials to a relay may fail although another one has connected.
+            self.on_relay_disconnected(peer, now);
+        }
+    }
+
+    pub(super) fn on_reservation_accepted(&mut self, relay: &PeerId, now: u64) {
+        self.manager.set_reserved(relay, true, now, &mut random(&self.environment));
+    }
+
+    pub(super) fn on_listener_closed(&mut self, listener: ListenerId, now: u64) {
+        if let Some(relay) = self.reservations.remove(&listener) {
+            self.manager.set_reserved(&relay, false, now, &mut random(&self.environment));
+        }
+    }
+
+    /// Registers a new listening address at the relays, if it is one of direct connections. (A native node is reached
+    /// where it listens; a page is reached at its relays, see [`Connector::on_external_address`].)
+    pub(super) fn on_listen_address(&mut self, swarm: &mut Swarm<Behaviour>, address: Multiaddr) {
+        if !(self.is_direct)(&address) || is_relayed(&address) {
+            return;
+        }
+        if self.server.as_mut().is_none_or(|server| server.add(&address)) {
+            swarm.add_external_address(address);
+            self.manager.set_reachable(true);
+        }
+    }
+
+    pub(super) fn on_external_address(&mut self, address: &Multiaddr) {
+        if (self.is_direct)(address) {
+            self.manager.set_reachable(true);
+        }
+    }
+}
+
+/// Returns a source of numbers below a bound. They are not quite evenly distributed, but good enough to spread dials
+/// and registrations of many nodes over time.
+fn random(environment: &Rc<dyn Environment>) -> impl FnMut(u64) -> u64 + use<> {
+    let environment = environment.clone();
+    move |below| {
+        let mut bytes = [0; 8];
+        environment.random(&mut bytes);
+        u64::from_le_bytes(bytes) % below.max(1)
+    }
+}

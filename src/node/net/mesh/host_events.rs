@@ -1,0 +1,185 @@
+//! The bounded queue of events to the host.
+//!
+//! The loop must go on polling the swarm even if the host is slow, so it can't wait for room; and it must not store
+//! without bound what peers send. What happens when the queue is full depends on the event:
+//!
+//! - Gossip is dropped, counted and logged. The protocols tolerate that: the next comparison brings a lost change, the
+//!   next heartbeat replaces a lost one, and a channel's history is fetched from its members.
+//! - Links, streams, requests and `Closing` are deferred until there is room. While one is, the loop accepts no stream
+//!   and opens no link, so that few can follow: they wait at their senders instead.
+//! - Of views only the newest is deferred; it replaces the one before.
+
+use std::collections::VecDeque;
+use std::task::Poll;
+
+use futures::channel::mpsc;
+use futures::future::poll_fn;
+
+use crate::net::mesh::types::{MeshEvent, MeshView};
+
+/// Events that wait for the host: a burst of gossip from all peers between two turns of the host. At most
+/// `GOSSIP_MAX_BYTES` each, so they hold a few megabytes at the very worst.
+pub(super) const EVENTS_WAITING_MAX: usize = 256;
+
+pub(super) struct HostEvents {
+    sender: mpsc::Sender<MeshEvent>,
+    deferred: VecDeque<MeshEvent>,
+    view: Option<MeshView>,
+    gossip_dropped: u64,
+}
+
+impl HostEvents {
+    pub(super) fn new() -> (Self, mpsc::Receiver<MeshEvent>) {
+        let (sender, receiver) = mpsc::channel(EVENTS_WAITING_MAX);
+        (Self { sender, deferred: VecDeque::new(), view: None, gossip_dropped: 0 }, receiver)
+    }
+
+    /// Whether the host has ended.
+    pub(super) fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
+    /// Whether events are deferred because the queue is full.
+    pub(super) fn is_full(&self) -> bool {
+        !self.deferred.is_empty() || self.view.is_some()
+    }
+
+    /// Sends an event, or defers it if the queue is full.
+    pub(super) fn emit(&mut self, event: MeshEvent) {
+        if self.is_full() {
+            return self.deferred.push_back(event);
+        }
+        if let Err(refused) = self.sender.try_send(event) {
+            if refused.is_disconnected() {
+                return tracing::debug!("event after the host ended");
+            }
+            self.deferred.push_back(refused.into_inner());
+        }
+    }
+
+    /// Sends the newest view, or defers it in place of an older one.
+    pub(super) fn emit_view(&mut self, view: MeshView) {
+        if self.is_full() {
+            self.view = Some(view);
+        } else if let Err(refused) = self.sender.try_send(MeshEvent::Changed(view))
+            && refused.is_full()
+            && let MeshEvent::Changed(view) = refused.into_inner()
+        {
+            self.view = Some(view);
+        }
+    }
+
+    /// Sends an event that may be lost. Returns it if the queue is full or the host has ended.
+    pub(super) fn try_emit_gossip(&mut self, event: MeshEvent) -> Result<(), MeshEvent> {
+        let refused = if self.is_full() {
+            event
+        } else {
+            match self.sender.try_send(event) {
+                Ok(()) => return Ok(()),
+                Err(refused) => refused.into_inner(),
+            }
+        };
+        self.gossip_dropped += 1;
+        // One line for each power of two: a flood must not become a flood of lines.
+        if self.gossip_dropped.is_power_of_two() {
+            tracing::warn!(dropped = self.gossip_dropped, "event queue full, gossip dropped");
+        }
+        Err(refused)
+    }
+
+    /// Whether the queue itself has room for an event.
+    pub(super) fn has_room(&mut self) -> bool {
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        !self.is_full() && self.sender.poll_ready(&mut context).is_ready()
+    }
+
+    /// Waits until a deferred event could be sent. Never ends while none is deferred.
+    pub(super) async fn flush(&mut self) {
+        poll_fn(|cx| {
+            if !self.is_full() {
+                return Poll::Pending;
+            }
+            match self.sender.poll_ready(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(_)) => (self.deferred, self.view) = (VecDeque::new(), None),
+                Poll::Ready(Ok(())) => {
+                    let view = || self.view.take().map(MeshEvent::Changed);
+                    if let Some(event) = self.deferred.pop_front().or_else(view) {
+                        // There is room: `poll_ready` said so.
+                        self.sender.start_send(event).ok();
+                    }
+                }
+            }
+            Poll::Ready(())
+        })
+        .await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::{FutureExt, StreamExt};
+
+    use super::*;
+    use crate::net::key::{NetPeerId, NodeKey};
+    use crate::net::mesh::types::{PeerView, RelayView};
+
+    fn view(address: &str) -> MeshView {
+        let relay = RelayView { address: address.to_owned(), connected: true, reserved: false };
+        MeshView { relays: vec![relay], peers: Vec::<PeerView>::new(), remembered_peers: Vec::new() }
+    }
+
+    fn graylisted() -> (NetPeerId, MeshEvent) {
+        let peer = NodeKey::fresh().net_peer_id();
+        (peer, MeshEvent::Graylisted(peer))
+    }
+
+    #[test]
+    fn full_event_queue_drops_gossip_and_defers_everything_else_in_order() {
+        let (mut events, mut received) = HostEvents::new();
+        let mut sent = 0;
+        while events.has_room() {
+            assert!(events.try_emit_gossip(graylisted().1).is_ok());
+            sent += 1;
+        }
+        assert!((EVENTS_WAITING_MAX..=EVENTS_WAITING_MAX + 1).contains(&sent), "{sent}");
+        assert!(events.try_emit_gossip(graylisted().1).is_err(), "what may be lost is lost");
+        assert!(!events.is_full(), "and nothing is deferred by that");
+        events.emit_view(view("old"));
+        let (peer, link) = graylisted();
+        events.emit(link);
+        events.emit(MeshEvent::Closing);
+        events.emit_view(view("new"));
+        assert!(events.is_full());
+        assert_eq!(events.gossip_dropped, 1);
+        assert!(events.flush().now_or_never().is_none(), "the host has taken nothing yet");
+
+        let mut tail = Vec::new();
+        for taken in 0.. {
+            let Some(event) = received.next().now_or_never().flatten() else { break };
+            if taken >= sent {
+                tail.push(event);
+            }
+            while events.flush().now_or_never().is_some() {}
+        }
+        let [MeshEvent::Graylisted(first), MeshEvent::Closing, MeshEvent::Changed(last)] = &tail[..] else {
+            panic!("{} deferred events", tail.len());
+        };
+        assert_eq!((*first, last), (peer, &view("new")), "only the newest view is sent");
+        assert!(!events.is_full() && events.has_room());
+        assert!(events.try_emit_gossip(graylisted().1).is_ok(), "gossip passes again");
+    }
+
+    #[test]
+    fn ended_host_discards_deferred_events() {
+        let (mut events, received) = HostEvents::new();
+        while events.has_room() {
+            events.emit(graylisted().1);
+        }
+        events.emit(MeshEvent::Closing);
+        assert!(events.is_full());
+        drop(received);
+        assert!(events.flush().now_or_never().is_some());
+        assert!(events.is_closed() && !events.is_full());
+    }
+}

@@ -1,0 +1,87 @@
+//! One request and one answer on a stream of its own: each side writes, then closes its half.
+
+use std::io;
+use std::time::Duration;
+
+use futures::future::{Either, select};
+use futures::{AsyncReadExt, AsyncWriteExt, FutureExt, pin_mut};
+use futures_timer::Delay;
+use libp2p::{PeerId, Stream, StreamProtocol};
+
+use crate::net::streams::{Control, OpenStreamError};
+
+/// The longest time to wait for an answer, and to read or write one.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+/// The longest answer to any request.
+pub const ANSWER_MAX_BYTES: u64 = 16 * 1024;
+/// The longest request of a peer.
+pub const REQUEST_MAX_BYTES: u64 = 1024;
+/// Looks up a name at a peer. The host encodes and decodes requests and answers.
+pub const FIND_PROTOCOL: &str = "/gen/find/1";
+/// Find requests of one peer, and of all peers, that wait for an answer; streams of further ones are dropped.
+pub(super) const FINDS_PER_PEER: usize = 4;
+pub(super) const FINDS_MAX: usize = 32;
+
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    #[error("the peer does not speak the protocol")]
+    Unsupported,
+    #[error("the stream broke")]
+    Broken(#[from] io::Error),
+    #[error("the answer is larger than the protocol allows")]
+    Oversized,
+    #[error("no answer in time")]
+    TimedOut,
+}
+
+/// Sends a request and returns the answer.
+pub(super) async fn request(
+    mut control: Control,
+    peer: PeerId,
+    protocol: &'static str,
+    bytes: Vec<u8>,
+) -> Result<Vec<u8>, RequestError> {
+    let asking = async {
+        let opened = control.open_stream(peer, StreamProtocol::new(protocol)).await;
+        let mut stream = opened.map_err(|error| match error {
+            OpenStreamError::Unsupported(_) => RequestError::Unsupported,
+            OpenStreamError::NotConnected => RequestError::Broken(io::ErrorKind::NotConnected.into()),
+            OpenStreamError::Broken(error) => RequestError::Broken(error),
+        })?;
+        stream.write_all(&bytes).await?;
+        stream.close().await?;
+        let mut answer = Vec::new();
+        stream.take(ANSWER_MAX_BYTES + 1).read_to_end(&mut answer).await?;
+        if answer.len() as u64 > ANSWER_MAX_BYTES { Err(RequestError::Oversized) } else { Ok(answer) }
+    }
+    .fuse();
+    pin_mut!(asking);
+    match select(asking, Delay::new(ANSWER_TIMEOUT)).await {
+        Either::Left((answer, _)) => answer,
+        Either::Right(_) => Err(RequestError::TimedOut),
+    }
+}
+
+/// Reads a request. Returns `None` if it is too long or too slow.
+pub(super) async fn read_request(stream: &mut Stream) -> Option<Vec<u8>> {
+    let mut request = Vec::new();
+    let mut bounded = stream.take(REQUEST_MAX_BYTES + 1);
+    let reading = bounded.read_to_end(&mut request);
+    let read = match select(reading, Delay::new(ANSWER_TIMEOUT)).await {
+        Either::Left((read, _)) => read.is_ok(),
+        Either::Right(_) => false,
+    };
+    (read && request.len() as u64 <= REQUEST_MAX_BYTES).then_some(request)
+}
+
+/// Writes an answer and closes the stream. A peer that reads too slowly receives only its beginning.
+pub(super) async fn answer(mut stream: Stream, bytes: Vec<u8>) {
+    let writing = async {
+        stream.write_all(&bytes).await?;
+        stream.close().await
+    };
+    pin_mut!(writing);
+    if let Either::Left((Err(error), _)) = select(writing, Delay::new(ANSWER_TIMEOUT)).await {
+        tracing::debug!(%error, "answer not sent");
+    }
+}
