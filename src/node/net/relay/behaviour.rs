@@ -1,14 +1,13 @@
-//! Which of libp2p's protocols the relay speaks, and how they are set up. No protocol is written here.
+//! The libp2p behaviours of the relay and their configuration. Implements no protocol.
 //!
-//! - relay v2: a meeting place for browsers, which can't be dialled
-//! - rendezvous: who else is in a network (a namespace is a topic in hex)
-//! - Kademlia: what names stand for and who has which content. Nothing goes into its store by itself; what may is
-//!   decided in `run`
+//! - circuit relay v2: connections to browsers, which can't be dialled
+//! - rendezvous: the nodes of a network (a namespace is a topic in hex)
+//! - Kademlia: name records and provider records. libp2p stores none by itself; `dht_server` decides
 //! - identify, ping, connection limits
-//! - streams of protocols that are not libp2p's: only the witness's, when there is one
+//! - streams of protocols that are not libp2p's: only the witness's, if there is one
 //!
-//! Gossipsub is left out. A relay that does not subscribe to a topic forwards nothing of it, so it would serve no one;
-//! one that does would carry the gossip of peers that are connected directly, and know it. Either way its control
+//! Gossipsub is left out. A relay without subscriptions forwards nothing, so it would serve no one; one with
+//! subscriptions would carry, and could read, the gossip of peers that are connected directly. Either way its control
 //! messages would be one more thing to attack.
 
 use libp2p::{
@@ -27,7 +26,7 @@ use crate::net::{
     AGENT, IDENTIFY_PROTOCOL,
     kademlia::{self, guard::Guarded},
     relay::{
-        RelayError,
+        error::RelayError,
         ip_limiter::IpLimiter,
         limits::{
             IDLE_TIME, RelayLimits, STREAMS_NEGOTIATING, STREAMS_PER_CONNECTION, rendezvous as rendezvous_limits,
@@ -39,7 +38,7 @@ use crate::net::{
 #[derive(NetworkBehaviour)]
 pub(super) struct Behaviour {
     pub(super) connection_limits: connection_limits::Behaviour,
-    pub(super) crowd: IpLimiter,
+    pub(super) ip_limiter: IpLimiter,
     pub(super) relay: relay::Behaviour,
     pub(super) rendezvous: rendezvous::server::Behaviour,
     pub(super) kademlia: Guarded<kad::Behaviour<MemoryStore>>,
@@ -54,14 +53,14 @@ impl Behaviour {
         let peer = key.public().to_peer_id();
         let kademlia = if dht_server { kademlia::server(peer) } else { kademlia::client(peer) };
         let kademlia = Guarded::new(kademlia, Box::new(move |_, peer| peer.is_some_and(|peer| others.contains(&peer))));
-        let crowd = IpLimiter::new(limits.by_address.then_some(limits.connections_per_address));
-        // Only confirmed external addresses are announced: a listening address behind a proxy leads nowhere.
+        let ip_limiter = IpLimiter::new(limits.by_address.then_some(limits.connections_per_address));
+        // Only external addresses are sent: a listening address behind a proxy leads nowhere.
         let identify = identify::Config::new(IDENTIFY_PROTOCOL.to_owned(), key.public())
             .with_agent_version(AGENT.to_owned())
             .with_hide_listen_addrs(true);
         Self {
             connection_limits: connection_limits::Behaviour::new(limits.connections()),
-            crowd,
+            ip_limiter,
             relay: relay::Behaviour::new(peer, limits.relay()),
             rendezvous: rendezvous::server::Behaviour::new(rendezvous_limits()),
             kademlia,
@@ -72,7 +71,7 @@ impl Behaviour {
     }
 }
 
-/// WebSocket for browsers, plain TCP beside it for relays among themselves.
+/// Builds a swarm on WebSocket, for browsers, and plain TCP, for other relays.
 pub(super) async fn swarm(
     key: Keypair,
     limits: &RelayLimits,
@@ -80,25 +79,25 @@ pub(super) async fn swarm(
     others: Vec<PeerId>,
     registry: &mut Registry,
 ) -> Result<Swarm<Behaviour>, RelayError> {
-    let broken = |source: Box<dyn std::error::Error + Send + Sync>| RelayError::Transport(source);
+    let failed = |source: Box<dyn std::error::Error + Send + Sync>| RelayError::Transport(source);
     let swarm = SwarmBuilder::with_existing_identity(key)
         .with_tokio()
         .with_tcp(tcp::Config::default(), noise::Config::new, multiplexing)
-        .map_err(|error| broken(error.into()))?
+        .map_err(|error| failed(error.into()))?
         .with_dns()
-        .map_err(|error| broken(error.into()))?
+        .map_err(|error| failed(error.into()))?
         .with_websocket(noise::Config::new, multiplexing)
         .await
-        .map_err(|error| broken(error.into()))?
+        .map_err(|error| failed(error.into()))?
         .with_bandwidth_metrics(registry)
         .with_behaviour(|key| Behaviour::new(key, limits, dht_server, others))
-        .map_err(|error| broken(error.into()))?
+        .map_err(|error| failed(error.into()))?
         .with_swarm_config(config)
         .build();
     Ok(swarm)
 }
 
-/// On a transport of the caller's choosing.
+/// Builds a swarm on another transport.
 pub(super) fn swarm_on(
     transport: Boxed<(PeerId, StreamMuxerBox)>,
     key: Keypair,

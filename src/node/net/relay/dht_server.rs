@@ -1,40 +1,49 @@
-//! The relay as a Kademlia server: what it stores, and by which source it counts.
+//! The relay as a Kademlia server: what it stores, and from whom.
 //!
-//! What it takes from others it forwards once to the configured relays: the peers closest to a key may be
-//! strangers, those relays are the network's own.
+//! New records are forwarded once to the configured other relays: the peers closest to a key may be strangers that do
+//! not store it, those relays are the network's own.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use libp2p::kad::store::RecordStore;
-use libp2p::kad::{self, InboundRequest, Quorum, Record};
+use libp2p::kad::store::{MemoryStore, RecordStore};
+use libp2p::kad::{self, InboundRequest, ProviderRecord, Quorum, Record};
 use libp2p::{Multiaddr, PeerId};
 
-use crate::net::kademlia::values::{RecordFault, RecordSource, StoreRefusal, Stored, ValidateRecord, Values};
+use crate::net::kademlia::PROVIDER_ADDRESSES;
+use crate::net::kademlia::values::{RecordFault, RecordSource, StoreRefusal, Stored, ValidateRecord, Values, is_short};
 use crate::net::relay::ip_limiter::ip_of;
-use crate::net::relay::run::{RelayLoop, number};
-use crate::platform::{Environment, native::Native};
+use crate::net::relay::metrics::{Counts, number};
+
+type Kademlia = kad::Behaviour<MemoryStore>;
 
 pub(super) struct DhtServer {
     values: Values,
-    /// The addresses of connected peers; empty when all peers have one address.
+    /// The addresses of connected peers; empty if all peers have the same one, that of a proxy.
     addresses: HashMap<PeerId, IpAddr>,
     by_address: bool,
+    other_relays: Vec<PeerId>,
+    counts: Counts,
 }
 
 impl DhtServer {
-    pub(super) fn new(validator: Option<Arc<dyn ValidateRecord>>, by_address: bool) -> Self {
-        Self { values: Values::new(validator), addresses: HashMap::new(), by_address }
+    pub(super) fn new(
+        validator: Option<Arc<dyn ValidateRecord>>,
+        by_address: bool,
+        other_relays: Vec<PeerId>,
+        counts: Counts,
+    ) -> Self {
+        Self { values: Values::new(validator), addresses: HashMap::new(), by_address, other_relays, counts }
     }
 
-    pub(super) fn came(&mut self, peer: PeerId, address: &Multiaddr) {
+    pub(super) fn on_peer_connected(&mut self, peer: PeerId, address: &Multiaddr) {
         if let Some(address) = ip_of(address).filter(|_| self.by_address) {
             self.addresses.insert(peer, address);
         }
     }
 
-    pub(super) fn left(&mut self, peer: &PeerId) {
+    pub(super) fn on_peer_disconnected(&mut self, peer: &PeerId) {
         self.addresses.remove(peer);
     }
 
@@ -42,89 +51,104 @@ impl DhtServer {
         self.addresses.get(peer).copied()
     }
 
-    fn from(&self, peer: PeerId) -> RecordSource {
-        RecordSource { peer, address: self.address_of(&peer) }
+    /// Adds a server of this network's Kademlia to the routing table, so that clients of this relay find it.
+    pub(super) fn add_server(&self, kademlia: &mut Kademlia, peer: PeerId, addresses: Vec<Multiaddr>) {
+        for address in addresses.into_iter().filter(is_short).take(PROVIDER_ADDRESSES) {
+            kademlia.add_address(&peer, address);
+        }
     }
 
-    /// Milliseconds since 1970.
-    pub(super) fn now() -> u64 {
-        Native.now().as_millis()
-    }
-}
-
-impl RelayLoop {
-    pub(super) fn handle_kademlia(&mut self, event: kad::Event) {
+    /// Stores what a peer asks to be stored, if it is valid and within the limits.
+    pub(super) fn on_event(
+        &mut self,
+        kademlia: &mut Kademlia,
+        event: kad::Event,
+        connected: &HashSet<PeerId>,
+        now: u64,
+    ) {
         match event {
             kad::Event::InboundRequest { request: InboundRequest::PutRecord { source, record: Some(record), .. } } => {
-                self.take_in(source, record)
+                self.put_record(kademlia, source, record, connected, now);
             }
             kad::Event::InboundRequest { request: InboundRequest::AddProvider { record: Some(record) } } => {
-                let (from, now) = (self.directory.from(record.provider), DhtServer::now());
-                let here: Vec<PeerId> = self.swarm.connected_peers().copied().collect();
-                let store = self.swarm.behaviour_mut().kademlia.inner_mut().store_mut();
-                let stored = self.directory.values.add_provider(store, record, from, now, |peer| here.contains(peer));
-                let counts = &self.counts;
-                match stored {
-                    Ok(_) => counts.kademlia_providers_accepted.inc(),
-                    Err(_) => counts.kademlia_providers_refused.inc(),
-                };
+                self.add_provider(kademlia, record, connected, now);
             }
             _ => {}
         }
-        self.count_kademlia();
+        self.update_gauges(kademlia);
     }
 
-    fn take_in(&mut self, source: PeerId, record: Record) {
-        let (from, now) = (self.directory.from(source), DhtServer::now());
-        let here: Vec<PeerId> = self.swarm.connected_peers().copied().collect();
-        let store = self.swarm.behaviour_mut().kademlia.inner_mut().store_mut();
-        let stored = self.directory.values.put_record(store, record.clone(), from, now, |peer| here.contains(peer));
-        let counts = &self.counts;
-        match stored {
+    /// Removes expired records.
+    pub(super) fn expire(&mut self, kademlia: &mut Kademlia, now: u64) {
+        self.values.expire(kademlia.store_mut(), now);
+        self.update_gauges(kademlia);
+    }
+
+    fn source(&self, peer: PeerId) -> RecordSource {
+        RecordSource { peer, address: self.address_of(&peer) }
+    }
+
+    fn put_record(
+        &mut self,
+        kademlia: &mut Kademlia,
+        peer: PeerId,
+        record: Record,
+        connected: &HashSet<PeerId>,
+        now: u64,
+    ) {
+        let source = self.source(peer);
+        let is_connected = |peer: &PeerId| connected.contains(peer);
+        match self.values.put_record(kademlia.store_mut(), record.clone(), source, now, is_connected) {
             Ok(stored) => {
-                counts.kademlia_values_accepted.inc();
+                self.counts.kademlia_values_accepted.inc();
+                // New ones only, so that nothing circulates endlessly.
                 if stored == Stored::New {
-                    self.pass_on(source, record);
+                    self.forward(kademlia, peer, record, connected);
                 }
             }
             Err(why) => {
-                tracing::debug!(%source, ?why, "a value is refused");
-                counts.kademlia_values_refused.inc();
-                let reason = match why {
-                    StoreRefusal::NoNetwork => &counts.kademlia_refused_no_network,
-                    StoreRefusal::Oversized => &counts.kademlia_refused_oversized,
-                    StoreRefusal::Bad(RecordFault::Unreadable) => &counts.kademlia_refused_unreadable,
-                    StoreRefusal::Bad(RecordFault::Forged) => &counts.kademlia_refused_forged,
-                    StoreRefusal::Bad(RecordFault::WrongKey) => &counts.kademlia_refused_wrong_key,
-                    StoreRefusal::Bad(RecordFault::Rule) => &counts.kademlia_refused_rule,
-                    StoreRefusal::NotBetter => &counts.kademlia_refused_not_better,
-                    StoreRefusal::TooOften => &counts.kademlia_refused_too_often,
-                    StoreRefusal::Full => &counts.kademlia_refused_full,
-                };
-                reason.inc();
+                tracing::debug!(%peer, ?why, "Kademlia record refused");
+                self.count_refusal(why);
             }
         }
     }
 
-    /// Forwards new ones only, so that nothing circulates endlessly.
-    fn pass_on(&mut self, source: PeerId, record: Record) {
-        let others = self.bootstrap.iter().map(|(peer, _)| *peer);
-        let others: Vec<PeerId> = others.filter(|peer| *peer != source && self.swarm.is_connected(peer)).collect();
+    fn add_provider(&mut self, kademlia: &mut Kademlia, record: ProviderRecord, connected: &HashSet<PeerId>, now: u64) {
+        let source = self.source(record.provider);
+        let is_connected = |peer: &PeerId| connected.contains(peer);
+        match self.values.add_provider(kademlia.store_mut(), record, source, now, is_connected) {
+            Ok(_) => self.counts.kademlia_providers_accepted.inc(),
+            Err(_) => self.counts.kademlia_providers_refused.inc(),
+        };
+    }
+
+    /// Sends a record to the other relays, except to the one it came from.
+    fn forward(&self, kademlia: &mut Kademlia, source: PeerId, record: Record, connected: &HashSet<PeerId>) {
+        let others = self.other_relays.iter().copied();
+        let others: Vec<PeerId> = others.filter(|peer| *peer != source && connected.contains(peer)).collect();
         if !others.is_empty() {
-            let kademlia = self.swarm.behaviour_mut().kademlia.inner_mut();
             kademlia.put_record_to(record, others.into_iter(), Quorum::All);
         }
     }
 
-    pub(super) fn tidy(&mut self) {
-        let now = DhtServer::now();
-        let store = self.swarm.behaviour_mut().kademlia.inner_mut().store_mut();
-        self.directory.values.expire(store, now);
-        self.count_kademlia();
+    fn count_refusal(&self, why: StoreRefusal) {
+        let counts = &self.counts;
+        counts.kademlia_values_refused.inc();
+        let reason = match why {
+            StoreRefusal::NoNetwork => &counts.kademlia_refused_no_network,
+            StoreRefusal::Oversized => &counts.kademlia_refused_oversized,
+            StoreRefusal::Bad(RecordFault::Unreadable) => &counts.kademlia_refused_unreadable,
+            StoreRefusal::Bad(RecordFault::Forged) => &counts.kademlia_refused_forged,
+            StoreRefusal::Bad(RecordFault::WrongKey) => &counts.kademlia_refused_wrong_key,
+            StoreRefusal::Bad(RecordFault::Rule) => &counts.kademlia_refused_rule,
+            StoreRefusal::NotBetter => &counts.kademlia_refused_not_better,
+            StoreRefusal::TooOften => &counts.kademlia_refused_too_often,
+            StoreRefusal::Full => &counts.kademlia_refused_full,
+        };
+        reason.inc();
     }
 
-    fn count_kademlia(&mut self) {
-        let kademlia = self.swarm.behaviour_mut().kademlia.inner_mut();
+    fn update_gauges(&self, kademlia: &mut Kademlia) {
         self.counts.kademlia_values.set(number(kademlia.store_mut().records().count()));
         self.counts.kademlia_peers.set(number(kademlia.kbuckets().map(|bucket| bucket.num_entries()).sum()));
     }

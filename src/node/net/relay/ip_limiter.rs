@@ -1,5 +1,7 @@
-//! How many connections one address may have, and how many new ones in a time. libp2p counts by peer only, and keys
-//! cost nothing.
+//! Limits of connections from one address: how many are open, and how many are opened in each [`RATE_TIME`]. libp2p
+//! counts by peer id only, and peer ids cost nothing.
+//!
+//! [`RATE_TIME`]: super::limits::RATE_TIME
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -22,53 +24,53 @@ use crate::platform::{Environment, native::Native};
 #[error("too many connections from one address")]
 pub(super) struct TooManyFromOneAddress;
 
-/// Refuses connections; has none of its own to do anything with.
+/// Refuses connections; handles no streams.
 pub(super) struct IpLimiter {
-    /// `None`: all connections have the same address, that of a proxy.
-    most: Option<usize>,
+    /// `None` if all connections have the same address, that of a proxy.
+    max: Option<usize>,
     open: HashMap<ConnectionId, IpAddr>,
-    from: HashMap<IpAddr, usize>,
-    lately: Window<IpAddr>,
+    open_by_address: HashMap<IpAddr, usize>,
+    recent: Window<IpAddr>,
 }
 
 impl IpLimiter {
-    pub(super) fn new(most: Option<usize>) -> Self {
-        Self { most, open: HashMap::new(), from: HashMap::new(), lately: Window::default() }
+    pub(super) fn new(max: Option<usize>) -> Self {
+        Self { max, open: HashMap::new(), open_by_address: HashMap::new(), recent: Window::default() }
     }
 
-    fn let_in(&mut self, address: IpAddr, now: u64) -> Result<(), TooManyFromOneAddress> {
-        let Some(most) = self.most else { return Ok(()) };
-        let lately = self.lately.of(address, now);
-        if self.from.get(&address).copied().unwrap_or(0) >= most || *lately >= CONNECTIONS_PER_ADDRESS_RATE {
+    fn admit(&mut self, address: IpAddr, now: u64) -> Result<(), TooManyFromOneAddress> {
+        let Some(max) = self.max else { return Ok(()) };
+        let recent = self.recent.count_mut(address, now);
+        if self.open_by_address.get(&address).copied().unwrap_or(0) >= max || *recent >= CONNECTIONS_PER_ADDRESS_RATE {
             return Err(TooManyFromOneAddress);
         }
-        *lately += 1;
+        *recent += 1;
         Ok(())
     }
 
     /// Refuses connections from an address until the window in which connections are counted is over.
-    pub(super) fn shut_out(&mut self, address: IpAddr, now: u64) {
-        *self.lately.of(address, now) = CONNECTIONS_PER_ADDRESS_RATE;
+    pub(super) fn block(&mut self, address: IpAddr, now: u64) {
+        *self.recent.count_mut(address, now) = CONNECTIONS_PER_ADDRESS_RATE;
     }
 
-    fn note(&mut self, id: ConnectionId, address: IpAddr) {
+    fn on_opened(&mut self, id: ConnectionId, address: IpAddr) {
         if self.open.insert(id, address).is_none() {
-            *self.from.entry(address).or_default() += 1;
+            *self.open_by_address.entry(address).or_default() += 1;
         }
     }
 
-    fn forget(&mut self, id: ConnectionId) {
+    fn on_closed(&mut self, id: ConnectionId) {
         let Some(address) = self.open.remove(&id) else { return };
-        if let Some(count) = self.from.get_mut(&address) {
+        if let Some(count) = self.open_by_address.get_mut(&address) {
             *count -= 1;
             if *count == 0 {
-                self.from.remove(&address);
+                self.open_by_address.remove(&address);
             }
         }
     }
 }
 
-/// The first part of an address, where it is one.
+/// Returns the IP address at the start of an address, if there is one.
 pub(super) fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
     match address.iter().next()? {
         Protocol::Ip4(address) => Some(IpAddr::V4(address)),
@@ -88,7 +90,7 @@ impl NetworkBehaviour for IpLimiter {
         remote: &Multiaddr,
     ) -> Result<(), ConnectionDenied> {
         match ip_of(remote) {
-            Some(address) => self.let_in(address, Native.now().as_millis()).map_err(ConnectionDenied::new),
+            Some(address) => self.admit(address, Native.now().as_millis()).map_err(ConnectionDenied::new),
             None => Ok(()),
         }
     }
@@ -100,9 +102,9 @@ impl NetworkBehaviour for IpLimiter {
         _: &Multiaddr,
         remote: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        let address = ip_of(remote).and_then(|address| self.from.get(&address));
-        match (address, self.most) {
-            (Some(open), Some(most)) if *open >= most => Err(ConnectionDenied::new(TooManyFromOneAddress)),
+        let address = ip_of(remote).and_then(|address| self.open_by_address.get(&address));
+        match (address, self.max) {
+            (Some(open), Some(max)) if *open >= max => Err(ConnectionDenied::new(TooManyFromOneAddress)),
             _ => Ok(dummy::ConnectionHandler),
         }
     }
@@ -122,10 +124,10 @@ impl NetworkBehaviour for IpLimiter {
         match event {
             FromSwarm::ConnectionEstablished(established) if established.endpoint.is_listener() => {
                 if let Some(address) = ip_of(established.endpoint.get_remote_address()) {
-                    self.note(established.connection_id, address);
+                    self.on_opened(established.connection_id, address);
                 }
             }
-            FromSwarm::ConnectionClosed(ConnectionClosed { connection_id, .. }) => self.forget(connection_id),
+            FromSwarm::ConnectionClosed(ConnectionClosed { connection_id, .. }) => self.on_closed(connection_id),
             _ => {}
         }
     }
@@ -145,43 +147,43 @@ mod tests {
     use crate::net::relay::limits::RATE_TIME;
 
     #[test]
-    fn one_address_has_only_so_many_and_gets_them_back() {
+    fn open_connections_of_one_address_are_limited_until_some_close() {
         let now = 5;
         let (crowded, other) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
-        let mut crowd = IpLimiter::new(Some(2));
+        let mut limiter = IpLimiter::new(Some(2));
         for number in 0..2 {
-            assert!(crowd.let_in(crowded, now).is_ok());
-            crowd.note(ConnectionId::new_unchecked(number), crowded);
+            assert!(limiter.admit(crowded, now).is_ok());
+            limiter.on_opened(ConnectionId::new_unchecked(number), crowded);
         }
-        assert!(crowd.let_in(crowded, now).is_err());
-        assert!(crowd.let_in(other, now).is_ok());
-        crowd.forget(ConnectionId::new_unchecked(0));
-        assert!(crowd.let_in(crowded, now).is_ok());
-        crowd.forget(ConnectionId::new_unchecked(1));
-        assert!(crowd.from.is_empty() && crowd.open.is_empty());
-        assert!((0..1000).all(|_| IpLimiter::new(None).let_in(crowded, now).is_ok()), "behind a proxy");
+        assert!(limiter.admit(crowded, now).is_err());
+        assert!(limiter.admit(other, now).is_ok());
+        limiter.on_closed(ConnectionId::new_unchecked(0));
+        assert!(limiter.admit(crowded, now).is_ok());
+        limiter.on_closed(ConnectionId::new_unchecked(1));
+        assert!(limiter.open_by_address.is_empty() && limiter.open.is_empty());
+        assert!((0..1000).all(|_| IpLimiter::new(None).admit(crowded, now).is_ok()), "behind a proxy");
     }
 
     #[test]
-    fn coming_and_going_without_end_is_too_much() {
+    fn new_connections_of_one_address_are_limited_in_each_window() {
         let now = 5;
         let address = IpAddr::from([192, 0, 2, 1]);
-        let mut crowd = IpLimiter::new(Some(2));
-        let mut come =
-            |now| (0..2 * CONNECTIONS_PER_ADDRESS_RATE).filter(|_| crowd.let_in(address, now).is_ok()).count();
-        assert_eq!(come(now), CONNECTIONS_PER_ADDRESS_RATE as usize);
-        assert_eq!(come(now + RATE_TIME.as_millis() as u64), CONNECTIONS_PER_ADDRESS_RATE as usize);
+        let mut limiter = IpLimiter::new(Some(2));
+        let mut admitted =
+            |now| (0..2 * CONNECTIONS_PER_ADDRESS_RATE).filter(|_| limiter.admit(address, now).is_ok()).count();
+        assert_eq!(admitted(now), CONNECTIONS_PER_ADDRESS_RATE as usize);
+        assert_eq!(admitted(now + RATE_TIME.as_millis() as u64), CONNECTIONS_PER_ADDRESS_RATE as usize);
     }
 
     #[test]
-    fn who_is_shut_out_comes_again_after_the_time() {
+    fn blocked_address_is_admitted_again_after_the_window() {
         let now = 5;
         let address = IpAddr::from([192, 0, 2, 1]);
-        let mut crowd = IpLimiter::new(Some(2));
-        assert!(crowd.let_in(address, now).is_ok());
-        crowd.shut_out(address, now);
-        assert!(crowd.let_in(address, now + 1).is_err());
-        assert!(crowd.let_in(IpAddr::from([192, 0, 2, 2]), now + 1).is_ok(), "others are not meant");
-        assert!(crowd.let_in(address, now + RATE_TIME.as_millis() as u64).is_ok());
+        let mut limiter = IpLimiter::new(Some(2));
+        assert!(limiter.admit(address, now).is_ok());
+        limiter.block(address, now);
+        assert!(limiter.admit(address, now + 1).is_err());
+        assert!(limiter.admit(IpAddr::from([192, 0, 2, 2]), now + 1).is_ok(), "other addresses are not blocked");
+        assert!(limiter.admit(address, now + RATE_TIME.as_millis() as u64).is_ok());
     }
 }

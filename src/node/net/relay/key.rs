@@ -1,7 +1,7 @@
-//! The relay's own key: made once, kept in a file only its owner may read.
+//! The relay's key: generated once, stored in a file that only its owner may read.
 //!
-//! It is a node's key, never a person's. A damaged file is an error, not a reason to make a new key: peers know the
-//! relay by it.
+//! It is a node's key, never a person's. A damaged file is an error, not a reason to generate a new key: the relay's
+//! addresses contain its peer id.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -12,7 +12,7 @@ use std::{
 pub use crate::net::key::NodeKey;
 use crate::net::key::NodeKeyError;
 
-/// In the data folder; libp2p's own encoding.
+/// The file in the data folder, in libp2p's own encoding.
 pub const KEY_FILE: &str = "relay.key";
 
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +29,7 @@ pub enum KeyError {
 }
 
 impl NodeKey {
-    /// The key of this folder; made when there is none.
+    /// Reads the key of this folder, or generates and stores one if there is none.
     pub fn load_or_create(folder: &Path) -> Result<Self, KeyError> {
         let path = folder.join(KEY_FILE);
         match fs::read(&path) {
@@ -48,8 +48,8 @@ impl NodeKey {
     }
 }
 
-/// Writes a file that only its owner may read, whole or not at all: it gets its name only once its content is on the
-/// disk. What is being written ends in `.new`; only a crash leaves that behind.
+/// Writes a file that only its owner may read, atomically: it is renamed to `name` once its content is on the disk. Until
+/// then its name ends in `.new`; only a crash leaves such a file behind.
 pub fn save_secret(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let new = folder.join(format!("{name}.new"));
     match fs::remove_file(&new) {
@@ -60,14 +60,14 @@ pub fn save_secret(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&new, folder.join(name))?;
-    // The name, too, must be on the disk. Some systems can't open a folder; they have no need to.
+    // The name must be on the disk, too. Some systems can't open a folder; there it is not needed.
     match File::open(folder) {
         Ok(folder) => folder.sync_all(),
         Err(_) => Ok(()),
     }
 }
 
-/// An empty file that only its owner may read, for what is written bit by bit. It must not be there yet.
+/// Creates an empty file that only its owner may read, e.g. for a database. Fails if it exists.
 pub fn create_secret_file(path: &Path) -> io::Result<()> {
     only_for_the_owner().write(true).create_new(true).open(path).map(drop)
 }
@@ -80,7 +80,7 @@ fn only_for_the_owner() -> OpenOptions {
     options
 }
 
-/// Elsewhere the folder's rights decide.
+/// Elsewhere the folder's permissions decide.
 #[cfg(not(unix))]
 fn only_for_the_owner() -> OpenOptions {
     OpenOptions::new()

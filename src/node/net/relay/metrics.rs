@@ -1,6 +1,6 @@
-//! What the relay counts, as Prometheus reads it.
+//! The relay's metrics, in the format of Prometheus.
 //!
-//! Numbers only: no address and no peer's name is ever a label, so the page of numbers may be read by anybody.
+//! No address and no peer id is ever a label, so the metrics may be public.
 
 use std::fmt;
 
@@ -10,10 +10,12 @@ use prometheus_client::{
     registry::Registry,
 };
 
-/// The kind of text [`Metrics::text`] gives.
+use libp2p::relay;
+
+/// The media type of [`Metrics::text`].
 pub const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The numbers alone; a copy counts into the same ones.
+/// The counters. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Counts {
     pub connections: Gauge,
@@ -53,7 +55,46 @@ pub struct Counts {
     pub witness_turned_away: Counter,
 }
 
-/// The counts and, from libp2p, the bytes.
+impl Counts {
+    /// Counts reservations and circuits.
+    pub(super) fn count_relay_event(&self, event: &relay::Event) {
+        match event {
+            relay::Event::ReservationReqAccepted { renewed, .. } => {
+                self.reservations_accepted.inc();
+                if !renewed {
+                    self.reservations.inc();
+                }
+            }
+            relay::Event::ReservationReqDenied { .. } => {
+                self.reservations_refused.inc();
+            }
+            relay::Event::ReservationClosed { .. } | relay::Event::ReservationTimedOut { .. } => {
+                self.reservations.dec();
+            }
+            relay::Event::CircuitReqAccepted { .. } => {
+                self.circuits.inc();
+                self.circuits_opened.inc();
+            }
+            relay::Event::CircuitReqDenied { .. } => {
+                self.circuits_refused.inc();
+            }
+            relay::Event::CircuitClosed { error, .. } => {
+                self.circuits.dec();
+                if error.is_some() {
+                    self.circuits_cut.inc();
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Converts a count for a gauge.
+pub(super) fn number(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// The counters, and the bandwidth that libp2p counts.
 pub struct Metrics {
     registry: Registry,
 }

@@ -1,7 +1,7 @@
-//! What the registrations at rendezvous cost, and whose are too many.
+//! Counts the registrations that rendezvous stores, and decides which peers have too many.
 //!
-//! libp2p bounds what is listed. What a newer registration replaced it keeps as well, until that expires: this counts
-//! both. It refuses nothing, since libp2p reports only afterwards; it returns which registration is to be removed.
+//! libp2p limits the listed ones, but also stores those that a newer one replaced, until they expire: this counts both.
+//! It can't refuse a registration, which libp2p reports only afterwards; it decides whether the peer is disconnected.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -10,98 +10,100 @@ use libp2p::PeerId;
 use libp2p::rendezvous::{Namespace, Registration};
 
 use super::limits::{
-    REGISTRATION_ADDRESSES, REGISTRATIONS_KEPT, REGISTRATIONS_PER_ADDRESS_RATE, REGISTRATIONS_PER_CONNECTION,
+    REGISTRATION_ADDRESSES, REGISTRATIONS_PER_ADDRESS_RATE, REGISTRATIONS_PER_CONNECTION, REGISTRATIONS_STORED,
 };
 use super::window::Window;
 
-/// What follows from a registration.
+/// What to do with a peer that registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RegistrationVerdict {
-    Fine,
-    SendAway,
-    /// As well, its address has done this too often.
-    ShutOut,
+    Accept,
+    Disconnect,
+    /// Disconnect it, and refuse connections from its address for a while.
+    BlockAddress,
 }
 
+/// The registrations of one peer in one namespace.
 #[derive(Default)]
-struct Held {
+struct StoredRegistrations {
     count: usize,
-    /// The newest is, unless it was withdrawn.
+    /// Whether the newest is listed, i.e. not unregistered.
     listed: bool,
 }
 
 #[derive(Default)]
 pub(super) struct Registrations {
-    held: HashMap<(PeerId, Namespace), Held>,
-    /// The sum of the above.
-    kept: usize,
+    stored: HashMap<(PeerId, Namespace), StoredRegistrations>,
+    /// The sum of their counts.
+    total: usize,
     /// Registrations of each connected peer.
-    spent: HashMap<PeerId, usize>,
-    lately: Window<IpAddr>,
+    by_peer: HashMap<PeerId, usize>,
+    by_address: Window<IpAddr>,
 }
 
 impl Registrations {
-    /// `from` is the peer's address, unless all peers have the same; `now` in milliseconds since 1970.
-    pub(super) fn came(
+    /// Counts a registration. `address` is the peer's, or `None` if all peers have the same one; `now` is in milliseconds
+    /// since 1970.
+    pub(super) fn on_registered(
         &mut self,
         peer: PeerId,
-        from: Option<IpAddr>,
+        address: Option<IpAddr>,
         registration: &Registration,
         now: u64,
     ) -> RegistrationVerdict {
-        let held = self.held.entry((peer, registration.namespace.clone())).or_default();
-        (held.count, held.listed) = (held.count + 1, true);
-        self.kept += 1;
-        let spent = self.spent.entry(peer).or_default();
-        *spent += 1;
-        let too_much = *spent > REGISTRATIONS_PER_CONNECTION
+        let stored = self.stored.entry((peer, registration.namespace.clone())).or_default();
+        (stored.count, stored.listed) = (stored.count + 1, true);
+        self.total += 1;
+        let of_peer = self.by_peer.entry(peer).or_default();
+        *of_peer += 1;
+        let too_many = *of_peer > REGISTRATIONS_PER_CONNECTION
             || registration.record.addresses().len() > REGISTRATION_ADDRESSES
-            || self.kept > REGISTRATIONS_KEPT;
-        let lately = from.map(|address| {
-            let lately = self.lately.of(address, now);
-            *lately += 1;
-            *lately
+            || self.total > REGISTRATIONS_STORED;
+        let of_address = address.map(|address| {
+            let count = self.by_address.count_mut(address, now);
+            *count += 1;
+            *count
         });
-        match lately {
-            Some(lately) if lately > REGISTRATIONS_PER_ADDRESS_RATE => RegistrationVerdict::ShutOut,
-            _ if too_much => RegistrationVerdict::SendAway,
-            _ => RegistrationVerdict::Fine,
+        match of_address {
+            Some(of_address) if of_address > REGISTRATIONS_PER_ADDRESS_RATE => RegistrationVerdict::BlockAddress,
+            _ if too_many => RegistrationVerdict::Disconnect,
+            _ => RegistrationVerdict::Accept,
         }
     }
 
-    pub(super) fn withdrawn(&mut self, peer: PeerId, namespace: Namespace) {
-        // libp2p drops the newest only, and says so of what it never had as well.
+    pub(super) fn on_unregistered(&mut self, peer: PeerId, namespace: Namespace) {
+        // libp2p removes the newest only, and reports so even if there was none.
         let key = (peer, namespace);
-        if let Some(held) = self.held.get_mut(&key).filter(|held| held.listed) {
-            held.listed = false;
-            self.one_less(&key);
+        if let Some(stored) = self.stored.get_mut(&key).filter(|stored| stored.listed) {
+            stored.listed = false;
+            self.remove_one(&key);
         }
     }
 
-    pub(super) fn expired(&mut self, registration: Registration) {
-        self.one_less(&(registration.record.peer_id(), registration.namespace));
+    pub(super) fn on_expired(&mut self, registration: Registration) {
+        self.remove_one(&(registration.record.peer_id(), registration.namespace));
     }
 
-    fn one_less(&mut self, key: &(PeerId, Namespace)) {
-        let Some(held) = self.held.get_mut(key) else { return };
-        held.count -= 1;
-        self.kept -= 1;
-        if held.count == 0 {
-            self.held.remove(key);
+    fn remove_one(&mut self, key: &(PeerId, Namespace)) {
+        let Some(stored) = self.stored.get_mut(key) else { return };
+        stored.count -= 1;
+        self.total -= 1;
+        if stored.count == 0 {
+            self.stored.remove(key);
         }
     }
 
-    /// A peer has no connection any more.
-    pub(super) fn left(&mut self, peer: &PeerId) {
-        self.spent.remove(peer);
+    /// Ends the count of a peer that has no connection any more.
+    pub(super) fn on_peer_disconnected(&mut self, peer: &PeerId) {
+        self.by_peer.remove(peer);
     }
 
     pub(super) fn listed(&self) -> usize {
-        self.held.values().filter(|held| held.listed).count()
+        self.stored.values().filter(|stored| stored.listed).count()
     }
 
-    pub(super) fn kept(&self) -> usize {
-        self.kept
+    pub(super) fn stored(&self) -> usize {
+        self.total
     }
 }
 
@@ -121,42 +123,50 @@ mod tests {
     }
 
     #[test]
-    fn many_keys_of_one_address_are_shut_out() {
+    fn address_with_too_many_registrations_is_blocked() {
         let mut registrations = Registrations::default();
         let (busy, calm) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
-        let mut come = |from, now| {
+        let mut register = |address, now| {
             let key = Keypair::generate_ed25519();
-            registrations.came(key.public().to_peer_id(), Some(from), &registration(&key), now)
+            registrations.on_registered(key.public().to_peer_id(), Some(address), &registration(&key), now)
         };
         for _ in 0..REGISTRATIONS_PER_ADDRESS_RATE {
-            assert_eq!(come(busy, NOW), RegistrationVerdict::Fine);
+            assert_eq!(register(busy, NOW), RegistrationVerdict::Accept);
         }
-        assert_eq!(come(busy, NOW), RegistrationVerdict::ShutOut);
-        assert_eq!(come(calm, NOW), RegistrationVerdict::Fine, "another has done nothing");
-        assert_eq!(come(busy, NOW + RATE_TIME.as_millis() as u64), RegistrationVerdict::Fine, "its time is over");
+        assert_eq!(register(busy, NOW), RegistrationVerdict::BlockAddress);
+        assert_eq!(register(calm, NOW), RegistrationVerdict::Accept, "another address is not affected");
+        assert_eq!(
+            register(busy, NOW + RATE_TIME.as_millis() as u64),
+            RegistrationVerdict::Accept,
+            "its window is over"
+        );
     }
 
     #[test]
-    fn what_was_replaced_counts_until_it_expires() {
+    fn replaced_registrations_count_until_they_expire() {
         let key = Keypair::generate_ed25519();
         let (peer, mine) = (key.public().to_peer_id(), registration(&key));
         let mut registrations = Registrations::default();
-        for time in 0..REGISTRATIONS_KEPT {
-            // Each over a connection of its own, and none knows where it comes from.
-            assert_eq!(registrations.came(peer, None, &mine, NOW), RegistrationVerdict::Fine, "{time}");
-            registrations.left(&peer);
+        for time in 0..REGISTRATIONS_STORED {
+            // Each over a connection of its own, behind a proxy.
+            assert_eq!(registrations.on_registered(peer, None, &mine, NOW), RegistrationVerdict::Accept, "{time}");
+            registrations.on_peer_disconnected(&peer);
         }
-        assert_eq!((registrations.listed(), registrations.kept()), (1, REGISTRATIONS_KEPT));
-        assert_eq!(registrations.came(peer, None, &mine, NOW), RegistrationVerdict::SendAway, "no more room");
-        registrations.withdrawn(peer, mine.namespace.clone());
-        registrations.withdrawn(peer, mine.namespace.clone());
-        assert_eq!((registrations.listed(), registrations.kept()), (0, REGISTRATIONS_KEPT), "the newest only");
-        assert_eq!(registrations.came(peer, None, &mine, NOW), RegistrationVerdict::SendAway);
-        registrations.expired(registration(&key));
-        assert_eq!((registrations.listed(), registrations.kept()), (1, REGISTRATIONS_KEPT), "an older one went");
-        for _ in 0..REGISTRATIONS_KEPT {
-            registrations.expired(registration(&key));
+        assert_eq!((registrations.listed(), registrations.stored()), (1, REGISTRATIONS_STORED));
+        assert_eq!(
+            registrations.on_registered(peer, None, &mine, NOW),
+            RegistrationVerdict::Disconnect,
+            "no more room"
+        );
+        registrations.on_unregistered(peer, mine.namespace.clone());
+        registrations.on_unregistered(peer, mine.namespace.clone());
+        assert_eq!((registrations.listed(), registrations.stored()), (0, REGISTRATIONS_STORED), "the newest only");
+        assert_eq!(registrations.on_registered(peer, None, &mine, NOW), RegistrationVerdict::Disconnect);
+        registrations.on_expired(registration(&key));
+        assert_eq!((registrations.listed(), registrations.stored()), (1, REGISTRATIONS_STORED), "an older one expired");
+        for _ in 0..REGISTRATIONS_STORED {
+            registrations.on_expired(registration(&key));
         }
-        assert_eq!((registrations.listed(), registrations.kept()), (0, 0));
+        assert_eq!((registrations.listed(), registrations.stored()), (0, 0));
     }
 }

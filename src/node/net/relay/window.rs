@@ -1,30 +1,30 @@
-//! A fixed window: counts events per key; all counts start over when the window ends.
+//! A fixed window: counts events by key. All counts start again from zero when the window ends.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
 use super::limits::RATE_TIME;
 
-/// Bounded by what is counted: the stretch is [`RATE_TIME`].
+/// The counts of one [`RATE_TIME`]. As many entries as events in that time, which other limits bound.
 #[derive(Debug)]
 pub(super) struct Window<K> {
-    lately: HashMap<K, u32>,
-    /// Milliseconds since 1970: when it began.
+    counts: HashMap<K, u32>,
+    /// When the window began, in milliseconds since 1970.
     since: u64,
 }
 
 impl<K> Default for Window<K> {
     fn default() -> Self {
-        Self { lately: HashMap::new(), since: 0 }
+        Self { counts: HashMap::new(), since: 0 }
     }
 }
 
 impl<K: Eq + Hash> Window<K> {
-    /// How often so far; `now` in milliseconds since 1970.
-    pub(super) fn of(&mut self, key: K, now: u64) -> &mut u32 {
+    /// Returns the count of a key in the window of `now`, in milliseconds since 1970.
+    pub(super) fn count_mut(&mut self, key: K, now: u64) -> &mut u32 {
         if now >= self.since.saturating_add(RATE_TIME.as_millis() as u64) {
-            (self.lately, self.since) = (HashMap::new(), now);
+            (self.counts, self.since) = (HashMap::new(), now);
         }
-        self.lately.entry(key).or_default()
+        self.counts.entry(key).or_default()
     }
 }

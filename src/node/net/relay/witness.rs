@@ -1,7 +1,6 @@
-//! The door of a witness: streams of its protocol, each one request and one answer, within bounds.
+//! The endpoint of a witness: streams of its protocol, each with one request and one answer, within limits.
 //!
-//! The content of a request is the host's business: it gets the bytes and returns bytes. A peer that asks too much,
-//! sends too much or sends too slowly never reaches it.
+//! The witness encodes and decodes the content. Requests that are too many, too large or too slow do not reach it.
 
 use std::{
     collections::HashMap,
@@ -26,18 +25,18 @@ use crate::net::relay::{
 };
 use crate::net::streams::Incoming;
 
-/// A witness as the relay meets it.
+/// A witness beside the relay.
 #[derive(Clone, Debug)]
 pub struct WitnessEndpoint {
     pub protocol: &'static str,
     pub request_max_bytes: usize,
-    /// The answer while the host is not available.
+    /// The answer if the witness is not available.
     pub busy: Vec<u8>,
-    /// To the witness. When it is closed, the witness has ended.
+    /// The queue of the witness. It is closed once the witness has ended.
     pub questions: mpsc::Sender<WitnessRequest>,
 }
 
-/// One request, and where its answer goes.
+/// One request, and where to send the answer.
 #[derive(Debug)]
 pub struct WitnessRequest {
     pub request: Vec<u8>,
@@ -50,41 +49,41 @@ pub struct Reply {
     pub outcome: ExchangeOutcome,
 }
 
-/// What is counted of a reply.
+/// The kind of a reply, for the metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExchangeOutcome {
     Receipt,
     Refused,
-    /// Neither: it could not be served, or not now.
+    /// Neither: the request could not be served, or not now.
     Other,
 }
 
-/// Why a stream ended without the witness's word.
+/// Why a stream ended without a reply of the witness.
 #[derive(Debug, thiserror::Error)]
-enum Broken {
+enum ExchangeError {
     #[error("the request is larger than {0} bytes")]
     Oversized(usize),
-    #[error("it was not read and answered in time")]
+    #[error("the request was not read and answered in time")]
     TooSlow,
     #[error("the stream broke")]
     Stream(#[from] io::Error),
 }
 
-/// Who is inside, and who came lately.
+/// Requests under way, and the rates of the current window.
 #[derive(Default)]
 struct RequestLimiter {
-    inside: HashMap<PeerId, usize>,
-    /// Requests since `began`. Never more entries than requests are served in that time.
-    lately: HashMap<PeerId, u32>,
+    under_way: HashMap<PeerId, usize>,
+    /// Requests of each peer since `began`: never more entries than requests are served in that time.
+    by_peer: HashMap<PeerId, u32>,
     served: u32,
     began: Option<Instant>,
 }
 
-/// Given back when a stream is done with.
-struct Pass {
+/// Permission for one stream; it ends when this is dropped.
+struct Permit {
     peer: PeerId,
-    gate: Arc<Mutex<RequestLimiter>>,
-    /// Whether the request is served; else the answer is to come later.
+    limiter: Arc<Mutex<RequestLimiter>>,
+    /// Whether the request is within the rates; otherwise the answer is [`WitnessEndpoint::busy`].
     may_ask: bool,
 }
 
@@ -93,12 +92,12 @@ impl WitnessEndpoint {
         StreamProtocol::try_from_owned(self.protocol.to_owned())
     }
 
-    /// Serves streams until there are no more.
+    /// Serves streams until the swarm ends.
     pub(super) async fn serve(self, mut streams: Incoming, limits: WitnessLimits, counts: Counts) {
-        let gate = Arc::new(Mutex::new(RequestLimiter::default()));
+        let limiter = Arc::new(Mutex::new(RequestLimiter::default()));
         let mut tasks = JoinSet::new();
         loop {
-            // Accepting comes first and never waits: few untaken streams are kept.
+            // Accepting comes first and never waits: only few streams are queued.
             let (peer, stream) = tokio::select! {
                 biased;
                 next = streams.next() => match next {
@@ -107,29 +106,30 @@ impl WitnessEndpoint {
                 },
                 Some(_) = tasks.join_next() => continue,
             };
-            let Some(pass) = Pass::get(&gate, peer, &limits) else {
+            let Some(permit) = Permit::acquire(&limiter, peer, &limits) else {
                 counts.witness_turned_away.inc();
                 continue;
             };
-            let (door, counts) = (self.clone(), counts.clone());
+            let (endpoint, counts) = (self.clone(), counts.clone());
             let deadline = Instant::now() + limits.deadline;
-            tasks.spawn(async move { door.exchange(stream, pass, deadline, &counts).await });
+            tasks.spawn(async move { endpoint.exchange(stream, permit, deadline, &counts).await });
         }
     }
 
-    /// One request, one answer. The pass goes before the stream does: who sees the end may come again.
-    async fn exchange(&self, mut stream: Stream, pass: Pass, deadline: Instant, counts: &Counts) {
-        let peer = pass.peer;
-        let heard = match timeout_at(deadline, self.hear(&mut stream, pass.may_ask)).await {
-            Ok(heard) => heard,
-            Err(_) => Err(Broken::TooSlow),
+    /// Reads one request and writes one answer. The permit ends before the stream does: a peer that sees the end may
+    /// send the next request.
+    async fn exchange(&self, mut stream: Stream, permit: Permit, deadline: Instant, counts: &Counts) {
+        let peer = permit.peer;
+        let replied = match timeout_at(deadline, self.read_and_ask(&mut stream, permit.may_ask)).await {
+            Ok(replied) => replied,
+            Err(_) => Err(ExchangeError::TooSlow),
         };
-        let reply = match heard {
+        let reply = match replied {
             Ok(reply) => reply,
             Err(error) => {
                 counts.witness_turned_away.inc();
-                tracing::debug!(%peer, %error, "a request to the witness was not answered");
-                return drop(pass);
+                tracing::debug!(%peer, %error, "witness request not answered");
+                return drop(permit);
             }
         };
         let outcome = reply.as_ref().map(|reply| reply.outcome);
@@ -139,31 +139,31 @@ impl WitnessEndpoint {
             Some(ExchangeOutcome::Other) => counts.witness_not_served.inc(),
             None => counts.witness_turned_away.inc(),
         };
-        let say = async {
+        let write = async {
             stream.write_all(reply.as_ref().map_or(&self.busy, |reply| &reply.bytes)).await?;
             stream.flush().await?;
-            drop(pass);
+            drop(permit);
             stream.close().await
         };
-        match timeout_at(deadline, say).await {
+        match timeout_at(deadline, write).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::debug!(%peer, %error, "an answer of the witness was not taken"),
-            Err(_) => tracing::debug!(%peer, "an answer of the witness was taken too slowly"),
+            Ok(Err(error)) => tracing::debug!(%peer, %error, "witness answer not sent"),
+            Err(_) => tracing::debug!(%peer, "witness answer not sent in time"),
         }
     }
 
-    /// The reply to what comes in; none when the peer may not ask, or the witness has no time.
-    async fn hear(&self, stream: &mut Stream, may_ask: bool) -> Result<Option<Reply>, Broken> {
+    /// Reads a request and returns the reply, or `None` if the peer may not ask or the witness is busy.
+    async fn read_and_ask(&self, stream: &mut Stream, may_ask: bool) -> Result<Option<Reply>, ExchangeError> {
         let mut request = Vec::new();
         stream.take(self.request_max_bytes as u64 + 1).read_to_end(&mut request).await?;
         if request.len() > self.request_max_bytes {
-            return Err(Broken::Oversized(self.request_max_bytes));
+            return Err(ExchangeError::Oversized(self.request_max_bytes));
         }
-        // Read all the same: a stream that goes with something unread takes its answer along.
+        // Read in any case: closing a stream with unread data would discard the answer.
         Ok(if may_ask { self.ask(request).await } else { None })
     }
 
-    /// The witness's reply; none when it has no room for a question, or is gone.
+    /// Returns the witness's reply, or `None` if its queue is full or it has ended.
     async fn ask(&self, request: Vec<u8>) -> Option<Reply> {
         let (reply, answered) = oneshot::channel();
         self.questions.try_send(WitnessRequest { request, reply }).ok()?;
@@ -171,31 +171,31 @@ impl WitnessEndpoint {
     }
 }
 
-impl Pass {
-    fn get(gate: &Arc<Mutex<RequestLimiter>>, peer: PeerId, limits: &WitnessLimits) -> Option<Self> {
-        let mut inner = gate.lock().unwrap_or_else(PoisonError::into_inner);
-        let all: usize = inner.inside.values().sum();
-        let inside = inner.inside.entry(peer).or_default();
-        if all >= limits.at_once || *inside >= limits.at_once_per_peer {
-            if *inside == 0 {
-                inner.inside.remove(&peer);
+impl Permit {
+    fn acquire(limiter: &Arc<Mutex<RequestLimiter>>, peer: PeerId, limits: &WitnessLimits) -> Option<Self> {
+        let mut inner = limiter.lock().unwrap_or_else(PoisonError::into_inner);
+        let all: usize = inner.under_way.values().sum();
+        let of_peer = inner.under_way.entry(peer).or_default();
+        if all >= limits.at_once || *of_peer >= limits.at_once_per_peer {
+            if *of_peer == 0 {
+                inner.under_way.remove(&peer);
             }
             return None;
         }
-        *inside += 1;
+        *of_peer += 1;
         let may_ask = inner.may_ask(peer, limits, Instant::now());
         drop(inner);
-        Some(Self { peer, gate: gate.clone(), may_ask })
+        Some(Self { peer, limiter: limiter.clone(), may_ask })
     }
 }
 
-impl Drop for Pass {
+impl Drop for Permit {
     fn drop(&mut self) {
-        let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(inside) = gate.inside.get_mut(&self.peer) {
-            *inside -= 1;
-            if *inside == 0 {
-                gate.inside.remove(&self.peer);
+        let mut limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(of_peer) = limiter.under_way.get_mut(&self.peer) {
+            *of_peer -= 1;
+            if *of_peer == 0 {
+                limiter.under_way.remove(&self.peer);
             }
         }
     }
@@ -204,14 +204,14 @@ impl Drop for Pass {
 impl RequestLimiter {
     fn may_ask(&mut self, peer: PeerId, limits: &WitnessLimits, now: Instant) -> bool {
         if self.began.is_none_or(|began| now.duration_since(began) >= RATE_TIME) {
-            *self = Self { inside: std::mem::take(&mut self.inside), began: Some(now), ..Self::default() };
+            *self = Self { under_way: std::mem::take(&mut self.under_way), began: Some(now), ..Self::default() };
         }
-        let of_peer = self.lately.get(&peer).copied().unwrap_or(0);
+        let of_peer = self.by_peer.get(&peer).copied().unwrap_or(0);
         if self.served >= limits.rate || of_peer >= limits.rate_per_peer {
             return false;
         }
         self.served += 1;
-        self.lately.insert(peer, of_peer + 1);
+        self.by_peer.insert(peer, of_peer + 1);
         true
     }
 }
@@ -221,32 +221,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rates_have_two_sides_and_begin_anew() {
+    fn rates_limit_each_peer_and_all_together_in_each_window() {
         let limits = WitnessLimits { rate: 5, rate_per_peer: 2, ..WitnessLimits::default() };
-        let (mut gate, now) = (RequestLimiter::default(), Instant::now());
+        let (mut limiter, now) = (RequestLimiter::default(), Instant::now());
         let peers: Vec<PeerId> = (0..4).map(|_| PeerId::random()).collect();
-        let mut asks = |peer: usize, now| gate.may_ask(peers[peer], &limits, now);
+        let mut asks = |peer: usize, now| limiter.may_ask(peers[peer], &limits, now);
         assert_eq!([asks(0, now), asks(0, now), asks(0, now)], [true, true, false], "its own limit");
         assert_eq!([asks(1, now), asks(1, now), asks(2, now), asks(3, now)], [true, true, true, false], "all together");
         let end = now + RATE_TIME;
         assert!(!asks(0, end - std::time::Duration::from_millis(1)));
         assert!(asks(0, end));
-        assert_eq!(gate.lately.len(), 1, "nobody is remembered longer");
+        assert_eq!(limiter.by_peer.len(), 1, "counts of the last window are removed");
     }
 
     #[test]
-    fn only_so_many_are_inside_at_once() {
+    fn requests_under_way_are_limited_until_some_end() {
         let limits = WitnessLimits { at_once: 3, at_once_per_peer: 2, ..WitnessLimits::default() };
-        let gate = Arc::new(Mutex::new(RequestLimiter::default()));
+        let limiter = Arc::new(Mutex::new(RequestLimiter::default()));
         let peers: Vec<PeerId> = (0..3).map(|_| PeerId::random()).collect();
-        let get = |peer: usize| Pass::get(&gate, peers[peer], &limits);
-        let inside = [get(0).expect("there is room"), get(0).expect("there is room")];
+        let get = |peer: usize| Permit::acquire(&limiter, peers[peer], &limits);
+        let held = [get(0).expect("there is room"), get(0).expect("there is room")];
         assert!(get(0).is_none(), "two of one peer");
         let third = get(1).expect("there is room");
         assert!(get(2).is_none(), "three in all");
         drop(third);
         assert!(get(2).is_some());
-        drop(inside);
-        assert!(gate.lock().expect("nobody panicked").inside.is_empty(), "nothing is left of who went");
+        drop(held);
+        assert!(limiter.lock().expect("no panic").under_way.is_empty(), "ended requests are removed");
     }
 }

@@ -1,0 +1,238 @@
+//! The relay's event loop: counts events of the swarm and passes them to the parts.
+
+use std::collections::HashSet;
+
+use futures::StreamExt;
+use libp2p::{
+    Multiaddr, PeerId, Swarm,
+    core::transport::ListenerId,
+    identify,
+    rendezvous::server,
+    swarm::{SwarmEvent, dial_opts::DialOpts},
+};
+use tokio::{
+    sync::{oneshot, watch},
+    time::{MissedTickBehavior, interval, timeout},
+};
+
+use crate::net::{
+    KADEMLIA_PROTOCOL,
+    address::with_peer,
+    relay::{
+        behaviour::{Behaviour, BehaviourEvent},
+        dht_server::DhtServer,
+        error::RelayError,
+        limits::{BOOTSTRAP_RETRY, STOP_TIMEOUT},
+        metrics::{Counts, number},
+        registrations::{RegistrationVerdict, Registrations},
+    },
+};
+use crate::platform::{Environment, native::Native};
+
+pub(super) struct RelayLoop {
+    swarm: Swarm<Behaviour>,
+    listener: ListenerId,
+    counts: Counts,
+    /// Where others reach the relay.
+    addresses: watch::Sender<Vec<Multiaddr>>,
+    /// Whether the addresses were configured. If so, discovered listening addresses are not published.
+    configured: bool,
+    bootstrap: Vec<(PeerId, Multiaddr)>,
+    dht: DhtServer,
+    registrations: Registrations,
+}
+
+impl RelayLoop {
+    pub(super) fn new(
+        swarm: Swarm<Behaviour>,
+        listener: ListenerId,
+        counts: Counts,
+        addresses: watch::Sender<Vec<Multiaddr>>,
+        bootstrap: Vec<(PeerId, Multiaddr)>,
+        dht: DhtServer,
+    ) -> Self {
+        let registrations = Registrations::default();
+        Self { swarm, listener, counts, addresses, configured: false, bootstrap, dht, registrations }
+    }
+
+    /// Publishes configured addresses in place of those the relay listens on. Without any it does nothing.
+    pub(super) fn publish_addresses(&mut self, public: Vec<Multiaddr>) {
+        self.configured = !public.is_empty();
+        for address in public {
+            self.add_address(address);
+        }
+    }
+
+    /// Runs until the relay listens, and returns where.
+    pub(super) async fn first_address(&mut self) -> Result<Multiaddr, RelayError> {
+        loop {
+            let event = self.swarm.select_next_some().await;
+            let listening_at = match &event {
+                SwarmEvent::NewListenAddr { address, .. } => Some(address.clone()),
+                _ => None,
+            };
+            self.handle_swarm_event(event)?;
+            if let Some(address) = listening_at {
+                return Ok(address);
+            }
+        }
+    }
+
+    /// Runs until it is stopped or its handle is dropped, then closes every connection.
+    pub(super) async fn run(mut self, mut stopped: oneshot::Receiver<()>) -> Result<(), RelayError> {
+        let mut retry = interval(BOOTSTRAP_RETRY);
+        retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                event = self.swarm.select_next_some() => self.handle_swarm_event(event)?,
+                _ = retry.tick() => {
+                    self.dial_other_relays();
+                    self.dht.expire(self.swarm.behaviour_mut().kademlia.inner_mut(), now());
+                }
+                _ = &mut stopped => break,
+            }
+        }
+        let _ = timeout(STOP_TIMEOUT, self.close()).await;
+        Ok(())
+    }
+
+    async fn close(&mut self) {
+        self.swarm.remove_listener(self.listener);
+        let peers: Vec<PeerId> = self.swarm.connected_peers().copied().collect();
+        for peer in peers {
+            self.disconnect(peer);
+        }
+        while self.swarm.network_info().num_peers() > 0 {
+            let event = self.swarm.select_next_some().await;
+            // That the listener closed is no error any more.
+            let _ = self.handle_swarm_event(event);
+        }
+    }
+
+    fn dial_other_relays(&mut self) {
+        for (peer, address) in self.bootstrap.clone() {
+            if self.swarm.is_connected(&peer) {
+                continue;
+            }
+            self.swarm.behaviour_mut().kademlia.inner_mut().add_address(&peer, address.clone());
+            let options = DialOpts::peer_id(peer).addresses(vec![address]).build();
+            if let Err(error) = self.swarm.dial(options) {
+                tracing::debug!(%peer, %error, "other relay not dialled");
+            }
+        }
+    }
+
+    fn add_address(&mut self, address: Multiaddr) {
+        // Identify sends it to peers, and circuit relay v2 gives reservations only under external addresses.
+        self.swarm.add_external_address(address.clone());
+        let address = with_peer(address, *self.swarm.local_peer_id());
+        self.addresses.send_if_modified(|addresses| {
+            let is_new = !addresses.contains(&address);
+            if is_new {
+                addresses.push(address);
+            }
+            is_new
+        });
+    }
+
+    fn remove_address(&mut self, address: Multiaddr) {
+        self.swarm.remove_external_address(&address);
+        let address = with_peer(address, *self.swarm.local_peer_id());
+        self.addresses.send_modify(|addresses| addresses.retain(|other| *other != address));
+    }
+
+    fn handle_swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) -> Result<(), RelayError> {
+        match event {
+            SwarmEvent::Behaviour(event) => self.handle_behaviour_event(event),
+            SwarmEvent::NewListenAddr { address, .. } if !self.configured => self.add_address(address),
+            SwarmEvent::ExpiredListenAddr { address, .. } if !self.configured => self.remove_address(address),
+            SwarmEvent::ListenerClosed { listener_id, reason, .. } if listener_id == self.listener => {
+                let no_reason = || std::io::Error::other("no reason given");
+                return Err(RelayError::ListenerClosed(reason.err().unwrap_or_else(no_reason)));
+            }
+            SwarmEvent::ListenerError { error, .. } => tracing::warn!(%error, "relay listener failed"),
+            SwarmEvent::ConnectionEstablished { peer_id, endpoint, .. } => {
+                self.dht.on_peer_connected(peer_id, endpoint.get_remote_address());
+                self.counts.connections.inc();
+                self.counts.connections_opened.inc();
+            }
+            SwarmEvent::ConnectionClosed { peer_id, num_established, .. } => {
+                self.counts.connections.dec();
+                if num_established == 0 {
+                    self.registrations.on_peer_disconnected(&peer_id);
+                    self.dht.on_peer_disconnected(&peer_id);
+                }
+            }
+            SwarmEvent::IncomingConnectionError { error, .. } => {
+                self.counts.connections_refused.inc();
+                tracing::debug!(%error, "incoming connection failed");
+            }
+            SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } => {
+                tracing::debug!(%peer, %error, "dial of other relay failed");
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn handle_behaviour_event(&mut self, event: BehaviourEvent) {
+        match event {
+            BehaviourEvent::Relay(event) => self.counts.count_relay_event(&event),
+            BehaviourEvent::Rendezvous(event) => self.handle_rendezvous_event(event),
+            BehaviourEvent::Kademlia(event) => {
+                let connected: HashSet<PeerId> = self.swarm.connected_peers().copied().collect();
+                self.dht.on_event(self.swarm.behaviour_mut().kademlia.inner_mut(), event, &connected, now());
+            }
+            BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. })
+                if info.protocols.iter().any(|protocol| protocol.as_ref() == KADEMLIA_PROTOCOL) =>
+            {
+                let kademlia = self.swarm.behaviour_mut().kademlia.inner_mut();
+                self.dht.add_server(kademlia, peer_id, info.listen_addrs);
+            }
+            _ => {}
+        }
+    }
+
+    fn handle_rendezvous_event(&mut self, event: server::Event) {
+        match event {
+            server::Event::PeerRegistered { peer, registration } => {
+                self.counts.registrations_accepted.inc();
+                let (address, now) = (self.dht.address_of(&peer), now());
+                let verdict = self.registrations.on_registered(peer, address, &registration, now);
+                if let (RegistrationVerdict::BlockAddress, Some(address)) = (verdict, address) {
+                    self.swarm.behaviour_mut().ip_limiter.block(address, now);
+                }
+                if verdict != RegistrationVerdict::Accept {
+                    self.counts.peers_disconnected.inc();
+                    self.disconnect(peer);
+                }
+            }
+            server::Event::PeerNotRegistered { .. } => {
+                self.counts.registrations_refused.inc();
+            }
+            server::Event::PeerUnregistered { peer, namespace } => {
+                self.registrations.on_unregistered(peer, namespace);
+            }
+            server::Event::RegistrationExpired(registration) => {
+                self.registrations.on_expired(registration);
+            }
+            server::Event::DiscoverServed { .. } => {
+                self.counts.discoveries.inc();
+            }
+            server::Event::DiscoverNotServed { .. } => {}
+        }
+        self.counts.registrations.set(number(self.registrations.listed()));
+        self.counts.registrations_kept.set(number(self.registrations.stored()));
+    }
+
+    fn disconnect(&mut self, peer: PeerId) {
+        if self.swarm.disconnect_peer_id(peer).is_err() {
+            tracing::debug!(%peer, "peer already disconnected");
+        }
+    }
+}
+
+/// Milliseconds since 1970.
+fn now() -> u64 {
+    Native.now().as_millis()
+}
