@@ -104,6 +104,7 @@ impl Default for Content {
 impl Content {
     /// From now on peers can be asked; the orders are for [`fetch_from_peers`].
     pub(crate) fn open(&self) -> mpsc::UnboundedReceiver<FetchRequest> {
+        // Unbounded: a request is sent under a permit of one of two semaphores of `FETCHES_MAX` each.
         let (orders, receiver) = mpsc::unbounded();
         *self.orders.borrow_mut() = Some(orders);
         receiver
@@ -245,6 +246,7 @@ impl Node {
 
     async fn fetch_blocks(&self, blocks: Vec<Digest>, mut came: impl FnMut(Digest)) -> Result<(), ContentError> {
         let orders = self.content.orders.borrow().clone().ok_or(ContentError::Alone)?;
+        // Unbounded: one message for each of the requested blocks.
         let (got, mut coming) = mpsc::unbounded();
         let (done, ended) = oneshot::channel();
         orders.unbounded_send(FetchRequest { blocks, got, done }).map_err(|_| ContentError::Alone)?;

@@ -80,6 +80,7 @@ impl Node {
         for channel in self.channels.borrow().names() {
             mesh.subscribe(self.gossip_of(&channel));
         }
+        // Unbounded: one request for each channel that this profile or a connected person joins.
         let (wanted, wants) = mpsc::unbounded();
         *self.talk.borrow_mut() = ChatPeers { wanted: Some(wanted), ..ChatPeers::default() };
         Ok(wants)

@@ -1,15 +1,16 @@
-//! ChatPeers to other nodes, over rust-libp2p.
+//! Connections to other nodes, over rust-libp2p. Independent of names, identities and documents; implements no protocol
+//! that libp2p has.
 //!
-//! Protocol names that both peers must share. It
-//! knows no name, no identity and no document, and implements no protocol that libp2p has.
-//!
-//! - the node everybody can reach, for those who can't be reached: `relay` (native only)
-//! - a node among others: [`mesh`]; who it is: [`key`]; what it travels on: [`transport`];
-//!   who helps it through: [`ice`]
-//! - direct connections between browsers: [`webrtc`]; how a browser reaches a relay: `websocket` (browser only); what
-//!   only uses direct connections: [`direct`]; which way one goes: [`path`]
+//! - a public server for nodes that can't be dialled: `relay` (native only)
+//! - a node among others: [`mesh`]; its key and peer id: [`key`]; its transports: [`transport`]; STUN and TURN servers:
+//!   [`ice`]
+//! - direct connections between browsers: [`webrtc`]; a browser's connections to relays: `websocket` (browser only) and
+//!   its [`buffer`]; restricting a behaviour to direct connections: [`direct`]; statistics of a connection: [`path`]
 //! - streams of protocols that are not libp2p's: [`streams`]
-//! - looking things up beyond the neighbourhood: [`kademlia`]
+//! - look-ups beyond connected peers: [`kademlia`]
+//! - multiaddresses: [`address`]
+//!
+//! This file has the protocol names and terms that all nodes must share.
 
 pub mod address;
 pub mod buffer;
@@ -27,11 +28,11 @@ pub mod webrtc;
 #[cfg(target_arch = "wasm32")]
 pub mod websocket;
 
-/// What identify says this network speaks.
+/// The protocol version that identify sends.
 pub const IDENTIFY_PROTOCOL: &str = "/gen/1";
-/// Its own Kademlia: entries of other networks are of no use here, and ours of none there.
+/// A Kademlia of its own: records of other networks are useless here, and the other way round.
 pub const KADEMLIA_PROTOCOL: &str = "/gen/kad/1";
-/// How long a node asks a relay to list it, in seconds. It says so again after half of it.
+/// How long a registration at a relay is valid for, in seconds. It is renewed after half of that.
 pub const REGISTRATION_SECONDS: u64 = 20 * 60;
-/// What a node calls its program when others ask.
+/// The agent version that identify sends.
 pub const AGENT: &str = concat!("gen-registry/", env!("CARGO_PKG_VERSION"));

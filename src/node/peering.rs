@@ -87,21 +87,21 @@ impl Peering {
         Self::open_with(node, ways, Some(listening), None).await
     }
 
-    /// On another carrier than the platform's.
+    /// On another transport than the platform's.
     pub async fn open_on(
         node: Rc<Node>,
-        carrier: impl FnOnce(NodeKey) -> TransportStack + 'static,
+        transport: impl FnOnce(NodeKey) -> TransportStack + 'static,
         listening: Option<Listening>,
     ) -> Result<Self, PeeringError> {
         let ways = node.endpoints();
-        Self::open_with(node, ways, listening, Some(Box::new(carrier))).await
+        Self::open_with(node, ways, listening, Some(Box::new(transport))).await
     }
 
     async fn open_with(
         node: Rc<Node>,
         ways: Endpoints,
         listening: Option<Listening>,
-        carrier: Option<Box<dyn FnOnce(NodeKey) -> TransportStack>>,
+        transport: Option<Box<dyn FnOnce(NodeKey) -> TransportStack>>,
     ) -> Result<Self, PeeringError> {
         let Endpoints { relays, public_nodes, ice_servers } = ways;
         let key = node.node_key().await?;
@@ -123,8 +123,8 @@ impl Peering {
         let options =
             MeshOptions { key, topic, relays, ice_servers, public_nodes, remembered_peers, listening, validator };
         let environment = node.environment.clone();
-        let (mesh, handle, events) = match carrier {
-            Some(carrier) => Mesh::open_on(carrier(options.key.clone()), options, environment)?,
+        let (mesh, handle, events) = match transport {
+            Some(transport) => Mesh::open_on(transport(options.key.clone()), options, environment)?,
             None => Mesh::open(options, environment)?,
         };
         node.peering.borrow_mut().join(handle.clone());

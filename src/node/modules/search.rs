@@ -210,6 +210,7 @@ impl Node {
 
     /// Starts the index at the first search and, once idle, merges and saves it. Never returns.
     pub async fn tend_search(&self) {
+        // Unbounded: one signal for each search, whose caller waits for the result.
         let (sender, mut asked) = mpsc::unbounded();
         *self.searching.tended.borrow_mut() = Some(sender);
         while asked.next().await.is_some() {

@@ -1,18 +1,18 @@
-//! Received and still unread bytes of a WebSocket. Pure.
+//! The buffer of received and unread bytes of a WebSocket. Pure.
 //!
-//! A WebSocket has no way to slow the sender down, so it refuses more than a bound.
+//! A WebSocket can't slow the sender down, so the buffer refuses more than a limit.
 
 use std::collections::VecDeque;
 
-/// Unread bytes of one WebSocket. A relay's share of a page's traffic is small; this much waits only while the page is
-/// busy with something else.
+/// Unread bytes of one WebSocket. A relay's share of a page's traffic is small; this much waits only while the page's
+/// thread is busy.
 pub const UNREAD_MAX_BYTES: usize = 4 * 1024 * 1024;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("more unread data than a WebSocket may hold")]
 pub struct TooMuchUnread;
 
-/// Messages, read as one row of bytes.
+/// Messages, read as one sequence of bytes.
 #[derive(Debug, Default)]
 pub struct Unread {
     messages: VecDeque<Vec<u8>>,
@@ -26,9 +26,9 @@ impl Unread {
         self.length == 0
     }
 
-    /// Whether a message of this length may come in; to be asked before it is copied.
+    /// Checks whether there is room for a message of this length, before it is copied.
     pub fn check(&self, length: usize) -> Result<(), TooMuchUnread> {
-        // An empty message costs its place, too.
+        // An empty message takes memory, too.
         let all = self.length.saturating_add(length.max(1)).saturating_add(self.messages.len());
         if all > UNREAD_MAX_BYTES { Err(TooMuchUnread) } else { Ok(()) }
     }
@@ -42,7 +42,7 @@ impl Unread {
         Ok(())
     }
 
-    /// Returns how many bytes were read.
+    /// Reads bytes, and returns how many.
     pub fn read(&mut self, into: &mut [u8]) -> usize {
         let mut read = 0;
         while let Some(message) = self.messages.front() {
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn messages_are_read_as_one_row_of_bytes() {
+    fn messages_are_read_as_one_sequence() {
         let mut unread = Unread::default();
         for message in [&b"abc"[..], b"", b"d", b"efgh"] {
             unread.push(message.to_vec()).expect("room");
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn more_than_the_bound_is_refused_until_some_is_read() {
+    fn more_than_the_limit_is_refused_until_some_is_read() {
         let mut unread = Unread::default();
         unread.push(vec![0; UNREAD_MAX_BYTES - 2]).expect("room");
         assert_eq!(unread.push(vec![0; 2]), Err(TooMuchUnread));

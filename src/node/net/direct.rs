@@ -1,8 +1,8 @@
-//! A behaviour that sees only direct connections.
+//! Restricts a behaviour to direct connections.
 //!
-//! A relayed connection is for arranging a direct one. Without this wrapper, protocols would use whichever connection
-//! was opened first: gossipsub announces its topics once per peer, and would then be mute on the direct connection. It
-//! changes nothing of the wrapped behaviour, and hides no failed dial from it: a pending dial must be ended.
+//! A relayed connection only serves to negotiate a direct one. Without this wrapper, protocols would use whichever
+//! connection was opened first: gossipsub sends its subscriptions once per peer, so not on the direct connection. The
+//! wrapper changes nothing else of the behaviour. It passes on failed dials of all kinds, since a pending dial must end.
 
 use std::collections::{HashMap, HashSet};
 use std::task::{Context, Poll};
@@ -21,14 +21,14 @@ use crate::net::address::is_relayed;
 
 pub struct Direct<B> {
     inner: B,
-    /// Those the inner behaviour knows nothing of.
+    /// Relayed connections, which the inner behaviour does not see.
     hidden: HashSet<ConnectionId>,
-    shown: HashMap<PeerId, Vec<ConnectionId>>,
+    direct: HashMap<PeerId, Vec<ConnectionId>>,
 }
 
 impl<B> Direct<B> {
     pub fn new(inner: B) -> Self {
-        Self { inner, hidden: HashSet::new(), shown: HashMap::new() }
+        Self { inner, hidden: HashSet::new(), direct: HashMap::new() }
     }
 
     pub fn inner(&self) -> &B {
@@ -41,33 +41,33 @@ impl<B> Direct<B> {
 
     /// Whether there is a direct connection to this peer.
     pub fn is_connected(&self, peer: &PeerId) -> bool {
-        self.shown.contains_key(peer)
+        self.direct.contains_key(peer)
     }
 
     /// The peers with a direct connection.
     pub fn peers(&self) -> impl Iterator<Item = &PeerId> {
-        self.shown.keys()
+        self.direct.keys()
     }
 }
 
 impl<B: NetworkBehaviour> Direct<B> {
-    /// Which connection the handler's event is for; `None` when it is gone.
+    /// Returns the connection that an event for a handler is for, or `None` if it has ended.
     fn addressee(&self, peer: &PeerId, handler: NotifyHandler) -> Option<ConnectionId> {
         match handler {
             NotifyHandler::One(id) => (!self.hidden.contains(&id)).then_some(id),
-            NotifyHandler::Any => self.shown.get(peer).and_then(|shown| shown.first().copied()),
+            NotifyHandler::Any => self.direct.get(peer).and_then(|connections| connections.first().copied()),
         }
     }
 
-    fn closed(&mut self, mut closed: ConnectionClosed<'_>) {
+    fn on_closed(&mut self, mut closed: ConnectionClosed<'_>) {
         if self.hidden.remove(&closed.connection_id) {
             return;
         }
-        if let Some(shown) = self.shown.get_mut(&closed.peer_id) {
-            shown.retain(|id| *id != closed.connection_id);
-            closed.remaining_established = shown.len();
-            if shown.is_empty() {
-                self.shown.remove(&closed.peer_id);
+        if let Some(connections) = self.direct.get_mut(&closed.peer_id) {
+            connections.retain(|id| *id != closed.connection_id);
+            closed.remaining_established = connections.len();
+            if connections.is_empty() {
+                self.direct.remove(&closed.peer_id);
             }
         }
         self.inner.on_swarm_event(FromSwarm::ConnectionClosed(closed));
@@ -137,12 +137,12 @@ impl<B: NetworkBehaviour> NetworkBehaviour for Direct<B> {
                     self.hidden.insert(connection_id);
                     return;
                 }
-                let shown = self.shown.entry(peer_id).or_default();
-                established.other_established = shown.len();
-                shown.push(connection_id);
+                let connections = self.direct.entry(peer_id).or_default();
+                established.other_established = connections.len();
+                connections.push(connection_id);
                 self.inner.on_swarm_event(FromSwarm::ConnectionEstablished(established));
             }
-            FromSwarm::ConnectionClosed(closed) => self.closed(closed),
+            FromSwarm::ConnectionClosed(closed) => self.on_closed(closed),
             FromSwarm::AddressChange(AddressChange { connection_id, .. }) if self.hidden.contains(&connection_id) => {}
             FromSwarm::DialFailure(DialFailure { connection_id, .. })
             | FromSwarm::ListenFailure(ListenFailure { connection_id, .. }) => {

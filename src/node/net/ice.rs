@@ -1,12 +1,12 @@
-//! Servers that help two peers to reach each other: STUN returns a node's outer address, TURN relays what can't go
-//! directly (RFC 8489, RFC 8656).
+//! STUN and TURN servers, for connections through NAT: STUN returns a node's public address, TURN relays traffic that
+//! can't be sent directly (RFC 8489, RFC 8656).
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Bytes of each part.
+/// Bytes of each field.
 pub const PART_MAX_BYTES: usize = 256;
 
 /// As `RTCIceServer`: `stun:host:port`, or `turn:host:port` with a name and a password.
@@ -30,7 +30,7 @@ pub enum IceServerError {
 }
 
 impl IceServer {
-    /// A browser refuses a whole connection for one bad server.
+    /// Checks the form: a browser refuses a whole connection because of one invalid server.
     pub fn check(&self) -> Result<(), IceServerError> {
         let parts = [Some(&self.urls), self.username.as_ref(), self.credential.as_ref()];
         if parts.into_iter().flatten().any(|part| part.len() > PART_MAX_BYTES) {
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_kinds_are_read_and_nothing_else() {
+    fn stun_and_turn_servers_parse_and_nothing_else() {
         let server = |text: &str| text.parse::<IceServer>();
         assert_eq!(server("stun:example.org:3478").map(|server| server.urls), Ok("stun:example.org:3478".to_owned()));
         let turn = server("turn:ada:se:cr@t@example.org:3478").expect("a password may hold anything");

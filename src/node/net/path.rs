@@ -1,10 +1,10 @@
-//! Which way a connection between two browsers goes, and how much went over it: read from the browser's own statistics
-//! (W3C, Identifiers for WebRTC's Statistics API). Pure.
+//! The path and traffic of a connection between two browsers, from the browser's own statistics (W3C, Identifiers for
+//! WebRTC's Statistics API). Pure.
 
 use gen_registry_api::{CandidateType, ConnectionPath};
 use serde::Deserialize;
 
-/// What is read of one entry of the statistics.
+/// One entry of the statistics, as far as it is used.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Stat {
@@ -17,21 +17,21 @@ pub struct Stat {
     pub local_candidate_id: Option<String>,
     pub remote_candidate_id: Option<String>,
     pub candidate_type: Option<CandidateType>,
-    /// Firefox says at the pair that it is the one in use.
+    /// Set by Firefox on the pair in use.
     pub selected: Option<bool>,
 }
 
-/// The kinds of entries that are looked at.
+/// The kinds of entries that are used.
 pub const KINDS: [&str; 4] = ["transport", "candidate-pair", "local-candidate", "remote-candidate"];
 
-/// None as long as no pair of candidates is in use.
+/// Returns `None` while no pair of candidates is in use.
 pub fn path_of(stats: &[Stat]) -> Option<ConnectionPath> {
     let find = |id: Option<&String>| id.and_then(|id| stats.iter().find(|stat| stat.id == *id));
     let transport = stats.iter().find(|stat| stat.kind == "transport");
-    let named = transport.and_then(|transport| find(transport.selected_candidate_pair_id.as_ref()));
+    let selected = transport.and_then(|transport| find(transport.selected_candidate_pair_id.as_ref()));
     let marked = || stats.iter().find(|stat| stat.kind == "candidate-pair" && stat.selected == Some(true));
-    let pair = named.or_else(marked)?;
-    // A connection may have changed its pair; only the transport counts all of it.
+    let pair = selected.or_else(marked)?;
+    // A connection may have changed its pair; only the transport counts the traffic of all pairs.
     let count =
         |of: fn(&Stat) -> Option<f64>| transport.and_then(of).or_else(|| of(pair)).map_or(0, |bytes| bytes as u64);
     let kind = |id: &Option<String>| find(id.as_ref()).and_then(|candidate| candidate.candidate_type);
@@ -66,7 +66,7 @@ mod tests {
         "bytesSent":300,"bytesReceived":80,"selected":true}"#;
 
     #[test]
-    fn the_pair_in_use_tells_the_way_and_the_transport_counts_both_pairs() {
+    fn path_is_of_the_selected_pair_and_traffic_of_all_pairs() {
         let transport =
             r#"{"id":"T","type":"transport","selectedCandidatePairId":"P2","bytesSent":1000,"bytesReceived":130}"#;
         let stats: Vec<Stat> = candidates().into_iter().chain([OLD, NEW, transport].map(entry)).collect();
@@ -76,14 +76,14 @@ mod tests {
     }
 
     #[test]
-    fn without_a_transport_the_pair_that_is_marked_counts() {
+    fn marked_pair_is_used_without_a_transport_entry() {
         let stats: Vec<Stat> = candidates().into_iter().chain([OLD, NEW].map(entry)).collect();
         let path = path_of(&stats).expect("a pair is in use");
         assert_eq!((path.sent_bytes, path.received_bytes, path.local), (300, 80, Some(CandidateType::Srflx)));
     }
 
     #[test]
-    fn nothing_is_told_before_a_pair_is_in_use() {
+    fn no_path_before_a_pair_is_in_use() {
         let transport = r#"{"id":"T","type":"transport","bytesSent":0,"bytesReceived":0}"#;
         let stats: Vec<Stat> = candidates().into_iter().chain([OLD, transport].map(entry)).collect();
         assert_eq!(path_of(&stats), None);

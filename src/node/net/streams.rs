@@ -1,8 +1,8 @@
-//! Named streams over existing connections: [`Control`] opens them, and an accepted protocol yields
-//! those that peers open.
+//! Streams of named protocols over existing connections: [`Control`] opens them, [`Streams::accept`] returns those that
+//! peers open.
 //!
-//! It dials no peer, and its state of a connection ends with the connection. (`libp2p-stream` keeps a channel for
-//! every connection there ever was, so a node that runs for long would only grow.)
+//! Dials no peer, and drops its state of a connection when the connection ends. (`libp2p-stream` stores a channel for
+//! every connection there ever was, so the memory of a long-running node would only grow.)
 
 use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
@@ -23,63 +23,63 @@ use libp2p::swarm::{
 };
 use libp2p::{Multiaddr, PeerId, Stream, StreamProtocol};
 
-/// Streams of one protocol that peers opened and that were not taken yet; more are dropped.
+/// Streams of one protocol that peers opened and that were not accepted yet; further ones are dropped.
 const INCOMING_WAITING: usize = 32;
-/// Wishes for a stream that the swarm has not seen; who has more waits.
-const ASKED_WAITING: usize = 32;
+/// Requests for a stream that the swarm has not taken yet; further callers wait.
+const REQUESTS_WAITING: usize = 32;
 
-/// Streams that peers opened, with who did.
+/// Streams that peers opened, each with the peer.
 pub type Incoming = mpsc::Receiver<(PeerId, Stream)>;
 
-/// Why there is no stream.
+/// Why a stream could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenStreamError {
     #[error("there is no connection to this peer")]
     NotConnected,
     #[error("the other side does not speak {0}")]
     Unsupported(StreamProtocol),
-    #[error("the stream broke before it was agreed on")]
+    #[error("the stream broke during negotiation")]
     Broken(#[from] io::Error),
 }
 
 type Reply = oneshot::Sender<Result<Stream, OpenStreamError>>;
 
-/// A wish for a stream.
+/// A request for a stream.
 #[derive(Debug)]
-pub struct Open {
+pub struct OpenRequest {
     protocol: StreamProtocol,
     reply: Reply,
 }
 
 /// Opens streams, from any task.
 #[derive(Clone)]
-pub struct Control(mpsc::Sender<(PeerId, Open)>);
+pub struct Control(mpsc::Sender<(PeerId, OpenRequest)>);
 
 impl Control {
     /// Opens a stream on a connection to this peer, if there is one.
     pub async fn open_stream(&mut self, peer: PeerId, protocol: StreamProtocol) -> Result<Stream, OpenStreamError> {
         let (reply, opened) = oneshot::channel();
-        let sent = self.0.send((peer, Open { protocol, reply })).await;
+        let sent = self.0.send((peer, OpenRequest { protocol, reply })).await;
         sent.map_err(|_| OpenStreamError::NotConnected)?;
-        // Its connection may end meanwhile, and the wish with it.
+        // The connection may end meanwhile, and drop the request.
         opened.await.unwrap_or(Err(OpenStreamError::NotConnected))
     }
 }
 
-/// A swarm's part of it.
+/// The behaviour of the swarm.
 pub struct Streams {
     accepted: Vec<StreamProtocol>,
-    takers: HashMap<StreamProtocol, mpsc::Sender<(PeerId, Stream)>>,
+    acceptors: HashMap<StreamProtocol, mpsc::Sender<(PeerId, Stream)>>,
     connections: HashMap<PeerId, Vec<ConnectionId>>,
     control: Control,
-    asked: mpsc::Receiver<(PeerId, Open)>,
+    requests: mpsc::Receiver<(PeerId, OpenRequest)>,
 }
 
 impl Default for Streams {
     fn default() -> Self {
-        let (sender, asked) = mpsc::channel(ASKED_WAITING);
+        let (sender, requests) = mpsc::channel(REQUESTS_WAITING);
         let control = Control(sender);
-        Self { accepted: Vec::new(), takers: HashMap::new(), connections: HashMap::new(), control, asked }
+        Self { accepted: Vec::new(), acceptors: HashMap::new(), connections: HashMap::new(), control, requests }
     }
 }
 
@@ -90,15 +90,15 @@ impl Streams {
 
     /// Returns the streams of this protocol on connections from now on. An earlier receiver gets no more.
     pub fn accept(&mut self, protocol: StreamProtocol) -> Incoming {
-        let (taker, incoming) = mpsc::channel(INCOMING_WAITING);
-        if self.takers.insert(protocol.clone(), taker).is_none() {
+        let (acceptor, incoming) = mpsc::channel(INCOMING_WAITING);
+        if self.acceptors.insert(protocol.clone(), acceptor).is_none() {
             self.accepted.push(protocol);
         }
         incoming
     }
 
     fn handler(&self) -> StreamHandler {
-        StreamHandler { accepted: self.accepted.clone(), asked: VecDeque::new(), taken: VecDeque::new() }
+        StreamHandler { accepted: self.accepted.clone(), requests: VecDeque::new(), opened: VecDeque::new() }
     }
 }
 
@@ -146,36 +146,36 @@ impl NetworkBehaviour for Streams {
 
     fn on_connection_handler_event(&mut self, peer: PeerId, _: ConnectionId, event: THandlerOutEvent<Self>) {
         let Opened { protocol, stream } = event;
-        let Some(taker) = self.takers.get_mut(&protocol) else { return };
-        if let Err(error) = taker.try_send((peer, stream)) {
-            tracing::debug!(%peer, %protocol, %error, "nobody takes a stream");
+        let Some(acceptor) = self.acceptors.get_mut(&protocol) else { return };
+        if let Err(error) = acceptor.try_send((peer, stream)) {
+            tracing::debug!(%peer, %protocol, %error, "incoming stream dropped");
         }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
-        // This holds a sender itself: there is always a next one.
-        while let Poll::Ready(Some((peer_id, open))) = self.asked.poll_next_unpin(cx) {
+        // Never ends: this holds a sender itself.
+        while let Poll::Ready(Some((peer_id, request))) = self.requests.poll_next_unpin(cx) {
             match self.connections.get(&peer_id).and_then(|open| open.first()) {
                 Some(id) => {
                     return Poll::Ready(ToSwarm::NotifyHandler {
                         peer_id,
                         handler: NotifyHandler::One(*id),
-                        event: open,
+                        event: request,
                     });
                 }
-                // The caller may be gone.
-                None => drop(open.reply.send(Err(OpenStreamError::NotConnected))),
+                // The caller may have been dropped.
+                None => drop(request.reply.send(Err(OpenStreamError::NotConnected))),
             }
         }
         Poll::Pending
     }
 }
 
-/// A connection's part of it.
+/// The handler of one connection.
 pub struct StreamHandler {
     accepted: Vec<StreamProtocol>,
-    asked: VecDeque<Open>,
-    taken: VecDeque<Opened>,
+    requests: VecDeque<OpenRequest>,
+    opened: VecDeque<Opened>,
 }
 
 /// A peer opened a stream.
@@ -186,43 +186,43 @@ pub struct Opened {
 }
 
 impl ConnectionHandler for StreamHandler {
-    type FromBehaviour = Open;
+    type FromBehaviour = OpenRequest;
     type ToBehaviour = Opened;
     type InboundProtocol = AnyOf;
     type OutboundProtocol = AnyOf;
     type InboundOpenInfo = ();
-    type OutboundOpenInfo = Open;
+    type OutboundOpenInfo = OpenRequest;
 
     fn listen_protocol(&self) -> SubstreamProtocol<AnyOf, ()> {
         SubstreamProtocol::new(AnyOf(self.accepted.clone()), ())
     }
 
-    fn poll(&mut self, _: &mut Context<'_>) -> Poll<ConnectionHandlerEvent<AnyOf, Open, Opened>> {
-        if let Some(opened) = self.taken.pop_front() {
+    fn poll(&mut self, _: &mut Context<'_>) -> Poll<ConnectionHandlerEvent<AnyOf, OpenRequest, Opened>> {
+        if let Some(opened) = self.opened.pop_front() {
             return Poll::Ready(ConnectionHandlerEvent::NotifyBehaviour(opened));
         }
-        match self.asked.pop_front() {
-            Some(open) => Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest {
-                protocol: SubstreamProtocol::new(AnyOf(vec![open.protocol.clone()]), open),
+        match self.requests.pop_front() {
+            Some(request) => Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest {
+                protocol: SubstreamProtocol::new(AnyOf(vec![request.protocol.clone()]), request),
             }),
             None => Poll::Pending,
         }
     }
 
-    fn on_behaviour_event(&mut self, open: Open) {
-        self.asked.push_back(open);
+    fn on_behaviour_event(&mut self, request: OpenRequest) {
+        self.requests.push_back(request);
     }
 
-    fn on_connection_event(&mut self, event: ConnectionEvent<'_, AnyOf, AnyOf, (), Open>) {
+    fn on_connection_event(&mut self, event: ConnectionEvent<'_, AnyOf, AnyOf, (), OpenRequest>) {
         match event {
             ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound {
                 protocol: (stream, protocol), ..
-            }) => self.taken.push_back(Opened { protocol, stream }),
+            }) => self.opened.push_back(Opened { protocol, stream }),
             ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound {
                 protocol: (stream, _),
-                info: Open { reply, .. },
+                info: OpenRequest { reply, .. },
             }) => drop(reply.send(Ok(stream))),
-            ConnectionEvent::DialUpgradeError(DialUpgradeError { info: Open { protocol, reply }, error }) => {
+            ConnectionEvent::DialUpgradeError(DialUpgradeError { info: OpenRequest { protocol, reply }, error }) => {
                 let error = match error {
                     StreamUpgradeError::Timeout => OpenStreamError::Broken(io::ErrorKind::TimedOut.into()),
                     StreamUpgradeError::NegotiationFailed => OpenStreamError::Unsupported(protocol),
@@ -236,7 +236,7 @@ impl ConnectionHandler for StreamHandler {
     }
 }
 
-/// One of these protocols; which of them is part of the outcome.
+/// Negotiates one of these protocols, and returns which.
 pub struct AnyOf(Vec<StreamProtocol>);
 
 impl UpgradeInfo for AnyOf {
@@ -276,7 +276,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_known_of_a_connection_goes_with_it() {
+    fn state_of_a_connection_ends_with_it() {
         let mut streams = Streams::default();
         let peer = PeerId::random();
         let address = Multiaddr::empty();
@@ -292,7 +292,7 @@ mod tests {
             }));
         }
         assert_eq!(streams.connections[&peer], [first, second]);
-        for (connection_id, left) in [(first, Some(vec![second])), (second, None)] {
+        for (connection_id, remaining) in [(first, Some(vec![second])), (second, None)] {
             streams.on_swarm_event(FromSwarm::ConnectionClosed(ConnectionClosed {
                 peer_id: peer,
                 connection_id,
@@ -300,7 +300,7 @@ mod tests {
                 cause: None,
                 remaining_established: 0,
             }));
-            assert_eq!(streams.connections.get(&peer), left.as_ref());
+            assert_eq!(streams.connections.get(&peer), remaining.as_ref());
         }
         assert!(streams.connections.is_empty());
     }

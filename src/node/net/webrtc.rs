@@ -1,11 +1,12 @@
-//! libp2p's `webrtc` (browser to browser), true to libp2p/specs: one data channel for each stream.
+//! libp2p's `webrtc` transport (browser to browser), as in libp2p/specs: one data channel for each stream.
 //!
-//! It carries bytes and refuses frames that break the protocol; who may connect is decided elsewhere.
+//! Carries bytes and refuses frames that break the protocol. Which peers may connect is decided elsewhere.
 //!
-//! - one connection: `connection`, `stream`, [`frame`]; how two come to it: `establish` (and `sync::signaling`); what the
-//!   browser counts of it: `statistics`
-//! - in a swarm: `transport` is what it dials and listens with, `behaviour` finds the relayed connection for each dial,
-//!   `handler` arranges over it; which connections are too many: [`connection_table`]; handshakes of others: [`slots`]
+//! - one connection: `connection`, `stream`, [`frame`]; its handshake: `establish` (and `core::sync::signaling`); its
+//!   statistics: `statistics`
+//! - in a swarm: `transport` dials and listens, `behaviour` finds or dials the relayed connection for each dial, and
+//!   `handler` runs the handshake over it; superfluous connections: [`connection_table`]; limits on incoming
+//!   handshakes: [`slots`]
 
 pub mod connection_table;
 pub mod frame;

@@ -1,8 +1,7 @@
-//! How a browser reaches a relay: a WebSocket as libp2p's transport.
+//! A browser's connections to relays: WebSocket as a libp2p transport.
 //!
-//! It dials `/ip4|ip6|dns*/…/tcp/…/ws|wss` and nothing else, and can't listen. A refused dial, an end and a breakage
-//! are reported at once, to reader and writer. Writing waits while the browser buffers too much; a peer that sends more
-//! than the bound of unread data is cut off.
+//! Dials only `/ip4|ip6|dns*/…/tcp/…/ws|wss`, and can't listen. Reader and writer get the end of a connection, and
+//! errors, at once. Writing waits while the browser buffers too much; a connection with too much unread data is closed.
 
 use std::cell::RefCell;
 use std::future::Pending;
@@ -32,14 +31,14 @@ pub const BUFFERED_MAX_BYTES: u32 = 1024 * 1024;
 /// A longer write becomes several messages.
 pub const MESSAGE_MAX_BYTES: usize = 64 * 1024;
 /// A WebSocket does not report when it has sent something, so a paused writer checks again after this time.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+const RECHECK_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Why a WebSocket did not come about, or is over; the source of the `io::Error`.
+/// Why a WebSocket could not be opened, or ended; the source of the `io::Error`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WebSocketError {
     #[error("the browser does not allow this address")]
     Forbidden,
-    #[error("nobody answers, or not as a WebSocket")]
+    #[error("no answer, or not that of a WebSocket")]
     Refused,
     #[error("the other side ended the connection")]
     Ended,
@@ -66,7 +65,7 @@ impl From<WebSocketError> for io::Error {
     }
 }
 
-/// What the socket's handlers and its owner both touch.
+/// The state that the socket's event handlers and its owner share.
 struct SharedSocket {
     socket: WebSocket,
     open: bool,
@@ -81,7 +80,7 @@ impl SharedSocket {
     fn handle(&mut self, event: &Event) {
         if let Some(message) = event.dyn_ref::<MessageEvent>() {
             if let Err(error) = self.receive(message) {
-                tracing::debug!(%error, "a WebSocket is cut off");
+                tracing::debug!(%error, "WebSocket closed");
                 self.end(error);
             } else if let Some(reader) = self.reader.take() {
                 reader.wake();
@@ -112,12 +111,12 @@ impl SharedSocket {
         if self.open { WebSocketError::Broken } else { WebSocketError::Refused }
     }
 
-    /// The first reason counts.
+    /// Closes the socket. The first reason is stored.
     fn end(&mut self, why: WebSocketError) {
         if self.over.is_none() {
             self.over = Some(why);
             if self.socket.close().is_err() {
-                tracing::debug!("a WebSocket could not be closed");
+                tracing::debug!("WebSocket not closed");
             }
         }
         self.wake();
@@ -166,7 +165,7 @@ impl Handled {
 impl Drop for Handled {
     fn drop(&mut self) {
         let mut shared = self.shared.borrow_mut();
-        // Before the closure goes: the browser would call into a freed one.
+        // Before the closure is dropped: the browser would call a freed one.
         shared.socket.set_onopen(None);
         shared.socket.set_onmessage(None);
         shared.socket.set_onclose(None);
@@ -233,9 +232,9 @@ impl AsyncWrite for Socket {
                     Err(_) => Err(WebSocketError::Broken.into()),
                 });
             }
-            // An end wakes, too.
+            // The end of the connection wakes it, too.
             shared.writer = Some(cx.waker().clone());
-            let pause = self.pause.get_or_insert_with(|| Delay::new(LOOK_AGAIN));
+            let pause = self.pause.get_or_insert_with(|| Delay::new(RECHECK_INTERVAL));
             if pause.poll_unpin(cx).is_pending() {
                 return Poll::Pending;
             }
@@ -243,12 +242,12 @@ impl AsyncWrite for Socket {
         }
     }
 
-    /// Nothing is held back here.
+    /// Does nothing: nothing is buffered here.
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
 
-    /// The browser still sends what it holds.
+    /// Closes the socket. The browser still sends what it has buffered.
     fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.handled.shared.borrow_mut().end(WebSocketError::Closed);
         Poll::Ready(Ok(()))

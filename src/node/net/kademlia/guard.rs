@@ -1,7 +1,7 @@
-//! A Kademlia behaviour that dials permitted addresses only.
+//! Restricts a Kademlia behaviour to dialling permitted addresses.
 //!
-//! Answers name addresses, and queries continue there: an answering peer could choose which hosts a node connects to.
-//! Only addresses that pass are dialled; a query goes around the others.
+//! Answers contain addresses at which a query continues: without a restriction, an answering peer could choose which
+//! hosts a node connects to. A query continues without the others.
 
 use std::task::{Context, Poll};
 
@@ -12,7 +12,7 @@ use libp2p::swarm::{
 };
 use libp2p::{Multiaddr, PeerId};
 
-/// Whether an address may be dialled to ask there.
+/// Whether an address may be dialled for a query.
 pub type MayDial = Box<dyn Fn(&Multiaddr, Option<PeerId>) -> bool + Send>;
 
 pub struct Guarded<B> {

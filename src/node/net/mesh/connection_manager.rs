@@ -195,8 +195,8 @@ impl ConnectionManager {
     }
 
     /// Returns the addresses of connected peers, for another peer that asks for some.
-    pub fn neighbours(&self, asking: &PeerId) -> impl Iterator<Item = &[Multiaddr]> {
-        let others = self.direct.keys().filter(move |peer| *peer != asking);
+    pub fn neighbours(&self, asker: &PeerId) -> impl Iterator<Item = &[Multiaddr]> {
+        let others = self.direct.keys().filter(move |peer| *peer != asker);
         others.filter_map(|peer| self.candidates.get(peer)).map(|found| &found.addresses[..])
     }
 
@@ -205,7 +205,7 @@ impl ConnectionManager {
         self.direct.len() < DIRECT_TARGET
     }
 
-    /// Stores what somebody reports about a peer: addresses that may be dialled replace the earlier ones.
+    /// Stores the reported addresses of a peer: those that may be dialled replace the earlier ones.
     pub fn add_addresses(&mut self, peer: PeerId, addresses: impl IntoIterator<Item = Multiaddr>) {
         if peer == self.local_peer_id || self.is_relay(&peer) {
             return;

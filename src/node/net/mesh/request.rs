@@ -41,7 +41,7 @@ pub(super) async fn request(
     protocol: &'static str,
     bytes: Vec<u8>,
 ) -> Result<Vec<u8>, RequestError> {
-    let asking = async {
+    let exchange = async {
         let opened = control.open_stream(peer, StreamProtocol::new(protocol)).await;
         let mut stream = opened.map_err(|error| match error {
             OpenStreamError::Unsupported(_) => RequestError::Unsupported,
@@ -55,8 +55,8 @@ pub(super) async fn request(
         if answer.len() as u64 > ANSWER_MAX_BYTES { Err(RequestError::Oversized) } else { Ok(answer) }
     }
     .fuse();
-    pin_mut!(asking);
-    match select(asking, Delay::new(ANSWER_TIMEOUT)).await {
+    pin_mut!(exchange);
+    match select(exchange, Delay::new(ANSWER_TIMEOUT)).await {
         Either::Left((answer, _)) => answer,
         Either::Right(_) => Err(RequestError::TimedOut),
     }

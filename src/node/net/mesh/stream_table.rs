@@ -86,7 +86,7 @@ pub(super) enum TaskOutcome {
 /// What follows from an activity.
 pub(super) enum StreamOutput {
     Emit(MeshEvent),
-    /// A peer knows these peers.
+    /// A peer reported these peers.
     Discovered(BTreeMap<PeerId, Vec<Multiaddr>>),
 }
 
@@ -401,10 +401,10 @@ impl StreamTable {
         if !self.peers.contains_key(&peer) {
             return;
         }
-        let asking = request(self.control.clone(), peer, protocol, bytes);
+        let exchange = request(self.control.clone(), peer, protocol, bytes);
         // The caller may have been dropped.
-        let asking = asking.map(|answered| drop(answer.send(answered)));
-        self.spawn(peer, protocol, asking.map(|()| TaskOutcome::Done));
+        let exchange = exchange.map(|answered| drop(answer.send(answered)));
+        self.spawn(peer, protocol, exchange.map(|()| TaskOutcome::Done));
     }
 
     /// Sends one request to each of the relays.
@@ -416,19 +416,19 @@ impl StreamTable {
         answers: oneshot::Sender<Vec<Result<Vec<u8>, RequestError>>>,
     ) {
         let ask = |relay| {
-            let asking = request(self.control.clone(), relay, protocol, bytes.to_vec());
-            asking.instrument(peer_span(relay, protocol))
+            let exchange = request(self.control.clone(), relay, protocol, bytes.to_vec());
+            exchange.instrument(peer_span(relay, protocol))
         };
-        let asking = join_all(relays.map(ask).collect::<Vec<_>>());
+        let exchanges = join_all(relays.map(ask).collect::<Vec<_>>());
         // The caller may have been dropped.
-        let asking = asking.map(|answered| drop(answers.send(answered)));
-        self.tasks.push(asking.map(|()| TaskOutcome::Done).boxed_local());
+        let exchanges = exchanges.map(|answered| drop(answers.send(answered)));
+        self.tasks.push(exchanges.map(|()| TaskOutcome::Done).boxed_local());
     }
 
     /// Asks a peer for other peers.
     pub(super) fn ask_for_peers(&mut self, peer: PeerId) {
-        let asking = request(self.control.clone(), peer, peer_exchange::PROTOCOL, Vec::new());
-        let outcome = asking.map(|answer| answer.map_or(TaskOutcome::Done, TaskOutcome::PeersReceived));
+        let exchange = request(self.control.clone(), peer, peer_exchange::PROTOCOL, Vec::new());
+        let outcome = exchange.map(|answer| answer.map_or(TaskOutcome::Done, TaskOutcome::PeersReceived));
         self.spawn(peer, peer_exchange::PROTOCOL, outcome);
     }
 

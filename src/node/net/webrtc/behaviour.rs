@@ -1,8 +1,7 @@
-//! Turns relayed connections into direct ones: finds or dials the relayed connection for each dial of the transport,
-//! upgrades relayed connections that were dialled for their own sake, and closes what is then superfluous.
+//! Upgrades relayed connections to direct ones: finds or dials the relayed connection for each dial of the transport,
+//! upgrades relayed connections that were dialled for their own sake, and closes those that are superfluous afterwards.
 //!
-//! It arranges nothing over connections that are not relayed and authenticated, and keeps one direct connection to each
-//! peer.
+//! Negotiates only over relayed, authenticated connections, and leaves one direct connection to each peer.
 
 use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
@@ -26,7 +25,7 @@ use libp2p::swarm::{
 use libp2p::{Multiaddr, PeerId};
 
 use super::connection_table::{ConnectionTable, Dialler};
-use super::handler::{Common, Finished, Handler, HandlerCommand};
+use super::handler::{Finished, Handler, HandlerCommand, Shared};
 use super::slots::Slots;
 use super::transport::{DialError, DialRequest, HandlerEvent, Transport};
 use crate::net::address::{is_relayed, is_webrtc, webrtc_of_relayed};
@@ -34,39 +33,38 @@ use crate::net::ice::IceServer;
 
 /// How long the relayed connection stays after the direct one was made: the other side may not have seen it yet.
 pub const RELAYED_LINGER: Duration = Duration::from_secs(2);
-/// Two peers that dial at once are done within this time: a dial during an older connection comes from a peer that has
-/// lost that one. A dial may take longer than this in all; then one good connection replaces another, and nothing is
-/// lost.
+/// Two peers that dial each other at once are done within this time. An incoming connection besides an older one means
+/// that the peer has lost the older one. If a dial takes longer, one good connection replaces another, without harm.
 pub const SETTLED_AFTER: Duration = Duration::from_secs(10);
-/// Dials that wait until the behaviour takes them.
+/// Dials that wait for the behaviour; further ones wait at the transport.
 const REQUESTS_WAITING: usize = 16;
 
 #[derive(Clone, Debug, Default)]
 pub struct Config {
-    /// Without any, only peers of the same network come together.
+    /// STUN and TURN servers. Without any, only peers of the same local network can connect.
     pub ice_servers: Vec<IceServer>,
 }
 
-/// The two belong into one swarm: the behaviour without its transport does nothing, and the other way round.
+/// Returns a transport and a behaviour for the same swarm: neither does anything without the other.
 pub fn new(local: PeerId, config: Config) -> (Transport, Behaviour) {
-    let (requests, requested) = channel(REQUESTS_WAITING);
-    // Bounded by `slots`, and by the events of the relays in use.
-    let (news, told) = unbounded();
-    let common = Common { ice_servers: config.ice_servers.into(), slots: Slots::default(), news };
+    let (requests, received_requests) = channel(REQUESTS_WAITING);
+    // Unbounded: connections are bounded by `slots`, changes of addresses by the reservations at relays.
+    let (events, received_events) = unbounded();
+    let shared = Shared { ice_servers: config.ice_servers.into(), slots: Slots::default(), events };
     let behaviour = Behaviour {
         local,
-        common,
-        requested,
+        shared,
+        requests: received_requests,
         dialling: HashMap::new(),
         table: ConnectionTable::new(local),
         later: FuturesUnordered::new(),
         actions: VecDeque::new(),
         waker: None,
     };
-    (Transport::new(requests, told), behaviour)
+    (Transport::new(requests, received_events), behaviour)
 }
 
-/// What is to be done after a while.
+/// Something to be done later.
 enum Due {
     CloseSuperfluous(PeerId),
     Settle(PeerId, ConnectionId),
@@ -76,9 +74,9 @@ type Action = ToSwarm<Infallible, Either<HandlerCommand, Infallible>>;
 
 pub struct Behaviour {
     local: PeerId,
-    common: Common,
-    requested: Receiver<DialRequest>,
-    /// What waits for a relayed connection that is being dialled.
+    shared: Shared,
+    requests: Receiver<DialRequest>,
+    /// Requests that wait for a relayed connection that is being dialled.
     dialling: HashMap<ConnectionId, DialRequest>,
     table: ConnectionTable,
     later: FuturesUnordered<LocalBoxFuture<'static, Due>>,
@@ -87,7 +85,7 @@ pub struct Behaviour {
 }
 
 impl Behaviour {
-    fn act(&mut self, action: Action) {
+    fn push_action(&mut self, action: Action) {
         self.actions.push_back(action);
         self.wake();
     }
@@ -102,33 +100,33 @@ impl Behaviour {
         if self.table.has_direct(&request.peer) {
             answer(request, DialError::AlreadyConnected);
         } else if let Some(id) = self.table.relayed(&request.peer) {
-            self.arrange(id, request);
+            self.negotiate(id, request);
         } else {
             let opts = DialOpts::peer_id(request.peer)
                 .addresses(vec![request.relayed.clone()])
-                // The dial that asks for it is one to the same peer.
+                // The dial that requests it is one to the same peer.
                 .condition(PeerCondition::Always)
                 .build();
             self.dialling.insert(opts.connection_id(), request);
-            self.act(ToSwarm::Dial { opts });
+            self.push_action(ToSwarm::Dial { opts });
         }
     }
 
-    fn arrange(&mut self, id: ConnectionId, request: DialRequest) {
-        self.order(request.peer, id, HandlerCommand::Arrange(request.reply));
+    fn negotiate(&mut self, id: ConnectionId, request: DialRequest) {
+        self.notify_handler(request.peer, id, HandlerCommand::Negotiate(request.reply));
     }
 
-    fn order(&mut self, peer_id: PeerId, id: ConnectionId, order: HandlerCommand) {
-        let (handler, event) = (NotifyHandler::One(id), Either::Left(order));
-        self.act(ToSwarm::NotifyHandler { peer_id, handler, event });
+    fn notify_handler(&mut self, peer_id: PeerId, id: ConnectionId, command: HandlerCommand) {
+        let (handler, event) = (NotifyHandler::One(id), Either::Left(command));
+        self.push_action(ToSwarm::NotifyHandler { peer_id, handler, event });
     }
 
-    fn established(&mut self, peer: PeerId, id: ConnectionId, endpoint: &ConnectedPoint) {
+    fn on_established(&mut self, peer: PeerId, id: ConnectionId, endpoint: &ConnectedPoint) {
         let dialler = if endpoint.is_dialer() { Dialler::Us } else { Dialler::Them };
         let address = address_of(endpoint);
         if is_webrtc(address) {
             for closed in self.table.add_direct(peer, id, dialler) {
-                tracing::debug!(%peer, "one of two direct connections is closed");
+                tracing::debug!(%peer, "duplicate direct connection closed");
                 self.close(peer, closed);
             }
             self.after(RELAYED_LINGER, Due::CloseSuperfluous(peer));
@@ -136,12 +134,12 @@ impl Behaviour {
         } else if is_relayed(address) {
             self.table.add_relayed(peer, id, dialler);
             if let Some(request) = self.dialling.remove(&id) {
-                self.arrange(id, request);
+                self.negotiate(id, request);
             } else if self.table.has_direct(&peer) {
                 self.after(RELAYED_LINGER, Due::CloseSuperfluous(peer));
             } else if let (Dialler::Us, Some(direct)) = (dialler, webrtc_of_relayed(address, peer)) {
                 let opts = DialOpts::peer_id(peer).addresses(vec![direct]).condition(PeerCondition::Always).build();
-                self.act(ToSwarm::Dial { opts });
+                self.push_action(ToSwarm::Dial { opts });
             }
         }
     }
@@ -151,11 +149,11 @@ impl Behaviour {
         self.wake();
     }
 
-    fn act_on(&mut self, due: Due) {
+    fn on_due(&mut self, due: Due) {
         match due {
             Due::CloseSuperfluous(peer) => {
                 for superfluous in self.table.superfluous(&peer) {
-                    self.order(peer, superfluous, HandlerCommand::Finish);
+                    self.notify_handler(peer, superfluous, HandlerCommand::Finish);
                 }
             }
             Due::Settle(peer, id) => self.table.settle(peer, id),
@@ -163,17 +161,17 @@ impl Behaviour {
     }
 
     fn close(&mut self, peer_id: PeerId, id: ConnectionId) {
-        self.act(ToSwarm::CloseConnection { peer_id, connection: CloseConnection::One(id) });
+        self.push_action(ToSwarm::CloseConnection { peer_id, connection: CloseConnection::One(id) });
     }
 
-    /// The circuit address under which others reach this node, as one for direct connections.
+    /// Converts a relayed address of this node into the one for direct connections.
     fn own_webrtc_address(&self, address: &Multiaddr) -> Option<Multiaddr> {
         if is_relayed(address) { webrtc_of_relayed(address, self.local) } else { None }
     }
 
-    fn tell(&self, news: HandlerEvent) {
-        if self.common.news.unbounded_send(news).is_err() {
-            tracing::debug!("the transport for direct connections is gone");
+    fn emit(&self, event: HandlerEvent) {
+        if self.shared.events.unbounded_send(event).is_err() {
+            tracing::debug!("WebRTC transport dropped");
         }
     }
 
@@ -182,13 +180,13 @@ impl Behaviour {
             return Either::Right(dummy::ConnectionHandler);
         }
         match (webrtc_of_relayed(address, self.local), webrtc_of_relayed(address, peer)) {
-            (Some(local), Some(remote)) => Either::Left(Handler::new(self.common.clone(), peer, local, remote)),
+            (Some(local), Some(remote)) => Either::Left(Handler::new(self.shared.clone(), peer, local, remote)),
             _ => Either::Right(dummy::ConnectionHandler),
         }
     }
 }
 
-/// Returns the address that shows the kind of the connection: a listener's other one is only a name.
+/// Returns the address that shows the kind of a connection: that of a listener's remote peer does not.
 fn address_of(endpoint: &ConnectedPoint) -> &Multiaddr {
     match endpoint {
         ConnectedPoint::Dialer { address, .. } => address,
@@ -198,7 +196,7 @@ fn address_of(endpoint: &ConnectedPoint) -> &Multiaddr {
 
 fn answer(request: DialRequest, error: DialError) {
     if request.reply.send(Err(error)).is_err() {
-        tracing::debug!("nobody waits for a direct connection any more");
+        tracing::debug!("direct connection no longer requested");
     }
 }
 
@@ -230,7 +228,7 @@ impl NetworkBehaviour for Behaviour {
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         match event {
             FromSwarm::ConnectionEstablished(ConnectionEstablished { peer_id, connection_id, endpoint, .. }) => {
-                self.established(peer_id, connection_id, endpoint);
+                self.on_established(peer_id, connection_id, endpoint);
             }
             FromSwarm::ConnectionClosed(ConnectionClosed { peer_id, connection_id, .. }) => {
                 self.table.remove(peer_id, connection_id);
@@ -242,14 +240,14 @@ impl NetworkBehaviour for Behaviour {
             }
             FromSwarm::ExternalAddrConfirmed(ExternalAddrConfirmed { addr }) => {
                 if let Some(direct) = self.own_webrtc_address(addr) {
-                    self.tell(HandlerEvent::Reachable(direct.clone()));
-                    self.act(ToSwarm::ExternalAddrConfirmed(direct));
+                    self.emit(HandlerEvent::Reachable(direct.clone()));
+                    self.push_action(ToSwarm::ExternalAddrConfirmed(direct));
                 }
             }
             FromSwarm::ExternalAddrExpired(ExternalAddrExpired { addr }) => {
                 if let Some(direct) = self.own_webrtc_address(addr) {
-                    self.tell(HandlerEvent::Unreachable(direct.clone()));
-                    self.act(ToSwarm::ExternalAddrExpired(direct));
+                    self.emit(HandlerEvent::Unreachable(direct.clone()));
+                    self.push_action(ToSwarm::ExternalAddrExpired(direct));
                 }
             }
             _ => {}
@@ -268,10 +266,10 @@ impl NetworkBehaviour for Behaviour {
             if let Some(action) = self.actions.pop_front() {
                 return Poll::Ready(action);
             }
-            if let Poll::Ready(Some(request)) = self.requested.poll_next_unpin(cx) {
+            if let Poll::Ready(Some(request)) = self.requests.poll_next_unpin(cx) {
                 self.request(request);
             } else if let Poll::Ready(Some(due)) = self.later.poll_next_unpin(cx) {
-                self.act_on(due);
+                self.on_due(due);
             } else {
                 self.waker = Some(cx.waker().clone());
                 return Poll::Pending;

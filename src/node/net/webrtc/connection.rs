@@ -1,7 +1,7 @@
 //! One direct connection: an `RTCPeerConnection` as libp2p's `StreamMuxer`, one data channel for each stream.
 //!
-//! It refuses more waiting or open streams than its bounds by closing their channels. When the other side goes, every
-//! stream fails at once.
+//! Streams beyond the limits are refused by closing their channels. Once the other side has closed the connection, all
+//! streams fail at once.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -27,14 +27,14 @@ use web_sys::{
 use super::stream::{SharedStream, Stream};
 use crate::net::ice::IceServer;
 
-/// Streams the other side opened that were not taken yet.
+/// Streams that the other side opened and that were not accepted yet.
 pub const INBOUND_WAITING_MAX: usize = 128;
-/// Open streams of one connection, beyond which the other side may open none.
+/// Open streams of one connection; the other side may open no further ones.
 pub const STREAMS_MAX: usize = 1024;
-/// The channel that makes the offer carry candidates; it holds no stream.
+/// The label of the channel that makes the offer negotiate channels at all; it carries no stream.
 pub(super) const INIT_LABEL: &str = "init";
 
-/// What is written is given this long to leave when the connection is closed.
+/// How long a closing connection waits for written data to be sent.
 const DRAIN_STEPS: usize = 50;
 const DRAIN_STEP: Duration = Duration::from_millis(20);
 
@@ -91,7 +91,7 @@ impl Inner {
         }
         self.streams.retain(|stream| stream.strong_count() > 0);
         if self.over.is_some() || self.waiting.len() >= INBOUND_WAITING_MAX || self.streams.len() >= STREAMS_MAX {
-            tracing::debug!("a stream beyond the bound is refused");
+            tracing::debug!("stream over the limit refused");
             return channel.close();
         }
         let stream = Stream::new(channel);
@@ -150,12 +150,12 @@ pub(super) fn create_channel(peer: &RtcPeerConnection, label: &str) -> Result<Rt
     create().map_err(|error| ConnectionError::browser("a data channel", &error))
 }
 
-/// Knows a connection without keeping it.
+/// A weak reference to a connection.
 #[derive(Clone)]
 pub(super) struct Watch(Weak<RefCell<Inner>>);
 
 impl Watch {
-    /// None once it is over.
+    /// Returns the peer connection, or `None` once it has ended.
     pub(super) fn peer(&self) -> Option<RtcPeerConnection> {
         let inner = self.0.upgrade()?;
         let inner = inner.borrow();
@@ -180,7 +180,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Not yet connected to anybody.
+    /// Creates a connection that is not connected yet.
     pub(super) fn new(ice_servers: &[IceServer]) -> Result<Self, ConnectionError> {
         let configuration = RtcConfiguration::new();
         let servers = Array::new();
@@ -210,7 +210,7 @@ impl Connection {
         let on_state = OnState::new({
             let inner = inner.clone();
             move |_: Event| {
-                // Closing it ourselves fires this at once, in the middle of `end`, which knows already.
+                // Closing it on this side fires this at once, in the middle of `end`: nothing more is to be done.
                 if let Ok(mut inner) = inner.try_borrow_mut() {
                     inner.check();
                 }
@@ -230,7 +230,7 @@ impl Connection {
         Watch(Rc::downgrade(&self.inner))
     }
 
-    /// Ends when the other side is reached, or never will be.
+    /// Waits until the connection is established or has failed.
     pub(super) async fn connected(&self) -> Result<(), ConnectionError> {
         poll_fn(|cx| {
             let mut inner = self.inner.borrow_mut();
@@ -243,18 +243,18 @@ impl Connection {
         .await
     }
 
-    /// From now on the other side's leaving is seen at once.
+    /// Begins to watch the SCTP transport, which shows at once that the other side has closed the connection.
     pub(super) fn watch(&mut self) -> Result<(), ConnectionError> {
         let Some(sctp) = sctp(&self.peer()) else { return Ok(()) };
         sctp.add_event_listener_with_callback("statechange", self.handlers.on_state.as_ref().unchecked_ref())
             .map_err(|error| ConnectionError::browser("a listener", &error))?;
         self.handlers.sctp = Some(sctp);
-        // It may have gone before we listened.
+        // It may have been closed before.
         self.inner.borrow_mut().check();
         Ok(())
     }
 
-    /// Streams whose channels are not given back to the browser yet.
+    /// Returns the number of streams whose channels are not closed yet.
     pub fn streams(&self) -> usize {
         self.inner.borrow().streams.iter().filter(|stream| stream.strong_count() > 0).count()
     }
@@ -310,13 +310,13 @@ impl StreamMuxer for Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         let peer = self.peer();
-        // Before the closures go: the browser would call into freed ones.
+        // Before the closures are dropped: the browser would call freed ones.
         peer.set_ondatachannel(None);
         peer.set_onconnectionstatechange(None);
         if let Some(sctp) = self.handlers.sctp.take() {
             let listener = self.handlers.on_state.as_ref().unchecked_ref();
             if sctp.remove_event_listener_with_callback("statechange", listener).is_err() {
-                tracing::debug!("a listener could not be removed");
+                tracing::debug!("event listener not removed");
             }
         }
         self.inner.borrow_mut().end(ConnectionError::Closed);

@@ -1,9 +1,9 @@
-//! The connections of a browser, and which of them are superfluous. Pure.
+//! The connections of a browser, and which of them are superfluous. Pure: opens and closes nothing.
 //!
-//! It opens and closes nothing. Of two direct connections, one dialled by each side, the one dialled by the smaller
-//! name stays: both sides come to the same answer without a word. Of two that one side dialled, that side alone keeps
-//! the older one: only it knows which that is. But no peer dials while it has a direct connection, so a dial long
-//! after means that the old one is dead and its end was not noticed: the new one stays.
+//! Of two direct connections, one dialled by each side, the one dialled by the smaller peer id remains: both sides decide
+//! alike without a message. Of two that one side dialled, that side alone closes the newer one: only it can order them.
+//! But no peer dials while it has a direct connection, so a dial long afterwards means that the older one is dead
+//! without this side having noticed: then the newer one remains.
 
 use std::collections::HashMap;
 
@@ -21,9 +21,9 @@ struct Entry {
     id: ConnectionId,
     dialler: Dialler,
     direct: bool,
-    /// It stood for so long that nothing dialled at the same time is to be expected.
+    /// It is so old that no connection dialled at the same time can follow.
     settled: bool,
-    /// It was said to be closed; it counts no more.
+    /// It is being closed, and counts no more.
     closing: bool,
 }
 
@@ -42,22 +42,22 @@ impl ConnectionTable {
         self.add(peer, Entry { id, dialler, direct: false, settled: false, closing: false });
     }
 
-    /// Returns those to be closed because of it, maybe itself.
+    /// Adds a direct connection. Returns those to be closed because of it, possibly itself.
     #[must_use]
     pub fn add_direct(&mut self, peer: PeerId, id: ConnectionId, dialler: Dialler) -> Vec<ConnectionId> {
         let mut closed = self.close_settled(peer);
         self.add(peer, Entry { id, dialler, direct: true, settled: false, closing: false });
         let preferred = if self.local < peer { Dialler::Us } else { Dialler::Them };
         let entries = self.entries.entry(peer).or_default();
-        let kept = match entries.iter().any(|entry| entry.stands() && entry.dialler == preferred) {
+        let remaining = match entries.iter().any(|entry| entry.is_active() && entry.dialler == preferred) {
             true => preferred,
             false => dialler,
         };
         let mut seen_own = false;
-        for entry in entries.iter_mut().filter(|entry| entry.stands()) {
+        for entry in entries.iter_mut().filter(|entry| entry.is_active()) {
             let repeated = entry.dialler == Dialler::Us && seen_own;
             seen_own |= entry.dialler == Dialler::Us;
-            if entry.dialler != kept || repeated {
+            if entry.dialler != remaining || repeated {
                 entry.closing = true;
                 closed.push(entry.id);
             }
@@ -65,7 +65,7 @@ impl ConnectionTable {
         closed
     }
 
-    /// So long has passed since it was added that what comes now is no twin of it.
+    /// Marks a connection as settled: later ones were not dialled at the same time.
     pub fn settle(&mut self, peer: PeerId, id: ConnectionId) {
         for entry in self.entries.get_mut(&peer).into_iter().flatten().filter(|entry| entry.id == id) {
             entry.settled = true;
@@ -75,7 +75,7 @@ impl ConnectionTable {
     fn close_settled(&mut self, peer: PeerId) -> Vec<ConnectionId> {
         let mut closed = Vec::new();
         for entry in self.entries.get_mut(&peer).into_iter().flatten() {
-            if entry.stands() && entry.settled {
+            if entry.is_active() && entry.settled {
                 entry.closing = true;
                 closed.push(entry.id);
             }
@@ -93,20 +93,20 @@ impl ConnectionTable {
     }
 
     pub fn has_direct(&self, peer: &PeerId) -> bool {
-        self.of(peer).any(Entry::stands)
+        self.of(peer).any(Entry::is_active)
     }
 
-    /// The newest relayed connection: an older one may be dead without anybody having noticed.
+    /// Returns the newest relayed connection: an older one may be dead without this side having noticed.
     pub fn relayed(&self, peer: &PeerId) -> Option<ConnectionId> {
         self.of(peer).filter(|entry| !entry.direct && !entry.closing).last().map(|entry| entry.id)
     }
 
-    /// Relayed connections that a direct one has made superfluous and that are ours to close: those we dialled, and
-    /// all of them when we dialled the direct one.
+    /// Returns relayed connections that are superfluous because of a direct one, as far as this side closes them: those it
+    /// dialled, and all of them if it dialled the direct one.
     #[must_use]
     pub fn superfluous(&mut self, peer: &PeerId) -> Vec<ConnectionId> {
         let Some(entries) = self.entries.get_mut(peer) else { return Vec::new() };
-        let Some(direct) = entries.iter().find(|entry| entry.stands()).copied() else { return Vec::new() };
+        let Some(direct) = entries.iter().find(|entry| entry.is_active()).copied() else { return Vec::new() };
         let ours = |entry: &Entry| direct.dialler == Dialler::Us || entry.dialler == Dialler::Us;
         let mut closed = Vec::new();
         for entry in entries.iter_mut().filter(|entry| !entry.direct && !entry.closing) {
@@ -128,8 +128,8 @@ impl ConnectionTable {
 }
 
 impl Entry {
-    /// A direct connection that counts.
-    fn stands(&self) -> bool {
+    /// Whether it is a direct connection that is not being closed.
+    fn is_active(&self) -> bool {
         self.direct && !self.closing
     }
 }
@@ -143,14 +143,14 @@ mod tests {
         ConnectionId::new_unchecked(number)
     }
 
-    /// Books of two peers, the smaller one's first.
+    /// Returns the tables of two peers, the smaller one's first.
     fn two() -> (ConnectionTable, ConnectionTable) {
         let (one, two) = (PeerId::random(), PeerId::random());
         (ConnectionTable::new(one.min(two)), ConnectionTable::new(one.max(two)))
     }
 
     #[test]
-    fn both_sides_keep_the_one_that_the_smaller_dialled_in_any_order() {
+    fn both_sides_close_the_connection_dialled_by_the_larger_peer_id() {
         for smaller_first in [(true, true), (true, false), (false, true), (false, false)] {
             let (mut small, mut large) = two();
             let (smalls, larges) = (small.local, large.local);
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_side_dialled_twice_it_closes_itself() {
+    fn side_that_dialled_twice_closes_the_newer_connection() {
         for mut side in <[ConnectionTable; 2]>::from(two()) {
             let other = PeerId::random();
             assert_eq!(side.add_direct(other, id(1), Us), []);
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_comes_long_after_replaces_the_old_one() {
+    fn connection_after_settling_replaces_the_older_one() {
         // Whichever side has the smaller peer id, whichever dialled the old one.
         for (mut side, other) in <[ConnectionTable; 2]>::from(two()).into_iter().zip([[0xff; 32], [0; 32]]) {
             let other = PeerId::from_bytes(&[&[0, 32], other.as_slice()].concat()).expect("an identity multihash");
@@ -196,15 +196,15 @@ mod tests {
     }
 
     #[test]
-    fn relayed_connections_go_when_a_direct_one_stands() {
+    fn relayed_connections_are_superfluous_besides_a_direct_one() {
         let (mut table, other) = two();
         let other = other.local;
         table.add_relayed(other, id(1), Us);
         table.add_relayed(other, id(2), Them);
         assert_eq!(table.relayed(&other), Some(id(2)));
-        assert_eq!(table.superfluous(&other), [], "nothing stands yet");
+        assert_eq!(table.superfluous(&other), [], "there is no direct connection yet");
         assert_eq!(table.add_direct(other, id(3), Us), []);
-        assert_eq!(table.superfluous(&other), [id(1), id(2)], "who dialled the direct one closes all");
+        assert_eq!(table.superfluous(&other), [id(1), id(2)], "the side that dialled the direct one closes all");
         assert_eq!(table.superfluous(&other), [], "once");
         assert_eq!(table.relayed(&other), None);
 

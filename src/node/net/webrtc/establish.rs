@@ -1,7 +1,25 @@
-//! From a signalling stream to a direct connection: the host of `sync::signaling`'s machine.
+//! The WebRTC handshake: from a signalling stream over a relayed connection to a direct connection. Drives the machine of
+//! `core::sync::signaling` with the browser's `RTCPeerConnection`.
 //!
-//! It gives up on any refusal, on a stream that breaks before the descriptions are exchanged, and after a while. Once
-//! they are exchanged the stream may end or break: the candidates at hand may suffice.
+//! ```text
+//!  Alice (dialled: offerer)                                Bob (answerer)
+//!  opens /webrtc-signaling/0.0.1 ───── relay ─────►  accepts, if slots are free
+//!  createOffer, setLocalDescription
+//!                       ──── Offer(SDP) ──────────►  setRemoteDescription
+//!                                                    createAnswer, setLocalDescription
+//!  setRemoteDescription ◄─── Answer(SDP) ──────────
+//!                       ──── Candidate ───────────►  addIceCandidate     (each as soon as the browser finds it,
+//!  addIceCandidate      ◄─── Candidate ────────────                       before or after the other side's)
+//!  connected  ◄══════════ ICE, DTLS: direct ══════►  connected
+//!  closes the stream, which ends the candidates      closes the stream
+//! ```
+//!
+//! The relayed connection is authenticated from end to end, so each description has the fingerprint of the right peer:
+//! the relay can't read or replace it.
+//!
+//! The handshake fails if the machine rejects a message, if the stream breaks before both descriptions are exchanged,
+//! and after [`ESTABLISH_TIMEOUT`]. Once they are exchanged the stream may break: the candidates received so far may
+//! suffice.
 
 use std::collections::VecDeque;
 use std::io;
@@ -31,7 +49,7 @@ const READ_BYTES: usize = 4096;
 
 #[derive(Debug, thiserror::Error)]
 pub enum EstablishError {
-    #[error("the handshake was given up: {0}")]
+    #[error("the handshake failed: {0}")]
     Rejected(#[from] HandshakeRejection),
     #[error("the signalling stream broke: {0}")]
     Signalling(#[from] io::Error),
@@ -43,8 +61,8 @@ pub enum EstablishError {
     TimedOut,
 }
 
-/// Makes a direct connection with the peer at the other end of `signalling`, which must be authenticated: the
-/// fingerprints that travel on it are what the connection is checked against.
+/// Establishes a direct connection with the peer at the other end of `signalling`, which must be authenticated: the
+/// connection is verified against the fingerprints that are sent on it.
 pub async fn establish<S>(signalling: S, role: Role, ice_servers: &[IceServer]) -> Result<Connection, EstablishError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -57,7 +75,7 @@ where
     }
 }
 
-/// Collects this side's candidates for as long as it lives.
+/// Collects this side's candidates until it is dropped.
 struct Candidates {
     peer: RtcPeerConnection,
     found: UnboundedReceiver<String>,
@@ -66,12 +84,13 @@ struct Candidates {
 
 impl Candidates {
     fn of(peer: &RtcPeerConnection) -> Self {
+        // Unbounded: the browser finds a handful of candidates for each network interface and ICE server.
         let (sender, found) = unbounded();
         let on_candidate =
             Closure::<dyn FnMut(RtcPeerConnectionIceEvent)>::new(move |event: RtcPeerConnectionIceEvent| {
                 let json = event.candidate().and_then(|candidate| JSON::stringify(&candidate.to_json()).ok());
                 if let Some(json) = json.and_then(|json| json.as_string()) {
-                    // The receiver lives as long as this handler.
+                    // The receiver is dropped together with this handler.
                     sender.unbounded_send(json).ok();
                 }
             });
@@ -93,11 +112,11 @@ struct Handshake<S> {
     peer: RtcPeerConnection,
     connection: Connection,
     candidates: Candidates,
-    /// The descriptions are exchanged; the stream is no longer needed.
+    /// Both descriptions are exchanged: the stream is no longer needed.
     described: bool,
     readable: bool,
     writable: bool,
-    todo: VecDeque<OutEvent>,
+    outputs: VecDeque<OutEvent>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Handshake<S> {
@@ -114,7 +133,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Handshake<S> {
             described: false,
             readable: true,
             writable: true,
-            todo: VecDeque::new(),
+            outputs: VecDeque::new(),
         })
     }
 
@@ -125,7 +144,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Handshake<S> {
         };
         let mut buffer = vec![0; READ_BYTES];
         loop {
-            while let Some(event) = self.todo.pop_front() {
+            while let Some(event) = self.outputs.pop_front() {
                 match event {
                     OutEvent::Send(bytes) => self.send(&bytes).await?,
                     OutEvent::RemoteDescription(sdp) => self.describe(&sdp).await?,
@@ -136,9 +155,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Handshake<S> {
                         if let Some(init) = init {
                             init.close();
                         }
-                        // The connection is made, whatever becomes of the stream.
+                        // The connection is established, so errors of the stream do not matter.
                         if let Err(error) = self.signalling.close().await {
-                            tracing::debug!(%error, "the signalling stream did not close in order");
+                            tracing::debug!(%error, "signalling stream not closed");
                         }
                         self.connection.watch()?;
                         return Ok(self.connection);
@@ -174,7 +193,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Handshake<S> {
                 }
             },
         };
-        self.todo.extend(events);
+        self.outputs.extend(events);
         Ok(())
     }
 
@@ -199,7 +218,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Handshake<S> {
         }
     }
 
-    /// Returns the channel without which the offer would carry no place for channels.
+    /// Creates and sends the offer. Returns a data channel without which the offer would not negotiate any.
     async fn offer(&mut self) -> Result<RtcDataChannel, EstablishError> {
         let init = create_channel(&self.peer, INIT_LABEL)?;
         let offer = JsFuture::from(self.peer.create_offer()).await.map_err(browser("an offer"))?;
@@ -232,7 +251,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Handshake<S> {
         JsFuture::from(self.peer.set_local_description(description.unchecked_ref()))
             .await
             .map_err(browser("its own description"))?;
-        self.todo.extend(self.state.handle(InEvent::LocalDescription(sdp)));
+        self.outputs.extend(self.state.handle(InEvent::LocalDescription(sdp)));
         Ok(())
     }
 
@@ -240,9 +259,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Handshake<S> {
         let candidate = JSON::parse(json).ok().filter(|candidate| candidate.is_object());
         let candidate: RtcIceCandidateInit = candidate.ok_or(EstablishError::BadCandidate)?.unchecked_into();
         let added = self.peer.add_ice_candidate_with_opt_rtc_ice_candidate_init(Some(&candidate));
-        // A kind of candidate that this browser does not know must not hinder the others.
+        // An unsupported kind of candidate must not prevent the others.
         if JsFuture::from(added).await.is_err() {
-            tracing::debug!("a candidate is left out");
+            tracing::debug!("ICE candidate refused");
         }
         Ok(())
     }

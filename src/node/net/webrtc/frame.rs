@@ -1,14 +1,14 @@
 //! The framing of one stream on one data channel, as a pure machine: half-close, stop, reset, and their bounds.
 //!
-//! A data channel can only be closed as a whole, so flags travel in frames. It refuses frames over 16 KiB, frames that
-//! can't be read, data after the end, and more unread data than one stream may hold: WebRTC has no way to slow the
-//! sender down. After a refusal the stream is reset.
+//! A data channel can only be closed as a whole, so flags are sent in frames. Refused are frames over 16 KiB, malformed
+//! ones, data after the end, and more unread data than a stream may hold: a data channel has no flow control. After a
+//! refusal the stream is reset.
 
 use std::collections::VecDeque;
 
 use gen_registry_core::sync::signaling::envelope::{Envelope, EnvelopeError, split_first};
 
-/// One frame with its length in front; what every browser takes as one message.
+/// One frame with its length in front; the largest message that all browsers accept.
 pub const FRAME_MAX_BYTES: usize = 16 * 1024;
 /// Data in one frame: the length of the frame takes 2 bytes, the field's tag and length 3.
 pub const DATA_MAX_BYTES: usize = FRAME_MAX_BYTES - 5;
@@ -20,7 +20,7 @@ const STOP_SENDING: u64 = 1;
 const RESET: u64 = 2;
 const FIN_ACK: u64 = 3;
 
-/// Why a stream was given up.
+/// Why a stream is reset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
     #[error("the frame is larger than the protocol allows")]
@@ -39,30 +39,30 @@ pub enum FrameError {
     TooMuchUnread,
 }
 
-/// What the other side sends us.
+/// The state of the receiving direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadState {
     Open,
-    /// We asked the other side to stop; what still comes is thrown away.
+    /// This side asked the other one to stop; further data is discarded.
     Stopped,
-    /// The other side sent its end; what came before may still be read.
+    /// The other side sent its end; data received before may still be read.
     Ended,
     Reset,
 }
 
-/// What we send the other side.
+/// The state of the sending direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Writing {
     Open,
-    /// Our end is sent.
+    /// The end is sent.
     Ended,
     Acknowledged,
-    /// The other side reads no more.
+    /// The other side does not read any more.
     Stopped,
     Reset,
 }
 
-/// The answer to a wish to read.
+/// The result of reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Read {
     Bytes(usize),
@@ -71,7 +71,7 @@ pub enum Read {
     Reset,
 }
 
-/// Writing is over, and why.
+/// Nothing more can be written, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WriteOver(pub Writing);
 
@@ -79,7 +79,7 @@ pub struct WriteOver(pub Writing);
 pub struct Framing {
     reading: ReadState,
     writing: Writing,
-    /// A frame that is not all there.
+    /// The beginning of an incomplete frame.
     partial: Vec<u8>,
     unread: VecDeque<u8>,
     outgoing: VecDeque<Vec<u8>>,
@@ -110,12 +110,12 @@ impl Framing {
         self.unread.len()
     }
 
-    /// Nothing is left to be said in either direction, so the channel may be closed.
+    /// Whether both directions have ended, so that the channel may be closed.
     pub fn is_over(&self) -> bool {
         self.reading != ReadState::Open && !matches!(self.writing, Writing::Open | Writing::Ended)
     }
 
-    /// One message of the channel; usually, but not always, exactly one frame.
+    /// Takes in one message of the channel; usually, but not always, exactly one frame.
     pub fn receive(&mut self, message: &[u8]) -> Result<(), FrameError> {
         let received = self.take_frames(message);
         if received.is_err() {
@@ -159,7 +159,7 @@ impl Framing {
         }
         match (frame.kind, self.writing) {
             (None, _) => {}
-            // Acknowledged once: an answer to each of many would let the other side fill our queue.
+            // Acknowledged once: the other side could fill the queue by sending many.
             (Some(FIN), _) if self.reading == ReadState::Ended => {}
             (Some(FIN), _) => {
                 self.reading = ReadState::Ended;
@@ -168,7 +168,7 @@ impl Framing {
             (Some(STOP_SENDING), Writing::Open | Writing::Ended) => self.writing = Writing::Stopped,
             (Some(STOP_SENDING), _) => {}
             // libp2p resets a stream as a whole.
-            (Some(RESET), _) => self.forget(),
+            (Some(RESET), _) => self.discard(),
             (Some(FIN_ACK), Writing::Open) => return Err(FrameError::UnaskedAcknowledgement),
             (Some(FIN_ACK), Writing::Ended) => self.writing = Writing::Acknowledged,
             (Some(FIN_ACK), _) => {}
@@ -191,13 +191,13 @@ impl Framing {
         into[..length].copy_from_slice(&first[..length]);
         self.unread.drain(..length);
         if self.unread.is_empty() {
-            // A stream that was slow once must not keep its memory.
+            // Frees the memory of a stream that was slow once.
             self.unread = VecDeque::new();
         }
         Read::Bytes(length)
     }
 
-    /// Queues one frame with as much of `data` as fits; how much that is.
+    /// Queues one frame with as much of `data` as fits, and returns how much that is.
     pub fn write(&mut self, data: &[u8]) -> Result<usize, WriteOver> {
         if self.writing != Writing::Open {
             return Err(WriteOver(self.writing));
@@ -209,7 +209,7 @@ impl Framing {
         Ok(length)
     }
 
-    /// We send no more. Nothing happens when writing is over already.
+    /// Ends the sending direction, if it is open.
     pub fn end_writing(&mut self) {
         if self.writing == Writing::Open {
             self.writing = Writing::Ended;
@@ -217,7 +217,7 @@ impl Framing {
         }
     }
 
-    /// We read no more.
+    /// Ends the receiving direction.
     pub fn stop_reading(&mut self) {
         if self.reading == ReadState::Open {
             self.reading = ReadState::Stopped;
@@ -226,7 +226,7 @@ impl Framing {
         self.unread = VecDeque::new();
     }
 
-    /// Ends both directions at once. Nothing is said when the stream is over already.
+    /// Ends both directions at once. Sends nothing if both have ended already.
     pub fn reset(&mut self) {
         if self.is_over() {
             self.reading = ReadState::Reset;
@@ -234,11 +234,11 @@ impl Framing {
             self.unread = VecDeque::new();
             return;
         }
-        self.forget();
+        self.discard();
         self.send_flag(RESET);
     }
 
-    /// The channel is gone: what was not ended in order counts as reset.
+    /// The channel has ended: a direction that had not ended in order counts as reset.
     pub fn lose_channel(&mut self) {
         self.outgoing.clear();
         if self.reading == ReadState::Open {
@@ -253,7 +253,7 @@ impl Framing {
         }
     }
 
-    /// The next frame to be sent, in order.
+    /// Returns the next frame to be sent, in order.
     pub fn next_outgoing(&mut self) -> Option<Vec<u8>> {
         self.outgoing.pop_front()
     }
@@ -262,7 +262,7 @@ impl Framing {
         !self.outgoing.is_empty()
     }
 
-    fn forget(&mut self) {
+    fn discard(&mut self) {
         self.reading = ReadState::Reset;
         self.writing = Writing::Reset;
         self.partial = Vec::new();

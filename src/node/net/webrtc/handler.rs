@@ -1,7 +1,7 @@
-//! One relayed connection, over which direct ones are arranged: `/webrtc-signaling/0.0.1`.
+//! The handler of one relayed connection, over which direct ones are negotiated: `/webrtc-signaling/0.0.1`.
 //!
-//! The relayed connection is authenticated from end to end, so the peer at its other end is at the other end of the
-//! direct one. It refuses more handshakes of others than `slots` allows.
+//! The relayed connection is authenticated from end to end, so the direct one has the same peer. Handshakes of other
+//! peers beyond the limits of `slots` are refused.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -30,38 +30,39 @@ use gen_registry_core::sync::signaling::{PROTOCOL, Role};
 const SIGNALLING: StreamProtocol = StreamProtocol::new(PROTOCOL);
 
 pub enum HandlerCommand {
-    Arrange(Reply),
-    /// The connection is superfluous: say when nothing is arranged over it any more.
+    /// Negotiate a direct connection.
+    Negotiate(Reply),
+    /// The connection is superfluous: emit [`Finished`] once no handshake uses it.
     Finish,
 }
 
 impl fmt::Debug for HandlerCommand {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Self::Arrange(_) => "Arrange",
+            Self::Negotiate(_) => "Negotiate",
             Self::Finish => "Finish",
         })
     }
 }
 
-/// Nothing is arranged over the connection any more, as was asked.
+/// No handshake uses the connection any more, after [`HandlerCommand::Finish`].
 #[derive(Clone, Copy, Debug)]
 pub struct Finished;
 
-/// What the handlers of one node have in common.
+/// What all handlers of a node share.
 #[derive(Clone)]
-pub(super) struct Common {
+pub(super) struct Shared {
     pub(super) ice_servers: Arc<[IceServer]>,
     pub(super) slots: Slots,
-    pub(super) news: UnboundedSender<HandlerEvent>,
+    pub(super) events: UnboundedSender<HandlerEvent>,
 }
 
 pub struct Handler {
-    common: Common,
+    shared: Shared,
     peer: PeerId,
     local_addr: Multiaddr,
     send_back_addr: Multiaddr,
-    asked: VecDeque<Reply>,
+    requests: VecDeque<Reply>,
     /// Streams that are being opened.
     opening: usize,
     finishing: bool,
@@ -69,31 +70,31 @@ pub struct Handler {
 }
 
 impl Handler {
-    /// The addresses are those of the direct connections to come.
-    pub(super) fn new(common: Common, peer: PeerId, local_addr: Multiaddr, send_back_addr: Multiaddr) -> Self {
+    /// Creates a handler. The addresses are those of the direct connections that are negotiated here.
+    pub(super) fn new(shared: Shared, peer: PeerId, local_addr: Multiaddr, send_back_addr: Multiaddr) -> Self {
         let handshakes = SendWrapper::new(FuturesUnordered::new());
-        let (asked, opening, finishing) = (VecDeque::new(), 0, false);
-        Self { common, peer, local_addr, send_back_addr, asked, opening, finishing, handshakes }
+        let (requests, opening, finishing) = (VecDeque::new(), 0, false);
+        Self { shared, peer, local_addr, send_back_addr, requests, opening, finishing, handshakes }
     }
 
     fn is_busy(&self) -> bool {
-        self.opening > 0 || !self.asked.is_empty() || !self.handshakes.is_empty()
+        self.opening > 0 || !self.requests.is_empty() || !self.handshakes.is_empty()
     }
 
     fn offer(&self, stream: Stream, mut reply: Reply) {
-        let ice_servers = self.common.ice_servers.clone();
+        let ice_servers = self.shared.ice_servers.clone();
         let handshake = async move {
             let outcome = {
                 let established = establish(stream, Role::Offerer, &ice_servers);
-                let given_up = reply.cancellation();
+                let cancelled = reply.cancellation();
                 pin_mut!(established);
-                match select(established, given_up).await {
+                match select(established, cancelled).await {
                     Either::Left((outcome, _)) => outcome,
                     Either::Right(_) => return,
                 }
             };
             if reply.send(outcome.map_err(DialError::Establish)).is_err() {
-                tracing::debug!("nobody waits for a direct connection any more");
+                tracing::debug!("direct connection no longer requested");
             }
         };
         self.handshakes.push(handshake.boxed_local());
@@ -101,21 +102,21 @@ impl Handler {
 
     fn answer(&self, stream: Stream) {
         let peer = self.peer;
-        let Some(slot) = self.common.slots.take(peer) else {
-            tracing::debug!(%peer, "a handshake beyond the bound is refused");
+        let Some(slot) = self.shared.slots.take(peer) else {
+            tracing::debug!(%peer, "handshake over the limit refused");
             return;
         };
-        let Common { ice_servers, news, .. } = self.common.clone();
+        let Shared { ice_servers, events, .. } = self.shared.clone();
         let (local_addr, send_back_addr) = (self.local_addr.clone(), self.send_back_addr.clone());
         let handshake = async move {
             match establish(stream, Role::Answerer, &ice_servers).await {
                 Ok(connection) => {
-                    let arrival = IncomingConnection { peer, connection, local_addr, send_back_addr, _slot: slot };
-                    if news.unbounded_send(HandlerEvent::Incoming(Box::new(arrival))).is_err() {
-                        tracing::debug!("a direct connection came after the swarm ended");
+                    let incoming = IncomingConnection { peer, connection, local_addr, send_back_addr, _slot: slot };
+                    if events.unbounded_send(HandlerEvent::Incoming(Box::new(incoming))).is_err() {
+                        tracing::debug!("direct connection after the swarm ended");
                     }
                 }
-                Err(error) => tracing::debug!(%peer, %error, "a direct connection did not come about"),
+                Err(error) => tracing::debug!(%peer, %error, "handshake failed"),
             }
         };
         self.handshakes.push(handshake.boxed_local());
@@ -142,7 +143,7 @@ impl ConnectionHandler for Handler {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<ConnectionHandlerEvent<Self::OutboundProtocol, Reply, Self::ToBehaviour>> {
-        while let Some(reply) = self.asked.pop_front() {
+        while let Some(reply) = self.requests.pop_front() {
             if reply.is_canceled() {
                 continue;
             }
@@ -158,9 +159,9 @@ impl ConnectionHandler for Handler {
         Poll::Pending
     }
 
-    fn on_behaviour_event(&mut self, order: HandlerCommand) {
-        match order {
-            HandlerCommand::Arrange(reply) => self.asked.push_back(reply),
+    fn on_behaviour_event(&mut self, command: HandlerCommand) {
+        match command {
+            HandlerCommand::Negotiate(reply) => self.requests.push_back(reply),
             HandlerCommand::Finish => self.finishing = true,
         }
     }
@@ -183,7 +184,7 @@ impl ConnectionHandler for Handler {
                     StreamUpgradeError::Timeout | StreamUpgradeError::Io(_) => DialError::RelayedConnectionLost,
                 };
                 if info.send(Err(error)).is_err() {
-                    tracing::debug!("nobody waits for a direct connection any more");
+                    tracing::debug!("direct connection no longer requested");
                 }
             }
             _ => {}

@@ -1,24 +1,24 @@
-//! How many handshakes others may have going here at once: over all, and each of them.
+//! Limits on incoming handshakes at once: of all peers, and of each.
 //!
-//! A handshake costs a peer connection of the browser, so who asks beyond the bounds is refused at once.
+//! A handshake costs a peer connection of the browser, so further ones are refused at once.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use libp2p::PeerId;
 
-/// Handshakes that others began, over all.
+/// Incoming handshakes of all peers.
 pub const INBOUND_HANDSHAKES_MAX: usize = 8;
-/// Of these, one peer's: a second one for the moment in which it tries again.
+/// Incoming handshakes of one peer: the second one is for a retry.
 pub const INBOUND_HANDSHAKES_PER_PEER: usize = 2;
 
-/// Shared by every handler of a node.
+/// The slots of a node, shared by its handlers.
 #[derive(Clone, Debug, Default)]
 pub struct Slots {
     taken: Arc<Mutex<HashMap<PeerId, usize>>>,
 }
 
-/// One handshake; dropping it gives the place back.
+/// The slot of one handshake; dropping it frees the slot.
 #[derive(Debug)]
 pub struct Slot {
     slots: Slots,
@@ -59,19 +59,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_peer_gets_no_more_than_its_share() {
+    fn slots_of_one_peer_are_limited() {
         let (slots, peer) = (Slots::default(), PeerId::random());
         let held: Vec<Slot> = (0..INBOUND_HANDSHAKES_PER_PEER).filter_map(|_| slots.take(peer)).collect();
         assert_eq!(held.len(), INBOUND_HANDSHAKES_PER_PEER);
         assert!(slots.take(peer).is_none());
         let other = slots.take(PeerId::random());
-        assert!(other.is_some(), "others are not hindered");
+        assert!(other.is_some(), "other peers are not affected");
         drop(held);
-        assert!(slots.take(peer).is_some(), "places are given back");
+        assert!(slots.take(peer).is_some(), "dropped slots are free");
     }
 
     #[test]
-    fn all_together_get_no_more_than_the_bound() {
+    fn slots_of_all_peers_are_limited() {
         let slots = Slots::default();
         let mut held: Vec<Slot> = (0..INBOUND_HANDSHAKES_MAX).filter_map(|_| slots.take(PeerId::random())).collect();
         assert_eq!(held.len(), INBOUND_HANDSHAKES_MAX);

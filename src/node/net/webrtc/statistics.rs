@@ -1,4 +1,4 @@
-//! What the browser counts and knows of the connections that stand.
+//! Statistics of open direct connections, from the browser.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -16,7 +16,7 @@ use gen_registry_api::ConnectionPath;
 
 type Watches = HashMap<PeerId, Vec<Watch>>;
 
-/// The direct connections to each peer, as long as they stand.
+/// The open direct connections to each peer.
 #[derive(Clone)]
 pub struct Paths(SendWrapper<Rc<RefCell<Watches>>>);
 
@@ -38,24 +38,24 @@ impl Paths {
 
     /// `None` without a direct connection, or where the browser reports nothing.
     pub async fn measure(&self, peer: PeerId) -> Option<ConnectionPath> {
-        // Of two the older one is about to be closed.
+        // The newest one: an older one is about to be closed.
         let connection = self.0.borrow().get(&peer)?.iter().rev().find_map(Watch::peer)?;
         let report = JsFuture::from(connection.get_stats()).await.ok()?;
         path_of(&entries(&report))
     }
 }
 
-/// Of each `[id, entry]` the entry, where it is of a kind that counts.
+/// Returns the entries of the used kinds from pairs of id and entry.
 fn entries(report: &JsValue) -> Vec<Stat> {
     let Ok(Some(pairs)) = js_sys::try_iter(report) else { return Vec::new() };
-    let wanted = |entry: &JsValue| {
+    let is_used = |entry: &JsValue| {
         let kind = Reflect::get(entry, &"type".into()).ok().and_then(|kind| kind.as_string());
         kind.is_some_and(|kind| KINDS.contains(&kind.as_str()))
     };
     pairs
         .filter_map(Result::ok)
         .filter_map(|pair| Reflect::get_u32(&pair, 1).ok())
-        .filter(wanted)
+        .filter(is_used)
         .filter_map(|entry| serde_wasm_bindgen::from_value(entry).ok())
         .collect()
 }

@@ -1,8 +1,8 @@
 //! One stream: a data channel as `AsyncRead` and `AsyncWrite`.
 //!
-//! Writing waits while the browser holds too much for the network. Nothing can hold the other side back, so a stream
-//! whose reader is too slow is reset. A dropped stream's channel stays until both sides are done with it, but not for
-//! long: Chromium stops at some 32,000 unclosed channels.
+//! Writing waits while the browser buffers too much. A data channel has no flow control, so a stream whose reader is too
+//! slow is reset. The channel of a dropped stream remains open until both sides are done, for at most [`LINGER`]:
+//! Chromium allows some 32,000 unclosed channels.
 
 use std::cell::RefCell;
 use std::io;
@@ -24,12 +24,12 @@ use super::frame::{FRAME_MAX_BYTES, FrameError, Framing, Read, WriteOver, Writin
 
 /// Writing pauses above this much that the browser has not sent.
 pub const BUFFERED_HIGH_BYTES: u32 = 1024 * 1024;
-/// Writing goes on below this.
+/// Writing resumes below this.
 pub const BUFFERED_LOW_BYTES: u32 = 256 * 1024;
 /// How long a dropped stream waits for the other side's acknowledgement.
 pub const LINGER: Duration = Duration::from_secs(10);
 
-/// Why a stream ended before its time; the source of the `io::Error`.
+/// Why a stream failed; the source of the `io::Error`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StreamError {
     #[error("the stream was reset")]
@@ -53,12 +53,12 @@ impl From<StreamError> for io::Error {
     }
 }
 
-/// What the channel's handlers and the stream's owner both touch.
+/// The state that the channel's event handlers and the stream's owner share.
 pub(super) struct SharedStream {
     channel: RtcDataChannel,
     framing: Framing,
     broken: Option<FrameError>,
-    /// Too much is buffered; lifted when the browser says that little is left.
+    /// Too much is buffered. Reset when the browser reports that little is left.
     paused: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
@@ -83,20 +83,20 @@ impl SharedStream {
     }
 
     fn receive(&mut self, event: &MessageEvent) {
-        let Ok(buffer) = event.data().dyn_into::<ArrayBuffer>() else { return self.break_off(FrameError::NotBytes) };
+        let Ok(buffer) = event.data().dyn_into::<ArrayBuffer>() else { return self.reset_for(FrameError::NotBytes) };
         // Before it is copied.
         if buffer.byte_length() as usize > FRAME_MAX_BYTES {
-            return self.break_off(FrameError::Oversized);
+            return self.reset_for(FrameError::Oversized);
         }
         let bytes = Uint8Array::new(&buffer).to_vec();
         match self.framing.receive(&bytes) {
             Ok(()) => self.pump(),
-            Err(error) => self.break_off(error),
+            Err(error) => self.reset_for(error),
         }
     }
 
-    fn break_off(&mut self, error: FrameError) {
-        tracing::debug!(%error, "a stream is reset");
+    fn reset_for(&mut self, error: FrameError) {
+        tracing::debug!(%error, "stream reset");
         self.broken.get_or_insert(error);
         self.framing.reset();
         self.pump();
@@ -107,7 +107,7 @@ impl SharedStream {
         self.channel.buffered_amount() as usize
     }
 
-    /// The channel or the whole connection is gone.
+    /// The channel or the whole connection has ended.
     pub(super) fn lose(&mut self) {
         self.framing.lose_channel();
         self.channel.close();
@@ -132,10 +132,11 @@ impl SharedStream {
         })
     }
 
-    /// Both sides are done and know it.
+    /// Whether both sides are done, or the channel has ended.
     fn may_close(&self) -> bool {
-        let gone = matches!(self.channel.ready_state(), RtcDataChannelState::Closing | RtcDataChannelState::Closed);
-        gone || self.framing.is_over() && !self.framing.has_outgoing()
+        let is_closed =
+            matches!(self.channel.ready_state(), RtcDataChannelState::Closing | RtcDataChannelState::Closed);
+        is_closed || self.framing.is_over() && !self.framing.has_outgoing()
     }
 }
 
@@ -196,7 +197,7 @@ impl StreamChannel {
 impl Drop for StreamChannel {
     fn drop(&mut self) {
         let shared = self.shared.borrow();
-        // Before the closures go: the browser would call into freed ones.
+        // Before the closures are dropped: the browser would call freed ones.
         shared.channel.set_onmessage(None);
         shared.channel.set_onopen(None);
         shared.channel.set_onbufferedamountlow(None);
@@ -207,7 +208,7 @@ impl Drop for StreamChannel {
 }
 
 pub struct Stream {
-    /// None only while it is dropped.
+    /// `None` only while it is being dropped.
     channel: Option<SendWrapper<StreamChannel>>,
     shared: SendWrapper<Rc<RefCell<SharedStream>>>,
 }
@@ -222,12 +223,12 @@ impl Stream {
         Rc::downgrade(&self.shared)
     }
 
-    /// Received, and not read yet.
+    /// Returns the number of received bytes that were not read yet.
     pub fn unread(&self) -> usize {
         self.shared.borrow().framing.unread()
     }
 
-    /// Written, and not sent by the browser yet.
+    /// Returns the number of written bytes that the browser has not sent yet.
     pub fn buffered(&self) -> usize {
         self.shared.borrow().buffered()
     }
@@ -273,7 +274,7 @@ impl AsyncWrite for Stream {
         Poll::Ready(Ok(written))
     }
 
-    /// Nothing is held back here, and the browser does not report when it has sent all.
+    /// Does nothing: nothing is buffered here, and the browser does not report when it has sent all.
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
@@ -315,7 +316,7 @@ impl Drop for Stream {
                 Poll::Pending
             });
             if let Either::Right(_) = select(done, Delay::new(LINGER)).await {
-                tracing::debug!("a stream's end was not acknowledged");
+                tracing::debug!("end of stream not acknowledged");
             }
             drop(channel);
         });

@@ -1,7 +1,7 @@
-//! The door between libp2p's swarm and direct connections: what is dialled becomes a request to the behaviour, what
-//! others dialled comes from the handlers.
+//! Direct connections as a libp2p transport: a dial becomes a request to the behaviour, incoming connections are received
+//! from the handlers.
 //!
-//! It dials only `…/p2p-circuit/webrtc/p2p/X` and listens only on `/webrtc`. Without a listener nothing comes in.
+//! Dials only `…/p2p-circuit/webrtc/p2p/X` and listens only on `/webrtc`. Without a listener it accepts none.
 
 use std::collections::VecDeque;
 use std::future::{Ready, ready};
@@ -23,13 +23,13 @@ use crate::net::address::relayed_of_webrtc;
 
 #[derive(Debug, thiserror::Error)]
 pub enum DialError {
-    #[error("a direct connection to this peer stands already")]
+    #[error("there is a direct connection to this peer already")]
     AlreadyConnected,
-    #[error("there is no relayed connection to arrange a direct one over: {why}")]
+    #[error("there is no relayed connection over which to negotiate a direct one: {why}")]
     NotRelayed { why: String },
-    #[error("the other side does not arrange direct connections")]
+    #[error("the peer does not negotiate direct connections")]
     Unsupported,
-    #[error("the relayed connection broke while the direct one was arranged")]
+    #[error("the relayed connection broke while the direct one was negotiated")]
     RelayedConnectionLost,
     #[error(transparent)]
     Establish(#[from] EstablishError),
@@ -39,24 +39,24 @@ pub enum DialError {
 
 pub(super) type Reply = oneshot::Sender<Result<Connection, DialError>>;
 
-/// What the transport asks of the behaviour.
+/// A request of the transport to the behaviour.
 pub(super) struct DialRequest {
     pub(super) peer: PeerId,
     pub(super) relayed: Multiaddr,
     pub(super) reply: Reply,
 }
 
-/// A direct connection that somebody else dialled.
+/// A direct connection that another peer dialled.
 pub(super) struct IncomingConnection {
     pub(super) peer: PeerId,
     pub(super) connection: Connection,
     pub(super) local_addr: Multiaddr,
     pub(super) send_back_addr: Multiaddr,
-    /// Held until the transport has it.
+    /// Held until the transport receives the connection.
     pub(super) _slot: Slot,
 }
 
-/// Messages of the behaviour and its handlers to the transport.
+/// Events of the behaviour and its handlers for the transport.
 pub(super) enum HandlerEvent {
     Reachable(Multiaddr),
     Unreachable(Multiaddr),
@@ -68,44 +68,44 @@ type Event = TransportEvent<Ready<Outcome>, DialError>;
 
 pub struct Transport {
     requests: Sender<DialRequest>,
-    news: UnboundedReceiver<HandlerEvent>,
+    handler_events: UnboundedReceiver<HandlerEvent>,
     listener: Option<ListenerId>,
-    /// Under which others reach this node.
+    /// At which others reach this node.
     addresses: Vec<Multiaddr>,
     events: VecDeque<Event>,
     waker: Option<Waker>,
 }
 
 impl Transport {
-    pub(super) fn new(requests: Sender<DialRequest>, news: UnboundedReceiver<HandlerEvent>) -> Self {
-        Self { requests, news, listener: None, addresses: Vec::new(), events: VecDeque::new(), waker: None }
+    pub(super) fn new(requests: Sender<DialRequest>, handler_events: UnboundedReceiver<HandlerEvent>) -> Self {
+        Self { requests, handler_events, listener: None, addresses: Vec::new(), events: VecDeque::new(), waker: None }
     }
 
-    fn tell(&mut self, event: Event) {
+    fn emit(&mut self, event: Event) {
         self.events.push_back(event);
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
     }
 
-    fn hear(&mut self, news: HandlerEvent) {
-        match (news, self.listener) {
+    fn on_handler_event(&mut self, event: HandlerEvent) {
+        match (event, self.listener) {
             (HandlerEvent::Reachable(address), listener) if !self.addresses.contains(&address) => {
                 self.addresses.push(address.clone());
                 if let Some(listener_id) = listener {
-                    self.tell(TransportEvent::NewAddress { listener_id, listen_addr: address });
+                    self.emit(TransportEvent::NewAddress { listener_id, listen_addr: address });
                 }
             }
             (HandlerEvent::Unreachable(address), listener) if self.addresses.contains(&address) => {
-                self.addresses.retain(|known| *known != address);
+                self.addresses.retain(|other| *other != address);
                 if let Some(listener_id) = listener {
-                    self.tell(TransportEvent::AddressExpired { listener_id, listen_addr: address });
+                    self.emit(TransportEvent::AddressExpired { listener_id, listen_addr: address });
                 }
             }
-            (HandlerEvent::Incoming(arrival), Some(listener_id)) => {
-                let IncomingConnection { peer, connection, local_addr, send_back_addr, .. } = *arrival;
+            (HandlerEvent::Incoming(incoming), Some(listener_id)) => {
+                let IncomingConnection { peer, connection, local_addr, send_back_addr, .. } = *incoming;
                 let upgrade = ready(Ok((peer, connection)));
-                self.tell(TransportEvent::Incoming { listener_id, upgrade, local_addr, send_back_addr });
+                self.emit(TransportEvent::Incoming { listener_id, upgrade, local_addr, send_back_addr });
             }
             (HandlerEvent::Incoming(_) | HandlerEvent::Reachable(_) | HandlerEvent::Unreachable(_), _) => {}
         }
@@ -124,7 +124,7 @@ impl libp2p::Transport for Transport {
         }
         self.listener = Some(id);
         for listen_addr in self.addresses.clone() {
-            self.tell(TransportEvent::NewAddress { listener_id: id, listen_addr });
+            self.emit(TransportEvent::NewAddress { listener_id: id, listen_addr });
         }
         Ok(())
     }
@@ -134,7 +134,7 @@ impl libp2p::Transport for Transport {
             return false;
         }
         self.listener = None;
-        self.tell(TransportEvent::ListenerClosed { listener_id: id, reason: Ok(()) });
+        self.emit(TransportEvent::ListenerClosed { listener_id: id, reason: Ok(()) });
         true
     }
 
@@ -160,8 +160,8 @@ impl libp2p::Transport for Transport {
             if let Some(event) = self.events.pop_front() {
                 return Poll::Ready(event);
             }
-            match self.news.poll_next_unpin(cx) {
-                Poll::Ready(Some(news)) => self.hear(news),
+            match self.handler_events.poll_next_unpin(cx) {
+                Poll::Ready(Some(event)) => self.on_handler_event(event),
                 Poll::Ready(None) | Poll::Pending => break,
             }
         }

@@ -64,8 +64,8 @@ impl DialTargets {
         candidate: Option<&DialCandidate>,
         connected_relays: &[(PeerId, Multiaddr)],
     ) -> Vec<Multiaddr> {
-        let known = candidate.into_iter().flat_map(|found| usable_addresses(found, connected_relays));
-        let mut addresses: Vec<Multiaddr> = known.cloned().collect();
+        let usable = candidate.into_iter().flat_map(|found| usable_addresses(found, connected_relays));
+        let mut addresses: Vec<Multiaddr> = usable.cloned().collect();
         if addresses.is_empty() || candidate.is_some_and(|found| found.failures > 0) {
             let circuits = connected_relays.iter().filter_map(|(_, relay)| (self.circuit)(relay, peer));
             let others: Vec<Multiaddr> = circuits.filter(|address| !addresses.contains(address)).collect();
