@@ -129,7 +129,7 @@ async fn a_relay_that_refuses_is_no_riddle() {
         alice.dial(address.parse().expect("an address"));
         alice.until("the dial failed", |seen| seen.failed_dials.len() == number + 1).await;
         let seen = alice.seen.borrow();
-        assert!(seen.failed_dials[number].contains("nobody answers, or not as a WebSocket"), "{:?}", seen.failed_dials);
+        assert!(seen.failed_dials[number].contains("no answer, or not that of a WebSocket"), "{:?}", seen.failed_dials);
     }
 }
 
@@ -161,7 +161,7 @@ async fn a_second_direct_connection_is_not_dialled() {
     connected(&relay, &alice, &bob).await;
     bob.dial(direct_address(&relay, alice.id));
     bob.until("the dial failed", |seen| seen.failed_dials.len() == 1).await;
-    assert!(bob.seen.borrow().failed_dials[0].contains("stands already"), "{:?}", bob.seen.borrow().failed_dials);
+    assert!(bob.seen.borrow().failed_dials[0].contains("direct connection to this peer already"), "{:?}", bob.seen.borrow().failed_dials);
     assert_eq!(bob.seen.borrow().direct(alice.id).len(), 1);
 }
 
