@@ -11,7 +11,7 @@ import { chromium } from "playwright-core";
 
 function required(name) {
   const value = process.env[name];
-  if (!value) throw new Error(`${name} is not set: run the stories with \`make test-e2e\``);
+  if (!value) throw new Error(`${name} is not set: run the tests with \`make test-e2e\``);
   return value;
 }
 

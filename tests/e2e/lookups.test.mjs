@@ -44,8 +44,8 @@ test("a browser that is connected only to the relay finds a name and a module", 
   assert.equal(module.answeredBy, "network");
   assert.deepEqual([module.found.release.version, module.found.release.sha256], ["1.2.0", published.sha256]);
   assert.equal(await apiValue(his, "lookupUsername", "alice_smith"), null, "nothing of it is known as his own");
-  const nobody = await apiValue(his, "findUsername", "nobody_at_all");
-  assert.deepEqual([nobody.answeredBy, nobody.found, nobody.networkAsked], [null, null, true]);
+  const unknown = await apiValue(his, "findUsername", "nobody_at_all");
+  assert.deepEqual([unknown.answeredBy, unknown.found, unknown.networkAsked], [null, null, true]);
 
   // A user opens the page of an unknown name.
   await his.goto(`${server.origin}/u/alice_smith`);
@@ -77,8 +77,8 @@ test("a record of an offline user is found, and their data arrives when they ret
   alice.allow(...GONE);
   let hers = await alice.open(server.origin);
   assert.equal(await apiValue(hers, "registerUsername", "alice_smith"), true);
-  const told = /^gen_relay_kademlia_values 1$/m;
-  await eventually("the relay stores her record", async () => told.test(await (await fetch(`${server.origin}/metrics`)).text()));
+  const stored = /^gen_relay_kademlia_values 1$/m;
+  await eventually("the relay stores her record", async () => stored.test(await (await fetch(`${server.origin}/metrics`)).text()));
   await alice.killHard();
 
   const bob = await Browser.start(t);

@@ -73,7 +73,7 @@ test("a module is published, found, installed, and run offline", async (t) => {
   await apiValue(charlie.page, "install", "svg-renderer");
   assert.equal(await digestOf(charlie.page, "svg-renderer", "2.6.2"), published.sha256);
 
-  // Bob's browser starts again with nobody there.
+  // Bob's browser starts again without any peer.
   await charlie.browser.close();
   await bob.browser.close();
   const again = await startUser(t, server, { profile: bob.browser.profile });

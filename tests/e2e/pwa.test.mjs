@@ -31,7 +31,7 @@ test("reload and deep links work without the server", async (t) => {
   const browser = await Browser.start(t);
   browser.allow(/ERR_CONNECTION_REFUSED/, /sw\.js/);
   const page = await browser.open(server.origin);
-  await eventually("the page knows that it works offline", () =>
+  await eventually("the page reports that it works offline", () =>
     page.evaluate(() => window.genRegistryBoot.offlineReady));
   await eventuallyOfflineReady(page);
   await server.stop();

@@ -229,7 +229,7 @@ test("some end-to-end test calls every function of the API", async (t) => {
   assert.ok(there.length > 50, `${there}`);
   const folder = new URL("./", import.meta.url);
   const files = (await readdir(folder)).filter((name) => name.endsWith(".mjs"));
-  const stories = (await Promise.all(files.map((name) => readFile(new URL(name, folder), "utf8")))).join("\n");
-  const called = (name) => stories.includes(`"${name}"`) || stories.includes(`genRegistry.${name}(`);
+  const sources = (await Promise.all(files.map((name) => readFile(new URL(name, folder), "utf8")))).join("\n");
+  const called = (name) => sources.includes(`"${name}"`) || sources.includes(`genRegistry.${name}(`);
   assert.deepEqual(there.filter((name) => !called(name)), []);
 });

@@ -65,7 +65,7 @@ test("a server that hangs does not block the page, and its late answer still cou
   assert.notDeepEqual(after.relays, before.relays);
   assert.notDeepEqual(after.witnesses, before.witnesses);
   // It says nothing of the network before the page has shown that the profile is open: a page that waits for it first
-  // would give up on it, and never hear of the new relay.
+  // would give up on it, and never learn the new relay.
   const opened = [];
   let asked = 0;
   front.network = (own) => (asked++, opened.push(own));
@@ -112,7 +112,7 @@ test("a server of another network does not move an existing profile there", asyn
     await page.getByTestId("left-aside").getByText("another network").waitFor();
     const report = await apiValue(page, "getNetwork");
     assert.equal(report.topic, topic, "it stays in its own network");
-    assert.deepEqual(report.relays, [], "and goes through nobody of the other");
+    assert.deepEqual(report.relays, [], "and uses no relay of the other");
     assert.equal((await apiValue(page, "whoami")).username, "alice_smith");
   }
 

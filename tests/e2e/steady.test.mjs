@@ -40,7 +40,7 @@ test("a review that is being written stays, with the focus in it, while the modu
   assert.ok(await page.getByRole("button", { name: "Compare" }).isVisible(), "what was unfolded still is");
   await page.getByTestId("rate").click();
   await page.locator(".review-text").getByText("It adds well.").waitFor();
-  // What is saved is what stands in the form; taken back, it is empty again.
+  // The form holds what was saved; after it is taken back, the form is empty again.
   assert.equal(await review.inputValue(), "It adds well.");
   await page.getByRole("button", { name: "Take it back" }).click();
   await page.getByText("Nobody known here has rated it.").waitFor();
