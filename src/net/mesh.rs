@@ -87,6 +87,8 @@ pub struct Listening {
 pub enum MeshEvent {
     /// A direct connection stands and its sync stream is open.
     Linked(Link),
+    /// One of several direct connections to a peer ended. Gossip that was on its way over it is lost.
+    Thinned(NodeName),
     /// Somebody's gossip, to be judged by [`MeshHandle::judge`].
     Gossip { ticket: GossipTicket, bytes: Vec<u8> },
     /// A peer plays with gossip itself so much that it is no longer heard there.

@@ -67,6 +67,7 @@ impl Stranger {
                     | MeshEvent::TalkAsked(_)
                     | MeshEvent::Asked { .. }
                     | MeshEvent::Graylisted(_)
+                    | MeshEvent::Thinned(_)
                     | MeshEvent::Closing => {}
                 }
             }

@@ -6,6 +6,7 @@ use libp2p::{
 };
 
 use crate::net::address::{is_relayed, is_webrtc};
+use crate::net::mesh::MeshEvent;
 use crate::net::mesh::behaviour::{BehaviourEvent, RegistryEvent};
 use crate::net::mesh::run::acts::random;
 use crate::net::mesh::run::{Done, Peer, Running};
@@ -126,6 +127,8 @@ impl Running {
             self.peers.remove(&peer);
             let environment = self.environment.clone();
             self.keeping.disconnected(&peer, now, &mut |below| random(&environment, below));
+        } else {
+            self.tell(MeshEvent::Thinned(peer.into()));
         }
     }
 
