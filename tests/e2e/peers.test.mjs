@@ -115,9 +115,7 @@ test("a name is provisional without a witness, and confirmed by the first witnes
   await alice.browser.close();
   await server.kill();
 
-  const browser = await Browser.start(t, { profile });
-  browser.allow(...GONE);
-  const page = await browser.open(`${server.origin}/me`);
+  const { browser, page } = await startUser(t, server, { profile, path: "/me" });
   assert.equal((await apiValue(page, "setupUser", "alice")).nameStatus, "provisional");
   await page.getByText("Provisional").first().waitFor();
   await server.restart();
