@@ -87,7 +87,9 @@ pub struct Listening {
 pub enum MeshEvent {
     /// A direct connection was made and its sync stream is open.
     Linked(Link),
-    /// Somebody's gossip, to be judged by [`MeshHandle::validate`].
+    /// One of several direct connections to a peer ended. Gossip that was on its way over it is lost.
+    Thinned(NodeName),
+    /// Gossip of a peer, to be validated by [`MeshHandle::validate`].
     Gossip { ticket: GossipTicket, bytes: Vec<u8> },
     /// A peer misused gossip so much that its messages are ignored.
     Graylisted(NodeName),

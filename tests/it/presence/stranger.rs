@@ -67,6 +67,7 @@ impl Stranger {
                     | MeshEvent::ChatOpened(_)
                     | MeshEvent::Asked { .. }
                     | MeshEvent::Graylisted(_)
+                    | MeshEvent::Thinned(_)
                     | MeshEvent::Closing => {}
                 }
             }

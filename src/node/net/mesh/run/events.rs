@@ -6,6 +6,7 @@ use libp2p::{
 };
 
 use crate::net::address::{is_relayed, is_webrtc};
+use crate::net::mesh::MeshEvent;
 use crate::net::mesh::behaviour::{BehaviourEvent, RegistryEvent};
 use crate::net::mesh::run::actions::random;
 use crate::net::mesh::run::{Done, EventLoop, Peer};
@@ -126,6 +127,8 @@ impl EventLoop {
             self.peers.remove(&peer);
             let environment = self.environment.clone();
             self.connection_manager.disconnected(&peer, now, &mut |below| random(&environment, below));
+        } else {
+            self.tell(MeshEvent::Thinned(peer.into()));
         }
     }
 

@@ -68,12 +68,15 @@ impl EventLoop {
     /// Gossip, and beside it a word to those with a link who did not say yet that they listen.
     pub(super) fn publish(&mut self, topic: GossipTopic, bytes: Vec<u8>, frame: Option<Vec<u8>>) {
         let name = self.gossip.name(topic).hash();
-        let gossip = self.gossip_mut();
-        let hears = |topics: &[&TopicHash]| match topic {
-            GossipTopic::Changes => topics.contains(&&name),
-            // Who listens to other things has no ear for this one.
-            GossipTopic::Presence | GossipTopic::Channel(_) => !topics.is_empty(),
+        // Every node subscribes to changes and presence before anything else. Where gossipsub does not know of that, the
+        // first message of the peer was lost, with one of two connections for example, and it is not sent again; a peer
+        // whose first message came, but that is not in a channel, does not want the channel's messages.
+        let first = match topic {
+            GossipTopic::Changes => name.clone(),
+            GossipTopic::Presence | GossipTopic::Channel(_) => self.gossip.name(GossipTopic::Presence).hash(),
         };
+        let gossip = self.gossip_mut();
+        let hears = |topics: &[&TopicHash]| topics.contains(&&first);
         let hearing: BTreeSet<PeerId> =
             gossip.all_peers().filter(|(_, topics)| hears(topics)).map(|(peer, _)| *peer).collect();
         if let Err(error) = gossip.publish(name, bytes.clone()) {
