@@ -12,7 +12,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := run
-.PHONY: run build test check dev lint test-native test-browser test-e2e e2e-build screenshots simulate simulate-presence soak-relay bench bench-page bench-join bench-connect bench-blocks bench-search clean setup setup-test setup-bench
+.PHONY: run build test check typings dev lint test-native test-browser test-e2e e2e-build screenshots simulate simulate-presence soak-relay bench bench-page bench-join bench-connect bench-blocks bench-search clean advisories setup setup-lint setup-test setup-bench
 
 ENV := . scripts/env.sh;
 HTTP ?= 127.0.0.1:8080
@@ -25,6 +25,13 @@ run:
 
 setup:
 	@scripts/setup.sh
+
+setup-lint:
+	@scripts/setup.sh lint
+
+# Known faults in dependencies; the list of them comes from the network.
+advisories: setup-lint
+	@$(ENV) cargo-deny check advisories
 
 setup-test:
 	@scripts/setup.sh test
@@ -52,22 +59,28 @@ check: setup
 	@$(ENV) cargo test --quiet --locked --package gen-registry-core $(ARGS)
 
 # Called by their own names: cargo would prefer the ones beside rustup over those of the chosen toolchain.
-lint: setup
+lint: setup-lint
 	$(STEP) 'Formatting and lints'
 	@$(ENV) cargo-fmt fmt --all --check
 	@$(ENV) cargo-clippy clippy --quiet --locked --workspace --exclude gen-registry-ui --all-targets -- -D warnings
 	@$(ENV) RUSTDOCFLAGS='-D rustdoc::broken_intra_doc_links' cargo doc --quiet --locked --workspace --exclude gen-registry-ui --no-deps --lib
 	@$(ENV) cargo-clippy clippy --quiet --locked --profile e2e --target $$WASM_TARGET --package gen-registry --package gen-registry-ui --lib --bins --test browser --example hostile-peer --example blocks-page -- -D warnings
+	@$(ENV) cargo-deny --offline check --hide-inclusion-graph bans licenses sources
 	@scripts/measure.sh
 
 test-native: setup
 	$(STEP) 'Native tests'
-	@$(ENV) cargo build --quiet --locked --bin gen-registry --bin gen-registry-pack
+	@$(ENV) cargo build --quiet --locked --package gen-registry-server --package gen-registry-pack
 	@$(ENV) cargo test --locked --workspace --exclude gen-registry-ui $(ARGS)
+	@$(ENV) cargo test --quiet --locked --package gen-registry-api --features typings --test typings
+
+# Writes public/gen-registry.d.ts.
+typings: setup
+	@$(ENV) BLESS=1 cargo test --quiet --locked --package gen-registry-api --features typings --test typings
 
 test-browser: setup-test
 	$(STEP) 'Tests in the browser'
-	@$(ENV) cargo build --quiet --locked --bin gen-registry
+	@$(ENV) cargo build --quiet --locked --package gen-registry-server
 	@$(ENV) WASM_BINDGEN_TEST_WEBDRIVER_JSON=tests/browser/webdriver.json WASM_BINDGEN_TEST_TIMEOUT=300 \
 		scripts/with-relay.sh cargo test --locked --profile e2e --target $$WASM_TARGET --test browser $(ARGS)
 
@@ -77,7 +90,7 @@ CROWD = PEOPLE_FILE="$$GEN_REGISTRY_CACHE/people.jsonl" cargo test --quiet --loc
 e2e-build: setup-test
 	$(STEP) 'Building the app for the end-to-end tests'
 	@$(ENV) $(CROWD)
-	@$(ENV) cargo build --quiet --locked --bin gen-registry --bin gen-registry-pack
+	@$(ENV) cargo build --quiet --locked --package gen-registry-server --package gen-registry-pack
 	@$(ENV) GEN_REGISTRY_PACK=1 trunk build --cargo-profile e2e --dist "$$GEN_REGISTRY_E2E_DIST"
 	@$(ENV) cargo build --quiet --locked --profile e2e --target $$WASM_TARGET --example hostile-peer
 	@$(ENV) wasm-bindgen --target web --no-typescript --out-dir "$$GEN_REGISTRY_E2E_DIST-hostile" \
@@ -109,7 +122,8 @@ simulate-presence: setup
 # make soak-relay CLIENTS=100 MINUTES=30; LIFE=120 is how many seconds each stays in the mean
 soak-relay: setup
 	$(STEP) 'The relay under load'
-	@$(ENV) cargo build --quiet --locked --bin gen-registry --example soak-relay
+	@$(ENV) cargo build --quiet --locked --package gen-registry-server
+	@$(ENV) cargo build --quiet --locked --example soak-relay
 	@$(ENV) PROGRAM="$$CARGO_TARGET_DIR/debug/gen-registry" CLIENTS=$(or $(CLIENTS),100) MINUTES=$(or $(MINUTES),30) \
 		$(if $(LIFE),LIFE=$(LIFE)) \
 		"$$CARGO_TARGET_DIR/debug/examples/soak-relay"
@@ -121,7 +135,7 @@ bench: setup
 # A cold start of the release page with 10,000 people in the store, in Chromium.
 bench-page: setup-test build
 	$(STEP) 'Benchmark page'
-	@$(ENV) cargo build --quiet --locked --bin gen-registry
+	@$(ENV) cargo build --quiet --locked --package gen-registry-server
 	@$(ENV) $(CROWD)
 	@$(ENV) GEN_REGISTRY_E2E_DIST=dist node tests/bench/page.mjs
 
@@ -129,7 +143,7 @@ bench-page: setup-test build
 # automerge-repo beside it. SIZES=100,5000
 bench-join: setup-bench build
 	$(STEP) 'Benchmark: joining'
-	@$(ENV) cargo build --quiet --locked --bin gen-registry
+	@$(ENV) cargo build --quiet --locked --package gen-registry-server
 	@$(ENV) $(CROWD)
 	@$(ENV) GEN_REGISTRY_E2E_DIST=dist node tests/bench/join.mjs
 
@@ -146,7 +160,7 @@ bench-connect: e2e-build
 # A file between two browsers, beside a plain data channel between the same two. SIZE=8 (MiB) ROUNDS=5 PROFILE=release
 bench-blocks: setup-test
 	$(STEP) 'Benchmark: blocks'
-	@$(ENV) cargo build --quiet --locked --bin gen-registry
+	@$(ENV) cargo build --quiet --locked --package gen-registry-server
 	@$(ENV) cargo build --quiet --locked --profile $(or $(PROFILE),e2e) --target $$WASM_TARGET --example blocks-page
 	@$(ENV) wasm-bindgen --target web --no-typescript --out-dir "$$GEN_REGISTRY_E2E_DIST-blocks" \
 		"$$CARGO_TARGET_DIR/$$WASM_TARGET/$(or $(PROFILE),e2e)/examples/blocks-page.wasm"
@@ -155,7 +169,7 @@ bench-blocks: setup-test
 # 10,000 modules in the release page's index, and in MiniSearch beside it.
 bench-search: setup-bench build
 	$(STEP) 'Benchmark: searching'
-	@$(ENV) cargo build --quiet --locked --bin gen-registry
+	@$(ENV) cargo build --quiet --locked --package gen-registry-server
 	@$(ENV) GEN_REGISTRY_E2E_DIST=dist node tests/bench/search.mjs
 
 clean:

@@ -1,5 +1,5 @@
 /**
- * The JavaScript API of Gen Registry: `globalThis.genRegistry`.
+ * The script interface of Gen Registry: `globalThis.genRegistry`.
  *
  * It is there once the window event `gen-registry-ready` was fired. Times are milliseconds since 1970 (UTC).
  * A rejected promise carries an `Error` with a stable `code` and an `advice` that says what to do.
@@ -39,7 +39,7 @@ export interface GenRegistry {
   getPeerCount(): Promise<number>;
 
   /** The peers connected now, each directly; longest connected first. */
-  getPeers(): Promise<Peer[]>;
+  getPeers(): Promise<PeerEntry[]>;
 
   /** Peers, relays and the network's parameters. */
   getNetwork(): Promise<NetworkReport>;
@@ -130,20 +130,20 @@ export interface GenRegistry {
   /** What a peer (a libp2p peer id) or a person (`did:key:…`) has earned with this device. */
   getReputation(of: string): Promise<Reputation>;
   /** Whom and what this person blocks or trusts; the person's other devices get it, sealed. */
-  getLists(): Promise<BlockList>;
+  getLists(): Promise<BlockListReport>;
   /** `person:did:key:…`, `peer:12D3…` or `module:name`; `"neither"` takes it off both lists. */
-  decide(subject: string, verdict: Decision, note?: string): Promise<BlockList>;
+  decide(subject: string, verdict: Decision, note?: string): Promise<BlockListReport>;
 
   /** What is followed on this device: `person:did:key:…`, `module:name` or `tag:text`. */
-  getFollows(): Promise<Follow[]>;
-  follow(subject: string): Promise<Follow[]>;
-  unfollow(subject: string): Promise<Follow[]>;
+  getFollows(): Promise<FollowRow[]>;
+  follow(subject: string): Promise<FollowRow[]>;
+  unfollow(subject: string): Promise<FollowRow[]>;
   /** What happened there, the newest first. */
-  getNotices(): Promise<Notices>;
+  getNotices(): Promise<NoticeList>;
   /** Without ids, all of them. */
-  markNoticesRead(ids?: number[]): Promise<Notices>;
+  markNoticesRead(ids?: number[]): Promise<NoticeList>;
   /** Forgets all of them. */
-  clearNotices(): Promise<Notices>;
+  clearNotices(): Promise<NoticeList>;
 
   /** Calls `listener` with every event. Call the returned function to stop. */
   subscribe(listener: (event: RegistryEvent) => void): () => void;
@@ -159,171 +159,9 @@ export interface GenRegistry {
   ): () => void;
 }
 
-export interface OnlineReport { visible: boolean; invisible: boolean; users: OnlineUser[] }
-
-export interface OnlineUser {
-  did: string; publicKey: string; username: string | null; displayName: string | null; avatar: string | null; mine: boolean;
-  channels: string[];
-  devices: OnlineDevice[];
-}
-
-/** One node of somebody. Times are by this device's clock; it is gone at `expiresAt` unless it is heard again. */
-export interface OnlineDevice { node: string; here: boolean; seenAt: number; expiresAt: number; channels: string[] }
-
-export interface ChannelEntry {
-  channel: string; module: string | null; members: number; joined: boolean; muted: boolean;
-  unread: number; mentions: number; topicLine: string | null; lastAt: number | null;
-}
-
-export interface MessagePage { channel: ChannelEntry; messages: ChatMessage[]; before: string | null }
-
-export interface ChatMessage {
-  id: string; channel: string; did: string; publicKey: string; username: string | null; displayName: string | null; avatar: string | null;
-  at: number; text: string; topicLine: boolean; mine: boolean; mentionsMe: boolean;
-}
-
-export interface Peer {
-  /** A libp2p peer id: the node, not the person. */
-  id: string;
-  since: number;
-  /** This side dialled. */
-  dialled: boolean;
-  agent: string | null;
-  roundTripMillis: number | null;
-  /** Null where it could not be measured. */
-  path: ConnectionPath | null;
-  /** Registries are being compared or fetched right now. */
-  syncing: boolean;
-  /** Changes it brought that were new here. */
-  brought: number;
-  /** Rules it broke since the page was opened, as sentences, and how often. */
-  rejections: [string, number][];
-  /** What it has earned here, over all times. */
-  reputation: Reputation;
-  /** The person trusts it. */
-  trusted: boolean;
-}
-
-/** Which way a direct connection goes, and how much went over it since it stands. */
-export interface ConnectionPath {
-  sentBytes: number;
-  receivedBytes: number;
-  /** Of the pair of candidates in use (RFC 8445, section 5.1.1). */
-  local: CandidateType | null;
-  remote: CandidateType | null;
-}
-
-/** As WebRTC's statistics name it; "relay" is a TURN server's. */
-export type CandidateType = "host" | "srflx" | "prflx" | "relay";
-
-export interface Reputation {
-  /** Between 0 and 1; whoever did nothing yet has 0.5. Acts count half after three days. */
-  score: number;
-  /** It is below what one should rely on. */
-  low: boolean;
-  reasons: ReputationReason[];
-}
-
-export interface ReputationReason {
-  kind: "brought" | "served" | "late" | "unruly" | "abusive" | "false"; times: number; lastAt: number;
-}
-
-export interface BlockList {
-  rows: BlockListRow[];
-  /** False while the key is locked or there is none. */
-  shared: boolean;
-}
-
-/** `"neither"` stands in no list. */
-export type Decision = "block" | "allow" | "neither";
-
-export interface BlockListRow { subject: string; verdict: Decision; note: string | null; at: number; username: string | null }
-
-export interface Follow { subject: string; since: number; username: string | null }
-
-export interface Notices { notices: Notice[]; unread: number }
-
-export interface Notice {
-  id: number; at: number; kind: "release" | "yank" | "advisory" | "username" | "moduleName"; who: Author;
-  module: string | null; version: string | null;
-  /** The new username, or why something is to be avoided. */
-  text: string | null;
-  read: boolean;
-}
-
-/** Another device may have seen other things. */
-export interface Statistics {
-  /** When the first of the days begins (UTC). */
-  begins: number;
-  names: DailyCount;
-  modules: DailyCount;
-  releases: DailyCount;
-  /** By how often they were installed. */
-  popular: ModuleRank[];
-  /** By how many other modules need them directly. */
-  needed: ModuleRank[];
-  /** Needed by others, and not known here. */
-  missing: ModuleRank[];
-  /** Modules that need no other. */
-  independent: number;
-  /** Connected peers, whenever that changed, since the page was opened. */
-  peers: PeerCount[];
-}
-
-export interface DailyCount {
-  total: number;
-  /** Those older than the first day. */
-  before: number;
-  /** New ones of each day; the last is today. */
-  days: number[];
-}
-
-export interface ModuleRank {
-  name: string;
-  count: number;
-}
-
-export interface PeerCount {
-  at: number;
-  peers: number;
-}
-
-export interface NetworkReport {
-  /** `alone`: no relay is known; `offline`: none answers; `waiting`: nobody else is here; `connected`. */
-  connection: "alone" | "offline" | "waiting" | "connected";
-  /** This profile's node. */
-  node: string | null;
-  topic: string;
-  /** Whose receipts confirm names, and how many it takes. */
-  witnesses: string[];
-  threshold: number;
-  relays: Relay[];
-  peers: Peer[];
-  /** Own changes made while no peer was there. */
-  unsent: number;
-  rejections: [string, number][];
-  /** Why what this page's server says of its network is left aside. */
-  leftAside: string | null;
-}
-
-/** `reserved`: others can find this node through it. */
-export interface Relay { address: string; connected: boolean; reserved: boolean }
-
-export interface UsernameEntry {
-  username: string;
-  /** ed25519, 64 hex digits. */
-  publicKey: string;
-  /** `did:key:z6Mk…` */
-  did: string;
-  registeredAt: number;
-  displayName: string | null;
-  /** The CID of the picture; see `readBlock`. */
-  avatar: string | null;
-  joinedAt: number | null;
-  status: "provisional" | "confirmed" | "contested";
-  /** It is this profile's own. */
-  mine: boolean;
-}
+/** An event with its kind beside its fields, as listeners get it. */
+type Flat<E> = E extends string ? { event: E } : { [K in keyof E]: { event: K } & E[K] }[keyof E];
+export type RegistryEvent = Flat<NodeEvent>;
 
 export interface UsernameList extends Array<UsernameEntry> {
   /** Hand it back to get the next people; `null` at the end. */
@@ -331,67 +169,8 @@ export interface UsernameList extends Array<UsernameEntry> {
   total: number;
 }
 
-export interface ProfileChanges {
-  displayName?: string;
-  bio?: string;
-  /** PNG, JPEG, WebP or GIF, at most 256 KiB. Empty takes the picture away. */
-  avatar?: Uint8Array;
-  /** Web addresses, at most 8. */
-  links?: string[];
-}
-
-export interface Me {
-  did: string | null;
-  publicKey: string | null;
-  username: string | null;
-  nameStatus: UsernameEntry["status"] | null;
-  registeredAt: number | null;
-  lostName: LostName | null;
-  /**
-   * The key signed two different changes for one place (it was copied by hand, or stolen): no name of this identity counts
-   * any more, and what would be signed is refused (`identityForked`). Only a new identity helps.
-   */
-  forked: boolean;
-  profile: Profile;
-  history: HistoryEntry[];
-  safetyWords: string[];
-  protection: "none" | "unlocked" | "locked";
-  phraseChecked: boolean;
-  lastBackupAt: number | null;
-  changes: number;
-  documentBytes: number;
-}
-
-/** `newChanges` were new to this device. */
-export interface Imported { me: Me; newChanges: number; exportedAt: number }
-
-export interface LostName { name: string; holder: UsernameEntry | null; reason: string }
-
-export interface Profile {
-  displayName: string | null; bio: string | null; avatar: string | null; links: string[]; joinedAt: number | null;
-}
-
-export interface HistoryEntry {
-  username: string;
-  claimedAt: number;
-  releasedAt: number | null;
-  outcome: { outcome: "held" | "released" | "heldBack" } | { outcome: "lost"; reason: string };
-}
-
-/** A name and which versions will do, as Cargo reads requirements. */
-export interface Requirement { name: string; requirement: string }
+/** Versions by name, as Cargo reads requirements; or a list. */
 export type Requirements = Record<string, string> | Requirement[];
-
-export interface Author { did: string; username: string | null }
-
-export interface ModuleChanges {
-  title?: string; description?: string; license?: string; repository?: string;
-  /** Markdown. */
-  readme?: string;
-  tags?: string[];
-  /** Why nobody should begin to use it; empty takes that back. */
-  deprecated?: string;
-}
 
 export interface PublishDraft extends ModuleChanges {
   name: string;
@@ -400,199 +179,860 @@ export interface PublishDraft extends ModuleChanges {
   dependencies?: Requirements;
 }
 
-export interface Published {
-  name: string; version: string; release: string; sha256: string; size: number; claimed: boolean; peers: number;
-}
-
-export interface ModulePage {
-  name: string;
-  answeredBy: AnsweredBy;
-  holder: Author;
-  status: UsernameEntry["status"];
-  mine: boolean;
-  details: ModuleDetails;
-  latest: string | null;
-  versions: VersionEntry[];
-  /** Releases that do not count, and why. */
-  refused: RefusedVersion[];
-  /** Everything that the newest version comes with, itself at the end. */
-  needed: NeededModule[];
-  /** Why the newest version can't be installed. */
-  unresolved: string | null;
-  dependents: Requirement[];
-  opinion: RatingSummary;
-  reviews: Review[];
-  installed: InstalledModule | null;
-  /** This person blocks it, or whoever holds its name. */
-  blocked: boolean;
-}
-
-export interface ModuleDetails {
-  title: string | null; description: string | null; license: string | null; repository: string | null;
-  /** The CID of the text; see `readBlock`. */
-  readme: string | null;
-  tags: string[]; deprecated: string | null;
-  /** As its author says: `namespace.name`, and the functions it offers. */
-  imports: string[]; exports: string[];
-}
-
-export interface RefusedVersion { version: string; release: string; author: Author; reason: string }
-
-export interface NeededModule { name: string; version: string; needs: string[] }
-
-export interface RatingSummary {
-  stars: number | null; ratings: number;
-  /** An estimate. */
-  downloads: number;
-}
-
-export interface Review { author: Author; stars: number; text: string; at: number; version: string | null; mine: boolean }
-
-export interface VersionEntry {
-  version: string; release: string; sha256: string; size: number; publishedAt: number; author: Author;
-  status: UsernameEntry["status"]; dependencies: Requirement[];
-  withdrawn: WithdrawnInfo | null;
-  /** All bytes are on this device. */
-  here: boolean;
-}
-
-export interface WithdrawnInfo { reason: string; at: number }
-
-export interface ModuleCard {
-  name: string; title: string | null; description: string | null; tags: string[]; version: string; publishedAt: number;
-  size: number; holder: Author; opinion: RatingSummary; importsNothing: boolean; deprecated: boolean;
-  installed: string | null;
-}
-
-export interface ModuleList { modules: ModuleCard[]; cursor: number | null; total: number }
-
 export interface ModuleListOptions {
-  filters?: { tag?: string; owner?: string; importsNothing?: boolean; exports?: string };
-  sort?: "recent" | "popular" | "rated" | "name";
+  filters?: Partial<ModuleFilter>;
+  sort?: Exclude<ModuleSort, "relevance">;
   limit?: number;
   cursor?: number | null;
 }
 
 export interface ModuleSearchOptions {
-  filters?: ModuleListOptions["filters"];
-  /** The best match first, when it is not told otherwise. */
-  sort?: "relevance" | "recent" | "popular" | "rated" | "name";
+  filters?: Partial<ModuleFilter>;
+  /** Default: `"relevance"`, the best match first. */
+  sort?: ModuleSort;
   limit?: number;
   cursor?: number | null;
 }
-
-export interface SearchResults {
-  modules: ModuleCard[];
-  people: UsernameEntry[];
-  total: number;
-  cursor: number | null;
-  /** False while the index is not ready: found by letters only. The event `module` tells when to ask again. */
-  complete: boolean;
-}
-
-export interface InstallPlan {
-  /** In the order in which they are installed. */
-  steps: PlannedModule[];
-  toFetch: number;
-}
-
-export interface PlannedModule {
-  name: string; version: string; size: number; sha256: string; author: Author; neededBy: string[];
-  installed: string | null; here: boolean; withdrawn: WithdrawnInfo | null;
-}
-
-export interface InstalledModule {
-  name: string; version: string; release: string; sha256: string; size: number; author: Author;
-  requirement: string | null; neededBy: string[]; installedAt: number; imports: string[];
-  withdrawn: WithdrawnInfo | null; update: string | null;
-}
-
-export interface InstallProgress {
-  name: string; version: string; stage: "fetching" | "verifying" | "installed"; done: number; total: number;
-}
-
-/** What can be said of a file without running it. */
-export interface Report {
-  bytes: number; digest: string; kind: "module" | "component" | null;
-  outcomes: CheckOutcome[];
-  imports: Extern[]; exports: Extern[];
-  memories: ModuleMemory[];
-  functions: number; custom: CustomSection[]; metadata?: Record<string, string>;
-  startsByItself: boolean;
-}
-
-export interface CheckOutcome {
-  check: "size" | "magic" | "version" | "structure" | "functions" | "memory" | "externs"; problem: { problem: string } | null;
-}
-
-export interface ModuleMemory { minimum: number; maximum: number | null; shared: boolean; imported: boolean }
-
-export interface CustomSection { name: string; bytes: number }
-
-export interface Extern { module: string | null; name: string; kind: string; params?: string[]; results?: string[] }
-
-export interface RunOutcome { values: RunValue[]; text: string | null; millis: number }
-
-/** `kind`: `i32`, `i64`, `f32` or `f64`; `value` in decimal. */
-export interface RunValue { kind: string; value: string }
-
-export type RegistryEvent =
-  | { event: "meChanged" }
-  | { event: "peopleChanged"; dids: string[] }
-  | { event: "nameLost"; lost: LostName }
-  | { event: "modulesChanged"; names: string[] }
-  | { event: "announcement"; notice: Notice }
-  | { event: "installing"; progress: InstallProgress }
-  | { event: "networkChanged" }
-  | {
-      event: "presence"; what: "online" | "offline" | "joined" | "left" | "nodeUp" | "nodeLeft" | "nodeDown";
-      did: string; username: string | null; node: string | null; channel: string | null;
-    }
-  | { event: "message"; message: ChatMessage; muted: boolean }
-  | { event: "channelsChanged" }
-  | { event: "conflict"; name: string; holder: string | null; losers: string[] }
-  | { event: "quarantined"; table: string; key: string }
-  | { event: "writerChanged" }
-  | { event: "reloadNeeded" };
-
-export type ErrorCode =
-  | "nameInvalid" | "nameTaken" | "nameCoolingDown" | "tooManyNames" | "noName"
-  | "noIdentity" | "identityExists" | "identityForked" | "profileInvalid" | "avatarInvalid"
-  | "locked" | "wrongPassphrase" | "weakPassphrase" | "wrongWords" | "phraseInvalid"
-  | "backupDamaged" | "backupTooLarge" | "backupNewer" | "backupOtherNetwork"
-  | "documentFull" | "confirmationWrong" | "storageFull" | "storageFailed" | "reloadNeeded"
-  | "moduleInvalid" | "versionInvalid" | "versionTaken" | "notYourModule" | "tooManyModules" | "unknownModule"
-  | "dependencyUnknown" | "unresolvable" | "newImports" | "contentMissing" | "contentInvalid" | "wrongBytes"
-  | "lockfileInvalid" | "runFailed" | "runTimedOut" | "neededByOthers" | "blocked"
-  | "unknownUser" | "channelInvalid" | "notInChannel" | "tooManyChannels" | "textInvalid" | "tooFast"
-  | "noWriter" | "invalidArgument" | "internal";
 
 declare global {
   var genRegistry: GenRegistry;
 }
 
-/** Who knew what was asked for. */
+// ---- the types, from the program's own ----
+
+/**
+ * Who knew what was asked for.
+ */
 export type AnsweredBy = "device" | "peers" | "network";
 
-export interface FindReport {
-  kind: "username" | "module";
-  /** The name as asked for, prepared. */
-  asked: string;
-  /** `null` when nobody knew anything of the name. */
-  answeredBy: AnsweredBy | null;
-  found: FoundName | null;
-  /** It was given up; from then on it is free for everyone. */
-  freeAt: number | null;
-  peersAsked: number;
-  networkAsked: boolean;
-  /** Peers that are being connected to because they may have the rest. */
-  sought: number;
-}
+/**
+ * A person as modules mention them.
+ */
+export type Author = { did: string, 
+/**
+ * The name they hold now.
+ */
+username: string | null, };
 
-export interface FoundName {
-  name: string; did: string; publicKey: string; registeredAt: number; status: UsernameEntry["status"];
-  /** A module's newest release. */
-  release: FoundRelease | null;
-}
+/**
+ * The lists, the newest decision first.
+ */
+export type BlockListReport = { rows: Array<BlockListRow>, 
+/**
+ * The person's other devices get it; false while the key is locked or there is none.
+ */
+shared: boolean, };
 
-export interface FoundRelease { version: string; sha256: string; size: number; publishedAt: number; withdrawn: boolean }
+/**
+ * One row of the lists.
+ */
+export type BlockListRow = { subject: string, verdict: Decision, 
+/**
+ * Why, in the person's own words.
+ */
+note: string | null, at: number, 
+/**
+ * How somebody is called now.
+ */
+username: string | null, };
+
+/**
+ * Where an address of a candidate is from (RFC 8445, section 5.1.1).
+ */
+export type CandidateType = "host" | "srflx" | "prflx" | "relay";
+
+export type ChannelEntry = { channel: string, 
+/**
+ * The module it is about.
+ */
+module: string | null, 
+/**
+ * People online in it.
+ */
+members: number, joined: boolean, muted: boolean, 
+/**
+ * Messages of others since it was last read.
+ */
+unread: number, 
+/**
+ * Those of them with this profile's name.
+ */
+mentions: number, topicLine: string | null, 
+/**
+ * When the last message was said.
+ */
+lastAt: number | null, };
+
+export type ChatMessage = { 
+/**
+ * Its hash, 64 hex digits.
+ */
+id: string, channel: string, did: string, publicKey: string, username: string | null, displayName: string | null, avatar: string | null, 
+/**
+ * When it was posted, by its author's hybrid clock: later than everything the author had received.
+ */
+at: number, text: string, 
+/**
+ * It sets what the channel is about.
+ */
+topicLine: boolean, mine: boolean, 
+/**
+ * It has this profile's name in it.
+ */
+mentionsMe: boolean, };
+
+/**
+ * In the order in which they are made. After one that failed the rest is not looked at.
+ */
+export type Check = "size" | "magic" | "version" | "structure" | "functions" | "memory" | "externs";
+
+/**
+ * One line of a report.
+ */
+export type CheckOutcome = { check: Check, 
+/**
+ * None: it passed.
+ */
+problem: Problem | null, };
+
+/**
+ * The route of a direct connection, and the bytes sent over it since it was made.
+ */
+export type ConnectionPath = { sentBytes: number, receivedBytes: number, 
+/**
+ * Of the pair of candidates in use.
+ */
+local: CandidateType | null, remote: CandidateType | null, };
+
+export type ConnectionState = "alone" | "offline" | "waiting" | "connected";
+
+/**
+ * A custom section. Its bytes are not looked at.
+ */
+export type Custom = { name: string, bytes: number, };
+
+/**
+ * How many there are, and how many of them came on each day.
+ */
+export type DailyCount = { total: number, 
+/**
+ * Those that are older than the first day.
+ */
+before: number, 
+/**
+ * New ones of each day (UTC); the last is that of the observation.
+ */
+days: Array<number>, };
+
+export type Decision = "block" | "allow" | "neither";
+
+/**
+ * Something a module asks for or offers.
+ */
+export type Extern = { 
+/**
+ * The namespace of an import; none for exports and in components.
+ */
+module: string | null, name: string, } & ({ "kind": "function", params: Array<string>, results: Array<string>, } | { "kind": "memory" } | { "kind": "table" } | { "kind": "global" } | { "kind": "tag" } | { "kind": "componentFunction" } | { "kind": "instance" } | { "kind": "component" } | { "kind": "module" } | { "kind": "type" } | { "kind": "value" });
+
+/**
+ * A refused or failed command. Whatever it was, the state is as it was before.
+ */
+export type Failure = { code: FailureCode, 
+/**
+ * What happened, as a sentence.
+ */
+message: string, 
+/**
+ * What the person can do about it, as a sentence.
+ */
+advice: string, };
+
+/**
+ * Stable codes; in JavaScript `error.code` is the camelCase text.
+ */
+export type FailureCode = "nameInvalid" | "nameTaken" | "nameCoolingDown" | "tooManyNames" | "noName" | "noIdentity" | "identityExists" | "identityForked" | "profileInvalid" | "avatarInvalid" | "locked" | "wrongPassphrase" | "weakPassphrase" | "wrongWords" | "phraseInvalid" | "backupDamaged" | "backupTooLarge" | "backupNewer" | "backupOtherNetwork" | "documentFull" | "confirmationWrong" | "contentMissing" | "contentInvalid" | "storageFull" | "storageFailed" | "reloadNeeded" | "noWriter" | "moduleInvalid" | "versionInvalid" | "versionTaken" | "notYourModule" | "tooManyModules" | "unknownModule" | "dependencyUnknown" | "unresolvable" | "newImports" | "wrongBytes" | "lockfileInvalid" | "runFailed" | "runTimedOut" | "neededByOthers" | "blocked" | "unknownUser" | "channelInvalid" | "notInChannel" | "tooManyChannels" | "textInvalid" | "tooFast" | "invalidArgument" | "internal";
+
+/**
+ * What looking for a name came to.
+ */
+export type FindReport = { kind: NameKind, 
+/**
+ * The name as asked for, prepared.
+ */
+asked: string, 
+/**
+ * `None` if no peer had anything about the name.
+ */
+answeredBy: AnsweredBy | null, 
+/**
+ * The holder of the name, proven by signatures.
+ */
+found: FoundName | null, 
+/**
+ * It was given up; from then on it is free for everyone.
+ */
+freeAt: number | null, 
+/**
+ * Connected peers that were asked.
+ */
+peersAsked: number, 
+/**
+ * Whether the wider network could be asked: some relay is connected.
+ */
+networkAsked: boolean, 
+/**
+ * Peers that are being connected to because they may have the rest.
+ */
+sought: number, };
+
+export type FollowRow = { subject: string, since: number, 
+/**
+ * How somebody is called now.
+ */
+username: string | null, };
+
+/**
+ * A name and what is proven of it.
+ */
+export type FoundName = { 
+/**
+ * As its holder spells it.
+ */
+name: string, 
+/**
+ * The holder, `did:key:…`.
+ */
+did: string, 
+/**
+ * 64 hex digits.
+ */
+publicKey: string, registeredAt: number, status: NameStatus, 
+/**
+ * A module's newest release.
+ */
+release: FoundRelease | null, };
+
+export type FoundRelease = { version: string, 
+/**
+ * Of the file, 64 hex digits.
+ */
+sha256: string, 
+/**
+ * Bytes.
+ */
+size: number, publishedAt: number, withdrawn: boolean, };
+
+/**
+ * One step in the story of somebody's names, oldest first.
+ */
+export type HistoryEntry = { username: string, claimedAt: number, 
+/**
+ * When it was given up, if it was.
+ */
+releasedAt: number | null, outcome: HistoryOutcome, };
+
+export type HistoryOutcome = { "outcome": "held" } | { "outcome": "released" } | { "outcome": "lost", reason: string, } | { "outcome": "heldBack" };
+
+export type Imported = { me: Me, 
+/**
+ * Changes that were new to this device.
+ */
+newChanges: number, 
+/**
+ * When the backup was made.
+ */
+exportedAt: number, };
+
+/**
+ * What an installation would come to, in the order in which it is done.
+ */
+export type InstallPlan = { steps: Array<PlannedModule>, 
+/**
+ * Bytes that are not on this device yet.
+ */
+toFetch: number, };
+
+/**
+ * How far an installation is.
+ */
+export type InstallProgress = { name: string, version: string, stage: InstallStage, 
+/**
+ * Bytes here, and in all.
+ */
+done: number, total: number, };
+
+export type InstallStage = "fetching" | "verifying" | "installed";
+
+export type InstalledModule = { name: string, version: string, release: string, sha256: string, size: number, author: Author, 
+/**
+ * What was asked for; none for what others need.
+ */
+requirement: string | null, neededBy: Array<string>, installedAt: number, 
+/**
+ * Imports, as `namespace.name`.
+ */
+imports: Array<string>, withdrawn: WithdrawnInfo | null, 
+/**
+ * A newer version.
+ */
+update: string | null, };
+
+export type LostName = { name: string, holder: UsernameEntry | null, 
+/**
+ * Why the other claim holds, as a sentence.
+ */
+reason: string, };
+
+/**
+ * This profile.
+ */
+export type Me = { 
+/**
+ * `did:key:z6Mk…`; none before the first write made a key.
+ */
+did: string | null, 
+/**
+ * The ed25519 public key, 64 hex digits.
+ */
+publicKey: string | null, 
+/**
+ * The name this profile holds, as it is shown.
+ */
+username: string | null, nameStatus: NameStatus | null, registeredAt: number | null, 
+/**
+ * Set when a claim of this profile lost and nothing has been claimed since.
+ */
+lostName: LostName | null, 
+/**
+ * The key signed two different changes for one place: nothing of this identity counts any more, permanently.
+ */
+forked: boolean, profile: Profile, history: Array<HistoryEntry>, 
+/**
+ * Eight words that two people can compare aloud.
+ */
+safetyWords: Array<string>, protection: Protection, 
+/**
+ * True once the person typed the asked words of the recovery phrase.
+ */
+phraseChecked: boolean, lastBackupAt: number | null, 
+/**
+ * How many changes the document has, and its size in bytes.
+ */
+changes: number, documentBytes: number, };
+
+export type Memory = { 
+/**
+ * Bytes.
+ */
+minimum: number, maximum: number | null, shared: boolean, imported: boolean, };
+
+/**
+ * Some of what was said in a channel, oldest first.
+ */
+export type MessagePage = { channel: ChannelEntry, messages: Array<ChatMessage>, 
+/**
+ * Hand it back to get what was said before; none when nothing earlier is here.
+ */
+before: string | null, };
+
+/**
+ * A module in a list.
+ */
+export type ModuleCard = { name: string, title: string | null, description: string | null, tags: Array<string>, version: string, publishedAt: number, size: number, holder: Author, opinion: RatingSummary, importsNothing: boolean, deprecated: boolean, 
+/**
+ * The installed version.
+ */
+installed: string | null, };
+
+/**
+ * What to change. Absent: leave it. An empty text or list takes the value away.
+ */
+export type ModuleChanges = { title?: string, description?: string, license?: string, repository?: string, 
+/**
+ * Markdown, at most one block.
+ */
+readme?: string, tags?: Array<string>, deprecated?: string, };
+
+export type ModuleDetails = { title: string | null, description: string | null, license: string | null, repository: string | null, 
+/**
+ * The CID of the block with the text.
+ */
+readme: string | null, tags: Array<string>, deprecated: string | null, 
+/**
+ * What the newest version asks for, as its author says: `namespace.name`.
+ */
+imports: Array<string>, 
+/**
+ * The functions it offers, as its author says.
+ */
+exports: Array<string>, };
+
+export type ModuleFilter = { tag: string | null, 
+/**
+ * `did:key:…` of the holder.
+ */
+owner: string | null, importsNothing: boolean, 
+/**
+ * A function that it must offer.
+ */
+exports: string | null, };
+
+/**
+ * What a file is.
+ */
+export type ModuleKind = "module" | "component";
+
+/**
+ * A page of modules.
+ */
+export type ModuleList = { modules: Array<ModuleCard>, 
+/**
+ * Hand it back to get the next page; none on the last one.
+ */
+cursor: number | null, total: number, };
+
+/**
+ * One module's page.
+ */
+export type ModulePage = { 
+/**
+ * As its holder spells it.
+ */
+name: string, holder: Author, status: NameStatus, mine: boolean, details: ModuleDetails, 
+/**
+ * The newest version that is no pre-release and not withdrawn.
+ */
+latest: string | null, 
+/**
+ * Newest first.
+ */
+versions: Array<VersionEntry>, 
+/**
+ * Releases that do not count.
+ */
+refused: Array<RefusedVersion>, 
+/**
+ * Everything that the newest version comes with, itself at the end; each after what it needs.
+ */
+needed: Array<NeededModule>, 
+/**
+ * Why the newest version can't be installed.
+ */
+unresolved: string | null, 
+/**
+ * Modules whose newest version needs this one.
+ */
+dependents: Array<Requirement>, opinion: RatingSummary, reviews: Array<Review>, installed: InstalledModule | null, 
+/**
+ * The person blocks it, or the holder of its name.
+ */
+blocked: boolean, answeredBy: AnsweredBy, };
+
+/**
+ * One module of a ranking, and what it is ranked by.
+ */
+export type ModuleRank = { name: string, count: number, };
+
+export type ModuleSort = "recent" | "popular" | "rated" | "name" | "relevance";
+
+/**
+ * What a name is for. Names of different kinds do not collide.
+ */
+export type NameKind = "username" | "module";
+
+export type NameStatus = "provisional" | "confirmed" | "contested";
+
+export type NeededModule = { name: string, version: string, 
+/**
+ * Names, of those in the same list.
+ */
+needs: Array<string>, };
+
+/**
+ * Peers and relays as they are now.
+ */
+export type NetworkReport = { connection: ConnectionState, 
+/**
+ * This profile's node (a libp2p peer id); none without a network.
+ */
+node: string | null, 
+/**
+ * The network's topic, 64 hex digits.
+ */
+topic: string, 
+/**
+ * `did:key:…` of those whose receipts confirm names, and how many receipts it takes.
+ */
+witnesses: Array<string>, threshold: number, relays: Array<RelayEntry>, 
+/**
+ * Longest connected first.
+ */
+peers: Array<PeerEntry>, 
+/**
+ * Own changes that were not announced yet, because no peer was connected.
+ */
+unsent: number, 
+/**
+ * Rules that peers broke, and how often, since the page was opened.
+ */
+rejections: Array<[string, number]>, 
+/**
+ * Why what the page's server says of its network is left aside, as half a sentence about that server.
+ */
+leftAside: string | null, };
+
+/**
+ * What the node emits by itself.
+ */
+export type NodeEvent = "meChanged" | { "peopleChanged": { dids: Array<string>, } } | { "nameLost": { lost: LostName, } } | { "modulesChanged": { names: Array<string>, } } | { "announcement": { notice: Notice, } } | { "installing": { progress: InstallProgress, } } | "networkChanged" | { "presence": { what: PresenceNews, did: string, username: string | null, node: string | null, channel: string | null, } } | { "message": { message: ChatMessage, muted: boolean, } } | "channelsChanged" | { "conflict": { name: string, holder: string | null, losers: Array<string>, } } | { "quarantined": { table: string, key: string, } } | "writerChanged" | "reloadNeeded";
+
+/**
+ * Something new about a followed person, module or tag.
+ */
+export type Notice = { id: number, 
+/**
+ * When this device received it.
+ */
+at: number, kind: NoticeKind, 
+/**
+ * Who did it.
+ */
+who: Author, module: string | null, version: string | null, 
+/**
+ * The new username, or why something is to be avoided.
+ */
+text: string | null, read: boolean, };
+
+export type NoticeKind = "release" | "yank" | "advisory" | "username" | "moduleName";
+
+/**
+ * The newest first.
+ */
+export type NoticeList = { notices: Array<Notice>, unread: number, };
+
+/**
+ * One node of somebody.
+ */
+export type OnlineDevice = { 
+/**
+ * Its peer id.
+ */
+node: string, 
+/**
+ * It is this one.
+ */
+here: boolean, 
+/**
+ * When its last heartbeat was received.
+ */
+seenAt: number, 
+/**
+ * When it counts as offline unless another heartbeat is received.
+ */
+expiresAt: number, channels: Array<string>, };
+
+/**
+ * Who is online, seen from here. Times are by this device's clock.
+ */
+export type OnlineReport = { 
+/**
+ * Others see this profile as online.
+ */
+visible: boolean, 
+/**
+ * The setting; `visible` may be false for other reasons (no identity yet, a locked key, said goodbye).
+ */
+invisible: boolean, users: Array<OnlineUser>, };
+
+export type OnlineUser = { did: string, 
+/**
+ * The ed25519 public key, 64 hex digits.
+ */
+publicKey: string, 
+/**
+ * The name they hold, as far as is known here.
+ */
+username: string | null, displayName: string | null, 
+/**
+ * The CID of the picture's block.
+ */
+avatar: string | null, mine: boolean, channels: Array<string>, devices: Array<OnlineDevice>, };
+
+export type PeerCount = { at: number, peers: number, };
+
+/**
+ * A peer with a direct connection.
+ */
+export type PeerEntry = { 
+/**
+ * A libp2p peer id: the node, not the person.
+ */
+id: string, since: number, 
+/**
+ * This side dialled.
+ */
+dialled: boolean, 
+/**
+ * What program it says it is.
+ */
+agent: string | null, roundTripMillis: number | null, 
+/**
+ * None where it could not be measured, and in a native node.
+ */
+path: ConnectionPath | null, syncing: boolean, 
+/**
+ * Changes it brought that were new here.
+ */
+brought: number, 
+/**
+ * Rules it broke since the page was opened, as sentences, and how often.
+ */
+rejections: Array<[string, number]>, 
+/**
+ * What it has earned here, over all times.
+ */
+reputation: Reputation, 
+/**
+ * The person trusts it.
+ */
+trusted: boolean, };
+
+export type PlannedModule = { name: string, version: string, size: number, sha256: string, author: Author, 
+/**
+ * Who needs it; empty for what was asked for.
+ */
+neededBy: Array<string>, 
+/**
+ * The version that is installed now.
+ */
+installed: string | null, here: boolean, withdrawn: WithdrawnInfo | null, };
+
+export type PresenceNews = "online" | "offline" | "joined" | "left" | "nodeUp" | "nodeLeft" | "nodeDown";
+
+/**
+ * Why a check failed.
+ */
+export type Problem = { "problem": "tooLarge", found: number, } | { "problem": "empty" } | { "problem": "notWasm" } | { "problem": "isText" } | { "problem": "unknownVersion", found: number, } | { "problem": "truncated", offset: number, } | { "problem": "invalid", offset: number, message: string, } | { "problem": "tooManyFunctions", found: number, } | { "problem": "tooMuchMemory", found: number, } | { "problem": "tooManyExterns", found: number, } | { "problem": "tooManyNested" };
+
+/**
+ * The mutable part of a person's document.
+ */
+export type Profile = { displayName: string | null, bio: string | null, 
+/**
+ * The CID of the picture's block.
+ */
+avatar: string | null, links: Array<string>, joinedAt: number | null, };
+
+/**
+ * What to change. Absent: leave it. An empty text, list or picture takes the value away.
+ */
+export type ProfileChanges = { displayName?: string, bio?: string, 
+/**
+ * PNG, JPEG, WebP or GIF bytes, at most one block.
+ */
+avatar: Uint8Array, links?: Array<string>, };
+
+export type Protection = "none" | "unlocked" | "locked";
+
+export type Published = { name: string, version: string, 
+/**
+ * The hash that names the release permanently.
+ */
+release: string, sha256: string, size: number, 
+/**
+ * The name was taken with this release.
+ */
+claimed: boolean, 
+/**
+ * Peers that were connected when it was announced.
+ */
+peers: number, };
+
+export type RatingSummary = { 
+/**
+ * Mean, 1 to 5.
+ */
+stars: number | null, ratings: number, 
+/**
+ * An estimate: what people say of themselves.
+ */
+downloads: number, };
+
+export type RefusedVersion = { version: string, release: string, author: Author, 
+/**
+ * A sentence.
+ */
+reason: string, };
+
+export type RelayEntry = { 
+/**
+ * A multiaddress.
+ */
+address: string, connected: boolean, 
+/**
+ * Others can find this node through it.
+ */
+reserved: boolean, };
+
+/**
+ * All that can be said of a file without running it.
+ */
+export type Report = { bytes: number, 
+/**
+ * SHA-256.
+ */
+digest: string, 
+/**
+ * None for what is no WebAssembly.
+ */
+kind: ModuleKind | null, 
+/**
+ * One for each check that was made.
+ */
+outcomes: Array<CheckOutcome>, imports: Array<Extern>, exports: Array<Extern>, memories: Array<Memory>, functions: number, custom: Array<Custom>, 
+/**
+ * What the file says of itself, by name: those of [`METADATA`], and `name` from its name section.
+ */
+metadata?: { [key in string]: string }, 
+/**
+ * It runs something as soon as it is instantiated.
+ */
+startsByItself: boolean, };
+
+/**
+ * What somebody has earned with this device.
+ */
+export type Reputation = { 
+/**
+ * Between 0 and 1; 0.5 without any evidence.
+ */
+score: number, 
+/**
+ * It is below what one should rely on.
+ */
+low: boolean, reasons: Array<ReputationReason>, };
+
+/**
+ * What acts come under; see `sync::reputation`.
+ */
+export type ReputationKind = "brought" | "served" | "late" | "unruly" | "abusive" | "false";
+
+export type ReputationReason = { kind: ReputationKind, times: number, lastAt: number, };
+
+/**
+ * A name and which versions of it will do, as Cargo reads requirements; `*` for any.
+ */
+export type Requirement = { name: string, requirement: string, };
+
+export type Review = { author: Author, stars: number, text: string, at: number, version: string | null, mine: boolean, };
+
+/**
+ * What a call returned.
+ */
+export type RunOutcome = { values: Array<RunValue>, 
+/**
+ * The result as a text, if it was asked for.
+ */
+text: string | null, millis: number, };
+
+export type RunValue = { 
+/**
+ * `i32`, `i64`, `f32`, `f64`.
+ */
+kind: string, 
+/**
+ * In decimal.
+ */
+value: string, };
+
+/**
+ * What a search found.
+ */
+export type SearchResults = { modules: Array<ModuleCard>, 
+/**
+ * People whose names begin with the text, a few.
+ */
+people: Array<UsernameEntry>, 
+/**
+ * Modules in all.
+ */
+total: number, 
+/**
+ * Hand it back to get the next page; none on the last one.
+ */
+cursor: number | null, 
+/**
+ * False while the index is not ready: only substrings were matched. `ModulesChanged` is emitted when it is.
+ */
+complete: boolean, };
+
+/**
+ * Sums of what this device has seen; another device may have seen other things.
+ */
+export type Statistics = { 
+/**
+ * When the first of the days begins (UTC).
+ */
+begins: number, 
+/**
+ * Usernames that somebody holds, by when they were claimed.
+ */
+names: DailyCount, 
+/**
+ * Module names that somebody holds, by when they were claimed.
+ */
+modules: DailyCount, 
+/**
+ * Releases, by when they were published.
+ */
+releases: DailyCount, 
+/**
+ * By how often they were installed.
+ */
+popular: Array<ModuleRank>, 
+/**
+ * By how many other modules need them directly.
+ */
+needed: Array<ModuleRank>, 
+/**
+ * Needed by others, and not known here.
+ */
+missing: Array<ModuleRank>, 
+/**
+ * Modules that need no other.
+ */
+independent: number, 
+/**
+ * Connected peers, at most once a minute since the page was opened.
+ */
+peers: Array<PeerCount>, };
+
+/**
+ * One row of the people directory, and what `lookupUsername` gives a script.
+ */
+export type UsernameEntry = { username: string, publicKey: string, did: string, registeredAt: number, displayName: string | null, 
+/**
+ * The CID of the picture's block.
+ */
+avatar: string | null, joinedAt: number | null, status: NameStatus, 
+/**
+ * It is this profile's own.
+ */
+mine: boolean, };
+
+export type VersionEntry = { version: string, 
+/**
+ * The hash that names the release.
+ */
+release: string, sha256: string, size: number, publishedAt: number, author: Author, 
+/**
+ * Whether witnesses have seen it.
+ */
+status: NameStatus, dependencies: Array<Requirement>, withdrawn: WithdrawnInfo | null, 
+/**
+ * All bytes are on this device.
+ */
+here: boolean, };
+
+export type WithdrawnInfo = { reason: string, at: number, };

@@ -45,12 +45,12 @@ serve_folder() { ln -sfn "$(cd "$1" && pwd)" "$current"; }
 if [ ! -e "$GEN_REGISTRY_CACHE/tools/bin/trunk" ]; then
     say 'First build: the tools, the server and the page, side by side (about ten minutes on two cores)'
     begin 'tools' scripts/setup.sh
-    begin 'server' cargo build --quiet --locked --bin gen-registry --bin gen-registry-pack
+    begin 'server' cargo build --quiet --locked --package gen-registry-server --package gen-registry-pack
     begin 'page, compiled' cargo build --quiet --locked --profile e2e --target "$WASM_TARGET" --package gen-registry --bins
     finish
 else
     scripts/setup.sh
-    begin 'server' cargo build --quiet --locked --bin gen-registry --bin gen-registry-pack
+    begin 'server' cargo build --quiet --locked --package gen-registry-server --package gen-registry-pack
     finish
 fi
 

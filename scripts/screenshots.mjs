@@ -3,7 +3,7 @@
 //   node scripts/screenshots.mjs --manifest  the two of the install dialog into public/screenshots
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
-import { Browser, Server, apiValue, publish, ready } from "../tests/e2e/harness.mjs";
+import { Browser, Server, apiValue, publish, eventuallyReady } from "../tests/e2e/harness.mjs";
 import { adder } from "../tests/e2e/wasm.mjs";
 
 const manifest = process.argv[2] === "--manifest";
@@ -27,7 +27,7 @@ async function shoot(page, name, fullPage) {
 
 async function visit(page, url) {
   await page.goto(url);
-  await ready(page);
+  await eventuallyReady(page);
 }
 
 async function inhabited(page, origin) {

@@ -145,6 +145,8 @@ set_up_crates() {
     touch "$stamp"
 }
 
+set_up_lint() { cargo_tool cargo-deny "$CARGO_DENY_VERSION" cargo-deny "4 minutes on two cores"; }
+
 # ---- test tools -----------------------------------------------------------------------------------------------------
 
 node_is_new_enough() {
@@ -218,12 +220,13 @@ set_up_rust
 [ "$wanted" != toolchain ] || exit 0
 cargo_tool trunk "$TRUNK_VERSION" trunk "4 minutes on two cores"
 cargo_tool wasm-bindgen-cli "$WASM_BINDGEN_VERSION" wasm-bindgen "1 minute on two cores"
-rm -rf "$GEN_REGISTRY_CACHE/tools-target"
 set_up_crates
 case "$wanted" in
     build) ;;
-    test) set_up_browser; set_up_node; set_up_js_peer ;;
+    lint) set_up_lint ;;
+    test) set_up_lint; set_up_browser; set_up_node; set_up_js_peer ;;
     bench) set_up_browser; set_up_node; set_up_js_peer; set_up_automerge_repo; set_up_minisearch ;;
-    *) give_up "unknown argument '$wanted'" "Use: scripts/setup.sh [toolchain|build|test|bench]" ;;
+    *) give_up "unknown argument '$wanted'" "Use: scripts/setup.sh [toolchain|build|lint|test|bench]" ;;
 esac
+rm -rf "$GEN_REGISTRY_CACHE/tools-target"
 note "set up: $(rustc -V), trunk $TRUNK_VERSION, wasm-bindgen $WASM_BINDGEN_VERSION; cache in $GEN_REGISTRY_CACHE"

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Whatever is asked of both. Subjects are written as `person:did:key:…`, `peer:12D3…` or `module:name`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum BlockListCommand {
     /// What a person or a peer has earned here. Answer: [`Answer::Reputation`](super::Answer::Reputation).
@@ -15,6 +16,7 @@ pub enum BlockListCommand {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub enum Decision {
     /// Nothing of it is shown, taken or asked for.
@@ -26,6 +28,7 @@ pub enum Decision {
 
 /// One row of the lists.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct BlockListRow {
     pub subject: String,
@@ -39,6 +42,7 @@ pub struct BlockListRow {
 
 /// The lists, the newest decision first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct BlockListReport {
     pub rows: Vec<BlockListRow>,
@@ -48,6 +52,7 @@ pub struct BlockListReport {
 
 /// What somebody has earned with this device.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Reputation {
     /// Between 0 and 1; 0.5 without any evidence.
@@ -58,6 +63,7 @@ pub struct Reputation {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct ReputationReason {
     pub kind: ReputationKind,
@@ -67,6 +73,7 @@ pub struct ReputationReason {
 
 /// What acts come under; see `sync::reputation`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub enum ReputationKind {
     /// Changes that were new here.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// One thing asked of presence and channels. Channels are written `#general` or `#module/<name>`; the `#` may be
 /// missing. Where a username may be given it must be this profile's own: a node speaks only for itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum ChatCommand {
     /// Shows this profile as online; ends being invisible. Answer: `Online`.
@@ -39,6 +40,7 @@ pub enum ChatCommand {
 
 /// Who is online, seen from here. Times are by this device's clock.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct OnlineReport {
     /// Others see this profile as online.
@@ -49,6 +51,7 @@ pub struct OnlineReport {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct OnlineUser {
     pub did: String,
@@ -66,6 +69,7 @@ pub struct OnlineUser {
 
 /// One node of somebody.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct OnlineDevice {
     /// Its peer id.
@@ -80,6 +84,7 @@ pub struct OnlineDevice {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct ChannelEntry {
     pub channel: String,
@@ -100,6 +105,7 @@ pub struct ChannelEntry {
 
 /// Some of what was said in a channel, oldest first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct MessagePage {
     pub channel: ChannelEntry,
@@ -109,6 +115,7 @@ pub struct MessagePage {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct ChatMessage {
     /// Its hash, 64 hex digits.
@@ -130,6 +137,7 @@ pub struct ChatMessage {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub enum PresenceNews {
     /// The first of somebody's devices came.

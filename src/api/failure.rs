@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A refused or failed command. Whatever it was, the state is as it was before.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 #[error("{message}")]
 pub struct Failure {
@@ -16,6 +17,7 @@ pub struct Failure {
 
 /// Stable codes; in JavaScript `error.code` is the camelCase text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub enum FailureCode {
     NameInvalid,

@@ -7,6 +7,7 @@ pub use gen_registry_core::name::NameKind;
 
 /// Who knew what was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub enum AnsweredBy {
     /// It was known here.
@@ -19,6 +20,7 @@ pub enum AnsweredBy {
 
 /// What looking for a name came to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct FindReport {
     pub kind: NameKind,
@@ -40,6 +42,7 @@ pub struct FindReport {
 
 /// A name and what is proven of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct FoundName {
     /// As its holder spells it.
@@ -55,6 +58,7 @@ pub struct FoundName {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct FoundRelease {
     pub version: String,

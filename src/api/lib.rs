@@ -32,6 +32,7 @@ pub use gen_registry_core::guide::{GUIDE_PAGES, GuidePage, GuideSection, Rendere
 
 /// One thing a person, a script or another tab asks for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Command {
     /// Who this profile is. Answer: [`Answer::Me`].
@@ -76,6 +77,7 @@ pub enum Command {
     /// Answer: [`Answer::Imported`].
     ImportBackup {
         #[serde(with = "serde_bytes")]
+        #[cfg_attr(feature = "typings", ts(type = "Uint8Array"))]
         bytes: Vec<u8>,
         passphrase: String,
     },
@@ -108,6 +110,7 @@ pub enum Command {
 /// What a command came to. Which command gets which is said at the command.
 #[allow(clippy::large_enum_variant, reason = "an answer is made, sent and taken apart once; nobody keeps many")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub enum Answer {
     Me(Box<Me>),
@@ -132,6 +135,7 @@ pub enum Answer {
     Plan(InstallPlan),
     Installed(Vec<InstalledModule>),
     #[serde(with = "serde_bytes")]
+    #[cfg_attr(feature = "typings", ts(type = "Uint8Array"))]
     Bytes(Vec<u8>),
     Lockfile(String),
     Readme(Option<String>),
@@ -150,6 +154,7 @@ pub enum Answer {
 
 /// What the node emits by itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS), ts(rename = "NodeEvent"))]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Event {
     /// This profile's identity, name, profile or protection changed.
@@ -189,24 +194,29 @@ pub enum Event {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Block {
     #[serde(with = "serde_bytes")]
+    #[cfg_attr(feature = "typings", ts(type = "Uint8Array"))]
     pub bytes: Vec<u8>,
     /// Read off the bytes themselves; `application/octet-stream` when unknown.
     pub media_type: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct BackupFile {
     /// A name to save it under.
     pub file_name: String,
     #[serde(with = "serde_bytes")]
+    #[cfg_attr(feature = "typings", ts(type = "Uint8Array"))]
     pub bytes: Vec<u8>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Imported {
     pub me: Box<Me>,
@@ -218,6 +228,7 @@ pub struct Imported {
 
 /// Store and network as they are now.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
     /// Other people's registries kept here.
@@ -247,6 +258,7 @@ pub struct Status {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct QuarantinedRecord {
     pub table: String,

@@ -12,11 +12,13 @@ pub const ACCEPT_ALL: &str = "*";
 
 /// One thing asked of the registry of modules.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum ModuleCommand {
     /// Is this a module? Nothing is kept. Answer: `Report`.
     Validate {
         #[serde(with = "serde_bytes")]
+        #[cfg_attr(feature = "typings", ts(type = "Uint8Array"))]
         bytes: Vec<u8>,
     },
     /// What can be said about a module's name while it is typed. Answer: `ModuleName`.
@@ -65,17 +67,20 @@ pub enum ModuleCommand {
 
 /// A name and which versions of it will do, as Cargo reads requirements; `*` for any.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 pub struct Requirement {
     pub name: String,
     pub requirement: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct PublishDraft {
     pub name: String,
     pub version: String,
     #[serde(with = "serde_bytes")]
+    #[cfg_attr(feature = "typings", ts(type = "Uint8Array"))]
     pub wasm: Vec<u8>,
     #[serde(default)]
     pub dependencies: Vec<Requirement>,
@@ -85,6 +90,8 @@ pub struct PublishDraft {
 
 /// What to change. Absent: leave it. An empty text or list takes the value away.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
+#[cfg_attr(feature = "typings", ts(optional_fields))]
 #[serde(rename_all = "camelCase", default)]
 pub struct ModuleChanges {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -105,6 +112,7 @@ pub struct ModuleChanges {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct ModuleNameCheck {
     pub text: String,
@@ -116,6 +124,7 @@ pub struct ModuleNameCheck {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Published {
     pub name: String,
@@ -131,6 +140,7 @@ pub struct Published {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct ModuleDetails {
     pub title: Option<String>,
@@ -149,6 +159,7 @@ pub struct ModuleDetails {
 
 /// A person as modules mention them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Author {
     pub did: String,
@@ -158,6 +169,7 @@ pub struct Author {
 
 /// One module's page.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct ModulePage {
     /// As its holder spells it.
@@ -187,6 +199,7 @@ pub struct ModulePage {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 pub struct NeededModule {
     pub name: String,
     pub version: String,
@@ -195,6 +208,7 @@ pub struct NeededModule {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct VersionEntry {
     pub version: String,
@@ -213,12 +227,14 @@ pub struct VersionEntry {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 pub struct WithdrawnInfo {
     pub reason: String,
     pub at: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 pub struct RefusedVersion {
     pub version: String,
     pub release: String,
@@ -228,6 +244,7 @@ pub struct RefusedVersion {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 pub struct RatingSummary {
     /// Mean, 1 to 5.
     pub stars: Option<f64>,
@@ -237,6 +254,7 @@ pub struct RatingSummary {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 pub struct Review {
     pub author: Author,
     pub stars: u8,
@@ -247,6 +265,7 @@ pub struct Review {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase", default)]
 pub struct ModuleFilter {
     pub tag: Option<String>,
@@ -258,6 +277,7 @@ pub struct ModuleFilter {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub enum ModuleSort {
     #[default]
@@ -271,6 +291,7 @@ pub enum ModuleSort {
 
 /// A page of modules.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 pub struct ModuleList {
     pub modules: Vec<ModuleCard>,
     /// Hand it back to get the next page; none on the last one.
@@ -280,6 +301,7 @@ pub struct ModuleList {
 
 /// What a search found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 pub struct SearchResults {
     pub modules: Vec<ModuleCard>,
     /// People whose names begin with the text, a few.
@@ -294,6 +316,7 @@ pub struct SearchResults {
 
 /// A module in a list.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct ModuleCard {
     pub name: String,
@@ -313,6 +336,7 @@ pub struct ModuleCard {
 
 /// What an installation would come to, in the order in which it is done.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct InstallPlan {
     pub steps: Vec<PlannedModule>,
@@ -321,6 +345,7 @@ pub struct InstallPlan {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct PlannedModule {
     pub name: String,
@@ -337,6 +362,7 @@ pub struct PlannedModule {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct InstalledModule {
     pub name: String,
@@ -358,6 +384,7 @@ pub struct InstalledModule {
 
 /// How far an installation is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct InstallProgress {
     pub name: String,
@@ -369,6 +396,7 @@ pub struct InstallProgress {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub enum InstallStage {
     Fetching,
@@ -378,6 +406,7 @@ pub enum InstallStage {
 
 /// An argument of a call. A text is passed as two `i32`: its address in memory, and its length in bytes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub enum RunArgument {
     /// In decimal; its type is the function's.
@@ -387,6 +416,7 @@ pub enum RunArgument {
 
 /// What a call returned.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct RunOutcome {
     pub values: Vec<RunValue>,
@@ -396,6 +426,7 @@ pub struct RunOutcome {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 pub struct RunValue {
     /// `i32`, `i64`, `f32`, `f64`.
     pub kind: String,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Reputation;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub enum ConnectionState {
     /// No relay is configured: no peer can be found.
@@ -20,6 +21,7 @@ pub enum ConnectionState {
 
 /// Peers and relays as they are now.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct NetworkReport {
     pub connection: ConnectionState,
@@ -42,6 +44,7 @@ pub struct NetworkReport {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct RelayEntry {
     /// A multiaddress.
@@ -53,6 +56,7 @@ pub struct RelayEntry {
 
 /// A peer with a direct connection.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct PeerEntry {
     /// A libp2p peer id: the node, not the person.
@@ -78,6 +82,7 @@ pub struct PeerEntry {
 
 /// Where an address of a candidate is from (RFC 8445, section 5.1.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "lowercase")]
 pub enum CandidateType {
     /// The device's own.
@@ -92,6 +97,7 @@ pub enum CandidateType {
 
 /// The route of a direct connection, and the bytes sent over it since it was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectionPath {
     pub sent_bytes: u64,

@@ -7,6 +7,7 @@ use super::Author;
 /// Whatever is asked of both. Follows are written as `person:did:key:…`, `module:name` or `tag:text`; they are this
 /// device's own and never leave it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum NoticeCommand {
     /// Answer: [`Answer::Follows`](super::Answer::Follows).
@@ -22,6 +23,7 @@ pub enum NoticeCommand {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct FollowRow {
     pub subject: String,
@@ -32,6 +34,7 @@ pub struct FollowRow {
 
 /// The newest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct NoticeList {
     pub notices: Vec<Notice>,
@@ -40,6 +43,7 @@ pub struct NoticeList {
 
 /// Something new about a followed person, module or tag.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Notice {
     pub id: u64,
@@ -56,6 +60,7 @@ pub struct Notice {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub enum NoticeKind {
     /// A new version.

@@ -6,6 +6,7 @@ use super::{AnsweredBy, Reputation};
 
 /// This profile.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Me {
     /// `did:key:z6Mk…`; none before the first write made a key.
@@ -34,6 +35,7 @@ pub struct Me {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub enum Protection {
     /// The key is stored as it is.
@@ -47,6 +49,7 @@ pub enum Protection {
 
 /// The mutable part of a person's document.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Profile {
     pub display_name: Option<String>,
@@ -59,6 +62,8 @@ pub struct Profile {
 
 /// What to change. Absent: leave it. An empty text, list or picture takes the value away.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
+#[cfg_attr(feature = "typings", ts(optional_fields))]
 #[serde(rename_all = "camelCase", default)]
 pub struct ProfileChanges {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,12 +72,14 @@ pub struct ProfileChanges {
     pub bio: Option<String>,
     /// PNG, JPEG, WebP or GIF bytes, at most one block.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "typings", ts(type = "Uint8Array"))]
     pub avatar: Option<serde_bytes::ByteBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub links: Option<Vec<String>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub enum NameStatus {
     /// Fewer witness receipts than the network asks for: the claim's own date decides.
@@ -85,6 +92,7 @@ pub enum NameStatus {
 
 /// One row of the people directory, and what `lookupUsername` gives a script.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct UsernameEntry {
     pub username: String,
@@ -102,6 +110,7 @@ pub struct UsernameEntry {
 
 /// The verdict on a name while it is typed. `records` and `registries` say what the verdict rests on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct NameCheck {
     pub text: String,
@@ -115,6 +124,7 @@ pub struct NameCheck {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(tag = "verdict", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum NameVerdict {
     Available,
@@ -137,6 +147,7 @@ pub enum NameVerdict {
 
 /// What is known of one name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct NameReport {
     /// The name as asked for, prepared; equals the input when it can't be a name.
@@ -157,6 +168,7 @@ pub struct NameReport {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct LosingClaim {
     pub did: String,
@@ -166,6 +178,7 @@ pub struct LosingClaim {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct LostName {
     pub name: String,
@@ -175,6 +188,7 @@ pub struct LostName {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct PeoplePage {
     pub people: Vec<UsernameEntry>,
@@ -188,6 +202,7 @@ pub struct PeoplePage {
 
 /// One person's page.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Person {
     pub did: String,
@@ -209,6 +224,7 @@ pub struct Person {
 
 /// One step in the story of somebody's names, oldest first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct HistoryEntry {
     pub username: String,
@@ -219,6 +235,7 @@ pub struct HistoryEntry {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(tag = "outcome", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum HistoryOutcome {
     /// Holds it now.

@@ -6,6 +6,7 @@ pub use gen_registry_core::statistics::{DailyCount, ModuleRank};
 
 /// Sums of what this device has seen; another device may have seen other things.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Statistics {
     /// When the first of the days begins (UTC).
@@ -29,6 +30,7 @@ pub struct Statistics {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct PeerCount {
     pub at: u64,

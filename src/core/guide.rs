@@ -28,6 +28,7 @@ pub const GUIDE_PAGES: [GuidePage; 6] = [
 
 /// A page as HTML that may be put into a page as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct RenderedGuide {
     /// Without the first heading, which is the page's title.
@@ -37,6 +38,7 @@ pub struct RenderedGuide {
 
 /// A heading of the second level.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct GuideSection {
     /// The `id` of its element.

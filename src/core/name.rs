@@ -66,6 +66,7 @@ static RESERVED_FOLDED: LazyLock<HashSet<FoldedName>> =
 
 /// What a name is for. Names of different kinds do not collide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub enum NameKind {
     Username,

@@ -307,6 +307,16 @@ impl Presence {
         self.roster.sightings(have, now)
     }
 
+    /// This node's own newest heartbeat, a goodbye included. Returns `None` if it is so old that others would refuse it.
+    pub fn own_newest(&self, now: Timestamp) -> Option<Vec<u8>> {
+        self.roster.newest(&self.me, now).map(<[u8]>::to_vec)
+    }
+
+    /// Whether this heartbeat is known and the newest of its node.
+    pub fn has(&self, bytes: &[u8]) -> bool {
+        self.roster.has(bytes)
+    }
+
     /// What names the heartbeats that are known, for [`Presence::sightings`] of another node.
     pub fn have(&self) -> Vec<u64> {
         self.roster.have()

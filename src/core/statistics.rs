@@ -18,6 +18,7 @@ const DAY_MILLIS: u64 = 24 * 60 * 60 * 1_000;
 
 /// How many there are, and how many of them came on each day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct DailyCount {
     pub total: u64,
@@ -29,6 +30,7 @@ pub struct DailyCount {
 
 /// One module of a ranking, and what it is ranked by.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct ModuleRank {
     pub name: String,

@@ -24,6 +24,7 @@ pub const METADATA: [&str; 6] = ["authors", "description", "homepage", "licenses
 
 /// What a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub enum ModuleKind {
     Module,
@@ -32,6 +33,7 @@ pub enum ModuleKind {
 
 /// In the order in which they are made. After one that failed the rest is not looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub enum Check {
     /// The file is within the bound.
@@ -54,6 +56,7 @@ impl Check {
 
 /// Why a check failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(tag = "problem", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Problem {
     #[error("a module has at most {MODULE_MAX_BYTES} bytes; this has {found}")]
@@ -82,6 +85,7 @@ pub enum Problem {
 
 /// One line of a report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct CheckOutcome {
     pub check: Check,
@@ -91,6 +95,7 @@ pub struct CheckOutcome {
 
 /// Something a module asks for or offers.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Extern {
     /// The namespace of an import; none for exports and in components.
@@ -101,6 +106,7 @@ pub struct Extern {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(tag = "kind", rename_all = "camelCase")]
 pub enum ExternKind {
     /// Types as in the text format: `i32`, `f64`, `externref`, …
@@ -122,6 +128,7 @@ pub enum ExternKind {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Memory {
     /// Bytes.
@@ -133,6 +140,7 @@ pub struct Memory {
 
 /// A custom section. Its bytes are not looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 pub struct Custom {
     pub name: String,
     pub bytes: u64,
@@ -140,10 +148,12 @@ pub struct Custom {
 
 /// All that can be said of a file without running it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     pub bytes: u64,
     /// SHA-256.
+    #[cfg_attr(feature = "typings", ts(type = "string"))]
     pub digest: Digest,
     /// None for what is no WebAssembly.
     pub kind: Option<ModuleKind>,

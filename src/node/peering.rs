@@ -200,6 +200,11 @@ impl Peering {
                 let meeting = node.clone().meet(mesh.clone(), peer);
                 Some(join(serve(node, mesh, link, inward), meeting).map(drop).boxed_local())
             }
+            // Two that dialled each other at once keep one of their connections. A goodbye that is lost with the other one
+            // is not repeated, and changes are compared from time to time anyway.
+            MeshEvent::RedundantConnectionClosed(peer) => {
+                Some(self.node.clone().meet_again(self.mesh.clone(), peer).boxed_local())
+            }
             MeshEvent::Gossip { ticket, bytes } if ticket.topic == GossipTopic::Changes => {
                 self.pass_to_session(ticket, bytes);
                 None

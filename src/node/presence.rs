@@ -88,12 +88,8 @@ impl Node {
 
     /// Registers or unregisters as things are now: whose profile it is, and whether that person wants to be seen.
     async fn settle_presence(&self) {
-        let own = self.identity();
-        let (shown, wanted) = {
-            let online = self.online.borrow();
-            let Some(machine) = &online.machine else { return };
-            (machine.registered(), own.filter(|_| !online.kept.invisible && !online.away))
-        };
+        let Some(shown) = self.online.borrow().machine.as_ref().map(Presence::registered) else { return };
+        let wanted = self.wanted_online();
         if shown == wanted {
             return;
         }
@@ -101,6 +97,10 @@ impl Node {
             None => drop(self.present(Input::UnregisterUser)),
             Some(own) => {
                 let Some(attendance) = self.attendance(own).await else { return };
+                // Meanwhile the person may have become invisible or said goodbye.
+                if self.wanted_online() != Some(own) {
+                    return;
+                }
                 let channels = self.channels.borrow().names();
                 let input = Input::RegisterUser { attendance: Box::new(attendance), channels };
                 if let Err(error) = self.present(input) {
@@ -108,6 +108,12 @@ impl Node {
                 }
             }
         }
+    }
+
+    /// The person whom this node is to show as online, unless they are invisible or said goodbye.
+    fn wanted_online(&self) -> Option<Identity> {
+        let online = self.online.borrow();
+        self.identity().filter(|_| !online.kept.invisible && !online.away)
     }
 
     /// The person's word for this node: a kept one, or a new one while the key is open.

@@ -8,7 +8,7 @@
 // Seen from inside each page: `handshake` is from its first RTCPeerConnection, which is made when the relayed connection
 // stands already, to the first bytes on a data channel; `start` from the moment the registry answers to the first peer the
 // app counts, so it has the way to the relay in it.
-import { Browser, GONE, Server, ready } from "../e2e/harness.mjs";
+import { Browser, GONE, Server, eventuallyReady } from "../e2e/harness.mjs";
 
 const ATTEMPTS = Number(process.env.ATTEMPTS ?? 50);
 /** An attempt without a connection by then has failed. */
@@ -84,7 +84,7 @@ try {
     browser.allow(...GONE);
     const page = await watched(browser);
     await page.goto(server.origin);
-    await ready(page);
+    await eventuallyReady(page);
     pages.push(page);
   }
   await Promise.all(pages.map(outcome));

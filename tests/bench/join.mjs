@@ -1,7 +1,7 @@
 // How long a fresh profile needs until it has everybody: 1,000 and 10,000 people, one peer that has them, real WebRTC.
 // `make bench-join`. Beside the time: the longest task of the page's one thread, and memory. Then the same task for
 // automerge-repo; `automerge-repo.mjs` says what is alike and what is not. ONLY=gen-registry leaves that out.
-import { Browser, GONE, Server, crowd, ready } from "../e2e/harness.mjs";
+import { Browser, GONE, Server, crowd, eventuallyReady } from "../e2e/harness.mjs";
 import { joinAutomergeRepo } from "./automerge-repo.mjs";
 
 const SIZES = (process.env.SIZES ?? "1000,10000").split(",").map(Number);
@@ -41,7 +41,7 @@ async function join(server, full, people) {
   browser.allow(...GONE);
   const page = await watched(browser);
   await page.goto(`${server.origin}/people`);
-  await ready(page);
+  await eventuallyReady(page);
   await full.evaluate(() => (globalThis.tasks = []));
   await page.waitForFunction((people) => globalThis.marks?.people >= people, people, { timeout: PATIENCE });
   const figures = await page.evaluate(() => ({
@@ -84,7 +84,7 @@ try {
     await first.close();
     const full = await watched(browser);
     await full.goto(server.origin);
-    await ready(full);
+    await eventuallyReady(full);
     if ((await total(full)) !== people) throw new Error("the giver has not everybody");
     rows.push(await join(server, full, people));
     await browser.close();

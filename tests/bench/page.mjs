@@ -1,6 +1,6 @@
 // The benchmark page: a cold start of the real app in Chromium with nobody and with 10,000 people in the store.
 // `make bench-page`. Every figure stands beside a peer from the same run: the raw IndexedDB read of the same records.
-import { Browser, Server, crowd, ready } from "../e2e/harness.mjs";
+import { Browser, Server, crowd, eventuallyReady } from "../e2e/harness.mjs";
 
 const RUNS = 5;
 const PEOPLE = 10_000;
@@ -24,7 +24,7 @@ async function coldStart(browser, address) {
     });
   });
   await page.goto(address);
-  await ready(page);
+  await eventuallyReady(page);
   await page.waitForFunction(() => globalThis.answered);
   const shown = await page.evaluate(async () => {
     const { total } = await globalThis.genRegistry.listAllUsernames({ limit: 1 });

@@ -161,7 +161,11 @@ async fn a_second_direct_connection_is_not_dialled() {
     connected(&relay, &alice, &bob).await;
     bob.dial(direct_address(&relay, alice.id));
     bob.until("the dial failed", |seen| seen.failed_dials.len() == 1).await;
-    assert!(bob.seen.borrow().failed_dials[0].contains("direct connection to this peer already"), "{:?}", bob.seen.borrow().failed_dials);
+    assert!(
+        bob.seen.borrow().failed_dials[0].contains("direct connection to this peer already"),
+        "{:?}",
+        bob.seen.borrow().failed_dials
+    );
     assert_eq!(bob.seen.borrow().direct(alice.id).len(), 1);
 }
 

@@ -1,28 +1,26 @@
-// A registry that is opened for the first time has something in it, and that works without anybody later.
+// A registry that is opened for the first time offers modules, and they keep working offline.
 import assert from "node:assert/strict";
 import { readdir } from "node:fs/promises";
 import { test } from "node:test";
-import { Browser, GONE, Server, apiValue, eventually, hasPeers, offlineReady } from "./harness.mjs";
+import { Server, apiValue, eventually, eventuallyHasPeers, eventuallyOfflineReady, startUser } from "./harness.mjs";
 
 const DATA_URL = "data:text/plain;charset=utf-8;base64,SGVsbG8=";
 
 const names = async (page) => (await apiValue(page, "listModules", { limit: 100 })).modules.map(({ name }) => name);
 
-test("a fresh profile finds a dozen modules, installs one with what it needs, and runs it offline", async (t) => {
+test("a new profile finds a dozen modules, installs one with its dependency, and runs it offline", async (t) => {
   const server = await Server.start(t, { p2p: true, catalogue: true });
-  const browser = await Browser.start(t);
-  browser.allow(...GONE);
-  const page = await browser.open(`${server.origin}/modules`);
-  await hasPeers(page, 1);
+  const { browser, page } = await startUser(t, server, { path: "/modules" });
+  await eventuallyHasPeers(page, 1);
   await eventually("a dozen is listed", async () => (await page.getByTestId("module-row").count()) >= 12);
   const found = await names(page);
   for (const name of ["crc32", "base64", "levenshtein", "murmur3", "uuid", "mandelbrot"]) assert.ok(found.includes(name), name);
-  assert.ok(await apiValue(page, "lookupUsername", "gen-catalogue"), "they are somebody's, as all modules are");
-  await eventually("the witness has seen them", async () => (await apiValue(page, "getModule", "crc32")).status === "confirmed");
+  assert.ok(await apiValue(page, "lookupUsername", "gen-catalogue"), "the owner of the modules is a user");
+  await eventually("a witness has confirmed them", async () => (await apiValue(page, "getModule", "crc32")).status === "confirmed");
   const { peers, relays } = await apiValue(page, "getNetwork");
   assert.equal(peers.length, 1, "the catalogue's node is a peer");
   assert.equal(relays.length, 1, "and no relay");
-  await offlineReady(page);
+  await eventuallyOfflineReady(page);
 
   await page.getByTestId("module-row").filter({ hasText: "data-url" }).click();
   await page.getByTestId("install").click();
@@ -33,11 +31,9 @@ test("a fresh profile finds a dozen modules, installs one with what it needs, an
   assert.deepEqual(installed, ["base64", "data-url"]);
 
   await server.kill();
-  await eventually("it is missed", async () => (await apiValue(page, "getPeerCount")) === 0);
+  await eventually("the connection is closed", async () => (await apiValue(page, "getPeerCount")) === 0);
   await browser.close();
-  const again = await Browser.start(t, { profile: browser.profile });
-  again.allow(...GONE);
-  const offline = await again.open(`${server.origin}/modules`);
+  const { browser: again, page: offline } = await startUser(t, server, { path: "/modules", profile: browser.profile });
   assert.ok((await names(offline)).length >= 12, "what is known stays known");
   const run = (name, function_, values) => apiValue(offline, "runExport", name, null, function_, values, { textResult: true });
   assert.equal((await run("data-url", "data_url", ["Hello"])).text, DATA_URL);
@@ -46,11 +42,9 @@ test("a fresh profile finds a dozen modules, installs one with what it needs, an
   browser.assertQuiet();
 });
 
-test("the catalogue's node is found again after the server was gone, and nothing stands there twice", async (t) => {
+test("the catalogue's node reconnects after a restart of the server, without duplicates", async (t) => {
   const server = await Server.start(t, { p2p: true, catalogue: true });
-  const browser = await Browser.start(t);
-  browser.allow(...GONE);
-  const page = await browser.open(server.origin);
+  const { browser, page } = await startUser(t, server);
   const files = await readdir(new URL("../../src/server/catalogue/", import.meta.url));
   const modules = files.filter((file) => file.endsWith(".wat")).length;
   assert.ok(modules >= 12, `${modules}`);
@@ -59,9 +53,9 @@ test("the catalogue's node is found again after the server was gone, and nothing
     return found.length === modules && found;
   });
   await server.kill();
-  await eventually("it is missed", async () => (await apiValue(page, "getPeerCount")) === 0);
+  await eventually("the connection is closed", async () => (await apiValue(page, "getPeerCount")) === 0);
   await server.restart();
-  await hasPeers(page, 1);
+  await eventuallyHasPeers(page, 1);
   assert.deepEqual(await names(page), all);
   const module = await apiValue(page, "getModule", "crc32");
   assert.deepEqual(module.versions.map(({ version }) => version), ["1.0.0"]);

@@ -1,40 +1,31 @@
-// A key that was copied together with a running browser's randomness contradicts itself: its owner is told on every page
-// that would offer what can't count, and begins anew.
+// A key that was copied together with a running browser's randomness signs two different changes for one place (a fork):
+// its owner is warned wherever a claim would be offered that can't count, and starts again with a new key.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Browser, GONE, Server, api, apiValue, eventually, hasPeers, ready } from "./harness.mjs";
+import { Server, api, apiValue, eventually, eventuallyHasPeers, eventuallyReady, startUser } from "./harness.mjs";
 
-/** Both browsers draw the same 16 bytes, of which a writing session makes its Automerge actor. */
+/** Has both browsers draw the same 16 bytes, from which a writing session makes its Automerge actor. */
 function sameActor() {
   const real = crypto.getRandomValues.bind(crypto);
   crypto.getRandomValues = (array) => (array.byteLength === 16 ? array.fill(7) : real(array));
 }
 
-test("who has a forked key is told what happened and what to do", async (t) => {
+test("the owner of a forked key is told what happened and what to do", async (t) => {
   const server = await Server.start(t, { p2p: true });
-  const party = async () => {
-    const browser = await Browser.start(t);
-    browser.allow(...GONE);
-    await browser.context.addInitScript(sameActor);
-    return { browser, page: await browser.open(server.origin) };
-  };
-  const first = await party();
-  assert.equal(await apiValue(first.page, "registerUsername", "alice"), true);
+  const first = await startUser(t, server, { username: "alice", script: sameActor });
   const passphrase = "correct horse battery";
   const backup = await first.page.evaluate(async (words) => Array.from(await globalThis.genRegistry.exportBackup(words)), passphrase);
   // Written after the copy was made, and not known to it.
   await apiValue(first.page, "updateProfile", { bio: "here" });
   await first.browser.close();
-  const second = await party();
+  const second = await startUser(t, server, { script: sameActor });
   await second.page.evaluate(([bytes, words]) =>
     globalThis.genRegistry.importBackup(new Uint8Array(bytes), words).then(() => null), [backup, passphrase]);
   await apiValue(second.page, "updateProfile", { bio: "there" });
   assert.equal((await apiValue(second.page, "whoami")).forked, false);
 
-  const again = await Browser.start(t, { profile: first.browser.profile });
-  again.allow(...GONE);
-  const page = await again.open(server.origin);
-  await hasPeers(page, 1);
+  const { browser: again, page } = await startUser(t, server, { profile: first.browser.profile });
+  await eventuallyHasPeers(page, 1);
   for (const one of [page, second.page]) {
     await eventually("the fork is noticed", async () => (await apiValue(one, "whoami")).forked);
   }
@@ -53,7 +44,7 @@ test("who has a forked key is told what happened and what to do", async (t) => {
   assert.equal(await hers.getByRole("link", { name: "Claim it" }).count(), 0);
   assert.equal((await api(hers, "registerUsername", "alicia")).code, "identityForked");
 
-  // What it says to do helps.
+  // Its advice works.
   await hers.goto(`${server.origin}/me`);
   await hers.getByTestId("forked").getByRole("link", { name: "forget this one" }).click();
   await hers.getByTestId("forget").click();
@@ -62,7 +53,7 @@ test("who has a forked key is told what happened and what to do", async (t) => {
   await eventually("it is forgotten", async () => (await apiValue(hers, "whoami")).did === null);
   assert.equal(await apiValue(hers, "registerUsername", "alice"), true, "with a new key, also the old name");
   await hers.goto(`${server.origin}/me`);
-  await ready(hers);
+  await eventuallyReady(hers);
   await hers.getByTestId("rename").waitFor();
   assert.equal(await hers.getByTestId("forked").count(), 0);
   again.assertQuiet();

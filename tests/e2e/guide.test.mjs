@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
-import { Browser, GONE, Server, copyOfDist, eventually, offlineReady, pack, ready } from "./harness.mjs";
+import { Browser, GONE, Server, copyOfDist, eventually, eventuallyOfflineReady, pack, eventuallyReady } from "./harness.mjs";
 
 const heading = (page, name) => page.getByRole("heading", { level: 1, name, exact: true }).waitFor();
 const text = (page) => page.getByTestId("guide-text");
@@ -45,14 +45,14 @@ test("guides link to each other without a reload, and are read with the server s
   await heading(page, "Privacy and limits");
   assert.equal(await page.evaluate(() => globalThis.sameDocument), true, "the page was never reloaded");
 
-  await offlineReady(page);
+  await eventuallyOfflineReady(page);
   await server.stop();
   await page.goto(`${server.origin}/guide/protocols#stored-tables`);
-  await ready(page);
+  await eventuallyReady(page);
   await text(page).getByRole("cell", { name: "quarantine", exact: true }).waitFor();
   await inView(page, "#stored-tables");
   await page.goto(`${server.origin}/guide/scripting.md`);
-  await ready(page);
+  await eventuallyReady(page);
   await heading(page, "Script API");
   await text(page).locator("pre").first().waitFor();
   browser.assertQuiet();
@@ -67,7 +67,7 @@ test("an unknown guide shows the list of guides and requests nothing", async (t)
   const files = () => requested.filter((one) => one.startsWith("fetch ") && one.endsWith(".md"));
   for (const slug of ["nothing", "..%2fnetwork.json", "%2e%2e%5csw", "operating.md.md"]) {
     await page.goto(`${server.origin}/guide/${slug}`);
-    await ready(page);
+    await eventuallyReady(page);
     await heading(page, "There is no such guide");
     assert.equal(await page.getByTestId("guide-absent").getByRole("link").count(), 6);
   }

@@ -1,5 +1,5 @@
-// What every story stands on: the real server program, real Chromium with its own profile folder, and faults that are
-// checked to have happened.
+// What every end-to-end test is built on: the real server program, real Chromium with a profile folder of its own, and
+// faults that are checked to have happened. A function whose name begins with `eventually` polls until its condition holds.
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
@@ -11,7 +11,7 @@ import { chromium } from "playwright-core";
 
 function required(name) {
   const value = process.env[name];
-  if (!value) throw new Error(`${name} is not set: run the stories with \`make test-e2e\``);
+  if (!value) throw new Error(`${name} is not set: run the tests with \`make test-e2e\``);
   return value;
 }
 
@@ -30,9 +30,10 @@ const FLAGS = [
   "--disable-sync",
 ];
 
-/** How long a condition may take before the story gives up on it. Never a measurement. */
+/** How long a condition may take before the test fails. Never a measurement. */
 export const PATIENCE = 30_000;
 
+/** Polls until `condition` returns something truthy, and returns that. An error counts as "not yet". */
 export async function eventually(what, condition, patience = PATIENCE) {
   const end = Date.now() + patience;
   let last;
@@ -56,7 +57,7 @@ export async function temporaryFolder(t, name) {
   return folder;
 }
 
-/** A copy of the built page that a story may change. */
+/** A copy of the built page that a test may change. */
 export async function copyOfDist(t, from = DIST) {
   const folder = await temporaryFolder(t, "dist");
   await cp(from, folder, { recursive: true });
@@ -80,8 +81,8 @@ export function reachable(port) {
 
 export class Server {
   /**
-   * `p2p: true` brings the relay along, on free ports that it keeps when it is started again; `catalogue: true` also the
-   * starter catalogue, whose node is one more peer of everybody; `more`: its other flags.
+   * Starts a server. `p2p: true` adds the relay, on free ports that it keeps when it is started again; `catalogue: true`
+   * also the starter catalogue, whose node is one more peer of every page; `more`: other flags.
    */
   static async start(t, { dist = DIST, port = 0, p2p = false, catalogue = false, more = [] } = {}) {
     const server = new Server();
@@ -119,14 +120,14 @@ export class Server {
     this.origin = `http://127.0.0.1:${this.port}`;
   }
 
-  /** Afterwards nobody answers at this address any more. */
+  /** Stops the server; afterwards its address refuses connections. */
   async stop() {
     this.child.kill("SIGTERM");
     await this.exited;
     assert.equal(await reachable(this.port), false, "the server is really gone");
   }
 
-  /** Page server and relay go at once, without a word to anybody. */
+  /** Kills page server and relay at once, without a goodbye. */
   async kill() {
     this.child.kill("SIGKILL");
     await this.exited;
@@ -134,7 +135,7 @@ export class Server {
     if (this.p2pPort) assert.equal(await reachable(Number(this.p2pPort)), false, "the relay is really gone");
   }
 
-  /** The same address again, perhaps with another page. */
+  /** Starts the server at the same address again, perhaps with another page. */
   async restart(dist = this.dist) {
     await this.launch(dist, this.port);
   }
@@ -152,7 +153,7 @@ function processesOf(profile) {
     .map(([pid, group]) => ({ pid: Number(pid), group: Number(group) }));
 }
 
-/** What a page may say on the console without failing the story, whatever the story. */
+/** What a page may log on the console in any test. */
 const HARMLESS = [/\[Report Only\]/];
 
 export class Browser {
@@ -189,7 +190,7 @@ export class Browser {
     page.on("crash", () => this.complaints.push("the page crashed"));
   }
 
-  /** Console errors that match are part of the story. */
+  /** Console errors that match are expected. */
   allow(...patterns) {
     this.allowed.push(...patterns);
   }
@@ -207,11 +208,11 @@ export class Browser {
     const blank = this.context.pages().find((page) => page.url() === "about:blank");
     const page = blank ?? (await this.context.newPage());
     await page.goto(url);
-    await ready(page);
+    await eventuallyReady(page);
     return page;
   }
 
-  /** As a power cut would: no process of the browser gets to say goodbye. */
+  /** Kills all processes of the browser, as a power cut would: none sends a goodbye. */
   async killHard() {
     const before = processesOf(this.profile);
     assert.ok(before.length > 0, "the browser was running");
@@ -235,22 +236,29 @@ export class Browser {
   }
 }
 
-/** A profile of its own whose page is open, and who does not mind when peers and servers go. */
-export async function party(t, server, options = {}) {
+/**
+ * Starts a browser with a profile of its own and opens the app at `path`. `username` is registered at once; `script` runs
+ * before each page does; the other options are those of `Browser.start`. What a browser logs when the relay or a peer is
+ * gone fails no test.
+ */
+export async function startUser(t, server, { username, path = "/", script, ...options } = {}) {
   const browser = await Browser.start(t, options);
   browser.allow(...GONE);
-  return { browser, page: await browser.open(server.origin) };
+  if (script) await browser.context.addInitScript(script);
+  const page = await browser.open(`${server.origin}${path}`);
+  if (username) assert.equal(await apiValue(page, "registerUsername", username), true);
+  return { username, browser, page };
 }
 
-/** The program runs and has opened its store. */
-export async function ready(page) {
+/** Waits until the program runs and has opened its store. */
+export async function eventuallyReady(page) {
   await page.waitForFunction(() => typeof globalThis.genRegistry?.ready === "function");
   await page.evaluate(() => globalThis.genRegistry.ready());
   await page.locator("#boot").waitFor({ state: "detached" });
 }
 
-/** Everything needed without the server is on this device. */
-export async function offlineReady(page) {
+/** Waits until the service worker is active; checks that it stores every file that the page needs without the server. */
+export async function eventuallyOfflineReady(page) {
   await page.evaluate(async () => {
     const registration = await navigator.serviceWorker.ready;
     if (registration.active.state !== "activated") {
@@ -270,7 +278,7 @@ export async function offlineReady(page) {
   assert.deepEqual(missing, [], "every file of the list is kept");
 }
 
-// ---- what a person does ----
+// ---- what a user does ----
 
 export async function claim(page, name) {
   await page.getByTestId("name-input").fill(name);
@@ -278,9 +286,9 @@ export async function claim(page, name) {
   await page.getByTestId("claim").click();
 }
 
-/** The app said that the name is kept. */
-export async function confirmed(page, name) {
-  await page.getByTestId("toast").filter({ hasText: name }).first().waitFor();
+/** Waits until the app confirms in a toast that contains `text`. */
+export async function eventuallyConfirmed(page, text) {
+  await page.getByTestId("toast").filter({ hasText: text }).first().waitFor();
 }
 
 /** Calls the JavaScript API; a refusal comes back as `{ code, message }`. */
@@ -313,17 +321,17 @@ export function publish(page, draft, bytes) {
 
 // ---- peers ----
 
-/** What a browser says on its console when relay and server are gone; nobody can silence it. */
+/** What a browser logs on its console when relay and server are gone; it can't be silenced. */
 export const GONE = [/ERR_CONNECTION_REFUSED/, /WebSocket connection to .* failed/, /ERR_CONNECTION_RESET/];
 
-/** Direct connections, as the app counts them. */
-export async function hasPeers(page, count) {
+/** Waits until the page has at least `count` direct connections. */
+export async function eventuallyHasPeers(page, count) {
   await eventually(`${count} peers`, async () => (await apiValue(page, "getPeerCount")) >= count);
 }
 
-/** The holder of a name as this page sees it. */
-export async function sees(page, name) {
-  return eventually(`${name} is seen`, () => apiValue(page, "lookupUsername", name));
+/** Waits until the page's registry has a holder of the name; returns the holder. */
+export async function eventuallyKnowsName(page, name) {
+  return eventually(`${name} is known`, () => apiValue(page, "lookupUsername", name));
 }
 
 // ---- the store, seen from outside ----

@@ -1,7 +1,7 @@
-// Everything can be done without a mouse, and the focus is where a person expects it.
+// Everything can be done without a mouse, and the focus is where a user expects it.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Browser, Server, apiValue, confirmed, eventually } from "./harness.mjs";
+import { Browser, Server, apiValue, eventuallyConfirmed, eventually } from "./harness.mjs";
 
 const focused = (page) =>
   page.evaluate(() => {
@@ -28,12 +28,12 @@ test("a name is claimed with the keyboard alone", async (t) => {
   await page.keyboard.type("heidi");
   await page.locator('[data-testid="name-verdict"][data-state="available"]').waitFor();
   await page.keyboard.press("Enter");
-  await confirmed(page, "heidi");
+  await eventuallyConfirmed(page, "heidi");
   assert.equal((await apiValue(page, "whoami")).username, "heidi");
   browser.assertQuiet();
 });
 
-test("the slash key goes to the search, but not while writing", async (t) => {
+test("the slash key focuses the search, but not while typing", async (t) => {
   const server = await Server.start(t);
   const browser = await Browser.start(t);
   const page = await browser.open(server.origin);

@@ -1,21 +1,24 @@
-// Who is blocked and who is trusted, by hand: what is taken back is as it was before, to the note.
+// Blocking and trusting by hand: undo restores the entry as it was before, with its note.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Server, apiValue, eventually, hasPeers, party, publish, ready, sees } from "./harness.mjs";
+import {
+  Server, apiValue, eventually, eventuallyHasPeers, eventuallyKnowsName, eventuallyReady, publish, startUser,
+} from "./harness.mjs";
 import { adder } from "./wasm.mjs";
 
 const lists = async (page) => (await apiValue(page, "getLists")).rows.map(({ subject, verdict, note }) => [subject, verdict, note]);
 
-function becomes(page, wanted) {
+function eventuallyListed(page, wanted) {
   return eventually(`the lists are ${JSON.stringify(wanted)}`, async () =>
     JSON.stringify((await lists(page)).sort()) === JSON.stringify([...wanted].sort()));
 }
 
-const undo = (page) => page.getByTestId("toast").getByRole("button", { name: "Undo" }).last().click();
+/** Undoes what the toast with this text reports: an older toast may still be shown, and the new one not yet. */
+const undo = (page, text) => page.getByTestId("toast").filter({ hasText: text }).getByRole("button", { name: "Undo" }).click();
 
-test("undo brings back what was there: trust as trust, a block as a block, with their notes", async (t) => {
+test("undo restores trust and blocks, with their notes", async (t) => {
   const server = await Server.start(t, { p2p: true });
-  const [{ browser, page }, bob] = await Promise.all([party(t, server), party(t, server)]);
+  const [{ browser, page }, bob] = await Promise.all([startUser(t, server), startUser(t, server)]);
   await apiValue(page, "setupUser", "alice");
   await publish(bob.page, { name: "adder", version: "1.0.0" }, adder("add"));
   await eventually("the module is known", () => apiValue(page, "getModule", "adder"));
@@ -27,57 +30,57 @@ test("undo brings back what was there: trust as trust, a block as a block, with 
   await page.getByTestId("allowed").getByText("audited in May").waitFor();
   await page.getByRole("button", { name: "Take off adder" }).click();
   await page.getByTestId("allowed").waitFor({ state: "detached" });
-  await becomes(page, [blocked]);
-  await undo(page);
-  await becomes(page, [trusted, blocked]);
+  await eventuallyListed(page, [blocked]);
+  await undo(page, "Taken off the list.");
+  await eventuallyListed(page, [trusted, blocked]);
   await page.getByTestId("allowed").getByText("audited in May").waitFor();
 
   await page.getByRole("button", { name: "Take off left-pad" }).click();
   await page.getByText("Nobody and nothing.").waitFor();
-  await becomes(page, [trusted]);
-  await undo(page);
-  await becomes(page, [trusted, blocked]);
+  await eventuallyListed(page, [trusted]);
+  await undo(page, "Taken off the list.");
+  await eventuallyListed(page, [trusted, blocked]);
 
-  // Blocked where it is shown, though it was trusted.
+  // Blocked on its page, though it was trusted.
   await page.goto(`${server.origin}/m/adder`);
-  await ready(page);
+  await eventuallyReady(page);
   await page.getByTestId("block").filter({ hasText: /^Block$/ }).click();
-  await becomes(page, [["module:adder", "block", null], blocked]);
-  await undo(page);
-  await becomes(page, [trusted, blocked]);
+  await eventuallyListed(page, [["module:adder", "block", null], blocked]);
+  await undo(page, "Blocked.");
+  await eventuallyListed(page, [trusted, blocked]);
 
-  // What stood nowhere stands nowhere again.
+  // What was on no list is on no list again.
   await apiValue(page, "decide", "module:adder", "neither");
   await page.getByTestId("block").filter({ hasText: /^Block$/ }).click();
-  await becomes(page, [["module:adder", "block", null], blocked]);
-  await undo(page);
-  await becomes(page, [blocked]);
+  await eventuallyListed(page, [["module:adder", "block", null], blocked]);
+  await undo(page, "Blocked.");
+  await eventuallyListed(page, [blocked]);
   browser.assertQuiet();
 });
 
-test("a peer is trusted where the peers are, is listed, and is taken off again", async (t) => {
+test("a peer is trusted on the network page, listed, and removed from the list", async (t) => {
   const server = await Server.start(t, { p2p: true });
-  const [alice, bob] = await Promise.all([party(t, server), party(t, server)]);
+  const [alice, bob] = await Promise.all([startUser(t, server), startUser(t, server)]);
   await apiValue(alice.page, "setupUser", "alice");
   await apiValue(bob.page, "setupUser", "bob");
-  await sees(alice.page, "bob");
+  await eventuallyKnowsName(alice.page, "bob");
   await alice.page.goto(`${server.origin}/network`);
-  await hasPeers(alice.page, 1);
+  await eventuallyHasPeers(alice.page, 1);
   const { node } = await apiValue(bob.page, "getNetwork");
   const row = [`peer:${node}`, "allow", null];
   await alice.page.getByTestId("trust").filter({ hasText: /^Trust$/ }).click();
-  await becomes(alice.page, [row]);
+  await eventuallyListed(alice.page, [row]);
   await alice.page.getByTestId("trust").filter({ hasText: "Trust no more" }).waitFor();
   assert.equal((await apiValue(alice.page, "getPeers"))[0].trusted, true);
   await alice.page.getByTestId("trust").click();
-  await becomes(alice.page, []);
-  await undo(alice.page);
-  await becomes(alice.page, [row]);
+  await eventuallyListed(alice.page, []);
+  await undo(alice.page, "No longer trusted.");
+  await eventuallyListed(alice.page, [row]);
 
   await alice.page.goto(`${server.origin}/blocklist`);
   await alice.page.getByRole("heading", { name: "Trusted" }).waitFor();
   await alice.page.getByTestId("allowed").getByRole("button", { name: /Take off/ }).click();
   await alice.page.getByTestId("allowed").waitFor({ state: "detached" });
-  await becomes(alice.page, []);
+  await eventuallyListed(alice.page, []);
   for (const { browser } of [alice, bob]) browser.assertQuiet();
 });

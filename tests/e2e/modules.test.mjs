@@ -1,12 +1,12 @@
-// A module goes from one person's disk to another person's browser, is checked there, and works without a network.
+// A module travels from one user's disk to another user's browser, is verified there, and works without a network.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { test } from "node:test";
-import { Server, api, apiValue, eventually, hasPeers, offlineReady, party, publish } from "./harness.mjs";
+import { Server, api, apiValue, eventually, eventuallyHasPeers, eventuallyOfflineReady, publish, startUser } from "./harness.mjs";
 import { adder, asking, hog, importer, spinner } from "./wasm.mjs";
 
-/** A module of 2.4 MB that somebody uses: an SVG renderer. */
+/** A real module of 2.4 MB: an SVG renderer. */
 const RENDERER = createRequire(import.meta.url).resolve("@resvg/resvg-wasm/index_bg.wasm");
 
 const digestOf = (page, name, version) => page.evaluate(async ([name, version]) => {
@@ -18,14 +18,14 @@ const digestOf = (page, name, version) => page.evaluate(async ([name, version]) 
 const installed = async (page) =>
   (await apiValue(page, "listInstalled")).map(({ name, version }) => `${name} ${version}`);
 
-test("published, found, installed, and run without anybody", async (t) => {
+test("a module is published, found, installed, and run offline", async (t) => {
   const server = await Server.start(t, { p2p: true });
-  const [alice, bob, charlie] = await Promise.all([0, 1, 2].map(() => party(t, server)));
-  await Promise.all([alice, bob, charlie].map(({ page }) => hasPeers(page, 2)));
-  await Promise.all([bob, charlie].map(({ page }) => offlineReady(page)));
+  const [alice, bob, charlie] = await Promise.all([0, 1, 2].map(() => startUser(t, server)));
+  await Promise.all([alice, bob, charlie].map(({ page }) => eventuallyHasPeers(page, 2)));
+  await Promise.all([bob, charlie].map(({ page }) => eventuallyOfflineReady(page)));
   await bob.page.evaluate(() => {
-    globalThis.heard = new Set();
-    globalThis.genRegistry.subscribe(({ event }) => globalThis.heard.add(event));
+    globalThis.received = new Set();
+    globalThis.genRegistry.subscribe(({ event }) => globalThis.received.add(event));
   });
 
   const renderer = await readFile(RENDERER);
@@ -58,24 +58,25 @@ test("published, found, installed, and run without anybody", async (t) => {
   }));
   await apiValue(bob.page, "install", "svg-renderer", "^2");
   assert.deepEqual(await order, ["adder", "summer", "svg-renderer"]);
-  const heard = await bob.page.evaluate(() => [...globalThis.heard]);
-  for (const event of ["installing", "modulesChanged"]) assert.ok(heard.includes(event), `${event} is none of ${heard}`);
+  const received = await bob.page.evaluate(() => [...globalThis.received]);
+  for (const event of ["installing", "modulesChanged"]) assert.ok(received.includes(event), `${event} is none of ${received}`);
   assert.deepEqual(await installed(bob.page), ["adder 2.1.0", "summer 1.2.0", "svg-renderer 2.6.2"]);
   assert.equal(await digestOf(bob.page, "svg-renderer", "2.6.2"), published.sha256);
 
   // Server, relay and author are gone. Charlie gets it from Bob.
-  await hasPeers(charlie.page, 2);
+  await eventuallyHasPeers(charlie.page, 2);
+  await bob.page.evaluate(() => globalThis.received.clear());
   await server.kill();
   await alice.browser.killHard();
   await eventually("Alice is missed", async () => (await apiValue(charlie.page, "getPeerCount")) === 1);
-  await eventually("Bob is told of it", () => bob.page.evaluate(() => globalThis.heard.has("networkChanged")));
+  await eventually("Bob's script is notified", () => bob.page.evaluate(() => globalThis.received.has("networkChanged")));
   await apiValue(charlie.page, "install", "svg-renderer");
   assert.equal(await digestOf(charlie.page, "svg-renderer", "2.6.2"), published.sha256);
 
-  // Bob's browser starts again with nobody there.
+  // Bob's browser starts again without any peer.
   await charlie.browser.close();
   await bob.browser.close();
-  const again = await party(t, server, { profile: bob.browser.profile });
+  const again = await startUser(t, server, { profile: bob.browser.profile });
   assert.equal(await apiValue(again.page, "getPeerCount"), 0);
   const sum = await apiValue(again.page, "runExport", "adder", null, "add", [40, 2]);
   assert.deepEqual(sum.values, [{ kind: "i32", value: "42" }]);
@@ -83,7 +84,7 @@ test("published, found, installed, and run without anybody", async (t) => {
   assert.ok(Number(place.values[0].value) > 0, "the renderer gives memory");
   assert.deepEqual(await installed(again.page), ["adder 2.1.0", "summer 1.2.0", "svg-renderer 2.6.2"]);
 
-  // What has a program of its own is there, too: a module is looked at, published with a readme, shown, and part of a lockfile.
+  // Everything that has a WebAssembly program of its own works offline, too: validating, publishing, readmes and lockfiles.
   const report = await again.page.evaluate(() => globalThis.genRegistry.validateModule(new Uint8Array(9).fill(1)));
   assert.equal(report.outcomes.at(-1).problem.problem, "notWasm");
   await publish(again.page, { name: "bobs-adder", version: "1.0.0", readme: "Adds *two* numbers" }, adder("add"));
@@ -96,21 +97,17 @@ test("published, found, installed, and run without anybody", async (t) => {
   again.browser.assertQuiet();
 });
 
-test("a function that never ends and one that takes all memory end on time, and the page goes on", async (t) => {
+test("an endless function and one that takes all memory are stopped, and the page stays responsive", async (t) => {
   const server = await Server.start(t);
-  const { browser, page } = await party(t, server);
+  const { browser, page } = await startUser(t, server);
   await publish(page, { name: "spinner", version: "1.0.0" }, spinner("spin"));
   await publish(page, { name: "hog", version: "1.0.0" }, hog("eat"));
-  await page.evaluate(() => {
-    globalThis.ticks = 0;
-    setInterval(() => globalThis.ticks++, 50);
-  });
-  const before = await page.evaluate(() => globalThis.ticks);
-  const ended = await api(page, "runExport", "spinner", null, "spin", []);
-  const ticks = (await page.evaluate(() => globalThis.ticks)) - before;
+  let over = false;
+  const running = api(page, "runExport", "spinner", null, "spin", []).finally(() => (over = true));
+  for (let times = 0; times < 3; times += 1) await apiValue(page, "whoami");
+  assert.equal(over, false, "the page answers while the function runs");
+  const ended = await running;
   assert.equal(ended.code, "runTimedOut", ended.message);
-  t.diagnostic(`${ticks} ticks of 50 ms while it ran`);
-  assert.ok(ticks > 50, `${ticks} ticks: the page was free most of the time`);
 
   const eaten = await apiValue(page, "runExport", "hog", null, "eat", []);
   const pages = Number(eaten.values[0].value);
@@ -123,9 +120,9 @@ test("a function that never ends and one that takes all memory end on time, and 
   browser.assertQuiet();
 });
 
-test("a module that wants more than it was given gets a refusal that names it", async (t) => {
+test("a module that imports more than it is granted is refused with the name of the import", async (t) => {
   const server = await Server.start(t);
-  const { browser, page } = await party(t, server);
+  const { browser, page } = await startUser(t, server);
   const wishes = [["env", "fetch"], ["wasi_snapshot_preview1", "fd_write"], ["__proto__", "then"], ["thief", "steal"]];
   for (const [at, [from, wanted]] of wishes.entries()) {
     const wishing = importer("go", from, wanted);
@@ -147,9 +144,9 @@ test("a module that wants more than it was given gets a refusal that names it", 
   browser.assertQuiet();
 });
 
-test("the worker that runs strangers' modules has no way out, not even by detours", async (t) => {
+test("the worker that runs modules has no network or storage access, and cannot regain it", async (t) => {
   const server = await Server.start(t);
-  const { browser, page } = await party(t, server);
+  const { browser, page } = await startUser(t, server);
   const scopeOf = async (script, name = "") => {
     const came = page.waitForEvent("worker", (worker) => worker.url().endsWith(script));
     await page.evaluate(([script, name]) => {
@@ -189,13 +186,13 @@ test("the worker that runs strangers' modules has no way out, not even by detour
   browser.assertQuiet();
 });
 
-test("the same by hand: publish, install, run, rate and withdraw", async (t) => {
+test("by hand: publish, install, run, rate and withdraw", async (t) => {
   const server = await Server.start(t, { p2p: true });
-  const [alice, bob] = await Promise.all([0, 1].map(() => party(t, server)));
-  await Promise.all([alice, bob].map(({ page }) => hasPeers(page, 1)));
+  const [alice, bob] = await Promise.all([0, 1].map(() => startUser(t, server)));
+  await Promise.all([alice, bob].map(({ page }) => eventuallyHasPeers(page, 1)));
   assert.equal(await apiValue(alice.page, "registerUsername", "alice_smith"), true);
 
-  // What is no module is refused, check by check, and nothing was published.
+  // A file that is no module is refused, check by check, and nothing is published.
   const { page } = alice;
   await page.getByRole("link", { name: "Modules" }).first().click();
   await page.getByTestId("publish-link").click();
@@ -219,7 +216,7 @@ test("the same by hand: publish, install, run, rate and withdraw", async (t) => 
 
   await bob.page.goto(`${server.origin}/modules?tag=tiny`);
   await bob.page.getByTestId("module-row").filter({ hasText: "quick-adder" }).click();
-  await hasPeers(bob.page, 1);
+  await eventuallyHasPeers(bob.page, 1);
   await bob.page.getByTestId("install").click();
   await bob.page.getByTestId("install-plan").getByText("quick-adder").waitFor();
   await bob.page.getByTestId("install-now").click();
@@ -230,7 +227,7 @@ test("the same by hand: publish, install, run, rate and withdraw", async (t) => 
 
   await bob.page.getByRole("radio", { name: "5" }).check();
   await bob.page.getByTestId("rate").click();
-  await eventually("Alice sees the rating", async () => (await apiValue(page, "getModule", "quick-adder")).opinion.stars === 5);
+  await eventually("Alice has the rating", async () => (await apiValue(page, "getModule", "quick-adder")).opinion.stars === 5);
 
   await apiValue(page, "yank", "quick-adder", "1.0.0", "adds wrongly");
   await bob.page.goto(`${server.origin}/installed`);
@@ -242,10 +239,10 @@ test("the same by hand: publish, install, run, rate and withdraw", async (t) => 
   for (const { browser } of [alice, bob]) browser.assertQuiet();
 });
 
-test("a file that another app shares is looked at in the wizard", async (t) => {
+test("a file shared by another app opens in the publishing form", async (t) => {
   const server = await Server.start(t);
-  const { browser, page } = await party(t, server);
-  await offlineReady(page);
+  const { browser, page } = await startUser(t, server);
+  await eventuallyOfflineReady(page);
   await page.reload();
   // As the system would; the page's own policy lets no form of its own do it.
   await page.evaluate(async (bytes) => {
@@ -259,9 +256,9 @@ test("a file that another app shares is looked at in the wizard", async (t) => {
   browser.assertQuiet();
 });
 
-test("what a dependency newly asks for is accepted by hand, on the module's page and from a lockfile", async (t) => {
+test("new imports of a dependency are accepted by hand, on the module's page and from a lockfile", async (t) => {
   const server = await Server.start(t);
-  const { browser, page } = await party(t, server);
+  const { browser, page } = await startUser(t, server);
   await publish(page, { name: "base", version: "1.0.0" }, adder("add"));
   await publish(page, { name: "app", version: "1.0.0", dependencies: { base: "^1" } }, adder("sum"));
   await apiValue(page, "install", "app");
@@ -274,7 +271,7 @@ test("what a dependency newly asks for is accepted by hand, on the module's page
   await page.getByTestId("install-now").click();
   await page.getByText(/base 1\.1\.0 now asks for env\.read/i).waitFor();
   assert.deepEqual(await installed(page), ["app 1.0.0", "base 1.0.0"], "nothing was changed");
-  // News of the module draws the page anew, and takes nothing out of the person's hands.
+  // A change of the module redraws the page, and the user's dialog stays.
   await apiValue(page, "describeModule", "app", { title: "Sums" });
   await page.getByText("Sums", { exact: true }).waitFor();
   await page.getByTestId("accept-imports").click();
@@ -290,6 +287,6 @@ test("what a dependency newly asks for is accepted by hand, on the module's page
   await page.getByTestId("accept-imports").click();
   await page.getByTestId("toast").getByText("2 modules are installed").waitFor();
   assert.deepEqual(await installed(page), ["app 1.1.0", "base 1.1.0"]);
-  assert.equal(await page.getByTestId("accept-imports").count(), 0);
+  await page.getByTestId("accept-imports").waitFor({ state: "detached" });
   browser.assertQuiet();
 });

@@ -1,50 +1,50 @@
-// The page of the network: why nobody is connected, how somebody is, and a text to show to whoever is asked for help.
+// The network page: why no peer is connected, how each peer is connected, and a text to show to somebody who helps.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Server, apiValue, eventually, hasPeers, party, publish, ready, sees } from "./harness.mjs";
+import {
+  Server, apiValue, eventually, eventuallyHasPeers, eventuallyKnowsName, eventuallyReady, publish, startUser,
+} from "./harness.mjs";
 import { adder, padded } from "./wasm.mjs";
 
-/** What is said of each step, with whether it is in order: only what is has a tick, and only the last one has none. */
-const steps = (page) => page.getByTestId("why-nobody").getByRole("listitem").allInnerTexts();
+/** Waits until the page explains why no peer is connected, in `count` steps of which the last has these words. */
+const eventuallyExplains = (page, count, words) => eventually(`${count} steps with “${words}”`, async () => {
+  const steps = await page.getByTestId("why-nobody").getByRole("listitem").allInnerTexts();
+  return steps.length === count && steps.at(-1).includes(words);
+});
 
-async function says(page, count, words) {
-  await page.getByTestId("why-nobody").getByText(words).waitFor();
-  assert.equal((await steps(page)).length, count);
-}
-
-test("why nobody is connected is said step by step, as far as it goes", async (t) => {
+test("the page explains step by step why no peer is connected, up to the step that fails", async (t) => {
   const alone = await Server.start(t);
-  const lonely = await party(t, alone);
+  const lonely = await startUser(t, alone);
   await lonely.page.goto(`${alone.origin}/network`);
-  await says(lonely.page, 1, "names no relay");
+  await eventuallyExplains(lonely.page, 1, "names no relay");
 
   const server = await Server.start(t, { p2p: true });
-  const { browser, page } = await party(t, server);
+  const { browser, page } = await startUser(t, server);
   await page.goto(`${server.origin}/network`);
-  await says(page, 5, "Nobody else of this network is here right now");
+  await eventuallyExplains(page, 5, "Nobody else of this network is here right now");
   await server.kill();
-  await says(page, 3, "No relay answers");
+  await eventuallyExplains(page, 3, "No relay answers");
   for (const one of [lonely.browser, browser]) one.assertQuiet();
 });
 
 const MODULE_BYTES = 200_000;
 
-test("each peer's row says which way it is connected and how much went over it; the page is copied as text", async (t) => {
+test("each peer's row shows its connection type and traffic, and the page can be copied as text", async (t) => {
   const server = await Server.start(t, { p2p: true });
-  const [{ browser, page }, bob] = await Promise.all([party(t, server), party(t, server)]);
+  const [{ browser, page }, bob] = await Promise.all([startUser(t, server), startUser(t, server)]);
   await apiValue(page, "setupUser", "alice");
   await apiValue(bob.page, "setupUser", "bob");
-  await sees(page, "bob");
+  await eventuallyKnowsName(page, "bob");
   await publish(bob.page, { name: "adder", version: "1.0.0" }, padded(adder("add"), MODULE_BYTES));
   await eventually("the module is known", () => apiValue(page, "getModule", "adder"));
   await apiValue(page, "install", "adder");
 
   const path = async (one) => (await apiValue(one, "getPeers"))[0]?.path;
-  const received = await eventually("it is measured", async () => {
+  const received = await eventually("the traffic is measured", async () => {
     const measured = await path(page);
     return measured?.receivedBytes > MODULE_BYTES && measured;
   });
-  const sent = await eventually("on the other side, too", async () => {
+  const sent = await eventually("the traffic is measured on the other side", async () => {
     const measured = await path(bob.page);
     return measured?.sentBytes > MODULE_BYTES && measured;
   });
@@ -55,9 +55,9 @@ test("each peer's row says which way it is connected and how much went over it; 
   }
 
   await page.goto(`${server.origin}/network`);
-  await hasPeers(page, 1);
+  await eventuallyHasPeers(page, 1);
   await page.getByTestId("peers").getByText(/(within the local network|directly) · .* sent, .* received/).waitFor();
-  await ready(page);
+  await eventuallyReady(page);
   await browser.context.grantPermissions(["clipboard-read", "clipboard-write"], { origin: server.origin });
   await page.getByTestId("copy-network").click();
   await page.getByText("What this page shows is copied.").first().waitFor();

@@ -1,9 +1,9 @@
 // The page can be installed, starts without a server, and is served under a strict policy.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Browser, Server, eventually, offlineReady, ready } from "./harness.mjs";
+import { Browser, Server, eventually, eventuallyOfflineReady, eventuallyReady } from "./harness.mjs";
 
-test("the browser finds nothing against installing", async (t) => {
+test("the browser considers the app installable", async (t) => {
   const server = await Server.start(t);
   const browser = await Browser.start(t);
   const page = await browser.open(server.origin);
@@ -26,22 +26,22 @@ test("the browser finds nothing against installing", async (t) => {
   browser.assertQuiet();
 });
 
-test("reload and deep links work with the server gone", async (t) => {
+test("reload and deep links work without the server", async (t) => {
   const server = await Server.start(t);
   const browser = await Browser.start(t);
   browser.allow(/ERR_CONNECTION_REFUSED/, /sw\.js/);
   const page = await browser.open(server.origin);
-  await eventually("the page knows that it works offline", () =>
+  await eventually("the page reports that it works offline", () =>
     page.evaluate(() => window.genRegistryBoot.offlineReady));
-  await offlineReady(page);
+  await eventuallyOfflineReady(page);
   await server.stop();
   for (const path of ["/", "/people", "/settings", "/u/nobody_here", "/welcome?step=name"]) {
     await page.goto(`${server.origin}${path}`);
-    await ready(page);
+    await eventuallyReady(page);
     await page.locator("h1").first().waitFor();
   }
   await page.reload();
-  await ready(page);
+  await eventuallyReady(page);
   browser.assertQuiet();
 });
 
@@ -62,7 +62,7 @@ test("scripts that are not the page's own do not run", async (t) => {
   browser.assertQuiet();
 });
 
-test("a page whose program does not arrive says so in plain words", async (t) => {
+test("a page whose program does not load shows an error page", async (t) => {
   const server = await Server.start(t);
   const browser = await Browser.start(t);
   browser.allow(/./);
@@ -79,18 +79,18 @@ test("a page whose program does not arrive says so in plain words", async (t) =>
   assert.match(await page.locator("#boot pre").innerText(), /Browser: /);
   await page.unroute("**/*.wasm");
   await page.getByRole("button", { name: "Reload" }).click();
-  await ready(page);
+  await eventuallyReady(page);
 });
 
-test("what the server says of itself never comes from the offline copy, and the page may reach the relay", async (t) => {
+test("answers about the server never come from the offline copy, and the page may connect to the relay only", async (t) => {
   const server = await Server.start(t, { p2p: true });
   const browser = await Browser.start(t);
   // A page without a head makes the browser ask for an icon.
   browser.allow(/favicon\.ico/, /Content Security Policy/i, /WebSocket connection to 'ws:\/\/127\.0\.0\.1:9/);
   const page = await browser.open(server.origin);
-  await offlineReady(page);
+  await eventuallyOfflineReady(page);
   await page.reload();
-  await ready(page);
+  await eventuallyReady(page);
   assert.ok(await page.evaluate(() => Boolean(navigator.serviceWorker.controller)), "the offline copy answers");
 
   const network = await page.evaluate(async () => (await fetch("/network.json")).json());
@@ -102,7 +102,7 @@ test("what the server says of itself never comes from the offline copy, and the 
     socket.onclose = () => resolve("closed");
   }), url);
   assert.equal(await attempt(`ws://127.0.0.1:${port}`), "open");
-  assert.equal(await attempt("ws://127.0.0.1:9"), "forbidden", "and nobody else");
+  assert.equal(await attempt("ws://127.0.0.1:9"), "forbidden", "and nothing else");
 
   // Browsers download the text of /metrics instead of showing it.
   for (const [path, part] of [["/network.json", network.topic], ["/health", '"ok"']]) {

@@ -1,21 +1,21 @@
-// An identity comes back in a fresh profile, from the 24 words or from the backup file; a bad file changes nothing.
+// An identity is restored in a new profile, from the 24 words or from the backup file; an invalid file changes nothing.
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
-import { Browser, Server, apiValue, confirmed, offlineReady, ready, temporaryFolder } from "./harness.mjs";
+import { Browser, Server, apiValue, eventuallyConfirmed, eventuallyOfflineReady, eventuallyReady, temporaryFolder } from "./harness.mjs";
 
 const PASSPHRASE = "correct horse battery staple 7";
 /** Larger than any backup may be. */
 const TOO_LARGE = 64 * 1024 * 1024;
 
-async function somebody(t, server, name) {
+async function startWithName(t, server, name) {
   const browser = await Browser.start(t);
   const page = await browser.open(`${server.origin}/settings`);
   await apiValue(page, "setupUser", name);
   const { did } = await apiValue(page, "whoami");
   await page.reload();
-  await ready(page);
+  await eventuallyReady(page);
   return { browser, page, did };
 }
 
@@ -25,7 +25,7 @@ async function bringBack(page, file, passphrase) {
   await page.getByTestId("backup-import").click();
 }
 
-async function refusal(page) {
+async function eventuallyRefused(page) {
   const alert = page.locator("#restore [role=alert] strong");
   await alert.waitFor();
   return alert.innerText();
@@ -33,7 +33,7 @@ async function refusal(page) {
 
 test("the 24 words give the same identity on a new device", async (t) => {
   const server = await Server.start(t);
-  const erin = await somebody(t, server, "erin");
+  const erin = await startWithName(t, server, "erin");
   await erin.page.getByTestId("recovery-show").first().click();
   const words = await erin.page.getByTestId("recovery-words").locator("li").allInnerTexts();
   assert.equal(words.length, 24);
@@ -41,10 +41,10 @@ test("the 24 words give the same identity on a new device", async (t) => {
 
   const fresh = await Browser.start(t);
   const page = await fresh.open(`${server.origin}/settings#restore`);
-  assert.equal((await apiValue(page, "whoami")).did ?? null, null, "nobody is here yet");
+  assert.equal((await apiValue(page, "whoami")).did ?? null, null, "the profile is empty");
   await page.getByTestId("restore-phrase").fill(words.join(" "));
   await page.getByTestId("restore").click();
-  await confirmed(page, "key is here");
+  await eventuallyConfirmed(page, "key is here");
   assert.equal((await apiValue(page, "whoami")).did, erin.did);
   erin.browser.assertQuiet();
   fresh.assertQuiet();
@@ -56,15 +56,15 @@ test("words in the wrong order are refused and change nothing", async (t) => {
   const page = await browser.open(`${server.origin}/settings#restore`);
   await page.getByTestId("restore-phrase").fill("abandon ".repeat(24).trim());
   await page.getByTestId("restore").click();
-  assert.notEqual(await refusal(page), "");
+  assert.notEqual(await eventuallyRefused(page), "");
   assert.equal((await apiValue(page, "whoami")).did ?? null, null);
   browser.assertQuiet();
 });
 
-test("the backup file brings the name back; damaged, wrongly opened and oversized files do not", async (t) => {
+test("a backup file restores the name; damaged and oversized files and wrong passphrases change nothing", async (t) => {
   const server = await Server.start(t);
-  const frank = await somebody(t, server, "frank");
-  await offlineReady(frank.page);
+  const frank = await startWithName(t, server, "frank");
+  await eventuallyOfflineReady(frank.page);
   let workers = 0;
   frank.page.on("worker", () => (workers += 1));
   const folder = await temporaryFolder(t, "backup");
@@ -97,11 +97,11 @@ test("the backup file brings the name back; damaged, wrongly opened and oversize
   const refusals = new Map();
   for (const [file, passphrase] of [[damaged, PASSPHRASE], [cut, PASSPHRASE], [foreign, PASSPHRASE], [large, PASSPHRASE], [good, "not the passphrase 9"]]) {
     await bringBack(page, file, passphrase);
-    refusals.set(path.basename(file), await refusal(page));
+    refusals.set(path.basename(file), await eventuallyRefused(page));
     assert.equal((await apiValue(page, "whoami")).did ?? null, null, `${path.basename(file)} changed nothing`);
     assert.equal((await apiValue(page, "listAllUsernames", {})).people?.length ?? 0, 0);
     await page.reload();
-    await ready(page);
+    await eventuallyReady(page);
   }
   t.diagnostic(JSON.stringify(Object.fromEntries(refusals)));
   assert.match(refusals.get("large"), /64 MiB.* no backup has more/i);

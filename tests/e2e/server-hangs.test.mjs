@@ -1,13 +1,13 @@
-// What the page's server says of the network, or does not say. A server that hangs keeps nobody from their registry; what
-// is said late still counts; and a server of another network moves nobody there.
+// What the page's server answers about the network, or does not answer. A server that hangs blocks no registry; a late
+// answer still counts; and a server of another network moves no page there.
 import assert from "node:assert/strict";
 import http from "node:http";
 import { test } from "node:test";
-import { Browser, GONE, Server, apiValue, eventually, ready, temporaryFolder } from "./harness.mjs";
+import { Browser, GONE, Server, apiValue, eventually, eventuallyReady, temporaryFolder } from "./harness.mjs";
 
 const ELSEWHERE = "ab".repeat(32);
 
-/** Stands before servers, so that one origin can be served by one after the other, and answer for them. */
+/** A proxy before the server: one origin for several servers in turn, whose answers it can change. */
 class Front {
   static async start(t) {
     const front = new Front();
@@ -32,7 +32,7 @@ class Front {
     return front;
   }
 
-  /** What the server behind it says. */
+  /** The parameters of the network as the server behind it answers them. */
   async said() {
     return (await fetch(`${this.server.origin}/network.json`)).json();
   }
@@ -40,13 +40,13 @@ class Front {
 
 const json = (response, value) => response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(value));
 
-/** Through which relays the page is connected. */
+/** The relays that the page is connected to. */
 async function connectedThrough(page) {
   const { relays } = await apiValue(page, "getNetwork");
   return relays.filter(({ connected }) => connected).map(({ address }) => address);
 }
 
-test("a server that hangs keeps nobody waiting, and what it says late still counts", async (t) => {
+test("a server that hangs does not block the page, and its late answer still counts", async (t) => {
   const front = await Front.start(t);
   front.server = await Server.start(t, { p2p: true });
   const before = await front.said();
@@ -65,12 +65,12 @@ test("a server that hangs keeps nobody waiting, and what it says late still coun
   assert.notDeepEqual(after.relays, before.relays);
   assert.notDeepEqual(after.witnesses, before.witnesses);
   // It says nothing of the network before the page has shown that the profile is open: a page that waits for it first
-  // would give up on it, and never hear of the new relay.
+  // would give up on it, and never learn the new relay.
   const opened = [];
   let asked = 0;
   front.network = (own) => (asked++, opened.push(own));
   await page.reload();
-  await ready(page);
+  await eventuallyReady(page);
   assert.equal((await apiValue(page, "whoami")).username, "alice_smith");
   await eventually("the server is asked", () => asked === 1);
   const { witnesses } = await apiValue(page, "getNetwork");
@@ -80,19 +80,19 @@ test("a server that hangs keeps nobody waiting, and what it says late still coun
   assert.deepEqual(witnesses, before.witnesses);
   assert.deepEqual((await apiValue(page, "getNetwork")).witnesses, before.witnesses);
   await page.reload();
-  await ready(page);
+  await eventuallyReady(page);
   assert.deepEqual((await apiValue(page, "getNetwork")).witnesses, after.witnesses);
 
   // It never answers: everything works, through what is known from before.
   front.network = () => {};
   await page.reload();
-  await ready(page);
+  await eventuallyReady(page);
   await apiValue(page, "updateProfile", { bio: "Still here." });
   await eventually("the relay answers", async () => (await connectedThrough(page))[0] === after.relays[0]);
   browser.assertQuiet();
 });
 
-test("a server of another network moves nobody there", async (t) => {
+test("a server of another network does not move an existing profile there", async (t) => {
   const front = await Front.start(t);
   front.server = await Server.start(t, { p2p: true });
   // At first a plain host of files, which says nothing of any network.
@@ -108,11 +108,11 @@ test("a server of another network moves nobody there", async (t) => {
   front.network = (_, response) => json(response, elsewhere);
   for (let time = 0; time < 2; time++) {
     await page.goto(`${front.origin}/network`);
-    await ready(page);
+    await eventuallyReady(page);
     await page.getByTestId("left-aside").getByText("another network").waitFor();
     const report = await apiValue(page, "getNetwork");
     assert.equal(report.topic, topic, "it stays in its own network");
-    assert.deepEqual(report.relays, [], "and goes through nobody of the other");
+    assert.deepEqual(report.relays, [], "and uses no relay of the other");
     assert.equal((await apiValue(page, "whoami")).username, "alice_smith");
   }
 
@@ -121,7 +121,7 @@ test("a server of another network moves nobody there", async (t) => {
   assert.equal(own.topic, topic);
   front.network = (pass) => pass();
   await page.reload();
-  await ready(page);
+  await eventuallyReady(page);
   await eventually("the relay answers", async () => (await connectedThrough(page))[0] === own.relays[0]);
   assert.equal(await page.getByTestId("left-aside").count(), 0);
   browser.assertQuiet();

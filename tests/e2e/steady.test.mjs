@@ -1,13 +1,15 @@
-// What somebody is doing on a page goes on while news of others comes in: a text that is being written, the keyboard's
-// place, what was unfolded, and a button that is pressed but not yet let go.
+// What a user is doing on a page survives updates from others: text that is being typed, the focus, what was unfolded, and
+// a button that is pressed but not yet released.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Server, apiValue, eventually, hasPeers, party, publish, sees } from "./harness.mjs";
+import {
+  Server, apiValue, eventually, eventuallyHasPeers, eventuallyKnowsName, publish, startUser,
+} from "./harness.mjs";
 import { adder } from "./wasm.mjs";
 
-test("a review that is being written stays, with the caret in it, while the module's page is told news", async (t) => {
+test("a review that is being written stays, with the focus in it, while the module is updated", async (t) => {
   const server = await Server.start(t, { p2p: true });
-  const [{ browser, page }, bob] = await Promise.all([party(t, server), party(t, server)]);
+  const [{ browser, page }, bob] = await Promise.all([startUser(t, server), startUser(t, server)]);
   await apiValue(page, "setupUser", "alice");
   await apiValue(bob.page, "setupUser", "bob");
   for (const version of ["1.0.0", "1.1.0"]) await publish(bob.page, { name: "adder", version }, adder("add"));
@@ -38,7 +40,7 @@ test("a review that is being written stays, with the caret in it, while the modu
   assert.ok(await page.getByRole("button", { name: "Compare" }).isVisible(), "what was unfolded still is");
   await page.getByTestId("rate").click();
   await page.locator(".review-text").getByText("It adds well.").waitFor();
-  // What is saved is what stands in the form; taken back, it is empty again.
+  // The form holds what was saved; after it is taken back, the form is empty again.
   assert.equal(await review.inputValue(), "It adds well.");
   await page.getByRole("button", { name: "Take it back" }).click();
   await page.getByText("Nobody known here has rated it.").waitFor();
@@ -46,21 +48,21 @@ test("a review that is being written stays, with the caret in it, while the modu
   for (const one of [browser, bob.browser]) one.assertQuiet();
 });
 
-test("a button that is pressed when a peer comes is still the same when it is let go", async (t) => {
+test("a button that is pressed while a peer connects is the same when it is released", async (t) => {
   const server = await Server.start(t, { p2p: true });
-  const [{ browser, page }, bob] = await Promise.all([party(t, server), party(t, server)]);
+  const [{ browser, page }, bob] = await Promise.all([startUser(t, server), startUser(t, server)]);
   await apiValue(page, "setupUser", "alice");
   await apiValue(bob.page, "setupUser", "bob");
-  await sees(page, "bob");
+  await eventuallyKnowsName(page, "bob");
   await page.goto(`${server.origin}/network`);
-  await hasPeers(page, 1);
+  await eventuallyHasPeers(page, 1);
   const { node } = await apiValue(bob.page, "getNetwork");
   const row = page.getByTestId("peers").getByRole("listitem").filter({ has: page.getByTitle(node) });
   await row.getByTestId("trust").hover();
   await page.mouse.down();
 
-  const carol = await party(t, server);
-  await hasPeers(page, 2);
+  const carol = await startUser(t, server);
+  await eventuallyHasPeers(page, 2);
   await page.getByTestId("trust").nth(1).waitFor();
   await page.mouse.up();
   await eventually("the peer that was pressed is trusted", async () => {
@@ -71,9 +73,9 @@ test("a button that is pressed when a peer comes is still the same when it is le
   for (const one of [browser, bob.browser, carol.browser]) one.assertQuiet();
 });
 
-test("an owner's form keeps what is typed, follows what another tab saves, and withdraws what was on show", async (t) => {
+test("an owner's form keeps typed text, follows another tab's changes, and withdraws the version that was selected", async (t) => {
   const server = await Server.start(t);
-  const { browser, page } = await party(t, server);
+  const { browser, page } = await startUser(t, server);
   await apiValue(page, "setupUser", "alice");
   await publish(page, { name: "adder", version: "1.0.0" }, adder("add"));
   await page.goto(`${server.origin}/m/adder`);
@@ -82,10 +84,10 @@ test("an owner's form keeps what is typed, follows what another tab saves, and w
   await field("title").fill("Sums");
   const other = await browser.open(server.origin);
   const elsewhere = (changes) => apiValue(other, "describeModule", "adder", changes);
-  const stands = (id, value) => eventually(`${id} is ${value}`, async () => (await field(id).inputValue()) === value);
+  const eventuallyHolds = (id, value) => eventually(`${id} is ${value}`, async () => (await field(id).inputValue()) === value);
 
   await elsewhere({ description: "Adds two numbers", title: "Adding" });
-  await stands("description", "Adds two numbers");
+  await eventuallyHolds("description", "Adds two numbers");
   assert.equal(await field("title").inputValue(), "Sums", "what is typed stays");
   await field("tags").fill("Tiny,math ");
   await page.getByTestId("describe").click();
@@ -96,8 +98,8 @@ test("an owner's form keeps what is typed, follows what another tab saves, and w
   assert.deepEqual([kept.description, kept.tags], ["Adds two numbers", ["math", "tiny"]]);
   // What was saved counts as unchanged, though it was typed in another way.
   await elsewhere({ tags: ["wide"], title: "Totals" });
-  await stands("tags", "wide");
-  await stands("title", "Totals");
+  await eventuallyHolds("tags", "wide");
+  await eventuallyHolds("title", "Totals");
 
   await page.getByText("Withdraw a version").click();
   await page.locator("#withdraw-reason").fill("it overflows");
@@ -111,10 +113,10 @@ test("an owner's form keeps what is typed, follows what another tab saves, and w
   browser.assertQuiet();
 });
 
-test("who looks for somebody goes on writing while others become known", async (t) => {
+test("a search for a name goes on while new names become known", async (t) => {
   const server = await Server.start(t, { p2p: true });
-  const [{ browser, page }, bob] = await Promise.all([party(t, server), party(t, server)]);
-  await hasPeers(page, 1);
+  const [{ browser, page }, bob] = await Promise.all([startUser(t, server), startUser(t, server)]);
+  await eventuallyHasPeers(page, 1);
   await page.goto(`${server.origin}/u/bobby`);
   await page.getByTestId("farther").getByText("Nobody there knows this name").waitFor();
   const search = page.locator("#absent-search");
@@ -124,6 +126,6 @@ test("who looks for somebody goes on writing while others become known", async (
   await page.getByTestId("person-row").getByText("bob").waitFor();
   assert.equal(await search.inputValue(), "bobb");
   assert.equal(await page.evaluate(() => document.activeElement?.id), "absent-search");
-  assert.ok(await page.getByTestId("farther").getByText("Nobody there knows this name").isVisible(), "nobody is asked again");
+  assert.ok(await page.getByTestId("farther").getByText("Nobody there knows this name").isVisible(), "the network is not asked again");
   for (const one of [browser, bob.browser]) one.assertQuiet();
 });

@@ -1,11 +1,11 @@
-// Two tabs of one profile are one writer: edits from both arrive, none twice, and closing one loses nothing.
+// Two tabs of one profile have one writer: edits from both arrive, none twice, and closing a tab loses nothing.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Browser, Server, apiValue, eventually, storedKeys } from "./harness.mjs";
 
 const EDITS = 200;
 
-test("200 interleaved edits from two tabs, the first closed half way", async (t) => {
+test("200 interleaved edits from two tabs are each stored once, though the first tab is closed half way", async (t) => {
   const server = await Server.start(t);
   const browser = await Browser.start(t);
   const first = await browser.open(server.origin);
@@ -20,8 +20,8 @@ test("200 interleaved edits from two tabs, the first closed half way", async (t)
   }
   assert.equal((await apiValue(second, "whoami")).changes, before + EDITS / 2, "both tabs' edits are counted");
 
-  // The first tab, which was there first and so is the writer, goes in the middle of an edit of its own. Nobody was
-  // told that this one is kept: it may be there or not.
+  // The first tab, which is the writer, closes in the middle of an edit of its own. This edit was not confirmed: it may be
+  // stored or not.
   const cutShort = edit(first, EDITS / 2).then(() => 1, () => 0);
   const closed = first.close();
   const started = Date.now();
@@ -33,9 +33,9 @@ test("200 interleaved edits from two tabs, the first closed half way", async (t)
   for (let number = EDITS / 2 + 2; number < EDITS; number += 1) await edit(second, number);
 
   const after = await apiValue(second, "whoami");
-  const told = EDITS - 1 + (await cutShort);
+  const confirmed = EDITS - 1 + (await cutShort);
   const counted = after.changes - before;
-  assert.ok(counted >= told && counted <= EDITS, `${told} edits were confirmed, ${counted} are there`);
+  assert.ok(counted >= confirmed && counted <= EDITS, `${confirmed} edits were confirmed, ${counted} are there`);
   assert.equal(after.profile.bio, `edit ${EDITS - 1}`);
   const keys = (await storedKeys(second, "changes")).map(String);
   assert.equal(new Set(keys).size, keys.length, "no (owner, actor, seq) twice");
@@ -47,7 +47,7 @@ test("200 interleaved edits from two tabs, the first closed half way", async (t)
   browser.assertQuiet();
 });
 
-test("a second tab shows live what the first one does", async (t) => {
+test("a second tab shows changes of the first one at once", async (t) => {
   const server = await Server.start(t);
   const browser = await Browser.start(t);
   const first = await browser.open(server.origin);

@@ -1,10 +1,10 @@
-// A new version arrives only when the person says so, whole or not at all.
+// A new version is installed only when the user asks for it, completely or not at all.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { appendFile, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
-import { Browser, Server, copyOfDist, eventually, offlineReady, pack, ready } from "./harness.mjs";
+import { Browser, Server, copyOfDist, eventually, eventuallyOfflineReady, pack, eventuallyReady } from "./harness.mjs";
 
 /** The same page with a mark in its start script, and with the program under a hash of its own. */
 async function buildWith(t, mark) {
@@ -30,13 +30,13 @@ const shells = (page) =>
   page.evaluate(async () => (await caches.keys()).filter((name) => name.startsWith("shell-")));
 const askForUpdate = (page) => page.evaluate(() => window.genRegistryBoot.checkForUpdate());
 
-test("a new build waits for the person, then runs without a mix of files", async (t) => {
+test("a new build waits for the user, then runs without a mix of files", async (t) => {
   const [distA, distB] = [await buildWith(t, "A"), await buildWith(t, "B")];
   assert.notEqual(await buildId(distA), await buildId(distB), "the builds differ");
   const server = await Server.start(t, { dist: distA });
   const browser = await Browser.start(t);
   const page = await browser.open(server.origin);
-  await offlineReady(page);
+  await eventuallyOfflineReady(page);
   assert.equal(await runningBuild(page), "A");
 
   await server.stop();
@@ -45,13 +45,13 @@ test("a new build waits for the person, then runs without a mix of files", async
   await page.getByTestId("update-bar").waitFor();
   assert.equal(await runningBuild(page), "A", "nothing changed by itself");
   await page.goto(`${server.origin}/people`);
-  await ready(page);
+  await eventuallyReady(page);
   assert.equal(await runningBuild(page), "A", "not even by going elsewhere");
 
   await page.getByTestId("update-bar").waitFor();
   await page.getByTestId("update-reload").click();
   await eventually("the new build runs", async () => (await runningBuild(page)) === "B");
-  await ready(page);
+  await eventuallyReady(page);
   await eventually("the new build's copy is the page's own", async () =>
     (await shells(page)).includes(`shell-${await buildId(distB)}`));
 
@@ -75,7 +75,7 @@ test("a tab of the old build keeps working beside the new one", async (t) => {
   const server = await Server.start(t, { dist: distA });
   const browser = await Browser.start(t);
   const old = await browser.open(server.origin);
-  await offlineReady(old);
+  await eventuallyOfflineReady(old);
   const other = await browser.open(`${server.origin}/people`);
   await server.stop();
   await server.restart(distB);
@@ -95,13 +95,13 @@ test("a tab of the old build keeps working beside the new one", async (t) => {
   browser.assertQuiet();
 });
 
-test("a build that arrives by half is not taken", async (t) => {
+test("an incomplete build is not installed", async (t) => {
   const [distA, distB] = [await buildWith(t, "A"), await buildWith(t, "B")];
   const server = await Server.start(t, { dist: distA });
   const browser = await Browser.start(t);
   browser.allow(/404/, /start\.mjs/);
   const page = await browser.open(server.origin);
-  await offlineReady(page);
+  await eventuallyOfflineReady(page);
   const before = await shells(page);
 
   const failures = [
@@ -130,7 +130,7 @@ test("a build that arrives by half is not taken", async (t) => {
     assert.deepEqual(await shells(page), before, `${what}: the old copy is as it was`);
     assert.equal(await page.getByTestId("update-bar").count(), 0);
     await page.reload();
-    await ready(page);
+    await eventuallyReady(page);
     assert.equal(await runningBuild(page), "A", `${what}: the old build goes on`);
   }
   browser.assertQuiet();

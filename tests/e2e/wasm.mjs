@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 const section = (id, bytes) => [id, bytes.length, ...bytes];
 const text = (name) => [name.length, ...Buffer.from(name)];
 
-/** One function of `type`, exported as `name`; `more` stands between the functions and the exports. */
+/** One function of `type`, exported as `name`; `more` goes between the functions and the exports. */
 function module(name, type, body, more = []) {
   const code = [0, ...body, 0x0b];
   return new Uint8Array([

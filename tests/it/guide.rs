@@ -141,9 +141,13 @@ fn scripting_names_every_function_event_and_code() {
         assert!(text.contains(&format!("`{function}(")), "{function}");
     }
     let quoted = |part: &str| -> Vec<String> { part.split('"').skip(1).step_by(2).map(str::to_owned).collect() };
-    let codes = quoted(typings.split("export type ErrorCode =").nth(1).unwrap().split(';').next().unwrap());
-    let events: Vec<String> =
-        typings.split("event: \"").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()).collect();
+    let declared = |name: &str| {
+        let text = typings.split(&format!("export type {name} =")).nth(1).unwrap().split("\nexport ").next().unwrap();
+        // Documentation may quote, too.
+        let code = text.split("/**").map(|part| part.split_once("*/").map_or(part, |(_, code)| code));
+        quoted(&code.collect::<String>())
+    };
+    let (codes, events) = (declared("FailureCode"), declared("NodeEvent"));
     assert!(codes.len() > 40 && events.len() > 10, "{codes:?} {events:?}");
     for word in codes.iter().chain(&events) {
         assert!(text.contains(&format!("`{word}`")), "{word}");

@@ -22,6 +22,7 @@ mod layers;
 mod lies;
 mod limits;
 mod lookup;
+mod map;
 mod mesh;
 mod modules;
 mod ownership;

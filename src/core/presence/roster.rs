@@ -83,9 +83,8 @@ impl Roster {
         told: bool,
         now: Timestamp,
     ) -> Result<Option<(SignedHeartbeat, Identity)>, HeartbeatRefusal> {
-        let known = bytes.first_chunk().and_then(|node| self.nodes.get(&NodeId::from(Identity::from_trusted(*node))));
         // What is here to the byte was verified when it came.
-        if told && known.is_some_and(|known| known.bytes == bytes) {
+        if told && self.has(bytes) {
             return Ok(None);
         }
         let same = |node: &NodeId, attendance: &[u8]| {
@@ -292,6 +291,17 @@ impl Roster {
             (!have.contains(&short)).then(|| Sighting { bytes: known.bytes.clone(), age, short })
         };
         fresh.filter_map(sighting).collect()
+    }
+
+    /// Whether the newest heartbeat of its node is this one, to the byte.
+    pub(super) fn has(&self, bytes: &[u8]) -> bool {
+        let known = bytes.first_chunk().and_then(|node| self.nodes.get(&NodeId::from(Identity::from_trusted(*node))));
+        known.is_some_and(|known| known.bytes == bytes)
+    }
+
+    /// The newest heartbeat of a node, unless it is stale.
+    pub(super) fn newest(&self, node: &NodeId, now: Timestamp) -> Option<&[u8]> {
+        self.nodes.get(node).filter(|known| known.said.stale_after() >= now).map(|known| known.bytes.as_slice())
     }
 
     pub(super) fn have(&self) -> Vec<u64> {

@@ -41,6 +41,20 @@ impl Node {
         }
     }
 
+    /// One of several connections to the peer ended. The peer may not notice it at the same time, or never had that
+    /// connection: so this node not only asks, it also repeats its own newest heartbeat.
+    pub(crate) async fn meet_again(self: Rc<Self>, mesh: MeshHandle, peer: NetPeerId) {
+        let now = self.environment.now();
+        let own = self.online.borrow().machine().and_then(|machine| machine.own_newest(now));
+        if let Some(bytes) = own
+            && let Some(mut stream) = mesh.open_chat(peer).await
+        {
+            // A peer that went needs no heartbeat.
+            stream.outgoing.send(ChatFrame::Heartbeat(bytes).encode()).await.ok();
+        }
+        self.meet(mesh, peer).await;
+    }
+
     /// Some time has passed.
     pub(crate) async fn talk_tick(self: Rc<Self>, mesh: MeshHandle) {
         self.presence_tick().await;

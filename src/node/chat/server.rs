@@ -39,7 +39,11 @@ pub(crate) async fn serve(node: Rc<Node>, stream: BlockStream) {
         Ok(ChatFrame::Heartbeat(bytes)) => {
             let now = node.environment.now();
             if node.with_rates(peer, |rates| rates.heartbeat(now)) {
-                node.hear_heartbeat(peer, &bytes);
+                // A peer repeats its newest one after it lost a connection; that is no replay.
+                let known = node.online.borrow().machine().is_some_and(|machine| machine.has(&bytes));
+                if !known {
+                    node.hear_heartbeat(peer, &bytes);
+                }
             } else {
                 node.note_rejection(peer, Rejection::TooManyHeartbeats);
             }

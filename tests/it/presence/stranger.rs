@@ -67,6 +67,7 @@ impl Stranger {
                     | MeshEvent::ChatOpened(_)
                     | MeshEvent::FindRequested { .. }
                     | MeshEvent::Graylisted(_)
+                    | MeshEvent::RedundantConnectionClosed(_)
                     | MeshEvent::Closing => {}
                 }
             }

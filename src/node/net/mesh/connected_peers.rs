@@ -60,11 +60,15 @@ impl ConnectedPeers {
         state.connections == 1
     }
 
-    /// Removes a connection. Returns whether it was the last one to this peer.
-    pub(super) fn on_disconnected(&mut self, peer: &PeerId) -> bool {
-        let Some(state) = self.peers.get_mut(peer) else { return false };
+    /// Removes a connection. Returns how many remain, or `None` if the peer is not listed.
+    pub(super) fn on_disconnected(&mut self, peer: &PeerId) -> Option<usize> {
+        let state = self.peers.get_mut(peer)?;
         state.connections = state.connections.saturating_sub(1);
-        state.connections == 0 && self.remove(peer)
+        let remaining = state.connections;
+        if remaining == 0 {
+            self.peers.remove(peer);
+        }
+        Some(remaining)
     }
 
     /// Removes a peer although it is connected. Returns whether it was listed.

@@ -256,8 +256,12 @@ impl EventLoop {
                     if num_established == 0 {
                         self.connector.on_relay_disconnected(&peer_id, now);
                     }
-                } else if is_direct(&endpoint) && self.peers.on_disconnected(&peer_id) {
-                    self.on_peer_removed(peer_id, now);
+                } else if is_direct(&endpoint) {
+                    match self.peers.on_disconnected(&peer_id) {
+                        Some(0) => self.on_peer_removed(peer_id, now),
+                        Some(_) => self.events.emit_connection_closed(peer_id.into()),
+                        None => {}
+                    }
                 }
             }
             SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } => {

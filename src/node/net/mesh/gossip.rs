@@ -57,14 +57,18 @@ impl GossipTopics {
         self.subscribed.remove(&name.hash());
     }
 
-    /// Publishes a message. Returns the peers that gossip covers: those that subscribe to the topic or, for any topic
-    /// but the changes, whose subscriptions are known. The others may not have sent theirs yet.
+    /// Publishes a message. Returns the peers that gossip covers: those whose subscriptions were received. If they include
+    /// the topic, gossipsub sends the message; if not, the peer is not in that channel.
+    ///
+    /// Every node subscribes to changes and presence before anything else. So if gossipsub does not know of that, the
+    /// peer's subscriptions have not arrived, or were lost together with one of two connections; they are not sent again.
     pub(super) fn publish(&self, gossip: &mut Gossip, topic: GossipTopic, bytes: Vec<u8>) -> BTreeSet<PeerId> {
         let name = self.name(topic).hash();
-        let is_covered = |topics: &[&TopicHash]| match topic {
-            GossipTopic::Changes => topics.contains(&&name),
-            GossipTopic::Presence | GossipTopic::Channel(_) => !topics.is_empty(),
+        let first = match topic {
+            GossipTopic::Changes => name.clone(),
+            GossipTopic::Presence | GossipTopic::Channel(_) => self.name(GossipTopic::Presence).hash(),
         };
+        let is_covered = |topics: &[&TopicHash]| topics.contains(&&first);
         let covered = gossip.all_peers().filter(|(_, topics)| is_covered(topics)).map(|(peer, _)| *peer).collect();
         if let Err(error) = gossip.publish(name, bytes) {
             tracing::debug!(%error, "gossip not published");

@@ -15,6 +15,7 @@ use std::task::Poll;
 use futures::channel::mpsc;
 use futures::future::poll_fn;
 
+use crate::net::key::NetPeerId;
 use crate::net::mesh::types::{MeshEvent, MeshView};
 
 /// Events that wait for the host: a burst of gossip from all peers between two turns of the host. At most
@@ -54,6 +55,15 @@ impl HostEvents {
                 return tracing::debug!("event after the host ended");
             }
             self.deferred.push_back(refused.into_inner());
+        }
+    }
+
+    /// Sends [`MeshEvent::RedundantConnectionClosed`], unless one of the same peer is deferred already.
+    pub(super) fn emit_connection_closed(&mut self, peer: NetPeerId) {
+        let is_same =
+            |event: &MeshEvent| matches!(event, MeshEvent::RedundantConnectionClosed(other) if *other == peer);
+        if !self.deferred.iter().any(is_same) {
+            self.emit(MeshEvent::RedundantConnectionClosed(peer));
         }
     }
 
@@ -121,7 +131,7 @@ mod tests {
     use futures::{FutureExt, StreamExt};
 
     use super::*;
-    use crate::net::key::{NetPeerId, NodeKey};
+    use crate::net::key::NodeKey;
     use crate::net::mesh::types::{PeerView, RelayView};
 
     fn view(address: &str) -> MeshView {
@@ -148,6 +158,8 @@ mod tests {
         events.emit_view(view("old"));
         let (peer, link) = graylisted();
         events.emit(link);
+        events.emit_connection_closed(peer);
+        events.emit_connection_closed(peer);
         events.emit(MeshEvent::Closing);
         events.emit_view(view("new"));
         assert!(events.is_full());
@@ -162,10 +174,16 @@ mod tests {
             }
             while events.flush().now_or_never().is_some() {}
         }
-        let [MeshEvent::Graylisted(first), MeshEvent::Closing, MeshEvent::Changed(last)] = &tail[..] else {
+        let [
+            MeshEvent::Graylisted(first),
+            MeshEvent::RedundantConnectionClosed(second),
+            MeshEvent::Closing,
+            MeshEvent::Changed(last),
+        ] = &tail[..]
+        else {
             panic!("{} deferred events", tail.len());
         };
-        assert_eq!((*first, last), (peer, &view("new")), "only the newest view is sent");
+        assert_eq!((*first, *second, last), (peer, peer, &view("new")), "only the newest view is sent");
         assert!(!events.is_full() && events.has_room());
         assert!(events.try_emit_gossip(graylisted().1).is_ok(), "gossip passes again");
     }

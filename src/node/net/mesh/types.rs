@@ -64,6 +64,9 @@ pub struct Listening {
 pub enum MeshEvent {
     /// A direct connection was made and its sync stream is open.
     Linked(Link),
+    /// One of several direct connections to a peer ended, as after both sides dialled at once. Gossip that was under way
+    /// on it is lost.
+    RedundantConnectionClosed(NetPeerId),
     /// A gossip message, to be validated by [`MeshHandle::validate`](super::MeshHandle::validate).
     Gossip { ticket: GossipTicket, bytes: Vec<u8> },
     /// A peer misused gossip so much that its messages are ignored.
