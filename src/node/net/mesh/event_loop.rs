@@ -12,7 +12,7 @@
 //!  timer ──────► every 500 ms ───────────► Connector, StreamTable, DhtClient
 //! ```
 //!
-//! The parts know neither each other nor the loop. They get the behaviour that they need, e.g. `&mut Gossip`, for one
+//! The parts use neither each other nor the loop. They get the behaviour that they need, e.g. `&mut Gossip`, for one
 //! call, and decide; the loop decides nothing. It waits for nothing but the next event, so that the swarm is always
 //! polled. What happens when the host is slower than the peers is explained in [`host_events`](super::host_events).
 

@@ -35,7 +35,7 @@ fn data(data: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn frames_travel_as_these_bytes() {
+fn frames_have_the_encoding_of_the_specification() {
     let mut framing = Framing::default();
     assert_eq!(framing.write(b"hi"), Ok(2));
     framing.stop_reading();
@@ -50,7 +50,7 @@ fn frames_travel_as_these_bytes() {
 }
 
 #[test]
-fn one_direction_ends_and_the_other_goes_on() {
+fn each_direction_ends_independently() {
     let (mut alice, mut bob) = pair();
     alice.write(b"question").expect("within the rules");
     alice.end_writing();
@@ -71,7 +71,7 @@ fn one_direction_ends_and_the_other_goes_on() {
 }
 
 #[test]
-fn who_reads_no_more_says_so() {
+fn stopping_to_read_notifies_the_writer() {
     let (mut alice, mut bob) = pair();
     bob.write(b"unread").expect("within the rules");
     deliver(&mut bob, &mut alice).expect("within the rules");
@@ -92,7 +92,7 @@ fn who_reads_no_more_says_so() {
 }
 
 #[test]
-fn a_stopped_side_may_have_ended_before() {
+fn peer_may_stop_reading_after_the_end() {
     let (mut alice, mut bob) = pair();
     bob.end_writing();
     alice.stop_reading();
@@ -125,7 +125,7 @@ fn a_reset_ends_both_directions_and_is_not_answered() {
 }
 
 #[test]
-fn a_lost_channel_is_a_reset_of_what_had_not_ended() {
+fn lost_channel_resets_directions_that_had_not_ended() {
     let mut framing = Framing::default();
     framing.lose_channel();
     assert_eq!((framing.reading(), framing.writing()), (ReadState::Reset, Writing::Reset));
@@ -140,7 +140,7 @@ fn a_lost_channel_is_a_reset_of_what_had_not_ended() {
 }
 
 #[test]
-fn each_broken_rule_has_its_own_refusal_and_resets() {
+fn each_violation_has_its_own_error_and_resets() {
     for (frames, error) in [
         (vec![vec![2, 0x0a, 0]], FrameError::Malformed(EnvelopeError::WrongType(1))),
         (vec![vec![1, 0x08]], FrameError::Malformed(EnvelopeError::CutShort)),
@@ -162,7 +162,7 @@ fn each_broken_rule_has_its_own_refusal_and_resets() {
 }
 
 #[test]
-fn a_frame_may_be_as_large_as_the_limit_and_no_larger() {
+fn frame_size_limit_is_inclusive() {
     let mut framing = Framing::default();
     assert_eq!(framing.write(&[7; FRAME_MAX_BYTES]), Ok(DATA_MAX_BYTES));
     let largest = framing.next_outgoing().expect("within the rules");
@@ -191,7 +191,7 @@ fn unread_data_is_bounded() {
 }
 
 #[test]
-fn what_was_read_makes_room() {
+fn reading_makes_room() {
     let mut framing = Framing::default();
     let frame = data(&[1; 16_000]);
     for _ in 0..3 * INBOUND_MAX_BYTES / 16_000 {
@@ -201,7 +201,7 @@ fn what_was_read_makes_room() {
 }
 
 #[test]
-fn frames_may_share_a_message_or_be_cut() {
+fn messages_may_hold_several_or_partial_frames() {
     let mut framing = Framing::default();
     framing.receive(&[data(b"one "), data(b"two")].concat()).expect("within the rules");
     let last = Envelope { kind: Some(FIN), data: Some(b" three".to_vec()) }.encode();
@@ -211,7 +211,7 @@ fn frames_may_share_a_message_or_be_cut() {
 }
 
 #[test]
-fn an_end_is_acknowledged_once() {
+fn repeated_end_is_acknowledged_once() {
     let mut framing = Framing::default();
     framing.receive(&flag(FIN)).expect("within the rules");
     framing.receive(&flag(FIN)).expect("within the rules");
