@@ -324,8 +324,8 @@ impl EventLoop {
 
     fn on_gossip(&mut self, from: PeerId, id: gossipsub::MessageId, message: gossipsub::Message) {
         let gossip = self.swarm.behaviour_mut().gossip();
-        let Some(event) = self.gossip.on_message(gossip, from, id, message) else { return };
-        if let Err(MeshEvent::Gossip { ticket, .. }) = self.events.try_emit_gossip(event) {
+        let Some((ticket, bytes)) = self.gossip.on_message(gossip, from, id, message) else { return };
+        if let Some(ticket) = self.events.emit_gossip(ticket, bytes) {
             self.gossip.validate(gossip, &ticket, MessageAcceptance::Ignore);
         }
     }

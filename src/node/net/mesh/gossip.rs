@@ -8,7 +8,7 @@ use libp2p::gossipsub::{self, IdentTopic, TopicHash};
 use crate::net::key::NetPeerId;
 use crate::net::mesh::behaviour::Gossip;
 use crate::net::mesh::scoring;
-use crate::net::mesh::types::{GossipTicket, GossipTopic, MeshError, MeshEvent, MessageAcceptance};
+use crate::net::mesh::types::{GossipTicket, GossipTopic, MeshError, MessageAcceptance};
 
 /// The topics that this node subscribes to.
 pub(super) struct GossipTopics {
@@ -76,18 +76,18 @@ impl GossipTopics {
         covered
     }
 
-    /// Returns the event for a received message, or `None` if its topic was unsubscribed a moment ago.
+    /// Returns a received message for the host, or `None` if its topic was unsubscribed a moment ago.
     pub(super) fn on_message(
         &self,
         gossip: &mut Gossip,
         from: PeerId,
         id: gossipsub::MessageId,
         message: gossipsub::Message,
-    ) -> Option<MeshEvent> {
+    ) -> Option<(GossipTicket, Vec<u8>)> {
         match self.subscribed.get(&message.topic) {
             Some(topic) => {
                 let ticket = GossipTicket { from: from.into(), topic: *topic, message: id };
-                Some(MeshEvent::Gossip { ticket, bytes: message.data })
+                Some((ticket, message.data))
             }
             None => {
                 gossip.report_message_validation_result(&id, &from, gossipsub::MessageAcceptance::Ignore);

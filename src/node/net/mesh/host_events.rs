@@ -16,7 +16,7 @@ use futures::channel::mpsc;
 use futures::future::poll_fn;
 
 use crate::net::key::NetPeerId;
-use crate::net::mesh::types::{MeshEvent, MeshView};
+use crate::net::mesh::types::{GossipTicket, MeshEvent, MeshView};
 
 /// Events that wait for the host: a burst of gossip from all peers between two turns of the host. At most
 /// `GOSSIP_MAX_BYTES` each, so they hold a few megabytes at the very worst.
@@ -79,22 +79,19 @@ impl HostEvents {
         }
     }
 
-    /// Sends an event that may be lost. Returns it if the queue is full or the host has ended.
-    pub(super) fn try_emit_gossip(&mut self, event: MeshEvent) -> Result<(), MeshEvent> {
-        let refused = if self.is_full() {
-            event
-        } else {
-            match self.sender.try_send(event) {
-                Ok(()) => return Ok(()),
-                Err(refused) => refused.into_inner(),
-            }
-        };
+    /// Sends a gossip message. Returns its ticket if it is dropped: the queue is full, or the host has ended.
+    #[must_use]
+    pub(super) fn emit_gossip(&mut self, ticket: GossipTicket, bytes: Vec<u8>) -> Option<GossipTicket> {
+        let event = MeshEvent::Gossip { ticket: ticket.clone(), bytes };
+        if !self.is_full() && self.sender.try_send(event).is_ok() {
+            return None;
+        }
         self.gossip_dropped += 1;
         // One line for each power of two: a flood must not become a flood of lines.
         if self.gossip_dropped.is_power_of_two() {
             tracing::warn!(dropped = self.gossip_dropped, "event queue full, gossip dropped");
         }
-        Err(refused)
+        Some(ticket)
     }
 
     /// Whether the queue itself has room for an event.
@@ -132,11 +129,16 @@ mod tests {
 
     use super::*;
     use crate::net::key::NodeKey;
-    use crate::net::mesh::types::{PeerView, RelayView};
+    use crate::net::mesh::types::{GossipTopic, PeerView, RelayView};
 
     fn view(address: &str) -> MeshView {
         let relay = RelayView { address: address.to_owned(), connected: true, reserved: false };
         MeshView { relays: vec![relay], peers: Vec::<PeerView>::new(), remembered_peers: Vec::new() }
+    }
+
+    fn ticket() -> GossipTicket {
+        let from = NodeKey::fresh().net_peer_id();
+        GossipTicket { from, topic: GossipTopic::Changes, message: b"id".to_vec().into() }
     }
 
     fn graylisted() -> (NetPeerId, MeshEvent) {
@@ -149,11 +151,11 @@ mod tests {
         let (mut events, mut received) = HostEvents::new();
         let mut sent = 0;
         while events.has_room() {
-            assert!(events.try_emit_gossip(graylisted().1).is_ok());
+            assert!(events.emit_gossip(ticket(), Vec::new()).is_none());
             sent += 1;
         }
         assert!((EVENTS_WAITING_MAX..=EVENTS_WAITING_MAX + 1).contains(&sent), "{sent}");
-        assert!(events.try_emit_gossip(graylisted().1).is_err(), "what may be lost is lost");
+        assert!(events.emit_gossip(ticket(), Vec::new()).is_some(), "what may be lost is lost");
         assert!(!events.is_full(), "and nothing is deferred by that");
         events.emit_view(view("old"));
         let (peer, link) = graylisted();
@@ -185,7 +187,7 @@ mod tests {
         };
         assert_eq!((*first, *second, last), (peer, peer, &view("new")), "only the newest view is sent");
         assert!(!events.is_full() && events.has_room());
-        assert!(events.try_emit_gossip(graylisted().1).is_ok(), "gossip passes again");
+        assert!(events.emit_gossip(ticket(), Vec::new()).is_none(), "gossip passes again");
     }
 
     #[test]
