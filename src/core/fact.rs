@@ -29,7 +29,7 @@ pub struct NameClaim {
     pub name: ClaimedName,
     /// As the author says; decides only where no witnesses do.
     pub claimed_at: Timestamp,
-    /// A number by which the claim's hash shows the work that a network asks for ([`proof_of_work`](super::stamp)); 0 for none.
+    /// A number by which the claim's hash shows the work that a network asks for ([`proof_of_work`](crate::proof_of_work)); 0 for none.
     pub work: u64,
 }
 

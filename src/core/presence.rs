@@ -124,7 +124,7 @@ pub enum PresenceError {
 pub struct Sighting {
     pub bytes: Vec<u8>,
     pub age: Duration,
-    /// [`short_of`](crate::chat::log::short_of) the heartbeat's hash.
+    /// [`short_of`](crate::chat::history::short_of) the heartbeat's hash.
     pub short: u64,
 }
 

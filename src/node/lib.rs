@@ -3,7 +3,7 @@
 //! A [`Node`] owns the store, the key and the read model of one profile. It meets the store and the platform through
 //! traits, so that it runs natively in tests exactly as it does in the page. It never knows the page.
 //!
-//! - what can be asked: [`api`]; a handle for the page: [`client`]
+//! - what can be asked: [`gen_registry_api`]; a handle for the page: [`gen_registry_api::client`]
 //! - modules: `modules`; the guides: `guide`
 //! - writing: `write`; the key and its lock: `key_store`; questions: `people`; backups: `backup`
 //! - what peers get and bring: `replication`; the sessions with them: [`peering`]; which network it is: [`network`]

@@ -23,7 +23,6 @@ struct Arguments {
 }
 
 #[derive(Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "there is one of it, once")]
 enum Command {
     /// Serve the built page, and be the relay by which browsers find each other.
     Serve {
