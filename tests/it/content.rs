@@ -202,12 +202,15 @@ fn one_flipped_bit_anywhere_in_what_a_peer_serves_is_refused_and_fetched_elsewhe
     in_one_thread(async {
         let relay = relay().await;
         let network = network(&relay);
-        let large = file(2 * MIB + 7, 6);
         let mut random = Random::new(8);
-        let mut cases: Vec<(&[u8], usize, u32)> =
-            (0..SMALL.len()).map(|byte| (SMALL, byte, random.below(8) as u32)).collect();
-        for _ in 0..6 {
-            cases.push((&large, random.below(large.len() as u64) as usize, random.below(8) as u32));
+        // Every story has a file of its own: one relay serves them all, and would lead to the file's holders in another.
+        let small = (0..SMALL.len()).map(|byte| ([SMALL, &[byte as u8]].concat(), byte));
+        let mut cases: Vec<(Vec<u8>, usize, u32)> =
+            small.map(|(bytes, byte)| (bytes, byte, random.below(8) as u32)).collect();
+        for seed in 0..6 {
+            let large = file(2 * MIB + 7, seed);
+            let flipped = random.below(large.len() as u64) as usize;
+            cases.push((large, flipped, random.below(8) as u32));
         }
         // Each in a network of its own, some at a time.
         for (number, some) in cases.chunks(8).enumerate() {
