@@ -88,13 +88,13 @@ test("a full disk is reported, and what was stored before is kept", async (t) =>
   const blank = browser.context.pages()[0];
   const session = await browser.context.newCDPSession(blank);
   await session.send("Storage.overrideQuotaForOrigin", { origin: server.origin, quotaSize: 1 });
-  // A browser that was just started finds out only gradually how much is stored.
+  page = await browser.open(`${server.origin}/me`);
+  // How much is stored is known only once the page has opened its storage in this process, and then gradually.
   await eventually("the disk is really full", async () => {
     const room = await session.send("Storage.getUsageAndQuota", { origin: server.origin });
     return room.overrideActive && room.usage > room.quota;
   });
 
-  page = await browser.open(`${server.origin}/me`);
   assert.equal((await apiValue(page, "whoami")).profile.bio, "before", "what is there can be read");
   const refused = await api(page, "updateProfile", { bio: "with no room" });
   assert.equal(refused.code, "storageFull", JSON.stringify(refused));
