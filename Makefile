@@ -110,13 +110,13 @@ screenshots: e2e-build
 simulate: setup
 	$(STEP) 'Simulated swarms'
 	@$(ENV) SIMULATED_SEEDS=$(or $(SEEDS),20) SIMULATED_NODES=$(or $(NODES),200) FIRST_SEED=$(or $(FIRST),1) $(if $(JOBS),JOBS=$(JOBS)) \
-		cargo test --locked --profile bench --test it convergence_as_long_as_asked -- --nocapture
+		cargo test --locked --profile bench --test it simulated_swarms_converge -- --ignored --nocapture
 
 # A thousand nodes that come and go: SEED=7 NODES=1000 MINUTES=6
 simulate-presence: setup
 	$(STEP) 'Simulated presence'
 	@$(ENV) SIMULATED_PRESENCE=$(or $(NODES),1000) SIMULATED_MINUTES=$(or $(MINUTES),6) SEED=$(or $(SEED),7) \
-		cargo test --locked --profile bench --test it presence_as_long_as_asked -- --nocapture
+		cargo test --locked --profile bench --test it simulated_presence_converges -- --ignored --nocapture
 
 # The real relay (the build of the tests) and native clients that do what a browser does, and come and go:
 # make soak-relay CLIENTS=100 MINUTES=30; LIFE=120 is how many seconds each stays in the mean

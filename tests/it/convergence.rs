@@ -274,10 +274,11 @@ fn the_same_seed_gives_the_same_run() {
     assert_eq!(run(7, 15), run(7, 15));
 }
 
-/// The long run: only when asked for.
+/// Swarms of the size and number that `make simulate` asks for.
 #[test]
-fn convergence_as_long_as_asked() {
-    let Some(seeds) = asked("SIMULATED_SEEDS") else { return };
+#[ignore = "long: make simulate"]
+fn simulated_swarms_converge() {
+    let seeds = asked("SIMULATED_SEEDS").unwrap_or(20);
     let first = asked("FIRST_SEED").unwrap_or(1);
     let all = run_all(first..first + seeds, asked("SIMULATED_NODES").unwrap_or(200) as usize);
     assert_tricks_counted(&all);

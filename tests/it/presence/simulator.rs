@@ -324,10 +324,11 @@ fn presence_of_forty_who_come_and_go() {
     assert_honest(&simulate(seed, 40, 2), 40);
 }
 
-/// The long run: only when asked for.
+/// A network of the size that `make simulate-presence` asks for.
 #[test]
-fn presence_as_long_as_asked() {
-    let Some(nodes) = asked("SIMULATED_PRESENCE") else { return };
+#[ignore = "long: make simulate-presence"]
+fn simulated_presence_converges() {
+    let nodes = asked("SIMULATED_PRESENCE").unwrap_or(1_000);
     let (seed, minutes) = (asked("SEED").unwrap_or(7), asked("SIMULATED_MINUTES").unwrap_or(6));
     let nodes = nodes as usize;
     assert_honest(&simulate(seed, nodes, minutes), nodes);
