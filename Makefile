@@ -85,7 +85,7 @@ test-browser: setup-test
 		scripts/with-relay.sh cargo test --locked --profile e2e --target $$WASM_TARGET --test browser $(ARGS)
 
 # The people whom stories and the benchmark page meet.
-CROWD = PEOPLE_FILE="$$GEN_REGISTRY_CACHE/people.jsonl" cargo test --quiet --locked --test it crowd:: > /dev/null
+CROWD = cargo run --quiet --locked --example people -- "$$GEN_REGISTRY_CACHE/people.jsonl"
 
 e2e-build: setup-test
 	$(STEP) 'Building the app for the end-to-end tests'
