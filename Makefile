@@ -173,5 +173,5 @@ bench-search: setup-bench build
 	@$(ENV) GEN_REGISTRY_E2E_DIST=dist node tests/bench/search.mjs
 
 clean:
-	@$(ENV) rm -rf dist "$$GEN_REGISTRY_E2E_DIST" "$$GEN_REGISTRY_E2E_DIST-dev" "$$GEN_REGISTRY_E2E_DIST-hostile" "$$GEN_REGISTRY_E2E_DIST-blocks" \
+	@$(ENV) rm -rf dist "$$GEN_REGISTRY_CACHE"/page-* "$$GEN_REGISTRY_CACHE"/stamps/page-* "$$GEN_REGISTRY_E2E_DIST" "$$GEN_REGISTRY_E2E_DIST-dev" "$$GEN_REGISTRY_E2E_DIST-hostile" "$$GEN_REGISTRY_E2E_DIST-blocks" \
 		"$$CARGO_TARGET_DIR"
