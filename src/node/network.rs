@@ -52,7 +52,7 @@ impl Network {
 }
 
 impl Default for Network {
-    /// The public network, with its built-in topic, and nobody to find it through.
+    /// The public network, with its built-in topic and without relays.
     fn default() -> Self {
         let topic = "44f16e43a86cb2c6c6ddf61a51c83400023281f6cb9e003f0b839a729a3bdcbd".to_owned();
         let topic = topic.try_into().expect("64 hex digits");

@@ -110,7 +110,7 @@ impl Node {
         }
     }
 
-    /// The person whom this node is to show as online, unless they are invisible or said goodbye.
+    /// Returns the person this node is to show as online, unless they are invisible or said goodbye.
     fn wanted_online(&self) -> Option<Identity> {
         let online = self.online.borrow();
         self.identity().filter(|_| !online.kept.invisible && !online.away)

@@ -194,7 +194,7 @@ async fn only_reading_is_allowed() {
 // ---- the real program ----
 
 pub(super) fn program(arguments: &[&str]) -> Command {
-    // Cargo tells tests of their own package's programs only; this one lies beside the folder of the tests.
+    // Cargo gives tests the path of their own package's programs only; this one lies beside the folder of the tests.
     let beside = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().join("gen-registry");
     assert!(beside.exists(), "{} is not there: cargo build --package gen-registry-server", beside.display());
     let mut command = Command::new(beside);

@@ -1,4 +1,4 @@
-//! Writes the records of 10,000 people, whom stories and the benchmark page meet: `people FILE`.
+//! Writes the records of 10,000 people, for stories and the benchmark page: `people FILE`.
 
 #[path = "../shared/crowd.rs"]
 #[allow(dead_code, reason = "benchmarks use the rest")]

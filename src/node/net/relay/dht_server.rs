@@ -1,4 +1,4 @@
-//! The relay as a Kademlia server: what it stores, and from whom.
+//! The relay as a Kademlia server: what it stores, and from which peers.
 //!
 //! New records are forwarded once to the configured other relays: the peers closest to a key may be strangers that do
 //! not store it, those relays are the network's own.
