@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 # Words that say of a machine what only people do, or that are rarer than the thing they say.
 DIALECT='whoever|nobody|tells?|told|hears?|heard|stands|anew|for ever|whom'
 # The formats below are going to be replaced as a whole; their prose goes with them.
-REPLACED='src/(core/(document|ownership|fact|identity|name_proof|read_model|block_list)|core/sync/(session|version_vector|wire|witness)|node/(admit|write|receipts|witness|key_store|backup|network|replication))[./]'
+REPLACED='src/(core/(document|ownership|fact|identity|name_proof|read_model|block_list)|core/sync/(session|version_vector|wire|witness)|node/(admit|registry|profile|receipts|witness|key_store|backup|network|replication))[./]'
 
 comment_lines() { # files on standard input
     xargs -r grep -hE '^\s*//' | grep -ciwE "$DIALECT" || true

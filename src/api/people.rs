@@ -90,6 +90,23 @@ pub enum NameStatus {
     Contested,
 }
 
+/// A person beside what they say or do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct PersonSummary {
+    pub did: String,
+    /// The ed25519 public key, 64 hex digits.
+    pub public_key: String,
+    /// The name they hold, as far as is known here.
+    pub username: Option<String>,
+    pub display_name: Option<String>,
+    /// The CID of the picture's block.
+    pub avatar: Option<String>,
+    /// It is this profile's own person.
+    pub mine: bool,
+}
+
 /// One row of the people directory, and what `lookupUsername` gives a script.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typings", derive(ts_rs::TS))]

@@ -1,29 +1,25 @@
-//! Taking in: documents from the store, changes of any owner from elsewhere, and telling whom it concerns.
+//! Admission: changes of any owner are verified, applied to their documents, stored, and only then shown.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
 
-use crate::Node;
+use crate::context::Context;
 use crate::errors;
-use crate::modules::modules_touched;
-use crate::notices::RecordDiff;
-use crate::store::records::{Damaged, StoredRecord, put};
-use crate::store::{Batch, Durability, StoreError, Table, Write};
+use crate::key_store::KeyStore;
+use crate::registry::{Registry, change_key, person_write};
+use crate::replication::fork_prefix;
+use crate::store::records::{StoredRecord, put};
+use crate::store::{Batch, Durability, StoreError, Table};
 use crate::time_slice::TimeSlice;
-use gen_registry_api::*;
-use gen_registry_core::digest::{Digest, block_cid, bytes_from_hex, hex};
-use gen_registry_core::document::{
-    Admitted, ChangeError, ChangeId, ChangeRejection, Document, SignedChange, Snapshot, StoredChange, VerifiedChange,
-};
-use gen_registry_core::fact::SignedFact;
+use crate::verified::Verified;
+use gen_registry_api::Failure;
+use gen_registry_core::document::{Admitted, ChangeError, ChangeRejection, Document, SignedChange, VerifiedChange};
 use gen_registry_core::identity::Identity;
-use gen_registry_core::limits::BLOCK_MAX_BYTES;
-use gen_registry_core::name::Username;
-use gen_registry_core::read_model::{PersonRecord, ReadModel};
+use gen_registry_core::read_model::PersonRecord;
+use gen_registry_core::sync::rejection::Rejection;
 use gen_registry_core::sync::session::Verdict;
-use gen_registry_core::time::Timestamp;
 
-/// After so many changes a document is stored in one piece again.
-const SNAPSHOT_EVERY: usize = 32;
 /// Documents admitted between two pauses and commits.
 const ADMIT_SLICE: usize = 64;
 
@@ -59,149 +55,43 @@ impl AdmissionReport {
     }
 }
 
-impl Node {
-    /// A document from its last snapshot and the signed changes that came after. What is damaged is set aside.
-    pub(super) async fn load_document(&self, owner: &Identity) -> Result<Document, StoreError> {
-        let mut document = Document::new(*owner);
-        match self.records.get::<Snapshot>(Table::Documents, &owner.to_hex()).await? {
-            StoredRecord::Record(snapshot) => match Document::load(*owner, &snapshot) {
-                Ok(loaded) => document = loaded,
-                Err(error) => tracing::warn!(%error, "a snapshot can't be read; replaying the changes"),
-            },
-            StoredRecord::Nothing => {}
-            StoredRecord::Damaged(damaged) => self.quarantine(&damaged).await,
-        }
-        let (changes, damaged) =
-            self.records.all::<StoredChange>(Table::Changes, &format!("{}/", owner.to_hex())).await?;
-        for found in &damaged {
-            self.quarantine(found).await;
-        }
-        for (key, change) in changes {
-            let admitted = change
-                .of(*owner)
-                .decode_unverified()
-                .map_err(|error| error.to_string())
-                .and_then(|change| document.admit(change).map_err(|error| error.to_string()));
-            if let Err(error) = admitted {
-                tracing::error!(%key, %error, "a stored change is not taken in");
-            }
-        }
-        Ok(document)
-    }
-
-    /// Folds a person again from their signed changes, when the read model's record was lost.
-    pub(super) async fn rebuild(&self, key: &str) {
-        let Ok(bytes) = bytes_from_hex(key) else { return };
-        let Ok(owner) = Identity::from_bytes(&bytes) else { return };
-        match self.load_document(&owner).await {
-            Ok(document) if document.changes() > 0 => {
-                let record = self.person_record(&document, self.now());
-                if let Err(error) = self.records.commit(vec![person_write(&record)], Durability::Relaxed).await {
-                    tracing::error!(%error, "a rebuilt person could not be stored");
-                }
-                self.update_read_model(vec![record]);
-            }
-            Ok(_) => {}
-            Err(error) => tracing::error!(%error, "a person could not be rebuilt"),
+impl RefusedChange {
+    /// The rule of the protocol that its sender broke.
+    pub fn rule(&self) -> Rejection {
+        match self {
+            Self::Invalid { why: ChangeError::Forged, .. } => Rejection::Forged,
+            Self::Invalid { .. } => Rejection::BadChange,
+            Self::Rejected { why: ChangeRejection::Fork(_), .. } => Rejection::Fork,
+            Self::Rejected { .. } => Rejection::Refused,
         }
     }
 
-    /// Everything that is stored about a document after `added` came to it; `before` is how many changes it had.
-    pub(super) fn document_writes(
-        &self,
-        document: &Document,
-        before: usize,
-        added: &[VerifiedChange],
-    ) -> (Batch, PersonRecord) {
-        let record = self.person_record(document, self.now());
-        let mut batch: Batch = added.iter().map(change_write).collect();
-        batch.push(person_write(&record));
-        if before / SNAPSHOT_EVERY != document.changes() / SNAPSHOT_EVERY {
-            batch.push(put(Table::Documents, &document.owner().to_hex(), &document.snapshot()));
+    /// The owner signed it, whoever carried it: what that says of the owner.
+    pub(crate) fn fault_of_owner(&self) -> Option<(Identity, Rejection)> {
+        match self {
+            Self::Invalid { .. } => None,
+            Self::Rejected { owner, why: ChangeRejection::Fork(_) } => Some((*owner, Rejection::Forged)),
+            Self::Rejected { owner, .. } => Some((*owner, Rejection::Refused)),
         }
-        (batch, record)
+    }
+}
+
+/// The service through which changes of any owner come in.
+pub struct Admission {
+    context: Rc<Context>,
+    keys: Rc<KeyStore>,
+    registry: Rc<Registry>,
+    verified: RefCell<Rc<Verified>>,
+}
+
+impl Admission {
+    pub(crate) fn new(context: Rc<Context>, keys: Rc<KeyStore>, registry: Rc<Registry>) -> Self {
+        Self { context, keys, registry, verified: RefCell::default() }
     }
 
-    fn person_record(&self, document: &Document, now: Timestamp) -> PersonRecord {
-        let owner = document.owner();
-        let state = self.state.borrow();
-        let mut record = state.index.person(&owner).cloned().unwrap_or_else(|| PersonRecord::new(owner));
-        let known = record.facts.iter().map(SignedFact::hash).collect();
-        let view = document.view_beyond(&self.network.topic, &known);
-        record.profile = view.profile;
-        record.shelf = view.shelf;
-        record.add_facts(view.facts);
-        record.heads = document.heads();
-        record.changes = document.changes() as u64;
-        record.bytes = document.bytes() as u64;
-        record.updated_at = now;
-        record.changed_at = Some(document.changed_at());
-        record
-    }
-
-    /// Puts records into the read model and tells whom it concerns.
-    pub(super) fn update_read_model(&self, records: Vec<PersonRecord>) {
-        let own = self.identity();
-        let named = |node: &Self| own.and_then(|own| node.state.borrow().index.username_of(&own).cloned());
-        let before = named(self);
-        let mine = records.iter().find(|record| Some(record.identity) == own);
-        if let Some(newest) = mine.and_then(PersonRecord::newest_claim) {
-            let mut state = self.state.borrow_mut();
-            state.not_before = state.not_before.max(newest);
-        }
-        let now = self.now();
-        let mut touched: BTreeSet<Identity> = BTreeSet::new();
-        let mut conflicts = Vec::new();
-        let mut modules = BTreeSet::new();
-        let (mut news, listens) = (Vec::new(), self.listens_for_news());
-        for record in records {
-            let mut state = self.state.borrow_mut();
-            let known = state.index.person(&record.identity);
-            modules.extend(modules_touched(known, &record));
-            if listens {
-                news.extend(RecordDiff::between(known, &record));
-            }
-            let (who, before) = (record.identity, conflicts_of(&state.index, &record.identity));
-            touched.extend(state.index.put(record, now));
-            let after = conflicts_of(&state.index, &who);
-            conflicts.extend(after.into_iter().filter(|(loser, _)| !before.contains_key(loser)).map(|(_, name)| name));
-        }
-        conflicts.into_iter().for_each(|name| self.tell_conflict(&name));
-        if !modules.is_empty() {
-            self.searching.note_modules(&modules);
-            self.tell(&Event::ModulesChanged { names: modules.iter().map(ToString::to_string).collect() });
-        }
-        self.emit_changes(touched, before.filter(|_| named(self).is_none()));
-        self.notice(news);
-    }
-
-    fn tell_conflict(&self, name: &Username) {
-        let report = self.look_up(name.as_str());
-        let holder = report.holder.map(|holder| holder.did);
-        let losers: BTreeSet<String> = report.losers.into_iter().map(|loser| loser.did).collect();
-        self.tell(&Event::Conflict { name: name.to_string(), holder, losers: losers.into_iter().collect() });
-    }
-
-    /// Claims whose date has come begin to count.
-    pub(super) fn activate_due_claims(&self) {
-        let own = self.identity();
-        let named = |node: &Self| own.and_then(|own| node.state.borrow().index.username_of(&own).cloned());
-        let before = named(self);
-        let touched = self.state.borrow_mut().index.advance(self.now());
-        self.emit_changes(touched, before.filter(|_| named(self).is_none()));
-    }
-
-    fn emit_changes(&self, mut touched: BTreeSet<Identity>, lost: Option<Username>) {
-        self.searching.note_people(&touched);
-        if self.identity().is_some_and(|own| touched.remove(&own)) {
-            self.tell(&Event::MeChanged);
-        }
-        if let Some(lost) = lost.and_then(|name| self.lost_name(&name)) {
-            self.tell(&Event::NameLost { lost });
-        }
-        let mut dids: Vec<String> = touched.iter().map(Identity::to_string).collect();
-        dids.extend(self.identity().map(|own| own.to_string()));
-        self.tell(&Event::PeopleChanged { dids });
+    /// Has this profile remember verified signatures in common with others of its process.
+    pub fn share_verified(&self, verified: Rc<Verified>) {
+        *self.verified.borrow_mut() = verified;
     }
 
     /// Takes in changes of any owners, in slices. Each is verified first; a bad one harms no other.
@@ -210,15 +100,15 @@ impl Node {
         for slice in owners.chunks(ADMIT_SLICE) {
             {
                 // The own document may be among them, and a command may be writing it.
-                let _one_at_a_time = self.writing.lock().await;
+                let _one_at_a_time = self.registry.begin_write().await;
                 self.admit_slice(slice, Durability::Relaxed, &mut report).await?;
             }
-            self.environment.yield_now().await;
+            self.context.environment.yield_now().await;
         }
         Ok(report)
     }
 
-    /// As [`Node::admit`], for a command that has the writing lock already and brings the person's own changes.
+    /// As [`Admission::admit`], for a command that has the writing lock already and brings the person's own changes.
     pub(super) async fn admit_while_writing(&self, changes: Vec<SignedChange>) -> Result<AdmissionReport, Failure> {
         let (mut report, owners) = self.verify_all(changes).await;
         for slice in owners.chunks(ADMIT_SLICE) {
@@ -232,12 +122,12 @@ impl Node {
         let mut report = AdmissionReport::default();
         let mut by_owner: BTreeMap<Identity, Vec<Numbered>> = BTreeMap::new();
         let verified = self.verified.borrow().clone();
-        let mut turn = TimeSlice::begin(&*self.environment);
+        let mut time_slice = TimeSlice::begin(&*self.context.environment);
         for (number, change) in changes.into_iter().enumerate() {
-            turn.yield_if_spent().await;
+            time_slice.yield_if_spent().await;
             let owner = change.owner;
             report.verdicts.push(Verdict::Known);
-            match verified.verify(change, &self.network.topic) {
+            match verified.verify(change, &self.context.network.topic) {
                 Ok(verified) => by_owner.entry(owner).or_default().push((number, verified)),
                 Err(why) => report.refuse(number, RefusedChange::Invalid { owner, why }),
             }
@@ -252,16 +142,16 @@ impl Node {
         report: &mut AdmissionReport,
     ) -> Result<(), Failure> {
         let (mut batch, mut records, mut documents) = (Vec::new(), Vec::new(), Vec::new());
-        let generation = self.document_cache.borrow().generation();
-        let mut turn = TimeSlice::begin(&*self.environment);
+        let generation = self.registry.cache().generation();
+        let mut time_slice = TimeSlice::begin(&*self.context.environment);
         for (owner, changes) in slice {
-            turn.yield_if_spent().await;
+            time_slice.yield_if_spent().await;
             documents.extend(self.admit_to(owner, changes, report, &mut batch, &mut records).await?);
         }
-        self.records.commit(batch, durability).await.map_err(errors::store_failed)?;
+        self.context.records.commit(batch, durability).await.map_err(errors::store_failed)?;
         // Only now are they what the store holds.
-        self.document_cache.borrow_mut().put_all(documents, generation);
-        self.update_read_model(records);
+        self.registry.cache().put_all(documents, generation);
+        self.registry.update_read_model(records);
         Ok(())
     }
 
@@ -274,15 +164,15 @@ impl Node {
         records: &mut Vec<PersonRecord>,
     ) -> Result<Option<Document>, Failure> {
         // Nothing more comes of a document whose fork is proven.
-        if self.state.borrow().index.person(owner).is_some_and(|person| person.forked) {
+        if self.registry.is_forked(owner) {
             report.known += changes.len();
             return Ok(None);
         }
-        let document_cache = self.document_cache.borrow_mut().take(owner);
-        let mut document = match document_cache {
+        let resident = self.registry.cache().take(owner);
+        let mut document = match resident {
             Some(document) => document,
-            None if self.is_unknown(owner) => Document::new(*owner),
-            None => self.load_document(owner).await.map_err(errors::store_failed)?,
+            None if self.registry.is_unknown(owner) => Document::new(*owner),
+            None => self.registry.load_document(owner).await.map_err(errors::store_failed)?,
         };
         let before = document.changes();
         let refused_before = report.refused.len();
@@ -319,7 +209,7 @@ impl Node {
             None => Vec::new(),
         };
         if !applied.is_empty() || !proof.is_empty() {
-            let (writes, mut record) = self.document_writes(&document, before, &applied);
+            let (writes, mut record) = self.registry.document_writes(&document, before, &applied);
             batch.extend(writes);
             if !proof.is_empty() {
                 record.forked = true;
@@ -328,9 +218,9 @@ impl Node {
             }
             records.push(record);
         }
-        if self.identity() == Some(*owner) {
-            self.state.borrow_mut().own = None;
-            self.lists_due.set(true);
+        if self.keys.identity() == Some(*owner) {
+            self.registry.forget_own();
+            self.registry.observers().iter().for_each(|observer| observer.own_document_changed());
             return Ok(None);
         }
         // What waits is not stored, and a fork or a refusal is no time for shortcuts.
@@ -338,49 +228,25 @@ impl Node {
         Ok(clean.then_some(document))
     }
 
-    /// Stores blocks that came with a backup.
-    pub(super) async fn keep_blocks(&self, blocks: &[serde_bytes::ByteBuf]) -> Result<(), Failure> {
-        let write = |bytes: &serde_bytes::ByteBuf| put(Table::Blocks, &block_cid(bytes).to_string(), bytes);
-        let batch = blocks.iter().filter(|bytes| bytes.len() <= BLOCK_MAX_BYTES).map(write).collect();
-        self.records.commit(batch, Durability::Strict).await.map_err(errors::store_failed)
+    /// What is stored to prove that `change` and another one of its place were both signed. The other is among
+    /// `arrived` or in the store.
+    pub(super) async fn fork_proof(
+        &self,
+        change: &VerifiedChange,
+        arrived: &[(usize, VerifiedChange)],
+    ) -> Result<Batch, StoreError> {
+        let owner = change.owner();
+        let arrived = arrived.iter().map(|(_, other)| other);
+        let twin = arrived.filter(|other| other.id() == change.id() && *other != change).map(|o| o.signed());
+        let twin = match twin.into_iter().find(|other| other.bytes != change.signed().bytes) {
+            Some(twin) => Some(twin.clone()),
+            None => match self.context.records.get(Table::Changes, &change_key(&owner, change.id())).await? {
+                StoredRecord::Record(twin) => Some(twin),
+                StoredRecord::Nothing | StoredRecord::Damaged(_) => None,
+            },
+        };
+        let prove =
+            |(at, change): (usize, &SignedChange)| put(Table::Changes, &format!("{}{at}", fork_prefix(&owner)), change);
+        Ok(twin.iter().flat_map(|twin| [twin, change.signed()]).enumerate().map(prove).collect())
     }
-
-    /// The signed changes of the own document, as peers get them.
-    pub async fn own_signed_changes(&self) -> Result<Vec<SignedChange>, Failure> {
-        let own = self.identity().ok_or_else(errors::no_identity)?;
-        self.own_changes(&own).await.map(|(changes, _)| changes)
-    }
-
-    /// Every signed change of the own document that can be read, and those that can't.
-    pub(super) async fn own_changes(&self, own: &Identity) -> Result<(Vec<SignedChange>, Vec<Damaged>), Failure> {
-        let found = self.records.all::<SignedChange>(Table::Changes, &format!("{}/", own.to_hex())).await;
-        let (changes, damaged) = found.map_err(errors::store_failed)?;
-        Ok((changes.into_iter().map(|(_, change)| change).collect(), damaged))
-    }
-}
-
-/// The losing claims to names that a person claimed, too.
-fn conflicts_of(index: &ReadModel, identity: &Identity) -> BTreeMap<Digest, Username> {
-    let claims = index.claims_of(identity).into_iter();
-    let rivals = claims.flat_map(|(_, name, _, name_state)| {
-        let rivals = name_state
-            .losers
-            .iter()
-            .filter(|loser| name_state.holder().is_some_and(|held| held.holder != loser.author));
-        rivals.map(|loser| (loser.claim, name.clone()))
-    });
-    rivals.collect()
-}
-
-/// The key of a change: owner, writing session, number. Sorted, a session's changes stand in their order.
-fn change_write(change: &VerifiedChange) -> Write {
-    put(Table::Changes, &change_key(&change.owner(), change.id()), change.signed())
-}
-
-pub(super) fn change_key(owner: &Identity, place: &ChangeId) -> String {
-    format!("{}/{}/{:08}", owner.to_hex(), hex(&place.actor), place.seq)
-}
-
-fn person_write(record: &PersonRecord) -> Write {
-    put(Table::People, &record.identity.to_hex(), &record.to_stored())
 }

@@ -3,19 +3,22 @@
 //! A file is hostile until checked: its checksum tells damage from a wrong passphrase, and every change in it is
 //! verified like any other. A refused file changes nothing.
 
+use std::rc::Rc;
+
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::Node;
-use crate::Settings;
 use crate::VERSION;
+use crate::admit::Admission;
+use crate::context::Context;
 use crate::errors;
-use crate::key_store::{check_new_passphrase, seal_failed};
-use crate::store::Table;
-use crate::store::records::StoredRecord;
+use crate::key_store::{KeyStore, check_new_passphrase, seal_failed};
+use crate::registry::Registry;
+use crate::store::records::{StoredRecord, put};
+use crate::store::{Durability, Table};
 use gen_registry_api::*;
 use gen_registry_core::canonical::{DecodeError, Decoder, Encoder};
-use gen_registry_core::digest::Digest;
+use gen_registry_core::digest::{Digest, block_cid};
 use gen_registry_core::document::SignedChange;
 use gen_registry_core::identity::{SigningIdentity, Topic};
 use gen_registry_core::limits::{BLOCK_MAX_BYTES, DOCUMENT_MAX_BYTES};
@@ -42,6 +45,12 @@ struct Contents {
     exported_at: Timestamp,
 }
 
+/// What a backup brought.
+pub(crate) struct ImportedBackup {
+    pub(crate) new_changes: u64,
+    pub(crate) exported_at: Timestamp,
+}
+
 struct BackupEnvelope<'a> {
     cost: Cost,
     salt: [u8; SALT_BYTES],
@@ -49,20 +58,37 @@ struct BackupEnvelope<'a> {
     sealed: &'a [u8],
 }
 
-impl Node {
+/// The service that writes and reads backups.
+pub(crate) struct Backups {
+    context: Rc<Context>,
+    keys: Rc<KeyStore>,
+    registry: Rc<Registry>,
+    admission: Rc<Admission>,
+}
+
+impl Backups {
+    pub(crate) fn new(
+        context: Rc<Context>,
+        keys: Rc<KeyStore>,
+        registry: Rc<Registry>,
+        admission: Rc<Admission>,
+    ) -> Self {
+        Self { context, keys, registry, admission }
+    }
+
     pub(super) async fn export_backup(&self, passphrase: String) -> Result<BackupFile, Failure> {
-        let _one_at_a_time = self.writing.lock().await;
+        let _one_at_a_time = self.registry.begin_write().await;
         check_new_passphrase(&passphrase)?;
-        let signer = self.state.borrow().key_state.signer()?;
+        let signer = self.keys.signer()?;
         let own = signer.identity();
-        let now = self.environment.now();
-        let (changes, damaged) = self.own_changes(&own).await?;
+        let now = self.context.environment.now();
+        let (changes, damaged) = self.registry.own_changes(&own).await?;
         for found in &damaged {
-            self.quarantine(found).await;
+            self.context.quarantine(found).await;
         }
         let contents = Contents {
             program: VERSION.to_owned(),
-            topic: self.network.topic,
+            topic: self.context.network.topic,
             entropy: signer.entropy(),
             changes,
             blocks: self.own_blocks().await?,
@@ -70,9 +96,9 @@ impl Node {
         };
         let plain = Zeroizing::new(cbor4ii::serde::to_vec(Vec::new(), &contents).map_err(|_| errors::internal())?);
         let (mut salt, mut nonce) = ([0; SALT_BYTES], [0; NONCE_BYTES]);
-        self.environment.random(&mut salt);
-        self.environment.random(&mut nonce);
-        let key = self.stretch(StretchJob { passphrase: passphrase.into(), salt, cost: COST }).await;
+        self.context.environment.random(&mut salt);
+        self.context.environment.random(&mut nonce);
+        let key = self.keys.stretch(StretchJob { passphrase: passphrase.into(), salt, cost: COST }).await;
         let head = head(COST, &salt, &nonce);
         let sealed = sealing::seal(&key.map_err(seal_failed)?, &nonce, &head, &plain);
         let mut bytes = head;
@@ -80,38 +106,36 @@ impl Node {
         let checksum = Digest::of(&bytes);
         bytes.extend_from_slice(checksum.as_bytes());
 
-        let settings = Settings { last_backup_at: Some(now), ..self.state.borrow().settings.clone() };
-        self.save_settings(settings).await?;
-        self.tell(&Event::MeChanged);
+        let mut settings = self.keys.settings().clone();
+        settings.last_backup_at = Some(now);
+        self.keys.save_settings(settings).await?;
+        self.context.emit(&Event::MeChanged);
         let name =
-            self.state.borrow().index.username_of(&own).map_or_else(|| "identity".to_owned(), ToString::to_string);
+            self.registry.read_model().username_of(&own).map_or_else(|| "identity".to_owned(), ToString::to_string);
         Ok(BackupFile { file_name: format!("{name}.genregistry"), bytes })
     }
 
     async fn own_blocks(&self) -> Result<Vec<serde_bytes::ByteBuf>, Failure> {
-        let own = self.identity();
-        let avatar = {
-            let state = self.state.borrow();
-            own.and_then(|own| state.index.person(&own)?.profile.avatar.clone())
-        };
+        let own = self.keys.identity();
+        let avatar = own.and_then(|own| self.registry.read_model().person(&own)?.profile.avatar.clone());
         let Some(cid) = avatar else { return Ok(Vec::new()) };
-        let found = self.records.get::<serde_bytes::ByteBuf>(Table::Blocks, &cid).await;
+        let found = self.context.records.get::<serde_bytes::ByteBuf>(Table::Blocks, &cid).await;
         Ok(match found.map_err(errors::store_failed)? {
             StoredRecord::Record(bytes) => vec![bytes],
             StoredRecord::Nothing | StoredRecord::Damaged(_) => Vec::new(),
         })
     }
 
-    pub(super) async fn import_backup(&self, bytes: &[u8], passphrase: String) -> Result<Imported, Failure> {
+    pub(super) async fn import_backup(&self, bytes: &[u8], passphrase: String) -> Result<ImportedBackup, Failure> {
         let envelope = read_envelope(bytes)?;
         let BackupEnvelope { cost, salt, nonce, sealed } = envelope;
-        let key = self.stretch(StretchJob { passphrase: passphrase.into(), salt, cost }).await;
+        let key = self.keys.stretch(StretchJob { passphrase: passphrase.into(), salt, cost }).await;
         let plain = sealing::open(&key.map_err(seal_failed)?, &nonce, &head(cost, &salt, &nonce), sealed)
             .map_err(|_| wrong())?;
         let contents: Contents =
             cbor4ii::serde::from_slice(&plain).map_err(|_| damaged("its contents can't be read"))?;
         check_program(&contents.program)?;
-        if contents.topic != self.network.topic {
+        if contents.topic != self.context.network.topic {
             return Err(Failure::new(
                 FailureCode::BackupOtherNetwork,
                 "This backup belongs to another network.",
@@ -120,22 +144,27 @@ impl Node {
         }
         let signer = SigningIdentity::from_entropy(&contents.entropy);
         let own = signer.identity();
-        self.check_room_for(&own)?;
+        self.keys.check_room_for(&own)?;
         if contents.changes.iter().any(|change| change.owner != own) || contents.blocks.len() > BACKUP_MAX_BLOCKS {
             return Err(damaged("it holds what is not its owner's"));
         }
-        if let Some(error) = contents.changes.iter().find_map(|c| c.clone().verify(&self.network.topic).err()) {
+        if let Some(error) = contents.changes.iter().find_map(|c| c.clone().verify(&self.context.network.topic).err()) {
             tracing::warn!(%error, "a change in a backup is refused");
             return Err(damaged("a change in it has no valid signature"));
         }
         // The key last: should the disk fill up before, there is a replica more and nothing else is different.
-        let report = self.admit_while_writing(contents.changes).await?;
+        let report = self.admission.admit_while_writing(contents.changes).await?;
         self.keep_blocks(&contents.blocks).await?;
-        self.adopt(signer, true).await?;
-        self.tell(&Event::MeChanged);
-        let Answer::Me(me) = self.me() else { return Err(errors::internal()) };
-        let exported_at = contents.exported_at.as_millis();
-        Ok(Imported { me, new_changes: report.admitted as u64, exported_at })
+        self.registry.adopt(signer).await?;
+        self.context.emit(&Event::MeChanged);
+        Ok(ImportedBackup { new_changes: report.admitted as u64, exported_at: contents.exported_at })
+    }
+
+    /// Stores the pictures that came with a backup.
+    async fn keep_blocks(&self, blocks: &[serde_bytes::ByteBuf]) -> Result<(), Failure> {
+        let write = |bytes: &serde_bytes::ByteBuf| put(Table::Blocks, &block_cid(bytes).to_string(), bytes);
+        let batch = blocks.iter().filter(|bytes| bytes.len() <= BLOCK_MAX_BYTES).map(write).collect();
+        self.context.commit(batch, Durability::Strict).await
     }
 }
 

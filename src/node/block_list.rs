@@ -1,13 +1,18 @@
 //! Blocking and trusting: the person's lists, kept on this device and shared, sealed, with the person's others.
 
+use std::cell::{Cell, Ref, RefCell};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
-use crate::Node;
+use crate::context::Context;
 use crate::errors;
-use crate::reputation::Actor;
+use crate::key_store::KeyStore;
+use crate::peering::PeerTable;
+use crate::registry::ChangeDraft;
+use crate::registry::{Registry, RegistryObserver};
+use crate::reputation::{Actor, ReputationTracker};
 use crate::store::records::put;
 use crate::store::{Durability, StoreError, Table};
-use crate::write::ChangeDraft;
 use gen_registry_api::*;
 use gen_registry_core::block_list::{BlockDecision, BlockList, Entry, ListError, ListKey, Subject};
 use gen_registry_core::document::Edit;
@@ -18,28 +23,33 @@ use gen_registry_core::sealing::NONCE_BYTES;
 /// Under which key of [`Table::Settings`] they stand. Damaged, they come back from the sealed copy in the document.
 pub(crate) const RECORD: &str = "lists";
 
-impl Node {
-    pub(crate) async fn handle_block_list(&self, ask: BlockListCommand) -> Result<Answer, Failure> {
-        match ask {
-            BlockListCommand::Reputation { of } => {
-                let actor: Actor = of.parse().map_err(|_| not_a_subject("a person or a peer"))?;
-                Ok(Answer::Reputation(self.reputation(actor)))
-            }
-            BlockListCommand::BlockList => Ok(Answer::BlockList(self.lists_report())),
-            BlockListCommand::Decide { subject, verdict, note } => {
-                let subject = subject.parse().map_err(|_| not_a_subject("a person, a peer or a module"))?;
-                self.decide(subject, verdict, note.unwrap_or_default()).await?;
-                Ok(Answer::BlockList(self.lists_report()))
-            }
-        }
+/// What the person decided, for every service that asks. [`BlockLists`] changes it.
+pub(crate) struct Decisions(RefCell<BlockList>);
+
+impl Decisions {
+    pub(crate) fn new(lists: BlockList) -> Self {
+        Self(RefCell::new(lists))
+    }
+
+    fn lists(&self) -> Ref<'_, BlockList> {
+        self.0.borrow()
+    }
+
+    /// Whether nothing is decided about anybody.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lists().is_empty()
+    }
+
+    pub(crate) fn verdict(&self, subject: &Subject) -> BlockDecision {
+        self.lists().verdict(subject)
     }
 
     pub(crate) fn blocks_person(&self, person: &Identity) -> bool {
-        self.lists.borrow().verdict(&Subject::Person(*person)) == BlockDecision::Block
+        self.lists().verdict(&Subject::Person(*person)) == BlockDecision::Block
     }
 
     pub(crate) fn blocked_people(&self) -> Vec<Identity> {
-        let lists = self.lists.borrow();
+        let lists = self.lists();
         let blocked = lists.entries().filter(|(_, entry)| entry.verdict == BlockDecision::Block);
         let people = blocked.filter_map(|(subject, _)| match subject {
             Subject::Person(person) => Some(*person),
@@ -50,7 +60,7 @@ impl Node {
 
     /// Whether a module is blocked: by itself, or with its holder unless it is trusted by itself.
     pub(crate) fn blocks_module(&self, name: &ModuleName, holder: Option<&Identity>) -> bool {
-        let lists = self.lists.borrow();
+        let lists = self.lists();
         // Asked of every module of every list.
         if lists.is_empty() {
             return false;
@@ -61,10 +71,59 @@ impl Node {
             BlockDecision::Neither => holder.is_some_and(|holder| self.blocks_person(holder)),
         }
     }
+}
+
+/// The service that changes the lists, keeps them, and shares them with the person's other devices.
+pub(crate) struct BlockLists {
+    context: Rc<Context>,
+    keys: Rc<KeyStore>,
+    registry: Rc<Registry>,
+    decisions: Rc<Decisions>,
+    reputation: Rc<ReputationTracker>,
+    peers: Rc<PeerTable>,
+    /// Another device of the person may have decided something.
+    due: Cell<bool>,
+    /// Held while the lists are read, changed and kept.
+    deciding: async_lock::Mutex<()>,
+}
+
+impl RegistryObserver for BlockLists {
+    fn own_document_changed(&self) {
+        self.due.set(true);
+    }
+}
+
+impl BlockLists {
+    pub(crate) fn new(
+        context: Rc<Context>,
+        keys: Rc<KeyStore>,
+        registry: Rc<Registry>,
+        decisions: Rc<Decisions>,
+        reputation: Rc<ReputationTracker>,
+        peers: Rc<PeerTable>,
+    ) -> Self {
+        let (due, deciding) = (Cell::new(true), async_lock::Mutex::new(()));
+        Self { context, keys, registry, decisions, reputation, peers, due, deciding }
+    }
+
+    pub(crate) async fn handle(&self, ask: BlockListCommand) -> Result<Answer, Failure> {
+        match ask {
+            BlockListCommand::Reputation { of } => {
+                let actor: Actor = of.parse().map_err(|_| not_a_subject("a person or a peer"))?;
+                Ok(Answer::Reputation(self.reputation.report(actor)))
+            }
+            BlockListCommand::BlockList => Ok(Answer::BlockList(self.report())),
+            BlockListCommand::Decide { subject, verdict, note } => {
+                let subject = subject.parse().map_err(|_| not_a_subject("a person, a peer or a module"))?;
+                self.decide(subject, verdict, note.unwrap_or_default()).await?;
+                Ok(Answer::BlockList(self.report()))
+            }
+        }
+    }
 
     async fn decide(&self, subject: Subject, verdict: gen_registry_api::Decision, note: String) -> Result<(), Failure> {
         if let Subject::Person(person) = &subject
-            && self.identity() == Some(*person)
+            && self.keys.identity() == Some(*person)
         {
             let message = "This is you: nobody blocks or trusts themselves.";
             return Err(Failure::new(FailureCode::InvalidArgument, message, "Choose somebody else."));
@@ -76,64 +135,63 @@ impl Node {
         };
         {
             let _one_at_a_time = self.deciding.lock().await;
-            let mut lists = self.lists.borrow().clone();
-            lists.decide(subject.clone(), verdict, note.trim().to_owned(), self.now()).map_err(refused)?;
-            self.keep_lists(lists).await.map_err(errors::store_failed)?;
+            let mut lists = self.decisions.lists().clone();
+            lists.decide(subject.clone(), verdict, note.trim().to_owned(), self.context.now()).map_err(refused)?;
+            self.save(lists).await.map_err(errors::store_failed)?;
         }
-        self.act_on_verdict(&subject);
-        self.lists_due.set(true);
-        self.share_lists_if_due().await;
+        self.act_on_decision(&subject);
+        self.due.set(true);
+        self.share_if_due().await;
         Ok(())
     }
 
-    async fn keep_lists(&self, lists: BlockList) -> Result<(), StoreError> {
-        self.records.commit(vec![put(Table::Settings, RECORD, &lists)], Durability::Strict).await?;
-        *self.lists.borrow_mut() = lists;
+    async fn save(&self, lists: BlockList) -> Result<(), StoreError> {
+        self.context.records.commit(vec![put(Table::Settings, RECORD, &lists)], Durability::Strict).await?;
+        *self.decisions.0.borrow_mut() = lists;
         Ok(())
     }
 
-    fn act_on_verdict(&self, subject: &Subject) {
+    fn act_on_decision(&self, subject: &Subject) {
         match subject {
             Subject::Person(person) => {
-                self.tell(&Event::PeopleChanged { dids: vec![person.to_string()] });
+                self.context.emit(&Event::PeopleChanged { dids: vec![person.to_string()] });
                 // Modules of this person are blocked or shown again with them.
-                self.tell(&Event::ModulesChanged { names: Vec::new() });
+                self.context.emit(&Event::ModulesChanged { names: Vec::new() });
             }
-            Subject::Module(name) => self.tell(&Event::ModulesChanged { names: vec![name.to_string()] }),
+            Subject::Module(name) => self.context.emit(&Event::ModulesChanged { names: vec![name.to_string()] }),
             Subject::Peer(peer) => {
-                let mesh = self.peering.borrow().mesh();
-                if let (Some(mesh), Ok(name)) = (mesh, peer.to_string().parse())
-                    && !self.is_welcome(name)
+                if let (Some(mesh), Ok(name)) = (self.peers.mesh(), peer.to_string().parse())
+                    && !self.reputation.is_welcome(name)
                 {
                     mesh.ban(name);
                 }
-                self.tell(&Event::NetworkChanged);
+                self.context.emit(&Event::NetworkChanged);
             }
         }
     }
 
     /// The lists count here already; whatever keeps them from the other devices now is tried again later.
-    pub(crate) async fn share_lists_if_due(&self) {
-        if !self.lists_due.get() {
+    pub(crate) async fn share_if_due(&self) {
+        if !self.due.get() {
             return;
         }
-        if let Err(failure) = self.share_lists().await {
+        if let Err(failure) = self.share().await {
             tracing::info!(code = ?failure.code, "the lists are not shared yet");
         }
     }
 
     /// Takes over what the person's other devices decided, and gives them what was decided here. Without an open key
     /// there is nothing to read them with, and nothing happens.
-    async fn share_lists(&self) -> Result<(), Failure> {
-        let _one_at_a_time = self.writing.lock().await;
-        let Ok(signer) = self.state.borrow().key_state.signer() else { return Ok(()) };
+    async fn share(&self) -> Result<(), Failure> {
+        let _one_at_a_time = self.registry.begin_write().await;
+        let Ok(signer) = self.keys.signer() else { return Ok(()) };
         let own = signer.identity();
-        if self.is_unknown_document(&own) {
+        if self.registry.read_model().person(&own).is_none() {
             return Ok(());
         }
-        self.lists_due.set(false);
+        self.due.set(false);
         let key = ListKey::of(&signer);
-        let document = self.own_document(&own).await?;
+        let document = self.registry.own_document(&own).await?;
         let mut shared: BTreeMap<Subject, Entry> = BTreeMap::new();
         for (place, sealed) in document.private() {
             match key.open(&place, &sealed) {
@@ -147,36 +205,32 @@ impl Node {
             }
         }
         let deciding = self.deciding.lock().await;
-        let mut lists = self.lists.borrow().clone();
+        let mut lists = self.decisions.lists().clone();
         let before = lists.clone();
         if lists.merge(shared.clone()) {
-            self.keep_lists(lists.clone()).await.map_err(errors::store_failed)?;
+            self.save(lists.clone()).await.map_err(errors::store_failed)?;
             let changed = lists.entries().filter(|(subject, entry)| before.verdict(subject) != entry.verdict);
-            changed.for_each(|(subject, _)| self.act_on_verdict(subject));
+            changed.for_each(|(subject, _)| self.act_on_decision(subject));
         }
         drop(deciding);
         let edits: Vec<Edit> = lists
             .beyond(&shared)
             .map(|(subject, entry)| {
                 let mut nonce = [0; NONCE_BYTES];
-                self.environment.random(&mut nonce);
+                self.context.environment.random(&mut nonce);
                 Edit::Private { place: key.place(subject), sealed: key.seal(nonce, subject, entry) }
             })
             .collect();
         if edits.is_empty() {
             return Ok(());
         }
-        let written = self.commit(None, signer, ChangeDraft::of(edits)).await;
-        self.lists_due.set(written.is_err());
+        let written = self.registry.write(None, signer, ChangeDraft::of(edits)).await;
+        self.due.set(written.is_err());
         written
     }
 
-    fn is_unknown_document(&self, own: &Identity) -> bool {
-        self.state.borrow().index.person(own).is_none()
-    }
-
-    fn lists_report(&self) -> BlockListReport {
-        let (lists, state) = (self.lists.borrow(), self.state.borrow());
+    fn report(&self) -> BlockListReport {
+        let (lists, read_model) = (self.decisions.lists(), self.registry.read_model());
         let row = |(subject, entry): (&Subject, &Entry)| BlockListRow {
             subject: subject.to_string(),
             verdict: match entry.verdict {
@@ -187,13 +241,13 @@ impl Node {
             note: Some(entry.note.clone()).filter(|note| !note.is_empty()),
             at: entry.at.as_millis(),
             username: match subject {
-                Subject::Person(person) => state.index.username_of(person).map(ToString::to_string),
+                Subject::Person(person) => read_model.username_of(person).map(ToString::to_string),
                 Subject::Peer(_) | Subject::Module(_) => None,
             },
         };
         let mut rows: Vec<BlockListRow> = lists.entries().map(row).collect();
         rows.sort_by_key(|row| std::cmp::Reverse(row.at));
-        BlockListReport { rows, shared: state.key_state.signer().is_ok() }
+        BlockListReport { rows, shared: self.keys.signer().is_ok() }
     }
 }
 

@@ -20,8 +20,12 @@ use futures::future::{self, Either};
 use futures::{FutureExt, StreamExt, pin_mut, select};
 use futures_timer::Delay;
 
-use crate::Node;
+use crate::context::Context;
 use crate::errors;
+use crate::key_store::KeyStore;
+use crate::peering::PeerTable;
+use crate::registry::Registry;
+use crate::reputation::ReputationTracker;
 use crate::store::records::{StoredRecord, put};
 use crate::store::{Batch, Durability, StoreError, Table, Write};
 pub use cache::Pin;
@@ -72,72 +76,93 @@ pub struct Progress {
     pub total: u64,
 }
 
-/// What a node remembers of its content.
-pub(crate) struct Content {
+/// The service that keeps content, fetches it and gives it to peers.
+pub struct ContentStore {
+    context: Rc<Context>,
+    keys: Rc<KeyStore>,
+    registry: Rc<Registry>,
+    peers: Rc<PeerTable>,
+    reputation: Rc<ReputationTracker>,
     /// Read from the store at the first need.
     cache: RefCell<Option<CacheIndex>>,
-    /// Held while the shelf and the store change together.
+    /// Held while the cache and the store change together.
     changing: async_lock::Mutex<()>,
-    /// Artifacts that are fetched: each by one at a time.
-    busy: RefCell<BTreeMap<Digest, Rc<async_lock::Mutex<()>>>>,
-    places: async_lock::Semaphore,
-    pictures: async_lock::Semaphore,
-    /// The task that fetches from peers, once it runs.
-    orders: RefCell<Option<mpsc::UnboundedSender<FetchRequest>>>,
-    asked: RefCell<server::RateLimits>,
+    fetches: Fetches,
+    rates: RefCell<server::RateLimits>,
 }
 
-impl Default for Content {
+/// Fetches under way, and the way to the task that asks peers.
+struct Fetches {
+    /// Artifacts that are fetched: each by one at a time.
+    busy: RefCell<BTreeMap<Digest, Rc<async_lock::Mutex<()>>>>,
+    files: async_lock::Semaphore,
+    pictures: async_lock::Semaphore,
+    /// Requests to the task that fetches from peers, once it runs.
+    requests: RefCell<Option<mpsc::UnboundedSender<FetchRequest>>>,
+}
+
+impl Default for Fetches {
     fn default() -> Self {
         Self {
-            cache: RefCell::default(),
-            changing: async_lock::Mutex::new(()),
             busy: RefCell::default(),
-            places: async_lock::Semaphore::new(FETCHES_MAX),
+            files: async_lock::Semaphore::new(FETCHES_MAX),
             pictures: async_lock::Semaphore::new(FETCHES_MAX),
-            orders: RefCell::default(),
-            asked: RefCell::default(),
+            requests: RefCell::default(),
         }
     }
 }
 
-impl Content {
-    /// From now on peers can be asked; the orders are for [`fetch_from_peers`].
-    pub(crate) fn open(&self) -> mpsc::UnboundedReceiver<FetchRequest> {
-        // Unbounded: a request is sent under a permit of one of two semaphores of `FETCHES_MAX` each.
-        let (orders, receiver) = mpsc::unbounded();
-        *self.orders.borrow_mut() = Some(orders);
-        receiver
-    }
-
-    pub(crate) fn close(&self) {
-        *self.orders.borrow_mut() = None;
-    }
-
-    fn busy_with(&self, artifact: Digest) -> Rc<async_lock::Mutex<()>> {
+impl Fetches {
+    /// The lock of one artifact, for as long as it is fetched.
+    fn lock_of(&self, artifact: Digest) -> Rc<async_lock::Mutex<()>> {
         let mut busy = self.busy.borrow_mut();
         busy.retain(|_, lock| Rc::strong_count(lock) > 1);
         busy.entry(artifact).or_default().clone()
     }
 
+    /// The artifacts that are being fetched.
     fn busy(&self) -> BTreeSet<Digest> {
         let busy = self.busy.borrow();
         busy.iter().filter(|(_, lock)| Rc::strong_count(lock) > 1).map(|(artifact, _)| *artifact).collect()
     }
 }
 
-impl Node {
+impl ContentStore {
+    pub(crate) fn new(
+        context: Rc<Context>,
+        keys: Rc<KeyStore>,
+        registry: Rc<Registry>,
+        peers: Rc<PeerTable>,
+        reputation: Rc<ReputationTracker>,
+    ) -> Self {
+        let (cache, changing) = (RefCell::default(), async_lock::Mutex::new(()));
+        let (fetches, rates) = (Fetches::default(), RefCell::default());
+        Self { context, keys, registry, peers, reputation, cache, changing, fetches, rates }
+    }
+
+    /// From now on peers can be asked; the requests are for [`fetch_from_peers`].
+    pub(crate) fn open(&self) -> mpsc::UnboundedReceiver<FetchRequest> {
+        // Unbounded: a request is sent under a permit of one of two semaphores of `FETCHES_MAX` each.
+        let (requests, receiver) = mpsc::unbounded();
+        *self.fetches.requests.borrow_mut() = Some(requests);
+        receiver
+    }
+
+    pub(crate) fn close(&self) {
+        *self.fetches.requests.borrow_mut() = None;
+    }
+
     /// Keeps a file: all of its blocks are stored, or none.
     pub async fn keep_artifact(&self, bytes: &[u8], pin: Pin) -> Result<Artifact, ContentError> {
         let artifact = Artifact::of(bytes);
         artifact.check()?;
-        let _one_at_a_time = self.content.changing.lock().await;
+        let _one_at_a_time = self.changing.lock().await;
         let kept = self.entry_with_pin(&artifact, pin).await?;
         let mut batch: Batch = artifact.blocks.iter().zip(bytes.chunks(BLOCK_MAX_BYTES)).map(block_write).collect();
         batch.push(entry_write(&artifact.sha256, &kept));
         self.make_room(&artifact).await?;
         self.commit_content(batch, Durability::Strict).await?;
-        self.with_shelf(|cache| cache.put(artifact.sha256, kept));
+        self.with_cache(|cache| cache.put(artifact.sha256, kept));
         Ok(artifact)
     }
 
@@ -155,7 +180,7 @@ impl Node {
     /// whole is what was named. Dropped or failed, what came stays: the next fetch asks for the rest.
     pub async fn fetch(&self, artifact: &Artifact, progress: impl Fn(Progress)) -> Result<(), ContentError> {
         artifact.check()?;
-        let busy = self.content.busy_with(artifact.sha256);
+        let busy = self.fetches.lock_of(artifact.sha256);
         let _alone = busy.lock().await;
         self.reserve(artifact).await?;
         let missing = self.missing_blocks(artifact).await?;
@@ -163,14 +188,14 @@ impl Node {
         let mut done = artifact.size - left;
         progress(Progress { done, total: artifact.size });
         if !missing.is_empty() {
-            let _place = self.content.places.acquire().await;
-            let came = |block: Digest| {
+            let _place = self.fetches.files.acquire().await;
+            let on_block = |block: Digest| {
                 done += bytes_in(artifact, &block);
                 progress(Progress { done, total: artifact.size });
             };
             let looking = self.look_for_holders(&artifact.sha256);
             pin_mut!(looking);
-            let fetching = self.fetch_blocks(missing, came);
+            let fetching = self.fetch_blocks(missing, on_block);
             pin_mut!(fetching);
             match future::select(fetching, looking).await {
                 Either::Left((fetched, _)) => fetched?,
@@ -188,20 +213,19 @@ impl Node {
     /// When connected peers give it too slowly or not at all, those are sought who are said to have it.
     async fn look_for_holders(&self, artifact: &Digest) -> Infallible {
         Delay::new(LOOK_FURTHER_AFTER).await;
-        let mesh = self.peering.borrow().mesh();
-        if let Some(mesh) = mesh {
-            let holders = self.providers_of(&mesh, artifact).await;
-            self.connect_to_some(&mesh, holders);
+        if let Some(mesh) = self.peers.mesh() {
+            let holders = mesh.providers(*artifact.as_bytes()).await;
+            self.peers.connect_to_some(&mesh, holders);
         }
         future::pending().await
     }
 
     /// Artifacts that are never evicted.
     pub(crate) async fn pinned_artifacts(&self) -> Vec<Digest> {
-        if let Err(error) = self.load_shelf().await {
+        if let Err(error) = self.load_cache().await {
             tracing::warn!(%error, "what is kept can't be read");
         }
-        self.with_shelf(|cache| cache.pinned())
+        self.with_cache(|cache| cache.pinned())
     }
 
     /// All bytes of an artifact whose blocks are here.
@@ -244,19 +268,19 @@ impl Node {
         Ok(missing)
     }
 
-    async fn fetch_blocks(&self, blocks: Vec<Digest>, mut came: impl FnMut(Digest)) -> Result<(), ContentError> {
-        let orders = self.content.orders.borrow().clone().ok_or(ContentError::Alone)?;
+    async fn fetch_blocks(&self, blocks: Vec<Digest>, mut on_block: impl FnMut(Digest)) -> Result<(), ContentError> {
+        let requests = self.fetches.requests.borrow().clone().ok_or(ContentError::Alone)?;
         // Unbounded: one message for each of the requested blocks.
         let (got, mut coming) = mpsc::unbounded();
         let (done, ended) = oneshot::channel();
-        orders.unbounded_send(FetchRequest { blocks, got, done }).map_err(|_| ContentError::Alone)?;
+        requests.unbounded_send(FetchRequest { blocks, got, done }).map_err(|_| ContentError::Alone)?;
         let mut ended = ended.fuse();
         loop {
             select! {
-                block = coming.select_next_some() => came(block),
+                block = coming.select_next_some() => on_block(block),
                 result = ended => {
                     while let Ok(block) = coming.try_recv() {
-                        came(block);
+                        on_block(block);
                     }
                     return result.unwrap_or(Err(ContentError::Alone));
                 }
@@ -266,11 +290,11 @@ impl Node {
 
     /// The block as it is stored. One that was damaged is set aside: it can be fetched again.
     pub(crate) async fn stored_block(&self, block: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
-        match self.records.get::<serde_bytes::ByteBuf>(Table::Blocks, &cid_of(block).to_string()).await? {
+        match self.context.records.get::<serde_bytes::ByteBuf>(Table::Blocks, &cid_of(block).to_string()).await? {
             StoredRecord::Record(bytes) => Ok(Some(bytes.into_vec())),
             StoredRecord::Nothing => Ok(None),
             StoredRecord::Damaged(damaged) => {
-                self.quarantine(&damaged).await;
+                self.context.quarantine(&damaged).await;
                 Ok(None)
             }
         }
@@ -279,10 +303,10 @@ impl Node {
     /// Stores a verified block.
     async fn store_block(&self, block: &Digest, bytes: &[u8]) -> Result<(), StoreError> {
         let batch = vec![block_write((block, bytes))];
-        match self.records.commit(batch.clone(), Durability::Relaxed).await {
+        match self.context.records.commit(batch.clone(), Durability::Relaxed).await {
             Err(StoreError::Full) => {
-                let _one_at_a_time = self.content.changing.lock().await;
-                self.load_shelf().await?;
+                let _one_at_a_time = self.changing.lock().await;
+                self.load_cache().await?;
                 self.commit_content(batch, Durability::Relaxed).await
             }
             result => result,
@@ -291,29 +315,29 @@ impl Node {
 
     /// Makes room for an artifact and records which blocks belong to it.
     async fn reserve(&self, artifact: &Artifact) -> Result<(), StoreError> {
-        let _one_at_a_time = self.content.changing.lock().await;
+        let _one_at_a_time = self.changing.lock().await;
         let kept = self.entry_with_pin(artifact, Pin::Cached).await?;
         self.make_room(artifact).await?;
         self.commit_content(vec![entry_write(&artifact.sha256, &kept)], Durability::Relaxed).await?;
-        self.with_shelf(|cache| cache.put(artifact.sha256, kept));
+        self.with_cache(|cache| cache.put(artifact.sha256, kept));
         Ok(())
     }
 
     async fn change_pin(&self, artifact: &Artifact, pin: Pin, pinned: bool) -> Result<(), ContentError> {
         artifact.check()?;
-        let _one_at_a_time = self.content.changing.lock().await;
+        let _one_at_a_time = self.changing.lock().await;
         let mut kept = self.entry_with_pin(artifact, Pin::Cached).await?;
         kept.set(pin, pinned);
         self.commit_content(vec![entry_write(&artifact.sha256, &kept)], Durability::Strict).await?;
-        self.with_shelf(|cache| cache.put(artifact.sha256, kept));
+        self.with_cache(|cache| cache.put(artifact.sha256, kept));
         Ok(())
     }
 
-    /// The record of an artifact, used now, with one pin more. The shelf is read, not changed.
+    /// The record of an artifact, used now, with one pin more. The cache is read, not changed.
     async fn entry_with_pin(&self, artifact: &Artifact, pin: Pin) -> Result<CacheEntry, StoreError> {
-        self.load_shelf().await?;
-        let mut kept = CacheEntry::new(artifact, self.now());
-        if let Some(before) = self.with_shelf(|cache| cache.get(&artifact.sha256).cloned()) {
+        self.load_cache().await?;
+        let mut kept = CacheEntry::new(artifact, self.context.now());
+        if let Some(before) = self.with_cache(|cache| cache.get(&artifact.sha256).cloned()) {
             kept.keep_pins_of(&before);
         }
         kept.set(pin, true);
@@ -321,32 +345,32 @@ impl Node {
     }
 
     pub(crate) async fn note_use(&self, block: &Digest) {
-        if let Err(error) = self.load_shelf().await {
+        if let Err(error) = self.load_cache().await {
             tracing::debug!(%error, "a use is not noted");
         }
-        let now = self.now();
-        let stale = self.content.cache.borrow_mut().as_mut().map(|cache| cache.used(block, now));
+        let now = self.context.now();
+        let stale = self.cache.borrow_mut().as_mut().map(|cache| cache.used(block, now));
         let batch: Batch =
             stale.unwrap_or_default().iter().map(|(artifact, kept)| entry_write(artifact, kept)).collect();
         if batch.is_empty() {
             return;
         }
-        if let Err(error) = self.records.commit(batch, Durability::Relaxed).await {
+        if let Err(error) = self.context.records.commit(batch, Durability::Relaxed).await {
             tracing::debug!(%error, "a use is not noted");
         }
     }
 
-    async fn load_shelf(&self) -> Result<(), StoreError> {
-        if self.content.cache.borrow().is_some() {
+    async fn load_cache(&self) -> Result<(), StoreError> {
+        if self.cache.borrow().is_some() {
             return Ok(());
         }
-        let (records, damaged) = self.records.all::<CacheEntry>(Table::Content, "").await?;
+        let (records, damaged) = self.context.records.all::<CacheEntry>(Table::Content, "").await?;
         for found in &damaged {
             // Its blocks belong to no artifact now, and stay.
-            self.quarantine(found).await;
+            self.context.quarantine(found).await;
         }
         // Somebody else may have read it meanwhile, and changed it.
-        if self.content.cache.borrow().is_some() {
+        if self.cache.borrow().is_some() {
             return Ok(());
         }
         let mut cache = CacheIndex::default();
@@ -355,24 +379,24 @@ impl Node {
                 cache.put(artifact, kept);
             }
         }
-        *self.content.cache.borrow_mut() = Some(cache);
+        *self.cache.borrow_mut() = Some(cache);
         Ok(())
     }
 
-    fn with_shelf<T>(&self, act: impl FnOnce(&mut CacheIndex) -> T) -> T {
-        act(self.content.cache.borrow_mut().get_or_insert_default())
+    fn with_cache<T>(&self, act: impl FnOnce(&mut CacheIndex) -> T) -> T {
+        act(self.cache.borrow_mut().get_or_insert_default())
     }
 
     /// Lets others go until an artifact is within the bounds, too, or only those are left that stay.
     async fn make_room(&self, artifact: &Artifact) -> Result<(), StoreError> {
-        if self.with_shelf(|cache| cache.get(&artifact.sha256).is_some()) {
+        if self.with_cache(|cache| cache.get(&artifact.sha256).is_some()) {
             return Ok(());
         }
         let bytes = artifact.size;
-        let quota = self.environment.storage_use().await.quota;
+        let quota = self.context.environment.storage_use().await.quota;
         let bound = quota.map_or(CONTENT_BYTES_FALLBACK, |quota| quota / 2);
-        while self.with_shelf(|cache| cache.bytes().saturating_add(bytes) > bound || cache.cached() >= CACHED_MAX) {
-            if !self.let_one_go().await? {
+        while self.with_cache(|cache| cache.bytes().saturating_add(bytes) > bound || cache.cached() >= CACHED_MAX) {
+            if !self.evict_one().await? {
                 break;
             }
         }
@@ -382,46 +406,46 @@ impl Node {
     /// Commits; when the device is full, what may go goes first.
     async fn commit_content(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
         loop {
-            match self.records.commit(batch.clone(), durability).await {
-                Err(StoreError::Full) if self.let_one_go().await.unwrap_or(false) => {}
+            match self.context.records.commit(batch.clone(), durability).await {
+                Err(StoreError::Full) if self.evict_one().await.unwrap_or(false) => {}
                 result => return result,
             }
         }
     }
 
-    async fn let_one_go(&self) -> Result<bool, StoreError> {
-        let busy = self.content.busy();
-        match self.with_shelf(|cache| cache.first_to_go(&busy)) {
-            Some(artifact) => self.let_go(&artifact).await.map(|()| true),
+    async fn evict_one(&self) -> Result<bool, StoreError> {
+        let busy = self.fetches.busy();
+        match self.with_cache(|cache| cache.next_to_evict(&busy)) {
+            Some(artifact) => self.evict(&artifact).await.map(|()| true),
             None => Ok(false),
         }
     }
 
-    async fn let_go(&self, artifact: &Digest) -> Result<(), StoreError> {
-        let Some(kept) = self.with_shelf(|cache| cache.get(artifact).cloned()) else { return Ok(()) };
-        let left = self.with_shelf(|cache| cache.remove(artifact));
+    async fn evict(&self, artifact: &Digest) -> Result<(), StoreError> {
+        let Some(kept) = self.with_cache(|cache| cache.get(artifact).cloned()) else { return Ok(()) };
+        let left = self.with_cache(|cache| cache.remove(artifact));
         let own = self.own_avatar();
         let left = left.iter().filter(|block| Some(**block) != own);
         let deletes = left.map(|block| Write::Delete { table: Table::Blocks, key: cid_of(block).to_string() });
         let record = Write::Delete { table: Table::Content, key: artifact.to_string() };
-        let gone = self.records.commit(deletes.chain([record]).collect(), Durability::Relaxed).await;
+        let gone = self.context.records.commit(deletes.chain([record]).collect(), Durability::Relaxed).await;
         if gone.is_err() {
-            self.with_shelf(|cache| cache.put(*artifact, kept));
+            self.with_cache(|cache| cache.put(*artifact, kept));
         }
         gone
     }
 
     async fn forget_artifact(&self, artifact: &Digest) -> Result<(), StoreError> {
-        let _one_at_a_time = self.content.changing.lock().await;
-        self.load_shelf().await?;
-        self.let_go(artifact).await
+        let _one_at_a_time = self.changing.lock().await;
+        self.load_cache().await?;
+        self.evict(artifact).await
     }
 
     /// A picture that is also content of somebody else must not go with that.
     fn own_avatar(&self) -> Option<Digest> {
-        let own = self.identity()?;
-        let state = self.state.borrow();
-        hash_in(&state.index.person(&own)?.profile.avatar.as_ref()?.parse().ok()?)
+        let own = self.keys.identity()?;
+        let read_model = self.registry.read_model();
+        hash_in(&read_model.person(&own)?.profile.avatar.as_ref()?.parse().ok()?)
     }
 }
 

@@ -3,46 +3,33 @@
 //! Everything here is this device's own; no document has any of it. Who is in which channel is `presence`' business,
 //! and how words come and go `chat`'s.
 
-mod kept;
+mod store;
 mod view;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
-use crate::Node;
 use crate::RequestId;
-use crate::SETTINGS_KEY;
+use crate::block_list::Decisions;
+use crate::chat::HistoryRequests;
+use crate::context::Context;
 use crate::errors;
+use crate::key_store::KeyStore;
 use crate::net::mesh::GossipTopic;
-use crate::reputation::Actor;
-use crate::store::records::put;
-use crate::store::{Batch, Durability, Table, Write};
+use crate::peering::PeerTable;
+use crate::presence::PresenceService;
+use crate::registry::Registry;
+use crate::reputation::{Actor, ReputationTracker};
+use crate::store::{Durability, Table, Write};
 use gen_registry_api::*;
 use gen_registry_core::chat::history::{Log, MessageKey};
-use gen_registry_core::chat::hybrid_clock::HybridClock;
 use gen_registry_core::chat::{Body, ChannelName, Message, SaidText, SignedMessage, TopicLine};
 use gen_registry_core::identity::{Identity, Signed};
 use gen_registry_core::presence::{CHANNELS_MAX, Input};
 use gen_registry_core::sync::chat::ChatFrame;
-use gen_registry_core::sync::chat::rates::{Authors, SendLimit};
 use gen_registry_core::sync::rejection::Rejection;
 use gen_registry_core::sync::reputation::ReputationEvent;
-pub(crate) use kept::ChannelRecord;
-
-#[derive(Default)]
-pub(crate) struct Channels {
-    joined: BTreeMap<ChannelName, Joined>,
-    clock: HybridClock,
-    authors: Authors,
-    own_words: SendLimit,
-    /// Others' words that were not written down yet.
-    unsaved: Batch,
-    read_from_store: bool,
-}
-
-struct Joined {
-    record: ChannelRecord,
-    log: Log,
-}
+pub(crate) use store::ChannelStore;
+use store::{ChannelRecord, ChannelState, Joined};
 
 /// The outcome of a received message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,27 +42,45 @@ pub(crate) enum ReceiveOutcome {
     Refused(Rejection),
 }
 
-impl Channels {
-    pub(crate) fn names(&self) -> BTreeSet<ChannelName> {
-        self.joined.keys().cloned().collect()
-    }
-
-    pub(crate) fn log(&self, channel: &ChannelName) -> Option<&Log> {
-        self.joined.get(channel).map(|joined| &joined.log)
-    }
+/// The service of channels: joining, posting, receiving, and what was read.
+pub(crate) struct Channels {
+    context: Rc<Context>,
+    keys: Rc<KeyStore>,
+    registry: Rc<Registry>,
+    decisions: Rc<Decisions>,
+    reputation: Rc<ReputationTracker>,
+    peers: Rc<PeerTable>,
+    presence: Rc<PresenceService>,
+    store: Rc<ChannelStore>,
+    history: Rc<HistoryRequests>,
 }
 
-impl Node {
-    pub(crate) fn gossip_of(&self, channel: &ChannelName) -> GossipTopic {
-        GossipTopic::Channel(channel.digest(&self.network.topic))
+impl Channels {
+    #[expect(clippy::too_many_arguments, reason = "a message touches all of these")]
+    pub(crate) fn new(
+        context: Rc<Context>,
+        keys: Rc<KeyStore>,
+        registry: Rc<Registry>,
+        decisions: Rc<Decisions>,
+        reputation: Rc<ReputationTracker>,
+        peers: Rc<PeerTable>,
+        presence: Rc<PresenceService>,
+        store: Rc<ChannelStore>,
+        history: Rc<HistoryRequests>,
+    ) -> Self {
+        Self { context, keys, registry, decisions, reputation, peers, presence, store, history }
+    }
+
+    pub(crate) fn gossip_topic(&self, channel: &ChannelName) -> GossipTopic {
+        GossipTopic::Channel(channel.digest(&self.context.network.topic))
     }
 
     pub(crate) async fn join_channel(&self, username: Option<&str>, channel: &str) -> Result<(), Failure> {
-        let own = self.identity().ok_or_else(errors::no_identity)?;
-        self.check_own(username)?;
+        let own = self.keys.identity().ok_or_else(errors::no_identity)?;
+        self.presence.check_own(username)?;
         let channel = parse(channel)?;
         let count = {
-            let channels = self.channels.borrow();
+            let channels = self.store.state();
             if channels.joined.contains_key(&channel) {
                 return Ok(());
             }
@@ -88,38 +93,38 @@ impl Node {
                 "Leave one that you no longer read.",
             ));
         }
-        let record = ChannelRecord { joined_at: self.now(), ..ChannelRecord::default() };
-        self.records.commit(vec![record.write(&channel)], Durability::Strict).await.map_err(errors::store_failed)?;
-        self.channels.borrow_mut().joined.insert(channel.clone(), Joined { record, log: Log::default() });
-        if let Some(mesh) = self.peering.borrow().mesh() {
-            mesh.subscribe(self.gossip_of(&channel));
+        let record = ChannelRecord { joined_at: self.context.now(), ..ChannelRecord::default() };
+        self.context.commit(vec![record.write(&channel)], Durability::Strict).await?;
+        self.store.state_mut().joined.insert(channel.clone(), Joined { record, log: Log::default() });
+        if let Some(mesh) = self.peers.mesh() {
+            mesh.subscribe(self.gossip_topic(&channel));
         }
         // Not shown as online: then this node is in the channel without announcing it.
-        self.present(Input::JoinChannel { user: own, channel: channel.clone() }).ok();
-        self.talk.borrow().ask_for_history(channel, None);
-        self.tell(&Event::ChannelsChanged);
+        self.presence.handle(Input::JoinChannel { user: own, channel: channel.clone() }).ok();
+        self.history.ask(channel, None);
+        self.context.emit(&Event::ChannelsChanged);
         Ok(())
     }
 
     pub(crate) async fn leave_channel(&self, username: Option<&str>, channel: &str) -> Result<(), Failure> {
         let Ok(channel) = channel.parse::<ChannelName>() else { return Ok(()) };
-        if self.check_own(username).is_err() || !self.channels.borrow().joined.contains_key(&channel) {
+        if self.presence.check_own(username).is_err() || !self.store.state().joined.contains_key(&channel) {
             return Ok(());
         }
         let mut gone = vec![Write::Delete { table: Table::Channels, key: channel.to_string() }];
-        if let Some(log) = self.channels.borrow().log(&channel) {
-            gone.extend(log.messages().map(|(place, _)| kept::forget(&channel, place)));
-            gone.extend(log.topic_line().map(|line| kept::forget(&channel, &MessageKey::of(line))));
+        if let Some(log) = self.store.state().log(&channel) {
+            gone.extend(log.messages().map(|(place, _)| store::forget(&channel, place)));
+            gone.extend(log.topic_line().map(|line| store::forget(&channel, &MessageKey::of(line))));
         }
-        self.records.commit(gone, Durability::Relaxed).await.map_err(errors::store_failed)?;
-        self.channels.borrow_mut().joined.remove(&channel);
-        if let Some(mesh) = self.peering.borrow().mesh() {
-            mesh.unsubscribe(self.gossip_of(&channel));
+        self.context.commit(gone, Durability::Relaxed).await?;
+        self.store.state_mut().joined.remove(&channel);
+        if let Some(mesh) = self.peers.mesh() {
+            mesh.unsubscribe(self.gossip_topic(&channel));
         }
-        if let Some(own) = self.identity() {
-            self.present(Input::LeaveChannel { user: own, channel }).ok();
+        if let Some(own) = self.keys.identity() {
+            self.presence.handle(Input::LeaveChannel { user: own, channel }).ok();
         }
-        self.tell(&Event::ChannelsChanged);
+        self.context.emit(&Event::ChannelsChanged);
         Ok(())
     }
 
@@ -141,23 +146,23 @@ impl Node {
     /// A command that was sent again after a change of the writing tab says nothing twice.
     async fn post(&self, id: Option<RequestId>, channel: &str, body: Body) -> Result<ChatMessage, Failure> {
         let channel = parse(channel)?;
-        let _one_at_a_time = self.writing.lock().await;
-        let signer = self.state.borrow().key_state.signer()?;
-        let mut settings = self.state.borrow().settings.clone();
-        if id.as_ref().is_some_and(|id| settings.requests.contains(id)) {
-            let said = self.last_of(&channel, &signer.identity());
+        let _one_at_a_time = self.registry.begin_write().await;
+        let signer = self.keys.signer()?;
+        let mut settings = self.keys.settings().clone();
+        if self.keys.is_done(id.as_ref()) {
+            let said = self.last_message_of(&channel, &signer.identity());
             return said.ok_or_else(|| not_in_channel(&channel));
         }
         if let Some(id) = id {
             settings.remember(id);
         }
-        let now = self.environment.now();
+        let now = self.context.environment.now();
         let at = {
-            let mut channels = self.channels.borrow_mut();
+            let mut channels = self.store.state_mut();
             if !channels.joined.contains_key(&channel) {
                 return Err(not_in_channel(&channel));
             }
-            if !channels.own_words.word(now) {
+            if !channels.own_messages.word(now) {
                 return Err(Failure::new(
                     FailureCode::TooFast,
                     "That was a lot in a short time; others would not pass it on.",
@@ -166,39 +171,40 @@ impl Node {
             }
             channels.clock.tick(now)
         };
-        let message = Signed::sign(&signer, &self.network.topic, Message { channel: channel.clone(), at, body });
+        let message =
+            Signed::sign(&signer, &self.context.network.topic, Message { channel: channel.clone(), at, body });
         let bytes = message.encode();
-        let batch = vec![kept::write(&message), put(Table::Settings, SETTINGS_KEY, &settings)];
-        self.records.commit(batch, Durability::Strict).await.map_err(errors::store_failed)?;
-        self.state.borrow_mut().settings = settings;
+        let batch = vec![store::write(&message), settings.write()];
+        self.context.commit(batch, Durability::Strict).await?;
+        self.keys.set_settings(settings);
         self.put(&message);
         // What had to go for it goes from the store, too.
-        self.flush().await;
-        if let Some(mesh) = self.peering.borrow().mesh() {
-            mesh.publish_chat(self.gossip_of(&channel), bytes.clone(), ChatFrame::Message(bytes).encode());
+        self.store.flush().await;
+        if let Some(mesh) = self.peers.mesh() {
+            mesh.publish_chat(self.gossip_topic(&channel), bytes.clone(), ChatFrame::Message(bytes).encode());
         }
-        Ok(self.talk_message(&message))
+        Ok(self.chat_message(&message))
     }
 
-    fn last_of(&self, channel: &ChannelName, author: &Identity) -> Option<ChatMessage> {
-        let channels = self.channels.borrow();
+    fn last_message_of(&self, channel: &ChannelName, author: &Identity) -> Option<ChatMessage> {
+        let channels = self.store.state();
         let said = channels.log(channel)?.messages().rev().find(|(place, _)| place.author == *author);
-        said.map(|(_, message)| self.talk_message(message))
+        said.map(|(_, message)| self.chat_message(message))
     }
 
     /// Somebody's words, from whatever way they came. `rated` when they are said now.
     pub(crate) fn receive(&self, bytes: &[u8], rated: bool) -> ReceiveOutcome {
-        let message = match SignedMessage::verify(bytes, &self.network.topic) {
+        let message = match SignedMessage::verify(bytes, &self.context.network.topic) {
             Ok(message) => message,
             Err(error) => return ReceiveOutcome::Refused(Rejection::of_signed(&error)),
         };
-        let now = self.environment.now();
+        let now = self.context.environment.now();
         let place = MessageKey::of(&message);
-        if self.blocks_person(&place.author) {
+        if self.decisions.blocks_person(&place.author) {
             return ReceiveOutcome::Nothing;
         }
         {
-            let mut channels = self.channels.borrow_mut();
+            let mut channels = self.store.state_mut();
             let Some(joined) = channels.joined.get(&message.statement().channel) else {
                 return ReceiveOutcome::Nothing;
             };
@@ -209,7 +215,7 @@ impl Node {
                 return ReceiveOutcome::Refused(Rejection::Misdated);
             }
             if rated && !channels.authors.word(place.author, now) {
-                self.record_event(
+                self.reputation.record_event(
                     Actor::Person(place.author),
                     ReputationEvent::Broke(Rejection::TooManyMessagesOfAuthor),
                 );
@@ -223,35 +229,24 @@ impl Node {
     fn put(&self, message: &SignedMessage) -> bool {
         let channel = message.statement().channel.clone();
         let muted = {
-            let mut channels = self.channels.borrow_mut();
+            let mut channels = self.store.state_mut();
             let Some(joined) = channels.joined.get_mut(&channel) else { return false };
             let put = joined.log.put(message.clone());
             let (new, muted) = (put.new, joined.record.muted);
             if new {
-                channels.unsaved.push(kept::write(message));
+                channels.unsaved.push(store::write(message));
             }
-            let line = joined_line(&channels, &channel);
+            let line = topic_line_key(&channels, &channel);
             // What the channel is about stays when the messages around it go.
             let gone = put.gone.iter().filter(|place| Some(**place) != line);
-            channels.unsaved.extend(gone.map(|place| kept::forget(&channel, place)));
+            channels.unsaved.extend(gone.map(|place| store::forget(&channel, place)));
             if !new {
                 return false;
             }
             muted
         };
-        self.tell(&Event::Message { message: self.talk_message(message), muted });
+        self.context.emit(&Event::Message { message: self.chat_message(message), muted });
         true
-    }
-
-    /// Stores the messages received since the last time.
-    pub(crate) async fn flush(&self) {
-        let unsaved = std::mem::take(&mut self.channels.borrow_mut().unsaved);
-        if unsaved.is_empty() {
-            return;
-        }
-        if let Err(error) = self.records.commit(unsaved, Durability::Relaxed).await {
-            tracing::warn!(%error, "what was said is not kept");
-        }
     }
 
     pub(crate) async fn mute_channel(&self, channel: &str, muted: bool) -> Result<(), Failure> {
@@ -269,22 +264,21 @@ impl Node {
     ) -> Result<(), Failure> {
         let channel = parse(channel)?;
         let (changed, record) = {
-            let mut channels = self.channels.borrow_mut();
+            let mut channels = self.store.state_mut();
             let joined = channels.joined.get_mut(&channel).ok_or_else(|| not_in_channel(&channel))?;
             let before = joined.record.clone();
             change(&mut joined.record, &joined.log);
             (before != joined.record, joined.record.clone())
         };
         if changed {
-            let write = record.write(&channel);
-            self.records.commit(vec![write], Durability::Relaxed).await.map_err(errors::store_failed)?;
-            self.tell(&Event::ChannelsChanged);
+            self.context.commit(vec![record.write(&channel)], Durability::Relaxed).await?;
+            self.context.emit(&Event::ChannelsChanged);
         }
         Ok(())
     }
 }
 
-fn joined_line(channels: &Channels, channel: &ChannelName) -> Option<MessageKey> {
+fn topic_line_key(channels: &ChannelState, channel: &ChannelName) -> Option<MessageKey> {
     channels.log(channel)?.topic_line().map(MessageKey::of)
 }
 

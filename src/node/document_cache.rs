@@ -1,7 +1,7 @@
 //! Documents of other people that were changed lately, so that the next change need not replay the ones before it.
 //!
 //! A document is taken out to be changed and put back after the store has the changes: whatever fails in between, none
-//! here is ever ahead of the store. The own document is not here; the node's state has it.
+//! here is ever ahead of the store. The own document is not here; the registry has it.
 
 use std::collections::HashMap;
 
@@ -19,7 +19,15 @@ pub(super) struct DocumentCache {
 }
 
 impl DocumentCache {
-    /// Changes whenever the store may have lost something. What was taken out before must not be put back then.
+    /// Begins another generation when the store lost something: everything here is forgotten, and what was taken out
+    /// before must not be put back.
+    pub(super) fn enter(&mut self, generation: u64) {
+        if generation != self.generation {
+            self.documents.clear();
+            self.generation = generation;
+        }
+    }
+
     pub(super) fn generation(&self) -> u64 {
         self.generation
     }
@@ -50,11 +58,6 @@ impl DocumentCache {
     pub(super) fn forget(&mut self, owner: &Identity) {
         self.documents.remove(owner);
     }
-
-    pub(super) fn forget_all(&mut self) {
-        self.documents.clear();
-        self.generation += 1;
-    }
 }
 
 #[cfg(test)]
@@ -83,7 +86,7 @@ mod tests {
         let mut document_cache = DocumentCache::default();
         document_cache.put_all([document(1)], 0);
         let taken = document_cache.take(&document(1).owner()).expect("it is there");
-        document_cache.forget_all();
+        document_cache.enter(1);
         document_cache.put_all([taken], 0);
         assert!(document_cache.get(&document(1).owner()).is_none());
     }

@@ -1,10 +1,15 @@
-//! The keeper of the identity's key: made on the first write, perhaps sealed under a passphrase, opened for a session.
+//! The identity's key and the profile's settings: the key is made on the first write, perhaps sealed under a
+//! passphrase, and opened for a session.
+
+use std::cell::{Ref, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::Node;
-use crate::Settings;
+use crate::RequestId;
+use crate::context::Context;
 use crate::errors;
 use crate::platform::Environment;
 use crate::store::records::put;
@@ -12,7 +17,6 @@ use crate::store::{Durability, Table, Write};
 use gen_registry_api::*;
 use gen_registry_core::identity::{Identity, PhraseError, RECOVERY_WORDS, SigningIdentity};
 use gen_registry_core::jobs::{Job, JobOutput};
-use gen_registry_core::read_model::PersonRecord;
 use gen_registry_core::sealing::{
     self, COST, Cost, NONCE_BYTES, PASSPHRASE_MIN_CHARS, SALT_BYTES, SealError, StretchJob, StretchedKey,
 };
@@ -20,7 +24,41 @@ use gen_registry_core::time::Timestamp;
 
 /// Under which key of [`Table::Keys`] the identity stands.
 pub(super) const RECORD: &str = "identity";
+/// Under which key of [`Table::Settings`] the settings stand.
+pub(super) const SETTINGS_RECORD: &str = "state";
+/// Commands that were carried out, remembered so that a command sent again after a change of writer is not repeated.
+const REMEMBERED_REQUESTS: usize = 64;
 const SEAL_CONTEXT: &[u8] = b"gen-registry/stored-key/v1";
+
+/// What a profile remembers beside its document.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Settings {
+    pub(super) phrase_checked: bool,
+    pub(super) last_backup_at: Option<Timestamp>,
+    /// A name that was taken when the person was made.
+    pub(super) refused_name: Option<RefusedName>,
+    requests: VecDeque<RequestId>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct RefusedName {
+    pub(super) name: String,
+}
+
+impl Settings {
+    /// Remembers that a command was carried out; of more than [`REMEMBERED_REQUESTS`] the oldest is forgotten.
+    pub(super) fn remember(&mut self, id: RequestId) {
+        self.requests.push_back(id);
+        while self.requests.len() > REMEMBERED_REQUESTS {
+            self.requests.pop_front();
+        }
+    }
+
+    pub(super) fn write(&self) -> Write {
+        put(Table::Settings, SETTINGS_RECORD, self)
+    }
+}
 
 /// The key as this session has it.
 pub(super) enum KeyState {
@@ -115,21 +153,88 @@ pub(super) fn check_new_passphrase(passphrase: &str) -> Result<(), Failure> {
     ))
 }
 
-impl Node {
+/// The service that owns the key and the settings.
+pub(super) struct KeyStore {
+    context: Rc<Context>,
+    key_state: RefCell<KeyState>,
+    settings: RefCell<Settings>,
+}
+
+impl KeyStore {
+    pub(super) fn new(context: Rc<Context>, key_state: KeyState, settings: Settings) -> Self {
+        Self { context, key_state: RefCell::new(key_state), settings: RefCell::new(settings) }
+    }
+
+    /// The person whose profile this is; none before the first write.
+    pub(super) fn identity(&self) -> Option<Identity> {
+        self.key_state.borrow().identity()
+    }
+
+    /// The open key.
+    ///
+    /// # Errors
+    ///
+    /// There is no identity, or it is locked.
+    pub(super) fn signer(&self) -> Result<SigningIdentity, Failure> {
+        self.key_state.borrow().signer()
+    }
+
+    /// The key; made, but not stored yet, when there is none.
+    pub(super) fn signer_or_new(&self) -> Result<SigningIdentity, Failure> {
+        match &*self.key_state.borrow() {
+            KeyState::Empty => Ok(make(&*self.context.environment)),
+            key_state => key_state.signer(),
+        }
+    }
+
+    pub(super) fn protection(&self) -> Protection {
+        self.key_state.borrow().protection()
+    }
+
+    pub(super) fn has_identity(&self) -> bool {
+        self.identity().is_some()
+    }
+
+    pub(super) fn settings(&self) -> Ref<'_, Settings> {
+        self.settings.borrow()
+    }
+
+    /// Whether the command with this id was carried out before.
+    pub(super) fn is_done(&self, id: Option<&RequestId>) -> bool {
+        id.is_some_and(|id| self.settings.borrow().requests.contains(id))
+    }
+
+    /// Takes over settings that are stored already.
+    pub(super) fn set_settings(&self, settings: Settings) {
+        *self.settings.borrow_mut() = settings;
+    }
+
+    /// Stores the settings, then takes them over.
+    pub(super) async fn save_settings(&self, settings: Settings) -> Result<(), Failure> {
+        self.context.commit(vec![settings.write()], Durability::Strict).await?;
+        self.set_settings(settings);
+        Ok(())
+    }
+
+    /// Takes over a new key that is stored already.
+    pub(super) fn open(&self, signer: SigningIdentity) {
+        *self.key_state.borrow_mut() = KeyState::Open { signer, sealed: None };
+    }
+
     /// Stretches a passphrase where it blocks nobody; here, if there is no such place.
     pub(super) async fn stretch(&self, job: StretchJob) -> Result<StretchedKey, SealError> {
-        match self.environment.run_job(Job::Stretch(job.clone())).await {
+        match self.context.environment.run_job(Job::Stretch(job.clone())).await {
             Some(JobOutput::Stretched(result)) => result,
             _ => sealing::stretch(&job),
         }
     }
 
     pub(super) fn recovery_phrase(&self) -> Result<String, Failure> {
-        Ok(self.state.borrow().key_state.signer()?.recovery_phrase().to_string())
+        Ok(self.signer()?.recovery_phrase().to_string())
     }
 
     pub(super) async fn confirm_phrase(&self, words: &[(u32, String)]) -> Result<(), Failure> {
-        let phrase = self.state.borrow().key_state.signer()?.recovery_phrase();
+        let phrase = self.signer()?.recovery_phrase();
         let right: Vec<&str> = phrase.split(' ').collect();
         let wrong = words.iter().find(|(at, word)| {
             usize::try_from(*at)
@@ -151,16 +256,10 @@ impl Node {
                 "Type the words that are asked for.",
             ));
         }
-        let settings = Settings { phrase_checked: true, ..self.state.borrow().settings.clone() };
+        let settings = Settings { phrase_checked: true, ..self.settings.borrow().clone() };
         self.save_settings(settings).await?;
-        self.tell(&Event::MeChanged);
+        self.context.emit(&Event::MeChanged);
         Ok(())
-    }
-
-    pub(super) async fn restore_from_phrase(&self, phrase: &str) -> Result<(), Failure> {
-        let signer = SigningIdentity::from_recovery_phrase(phrase).map_err(|error| phrase_invalid(&error))?;
-        self.check_room_for(&signer.identity())?;
-        self.adopt(signer, true).await
     }
 
     /// A profile has one identity: another one may come in only while this one has nothing to lose.
@@ -176,35 +275,31 @@ impl Node {
     }
 
     /// Makes `signer` this profile's key. The person evidently has the words or a backup.
-    pub(super) async fn adopt(&self, signer: SigningIdentity, phrase_checked: bool) -> Result<(), Failure> {
+    /// `newest_claim` is when that person last claimed a name, as far as is known here.
+    pub(super) async fn adopt(&self, signer: SigningIdentity, newest_claim: Timestamp) -> Result<(), Failure> {
         let known = self.identity() == Some(signer.identity());
         if known {
             return Ok(());
         }
-        let settings = Settings { phrase_checked, ..Settings::default() };
-        let batch = vec![key_write(&signer, None), put(Table::Settings, super::SETTINGS_KEY, &settings)];
-        self.records.commit(batch, Durability::Strict).await.map_err(errors::store_failed)?;
-        {
-            let mut state = self.state.borrow_mut();
-            let known = state.index.person(&signer.identity());
-            state.not_before = known.and_then(PersonRecord::newest_claim).unwrap_or_default();
-            state.key_state = KeyState::Open { signer, sealed: None };
-            state.own = None;
-            state.settings = settings;
-        }
-        self.tell(&Event::MeChanged);
+        let settings = Settings { phrase_checked: true, ..Settings::default() };
+        let batch = vec![key_write(&signer, None), settings.write()];
+        self.context.commit(batch, Durability::Strict).await?;
+        self.context.reset_not_before(newest_claim);
+        self.open(signer);
+        self.set_settings(settings);
+        self.context.emit(&Event::MeChanged);
         Ok(())
     }
 
     pub(super) async fn set_passphrase(&self, passphrase: Option<String>) -> Result<(), Failure> {
-        let signer = self.state.borrow().key_state.signer()?;
+        let signer = self.signer()?;
         let sealed = match passphrase {
             None => None,
             Some(passphrase) => {
                 check_new_passphrase(&passphrase)?;
                 let (mut salt, mut nonce) = ([0; SALT_BYTES], [0; NONCE_BYTES]);
-                self.environment.random(&mut salt);
-                self.environment.random(&mut nonce);
+                self.context.environment.random(&mut salt);
+                self.context.environment.random(&mut nonce);
                 let job = StretchJob { passphrase: passphrase.into(), salt, cost: COST };
                 let key = self.stretch(job).await.map_err(seal_failed)?;
                 let sealed = sealing::seal(&key, &nonce, SEAL_CONTEXT, signer.entropy().as_slice());
@@ -212,14 +307,14 @@ impl Node {
             }
         };
         let batch = vec![key_write(&signer, sealed.as_ref())];
-        self.records.commit(batch, Durability::Strict).await.map_err(errors::store_failed)?;
-        self.state.borrow_mut().key_state = KeyState::Open { signer, sealed };
-        self.tell(&Event::MeChanged);
+        self.context.commit(batch, Durability::Strict).await?;
+        *self.key_state.borrow_mut() = KeyState::Open { signer, sealed };
+        self.context.emit(&Event::MeChanged);
         Ok(())
     }
 
     pub(super) async fn unlock(&self, passphrase: String) -> Result<(), Failure> {
-        let sealed = match &self.state.borrow().key_state {
+        let sealed = match &*self.key_state.borrow() {
             KeyState::Empty => return Err(errors::no_identity()),
             KeyState::Open { .. } => return Ok(()),
             KeyState::Locked { sealed, .. } => sealed.clone(),
@@ -229,20 +324,18 @@ impl Node {
         let entropy = sealing::open(&key, &sealed.nonce, SEAL_CONTEXT, &sealed.sealed).map_err(seal_failed)?;
         let entropy: &[u8; 32] = entropy.as_slice().try_into().map_err(|_| errors::internal())?;
         let signer = SigningIdentity::from_entropy(entropy);
-        self.state.borrow_mut().key_state = KeyState::Open { signer, sealed: Some(sealed) };
-        self.tell(&Event::MeChanged);
+        *self.key_state.borrow_mut() = KeyState::Open { signer, sealed: Some(sealed) };
+        self.context.emit(&Event::MeChanged);
         Ok(())
     }
 
-    pub(super) fn lock(&self) -> Result<(), Failure> {
-        let mut state = self.state.borrow_mut();
-        state.key_state = match std::mem::replace(&mut state.key_state, KeyState::Empty) {
+    pub(super) fn lock(&self) {
+        let open = self.key_state.replace(KeyState::Empty);
+        *self.key_state.borrow_mut() = match open {
             KeyState::Open { signer, sealed: Some(sealed) } => KeyState::Locked { identity: signer.identity(), sealed },
             other => other,
         };
-        drop(state);
-        self.tell(&Event::MeChanged);
-        Ok(())
+        self.context.emit(&Event::MeChanged);
     }
 
     pub(super) async fn forget_identity(&self, confirm: &str) -> Result<(), Failure> {
@@ -256,18 +349,14 @@ impl Node {
         }
         let batch = vec![
             Write::Delete { table: Table::Keys, key: RECORD.to_owned() },
-            Write::Delete { table: Table::Settings, key: super::SETTINGS_KEY.to_owned() },
+            Write::Delete { table: Table::Settings, key: SETTINGS_RECORD.to_owned() },
         ];
-        self.records.commit(batch, Durability::Strict).await.map_err(errors::store_failed)?;
-        {
-            let mut state = self.state.borrow_mut();
-            state.key_state = KeyState::Empty;
-            state.own = None;
-            state.not_before = Timestamp::default();
-            state.settings = Settings::default();
-        }
-        self.tell(&Event::MeChanged);
-        self.tell(&Event::PeopleChanged { dids: vec![own.to_string()] });
+        self.context.commit(batch, Durability::Strict).await?;
+        *self.key_state.borrow_mut() = KeyState::Empty;
+        self.context.reset_not_before(Timestamp::default());
+        self.set_settings(Settings::default());
+        self.context.emit(&Event::MeChanged);
+        self.context.emit(&Event::PeopleChanged { dids: vec![own.to_string()] });
         Ok(())
     }
 }
@@ -288,7 +377,7 @@ pub(super) fn seal_failed(error: SealError) -> Failure {
     }
 }
 
-fn phrase_invalid(error: &PhraseError) -> Failure {
+pub(super) fn phrase_invalid(error: &PhraseError) -> Failure {
     Failure::new(
         FailureCode::PhraseInvalid,
         errors::sentence(&error.to_string()),

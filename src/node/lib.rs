@@ -1,24 +1,28 @@
 //! The running registry: commands in, answers and events out.
 //!
-//! A [`Node`] owns the store, the key and the read model of one profile. It meets the store and the platform through
-//! traits, so that it runs natively in tests exactly as it does in the page. It never knows the page.
+//! A [`Node`] is one profile: it builds the services and takes each [`Command`] to the one that carries it out. Every
+//! service owns its state and is given what it needs: first of all the `Context` (network, clock, randomness, records,
+//! events), then the services below it. None knows the [`Node`]. The store and the platform are reached through traits,
+//! so that all of it runs natively in tests exactly as it does in the page.
 //!
-//! - what can be asked: [`gen_registry_api`]; a handle for the page: [`gen_registry_api::client`]
-//! - modules: `modules`; the guides: `guide`
-//! - writing: `write`; the key and its lock: `key_store`; questions: `people`; backups: `backup`
-//! - what peers get and bring: `replication`; the sessions with them: [`peering`]; which network it is: [`network`]
-//! - blocks of modules and pictures: [`blocks`]
-//! - what peers have earned: `reputation`; blocking and trusting: `block_list`; following: `notices`
-//! - looking names up, and letting others find them: [`lookup`]
-//! - who is online: `presence`; channels: `channels`; both between peers: `chat`
-//! - asking for receipts: `receipts`; giving them, on a server: [`witness`]
+//! From the lowest to the highest, each may use those above it in this list:
+//!
+//! - `context`; `key_store` (the key and the settings)
+//! - `registry` (read model, own document, writing: `write`); [`replication`] (what peers get); [`admit`] (what they bring)
+//! - `block_list::Decisions`, `modules::install::Installations`, [`peering`]'s peer table, `channels`' store
+//! - `presence` (who is online); `reputation` (what peers have earned)
+//! - `people` (questions); `profile` (the own name and description); `notices`; `block_list`; `backup`
+//! - [`blocks`] (content of modules and pictures); [`lookup`]; `receipts`; `modules`
+//! - `channels`, `chat` (presence and channels between peers)
+//! - [`peering`]: the sessions with peers, on top of all; [`network`]: which network it is; [`witness`]: on a server
 
-mod admit;
+pub mod admit;
 mod backup;
 mod block_list;
 pub mod blocks;
 mod channels;
 mod chat;
+mod context;
 mod document_cache;
 mod errors;
 mod guide;
@@ -32,9 +36,12 @@ pub mod peering;
 mod people;
 pub mod platform;
 mod presence;
+mod profile;
 mod receipts;
-mod replication;
+mod registry;
+pub mod replication;
 mod reputation;
+mod services;
 mod statistics;
 pub mod store;
 #[cfg(target_arch = "wasm32")]
@@ -42,30 +49,37 @@ pub mod tabs;
 mod time_slice;
 pub mod verified;
 pub mod witness;
-mod write;
 
-use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::rc::Rc;
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
-use crate::document_cache::DocumentCache;
-use crate::key_store::KeyState;
+use crate::admit::Admission;
+use crate::backup::Backups;
+use crate::block_list::BlockLists;
+use crate::blocks::ContentStore;
+use crate::chat::Chat;
+use crate::context::Context;
+use crate::key_store::{KeyState, KeyStore};
+use crate::lookup::Lookups;
+use crate::modules::Modules;
 use crate::modules::install;
+use crate::notices::Notices;
+use crate::peering::{PeerTable, network_report};
+use crate::people::People;
 use crate::platform::Environment;
+use crate::presence::PresenceService;
+use crate::profile::ProfileWriter;
+use crate::receipts::ReceiptCollector;
+use crate::registry::{Registry, read_newest_claim, read_people};
+use crate::replication::Replication;
+use crate::reputation::{ReputationTracker, Scores};
+use crate::services::StoredState;
 use crate::store::migration::migrate;
-use crate::store::records::{Damaged, Quarantined, Records, StoredRecord, put};
+use crate::store::records::{Damaged, Quarantined, Records, StoredRecord};
 use crate::store::{Store, StoreError, Table};
 use gen_registry_api::client::Listener;
 use gen_registry_api::*;
-use gen_registry_core::block_list::BlockList;
-use gen_registry_core::document::Document;
-use gen_registry_core::identity::Identity;
-use gen_registry_core::read_model::{PersonRecord, ReadModel, StoredPerson};
-use gen_registry_core::time::Timestamp;
-use verified::Verified;
 
 pub use admit::{AdmissionReport, RefusedChange};
 pub use network::Network;
@@ -74,84 +88,29 @@ pub use notices::{FOLLOWS_MAX, NOTICES_MAX};
 /// The program's version, for backups and the settings page.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-const SETTINGS_KEY: &str = "state";
-/// Commands that were carried out, remembered so that a command sent again after a change of writer is not repeated.
-const REMEMBERED_REQUESTS: usize = 64;
-
 /// Names one sending of a command.
 pub type RequestId = String;
 
-/// What a profile remembers beside its document.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-struct Settings {
-    phrase_checked: bool,
-    last_backup_at: Option<Timestamp>,
-    /// A name that was taken when the person was made.
-    refused_name: Option<RefusedName>,
-    requests: VecDeque<RequestId>,
-}
-
-impl Settings {
-    fn remember(&mut self, id: RequestId) {
-        self.requests.push_back(id);
-        while self.requests.len() > REMEMBERED_REQUESTS {
-            self.requests.pop_front();
-        }
-    }
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct RefusedName {
-    name: String,
-}
-
 /// One profile's registry.
 pub struct Node {
-    network: Network,
-    environment: Rc<dyn Environment>,
-    records: Records,
-    state: RefCell<State>,
-    /// Other people's documents that were changed lately.
-    document_cache: RefCell<DocumentCache>,
-    verified: RefCell<Rc<Verified>>,
-    /// Held while modules are installed or removed.
-    installing: async_lock::Mutex<()>,
-    /// Held while something is written: one write at a time.
-    writing: async_lock::Mutex<()>,
-    listeners: RefCell<Vec<(u64, Listener)>>,
-    /// The task that announces own new changes to peers, once it runs.
-    announcer: RefCell<Option<replication::Announcer>>,
-    /// What is known of peers, and the way to them.
-    peering: RefCell<peering::PeerTable>,
-    asking: receipts::Asking,
-    reputations: RefCell<reputation::ReputationTracker>,
-    lists: RefCell<BlockList>,
-    notices: RefCell<notices::Notices>,
-    /// Another device of the person may have decided something.
-    lists_due: Cell<bool>,
-    /// Held while the lists are read, changed and kept.
-    deciding: async_lock::Mutex<()>,
-    lookups: lookup::Lookups,
-    content: blocks::Content,
-    searching: modules::search::Searching,
-    online: RefCell<presence::Online>,
-    channels: RefCell<channels::Channels>,
-    talk: RefCell<chat::ChatPeers>,
-}
-
-struct State {
-    index: ReadModel,
-    key_state: KeyState,
-    /// The own document once it was needed.
-    own: Option<Document>,
-    /// This writing session's Automerge actor.
-    actor: [u8; 16],
-    settings: Settings,
-    quarantined: Vec<QuarantinedRecord>,
-    installed: install::InstalledModules,
-    /// The date of the own newest claim.
-    not_before: Timestamp,
+    context: Rc<Context>,
+    keys: Rc<KeyStore>,
+    registry: Rc<Registry>,
+    replication: Rc<Replication>,
+    admission: Rc<Admission>,
+    peers: Rc<PeerTable>,
+    presence: Rc<PresenceService>,
+    reputation: Rc<ReputationTracker>,
+    people: Rc<People>,
+    profile: ProfileWriter,
+    notices: Rc<Notices>,
+    block_lists: Rc<BlockLists>,
+    backups: Backups,
+    content: Rc<ContentStore>,
+    lookups: Rc<Lookups>,
+    receipts: Rc<ReceiptCollector>,
+    modules: Modules,
+    chat: Rc<Chat>,
 }
 
 impl Node {
@@ -173,53 +132,30 @@ impl Node {
                 KeyState::Empty
             }
         };
-        let settings = read_setting(&records, SETTINGS_KEY, &mut damaged).await?;
-        let not_before = newest_claim(&records, key_state.identity(), &network).await?;
-        let now = environment.now().max(not_before);
-        let (index, broken_people) = read_people(&records, &network, now).await?;
-
-        let (earlier, _) = records.all::<Quarantined>(Table::Quarantine, "").await?;
-        let quarantined = earlier.into_iter().map(|(_, record)| quarantined_record(&record)).collect();
-        let mut actor = [0; 16];
-        environment.random(&mut actor);
+        let settings = read_setting(&records, key_store::SETTINGS_RECORD, &mut damaged).await?;
+        let newest_claim = read_newest_claim(&records, key_state.identity(), &network).await?;
+        let now = environment.now().max(newest_claim);
+        let (read_model, broken_people) = read_people(&records, &network, now).await?;
+        let (quarantined, _) = records.all::<Quarantined>(Table::Quarantine, "").await?;
         let (installed, broken) = install::read(&records).await?;
         damaged.extend(broken);
-        let (reputations, broken) = reputation::ReputationTracker::read(&records).await?;
+        let (scores, broken) = Scores::read(&records).await?;
         damaged.extend(broken);
         let lists = read_setting(&records, block_list::RECORD, &mut damaged).await?;
         let notices = read_setting(&records, notices::RECORD, &mut damaged).await?;
-        let state = State { index, key_state, own: None, actor, settings, quarantined, installed, not_before };
-        let node = Self {
-            network,
-            environment,
-            records,
-            state: RefCell::new(state),
-            document_cache: RefCell::default(),
-            verified: RefCell::default(),
-            installing: async_lock::Mutex::new(()),
-            writing: async_lock::Mutex::new(()),
-            listeners: RefCell::default(),
-            announcer: RefCell::default(),
-            peering: RefCell::default(),
-            asking: receipts::Asking::default(),
-            reputations: RefCell::new(reputations),
-            lists: RefCell::new(lists),
-            notices: RefCell::new(notices),
-            lists_due: Cell::new(true),
-            deciding: async_lock::Mutex::new(()),
-            lookups: lookup::Lookups::default(),
-            content: blocks::Content::default(),
-            searching: modules::search::Searching::default(),
-            online: RefCell::default(),
-            channels: RefCell::default(),
-            talk: RefCell::default(),
-        };
+
+        let context = Rc::new(Context::new(network, environment, records));
+        context.reset_not_before(newest_claim);
+        context.remember_quarantined(quarantined.into_iter().map(|(_, record)| record));
+        let keys = Rc::new(KeyStore::new(context.clone(), key_state, settings));
+        let registry = Rc::new(Registry::new(context.clone(), keys.clone(), read_model));
+        let node = Self::assemble(context, keys, registry, StoredState { lists, installed, scores, notices });
         for found in damaged.iter().chain(&broken_people) {
-            node.quarantine(found).await;
+            node.context.quarantine(found).await;
         }
         // The signed changes are the truth; what the read model lost is folded from them again.
         for found in &broken_people {
-            node.rebuild(&found.key).await;
+            node.registry.rebuild(&found.key).await;
         }
         Ok(node)
     }
@@ -231,56 +167,65 @@ impl Node {
 
     /// As [`Node::handle`]; a command with a known id that was carried out before is not carried out again.
     pub async fn handle_once(&self, id: Option<RequestId>, command: Command) -> Result<Answer, Failure> {
-        let due = self.state.borrow().index.next_due();
-        if due.is_some_and(|due| due <= self.now()) {
-            self.activate_due_claims();
-        }
+        self.registry.activate_due_claims();
         match command {
             Command::WhoAmI => Ok(self.me()),
-            Command::CheckUsername { text } => Ok(Answer::NameCheck(self.check_username(&text))),
-            Command::LookupUsername { name } => Ok(Answer::Name(self.look_up(&name))),
-            Command::ListUsernames { prefix, limit, cursor } => Ok(Answer::People(self.list(&prefix, limit, cursor)?)),
-            Command::Person { did } => Ok(Answer::Person(self.person(&did)?.map(Box::new))),
-            Command::Block { cid } => Ok(Answer::Block(self.block(&cid).await?)),
-            Command::Status => Ok(Answer::Status(self.status().await)),
+            Command::CheckUsername { text } => Ok(Answer::NameCheck(self.people.check_username(&text))),
+            Command::LookupUsername { name } => Ok(Answer::Name(self.people.look_up(&name))),
+            Command::ListUsernames { prefix, limit, cursor } => {
+                Ok(Answer::People(self.people.list(&prefix, limit, cursor)?))
+            }
+            Command::Person { did } => Ok(Answer::Person(self.people.person(&did)?.map(Box::new))),
+            Command::Block { cid } => Ok(Answer::Block(self.content.block(&cid).await?)),
+            Command::Status => Ok(Answer::Status(self.people.status(self.chat.clock_apart()).await)),
             Command::Network => Ok(Answer::Network(self.network_report())),
-            Command::Statistics { days } => Ok(Answer::Statistics(Box::new(self.statistics(days).await))),
-            Command::RetryConnections => Ok(Answer::Network(self.retry_connections())),
-            Command::Find { kind, name } => Ok(Answer::Lookup(Box::new(self.find(kind, &name).await?))),
-            Command::RecoveryPhrase => Ok(Answer::RecoveryPhrase(self.recovery_phrase()?)),
-            Command::ExportBackup { passphrase } => self.export_backup(passphrase).await.map(Answer::Backup),
-            Command::RenderGuide { page, text } => Ok(Answer::Guide(self.render_guide(page, text).await?)),
-            Command::Modules { command } => self.handle_modules(id, command).await,
-            Command::BlockList { command } => self.handle_block_list(command).await,
-            Command::Notices { command } => self.handle_notices(command).await,
-            Command::Chat { command } => self.handle_chat(id, command).await,
+            Command::Statistics { days } => {
+                let counts = statistics::count(&self.context, &self.registry, &self.peers, days).await;
+                Ok(Answer::Statistics(Box::new(counts)))
+            }
+            Command::RetryConnections => {
+                if let Some(mesh) = self.peers.mesh() {
+                    mesh.retry_connections();
+                }
+                Ok(Answer::Network(self.network_report()))
+            }
+            Command::Find { kind, name } => Ok(Answer::Lookup(Box::new(self.lookups.find(kind, &name).await?))),
+            Command::RecoveryPhrase => Ok(Answer::RecoveryPhrase(self.keys.recovery_phrase()?)),
+            Command::ExportBackup { passphrase } => self.backups.export_backup(passphrase).await.map(Answer::Backup),
+            Command::RenderGuide { page, text } => Ok(Answer::Guide(guide::render(&self.context, page, text).await?)),
+            Command::Modules { command } => self.modules.handle(id, command).await,
+            Command::BlockList { command } => self.block_lists.handle(command).await,
+            Command::Notices { command } => self.notices.handle(command).await,
+            Command::Chat { command } => self.chat.handle(id, command).await,
             writing => {
                 let answer = self.write(id, writing).await?;
-                self.share_lists_if_due().await;
+                self.block_lists.share_if_due().await;
                 Ok(answer)
             }
         }
     }
 
     async fn write(&self, id: Option<RequestId>, command: Command) -> Result<Answer, Failure> {
-        let _one_at_a_time = self.writing.lock().await;
-        if id.as_ref().is_some_and(|id| self.state.borrow().settings.requests.contains(id)) {
+        let _one_at_a_time = self.registry.begin_write().await;
+        if self.keys.is_done(id.as_ref()) {
             return Ok(self.me());
         }
         match command {
-            Command::SetupUser { name, changes } => self.set_up(id, name, changes).await?,
-            Command::RegisterUsername { name, changes } => self.register(id, &name, changes).await?,
-            Command::Rename { name } => self.rename(id, &name).await?,
-            Command::RelinquishUsername => self.release(id).await?,
-            Command::UpdateProfile { changes } => self.update_profile(id, changes).await?,
-            Command::ConfirmRecoveryPhrase { words } => self.confirm_phrase(&words).await?,
-            Command::RestoreFromPhrase { phrase } => self.restore_from_phrase(&phrase).await?,
-            Command::SetPassphrase { passphrase } => self.set_passphrase(passphrase).await?,
-            Command::Unlock { passphrase } => self.unlock(passphrase).await?,
-            Command::Lock => self.lock()?,
-            Command::ForgetIdentity { confirm } => self.forget_identity(&confirm).await?,
+            Command::SetupUser { name, changes } => self.profile.set_up(id, name, changes).await?,
+            Command::RegisterUsername { name, changes } => self.profile.register(id, &name, changes).await?,
+            Command::Rename { name } => self.profile.rename(id, &name).await?,
+            Command::RelinquishUsername => self.profile.release(id).await?,
+            Command::UpdateProfile { changes } => self.profile.update_profile(id, changes).await?,
+            Command::ConfirmRecoveryPhrase { words } => self.keys.confirm_phrase(&words).await?,
+            Command::RestoreFromPhrase { phrase } => self.profile.restore_from_phrase(&phrase).await?,
+            Command::SetPassphrase { passphrase } => self.keys.set_passphrase(passphrase).await?,
+            Command::Unlock { passphrase } => self.keys.unlock(passphrase).await?,
+            Command::Lock => self.keys.lock(),
+            Command::ForgetIdentity { confirm } => self.registry.forget_identity(&confirm).await?,
             Command::ImportBackup { bytes, passphrase } => {
-                return self.import_backup(&bytes, passphrase).await.map(Answer::Imported);
+                let imported = self.backups.import_backup(&bytes, passphrase).await?;
+                let (me, exported_at) = (Box::new(self.people.me()), imported.exported_at.as_millis());
+                return Ok(Answer::Imported(Imported { me, new_changes: imported.new_changes, exported_at }));
             }
             other => {
                 tracing::error!(kind = ?std::mem::discriminant(&other), "a question came to the writing side");
@@ -290,62 +235,57 @@ impl Node {
         Ok(self.me())
     }
 
+    fn me(&self) -> Answer {
+        Answer::Me(Box::new(self.people.me()))
+    }
+
+    fn network_report(&self) -> NetworkReport {
+        network_report(&self.context, &self.peers, &self.reputation)
+    }
+
     /// Listens to every event until [`Node::unsubscribe`].
     pub fn subscribe(&self, listener: Listener) -> u64 {
-        let mut listeners = self.listeners.borrow_mut();
-        let id = listeners.last().map_or(0, |(id, _)| id + 1);
-        listeners.push((id, listener));
-        id
+        self.context.events().subscribe(listener)
     }
 
     pub fn unsubscribe(&self, id: u64) {
-        self.listeners.borrow_mut().retain(|(known, _)| *known != id);
+        self.context.events().unsubscribe(id);
     }
 
-    fn tell(&self, event: &Event) {
-        // A listener may subscribe or send a command while it is called.
-        let listeners: Vec<Listener> = self.listeners.borrow().iter().map(|(_, listener)| listener.clone()).collect();
-        for listener in listeners {
-            listener(event);
-        }
+    /// What peers get of this profile.
+    pub fn replication(&self) -> &Replication {
+        &self.replication
     }
 
-    /// This device's clock, but never before this profile's own newest claim: a clock set back must not make a
-    /// person's own names wait as if they came from the future.
-    fn now(&self) -> Timestamp {
-        self.environment.now().max(self.state.borrow().not_before)
+    /// What comes in from elsewhere.
+    pub fn admission(&self) -> &Admission {
+        &self.admission
     }
 
-    fn identity(&self) -> Option<Identity> {
-        self.state.borrow().key_state.identity()
+    /// Files: kept, fetched, read.
+    pub fn content(&self) -> &ContentStore {
+        &self.content
     }
 
-    /// Moves a damaged record to quarantine, remembers it and emits an event. A failure to do so is only logged: the
-    /// record stays where it is and is found again at the next start.
-    async fn quarantine(&self, damaged: &Damaged) {
-        let now = self.now();
-        tracing::warn!(table = damaged.table.name(), key = %damaged.key, why = %damaged.why, "a damaged record");
-        if let Err(error) = self.records.quarantine(damaged, now).await {
-            tracing::error!(%error, "a damaged record could not be set aside");
-        }
-        // The store has less now than before: a peer must be able to bring it again.
-        self.document_cache.borrow_mut().forget_all();
-        let (table, key) = (damaged.table.name().to_owned(), damaged.key.clone());
-        let record = QuarantinedRecord {
-            table: table.clone(),
-            key: key.clone(),
-            reason: damaged.why.to_string(),
-            at: now.as_millis(),
-        };
-        self.state.borrow_mut().quarantined.push(record);
-        self.tell(&Event::Quarantined { table, key });
+    /// Keeps the search index ready: starts it at the first search and, once idle, merges and saves it. Never returns.
+    pub async fn maintain_search(&self) {
+        self.modules.search.maintain().await;
     }
 
-    async fn save_settings(&self, settings: Settings) -> Result<(), Failure> {
-        let batch = vec![put(Table::Settings, SETTINGS_KEY, &settings)];
-        self.records.commit(batch, crate::store::Durability::Strict).await.map_err(errors::store_failed)?;
-        self.state.borrow_mut().settings = settings;
-        Ok(())
+    /// Has `announcer` called with every own new change after it was stored.
+    pub fn announce_through(&self, announcer: registry::Announcer) {
+        self.registry.announce_through(announcer);
+    }
+
+    /// Says goodbye to peers, before the page closes.
+    pub fn say_goodbye(&self) {
+        self.presence.say_goodbye();
+    }
+
+    /// The signed changes of the own document, as peers get them.
+    pub async fn own_signed_changes(&self) -> Result<Vec<gen_registry_core::document::SignedChange>, Failure> {
+        let own = self.keys.identity().ok_or_else(errors::no_identity)?;
+        self.registry.own_changes(&own).await.map(|(changes, _)| changes)
     }
 }
 
@@ -362,44 +302,5 @@ async fn read_setting<T: Default + DeserializeOwned>(
             damaged.push(found);
             Ok(T::default())
         }
-    }
-}
-
-/// Returns the date of the own newest claim, as far as the own record shows it.
-async fn newest_claim(records: &Records, own: Option<Identity>, network: &Network) -> Result<Timestamp, StoreError> {
-    let Some(own) = own else { return Ok(Timestamp::default()) };
-    let found = records.get::<StoredPerson>(Table::People, &own.to_hex()).await?;
-    let StoredRecord::Record(stored) = found else { return Ok(Timestamp::default()) };
-    let person = PersonRecord::from_stored(stored, &network.topic).ok();
-    Ok(person.as_ref().and_then(PersonRecord::newest_claim).unwrap_or_default())
-}
-
-/// The read model, page by page, so that a page of the browser stays responsive meanwhile.
-async fn read_people(
-    records: &Records,
-    network: &Network,
-    now: Timestamp,
-) -> Result<(ReadModel, Vec<Damaged>), StoreError> {
-    let mut index = ReadModel::new(network.rules.clone());
-    let mut damaged = Vec::new();
-    let mut after: Option<String> = None;
-    loop {
-        let page = records.page::<StoredPerson>(Table::People, "", after.as_deref()).await?;
-        let people = page.records.into_iter().map(|(_, person)| PersonRecord::from_stored(person, &network.topic));
-        index.put_all(people.filter_map(Result::ok), now);
-        damaged.extend(page.damaged);
-        match page.next {
-            Some(next) => after = Some(next),
-            None => return Ok((index, damaged)),
-        }
-    }
-}
-
-fn quarantined_record(record: &Quarantined) -> QuarantinedRecord {
-    QuarantinedRecord {
-        table: record.table.clone(),
-        key: record.key.clone(),
-        reason: record.reason.clone(),
-        at: record.at.as_millis(),
     }
 }

@@ -13,12 +13,19 @@ mod validator;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use futures::channel::mpsc;
 
+use crate::blocks::ContentStore;
+use crate::context::Context;
 use crate::errors;
+use crate::key_store::KeyStore;
 use crate::modules;
 use crate::net::key::NetPeerId;
+use crate::peering::PeerTable;
+use crate::registry::Registry;
+use crate::reputation::ReputationTracker;
 use gen_registry_api::{Failure, NameKind};
 use gen_registry_core::canonical::{DecodeError, Decoder, Encoder};
 use gen_registry_core::fact::ClaimedName;
@@ -31,9 +38,14 @@ const REQUEST_VERSION: u8 = 1;
 const KIND_USERNAME: u8 = 1;
 const KIND_MODULE: u8 = 2;
 
-/// What a node remembers of look-ups.
-#[derive(Default)]
+/// The service that looks names up, answers for them and publishes the own ones.
 pub(crate) struct Lookups {
+    context: Rc<Context>,
+    keys: Rc<KeyStore>,
+    registry: Rc<Registry>,
+    peers: Rc<PeerTable>,
+    reputation: Rc<ReputationTracker>,
+    content: Rc<ContentStore>,
     /// How much each peer has asked lately.
     asked: RefCell<BTreeMap<NetPeerId, (Timestamp, u32)>>,
     /// Wakes the publisher task, once it runs.
@@ -43,6 +55,18 @@ pub(crate) struct Lookups {
 }
 
 impl Lookups {
+    pub(crate) fn new(
+        context: Rc<Context>,
+        keys: Rc<KeyStore>,
+        registry: Rc<Registry>,
+        peers: Rc<PeerTable>,
+        reputation: Rc<ReputationTracker>,
+        content: Rc<ContentStore>,
+    ) -> Self {
+        let (asked, wake, everything) = (RefCell::default(), RefCell::default(), Cell::default());
+        Self { context, keys, registry, peers, reputation, content, asked, wake, everything }
+    }
+
     /// From now on own records are published when they change.
     pub(crate) fn open(&self) -> mpsc::Receiver<()> {
         let (wake, woken) = mpsc::channel(0);

@@ -1,25 +1,32 @@
 //! The registry of modules as it is asked: which act is done where.
 //!
+//! - what is known, for all of these: `catalog`
 //! - installing: `install`, `lockfile`, `bundle`; running: `run`
 //! - finding: `search`
 //! - what is known of a module: `pages`; publishing and all that its owner does: `publish`; ratings: `rate`
 
 mod bundle;
+pub(crate) mod catalog;
 mod errors;
 pub(crate) mod install;
 mod lockfile;
 mod pages;
-mod publish;
+pub(crate) mod publish;
 mod rate;
-mod run;
+pub(crate) mod run;
 pub(crate) mod search;
 
 pub(crate) use pages::name_status;
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
-use crate::Node;
 use crate::RequestId;
+use crate::blocks::ContentStore;
+use crate::context::Context;
+use crate::key_store::KeyStore;
+use crate::registry::Registry;
+use catalog::ModuleCatalog;
 use gen_registry_api::*;
 use gen_registry_core::document::ModuleAnnotations;
 use gen_registry_core::fact::{ClaimedName, Fact, NameClaim, SignedFact};
@@ -28,46 +35,65 @@ use gen_registry_core::name::ModuleName;
 use gen_registry_core::read_model::PersonRecord;
 use gen_registry_core::resolver::Versions;
 use gen_registry_core::validation::Report;
+use install::Installer;
+use publish::Publisher;
+use run::Runner;
+use search::ModuleSearch;
 
 /// The longest page of a list of modules.
 const LIST_MAX: u32 = 200;
 
-impl Node {
-    pub(super) async fn handle_modules(&self, id: Option<RequestId>, ask: ModuleCommand) -> Result<Answer, Failure> {
+/// The service that takes commands about modules to where they are carried out.
+pub(crate) struct Modules {
+    pub(crate) context: Rc<Context>,
+    pub(crate) keys: Rc<KeyStore>,
+    pub(crate) registry: Rc<Registry>,
+    pub(crate) content: Rc<ContentStore>,
+    pub(crate) catalog: Rc<ModuleCatalog>,
+    pub(crate) installer: Installer,
+    pub(crate) publisher: Publisher,
+    pub(crate) runner: Runner,
+    pub(crate) search: Rc<ModuleSearch>,
+}
+
+impl Modules {
+    pub(super) async fn handle(&self, id: Option<RequestId>, ask: ModuleCommand) -> Result<Answer, Failure> {
         match ask {
-            ModuleCommand::Validate { bytes } => Ok(Answer::Report(Box::new(self.validate(bytes).await?))),
-            ModuleCommand::CheckName { text } => Ok(Answer::ModuleName(self.check_module_name(&text))),
+            ModuleCommand::Validate { bytes } => Ok(Answer::Report(Box::new(validate(&self.context, bytes).await?))),
+            ModuleCommand::CheckName { text } => Ok(Answer::ModuleName(self.catalog.check_name(&text))),
             ModuleCommand::Page { name } => self.module_answer(&name).await,
             ModuleCommand::List { filter, sort, limit, cursor } => {
-                Ok(Answer::Modules(self.list_modules(&filter, sort, limit.clamp(1, LIST_MAX), cursor)))
+                Ok(Answer::Modules(self.catalog.list(&filter, sort, limit.clamp(1, LIST_MAX), cursor)))
             }
             ModuleCommand::Search { query, filter, sort, limit, cursor } => {
-                Ok(Answer::Found(self.search(&query, &filter, sort, limit.clamp(1, LIST_MAX), cursor).await))
+                Ok(Answer::Found(self.search.search(&query, &filter, sort, limit.clamp(1, LIST_MAX), cursor).await))
             }
-            ModuleCommand::Resolve { requirements } => Ok(Answer::Plan(self.plan_answer(&requirements).await?)),
+            ModuleCommand::Resolve { requirements } => {
+                Ok(Answer::Plan(self.installer.report_plan(&requirements).await?))
+            }
             ModuleCommand::Install { requirements, accept } => {
-                self.install(&requirements, &accept, &Versions::new()).await?;
-                Ok(Answer::Installed(self.list_installed()))
+                self.installer.install(&requirements, &accept, &Versions::new()).await?;
+                Ok(Answer::Installed(self.catalog.list_installed()))
             }
             ModuleCommand::Uninstall { name } => {
-                self.uninstall(&name).await?;
-                Ok(Answer::Installed(self.list_installed()))
+                self.installer.uninstall(&name).await?;
+                Ok(Answer::Installed(self.catalog.list_installed()))
             }
             ModuleCommand::ImportLockfile { text, accept } => {
-                self.import_lockfile(text, &accept).await?;
-                Ok(Answer::Installed(self.list_installed()))
+                self.installer.import_lockfile(text, &accept).await?;
+                Ok(Answer::Installed(self.catalog.list_installed()))
             }
-            ModuleCommand::ListInstalled => Ok(Answer::Installed(self.list_installed())),
-            ModuleCommand::ExportLockfile => Ok(Answer::Lockfile(self.export_lockfile().await?)),
+            ModuleCommand::ListInstalled => Ok(Answer::Installed(self.catalog.list_installed())),
+            ModuleCommand::ExportLockfile => Ok(Answer::Lockfile(self.installer.export_lockfile().await?)),
             ModuleCommand::Readme { cid } => Ok(Answer::Readme(self.readme(&cid).await?)),
-            ModuleCommand::ExportAll => Ok(Answer::Bytes(self.export_all().await?)),
-            ModuleCommand::Read { name, version } => Ok(Answer::Bytes(self.bytes_of(&name, &version).await?)),
+            ModuleCommand::ExportAll => Ok(Answer::Bytes(self.installer.export_all().await?)),
+            ModuleCommand::Read { name, version } => Ok(Answer::Bytes(self.catalog.bytes_of(&name, &version).await?)),
             ModuleCommand::Inspect { name, version } => {
-                let bytes = self.bytes_of(&name, &version).await?;
-                Ok(Answer::Report(Box::new(self.validate(bytes).await?)))
+                let bytes = self.catalog.bytes_of(&name, &version).await?;
+                Ok(Answer::Report(Box::new(validate(&self.context, bytes).await?)))
             }
             ModuleCommand::Run { name, version, function, arguments, text_result } => {
-                let outcome = self.run_function(&name, version.as_deref(), function, &arguments, text_result).await?;
+                let outcome = self.runner.run(&name, version.as_deref(), function, &arguments, text_result).await?;
                 Ok(Answer::Ran(outcome))
             }
             writing => self.write_module(id, writing).await,
@@ -75,25 +101,25 @@ impl Node {
     }
 
     async fn write_module(&self, id: Option<RequestId>, ask: ModuleCommand) -> Result<Answer, Failure> {
-        let _one_at_a_time = self.writing.lock().await;
-        let done = id.as_ref().is_some_and(|id| self.state.borrow().settings.requests.contains(id));
+        let _one_at_a_time = self.registry.begin_write().await;
+        let done = self.keys.is_done(id.as_ref());
         match ask {
-            ModuleCommand::Publish { draft } => self.publish(id, *draft, done).await.map(Answer::Published),
+            ModuleCommand::Publish { draft } => self.publisher.publish(id, *draft, done).await.map(Answer::Published),
             ModuleCommand::Describe { name, changes } => {
                 if !done {
-                    self.describe(id, &name, changes).await?;
+                    self.publisher.describe(id, &name, changes).await?;
                 }
                 self.module_answer(&name).await
             }
             ModuleCommand::Yank { name, version, reason } => {
                 if !done {
-                    self.withdraw(id, &name, &version, reason).await?;
+                    self.publisher.withdraw(id, &name, &version, reason).await?;
                 }
                 self.module_answer(&name).await
             }
             ModuleCommand::Rate { name, stars, review } => {
                 if !done {
-                    self.rate(id, &name, stars, &review).await?;
+                    self.publisher.rate(id, &name, stars, &review).await?;
                 }
                 self.module_answer(&name).await
             }
@@ -104,32 +130,25 @@ impl Node {
         }
     }
 
-    async fn bytes_of(&self, name: &str, version: &str) -> Result<Vec<u8>, Failure> {
-        let (name, version) = self.version_here(name, Some(version))?;
-        let module = self.state.borrow().index.module(&name.folded());
-        let release = &module.releases.get(&version).ok_or_else(errors::internal)?.release;
-        Ok(self.artifact_bytes(&release.artifact).await?)
-    }
-
     async fn module_answer(&self, name: &str) -> Result<Answer, Failure> {
-        Ok(Answer::Module(self.module_page(name).await?.map(Box::new)))
+        Ok(Answer::Module(self.catalog.page(name).await?.map(Box::new)))
     }
 
     async fn readme(&self, cid: &str) -> Result<Option<String>, Failure> {
-        let Some(block) = self.block(cid).await? else { return Ok(None) };
+        let Some(block) = self.content.block(cid).await? else { return Ok(None) };
         let text = String::from_utf8_lossy(&block.bytes).into_owned();
-        match self.environment.run_job(Job::Render(text)).await {
+        match self.context.environment.run_job(Job::Render(text)).await {
             Some(JobOutput::Rendered(html)) => Ok(Some(html)),
             _ => Err(errors::no_helper()),
         }
     }
+}
 
-    /// Validates a file in a worker, or fails: the page's own program does not contain the validator.
-    async fn validate(&self, bytes: Vec<u8>) -> Result<Report, Failure> {
-        match self.environment.run_job(Job::Validate(bytes)).await {
-            Some(JobOutput::Validated(report)) => Ok(*report),
-            _ => Err(errors::no_helper()),
-        }
+/// Validates a file in a worker, or fails: the page's own program does not contain the validator.
+async fn validate(context: &Context, bytes: Vec<u8>) -> Result<Report, Failure> {
+    match context.environment.run_job(Job::Validate(bytes)).await {
+        Some(JobOutput::Validated(report)) => Ok(*report),
+        _ => Err(errors::no_helper()),
     }
 }
 

@@ -3,15 +3,20 @@
 //! News arrives with the changes that everybody gets; here it is only picked out. What is followed never leaves the
 //! device.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
+use std::rc::Rc;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Node;
-use crate::State;
+use crate::block_list::Decisions;
+use crate::context::Context;
 use crate::errors;
+use crate::key_store::KeyStore;
+use crate::modules::install::{Installations, InstalledModules};
+use crate::registry::{Registry, RegistryObserver};
 use crate::store::records::put;
 use crate::store::{Durability, StoreError, Table};
 use gen_registry_api::*;
@@ -21,7 +26,7 @@ use gen_registry_core::fact::{ClaimedName, Fact, SignedFact};
 use gen_registry_core::identity::Identity;
 use gen_registry_core::limits::CLOCK_SKEW;
 use gen_registry_core::name::ModuleName;
-use gen_registry_core::read_model::PersonRecord;
+use gen_registry_core::read_model::{PersonRecord, ReadModel};
 use gen_registry_core::time::Timestamp;
 
 /// Notices that are kept; the oldest goes first.
@@ -48,7 +53,7 @@ struct NotFollowed;
 
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(crate) struct Notices {
+pub(crate) struct NoticeLog {
     follows: BTreeMap<Followed, Timestamp>,
     kept: VecDeque<Notice>,
     next: u64,
@@ -101,7 +106,7 @@ impl From<Followed> for String {
     }
 }
 
-impl Notices {
+impl NoticeLog {
     fn list(&self) -> NoticeList {
         let unread = self.kept.iter().filter(|notice| !notice.read).count() as u64;
         NoticeList { notices: self.kept.iter().rev().cloned().collect(), unread }
@@ -140,45 +145,77 @@ impl RecordDiff {
     }
 }
 
-impl Node {
-    pub(crate) async fn handle_notices(&self, ask: NoticeCommand) -> Result<Answer, Failure> {
+/// The service that picks out what concerns this person.
+pub(crate) struct Notices {
+    context: Rc<Context>,
+    keys: Rc<KeyStore>,
+    registry: Rc<Registry>,
+    decisions: Rc<Decisions>,
+    installations: Rc<Installations>,
+    log: RefCell<NoticeLog>,
+}
+
+impl RegistryObserver for Notices {
+    /// Without anything followed or installed there can be no news.
+    fn wants_diffs(&self) -> bool {
+        !self.log.borrow().follows.is_empty() || !self.installations.all().is_empty()
+    }
+
+    fn records_changed(&self, diffs: &[RecordDiff]) {
+        self.notice(diffs);
+    }
+}
+
+impl Notices {
+    pub(crate) fn new(
+        context: Rc<Context>,
+        keys: Rc<KeyStore>,
+        registry: Rc<Registry>,
+        decisions: Rc<Decisions>,
+        installations: Rc<Installations>,
+        log: NoticeLog,
+    ) -> Self {
+        Self { context, keys, registry, decisions, installations, log: RefCell::new(log) }
+    }
+
+    pub(crate) async fn handle(&self, ask: NoticeCommand) -> Result<Answer, Failure> {
         match ask {
             NoticeCommand::Follows => {}
             NoticeCommand::Follow { subject, follow } => {
                 self.follow(&subject, follow)?;
-                self.save_notices().await.map_err(errors::store_failed)?;
+                self.save().await.map_err(errors::store_failed)?;
             }
-            NoticeCommand::List => return Ok(Answer::Notices(self.notices.borrow().list())),
+            NoticeCommand::List => return Ok(Answer::Notices(self.log.borrow().list())),
             NoticeCommand::MarkRead { ids } => {
-                self.change_notices(|notices| {
-                    let marked = notices.kept.iter_mut().filter(|notice| ids.is_empty() || ids.contains(&notice.id));
+                self.change(|log| {
+                    let marked = log.kept.iter_mut().filter(|notice| ids.is_empty() || ids.contains(&notice.id));
                     marked.for_each(|notice| notice.read = true);
                 });
-                self.save_notices().await.map_err(errors::store_failed)?;
-                return Ok(Answer::Notices(self.notices.borrow().list()));
+                self.save().await.map_err(errors::store_failed)?;
+                return Ok(Answer::Notices(self.log.borrow().list()));
             }
             NoticeCommand::Clear => {
-                self.change_notices(|notices| notices.kept.clear());
-                self.save_notices().await.map_err(errors::store_failed)?;
+                self.change(|log| log.kept.clear());
+                self.save().await.map_err(errors::store_failed)?;
                 return Ok(Answer::Notices(NoticeList::default()));
             }
         }
-        let (notices, state) = (self.notices.borrow(), self.state.borrow());
+        let (log, read_model) = (self.log.borrow(), self.registry.read_model());
         let row = |(followed, since): (&Followed, &Timestamp)| FollowRow {
             subject: followed.to_string(),
             since: since.as_millis(),
             username: match followed {
-                Followed::Person(person) => state.index.username_of(person).map(ToString::to_string),
+                Followed::Person(person) => read_model.username_of(person).map(ToString::to_string),
                 Followed::Module(_) | Followed::Tag(_) => None,
             },
         };
-        Ok(Answer::Follows(notices.follows.iter().map(row).collect()))
+        Ok(Answer::Follows(log.follows.iter().map(row).collect()))
     }
 
-    fn change_notices(&self, change: impl FnOnce(&mut Notices)) {
-        let mut notices = self.notices.borrow_mut();
-        change(&mut notices);
-        notices.unsaved = true;
+    fn change(&self, change: impl FnOnce(&mut NoticeLog)) {
+        let mut log = self.log.borrow_mut();
+        change(&mut log);
+        log.unsaved = true;
     }
 
     fn follow(&self, subject: &str, follow: bool) -> Result<(), Failure> {
@@ -186,131 +223,131 @@ impl Node {
         let followed: Followed = subject.parse().map_err(|error: NotFollowed| {
             invalid(errors::sentence(&error.to_string()), "Write person:did:key:…, module:name or tag:text.")
         })?;
-        let now = self.now();
-        let one_more = !self.notices.borrow().follows.contains_key(&followed);
-        if follow && one_more && self.notices.borrow().follows.len() >= FOLLOWS_MAX {
+        let now = self.context.now();
+        let one_more = !self.log.borrow().follows.contains_key(&followed);
+        if follow && one_more && self.log.borrow().follows.len() >= FOLLOWS_MAX {
             return Err(invalid(format!("At most {FOLLOWS_MAX} are followed at once."), "Leave some first."));
         }
-        self.change_notices(|notices| {
+        self.change(|log| {
             if follow {
-                notices.follows.entry(followed).or_insert(now);
+                log.follows.entry(followed).or_insert(now);
             } else {
-                notices.follows.remove(&followed);
+                log.follows.remove(&followed);
             }
         });
         Ok(())
     }
 
-    /// Whether there can be any news for this person.
-    pub(crate) fn listens_for_news(&self) -> bool {
-        !self.notices.borrow().follows.is_empty() || !self.state.borrow().installed.is_empty()
-    }
-
-    /// Selects what concerns this person, stores it and emits it.
-    pub(crate) fn notice(&self, news: Vec<RecordDiff>) {
-        let now = self.now();
-        let mut told = Vec::new();
-        for RecordDiff { person, facts, advised } in news {
-            if self.blocks_person(&person) || self.identity() == Some(person) {
+    /// Selects what concerns this person, remembers it and emits it.
+    fn notice(&self, diffs: &[RecordDiff]) {
+        let now = self.context.now();
+        let mut fresh = Vec::new();
+        for RecordDiff { person, facts, advised } in diffs {
+            if self.decisions.blocks_person(person) || self.keys.identity() == Some(*person) {
                 continue;
             }
-            let (state, mut notices) = (self.state.borrow(), self.notices.borrow_mut());
-            let found: Vec<Notice> = facts
-                .iter()
-                .filter_map(|fact| of_fact(&state, &notices, person, fact))
-                .chain(
-                    advised.into_iter().filter_map(|(name, why)| of_advice(&state, &notices, person, &name, why, now)),
-                )
-                .map(|notice| Notice { at: now.as_millis(), ..notice })
-                .collect();
-            told.extend(found.into_iter().map(|notice| notices.add(notice)));
+            let mut log = self.log.borrow_mut();
+            let (read_model, installed) = (self.registry.read_model(), self.installations.all());
+            let scope = Scope { read_model: &read_model, installed: &installed, log: &log, person: *person };
+            let of_facts = facts.iter().filter_map(|fact| scope.of_fact(fact));
+            let of_advice = advised.iter().filter_map(|(name, why)| scope.of_advice(name, why, now));
+            let found: Vec<Notice> = of_facts.chain(of_advice).collect();
+            let dated = found.into_iter().map(|notice| Notice { at: now.as_millis(), ..notice });
+            fresh.extend(dated.map(|notice| log.add(notice)));
         }
-        told.into_iter().for_each(|notice| self.tell(&Event::Announcement { notice }));
+        fresh.into_iter().for_each(|notice| self.context.emit(&Event::Announcement { notice }));
     }
 
     /// Stores what changed since the last time.
-    pub(crate) async fn save_notices(&self) -> Result<(), StoreError> {
-        if !std::mem::take(&mut self.notices.borrow_mut().unsaved) {
+    pub(crate) async fn save(&self) -> Result<(), StoreError> {
+        if !std::mem::take(&mut self.log.borrow_mut().unsaved) {
             return Ok(());
         }
-        let record = put(Table::Settings, RECORD, &*self.notices.borrow());
-        let saved = self.records.commit(vec![record], Durability::Relaxed).await;
+        let record = put(Table::Settings, RECORD, &*self.log.borrow());
+        let saved = self.context.records.commit(vec![record], Durability::Relaxed).await;
         if saved.is_err() {
-            self.notices.borrow_mut().unsaved = true;
+            self.log.borrow_mut().unsaved = true;
         }
         saved
     }
 }
 
-fn of_fact(state: &State, notices: &Notices, person: Identity, fact: &SignedFact) -> Option<Notice> {
-    let notice = |kind| blank(state, kind, person);
-    let followed = |name: &ModuleName, dated| concerns(state, notices, person, name, dated);
-    match fact.statement() {
-        Fact::Release(release) => {
-            // A release that does not count makes no notice.
-            let module = state.index.module(&release.module.folded());
-            let counts = module.releases.get(&release.version).is_some_and(|counted| counted.fact == fact.hash());
-            let version = Some(release.version.to_string());
-            (counts && followed(&release.module, release.published_at)).then(|| Notice {
-                module: Some(release.module.to_string()),
-                version,
-                ..notice(NoticeKind::Release)
-            })
-        }
-        Fact::Yank(yank) => {
-            let (_, release) = state.index.release(&yank.release)?;
-            let module = state.index.module(&release.module.folded());
-            // By somebody who may.
-            let counts = module.releases.get(&release.version).is_some_and(|counted| counted.withdrawn.is_some());
-            (counts && followed(&release.module, yank.at)).then(|| Notice {
-                module: Some(release.module.to_string()),
-                version: Some(release.version.to_string()),
-                text: Some(yank.reason.clone()),
-                ..notice(NoticeKind::Yank)
-            })
-        }
-        Fact::NameClaim(claim) => {
-            if !notices.follows([Followed::Person(person)], claim.claimed_at) {
-                return None;
-            }
-            Some(match &claim.name {
-                ClaimedName::Username(name) => Notice { text: Some(name.to_string()), ..notice(NoticeKind::Username) },
-                ClaimedName::Module(name) => {
-                    Notice { module: Some(name.to_string()), ..notice(NoticeKind::ModuleName) }
-                }
-            })
-        }
-        Fact::NameRelinquish(_) | Fact::Receipt(_) | Fact::Unyank(_) => None,
-    }
-}
-
-/// An advice has no date of its own: it counts as given when it arrived.
-fn of_advice(
-    state: &State,
-    notices: &Notices,
+/// What is looked at to find out whether one person's news concerns this profile.
+struct Scope<'a> {
+    read_model: &'a ReadModel,
+    installed: &'a InstalledModules,
+    log: &'a NoticeLog,
     person: Identity,
-    name: &ModuleName,
-    why: String,
-    now: Timestamp,
-) -> Option<Notice> {
-    let holder = state.index.module_name(&name.folded())?.holder()?.holder;
-    (holder == person && concerns(state, notices, person, name, now)).then(|| Notice {
-        module: Some(name.to_string()),
-        text: Some(why),
-        ..blank(state, NoticeKind::Advisory, person)
-    })
 }
 
-/// What is installed is followed without being asked.
-fn concerns(state: &State, notices: &Notices, person: Identity, name: &ModuleName, dated: Timestamp) -> bool {
-    let name = state.index.spelled(name);
-    let tags = state.index.facet(&name).map(|facet| facet.tags.iter().cloned().map(Followed::Tag).collect::<Vec<_>>());
-    let any = [Followed::Person(person), Followed::Module(name.clone())].into_iter().chain(tags.unwrap_or_default());
-    let installed = state.installed.get(&name).is_some_and(|installed| dated >= installed.installed_at);
-    installed || notices.follows(any, dated)
-}
+impl Scope<'_> {
+    fn of_fact(&self, fact: &SignedFact) -> Option<Notice> {
+        let (read_model, person) = (self.read_model, self.person);
+        let notice = |kind| self.blank(kind);
+        match fact.statement() {
+            Fact::Release(release) => {
+                // A release that does not count makes no notice.
+                let module = read_model.module(&release.module.folded());
+                let counts = module.releases.get(&release.version).is_some_and(|counted| counted.fact == fact.hash());
+                let version = Some(release.version.to_string());
+                (counts && self.concerns(&release.module, release.published_at)).then(|| Notice {
+                    module: Some(release.module.to_string()),
+                    version,
+                    ..notice(NoticeKind::Release)
+                })
+            }
+            Fact::Yank(yank) => {
+                let (_, release) = read_model.release(&yank.release)?;
+                let module = read_model.module(&release.module.folded());
+                // By somebody who may.
+                let counts = module.releases.get(&release.version).is_some_and(|counted| counted.withdrawn.is_some());
+                (counts && self.concerns(&release.module, yank.at)).then(|| Notice {
+                    module: Some(release.module.to_string()),
+                    version: Some(release.version.to_string()),
+                    text: Some(yank.reason.clone()),
+                    ..notice(NoticeKind::Yank)
+                })
+            }
+            Fact::NameClaim(claim) => {
+                if !self.log.follows([Followed::Person(person)], claim.claimed_at) {
+                    return None;
+                }
+                Some(match &claim.name {
+                    ClaimedName::Username(name) => {
+                        Notice { text: Some(name.to_string()), ..notice(NoticeKind::Username) }
+                    }
+                    ClaimedName::Module(name) => {
+                        Notice { module: Some(name.to_string()), ..notice(NoticeKind::ModuleName) }
+                    }
+                })
+            }
+            Fact::NameRelinquish(_) | Fact::Receipt(_) | Fact::Unyank(_) => None,
+        }
+    }
 
-fn blank(state: &State, kind: NoticeKind, person: Identity) -> Notice {
-    let who = Author { did: person.to_string(), username: state.index.username_of(&person).map(ToString::to_string) };
-    Notice { id: 0, at: 0, kind, who, module: None, version: None, text: None, read: false }
+    /// An advice has no date of its own: it counts as given when it arrived.
+    fn of_advice(&self, name: &ModuleName, why: &str, now: Timestamp) -> Option<Notice> {
+        let holder = self.read_model.module_name(&name.folded())?.holder()?.holder;
+        (holder == self.person && self.concerns(name, now)).then(|| Notice {
+            module: Some(name.to_string()),
+            text: Some(why.to_owned()),
+            ..self.blank(NoticeKind::Advisory)
+        })
+    }
+
+    /// Whether news of that date about a module is wanted. What is installed is followed without being asked.
+    fn concerns(&self, name: &ModuleName, dated: Timestamp) -> bool {
+        let name = self.read_model.spelled(name);
+        let facet = self.read_model.facet(&name);
+        let tags = facet.into_iter().flat_map(|facet| facet.tags.iter().cloned().map(Followed::Tag));
+        let any = [Followed::Person(self.person), Followed::Module(name.clone())].into_iter().chain(tags);
+        let installed = self.installed.get(&name).is_some_and(|installed| dated >= installed.installed_at);
+        installed || self.log.follows(any, dated)
+    }
+
+    fn blank(&self, kind: NoticeKind) -> Notice {
+        let username = self.read_model.username_of(&self.person).map(ToString::to_string);
+        let who = Author { did: self.person.to_string(), username };
+        Notice { id: 0, at: 0, kind, who, module: None, version: None, text: None, read: false }
+    }
 }

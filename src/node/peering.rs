@@ -1,13 +1,14 @@
 //! The sessions with peers: the mesh brings links and gossip, the node answers what sessions ask, and own changes go
 //! out.
 //!
-//! It decides nothing about what is true: changes go through [`Node::admit`]. A peer that breaks rules is counted and,
+//! It decides nothing about what is true: changes go through [`Admission::admit`]. A peer that breaks rules is counted and,
 //! when nothing sensible can follow, sent away.
 //!
-//! [`Node::admit`]: crate::Node::admit
+//! [`Admission::admit`]: crate::admit::Admission::admit
 
 mod host;
 mod peer_table;
+mod report;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -43,6 +44,7 @@ use gen_registry_core::sync::wire::Message;
 use host::{Gossip, serve};
 pub(crate) use peer_table::PeerTable;
 use peer_table::ViewChanges;
+pub(crate) use report::network_report;
 
 /// The key of [`Table::Keys`] under which the node's own key is stored. It is never an identity.
 const KEY_RECORD: &str = "node";
@@ -105,30 +107,30 @@ impl Peering {
     ) -> Result<Self, PeeringError> {
         let Endpoints { relays, public_nodes, ice_servers } = ways;
         let key = node.node_key().await?;
-        let remembered_peers = match node.records.get(Table::Settings, PEERS_RECORD).await? {
+        let remembered_peers = match node.context.records.get(Table::Settings, PEERS_RECORD).await? {
             StoredRecord::Record(peers) => peers,
             StoredRecord::Nothing => Vec::new(),
             StoredRecord::Damaged(damaged) => {
-                node.quarantine(&damaged).await;
+                node.context.quarantine(&damaged).await;
                 Vec::new()
             }
         };
-        let topic = node.network.topic.into();
+        let topic = node.context.network.topic.into();
         let own = key.clone();
         // A node that can be dialled keeps records for others.
         let validator = listening.as_ref().map(|_| {
-            let Network { topic, rules, .. } = &node.network;
+            let Network { topic, rules, .. } = &node.context.network;
             Arc::new(RecordValidator::new(*topic, rules.clone())) as Arc<dyn ValidateRecord>
         });
         let options =
             MeshOptions { key, topic, relays, ice_servers, public_nodes, remembered_peers, listening, validator };
-        let environment = node.environment.clone();
+        let environment = node.context.environment.clone();
         let (mesh, handle, events) = match transport {
             Some(transport) => Mesh::open_on(transport(options.key.clone()), options, environment)?,
             None => Mesh::open(options, environment)?,
         };
-        node.peering.borrow_mut().join(handle.clone());
-        let histories = node.open_chat(&own, &handle).await?;
+        node.peers.join(handle.clone());
+        let histories = node.chat.open(&own, &handle).await?;
         Ok(Self { node, mesh: handle, life: Some((mesh, events, histories)), sessions: RefCell::default() })
     }
 
@@ -143,28 +145,28 @@ impl Peering {
         let mut written = peering.announce_own_changes();
         let mut mesh = mesh.run().boxed_local().fuse();
         let mut sessions: FuturesUnordered<LocalBoxFuture<'static, ()>> = FuturesUnordered::new();
-        let fetching =
-            blocks::fetch_from_peers(peering.node.clone(), peering.mesh.clone(), peering.node.content.open());
+        let content = &peering.node.content;
+        let fetching = blocks::fetch_from_peers(content.clone(), peering.mesh.clone(), content.open());
         sessions.push(fetching.boxed_local());
         let lookups = &peering.node.lookups;
-        sessions.push(lookup::publish(peering.node.clone(), peering.mesh.clone(), lookups.open()).boxed_local());
+        sessions.push(lookup::publish(lookups.clone(), peering.mesh.clone(), lookups.open()).boxed_local());
         let mut receipts = Delay::new(Duration::ZERO).fuse();
         let mut talk = Delay::new(Duration::ZERO).fuse();
         loop {
             select! {
                 () = mesh => break,
                 event = events.next() => match event {
-                    Some(event) => sessions.extend(peering.clone().hear(event)),
+                    Some(event) => sessions.extend(peering.clone().handle_event(event)),
                     None => break,
                 },
                 () = sessions.select_next_some() => {}
                 wanted = histories.select_next_some() => {
-                    let asking = peering.node.clone().ask_members(peering.mesh.clone(), wanted);
+                    let asking = peering.node.chat.clone().ask_members(peering.mesh.clone(), wanted);
                     sessions.push(asking.boxed_local());
                 }
                 () = talk => {
-                    sessions.push(peering.node.clone().talk_tick(peering.mesh.clone()).boxed_local());
-                    sessions.push(keep_news(peering.node.clone()).boxed_local());
+                    sessions.push(peering.node.chat.clone().tick(peering.mesh.clone()).boxed_local());
+                    sessions.push(save_news(peering.node.clone()).boxed_local());
                     talk = Delay::new(chat::TICK).fuse();
                 }
                 _ = written.next() => {
@@ -174,36 +176,36 @@ impl Peering {
                 }
                 () = receipts => {
                     let node = peering.node.clone();
-                    sessions.push(keep_up(node).boxed_local());
+                    sessions.push(collect_receipts_and_share_lists(node).boxed_local());
                     receipts = Delay::new(RECEIPTS_EVERY).fuse();
                 }
             }
         }
-        peering.node.save_reputations().await;
+        peering.node.reputation.save().await;
         peering.node.content.close();
         peering.node.lookups.close();
-        peering.node.peering.borrow_mut().leave();
-        peering.node.tell(&Event::NetworkChanged);
+        peering.node.peers.leave();
+        peering.node.context.emit(&Event::NetworkChanged);
     }
 
-    fn hear(self: Rc<Self>, event: MeshEvent) -> Option<LocalBoxFuture<'static, ()>> {
+    fn handle_event(self: Rc<Self>, event: MeshEvent) -> Option<LocalBoxFuture<'static, ()>> {
         match event {
-            MeshEvent::Linked(link) if !self.node.is_welcome(link.peer) => {
+            MeshEvent::Linked(link) if !self.node.reputation.is_welcome(link.peer) => {
                 self.mesh.ban(link.peer);
                 None
             }
             MeshEvent::Linked(link) => {
-                self.mesh.rate(link.peer, self.node.score(link.peer));
+                self.mesh.rate(link.peer, self.node.reputation.score(link.peer));
                 let (inbox, inward) = mpsc::channel(GOSSIP_WAITING);
                 self.sessions.borrow_mut().insert(link.peer, inbox);
                 let (node, mesh, peer) = (self.node.clone(), self.mesh.clone(), link.peer);
-                let meeting = node.clone().meet(mesh.clone(), peer);
+                let meeting = node.chat.clone().exchange_rosters(mesh.clone(), peer);
                 Some(join(serve(node, mesh, link, inward), meeting).map(drop).boxed_local())
             }
             // Two that dialled each other at once keep one of their connections. A goodbye that is lost with the other one
             // is not repeated, and changes are compared from time to time anyway.
             MeshEvent::RedundantConnectionClosed(peer) => {
-                Some(self.node.clone().meet_again(self.mesh.clone(), peer).boxed_local())
+                Some(self.node.chat.clone().exchange_rosters_again(self.mesh.clone(), peer).boxed_local())
             }
             MeshEvent::Gossip { ticket, bytes } if ticket.topic == GossipTopic::Changes => {
                 self.pass_to_session(ticket, bytes);
@@ -211,28 +213,28 @@ impl Peering {
             }
             MeshEvent::Gossip { ticket, bytes } => {
                 let of_a_channel = ticket.topic != GossipTopic::Presence;
-                let verdict = self.node.judge_talk(&ticket, &bytes);
+                let verdict = self.node.chat.validate_gossip(&ticket, &bytes);
                 self.mesh.validate(ticket, verdict);
-                let node = self.node.clone();
-                let heard = verdict != MessageAcceptance::Reject && of_a_channel;
-                heard.then(|| async move { node.flush().await }.boxed_local())
+                let chat = self.node.chat.clone();
+                let may_be_new = verdict != MessageAcceptance::Reject && of_a_channel;
+                may_be_new.then(|| async move { chat.save_messages().await }.boxed_local())
             }
-            MeshEvent::ChatOpened(stream) => Some(chat::serve(self.node.clone(), stream).boxed_local()),
+            MeshEvent::ChatOpened(stream) => Some(chat::serve(self.node.chat.clone(), stream).boxed_local()),
             MeshEvent::Closing => {
                 self.node.say_goodbye();
                 self.mesh.leave();
                 None
             }
             MeshEvent::Graylisted(peer) => {
-                self.node.note_rejection(peer, Rejection::TooManyMessages);
-                self.node.ban(&self.mesh, peer);
+                self.node.reputation.note_rejection(peer, Rejection::TooManyMessages);
+                self.node.reputation.ban(&self.mesh, peer);
                 None
             }
             MeshEvent::BlocksRequested(stream) => {
-                Some(blocks::serve(self.node.clone(), self.mesh.clone(), stream).boxed_local())
+                Some(blocks::serve(self.node.content.clone(), self.mesh.clone(), stream).boxed_local())
             }
             MeshEvent::FindRequested { peer, request, reply } => {
-                if let Some(answer) = self.node.answer_find(peer, &request) {
+                if let Some(answer) = self.node.lookups.answer_find(peer, &request) {
                     // The caller may be gone.
                     reply.send(answer).ok();
                 }
@@ -240,9 +242,9 @@ impl Peering {
             }
             MeshEvent::Changed(view) => {
                 // At once: an older view must not come after a newer one.
-                let news = self.node.peering.borrow_mut().take_in(&view, self.node.now());
+                let news = self.node.peers.update(&view, self.node.context.now());
                 self.sessions.borrow_mut().retain(|peer, _| view.peers.iter().any(|known| known.peer == *peer));
-                Some(async move { self.act_on(news, &view).await }.boxed_local())
+                Some(async move { self.apply_view_changes(news, &view).await }.boxed_local())
             }
         }
     }
@@ -261,28 +263,28 @@ impl Peering {
         }
     }
 
-    async fn act_on(&self, news: ViewChanges, view: &MeshView) {
+    async fn apply_view_changes(&self, news: ViewChanges, view: &MeshView) {
         if news.known_changed {
             let record = put(Table::Settings, PEERS_RECORD, &view.remembered_peers);
-            if let Err(error) = self.node.records.commit(vec![record], Durability::Relaxed).await {
+            if let Err(error) = self.node.context.records.commit(vec![record], Durability::Relaxed).await {
                 tracing::warn!(%error, "the peers of today will not be known tomorrow");
             }
         }
         if news.relay_came {
             self.node.lookups.wake(true);
-            self.node.ask_for_receipts().await;
+            self.node.receipts.collect().await;
         }
-        self.node.tell(&Event::NetworkChanged);
+        self.node.context.emit(&Event::NetworkChanged);
     }
 
     /// Announces own changes as gossip. The returned receiver wakes when there are some.
     fn announce_own_changes(&self) -> mpsc::Receiver<()> {
         let (written, receiver) = mpsc::channel(0);
         let (node, mesh) = (Rc::downgrade(&self.node), self.mesh.clone());
-        self.node.announce_through(Rc::new(move |change| {
+        self.node.registry.announce_through(Rc::new(move |change| {
             let Some(node) = node.upgrade() else { return };
-            let message = Message::announcement(change.owner, vec![change.clone()], node.heads(&change.owner));
-            node.peering.borrow_mut().count_unsent();
+            let message = Message::announcement(change.owner, vec![change.clone()], node.registry.heads(&change.owner));
+            node.peers.count_unsent();
             mesh.publish(message.encode());
             node.lookups.wake(false);
             // Full: the receiver is awake already.
@@ -293,15 +295,15 @@ impl Peering {
 }
 
 /// What is due from time to time, and after every own change.
-async fn keep_up(node: Rc<Node>) {
-    node.ask_for_receipts().await;
-    node.share_lists_if_due().await;
+async fn collect_receipts_and_share_lists(node: Rc<Node>) {
+    node.receipts.collect().await;
+    node.block_lists.share_if_due().await;
 }
 
 /// A page may be closed at any moment.
-async fn keep_news(node: Rc<Node>) {
-    node.save_reputations().await;
-    if let Err(error) = node.save_notices().await {
+async fn save_news(node: Rc<Node>) {
+    node.reputation.save().await;
+    if let Err(error) = node.notices.save().await {
         tracing::warn!(%error, "the newest notices are not kept yet");
     }
 }
@@ -309,16 +311,16 @@ async fn keep_news(node: Rc<Node>) {
 impl Node {
     /// How others are found, as far as was known at the start.
     pub fn endpoints(&self) -> Endpoints {
-        self.network.endpoints()
+        self.context.network.endpoints()
     }
 
     /// How others are found, now that the server was asked. What else it says is kept for the next start: claims were
     /// weighed by the rules of this one.
     pub async fn refresh_endpoints(&self, said: Option<NetworkParameters>) -> Endpoints {
-        match network::settle(&self.records, said).await {
+        match network::settle(&self.context.records, said).await {
             Ok((fresh, fault)) => {
                 self.note_server(fault);
-                if fresh.rules != self.network.rules {
+                if fresh.rules != self.context.network.rules {
                     tracing::info!("the network has other witnesses now; they count from the next start");
                 }
                 fresh.endpoints()
@@ -335,15 +337,17 @@ impl Node {
         if let Some(fault) = fault {
             tracing::warn!(%fault, "what the server says of the network is left aside");
         }
-        let changed = self.peering.borrow_mut().note_server(fault);
+        let changed = self.peers.note_server_fault(fault);
         if changed {
-            self.tell(&Event::NetworkChanged);
+            self.context.emit(&Event::NetworkChanged);
         }
     }
 
     /// The key other nodes know this profile by, made at the first need.
     async fn node_key(&self) -> Result<NodeKey, StoreError> {
-        if let StoredRecord::Record(bytes) = self.records.get::<serde_bytes::ByteBuf>(Table::Keys, KEY_RECORD).await? {
+        if let StoredRecord::Record(bytes) =
+            self.context.records.get::<serde_bytes::ByteBuf>(Table::Keys, KEY_RECORD).await?
+        {
             match NodeKey::decode(&bytes) {
                 Ok(key) => return Ok(key),
                 Err(error) => tracing::warn!(%error, "this node gets a new key"),
@@ -351,7 +355,7 @@ impl Node {
         }
         let key = NodeKey::fresh();
         let bytes = serde_bytes::ByteBuf::from(key.encode());
-        self.records.commit(vec![put(Table::Keys, KEY_RECORD, &bytes)], Durability::Strict).await?;
+        self.context.records.commit(vec![put(Table::Keys, KEY_RECORD, &bytes)], Durability::Strict).await?;
         Ok(key)
     }
 }

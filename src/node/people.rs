@@ -1,102 +1,92 @@
 //! Questions: what is known of names and people, in the boundary's data.
 
-use cid::Cid;
+use std::rc::Rc;
 
-use crate::Node;
-use crate::State;
 use crate::VERSION;
+use crate::block_list::Decisions;
+use crate::context::Context;
 use crate::errors;
-use crate::reputation::Actor;
+use crate::key_store::KeyStore;
+use crate::peering::PeerTable;
+use crate::registry::Registry;
+use crate::reputation::{Actor, ReputationTracker};
 use gen_registry_api::*;
-use gen_registry_core::digest::{hash_in, verify_block};
 use gen_registry_core::document;
 use gen_registry_core::identity::Identity;
 use gen_registry_core::name::Username;
 use gen_registry_core::ownership::{Availability, ClaimStatus, NameState, Position, Reason, Tenure};
-use gen_registry_core::picture;
-use gen_registry_core::read_model::PersonRecord;
+use gen_registry_core::read_model::{PersonRecord, ReadModel};
 
 /// The longest page of the directory.
 const PEOPLE_PAGE_MAX: u32 = 500;
 
-impl Node {
-    pub(super) fn me(&self) -> Answer {
-        let state = self.state.borrow();
+/// The service that answers questions about names and people.
+pub(crate) struct People {
+    context: Rc<Context>,
+    keys: Rc<KeyStore>,
+    registry: Rc<Registry>,
+    decisions: Rc<Decisions>,
+    reputation: Rc<ReputationTracker>,
+    peers: Rc<PeerTable>,
+}
+
+impl People {
+    pub(crate) fn new(
+        context: Rc<Context>,
+        keys: Rc<KeyStore>,
+        registry: Rc<Registry>,
+        decisions: Rc<Decisions>,
+        reputation: Rc<ReputationTracker>,
+        peers: Rc<PeerTable>,
+    ) -> Self {
+        Self { context, keys, registry, decisions, reputation, peers }
+    }
+
+    pub(super) fn me(&self) -> Me {
+        let (read_model, settings) = (self.registry.read_model(), self.keys.settings());
         let mut me = Me {
-            protection: state.key_state.protection(),
-            phrase_checked: state.settings.phrase_checked,
-            last_backup_at: state.settings.last_backup_at.map(|at| at.as_millis()),
+            protection: self.keys.protection(),
+            phrase_checked: settings.phrase_checked,
+            last_backup_at: settings.last_backup_at.map(|at| at.as_millis()),
             ..Me::default()
         };
-        if let Some(own) = state.key_state.identity() {
-            me.did = Some(own.to_string());
-            me.public_key = Some(own.to_hex());
-            me.safety_words = safety_words(&own);
-            if let Some(person) = state.index.person(&own) {
-                me.forked = person.forked;
-                me.profile = profile(&person.profile);
-                me.changes = person.changes;
-                me.document_bytes = person.bytes;
-            }
-            let entry = entry(&state, &own);
-            me.name_status = entry.as_ref().map(|entry| entry.status);
-            me.registered_at = entry.as_ref().map(|entry| entry.registered_at);
-            me.username = entry.map(|entry| entry.username);
-            me.history = history(&state, &own);
+        let Some(own) = self.keys.identity() else { return me };
+        me.did = Some(own.to_string());
+        me.public_key = Some(own.to_hex());
+        me.safety_words = safety_words(&own);
+        if let Some(person) = read_model.person(&own) {
+            me.forked = person.forked;
+            me.profile = profile(&person.profile);
+            me.changes = person.changes;
+            me.document_bytes = person.bytes;
         }
-        let refused = state.settings.refused_name.as_ref().and_then(|refused| refused.name.parse::<Username>().ok());
-        drop(state);
+        let entry = entry(&read_model, Some(own), &own);
+        me.name_status = entry.as_ref().map(|entry| entry.status);
+        me.registered_at = entry.as_ref().map(|entry| entry.registered_at);
+        me.username = entry.map(|entry| entry.username);
+        me.history = history(&read_model, &own);
         if me.username.is_none() {
-            me.lost_name = refused.map(|name| self.refused(&name)).or_else(|| self.last_lost());
+            let refused = settings.refused_name.as_ref().and_then(|refused| refused.name.parse::<Username>().ok());
+            let refused = refused.map(|name| refused_name(&read_model, own, &name));
+            me.lost_name = refused.or_else(|| last_lost_name(&read_model, &own));
         }
-        Answer::Me(Box::new(me))
-    }
-
-    /// A name that could not be claimed when the person was made.
-    fn refused(&self, name: &Username) -> LostName {
-        let state = self.state.borrow();
-        let holder = state.index.state(name).and_then(NameState::holder).and_then(|held| entry(&state, &held.holder));
-        let reason = "Somebody else had claimed it before.".to_owned();
-        LostName { name: name.to_string(), holder, reason }
-    }
-
-    /// The newest own claim, if it lost.
-    fn last_lost(&self) -> Option<LostName> {
-        let name = {
-            let state = self.state.borrow();
-            let own = state.key_state.identity()?;
-            let claims = state.index.claims_of(&own);
-            let (claim, name, _, name_state) = claims.last()?;
-            name_state.losers.iter().any(|loser| loser.claim == *claim).then(|| (*name).clone())?
-        };
-        self.lost_name(&name)
-    }
-
-    /// How an own claim of `name` was lost.
-    pub(super) fn lost_name(&self, name: &Username) -> Option<LostName> {
-        let state = self.state.borrow();
-        let own = state.key_state.identity()?;
-        let name_state = state.index.state(name)?;
-        let loser = name_state.losers.iter().rev().find(|loser| loser.author == own)?;
-        let holder = name_state.holder().and_then(|tenure| entry(&state, &tenure.holder));
-        Some(LostName { name: name.to_string(), holder, reason: errors::reason(&loser.reason) })
+        me
     }
 
     pub(super) fn check_username(&self, text: &str) -> NameCheck {
-        let state = self.state.borrow();
-        let (records, registries) = counts(&state);
+        let (read_model, own) = (self.registry.read_model(), self.keys.identity());
+        let (records, registries) = counts(&read_model, own);
         let (username, verdict) = match text.trim().parse::<Username>() {
             Err(error) => {
                 let message = errors::sentence(&error.to_string());
                 (None, NameVerdict::Invalid { rule: error.rule().to_owned(), message })
             }
             Ok(name) => {
-                let own = state.key_state.identity();
-                let verdict = match state.index.availability(&name, own.as_ref(), self.now()) {
+                let verdict = match read_model.availability(&name, own.as_ref(), self.context.now()) {
                     Availability::Free => NameVerdict::Available,
                     Availability::Yours => NameVerdict::Yours,
                     Availability::ClosedUntil(at) => NameVerdict::CoolingDown { free_at: at.as_millis() },
-                    Availability::HeldBy(holder) => match entry(&state, &holder) {
+                    Availability::HeldBy(holder) => match entry(&read_model, own, &holder) {
                         Some(by) => NameVerdict::Taken { by: Box::new(by) },
                         None => NameVerdict::Available,
                     },
@@ -108,46 +98,11 @@ impl Node {
     }
 
     pub(super) fn look_up(&self, text: &str) -> NameReport {
-        let state = self.state.borrow();
-        let (records, registries) = counts(&state);
-        let name = text.trim().parse::<Username>();
-        let asked = name.as_ref().map_or_else(|_| text.to_owned(), Username::to_string);
-        let mut report = NameReport {
-            asked,
-            holder: None,
-            redirect: None,
-            free_at: None,
-            why: None,
-            losers: Vec::new(),
-            answered_by: None,
-            records,
-            registries,
-        };
-        let Some(name_state) = name.ok().and_then(|name| state.index.state(&name)) else { return report };
-        report.answered_by = Some(AnsweredBy::Device);
-        if let Some(tenure) = name_state.holder() {
-            report.holder = entry(&state, &tenure.holder);
-            report.why = Some(why_held(name_state, tenure));
-        }
-        if let Some((tenure, free_at)) = name_state.given_up() {
-            report.redirect = entry(&state, &tenure.holder);
-            report.free_at = Some(free_at.as_millis());
-        }
-        report.losers = name_state
-            .losers
-            .iter()
-            .map(|loser| LosingClaim {
-                did: loser.author.to_string(),
-                username: loser.spelled.as_str().to_owned(),
-                claimed_at: loser.claimed_at.as_millis(),
-                reason: errors::reason(&loser.reason),
-            })
-            .collect();
-        report
+        look_up(&self.registry.read_model(), self.keys.identity(), text)
     }
 
     pub(super) fn list(&self, prefix: &str, limit: u32, cursor: Option<String>) -> Result<PeoplePage, Failure> {
-        let state = self.state.borrow();
+        let (read_model, own) = (self.registry.read_model(), self.keys.identity());
         let prefix = prefix.trim().to_lowercase();
         let after = cursor.map(|cursor| cursor.parse::<Username>()).transpose().map_err(|_| {
             Failure::new(
@@ -157,16 +112,17 @@ impl Node {
             )
         })?;
         let limit = limit.clamp(1, PEOPLE_PAGE_MAX) as usize;
-        let page = state.index.list(&prefix, after.as_ref(), limit);
+        let page = read_model.list(&prefix, after.as_ref(), limit);
         let cursor = page.people.last().filter(|_| page.more).map(|(name, _)| name.to_string());
-        let shown = page.people.iter().filter(|(_, person)| !self.blocks_person(&person.identity));
-        let people = shown.filter_map(|(_, person)| entry(&state, &person.identity)).collect();
+        let visible = page.people.iter().filter(|(_, person)| !self.decisions.blocks_person(&person.identity));
+        let people = visible.filter_map(|(_, person)| entry(&read_model, own, &person.identity)).collect();
         let blocked = self
+            .decisions
             .blocked_people()
             .into_iter()
-            .filter(|person| state.index.username_of(person).is_some_and(|name| name.as_str().starts_with(&prefix)));
+            .filter(|person| read_model.username_of(person).is_some_and(|name| name.as_str().starts_with(&prefix)));
         let total = page.total.saturating_sub(blocked.count()) as u64;
-        let initials = state.index.initials().map(|(letter, count)| (letter.to_owned(), count)).collect();
+        let initials = read_model.initials().map(|(letter, count)| (letter.to_owned(), count)).collect();
         Ok(PeoplePage { people, cursor, total, initials })
     }
 
@@ -178,58 +134,117 @@ impl Node {
                 "Check the did; it is copied best from a person's page.",
             )
         })?;
-        let state = self.state.borrow();
-        let page = state.index.person(&identity).map(|person| person_page(&state, person));
+        let read_model = self.registry.read_model();
+        let page = read_model.person(&identity).map(|person| person_page(&read_model, self.keys.identity(), person));
         Ok(page.map(|page| Person {
-            blocked: self.blocks_person(&identity),
-            reputation: self.reputation(Actor::Person(identity)),
+            blocked: self.decisions.blocks_person(&identity),
+            reputation: self.reputation.report(Actor::Person(identity)),
             ..page
         }))
     }
 
-    pub(super) async fn block(&self, cid: &str) -> Result<Option<Block>, Failure> {
-        let Ok(address) = cid.parse::<Cid>() else { return Ok(None) };
-        let Some(block) = hash_in(&address) else { return Ok(None) };
-        let stored = self.stored_block(&block).await.map_err(errors::store_failed)?;
-        let found = match stored.filter(|bytes| verify_block(&address, bytes)) {
-            Some(bytes) => {
-                self.note_use(&block).await;
-                Some(bytes)
-            }
-            None => self.fetch_picture(&address).await,
-        };
-        Ok(found.map(|bytes| {
-            let media_type = picture::media_type(&bytes).unwrap_or("application/octet-stream").to_owned();
-            Block { bytes, media_type }
-        }))
-    }
-
-    pub(super) async fn status(&self) -> Status {
-        let storage = self.environment.storage_use().await;
-        let state = self.state.borrow();
-        let (names, registries) = counts(&state);
+    /// `clock_apart` is how far this device's clock is from its peers', in milliseconds.
+    pub(super) async fn status(&self, clock_apart: Option<i64>) -> Status {
+        let storage = self.context.environment.storage_use().await;
+        let (names, registries) = counts(&self.registry.read_model(), self.keys.identity());
         Status {
             registries,
             names,
-            peers: self.peering.borrow().peers(),
-            syncing: self.peering.borrow().is_syncing(),
-            connection: self.peering.borrow().connection(),
-            quarantined: state.quarantined.clone(),
+            peers: self.peers.count(),
+            syncing: self.peers.is_syncing(),
+            connection: self.peers.connection(),
+            quarantined: self.context.quarantined().clone(),
             storage_used: storage.used,
             storage_quota: storage.quota,
             persisted: storage.persisted,
             writer: true,
             volatile: false,
-            clock_apart: self.clock_apart(),
+            clock_apart,
             version: VERSION.to_owned(),
         }
     }
 }
 
+/// A person as they are shown beside what they say or do. `own` is this profile's person.
+pub(super) fn summary(read_model: &ReadModel, own: Option<Identity>, identity: &Identity) -> PersonSummary {
+    let profile = read_model.person(identity).map(|person| &person.profile);
+    PersonSummary {
+        did: identity.to_string(),
+        public_key: identity.to_hex(),
+        username: read_model.held_name(identity).map(|(name, _, _)| name.to_string()),
+        display_name: profile.and_then(|profile| profile.display_name.clone()),
+        avatar: profile.and_then(|profile| profile.avatar.clone()),
+        mine: own == Some(*identity),
+    }
+}
+
+/// A name that could not be claimed when the person was made.
+fn refused_name(read_model: &ReadModel, own: Identity, name: &Username) -> LostName {
+    let holder = read_model.state(name).and_then(NameState::holder).map(|held| held.holder);
+    let holder = holder.and_then(|holder| entry(read_model, Some(own), &holder));
+    let reason = "Somebody else had claimed it before.".to_owned();
+    LostName { name: name.to_string(), holder, reason }
+}
+
+/// The newest own claim, if it lost.
+fn last_lost_name(read_model: &ReadModel, own: &Identity) -> Option<LostName> {
+    let claims = read_model.claims_of(own);
+    let (claim, name, _, name_state) = claims.last()?;
+    let lost = name_state.losers.iter().any(|loser| loser.claim == *claim);
+    if lost { lost_name(read_model, own, name) } else { None }
+}
+
+/// How an own claim of `name` was lost.
+pub(super) fn lost_name(read_model: &ReadModel, own: &Identity, name: &Username) -> Option<LostName> {
+    let name_state = read_model.state(name)?;
+    let loser = name_state.losers.iter().rev().find(|loser| loser.author == *own)?;
+    let holder = name_state.holder().and_then(|tenure| entry(read_model, Some(*own), &tenure.holder));
+    Some(LostName { name: name.to_string(), holder, reason: errors::reason(&loser.reason) })
+}
+
+/// What is known of a name: who holds it and why, who claimed it too.
+pub(super) fn look_up(read_model: &ReadModel, own: Option<Identity>, text: &str) -> NameReport {
+    let (records, registries) = counts(read_model, own);
+    let name = text.trim().parse::<Username>();
+    let asked = name.as_ref().map_or_else(|_| text.to_owned(), Username::to_string);
+    let mut report = NameReport {
+        asked,
+        holder: None,
+        redirect: None,
+        free_at: None,
+        why: None,
+        losers: Vec::new(),
+        answered_by: None,
+        records,
+        registries,
+    };
+    let Some(name_state) = name.ok().and_then(|name| read_model.state(&name)) else { return report };
+    report.answered_by = Some(AnsweredBy::Device);
+    if let Some(tenure) = name_state.holder() {
+        report.holder = entry(read_model, own, &tenure.holder);
+        report.why = Some(why_held(name_state, tenure));
+    }
+    if let Some((tenure, free_at)) = name_state.given_up() {
+        report.redirect = entry(read_model, own, &tenure.holder);
+        report.free_at = Some(free_at.as_millis());
+    }
+    report.losers = name_state
+        .losers
+        .iter()
+        .map(|loser| LosingClaim {
+            did: loser.author.to_string(),
+            username: loser.spelled.as_str().to_owned(),
+            claimed_at: loser.claimed_at.as_millis(),
+            reason: errors::reason(&loser.reason),
+        })
+        .collect();
+    report
+}
+
 /// Names known here, and other people's registries.
-fn counts(state: &State) -> (u64, u64) {
-    let own = state.key_state.identity().is_some_and(|own| state.index.person(&own).is_some());
-    (state.index.names() as u64, (state.index.registries() - usize::from(own)) as u64)
+fn counts(read_model: &ReadModel, own: Option<Identity>) -> (u64, u64) {
+    let own = own.is_some_and(|own| read_model.person(&own).is_some());
+    (read_model.names() as u64, (read_model.registries() - usize::from(own)) as u64)
 }
 
 fn safety_words(identity: &Identity) -> Vec<String> {
@@ -246,9 +261,10 @@ fn profile(profile: &document::ProfileFields) -> Profile {
     }
 }
 
-pub(super) fn entry(state: &State, identity: &Identity) -> Option<UsernameEntry> {
-    let person = state.index.person(identity)?;
-    let (name, tenure, name_state) = state.index.held_name(identity)?;
+/// A person as the directory lists them; none without a name. `own` is this profile's person.
+pub(super) fn entry(read_model: &ReadModel, own: Option<Identity>, identity: &Identity) -> Option<UsernameEntry> {
+    let person = read_model.person(identity)?;
+    let (name, tenure, name_state) = read_model.held_name(identity)?;
     Some(UsernameEntry {
         username: name.to_string(),
         public_key: identity.to_hex(),
@@ -262,20 +278,20 @@ pub(super) fn entry(state: &State, identity: &Identity) -> Option<UsernameEntry>
             ClaimStatus::Confirmed => NameStatus::Confirmed,
             ClaimStatus::Contested => NameStatus::Contested,
         },
-        mine: state.key_state.identity() == Some(*identity),
+        mine: own == Some(*identity),
     })
 }
 
-fn person_page(state: &State, person: &PersonRecord) -> Person {
+fn person_page(read_model: &ReadModel, own: Option<Identity>, person: &PersonRecord) -> Person {
     let identity = &person.identity;
     Person {
         did: identity.to_string(),
         public_key: identity.to_hex(),
-        entry: entry(state, identity),
+        entry: entry(read_model, own, identity),
         profile: profile(&person.profile),
-        history: history(state, identity),
+        history: history(read_model, identity),
         safety_words: safety_words(identity),
-        mine: state.key_state.identity() == Some(*identity),
+        mine: own == Some(*identity),
         updated_at: Some(person.updated_at.as_millis()),
         forked: person.forked,
         blocked: false,
@@ -283,8 +299,8 @@ fn person_page(state: &State, person: &PersonRecord) -> Person {
     }
 }
 
-fn history(state: &State, identity: &Identity) -> Vec<HistoryEntry> {
-    let claims = state.index.claims_of(identity);
+fn history(read_model: &ReadModel, identity: &Identity) -> Vec<HistoryEntry> {
+    let claims = read_model.claims_of(identity);
     let mut history: Vec<HistoryEntry> = Vec::new();
     for (claim, name, claimed_at, name_state) in claims {
         let tenure = name_state.tenures.iter().find(|tenure| tenure.claim == claim);

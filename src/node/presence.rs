@@ -1,14 +1,25 @@
-//! This node's presence: it is shown while there is an identity that wants to be seen, and everybody else as they say
-//! of themselves. Deciding is the machine's (`registry::presence`); here are its key, its clock, and its way to others.
+//! Presence of this node and of everybody else: this node is shown as online while there is an identity that wants to
+//! be seen.
+//!
+//! The state machine is [`gen_registry_core::presence`]; here are its key, its clock, and its way to others.
+
+use std::cell::RefCell;
+use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::Node;
+use crate::block_list::Decisions;
+use crate::channels::ChannelStore;
+use crate::chat::HistoryRequests;
+use crate::context::Context;
 use crate::errors;
+use crate::key_store::KeyStore;
 use crate::net::key::{NetPeerId, NodeKey};
 use crate::net::mesh::GossipTopic;
+use crate::peering::PeerTable;
 use crate::people;
+use crate::registry::Registry;
 use crate::store::records::{StoredRecord, put};
 use crate::store::{Durability, StoreError, Table};
 use gen_registry_api::*;
@@ -36,7 +47,7 @@ struct Kept {
 }
 
 #[derive(Default)]
-pub(crate) struct Online {
+struct Online {
     /// None until this node takes part.
     machine: Option<Presence>,
     kept: Kept,
@@ -44,66 +55,120 @@ pub(crate) struct Online {
     away: bool,
 }
 
-impl Online {
-    pub(crate) fn machine(&self) -> Option<&Presence> {
-        self.machine.as_ref()
-    }
-}
-
-/// A node's name, where names are peer ids.
-fn name_of(node: &NodeId) -> Option<NetPeerId> {
+/// The id under which libp2p knows a node; both are the node's public key.
+fn peer_id_of(node: &NodeId) -> Option<NetPeerId> {
     NetPeerId::from_public_key(node.as_bytes())
 }
 
-impl Node {
+/// The service that knows who is online, and shows this node.
+pub(crate) struct PresenceService {
+    context: Rc<Context>,
+    keys: Rc<KeyStore>,
+    registry: Rc<Registry>,
+    decisions: Rc<Decisions>,
+    peers: Rc<PeerTable>,
+    channels: Rc<ChannelStore>,
+    history: Rc<HistoryRequests>,
+    online: RefCell<Online>,
+}
+
+impl PresenceService {
+    pub(crate) fn new(
+        context: Rc<Context>,
+        keys: Rc<KeyStore>,
+        registry: Rc<Registry>,
+        decisions: Rc<Decisions>,
+        peers: Rc<PeerTable>,
+        channels: Rc<ChannelStore>,
+        history: Rc<HistoryRequests>,
+    ) -> Self {
+        Self { context, keys, registry, decisions, peers, channels, history, online: RefCell::default() }
+    }
+
+    /// Calls `read` with the state machine; none until this node takes part.
+    pub(crate) fn with_machine<T>(&self, read: impl FnOnce(&Presence) -> T) -> Option<T> {
+        self.online.borrow().machine.as_ref().map(read)
+    }
+
+    /// The connected nodes of a person.
+    pub(crate) fn connected_nodes_of(&self, user: &Identity) -> Vec<NetPeerId> {
+        let connected = self.peers.connected();
+        let nodes = self.with_machine(|machine| machine.user(user)).flatten().map(|user| user.nodes);
+        let ids = nodes.into_iter().flatten().filter_map(|device| peer_id_of(&device.node));
+        ids.filter(|id| connected.contains(id)).collect()
+    }
+
+    /// Whose node it is, while that is online.
+    pub(crate) fn person_at(&self, peer: NetPeerId) -> Option<Identity> {
+        let node = NodeId::from_bytes(&peer.public_key()?)?;
+        self.with_machine(|machine| machine.owner(&node)).flatten()
+    }
+
+    /// The nodes that are in a channel.
+    pub(crate) fn members_of(&self, channel: &ChannelName) -> Vec<NetPeerId> {
+        let members = self.with_machine(|machine| machine.members(channel)).unwrap_or_default();
+        members.iter().filter_map(peer_id_of).collect()
+    }
+
+    /// Somebody joined a channel of this profile. What they said at once may have come before this node's
+    /// subscription was known to them.
+    fn request_history_of(&self, user: &Identity, channel: &ChannelName) {
+        if self.channels.state().log(channel).is_none() {
+            return;
+        }
+        for node in self.connected_nodes_of(user) {
+            self.history.ask(channel.clone(), Some(node));
+        }
+    }
+
     /// Begins a run under the node's own key.
-    pub(crate) async fn open_presence(&self, key: &NodeKey) -> Result<(), StoreError> {
-        let mut kept: Kept = match self.records.get(Table::Settings, RECORD).await? {
+    pub(crate) async fn open(&self, key: &NodeKey) -> Result<(), StoreError> {
+        let mut kept: Kept = match self.context.records.get(Table::Settings, RECORD).await? {
             StoredRecord::Record(kept) => kept,
             StoredRecord::Nothing => Kept::default(),
             // Perhaps this person did not want to be seen.
             StoredRecord::Damaged(damaged) => {
-                self.quarantine(&damaged).await;
+                self.context.quarantine(&damaged).await;
                 Kept { invisible: true, ..Kept::default() }
             }
         };
         let next = Timestamp::from_millis(kept.session.as_millis() + 1);
-        kept.session = self.environment.now().max(next);
+        kept.session = self.context.environment.now().max(next);
         let seed = Zeroizing::new(key.seed());
-        let machine = Presence::new(self.network.topic, SigningIdentity::from_entropy(&seed), kept.session);
+        let machine = Presence::new(self.context.network.topic, SigningIdentity::from_entropy(&seed), kept.session);
         *self.online.borrow_mut() = Online { machine: Some(machine), kept, away: false };
-        self.keep_presence().await
+        self.save().await
     }
 
-    async fn keep_presence(&self) -> Result<(), StoreError> {
+    async fn save(&self) -> Result<(), StoreError> {
         let kept = self.online.borrow().kept.clone();
-        self.records.commit(vec![put(Table::Settings, RECORD, &kept)], Durability::Relaxed).await
+        self.context.records.commit(vec![put(Table::Settings, RECORD, &kept)], Durability::Relaxed).await
     }
 
     /// Some time has passed, or this profile became somebody else.
-    pub(crate) async fn presence_tick(&self) {
-        self.settle_presence().await;
-        self.present(Input::Tick).ok();
+    pub(crate) async fn tick(&self) {
+        self.update_registration().await;
+        self.handle(Input::Tick).ok();
     }
 
     /// Registers or unregisters as things are now: whose profile it is, and whether that person wants to be seen.
-    async fn settle_presence(&self) {
-        let Some(shown) = self.online.borrow().machine.as_ref().map(Presence::registered) else { return };
+    async fn update_registration(&self) {
+        let Some(registered) = self.with_machine(Presence::registered) else { return };
         let wanted = self.wanted_online();
-        if shown == wanted {
+        if registered == wanted {
             return;
         }
         match wanted {
-            None => drop(self.present(Input::UnregisterUser)),
+            None => drop(self.handle(Input::UnregisterUser)),
             Some(own) => {
                 let Some(attendance) = self.attendance(own).await else { return };
                 // Meanwhile the person may have become invisible or said goodbye.
                 if self.wanted_online() != Some(own) {
                     return;
                 }
-                let channels = self.channels.borrow().names();
+                let channels = self.channels.state().names();
                 let input = Input::RegisterUser { attendance: Box::new(attendance), channels };
-                if let Err(error) = self.present(input) {
+                if let Err(error) = self.handle(input) {
                     tracing::warn!(%error, "this node is not shown as online");
                 }
             }
@@ -113,7 +178,7 @@ impl Node {
     /// Returns the person this node is to show as online, unless they are invisible or said goodbye.
     fn wanted_online(&self) -> Option<Identity> {
         let online = self.online.borrow();
-        self.identity().filter(|_| !online.kept.invisible && !online.away)
+        self.keys.identity().filter(|_| !online.kept.invisible && !online.away)
     }
 
     /// The person's word for this node: a kept one, or a new one while the key is open.
@@ -122,32 +187,32 @@ impl Node {
             let online = self.online.borrow();
             (online.machine.as_ref()?.me(), online.kept.attendance.clone())
         };
-        let now = self.environment.now();
-        let kept = Signed::<Attendance>::verify(&kept, &self.network.topic).ok();
+        let now = self.context.environment.now();
+        let kept = Signed::<Attendance>::verify(&kept, &self.context.network.topic).ok();
         let kept = kept.filter(|kept| kept.author() == own && kept.statement().node == node);
         let lasts = |kept: &Signed<Attendance>| kept.statement().until > now.plus(ATTENDANCE_LASTS / 2);
-        let signer = self.state.borrow().key_state.signer().ok().filter(|signer| signer.identity() == own);
+        let signer = self.keys.signer().ok().filter(|signer| signer.identity() == own);
         let Some(signer) = signer.filter(|_| !kept.as_ref().is_some_and(lasts)) else {
             return kept.filter(|kept| kept.statement().until > now);
         };
         let until = now.plus(ATTENDANCE_LASTS);
-        let given = Signed::sign(&signer, &self.network.topic, Attendance { node, until });
+        let given = Signed::sign(&signer, &self.context.network.topic, Attendance { node, until });
         self.online.borrow_mut().kept.attendance = given.encode().into();
-        if let Err(error) = self.keep_presence().await {
+        if let Err(error) = self.save().await {
             tracing::warn!(%error, "the word for this node is not kept");
         }
         Some(given)
     }
 
     /// Gives the machine one input, and does what it says. True when that is worth passing on.
-    pub(crate) fn present(&self, input: Input) -> Result<bool, PresenceError> {
-        let now = self.environment.now();
+    pub(crate) fn handle(&self, input: Input) -> Result<bool, PresenceError> {
+        let now = self.context.environment.now();
         let outputs = match &mut self.online.borrow_mut().machine {
             Some(machine) => machine.handle(input, now)?,
             None => return Ok(false),
         };
         let mut news = false;
-        let mesh = self.peering.borrow().mesh();
+        let mesh = self.peers.mesh();
         for output in outputs {
             match output {
                 Output::Say(bytes) => {
@@ -159,10 +224,10 @@ impl Node {
                 Output::PassOn => news = true,
                 Output::Event(event) => {
                     if let News::Joined { user, channel } = &event {
-                        self.ask_who_joined(user, channel);
+                        self.request_history_of(user, channel);
                     }
-                    if !self.blocks_person(event.user()) {
-                        self.tell(&self.told(event));
+                    if !self.decisions.blocks_person(event.user()) {
+                        self.context.emit(&self.presence_event(event));
                     }
                 }
             }
@@ -173,11 +238,11 @@ impl Node {
     /// Goodbye, before the node leaves its network.
     pub(crate) fn say_goodbye(&self) {
         self.online.borrow_mut().away = true;
-        self.present(Input::UnregisterUser).ok();
+        self.handle(Input::UnregisterUser).ok();
     }
 
     pub(crate) async fn register_user(&self, username: Option<&str>) -> Result<(), Failure> {
-        self.identity().ok_or_else(errors::no_identity)?;
+        self.keys.identity().ok_or_else(errors::no_identity)?;
         self.check_own(username)?;
         self.online.borrow_mut().away = false;
         self.set_invisible(false).await
@@ -187,34 +252,34 @@ impl Node {
         // No other person can be logged out from here.
         if self.check_own(username).is_ok() {
             self.online.borrow_mut().away = true;
-            self.settle_presence().await;
+            self.update_registration().await;
         }
     }
 
     pub(crate) async fn set_invisible(&self, invisible: bool) -> Result<(), Failure> {
         let changed = std::mem::replace(&mut self.online.borrow_mut().kept.invisible, invisible) != invisible;
         if changed {
-            self.keep_presence().await.map_err(errors::store_failed)?;
+            self.save().await.map_err(errors::store_failed)?;
         }
-        self.settle_presence().await;
+        self.update_registration().await;
         Ok(())
     }
 
     /// A node speaks for its own person only.
     pub(crate) fn check_own(&self, username: Option<&str>) -> Result<(), Failure> {
         let Some(asked) = username else { return Ok(()) };
-        let own = self.identity().and_then(|own| people::entry(&self.state.borrow(), &own));
+        let own = self.keys.identity().and_then(|own| people::entry(&self.registry.read_model(), Some(own), &own));
         let same = own.is_some_and(|own| asked.parse().is_ok_and(|asked: Username| asked.as_str() == own.username));
         if same { Ok(()) } else { Err(errors::unknown_user(asked)) }
     }
 
-    pub(crate) fn online_report(&self) -> OnlineReport {
+    pub(crate) fn report(&self) -> OnlineReport {
         let online = self.online.borrow();
         let users = online.machine.as_ref().map(Presence::users).unwrap_or_default();
         OnlineReport {
             visible: online.machine.as_ref().is_some_and(|machine| machine.registered().is_some()),
             invisible: online.kept.invisible,
-            users: self.shown_users(users).collect(),
+            users: self.visible_users(users).collect(),
         }
     }
 
@@ -222,19 +287,19 @@ impl Node {
         let online = self.online.borrow();
         let Some(machine) = &online.machine else { return Vec::new() };
         let users = machine.channel_users(channel).into_iter().filter_map(|user| machine.user(&user));
-        self.shown_users(users).collect()
+        self.visible_users(users).collect()
     }
 
-    fn shown_users(&self, users: impl IntoIterator<Item = User>) -> impl Iterator<Item = OnlineUser> {
-        let users = users.into_iter().filter(|user| !self.blocks_person(&user.user));
+    fn visible_users(&self, users: impl IntoIterator<Item = User>) -> impl Iterator<Item = OnlineUser> {
+        let users = users.into_iter().filter(|user| !self.decisions.blocks_person(&user.user));
         users.map(|user| self.online_user(user))
     }
 
     fn online_user(&self, user: User) -> OnlineUser {
-        let shown = self.shown(&user.user);
-        let here = self.peering.borrow().mesh().map(|mesh| mesh.local_peer_id());
+        let person = self.summary(&user.user);
+        let here = self.peers.mesh().map(|mesh| mesh.local_peer_id());
         let device = |device: gen_registry_core::presence::Device| {
-            let name = name_of(&device.node)?;
+            let name = peer_id_of(&device.node)?;
             Some(OnlineDevice {
                 node: name.to_string(),
                 here: Some(name) == here,
@@ -246,16 +311,16 @@ impl Node {
         OnlineUser {
             did: user.user.to_string(),
             public_key: user.user.to_hex(),
-            username: shown.username,
-            display_name: shown.display_name,
-            avatar: shown.avatar,
-            mine: shown.mine,
+            username: person.username,
+            display_name: person.display_name,
+            avatar: person.avatar,
+            mine: person.mine,
             channels: user.channels.iter().map(ToString::to_string).collect(),
             devices: user.nodes.into_iter().filter_map(device).collect(),
         }
     }
 
-    fn told(&self, news: News) -> Event {
+    fn presence_event(&self, news: News) -> Event {
         let (what, user, node, channel) = match news {
             News::UserOnline { user, node } => (PresenceNews::Online, user, Some(node), None),
             News::UserOffline { user } => (PresenceNews::Offline, user, None, None),
@@ -268,28 +333,14 @@ impl Node {
         Event::Presence {
             what,
             did: user.to_string(),
-            username: self.shown(&user).username,
-            node: node.and_then(|node| name_of(&node)).map(|name| name.to_string()),
+            username: self.summary(&user).username,
+            node: node.and_then(|node| peer_id_of(&node)).map(|name| name.to_string()),
             channel: channel.map(String::from),
         }
     }
 
-    /// How somebody is shown beside what they say or do.
-    pub(crate) fn shown(&self, user: &Identity) -> Shown {
-        let state = self.state.borrow();
-        let profile = state.index.person(user).map(|person| &person.profile);
-        Shown {
-            username: people::entry(&state, user).map(|entry| entry.username),
-            display_name: profile.and_then(|profile| profile.display_name.clone()),
-            avatar: profile.and_then(|profile| profile.avatar.clone()),
-            mine: state.key_state.identity() == Some(*user),
-        }
+    /// A person as they are shown beside what they say or do.
+    pub(crate) fn summary(&self, user: &Identity) -> PersonSummary {
+        people::summary(&self.registry.read_model(), self.keys.identity(), user)
     }
-}
-
-pub(crate) struct Shown {
-    pub(crate) username: Option<String>,
-    pub(crate) display_name: Option<String>,
-    pub(crate) avatar: Option<String>,
-    pub(crate) mine: bool,
 }

@@ -5,11 +5,15 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::Network;
-use crate::Node;
+use crate::context::Context;
+use crate::key_store::KeyStore;
 use crate::net::mesh::MeshHandle;
+use crate::peering::PeerTable;
+use crate::registry::Registry;
 use gen_registry_api::Failure;
 use gen_registry_core::digest::Digest;
 use gen_registry_core::fact::{Fact, SignedFact};
@@ -22,10 +26,14 @@ use gen_registry_core::time::Timestamp;
 const RETRY_FIRST: Duration = Duration::from_secs(30);
 const RETRY_DOUBLINGS_MAX: u32 = 7;
 
-/// What was refused, how often, and when to ask again.
-#[derive(Default)]
-pub(super) struct Asking {
+/// The service that asks witnesses for receipts.
+pub(crate) struct ReceiptCollector {
+    context: Rc<Context>,
+    keys: Rc<KeyStore>,
+    registry: Rc<Registry>,
+    peers: Rc<PeerTable>,
     under_way: Cell<bool>,
+    /// What was refused, how often, and when to ask again.
     refused: RefCell<BTreeMap<Digest, (u32, Timestamp)>>,
 }
 
@@ -46,16 +54,19 @@ impl Drop for UnderWay<'_> {
     }
 }
 
-impl Node {
+impl ReceiptCollector {
+    pub(crate) fn new(context: Rc<Context>, keys: Rc<KeyStore>, registry: Rc<Registry>, peers: Rc<PeerTable>) -> Self {
+        Self { context, keys, registry, peers, under_way: Cell::default(), refused: RefCell::default() }
+    }
+
     /// Asks for what is missing; does nothing without witnesses, without a relay, or while the key is locked.
-    pub(crate) async fn ask_for_receipts(&self) {
-        let mesh = self.peering.borrow().mesh();
-        let (Some(mesh), false) = (mesh, self.asking.under_way.replace(true)) else { return };
-        let _until_done = UnderWay(&self.asking.under_way);
+    pub(crate) async fn collect(&self) {
+        let (Some(mesh), false) = (self.peers.mesh(), self.under_way.replace(true)) else { return };
+        let _until_done = UnderWay(&self.under_way);
         for fact in self.facts_without_receipts() {
             match self.ask_for(&mesh, &fact).await {
-                Ok(ReceiptRequest::Given) => drop(self.asking.refused.borrow_mut().remove(&fact.hash())),
-                Ok(ReceiptRequest::Refused) => self.put_off(&fact),
+                Ok(ReceiptRequest::Given) => drop(self.refused.borrow_mut().remove(&fact.hash())),
+                Ok(ReceiptRequest::Refused) => self.schedule_retry(&fact),
                 // The next chance comes with a relay or after a while.
                 Ok(ReceiptRequest::Nobody) => return,
                 Err(failure) => return tracing::warn!(code = ?failure.code, "a receipt could not be kept"),
@@ -63,27 +74,28 @@ impl Node {
         }
     }
 
-    fn put_off(&self, fact: &SignedFact) {
-        let mut refused = self.asking.refused.borrow_mut();
+    fn schedule_retry(&self, fact: &SignedFact) {
+        let mut refused = self.refused.borrow_mut();
         let (times, again) = refused.entry(fact.hash()).or_default();
-        *again = self.now().plus(RETRY_FIRST * (1 << (*times).min(RETRY_DOUBLINGS_MAX)));
+        *again = self.context.now().plus(RETRY_FIRST * (1 << (*times).min(RETRY_DOUBLINGS_MAX)));
         *times += 1;
     }
 
-    /// Own claims, their ends and releases of modules that fewer witnesses than needed have seen, in the order in which they were made.
+    /// Own claims, their ends and releases of modules that fewer witnesses than needed have seen, in the order in which
+    /// they were made.
     fn facts_without_receipts(&self) -> Vec<SignedFact> {
-        let rules = &self.network.rules;
-        let writable = self.state.borrow().key_state.signer().is_ok();
-        let Some(own) = self.identity().filter(|_| writable && rules.threshold > 0) else { return Vec::new() };
-        let facts = self.facts_of(&own);
+        let rules = &self.context.network.rules;
+        let writable = self.keys.signer().is_ok();
+        let Some(own) = self.keys.identity().filter(|_| writable && rules.threshold > 0) else { return Vec::new() };
+        let facts = self.registry.facts_of(&own);
         let mut seen: BTreeMap<Digest, BTreeSet<Identity>> = BTreeMap::new();
         for fact in &facts {
             if let Fact::Receipt(receipt) = fact.statement() {
                 seen.entry(receipt.fact).or_default().insert(fact.author());
             }
         }
-        let now = self.now();
-        let refused = self.asking.refused.borrow();
+        let now = self.context.now();
+        let refused = self.refused.borrow();
         let missing = |fact: &SignedFact| {
             let witnesses = seen.get(&fact.hash());
             let count = witnesses.map_or(0, |seen| rules.witnesses.iter().filter(|who| seen.contains(who)).count());
@@ -99,12 +111,12 @@ impl Node {
                 Fact::Receipt(_) | Fact::Yank(_) | Fact::Unyank(_) => None,
             })
             .collect();
-        wanted.sort_by_key(|(at, fact)| (*at, turn(fact), fact.hash()));
+        wanted.sort_by_key(|(at, fact)| (*at, request_order(fact), fact.hash()));
         wanted.into_iter().map(|(_, fact)| fact).collect()
     }
 
     async fn ask_for(&self, mesh: &MeshHandle, fact: &SignedFact) -> Result<ReceiptRequest, Failure> {
-        let Network { topic, rules, .. } = &self.network;
+        let Network { topic, rules, .. } = &self.context.network;
         let request = Request { topic: *topic, fact: fact.encode() };
         let mut receipts = Vec::new();
         let mut outcome = ReceiptRequest::Nobody;
@@ -132,14 +144,14 @@ impl Node {
         if receipts.is_empty() {
             return Ok(outcome);
         }
-        self.write_receipts(receipts).await?;
+        self.registry.write_receipts(receipts).await?;
         Ok(ReceiptRequest::Given)
     }
 }
 
 /// Which of the facts of one time is shown first: a rename gives up the old name before it takes the new one, and a
 /// module's name is taken before its first release.
-fn turn(fact: &SignedFact) -> u8 {
+fn request_order(fact: &SignedFact) -> u8 {
     match fact.statement() {
         Fact::NameRelinquish(_) => 0,
         Fact::NameClaim(_) => 1,

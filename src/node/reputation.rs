@@ -1,14 +1,19 @@
 //! What peers and people have earned with this profile: noted act by act, kept across starts, and acted on.
 //!
-//! The rule itself is [`Standing`]'s. A peer that falls too low is sent away, unless the person trusts it.
+//! The rule itself is [`Score`]'s. A peer that falls too low is sent away, unless the person trusts it.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::rc::Rc;
 use std::str::FromStr;
 
-use crate::Node;
+use crate::block_list::Decisions;
+use crate::context::Context;
 use crate::net::key::NetPeerId;
 use crate::net::mesh::MeshHandle;
+use crate::peering::PeerTable;
+use crate::presence::PresenceService;
 use crate::store::records::{Damaged, Records, put};
 use crate::store::{Batch, Durability, StoreError, Table, Write};
 use gen_registry_api::{Reputation, ReputationKind, ReputationReason};
@@ -29,7 +34,7 @@ pub(crate) enum Actor {
 }
 
 #[derive(Default)]
-pub(crate) struct ReputationTracker {
+pub(crate) struct Scores {
     all: BTreeMap<Actor, Score>,
     /// Not stored yet as they are.
     unsaved: BTreeSet<Actor>,
@@ -68,7 +73,7 @@ impl Actor {
     }
 }
 
-impl ReputationTracker {
+impl Scores {
     /// Reads what was stored. A record that can't be used is left out, and its peer starts over.
     pub(crate) async fn read(records: &Records) -> Result<(Self, Vec<Damaged>), StoreError> {
         let (found, damaged) = records.all::<Score>(Table::Peers, "").await?;
@@ -135,19 +140,37 @@ fn kind(reason: EvidenceKind) -> ReputationKind {
     }
 }
 
-impl Node {
+/// The service that keeps scores and acts on them.
+pub(crate) struct ReputationTracker {
+    context: Rc<Context>,
+    peers: Rc<PeerTable>,
+    decisions: Rc<Decisions>,
+    presence: Rc<PresenceService>,
+    scores: RefCell<Scores>,
+}
+
+impl ReputationTracker {
+    pub(crate) fn new(
+        context: Rc<Context>,
+        peers: Rc<PeerTable>,
+        decisions: Rc<Decisions>,
+        presence: Rc<PresenceService>,
+        scores: Scores,
+    ) -> Self {
+        Self { context, peers, decisions, presence, scores: RefCell::new(scores) }
+    }
+
     /// A peer broke a rule. It is counted, and its number falls.
     pub(crate) fn note_rejection(&self, peer: NetPeerId, why: Rejection) {
         tracing::debug!(%peer, %why, "a rule was broken");
-        self.peering.borrow_mut().note_rejection(peer, why);
+        self.peers.note_rejection(peer, why);
         self.record_event(Actor::Peer(peer), ReputationEvent::Broke(why));
     }
 
     pub(crate) fn record_event(&self, actor: Actor, event: ReputationEvent) {
-        let score = self.reputations.borrow_mut().note(actor, event, self.now());
+        let score = self.scores.borrow_mut().note(actor, event, self.context.now());
         if let Actor::Peer(peer) = actor {
-            let mesh = self.peering.borrow().mesh();
-            let Some(mesh) = mesh else { return };
+            let Some(mesh) = self.peers.mesh() else { return };
             if score < KEEP_FROM && !self.is_trusted(&actor) {
                 tracing::info!(%peer, score, "a peer is sent away for what it did so far");
                 self.ban(&mesh, peer);
@@ -165,8 +188,8 @@ impl Node {
     }
 
     /// Returns the reputation of a peer or person; a trusted one is never marked as low.
-    pub(crate) fn reputation(&self, actor: Actor) -> Reputation {
-        let earned = self.reputations.borrow().report(actor, self.now());
+    pub(crate) fn report(&self, actor: Actor) -> Reputation {
+        let earned = self.scores.borrow().report(actor, self.context.now());
         Reputation { low: earned.low && !self.is_trusted(&actor), ..earned }
     }
 
@@ -177,19 +200,19 @@ impl Node {
             BlockDecision::Block => false,
             BlockDecision::Allow => true,
             BlockDecision::Neither => {
-                self.reputations.borrow().score(actor, self.now()) >= KEEP_FROM || self.is_trusted(&actor)
+                self.scores.borrow().score(actor, self.context.now()) >= KEEP_FROM || self.is_trusted(&actor)
             }
         }
     }
 
     pub(crate) fn score(&self, peer: NetPeerId) -> f64 {
-        self.reputations.borrow().score(Actor::Peer(peer), self.now())
+        self.scores.borrow().score(Actor::Peer(peer), self.context.now())
     }
 
     /// Connected peers that may be asked for content, the best first.
     pub(crate) fn helpful_peers(&self) -> Vec<NetPeerId> {
-        let connected = self.peering.borrow().connected();
-        let (reputations, now) = (self.reputations.borrow(), self.now());
+        let connected = self.peers.connected();
+        let (reputations, now) = (self.scores.borrow(), self.context.now());
         let score = |peer: &NetPeerId| reputations.score(Actor::Peer(*peer), now);
         let trusted = |peer: &NetPeerId| self.is_trusted(&Actor::Peer(*peer));
         let mut peers: Vec<(f64, NetPeerId)> = connected
@@ -202,12 +225,12 @@ impl Node {
     }
 
     /// Stores what changed since the last time. What is lost is not missed for long.
-    pub(crate) async fn save_reputations(&self) {
-        let batch = self.reputations.borrow_mut().take_unsaved();
+    pub(crate) async fn save(&self) {
+        let batch = self.scores.borrow_mut().take_unsaved();
         if batch.is_empty() {
             return;
         }
-        if let Err(error) = self.records.commit(batch, Durability::Relaxed).await {
+        if let Err(error) = self.context.records.commit(batch, Durability::Relaxed).await {
             tracing::warn!(%error, "what peers earned is forgotten at the next start");
         }
     }
@@ -217,13 +240,14 @@ impl Node {
         match (self.verdict_on(actor), actor) {
             (BlockDecision::Allow, _) => true,
             (BlockDecision::Neither, Actor::Peer(peer)) => self
+                .presence
                 .person_at(*peer)
-                .is_some_and(|person| self.lists.borrow().verdict(&Subject::Person(person)) == BlockDecision::Allow),
+                .is_some_and(|person| self.decisions.verdict(&Subject::Person(person)) == BlockDecision::Allow),
             _ => false,
         }
     }
 
     fn verdict_on(&self, actor: &Actor) -> BlockDecision {
-        actor.subject().map_or(BlockDecision::Neither, |subject| self.lists.borrow().verdict(&subject))
+        actor.subject().map_or(BlockDecision::Neither, |subject| self.decisions.verdict(&subject))
     }
 }

@@ -2,57 +2,59 @@
 
 use std::rc::Rc;
 
-use crate::Node;
+use crate::context::Context;
+use crate::peering::PeerTable;
+use crate::registry::Registry;
 use crate::time_slice::TimeSlice;
 use gen_registry_api::{PeerCount, Statistics};
 use gen_registry_core::modules::ModuleState;
 use gen_registry_core::modules::ratings::RatingState;
 use gen_registry_core::name::{ModuleName, Username};
 use gen_registry_core::ownership::NameState;
+use gen_registry_core::read_model::ReadModel;
 use gen_registry_core::statistics::Tally;
 use gen_registry_core::time::Timestamp;
 
-impl Node {
-    pub(crate) async fn statistics(&self, days: u32) -> Statistics {
-        let mut tally = Tally::new(self.now(), days);
-        let mut turn = TimeSlice::begin(&*self.environment);
-        let (names, modules): (Vec<Username>, Vec<ModuleName>) = {
-            let state = self.state.borrow();
-            let names = state.index.list("", None, usize::MAX).people.into_iter().map(|(name, _)| name.clone());
-            (names.collect(), state.index.modules(None).map(|(name, _)| name.clone()).collect())
-        };
-        for name in &names {
-            if let Some(since) = self.state.borrow().index.state(name).and_then(held_since) {
-                tally.name(since);
-            }
-            turn.yield_if_spent().await;
+/// Counts what the read model shows of the last `days` days, and the peers of this run.
+pub(crate) async fn count(context: &Context, registry: &Registry, peers: &PeerTable, days: u32) -> Statistics {
+    let mut tally = Tally::new(context.now(), days);
+    let mut time_slice = TimeSlice::begin(&*context.environment);
+    let (names, modules): (Vec<Username>, Vec<ModuleName>) = {
+        let read_model = registry.read_model();
+        let names = read_model.list("", None, usize::MAX).people.into_iter().map(|(name, _)| name.clone());
+        (names.collect(), read_model.modules(None).map(|(name, _)| name.clone()).collect())
+    };
+    for name in &names {
+        if let Some(since) = registry.read_model().state(name).and_then(held_since) {
+            tally.name(since);
         }
-        for name in &modules {
-            if let Some((since, state, installs)) = self.seen_of(name) {
-                tally.module(name, since, &state, installs);
-            }
-            turn.yield_if_spent().await;
-        }
-        let told = tally.finish();
-        Statistics {
-            begins: told.begins.as_millis(),
-            names: told.names,
-            modules: told.modules,
-            releases: told.releases,
-            popular: told.popular,
-            needed: told.needed,
-            missing: told.missing,
-            independent: told.independent,
-            peers: self.peering.borrow().peer_counts().map(|(at, peers)| PeerCount { at, peers }).collect(),
-        }
+        time_slice.yield_if_spent().await;
     }
+    for name in &modules {
+        if let Some((since, state, installs)) = count_module(&registry.read_model(), name) {
+            tally.module(name, since, &state, installs);
+        }
+        time_slice.yield_if_spent().await;
+    }
+    let counts = tally.finish();
+    Statistics {
+        begins: counts.begins.as_millis(),
+        names: counts.names,
+        modules: counts.modules,
+        releases: counts.releases,
+        popular: counts.popular,
+        needed: counts.needed,
+        missing: counts.missing,
+        independent: counts.independent,
+        peers: peers.peer_counts().into_iter().map(|(at, peers)| PeerCount { at, peers }).collect(),
+    }
+}
 
-    fn seen_of(&self, name: &ModuleName) -> Option<(Timestamp, Rc<ModuleState>, u64)> {
-        let state = self.state.borrow();
-        let folded = name.folded();
-        let since = held_since(state.index.module_name(&folded)?)?;
-        Some((since, state.index.module(&folded), state.index.opinion(&folded).map_or(0, RatingState::downloads)))
-    }
+/// Since when a module's name is held, its releases, and how often it was installed.
+fn count_module(read_model: &ReadModel, name: &ModuleName) -> Option<(Timestamp, Rc<ModuleState>, u64)> {
+    let folded = name.folded();
+    let since = held_since(read_model.module_name(&folded)?)?;
+    Some((since, read_model.module(&folded), read_model.opinion(&folded).map_or(0, RatingState::downloads)))
 }
 
 fn held_since(state: &NameState) -> Option<Timestamp> {

@@ -114,12 +114,12 @@ impl Tab {
             volatile: Cell::new(false),
         });
         let tab = Self(shared);
-        let heard = tab.clone();
-        match TabChannel::open(CHANNEL, move |bytes| heard.hear(&bytes)) {
+        let receiver = tab.clone();
+        match TabChannel::open(CHANNEL, move |bytes| receiver.receive(&bytes)) {
             Ok(channel) => *tab.0.channel.borrow_mut() = Some(channel),
             Err(error) => tracing::error!(?error, "there is no channel to other tabs"),
         }
-        tab.say_here();
+        tab.announce_tab();
         let leaving = tab.clone();
         when_leaving(move || leaving.leave());
         let writer = tab.clone();
@@ -136,10 +136,10 @@ impl Tab {
             Ok((node, asked)) => {
                 let node = Rc::new(node);
                 let tab = self.clone();
-                Node::subscribe(&node, Rc::new(move |event| tab.spread(event)));
+                Node::subscribe(&node, Rc::new(move |event| tab.broadcast(event)));
                 spawn_local(join(node.clone(), asked));
                 let searching = node.clone();
-                spawn_local(async move { searching.tend_search().await });
+                spawn_local(async move { searching.maintain_search().await });
                 TabRole::Writing(node)
             }
             Err(error) => {
@@ -166,7 +166,7 @@ impl Tab {
     /// The second says whether the server was asked for the network's parameters.
     async fn start(&self) -> Result<(Node, bool), StoreError> {
         let tab = self.clone();
-        let store: Rc<dyn Store> = match IndexedDb::open(DATABASE, move || tab.spread(&Event::ReloadNeeded)).await {
+        let store: Rc<dyn Store> = match IndexedDb::open(DATABASE, move || tab.broadcast(&Event::ReloadNeeded)).await {
             Ok(store) => Rc::new(store),
             Err(StoreError::Newer) => return Err(StoreError::Newer),
             Err(error) => {
@@ -194,7 +194,7 @@ impl Tab {
         }
     }
 
-    fn hear(&self, bytes: &[u8]) {
+    fn receive(&self, bytes: &[u8]) {
         let Ok(message) = cbor4ii::serde::from_slice::<Message>(bytes) else {
             tracing::warn!("a message of another version of this page");
             return;
@@ -229,7 +229,7 @@ impl Tab {
                 self.0.others.borrow_mut().remove(&tab);
             }
             Message::Ready => {
-                self.say_here();
+                self.announce_tab();
                 self.dispatch(&Event::WriterChanged);
                 for (id, pending) in self.0.pending.borrow().iter() {
                     pending.working.set(false);
@@ -267,7 +267,7 @@ impl Tab {
         }
     }
 
-    fn say_here(&self) {
+    fn announce_tab(&self) {
         self.send(&Message::Here { tab: self.0.tab.clone() });
     }
 
@@ -282,7 +282,7 @@ impl Tab {
     }
 
     /// Emits an event to this tab's listeners and all other tabs.
-    fn spread(&self, event: &Event) {
+    fn broadcast(&self, event: &Event) {
         self.dispatch(event);
         self.send(&Message::Event(event.clone()));
     }

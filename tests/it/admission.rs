@@ -39,7 +39,7 @@ impl Victim {
 
     /// What was refused; asserts that nothing was admitted and nothing stored.
     fn refuses(&self, changes: Vec<SignedChange>) -> Vec<RefusedChange> {
-        let report = block_on(self.node.admit(changes)).unwrap();
+        let report = block_on(self.node.admission().admit(changes)).unwrap();
         assert_eq!((report.admitted, report.known), (0, 0));
         for table in Table::ALL.into_iter().filter(|table| *table != Table::Settings) {
             assert_eq!(self.store.keys(table), Vec::<String>::new(), "nothing of a refused change is stored");
@@ -80,7 +80,7 @@ fn forged_replayed_and_foreign_changes_are_refused() {
     assert_eq!(refused.len(), forgeries.len());
     assert!(refused.iter().all(|refused| matches!(refused, RefusedChange::Invalid { why: ChangeError::Forged, .. })));
     // The test can fail: the honest one is admitted.
-    let report = block_on(Victim::new().node.admit(vec![change])).unwrap();
+    let report = block_on(Victim::new().node.admission().admit(vec![change])).unwrap();
     assert_eq!((report.admitted, report.refused.len()), (1, 0));
 }
 
@@ -288,7 +288,7 @@ fn a_flood_leaves_the_victims_own_data_alone() {
         change.signature[nth % 64] ^= 1;
         change
     });
-    let report = block_on(victim.node.admit(forged.collect())).unwrap();
+    let report = block_on(victim.node.admission().admit(forged.collect())).unwrap();
     assert_eq!((report.admitted, report.refused.len()), (0, 500));
     assert_eq!(victim.store.keys(Table::Changes), stored);
     let Ok(Answer::Me(after)) = block_on(victim.node.handle(Command::WhoAmI)) else { panic!("no me") };

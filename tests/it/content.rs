@@ -46,8 +46,8 @@ fn a_file_comes_from_two_peers_at_once_and_no_block_twice() {
         carol.has_peers(2).await;
         let told = RefCell::new(Vec::new());
         let progress = |progress: Progress| told.borrow_mut().push(progress);
-        carol.node.fetch(&artifact, progress).await.unwrap();
-        assert_eq!(carol.node.artifact_bytes(&artifact).await.unwrap(), bytes);
+        carol.node.content().fetch(&artifact, progress).await.unwrap();
+        assert_eq!(carol.node.content().artifact_bytes(&artifact).await.unwrap(), bytes);
         let (from_alice, from_bob) = (alice.store.reads(), bob.store.reads());
         assert_eq!(from_alice + from_bob, artifact.blocks.len(), "each block was asked for once");
         assert!(from_alice > 0 && from_bob > 0, "{from_alice} and {from_bob}");
@@ -56,7 +56,7 @@ fn a_file_comes_from_two_peers_at_once_and_no_block_twice() {
         assert_eq!(told.last(), Some(&Progress { done: artifact.size, total: artifact.size }));
         assert!(told.is_sorted_by_key(|progress| progress.done) && told.len() == artifact.blocks.len() + 1);
         assert_eq!(carol.network().await.rejections, [], "nobody broke a rule");
-        assert_eq!(carol.node.artifact_progress(&artifact).await.unwrap().done, artifact.size);
+        assert_eq!(carol.node.content().artifact_progress(&artifact).await.unwrap().done, artifact.size);
     });
 }
 
@@ -80,7 +80,7 @@ fn when_a_peer_dies_in_the_middle_the_rest_comes_from_another() {
         eventually("she is missed", async || carol.network().await.peers.len() == 1).await;
         bob.store.hangs_after.set(None);
         fetching.await.unwrap().unwrap();
-        assert_eq!(carol.node.artifact_bytes(&artifact).await.unwrap(), bytes);
+        assert_eq!(carol.node.content().artifact_bytes(&artifact).await.unwrap(), bytes);
         assert_eq!(bob.store.reads(), artifact.blocks.len() - 3, "all but what Alice gave");
     });
 }
@@ -98,20 +98,20 @@ fn after_a_restart_only_what_is_missing_is_asked_for() {
         let (fetching, done) = carol.fetching(&artifact);
         eventually("some of it came", async || done.get() == 5 * BLOCK_MAX_BYTES as u64).await;
         fetching.abort();
-        let incomplete = carol.node.artifact_bytes(&artifact).await;
+        let incomplete = carol.node.content().artifact_bytes(&artifact).await;
         assert!(matches!(incomplete, Err(ContentError::Incomplete)), "{incomplete:?}");
         carol.mesh.close();
         carol.life.await.unwrap();
 
         let carol = Party::join_with(carol.store.restarted(), &network).await;
-        assert_eq!(carol.node.artifact_progress(&artifact).await.unwrap().done, 5 * BLOCK_MAX_BYTES as u64);
+        assert_eq!(carol.node.content().artifact_progress(&artifact).await.unwrap().done, 5 * BLOCK_MAX_BYTES as u64);
         let stored = carol.store.blocks();
         assert_eq!(stored.len(), 5);
         alice.store.hangs_after.set(None);
         alice.store.reads.borrow_mut().clear();
         carol.has_peers(1).await;
         carol.fetch(&artifact).await.unwrap();
-        assert_eq!(carol.node.artifact_bytes(&artifact).await.unwrap(), bytes);
+        assert_eq!(carol.node.content().artifact_bytes(&artifact).await.unwrap(), bytes);
         let again: Vec<&String> =
             stored.iter().filter(|block| alice.store.reads.borrow().contains_key(*block)).collect();
         assert_eq!(again, Vec::<&String>::new(), "what was stored is not asked for again");
@@ -136,7 +136,7 @@ fn a_fetch_that_is_dropped_ends_and_two_of_one_file_share() {
         let (one, two) = futures::join!(carol.fetch(&artifact), carol.fetch(&artifact));
         one.unwrap();
         two.unwrap();
-        assert_eq!(carol.node.artifact_bytes(&artifact).await.unwrap(), bytes);
+        assert_eq!(carol.node.content().artifact_bytes(&artifact).await.unwrap(), bytes);
         assert!(alice.store.reads() < artifact.blocks.len() + IN_FLIGHT_MAX, "neither asked for what the other did");
     });
 }
@@ -149,16 +149,16 @@ fn what_nobody_has_is_an_error_and_comes_once_somebody_has_it() {
         let bytes = file(10_000, 5);
         let artifact = Artifact::of(&bytes);
         let alone = Node::start(Rc::new(MemoryStore::new()), Rc::new(Native), network.clone()).await.unwrap();
-        assert!(matches!(alone.fetch(&artifact, |_| {}).await, Err(ContentError::Alone)));
+        assert!(matches!(alone.content().fetch(&artifact, |_| {}).await, Err(ContentError::Alone)));
         let too_large = Artifact { size: u64::MAX, ..artifact.clone() };
-        assert!(matches!(alone.fetch(&too_large, |_| {}).await, Err(ContentError::Artifact(_))));
+        assert!(matches!(alone.content().fetch(&too_large, |_| {}).await, Err(ContentError::Artifact(_))));
         let carol = Party::join(&network).await;
         let (fetching, _) = carol.fetching(&artifact);
         // It waits for somebody; then one comes who has it.
         tokio::task::yield_now().await;
         let (_alice, _) = Party::with(&network, &bytes).await;
         fetching.await.unwrap().unwrap();
-        assert_eq!(carol.node.artifact_bytes(&artifact).await.unwrap(), bytes);
+        assert_eq!(carol.node.content().artifact_bytes(&artifact).await.unwrap(), bytes);
     });
 }
 
@@ -189,7 +189,7 @@ async fn one_flipped_bit(network: Network, bytes: &[u8], flipped: usize, bit: u3
     assert!(liar.store.reads() > 0);
     let (honest, _) = Party::with(&network, bytes).await;
     fetching.await.unwrap().unwrap();
-    assert_eq!(carol.node.artifact_bytes(&artifact).await.unwrap(), bytes, "byte {flipped}, bit {bit}");
+    assert_eq!(carol.node.content().artifact_bytes(&artifact).await.unwrap(), bytes, "byte {flipped}, bit {bit}");
     assert!(honest.store.reads.borrow().contains_key(&cid_of(&artifact.blocks[nth]).to_string()));
     for party in [liar, carol, honest] {
         party.mesh.close();
@@ -249,33 +249,34 @@ fn when_the_device_is_full_the_cached_goes_first_and_what_is_pinned_never() {
         let network = network(&relay);
         let [installed, cached, wanted, too_much] = [10, 11, 12, 13].map(|seed| file(MIB, seed));
         let (alice, first) = Party::with(&network, &installed).await;
-        let second = alice.node.keep_artifact(&wanted, Pin::Own).await.unwrap();
-        let third = alice.node.keep_artifact(&[wanted.clone(), too_much.clone()].concat(), Pin::Own).await.unwrap();
+        let second = alice.node.content().keep_artifact(&wanted, Pin::Own).await.unwrap();
+        let third =
+            alice.node.content().keep_artifact(&[wanted.clone(), too_much.clone()].concat(), Pin::Own).await.unwrap();
         let carol = Party::join(&network).await;
         carol.has_peers(1).await;
         carol.fetch(&first).await.unwrap();
-        carol.node.pin_artifact(&first, Pin::Installed).await.unwrap();
-        let old = carol.node.keep_artifact(&cached, Pin::Cached).await.unwrap();
+        carol.node.content().pin_artifact(&first, Pin::Installed).await.unwrap();
+        let old = carol.node.content().keep_artifact(&cached, Pin::Cached).await.unwrap();
         // Two files of 1 MiB fit, and a little beside them.
         carol.store.room.set(Some(2 * MIB + BLOCK_MAX_BYTES / 2));
         carol.fetch(&second).await.unwrap();
-        assert_eq!(carol.node.artifact_bytes(&second).await.unwrap(), wanted);
-        assert_eq!(carol.node.artifact_progress(&old).await.unwrap().done, 0, "it made room");
-        assert_eq!(carol.node.artifact_bytes(&first).await.unwrap(), installed);
+        assert_eq!(carol.node.content().artifact_bytes(&second).await.unwrap(), wanted);
+        assert_eq!(carol.node.content().artifact_progress(&old).await.unwrap().done, 0, "it made room");
+        assert_eq!(carol.node.content().artifact_bytes(&first).await.unwrap(), installed);
 
-        carol.node.pin_artifact(&second, Pin::Installed).await.unwrap();
+        carol.node.content().pin_artifact(&second, Pin::Installed).await.unwrap();
         let before = carol.store.blocks();
         let full = carol.fetch(&third).await;
         assert!(matches!(full, Err(ContentError::Store(StoreError::Full))), "{full:?}");
         assert_eq!(Failure::from(full.unwrap_err()).code, FailureCode::StorageFull);
-        let kept = carol.node.keep_artifact(&too_much, Pin::Own).await;
+        let kept = carol.node.content().keep_artifact(&too_much, Pin::Own).await;
         assert!(matches!(kept, Err(ContentError::Store(StoreError::Full))), "{kept:?}");
         assert_eq!(carol.store.blocks(), before, "all or nothing");
-        assert_eq!(carol.node.artifact_bytes(&second).await.unwrap(), wanted);
+        assert_eq!(carol.node.content().artifact_bytes(&second).await.unwrap(), wanted);
         // Room again: what was pinned makes some, and the same fetch goes through.
-        carol.node.unpin_artifact(&first, Pin::Installed).await.unwrap();
+        carol.node.content().unpin_artifact(&first, Pin::Installed).await.unwrap();
         carol.fetch(&third).await.unwrap();
-        assert_eq!(carol.node.artifact_bytes(&first).await.ok(), None, "unpinned, it went");
+        assert_eq!(carol.node.content().artifact_bytes(&first).await.ok(), None, "unpinned, it went");
         assert_eq!(carol.network().await.rejections, []);
     });
 }
@@ -290,15 +291,15 @@ fn the_pins_and_the_order_of_use_outlast_a_restart() {
         for (seed, pin) in [(1, Pin::Installed), (2, Pin::Own), (3, Pin::Cached), (4, Pin::Cached)] {
             // A clock's tick apart: the order is that of use.
             tokio::time::sleep(Duration::from_millis(2)).await;
-            artifacts.push(node.keep_artifact(&file(200_000, seed), pin).await.unwrap());
+            artifacts.push(node.content().keep_artifact(&file(200_000, seed), pin).await.unwrap());
         }
         let store = store.restarted();
         let node = start(store.clone()).await;
         store.room.set(Some(store.used.borrow().values().sum()));
-        let newest = node.keep_artifact(&file(190_000, 5), Pin::Cached).await.unwrap();
+        let newest = node.content().keep_artifact(&file(190_000, 5), Pin::Cached).await.unwrap();
         let mut here = Vec::new();
         for artifact in artifacts.iter().chain([&newest]) {
-            here.push(node.artifact_bytes(artifact).await.is_ok());
+            here.push(node.content().artifact_bytes(artifact).await.is_ok());
         }
         assert_eq!(here, [true, true, false, true, true], "the oldest without a pin went");
     });
@@ -318,7 +319,7 @@ fn content_stays_within_half_of_the_quota_as_far_as_pins_allow() {
         .unwrap();
         let keep = async |seed: u64, pin: Pin| {
             tokio::time::sleep(Duration::from_millis(2)).await;
-            node.keep_artifact(&file(300_000, seed), pin).await.unwrap()
+            node.content().keep_artifact(&file(300_000, seed), pin).await.unwrap()
         };
         let first = keep(1, Pin::Cached).await;
         for seed in 2..6 {
@@ -328,7 +329,7 @@ fn content_stays_within_half_of_the_quota_as_far_as_pins_allow() {
             || store.used.borrow().iter().filter(|((table, _), _)| *table == Table::Blocks).map(|(_, n)| n).sum();
         let (bytes, half): (usize, usize) = (used(), quota as usize / 2);
         assert!((half - 300_000..half + 1_000).contains(&bytes), "{bytes}");
-        assert!(node.artifact_bytes(&first).await.is_err(), "the oldest went");
+        assert!(node.content().artifact_bytes(&first).await.is_err(), "the oldest went");
         for seed in 10..15 {
             keep(seed, Pin::Own).await;
         }
@@ -365,7 +366,7 @@ fn who_asks_against_the_rules_is_counted_and_sent_away() {
         eventually("sent away", async || alice.network().await.peers.is_empty()).await;
         let wanted_too_much = alice.counted(Rejection::TooManyRequests).await;
         assert!((1..=10).contains(&wanted_too_much), "{wanted_too_much}");
-        assert_eq!(alice.node.artifact_bytes(&artifact).await.unwrap(), bytes);
+        assert_eq!(alice.node.content().artifact_bytes(&artifact).await.unwrap(), bytes);
         let bob = Party::join(&network).await;
         bob.has_peers(1).await;
         bob.fetch(&artifact).await.unwrap();
@@ -394,7 +395,7 @@ fn a_picture_comes_when_it_is_looked_at_and_may_go_again() {
         assert!(look(&carol).await.is_some());
         assert_eq!(alice.store.reads(), 1, "kept");
         carol.store.room.set(Some(BLOCK_MAX_BYTES));
-        carol.node.keep_artifact(&file(200_000, 21), Pin::Own).await.unwrap();
+        carol.node.content().keep_artifact(&file(200_000, 21), Pin::Own).await.unwrap();
         assert!(!carol.store.blocks().contains(&cid), "there was no room for both");
         assert_eq!(alice.network().await.rejections, []);
     });

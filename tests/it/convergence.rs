@@ -57,7 +57,7 @@ struct Figures {
 
 /// The state of every document at a node, by which two nodes are compared.
 fn state(swarm: &Swarm, id: usize) -> Vec<Digest> {
-    let summaries = block_on(swarm.node(id).document_summaries()).expect("summaries");
+    let summaries = block_on(swarm.node(id).replication().document_summaries()).expect("summaries");
     let mut ids: Vec<Digest> = summaries.iter().map(|summary| summary.id()).collect();
     ids.sort_unstable();
     ids
@@ -134,7 +134,7 @@ fn run(seed: u64, nodes: usize) -> Figures {
 /// What the honest nodes say of every name.
 fn states(swarm: &Swarm) -> impl Iterator<Item = NameState> + '_ {
     let name = |name: &String| name.parse().expect("a valid name");
-    swarm.names().iter().filter_map(move |text| swarm.node(0).name_state(&name(text)))
+    swarm.names().iter().filter_map(move |text| swarm.node(0).replication().name_state(&name(text)))
 }
 
 fn differences(swarm: &Swarm) -> Vec<(usize, usize)> {
@@ -146,17 +146,18 @@ fn validator(swarm: &Swarm, seed: u64) {
     let honest: Vec<usize> = swarm.honest().collect();
     for name in swarm.names() {
         let name = name.parse().expect("a valid name");
-        let first = swarm.node(honest[0]).name_state(&name);
+        let first = swarm.node(honest[0]).replication().name_state(&name);
         for id in &honest[1..] {
-            assert_eq!(swarm.node(*id).name_state(&name), first, "SEED={seed}: node {id} about {name}");
+            assert_eq!(swarm.node(*id).replication().name_state(&name), first, "SEED={seed}: node {id} about {name}");
         }
     }
     // States are hashes over changes: what is genuine at one node is what all the others have.
     let node = swarm.node(honest[0]);
-    let summaries = block_on(node.document_summaries()).expect("summaries");
+    let summaries = block_on(node.replication().document_summaries()).expect("summaries");
     for summary in &summaries {
         let (changes, _) =
-            block_on(node.changes_beyond(&[DocumentVector::nothing(summary.owner)], usize::MAX)).expect("changes");
+            block_on(node.replication().changes_beyond(&[DocumentVector::nothing(summary.owner)], usize::MAX))
+                .expect("changes");
         assert!(changes.iter().all(|change| swarm.genuine.contains(&Digest::of(&change.bytes))), "SEED={seed}: forged");
     }
     let liars: Vec<_> = swarm.equivocators().collect();

@@ -25,8 +25,8 @@ fn a_crowd_is_read_back_from_its_lines() {
     }
     block_on(store.commit(batch, Durability::Relaxed)).unwrap();
     let node = shared::start(store);
-    assert_eq!(block_on(node.document_summaries()).unwrap().len() as u64, PEOPLE);
+    assert_eq!(block_on(node.replication().document_summaries()).unwrap().len() as u64, PEOPLE);
     for nth in [0, PEOPLE / 2, PEOPLE - 1] {
-        assert!(node.name_state(&shared::name(nth)).unwrap().holder().is_some());
+        assert!(node.replication().name_state(&shared::name(nth)).unwrap().holder().is_some());
     }
 }

@@ -33,7 +33,7 @@ fn who_has_a_forked_key_is_told_and_can_begin_anew() {
     let told: Rc<RefCell<u32>> = Rc::default();
     let hears = told.clone();
     one.node.subscribe(Rc::new(move |event| *hears.borrow_mut() += u32::from(*event == Event::MeChanged)));
-    let report = block_on(one.node.admit(block_on(other.node.own_signed_changes()).unwrap())).unwrap();
+    let report = block_on(one.node.admission().admit(block_on(other.node.own_signed_changes()).unwrap())).unwrap();
     assert!(!report.refused.is_empty(), "the second change for one place is the proof");
     let me = one.me(Command::WhoAmI);
     assert_eq!((me.forked, me.username, me.did.as_deref()), (true, None, Some(&*did)));

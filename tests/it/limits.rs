@@ -200,7 +200,7 @@ fn ratings_and_installs_at_their_limit_can_be_changed_but_not_added_to() {
         (1..RATINGS_MAX).map(rate).chain((1..INSTALLS_MAX).map(|n| Edit::CountInstall { name: module(n) })).collect();
     let change = |some| elsewhere.edit(&author, &TOPIC, &[9; 16], at(1_000_000), some).unwrap().signed().clone();
     let changes = edits.chunks(200).map(change).collect();
-    let report = block_on(alice.node.admit(changes)).unwrap();
+    let report = block_on(alice.node.admission().admit(changes)).unwrap();
     assert!(report.refused.is_empty(), "{report:?}");
 
     alice.rates("crc32", "Better.".into()).unwrap();

@@ -91,7 +91,7 @@ impl Profile {
     /// Takes in everything that another profile knows of its own document, as a peer would send it.
     pub fn learn_from(&self, other: &Self) {
         let changes = block_on(other.node.own_signed_changes()).expect("its own changes");
-        let report = block_on(self.node.admit(changes)).expect("changes are admitted");
+        let report = block_on(self.node.admission().admit(changes)).expect("changes are admitted");
         assert!(report.refused.is_empty(), "{report:?}");
     }
 }

@@ -39,20 +39,20 @@ impl Replica {
     }
 
     fn admit(&self, changes: &[SignedChange]) -> Vec<Verdict> {
-        block_on(self.node.admit(changes.to_vec())).unwrap().verdicts
+        block_on(self.node.admission().admit(changes.to_vec())).unwrap().verdicts
     }
 
     fn vector(&self, owner: &SigningIdentity) -> DocumentVector {
-        block_on(self.node.version_vectors(&[owner.identity()])).unwrap().remove(0)
+        block_on(self.node.replication().version_vectors(&[owner.identity()])).unwrap().remove(0)
     }
 
     fn holder(&self, name: &str) -> Option<String> {
-        let state = self.node.name_state(&name.parse().unwrap())?;
+        let state = self.node.replication().name_state(&name.parse().unwrap())?;
         state.holder().map(|tenure| tenure.holder.to_string())
     }
 
     fn beyond(&self, vector: &DocumentVector) -> Vec<SignedChange> {
-        block_on(self.node.changes_beyond(std::slice::from_ref(vector), 256 * 1024)).unwrap().0
+        block_on(self.node.replication().changes_beyond(std::slice::from_ref(vector), 256 * 1024)).unwrap().0
     }
 }
 
@@ -99,7 +99,7 @@ fn replicas_of_other_people_are_served_and_named_alike_everywhere() {
     assert!(part.vector(&alice).lacks(&full.vector(&alice)));
     assert_eq!(full.beyond(&part.vector(&alice)), all[1..]);
     part.admit(&all[1..]);
-    let summaries = |replica: &Replica| block_on(replica.node.document_summaries()).unwrap();
+    let summaries = |replica: &Replica| block_on(replica.node.replication().document_summaries()).unwrap();
     assert_eq!(summaries(&part), summaries(&full));
     assert_eq!(summaries(&full)[0].changed_at, 3);
     assert_eq!(summaries(&full.restart()), summaries(&part));
@@ -111,9 +111,9 @@ fn a_page_leaves_out_what_does_not_fit_and_says_whose() {
     replica.admit(&claims(&alice, &["nova", "stella"]));
     replica.admit(&claims(&bob, &["bob"]));
     let vectors = [&alice, &bob].map(|person| DocumentVector::nothing(person.identity()));
-    let (all, unfinished) = block_on(replica.node.changes_beyond(&vectors, 256 * 1024)).unwrap();
+    let (all, unfinished) = block_on(replica.node.replication().changes_beyond(&vectors, 256 * 1024)).unwrap();
     assert_eq!((all.len(), unfinished.len()), (3, 0));
-    let (some, unfinished) = block_on(replica.node.changes_beyond(&vectors, 600)).unwrap();
+    let (some, unfinished) = block_on(replica.node.replication().changes_beyond(&vectors, 600)).unwrap();
     assert_eq!((some.len(), unfinished), (1, vec![alice.identity(), bob.identity()]));
 }
 
@@ -156,10 +156,10 @@ fn a_fork_is_proven_kept_passed_on_and_ends_what_its_owner_holds() {
     // Who held names of it and who never saw one say the same.
     for replica in [&first, &second, &third] {
         for name in ["nova", "luna", "stella"] {
-            assert_eq!(replica.node.name_state(&name.parse().unwrap()), None, "{name}");
+            assert_eq!(replica.node.replication().name_state(&name.parse().unwrap()), None, "{name}");
         }
     }
-    let ids = |replica: &Replica| block_on(replica.node.document_summaries()).unwrap()[0].id();
+    let ids = |replica: &Replica| block_on(replica.node.replication().document_summaries()).unwrap()[0].id();
     assert_eq!((ids(&first), ids(&third)), (ids(&second), ids(&second)));
     // Nothing more comes in.
     assert_eq!(first.admit(&claims(&mallory, &["nova", "luna", "sol"])), [Verdict::Known; 3]);
@@ -190,7 +190,7 @@ fn what_the_store_refused_is_taken_in_when_it_comes_again() {
     let changes = claims(&alice, &["nova", "stella", "luna"]);
     assert_eq!(replica.admit(&changes[..1]), [Verdict::Admitted]);
     replica.store.fail_commits(Some(StoreError::Full));
-    block_on(replica.node.admit(changes[1..2].to_vec())).expect_err("the store is full");
+    block_on(replica.node.admission().admit(changes[1..2].to_vec())).expect_err("the store is full");
     replica.store.fail_commits(None);
     // A resident document that is ahead of the store would call it known.
     assert_eq!(replica.admit(&changes[1..2]), [Verdict::Admitted]);

@@ -101,7 +101,7 @@ fn open_node(
     let node = block_on(Node::start(store.clone(), Rc::new(clock.clone()), parameters.clone())).expect("a node starts");
     let outbox: Rc<RefCell<Vec<SignedChange>>> = Rc::default();
     let sink = outbox.clone();
-    node.share_verified(verified.clone());
+    node.admission().share_verified(verified.clone());
     node.announce_through(Rc::new(move |change| sink.borrow_mut().push(change.clone())));
     (Rc::new(node), outbox)
 }
@@ -306,7 +306,7 @@ impl Swarm {
     }
 
     fn announce(&mut self, id: NodeId, except: Option<NodeId>, change: SignedChange) {
-        let heads = self.members[id].node.heads(&change.owner);
+        let heads = self.members[id].node.replication().heads(&change.owner);
         let peers: Vec<NodeId> =
             self.members[id].sessions.keys().copied().filter(|peer| Some(*peer) != except).collect();
         for peer in peers {
@@ -330,19 +330,24 @@ impl Swarm {
                 match output {
                     Output::Send(message) => self.send(id, peer, &message),
                     Output::AskSummaries => {
-                        inputs.push_back(Input::Summaries(block_on(node.document_summaries()).expect("summaries")));
+                        inputs.push_back(Input::Summaries(
+                            block_on(node.replication().document_summaries()).expect("summaries"),
+                        ));
                     }
                     Output::AskVectors(owners) => {
-                        inputs.push_back(Input::Vectors(block_on(node.version_vectors(&owners)).expect("vectors")));
+                        inputs.push_back(Input::Vectors(
+                            block_on(node.replication().version_vectors(&owners)).expect("vectors"),
+                        ));
                     }
                     Output::AskChanges { vectors, max_bytes } => {
                         let withheld = self.members[id].liar.as_ref().is_some_and(Liar::withholds) && !self.quiet;
-                        let answer = block_on(node.changes_beyond(&vectors, max_bytes)).expect("changes");
+                        let answer = block_on(node.replication().changes_beyond(&vectors, max_bytes)).expect("changes");
                         let (changes, unfinished) = if withheld { Default::default() } else { answer };
                         inputs.push_back(Input::Changes { changes, unfinished });
                     }
                     Output::Admit(changes) => {
-                        let report = block_on(node.admit(changes.clone())).expect("the memory store never fails");
+                        let report =
+                            block_on(node.admission().admit(changes.clone())).expect("the memory store never fails");
                         self.counts.admitted += report.admitted as u64;
                         let new = changes.into_iter().zip(&report.verdicts);
                         let new = new.filter(|(_, verdict)| gossip && **verdict == Verdict::Admitted);

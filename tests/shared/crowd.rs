@@ -62,7 +62,8 @@ pub fn change(nth: u64) -> SignedChange {
 pub fn crowded_store(people: u64) -> Rc<MemoryStore> {
     let store = Rc::new(MemoryStore::new());
     let node = start(store.clone());
-    let report = block_on(node.admit((0..people).map(change).collect())).expect("the memory store takes all");
+    let report =
+        block_on(node.admission().admit((0..people).map(change).collect())).expect("the memory store takes all");
     assert_eq!(report.admitted as u64, people);
     store
 }

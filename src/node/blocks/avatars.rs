@@ -7,28 +7,48 @@ use futures::future::{Either, select};
 use futures::pin_mut;
 use futures_timer::Delay;
 
-use crate::Node;
-use crate::blocks::ContentError;
+use crate::blocks::{ContentError, ContentStore};
+use crate::errors;
+use gen_registry_api::{Block, Failure};
 use gen_registry_core::artifact::Artifact;
-use gen_registry_core::digest::hash_in;
+use gen_registry_core::digest::{hash_in, verify_block};
+use gen_registry_core::picture;
 
 /// A picture that does not come in this time is not waited for: somebody looks at the page meanwhile.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-impl Node {
+impl ContentStore {
+    /// A block by its address, with the media type that its bytes show; fetched where it is not here.
+    pub(crate) async fn block(&self, cid: &str) -> Result<Option<Block>, Failure> {
+        let Ok(address) = cid.parse::<Cid>() else { return Ok(None) };
+        let Some(block) = hash_in(&address) else { return Ok(None) };
+        let stored = self.stored_block(&block).await.map_err(errors::store_failed)?;
+        let found = match stored.filter(|bytes| verify_block(&address, bytes)) {
+            Some(bytes) => {
+                self.note_use(&block).await;
+                Some(bytes)
+            }
+            None => self.fetch_picture(&address).await,
+        };
+        Ok(found.map(|bytes| {
+            let media_type = picture::media_type(&bytes).unwrap_or("application/octet-stream").to_owned();
+            Block { bytes, media_type }
+        }))
+    }
+
     /// Fetches a block that is not stored here from connected peers. Returns `None` if no peer sends it in time.
-    pub(crate) async fn fetch_picture(&self, address: &Cid) -> Option<Vec<u8>> {
+    async fn fetch_picture(&self, address: &Cid) -> Option<Vec<u8>> {
         let block = hash_in(address)?;
-        if self.peering.borrow().peers() == 0 {
+        if self.peers.count() == 0 {
             return None;
         }
         let fetching = async {
-            let busy = self.content.busy_with(block);
+            let busy = self.fetches.lock_of(block);
             let _alone = busy.lock().await;
             if let Some(bytes) = self.stored_block(&block).await? {
                 return Ok(bytes);
             }
-            let _place = self.content.pictures.acquire().await;
+            let _place = self.fetches.pictures.acquire().await;
             self.fetch_blocks(vec![block], |_| {}).await?;
             let bytes = self.stored_block(&block).await?.ok_or(ContentError::Incomplete)?;
             // From now on it belongs to something that may go.

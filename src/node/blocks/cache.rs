@@ -114,7 +114,7 @@ impl CacheIndex {
     }
 
     /// The artifact that goes first: unused for longest, without a pin, and none of `busy`.
-    pub(super) fn first_to_go(&self, busy: &BTreeSet<Digest>) -> Option<Digest> {
+    pub(super) fn next_to_evict(&self, busy: &BTreeSet<Digest>) -> Option<Digest> {
         let free = self.kept.iter().filter(|(artifact, kept)| !kept.is_pinned() && !busy.contains(*artifact));
         free.min_by_key(|(artifact, kept)| (kept.used_at, **artifact)).map(|(artifact, _)| *artifact)
     }
@@ -162,18 +162,18 @@ mod tests {
     fn the_one_unused_for_longest_goes_first_and_pins_never() {
         let mut cache = cache(&[Pin::Own, Pin::Cached, Pin::Installed, Pin::Cached]);
         let [_, first, _, last] = [0, 1, 2, 3].map(artifact);
-        assert_eq!(cache.first_to_go(&BTreeSet::new()), Some(first.sha256));
-        assert_eq!(cache.first_to_go(&[first.sha256].into()), Some(last.sha256));
+        assert_eq!(cache.next_to_evict(&BTreeSet::new()), Some(first.sha256));
+        assert_eq!(cache.next_to_evict(&[first.sha256].into()), Some(last.sha256));
         assert_eq!(cache.used(&first.blocks[1], at(5)), [], "used a short while ago: not worth a write");
         assert_eq!(cache.used(&first.blocks[1], at(30)).len(), 1);
-        assert_eq!(cache.first_to_go(&BTreeSet::new()), Some(last.sha256), "the other one is older now");
+        assert_eq!(cache.next_to_evict(&BTreeSet::new()), Some(last.sha256), "the other one is older now");
         cache.remove(&last.sha256);
         cache.remove(&first.sha256);
-        assert_eq!(cache.first_to_go(&BTreeSet::new()), None);
+        assert_eq!(cache.next_to_evict(&BTreeSet::new()), None);
         let mut unpinned = cache.get(&artifact(2).sha256).cloned().expect("it is on the shelf");
         unpinned.set(Pin::Installed, false);
         cache.put(artifact(2).sha256, unpinned);
-        assert_eq!(cache.first_to_go(&BTreeSet::new()), Some(artifact(2).sha256));
+        assert_eq!(cache.next_to_evict(&BTreeSet::new()), Some(artifact(2).sha256));
     }
 
     #[test]

@@ -11,9 +11,8 @@ use futures::stream::{FuturesUnordered, LocalBoxStream, SelectAll, once};
 use futures::{FutureExt, StreamExt, select};
 use futures_timer::Delay;
 
-use crate::Node;
-use crate::blocks::ContentError;
 use crate::blocks::server::rule;
+use crate::blocks::{ContentError, ContentStore};
 use crate::net::key::NetPeerId;
 use crate::net::mesh::blocks::BlockStream;
 use crate::net::mesh::{LinkFault, MeshHandle};
@@ -46,24 +45,24 @@ pub(crate) struct FetchRequest {
 }
 
 /// What a peer's stream said; nothing when it ended.
-type Heard = (Peer, Option<Result<Vec<u8>, LinkFault>>);
+type Received = (Peer, Option<Result<Vec<u8>, LinkFault>>);
 
 /// What happened.
 enum FetchStep {
     Ordered(FetchRequest),
     Opened(NetPeerId, Option<BlockStream>),
-    Heard(Heard),
+    Received(Received),
     Stored(Digest, Result<(), StoreError>),
     Ticked,
 }
 
 struct Fetching {
-    node: Rc<Node>,
+    content: Rc<ContentStore>,
     mesh: MeshHandle,
     fetch: Fetch,
     orders: BTreeMap<Job, FetchRequest>,
     streams: BTreeMap<Peer, (NetPeerId, mpsc::Sender<Vec<u8>>)>,
-    heard: SelectAll<LocalBoxStream<'static, Heard>>,
+    received: SelectAll<LocalBoxStream<'static, Received>>,
     opening: FuturesUnordered<LocalBoxFuture<'static, (NetPeerId, Option<BlockStream>)>>,
     being_opened: BTreeSet<NetPeerId>,
     /// Peers that are not asked before that time, unless something new is wanted.
@@ -78,15 +77,19 @@ struct Fetching {
 }
 
 /// Until the node leaves its network.
-pub(crate) async fn run(node: Rc<Node>, mesh: MeshHandle, mut orders: mpsc::UnboundedReceiver<FetchRequest>) {
+pub(crate) async fn run(
+    content: Rc<ContentStore>,
+    mesh: MeshHandle,
+    mut orders: mpsc::UnboundedReceiver<FetchRequest>,
+) {
     let mut fetching = Fetching {
-        idle_since: node.now(),
-        node,
+        idle_since: content.context.now(),
+        content,
         mesh,
         fetch: Fetch::default(),
         orders: BTreeMap::new(),
         streams: BTreeMap::new(),
-        heard: SelectAll::new(),
+        received: SelectAll::new(),
         opening: FuturesUnordered::new(),
         being_opened: BTreeSet::new(),
         resting: BTreeMap::new(),
@@ -98,10 +101,10 @@ pub(crate) async fn run(node: Rc<Node>, mesh: MeshHandle, mut orders: mpsc::Unbo
     let mut tick = Delay::new(TICK).fuse();
     loop {
         let (busy, waiting) = (fetching.storing.len() >= STORING_MAX, !fetching.is_at_rest());
-        let Fetching { heard, opening, storing, .. } = &mut fetching;
+        let Fetching { received, opening, storing, .. } = &mut fetching;
         let mut next = async {
-            match if busy { None } else { heard.next().await } {
-                Some(heard) => heard,
+            match if busy { None } else { received.next().await } {
+                Some(received) => received,
                 // No stream is open now; the next step may open one.
                 None => futures::future::pending().await,
             }
@@ -116,7 +119,7 @@ pub(crate) async fn run(node: Rc<Node>, mesh: MeshHandle, mut orders: mpsc::Unbo
                 None => return,
             },
             (name, stream) = opening.select_next_some() => FetchStep::Opened(name, stream),
-            heard = next => FetchStep::Heard(heard),
+            received = next => FetchStep::Received(received),
             (block, stored) = storing.select_next_some() => FetchStep::Stored(block, stored),
             () = ticked => FetchStep::Ticked,
         };
@@ -128,10 +131,10 @@ pub(crate) async fn run(node: Rc<Node>, mesh: MeshHandle, mut orders: mpsc::Unbo
                 }
                 fetching.start(order);
             }
-            FetchStep::Opened(name, stream) => fetching.opened(name, stream),
-            FetchStep::Heard((peer, Some(Ok(bytes)))) => fetching.feed(Input::Received { peer, bytes }),
-            FetchStep::Heard((peer, Some(Err(fault)))) => fetching.broken(peer, fault),
-            FetchStep::Heard((peer, None)) => fetching.gone(peer),
+            FetchStep::Opened(name, stream) => fetching.add_stream(name, stream),
+            FetchStep::Received((peer, Some(Ok(bytes)))) => fetching.feed(Input::Received { peer, bytes }),
+            FetchStep::Received((peer, Some(Err(fault)))) => fetching.fail_stream(peer, fault),
+            FetchStep::Received((peer, None)) => fetching.remove_stream(peer),
             FetchStep::Stored(block, stored) => {
                 let kept = stored.is_ok();
                 fetching.fault = stored.err().or(fetching.fault.take());
@@ -168,7 +171,7 @@ impl Fetching {
             self.feed(Input::Cancel { job });
         }
         self.feed(Input::Tick);
-        let now = self.node.now();
+        let now = self.content.context.now();
         if !self.fetch.is_idle() {
             self.idle_since = now;
             self.make_place();
@@ -188,9 +191,9 @@ impl Fetching {
     }
 
     fn open_streams(&mut self) {
-        let now = self.node.now();
+        let now = self.content.context.now();
         self.resting.retain(|_, until| *until > now);
-        let connected = self.node.helpful_peers();
+        let connected = self.content.reputation.helpful_peers();
         self.marks.retain(|name, _| connected.contains(name));
         for name in connected {
             let open = self.streams.values().any(|(known, _)| *known == name);
@@ -204,46 +207,46 @@ impl Fetching {
         }
     }
 
-    fn opened(&mut self, name: NetPeerId, stream: Option<BlockStream>) {
+    fn add_stream(&mut self, name: NetPeerId, stream: Option<BlockStream>) {
         self.being_opened.remove(&name);
         let Some(BlockStream { peer: name, incoming, outgoing }) = stream else {
-            self.resting.insert(name, self.node.now().plus(REOPEN_AFTER));
+            self.resting.insert(name, self.content.context.now().plus(REOPEN_AFTER));
             return;
         };
         self.next += 1;
         let peer = self.next;
         self.streams.insert(peer, (name, outgoing));
-        let heard = incoming.map(move |message| (peer, Some(message)));
-        self.heard.push(heard.chain(once(async move { (peer, None) })).boxed_local());
+        let received = incoming.map(move |message| (peer, Some(message)));
+        self.received.push(received.chain(once(async move { (peer, None) })).boxed_local());
         self.feed(Input::Came(peer));
     }
 
-    fn gone(&mut self, peer: Peer) {
+    fn remove_stream(&mut self, peer: Peer) {
         if self.streams.contains_key(&peer) {
             self.close(peer, REOPEN_AFTER);
         }
     }
 
-    fn broken(&mut self, peer: Peer, fault: LinkFault) {
+    fn fail_stream(&mut self, peer: Peer, fault: LinkFault) {
         self.blame(peer, rule(fault));
         self.close(peer, REST);
     }
 
     fn blame(&mut self, peer: Peer, why: Rejection) {
         let Some((name, _)) = self.streams.get(&peer) else { return };
-        self.node.note_rejection(*name, why);
+        self.content.reputation.note_rejection(*name, why);
         let marks = self.marks.entry(*name).or_default();
         *marks += why.mark();
         // A silent peer may only have been unlucky.
         if *marks >= MARKS_MAX || (why.is_fatal() && why != Rejection::Stalled) {
             tracing::info!(peer = %name, %why, "a peer is sent away");
-            self.node.ban(&self.mesh, *name);
+            self.content.reputation.ban(&self.mesh, *name);
         }
     }
 
     fn close(&mut self, peer: Peer, rest: Duration) {
         if let Some((name, _)) = self.streams.remove(&peer) {
-            self.resting.insert(name, self.node.now().plus(rest));
+            self.resting.insert(name, self.content.context.now().plus(rest));
             self.feed(Input::Gone(peer));
         }
     }
@@ -251,7 +254,7 @@ impl Fetching {
     fn feed(&mut self, input: Input) {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
-            for output in self.fetch.handle(input, self.node.now()) {
+            for output in self.fetch.handle(input, self.content.context.now()) {
                 match output {
                     Output::Send { peer, message } => {
                         let sent = self.streams.get_mut(&peer).map(|(_, stream)| stream.try_send(message.encode()));
@@ -262,13 +265,13 @@ impl Fetching {
                         }
                     }
                     Output::Keep { peer, block, bytes } => {
-                        let node = self.node.clone();
+                        let content = self.content.clone();
                         if let Some((name, _)) = self.streams.get(&peer) {
-                            node.record_event(Actor::Peer(*name), ReputationEvent::Served);
+                            content.reputation.record_event(Actor::Peer(*name), ReputationEvent::Served);
                         }
                         self.storing.push(
                             async move {
-                                let stored = node.store_block(&block, &bytes).await;
+                                let stored = content.store_block(&block, &bytes).await;
                                 (block, stored)
                             }
                             .boxed_local(),
@@ -297,7 +300,7 @@ impl Fetching {
                             self.blame(peer, Rejection::Stalled);
                         }
                         if let Some((name, _)) = self.streams.remove(&peer) {
-                            self.resting.insert(name, self.node.now().plus(REST));
+                            self.resting.insert(name, self.content.context.now().plus(REST));
                         }
                     }
                 }

@@ -9,7 +9,7 @@ use futures::channel::oneshot;
 use futures::{FutureExt, SinkExt, StreamExt, select_biased};
 use futures_timer::Delay;
 
-use crate::Node;
+use crate::blocks::ContentStore;
 use crate::net::key::NetPeerId;
 use crate::net::mesh::blocks::BlockStream;
 use crate::net::mesh::{LinkFault, MeshHandle};
@@ -42,7 +42,7 @@ impl RateLimits {
 struct Over;
 
 struct Answering {
-    node: Rc<Node>,
+    content: Rc<ContentStore>,
     mesh: MeshHandle,
     peer: NetPeerId,
     serve: Rc<RefCell<Serve>>,
@@ -51,9 +51,9 @@ struct Answering {
 }
 
 /// Answers until the stream ends.
-pub(crate) async fn serve(node: Rc<Node>, mesh: MeshHandle, stream: BlockStream) {
-    let (serve, replaced) = node.content.asked.borrow_mut().open(stream.peer);
-    let mut answering = Answering { node, mesh, peer: stream.peer, serve, todo: VecDeque::new() };
+pub(crate) async fn serve(content: Rc<ContentStore>, mesh: MeshHandle, stream: BlockStream) {
+    let (serve, replaced) = content.rates.borrow_mut().open(stream.peer);
+    let mut answering = Answering { content, mesh, peer: stream.peer, serve, todo: VecDeque::new() };
     if answering.run(stream, replaced).await.is_err() {
         tracing::debug!(peer = %answering.peer, "no more answers");
     }
@@ -78,23 +78,23 @@ impl Answering {
                                 Ok(()) => break,
                                 Err(_) => {
                                     while let Some(message) = incoming.next().await {
-                                        self.hear(Some(message))?;
+                                        self.receive(Some(message))?;
                                     }
                                     return Err(Over);
                                 }
                             },
-                            message = incoming.next() => self.hear(message)?,
+                            message = incoming.next() => self.receive(message)?,
                         }
                     }
                 }
                 Some(Output::Look(block)) => {
-                    let node = self.node.clone();
+                    let content = self.content.clone();
                     let looking = async move {
-                        let found = node.stored_block(&block).await.unwrap_or_else(|error| {
+                        let found = content.stored_block(&block).await.unwrap_or_else(|error| {
                             tracing::warn!(%error, "a block can't be read");
                             None
                         });
-                        node.note_use(&block).await;
+                        content.note_use(&block).await;
                         found
                     };
                     let mut looking = looking.boxed_local().fuse();
@@ -107,7 +107,7 @@ impl Answering {
                 }
                 _ => select_biased! {
                     _ = replaced => return Err(Over),
-                    message = incoming.next() => self.hear(message)?,
+                    message = incoming.next() => self.receive(message)?,
                     () = tick => {
                         self.feed(Input::Tick)?;
                         tick = Delay::new(TICK).fuse();
@@ -117,11 +117,11 @@ impl Answering {
         }
     }
 
-    fn hear(&mut self, message: Option<Result<Vec<u8>, LinkFault>>) -> Result<(), Over> {
+    fn receive(&mut self, message: Option<Result<Vec<u8>, LinkFault>>) -> Result<(), Over> {
         match message {
             Some(Ok(bytes)) => self.feed(Input::Received(bytes)),
             Some(Err(fault)) => {
-                self.node.note_rejection(self.peer, rule(fault));
+                self.content.reputation.note_rejection(self.peer, rule(fault));
                 Err(Over)
             }
             None => Err(Over),
@@ -129,15 +129,15 @@ impl Answering {
     }
 
     fn feed(&mut self, input: Input) -> Result<(), Over> {
-        let outputs = self.serve.borrow_mut().handle(input, self.node.now());
+        let outputs = self.serve.borrow_mut().handle(input, self.content.context.now());
         for output in outputs {
             match output {
                 Output::Look(_) | Output::Send(_) => self.todo.push_back(output),
-                Output::Rejected(why) => self.node.note_rejection(self.peer, why),
+                Output::Rejected(why) => self.content.reputation.note_rejection(self.peer, why),
                 Output::Close => return Err(Over),
                 Output::End(why) => {
                     tracing::info!(peer = %self.peer, %why, "a peer is sent away");
-                    self.node.ban(&self.mesh, self.peer);
+                    self.content.reputation.ban(&self.mesh, self.peer);
                     return Err(Over);
                 }
             }

@@ -8,16 +8,14 @@ use futures::future::{Either, join_all, select};
 use futures::{SinkExt, StreamExt};
 use futures_timer::Delay;
 
-use crate::Node;
 use crate::channels::ReceiveOutcome;
-use crate::chat::HistoryRequest;
+use crate::chat::{Chat, HistoryRequest};
 use crate::net::key::NetPeerId;
 use crate::net::mesh::{LinkFault, MeshHandle};
 use crate::time_slice::TimeSlice;
 use gen_registry_core::chat::ChannelName;
 use gen_registry_core::chat::history::MessageKey;
-use gen_registry_core::identity::Identity;
-use gen_registry_core::presence::{Input, NodeId, PresenceError};
+use gen_registry_core::presence::{Input, PresenceError};
 use gen_registry_core::sync::chat::{ChatFrame, PAGES_MAX};
 use gen_registry_core::sync::rejection::{Rejection, of_heartbeat};
 
@@ -30,59 +28,59 @@ const HISTORY_EVERY: Duration = Duration::from_secs(60);
 /// How often members are sought of channels in which no connected peer is.
 const SEEK_EVERY: Duration = Duration::from_secs(10);
 
-impl Node {
+impl Chat {
     /// Exchanges rosters on a new link: both sides ask, so a newcomer has the whole roster at once.
-    pub(crate) async fn meet(self: Rc<Self>, mesh: MeshHandle, peer: NetPeerId) {
-        self.ask_who_is_here(&mesh, peer).await;
-        let channels = self.channels.borrow().names();
-        let common = channels.into_iter().filter(|channel| self.members_of(channel).contains(&peer));
+    pub(crate) async fn exchange_rosters(self: Rc<Self>, mesh: MeshHandle, peer: NetPeerId) {
+        self.request_roster(&mesh, peer).await;
+        let channels = self.store.state().names();
+        let common = channels.into_iter().filter(|channel| self.presence.members_of(channel).contains(&peer));
         for channel in common.collect::<Vec<_>>() {
-            self.ask_what_was_said(&mesh, peer, &channel).await;
+            self.request_history(&mesh, peer, &channel).await;
         }
     }
 
     /// One of several connections to the peer ended. The peer may not notice it at the same time, or never had that
     /// connection: so this node not only asks, it also repeats its own newest heartbeat.
-    pub(crate) async fn meet_again(self: Rc<Self>, mesh: MeshHandle, peer: NetPeerId) {
-        let now = self.environment.now();
-        let own = self.online.borrow().machine().and_then(|machine| machine.own_newest(now));
+    pub(crate) async fn exchange_rosters_again(self: Rc<Self>, mesh: MeshHandle, peer: NetPeerId) {
+        let now = self.context.environment.now();
+        let own = self.presence.with_machine(|machine| machine.own_newest(now)).flatten();
         if let Some(bytes) = own
             && let Some(mut stream) = mesh.open_chat(peer).await
         {
             // A peer that went needs no heartbeat.
             stream.outgoing.send(ChatFrame::Heartbeat(bytes).encode()).await.ok();
         }
-        self.meet(mesh, peer).await;
+        self.exchange_rosters(mesh, peer).await;
     }
 
     /// Some time has passed.
-    pub(crate) async fn talk_tick(self: Rc<Self>, mesh: MeshHandle) {
-        self.presence_tick().await;
-        self.flush().await;
-        let now = self.environment.now();
+    pub(crate) async fn tick(self: Rc<Self>, mesh: MeshHandle) {
+        self.presence.tick().await;
+        self.store.flush().await;
+        let now = self.context.environment.now();
         let (seek, ask) = {
-            let mut talk = self.talk.borrow_mut();
-            let due = (talk.seek_due <= now, talk.history_due <= now);
+            let mut state = self.state.borrow_mut();
+            let due = (state.seek_due <= now, state.history_due <= now);
             if due.0 {
-                talk.seek_due = now.plus(SEEK_EVERY);
+                state.seek_due = now.plus(SEEK_EVERY);
             }
             if due.1 {
-                talk.history_due = now.plus(HISTORY_EVERY);
+                state.history_due = now.plus(HISTORY_EVERY);
             }
             due
         };
         if !seek && !ask {
             return;
         }
-        let connected = self.peering.borrow().connected();
-        let channels = self.channels.borrow().names();
+        let connected = self.peers.connected();
+        let channels = self.store.state().names();
         for channel in channels {
-            let members = self.members_of(&channel);
+            let members = self.presence.members_of(&channel);
             let near: Vec<NetPeerId> = members.iter().filter(|member| connected.contains(member)).copied().collect();
             if near.is_empty() && seek {
                 members.into_iter().take(MEMBERS_ASKED).for_each(|member| mesh.connect_to(member));
-            } else if ask && let Some(member) = near.get(self.draw(near.len())) {
-                self.ask_what_was_said(&mesh, *member, &channel).await;
+            } else if ask && let Some(member) = near.get(self.context.random_below(near.len())) {
+                self.request_history(&mesh, *member, &channel).await;
             }
         }
     }
@@ -91,93 +89,63 @@ impl Node {
     pub(crate) async fn ask_members(self: Rc<Self>, mesh: MeshHandle, wanted: HistoryRequest) {
         let HistoryRequest { channel, from } = wanted;
         if let Some(member) = from {
-            return self.ask_what_was_said(&mesh, member, &channel).await;
+            return self.request_history(&mesh, member, &channel).await;
         }
-        let connected = self.peering.borrow().connected();
-        let members = self.members_of(&channel);
+        let connected = self.peers.connected();
+        let members = self.presence.members_of(&channel);
         let (near, far): (Vec<NetPeerId>, Vec<NetPeerId>) =
             members.into_iter().partition(|member| connected.contains(member));
         if near.is_empty() {
             // They are asked when they are met.
             far.into_iter().take(MEMBERS_ASKED).for_each(|member| mesh.connect_to(member));
         }
-        let asking = near.into_iter().take(MEMBERS_ASKED).map(|member| self.ask_what_was_said(&mesh, member, &channel));
+        let asking = near.into_iter().take(MEMBERS_ASKED).map(|member| self.request_history(&mesh, member, &channel));
         join_all(asking).await;
     }
 
-    /// Somebody joined a channel of this profile. What they said at once may have come before this node's ear for it
-    /// was known to them.
-    pub(crate) fn ask_who_joined(&self, user: &Identity, channel: &ChannelName) {
-        if self.channels.borrow().log(channel).is_none() {
-            return;
-        }
-        for name in self.connected_nodes_of(user) {
-            self.talk.borrow().ask_for_history(channel.clone(), Some(name));
-        }
-    }
-
-    pub(super) fn connected_nodes_of(&self, user: &Identity) -> Vec<NetPeerId> {
-        let connected = self.peering.borrow().connected();
-        let nodes = self.online.borrow().machine().and_then(|machine| machine.user(user)).map(|user| user.nodes);
-        let names = nodes.into_iter().flatten().filter_map(|device| NetPeerId::from_public_key(device.node.as_bytes()));
-        names.filter(|name| connected.contains(name)).collect()
-    }
-
-    /// Whose node it is, while that is online.
-    pub(crate) fn person_at(&self, peer: NetPeerId) -> Option<Identity> {
-        let node = NodeId::from_bytes(&peer.public_key()?)?;
-        self.online.borrow().machine()?.owner(&node)
-    }
-
-    fn members_of(&self, channel: &ChannelName) -> Vec<NetPeerId> {
-        let online = self.online.borrow();
-        let members = online.machine().map(|machine| machine.members(channel)).unwrap_or_default();
-        members.iter().filter_map(|node: &NodeId| NetPeerId::from_public_key(node.as_bytes())).collect()
-    }
-
-    async fn ask_who_is_here(&self, mesh: &MeshHandle, peer: NetPeerId) {
-        let Some(have) = self.online.borrow().machine().map(|machine| machine.have()) else { return };
-        let mut turn = TimeSlice::begin(self.environment.as_ref());
+    async fn request_roster(&self, mesh: &MeshHandle, peer: NetPeerId) {
+        let Some(have) = self.presence.with_machine(|machine| machine.have()) else { return };
+        let mut time_slice = TimeSlice::begin(self.context.environment.as_ref());
         self.ask_peer(mesh, peer, ChatFrame::WhoIsHere { have }, async |page| {
             let ChatFrame::Here(entries) = page else { return Err(Rejection::Unasked) };
             for (age, bytes) in entries {
-                if let Err(PresenceError::Refused(refused)) = self.present(Input::Told { bytes, age }) {
+                if let Err(PresenceError::Refused(refused)) = self.presence.handle(Input::Told { bytes, age }) {
                     match of_heartbeat(refused) {
                         // Its clock differs from this one, or from the author's; it reports what it has.
                         None | Some(Rejection::Replayed | Rejection::Misdated) => {}
                         Some(why) => return Err(why),
                     }
                 }
-                turn.yield_if_spent().await;
+                time_slice.yield_if_spent().await;
             }
             Ok(())
         })
         .await;
     }
 
-    async fn ask_what_was_said(&self, mesh: &MeshHandle, peer: NetPeerId, channel: &ChannelName) {
-        let have = self.channels.borrow().log(channel).map(|log| {
+    async fn request_history(&self, mesh: &MeshHandle, peer: NetPeerId, channel: &ChannelName) {
+        let have = self.store.state().log(channel).map(|log| {
             let line = log.topic_line().map(MessageKey::of);
             log.messages().map(|(place, _)| place).chain(&line).map(MessageKey::short).collect()
         });
         let Some(have) = have else { return };
-        let mut turn = TimeSlice::begin(self.environment.as_ref());
+        let mut time_slice = TimeSlice::begin(self.context.environment.as_ref());
         self.ask_peer(mesh, peer, ChatFrame::History { channel: channel.clone(), have }, async |page| {
             let ChatFrame::Said(entries) = page else { return Err(Rejection::Unasked) };
             for bytes in entries {
-                match self.receive(&bytes, false) {
+                match self.channels.receive(&bytes, false) {
                     ReceiveOutcome::New
                     | ReceiveOutcome::Nothing
                     | ReceiveOutcome::TooMuch(_)
                     | ReceiveOutcome::Refused(Rejection::Misdated) => {}
                     ReceiveOutcome::Refused(why) => return Err(why),
                 }
-                turn.yield_if_spent().await;
+                time_slice.yield_if_spent().await;
             }
             Ok(())
         })
         .await;
-        self.flush().await;
+        self.store.flush().await;
     }
 
     /// One question and all pages of its answer.
@@ -206,14 +174,8 @@ impl Node {
                 Err(why) => Err(why),
             };
             if let Err(why) = taken {
-                return self.note_rejection(peer, why);
+                return self.reputation.note_rejection(peer, why);
             }
         }
-    }
-
-    fn draw(&self, below: usize) -> usize {
-        let mut byte = [0];
-        self.environment.random(&mut byte);
-        usize::from(byte[0]) % below.max(1)
     }
 }

@@ -8,7 +8,7 @@ use futures::future::{Either, select};
 use futures::{SinkExt, StreamExt};
 use futures_timer::Delay;
 
-use crate::Node;
+use crate::chat::Chat;
 use crate::net::key::NetPeerId;
 use crate::net::mesh::LinkFault;
 use crate::net::mesh::blocks::BlockStream;
@@ -20,11 +20,11 @@ use gen_registry_core::sync::rejection::Rejection;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One stream, one question.
-pub(crate) async fn serve(node: Rc<Node>, stream: BlockStream) {
+pub(crate) async fn serve(chat: Rc<Chat>, stream: BlockStream) {
     let BlockStream { peer, mut incoming, mut outgoing } = stream;
-    let now = node.environment.now();
-    if !node.with_rates(peer, |rates| rates.question(now)) {
-        node.note_rejection(peer, Rejection::TooManyRequests);
+    let now = chat.context.environment.now();
+    if !chat.with_rates(peer, |rates| rates.question(now)) {
+        chat.reputation.note_rejection(peer, Rejection::TooManyRequests);
         return;
     }
     let Either::Left((Some(frame), _)) = select(incoming.next(), Delay::new(PATIENCE)).await else { return };
@@ -34,33 +34,33 @@ pub(crate) async fn serve(node: Rc<Node>, stream: BlockStream) {
         Err(LinkFault::TooSlow) => return,
     };
     let answer = match asked {
-        Ok(ChatFrame::WhoIsHere { have }) => node.who_is_here(peer, have),
-        Ok(ChatFrame::History { channel, have }) => node.said_before(peer, &channel, have),
+        Ok(ChatFrame::WhoIsHere { have }) => chat.roster_pages(peer, have),
+        Ok(ChatFrame::History { channel, have }) => chat.history_pages(peer, &channel, have),
         Ok(ChatFrame::Heartbeat(bytes)) => {
-            let now = node.environment.now();
-            if node.with_rates(peer, |rates| rates.heartbeat(now)) {
+            let now = chat.context.environment.now();
+            if chat.with_rates(peer, |rates| rates.heartbeat(now)) {
                 // A peer repeats its newest one after it lost a connection; that is no replay.
-                let known = node.online.borrow().machine().is_some_and(|machine| machine.has(&bytes));
+                let known = chat.presence.with_machine(|machine| machine.has(&bytes)).unwrap_or_default();
                 if !known {
-                    node.hear_heartbeat(peer, &bytes);
+                    chat.receive_heartbeat(peer, &bytes);
                 }
             } else {
-                node.note_rejection(peer, Rejection::TooManyHeartbeats);
+                chat.reputation.note_rejection(peer, Rejection::TooManyHeartbeats);
             }
             return;
         }
         Ok(ChatFrame::Message(bytes)) => {
-            let now = node.environment.now();
-            if node.with_rates(peer, |rates| rates.word(now)) {
-                node.hear_message(peer, &bytes);
-                node.flush().await;
+            let now = chat.context.environment.now();
+            if chat.with_rates(peer, |rates| rates.word(now)) {
+                chat.receive_message(peer, &bytes);
+                chat.store.flush().await;
             } else {
-                node.note_rejection(peer, Rejection::TooManyMessagesOfAuthor);
+                chat.reputation.note_rejection(peer, Rejection::TooManyMessagesOfAuthor);
             }
             return;
         }
-        Ok(ChatFrame::Here(_) | ChatFrame::Said(_)) => return node.note_rejection(peer, Rejection::Unasked),
-        Err(why) => return node.note_rejection(peer, why),
+        Ok(ChatFrame::Here(_) | ChatFrame::Said(_)) => return chat.reputation.note_rejection(peer, Rejection::Unasked),
+        Err(why) => return chat.reputation.note_rejection(peer, why),
     };
     for page in answer {
         if outgoing.send(page.encode()).await.is_err() {
@@ -69,27 +69,26 @@ pub(crate) async fn serve(node: Rc<Node>, stream: BlockStream) {
     }
 }
 
-impl Node {
-    fn who_is_here(&self, peer: NetPeerId, have: Vec<u64>) -> Vec<ChatFrame> {
-        let now = self.environment.now();
+impl Chat {
+    fn roster_pages(&self, peer: NetPeerId, have: Vec<u64>) -> Vec<ChatFrame> {
+        let now = self.context.environment.now();
         let have: BTreeSet<u64> = have.into_iter().collect();
-        let online = self.online.borrow();
-        let sightings = online.machine().map(|machine| machine.sightings(&have, now)).unwrap_or_default();
+        let sightings = self.presence.with_machine(|machine| machine.sightings(&have, now)).unwrap_or_default();
         let entries = sightings.into_iter().map(|sighting| (sighting.age, sighting.bytes));
         let mut here = pages(entries, |(_, bytes)| bytes.len());
         if here.is_empty() {
             // An empty entry: nothing beyond what the peer listed.
             here.push(Vec::new());
         }
-        self.within_answers(peer, here, |page| page.iter().map(|(_, bytes)| bytes.len()).sum())
+        self.limit_pages(peer, here, |page| page.iter().map(|(_, bytes)| bytes.len()).sum())
             .into_iter()
             .map(ChatFrame::Here)
             .collect()
     }
 
-    fn said_before(&self, peer: NetPeerId, channel: &ChannelName, have: Vec<u64>) -> Vec<ChatFrame> {
+    fn history_pages(&self, peer: NetPeerId, channel: &ChannelName, have: Vec<u64>) -> Vec<ChatFrame> {
         let have: BTreeSet<u64> = have.into_iter().collect();
-        let channels = self.channels.borrow();
+        let channels = self.store.state();
         let mut said = Vec::new();
         if let Some(log) = channels.log(channel) {
             let line = log.topic_line().map(|line| (gen_registry_core::chat::history::MessageKey::of(line), line));
@@ -102,15 +101,12 @@ impl Node {
             said.push(Vec::new());
         }
         debug_assert!(said.iter().flatten().all(|bytes| bytes.len() <= MESSAGE_MAX_BYTES));
-        self.within_answers(peer, said, |page| page.iter().map(Vec::len).sum())
-            .into_iter()
-            .map(ChatFrame::Said)
-            .collect()
+        self.limit_pages(peer, said, |page| page.iter().map(Vec::len).sum()).into_iter().map(ChatFrame::Said).collect()
     }
 
     /// As much as one peer gets at once; the rest it may ask for later.
-    fn within_answers<T>(&self, peer: NetPeerId, pages: Vec<T>, weight: impl Fn(&T) -> usize) -> Vec<T> {
-        let now = self.environment.now();
+    fn limit_pages<T>(&self, peer: NetPeerId, pages: Vec<T>, weight: impl Fn(&T) -> usize) -> Vec<T> {
+        let now = self.context.environment.now();
         pages.into_iter().take_while(|page| self.with_rates(peer, |rates| rates.answer(weight(page), now))).collect()
     }
 }

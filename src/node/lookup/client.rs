@@ -10,14 +10,12 @@ use futures::future::{Either, join_all, select};
 use futures::pin_mut;
 use futures_timer::Delay;
 
-use crate::Node;
-use crate::lookup::{encode_request, key_of, parse};
+use crate::lookup::{Lookups, encode_request, key_of, parse};
 use crate::modules::name_status;
 use crate::net::key::NetPeerId;
 use crate::net::mesh::connection_manager::dial_targets::DIAL_TARGETS_MAX;
 use crate::net::mesh::{FIND_PROTOCOL, MeshHandle};
 use gen_registry_api::*;
-use gen_registry_core::digest::Digest;
 use gen_registry_core::fact::ClaimedName;
 use gen_registry_core::modules::CountedRelease;
 use gen_registry_core::name_proof::{self, NameProof, RecordError};
@@ -29,7 +27,7 @@ pub const PEERS_ASKED_MAX: usize = 8;
 /// A peer that takes longer is not waited for.
 pub const PEERS_PATIENCE: Duration = Duration::from_secs(4);
 
-impl Node {
+impl Lookups {
     /// Looks a name up wherever it may be known, and dials its publisher.
     pub(crate) async fn find(&self, kind: NameKind, text: &str) -> Result<FindReport, Failure> {
         let name = parse(kind, text)?;
@@ -47,12 +45,9 @@ impl Node {
             (report.answered_by, report.found) = (Some(AnsweredBy::Device), Some(found));
             return Ok(report);
         }
-        let (mesh, has_relay) = {
-            let known = self.peering.borrow();
-            (known.mesh(), known.has_relay())
-        };
-        let Some(mesh) = mesh else { return Ok(report) };
-        let asked: Vec<NetPeerId> = self.helpful_peers().into_iter().take(PEERS_ASKED_MAX).collect();
+        let has_relay = self.peers.has_relay();
+        let Some(mesh) = self.peers.mesh() else { return Ok(report) };
+        let asked: Vec<NetPeerId> = self.reputation.helpful_peers().into_iter().take(PEERS_ASKED_MAX).collect();
         report.peers_asked = asked.len() as u64;
         if let Some(record) = self.ask_peers(&mesh, asked, &name).await {
             report_proof(&mut report, AnsweredBy::Peers, &record);
@@ -69,11 +64,11 @@ impl Node {
     }
 
     fn found_here(&self, name: &ClaimedName) -> Option<FoundName> {
-        let state = self.state.borrow();
+        let read_model = self.registry.read_model();
         let key = key_of(name);
         match name {
-            ClaimedName::Username(name) => found(state.index.state(name)?, None),
-            ClaimedName::Module(_) => found(state.index.module_name(&key.1)?, state.index.module(&key.1).newest()),
+            ClaimedName::Username(name) => found(read_model.state(name)?, None),
+            ClaimedName::Module(_) => found(read_model.module_name(&key.1)?, read_model.module(&key.1).newest()),
         }
     }
 
@@ -96,7 +91,7 @@ impl Node {
 
     /// The best of what Kademlia gave, and who is said to have published that name.
     async fn ask_network(&self, mesh: &MeshHandle, name: &ClaimedName) -> Option<(NameProof, Vec<NetPeerId>)> {
-        let key = name_proof::key(&self.network.topic, &key_of(name));
+        let key = name_proof::key(&self.context.network.topic, &key_of(name));
         let (mut best, mut publishers): (Option<NameProof>, Vec<NetPeerId>) = (None, Vec::new());
         for value in mesh.get_record(*key.as_bytes()).await {
             let Some(found) = self.read_record(name, &value.bytes, value.from) else { continue };
@@ -113,16 +108,16 @@ impl Node {
 
     /// Reads a self-certifying record. An invalid one lowers the reputation of the peer that sent it.
     fn read_record(&self, name: &ClaimedName, bytes: &[u8], from: Option<NetPeerId>) -> Option<NameProof> {
-        let key = name_proof::key(&self.network.topic, &key_of(name));
-        let Self { network, .. } = self;
-        match name_proof::verify(&key, bytes, &network.topic, &network.rules, self.now()) {
+        let key = name_proof::key(&self.context.network.topic, &key_of(name));
+        let network = &self.context.network;
+        match name_proof::verify(&key, bytes, &network.topic, &network.rules, self.context.now()) {
             Ok(record) => Some(record),
             // Clocks differ, and so does what is known.
             Err(RecordError::Early | RecordError::Lost) => None,
             Err(error) => {
                 tracing::debug!(%error, "a wrong record");
                 if let Some(from) = from {
-                    self.note_rejection(from, Rejection::WrongRecord);
+                    self.reputation.note_rejection(from, Rejection::WrongRecord);
                 }
                 None
             }
@@ -133,21 +128,9 @@ impl Node {
     async fn connect_to(&self, mesh: &MeshHandle, record: &NameProof, publishers: Vec<NetPeerId>) -> u64 {
         let mut wanted: BTreeSet<NetPeerId> = publishers.into_iter().take(DIAL_TARGETS_MAX).collect();
         if let Some(release) = &record.release {
-            wanted.extend(self.providers_of(mesh, &release.release.artifact.sha256).await);
+            wanted.extend(mesh.providers(*release.release.artifact.sha256.as_bytes()).await);
         }
-        self.connect_to_some(mesh, wanted)
-    }
-
-    /// Who is said to have a file.
-    pub(crate) async fn providers_of(&self, mesh: &MeshHandle, artifact: &Digest) -> Vec<NetPeerId> {
-        mesh.providers(*artifact.as_bytes()).await
-    }
-
-    pub(crate) fn connect_to_some(&self, mesh: &MeshHandle, wanted: impl IntoIterator<Item = NetPeerId>) -> u64 {
-        let connected = self.peering.borrow().connected();
-        let me = mesh.local_peer_id();
-        let away = wanted.into_iter().filter(|peer| *peer != me && !connected.contains(peer));
-        away.take(DIAL_TARGETS_MAX).map(|peer| mesh.connect_to(peer)).count() as u64
+        self.peers.connect_to_some(mesh, wanted)
     }
 }
 

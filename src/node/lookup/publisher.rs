@@ -11,7 +11,7 @@ use futures::channel::mpsc;
 use futures::{FutureExt, StreamExt, select};
 use futures_timer::Delay;
 
-use crate::Node;
+use crate::lookup::Lookups;
 use crate::net::mesh::MeshHandle;
 use gen_registry_core::digest::Digest;
 use gen_registry_core::name_proof;
@@ -34,7 +34,7 @@ struct PublishedState {
 }
 
 /// Until the node leaves its network.
-pub(crate) async fn run(node: Rc<Node>, mesh: MeshHandle, mut woken: mpsc::Receiver<()>) {
+pub(crate) async fn run(lookups: Rc<Lookups>, mesh: MeshHandle, mut woken: mpsc::Receiver<()>) {
     let mut published = PublishedState::default();
     let mut again = Delay::new(PUBLISH_EVERY).fuse();
     loop {
@@ -44,52 +44,53 @@ pub(crate) async fn run(node: Rc<Node>, mesh: MeshHandle, mut woken: mpsc::Recei
             },
             () = again => {
                 again = Delay::new(PUBLISH_EVERY).fuse();
-                node.lookups.everything.set(true);
+                lookups.everything.set(true);
             }
         }
-        if node.lookups.everything.take() {
+        if lookups.everything.take() {
             published = PublishedState::default();
         }
-        tell(&node, &mesh, &mut published).await;
+        lookups.publish(&mesh, &mut published).await;
     }
 }
 
-async fn tell(node: &Node, mesh: &MeshHandle, published: &mut PublishedState) {
-    let mut told = 0;
-    for (name, key) in node.own_names() {
-        let record = node.state.borrow().index.record(&name, node.now());
-        let Some(record) = record else { continue };
-        let hash = Digest::of(record.bytes());
-        if published.records.insert(key, hash) == Some(hash) {
-            continue;
-        }
-        mesh.put_record(*key.as_bytes(), record.bytes().to_vec());
-        pause_between_batches(&mut told).await;
-    }
-    let files = node.pinned_artifacts().await;
-    published.files.retain(|file| files.contains(file));
-    for file in files.into_iter().take(PUBLISHED_MAX) {
-        if published.files.insert(file) {
-            mesh.provide(*file.as_bytes());
-            pause_between_batches(&mut told).await;
-        }
-    }
-}
-
-async fn pause_between_batches(told: &mut usize) {
-    *told += 1;
-    if *told > PUBLISHED_AT_ONCE {
+async fn pause_between_batches(count: &mut usize) {
+    *count += 1;
+    if *count > PUBLISHED_AT_ONCE {
         Delay::new(PUBLISH_PAUSE).await;
     }
 }
 
-impl Node {
+impl Lookups {
+    /// Publishes what changed since the last time.
+    async fn publish(&self, mesh: &MeshHandle, published: &mut PublishedState) {
+        let mut count = 0;
+        for (name, key) in self.own_names() {
+            let record = self.registry.read_model().record(&name, self.context.now());
+            let Some(record) = record else { continue };
+            let hash = Digest::of(record.bytes());
+            if published.records.insert(key, hash) == Some(hash) {
+                continue;
+            }
+            mesh.put_record(*key.as_bytes(), record.bytes().to_vec());
+            pause_between_batches(&mut count).await;
+        }
+        let files = self.content.pinned_artifacts().await;
+        published.files.retain(|file| files.contains(file));
+        for file in files.into_iter().take(PUBLISHED_MAX) {
+            if published.files.insert(file) {
+                mesh.provide(*file.as_bytes());
+                pause_between_batches(&mut count).await;
+            }
+        }
+    }
+
     /// The names this profile has to say something of, and where their records are kept.
     fn own_names(&self) -> Vec<(NameKey, Digest)> {
-        let Some(own) = self.identity() else { return Vec::new() };
-        let names = self.state.borrow().index.names_told_by(&own);
+        let Some(own) = self.keys.identity() else { return Vec::new() };
+        let names = self.registry.read_model().names_told_by(&own);
         let keyed = names.into_iter().map(|name| {
-            let key = name_proof::key(&self.network.topic, &name);
+            let key = name_proof::key(&self.context.network.topic, &name);
             (name, key)
         });
         keyed.take(PUBLISHED_MAX).collect()

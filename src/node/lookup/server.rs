@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use crate::Node;
-use crate::lookup::{decode_request, key_of};
+use crate::lookup::{Lookups, decode_request, key_of};
 use crate::net::key::NetPeerId;
 use gen_registry_core::sync::rejection::Rejection;
 
@@ -13,28 +12,28 @@ pub const ASKED_TIME: Duration = Duration::from_secs(60);
 /// Peers whose rate limits are remembered.
 const PEERS_REMEMBERED: usize = 256;
 
-impl Node {
+impl Lookups {
     /// Empty when nothing is known; none when no answer is due.
     pub(crate) fn answer_find(&self, peer: NetPeerId, request: &[u8]) -> Option<Vec<u8>> {
         if !self.may_ask(peer) {
-            self.note_rejection(peer, Rejection::TooManyRequests);
+            self.reputation.note_rejection(peer, Rejection::TooManyRequests);
             return None;
         }
         match decode_request(request) {
             Ok(name) => {
-                let record = self.state.borrow().index.record(&key_of(&name), self.now());
+                let record = self.registry.read_model().record(&key_of(&name), self.context.now());
                 Some(record.map(|record| record.bytes().to_vec()).unwrap_or_default())
             }
             Err(error) => {
-                self.note_rejection(peer, Rejection::Malformed(error));
+                self.reputation.note_rejection(peer, Rejection::Malformed(error));
                 None
             }
         }
     }
 
     fn may_ask(&self, peer: NetPeerId) -> bool {
-        let now = self.now();
-        let mut asked = self.lookups.asked.borrow_mut();
+        let now = self.context.now();
+        let mut asked = self.asked.borrow_mut();
         if asked.len() >= PEERS_REMEMBERED && !asked.contains_key(&peer) {
             asked.retain(|_, (since, _)| since.plus(ASKED_TIME) > now);
         }

@@ -1,21 +1,21 @@
 //! Everything that is installed as one file: each module, and the lockfile that names them.
 
-use crate::Node;
 use crate::modules::errors;
+use crate::modules::install::Installer;
 use gen_registry_api::Failure;
 use gen_registry_core::jobs::{Job, JobOutput};
 
 /// The lockfile's name in the bundle.
 const LOCKFILE: &str = "gen-registry.lock.toml";
 
-impl Node {
+impl Installer {
     pub(super) async fn export_all(&self) -> Result<Vec<u8>, Failure> {
         let mut files = vec![(LOCKFILE.to_owned(), self.export_lockfile().await?.into_bytes().into())];
-        for module in self.list_installed() {
-            let bytes = self.bytes_of(&module.name, &module.version).await?;
+        for module in self.catalog.list_installed() {
+            let bytes = self.catalog.bytes_of(&module.name, &module.version).await?;
             files.push((format!("{}-{}.wasm", module.name, module.version), bytes.into()));
         }
-        match self.environment.run_job(Job::Bundle(files)).await {
+        match self.context.environment.run_job(Job::Bundle(files)).await {
             Some(JobOutput::Bundled(Some(bundle))) => Ok(bundle.into_vec()),
             Some(_) => Err(errors::internal()),
             None => Err(errors::no_helper()),

@@ -178,7 +178,7 @@ pub(super) fn lockfile_invalid(why: &LockfileError) -> Failure {
     )
 }
 
-pub(super) fn locked_otherwise(name: &str, version: &str, what: &str) -> Failure {
+pub(super) fn lockfile_mismatch(name: &str, version: &str, what: &str) -> Failure {
     Failure::new(
         FailureCode::LockfileInvalid,
         format!("The lockfile names {what} for {name} {version} than the release that counts."),

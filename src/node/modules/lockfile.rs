@@ -3,7 +3,7 @@
 
 use semver::Version;
 
-use crate::Node;
+use crate::modules::install::Installer;
 use crate::modules::{errors, parse_name};
 use gen_registry_api::*;
 use gen_registry_core::fact::release::parse_version;
@@ -11,15 +11,15 @@ use gen_registry_core::jobs::{Job, JobOutput};
 use gen_registry_core::lockfile::{LOCKFILE_MAX_BYTES, Locked, Lockfile, LockfileError};
 use gen_registry_core::resolver::Versions;
 
-impl Node {
+impl Installer {
     /// In the order of the names.
     pub(super) async fn export_lockfile(&self) -> Result<String, Failure> {
-        let modules = self.list_installed().into_iter().filter_map(|module| {
+        let modules = self.catalog.list_installed().into_iter().filter_map(|module| {
             let sha256 = module.sha256.parse().ok()?;
             let (name, version, signer) = (module.name, module.version, module.author.did);
             Some(Locked { name, version, sha256, signer, requirement: module.requirement })
         });
-        match self.environment.run_job(Job::WriteLockfile(Lockfile::new(modules.collect()))).await {
+        match self.context.environment.run_job(Job::WriteLockfile(Lockfile::new(modules.collect()))).await {
             Some(JobOutput::LockfileWritten(text)) => text.map_err(|error| errors::lockfile_invalid(&error)),
             _ => Err(errors::no_helper()),
         }
@@ -31,7 +31,7 @@ impl Node {
         if text.len() > LOCKFILE_MAX_BYTES {
             return Err(errors::lockfile_invalid(&LockfileError::TooLong));
         }
-        let lockfile = match self.environment.run_job(Job::ReadLockfile(text)).await {
+        let lockfile = match self.context.environment.run_job(Job::ReadLockfile(text)).await {
             Some(JobOutput::LockfileRead(read)) => read.map_err(|error| errors::lockfile_invalid(&error))?,
             _ => return Err(errors::no_helper()),
         };
@@ -41,27 +41,27 @@ impl Node {
             let name = parse_name(&entry.name)?;
             let version =
                 parse_version(&entry.version).map_err(|error| errors::version_invalid(&entry.version, &error))?;
-            self.is_as_locked(entry, &version)?;
+            self.check_lock_entry(entry, &version)?;
             if let Some(requirement) = &entry.requirement {
                 requirements.push(Requirement { name: entry.name.clone(), requirement: requirement.clone() });
             }
-            locked.insert(self.state.borrow().index.spelled(&name), version);
+            locked.insert(self.registry.read_model().spelled(&name), version);
         }
         self.install(&requirements, accept, &locked).await
     }
 
-    fn is_as_locked(&self, entry: &Locked, version: &Version) -> Result<(), Failure> {
+    fn check_lock_entry(&self, entry: &Locked, version: &Version) -> Result<(), Failure> {
         let name = parse_name(&entry.name)?;
-        let state = self.state.borrow();
-        let module = state.index.module(&name.folded());
+        let read_model = self.registry.read_model();
+        let module = read_model.module(&name.folded());
         let Some(known) = module.releases.get(version) else {
             return Err(errors::unknown_version(name.as_str(), &entry.version));
         };
         if known.release.artifact.sha256 != entry.sha256 {
-            return Err(errors::locked_otherwise(name.as_str(), &entry.version, "other bytes"));
+            return Err(errors::lockfile_mismatch(name.as_str(), &entry.version, "other bytes"));
         }
         if known.author.to_string() != entry.signer {
-            return Err(errors::locked_otherwise(name.as_str(), &entry.version, "another signer"));
+            return Err(errors::lockfile_mismatch(name.as_str(), &entry.version, "another signer"));
         }
         Ok(())
     }

@@ -2,8 +2,8 @@
 
 use semver::Version;
 
-use crate::Node;
-use crate::State;
+use crate::modules::catalog::ModuleCatalog;
+use crate::modules::install::InstalledModules;
 use crate::modules::{errors, parse_name};
 use gen_registry_api::*;
 use gen_registry_core::document::{ModuleFacet, Rating};
@@ -12,34 +12,36 @@ use gen_registry_core::modules::ratings::RatingState;
 use gen_registry_core::modules::{CountedRelease, Withdrawn};
 use gen_registry_core::name::{FoldedName, ModuleName};
 use gen_registry_core::ownership::{Availability, ClaimStatus, NameState, Position};
+use gen_registry_core::read_model::ReadModel;
 
 /// Reviews on a module's page, the newest ones.
 const REVIEWS_SHOWN: usize = 50;
 /// Versions, the newest ones, of which a page says whether they are on this device.
 const VERSIONS_LOOKED_AT: usize = 20;
 
-impl Node {
-    pub(super) fn check_module_name(&self, text: &str) -> ModuleNameCheck {
-        let state = self.state.borrow();
+impl ModuleCatalog {
+    pub(super) fn check_name(&self, text: &str) -> ModuleNameCheck {
+        let read_model = self.registry.read_model();
         let (name, verdict, versions) = match text.trim().parse::<ModuleName>() {
             Err(error) => {
                 let message = errors::sentence(&error.to_string());
                 (None, NameVerdict::Invalid { rule: error.rule().to_owned(), message }, Vec::new())
             }
             Ok(name) => {
-                let own = state.key_state.identity();
-                let verdict = match state.index.module_availability(&name, own.as_ref(), self.now()) {
+                let own = self.keys.identity();
+                let verdict = match read_model.module_availability(&name, own.as_ref(), self.context.now()) {
                     Availability::Free => NameVerdict::Available,
                     Availability::Yours => NameVerdict::Yours,
                     Availability::ClosedUntil(at) => NameVerdict::CoolingDown { free_at: at.as_millis() },
                     Availability::HeldBy(holder) => {
-                        let holder =
-                            author(&state, &holder).username.unwrap_or_else(|| "somebody without a name".to_owned());
-                        let message = format!("{} belongs to {holder}.", state.index.spelled(&name));
+                        let holder = author(&read_model, &holder)
+                            .username
+                            .unwrap_or_else(|| "somebody without a name".to_owned());
+                        let message = format!("{} belongs to {holder}.", read_model.spelled(&name));
                         NameVerdict::Invalid { rule: "taken".to_owned(), message }
                     }
                 };
-                let module = state.index.module(&name.folded());
+                let module = read_model.module(&name.folded());
                 let versions = module.releases.keys().rev().map(Version::to_string).collect();
                 (Some(name.to_string()), verdict, versions)
             }
@@ -47,12 +49,12 @@ impl Node {
         ModuleNameCheck { text: text.to_owned(), name, verdict, versions }
     }
 
-    pub(super) async fn module_page(&self, name: &str) -> Result<Option<ModulePage>, Failure> {
+    pub(super) async fn page(&self, name: &str) -> Result<Option<ModulePage>, Failure> {
         let Ok(name) = parse_name(name) else { return Ok(None) };
         let folded = name.folded();
-        let name = self.state.borrow().index.spelled(&name);
+        let name = self.registry.read_model().spelled(&name);
         let Some(mut page) = self.page_of(&name) else { return Ok(None) };
-        let latest = self.state.borrow().index.module(&folded).latest().map(|latest| latest.release.version.clone());
+        let latest = self.registry.read_model().module(&folded).latest().map(|latest| latest.release.version.clone());
         match latest.map(|version| self.closure(&name, &version)) {
             Some(Ok(closure)) => page.needed = closure.iter().map(|(name, counted)| needed(name, counted)).collect(),
             Some(Err(failure)) => page.unresolved = Some(failure.message),
@@ -65,62 +67,56 @@ impl Node {
 
     /// What the read model alone knows of a module whose name somebody holds.
     fn page_of(&self, name: &ModuleName) -> Option<ModulePage> {
-        let state = self.state.borrow();
+        let read_model = self.registry.read_model();
         let folded = name.folded();
-        let name_state = state.index.module_name(&folded)?;
+        let name_state = read_model.module_name(&folded)?;
         let holder = name_state.holder()?.holder;
-        let module = state.index.module(&folded);
-        let opinion = state.index.opinion(&folded);
+        let module = read_model.module(&folded);
+        let opinion = read_model.opinion(&folded);
         let refused = module.refused.iter().map(|refused| RefusedVersion {
             version: refused.version.to_string(),
             release: refused.fact.to_string(),
-            author: author(&state, &refused.author),
+            author: author(&read_model, &refused.author),
             reason: errors::why_refused(refused.why),
         });
-        let dependents = state.index.dependents(&folded).into_iter();
+        let dependents = read_model.dependents(&folded).into_iter();
         let dependents =
             dependents.map(|(name, version)| Requirement { name: name.to_string(), requirement: version.to_string() });
         Some(ModulePage {
             name: name.to_string(),
-            holder: author(&state, &holder),
+            holder: author(&read_model, &holder),
             status: name_status(name_state),
-            mine: state.key_state.identity() == Some(holder),
-            details: details(state.index.facet(name)),
+            mine: self.keys.identity() == Some(holder),
+            details: details(read_model.facet(name)),
             latest: module.latest().map(|release| release.release.version.to_string()),
-            versions: module.releases.values().rev().map(|release| version_entry(&state, release)).collect(),
+            versions: module.releases.values().rev().map(|release| version_entry(&read_model, release)).collect(),
             refused: refused.collect(),
             needed: Vec::new(),
             unresolved: None,
             dependents: dependents.collect(),
             opinion: summary(opinion),
-            reviews: opinion.map(|opinion| self.reviews(&state, opinion)).unwrap_or_default(),
+            reviews: opinion.map(|opinion| self.reviews(&read_model, opinion)).unwrap_or_default(),
             installed: None,
-            blocked: self.blocks_module(name, Some(&holder)),
+            blocked: self.decisions.blocks_module(name, Some(&holder)),
             answered_by: AnsweredBy::Device,
         })
     }
 
     /// Looks at the store for the newest ones only.
     async fn mark_versions_here(&self, page: &mut ModulePage, folded: &FoldedName) {
-        let module = self.state.borrow().index.module(folded);
+        let module = self.registry.read_model().module(folded);
         for (entry, counted) in page.versions.iter_mut().zip(module.releases.values().rev()).take(VERSIONS_LOOKED_AT) {
-            let progress = self.artifact_progress(&counted.release.artifact).await;
+            let progress = self.content.artifact_progress(&counted.release.artifact).await;
             entry.here = progress.is_ok_and(|progress| progress.done == progress.total);
         }
     }
 
-    pub(super) fn list_modules(
-        &self,
-        filter: &ModuleFilter,
-        sort: ModuleSort,
-        limit: u32,
-        cursor: Option<u32>,
-    ) -> ModuleList {
-        self.look_through("", filter, sort, limit, cursor)
+    pub(super) fn list(&self, filter: &ModuleFilter, sort: ModuleSort, limit: u32, cursor: Option<u32>) -> ModuleList {
+        self.scan("", filter, sort, limit, cursor)
     }
 
     /// The modules of which `text` is said, letter by letter.
-    pub(super) fn look_through(
+    pub(super) fn scan(
         &self,
         text: &str,
         filter: &ModuleFilter,
@@ -128,24 +124,24 @@ impl Node {
         limit: u32,
         cursor: Option<u32>,
     ) -> ModuleList {
-        let state = self.state.borrow();
+        let (read_model, installed) = (self.registry.read_model(), self.installations.all());
         let text = text.trim().to_lowercase();
         let owner = filter.owner.as_ref().map(|did| did.parse::<Identity>());
         let mut cards: Vec<(f64, ModuleCard)> = Vec::new();
-        for (name, holder) in state.index.modules(None) {
+        for (name, holder) in read_model.modules(None) {
             if owner.as_ref().is_some_and(|owner| owner.as_ref() != Ok(holder)) {
                 continue;
             }
-            if self.blocks_module(name, Some(holder)) {
+            if self.decisions.blocks_module(name, Some(holder)) {
                 continue;
             }
-            let facet = state.index.facet(name);
+            let facet = read_model.facet(name);
             if !has_wanted_facet(filter, facet.unwrap_or(&ModuleFacet::default())) {
                 continue;
             }
-            let Some(likeness) = likeness(&text, name, facet) else { continue };
-            let Some(card) = card(&state, name, holder, facet) else { continue };
-            let opinion = state.index.opinion(&name.folded());
+            let Some(likeness) = match_weight(&text, name, facet) else { continue };
+            let Some(card) = card(&read_model, &installed, name, holder, facet) else { continue };
+            let opinion = read_model.opinion(&name.folded());
             let weight = match sort {
                 ModuleSort::Name => 0.0,
                 ModuleSort::Relevance if !text.is_empty() => likeness,
@@ -163,12 +159,12 @@ impl Node {
         ModuleList { modules, cursor: (end < total).then_some(end as u32), total: total as u64 }
     }
 
-    fn reviews(&self, state: &State, opinion: &RatingState) -> Vec<Review> {
-        let own = state.key_state.identity();
-        let mut all: Vec<_> = opinion.ratings.iter().filter(|(who, _)| !self.blocks_person(who)).collect();
+    fn reviews(&self, read_model: &ReadModel, opinion: &RatingState) -> Vec<Review> {
+        let own = self.keys.identity();
+        let mut all: Vec<_> = opinion.ratings.iter().filter(|(who, _)| !self.decisions.blocks_person(who)).collect();
         all.sort_by_key(|(who, rating)| (Some(**who) != own, std::cmp::Reverse(rating.at)));
         let review = |(who, rating): (&Identity, &Rating)| Review {
-            author: author(state, who),
+            author: author(read_model, who),
             stars: rating.stars,
             text: rating.review.clone(),
             at: rating.at.as_millis(),
@@ -179,13 +175,13 @@ impl Node {
     }
 
     /// None for what is not there, and for what the person blocks.
-    pub(super) fn card_of(&self, state: &State, name: &ModuleName) -> Option<ModuleCard> {
-        let holder = state.index.module_name(&name.folded())?.holder()?.holder;
-        let name = state.index.spelled(name);
-        if self.blocks_module(&name, Some(&holder)) {
+    pub(super) fn card_of(&self, read_model: &ReadModel, name: &ModuleName) -> Option<ModuleCard> {
+        let holder = read_model.module_name(&name.folded())?.holder()?.holder;
+        let name = read_model.spelled(name);
+        if self.decisions.blocks_module(&name, Some(&holder)) {
             return None;
         }
-        card(state, &name, &holder, state.index.facet(&name))
+        card(read_model, &self.installations.all(), &name, &holder, read_model.facet(&name))
     }
 }
 
@@ -206,7 +202,7 @@ fn needed(name: &ModuleName, counted: &CountedRelease) -> NeededModule {
 }
 
 /// Where a text, in lower case, is said of a module; none where it is not.
-fn likeness(text: &str, name: &ModuleName, facet: Option<&ModuleFacet>) -> Option<f64> {
+fn match_weight(text: &str, name: &ModuleName, facet: Option<&ModuleFacet>) -> Option<f64> {
     let said = |words: &Option<String>| words.as_ref().is_some_and(|words| words.to_lowercase().contains(text));
     if name.as_str().contains(text) {
         return Some(2.0);
@@ -216,8 +212,14 @@ fn likeness(text: &str, name: &ModuleName, facet: Option<&ModuleFacet>) -> Optio
 }
 
 /// None for a name without a release that counts.
-fn card(state: &State, name: &ModuleName, holder: &Identity, facet: Option<&ModuleFacet>) -> Option<ModuleCard> {
-    let module = state.index.module(&name.folded());
+fn card(
+    read_model: &ReadModel,
+    installed: &InstalledModules,
+    name: &ModuleName,
+    holder: &Identity,
+    facet: Option<&ModuleFacet>,
+) -> Option<ModuleCard> {
+    let module = read_model.module(&name.folded());
     let latest = module.newest()?;
     let facet = facet.cloned().unwrap_or_default();
     Some(ModuleCard {
@@ -228,19 +230,19 @@ fn card(state: &State, name: &ModuleName, holder: &Identity, facet: Option<&Modu
         version: latest.release.version.to_string(),
         published_at: latest.position.at().as_millis(),
         size: latest.release.artifact.size,
-        holder: author(state, holder),
-        opinion: summary(state.index.opinion(&name.folded())),
+        holder: author(read_model, holder),
+        opinion: summary(read_model.opinion(&name.folded())),
         imports_nothing: facet.imports.is_none(),
         deprecated: facet.deprecated.is_some(),
-        installed: state.installed.get(name).map(|installed| installed.version.to_string()),
+        installed: installed.get(name).map(|installed| installed.version.to_string()),
     })
 }
 
-pub(super) fn author(state: &State, identity: &Identity) -> Author {
-    Author { did: identity.to_string(), username: state.index.username_of(identity).map(ToString::to_string) }
+pub(super) fn author(read_model: &ReadModel, identity: &Identity) -> Author {
+    Author { did: identity.to_string(), username: read_model.username_of(identity).map(ToString::to_string) }
 }
 
-fn version_entry(state: &State, counted: &CountedRelease) -> VersionEntry {
+fn version_entry(read_model: &ReadModel, counted: &CountedRelease) -> VersionEntry {
     let release = &counted.release;
     VersionEntry {
         version: release.version.to_string(),
@@ -248,7 +250,7 @@ fn version_entry(state: &State, counted: &CountedRelease) -> VersionEntry {
         sha256: release.artifact.sha256.to_string(),
         size: release.artifact.size,
         published_at: counted.position.at().as_millis(),
-        author: author(state, &counted.author),
+        author: author(read_model, &counted.author),
         status: match counted.position {
             Position::Confirmed(_) => NameStatus::Confirmed,
             Position::Provisional(_) => NameStatus::Provisional,

@@ -1,12 +1,17 @@
 //! What a module's owner does: publish a version, describe the module, withdraw a version.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
-use crate::Node;
 use crate::RequestId;
-use crate::blocks::Pin;
-use crate::modules::{errors, parse_name};
-use crate::write::ChangeDraft;
+use crate::blocks::{ContentStore, Pin};
+use crate::context::Context;
+use crate::key_store::KeyStore;
+use crate::modules::install::Installations;
+use crate::modules::{errors, parse_name, validate};
+use crate::peering::PeerTable;
+use crate::registry::ChangeDraft;
+use crate::registry::Registry;
 use gen_registry_api::*;
 use gen_registry_core::artifact::Artifact;
 use gen_registry_core::digest::block_cid;
@@ -19,7 +24,28 @@ use gen_registry_core::name::ModuleName;
 use gen_registry_core::ownership::Availability;
 use gen_registry_core::validation::{ExternKind, Report};
 
-impl Node {
+/// The service behind what a module's owner does, and what others say of it.
+pub(crate) struct Publisher {
+    pub(super) context: Rc<Context>,
+    pub(super) keys: Rc<KeyStore>,
+    pub(super) registry: Rc<Registry>,
+    pub(super) installations: Rc<Installations>,
+    peers: Rc<PeerTable>,
+    content: Rc<ContentStore>,
+}
+
+impl Publisher {
+    pub(crate) fn new(
+        context: Rc<Context>,
+        keys: Rc<KeyStore>,
+        registry: Rc<Registry>,
+        installations: Rc<Installations>,
+        peers: Rc<PeerTable>,
+        content: Rc<ContentStore>,
+    ) -> Self {
+        Self { context, keys, registry, installations, peers, content }
+    }
+
     /// Checks everything, signs the release (and the claim of its name, where that is free), and keeps the bytes, all
     /// in one transaction.
     pub(super) async fn publish(
@@ -35,22 +61,22 @@ impl Node {
         if done {
             return Ok(self.published(&name, &version, &artifact, false));
         }
-        let signer = self.signer_or_new()?;
+        let signer = self.keys.signer_or_new()?;
         let own = signer.identity();
         let claims = self.may_publish(&name, &own)?;
-        let name = self.state.borrow().index.spelled(&name);
-        if self.state.borrow().index.module(&name.folded()).releases.contains_key(&version) {
+        let name = self.registry.read_model().spelled(&name);
+        if self.registry.read_model().module(&name.folded()).releases.contains_key(&version) {
             return Err(errors::version_taken(name.as_str(), &version.to_string()));
         }
         let dependencies = self.dependencies(&name, dependencies)?;
-        let report = self.validate(wasm.clone()).await?;
+        let report = validate(&self.context, wasm.clone()).await?;
         if let Some(problem) = report.problem() {
             return Err(errors::module_invalid(problem));
         }
-        let now = self.own_now(&own);
+        let now = self.registry.own_now(&own);
         let mut draft = ChangeDraft::default();
         if claims {
-            draft.edits.push(self.claim(&signer, ClaimedName::Module(name.clone()), now).await);
+            draft.edits.push(self.registry.claim(&signer, ClaimedName::Module(name.clone()), now).await);
         }
         let release = Release {
             module: name.clone(),
@@ -59,9 +85,9 @@ impl Node {
             dependencies,
             published_at: now,
         };
-        draft.edits.push(self.fact(&signer, Fact::Release(release)));
+        draft.edits.push(self.registry.fact(&signer, Fact::Release(release)));
         self.facet_edits(&own, &name, details, &mut draft)?;
-        let present = self.state.borrow().index.facet(&name).cloned().unwrap_or_default();
+        let present = self.registry.read_model().facet(&name).cloned().unwrap_or_default();
         let (imports, exports) = interface(&report);
         for (edit, before, now) in [
             (FacetEdit::Imports as fn(_) -> _, &present.imports, imports),
@@ -72,37 +98,37 @@ impl Node {
             }
         }
         // The bytes first: a release without them could never be installed.
-        self.keep_artifact(&wasm, Pin::Own).await?;
-        self.commit(id, signer, draft).await?;
+        self.content.keep_artifact(&wasm, Pin::Own).await?;
+        self.registry.write(id, signer, draft).await?;
         Ok(self.published(&name, &version, &artifact, claims))
     }
 
     fn published(&self, name: &ModuleName, version: &semver::Version, artifact: &Artifact, claimed: bool) -> Published {
-        let state = self.state.borrow().index.module(&name.folded());
+        let module = self.registry.read_model().module(&name.folded());
         Published {
             name: name.to_string(),
             version: version.to_string(),
-            release: state.releases.get(version).map(|release| release.fact.to_string()).unwrap_or_default(),
+            release: module.releases.get(version).map(|release| release.fact.to_string()).unwrap_or_default(),
             sha256: artifact.sha256.to_string(),
             size: artifact.size,
             claimed,
-            peers: self.peering.borrow().peers(),
+            peers: self.peers.count(),
         }
     }
 
     /// Whether the name has yet to be claimed.
     fn may_publish(&self, name: &ModuleName, own: &Identity) -> Result<bool, Failure> {
-        let state = self.state.borrow();
-        match state.index.module_availability(name, Some(own), self.now()) {
+        let read_model = self.registry.read_model();
+        match read_model.module_availability(name, Some(own), self.context.now()) {
             Availability::Yours => Ok(false),
-            Availability::Free if state.index.module_claims_of(own) >= MODULE_CLAIMS_MAX => {
+            Availability::Free if read_model.module_claims_of(own) >= MODULE_CLAIMS_MAX => {
                 Err(errors::too_many_modules())
             }
             Availability::Free => Ok(true),
             Availability::HeldBy(holder) => {
                 let holder =
-                    state.index.username_of(&holder).map_or_else(|| "somebody else".to_owned(), ToString::to_string);
-                Err(errors::not_yours(state.index.spelled(name).as_str(), &holder))
+                    read_model.username_of(&holder).map_or_else(|| "somebody else".to_owned(), ToString::to_string);
+                Err(errors::not_yours(read_model.spelled(name).as_str(), &holder))
             }
             Availability::ClosedUntil(_) => Err(errors::cooling_down(name.as_str())),
         }
@@ -136,11 +162,11 @@ impl Node {
         name: &str,
         changes: ModuleChanges,
     ) -> Result<(), Failure> {
-        let signer = self.state.borrow().key_state.signer()?;
+        let signer = self.keys.signer()?;
         let name = self.own_module(name, &signer.identity())?;
         let mut draft = ChangeDraft::default();
         self.facet_edits(&signer.identity(), &name, changes, &mut draft)?;
-        self.commit(id, signer, draft).await
+        self.registry.write(id, signer, draft).await
     }
 
     pub(super) async fn withdraw(
@@ -150,15 +176,15 @@ impl Node {
         version: &str,
         reason: Option<String>,
     ) -> Result<(), Failure> {
-        let signer = self.state.borrow().key_state.signer()?;
+        let signer = self.keys.signer()?;
         let own = signer.identity();
         let name = self.own_module(name, &own)?;
         let parsed = parse_version(version.trim()).map_err(|error| errors::version_invalid(version, &error))?;
-        let state = self.state.borrow().index.module(&name.folded());
-        let release = state.releases.get(&parsed).ok_or_else(|| errors::unknown_version(name.as_str(), version))?;
+        let module = self.registry.read_model().module(&name.folded());
+        let release = module.releases.get(&parsed).ok_or_else(|| errors::unknown_version(name.as_str(), version))?;
         // After what was said before: a clock set back must not turn the order round.
         let after = release.withdrawn.as_ref().map_or(0, |withdrawn| withdrawn.at.as_millis() + 1);
-        let at = self.own_now(&own).max(gen_registry_core::time::Timestamp::from_millis(after));
+        let at = self.registry.own_now(&own).max(gen_registry_core::time::Timestamp::from_millis(after));
         let fact = match reason {
             Some(reason) => {
                 let reason = bounded("A reason", &reason, REASON_MAX_CHARS)?.unwrap_or_default();
@@ -166,19 +192,19 @@ impl Node {
             }
             None => Fact::Unyank(Unyank { release: release.fact, at }),
         };
-        let edits = vec![self.fact(&signer, fact)];
-        self.commit(id, signer, ChangeDraft::of(edits)).await
+        let edits = vec![self.registry.fact(&signer, fact)];
+        self.registry.write(id, signer, ChangeDraft::of(edits)).await
     }
 
     fn own_module(&self, name: &str, own: &Identity) -> Result<ModuleName, Failure> {
         let name = parse_name(name)?;
-        let state = self.state.borrow();
-        let holder = state.index.module_name(&name.folded()).and_then(|state| state.holder());
+        let read_model = self.registry.read_model();
+        let holder = read_model.module_name(&name.folded()).and_then(|state| state.holder());
         match holder {
             None => Err(errors::unknown_module(name.as_str())),
-            Some(tenure) if tenure.holder == *own => Ok(state.index.spelled(&name)),
+            Some(tenure) if tenure.holder == *own => Ok(read_model.spelled(&name)),
             Some(tenure) => {
-                let holder = state.index.username_of(&tenure.holder);
+                let holder = read_model.username_of(&tenure.holder);
                 Err(errors::not_yours(
                     name.as_str(),
                     &holder.map_or_else(|| "somebody else".to_owned(), ToString::to_string),
@@ -196,10 +222,10 @@ impl Node {
         draft: &mut ChangeDraft,
     ) -> Result<(), Failure> {
         let ModuleChanges { title, description, license, repository, readme, tags, deprecated } = changes;
-        let state = self.state.borrow();
+        let read_model = self.registry.read_model();
         let present =
-            state.index.person(own).and_then(|person| person.shelf.modules.get(name)).cloned().unwrap_or_default();
-        drop(state);
+            read_model.person(own).and_then(|person| person.shelf.modules.get(name)).cloned().unwrap_or_default();
+        drop(read_model);
         let mut facets = Vec::new();
         let texts = [
             ("A title", title, TITLE_MAX_CHARS, FacetEdit::Title as fn(_) -> _),

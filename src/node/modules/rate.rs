@@ -2,17 +2,17 @@
 
 use semver::Version;
 
-use crate::Node;
 use crate::RequestId;
+use crate::modules::publish::Publisher;
 use crate::modules::{errors, parse_name};
-use crate::write::ChangeDraft;
+use crate::registry::ChangeDraft;
 use gen_registry_api::*;
 use gen_registry_core::document::{Edit, Rating};
 use gen_registry_core::identity::Identity;
 use gen_registry_core::limits::{RATINGS_MAX, REVIEW_MAX_CHARS};
 use gen_registry_core::name::ModuleName;
 
-impl Node {
+impl Publisher {
     pub(super) async fn rate(
         &self,
         id: Option<RequestId>,
@@ -21,7 +21,7 @@ impl Node {
         review: &str,
     ) -> Result<(), Failure> {
         let name = parse_name(name)?;
-        let signer = self.signer_or_new()?;
+        let signer = self.keys.signer_or_new()?;
         let review = review.trim();
         if review.chars().count() > REVIEW_MAX_CHARS {
             return Err(errors::details_invalid(format!("A review has at most {REVIEW_MAX_CHARS} characters.")));
@@ -30,27 +30,26 @@ impl Node {
             return Err(errors::details_invalid("A rating has one to five stars.".to_owned()));
         }
         let (name, version) = self.may_rate(&name, &signer.identity())?;
-        let rating = stars.map(|stars| Rating { stars, review: review.to_owned(), at: self.now(), version });
+        let rating = stars.map(|stars| Rating { stars, review: review.to_owned(), at: self.context.now(), version });
         let edits = vec![Edit::Rate { name, rating }];
-        self.commit(id, signer, ChangeDraft::of(edits)).await
+        self.registry.write(id, signer, ChangeDraft::of(edits)).await
     }
 
     /// The module as its holder spells it, and the version of it that is installed.
     fn may_rate(&self, name: &ModuleName, own: &Identity) -> Result<(ModuleName, Option<Version>), Failure> {
-        let state = self.state.borrow();
-        if state.index.module(&name.folded()).releases.is_empty() {
+        let read_model = self.registry.read_model();
+        if read_model.module(&name.folded()).releases.is_empty() {
             return Err(errors::unknown_module(name.as_str()));
         }
-        let name = state.index.spelled(name);
+        let name = read_model.spelled(name);
         // A module that was rated before may always be rated again.
-        let one_more = state
-            .index
+        let one_more = read_model
             .person(own)
             .is_some_and(|own| own.shelf.ratings.len() >= RATINGS_MAX && !own.shelf.ratings.contains_key(&name));
         if one_more {
             return Err(errors::details_invalid(format!("An identity rates at most {RATINGS_MAX} modules.")));
         }
-        let version = state.installed.get(&name).map(|installed| installed.version.clone());
+        let version = self.installations.version_of(&name);
         Ok((name, version))
     }
 }

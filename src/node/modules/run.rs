@@ -1,21 +1,28 @@
 //! Calling a function of a module: the module, what it needs, and arguments that fit; the platform runs it.
 
-use semver::Version;
+use std::rc::Rc;
 
-use crate::Node;
-use crate::modules::{errors, parse_name};
+use crate::context::Context;
+use crate::modules::catalog::ModuleCatalog;
+use crate::modules::errors;
 use crate::platform::sandbox::{Argument, RUN_MEMORY_BYTES, Run, RunError};
 use gen_registry_api::*;
-use gen_registry_core::fact::release::{parse_requirement, parse_version};
 use gen_registry_core::jobs::{Job, JobOutput};
-use gen_registry_core::modules::CountedRelease;
-use gen_registry_core::name::ModuleName;
-use gen_registry_core::resolver::{Dependency, Versions, resolve};
 use gen_registry_core::validation::Report;
 use gen_registry_core::validation::memory_limit::MemoryLimitError;
 
-impl Node {
-    pub(super) async fn run_function(
+/// The service that runs a module's function.
+pub(crate) struct Runner {
+    context: Rc<Context>,
+    catalog: Rc<ModuleCatalog>,
+}
+
+impl Runner {
+    pub(crate) fn new(context: Rc<Context>, catalog: Rc<ModuleCatalog>) -> Self {
+        Self { context, catalog }
+    }
+
+    pub(super) async fn run(
         &self,
         name: &str,
         version: Option<&str>,
@@ -23,13 +30,13 @@ impl Node {
         arguments: &[RunArgument],
         text_result: bool,
     ) -> Result<RunOutcome, Failure> {
-        let (name, version) = self.version_here(name, version)?;
+        let (name, version) = self.catalog.version_here(name, version)?;
         let mut modules = Vec::new();
         let mut report = None;
-        for (needed, counted) in self.closure(&name, &version)? {
-            let bytes = self.artifact_bytes(&counted.release.artifact).await?;
+        for (needed, counted) in self.catalog.closure(&name, &version)? {
+            let bytes = self.catalog.content.artifact_bytes(&counted.release.artifact).await?;
             let job = Job::Confine { bytes, most: RUN_MEMORY_BYTES };
-            let Some(JobOutput::Confined(looked_at, confined)) = self.environment.run_job(job).await else {
+            let Some(JobOutput::Confined(looked_at, confined)) = self.context.environment.run_job(job).await else {
                 return Err(errors::no_helper());
             };
             if let Some(problem) = looked_at.problem() {
@@ -43,57 +50,15 @@ impl Node {
         let (params, results) = report.as_ref().and_then(|report| signature(report, &function)).ok_or_else(|| {
             errors::run_failed(format!("{name} {version} offers no function {}.", errors::shortened(&function)))
         })?;
-        let arguments = fit(&params, arguments)?;
+        let arguments = match_arguments(&params, arguments)?;
         let kinds = results.clone();
         let run = Run { modules, function, arguments, results, text_result };
-        let returned = self.environment.run(run).await.map_err(|error| match error {
+        let returned = self.context.environment.run(run).await.map_err(|error| match error {
             RunError::TimedOut => errors::run_timed_out(&error),
             other => errors::run_failed(crate::errors::sentence(&other.to_string())),
         })?;
         let values = kinds.into_iter().zip(returned.values).map(|(kind, value)| RunValue { kind, value }).collect();
         Ok(RunOutcome { values, text: returned.text, millis: returned.millis })
-    }
-
-    /// The version that was named, else the installed one, else the newest.
-    pub(super) fn version_here(&self, name: &str, version: Option<&str>) -> Result<(ModuleName, Version), Failure> {
-        let name = parse_name(name)?;
-        let state = self.state.borrow();
-        let name = state.index.spelled(&name);
-        let module = state.index.module(&name.folded());
-        let version = match version {
-            Some(text) => parse_version(text.trim()).map_err(|error| errors::version_invalid(text, &error))?,
-            None => {
-                let installed = state.installed.get(&name).map(|installed| installed.version.clone());
-                let latest = module.latest().map(|latest| latest.release.version.clone());
-                installed.or(latest).ok_or_else(|| errors::unknown_module(name.as_str()))?
-            }
-        };
-        if !module.releases.contains_key(&version) {
-            return Err(errors::unknown_version(name.as_str(), &version.to_string()));
-        }
-        Ok((name, version))
-    }
-
-    /// A version and all it needs, as far as that goes in the versions that are installed; each after what it needs.
-    pub(super) fn closure(
-        &self,
-        name: &ModuleName,
-        version: &Version,
-    ) -> Result<Vec<(ModuleName, CountedRelease)>, Failure> {
-        let state = self.state.borrow();
-        let requirement = parse_requirement(&format!("={version}"))
-            .map_err(|error| errors::requirement_invalid(name.as_str(), &version.to_string(), &error))?;
-        let wanted = [Dependency { name: name.clone(), requirement }];
-        let catalogue = state.index.catalogue(&wanted);
-        let mut locked: Versions =
-            state.installed.iter().map(|(name, installed)| (name.clone(), installed.version.clone())).collect();
-        locked.insert(name.clone(), version.clone());
-        let plan = resolve(&wanted, &catalogue, &locked).map_err(|unresolved| errors::unresolvable(&unresolved))?;
-        let releases = plan.order.into_iter().filter_map(|name| {
-            let counted = state.index.module(&name.folded()).releases.get(plan.versions.get(&name)?)?.clone();
-            Some((name, counted))
-        });
-        Ok(releases.collect())
     }
 }
 
@@ -105,7 +70,7 @@ fn signature(report: &Report, function: &str) -> Option<(Vec<String>, Vec<String
 }
 
 /// Arguments in the types of the function. A text takes two places.
-fn fit(params: &[String], arguments: &[RunArgument]) -> Result<Vec<Argument>, Failure> {
+fn match_arguments(params: &[String], arguments: &[RunArgument]) -> Result<Vec<Argument>, Failure> {
     let mut places = params.iter();
     let mut fitted = Vec::new();
     for argument in arguments {

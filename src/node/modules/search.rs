@@ -13,10 +13,12 @@ use futures::{FutureExt, StreamExt, select};
 use futures_timer::Delay;
 use serde::{Deserialize, Serialize};
 
-use crate::Node;
-use crate::State;
+use crate::context::Context;
+use crate::modules::catalog::ModuleCatalog;
 use crate::modules::parse_name;
+use crate::people::People;
 use crate::platform::search::SearchBackend;
+use crate::registry::{Registry, RegistryObserver};
 use crate::store::records::{StoredRecord, put};
 use crate::store::{Durability, StoreError, Table, Write};
 use crate::time_slice::TimeSlice;
@@ -25,6 +27,7 @@ use gen_registry_core::document::ModuleFacet;
 use gen_registry_core::identity::Identity;
 use gen_registry_core::modules::ratings::RatingState;
 use gen_registry_core::name::{FoldedName, ModuleName};
+use gen_registry_core::read_model::ReadModel;
 use gen_registry_core::search::service::{SearchRequest, SearchResponse};
 use gen_registry_core::search::{Filter, Numbers, QUESTION_MAX_CHARS, SearchDocument, SearchQuery, SortBy};
 
@@ -48,15 +51,19 @@ struct Head {
     pieces: u32,
 }
 
-/// What the node knows of its index.
-#[derive(Default)]
-pub(crate) struct Searching {
-    desk: RefCell<Option<Rc<dyn SearchBackend>>>,
+/// The service that searches modules and people.
+pub(crate) struct ModuleSearch {
+    context: Rc<Context>,
+    registry: Rc<Registry>,
+    catalog: Rc<ModuleCatalog>,
+    people: Rc<People>,
+    /// The index; none before the first search.
+    backend: RefCell<Option<Rc<dyn SearchBackend>>>,
     /// It knows all that the read model knew when it was caught up; the rest is `touched`.
     ready: Cell<bool>,
     touched: RefCell<Touched>,
     /// Wakes the maintenance task; `None`: the first search starts the index.
-    tended: RefCell<Option<mpsc::UnboundedSender<()>>>,
+    maintenance: RefCell<Option<mpsc::UnboundedSender<()>>>,
     /// Held while it is fed.
     feeding: async_lock::Mutex<()>,
 }
@@ -68,29 +75,36 @@ struct Touched {
     people: BTreeSet<Identity>,
 }
 
-impl Searching {
-    pub(crate) fn note_modules<'a>(&self, names: impl IntoIterator<Item = &'a ModuleName>) {
-        if self.desk.borrow().is_some() {
-            self.touched.borrow_mut().modules.extend(names.into_iter().map(ModuleName::folded));
+impl RegistryObserver for ModuleSearch {
+    fn names_changed(&self, modules: &BTreeSet<ModuleName>, people: &BTreeSet<Identity>) {
+        if self.backend.borrow().is_some() {
+            let mut touched = self.touched.borrow_mut();
+            touched.modules.extend(modules.iter().map(ModuleName::folded));
+            touched.people.extend(people);
         }
-    }
-
-    pub(crate) fn note_people<'a>(&self, people: impl IntoIterator<Item = &'a Identity>) {
-        if self.desk.borrow().is_some() {
-            self.touched.borrow_mut().people.extend(people);
-        }
-    }
-
-    fn lose(&self) {
-        self.ready.set(false);
-        *self.touched.borrow_mut() = Touched::default();
     }
 }
 
 /// The index does not work; somebody else must answer.
 struct Lost;
 
-impl Node {
+impl ModuleSearch {
+    pub(crate) fn new(
+        context: Rc<Context>,
+        registry: Rc<Registry>,
+        catalog: Rc<ModuleCatalog>,
+        people: Rc<People>,
+    ) -> Self {
+        let (backend, ready, touched) = (RefCell::default(), Cell::default(), RefCell::default());
+        let (maintenance, feeding) = (RefCell::default(), async_lock::Mutex::new(()));
+        Self { context, registry, catalog, people, backend, ready, touched, maintenance, feeding }
+    }
+
+    fn reset(&self) {
+        self.ready.set(false);
+        *self.touched.borrow_mut() = Touched::default();
+    }
+
     pub(super) async fn search(
         &self,
         query: &str,
@@ -100,8 +114,8 @@ impl Node {
         cursor: Option<u32>,
     ) -> SearchResults {
         let query: String = query.chars().take(QUESTION_MAX_CHARS).collect();
-        let tended = self.searching.tended.borrow().as_ref().is_some_and(|asked| asked.unbounded_send(()).is_ok());
-        let awake = self.searching.ready.get() || (!tended && self.wake_search().await.is_ok());
+        let maintained = self.maintenance.borrow().as_ref().is_some_and(|asked| asked.unbounded_send(()).is_ok());
+        let awake = self.ready.get() || (!maintained && self.load().await.is_ok());
         let question = SearchQuery {
             text: query.clone(),
             filter: Filter {
@@ -117,90 +131,90 @@ impl Node {
         let answer = if awake { self.ask_index(question).await } else { Err(Lost) };
         let (list, complete) = match answer {
             Ok(list) => (list, true),
-            Err(Lost) => (self.look_through(&query, filter, sort, limit, cursor), false),
+            Err(Lost) => (self.catalog.scan(&query, filter, sort, limit, cursor), false),
         };
         let people = match query.trim() {
             "" => Vec::new(),
-            begin => self.list(begin, PEOPLE_BESIDE, None).map(|page| page.people).unwrap_or_default(),
+            begin => self.people.list(begin, PEOPLE_BESIDE, None).map(|page| page.people).unwrap_or_default(),
         };
         SearchResults { modules: list.modules, people, total: list.total, cursor: list.cursor, complete }
     }
 
     async fn ask_index(&self, question: SearchQuery) -> Result<ModuleList, Lost> {
-        let _one_at_a_time = self.searching.feeding.lock().await;
+        let _one_at_a_time = self.feeding.lock().await;
         self.feed().await?;
         let (skip, limit) = (question.skip, question.limit);
         let SearchResponse::Found(found) = self.backend().ask(SearchRequest::Find(question)).await else {
-            self.searching.lose();
+            self.reset();
             return Err(Lost);
         };
-        let state = self.state.borrow();
+        let read_model = self.registry.read_model();
         let end = skip.saturating_add(limit);
-        let modules = found.names.iter().filter_map(|name| self.card_of(&state, &parse_name(name).ok()?));
+        let modules = found.names.iter().filter_map(|name| self.catalog.card_of(&read_model, &parse_name(name).ok()?));
         let cursor = (u64::from(end) < found.total).then_some(end);
         Ok(ModuleList { modules: modules.collect(), cursor, total: found.total })
     }
 
     fn backend(&self) -> Rc<dyn SearchBackend> {
-        self.searching.desk.borrow_mut().get_or_insert_with(|| self.environment.search()).clone()
+        self.backend.borrow_mut().get_or_insert_with(|| self.context.environment.search()).clone()
     }
 
     /// Loads what was kept and catches up with the read model.
-    async fn wake_search(&self) -> Result<(), Lost> {
-        let _one_at_a_time = self.searching.feeding.lock().await;
-        if self.searching.ready.get() {
+    async fn load(&self) -> Result<(), Lost> {
+        let _one_at_a_time = self.feeding.lock().await;
+        if self.ready.get() {
             return Ok(());
         }
-        let desk = self.backend();
+        let backend = self.backend();
         // What changes from here on is noted.
-        *self.searching.touched.borrow_mut() = Touched::default();
-        let kept = self.kept_index().await.unwrap_or_else(|error| {
+        *self.touched.borrow_mut() = Touched::default();
+        let kept = self.load_index().await.unwrap_or_else(|error| {
             tracing::warn!(%error, "the kept search index can't be read");
             None
         });
         // Bytes that are no index make it begin empty.
-        let SearchResponse::Loaded(_) = desk.ask(SearchRequest::Load(kept.unwrap_or_default())).await else {
+        let SearchResponse::Loaded(_) = backend.ask(SearchRequest::Load(kept.unwrap_or_default())).await else {
             return Err(Lost);
         };
-        let names: Vec<FoldedName> = self.state.borrow().index.modules(None).map(|(name, _)| name.folded()).collect();
-        self.hand_over(names.iter()).await?;
+        let names: Vec<FoldedName> = self.registry.read_model().modules(None).map(|(name, _)| name.folded()).collect();
+        self.index_modules(names.iter()).await?;
         let keys = names.iter().map(|name| name.as_str().to_owned()).collect();
-        let SearchResponse::Done { waiting } = desk.ask(SearchRequest::Keep(keys)).await else { return Err(Lost) };
+        let SearchResponse::Done { waiting } = backend.ask(SearchRequest::Keep(keys)).await else { return Err(Lost) };
         if waiting >= MERGE_FROM {
-            self.keep_index().await?;
+            self.save_index().await?;
         }
-        self.searching.ready.set(true);
+        self.ready.set(true);
         Ok(())
     }
 
     /// Feeds the index what is new.
     async fn feed(&self) -> Result<u64, Lost> {
-        let Touched { mut modules, people } = std::mem::take(&mut *self.searching.touched.borrow_mut());
+        let Touched { mut modules, people } = std::mem::take(&mut *self.touched.borrow_mut());
         if !people.is_empty() {
-            let state = self.state.borrow();
-            let theirs = state.index.modules(None).filter(|(_, holder)| people.contains(holder));
+            let read_model = self.registry.read_model();
+            let theirs = read_model.modules(None).filter(|(_, holder)| people.contains(holder));
             modules.extend(theirs.map(|(name, _)| name.folded()));
         }
-        self.hand_over(modules.iter()).await
+        self.index_modules(modules.iter()).await
     }
 
-    async fn hand_over(&self, names: impl ExactSizeIterator<Item = &FoldedName>) -> Result<u64, Lost> {
-        let (desk, mut names) = (self.backend(), names);
-        let mut turn = TimeSlice::begin(&*self.environment);
+    async fn index_modules(&self, names: impl ExactSizeIterator<Item = &FoldedName>) -> Result<u64, Lost> {
+        let (backend, mut names) = (self.backend(), names);
+        let mut time_slice = TimeSlice::begin(&*self.context.environment);
         let mut waiting = 0;
         while names.len() > 0 {
             let (mut documents, mut removed) = (Vec::new(), Vec::new());
             for name in names.by_ref().take(BATCH) {
-                match document(&self.state.borrow(), name) {
+                match document(&self.registry.read_model(), name) {
                     Some(document) => documents.push(document),
                     None => removed.push(name.as_str().to_owned()),
                 }
-                turn.yield_if_spent().await;
+                time_slice.yield_if_spent().await;
             }
-            match desk.ask(SearchRequest::Update { documents, removed }).await {
+            match backend.ask(SearchRequest::Update { documents, removed }).await {
                 SearchResponse::Done { waiting: now } => waiting = now,
                 _ => {
-                    self.searching.lose();
+                    self.reset();
                     return Err(Lost);
                 }
             }
@@ -209,14 +223,14 @@ impl Node {
     }
 
     /// Starts the index at the first search and, once idle, merges and saves it. Never returns.
-    pub async fn tend_search(&self) {
+    pub async fn maintain(&self) {
         // Unbounded: one signal for each search, whose caller waits for the result.
         let (sender, mut asked) = mpsc::unbounded();
-        *self.searching.tended.borrow_mut() = Some(sender);
+        *self.maintenance.borrow_mut() = Some(sender);
         while asked.next().await.is_some() {
-            if !self.searching.ready.get() && self.wake_search().await.is_ok() {
+            if !self.ready.get() && self.load().await.is_ok() {
                 // A caller that got an unindexed answer searches again.
-                self.tell(&Event::ModulesChanged { names: Vec::new() });
+                self.context.emit(&Event::ModulesChanged { names: Vec::new() });
             }
             loop {
                 select! {
@@ -224,51 +238,53 @@ impl Node {
                     () = Delay::new(QUIET).fuse() => break,
                 }
             }
-            if self.searching.ready.get() {
-                let _one_at_a_time = self.searching.feeding.lock().await;
-                if matches!(self.feed().await, Ok(waiting) if waiting >= MERGE_FROM) && self.keep_index().await.is_err()
+            if self.ready.get() {
+                let _one_at_a_time = self.feeding.lock().await;
+                if matches!(self.feed().await, Ok(waiting) if waiting >= MERGE_FROM) && self.save_index().await.is_err()
                 {
-                    self.searching.lose();
+                    self.reset();
                 }
             }
         }
     }
 
     /// Merges and stores. Not being able to store is no harm: it is built again next time.
-    async fn keep_index(&self) -> Result<(), Lost> {
+    async fn save_index(&self) -> Result<(), Lost> {
         let SearchResponse::Saved(bytes) = self.backend().ask(SearchRequest::MergeAndSave).await else {
             return Err(Lost);
         };
-        let mut turn = TimeSlice::begin(&*self.environment);
+        let mut time_slice = TimeSlice::begin(&*self.context.environment);
         let mut batch = Vec::new();
         for (nth, piece) in bytes.chunks(PIECE_BYTES).enumerate() {
             batch.push(put(Table::SearchIndex, &piece_key(nth as u32), &serde_bytes::Bytes::new(piece)));
-            turn.yield_if_spent().await;
+            time_slice.yield_if_spent().await;
         }
         let pieces = batch.len() as u32;
-        if let Ok(StoredRecord::Record(Head { pieces: before })) = self.records.get(Table::SearchIndex, HEAD).await {
+        if let Ok(StoredRecord::Record(Head { pieces: before })) =
+            self.context.records.get(Table::SearchIndex, HEAD).await
+        {
             let superfluous = (pieces..before.min(PIECES_MAX)).map(piece_key);
             batch.extend(superfluous.map(|key| Write::Delete { table: Table::SearchIndex, key }));
         }
         batch.push(put(Table::SearchIndex, HEAD, &Head { pieces }));
-        if let Err(error) = self.records.commit(batch, Durability::Relaxed).await {
+        if let Err(error) = self.context.records.commit(batch, Durability::Relaxed).await {
             tracing::warn!(%error, "the search index could not be kept");
         }
         Ok(())
     }
 
     /// None: there is none, or a piece of it is damaged.
-    async fn kept_index(&self) -> Result<Option<Vec<u8>>, StoreError> {
-        let StoredRecord::Record(Head { pieces }) = self.records.get(Table::SearchIndex, HEAD).await? else {
+    async fn load_index(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        let StoredRecord::Record(Head { pieces }) = self.context.records.get(Table::SearchIndex, HEAD).await? else {
             return Ok(None);
         };
-        let mut turn = TimeSlice::begin(&*self.environment);
+        let mut time_slice = TimeSlice::begin(&*self.context.environment);
         let mut bytes = Vec::new();
         for nth in 0..pieces.min(PIECES_MAX) {
-            let piece = self.records.get::<serde_bytes::ByteBuf>(Table::SearchIndex, &piece_key(nth)).await?;
+            let piece = self.context.records.get::<serde_bytes::ByteBuf>(Table::SearchIndex, &piece_key(nth)).await?;
             let StoredRecord::Record(piece) = piece else { return Ok(None) };
             bytes.extend_from_slice(&piece);
-            turn.yield_if_spent().await;
+            time_slice.yield_if_spent().await;
         }
         Ok(Some(bytes))
     }
@@ -289,17 +305,17 @@ fn order(sort: ModuleSort) -> SortBy {
 }
 
 /// Returns `None` for a name without a holder, or without a release that counts.
-fn document(state: &State, name: &FoldedName) -> Option<SearchDocument> {
-    let holder = state.index.module_name(name)?.holder()?;
-    let module = state.index.module(name);
+fn document(read_model: &ReadModel, name: &FoldedName) -> Option<SearchDocument> {
+    let holder = read_model.module_name(name)?.holder()?;
+    let module = read_model.module(name);
     let latest = module.newest()?;
-    let spelled = state.index.spelled(&latest.release.module);
-    let facet = state.index.facet(&spelled).cloned().unwrap_or_default();
+    let spelled = read_model.spelled(&latest.release.module);
+    let facet = read_model.facet(&spelled).cloned().unwrap_or_default();
     let ModuleFacet { title, description, tags, imports, exports, .. } = facet;
     let words = |text: Option<String>| -> Vec<String> {
         text.map(|text| text.split_whitespace().map(str::to_owned).collect()).unwrap_or_default()
     };
-    let opinion = state.index.opinion(name);
+    let opinion = read_model.opinion(name);
     Some(SearchDocument {
         key: name.as_str().to_owned(),
         name: spelled.to_string(),
@@ -307,7 +323,7 @@ fn document(state: &State, name: &FoldedName) -> Option<SearchDocument> {
         description: description.unwrap_or_default(),
         tags: tags.into_iter().collect(),
         owner: holder.holder.to_string(),
-        owner_name: state.index.username_of(&holder.holder).map(ToString::to_string).unwrap_or_default(),
+        owner_name: read_model.username_of(&holder.holder).map(ToString::to_string).unwrap_or_default(),
         imports: words(imports),
         exports: words(exports),
         numbers: Numbers {

@@ -21,7 +21,7 @@ use gen_registry_core::sync::wire::Message;
 
 const TICK: Duration = Duration::from_secs(1);
 /// The initiator compares everything again: gossip may have been lost.
-const COMPARE_EVERY_TICKS: u64 = 30;
+const COMPARE_EVERY_TICKS: usize = 30;
 
 /// What reaches a session beside its stream.
 pub(super) struct Gossip {
@@ -57,7 +57,7 @@ struct Host {
 /// Runs a session until its link ends.
 pub(super) async fn serve(node: Rc<Node>, mesh: MeshHandle, link: Link, inward: mpsc::Receiver<Gossip>) {
     let Link { peer, initiator, incoming, outgoing, guard } = link;
-    let session = Session::new(node.network.topic, initiator);
+    let session = Session::new(node.context.network.topic, initiator);
     let mut host = Host { node: node.clone(), peer, initiator, session, outgoing, _guard: guard };
     let ended = host.run(&mesh, incoming, inward).await;
     if matches!(ended, Err(Ended::Gone)) && host.outgoing.fault() == Some(LinkFault::TooSlow) {
@@ -68,11 +68,11 @@ pub(super) async fn serve(node: Rc<Node>, mesh: MeshHandle, link: Link, inward: 
         tracing::info!(%peer, %why, "a peer is sent away");
         // Being of another network is no fault, and a silent peer may only have been unlucky.
         if why.mark() > 0 && why != Rejection::Stalled {
-            node.ban(&mesh, peer);
+            node.reputation.ban(&mesh, peer);
         }
     }
-    if node.peering.borrow_mut().set_syncing(peer, false) {
-        node.tell(&Event::NetworkChanged);
+    if node.peers.set_syncing(peer, false) {
+        node.context.emit(&Event::NetworkChanged);
     }
 }
 
@@ -86,7 +86,7 @@ impl Host {
         self.feed(Input::Connected).await?;
         let mut tick = Delay::new(TICK).fuse();
         // Not all at the same time.
-        let mut ticks = u64::from(self.random_byte()) % COMPARE_EVERY_TICKS;
+        let mut ticks = self.node.context.random_below(COMPARE_EVERY_TICKS);
         loop {
             // Looked at again at each tick.
             let full = self.outgoing.is_full();
@@ -109,13 +109,13 @@ impl Host {
                 },
                 message = inward.next() => match message {
                     Some(Gossip { ticket, bytes }) => {
-                        let heard = self.hear_gossip(bytes).await;
-                        mesh.validate(ticket, match &heard {
+                        let received = self.receive_gossip(bytes).await;
+                        mesh.validate(ticket, match &received {
                             Ok(verdict) => *verdict,
                             Err(Ended::Blame(_)) => MessageAcceptance::Reject,
                             Err(Ended::Gone) => MessageAcceptance::Ignore,
                         });
-                        heard?;
+                        received?;
                     }
                     // A newer session with this peer.
                     None => return Err(Ended::Gone),
@@ -133,11 +133,11 @@ impl Host {
         }
     }
 
-    async fn hear_gossip(&mut self, bytes: Vec<u8>) -> Result<MessageAcceptance, Ended> {
+    async fn receive_gossip(&mut self, bytes: Vec<u8>) -> Result<MessageAcceptance, Ended> {
         // Only a state that is not here yet is worth passing on, and worth a comparison.
         let old_news = match Message::decode(&bytes) {
             Ok(Message::AnnounceHeads { owner, heads }) => {
-                let here = self.node.heads(&owner);
+                let here = self.node.registry.heads(&owner);
                 heads.iter().all(|head| here.contains(head))
             }
             _ => false,
@@ -149,7 +149,7 @@ impl Host {
         Ok(match outcome {
             Outcome { marked: true, .. } => MessageAcceptance::Reject,
             Outcome { admitted: 0, behind: false, .. } => MessageAcceptance::Ignore,
-            _ if self.node.peering.borrow_mut().may_pass_on(self.node.now()) => MessageAcceptance::Accept,
+            _ if self.node.peers.take_gossip_permit(self.node.context.now()) => MessageAcceptance::Accept,
             _ => MessageAcceptance::Ignore,
         })
     }
@@ -159,7 +159,7 @@ impl Host {
         let mut outcome = Outcome::default();
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
-            for output in self.session.handle(input, self.node.now()) {
+            for output in self.session.handle(input, self.node.context.now()) {
                 match output {
                     Output::Send(message) => {
                         if !self.outgoing.send(message.encode()) {
@@ -167,20 +167,21 @@ impl Host {
                         }
                     }
                     Output::AskSummaries => {
-                        inputs.push_back(Input::Summaries(own(self.node.document_summaries().await)?));
+                        inputs.push_back(Input::Summaries(or_end(self.node.replication.document_summaries().await)?));
                     }
                     Output::AskVectors(owners) => {
-                        inputs.push_back(Input::Vectors(own(self.node.version_vectors(&owners).await)?));
+                        inputs.push_back(Input::Vectors(or_end(self.node.replication.version_vectors(&owners).await)?));
                     }
                     Output::AskChanges { vectors, max_bytes } => {
-                        let (changes, unfinished) = own(self.node.changes_beyond(&vectors, max_bytes).await)?;
+                        let (changes, unfinished) =
+                            or_end(self.node.replication.changes_beyond(&vectors, max_bytes).await)?;
                         inputs.push_back(Input::Changes { changes, unfinished });
                     }
                     Output::Admit(changes) => {
-                        let report = own(self.node.admit(changes).await)?;
+                        let report = or_end(self.node.admission.admit(changes).await)?;
                         outcome.admitted += report.admitted;
                         self.note_admitted(&report);
-                        self.node.share_lists_if_due().await;
+                        self.node.block_lists.share_if_due().await;
                         inputs.push_back(Input::Verdicts(report.verdicts));
                     }
                     Output::Behind(_) => {
@@ -198,8 +199,8 @@ impl Host {
                 }
             }
         }
-        if self.node.peering.borrow_mut().set_syncing(self.peer, self.session.is_syncing()) {
-            self.node.tell(&Event::NetworkChanged);
+        if self.node.peers.set_syncing(self.peer, self.session.is_syncing()) {
+            self.node.context.emit(&Event::NetworkChanged);
         }
         Ok(outcome)
     }
@@ -207,32 +208,26 @@ impl Host {
     fn note_admitted(&self, report: &AdmissionReport) {
         let admitted = report.admitted as u64;
         if admitted > 0 {
-            self.node.peering.borrow_mut().note_brought(self.peer, admitted);
-            self.node.record_event(Actor::Peer(self.peer), ReputationEvent::Brought { changes: admitted });
+            self.node.peers.note_brought(self.peer, admitted);
+            self.node.reputation.record_event(Actor::Peer(self.peer), ReputationEvent::Brought { changes: admitted });
         }
         for (person, changes) in &report.brought {
-            self.node.record_event(Actor::Person(*person), ReputationEvent::Brought { changes: *changes });
+            self.node.reputation.record_event(Actor::Person(*person), ReputationEvent::Brought { changes: *changes });
         }
         for refused in &report.refused {
             if let Some((person, why)) = refused.fault_of_owner() {
-                self.node.record_event(Actor::Person(person), ReputationEvent::Broke(why));
+                self.node.reputation.record_event(Actor::Person(person), ReputationEvent::Broke(why));
             }
         }
     }
 
     fn count(&self, why: Rejection) {
-        self.node.note_rejection(self.peer, why);
-    }
-
-    fn random_byte(&self) -> u8 {
-        let mut byte = [0];
-        self.node.environment.random(&mut byte);
-        byte[0]
+        self.node.reputation.note_rejection(self.peer, why);
     }
 }
 
 /// This node's own store failed: no fault of the peer, but nothing more can be said.
-fn own<T>(result: Result<T, Failure>) -> Result<T, Ended> {
+fn or_end<T>(result: Result<T, Failure>) -> Result<T, Ended> {
     result.map_err(|failure| {
         tracing::error!(code = ?failure.code, "the store failed during a session");
         Ended::Gone

@@ -44,7 +44,7 @@ pub async fn join(topic: String, relays: Vec<String>) -> Result<(), JsValue> {
 /// Keeps a file; what it is called.
 #[wasm_bindgen]
 pub async fn keep_file(bytes: Vec<u8>) -> Result<String, JsValue> {
-    let artifact = node().keep_artifact(&bytes, Pin::Own).await.map_err(failed)?;
+    let artifact = node().content().keep_artifact(&bytes, Pin::Own).await.map_err(failed)?;
     let blocks: Vec<String> = artifact.blocks.iter().map(Digest::to_string).collect();
     Ok(format!("{} {} {}", artifact.sha256, artifact.size, blocks.join(" ")))
 }
@@ -68,6 +68,6 @@ pub async fn fetch_file(name: String) -> Result<Vec<f64>, JsValue> {
         }
         last.set(clock.now() - began);
     };
-    node().fetch(&artifact, progress).await.map_err(failed)?;
+    node().content().fetch(&artifact, progress).await.map_err(failed)?;
     Ok(vec![first.get(), last.get(), clock.now() - began])
 }

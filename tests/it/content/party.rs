@@ -116,7 +116,7 @@ impl Party {
     pub async fn with(network: &Network, bytes: &[u8]) -> (Self, Artifact) {
         let store = Rc::<Watched>::default();
         let node = Rc::new(Node::start(store.clone(), Rc::new(Native), network.clone()).await.unwrap());
-        let artifact = node.keep_artifact(bytes, Pin::Own).await.unwrap();
+        let artifact = node.content().keep_artifact(bytes, Pin::Own).await.unwrap();
         // Before it has peers: from now on every read is for one of them.
         store.reads.borrow_mut().clear();
         (Self::join_as(node, store).await, artifact)
@@ -139,14 +139,15 @@ impl Party {
     }
 
     pub async fn fetch(&self, artifact: &Artifact) -> Result<(), ContentError> {
-        self.node.fetch(artifact, |_| {}).await
+        self.node.content().fetch(artifact, |_| {}).await
     }
 
     /// A fetch that goes on by itself, and how far it is.
     pub fn fetching(&self, artifact: &Artifact) -> (JoinHandle<Result<(), ContentError>>, Rc<Cell<u64>>) {
         let done = Rc::<Cell<u64>>::default();
         let (node, artifact, seen) = (self.node.clone(), artifact.clone(), done.clone());
-        let life = spawn_local(async move { node.fetch(&artifact, |Progress { done, .. }| seen.set(done)).await });
+        let life =
+            spawn_local(async move { node.content().fetch(&artifact, |Progress { done, .. }| seen.set(done)).await });
         (life, done)
     }
 }

@@ -148,7 +148,7 @@ fn a_damaged_index_is_built_again() {
 fn while_the_index_sleeps_a_plain_look_answers() {
     let alice = prolific().restart();
     // Somebody tends the index now: who searches does not wait for it.
-    let tended = alice.node.tend_search();
+    let tended = alice.node.maintain_search();
     futures::pin_mut!(tended);
     block_on(async { assert!(futures::poll!(tended.as_mut()).is_pending()) });
     let answered = search(&alice, "WORD17", ModuleFilter::default());

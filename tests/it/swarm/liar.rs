@@ -138,7 +138,7 @@ impl Swarm {
     /// What an equivocator or a backdater signs, once.
     fn make(&mut self, id: NodeId, trick: Trick) {
         let held = |name: &&String| {
-            let state = name.parse().ok().and_then(|name| self.members[id].node.name_state(&name));
+            let state = name.parse().ok().and_then(|name| self.members[id].node.replication().name_state(&name));
             let confirmed = |tenure: &Tenure| matches!(tenure.position, Position::Confirmed(_));
             state.is_some_and(|state| state.holder().is_some_and(confirmed))
         };
@@ -160,10 +160,10 @@ impl Swarm {
     /// Changes of people it knows, altered and signed by nobody.
     fn forgery(&mut self, id: NodeId) -> Vec<SignedChange> {
         let node = &self.members[id].node;
-        let summaries = block_on(node.document_summaries()).expect("summaries");
+        let summaries = block_on(node.replication().document_summaries()).expect("summaries");
         let Some(summary) = self.random.pick(&summaries) else { return Vec::new() };
         let vector = DocumentVector::nothing(summary.owner);
-        let (mut changes, _) = block_on(node.changes_beyond(&[vector], 8 * 1024)).expect("changes");
+        let (mut changes, _) = block_on(node.replication().changes_beyond(&[vector], 8 * 1024)).expect("changes");
         changes.truncate(1);
         changes.into_iter().map(|change| lies::forged(change, self.random.below(64) as usize)).collect()
     }

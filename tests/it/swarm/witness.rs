@@ -39,8 +39,8 @@ impl Swarm {
     /// True when every witness has judged every claim that its node knows.
     pub fn witnesses_are_done(&self) -> bool {
         self.members.iter().filter_map(|member| Some((member, member.witness.as_ref()?))).all(|(member, witness)| {
-            let summaries = block_on(member.node.document_summaries()).expect("summaries");
-            let facts = summaries.iter().flat_map(|summary| member.node.facts_of(&summary.owner));
+            let summaries = block_on(member.node.replication().document_summaries()).expect("summaries");
+            let facts = summaries.iter().flat_map(|summary| member.node.replication().facts_of(&summary.owner));
             facts.into_iter().all(|fact| witness.judged.contains(&fact.hash()))
         })
     }
@@ -51,8 +51,8 @@ impl Swarm {
         let member = &mut self.members[id];
         let Some(witness) = &mut member.witness else { return };
         let mut edits = Vec::new();
-        for summary in block_on(member.node.document_summaries()).expect("summaries") {
-            for fact in member.node.facts_of(&summary.owner) {
+        for summary in block_on(member.node.replication().document_summaries()).expect("summaries") {
+            for fact in member.node.replication().facts_of(&summary.owner) {
                 if edits.len() >= RECEIPTS_MAX || !witness.judged.insert(fact.hash()) {
                     continue;
                 }
@@ -73,7 +73,7 @@ impl Swarm {
         let actor = [id as u8 + 1; 16];
         let change = witness.document.edit(&witness.key, &TOPIC, &actor, now, &edits).expect("a receipt is written");
         let change = change.signed().clone();
-        block_on(member.node.admit(vec![change.clone()])).expect("the memory store never fails");
+        block_on(member.node.admission().admit(vec![change.clone()])).expect("the memory store never fails");
         member.outbox.borrow_mut().push(change);
         self.announce_own(id);
     }

@@ -95,7 +95,7 @@ impl SharedWorker {
         let worker = Worker::new_with_options("/worker.js", &options).ok()?;
         let shared = self.clone();
         let on_message = Closure::<dyn Fn(MessageEvent)>::new(move |message: MessageEvent| {
-            if shared.hear(&message.data()).is_none() {
+            if shared.handle_message(&message.data()).is_none() {
                 shared.give_up();
             }
         });
@@ -108,7 +108,7 @@ impl SharedWorker {
     }
 
     /// None: what the worker says makes no sense.
-    fn hear(&self, data: &JsValue) -> Option<()> {
+    fn handle_message(&self, data: &JsValue) -> Option<()> {
         if let Some(protocol) = data.as_f64() {
             self.ready.set(true);
             let unsent = std::mem::take(&mut *self.unsent.borrow_mut());

@@ -1,0 +1,152 @@
+//! What every service of a node is given: network, clock, randomness, records and events.
+//!
+//! Services share one [`Context`] and reach the platform and the store through it only. It keeps what belongs to no
+//! single service: the listeners, the earliest time that this profile may date something with, and the list of damaged
+//! records.
+
+use std::cell::{Cell, Ref, RefCell};
+use std::rc::Rc;
+
+use crate::errors;
+use crate::network::Network;
+use crate::platform::Environment;
+use crate::store::records::{Damaged, Quarantined, Records};
+use crate::store::{Batch, Durability};
+use gen_registry_api::client::Listener;
+use gen_registry_api::{Event, Failure, QuarantinedRecord};
+use gen_registry_core::time::Timestamp;
+
+/// The surroundings of one profile's services.
+pub(crate) struct Context {
+    pub(crate) network: Network,
+    pub(crate) environment: Rc<dyn Environment>,
+    pub(crate) records: Records,
+    events: EventBus,
+    /// The date of the own newest claim.
+    not_before: Cell<Timestamp>,
+    quarantined: RefCell<Vec<QuarantinedRecord>>,
+    losses: Cell<u64>,
+}
+
+impl Context {
+    pub(crate) fn new(network: Network, environment: Rc<dyn Environment>, records: Records) -> Self {
+        Self {
+            network,
+            environment,
+            records,
+            events: EventBus::default(),
+            not_before: Cell::default(),
+            quarantined: RefCell::default(),
+            losses: Cell::default(),
+        }
+    }
+
+    /// This device's clock, but never before this profile's own newest claim: a clock set back must not make a
+    /// person's own names wait as if they came from the future.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.environment.now().max(self.not_before.get())
+    }
+
+    /// Raises the earliest time that [`Context::now`] returns.
+    pub(crate) fn advance_not_before(&self, claimed_at: Timestamp) {
+        self.not_before.set(self.not_before.get().max(claimed_at));
+    }
+
+    /// Sets the earliest time that [`Context::now`] returns, for another identity than before.
+    pub(crate) fn reset_not_before(&self, newest_claim: Timestamp) {
+        self.not_before.set(newest_claim);
+    }
+
+    /// A number below `bound` (0 if that is 0), from the system's secure source. `bound` is small: one byte is drawn.
+    pub(crate) fn random_below(&self, bound: usize) -> usize {
+        let mut byte = [0];
+        self.environment.random(&mut byte);
+        usize::from(byte[0]) % bound.max(1)
+    }
+
+    /// Calls every listener with the event.
+    pub(crate) fn emit(&self, event: &Event) {
+        self.events.emit(event);
+    }
+
+    pub(crate) fn events(&self) -> &EventBus {
+        &self.events
+    }
+
+    /// Stores a batch, all of it or nothing.
+    ///
+    /// # Errors
+    ///
+    /// As the person reads them: no room, or a store that fails.
+    pub(crate) async fn commit(&self, batch: Batch, durability: Durability) -> Result<(), Failure> {
+        self.records.commit(batch, durability).await.map_err(errors::store_failed)
+    }
+
+    /// Moves a damaged record to quarantine, remembers it and emits an event. A failure to do so is only logged: the
+    /// record stays where it is and is found again at the next start.
+    pub(crate) async fn quarantine(&self, damaged: &Damaged) {
+        let now = self.now();
+        tracing::warn!(table = damaged.table.name(), key = %damaged.key, why = %damaged.why, "a damaged record");
+        if let Err(error) = self.records.quarantine(damaged, now).await {
+            tracing::error!(%error, "a damaged record could not be set aside");
+        }
+        self.losses.set(self.losses.get() + 1);
+        let (table, key) = (damaged.table.name().to_owned(), damaged.key.clone());
+        let record = QuarantinedRecord {
+            table: table.clone(),
+            key: key.clone(),
+            reason: damaged.why.to_string(),
+            at: now.as_millis(),
+        };
+        self.quarantined.borrow_mut().push(record);
+        self.emit(&Event::Quarantined { table, key });
+    }
+
+    /// Takes over the records that earlier runs set aside.
+    pub(crate) fn remember_quarantined(&self, earlier: impl IntoIterator<Item = Quarantined>) {
+        let records = earlier.into_iter().map(|Quarantined { table, key, reason, at, .. }| {
+            let at = at.as_millis();
+            QuarantinedRecord { table, key, reason, at }
+        });
+        self.quarantined.borrow_mut().extend(records);
+    }
+
+    /// Every record that is set aside, of this run and of earlier ones.
+    pub(crate) fn quarantined(&self) -> Ref<'_, Vec<QuarantinedRecord>> {
+        self.quarantined.borrow()
+    }
+
+    /// How often the store lost something in this run. A cache of what the store holds compares it: after a loss a
+    /// peer must be able to bring the same again.
+    pub(crate) fn losses(&self) -> u64 {
+        self.losses.get()
+    }
+}
+
+/// The listeners to a node's events.
+#[derive(Default)]
+pub(crate) struct EventBus {
+    listeners: RefCell<Vec<(u64, Listener)>>,
+    next: Cell<u64>,
+}
+
+impl EventBus {
+    /// Calls `listener` with every event until [`EventBus::unsubscribe`] is given the returned id.
+    pub(crate) fn subscribe(&self, listener: Listener) -> u64 {
+        let id = self.next.replace(self.next.get() + 1);
+        self.listeners.borrow_mut().push((id, listener));
+        id
+    }
+
+    pub(crate) fn unsubscribe(&self, id: u64) {
+        self.listeners.borrow_mut().retain(|(known, _)| *known != id);
+    }
+
+    fn emit(&self, event: &Event) {
+        // A listener may subscribe or send a command while it is called.
+        let listeners: Vec<Listener> = self.listeners.borrow().iter().map(|(_, listener)| listener.clone()).collect();
+        for listener in listeners {
+            listener(event);
+        }
+    }
+}

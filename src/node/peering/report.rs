@@ -1,0 +1,58 @@
+//! The network as people and scripts are shown it.
+
+use std::collections::BTreeMap;
+
+use crate::context::Context;
+use crate::net::mesh::PeerView;
+use crate::peering::PeerTable;
+use crate::reputation::{Actor, ReputationTracker};
+use gen_registry_api::*;
+use gen_registry_core::sync::rejection::Rejection;
+
+/// Everything that is known of relays and peers now. A new peer is listed last, so that rows which are being read stay
+/// in place.
+pub(crate) fn network_report(context: &Context, peers: &PeerTable, reputation: &ReputationTracker) -> NetworkReport {
+    let view = peers.view();
+    let relays = view.relays.iter().map(|relay| RelayEntry {
+        address: relay.address.clone(),
+        connected: relay.connected,
+        reserved: relay.reserved,
+    });
+    let mut entries: Vec<PeerEntry> = view.peers.iter().map(|peer| peer_entry(peers, reputation, peer)).collect();
+    entries.sort_by_key(|peer| peer.since);
+    let rules = &context.network.rules;
+    NetworkReport {
+        connection: peers.connection(),
+        node: peers.mesh().map(|mesh| mesh.local_peer_id().to_string()),
+        topic: context.network.topic.into(),
+        witnesses: rules.witnesses.iter().map(ToString::to_string).collect(),
+        threshold: rules.threshold as u64,
+        relays: relays.collect(),
+        peers: entries,
+        unsent: peers.unsent(),
+        rejections: rejection_counts(&peers.rejections()),
+        left_aside: peers.server_fault().map(|fault| fault.to_string()),
+    }
+}
+
+fn peer_entry(peers: &PeerTable, reputation: &ReputationTracker, peer: &PeerView) -> PeerEntry {
+    let stats = peers.stats(peer.peer);
+    let actor = Actor::Peer(peer.peer);
+    PeerEntry {
+        id: peer.peer.to_string(),
+        since: peer.since,
+        dialled: peer.dialled,
+        agent: peer.agent.clone(),
+        round_trip_millis: peer.round_trip.map(|time| time.as_secs_f64() * 1_000.0),
+        path: peer.path,
+        syncing: stats.syncing,
+        brought: stats.brought,
+        rejections: rejection_counts(&stats.rejections),
+        reputation: reputation.report(actor),
+        trusted: reputation.is_trusted(&actor),
+    }
+}
+
+fn rejection_counts(rejections: &BTreeMap<Rejection, u64>) -> Vec<(String, u64)> {
+    rejections.iter().map(|(why, count)| (why.to_string(), *count)).collect()
+}

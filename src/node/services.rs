@@ -1,0 +1,125 @@
+//! The services of a node and what each is given.
+
+use std::rc::Rc;
+
+use crate::Node;
+use crate::admit::Admission;
+use crate::backup::Backups;
+use crate::block_list::{BlockLists, Decisions};
+use crate::blocks::ContentStore;
+use crate::channels::{ChannelStore, Channels};
+use crate::chat::{Chat, HistoryRequests};
+use crate::context::Context;
+use crate::key_store::KeyStore;
+use crate::lookup::Lookups;
+use crate::modules::Modules;
+use crate::modules::catalog::ModuleCatalog;
+use crate::modules::install::{Installations, InstalledModules, Installer};
+use crate::modules::publish::Publisher;
+use crate::modules::run::Runner;
+use crate::modules::search::ModuleSearch;
+use crate::notices::{NoticeLog, Notices};
+use crate::peering::PeerTable;
+use crate::people::People;
+use crate::presence::PresenceService;
+use crate::profile::ProfileWriter;
+use crate::receipts::ReceiptCollector;
+use crate::registry::Registry;
+use crate::replication::Replication;
+use crate::reputation::{ReputationTracker, Scores};
+use gen_registry_core::block_list::BlockList;
+
+/// What is read at the start and belongs to one service each.
+pub(super) struct StoredState {
+    pub(super) lists: BlockList,
+    pub(super) installed: InstalledModules,
+    pub(super) scores: Scores,
+    pub(super) notices: NoticeLog,
+}
+
+impl Node {
+    /// Gives every service what it needs, from the lowest to the highest.
+    pub(super) fn assemble(
+        context: Rc<Context>,
+        keys: Rc<KeyStore>,
+        registry: Rc<Registry>,
+        stored: StoredState,
+    ) -> Self {
+        /// One more handle on each service that is named.
+        macro_rules! new {
+            ($service:ident($($given:ident),* $(; $($last:expr),+)?)) => {
+                $service::new($($given.clone()),* $(, $($last),+)?)
+            };
+        }
+        let StoredState { lists, installed, scores, notices } = stored;
+        let decisions = Rc::new(Decisions::new(lists));
+        let installations = Rc::new(Installations::new(installed));
+        let peers = Rc::new(PeerTable::default());
+        let history = Rc::new(HistoryRequests::default());
+        let channel_store = Rc::new(new!(ChannelStore(context)));
+        let replication = Rc::new(new!(Replication(context, registry)));
+        let admission = Rc::new(new!(Admission(context, keys, registry)));
+        let presence =
+            Rc::new(new!(PresenceService(context, keys, registry, decisions, peers, channel_store, history)));
+        let reputation = Rc::new(new!(ReputationTracker(context, peers, decisions, presence; scores)));
+        let people = Rc::new(new!(People(context, keys, registry, decisions, reputation, peers)));
+        let profile = new!(ProfileWriter(keys, registry));
+        let notices = Rc::new(new!(Notices(context, keys, registry, decisions, installations; notices)));
+        let block_lists = Rc::new(new!(BlockLists(context, keys, registry, decisions, reputation, peers)));
+        let backups = new!(Backups(context, keys, registry, admission));
+        let content = Rc::new(new!(ContentStore(context, keys, registry, peers, reputation)));
+        let lookups = Rc::new(new!(Lookups(context, keys, registry, peers, reputation, content)));
+        let receipts = Rc::new(new!(ReceiptCollector(context, keys, registry, peers)));
+        let catalog = Rc::new(new!(ModuleCatalog(context, keys, registry, decisions, installations, content)));
+        let search = Rc::new(new!(ModuleSearch(context, registry, catalog, people)));
+        let installer = new!(Installer(context, keys, registry, decisions, installations, content, catalog));
+        let publisher = new!(Publisher(context, keys, registry, installations, peers, content));
+        let runner = new!(Runner(context, catalog));
+        let channels = Rc::new(new!(Channels(
+            context,
+            keys,
+            registry,
+            decisions,
+            reputation,
+            peers,
+            presence,
+            channel_store,
+            history
+        )));
+        let chat = Rc::new(new!(Chat(context, peers, reputation, presence, channels, channel_store, history)));
+        registry.observe(&search);
+        registry.observe(&notices);
+        registry.observe(&block_lists);
+        let modules = Modules {
+            context: context.clone(),
+            keys: keys.clone(),
+            registry: registry.clone(),
+            content: content.clone(),
+            catalog,
+            installer,
+            publisher,
+            runner,
+            search,
+        };
+        Self {
+            context,
+            keys,
+            registry,
+            replication,
+            admission,
+            peers,
+            presence,
+            reputation,
+            people,
+            profile,
+            notices,
+            block_lists,
+            backups,
+            content,
+            lookups,
+            receipts,
+            modules,
+            chat,
+        }
+    }
+}
