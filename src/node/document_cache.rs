@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn the_one_unused_for_longest_makes_room() {
+    fn least_recently_used_document_is_dropped() {
         let mut document_cache = DocumentCache::default();
         document_cache.put_all((0..RESIDENT_DOCUMENTS_MAX as u8).map(document), 0);
         assert!(document_cache.get(&document(0).owner()).is_some(), "as many as the bound");
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_comes_back_after_the_store_lost_something() {
+    fn documents_are_not_cached_again_after_a_loss() {
         let mut document_cache = DocumentCache::default();
         document_cache.put_all([document(1)], 0);
         let taken = document_cache.take(&document(1).owner()).expect("it is there");

@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_server_says_is_checked() {
+    fn parameters_from_a_server_are_validated() {
         assert!(Network::try_from(said()).is_ok());
         let stun = |urls: &str| IceServer { urls: urls.to_owned(), username: None, credential: None };
         let bad = [
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_said_last_counts_while_nobody_answers_and_another_network_is_left_aside() {
+    fn last_parameters_count_while_the_server_is_silent_and_another_network_is_ignored() {
         let records = Records::new(Rc::new(MemoryStore::new()));
         let settle = |said| block_on(settle(&records, said)).expect("the memory store answers");
         assert_eq!(settle(None), (Network::default(), None));
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_something_from_before_waits_for_no_server() {
+    fn profile_with_parameters_does_not_wait_for_the_server() {
         let records = Records::new(Rc::new(MemoryStore::new()));
         let network = Network::try_from(said()).expect("good parameters");
         let mut first = Box::pin(at_start(&records, pending()));

@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_was_refused_is_remembered() {
+    fn refused_signatures_are_not_remembered() {
         let verified = Verified::default();
         let mut forged = change();
         forged.signature[0] ^= 1;
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn two_generations_are_kept_and_no_more() {
+    fn two_generations_of_signatures_are_remembered() {
         let mut generations = Generations::default();
         let digest = |number: usize| Digest::of(&number.to_be_bytes());
         (0..2 * GENERATION_MAX).for_each(|number| generations.add(digest(number)));

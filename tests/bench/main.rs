@@ -1,6 +1,6 @@
 //! Native benchmarks: `make bench`. Each group has a named peer beside ours, so that the ratio can be read off one run.
 
-#[path = "../shared/crowd.rs"]
+#[path = "../support/crowd.rs"]
 #[allow(dead_code, reason = "stories use the rest")]
 mod crowd;
 

@@ -2,9 +2,9 @@
 #![cfg(target_arch = "wasm32")]
 
 mod mesh;
-#[path = "../shared/pipe.rs"]
+#[path = "../support/pipe.rs"]
 mod pipe;
-#[path = "../shared/verdicts.rs"]
+#[path = "../support/verdicts.rs"]
 mod verdicts;
 mod webrtc;
 mod websocket;
@@ -41,7 +41,7 @@ async fn the_indexed_db_store_conforms() {
 }
 
 #[wasm_bindgen_test]
-async fn what_was_committed_is_there_when_it_is_opened_again() {
+async fn committed_data_is_there_after_reopening() {
     let store = fresh("again").await;
     store.commit(vec![put("a", b"1")], Durability::Strict).await.expect("a put");
     store.close();
@@ -51,7 +51,7 @@ async fn what_was_committed_is_there_when_it_is_opened_again() {
 }
 
 #[wasm_bindgen_test]
-async fn a_database_without_the_newest_tables_gets_them_and_keeps_the_rest() {
+async fn older_database_gets_the_newest_tables_and_keeps_its_data() {
     let name = "older";
     IndexedDb::delete(name).await.expect("a database of a test can be deleted");
     let tables = Table::ALL.into_iter().filter(|table| *table != Table::Content);
@@ -101,13 +101,13 @@ async fn a_profile_survives_on_indexed_db() {
 }
 
 #[wasm_bindgen_test]
-fn webassembly_comes_to_the_same_verdicts() {
+fn webassembly_reaches_the_native_verdicts() {
     assert_eq!(verdicts::verdicts(), verdicts::EXPECTED);
 }
 
 /// No worker can be had on a test page, so this is the way without one; the end-to-end tests have the other.
 #[wasm_bindgen_test]
-async fn without_a_worker_keys_are_locked_all_the_same_and_modules_are_not_looked_at() {
+async fn without_a_worker_keys_are_locked_and_modules_are_not_validated() {
     assert!(Browser.run_job(Job::Render("text".to_owned())).await.is_none());
     let store = Rc::new(fresh("no-worker").await);
     let node = Node::start(store, Rc::new(Browser), Network::default()).await.expect("a profile opens");

@@ -37,7 +37,7 @@ fn relay_of(relay: &Multiaddr) -> PeerId {
 }
 
 #[wasm_bindgen_test]
-async fn who_is_dialled_is_connected_directly_and_the_relayed_connection_goes() {
+async fn dialled_peer_is_connected_directly_and_its_relayed_connection_closes() {
     let relay = relay().await;
     let (alice, bob) = two(&relay).await;
     connected(&relay, &alice, &bob).await;
@@ -53,7 +53,7 @@ async fn who_is_dialled_is_connected_directly_and_the_relayed_connection_goes() 
 }
 
 #[wasm_bindgen_test]
-async fn a_relayed_connection_becomes_direct_by_itself() {
+async fn relayed_connection_is_upgraded_to_a_direct_one() {
     let relay = relay().await;
     let (alice, bob) = two(&relay).await;
     alice.dial(relay.clone().with(Protocol::P2pCircuit).with(Protocol::P2p(bob.id)));
@@ -64,7 +64,7 @@ async fn a_relayed_connection_becomes_direct_by_itself() {
 }
 
 #[wasm_bindgen_test]
-async fn three_are_connected_each_to_each() {
+async fn three_pages_are_connected_pairwise() {
     let relay = relay().await;
     let (alice, bob) = two(&relay).await;
     let carol = Peer::at(&relay).await;
@@ -78,7 +78,7 @@ async fn three_are_connected_each_to_each() {
 }
 
 #[wasm_bindgen_test]
-async fn without_the_relay_the_direct_connection_goes_on() {
+async fn direct_connection_outlives_the_relay() {
     let relay = relay().await;
     let (alice, bob) = two(&relay).await;
     connected(&relay, &alice, &bob).await;
@@ -100,7 +100,7 @@ async fn without_the_relay_the_direct_connection_goes_on() {
 }
 
 #[wasm_bindgen_test]
-async fn who_leaves_is_missed_and_dialling_nobody_fails() {
+async fn peer_that_leaves_is_noticed_and_dialling_an_absent_one_fails() {
     let relay = relay().await;
     let (alice, bob) = two(&relay).await;
     connected(&relay, &alice, &bob).await;
@@ -120,7 +120,7 @@ async fn who_leaves_is_missed_and_dialling_nobody_fails() {
 }
 
 #[wasm_bindgen_test]
-async fn a_relay_that_refuses_is_no_riddle() {
+async fn refusal_of_a_relay_is_reported_with_its_reason() {
     let alice = Peer::new();
     let page = web_sys::window().and_then(|window| window.location().port().ok()).expect("the page's own port");
     // A port that browsers block, one where nobody listens, and one where somebody does but not for WebSockets.
@@ -134,7 +134,7 @@ async fn a_relay_that_refuses_is_no_riddle() {
 }
 
 #[wasm_bindgen_test]
-async fn protocols_are_told_apart_by_kind_of_connection() {
+async fn protocols_are_offered_on_direct_connections_only() {
     let relay = relay().await;
     let (alice, bob) = two(&relay).await;
     connected(&relay, &alice, &bob).await;
@@ -170,7 +170,7 @@ async fn a_second_direct_connection_is_not_dialled() {
 }
 
 #[wasm_bindgen_test]
-async fn a_stranger_gets_no_more_handshakes_than_its_share() {
+async fn handshakes_of_one_peer_are_limited() {
     let relay = relay().await;
     let (alice, bob) = two(&relay).await;
     let mallory = Stranger::at(&relay, Some(bob.id)).await;
@@ -197,7 +197,7 @@ async fn a_stranger_gets_no_more_handshakes_than_its_share() {
 }
 
 #[wasm_bindgen_test]
-async fn a_peer_that_says_nothing_costs_a_bounded_time() {
+async fn handshake_with_a_silent_peer_times_out() {
     let relay = relay().await;
     let (alice, mallory) = join(Peer::at(&relay), Stranger::at(&relay, None)).await;
     let mut held = mallory.accept(SIGNALLING);

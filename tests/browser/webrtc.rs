@@ -50,7 +50,7 @@ fn pattern(length: usize) -> Vec<u8> {
 }
 
 #[wasm_bindgen_test]
-async fn streams_open_both_ways() {
+async fn both_sides_can_open_streams() {
     let (mut alice, mut bob) = connected().await;
     for _ in 0..3 {
         let (mut from, mut to) = pair_of_streams(&mut alice, &mut bob).await;
@@ -67,7 +67,7 @@ async fn streams_open_both_ways() {
 }
 
 #[wasm_bindgen_test]
-async fn what_goes_over_a_connection_is_counted_as_long_as_it_stands() {
+async fn traffic_of_an_open_connection_is_counted() {
     let (mut alice, mut bob) = connected().await;
     let (paths, peer) = (Paths::default(), PeerId::random());
     assert_eq!(paths.measure(peer).await, None, "nobody is connected");
@@ -96,7 +96,7 @@ async fn what_goes_over_a_connection_is_counted_as_long_as_it_stands() {
 const PIECE: usize = 100_000;
 
 #[wasm_bindgen_test]
-async fn five_mebibytes_come_back_as_they_were() {
+async fn five_mebibytes_are_echoed_unchanged() {
     let (mut alice, mut bob) = connected().await;
     let (stream, echo) = pair_of_streams(&mut alice, &mut bob).await;
     let sent = pattern(5 * 1024 * 1024);
@@ -140,7 +140,7 @@ async fn five_mebibytes_come_back_as_they_were() {
 }
 
 #[wasm_bindgen_test]
-async fn five_mebibytes_one_way() {
+async fn five_mebibytes_arrive_in_one_direction() {
     let (mut alice, mut bob) = connected().await;
     let (mut from, mut to) = pair_of_streams(&mut alice, &mut bob).await;
     let sent = pattern(5 * 1024 * 1024);
@@ -158,7 +158,7 @@ async fn five_mebibytes_one_way() {
 }
 
 #[wasm_bindgen_test]
-async fn one_direction_closes_and_the_other_goes_on() {
+async fn half_closed_stream_still_carries_the_other_direction() {
     let (mut alice, mut bob) = connected().await;
     let (mut from, mut to) = pair_of_streams(&mut alice, &mut bob).await;
     from.write_all(b"question").await.expect("it is written");
@@ -190,7 +190,7 @@ async fn a_reset_reaches_the_other_side() {
 }
 
 #[wasm_bindgen_test]
-async fn who_lets_go_of_a_stream_after_closing_it_stops_the_sender() {
+async fn dropping_a_closed_stream_stops_the_sender() {
     let (mut alice, mut bob) = connected().await;
     let (mut from, mut to) = pair_of_streams(&mut alice, &mut bob).await;
     to.close().await.expect("half of it is closed");
@@ -207,7 +207,7 @@ async fn who_lets_go_of_a_stream_after_closing_it_stops_the_sender() {
 }
 
 #[wasm_bindgen_test]
-async fn a_slow_reader_stays_bounded_and_a_fast_writer_waits() {
+async fn slow_reader_holds_a_bounded_amount_and_its_writer_waits() {
     let (mut alice, mut bob) = connected().await;
     let (mut from, to) = pair_of_streams(&mut alice, &mut bob).await;
     let mut most_buffered = 0;
@@ -253,7 +253,7 @@ async fn a_closed_connection_is_noticed_at_once_and_ends_its_streams() {
 }
 
 #[wasm_bindgen_test]
-async fn what_was_written_before_a_close_arrives() {
+async fn data_written_before_a_close_arrives() {
     let (mut alice, mut bob) = connected().await;
     let (mut from, mut to) = pair_of_streams(&mut alice, &mut bob).await;
     let sent = pattern(300_000);
@@ -269,7 +269,7 @@ async fn what_was_written_before_a_close_arrives() {
 }
 
 #[wasm_bindgen_test]
-async fn two_hundred_streams_leave_nothing_behind() {
+async fn two_hundred_closed_streams_leave_no_state() {
     let (mut alice, mut bob) = connected().await;
     for _ in 0..200 {
         let (mut from, mut to) = pair_of_streams(&mut alice, &mut bob).await;
@@ -291,7 +291,7 @@ async fn two_hundred_streams_leave_nothing_behind() {
 }
 
 #[wasm_bindgen_test]
-async fn streams_that_nobody_takes_are_refused_beyond_the_bound() {
+async fn unaccepted_streams_are_limited() {
     let (mut alice, mut bob) = connected().await;
     let mut opened = Vec::new();
     for _ in 0..INBOUND_WAITING_MAX + 5 {

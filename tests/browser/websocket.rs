@@ -31,7 +31,7 @@ fn reason(error: io::Error) -> WebSocketError {
 }
 
 #[wasm_bindgen_test]
-async fn a_writer_waits_while_too_much_is_held_and_an_end_wakes_both() {
+async fn writer_waits_for_a_full_buffer_and_closing_wakes_both_sides() {
     let mut socket = dialled().await;
     let nonsense = vec![0xff; 3 * MESSAGE_MAX_BYTES];
     // Nothing is sent while nothing else runs.
@@ -80,7 +80,7 @@ const REMEMBER_LAST_SOCKET: &str = "
     };";
 
 #[wasm_bindgen_test]
-async fn text_and_floods_cut_it_off() {
+async fn text_messages_and_floods_close_the_socket() {
     Function::new_no_args(REMEMBER_LAST_SOCKET).call0(&JsValue::NULL).expect("it is patched");
     let too_much = ArrayBuffer::new(u32::try_from(UNREAD_MAX_BYTES).expect("it fits") + 1);
     for (message, error) in

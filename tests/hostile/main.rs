@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a program of tests")]
 
 mod acts;
-#[path = "../shared/lies.rs"]
+#[path = "../support/lies.rs"]
 mod lies;
 mod peer;
 

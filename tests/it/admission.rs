@@ -20,7 +20,7 @@ use gen_registry_node::store::memory::MemoryStore;
 use rand::rngs::StdRng;
 use rand::{Rng, RngCore, SeedableRng};
 
-use crate::people::{TOPIC, at, claim, person, receipt, release};
+use crate::support::people::{TOPIC, at, claim, person, receipt, release};
 
 const CHANGE_DOMAIN: &str = "gen-registry/change/v1";
 
@@ -104,7 +104,7 @@ fn every_flipped_bit_of_a_change_is_refused() {
 }
 
 #[test]
-fn weak_keys_sign_for_nobody() {
+fn weak_keys_are_rejected() {
     // With the neutral point as key and R, S = 0, a plain ed25519 check accepts any message.
     let mut neutral = [0; 32];
     neutral[0] = 1;
@@ -117,7 +117,7 @@ fn weak_keys_sign_for_nobody() {
 }
 
 #[test]
-fn what_is_signed_but_no_plain_change_never_reaches_automerge() {
+fn signed_bytes_that_are_no_plain_change_never_reach_automerge() {
     let alice = person("alice");
     let plain = honest(&alice, "nova").bytes;
     let with = |at: usize, value: u8| {
@@ -162,7 +162,7 @@ fn bomb(run_length: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_run_length_within_bounds_is_read_by_automerge_and_refused_there() {
+fn run_length_within_bounds_is_rejected_by_automerge() {
     // The bomb's form with an honest run length passes the outer check, so the bound is what refuses the bomb.
     let refused = Victim::new().refuses(vec![signed(&person("alice"), bomb(&[1]))]);
     assert!(
@@ -172,7 +172,7 @@ fn a_run_length_within_bounds_is_read_by_automerge_and_refused_there() {
 }
 
 #[test]
-fn signed_noise_neither_panics_nor_spoils_a_document() {
+fn signed_noise_neither_panics_nor_changes_a_document() {
     const ROUNDS: usize = 6_000;
     let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random);
     println!("SEED={seed}");
@@ -220,7 +220,7 @@ fn signed_noise_neither_panics_nor_spoils_a_document() {
 }
 
 #[test]
-fn no_fact_passes_for_another_kind_or_network() {
+fn facts_do_not_verify_as_another_kind_or_network() {
     let alice = person("alice");
     let one = claim(&alice, "nova", at(5));
     let facts = [one.clone(), release(&alice, &one, at(6)), receipt(&alice, &one, at(6))];
@@ -244,7 +244,7 @@ fn no_fact_passes_for_another_kind_or_network() {
 }
 
 #[test]
-fn a_claim_has_one_spelling() {
+fn claim_has_exactly_one_encoding() {
     // An unprepared name signed by its author is still no claim: the canonical bytes say "nova".
     let alice = person("alice");
     let canonical = claim(&alice, "nova", at(5));
@@ -277,7 +277,7 @@ fn facts_of_others_inside_a_document_are_verified() {
 }
 
 #[test]
-fn a_flood_leaves_the_victims_own_data_alone() {
+fn flood_of_changes_leaves_own_data_untouched() {
     let victim = Victim::new();
     let command = Command::RegisterUsername { name: "victim".into(), changes: ProfileChanges::default() };
     let Ok(Answer::Me(before)) = block_on(victim.node.handle(command)) else { panic!("no claim") };
@@ -297,7 +297,7 @@ fn a_flood_leaves_the_victims_own_data_alone() {
 
 /// Automerge panics on this one.
 #[test]
-fn predecessors_whose_actors_are_called_integers_are_refused() {
+fn predecessors_with_integer_actors_are_rejected() {
     let alice = person("alice");
     let mut document = Document::new(alice.identity());
     for bio in ["one", "two"] {

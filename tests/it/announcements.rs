@@ -5,15 +5,17 @@ use std::rc::Rc;
 
 use gen_registry_api::*;
 
-use crate::mesh::{Party, eventually, in_one_thread, network, relay};
-use crate::publishing::{draft, wasm};
+use crate::support::modules::{draft, wasm};
+use crate::support::node::TestNode;
+use crate::support::relay::{network, relay};
+use crate::support::wait::{eventually, in_one_thread};
 
-async fn follow(party: &Party, subject: &str) -> Result<Answer, Failure> {
+async fn follow(party: &TestNode, subject: &str) -> Result<Answer, Failure> {
     let command = NoticeCommand::Follow { subject: subject.to_owned(), follow: true };
     party.node.handle(Command::Notices { command }).await
 }
 
-async fn notices(party: &Party) -> NoticeList {
+async fn notices(party: &TestNode) -> NoticeList {
     match party.node.handle(Command::Notices { command: NoticeCommand::List }).await.unwrap() {
         Answer::Notices(list) => list,
         other => panic!("{other:?}"),
@@ -21,24 +23,24 @@ async fn notices(party: &Party) -> NoticeList {
 }
 
 /// What was told, the oldest first: kind, module and version or text.
-async fn told(party: &Party) -> Vec<(NoticeKind, String)> {
+async fn told(party: &TestNode) -> Vec<(NoticeKind, String)> {
     let mut notices = notices(party).await.notices;
     notices.reverse();
     let words = |notice: Notice| [notice.module, notice.version, notice.text].into_iter().flatten().collect::<Vec<_>>();
     notices.into_iter().map(|notice| (notice.kind, words(notice).join(" "))).collect()
 }
 
-async fn publish(party: &Party, name: &str, version: &str, tags: &[&str]) {
+async fn publish(party: &TestNode, name: &str, version: &str, tags: &[&str]) {
     let mut draft = draft(name, version, wasm("answer", version.len() as i32), &[]);
     draft.details.tags = Some(tags.iter().map(|tag| (*tag).to_owned()).collect());
     ask(party, ModuleCommand::Publish { draft: Box::new(draft) }).await;
 }
 
-async fn ask(party: &Party, command: ModuleCommand) -> Answer {
+async fn ask(party: &TestNode, command: ModuleCommand) -> Answer {
     party.node.handle(Command::Modules { command }).await.unwrap()
 }
 
-async fn knows(party: &Party, name: &str, version: &str) {
+async fn knows(party: &TestNode, name: &str, version: &str) {
     eventually("the version has come", async || {
         let Answer::Module(page) = ask(party, ModuleCommand::Page { name: name.to_owned() }).await else { panic!() };
         page.is_some_and(|page| page.versions.iter().any(|entry| entry.version == version))
@@ -47,12 +49,12 @@ async fn knows(party: &Party, name: &str, version: &str) {
 }
 
 #[test]
-fn who_follows_hears_of_it_once_and_nobody_else_does() {
+fn follower_gets_one_notice_and_others_none() {
     in_one_thread(async {
         let relay = relay().await;
         let network = network(&relay);
-        let (alice, bob) = (Party::join(network.clone()).await, Party::join(network.clone()).await);
-        let carol = Party::join(network.clone()).await;
+        let (alice, bob) = (TestNode::join(network.clone()).await, TestNode::join(network.clone()).await);
+        let carol = TestNode::join(network.clone()).await;
         bob.claim("bob").await.unwrap();
         publish(&bob, "before", "1.0.0", &[]).await;
         knows(&alice, "before", "1.0.0").await;
@@ -83,7 +85,7 @@ fn who_follows_hears_of_it_once_and_nobody_else_does() {
             notices(&alice).await.unread == 1
         })
         .await;
-        let alice = Party::join_with(alice.leave().await, network).await;
+        let alice = TestNode::join_with(alice.leave().await, network).await;
         alice.has_peers(1).await;
         publish(&bob, "crc", "1.1.0", &["checks"]).await;
         knows(&alice, "crc", "1.1.0").await;
@@ -93,11 +95,11 @@ fn who_follows_hears_of_it_once_and_nobody_else_does() {
 }
 
 #[test]
-fn a_person_who_is_followed_is_heard_of_and_a_blocked_one_is_not() {
+fn followed_person_makes_notices_and_a_blocked_one_none() {
     in_one_thread(async {
         let relay = relay().await;
         let network = network(&relay);
-        let (alice, bob) = (Party::join(network.clone()).await, Party::join(network).await);
+        let (alice, bob) = (TestNode::join(network.clone()).await, TestNode::join(network).await);
         bob.claim("bob").await.unwrap();
         alice.sees("bob").await;
         let person = format!("person:{}", bob.me().await.did.unwrap());
@@ -122,11 +124,11 @@ fn a_person_who_is_followed_is_heard_of_and_a_blocked_one_is_not() {
 }
 
 #[test]
-fn who_installed_something_hears_that_it_was_withdrawn_or_advised_against() {
+fn installed_module_makes_notices_of_yanks_and_advice() {
     in_one_thread(async {
         let relay = relay().await;
         let network = network(&relay);
-        let (alice, bob) = (Party::join(network.clone()).await, Party::join(network).await);
+        let (alice, bob) = (TestNode::join(network.clone()).await, TestNode::join(network).await);
         bob.claim("bob").await.unwrap();
         publish(&bob, "crc", "1.0.0", &[]).await;
         knows(&alice, "crc", "1.0.0").await;
@@ -146,9 +148,9 @@ fn who_installed_something_hears_that_it_was_withdrawn_or_advised_against() {
 }
 
 #[test]
-fn what_can_not_be_followed_says_so() {
+fn following_an_invalid_subject_fails_with_a_reason() {
     in_one_thread(async {
-        let alone = Party::join(gen_registry_node::Network::default()).await;
+        let alone = TestNode::join(gen_registry_node::Network::default()).await;
         for nothing in ["", "tag:", "tag:Two Words", "person:bob", "module:a/b", "planet:mars"] {
             let refused = follow(&alone, nothing).await.unwrap_err();
             assert_eq!(refused.code, FailureCode::InvalidArgument, "{nothing}");

@@ -17,9 +17,11 @@ use gen_registry_node::store::{Store, Table};
 use gen_registry_server::catalogue::catalogue;
 use gen_registry_server::catalogue_node::{CatalogueNode, CatalogueNodeOptions, STORE_FILE, USERNAME, next_free};
 
-use crate::mesh::{Party, eventually, in_one_thread, network, relay};
 use crate::relay::program::network_of;
-use crate::serve::{Server, dist, program};
+use crate::support::node::TestNode;
+use crate::support::relay::{network, relay};
+use crate::support::server::{Server, dist, program};
+use crate::support::wait::{eventually, in_one_thread};
 
 #[test]
 fn every_module_is_valid_and_imports_only_from_what_it_declares() {
@@ -60,15 +62,7 @@ fn options(relay: &Relay, data: Option<&Path>, catalogue: Vec<PublishDraft>) -> 
     CatalogueNodeOptions { data: data.map(Path::to_owned), network: network(relay), listen, public: vec![], catalogue }
 }
 
-impl Party {
-    async fn module(&self, name: &str) -> Option<ModulePage> {
-        let command = ModuleCommand::Page { name: name.to_owned() };
-        match self.node.handle(Command::Modules { command }).await.unwrap() {
-            Answer::Module(page) => page.map(|page| *page),
-            other => panic!("{other:?}"),
-        }
-    }
-
+impl TestNode {
     async fn modules(&self) -> usize {
         let command = ModuleCommand::List {
             filter: ModuleFilter::default(),
@@ -95,12 +89,12 @@ async fn changes_in(data: &Path) -> usize {
 }
 
 #[test]
-fn a_fresh_node_gets_the_catalogue_as_it_gets_everything() {
+fn fresh_node_gets_the_catalogue_by_replication() {
     in_one_thread(async {
         let relay = relay().await;
         let expected = catalogue().unwrap();
         let catalogue_node = CatalogueNode::start(options(&relay, None, expected.clone())).await.unwrap();
-        let alice = Party::join(network(&relay)).await;
+        let alice = TestNode::join(network(&relay)).await;
         alice.sees(USERNAME).await;
         eventually("the whole catalogue", async || alice.modules().await == expected.len()).await;
         let requirements = vec![Requirement { name: "data-url".to_owned(), requirement: "^1".to_owned() }];
@@ -121,17 +115,17 @@ fn a_fresh_node_gets_the_catalogue_as_it_gets_everything() {
         catalogue_node.stop().await;
         eventually("it is gone", async || alice.network().await.peers.is_empty()).await;
         // Others have it now: from Alice, who is nobody special.
-        let bob = Party::join(network(&relay)).await;
+        let bob = TestNode::join(network(&relay)).await;
         eventually("Bob has it, too", async || bob.modules().await == expected.len()).await;
     });
 }
 
 #[test]
-fn a_restart_publishes_nothing_twice_and_a_new_version_once() {
+fn restart_publishes_only_new_versions() {
     in_one_thread(async {
         let (relay, folder) = (relay().await, tempfile::tempdir().unwrap());
         let data = Some(folder.path());
-        let alice = Party::join(network(&relay)).await;
+        let alice = TestNode::join(network(&relay)).await;
         let first = catalogue().unwrap();
         let catalogue_node = CatalogueNode::start(options(&relay, data, first.clone())).await.unwrap();
         eventually("it comes", async || alice.modules().await == first.len()).await;
@@ -170,11 +164,11 @@ fn a_restart_publishes_nothing_twice_and_a_new_version_once() {
 }
 
 #[test]
-fn what_somebody_else_holds_is_left_out_with_all_that_needs_it() {
+fn modules_under_taken_names_are_left_out_with_their_dependents() {
     in_one_thread(async {
         let (relay, folder) = (relay().await, tempfile::tempdir().unwrap());
         let data = Some(folder.path());
-        let alice = Party::join(network(&relay)).await;
+        let alice = TestNode::join(network(&relay)).await;
         let all = catalogue().unwrap();
         let base64 = all.iter().find(|draft| draft.name == "base64").unwrap().clone();
         let draft = PublishDraft { version: "7.0.0".to_owned(), ..base64 };
@@ -209,7 +203,7 @@ fn the_next_free_port_is_taken() {
 }
 
 #[test]
-fn the_program_tells_pages_where_it_is_and_lets_them_connect() {
+fn network_parameters_name_the_catalogue_node() {
     let folder = dist();
     let any = "/ip4/127.0.0.1/tcp/0/ws";
     let server = Server::with(folder.path(), &["--p2p", any]);

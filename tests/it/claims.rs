@@ -15,7 +15,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use crate::people::{claim, person, receipt, release};
+use crate::support::people::{claim, person, receipt, release};
 
 const MINUTE: u64 = 60_000;
 const ORDERS: u64 = 50;

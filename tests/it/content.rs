@@ -1,7 +1,5 @@
 //! Content between whole nodes over real libp2p: from several peers, through deaths, restarts, lies and full disks.
 
-pub mod party;
-
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -22,12 +20,15 @@ use gen_registry_node::Node;
 use gen_registry_node::blocks::{ContentError, Pin, Progress};
 use gen_registry_node::platform::native::Native;
 use gen_registry_node::store::memory::MemoryStore;
-use gen_registry_node::store::records::put;
-use gen_registry_node::store::{Durability, Store, StoreError, Table};
+use gen_registry_node::store::{StoreError, Table};
 
-use crate::content::party::{Party, Watched, file};
-use crate::mesh::{eventually, in_one_thread, network, relay};
-use crate::shifted_clock::ShiftedClock;
+use crate::support::clock::ShiftedClock;
+use crate::support::liar::liar;
+use crate::support::modules::file;
+use crate::support::node::WatchedNode;
+use crate::support::relay::{network, relay};
+use crate::support::store::WatchedStore;
+use crate::support::wait::{eventually, in_one_thread};
 
 /// `(module (func (export "answer") (result i32) i32.const 42))`
 const SMALL: &[u8] =
@@ -35,14 +36,14 @@ const SMALL: &[u8] =
 const MIB: usize = 1024 * 1024;
 
 #[test]
-fn a_file_comes_from_two_peers_at_once_and_no_block_twice() {
+fn file_is_fetched_from_two_peers_and_no_block_twice() {
     in_one_thread(async {
         let relay = relay().await;
         let network = network(&relay);
         let bytes = file(3 * MIB + 5, 1);
-        let (alice, artifact) = Party::with(&network, &bytes).await;
-        let (bob, _) = Party::with(&network, &bytes).await;
-        let carol = Party::join(&network).await;
+        let (alice, artifact) = WatchedNode::with_file(&network, &bytes).await;
+        let (bob, _) = WatchedNode::with_file(&network, &bytes).await;
+        let carol = WatchedNode::join(network.clone()).await;
         carol.has_peers(2).await;
         let told = RefCell::new(Vec::new());
         let progress = |progress: Progress| told.borrow_mut().push(progress);
@@ -61,16 +62,16 @@ fn a_file_comes_from_two_peers_at_once_and_no_block_twice() {
 }
 
 #[test]
-fn when_a_peer_dies_in_the_middle_the_rest_comes_from_another() {
+fn fetch_continues_with_another_peer_when_one_dies() {
     in_one_thread(async {
         let relay = relay().await;
         let network = network(&relay);
         let bytes = file(3 * MIB, 2);
-        let (alice, artifact) = Party::with(&network, &bytes).await;
+        let (alice, artifact) = WatchedNode::with_file(&network, &bytes).await;
         alice.store.hangs_after.set(Some(3));
-        let (bob, _) = Party::with(&network, &bytes).await;
+        let (bob, _) = WatchedNode::with_file(&network, &bytes).await;
         bob.store.hangs_after.set(Some(2));
-        let carol = Party::join(&network).await;
+        let carol = WatchedNode::join(network.clone()).await;
         carol.has_peers(2).await;
         let (fetching, done) = carol.fetching(&artifact);
         eventually("both gave something", async || done.get() == 5 * BLOCK_MAX_BYTES as u64).await;
@@ -86,14 +87,14 @@ fn when_a_peer_dies_in_the_middle_the_rest_comes_from_another() {
 }
 
 #[test]
-fn after_a_restart_only_what_is_missing_is_asked_for() {
+fn restarted_fetch_requests_missing_blocks_only() {
     in_one_thread(async {
         let relay = relay().await;
         let network = network(&relay);
         let bytes = file(3 * MIB + 100, 3);
-        let (alice, artifact) = Party::with(&network, &bytes).await;
+        let (alice, artifact) = WatchedNode::with_file(&network, &bytes).await;
         alice.store.hangs_after.set(Some(5));
-        let carol = Party::join(&network).await;
+        let carol = WatchedNode::join(network.clone()).await;
         carol.has_peers(1).await;
         let (fetching, done) = carol.fetching(&artifact);
         eventually("some of it came", async || done.get() == 5 * BLOCK_MAX_BYTES as u64).await;
@@ -103,7 +104,7 @@ fn after_a_restart_only_what_is_missing_is_asked_for() {
         carol.mesh.close();
         carol.life.await.unwrap();
 
-        let carol = Party::join_with(carol.store.restarted(), &network).await;
+        let carol = WatchedNode::join_with(carol.store.restarted(), network.clone()).await;
         assert_eq!(carol.node.content().artifact_progress(&artifact).await.unwrap().done, 5 * BLOCK_MAX_BYTES as u64);
         let stored = carol.store.blocks();
         assert_eq!(stored.len(), 5);
@@ -120,13 +121,13 @@ fn after_a_restart_only_what_is_missing_is_asked_for() {
 }
 
 #[test]
-fn a_fetch_that_is_dropped_ends_and_two_of_one_file_share() {
+fn dropped_fetch_ends_and_two_fetches_of_one_file_share_blocks() {
     in_one_thread(async {
         let relay = relay().await;
         let network = network(&relay);
         let bytes = file(2 * MIB, 4);
-        let (alice, artifact) = Party::with(&network, &bytes).await;
-        let carol = Party::join(&network).await;
+        let (alice, artifact) = WatchedNode::with_file(&network, &bytes).await;
+        let carol = WatchedNode::join(network.clone()).await;
         carol.has_peers(1).await;
         alice.store.hangs_after.set(Some(1));
         let (fetching, done) = carol.fetching(&artifact);
@@ -142,7 +143,7 @@ fn a_fetch_that_is_dropped_ends_and_two_of_one_file_share() {
 }
 
 #[test]
-fn what_nobody_has_is_an_error_and_comes_once_somebody_has_it() {
+fn missing_content_is_an_error_until_a_peer_has_it() {
     in_one_thread(async {
         let relay = relay().await;
         let network = network(&relay);
@@ -152,42 +153,29 @@ fn what_nobody_has_is_an_error_and_comes_once_somebody_has_it() {
         assert!(matches!(alone.content().fetch(&artifact, |_| {}).await, Err(ContentError::Alone)));
         let too_large = Artifact { size: u64::MAX, ..artifact.clone() };
         assert!(matches!(alone.content().fetch(&too_large, |_| {}).await, Err(ContentError::Artifact(_))));
-        let carol = Party::join(&network).await;
+        let carol = WatchedNode::join(network.clone()).await;
         let (fetching, _) = carol.fetching(&artifact);
         // It waits for somebody; then one comes who has it.
         tokio::task::yield_now().await;
-        let (_alice, _) = Party::with(&network, &bytes).await;
+        let (_alice, _) = WatchedNode::with_file(&network, &bytes).await;
         fetching.await.unwrap().unwrap();
         assert_eq!(carol.node.content().artifact_bytes(&artifact).await.unwrap(), bytes);
     });
-}
-
-/// One who says of other bytes that they are the ones that are wanted.
-pub async fn liar(network: &Network, artifact: &Artifact, bytes: &[u8], flipped: usize, bit: u32) -> Party {
-    let store = Rc::<Watched>::default();
-    let mut bytes = bytes.to_vec();
-    bytes[flipped] ^= 1 << bit;
-    let lies = artifact.blocks.iter().enumerate().map(|(nth, block)| {
-        let bytes = serde_bytes::ByteBuf::from(&bytes[artifact.block_range(nth)]);
-        put(Table::Blocks, &cid_of(block).to_string(), &bytes)
-    });
-    store.commit(lies.collect(), Durability::Strict).await.unwrap();
-    Party::join_with(store, network).await
 }
 
 /// The liar alone is there; it is asked, found out and left. Then somebody honest comes.
 async fn one_flipped_bit(network: Network, bytes: &[u8], flipped: usize, bit: u32) {
     let artifact = Artifact::of(bytes);
     let liar = liar(&network, &artifact, bytes, flipped, bit).await;
-    let carol = Party::join(&network).await;
+    let carol = WatchedNode::join(network.clone()).await;
     carol.has_peers(1).await;
     let (fetching, _) = carol.fetching(&artifact);
-    eventually("the lie is noticed", async || carol.counted(Rejection::WrongBlock).await == 1).await;
+    eventually("the lie is noticed", async || carol.count_of(Rejection::WrongBlock).await == 1).await;
     eventually("the liar is sent away", async || carol.network().await.peers.is_empty()).await;
     let nth = flipped / BLOCK_MAX_BYTES;
     assert!(!carol.store.blocks().contains(&cid_of(&artifact.blocks[nth]).to_string()), "nothing of it is kept");
     assert!(liar.store.reads() > 0);
-    let (honest, _) = Party::with(&network, bytes).await;
+    let (honest, _) = WatchedNode::with_file(&network, bytes).await;
     fetching.await.unwrap().unwrap();
     assert_eq!(carol.node.content().artifact_bytes(&artifact).await.unwrap(), bytes, "byte {flipped}, bit {bit}");
     assert!(honest.store.reads.borrow().contains_key(&cid_of(&artifact.blocks[nth]).to_string()));
@@ -198,7 +186,7 @@ async fn one_flipped_bit(network: Network, bytes: &[u8], flipped: usize, bit: u3
 }
 
 #[test]
-fn one_flipped_bit_anywhere_in_what_a_peer_serves_is_refused_and_fetched_elsewhere() {
+fn block_with_any_flipped_bit_is_rejected_and_fetched_elsewhere() {
     in_one_thread(async {
         let relay = relay().await;
         let network = network(&relay);
@@ -224,12 +212,12 @@ fn one_flipped_bit_anywhere_in_what_a_peer_serves_is_refused_and_fetched_elsewhe
 }
 
 #[test]
-fn a_file_whose_blocks_are_not_its_whole_is_refused_and_nobody_is_blamed() {
+fn artifact_that_contradicts_its_blocks_is_rejected_without_blame() {
     in_one_thread(async {
         let relay = relay().await;
         let network = network(&relay);
-        let (_alice, artifact) = Party::with(&network, &file(300_000, 7)).await;
-        let carol = Party::join(&network).await;
+        let (_alice, artifact) = WatchedNode::with_file(&network, &file(300_000, 7)).await;
+        let carol = WatchedNode::join(network.clone()).await;
         carol.has_peers(1).await;
         let other_whole = Artifact { sha256: Artifact::of(b"other").sha256, ..artifact.clone() };
         let other_size = Artifact { size: artifact.size + 1, ..artifact.clone() };
@@ -243,16 +231,16 @@ fn a_file_whose_blocks_are_not_its_whole_is_refused_and_nobody_is_blamed() {
 }
 
 #[test]
-fn when_the_device_is_full_the_cached_goes_first_and_what_is_pinned_never() {
+fn full_device_evicts_cached_content_and_never_pinned() {
     in_one_thread(async {
         let relay = relay().await;
         let network = network(&relay);
         let [installed, cached, wanted, too_much] = [10, 11, 12, 13].map(|seed| file(MIB, seed));
-        let (alice, first) = Party::with(&network, &installed).await;
+        let (alice, first) = WatchedNode::with_file(&network, &installed).await;
         let second = alice.node.content().keep_artifact(&wanted, Pin::Own).await.unwrap();
         let third =
             alice.node.content().keep_artifact(&[wanted.clone(), too_much.clone()].concat(), Pin::Own).await.unwrap();
-        let carol = Party::join(&network).await;
+        let carol = WatchedNode::join(network.clone()).await;
         carol.has_peers(1).await;
         carol.fetch(&first).await.unwrap();
         carol.node.content().pin_artifact(&first, Pin::Installed).await.unwrap();
@@ -282,10 +270,11 @@ fn when_the_device_is_full_the_cached_goes_first_and_what_is_pinned_never() {
 }
 
 #[test]
-fn the_pins_and_the_order_of_use_outlast_a_restart() {
+fn pins_and_order_of_use_survive_a_restart() {
     in_one_thread(async {
-        let store = Rc::<Watched>::default();
-        let start = async |store: Rc<Watched>| Node::start(store, Rc::new(Native), Network::default()).await.unwrap();
+        let store = Rc::<WatchedStore>::default();
+        let start =
+            async |store: Rc<WatchedStore>| Node::start(store, Rc::new(Native), Network::default()).await.unwrap();
         let node = start(store.clone()).await;
         let mut artifacts = Vec::new();
         for (seed, pin) in [(1, Pin::Installed), (2, Pin::Own), (3, Pin::Cached), (4, Pin::Cached)] {
@@ -306,9 +295,9 @@ fn the_pins_and_the_order_of_use_outlast_a_restart() {
 }
 
 #[test]
-fn content_stays_within_half_of_the_quota_as_far_as_pins_allow() {
+fn unpinned_content_stays_within_half_of_the_quota() {
     in_one_thread(async {
-        let store = Rc::<Watched>::default();
+        let store = Rc::<WatchedStore>::default();
         let quota = 2_000_000;
         let node = Node::start(
             store.clone(),
@@ -340,20 +329,20 @@ fn content_stays_within_half_of_the_quota_as_far_as_pins_allow() {
 }
 
 #[test]
-fn who_asks_against_the_rules_is_counted_and_sent_away() {
+fn peer_that_breaks_block_rules_is_counted_and_banned() {
     in_one_thread(async {
         let relay = relay().await;
         let network = network(&relay);
         let bytes = file(600_000, 9);
-        let (alice, artifact) = Party::with(&network, &bytes).await;
-        let mallory = Party::join(&network).await;
+        let (alice, artifact) = WatchedNode::with_file(&network, &bytes).await;
+        let mallory = WatchedNode::join(network.clone()).await;
         mallory.has_peers(1).await;
         let mut stream = mallory.mesh.open_blocks(alice.mesh.local_peer_id()).await.unwrap();
         stream.outgoing.send(vec![9, 9]).await.unwrap();
         let malformed = Rejection::Malformed(DecodeError::UnknownKind(9));
-        eventually("rubbish is counted", async || alice.counted(malformed).await == 1).await;
+        eventually("rubbish is counted", async || alice.count_of(malformed).await == 1).await;
         stream.outgoing.send(Message::Missing(artifact.blocks[0]).encode()).await.unwrap();
-        eventually("an answer nobody asked for, too", async || alice.counted(Rejection::Unasked).await == 1).await;
+        eventually("an answer nobody asked for, too", async || alice.count_of(Rejection::Unasked).await == 1).await;
         // Nothing is answered now; what waits for an answer is bounded, and so is the patience.
         alice.store.hangs_after.set(Some(0));
         let wants = Message::Want(vec![artifact.blocks[0]; IN_FLIGHT_MAX]).encode();
@@ -364,30 +353,31 @@ fn who_asks_against_the_rules_is_counted_and_sent_away() {
         }
         alice.store.hangs_after.set(None);
         eventually("sent away", async || alice.network().await.peers.is_empty()).await;
-        let wanted_too_much = alice.counted(Rejection::TooManyRequests).await;
+        let wanted_too_much = alice.count_of(Rejection::TooManyRequests).await;
         assert!((1..=10).contains(&wanted_too_much), "{wanted_too_much}");
         assert_eq!(alice.node.content().artifact_bytes(&artifact).await.unwrap(), bytes);
-        let bob = Party::join(&network).await;
+        let bob = WatchedNode::join(network.clone()).await;
         bob.has_peers(1).await;
         bob.fetch(&artifact).await.unwrap();
     });
 }
 
 #[test]
-fn a_picture_comes_when_it_is_looked_at_and_may_go_again() {
+fn avatar_is_fetched_when_viewed_and_may_be_evicted() {
     in_one_thread(async {
         let relay = relay().await;
         let network = network(&relay);
-        let alice = Party::join(&network).await;
+        let alice = WatchedNode::join(network.clone()).await;
         let picture = [b"\x89PNG\r\n\x1a\n".to_vec(), file(100_000, 20)].concat();
         let changes = ProfileChanges { avatar: Some(picture.clone().into()), ..ProfileChanges::default() };
         alice.node.handle(Command::RegisterUsername { name: "alice".into(), changes }).await.unwrap();
         let cid = cid_of(&Artifact::of(&picture).sha256).to_string();
-        let look = async |party: &Party| match party.node.handle(Command::Block { cid: cid.clone() }).await.unwrap() {
-            Answer::Block(block) => block.map(|block| (block.bytes, block.media_type)),
-            other => panic!("{other:?}"),
-        };
-        let carol = Party::join(&network).await;
+        let look =
+            async |party: &WatchedNode| match party.node.handle(Command::Block { cid: cid.clone() }).await.unwrap() {
+                Answer::Block(block) => block.map(|block| (block.bytes, block.media_type)),
+                other => panic!("{other:?}"),
+            };
+        let carol = WatchedNode::join(network.clone()).await;
         assert_eq!(look(&carol).await, None, "nobody is connected");
         carol.has_peers(1).await;
         assert_eq!(look(&carol).await, Some((picture.clone(), "image/png".to_owned())));
@@ -403,11 +393,11 @@ fn a_picture_comes_when_it_is_looked_at_and_may_go_again() {
 
 /// Somebody waits for it, and it is gone: no task is left behind that would hold the node.
 #[test]
-fn leaving_the_network_ends_what_was_under_way() {
+fn leaving_the_network_ends_running_fetches() {
     in_one_thread(async {
         let relay = relay().await;
         let network = network(&relay);
-        let carol = Party::join(&network).await;
+        let carol = WatchedNode::join(network.clone()).await;
         let (fetching, _) = carol.fetching(&Artifact::of(b"nobody has this"));
         tokio::task::yield_now().await;
         carol.mesh.close();

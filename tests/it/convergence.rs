@@ -14,8 +14,8 @@ use gen_registry_core::sync::session::BUFFERED_MAX_BYTES;
 use gen_registry_core::sync::simulator::{Faults, Traffic};
 use gen_registry_core::sync::version_vector::DocumentVector;
 
-use crate::swarm::liar::{LONG_AGO, Trick};
-use crate::swarm::{Swarm, WITNESSES};
+use crate::support::swarm::liar::{LONG_AGO, Trick};
+use crate::support::swarm::{Swarm, WITNESSES};
 
 const PARTITIONS: usize = 3;
 const PARTED_MILLIS: u64 = 15_000;

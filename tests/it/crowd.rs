@@ -1,6 +1,6 @@
 //! The crowd that stories and the benchmark page start from is a registry like any other.
 
-#[path = "../shared/crowd.rs"]
+#[path = "../support/crowd.rs"]
 #[allow(dead_code, reason = "benchmarks use the rest")]
 mod shared;
 
@@ -13,7 +13,7 @@ use gen_registry_node::store::{Durability, Store, Table, Write};
 const PEOPLE: u64 = 50;
 
 #[test]
-fn a_crowd_is_read_back_from_its_lines() {
+fn crowd_round_trips_through_its_file() {
     let lines = shared::lines(PEOPLE);
     let store = Rc::new(MemoryStore::new());
     let mut batch = Vec::new();

@@ -22,7 +22,8 @@ use libp2p::{
     },
 };
 
-use crate::relay::{client::swarm, relay_with};
+use crate::support::relay::relay_with;
+use crate::support::relay_client::swarm;
 
 /// How long a condition may take before the test gives up on it. Never a measurement.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -232,7 +233,7 @@ async fn echo(mut incoming: libp2p_stream::IncomingStreams) {
 }
 
 #[tokio::test]
-async fn wrapped_protocols_see_nothing_of_a_relayed_connection_and_use_a_direct_one() {
+async fn wrapped_protocols_use_direct_connections_only() {
     let (_relay, _view, relay) = relay_with(RelayLimits::default()).await;
     let (mut alice, mut bob) = connected_over_a_relay(&relay).await;
     let (alices, bobs) = (alice.id(), bob.id());

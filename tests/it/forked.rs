@@ -8,7 +8,7 @@ use gen_registry_api::*;
 use gen_registry_core::time::Timestamp;
 use gen_registry_node::platform::test_environment::TestEnvironment;
 
-use crate::profile::Profile;
+use crate::support::profile::TestProfile;
 
 fn claim(name: &str) -> Command {
     Command::RegisterUsername { name: name.into(), changes: ProfileChanges::default() }
@@ -19,13 +19,13 @@ fn bio(text: &str) -> Command {
 }
 
 #[test]
-fn who_has_a_forked_key_is_told_and_can_begin_anew() {
-    let first = Profile::new(1);
+fn forked_identity_is_reported_and_can_be_replaced() {
+    let first = TestProfile::new(1);
     let did = first.claim("alice").did.unwrap();
     // The whole machine was copied while it ran, randomness and all.
     let clock = || TestEnvironment::new(1, Timestamp::from_millis(1_800_000_000_000));
     let (one, other) = (Rc::new(first.store.copy()), Rc::new(first.store.copy()));
-    let (one, other) = (Profile::open(one, clock()), Profile::open(other, clock()));
+    let (one, other) = (TestProfile::open(one, clock()), TestProfile::open(other, clock()));
     one.me(bio("one"));
     other.me(bio("other"));
     assert!(!one.me(Command::WhoAmI).forked);

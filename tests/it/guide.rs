@@ -14,7 +14,7 @@ use gen_registry_node::net::{
 };
 use gen_registry_node::store::Table;
 
-use crate::relay::relay_with;
+use crate::support::relay::relay_with;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -95,7 +95,7 @@ fn every_link_of_a_guide_works_in_the_app_too() {
 
 #[test]
 fn operating_describes_every_flag_and_variable_and_no_other() {
-    let help = crate::serve::program(&["serve", "--help"]).output().unwrap();
+    let help = crate::support::server::program(&["serve", "--help"]).output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
     let mut flags = words(&help, "--");
     flags.remove("--help");

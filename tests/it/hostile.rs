@@ -25,9 +25,11 @@ use libp2p::PeerId;
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 
-use crate::lies;
-use crate::mesh::{Party, eventually, in_one_thread, network, relay};
-use crate::people::person;
+use crate::support::lies;
+use crate::support::node::TestNode;
+use crate::support::people::person;
+use crate::support::relay::{network, relay};
+use crate::support::wait::{eventually, in_one_thread};
 use acts::{ACTS, Act};
 use peer::{Mallory, Victim};
 
@@ -70,8 +72,8 @@ fn outcome(act: Act) -> Outcome {
 
 /// Alice is the victim, Bob talks with her meanwhile.
 struct Scene {
-    alice: Party,
-    bob: Party,
+    alice: TestNode,
+    bob: TestNode,
     /// Whose records change with every word.
     bobs: String,
     victim: Victim,
@@ -88,14 +90,14 @@ impl Scene {
     async fn on(environment: Rc<dyn Environment>) -> Self {
         let relay = relay().await;
         let network = network(&relay);
-        let alice = Party::join_on(environment, Rc::default(), network.clone()).await;
+        let alice = TestNode::join_on(environment, Rc::default(), network.clone()).await;
         alice.claim("alice_smith").await.unwrap();
         for word in 0..6 {
             let bio = format!("{word} {}", "I am Alice. ".repeat(30));
             write(&alice, ProfileChanges { bio: Some(bio), ..ProfileChanges::default() }).await;
         }
         let alices = owners(&alice.store, "");
-        let bob = Party::join(network.clone()).await;
+        let bob = TestNode::join(network.clone()).await;
         bob.claim("bob").await.unwrap();
         alice.sees("bob").await;
         bob.sees("alice_smith").await;
@@ -168,7 +170,7 @@ impl Scene {
     }
 }
 
-async fn write(party: &Party, changes: ProfileChanges) {
+async fn write(party: &TestNode, changes: ProfileChanges) {
     party.node.handle(Command::UpdateProfile { changes }).await.unwrap();
 }
 
@@ -197,7 +199,7 @@ fn records(store: &MemoryStore, but: &[String]) -> Vec<(Table, Entry)> {
 }
 
 #[test]
-fn every_broken_rule_is_counted_and_changes_nothing() {
+fn every_broken_rule_is_counted_and_changes_no_data() {
     in_one_thread(async {
         let mut scene = Scene::new().await;
         // They have tests of their own.
@@ -209,7 +211,7 @@ fn every_broken_rule_is_counted_and_changes_nothing() {
 }
 
 #[test]
-fn who_never_reads_loses_the_link() {
+fn peer_that_never_reads_loses_its_stream() {
     in_one_thread(async {
         let mut scene = Scene::new().await;
         let mallory = scene.suffers("never-reads", Act::NeverReads).await;
@@ -220,7 +222,7 @@ fn who_never_reads_loses_the_link() {
 /// A debug build serves bytes more slowly than their bucket fills, so the victim's clock stands still meanwhile. Nothing
 /// else is other than on any node.
 #[test]
-fn who_asks_for_everything_again_and_again_is_sent_away() {
+fn peer_that_requests_everything_repeatedly_is_banned() {
     in_one_thread(async {
         let clock = TestEnvironment::new(1, Native.now());
         let mut scene = Scene::on(Rc::new(clock)).await;
@@ -229,7 +231,7 @@ fn who_asks_for_everything_again_and_again_is_sent_away() {
 }
 
 #[test]
-fn streams_without_number_hold_nobody_up() {
+fn flood_of_streams_delays_no_other_peer() {
     in_one_thread(async {
         let mut scene = Scene::new().await;
         let mallory = scene.suffers("many-streams", Act::ManyStreams).await;
@@ -237,7 +239,7 @@ fn streams_without_number_hold_nobody_up() {
         let of_mallory = report.peers.iter().filter(|peer| peer.id == mallory.id.to_string()).count();
         assert!(of_mallory <= 1, "{report:?}");
         // And it has not used up anything for others.
-        let carol = Party::join(network(&scene.relay)).await;
+        let carol = TestNode::join(network(&scene.relay)).await;
         carol.claim("carol").await.unwrap();
         scene.alice.sees("carol").await;
     });

@@ -5,8 +5,10 @@ use std::rc::Rc;
 
 use gen_registry_api::*;
 
-use crate::mesh::{Party, eventually, in_one_thread, network, relay};
-use crate::publishing::{draft, wasm};
+use crate::support::modules::{draft, wasm};
+use crate::support::node::TestNode;
+use crate::support::relay::{network, relay};
+use crate::support::wait::{eventually, in_one_thread};
 
 fn modules(command: ModuleCommand) -> Command {
     Command::Modules { command }
@@ -20,13 +22,9 @@ fn install(name: &str, requirement: &str) -> ModuleCommand {
     ModuleCommand::Install { requirements: wanted(name, requirement), accept: Vec::new() }
 }
 
-impl Party {
+impl TestNode {
     async fn ask(&self, command: ModuleCommand) -> Result<Answer, Failure> {
         self.node.handle(modules(command)).await
-    }
-
-    async fn publish(&self, draft: PublishDraft) {
-        self.ask(ModuleCommand::Publish { draft: Box::new(draft) }).await.unwrap();
     }
 
     async fn installed(&self, command: ModuleCommand) -> Vec<(String, String)> {
@@ -36,19 +34,12 @@ impl Party {
         }
     }
 
-    async fn look_at(&self, name: &str) -> Option<ModulePage> {
-        match self.ask(ModuleCommand::Page { name: name.to_owned() }).await.unwrap() {
-            Answer::Module(page) => page.map(|page| *page),
-            other => panic!("{other:?}"),
-        }
-    }
-
     async fn page(&self, name: &str) -> ModulePage {
-        self.look_at(name).await.expect("a module that is known")
+        self.module(name).await.expect("a module that is known")
     }
 
     async fn knows(&self, name: &str, version: &str) -> bool {
-        self.look_at(name).await.is_some_and(|page| page.latest.as_deref() == Some(version))
+        self.module(name).await.is_some_and(|page| page.latest.as_deref() == Some(version))
     }
 
     async fn read(&self, name: &str, version: &str) -> Result<Vec<u8>, FailureCode> {
@@ -67,10 +58,10 @@ fn pairs(all: &[(&str, &str)]) -> Vec<(String, String)> {
 
 /// `app` needs `mid ^1.0.0`, which needs `base >=2.0.0`.
 #[test]
-fn a_module_and_what_it_needs_come_from_its_author_and_then_from_whoever_has_them() {
+fn module_and_its_dependencies_come_from_any_peer_that_has_them() {
     in_one_thread(async {
         let relay = relay().await;
-        let (alice, bob) = (Party::join(network(&relay)).await, Party::join(network(&relay)).await);
+        let (alice, bob) = (TestNode::join(network(&relay)).await, TestNode::join(network(&relay)).await);
         alice.claim("alice_smith").await.unwrap();
         alice.publish(draft("base", "2.1.0", wasm("base", 1), &[])).await;
         alice.publish(draft("mid", "1.2.0", wasm("mid", 2), &[("base", ">=2.0.0")])).await;
@@ -116,10 +107,10 @@ fn a_module_and_what_it_needs_come_from_its_author_and_then_from_whoever_has_the
         // The author leaves; a third person gets it from the second.
         alice.leave().await;
         let store = bob.leave().await;
-        let bob = Party::join_with(store, network(&relay)).await;
+        let bob = TestNode::join_with(store, network(&relay)).await;
         assert_eq!(bob.installed(ModuleCommand::ListInstalled).await, installed, "also after a restart");
         assert_eq!(bob.read("app", "0.1.0").await, Ok(wasm("app", 3)));
-        let charlie = Party::join(network(&relay)).await;
+        let charlie = TestNode::join(network(&relay)).await;
         eventually("charlie knows the module", async || charlie.knows("app", "0.1.0").await).await;
         assert_eq!(charlie.installed(install("app", "^0.1")).await, installed);
         assert_eq!(charlie.read("base", "2.1.0").await, Ok(wasm("base", 1)));
@@ -127,10 +118,10 @@ fn a_module_and_what_it_needs_come_from_its_author_and_then_from_whoever_has_the
 }
 
 #[test]
-fn what_can_not_be_installed_says_why_and_leaves_the_last_good_state() {
+fn failed_installation_gives_a_reason_and_changes_nothing() {
     in_one_thread(async {
         let relay = relay().await;
-        let alice = Party::join(network(&relay)).await;
+        let alice = TestNode::join(network(&relay)).await;
         alice.claim("alice_smith").await.unwrap();
         alice.publish(draft("base", "1.0.0", wasm("base", 1), &[])).await;
         alice.publish(draft("app", "1.0.0", wasm("app", 2), &[("base", "^1")])).await;
@@ -160,7 +151,7 @@ fn what_can_not_be_installed_says_why_and_leaves_the_last_good_state() {
         );
 
         // Nobody who has the bytes is here.
-        let bob = Party::join(network(&relay)).await;
+        let bob = TestNode::join(network(&relay)).await;
         eventually("bob knows the module", async || bob.knows("app", "1.0.0").await).await;
         alice.leave().await;
         eventually("bob is alone", async || bob.network().await.peers.is_empty()).await;
@@ -171,9 +162,9 @@ fn what_can_not_be_installed_says_why_and_leaves_the_last_good_state() {
 }
 
 #[test]
-fn an_update_that_asks_for_more_is_shown_before_it_is_taken() {
+fn update_with_new_imports_needs_consent() {
     in_one_thread(async {
-        let alice = Party::join(network(&relay().await)).await;
+        let alice = TestNode::join(network(&relay().await)).await;
         alice.claim("alice_smith").await.unwrap();
         alice.publish(draft("app", "1.0.0", wasm("f", 1), &[])).await;
         alice.installed(install("app", "*")).await;
@@ -189,10 +180,10 @@ fn an_update_that_asks_for_more_is_shown_before_it_is_taken() {
 }
 
 #[test]
-fn what_a_dependency_newly_asks_for_is_accepted_by_its_name_or_all_at_once() {
+fn new_imports_of_dependencies_are_accepted_by_name_or_all_at_once() {
     in_one_thread(async {
         let relay = relay().await;
-        let (alice, bob) = (Party::join(network(&relay)).await, Party::join(network(&relay)).await);
+        let (alice, bob) = (TestNode::join(network(&relay)).await, TestNode::join(network(&relay)).await);
         alice.claim("alice_smith").await.unwrap();
         let asking = wat::parse_str("(module (import \"env\" \"read\" (func)))").unwrap();
         alice.publish(draft("base", "1.0.0", wasm("base", 1), &[])).await;
@@ -235,10 +226,10 @@ fn what_a_dependency_newly_asks_for_is_accepted_by_its_name_or_all_at_once() {
 }
 
 #[test]
-fn a_lockfile_brings_the_same_versions_and_nothing_else() {
+fn lockfile_installs_exactly_its_versions() {
     in_one_thread(async {
         let relay = relay().await;
-        let (alice, bob) = (Party::join(network(&relay)).await, Party::join(network(&relay)).await);
+        let (alice, bob) = (TestNode::join(network(&relay)).await, TestNode::join(network(&relay)).await);
         alice.claim("alice_smith").await.unwrap();
         alice.publish(draft("base", "1.0.0", wasm("base", 1), &[])).await;
         alice.publish(draft("app", "1.0.0", wasm("app", 2), &[("base", "^1")])).await;

@@ -16,9 +16,9 @@ use gen_registry_node::FOLLOWS_MAX;
 use gen_registry_node::NOTICES_MAX;
 use gen_registry_node::store::Table;
 
-use crate::people::{TOPIC, at, claim, person};
-use crate::profile::Profile;
-use crate::publishing::{draft, wasm};
+use crate::support::modules::{draft, wasm};
+use crate::support::people::{TOPIC, at, claim, person};
+use crate::support::profile::TestProfile;
 
 fn edit(document: &mut Document, actor: u8, edits: &[Edit]) -> Result<(), EditError> {
     document.edit(&person("alice"), &TOPIC, &[actor; 16], at(1_000_000), edits).map(drop)
@@ -38,7 +38,7 @@ fn holding(edits: impl IntoIterator<Item = Edit>) -> Document {
 }
 
 #[test]
-fn a_document_has_so_many_changes_and_then_no_more() {
+fn document_rejects_changes_beyond_its_limit() {
     let author = person("alice");
     let bio = |n: usize| [Edit::Bio(Some(n.to_string()))];
     let (mut own, mut replica) = (Document::new(author.identity()), Document::new(author.identity()));
@@ -81,7 +81,7 @@ fn facts_ratings_and_installs_are_read_up_to_their_limit() {
     }
 }
 
-impl Profile {
+impl TestProfile {
     fn publishes(&self, name: &str, version: &str) -> Result<Answer, Failure> {
         let draft = Box::new(draft(name, version, wasm("f", 1), &[]));
         self.ask(Command::Modules { command: ModuleCommand::Publish { draft } })
@@ -139,8 +139,8 @@ impl Profile {
 }
 
 #[test]
-fn an_identity_takes_so_many_module_names_and_publishes_under_them_for_ever() {
-    let alice = Profile::new(1);
+fn module_names_of_an_identity_are_limited_and_stay_usable() {
+    let alice = TestProfile::new(1);
     alice.claim("alice_smith");
     for n in 0..MODULE_CLAIMS_MAX {
         alice.publishes(module(n).as_str(), "1.0.0").unwrap();
@@ -154,8 +154,8 @@ fn an_identity_takes_so_many_module_names_and_publishes_under_them_for_ever() {
 }
 
 #[test]
-fn a_full_document_says_so_and_stays_readable() {
-    let alice = Profile::new(1);
+fn full_document_rejects_writes_and_stays_readable() {
+    let alice = TestProfile::new(1);
     alice.claim("alice_smith");
     alice.publishes("crc32", "1.0.0").unwrap();
     let review = |n: usize| format!("{n:04}{}", "𝄞".repeat(REVIEW_MAX_CHARS - 4));
@@ -182,8 +182,8 @@ fn a_full_document_says_so_and_stays_readable() {
 
 /// What was rated or counted before goes on at the limit; a further one does not begin.
 #[test]
-fn ratings_and_installs_at_their_limit_can_be_changed_but_not_added_to() {
-    let alice = Profile::new(1);
+fn ratings_and_installs_at_their_limit_can_be_changed_only() {
+    let alice = TestProfile::new(1);
     alice.claim("alice_smith");
     for name in ["crc32", "base64"] {
         alice.publishes(name, "1.0.0").unwrap();
@@ -219,8 +219,8 @@ fn ratings_and_installs_at_their_limit_can_be_changed_but_not_added_to() {
 }
 
 #[test]
-fn so_much_is_followed_and_no_more() {
-    let alice = Profile::new(1);
+fn follows_are_limited() {
+    let alice = TestProfile::new(1);
     for n in 0..FOLLOWS_MAX {
         assert_eq!(alice.follows(&format!("tag:t{n}"), true), Ok(n + 1));
     }
@@ -231,8 +231,8 @@ fn so_much_is_followed_and_no_more() {
 }
 
 #[test]
-fn so_many_notices_are_kept_and_the_oldest_goes_first() {
-    let (alice, bob) = (Profile::new(1), Profile::new(2));
+fn notices_are_limited_and_the_oldest_is_dropped() {
+    let (alice, bob) = (TestProfile::new(1), TestProfile::new(2));
     alice.follows("module:crc32", true).unwrap();
     bob.claim("bob");
     for n in 0..NOTICES_MAX + 1 {
@@ -250,8 +250,8 @@ fn so_many_notices_are_kept_and_the_oldest_goes_first() {
 }
 
 #[test]
-fn a_word_too_many_takes_the_place_of_the_oldest_in_memory_and_in_the_store() {
-    let alice = Profile::new(1);
+fn channel_log_beyond_its_limit_drops_the_oldest_message() {
+    let alice = TestProfile::new(1);
     alice.claim("alice_smith");
     alice.talks(ChatCommand::Join { username: None, channel: "#general".into() });
     let say = |n: usize| {
@@ -273,7 +273,7 @@ fn a_word_too_many_takes_the_place_of_the_oldest_in_memory_and_in_the_store() {
 }
 
 #[test]
-fn a_peer_asks_and_is_answered_at_a_rate() {
+fn requests_of_one_peer_are_limited() {
     let mut rates = PeerRates::default();
     let begin = 5_000;
     for _ in 0..QUESTIONS_BURST {

@@ -1,7 +1,6 @@
 //! Names and modules that nobody knows here: asked of connected peers and of the wider network, with everything that
 //! lies between.
 
-mod apart;
 mod asked;
 mod crowd;
 mod poison;
@@ -11,10 +10,10 @@ use gen_registry_core::name::Username;
 use gen_registry_core::name_proof;
 use gen_registry_node::Network;
 
-use crate::lookup::apart::{Party, relay_of, through};
 use crate::lookup::crowd::{Crowd, farthest, nearest};
-use crate::mesh::{eventually, in_one_thread};
-use crate::publishing::{draft, wasm};
+use crate::support::memory_network;
+use crate::support::modules::{draft, wasm};
+use crate::support::wait::{eventually, in_one_thread};
 
 fn username_key(name: &str) -> [u8; 32] {
     let name = (NameKind::Username, name.parse::<Username>().unwrap().folded());
@@ -29,15 +28,15 @@ async fn relay_keeps(relay: &gen_registry_node::net::relay::Relay, values: i64) 
 
 /// Must show 4 of the issue.
 #[test]
-fn who_knows_only_the_relay_finds_a_name_and_a_module_of_nodes_it_is_not_connected_to() {
+fn name_and_module_of_unconnected_nodes_are_found_through_the_relay() {
     in_one_thread(async {
-        let relay = relay_of(&Network::default(), vec![]).await;
-        let alice = Party::join(through(&relay)).await;
-        alice.claim("alice_smith").await;
+        let relay = memory_network::relay(&Network::default(), vec![]).await;
+        let alice = memory_network::join(memory_network::through(&relay)).await;
+        alice.claim("alice_smith").await.unwrap();
         let published = alice.publish(draft("crc-32", "1.2.3", wasm("f", 1), &[])).await;
         relay_keeps(&relay, 2).await;
 
-        let bob = Party::join(through(&relay)).await;
+        let bob = memory_network::join(memory_network::through(&relay)).await;
         assert_eq!(bob.find_username("nobody_at_all").await.answered_by, None);
         let report = bob.find_username("Alice-Smith").await;
         assert!(bob.network().await.peers.is_empty(), "he was connected to nobody when the answer came");
@@ -51,13 +50,13 @@ fn who_knows_only_the_relay_finds_a_name_and_a_module_of_nodes_it_is_not_connect
         assert_eq!(bob.look_up("alice_smith").await.answered_by, Some(AnsweredBy::Device));
         assert_eq!(bob.find_username("alice_smith").await.answered_by, Some(AnsweredBy::Device));
 
-        let carol = Party::join(through(&relay)).await;
+        let carol = memory_network::join(memory_network::through(&relay)).await;
         let report = carol.find(NameKind::Module, "CRC_32").await;
         assert!(carol.network().await.peers.is_empty());
         assert_eq!(report.answered_by, Some(AnsweredBy::Network));
         let release = report.found.unwrap().release.unwrap();
         assert_eq!((release.version.as_str(), release.sha256), ("1.2.3", published.sha256));
-        eventually("the module's page comes", async || carol.page("crc-32").await.is_some()).await;
+        eventually("the module's page comes", async || carol.module("crc-32").await.is_some()).await;
         let requirements = vec![Requirement { name: "crc-32".to_owned(), requirement: "*".to_owned() }];
         let install = ModuleCommand::Install { requirements, accept: vec![] };
         let installed = carol.node.handle(Command::Modules { command: install }).await.unwrap();
@@ -66,14 +65,14 @@ fn who_knows_only_the_relay_finds_a_name_and_a_module_of_nodes_it_is_not_connect
 }
 
 #[test]
-fn a_name_is_found_though_its_holder_is_gone_and_a_given_up_one_is_not() {
+fn name_of_an_absent_holder_is_found_and_a_relinquished_one_is_not() {
     in_one_thread(async {
-        let relay = relay_of(&Network::default(), vec![]).await;
-        let alice = Party::join(through(&relay)).await;
-        alice.claim("alice_smith").await;
+        let relay = memory_network::relay(&Network::default(), vec![]).await;
+        let alice = memory_network::join(memory_network::through(&relay)).await;
+        alice.claim("alice_smith").await.unwrap();
         relay_keeps(&relay, 1).await;
-        let bob = Party::join(through(&relay)).await;
-        bob.claim("bob_jones").await;
+        let bob = memory_network::join(memory_network::through(&relay)).await;
+        bob.claim("bob_jones").await.unwrap();
         relay_keeps(&relay, 2).await;
         bob.node.handle(Command::RelinquishUsername).await.unwrap();
         let view = relay.view();
@@ -81,7 +80,7 @@ fn a_name_is_found_though_its_holder_is_gone_and_a_given_up_one_is_not() {
         alice.leave().await;
         bob.leave().await;
 
-        let carol = Party::join(through(&relay)).await;
+        let carol = memory_network::join(memory_network::through(&relay)).await;
         let report = carol.find_username("alice_smith").await;
         assert!(report.found.is_some() && report.answered_by == Some(AnsweredBy::Network));
         let report = carol.find_username("bob_jones").await;
@@ -96,8 +95,8 @@ fn a_name_is_found_though_its_holder_is_gone_and_a_given_up_one_is_not() {
 fn twenty_sybils_around_a_key_do_not_hide_it() {
     in_one_thread(async {
         let network = Network::default();
-        let theirs = relay_of(&network, vec![]).await;
-        let hers = relay_of(&network, theirs.view().addresses()).await;
+        let theirs = memory_network::relay(&network, vec![]).await;
+        let hers = memory_network::relay(&network, theirs.view().addresses()).await;
         let relays = [theirs.view().addresses().remove(0), hers.view().addresses().remove(0)];
         let others = [theirs.view().peer_id(), hers.view().peer_id()];
         // Of some names the one to which the relays are least near.
@@ -110,10 +109,10 @@ fn twenty_sybils_around_a_key_do_not_hide_it() {
             eventually("both relays send people to them", async || view.counts().kademlia_peers.get() >= 20).await;
         }
 
-        let alice = Party::join(through(&hers)).await;
-        alice.claim(&name).await;
+        let alice = memory_network::join(memory_network::through(&hers)).await;
+        alice.claim(&name).await.unwrap();
         eventually("they got the value", async || crowd.asked.puts.get() > 0).await;
-        let bob = Party::join(through(&theirs)).await;
+        let bob = memory_network::join(memory_network::through(&theirs)).await;
         let found = async || {
             let report = bob.find_username(&name).await;
             report.answered_by == Some(AnsweredBy::Network) && report.found.is_some()

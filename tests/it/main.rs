@@ -18,8 +18,6 @@ mod guide;
 mod hostile;
 mod installing;
 mod layers;
-#[path = "../shared/lies.rs"]
-mod lies;
 mod limits;
 mod lookup;
 mod map;
@@ -28,9 +26,6 @@ mod modules;
 mod ownership;
 mod pack;
 mod packages;
-mod people;
-#[path = "../shared/pipe.rs"]
-mod pipe;
 mod presence;
 mod profile;
 mod publishing;
@@ -41,11 +36,11 @@ mod resolver;
 mod safety;
 mod searching;
 mod serve;
-mod shifted_clock;
 mod statistics;
 mod stores;
 mod streams;
-mod swarm;
+#[path = "../support/mod.rs"]
+mod support;
 mod talk;
 mod tampered;
 mod typings;

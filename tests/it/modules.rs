@@ -42,7 +42,7 @@ fn wat(text: &str) -> Vec<u8> {
 }
 
 #[test]
-fn every_fixture_has_its_report() {
+fn every_fixture_gets_the_expected_report() {
     for (name, bytes) in fixtures() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/modules/{name}.json"));
         let report = serde_json::to_string_pretty(&validate(&bytes)).unwrap() + "\n";
@@ -54,7 +54,7 @@ fn every_fixture_has_its_report() {
 }
 
 #[test]
-fn each_check_has_its_sentence() {
+fn every_check_names_its_problem() {
     let adder = wat("(module (func (export \"f\")))");
     let mut version = adder.clone();
     version[4] = 9;
@@ -78,7 +78,7 @@ fn each_check_has_its_sentence() {
 }
 
 #[test]
-fn both_sides_of_each_bound() {
+fn limits_accept_the_bound_and_reject_one_more() {
     let functions = |count: usize| wat(&format!("(module {})", "(func)".repeat(count)));
     assert!(validate(&functions(MODULE_MAX_FUNCTIONS)).is_valid());
     assert_eq!(problem(&functions(MODULE_MAX_FUNCTIONS + 1)).0, Check::Functions);
@@ -102,7 +102,7 @@ fn both_sides_of_each_bound() {
 }
 
 #[test]
-fn a_valid_module_of_any_kind_passes_and_no_beginning_of_it_does() {
+fn valid_modules_pass_and_their_prefixes_fail() {
     let mut random = seeded();
     for _ in 0..60 {
         let mut bytes = vec![0; 4_000];
@@ -132,7 +132,7 @@ fn a_valid_module_of_any_kind_passes_and_no_beginning_of_it_does() {
 }
 
 #[test]
-fn flipped_bits_and_huge_counts_never_break_it() {
+fn flipped_bits_and_huge_counts_do_not_panic() {
     let mut random = seeded();
     for (_, bytes) in fixtures() {
         for at in 0..bytes.len() * 8 {
@@ -154,7 +154,7 @@ fn flipped_bits_and_huge_counts_never_break_it() {
 }
 
 #[test]
-fn deep_nesting_is_refused_without_running_out_of_stack() {
+fn deep_nesting_is_rejected_without_a_stack_overflow() {
     let depth = 5_000;
     let component = format!("{}{}", "(component ".repeat(depth), ")".repeat(depth));
     // The text parser has a bound of its own, so the bytes are made by hand: each component inside a section of the outer.
@@ -182,7 +182,7 @@ fn deep_nesting_is_refused_without_running_out_of_stack() {
 const RUN_BYTES: u64 = 1 << 20;
 
 #[test]
-fn a_confined_module_is_the_same_but_for_its_memory() {
+fn limiting_memory_changes_nothing_else_of_a_module() {
     for (text, maximum) in [
         ("(module (memory 1))", Some(RUN_BYTES)),
         ("(module (memory 1 2) (func (export \"f\")) (data (i32.const 0) \"abc\"))", Some(2 << 16)),
@@ -203,7 +203,7 @@ fn a_confined_module_is_the_same_but_for_its_memory() {
 }
 
 #[test]
-fn random_modules_are_confined_to_valid_ones() {
+fn limiting_memory_of_random_modules_keeps_them_valid() {
     let mut rng = seeded();
     let mut confined = 0;
     for _ in 0..200 {

@@ -17,7 +17,7 @@ use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, SeedableRng};
 
-use crate::people::{at, claim, module_claim, person, receipt, release};
+use crate::support::people::{at, claim, module_claim, person, receipt, release};
 
 const SETS: usize = 10_000;
 const ORDERS: usize = 3;
@@ -93,7 +93,7 @@ fn resolve_all(rules: &Rules, facts: &[SignedFact]) -> BTreeMap<NameKey, NameSta
 }
 
 #[test]
-fn ten_thousand_sets_in_any_order_give_one_result() {
+fn ownership_is_independent_of_order_in_ten_thousand_sets() {
     let mut rng = StdRng::seed_from_u64(seed());
     let witnesses: Vec<Identity> = WITNESSES.iter().map(|name| person(name).identity()).collect();
     let pool = pool(&mut rng);
@@ -117,7 +117,7 @@ fn ten_thousand_sets_in_any_order_give_one_result() {
 }
 
 #[test]
-fn of_one_identity_only_so_many_module_names_count_in_any_order() {
+fn module_names_beyond_the_limit_do_not_count_in_any_order() {
     let mut rng = StdRng::seed_from_u64(seed());
     let (mallory, bob) = (person("mallory"), person("bob"));
     let names: Vec<ModuleName> =
@@ -204,7 +204,7 @@ fn check_invariants(facts: &[SignedFact], states: &BTreeMap<NameKey, NameState>)
 }
 
 #[test]
-fn held_back_claims_count_when_their_time_has_come() {
+fn held_back_claims_count_from_their_date() {
     let (alice, bob) = (person("alice"), person("bob"));
     let (now, soon) = (at(1_000_000), at(1_000_000).plus(CLOCK_SKEW * 2));
     let record = |author: &SigningIdentity, fact: SignedFact| {
@@ -227,7 +227,7 @@ fn held_back_claims_count_when_their_time_has_come() {
 }
 
 #[test]
-fn a_name_that_only_a_forked_person_claimed_reads_as_if_nobody_had() {
+fn name_claimed_by_a_forked_identity_only_is_free() {
     let alice = person("alice");
     let claimed = claim(&alice, "nova", at_days(1));
     let mut record = PersonRecord::new(alice.identity());

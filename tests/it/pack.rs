@@ -42,7 +42,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_page_gets_one_stylesheet_in_the_order_of_its_links() {
+fn page_gets_one_stylesheet_in_the_order_of_its_links() {
     let folder = built_page();
     pack(folder.path(), 5).unwrap();
 
@@ -56,7 +56,7 @@ fn a_page_gets_one_stylesheet_in_the_order_of_its_links() {
 }
 
 #[test]
-fn the_worker_lists_what_the_page_needs_and_nothing_else() {
+fn service_worker_lists_exactly_what_the_page_needs() {
     let folder = built_page();
     let packed = pack(folder.path(), 5).unwrap();
 
@@ -71,7 +71,7 @@ fn the_worker_lists_what_the_page_needs_and_nothing_else() {
 }
 
 #[test]
-fn the_page_learns_the_size_of_its_program_and_that_it_is_packed() {
+fn page_contains_the_size_of_its_program() {
     let folder = built_page();
     pack(folder.path(), 5).unwrap();
     let index = text(folder.path(), "index.html");
@@ -93,7 +93,7 @@ fn packing_twice_changes_nothing() {
 }
 
 #[test]
-fn any_changed_file_is_another_build_with_fresh_copies() {
+fn changed_file_makes_another_build() {
     let folder = built_page();
     let first = pack(folder.path(), 5).unwrap();
     let changed = "export default 2;\n".repeat(100);
@@ -112,7 +112,7 @@ fn any_changed_file_is_another_build_with_fresh_copies() {
 }
 
 #[test]
-fn only_what_shrinks_gets_a_brotli_copy() {
+fn only_files_that_shrink_get_a_brotli_copy() {
     let folder = built_page();
     fs::write(folder.path().join("noise.png"), "x".repeat(5000)).unwrap();
     pack(folder.path(), 5).unwrap();
@@ -123,7 +123,7 @@ fn only_what_shrinks_gets_a_brotli_copy() {
 }
 
 #[test]
-fn the_first_load_is_what_the_page_names_and_its_glue() {
+fn first_load_is_what_the_page_names() {
     let sizes = [
         ("/index.html", 1),
         ("/a.js", 10),
@@ -138,7 +138,7 @@ fn the_first_load_is_what_the_page_names_and_its_glue() {
 }
 
 #[test]
-fn a_packing_says_how_much_a_first_visit_loads() {
+fn packing_reports_the_size_of_the_first_load() {
     let folder = built_page();
     fs::write(folder.path().join("program-of-a-worker.wasm"), "x".repeat(5000)).unwrap();
     let packed = pack(folder.path(), 5).unwrap();
@@ -154,7 +154,7 @@ fn a_packing_says_how_much_a_first_visit_loads() {
 }
 
 #[test]
-fn a_stylesheet_that_imports_is_refused() {
+fn stylesheet_with_imports_is_rejected() {
     let folder = built_page();
     fs::write(folder.path().join("base-2.css"), "@import url(\"other.css\");").unwrap();
     let error = pack(folder.path(), 5).unwrap_err();
@@ -162,7 +162,7 @@ fn a_stylesheet_that_imports_is_refused() {
 }
 
 #[test]
-fn a_page_or_worker_without_the_places_to_fill_is_refused() {
+fn page_or_worker_without_placeholders_is_rejected() {
     let folder = built_page();
     fs::write(folder.path().join("sw.js"), "// somebody's own").unwrap();
     assert!(matches!(pack(folder.path(), 5), Err(PackError::NoPlace { file: "sw.js", .. })));
@@ -173,7 +173,7 @@ fn a_page_or_worker_without_the_places_to_fill_is_refused() {
 }
 
 #[test]
-fn a_missing_stylesheet_is_named() {
+fn missing_stylesheet_is_reported_by_name() {
     let folder = built_page();
     fs::remove_file(folder.path().join("base-2.css")).unwrap();
     let error = pack(folder.path(), 5).unwrap_err();

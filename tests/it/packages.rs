@@ -14,10 +14,11 @@ use gen_registry_node::Network;
 use gen_registry_node::network::NetworkParameters;
 use tempfile::TempDir;
 
-use crate::mesh::{Party, eventually, in_one_thread};
-use crate::publishing::{draft, wasm};
 use crate::relay::program::{ANY_PORT, network_of};
-use crate::serve::{Server, dist};
+use crate::support::modules::{draft, wasm};
+use crate::support::node::TestNode;
+use crate::support::server::{Server, dist};
+use crate::support::wait::{eventually, in_one_thread};
 
 /// The real program with its relay and its witness, and the network as it tells it.
 struct World {
@@ -35,7 +36,7 @@ fn world() -> World {
 
 impl World {
     async fn party(&self) -> Member {
-        Member(Party::join(self.network.clone()).await)
+        Member(TestNode::join(self.network.clone()).await)
     }
 
     /// An author and somebody who is connected to them.
@@ -48,12 +49,12 @@ impl World {
 }
 
 /// One who publishes, looks for and installs.
-struct Member(Party);
+struct Member(TestNode);
 
 impl Deref for Member {
-    type Target = Party;
+    type Target = TestNode;
 
-    fn deref(&self) -> &Party {
+    fn deref(&self) -> &TestNode {
         &self.0
     }
 }
@@ -124,17 +125,17 @@ impl Member {
 }
 
 #[test]
-fn network_initialization() {
+fn node_joins_its_network() {
     in_one_thread(async {
         // Without anybody to find others through it works all the same, and says so.
-        let alone = Party::join(Network::default()).await;
+        let alone = TestNode::join(Network::default()).await;
         let report = alone.network().await;
         assert_eq!((report.relays.len(), report.peers.len()), (0, 0));
         alone.claim("alice_smith").await.unwrap();
         let name = alone.mesh.local_peer_id();
 
         let world = world();
-        let party = Party::join_with(alone.leave().await, world.network.clone()).await;
+        let party = TestNode::join_with(alone.leave().await, world.network.clone()).await;
         eventually("its relay is connected", async || party.has_relay().await).await;
         assert_eq!(party.mesh.local_peer_id(), name, "a profile is one node for ever");
         let report = party.network().await;
@@ -145,7 +146,7 @@ fn network_initialization() {
 }
 
 #[test]
-fn peer_discovery() {
+fn peers_find_each_other() {
     in_one_thread(async {
         let world = world();
         let (alice, bob) = world.two().await;
@@ -155,7 +156,7 @@ fn peer_discovery() {
 }
 
 #[test]
-fn package_announcement() {
+fn published_release_is_announced_to_peers() {
     in_one_thread(async {
         let world = world();
         let (alice, bob) = world.two().await;
@@ -179,7 +180,7 @@ fn package_announcement() {
 }
 
 #[test]
-fn search_functionality() {
+fn search_finds_published_modules() {
     in_one_thread(async {
         let world = world();
         let (alice, bob) = world.two().await;
@@ -199,7 +200,7 @@ fn search_functionality() {
 }
 
 #[test]
-fn package_retrieval() {
+fn installed_module_has_the_published_bytes() {
     in_one_thread(async {
         let world = world();
         let (alice, bob) = world.two().await;
@@ -221,7 +222,7 @@ fn package_retrieval() {
 }
 
 #[test]
-fn multi_peer_discovery() {
+fn module_is_found_at_several_peers() {
     in_one_thread(async {
         let world = world();
         let mut parties = Vec::new();
@@ -244,7 +245,7 @@ fn multi_peer_discovery() {
 }
 
 #[test]
-fn duplicate_prevention() {
+fn published_version_is_never_replaced() {
     in_one_thread(async {
         let world = world();
         let (alice, bob) = world.two().await;
@@ -267,7 +268,7 @@ fn duplicate_prevention() {
 }
 
 #[test]
-fn dht_operations() {
+fn module_is_found_through_kademlia() {
     in_one_thread(async {
         let world = world();
         let alice = world.party().await;
@@ -309,14 +310,14 @@ fn dht_operations() {
 }
 
 #[test]
-fn topic_subscription() {
+fn followers_get_notices() {
     in_one_thread(async {
         let world = world();
         let (alice, bob) = world.two().await;
         // The same relay, another network.
         let elsewhere = Network { topic: Topic::from_bytes([9; 32]), ..world.network.clone() };
-        let stranger = Member(Party::join(elsewhere.clone()).await);
-        let neighbour = Member(Party::join(elsewhere).await);
+        let stranger = Member(TestNode::join(elsewhere.clone()).await);
+        let neighbour = Member(TestNode::join(elsewhere).await);
         stranger.has_peers(1).await;
         alice.claim("alice_smith").await.unwrap();
         alice.publish("crc-32", "1.0.0", 1).await;
@@ -331,7 +332,7 @@ fn topic_subscription() {
 }
 
 #[test]
-fn version_updates() {
+fn new_version_is_offered_as_an_update() {
     in_one_thread(async {
         let world = world();
         let (alice, bob) = world.two().await;

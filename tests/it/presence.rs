@@ -8,7 +8,6 @@ mod simulator;
 pub mod stranger;
 
 use std::rc::Rc;
-use std::time::Duration;
 
 use gen_registry_api::*;
 use gen_registry_core::presence::pace;
@@ -18,69 +17,19 @@ use gen_registry_node::net::relay::Relay;
 use gen_registry_node::platform::Environment;
 use gen_registry_node::store::memory::MemoryStore;
 
-use crate::mesh::{Party, eventually, in_one_thread, network, relay};
-/// The real clock, moved ahead for everybody at once: minutes pass in seconds.
-pub use crate::shifted_clock::ShiftedClock as Clock;
+use crate::support::clock::{STEP_SECONDS, ShiftedClock};
+use crate::support::node::TestNode;
+use crate::support::relay::{network, relay};
+use crate::support::wait::{eventually, in_one_thread};
 use stranger::Stranger;
 
-/// Somewhat longer than a node takes to notice the time.
-const STEP_LASTS: Duration = Duration::from_millis(1_150);
-pub const STEP_SECONDS: u64 = 6;
-
-impl Clock {
-    /// A step of time that leaves everybody the time to say what is due.
-    pub async fn step(&self) {
-        self.ahead.set(self.ahead.get() + STEP_SECONDS * 1_000);
-        tokio::time::sleep(STEP_LASTS).await;
-    }
-}
-
-impl Party {
-    pub async fn online(&self) -> Vec<OnlineUser> {
-        match self.talk(ChatCommand::Users).await.unwrap() {
-            Answer::Online(report) => report.users,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    pub async fn online_names(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.online().await.into_iter().filter_map(|user| user.username).collect();
-        names.sort();
-        names
-    }
-
-    pub async fn finds_online(&self, names: &[&str]) {
-        eventually(&format!("{names:?} are online"), async || self.online_names().await == names).await;
-    }
-
-    pub async fn in_channel(&self, channel: &str) -> Vec<String> {
-        let channel = channel.to_owned();
-        match self.talk(ChatCommand::ChannelUsers { channel }).await.unwrap() {
-            Answer::ChannelUsers(users) => {
-                let mut names: Vec<String> = users.into_iter().filter_map(|user| user.username).collect();
-                names.sort();
-                names
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-
-    pub async fn finds_in(&self, channel: &str, names: &[&str]) {
-        eventually(&format!("{names:?} are in {channel}"), async || self.in_channel(channel).await == names).await;
-    }
-
-    pub async fn joins(&self, channel: &str) {
-        self.talk(ChatCommand::Join { username: None, channel: channel.to_owned() }).await.unwrap();
-    }
-}
-
-pub async fn party(clock: &Clock, network: &Network, name: &str) -> Party {
-    let party = Party::join_on(Rc::new(clock.clone()), Rc::default(), network.clone()).await;
+pub async fn party(clock: &ShiftedClock, network: &Network, name: &str) -> TestNode {
+    let party = TestNode::join_on(Rc::new(clock.clone()), Rc::default(), network.clone()).await;
     party.claim(name).await.unwrap();
     party
 }
 
-pub async fn three(clock: &Clock) -> (Relay, Network, [Party; 3]) {
+pub async fn three(clock: &ShiftedClock) -> (Relay, Network, [TestNode; 3]) {
     let relay = relay().await;
     let network = network(&relay);
     let parties = [
@@ -96,9 +45,9 @@ pub async fn three(clock: &Clock) -> (Relay, Network, [Party; 3]) {
 }
 
 #[test]
-fn the_seeds_user_registration_flow() {
+fn user_registers_and_is_seen_online_until_unregistered() {
     in_one_thread(async {
-        let clock = Clock::default();
+        let clock = ShiftedClock::default();
         let (_relay, _, [alice, bob, carol]) = three(&clock).await;
         alice.talk(ChatCommand::Unregister { username: Some("alice".to_owned()) }).await.unwrap();
         for party in [&alice, &bob, &carol] {
@@ -123,9 +72,9 @@ fn the_seeds_user_registration_flow() {
 }
 
 #[test]
-fn the_seeds_channel_join_flow() {
+fn user_joins_and_leaves_channels() {
     in_one_thread(async {
-        let clock = Clock::default();
+        let clock = ShiftedClock::default();
         let (_relay, _, [alice, bob, carol]) = three(&clock).await;
         assert!(bob.in_channel("#general").await.is_empty());
         let join = |name: &str| ChatCommand::Join { username: Some(name.to_owned()), channel: "#general".to_owned() };
@@ -153,9 +102,9 @@ fn the_seeds_channel_join_flow() {
 }
 
 #[test]
-fn the_seeds_node_disconnect_flow() {
+fn disconnected_node_is_noticed_and_its_user_goes_offline() {
     in_one_thread(async {
-        let clock = Clock::default();
+        let clock = ShiftedClock::default();
         let (_relay, network, [alice, bob, carol]) = three(&clock).await;
         for party in [&alice, &bob] {
             party.joins("#general").await;
@@ -191,7 +140,7 @@ fn the_seeds_node_disconnect_flow() {
         for party in observers {
             assert_eq!(party.in_channel("#general").await, ["alice"]);
         }
-        let back = Party::join_on(Rc::new(clock.clone()), bobs, network).await;
+        let back = TestNode::join_on(Rc::new(clock.clone()), bobs, network).await;
         for party in [&alice, &carol, &back] {
             party.finds_online(&["alice", "bob", "carol"]).await;
             party.finds_in("#general", &["alice", "bob"]).await;
@@ -206,16 +155,16 @@ fn the_seeds_node_disconnect_flow() {
 }
 
 #[test]
-fn one_person_on_two_devices_is_one_person() {
+fn two_devices_of_one_person_are_one_user() {
     in_one_thread(async {
-        let clock = Clock::default();
+        let clock = ShiftedClock::default();
         let (_relay, network, [alice, bob, _carol]) = three(&clock).await;
         let Answer::RecoveryPhrase(phrase) = alice.node.handle(Command::RecoveryPhrase).await.unwrap() else {
             panic!()
         };
-        let second = Party::join_on(Rc::new(clock.clone()), Rc::default(), network).await;
+        let second = TestNode::join_on(Rc::new(clock.clone()), Rc::default(), network).await;
         second.node.handle(Command::RestoreFromPhrase { phrase }).await.unwrap();
-        let devices = async |party: &Party| {
+        let devices = async |party: &TestNode| {
             let users = party.online().await;
             users.iter().find(|user| user.username.as_deref() == Some("alice")).map_or(0, |alice| alice.devices.len())
         };
@@ -230,9 +179,9 @@ fn one_person_on_two_devices_is_one_person() {
 }
 
 #[test]
-fn a_late_joiner_has_the_whole_picture_soon() {
+fn late_joiner_gets_the_whole_roster() {
     in_one_thread(async {
-        let clock = Clock::default();
+        let clock = ShiftedClock::default();
         let (_relay, network, [alice, bob, carol]) = three(&clock).await;
         for party in [&alice, &bob, &carol] {
             party.joins("#general").await;
@@ -256,9 +205,9 @@ fn a_late_joiner_has_the_whole_picture_soon() {
 }
 
 #[test]
-fn a_partition_heals_to_one_picture() {
+fn rosters_agree_after_a_partition() {
     in_one_thread(async {
-        let clock = Clock::default();
+        let clock = ShiftedClock::default();
         let (first, second) = (relay().await, relay().await);
         let (here, there) = (network(&first), network(&second));
         let alice = party(&clock, &here, "alice").await;
@@ -284,7 +233,7 @@ fn a_partition_heals_to_one_picture() {
 }
 
 /// Alice and Bob, and a stranger who has heard what Bob says.
-async fn disturbed(clock: &Clock) -> (Relay, Party, Party, Stranger) {
+async fn disturbed(clock: &ShiftedClock) -> (Relay, TestNode, TestNode, Stranger) {
     let relay = relay().await;
     let network = network(&relay);
     let (alice, bob) = (party(clock, &network, "alice").await, party(clock, &network, "bob").await);
@@ -305,7 +254,7 @@ async fn disturbed(clock: &Clock) -> (Relay, Party, Party, Stranger) {
 
 /// How often Alice refused something of the stranger's, who alone breaks rules here; and that the stranger's mark fell
 /// with it. (Whoever falls far is sent away, so the list of peers need not have it.)
-async fn held_against(alice: &Party, stranger: &Stranger, why: Rejection) -> u64 {
+async fn held_against(alice: &TestNode, stranger: &Stranger, why: Rejection) -> u64 {
     let refused = alice.network().await.rejections;
     let count = refused.iter().find(|(what, _)| *what == why.to_string()).map_or(0, |(_, count)| *count);
     let command = BlockListCommand::Reputation { of: format!("peer:{}", stranger.name()) };
@@ -315,9 +264,9 @@ async fn held_against(alice: &Party, stranger: &Stranger, why: Rejection) -> u64
 }
 
 #[test]
-fn a_spoofed_goodbye_and_a_spoofed_join_are_refused_and_counted() {
+fn spoofed_goodbyes_and_joins_are_rejected_and_counted() {
     in_one_thread(async {
-        let clock = Clock::default();
+        let clock = ShiftedClock::default();
         for goodbye in [true, false] {
             let (_relay, alice, bob, stranger) = disturbed(&clock).await;
             let heard = stranger.last_heartbeat_of(bob.mesh.local_peer_id()).await;
@@ -332,9 +281,9 @@ fn a_spoofed_goodbye_and_a_spoofed_join_are_refused_and_counted() {
 }
 
 #[test]
-fn a_replayed_heartbeat_is_refused_and_counted() {
+fn replayed_heartbeat_is_rejected_and_counted() {
     in_one_thread(async {
-        let clock = Clock::default();
+        let clock = ShiftedClock::default();
         let (_relay, alice, bob, stranger) = disturbed(&clock).await;
         let old = stranger.last_heartbeat_of(bob.mesh.local_peer_id()).await;
         bob.leave().await;
@@ -351,9 +300,9 @@ fn a_replayed_heartbeat_is_refused_and_counted() {
 }
 
 #[test]
-fn a_flood_of_joins_is_refused_and_counted() {
+fn flood_of_joins_is_rejected_and_counted() {
     in_one_thread(async {
-        let clock = Clock::default();
+        let clock = ShiftedClock::default();
         let (_relay, alice, bob, stranger) = disturbed(&clock).await;
         for word in stranger.joins_and_leaves("#flood", 3 * pace::HEARTBEATS_BURST as usize) {
             stranger.publish(word);
@@ -371,9 +320,9 @@ fn a_flood_of_joins_is_refused_and_counted() {
 }
 
 #[test]
-fn what_is_kept_lets_a_locked_profile_be_seen_and_an_invisible_one_stay_so() {
+fn stored_attendance_shows_a_locked_profile_and_keeps_an_invisible_one_hidden() {
     in_one_thread(async {
-        let clock = Clock::default();
+        let clock = ShiftedClock::default();
         let (_relay, network, [alice, bob, carol]) = three(&clock).await;
         let passphrase = "four words that last".to_owned();
         bob.node.handle(Command::SetPassphrase { passphrase: Some(passphrase) }).await.unwrap();
@@ -382,7 +331,7 @@ fn what_is_kept_lets_a_locked_profile_be_seen_and_an_invisible_one_stay_so() {
         alice.finds_online(&["alice"]).await;
         let mut back = Vec::new();
         for store in stores {
-            back.push(Party::join_on(Rc::new(clock.clone()), store, network.clone()).await);
+            back.push(TestNode::join_on(Rc::new(clock.clone()), store, network.clone()).await);
         }
         assert_eq!(back[0].me().await.protection, Protection::Locked);
         for party in [&alice, &back[0], &back[1]] {

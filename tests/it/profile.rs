@@ -10,91 +10,10 @@ use gen_registry_core::limits::{BLOCK_MAX_BYTES, NAME_COOL_DOWN, USERNAME_CLAIMS
 use gen_registry_core::time::Timestamp;
 use gen_registry_node::Network;
 use gen_registry_node::Node;
-use gen_registry_node::platform::test_environment::TestEnvironment;
 use gen_registry_node::store::memory::MemoryStore;
 use gen_registry_node::store::{StoreError, Table};
 
-use crate::people::TOPIC;
-
-const PASSPHRASE: &str = "correct horse battery";
-
-/// One profile on one device.
-pub struct Profile {
-    pub node: Rc<Node>,
-    pub store: Rc<MemoryStore>,
-    pub clock: TestEnvironment,
-}
-
-impl Profile {
-    pub fn new(seed: u64) -> Self {
-        Self::open(Rc::new(MemoryStore::new()), TestEnvironment::new(seed, Timestamp::from_millis(1_800_000_000_000)))
-    }
-
-    pub fn open(store: Rc<MemoryStore>, clock: TestEnvironment) -> Self {
-        let network = Network { topic: TOPIC, ..Network::default() };
-        let node = block_on(Node::start(store.clone(), Rc::new(clock.clone()), network)).expect("a profile opens");
-        Self { node: Rc::new(node), store, clock }
-    }
-
-    /// The process ends without a word, and starts again from what was stored.
-    pub fn restart(self) -> Self {
-        let copy = Rc::new(self.store.copy());
-        drop(self.node);
-        Self::open(copy, self.clock)
-    }
-
-    pub fn ask(&self, command: Command) -> Result<Answer, Failure> {
-        block_on(self.node.handle(command))
-    }
-
-    pub fn me(&self, command: Command) -> Me {
-        match self.ask(command) {
-            Ok(Answer::Me(me)) => *me,
-            other => panic!("not me: {other:?}"),
-        }
-    }
-
-    pub fn code(&self, command: Command) -> FailureCode {
-        self.ask(command).expect_err("this command must be refused").code
-    }
-
-    pub fn claim(&self, name: &str) -> Me {
-        self.me(Command::RegisterUsername { name: name.into(), changes: ProfileChanges::default() })
-    }
-
-    fn rename(&self, name: &str) -> Me {
-        self.clock.advance(Duration::from_secs(60));
-        self.me(Command::Rename { name: name.into() })
-    }
-
-    fn look_up(&self, name: &str) -> NameReport {
-        match self.ask(Command::LookupUsername { name: name.into() }) {
-            Ok(Answer::Name(report)) => report,
-            other => panic!("no report: {other:?}"),
-        }
-    }
-
-    fn verdict(&self, text: &str) -> NameVerdict {
-        match self.ask(Command::CheckUsername { text: text.into() }) {
-            Ok(Answer::NameCheck(check)) => check.verdict,
-            other => panic!("no verdict: {other:?}"),
-        }
-    }
-
-    pub fn backup(&self) -> Vec<u8> {
-        match self.ask(Command::ExportBackup { passphrase: PASSPHRASE.into() }) {
-            Ok(Answer::Backup(file)) => file.bytes,
-            other => panic!("no backup: {other:?}"),
-        }
-    }
-
-    /// Takes in everything that another profile knows of its own document, as a peer would send it.
-    pub fn learn_from(&self, other: &Self) {
-        let changes = block_on(other.node.own_signed_changes()).expect("its own changes");
-        let report = block_on(self.node.admission().admit(changes)).expect("changes are admitted");
-        assert!(report.refused.is_empty(), "{report:?}");
-    }
-}
+use crate::support::profile::{PASSPHRASE, TestProfile};
 
 fn import(bytes: &[u8], passphrase: &str) -> Command {
     Command::ImportBackup { bytes: bytes.to_vec(), passphrase: passphrase.into() }
@@ -105,8 +24,8 @@ fn bio(text: &str) -> Command {
 }
 
 #[test]
-fn a_claimed_name_is_there_after_a_restart() {
-    let alice = Profile::new(1);
+fn claimed_name_survives_a_restart() {
+    let alice = TestProfile::new(1);
     assert_eq!(alice.me(Command::WhoAmI).did, None);
     let me = alice.claim("Alice_Smith");
     assert_eq!(me.username.as_deref(), Some("alice_smith"));
@@ -123,8 +42,8 @@ fn a_claimed_name_is_there_after_a_restart() {
 }
 
 #[test]
-fn taken_names_are_refused_and_look_alikes_with_them() {
-    let (alice, bob) = (Profile::new(1), Profile::new(2));
+fn taken_names_and_their_look_alikes_are_rejected() {
+    let (alice, bob) = (TestProfile::new(1), TestProfile::new(2));
     alice.claim("alice_smith");
     bob.learn_from(&alice);
     for name in ["alice_smith", "Alice.Smith", "a1ice_smith"] {
@@ -147,8 +66,8 @@ fn taken_names_are_refused_and_look_alikes_with_them() {
 }
 
 #[test]
-fn claims_made_apart_settle_when_they_meet() {
-    let (alice, bob) = (Profile::new(1), Profile::new(2));
+fn rival_claims_are_resolved_when_changes_are_exchanged() {
+    let (alice, bob) = (TestProfile::new(1), TestProfile::new(2));
     alice.claim("nova");
     bob.clock.advance(Duration::from_secs(10));
     bob.claim("nova");
@@ -172,8 +91,8 @@ fn claims_made_apart_settle_when_they_meet() {
 }
 
 #[test]
-fn a_name_given_up_is_closed_for_others_and_open_for_its_owner() {
-    let (alice, bob) = (Profile::new(1), Profile::new(2));
+fn relinquished_name_is_closed_for_others_and_open_for_its_owner() {
+    let (alice, bob) = (TestProfile::new(1), TestProfile::new(2));
     alice.claim("nova");
     alice.clock.advance(Duration::from_secs(60));
     assert_eq!(alice.me(Command::RelinquishUsername).username, None);
@@ -192,8 +111,8 @@ fn a_name_given_up_is_closed_for_others_and_open_for_its_owner() {
 }
 
 #[test]
-fn a_clock_set_back_reorders_nothing() {
-    let alice = Profile::new(1);
+fn clock_set_back_does_not_reorder_claims() {
+    let alice = TestProfile::new(1);
     alice.claim("nova");
     alice.clock.set_now(Timestamp::from_millis(1_000));
     let me = alice.me(Command::Rename { name: "stella".into() });
@@ -202,8 +121,8 @@ fn a_clock_set_back_reorders_nothing() {
 }
 
 #[test]
-fn the_number_of_names_is_bounded() {
-    let alice = Profile::new(1);
+fn number_of_usernames_is_limited() {
+    let alice = TestProfile::new(1);
     alice.claim("name-a");
     for nth in 1..USERNAME_CLAIMS_MAX {
         alice.rename(&format!("name-{}", "b".repeat(nth % 20 + 1) + &"c".repeat(nth / 20 + 1)));
@@ -213,8 +132,8 @@ fn the_number_of_names_is_bounded() {
 }
 
 #[test]
-fn a_profile_keeps_what_is_valid_and_refuses_the_rest() {
-    let alice = Profile::new(1);
+fn profile_accepts_valid_fields_and_rejects_others() {
+    let alice = TestProfile::new(1);
     alice.claim("alice");
     let png = [b"\x89PNG\r\n\x1a\n".as_slice(), &[7; 100]].concat();
     let changes = ProfileChanges {
@@ -259,8 +178,8 @@ fn a_profile_keeps_what_is_valid_and_refuses_the_rest() {
 }
 
 #[test]
-fn a_full_disk_keeps_the_old_state() {
-    let alice = Profile::new(1);
+fn full_disk_leaves_the_old_state() {
+    let alice = TestProfile::new(1);
     let before = alice.claim("alice");
     alice.store.fail_commits(Some(StoreError::Full));
     assert_eq!(alice.code(bio("new")), FailureCode::StorageFull);
@@ -271,10 +190,10 @@ fn a_full_disk_keeps_the_old_state() {
 }
 
 #[test]
-fn a_command_sent_again_is_carried_out_once() {
-    let alice = Profile::new(1);
+fn command_with_a_known_id_is_carried_out_once() {
+    let alice = TestProfile::new(1);
     alice.claim("alice");
-    let send = |profile: &Profile| block_on(profile.node.handle_once(Some("tab-1".into()), bio("once"))).map(drop);
+    let send = |profile: &TestProfile| block_on(profile.node.handle_once(Some("tab-1".into()), bio("once"))).map(drop);
     send(&alice).unwrap();
     let changes = alice.me(Command::WhoAmI).changes;
     send(&alice).unwrap();
@@ -284,8 +203,8 @@ fn a_command_sent_again_is_carried_out_once() {
 }
 
 #[test]
-fn many_edits_are_loaded_from_a_snapshot_and_its_tail() {
-    let mut alice = Profile::new(1);
+fn document_loads_from_a_snapshot_and_later_changes() {
+    let mut alice = TestProfile::new(1);
     alice.claim("alice");
     for nth in 0..70 {
         if nth % 25 == 0 {
@@ -298,8 +217,8 @@ fn many_edits_are_loaded_from_a_snapshot_and_its_tail() {
 }
 
 #[test]
-fn damaged_records_are_set_aside_and_the_rest_loads() {
-    let (alice, bob) = (Profile::new(1), Profile::new(2));
+fn damaged_records_are_quarantined_and_the_rest_loads() {
+    let (alice, bob) = (TestProfile::new(1), TestProfile::new(2));
     alice.claim("alice");
     bob.claim("bob");
     alice.learn_from(&bob);
@@ -330,8 +249,8 @@ fn damaged_records_are_set_aside_and_the_rest_loads() {
 }
 
 #[test]
-fn the_words_bring_the_key_and_the_document_brings_the_name() {
-    let alice = Profile::new(1);
+fn recovery_words_restore_the_key_and_the_document_the_name() {
+    let alice = TestProfile::new(1);
     let me = alice.claim("alice");
     let Ok(Answer::RecoveryPhrase(phrase)) = alice.ask(Command::RecoveryPhrase) else { panic!("no phrase") };
     let words: Vec<&str> = phrase.split(' ').collect();
@@ -339,7 +258,7 @@ fn the_words_bring_the_key_and_the_document_brings_the_name() {
     assert_eq!(alice.code(confirm(vec![(3, "wrong".into())])), FailureCode::WrongWords);
     assert!(alice.me(confirm(vec![(3, words[3].into()), (17, words[17].to_uppercase())])).phrase_checked);
 
-    let elsewhere = Profile::new(9);
+    let elsewhere = TestProfile::new(9);
     assert_eq!(
         elsewhere.code(Command::RestoreFromPhrase { phrase: words[..23].join(" ") }),
         FailureCode::PhraseInvalid
@@ -358,18 +277,18 @@ fn the_words_bring_the_key_and_the_document_brings_the_name() {
     assert_eq!(alice.me(Command::WhoAmI).profile, elsewhere.me(Command::WhoAmI).profile);
     assert_eq!(alice.me(Command::WhoAmI).profile.bio.as_deref(), Some("from the first"));
 
-    let bob = Profile::new(2);
+    let bob = TestProfile::new(2);
     bob.claim("bob");
     assert_eq!(bob.code(Command::RestoreFromPhrase { phrase }), FailureCode::IdentityExists);
 }
 
 #[test]
-fn a_device_that_wrote_before_its_document_arrived_loses_nothing() {
-    let alice = Profile::new(1);
+fn early_writes_of_a_restored_device_are_merged() {
+    let alice = TestProfile::new(1);
     alice.claim("alice");
     alice.me(bio("first device"));
     let Ok(Answer::RecoveryPhrase(phrase)) = alice.ask(Command::RecoveryPhrase) else { panic!("no phrase") };
-    let second = Profile::new(5);
+    let second = TestProfile::new(5);
     second.me(Command::RestoreFromPhrase { phrase });
     second.me(Command::UpdateProfile {
         changes: ProfileChanges { links: Some(vec!["https://second.example".into()]), ..Default::default() },
@@ -383,8 +302,8 @@ fn a_device_that_wrote_before_its_document_arrived_loses_nothing() {
 }
 
 #[test]
-fn a_backup_file_brings_everything_or_changes_nothing() {
-    let alice = Profile::new(1);
+fn backup_restores_everything_or_changes_nothing() {
+    let alice = TestProfile::new(1);
     alice.claim("alice");
     let png = [b"\x89PNG\r\n\x1a\n".as_slice(), &[7; 50]].concat();
     let changes = ProfileChanges { avatar: Some(png.into()), bio: Some("me".into()), ..Default::default() };
@@ -394,7 +313,7 @@ fn a_backup_file_brings_everything_or_changes_nothing() {
     let me = alice.me(Command::WhoAmI);
     assert!(me.last_backup_at.is_some());
 
-    let fresh = Profile::new(9);
+    let fresh = TestProfile::new(9);
     let nothing = fresh.me(Command::WhoAmI);
     assert_eq!(fresh.code(import(&file, "not the passphrase")), FailureCode::WrongPassphrase);
     assert_eq!(fresh.code(import(&file[..file.len() - 1], PASSPHRASE)), FailureCode::BackupDamaged);
@@ -421,7 +340,7 @@ fn a_backup_file_brings_everything_or_changes_nothing() {
     let Ok(Answer::Imported(again)) = fresh.ask(import(&file, PASSPHRASE)) else { panic!("not imported twice") };
     assert_eq!(again.new_changes, 0);
 
-    let bob = Profile::new(2);
+    let bob = TestProfile::new(2);
     bob.claim("bob");
     assert_eq!(bob.code(import(&file, PASSPHRASE)), FailureCode::IdentityExists);
     let other = Network { topic: gen_registry_core::identity::Topic::from_bytes([1; 32]), ..Network::default() };
@@ -431,8 +350,8 @@ fn a_backup_file_brings_everything_or_changes_nothing() {
 }
 
 #[test]
-fn a_locked_key_reads_but_does_not_write() {
-    let alice = Profile::new(1);
+fn locked_key_reads_but_does_not_write() {
+    let alice = TestProfile::new(1);
     alice.claim("alice");
     assert_eq!(alice.code(Command::SetPassphrase { passphrase: Some("short".into()) }), FailureCode::WeakPassphrase);
     let me = alice.me(Command::SetPassphrase { passphrase: Some(PASSPHRASE.into()) });
@@ -453,8 +372,8 @@ fn a_locked_key_reads_but_does_not_write() {
 }
 
 #[test]
-fn an_identity_is_forgotten_only_with_its_did() {
-    let alice = Profile::new(1);
+fn identity_is_forgotten_only_with_its_did() {
+    let alice = TestProfile::new(1);
     let did = alice.claim("alice").did.unwrap();
     assert_eq!(alice.code(Command::ForgetIdentity { confirm: "yes".into() }), FailureCode::ConfirmationWrong);
     assert_eq!(alice.me(Command::ForgetIdentity { confirm: did.clone() }).did, None);
@@ -465,9 +384,9 @@ fn an_identity_is_forgotten_only_with_its_did() {
 
 #[test]
 fn the_directory_is_paged_and_filtered() {
-    let reader = Profile::new(1);
+    let reader = TestProfile::new(1);
     for (seed, name) in ["bob", "ada", "bea", "ben", "zoe"].into_iter().enumerate() {
-        let person = Profile::new(seed as u64 + 10);
+        let person = TestProfile::new(seed as u64 + 10);
         person.claim(name);
         reader.learn_from(&person);
     }
@@ -494,8 +413,8 @@ fn the_directory_is_paged_and_filtered() {
 
 /// Found by the simulator (seed 271): the same bio drawn twice.
 #[test]
-fn saving_what_is_there_already_changes_nothing_and_is_no_failure() {
-    let alice = Profile::new(1);
+fn saving_unchanged_values_succeeds_and_writes_no_change() {
+    let alice = TestProfile::new(1);
     alice.claim("alice_smith");
     let first = alice.me(bio("I write compilers."));
     assert_eq!(alice.me(bio("I write compilers.")), first);

@@ -4,30 +4,9 @@ use std::time::Duration;
 
 use gen_registry_api::*;
 
-use crate::profile::Profile;
-
-/// A module that offers one function; another `constant`, other bytes.
-pub fn wasm(function: &str, constant: i32) -> Vec<u8> {
-    wat::parse_str(format!("(module (func (export \"{function}\") (result i32) i32.const {constant}))")).unwrap()
-}
-
-pub fn draft(name: &str, version: &str, wasm: Vec<u8>, dependencies: &[(&str, &str)]) -> PublishDraft {
-    let dependencies = dependencies
-        .iter()
-        .map(|(name, requirement)| Requirement { name: (*name).to_owned(), requirement: (*requirement).to_owned() })
-        .collect();
-    PublishDraft {
-        name: name.to_owned(),
-        version: version.to_owned(),
-        wasm,
-        dependencies,
-        details: described("A check sum"),
-    }
-}
-
-fn described(description: &str) -> ModuleChanges {
-    ModuleChanges { description: Some(description.to_owned()), ..ModuleChanges::default() }
-}
+use crate::support::modules::draft;
+use crate::support::modules::wasm;
+use crate::support::profile::TestProfile;
 
 fn publish(draft: PublishDraft) -> Command {
     modules(ModuleCommand::Publish { draft: Box::new(draft) })
@@ -37,7 +16,7 @@ fn modules(command: ModuleCommand) -> Command {
     Command::Modules { command }
 }
 
-impl Profile {
+impl TestProfile {
     fn publish(&self, name: &str, version: &str, constant: i32) -> Published {
         match self.ask(publish(draft(name, version, wasm("f", constant), &[]))) {
             Ok(Answer::Published(published)) => published,
@@ -65,8 +44,8 @@ impl Profile {
 }
 
 #[test]
-fn a_published_module_is_there_after_a_restart_and_at_whoever_hears_of_it() {
-    let (alice, bob) = (Profile::new(1), Profile::new(2));
+fn published_module_survives_a_restart_and_reaches_others() {
+    let (alice, bob) = (TestProfile::new(1), TestProfile::new(2));
     alice.claim("alice_smith");
     let published = alice.publish("crc-32", "1.0.0", 1);
     assert!(published.claimed && published.size == wasm("f", 1).len() as u64);
@@ -83,8 +62,8 @@ fn a_published_module_is_there_after_a_restart_and_at_whoever_hears_of_it() {
 }
 
 #[test]
-fn what_can_not_be_published_says_why_and_changes_nothing() {
-    let (alice, bob) = (Profile::new(1), Profile::new(2));
+fn failed_publication_gives_a_reason_and_changes_nothing() {
+    let (alice, bob) = (TestProfile::new(1), TestProfile::new(2));
     alice.claim("alice_smith");
     alice.publish("crc32", "1.0.0", 1);
     let before = alice.me(Command::WhoAmI);
@@ -113,8 +92,8 @@ fn what_can_not_be_published_says_why_and_changes_nothing() {
 
 /// Must show 8 of the issue of modules: one result everywhere, people told, nothing overwritten.
 #[test]
-fn one_version_from_two_devices_while_apart_and_from_a_stranger() {
-    let (desk, phone) = (Profile::new(1), Profile::new(2));
+fn rival_releases_of_one_version_are_resolved() {
+    let (desk, phone) = (TestProfile::new(1), TestProfile::new(2));
     desk.claim("alice_smith");
     desk.publish("crc32", "0.9.0", 0);
     let backup = Command::ImportBackup { bytes: desk.backup(), passphrase: "correct horse battery".into() };
@@ -123,11 +102,11 @@ fn one_version_from_two_devices_while_apart_and_from_a_stranger() {
     let first = desk.publish("crc32", "1.0.0", 1);
     let second = phone.publish("crc32", "1.0.0", 2);
     assert_ne!(first.release, second.release);
-    let mallory = Profile::new(3);
+    let mallory = TestProfile::new(3);
     mallory.clock.advance(Duration::from_secs(2));
     mallory.claim("mallory");
     let stranger = mallory.publish("CRC32", "1.0.0", 3);
-    let readers = [Profile::new(4), Profile::new(5)];
+    let readers = [TestProfile::new(4), TestProfile::new(5)];
     readers[0].learn_from(&mallory);
     readers[0].learn_from(&phone);
     readers[0].learn_from(&desk);
@@ -154,8 +133,8 @@ fn one_version_from_two_devices_while_apart_and_from_a_stranger() {
 }
 
 #[test]
-fn a_withdrawn_version_says_why_until_it_is_taken_back() {
-    let (alice, bob) = (Profile::new(1), Profile::new(2));
+fn yanked_version_shows_its_reason_until_unyanked() {
+    let (alice, bob) = (TestProfile::new(1), TestProfile::new(2));
     alice.claim("alice_smith");
     alice.publish("crc32", "1.0.0", 1);
     alice.publish("crc32", "1.1.0", 2);
@@ -180,8 +159,8 @@ fn a_withdrawn_version_says_why_until_it_is_taken_back() {
 }
 
 #[test]
-fn one_rating_for_each_person_and_the_list_follows() {
-    let (alice, bob, carol) = (Profile::new(1), Profile::new(2), Profile::new(3));
+fn each_person_has_one_rating_and_lists_follow_it() {
+    let (alice, bob, carol) = (TestProfile::new(1), TestProfile::new(2), TestProfile::new(3));
     alice.claim("alice_smith");
     alice.publish("crc32", "1.0.0", 1);
     alice.clock.advance(Duration::from_secs(5));

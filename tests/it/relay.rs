@@ -1,7 +1,6 @@
 //! The relay as real libp2p clients meet it: in this process with limits of the test's choosing, and as the real
 //! program.
 
-pub(crate) mod client;
 pub(crate) mod program;
 mod witness;
 
@@ -14,7 +13,6 @@ use gen_registry_node::net::{
     relay::{
         Relay, RelayError, RelayOptions, RelayStatus,
         address::websocket_origin,
-        key::NodeKey,
         limits::{REGISTRATIONS_PER_CONNECTION, RelayLimits},
     },
 };
@@ -29,28 +27,9 @@ use libp2p::{
 };
 use tower::ServiceExt;
 
-use crate::relay::client::{BehaviourEvent, Client, eventually};
-use crate::serve::dist;
-
-fn options(limits: RelayLimits) -> RelayOptions {
-    RelayOptions {
-        key: NodeKey::fresh(),
-        listen: "/ip4/127.0.0.1/tcp/0/ws".parse().unwrap(),
-        public: vec![],
-        bootstrap: vec![],
-        dht_server: true,
-        validator: None,
-        witness: None,
-        limits,
-    }
-}
-
-pub(crate) async fn relay_with(limits: RelayLimits) -> (Relay, RelayStatus, Multiaddr) {
-    let relay = Relay::start(options(limits)).await.unwrap();
-    let view = relay.view();
-    let address = view.addresses().remove(0);
-    (relay, view, address)
-}
+use crate::support::relay::{options, relay_with};
+use crate::support::relay_client::{BehaviourEvent, Client, eventually};
+use crate::support::server::dist;
 
 fn topic() -> rendezvous::Namespace {
     rendezvous::Namespace::new(Network::default().topic.into()).unwrap()
@@ -67,7 +46,7 @@ async fn ask(dist: &Path, relay: &RelayStatus, path: &str) -> (u16, String, Stri
 }
 
 #[tokio::test]
-async fn two_who_cannot_be_dialled_meet_and_the_numbers_tell() {
+async fn clients_meet_through_a_circuit_and_metrics_count_it() {
     let (relay, view, address) = relay_with(RelayLimits::default()).await;
     let folder = dist();
     let (_, _, before) = ask(folder.path(), &view, "/metrics").await;
@@ -109,7 +88,7 @@ async fn two_who_cannot_be_dialled_meet_and_the_numbers_tell() {
 }
 
 #[tokio::test]
-async fn those_of_one_topic_find_each_other() {
+async fn clients_of_one_topic_find_each_other() {
     let (_relay, view, address) = relay_with(RelayLimits::default()).await;
     let (mut alice, mut bob) = (Client::new().await, Client::new().await);
     bob.reserve(&address).await;
@@ -147,7 +126,7 @@ async fn those_of_one_topic_find_each_other() {
 }
 
 #[tokio::test]
-async fn nobody_is_listed_for_hours() {
+async fn long_registrations_are_shortened() {
     let (_relay, view, address) = relay_with(RelayLimits::default()).await;
     let mut bob = Client::new().await;
     bob.reserve(&address).await;
@@ -164,7 +143,7 @@ async fn nobody_is_listed_for_hours() {
 }
 
 #[tokio::test]
-async fn who_registers_without_end_is_sent_away() {
+async fn client_that_registers_repeatedly_is_blocked() {
     let (_relay, view, address) = relay_with(RelayLimits::default()).await;
     let mut mallory = Client::new().await;
     mallory.reserve(&address).await;
@@ -189,7 +168,7 @@ async fn who_registers_without_end_is_sent_away() {
 }
 
 #[tokio::test]
-async fn a_circuit_ends_at_its_limits() {
+async fn circuits_end_at_their_limits() {
     let bytes = RelayLimits { circuit_bytes: 8 * 1024, ..RelayLimits::default() };
     let time = RelayLimits { circuit_time: Duration::from_secs(1), ..RelayLimits::default() };
     for limits in [bytes, time] {
@@ -211,7 +190,7 @@ async fn a_circuit_ends_at_its_limits() {
 }
 
 #[tokio::test]
-async fn one_too_many_is_refused() {
+async fn connections_beyond_the_limit_are_refused() {
     let (_relay, view, address) =
         relay_with(RelayLimits { reservations: 1, connections_in: 2, ..RelayLimits::default() }).await;
     let (mut alice, mut bob, mut carol) = (Client::new().await, Client::new().await, Client::new().await);
@@ -237,7 +216,7 @@ async fn one_too_many_is_refused() {
 }
 
 #[tokio::test]
-async fn one_address_has_only_so_many_connections_unless_it_is_a_proxy_s() {
+async fn connections_of_one_address_are_limited_unless_it_is_a_proxy() {
     for by_address in [true, false] {
         let limits = RelayLimits { connections_per_address: 2, by_address, ..RelayLimits::default() };
         let (_relay, view, address) = relay_with(limits).await;
@@ -262,7 +241,7 @@ async fn one_address_has_only_so_many_connections_unless_it_is_a_proxy_s() {
 }
 
 #[tokio::test]
-async fn a_value_nobody_can_check_is_never_served_but_a_provider_is_found() {
+async fn unverifiable_values_are_not_served_and_providers_are() {
     let (_relay, view, address) = relay_with(RelayLimits::default()).await;
     let (mut alice, mut mallory) = (Client::new().await, Client::new().await);
     let key = RecordKey::new(b"a key");
@@ -313,7 +292,7 @@ async fn a_value_nobody_can_check_is_never_served_but_a_provider_is_found() {
 }
 
 #[tokio::test]
-async fn relays_meet_and_find_each_other() {
+async fn relays_find_each_other() {
     let (_first, first, address) = relay_with(RelayLimits::default()).await;
     let with = RelayOptions { bootstrap: vec![address], ..options(RelayLimits::default()) };
     let second = Relay::start(with).await.unwrap();
@@ -324,7 +303,7 @@ async fn relays_meet_and_find_each_other() {
 }
 
 #[tokio::test]
-async fn a_relay_need_not_answer_for_kademlia() {
+async fn relay_without_kademlia_refuses_its_protocol() {
     for dht_server in [true, false] {
         let relay = Relay::start(RelayOptions { dht_server, ..options(RelayLimits::default()) }).await.unwrap();
         let mut alice = Client::new().await;
@@ -343,7 +322,7 @@ async fn a_relay_need_not_answer_for_kademlia() {
 }
 
 #[tokio::test]
-async fn addresses_that_lead_nowhere_are_refused_at_the_start() {
+async fn unusable_addresses_are_rejected_at_the_start() {
     let start = |change: fn(&mut RelayOptions)| {
         let mut options = options(RelayLimits::default());
         change(&mut options);
@@ -358,7 +337,7 @@ async fn addresses_that_lead_nowhere_are_refused_at_the_start() {
 }
 
 #[tokio::test]
-async fn a_public_address_is_told_instead_of_the_real_one() {
+async fn public_address_replaces_the_real_one() {
     let public: Multiaddr = "/dns4/example.org/tcp/443/wss".parse().unwrap();
     let with = RelayOptions { public: vec![public.clone()], ..options(RelayLimits::default()) };
     let relay = Relay::start(with).await.unwrap();

@@ -16,7 +16,7 @@ use gen_registry_node::platform::test_environment::TestEnvironment;
 use gen_registry_node::store::memory::MemoryStore;
 use gen_registry_node::store::{StoreError, Table};
 
-use crate::people::{TOPIC, at, claim, person};
+use crate::support::people::{TOPIC, at, claim, person};
 
 struct Replica {
     node: Node,
@@ -67,7 +67,7 @@ fn claims(author: &SigningIdentity, names: &[&str]) -> Vec<SignedChange> {
 }
 
 #[test]
-fn verdicts_come_in_the_order_of_the_changes() {
+fn verdicts_have_the_order_of_the_changes() {
     let (alice, bob, replica) = (person("alice"), person("bob"), Replica::new());
     let (of_alice, of_bob) = (claims(&alice, &["nova", "stella"]), claims(&bob, &["bob", "bobby"]));
     let forged = SignedChange { signature: vec![0; 64], ..of_alice[0].clone() };
@@ -90,7 +90,7 @@ fn bob_signs(bob: &SigningIdentity, bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn replicas_of_other_people_are_served_and_named_alike_everywhere() {
+fn replicas_are_served_and_summarised_alike_everywhere() {
     let alice = person("alice");
     let all = claims(&alice, &["nova", "stella", "luna"]);
     let (full, part) = (Replica::new(), Replica::new());
@@ -106,7 +106,7 @@ fn replicas_of_other_people_are_served_and_named_alike_everywhere() {
 }
 
 #[test]
-fn a_page_leaves_out_what_does_not_fit_and_says_whose() {
+fn page_omits_what_does_not_fit_and_names_the_owners() {
     let (alice, bob, replica) = (person("alice"), person("bob"), Replica::new());
     replica.admit(&claims(&alice, &["nova", "stella"]));
     replica.admit(&claims(&bob, &["bob"]));
@@ -118,7 +118,7 @@ fn a_page_leaves_out_what_does_not_fit_and_says_whose() {
 }
 
 #[test]
-fn several_sessions_of_one_person_are_served_in_causal_order() {
+fn writing_sessions_of_one_person_are_served_in_causal_order() {
     let (alice, replica) = (person("alice"), Replica::new());
     let mut document = Document::new(alice.identity());
     let mut made = Vec::new();
@@ -131,7 +131,7 @@ fn several_sessions_of_one_person_are_served_in_causal_order() {
 }
 
 #[test]
-fn a_fork_is_proven_kept_passed_on_and_ends_what_its_owner_holds() {
+fn fork_proof_is_stored_passed_on_and_ends_ownership() {
     let mallory = person("mallory");
     let (one, other) = (claims(&mallory, &["nova", "luna"]), claims(&mallory, &["stella"]));
     let (first, second, third) = (Replica::new(), Replica::new(), Replica::new());
@@ -167,7 +167,7 @@ fn a_fork_is_proven_kept_passed_on_and_ends_what_its_owner_holds() {
 }
 
 #[test]
-fn own_changes_are_told_once_they_are_stored() {
+fn own_changes_are_announced_after_they_are_stored() {
     let replica = Replica::new();
     let told: Rc<RefCell<Vec<SignedChange>>> = Rc::default();
     let sink = told.clone();
@@ -185,7 +185,7 @@ fn own_changes_are_told_once_they_are_stored() {
 }
 
 #[test]
-fn what_the_store_refused_is_taken_in_when_it_comes_again() {
+fn change_the_store_refused_is_admitted_later() {
     let (alice, replica) = (person("alice"), Replica::new());
     let changes = claims(&alice, &["nova", "stella", "luna"]);
     assert_eq!(replica.admit(&changes[..1]), [Verdict::Admitted]);
@@ -200,7 +200,7 @@ fn what_the_store_refused_is_taken_in_when_it_comes_again() {
 }
 
 #[test]
-fn a_change_that_was_damaged_in_the_store_is_taken_in_again() {
+fn damaged_change_is_admitted_again() {
     let (alice, replica) = (person("alice"), Replica::new());
     let changes = claims(&alice, &["nova", "stella"]);
     assert_eq!(replica.admit(&changes), [Verdict::Admitted, Verdict::Admitted]);
@@ -212,7 +212,7 @@ fn a_change_that_was_damaged_in_the_store_is_taken_in_again() {
 }
 
 #[test]
-fn what_waits_is_not_kept_in_memory_either() {
+fn waiting_changes_are_not_kept_in_memory() {
     let (alice, replica) = (person("alice"), Replica::new());
     let changes = claims(&alice, &["nova", "stella", "luna"]);
     assert_eq!(replica.admit(&changes[..1]), [Verdict::Admitted]);

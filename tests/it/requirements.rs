@@ -22,7 +22,7 @@ fn cases(file: &str) -> Vec<Case> {
 }
 
 #[test]
-fn requirements_take_and_leave_what_the_rules_say() {
+fn requirements_match_versions_by_the_rules() {
     for Case { rule, requirement, takes, leaves } in cases("cargo.json").into_iter().chain(cases("node.json")) {
         let parsed = parse_requirement(&requirement);
         let Some(takes) = takes else {
@@ -41,7 +41,7 @@ fn requirements_take_and_leave_what_the_rules_say() {
 
 /// The example of semver.org, item 11, and numbers that are no texts.
 #[test]
-fn versions_stand_in_their_order() {
+fn versions_are_ordered() {
     let order = [
         "1.0.0-alpha",
         "1.0.0-alpha.1",

@@ -79,7 +79,7 @@ fn outcome(result: &Result<Plan, Unresolved>) -> Outcome {
 }
 
 #[test]
-fn every_fixture_comes_out_as_it_says() {
+fn every_fixture_resolves_as_expected() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/resolver");
     let mut count = 0;
     for entry in fs::read_dir(folder).unwrap() {
@@ -158,7 +158,7 @@ fn some_solution_exists(
 }
 
 #[test]
-fn it_finds_a_solution_exactly_where_trying_everything_does() {
+fn resolver_agrees_with_exhaustive_search() {
     let seed = env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random);
     println!("SEED={seed}");
     let mut random = StdRng::seed_from_u64(seed);
@@ -201,7 +201,7 @@ fn it_finds_a_solution_exactly_where_trying_everything_does() {
 }
 
 #[test]
-fn a_catalogue_made_to_be_hard_is_given_up_in_bounded_time() {
+fn hard_catalogue_is_given_up_after_bounded_steps() {
     // Every version of each module wants exactly its own number of all others: nothing fits but equal numbers, and the
     // last module has none.
     let count = 40;

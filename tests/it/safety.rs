@@ -9,44 +9,47 @@ use gen_registry_core::sync::reputation::{ASK_FROM, BEGINNING, KEEP_FROM};
 use gen_registry_node::Network;
 use gen_registry_node::store::{Store, Table};
 
-use crate::content::liar;
-use crate::content::party::{Party as Reader, file};
-use crate::mesh::{Party, eventually, in_one_thread, network, relay};
-use crate::publishing::{draft, wasm};
+use crate::support::liar::liar;
+use crate::support::modules::file;
+use crate::support::modules::{draft, wasm};
+use crate::support::node::TestNode;
+use crate::support::node::WatchedNode;
+use crate::support::relay::{network, relay};
+use crate::support::wait::{eventually, in_one_thread};
 
-async fn ask(party: &Party, command: BlockListCommand) -> Result<Answer, Failure> {
+async fn ask(party: &TestNode, command: BlockListCommand) -> Result<Answer, Failure> {
     party.node.handle(Command::BlockList { command }).await
 }
 
-async fn decide(party: &Party, subject: &str, verdict: Decision) -> Result<BlockListReport, Failure> {
+async fn decide(party: &TestNode, subject: &str, verdict: Decision) -> Result<BlockListReport, Failure> {
     let decided = ask(party, BlockListCommand::Decide { subject: subject.to_owned(), verdict, note: None }).await?;
     let Answer::BlockList(lists) = decided else { panic!("{decided:?}") };
     Ok(lists)
 }
 
-async fn lists(party: &Party) -> Vec<(String, Decision)> {
+async fn lists(party: &TestNode) -> Vec<(String, Decision)> {
     let Answer::BlockList(report) = ask(party, BlockListCommand::BlockList).await.unwrap() else { panic!("no lists") };
     report.rows.into_iter().map(|row| (row.subject, row.verdict)).collect()
 }
 
-async fn modules(party: &Party) -> Vec<String> {
+async fn modules(party: &TestNode) -> Vec<String> {
     let list = ModuleCommand::List { filter: ModuleFilter::default(), sort: ModuleSort::Name, limit: 50, cursor: None };
     let Answer::Modules(list) = party.node.handle(Command::Modules { command: list }).await.unwrap() else { panic!() };
     list.modules.into_iter().map(|card| card.name).collect()
 }
 
-async fn publish(party: &Party, name: &str) {
+async fn publish(party: &TestNode, name: &str) {
     let draft = Box::new(draft(name, "1.0.0", wasm("answer", 42), &[]));
     party.node.handle(Command::Modules { command: ModuleCommand::Publish { draft } }).await.unwrap();
 }
 
-async fn install(party: &Party, name: &str) -> Result<Answer, Failure> {
+async fn install(party: &TestNode, name: &str) -> Result<Answer, Failure> {
     let requirements = vec![Requirement { name: name.to_owned(), requirement: "*".to_owned() }];
     party.node.handle(Command::Modules { command: ModuleCommand::Install { requirements, accept: Vec::new() } }).await
 }
 
 /// Whether a text stands in somebody's changes as they are stored here.
-async fn holds(party: &Party, owner: &Me, text: &str) -> bool {
+async fn holds(party: &TestNode, owner: &Me, text: &str) -> bool {
     let owner = owner.public_key.clone().unwrap();
     for key in party.store.keys(Table::Changes).into_iter().filter(|key| key.starts_with(&owner)) {
         let raw = party.store.get(Table::Changes, &key).await.unwrap().unwrap_or_default();
@@ -62,13 +65,13 @@ fn did_of(words: &str) -> String {
 }
 
 #[test]
-fn reputation_tracking() {
+fn reputation_follows_what_peers_do() {
     in_one_thread(async {
         let relay = relay().await;
         let network = network(&relay);
         let bytes = file(3 * 256 * 1024, 4);
-        let (bob, artifact) = Reader::with(&network, &bytes).await;
-        let alice = Reader::join(&network).await;
+        let (bob, artifact) = WatchedNode::with_file(&network, &bytes).await;
+        let alice = WatchedNode::join(network.clone()).await;
         alice.has_peers(1).await;
         let reputation = async || alice.network().await.peers.first().map(|peer| peer.reputation.clone());
         assert_eq!(reputation().await, Some(Reputation::default()), "a stranger stands in the middle");
@@ -82,7 +85,7 @@ fn reputation_tracking() {
         // It is remembered although both sides went.
         alice.mesh.close();
         alice.life.await.unwrap();
-        let again = Reader::join_with(alice.store.restarted(), &network).await;
+        let again = WatchedNode::join_with(alice.store.restarted(), network.clone()).await;
         again.has_peers(1).await;
         let kept = again.network().await.peers[0].reputation.clone();
         assert_eq!(kept.reasons, earned.reasons);
@@ -93,8 +96,8 @@ fn reputation_tracking() {
 
 /// Alice, and a peer that gives wrong bytes for a file.
 struct Deceit {
-    alice: Reader,
-    liar: Reader,
+    alice: WatchedNode,
+    liar: WatchedNode,
     artifact: Artifact,
     /// The liar, as a subject.
     of: String,
@@ -104,19 +107,19 @@ async fn deceit(network: &Network) -> Deceit {
     let bytes = file(256 * 1024, 5);
     let artifact = Artifact::of(&bytes);
     let liar = liar(network, &artifact, &bytes, 7, 1).await;
-    let alice = Reader::join(network).await;
+    let alice = WatchedNode::join(network.clone()).await;
     alice.has_peers(1).await;
     let of = format!("peer:{}", liar.network().await.node.unwrap());
     Deceit { alice, liar, artifact, of }
 }
 
-async fn is_lied_to(alice: &Reader, artifact: &Artifact) {
+async fn is_lied_to(alice: &WatchedNode, artifact: &Artifact) {
     let (fetching, _) = alice.fetching(artifact);
-    eventually("the lie is noticed", async || alice.counted(Rejection::WrongBlock).await >= 1).await;
+    eventually("the lie is noticed", async || alice.count_of(Rejection::WrongBlock).await >= 1).await;
     fetching.abort();
 }
 
-async fn earned(party: &Reader, of: &str) -> Reputation {
+async fn earned(party: &WatchedNode, of: &str) -> Reputation {
     let command = BlockListCommand::Reputation { of: of.to_owned() };
     match party.node.handle(Command::BlockList { command }).await.unwrap() {
         Answer::Reputation(earned) => earned,
@@ -125,13 +128,13 @@ async fn earned(party: &Reader, of: &str) -> Reputation {
 }
 
 #[test]
-fn a_liar_falls_below_every_line_and_stays_there_after_a_restart() {
+fn reputation_of_a_liar_falls_and_survives_a_restart() {
     in_one_thread(async {
         let relay = relay().await;
         let network = network(&relay);
         let Deceit { alice, liar, artifact, of } = deceit(&network).await;
         is_lied_to(&alice, &artifact).await;
-        assert_eq!(alice.counted(Rejection::WrongBlock).await, 1, "and no more");
+        assert_eq!(alice.count_of(Rejection::WrongBlock).await, 1, "and no more");
         let fallen = earned(&alice, &of).await;
         assert!(fallen.low && fallen.score < KEEP_FROM && fallen.score < ASK_FROM, "{fallen:?}");
         assert_eq!(fallen.reasons.iter().map(|reason| reason.kind).collect::<Vec<_>>(), [ReputationKind::False]);
@@ -139,18 +142,18 @@ fn a_liar_falls_below_every_line_and_stays_there_after_a_restart() {
 
         alice.mesh.close();
         alice.life.await.unwrap();
-        let again = Reader::join_with(alice.store.restarted(), &network).await;
+        let again = WatchedNode::join_with(alice.store.restarted(), network.clone()).await;
         assert!(earned(&again, &of).await.score < KEEP_FROM, "remembered");
         drop(liar);
     });
 }
 
 #[test]
-fn who_is_blocked_is_not_listed_and_nothing_of_theirs_is_installed() {
+fn blocked_person_is_not_listed_and_their_modules_not_installed() {
     in_one_thread(async {
         let relay = relay().await;
         let network = network(&relay);
-        let (alice, bob) = (Party::join(network.clone()).await, Party::join(network).await);
+        let (alice, bob) = (TestNode::join(network.clone()).await, TestNode::join(network).await);
         alice.claim("alice").await.unwrap();
         bob.claim("mallory").await.unwrap();
         publish(&bob, "shady").await;
@@ -178,20 +181,20 @@ fn who_is_blocked_is_not_listed_and_nothing_of_theirs_is_installed() {
 }
 
 #[test]
-fn a_blocked_peer_is_sent_away_and_kept_away() {
+fn blocked_peer_is_disconnected_and_not_readmitted() {
     in_one_thread(async {
         let relay = relay().await;
         let network = network(&relay);
-        let (alice, bob) = (Party::join(network.clone()).await, Party::join(network.clone()).await);
+        let (alice, bob) = (TestNode::join(network.clone()).await, TestNode::join(network.clone()).await);
         alice.has_peers(1).await;
         let peer = format!("peer:{}", bob.network().await.node.unwrap());
         decide(&alice, &peer, Decision::Block).await.unwrap();
         eventually("it is gone", async || alice.network().await.peers.is_empty()).await;
         let store = alice.leave().await;
-        let alice = Party::join_with(store, network.clone()).await;
+        let alice = TestNode::join_with(store, network.clone()).await;
         bob.claim("bob").await.unwrap();
         assert_eq!(lists(&alice).await, [(peer.clone(), Decision::Block)]);
-        let carol = Party::join(network).await;
+        let carol = TestNode::join(network).await;
         carol.sees("bob").await;
         eventually("it met both", async || bob.network().await.peers.len() == 1).await;
         assert!(alice.network().await.peers.iter().all(|met| format!("peer:{}", met.id) != peer));
@@ -202,12 +205,12 @@ fn a_blocked_peer_is_sent_away_and_kept_away() {
 }
 
 #[test]
-fn the_lists_reach_the_persons_other_device_and_nobody_can_read_them() {
+fn lists_reach_the_persons_other_device_sealed() {
     in_one_thread(async {
         let relay = relay().await;
         let network = network(&relay);
-        let first = Party::join(network.clone()).await;
-        let stranger = Party::join(network.clone()).await;
+        let first = TestNode::join(network.clone()).await;
+        let stranger = TestNode::join(network.clone()).await;
         first.claim("alice").await.unwrap();
         stranger.claim("mallory").await.unwrap();
         let mallory = stranger.me().await.did.unwrap();
@@ -219,7 +222,7 @@ fn the_lists_reach_the_persons_other_device_and_nobody_can_read_them() {
             panic!()
         };
 
-        let second = Party::join(network).await;
+        let second = TestNode::join(network).await;
         second.has_peers(2).await;
         second.node.handle(Command::RestoreFromPhrase { phrase: phrase.clone() }).await.unwrap();
         assert_eq!(second.me().await.did, Some(did_of(&phrase)));
@@ -243,9 +246,9 @@ fn the_lists_reach_the_persons_other_device_and_nobody_can_read_them() {
 }
 
 #[test]
-fn a_list_refuses_what_it_can_not_hold() {
+fn list_rejects_invalid_and_excess_entries() {
     in_one_thread(async {
-        let alone = Party::join(gen_registry_node::Network::default()).await;
+        let alone = TestNode::join(gen_registry_node::Network::default()).await;
         for nobody in ["", "mallory", "person:mallory", "peer:a b", "module:a/b"] {
             let refused = decide(&alone, nobody, Decision::Block).await.unwrap_err();
             assert_eq!(refused.code, FailureCode::InvalidArgument, "{nobody}");
@@ -266,17 +269,17 @@ fn a_list_refuses_what_it_can_not_hold() {
 }
 
 #[test]
-fn damaged_lists_are_set_aside_and_come_back_from_the_document() {
+fn damaged_lists_are_restored_from_the_document() {
     in_one_thread(async {
         let relay = relay().await;
         let network = network(&relay);
-        let alice = Party::join(network.clone()).await;
+        let alice = TestNode::join(network.clone()).await;
         alice.claim("alice").await.unwrap();
         let decided = decide(&alice, "module:left-pad", Decision::Block).await.unwrap().rows;
         let store = alice.leave().await;
         assert!(store.tamper(Table::Settings, "lists", |raw| *raw.last_mut().unwrap() ^= 1), "they were kept");
 
-        let alice = Party::join_with(store, network).await;
+        let alice = TestNode::join_with(store, network).await;
         let Answer::Status(status) = alice.node.handle(Command::Status).await.unwrap() else { panic!("no status") };
         let aside: Vec<(&str, &str)> =
             status.quarantined.iter().map(|record| (record.table.as_str(), record.key.as_str())).collect();
@@ -287,7 +290,7 @@ fn damaged_lists_are_set_aside_and_come_back_from_the_document() {
 }
 
 #[test]
-fn who_is_trusted_stays_whatever_it_does_and_nobody_is_warned_of_it() {
+fn trusted_peer_is_neither_banned_nor_marked() {
     in_one_thread(async {
         let relay = relay().await;
         let network = network(&relay);
@@ -306,11 +309,11 @@ fn who_is_trusted_stays_whatever_it_does_and_nobody_is_warned_of_it() {
 }
 
 #[test]
-fn a_person_earns_something_with_what_they_publish() {
+fn publishing_raises_a_persons_reputation() {
     in_one_thread(async {
         let relay = relay().await;
         let network = network(&relay);
-        let (alice, bob) = (Party::join(network.clone()).await, Party::join(network).await);
+        let (alice, bob) = (TestNode::join(network.clone()).await, TestNode::join(network).await);
         alice.claim("alice").await.unwrap();
         bob.sees("alice").await;
         let of = format!("person:{}", alice.me().await.did.unwrap());
@@ -324,18 +327,18 @@ fn a_person_earns_something_with_what_they_publish() {
 }
 
 #[test]
-fn who_wanted_not_to_be_seen_is_not_seen_when_that_can_not_be_read_any_more() {
+fn damaged_presence_record_keeps_the_person_invisible() {
     in_one_thread(async {
         let relay = relay().await;
         let network = network(&relay);
-        let alice = Party::join(network.clone()).await;
+        let alice = TestNode::join(network.clone()).await;
         alice.claim("alice").await.unwrap();
         let hide = Command::Chat { command: ChatCommand::SetInvisible { invisible: true } };
         alice.node.handle(hide).await.unwrap();
         let store = alice.leave().await;
         assert!(store.tamper(Table::Settings, "presence", |raw| *raw.last_mut().unwrap() ^= 1), "it was kept");
 
-        let alice = Party::join_with(store, network).await;
+        let alice = TestNode::join_with(store, network).await;
         let users = Command::Chat { command: ChatCommand::Users };
         let Answer::Online(report) = alice.node.handle(users).await.unwrap() else { panic!("nobody") };
         assert!(report.invisible && !report.visible, "{report:?}");

@@ -79,7 +79,7 @@ fn found(index: &mut SearchIndex, text: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_comes_first() {
+fn results_are_ranked() {
     let mut index = index(shelf());
     for (asked, first) in [
         // The name before title, tags and description.
@@ -123,7 +123,7 @@ fn what_comes_first() {
 }
 
 #[test]
-fn exact_before_begun_before_misspelt() {
+fn exact_match_ranks_before_prefix_and_misspelling() {
     let mut index = index(vec![
         document("render", "", "", ""),
         document("renders-all", "", "", ""),
@@ -142,7 +142,7 @@ fn exact_before_begun_before_misspelt() {
 }
 
 #[test]
-fn filters_and_orders() {
+fn filters_and_orders_apply() {
     let mut index = index(shelf());
     let filtered = |filter: Filter| SearchQuery { filter, ..question("hash") };
     let tag = Filter { tag: Some("fast".into()), ..Filter::default() };
@@ -189,7 +189,7 @@ fn pages_are_pieces_of_one_list() {
 }
 
 #[test]
-fn downloads_change_without_touching_the_index() {
+fn changed_downloads_do_not_reindex() {
     let mut index = index(shelf());
     let mut uuid = shelf().into_iter().find(|document| document.name == "uuid").unwrap();
     uuid.numbers.downloads = 1_000;
@@ -223,7 +223,7 @@ fn random(nth: usize, chance: &mut StdRng) -> SearchDocument {
 }
 
 #[test]
-fn step_by_step_comes_to_the_same_as_at_once() {
+fn incremental_index_equals_a_rebuilt_one() {
     let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random);
     println!("SEED={seed}");
     let mut chance = StdRng::seed_from_u64(seed);
@@ -274,7 +274,7 @@ fn step_by_step_comes_to_the_same_as_at_once() {
 }
 
 #[test]
-fn new_documents_alone_change_no_order() {
+fn adding_documents_keeps_the_order_of_others() {
     let mut chance = StdRng::seed_from_u64(7);
     let all: Vec<SearchDocument> = (0..200).map(|nth| random(nth, &mut chance)).collect();
     let (mut rebuilt, mut grown) = (index(all.clone()), index(all[..150].to_vec()));
@@ -287,7 +287,7 @@ fn new_documents_alone_change_no_order() {
 }
 
 #[test]
-fn no_text_makes_it_fail() {
+fn arbitrary_text_does_not_panic() {
     let mut index = index(shelf());
     let mut chance = StdRng::seed_from_u64(11);
     let mut hostile: Vec<String> = [
@@ -353,7 +353,7 @@ fn no_text_makes_it_fail() {
 }
 
 #[test]
-fn saved_and_loaded_it_answers_the_same() {
+fn saved_index_answers_as_before() {
     let mut before = index(shelf());
     before.remove(&["uuid".to_owned()]);
     before.update(vec![document("late", "Latecomer", "", "came after the base")]);
@@ -368,7 +368,7 @@ fn saved_and_loaded_it_answers_the_same() {
 }
 
 #[test]
-fn damaged_bytes_are_no_index() {
+fn damaged_index_is_rejected() {
     let bytes = index(shelf()).save().unwrap();
     assert!(SearchIndex::load(&bytes).is_ok());
     // The first ones, then many places.

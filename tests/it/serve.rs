@@ -2,12 +2,16 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::Command,
 };
 
+use crate::support::server::PROGRAM;
+use crate::support::server::SCRIPT;
+use crate::support::server::Server;
+use crate::support::server::dist;
+use crate::support::server::program;
 use axum::{
     body::Body,
     http::{Request, Response, StatusCode, header},
@@ -17,29 +21,6 @@ use gen_registry_node::Network;
 use gen_registry_server::serve::{Site, is_hashed, page};
 use http_body_util::BodyExt;
 use tower::ServiceExt;
-
-const SCRIPT: &str = "app-0123456789abcdef.js";
-const PROGRAM: &str = "app-0123456789abcdef_bg.wasm";
-
-pub(super) fn dist() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    for (name, text) in [
-        ("index.html", "<!doctype html>page"),
-        ("sw.js", "worker"),
-        ("boot.js", "boot"),
-        ("start.mjs", "start"),
-        ("manifest.webmanifest", "{}"),
-        (SCRIPT, "script"),
-        (PROGRAM, "program"),
-        ("app-0123456789abcdef_bg.wasm.br", "packed program"),
-    ] {
-        fs::write(folder.path().join(name), text).unwrap();
-    }
-    fs::create_dir(folder.path().join("icons")).unwrap();
-    fs::create_dir(folder.path().join("guide")).unwrap();
-    fs::write(folder.path().join("guide/operating.md"), "# Operating a server").unwrap();
-    folder
-}
 
 fn site(dist: &Path) -> Site {
     Site { dist: dist.to_owned(), network: Network::default(), relay: None, catalogue: None }
@@ -80,7 +61,7 @@ async fn every_answer_carries_the_security_headers() {
 }
 
 #[tokio::test]
-async fn each_kind_of_file_has_the_type_browsers_insist_on() {
+async fn every_file_has_its_content_type() {
     for (path, kind) in [
         ("/", "text/html; charset=utf-8"),
         ("/sw.js", "text/javascript; charset=utf-8"),
@@ -96,7 +77,7 @@ async fn each_kind_of_file_has_the_type_browsers_insist_on() {
 }
 
 #[tokio::test]
-async fn names_with_a_hash_are_kept_for_ever_and_the_rest_is_asked_for_again() {
+async fn hashed_names_are_immutable_and_others_revalidated() {
     for path in [format!("/{SCRIPT}"), format!("/{PROGRAM}")] {
         assert_eq!(one(&ask(&path, &[]).await, "cache-control"), "public, max-age=31536000, immutable");
     }
@@ -107,7 +88,7 @@ async fn names_with_a_hash_are_kept_for_ever_and_the_rest_is_asked_for_again() {
 }
 
 #[test]
-fn only_a_real_hash_counts_as_one() {
+fn only_real_hashes_are_recognised() {
     assert!(is_hashed("/a-0123456789abcdef.css") && is_hashed("/x/a-b-0123456789abcdef_bg.wasm"));
     assert!(is_hashed("/a-562a9b3559ed3d0.js"), "leading zeros are left out");
     assert!(!is_hashed("/index.html") && !is_hashed("/a-0123456789abcdeX.css") && !is_hashed("/a-0123.css"));
@@ -116,7 +97,7 @@ fn only_a_real_hash_counts_as_one() {
 }
 
 #[tokio::test]
-async fn brotli_is_sent_to_those_who_take_it() {
+async fn brotli_is_sent_when_accepted() {
     let path = format!("/{PROGRAM}");
     let packed = ask(&path, &[("accept-encoding", "gzip, br")]).await;
     assert_eq!(one(&packed, "content-encoding"), "br");
@@ -130,7 +111,7 @@ async fn brotli_is_sent_to_those_who_take_it() {
 }
 
 #[tokio::test]
-async fn a_person_at_any_address_gets_the_page_and_a_missing_file_stays_missing() {
+async fn routes_serve_the_page_and_missing_files_are_not_found() {
     let accept = [("accept", "text/html,application/xhtml+xml,*/*;q=0.8")];
     for path in [
         "/u/alice_smith",
@@ -152,7 +133,7 @@ async fn a_person_at_any_address_gets_the_page_and_a_missing_file_stays_missing(
 }
 
 #[tokio::test]
-async fn what_the_server_says_of_itself_is_never_the_page_and_never_kept() {
+async fn status_endpoints_are_never_the_page_and_never_cached() {
     for (path, kind) in [
         ("/network.json", "application/json"),
         ("/health", "application/json"),
@@ -176,7 +157,7 @@ async fn what_the_server_says_of_itself_is_never_the_page_and_never_kept() {
 }
 
 #[tokio::test]
-async fn an_older_file_brought_back_is_not_hidden_by_its_date() {
+async fn older_file_is_not_answered_with_not_modified() {
     let later = [("if-modified-since", "Fri, 01 Jan 2100 00:00:00 GMT")];
     let response = ask("/index.html", &later).await;
     assert_eq!(response.status(), StatusCode::OK);
@@ -184,7 +165,7 @@ async fn an_older_file_brought_back_is_not_hidden_by_its_date() {
 }
 
 #[tokio::test]
-async fn only_reading_is_allowed() {
+async fn only_get_and_head_are_allowed() {
     let folder = dist();
     let request = Request::post("/index.html").header("accept", "text/html").body(Body::empty()).unwrap();
     let response = page(site(folder.path())).oneshot(request).await.unwrap();
@@ -193,55 +174,8 @@ async fn only_reading_is_allowed() {
 
 // ---- the real program ----
 
-pub(super) fn program(arguments: &[&str]) -> Command {
-    // Cargo gives tests the path of their own package's programs only; this one lies beside the folder of the tests.
-    let beside = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().join("gen-registry");
-    assert!(beside.exists(), "{} is not there: cargo build --package gen-registry-server", beside.display());
-    let mut command = Command::new(beside);
-    command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-/// A running server; ends with the test.
-pub(super) struct Server {
-    pub(super) child: Child,
-    address: String,
-}
-
-impl Server {
-    /// Without a relay.
-    fn start(dist: &Path) -> Self {
-        Self::with(dist, &["--no-p2p"])
-    }
-
-    pub(super) fn with(dist: &Path, more: &[&str]) -> Self {
-        let arguments = ["serve", "--http", "127.0.0.1:0", "--dist", dist.to_str().unwrap()];
-        let mut child = program(&[&arguments[..], more].concat()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.trim().strip_prefix("http://").and_then(|rest| rest.strip_suffix('/'));
-        Self { address: address.unwrap_or_else(|| panic!("no address in {line:?}")).to_owned(), child }
-    }
-
-    /// Sends the path as it is, without the tidying an HTTP client would do.
-    pub(super) fn raw(&self, path: &str) -> String {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.address).unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
-        String::from_utf8_lossy(&answer).into_owned()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 #[test]
-fn nothing_outside_the_folder_can_be_read() {
+fn files_outside_the_folder_are_not_served() {
     let outside = tempfile::tempdir().unwrap();
     fs::write(outside.path().join("secret.txt"), "the secret").unwrap();
     let inside = outside.path().join("dist");
@@ -266,7 +200,7 @@ fn nothing_outside_the_folder_can_be_read() {
 }
 
 #[test]
-fn a_taken_port_is_named_with_what_to_do() {
+fn taken_port_is_reported_with_advice() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let folder = dist();
@@ -279,7 +213,7 @@ fn a_taken_port_is_named_with_what_to_do() {
 }
 
 #[test]
-fn a_page_that_was_not_built_says_how_to_build_it() {
+fn missing_page_is_reported_with_how_to_build_it() {
     let folder = tempfile::tempdir().unwrap();
     let arguments = ["serve", "--http", "127.0.0.1:0", "--no-p2p", "--dist", folder.path().to_str().unwrap()];
     let output = program(&arguments).output().unwrap();
@@ -290,7 +224,7 @@ fn a_page_that_was_not_built_says_how_to_build_it() {
 
 #[cfg(unix)]
 #[test]
-fn the_program_stops_cleanly_when_asked() {
+fn program_stops_cleanly_on_sigterm() {
     let folder = dist();
     let mut server = Server::start(folder.path());
     assert!(server.raw("/").starts_with("HTTP/1.1 200"));

@@ -2,27 +2,29 @@
 
 use gen_registry_api::*;
 
-use crate::mesh::{Party, eventually, in_one_thread, network, relay};
-use crate::publishing::{draft, wasm};
+use crate::support::modules::{draft, wasm};
+use crate::support::node::TestNode;
+use crate::support::relay::{network, relay};
+use crate::support::wait::{eventually, in_one_thread};
 
-async fn statistics(party: &Party, days: u32) -> Statistics {
+async fn statistics(party: &TestNode, days: u32) -> Statistics {
     match party.node.handle(Command::Statistics { days }).await.unwrap() {
         Answer::Statistics(statistics) => *statistics,
         other => panic!("{other:?}"),
     }
 }
 
-async fn publish(party: &Party, name: &str, version: &str, answer: i32, needs: &[(&str, &str)]) {
+async fn publish(party: &TestNode, name: &str, version: &str, answer: i32, needs: &[(&str, &str)]) {
     let draft = Box::new(draft(name, version, wasm("answer", answer), needs));
     party.node.handle(Command::Modules { command: ModuleCommand::Publish { draft } }).await.unwrap();
 }
 
 #[test]
-fn the_sums_are_those_of_what_came_here() {
+fn statistics_count_what_was_admitted() {
     in_one_thread(async {
         let relay = relay().await;
         let network = network(&relay);
-        let (alice, bob) = (Party::join(network.clone()).await, Party::join(network).await);
+        let (alice, bob) = (TestNode::join(network.clone()).await, TestNode::join(network).await);
         let nothing = statistics(&bob, 7).await;
         assert_eq!((nothing.names.total, nothing.popular.len(), nothing.names.days.len()), (0, 0, 7));
         alice.claim("alice").await.unwrap();

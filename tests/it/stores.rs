@@ -36,7 +36,7 @@ fn every_flipped_bit_of_a_record_is_found() {
 }
 
 #[test]
-fn a_damaged_record_is_set_aside_byte_for_byte() {
+fn damaged_record_is_quarantined_byte_for_byte() {
     block_on(async {
         let store = Rc::new(MemoryStore::new());
         let records = Records::new(store.clone());
@@ -52,7 +52,7 @@ fn a_damaged_record_is_set_aside_byte_for_byte() {
 }
 
 #[test]
-fn stored_data_of_a_newer_version_is_left_alone() {
+fn data_of_a_newer_version_is_not_opened() {
     block_on(async {
         let records = Records::new(Rc::new(MemoryStore::new()));
         migrate(&records).await.unwrap();
@@ -64,7 +64,7 @@ fn stored_data_of_a_newer_version_is_left_alone() {
 }
 
 #[test]
-fn the_sqlite_store_conforms_and_keeps_what_it_was_given() {
+fn sqlite_store_conforms_and_persists() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.db");
     let batch = || vec![put(Table::Settings, "a", &7_u8)];
@@ -79,7 +79,7 @@ fn the_sqlite_store_conforms_and_keeps_what_it_was_given() {
 }
 
 #[test]
-fn one_file_belongs_to_one_program_at_a_time() {
+fn database_file_is_locked_by_one_program() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.db");
     let first = SqliteStore::open(&path).unwrap();
@@ -89,7 +89,7 @@ fn one_file_belongs_to_one_program_at_a_time() {
 }
 
 #[test]
-fn a_damaged_foreign_or_newer_file_is_not_opened_and_not_touched() {
+fn damaged_foreign_or_newer_files_are_not_opened_nor_changed() {
     let folder = tempfile::tempdir().unwrap();
     let refused = |name: &str| {
         let path = folder.path().join(name);

@@ -59,7 +59,7 @@ async fn said_and_heard(mut stream: libp2p::Stream) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_stream_is_opened_where_it_is_spoken_and_every_other_wish_says_why_not() {
+async fn streams_open_for_known_protocols_and_fail_with_a_reason_otherwise() {
     let theirs = libp2p_stream::Behaviour::new();
     tokio::spawn(echo(theirs.new_control().accept(ECHO).unwrap()));
     let (bob, address) = listening(swarm(theirs)).await;
@@ -88,7 +88,7 @@ async fn a_stream_is_opened_where_it_is_spoken_and_every_other_wish_says_why_not
 }
 
 #[tokio::test]
-async fn streams_that_another_opens_reach_whoever_accepted_their_protocol() {
+async fn inbound_streams_reach_the_acceptor_of_their_protocol() {
     let mut ours = Streams::default();
     tokio::spawn(echo(ours.accept(ECHO)));
     let silent = ours.accept(SILENT);

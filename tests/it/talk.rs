@@ -8,10 +8,12 @@ use gen_registry_core::chat::{SAID_MAX_CHARS, TOPIC_LINE_MAX_CHARS};
 use gen_registry_core::sync::chat::rates::OWN_WORDS_BURST;
 use gen_registry_node::Node;
 
-use crate::mesh::{Party, eventually, in_one_thread};
-use crate::presence::{Clock, three};
+use crate::presence::three;
+use crate::support::clock::ShiftedClock;
+use crate::support::node::TestNode;
+use crate::support::wait::{eventually, in_one_thread};
 
-impl Party {
+impl TestNode {
     async fn says(&self, channel: &str, text: &str) -> Result<ChatMessage, Failure> {
         let (channel, text) = (channel.to_owned(), text.to_owned());
         match self.talk(ChatCommand::Say { channel, text }).await? {
@@ -45,9 +47,9 @@ impl Party {
 }
 
 #[test]
-fn three_talk_and_read_the_same() {
+fn three_members_read_the_same_messages() {
     in_one_thread(async {
-        let clock = Clock::default();
+        let clock = ShiftedClock::default();
         let (_relay, _, [alice, bob, carol]) = three(&clock).await;
         let outside = alice.says("#general", "is anybody here?").await.unwrap_err();
         assert_eq!(outside.code, FailureCode::NotInChannel);
@@ -74,9 +76,9 @@ fn three_talk_and_read_the_same() {
 }
 
 #[test]
-fn what_was_not_read_is_counted_and_mentions_even_in_a_muted_channel() {
+fn unread_messages_are_counted_and_mentions_in_muted_channels_too() {
     in_one_thread(async {
-        let clock = Clock::default();
+        let clock = ShiftedClock::default();
         let (_relay, _, [alice, bob, _carol]) = three(&clock).await;
         for party in [&alice, &bob] {
             party.joins("#general").await;
@@ -98,9 +100,9 @@ fn what_was_not_read_is_counted_and_mentions_even_in_a_muted_channel() {
 }
 
 #[test]
-fn of_who_is_blocked_nothing_is_shown_in_a_channel() {
+fn messages_of_blocked_people_are_hidden() {
     in_one_thread(async {
-        let clock = Clock::default();
+        let clock = ShiftedClock::default();
         let (_relay, _, [alice, bob, carol]) = three(&clock).await;
         for party in [&alice, &bob, &carol] {
             party.joins("#general").await;
@@ -135,9 +137,9 @@ fn of_who_is_blocked_nothing_is_shown_in_a_channel() {
 }
 
 #[test]
-fn who_comes_late_or_comes_back_gets_what_was_said() {
+fn late_and_returning_members_get_the_history() {
     in_one_thread(async {
-        let clock = Clock::default();
+        let clock = ShiftedClock::default();
         let (_relay, network, [alice, bob, carol]) = three(&clock).await;
         alice.joins("#general").await;
         let set = ChatCommand::SetTopicLine { channel: "#general".to_owned(), text: "all and nothing".to_owned() };
@@ -150,7 +152,7 @@ fn who_comes_late_or_comes_back_gets_what_was_said() {
 
         let bobs = bob.leave().await;
         alice.says("#general", "while bob was away").await.unwrap();
-        let bob = Party::join_on(Rc::new(clock.clone()), bobs, network.clone()).await;
+        let bob = TestNode::join_on(Rc::new(clock.clone()), bobs, network.clone()).await;
         let all = ["all and nothing", "before anybody came", "while bob was away"];
         bob.hears("#general", &all).await;
         // Alice goes; what she said is still told by those who heard it.
@@ -160,7 +162,7 @@ fn who_comes_late_or_comes_back_gets_what_was_said() {
         carol.hears("#general", &all).await;
         // Alone, and yet nothing is lost.
         let alone = gen_registry_node::Network { relays: vec![], ..network };
-        let alice = Party::join_on(Rc::new(clock), alices, alone).await;
+        let alice = TestNode::join_on(Rc::new(clock), alices, alone).await;
         assert_eq!(alice.reads("#general").await, all);
         assert_eq!(alice.entry("#general").await.topic_line.as_deref(), Some("all and nothing"));
         let leave = ChatCommand::Leave { username: None, channel: "#general".to_owned() };
@@ -170,9 +172,9 @@ fn who_comes_late_or_comes_back_gets_what_was_said() {
 }
 
 #[test]
-fn pages_lead_back_to_the_first_word() {
+fn message_pages_reach_the_first_message() {
     in_one_thread(async {
-        let clock = Clock::default();
+        let clock = ShiftedClock::default();
         let (_relay, _, [alice, ..]) = three(&clock).await;
         alice.joins("#module/left-pad").await;
         assert_eq!(alice.entry("#module/left-pad").await.module.as_deref(), Some("left-pad"));
@@ -195,9 +197,9 @@ fn pages_lead_back_to_the_first_word() {
 }
 
 #[test]
-fn a_word_sent_again_is_said_once_and_no_document_has_any_of_it() {
+fn resent_message_is_posted_once_and_no_document_contains_it() {
     in_one_thread(async {
-        let clock = Clock::default();
+        let clock = ShiftedClock::default();
         let (_relay, _, [alice, bob, _carol]) = three(&clock).await;
         let before = (alice.me().await.changes, alice.me().await.document_bytes);
         for party in [&alice, &bob] {
@@ -218,9 +220,9 @@ fn a_word_sent_again_is_said_once_and_no_document_has_any_of_it() {
 }
 
 #[test]
-fn what_can_be_said_is_bounded_and_so_is_how_often() {
+fn message_size_and_rate_are_limited() {
     in_one_thread(async {
-        let clock = Clock::default();
+        let clock = ShiftedClock::default();
         let (_relay, _, [alice, bob, _carol]) = three(&clock).await;
         for party in [&alice, &bob] {
             party.joins("#general").await;

@@ -17,7 +17,7 @@ use libp2p::core::upgrade::{InboundConnectionUpgrade, OutboundConnectionUpgrade}
 use libp2p::identity::Keypair;
 use libp2p::{PeerId, noise};
 
-use crate::pipe::{Pipe, pipe};
+use crate::support::pipe::{Pipe, pipe};
 
 /// As the two sides of a page's handshake say it.
 fn descriptions() -> [Vec<u8>; 2] {
@@ -93,7 +93,7 @@ fn waiting() -> Heard {
 }
 
 #[test]
-fn whatever_byte_the_relay_damages_nobody_hears_another_word() {
+fn damaging_any_relayed_byte_never_alters_a_message() {
     let keys = [Keypair::generate_ed25519(), Keypair::generate_ed25519()];
     let names = keys.each_ref().map(|key| key.public().to_peer_id());
     let [offer, answer] = descriptions();
@@ -116,7 +116,7 @@ fn whatever_byte_the_relay_damages_nobody_hears_another_word() {
 
 /// It can also answer in the place of whom it should lead to. It proves to be somebody, not that one.
 #[test]
-fn a_relay_that_answers_itself_has_its_own_name() {
+fn relay_that_impersonates_a_peer_has_its_own_id() {
     let [alice, bob, relay] = std::array::from_fn(|_| Keypair::generate_ed25519());
     let (heard, ..) = exchange(&[alice, relay.clone()], None, None);
     let (peer, _) = heard.unwrap();

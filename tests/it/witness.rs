@@ -17,7 +17,7 @@ use gen_registry_node::store::sqlite::SqliteStore;
 use gen_registry_node::store::{Batch, Durability, Entry, Store, StoreError, Table};
 use gen_registry_node::witness::{WitnessError, WitnessServer};
 
-use crate::people::{TOPIC, at, claim, person, receipt, release};
+use crate::support::people::{TOPIC, at, claim, person, receipt, release};
 
 const SKEW: u64 = CLOCK_SKEW.as_millis() as u64;
 const COOL_DOWN: u64 = NAME_COOL_DOWN.as_millis() as u64;
@@ -55,7 +55,7 @@ fn taken(by: &str, witnessed_at: u64) -> WitnessAnswer {
 }
 
 #[test]
-fn the_first_gets_a_receipt_and_a_look_alike_of_another_identity_none_also_after_a_restart() {
+fn first_claim_gets_a_receipt_and_look_alikes_none_after_a_restart_too() {
     let store = Rc::new(MemoryStore::new());
     let witness = start(&store);
     let alices = claim(&person("alice"), "alice_smith", at(NOON));
@@ -70,7 +70,7 @@ fn the_first_gets_a_receipt_and_a_look_alike_of_another_identity_none_also_after
 }
 
 #[test]
-fn a_released_name_is_free_after_the_cool_down() {
+fn relinquished_name_is_receipted_after_the_cool_down() {
     let store = Rc::new(MemoryStore::new());
     let witness = start(&store);
     let (alice, bob) = (person("alice"), person("bob"));
@@ -89,7 +89,7 @@ fn a_released_name_is_free_after_the_cool_down() {
 }
 
 #[test]
-fn what_is_none_of_its_business_is_not_served_and_not_stored() {
+fn foreign_requests_are_neither_served_nor_stored() {
     let store = Rc::new(MemoryStore::new());
     let witness = start(&store);
     let fact = claim(&person("alice"), "nova", at(NOON));
@@ -113,7 +113,7 @@ fn what_is_none_of_its_business_is_not_served_and_not_stored() {
 }
 
 #[test]
-fn nothing_is_signed_that_could_not_be_stored() {
+fn receipt_is_not_signed_when_the_store_fails() {
     let store = Rc::new(MemoryStore::new());
     let witness = start(&store);
     let (alices, bobs) = (claim(&person("alice"), "nova", at(NOON)), claim(&person("bob"), "nova", at(NOON)));
@@ -155,7 +155,7 @@ impl Store for CrashAfterWrite {
 }
 
 #[test]
-fn killed_between_the_store_and_the_answer_it_says_the_same_at_the_next_question() {
+fn witness_killed_before_answering_gives_the_same_receipt_later() {
     let store = Rc::new(MemoryStore::new());
     drop(start(&store));
     let fact = claim(&person("alice"), "nova", at(NOON));
@@ -171,7 +171,7 @@ fn killed_between_the_store_and_the_answer_it_says_the_same_at_the_next_question
 }
 
 #[test]
-fn of_many_who_ask_at_once_one_gets_the_name() {
+fn concurrent_claims_of_one_name_get_one_receipt() {
     let witness = start(&Rc::new(MemoryStore::new()));
     let people: Vec<_> = (0..20).map(|number| person(&format!("person {number}"))).collect();
     let requests: Vec<_> = people.iter().map(|author| request(&claim(author, "nova", at(NOON)))).collect();
@@ -183,7 +183,7 @@ fn of_many_who_ask_at_once_one_gets_the_name() {
 }
 
 #[test]
-fn a_wrong_clock_reorders_nothing() {
+fn wrong_witness_clock_does_not_reorder_receipts() {
     let store = Rc::new(MemoryStore::new());
     let witness = start(&store);
     let fact = |name: &str| claim(&person(name), name, at(NOON - 2 * SKEW));
@@ -199,7 +199,7 @@ fn a_wrong_clock_reorders_nothing() {
 }
 
 #[test]
-fn a_full_book_takes_nothing_new_and_still_says_what_it_said() {
+fn full_receipt_log_repeats_old_receipts_only() {
     let witness = start(&Rc::new(MemoryStore::new())).with_room_for(2);
     let fact = |name: &str| claim(&person(name), name, at(NOON));
     let (first, second) = (fact("first"), fact("second"));
@@ -210,7 +210,7 @@ fn a_full_book_takes_nothing_new_and_still_says_what_it_said() {
 }
 
 #[test]
-fn a_book_that_is_not_whole_or_not_its_own_is_not_used() {
+fn incomplete_or_foreign_receipt_log_is_rejected() {
     let store = Rc::new(MemoryStore::new());
     let witness = start(&store);
     for name in ["first", "second", "third"] {
@@ -236,7 +236,7 @@ fn a_book_that_is_not_whole_or_not_its_own_is_not_used() {
 }
 
 #[test]
-fn a_key_that_was_never_kept_leaves_no_book_behind() {
+fn unsaved_witness_key_leaves_no_receipt_log() {
     let store = Rc::new(MemoryStore::new());
     drop(start(&store));
     let next = block_on(WitnessServer::start(store.clone(), person("another"), TOPIC)).unwrap();
@@ -244,7 +244,7 @@ fn a_key_that_was_never_kept_leaves_no_book_behind() {
 }
 
 #[test]
-fn a_book_in_a_file_outlives_the_process() {
+fn receipt_log_in_a_file_survives_the_process() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("witness.db");
     let open = || {

@@ -3,20 +3,22 @@
 use gen_registry_core::ownership::Rules;
 use gen_registry_node::Network;
 
-use crate::mesh::{Party, eventually, in_one_thread, network, relay};
-use crate::publishing::{draft, wasm};
+use crate::support::modules::{draft, wasm};
+use crate::support::node::TestNode;
+use crate::support::relay::{network, relay};
+use crate::support::wait::{eventually, in_one_thread};
 use gen_registry_api::*;
 
 const BITS: u32 = 12;
 
 #[test]
-fn a_name_without_work_is_nobodys_where_work_is_asked_for() {
+fn claim_without_proof_of_work_does_not_count() {
     in_one_thread(async {
         let relay = relay().await;
         let lax = network(&relay);
         let strict = Network { rules: Rules { work_bits: BITS, ..lax.rules.clone() }, ..lax.clone() };
-        let (alice, bob) = (Party::join(strict.clone()).await, Party::join(strict).await);
-        let mallory = Party::join(lax).await;
+        let (alice, bob) = (TestNode::join(strict.clone()).await, TestNode::join(strict).await);
+        let mallory = TestNode::join(lax).await;
         mallory.claim("alice").await.unwrap();
         mallory.has_peers(2).await;
         alice.claim("alice").await.unwrap();

@@ -1,6 +1,6 @@
 //! Writes the records of 10,000 people, for stories and the benchmark page: `people FILE`.
 
-#[path = "../shared/crowd.rs"]
+#[path = "../support/crowd.rs"]
 #[allow(dead_code, reason = "benchmarks use the rest")]
 mod shared;
 

@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn the_one_unused_for_longest_goes_first_and_pins_never() {
+    fn least_recently_used_artifact_is_evicted_and_pinned_ones_never() {
         let mut cache = cache(&[Pin::Own, Pin::Cached, Pin::Installed, Pin::Cached]);
         let [_, first, _, last] = [0, 1, 2, 3].map(artifact);
         assert_eq!(cache.next_to_evict(&BTreeSet::new()), Some(first.sha256));
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_of_two_goes_with_the_last_of_them() {
+    fn shared_block_is_removed_with_its_last_artifact() {
         let mut cache = cache(&[Pin::Cached, Pin::Cached]);
         assert_eq!((cache.bytes(), cache.cached()), (2 * (BLOCK_MAX_BYTES as u64 + 1), 2));
         let (one, two) = (artifact(0), artifact(1));

@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_goes_on_where_the_clock_was_set_back() {
+    fn monotonic_clock_continues_after_the_clock_was_set_back() {
         let steady = MonotonicClock::default();
         let shown = [1_000, 1_500, 200, 300, 250, 9_000].map(|now| steady.millis(Timestamp::from_millis(now)));
         assert_eq!(shown, [1_000, 1_500, 1_500, 1_600, 1_600, 10_350]);

@@ -64,7 +64,7 @@ async function described(description) {
 
 const repos = (peerId, network) => new Repo({ peerId, network, storage: new IndexedDBStorageAdapter() });
 
-/** What `tests/shared/crowd.rs` writes about a person. Immutable strings: no text that is edited letter by letter. */
+/** What `tests/support/crowd.rs` writes about a person. Immutable strings: no text that is edited letter by letter. */
 function person(nth) {
   const text = (value) => new Automerge.ImmutableString(value);
   const fact = crypto.getRandomValues(new Uint8Array(122));

@@ -89,7 +89,7 @@ async fn both_dial_at_once(relay: &Multiaddr) -> Glare {
 }
 
 #[wasm_bindgen_test]
-async fn when_both_dial_at_once_both_keep_the_same_one() {
+async fn peers_that_dial_each_other_at_once_keep_the_same_connection() {
     let relay = relay().await;
     let glares = join_all((0..GLARES).map(|_| both_dial_at_once(&relay))).await;
     for glare in &glares {

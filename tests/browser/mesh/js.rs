@@ -49,7 +49,7 @@ impl JsPeer {
 }
 
 #[wasm_bindgen_test]
-async fn js_libp2p_is_dialled_and_answers() {
+async fn dials_js_libp2p() {
     let relay = relay().await;
     let (alice, js) = futures::future::join(Peer::at(&relay), JsPeer::at(&relay)).await;
     alice.dial(direct_address(&relay, js.id));
@@ -66,7 +66,7 @@ async fn js_libp2p_is_dialled_and_answers() {
 }
 
 #[wasm_bindgen_test]
-async fn js_libp2p_dials_and_is_answered() {
+async fn accepts_a_connection_from_js_libp2p() {
     let relay = relay().await;
     let (alice, js) = futures::future::join(Peer::at(&relay), JsPeer::at(&relay)).await;
     let said = "hello from javascript ".repeat(4096);

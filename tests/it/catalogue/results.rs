@@ -40,7 +40,7 @@ fn checksums_and_hashes_are_those_of_their_definitions() {
 }
 
 #[test]
-fn encodings_go_both_ways_and_refuse_what_is_none() {
+fn encodings_round_trip_and_reject_invalid_text() {
     // RFC 4648, section 10.
     for (plain, base64, hex) in [
         ("", "", ""),
@@ -70,7 +70,7 @@ fn encodings_go_both_ways_and_refuse_what_is_none() {
 }
 
 #[test]
-fn texts_are_compared_turned_and_counted() {
+fn text_functions_compare_reverse_and_count() {
     for (a, b, distance) in [
         ("kitten", "sitting", 3),
         ("", "", 0),
@@ -95,7 +95,7 @@ fn texts_are_compared_turned_and_counted() {
 }
 
 #[test]
-fn numbers_are_checked_written_and_divided() {
+fn number_functions_validate_format_and_divide() {
     for (number, valid) in [
         ("79927398713", 1),
         ("4111 1111-1111 1111", 1),
@@ -152,7 +152,7 @@ fn modulo_power() -> i64 {
 }
 
 #[test]
-fn the_set_has_its_shape() {
+fn catalogue_has_the_expected_dependencies() {
     let escape = |re: f64, im: f64| int("mandelbrot", "escape", &[re.into(), im.into(), 100.into()]).unwrap();
     assert_eq!([escape(0.0, 0.0), escape(-1.0, 0.0), escape(0.0, 1.0)], [100; 3], "these stay");
     assert_eq!([escape(1.0, 0.0), escape(2.0, 2.0)], [3, 1], "0, 1, 2, 5; and 0, 2+2i");
@@ -167,7 +167,7 @@ fn the_set_has_its_shape() {
 }
 
 #[test]
-fn what_stands_on_other_modules_works_with_them() {
+fn dependent_modules_work_with_their_dependencies() {
     // RFC 9562, appendix A.3; then with every bit set.
     let (high, low) = (0x9191_08f7_52d1_4320_u64 as i64, 0x9bac_f847_db41_48a8_u64 as i64);
     assert_eq!(text("uuid", "v4", &[high.into(), low.into()]).unwrap(), "919108f7-52d1-4320-9bac-f847db4148a8");

@@ -13,10 +13,10 @@ use libp2p::PeerId;
 use libp2p::swarm::StreamProtocol;
 use libp2p_stream::Control;
 
-use crate::lookup::apart::{Party, place, relay_with, through};
 use crate::lookup::poison::answering;
 use crate::lookup::{relay_keeps, username_key};
-use crate::mesh::{eventually, in_one_thread};
+use crate::support::memory_network;
+use crate::support::wait::{eventually, in_one_thread};
 
 /// As many questions as one peer may ask in a minute.
 const QUESTIONS: usize = 60;
@@ -38,13 +38,13 @@ async fn ask(control: &mut Control, peer: PeerId, request: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_node_answers_with_what_it_can_prove_and_counts_who_asks_too_much() {
+fn node_answers_with_proofs_and_limits_requests() {
     in_one_thread(async {
         let network = Network::default();
-        let (relay, _) = relay_with(&network, None).await;
-        let alice = Party::join(through(&relay)).await;
-        alice.claim("alice_smith").await;
-        let peer = answering(place(&alice.mesh), Default::default());
+        let (relay, _) = memory_network::relay_again(&network, None).await;
+        let alice = memory_network::join(memory_network::through(&relay)).await;
+        alice.claim("alice_smith").await.unwrap();
+        let peer = answering(memory_network::place(&alice.mesh), Default::default());
         let mut control = peer.control.clone();
         eventually("they are connected", async || alice.network().await.peers.len() == 1).await;
         let her: PeerId = alice.mesh.local_peer_id().to_string().parse().unwrap();
@@ -54,9 +54,9 @@ fn a_node_answers_with_what_it_can_prove_and_counts_who_asks_too_much() {
         let record = name_proof::verify(&key, &answer, &network.topic, &network.rules, Timestamp::LATEST).unwrap();
         assert_eq!(record.holder().unwrap().holder.to_string(), alice.did().await);
         assert!(ask(&mut control, her, &question("nobody_at_all")).await.is_empty());
-        assert_eq!(alice.rejected().await, []);
+        assert_eq!(alice.network().await.rejections, []);
         assert!(ask(&mut control, her, b"what?").await.is_empty());
-        let counted = async |why: &str| alice.rejected().await.iter().any(|(said, _)| said.contains(why));
+        let counted = async |why: &str| alice.network().await.rejections.iter().any(|(said, _)| said.contains(why));
         assert!(counted("can't be read").await);
         for _ in 0..QUESTIONS {
             ask(&mut control, her, &question("alice_smith")).await;
@@ -69,15 +69,15 @@ fn a_node_answers_with_what_it_can_prove_and_counts_who_asks_too_much() {
 
 /// A relay that lost everything, and a native node that kept it.
 #[test]
-fn a_native_node_keeps_records_too() {
+fn native_node_stores_records_for_others() {
     in_one_thread(async {
         let network = Network::default();
-        let (first, key) = relay_with(&network, None).await;
-        let server = Party::serve(through(&first)).await;
+        let (first, key) = memory_network::relay_again(&network, None).await;
+        let server = memory_network::serve(memory_network::through(&first)).await;
         let view = first.view();
         eventually("the relay knows it", async || view.counts().kademlia_peers.get() == 1).await;
-        let alice = Party::join(through(&first)).await;
-        alice.claim("alice_smith").await;
+        let alice = memory_network::join(memory_network::through(&first)).await;
+        alice.claim("alice_smith").await.unwrap();
         relay_keeps(&first, 1).await;
         let here = async || {
             let found = server.mesh.get_record(username_key("alice_smith")).await;
@@ -87,10 +87,10 @@ fn a_native_node_keeps_records_too() {
         alice.leave().await;
         first.stop().await;
 
-        let (second, _) = relay_with(&network, Some(key)).await;
+        let (second, _) = memory_network::relay_again(&network, Some(key)).await;
         let view = second.view();
         eventually("the new relay knows it", async || view.counts().kademlia_peers.get() == 1).await;
-        let bob = Party::join(through(&second)).await;
+        let bob = memory_network::join(memory_network::through(&second)).await;
         let report = bob.find_username("alice_smith").await;
         assert_eq!(report.answered_by, Some(AnsweredBy::Network));
         assert_eq!(view.counts().kademlia_values.get(), 0, "the relay had nothing");

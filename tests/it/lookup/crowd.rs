@@ -13,7 +13,7 @@ use libp2p::swarm::{NetworkBehaviour, StreamProtocol, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, Swarm, identify, ping};
 use tokio::task::{JoinHandle, spawn_local};
 
-use crate::lookup::apart::memory;
+use crate::support::memory_network;
 
 /// Keys that are tried for each that is near enough.
 const KEYS_TRIED: usize = 100;
@@ -98,7 +98,7 @@ fn sybil(key: Keypair, place: Multiaddr) -> Swarm<Behaviour> {
         Behaviour { kademlia, ping: ping::Behaviour::default(), identify: identify::Behaviour::new(identify) };
     let config = libp2p::swarm::Config::with_tokio_executor();
     let config = config.with_idle_connection_timeout(std::time::Duration::from_secs(60));
-    let mut swarm = Swarm::new(memory(&key), behaviour, peer, config);
+    let mut swarm = Swarm::new(memory_network::memory(&key), behaviour, peer, config);
     swarm.listen_on(place.clone()).unwrap();
     swarm.add_external_address(place);
     swarm

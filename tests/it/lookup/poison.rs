@@ -21,9 +21,9 @@ use libp2p::swarm::{NetworkBehaviour, StreamProtocol};
 use libp2p::{Multiaddr, Swarm, identify, ping};
 use tokio::task::{JoinHandle, spawn_local};
 
-use crate::lookup::apart::{Party, memory, place, relay_of, through};
 use crate::lookup::crowd::Asker;
-use crate::mesh::{eventually, in_one_thread};
+use crate::support::memory_network;
+use crate::support::wait::{eventually, in_one_thread};
 
 fn person(seed: u8) -> SigningIdentity {
     SigningIdentity::from_entropy(&[seed; 32])
@@ -60,7 +60,7 @@ fn poisoned_records_are_never_stored_nor_served() {
         let rules = Rules { witnesses: vec![witness.identity()], threshold: 1, work_bits: 0 };
         let network = Network { rules, ..Network::default() };
         let (topic, elsewhere) = (network.topic, Topic::from_bytes([9; 32]));
-        let relay = relay_of(&network, vec![]).await;
+        let relay = memory_network::relay(&network, vec![]).await;
         let (view, address) = (relay.view(), relay.view().addresses().remove(0));
         let counts = view.counts();
         let mut asker = Asker::at(&address).await;
@@ -141,7 +141,7 @@ pub fn answering(to: Multiaddr, answer: Arc<Mutex<Vec<u8>>>) -> Answering {
     };
     let config = libp2p::swarm::Config::with_tokio_executor();
     let config = config.with_idle_connection_timeout(std::time::Duration::from_secs(60));
-    let mut swarm = Swarm::new(memory(&key), behaviour, key.public().to_peer_id(), config);
+    let mut swarm = Swarm::new(memory_network::memory(&key), behaviour, key.public().to_peer_id(), config);
     let mut asked = swarm.behaviour().streams.new_control().accept(StreamProtocol::new(FIND_PROTOCOL)).unwrap();
     swarm.dial(to).unwrap();
     let control = swarm.behaviour().streams.new_control();
@@ -164,24 +164,24 @@ pub fn answering(to: Multiaddr, answer: Arc<Mutex<Vec<u8>>>) -> Answering {
 }
 
 #[test]
-fn a_connected_peer_is_asked_first_and_its_wrong_answers_are_counted() {
+fn connected_peers_are_asked_first_and_wrong_answers_counted() {
     in_one_thread(async {
-        let relay = relay_of(&Network::default(), vec![]).await;
-        let bob = Party::join(through(&relay)).await;
+        let relay = memory_network::relay(&Network::default(), vec![]).await;
+        let bob = memory_network::join(memory_network::through(&relay)).await;
         let answer = Arc::new(Mutex::new(Vec::new()));
-        let _peer = answering(place(&bob.mesh), answer.clone());
+        let _peer = answering(memory_network::place(&bob.mesh), answer.clone());
         eventually("they are connected", async || bob.network().await.peers.len() == 1).await;
         let say = |bytes: Vec<u8>| *answer.lock().unwrap() = bytes;
 
         let report = bob.find_username("alice_smith").await;
         assert_eq!((report.peers_asked, report.answered_by), (1, None), "it knows nothing, which is no fault");
-        assert_eq!(bob.rejected().await, []);
+        assert_eq!(bob.network().await.rejections, []);
 
         let topic = Network::default().topic;
         let other = written(&[claim(&topic, &person(66), "mallory", 10)]);
         say(other);
         assert_eq!(bob.find_username("alice_smith").await.answered_by, None);
-        assert_eq!(bob.rejected().await, [(Rejection::WrongRecord.to_string(), 1)]);
+        assert_eq!(bob.network().await.rejections, [(Rejection::WrongRecord.to_string(), 1)]);
         let peer = bob.network().await.peers.remove(0);
         assert!(peer.reputation.low, "{:?}", peer.reputation);
 

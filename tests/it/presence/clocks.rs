@@ -3,20 +3,23 @@
 use gen_registry_api::{Answer, BlockListCommand, Command};
 use gen_registry_core::sync::rejection::Rejection;
 
-use crate::mesh::{Party, eventually, in_one_thread, network, relay};
-use crate::presence::{Clock, STEP_SECONDS, party};
+use crate::presence::party;
+use crate::support::clock::{STEP_SECONDS, ShiftedClock};
+use crate::support::node::TestNode;
+use crate::support::relay::{network, relay};
+use crate::support::wait::{eventually, in_one_thread};
 
 const HOUR_MILLIS: u64 = 60 * 60 * 1_000;
 /// Enough for each of three to say something several times.
 const STEPS: usize = 14;
 
-async fn mark(of: &Party, by: &Party) -> f64 {
+async fn mark(of: &TestNode, by: &TestNode) -> f64 {
     let command = BlockListCommand::Reputation { of: format!("peer:{}", of.mesh.local_peer_id()) };
     let Answer::Reputation(earned) = by.node.handle(Command::BlockList { command }).await.unwrap() else { panic!() };
     earned.score
 }
 
-async fn clock_apart(party: &Party) -> Option<i64> {
+async fn clock_apart(party: &TestNode) -> Option<i64> {
     match party.node.handle(Command::Status).await.unwrap() {
         Answer::Status(status) => status.clock_apart,
         other => panic!("{other:?}"),
@@ -24,11 +27,11 @@ async fn clock_apart(party: &Party) -> Option<i64> {
 }
 
 #[test]
-fn a_wrong_clock_is_named_and_nobody_is_sent_away_for_it() {
+fn wrong_clock_is_reported_and_bans_no_peer() {
     in_one_thread(async {
         let relay = relay().await;
         let network = network(&relay);
-        let (right, wrong) = (Clock::default(), Clock::default());
+        let (right, wrong) = (ShiftedClock::default(), ShiftedClock::default());
         wrong.ahead.set(HOUR_MILLIS);
         let alice = party(&right, &network, "alice").await;
         let bob = party(&right, &network, "bob").await;

@@ -13,7 +13,7 @@ use gen_registry_core::sync::chat::{ChatFrame, pages};
 use gen_registry_core::sync::simulator::{Delivery, Faults, NodeId as Number, Random, SimulatedNetwork};
 use gen_registry_core::time::Timestamp;
 
-use crate::people::{TOPIC, person};
+use crate::support::people::{TOPIC, person};
 
 const BEGINNING: u64 = 1_800_000_000_000;
 /// Links that each node makes; about twice as many stand, as many as gossip's mesh has.
@@ -319,7 +319,7 @@ fn asked(name: &str) -> Option<u64> {
 }
 
 #[test]
-fn presence_of_forty_who_come_and_go() {
+fn presence_of_forty_nodes_with_churn_converges() {
     let seed = asked("SEED").unwrap_or_else(rand::random);
     assert_honest(&simulate(seed, 40, 2), 40);
 }

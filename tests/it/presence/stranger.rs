@@ -15,9 +15,9 @@ use gen_registry_node::net::mesh::{GossipTopic, Link, Mesh, MeshEvent, MeshHandl
 use gen_registry_node::platform::Environment;
 use tokio::task::spawn_local;
 
-use super::Clock;
-use crate::mesh::eventually;
-use crate::people::person;
+use crate::support::clock::ShiftedClock;
+use crate::support::people::person;
+use crate::support::wait::eventually;
 
 #[derive(Default)]
 struct Heard {
@@ -29,13 +29,13 @@ struct Heard {
 pub struct Stranger {
     key: SigningIdentity,
     topic: Topic,
-    clock: Clock,
+    clock: ShiftedClock,
     mesh: MeshHandle,
     heard: Rc<RefCell<Heard>>,
 }
 
 impl Stranger {
-    pub async fn join(clock: &Clock, network: &Network) -> Self {
+    pub async fn join(clock: &ShiftedClock, network: &Network) -> Self {
         let key = NodeKey::fresh();
         let options = MeshOptions {
             key: key.clone(),

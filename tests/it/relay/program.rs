@@ -10,14 +10,12 @@ use gen_registry_node::net::relay::{
 };
 use libp2p::Multiaddr;
 
-use crate::relay::{
-    client::{Client, eventually, peer_of},
-    relay_with,
-};
-use crate::serve::{Server, dist, program};
+use crate::support::relay::relay_with;
+use crate::support::relay_client::{Client, eventually, peer_of};
+use crate::support::server::{Server, dist, program};
 
 #[test]
-fn only_what_a_browser_can_use_becomes_an_origin() {
+fn only_browser_addresses_become_origins() {
     for (address, origin) in [
         ("/ip4/127.0.0.1/tcp/9090/ws", Some("ws://127.0.0.1:9090")),
         ("/ip6/::1/tcp/9090/ws", Some("ws://[::1]:9090")),
@@ -31,7 +29,7 @@ fn only_what_a_browser_can_use_becomes_an_origin() {
 }
 
 #[test]
-fn a_key_is_made_once_and_never_replaced() {
+fn node_key_is_created_once_and_never_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let made = NodeKey::load_or_create(folder.path()).unwrap().peer_id();
     assert_eq!(NodeKey::load_or_create(folder.path()).unwrap().peer_id(), made);
@@ -66,7 +64,7 @@ fn relay_address(server: &Server) -> Multiaddr {
 pub(crate) const ANY_PORT: [&str; 3] = ["--p2p", "/ip4/127.0.0.1/tcp/0/ws", "--no-catalogue"];
 
 #[tokio::test]
-async fn when_the_program_is_killed_its_clients_notice() {
+async fn clients_notice_that_the_program_was_killed() {
     let folder = dist();
     let mut server = Server::with(folder.path(), &ANY_PORT);
     let address = relay_address(&server);
@@ -79,7 +77,7 @@ async fn when_the_program_is_killed_its_clients_notice() {
 }
 
 #[test]
-fn the_program_keeps_its_key_and_says_when_it_is_damaged() {
+fn program_keeps_its_key_and_reports_a_damaged_one() {
     let (folder, data) = (dist(), tempfile::tempdir().unwrap());
     let with = [&ANY_PORT[..], &["--data", data.path().to_str().unwrap()]].concat();
     let peer = || peer_of(&relay_address(&Server::with(folder.path(), &with)));
@@ -97,7 +95,7 @@ fn the_program_keeps_its_key_and_says_when_it_is_damaged() {
 }
 
 #[tokio::test]
-async fn the_environment_says_whom_to_meet() {
+async fn environment_variables_name_bootstrap_relays() {
     let (_first, first, address) = relay_with(RelayLimits::default()).await;
     let folder = dist();
     let arguments = ["serve", "--http", "127.0.0.1:0", "--dist", folder.path().to_str().unwrap()];
@@ -112,7 +110,7 @@ async fn the_environment_says_whom_to_meet() {
 }
 
 #[test]
-fn a_network_of_ones_own_has_a_name() {
+fn private_network_has_its_own_topic() {
     let folder = dist();
     let topic = |more: &[&str]| {
         let server = Server::with(folder.path(), &[&ANY_PORT[..], more].concat());
@@ -134,7 +132,7 @@ fn a_network_of_ones_own_has_a_name() {
 }
 
 #[test]
-fn a_taken_address_is_named_with_what_to_do() {
+fn taken_address_is_reported_with_advice() {
     let folder = dist();
     let first = Server::with(folder.path(), &ANY_PORT);
     let address: Multiaddr = relay_address(&first).into_iter().take(3).collect();

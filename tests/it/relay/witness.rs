@@ -23,14 +23,12 @@ use libp2p::{Multiaddr, PeerId, swarm::StreamProtocol};
 use libp2p_stream::{Control, OpenStreamError};
 use tokio::{sync::mpsc, task::JoinHandle};
 
-use crate::people::{TOPIC, at, claim, person};
-use crate::relay::{
-    ask,
-    client::{Client, eventually, patient, peer_of},
-    options,
-    program::{ANY_PORT, network_of},
-};
-use crate::serve::{Server, dist, program};
+use crate::relay::ask;
+use crate::relay::program::{ANY_PORT, network_of};
+use crate::support::people::{TOPIC, at, claim, person};
+use crate::support::relay::options;
+use crate::support::relay_client::{Client, eventually, patient, peer_of};
+use crate::support::server::{Server, dist, program};
 
 /// A client that asks the witness of one relay.
 struct Asker {
@@ -95,7 +93,7 @@ async fn relay_with_witness(data: &Path, limits: WitnessLimits) -> (Relay, Relay
 }
 
 #[tokio::test]
-async fn the_first_to_ask_gets_a_receipt_and_the_numbers_tell() {
+async fn first_claim_gets_a_receipt_and_metrics_count_it() {
     let data = tempfile::tempdir().unwrap();
     let (relay, view, address, witness) = relay_with_witness(data.path(), WitnessLimits::default()).await;
     let (mut alice, mut mallory) = (Asker::at(&address).await, Asker::at(&address).await);
@@ -121,7 +119,7 @@ async fn the_first_to_ask_gets_a_receipt_and_the_numbers_tell() {
 }
 
 #[tokio::test]
-async fn a_relay_without_a_witness_offers_none() {
+async fn relay_without_a_witness_refuses_its_protocol() {
     let relay = Relay::start(options(RelayLimits::default())).await.unwrap();
     assert_eq!(relay.view().witness_is_running(), None);
     let mut alice = Asker::at(&relay.view().addresses()[0]).await;
@@ -130,7 +128,7 @@ async fn a_relay_without_a_witness_offers_none() {
 }
 
 #[tokio::test]
-async fn who_asks_too_often_is_told_to_come_later_and_nobody_else_is() {
+async fn peer_that_asks_too_often_is_delayed_alone() {
     let data = tempfile::tempdir().unwrap();
     let limits = WitnessLimits { rate_per_peer: 2, ..WitnessLimits::default() };
     let (_relay, view, address, witness) = relay_with_witness(data.path(), limits).await;
@@ -145,7 +143,7 @@ async fn who_asks_too_often_is_told_to_come_later_and_nobody_else_is() {
 }
 
 #[tokio::test]
-async fn a_witness_that_has_no_time_or_has_ended_is_busy() {
+async fn overloaded_or_ended_witness_answers_busy() {
     let (questions, mut asked) = mpsc::channel(1);
     let busy = WitnessAnswer::Busy.encode();
     let door =
@@ -176,7 +174,7 @@ async fn a_witness_that_has_no_time_or_has_ended_is_busy() {
 }
 
 #[tokio::test]
-async fn a_request_has_a_size() {
+async fn oversized_witness_requests_are_rejected() {
     let data = tempfile::tempdir().unwrap();
     let (_relay, view, address, _witness) = relay_with_witness(data.path(), WitnessLimits::default()).await;
     let mut mallory = Asker::at(&address).await;
@@ -190,7 +188,7 @@ async fn a_request_has_a_size() {
 }
 
 #[tokio::test]
-async fn who_sends_slowly_is_cut_off_and_takes_nobody_s_place() {
+async fn slow_request_times_out_and_frees_its_place() {
     let data = tempfile::tempdir().unwrap();
     let limits =
         WitnessLimits { deadline: Duration::from_secs(2), at_once: 2, at_once_per_peer: 1, ..Default::default() };
@@ -209,7 +207,7 @@ async fn who_sends_slowly_is_cut_off_and_takes_nobody_s_place() {
 }
 
 #[tokio::test]
-async fn keys_and_books_that_do_not_belong_together_are_not_used() {
+async fn receipt_log_of_another_key_is_not_used() {
     let data = tempfile::tempdir().unwrap();
     let folder = data.path();
     let start = |folder: &Path| witness::start(Some(folder.to_owned()), TOPIC, 0);
@@ -264,7 +262,7 @@ fn relay_of(server: &Server) -> Multiaddr {
 }
 
 #[tokio::test]
-async fn the_book_outlives_a_kill() {
+async fn receipt_log_survives_a_kill() {
     let (folder, data) = (dist(), tempfile::tempdir().unwrap());
     let with = [&ANY_PORT[..], &["--data", data.path().to_str().unwrap()]].concat();
     let topic = Network::default().topic;
@@ -289,7 +287,7 @@ async fn the_book_outlives_a_kill() {
 }
 
 #[test]
-fn the_command_line_says_who_the_witnesses_are() {
+fn command_line_names_the_witnesses() {
     let folder = dist();
     let other = person("another witness").identity().to_string();
     let told = |more: &[&str]| witnesses(&Server::with(folder.path(), &[&ANY_PORT[..], more].concat()));

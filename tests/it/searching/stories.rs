@@ -6,8 +6,8 @@ use futures::executor::block_on;
 use gen_registry_api::*;
 use gen_registry_node::store::Table;
 
-use crate::profile::Profile;
-use crate::publishing::{draft, wasm};
+use crate::support::modules::{draft, wasm};
+use crate::support::profile::TestProfile;
 
 /// More than are worth keeping the index for.
 const MANY: usize = 40;
@@ -16,7 +16,7 @@ fn modules(command: ModuleCommand) -> Command {
     Command::Modules { command }
 }
 
-fn search(profile: &Profile, query: &str, filter: ModuleFilter) -> SearchResults {
+fn search(profile: &TestProfile, query: &str, filter: ModuleFilter) -> SearchResults {
     let command =
         ModuleCommand::Search { query: query.to_owned(), filter, sort: ModuleSort::Relevance, limit: 10, cursor: None };
     match profile.ask(modules(command)) {
@@ -25,7 +25,7 @@ fn search(profile: &Profile, query: &str, filter: ModuleFilter) -> SearchResults
     }
 }
 
-fn found(profile: &Profile, query: &str) -> Vec<String> {
+fn found(profile: &TestProfile, query: &str) -> Vec<String> {
     let found = search(profile, query, ModuleFilter::default());
     assert!(found.complete, "the index answered");
     assert!(found.modules.len() as u64 <= found.total);
@@ -33,11 +33,11 @@ fn found(profile: &Profile, query: &str) -> Vec<String> {
 }
 
 /// The best match. Names like it may follow.
-fn first(profile: &Profile, query: &str) -> String {
+fn first(profile: &TestProfile, query: &str) -> String {
     found(profile, query).into_iter().next().expect("something is found")
 }
 
-fn publish(profile: &Profile, name: &str, changes: ModuleChanges) {
+fn publish(profile: &TestProfile, name: &str, changes: ModuleChanges) {
     let mut draft = draft(name, "1.0.0", wasm("run", 1), &[]);
     draft.details = changes;
     let published = profile.ask(modules(ModuleCommand::Publish { draft: Box::new(draft) }));
@@ -49,8 +49,8 @@ fn said(description: &str) -> ModuleChanges {
 }
 
 /// Alice with many modules, searched once, so that her index is kept.
-fn prolific() -> Profile {
-    let alice = Profile::new(1);
+fn prolific() -> TestProfile {
+    let alice = TestProfile::new(1);
     alice.claim("alice_smith");
     for nth in 0..MANY {
         publish(&alice, &format!("part-{nth}"), said(&format!("Piece of a whole, word{nth}")));
@@ -60,8 +60,8 @@ fn prolific() -> Profile {
 }
 
 #[test]
-fn what_is_published_is_found_by_whoever_hears_of_it() {
-    let (alice, bob) = (Profile::new(1), Profile::new(2));
+fn published_module_is_found_by_peers() {
+    let (alice, bob) = (TestProfile::new(1), TestProfile::new(2));
     alice.claim("alice_smith");
     publish(&alice, "svg-renderer", said("Draws vector graphics into pixels"));
     assert!(found(&bob, "vector").is_empty());
@@ -88,7 +88,7 @@ fn what_is_published_is_found_by_whoever_hears_of_it() {
 }
 
 #[test]
-fn pages_of_results_follow_one_another() {
+fn result_pages_continue_each_other() {
     let alice = prolific();
     let (mut names, mut cursor) = (Vec::new(), None);
     loop {
@@ -112,7 +112,7 @@ fn pages_of_results_follow_one_another() {
 }
 
 #[test]
-fn a_kept_index_is_there_after_a_restart_and_learns_what_it_missed() {
+fn stored_index_is_loaded_and_brought_up_to_date() {
     let alice = prolific();
     let kept = alice.store.keys(Table::SearchIndex);
     assert!(kept.len() > 1, "{kept:?}");
@@ -124,7 +124,7 @@ fn a_kept_index_is_there_after_a_restart_and_learns_what_it_missed() {
 }
 
 #[test]
-fn a_damaged_index_is_built_again() {
+fn damaged_index_is_rebuilt() {
     let alice = prolific();
     for key in alice.store.keys(Table::SearchIndex) {
         let mut length = 0;
@@ -132,7 +132,7 @@ fn a_damaged_index_is_built_again() {
         for place in (0..length).step_by(length / 8 + 1).chain([length - 1]) {
             let copy = Rc::new(alice.store.copy());
             assert!(copy.tamper(Table::SearchIndex, &key, |raw| raw[place] ^= 0x10));
-            let again = Profile::open(copy, alice.clock.clone());
+            let again = TestProfile::open(copy, alice.clock.clone());
             assert_eq!(first(&again, "word17"), "part-17", "{key}, byte {place}");
             assert_eq!(search(&again, "piece", ModuleFilter::default()).total, MANY as u64);
             assert!(again.store.keys(Table::Quarantine).is_empty(), "nobody need know");
@@ -140,12 +140,12 @@ fn a_damaged_index_is_built_again() {
         // Cut off, and gone.
         let copy = Rc::new(alice.store.copy());
         assert!(copy.tamper(Table::SearchIndex, &key, |raw| raw.truncate(raw.len() / 2)));
-        assert_eq!(first(&Profile::open(copy, alice.clock.clone()), "word17"), "part-17");
+        assert_eq!(first(&TestProfile::open(copy, alice.clock.clone()), "word17"), "part-17");
     }
 }
 
 #[test]
-fn while_the_index_sleeps_a_plain_look_answers() {
+fn read_model_answers_before_the_index_is_loaded() {
     let alice = prolific().restart();
     // Somebody tends the index now: who searches does not wait for it.
     let tended = alice.node.maintain_search();

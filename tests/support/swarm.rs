@@ -26,7 +26,7 @@ use gen_registry_node::platform::test_environment::TestEnvironment;
 use gen_registry_node::store::memory::MemoryStore;
 use gen_registry_node::verified::Verified;
 
-use crate::people::TOPIC;
+use crate::support::people::TOPIC;
 use liar::{Liar, Trick};
 use witness::Witness;
 

@@ -19,17 +19,17 @@ use tokio::task::JoinHandle;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(NetworkBehaviour)]
-pub(super) struct Behaviour {
-    pub(super) relay: relay::client::Behaviour,
-    pub(super) rendezvous: rendezvous::client::Behaviour,
-    pub(super) kademlia: kad::Behaviour<MemoryStore>,
-    pub(super) identify: identify::Behaviour,
-    pub(super) ping: ping::Behaviour,
-    pub(super) streams: libp2p_stream::Behaviour,
+pub struct Behaviour {
+    pub relay: relay::client::Behaviour,
+    pub rendezvous: rendezvous::client::Behaviour,
+    pub kademlia: kad::Behaviour<MemoryStore>,
+    pub identify: identify::Behaviour,
+    pub ping: ping::Behaviour,
+    pub streams: libp2p_stream::Behaviour,
 }
 
 /// A swarm on what native nodes travel on.
-pub(crate) fn swarm<B: NetworkBehaviour>(behaviour: impl FnOnce(&Keypair, relay::client::Behaviour) -> B) -> Swarm<B> {
+pub fn swarm<B: NetworkBehaviour>(behaviour: impl FnOnce(&Keypair, relay::client::Behaviour) -> B) -> Swarm<B> {
     let key = Keypair::generate_ed25519();
     let TransportStack { transport, relay, .. } = transport::open(&key, &TransportOptions::default()).unwrap();
     let config = transport::swarm_config().with_idle_connection_timeout(PATIENCE);
@@ -37,14 +37,14 @@ pub(crate) fn swarm<B: NetworkBehaviour>(behaviour: impl FnOnce(&Keypair, relay:
 }
 
 /// A node like a browser's, but for the transport.
-pub(super) struct Client(pub(super) Swarm<Behaviour>);
+pub struct Client(pub Swarm<Behaviour>);
 
 impl Client {
-    pub(super) async fn new() -> Self {
+    pub async fn new() -> Self {
         Self::pinging_every(Duration::from_millis(50)).await
     }
 
-    pub(super) async fn pinging_every(interval: Duration) -> Self {
+    pub async fn pinging_every(interval: Duration) -> Self {
         Self(swarm(|key, relay| {
             let peer = key.public().to_peer_id();
             let config = kad::Config::new(StreamProtocol::new(KADEMLIA_PROTOCOL));
@@ -62,16 +62,12 @@ impl Client {
         }))
     }
 
-    pub(super) fn peer(&self) -> PeerId {
+    pub fn peer(&self) -> PeerId {
         *self.0.local_peer_id()
     }
 
     /// Runs until an event says so.
-    pub(super) async fn until<T>(
-        &mut self,
-        what: &str,
-        mut says: impl FnMut(SwarmEvent<BehaviourEvent>) -> Option<T>,
-    ) -> T {
+    pub async fn until<T>(&mut self, what: &str, mut says: impl FnMut(SwarmEvent<BehaviourEvent>) -> Option<T>) -> T {
         let waiting = async {
             loop {
                 if let Some(found) = says(self.0.select_next_some().await) {
@@ -82,7 +78,7 @@ impl Client {
         patient(what, waiting).await
     }
 
-    pub(super) async fn connect(&mut self, relay: &Multiaddr) {
+    pub async fn connect(&mut self, relay: &Multiaddr) {
         self.0.dial(relay.clone()).unwrap();
         let peer = peer_of(relay);
         self.until("connected to the relay", |event| {
@@ -93,7 +89,7 @@ impl Client {
     }
 
     /// Asks for a place at the relay and gets it.
-    pub(super) async fn reserve(&mut self, relay: &Multiaddr) {
+    pub async fn reserve(&mut self, relay: &Multiaddr) {
         self.0.listen_on(relay.clone().with(Protocol::P2pCircuit)).unwrap();
         self.until("a reservation", |event| match event {
             SwarmEvent::Behaviour(BehaviourEvent::Relay(relay::client::Event::ReservationReqAccepted { .. })) => {
@@ -106,7 +102,7 @@ impl Client {
     }
 
     /// Pings the peer through the relay.
-    pub(super) async fn ping_through(&mut self, relay: &Multiaddr, peer: PeerId) {
+    pub async fn ping_through(&mut self, relay: &Multiaddr, peer: PeerId) {
         self.0.dial(relay.clone().with(Protocol::P2pCircuit).with(Protocol::P2p(peer))).unwrap();
         self.until("a ping through the relay", |event| match event {
             SwarmEvent::Behaviour(BehaviourEvent::Ping(ping::Event { peer: from, result: Ok(_), .. }))
@@ -120,7 +116,7 @@ impl Client {
         .await;
     }
 
-    pub(super) async fn until_disconnected(&mut self, peer: PeerId) {
+    pub async fn until_disconnected(&mut self, peer: PeerId) {
         self.until("the connection ends", |event| match event {
             SwarmEvent::ConnectionClosed { peer_id, .. } if peer_id == peer => Some(()),
             _ => None,
@@ -129,7 +125,7 @@ impl Client {
     }
 
     /// Goes on by itself until the test ends.
-    pub(super) fn left_running(mut self) -> JoinHandle<()> {
+    pub fn left_running(mut self) -> JoinHandle<()> {
         tokio::spawn(async move {
             loop {
                 self.0.select_next_some().await;
@@ -138,18 +134,18 @@ impl Client {
     }
 }
 
-pub(super) fn peer_of(address: &Multiaddr) -> PeerId {
+pub fn peer_of(address: &Multiaddr) -> PeerId {
     match address.iter().last() {
         Some(Protocol::P2p(peer)) => peer,
         other => panic!("no peer at the end of {address}: {other:?}"),
     }
 }
 
-pub(super) async fn patient<T>(what: &str, waiting: impl Future<Output = T>) -> T {
+pub async fn patient<T>(what: &str, waiting: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("never happened: {what}"))
 }
 
-pub(super) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+pub async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     patient(what, async {
         while !condition() {
             tokio::time::sleep(Duration::from_millis(5)).await;

@@ -11,7 +11,7 @@ use gen_registry_core::sync::simulator::NodeId;
 use gen_registry_core::sync::witness::ReceiptLog;
 
 use super::Swarm;
-use crate::people::{TOPIC, person};
+use crate::support::people::{TOPIC, person};
 
 /// Receipts in one change.
 const RECEIPTS_MAX: usize = 32;

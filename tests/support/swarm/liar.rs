@@ -11,8 +11,8 @@ use gen_registry_core::sync::wire::Message;
 use gen_registry_core::time::Timestamp;
 
 use super::Swarm;
-use crate::lies;
-use crate::people::{TOPIC, at, person};
+use crate::support::lies;
+use crate::support::people::{TOPIC, at, person};
 
 const REPLAYED_MAX: usize = 16;
 /// What a backdated claim says of itself.

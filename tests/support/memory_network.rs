@@ -1,0 +1,120 @@
+//! A network in memory: real relays and real nodes over libp2p's memory transport. As with pages, nobody is found by an
+//! address; who is sought is reached through the relay (here: by a list that stands for it).
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex};
+
+use gen_registry_node::Network;
+use gen_registry_node::lookup::RecordValidator;
+use gen_registry_node::net::key::NodeKey;
+use gen_registry_node::net::mesh::{Listening, MeshHandle};
+use gen_registry_node::net::relay::{Relay, RelayOptions, limits::RelayLimits};
+use gen_registry_node::net::transport::{Paths, Reachability, TransportStack};
+use libp2p::core::muxing::StreamMuxerBox;
+use libp2p::core::transport::{Boxed, MemoryTransport};
+use libp2p::core::upgrade::Version;
+use libp2p::identity::Keypair;
+use libp2p::multiaddr::Protocol;
+use libp2p::swarm::dummy;
+use libp2p::{Multiaddr, PeerId, Transport, noise, relay, yamux};
+
+use crate::support::node::TestNode;
+
+/// Where each node listens: what a relay would lead to.
+static PLACES: LazyLock<Mutex<HashMap<PeerId, Multiaddr>>> = LazyLock::new(Mutex::default);
+
+pub fn keypair(key: &NodeKey) -> Keypair {
+    Keypair::from_protobuf_encoding(&key.encode()).unwrap()
+}
+
+pub fn memory(key: &Keypair) -> Boxed<(PeerId, StreamMuxerBox)> {
+    let secure = noise::Config::new(key).unwrap();
+    let memory = MemoryTransport::default().upgrade(Version::V1Lazy).authenticate(secure);
+    memory.multiplex(yamux::Config::default()).boxed()
+}
+
+fn is_memory(address: &Multiaddr) -> bool {
+    let mut parts = address.iter();
+    matches!(parts.next(), Some(Protocol::Memory(_))) && !parts.any(|part| part == Protocol::P2pCircuit)
+}
+
+/// With a name at its end only: what a node listens on by itself is told to nobody.
+fn is_named(address: &Multiaddr) -> bool {
+    is_memory(address) && matches!(address.iter().last(), Some(Protocol::P2p(_)))
+}
+
+fn place_of(_: &Multiaddr, peer: PeerId) -> Option<Multiaddr> {
+    let place = PLACES.lock().unwrap().get(&peer).cloned()?;
+    Some(place.with(Protocol::P2p(peer)))
+}
+
+/// Where a node of this kind is reached.
+pub fn place(mesh: &MeshHandle) -> Multiaddr {
+    let peer = mesh.local_peer_id().to_string().parse().unwrap();
+    place_of(&Multiaddr::empty(), peer).unwrap()
+}
+
+pub fn transport(key: NodeKey) -> TransportStack {
+    let key = keypair(&key);
+    let peer = key.public().to_peer_id();
+    let (circuits, relay) = relay::client::new(peer);
+    let secure = noise::Config::new(&key).unwrap();
+    let transport = circuits.or_transport(MemoryTransport::default()).upgrade(Version::V1Lazy).authenticate(secure);
+    let transport = transport.multiplex(yamux::Config::default()).boxed();
+    let place: Multiaddr = Protocol::Memory(rand::random::<u64>().max(1)).into();
+    PLACES.lock().unwrap().insert(peer, place.clone());
+    let reachability = Reachability {
+        listening: vec![place],
+        is_direct: is_named,
+        circuit: place_of,
+        may_query: is_memory,
+        paths: Paths,
+    };
+    TransportStack { transport, relay, upgrade: dummy::Behaviour, reachability }
+}
+
+/// A relay as a server runs it, that can tell this network's records.
+pub async fn relay(network: &Network, bootstrap: Vec<Multiaddr>) -> Relay {
+    let listen = Protocol::Memory(rand::random::<u64>().max(1)).into();
+    relay_at(network, NodeKey::fresh(), listen, bootstrap).await
+}
+
+/// The same where a former one was, or (`None`) somewhere; and what makes another one of it.
+pub async fn relay_again(network: &Network, former: Option<(NodeKey, Multiaddr)>) -> (Relay, (NodeKey, Multiaddr)) {
+    let fresh = || (NodeKey::fresh(), Protocol::Memory(rand::random::<u64>().max(1)).into());
+    let (key, listen) = former.unwrap_or_else(fresh);
+    (relay_at(network, key.clone(), listen.clone(), vec![]).await, (key, listen))
+}
+
+async fn relay_at(network: &Network, key: NodeKey, listen: Multiaddr, bootstrap: Vec<Multiaddr>) -> Relay {
+    let validator = RecordValidator::new(network.topic, network.rules.clone());
+    let options = RelayOptions {
+        key: key.clone(),
+        listen,
+        public: vec![],
+        bootstrap,
+        dht_server: true,
+        validator: Some(Arc::new(validator)),
+        witness: None,
+        limits: RelayLimits { by_address: false, ..RelayLimits::default() },
+    };
+    Relay::start_on(memory(&keypair(&key)), options).await.unwrap()
+}
+
+/// The network as somebody sees it who knows only this relay.
+pub fn through(relay: &Relay) -> Network {
+    Network { relays: relay.view().addresses().iter().map(ToString::to_string).collect(), ..Network::default() }
+}
+
+/// A node that others can dial; it keeps records for them.
+pub async fn serve(network: Network) -> TestNode {
+    let (addresses, _) = futures::channel::mpsc::unbounded();
+    let listen = Multiaddr::from(Protocol::Memory(rand::random::<u64>().max(1))).to_string();
+    let listening = Listening { listen, public: vec![], direct_max: 16, addresses };
+    TestNode::join_over(network, transport, Some(listening)).await
+}
+
+/// A node that is reached through its relay. Returns once it has its relay.
+pub async fn join(network: Network) -> TestNode {
+    TestNode::join_over(network, transport, None).await
+}

@@ -1,0 +1,66 @@
+//! Relays as a server runs them, and networks through them.
+
+use gen_registry_node::Network;
+use gen_registry_node::net::relay::key::NodeKey;
+use gen_registry_node::net::relay::limits::RelayLimits;
+use gen_registry_node::net::relay::witness::WitnessEndpoint;
+use gen_registry_node::net::relay::{Relay, RelayOptions, RelayStatus};
+use gen_registry_server::witness::{self, Witness};
+use libp2p::Multiaddr;
+
+/// A free port of this machine.
+pub const ANY_PORT: &str = "/ip4/127.0.0.1/tcp/0/ws";
+
+/// What a relay of these limits is started with: a key of its own and any port.
+pub fn options(limits: RelayLimits) -> RelayOptions {
+    RelayOptions {
+        key: NodeKey::fresh(),
+        listen: ANY_PORT.parse().unwrap(),
+        public: vec![],
+        bootstrap: vec![],
+        dht_server: true,
+        validator: None,
+        witness: None,
+        limits,
+    }
+}
+
+/// A relay of these limits, what it says of itself, and its address.
+pub async fn relay_with(limits: RelayLimits) -> (Relay, RelayStatus, Multiaddr) {
+    let relay = Relay::start(options(limits)).await.unwrap();
+    let view = relay.view();
+    let address = view.addresses().remove(0);
+    (relay, view, address)
+}
+
+/// A relay as a server runs it. One address may do as it likes: here everybody has the same.
+pub async fn relay() -> Relay {
+    relay_of(NodeKey::fresh(), ANY_PORT, None).await
+}
+
+pub async fn relay_of(key: NodeKey, listen: &str, witness: Option<WitnessEndpoint>) -> Relay {
+    let limits = RelayLimits { by_address: false, ..RelayLimits::default() };
+    let listen = listen.parse().unwrap();
+    Relay::start(RelayOptions { key, listen, witness, ..options(limits) }).await.unwrap()
+}
+
+/// The network as everybody sees it who knows only this relay.
+pub fn network(relay: &Relay) -> Network {
+    let relays = relay.view().addresses().iter().map(ToString::to_string).collect();
+    Network { relays, ..Network::default() }
+}
+
+/// A network of one relay for each witness; all three witnesses are known, `threshold` receipts confirm a name.
+pub async fn witnessed(count: usize, threshold: usize) -> (Network, Vec<(Relay, Witness)>) {
+    let mut network = Network::default();
+    let mut servers = Vec::new();
+    for _ in 0..count {
+        let witness = witness::start(None, network.topic, 0).await.unwrap();
+        let relay = relay_of(NodeKey::fresh(), ANY_PORT, Some(witness.door.clone())).await;
+        network.relays.extend(relay.view().addresses().iter().map(ToString::to_string));
+        network.rules.witnesses.push(witness.identity);
+        servers.push((relay, witness));
+    }
+    network.rules.threshold = threshold;
+    (network, servers)
+}

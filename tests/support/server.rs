@@ -1,0 +1,78 @@
+//! The real server program, in front of a small built page.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+pub const SCRIPT: &str = "app-0123456789abcdef.js";
+pub const PROGRAM: &str = "app-0123456789abcdef_bg.wasm";
+
+/// A folder with a page as a build leaves it.
+pub fn dist() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in [
+        ("index.html", "<!doctype html>page"),
+        ("sw.js", "worker"),
+        ("boot.js", "boot"),
+        ("start.mjs", "start"),
+        ("manifest.webmanifest", "{}"),
+        (SCRIPT, "script"),
+        (PROGRAM, "program"),
+        ("app-0123456789abcdef_bg.wasm.br", "packed program"),
+    ] {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    fs::create_dir(folder.path().join("icons")).unwrap();
+    fs::create_dir(folder.path().join("guide")).unwrap();
+    fs::write(folder.path().join("guide/operating.md"), "# Operating a server").unwrap();
+    folder
+}
+
+pub fn program(arguments: &[&str]) -> Command {
+    // Cargo gives tests the path of their own package's programs only; this one lies beside the folder of the tests.
+    let beside = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().join("gen-registry");
+    assert!(beside.exists(), "{} is not there: cargo build --package gen-registry-server", beside.display());
+    let mut command = Command::new(beside);
+    command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// A running server; ends with the test.
+pub struct Server {
+    pub child: Child,
+    pub address: String,
+}
+
+impl Server {
+    /// Without a relay.
+    pub fn start(dist: &Path) -> Self {
+        Self::with(dist, &["--no-p2p"])
+    }
+
+    pub fn with(dist: &Path, more: &[&str]) -> Self {
+        let arguments = ["serve", "--http", "127.0.0.1:0", "--dist", dist.to_str().unwrap()];
+        let mut child = program(&[&arguments[..], more].concat()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().strip_prefix("http://").and_then(|rest| rest.strip_suffix('/'));
+        Self { address: address.unwrap_or_else(|| panic!("no address in {line:?}")).to_owned(), child }
+    }
+
+    /// Sends the path as it is, without the tidying an HTTP client would do.
+    pub fn raw(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.address).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
