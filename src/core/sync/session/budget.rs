@@ -1,24 +1,25 @@
-//! How much one peer may ask for and send. Buckets that fill with time; an empty one is a flood.
+//! How much one peer may ask for and send: token buckets that refill with time. A peer that draws on an empty one is
+//! flooding.
 
 use crate::sync::rejection::Rejection;
 use crate::time::Timestamp;
 
-/// Messages at once, and in a second for ever.
+/// Messages of one peer in a burst, and the lasting rate per second.
 pub const MESSAGES_BURST: u64 = 2_000;
 pub const MESSAGES_PER_SECOND: u64 = 500;
-/// Announcements at once, and in a second for ever.
+/// Announcements of one peer in a burst, and the lasting rate per second.
 pub const ANNOUNCEMENTS_BURST: u64 = 50;
 pub const ANNOUNCEMENTS_PER_SECOND: u64 = 10;
-/// Announcements of others that are passed on, in all: less than each listener takes from one peer, so that nobody is
-/// blamed for what somebody else began. What is left aside comes with the next comparison.
+/// Announcements of others that a node forwards, over all peers: less than each receiver accepts from one peer, so that
+/// no node is marked down for a flood that another began. What is left out comes with the next comparison.
 pub const PASSED_ON_BURST: u64 = 30;
 pub const PASSED_ON_PER_SECOND: u64 = 6;
 const _: () = assert!(PASSED_ON_BURST < ANNOUNCEMENTS_BURST && PASSED_ON_PER_SECOND < ANNOUNCEMENTS_PER_SECOND);
-/// Bytes of changes given to one peer at once, and in a second for ever.
+/// Bytes of changes served to one peer in a burst, and the lasting rate per second.
 pub const BYTES_BURST: u64 = 64 * 1024 * 1024;
 pub const BYTES_PER_SECOND: u64 = 8 * 1024 * 1024;
 
-/// Counts in thousandths, so that milliseconds fill it evenly.
+/// A token bucket. The level is in thousandths of a token, so that milliseconds fill it evenly.
 #[derive(Debug)]
 pub(in crate::sync) struct Bucket {
     level: u64,
@@ -28,10 +29,12 @@ pub(in crate::sync) struct Bucket {
 }
 
 impl Bucket {
+    /// A full bucket of `burst` tokens that gains `per_second` tokens.
     pub(in crate::sync) const fn new(burst: u64, per_second: u64) -> Self {
         Self { level: burst * 1000, burst, per_second, filled_at: None }
     }
 
+    /// Takes `amount` tokens if there are as many; otherwise takes none and returns false.
     pub(in crate::sync) fn draw(&mut self, amount: u64, now: Timestamp) -> bool {
         let last = self.filled_at.unwrap_or(now);
         // A clock set back fills nothing.
@@ -47,13 +50,13 @@ impl Bucket {
         }
     }
 
-    /// What was drawn and not used.
+    /// Puts back tokens that were drawn and not used.
     pub(in crate::sync) fn give_back(&mut self, amount: u64) {
         self.level = self.level.saturating_add(amount.saturating_mul(1000)).min(self.burst * 1000);
     }
 }
 
-/// What one node passes on of others, whoever they are.
+/// The rate at which this node forwards announcements of others, whoever made them.
 #[derive(Debug)]
 pub struct PassingOn(Bucket);
 
@@ -64,7 +67,7 @@ impl Default for PassingOn {
 }
 
 impl PassingOn {
-    /// Whether one more may go out now; it counts as gone.
+    /// Returns whether one more may be forwarded now, and counts it.
     pub fn takes_one(&mut self, now: Timestamp) -> bool {
         self.0.draw(1, now)
     }

@@ -47,7 +47,7 @@ impl Comparison {
         self.round == round
     }
 
-    /// The initiator has heard everything. The other side can't know and does not need to.
+    /// Returns whether the initiator has received the last frame. The other side can't know and does not need to.
     pub(super) fn is_over(&self) -> bool {
         self.over
     }
