@@ -84,35 +84,17 @@ pub enum Output {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// The first node of a person came online.
-    UserOnline {
-        user: Identity,
-        node: NodeId,
-    },
+    UserOnline { user: Identity, node: NodeId },
     /// The last node of a person went offline.
-    UserOffline {
-        user: Identity,
-    },
+    UserOffline { user: Identity },
     /// The first of a person's nodes entered the channel.
-    Joined {
-        user: Identity,
-        channel: ChannelName,
-    },
+    Joined { user: Identity, channel: ChannelName },
     /// The last of a person's nodes left the channel.
-    Left {
-        user: Identity,
-        channel: ChannelName,
-    },
+    Left { user: Identity, channel: ChannelName },
     /// One more node of a person came online.
-    NodeUp {
-        user: Identity,
-        node: NodeId,
-    },
+    NodeUp { user: Identity, node: NodeId },
     /// A node said goodbye (`silent: false`) or was silent for too long.
-    NodeDown {
-        user: Identity,
-        node: NodeId,
-        silent: bool,
-    },
+    NodeDown { user: Identity, node: NodeId, silent: bool },
 }
 
 impl Event {

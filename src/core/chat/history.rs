@@ -33,8 +33,8 @@ impl MessageKey {
         Self { at: message.statement().at, author: message.author(), hash: message.hash() }
     }
 
-    /// A short id of the message ([`short_of`]). Of two messages with the same one, a comparison may take the second as
-    /// known.
+    /// A short id of the message ([`short_of`]). Of two messages with one id, the second is not sent to a device that
+    /// has the first.
     pub fn short(&self) -> u64 {
         short_of(&self.hash)
     }

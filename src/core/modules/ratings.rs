@@ -1,7 +1,7 @@
-//! What people think of modules and how often they install them: sums over everybody's documents.
+//! Ratings of modules and counted installs: sums over all documents.
 //!
-//! One rating for each person and module, by construction. The number of installs is what people say of themselves; it
-//! is an estimate and is called one.
+//! There is one rating for each person and module, by construction. Installs are what people count of themselves; the
+//! sum is an estimate and is called one.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -9,17 +9,18 @@ use crate::document::{ModuleAnnotations, Rating};
 use crate::identity::Identity;
 use crate::name::FoldedName;
 
-/// A module without ratings counts as if it had so many…
+/// A module counts as if it had this many more ratings…
 const PRIOR_RATINGS: f64 = 5.0;
-/// … of so many stars each (Bayesian average): one enthusiast does not make a module the best.
+/// … of this many stars each (Bayesian average). One rating of 5 stars scores 3.33; forty of 4 score 3.89.
 const PRIOR_STARS: f64 = 3.0;
-/// What one person can add to a module's installs: many devices, many updates, but no more.
+/// The most that one person adds to a module's installs: several devices and updates, but no inflated counters.
 pub const INSTALLS_OF_ONE_MAX: u64 = 20;
 
+/// The ratings and installs of all modules.
 #[derive(Clone, Debug, Default)]
 pub struct Ratings(HashMap<FoldedName, RatingState>);
 
-/// On one module.
+/// The ratings and installs of one module, by person.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RatingState {
     pub ratings: BTreeMap<Identity, Rating>,
@@ -27,7 +28,7 @@ pub struct RatingState {
 }
 
 impl Ratings {
-    /// Puts one person's present opinions in place of the earlier ones.
+    /// Replaces what one person rated and installed `before` by what the person's document says `now`.
     pub fn replace(&mut self, who: Identity, before: Option<&ModuleAnnotations>, now: &ModuleAnnotations) {
         if let Some(before) = before {
             for name in before.ratings.keys().chain(before.installs.keys()) {
@@ -49,19 +50,20 @@ impl Ratings {
         }
     }
 
+    /// What is known of one module, or `None` if it has neither ratings nor installs.
     pub fn on(&self, module: &FoldedName) -> Option<&RatingState> {
         self.0.get(module)
     }
 }
 
 impl RatingState {
-    /// Mean of the stars, 1 to 5.
+    /// The mean of the stars, 1 to 5, or `None` without ratings.
     pub fn stars(&self) -> Option<f64> {
         let count = self.ratings.len();
         (count > 0).then(|| self.sum_of_stars() / count as f64)
     }
 
-    /// For sorting: the mean, drawn towards the middle while there are few ratings.
+    /// The value to sort by: the Bayesian average of the stars, which is 3 without ratings.
     pub fn score(&self) -> f64 {
         (self.sum_of_stars() + PRIOR_RATINGS * PRIOR_STARS) / (self.ratings.len() as f64 + PRIOR_RATINGS)
     }
@@ -70,7 +72,7 @@ impl RatingState {
         self.ratings.values().map(|rating| f64::from(rating.stars)).sum()
     }
 
-    /// How often it was installed, as people say.
+    /// The estimated number of installs.
     pub fn downloads(&self) -> u64 {
         self.installs.values().map(|count| (*count).min(INSTALLS_OF_ONE_MAX)).sum()
     }

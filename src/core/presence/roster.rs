@@ -117,7 +117,9 @@ impl Roster {
         if from_roster {
             return Ok((!old && statement.stale_after() >= now).then_some((heartbeat, user)));
         }
-        let late = |known: &Known| statement.at.plus(REORDER_GRACE) < known.heartbeat.at || known.seen.plus(REORDER_GRACE) < now;
+        let late = |known: &Known| {
+            statement.at.plus(REORDER_GRACE) < known.heartbeat.at || known.seen.plus(REORDER_GRACE) < now
+        };
         let kept_back = old && known.is_some_and(late);
         let stale = statement.stale_after() < now;
         if kept_back || stale && old {
@@ -297,7 +299,9 @@ impl Roster {
     pub(super) fn nodes_in(&self, channel: &ChannelName) -> impl Iterator<Item = NodeId> {
         let users = self.channels.get(channel).into_iter().flat_map(BTreeMap::keys);
         let nodes = users.filter_map(|user| self.users.get(user)).flatten();
-        nodes.filter(|node| self.nodes.get(node).is_some_and(|known| known.heartbeat.channels.contains(channel))).copied()
+        nodes
+            .filter(|node| self.nodes.get(node).is_some_and(|known| known.heartbeat.channels.contains(channel)))
+            .copied()
     }
 
     pub(super) fn sightings(&self, have: &BTreeSet<u64>, now: Timestamp) -> Vec<Sighting> {

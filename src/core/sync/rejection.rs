@@ -1,6 +1,8 @@
-//! What peers do wrong: one variant per broken rule, and how bad each is.
+//! Rejections: one variant for each rule that a peer can break, and how bad each is.
 //!
-//! A rejection is data beside the good result, never an error that stops a merge.
+//! A rejection is data beside the good result, never an error that stops a merge. Its *mark* (0 to 50) is summed over a
+//! session, which ends at 100, and lowers the peer's [`reputation`](crate::sync::reputation). So one forged change
+//! costs as much as 25 announcements too many.
 
 use crate::canonical::DecodeError;
 use crate::identity::SignatureError;
@@ -53,7 +55,7 @@ pub enum Rejection {
     Spoofed,
     #[error("a heartbeat that was kept back, or said again")]
     Replayed,
-    /// Whose clock is wrong can't be seen from it.
+    /// No fault: which of the two clocks is wrong can't be seen from the message.
     #[error("a heartbeat or message whose date is too far from this device's clock")]
     Misdated,
     #[error("too many heartbeats in too short a time")]
@@ -63,7 +65,7 @@ pub enum Rejection {
 }
 
 impl Rejection {
-    /// Of a statement whose signature does not hold, or that can't be read.
+    /// The rejection for a statement that can't be read or whose signature does not hold.
     pub fn of_signed(error: &SignatureError) -> Self {
         match error {
             SignatureError::Unreadable(why) => Self::Malformed(*why),
@@ -72,8 +74,8 @@ impl Rejection {
         }
     }
 
-    /// How far this lowers what a peer has earned. Being of another network or version is no fault; nor is a
-    /// clock that differs, nor carrying the proof of somebody else's fork.
+    /// How far this lowers a peer's reputation. 0 for what is no fault: another network or version, a clock that
+    /// differs, or forwarding the proof of another person's fork.
     pub fn mark(self) -> u32 {
         match self {
             Self::ForeignTopic | Self::FutureVersion | Self::OtherParameters | Self::Fork | Self::Misdated => 0,
@@ -90,7 +92,7 @@ impl Rejection {
         }
     }
 
-    /// True when nothing sensible can follow in this session.
+    /// Returns whether the session must end because nothing sensible can follow.
     pub fn is_fatal(self) -> bool {
         match self {
             Self::ForeignTopic
@@ -122,7 +124,7 @@ impl Rejection {
     }
 }
 
-/// The fault of a peer that forwarded a refused heartbeat; `None` if this node merely remembers no more.
+/// The rejection for a peer that forwarded a refused heartbeat, or `None` if only this node's memory is full.
 pub fn of_heartbeat(refusal: HeartbeatRefusal) -> Option<Rejection> {
     match refusal {
         HeartbeatRefusal::Unreadable(why) => Some(Rejection::Malformed(why)),

@@ -1,4 +1,4 @@
-//! The reading: one pass over the bytes, each part checked as it comes, every count before its elements.
+//! The validator: one pass over the bytes, each part checked as it is parsed, every count before its elements are read.
 
 use wasmparser::types::{CoreTypeId, EntityType, Types, TypesRef};
 use wasmparser::{
@@ -16,7 +16,7 @@ const MAGIC: &[u8] = b"\0asm";
 const MODULE_VERSION: u16 = 1;
 const COMPONENT_VERSION: u16 = 0x0d;
 
-/// Reads a file from end to end. Bad ones give a report, too.
+/// Validates a file from beginning to end. Always returns a report; a bad file fails one of its checks.
 pub fn validate(bytes: &[u8]) -> Report {
     let mut report = Report::new(bytes);
     let problem = head(bytes, &mut report).and_then(|()| Reading::new(&mut report).read(bytes)).err();
@@ -28,6 +28,7 @@ pub fn validate(bytes: &[u8]) -> Report {
     report
 }
 
+/// The check that failed and its problem.
 type Failed = (Check, Problem);
 
 /// Size, magic and version: readable without a parser.
@@ -56,11 +57,14 @@ fn head(bytes: &[u8], report: &mut Report) -> Result<(), Failed> {
     Ok(())
 }
 
+/// The state of the pass.
 struct Reading<'r> {
     report: &'r mut Report,
     /// Modules and components that the reading is inside of; 1 for the file itself.
     depth: usize,
+    /// Modules and components found so far, the file itself included.
     nested: usize,
+    /// What all memories found so far begin with.
     memory_bytes: u64,
 }
 
@@ -86,7 +90,7 @@ impl<'r> Reading<'r> {
         Ok(())
     }
 
-    /// Counts before anything is looked at.
+    /// Checks counts before their elements are looked at.
     fn count(&mut self, payload: &Payload<'_>) -> Result<(), Failed> {
         match payload {
             Payload::Version { .. } => {
@@ -112,7 +116,7 @@ impl<'r> Reading<'r> {
         Ok(())
     }
 
-    /// What is seen only in passing. Sections here are valid already.
+    /// Records memories, custom sections, and imports and exports of components. The sections are valid already.
     fn note(&mut self, payload: &Payload<'_>) -> Result<(), Failed> {
         let outermost = self.depth == 1;
         match payload {
@@ -158,7 +162,8 @@ impl<'r> Reading<'r> {
         Ok(())
     }
 
-    /// Its own words are no part of what makes a module valid: what can't be read is left out.
+    /// Records a text with which the file describes itself. It is no part of what makes a module valid: unreadable ones
+    /// are left out.
     fn describe(&mut self, section: &CustomSectionReader<'_>) {
         let words = match section.as_known() {
             KnownCustom::Name(names) => names.into_iter().find_map(|name| match name {
@@ -191,7 +196,7 @@ impl<'r> Reading<'r> {
         Ok(())
     }
 
-    /// What a core module asks for and offers, with the types of its functions.
+    /// Lists imports and exports of a core module, with the types of its functions.
     fn list_core(&mut self, types: &Types) {
         let types = types.as_ref();
         if self.report.kind != Some(ModuleKind::Module) {
@@ -217,11 +222,13 @@ fn check_body(
     Ok(validator.into_allocations())
 }
 
+/// Checks a number of imports or exports against [`MODULE_MAX_EXTERNS`].
 fn within_bound(found: u32) -> Result<(), Failed> {
     let found = u64::from(found);
     if found > MODULE_MAX_EXTERNS as u64 { Err((Check::Externs, Problem::TooManyExterns { found })) } else { Ok(()) }
 }
 
+/// The problem for an error of the parser, with its offset.
 fn invalid(error: &wasmparser::Error) -> Failed {
     let offset = error.offset();
     let message = error.message();
@@ -262,6 +269,7 @@ fn component_kind(kind: ComponentExternalKind) -> ExternKind {
     }
 }
 
+/// A text cut to [`TEXT_MAX_CHARS`].
 fn text(text: &str) -> String {
     text.chars().take(TEXT_MAX_CHARS).collect()
 }

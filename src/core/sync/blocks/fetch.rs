@@ -54,28 +54,17 @@ pub const PATIENCE: Duration = Duration::from_secs(15);
 #[derive(Clone, Debug)]
 pub enum Input {
     /// Begins a job, in place of an earlier one of the same number. A job without blocks is done at once.
-    Start {
-        job: Job,
-        blocks: Vec<Digest>,
-    },
+    Start { job: Job, blocks: Vec<Digest> },
     /// Ends a job without an output; blocks that no other job wants are forgotten.
-    Cancel {
-        job: Job,
-    },
+    Cancel { job: Job },
     /// A stream to a peer was opened.
     Came(Peer),
     /// The stream to a peer is closed.
     Gone(Peer),
     /// One message from a peer, as it came.
-    Received {
-        peer: Peer,
-        bytes: Vec<u8>,
-    },
+    Received { peer: Peer, bytes: Vec<u8> },
     /// The answer to [`Output::Keep`]: whether the block is stored.
-    Kept {
-        block: Digest,
-        stored: bool,
-    },
+    Kept { block: Digest, stored: bool },
     /// Some time has passed.
     Tick,
 }

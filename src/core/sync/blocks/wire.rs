@@ -20,10 +20,7 @@ pub enum Message {
     /// Asks for 1 to [`WANT_MAX`] blocks. Each is answered by one [`Message::Block`] or [`Message::Missing`].
     Want(Vec<Digest>),
     /// The bytes of a block that was asked for.
-    Block {
-        block: Digest,
-        bytes: Vec<u8>,
-    },
+    Block { block: Digest, bytes: Vec<u8> },
     /// The answering side does not have this block.
     Missing(Digest),
 }
