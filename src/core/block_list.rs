@@ -1,7 +1,7 @@
-//! Whom and what a person blocks or trusts, and how that list travels between the person's own devices: sealed, inside
-//! the document that everybody may carry and nobody else can read.
+//! The block list: which people, peers and modules a person blocks or trusts. It travels between the person's own
+//! devices inside the document, sealed, so that all peers carry it and only the owner reads it.
 //!
-//! An entry is never deleted: taking it back is an entry, too, so that of two devices the one that decided last wins.
+//! An entry is never deleted: reversing it is an entry, too, so that of two devices the one that decided last wins.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,13 +23,13 @@ pub const ENTRIES_MAX: usize = 256;
 pub const NOTE_MAX_CHARS: usize = 56;
 /// A libp2p peer id of an ed25519 key has 52.
 const PEER_MAX_BYTES: usize = 64;
-/// What an entry takes before it is sealed, whatever it says: its length tells nothing.
+/// The bytes of every entry before it is sealed: a fixed length gives nothing away.
 const ENTRY_BYTES: usize = 512;
 /// A sealed entry: nonce, entry and its seal's tag.
 pub const SEALED_BYTES: usize = NONCE_BYTES + ENTRY_BYTES + TAG_BYTES;
 const TAG_BYTES: usize = 16;
 
-/// Whom or what an entry is about. Written as `person:did:key:…`, `peer:12D3…`, `module:name`.
+/// The person, peer or module that an entry is about. Written as `person:did:key:…`, `peer:12D3…`, `module:name`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Subject {
@@ -233,7 +233,7 @@ impl ListKey {
         Self { seal: derive("gen-registry/lists/seal/v1"), places: derive("gen-registry/lists/places/v1") }
     }
 
-    /// Under which key the subject's entry stands. Without the key nobody can tell whose it is.
+    /// The key of the subject's entry in the document. Without this secret key the subject can't be found out from it.
     pub fn place(&self, subject: &Subject) -> String {
         let digest = Digest::of(&put_subject(Encoder::new().fixed(&self.places), subject).finish());
         hex(&digest.as_bytes()[..16])

@@ -29,7 +29,8 @@ pub struct NameClaim {
     pub name: ClaimedName,
     /// As the author says; decides only where no witnesses do.
     pub claimed_at: Timestamp,
-    /// A number by which the claim's hash shows the work that a network asks for ([`proof_of_work`](crate::proof_of_work)); 0 for none.
+    /// A number by which the claim's hash shows the network's proof of work
+    /// ([`proof_of_work`](crate::proof_of_work)); 0 for none.
     pub work: u64,
 }
 
@@ -56,13 +57,13 @@ pub struct Receipt {
 
 pub type SignedFact = Signed<Fact>;
 
-/// Verifies a fact that travels alone or in somebody else's document.
+/// Verifies a fact that travels alone or in another person's document.
 pub fn verify(bytes: &[u8], topic: &Topic) -> Result<SignedFact, SignatureError> {
     bounded(bytes)?;
     SignedFact::verify(bytes, topic)
 }
 
-/// Verifies a fact that stands in a document whose changes `owner` signed.
+/// Verifies a fact that is in a document whose changes `owner` signed.
 pub fn verify_within_change_of(owner: &Identity, bytes: &[u8], topic: &Topic) -> Result<SignedFact, SignatureError> {
     bounded(bytes)?;
     SignedFact::verify_within_change_of(owner, bytes, topic)

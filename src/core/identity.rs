@@ -185,8 +185,7 @@ impl SigningIdentity {
     }
 }
 
-/// What a signature is over: every field behind its length, the author included.
-/// What is signed and hashed.
+/// The bytes that are signed and hashed: domain, topic, author and statement, so that a signature serves once.
 pub(crate) fn signing_bytes(topic: &Topic, domain: &str, author: &Identity, bytes: &[u8]) -> Vec<u8> {
     Encoder::new().text(domain).fixed(topic.as_bytes()).fixed(author.as_bytes()).bytes(bytes).finish()
 }
@@ -210,7 +209,7 @@ impl<T: Statement> Signed<T> {
         Ok(signed)
     }
 
-    /// As [`Signed::verify`] for a statement that stands in a change which `owner` signed: the change's signature
+    /// As [`Signed::verify`] for a statement that is in a change which `owner` signed: the change's signature
     /// vouches for the owner's own statements, all others are verified here.
     pub fn verify_within_change_of(owner: &Identity, bytes: &[u8], topic: &Topic) -> Result<Self, SignatureError> {
         // The owner's key was checked with the change; checking it again for each fact would cost more than the rest.

@@ -1,8 +1,8 @@
 //! Dependency resolution: from requirements to versions, and from versions to the order in which to install them.
 //!
-//! Requirements are those of Cargo (`semver::VersionReq`). There is one version of each module in a result. The algorithm is PubGrub (N. Weizenbaum, "PubGrub: Next-Generation Version Solving",
-//! 2018), which learns from each conflict and can explain a failure; [`explain`] turns that into sentences. Nothing is
-//! fetched: all that is known is the catalogue.
+//! Requirements are those of Cargo (`semver::VersionReq`). There is one version of each module in a result. The algorithm
+//! is PubGrub (N. Weizenbaum, "PubGrub: Next-Generation Version Solving", 2018), which learns from each conflict and can
+//! explain a failure; [`explain`] turns that into sentences. Nothing is fetched: all that is known is the catalogue.
 //!
 //! # What decides
 //! 1. The module with the fewest versions left is chosen first, alphabetically among equals.

@@ -155,7 +155,7 @@ impl Filter {
 
 impl SearchDocument {
     /// Returns whether only the numbers differ.
-    fn says_the_same(&self, other: &Self) -> bool {
+    fn has_same_texts(&self, other: &Self) -> bool {
         Self { numbers: other.numbers, ..self.clone() } == *other
     }
 }
@@ -184,7 +184,7 @@ impl SearchIndex {
     pub fn update(&mut self, documents: Vec<SearchDocument>) {
         for document in documents {
             match self.base.get_mut(&document.key) {
-                Some(known) if known.says_the_same(&document) => known.numbers = document.numbers,
+                Some(known) if known.has_same_texts(&document) => known.numbers = document.numbers,
                 _ => {
                     if self.news.get(&document.key) != Some(&document) {
                         self.base.hide(&document.key);

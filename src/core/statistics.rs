@@ -169,25 +169,25 @@ mod tests {
     }
 
     #[test]
-    fn each_day_has_its_own_and_what_is_older_stands_before() {
+    fn counts_each_day_apart_and_older_ones_before() {
         let mut tally = Tally::new(noon(100), 7);
         let days = [3, 93, 94, 94, 100, 101];
         days.into_iter().for_each(|day| tally.name(noon(day)));
-        let told = tally.finish();
-        assert_eq!(told.names, DailyCount { total: 6, before: 2, days: vec![2, 0, 0, 0, 0, 0, 2] });
-        assert_eq!(told.begins, Timestamp::from_millis(94 * DAY_MILLIS));
-        assert_eq!(told.modules.total, 0);
+        let result = tally.finish();
+        assert_eq!(result.names, DailyCount { total: 6, before: 2, days: vec![2, 0, 0, 0, 0, 0, 2] });
+        assert_eq!(result.begins, Timestamp::from_millis(94 * DAY_MILLIS));
+        assert_eq!(result.modules.total, 0);
     }
 
     #[test]
-    fn the_time_that_is_looked_at_is_bounded() {
+    fn clamps_the_number_of_days() {
         for (asked, days) in [(0, 1), (1, 1), (DAYS_MAX, DAYS_MAX), (u32::MAX, DAYS_MAX)] {
             assert_eq!(Tally::new(noon(1), asked).finish().names.days.len(), days as usize);
         }
     }
 
     #[test]
-    fn rankings_are_short_and_in_a_fixed_order() {
+    fn ranks_in_a_fixed_order_within_the_bound() {
         let all = (0..2 * RANKED_MAX).map(|nth| ModuleRank { name: format!("m{nth:02}"), count: nth as u64 / 2 });
         let ranked = ranked(all.rev().collect());
         let names: Vec<&str> = ranked.iter().take(4).map(|rank| rank.name.as_str()).collect();

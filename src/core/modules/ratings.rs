@@ -33,10 +33,10 @@ impl Ratings {
         if let Some(before) = before {
             for name in before.ratings.keys().chain(before.installs.keys()) {
                 let name = name.folded();
-                if let Some(opinion) = self.0.get_mut(&name) {
-                    opinion.ratings.remove(&who);
-                    opinion.installs.remove(&who);
-                    if opinion.ratings.is_empty() && opinion.installs.is_empty() {
+                if let Some(state) = self.0.get_mut(&name) {
+                    state.ratings.remove(&who);
+                    state.installs.remove(&who);
+                    if state.ratings.is_empty() && state.installs.is_empty() {
                         self.0.remove(&name);
                     }
                 }
@@ -89,7 +89,7 @@ mod tests {
         SigningIdentity::from_entropy(&[seed; 32]).identity()
     }
 
-    fn shelf(name: &str, stars: u8, installs: u64) -> ModuleAnnotations {
+    fn annotations(name: &str, stars: u8, installs: u64) -> ModuleAnnotations {
         let name: ModuleName = name.parse().expect("a name");
         let rating = Rating { stars, review: String::new(), at: Timestamp::default(), version: None };
         ModuleAnnotations {
@@ -100,27 +100,27 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_rating_takes_the_place_of_the_older_one() {
-        let mut opinions = Ratings::default();
+    fn replaces_the_older_rating_of_a_person() {
+        let mut ratings = Ratings::default();
         let module = "crc-32".parse::<ModuleName>().expect("a name").folded();
-        let (first, second) = (shelf("crc_32", 1, 3), shelf("crc-32", 5, 1_000));
-        opinions.replace(person(1), None, &first);
-        opinions.replace(person(1), Some(&first), &second);
-        opinions.replace(person(2), None, &shelf("crc.32", 4, 2));
-        let opinion = opinions.on(&module).expect("an opinion");
-        assert_eq!((opinion.ratings.len(), opinion.stars()), (2, Some(4.5)));
-        assert_eq!(opinion.downloads(), INSTALLS_OF_ONE_MAX + 2, "nobody counts for a crowd");
-        opinions.replace(person(1), Some(&second), &ModuleAnnotations::default());
-        opinions.replace(person(2), Some(&shelf("crc.32", 4, 2)), &ModuleAnnotations::default());
-        assert!(opinions.on(&module).is_none(), "nothing is left behind");
+        let (first, second) = (annotations("crc_32", 1, 3), annotations("crc-32", 5, 1_000));
+        ratings.replace(person(1), None, &first);
+        ratings.replace(person(1), Some(&first), &second);
+        ratings.replace(person(2), None, &annotations("crc.32", 4, 2));
+        let state = ratings.on(&module).expect("a state");
+        assert_eq!((state.ratings.len(), state.stars()), (2, Some(4.5)));
+        assert_eq!(state.downloads(), INSTALLS_OF_ONE_MAX + 2, "one person adds a bounded number");
+        ratings.replace(person(1), Some(&second), &ModuleAnnotations::default());
+        ratings.replace(person(2), Some(&annotations("crc.32", 4, 2)), &ModuleAnnotations::default());
+        assert!(ratings.on(&module).is_none(), "nothing is left behind");
     }
 
     #[test]
-    fn one_enthusiast_does_not_beat_many_content() {
+    fn scores_many_good_ratings_above_a_single_best_one() {
         let rated = |stars: u8, people: std::ops::Range<u8>| {
-            let mut opinions = Ratings::default();
-            people.for_each(|seed| opinions.replace(person(seed), None, &shelf("crc", stars, 1)));
-            opinions.on(&"crc".parse::<ModuleName>().expect("a name").folded()).expect("one").score()
+            let mut ratings = Ratings::default();
+            people.for_each(|seed| ratings.replace(person(seed), None, &annotations("crc", stars, 1)));
+            ratings.on(&"crc".parse::<ModuleName>().expect("a name").folded()).expect("one").score()
         };
         assert!(rated(4, 1..40) > rated(5, 1..2));
     }

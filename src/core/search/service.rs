@@ -45,16 +45,16 @@ pub struct SearchService(Option<SearchIndex>);
 
 impl SearchService {
     /// Carries out one request. Errors of the engine are logged and answered with [`SearchResponse::Failed`].
-    pub fn reply(&mut self, ask: SearchRequest) -> SearchResponse {
-        self.work(ask).unwrap_or_else(|error| {
+    pub fn reply(&mut self, request: SearchRequest) -> SearchResponse {
+        self.work(request).unwrap_or_else(|error| {
             tracing::error!(%error, "the search index fails");
             self.0 = None;
             SearchResponse::Failed
         })
     }
 
-    fn work(&mut self, ask: SearchRequest) -> Result<SearchResponse, SearchError> {
-        if let SearchRequest::Load(bytes) = &ask {
+    fn work(&mut self, request: SearchRequest) -> Result<SearchResponse, SearchError> {
+        if let SearchRequest::Load(bytes) = &request {
             return Ok(SearchResponse::Loaded(match SearchIndex::load(bytes) {
                 Ok(index) => Some(self.0.insert(index).len() as u64),
                 Err(why) => {
@@ -68,7 +68,7 @@ impl SearchService {
             Some(index) => index,
             nothing => nothing.insert(SearchIndex::new()?),
         };
-        match ask {
+        match request {
             SearchRequest::Load(_) => Ok(SearchResponse::Loaded(None)),
             SearchRequest::Update { documents, removed } => {
                 index.remove(&removed);

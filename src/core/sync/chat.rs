@@ -89,7 +89,7 @@ impl ChatFrame {
             return Err(Rejection::Oversized);
         }
         let mut decoder = Decoder::new(bytes);
-        let talk = match decoder.byte()? {
+        let frame = match decoder.byte()? {
             WHO_IS_HERE => Self::WhoIsHere { have: get_have(&mut decoder)? },
             HISTORY => {
                 let channel = decoder.text()?.parse().map_err(|_| DecodeError::OutOfRange)?;
@@ -113,7 +113,7 @@ impl ChatFrame {
             other => return Err(DecodeError::UnknownKind(other).into()),
         };
         decoder.end()?;
-        Ok(talk)
+        Ok(frame)
     }
 }
 
@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everything_said_comes_back_and_rubbish_does_not() {
+    fn frames_round_trip_and_truncated_ones_are_rejected() {
         let all = [
             ChatFrame::WhoIsHere { have: vec![1, u64::MAX] },
             ChatFrame::History { channel: "#general".parse().unwrap(), have: vec![] },
@@ -181,9 +181,9 @@ mod tests {
             ChatFrame::Heartbeat(vec![3]),
             ChatFrame::Message(vec![4]),
         ];
-        for talk in all {
-            let bytes = talk.encode();
-            assert_eq!(ChatFrame::decode(&bytes), Ok(talk));
+        for frame in all {
+            let bytes = frame.encode();
+            assert_eq!(ChatFrame::decode(&bytes), Ok(frame));
             for cut in 0..bytes.len() {
                 assert!(ChatFrame::decode(&bytes[..cut]).is_err());
             }
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_hold_everything_within_their_bounds() {
+    fn pages_hold_all_entries_within_their_bounds() {
         let entries: Vec<Vec<u8>> = (0..3_000).map(|n| vec![0; n % HEARTBEAT_MAX_BYTES]).collect();
         let split = pages(entries.clone(), Vec::len);
         assert!(split.len() < PAGES_MAX);

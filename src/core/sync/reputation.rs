@@ -194,14 +194,14 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
-    fn after(deeds: &[ReputationEvent]) -> Score {
-        let mut score_state = Score::default();
-        deeds.iter().for_each(|event| score_state.note(*event, NOW));
-        score_state
+    fn after(events: &[ReputationEvent]) -> Score {
+        let mut peer = Score::default();
+        events.iter().for_each(|event| peer.note(*event, NOW));
+        peer
     }
 
     #[test]
-    fn a_stranger_stands_in_the_middle_and_deeds_move_it() {
+    fn scores_a_stranger_in_the_middle_and_events_move_it() {
         assert_eq!(Score::default().score(NOW), BEGINNING);
         assert!(after(&[ReputationEvent::Served]).score(NOW) > BEGINNING);
         assert!(after(&[ReputationEvent::Broke(Rejection::TooManyAnnouncements)]).score(NOW) < WARN_BELOW);
@@ -213,40 +213,39 @@ mod tests {
     }
 
     #[test]
-    fn being_elsewhere_or_carrying_the_proof_of_a_fork_is_no_fault() {
+    fn ignores_other_networks_and_proofs_of_forks() {
         for why in [Rejection::ForeignTopic, Rejection::FutureVersion, Rejection::OtherParameters, Rejection::Fork] {
-            let score_state = after(&[ReputationEvent::Broke(why)]);
-            assert_eq!((score_state.score(NOW), score_state.reasons().count()), (BEGINNING, 0), "{why}");
+            let peer = after(&[ReputationEvent::Broke(why)]);
+            assert_eq!((peer.score(NOW), peer.reasons().count()), (BEGINNING, 0), "{why}");
         }
     }
 
     #[test]
-    fn a_long_good_past_pays_for_few_forgeries() {
-        let mut score_state = after(&[ReputationEvent::Brought { changes: 1_000_000 }]);
+    fn few_forgeries_outweigh_a_long_good_history() {
+        let mut peer = after(&[ReputationEvent::Brought { changes: 1_000_000 }]);
         let times = (1..100).find(|_| {
-            score_state.note(ReputationEvent::Broke(Rejection::Forged), NOW);
-            score_state.score(NOW) < WARN_BELOW
+            peer.note(ReputationEvent::Broke(Rejection::Forged), NOW);
+            peer.score(NOW) < WARN_BELOW
         });
         assert_eq!(times, Some(3));
-        assert!(score_state.is_sound());
+        assert!(peer.is_sound());
     }
 
     #[test]
-    fn deeds_fade_and_a_clock_set_back_changes_nothing() {
-        let score_state = after(&[ReputationEvent::Broke(Rejection::Forged)]);
+    fn events_fade_and_a_clock_set_back_changes_nothing() {
+        let peer = after(&[ReputationEvent::Broke(Rejection::Forged)]);
         let later = |lives: u32| NOW.plus(HALF_LIFE * lives);
-        let scores: Vec<f64> = (0..12).map(|lives| score_state.score(later(lives))).collect();
+        let scores: Vec<f64> = (0..12).map(|lives| peer.score(later(lives))).collect();
         assert!(scores.is_sorted() && scores[11] > 0.49, "{scores:?}");
-        assert_eq!(score_state.score(Timestamp::from_millis(0)), score_state.score(NOW));
-        assert!(score_state.evidence(later(1)) < score_state.evidence(NOW));
+        assert_eq!(peer.score(Timestamp::from_millis(0)), peer.score(NOW));
+        assert!(peer.evidence(later(1)) < peer.evidence(NOW));
     }
 
     #[test]
-    fn the_reasons_are_told_with_their_numbers() {
-        let score_state =
-            after(&[ReputationEvent::Served, ReputationEvent::Brought { changes: 7 }, ReputationEvent::Served]);
+    fn returns_the_reasons_with_their_numbers() {
+        let peer = after(&[ReputationEvent::Served, ReputationEvent::Brought { changes: 7 }, ReputationEvent::Served]);
         let tally = |times| EvidenceTally { times, last_at: NOW };
-        let told: Vec<(EvidenceKind, EvidenceTally)> = score_state.reasons().collect();
-        assert_eq!(told, [(EvidenceKind::Brought, tally(7)), (EvidenceKind::Served, tally(2))]);
+        let reasons: Vec<(EvidenceKind, EvidenceTally)> = peer.reasons().collect();
+        assert_eq!(reasons, [(EvidenceKind::Brought, tally(7)), (EvidenceKind::Served, tally(2))]);
     }
 }

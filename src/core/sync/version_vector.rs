@@ -57,7 +57,7 @@ impl DocumentSummary {
         Digest::of(&encoder.finish())
     }
 
-    /// Where the state stands in the comparison.
+    /// The state's timestamp in the set reconciliation, by which both sides sort.
     pub fn order(&self) -> u64 {
         if self.forked { 0 } else { self.changed_at }
     }

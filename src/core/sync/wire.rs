@@ -20,7 +20,7 @@ pub const PROTOCOL_VERSION: u32 = 1;
 pub const SYNC_PAGE_BYTES: usize = 256 * 1024;
 /// A peer that takes less could not be given every change.
 pub const PAGE_MIN_BYTES: usize = 2 * CHANGE_MAX_BYTES;
-/// Any message: a page, or one document's longest vector, and what stands around it.
+/// The longest message: a page, or one document's longest vector, and its framing.
 pub const MESSAGE_MAX_BYTES: usize = SYNC_PAGE_BYTES + 16 * 1024;
 /// A message of the comparison.
 pub const FRAME_MAX_BYTES: usize = 60_000;
@@ -57,7 +57,7 @@ pub enum Message {
         round: u64,
         frame: Vec<u8>,
     },
-    /// "Tell me what you have of the documents in these states."
+    /// Asks for the vectors of the documents in these states.
     Want(Vec<Digest>),
     /// "This I have of these documents."
     Have(Vec<DocumentVector>),
@@ -70,7 +70,7 @@ pub enum Message {
     Changes {
         ticket: u64,
         changes: Vec<SignedChange>,
-        /// Owners of whom the page could not hold everything.
+        /// Owners of whose changes the page could not hold all.
         unfinished: Vec<Identity>,
     },
     /// "I have nothing more to offer or to ask in this round."

@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn wants_are_answered_one_after_the_other() {
+    fn answers_wants_one_after_the_other() {
         let (mut serve, one, two) = (Serve::default(), Digest::of(&[1]), Digest::of(&[2]));
         assert_eq!(serve.handle(Input::Opened, at(0)), []);
         assert_eq!(serve.handle(want(&[1, 2]), at(0)), [Output::Look(one)]);
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn who_asks_before_the_answers_came_is_refused_and_in_the_end_left() {
+    fn rejects_a_peer_that_asks_before_its_answers_came() {
         let mut serve = Serve::default();
         assert_eq!(serve.handle(want(&[1]), at(0)).len(), 1);
         for block in (0..WAITING_MAX).step_by(IN_FLIGHT_MAX) {
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_nobody_asked_for_are_refused() {
+    fn rejects_unasked_answers() {
         let block = Digest::of(&[1]);
         for (bytes, why) in [
             (Message::Missing(block).encode(), Rejection::Unasked),
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn much_is_given_slowly_and_time_gives_more_whatever_stream_is_used() {
+    fn limits_bytes_over_all_streams_and_refills_with_time() {
         let mut serve = Serve::default();
         let mut given = 0;
         let mut now = 0;
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_here_costs_no_bytes() {
+    fn missing_blocks_cost_look_ups_and_no_bytes() {
         let mut serve = Serve::default();
         for _ in 0..LOOKS_BURST {
             assert_eq!(serve.handle(want(&[1]), at(0)).len(), 1);

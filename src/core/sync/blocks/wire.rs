@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn every_message_comes_back_and_no_shorter_or_longer_one_does() {
+    fn messages_round_trip_and_no_shorter_or_longer_one_decodes() {
         let bytes = vec![7; BLOCK_MAX_BYTES];
         let largest = Message::Block { block: Digest::of(&bytes), bytes };
         let messages = [Message::Want(digests(1)), Message::Want(digests(WANT_MAX)), Message::Missing(digests(1)[0])];
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn each_limit_has_its_rejection() {
+    fn rejects_each_exceeded_limit() {
         let out_of_range = Err(Rejection::Malformed(DecodeError::OutOfRange));
         let block = digests(1)[0];
         assert_eq!(Message::decode(&Message::Want(vec![]).encode()), out_of_range);

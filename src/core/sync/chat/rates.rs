@@ -160,7 +160,7 @@ mod tests {
     use crate::identity::SigningIdentity;
 
     #[test]
-    fn an_author_has_a_burst_and_then_a_rate_and_many_authors_are_no_burden() {
+    fn limits_each_author_by_burst_and_rate_and_remembers_a_bounded_number() {
         let author = |n: usize| SigningIdentity::from_entropy(Digest::of(&n.to_be_bytes()).as_bytes()).identity();
         let (mut authors, at) = (Authors::default(), Timestamp::from_millis);
         for _ in 0..AUTHOR_WORDS_BURST {

@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn each_bucket_holds_its_burst_and_no_more() {
+    fn rejects_more_than_each_burst() {
         let mut budget = Budget::default();
         for _ in 0..MESSAGES_BURST {
             assert_eq!(budget.message(at(0)), Ok(()));
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_passes_on_no_listener_finds_too_much() {
+    fn forwards_less_than_a_receiver_accepts() {
         let (mut passing, mut listener) = (PassingOn::default(), Budget::default());
         // A flood of a minute, which arrives in one heap each second.
         for millis in 0..60_000 {
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn time_fills_them_again_and_a_clock_set_back_does_not() {
+    fn refills_with_time_and_not_when_the_clock_is_set_back() {
         let mut budget = Budget::default();
         while budget.announcement(at(5_000)).is_ok() {}
         assert_eq!(budget.announcement(at(0)), Err(Rejection::TooManyAnnouncements));

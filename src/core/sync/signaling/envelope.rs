@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_encoded_is_read_again_however_it_is_cut() {
+    fn decodes_envelopes_however_the_stream_is_cut() {
         let mut bytes = envelope(2, &[7; 300]).encode();
         bytes.extend(Envelope { kind: Some(0), data: None }.encode());
         for cut in 0..bytes.len() {
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_counts_the_length_in_front() {
+    fn limit_includes_the_length_prefix() {
         let bytes = envelope(0, &[1; 100]).encode();
         assert!(split_first(&mut bytes.clone(), bytes.len()).unwrap().is_some());
         let limit = bytes.len() - 1;
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_malformed_has_its_own_reason() {
+    fn rejects_malformed_bodies_with_a_reason() {
         for (body, reason) in [
             (&[0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02][..], EnvelopeError::BadVarint),
             (&[0x08], EnvelopeError::CutShort),
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_fields_are_skipped_and_the_last_of_two_counts() {
+    fn skips_unknown_fields_and_takes_the_last_of_two() {
         let body = [0x18, 9, 0x21, 1, 2, 3, 4, 5, 6, 7, 8, 0x2a, 1, 0, 0x35, 1, 2, 3, 4, 0x08, 1, 0x08, 2];
         assert_eq!(Envelope::decode(&body), Ok(Envelope { kind: Some(2), data: None }));
     }
