@@ -43,6 +43,7 @@ pub enum Subject {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PeerIdText(String);
 
+/// Why a text is no subject.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SubjectError {
     #[error("it begins with none of “person:”, “peer:” and “module:”")]
@@ -59,6 +60,7 @@ pub enum SubjectError {
 #[error("a peer's id has up to {PEER_MAX_BYTES} letters and digits")]
 pub struct PeerIdError;
 
+/// A decision about a subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum BlockDecision {
     /// Nothing of it is shown, taken or asked for.
@@ -81,6 +83,7 @@ pub struct Entry {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlockList(BTreeMap<Subject, Entry>);
 
+/// Why a decision is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ListError {
     #[error("a list has at most {ENTRIES_MAX} entries")]
@@ -89,6 +92,7 @@ pub enum ListError {
     NoteTooLong,
 }
 
+/// Why a sealed entry can't be opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
     #[error("it was sealed for somebody else, or was changed")]
@@ -160,6 +164,7 @@ impl fmt::Display for PeerIdText {
 }
 
 impl BlockList {
+    /// The decision that counts, [`BlockDecision::Neither`] without one.
     pub fn verdict(&self, subject: &Subject) -> BlockDecision {
         self.0.get(subject).map_or(BlockDecision::Neither, |entry| entry.verdict)
     }
@@ -225,6 +230,7 @@ impl BlockList {
 }
 
 impl ListKey {
+    /// Derives the keys from the identity's secret key.
     pub fn of(signer: &SigningIdentity) -> Self {
         let derive = |what: &str| {
             let digest = Digest::of(&Encoder::new().text(what).fixed(&signer.entropy()).finish());
@@ -239,6 +245,7 @@ impl ListKey {
         hex(&digest.as_bytes()[..16])
     }
 
+    /// Seals an entry, padded to one length for all; `nonce` is random.
     pub fn seal(&self, nonce: [u8; NONCE_BYTES], subject: &Subject, entry: &Entry) -> Vec<u8> {
         let verdict = match entry.verdict {
             BlockDecision::Neither => 0,
@@ -254,6 +261,7 @@ impl ListKey {
         sealed
     }
 
+    /// Opens a sealed entry and checks that it belongs under this key of the document.
     pub fn open(&self, place: &str, sealed: &[u8]) -> Result<(Subject, Entry), OpenError> {
         let (nonce, sealed) = sealed.split_first_chunk().ok_or(OpenError::Length)?;
         if sealed.len() != ENTRY_BYTES + TAG_BYTES {

@@ -25,6 +25,7 @@ impl Encoder {
         Self::default()
     }
 
+    /// Appends one byte, such as a kind.
     pub fn byte(mut self, value: u8) -> Self {
         self.0.push(value);
         self
@@ -64,6 +65,7 @@ impl Encoder {
 /// Why bytes are not the encoding of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 pub enum DecodeError {
+    /// A field needs more bytes than are left.
     #[error("the bytes end too early")]
     TooShort,
     /// The value ends before the bytes do.
@@ -71,6 +73,7 @@ pub enum DecodeError {
     LeftOver,
     #[error("a text is not UTF-8")]
     NotUtf8,
+    /// A kind that this version does not have.
     #[error("unknown kind {0}")]
     UnknownKind(u8),
     /// A value, a count or an order that no encoder of this type writes.
@@ -94,10 +97,12 @@ impl<'a> Decoder<'a> {
         Ok(taken)
     }
 
+    /// Reads one byte.
     pub fn byte(&mut self) -> Result<u8, DecodeError> {
         Ok(self.take(1)?[0])
     }
 
+    /// Reads 8 bytes, big-endian.
     pub fn integer(&mut self) -> Result<u64, DecodeError> {
         Ok(u64::from_be_bytes(self.array()?))
     }

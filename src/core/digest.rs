@@ -9,7 +9,7 @@ use multihash::Multihash;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-/// Multicodec code of raw bytes.
+/// Multicodec of raw bytes: a block has no inner format.
 const RAW_CODEC: u64 = 0x55;
 /// Multihash code of SHA2-256.
 const SHA2_256_CODE: u64 = 0x12;
@@ -22,6 +22,7 @@ pub struct Digest([u8; 32]);
 /// Why a text is not a digest.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DigestError {
+    /// Another number of characters, which it holds.
     #[error("a digest has 64 hex digits, not {0} characters")]
     Length(usize),
     #[error("a digest has hex digits only")]
@@ -46,6 +47,7 @@ impl Digest {
         Self(bytes)
     }
 
+    /// The 32 bytes of the hash.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }

@@ -14,10 +14,12 @@ impl Timestamp {
     /// The last millisecond that a JavaScript `Date` can hold (ECMA-262, time values). Decoders refuse later ones.
     pub const LATEST: Self = Self(8_640_000_000_000_000);
 
+    /// A point in time from milliseconds since 1970-01-01 UTC.
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis)
     }
 
+    /// Milliseconds since 1970-01-01 UTC.
     pub const fn as_millis(self) -> u64 {
         self.0
     }

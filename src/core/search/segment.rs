@@ -61,10 +61,12 @@ impl Part {
         Ok(Self { hidden: vec![false; documents.len()], documents, places, directory, searcher })
     }
 
+    /// The number of documents that are not hidden.
     pub(super) fn len(&self) -> usize {
         self.places.len()
     }
 
+    /// The documents that are not hidden, in their order.
     pub(super) fn documents(&self) -> impl Iterator<Item = &SearchDocument> {
         self.documents.iter().zip(&self.hidden).filter(|(_, hidden)| !**hidden).map(|(document, _)| document)
     }
@@ -74,14 +76,17 @@ impl Part {
         &self.documents
     }
 
+    /// The hidden documents.
     pub(super) fn hidden(&self) -> impl Iterator<Item = &SearchDocument> {
         self.documents.iter().zip(&self.hidden).filter(|(_, hidden)| **hidden).map(|(document, _)| document)
     }
 
+    /// The keys of the documents that are not hidden, in no order.
     pub(super) fn keys(&self) -> impl Iterator<Item = &String> {
         self.places.keys()
     }
 
+    /// The document of this key, to replace its numbers; the index has only its texts.
     pub(super) fn get_mut(&mut self, key: &str) -> Option<&mut SearchDocument> {
         self.places.get(key).and_then(|place| self.documents.get_mut(*place))
     }
@@ -157,6 +162,7 @@ impl Bm25StatisticsProvider for TermStatistics<'_> {
 /// A Tantivy collector that keeps every match: results are sorted by numbers that Tantivy does not have.
 struct Everything;
 
+/// The matches in one Tantivy segment.
 struct OfSegment(Vec<(Score, DocId)>);
 
 impl Collector for Everything {

@@ -19,13 +19,16 @@ const CHECKSUM_BYTES: usize = 32;
 /// The files in which Tantivy keeps what an index consists of, and which files it manages.
 const META: [&str; 2] = ["meta.json", ".managed.json"];
 
+/// The content behind the checksum.
 #[derive(Serialize, Deserialize)]
 struct Saved {
     version: u32,
     documents: Vec<SearchDocument>,
     /// Keys of the base's hidden documents.
     hidden: Vec<String>,
+    /// Documents that are not part of the base.
     news: Vec<SearchDocument>,
+    /// Name and content of each file of the directory.
     files: Vec<(String, serde_bytes::ByteBuf)>,
 }
 
@@ -87,6 +90,7 @@ impl SearchIndex {
     }
 }
 
+/// Reads a file of the in-memory directory.
 fn contents(directory: &RamDirectory, path: &Path) -> Result<Vec<u8>, TantivyError> {
     let file = directory.open_read(path)?;
     Ok(file.read_bytes()?.as_slice().to_vec())

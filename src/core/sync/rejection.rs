@@ -11,32 +11,43 @@ use crate::presence::HeartbeatRefusal;
 /// A rule that a peer broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 pub enum Rejection {
+    /// Bytes that are no encoding of a message.
     #[error("the message can't be read: {0}")]
     Malformed(#[from] DecodeError),
     #[error("the message or a part of it is larger than the protocol allows")]
     Oversized,
+    /// A message that the state of the exchange does not allow.
     #[error("the message comes where the protocol has no place for it")]
     OutOfOrder,
     #[error("the peer is on another network")]
     ForeignTopic,
+    /// No fault: the peer's program is newer.
     #[error("the peer speaks a newer version of the protocol")]
     FutureVersion,
+    /// No fault: the peer's program has other limits.
     #[error("the peer has other network parameters and would resolve names differently")]
     OtherParameters,
+    /// An answer without a question, or of something else than was asked for.
     #[error("the peer sent what was not asked for")]
     Unasked,
+    /// The peer's vector lists changes that its page left out without naming them as unfinished.
     #[error("the peer said it has changes and did not send them")]
     Withheld,
+    /// A round without a message for too long, an empty page that announces more, or too many pages without news.
     #[error("the exchange makes no progress")]
     Stalled,
+    /// Frames that the reconciliation refuses, or too many of them.
     #[error("the comparison of documents can't be followed")]
     Comparison,
     #[error("a change without its owner's valid signature")]
     Forged,
+    /// The signature is right, so the owner made a change that no honest session makes.
     #[error("a signed change that has not the admitted form")]
     BadChange,
+    /// Document and change are well-formed; a limit of the document or the check of its operations refuses it.
     #[error("a change beyond a document's limits, or none that an honest owner makes")]
     Refused,
+    /// Carrying the proof of it is no fault of the peer.
     #[error("the owner signed two changes for one place")]
     Fork,
     #[error("too many messages in too short a time")]
@@ -49,6 +60,7 @@ pub enum Rejection {
     TooManyRequests,
     #[error("a block with other bytes than its hash names")]
     WrongBlock,
+    /// A name proof that does not verify.
     #[error("an answer about a name that proves nothing of it")]
     WrongRecord,
     #[error("a heartbeat or message that is not signed by whom it speaks for")]

@@ -64,6 +64,7 @@ impl DocumentSummary {
 }
 
 impl DocumentVector {
+    /// The vector of a replica without the document.
     pub fn nothing(owner: Identity) -> Self {
         Self { owner, forked: false, actors: BTreeMap::new() }
     }

@@ -15,6 +15,8 @@ pub enum MemoryLimitError {
     Component,
     #[error("it begins with more memory than a run may have")]
     TooMuchMemory,
+    /// It defines struct or array types. An engine allocates these outside of linear memory, without a limit that a
+    /// module could state.
     #[error("it uses garbage-collected objects, whose memory nobody bounds")]
     Collected,
     #[error("it is no valid module")]
@@ -66,6 +68,7 @@ pub fn limit_memory(bytes: &[u8], most: u64) -> Result<Vec<u8>, MemoryLimitError
     Ok(confined)
 }
 
+/// A parser's offset as an index.
 fn position(offset: impl TryInto<usize>) -> Result<usize, MemoryLimitError> {
     offset.try_into().map_err(|_| MemoryLimitError::Invalid)
 }

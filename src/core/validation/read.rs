@@ -31,7 +31,7 @@ pub fn validate(bytes: &[u8]) -> Report {
 /// The check that failed and its problem.
 type Failed = (Check, Problem);
 
-/// Size, magic and version: readable without a parser.
+/// Checks size, magic and version, which can be read without a parser.
 fn head(bytes: &[u8], report: &mut Report) -> Result<(), Failed> {
     if bytes.len() > MODULE_MAX_BYTES {
         return Err((Check::Size, Problem::TooLarge { found: bytes.len() as u64 }));
@@ -60,7 +60,7 @@ fn head(bytes: &[u8], report: &mut Report) -> Result<(), Failed> {
 /// The state of the pass.
 struct Reading<'r> {
     report: &'r mut Report,
-    /// Modules and components that the reading is inside of; 1 for the file itself.
+    /// How many modules and components the pass is inside of; 1 for the file itself.
     depth: usize,
     /// Modules and components found so far, the file itself included.
     nested: usize,
@@ -73,6 +73,7 @@ impl<'r> Reading<'r> {
         Self { report, depth: 0, nested: 0, memory_bytes: 0 }
     }
 
+    /// Parses, counts, validates and records one part after the other. An error ends the pass.
     fn read(mut self, bytes: &[u8]) -> Result<(), Failed> {
         let mut validator = Validator::new_with_features(WasmFeatures::WASM3 | WasmFeatures::COMPONENT_MODEL);
         let mut allocations = FuncValidatorAllocations::default();
@@ -180,6 +181,7 @@ impl<'r> Reading<'r> {
         }
     }
 
+    /// Records a memory, imported or not, against the bound for all memories of the file.
     fn memory(&mut self, memory: &MemoryType, imported: bool) -> Result<(), Failed> {
         let bytes = |pages: u64| pages.saturating_mul(u64::from(memory.page_size()));
         let minimum = bytes(memory.initial);
@@ -212,6 +214,7 @@ impl<'r> Reading<'r> {
     }
 }
 
+/// Validates one function's body. The allocations are reused from body to body.
 fn check_body(
     function: FuncToValidate<ValidatorResources>,
     body: &FunctionBody<'_>,
@@ -238,6 +241,7 @@ fn invalid(error: &wasmparser::Error) -> Failed {
     (Check::Structure, problem)
 }
 
+/// The kind of a core module's import or export.
 fn core_kind(entity: EntityType, types: TypesRef<'_>) -> ExternKind {
     match entity {
         EntityType::Func(id) | EntityType::FuncExact(id) => function(id, types),
@@ -248,6 +252,7 @@ fn core_kind(entity: EntityType, types: TypesRef<'_>) -> ExternKind {
     }
 }
 
+/// The signature of a function, types written as in the text format.
 fn function(id: CoreTypeId, types: TypesRef<'_>) -> ExternKind {
     let names = |types: &[ValType]| types.iter().map(ToString::to_string).collect();
     match types.get(id).map(|ty| &ty.composite_type.inner) {
@@ -258,6 +263,7 @@ fn function(id: CoreTypeId, types: TypesRef<'_>) -> ExternKind {
     }
 }
 
+/// The kind of a component's import or export.
 fn component_kind(kind: ComponentExternalKind) -> ExternKind {
     match kind {
         ComponentExternalKind::Module => ExternKind::Module,
