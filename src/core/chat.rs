@@ -205,6 +205,7 @@ fn bounded(text: &str, most: usize, allowed: impl Fn(char) -> bool) -> Result<St
     Ok(text.to_owned())
 }
 
+/// Kinds of [`Body`] in the signed bytes.
 const KIND_SAID: u8 = 1;
 const KIND_TOPIC_LINE: u8 = 2;
 

@@ -17,7 +17,7 @@
 //! # Ids and forks
 //! A [`ChangeId`] is an actor (a random number for each writing session) and a sequence number from 1. An honest
 //! session writes one change for each id. Two *different* signed changes with one id, say two for number 4 of Alice's
-//! actor `a1`, prove that her key was used to tell two stories: [`ChangeRejection::Fork`] hands out the second one.
+//! actor `a1`, prove that her key signed two histories: [`ChangeRejection::Fork`] hands out the second one.
 //! Peers keep both as proof, show them to others, and count nothing of Alice's from then on
 //! ([`ownership`](crate::ownership)), since no rule could choose one of the two for everyone.
 //!

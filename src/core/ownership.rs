@@ -13,7 +13,7 @@
 //!    [`Rules::threshold`] (*confirmed*). With fewer receipts it is the date the author gave it (*provisional*). All
 //!    confirmed claims come before all provisional ones; equal positions are ordered by hash.
 //! 3. Claims are walked in that order. The first one begins a [`Tenure`]. While it runs, further claims of the holder
-//!    only change the spelling, and claims of others lose, each with its [`Reason`].
+//!    change the spelling and may bring its end forward, and claims of others lose, each with its [`Reason`].
 //! 4. A tenure that ended leaves the name closed for [`NAME_COOL_DOWN`] to everyone but its last holder. A claim of
 //!    another identity within that time loses; a later one begins the next tenure.
 //! 5. A tenure ends with the author's relinquishment ([`NameRelinquish`](crate::fact::NameRelinquish)). A username also

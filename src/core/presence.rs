@@ -241,6 +241,7 @@ impl Presence {
         out.push(Output::Say(bytes));
     }
 
+    /// Takes a heartbeat, from gossip (`age` is `None`) or from a peer's roster.
     fn receive(
         &mut self,
         bytes: &[u8],

@@ -217,6 +217,7 @@ impl ResolutionProblem<'_> {
             .fold(Ranges::empty(), |set, version| set.union(&Ranges::singleton(version.clone())))
     }
 
+    /// The requirements of a release, or those of the person.
     fn dependencies(&self, package: &Package, version: &Version) -> &[Dependency] {
         match package {
             Package::You => self.wanted,
@@ -252,6 +253,7 @@ impl DependencyProvider for ResolutionProblem<'_> {
         }
     }
 
+    /// The locked version if it is in the range, else the newest one that is.
     fn choose_version(&self, package: &Package, range: &Ranges<Version>) -> Result<Option<Version>, GivenUp> {
         let Package::Module(name) = package else { return Ok(Some(Version::new(0, 0, 0))) };
         let locked = self.locked.get(name).filter(|version| range.contains(version));
@@ -260,6 +262,7 @@ impl DependencyProvider for ResolutionProblem<'_> {
         Ok(locked.or(newest).cloned())
     }
 
+    /// A release's requirements as sets of versions, one for each module.
     fn get_dependencies(
         &self,
         package: &Package,
@@ -280,6 +283,7 @@ impl DependencyProvider for ResolutionProblem<'_> {
         Ok(Dependencies::Available(constraints.collect::<DependencyConstraints<_, _>>()))
     }
 
+    /// Called at each choice; an error cancels the resolution.
     fn should_cancel(&self) -> Result<(), GivenUp> {
         self.choices.set(self.choices.get() + 1);
         if self.choices.get() > CHOICES_MAX { Err(GivenUp) } else { Ok(()) }

@@ -117,6 +117,7 @@ pub struct SearchHits {
     pub total: u64,
 }
 
+/// A failure of the engine; questions themselves never fail.
 #[derive(Debug, thiserror::Error)]
 pub enum SearchError {
     #[error("the index does not work")]

@@ -77,6 +77,7 @@ fn day_of(at: Timestamp) -> u64 {
 }
 
 impl DailyCount {
+    /// Zeros for this many days, at least one.
     fn over(days: usize) -> Self {
         Self { total: 0, before: 0, days: vec![0; days] }
     }

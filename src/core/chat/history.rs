@@ -101,6 +101,7 @@ impl Log {
         Put { new, gone }
     }
 
+    /// Removes a message and its entry in the bound per minute.
     fn remove(&mut self, place: &MessageKey) {
         self.messages.remove(place);
         let key = minute(place);

@@ -29,7 +29,7 @@ pub const TOMBSTONE_LASTS: Duration = Duration::from_secs(VALID_MAX.as_secs() + 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     pub user: Identity,
-    /// In the order of their ids, at most [`NODES_PER_PERSON`].
+    /// In the order of their ids, at most 16.
     pub nodes: Vec<Device>,
     /// The channels of all their nodes together.
     pub channels: BTreeSet<ChannelName>,
@@ -72,6 +72,7 @@ struct Known {
     taken: Taken,
 }
 
+/// The newest heartbeats and four indexes over them, which change together in `replace` only.
 #[derive(Default)]
 pub(super) struct Roster {
     nodes: BTreeMap<NodeId, Known>,

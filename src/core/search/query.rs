@@ -74,6 +74,7 @@ impl In {
         Field::from_field_id(self as u32)
     }
 
+    /// How much a match in this field counts.
     fn weight(self) -> Score {
         match self {
             Self::Name | Self::Whole => 10.0,

@@ -54,6 +54,7 @@ pub enum ChatFrame {
     Message(Vec<u8>),
 }
 
+/// The first byte of each frame: its kind. Part of the wire format.
 const WHO_IS_HERE: u8 = 1;
 const HISTORY: u8 = 2;
 const HERE: u8 = 3;
@@ -149,6 +150,7 @@ fn put_have(encoder: Encoder, have: &[u64]) -> Encoder {
     have.iter().fold(encoder.integer(have.len() as u64), |encoder, short| encoder.integer(*short))
 }
 
+/// Reads short ids, at most [`HAVE_MAX`] of them.
 fn get_have(decoder: &mut Decoder<'_>) -> Result<Vec<u64>, Rejection> {
     let count = count(decoder, HAVE_MAX)?;
     (0..count).map(|_| Ok(decoder.integer()?)).collect()
@@ -162,6 +164,7 @@ fn count(decoder: &mut Decoder<'_>, most: usize) -> Result<usize, Rejection> {
     }
 }
 
+/// Reads a byte string of at most `most` bytes.
 fn bounded(decoder: &mut Decoder<'_>, most: usize) -> Result<Vec<u8>, Rejection> {
     let bytes = decoder.bytes()?;
     if bytes.len() > most { Err(Rejection::Oversized) } else { Ok(bytes.to_vec()) }

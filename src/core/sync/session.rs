@@ -34,11 +34,9 @@
 //! | B → A `Changes` 1 | 2 changes of `dave` |
 //! | A → B `Done`, B → A `Done` | both hosts get [`Output::Synced`] |
 //!
-//! Vectors, pages and answers of the two directions interleave in any order; only `Done` is last.
 //! Between rounds, and during them, new changes are announced on gossip. An announcement whose predecessors are missing
 //! makes the session ask for a round ([`Output::Behind`]).
 //!
-//! # Peers that break rules
 //! Each broken rule is an [`Output::Rejected`] with a mark; [`MARKS_MAX`] marks or one fatal rejection end the session.
 //! What is buffered for a peer is bounded by the constants below; how much it may send and ask for, by [`budget`].
 

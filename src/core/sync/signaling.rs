@@ -37,6 +37,7 @@ pub const TOTAL_MAX_BYTES: usize = 64 * 1024;
 /// The longest text whose message stays within the limit: length, number and text take 3, 2 and 4 more bytes at most.
 const TEXT_MAX_BYTES: usize = MESSAGE_MAX_BYTES - 9;
 
+/// Message types of the protocol (protobuf field 1).
 const SDP_OFFER: u64 = 0;
 const SDP_ANSWER: u64 = 1;
 const ICE_CANDIDATE: u64 = 2;
@@ -100,6 +101,7 @@ impl Message {
         Envelope { kind: Some(kind), data: Some(text.as_bytes().to_vec()) }.encode()
     }
 
+    /// Checks type and text.
     fn from_envelope(envelope: Envelope) -> Result<Self, HandshakeRejection> {
         let kind = envelope.kind.ok_or(HandshakeRejection::NoType)?;
         if kind > ICE_CANDIDATE {
@@ -173,6 +175,7 @@ pub struct State {
 }
 
 impl State {
+    /// A handshake that has not begun.
     pub fn new(role: Role) -> Self {
         Self {
             role,

@@ -72,6 +72,7 @@ pub struct Traffic {
     pub parted: u64,
 }
 
+/// An open link.
 struct SimulatedLink {
     number: u64,
     dialler: NodeId,
@@ -193,6 +194,7 @@ impl SimulatedNetwork {
         self.groups.fill(0);
     }
 
+    /// Returns whether a link between the two is open or opening.
     pub fn are_linked(&self, a: NodeId, b: NodeId) -> bool {
         self.links.contains_key(&pair(a, b))
     }
@@ -309,6 +311,7 @@ impl SimulatedNetwork {
         }
     }
 
+    /// Puts a delivery into the queue.
     fn schedule(&mut self, at: u64, node: NodeId, delivery: Delivery) {
         self.order += 1;
         self.queue.push(Reverse((at, self.order, node)));

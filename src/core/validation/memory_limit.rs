@@ -25,9 +25,11 @@ pub enum MemoryLimitError {
 
 /// Section and flag numbers of the core specification (5.5.8, 5.3.8) and of the custom-page-sizes proposal.
 const MEMORY_SECTION: u8 = 5;
+/// A maximum follows the minimum.
 const HAS_MAXIMUM: u8 = 1;
 const IS_SHARED: u8 = 2;
 const IS_64_BIT: u8 = 4;
+/// The logarithm of the page size follows.
 const HAS_PAGE_SIZE: u8 = 8;
 
 /// Returns the module with each of its own memories bounded to `most` bytes. `bytes` must have passed validation.

@@ -13,7 +13,9 @@ use super::{
 use crate::limits::*;
 
 const MAGIC: &[u8] = b"\0asm";
+/// Version and layer (in the next two bytes: 0) of a core module.
 const MODULE_VERSION: u16 = 1;
+/// Version of a component, whose layer is 1.
 const COMPONENT_VERSION: u16 = 0x0d;
 
 /// Validates a file from beginning to end. Always returns a report; a bad file fails one of its checks.

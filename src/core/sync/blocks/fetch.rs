@@ -21,7 +21,7 @@
 //! | 0.3 s | peer 2: other bytes as `f` | `Rejected(WrongBlock)`, `Leave(2)`; `f` is open again, peer 1 is full |
 //! | 0.4 s | peer 1: bytes of `a` | `Keep(a)`, and `Want(f)` to 1 |
 //! | 31 s | peer 1 was silent since | `Leave(1, slow)`; no peer is left |
-//! | 46 s | no peer came within [`PATIENCE`] | `Failed(Nobody { missing: 4 })` |
+//! | 46 s | no peer came within [`PATIENCE`] | the job fails, 4 blocks missing ([`Fault::Nobody`]) |
 //!
 //! The two blocks that came are stored, so a later job for the same file asks for four. Had peer 3 come at 40 s, the
 //! job would have gone on with it.
@@ -200,6 +200,7 @@ impl Fetch {
         idle && !self.wanted.is_empty() && self.wanted.values().all(|wanted| wanted.lacking.contains(&peer))
     }
 
+    /// Registers a job and its blocks. A block that another job wants already is shared.
     fn start(&mut self, job: Job, blocks: Vec<Digest>) {
         self.end(job);
         let missing: BTreeSet<Digest> = blocks.iter().copied().collect();
@@ -265,6 +266,7 @@ impl Fetch {
         Ok(())
     }
 
+    /// Counts a stored block for each job that wants it.
     fn kept(&mut self, block: Digest) {
         let Some(wanted) = self.wanted.remove(&block) else { return };
         for job in wanted.jobs {
@@ -278,6 +280,7 @@ impl Fetch {
         }
     }
 
+    /// Fails each job that wants a block which can't be stored.
     fn not_kept(&mut self, block: Digest) {
         let Some(wanted) = self.wanted.get_mut(&block) else { return };
         wanted.keeping = false;

@@ -17,12 +17,15 @@ use crate::time::Timestamp;
 pub const WAITING_MAX: usize = 2 * IN_FLIGHT_MAX;
 /// Bytes of blocks served to one peer in a burst, and the lasting rate per second.
 pub const BYTES_BURST: u64 = 128 * 1024 * 1024;
+/// See [`BYTES_BURST`]; 16 MiB serves a whole module.
 pub const BYTES_PER_SECOND: u64 = 16 * 1024 * 1024;
 /// Store look-ups for one peer in a burst, and the lasting rate per second. A block that is not here costs one, too.
 pub const LOOKS_BURST: u64 = 1_024;
+/// The refill that goes with [`LOOKS_BURST`], per second.
 pub const LOOKS_PER_SECOND: u64 = 256;
 /// Streams that a peer may open in a burst, and the lasting rate per second.
 pub const STREAMS_BURST: u64 = 32;
+/// The refill that goes with [`STREAMS_BURST`], per second.
 pub const STREAMS_PER_SECOND: u64 = 1;
 /// The sum of marks at which a peer is not answered any more.
 pub const MARKS_MAX: u32 = 100;

@@ -25,6 +25,7 @@ pub enum Message {
     Missing(Digest),
 }
 
+/// The first byte of each message: its kind. Part of the wire format.
 const WANT: u8 = 1;
 const BLOCK: u8 = 2;
 const MISSING: u8 = 3;

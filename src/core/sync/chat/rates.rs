@@ -14,28 +14,36 @@ use crate::time::Timestamp;
 
 /// Heartbeats accepted from one peer on gossip in a burst, and the lasting rate per second.
 pub const HEARTBEATS_BURST: u64 = 300;
+/// The refill that goes with [`HEARTBEATS_BURST`], per second.
 pub const HEARTBEATS_PER_SECOND: u64 = 30;
 /// Heartbeats of others that this node forwards.
 pub const HEARTBEATS_PASSED_ON_BURST: u64 = 200;
+/// The refill that goes with [`HEARTBEATS_PASSED_ON_BURST`], per second.
 pub const HEARTBEATS_PASSED_ON_PER_SECOND: u64 = 20;
 /// Messages accepted from one peer on gossip.
 pub const WORDS_BURST: u64 = 120;
+/// The refill that goes with [`WORDS_BURST`], per second.
 pub const WORDS_PER_SECOND: u64 = 20;
 /// Messages of others that this node forwards.
 pub const WORDS_PASSED_ON_BURST: u64 = 80;
+/// The refill that goes with [`WORDS_PASSED_ON_BURST`], per second.
 pub const WORDS_PASSED_ON_PER_SECOND: u64 = 12;
 /// Messages that this device's person may post. A minute at the full rate stays within what histories keep.
 pub const OWN_WORDS_BURST: u64 = 15;
+/// The refill that goes with [`OWN_WORDS_BURST`], per second.
 pub const OWN_WORDS_PER_SECOND: u64 = 1;
 /// Messages accepted of one author, by whichever peer they are forwarded: more than an author may post, since messages
 /// posted one after the other may arrive at once.
 pub const AUTHOR_WORDS_BURST: u64 = 20;
+/// The refill that goes with [`AUTHOR_WORDS_BURST`], per second.
 pub const AUTHOR_WORDS_PER_SECOND: u64 = 2;
 /// Questions that one peer may ask.
 pub const QUESTIONS_BURST: u64 = 48;
+/// The refill that goes with [`QUESTIONS_BURST`], per second.
 pub const QUESTIONS_PER_SECOND: u64 = 1;
 /// Bytes of answers sent to one peer.
 pub const ANSWERS_BURST: u64 = 16 * 1024 * 1024;
+/// The refill that goes with [`ANSWERS_BURST`], per second.
 pub const ANSWERS_PER_SECOND: u64 = 256 * 1024;
 /// The most authors, and the most peers, whose rates are remembered.
 pub const SPEAKERS_REMEMBERED: usize = 1_024;

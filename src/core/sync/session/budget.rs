@@ -56,7 +56,7 @@ impl Bucket {
     }
 }
 
-/// The rate at which this node forwards announcements of others, whoever made them.
+/// The rate at which this node forwards announcements of others, over all peers.
 #[derive(Debug)]
 pub struct PassingOn(Bucket);
 
