@@ -1,5 +1,4 @@
-//! Several files as one: a zip archive without compression. Modules hardly shrink, and stored entries keep their
-//! hashes when they are unpacked.
+//! Zip archives without compression. Modules hardly shrink in one, and stored entries can be compared byte by byte.
 
 use std::io::{Cursor, Write};
 
@@ -7,7 +6,7 @@ use zip::result::ZipResult;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-/// Name and content of each file, in order; no name twice.
+/// Packs files, given as name and content, in their order. Fails if a name occurs twice.
 pub fn bundle<'f>(files: impl IntoIterator<Item = (&'f str, &'f [u8])>) -> ZipResult<Vec<u8>> {
     let mut bundle = ZipWriter::new(Cursor::new(Vec::new()));
     let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);

@@ -1,4 +1,8 @@
-//! A module's bytes as a release names them: one hash over all, and one for each block. It holds no bytes.
+//! Artifacts: what a release says of its file, one hash over all bytes and one for each block. The bytes are elsewhere.
+//!
+//! A file of 600 KiB has three blocks, of 256, 256 and 88 KiB. A peer that fetches it verifies each block by itself, so
+//! blocks can come from different peers and a wrong one is noticed at once; the hash over all bytes is what people
+//! compare.
 
 use std::ops::Range;
 
@@ -6,17 +10,18 @@ use crate::canonical::{DecodeError, Decoder, Encoder};
 use crate::digest::Digest;
 use crate::limits::{BLOCK_MAX_BYTES, MODULE_MAX_BYTES};
 
-/// What a file of a release is.
+/// The hashes and the size of a release's file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Artifact {
-    /// Of all bytes.
+    /// The SHA-256 hash of all bytes.
     pub sha256: Digest,
     /// In bytes; at least one, at most [`MODULE_MAX_BYTES`].
     pub size: u64,
-    /// Of each block in order. All have [`BLOCK_MAX_BYTES`] but the last one, which has the rest.
+    /// The hash of each block in order. All have [`BLOCK_MAX_BYTES`] but the last one, which has the rest.
     pub blocks: Vec<Digest>,
 }
 
+/// Why a size and a list of blocks are not those of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ArtifactError {
     #[error("a module has at least one byte and at most {MODULE_MAX_BYTES}; this has {0}")]
@@ -26,12 +31,13 @@ pub enum ArtifactError {
 }
 
 impl Artifact {
+    /// The artifact of a file. [`Artifact::check`] refuses that of an empty or too large one.
     pub fn of(bytes: &[u8]) -> Self {
         let blocks = bytes.chunks(BLOCK_MAX_BYTES).map(Digest::of).collect();
         Self { sha256: Digest::of(bytes), size: bytes.len() as u64, blocks }
     }
 
-    /// Size and number of blocks are within the bounds and fit together.
+    /// Checks that size and number of blocks are within the bounds and fit together.
     pub fn check(&self) -> Result<(), ArtifactError> {
         if self.size == 0 || self.size > MODULE_MAX_BYTES as u64 {
             return Err(ArtifactError::Size(self.size));
@@ -42,23 +48,24 @@ impl Artifact {
         Ok(())
     }
 
-    /// Which bytes the block at `nth` holds.
+    /// The range of bytes that block `nth` holds; empty beyond the last one.
     pub fn block_range(&self, nth: usize) -> Range<usize> {
         let size = self.size as usize;
         (nth * BLOCK_MAX_BYTES).min(size)..((nth + 1) * BLOCK_MAX_BYTES).min(size)
     }
 
-    /// True when `bytes` are the ones that are named.
+    /// Returns whether `bytes` are the file.
     pub fn is_of(&self, bytes: &[u8]) -> bool {
         bytes.len() as u64 == self.size && Digest::of(bytes) == self.sha256
     }
 
+    /// Appends hash, size and block hashes. The number of blocks follows from the size and is not written.
     pub(super) fn encode(&self, encoder: Encoder) -> Encoder {
         let encoder = encoder.fixed(self.sha256.as_bytes()).integer(self.size);
         self.blocks.iter().fold(encoder, |encoder, block| encoder.fixed(block.as_bytes()))
     }
 
-    /// The number of blocks follows from the size.
+    /// Reads what [`Artifact::encode`] wrote; refuses a size out of bounds before it reads a block hash.
     pub(super) fn decode(decoder: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         let sha256 = Digest::from_bytes(decoder.array()?);
         let size = decoder.integer()?;
@@ -76,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_cut_into_blocks_of_one_length_but_the_last() {
+    fn cuts_a_file_into_equal_blocks_but_the_last() {
         let bytes: Vec<u8> = (0..BLOCK_MAX_BYTES + 10).map(|at| at as u8).collect();
         let artifact = Artifact::of(&bytes);
         assert_eq!(artifact.check(), Ok(()));
@@ -89,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn size_and_blocks_must_fit_together() {
+    fn rejects_sizes_and_blocks_that_do_not_fit() {
         let mut artifact = Artifact::of(&[1; 10]);
         assert_eq!(Artifact::of(&[]).check(), Err(ArtifactError::Size(0)));
         artifact.size = BLOCK_MAX_BYTES as u64 + 1;

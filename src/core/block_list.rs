@@ -1,7 +1,7 @@
-//! Whom and what a person blocks or trusts, and how that list travels between the person's own devices: sealed, inside
-//! the document that everybody may carry and nobody else can read.
+//! The block list: which people, peers and modules a person blocks or trusts. It travels between the person's own
+//! devices inside the document, sealed, so that all peers carry it and only the owner reads it.
 //!
-//! An entry is never deleted: taking it back is an entry, too, so that of two devices the one that decided last wins.
+//! An entry is never deleted: reversing it is an entry, too, so that of two devices the one that decided last wins.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,13 +23,13 @@ pub const ENTRIES_MAX: usize = 256;
 pub const NOTE_MAX_CHARS: usize = 56;
 /// A libp2p peer id of an ed25519 key has 52.
 const PEER_MAX_BYTES: usize = 64;
-/// What an entry takes before it is sealed, whatever it says: its length tells nothing.
+/// The bytes of every entry before it is sealed: a fixed length gives nothing away.
 const ENTRY_BYTES: usize = 512;
 /// A sealed entry: nonce, entry and its seal's tag.
 pub const SEALED_BYTES: usize = NONCE_BYTES + ENTRY_BYTES + TAG_BYTES;
 const TAG_BYTES: usize = 16;
 
-/// Whom or what an entry is about. Written as `person:did:key:…`, `peer:12D3…`, `module:name`.
+/// The person, peer or module that an entry is about. Written as `person:did:key:…`, `peer:12D3…`, `module:name`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Subject {
@@ -43,6 +43,7 @@ pub enum Subject {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PeerIdText(String);
 
+/// Why a text is no subject.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SubjectError {
     #[error("it begins with none of “person:”, “peer:” and “module:”")]
@@ -59,6 +60,7 @@ pub enum SubjectError {
 #[error("a peer's id has up to {PEER_MAX_BYTES} letters and digits")]
 pub struct PeerIdError;
 
+/// A decision about a subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum BlockDecision {
     /// Nothing of it is shown, taken or asked for.
@@ -81,6 +83,7 @@ pub struct Entry {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlockList(BTreeMap<Subject, Entry>);
 
+/// Why a decision is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ListError {
     #[error("a list has at most {ENTRIES_MAX} entries")]
@@ -89,6 +92,7 @@ pub enum ListError {
     NoteTooLong,
 }
 
+/// Why a sealed entry can't be opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
     #[error("it was sealed for somebody else, or was changed")]
@@ -160,6 +164,7 @@ impl fmt::Display for PeerIdText {
 }
 
 impl BlockList {
+    /// The decision that counts, [`BlockDecision::Neither`] without one.
     pub fn verdict(&self, subject: &Subject) -> BlockDecision {
         self.0.get(subject).map_or(BlockDecision::Neither, |entry| entry.verdict)
     }
@@ -225,6 +230,7 @@ impl BlockList {
 }
 
 impl ListKey {
+    /// Derives the keys from the identity's secret key.
     pub fn of(signer: &SigningIdentity) -> Self {
         let derive = |what: &str| {
             let digest = Digest::of(&Encoder::new().text(what).fixed(&signer.entropy()).finish());
@@ -233,12 +239,13 @@ impl ListKey {
         Self { seal: derive("gen-registry/lists/seal/v1"), places: derive("gen-registry/lists/places/v1") }
     }
 
-    /// Under which key the subject's entry stands. Without the key nobody can tell whose it is.
+    /// The key of the subject's entry in the document. Without this secret key the subject can't be found out from it.
     pub fn place(&self, subject: &Subject) -> String {
         let digest = Digest::of(&put_subject(Encoder::new().fixed(&self.places), subject).finish());
         hex(&digest.as_bytes()[..16])
     }
 
+    /// Seals an entry, padded to one length for all; `nonce` is random.
     pub fn seal(&self, nonce: [u8; NONCE_BYTES], subject: &Subject, entry: &Entry) -> Vec<u8> {
         let verdict = match entry.verdict {
             BlockDecision::Neither => 0,
@@ -254,6 +261,7 @@ impl ListKey {
         sealed
     }
 
+    /// Opens a sealed entry and checks that it belongs under this key of the document.
     pub fn open(&self, place: &str, sealed: &[u8]) -> Result<(Subject, Entry), OpenError> {
         let (nonce, sealed) = sealed.split_first_chunk().ok_or(OpenError::Length)?;
         if sealed.len() != ENTRY_BYTES + TAG_BYTES {

@@ -1,9 +1,21 @@
-//! Channels: their names, what people say in them, and in which order it is read.
+//! Chat: channel names, what people post in channels, and in which order it is read.
 //!
-//! Everything said is a statement signed by its author and dated by a hybrid clock; nothing of it enters a document. It
-//! knows nothing of who is in a channel; that is `presence`.
+//! A message is a statement signed by its author and dated by a hybrid clock. Nothing of it enters a document, so
+//! messages are neither part of a person's registry nor kept for good: each device has the last
+//! [`HISTORY_MAX`](history::HISTORY_MAX) of a channel. Which people are in a channel is the business of
+//! [`presence`](crate::presence).
 //!
-//! - one clock: [`hybrid_clock`]; the last messages of one channel: [`history`]
+//! # From Alice to Bob
+//! 1. Alice posts `@bob hello` in `#general`. Her clock says 12:00:00.000; the newest message she has is dated
+//!    12:00:00.400 by a device whose clock is ahead. The [`HybridClock`](hybrid_clock::HybridClock) dates hers
+//!    `(12:00:00.400, 1)`: after what she answers.
+//! 2. The signed bytes go out on gossip. Bob's device verifies them and puts them into its [`Log`](history::Log),
+//!    ordered by date, author and hash.
+//! 3. Dora's device was offline. It asks a peer for the channel's history and lists the short ids of what it has
+//!    ([`short_of`](history::short_of)); the answer is what the list lacks, oldest first. So gaps anywhere in the log
+//!    are filled, not only at its end.
+//!
+//! - dates: [`hybrid_clock`]; the last messages of one channel: [`history`]
 
 pub mod history;
 pub mod hybrid_clock;
@@ -18,16 +30,18 @@ use crate::identity::{Signed, Statement, Topic};
 use crate::name::{ModuleName, NameError};
 use hybrid_clock::HybridTime;
 
-/// Characters of one message.
+/// The most characters of one message.
 pub const SAID_MAX_CHARS: usize = 2_000;
-/// Characters of a channel's topic line.
+/// The most characters of a channel's topic line.
 pub const TOPIC_LINE_MAX_CHARS: usize = 200;
-/// One encoded message with its signature: the longest text in the widest script, a channel's name, and framing.
+/// The most bytes of one encoded message with its signature: the longest text in the widest script, a channel's name,
+/// and framing.
 pub const MESSAGE_MAX_BYTES: usize = 4 * SAID_MAX_CHARS + 1_024;
 
 const MODULE_PREFIX: &str = "module/";
 
-/// `#general`, or `#module/<name>` for talk about a module. Written with its `#`, read without one as well.
+/// The name of a channel: `#general`, or `#module/<name>` for the channel about a module. Written with its `#`, parsed
+/// without one as well. The rules are those of module names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ChannelName {
@@ -35,7 +49,7 @@ pub struct ChannelName {
     name: ModuleName,
 }
 
-/// "The author says this in this channel."
+/// A post: "the author says this in this channel".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     pub channel: ChannelName,
@@ -43,22 +57,25 @@ pub struct Message {
     pub body: Body,
 }
 
+/// What a message contains.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
+    /// A text.
     Said(SaidText),
-    /// What the channel is about from now on.
+    /// The channel's topic from now on; the newest one counts.
     TopicLine(TopicLine),
 }
 
-/// What is said: at most [`SAID_MAX_CHARS`], not empty, lines allowed.
+/// A posted text, trimmed: 1 to [`SAID_MAX_CHARS`] characters, no control characters but line feed and tab.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SaidText(String);
 
-/// One line of at most [`TOPIC_LINE_MAX_CHARS`]; empty takes the topic line away.
+/// A topic line, trimmed: at most [`TOPIC_LINE_MAX_CHARS`] characters without control characters. An empty one removes
+/// the topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicLine(String);
 
-/// Why a text can't be said.
+/// Why a text can't be posted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TextError {
     #[error("there is nothing to say")]
@@ -69,19 +86,22 @@ pub enum TextError {
     Control,
 }
 
+/// A message with its author's signature.
 pub type SignedMessage = Signed<Message>;
 
 impl ChannelName {
+    /// The channel about a module.
     pub fn of_module(name: ModuleName) -> Self {
         Self { about_module: true, name }
     }
 
-    /// The module that is talked about.
+    /// The module that the channel is about, or `None` for a free channel.
     pub fn module(&self) -> Option<&ModuleName> {
         self.about_module.then_some(&self.name)
     }
 
-    /// What names the channel's gossip in one network.
+    /// The hash that names the channel's gossip topic in one network. Peers that don't know the channel can't read its
+    /// name off it.
     pub fn digest(&self, topic: &Topic) -> [u8; 32] {
         let text =
             Encoder::new().text("gen-registry/channel/v1").fixed(topic.as_bytes()).text(&self.to_string()).finish();
@@ -122,6 +142,7 @@ impl From<ChannelName> for String {
 }
 
 impl SaidText {
+    /// Trims and checks a text.
     pub fn new(text: &str) -> Result<Self, TextError> {
         let text = text.trim();
         if text.is_empty() {
@@ -134,7 +155,15 @@ impl SaidText {
         &self.0
     }
 
-    /// Whether the text contains `@name` as a word.
+    /// Returns whether the text contains `@name` as a whole word. `name` must be in lower case, as usernames are.
+    ///
+    /// ```
+    /// use gen_registry_core::chat::SaidText;
+    ///
+    /// let text = SaidText::new("Thanks, @Bob. Ask @alice-2!").unwrap();
+    /// assert!(text.mentions("bob"), "a full stop may end the sentence");
+    /// assert!(!text.mentions("alice"), "alice-2 is another name");
+    /// ```
     pub fn mentions(&self, name: &str) -> bool {
         let part_of_a_name = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
         let lower = self.0.to_lowercase();
@@ -154,6 +183,7 @@ impl SaidText {
 }
 
 impl TopicLine {
+    /// Trims and checks a topic line.
     pub fn new(text: &str) -> Result<Self, TextError> {
         bounded(text.trim(), TOPIC_LINE_MAX_CHARS, |_| false).map(Self)
     }
@@ -163,6 +193,7 @@ impl TopicLine {
     }
 }
 
+/// Returns the text if it has at most `most` characters and no control characters but the `allowed` ones.
 fn bounded(text: &str, most: usize, allowed: impl Fn(char) -> bool) -> Result<String, TextError> {
     let found = text.chars().take(most + 1).count();
     if found > most {
@@ -174,6 +205,7 @@ fn bounded(text: &str, most: usize, allowed: impl Fn(char) -> bool) -> Result<St
     Ok(text.to_owned())
 }
 
+/// Kinds of [`Body`] in the signed bytes.
 const KIND_SAID: u8 = 1;
 const KIND_TOPIC_LINE: u8 = 2;
 

@@ -1,4 +1,5 @@
-//! Content hashes (SHA-256) and block addresses (CID version 1, raw codec). Hashing only; it keeps nothing.
+//! Content hashes (SHA-256), their text form (hexadecimal), and block addresses: CIDs of version 1 with the raw codec,
+//! as IPFS has them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,18 +9,20 @@ use multihash::Multihash;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-/// Multicodec code of raw bytes.
+/// Multicodec of raw bytes: a block has no inner format.
 const RAW_CODEC: u64 = 0x55;
 /// Multihash code of SHA2-256.
 const SHA2_256_CODE: u64 = 0x12;
 
-/// A SHA-256 hash; written as 64 hex digits.
+/// A SHA-256 hash; written as 64 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Digest([u8; 32]);
 
+/// Why a text is not a digest.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DigestError {
+    /// Another number of characters, which it holds.
     #[error("a digest has 64 hex digits, not {0} characters")]
     Length(usize),
     #[error("a digest has hex digits only")]
@@ -32,17 +35,19 @@ impl Digest {
         Self(Sha256::digest(bytes).into())
     }
 
-    /// The SHA-256 hash of the parts joined, which are not copied for it.
+    /// The SHA-256 hash of the parts one after the other, without joining them in memory.
     pub fn of_joined(parts: &[&[u8]]) -> Self {
         let mut hash = Sha256::new();
         parts.iter().for_each(|part| hash.update(part));
         Self(hash.finalize().into())
     }
 
+    /// A digest from its 32 bytes; nothing is hashed.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
+    /// The 32 bytes of the hash.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -82,7 +87,7 @@ impl From<Digest> for String {
     }
 }
 
-/// Bytes as hex digits. (Keys of records are made of them; one formatted byte at a time is slow.)
+/// Bytes as lower-case hexadecimal digits. Store keys are made of them, so it does not format byte by byte.
 pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
@@ -91,7 +96,7 @@ pub fn hex(bytes: &[u8]) -> String {
     text
 }
 
-/// 32 bytes from exactly 64 hex digits.
+/// Reads 32 bytes from exactly 64 hexadecimal digits of either case.
 pub fn bytes_from_hex(text: &str) -> Result<[u8; 32], DigestError> {
     let digits = text.as_bytes();
     if digits.len() != 64 {
@@ -105,25 +110,25 @@ pub fn bytes_from_hex(text: &str) -> Result<[u8; 32], DigestError> {
     Ok(bytes)
 }
 
-/// The address of a block's bytes.
+/// The CID of a block's bytes.
 pub fn block_cid(bytes: &[u8]) -> Cid {
     cid_of(&Digest::of(bytes))
 }
 
-/// The address of the block with this hash.
+/// The CID of the block with this hash.
 pub fn cid_of(block: &Digest) -> Cid {
     let hash = Multihash::wrap(SHA2_256_CODE, block.as_bytes()).expect("32 bytes fit into a multihash");
     Cid::new_v1(RAW_CODEC, hash)
 }
 
-/// The hash in the address of a block; none in an address that is not of our kind.
+/// The hash in a block's CID, or `None` for a CID of another version, codec or hash function.
 pub fn hash_in(cid: &Cid) -> Option<Digest> {
     let hash: [u8; 32] = cid.hash().digest().try_into().ok()?;
     let block = Digest::from_bytes(hash);
     (cid_of(&block) == *cid).then_some(block)
 }
 
-/// True when `bytes` are what `cid` names. Other codecs and hashes than ours never are.
+/// Returns whether `cid` is the CID of `bytes`. CIDs of other codecs and hash functions never are.
 pub fn verify_block(cid: &Cid, bytes: &[u8]) -> bool {
     *cid == block_cid(bytes)
 }
@@ -133,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn digests_of_known_texts() {
+    fn hashes_known_texts() {
         // FIPS 180-4 example
         assert_eq!(Digest::of(b"abc").to_string(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         assert_eq!(Digest::of(b"abc").to_string().parse(), Ok(Digest::of(b"abc")));
@@ -141,13 +146,13 @@ mod tests {
     }
 
     #[test]
-    fn bad_digests_name_their_fault() {
+    fn rejects_bad_digests_with_a_reason() {
         assert_eq!("ab".parse::<Digest>(), Err(DigestError::Length(2)));
         assert_eq!("zz".repeat(32).parse::<Digest>(), Err(DigestError::NotHex));
     }
 
     #[test]
-    fn a_block_is_only_what_its_address_names() {
+    fn verifies_a_block_against_its_cid() {
         let cid = block_cid(b"hello");
         assert_eq!(cid.to_string(), "bafkreibm6jg3ux5qumhcn2b3flc3tyu6dmlb4xa7u5bf44yegnrjhc4yeq");
         assert!(verify_block(&cid, b"hello"));

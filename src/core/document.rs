@@ -1,8 +1,29 @@
-//! The document of one identity: schema, edits, and the admission of signed changes.
+//! The document of one identity: one Automerge document with the profile, descriptions and ratings, and the identity's
+//! facts; what may be written into it, and which changes of others are admitted. The only owner of `automerge`.
 //!
-//! The only owner of `automerge`. No byte reaches Automerge before the owner's signature over exactly those bytes has
-//! been verified and the limits hold. Every document starts from one built-in change that makes the maps of
-//! the schema, so that two devices of one identity that never met still write into the same maps.
+//! # From an edit to a peer's document
+//! Alice sets her bio on her laptop. [`Document::edit`] makes one Automerge change and wraps it:
+//!
+//! | layer | content | checked by the receiver |
+//! |---|---|---|
+//! | [`SignedChange`] | owner, bytes, signature over domain, topic, owner and bytes | size, then signature |
+//! | the bytes: a chunk | actor, sequence number, dependencies, columns | form and counts, packed ([`ChunkError`]) |
+//! | operations | `put` of `bio` into the map `profile` | each refers to what exists ([`OperationError`]) |
+//! | the value | a text | when it is read: [`View`] leaves out what is too long or of another type |
+//!
+//! [`SignedChange::verify`] does the first two, [`Document::admit`] the third. No byte reaches Automerge before all
+//! three hold. A change whose dependencies are missing waits, in a bounded number.
+//!
+//! # Ids and forks
+//! A [`ChangeId`] is an actor (a random number for each writing session) and a sequence number from 1. An honest
+//! session writes one change for each id. Two *different* signed changes with one id, say two for number 4 of Alice's
+//! actor `a1`, prove that her key signed two histories: [`ChangeRejection::Fork`] hands out the second one.
+//! Peers keep both as proof, show them to others, and count nothing of Alice's from then on
+//! ([`ownership`](crate::ownership)), since no rule could choose one of the two for everyone.
+//!
+//! # The first change
+//! Every document starts from one built-in change that makes the maps of the schema, the same bytes everywhere. So two
+//! devices of one identity that never met write into the same maps, and merging them loses nothing.
 
 mod annotations;
 mod change;
@@ -38,7 +59,7 @@ const MODULES: &str = "modules";
 const RATINGS: &str = "ratings";
 const INSTALLS: &str = "installs";
 const FACTS: &str = "facts";
-/// Before each sealed entry, which stands at the root: the built-in first change knows no map for them.
+/// Prefix of the keys of sealed entries. They are at the root because the built-in first change has no map for them.
 const PRIVATE: &str = "private/";
 
 /// Why a verified change is not taken into its document.
@@ -165,8 +186,8 @@ impl Document {
         view::read(&self.automerge, &self.owner, topic, &HashSet::new())
     }
 
-    /// As [`Document::view`], but without the facts of `known`: a fact once seen is never unseen, so nobody
-    /// who knows it needs to read and verify it again.
+    /// As [`Document::view`], but without the facts of `known`: a fact once seen stays seen, so it need not be read and
+    /// verified again.
     pub fn view_beyond(&self, topic: &Topic, known: &HashSet<Digest>) -> View {
         view::read(&self.automerge, &self.owner, topic, known)
     }
@@ -214,7 +235,7 @@ impl Document {
         Ok(Admitted::Waiting)
     }
 
-    /// Automerge sees a change only after it was understood.
+    /// Checks a change's operations, then applies it.
     fn apply(&mut self, change: Change) -> Result<(), ChangeRejection> {
         let understood = self.ledger.check(&change)?;
         self.automerge.apply_changes([change]).map_err(unreadable)?;

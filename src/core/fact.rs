@@ -1,6 +1,5 @@
-//! Facts: immutable signed statements, addressed by their hash. What may be said, and the canonical bytes of it.
-//!
-//! Says nothing of what follows from facts; that is `ownership`.
+//! Facts: immutable signed statements, named by their hash, and their canonical bytes. What follows from them is
+//! decided by [`ownership`](crate::ownership) and [`modules`](crate::modules).
 
 pub mod release;
 
@@ -12,7 +11,7 @@ use crate::name::{FoldedName, ModuleName, NameKind, Username};
 use crate::time::Timestamp;
 pub use release::{Dependency, Release, Unyank, Yank};
 
-/// One immutable statement.
+/// A statement. Each variant has its own signing domain, so no signature serves for two.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fact {
     NameClaim(NameClaim),
@@ -29,7 +28,8 @@ pub struct NameClaim {
     pub name: ClaimedName,
     /// As the author says; decides only where no witnesses do.
     pub claimed_at: Timestamp,
-    /// A number by which the claim's hash shows the work that a network asks for ([`proof_of_work`](crate::proof_of_work)); 0 for none.
+    /// A number by which the claim's hash shows the network's proof of work
+    /// ([`proof_of_work`](crate::proof_of_work)); 0 for none.
     pub work: u64,
 }
 
@@ -54,15 +54,16 @@ pub struct Receipt {
     pub witnessed_at: Timestamp,
 }
 
+/// A fact with its author's signature.
 pub type SignedFact = Signed<Fact>;
 
-/// Verifies a fact that travels alone or in somebody else's document.
+/// Verifies a fact that travels alone or in another person's document.
 pub fn verify(bytes: &[u8], topic: &Topic) -> Result<SignedFact, SignatureError> {
     bounded(bytes)?;
     SignedFact::verify(bytes, topic)
 }
 
-/// Verifies a fact that stands in a document whose changes `owner` signed.
+/// Verifies a fact that is in a document whose changes `owner` signed.
 pub fn verify_within_change_of(owner: &Identity, bytes: &[u8], topic: &Topic) -> Result<SignedFact, SignatureError> {
     bounded(bytes)?;
     SignedFact::verify_within_change_of(owner, bytes, topic)
@@ -76,6 +77,7 @@ fn bounded(bytes: &[u8]) -> Result<(), SignatureError> {
 }
 
 impl ClaimedName {
+    /// Whether it is a username or a module name.
     pub fn kind(&self) -> NameKind {
         match self {
             Self::Username(_) => NameKind::Username,
@@ -83,6 +85,7 @@ impl ClaimedName {
         }
     }
 
+    /// The prepared spelling.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Username(name) => name.as_str(),
@@ -90,6 +93,7 @@ impl ClaimedName {
         }
     }
 
+    /// The key by which the name is compared.
     pub fn folded(&self) -> FoldedName {
         match self {
             Self::Username(name) => name.folded(),

@@ -1,10 +1,10 @@
-//! The guides of this program: which pages there are, and what rendering one gives.
+//! The guides of this program: the list of pages, and the shape of a rendered one.
 //!
 //! Their text is Markdown in `public/guide/`; `tests/it/guide.rs` keeps this list and those files equal.
 
 use serde::{Deserialize, Serialize};
 
-/// The longest text that is rendered.
+/// The longest text of a page that is rendered.
 pub const GUIDE_MAX_BYTES: usize = 256 * 1024;
 
 /// One page of the guides.
@@ -47,12 +47,12 @@ pub struct GuideSection {
 }
 
 impl GuidePage {
-    /// Returns `None` if no page has this name.
+    /// The page with this slug, or `None`.
     pub fn find(slug: &str) -> Option<Self> {
         GUIDE_PAGES.into_iter().find(|page| page.slug == slug)
     }
 
-    /// Its address in the app.
+    /// The page's address in the app.
     pub fn path(self) -> String {
         if self == GUIDE_PAGES[0] { "/guide".to_owned() } else { format!("/guide/{}", self.slug) }
     }

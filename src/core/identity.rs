@@ -61,11 +61,13 @@ pub enum PhraseError {
     Checksum,
 }
 
-/// Something that can be signed.
+/// A type whose values can be signed. `decode(encode(x))` is `x`, and no other bytes decode to it.
 pub trait Statement: Sized {
     /// `gen-registry/<type>/v1`; different for each type, so that no signature serves for two.
     fn domain(&self) -> &'static str;
+    /// The canonical bytes.
     fn encode(&self) -> Vec<u8>;
+    /// Decodes canonical bytes and checks their limits.
     fn decode(bytes: &[u8]) -> Result<Self, DecodeError>;
 }
 
@@ -105,6 +107,8 @@ impl Topic {
 }
 
 impl Identity {
+    /// An identity from a public key. Fails for bytes that are no point of the curve, and for weak keys, for which
+    /// anyone could sign.
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, IdentityError> {
         let key = VerifyingKey::from_bytes(bytes).map_err(|_| IdentityError::NotAPoint)?;
         if key.is_weak() {
@@ -150,6 +154,7 @@ impl SigningIdentity {
         Self(SigningKey::from_bytes(entropy))
     }
 
+    /// The key of 24 BIP 39 words; case and spaces between them do not matter.
     pub fn from_recovery_phrase(phrase: &str) -> Result<Self, PhraseError> {
         let words: Vec<String> = phrase.split_whitespace().map(str::to_lowercase).collect();
         if words.len() != RECOVERY_WORDS {
@@ -167,31 +172,35 @@ impl SigningIdentity {
         Ok(Self::from_entropy(&seed))
     }
 
+    /// The key as 24 BIP 39 words, wiped from memory when dropped.
     pub fn recovery_phrase(&self) -> Zeroizing<String> {
         let mnemonic = Mnemonic::from_entropy(self.0.as_bytes()).expect("32 bytes are 24 words");
         Zeroizing::new(mnemonic.to_string())
     }
 
+    /// The 32 secret bytes, wiped from memory when dropped.
     pub fn entropy(&self) -> Zeroizing<[u8; 32]> {
         Zeroizing::new(self.0.to_bytes())
     }
 
+    /// The public key.
     pub fn identity(&self) -> Identity {
         Identity(self.0.verifying_key().to_bytes())
     }
 
+    /// Signs `bytes` in `domain` on `topic`; deterministic (RFC 8032).
     pub fn sign(&self, topic: &Topic, domain: &str, bytes: &[u8]) -> [u8; SIGNATURE_BYTES] {
         self.0.sign(&signing_bytes(topic, domain, &self.identity(), bytes)).to_bytes()
     }
 }
 
-/// What a signature is over: every field behind its length, the author included.
-/// What is signed and hashed.
+/// The bytes that are signed and hashed: domain, topic, author and statement, so that a signature serves once.
 pub(crate) fn signing_bytes(topic: &Topic, domain: &str, author: &Identity, bytes: &[u8]) -> Vec<u8> {
     Encoder::new().text(domain).fixed(topic.as_bytes()).fixed(author.as_bytes()).bytes(bytes).finish()
 }
 
 impl<T: Statement> Signed<T> {
+    /// Signs a statement for one network.
     pub fn sign(author: &SigningIdentity, topic: &Topic, statement: T) -> Self {
         let (bytes, domain) = (statement.encode(), statement.domain());
         let signature = author.sign(topic, domain, &bytes);
@@ -210,7 +219,7 @@ impl<T: Statement> Signed<T> {
         Ok(signed)
     }
 
-    /// As [`Signed::verify`] for a statement that stands in a change which `owner` signed: the change's signature
+    /// As [`Signed::verify`] for a statement that is in a change which `owner` signed: the change's signature
     /// vouches for the owner's own statements, all others are verified here.
     pub fn verify_within_change_of(owner: &Identity, bytes: &[u8], topic: &Topic) -> Result<Self, SignatureError> {
         // The owner's key was checked with the change; checking it again for each fact would cost more than the rest.
@@ -248,6 +257,7 @@ impl<T: Statement> Signed<T> {
         Ok(Self { author, statement, signature, hash })
     }
 
+    /// The signed statement as bytes: author, statement behind its length, signature.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Encoder::new().fixed(self.author.as_bytes()).bytes(&self.statement.encode()).finish();
         bytes.extend_from_slice(&self.signature);

@@ -1,4 +1,5 @@
-//! CPU-heavy work as data: run in a worker where there is one, else on the calling thread.
+//! CPU-heavy work as data: a [`Job`] goes to a worker where there is one, else it runs on the calling thread, and a
+//! [`JobOutput`] comes back.
 
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -12,44 +13,46 @@ use crate::sealing::{SealError, StretchJob, StretchedKey, stretch};
 use crate::validation::memory_limit::{MemoryLimitError, limit_memory};
 use crate::validation::{Report, validate};
 
-/// Both sides must speak the same: a page may meet the program of another build.
+/// The version of these messages. A page may meet the worker of another build.
 pub const PROTOCOL: u32 = 2;
 
+/// A job and all that it needs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Job {
+    /// Derives a key from a passphrase; takes a second or so on purpose.
     Stretch(StretchJob),
-    /// A file that says it is a module. A hostile one may take a second.
+    /// Validates a file. A hostile one may take a second.
     Validate(#[serde(with = "serde_bytes")] Vec<u8>),
-    /// Such a file, and what of it may be run with so many bytes of memory.
+    /// Validates a file and limits its memory to `most` bytes, so that it may be run.
     Confine {
         #[serde(with = "serde_bytes")]
         bytes: Vec<u8>,
         most: u64,
     },
+    /// Parses a lockfile.
     ReadLockfile(String),
+    /// Writes a lockfile.
     WriteLockfile(Lockfile),
-    /// Files by name, to one file.
+    /// Packs files, given by name, into one zip archive.
     Bundle(Vec<(String, ByteBuf)>),
-    /// A stranger's Markdown, to HTML.
+    /// Renders a stranger's Markdown as HTML.
     Render(String),
-    /// A number that shows work for a claim.
+    /// Solves a proof of work for a claim.
     Stamp(PowJob),
-    /// The text of one page of the guides.
-    RenderGuide {
-        page: String,
-        text: String,
-    },
+    /// Renders one page of the guides.
+    RenderGuide { page: String, text: String },
 }
 
-/// What came of a job, in the same order.
+/// The result of a job; one variant for each of [`Job`], in the same order.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum JobOutput {
     Stretched(Result<StretchedKey, SealError>),
     Validated(Box<Report>),
+    /// The report, and the module if it is valid and its memory can be limited.
     Confined(Box<Report>, Result<ByteBuf, MemoryLimitError>),
     LockfileRead(Result<Lockfile, LockfileError>),
     LockfileWritten(Result<String, LockfileError>),
-    /// None: two had the same name.
+    /// The archive, or `None` if two files have one name.
     Bundled(Option<ByteBuf>),
     Rendered(String),
     Stamped(u64),
@@ -57,6 +60,7 @@ pub enum JobOutput {
     GuideRendered(Option<RenderedGuide>),
 }
 
+/// Carries out a job. Blocks the thread until it is done.
 pub fn perform(job: &Job) -> JobOutput {
     match job {
         Job::Stretch(job) => JobOutput::Stretched(stretch(job)),
@@ -88,35 +92,35 @@ mod tests {
     use crate::digest::Digest;
     use crate::lockfile::Locked;
 
-    /// What comes of a job when it and its product travel, as to and from a worker.
-    fn from_afar(job: &Job) -> JobOutput {
+    /// Runs a job after it, and returns its output after that, went through the encoding of a worker.
+    fn round_trip(job: &Job) -> JobOutput {
         let bytes = cbor4ii::serde::to_vec(Vec::new(), job).unwrap();
         let product = perform(&cbor4ii::serde::from_slice(&bytes).unwrap());
         cbor4ii::serde::from_slice(&cbor4ii::serde::to_vec(Vec::new(), &product).unwrap()).unwrap()
     }
 
     #[test]
-    fn reports_and_confined_modules_survive_the_way() {
+    fn reports_and_limited_modules_round_trip() {
         let good = b"\0asm\x01\0\0\0\x05\x03\x01\0\x01".to_vec();
         for (bytes, valid) in [(good.clone(), true), (b"<!doctype html>".to_vec(), false)] {
-            let JobOutput::Validated(report) = from_afar(&Job::Validate(bytes.clone())) else {
+            let JobOutput::Validated(report) = round_trip(&Job::Validate(bytes.clone())) else {
                 panic!("another product")
             };
             assert_eq!(*report, validate(&bytes));
             assert_eq!(report.is_valid(), valid);
             let job = Job::Confine { bytes: bytes.clone(), most: 1 << 20 };
-            let JobOutput::Confined(same, confined) = from_afar(&job) else { panic!("another product") };
+            let JobOutput::Confined(same, confined) = round_trip(&job) else { panic!("another product") };
             assert_eq!(same, report);
             let here = if valid { limit_memory(&bytes, 1 << 20) } else { Err(MemoryLimitError::Invalid) };
             assert_eq!(confined.map(|bytes| bytes.into_vec()), here);
         }
         let job = Job::Confine { bytes: good, most: 1 };
-        let JobOutput::Confined(_, confined) = from_afar(&job) else { panic!("another product") };
+        let JobOutput::Confined(_, confined) = round_trip(&job) else { panic!("another product") };
         assert_eq!(confined, Err(MemoryLimitError::TooMuchMemory));
     }
 
     #[test]
-    fn lockfiles_survive_the_way_and_so_does_why_one_is_none() {
+    fn lockfiles_and_their_errors_round_trip() {
         let module = |name: &str, requirement| Locked {
             name: name.to_owned(),
             version: "1.0.0".to_owned(),
@@ -126,8 +130,8 @@ mod tests {
         };
         let lockfile = Lockfile::new(vec![module("app", Some("^1".to_owned())), module("base", None)]);
         let job = Job::WriteLockfile(lockfile.clone());
-        let JobOutput::LockfileWritten(Ok(text)) = from_afar(&job) else { panic!("it can be written") };
-        let read = |text: &str| match from_afar(&Job::ReadLockfile(text.to_owned())) {
+        let JobOutput::LockfileWritten(Ok(text)) = round_trip(&job) else { panic!("it can be written") };
+        let read = |text: &str| match round_trip(&Job::ReadLockfile(text.to_owned())) {
             JobOutput::LockfileRead(read) => read,
             other => panic!("{other:?}"),
         };
@@ -138,24 +142,26 @@ mod tests {
     }
 
     #[test]
-    fn a_readme_comes_back_as_html() {
-        let JobOutput::Rendered(html) = from_afar(&Job::Render("**x**".to_owned())) else { panic!("another product") };
+    fn renders_a_readme_as_html() {
+        let JobOutput::Rendered(html) = round_trip(&Job::Render("**x**".to_owned())) else { panic!("another product") };
         assert_eq!(html, "<p><strong>x</strong></p>\n");
     }
 
     #[test]
-    fn rendered_guides_survive_the_way() {
-        let render = |page: &str| from_afar(&Job::RenderGuide { page: page.to_owned(), text: "## A".to_owned() });
+    fn rendered_guides_round_trip() {
+        let render = |page: &str| round_trip(&Job::RenderGuide { page: page.to_owned(), text: "## A".to_owned() });
         let JobOutput::GuideRendered(Some(guide)) = render("operating") else { panic!("another product") };
         assert_eq!((guide.html.as_str(), guide.sections.len()), ("<h2 id=\"a\">A</h2>\n", 1));
         assert!(matches!(render("../operating"), JobOutput::GuideRendered(None)));
     }
 
     #[test]
-    fn bundled_files_come_back_whole_and_no_name_stands_for_two() {
+    fn bundles_files_and_refuses_a_name_twice() {
         let file = |name: &str, bytes: &[u8]| (name.to_owned(), ByteBuf::from(bytes));
         let files = vec![file("a.wasm", b"\0asm"), file("b.toml", b"version = 1")];
-        let JobOutput::Bundled(Some(bundle)) = from_afar(&Job::Bundle(files.clone())) else { panic!("it can be made") };
+        let JobOutput::Bundled(Some(bundle)) = round_trip(&Job::Bundle(files.clone())) else {
+            panic!("it can be made")
+        };
         let mut archive = zip::ZipArchive::new(std::io::Cursor::new(bundle.into_vec())).unwrap();
         for (name, bytes) in files {
             let mut found = Vec::new();
@@ -163,6 +169,6 @@ mod tests {
             assert_eq!(found, bytes.as_slice(), "{name}");
         }
         let twice = vec![file("a", b"1"), file("a", b"2")];
-        assert!(matches!(from_afar(&Job::Bundle(twice)), JobOutput::Bundled(None)));
+        assert!(matches!(round_trip(&Job::Bundle(twice)), JobOutput::Bundled(None)));
     }
 }

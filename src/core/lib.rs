@@ -1,7 +1,19 @@
-//! What can be said in the registry, and what follows from it.
+//! What can be said in the registry, and what follows from it: statements, documents, the rules over them, and the
+//! protocols between peers.
 //!
-//! Pure: no I/O, no clock, no randomness, no async, no platform. Time and entropy arrive as arguments. Everything
-//! here gives the same answer on every peer, in whatever order the facts arrived.
+//! Pure: no I/O, no clock, no randomness, no async, no platform. Time and entropy arrive as arguments. Everything here
+//! gives the same answer on every peer, in whatever order the facts arrived.
+//!
+//! # Where to start
+//! - Statements: [`identity`] signs, [`canonical`] fixes the bytes, [`fact`] lists the immutable ones, [`document`]
+//!   holds what may change.
+//! - Rules: [`ownership`] decides who holds a name, [`modules`] which releases count, [`resolver`] which versions fit
+//!   together. [`read_model`] is the fold over everything known here.
+//! - Protocols: [`sync`] has one state machine for each; [`presence`] and [`chat`] hold what its chat protocol carries.
+//! - Bounds: [`limits`] names those that all peers share.
+//!
+//! State machines have one shape: `handle(input, now)` returns outputs. The caller owns the clock, the store and the
+//! sockets, so a test can replay any order of events.
 
 pub mod archive;
 pub mod artifact;

@@ -1,5 +1,7 @@
-//! Every bound of the network by name. A peer with other limits would resolve differently, so they change only
-//! together with [`PARAMETERS_VERSION`].
+//! The bounds that all peers of a network share, by name. A peer with other limits would resolve differently, so they
+//! change only together with [`PARAMETERS_VERSION`].
+//!
+//! Limits that only one side applies (rates, timeouts, caches) are constants in the file that applies them.
 
 use std::time::Duration;
 
@@ -12,76 +14,86 @@ pub const USERNAME_MIN_CHARS: usize = 3;
 pub const USERNAME_MAX_CHARS: usize = 32;
 /// A module name has at most this many characters.
 pub const MODULE_NAME_MAX_CHARS: usize = 64;
-/// Longer texts are not even prepared: no character takes more than 4 bytes, and preparation may compose some.
+/// The longest text that is parsed as a name: no character takes more than 4 bytes, and preparation may compose some.
 pub const NAME_MAX_INPUT_BYTES: usize = 512;
-/// Claims of usernames by one identity that are counted: one live, 32 in its history.
+/// The most claims of usernames by one identity that count: one live, 32 in its history.
 pub const USERNAME_CLAIMS_MAX: usize = 33;
 
-/// Claims of module names by one identity that are counted, given-up ones too: one key can't close a whole dictionary.
+/// The most claims of module names by one identity that count, given-up ones too: one key can't close a whole
+/// dictionary.
 pub const MODULE_CLAIMS_MAX: usize = 256;
 
-/// One signed change.
+/// The most bytes of one signed change.
 pub const CHANGE_MAX_BYTES: usize = 64 * 1024;
-/// Operations in one change. Run-length coding can announce any number in a few bytes.
+/// The most operations in one change. Run-length coding can announce any number in a few bytes.
 pub const CHANGE_MAX_OPERATIONS: u64 = 10_000;
-/// Changes in one document.
+/// The most changes in one document.
 pub const DOCUMENT_MAX_CHANGES: usize = 5_000;
-/// All changes of one document together.
+/// The most bytes of all changes of one document together.
 pub const DOCUMENT_MAX_BYTES: usize = 1024 * 1024;
-/// Changes of one document that wait for what they depend on.
+/// The most changes of one document that wait for what they depend on.
 pub const DOCUMENT_MAX_ORPHANS: usize = 64;
-/// Facts in one document.
+/// The most facts in one document.
 pub const DOCUMENT_MAX_FACTS: usize = 2_000;
-/// One encoded fact, its signature included: room for a release with every dependency it may have.
+/// The most bytes of one encoded fact with its signature: room for a release with every dependency it may have.
 pub const FACT_MAX_BYTES: usize = 40 * 1024;
 
+/// Characters of a profile's display name.
 pub const DISPLAY_NAME_MAX_CHARS: usize = 64;
+/// Characters of a profile's text about the person.
 pub const BIO_MAX_CHARS: usize = 512;
+/// Links in a profile.
 pub const LINKS_MAX: usize = 8;
+/// Characters of one link, or of a CID.
 pub const LINK_MAX_CHARS: usize = 256;
 
-/// One record of a name, as directories keep it.
+/// The most bytes of one name proof, as Kademlia servers keep it.
 pub const RECORD_MAX_BYTES: usize = 4 * 1024;
-/// Facts in one record. None is shorter than 140 bytes.
+/// The most facts in one name proof. None is shorter than 140 bytes.
 pub const RECORD_FACTS_MAX: usize = 32;
 
-/// One block of content.
+/// The most bytes of one block of a file.
 pub const BLOCK_MAX_BYTES: usize = 256 * 1024;
 
-/// How far ahead of an observer's clock a claim may be dated and still count.
+/// How far two honest clocks may differ: a statement dated further ahead of an observer's clock does not count yet.
 pub const CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
-/// How long a name that was given up stays closed to everybody but its last holder.
+/// How long a name that was given up stays closed to everyone but its last holder.
 pub const NAME_COOL_DOWN: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// One module.
+/// The most bytes of one module.
 pub const MODULE_MAX_BYTES: usize = 16 * 1024 * 1024;
-/// Functions with a body, in all modules of one file.
+/// The most functions with a body, in all modules of one file.
 pub const MODULE_MAX_FUNCTIONS: usize = 50_000;
-/// What a module's memories may grow to, together; without a maximum of its own it is what they begin with.
+/// The most bytes that a module's memories begin with, together.
 pub const MODULE_MAX_MEMORY_BYTES: u64 = 64 * 1024 * 1024;
-/// Imports or exports, each.
+/// The most imports of a module, and the most exports.
 pub const MODULE_MAX_EXTERNS: usize = 4_096;
-/// Modules and components inside one file.
+/// The most modules and components in one file.
 pub const MODULE_MAX_NESTED: usize = 256;
 
-/// Module names that one identity may describe.
+/// The most modules that one identity may describe.
 pub const MODULES_MAX: usize = 256;
+/// Characters of a module's title.
 pub const TITLE_MAX_CHARS: usize = 80;
+/// Characters of a module's description.
 pub const DESCRIPTION_MAX_CHARS: usize = 512;
-/// An SPDX expression, as a rule.
+/// Characters of a module's licence, as a rule an SPDX expression.
 pub const LICENSE_MAX_CHARS: usize = 64;
+/// Tags of one module.
 pub const TAGS_MAX: usize = 8;
+/// Characters of one tag.
 pub const TAG_MAX_CHARS: usize = 24;
-/// A version or a requirement, as text.
+/// Characters of a version or a requirement, as text.
 pub const VERSION_MAX_CHARS: usize = 64;
-/// The names of what a module asks for, or offers, as words of one text.
+/// Characters of all names that a module imports, or exports, as words of one text.
 pub const INTERFACE_MAX_CHARS: usize = 1_024;
-/// Direct dependencies of one release.
+/// The most direct dependencies of one release.
 pub const DEPENDENCIES_MAX: usize = 128;
-/// Why a release was withdrawn, or a module deprecated.
+/// Characters of the reason why a release was withdrawn or a module deprecated.
 pub const REASON_MAX_CHARS: usize = 256;
-/// Modules that one identity may rate.
+/// The most modules that one identity may rate.
 pub const RATINGS_MAX: usize = 2_000;
+/// Characters of one review.
 pub const REVIEW_MAX_CHARS: usize = 2_000;
-/// Modules whose installs one identity may count.
+/// The most modules whose installs one identity may count.
 pub const INSTALLS_MAX: usize = 2_000;

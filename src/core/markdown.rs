@@ -1,8 +1,8 @@
-//! Markdown as a page shows it. HTML in it stays text, and pictures become links: nothing is fetched because somebody
-//! wrote it.
+//! Markdown to HTML. HTML in the text is escaped and pictures become links, so nothing runs or is fetched because of
+//! what somebody wrote.
 //!
-//! - a readme is a stranger's text: formatting and links to the web, nothing else
-//! - a guide is this program's own: its headings can be linked to, and it links to other guides
+//! - A readme is a stranger's text: formatting and links to the web, nothing else.
+//! - A guide is this program's own text: its headings can be linked to, and it links to other guides.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,11 @@ use pulldown_cmark::{Alignment, CowStr, Event, HeadingLevel, LinkType, Options, 
 
 use crate::guide::{GuidePage, GuideSection, RenderedGuide};
 
-/// More of a readme is not shown.
+/// The most characters of a readme that are rendered; the rest is cut off.
 const MARKDOWN_MAX_CHARS: usize = 100_000;
 
-/// The text as HTML that may be put into a page as it is.
+/// Renders a readme as HTML that is safe to insert into a page. Headings are lowered by two levels, because the page
+/// has its own above; links that do not lead to the web become `#`.
 pub fn to_html(text: &str) -> String {
     let end = text.char_indices().nth(MARKDOWN_MAX_CHARS).map_or(text.len(), |(at, _)| at);
     let events = events(&text[..end]).map(|event| match event {
@@ -32,8 +33,9 @@ pub fn to_html(text: &str) -> String {
         .replace("<a href=\"http", "<a rel=\"external noreferrer nofollow ugc\" target=\"_blank\" href=\"http")
 }
 
-/// Renders the guide `page`: headings keep their levels and get ids, links to other guides lead to them in the app. Links
-/// that lead neither there nor to the web stay text.
+/// Renders the text of a guide. Headings keep their levels and get ids; links to other guides lead to them in the app.
+/// Links that lead neither there nor to the web are dropped, and their text stays. The first heading is left out if it
+/// is of level 1: it is the page's title.
 pub fn guide_to_html(page: GuidePage, text: &str) -> RenderedGuide {
     let mut ids = BTreeMap::new();
     let mut sections = Vec::new();
@@ -91,7 +93,7 @@ pub fn guide_to_html(page: GuidePage, text: &str) -> RenderedGuide {
     RenderedGuide { html, sections }
 }
 
-/// The ids that headings get, in order, as GitHub makes them; the first heading's too.
+/// The ids of all headings in order, as GitHub makes them, the first heading's too.
 pub fn heading_ids(text: &str) -> Vec<String> {
     let mut ids = BTreeMap::new();
     let mut found = Vec::new();
@@ -110,7 +112,7 @@ pub fn heading_ids(text: &str) -> Vec<String> {
     found
 }
 
-/// Where every link and picture of a text leads.
+/// The target of every link and picture of a text.
 pub fn link_targets(text: &str) -> Vec<String> {
     let target = |event| match event {
         Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => Some(dest_url.into_string()),
@@ -119,7 +121,8 @@ pub fn link_targets(text: &str) -> Vec<String> {
     events(text).filter_map(target).collect()
 }
 
-/// HTML as text; no column is aligned, because that takes a style, which the page's policy refuses.
+/// The Markdown events of a text, with HTML as plain text. Table columns lose their alignment: it would take a style,
+/// which the page's content security policy refuses.
 fn events(text: &str) -> impl Iterator<Item = Event<'_>> {
     Parser::new_ext(text, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH).map(|event| match event {
         Event::Html(html) | Event::InlineHtml(html) => Event::Text(html),
@@ -128,6 +131,7 @@ fn events(text: &str) -> impl Iterator<Item = Event<'_>> {
     })
 }
 
+/// Writes events as HTML.
 fn written<'a>(events: impl Iterator<Item = Event<'a>>) -> String {
     let mut written = String::new();
     html::push_html(&mut written, events);
@@ -138,6 +142,7 @@ fn heading<'a>(level: HeadingLevel, id: Option<String>) -> Event<'a> {
     Event::Start(Tag::Heading { level, id: id.map(CowStr::from), classes: Vec::new(), attrs: Vec::new() })
 }
 
+/// The text of an event inside a heading.
 fn text_of<'a>(event: &'a Event<'_>) -> Option<&'a str> {
     match event {
         Event::Text(text) | Event::Code(text) => Some(text),
@@ -150,19 +155,20 @@ fn is_link(event: &Event<'_>) -> bool {
     matches!(event, Event::Start(Tag::Link { .. } | Tag::Image { .. }) | Event::End(TagEnd::Link | TagEnd::Image))
 }
 
-/// A heading's name in addresses: lower case, hyphens for spaces, nothing but letters, digits, `-` and `_`.
+/// A heading's id: lower case, hyphens for spaces, and only letters, digits, `-` and `_`.
 fn slug(title: &str) -> String {
     let kept = |letter: &char| letter.is_alphanumeric() || matches!(letter, ' ' | '-' | '_');
     title.to_lowercase().chars().filter(kept).map(|letter| if letter == ' ' { '-' } else { letter }).collect()
 }
 
+/// Makes an id unique on its page by `-1`, `-2`, …
 fn unique(slug: String, taken: &mut BTreeMap<String, usize>) -> String {
     let times = taken.entry(slug.clone()).or_default();
     *times += 1;
     if *times == 1 { slug } else { format!("{slug}-{}", *times - 1) }
 }
 
-/// Returns `None` if a guide has no business to lead there.
+/// Where a guide's link leads, or `None` if a guide may not lead there.
 fn guide_link(page: GuidePage, link: &str) -> Option<String> {
     if leads_to_the_web(link) {
         return Some(link.to_owned());
@@ -173,11 +179,13 @@ fn guide_link(page: GuidePage, link: &str) -> Option<String> {
     Some(format!("{}{part}", page.path()))
 }
 
+/// Returns whether a link has the scheme `http` or `https`.
 fn leads_to_the_web(link: &str) -> bool {
     let lower = link.trim().to_ascii_lowercase();
     lower.starts_with("https://") || lower.starts_with("http://")
 }
 
+/// A heading's level, two lower.
 fn lower(level: HeadingLevel) -> HeadingLevel {
     use HeadingLevel::*;
     match level {
@@ -193,7 +201,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn formatting_stays_and_nothing_else_does() {
+    fn keeps_formatting_and_escapes_all_else() {
         for (text, html) in [
             ("# Adds *two*", "<h3>Adds <em>two</em></h3>\n"),
             ("<script>alert(1)</script>", "&lt;script&gt;alert(1)&lt;/script&gt;"),

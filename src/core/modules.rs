@@ -1,10 +1,26 @@
-//! Which releases of a module count, and which are withdrawn: a pure rule over facts.
+//! Releases of modules: which ones count, and which are withdrawn. A pure rule over facts.
 //!
-//! A release counts when its author held the module's name when it was published. Of two releases of one version the
-//! first counts, permanently: confirmed ones before provisional ones, then by position, then by hash, as with names.
-//! The other is kept and shown as refused; nothing is ever overwritten. The order of arrival decides nothing.
+//! A release counts if its author held the module's name when it was published. Of two releases of one version the
+//! first counts, permanently: confirmed ones before provisional ones, then by position, then by hash, as with names
+//! ([`ownership`](crate::ownership)). The other is kept and listed as refused; nothing is overwritten. The order of
+//! arrival decides nothing.
 //!
-//! Who holds a name is decided by `ownership`; ratings are in [`ratings`].
+//! # Example
+//! Alice holds `crc32` from 1 March to 10 June; Dan holds it from 12 July.
+//!
+//! | release | result |
+//! |---|---|
+//! | Alice's `1.0.0` from her laptop, witnessed 2 March | counts |
+//! | Alice's `1.0.0` with other bytes from her phone, witnessed 3 March | refused: [`WhyRefused::VersionTaken`] |
+//! | Alice's `1.1.0`, dated 20 June, after she gave the name up | refused: [`WhyRefused::AfterLeaving`] |
+//! | Bob's `2.0.0` | refused: [`WhyRefused::NotHolder`] |
+//! | Dan's `1.0.0` | refused: the version is taken by Alice's, which outlives her tenure |
+//! | Dan's `1.0.1` | counts |
+//!
+//! Alice and Dan may each withdraw (yank) Alice's `1.0.0`: she as its author, he as the present holder. A withdrawn
+//! release still counts, so what is locked to it can be installed, but no new resolution takes it.
+//!
+//! Ratings are in [`ratings`].
 
 pub mod ratings;
 
@@ -23,27 +39,31 @@ use crate::time::Timestamp;
 /// A growing set of facts about releases. Adding is idempotent and commutative.
 #[derive(Clone, Debug, Default)]
 pub struct Releases {
+    /// Every release by the hash of its fact, with its author.
     releases: HashMap<Digest, (Identity, Release)>,
     by_module: HashMap<FoldedName, BTreeSet<Digest>>,
     /// For each release: withdrawals and what takes them back.
     marks: HashMap<Digest, BTreeMap<Digest, Mark>>,
 }
 
+/// A withdrawal of a release, or its reversal.
 #[derive(Clone, Debug)]
 struct Mark {
     author: Identity,
     at: Timestamp,
-    /// None takes a withdrawal back.
+    /// The reason of a withdrawal; `None` reverses one.
     reason: Option<String>,
 }
 
 /// A release that counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CountedRelease {
+    /// The hash that names the release.
     pub fact: Digest,
     pub author: Identity,
     pub release: Release,
     pub position: Position,
+    /// The withdrawal in force, if any.
     pub withdrawn: Option<Withdrawn>,
 }
 
@@ -64,6 +84,7 @@ pub struct RefusedRelease {
     pub why: WhyRefused,
 }
 
+/// The rule by which a release does not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(tag = "rule", rename_all = "camelCase")]
 pub enum WhyRefused {
@@ -75,15 +96,17 @@ pub enum WhyRefused {
     VersionTaken { first: Digest },
 }
 
-/// Everything the rule has to say about one module.
+/// The result of the rule for one module.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ModuleState {
+    /// The releases that count, oldest version first.
     pub releases: BTreeMap<Version, CountedRelease>,
+    /// The others, in the order of their positions.
     pub refused: Vec<RefusedRelease>,
 }
 
 impl ModuleState {
-    /// The newest version, pre-releases only where there is nothing else, withdrawn ones never.
+    /// The newest version by semantic versioning: a pre-release only if there is nothing else, never a withdrawn one.
     pub fn latest(&self) -> Option<&CountedRelease> {
         let standing = || self.releases.values().rev().filter(|release| release.withdrawn.is_none());
         standing().find(|release| release.release.version.pre.is_empty()).or_else(|| standing().next())
@@ -96,7 +119,8 @@ impl ModuleState {
 }
 
 impl Releases {
-    /// Adds a fact; returns the modules of which something else may be true now.
+    /// Adds a fact. Returns the module whose state may have changed, or `None` if the fact is known or about something
+    /// else.
     pub fn add(&mut self, fact: &SignedFact) -> Option<FoldedName> {
         let (hash, author) = (fact.hash(), fact.author());
         match fact.statement() {
@@ -116,18 +140,19 @@ impl Releases {
         }
     }
 
+    /// Adds a withdrawal or its reversal, which may arrive before the release it is about.
     fn mark(&mut self, release: Digest, fact: Digest, mark: Mark) -> Option<FoldedName> {
         self.marks.entry(release).or_default().insert(fact, mark);
         self.releases.get(&release).map(|(_, release)| release.module.folded())
     }
 
-    /// Which module's releases a witness's receipt is about.
+    /// The module whose release a witness's receipt is about, or `None` if that release is not known.
     pub fn module_of(&self, receipt: &SignedFact) -> Option<FoldedName> {
         let Fact::Receipt(receipt) = receipt.statement() else { return None };
         self.releases.get(&receipt.fact).map(|(_, release)| release.module.folded())
     }
 
-    /// The release that a fact's hash names.
+    /// The release with this fact hash and its author, whether it counts or not.
     pub fn release(&self, fact: &Digest) -> Option<(&Identity, &Release)> {
         self.releases.get(fact).map(|(author, release)| (author, release))
     }
@@ -189,6 +214,7 @@ impl Releases {
     }
 }
 
+/// Checks a release against the tenures of its author, by position as the claims are.
 fn why_refused(release: &CountedRelease, name: &NameState) -> Option<WhyRefused> {
     let at = release.position.at();
     let mut tenures = name.tenures.iter().filter(|tenure| tenure.holder == release.author).peekable();

@@ -1,8 +1,24 @@
-//! Names: parsed once into [`Username`] or [`ModuleName`], compared by their [`FoldedName`].
+//! Names: parsed once into [`Username`] or [`ModuleName`], compared by their [`FoldedName`]. Who holds a name is
+//! decided elsewhere ([`ownership`](crate::ownership)).
 //!
-//! Preparation is PRECIS `UsernameCaseMapped` (RFC 8265); which characters may stand in a name, one script per name,
-//! and look-alikes are those of UTS 39. The Unicode tables are part of the network's rules: their crates are pinned.
-//! It knows nothing of who holds a name.
+//! 1. *Preparation* follows PRECIS `UsernameCaseMapped` (RFC 8265): lower case, normal form C.
+//! 2. *Checks*: identifier characters and one script per name (UTS 39), length, separators, reserved words. Each broken
+//!    rule is a [`NameError`].
+//! 3. *Folding* maps names that a reader could confuse to one text: separators are equal, marks are dropped,
+//!    look-alikes become one (UTS 39 skeleton). Two names with one fold are one name to every rule.
+//!
+//! ```
+//! use gen_registry_core::name::{NameError, Username};
+//!
+//! let alice: Username = "Alice_Smith".parse().unwrap();
+//! assert_eq!(alice.as_str(), "alice_smith");
+//! assert_eq!(alice.folded(), "alice-srnith".parse::<Username>().unwrap().folded(), "rn looks like m");
+//! assert_eq!("1abc".parse::<Username>(), Err(NameError::FirstNotLetter('1')));
+//! assert_eq!("r00t".parse::<Username>(), Err(NameError::Reserved), "0 looks like o");
+//! ```
+//!
+//! The Unicode tables are part of the network's rules: with others a peer would fold differently. Their crates are
+//! pinned.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -17,10 +33,11 @@ use unicode_security::{GeneralSecurityProfile, MixedScript, confusable_detection
 
 use crate::limits::*;
 
-/// Characters that join the parts of a name. In comparison they all count as one.
+/// The characters that join the parts of a name. They are equal in comparison.
 pub const SEPARATORS: [char; 3] = ['_', '-', '.'];
 
-/// Names that would let somebody speak for the network, or that programs misread. Compared folded.
+/// Usernames that would let a person speak for the network, or that programs misread. Compared folded; module names may
+/// have them.
 pub const RESERVED: [&str; 36] = [
     "abuse",
     "account",
@@ -60,7 +77,7 @@ pub const RESERVED: [&str; 36] = [
     "witness",
 ];
 
-/// [`RESERVED`] as names are compared; folding them for every parsed name would be most of a start's time.
+/// [`RESERVED`], folded once: folding it for every parsed name would be most of the time of a start.
 static RESERVED_FOLDED: LazyLock<HashSet<FoldedName>> =
     LazyLock::new(|| RESERVED.iter().map(|name| fold(name)).collect());
 
@@ -73,22 +90,22 @@ pub enum NameKind {
     Module,
 }
 
-/// The name a person goes by, as it is shown: prepared (lower case, normal form C), 3 to 32 characters.
+/// A person's name as it is displayed: prepared, 3 to 32 characters, not reserved.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Username(String);
 
-/// The name of a WebAssembly module; as a username, but up to 64 characters and from 2.
+/// The name of a WebAssembly module: as a username, but 2 to 64 characters, and none is reserved.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ModuleName(String);
 
-/// What two names have in common when a reader could take one for the other. Never shown.
+/// What names have in common that a reader could take for each other. A key for comparison, never displayed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct FoldedName(String);
 
-/// The rule a text breaks. [`NameError::rule`] is a stable code.
+/// The rule that a text breaks; the message says it to a person.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     #[error("a name can't be empty")]
@@ -109,6 +126,7 @@ pub enum NameError {
     LastIsSeparator(char),
     #[error("a name is written in one script; this mixes letters of several")]
     MixedScripts,
+    /// PRECIS refuses the text as a whole, for its mixture of writing directions (RFC 5893).
     #[error("the directions of writing in this text can't be mixed in a name")]
     Unprepared,
     #[error("this name is reserved")]
@@ -116,7 +134,7 @@ pub enum NameError {
 }
 
 impl NameError {
-    /// A stable code for programs.
+    /// A stable code for programs, in camel case.
     pub fn rule(&self) -> &'static str {
         match self {
             Self::Empty => "empty",
@@ -135,25 +153,30 @@ impl NameError {
 }
 
 impl Username {
-    /// A bound for ranges over names in their order; not a name. None when every name comes after it.
+    /// The lower bound of all names with this prefix, for ranges in their order; itself perhaps not a name. Returns
+    /// `None` for the empty prefix.
     pub(crate) fn lower_bound(prefix: &str) -> Option<Self> {
         (!prefix.is_empty()).then(|| Self(prefix.to_owned()))
     }
 
+    /// The prepared spelling.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
+    /// The key by which the name is compared.
     pub fn folded(&self) -> FoldedName {
         fold(&self.0)
     }
 }
 
 impl ModuleName {
+    /// The prepared spelling.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
+    /// The key by which the name is compared.
     pub fn folded(&self) -> FoldedName {
         fold(&self.0)
     }
@@ -177,7 +200,7 @@ impl FromStr for Username {
     }
 }
 
-/// A module name needs no more than two characters (`qr`).
+/// The shortest module name, such as `qr`.
 const MODULE_NAME_MIN_CHARS: usize = 2;
 
 impl FromStr for ModuleName {
@@ -188,7 +211,7 @@ impl FromStr for ModuleName {
     }
 }
 
-/// Applies every rule that both kinds of name share, the most helpful message first.
+/// Applies every rule that both kinds of name share. Where several are broken, the error is the most helpful one.
 fn prepare(text: &str, least: usize, most: usize) -> Result<String, NameError> {
     if text.is_empty() {
         return Err(NameError::Empty);
@@ -236,10 +259,10 @@ fn prepare(text: &str, least: usize, most: usize) -> Result<String, NameError> {
     Ok(prepared)
 }
 
-/// Folding is repeated until it changes nothing; the tables need two rounds at most, the bound is for the reader.
+/// The most rounds of folding. A look-alike may itself have one; with these tables two rounds settle every text.
 const FOLD_ROUNDS: usize = 8;
 
-/// Case, separators, combining marks that only decorate, and look-alikes (UTS 39 skeleton).
+/// Maps case, separators, combining marks and look-alikes (UTS 39 skeleton) until nothing changes.
 fn fold(prepared: &str) -> FoldedName {
     let mut folded: String = prepared.chars().map(|c| if SEPARATORS.contains(&c) { '-' } else { c }).collect();
     for _ in 0..FOLD_ROUNDS {
@@ -289,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_prepared_once() {
+    fn prepares_names() {
         assert_eq!("Alice_Smith".parse::<Username>().unwrap().as_str(), "alice_smith");
         // decomposed e + acute becomes one character
         assert_eq!("Jose\u{301}".parse::<Username>().unwrap().as_str(), "jos\u{e9}");
@@ -299,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn every_rule_has_its_own_error_on_both_sides() {
+    fn rejects_each_broken_rule_with_its_own_error() {
         use NameError::*;
         let cases: [(&str, NameError); 15] = [
             ("", Empty),
@@ -328,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn look_alikes_are_one_name() {
+    fn folds_look_alikes_to_one_name() {
         for (one, other) in [
             ("alice_smith", "Alice-Smith"),
             ("alice_smith", "alice.smith"),
@@ -345,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn look_alikes_of_reserved_names_are_reserved() {
+    fn rejects_look_alikes_of_reserved_names() {
         for text in ["r00t", "nul1", "gen_registry", "REGISTRY"] {
             assert_eq!(text.parse::<Username>(), Err(NameError::Reserved), "{text}");
         }

@@ -1,17 +1,22 @@
-//! Records: what somebody who is not trusted may keep and hand out about one name.
+//! Name proofs: self-certifying records of one name, which untrusted servers may store and hand out.
 //!
 //! A record is a handful of signed facts: the claims by which the name was held, one after the other, the ends of the
-//! earlier ones, the witnesses' receipts for all of them, and for a module its newest release. It proves itself: whoever
-//! gets one [`verify`]s it and asks nobody. It never proves that there is nothing else to know; who holds the name is
-//! decided from all facts, by `ownership`.
+//! earlier ones, the witnesses' receipts for all of them, and for a module its newest release. A receiver [`verify`]s
+//! it without asking anyone. It never proves that nothing else is known; ownership is decided from all facts, by
+//! [`ownership`](crate::ownership).
 //!
 //! # Which of two is kept
-//! [`NameProof::compare`] is the rule of `ownership`, walked along: the claim with the earlier position, then the smaller
-//! hash; with the same claim, the one that shows its end; then the next claim, and so on. So neither of these lasts:
-//! - a claim that lost stands behind the holder's record wherever that comes, and is published by nobody honest;
-//! - a name that was given up has a record that says so, signed by who had it, which goes before every record without the
-//!   end. The next holder's record begins with that same chain. There is nothing its earlier holder could sign to
-//!   undo it.
+//! [`NameProof::compare`] follows the rule of ownership: the claim with the earlier position, then the smaller hash;
+//! with the same claim, the one that shows its end; then the next claim, and so on. So neither of these lasts:
+//! - A claim that lost comes after the holder's record wherever the two meet, and no honest node publishes it.
+//! - A name that was given up has a record that says so, signed by its holder, which comes before every record without
+//!   the end. The next holder's record begins with the same chain, and its earlier holder can sign nothing that undoes
+//!   it.
+//!
+//! # Example
+//! Alice held `rose` from 1 March to 10 June; Dan holds it since 12 July. Dan's record contains Alice's claim with two
+//! receipts, her relinquishment with two, and Dan's claim with two: nine facts of about 150 bytes. Alice's old record
+//! (three facts) still verifies, and loses against Dan's: same first claim, but Dan's shows its end.
 //!
 //! A chain of holders that is too long for [`RECORD_MAX_BYTES`] has no record: such a name is known to peers only.
 
@@ -67,7 +72,7 @@ pub struct NameProof {
     bytes: Vec<u8>,
 }
 
-/// Where the record of a name is kept: 32 bytes that tell nobody the name who does not know it.
+/// The Kademlia key of a name's record: a hash, from which the name can't be read.
 pub fn key(topic: &Topic, name: &NameKey) -> Digest {
     let kind = match name.0 {
         NameKind::Username => 1,

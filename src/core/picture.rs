@@ -1,6 +1,7 @@
-//! Which kind of picture some bytes are, read off the bytes themselves. It decodes no picture.
+//! The media type of a picture, from its first bytes. No picture is decoded.
 
-/// The media type of a PNG, JPEG, WebP or GIF by its signature (WHATWG MIME Sniffing, section 6.1).
+/// The media type of a PNG, JPEG, WebP or GIF by its signature (WHATWG MIME Sniffing, section 6.1). Returns `None` for
+/// all else, SVG included.
 pub fn media_type(bytes: &[u8]) -> Option<&'static str> {
     match bytes {
         [0x89, b'P', b'N', b'G', 0x0d, 0x0a, 0x1a, 0x0a, ..] => Some("image/png"),
@@ -16,7 +17,7 @@ mod tests {
     use super::media_type;
 
     #[test]
-    fn pictures_are_known_by_their_first_bytes() {
+    fn recognises_pictures_by_their_first_bytes() {
         assert_eq!(media_type(b"\x89PNG\r\n\x1a\nrest"), Some("image/png"));
         assert_eq!(media_type(b"RIFF\0\0\0\0WEBPVP8 "), Some("image/webp"));
         assert_eq!(media_type(b"<svg xmlns='http://www.w3.org/2000/svg'>"), None);

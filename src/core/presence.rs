@@ -1,12 +1,32 @@
-//! Who is online, on which nodes, in which channels: a state machine.
+//! Presence: which people are online, on which nodes, in which channels. A state machine without I/O and clock.
 //!
-//! - A node says its whole state at once, signed by its own key; the newest `(session, number)` counts. So any order,
-//!   repetition or loss of heartbeats leads to the same roster, and only the node itself joins, leaves or says goodbye.
-//! - Whose node it is, the person says ([`Attendance`]); the person's key need not be open for every heartbeat.
-//! - Silence ends it: a heartbeat is valid for as long as it states, by the receiver's clock, from its first reception.
-//! - Nothing of it is durable; what is past is remembered just long enough that no old heartbeat rises again.
+//! A node broadcasts a signed *heartbeat* with its whole state: person, channels, how long it is valid. There is no
+//! "join" message that could be lost: of each node the heartbeat with the highest `(session, number)` counts. So any
+//! order, repetition or loss leads to the same roster, and only the node itself can join, leave or say goodbye.
 //!
-//! It does no I/O and asks no clock. What is said: [`heartbeat`]; how often: [`pace`]; the picture: `roster`.
+//! # Two keys
+//! The node signs its heartbeats with the node's own key. That the node belongs to a person is a statement of the
+//! person ([`Attendance`]), signed once for 30 days and carried by each heartbeat. The person's key can stay locked in
+//! between.
+//!
+//! # Silence and clocks
+//! A heartbeat is valid for the time it states, 60 seconds in a small network, counted by the *receiver's* clock from
+//! the first reception. Clocks may differ by [`CLOCK_SKEW`](crate::limits::CLOCK_SKEW); the date inside a heartbeat
+//! serves to refuse stale and future ones. Alice's node `n1`, as seen by Bob's node:
+//!
+//! | time | what happens | Bob's node |
+//! |---|---|---|
+//! | 0 s | `n1` registers Alice, sends number 1 | `UserOnline`, `NodeUp`; expires at 60 s |
+//! | 22 s | `n1` joins `#general`, sends number 2 | `Joined`; expires at 82 s |
+//! | 25 s | Alice's laptop is closed without a goodbye | nothing |
+//! | 50 s | Carol's node comes and asks Bob's for sightings | sends number 2, 28 s old; it expires at 82 s there, too |
+//! | 60 s | a peer sends number 1 again | refused, `Replayed`: number 2 was received more than 30 s before |
+//! | 82 s | | `Left`, `NodeDown { silent: true }`, `UserOffline` |
+//!
+//! A node that is gone is remembered as a tombstone until every heartbeat of it would be refused by its date; no old
+//! heartbeat can bring it back. Nothing else is durable.
+//!
+//! - the statement and its signature: [`heartbeat`]; how often it is sent: [`pace`]; everything a node knows: `roster`
 
 pub mod heartbeat;
 pub mod pace;
@@ -22,37 +42,38 @@ pub use heartbeat::{
     Attendance, CHANNELS_MAX, HEARTBEAT_MAX_BYTES, Heartbeat, HeartbeatRefusal, NodeId, SignedHeartbeat,
 };
 pub use roster::{Device, User};
-use roster::{Heard, Roster};
+use roster::{Reception, Roster};
 
-/// A node that receives a newer heartbeat of itself sends its own state again after this time: two copies of one
-/// profile must not outdo each other without end.
-const SAID_AGAIN_AFTER: Duration = Duration::from_secs(5);
+/// Delay before a node that received a newer heartbeat of itself answers with its own state. Two running copies of one
+/// profile would otherwise outdo each other in a loop.
+const RESEND_AFTER: Duration = Duration::from_secs(5);
 
-/// A clock that is so much earlier than at the last look was set.
+/// A clock that is earlier than at the last tick by more than this was set back.
 const SET_BACK_BY: Duration = Duration::from_secs(10);
 
 /// One thing that happens to a node's presence.
 #[derive(Clone, Debug)]
 pub enum Input {
-    /// `register_user`: this node is its person's from now on, and in these channels. The attendance names this node.
+    /// Registers the person on this node, with these channels. The attendance must name this node and be valid still.
     RegisterUser { attendance: Box<Signed<Attendance>>, channels: BTreeSet<ChannelName> },
-    /// `unregister_user`: the person is gone from this node, and from every channel on it.
+    /// Removes the person from this node and from every channel on it; sends a goodbye.
     UnregisterUser,
-    /// `join_channel`. Idempotent.
+    /// Adds a channel. Idempotent; refused for a user who is not registered here.
     JoinChannel { user: Identity, channel: ChannelName },
-    /// `leave_channel`. No fault when the user or the channel is unknown.
+    /// Removes a channel. No error when the user or the channel is unknown.
     LeaveChannel { user: Identity, channel: ChannelName },
-    /// Somebody's heartbeat as it was said just now.
+    /// A heartbeat received on gossip, so it should be recent.
     Heard(Vec<u8>),
-    /// A heartbeat as a peer has it, first received `age` ago.
+    /// A heartbeat from a peer's roster, first received `age` ago. An old one is no fault of the peer.
     Told { bytes: Vec<u8>, age: Duration },
-    /// Some time has passed.
+    /// Some time has passed. Expires silent nodes and sends the next heartbeat when it is due.
     Tick,
 }
 
+/// What the host must do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// To everybody.
+    /// Broadcast this heartbeat of the own node.
     Say(Vec<u8>),
     /// The received heartbeat was new: it is worth forwarding.
     PassOn,
@@ -62,38 +83,22 @@ pub enum Output {
 /// What changed in the roster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The first of their nodes came.
-    UserOnline {
-        user: Identity,
-        node: NodeId,
-    },
-    /// The last of their nodes went.
-    UserOffline {
-        user: Identity,
-    },
-    Joined {
-        user: Identity,
-        channel: ChannelName,
-    },
-    Left {
-        user: Identity,
-        channel: ChannelName,
-    },
-    /// One more node of somebody.
-    NodeUp {
-        user: Identity,
-        node: NodeId,
-    },
-    /// It said goodbye, or was silent for too long.
-    NodeDown {
-        user: Identity,
-        node: NodeId,
-        silent: bool,
-    },
+    /// The first node of a person came online.
+    UserOnline { user: Identity, node: NodeId },
+    /// The last node of a person went offline.
+    UserOffline { user: Identity },
+    /// The first of a person's nodes entered the channel.
+    Joined { user: Identity, channel: ChannelName },
+    /// The last of a person's nodes left the channel.
+    Left { user: Identity, channel: ChannelName },
+    /// One more node of a person came online.
+    NodeUp { user: Identity, node: NodeId },
+    /// A node said goodbye (`silent: false`) or was silent for too long.
+    NodeDown { user: Identity, node: NodeId, silent: bool },
 }
 
 impl Event {
-    /// The person it is about.
+    /// The person the event is about.
     pub fn user(&self) -> &Identity {
         match self {
             Self::UserOnline { user, .. }
@@ -106,7 +111,7 @@ impl Event {
     }
 }
 
-/// Why an act of this node's own did not happen.
+/// Why an input was not carried out. The state is as before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PresenceError {
     #[error("this user is not registered on this node")]
@@ -119,16 +124,17 @@ pub enum PresenceError {
     Refused(#[from] HeartbeatRefusal),
 }
 
-/// A heartbeat, and how long ago it was first received.
+/// A heartbeat as one peer hands it to another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sighting {
     pub bytes: Vec<u8>,
+    /// Time since its first reception; the receiver subtracts it from the validity.
     pub age: Duration,
     /// [`short_of`](crate::chat::history::short_of) the heartbeat's hash.
     pub short: u64,
 }
 
-/// One node's view of everybody, itself included.
+/// One node's view of all nodes, itself included, and its own state.
 pub struct Presence {
     topic: Topic,
     node: SigningIdentity,
@@ -144,13 +150,15 @@ pub struct Presence {
 }
 
 impl Presence {
-    /// `session` is later than that of every run of this node before.
+    /// A node without a person. `session` must be later than that of every earlier run of this node; the start time
+    /// serves.
     pub fn new(topic: Topic, node: SigningIdentity, session: Timestamp) -> Self {
         let me = NodeId::from(node.identity());
         let (attendance, channels, roster) = Default::default();
         Self { topic, node, me, session, number: 0, attendance, channels, due: None, ticked: session, roster }
     }
 
+    /// Processes one input at `now`. Errors concern this node's own acts or a refused heartbeat; they change nothing.
     pub fn handle(&mut self, input: Input, now: Timestamp) -> Result<Vec<Output>, PresenceError> {
         let mut out = Vec::new();
         match input {
@@ -163,12 +171,12 @@ impl Presence {
                     return Err(PresenceError::TooManyChannels);
                 }
                 (self.attendance, self.channels) = (Some(*attendance), channels);
-                self.say(false, now, &mut out);
+                self.send_heartbeat(false, now, &mut out);
             }
             Input::UnregisterUser => {
                 if self.attendance.is_some() {
                     self.channels.clear();
-                    self.say(true, now, &mut out);
+                    self.send_heartbeat(true, now, &mut out);
                     self.attendance = None;
                     self.due = None;
                 }
@@ -179,16 +187,16 @@ impl Presence {
                     return Err(PresenceError::TooManyChannels);
                 }
                 if self.channels.insert(channel) {
-                    self.say(false, now, &mut out);
+                    self.send_heartbeat(false, now, &mut out);
                 }
             }
             Input::LeaveChannel { user, channel } => {
                 if self.is_here(&user).is_ok() && self.channels.remove(&channel) {
-                    self.say(false, now, &mut out);
+                    self.send_heartbeat(false, now, &mut out);
                 }
             }
-            Input::Heard(bytes) => self.hear(&bytes, None, now, &mut out)?,
-            Input::Told { bytes, age } => self.hear(&bytes, Some(age), now, &mut out)?,
+            Input::Heard(bytes) => self.receive(&bytes, None, now, &mut out)?,
+            Input::Told { bytes, age } => self.receive(&bytes, Some(age), now, &mut out)?,
             Input::Tick => {
                 if now.plus(SET_BACK_BY) < self.ticked {
                     // What was to come then would be far away.
@@ -198,20 +206,21 @@ impl Presence {
                 self.ticked = now;
                 self.roster.expire(now, Some(self.me), &mut out);
                 if self.due.is_some_and(|due| due <= now) {
-                    self.say(false, now, &mut out);
+                    self.send_heartbeat(false, now, &mut out);
                 }
             }
         }
         Ok(out)
     }
 
+    /// Fails unless `user` is the person registered on this node.
     fn is_here(&self, user: &Identity) -> Result<(), PresenceError> {
         let own = self.attendance.as_ref().map(Signed::author);
         if own == Some(*user) { Ok(()) } else { Err(PresenceError::UnknownUser) }
     }
 
     /// Applies an own heartbeat to the roster before it is sent.
-    fn say(&mut self, leaving: bool, now: Timestamp, out: &mut Vec<Output>) {
+    fn send_heartbeat(&mut self, leaving: bool, now: Timestamp, out: &mut Vec<Output>) {
         let Some(attendance) = &self.attendance else { return };
         self.number += 1;
         let interval = pace::interval(self.roster.live());
@@ -227,12 +236,13 @@ impl Presence {
         let signed = Signed::sign(&self.node, &self.topic, heartbeat);
         let bytes = signed.encode();
         self.due = Some(now.plus(pace::spread(interval, &signed.hash())));
-        let heard = Heard { user: attendance.author(), heartbeat: signed, first: now, age: Duration::ZERO };
-        self.roster.take(heard, bytes.clone(), now, out);
+        let reception = Reception { user: attendance.author(), heartbeat: signed, first: now, age: Duration::ZERO };
+        self.roster.take(reception, bytes.clone(), now, out);
         out.push(Output::Say(bytes));
     }
 
-    fn hear(
+    /// Takes a heartbeat, from gossip (`age` is `None`) or from a peer's roster.
+    fn receive(
         &mut self,
         bytes: &[u8],
         age: Option<Duration>,
@@ -242,28 +252,30 @@ impl Presence {
         let heartbeat = self.roster.verify(bytes, &self.topic, age.is_some(), now)?;
         let Some((heartbeat, user)) = heartbeat else { return Ok(()) };
         if NodeId::from(heartbeat.author()) == self.me {
-            self.hear_of_myself(&heartbeat, now);
+            self.outdo_own(&heartbeat, now);
             return Ok(());
         }
         if age.is_none() {
             out.push(Output::PassOn);
         }
         let age = age.unwrap_or_default();
-        self.roster.take(Heard { user, heartbeat, first: now, age }, bytes.to_vec(), now, out);
+        self.roster.take(Reception { user, heartbeat, first: now, age }, bytes.to_vec(), now, out);
         Ok(())
     }
 
-    /// An earlier run of this node had a clock that went ahead: what is said now must be newer all the same.
-    fn hear_of_myself(&mut self, heartbeat: &SignedHeartbeat, now: Timestamp) {
-        let said = heartbeat.statement();
-        if (said.session, said.number) > (self.session, self.number) {
-            (self.session, self.number) = (said.session, said.number);
-            // Everybody else believes the older one until then.
-            let soon = now.plus(SAID_AGAIN_AFTER);
+    /// Moves past a newer heartbeat of this node itself: an earlier run had a clock that was ahead, or another copy of
+    /// the profile runs. Other nodes ignore this run until it sends a higher number.
+    fn outdo_own(&mut self, heartbeat: &SignedHeartbeat, now: Timestamp) {
+        let statement = heartbeat.statement();
+        if (statement.session, statement.number) > (self.session, self.number) {
+            (self.session, self.number) = (statement.session, statement.number);
+            // Until then all other nodes keep the state of the earlier run.
+            let soon = now.plus(RESEND_AFTER);
             self.due = self.due.map(|due| due.min(soon));
         }
     }
 
+    /// The id of this node.
     pub fn me(&self) -> NodeId {
         self.me
     }
@@ -273,26 +285,27 @@ impl Presence {
         self.attendance.as_ref().map(Signed::author)
     }
 
-    /// `get_users`: everybody who is online, with their nodes and channels.
+    /// All people who are online, with their nodes and channels, in the order of their keys.
     pub fn users(&self) -> Vec<User> {
         self.roster.users()
     }
 
+    /// One person who is online, or `None`.
     pub fn user(&self, user: &Identity) -> Option<User> {
         self.roster.user(user)
     }
 
-    /// `get_channel_users`: the people in a channel; empty for an unknown one.
+    /// The people in a channel, in the order of their keys; empty for an unknown one.
     pub fn channel_users(&self, channel: &ChannelName) -> Vec<Identity> {
         self.roster.channel_users(channel)
     }
 
-    /// Every channel that somebody is in, and how many people are.
+    /// Every channel with at least one person, and the number of people in it.
     pub fn channels(&self) -> impl Iterator<Item = (&ChannelName, usize)> {
         self.roster.channels()
     }
 
-    /// Whose node it is, while that is online.
+    /// The person whose node this is, or `None` while the node is offline.
     pub fn owner(&self, node: &NodeId) -> Option<Identity> {
         self.roster.owner(node)
     }
@@ -302,12 +315,14 @@ impl Presence {
         self.roster.nodes_in(channel).filter(|node| *node != self.me).collect()
     }
 
-    /// What a peer that knows `have` lacks, goodbyes included.
+    /// The heartbeats that a peer lacks which lists `have` ([`short_of`](crate::chat::history::short_of)), goodbyes
+    /// included, stale ones left out.
     pub fn sightings(&self, have: &BTreeSet<u64>, now: Timestamp) -> Vec<Sighting> {
         self.roster.sightings(have, now)
     }
 
-    /// This node's own newest heartbeat, a goodbye included. Returns `None` if it is so old that others would refuse it.
+    /// This node's own newest heartbeat, a goodbye included. Returns `None` if it is so old that others would refuse
+    /// it.
     pub fn own_newest(&self, now: Timestamp) -> Option<Vec<u8>> {
         self.roster.newest(&self.me, now).map(<[u8]>::to_vec)
     }
@@ -317,17 +332,17 @@ impl Presence {
         self.roster.has(bytes)
     }
 
-    /// What names the heartbeats that are known, for [`Presence::sightings`] of another node.
+    /// The short ids of all known heartbeats, for [`Presence::sightings`] of another node.
     pub fn have(&self) -> Vec<u64> {
         self.roster.have()
     }
 
-    /// Nodes online.
+    /// The number of nodes online.
     pub fn live(&self) -> usize {
         self.roster.live()
     }
 
-    /// Nodes remembered, gone ones too.
+    /// The number of nodes remembered, tombstones included; at most `NODES_MAX`.
     pub fn remembered(&self) -> usize {
         self.roster.remembered()
     }

@@ -1,8 +1,9 @@
-//! Proof of work for claims, where a network asks for it: so that taking names by the thousand costs something.
+//! Proof of work for claims, where a network asks for it: taking names by the thousand should cost something.
 //!
-//! As in Hashcash (A. Back, "Hashcash: a denial of service counter-measure", 2002): the claim's own hash, which covers
-//! topic, author, name and date, begins with a number of zero bits. So no work serves for two claims, and checking is
-//! reading a hash that is known anyway.
+//! As in Hashcash (A. Back, "Hashcash: a denial of service counter-measure", 2002), a number is searched for with which
+//! a hash begins with enough zero bits. The hash is the claim's own, over topic, author, name and date, so the work
+//! serves for one claim only, and checking it means reading a hash that is known anyway. With 16 bits a claim takes
+//! about 65,000 hashes.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,20 +11,21 @@ use crate::digest::Digest;
 use crate::fact::{Fact, NameClaim};
 use crate::identity::{Identity, Statement, Topic, signing_bytes};
 
-/// More would keep a phone busy for minutes.
+/// The most zero bits that are solved for. More would keep a phone busy for minutes.
 pub const WORK_BITS_MAX: u32 = 24;
-/// The number is the last thing in a claim's bytes.
+/// The number is the last field of a claim's bytes.
 const NUMBER_BYTES: usize = 8;
 
-/// Everything a number is sought for; travels to a worker.
+/// A claim to find a number for, as it goes to a worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PowJob {
-    /// What is hashed; its last bytes are for the number.
+    /// The bytes that are hashed; the last [`NUMBER_BYTES`] are replaced.
     message: serde_bytes::ByteBuf,
     bits: u32,
 }
 
 impl PowJob {
+    /// The job for a claim of `author`. `bits` beyond [`WORK_BITS_MAX`] are not worked for.
     pub fn new(topic: &Topic, author: &Identity, claim: &NameClaim, bits: u32) -> Self {
         // Any number but 0, which means "no work".
         let claim = Fact::NameClaim(NameClaim { work: 1, ..claim.clone() });
@@ -32,7 +34,7 @@ impl PowJob {
     }
 }
 
-/// Whether a claim of this hash shows so much work.
+/// Returns whether the hash of a claim begins with at least this many zero bits.
 pub fn shows_work(claim: &Digest, bits: u32) -> bool {
     let mut zeros = 0;
     for byte in claim.as_bytes() {
@@ -44,7 +46,7 @@ pub fn shows_work(claim: &Digest, bits: u32) -> bool {
     zeros >= bits
 }
 
-/// The number for [`NameClaim::work`]. Takes about two to the power of the bits hashes.
+/// Finds the number for [`NameClaim::work`]. Takes about 2^bits hashes and is not bounded otherwise.
 pub fn solve(job: &PowJob) -> u64 {
     let mut message = job.message.to_vec();
     let place = message.len().saturating_sub(NUMBER_BYTES);
@@ -72,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stamped_claim_shows_its_work_and_nobody_else_can_use_it() {
+    fn work_counts_for_its_own_claim_only() {
         let author = SigningIdentity::from_entropy(&[1; 32]);
         let sign = |who: &SigningIdentity, claim| Signed::sign(who, &TOPIC, Fact::NameClaim(claim)).hash();
         assert!(!shows_work(&sign(&author, claim("alice", 0)), BITS), "chance is not on their side");
@@ -86,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn zero_bits_are_counted_across_bytes() {
+    fn counts_zero_bits_across_bytes() {
         let mut bytes = [0xff; 32];
         assert!(shows_work(&Digest::from_bytes(bytes), 0) && !shows_work(&Digest::from_bytes(bytes), 1));
         (bytes[0], bytes[1]) = (0, 0b0001_0000);

@@ -1,6 +1,13 @@
-//! The read model: what this node knows about everybody, ready to be asked. A fold over one [`PersonRecord`] each.
+//! The read model: what this node knows about all people, names and modules, in memory, ready for queries. A fold over
+//! one [`PersonRecord`] for each person.
 //!
-//! Every record is a few hundred bytes; no Automerge document needs to be loaded to answer a question.
+//! A record has a few hundred bytes and is stored; no Automerge document needs to be loaded to answer a query. When a
+//! record is put, its new facts go into [`Evidence`] and [`Releases`], and only the names they touch are resolved
+//! again. So the result depends on the set of records, not on the order of arrival.
+//!
+//! Example: Dan's record arrives with a claim of `rose`, which Alice holds. [`ReadModel::put`] indexes one new fact,
+//! resolves the one name `rose` (two candidates), keeps Alice as its holder with Dan among the losers, and returns
+//! both: whatever displays one of them reads it again.
 
 mod modules;
 mod name_proofs;
@@ -79,7 +86,7 @@ pub struct ReadModel {
     initials: BTreeMap<String, u64>,
     /// Claims and releases from the future, and when they begin to count.
     held_back: BTreeSet<(Timestamp, Digest)>,
-    /// The latest time it was told.
+    /// The latest time that was passed in.
     as_of: Timestamp,
 }
 
@@ -221,7 +228,7 @@ impl ReadModel {
         self.people.values()
     }
 
-    /// Lets claims and releases count whose date has come. Returns whose they are, and whom it touches.
+    /// Lets claims and releases count whose date has come. Returns their authors and all people affected.
     pub fn advance(&mut self, now: Timestamp) -> BTreeSet<Identity> {
         self.as_of = self.as_of.max(now);
         let later =
@@ -262,8 +269,8 @@ impl ReadModel {
             if let Some(tenure) = state.holder() {
                 self.insert_holder(tenure);
             }
-            // A name of which nothing is left (its claims were a fork's) is as one that nobody ever claimed: not every node
-            // ever hears of the claims, and none may read as if it had.
+            // A name of which nothing is left (its claims were a fork's) is as one without claims: not every node receives
+            // the claims, and all must show the same.
             if state.is_empty() {
                 self.states.remove(&key);
             } else {
@@ -318,7 +325,7 @@ impl ReadModel {
         self.names.get(identity)
     }
 
-    /// The state of a username, whoever claims it.
+    /// The state of a username, or `None` if it has no claims that count.
     pub fn state(&self, name: &Username) -> Option<&NameState> {
         self.states.get(&(NameKind::Username, name.folded()))
     }
@@ -393,7 +400,7 @@ impl ReadModel {
     }
 }
 
-/// The letter under which a name stands in the directory.
+/// The letter under which the directory lists a name.
 fn initial(name: &Username) -> String {
     name.as_str().chars().take(1).flat_map(char::to_uppercase).collect()
 }

@@ -1,9 +1,57 @@
-//! From requirements to versions, and from versions to the order in which to install them.
+//! Dependency resolution: from requirements to versions, and from versions to the order in which to install them.
 //!
-//! Requirements are read as Cargo reads them (`semver::VersionReq`). There is one version of each module; among those
-//! that fit together, the newest is taken, and what is locked stays. A withdrawn (yanked) version is taken only where
-//! it is locked. The same input gives the same answer everywhere. What can't be resolved comes back as data;
-//! [`explain`] says it in sentences. It fetches nothing: all it knows is the catalogue.
+//! Requirements are those of Cargo (`semver::VersionReq`). There is one version of each module in a result. The algorithm
+//! is PubGrub (N. Weizenbaum, "PubGrub: Next-Generation Version Solving", 2018), which learns from each conflict and can
+//! explain a failure; [`explain`] turns that into sentences. Nothing is fetched: all that is known is the catalogue.
+//!
+//! # What decides
+//! 1. The module with the fewest versions left is chosen first, alphabetically among equals.
+//! 2. Its locked version is taken, if that is in the catalogue and meets every requirement so far.
+//! 3. Otherwise the newest version that meets them is taken. A withdrawn (yanked) version is taken only if it is
+//!    locked.
+//! 4. If the choice leads to a contradiction, the cause is recorded and the next version is tried.
+//!
+//! The rules read nothing but the arguments, so all peers resolve the same input to the same result.
+//!
+//! # Example
+//! `png 1.1.0` is newer than `1.0.0`, but needs a `zlib` that `gallery` can't use:
+//!
+//! ```
+//! use std::collections::BTreeMap;
+//!
+//! use gen_registry_core::name::ModuleName;
+//! use gen_registry_core::resolver::{Catalogue, Dependency, ResolvableRelease, Versions, resolve};
+//!
+//! fn needs(modules: &[(&str, &str)]) -> Vec<Dependency> {
+//!     let one = |(name, requirement): &(&str, &str)| Dependency {
+//!         name: name.parse().unwrap(),
+//!         requirement: requirement.parse().unwrap(),
+//!     };
+//!     modules.iter().map(one).collect()
+//! }
+//!
+//! let mut catalogue = Catalogue::new();
+//! for (name, version, dependencies) in [
+//!     ("gallery", "1.0.0", needs(&[("png", "^1"), ("zlib", "^1")])),
+//!     ("png", "1.0.0", needs(&[("zlib", "^1")])),
+//!     ("png", "1.1.0", needs(&[("zlib", "^2")])),
+//!     ("zlib", "1.2.0", vec![]),
+//!     ("zlib", "1.3.0", vec![]),
+//!     ("zlib", "2.0.0", vec![]),
+//! ] {
+//!     let release = ResolvableRelease { yanked: false, dependencies };
+//!     catalogue.entry(name.parse().unwrap()).or_default().insert(version.parse().unwrap(), release);
+//! }
+//!
+//! let wanted = needs(&[("gallery", "^1")]);
+//! let plan = resolve(&wanted, &catalogue, &Versions::new()).unwrap();
+//! let chosen: Vec<String> = plan.order.iter().map(|name| format!("{name} {}", plan.versions[name])).collect();
+//! assert_eq!(chosen, ["zlib 1.3.0", "png 1.0.0", "gallery 1.0.0"], "what is depended on comes first");
+//!
+//! let zlib: ModuleName = "zlib".parse().unwrap();
+//! let locked = BTreeMap::from([(zlib.clone(), "1.2.0".parse().unwrap())]);
+//! assert_eq!(resolve(&wanted, &catalogue, &locked).unwrap().versions[&zlib].to_string(), "1.2.0");
+//! ```
 
 pub mod explain;
 
@@ -21,22 +69,22 @@ pub use crate::fact::Dependency;
 use crate::name::ModuleName;
 use explain::{Want, wants};
 
-/// Choices after which a resolution is given up: strangers write what it reads, and the problem is NP-hard.
+/// The most choices of one resolution. The problem is NP-hard, and strangers write the catalogue.
 pub const CHOICES_MAX: u32 = 20_000;
 
-/// What is known of one release.
+/// What a resolution knows of one release.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ResolvableRelease {
     pub yanked: bool,
     pub dependencies: Vec<Dependency>,
 }
 
-/// All that may be chosen from.
+/// The releases that may be chosen from, by module and version.
 pub type Catalogue = BTreeMap<ModuleName, BTreeMap<Version, ResolvableRelease>>;
-/// One version of each module.
+/// One version of each module: a result, or what is locked.
 pub type Versions = BTreeMap<ModuleName, Version>;
 
-/// What to install.
+/// A successful resolution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     pub versions: Versions,
@@ -44,17 +92,18 @@ pub struct Plan {
     pub order: Vec<ModuleName>,
 }
 
+/// Why there is no plan. Its `Display` is made of sentences for people ([`explain`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unresolved {
-    /// No versions fit together. These wants contradict each other, or what there is.
+    /// These requirements contradict each other, or nothing meets one of them.
     Impossible(Vec<Want>),
-    /// Each of these depends on the next, and the last is the first.
+    /// The chosen versions depend on each other in a circle: each on the next; the last is the first.
     Cycle(Vec<ModuleName>),
-    /// Given up after [`CHOICES_MAX`].
+    /// The resolution took more than [`CHOICES_MAX`] choices.
     TooHard,
 }
 
-/// Chooses a version of each module that is needed for `wanted`.
+/// Chooses a version of each module that is needed for `wanted`, preferring those in `locked`.
 pub fn resolve(wanted: &[Dependency], catalogue: &Catalogue, locked: &Versions) -> Result<Plan, Unresolved> {
     let problem = ResolutionProblem { wanted, catalogue, locked, choices: Cell::new(0) };
     let chosen = match pubgrub::resolve(&problem, Package::You, Version::new(0, 0, 0)) {
@@ -73,7 +122,8 @@ pub fn resolve(wanted: &[Dependency], catalogue: &Catalogue, locked: &Versions) 
     Ok(Plan { versions, order })
 }
 
-/// Dependencies first. Fails with a cycle, if there is one.
+/// Sorts the chosen modules so that each comes after its dependencies (depth-first). Fails with a cycle, if there is
+/// one.
 fn install_order(versions: &Versions, catalogue: &Catalogue) -> Result<Vec<ModuleName>, Vec<ModuleName>> {
     let mut order = Vec::with_capacity(versions.len());
     let mut done: BTreeSet<&ModuleName> = BTreeSet::new();
@@ -116,7 +166,8 @@ fn needs<'a>(
     names.into_iter().collect::<Vec<_>>().into_iter()
 }
 
-/// What pubgrub chooses versions of.
+/// What PubGrub chooses versions of. The requirements of the person are the dependencies of one artificial package,
+/// [`Package::You`] at version 0.0.0.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Package {
     /// The person who asked.
@@ -133,6 +184,7 @@ impl fmt::Display for Package {
     }
 }
 
+/// The arguments of a resolution as PubGrub asks for them, and the number of choices so far.
 struct ResolutionProblem<'a> {
     wanted: &'a [Dependency],
     catalogue: &'a Catalogue,
@@ -140,7 +192,7 @@ struct ResolutionProblem<'a> {
     choices: Cell<u32>,
 }
 
-/// The resolution takes too long.
+/// The error by which a resolution is cancelled.
 #[derive(Debug, thiserror::Error)]
 #[error("too many choices")]
 struct GivenUp;
@@ -156,7 +208,8 @@ impl ResolutionProblem<'_> {
         releases.filter(move |(version, release)| !release.yanked || locked == Some(version))
     }
 
-    /// A requirement as the set of versions that meet it. Rules about pre-releases make it more than a range.
+    /// The set of versions that meet a requirement. It is an enumeration, not a range: `^1` matches no pre-release, for
+    /// example.
     fn matching(&self, dependency: &Dependency) -> Ranges<Version> {
         let matching = self.available(&dependency.name).map(|(version, _)| version);
         matching
@@ -164,6 +217,7 @@ impl ResolutionProblem<'_> {
             .fold(Ranges::empty(), |set, version| set.union(&Ranges::singleton(version.clone())))
     }
 
+    /// The requirements of a release, or those of the person.
     fn dependencies(&self, package: &Package, version: &Version) -> &[Dependency] {
         match package {
             Package::You => self.wanted,
@@ -199,6 +253,7 @@ impl DependencyProvider for ResolutionProblem<'_> {
         }
     }
 
+    /// The locked version if it is in the range, else the newest one that is.
     fn choose_version(&self, package: &Package, range: &Ranges<Version>) -> Result<Option<Version>, GivenUp> {
         let Package::Module(name) = package else { return Ok(Some(Version::new(0, 0, 0))) };
         let locked = self.locked.get(name).filter(|version| range.contains(version));
@@ -207,6 +262,7 @@ impl DependencyProvider for ResolutionProblem<'_> {
         Ok(locked.or(newest).cloned())
     }
 
+    /// A release's requirements as sets of versions, one for each module.
     fn get_dependencies(
         &self,
         package: &Package,
@@ -227,6 +283,7 @@ impl DependencyProvider for ResolutionProblem<'_> {
         Ok(Dependencies::Available(constraints.collect::<DependencyConstraints<_, _>>()))
     }
 
+    /// Called at each choice; an error cancels the resolution.
     fn should_cancel(&self) -> Result<(), GivenUp> {
         self.choices.set(self.choices.get() + 1);
         if self.choices.get() > CHOICES_MAX { Err(GivenUp) } else { Ok(()) }

@@ -1,12 +1,22 @@
-//! Finding modules by what is said of them: a full-text index, the only owner of `tantivy`.
+//! Full-text search for modules: an index in memory, the only owner of `tantivy`.
 //!
-//! It is a large base that is built seldom and a small part with what is new since; [`SearchIndex::merge`] makes one of
-//! the two. Texts are looked up in the index; what changes daily (downloads, ratings) is kept beside it and is
-//! replaced without touching it. A question is a stranger's text: whatever it holds, it is cut to its bounds and
-//! answered, never refused.
+//! # Two parts
+//! Tantivy builds immutable segments, and building one takes time. So the index is a large *base*, built rarely, and a
+//! small part with the documents that are new since. An updated document is hidden in the base and added to the new
+//! part; [`SearchIndex::merge`] makes one base of both. Numbers that change daily (downloads, ratings) are kept beside
+//! the texts and replaced without building anything.
 //!
-//! - one part: `segment`; how a text becomes a query: `query`; kept as bytes: `snapshot`; asked from elsewhere:
-//!   [`service`]
+//! # How a question is answered
+//! A question is a stranger's text: it is cut to [`QUESTION_MAX_CHARS`] and [`QUESTION_MAX_WORDS`] and answered, never
+//! refused. It is asked up to three times, from strict to lenient, until there are [`ENOUGH`] answers. For `image
+//! resze`:
+//! 1. every word as written, the last one perhaps unfinished: `resze` begins no word, so nothing is found;
+//! 2. one typing error in each word of four letters or more: modules about `image` and `resize` are found;
+//! 3. only if nothing was found yet: one of the words is enough.
+//!
+//! A match in the name weighs ten times one in the description; `query` lists all weights.
+//!
+//! - one part: `segment`; from a text to a query: `query`; as bytes: `snapshot`; as a service: [`service`]
 
 mod query;
 mod segment;
@@ -21,21 +31,21 @@ use serde::{Deserialize, Serialize};
 use crate::search::query::{Leniency, words_of};
 use crate::search::segment::{Part, TermStatistics};
 
-/// Characters of a question that are looked at.
+/// The most characters of a question that are read.
 pub const QUESTION_MAX_CHARS: usize = 256;
-/// Words of a question that are looked at.
+/// The most words of a question that are looked up.
 pub const QUESTION_MAX_WORDS: usize = 8;
-/// The longest page of an answer.
+/// The most names on one page of an answer.
 pub const FOUND_MAX: u32 = 200;
-/// With fewer exact answers than this, likely misspellings count as well.
+/// With fewer answers than this, the next more lenient way of asking is tried.
 pub const ENOUGH: usize = 10;
-/// So many new documents are merged into the base without waiting for a quiet time.
+/// With more new documents than this, a search merges them into the base first.
 pub const FRESH_MAX: usize = 1_000;
 
-/// What is said of one module.
+/// What is indexed of one module.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SearchDocument {
-    /// The folded name: one document for each.
+    /// The folded name ([`FoldedName`](crate::name::FoldedName)); there is one document for each.
     pub key: String,
     /// As its holder spells it.
     pub name: String,
@@ -44,38 +54,40 @@ pub struct SearchDocument {
     pub tags: Vec<String>,
     /// The holder, `did:key:…`.
     pub owner: String,
-    /// The holder's username, or nothing.
+    /// The holder's username, or empty.
     pub owner_name: String,
-    /// `namespace.name`
+    /// Imports as `namespace.name`.
     pub imports: Vec<String>,
     pub exports: Vec<String>,
     pub numbers: Numbers,
 }
 
-/// What modules are sorted by.
+/// What results are sorted by; not part of the text index.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Numbers {
     /// When the newest version was published, in milliseconds since 1970.
     pub published_at: u64,
     pub downloads: u64,
-    /// Drawn towards the middle while there are few ratings.
+    /// The Bayesian average of the ratings ([`RatingState::score`](crate::modules::ratings::RatingState::score)).
     pub score: f64,
     /// Bytes of the newest version.
     pub size: u64,
 }
 
-/// What is looked for.
+/// A question: text, filter, order and page.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SearchQuery {
-    /// Free text; the last word may be unfinished. Empty: everything that the filter lets through.
+    /// Free text; the last word may be unfinished. Empty: everything that the filter admits.
     pub text: String,
     pub filter: Filter,
     pub order: SortBy,
+    /// Results to leave out at the beginning.
     pub skip: u32,
     /// At most [`FOUND_MAX`].
     pub limit: u32,
 }
 
+/// Conditions that a document must meet; all of those that are set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Filter {
     pub tag: Option<String>,
@@ -84,8 +96,10 @@ pub struct Filter {
     pub exports: Option<String>,
 }
 
+/// The order of the results, best first. Equal ones are ordered by relevance, downloads and key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SortBy {
+    /// By the match with the text; without a text, newest first.
     #[default]
     Relevance,
     Recent,
@@ -94,21 +108,23 @@ pub enum SortBy {
     Name,
 }
 
-/// An answer.
+/// One page of results.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SearchHits {
     /// Names as their holders spell them, best first.
     pub names: Vec<String>,
+    /// The number of results on all pages.
     pub total: u64,
 }
 
+/// A failure of the engine; questions themselves never fail.
 #[derive(Debug, thiserror::Error)]
 pub enum SearchError {
     #[error("the index does not work")]
     Engine(#[from] tantivy::TantivyError),
 }
 
-/// Kept bytes that are no index of this program: build it again.
+/// Why saved bytes are no index of this program; it must be built again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotAnIndex {
     #[error("its checksum is wrong")]
@@ -119,16 +135,17 @@ pub enum NotAnIndex {
     Unreadable,
 }
 
-/// The index.
+/// The index: a base and what is new since.
 pub struct SearchIndex {
     base: Part,
-    /// New since the base was built; they hide what the base says of them.
+    /// New since the base was built; the base hides its documents of these keys.
     news: BTreeMap<String, SearchDocument>,
-    /// The index of `news`, once it was asked for.
+    /// The index of `news`, built at the first question after a change.
     fresh: Option<Part>,
 }
 
 impl Filter {
+    /// Returns whether the document meets every condition.
     fn keeps(&self, document: &SearchDocument) -> bool {
         self.tag.as_ref().is_none_or(|tag| document.tags.contains(tag))
             && self.owner.as_ref().is_none_or(|owner| *owner == document.owner)
@@ -138,17 +155,19 @@ impl Filter {
 }
 
 impl SearchDocument {
-    fn says_the_same(&self, other: &Self) -> bool {
+    /// Returns whether only the numbers differ.
+    fn has_same_texts(&self, other: &Self) -> bool {
         Self { numbers: other.numbers, ..self.clone() } == *other
     }
 }
 
 impl SearchIndex {
+    /// An empty index.
     pub fn new() -> Result<Self, SearchError> {
         Ok(Self { base: Part::build(Vec::new())?, news: BTreeMap::new(), fresh: None })
     }
 
-    /// Documents that can be found.
+    /// The number of documents that can be found.
     pub fn len(&self) -> usize {
         self.base.len() + self.news.len()
     }
@@ -157,16 +176,16 @@ impl SearchIndex {
         self.len() == 0
     }
 
-    /// Documents that wait for [`SearchIndex::merge`].
+    /// The number of documents that [`SearchIndex::merge`] would bring into the base.
     pub fn waiting(&self) -> usize {
         self.news.len()
     }
 
-    /// Adds documents or puts them in the place of earlier ones.
+    /// Adds documents, or replaces those of the same keys.
     pub fn update(&mut self, documents: Vec<SearchDocument>) {
         for document in documents {
             match self.base.get_mut(&document.key) {
-                Some(known) if known.says_the_same(&document) => known.numbers = document.numbers,
+                Some(known) if known.has_same_texts(&document) => known.numbers = document.numbers,
                 _ => {
                     if self.news.get(&document.key) != Some(&document) {
                         self.base.hide(&document.key);
@@ -178,6 +197,7 @@ impl SearchIndex {
         }
     }
 
+    /// Removes the documents of these keys; unknown ones are ignored.
     pub fn remove(&mut self, keys: &[String]) {
         for key in keys {
             self.base.hide(key);
@@ -187,14 +207,14 @@ impl SearchIndex {
         }
     }
 
-    /// Removes all but these.
+    /// Removes all documents but those of these keys.
     pub fn keep(&mut self, keys: &BTreeSet<String>) {
         let gone: Vec<String> =
             self.base.keys().chain(self.news.keys()).filter(|key| !keys.contains(*key)).cloned().collect();
         self.remove(&gone);
     }
 
-    /// Makes one of base and news. Takes about a third of a second for 10,000 documents.
+    /// Builds a new base of all documents. Takes about a third of a second for 10,000 of them.
     pub fn merge(&mut self) -> Result<(), SearchError> {
         let mut all: Vec<SearchDocument> = self.base.documents().cloned().collect();
         all.extend(self.news.values().cloned());
@@ -204,6 +224,7 @@ impl SearchIndex {
         Ok(())
     }
 
+    /// Answers a question. Takes `&mut self` because it may build the index of what is new.
     pub fn find(&mut self, question: &SearchQuery) -> Result<SearchHits, SearchError> {
         if self.news.len() > FRESH_MAX {
             self.merge()?;
@@ -229,7 +250,7 @@ impl SearchIndex {
     }
 }
 
-/// From strict to lenient, until there are enough.
+/// Every match with its score, from strict to lenient until there are [`ENOUGH`].
 fn all_matches<'a>(
     parts: &[&'a Part; 2],
     question: &SearchQuery,
@@ -260,7 +281,7 @@ fn all_matches<'a>(
     Ok(found)
 }
 
-/// Best first; among equals the better match, then the more popular, then the name.
+/// The order of two matches under `order`.
 fn compare(order: SortBy, one: &(f32, &SearchDocument), other: &(f32, &SearchDocument)) -> Ordering {
     let ((one_score, one), (other_score, other)) = (one, other);
     let numbers = |document: &SearchDocument| document.numbers;

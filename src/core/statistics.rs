@@ -1,5 +1,5 @@
-//! Sums of what one node has seen: how names, modules and releases became more, what is installed most, and what other
-//! modules need most. Another node may have seen other things.
+//! Statistics over what one node has seen: growth of names, modules and releases by day, and rankings of modules by
+//! installs and by dependents. Another node may have seen other things.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,9 +10,9 @@ use crate::modules::ModuleState;
 use crate::name::{FoldedName, ModuleName};
 use crate::time::Timestamp;
 
-/// The longest time that is looked at, in days.
+/// The longest period, in days.
 pub const DAYS_MAX: u32 = 366;
-/// Modules in one ranking.
+/// The most modules in one ranking.
 pub const RANKED_MAX: usize = 10;
 const DAY_MILLIS: u64 = 24 * 60 * 60 * 1_000;
 
@@ -37,48 +37,52 @@ pub struct ModuleRank {
     pub count: u64,
 }
 
+/// The result of a [`Tally`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Analytics {
-    /// When the first of the days begins.
+    /// When the first day begins, 00:00 UTC.
     pub begins: Timestamp,
-    /// Usernames that somebody holds, by when they were claimed.
+    /// Usernames that have a holder, by the start of the tenure.
     pub names: DailyCount,
-    /// Module names that somebody holds, by when they were claimed.
+    /// Module names that have a holder, by the start of the tenure.
     pub modules: DailyCount,
-    /// Releases that count, by when they were published.
+    /// Releases that count, by their position.
     pub releases: DailyCount,
-    /// By how often they were installed.
+    /// Modules by counted installs.
     pub popular: Vec<ModuleRank>,
-    /// By how many modules' newest releases need them directly.
+    /// Modules by the number of modules whose newest release depends on them directly.
     pub needed: Vec<ModuleRank>,
-    /// Needed as well, and not known here.
+    /// Modules that are depended on and not known here, ranked likewise.
     pub missing: Vec<ModuleRank>,
     /// Modules whose newest release needs no other.
     pub independent: u64,
 }
 
-/// What was counted so far.
+/// Counts what it is given, one name after the other.
 pub struct Tally {
     first_day: u64,
     names: DailyCount,
     modules: DailyCount,
     releases: DailyCount,
     popular: Vec<ModuleRank>,
+    /// The modules seen so far, and whether each has a release.
     known: BTreeMap<FoldedName, bool>,
     needed: BTreeMap<FoldedName, (ModuleName, u64)>,
     independent: u64,
 }
 
+/// The number of the day (UTC) since 1970.
 fn day_of(at: Timestamp) -> u64 {
     at.as_millis() / DAY_MILLIS
 }
 
 impl DailyCount {
+    /// Zeros for this many days, at least one.
     fn over(days: usize) -> Self {
         Self { total: 0, before: 0, days: vec![0; days] }
     }
 
-    /// What is dated later than the last day is the last day's: clocks differ.
+    /// Counts one. A date later than the last day counts on the last day, because clocks differ.
     fn count(&mut self, first_day: u64, at: Timestamp) {
         self.total += 1;
         let last = self.days.len() - 1;
@@ -90,7 +94,7 @@ impl DailyCount {
 }
 
 impl Tally {
-    /// Over so many days (1 to [`DAYS_MAX`]) up to the one that `now` is on.
+    /// A tally over the `days` days that end with the day of `now`; 1 to [`DAYS_MAX`], other numbers are clamped.
     pub fn new(now: Timestamp, days: u32) -> Self {
         let days = days.clamp(1, DAYS_MAX);
         let growth = DailyCount::over(days as usize);
@@ -106,12 +110,12 @@ impl Tally {
         }
     }
 
-    /// A username that is held since then.
+    /// Counts a username that is held since `since`.
     pub fn name(&mut self, since: Timestamp) {
         self.names.count(self.first_day, since);
     }
 
-    /// A module whose name is held since then.
+    /// Counts a module whose name is held since `since`, with its releases and the dependencies of its newest one.
     pub fn module(&mut self, name: &ModuleName, since: Timestamp, state: &ModuleState, installs: u64) {
         self.modules.count(self.first_day, since);
         for release in state.releases.values() {
@@ -128,6 +132,7 @@ impl Tally {
         }
     }
 
+    /// Sums up.
     pub fn finish(self) -> Analytics {
         let Self { known, needed, .. } = self;
         let is_known = |name: &FoldedName| known.get(name).copied().unwrap_or(false);
@@ -149,7 +154,7 @@ impl Tally {
     }
 }
 
-/// The first ones; among equals in the order of the names.
+/// The first [`RANKED_MAX`] by count, then by name.
 fn ranked(mut all: Vec<ModuleRank>) -> Vec<ModuleRank> {
     all.sort_by(|one, other| other.count.cmp(&one.count).then_with(|| one.name.cmp(&other.name)));
     all.truncate(RANKED_MAX);
@@ -165,25 +170,25 @@ mod tests {
     }
 
     #[test]
-    fn each_day_has_its_own_and_what_is_older_stands_before() {
+    fn counts_each_day_apart_and_older_ones_before() {
         let mut tally = Tally::new(noon(100), 7);
         let days = [3, 93, 94, 94, 100, 101];
         days.into_iter().for_each(|day| tally.name(noon(day)));
-        let told = tally.finish();
-        assert_eq!(told.names, DailyCount { total: 6, before: 2, days: vec![2, 0, 0, 0, 0, 0, 2] });
-        assert_eq!(told.begins, Timestamp::from_millis(94 * DAY_MILLIS));
-        assert_eq!(told.modules.total, 0);
+        let result = tally.finish();
+        assert_eq!(result.names, DailyCount { total: 6, before: 2, days: vec![2, 0, 0, 0, 0, 0, 2] });
+        assert_eq!(result.begins, Timestamp::from_millis(94 * DAY_MILLIS));
+        assert_eq!(result.modules.total, 0);
     }
 
     #[test]
-    fn the_time_that_is_looked_at_is_bounded() {
+    fn clamps_the_number_of_days() {
         for (asked, days) in [(0, 1), (1, 1), (DAYS_MAX, DAYS_MAX), (u32::MAX, DAYS_MAX)] {
             assert_eq!(Tally::new(noon(1), asked).finish().names.days.len(), days as usize);
         }
     }
 
     #[test]
-    fn rankings_are_short_and_in_a_fixed_order() {
+    fn ranks_in_a_fixed_order_within_the_bound() {
         let all = (0..2 * RANKED_MAX).map(|nth| ModuleRank { name: format!("m{nth:02}"), count: nth as u64 / 2 });
         let ranked = ranked(all.rev().collect());
         let names: Vec<&str> = ranked.iter().take(4).map(|rank| rank.name.as_str()).collect();

@@ -1,13 +1,15 @@
-//! ChatPeers to peers as pure machines: `State::handle(event, now) -> events`.
+//! The protocols between peers as pure state machines: an input and the time go in, outputs come out.
 //!
-//! Nothing here does I/O, asks a clock or draws randomness; a host (the node, or a test's swarm) moves the events.
+//! Nothing here does I/O, reads a clock or draws randomness; a host (the node, or a test's swarm) moves the messages.
 //!
-//! - what is said: [`wire`]; what a replica holds: [`version_vector`]; one peer: [`session`]
-//! - content by its hash, from several peers: [`blocks`]
-//! - what peers do wrong: [`rejection`]; what they have earned: [`reputation`]
-//! - who is here and what they say: [`chat`]
+//! - replication: [`wire`] is the messages, [`version_vector`] what a replica holds, [`session`] the exchange with one
+//!   peer
+//! - blocks of files by their hash, from several peers: [`blocks`]
+//! - presence and channels: [`chat`]
+//! - receipts for claims: [`witness`]
 //! - how two browsers come to a direct connection: [`signaling`]
-//! - receipts for claims, and how they are asked for: [`witness`]; a network that exists only in memory: [`simulator`]
+//! - broken rules: [`rejection`]; what follows from them: [`reputation`]
+//! - a network that exists only in memory: [`simulator`]
 
 pub mod blocks;
 pub mod chat;

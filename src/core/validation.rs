@@ -1,8 +1,17 @@
-//! Is this a well-formed WebAssembly module within the network's bounds? A [`Report`] says so, check by check.
+//! Validation of WebAssembly files: whether a file is a well-formed module or component within the network's bounds,
+//! check by check, as a [`Report`].
 //!
-//! It reads core modules and components (WebAssembly core specification 3.0, component model) with one fixed set of
-//! features: two nodes never disagree. It runs nothing, and its time is linear in the file's size. Whether imports are
+//! Core modules and components are read (WebAssembly core specification 3.0, component model) with one fixed set of
+//! features, so two nodes never disagree. Nothing is run, and the time is linear in the file's size. Which imports are
 //! granted is not decided here, only which there are.
+//!
+//! # Example
+//! A file of 9 bytes, `\0asm` `01 00 00 00` and one byte of a section: [`Check::Size`], [`Check::Magic`] and
+//! [`Check::Version`] pass; [`Check::Structure`] fails with [`Problem::Truncated`], and [`Check::Functions`],
+//! [`Check::Memory`] and [`Check::Externs`] are not made. A page of HTML passes `Size` and fails `Magic` with
+//! [`Problem::NotWasm`].
+//!
+//! Before a module runs, [`memory_limit`] bounds what it can allocate.
 
 pub mod memory_limit;
 mod read;
@@ -172,6 +181,7 @@ pub struct Report {
 }
 
 impl Report {
+    /// A report without outcomes.
     fn new(bytes: &[u8]) -> Self {
         Self {
             bytes: bytes.len() as u64,
@@ -188,12 +198,12 @@ impl Report {
         }
     }
 
-    /// What is wrong, if something is.
+    /// The problem of the check that failed, or `None`.
     pub fn problem(&self) -> Option<&Problem> {
         self.outcomes.iter().find_map(|outcome| outcome.problem.as_ref())
     }
 
-    /// Every check was made and passed.
+    /// Returns whether every check was made and passed.
     pub fn is_valid(&self) -> bool {
         self.problem().is_none() && self.outcomes.len() == Check::ALL.len()
     }

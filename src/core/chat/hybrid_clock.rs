@@ -1,5 +1,13 @@
-//! Hybrid logical time (Kulkarni et al., "Logical Physical Clocks", 2014): as near to the clock as may be, and never
-//! before what was already received. An answer is dated after its question even when the clocks disagree.
+//! Hybrid logical clocks (S. Kulkarni et al., "Logical Physical Clocks", 2014): dates as near to the wall clock as
+//! possible, and never before a date already received. So an answer is dated after its question even when the clocks
+//! disagree.
+//!
+//! | event on a device whose clock is 0.4 s late | wall clock | date |
+//! |---|---|---|
+//! | posts | 10.0 s | `(10.0, 0)` |
+//! | receives a message dated `(10.5, 0)` | 10.1 s | |
+//! | posts | 10.2 s | `(10.5, 1)` |
+//! | posts | 10.7 s | `(10.7, 0)`: the wall clock has caught up |
 
 use std::time::Duration;
 
@@ -9,36 +17,38 @@ use crate::canonical::{DecodeError, Decoder, Encoder};
 use crate::limits::CLOCK_SKEW;
 use crate::time::Timestamp;
 
-/// A date and a count of what happened at it.
+/// A date: milliseconds of a wall clock, and a count of what happened at it. Ordered by both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct HybridTime {
     pub wall: Timestamp,
     pub count: u32,
 }
 
-/// It is dated further ahead than clocks may differ.
+/// A date that is further ahead than clocks may differ; holds by how much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it is dated {0:?} ahead of this device's clock")]
 pub struct Ahead(pub Duration);
 
-/// The clock of one device.
+/// The clock of one device: the latest date it gave or received.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HybridClock {
     last: HybridTime,
 }
 
 impl HybridTime {
+    /// Appends the date to canonical bytes.
     pub(crate) fn put(self, encoder: Encoder) -> Encoder {
         encoder.integer(self.wall.as_millis()).integer(self.count.into())
     }
 
+    /// Reads a date; refuses one beyond [`Timestamp::LATEST`].
     pub(crate) fn get(decoder: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         let wall = Timestamp::from_millis(decoder.integer()?);
         let count = u32::try_from(decoder.integer()?).map_err(|_| DecodeError::OutOfRange)?;
         if wall > Timestamp::LATEST { Err(DecodeError::OutOfRange) } else { Ok(Self { wall, count }) }
     }
 
-    /// Refuses what lies beyond [`CLOCK_SKEW`]: a clock that followed it would never come back.
+    /// Refuses a date beyond [`CLOCK_SKEW`]: a clock that followed it would stay ahead of all others.
     pub fn check(self, now: Timestamp) -> Result<(), Ahead> {
         if self.wall > now.plus(CLOCK_SKEW) {
             return Err(Ahead(Duration::from_millis(self.wall.as_millis() - now.as_millis())));
@@ -46,6 +56,7 @@ impl HybridTime {
         Ok(())
     }
 
+    /// The next date at the same wall time.
     fn next(self) -> Self {
         match self.count.checked_add(1) {
             Some(count) => Self { count, ..self },
@@ -61,7 +72,7 @@ impl HybridClock {
         self.last
     }
 
-    /// Advances the clock past a received date.
+    /// Advances the clock past a received date, or fails and stays as it was if the date is too far ahead.
     pub fn observe(&mut self, heard: HybridTime, now: Timestamp) -> Result<(), Ahead> {
         heard.check(now)?;
         self.last = self.last.max(heard);

@@ -20,13 +20,13 @@ fn at(millis: u64, count: u32) -> HybridTime {
     HybridTime { wall: Timestamp::from_millis(millis), count }
 }
 
-fn said(author: &SigningIdentity, millis: u64, text: &str) -> SignedMessage {
+fn message(author: &SigningIdentity, millis: u64, text: &str) -> SignedMessage {
     let body = Body::Said(SaidText::new(text).expect("a text"));
     Signed::sign(author, &TOPIC, Message { channel: "#general".parse().expect("a channel"), at: at(millis, 0), body })
 }
 
 #[test]
-fn a_channel_has_one_spelling() {
+fn parses_every_spelling_of_a_channel_to_one_name() {
     for (text, name) in [("general", "#general"), ("#General", "#general"), ("#module/Left-Pad", "#module/left-pad")] {
         assert_eq!(text.parse::<ChannelName>().expect("a channel").to_string(), name);
     }
@@ -41,7 +41,7 @@ fn a_channel_has_one_spelling() {
 }
 
 #[test]
-fn what_can_be_said_has_both_its_bounds() {
+fn rejects_texts_beyond_their_bounds() {
     assert!(SaidText::new(&"ü".repeat(SAID_MAX_CHARS)).is_ok());
     let found = SAID_MAX_CHARS + 1;
     assert_eq!(SaidText::new(&"ü".repeat(found)), Err(TextError::TooLong { most: SAID_MAX_CHARS, found }));
@@ -55,7 +55,7 @@ fn what_can_be_said_has_both_its_bounds() {
 }
 
 #[test]
-fn only_whole_names_are_mentions() {
+fn finds_mentions_of_whole_names_only() {
     let text = |text| SaidText::new(text).expect("a text");
     for there in ["@ann", "hi @Ann!", "(@ann)", "well, @ann.", "@bob @ann: hello"] {
         assert!(text(there).mentions("ann"), "{there}");
@@ -66,8 +66,8 @@ fn only_whole_names_are_mentions() {
 }
 
 #[test]
-fn a_message_comes_back_from_its_bytes_and_a_changed_one_does_not() {
-    let message = said(&person("alice"), 5, "hello\nworld");
+fn decodes_messages_and_rejects_changed_ones() {
+    let message = message(&person("alice"), 5, "hello\nworld");
     let bytes = message.encode();
     assert_eq!(SignedMessage::verify(&bytes, &TOPIC).expect("it is true"), message);
     for at in 0..bytes.len() {
@@ -84,7 +84,7 @@ fn a_message_comes_back_from_its_bytes_and_a_changed_one_does_not() {
 }
 
 #[test]
-fn an_answer_comes_after_its_question_whatever_the_clocks_say() {
+fn dates_an_answer_after_its_question_when_clocks_differ() {
     let (mut fast, mut slow) = (HybridClock::default(), HybridClock::default());
     let (early, late) = (Timestamp::from_millis(1_000), Timestamp::from_millis(61_000));
     let question = fast.tick(late);
@@ -98,11 +98,11 @@ fn an_answer_comes_after_its_question_whatever_the_clocks_say() {
 }
 
 #[test]
-fn a_log_keeps_the_same_in_every_order() {
+fn log_keeps_the_same_messages_in_any_order() {
     let people = ["alice", "bob", "carol"].map(person);
     let mut messages: Vec<SignedMessage> =
-        (0..HISTORY_MAX + 100).map(|n| said(&people[n % 3], n as u64 * 7_000, &format!("word {n}"))).collect();
-    messages.extend((0..AUTHOR_PER_MINUTE + 20).map(|n| said(&people[0], 3_000_000 + n as u64, "flood")));
+        (0..HISTORY_MAX + 100).map(|n| message(&people[n % 3], n as u64 * 7_000, &format!("word {n}"))).collect();
+    messages.extend((0..AUTHOR_PER_MINUTE + 20).map(|n| message(&people[0], 3_000_000 + n as u64, "flood")));
     let places = |messages: &[SignedMessage]| {
         let mut log = Log::default();
         for message in messages {
@@ -126,7 +126,7 @@ fn a_log_keeps_the_same_in_every_order() {
 }
 
 #[test]
-fn the_newest_topic_line_stays() {
+fn log_keeps_the_newest_topic_line() {
     let line = |millis, text: &str| {
         let body = Body::TopicLine(TopicLine::new(text).expect("a line"));
         Signed::sign(
@@ -139,7 +139,7 @@ fn the_newest_topic_line_stays() {
     log.put(line(50, "new"));
     log.put(line(10, "old"));
     for n in 0..HISTORY_MAX as u64 + 5 {
-        log.put(said(&person("bob"), 60_000 * (n + 1), "word"));
+        log.put(message(&person("bob"), 60_000 * (n + 1), "word"));
     }
     assert_eq!(log.topic_line().map(|line| line.statement().at.wall.as_millis()), Some(50));
     assert!(!log.put(line(50, "new")).new, "it is known though it left the messages");

@@ -1,7 +1,7 @@
-//! What a document says of modules, beside facts: descriptions, ratings, counted installs.
+//! What a document says of modules, facts apart: descriptions, ratings, counted installs.
 //!
-//! A module's fields stand side by side under `name/field` (a name has no slash). One map for each module would be made
-//! anew by every device that never met the others, and of two such maps one hides the other with all its fields.
+//! A module's fields are side by side under `name/field` (a name has no slash). With one map for each module, each of
+//! two devices that never met would make its own, and one of these would hide the other with all its fields.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +19,7 @@ use crate::limits::*;
 use crate::name::ModuleName;
 use crate::time::Timestamp;
 
-/// How an owner describes a module. Last writer wins, field by field; of tags, whoever adds one.
+/// How an owner describes a module. The last writer wins, field by field; of a tag, adding wins over removing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ModuleFacet {
@@ -30,7 +30,7 @@ pub struct ModuleFacet {
     /// The CID of the block with the text, in Markdown.
     pub readme: Option<String>,
     pub tags: BTreeSet<String>,
-    /// Why nobody should begin to use it.
+    /// The reason to begin no new use of the module.
     pub deprecated: Option<String>,
     /// What the newest version asks for and offers, as the owner says; words in between blanks. For finding only.
     pub imports: Option<String>,

@@ -1,4 +1,4 @@
-//! One signed change: as it travels, as it is stored, and after it was checked. Knows no document.
+//! One signed change: as it travels, as it is stored, and after it was checked.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use crate::identity::{Identity, SigningIdentity, Topic};
 use crate::limits::CHANGE_MAX_BYTES;
 
 const CHANGE_DOMAIN: &str = "gen-registry/change/v1";
-/// The built-in first change's actor; nobody else may write as it.
+/// The actor of the built-in first change; changes of others in its name are refused.
 pub(super) const GENESIS_ACTOR: [u8; 16] = *b"gen-registry/v1\0";
 
 /// One change as it travels and as it is stored.

@@ -1,6 +1,5 @@
-//! What the owner can do to the document, and how it is written down.
-//!
-//! Writing is all: limits are whoever's who reads, and the node's who asks.
+//! The edits that an owner can make, and how they are written into the document. Limits are not checked here: readers
+//! leave out what exceeds them, and the node checks before it asks.
 
 use automerge::transaction::{Transactable, Transaction};
 use automerge::{AutomergeError, ObjId, ObjType, ROOT, ReadDoc, ScalarValue};
@@ -27,7 +26,7 @@ pub(super) const README: &str = "readme";
 pub(super) const IMPORTS: &str = "imports";
 pub(super) const EXPORTS: &str = "exports";
 pub(super) const DEPRECATED: &str = "deprecated";
-/// Before each tag, which has a key of its own: whoever adds one wins over whoever takes it away.
+/// Prefix of a tag's key. Each tag has its own, so that of two concurrent edits adding a tag wins over removing it.
 pub(super) const TAG: &str = "tag:";
 
 /// What the owner can do to the document.
@@ -68,7 +67,7 @@ pub enum FacetEdit {
     Repository(Option<String>),
     /// The block with the text, in Markdown.
     Readme(Option<Cid>),
-    /// Why nobody should begin to use it.
+    /// The reason to begin no new use of the module.
     Deprecated(Option<String>),
     /// What the newest version asks for: words in between blanks.
     Imports(Option<String>),

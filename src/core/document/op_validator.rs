@@ -26,7 +26,7 @@ pub enum OperationError {
     UnknownKind,
 }
 
-/// Where a value stands: under a map's key, or at a list's element.
+/// Where a value is: under a map's key, or at a list's element.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Location {
     Key(String),

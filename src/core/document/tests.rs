@@ -54,7 +54,7 @@ fn two_devices_that_never_met_write_into_the_same_maps() {
 }
 
 #[test]
-fn two_changes_for_one_place_are_a_fork() {
+fn rejects_a_second_change_with_one_id_as_a_fork() {
     let (mut document, _) = changes(1);
     let mut clone = Document::new(alice().identity());
     let rival = device(&mut clone, 1, "another first change");

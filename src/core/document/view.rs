@@ -41,7 +41,7 @@ pub struct View {
 /// A part of a document that was left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ViewRejection {
-    /// Where it stands: `profile.bio`, `facts.<hash>`.
+    /// Its path: `profile.bio`, `facts.<hash>`.
     pub what: String,
     pub why: WhyLeftOut,
 }

@@ -1,4 +1,4 @@
-//! What is said of versions of modules: a release, its withdrawal (yank), and that it is taken back.
+//! Statements about versions of modules: a release, its withdrawal (yank), and the reversal of that.
 
 use semver::{Version, VersionReq};
 
@@ -10,7 +10,7 @@ use crate::limits::{DEPENDENCIES_MAX, REASON_MAX_CHARS, VERSION_MAX_CHARS};
 use crate::name::ModuleName;
 use crate::time::Timestamp;
 
-/// "This is that version of the module."
+/// The statement "this file is that version of the module".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Release {
     pub module: ModuleName,
@@ -21,7 +21,7 @@ pub struct Release {
     pub published_at: Timestamp,
 }
 
-/// "I need a version of this module that meets this requirement."
+/// A requirement of a release: any version of this module that meets it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dependency {
     pub name: ModuleName,
@@ -29,7 +29,7 @@ pub struct Dependency {
     pub requirement: VersionReq,
 }
 
-/// "Take this release only where you have it already."
+/// The statement "take this release only where it is locked already".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Yank {
     pub release: Digest,
@@ -37,7 +37,7 @@ pub struct Yank {
     pub at: Timestamp,
 }
 
-/// "The withdrawal of this release is taken back."
+/// The statement that reverses a yank.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unyank {
     pub release: Digest,
@@ -55,7 +55,8 @@ pub enum VersionError {
     Syntax(String),
 }
 
-/// A version as releases carry them (Semantic Versioning 2.0.0, no build metadata).
+/// Parses a version as releases carry them (Semantic Versioning 2.0.0 without build metadata), at most
+/// [`VERSION_MAX_CHARS`] long.
 pub fn parse_version(text: &str) -> Result<Version, VersionError> {
     bounded(text)?;
     let version: Version = text.parse().map_err(|error: semver::Error| VersionError::Syntax(error.to_string()))?;
@@ -65,7 +66,8 @@ pub fn parse_version(text: &str) -> Result<Version, VersionError> {
     Ok(version)
 }
 
-/// A requirement as Cargo reads it.
+/// Parses a requirement as Cargo reads it (`^1.2`, `>=1, <3`), at most [`VERSION_MAX_CHARS`] long, also when it is
+/// written out in full.
 pub fn parse_requirement(text: &str) -> Result<VersionReq, VersionError> {
     bounded(text)?;
     let requirement: VersionReq =

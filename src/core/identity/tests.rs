@@ -70,7 +70,7 @@ const WEAK_KEYS: [&str; 5] = [
 ];
 
 #[test]
-fn weak_keys_are_nobody() {
+fn rejects_weak_keys() {
     for hex in WEAK_KEYS {
         assert_eq!(Identity::from_bytes(&bytes_from_hex(hex).unwrap()), Err(IdentityError::Weak), "{hex}");
     }

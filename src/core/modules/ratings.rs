@@ -1,7 +1,7 @@
-//! What people think of modules and how often they install them: sums over everybody's documents.
+//! Ratings of modules and counted installs: sums over all documents.
 //!
-//! One rating for each person and module, by construction. The number of installs is what people say of themselves; it
-//! is an estimate and is called one.
+//! There is one rating for each person and module, by construction. Installs are what people count of themselves; the
+//! sum is an estimate and is called one.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -9,17 +9,18 @@ use crate::document::{ModuleAnnotations, Rating};
 use crate::identity::Identity;
 use crate::name::FoldedName;
 
-/// A module without ratings counts as if it had so many…
+/// A module counts as if it had this many more ratings…
 const PRIOR_RATINGS: f64 = 5.0;
-/// … of so many stars each (Bayesian average): one enthusiast does not make a module the best.
+/// … of this many stars each (Bayesian average). One rating of 5 stars scores 3.33; forty of 4 score 3.89.
 const PRIOR_STARS: f64 = 3.0;
-/// What one person can add to a module's installs: many devices, many updates, but no more.
+/// The most that one person adds to a module's installs: several devices and updates, but no inflated counters.
 pub const INSTALLS_OF_ONE_MAX: u64 = 20;
 
+/// The ratings and installs of all modules.
 #[derive(Clone, Debug, Default)]
 pub struct Ratings(HashMap<FoldedName, RatingState>);
 
-/// On one module.
+/// The ratings and installs of one module, by person.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RatingState {
     pub ratings: BTreeMap<Identity, Rating>,
@@ -27,15 +28,15 @@ pub struct RatingState {
 }
 
 impl Ratings {
-    /// Puts one person's present opinions in place of the earlier ones.
+    /// Replaces what one person rated and installed `before` by what the person's document says `now`.
     pub fn replace(&mut self, who: Identity, before: Option<&ModuleAnnotations>, now: &ModuleAnnotations) {
         if let Some(before) = before {
             for name in before.ratings.keys().chain(before.installs.keys()) {
                 let name = name.folded();
-                if let Some(opinion) = self.0.get_mut(&name) {
-                    opinion.ratings.remove(&who);
-                    opinion.installs.remove(&who);
-                    if opinion.ratings.is_empty() && opinion.installs.is_empty() {
+                if let Some(state) = self.0.get_mut(&name) {
+                    state.ratings.remove(&who);
+                    state.installs.remove(&who);
+                    if state.ratings.is_empty() && state.installs.is_empty() {
                         self.0.remove(&name);
                     }
                 }
@@ -49,19 +50,20 @@ impl Ratings {
         }
     }
 
+    /// What is known of one module, or `None` if it has neither ratings nor installs.
     pub fn on(&self, module: &FoldedName) -> Option<&RatingState> {
         self.0.get(module)
     }
 }
 
 impl RatingState {
-    /// Mean of the stars, 1 to 5.
+    /// The mean of the stars, 1 to 5, or `None` without ratings.
     pub fn stars(&self) -> Option<f64> {
         let count = self.ratings.len();
         (count > 0).then(|| self.sum_of_stars() / count as f64)
     }
 
-    /// For sorting: the mean, drawn towards the middle while there are few ratings.
+    /// The value to sort by: the Bayesian average of the stars, which is 3 without ratings.
     pub fn score(&self) -> f64 {
         (self.sum_of_stars() + PRIOR_RATINGS * PRIOR_STARS) / (self.ratings.len() as f64 + PRIOR_RATINGS)
     }
@@ -70,7 +72,7 @@ impl RatingState {
         self.ratings.values().map(|rating| f64::from(rating.stars)).sum()
     }
 
-    /// How often it was installed, as people say.
+    /// The estimated number of installs.
     pub fn downloads(&self) -> u64 {
         self.installs.values().map(|count| (*count).min(INSTALLS_OF_ONE_MAX)).sum()
     }
@@ -87,7 +89,7 @@ mod tests {
         SigningIdentity::from_entropy(&[seed; 32]).identity()
     }
 
-    fn shelf(name: &str, stars: u8, installs: u64) -> ModuleAnnotations {
+    fn annotations(name: &str, stars: u8, installs: u64) -> ModuleAnnotations {
         let name: ModuleName = name.parse().expect("a name");
         let rating = Rating { stars, review: String::new(), at: Timestamp::default(), version: None };
         ModuleAnnotations {
@@ -98,27 +100,27 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_rating_takes_the_place_of_the_older_one() {
-        let mut opinions = Ratings::default();
+    fn replaces_the_older_rating_of_a_person() {
+        let mut ratings = Ratings::default();
         let module = "crc-32".parse::<ModuleName>().expect("a name").folded();
-        let (first, second) = (shelf("crc_32", 1, 3), shelf("crc-32", 5, 1_000));
-        opinions.replace(person(1), None, &first);
-        opinions.replace(person(1), Some(&first), &second);
-        opinions.replace(person(2), None, &shelf("crc.32", 4, 2));
-        let opinion = opinions.on(&module).expect("an opinion");
-        assert_eq!((opinion.ratings.len(), opinion.stars()), (2, Some(4.5)));
-        assert_eq!(opinion.downloads(), INSTALLS_OF_ONE_MAX + 2, "nobody counts for a crowd");
-        opinions.replace(person(1), Some(&second), &ModuleAnnotations::default());
-        opinions.replace(person(2), Some(&shelf("crc.32", 4, 2)), &ModuleAnnotations::default());
-        assert!(opinions.on(&module).is_none(), "nothing is left behind");
+        let (first, second) = (annotations("crc_32", 1, 3), annotations("crc-32", 5, 1_000));
+        ratings.replace(person(1), None, &first);
+        ratings.replace(person(1), Some(&first), &second);
+        ratings.replace(person(2), None, &annotations("crc.32", 4, 2));
+        let state = ratings.on(&module).expect("a state");
+        assert_eq!((state.ratings.len(), state.stars()), (2, Some(4.5)));
+        assert_eq!(state.downloads(), INSTALLS_OF_ONE_MAX + 2, "one person adds a bounded number");
+        ratings.replace(person(1), Some(&second), &ModuleAnnotations::default());
+        ratings.replace(person(2), Some(&annotations("crc.32", 4, 2)), &ModuleAnnotations::default());
+        assert!(ratings.on(&module).is_none(), "nothing is left behind");
     }
 
     #[test]
-    fn one_enthusiast_does_not_beat_many_content() {
+    fn scores_many_good_ratings_above_a_single_best_one() {
         let rated = |stars: u8, people: std::ops::Range<u8>| {
-            let mut opinions = Ratings::default();
-            people.for_each(|seed| opinions.replace(person(seed), None, &shelf("crc", stars, 1)));
-            opinions.on(&"crc".parse::<ModuleName>().expect("a name").folded()).expect("one").score()
+            let mut ratings = Ratings::default();
+            people.for_each(|seed| ratings.replace(person(seed), None, &annotations("crc", stars, 1)));
+            ratings.on(&"crc".parse::<ModuleName>().expect("a name").folded()).expect("one").score()
         };
         assert!(rated(4, 1..40) > rated(5, 1..2));
     }

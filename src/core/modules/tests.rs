@@ -72,7 +72,7 @@ fn state(facts: &[SignedFact], rules: &Rules) -> ModuleState {
 }
 
 #[test]
-fn a_release_that_is_dated_ahead_counts_when_its_time_has_come() {
+fn counts_a_release_dated_ahead_once_its_time_has_come() {
     let alice = person(1);
     let ahead = LATER.plus(CLOCK_SKEW).as_millis();
     let facts =
@@ -94,7 +94,7 @@ fn a_release_that_is_dated_ahead_counts_when_its_time_has_come() {
 }
 
 #[test]
-fn only_who_holds_the_name_can_publish() {
+fn refuses_releases_of_everyone_but_the_holder() {
     let (alice, mallory) = (person(1), person(2));
     let facts = [
         claim(&alice, 10),
@@ -111,7 +111,7 @@ fn only_who_holds_the_name_can_publish() {
 }
 
 #[test]
-fn one_version_from_two_devices_has_one_result_and_nothing_is_overwritten() {
+fn counts_the_first_of_two_releases_of_one_version_and_keeps_the_other() {
     let alice = person(1);
     let (first, second) = (release(&alice, "1.0.0", 30, b"one"), release(&alice, "1.0.0", 31, b"two"));
     let state = state(&[claim(&alice, 10), first.clone(), second.clone()], &Rules::default());
@@ -122,7 +122,7 @@ fn one_version_from_two_devices_has_one_result_and_nothing_is_overwritten() {
 }
 
 #[test]
-fn what_witnesses_saw_first_can_not_be_replaced_by_a_back_dated_release() {
+fn keeps_the_witnessed_release_when_another_is_back_dated() {
     let (alice, witness) = (person(1), person(9));
     let rules = Rules { witnesses: vec![witness.identity()], threshold: 1, work_bits: 0 };
     let receipt =
@@ -135,7 +135,7 @@ fn what_witnesses_saw_first_can_not_be_replaced_by_a_back_dated_release() {
 }
 
 #[test]
-fn releases_outlive_the_name_but_none_follows() {
+fn keeps_releases_after_the_name_was_given_up_and_refuses_later_ones() {
     let alice = person(1);
     let claim = claim(&alice, 10);
     let left = sign(&alice, Fact::NameRelinquish(NameRelinquish { claim: claim.hash(), at: at(50) }));
@@ -146,7 +146,7 @@ fn releases_outlive_the_name_but_none_follows() {
 }
 
 #[test]
-fn a_withdrawal_stands_until_it_is_taken_back_by_somebody_who_may() {
+fn keeps_a_withdrawal_until_author_or_holder_reverses_it() {
     let (alice, mallory) = (person(1), person(2));
     let published = release(&alice, "1.0.0", 30, b"one");
     let yank = |who: &SigningIdentity, when| {
@@ -168,7 +168,7 @@ fn a_withdrawal_stands_until_it_is_taken_back_by_somebody_who_may() {
 }
 
 #[test]
-fn the_latest_is_no_pre_release_and_not_withdrawn() {
+fn returns_as_latest_no_pre_release_and_no_withdrawn_one() {
     let alice = person(1);
     let bad = release(&alice, "1.1.0", 31, b"two");
     let yank = Yank { release: bad.hash(), reason: String::new(), at: at(40) };

@@ -90,7 +90,7 @@ fn story() -> [SignedFact; 3] {
 }
 
 #[test]
-fn a_record_tells_what_its_facts_prove() {
+fn record_proves_what_its_facts_say() {
     let (alice, witness) = (person(1), person(100));
     let claim = username(&alice, "alice", 10);
     let record = made(&alice_name(), &[claim.clone(), receipt(&witness, &claim, 12)]);
@@ -123,7 +123,7 @@ fn no_flipped_bit_and_no_other_network_is_taken() {
 }
 
 #[test]
-fn a_record_stands_only_under_its_own_key() {
+fn rejects_a_record_under_another_key() {
     let good = made(&alice_name(), &[username(&person(1), "alice", 10)]);
     let other = verify(&key(&TOPIC, &crc32()), good.bytes(), &TOPIC, &rules(), NOW);
     assert_eq!(other.expect_err("another key"), RecordError::WrongKey);
@@ -133,7 +133,7 @@ fn a_record_stands_only_under_its_own_key() {
 }
 
 #[test]
-fn nothing_may_stand_in_a_record_that_does_not_belong() {
+fn rejects_facts_that_do_not_belong_in_a_record() {
     let (alice, mallory, witness) = (person(1), person(66), person(100));
     let claim = module(&alice, 10);
     let other = username(&mallory, "mallory", 10);
@@ -202,7 +202,7 @@ fn of_a_module_the_newest_release_is_kept_and_its_withdrawal() {
 
 /// Every record that some handful of people, claims, ends, receipts and releases can make, in every order.
 #[test]
-fn in_whatever_order_records_are_met_one_is_left() {
+fn keeps_one_record_in_any_order() {
     let witness = person(100);
     let mut records = Vec::new();
     for seed in 1..6 {

@@ -16,7 +16,8 @@ use crate::time::Timestamp;
 /// A name as the rule compares it.
 pub type NameKey = (NameKind, FoldedName);
 
-/// A growing set of facts. Adding is idempotent and commutative.
+/// A growing set of facts. Adding is idempotent and commutative. Indexes by name and by author keep
+/// [`Evidence::resolve`] proportional to the claims of one name.
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
     rules: Rules,
@@ -42,6 +43,7 @@ struct Claim {
 }
 
 impl Evidence {
+    /// An empty set under the network's rules.
     pub fn new(rules: Rules) -> Self {
         Self { rules, ..Self::default() }
     }
@@ -91,8 +93,8 @@ impl Evidence {
         }
     }
 
-    /// From now on no claim of `author` counts. Who shows different histories to different people can't be resolved
-    /// to one registry by any rule over a bounded part of them; that there are two is the one thing all can agree on.
+    /// Stops counting every claim of `author`, permanently, and returns the names this touches. No rule over a bounded
+    /// part of two histories can resolve them to one registry; that there are two is what all replicas can agree on.
     pub fn discredit(&mut self, author: Identity) -> BTreeSet<NameKey> {
         if !self.discredited.insert(author) {
             return BTreeSet::new();
@@ -117,12 +119,12 @@ impl Evidence {
         self.by_author.get(&(author, kind)).into_iter().flatten()
     }
 
-    /// How many module names an author ever claimed.
+    /// The number of module names an author ever claimed, counted or not.
     pub fn module_claims_of(&self, author: &Identity) -> usize {
         self.by_author.get(&(*author, NameKind::Module)).map_or(0, BTreeSet::len)
     }
 
-    /// Every name that anybody ever claimed.
+    /// Every name with at least one claim, counted or not.
     pub fn names(&self) -> impl Iterator<Item = &NameKey> {
         self.by_name.keys()
     }
@@ -135,7 +137,8 @@ impl Evidence {
         })
     }
 
-    /// The state of one name as an observer at `observed_at` sees it.
+    /// Computes the state of one name for an observer at `observed_at`. Returns the empty state for a name without
+    /// claims.
     pub fn resolve(&self, key: &NameKey, observed_at: Timestamp) -> NameState {
         let hashes = self.by_name.get(key).into_iter().flatten();
         let candidates = hashes.filter_map(|hash| self.candidate(hash, observed_at)).collect();

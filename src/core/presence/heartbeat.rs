@@ -1,4 +1,6 @@
-//! What a node says of itself, and what its person says of the node.
+//! The two statements behind presence: a node's [`Heartbeat`] and a person's [`Attendance`] for the node.
+//!
+//! Both are encoded canonically and verified here; whether a heartbeat is news is decided by the roster.
 
 use std::time::Duration;
 
@@ -9,43 +11,47 @@ use crate::limits::CLOCK_SKEW;
 use crate::presence::pace::{VALID_MAX, VALID_MIN};
 use crate::time::Timestamp;
 
-/// Channels that one node is in.
+/// The most channels that one node is in.
 pub const CHANNELS_MAX: usize = 32;
-/// Author, statement, signature.
+/// The most bytes of an encoded attendance: author, statement, signature.
 pub const ATTENDANCE_MAX_BYTES: usize = 256;
-/// One encoded heartbeat: every channel with the longest name, and framing.
+/// The most bytes of one encoded heartbeat: every channel with the longest name, and framing.
 pub const HEARTBEAT_MAX_BYTES: usize = 12 * 1024;
-/// How long an attestation for a node is valid. It is renewed when half of the time is over and the key is unlocked.
+/// How long an attendance is valid. It is renewed when half of the time is over and the key is unlocked.
 pub const ATTENDANCE_LASTS: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// A node: its ed25519 public key, which a libp2p peer id of such a key embeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(Identity);
 
-/// "This node is mine", by the person.
+/// The person's statement "this node is mine".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attendance {
     pub node: NodeId,
+    /// The last moment at which it counts, by the receiver's clock and give or take [`CLOCK_SKEW`].
     pub until: Timestamp,
 }
 
-/// The whole state of one node, by the node.
+/// The whole state of one node, stated by the node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Heartbeat {
     /// A [`Signed<Attendance>`], encoded.
     pub attendance: Vec<u8>,
-    /// When this run of the node began.
+    /// When this run of the node began. A restart begins a later session, so its numbers may start again.
     pub session: Timestamp,
-    /// Counts within the session.
+    /// Counts the heartbeats of a session, from 1.
     pub number: u64,
+    /// When it was made, by the node's clock.
     pub at: Timestamp,
+    /// How long it is valid from its reception, [`VALID_MIN`] to [`VALID_MAX`].
     pub valid_for: Duration,
-    /// Goodbye.
+    /// Goodbye: the node goes offline now.
     pub leaving: bool,
-    /// In their order, each once.
+    /// In ascending order, each once; at most [`CHANNELS_MAX`].
     pub channels: Vec<ChannelName>,
 }
 
+/// A heartbeat with the node's signature.
 pub type SignedHeartbeat = Signed<Heartbeat>;
 
 /// Why a heartbeat is refused.
@@ -55,27 +61,34 @@ pub enum HeartbeatRefusal {
     Unreadable(DecodeError),
     #[error("the heartbeat is larger than any")]
     Oversized,
+    /// A signature does not hold, or the attendance names another node.
     #[error("the heartbeat is not signed by the node it speaks for, or that node is not the person's")]
     Spoofed,
+    /// Received again after a newer one, or with an attendance that is over: somebody kept it back.
     #[error("the heartbeat is an old one")]
     Replayed,
+    /// Too far from this node's clock. Whether the sender's or the own clock is wrong can't be decided, so it is no
+    /// fault.
     #[error("the heartbeat's date is {apart} ms apart from this node's clock")]
     Misdated {
         /// Milliseconds that it is ahead; behind, below zero.
         apart: i64,
     },
+    /// The node exceeds its rate ([`HEARTBEATS_BURST`](crate::presence::pace::HEARTBEATS_BURST)).
     #[error("the node speaks too often")]
     TooOften,
+    /// The roster, or the person's share of it, has no room. No fault of the sender.
     #[error("more nodes than can be remembered")]
     Full,
 }
 
 impl NodeId {
-    /// None when the bytes are no good key.
+    /// Returns `None` if the bytes are not a valid ed25519 key.
     pub fn from_bytes(bytes: &[u8; 32]) -> Option<Self> {
         Identity::from_bytes(bytes).ok().map(Self)
     }
 
+    /// The 32 bytes of the public key.
     pub fn as_bytes(&self) -> &[u8; 32] {
         self.0.as_bytes()
     }
@@ -88,13 +101,15 @@ impl From<Identity> for NodeId {
 }
 
 impl Heartbeat {
-    /// The last moment at which it may still be taken for news, by the observer's clock.
+    /// The last moment, by the observer's clock, at which it may still be news.
     pub fn stale_after(&self) -> Timestamp {
         self.at.plus(self.valid_for).plus(CLOCK_SKEW)
     }
 }
 
-/// Reads a heartbeat and verifies both signatures; `known` says whether the attendance was verified before.
+/// Decodes a heartbeat and verifies both signatures. `known` returns whether exactly this attendance of the node was
+/// verified before; it is the same in every heartbeat, so it is verified once. Returns the heartbeat and the person it
+/// belongs to.
 pub(super) fn verify(
     bytes: &[u8],
     topic: &Topic,
@@ -105,19 +120,19 @@ pub(super) fn verify(
         return Err(HeartbeatRefusal::Oversized);
     }
     let heartbeat = SignedHeartbeat::verify(bytes, topic).map_err(refusal)?;
-    let (said, node) = (heartbeat.statement(), NodeId(heartbeat.author()));
+    let (statement, node) = (heartbeat.statement(), NodeId(heartbeat.author()));
     // The same word of the person's comes with every heartbeat; it is verified once.
-    let attendance = match known(&node, &said.attendance) {
-        true => Signed::<Attendance>::decode_unverified(&said.attendance, topic),
-        false => Signed::<Attendance>::verify(&said.attendance, topic),
+    let attendance = match known(&node, &statement.attendance) {
+        true => Signed::<Attendance>::decode_unverified(&statement.attendance, topic),
+        false => Signed::<Attendance>::verify(&statement.attendance, topic),
     };
     let attendance = attendance.map_err(refusal)?;
     if attendance.statement().node != node {
         return Err(HeartbeatRefusal::Spoofed);
     }
     // A leaving node needs no permission any more.
-    if !said.leaving && attendance.statement().until.plus(CLOCK_SKEW) < now {
-        let apart = apart(said.at, now);
+    if !statement.leaving && attendance.statement().until.plus(CLOCK_SKEW) < now {
+        let apart = apart(statement.at, now);
         let clocks_differ = apart.unsigned_abs() > CLOCK_SKEW.as_millis() as u64;
         return Err(if clocks_differ { HeartbeatRefusal::Misdated { apart } } else { HeartbeatRefusal::Replayed });
     }
@@ -125,7 +140,7 @@ pub(super) fn verify(
     Ok((heartbeat, user))
 }
 
-/// How many milliseconds a date is ahead of the clock; below zero, behind.
+/// Milliseconds by which a date is ahead of the clock; negative if it is behind.
 pub(super) fn apart(date: Timestamp, now: Timestamp) -> i64 {
     let difference = i128::from(date.as_millis()) - i128::from(now.as_millis());
     difference.clamp(i64::MIN.into(), i64::MAX.into()) as i64
@@ -199,6 +214,7 @@ impl Statement for Heartbeat {
     }
 }
 
+/// A date within the range that every JavaScript `Date` can show.
 fn date(decoder: &mut Decoder<'_>) -> Result<Timestamp, DecodeError> {
     match Timestamp::from_millis(decoder.integer()?) {
         date if date <= Timestamp::LATEST => Ok(date),

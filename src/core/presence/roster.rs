@@ -1,5 +1,4 @@
-//! Everybody as one node sees them: the newest heartbeat of each node, what follows from all of them, and for a while
-//! those that are gone.
+//! The roster: the newest heartbeat of each node, what follows from all of them, and tombstones of nodes that are gone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -14,105 +13,122 @@ use crate::presence::pace::{Taken, VALID_MAX};
 use crate::presence::{Event, Output, Sighting};
 use crate::time::Timestamp;
 
-/// Nodes remembered, those that are gone included.
+/// Nodes remembered, tombstones included. When it is full, the oldest tombstone makes room; without one, new nodes are
+/// refused.
 pub const NODES_MAX: usize = 10_000;
-/// Nodes of one person that are shown: those with the smallest names, so that everybody shows the same ones. Keys of
-/// nodes cost nothing, and each heartbeat goes to everybody.
+/// Nodes of one person in the roster: those with the smallest ids, so that all peers list the same ones. Node keys cost
+/// nothing and each heartbeat is broadcast, so the number must be bounded.
 pub const NODES_PER_PERSON: usize = 16;
-/// On gossip a heartbeat may be overtaken by one dated, or received, this much earlier; anything later was withheld.
+/// On gossip a heartbeat may be overtaken by one that is dated, or was received, this much earlier. One that comes
+/// later than that was withheld by somebody.
 pub const REORDER_GRACE: Duration = Duration::from_secs(30);
-/// How long a node that is gone is remembered: until each of its heartbeats is refused for its age.
+/// How long a node that is gone is remembered: until each of its heartbeats is refused by its date.
 pub const TOMBSTONE_LASTS: Duration = Duration::from_secs(VALID_MAX.as_secs() + 2 * CLOCK_SKEW.as_secs());
 
 /// One person who is online.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     pub user: Identity,
-    /// In the order of their names.
+    /// In the order of their ids, at most 16.
     pub nodes: Vec<Device>,
+    /// The channels of all their nodes together.
     pub channels: BTreeSet<ChannelName>,
 }
 
-/// One node of somebody.
+/// One node of a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device {
     pub node: NodeId,
     /// When its latest heartbeat was received, by the observer's clock.
     pub seen: Timestamp,
-    /// When it is gone unless it says something.
+    /// When it counts as gone unless a newer heartbeat comes.
     pub expires: Timestamp,
     pub channels: Vec<ChannelName>,
 }
 
-pub(super) struct Heard {
+/// A verified heartbeat on its way into the roster.
+pub(super) struct Reception {
     pub(super) user: Identity,
     pub(super) heartbeat: SignedHeartbeat,
+    /// When this node received it first.
     pub(super) first: Timestamp,
-    /// How long before it was first received by another node.
+    /// How long before that another node had received it.
     pub(super) age: Duration,
 }
 
+/// What is remembered of one node.
 #[derive(Clone)]
 struct Known {
     user: Identity,
+    /// Session, number and hash of the newest heartbeat: a greater one replaces it.
     rank: (Timestamp, u64, Digest),
-    said: Heartbeat,
+    heartbeat: Heartbeat,
     bytes: Vec<u8>,
+    /// When the newest heartbeat was first received by any node on its way here.
     seen: Timestamp,
-    /// It is gone then, or (gone already) forgotten.
+    /// While online: when it expires. A tombstone: when it is forgotten.
     until: Timestamp,
     gone: bool,
     taken: Taken,
 }
 
+/// The newest heartbeats and four indexes over them, which change together in `replace` only.
 #[derive(Default)]
 pub(super) struct Roster {
     nodes: BTreeMap<NodeId, Known>,
+    /// The `until` of every node, soonest first, so that a tick looks only at what is due.
     due: BTreeSet<(Timestamp, NodeId)>,
+    /// Nodes online, by person.
     users: BTreeMap<Identity, BTreeSet<NodeId>>,
+    /// For each channel and person the number of the person's nodes in it.
     channels: BTreeMap<ChannelName, BTreeMap<Identity, usize>>,
+    /// Nodes online; kept as a number because it sets the pace at every heartbeat.
     live: usize,
 }
 
 impl Roster {
-    /// Returns `None` if the heartbeat brings nothing new and no peer is at fault.
+    /// Decides whether a heartbeat is news. Returns `None` if it brings nothing new and no peer is at fault. With
+    /// `from_roster` it comes from a peer's roster, where old ones are normal; otherwise from gossip, where an old one was
+    /// withheld.
     pub(super) fn verify(
         &self,
         bytes: &[u8],
         topic: &Topic,
-        told: bool,
+        from_roster: bool,
         now: Timestamp,
     ) -> Result<Option<(SignedHeartbeat, Identity)>, HeartbeatRefusal> {
         // What is here to the byte was verified when it came.
-        if told && self.has(bytes) {
+        if from_roster && self.has(bytes) {
             return Ok(None);
         }
         let same = |node: &NodeId, attendance: &[u8]| {
-            self.nodes.get(node).is_some_and(|known| known.said.attendance == attendance)
+            self.nodes.get(node).is_some_and(|known| known.heartbeat.attendance == attendance)
         };
         let (heartbeat, user) = heartbeat::verify(bytes, topic, same, now)?;
-        let (said, node) = (heartbeat.statement(), NodeId::from(heartbeat.author()));
-        if said.at > now.plus(CLOCK_SKEW) {
-            return Err(HeartbeatRefusal::Misdated { apart: heartbeat::apart(said.at, now) });
+        let (statement, node) = (heartbeat.statement(), NodeId::from(heartbeat.author()));
+        if statement.at > now.plus(CLOCK_SKEW) {
+            return Err(HeartbeatRefusal::Misdated { apart: heartbeat::apart(statement.at, now) });
         }
-        if !said.leaving && self.crowded_out(&user, &node) {
-            return if told { Ok(None) } else { Err(HeartbeatRefusal::Full) };
+        if !statement.leaving && self.crowded_out(&user, &node) {
+            return if from_roster { Ok(None) } else { Err(HeartbeatRefusal::Full) };
         }
         let known = self.nodes.get(&node);
-        let old = known.is_some_and(|known| (said.session, said.number, heartbeat.hash()) <= known.rank);
+        let old = known.is_some_and(|known| (statement.session, statement.number, heartbeat.hash()) <= known.rank);
         // A peer reports what it has, which may be less than is known here.
-        if told {
-            return Ok((!old && said.stale_after() >= now).then_some((heartbeat, user)));
+        if from_roster {
+            return Ok((!old && statement.stale_after() >= now).then_some((heartbeat, user)));
         }
-        let late = |known: &Known| said.at.plus(REORDER_GRACE) < known.said.at || known.seen.plus(REORDER_GRACE) < now;
+        let late = |known: &Known| {
+            statement.at.plus(REORDER_GRACE) < known.heartbeat.at || known.seen.plus(REORDER_GRACE) < now
+        };
         let kept_back = old && known.is_some_and(late);
-        let stale = said.stale_after() < now;
+        let stale = statement.stale_after() < now;
         if kept_back || stale && old {
             return Err(HeartbeatRefusal::Replayed);
         }
         // Kept back by somebody, or a clock is wrong: its node's, or this one's.
         if stale {
-            return Err(HeartbeatRefusal::Misdated { apart: heartbeat::apart(said.at, now) });
+            return Err(HeartbeatRefusal::Misdated { apart: heartbeat::apart(statement.at, now) });
         }
         if known.is_none() && self.nodes.len() >= NODES_MAX && !self.has_gone() {
             return Err(HeartbeatRefusal::Full);
@@ -123,21 +139,23 @@ impl Roster {
         Ok((!old).then_some((heartbeat, user)))
     }
 
-    /// Whether enough nodes of this person are shown that come before this one.
+    /// Returns whether [`NODES_PER_PERSON`] nodes with smaller ids are online, so that this one is left out.
     fn crowded_out(&self, user: &Identity, node: &NodeId) -> bool {
         self.users.get(user).is_some_and(|nodes| {
             nodes.len() >= NODES_PER_PERSON && !nodes.contains(node) && nodes.last().is_some_and(|last| last < node)
         })
     }
 
+    /// Returns whether there is a tombstone that could make room.
     fn has_gone(&self) -> bool {
         self.live < self.nodes.len()
     }
 
-    /// Takes a verified heartbeat that is newer than what is known of its node.
-    pub(super) fn take(&mut self, heard: Heard, bytes: Vec<u8>, now: Timestamp, out: &mut Vec<Output>) {
-        let Heard { user, heartbeat, first, age } = heard;
-        let (said, node) = (heartbeat.statement().clone(), NodeId::from(heartbeat.author()));
+    /// Stores a verified heartbeat that is newer than what is known of its node, and emits what changes. May do nothing
+    /// if there is no room.
+    pub(super) fn take(&mut self, reception: Reception, bytes: Vec<u8>, now: Timestamp, out: &mut Vec<Output>) {
+        let Reception { user, heartbeat, first, age } = reception;
+        let (statement, node) = (heartbeat.statement().clone(), NodeId::from(heartbeat.author()));
         if !self.nodes.contains_key(&node) && self.nodes.len() >= NODES_MAX {
             let oldest =
                 self.due.iter().find(|(_, node)| self.nodes.get(node).is_some_and(|known| known.gone)).copied();
@@ -146,16 +164,16 @@ impl Roster {
             self.nodes.remove(&oldest.1);
         }
         let seen = Timestamp::from_millis(first.as_millis().saturating_sub(age.as_millis() as u64));
-        let expires = seen.plus(said.valid_for).min(said.stale_after());
-        let gone = said.leaving || expires <= now;
+        let expires = seen.plus(statement.valid_for).min(statement.stale_after());
+        let gone = statement.leaving || expires <= now;
         if !gone && self.crowded_out(&user, &node) {
             return;
         }
         let until = if gone { now.plus(TOMBSTONE_LASTS) } else { expires };
-        let rank = (said.session, said.number, heartbeat.hash());
+        let rank = (statement.session, statement.number, heartbeat.hash());
         let taken = self.nodes.get(&node).map(|known| known.taken).unwrap_or_default();
         let taken = taken.takes_one(now).unwrap_or(taken);
-        let known = Known { user, rank, said, bytes, seen, until, gone, taken };
+        let known = Known { user, rank, heartbeat: statement, bytes, seen, until, gone, taken };
         self.replace(node, Some(known), false, out);
         let one_too_many = self.users.get(&user).filter(|nodes| nodes.len() > NODES_PER_PERSON);
         if let Some(last) = one_too_many.and_then(|nodes| nodes.last().copied()) {
@@ -163,7 +181,7 @@ impl Roster {
         }
     }
 
-    /// Ends what is over. The own node speaks for itself.
+    /// Turns silent nodes into tombstones and forgets old tombstones. The own node `me` does not expire by silence.
     pub(super) fn expire(&mut self, now: Timestamp, me: Option<NodeId>, out: &mut Vec<Output>) {
         while let Some((until, node)) = self.due.first().copied().filter(|(until, _)| *until <= now) {
             self.due.remove(&(until, node));
@@ -192,7 +210,8 @@ impl Roster {
         self.due = self.nodes.iter().map(|(node, known)| (known.until, *node)).collect();
     }
 
-    /// Replaces a node's state and emits the differences.
+    /// Replaces a node's state (`None`: forgets it) and emits the differences as events. `silent` marks a node that
+    /// went without a goodbye.
     fn replace(&mut self, node: NodeId, new: Option<Known>, silent: bool, out: &mut Vec<Output>) {
         let old = self.nodes.remove(&node);
         if let Some(old) = &old {
@@ -200,7 +219,7 @@ impl Roster {
         }
         let before = old.filter(|old| !old.gone);
         let after = new.as_ref().filter(|new| !new.gone);
-        let mut tell = |event| out.push(Output::Event(event));
+        let mut emit = |event| out.push(Output::Event(event));
         let same_user = before.as_ref().map(|old| old.user) == after.map(|new| new.user);
         // Come first, then go: who moves from one channel to another is never nowhere.
         if let Some(new) = after {
@@ -208,35 +227,35 @@ impl Roster {
             if nodes.insert(node) {
                 self.live += usize::from(before.is_none());
                 if nodes.len() == 1 {
-                    tell(Event::UserOnline { user: new.user, node });
+                    emit(Event::UserOnline { user: new.user, node });
                 }
-                tell(Event::NodeUp { user: new.user, node });
+                emit(Event::NodeUp { user: new.user, node });
             }
-            for channel in &new.said.channels {
-                let stays = same_user && before.as_ref().is_some_and(|old| old.said.channels.contains(channel));
+            for channel in &new.heartbeat.channels {
+                let stays = same_user && before.as_ref().is_some_and(|old| old.heartbeat.channels.contains(channel));
                 if !stays {
                     let count = self.channels.entry(channel.clone()).or_default().entry(new.user).or_default();
                     *count += 1;
                     if *count == 1 {
-                        tell(Event::Joined { user: new.user, channel: channel.clone() });
+                        emit(Event::Joined { user: new.user, channel: channel.clone() });
                     }
                 }
             }
         }
         if let Some(old) = &before {
-            for channel in &old.said.channels {
-                let stays = same_user && after.is_some_and(|new| new.said.channels.contains(channel));
+            for channel in &old.heartbeat.channels {
+                let stays = same_user && after.is_some_and(|new| new.heartbeat.channels.contains(channel));
                 if !stays && leave(&mut self.channels, channel, &old.user) {
-                    tell(Event::Left { user: old.user, channel: channel.clone() });
+                    emit(Event::Left { user: old.user, channel: channel.clone() });
                 }
             }
             if !same_user {
                 self.live -= usize::from(after.is_none());
-                tell(Event::NodeDown { user: old.user, node, silent });
+                emit(Event::NodeDown { user: old.user, node, silent });
                 let last = self.users.get_mut(&old.user).is_some_and(|nodes| nodes.remove(&node) && nodes.is_empty());
                 if last {
                     self.users.remove(&old.user);
-                    tell(Event::UserOffline { user: old.user });
+                    emit(Event::UserOffline { user: old.user });
                 }
             }
         }
@@ -258,7 +277,7 @@ impl Roster {
                 node,
                 seen: known.seen,
                 expires: known.until,
-                channels: known.said.channels.clone(),
+                channels: known.heartbeat.channels.clone(),
             })
             .collect();
         let channels = nodes.iter().flat_map(|device| device.channels.iter().cloned()).collect();
@@ -277,14 +296,17 @@ impl Roster {
         self.nodes.get(node).filter(|known| !known.gone).map(|known| known.user)
     }
 
+    /// The nodes online that are themselves in the channel.
     pub(super) fn nodes_in(&self, channel: &ChannelName) -> impl Iterator<Item = NodeId> {
         let users = self.channels.get(channel).into_iter().flat_map(BTreeMap::keys);
         let nodes = users.filter_map(|user| self.users.get(user)).flatten();
-        nodes.filter(|node| self.nodes.get(node).is_some_and(|known| known.said.channels.contains(channel))).copied()
+        nodes
+            .filter(|node| self.nodes.get(node).is_some_and(|known| known.heartbeat.channels.contains(channel)))
+            .copied()
     }
 
     pub(super) fn sightings(&self, have: &BTreeSet<u64>, now: Timestamp) -> Vec<Sighting> {
-        let fresh = self.nodes.values().filter(|known| known.said.stale_after() >= now);
+        let fresh = self.nodes.values().filter(|known| known.heartbeat.stale_after() >= now);
         let sighting = |known: &Known| {
             let short = short_of(&known.rank.2);
             let age = Duration::from_millis(now.as_millis().saturating_sub(known.seen.as_millis()));
@@ -301,9 +323,10 @@ impl Roster {
 
     /// The newest heartbeat of a node, unless it is stale.
     pub(super) fn newest(&self, node: &NodeId, now: Timestamp) -> Option<&[u8]> {
-        self.nodes.get(node).filter(|known| known.said.stale_after() >= now).map(|known| known.bytes.as_slice())
+        self.nodes.get(node).filter(|known| known.heartbeat.stale_after() >= now).map(|known| known.bytes.as_slice())
     }
 
+    /// Short ids of the newest heartbeat of each remembered node.
     pub(super) fn have(&self) -> Vec<u64> {
         self.nodes.values().map(|known| short_of(&known.rank.2)).collect()
     }

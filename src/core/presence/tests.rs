@@ -35,7 +35,7 @@ fn channel(name: &str) -> ChannelName {
     name.parse().unwrap()
 }
 
-fn said(outputs: &[Output]) -> Vec<Vec<u8>> {
+fn sent(outputs: &[Output]) -> Vec<Vec<u8>> {
     outputs
         .iter()
         .filter_map(|output| if let Output::Say(bytes) = output { Some(bytes.clone()) } else { None })
@@ -49,9 +49,9 @@ fn events(outputs: Vec<Output>) -> Vec<Event> {
         .collect()
 }
 
-/// A person registers on a node; what that says.
+/// Registers a person on a node; returns the heartbeat sent.
 fn register(presence: &mut Presence, person: &str, node: &str, now: Timestamp) -> Vec<u8> {
-    said(&presence.handle(registering(person, node), now).unwrap()).remove(0)
+    sent(&presence.handle(registering(person, node), now).unwrap()).remove(0)
 }
 
 fn registering(person: &str, node: &str) -> Input {
@@ -60,10 +60,10 @@ fn registering(person: &str, node: &str) -> Input {
 
 fn join(presence: &mut Presence, person: &str, name: &str, now: Timestamp) -> Vec<Vec<u8>> {
     let input = Input::JoinChannel { user: key(person).identity(), channel: channel(name) };
-    said(&presence.handle(input, now).unwrap())
+    sent(&presence.handle(input, now).unwrap())
 }
 
-fn heard(presence: &mut Presence, bytes: &[u8], now: Timestamp) -> Vec<Event> {
+fn receive(presence: &mut Presence, bytes: &[u8], now: Timestamp) -> Vec<Event> {
     events(presence.handle(Input::Heard(bytes.to_vec()), now).unwrap())
 }
 
@@ -75,12 +75,12 @@ fn refusal(presence: &mut Presence, bytes: &[u8], now: Timestamp) -> HeartbeatRe
 }
 
 #[test]
-fn the_operations_of_the_seed() {
+fn emits_events_for_register_join_leave_and_unregister() {
     let (mut here, mut there) = (node("n1"), node("n2"));
     let (alice, general) = (key("alice").identity(), channel("#general"));
     let unknown = here.handle(Input::JoinChannel { user: alice, channel: general.clone() }, START);
     assert_eq!(unknown, Err(PresenceError::UnknownUser));
-    assert_eq!(there.channel_users(&general), [], "nobody is in a channel nobody knows");
+    assert_eq!(there.channel_users(&general), [], "an unknown channel is empty");
     let leaving = Input::LeaveChannel { user: alice, channel: general.clone() };
     assert_eq!(here.handle(leaving.clone(), START), Ok(vec![]), "no fault");
     assert_eq!(here.handle(Input::UnregisterUser, START), Ok(vec![]), "no fault");
@@ -88,34 +88,34 @@ fn the_operations_of_the_seed() {
     let n1 = here.me();
     let hello = register(&mut here, "alice", "n1", START);
     let online = [Event::UserOnline { user: alice, node: n1 }, Event::NodeUp { user: alice, node: n1 }];
-    assert_eq!(heard(&mut there, &hello, START), online);
+    assert_eq!(receive(&mut there, &hello, START), online);
     let joined = join(&mut here, "alice", "#general", after(1));
-    assert_eq!(heard(&mut there, &joined[0], after(1)), [Event::Joined { user: alice, channel: general.clone() }]);
+    assert_eq!(receive(&mut there, &joined[0], after(1)), [Event::Joined { user: alice, channel: general.clone() }]);
     assert!(join(&mut here, "alice", "#general", after(2)).is_empty(), "twice is once");
     assert_eq!(there.channel_users(&general), [alice]);
     let users = there.users();
     assert_eq!((users.len(), &users[0].user, users[0].channels.len()), (1, &alice, 1));
 
-    let left = said(&here.handle(leaving, after(3)).unwrap());
-    assert_eq!(heard(&mut there, &left[0], after(3)), [Event::Left { user: alice, channel: general.clone() }]);
-    join(&mut here, "alice", "#general", after(4)).iter().for_each(|bytes| drop(heard(&mut there, bytes, after(4))));
-    let goodbye = said(&here.handle(Input::UnregisterUser, after(5)).unwrap());
+    let left = sent(&here.handle(leaving, after(3)).unwrap());
+    assert_eq!(receive(&mut there, &left[0], after(3)), [Event::Left { user: alice, channel: general.clone() }]);
+    join(&mut here, "alice", "#general", after(4)).iter().for_each(|bytes| drop(receive(&mut there, bytes, after(4))));
+    let goodbye = sent(&here.handle(Input::UnregisterUser, after(5)).unwrap());
     let gone = [
         Event::Left { user: alice, channel: general },
         Event::NodeDown { user: alice, node: n1, silent: false },
         Event::UserOffline { user: alice },
     ];
-    assert_eq!(heard(&mut there, &goodbye[0], after(5)), gone);
+    assert_eq!(receive(&mut there, &goodbye[0], after(5)), gone);
     assert!(there.users().is_empty() && here.users().is_empty());
 }
 
 #[test]
-fn a_silent_node_is_gone_when_its_time_is_over_and_not_before() {
+fn expires_a_silent_node_when_its_validity_is_over_and_not_before() {
     let (mut here, mut there) = (node("n1"), node("n2"));
     let hello = register(&mut here, "alice", "n1", START);
     // The clock of the one who listens is two minutes ahead: its own clock counts.
     let observed = |seconds| after(120 + seconds);
-    heard(&mut there, &hello, observed(0));
+    receive(&mut there, &hello, observed(0));
     let valid = pace::valid_for(pace::INTERVAL_MIN).as_secs();
     assert_eq!(there.handle(Input::Tick, observed(valid - 1)), Ok(vec![]));
     assert_eq!(there.users().len(), 1);
@@ -123,13 +123,13 @@ fn a_silent_node_is_gone_when_its_time_is_over_and_not_before() {
     assert!(ended.contains(&Event::NodeDown { user: key("alice").identity(), node: here.me(), silent: true }));
     assert!(there.users().is_empty());
     // It was only slow: its next word brings it back, as one entry.
-    let again = said(&here.handle(Input::Tick, after(valid)).unwrap());
-    heard(&mut there, &again[0], observed(valid + 1));
+    let again = sent(&here.handle(Input::Tick, after(valid)).unwrap());
+    receive(&mut there, &again[0], observed(valid + 1));
     assert_eq!(there.users().len(), 1);
 }
 
 #[test]
-fn one_person_on_two_nodes_is_one_person() {
+fn lists_a_person_on_two_nodes_once() {
     let (mut first, mut second, mut observer) = (node("n1"), node("n2"), node("n3"));
     let alice = key("alice").identity();
     for bytes in [register(&mut first, "alice", "n1", START), register(&mut second, "alice", "n2", START)]
@@ -137,24 +137,28 @@ fn one_person_on_two_nodes_is_one_person() {
         .chain(join(&mut first, "alice", "#general", START))
         .chain(join(&mut second, "alice", "#general", START))
     {
-        heard(&mut observer, &bytes, START);
+        receive(&mut observer, &bytes, START);
     }
     let users = observer.users();
     assert_eq!((users.len(), users[0].nodes.len()), (1, 2));
     assert_eq!(observer.channel_users(&channel("general")), [alice]);
-    let goodbye = said(&first.handle(Input::UnregisterUser, after(1)).unwrap());
-    let told = heard(&mut observer, &goodbye[0], after(1));
-    assert_eq!(told, [Event::NodeDown { user: alice, node: first.me(), silent: false }], "still online, still there");
+    let goodbye = sent(&first.handle(Input::UnregisterUser, after(1)).unwrap());
+    let emitted = receive(&mut observer, &goodbye[0], after(1));
+    assert_eq!(
+        emitted,
+        [Event::NodeDown { user: alice, node: first.me(), silent: false }],
+        "still online, still there"
+    );
     assert_eq!(observer.channel_users(&channel("general")), [alice]);
 }
 
 #[test]
-fn nobody_speaks_for_another_node() {
+fn rejects_heartbeats_for_another_node() {
     let (mut alice, mut victim) = (node("n1"), node("n2"));
-    heard(&mut victim, &register(&mut alice, "alice", "n1", START), START);
+    receive(&mut victim, &register(&mut alice, "alice", "n1", START), START);
     let before = victim.users();
     let mallory = key("mallory's node");
-    let word = |attendance: Signed<Attendance>, leaving, channels| Heartbeat {
+    let heartbeat = |attendance: Signed<Attendance>, leaving, channels| Heartbeat {
         attendance: attendance.encode(),
         session: after(100),
         number: 9,
@@ -165,11 +169,11 @@ fn nobody_speaks_for_another_node() {
     };
     // A join for Alice on a node that is not hers, and a goodbye for it.
     for (leaving, channels) in [(false, vec![channel("spam")]), (true, vec![])] {
-        let spoofed = Signed::sign(&mallory, &TOPIC, word(attendance("alice", "n1"), leaving, channels)).encode();
+        let spoofed = Signed::sign(&mallory, &TOPIC, heartbeat(attendance("alice", "n1"), leaving, channels)).encode();
         assert_eq!(refusal(&mut victim, &spoofed, after(1)), HeartbeatRefusal::Spoofed);
     }
     // Under the name of Alice's node, with a signature that is not its own.
-    let mut spoofed = Signed::sign(&mallory, &TOPIC, word(attendance("alice", "n1"), true, vec![])).encode();
+    let mut spoofed = Signed::sign(&mallory, &TOPIC, heartbeat(attendance("alice", "n1"), true, vec![])).encode();
     spoofed[..32].copy_from_slice(alice.me().as_bytes());
     assert_eq!(refusal(&mut victim, &spoofed, after(1)), HeartbeatRefusal::Spoofed);
     // Mallory can't make a node of her own Alice's either.
@@ -177,7 +181,7 @@ fn nobody_speaks_for_another_node() {
     let claimed = Signed::sign(&key("mallory"), &TOPIC, Attendance { node, until: after(1_000) });
     let mut claimed = claimed.encode();
     claimed[..32].copy_from_slice(key("alice").identity().as_bytes());
-    let said = Heartbeat { attendance: claimed, ..word(attendance("alice", "n1"), false, vec![]) };
+    let said = Heartbeat { attendance: claimed, ..heartbeat(attendance("alice", "n1"), false, vec![]) };
     assert_eq!(
         refusal(&mut victim, &Signed::sign(&mallory, &TOPIC, said).encode(), after(1)),
         HeartbeatRefusal::Spoofed
@@ -186,21 +190,21 @@ fn nobody_speaks_for_another_node() {
 }
 
 #[test]
-fn an_old_heartbeat_never_rises() {
+fn rejects_old_heartbeats_even_of_forgotten_nodes() {
     let (mut alice, mut victim) = (node("n1"), node("n2"));
     let hello = register(&mut alice, "alice", "n1", START);
-    heard(&mut victim, &hello, START);
-    let goodbye = said(&alice.handle(Input::UnregisterUser, after(40)).unwrap());
+    receive(&mut victim, &hello, START);
+    let goodbye = sent(&alice.handle(Input::UnregisterUser, after(40)).unwrap());
     // Overtaken by a little: no peer is at fault. By much: a peer withheld it.
     let joined = {
         let mut other = node("n3");
         let first = register(&mut other, "bob", "n3", START);
         let second = join(&mut other, "bob", "#general", after(1)).remove(0);
-        heard(&mut victim, &second, after(1));
-        assert!(heard(&mut victim, &first, after(2)).is_empty());
+        receive(&mut victim, &second, after(1));
+        assert!(receive(&mut victim, &first, after(2)).is_empty());
         first
     };
-    heard(&mut victim, &goodbye[0], after(40));
+    receive(&mut victim, &goodbye[0], after(40));
     assert!(victim.user(&key("alice").identity()).is_none());
     for late in [REORDER_GRACE.as_secs() + 41, 300, TOMBSTONE_LASTS.as_secs() + 50, 100_000] {
         victim.handle(Input::Tick, after(late)).unwrap();
@@ -211,10 +215,10 @@ fn an_old_heartbeat_never_rises() {
             let by_date = matches!(refused, HeartbeatRefusal::Misdated { apart } if apart < 0);
             assert!(refused == HeartbeatRefusal::Replayed || forgotten && by_date, "{late}: {refused}");
         }
-        let told = Input::Told { bytes: hello.clone(), age: Duration::ZERO };
-        assert_eq!(victim.handle(told, after(late)), Ok(vec![]), "nor does it when a peer has kept it");
+        let relayed = Input::Told { bytes: hello.clone(), age: Duration::ZERO };
+        assert_eq!(victim.handle(relayed, after(late)), Ok(vec![]), "nor does it when a peer has kept it");
     }
-    assert_eq!(victim.remembered(), 0, "and nothing is remembered for ever");
+    assert_eq!(victim.remembered(), 0, "and nothing is remembered permanently");
     let early = START.plus(Duration::from_secs(40)).as_millis() - CLOCK_SKEW.as_millis() as u64 - 1;
     assert_eq!(
         refusal(&mut node("n4"), &goodbye[0], Timestamp::from_millis(early)),
@@ -223,52 +227,52 @@ fn an_old_heartbeat_never_rises() {
 }
 
 #[test]
-fn a_late_joiner_takes_the_picture_from_a_peer_ages_included() {
+fn takes_the_roster_of_a_peer_with_its_ages() {
     let (mut alice, mut peer, mut late) = (node("n1"), node("n2"), node("n3"));
     let hello = register(&mut alice, "alice", "n1", START);
-    heard(&mut peer, &hello, START);
+    receive(&mut peer, &hello, START);
     let sightings = peer.sightings(&late.have().into_iter().collect(), after(30));
     assert_eq!((sightings.len(), sightings[0].age), (1, Duration::from_secs(30)));
     for Sighting { bytes, age, .. } in sightings {
         late.handle(Input::Told { bytes, age }, after(30)).unwrap();
     }
     assert_eq!(late.users().len(), 1);
-    assert!(peer.sightings(&late.have().into_iter().collect(), after(30)).is_empty(), "nothing is told twice");
+    assert!(peer.sightings(&late.have().into_iter().collect(), after(30)).is_empty(), "nothing is sent twice");
     late.handle(Input::Tick, after(59)).unwrap();
     assert_eq!(late.users().len(), 1);
     late.handle(Input::Tick, after(60)).unwrap();
-    assert!(late.users().is_empty(), "what was told was half a minute old");
+    assert!(late.users().is_empty(), "what was received was half a minute old");
 }
 
 #[test]
-fn a_run_whose_clock_went_back_is_heard_all_the_same() {
+fn accepts_a_restarted_node_whose_clock_went_back() {
     let mut observer = node("n2");
     let mut first = Presence::new(TOPIC, key("n1"), after(1_000));
-    heard(&mut observer, &register(&mut first, "alice", "n1", after(10)), after(10));
+    receive(&mut observer, &register(&mut first, "alice", "n1", after(10)), after(10));
     let mut second = Presence::new(TOPIC, key("n1"), after(500));
     let early = register(&mut second, "alice", "n1", after(20));
-    assert!(heard(&mut observer, &early, after(20)).is_empty(), "taken for an older one");
+    assert!(receive(&mut observer, &early, after(20)).is_empty(), "taken for an older one");
     for Sighting { bytes, age, .. } in observer.sightings(&BTreeSet::new(), after(21)) {
         second.handle(Input::Told { bytes, age }, after(21)).unwrap();
     }
-    let word = said(&second.handle(Input::Tick, after(30)).unwrap());
-    heard(&mut observer, &word[0], after(30));
+    let resent = sent(&second.handle(Input::Tick, after(30)).unwrap());
+    receive(&mut observer, &resent[0], after(30));
     join(&mut second, "alice", "#general", after(31))
         .iter()
-        .for_each(|bytes| drop(heard(&mut observer, bytes, after(31))));
+        .for_each(|bytes| drop(receive(&mut observer, bytes, after(31))));
     assert_eq!(observer.channel_users(&channel("general")).len(), 1);
 }
 
 #[test]
-fn a_clock_that_is_set_back_stops_nothing() {
+fn sends_and_expires_after_the_clock_was_set_back() {
     let (mut alice, mut bob) = (node("n1"), node("n2"));
     let hour = 3_600;
-    heard(&mut bob, &register(&mut alice, "alice", "n1", after(hour)), after(hour));
+    receive(&mut bob, &register(&mut alice, "alice", "n1", after(hour)), after(hour));
     register(&mut bob, "bob", "n2", after(hour));
     bob.handle(Input::Tick, after(hour)).unwrap();
     // Bob corrects his clock: he sends at once, and Alice expires in time, though her last heartbeat is an hour in the
     // future.
-    let spoken = said(&bob.handle(Input::Tick, after(0)).unwrap());
+    let spoken = sent(&bob.handle(Input::Tick, after(0)).unwrap());
     assert_eq!(spoken.len(), 1);
     let goes = pace::VALID_MAX.as_secs();
     assert!(bob.user(&key("alice").identity()).is_some());
@@ -277,7 +281,7 @@ fn a_clock_that_is_set_back_stops_nothing() {
 }
 
 #[test]
-fn many_nodes_speak_more_seldom_within_bounds() {
+fn interval_grows_with_the_number_of_nodes_within_bounds() {
     assert_eq!(pace::interval(2), pace::INTERVAL_MIN);
     assert_eq!(pace::interval(100), pace::INTERVAL_MIN);
     assert_eq!(pace::interval(1_000), Duration::from_secs(200));
@@ -291,9 +295,9 @@ fn many_nodes_speak_more_seldom_within_bounds() {
 }
 
 #[test]
-fn who_joins_without_end_is_not_followed() {
+fn rejects_heartbeats_beyond_the_rate() {
     let (mut here, mut there) = (node("n1"), node("n2"));
-    heard(&mut there, &register(&mut here, "alice", "n1", START), START);
+    receive(&mut there, &register(&mut here, "alice", "n1", START), START);
     let alice = key("alice").identity();
     let mut words = (0..).map(|n: u32| {
         let (user, channel) = (alice, channel("general"));
@@ -302,15 +306,15 @@ fn who_joins_without_end_is_not_followed() {
         } else {
             Input::LeaveChannel { user, channel }
         };
-        said(&here.handle(input, START).unwrap()).remove(0)
+        sent(&here.handle(input, START).unwrap()).remove(0)
     });
     for word in words.by_ref().take(pace::HEARTBEATS_BURST as usize - 1) {
-        heard(&mut there, &word, START);
+        receive(&mut there, &word, START);
     }
     let before = there.users();
     assert_eq!(refusal(&mut there, &words.next().unwrap(), START), HeartbeatRefusal::TooOften);
     assert_eq!(there.users(), before);
-    heard(&mut there, &words.next().unwrap(), START.plus(pace::HEARTBEATS_EVERY));
+    receive(&mut there, &words.next().unwrap(), START.plus(pace::HEARTBEATS_EVERY));
 }
 
 #[test]
@@ -321,9 +325,9 @@ fn bounds_hold_on_both_sides() {
     let longest = |n: usize| format!("#module/{}{n:02}", "あ".repeat(62));
     for n in 0..CHANNELS_MAX {
         let channel = longest(n).parse().unwrap();
-        let bytes = said(&here.handle(Input::JoinChannel { user: alice, channel }, START).unwrap()).remove(0);
+        let bytes = sent(&here.handle(Input::JoinChannel { user: alice, channel }, START).unwrap()).remove(0);
         assert!(bytes.len() <= HEARTBEAT_MAX_BYTES, "{}", bytes.len());
-        heard(&mut node("n2"), &bytes, START);
+        receive(&mut node("n2"), &bytes, START);
     }
     let channel = channel("one-more");
     assert_eq!(here.handle(Input::JoinChannel { user: alice, channel }, START), Err(PresenceError::TooManyChannels));
@@ -335,7 +339,7 @@ fn bounds_hold_on_both_sides() {
 
 /// What everybody must agree on.
 #[test]
-fn of_a_person_with_too_many_nodes_everybody_shows_the_same_ones() {
+fn lists_the_same_nodes_everywhere_when_a_person_has_too_many() {
     let names: Vec<String> = (0..NODES_PER_PERSON + 4).map(|number| format!("m{number}")).collect();
     let mut heartbeats: Vec<(NodeId, Vec<u8>)> = names
         .iter()
@@ -351,20 +355,20 @@ fn of_a_person_with_too_many_nodes_everybody_shows_the_same_ones() {
     register(&mut upward, "alice", "n1", START);
     for (number, (_, bytes)) in heartbeats.iter().enumerate() {
         match number < NODES_PER_PERSON {
-            true => drop(heard(&mut upward, bytes, START)),
-            false => assert_eq!(refusal(&mut upward, bytes, START), HeartbeatRefusal::Full, "it is not passed on"),
+            true => drop(receive(&mut upward, bytes, START)),
+            false => assert_eq!(refusal(&mut upward, bytes, START), HeartbeatRefusal::Full, "it is not forwarded"),
         }
     }
     for (_, bytes) in heartbeats.iter().rev() {
-        heard(&mut downward, bytes, START);
+        receive(&mut downward, bytes, START);
     }
     assert_eq!((nodes(&upward), nodes(&downward)), (shown.clone(), shown), "in whatever order they came");
     assert_eq!(downward.live(), NODES_PER_PERSON);
     assert_eq!(upward.live(), NODES_PER_PERSON + 1, "nobody else loses a place by it");
     // A heartbeat that was left out brings nothing new later.
     let (_, left_out) = heartbeats.pop().unwrap();
-    let told = Input::Told { bytes: left_out, age: Duration::ZERO };
-    assert_eq!(upward.handle(told, START).unwrap(), []);
+    let relayed = Input::Told { bytes: left_out, age: Duration::ZERO };
+    assert_eq!(upward.handle(relayed, START).unwrap(), []);
 }
 
 fn seen(presence: &Presence) -> BTreeMap<Identity, (Vec<NodeId>, BTreeSet<ChannelName>)> {
@@ -377,7 +381,7 @@ fn seen(presence: &Presence) -> BTreeMap<Identity, (Vec<NodeId>, BTreeSet<Channe
 
 /// `SEED=…` repeats a run.
 #[test]
-fn any_order_repetition_and_loss_lead_to_one_picture() {
+fn converges_in_any_order_with_repetition_and_loss() {
     let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random::<u64>);
     println!("SEED={seed}");
     let mut rng = StdRng::seed_from_u64(seed);
@@ -397,7 +401,7 @@ fn any_order_repetition_and_loss_lead_to_one_picture() {
                     if n == 2 { Input::JoinChannel { user, channel } } else { Input::LeaveChannel { user, channel } }
                 }
             };
-            for bytes in said(&speaker.handle(input, now).unwrap_or_default()) {
+            for bytes in sent(&speaker.handle(input, now).unwrap_or_default()) {
                 last.insert(name.clone(), bytes.clone());
                 words.push(bytes);
             }
@@ -411,17 +415,17 @@ fn any_order_repetition_and_loss_lead_to_one_picture() {
                 heard.extend(last.values());
                 heard.shuffle(&mut rng);
                 let mut observer = node("observer");
-                let mut told = BTreeMap::new();
+                let mut online = BTreeMap::new();
                 for bytes in heard {
                     for event in events(observer.handle(Input::Heard(bytes.clone()), now).unwrap()) {
                         match event {
-                            Event::UserOnline { user, .. } => assert!(told.insert(user, ()).is_none()),
-                            Event::UserOffline { user } => assert!(told.remove(&user).is_some()),
+                            Event::UserOnline { user, .. } => assert!(online.insert(user, ()).is_none()),
+                            Event::UserOffline { user } => assert!(online.remove(&user).is_some()),
                             _ => {}
                         }
                     }
                 }
-                assert_eq!(told.into_keys().collect::<Vec<_>>(), seen(&observer).into_keys().collect::<Vec<_>>());
+                assert_eq!(online.into_keys().collect::<Vec<_>>(), seen(&observer).into_keys().collect::<Vec<_>>());
                 seen(&observer)
             })
             .collect();

@@ -25,7 +25,7 @@ impl ReadModel {
         self.modules.range::<ModuleName, _>((begin, std::ops::Bound::Unbounded))
     }
 
-    /// The state of a module's name, whoever claims it.
+    /// The state of a module's name, or `None` if it has no claims that count.
     pub fn module_name(&self, name: &FoldedName) -> Option<&NameState> {
         self.states.get(&(NameKind::Module, name.clone()))
     }

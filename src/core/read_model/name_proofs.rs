@@ -12,8 +12,8 @@ use crate::read_model::ReadModel;
 use crate::time::Timestamp;
 
 impl ReadModel {
-    /// None for a name that nobody ever had, and for one whose story does not fit into a record. A release goes in as
-    /// far as there is room.
+    /// The record of a name, or `None` if the name never had a holder or its history does not fit. A release is
+    /// included as far as there is room.
     pub fn record(&self, name: &NameKey, now: Timestamp) -> Option<NameProof> {
         let state = self.states.get(name)?;
         let mut facts: Vec<SignedFact> = Vec::new();

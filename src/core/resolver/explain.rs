@@ -1,4 +1,5 @@
-//! Why requirements can't be met: who wants what, and what there is. First as data, then in sentences.
+//! Explanations of a failed resolution: which requirements contradict each other and what there is, as data ([`Want`])
+//! and as sentences (`Display`).
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -9,39 +10,39 @@ use semver::{Version, VersionReq};
 use super::{Package, ResolutionProblem, SelfDependency, Unresolved};
 use crate::name::ModuleName;
 
-/// One of the wants that can't all be met.
+/// One of the requirements that can't all be met.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Want {
-    /// None: the person who asked.
+    /// The releases that state it, or `None` if the person asked for it.
     pub by: Option<Wanting>,
     pub name: ModuleName,
     pub requirement: VersionReq,
     pub there_is: ThereIs,
 }
 
-/// The releases of one module that want the same, oldest first.
+/// The releases of one module that state the same requirement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanting {
     pub name: ModuleName,
     pub versions: Vec<Version>,
 }
 
-/// What meets a want when it is looked at alone.
+/// What a requirement would find if it were the only one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ThereIs {
     /// At least one version matches; another requirement conflicts with it.
     Some,
     /// Versions, but none that meets the requirement.
     OnlyOthers { newest: Version },
-    /// Those that meet the requirement were withdrawn.
+    /// Only withdrawn versions meet it.
     OnlyYanked,
-    /// The module wants itself.
+    /// A release depends on its own module.
     Itself,
     /// No module of this name is known here.
     Nothing,
 }
 
-/// Every want that the contradiction rests on, in the order in which pubgrub came upon them.
+/// The requirements at the leaves of PubGrub's derivation tree, those of the person first.
 pub(super) fn wants(
     problem: &ResolutionProblem<'_>,
     tree: &DerivationTree<Package, Ranges<Version>, SelfDependency>,
@@ -75,6 +76,7 @@ pub(super) fn wants(
     found
 }
 
+/// Adds every requirement on the module `on` that these versions of a package state, merged where it is the same one.
 fn add(
     found: &mut Vec<Want>,
     problem: &ResolutionProblem<'_>,
@@ -119,6 +121,7 @@ fn add(
     }
 }
 
+/// Looks a requirement up by itself.
 fn there_is(
     problem: &ResolutionProblem<'_>,
     package: &Package,
@@ -185,7 +188,7 @@ impl fmt::Display for Unresolved {
 
 impl std::error::Error for Unresolved {}
 
-/// “1.0.0”, “1.0.0 and 1.1.0”, “1.0.0, 1.1.0 and 2.0.0”, “1.0.0, 1.1.0 and 7 more”.
+/// Joins texts for a sentence: “1.0.0”, “1.0.0 and 1.1.0”, “1.0.0, 1.1.0 and 2.0.0”, “1.0.0, 1.1.0 and 7 more”.
 fn list(texts: &[String]) -> String {
     const SHOWN: usize = 3;
     match texts {

@@ -1,7 +1,10 @@
 //! The fields of the index, and how a text becomes a query over them.
 //!
-//! A word that is written as in the document counts more than one that only begins so, and that more than one that is
-//! misspelt; a module's name counts more than its title, that more than its tags, and those more than the description.
+//! The score of a word in one field is the field's weight times the sum of what applies: 1 and 0.3 times the BM25 score
+//! for an exact match, 0.4 for a word that begins so, 0.04 for one with a typing error. Of the fields the best one
+//! counts, and each of the others adds a fifth of its score. So for the question `png`, a module of that name gets more
+//! than 10 × 1.4, and 20 more because the question is its whole name; a module that mentions PNG in its description gets
+//! more than 1.4.
 
 use tantivy::query::{
     BooleanQuery, BoostQuery, ConstScoreQuery, DisjunctionMaxQuery, FuzzyTermQuery, Occur, Query, TermQuery,
@@ -12,15 +15,16 @@ use tantivy::{Score, Term};
 
 use crate::search::{QUESTION_MAX_CHARS, QUESTION_MAX_WORDS};
 
-/// The name under which the tokenizer is known.
+/// The name under which the tokenizer is registered.
 pub(super) const WORDS: &str = "words";
-/// Longer ones are no words; they are not indexed and not looked for.
+/// Longer words are neither indexed nor looked up.
 const WORD_MAX_BYTES: usize = 64;
-/// In shorter words any slip makes another word.
+/// In shorter words one typing error makes another word.
 const FUZZY_MIN_CHARS: usize = 4;
+/// Typing errors allowed in a word (Damerau-Levenshtein distance).
 const FUZZY_DISTANCE: u8 = 1;
 
-/// The field a word occurs in, in the order of the fields' numbers.
+/// A field of the index; its number is that of the Tantivy field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum In {
     Name,
@@ -30,29 +34,31 @@ pub(super) enum In {
     Exports,
     Imports,
     Owner,
-    /// The name as one word.
+    /// The name as one word without separators.
     Whole,
 }
 
+/// All fields, in the order of their numbers.
 pub(super) const FIELDS: [In; 8] =
     [In::Name, In::Title, In::Tags, In::Description, In::Exports, In::Imports, In::Owner, In::Whole];
 
-/// Misspellings are looked for here only: elsewhere stand names of programs.
+/// Fields where typing errors are looked for. The others hold names of programs, not words.
 const FUZZY_IN: [In; 4] = [In::Name, In::Title, In::Tags, In::Description];
 
 /// The score of an exact match…
 const EXACT: Score = 1.0;
-/// … of which so much more for a rare word (BM25)…
+/// … what the BM25 score of that match is multiplied by before it is added…
 const RARITY: Score = 0.3;
-/// … what one counts that begins so, and one that is nearly so.
+/// … what a word counts that begins so…
 const BEGINS: Score = 0.4;
+/// … and one that is one error away.
 const MISSPELT: Score = 0.04;
-/// What a match in a second field adds.
+/// The part of a score that counts in every field but the best one.
 const ELSEWHERE_TOO: Score = 0.2;
-/// What it counts when the question is the module's name.
+/// The score added if the question is the module's name.
 const IS_THE_NAME: Score = 20.0;
 
-/// How much is forgiven.
+/// How exact a match must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Leniency {
     /// Every word must be there; the last one may be unfinished.
@@ -68,6 +74,7 @@ impl In {
         Field::from_field_id(self as u32)
     }
 
+    /// How much a match in this field counts.
     fn weight(self) -> Score {
         match self {
             Self::Name | Self::Whole => 10.0,
@@ -81,6 +88,7 @@ impl In {
     }
 }
 
+/// The schema: one text field for each of [`FIELDS`].
 pub(super) fn schema() -> Schema {
     let mut builder = Schema::builder();
     let text = |record| {
@@ -95,7 +103,7 @@ pub(super) fn schema() -> Schema {
     builder.build()
 }
 
-/// Words as they are indexed: lower case, Latin letters without their marks.
+/// The tokenizer for texts and questions: words in lower case, Latin letters without their marks.
 pub(super) fn analyzer() -> TextAnalyzer {
     TextAnalyzer::builder(SimpleTokenizer::default())
         .filter(RemoveLongFilter::limit(WORD_MAX_BYTES))
@@ -116,11 +124,12 @@ pub(super) fn words_of(text: &str) -> Vec<String> {
     words
 }
 
-/// A name without what joins its parts.
+/// A name without its separators.
 pub(super) fn joined(name: &str) -> String {
     name.chars().filter(|letter| letter.is_alphanumeric()).collect()
 }
 
+/// The query for all words of a question.
 pub(super) fn query(words: &[String], leniency: Leniency) -> BooleanQuery {
     let occur = if leniency == Leniency::AnyWord { Occur::Should } else { Occur::Must };
     let last = words.len().saturating_sub(1);
@@ -132,14 +141,14 @@ pub(super) fn query(words: &[String], leniency: Leniency) -> BooleanQuery {
     BooleanQuery::new(vec![(Occur::Should, all), (Occur::Should, is_name)])
 }
 
-/// In whichever field it counts most.
+/// The query for one word in all fields, of which the best counts. `last`: the word may be unfinished.
 fn word_query(word: &str, last: bool, leniency: Leniency) -> Box<dyn Query> {
     let fields = FIELDS.iter().filter(|field| **field != In::Whole);
     let each = fields.map(|field| field_query(*field, word, last, leniency)).collect();
     Box::new(DisjunctionMaxQuery::with_tie_breaker(each, ELSEWHERE_TOO))
 }
 
-/// What is exact also begins so, and what begins so is also nearly so: the counts add up.
+/// The query for one word in one field. An exact match also begins so and is also similar, so the scores add up.
 fn field_query(field: In, word: &str, last: bool, leniency: Leniency) -> Box<dyn Query> {
     let weight = field.weight();
     let exactly = TermQuery::new(term(field, word), IndexRecordOption::WithFreqs);

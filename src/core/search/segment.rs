@@ -1,4 +1,4 @@
-//! Some documents and their index, built in one go and never changed but for what is hidden.
+//! A segment: some documents and their index, built at once. Afterwards documents can only be hidden.
 
 use std::collections::HashMap;
 
@@ -11,22 +11,27 @@ use tantivy::{DocId, Index, IndexSettings, ReloadPolicy, Score, Searcher, Segmen
 use crate::search::query::{FIELDS, WORDS, analyzer, joined, schema};
 use crate::search::{SearchDocument, SearchError};
 
-/// Below this many documents the writer gets by with little memory.
+/// With fewer documents than this, the writer needs little memory.
 const SMALL: usize = 1_000;
-/// What a writer may take while it builds.
+/// Bytes that a writer may use while it builds a large segment…
 const MEMORY_OF_MANY: usize = 50_000_000;
+/// … and a small one.
 const MEMORY_OF_FEW: usize = 5_000_000;
 
+/// A segment.
 pub(super) struct Part {
-    /// In the order in which they were indexed: a document's number there is its place here.
+    /// In the order in which they were indexed: Tantivy's document id is the position here.
     documents: Vec<SearchDocument>,
+    /// Which documents are hidden, by position.
     hidden: Vec<bool>,
+    /// The position of each document that is not hidden, by its key.
     places: HashMap<String, usize>,
     pub(super) directory: RamDirectory,
     pub(super) searcher: Searcher,
 }
 
 impl Part {
+    /// Builds the segment of these documents.
     pub(super) fn build(documents: Vec<SearchDocument>) -> Result<Self, SearchError> {
         // The engine draws its files' names by chance; nothing follows from them.
         let directory = RamDirectory::create();
@@ -44,7 +49,7 @@ impl Part {
         Self::over(&index, directory, documents)
     }
 
-    /// An index that holds exactly these documents, in this order.
+    /// Opens an index that holds exactly these documents, in this order.
     pub(super) fn over(
         index: &Index,
         directory: RamDirectory,
@@ -56,38 +61,44 @@ impl Part {
         Ok(Self { hidden: vec![false; documents.len()], documents, places, directory, searcher })
     }
 
+    /// The number of documents that are not hidden.
     pub(super) fn len(&self) -> usize {
         self.places.len()
     }
 
+    /// The documents that are not hidden, in their order.
     pub(super) fn documents(&self) -> impl Iterator<Item = &SearchDocument> {
         self.documents.iter().zip(&self.hidden).filter(|(_, hidden)| !**hidden).map(|(document, _)| document)
     }
 
-    /// Hidden ones too.
+    /// All documents, hidden ones too, in their order.
     pub(super) fn all(&self) -> &[SearchDocument] {
         &self.documents
     }
 
+    /// The hidden documents.
     pub(super) fn hidden(&self) -> impl Iterator<Item = &SearchDocument> {
         self.documents.iter().zip(&self.hidden).filter(|(_, hidden)| **hidden).map(|(document, _)| document)
     }
 
+    /// The keys of the documents that are not hidden, in no order.
     pub(super) fn keys(&self) -> impl Iterator<Item = &String> {
         self.places.keys()
     }
 
+    /// The document of this key, to replace its numbers; the index has only its texts.
     pub(super) fn get_mut(&mut self, key: &str) -> Option<&mut SearchDocument> {
         self.places.get(key).and_then(|place| self.documents.get_mut(*place))
     }
 
+    /// Hides a document; an unknown key is ignored.
     pub(super) fn hide(&mut self, key: &str) {
         if let Some(hidden) = self.places.remove(key).and_then(|place| self.hidden.get_mut(place)) {
             *hidden = true;
         }
     }
 
-    /// All that match, in no order, each with how well.
+    /// All visible documents that match, each with its score, in no particular order.
     pub(super) fn matches(
         &self,
         query: &dyn Query,
@@ -107,6 +118,7 @@ impl Part {
     }
 }
 
+/// The texts of a document, field by field.
 fn indexed(document: &SearchDocument) -> TantivyDocument {
     let mut indexed = TantivyDocument::default();
     // Also as one word, for those who write it so.
@@ -130,7 +142,7 @@ fn indexed(document: &SearchDocument) -> TantivyDocument {
     indexed
 }
 
-/// How frequent a word is in both parts together: a document counts the same in either.
+/// Word frequencies of both segments together, so that a document scores the same in either.
 pub(super) struct TermStatistics<'a>(pub(super) &'a [&'a Part; 2]);
 
 impl Bm25StatisticsProvider for TermStatistics<'_> {
@@ -147,9 +159,10 @@ impl Bm25StatisticsProvider for TermStatistics<'_> {
     }
 }
 
-/// Collects every match.
+/// A Tantivy collector that keeps every match: results are sorted by numbers that Tantivy does not have.
 struct Everything;
 
+/// The matches in one Tantivy segment.
 struct OfSegment(Vec<(Score, DocId)>);
 
 impl Collector for Everything {

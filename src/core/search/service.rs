@@ -1,4 +1,4 @@
-//! The index as it is asked from elsewhere: questions and replies as data, one reply for each question, in their order.
+//! The index as a service in a worker: requests and responses as data, one response for each request, in their order.
 
 use std::collections::BTreeSet;
 
@@ -6,52 +6,55 @@ use serde::{Deserialize, Serialize};
 
 use crate::search::{SearchDocument, SearchError, SearchHits, SearchIndex, SearchQuery};
 
-/// Both sides must speak the same: a page may meet the program of another build.
+/// The version of these messages. A page may meet the worker of another build.
 pub const PROTOCOL: u32 = 1;
 
+/// What the service is asked.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum SearchRequest {
-    /// Starts over from a saved snapshot. Response: `Loaded`.
+    /// Replaces the index by a saved one. Response: [`SearchResponse::Loaded`].
     Load(#[serde(with = "serde_bytes")] Vec<u8>),
-    /// SearchResponse: `Done`.
+    /// Adds or replaces documents and removes others. Response: [`SearchResponse::Done`].
     Update { documents: Vec<SearchDocument>, removed: Vec<String> },
-    /// Removes all but these. SearchResponse: `Done`.
+    /// Removes all but the documents of these keys. Response: [`SearchResponse::Done`].
     Keep(BTreeSet<String>),
-    /// SearchResponse: `Found`.
+    /// Answers a question. Response: [`SearchResponse::Found`].
     Find(SearchQuery),
-    /// Makes one of what is old and new. SearchResponse: `Saved`, to be kept.
+    /// Merges what is new into the base and returns the index as bytes. Response: [`SearchResponse::Saved`].
     MergeAndSave,
 }
 
+/// What the service answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SearchResponse {
-    /// How many documents came with it; none when it was of no use.
+    /// How many documents were loaded, or `None` if the bytes are no index of this version.
     Loaded(Option<u64>),
-    /// How many documents are not yet part of the base.
+    /// How many documents are not part of the base yet.
     Done {
         waiting: u64,
     },
     Found(SearchHits),
     Saved(#[serde(with = "serde_bytes")] Vec<u8>),
-    /// It does not work.
+    /// The engine failed; the index is dropped and must be filled again.
     Failed,
 }
 
-/// Owns the index.
+/// Owns the index; `None` until it is loaded or filled.
 #[derive(Default)]
 pub struct SearchService(Option<SearchIndex>);
 
 impl SearchService {
-    pub fn reply(&mut self, ask: SearchRequest) -> SearchResponse {
-        self.work(ask).unwrap_or_else(|error| {
+    /// Carries out one request. Errors of the engine are logged and answered with [`SearchResponse::Failed`].
+    pub fn reply(&mut self, request: SearchRequest) -> SearchResponse {
+        self.work(request).unwrap_or_else(|error| {
             tracing::error!(%error, "the search index fails");
             self.0 = None;
             SearchResponse::Failed
         })
     }
 
-    fn work(&mut self, ask: SearchRequest) -> Result<SearchResponse, SearchError> {
-        if let SearchRequest::Load(bytes) = &ask {
+    fn work(&mut self, request: SearchRequest) -> Result<SearchResponse, SearchError> {
+        if let SearchRequest::Load(bytes) = &request {
             return Ok(SearchResponse::Loaded(match SearchIndex::load(bytes) {
                 Ok(index) => Some(self.0.insert(index).len() as u64),
                 Err(why) => {
@@ -65,7 +68,7 @@ impl SearchService {
             Some(index) => index,
             nothing => nothing.insert(SearchIndex::new()?),
         };
-        match ask {
+        match request {
             SearchRequest::Load(_) => Ok(SearchResponse::Loaded(None)),
             SearchRequest::Update { documents, removed } => {
                 index.remove(&removed);

@@ -1,5 +1,5 @@
-//! An index as bytes: all files of its directory and the documents, behind a checksum. Bytes that are not exactly what
-//! was saved never reach the engine.
+//! A search index as bytes: a SHA-256 checksum, then documents and all files of the Tantivy directory in CBOR. Bytes
+//! that are not exactly what was saved never reach the engine, which trusts its files.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -13,23 +13,27 @@ use crate::search::query::{FIELDS, WORDS, analyzer};
 use crate::search::segment::Part;
 use crate::search::{NotAnIndex, SearchDocument, SearchError, SearchIndex};
 
-/// Another number for every change of the documents, the fields or the words.
+/// Raised with every change of the documents, the fields or the tokenizer.
 const VERSION: u32 = 1;
 const CHECKSUM_BYTES: usize = 32;
-/// Where the engine keeps what an index consists of, and what files it knows.
+/// The files in which Tantivy keeps what an index consists of, and which files it manages.
 const META: [&str; 2] = ["meta.json", ".managed.json"];
 
+/// The content behind the checksum.
 #[derive(Serialize, Deserialize)]
 struct Saved {
     version: u32,
     documents: Vec<SearchDocument>,
-    /// Keys of documents that count no more.
+    /// Keys of the base's hidden documents.
     hidden: Vec<String>,
+    /// Documents that are not part of the base.
     news: Vec<SearchDocument>,
+    /// Name and content of each file of the directory.
     files: Vec<(String, serde_bytes::ByteBuf)>,
 }
 
 impl SearchIndex {
+    /// Encodes the index as it is, unmerged documents included.
     pub fn save(&self) -> Result<Vec<u8>, SearchError> {
         let base = &self.base;
         let index = base.searcher.index();
@@ -55,6 +59,7 @@ impl SearchIndex {
         Ok(bytes)
     }
 
+    /// Decodes a saved index. Any error means that the index must be built again.
     pub fn load(bytes: &[u8]) -> Result<Self, NotAnIndex> {
         let (sum, body) = bytes.split_at_checked(CHECKSUM_BYTES).ok_or(NotAnIndex::Checksum)?;
         if Digest::of(body).as_bytes() != sum {
@@ -85,6 +90,7 @@ impl SearchIndex {
     }
 }
 
+/// Reads a file of the in-memory directory.
 fn contents(directory: &RamDirectory, path: &Path) -> Result<Vec<u8>, TantivyError> {
     let file = directory.open_read(path)?;
     Ok(file.read_bytes()?.as_slice().to_vec())

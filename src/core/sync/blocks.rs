@@ -1,8 +1,9 @@
-//! Content between peers, in `/gen/blocks/1`: blocks are asked for by their hash, and believed by nothing else.
+//! Blocks of files between peers (`/gen/blocks/1`). A block is asked for by its SHA-256 hash and accepted if its bytes
+//! have that hash; the sender needs no trust.
 //!
 //! The side that opens a stream asks, the other one answers; each side opens its own stream to ask.
 //!
-//! - what is said: [`wire`]; from several peers at once: [`fetch`]; to one peer: [`serve`]
+//! - the messages: [`wire`]; asking several peers at once: [`fetch`]; answering one peer: [`serve`]
 
 pub mod fetch;
 pub mod serve;

@@ -1,9 +1,19 @@
-//! Who is here and what they say, between two peers: `/gen/talk/1`. Most of it travels on gossip; what gossip has
-//! passed already is asked for here, on a stream of its own for each question: one question, an answer in pages, the
-//! end.
+//! Presence and channel history between two peers (`/gen/talk/1`).
 //!
-//! The asking side lists what it has, in a few bytes each, so that nothing is sent twice. Nothing larger than its limit
-//! is decoded. Rates: [`rates`].
+//! Heartbeats and messages travel on gossip. What gossip has passed already is asked for here, each question on a
+//! stream of its own: one question, an answer in pages, the end of the stream. A peer whose gossip subscriptions are
+//! not known yet gets new heartbeats and messages on such a stream, too.
+//!
+//! Example: a device comes online and asks a peer.
+//!
+//! | frame | content |
+//! |---|---|
+//! | → `WhoIsHere` | short ids of the heartbeats it has: none |
+//! | ← `Here`, `Here` | all heartbeats, in pages, each with the time since its first reception |
+//! | (new stream) → `History` | `#general` and the short ids (8 bytes each) of its 480 messages |
+//! | ← `Said` | the 20 messages it lacks, oldest first |
+//!
+//! Nothing longer than its limit is decoded. Rates are in [`rates`].
 
 pub mod rates;
 
@@ -16,33 +26,35 @@ use crate::sync::rejection::Rejection;
 
 /// The protocol's name when a stream is opened.
 pub const PROTOCOL: &str = "/gen/talk/1";
-/// One frame: a page, or a question with all that its asker has.
+/// The longest frame: a page, or a question with all that its asker has.
 pub const FRAME_MAX_BYTES: usize = 96 * 1024;
-/// What a page is filled up to.
+/// A page is complete as soon as it has at least this many bytes.
 pub const PAGE_BYTES: usize = 60 * 1024;
-/// Names of what the asker has.
+/// The most short ids in a question.
 pub const HAVE_MAX: usize = 10_000;
-/// Pages of one answer: all heartbeats that a node remembers, or the longest history.
+/// The most pages of one answer: all heartbeats that a node remembers, or the longest history.
 pub const PAGES_MAX: usize = 96;
-/// Entries of one page.
+/// The most entries of one page.
 pub const ENTRIES_MAX: usize = 1_024;
 
+/// One frame on a chat stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChatFrame {
-    /// Asks for heartbeats the asking side does not have.
+    /// Asks for heartbeats that the asking side does not have; `have` lists short ids.
     WhoIsHere { have: Vec<u64> },
-    /// "What was said in this channel, besides this?"
+    /// Asks for messages of a channel that the asking side does not have; `have` lists short ids.
     History { channel: ChannelName, have: Vec<u64> },
-    /// Heartbeats, each with the time since it was first received.
+    /// A page of heartbeats, each with the time since its first reception.
     Here(Vec<(Duration, Vec<u8>)>),
-    /// Messages, oldest first.
+    /// A page of messages, oldest first.
     Said(Vec<Vec<u8>>),
-    /// A heartbeat of now, to a peer that does not listen to gossip yet.
+    /// A new heartbeat, for a peer that is not known to listen to gossip.
     Heartbeat(Vec<u8>),
-    /// A message of now, likewise.
+    /// A new message, likewise.
     Message(Vec<u8>),
 }
 
+/// The first byte of each frame: its kind. Part of the wire format.
 const WHO_IS_HERE: u8 = 1;
 const HISTORY: u8 = 2;
 const HERE: u8 = 3;
@@ -51,6 +63,7 @@ const HEARTBEAT: u8 = 5;
 const MESSAGE: u8 = 6;
 
 impl ChatFrame {
+    /// Encodes the frame: one byte for its kind, then its fields in [`canonical`](crate::canonical) form.
     pub fn encode(&self) -> Vec<u8> {
         let encoder = Encoder::new();
         match self {
@@ -71,12 +84,13 @@ impl ChatFrame {
         .finish()
     }
 
+    /// Decodes a frame and checks its limits. The entries are opaque bytes here; they are verified when they are taken.
     pub fn decode(bytes: &[u8]) -> Result<Self, Rejection> {
         if bytes.len() > FRAME_MAX_BYTES {
             return Err(Rejection::Oversized);
         }
         let mut decoder = Decoder::new(bytes);
-        let talk = match decoder.byte()? {
+        let frame = match decoder.byte()? {
             WHO_IS_HERE => Self::WhoIsHere { have: get_have(&mut decoder)? },
             HISTORY => {
                 let channel = decoder.text()?.parse().map_err(|_| DecodeError::OutOfRange)?;
@@ -100,11 +114,12 @@ impl ChatFrame {
             other => return Err(DecodeError::UnknownKind(other).into()),
         };
         decoder.end()?;
-        Ok(talk)
+        Ok(frame)
     }
 }
 
-/// Entries in pages, none longer than [`PAGE_BYTES`] but for its last entry; at most [`PAGES_MAX`].
+/// Splits entries into at most [`PAGES_MAX`] pages, none of which exceeds [`PAGE_BYTES`] by more than its last entry.
+/// What does not fit is left out.
 pub fn pages<T>(entries: impl IntoIterator<Item = T>, weight: impl Fn(&T) -> usize) -> Vec<Vec<T>> {
     let mut pages: Vec<Vec<T>> = Vec::new();
     let mut filled = usize::MAX;
@@ -124,21 +139,24 @@ pub fn pages<T>(entries: impl IntoIterator<Item = T>, weight: impl Fn(&T) -> usi
     pages
 }
 
-/// The framing of an entry.
+/// The framing of one entry: an age and a length.
 const ENTRY_BYTES: usize = 12;
 const _: () = assert!(PAGE_BYTES + ENTRY_BYTES + HEARTBEAT_MAX_BYTES + 16 <= FRAME_MAX_BYTES);
 const _: () = assert!(8 * HAVE_MAX + 512 <= FRAME_MAX_BYTES);
 
+/// Appends short ids, at most [`HAVE_MAX`] of them.
 fn put_have(encoder: Encoder, have: &[u64]) -> Encoder {
     let have = &have[..have.len().min(HAVE_MAX)];
     have.iter().fold(encoder.integer(have.len() as u64), |encoder, short| encoder.integer(*short))
 }
 
+/// Reads short ids, at most [`HAVE_MAX`] of them.
 fn get_have(decoder: &mut Decoder<'_>) -> Result<Vec<u64>, Rejection> {
     let count = count(decoder, HAVE_MAX)?;
     (0..count).map(|_| Ok(decoder.integer()?)).collect()
 }
 
+/// Reads a number of elements; more than `most` is refused before one of them is read.
 fn count(decoder: &mut Decoder<'_>, most: usize) -> Result<usize, Rejection> {
     match usize::try_from(decoder.integer()?) {
         Ok(count) if count <= most => Ok(count),
@@ -146,6 +164,7 @@ fn count(decoder: &mut Decoder<'_>, most: usize) -> Result<usize, Rejection> {
     }
 }
 
+/// Reads a byte string of at most `most` bytes.
 fn bounded(decoder: &mut Decoder<'_>, most: usize) -> Result<Vec<u8>, Rejection> {
     let bytes = decoder.bytes()?;
     if bytes.len() > most { Err(Rejection::Oversized) } else { Ok(bytes.to_vec()) }
@@ -156,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everything_said_comes_back_and_rubbish_does_not() {
+    fn frames_round_trip_and_truncated_ones_are_rejected() {
         let all = [
             ChatFrame::WhoIsHere { have: vec![1, u64::MAX] },
             ChatFrame::History { channel: "#general".parse().unwrap(), have: vec![] },
@@ -165,9 +184,9 @@ mod tests {
             ChatFrame::Heartbeat(vec![3]),
             ChatFrame::Message(vec![4]),
         ];
-        for talk in all {
-            let bytes = talk.encode();
-            assert_eq!(ChatFrame::decode(&bytes), Ok(talk));
+        for frame in all {
+            let bytes = frame.encode();
+            assert_eq!(ChatFrame::decode(&bytes), Ok(frame));
             for cut in 0..bytes.len() {
                 assert!(ChatFrame::decode(&bytes[..cut]).is_err());
             }
@@ -189,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_hold_everything_within_their_bounds() {
+    fn pages_hold_all_entries_within_their_bounds() {
         let entries: Vec<Vec<u8>> = (0..3_000).map(|n| vec![0; n % HEARTBEAT_MAX_BYTES]).collect();
         let split = pages(entries.clone(), Vec::len);
         assert!(split.len() < PAGES_MAX);

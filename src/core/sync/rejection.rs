@@ -1,6 +1,8 @@
-//! What peers do wrong: one variant per broken rule, and how bad each is.
+//! Rejections: one variant for each rule that a peer can break, and how bad each is.
 //!
-//! A rejection is data beside the good result, never an error that stops a merge.
+//! A rejection is data beside the good result, never an error that stops a merge. Its *mark* (0 to 50) is summed over a
+//! session, which ends at 100, and lowers the peer's [`reputation`](crate::sync::reputation). So one forged change
+//! costs as much as 25 announcements too many.
 
 use crate::canonical::DecodeError;
 use crate::identity::SignatureError;
@@ -9,32 +11,43 @@ use crate::presence::HeartbeatRefusal;
 /// A rule that a peer broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 pub enum Rejection {
+    /// Bytes that are no encoding of a message.
     #[error("the message can't be read: {0}")]
     Malformed(#[from] DecodeError),
     #[error("the message or a part of it is larger than the protocol allows")]
     Oversized,
+    /// A message that the state of the exchange does not allow.
     #[error("the message comes where the protocol has no place for it")]
     OutOfOrder,
     #[error("the peer is on another network")]
     ForeignTopic,
+    /// No fault: the peer's program is newer.
     #[error("the peer speaks a newer version of the protocol")]
     FutureVersion,
+    /// No fault: the peer's program has other limits.
     #[error("the peer has other network parameters and would resolve names differently")]
     OtherParameters,
+    /// An answer without a question, or of something else than was asked for.
     #[error("the peer sent what was not asked for")]
     Unasked,
+    /// The peer's vector lists changes that its page left out without naming them as unfinished.
     #[error("the peer said it has changes and did not send them")]
     Withheld,
+    /// A round without a message for too long, an empty page that announces more, or too many pages without news.
     #[error("the exchange makes no progress")]
     Stalled,
+    /// Frames that the reconciliation refuses, or too many of them.
     #[error("the comparison of documents can't be followed")]
     Comparison,
     #[error("a change without its owner's valid signature")]
     Forged,
+    /// The signature is right, so the owner made a change that no honest session makes.
     #[error("a signed change that has not the admitted form")]
     BadChange,
+    /// Document and change are well-formed; a limit of the document or the check of its operations refuses it.
     #[error("a change beyond a document's limits, or none that an honest owner makes")]
     Refused,
+    /// Carrying the proof of it is no fault of the peer.
     #[error("the owner signed two changes for one place")]
     Fork,
     #[error("too many messages in too short a time")]
@@ -47,13 +60,14 @@ pub enum Rejection {
     TooManyRequests,
     #[error("a block with other bytes than its hash names")]
     WrongBlock,
+    /// A name proof that does not verify.
     #[error("an answer about a name that proves nothing of it")]
     WrongRecord,
     #[error("a heartbeat or message that is not signed by whom it speaks for")]
     Spoofed,
     #[error("a heartbeat that was kept back, or said again")]
     Replayed,
-    /// Whose clock is wrong can't be seen from it.
+    /// No fault: which of the two clocks is wrong can't be seen from the message.
     #[error("a heartbeat or message whose date is too far from this device's clock")]
     Misdated,
     #[error("too many heartbeats in too short a time")]
@@ -63,7 +77,7 @@ pub enum Rejection {
 }
 
 impl Rejection {
-    /// Of a statement whose signature does not hold, or that can't be read.
+    /// The rejection for a statement that can't be read or whose signature does not hold.
     pub fn of_signed(error: &SignatureError) -> Self {
         match error {
             SignatureError::Unreadable(why) => Self::Malformed(*why),
@@ -72,8 +86,8 @@ impl Rejection {
         }
     }
 
-    /// How far this lowers what a peer has earned. Being of another network or version is no fault; nor is a
-    /// clock that differs, nor carrying the proof of somebody else's fork.
+    /// How far this lowers a peer's reputation. 0 for what is no fault: another network or version, a clock that
+    /// differs, or forwarding the proof of another person's fork.
     pub fn mark(self) -> u32 {
         match self {
             Self::ForeignTopic | Self::FutureVersion | Self::OtherParameters | Self::Fork | Self::Misdated => 0,
@@ -90,7 +104,7 @@ impl Rejection {
         }
     }
 
-    /// True when nothing sensible can follow in this session.
+    /// Returns whether the session must end because nothing sensible can follow.
     pub fn is_fatal(self) -> bool {
         match self {
             Self::ForeignTopic
@@ -122,7 +136,7 @@ impl Rejection {
     }
 }
 
-/// The fault of a peer that forwarded a refused heartbeat; `None` if this node merely remembers no more.
+/// The rejection for a peer that forwarded a refused heartbeat, or `None` if only this node's memory is full.
 pub fn of_heartbeat(refusal: HeartbeatRefusal) -> Option<Rejection> {
     match refusal {
         HeartbeatRefusal::Unreadable(why) => Some(Rejection::Malformed(why)),

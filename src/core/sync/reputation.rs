@@ -1,9 +1,18 @@
-//! What somebody has earned with this node: a number between 0 and 1, and the reasons for it.
+//! Reputation: this node's score of a peer or a person, between 0 and 1, and the evidence for it.
 //!
-//! The estimate is that of a beta distribution over good and bad acts that count less as they age (A. Jøsang and
-//! R. Ismail, "The Beta Reputation System", 2002): `(good + 1) / (good + bad + 2)`. Without evidence the score is one
-//! half. It is this node's own experience; reports about others are not counted. Keys cost nothing, so a low number
-//! can be left behind with a new key: a good one is what is hard to get.
+//! The score is the mean of a beta distribution over good and bad events (A. Jøsang and R. Ismail, "The Beta Reputation
+//! System", 2002): `(good + 1) / (good + bad + 2)`. Events count half after each [`HALF_LIFE`]. It is this node's own
+//! experience; reports about others are not counted. Keys cost nothing, so a low score can be left behind with a new
+//! key; a high one is what is hard to get.
+//!
+//! | events | good | bad | score |
+//! |---|---|---|---|
+//! | none | 0 | 0 | 0.5 |
+//! | 30 blocks served | 3 | 0 | 0.8 |
+//! | one stalled exchange (mark 10) | 0 | 1 | 0.33: still asked for blocks |
+//! | one oversized message (mark 20) | 0 | 2 | 0.25: not asked any more |
+//! | one forged change (mark 50) | 0 | 5 | 0.14: banned |
+//! | the same, three days later | 0 | 2.5 | 0.22 |
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,72 +22,72 @@ use serde::{Deserialize, Serialize};
 use crate::sync::rejection::Rejection;
 use crate::time::Timestamp;
 
-/// Of somebody who did nothing yet.
+/// The score without evidence.
 pub const BEGINNING: f64 = 0.5;
-/// Below this a person is warned of a peer.
+/// Below this score the page warns of a peer.
 pub const WARN_BELOW: f64 = 0.5;
-/// Below this a peer is not asked for content.
+/// Below this score a peer is not asked for blocks.
 pub const ASK_FROM: f64 = 0.3;
-/// Below this a peer is sent away.
+/// Below this score a peer is banned.
 pub const KEEP_FROM: f64 = 0.15;
-/// After this time an act counts half.
+/// The time after which an event counts half.
 pub const HALF_LIFE: Duration = Duration::from_secs(3 * 24 * 60 * 60);
-/// However much good somebody did: it buys no room for many bad acts.
+/// The most that good events add up to: a long good history does not pay for many bad events.
 pub const GOOD_MAX: f64 = 10.0;
-/// However much harm: it is outlived some day.
+/// The most that bad events add up to: harm expires some day.
 pub const BAD_MAX: f64 = 20.0;
 const _: () = assert!(GOOD_MAX < BAD_MAX, "whatever one did before, harm can outweigh it");
-/// What one change or one block counts. Ten of them weigh as much as one that did not come.
+/// The weight of one new change or one block. Ten of them weigh as much as one exchange that stalled.
 const HELPED: f64 = 0.1;
-/// A rejection's mark that counts as one bad act.
+/// The mark of a rejection that weighs as one bad event.
 const MARKS_PER_ACT: f64 = 10.0;
 
-/// What somebody did.
+/// Something a peer did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReputationEvent {
     /// Changes that were new here.
-    Brought {
-        changes: u64,
-    },
-    /// A block that was asked for.
+    Brought { changes: u64 },
+    /// Sent a block that it was asked for.
     Served,
+    /// Broke a rule.
     Broke(Rejection),
 }
 
-/// What a deed comes under.
+/// What an event is evidence of, for display.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum EvidenceKind {
+    /// Changes that were new here.
     Brought,
     Served,
-    /// Did not give what it has, or took too long.
+    /// Did not send what it has, or took too long.
     Late,
-    /// Said what can't be read, or what has no place there.
+    /// Messages that can't be read, or that have no place where they came.
     Unruly,
     /// Too much of something.
     Abusive,
-    /// Passed off something as what it is not.
+    /// Forgery: data that is not what it claims to be.
     False,
 }
 
-/// How often something happened, and when it did last.
+/// How often something happened, and when it last did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EvidenceTally {
     pub times: u64,
     pub last_at: Timestamp,
 }
 
-/// What one peer or one person earned.
+/// The evidence about one peer or one person.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Score {
     good: f64,
     bad: f64,
-    /// Up to when acts have aged.
+    /// The time up to which both sums have aged.
     as_of: Timestamp,
     reasons: BTreeMap<EvidenceKind, EvidenceTally>,
 }
 
 impl ReputationEvent {
-    /// `None` for what is not the peer's fault.
+    /// What the event is evidence of, or `None` if it is not the peer's fault.
     pub fn reason(self) -> Option<EvidenceKind> {
         match self {
             Self::Brought { .. } => Some(EvidenceKind::Brought),
@@ -96,6 +105,7 @@ impl ReputationEvent {
     }
 }
 
+/// What a broken rule is evidence of.
 fn broken(why: Rejection) -> Option<EvidenceKind> {
     match why {
         Rejection::ForeignTopic
@@ -126,6 +136,7 @@ fn broken(why: Rejection) -> Option<EvidenceKind> {
 }
 
 impl Score {
+    /// Adds one event. What is not the peer's fault changes nothing.
     pub fn note(&mut self, event: ReputationEvent, now: Timestamp) {
         let Some(reason) = event.reason() else { return };
         self.age(now);
@@ -141,26 +152,28 @@ impl Score {
         *tally = EvidenceTally { times: tally.times.saturating_add(times), last_at: tally.last_at.max(now) };
     }
 
-    /// Between 0 and 1.
+    /// The score at `now`, between 0 and 1.
     pub fn score(&self, now: Timestamp) -> f64 {
         let left = remaining(self.as_of, now);
         (self.good * left + 1.0) / ((self.good + self.bad) * left + 2.0)
     }
 
-    /// How much is known: 0 for nothing, and less with time.
+    /// How much the score rests on: the sum of all aged events, 0 without any.
     pub fn evidence(&self, now: Timestamp) -> f64 {
         (self.good + self.bad) * remaining(self.as_of, now)
     }
 
+    /// The evidence by kind, for display.
     pub fn reasons(&self) -> impl Iterator<Item = (EvidenceKind, EvidenceTally)> {
         self.reasons.iter().map(|(reason, tally)| (*reason, *tally))
     }
 
-    /// A stored record may hold any numbers.
+    /// Returns whether both sums are within their bounds. A stored record may hold any numbers.
     pub fn is_sound(&self) -> bool {
         (0.0..=GOOD_MAX).contains(&self.good) && (0.0..=BAD_MAX).contains(&self.bad)
     }
 
+    /// Ages both sums up to `now`.
     fn age(&mut self, now: Timestamp) {
         let left = remaining(self.as_of, now);
         self.good *= left;
@@ -169,7 +182,7 @@ impl Score {
     }
 }
 
-/// What is left of an act of that time. A clock set back makes nothing younger.
+/// The part of an event's weight that is left. A clock that was set back makes nothing younger.
 fn remaining(then: Timestamp, now: Timestamp) -> f64 {
     let passed = now.as_millis().saturating_sub(then.as_millis());
     0.5_f64.powf(passed as f64 / HALF_LIFE.as_millis() as f64)
@@ -181,14 +194,14 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
-    fn after(deeds: &[ReputationEvent]) -> Score {
-        let mut score_state = Score::default();
-        deeds.iter().for_each(|event| score_state.note(*event, NOW));
-        score_state
+    fn after(events: &[ReputationEvent]) -> Score {
+        let mut peer = Score::default();
+        events.iter().for_each(|event| peer.note(*event, NOW));
+        peer
     }
 
     #[test]
-    fn a_stranger_stands_in_the_middle_and_deeds_move_it() {
+    fn scores_a_stranger_in_the_middle_and_events_move_it() {
         assert_eq!(Score::default().score(NOW), BEGINNING);
         assert!(after(&[ReputationEvent::Served]).score(NOW) > BEGINNING);
         assert!(after(&[ReputationEvent::Broke(Rejection::TooManyAnnouncements)]).score(NOW) < WARN_BELOW);
@@ -200,40 +213,39 @@ mod tests {
     }
 
     #[test]
-    fn being_elsewhere_or_carrying_the_proof_of_a_fork_is_no_fault() {
+    fn ignores_other_networks_and_proofs_of_forks() {
         for why in [Rejection::ForeignTopic, Rejection::FutureVersion, Rejection::OtherParameters, Rejection::Fork] {
-            let score_state = after(&[ReputationEvent::Broke(why)]);
-            assert_eq!((score_state.score(NOW), score_state.reasons().count()), (BEGINNING, 0), "{why}");
+            let peer = after(&[ReputationEvent::Broke(why)]);
+            assert_eq!((peer.score(NOW), peer.reasons().count()), (BEGINNING, 0), "{why}");
         }
     }
 
     #[test]
-    fn a_long_good_past_pays_for_few_forgeries() {
-        let mut score_state = after(&[ReputationEvent::Brought { changes: 1_000_000 }]);
+    fn few_forgeries_outweigh_a_long_good_history() {
+        let mut peer = after(&[ReputationEvent::Brought { changes: 1_000_000 }]);
         let times = (1..100).find(|_| {
-            score_state.note(ReputationEvent::Broke(Rejection::Forged), NOW);
-            score_state.score(NOW) < WARN_BELOW
+            peer.note(ReputationEvent::Broke(Rejection::Forged), NOW);
+            peer.score(NOW) < WARN_BELOW
         });
         assert_eq!(times, Some(3));
-        assert!(score_state.is_sound());
+        assert!(peer.is_sound());
     }
 
     #[test]
-    fn deeds_fade_and_a_clock_set_back_changes_nothing() {
-        let score_state = after(&[ReputationEvent::Broke(Rejection::Forged)]);
+    fn events_fade_and_a_clock_set_back_changes_nothing() {
+        let peer = after(&[ReputationEvent::Broke(Rejection::Forged)]);
         let later = |lives: u32| NOW.plus(HALF_LIFE * lives);
-        let scores: Vec<f64> = (0..12).map(|lives| score_state.score(later(lives))).collect();
+        let scores: Vec<f64> = (0..12).map(|lives| peer.score(later(lives))).collect();
         assert!(scores.is_sorted() && scores[11] > 0.49, "{scores:?}");
-        assert_eq!(score_state.score(Timestamp::from_millis(0)), score_state.score(NOW));
-        assert!(score_state.evidence(later(1)) < score_state.evidence(NOW));
+        assert_eq!(peer.score(Timestamp::from_millis(0)), peer.score(NOW));
+        assert!(peer.evidence(later(1)) < peer.evidence(NOW));
     }
 
     #[test]
-    fn the_reasons_are_told_with_their_numbers() {
-        let score_state =
-            after(&[ReputationEvent::Served, ReputationEvent::Brought { changes: 7 }, ReputationEvent::Served]);
+    fn returns_the_reasons_with_their_numbers() {
+        let peer = after(&[ReputationEvent::Served, ReputationEvent::Brought { changes: 7 }, ReputationEvent::Served]);
         let tally = |times| EvidenceTally { times, last_at: NOW };
-        let told: Vec<(EvidenceKind, EvidenceTally)> = score_state.reasons().collect();
-        assert_eq!(told, [(EvidenceKind::Brought, tally(7)), (EvidenceKind::Served, tally(2))]);
+        let reasons: Vec<(EvidenceKind, EvidenceTally)> = peer.reasons().collect();
+        assert_eq!(reasons, [(EvidenceKind::Brought, tally(7)), (EvidenceKind::Served, tally(2))]);
     }
 }

@@ -1,11 +1,44 @@
-//! One peer: which documents differ, which changes are missing, and whether the peer keeps to the rules.
+//! Replication with one peer (`/gen/sync/1`): finds out which documents differ, exchanges the missing changes, and
+//! holds the peer to the rules.
 //!
-//! [`Session::handle`] is a pure state machine: what happened goes in, what is to be done comes out. The host answers
-//! questions of one kind in the order in which they were asked. A session keeps nothing that outlives it: what was
-//! admitted is in the store, and the next session finds what is still missing.
+//! [`Session::handle`] is a pure state machine. It asks its host four kinds of question ([`Output::AskSummaries`],
+//! [`Output::AskVectors`], [`Output::AskChanges`], [`Output::Admit`]); the host answers those of one kind in the order
+//! in which they were asked. A session keeps nothing that outlives it: what was admitted is in the store, and the next
+//! session finds what is still missing.
 //!
-//! A round: the initiator compares all documents (negentropy), asks for what it lacks (`Want`), offers what the other
-//! lacks (`Have`); whoever hears of something new asks for it (`Need`) and gets pages (`Changes`); both say `Done`.
+//! # A round
+//! 1. *Compare.* Each side lists its documents as summaries (a hash over owner and heads). Set reconciliation
+//!    ([negentropy](https://github.com/hoytech/negentropy), range-based as in A. Meyer, "Range-Based Set
+//!    Reconciliation", 2023) gives the initiator the states that only one side has, in a number of messages logarithmic
+//!    in the number of documents.
+//! 2. *Vectors.* Of the differing documents the sides exchange version vectors: per writing session the number of
+//!    changes held ([`DocumentVector`]).
+//! 3. *Changes.* A side that lacks something sends its own vector (`Need`, with a ticket) and receives a page of at
+//!    most 256 KiB (`Changes`). What did not fit is named as unfinished and asked for again.
+//! 4. *Done.* The initiator says so when nothing is left to ask or offer; the other side says so last.
+//!
+//! # Example
+//! Alice's device A dialled Bob's device B. A has document `alice` with 5 changes and `carol` with 12; B has `alice`
+//! with 3 changes and `dave` with 2.
+//!
+//! | message | content |
+//! |---|---|
+//! | A → B, B → A `Hello` | topic, protocol version, parameters, page size |
+//! | `Compare` in turns | A has two states that B lacks (`alice` 5, `carol`), B two others (`alice` 3, `dave`) |
+//! | A → B `Want` | the two states it lacks, as hashes |
+//! | A → B `Have` | its vectors: `alice` 5, `carol` 12 |
+//! | B → A `Have` | its vectors: `alice` 3, `dave` 2 |
+//! | B → A `Need` 1 | `alice` 3, `carol` 0: "send what lies beyond this" |
+//! | A → B `Changes` 1 | changes 4 and 5 of `alice`, 12 of `carol` |
+//! | A → B `Need` 1 | `dave` 0; of `alice` A lacks nothing |
+//! | B → A `Changes` 1 | 2 changes of `dave` |
+//! | A → B `Done`, B → A `Done` | both hosts get [`Output::Synced`] |
+//!
+//! Between rounds, and during them, new changes are announced on gossip. An announcement whose predecessors are missing
+//! makes the session ask for a round ([`Output::Behind`]).
+//!
+//! Each broken rule is an [`Output::Rejected`] with a mark; [`MARKS_MAX`] marks or one fatal rejection end the session.
+//! What is buffered for a peer is bounded by the constants below; how much it may send and ask for, by [`budget`].
 
 pub mod budget;
 mod comparison;
@@ -28,18 +61,18 @@ use comparison::{Comparison, ComparisonStep};
 pub use event::{Input, Output, Verdict};
 use page::{check_order, owners, parts};
 
-/// `Need`s of one side that are not answered yet.
+/// The most `Need`s of one side that are not answered yet.
 pub const NEEDS_OUTSTANDING: usize = 4;
-/// The vectors of a peer that wait for their turn.
+/// The most bytes of a peer's vectors that wait for their turn.
 pub const BUFFERED_MAX_BYTES: usize = 4 * 1024 * 1024;
-/// Pages in a row that bring nothing new although they are not the last.
+/// The most pages in a row that bring nothing new although more is announced.
 pub const IDLE_PAGES_MAX: usize = 8;
-/// A session whose marks add up to this ends.
+/// The sum of marks at which a session ends.
 pub const MARKS_MAX: u32 = 100;
-/// A round in which nothing moves for so long is given up.
+/// A round without a message of it for this long is given up.
 pub const STALL_AFTER: Duration = Duration::from_secs(30);
 
-/// Why vectors were asked for.
+/// Why vectors were asked for. Answers come in order, so a queue of purposes says what each answer is for.
 enum Purpose {
     Offer,
     /// To see whether the peer's have something new.
@@ -48,7 +81,7 @@ enum Purpose {
     Fetch(Vec<DocumentVector>),
 }
 
-/// Changes on their way into the store.
+/// Changes handed to the host for admission, until their verdicts come.
 struct Admitting {
     asked: bool,
     owners: Vec<Identity>,
@@ -56,6 +89,7 @@ struct Admitting {
     unfinished: Vec<DocumentVector>,
 }
 
+/// The state of the exchange with one peer.
 pub struct Session {
     hello: Hello,
     initiator: bool,
@@ -76,8 +110,8 @@ pub struct Session {
     serving: VecDeque<u64>,
     admitting: VecDeque<Admitting>,
     idle_pages: usize,
-    said_done: bool,
-    heard_done: bool,
+    sent_done: bool,
+    received_done: bool,
     in_round: bool,
     moved_at: Timestamp,
     budget: Budget,
@@ -106,8 +140,8 @@ impl Session {
             serving: VecDeque::new(),
             admitting: VecDeque::new(),
             idle_pages: 0,
-            said_done: false,
-            heard_done: false,
+            sent_done: false,
+            received_done: false,
             in_round: false,
             moved_at: Timestamp::default(),
             budget: Budget::default(),
@@ -116,17 +150,18 @@ impl Session {
         }
     }
 
-    /// What is kept for this peer, in bytes, roughly: for tests and for people.
+    /// The bytes kept for this peer, estimated; for tests and for the network screen.
     pub fn buffered_bytes(&self) -> usize {
         let needs: usize = self.needs.values().flatten().map(DocumentVector::weight).sum();
         self.missing_bytes + needs + self.wanted.len() * 32 + self.offers.len() * 32 + self.comparison.bytes()
     }
 
-    /// True between the first comparison and the last `Done` of a round.
+    /// Returns whether a round is under way.
     pub fn is_syncing(&self) -> bool {
         self.in_round && !self.ended
     }
 
+    /// Processes one input at `now`. Returns nothing after [`Output::End`].
     pub fn handle(&mut self, input: Input, now: Timestamp) -> Vec<Output> {
         if !self.ended {
             let result = self.take(input, now);
@@ -162,7 +197,7 @@ impl Session {
                     self.send(Message::Changes { ticket, changes, unfinished });
                 }
             }
-            Input::Verdicts(verdicts) => self.judge(&verdicts)?,
+            Input::Verdicts(verdicts) => self.apply_verdicts(&verdicts)?,
             Input::Resync if self.initiator && self.greeted && !self.in_round => self.begin(now),
             Input::Resync => {}
             Input::Announce { owner, changes, heads } if self.greeted => {
@@ -192,7 +227,7 @@ impl Session {
             Message::Compare { round, frame } => {
                 if !self.initiator && !self.in_round && self.comparison.opens(round) {
                     self.in_round = true;
-                    (self.said_done, self.heard_done) = (false, false);
+                    (self.sent_done, self.received_done) = (false, false);
                     self.comparison.open(round, frame);
                     self.out.push(Output::AskSummaries);
                     return Ok(());
@@ -211,7 +246,7 @@ impl Session {
                 }
                 Ok(())
             }
-            Message::Have(vectors) => self.hear(vectors),
+            Message::Have(vectors) => self.receive_vectors(vectors),
             Message::Need { ticket, vectors } => {
                 if self.serving.len() >= NEEDS_OUTSTANDING {
                     return Err(Rejection::TooManyRequests);
@@ -222,10 +257,10 @@ impl Session {
             }
             Message::Changes { ticket, changes, unfinished } => self.take_page(ticket, changes, &unfinished),
             Message::Done { round } => {
-                if !self.in_round || !self.comparison.is_round(round) || self.heard_done {
+                if !self.in_round || !self.comparison.is_round(round) || self.received_done {
                     return Err(Rejection::OutOfOrder);
                 }
-                self.heard_done = true;
+                self.received_done = true;
                 Ok(())
             }
             Message::Announce(changes) => {
@@ -262,7 +297,7 @@ impl Session {
     fn begin(&mut self, now: Timestamp) {
         self.in_round = true;
         self.moved_at = now;
-        (self.said_done, self.heard_done) = (false, false);
+        (self.sent_done, self.received_done) = (false, false);
         self.comparison.begin();
         self.out.push(Output::AskSummaries);
     }
@@ -276,11 +311,12 @@ impl Session {
         }
     }
 
-    /// The peer says what it has. Nobody says so unasked: the initiator within a round, the other for each `Want`.
-    fn hear(&mut self, vectors: Vec<DocumentVector>) -> Result<(), Rejection> {
+    /// Takes the peer's vectors: from the initiator unasked within a round, from the other side one for each wanted
+    /// state.
+    fn receive_vectors(&mut self, vectors: Vec<DocumentVector>) -> Result<(), Rejection> {
         if self.initiator {
             self.answers_due = self.answers_due.checked_sub(vectors.len()).ok_or(Rejection::Unasked)?;
-        } else if !self.in_round || self.heard_done {
+        } else if !self.in_round || self.received_done {
             return Err(Rejection::Unasked);
         }
         let weight: usize = vectors.iter().map(DocumentVector::weight).sum();
@@ -353,7 +389,7 @@ impl Session {
         Ok(())
     }
 
-    fn judge(&mut self, verdicts: &[Verdict]) -> Result<(), Rejection> {
+    fn apply_verdicts(&mut self, verdicts: &[Verdict]) -> Result<(), Rejection> {
         let Some(admitting) = self.admitting.pop_front() else { return Ok(()) };
         let kinds: BTreeSet<Rejection> = verdicts
             .iter()
@@ -370,7 +406,7 @@ impl Session {
         if admitting.unfinished.is_empty() {
             return Ok(());
         }
-        // Another peer may have been quicker with the same page; but not for ever.
+        // Another peer may have been quicker with the same page, but not page after page.
         let moved = [Verdict::Admitted, Verdict::Rejected(Rejection::Fork)];
         self.idle_pages = if moved.iter().any(|m| verdicts.contains(m)) { 0 } else { self.idle_pages + 1 };
         if self.idle_pages > IDLE_PAGES_MAX {
@@ -415,12 +451,12 @@ impl Session {
             return;
         }
         // The other side speaks last: until the initiator is done, it may still offer or want something.
-        if !self.said_done && (self.initiator || self.heard_done) {
-            self.said_done = true;
+        if !self.sent_done && (self.initiator || self.received_done) {
+            self.sent_done = true;
             let round = self.comparison.round();
             self.send(Message::Done { round });
         }
-        if self.said_done && self.heard_done {
+        if self.sent_done && self.received_done {
             self.in_round = false;
             self.out.push(Output::Synced);
         }

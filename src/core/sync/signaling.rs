@@ -1,8 +1,24 @@
-//! `/webrtc-signaling/0.0.1` as a pure machine: how two peers exchange their session descriptions and candidates.
+//! The WebRTC signalling handshake (`/webrtc-signaling/0.0.1`, libp2p's WebRTC specification) as a pure machine: how
+//! two browsers exchange session descriptions and ICE candidates over a relayed stream.
 //!
-//! It moves bytes and texts and touches no connection: the host reads and writes the stream and asks the browser. It
-//! refuses what is malformed, oversized, too much or out of order, and after a refusal it says nothing more. The end of
-//! the other side's stream means "no more candidates": the responder may be done first.
+//! The machine moves bytes and texts and touches no connection: the host reads and writes the stream and passes the
+//! texts to `RTCPeerConnection`. It refuses what is malformed, oversized, too much or out of order, and after a refusal
+//! it emits nothing more.
+//!
+//! # Example
+//! Alice's browser (offerer) dials Bob's (answerer) through a relay.
+//!
+//! | Alice's host | on the stream | Bob's host |
+//! |---|---|---|
+//! | `LocalCandidate` | nothing: it is held until the offer is sent | |
+//! | `LocalDescription` | → offer, → the held candidate | `RemoteDescription`, `RemoteCandidate` |
+//! | | | asks the browser for an answer, gathers candidates |
+//! | `RemoteDescription` | ← answer | `LocalDescription` |
+//! | `RemoteCandidate` | ← candidates | `LocalCandidate` |
+//! | `Connected` → `Close` | end | `ReceivedEnd` → `RemoteCandidatesEnd` |
+//!
+//! The end of the other side's stream means "no more candidates", not failure: one side may see the direct connection
+//! before the other.
 
 pub mod envelope;
 
@@ -11,25 +27,29 @@ use self::envelope::{Envelope, EnvelopeError, split_first};
 /// The protocol's name when a stream is opened.
 pub const PROTOCOL: &str = "/webrtc-signaling/0.0.1";
 
-/// One message with its length in front. A browser's description takes about 1 KiB, a candidate 300 bytes.
+/// The longest message with its length in front. A browser's description takes about 1 KiB, a candidate 300 bytes.
 pub const MESSAGE_MAX_BYTES: usize = 16 * 1024;
-/// Candidates of one side.
+/// The most candidates of one side.
 pub const CANDIDATES_MAX: usize = 64;
-/// Everything one side says.
+/// The most bytes that one side sends in a handshake.
 pub const TOTAL_MAX_BYTES: usize = 64 * 1024;
 
 /// The longest text whose message stays within the limit: length, number and text take 3, 2 and 4 more bytes at most.
 const TEXT_MAX_BYTES: usize = MESSAGE_MAX_BYTES - 9;
 
+/// Message types of the protocol (protobuf field 1).
 const SDP_OFFER: u64 = 0;
 const SDP_ANSWER: u64 = 1;
 const ICE_CANDIDATE: u64 = 2;
 
+/// One message of the handshake. Its protobuf field 1 is the type, field 2 the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
+    /// The session description (SDP) of the side that dialled.
     Offer(String),
+    /// The session description (SDP) of the other side.
     Answer(String),
-    /// `RTCIceCandidate.toJSON()`.
+    /// An ICE candidate as `RTCIceCandidate.toJSON()` writes it.
     Candidate(String),
 }
 
@@ -71,7 +91,7 @@ pub enum HandshakeRejection {
 }
 
 impl Message {
-    /// With its length in front.
+    /// Encodes the message with its length in front.
     pub fn encode(&self) -> Vec<u8> {
         let (kind, text) = match self {
             Self::Offer(text) => (SDP_OFFER, text),
@@ -81,6 +101,7 @@ impl Message {
         Envelope { kind: Some(kind), data: Some(text.as_bytes().to_vec()) }.encode()
     }
 
+    /// Checks type and text.
     fn from_envelope(envelope: Envelope) -> Result<Self, HandshakeRejection> {
         let kind = envelope.kind.ok_or(HandshakeRejection::NoType)?;
         if kind > ICE_CANDIDATE {
@@ -96,34 +117,40 @@ impl Message {
     }
 }
 
+/// Which side of the handshake this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Dialled, and speaks first.
+    /// Dialled; sends the first message.
     Offerer,
+    /// Was dialled; waits for the offer.
     Answerer,
 }
 
+/// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InEvent<'a> {
     /// This side's offer or answer, as its role is. A second one is ignored.
     LocalDescription(String),
     /// A candidate of this side; kept back until the description is sent.
     LocalCandidate(String),
-    /// Bytes from the stream, cut anywhere.
+    /// Bytes from the stream, in pieces of any size.
     Received(&'a [u8]),
-    /// The other side sends no more.
+    /// The other side closed its half of the stream.
     ReceivedEnd,
-    /// The direct connection was made.
+    /// The direct connection is open.
     Connected,
 }
 
+/// What the host must do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OutEvent {
+    /// Write these bytes to the stream.
     Send(Vec<u8>),
-    /// The other side's answer or offer, as this side's role is.
+    /// Set the other side's answer or offer, as this side's role is.
     RemoteDescription(String),
+    /// Add a candidate of the other side.
     RemoteCandidate(String),
-    /// For now, or for good.
+    /// The other side has no more candidates, for now or for good.
     RemoteCandidatesEnd,
     /// The handshake is done: close the stream.
     Close,
@@ -131,6 +158,7 @@ pub enum OutEvent {
     Reject(HandshakeRejection),
 }
 
+/// The state of one handshake on one side.
 #[derive(Clone, Debug)]
 pub struct State {
     role: Role,
@@ -147,6 +175,7 @@ pub struct State {
 }
 
 impl State {
+    /// A handshake that has not begun.
     pub fn new(role: Role) -> Self {
         Self {
             role,
@@ -162,6 +191,7 @@ impl State {
         }
     }
 
+    /// Processes one event. Returns nothing once the handshake is over.
     pub fn handle(&mut self, event: InEvent<'_>) -> Vec<OutEvent> {
         let mut out = Vec::new();
         if self.over {
@@ -190,6 +220,7 @@ impl State {
         out
     }
 
+    /// Sends this side's description, then the candidates that waited for it.
     fn describe(&mut self, text: String, out: &mut Vec<OutEvent>) -> Result<(), HandshakeRejection> {
         if self.sent_description {
             return Ok(());
@@ -223,6 +254,7 @@ impl State {
         }
     }
 
+    /// Sends a message unless it would exceed [`TOTAL_MAX_BYTES`]; candidates beyond are left out.
     fn send(&mut self, message: &Message, out: &mut Vec<OutEvent>) {
         let bytes = message.encode();
         if self.bytes_sent + bytes.len() <= TOTAL_MAX_BYTES {
@@ -231,6 +263,7 @@ impl State {
         }
     }
 
+    /// Splits the received bytes into messages and takes each.
     fn receive(&mut self, bytes: &[u8], out: &mut Vec<OutEvent>) -> Result<(), HandshakeRejection> {
         self.bytes_received = self.bytes_received.saturating_add(bytes.len());
         if self.bytes_received > TOTAL_MAX_BYTES {
@@ -247,6 +280,7 @@ impl State {
         }
     }
 
+    /// Takes one message, if it may come here and now.
     fn accept(&mut self, message: Message, out: &mut Vec<OutEvent>) -> Result<(), HandshakeRejection> {
         match (message, self.role) {
             (Message::Answer(_), Role::Answerer) => return Err(HandshakeRejection::AnswerToNothing),
@@ -273,6 +307,7 @@ impl State {
         Ok(())
     }
 
+    /// The other side's stream ended.
     fn end(&mut self, out: &mut Vec<OutEvent>) -> Result<(), HandshakeRejection> {
         if !self.buffer.is_empty() {
             return Err(HandshakeRejection::EndedInside);

@@ -1,19 +1,38 @@
-//! A network that exists only in memory: virtual time, one seed, and every fault by choice.
+//! A simulated network: virtual time, one seed, and every fault by choice.
 //!
-//! A link is what a WebRTC data channel is: an ordered reliable stream that can be cut at any moment. Gossip is what
-//! gossip is: lost, doubled and out of order. The network moves bytes between numbered nodes and knows nothing of what
-//! they mean; the caller owns the nodes. Same seed, same calls: same deliveries.
+//! A link is what a WebRTC data channel is: a reliable ordered stream that can be cut at any moment. Gossip is lost,
+//! doubled and reordered. The network moves bytes between numbered nodes and does not know what they mean; the caller
+//! owns the nodes and hands them what [`SimulatedNetwork::advance`] delivers. The same seed and the same calls give the
+//! same deliveries, so a failed run is replayed from one number.
+//!
+//! ```
+//! use gen_registry_core::sync::simulator::{Delivery, Faults, SimulatedNetwork};
+//!
+//! let faults = Faults { latency_millis: 10..50, lost: 0, doubled: 0, late: 0, cut: 0 };
+//! let mut network = SimulatedNetwork::new(7, 2, faults);
+//! network.dial(0, 1);
+//! network.send(0, 1, b"hello".to_vec());
+//! let mut received = Vec::new();
+//! while let Some((node, delivery)) = network.advance(1_000) {
+//!     if let Delivery::Stream { bytes, .. } = delivery {
+//!         received.push((node, bytes));
+//!     }
+//! }
+//! assert_eq!(received, [(1, b"hello".to_vec())]);
+//! assert_eq!(network.now(), 1_000, "without events time passes at once");
+//! ```
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::ops::Range;
 
-/// A number of a node.
+/// The number of a node, from 0.
 pub type NodeId = usize;
 
-/// Chances are of 1,000.
+/// How often what goes wrong. Chances are of 1,000.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Faults {
+    /// The delay of each message, drawn evenly.
     pub latency_millis: Range<u64>,
     /// Gossip that never arrives.
     pub lost: u64,
@@ -25,34 +44,22 @@ pub struct Faults {
     pub cut: u64,
 }
 
-/// What the network does to a node.
+/// What happens to a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Delivery {
     /// The link that `dialler` asked for was opened; `peer` is the other side.
-    Opened {
-        peer: NodeId,
-        link: u64,
-        dialler: bool,
-    },
-    Stream {
-        peer: NodeId,
-        link: u64,
-        bytes: Vec<u8>,
-    },
-    Gossip {
-        peer: NodeId,
-        bytes: Vec<u8>,
-    },
+    Opened { peer: NodeId, link: u64, dialler: bool },
+    /// A message on a link.
+    Stream { peer: NodeId, link: u64, bytes: Vec<u8> },
+    /// A message on gossip.
+    Gossip { peer: NodeId, bytes: Vec<u8> },
     /// The link is gone, and what was on its way with it.
-    Cut {
-        peer: NodeId,
-        link: u64,
-    },
-    /// A timer that the node's driver set.
+    Cut { peer: NodeId, link: u64 },
+    /// A timer set by [`SimulatedNetwork::wake`], with its token.
     Timer(u64),
 }
 
-/// What a node sent and what happened to it.
+/// What one node sent, and the faults that met it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
     pub messages: u64,
@@ -61,10 +68,11 @@ pub struct Traffic {
     pub doubled: u64,
     pub late: u64,
     pub cuts: u64,
-    /// Refused at the border of a partition.
+    /// Messages and dials refused at the border of a partition.
     pub parted: u64,
 }
 
+/// An open link.
 struct SimulatedLink {
     number: u64,
     dialler: NodeId,
@@ -72,7 +80,7 @@ struct SimulatedLink {
     last: [u64; 2],
 }
 
-/// Numbers from one seed (the splitmix64 sequence: a Weyl step and two multiply-xorshift rounds).
+/// Random numbers from one seed (splitmix64: G. Steele et al., "Fast Splittable Pseudorandom Number Generators", 2014).
 #[derive(Clone, Debug)]
 pub struct Random(u64);
 
@@ -81,6 +89,7 @@ impl Random {
         Self(seed)
     }
 
+    /// The next number, evenly over 64 bits.
     pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -88,24 +97,27 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// Below `end`, which is not 0.
+    /// A number below `end`, which must not be 0.
     pub fn below(&mut self, end: u64) -> u64 {
         self.number() % end
     }
 
+    /// A number within the range; its start if the range is empty.
     pub fn within(&mut self, range: &Range<u64>) -> u64 {
         range.start + self.below((range.end - range.start).max(1))
     }
 
-    /// True this many times of 1,000.
+    /// Returns true this many times of 1,000.
     pub fn chance(&mut self, of_thousand: u64) -> bool {
         self.below(1000) < of_thousand
     }
 
+    /// One element, or `None` of an empty slice.
     pub fn pick<'a, T>(&mut self, among: &'a [T]) -> Option<&'a T> {
         if among.is_empty() { None } else { among.get(self.below(among.len() as u64) as usize) }
     }
 
+    /// Brings the elements into random order (Fisher-Yates).
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for at in (1..items.len()).rev() {
             items.swap(at, self.below(at as u64 + 1) as usize);
@@ -113,20 +125,24 @@ impl Random {
     }
 }
 
+/// The network and everything on its way.
 pub struct SimulatedNetwork {
     faults: Faults,
     random: Random,
     now: u64,
+    /// Counts what is scheduled, so that events of one millisecond have an order.
     order: u64,
     queue: BinaryHeap<Reverse<(u64, u64, NodeId)>>,
     deliveries: BTreeMap<u64, Delivery>,
     links: BTreeMap<(NodeId, NodeId), SimulatedLink>,
+    /// The partition each node is in.
     groups: Vec<usize>,
     traffic: Vec<Traffic>,
     deepest: usize,
 }
 
 impl SimulatedNetwork {
+    /// A network of `nodes` nodes without links, at time 0.
     pub fn new(seed: u64, nodes: usize, faults: Faults) -> Self {
         Self {
             faults,
@@ -147,6 +163,7 @@ impl SimulatedNetwork {
         self.now
     }
 
+    /// What each node sent, by its number.
     pub fn traffic(&self) -> &[Traffic] {
         &self.traffic
     }
@@ -156,11 +173,13 @@ impl SimulatedNetwork {
         self.deepest
     }
 
+    /// Changes the faults from now on.
     pub fn set_faults(&mut self, faults: Faults) {
         self.faults = faults;
     }
 
-    /// Parts the network: only nodes of one group reach each other. Links across are cut.
+    /// Partitions the network: only nodes of one group reach each other. Links across are cut. `groups` has one entry
+    /// for each node.
     pub fn part(&mut self, groups: Vec<usize>) {
         self.groups = groups;
         let torn: Vec<(NodeId, NodeId)> =
@@ -175,10 +194,12 @@ impl SimulatedNetwork {
         self.groups.fill(0);
     }
 
+    /// Returns whether a link between the two is open or opening.
     pub fn are_linked(&self, a: NodeId, b: NodeId) -> bool {
         self.links.contains_key(&pair(a, b))
     }
 
+    /// The nodes that a node is linked to.
     pub fn peers(&self, node: NodeId) -> Vec<NodeId> {
         let of = |(a, b): &(NodeId, NodeId)| match node {
             node if node == *a => Some(*b),
@@ -188,7 +209,8 @@ impl SimulatedNetwork {
         self.links.keys().filter_map(of).collect()
     }
 
-    /// Opens a link unless there is one or a partition lies between. Notifies both sides.
+    /// Opens a link unless there is one or a partition lies between; returns whether it did. Both sides get
+    /// [`Delivery::Opened`].
     pub fn dial(&mut self, from: NodeId, to: NodeId) -> bool {
         if from == to || self.are_linked(from, to) {
             return false;
@@ -206,7 +228,7 @@ impl SimulatedNetwork {
         true
     }
 
-    /// Breaks a link. Both sides are notified; what was on its way is lost.
+    /// Breaks a link. Both sides get [`Delivery::Cut`]; what was on its way is lost.
     pub fn cut(&mut self, a: NodeId, b: NodeId) {
         if let Some(link) = self.links.remove(&pair(a, b)) {
             self.traffic[link.dialler].cuts += 1;
@@ -215,7 +237,7 @@ impl SimulatedNetwork {
         }
     }
 
-    /// Sends on a link: arrives in order, or the link breaks.
+    /// Sends on a link: arrives in order, unless the link breaks. Without a link the message is lost.
     pub fn send(&mut self, from: NodeId, to: NodeId, bytes: Vec<u8>) {
         self.count(from, bytes.len());
         if self.random.chance(self.faults.cut) {
@@ -232,7 +254,7 @@ impl SimulatedNetwork {
         }
     }
 
-    /// Sends on gossip: may be lost, doubled or late.
+    /// Sends one gossip message to one node: may be lost, doubled or late.
     pub fn gossip(&mut self, from: NodeId, to: NodeId, bytes: &[u8]) {
         self.count(from, bytes.len());
         if self.groups[from] != self.groups[to] {
@@ -255,12 +277,13 @@ impl SimulatedNetwork {
         }
     }
 
-    /// Wakes a node after some time.
+    /// Delivers a [`Delivery::Timer`] after some time.
     pub fn wake(&mut self, node: NodeId, after_millis: u64, token: u64) {
         self.schedule(self.now + after_millis, node, Delivery::Timer(token));
     }
 
-    /// The next event before `until`, if any; else time advances to `until`.
+    /// The next event up to `until`, in milliseconds; the time advances to it. Without one the time advances to `until`
+    /// and `None` is returned.
     pub fn advance(&mut self, until: u64) -> Option<(NodeId, Delivery)> {
         while let Some(Reverse((at, order, node))) = self.queue.peek().copied() {
             if at > until {
@@ -277,7 +300,7 @@ impl SimulatedNetwork {
         None
     }
 
-    /// What was sent on a link that is cut by now does not arrive.
+    /// Returns whether a scheduled event still happens: what was sent on a link that is cut by now does not arrive.
     fn is_possible(&self, node: NodeId, delivery: &Delivery) -> bool {
         match delivery {
             Delivery::Opened { peer, link, .. } | Delivery::Stream { peer, link, .. } => {
@@ -288,6 +311,7 @@ impl SimulatedNetwork {
         }
     }
 
+    /// Puts a delivery into the queue.
     fn schedule(&mut self, at: u64, node: NodeId, delivery: Delivery) {
         self.order += 1;
         self.queue.push(Reverse((at, self.order, node)));
@@ -301,6 +325,7 @@ impl SimulatedNetwork {
     }
 }
 
+/// A link's key: the smaller number first.
 fn pair(a: NodeId, b: NodeId) -> (NodeId, NodeId) {
     (a.min(b), a.max(b))
 }

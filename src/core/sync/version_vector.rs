@@ -57,13 +57,14 @@ impl DocumentSummary {
         Digest::of(&encoder.finish())
     }
 
-    /// Where the state stands in the comparison.
+    /// The state's timestamp in the set reconciliation, by which both sides sort.
     pub fn order(&self) -> u64 {
         if self.forked { 0 } else { self.changed_at }
     }
 }
 
 impl DocumentVector {
+    /// The vector of a replica without the document.
     pub fn nothing(owner: Identity) -> Self {
         Self { owner, forked: false, actors: BTreeMap::new() }
     }

@@ -16,15 +16,15 @@ use crate::sync::version_vector::{DocumentVector, Seen, VECTOR_MAX_ACTORS, chang
 pub const PROTOCOL: &str = "/gen/sync/1";
 pub const PROTOCOL_VERSION: u32 = 1;
 
-/// The changes of one page, with what each takes on the way.
+/// The most bytes of one page: its changes, each with its framing.
 pub const SYNC_PAGE_BYTES: usize = 256 * 1024;
 /// A peer that takes less could not be given every change.
 pub const PAGE_MIN_BYTES: usize = 2 * CHANGE_MAX_BYTES;
-/// Any message: a page, or one document's longest vector, and what stands around it.
+/// The longest message: a page, or one document's longest vector, and its framing.
 pub const MESSAGE_MAX_BYTES: usize = SYNC_PAGE_BYTES + 16 * 1024;
-/// A message of the comparison.
+/// The most bytes of a frame of the comparison.
 pub const FRAME_MAX_BYTES: usize = 60_000;
-/// A message on gossip.
+/// The most bytes of a message on gossip.
 pub const GOSSIP_MAX_BYTES: usize = 16 * 1024;
 /// Changes up to this travel inside their announcement.
 pub const INLINE_MAX_BYTES: usize = 8 * 1024;
@@ -49,6 +49,7 @@ pub struct Hello {
     pub page_bytes: u32,
 }
 
+/// One message of the sync protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
     Hello(Hello),
@@ -57,7 +58,7 @@ pub enum Message {
         round: u64,
         frame: Vec<u8>,
     },
-    /// "Tell me what you have of the documents in these states."
+    /// Asks for the vectors of the documents in these states.
     Want(Vec<Digest>),
     /// "This I have of these documents."
     Have(Vec<DocumentVector>),
@@ -70,7 +71,7 @@ pub enum Message {
     Changes {
         ticket: u64,
         changes: Vec<SignedChange>,
-        /// Owners of whom the page could not hold everything.
+        /// Owners of whose changes the page could not hold all.
         unfinished: Vec<Identity>,
     },
     /// "I have nothing more to offer or to ask in this round."
@@ -117,6 +118,7 @@ impl Message {
         matches!(self, Self::Announce(_) | Self::AnnounceHeads { .. })
     }
 
+    /// Encodes the message: one byte for its kind, then its fields in [`canonical`](crate::canonical) form.
     pub fn encode(&self) -> Vec<u8> {
         let encoder = Encoder::new();
         match self {
@@ -142,6 +144,7 @@ impl Message {
         .finish()
     }
 
+    /// Decodes a message and checks its limits. Signatures are not verified here.
     pub fn decode(bytes: &[u8]) -> Result<Self, Rejection> {
         if bytes.len() > MESSAGE_MAX_BYTES {
             return Err(Rejection::Oversized);

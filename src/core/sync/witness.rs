@@ -1,13 +1,28 @@
-//! The pure part of `/gen/witness/1`: may this witness sign a receipt for this fact, now?
+//! The policy of a witness (`/gen/witness/1`): may it sign a receipt for this fact, now?
 //!
-//! A witness vouches for one thing: "I saw this claim at this time, and before it no other identity's claim of the same
-//! folded name". It refuses a second identity for a name it has receipted, unless the earlier holder gave the name up
-//! and the cool-down is over. It does not look at the date that a claim carries, except when it lies in the future.
+//! A receipt states: "I saw this claim at this time, and before it no other identity's claim of the same folded name".
+//! So a witness refuses a second identity for a name it has receipted, unless the earlier holder gave the name up and
+//! the cool-down is over. The date inside a claim matters only if it is in the future.
 //!
-//! [`ReceiptLog::consider`] changes nothing. The host stores the [`Record`] of an approval before it signs and answers, then
-//! hands it to [`ReceiptLog::note`]; a witness that answered before it stored could contradict itself after a crash.
+//! # Example
+//! | time | asked for | answer |
+//! |---|---|---|
+//! | 1 March, 10:00:02 | Alice's claim of `rose` | a receipt, 10:00:02 |
+//! | 10:00:09 | the same claim again | the same receipt: 10:00:02 |
+//! | 3 March | Bob's claim of `r0se`, dated 1 January | [`WitnessRefusal::Taken`], by Alice at 10:00:02 |
+//! | 10 June | Alice's relinquishment | a receipt |
+//! | 20 June | Carol's claim of `rose` | [`WitnessRefusal::CoolingDown`], free at 10 July |
+//! | 12 July | Dan's claim of `rose` | a receipt; Dan is the holder here |
 //!
-//! - what is said: [`wire`]
+//! Witnesses do not talk to each other. Two of them may see two rival claims in a different order and sign one each. The
+//! claim that reaches the threshold is confirmed; if none does, [`ownership`](crate::ownership) orders them as provisional.
+//!
+//! # Stored before signed
+//! [`ReceiptLog::consider`] changes nothing. The host stores the [`Record`] of an approval before it signs and answers,
+//! then passes it to [`ReceiptLog::note`]. A witness that answered before it stored could contradict itself after a
+//! crash.
+//!
+//! - the messages: [`wire`]
 
 pub mod wire;
 
@@ -94,7 +109,7 @@ fn key(claim: &NameClaim) -> NameKey {
 }
 
 impl ReceiptLog {
-    /// Nothing is receipted that counts for nobody.
+    /// Refuses claims without this many bits of proof of work: by the network's rules they do not count.
     pub fn ask_for_work(&mut self, bits: u32) {
         self.work_bits = bits;
     }

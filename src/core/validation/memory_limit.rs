@@ -1,6 +1,9 @@
-//! Makes a module fit to be run by a stranger: its own memories may not grow beyond a bound.
+//! Bounds the memory of a module before it runs: rewrites the maximum of each memory it defines.
 //!
-//! The engine keeps to the maximum written in the module; so the limit is written there. Nothing else changes.
+//! An engine enforces the maximum that is written in the module, and browsers offer no other limit. So the memory
+//! section is written again with a maximum of at most the bound, and all other bytes stay as they are. A module that
+//! declares `(memory 1)`, 64 KiB to begin with and no maximum, becomes `(memory 1 256)` under a bound of 16 MiB; its
+//! `memory.grow` beyond that returns -1.
 
 use serde::{Deserialize, Serialize};
 use wasmparser::{CompositeInnerType, MemoryType, Parser, Payload};
@@ -12,19 +15,24 @@ pub enum MemoryLimitError {
     Component,
     #[error("it begins with more memory than a run may have")]
     TooMuchMemory,
+    /// It defines struct or array types. An engine allocates these outside of linear memory, without a limit that a
+    /// module could state.
     #[error("it uses garbage-collected objects, whose memory nobody bounds")]
     Collected,
     #[error("it is no valid module")]
     Invalid,
 }
 
+/// Section and flag numbers of the core specification (5.5.8, 5.3.8) and of the custom-page-sizes proposal.
 const MEMORY_SECTION: u8 = 5;
+/// A maximum follows the minimum.
 const HAS_MAXIMUM: u8 = 1;
 const IS_SHARED: u8 = 2;
 const IS_64_BIT: u8 = 4;
+/// The logarithm of the page size follows.
 const HAS_PAGE_SIZE: u8 = 8;
 
-/// The module with every own memory bounded to `most` bytes. `bytes` must have passed validation.
+/// Returns the module with each of its own memories bounded to `most` bytes. `bytes` must have passed validation.
 pub fn limit_memory(bytes: &[u8], most: u64) -> Result<Vec<u8>, MemoryLimitError> {
     let mut confined = Vec::with_capacity(bytes.len() + 16);
     let mut copied = 0;
@@ -62,11 +70,12 @@ pub fn limit_memory(bytes: &[u8], most: u64) -> Result<Vec<u8>, MemoryLimitError
     Ok(confined)
 }
 
+/// A parser's offset as an index.
 fn position(offset: impl TryInto<usize>) -> Result<usize, MemoryLimitError> {
     offset.try_into().map_err(|_| MemoryLimitError::Invalid)
 }
 
-/// WebAssembly core specification, 5.5.8 and 5.3.8 (limits).
+/// Appends the memory section (WebAssembly core specification, 5.5.8 and 5.3.8).
 fn write_memories(memories: &[MemoryType], most: u64, to: &mut Vec<u8>) -> Result<(), MemoryLimitError> {
     let mut section = Vec::new();
     leb128(memories.len() as u64, &mut section);
@@ -94,6 +103,7 @@ fn write_memories(memories: &[MemoryType], most: u64, to: &mut Vec<u8>) -> Resul
     Ok(())
 }
 
+/// Appends an unsigned LEB128 number.
 fn leb128(mut value: u64, to: &mut Vec<u8>) {
     loop {
         let low = (value & 0x7f) as u8;

@@ -1,4 +1,4 @@
-//! The reading: one pass over the bytes, each part checked as it comes, every count before its elements.
+//! The validator: one pass over the bytes, each part checked as it is parsed, every count before its elements are read.
 
 use wasmparser::types::{CoreTypeId, EntityType, Types, TypesRef};
 use wasmparser::{
@@ -13,10 +13,12 @@ use super::{
 use crate::limits::*;
 
 const MAGIC: &[u8] = b"\0asm";
+/// Version and layer (in the next two bytes: 0) of a core module.
 const MODULE_VERSION: u16 = 1;
+/// Version of a component, whose layer is 1.
 const COMPONENT_VERSION: u16 = 0x0d;
 
-/// Reads a file from end to end. Bad ones give a report, too.
+/// Validates a file from beginning to end. Always returns a report; a bad file fails one of its checks.
 pub fn validate(bytes: &[u8]) -> Report {
     let mut report = Report::new(bytes);
     let problem = head(bytes, &mut report).and_then(|()| Reading::new(&mut report).read(bytes)).err();
@@ -28,9 +30,10 @@ pub fn validate(bytes: &[u8]) -> Report {
     report
 }
 
+/// The check that failed and its problem.
 type Failed = (Check, Problem);
 
-/// Size, magic and version: readable without a parser.
+/// Checks size, magic and version, which can be read without a parser.
 fn head(bytes: &[u8], report: &mut Report) -> Result<(), Failed> {
     if bytes.len() > MODULE_MAX_BYTES {
         return Err((Check::Size, Problem::TooLarge { found: bytes.len() as u64 }));
@@ -56,11 +59,14 @@ fn head(bytes: &[u8], report: &mut Report) -> Result<(), Failed> {
     Ok(())
 }
 
+/// The state of the pass.
 struct Reading<'r> {
     report: &'r mut Report,
-    /// Modules and components that the reading is inside of; 1 for the file itself.
+    /// How many modules and components the pass is inside of; 1 for the file itself.
     depth: usize,
+    /// Modules and components found so far, the file itself included.
     nested: usize,
+    /// What all memories found so far begin with.
     memory_bytes: u64,
 }
 
@@ -69,6 +75,7 @@ impl<'r> Reading<'r> {
         Self { report, depth: 0, nested: 0, memory_bytes: 0 }
     }
 
+    /// Parses, counts, validates and records one part after the other. An error ends the pass.
     fn read(mut self, bytes: &[u8]) -> Result<(), Failed> {
         let mut validator = Validator::new_with_features(WasmFeatures::WASM3 | WasmFeatures::COMPONENT_MODEL);
         let mut allocations = FuncValidatorAllocations::default();
@@ -86,7 +93,7 @@ impl<'r> Reading<'r> {
         Ok(())
     }
 
-    /// Counts before anything is looked at.
+    /// Checks counts before their elements are looked at.
     fn count(&mut self, payload: &Payload<'_>) -> Result<(), Failed> {
         match payload {
             Payload::Version { .. } => {
@@ -112,7 +119,7 @@ impl<'r> Reading<'r> {
         Ok(())
     }
 
-    /// What is seen only in passing. Sections here are valid already.
+    /// Records memories, custom sections, and imports and exports of components. The sections are valid already.
     fn note(&mut self, payload: &Payload<'_>) -> Result<(), Failed> {
         let outermost = self.depth == 1;
         match payload {
@@ -158,7 +165,8 @@ impl<'r> Reading<'r> {
         Ok(())
     }
 
-    /// Its own words are no part of what makes a module valid: what can't be read is left out.
+    /// Records a text with which the file describes itself. It is no part of what makes a module valid: unreadable ones
+    /// are left out.
     fn describe(&mut self, section: &CustomSectionReader<'_>) {
         let words = match section.as_known() {
             KnownCustom::Name(names) => names.into_iter().find_map(|name| match name {
@@ -175,6 +183,7 @@ impl<'r> Reading<'r> {
         }
     }
 
+    /// Records a memory, imported or not, against the bound for all memories of the file.
     fn memory(&mut self, memory: &MemoryType, imported: bool) -> Result<(), Failed> {
         let bytes = |pages: u64| pages.saturating_mul(u64::from(memory.page_size()));
         let minimum = bytes(memory.initial);
@@ -191,7 +200,7 @@ impl<'r> Reading<'r> {
         Ok(())
     }
 
-    /// What a core module asks for and offers, with the types of its functions.
+    /// Lists imports and exports of a core module, with the types of its functions.
     fn list_core(&mut self, types: &Types) {
         let types = types.as_ref();
         if self.report.kind != Some(ModuleKind::Module) {
@@ -207,6 +216,7 @@ impl<'r> Reading<'r> {
     }
 }
 
+/// Validates one function's body. The allocations are reused from body to body.
 fn check_body(
     function: FuncToValidate<ValidatorResources>,
     body: &FunctionBody<'_>,
@@ -217,11 +227,13 @@ fn check_body(
     Ok(validator.into_allocations())
 }
 
+/// Checks a number of imports or exports against [`MODULE_MAX_EXTERNS`].
 fn within_bound(found: u32) -> Result<(), Failed> {
     let found = u64::from(found);
     if found > MODULE_MAX_EXTERNS as u64 { Err((Check::Externs, Problem::TooManyExterns { found })) } else { Ok(()) }
 }
 
+/// The problem for an error of the parser, with its offset.
 fn invalid(error: &wasmparser::Error) -> Failed {
     let offset = error.offset();
     let message = error.message();
@@ -231,6 +243,7 @@ fn invalid(error: &wasmparser::Error) -> Failed {
     (Check::Structure, problem)
 }
 
+/// The kind of a core module's import or export.
 fn core_kind(entity: EntityType, types: TypesRef<'_>) -> ExternKind {
     match entity {
         EntityType::Func(id) | EntityType::FuncExact(id) => function(id, types),
@@ -241,6 +254,7 @@ fn core_kind(entity: EntityType, types: TypesRef<'_>) -> ExternKind {
     }
 }
 
+/// The signature of a function, types written as in the text format.
 fn function(id: CoreTypeId, types: TypesRef<'_>) -> ExternKind {
     let names = |types: &[ValType]| types.iter().map(ToString::to_string).collect();
     match types.get(id).map(|ty| &ty.composite_type.inner) {
@@ -251,6 +265,7 @@ fn function(id: CoreTypeId, types: TypesRef<'_>) -> ExternKind {
     }
 }
 
+/// The kind of a component's import or export.
 fn component_kind(kind: ComponentExternalKind) -> ExternKind {
     match kind {
         ComponentExternalKind::Module => ExternKind::Module,
@@ -262,6 +277,7 @@ fn component_kind(kind: ComponentExternalKind) -> ExternKind {
     }
 }
 
+/// A text cut to [`TEXT_MAX_CHARS`].
 fn text(text: &str) -> String {
     text.chars().take(TEXT_MAX_CHARS).collect()
 }

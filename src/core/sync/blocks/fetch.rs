@@ -1,7 +1,30 @@
-//! Fetching blocks from several peers at once. It holds hashes, never a block: what came is handed out to be kept.
+//! Fetching blocks from several peers at once: spreads the blocks over the peers, verifies every hash, and asks
+//! elsewhere for what does not come.
 //!
-//! Blocks are spread over the peers; nothing is handed out before its hash was verified. A block that does not come, or
-//! comes wrong, is asked for elsewhere; a peer that breaks a rule or is silent is left. A job always ends.
+//! The machine holds hashes, never a block: verified bytes leave it as [`Output::Keep`] for the host to store. A job
+//! (the blocks of one file) always ends, with [`Output::Done`] or [`Output::Failed`].
+//!
+//! # Which peer is asked for which block
+//! Peers take turns; each gets one more block until it has [`IN_FLIGHT_MAX`] unanswered ones. A peer's next block is
+//! one that no peer was asked for yet, oldest first. If there is none, it is one that another peer has not answered for
+//! [`ASK_ANOTHER_AFTER`], up to [`ASKED_MAX`] peers for a block; so one slow peer does not hold up the end of a file. A
+//! peer is not asked again for a block it said it lacks.
+//!
+//! # Example
+//! A job of the blocks `a` to `f`; peers 1 and 2 are connected.
+//!
+//! | time | input | what comes out |
+//! |---|---|---|
+//! | 0 s | `Start` | `Want(a, c, e)` to 1, `Want(b, d, f)` to 2 |
+//! | 0.1 s | peer 2: `Missing(b)` | `Want(b)` to 1, which has room for a fourth |
+//! | 0.2 s | peer 2: bytes of `d` | their hash is right: `Keep(d)`; after the host's `Kept`, `Got(d)` |
+//! | 0.3 s | peer 2: other bytes as `f` | `Rejected(WrongBlock)`, `Leave(2)`; `f` is open again, peer 1 is full |
+//! | 0.4 s | peer 1: bytes of `a` | `Keep(a)`, and `Want(f)` to 1 |
+//! | 31 s | peer 1 was silent since | `Leave(1, slow)`; no peer is left |
+//! | 46 s | no peer came within [`PATIENCE`] | the job fails, 4 blocks missing ([`Fault::Nobody`]) |
+//!
+//! The two blocks that came are stored, so a later job for the same file asks for four. Had peer 3 come at 40 s, the
+//! job would have gone on with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,119 +34,121 @@ use crate::sync::blocks::wire::{IN_FLIGHT_MAX, Message};
 use crate::sync::rejection::Rejection;
 use crate::time::Timestamp;
 
-/// One stream to a peer; the host counts them.
+/// A stream to a peer, numbered by the host. A peer that reconnects gets a new number.
 pub type Peer = u64;
-/// Blocks that somebody waits for together.
+/// A number for blocks that are wanted together, chosen by the host.
 pub type Job = u64;
 
-/// Peers asked at once: together they have 8 MiB on the way.
+/// The most peers asked at once: together they have 8 MiB on the way.
 pub const PEERS_MAX: usize = 8;
-/// A peer that was asked and says nothing for so long is left.
+/// A peer that was asked and sends nothing for this long is left.
 pub const ANSWER_PATIENCE: Duration = Duration::from_secs(30);
-/// A block that one peer was asked for so long ago is asked for elsewhere, too, once nothing else is left to ask for.
+/// A block not answered for this long is asked for at a second peer, once no other block is left to ask for.
 pub const ASK_ANOTHER_AFTER: Duration = Duration::from_secs(5);
-/// Peers that are asked for one block at the same time.
+/// The most peers that are asked for one block at the same time.
 pub const ASKED_MAX: usize = 2;
-/// A job for which no peer has anything more is given up after this time: one may still come.
+/// A job with nothing under way is given up after this time: a peer that has the blocks may still come.
 pub const PATIENCE: Duration = Duration::from_secs(15);
 
+/// What happened.
 #[derive(Clone, Debug)]
 pub enum Input {
-    /// These blocks are wanted; each once.
-    Start {
-        job: Job,
-        blocks: Vec<Digest>,
-    },
-    /// The job was given up by everyone who waited for it.
-    Cancel {
-        job: Job,
-    },
+    /// Begins a job, in place of an earlier one of the same number. A job without blocks is done at once.
+    Start { job: Job, blocks: Vec<Digest> },
+    /// Ends a job without an output; blocks that no other job wants are forgotten.
+    Cancel { job: Job },
     /// A stream to a peer was opened.
     Came(Peer),
+    /// The stream to a peer is closed.
     Gone(Peer),
-    Received {
-        peer: Peer,
-        bytes: Vec<u8>,
-    },
-    /// The answer to [`Output::Keep`].
-    Kept {
-        block: Digest,
-        stored: bool,
-    },
+    /// One message from a peer, as it came.
+    Received { peer: Peer, bytes: Vec<u8> },
+    /// The answer to [`Output::Keep`]: whether the block is stored.
+    Kept { block: Digest, stored: bool },
     /// Some time has passed.
     Tick,
 }
 
+/// What the host must do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
     Send {
         peer: Peer,
         message: Message,
     },
-    /// These are the bytes of that block.
+    /// Store these bytes, whose hash was verified, and answer with [`Input::Kept`].
     Keep {
         peer: Peer,
         block: Digest,
         bytes: Vec<u8>,
     },
-    /// One more block of the job is kept.
+    /// One more block of the job is stored.
     Got {
         job: Job,
         block: Digest,
     },
+    /// All blocks of the job are stored.
     Done {
         job: Job,
     },
+    /// The job ended without all of its blocks.
     Failed {
         job: Job,
         why: Fault,
     },
-    /// A peer broke a rule.
+    /// A peer broke a rule; [`Output::Leave`] follows.
     Rejected {
         peer: Peer,
         why: Rejection,
     },
-    /// The stream to this peer is of no more use.
+    /// Close the stream to this peer: it broke a rule, was silent (`slow`), or is one more than [`PEERS_MAX`].
     Leave {
         peer: Peer,
         slow: bool,
     },
 }
 
-/// Why a job ended without its blocks.
+/// Why a job failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// No connected peer has what is missing: so many blocks.
+    /// No connected peer has the blocks still missing; how many there are.
     Nobody { missing: usize },
-    /// A block could not be kept.
+    /// The host could not store a block.
     NotKept,
 }
 
+/// A block that at least one job waits for.
 #[derive(Debug)]
 struct Wanted {
-    /// Earlier ones are asked for first.
+    /// The order of asking; earlier wants are asked for first.
     nth: u64,
     jobs: BTreeSet<Job>,
+    /// Peers that were asked and have not answered, and when.
     asked: BTreeMap<Peer, Timestamp>,
-    /// Peers that said that they don't have it.
+    /// Peers that answered `Missing`.
     lacking: BTreeSet<Peer>,
+    /// The bytes came and are with the host.
     keeping: bool,
 }
 
+/// What one peer was asked for.
 #[derive(Debug, Default)]
 struct Asked {
-    /// Asked for and not answered, whether it is still wanted or not.
+    /// Asked for and not answered, whether still wanted or not: an answer to one of these is not unasked.
     blocks: BTreeSet<Digest>,
-    /// When the peer said something last, or was first asked after that.
+    /// The last answer, or the first question after an idle time.
     moved_at: Timestamp,
 }
 
+/// A job and the blocks it still waits for.
 #[derive(Debug, Default)]
 struct Waiting {
     missing: BTreeSet<Digest>,
+    /// Since when none of the missing blocks is under way or can be asked for.
     stuck_since: Option<Timestamp>,
 }
 
+/// The state of all jobs and peers.
 #[derive(Debug, Default)]
 pub struct Fetch {
     wanted: BTreeMap<Digest, Wanted>,
@@ -134,6 +159,7 @@ pub struct Fetch {
 }
 
 impl Fetch {
+    /// Processes one input at `now`. Timeouts are looked at on every input, so an idle host must send [`Input::Tick`].
     pub fn handle(&mut self, input: Input, now: Timestamp) -> Vec<Output> {
         match input {
             Input::Start { job, blocks } => self.start(job, blocks),
@@ -157,22 +183,24 @@ impl Fetch {
         std::mem::take(&mut self.out)
     }
 
-    /// Whether no job is left.
+    /// Returns whether no job is left.
     pub fn is_idle(&self) -> bool {
         self.jobs.is_empty()
     }
 
-    /// Blocks on the way, from all peers.
+    /// The number of blocks that all peers together were asked for and have not answered.
     pub fn in_flight(&self) -> usize {
         self.peers.values().map(|asked| asked.blocks.len()).sum()
     }
 
-    /// Something is wanted, but nothing that this peer could still be asked for: its place is better given to another.
+    /// Returns whether blocks are wanted but none that this peer could be asked for, so its slot is better given to
+    /// another.
     pub fn is_useless(&self, peer: Peer) -> bool {
         let idle = self.peers.get(&peer).is_some_and(|asked| asked.blocks.is_empty());
         idle && !self.wanted.is_empty() && self.wanted.values().all(|wanted| wanted.lacking.contains(&peer))
     }
 
+    /// Registers a job and its blocks. A block that another job wants already is shared.
     fn start(&mut self, job: Job, blocks: Vec<Digest>) {
         self.end(job);
         let missing: BTreeSet<Digest> = blocks.iter().copied().collect();
@@ -193,6 +221,7 @@ impl Fetch {
         self.jobs.insert(job, Waiting { missing, stuck_since: None });
     }
 
+    /// Removes a job and the wants that only it had.
     fn end(&mut self, job: Job) {
         let Some(waiting) = self.jobs.remove(&job) else { return };
         for block in waiting.missing {
@@ -205,6 +234,7 @@ impl Fetch {
         }
     }
 
+    /// Takes an answer. An error is the peer's fault.
     fn receive(&mut self, peer: Peer, bytes: &[u8], now: Timestamp) -> Result<(), Rejection> {
         let Some(asked) = self.peers.get_mut(&peer) else { return Ok(()) };
         let message = Message::decode(bytes)?;
@@ -236,6 +266,7 @@ impl Fetch {
         Ok(())
     }
 
+    /// Counts a stored block for each job that wants it.
     fn kept(&mut self, block: Digest) {
         let Some(wanted) = self.wanted.remove(&block) else { return };
         for job in wanted.jobs {
@@ -249,6 +280,7 @@ impl Fetch {
         }
     }
 
+    /// Fails each job that wants a block which can't be stored.
     fn not_kept(&mut self, block: Digest) {
         let Some(wanted) = self.wanted.get_mut(&block) else { return };
         wanted.keeping = false;
@@ -263,6 +295,7 @@ impl Fetch {
         self.out.push(Output::Leave { peer, slow });
     }
 
+    /// Removes a peer; its unanswered blocks can be asked for elsewhere.
     fn forget(&mut self, peer: Peer) {
         self.peers.remove(&peer);
         for wanted in self.wanted.values_mut() {
@@ -271,13 +304,14 @@ impl Fetch {
         }
     }
 
+    /// Leaves every peer that has exceeded [`ANSWER_PATIENCE`].
     fn leave_silent(&mut self, now: Timestamp) {
         let silent = |asked: &Asked| !asked.blocks.is_empty() && now > asked.moved_at.plus(ANSWER_PATIENCE);
         let silent: Vec<Peer> = self.peers.iter().filter(|(_, asked)| silent(asked)).map(|(peer, _)| *peer).collect();
         silent.into_iter().for_each(|peer| self.leave(peer, true));
     }
 
-    /// One block for each peer in turn, until all have enough to do.
+    /// Asks peers in turns, one block each, until all are full or nothing is left to ask for.
     fn ask(&mut self, now: Timestamp) {
         let mut asks: BTreeMap<Peer, Vec<Digest>> = BTreeMap::new();
         loop {
@@ -304,6 +338,8 @@ impl Fetch {
         self.out.extend(asks.into_iter().map(|(peer, blocks)| Output::Send { peer, message: Message::Want(blocks) }));
     }
 
+    /// Fails the jobs that exceeded [`PATIENCE`]. A job is stuck when not one of its blocks is under way or can be
+    /// asked for.
     fn give_up(&mut self, now: Timestamp) {
         let under_way = |block: &Digest| {
             self.wanted.get(block).is_some_and(|wanted| {

@@ -1,6 +1,7 @@
-//! Answering one peer's wants from the store. It holds hashes that wait, never a block.
+//! Answering one peer's wants from the store, one block at a time. The machine holds hashes that wait, never a block.
 //!
-//! Who asks for much is answered more slowly, and is not to blame; who asks before the answers came is.
+//! A peer that asks for much is served more slowly, within [`BYTES_PER_SECOND`], and is not at fault. A peer that asks
+//! for more before its answers came is: it could make the queue grow.
 
 use std::collections::VecDeque;
 
@@ -11,45 +12,52 @@ use crate::sync::rejection::Rejection;
 use crate::sync::session::budget::Bucket;
 use crate::time::Timestamp;
 
-/// Blocks that wait for their answer. An honest peer asks for [`IN_FLIGHT_MAX`] and may think some answered already.
+/// The most blocks that wait for their answer. An honest peer asks for [`IN_FLIGHT_MAX`]; twice as many leaves room for
+/// answers that crossed its question.
 pub const WAITING_MAX: usize = 2 * IN_FLIGHT_MAX;
-/// Bytes of blocks given to one peer at once, and the refill per second.
+/// Bytes of blocks served to one peer in a burst, and the lasting rate per second.
 pub const BYTES_BURST: u64 = 128 * 1024 * 1024;
+/// See [`BYTES_BURST`]; 16 MiB serves a whole module.
 pub const BYTES_PER_SECOND: u64 = 16 * 1024 * 1024;
-/// Blocks looked for at once, and the refill per second, found or not.
+/// Store look-ups for one peer in a burst, and the lasting rate per second. A block that is not here costs one, too.
 pub const LOOKS_BURST: u64 = 1_024;
+/// The refill that goes with [`LOOKS_BURST`], per second.
 pub const LOOKS_PER_SECOND: u64 = 256;
-/// Streams that a peer may open at once, and the refill per second.
+/// Streams that a peer may open in a burst, and the lasting rate per second.
 pub const STREAMS_BURST: u64 = 32;
+/// The refill that goes with [`STREAMS_BURST`], per second.
 pub const STREAMS_PER_SECOND: u64 = 1;
-/// Marks after which a peer is not answered any more.
+/// The sum of marks at which a peer is not answered any more.
 pub const MARKS_MAX: u32 = 100;
 
+/// What happened.
 #[derive(Clone, Debug)]
 pub enum Input {
-    /// The peer opened a stream; what it wanted on the one before is forgotten.
+    /// The peer opened a stream; wants of an earlier stream are forgotten, its limits are not.
     Opened,
+    /// One message from the peer, as it came.
     Received(Vec<u8>),
     /// The answer to [`Output::Look`].
     Found(Option<Vec<u8>>),
-    /// Some time has passed.
+    /// Some time has passed: wants that waited for their turn may be served.
     Tick,
 }
 
+/// What the host must do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// "Is this block here?" One at a time.
+    /// Look for this block in the store and answer with [`Input::Found`]. One is open at a time.
     Look(Digest),
     Send(Message),
-    /// A rule was broken.
+    /// The peer broke a rule.
     Rejected(Rejection),
-    /// Nothing is said on this stream.
+    /// Close this stream without an answer.
     Close,
-    /// The peer is to be sent away.
+    /// Disconnect the peer and ban it.
     End(Rejection),
 }
 
-/// What one peer wants, over all its streams.
+/// The wants and limits of one peer, over all its streams.
 #[derive(Debug)]
 pub struct Serve {
     waiting: VecDeque<Digest>,
@@ -76,6 +84,7 @@ impl Default for Serve {
 }
 
 impl Serve {
+    /// Processes one input at `now`.
     pub fn handle(&mut self, input: Input, now: Timestamp) -> Vec<Output> {
         if let Err(why) = self.take(input, now) {
             self.reject(why);
@@ -84,7 +93,7 @@ impl Serve {
         std::mem::take(&mut self.out)
     }
 
-    /// Wants that wait.
+    /// The number of wants that wait.
     pub fn waiting(&self) -> usize {
         self.waiting.len()
     }
@@ -122,6 +131,8 @@ impl Serve {
         Ok(())
     }
 
+    /// Starts the next look-up if the rates allow it. A whole block is drawn beforehand; what it is shorter is given
+    /// back.
     fn look(&mut self, now: Timestamp) {
         if self.looking.is_some() || self.waiting.is_empty() {
             return;
@@ -157,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn wants_are_answered_one_after_the_other() {
+    fn answers_wants_one_after_the_other() {
         let (mut serve, one, two) = (Serve::default(), Digest::of(&[1]), Digest::of(&[2]));
         assert_eq!(serve.handle(Input::Opened, at(0)), []);
         assert_eq!(serve.handle(want(&[1, 2]), at(0)), [Output::Look(one)]);
@@ -168,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn who_asks_before_the_answers_came_is_refused_and_in_the_end_left() {
+    fn rejects_a_peer_that_asks_before_its_answers_came() {
         let mut serve = Serve::default();
         assert_eq!(serve.handle(want(&[1]), at(0)).len(), 1);
         for block in (0..WAITING_MAX).step_by(IN_FLIGHT_MAX) {
@@ -182,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_nobody_asked_for_are_refused() {
+    fn rejects_unasked_answers() {
         let block = Digest::of(&[1]);
         for (bytes, why) in [
             (Message::Missing(block).encode(), Rejection::Unasked),
@@ -194,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn much_is_given_slowly_and_time_gives_more_whatever_stream_is_used() {
+    fn limits_bytes_over_all_streams_and_refills_with_time() {
         let mut serve = Serve::default();
         let mut given = 0;
         let mut now = 0;
@@ -222,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_here_costs_no_bytes() {
+    fn missing_blocks_cost_look_ups_and_no_bytes() {
         let mut serve = Serve::default();
         for _ in 0..LOOKS_BURST {
             assert_eq!(serve.handle(want(&[1]), at(0)).len(), 1);

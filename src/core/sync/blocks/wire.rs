@@ -1,4 +1,4 @@
-//! What is said in `/gen/blocks/1`: messages, their one encoding, and every size limit by name.
+//! The messages of `/gen/blocks/1`, their one encoding, and every size limit by name.
 
 use crate::canonical::{DecodeError, Decoder, Encoder};
 use crate::digest::Digest;
@@ -7,30 +7,31 @@ use crate::sync::rejection::Rejection;
 
 /// The protocol's name when a stream is opened.
 pub const PROTOCOL: &str = "/gen/blocks/1";
-/// Blocks a peer may be asked for and has not answered: 1 MiB on its way.
+/// The most blocks that one peer was asked for and has not answered: 1 MiB on its way.
 pub const IN_FLIGHT_MAX: usize = 4;
-/// Blocks in one `Want`.
+/// The most blocks in one `Want`.
 pub const WANT_MAX: usize = IN_FLIGHT_MAX;
-/// Any message: a block and its framing.
+/// The longest message: a block and its framing.
 pub const MESSAGE_MAX_BYTES: usize = BLOCK_MAX_BYTES + 64;
 
+/// One message on a block stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
-    /// "Send me these blocks." Each is answered by one of the other two.
+    /// Asks for 1 to [`WANT_MAX`] blocks. Each is answered by one [`Message::Block`] or [`Message::Missing`].
     Want(Vec<Digest>),
-    Block {
-        block: Digest,
-        bytes: Vec<u8>,
-    },
-    /// "I don't have this one."
+    /// The bytes of a block that was asked for.
+    Block { block: Digest, bytes: Vec<u8> },
+    /// The answering side does not have this block.
     Missing(Digest),
 }
 
+/// The first byte of each message: its kind. Part of the wire format.
 const WANT: u8 = 1;
 const BLOCK: u8 = 2;
 const MISSING: u8 = 3;
 
 impl Message {
+    /// Encodes the message: one byte for its kind, then its fields in [`canonical`](crate::canonical) form.
     pub fn encode(&self) -> Vec<u8> {
         match self {
             Self::Want(blocks) => {
@@ -43,7 +44,7 @@ impl Message {
         .finish()
     }
 
-    /// Says nothing of whether a block's bytes are the ones its hash names.
+    /// Decodes a message and checks its limits. Does not check a block's bytes against its hash.
     pub fn decode(bytes: &[u8]) -> Result<Self, Rejection> {
         if bytes.len() > MESSAGE_MAX_BYTES {
             return Err(Rejection::Oversized);
@@ -87,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn every_message_comes_back_and_no_shorter_or_longer_one_does() {
+    fn messages_round_trip_and_no_shorter_or_longer_one_decodes() {
         let bytes = vec![7; BLOCK_MAX_BYTES];
         let largest = Message::Block { block: Digest::of(&bytes), bytes };
         let messages = [Message::Want(digests(1)), Message::Want(digests(WANT_MAX)), Message::Missing(digests(1)[0])];
@@ -105,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn each_limit_has_its_rejection() {
+    fn rejects_each_exceeded_limit() {
         let out_of_range = Err(Rejection::Malformed(DecodeError::OutOfRange));
         let block = digests(1)[0];
         assert_eq!(Message::decode(&Message::Want(vec![]).encode()), out_of_range);

@@ -1,5 +1,9 @@
-//! How often peers and authors may speak. What a node passes on is less than what each listener takes from one peer, so
-//! that no peer is blamed for what another one began.
+//! Rate limits of chat, as token buckets: what is accepted from one peer, from one author, and what this node sends
+//! itself.
+//!
+//! Each limit for sending is lower than the limit that receivers apply. What a node forwards is less than each receiver
+//! accepts from one peer, so no node is marked down for a flood that another began; what a person may post is less than
+//! others accept from one author.
 
 use std::collections::BTreeMap;
 
@@ -8,32 +12,40 @@ use crate::identity::Identity;
 use crate::sync::session::budget::Bucket;
 use crate::time::Timestamp;
 
-/// Heartbeats taken from one peer on gossip at once, and the refill per second.
+/// Heartbeats accepted from one peer on gossip in a burst, and the lasting rate per second.
 pub const HEARTBEATS_BURST: u64 = 300;
+/// The refill that goes with [`HEARTBEATS_BURST`], per second.
 pub const HEARTBEATS_PER_SECOND: u64 = 30;
-/// Heartbeats of others passed on.
+/// Heartbeats of others that this node forwards.
 pub const HEARTBEATS_PASSED_ON_BURST: u64 = 200;
+/// The refill that goes with [`HEARTBEATS_PASSED_ON_BURST`], per second.
 pub const HEARTBEATS_PASSED_ON_PER_SECOND: u64 = 20;
-/// Messages taken from one peer on gossip.
+/// Messages accepted from one peer on gossip.
 pub const WORDS_BURST: u64 = 120;
+/// The refill that goes with [`WORDS_BURST`], per second.
 pub const WORDS_PER_SECOND: u64 = 20;
-/// Messages of others passed on.
+/// Messages of others that this node forwards.
 pub const WORDS_PASSED_ON_BURST: u64 = 80;
+/// The refill that goes with [`WORDS_PASSED_ON_BURST`], per second.
 pub const WORDS_PASSED_ON_PER_SECOND: u64 = 12;
-/// Messages that a person may say here.
+/// Messages that this device's person may post. A minute at the full rate stays within what histories keep.
 pub const OWN_WORDS_BURST: u64 = 15;
+/// The refill that goes with [`OWN_WORDS_BURST`], per second.
 pub const OWN_WORDS_PER_SECOND: u64 = 1;
-/// Messages of one author, by whichever peer they are forwarded: more than an author may post, since messages posted
-/// one after the other may arrive at once.
+/// Messages accepted of one author, by whichever peer they are forwarded: more than an author may post, since messages
+/// posted one after the other may arrive at once.
 pub const AUTHOR_WORDS_BURST: u64 = 20;
+/// The refill that goes with [`AUTHOR_WORDS_BURST`], per second.
 pub const AUTHOR_WORDS_PER_SECOND: u64 = 2;
-/// Questions one peer may ask.
+/// Questions that one peer may ask.
 pub const QUESTIONS_BURST: u64 = 48;
+/// The refill that goes with [`QUESTIONS_BURST`], per second.
 pub const QUESTIONS_PER_SECOND: u64 = 1;
-/// Bytes of answers given to one peer.
+/// Bytes of answers sent to one peer.
 pub const ANSWERS_BURST: u64 = 16 * 1024 * 1024;
+/// The refill that goes with [`ANSWERS_BURST`], per second.
 pub const ANSWERS_PER_SECOND: u64 = 256 * 1024;
-/// Authors and peers whose rates are remembered.
+/// The most authors, and the most peers, whose rates are remembered.
 pub const SPEAKERS_REMEMBERED: usize = 1_024;
 
 const _: () = assert!(HEARTBEATS_PASSED_ON_BURST < HEARTBEATS_BURST);
@@ -42,7 +54,7 @@ const _: () = assert!(OWN_WORDS_BURST + 60 * OWN_WORDS_PER_SECOND <= AUTHOR_PER_
 const _: () = assert!(OWN_WORDS_BURST < AUTHOR_WORDS_BURST && OWN_WORDS_PER_SECOND < AUTHOR_WORDS_PER_SECOND);
 const _: () = assert!(WORDS_PASSED_ON_BURST < WORDS_BURST && WORDS_PASSED_ON_PER_SECOND < WORDS_PER_SECOND);
 
-/// One peer.
+/// The limits for what one peer sends and asks for.
 #[derive(Debug)]
 pub struct PeerRates {
     heartbeats: Bucket,
@@ -63,24 +75,28 @@ impl Default for PeerRates {
 }
 
 impl PeerRates {
+    /// Returns whether one more heartbeat is accepted from the peer, and counts it.
     pub fn heartbeat(&mut self, now: Timestamp) -> bool {
         self.heartbeats.draw(1, now)
     }
 
+    /// Returns whether one more message is accepted from the peer, and counts it.
     pub fn word(&mut self, now: Timestamp) -> bool {
         self.words.draw(1, now)
     }
 
+    /// Returns whether one more question is answered, and counts it.
     pub fn question(&mut self, now: Timestamp) -> bool {
         self.questions.draw(1, now)
     }
 
+    /// Returns whether an answer of this many bytes may be sent now, and counts it.
     pub fn answer(&mut self, bytes: usize, now: Timestamp) -> bool {
         self.answers.draw(bytes as u64, now)
     }
 }
 
-/// What this node passes on of others.
+/// The limits for what this node forwards of others.
 #[derive(Debug)]
 pub struct PassedOn {
     heartbeats: Bucket,
@@ -97,16 +113,18 @@ impl Default for PassedOn {
 }
 
 impl PassedOn {
+    /// Returns whether one more heartbeat may be forwarded, and counts it.
     pub fn heartbeat(&mut self, now: Timestamp) -> bool {
         self.heartbeats.draw(1, now)
     }
 
+    /// Returns whether one more message may be forwarded, and counts it.
     pub fn word(&mut self, now: Timestamp) -> bool {
         self.words.draw(1, now)
     }
 }
 
-/// What this device's person says.
+/// The limit for what this device's person posts.
 #[derive(Debug)]
 pub struct SendLimit(Bucket);
 
@@ -117,18 +135,19 @@ impl Default for SendLimit {
 }
 
 impl SendLimit {
-    /// Whether one more word may be said; it counts as said.
+    /// Returns whether one more message may be posted now, and counts it.
     pub fn word(&mut self, now: Timestamp) -> bool {
         self.0.draw(1, now)
     }
 }
 
-/// What authors say.
+/// The limits of each author.
 #[derive(Debug, Default)]
 pub struct Authors(BTreeMap<Identity, (Bucket, Timestamp)>);
 
 impl Authors {
-    /// Whether one more word of theirs is taken; it counts as taken.
+    /// Returns whether one more message of the author is accepted, and counts it. Beyond [`SPEAKERS_REMEMBERED`]
+    /// authors, the one silent for longest is forgotten.
     pub fn word(&mut self, author: Identity, now: Timestamp) -> bool {
         if self.0.len() >= SPEAKERS_REMEMBERED && !self.0.contains_key(&author) {
             // Who was silent for longest has the fullest bucket.
@@ -149,7 +168,7 @@ mod tests {
     use crate::identity::SigningIdentity;
 
     #[test]
-    fn an_author_has_a_burst_and_then_a_rate_and_many_authors_are_no_burden() {
+    fn limits_each_author_by_burst_and_rate_and_remembers_a_bounded_number() {
         let author = |n: usize| SigningIdentity::from_entropy(Digest::of(&n.to_be_bytes()).as_bytes()).identity();
         let (mut authors, at) = (Authors::default(), Timestamp::from_millis);
         for _ in 0..AUTHOR_WORDS_BURST {

@@ -1,24 +1,25 @@
-//! How much one peer may ask for and send. Buckets that fill with time; an empty one is a flood.
+//! How much one peer may ask for and send: token buckets that refill with time. A peer that draws on an empty one is
+//! flooding.
 
 use crate::sync::rejection::Rejection;
 use crate::time::Timestamp;
 
-/// Messages at once, and in a second for ever.
+/// Messages of one peer in a burst, and the lasting rate per second.
 pub const MESSAGES_BURST: u64 = 2_000;
 pub const MESSAGES_PER_SECOND: u64 = 500;
-/// Announcements at once, and in a second for ever.
+/// Announcements of one peer in a burst, and the lasting rate per second.
 pub const ANNOUNCEMENTS_BURST: u64 = 50;
 pub const ANNOUNCEMENTS_PER_SECOND: u64 = 10;
-/// Announcements of others that are passed on, in all: less than each listener takes from one peer, so that nobody is
-/// blamed for what somebody else began. What is left aside comes with the next comparison.
+/// Announcements of others that a node forwards, over all peers: less than each receiver accepts from one peer, so that
+/// no node is marked down for a flood that another began. What is left out comes with the next comparison.
 pub const PASSED_ON_BURST: u64 = 30;
 pub const PASSED_ON_PER_SECOND: u64 = 6;
 const _: () = assert!(PASSED_ON_BURST < ANNOUNCEMENTS_BURST && PASSED_ON_PER_SECOND < ANNOUNCEMENTS_PER_SECOND);
-/// Bytes of changes given to one peer at once, and in a second for ever.
+/// Bytes of changes served to one peer in a burst, and the lasting rate per second.
 pub const BYTES_BURST: u64 = 64 * 1024 * 1024;
 pub const BYTES_PER_SECOND: u64 = 8 * 1024 * 1024;
 
-/// Counts in thousandths, so that milliseconds fill it evenly.
+/// A token bucket. The level is in thousandths of a token, so that milliseconds fill it evenly.
 #[derive(Debug)]
 pub(in crate::sync) struct Bucket {
     level: u64,
@@ -28,10 +29,12 @@ pub(in crate::sync) struct Bucket {
 }
 
 impl Bucket {
+    /// A full bucket of `burst` tokens that gains `per_second` tokens.
     pub(in crate::sync) const fn new(burst: u64, per_second: u64) -> Self {
         Self { level: burst * 1000, burst, per_second, filled_at: None }
     }
 
+    /// Takes `amount` tokens if there are as many; otherwise takes none and returns false.
     pub(in crate::sync) fn draw(&mut self, amount: u64, now: Timestamp) -> bool {
         let last = self.filled_at.unwrap_or(now);
         // A clock set back fills nothing.
@@ -47,13 +50,13 @@ impl Bucket {
         }
     }
 
-    /// What was drawn and not used.
+    /// Puts back tokens that were drawn and not used.
     pub(in crate::sync) fn give_back(&mut self, amount: u64) {
         self.level = self.level.saturating_add(amount.saturating_mul(1000)).min(self.burst * 1000);
     }
 }
 
-/// What one node passes on of others, whoever they are.
+/// The rate at which this node forwards announcements of others, over all peers.
 #[derive(Debug)]
 pub struct PassingOn(Bucket);
 
@@ -64,7 +67,7 @@ impl Default for PassingOn {
 }
 
 impl PassingOn {
-    /// Whether one more may go out now; it counts as gone.
+    /// Returns whether one more may be forwarded now, and counts it.
     pub fn takes_one(&mut self, now: Timestamp) -> bool {
         self.0.draw(1, now)
     }
@@ -89,14 +92,17 @@ impl Default for Budget {
 }
 
 impl Budget {
+    /// Counts one message of the peer.
     pub(super) fn message(&mut self, now: Timestamp) -> Result<(), Rejection> {
         self.messages.draw(1, now).then_some(()).ok_or(Rejection::TooManyMessages)
     }
 
+    /// Counts one announcement of the peer.
     pub(super) fn announcement(&mut self, now: Timestamp) -> Result<(), Rejection> {
         self.announcements.draw(1, now).then_some(()).ok_or(Rejection::TooManyAnnouncements)
     }
 
+    /// Counts bytes of changes served to the peer.
     pub(super) fn sent(&mut self, bytes: usize, now: Timestamp) -> Result<(), Rejection> {
         self.bytes.draw(bytes as u64, now).then_some(()).ok_or(Rejection::TooManyBytes)
     }
@@ -111,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn each_bucket_holds_its_burst_and_no_more() {
+    fn rejects_more_than_each_burst() {
         let mut budget = Budget::default();
         for _ in 0..MESSAGES_BURST {
             assert_eq!(budget.message(at(0)), Ok(()));
@@ -126,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_passes_on_no_listener_finds_too_much() {
+    fn forwards_less_than_a_receiver_accepts() {
         let (mut passing, mut listener) = (PassingOn::default(), Budget::default());
         // A flood of a minute, which arrives in one heap each second.
         for millis in 0..60_000 {
@@ -140,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn time_fills_them_again_and_a_clock_set_back_does_not() {
+    fn refills_with_time_and_not_when_the_clock_is_set_back() {
         let mut budget = Budget::default();
         while budget.announcement(at(5_000)).is_ok() {}
         assert_eq!(budget.announcement(at(0)), Err(Rejection::TooManyAnnouncements));

@@ -1,7 +1,11 @@
-//! Which documents differ: set reconciliation by negentropy over the states of all documents.
+//! Set reconciliation of all documents by negentropy; the only owner of that crate.
 //!
-//! The only part that names the crate. An item is a document's state (a hash over owner and heads) at the date of its
-//! newest change; the initiator learns which states only one side has.
+//! An item is a document's state: its id is a hash over owner and heads, its timestamp the date of the newest change.
+//! Ranges with equal fingerprints are skipped, others are split by 16, and small ones are listed. So the initiator
+//! learns which states only one side has.
+//!
+//! Two peers with 10,000 documents each that differ in one exchange about four frames of some KiB in place of 10,000
+//! ids.
 
 use std::collections::HashMap;
 
@@ -13,12 +17,16 @@ use crate::sync::rejection::Rejection;
 use crate::sync::version_vector::DocumentSummary;
 use crate::sync::wire::FRAME_MAX_BYTES;
 
-/// Steps of one comparison; each settles up to 16 times as many documents as the one before.
+/// The most frames of one comparison. Each settles up to 16 times as many documents as the one before, so an honest
+/// comparison needs a handful.
 pub const STEPS_MAX: usize = 256;
 
+/// What one frame taught the initiator, and the frame to send next.
 #[derive(Debug, Default)]
 pub(super) struct ComparisonStep {
+    /// States that only the peer has.
     pub(super) want: Vec<Digest>,
+    /// Owners of states that only this side has.
     pub(super) offer: Vec<Identity>,
     pub(super) frame: Option<Vec<u8>>,
 }
@@ -28,9 +36,11 @@ pub(super) struct Comparison {
     round: u64,
     steps: usize,
     over: bool,
+    /// The reconciliation, once the summaries are here.
     machine: Option<Negentropy<'static, NegentropyStorageVector>>,
     /// The responder's first frame, until the summaries are here.
     first: Option<Vec<u8>>,
+    /// Whose document a state is.
     owners: HashMap<Digest, Identity>,
 }
 
@@ -47,15 +57,17 @@ impl Comparison {
         self.round == round
     }
 
-    /// The initiator has heard everything. The other side can't know and does not need to.
+    /// Returns whether the initiator has received the last frame. The other side can't know and does not need to.
     pub(super) fn is_over(&self) -> bool {
         self.over
     }
 
+    /// The number of documents in this round.
     pub(super) fn documents(&self) -> usize {
         self.owners.len()
     }
 
+    /// The memory this takes, estimated.
     pub(super) fn bytes(&self) -> usize {
         self.owners.len() * 128
     }
@@ -71,14 +83,17 @@ impl Comparison {
         (self.over, self.machine) = (false, None);
     }
 
+    /// Returns whether a frame of this number begins the next round.
     pub(super) fn opens(&self, round: u64) -> bool {
         round == self.round + 1
     }
 
+    /// The responder's next round, begun by the peer's first frame.
     pub(super) fn open(&mut self, round: u64, frame: Vec<u8>) {
         (self.round, self.over, self.machine, self.first) = (round, false, None, Some(frame));
     }
 
+    /// Begins the reconciliation over these summaries.
     pub(super) fn start(&mut self, summaries: Vec<DocumentSummary>) -> Result<ComparisonStep, Rejection> {
         self.owners.clear();
         self.steps = 0;
@@ -101,6 +116,7 @@ impl Comparison {
         self.reconcile(self.round, &first)
     }
 
+    /// Takes the peer's next frame.
     pub(super) fn reconcile(&mut self, round: u64, frame: &[u8]) -> Result<ComparisonStep, Rejection> {
         if round != self.round || (self.initiator && self.over) {
             return Err(Rejection::OutOfOrder);

@@ -1,4 +1,4 @@
-//! What goes into a session and what comes out of it, as data.
+//! Inputs and outputs of a session, as data.
 
 use crate::digest::Digest;
 use crate::document::SignedChange;

@@ -15,7 +15,7 @@ pub(super) fn owners(changes: &[SignedChange]) -> Vec<Identity> {
     changes.iter().map(|change| change.owner).collect()
 }
 
-/// A writing session's changes come in their order, so that what arrives can be admitted at once.
+/// Checks that the changes of each writing session come in their order, so that what arrives can be admitted at once.
 pub(super) fn check_order(changes: &[SignedChange]) -> Result<(), Rejection> {
     let mut last: BTreeMap<(Identity, Vec<u8>), u64> = BTreeMap::new();
     for change in changes {

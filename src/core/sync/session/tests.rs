@@ -180,7 +180,7 @@ fn assert_same(sides: &[Side; 2]) {
 }
 
 #[test]
-fn an_empty_peer_gets_everything_whoever_dials() {
+fn fills_an_empty_peer_whichever_side_dials() {
     let all: Vec<SignedChange> = (1..=100).flat_map(|seed| changes(&person(seed), 1, 2, 10)).collect();
     for (a, b) in [(all.clone(), Vec::new()), (Vec::new(), all)] {
         let mut sides = pair(a, b);
@@ -206,7 +206,7 @@ fn two_peers_with_different_documents_become_one() {
 }
 
 #[test]
-fn equal_peers_say_little() {
+fn equal_peers_exchange_few_messages() {
     let all: Vec<SignedChange> = (1..=200).flat_map(|seed| changes(&person(seed), 1, 1, 10)).collect();
     let mut sides = pair(all.clone(), all);
     connect(&mut sides, ENOUGH);

@@ -1,13 +1,17 @@
-//! The one protobuf shape of libp2p's WebRTC: a number in field 1, bytes in field 2, a varint of the length in front.
+//! The protobuf message of libp2p's WebRTC: a number in field 1, bytes in field 2, the length as a varint in front.
 //!
-//! Signalling messages and the frames on data channels both have it. Written by hand, because two optional fields are
-//! less than what a protobuf crate would bring. Unknown fields are skipped; nothing is allocated for a length that is
-//! only claimed; a length beyond the caller's limit is refused before its bytes arrive.
+//! Signalling messages and the frames on data channels both have this form. It is written by hand because two optional
+//! fields are less than what a protobuf crate brings. Unknown fields are skipped; nothing is allocated for a length
+//! that is only claimed; a length beyond the caller's limit is refused before its bytes arrive.
+//!
+//! A candidate `{}` (type 2) is the 7 bytes `06` (length), `08 02` (field 1), `12 02 7b 7d` (field 2).
 
-/// A protobuf varint, which may say more than 64 bits can hold only by mistake.
+/// The longest varint: ten bytes of seven bits hold 64 bits.
 const VARINT_MAX_BYTES: usize = 10;
 
+/// Tag of field 1 (wire type 0, a varint).
 const KIND_TAG: u64 = 1 << 3;
+/// Tag of field 2 (wire type 2, bytes behind their length).
 const DATA_TAG: u64 = 2 << 3 | 2;
 
 /// Why bytes are no envelope.
@@ -25,6 +29,7 @@ pub enum EnvelopeError {
     UnknownType,
 }
 
+/// A message with both fields optional, as in the protocol's schema.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Envelope {
     pub kind: Option<u64>,
@@ -32,7 +37,7 @@ pub struct Envelope {
 }
 
 impl Envelope {
-    /// With its length in front.
+    /// Encodes the message with its length in front.
     pub fn encode(&self) -> Vec<u8> {
         let mut body = Vec::with_capacity(self.data.as_ref().map_or(0, Vec::len) + 16);
         if let Some(kind) = self.kind {
@@ -50,7 +55,8 @@ impl Envelope {
         framed
     }
 
-    /// Reads the body, without the length in front of it.
+    /// Decodes the message without the length in front. Of a field that occurs twice the last one counts, as protobuf
+    /// has it.
     pub fn decode(mut body: &[u8]) -> Result<Self, EnvelopeError> {
         let mut envelope = Self::default();
         while !body.is_empty() {
@@ -66,8 +72,8 @@ impl Envelope {
     }
 }
 
-/// Takes the first whole envelope off `buffer`; none while it is not all there. The length in front counts as part of
-/// what `limit` bounds.
+/// Removes the first complete message from `buffer`; returns `None` while its bytes are not all there. The length in
+/// front counts towards `limit`.
 pub fn split_first(buffer: &mut Vec<u8>, limit: usize) -> Result<Option<Envelope>, EnvelopeError> {
     let mut rest = buffer.as_slice();
     let length = match take_varint(&mut rest) {
@@ -97,6 +103,7 @@ fn put_varint(mut number: u64, out: &mut Vec<u8>) {
     out.push(number as u8);
 }
 
+/// Reads a varint (LEB128); `CutShort` if it does not end in these bytes.
 fn take_varint(bytes: &mut &[u8]) -> Result<u64, EnvelopeError> {
     let mut number = 0u64;
     for (at, byte) in bytes.iter().take(VARINT_MAX_BYTES).enumerate() {
@@ -113,6 +120,7 @@ fn take_varint(bytes: &mut &[u8]) -> Result<u64, EnvelopeError> {
     Err(EnvelopeError::CutShort)
 }
 
+/// Reads a length and as many bytes.
 fn take_bytes<'a>(bytes: &mut &'a [u8]) -> Result<&'a [u8], EnvelopeError> {
     let length = usize::try_from(take_varint(bytes)?).map_err(|_| EnvelopeError::CutShort)?;
     take(length, bytes)
@@ -124,6 +132,7 @@ fn take<'a>(length: usize, bytes: &mut &'a [u8]) -> Result<&'a [u8], EnvelopeErr
     Ok(taken)
 }
 
+/// Skips the value of an unknown field.
 fn skip(wire_type: u64, bytes: &mut &[u8]) -> Result<(), EnvelopeError> {
     match wire_type {
         0 => take_varint(bytes).map(drop),
@@ -143,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_encoded_is_read_again_however_it_is_cut() {
+    fn decodes_envelopes_however_the_stream_is_cut() {
         let mut bytes = envelope(2, &[7; 300]).encode();
         bytes.extend(Envelope { kind: Some(0), data: None }.encode());
         for cut in 0..bytes.len() {
@@ -160,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_counts_the_length_in_front() {
+    fn limit_includes_the_length_prefix() {
         let bytes = envelope(0, &[1; 100]).encode();
         assert!(split_first(&mut bytes.clone(), bytes.len()).unwrap().is_some());
         let limit = bytes.len() - 1;
@@ -171,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_malformed_has_its_own_reason() {
+    fn rejects_malformed_bodies_with_a_reason() {
         for (body, reason) in [
             (&[0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02][..], EnvelopeError::BadVarint),
             (&[0x08], EnvelopeError::CutShort),
@@ -186,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_fields_are_skipped_and_the_last_of_two_counts() {
+    fn skips_unknown_fields_and_takes_the_last_of_two() {
         let body = [0x18, 9, 0x21, 1, 2, 3, 4, 5, 6, 7, 8, 0x2a, 1, 0, 0x35, 1, 2, 3, 4, 0x08, 1, 0x08, 2];
         assert_eq!(Envelope::decode(&body), Ok(Envelope { kind: Some(2), data: None }));
     }

@@ -29,7 +29,7 @@ fn offering() -> State {
 }
 
 #[test]
-fn messages_travel_as_these_bytes() {
+fn encodes_messages_as_these_bytes() {
     assert_eq!(offer("v=0"), [7, 0x08, 0, 0x12, 3, b'v', b'=', b'0']);
     assert_eq!(answer("v=0"), [7, 0x08, 1, 0x12, 3, b'v', b'=', b'0']);
     assert_eq!(candidate("{}"), [6, 0x08, 2, 0x12, 2, b'{', b'}']);
@@ -39,7 +39,7 @@ fn messages_travel_as_these_bytes() {
 }
 
 #[test]
-fn an_offer_an_answer_and_candidates_both_ways() {
+fn exchanges_offer_answer_and_candidates() {
     let mut alice = State::new(Role::Offerer);
     let mut bob = State::new(Role::Answerer);
     // A candidate may be found before the description is sent; it must not overtake it.
@@ -65,14 +65,14 @@ fn an_offer_an_answer_and_candidates_both_ways() {
 }
 
 #[test]
-fn no_more_candidates_can_be_said_in_several_ways() {
+fn accepts_every_way_to_end_candidates() {
     for text in ["", "null", "\"\""] {
         assert_eq!(answering().handle(InEvent::Received(&candidate(text))), [OutEvent::RemoteCandidatesEnd]);
     }
 }
 
 #[test]
-fn each_broken_rule_has_its_own_refusal() {
+fn rejects_each_broken_rule_with_its_own_reason() {
     let raw = |body: &[u8]| [&[body.len() as u8], body].concat();
     for (mut state, bytes, rejection) in [
         (answering(), raw(&[0x0a, 0]), HandshakeRejection::Malformed(EnvelopeError::WrongType(1))),
@@ -95,7 +95,7 @@ fn each_broken_rule_has_its_own_refusal() {
 }
 
 #[test]
-fn the_end_may_not_come_before_the_description_or_inside_a_message() {
+fn rejects_an_end_before_the_description_or_inside_a_message() {
     for mut state in [State::new(Role::Answerer), offering()] {
         assert_eq!(state.handle(InEvent::ReceivedEnd), [OutEvent::Reject(HandshakeRejection::EndedEarly)]);
     }
@@ -105,7 +105,7 @@ fn the_end_may_not_come_before_the_description_or_inside_a_message() {
 }
 
 #[test]
-fn a_message_may_be_as_large_as_the_limit_and_no_larger() {
+fn accepts_messages_up_to_the_limit_and_no_larger() {
     let overhead = offer(&"x".repeat(MESSAGE_MAX_BYTES / 2)).len() - MESSAGE_MAX_BYTES / 2;
     let largest = offer(&"x".repeat(MESSAGE_MAX_BYTES - overhead));
     assert_eq!(largest.len(), MESSAGE_MAX_BYTES);
@@ -118,7 +118,7 @@ fn a_message_may_be_as_large_as_the_limit_and_no_larger() {
 }
 
 #[test]
-fn candidates_are_counted() {
+fn rejects_too_many_candidates() {
     let mut state = answering();
     for _ in 0..CANDIDATES_MAX {
         assert_eq!(state.handle(InEvent::Received(&candidate("c"))), [OutEvent::RemoteCandidate("c".into())]);
@@ -128,7 +128,7 @@ fn candidates_are_counted() {
 }
 
 #[test]
-fn all_bytes_are_counted() {
+fn rejects_too_many_bytes() {
     let mut state = answering();
     let filler = candidate(&"c".repeat(8 * 1024));
     let mut left = TOTAL_MAX_BYTES - offer("o").len();
@@ -142,7 +142,7 @@ fn all_bytes_are_counted() {
 }
 
 #[test]
-fn this_side_keeps_the_limits_too() {
+fn sends_nothing_beyond_the_limits() {
     let mut state = State::new(Role::Offerer);
     let heard = state.handle(InEvent::LocalDescription("x".repeat(MESSAGE_MAX_BYTES)));
     assert_eq!(heard, [OutEvent::Reject(HandshakeRejection::OwnDescriptionOversized)]);

@@ -18,7 +18,7 @@ fn streamed(deliveries: &[(NodeId, Delivery)]) -> Vec<u8> {
 }
 
 #[test]
-fn a_stream_keeps_its_order_and_gossip_does_not() {
+fn delivers_streams_in_order_and_gossip_out_of_order() {
     let mut network = SimulatedNetwork::new(1, 2, CALM);
     assert!(network.dial(0, 1));
     assert!(!network.dial(1, 0), "one link between two nodes");
@@ -39,7 +39,7 @@ fn a_stream_keeps_its_order_and_gossip_does_not() {
 }
 
 #[test]
-fn a_cut_link_loses_what_was_on_its_way_and_says_so() {
+fn cut_link_loses_what_was_on_its_way_and_notifies_both_sides() {
     let mut network = SimulatedNetwork::new(1, 2, CALM);
     network.dial(0, 1);
     network.send(0, 1, vec![1]);
@@ -52,7 +52,7 @@ fn a_cut_link_loses_what_was_on_its_way_and_says_so() {
 }
 
 #[test]
-fn a_partition_cuts_and_refuses_until_it_heals() {
+fn partition_cuts_and_refuses_links_until_healed() {
     let mut network = SimulatedNetwork::new(1, 3, CALM);
     network.dial(0, 1);
     network.dial(1, 2);
@@ -66,7 +66,7 @@ fn a_partition_cuts_and_refuses_until_it_heals() {
 }
 
 #[test]
-fn every_fault_happens_and_the_seed_repeats_it() {
+fn injects_every_fault_and_repeats_them_with_the_seed() {
     let faults = Faults { lost: 100, doubled: 100, late: 100, cut: 100, ..CALM };
     let run = |seed| {
         let mut network = SimulatedNetwork::new(seed, 2, faults.clone());

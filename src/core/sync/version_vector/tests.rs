@@ -50,7 +50,7 @@ fn replicas_of_a_fork_lack_each_others_half() {
 }
 
 #[test]
-fn a_proven_fork_is_lacked_only_by_who_does_not_know_it() {
+fn only_a_replica_without_the_proof_lacks_a_fork() {
     let proven = DocumentVector { forked: true, ..DocumentVector::nothing(owner()) };
     let other = vector(&[change(1, 1, "a")]);
     assert!(other.lacks(&proven) && !proven.lacks(&other) && !proven.lacks(&proven));

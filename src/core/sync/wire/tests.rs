@@ -37,7 +37,7 @@ fn samples() -> Vec<Message> {
 }
 
 #[test]
-fn every_message_survives_its_way() {
+fn messages_round_trip() {
     for message in samples() {
         assert_eq!(Message::decode(&message.encode()), Ok(message));
     }

@@ -58,7 +58,7 @@ fn the_first_identity_gets_the_receipt_and_a_second_none() {
 }
 
 #[test]
-fn asked_again_it_says_the_same() {
+fn returns_the_same_receipt_when_asked_again() {
     let (alice, mut book) = (person(1), ReceiptLog::default());
     let fact = claim(&alice, "alice", 5);
     approve(&mut book, &fact, 10);

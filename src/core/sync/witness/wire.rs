@@ -1,7 +1,7 @@
-//! What is said in `/gen/witness/1`: one request and one answer for each stream, their one encoding, and their limits.
+//! The messages of `/gen/witness/1`: one request and one answer on each stream, their one encoding, and their limits.
 //!
-//! The asker writes its request and closes its half of the stream; the witness writes its answer and closes the other.
-//! Nothing larger than its limit is decoded. A receipt is checked by whoever asked for it: [`check_receipt`].
+//! The asking side writes its request and closes its half of the stream; the witness writes its answer and closes the
+//! other. Nothing longer than its limit is decoded. The asking side checks the receipt: [`check_receipt`].
 
 use crate::canonical::{DecodeError, Decoder, Encoder};
 use crate::digest::Digest;

@@ -175,7 +175,7 @@ impl World {
 }
 
 #[test]
-fn two_peers_share_the_work_and_no_block_is_asked_twice() {
+fn spreads_blocks_over_two_peers_and_asks_for_each_once() {
     let mut world = World::new(1, blocks_of(&file(4_000, 1), 100));
     world.want(1);
     let all: Vec<Digest> = world.content.keys().copied().collect();
@@ -192,7 +192,7 @@ fn two_peers_share_the_work_and_no_block_is_asked_twice() {
 
 /// With one honest peer for each block everything arrives, whatever the others do; without one it still ends.
 #[test]
-fn whatever_peers_do_it_ends_with_the_right_bytes_or_none() {
+fn ends_every_job_with_right_bytes_or_none_whatever_peers_do() {
     let mut ended_without = 0;
     for seed in 0..400 {
         let mut random = Random::new(seed);
@@ -237,7 +237,7 @@ fn whatever_peers_do_it_ends_with_the_right_bytes_or_none() {
 }
 
 #[test]
-fn one_flipped_bit_anywhere_is_refused_and_the_block_is_fetched_elsewhere() {
+fn rejects_a_flipped_bit_and_fetches_the_block_elsewhere() {
     let small = file(61, 5);
     let large = file(3 * BLOCK_MAX_BYTES + 77, 6);
     let mut random = Random::new(7);
@@ -268,7 +268,7 @@ fn one_flipped_bit_anywhere_is_refused_and_the_block_is_fetched_elsewhere() {
 }
 
 #[test]
-fn a_silent_peer_is_doubled_then_left_and_a_late_answer_is_no_fault() {
+fn asks_a_second_peer_when_one_is_silent_and_then_leaves_it() {
     let content = blocks_of(&file(100, 1), 100);
     let block = *content.keys().next().unwrap();
     let mut fetch = Fetch::default();
@@ -296,7 +296,7 @@ fn a_silent_peer_is_doubled_then_left_and_a_late_answer_is_no_fault() {
 }
 
 #[test]
-fn a_job_waits_a_while_for_somebody_who_has_it() {
+fn waits_for_a_peer_with_the_blocks_before_a_job_fails() {
     let content = blocks_of(&file(100, 1), 100);
     let block = *content.keys().next().unwrap();
     let mut fetch = Fetch::default();
@@ -313,7 +313,7 @@ fn a_job_waits_a_while_for_somebody_who_has_it() {
 }
 
 #[test]
-fn what_can_t_be_kept_ends_its_jobs_and_what_nobody_waits_for_is_not_asked() {
+fn fails_jobs_when_a_block_can_not_be_stored_and_asks_for_no_unwanted_ones() {
     let content = blocks_of(&file(300, 1), 100);
     let blocks: Vec<Digest> = content.keys().copied().collect();
     let mut fetch = Fetch::default();
@@ -332,7 +332,7 @@ fn what_can_t_be_kept_ends_its_jobs_and_what_nobody_waits_for_is_not_asked() {
 }
 
 #[test]
-fn more_peers_than_the_bound_are_left() {
+fn leaves_peers_beyond_the_bound() {
     let mut fetch = Fetch::default();
     for peer in 0..PEERS_MAX as Peer {
         assert_eq!(fetch.handle(Input::Came(peer), at(0)), []);

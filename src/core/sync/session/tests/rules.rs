@@ -14,8 +14,8 @@ fn ready(initiator: bool) -> Side {
     if initiator { a } else { b }
 }
 
-/// What a side says to this message from its peer.
-fn says(side: &mut Side, message: &Message) -> Option<Rejection> {
+/// The first rejection when a side receives this message, if any.
+fn rejection_of(side: &mut Side, message: &Message) -> Option<Rejection> {
     side.rejected.clear();
     side.take(Input::Received(message.encode()), at(2));
     side.rejected.first().copied()
@@ -26,14 +26,14 @@ fn forged(changes: &[SignedChange]) -> Vec<SignedChange> {
 }
 
 #[test]
-fn before_the_greeting_nothing_else_is_heard() {
+fn rejects_everything_before_the_hello() {
     let mut side = Side::new(Replica::default(), false);
-    assert_eq!(says(&mut side, &Message::Done { round: 0 }), Some(Rejection::OutOfOrder));
+    assert_eq!(rejection_of(&mut side, &Message::Done { round: 0 }), Some(Rejection::OutOfOrder));
     // Gossip may overtake the greeting: that is no fault, and nothing comes of it.
-    assert_eq!(says(&mut side, &Message::Announce(changes(&person(1), 1, 1, 10))), None);
+    assert_eq!(rejection_of(&mut side, &Message::Announce(changes(&person(1), 1, 1, 10))), None);
     assert!(side.replica.documents.is_empty());
-    assert_eq!(says(&mut side, &Message::Hello(Hello::new(TOPIC))), None);
-    assert_eq!(says(&mut side, &Message::Hello(Hello::new(TOPIC))), Some(Rejection::OutOfOrder));
+    assert_eq!(rejection_of(&mut side, &Message::Hello(Hello::new(TOPIC))), None);
+    assert_eq!(rejection_of(&mut side, &Message::Hello(Hello::new(TOPIC))), Some(Rejection::OutOfOrder));
 }
 
 #[test]
@@ -46,28 +46,31 @@ fn other_networks_versions_and_parameters_end_the_session_without_blame() {
         (Hello { page_bytes: PAGE_MIN_BYTES as u32 - 1, ..hello.clone() }, Rejection::OtherParameters),
     ] {
         let mut side = Side::new(Replica::default(), true);
-        assert_eq!(says(&mut side, &Message::Hello(hello)), Some(why));
+        assert_eq!(rejection_of(&mut side, &Message::Hello(hello)), Some(why));
         assert_eq!((side.ended, why.mark()), (Some(why), 0));
         assert!(side.take(Input::Connected, at(3)).is_empty(), "an ended session says nothing");
     }
     let mut side = Side::new(Replica::default(), true);
-    assert_eq!(says(&mut side, &Message::Hello(Hello { page_bytes: PAGE_MIN_BYTES as u32, ..hello })), None);
+    assert_eq!(rejection_of(&mut side, &Message::Hello(Hello { page_bytes: PAGE_MIN_BYTES as u32, ..hello })), None);
 }
 
 #[test]
-fn what_nobody_asked_for_is_refused() {
+fn rejects_what_was_not_asked_for() {
     let mine = changes(&person(9), 1, 1, 10);
     let unasked = Message::Changes { ticket: 99, changes: mine.clone(), unfinished: Vec::new() };
     let have = Message::Have(vec![DocumentVector::nothing(person(9).identity())]);
     for initiator in [true, false] {
         let mut side = ready(initiator);
-        assert_eq!(says(&mut side, &unasked), Some(Rejection::Unasked));
-        assert_eq!(says(&mut side, &have), Some(Rejection::Unasked));
-        assert_eq!(says(&mut side, &Message::Want(vec![Digest::of(b"x")])), Some(Rejection::Unasked));
-        assert_eq!(says(&mut side, &Message::Done { round: 1 }), Some(Rejection::OutOfOrder));
+        assert_eq!(rejection_of(&mut side, &unasked), Some(Rejection::Unasked));
+        assert_eq!(rejection_of(&mut side, &have), Some(Rejection::Unasked));
+        assert_eq!(rejection_of(&mut side, &Message::Want(vec![Digest::of(b"x")])), Some(Rejection::Unasked));
+        assert_eq!(rejection_of(&mut side, &Message::Done { round: 1 }), Some(Rejection::OutOfOrder));
         assert_eq!(side.replica.documents.len(), 1, "nothing came in");
     }
-    assert_eq!(says(&mut ready(true), &Message::Compare { round: 1, frame: vec![0x61] }), Some(Rejection::OutOfOrder));
+    assert_eq!(
+        rejection_of(&mut ready(true), &Message::Compare { round: 1, frame: vec![0x61] }),
+        Some(Rejection::OutOfOrder)
+    );
 }
 
 /// An answering side that has asked a peer for `claimed`; returns the ticket.
@@ -109,13 +112,13 @@ fn pages_are_held_to_what_was_asked() {
         (forged(&claimed), vec![owner], Rejection::Forged),
     ] {
         let (mut side, ticket) = asked(&claimed);
-        assert_eq!(says(&mut side, &page(ticket, changes, unfinished)), Some(why));
+        assert_eq!(rejection_of(&mut side, &page(ticket, changes, unfinished)), Some(why));
         assert!(side.replica.heads().iter().all(|(_, heads)| *heads == Document::new(owner).heads()));
     }
     let (mut side, ticket) = asked(&claimed);
-    assert_eq!(says(&mut side, &page(ticket, claimed.clone(), Vec::new())), None);
+    assert_eq!(rejection_of(&mut side, &page(ticket, claimed.clone(), Vec::new())), None);
     // A replayed answer finds no question.
-    assert_eq!(says(&mut side, &page(ticket, claimed, Vec::new())), Some(Rejection::Unasked));
+    assert_eq!(rejection_of(&mut side, &page(ticket, claimed, Vec::new())), Some(Rejection::Unasked));
 }
 
 #[test]
@@ -129,32 +132,35 @@ fn garbage_is_counted_and_ends_the_session_in_the_end() {
     assert_eq!(side.rejected[0], Rejection::Malformed(DecodeError::UnknownKind(200)));
     let mut side = ready(false);
     let frame = Message::Compare { round: 2, frame: vec![0x61, 0, 0, 2, 5] };
-    assert_eq!((says(&mut side, &frame), side.ended), (Some(Rejection::Comparison), Some(Rejection::Comparison)));
+    assert_eq!(
+        (rejection_of(&mut side, &frame), side.ended),
+        (Some(Rejection::Comparison), Some(Rejection::Comparison))
+    );
 }
 
 #[test]
 fn floods_are_cut_off() {
     let mut side = ready(true);
     let need = Message::Need { ticket: 1, vectors: Vec::new() };
-    let flood = (0..=MESSAGES_BURST).find_map(|_| says(&mut side, &need));
+    let flood = (0..=MESSAGES_BURST).find_map(|_| rejection_of(&mut side, &need));
     assert_eq!((flood, side.ended), (Some(Rejection::TooManyMessages), Some(Rejection::TooManyMessages)));
 
     let mut side = ready(true);
     let announcement = Message::Announce(Vec::new());
     for _ in 0..ANNOUNCEMENTS_BURST {
-        assert_eq!(says(&mut side, &announcement), None);
+        assert_eq!(rejection_of(&mut side, &announcement), None);
     }
-    assert_eq!(says(&mut side, &announcement), Some(Rejection::TooManyAnnouncements));
+    assert_eq!(rejection_of(&mut side, &announcement), Some(Rejection::TooManyAnnouncements));
     assert_eq!(side.ended, None);
 }
 
 #[test]
-fn asking_for_the_same_again_and_again_is_cut_off() {
+fn ends_a_session_that_asks_for_the_same_repeatedly() {
     let all = changes(&person(1), 1, 18, 50_000);
     let mut side = Side::new(Replica::with(all), false);
-    assert_eq!(says(&mut side, &Message::Hello(Hello::new(TOPIC))), None);
+    assert_eq!(rejection_of(&mut side, &Message::Hello(Hello::new(TOPIC))), None);
     let need = Message::Need { ticket: 1, vectors: vec![DocumentVector::nothing(person(1).identity())] };
-    let flood = (0..1_000).find_map(|_| says(&mut side, &need));
+    let flood = (0..1_000).find_map(|_| rejection_of(&mut side, &need));
     assert_eq!((flood, side.ended), (Some(Rejection::TooManyBytes), Some(Rejection::TooManyBytes)));
 }
 
@@ -162,7 +168,7 @@ fn asking_for_the_same_again_and_again_is_cut_off() {
 fn requests_that_the_host_has_not_answered_are_bounded() {
     let mut side = ready(true);
     for ticket in 0..=NEEDS_OUTSTANDING as u64 {
-        // Straight into the session: nobody answers.
+        // Straight into the session: no host answers.
         let need = Message::Need { ticket, vectors: Vec::new() };
         let outputs = side.session.handle(Input::Received(need.encode()), at(2));
         let refused = matches!(outputs[0], Output::Rejected { why: Rejection::TooManyRequests, .. });
@@ -187,15 +193,15 @@ fn oversized_parts_are_refused_and_the_largest_are_not() {
         changes: vec![SignedChange { owner: person(1).identity(), bytes: vec![0; bytes], signature: vec![0; 64] }],
         unfinished: Vec::new(),
     };
-    assert_eq!(says(&mut side, &change(CHANGE_MAX_BYTES + 1)), Some(Rejection::Oversized));
-    assert_eq!(says(&mut side, &change(CHANGE_MAX_BYTES)), Some(Rejection::Unasked));
+    assert_eq!(rejection_of(&mut side, &change(CHANGE_MAX_BYTES + 1)), Some(Rejection::Oversized));
+    assert_eq!(rejection_of(&mut side, &change(CHANGE_MAX_BYTES)), Some(Rejection::Unasked));
     let want = |count| Message::Want(vec![Digest::of(b"x"); count]);
-    assert_eq!(says(&mut side, &want(WANT_MAX + 1)), Some(Rejection::Oversized));
-    assert_eq!(says(&mut side, &want(WANT_MAX)), Some(Rejection::Unasked));
+    assert_eq!(rejection_of(&mut side, &want(WANT_MAX + 1)), Some(Rejection::Oversized));
+    assert_eq!(rejection_of(&mut side, &want(WANT_MAX)), Some(Rejection::Unasked));
 }
 
 #[test]
-fn pages_that_bring_nothing_new_are_borne_for_a_while() {
+fn ends_after_too_many_pages_without_news() {
     let claimed = changes(&person(1), 1, 3, 10);
     let (mut side, mut ticket) = asked(&claimed);
     for idle in 1..=IDLE_PAGES_MAX + 1 {

@@ -48,7 +48,7 @@ fn answers() -> Vec<WitnessAnswer> {
 }
 
 #[test]
-fn everything_survives_its_way() {
+fn messages_round_trip() {
     assert_eq!(Request::decode(&request().encode()), Ok(request()));
     for answer in answers() {
         assert_eq!(WitnessAnswer::decode(&answer.encode()), Ok(answer));
