@@ -190,10 +190,6 @@ pub async fn own_file(path: &str) -> OwnFile {
     }
 }
 
-pub fn encode(text: &str) -> String {
-    js_sys::encode_uri_component(text).into()
-}
-
 /// Indented JSON for people; empty if it can't be serialized.
 pub fn json(value: &impl Serialize) -> String {
     let told = value.serialize(&serde_wasm_bindgen::Serializer::json_compatible());

@@ -9,6 +9,7 @@ use leptos_router::hooks::use_navigate;
 
 use crate::dom;
 use crate::preferences::preferences;
+use crate::routes;
 
 /// Marks a field that finds.
 const SEARCH_FIELDS: [&str; 2] = ["main [data-finds]", "header [data-finds]"];
@@ -51,6 +52,6 @@ fn find(navigate: &impl Fn(&str, NavigateOptions)) {
         }
     }
     // On a phone the header has no room for the field: the list of modules has one.
-    navigate("/modules", NavigateOptions::default());
+    navigate(routes::MODULES, NavigateOptions::default());
     set_timeout(|| dom::focus_soon("main [data-finds]"), std::time::Duration::from_millis(80));
 }

@@ -1,7 +1,7 @@
 //! The page: shows the node's answers and sends it commands.
 //!
 //! It decides nothing about names, keys or documents, and reaches them only through [`gen_registry_api::client::Client`].
-//! [`model`] is pure and compiled natively, for tests; all else needs a browser.
+//! [`model`] and [`routes`] are pure and compiled natively, for tests; all else needs a browser.
 
 #[cfg(target_arch = "wasm32")]
 mod action;
@@ -18,7 +18,7 @@ pub mod js_api;
 #[cfg(target_arch = "wasm32")]
 mod keys;
 #[cfg(target_arch = "wasm32")]
-mod lock_gate;
+mod latest_request;
 pub mod model;
 #[cfg(target_arch = "wasm32")]
 mod notify;
@@ -32,12 +32,17 @@ mod pwa;
 mod query;
 #[cfg(target_arch = "wasm32")]
 mod reactive;
+pub mod routes;
 #[cfg(target_arch = "wasm32")]
 mod screens;
+#[cfg(target_arch = "wasm32")]
+mod start;
 #[cfg(target_arch = "wasm32")]
 mod text;
 #[cfg(target_arch = "wasm32")]
 mod time;
+#[cfg(target_arch = "wasm32")]
+mod widgets;
 
 #[cfg(target_arch = "wasm32")]
-pub use app::mount;
+pub use start::mount;

@@ -7,6 +7,7 @@ use std::future::Future;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
+use crate::latest_request::LatestRequest;
 use gen_registry_api::failure::Failure;
 
 /// None while the first answer is awaited.
@@ -21,20 +22,19 @@ where
     A: Future<Output = Result<T, Failure>> + 'static,
 {
     let answer: QueryState<T> = RwSignal::new(None);
-    let turn = StoredValue::new(0_u64);
+    let latest = LatestRequest::new();
     Effect::new(move |previous: Option<K>| {
         again();
         let key = key();
         if previous.as_ref().is_some_and(|previous| *previous != key) {
             answer.set(None);
         }
-        turn.update_value(|turn| *turn += 1);
-        let mine = turn.get_value();
-        let asked = ask(key.clone());
+        let request = latest.begin();
+        let answering = ask(key.clone());
         spawn_local(async move {
-            let outcome = asked.await;
+            let outcome = answering.await;
             // An unchanged answer must not re-render the page under the reader's eyes.
-            if turn.try_get_value() == Some(mine) && answer.with_untracked(|old| old.as_ref() != Some(&outcome)) {
+            if request.is_latest() && answer.with_untracked(|old| old.as_ref() != Some(&outcome)) {
                 answer.set(Some(outcome));
             }
         });

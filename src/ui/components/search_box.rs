@@ -1,7 +1,7 @@
 //! A field that finds: people by the start of their name, or modules by any word (and people beside them). The address
 //! is the truth: it shows and changes `?q=`.
 
-use gloo::timers::future::TimeoutFuture;
+use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_router::NavigateOptions;
@@ -11,20 +11,12 @@ use web_sys::HtmlElement;
 
 use crate::components::icon::{Icon, icon};
 use crate::dom;
+use crate::latest_request::LatestRequest;
+use crate::routes;
 
 const PAUSE_MS: u32 = 150;
-const PEOPLE: &str = "/people";
-const MODULES: &str = "/modules";
 /// A result that the arrow keys reach.
 const RESULTS: &str = "main .module-link, main .person-link";
-
-pub fn people_href(prefix: &str) -> String {
-    found_href(PEOPLE, prefix)
-}
-
-fn found_href(place: &str, text: &str) -> String {
-    if text.is_empty() { place.to_owned() } else { format!("{place}?q={}", dom::encode(text)) }
-}
 
 #[component]
 pub fn SearchBox(
@@ -43,12 +35,12 @@ pub fn SearchBox(
     let navigate = use_navigate();
     let path = use_location().pathname;
     let query = use_query_map();
-    let place = move |path: &str| if everything && path != PEOPLE { MODULES } else { PEOPLE };
+    let place = move |path: &str| if everything && path != routes::PEOPLE { routes::MODULES } else { routes::PEOPLE };
     let in_place = move || path.with_untracked(|path| path == place(path));
     let href = move || {
         let (text, place) = (text.get_untracked().trim().to_owned(), path.with_untracked(|path| place(path)));
-        if place == PEOPLE || !in_place() {
-            return found_href(place, &text);
+        if place == routes::PEOPLE || !in_place() {
+            return routes::search(place, &text);
         }
         // Filters stay while the text changes.
         let mut asked = query.get_untracked();
@@ -56,9 +48,9 @@ pub fn SearchBox(
         if !text.is_empty() {
             asked.insert("q", text);
         }
-        format!("{MODULES}{}", asked.to_query_string())
+        format!("{}{}", routes::MODULES, asked.to_query_string())
     };
-    let turn = StoredValue::new(0_u64);
+    let latest = LatestRequest::new();
     // Going back, or choosing a letter, shows in the field; what is being typed is newer than the address.
     Effect::new(move |_| {
         let asked = query.with(|query| query.get("q")).unwrap_or_default();
@@ -71,14 +63,14 @@ pub fn SearchBox(
     let typed = {
         let navigate = navigate.clone();
         move |_| {
-            turn.update_value(|turn| *turn += 1);
+            let request = latest.begin();
             if !in_place() {
                 return;
             }
-            let (mine, navigate) = (turn.get_value(), navigate.clone());
+            let navigate = navigate.clone();
             spawn_local(async move {
                 TimeoutFuture::new(PAUSE_MS).await;
-                if turn.try_get_value() == Some(mine) && in_place() {
+                if request.is_latest() && in_place() {
                     navigate(&href(), NavigateOptions { replace: true, scroll: false, ..Default::default() });
                 }
             });
@@ -94,11 +86,12 @@ pub fn SearchBox(
     };
     let sent = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
-        turn.update_value(|turn| *turn += 1);
+        // A pause in typing that is under way leads nowhere any more.
+        latest.begin();
         let options = NavigateOptions { replace: in_place(), scroll: false, ..Default::default() };
         navigate(&href(), options);
     };
-    let finds_modules = move || path.with(|path| place(path) == MODULES);
+    let finds_modules = move || path.with(|path| place(path) == routes::MODULES);
     view! {
         <form class="search" role="search" aria-label=label action=move || path.with(|path| place(path)) on:submit=sent>
             <label class="search-field" for=id>

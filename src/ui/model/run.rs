@@ -88,8 +88,8 @@ mod tests {
         };
         assert!(takes(&["i32", "i32"], &[memory.clone(), alloc.clone()]));
         assert!(takes(&["i32", "i32"], &[memory.clone(), malloc]));
-        assert!(!takes(&["i32", "i32"], &[memory.clone()]));
-        assert!(!takes(&["i32", "i32"], &[alloc.clone()]));
+        assert!(!takes(&["i32", "i32"], std::slice::from_ref(&memory)));
+        assert!(!takes(&["i32", "i32"], std::slice::from_ref(&alloc)));
         assert!(!takes(&["i32", "i64"], &[memory.clone(), alloc.clone()]));
         assert!(!takes(&["i32", "i32", "i32"], &[memory.clone(), alloc.clone()]));
         assert!(!takes(&[], &[memory, alloc]));

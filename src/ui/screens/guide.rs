@@ -6,9 +6,10 @@ use leptos_router::hooks::use_params_map;
 use crate::app_state::app_state;
 use crate::components::icon::{Icon, icon};
 use crate::components::notice::{Notice, NoticeTone, failed};
-use crate::components::page_head::PageHead;
 use crate::dom::{self, OwnFile};
 use crate::query::{QueryState, use_query};
+use crate::routes;
+use crate::widgets::page_head::PageHead;
 use gen_registry_api::client::Client;
 use gen_registry_api::failure::Failure;
 use gen_registry_api::{GUIDE_PAGES, GuidePage, GuideSection, RenderedGuide};
@@ -21,7 +22,7 @@ enum Loaded {
 }
 
 async fn load(client: Client, page: GuidePage) -> Result<Loaded, Failure> {
-    match dom::own_file(&format!("/guide/{}.md", page.slug)).await {
+    match dom::own_file(&routes::guide_file(page)).await {
         OwnFile::Text(text) => Ok(Loaded::Guide(client.render_guide(page.slug.to_owned(), text).await?)),
         OwnFile::Missing => Ok(Loaded::Missing),
         OwnFile::Unreachable => Ok(Loaded::Unreachable),
@@ -105,7 +106,7 @@ fn sections(page: GuidePage, guide: Memo<Option<RenderedGuide>>) -> impl IntoVie
     let row = move |section: GuideSection| {
         view! {
             <li>
-                <a href=format!("{}#{}", page.path(), section.id)>{section.title}</a>
+                <a href=routes::guide_section(page, &section.id)>{section.title}</a>
             </li>
         }
     };

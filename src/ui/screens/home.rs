@@ -5,16 +5,17 @@ use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
 
 use crate::app_state::app_state;
-use crate::components::avatar::Avatar;
-use crate::components::claim_form::ClaimForm;
 use crate::components::icon::{Icon, icon};
-use crate::components::install_offer::InstallOffer;
-use crate::components::module_row::module_rows;
-use crate::components::page_head::PageHead;
-use crate::components::person_row::{person_href, person_rows};
 use crate::query::use_query;
 use crate::reactive::{query_view, select};
+use crate::routes::{self, WelcomeStep};
 use crate::text;
+use crate::widgets::avatar::Avatar;
+use crate::widgets::claim_form::ClaimForm;
+use crate::widgets::install_offer::InstallOffer;
+use crate::widgets::module_row::module_rows;
+use crate::widgets::page_head::PageHead;
+use crate::widgets::person_row::person_rows;
 use gen_registry_api::{Me, ModuleFilter, ModuleSort};
 
 /// Enough to show that somebody is here.
@@ -24,10 +25,11 @@ const MODULES_SHOWN: u32 = 5;
 #[component]
 pub fn Home() -> impl IntoView {
     let app_state = app_state();
-    let named = Memo::new(move |_| app_state.has_name());
-    let asked = Memo::new(move |_| app_state.me.with(Option::is_some));
+    let named = Memo::new(move |_| app_state.live.has_name());
+    let asked = Memo::new(move |_| app_state.live.me.with(Option::is_some));
     let title = Signal::derive(move || {
         app_state
+            .live
             .me
             .with(|me| me.as_ref().and_then(|me| me.username.clone()))
             .map_or_else(|| "A name that is yours".to_owned(), |name| format!("Hello, {name}"))
@@ -39,7 +41,7 @@ pub fn Home() -> impl IntoView {
                     <PageHead title />
                     {move || {
                         if named.get() {
-                            app_state.me.get().map(|me| view! { <Mine me /> }.into_any())
+                            app_state.live.me.get().map(|me| view! { <Mine me /> }.into_any())
                         } else if asked.get() {
                             Some(view! { <Invitation /> }.into_any())
                         } else {
@@ -58,7 +60,7 @@ pub fn Home() -> impl IntoView {
 #[component]
 fn Invitation() -> impl IntoView {
     let navigate = use_navigate();
-    let claimed = Callback::new(move |()| navigate("/welcome?step=backup", NavigateOptions::default()));
+    let claimed = Callback::new(move |()| navigate(routes::welcome(WelcomeStep::Backup), NavigateOptions::default()));
     view! {
         <p class="lead">
             "Claim a username, keep it on your own device, and carry it to other people directly. No account, no password, no server that could take it away."
@@ -67,9 +69,9 @@ fn Invitation() -> impl IntoView {
             <ClaimForm claimed />
             <p class="muted">
                 "Only looking? Browse "
-                <a href="/people">"everybody known here"</a>
+                <a href=routes::PEOPLE>"everybody known here"</a>
                 " without a name, or "
-                <a href="/welcome">"read how it works"</a>
+                <a href=routes::WELCOME>"read how it works"</a>
                 "."
             </p>
         </div>
@@ -80,7 +82,7 @@ fn Invitation() -> impl IntoView {
 fn Mine(me: Me) -> impl IntoView {
     let username = me.username.unwrap_or_default();
     let unsafe_still = !me.phrase_checked && me.last_backup_at.is_none();
-    let href = person_href(&username);
+    let href = routes::person(&username);
     view! {
         <p class="lead">"Your name is saved on this device and works with or without a network."</p>
         <div class="card mine">
@@ -90,7 +92,7 @@ fn Mine(me: Me) -> impl IntoView {
                 {me.profile.display_name.map(|name| view! { <p class="muted">{name}</p> })}
             </div>
             <div class="actions">
-                <a class="button button-main" href="/me">
+                <a class="button button-main" href=routes::ME>
                     {icon(Icon::Pencil)}
                     "Edit my profile"
                 </a>
@@ -111,7 +113,7 @@ fn Mine(me: Me) -> impl IntoView {
                             </p>
                             <p class="muted">"If the browser’s data is cleared, it is gone. Two minutes make it safe."</p>
                         </div>
-                        <a class="button" href="/welcome?step=backup">
+                        <a class="button" href=routes::welcome(WelcomeStep::Backup)>
                             "Make it safe"
                         </a>
                     </div>
@@ -125,7 +127,7 @@ fn NewModules() -> impl IntoView {
     let app_state = app_state();
     let modules = use_query(
         || (),
-        move || app_state.modules_changed.track(),
+        move || app_state.invalidation.modules.track(),
         move |()| {
             let client = app_state.client();
             async move { client.list_modules(ModuleFilter::default(), ModuleSort::Recent, MODULES_SHOWN, None).await }
@@ -135,7 +137,7 @@ fn NewModules() -> impl IntoView {
         <section class="home-people" aria-labelledby="home-modules-title">
             <div class="section-head">
                 <h2 id="home-modules-title">"New modules"</h2>
-                <a class="more-link" href="/modules">
+                <a class="more-link" href=routes::MODULES>
                     "See all"
                     {icon(Icon::Arrow)}
                 </a>
@@ -145,7 +147,7 @@ fn NewModules() -> impl IntoView {
                 view! {
                     <Show
                         when=move || !cards.with(Vec::is_empty)
-                        fallback=|| view! { <p class="muted">"None yet. They arrive when a peer is met, or " <a href="/publish">"publish the first one"</a> "."</p> }
+                        fallback=|| view! { <p class="muted">"None yet. They arrive when a peer is met, or " <a href=routes::PUBLISH>"publish the first one"</a> "."</p> }
                     >
                         <ul class="modules">{module_rows(cards)}</ul>
                     </Show>
@@ -160,7 +162,7 @@ fn Neighbours() -> impl IntoView {
     let app_state = app_state();
     let people = use_query(
         || (),
-        move || app_state.people_changed.track(),
+        move || app_state.invalidation.people.track(),
         move |()| {
             let client = app_state.client();
             async move { client.list_usernames(String::new(), SHOWN, None).await }
@@ -174,8 +176,8 @@ fn Neighbours() -> impl IntoView {
             <div class="section-head">
                 <h2 id="home-people-title">"People"</h2>
                 <Show when=move || total.get() != 0>
-                    <a class="more-link" href="/people">
-                        {move || format!("See all {}", text::number(total.get()))}
+                    <a class="more-link" href=routes::PEOPLE>
+                        {move || format!("See all {}", text::format_number(total.get()))}
                         {icon(Icon::Arrow)}
                     </a>
                 </Show>

@@ -4,14 +4,15 @@ use leptos::prelude::*;
 
 use crate::action::ActionState;
 use crate::app_state::app_state;
+use crate::app_state::toasts::Tone;
 use crate::components::icon::{Icon, icon};
-use crate::components::module_row::{author_link, module_href};
+use crate::components::module_facts::author_link;
 use crate::components::notice::{FailureNotice, Notice, NoticeTone};
-use crate::components::page_head::PageHead;
-use crate::components::toast::Tone;
 use crate::query::use_query;
 use crate::reactive::{keyed_list, query_view, slice_view};
-use crate::time::Moment;
+use crate::routes;
+use crate::widgets::moment::Moment;
+use crate::widgets::page_head::PageHead;
 use crate::{dom, text};
 use gen_registry_api::failure::FailureCode;
 use gen_registry_api::{ACCEPT_ALL, InstalledModule};
@@ -21,7 +22,7 @@ pub fn Installed() -> impl IntoView {
     let app_state = app_state();
     let modules = use_query(
         || (),
-        move || app_state.modules_changed.track(),
+        move || app_state.invalidation.modules.track(),
         move |()| {
             let client = app_state.client();
             async move { client.installed_modules().await }
@@ -48,7 +49,7 @@ pub fn Installed() -> impl IntoView {
 fn nothing() -> impl IntoView {
     view! {
         <div class="empty">
-            {icon(Icon::Install)} <p>"Nothing is installed yet."</p> <a class="button" href="/modules">
+            {icon(Icon::Install)} <p>"Nothing is installed yet."</p> <a class="button" href=routes::MODULES>
                 "Look at modules"
             </a>
         </div>
@@ -60,7 +61,7 @@ fn row(module: InstalledModule, attempt: ActionState) -> impl IntoView {
     let InstalledModule {
         name, version, author, requirement, needed_by, installed_at, size, withdrawn, update, ..
     } = module;
-    let href = module_href(&name);
+    let href = routes::module(&name);
     let asked_for = requirement.is_some();
     let (to_save, saved_version) = (name.clone(), version.clone());
     let save = move |_| {
@@ -69,7 +70,7 @@ fn row(module: InstalledModule, attempt: ActionState) -> impl IntoView {
         let client = app_state.client();
         attempt.start(async move { client.read_module(name, version).await }, move |bytes| {
             if !dom::save_file(&file, &bytes) {
-                app_state.toasts.push(Tone::Bad, "The browser did not take the file.");
+                app_state.shell.toasts.push(Tone::Bad, "The browser did not take the file.");
             }
         });
     };
@@ -88,7 +89,7 @@ fn row(module: InstalledModule, attempt: ActionState) -> impl IntoView {
                 let (client, lockfile) = (app_state.client(), before.clone());
                 attempt.start(async move { client.import_lockfile(lockfile, Vec::new()).await }, |_| {});
             });
-            app_state.toasts.with_undo(format!("{told} was removed."), back);
+            app_state.shell.toasts.push_with_undo(format!("{told} was removed."), back);
         });
     };
     view! {
@@ -101,7 +102,7 @@ fn row(module: InstalledModule, attempt: ActionState) -> impl IntoView {
                 </p>
                 <p class="module-facts">
                     <span>{author_link(&author)}</span>
-                    <span>{text::size(size)}</span>
+                    <span>{text::format_size(size)}</span>
                     <span>"installed " <Moment at=installed_at /></span>
                     {(!needed_by.is_empty()).then(|| view! { <span>{format!("needed by {}", needed_by.join(", "))}</span> })}
                 </p>
@@ -120,7 +121,7 @@ fn row(module: InstalledModule, attempt: ActionState) -> impl IntoView {
             <div class="actions">
                 {update
                     .map(|newer| {
-                        let href = format!("{}?install={}", module_href(&updated), dom::encode(&newer));
+                        let href = routes::install(&updated, &newer);
                         view! {
                             <a class="button button-small button-main" href=href>
                                 {format!("Update to {newer}")}
@@ -152,10 +153,10 @@ fn Lockfiles() -> impl IntoView {
                 leptos::task::spawn_local(async move {
                     let done = dom::copy(&text).await;
                     let said = if done { "The lockfile is copied." } else { "The browser did not copy it." };
-                    app_state.toasts.push(if done { Tone::Plain } else { Tone::Bad }, said);
+                    app_state.shell.toasts.push(if done { Tone::Plain } else { Tone::Bad }, said);
                 });
             } else if !dom::save_file("gen-registry.lock.toml", text.as_bytes()) {
-                app_state.toasts.push(Tone::Bad, "The browser did not take the file.");
+                app_state.shell.toasts.push(Tone::Bad, "The browser did not take the file.");
             }
         });
     };
@@ -163,15 +164,15 @@ fn Lockfiles() -> impl IntoView {
         let client = app_state.client();
         attempt.start(async move { client.export_installed().await }, move |bytes: Vec<u8>| {
             if !dom::save_file("gen-registry-modules.zip", &bytes) {
-                app_state.toasts.push(Tone::Bad, "The browser did not take the file.");
+                app_state.shell.toasts.push(Tone::Bad, "The browser did not take the file.");
             }
         });
     };
     // The file that was chosen last, for when its new imports are accepted.
     let lockfile = StoredValue::new(String::new());
     let installed = move |modules: Vec<InstalledModule>| {
-        let what = text::count(modules.len() as u64, "module is", "modules are");
-        app_state.toasts.good(format!("{what} installed as the lockfile says."));
+        let what = text::format_count(modules.len() as u64, "module is", "modules are");
+        app_state.shell.toasts.push_good(format!("{what} installed as the lockfile says."));
     };
     let chosen = move |event: web_sys::Event| {
         let Some(file) = dom::chosen_file(&event) else { return };

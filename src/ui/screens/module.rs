@@ -15,15 +15,16 @@ use leptos_router::hooks::{use_params_map, use_query_map};
 use crate::app_state::app_state;
 use crate::components::icon::{Icon, icon};
 use crate::components::markdown::Markdown;
-use crate::components::module_row::{Stars, Tags, author_link};
-use crate::components::network_lookup::NetworkLookup;
+use crate::components::module_facts::{Stars, Tags, author_link};
 use crate::components::notice::{Notice, NoticeTone};
-use crate::components::page_head::PageHead;
-use crate::components::subject::{BlockButton, FollowButton};
+use crate::model::subject::Subject;
+use crate::model::versions::find_runnable;
 use crate::query::use_query;
 use crate::reactive::{query_view, select, slice_view, some_view};
-use crate::screens::channels::channel_href;
-use crate::text;
+use crate::widgets::network_lookup::NetworkLookup;
+use crate::widgets::page_head::PageHead;
+use crate::widgets::subject::{BlockButton, FollowButton};
+use crate::{routes, text};
 use gen_registry_api::{Author, ModuleDetails, ModulePage, NameKind, NameStatus, RatingSummary};
 
 #[component]
@@ -33,7 +34,7 @@ pub fn Module() -> impl IntoView {
     let name = Memo::new(move |_| params.with(|params| params.get("name")).unwrap_or_default());
     let page = use_query(
         move || name.get(),
-        move || app_state.modules_changed.track(),
+        move || app_state.invalidation.modules.track(),
         move |name| {
             let client = app_state.client();
             async move { Ok(client.module_page(name).await?.map(|page| *page)) }
@@ -68,7 +69,7 @@ fn absent(name: &str) -> impl IntoView + use<> {
             {icon(Icon::Module)}
             <p>{format!("No module named “{name}” is known on this device.")}</p>
             <NetworkLookup kind=NameKind::Module name=name.to_owned() />
-            <a class="button" href="/modules">
+            <a class="button" href=routes::MODULES>
                 "Look at all modules"
             </a>
         </div>
@@ -81,7 +82,7 @@ fn Shown(page: Memo<ModulePage>, begun: install::Begun) -> impl IntoView {
     let wanted = query.with_untracked(|query| query.get("install"));
     let (mine, blocked) = (select(page, |page| page.mine), select(page, |page| page.blocked));
     let name = select(page, |page| page.name.clone());
-    let subject = move || format!("module:{}", name.get_untracked());
+    let subject = move || Subject::Module(name.get_untracked()).to_string();
     let to_install = |page: &ModulePage| {
         let installed = page.installed.as_ref().map(|installed| installed.version.clone());
         install::InstallSubject { name: page.name.clone(), newest: page.latest.clone(), installed }
@@ -93,7 +94,7 @@ fn Shown(page: Memo<ModulePage>, begun: install::Begun) -> impl IntoView {
             |(details, holder, latest, opinion, status)| intro(details, &holder, latest, opinion, status),
         )}
         <p>
-            <a class="button button-small" href=move || channel_href(&format!("#module/{}", name.get())) data-testid="discussion">
+            <a class="button button-small" href=move || routes::channel(&format!("#module/{}", name.get())) data-testid="discussion">
                 {icon(Icon::Talk)}
                 "Discussion"
             </a>
@@ -112,7 +113,7 @@ fn Shown(page: Memo<ModulePage>, begun: install::Begun) -> impl IntoView {
         </Show>
         {slice_view(page, to_install, move |subject| view! { <install::Install subject wanted=wanted.clone() begun /> })}
         {slice_view(page, |page| page.details.readme.clone(), |readme| readme.map(|cid| view! { <Readme cid /> }))}
-        {slice_view(page, run::runnable, |version| version.map(|(name, version)| view! { <run::Run name version /> }))}
+        {slice_view(page, find_runnable, |version| version.map(|(name, version)| view! { <run::Run name version /> }))}
         <versions::Versions page />
         <versions::Dependencies page />
         <provenance::Provenance page />
@@ -142,7 +143,7 @@ fn intro(
                 {license.map(|license| view! { <span>{license}</span> })}
                 <Stars opinion />
                 {(downloads > 0)
-                    .then(|| view! { <span title="An estimate: what people say of themselves">{text::count(downloads, "install", "installs")}</span> })}
+                    .then(|| view! { <span title="An estimate: what people say of themselves">{text::format_count(downloads, "install", "installs")}</span> })}
                 {(status == NameStatus::Contested).then(|| view! { <span class="badge badge-warning">"Contested name"</span> })}
                 {repository
                     .map(|link| view! { <a rel="external noreferrer nofollow ugc" target="_blank" href=link.clone()>"Source"</a> })}

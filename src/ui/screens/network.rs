@@ -6,26 +6,26 @@ use leptos::prelude::*;
 
 use crate::action::ActionState;
 use crate::app_state::app_state;
-use crate::components::did::DidChip;
 use crate::components::icon::{Icon, icon};
 use crate::components::notice::{FailureNotice, Notice, NoticeTone};
-use crate::components::page_head::PageHead;
-use crate::components::reputation::Earned;
-use crate::components::subject::{BlockButton, decide};
+use crate::model::network::describe_peer;
+use crate::model::subject::Subject;
 use crate::query::use_query;
 use crate::reactive::{keyed_list, query_view, select, slice_view};
-use crate::time::Moment;
+use crate::widgets::did::DidChip;
+use crate::widgets::moment::Moment;
+use crate::widgets::page_head::PageHead;
+use crate::widgets::reputation::Earned;
+use crate::widgets::subject::{BlockButton, decide};
 use crate::{dom, text};
-use gen_registry_api::{
-    CandidateType, ConnectionPath, ConnectionState, Decision, NetworkReport, PeerEntry, RelayEntry,
-};
+use gen_registry_api::{ConnectionState, Decision, NetworkReport, PeerEntry, RelayEntry};
 
 #[component]
 pub fn Network() -> impl IntoView {
     let app_state = app_state();
     let report = use_query(
         || (),
-        move || app_state.network_changed.track(),
+        move || app_state.invalidation.network.track(),
         move |()| {
             let client = app_state.client();
             async move { client.network().await }
@@ -51,7 +51,7 @@ fn shown(report: Memo<NetworkReport>) -> impl IntoView {
         {slice_view(report, |report| report.unsent, |unsent| {
             (unsent > 0)
                 .then(|| {
-                    let what = text::count(unsent, "change waits", "changes wait");
+                    let what = text::format_count(unsent, "change waits", "changes wait");
                     view! { <p>{format!("{what} on this device for the first peer.")}</p> }
                 })
         })}
@@ -155,7 +155,7 @@ fn state(connection: ConnectionState, peers: u64) -> String {
             "No relay answers and no peer is connected. What you change is kept and told to the first peer.".to_owned()
         }
         ConnectionState::Waiting => "A relay answers. Nobody else is here right now.".to_owned(),
-        ConnectionState::Connected => format!("Connected directly to {}.", text::count(peers, "peer", "peers")),
+        ConnectionState::Connected => format!("Connected directly to {}.", text::format_count(peers, "peer", "peers")),
     }
 }
 
@@ -164,7 +164,7 @@ fn rules(witnesses: usize, threshold: u64) -> String {
         0 => "There are no witnesses: of two claims to one name the one dated earlier counts.".to_owned(),
         _ => format!(
             "A name is confirmed once {threshold} of {} saw the claim. Until then it is provisional.",
-            text::count(witnesses as u64, "witness", "witnesses"),
+            text::format_count(witnesses as u64, "witness", "witnesses"),
         ),
     }
 }
@@ -175,7 +175,7 @@ fn RetryConnections() -> impl IntoView {
     let attempt = ActionState::new();
     let look = move |_| {
         attempt.start(async move { app_state.client().retry_connections().await }, move |_| {
-            app_state.say("Looking for peers")
+            app_state.shell.announce("Looking for peers")
         });
     };
     view! {
@@ -193,7 +193,7 @@ fn Copy(report: Memo<NetworkReport>) -> impl IntoView {
     let copy = move |_| {
         let text = report.with_untracked(dom::json);
         leptos::task::spawn_local(async move {
-            app_state.say(if dom::copy(&text).await {
+            app_state.shell.announce(if dom::copy(&text).await {
                 "What this page shows is copied."
             } else {
                 "The browser did not copy it."
@@ -210,20 +210,20 @@ fn Copy(report: Memo<NetworkReport>) -> impl IntoView {
 
 fn peer(peer: Memo<PeerEntry>) -> impl IntoView {
     let id = peer.with_untracked(|peer| peer.id.clone());
-    let subject = format!("peer:{id}");
+    let subject = Subject::Peer(id.clone()).to_string();
     let syncing = select(peer, |peer| peer.syncing);
     view! {
         <li class="network-item">
             {move || icon(if syncing.get() { Icon::Refresh } else { Icon::Peers })}
             <div class="network-words">
                 <p>
-                    <code class="network-code" title=id.clone()>{text::node(&id)}</code>
+                    <code class="network-code" title=id.clone()>{text::shorten_node(&id)}</code>
                     <Show when=move || syncing.get()>
                         <span class="badge">"Exchanging"</span>
                     </Show>
                 </p>
                 <p class="muted">
-                    "Connected " {slice_view(peer, |peer| peer.since, |at| view! { <Moment at /> })} " · " {move || peer.with(facts)}
+                    "Connected " {slice_view(peer, |peer| peer.since, |at| view! { <Moment at /> })} " · " {move || peer.with(|peer| describe_peer(peer, text::format_number))}
                 </p>
                 {slice_view(peer, |peer| peer.reputation.clone(), |reputation| view! { <Earned reputation /> })}
                 {slice_view(peer, |peer| peer.rejections.clone(), |rejections| (!rejections.is_empty()).then(|| broken(rejections)))}
@@ -234,31 +234,6 @@ fn peer(peer: Memo<PeerEntry>) -> impl IntoView {
             </div>
         </li>
     }
-}
-
-fn facts(peer: &PeerEntry) -> String {
-    let mut facts = vec![if peer.dialled { "found by this device" } else { "found this device" }.to_owned()];
-    facts.extend(peer.round_trip_millis.map(|millis| format!("{millis:.0} ms away")));
-    if let Some(path) = &peer.path {
-        facts.extend(way(path).map(str::to_owned));
-        facts.push(format!("{} sent, {} received", text::size(path.sent_bytes), text::size(path.received_bytes)));
-    }
-    facts.extend((peer.brought > 0).then(|| format!("brought {}", text::count(peer.brought, "change", "changes"))));
-    facts.extend(peer.agent.clone());
-    facts.join(" · ")
-}
-
-fn way(path: &ConnectionPath) -> Option<&'static str> {
-    let both = [path.local?, path.remote?];
-    Some(if both.contains(&CandidateType::Relay) {
-        "through a TURN server"
-    } else if both == [CandidateType::Host; 2] {
-        "within the local network"
-    } else if both.contains(&CandidateType::Srflx) {
-        "through address translation"
-    } else {
-        "directly"
-    })
 }
 
 /// A trusted peer is never sent away for its number.
@@ -310,7 +285,7 @@ fn relay(relay: Memo<RelayEntry>) -> impl IntoView {
 
 fn broken(rejections: Vec<(String, u64)>) -> impl IntoView {
     let keyed_list = rejections.into_iter().map(|(why, count)| {
-        view! { <li>{text::count(count, "time", "times")} ": " {why}</li> }
+        view! { <li>{text::format_count(count, "time", "times")} ": " {why}</li> }
     });
     view! { <ul class="network-broken">{keyed_list.collect_view()}</ul> }
 }

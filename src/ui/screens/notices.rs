@@ -6,15 +6,16 @@ use web_sys::NotificationPermission;
 use crate::action::ActionState;
 use crate::app_state::app_state;
 use crate::components::icon::{Icon, icon};
-use crate::components::module_row::{module_href, tag_href};
 use crate::components::notice::FailureNotice;
-use crate::components::page_head::PageHead;
-use crate::components::subject::{FollowButton, told};
+use crate::model::notices::format_notice;
+use crate::model::subject::Subject;
 use crate::notify;
 use crate::query::use_query;
 use crate::reactive::{keyed_list, query_view, select, slice_view};
-use crate::text;
-use crate::time::Moment;
+use crate::widgets::moment::Moment;
+use crate::widgets::page_head::PageHead;
+use crate::widgets::subject::FollowButton;
+use crate::{routes, text};
 use gen_registry_api::{FollowRow, Notice, NoticeKind, NoticeList};
 
 #[component]
@@ -22,7 +23,7 @@ pub fn Notices() -> impl IntoView {
     let app_state = app_state();
     let list = use_query(
         || (),
-        move || app_state.notices_changed.track(),
+        move || app_state.invalidation.notices.track(),
         move |()| {
             let client = app_state.client();
             async move { client.notices().await }
@@ -40,8 +41,8 @@ pub fn Notices() -> impl IntoView {
                 <p class="muted">
                     "People, modules and tags. What you installed is followed by itself. The list stays on this device."
                 </p>
-                <Show when=move || app_state.follows.with(|follows| !follows.is_empty()) fallback=|| view! { <p>"Nothing yet."</p> }>
-                    <ul class="notices" data-testid="follows">{keyed_list(app_state.follows, |row| row.subject.clone(), followed)}</ul>
+                <Show when=move || app_state.live.follows.with(|follows| !follows.is_empty()) fallback=|| view! { <p>"Nothing yet."</p> }>
+                    <ul class="notices" data-testid="follows">{keyed_list(app_state.live.follows, |row| row.subject.clone(), render_follow)}</ul>
                 </Show>
             </section>
         </div>
@@ -80,7 +81,7 @@ fn nothing_new() -> impl IntoView {
             {icon(Icon::Bell)}
             <p>"Nothing new."</p>
             <p class="muted">"Follow a module, a tag or a person on their page, and what happens there is listed here."</p>
-            <a class="button" href="/modules">
+            <a class="button" href=routes::MODULES>
                 "Look at all modules"
             </a>
         </div>
@@ -90,8 +91,8 @@ fn nothing_new() -> impl IntoView {
 fn row(notice: Memo<Notice>) -> impl IntoView {
     let href = move || {
         notice.with(|notice| match &notice.module {
-            Some(module) => module_href(module),
-            None => format!("/id/{}", notice.who.did),
+            Some(module) => routes::module(module),
+            None => routes::identity(&notice.who.did),
         })
     };
     let mark = notice.with_untracked(|notice| match notice.kind {
@@ -104,7 +105,7 @@ fn row(notice: Memo<Notice>) -> impl IntoView {
         <li class="notices-row" data-unread=move || unread.get().then_some("true")>
             {icon(mark)}
             <div>
-                <a href=href>{move || notice.with(told)}</a>
+                <a href=href>{move || notice.with(format_notice)}</a>
                 <p class="muted">
                     {slice_view(notice, |notice| notice.at, |at| view! { <Moment at /> })}
                     " "
@@ -118,19 +119,17 @@ fn row(notice: Memo<Notice>) -> impl IntoView {
 }
 
 /// One that is followed.
-fn followed(row: Memo<FollowRow>) -> impl IntoView {
+fn render_follow(row: Memo<FollowRow>) -> impl IntoView {
     let subject = row.with_untracked(|row| row.subject.clone());
-    let (kind, id) = subject.split_once(':').unwrap_or_default();
-    let (kind, id) = (kind.to_owned(), id.to_owned());
-    let href = match kind.as_str() {
-        "module" => module_href(&id),
-        "tag" => tag_href(&id),
-        _ => format!("/id/{id}"),
-    };
-    let name = move || match kind.as_str() {
-        "module" => id.clone(),
-        "tag" => format!("#{id}"),
-        _ => row.with(|row| row.username.clone()).unwrap_or_else(|| text::shortened(&id)),
+    let parsed = Subject::parse(&subject);
+    let href = parsed.as_ref().and_then(routes::subject).unwrap_or_default();
+    let name = move || match &parsed {
+        Some(Subject::Module(name)) => name.clone(),
+        Some(Subject::Tag(tag)) => format!("#{tag}"),
+        Some(Subject::Person(id) | Subject::Peer(id)) => {
+            row.with(|row| row.username.clone()).unwrap_or_else(|| text::shorten_did(id))
+        }
+        None => String::new(),
     };
     view! {
         <li class="notices-follow">

@@ -10,10 +10,11 @@ use leptos_router::hooks::use_query_map;
 use crate::app_state::app_state;
 use crate::components::icon::{Icon, icon};
 use crate::components::notice::FailureNotice;
-use crate::components::page_head::PageHead;
-use crate::components::person_row::PersonRow;
-use crate::components::search_box::{SearchBox, people_href, walk};
-use crate::{dom, text};
+use crate::components::search_box::{SearchBox, walk};
+use crate::routes::{self, WelcomeStep};
+use crate::text;
+use crate::widgets::page_head::PageHead;
+use crate::widgets::person_row::PersonRow;
 use list::PeopleList;
 
 #[component]
@@ -50,8 +51,8 @@ pub fn People() -> impl IntoView {
 fn counted(directory: PeopleList, prefix: &str) -> String {
     match directory.total.get() {
         None => "Looking…".to_owned(),
-        Some(total) if prefix.is_empty() => format!("{} known here", text::count(total, "name", "names")),
-        Some(total) => format!("{} with “{prefix}”", text::count(total, "name begins", "names begin")),
+        Some(total) if prefix.is_empty() => format!("{} known here", text::format_count(total, "name", "names")),
+        Some(total) => format!("{} with “{prefix}”", text::format_count(total, "name begins", "names begin")),
     }
 }
 
@@ -66,7 +67,7 @@ fn Letters(directory: PeopleList, prefix: Memo<String>) -> impl IntoView {
                         let link = |letter: String, name: String, count: String, current: bool| {
                             view! {
                                 <li>
-                                    <a class="letter" href=people_href(&letter) aria-current=current.then_some("true") title=count>
+                                    <a class="letter" href=routes::people(&letter) aria-current=current.then_some("true") title=count>
                                         {name}
                                     </a>
                                 </li>
@@ -77,7 +78,7 @@ fn Letters(directory: PeopleList, prefix: Memo<String>) -> impl IntoView {
                         ];
                         links.extend(directory.initials.get().into_iter().map(|(letter, count)| {
                             let current = chosen.starts_with(&letter.to_lowercase());
-                            link(letter.to_lowercase(), letter.to_uppercase(), text::count(count, "name", "names"), current)
+                            link(letter.to_lowercase(), letter.to_uppercase(), text::format_count(count, "name", "names"), current)
                         }));
                         links
                     }}
@@ -91,12 +92,7 @@ fn Letters(directory: PeopleList, prefix: Memo<String>) -> impl IntoView {
 #[component]
 fn Rest(directory: PeopleList, prefix: Memo<String>) -> impl IntoView {
     let app_state = app_state();
-    let href = move || {
-        directory.cursor.get().map(|cursor| {
-            let glue = if prefix.with(String::is_empty) { '?' } else { '&' };
-            format!("{}{glue}after={}", people_href(&prefix.get()), dom::encode(&cursor))
-        })
-    };
+    let href = move || directory.cursor.get().map(|cursor| prefix.with(|prefix| routes::people_after(prefix, &cursor)));
     let more = move |event: leptos::ev::MouseEvent| {
         // Opening the next page in a new tab stays possible.
         if !(event.ctrl_key() || event.meta_key() || event.shift_key() || event.button() != 0) {
@@ -121,15 +117,15 @@ fn Rest(directory: PeopleList, prefix: Memo<String>) -> impl IntoView {
                     if prefix.is_empty() {
                         view! {
                             <p>"Nobody here yet."</p>
-                            <Show when=move || !app_state.has_name() && !app_state.is_forked()>
-                                <a class="button button-main" href="/welcome?step=name">
+                            <Show when=move || !app_state.live.has_name() && !app_state.live.is_forked()>
+                                <a class="button button-main" href=routes::welcome(WelcomeStep::Name)>
                                     "Claim a name"
                                 </a>
                             </Show>
                         }
                             .into_any()
                     } else {
-                        let look = format!("/u/{}", dom::encode(&prefix));
+                        let look = routes::module(&prefix);
                         view! {
                             <p>{format!("No name known here begins with “{prefix}”.")}</p>
                             <a class="button" href=look>

@@ -8,15 +8,15 @@ use leptos_router::hooks::use_params_map;
 
 use crate::app_state::app_state;
 use crate::components::notice::{Notice, NoticeTone};
-use crate::components::page_head::PageHead;
-use crate::components::person_row::person_href;
-use crate::components::profile_card::ProfileCard;
-use crate::components::reputation::Earned;
-use crate::components::subject::{BlockButton, FollowButton};
+use crate::model::subject::Subject;
 use crate::query::use_query;
 use crate::reactive::{query_view, select, slice_view, some_view};
-use crate::text;
-use crate::time::Moment;
+use crate::widgets::moment::Moment;
+use crate::widgets::page_head::PageHead;
+use crate::widgets::profile_card::ProfileCard;
+use crate::widgets::reputation::Earned;
+use crate::widgets::subject::{BlockButton, FollowButton};
+use crate::{routes, text};
 use absent::Absent;
 use details::Details;
 pub use details::Identity;
@@ -47,7 +47,7 @@ pub fn PersonByName() -> impl IntoView {
     let name = Memo::new(move |_| params.with(|params| params.get("name")).unwrap_or_default());
     let found = use_query(
         move || name.get(),
-        move || app_state.people_changed.track(),
+        move || app_state.invalidation.people.track(),
         move |name| find(app_state.client(), name),
     );
     let title = Signal::derive(move || {
@@ -78,7 +78,7 @@ pub fn PersonByDid() -> impl IntoView {
     let did = Memo::new(move |_| params.with(|params| params.get("did")).unwrap_or_default());
     let found = use_query(
         move || did.get(),
-        move || app_state.people_changed.track(),
+        move || app_state.invalidation.people.track(),
         move |did| {
             let client = app_state.client();
             async move { Ok(client.person(did).await?.map(|person| *person)) }
@@ -89,7 +89,7 @@ pub fn PersonByDid() -> impl IntoView {
             Some(Ok(Some(person))) => person.entry.as_ref().map(|entry| entry.username.clone()),
             _ => None,
         });
-        name.unwrap_or_else(|| text::shortened(&did.get()))
+        name.unwrap_or_else(|| text::shorten_did(&did.get()))
     });
     view! {
         <div class="page">
@@ -107,7 +107,7 @@ fn unknown() -> impl IntoView {
         <div class="empty">
             <p>"Nobody with this identity is known on this device."</p>
             <p class="muted">"They may be known elsewhere: their registry comes here once a peer that has it is met."</p>
-            <a class="button" href="/people">
+            <a class="button" href=routes::PEOPLE>
                 "See everybody known here"
             </a>
         </div>
@@ -136,7 +136,7 @@ fn shown(found: Memo<PersonQuery>) -> impl IntoView {
         <p class="muted basis">
             {move || {
                 let (records, registries) = basis.get();
-                format!("This answer rests on {}.", text::basis(records, registries))
+                format!("This answer rests on {}.", text::format_basis(records, registries))
             }}
         </p>
     }
@@ -151,7 +151,7 @@ fn moved(report: &NameReport, entry: UsernameEntry) -> impl IntoView + use<> {
                 <p>
                     <strong>{old}</strong>
                     " was given up. Its owner now goes by "
-                    <a href=person_href(&entry.username)>{entry.username.clone()}</a>
+                    <a href=routes::person(&entry.username)>{entry.username.clone()}</a>
                     "."
                 </p>
                 {free_at.map(|at| view! { <p>"The old name is free for everyone " <Moment at /> "."</p> })}
@@ -170,7 +170,7 @@ fn contested(report: &NameReport, holder: &UsernameEntry) -> Option<impl IntoVie
         let LosingClaim { did, username, claimed_at, reason } = loser;
         view! {
             <li>
-                <a href=format!("/id/{did}")>{username}</a>
+                <a href=routes::identity(&did)>{username}</a>
                 " claimed "
                 <Moment at=claimed_at />
                 ". "
@@ -197,7 +197,7 @@ fn contested(report: &NameReport, holder: &UsernameEntry) -> Option<impl IntoVie
 fn PersonView(person: Memo<Person>) -> impl IntoView {
     let mine = select(person, |person| person.mine);
     let blocked = select(person, |person| person.blocked);
-    let subject = move || format!("person:{}", person.with_untracked(|person| person.did.clone()));
+    let subject = move || Subject::Person(person.with_untracked(|person| person.did.clone())).to_string();
     let card = |person: &Person| {
         let name = person.entry.as_ref().map(|entry| (entry.status, entry.registered_at));
         (person.public_key.clone(), person.profile.clone(), name, person.mine)
@@ -214,7 +214,7 @@ fn PersonView(person: Memo<Person>) -> impl IntoView {
         })}
         <Show when=move || mine.get()>
             <p>
-                <a class="button" href="/me">
+                <a class="button" href=routes::ME>
                     "Edit my profile"
                 </a>
             </p>

@@ -8,14 +8,12 @@ use crate::action::ActionState;
 use crate::app_state::app_state;
 use crate::components::field::{TextArea, TextField};
 use crate::components::icon::{Icon, icon};
-use crate::components::module_row::module_href;
 use crate::components::notice::{FailureNotice, Notice, NoticeTone};
-use crate::components::page_head::PageHead;
+use crate::model::form_text::{parse_requirements, suggest_module_name};
 use crate::query::use_query;
-use crate::{dom, text};
-use gen_registry_api::{
-    Check, ModuleChanges, ModuleNameCheck, NameVerdict, PublishDraft, Published, Report, Requirement,
-};
+use crate::widgets::page_head::PageHead;
+use crate::{dom, routes, text};
+use gen_registry_api::{Check, ModuleChanges, ModuleNameCheck, NameVerdict, PublishDraft, Published, Report};
 
 /// What was chosen, and what it proved to be.
 #[derive(Clone)]
@@ -158,27 +156,6 @@ fn Checks(report: Report) -> impl IntoView {
     }
 }
 
-/// `name requirement`, one a line; a name alone takes any version.
-fn requirements(text: &str) -> Vec<Requirement> {
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    lines
-        .map(|line| {
-            let (name, requirement) = line.split_once(char::is_whitespace).unwrap_or((line, "*"));
-            Requirement { name: name.to_owned(), requirement: requirement.trim().to_owned() }
-        })
-        .collect()
-}
-
-/// A file's name without what no module name has.
-fn suggested(file: &str) -> String {
-    let stem = file.strip_suffix(".wasm").unwrap_or(file);
-    let letters: String = stem
-        .chars()
-        .map(|c| if c.is_alphanumeric() || "_-.".contains(c) { c.to_ascii_lowercase() } else { '-' })
-        .collect();
-    letters.trim_matches(|c: char| !c.is_alphanumeric()).to_owned()
-}
-
 #[component]
 fn Details(
     file: ChosenFile,
@@ -190,7 +167,7 @@ fn Details(
     let ChosenFile { file: file_name, bytes, report } = file;
     let own = |key: &str| report.metadata.get(key).cloned().unwrap_or_default();
     let asked_name = use_query_map().with_untracked(|query| query.get("name"));
-    let name = RwSignal::new(asked_name.unwrap_or_else(|| suggested(&file_name)));
+    let name = RwSignal::new(asked_name.unwrap_or_else(|| suggest_module_name(&file_name)));
     let own_version = own("version");
     let version = RwSignal::new(if own_version.is_empty() { "0.1.0".to_owned() } else { own_version });
     let (title, description) = (RwSignal::new(String::new()), RwSignal::new(own("description")));
@@ -227,7 +204,7 @@ fn Details(
             name: name.get_untracked(),
             version: version.get_untracked(),
             wasm: send.get_value(),
-            dependencies: requirements(&dependencies.get_untracked()),
+            dependencies: parse_requirements(&dependencies.get_untracked()),
             details,
         });
         let client = app_state.client();
@@ -240,7 +217,7 @@ fn Details(
         <div class="card">
             <h2>{file_name}</h2>
             <p class="muted">
-                {format!("{}, {}", text::size(size), if asks == 0 { "asks for nothing from outside".to_owned() } else { format!("asks for {}", text::count(asks, "import", "imports")) })}
+                {format!("{}, {}", text::format_size(size), if asks == 0 { "asks for nothing from outside".to_owned() } else { format!("asks for {}", text::format_count(asks, "import", "imports")) })}
             </p>
             <Checks report />
         </div>
@@ -301,8 +278,9 @@ fn Verdict(check: ModuleNameCheck) -> impl IntoView {
 #[component]
 fn Done(done: Published, again: Callback<()>) -> impl IntoView {
     let app_state = app_state();
-    let href = module_href(&done.name);
-    let peers = Memo::new(move |_| app_state.status.with(|status| status.as_ref().map_or(0, |status| status.peers)));
+    let href = routes::module(&done.name);
+    let peers =
+        Memo::new(move |_| app_state.live.status.with(|status| status.as_ref().map_or(0, |status| status.peers)));
     let told = done.peers;
     view! {
         <p class="lead" data-testid="published">
@@ -316,7 +294,7 @@ fn Done(done: Published, again: Callback<()>) -> impl IntoView {
             </li>
             <li class="check" data-state="passed">
                 {icon(Icon::Check)}
-                {format!("{} on this device", text::size(done.size))}
+                {format!("{} on this device", text::format_size(done.size))}
             </li>
             {move || match told.max(peers.get()) {
                 0 => {
@@ -332,7 +310,7 @@ fn Done(done: Published, again: Callback<()>) -> impl IntoView {
                     view! {
                         <li class="check" data-state="passed">
                             {icon(Icon::Check)}
-                            {format!("Announced to {}", text::count(count, "peer", "peers"))}
+                            {format!("Announced to {}", text::format_count(count, "peer", "peers"))}
                         </li>
                     }
                         .into_any()

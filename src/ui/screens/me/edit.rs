@@ -7,11 +7,12 @@ use serde_bytes::ByteBuf;
 
 use crate::action::ActionState;
 use crate::app_state::{AppState, app_state};
-use crate::components::avatar::Avatar;
 use crate::components::field::{Submit, TextArea, TextField};
 use crate::components::icon::{Icon, icon};
 use crate::components::notice::FailureNotice;
+use crate::model::form_text::{join_lines, parse_lines};
 use crate::reactive::{bind_field, bind_text, select};
+use crate::widgets::avatar::Avatar;
 use crate::{dom, picture};
 use gen_registry_api::{Me, ProfileChanges};
 
@@ -23,28 +24,20 @@ enum ChosenAvatar {
     New { bytes: Vec<u8>, url: String },
 }
 
-fn one_per_line(links: &[String]) -> String {
-    links.join("\n")
-}
-
-fn lines(text: &str) -> Vec<String> {
-    text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
-}
-
 #[component]
 pub fn EditProfile(me: Memo<Me>) -> impl IntoView {
     let app_state = app_state();
     let start = me.with_untracked(|me| me.profile.clone());
     let display_name = RwSignal::new(start.display_name.clone().unwrap_or_default());
     let bio = RwSignal::new(start.bio.clone().unwrap_or_default());
-    let links = RwSignal::new(one_per_line(&start.links));
+    let links = RwSignal::new(join_lines(&start.links));
     let chosen = RwSignal::new(ChosenAvatar::Unchanged);
     let attempt = ActionState::new();
     let ActionState { busy, failure } = attempt;
     let followed = [
         bind_text(display_name, select(me, |me| me.profile.display_name.clone().unwrap_or_default())),
         bind_text(bio, select(me, |me| me.profile.bio.clone().unwrap_or_default())),
-        bind_field(links, select(me, |me| one_per_line(&me.profile.links)), |text| one_per_line(&lines(text))),
+        bind_field(links, select(me, |me| join_lines(&me.profile.links)), |text| join_lines(&parse_lines(text))),
     ];
     let send = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
@@ -52,7 +45,7 @@ pub fn EditProfile(me: Memo<Me>) -> impl IntoView {
         let changes = ProfileChanges {
             display_name: Some(display_name.get_untracked().trim().to_owned()),
             bio: Some(bio.get_untracked().trim().to_owned()),
-            links: Some(lines(&links.get_untracked())),
+            links: Some(parse_lines(&links.get_untracked())),
             avatar: match chosen.get_untracked() {
                 ChosenAvatar::Unchanged => None,
                 ChosenAvatar::None => Some(ByteBuf::new()),
@@ -70,7 +63,7 @@ pub fn EditProfile(me: Memo<Me>) -> impl IntoView {
             Ok((me, before, picture_changed, old_picture))
         };
         attempt.start(saved, move |(me, before, picture_changed, old_picture)| {
-            app_state.became(*me);
+            app_state.set_me(*me);
             followed.iter().for_each(|followed| followed.run(()));
             chosen.try_set(ChosenAvatar::Unchanged);
             let undo = ProfileChanges {
@@ -79,9 +72,10 @@ pub fn EditProfile(me: Memo<Me>) -> impl IntoView {
                 links: Some(before.links),
                 avatar: picture_changed.then(|| ByteBuf::from(old_picture.unwrap_or_default())),
             };
-            app_state
-                .toasts
-                .with_undo("Profile saved on this device.", Callback::new(move |()| put_back(app_state, undo.clone())));
+            app_state.shell.toasts.push_with_undo(
+                "Profile saved on this device.",
+                Callback::new(move |()| put_back(app_state, undo.clone())),
+            );
         });
     };
     view! {
@@ -103,10 +97,10 @@ fn put_back(app_state: AppState, old: ProfileChanges) {
     spawn_local(async move {
         match app_state.client().update_profile(old).await {
             Ok(me) => {
-                app_state.became(*me);
-                app_state.toasts.good("Put back as it was.");
+                app_state.set_me(*me);
+                app_state.shell.toasts.push_good("Put back as it was.");
             }
-            Err(why) => app_state.fail(&why),
+            Err(why) => app_state.shell.show_failure(&why),
         }
     });
 }

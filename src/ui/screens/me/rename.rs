@@ -6,11 +6,11 @@ use leptos_router::hooks::use_query_map;
 
 use crate::action::ActionState;
 use crate::app_state::{AppState, app_state};
-use crate::components::claim_form::ClaimForm;
 use crate::components::field::Submit;
 use crate::components::modal::Modal;
-use crate::components::name_field::{NameChoice, NameField};
 use crate::components::notice::FailureNotice;
+use crate::widgets::claim_form::ClaimForm;
+use crate::widgets::name_field::{NameChoice, NameField};
 use gen_registry_api::{Me, ProfileChanges};
 
 #[component]
@@ -57,8 +57,8 @@ fn Rename(me: Memo<Me>) -> impl IntoView {
         attempt.start(renamed, move |me| {
             let name = me.username.clone().unwrap_or_default();
             choice.text.try_set(String::new());
-            app_state.became(*me);
-            app_state.toasts.good(format!("You are {name} now. Your old name leads here."));
+            app_state.set_me(*me);
+            app_state.shell.toasts.push_good(format!("You are {name} now. Your old name leads here."));
         });
     };
     view! {
@@ -100,12 +100,12 @@ fn GiveUp(name: String, leave: Callback<()>) -> impl IntoView {
         let (client, name) = (app_state.client(), old.get_value());
         attempt.start(async move { client.release_username().await }, move |me| {
             leave.try_run(());
-            app_state.became(*me);
+            app_state.set_me(*me);
             let undo = Callback::new({
                 let name = name.clone();
                 move |()| take_back(app_state, name.clone())
             });
-            app_state.toasts.with_undo(format!("{name} is given up."), undo);
+            app_state.shell.toasts.push_with_undo(format!("{name} is given up."), undo);
         });
     };
     view! {
@@ -129,10 +129,13 @@ fn take_back(app_state: AppState, name: String) {
     spawn_local(async move {
         match app_state.client().register_username(name, ProfileChanges::default()).await {
             Ok(me) => {
-                app_state.toasts.good(format!("{} is yours again.", me.username.clone().unwrap_or_default()));
-                app_state.became(*me);
+                app_state
+                    .shell
+                    .toasts
+                    .push_good(format!("{} is yours again.", me.username.clone().unwrap_or_default()));
+                app_state.set_me(*me);
             }
-            Err(why) => app_state.fail(&why),
+            Err(why) => app_state.shell.show_failure(&why),
         }
     });
 }

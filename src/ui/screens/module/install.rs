@@ -5,8 +5,9 @@ use leptos::prelude::*;
 use crate::action::ActionState;
 use crate::app_state::app_state;
 use crate::components::icon::{Icon, icon};
-use crate::components::module_row::author_text;
 use crate::components::notice::FailureNotice;
+use crate::model::form_text::requirement_for;
+use crate::model::people::format_author;
 use crate::text;
 use gen_registry_api::failure::FailureCode;
 use gen_registry_api::{InstallPlan, InstallStage, Requirement};
@@ -54,10 +55,9 @@ pub fn Install(subject: InstallSubject, wanted: Option<String>, begun: Begun) ->
     let is_newest = installed.is_some() && installed == newest;
     let goes_on = begun.goes_on_with((name.clone(), version.clone()));
     let Begun { plan, attempt, .. } = begun;
-    let requirement = StoredValue::new(version.map(|version| Requirement {
-        name,
-        requirement: if Some(&version) == newest.as_ref() { format!("^{version}") } else { format!("={version}") },
-    }));
+    let requirement = StoredValue::new(
+        version.map(|version| Requirement { name, requirement: requirement_for(&version, newest.as_deref()) }),
+    );
     let preview = move || {
         let Some(requirement) = requirement.get_value() else { return };
         let client = app_state.client();
@@ -78,8 +78,8 @@ pub fn Install(subject: InstallSubject, wanted: Option<String>, begun: Begun) ->
         let name = requirement.name.clone();
         attempt.start(async move { client.install_modules(vec![requirement], accept).await }, move |_| {
             plan.set(None);
-            app_state.installing.set(None);
-            app_state.toasts.good(format!("{name} is installed and works without a network."));
+            app_state.live.install_progress.set(None);
+            app_state.shell.toasts.push_good(format!("{name} is installed and works without a network."));
         });
     };
     let asks_for_more = move || {
@@ -163,16 +163,16 @@ fn Preview(plan: InstallPlan) -> impl IntoView {
     let use_query = if plan.to_fetch == 0 {
         "Everything is on this device already.".to_owned()
     } else {
-        format!("{} will be fetched.", text::size(plan.to_fetch))
+        format!("{} will be fetched.", text::format_size(plan.to_fetch))
     };
     let steps = plan.steps.into_iter().map(move |step| {
         let (name, size) = (step.name.clone(), step.size);
-        let progress = Memo::new(move |_| app_state.installing.get().filter(|progress| progress.name == name));
+        let progress = Memo::new(move |_| app_state.live.install_progress.get().filter(|progress| progress.name == name));
         let said = move || match progress.get() {
             None if step.here => "here".to_owned(),
-            None => text::size(size),
+            None => text::format_size(size),
             Some(progress) => match progress.stage {
-                InstallStage::Fetching => format!("{} of {}", text::size(progress.done), text::size(progress.total)),
+                InstallStage::Fetching => format!("{} of {}", text::format_size(progress.done), text::format_size(progress.total)),
                 InstallStage::Verifying => "checking".to_owned(),
                 InstallStage::Installed => "installed".to_owned(),
             },
@@ -188,7 +188,7 @@ fn Preview(plan: InstallPlan) -> impl IntoView {
                     " "
                     {change}
                 </span>
-                <span class="muted">{format!("signed by {}", author_text(&step.author))}</span>
+                <span class="muted">{format!("signed by {}", format_author(&step.author))}</span>
                 {(!step.needed_by.is_empty())
                     .then(|| view! { <span class="muted">{format!("needed by {}", step.needed_by.join(", "))}</span> })}
                 {step.withdrawn.map(|withdrawn| view! { <span class="badge badge-warning">{format!("withdrawn: {}", withdrawn.reason)}</span> })}

@@ -1,20 +1,19 @@
 //! What only the module's holder sees: its description, and withdrawing a version.
 
-use std::collections::BTreeSet;
-
 use leptos::prelude::*;
 
 use crate::action::ActionState;
 use crate::app_state::app_state;
 use crate::components::field::{Submit, TextArea, TextField};
 use crate::components::notice::FailureNotice;
-use crate::dom;
+use crate::model::form_text::parse_tags;
 use crate::reactive::{bind_field, bind_text, keyed_list, select};
+use crate::routes;
 use gen_registry_api::{ModuleChanges, ModuleDetails, ModulePage};
 
 #[component]
 pub fn Owner(page: Memo<ModulePage>) -> impl IntoView {
-    let publish = page.with_untracked(|page| format!("/publish?name={}", dom::encode(&page.name)));
+    let publish = page.with_untracked(|page| routes::publish_version(&page.name));
     view! {
         <section class="card" aria-labelledby="owner-title">
             <h2 id="owner-title">"Your module"</h2>
@@ -27,12 +26,6 @@ pub fn Owner(page: Memo<ModulePage>) -> impl IntoView {
             <Withdraw page />
         </section>
     }
-}
-
-/// Tags as they are kept.
-fn words(text: &str) -> Vec<String> {
-    let words: BTreeSet<String> = text.split(',').map(|word| word.trim().to_lowercase()).collect();
-    words.into_iter().filter(|word| !word.is_empty()).collect()
 }
 
 #[component]
@@ -53,7 +46,7 @@ fn Describe(page: Memo<ModulePage>) -> impl IntoView {
     let deprecated = field(|details| details.deprecated.as_ref());
     let kept_tags = select(page, |page| page.details.tags.join(", "));
     let tags = RwSignal::new(kept_tags.get_untracked());
-    followed.push(bind_field(tags, kept_tags, |text| words(text).join(", ")));
+    followed.push(bind_field(tags, kept_tags, |text| parse_tags(text).join(", ")));
     let name = page.with_untracked(|page| page.name.clone());
     let sent = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
@@ -62,13 +55,13 @@ fn Describe(page: Memo<ModulePage>) -> impl IntoView {
             description: Some(description.get_untracked()),
             license: Some(license.get_untracked()),
             repository: Some(repository.get_untracked()),
-            tags: Some(words(&tags.get_untracked())),
+            tags: Some(parse_tags(&tags.get_untracked())),
             deprecated: Some(deprecated.get_untracked()),
             readme: None,
         };
         let (client, name, followed) = (app_state.client(), name.clone(), followed.clone());
         attempt.start(async move { client.describe_module(name, changes).await }, move |_| {
-            app_state.toasts.good("The description is saved.");
+            app_state.shell.toasts.push_good("The description is saved.");
             followed.iter().for_each(|followed| followed.run(()));
         });
     };
@@ -124,7 +117,7 @@ fn Withdraw(page: Memo<ModulePage>) -> impl IntoView {
         let said = if back { format!("{version} counts again.") } else { format!("{version} is withdrawn.") };
         let (client, name) = (app_state.client(), name.clone());
         attempt.start(async move { client.yank(name, version, why).await }, move |_| {
-            app_state.toasts.good(said);
+            app_state.shell.toasts.push_good(said);
             reason.try_set(String::new());
         });
     };

@@ -2,10 +2,10 @@
 
 use leptos::prelude::*;
 
-use crate::components::did::DidChip;
-use crate::components::module_row::author_link;
+use crate::components::module_facts::author_link;
 use crate::reactive::slice_view;
-use crate::time::Moment;
+use crate::widgets::did::DidChip;
+use crate::widgets::moment::Moment;
 use gen_registry_api::{ModulePage, NameStatus, VersionEntry};
 
 #[component]

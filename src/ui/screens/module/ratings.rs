@@ -6,10 +6,10 @@ use crate::action::ActionState;
 use crate::app_state::app_state;
 use crate::components::field::{Submit, TextArea};
 use crate::components::icon::{Icon, icon};
-use crate::components::module_row::author_link;
+use crate::components::module_facts::author_link;
 use crate::components::notice::FailureNotice;
 use crate::reactive::{bind_field, bind_text, keyed_list, select, slice_view};
-use crate::time::Moment;
+use crate::widgets::moment::Moment;
 use gen_registry_api::{ModulePage, Review};
 
 #[component]
@@ -63,7 +63,7 @@ fn Rate(name: String, own: Memo<Option<Review>>) -> impl IntoView {
         let (client, name, review) = (app_state.client(), name.clone(), text.get_untracked());
         let said = if given.is_some() { "Your rating is saved." } else { "Your rating is taken back." };
         attempt.start(async move { client.rate_module(name, given, review).await }, move |_| {
-            app_state.toasts.good(said);
+            app_state.shell.toasts.push_good(said);
             followed.iter().for_each(|followed| followed.run(()));
         });
     });

@@ -6,42 +6,9 @@ use crate::action::ActionState;
 use crate::app_state::app_state;
 use crate::components::icon::{Icon, icon};
 use crate::components::notice::FailureNotice;
+use crate::model::run::{Callable, callables, parse_numbers};
 use crate::query::use_query;
-use gen_registry_api::{ExternKind, ModulePage, Report, RunArgument, RunOutcome};
-
-/// One function with plain types.
-#[derive(Clone, PartialEq)]
-struct Callable {
-    name: String,
-    params: Vec<String>,
-    results: Vec<String>,
-}
-
-fn callables(report: &Report) -> Vec<Callable> {
-    let function = |export: &gen_registry_api::Extern| match &export.kind {
-        ExternKind::Function { params, results } => {
-            Some(Callable { name: export.name.clone(), params: params.clone(), results: results.clone() })
-        }
-        _ => None,
-    };
-    report.exports.iter().filter_map(function).collect()
-}
-
-/// Whether a text can stand for the arguments: the module gives memory for it.
-fn takes_text(report: &Report, params: &[String]) -> bool {
-    let gives = |name: &str| report.exports.iter().any(|export| export.name == name);
-    params.len() == 2
-        && params.iter().all(|kind| kind == "i32")
-        && gives("memory")
-        && (gives("alloc") || gives("malloc"))
-}
-
-/// The module and that version of it which is on this device.
-pub fn runnable(page: &ModulePage) -> Option<(String, String)> {
-    let installed = page.installed.as_ref().map(|installed| &installed.version);
-    let here = || page.versions.iter().find(|version| version.here).map(|version| &version.version);
-    installed.or_else(here).map(|version| (page.name.clone(), version.clone()))
-}
+use gen_registry_api::{Report, RunArgument, RunOutcome};
 
 #[component]
 pub fn Run(name: String, version: String) -> impl IntoView {
@@ -64,7 +31,7 @@ pub fn Run(name: String, version: String) -> impl IntoView {
 #[component]
 fn Sandbox(name: String, version: String, report: Report) -> impl IntoView {
     let app_state = app_state();
-    let functions = callables(&report);
+    let functions = callables(&report.exports);
     let attempt = ActionState::new();
     let outcome = RwSignal::new(None::<RunOutcome>);
     let chosen = RwSignal::new(0_usize);
@@ -72,25 +39,15 @@ fn Sandbox(name: String, version: String, report: Report) -> impl IntoView {
     let stored = StoredValue::new((functions.clone(), report));
     let texts = Memo::new(move |_| {
         stored.with_value(|(functions, report)| {
-            functions.get(chosen.get()).is_some_and(|f| takes_text(report, &f.params))
+            functions.get(chosen.get()).is_some_and(|f| f.takes_text(&report.exports))
         })
     });
     let text_result = Memo::new(move |_| {
         stored.with_value(|(functions, _)| {
-            functions.get(chosen.get()).is_some_and(|function| texts.get() && function.results == ["i64"])
+            functions.get(chosen.get()).is_some_and(|function| texts.get() && function.gives_text())
         })
     });
-    let signature = move || {
-        stored.with_value(|(functions, _)| {
-            functions.get(chosen.get()).map(|function| {
-                format!(
-                    "({}) → {}",
-                    function.params.join(", "),
-                    if function.results.is_empty() { "nothing".to_owned() } else { function.results.join(", ") }
-                )
-            })
-        })
-    };
+    let signature = move || stored.with_value(|(functions, _)| functions.get(chosen.get()).map(Callable::signature));
     let sent = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         let Some(function) =
@@ -102,12 +59,7 @@ fn Sandbox(name: String, version: String, report: Report) -> impl IntoView {
         let arguments = if with_text {
             vec![RunArgument::Text(text.get_untracked())]
         } else {
-            let numbers = numbers.get_untracked();
-            numbers
-                .split([',', ' '])
-                .filter(|part| !part.trim().is_empty())
-                .map(|part| RunArgument::Number(part.trim().to_owned()))
-                .collect()
+            parse_numbers(&numbers.get_untracked())
         };
         let (client, name, version) = (app_state.client(), name.clone(), Some(version.clone()));
         let reads_text = with_text && text_result.get_untracked();

@@ -1,18 +1,17 @@
 //! Versions, what each needs, and what changed between two of them.
 
-use std::collections::BTreeSet;
-
 use leptos::prelude::*;
 
 use crate::action::ActionState;
 use crate::app_state::app_state;
-use crate::components::module_row::{author_link, module_href};
+use crate::components::module_facts::author_link;
 use crate::components::notice::FailureNotice;
+use crate::model::versions::{self, Difference, Interface};
 use crate::reactive::{keyed_list, select, slice_view};
 use crate::screens::module::graph::Graph;
-use crate::time::Moment;
-use crate::{dom, text};
-use gen_registry_api::{Extern, ExternKind, ModulePage, NameStatus, RefusedVersion, Report, Requirement, VersionEntry};
+use crate::widgets::moment::Moment;
+use crate::{routes, text};
+use gen_registry_api::{ModulePage, NameStatus, RefusedVersion, Report, Requirement, VersionEntry};
 
 #[component]
 pub fn Versions(page: Memo<ModulePage>) -> impl IntoView {
@@ -37,7 +36,7 @@ pub fn Versions(page: Memo<ModulePage>) -> impl IntoView {
 
 /// Releases that do not count.
 fn uncounted(refused: Vec<RefusedVersion>) -> impl IntoView {
-    let count = text::count(refused.len() as u64, "release", "releases");
+    let count = text::format_count(refused.len() as u64, "release", "releases");
     let keyed_list = refused.into_iter().map(|refused| {
         view! {
             <li class="version">
@@ -56,12 +55,12 @@ fn uncounted(refused: Vec<RefusedVersion>) -> impl IntoView {
 }
 
 fn row(name: &str, version: VersionEntry) -> impl IntoView + use<> {
-    let href = format!("{}?install={}", module_href(name), dom::encode(&version.version));
+    let href = routes::install(name, &version.version);
     view! {
         <li class="version">
             <a class="version-name" rel="external" href=href>{version.version}</a>
             <span class="muted"><Moment at=version.published_at /></span>
-            <span class="muted">{text::size(version.size)}</span>
+            <span class="muted">{text::format_size(version.size)}</span>
             {(version.status == NameStatus::Provisional).then(|| view! { <span class="badge" title="No witness has seen it yet">"Provisional"</span> })}
             {version.here.then(|| view! { <span class="badge badge-accent">"On this device"</span> })}
             {version
@@ -74,34 +73,12 @@ fn row(name: &str, version: VersionEntry) -> impl IntoView + use<> {
     }
 }
 
-/// What a module asks for or offers, as one word.
-fn said(all: &[Extern]) -> BTreeSet<String> {
-    let line = |one: &Extern| {
-        let name = one.module.as_ref().map_or_else(|| one.name.clone(), |module| format!("{module}.{}", one.name));
-        match &one.kind {
-            ExternKind::Function { params, results } => {
-                format!("{name}({}) → ({})", params.join(", "), results.join(", "))
-            }
-            _ => name,
-        }
-    };
-    all.iter().map(line).collect()
-}
-
-#[derive(Clone)]
-struct Difference {
-    lines: Vec<(char, String)>,
-    sizes: (u64, u64),
-}
-
-fn difference(old: &Report, new: &Report) -> Difference {
-    let mut lines = Vec::new();
-    for (what, old, new) in [("asks for", &old.imports, &new.imports), ("offers", &old.exports, &new.exports)] {
-        let (old, new) = (said(old), said(new));
-        lines.extend(old.difference(&new).map(|line| ('−', format!("{what} {line}"))));
-        lines.extend(new.difference(&old).map(|line| ('+', format!("{what} {line}"))));
+fn compare_reports(old: &Report, new: &Report) -> Difference {
+    fn side(report: &Report) -> Interface<'_> {
+        let Report { imports, exports, bytes, .. } = report;
+        Interface { imports, exports, bytes: *bytes }
     }
-    Difference { lines, sizes: (old.bytes, new.bytes) }
+    versions::compare(side(old), side(new))
 }
 
 #[component]
@@ -117,7 +94,7 @@ fn Compare(name: String, versions: Vec<String>) -> impl IntoView {
         let both = async move {
             let before = client.inspect_module(name.clone(), old).await?;
             let after = client.inspect_module(name, new).await?;
-            Ok(difference(&before, &after))
+            Ok(compare_reports(&before, &after))
         };
         attempt.start(both, move |difference| found.set(Some(difference)));
     };
@@ -156,7 +133,7 @@ fn Compare(name: String, versions: Vec<String>) -> impl IntoView {
                     .get()
                     .map(|Difference { lines, sizes }| {
                         view! {
-                            <p>{format!("{} → {}", text::size(sizes.0), text::size(sizes.1))}</p>
+                            <p>{format!("{} → {}", text::format_size(sizes.0), text::format_size(sizes.1))}</p>
                             {if lines.is_empty() {
                                 view! { <p class="muted">"Both ask for and offer the same."</p> }.into_any()
                             } else {
@@ -207,7 +184,7 @@ pub fn Dependencies(page: Memo<ModulePage>) -> impl IntoView {
 
 fn requirements(all: Vec<Requirement>) -> impl IntoView {
     let keyed_list = all.into_iter().map(|Requirement { name, requirement }| {
-        let href = module_href(&name);
+        let href = routes::module(&name);
         view! {
             <li class="version">
                 <a href=href>{name}</a>

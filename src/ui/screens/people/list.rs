@@ -11,6 +11,7 @@ use wasm_bindgen::closure::Closure;
 use web_sys::{IntersectionObserver, IntersectionObserverEntry};
 
 use crate::app_state::{AppState, app_state};
+use crate::latest_request::{LatestRequest, Request};
 use gen_registry_api::client::Client;
 use gen_registry_api::failure::Failure;
 use gen_registry_api::{PeoplePage, UsernameEntry};
@@ -18,10 +19,10 @@ use gen_registry_api::{PeoplePage, UsernameEntry};
 const PAGE: u32 = 60;
 
 /// As many rows as are on show, however many the node gives at once.
-async fn pages(client: Client, prefix: String, keyed_list: u32, after: Option<String>) -> Result<PeoplePage, Failure> {
-    let mut page = client.list_usernames(prefix.clone(), keyed_list, after).await?;
-    while let Some(cursor) = page.cursor.clone().filter(|_| page.people.len() < keyed_list as usize) {
-        let missing = keyed_list - page.people.len() as u32;
+async fn fetch_rows(client: Client, prefix: String, rows: u32, after: Option<String>) -> Result<PeoplePage, Failure> {
+    let mut page = client.list_usernames(prefix.clone(), rows, after).await?;
+    while let Some(cursor) = page.cursor.clone().filter(|_| page.people.len() < rows as usize) {
+        let missing = rows - page.people.len() as u32;
         let mut next = client.list_usernames(prefix.clone(), missing, Some(cursor)).await?;
         page.people.append(&mut next.people);
         page.cursor = next.cursor;
@@ -57,7 +58,7 @@ pub struct PeopleList {
     pub end: NodeRef<html::P>,
     prefix: Memo<String>,
     after: Memo<Option<String>>,
-    turn: StoredValue<u64>,
+    latest: LatestRequest,
     app_state: AppState,
 }
 
@@ -74,11 +75,11 @@ impl PeopleList {
             end: NodeRef::new(),
             prefix,
             after,
-            turn: StoredValue::new(0),
+            latest: LatestRequest::new(),
             app_state,
         };
         Effect::new(move |before: Option<(String, Option<String>)>| {
-            app_state.people_changed.track();
+            app_state.invalidation.people.track();
             let now = (prefix.get(), after.get());
             // News about people must not throw the reader back to the top.
             let shown = directory.people.with_untracked(Vec::len) as u32;
@@ -89,13 +90,13 @@ impl PeopleList {
         directory
     }
 
-    fn begin(self, keyed_list: u32) {
-        let mine = self.next_turn();
+    fn begin(self, rows: u32) {
+        let request = self.latest.begin();
         let (prefix, after) = (self.prefix.get_untracked(), self.after.get_untracked());
         self.loading.set(true);
         spawn_local(async move {
-            let page = pages(self.app_state.client(), prefix, keyed_list, after).await;
-            self.take(mine, page, |people, page| *people = page);
+            let page = fetch_rows(self.app_state.client(), prefix, rows, after).await;
+            self.take(request, page, |people, page| *people = page);
         });
     }
 
@@ -106,22 +107,17 @@ impl PeopleList {
         if self.loading.get_untracked() {
             return;
         }
-        let mine = self.next_turn();
+        let request = self.latest.begin();
         let prefix = self.prefix.get_untracked();
         self.loading.set(true);
         spawn_local(async move {
             let page = self.app_state.client().list_usernames(prefix, PAGE, Some(cursor)).await;
-            self.take(mine, page, |people, mut page| people.append(&mut page));
+            self.take(request, page, |people, mut page| people.append(&mut page));
         });
     }
 
-    fn next_turn(self) -> u64 {
-        self.turn.update_value(|turn| *turn += 1);
-        self.turn.get_value()
-    }
-
-    fn take(self, mine: u64, page: Result<PeoplePage, Failure>, put: impl FnOnce(&mut Vec<Row>, Vec<Row>)) {
-        if self.turn.try_get_value() != Some(mine) {
+    fn take(self, request: Request, page: Result<PeoplePage, Failure>, put: impl FnOnce(&mut Vec<Row>, Vec<Row>)) {
+        if !request.is_latest() {
             return;
         }
         self.loading.set(false);

@@ -3,11 +3,12 @@
 use leptos::prelude::*;
 
 use crate::app_state::app_state;
-use crate::components::avatar::Avatar;
+use crate::model::people::format_user;
 use crate::query::use_query;
 use crate::reactive::{keyed_list, select, slice_view, some_view};
-use crate::screens::channel::members::{name_of, page_of};
+use crate::routes;
 use crate::text;
+use crate::widgets::avatar::Avatar;
 use gen_registry_api::OnlineUser;
 
 /// As many faces as a page shows before it says how many more there are.
@@ -18,7 +19,7 @@ pub fn Online() -> impl IntoView {
     let app_state = app_state();
     let users = use_query(
         || (),
-        move || app_state.presence_changed.track(),
+        move || app_state.invalidation.presence.track(),
         move |()| {
             let client = app_state.client();
             async move { client.online_users().await.map(|report| report.users) }
@@ -39,7 +40,7 @@ fn shown(users: Memo<Vec<OnlineUser>>) -> impl IntoView {
     let more = move || count.get().saturating_sub(SHOWN_MAX);
     view! {
         <section aria-labelledby="online-title" class="online">
-            <h2 id="online-title">{move || format!("Here now: {}", text::count(count.get() as u64, "person", "people"))}</h2>
+            <h2 id="online-title">{move || format!("Here now: {}", text::format_count(count.get() as u64, "person", "people"))}</h2>
             <ul class="online-list" data-testid="online">
                 {keyed_list(first, |user| user.did.clone(), person)}
             </ul>
@@ -53,13 +54,13 @@ fn shown(users: Memo<Vec<OnlineUser>>) -> impl IntoView {
 fn person(user: Memo<OnlineUser>) -> impl IntoView {
     view! {
         <li data-testid="online-person">
-            <a class="online-person" href=move || user.with(page_of)>
+            <a class="online-person" href=move || user.with(|user| routes::person_or_identity(user.username.as_deref(), &user.did))>
                 {slice_view(user, |user| (user.public_key.clone(), user.avatar.clone()), |(public_key, cid)| view! { <Avatar public_key cid /> })}
-                <span class="online-name">{move || user.with(name_of)}</span>
+                <span class="online-name">{move || user.with(format_user)}</span>
                 {slice_view(user, |user| user.mine, |mine| mine.then(|| view! { <span class="badge badge-accent">"You"</span> }))}
                 {slice_view(user, |user| user.devices.len() as u64, |devices| {
                     (devices > 1)
-                        .then(|| view! { <span class="muted online-devices">{text::count(devices, "device", "devices")}</span> })
+                        .then(|| view! { <span class="muted online-devices">{text::format_count(devices, "device", "devices")}</span> })
                 })}
             </a>
         </li>

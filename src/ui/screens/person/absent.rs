@@ -4,12 +4,12 @@ use leptos::prelude::*;
 
 use crate::app_state::app_state;
 use crate::components::icon::{Icon, icon};
-use crate::components::network_lookup::NetworkLookup;
-use crate::components::person_row::PersonRow;
 use crate::components::search_box::SearchBox;
-use crate::dom;
 use crate::query::use_query;
-use crate::time::Moment;
+use crate::widgets::moment::Moment;
+use crate::widgets::network_lookup::NetworkLookup;
+use crate::widgets::person_row::PersonRow;
+use crate::{dom, routes};
 use gen_registry_api::{FindReport, NameCheck, NameKind, NameVerdict};
 
 const SIMILAR: u32 = 6;
@@ -24,7 +24,7 @@ pub fn Absent(
     free_at: Option<u64>,
 ) -> impl IntoView {
     let app_state = app_state();
-    let people = move || app_state.people_changed.track();
+    let people = move || app_state.invalidation.people.track();
     let check = {
         let asked = asked.clone();
         use_query(
@@ -47,11 +47,11 @@ pub fn Absent(
             },
         )
     };
-    let claim = StoredValue::new(dom::encode(&asked));
+    let wanted = StoredValue::new(asked.clone());
     let farther = RwSignal::new(None::<FindReport>);
     let offer = Memo::new(move |_| {
         let free = matches!(check.get(), Some(Ok(NameCheck { verdict: NameVerdict::Available, .. })));
-        if free && !app_state.is_forked() { offered(farther.get().as_ref()) } else { None }
+        if free && !app_state.live.is_forked() { offered(farther.get().as_ref()) } else { None }
     });
     view! {
         <div class="empty" data-testid="not-found-here">
@@ -69,11 +69,11 @@ pub fn Absent(
                 _ => None,
             }}
             {move || {
-                let claim = claim.get_value();
-                let (href, words) = if app_state.has_name() {
-                    (format!("/me?rename={claim}#rename"), "Take it as your new name")
+                let wanted = wanted.get_value();
+                let (href, words) = if app_state.live.has_name() {
+                    (routes::rename(&wanted), "Take it as your new name")
                 } else {
-                    (format!("/welcome?step=name&name={claim}"), "Claim it")
+                    (routes::claim(&wanted), "Claim it")
                 };
                 offer
                     .get()

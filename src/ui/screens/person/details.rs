@@ -2,9 +2,9 @@
 
 use leptos::prelude::*;
 
-use crate::components::did::DidChip;
-use crate::components::history::History;
 use crate::components::qr::QrCode;
+use crate::widgets::did::DidChip;
+use crate::widgets::history::History;
 use gen_registry_api::HistoryEntry;
 
 #[component]

@@ -37,7 +37,7 @@ pub fn Danger(has_key: Memo<bool>) -> impl IntoView {
 #[component]
 fn Confirm(leave: Callback<()>) -> impl IntoView {
     let app_state = app_state();
-    let (did, name, safe) = app_state.me.with_untracked(|me| {
+    let (did, name, safe) = app_state.live.me.with_untracked(|me| {
         me.as_ref().map_or((String::new(), None, false), |me| {
             (me.did.clone().unwrap_or_default(), me.username.clone(), me.phrase_checked || me.last_backup_at.is_some())
         })
@@ -58,8 +58,8 @@ fn Confirm(leave: Callback<()>) -> impl IntoView {
         let (client, did) = (app_state.client(), did.clone());
         attempt.start(async move { client.forget_identity(did).await }, move |me| {
             leave.try_run(());
-            app_state.became(*me);
-            app_state.toasts.good("Forgotten. This device has no key any more.");
+            app_state.set_me(*me);
+            app_state.shell.toasts.push_good("Forgotten. This device has no key any more.");
         });
     };
     view! {

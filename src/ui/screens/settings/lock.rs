@@ -7,14 +7,14 @@ use crate::app_state::app_state;
 use crate::components::field::{PassphraseField, Submit};
 use crate::components::icon::{Icon, icon};
 use crate::components::notice::FailureNotice;
-use crate::components::unlock::UnlockForm;
+use crate::widgets::unlock::UnlockForm;
 use gen_registry_api::Protection;
 
 #[component]
 pub fn Lock(has_key: Memo<bool>) -> impl IntoView {
     let app_state = app_state();
     let protection =
-        Memo::new(move |_| app_state.me.with(|me| me.as_ref().map_or(Protection::None, |me| me.protection)));
+        Memo::new(move |_| app_state.live.me.with(|me| me.as_ref().map_or(Protection::None, |me| me.protection)));
     view! {
         <section class="card" id="lock" aria-labelledby="lock-title">
             <h2 id="lock-title">"Passphrase"</h2>
@@ -31,7 +31,7 @@ pub fn Lock(has_key: Memo<bool>) -> impl IntoView {
                         .into_any(),
                     Protection::Unlocked => view! { <Open /> }.into_any(),
                     Protection::Locked => {
-                        view! { <UnlockForm id="lock-unlock-passphrase" done=Callback::new(move |()| app_state.toasts.good("Unlocked for this visit.")) /> }
+                        view! { <UnlockForm id="lock-unlock-passphrase" done=Callback::new(move |()| app_state.shell.toasts.push_good("Unlocked for this visit.")) /> }
                             .into_any()
                     }
                 }
@@ -49,8 +49,8 @@ fn Open() -> impl IntoView {
         let client = app_state.client();
         let changed = async move { if remove { client.set_passphrase(None).await } else { client.lock().await } };
         attempt.start(changed, move |me| {
-            app_state.became(*me);
-            app_state.toasts.good(if remove { "The passphrase is taken away." } else { "Locked." });
+            app_state.set_me(*me);
+            app_state.shell.toasts.push_good(if remove { "The passphrase is taken away." } else { "Locked." });
         });
     };
     view! {
@@ -84,8 +84,8 @@ fn SetPassphrase(label: &'static str, action: &'static str, done: &'static str) 
         let sealed = async move { client.set_passphrase(Some(passphrase.get_untracked())).await };
         attempt.start(sealed, move |me| {
             passphrase.try_set(String::new());
-            app_state.became(*me);
-            app_state.toasts.good(done);
+            app_state.set_me(*me);
+            app_state.shell.toasts.push_good(done);
         });
     };
     view! {

@@ -12,7 +12,7 @@ pub fn Presence() -> impl IntoView {
     let app_state = app_state();
     let report = use_query(
         || (),
-        move || app_state.presence_changed.track(),
+        move || app_state.invalidation.presence.track(),
         move |()| {
             let client = app_state.client();
             async move { client.online_users().await.map(|report| report.invisible) }
@@ -23,7 +23,7 @@ pub fn Presence() -> impl IntoView {
         let client = app_state.client();
         attempt.start(async move { client.set_invisible(invisible).await }, move |done| {
             report.set(Some(Ok(done.invisible)));
-            app_state.say(if invisible { "You are invisible." } else { "Others see when you are here." });
+            app_state.shell.announce(if invisible { "You are invisible." } else { "Others see when you are here." });
         });
     };
     view! {

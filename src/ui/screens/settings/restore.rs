@@ -63,12 +63,12 @@ fn Import() -> impl IntoView {
                 0 => "The backup holds nothing that was not here already.".to_owned(),
                 new => format!(
                     "{} from the backup of {} brought here.",
-                    text::count(new, "change", "changes"),
-                    time::exact(imported.exported_at),
+                    text::format_count(new, "change", "changes"),
+                    time::format_exact(imported.exported_at),
                 ),
             };
-            app_state.became(*imported.me);
-            app_state.toasts.good(told);
+            app_state.set_me(*imported.me);
+            app_state.shell.toasts.push_good(told);
         });
     };
     view! {
@@ -122,8 +122,8 @@ fn FromWords() -> impl IntoView {
                         .to_owned()
                 }
             };
-            app_state.became(*me);
-            app_state.toasts.good(told);
+            app_state.set_me(*me);
+            app_state.shell.toasts.push_good(told);
         });
     };
     view! {
@@ -137,7 +137,7 @@ fn FromWords() -> impl IntoView {
                 hint="All 24, in order, with spaces between. They stay on this device."
             />
             <p class="muted" aria-live="polite">
-                {move || text::count(words.get() as u64, "word", "words")}
+                {move || text::format_count(words.get() as u64, "word", "words")}
             </p>
             <FailureNotice failure />
             <Submit

@@ -4,9 +4,9 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use crate::app_state::app_state;
+use crate::app_state::toasts::Tone;
 use crate::components::notice::{Notice, NoticeTone};
-use crate::components::toast::Tone;
-use crate::time::Moment;
+use crate::widgets::moment::Moment;
 use crate::{dom, text};
 use gen_registry_api::{QuarantinedRecord, Status};
 
@@ -17,7 +17,7 @@ pub fn Storage() -> impl IntoView {
     view! {
         <section class="card" id="storage" aria-labelledby="storage-title">
             <h2 id="storage-title">"Storage"</h2>
-            {move || match app_state.status.get() {
+            {move || match app_state.live.status.get() {
                 None => view! { <p class="muted">"Looking…"</p> }.into_any(),
                 Some(status) => shown(status).into_any(),
             }}
@@ -31,16 +31,16 @@ fn shown(status: Status) -> impl IntoView {
         <p>
             {format!(
                 "{} and {} of other people are kept here.",
-                text::count(names, "name", "names"),
-                text::count(registries, "registry", "registries"),
+                text::format_count(names, "name", "names"),
+                text::format_count(registries, "registry", "registries"),
             )}
         </p>
         {storage_used
             .map(|used| {
                 let quota = storage_quota.unwrap_or_default();
                 let told = match quota {
-                    0 => format!("{} used", text::size(used)),
-                    quota => format!("{} used of {} that the browser allows", text::size(used), text::size(quota)),
+                    0 => format!("{} used", text::format_size(used)),
+                    quota => format!("{} used of {} that the browser allows", text::format_size(used), text::format_size(quota)),
                 };
                 view! {
                     <div class="meter">
@@ -63,8 +63,8 @@ fn Persisted(#[prop(optional_no_strip)] persisted: Option<bool>) -> impl IntoVie
     let ask = move |_| {
         spawn_local(async move {
             match dom::persist_storage().await {
-                Some(true) => app_state.toasts.good("The browser promises to keep your data."),
-                _ => app_state.toasts.push(
+                Some(true) => app_state.shell.toasts.push_good("The browser promises to keep your data."),
+                _ => app_state.shell.toasts.push(
                     Tone::Plain,
                     "The browser did not promise it. Installing the app or visiting it more often helps; a backup always does.",
                 ),

@@ -4,11 +4,11 @@
 use leptos::prelude::*;
 
 use crate::app_state::app_state;
-use crate::components::did::DidChip;
 use crate::components::notice::{Notice, NoticeTone, failed};
 use crate::query::use_query;
 use crate::text;
-use crate::time::Moment;
+use crate::widgets::did::DidChip;
+use crate::widgets::moment::Moment;
 use gen_registry_api::{AnsweredBy, ConnectionState, FindReport, FoundName, FoundRelease, NameKind, NameStatus};
 
 #[component]
@@ -23,7 +23,7 @@ pub fn NetworkLookup(
     let tries = RwSignal::new(0_u32);
     // Asked again once there is somebody else to ask.
     let connection =
-        Memo::new(move |_| app_state.status.with(|status| status.as_ref().map(|status| status.connection)));
+        Memo::new(move |_| app_state.live.status.with(|status| status.as_ref().map(|status| status.connection)));
     let report = use_query(
         move || tries.get(),
         move || connection.track(),
@@ -106,7 +106,7 @@ fn outcome(report: FindReport) -> AnyView {
                 }
                 (0, true) => "The wider network was asked. Nobody there knows this name.".to_owned(),
                 (peers, network) => {
-                    let peers = text::count(peers, "connected peer", "connected peers");
+                    let peers = text::format_count(peers, "connected peer", "connected peers");
                     let network = if network { " and the wider network" } else { "" };
                     format!("{peers}{network} were asked. Nobody there knows this name.")
                 }
@@ -143,7 +143,7 @@ fn Shown(found: FoundName) -> impl IntoView {
             .map(|FoundRelease { version, size, published_at, withdrawn, .. }| {
                 view! {
                     <p>
-                        "Newest version " <strong data-testid="found-version">{version}</strong> ", " {text::size(size)}
+                        "Newest version " <strong data-testid="found-version">{version}</strong> ", " {text::format_size(size)}
                         ", published " <Moment at=published_at /> {withdrawn.then_some(", withdrawn since")} "."
                     </p>
                 }

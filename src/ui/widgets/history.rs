@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use crate::components::icon::{Icon, icon};
-use crate::time::Moment;
+use crate::widgets::moment::Moment;
 use gen_registry_api::{HistoryEntry, HistoryOutcome};
 
 #[component]

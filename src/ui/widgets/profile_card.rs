@@ -2,17 +2,11 @@
 
 use leptos::prelude::*;
 
-use crate::components::avatar::Avatar;
 use crate::components::icon::{Icon, icon};
-use crate::time::Moment;
+use crate::model::people::{format_link, is_openable};
+use crate::widgets::avatar::Avatar;
+use crate::widgets::moment::Moment;
 use gen_registry_api::{NameStatus, Profile};
-
-/// Only addresses that a browser opens as pages or mail become links; a peer may have written anything.
-const OPENABLE: [&str; 3] = ["https://", "http://", "mailto:"];
-
-pub fn openable(link: &str) -> bool {
-    OPENABLE.iter().any(|scheme| link.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)))
-}
 
 #[component]
 pub fn ProfileCard(
@@ -54,15 +48,15 @@ pub fn ProfileCard(
 }
 
 fn link_item(link: String) -> impl IntoView {
-    if !openable(&link) {
+    if !is_openable(&link) {
         return view! { <li>{link}</li> }.into_any();
     }
-    let shown = link.split_once("://").map_or(link.as_str(), |(_, rest)| rest).trim_end_matches('/').to_owned();
+    let label = format_link(&link).to_owned();
     view! {
         <li>
             {icon(Icon::Link)}
             <a href=link target="_blank" rel="external noopener noreferrer nofollow">
-                {shown}
+                {label}
             </a>
         </li>
     }

@@ -4,13 +4,13 @@ use leptos::prelude::*;
 
 use crate::app_state::app_state;
 use crate::components::notice::{Notice, NoticeTone};
-use crate::components::person_row::person_href;
+use crate::routes::{self, WelcomeStep};
 
 #[component]
 pub fn LostNameBanner() -> impl IntoView {
     let app_state = app_state();
     let lost = Memo::new(move |_| {
-        app_state.me.with(|me| me.as_ref().filter(|me| !me.forked).and_then(|me| me.lost_name.clone()))
+        app_state.live.me.with(|me| me.as_ref().filter(|me| !me.forked).and_then(|me| me.lost_name.clone()))
     });
     view! {
         {move || {
@@ -20,7 +20,7 @@ pub fn LostNameBanner() -> impl IntoView {
                         .holder
                         .map(|holder| {
                             view! {
-                                " It is held by " <a href=person_href(&holder.username)>{holder.username.clone()}</a> "."
+                                " It is held by " <a href=routes::person(&holder.username)>{holder.username.clone()}</a> "."
                             }
                         });
                     view! {
@@ -33,7 +33,7 @@ pub fn LostNameBanner() -> impl IntoView {
                                 <p>{lost.reason}</p>
                                 <p>
                                     "Everything else of your profile is as it was. "
-                                    <a href="/welcome?step=name">"Choose another name"</a>
+                                    <a href=routes::welcome(WelcomeStep::Name)>"Choose another name"</a>
                                 </p>
                             </Notice>
                         </div>

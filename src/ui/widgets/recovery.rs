@@ -120,7 +120,7 @@ fn Check(positions: Vec<u32>, passed: Callback<()>, again: Callback<()>) -> impl
             answers.iter().map(|(position, word)| (*position, word.get_untracked().trim().to_lowercase())).collect();
         let client = app_state.client();
         attempt.start(async move { client.confirm_recovery_phrase(words).await }, move |me| {
-            app_state.became(*me);
+            app_state.set_me(*me);
             passed.try_run(());
         });
     };

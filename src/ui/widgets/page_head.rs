@@ -61,7 +61,7 @@ pub fn PageHead(
                 // The focus has scrolled to the heading; the address may name a part further down.
                 dom::show_named_part();
                 if let Some(title) = title.try_get_untracked() {
-                    app_state.say(title);
+                    app_state.shell.announce(title);
                 }
             });
         } else if before.is_none() {

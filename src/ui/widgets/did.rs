@@ -6,13 +6,14 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use crate::app_state::app_state;
+use crate::app_state::toasts::Tone;
 use crate::components::icon::{Icon, icon};
-use crate::components::toast::Tone;
-use crate::{dom, text};
+use crate::dom;
+use crate::text;
 
 #[component]
 pub fn DidChip(#[prop(into)] did: String) -> impl IntoView {
-    let short = text::shortened(&did);
+    let short = text::shorten_did(&did);
     let title = did.clone();
     view! {
         <span class="did">
@@ -34,7 +35,7 @@ pub fn CopyButton(#[prop(into)] value: String, label: &'static str) -> impl Into
         spawn_local(async move {
             if dom::copy(&value).await {
                 copied.try_set(true);
-                app_state.say("Copied.");
+                app_state.shell.announce("Copied.");
                 set_timeout(
                     move || {
                         copied.try_set(false);
@@ -42,7 +43,10 @@ pub fn CopyButton(#[prop(into)] value: String, label: &'static str) -> impl Into
                     Duration::from_secs(2),
                 );
             } else {
-                app_state.toasts.push(Tone::Bad, format!("The browser did not allow copying. Here it is: {value}"));
+                app_state
+                    .shell
+                    .toasts
+                    .push(Tone::Bad, format!("The browser did not allow copying. Here it is: {value}"));
             }
         });
     };

@@ -7,6 +7,7 @@ use crate::app_state::app_state;
 use crate::components::icon::{Icon, icon};
 use crate::dom;
 use crate::pwa::pwa;
+use crate::routes::{self, SettingsSection};
 use crate::text;
 
 #[component]
@@ -14,9 +15,9 @@ pub fn UpdateBar() -> impl IntoView {
     let pwa = pwa();
     let later = RwSignal::new(false);
     let app_state = app_state();
-    let reload_needed = app_state.reload_needed;
-    let volatile = move || app_state.status.with(|status| status.as_ref().is_some_and(|status| status.volatile));
-    let clock = move || app_state.status.with(|status| status.as_ref().and_then(|status| status.clock_apart));
+    let reload_needed = app_state.shell.reload_needed;
+    let volatile = move || app_state.live.status.with(|status| status.as_ref().is_some_and(|status| status.volatile));
+    let clock = move || app_state.live.status.with(|status| status.as_ref().and_then(|status| status.clock_apart));
     let waiting = move || pwa.update_waiting.get() && !later.get() && !reload_needed.get();
     view! {
         <Show when=waiting>
@@ -40,7 +41,7 @@ pub fn UpdateBar() -> impl IntoView {
                 {icon(Icon::Warning)}
                 <p>
                     "This browser refuses to keep anything for this site. What you do here is gone when you close the page, unless you "
-                    <a href="/settings#backup">"save a backup file"</a> "."
+                    <a href=routes::settings(SettingsSection::Backup)>"save a backup file"</a> "."
                 </p>
             </div>
         </Show>
@@ -54,7 +55,7 @@ pub fn UpdateBar() -> impl IntoView {
                             <p>
                                 {format!(
                                     "This device’s clock is about {} {side} those of its peers. Until it is set right in the system’s settings, others don’t see you online and refuse what you write.",
-                                    text::span(apart.unsigned_abs()),
+                                    text::format_duration(apart.unsigned_abs()),
                                 )}
                             </p>
                         </div>

@@ -4,20 +4,23 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 
 use crate::app_state::app_state;
-use crate::components::avatar::Avatar;
-use crate::components::bell::Bell;
+use crate::app_state::toasts::Tone;
 use crate::components::help::HelpDialog;
 use crate::components::icon::{Icon, icon};
-use crate::components::lost_name::LostNameBanner;
-use crate::components::page_head::PageArrival;
 use crate::components::search_box::SearchBox;
-use crate::components::status_chip::StatusChip;
-use crate::components::toast::ToastStack;
-use crate::components::unlock::UnlockDialog;
-use crate::components::update_bar::UpdateBar;
+use crate::dom;
 use crate::keys;
+use crate::preferences::preferences;
 use crate::pwa::pwa;
-use crate::{components::toast::Tone, dom};
+use crate::routes;
+use crate::widgets::avatar::Avatar;
+use crate::widgets::bell::Bell;
+use crate::widgets::lost_name::LostNameBanner;
+use crate::widgets::page_head::PageArrival;
+use crate::widgets::status_chip::StatusChip;
+use crate::widgets::toast::ToastStack;
+use crate::widgets::unlock::UnlockDialog;
+use crate::widgets::update_bar::UpdateBar;
 
 const OFFLINE_TOLD: &str = "gen-registry.offline-told";
 
@@ -35,7 +38,7 @@ pub fn Shell(children: Children) -> impl IntoView {
         <UpdateBar />
         <header class="header">
             <div class="header-inner">
-                <a class="brand" href="/">
+                <a class="brand" href=routes::HOME>
                     {brand_mark()}
                     <span class="brand-name">"Gen Registry"</span>
                 </a>
@@ -54,11 +57,11 @@ pub fn Shell(children: Children) -> impl IntoView {
         </main>
         <footer class="footer">
             <p>"Your names and modules live on your devices. No account, no server that owns them."</p>
-            <a class="button button-quiet button-small" href="/guide">
+            <a class="button button-quiet button-small" href=routes::GUIDE>
                 {icon(Icon::Book)}
                 "Guide"
             </a>
-            <a class="button button-quiet button-small" href="/statistics">
+            <a class="button button-quiet button-small" href=routes::STATISTICS>
                 {icon(Icon::Info)}
                 "Statistics"
             </a>
@@ -68,11 +71,11 @@ pub fn Shell(children: Children) -> impl IntoView {
             </button>
         </footer>
         <div class="visually-hidden" role="status" aria-live="polite">
-            {move || app_state.said.get()}
+            {move || app_state.shell.announcement.get()}
         </div>
-        <ToastStack toasts=app_state.toasts />
+        <ToastStack />
         <UnlockDialog />
-        <HelpDialog open=help />
+        <HelpDialog open=help shortcuts=preferences().shortcuts />
     }
 }
 
@@ -90,7 +93,7 @@ fn tell_offline_ready() {
     Effect::new(move |_| {
         if pwa.offline_ready.get() && dom::stored(OFFLINE_TOLD).is_none() {
             dom::store(OFFLINE_TOLD, Some("yes"));
-            app_state.toasts.push(Tone::Plain, "Ready to work offline.");
+            app_state.shell.toasts.push(Tone::Plain, "Ready to work offline.");
         }
     });
 }
@@ -99,11 +102,7 @@ fn tell_offline_ready() {
 fn Navigation() -> impl IntoView {
     let path = use_location().pathname;
     let link = move |href: &'static str, mark: Icon, label: &'static str| {
-        let current = move || {
-            let path = path.get();
-            let here = if href == "/" { path == "/" } else { path == href || path.starts_with(&format!("{href}/")) };
-            here.then_some("page")
-        };
+        let current = move || path.with(|path| routes::is_within(path, href)).then_some("page");
         view! {
             <li>
                 <a class="nav-link" href=href aria-current=current>
@@ -115,17 +114,14 @@ fn Navigation() -> impl IntoView {
     };
     let app_state = app_state();
     let unread =
-        Memo::new(move |_| app_state.channels.with(|all| all.iter().map(|channel| channel.unread).sum::<u64>()));
-    let talk = move || {
-        let path = path.get();
-        (path == "/channels" || path.starts_with("/c/")).then_some("page")
-    };
+        Memo::new(move |_| app_state.live.channels.with(|all| all.iter().map(|channel| channel.unread).sum::<u64>()));
+    let talk = move || path.with(|path| routes::is_channel_page(path)).then_some("page");
     view! {
         <nav class="nav" aria-label="Main">
             <ul>
-                {link("/", Icon::Home, "Home")} {link("/modules", Icon::Module, "Modules")} {link("/people", Icon::People, "People")}
+                {link(routes::HOME, Icon::Home, "Home")} {link(routes::MODULES, Icon::Module, "Modules")} {link(routes::PEOPLE, Icon::People, "People")}
                 <li>
-                    <a class="nav-link" href="/channels" aria-current=talk>
+                    <a class="nav-link" href=routes::CHANNELS aria-current=talk>
                         {icon(Icon::Talk)}
                         <span>"Channels"</span>
                         <Show when=move || unread.with(|unread| *unread != 0)>
@@ -136,7 +132,7 @@ fn Navigation() -> impl IntoView {
                         </Show>
                     </a>
                 </li>
-                {link("/me", Icon::Person, "Me")} {link("/settings", Icon::Settings, "Settings")}
+                {link(routes::ME, Icon::Person, "Me")} {link(routes::SETTINGS, Icon::Settings, "Settings")}
             </ul>
         </nav>
     }
@@ -146,17 +142,17 @@ fn Navigation() -> impl IntoView {
 fn MeChip() -> impl IntoView {
     let app_state = app_state();
     let shown = Memo::new(move |_| {
-        app_state.me.with(|me| {
+        app_state.live.me.with(|me| {
             me.as_ref()
                 .map(|me| (me.username.clone(), me.public_key.clone().unwrap_or_default(), me.profile.avatar.clone()))
         })
     });
-    let forked = Memo::new(move |_| app_state.me.with(|me| me.as_ref().is_some_and(|me| me.forked)));
+    let forked = Memo::new(move |_| app_state.live.me.with(|me| me.as_ref().is_some_and(|me| me.forked)));
     view! {
         {move || match shown.get() {
             Some((Some(username), public_key, avatar)) => {
                 view! {
-                    <a class="me-chip" href="/me" title="My profile">
+                    <a class="me-chip" href=routes::ME title="My profile">
                         <Avatar public_key cid=avatar />
                         <span class="me-chip-name" data-testid="me-chip">
                             {username}
@@ -168,7 +164,7 @@ fn MeChip() -> impl IntoView {
             // No claim of theirs can count.
             Some((None, ..)) if forked.get() => {
                 view! {
-                    <a class="me-chip" href="/me" data-testid="me-chip">
+                    <a class="me-chip" href=routes::ME data-testid="me-chip">
                         {icon(Icon::Warning)}
                         <span class="me-chip-name">"No name"</span>
                     </a>
@@ -177,7 +173,7 @@ fn MeChip() -> impl IntoView {
             }
             Some((None, ..)) => {
                 view! {
-                    <a class="button button-main button-small" href="/welcome" data-testid="me-chip">
+                    <a class="button button-main button-small" href=routes::WELCOME data-testid="me-chip">
                         "Claim a name"
                     </a>
                 }

@@ -11,18 +11,18 @@ use crate::components::notice::FailureNotice;
 #[component]
 pub fn UnlockDialog() -> impl IntoView {
     let app_state = app_state();
-    let open = app_state.gate.asking;
+    let open = app_state.node.gate.asking;
     // However it was closed: waiting commands must end.
     Effect::new(move |before: Option<bool>| {
         let now = open.get();
         if before == Some(true) && !now {
-            app_state.gate.settle(false);
+            app_state.node.gate.settle(false);
         }
         now
     });
     view! {
         <Modal open id="unlock-title" title="Unlock your key" testid="unlock">
-            <UnlockForm id="unlock-passphrase" done=Callback::new(move |()| app_state.gate.settle(true)) leave=Callback::new(move |()| open.set(false)) />
+            <UnlockForm id="unlock-passphrase" done=Callback::new(move |()| app_state.node.gate.settle(true)) leave=Callback::new(move |()| open.set(false)) />
         </Modal>
     }
 }
@@ -43,7 +43,7 @@ pub fn UnlockForm(
         let client = app_state.client();
         let opened = async move { client.unlock(passphrase.get_untracked()).await };
         attempt.start(opened, move |me| {
-            app_state.became(*me);
+            app_state.set_me(*me);
             done.try_run(());
         });
     };

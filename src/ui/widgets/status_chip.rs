@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use crate::app_state::app_state;
 use crate::components::icon::{Icon, icon};
+use crate::routes;
 use crate::text;
 use gen_registry_api::{ConnectionState, Status};
 
@@ -11,12 +12,12 @@ use gen_registry_api::{ConnectionState, Status};
 pub fn StatusChip() -> impl IntoView {
     let app_state = app_state();
     let network = move || {
-        let status = app_state.status.get();
+        let status = app_state.live.status.get();
         status.map_or((ConnectionState::Alone, 0, false), |status| (status.connection, status.peers, status.syncing))
     };
     let words = move || match network() {
         (ConnectionState::Connected, _, true) => "Syncing".to_owned(),
-        (ConnectionState::Connected, peers, false) => text::count(peers, "peer", "peers"),
+        (ConnectionState::Connected, peers, false) => text::format_count(peers, "peer", "peers"),
         (ConnectionState::Waiting, ..) => "No peers".to_owned(),
         (ConnectionState::Offline | ConnectionState::Alone, ..) => "Offline".to_owned(),
     };
@@ -52,9 +53,9 @@ pub fn StatusChip() -> impl IntoView {
                     }
                 }}
             </p>
-            {move || app_state.status.get().map(facts)}
+            {move || app_state.live.status.get().map(facts)}
             <p>
-                <a href="/network">"Peers and relays"</a> " · " <a href="/blocklist">"Blocklist"</a>
+                <a href=routes::NETWORK>"Peers and relays"</a> " · " <a href=routes::BLOCKLIST>"Blocklist"</a>
             </p>
         </div>
     }
@@ -62,8 +63,8 @@ pub fn StatusChip() -> impl IntoView {
 
 fn facts(status: Status) -> impl IntoView {
     let used = match (status.storage_used, status.storage_quota) {
-        (Some(used), Some(quota)) => format!("{} of {}", text::size(used), text::size(quota)),
-        (Some(used), None) => text::size(used),
+        (Some(used), Some(quota)) => format!("{} of {}", text::format_size(used), text::format_size(quota)),
+        (Some(used), None) => text::format_size(used),
         _ => "The browser does not tell".to_owned(),
     };
     let kept = match status.persisted {
@@ -72,8 +73,8 @@ fn facts(status: Status) -> impl IntoView {
         None => "The browser does not tell",
     };
     let keyed_list = [
-        ("Names known here", text::number(status.names)),
-        ("Other people’s registries", text::number(status.registries)),
+        ("Names known here", text::format_number(status.names)),
+        ("Other people’s registries", text::format_number(status.registries)),
         ("Storage used", used),
         ("Kept for good", kept.to_owned()),
         ("This tab", if status.writer { "Writes" } else { "Shows; another tab writes" }.to_owned()),

@@ -2,13 +2,16 @@
 //!
 //! An answer for an earlier text is dropped. Whether a name is free is the node's belief, and is shown as one.
 
-use gloo::timers::future::TimeoutFuture;
+use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use crate::app_state::app_state;
 use crate::components::icon::{Icon, icon};
-use crate::{text, time};
+use crate::latest_request::LatestRequest;
+use crate::routes;
+use crate::text;
+use crate::time;
 use gen_registry_api::failure::Failure;
 use gen_registry_api::{NameCheck, NameVerdict};
 
@@ -34,13 +37,12 @@ impl NameChoice {
     pub fn new(text: String) -> Self {
         let app_state = app_state();
         let choice = Self { text: RwSignal::new(text), judged: RwSignal::new(CheckState::Nothing) };
-        let turn = StoredValue::new(0_u64);
+        let latest = LatestRequest::new();
         Effect::new(move |previous: Option<String>| {
-            app_state.people_changed.track();
+            app_state.invalidation.people.track();
             let text = choice.text.get();
             let same = previous.as_ref() == Some(&text);
-            turn.update_value(|turn| *turn += 1);
-            let mine = turn.get_value();
+            let request = latest.begin();
             if text.trim().is_empty() {
                 choice.judged.set(CheckState::Nothing);
                 return text;
@@ -52,11 +54,11 @@ impl NameChoice {
             let asked = text.clone();
             spawn_local(async move {
                 TimeoutFuture::new(PAUSE_MS).await;
-                if turn.try_get_value() != Some(mine) {
+                if !request.is_latest() {
                     return;
                 }
                 let answer = app_state.client().check_username(asked).await;
-                if turn.try_get_value() == Some(mine) {
+                if request.is_latest() {
                     choice.judged.try_set(answer.map_or_else(CheckState::Failed, CheckState::Answer));
                 }
             });
@@ -119,7 +121,7 @@ fn sentence(judged: &CheckState) -> AnyView {
 }
 
 fn answered(check: &NameCheck) -> AnyView {
-    let basis = text::basis(check.records, check.registries);
+    let basis = text::format_basis(check.records, check.registries);
     match &check.verdict {
         NameVerdict::Available => {
             let written = check.username.clone().filter(|name| *name != check.text);
@@ -136,7 +138,7 @@ fn answered(check: &NameCheck) -> AnyView {
         NameVerdict::Yours => "This is your name already.".into_any(),
         NameVerdict::Taken { by } => {
             let who = by.username.clone();
-            let href = format!("/id/{}", by.did);
+            let href = routes::identity(&by.did);
             let alike = who != check.text;
             view! {
                 "Taken" {alike.then_some(": names that look alike count as one, and this one is ")} {(!alike).then_some(" by ")}
@@ -147,7 +149,7 @@ fn answered(check: &NameCheck) -> AnyView {
             .into_any()
         }
         NameVerdict::CoolingDown { free_at } => {
-            format!("Given up not long ago. Free for everyone from {}.", time::day(*free_at)).into_any()
+            format!("Given up not long ago. Free for everyone from {}.", time::format_day(*free_at)).into_any()
         }
         NameVerdict::Invalid { message, .. } => message.clone().into_any(),
     }

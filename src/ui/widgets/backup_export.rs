@@ -30,7 +30,7 @@ pub fn BackupExport(#[prop(optional, into)] saved: Option<Callback<()>>) -> impl
             }
         };
         attempt.start(sealed, move |file_name| {
-            app_state.toasts.good(format!("{file_name} was handed to the browser to save."));
+            app_state.shell.toasts.push_good(format!("{file_name} was handed to the browser to save."));
             app_state.refresh_me();
             passphrase.try_set(String::new());
             if let Some(saved) = saved {

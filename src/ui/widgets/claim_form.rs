@@ -7,9 +7,9 @@ use crate::action::ActionState;
 use crate::app_state::{AppState, app_state};
 use crate::components::field::Submit;
 use crate::components::forked::ForkedNotice;
-use crate::components::name_field::{NameChoice, NameField};
 use crate::components::notice::FailureNotice;
 use crate::dom;
+use crate::widgets::name_field::{NameChoice, NameField};
 use gen_registry_api::failure::{Failure, FailureCode};
 use gen_registry_api::{Me, ProfileChanges};
 
@@ -42,9 +42,9 @@ pub fn ClaimForm(#[prop(optional, into)] suggested: String, claimed: Callback<()
             let name = me.username.clone().unwrap_or_default();
             // First, for this form may leave the page with the next answer.
             claimed.try_run(());
-            app_state.became(me);
-            app_state.celebrated.set(true);
-            app_state.toasts.good(format!("{name} is yours. It is saved on this device."));
+            app_state.set_me(me);
+            app_state.shell.has_just_claimed.set(true);
+            app_state.shell.toasts.push_good(format!("{name} is yours. It is saved on this device."));
             spawn_local(async move {
                 // Still within what the person asked for with the button.
                 let _shown_in_settings = dom::persist_storage().await;
@@ -53,7 +53,7 @@ pub fn ClaimForm(#[prop(optional, into)] suggested: String, claimed: Callback<()
         });
     };
     view! {
-        <Show when=move || !app_state.is_forked() fallback=ForkedNotice>
+        <Show when=move || !app_state.live.is_forked() fallback=ForkedNotice>
             <form class="claim-form" on:submit=send>
                 <NameField choice id="claim-name" label="Your name" />
                 <FailureNotice failure />
@@ -71,7 +71,7 @@ pub fn ClaimForm(#[prop(optional, into)] suggested: String, claimed: Callback<()
 
 async fn claim(app_state: AppState, name: String) -> Result<Me, Failure> {
     let client = app_state.client();
-    let known = app_state.me.with_untracked(|me| me.as_ref().is_some_and(|me| me.did.is_some()));
+    let known = app_state.live.me.with_untracked(|me| me.as_ref().is_some_and(|me| me.did.is_some()));
     if known {
         return client.register_username(name, ProfileChanges::default()).await.map(|me| *me);
     }

@@ -5,9 +5,8 @@ use leptos::prelude::*;
 use crate::action::ActionState;
 use crate::app_state::{AppState, app_state};
 use crate::components::icon::{Icon, icon};
-use crate::components::module_row::author_text;
 use crate::components::notice::FailureNotice;
-use gen_registry_api::{Decision, Notice, NoticeKind};
+use gen_registry_api::Decision;
 
 /// Says what happened; undoing it brings back what was there before, with its note.
 pub fn decide(app_state: AppState, attempt: ActionState, subject: String, verdict: Decision, told: &'static str) {
@@ -23,11 +22,11 @@ pub fn decide(app_state: AppState, attempt: ActionState, subject: String, verdic
             let (client, subject, note) = (app_state.client(), subject.clone(), note.clone());
             leptos::task::spawn_local(async move {
                 if let Err(failure) = client.decide(subject, verdict, note).await {
-                    app_state.fail(&failure);
+                    app_state.shell.show_failure(&failure);
                 }
             });
         };
-        app_state.toasts.with_undo(told, Callback::new(undo));
+        app_state.shell.toasts.push_with_undo(told, Callback::new(undo));
     });
 }
 
@@ -77,13 +76,13 @@ pub fn FollowButton(
     let attempt = ActionState::new();
     let wanted = subject.clone();
     let followed =
-        Memo::new(move |_| app_state.follows.with(|follows| follows.iter().any(|row| row.subject == wanted)));
+        Memo::new(move |_| app_state.live.follows.with(|follows| follows.iter().any(|row| row.subject == wanted)));
     let label = move || if followed.get() { "Following" } else { "Follow" };
     let toggle = move |_| {
         let (client, subject, follow) = (app_state.client(), subject.clone(), !followed.get_untracked());
         attempt.start(async move { client.follow(subject, follow).await }, move |keyed_list| {
-            app_state.follows.set(keyed_list);
-            app_state.say(if follow { "Followed" } else { "No longer followed" });
+            app_state.live.follows.set(keyed_list);
+            app_state.shell.announce(if follow { "Followed" } else { "No longer followed" });
         });
     };
     view! {
@@ -100,19 +99,5 @@ pub fn FollowButton(
             {label}
         </button>
         <FailureNotice failure=attempt.failure />
-    }
-}
-
-/// One sentence without its end: “bob released crc32 1.1.0”.
-pub fn told(notice: &Notice) -> String {
-    let who = author_text(&notice.who);
-    let (module, version) = (notice.module.as_deref().unwrap_or("?"), notice.version.as_deref().unwrap_or_default());
-    let text = notice.text.as_deref().unwrap_or_default();
-    match notice.kind {
-        NoticeKind::Release => format!("{who} released {module} {version}"),
-        NoticeKind::Yank => format!("{who} withdrew {module} {version}: {text}"),
-        NoticeKind::Advisory => format!("{who} advises against {module}: {text}"),
-        NoticeKind::Username => format!("{who} took the name {text}"),
-        NoticeKind::ModuleName => format!("{who} took the module name {module}"),
     }
 }

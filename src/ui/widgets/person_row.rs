@@ -2,15 +2,11 @@
 
 use leptos::prelude::*;
 
-use crate::components::avatar::Avatar;
-use crate::dom;
 use crate::reactive::{keyed_list, slice_view};
-use crate::time::Moment;
+use crate::routes;
+use crate::widgets::avatar::Avatar;
+use crate::widgets::moment::Moment;
 use gen_registry_api::{NameStatus, UsernameEntry};
-
-pub fn person_href(username: &str) -> String {
-    format!("/u/{}", dom::encode(username))
-}
 
 /// The rows of a list of people; a person who stays in it keeps the row.
 pub fn person_rows(people: impl Into<Signal<Vec<UsernameEntry>>>) -> impl IntoView {
@@ -21,7 +17,7 @@ pub fn person_rows(people: impl Into<Signal<Vec<UsernameEntry>>>) -> impl IntoVi
 #[component]
 pub fn PersonRow(entry: UsernameEntry) -> impl IntoView {
     let UsernameEntry { username, public_key, registered_at, display_name, avatar, status, mine, .. } = entry;
-    let href = person_href(&username);
+    let href = routes::person(&username);
     view! {
         <li class="person-row" data-testid="person-row">
             <a class="person-link" href=href>

@@ -21,7 +21,7 @@ pub fn InstallOffer() -> impl IntoView {
         dom::store(PUT_AWAY, Some("no"));
     };
     view! {
-        <Show when=move || app_state.celebrated.get() && pwa.can_install() && !put_away.get()>
+        <Show when=move || app_state.shell.has_just_claimed.get() && pwa.can_install() && !put_away.get()>
             <aside class="card offer" aria-label="Install">
                 {icon(Icon::Install)}
                 <div>
@@ -48,7 +48,7 @@ pub fn InstallButton() -> impl IntoView {
     let install = move |_| {
         spawn_local(async move {
             if pwa.install().await {
-                app_state.toasts.good("Installed.");
+                app_state.shell.toasts.push_good("Installed.");
             }
         });
     };

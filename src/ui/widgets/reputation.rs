@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use crate::components::icon::{Icon, icon};
 use crate::text;
-use crate::time::Moment;
+use crate::widgets::moment::Moment;
 use gen_registry_api::{Reputation, ReputationKind, ReputationReason};
 
 #[component]
@@ -29,10 +29,10 @@ pub fn Earned(reputation: Reputation) -> impl IntoView {
 
 fn reason(reason: ReputationReason) -> impl IntoView {
     let ReputationReason { kind, times, last_at } = reason;
-    let times = |what: &str| format!("{what} {}", text::count(times, "time", "times"));
+    let times = |what: &str| format!("{what} {}", text::format_count(times, "time", "times"));
     let words = match kind {
-        ReputationKind::Brought => format!("brought {}", text::count(reason.times, "new change", "new changes")),
-        ReputationKind::Served => format!("gave {}", text::count(reason.times, "block", "blocks")),
+        ReputationKind::Brought => format!("brought {}", text::format_count(reason.times, "new change", "new changes")),
+        ReputationKind::Served => format!("gave {}", text::format_count(reason.times, "block", "blocks")),
         ReputationKind::Late => times("did not give what it has, or too late,"),
         ReputationKind::Unruly => times("said what can’t be read or has no place there"),
         ReputationKind::Abusive => times("sent or asked for too much"),
