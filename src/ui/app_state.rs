@@ -141,7 +141,7 @@ impl AppState {
     /// Shows a message about records that were quarantined before the page listened, each damage once.
     fn show_new_damage(self, status: &Status) {
         let first = self.live.status.with_untracked(Option::is_none);
-        let seen = dom::stored(DAMAGE_SEEN).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+        let seen = dom::load(DAMAGE_SEEN).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
         let new = status.quarantined.iter().filter(|record| record.at > seen).count() as u64;
         let Some(newest) = status.quarantined.iter().map(|record| record.at).max().filter(|_| new > 0) else {
             return;

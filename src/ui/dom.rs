@@ -57,18 +57,18 @@ pub fn save_file(name: &str, bytes: &[u8]) -> bool {
 }
 
 /// The file that was chosen in the field the event comes from. The same one can be chosen again.
-pub fn chosen_file(event: &web_sys::Event) -> Option<web_sys::File> {
+pub fn take_chosen_file(event: &web_sys::Event) -> Option<web_sys::File> {
     let input: web_sys::HtmlInputElement = event.target()?.dyn_into().ok()?;
     let file = input.files()?.get(0);
     input.set_value("");
     file
 }
 
-/// The window event that is fired when [`offered_file`] has one.
+/// The window event that is fired when [`take_offered_file`] has one.
 pub const FILE_OFFERED: &str = "gen-registry-file";
 
 /// A file that the system opened with the app or shared to it (`public/start.mjs`), once.
-pub fn offered_file() -> Option<web_sys::File> {
+pub fn take_offered_file() -> Option<web_sys::File> {
     let boot = js_sys::Reflect::get(&window(), &"genRegistryBoot".into()).ok()?;
     let files: js_sys::Array = js_sys::Reflect::get(&boot, &"files".into()).ok()?.dyn_into().ok()?;
     files.shift().dyn_into().ok()
@@ -105,7 +105,7 @@ pub fn focus_soon(selector: &'static str) {
     });
 }
 
-pub fn focused() -> Option<HtmlElement> {
+pub fn focused_element() -> Option<HtmlElement> {
     document().active_element().and_then(|element| element.dyn_into().ok())
 }
 
@@ -121,21 +121,21 @@ pub fn show_named_part() {
 }
 
 /// The person is writing something: single keys belong to the text.
-pub fn typing() -> bool {
-    focused().is_some_and(|element| {
+pub fn is_typing() -> bool {
+    focused_element().is_some_and(|element| {
         matches!(element.tag_name().as_str(), "INPUT" | "TEXTAREA" | "SELECT") || element.is_content_editable()
     })
 }
 
-pub fn visible(element: &HtmlElement) -> bool {
+pub fn is_visible(element: &HtmlElement) -> bool {
     element.offset_parent().is_some()
 }
 
-pub fn media(query: &str) -> bool {
+pub fn matches_media(query: &str) -> bool {
     window().match_media(query).ok().flatten().is_some_and(|list| list.matches())
 }
 
-pub fn stored(key: &str) -> Option<String> {
+pub fn load(key: &str) -> Option<String> {
     window().local_storage().ok().flatten()?.get_item(key).ok().flatten()
 }
 
@@ -159,7 +159,7 @@ pub async fn persist_storage() -> Option<bool> {
     answer.as_bool()
 }
 
-pub async fn bytes_of(blob: &Blob) -> Result<Vec<u8>, JsValue> {
+pub async fn read_bytes(blob: &Blob) -> Result<Vec<u8>, JsValue> {
     let buffer = JsFuture::from(blob.array_buffer()).await?;
     Ok(js_sys::Uint8Array::new(&buffer).to_vec())
 }
@@ -174,7 +174,7 @@ pub enum OwnFile {
     Unreachable,
 }
 
-pub async fn own_file(path: &str) -> OwnFile {
+pub async fn fetch_own_file(path: &str) -> OwnFile {
     let Ok(response) = JsFuture::from(window().fetch_with_str(path)).await else { return OwnFile::Unreachable };
     let response: Response = response.unchecked_into();
     // Some hosts answer every address with the page.
@@ -191,10 +191,10 @@ pub async fn own_file(path: &str) -> OwnFile {
 }
 
 /// Indented JSON for people; empty if it can't be serialized.
-pub fn json(value: &impl Serialize) -> String {
-    let told = value.serialize(&serde_wasm_bindgen::Serializer::json_compatible());
+pub fn format_json(value: &impl Serialize) -> String {
+    let object = value.serialize(&serde_wasm_bindgen::Serializer::json_compatible());
     let text =
-        told.ok().and_then(|told| JSON::stringify_with_replacer_and_space(&told, &JsValue::NULL, &2.into()).ok());
+        object.ok().and_then(|object| JSON::stringify_with_replacer_and_space(&object, &JsValue::NULL, &2.into()).ok());
     text.map(String::from).unwrap_or_default()
 }
 

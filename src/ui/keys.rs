@@ -31,7 +31,7 @@ pub fn listen(help: RwSignal<bool>) {
         };
         if wants_search {
             event.prevent_default();
-            find(&navigate);
+            focus_search(&navigate);
         } else if key == "?" && !with_modifier && single_key_allowed(shortcuts) {
             event.prevent_default();
             help.set(true);
@@ -41,12 +41,12 @@ pub fn listen(help: RwSignal<bool>) {
 }
 
 fn single_key_allowed(shortcuts: RwSignal<bool>) -> bool {
-    shortcuts.get_untracked() && !dom::typing()
+    shortcuts.get_untracked() && !dom::is_typing()
 }
 
-fn find(navigate: &impl Fn(&str, NavigateOptions)) {
+fn focus_search(navigate: &impl Fn(&str, NavigateOptions)) {
     for selector in SEARCH_FIELDS {
-        if let Some(field) = dom::find(selector).filter(dom::visible) {
+        if let Some(field) = dom::find(selector).filter(dom::is_visible) {
             let _not_focusable = field.focus();
             return;
         }

@@ -26,7 +26,7 @@ pub enum PictureError {
 }
 
 /// The middle square of the picture, as bytes of a file the registry accepts.
-pub async fn small_square(file: &Blob) -> Result<Vec<u8>, PictureError> {
+pub async fn shrink(file: &Blob) -> Result<Vec<u8>, PictureError> {
     if file.size() > MOST_INPUT {
         return Err(PictureError::TooLarge);
     }
@@ -36,19 +36,19 @@ pub async fn small_square(file: &Blob) -> Result<Vec<u8>, PictureError> {
         .ok()
         .and_then(|bitmap| bitmap.dyn_into().ok())
         .ok_or(PictureError::NotAPicture)?;
-    let canvas = drawn(&bitmap).ok_or(PictureError::NotDrawn)?;
+    let canvas = draw_square(&bitmap).ok_or(PictureError::NotDrawn)?;
     bitmap.close();
     for (media_type, quality) in [("image/webp", 0.9), ("image/jpeg", 0.85), ("image/jpeg", 0.6)] {
-        if let Some(blob) = encoded(&canvas, media_type, quality).await
+        if let Some(blob) = encode(&canvas, media_type, quality).await
             && blob.size() <= MOST_BYTES
         {
-            return dom::bytes_of(&blob).await.map_err(|_| PictureError::NotDrawn);
+            return dom::read_bytes(&blob).await.map_err(|_| PictureError::NotDrawn);
         }
     }
     Err(PictureError::NotDrawn)
 }
 
-fn drawn(bitmap: &ImageBitmap) -> Option<HtmlCanvasElement> {
+fn draw_square(bitmap: &ImageBitmap) -> Option<HtmlCanvasElement> {
     let canvas: HtmlCanvasElement = document().create_element("canvas").ok()?.dyn_into().ok()?;
     let (width, height) = (f64::from(bitmap.width()), f64::from(bitmap.height()));
     let crop = width.min(height);
@@ -72,7 +72,7 @@ fn drawn(bitmap: &ImageBitmap) -> Option<HtmlCanvasElement> {
     Some(canvas)
 }
 
-async fn encoded(canvas: &HtmlCanvasElement, media_type: &str, quality: f64) -> Option<Blob> {
+async fn encode(canvas: &HtmlCanvasElement, media_type: &str, quality: f64) -> Option<Blob> {
     let promise = js_sys::Promise::new(&mut |resolve, reject| {
         let done = Closure::once_into_js(move |blob: JsValue| {
             let _dropped = resolve.call1(&JsValue::UNDEFINED, &blob);

@@ -38,12 +38,12 @@ pub fn preferences() -> Preferences {
 
 impl Preferences {
     pub fn load() -> Self {
-        let theme = match dom::stored(THEME).as_deref() {
+        let theme = match dom::load(THEME).as_deref() {
             Some("light") => Theme::Light,
             Some("dark") => Theme::Dark,
             _ => Theme::System,
         };
-        let shortcuts = dom::stored(SHORTCUTS).as_deref() != Some("off");
+        let shortcuts = dom::load(SHORTCUTS).as_deref() != Some("off");
         Self { theme: RwSignal::new(theme), shortcuts: RwSignal::new(shortcuts) }
     }
 

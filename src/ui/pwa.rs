@@ -28,7 +28,7 @@ impl Pwa {
         let pwa = Self {
             update_waiting: RwSignal::new(flag("updateWaiting")),
             installable: RwSignal::new(install_prompt().is_some()),
-            installed: RwSignal::new(dom::media("(display-mode: standalone)")),
+            installed: RwSignal::new(dom::matches_media("(display-mode: standalone)")),
             offline_ready: RwSignal::new(flag("offlineReady")),
         };
         // These live as long as the page does.

@@ -8,33 +8,33 @@ use std::collections::HashSet;
 
 use leptos::prelude::*;
 
-use crate::components::notice::failed;
+use crate::components::notice::render_failure;
 use crate::query::QueryState;
 
 /// Views without their types: one of these is some kilobytes of program for each type that it is made for.
-type Draw = Box<dyn Fn() -> AnyView + Send + Sync>;
+type Render = Box<dyn Fn() -> AnyView + Send + Sync>;
 
 /// Renders an answer once and updates it through signals; renders again only after a failure or
 /// another question.
-pub fn query_view<T, V>(answer: QueryState<T>, draw: impl Fn(Memo<T>) -> V + Send + Sync + 'static) -> AnyView
+pub fn query_view<T, V>(answer: QueryState<T>, render: impl Fn(Memo<T>) -> V + Send + Sync + 'static) -> AnyView
 where
     T: Clone + PartialEq + Send + Sync + 'static,
     V: IntoView + 'static,
 {
     let failure = Memo::new(move |_| answer.with(|answer| answer.as_ref().and_then(|answer| answer.clone().err())));
-    let otherwise = move || drawn(Box::new(move || failure.get().map_or_else(looking, failed)));
-    some_view(Signal::derive(move || answer.with(|answer| answer.clone().and_then(Result::ok))), draw, otherwise)
+    let fallback = move || render_erased(Box::new(move || failure.get().map_or_else(render_loading, render_failure)));
+    some_view(Signal::derive(move || answer.with(|answer| answer.clone().and_then(Result::ok))), render, fallback)
 }
 
-fn looking() -> AnyView {
+fn render_loading() -> AnyView {
     view! { <p class="muted" role="status">"Looking…"</p> }.into_any()
 }
 
 /// Draws what there is once, for as long as there is something, and `otherwise` as long as there is nothing.
 pub fn some_view<T, V, O>(
     value: impl Into<Signal<Option<T>>>,
-    draw: impl Fn(Memo<T>) -> V + Send + Sync + 'static,
-    otherwise: impl Fn() -> O + Send + Sync + 'static,
+    render: impl Fn(Memo<T>) -> V + Send + Sync + 'static,
+    fallback: impl Fn() -> O + Send + Sync + 'static,
 ) -> AnyView
 where
     T: Clone + PartialEq + Send + Sync + 'static,
@@ -42,19 +42,19 @@ where
     O: IntoView + 'static,
 {
     let value = value.into();
-    let there = Memo::new(move |_| value.with(Option::is_some));
-    drawn(Box::new(move || {
+    let is_some = Memo::new(move |_| value.with(Option::is_some));
+    render_erased(Box::new(move || {
         // A memo follows nothing before it was read once, so it is read and not just tracked.
-        let first = if there.get() { value.get_untracked() } else { None };
+        let first = if is_some.get() { value.get_untracked() } else { None };
         match first {
-            None => otherwise().into_any(),
-            Some(first) => draw(keep_last(move || value.get(), first)).into_any(),
+            None => fallback().into_any(),
+            Some(first) => render(keep_last(move || value.get(), first)).into_any(),
         }
     }))
 }
 
-fn drawn(draw: Draw) -> AnyView {
-    (move || draw()).into_any()
+fn render_erased(render: Render) -> AnyView {
+    (move || render()).into_any()
 }
 
 /// Follows a value, and stays at its last one when there is none any more.
@@ -69,7 +69,7 @@ where
 pub fn slice_view<T, S, V>(
     whole: Memo<T>,
     take: impl Fn(&T) -> S + Send + Sync + 'static,
-    draw: impl Fn(S) -> V + Send + Sync + 'static,
+    render: impl Fn(S) -> V + Send + Sync + 'static,
 ) -> AnyView
 where
     T: Send + Sync + 'static,
@@ -77,7 +77,7 @@ where
     V: IntoView + 'static,
 {
     let part = select(whole, take);
-    drawn(Box::new(move || draw(part.get()).into_any()))
+    render_erased(Box::new(move || render(part.get()).into_any()))
 }
 
 /// One part of something bigger, for those who follow it themselves.

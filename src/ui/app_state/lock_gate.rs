@@ -17,13 +17,13 @@ use gen_registry_api::{Answer, Command, Failure, FailureCode};
 #[derive(Clone, Copy)]
 pub struct LockGate {
     /// The unlock dialog is on show.
-    pub asking: RwSignal<bool>,
+    pub is_asking: RwSignal<bool>,
     waiting: StoredValue<Vec<oneshot::Sender<bool>>, LocalStorage>,
 }
 
 impl LockGate {
     pub fn new() -> Self {
-        Self { asking: RwSignal::new(false), waiting: StoredValue::new_local(Vec::new()) }
+        Self { is_asking: RwSignal::new(false), waiting: StoredValue::new_local(Vec::new()) }
     }
 
     /// A client whose commands pass this gate.
@@ -33,7 +33,7 @@ impl LockGate {
 
     /// Lets the waiting commands go on (`true`) or fail as they did (`false`).
     pub fn settle(self, unlocked: bool) {
-        self.asking.set(false);
+        self.is_asking.set(false);
         let waiting = self.waiting.try_update_value(std::mem::take).unwrap_or_default();
         for sender in waiting {
             // A receiver that is gone has nothing to retry.
@@ -41,10 +41,10 @@ impl LockGate {
         }
     }
 
-    async fn opened(self) -> bool {
+    async fn wait_for_unlock(self) -> bool {
         let (sender, receiver) = oneshot::channel();
         self.waiting.update_value(|waiting| waiting.push(sender));
-        self.asking.set(true);
+        self.is_asking.set(true);
         receiver.await.unwrap_or(false)
     }
 }
@@ -62,7 +62,7 @@ impl NodeConnection for GuardedLink {
             loop {
                 match client.ask(command.clone()).await {
                     Err(failure) if failure.code == FailureCode::Locked => {
-                        if !gate.opened().await {
+                        if !gate.wait_for_unlock().await {
                             return Err(failure);
                         }
                     }

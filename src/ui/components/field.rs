@@ -86,7 +86,7 @@ pub fn PassphraseField(
     #[prop(optional)]
     fresh: bool,
 ) -> impl IntoView {
-    let shown = RwSignal::new(false);
+    let is_visible = RwSignal::new(false);
     let hint_id = format!("{id}-hint");
     let described = (!hint.is_empty()).then(|| hint_id.clone());
     view! {
@@ -98,7 +98,7 @@ pub fn PassphraseField(
                 <input
                     class="input"
                     id=id
-                    type=move || if shown.get() { "text" } else { "password" }
+                    type=move || if is_visible.get() { "text" } else { "password" }
                     autocomplete=if fresh { "new-password" } else { "current-password" }
                     spellcheck="false"
                     autocapitalize="off"
@@ -110,10 +110,10 @@ pub fn PassphraseField(
                     type="button"
                     class="button button-icon"
                     aria-label="Show what was typed"
-                    aria-pressed=move || shown.get().to_string()
-                    on:click=move |_| shown.update(|shown| *shown = !*shown)
+                    aria-pressed=move || is_visible.get().to_string()
+                    on:click=move |_| is_visible.update(|is_visible| *is_visible = !*is_visible)
                 >
-                    {move || icon(if shown.get() { Icon::EyeOff } else { Icon::Eye })}
+                    {move || icon(if is_visible.get() { Icon::EyeOff } else { Icon::Eye })}
                 </button>
             </div>
             {(!hint.is_empty()).then(|| view! { <p class="field-hint" id=hint_id>{hint}</p> })}

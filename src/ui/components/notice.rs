@@ -29,7 +29,7 @@ pub fn Notice(tone: NoticeTone, children: Children) -> impl IntoView {
 }
 
 /// A failure in place of what was to be shown.
-pub fn failed(failure: Failure) -> AnyView {
+pub fn render_failure(failure: Failure) -> AnyView {
     view! {
         <Notice tone=NoticeTone::Bad>
             <p>
@@ -47,7 +47,7 @@ pub fn FailureNotice(#[prop(into)] failure: Signal<Option<Failure>>) -> impl Int
     view! {
         <div class="failure-slot" role="alert">
             {move || {
-                failure.get().map(failed)
+                failure.get().map(render_failure)
             }}
         </div>
     }

@@ -43,24 +43,24 @@ pub fn SearchBox(
             return routes::search(place, &text);
         }
         // Filters stay while the text changes.
-        let mut asked = query.get_untracked();
-        asked.remove("q");
+        let mut wanted = query.get_untracked();
+        wanted.remove("q");
         if !text.is_empty() {
-            asked.insert("q", text);
+            wanted.insert("q", text);
         }
-        format!("{}{}", routes::MODULES, asked.to_query_string())
+        format!("{}{}", routes::MODULES, wanted.to_query_string())
     };
     let latest = LatestRequest::new();
     // Going back, or choosing a letter, shows in the field; what is being typed is newer than the address.
     Effect::new(move |_| {
-        let asked = query.with(|query| query.get("q")).unwrap_or_default();
+        let wanted = query.with(|query| query.get("q")).unwrap_or_default();
         let here = path.with(|path| path == place(path));
-        let writing = dom::focused().is_some_and(|element| element.id() == id);
+        let writing = dom::focused_element().is_some_and(|element| element.id() == id);
         if here && !writing {
-            text.set(asked);
+            text.set(wanted);
         }
     });
-    let typed = {
+    let search_later = {
         let navigate = navigate.clone();
         move |_| {
             let request = latest.begin();
@@ -76,7 +76,7 @@ pub fn SearchBox(
             });
         }
     };
-    let into_results = move |event: leptos::ev::KeyboardEvent| {
+    let enter_results = move |event: leptos::ev::KeyboardEvent| {
         if event.key() == "ArrowDown"
             && let Some(first) = dom::find(RESULTS)
         {
@@ -84,7 +84,7 @@ pub fn SearchBox(
             let _not_focusable = first.focus();
         }
     };
-    let sent = move |event: leptos::ev::SubmitEvent| {
+    let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         // A pause in typing that is under way leads nowhere any more.
         latest.begin();
@@ -93,7 +93,7 @@ pub fn SearchBox(
     };
     let finds_modules = move || path.with(|path| place(path) == routes::MODULES);
     view! {
-        <form class="search" role="search" aria-label=label action=move || path.with(|path| place(path)) on:submit=sent>
+        <form class="search" role="search" aria-label=label action=move || path.with(|path| place(path)) on:submit=submit>
             <label class="search-field" for=id>
                 {icon(Icon::Search)}
                 <span class="visually-hidden">{label}</span>
@@ -111,8 +111,8 @@ pub fn SearchBox(
                     data-finds=move || if finds_modules() { "modules" } else { "people" }
                     data-testid=testid
                     bind:value=text
-                    on:input=typed
-                    on:keydown=into_results
+                    on:input=search_later
+                    on:keydown=enter_results
                 />
                 <kbd class="search-key" aria-hidden="true">
                     "/"
@@ -129,7 +129,7 @@ pub fn walk(event: &leptos::ev::KeyboardEvent, links: &str) {
         "ArrowUp" => false,
         _ => return,
     };
-    let Some(here) = dom::focused().filter(|element| element.matches(links).unwrap_or(false)) else { return };
+    let Some(here) = dom::focused_element().filter(|element| element.matches(links).unwrap_or(false)) else { return };
     event.prevent_default();
     let row = here.parent_element();
     let next = row.and_then(|row| if down { row.next_element_sibling() } else { row.previous_element_sibling() });

@@ -33,12 +33,12 @@ pub fn Blocklist() -> impl IntoView {
     view! {
         <div class="page">
             <PageHead title=Signal::stored("Blocklist".to_owned()) />
-            {query_view(lists, shown)}
+            {query_view(lists, render_lists)}
         </div>
     }
 }
 
-fn shown(lists: Memo<BlockListReport>) -> impl IntoView {
+fn render_lists(lists: Memo<BlockListReport>) -> impl IntoView {
     let of_verdict = move |verdict: Decision| {
         select(lists, move |lists| lists.rows.iter().filter(|row| row.verdict == verdict).cloned().collect::<Vec<_>>())
     };
@@ -64,20 +64,20 @@ fn shown(lists: Memo<BlockListReport>) -> impl IntoView {
                     }
                 }
             >
-                {list(blocked, "blocked")}
+                {render_rows(blocked, "blocked")}
             </Show>
         </section>
         <Show when=move || !allowed.with(Vec::is_empty)>
             <section class="card" aria-labelledby="allowed-title">
                 <h2 id="allowed-title">"Trusted"</h2>
                 <p class="muted">"Kept, whatever else speaks against it."</p>
-                {list(allowed, "allowed")}
+                {render_rows(allowed, "allowed")}
             </section>
         </Show>
     }
 }
 
-fn list(all: Memo<Vec<BlockListRow>>, testid: &'static str) -> impl IntoView {
+fn render_rows(all: Memo<Vec<BlockListRow>>, testid: &'static str) -> impl IntoView {
     view! {
         <ul class="notices" data-testid=testid>
             {keyed_list(all, |row| row.subject.clone(), |row| view! { <Row row /> })}
@@ -104,7 +104,7 @@ fn Row(row: Memo<BlockListRow>) -> impl IntoView {
         Some(Subject::Peer(id) | Subject::Tag(id)) => text::shorten_node(id),
         None => text::shorten_node(""),
     });
-    let take_off = move |_| decide(app_state, attempt, subject.clone(), Decision::Neither, "Taken off the list.");
+    let remove = move |_| decide(app_state, attempt, subject.clone(), Decision::Neither, "Taken off the list.");
     view! {
         <li class="notices-follow">
             <span class="notices-subject">
@@ -122,7 +122,7 @@ fn Row(row: Memo<BlockListRow>) -> impl IntoView {
                 type="button"
                 class="button button-small"
                 aria-label=move || format!("Take off {}", name.get())
-                on:click=take_off
+                on:click=remove
                 disabled=move || attempt.busy.get()
             >
                 "Take off"

@@ -19,14 +19,14 @@ use crate::widgets::person_row::person_rows;
 use gen_registry_api::{Me, ModuleFilter, ModuleSort};
 
 /// Enough to show that somebody is here.
-const SHOWN: u32 = 8;
-const MODULES_SHOWN: u32 = 5;
+const PEOPLE_MAX: u32 = 8;
+const MODULES_MAX: u32 = 5;
 
 #[component]
 pub fn Home() -> impl IntoView {
     let app_state = app_state();
-    let named = Memo::new(move |_| app_state.live.has_name());
-    let asked = Memo::new(move |_| app_state.live.me.with(Option::is_some));
+    let has_name = Memo::new(move |_| app_state.live.has_name());
+    let is_loaded = Memo::new(move |_| app_state.live.me.with(Option::is_some));
     let title = Signal::derive(move || {
         app_state
             .live
@@ -40,9 +40,9 @@ pub fn Home() -> impl IntoView {
                 <div class="home-words">
                     <PageHead title />
                     {move || {
-                        if named.get() {
+                        if has_name.get() {
                             app_state.live.me.get().map(|me| view! { <Mine me /> }.into_any())
-                        } else if asked.get() {
+                        } else if is_loaded.get() {
                             Some(view! { <Invitation /> }.into_any())
                         } else {
                             Some(view! { <p class="lead muted">"Opening your registry…"</p> }.into_any())
@@ -60,13 +60,14 @@ pub fn Home() -> impl IntoView {
 #[component]
 fn Invitation() -> impl IntoView {
     let navigate = use_navigate();
-    let claimed = Callback::new(move |()| navigate(routes::welcome(WelcomeStep::Backup), NavigateOptions::default()));
+    let on_claimed =
+        Callback::new(move |()| navigate(routes::welcome(WelcomeStep::Backup), NavigateOptions::default()));
     view! {
         <p class="lead">
             "Claim a username, keep it on your own device, and carry it to other people directly. No account, no password, no server that could take it away."
         </p>
         <div class="card claim-card">
-            <ClaimForm claimed />
+            <ClaimForm on_claimed />
             <p class="muted">
                 "Only looking? Browse "
                 <a href=routes::PEOPLE>"everybody known here"</a>
@@ -130,7 +131,7 @@ fn NewModules() -> impl IntoView {
         move || app_state.invalidation.modules.track(),
         move |()| {
             let client = app_state.client();
-            async move { client.list_modules(ModuleFilter::default(), ModuleSort::Recent, MODULES_SHOWN, None).await }
+            async move { client.list_modules(ModuleFilter::default(), ModuleSort::Recent, MODULES_MAX, None).await }
         },
     );
     view! {
@@ -165,7 +166,7 @@ fn Neighbours() -> impl IntoView {
         move || app_state.invalidation.people.track(),
         move |()| {
             let client = app_state.client();
-            async move { client.list_usernames(String::new(), SHOWN, None).await }
+            async move { client.list_usernames(String::new(), PEOPLE_MAX, None).await }
         },
     );
     let total = Memo::new(move |_| {
@@ -185,7 +186,7 @@ fn Neighbours() -> impl IntoView {
             {query_view(people, |page| {
                 let people = select(page, |page| page.people.clone());
                 view! {
-                    <Show when=move || !people.with(Vec::is_empty) fallback=nobody>
+                    <Show when=move || !people.with(Vec::is_empty) fallback=render_nobody>
                         <ul class="people people-grid">{person_rows(people)}</ul>
                     </Show>
                 }
@@ -194,7 +195,7 @@ fn Neighbours() -> impl IntoView {
     }
 }
 
-fn nobody() -> impl IntoView {
+fn render_nobody() -> impl IntoView {
     view! {
         <div class="empty">
             {icon(Icon::People)} <p>"Nobody here yet. Claim a name and be the first."</p>

@@ -35,7 +35,7 @@ pub fn Installed() -> impl IntoView {
             <p class="lead">"These modules are on this device, whole and checked. They work without a network."</p>
             <FailureNotice failure=attempt.failure />
             {query_view(modules, move |modules| view! {
-                <Show when=move || !modules.with(Vec::is_empty) fallback=nothing>
+                <Show when=move || !modules.with(Vec::is_empty) fallback=render_nothing>
                     <ul class="modules" data-testid="installed">
                         {keyed_list(modules, |module| module.name.clone(), move |module| slice_view(module, Clone::clone, move |module| row(module, attempt)))}
                     </ul>
@@ -46,7 +46,7 @@ pub fn Installed() -> impl IntoView {
     }
 }
 
-fn nothing() -> impl IntoView {
+fn render_nothing() -> impl IntoView {
     view! {
         <div class="empty">
             {icon(Icon::Install)} <p>"Nothing is installed yet."</p> <a class="button" href=routes::MODULES>
@@ -78,7 +78,7 @@ fn row(module: InstalledModule, attempt: ActionState) -> impl IntoView {
     let removed = name.clone();
     let remove = move |_| {
         let (name, client) = (removed.clone(), app_state.client());
-        let told = name.clone();
+        let removed_name = name.clone();
         // What was there before, to the version: also a withdrawn one comes back.
         let act = async move {
             let before = client.export_lockfile().await?;
@@ -89,7 +89,7 @@ fn row(module: InstalledModule, attempt: ActionState) -> impl IntoView {
                 let (client, lockfile) = (app_state.client(), before.clone());
                 attempt.start(async move { client.import_lockfile(lockfile, Vec::new()).await }, |_| {});
             });
-            app_state.shell.toasts.push_with_undo(format!("{told} was removed."), back);
+            app_state.shell.toasts.push_with_undo(format!("{removed_name} was removed."), back);
         });
     };
     view! {
@@ -152,8 +152,8 @@ fn Lockfiles() -> impl IntoView {
             if copy {
                 leptos::task::spawn_local(async move {
                     let done = dom::copy(&text).await;
-                    let said = if done { "The lockfile is copied." } else { "The browser did not copy it." };
-                    app_state.shell.toasts.push(if done { Tone::Plain } else { Tone::Bad }, said);
+                    let message = if done { "The lockfile is copied." } else { "The browser did not copy it." };
+                    app_state.shell.toasts.push(if done { Tone::Plain } else { Tone::Bad }, message);
                 });
             } else if !dom::save_file("gen-registry.lock.toml", text.as_bytes()) {
                 app_state.shell.toasts.push(Tone::Bad, "The browser did not take the file.");
@@ -175,10 +175,10 @@ fn Lockfiles() -> impl IntoView {
         app_state.shell.toasts.push_good(format!("{what} installed as the lockfile says."));
     };
     let chosen = move |event: web_sys::Event| {
-        let Some(file) = dom::chosen_file(&event) else { return };
+        let Some(file) = dom::take_chosen_file(&event) else { return };
         let client = app_state.client();
         let act = async move {
-            let bytes = dom::bytes_of(&file).await.map_err(|_| dom::unreadable_file())?;
+            let bytes = dom::read_bytes(&file).await.map_err(|_| dom::unreadable_file())?;
             let text = String::from_utf8_lossy(&bytes).into_owned();
             lockfile.try_set_value(text.clone());
             client.import_lockfile(text, Vec::new()).await

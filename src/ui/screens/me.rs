@@ -20,11 +20,11 @@ use rename::NameSection;
 #[component]
 pub fn MyProfile() -> impl IntoView {
     let app_state = app_state();
-    let known = Memo::new(move |_| app_state.live.me.with(|me| me.as_ref().map(|me| me.did.is_some())));
+    let has_key = Memo::new(move |_| app_state.live.me.with(|me| me.as_ref().map(|me| me.did.is_some())));
     view! {
         <div class="page">
             <PageHead title=Signal::stored("My profile".to_owned()) />
-            {move || match known.get() {
+            {move || match has_key.get() {
                 None => view! { <p class="muted">"Opening your registry…"</p> }.into_any(),
                 Some(false) => {
                     view! {
@@ -42,14 +42,14 @@ pub fn MyProfile() -> impl IntoView {
                     }
                         .into_any()
                 }
-                Some(true) => view! { <Known /> }.into_any(),
+                Some(true) => view! { <Profile /> }.into_any(),
             }}
         </div>
     }
 }
 
 #[component]
-fn Known() -> impl IntoView {
+fn Profile() -> impl IntoView {
     let app_state = app_state();
     // The forms below keep what is typed into them; only the views of the answer follow it.
     let me = Memo::new(move |_| app_state.live.me.get().unwrap_or_default());
@@ -63,7 +63,7 @@ fn Known() -> impl IntoView {
         </Show>
         <section aria-labelledby="preview-title">
             <h2 id="preview-title">"As others see it"</h2>
-            {move || preview(me.get())}
+            {move || render_preview(me.get())}
         </section>
         <Show when=move || !forked.get()>
             <div class="columns">
@@ -95,7 +95,7 @@ fn Known() -> impl IntoView {
     }
 }
 
-fn preview(me: Me) -> impl IntoView {
+fn render_preview(me: Me) -> impl IntoView {
     let name = match me.username {
         Some(username) => view! { <p class="profile-name">{username}</p> }.into_any(),
         None => view! { <p class="muted">"No name at the moment"</p> }.into_any(),

@@ -55,7 +55,7 @@ pub fn Module() -> impl IntoView {
                     page,
                     move |page| {
                         let asked = asked.clone();
-                        some_view(page, move |page| view! { <Shown page begun /> }, move || absent(&asked))
+                        some_view(page, move |page| view! { <ModuleView page begun /> }, move || render_absent(&asked))
                     },
                 )
             }}
@@ -63,7 +63,7 @@ pub fn Module() -> impl IntoView {
     }
 }
 
-fn absent(name: &str) -> impl IntoView + use<> {
+fn render_absent(name: &str) -> impl IntoView + use<> {
     view! {
         <div class="empty">
             {icon(Icon::Module)}
@@ -77,7 +77,7 @@ fn absent(name: &str) -> impl IntoView + use<> {
 }
 
 #[component]
-fn Shown(page: Memo<ModulePage>, begun: install::Begun) -> impl IntoView {
+fn ModuleView(page: Memo<ModulePage>, begun: install::Begun) -> impl IntoView {
     let query = use_query_map();
     let wanted = query.with_untracked(|query| query.get("install"));
     let (mine, blocked) = (select(page, |page| page.mine), select(page, |page| page.blocked));
@@ -91,7 +91,7 @@ fn Shown(page: Memo<ModulePage>, begun: install::Begun) -> impl IntoView {
         {slice_view(
             page,
             |page| (page.details.clone(), page.holder.clone(), page.latest.clone(), page.opinion, page.status),
-            |(details, holder, latest, opinion, status)| intro(details, &holder, latest, opinion, status),
+            |(details, holder, latest, opinion, status)| render_intro(details, &holder, latest, opinion, status),
         )}
         <p>
             <a class="button button-small" href=move || routes::channel(&format!("#module/{}", name.get())) data-testid="discussion">
@@ -124,7 +124,7 @@ fn Shown(page: Memo<ModulePage>, begun: install::Begun) -> impl IntoView {
     }
 }
 
-fn intro(
+fn render_intro(
     details: ModuleDetails,
     holder: &Author,
     latest: Option<String>,

@@ -15,7 +15,7 @@ use crate::reactive::{keyed_list, query_view, select, slice_view};
 use crate::widgets::did::DidChip;
 use crate::widgets::moment::Moment;
 use crate::widgets::page_head::PageHead;
-use crate::widgets::reputation::Earned;
+use crate::widgets::reputation::ReputationView;
 use crate::widgets::subject::{BlockButton, decide};
 use crate::{dom, text};
 use gen_registry_api::{ConnectionState, Decision, NetworkReport, PeerEntry, RelayEntry};
@@ -34,17 +34,17 @@ pub fn Network() -> impl IntoView {
     view! {
         <div class="page">
             <PageHead title=Signal::stored("Network".to_owned()) />
-            {query_view(report, shown)}
+            {query_view(report, render_report)}
         </div>
     }
 }
 
-fn shown(report: Memo<NetworkReport>) -> impl IntoView {
+fn render_report(report: Memo<NetworkReport>) -> impl IntoView {
     let peers = select(report, |report| report.peers.clone());
-    let by_itself = select(report, |report| report.connection == ConnectionState::Alone);
+    let is_alone = select(report, |report| report.connection == ConnectionState::Alone);
     let relays = select(report, |report| report.relays.clone());
     view! {
-        {slice_view(report, |report| report.left_aside.clone(), left_aside)}
+        {slice_view(report, |report| report.left_aside.clone(), render_left_aside)}
         <p class="lead" data-testid="connection">
             {slice_view(report, |report| (report.connection, report.peers.len() as u64), |(connection, peers)| state(connection, peers))}
         </p>
@@ -60,7 +60,7 @@ fn shown(report: Memo<NetworkReport>) -> impl IntoView {
                 <h2 id="peers-title">"Peers"</h2>
                 <div class="actions">
                     <Copy report />
-                    <Show when=move || !by_itself.get()>
+                    <Show when=move || !is_alone.get()>
                         <RetryConnections />
                     </Show>
                 </div>
@@ -88,7 +88,7 @@ fn shown(report: Memo<NetworkReport>) -> impl IntoView {
                         <section class="card" aria-labelledby="rejections-title">
                             <h2 id="rejections-title">"Refused"</h2>
                             <p class="muted">"What peers sent against the rules since this page was opened. None of it was taken in."</p>
-                            {broken(rejections)}
+                            {render_rejections(rejections)}
                         </section>
                     }
                 })
@@ -96,12 +96,12 @@ fn shown(report: Memo<NetworkReport>) -> impl IntoView {
         {slice_view(
             report,
             |report| (report.witnesses.clone(), report.threshold, report.topic.clone(), report.node.clone()),
-            |(witnesses, threshold, topic, node)| agreed(witnesses, threshold, topic, node),
+            |(witnesses, threshold, topic, node)| render_rules(witnesses, threshold, topic, node),
         )}
     }
 }
 
-fn left_aside(why: Option<String>) -> impl IntoView {
+fn render_left_aside(why: Option<String>) -> impl IntoView {
     why.map(|why| {
         view! {
             <div data-testid="left-aside">
@@ -117,11 +117,11 @@ fn left_aside(why: Option<String>) -> impl IntoView {
 }
 
 /// What all members of the network agree on.
-fn agreed(witnesses: Vec<String>, threshold: u64, topic: String, node: Option<String>) -> impl IntoView {
+fn render_rules(witnesses: Vec<String>, threshold: u64, topic: String, node: Option<String>) -> impl IntoView {
     view! {
         <section class="card" aria-labelledby="rules-title">
             <h2 id="rules-title">"The rules of this network"</h2>
-            <p>{rules(witnesses.len(), threshold)}</p>
+            <p>{describe_rules(witnesses.len(), threshold)}</p>
             <ul class="network-list">
                 {witnesses.into_iter().map(|did| view! { <li><DidChip did /></li> }).collect_view()}
             </ul>
@@ -159,7 +159,7 @@ fn state(connection: ConnectionState, peers: u64) -> String {
     }
 }
 
-fn rules(witnesses: usize, threshold: u64) -> String {
+fn describe_rules(witnesses: usize, threshold: u64) -> String {
     match threshold {
         0 => "There are no witnesses: of two claims to one name the one dated earlier counts.".to_owned(),
         _ => format!(
@@ -173,13 +173,13 @@ fn rules(witnesses: usize, threshold: u64) -> String {
 fn RetryConnections() -> impl IntoView {
     let app_state = app_state();
     let attempt = ActionState::new();
-    let look = move |_| {
+    let retry = move |_| {
         attempt.start(async move { app_state.client().retry_connections().await }, move |_| {
             app_state.shell.announce("Looking for peers")
         });
     };
     view! {
-        <button type="button" class="button button-small" on:click=look disabled=move || attempt.busy.get()>
+        <button type="button" class="button button-small" on:click=retry disabled=move || attempt.busy.get()>
             {icon(Icon::Refresh)}
             "Look now"
         </button>
@@ -191,7 +191,7 @@ fn RetryConnections() -> impl IntoView {
 fn Copy(report: Memo<NetworkReport>) -> impl IntoView {
     let app_state = app_state();
     let copy = move |_| {
-        let text = report.with_untracked(dom::json);
+        let text = report.with_untracked(dom::format_json);
         leptos::task::spawn_local(async move {
             app_state.shell.announce(if dom::copy(&text).await {
                 "What this page shows is copied."
@@ -225,8 +225,8 @@ fn peer(peer: Memo<PeerEntry>) -> impl IntoView {
                 <p class="muted">
                     "Connected " {slice_view(peer, |peer| peer.since, |at| view! { <Moment at /> })} " · " {move || peer.with(|peer| describe_peer(peer, text::format_number))}
                 </p>
-                {slice_view(peer, |peer| peer.reputation.clone(), |reputation| view! { <Earned reputation /> })}
-                {slice_view(peer, |peer| peer.rejections.clone(), |rejections| (!rejections.is_empty()).then(|| broken(rejections)))}
+                {slice_view(peer, |peer| peer.reputation.clone(), |reputation| view! { <ReputationView reputation /> })}
+                {slice_view(peer, |peer| peer.rejections.clone(), |rejections| (!rejections.is_empty()).then(|| render_rejections(rejections)))}
                 <div class="actions">
                     <TrustButton subject=subject.clone() trusted=select(peer, |peer| peer.trusted) />
                     <BlockButton subject blocked=false what="this peer" />
@@ -242,12 +242,12 @@ fn TrustButton(subject: String, trusted: Memo<bool>) -> impl IntoView {
     let app_state = app_state();
     let attempt = ActionState::new();
     let toggle = move |_| {
-        let (verdict, told) = if trusted.get_untracked() {
+        let (verdict, message) = if trusted.get_untracked() {
             (Decision::Neither, "No longer trusted.")
         } else {
             (Decision::Allow, "Trusted. Settings › Blocklist lists it.")
         };
-        decide(app_state, attempt, subject.clone(), verdict, told);
+        decide(app_state, attempt, subject.clone(), verdict, message);
     };
     view! {
         <button
@@ -283,7 +283,7 @@ fn relay(relay: Memo<RelayEntry>) -> impl IntoView {
     }
 }
 
-fn broken(rejections: Vec<(String, u64)>) -> impl IntoView {
+fn render_rejections(rejections: Vec<(String, u64)>) -> impl IntoView {
     let keyed_list = rejections.into_iter().map(|(why, count)| {
         view! { <li>{text::format_count(count, "time", "times")} ": " {why}</li> }
     });

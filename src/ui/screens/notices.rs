@@ -35,7 +35,7 @@ pub fn Notices() -> impl IntoView {
         <div class="page">
             <PageHead title=Signal::stored("Notifications".to_owned()) />
             <SystemToo />
-            {query_view(list, shown)}
+            {query_view(list, render_notices)}
             <section class="card" aria-labelledby="follows-title">
                 <h2 id="follows-title">"Followed"</h2>
                 <p class="muted">
@@ -49,7 +49,7 @@ pub fn Notices() -> impl IntoView {
     }
 }
 
-fn shown(list: Memo<NoticeList>) -> impl IntoView {
+fn render_notices(list: Memo<NoticeList>) -> impl IntoView {
     let app_state = app_state();
     let attempt = ActionState::new();
     let notices = select(list, |list| list.notices.clone());
@@ -58,7 +58,7 @@ fn shown(list: Memo<NoticeList>) -> impl IntoView {
         attempt.start(async move { client.clear_notices().await }, move |_| app_state.refresh_notices());
     };
     view! {
-        <Show when=move || !notices.with(Vec::is_empty) fallback=nothing_new>
+        <Show when=move || !notices.with(Vec::is_empty) fallback=render_nothing_new>
             <section class="card" aria-label="News">
                 <ul class="notices" data-testid="notices">
                     {keyed_list(notices, |notice| notice.id.to_string(), row)}
@@ -75,7 +75,7 @@ fn shown(list: Memo<NoticeList>) -> impl IntoView {
     }
 }
 
-fn nothing_new() -> impl IntoView {
+fn render_nothing_new() -> impl IntoView {
     view! {
         <div class="empty">
             {icon(Icon::Bell)}
@@ -148,7 +148,7 @@ fn SystemToo() -> impl IntoView {
     let permission = RwSignal::new_local(notify::permission());
     let ask = move |_| {
         leptos::task::spawn_local(async move {
-            let answer = notify::ask().await;
+            let answer = notify::request_permission().await;
             permission.try_set(answer);
         });
     };

@@ -32,7 +32,7 @@ pub fn People() -> impl IntoView {
             <div class="people-tools">
                 <SearchBox id="people-search" label="Find people by the start of their name" testid="people-search" />
                 <p class="muted people-count" role="status">
-                    {move || counted(directory, &prefix.get())}
+                    {move || format_total(directory, &prefix.get())}
                 </p>
             </div>
             <online::Online />
@@ -48,7 +48,7 @@ pub fn People() -> impl IntoView {
     }
 }
 
-fn counted(directory: PeopleList, prefix: &str) -> String {
+fn format_total(directory: PeopleList, prefix: &str) -> String {
     match directory.total.get() {
         None => "Looking…".to_owned(),
         Some(total) if prefix.is_empty() => format!("{} known here", text::format_count(total, "name", "names")),
@@ -97,7 +97,7 @@ fn Rest(directory: PeopleList, prefix: Memo<String>) -> impl IntoView {
         // Opening the next page in a new tab stays possible.
         if !(event.ctrl_key() || event.meta_key() || event.shift_key() || event.button() != 0) {
             event.prevent_default();
-            directory.more();
+            directory.load_more();
         }
     };
     let has_more = Memo::new(move |_| directory.cursor.with(Option::is_some));

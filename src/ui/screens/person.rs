@@ -14,7 +14,7 @@ use crate::reactive::{query_view, select, slice_view, some_view};
 use crate::widgets::moment::Moment;
 use crate::widgets::page_head::PageHead;
 use crate::widgets::profile_card::ProfileCard;
-use crate::widgets::reputation::Earned;
+use crate::widgets::reputation::ReputationView;
 use crate::widgets::subject::{BlockButton, FollowButton};
 use crate::{routes, text};
 use absent::Absent;
@@ -31,7 +31,7 @@ struct PersonQuery {
     person: Option<Person>,
 }
 
-async fn find(client: Client, name: String) -> Result<PersonQuery, Failure> {
+async fn find_person(client: Client, name: String) -> Result<PersonQuery, Failure> {
     let report = client.lookup_username(name).await?;
     let person = match report.holder.as_ref().or(report.redirect.as_ref()) {
         Some(entry) => client.person(entry.did.clone()).await?.map(|person| *person),
@@ -48,16 +48,16 @@ pub fn PersonByName() -> impl IntoView {
     let found = use_query(
         move || name.get(),
         move || app_state.invalidation.people.track(),
-        move |name| find(app_state.client(), name),
+        move |name| find_person(app_state.client(), name),
     );
     let title = Signal::derive(move || {
-        let led_to = found.with(|found| match found {
+        let holder_name = found.with(|found| match found {
             Some(Ok(found)) => {
                 found.report.holder.as_ref().or(found.report.redirect.as_ref()).map(|e| e.username.clone())
             }
             _ => None,
         });
-        led_to.unwrap_or_else(|| name.get())
+        holder_name.unwrap_or_else(|| name.get())
     });
     view! {
         <div class="page">
@@ -65,7 +65,7 @@ pub fn PersonByName() -> impl IntoView {
             {move || {
                 // Another person is another page.
                 name.track();
-                query_view(found, shown)
+                query_view(found, render_answer)
             }}
         </div>
     }
@@ -96,13 +96,13 @@ pub fn PersonByDid() -> impl IntoView {
             <PageHead title testid="person-name" />
             {move || {
                 did.track();
-                query_view(found, |person| some_view(person, |person| view! { <PersonView person /> }, unknown))
+                query_view(found, |person| some_view(person, |person| view! { <PersonView person /> }, render_unknown))
             }}
         </div>
     }
 }
 
-fn unknown() -> impl IntoView {
+fn render_unknown() -> impl IntoView {
     view! {
         <div class="empty">
             <p>"Nobody with this identity is known on this device."</p>
@@ -114,7 +114,7 @@ fn unknown() -> impl IntoView {
     }
 }
 
-fn shown(found: Memo<PersonQuery>) -> impl IntoView {
+fn render_answer(found: Memo<PersonQuery>) -> impl IntoView {
     let basis = select(found, |found| (found.report.records, found.report.registries));
     // Whatever else comes to be known, who searches and waits here is not disturbed.
     let absent = move || {
@@ -128,8 +128,8 @@ fn shown(found: Memo<PersonQuery>) -> impl IntoView {
     view! {
         {slice_view(found, claims, |report| {
             view! {
-                {report.redirect.clone().filter(|_| report.holder.is_none()).map(|entry| moved(&report, entry))}
-                {report.holder.clone().map(|holder| contested(&report, &holder))}
+                {report.redirect.clone().filter(|_| report.holder.is_none()).map(|entry| render_redirect(&report, entry))}
+                {report.holder.clone().map(|holder| render_contest(&report, &holder))}
             }
         })}
         {some_view(select(found, |found| found.person.clone()), |person| view! { <PersonView person /> }, absent)}
@@ -142,7 +142,7 @@ fn shown(found: Memo<PersonQuery>) -> impl IntoView {
     }
 }
 
-fn moved(report: &NameReport, entry: UsernameEntry) -> impl IntoView + use<> {
+fn render_redirect(report: &NameReport, entry: UsernameEntry) -> impl IntoView + use<> {
     let old = report.asked.clone();
     let free_at = report.free_at;
     view! {
@@ -161,7 +161,7 @@ fn moved(report: &NameReport, entry: UsernameEntry) -> impl IntoView + use<> {
 }
 
 /// Both claims, both times, and the rule that decided.
-fn contested(report: &NameReport, holder: &UsernameEntry) -> Option<impl IntoView + use<>> {
+fn render_contest(report: &NameReport, holder: &UsernameEntry) -> Option<impl IntoView + use<>> {
     if report.losers.is_empty() {
         return None;
     }
@@ -203,7 +203,7 @@ fn PersonView(person: Memo<Person>) -> impl IntoView {
         (person.public_key.clone(), person.profile.clone(), name, person.mine)
     };
     view! {
-        {slice_view(person, |person| person.forked, |forked| forked.then(frozen))}
+        {slice_view(person, |person| person.forked, |forked| forked.then(render_forked))}
         {slice_view(person, card, |(public_key, profile, named, mine)| {
             let name = match named {
                 None => view! { <p class="muted">"Has no name at the moment."</p> }.into_any(),
@@ -236,7 +236,7 @@ fn PersonView(person: Memo<Person>) -> impl IntoView {
                     view! {
                         <section class="card" aria-labelledby="reputation-title">
                             <h2 id="reputation-title">"What they earned here"</h2>
-                            <Earned reputation />
+                            <ReputationView reputation />
                         </section>
                     }
                 })
@@ -252,7 +252,7 @@ fn PersonView(person: Memo<Person>) -> impl IntoView {
     }
 }
 
-fn frozen() -> impl IntoView {
+fn render_forked() -> impl IntoView {
     view! {
         <Notice tone=NoticeTone::Bad>
             <p>

@@ -66,14 +66,14 @@ fn Choose(before: Option<(String, Report)>, chosen: RwSignal<Option<ChosenFile>>
     let take = move |file: web_sys::File| {
         let client = app_state.client();
         let look = async move {
-            let bytes = dom::bytes_of(&file).await.map_err(|_| dom::unreadable_file())?;
+            let bytes = dom::read_bytes(&file).await.map_err(|_| dom::unreadable_file())?;
             let report = *client.validate_module(bytes.clone()).await?;
             Ok(ChosenFile { file: file.name(), bytes, report })
         };
         attempt.start(look, move |found| chosen.set(Some(found)));
     };
     let take_offered = move || {
-        if let Some(file) = dom::offered_file() {
+        if let Some(file) = dom::take_offered_file() {
             take(file);
         }
     };
@@ -107,7 +107,7 @@ fn Choose(before: Option<(String, Report)>, chosen: RwSignal<Option<ChosenFile>>
                 accept=".wasm,application/wasm"
                 data-testid="publish-file"
                 on:change=move |event| {
-                    if let Some(file) = dom::chosen_file(event.unchecked_ref()) {
+                    if let Some(file) = dom::take_chosen_file(event.unchecked_ref()) {
                         take(file);
                     }
                 }
@@ -131,13 +131,13 @@ fn Checks(report: Report) -> impl IntoView {
         Check::Externs => "Not too many imports and exports",
     };
     let outcome = move |check: Check| {
-        let made = report.outcomes.iter().find(|outcome| outcome.check == check);
-        let (state, mark) = match made {
+        let outcome_of_check = report.outcomes.iter().find(|outcome| outcome.check == check);
+        let (state, mark) = match outcome_of_check {
             Some(outcome) if outcome.problem.is_none() => ("passed", Icon::Check),
             Some(_) => ("failed", Icon::Cross),
             None => ("not made", Icon::Clock),
         };
-        let problem = made.and_then(|outcome| outcome.problem.as_ref()).map(ToString::to_string);
+        let problem = outcome_of_check.and_then(|outcome| outcome.problem.as_ref()).map(ToString::to_string);
         view! {
             <li class="check" data-state=state>
                 {icon(mark)}
@@ -185,7 +185,7 @@ fn Details(
     let (size, asks) = (report.bytes, report.imports.len() as u64);
     let send = StoredValue::new_local(bytes);
     let sure = RwSignal::new(false);
-    let sent = move |event: leptos::ev::SubmitEvent| {
+    let send = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         if !sure.get_untracked() {
             return sure.set(true);
@@ -221,7 +221,7 @@ fn Details(
             </p>
             <Checks report />
         </div>
-        <form class="form" on:submit=sent on:input=move |_| sure.set(false)>
+        <form class="form" on:submit=send on:input=move |_| sure.set(false)>
             <TextField id="publish-name" label="Name" value=name max=64 testid="publish-name" />
             <div role="status" class="name-verdict">{move || check.get().and_then(Result::ok).map(|check| view! { <Verdict check /> })}</div>
             <TextField id="publish-version" label="Version" hint="Three numbers, as 1.4.0. No version is ever replaced." value=version max=64 testid="publish-version" />
@@ -281,7 +281,7 @@ fn Done(done: Published, again: Callback<()>) -> impl IntoView {
     let href = routes::module(&done.name);
     let peers =
         Memo::new(move |_| app_state.live.status.with(|status| status.as_ref().map_or(0, |status| status.peers)));
-    let told = done.peers;
+    let announced_to = done.peers;
     view! {
         <p class="lead" data-testid="published">
             <strong>{format!("{} {}", done.name, done.version)}</strong>
@@ -296,7 +296,7 @@ fn Done(done: Published, again: Callback<()>) -> impl IntoView {
                 {icon(Icon::Check)}
                 {format!("{} on this device", text::format_size(done.size))}
             </li>
-            {move || match told.max(peers.get()) {
+            {move || match announced_to.max(peers.get()) {
                 0 => {
                     view! {
                         <li class="check" data-state="not made">

@@ -52,12 +52,12 @@ pub fn Statistics() -> impl IntoView {
             <PageHead title=Signal::stored("Statistics".to_owned()) />
             <p class="lead">"Sums of what this device has seen. Another one may have seen other things."</p>
             <div class="actions statistics-range" role="group" aria-label="How far back">{RANGES.map(range).collect_view()}</div>
-            {query_view(report, shown)}
+            {query_view(report, render_statistics)}
         </div>
     }
 }
 
-fn shown(report: Memo<Report>) -> impl IntoView {
+fn render_statistics(report: Memo<Report>) -> impl IntoView {
     let app_state = app_state();
     let save = move |_| {
         if !dom::save_file("gen-registry-statistics.csv", report.with_untracked(format_csv).as_bytes()) {
@@ -67,16 +67,16 @@ fn shown(report: Memo<Report>) -> impl IntoView {
     let days = |report: &Report| (report.begins, report.names.clone(), report.modules.clone(), report.releases.clone());
     view! {
         <div class="statistics" data-testid="statistics">
-            {slice_view(report, |report| report.names.clone(), |names| growth("People", "name", "names", names))}
-            {slice_view(report, |report| report.modules.clone(), |modules| growth("Modules", "module", "modules", modules))}
-            {slice_view(report, |report| report.releases.clone(), |releases| growth("Releases", "release", "releases", releases))}
-            {slice_view(report, |report| report.peers.clone(), peers_card)}
+            {slice_view(report, |report| report.names.clone(), |names| render_growth("People", "name", "names", names))}
+            {slice_view(report, |report| report.modules.clone(), |modules| render_growth("Modules", "module", "modules", modules))}
+            {slice_view(report, |report| report.releases.clone(), |releases| render_growth("Releases", "release", "releases", releases))}
+            {slice_view(report, |report| report.peers.clone(), render_peers)}
         </div>
         <section class="card">
             <h2>"Day by day"</h2>
             <details>
                 <summary>"As a table"</summary>
-                {slice_view(report, days, |(begins, names, modules, releases)| table(begins, &names, &modules, &releases))}
+                {slice_view(report, days, |(begins, names, modules, releases)| render_table(begins, &names, &modules, &releases))}
             </details>
             <div class="actions">
                 <button type="button" class="button button-small" on:click=save data-testid="save-statistics">
@@ -88,7 +88,7 @@ fn shown(report: Memo<Report>) -> impl IntoView {
         <section class="card">
             <h2>"Installed most"</h2>
             {slice_view(report, |report| report.popular.clone(), |popular| {
-                ranking(popular, "install", "installs", "Nobody known here has said what they installed.")
+                render_ranking(popular, "install", "installs", "Nobody known here has said what they installed.")
             })}
         </section>
         <section class="card">
@@ -99,14 +99,14 @@ fn shown(report: Memo<Report>) -> impl IntoView {
                 })}
             </p>
             {slice_view(report, |report| report.needed.clone(), |needed| {
-                ranking(needed, "module needs it", "modules need it", "No module known here needs another one.")
+                render_ranking(needed, "module needs it", "modules need it", "No module known here needs another one.")
             })}
             {slice_view(report, |report| report.missing.clone(), |missing| {
                 (!missing.is_empty())
                     .then(|| {
                         view! {
                             <h3>"Needed, and not known here"</h3>
-                            {ranking(missing, "module needs it", "modules need it", "")}
+                            {render_ranking(missing, "module needs it", "modules need it", "")}
                         }
                     })
             })}
@@ -114,20 +114,20 @@ fn shown(report: Memo<Report>) -> impl IntoView {
     }
 }
 
-fn growth(title: &'static str, one: &'static str, many: &'static str, count: DailyCount) -> impl IntoView {
+fn render_growth(title: &'static str, one: &'static str, many: &'static str, count: DailyCount) -> impl IntoView {
     let new: u64 = count.days.iter().sum();
     let curve = running_total(&count);
     view! {
         <section class="card statistics-card">
             <h2>{title}</h2>
             <p class="statistics-total">{text::format_count(count.total, one, many)}</p>
-            {curve_of(&curve)}
+            {render_curve(&curve)}
             <p class="muted">{format!("{} new in this time", text::format_number(new))}</p>
         </section>
     }
 }
 
-fn peers_card(peers: Vec<PeerCount>) -> impl IntoView {
+fn render_peers(peers: Vec<PeerCount>) -> impl IntoView {
     let now = peers.last().map_or(0, |last| last.peers);
     let most = peers.iter().map(|count| count.peers).max().unwrap_or_default();
     let drop = last_drop(&peers);
@@ -136,7 +136,7 @@ fn peers_card(peers: Vec<PeerCount>) -> impl IntoView {
         <section class="card statistics-card">
             <h2>"Connected peers"</h2>
             <p class="statistics-total">{text::format_count(now, "peer", "peers")}</p>
-            {curve_of(&curve)}
+            {render_curve(&curve)}
             <p class="muted">{format!("At most {} since this page was opened", text::format_number(most))}</p>
             {drop
                 .map(|(before, after)| {
@@ -152,7 +152,7 @@ fn peers_card(peers: Vec<PeerCount>) -> impl IntoView {
 }
 
 /// The words beside it say what it shows.
-fn curve_of(values: &[u64]) -> impl IntoView {
+fn render_curve(values: &[u64]) -> impl IntoView {
     view! {
         <svg class="statistics-curve" viewBox=format!("0 0 {CURVE_WIDTH} {CURVE_HEIGHT}") preserveAspectRatio="none" aria-hidden="true">
             <polyline points=curve_points(values) />
@@ -160,7 +160,7 @@ fn curve_of(values: &[u64]) -> impl IntoView {
     }
 }
 
-fn ranking(rows: Vec<ModuleRank>, one: &'static str, many: &'static str, nothing: &'static str) -> AnyView {
+fn render_ranking(rows: Vec<ModuleRank>, one: &'static str, many: &'static str, nothing: &'static str) -> AnyView {
     if rows.is_empty() {
         return view! { <p class="muted">{nothing}</p> }.into_any();
     }
@@ -184,7 +184,7 @@ fn ranking(rows: Vec<ModuleRank>, one: &'static str, many: &'static str, nothing
 }
 
 /// The days on which something happened, the newest first.
-fn table(begins: u64, names: &DailyCount, modules: &DailyCount, releases: &DailyCount) -> AnyView {
+fn render_table(begins: u64, names: &DailyCount, modules: &DailyCount, releases: &DailyCount) -> AnyView {
     let rows = day_rows(begins, names, modules, releases).into_iter().rev().filter_map(|DayRow { begins, counts }| {
         let date = format_day(begins + DAY_MILLIS / 2);
         (counts.iter().sum::<u64>() > 0).then(|| {

@@ -95,14 +95,14 @@ fn Name() -> impl IntoView {
             let already = app_state.live.me.with_untracked(|me| me.as_ref().and_then(|me| me.username.clone()));
             match (known.get(), already) {
                 (false, _) => view! { <p class="lead muted">"Opening your registry…"</p> }.into_any(),
-                (true, Some(name)) => named(name).into_any(),
+                (true, Some(name)) => render_named(name).into_any(),
                 (true, None) => view! { <FirstName /> }.into_any(),
             }
         }}
     }
 }
 
-fn named(name: String) -> impl IntoView {
+fn render_named(name: String) -> impl IntoView {
     view! {
         <p class="lead">"This profile already has a name: " <strong>{name}</strong> "."</p>
         <div class="actions">
@@ -121,11 +121,12 @@ fn FirstName() -> impl IntoView {
     let query = use_query_map();
     let suggested = query.with_untracked(|query| query.get("name")).unwrap_or_default();
     let navigate = use_navigate();
-    let claimed = Callback::new(move |()| navigate(routes::welcome(WelcomeStep::Backup), NavigateOptions::default()));
+    let on_claimed =
+        Callback::new(move |()| navigate(routes::welcome(WelcomeStep::Backup), NavigateOptions::default()));
     view! {
         <p class="lead">"It can be changed later; the old name then leads to the new one."</p>
         <div class="card claim-card">
-            <ClaimForm suggested claimed />
+            <ClaimForm suggested on_claimed />
         </div>
         <p>
             <a href=routes::PEOPLE>"Skip: look around without a name"</a>
@@ -158,12 +159,12 @@ fn Backup() -> impl IntoView {
             </p>
             <section class="card" aria-labelledby="words-title">
                 <h2 id="words-title">{icon(Icon::Words)} "24 words on paper"</h2>
-                <RecoveryWords checked=done />
+                <RecoveryWords on_checked=done />
             </section>
             <section class="card" aria-labelledby="file-title">
                 <h2 id="file-title">{icon(Icon::Download)} "An encrypted file"</h2>
                 <p class="muted">"The file holds your key and your whole registry, sealed with a passphrase."</p>
-                <BackupExport saved=done />
+                <BackupExport on_saved=done />
             </section>
             <Show when=move || safe.get()>
                 <Notice tone=NoticeTone::Good>

@@ -10,7 +10,7 @@ use crate::dom;
 use gen_registry_api::failure::{Failure, FailureCode};
 
 #[component]
-pub fn BackupExport(#[prop(optional, into)] saved: Option<Callback<()>>) -> impl IntoView {
+pub fn BackupExport(#[prop(optional, into)] on_saved: Option<Callback<()>>) -> impl IntoView {
     let app_state = app_state();
     let passphrase = RwSignal::new(String::new());
     let attempt = ActionState::new();
@@ -18,7 +18,7 @@ pub fn BackupExport(#[prop(optional, into)] saved: Option<Callback<()>>) -> impl
     let send = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         let client = app_state.client();
-        let sealed = async move {
+        let export = async move {
             let file = client.export_backup(passphrase.get_untracked()).await?;
             match dom::save_file(&file.file_name, &file.bytes) {
                 true => Ok(file.file_name),
@@ -29,12 +29,12 @@ pub fn BackupExport(#[prop(optional, into)] saved: Option<Callback<()>>) -> impl
                 )),
             }
         };
-        attempt.start(sealed, move |file_name| {
+        attempt.start(export, move |file_name| {
             app_state.shell.toasts.push_good(format!("{file_name} was handed to the browser to save."));
             app_state.refresh_me();
             passphrase.try_set(String::new());
-            if let Some(saved) = saved {
-                saved.try_run(());
+            if let Some(on_saved) = on_saved {
+                on_saved.try_run(());
             }
         });
     };

@@ -15,7 +15,7 @@ use gen_registry_api::{Me, ProfileChanges};
 
 /// `claimed` runs once the name is safely kept.
 #[component]
-pub fn ClaimForm(#[prop(optional, into)] suggested: String, claimed: Callback<()>) -> impl IntoView {
+pub fn ClaimForm(#[prop(optional, into)] suggested: String, on_claimed: Callback<()>) -> impl IntoView {
     let app_state = app_state();
     let choice = NameChoice::new(suggested);
     let attempt = ActionState::new();
@@ -30,7 +30,7 @@ pub fn ClaimForm(#[prop(optional, into)] suggested: String, claimed: Callback<()
             return;
         }
         let name = choice.text.get_untracked();
-        let taken = async move {
+        let claiming = async move {
             let outcome = claim(app_state, name).await;
             if outcome.is_err() {
                 // The person may exist now, without the name.
@@ -38,10 +38,10 @@ pub fn ClaimForm(#[prop(optional, into)] suggested: String, claimed: Callback<()
             }
             outcome
         };
-        attempt.start(taken, move |me| {
+        attempt.start(claiming, move |me| {
             let name = me.username.clone().unwrap_or_default();
             // First, for this form may leave the page with the next answer.
-            claimed.try_run(());
+            on_claimed.try_run(());
             app_state.set_me(me);
             app_state.shell.has_just_claimed.set(true);
             app_state.shell.toasts.push_good(format!("{name} is yours. It is saved on this device."));
@@ -71,8 +71,8 @@ pub fn ClaimForm(#[prop(optional, into)] suggested: String, claimed: Callback<()
 
 async fn claim(app_state: AppState, name: String) -> Result<Me, Failure> {
     let client = app_state.client();
-    let known = app_state.live.me.with_untracked(|me| me.as_ref().is_some_and(|me| me.did.is_some()));
-    if known {
+    let has_key = app_state.live.me.with_untracked(|me| me.as_ref().is_some_and(|me| me.did.is_some()));
+    if has_key {
         return client.register_username(name, ProfileChanges::default()).await.map(|me| *me);
     }
     let me = client.setup_user(Some(name.clone()), ProfileChanges::default()).await?;

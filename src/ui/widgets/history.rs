@@ -11,7 +11,7 @@ pub fn History(entries: Vec<HistoryEntry>) -> impl IntoView {
     if entries.is_empty() {
         return view! { <p class="muted">"No name has been claimed yet."</p> }.into_any();
     }
-    let steps = entries.into_iter().rev().map(step).collect_view();
+    let steps = entries.into_iter().rev().map(render_step).collect_view();
     view! {
         <ol class="history" data-testid="history" reversed>
             {steps}
@@ -20,7 +20,7 @@ pub fn History(entries: Vec<HistoryEntry>) -> impl IntoView {
     .into_any()
 }
 
-fn step(entry: HistoryEntry) -> impl IntoView {
+fn render_step(entry: HistoryEntry) -> impl IntoView {
     let HistoryEntry { username, claimed_at, released_at, outcome } = entry;
     let (mark, class, word) = match &outcome {
         HistoryOutcome::Held => (Icon::Check, "history-step history-held", "Holds it"),

@@ -15,7 +15,7 @@ const PUT_AWAY: &str = "gen-registry.install-offer";
 pub fn InstallOffer() -> impl IntoView {
     let app_state = app_state();
     let pwa = pwa();
-    let put_away = RwSignal::new(dom::stored(PUT_AWAY).is_some());
+    let put_away = RwSignal::new(dom::load(PUT_AWAY).is_some());
     let away = move |_| {
         put_away.set(true);
         dom::store(PUT_AWAY, Some("no"));

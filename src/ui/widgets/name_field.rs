@@ -30,13 +30,13 @@ pub enum CheckState {
 #[derive(Clone, Copy)]
 pub struct NameChoice {
     pub text: RwSignal<String>,
-    pub judged: RwSignal<CheckState>,
+    pub check: RwSignal<CheckState>,
 }
 
 impl NameChoice {
     pub fn new(text: String) -> Self {
         let app_state = app_state();
-        let choice = Self { text: RwSignal::new(text), judged: RwSignal::new(CheckState::Nothing) };
+        let choice = Self { text: RwSignal::new(text), check: RwSignal::new(CheckState::Nothing) };
         let latest = LatestRequest::new();
         Effect::new(move |previous: Option<String>| {
             app_state.invalidation.people.track();
@@ -44,12 +44,12 @@ impl NameChoice {
             let same = previous.as_ref() == Some(&text);
             let request = latest.begin();
             if text.trim().is_empty() {
-                choice.judged.set(CheckState::Nothing);
+                choice.check.set(CheckState::Nothing);
                 return text;
             }
             // New knowledge about an unchanged text replaces the verdict without a flicker.
             if !same {
-                choice.judged.set(CheckState::Searching);
+                choice.check.set(CheckState::Searching);
             }
             let asked = text.clone();
             spawn_local(async move {
@@ -59,7 +59,7 @@ impl NameChoice {
                 }
                 let answer = app_state.client().check_username(asked).await;
                 if request.is_latest() {
-                    choice.judged.try_set(answer.map_or_else(CheckState::Failed, CheckState::Answer));
+                    choice.check.try_set(answer.map_or_else(CheckState::Failed, CheckState::Answer));
                 }
             });
             text
@@ -69,12 +69,11 @@ impl NameChoice {
 
     /// The text as the node takes it, if the node thinks it can be had.
     pub fn can_be_claimed(&self) -> bool {
-        self.judged
-            .with(|judged| matches!(judged, CheckState::Answer(NameCheck { verdict: NameVerdict::Available, .. })))
+        self.check.with(|check| matches!(check, CheckState::Answer(NameCheck { verdict: NameVerdict::Available, .. })))
     }
 
-    fn refused(&self) -> bool {
-        self.judged.with(|judged| match judged {
+    fn is_refused(&self) -> bool {
+        self.check.with(|check| match check {
             CheckState::Answer(check) => !matches!(check.verdict, NameVerdict::Available | NameVerdict::Yours),
             CheckState::Failed(_) => true,
             _ => false,
@@ -82,8 +81,8 @@ impl NameChoice {
     }
 }
 
-fn state(judged: &CheckState) -> &'static str {
-    match judged {
+fn check_state(check: &CheckState) -> &'static str {
+    match check {
         CheckState::Nothing => "",
         CheckState::Searching => "searching",
         CheckState::Failed(_) => "invalid",
@@ -97,8 +96,8 @@ fn state(judged: &CheckState) -> &'static str {
     }
 }
 
-fn mark(judged: &CheckState) -> Option<Icon> {
-    match judged {
+fn check_mark(check: &CheckState) -> Option<Icon> {
+    match check {
         CheckState::Nothing => None,
         CheckState::Searching => Some(Icon::Search),
         CheckState::Failed(_) => Some(Icon::Warning),
@@ -111,16 +110,16 @@ fn mark(judged: &CheckState) -> Option<Icon> {
     }
 }
 
-fn sentence(judged: &CheckState) -> AnyView {
-    match judged {
+fn render_sentence(check: &CheckState) -> AnyView {
+    match check {
         CheckState::Nothing => ().into_any(),
         CheckState::Searching => "Searching…".into_any(),
         CheckState::Failed(failure) => format!("{} {}", failure.message, failure.advice).into_any(),
-        CheckState::Answer(check) => answered(check),
+        CheckState::Answer(check) => render_verdict(check),
     }
 }
 
-fn answered(check: &NameCheck) -> AnyView {
+fn render_verdict(check: &NameCheck) -> AnyView {
     let basis = text::format_basis(check.records, check.registries);
     match &check.verdict {
         NameVerdict::Available => {
@@ -170,7 +169,7 @@ pub fn NameField(
             <label class="field-label" for=id>
                 {label}
             </label>
-            <div class="name-input" data-state=move || choice.judged.with(state)>
+            <div class="name-input" data-state=move || choice.check.with(check_state)>
                 <input
                     class="input"
                     id=id
@@ -181,19 +180,19 @@ pub fn NameField(
                     enterkeyhint="done"
                     data-testid="name-input"
                     aria-describedby=described
-                    aria-invalid=move || choice.refused().then_some("true")
+                    aria-invalid=move || choice.is_refused().then_some("true")
                     bind:value=choice.text
                 />
-                <span class="name-mark">{move || choice.judged.with(mark).map(icon)}</span>
+                <span class="name-mark">{move || choice.check.with(check_mark).map(icon)}</span>
             </div>
             <p
                 class="name-verdict"
                 id=verdict_id
                 role="status"
                 data-testid="name-verdict"
-                data-state=move || choice.judged.with(state)
+                data-state=move || choice.check.with(check_state)
             >
-                {move || choice.judged.with(sentence)}
+                {move || choice.check.with(render_sentence)}
             </p>
             <p class="field-hint" id=rule_id>
                 "3 to 32 letters and digits, starting with a letter. “_”, “-” and “.” may stand between them and count as one; capitals don’t count."

@@ -4,7 +4,7 @@
 use leptos::prelude::*;
 
 use crate::app_state::app_state;
-use crate::components::notice::{Notice, NoticeTone, failed};
+use crate::components::notice::{Notice, NoticeTone, render_failure};
 use crate::query::use_query;
 use crate::text;
 use crate::widgets::did::DidChip;
@@ -17,7 +17,7 @@ pub fn NetworkLookup(
     name: String,
     /// Gets what it came to, for a page that goes by it; none while the answer is awaited.
     #[prop(optional)]
-    told: Option<RwSignal<Option<FindReport>>>,
+    report_to: Option<RwSignal<Option<FindReport>>>,
 ) -> impl IntoView {
     let app_state = app_state();
     let tries = RwSignal::new(0_u32);
@@ -32,19 +32,19 @@ pub fn NetworkLookup(
             async move { client.find(kind, name).await }
         },
     );
-    if let Some(told) = told {
-        Effect::new(move |_| told.set(report.get().and_then(Result::ok).map(|report| *report)));
+    if let Some(report_to) = report_to {
+        Effect::new(move |_| report_to.set(report.get().and_then(Result::ok).map(|report| *report)));
     }
     let again = move |_| tries.update(|tries| *tries += 1);
     view! {
         <section class="farther" aria-label="Looking further" aria-live="polite" data-testid="farther">
             {move || match report.get() {
-                None => view! { <p role="status">{looking(connection.get())}</p> }.into_any(),
-                Some(Err(failure)) => failed(failure),
+                None => view! { <p role="status">{describe_progress(connection.get())}</p> }.into_any(),
+                Some(Err(failure)) => render_failure(failure),
                 Some(Ok(report)) => {
                     let found = report.found.is_some();
                     view! {
-                        {outcome(*report)}
+                        {render_outcome(*report)}
                         {(!found)
                             .then(|| {
                                 view! {
@@ -61,7 +61,7 @@ pub fn NetworkLookup(
     }
 }
 
-fn looking(connection: Option<ConnectionState>) -> &'static str {
+fn describe_progress(connection: Option<ConnectionState>) -> &'static str {
     match connection {
         Some(ConnectionState::Connected) => "Asking connected peers, then the wider network…",
         Some(ConnectionState::Waiting) => "Asking the wider network…",
@@ -69,7 +69,7 @@ fn looking(connection: Option<ConnectionState>) -> &'static str {
     }
 }
 
-fn outcome(report: FindReport) -> AnyView {
+fn render_outcome(report: FindReport) -> AnyView {
     let source = report.answered_by.map(source);
     match (report.found, report.free_at) {
         (Some(found), _) => {
@@ -84,7 +84,7 @@ fn outcome(report: FindReport) -> AnyView {
             };
             view! {
                 <Notice tone=NoticeTone::Good>
-                    <Shown found />
+                    <Found found />
                     <p data-testid="answered-by">{source}</p>
                     <p class="muted">{rest}</p>
                 </Notice>
@@ -125,7 +125,7 @@ fn source(by: AnsweredBy) -> &'static str {
 }
 
 #[component]
-fn Shown(found: FoundName) -> impl IntoView {
+fn Found(found: FoundName) -> impl IntoView {
     let FoundName { name, did, registered_at, status, release, .. } = found;
     let status = match status {
         NameStatus::Confirmed => "Confirmed by witnesses",

@@ -52,7 +52,7 @@ pub fn PageHead(
             return;
         }
         arrival.last.set(Some(here));
-        if before.is_some() && !finding_people() {
+        if before.is_some() && !is_searching() {
             request_animation_frame(move || {
                 if !heading.is_connected() {
                     return;
@@ -76,6 +76,6 @@ pub fn PageHead(
 }
 
 /// Whether the search box has the focus, which typing must keep.
-fn finding_people() -> bool {
-    dom::focused().is_some_and(|element| element.get_attribute("data-finds").is_some())
+fn is_searching() -> bool {
+    dom::focused_element().is_some_and(|element| element.get_attribute("data-finds").is_some())
 }

@@ -27,14 +27,14 @@ pub fn ProfileCard(
                 {display_name.map(|display_name| view! { <p class="profile-display">{display_name}</p> })}
                 <p class="profile-marks">
                     {mine.then(|| view! { <span class="badge badge-accent">"You"</span> })}
-                    {status.map(status_badge)}
+                    {status.map(render_status)}
                 </p>
                 {bio.map(|bio| view! { <p class="profile-bio">{bio}</p> })}
                 {(!links.is_empty())
                     .then(|| {
                         view! {
                             <ul class="profile-links" aria-label="Links">
-                                {links.into_iter().map(link_item).collect_view()}
+                                {links.into_iter().map(render_link).collect_view()}
                             </ul>
                         }
                     })}
@@ -47,7 +47,7 @@ pub fn ProfileCard(
     }
 }
 
-fn link_item(link: String) -> impl IntoView {
+fn render_link(link: String) -> impl IntoView {
     if !is_openable(&link) {
         return view! { <li>{link}</li> }.into_any();
     }
@@ -63,7 +63,7 @@ fn link_item(link: String) -> impl IntoView {
     .into_any()
 }
 
-fn status_badge(status: NameStatus) -> impl IntoView {
+fn render_status(status: NameStatus) -> impl IntoView {
     let (class, mark, word, meaning) = match status {
         NameStatus::Provisional => (
             "badge",

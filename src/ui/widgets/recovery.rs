@@ -9,7 +9,7 @@ use crate::components::icon::{Icon, icon};
 use crate::components::notice::{FailureNotice, Notice, NoticeTone};
 
 /// How many words the person types to show that they were written down.
-const ASKED: usize = 3;
+const WORDS_TO_CHECK: usize = 3;
 
 #[derive(Clone, PartialEq)]
 enum Stage {
@@ -20,7 +20,7 @@ enum Stage {
 }
 
 #[component]
-pub fn RecoveryWords(#[prop(optional, into)] checked: Option<Callback<()>>) -> impl IntoView {
+pub fn RecoveryWords(#[prop(optional, into)] on_checked: Option<Callback<()>>) -> impl IntoView {
     let app_state = app_state();
     let stage = RwSignal::new(Stage::Hidden);
     let attempt = ActionState::new();
@@ -32,10 +32,10 @@ pub fn RecoveryWords(#[prop(optional, into)] checked: Option<Callback<()>>) -> i
             stage.try_set(Stage::Shown(phrase.split_whitespace().map(str::to_owned).collect()));
         });
     };
-    let passed = Callback::new(move |()| {
+    let on_passed = Callback::new(move |()| {
         stage.set(Stage::Checked);
-        if let Some(checked) = checked {
-            checked.run(());
+        if let Some(on_checked) = on_checked {
+            on_checked.run(());
         }
     });
     view! {
@@ -54,8 +54,8 @@ pub fn RecoveryWords(#[prop(optional, into)] checked: Option<Callback<()>>) -> i
                     }
                         .into_any()
                 }
-                Stage::Shown(words) => shown(words, stage).into_any(),
-                Stage::Asking(positions) => view! { <Check positions passed again=Callback::new(move |()| stage.set(Stage::Hidden)) /> }.into_any(),
+                Stage::Shown(words) => render_words(words, stage).into_any(),
+                Stage::Asking(positions) => view! { <Check positions on_passed on_again=Callback::new(move |()| stage.set(Stage::Hidden)) /> }.into_any(),
                 Stage::Checked => {
                     view! {
                         <Notice tone=NoticeTone::Good>
@@ -69,7 +69,7 @@ pub fn RecoveryWords(#[prop(optional, into)] checked: Option<Callback<()>>) -> i
     }
 }
 
-fn shown(words: Vec<String>, stage: RwSignal<Stage>) -> impl IntoView {
+fn render_words(words: Vec<String>, stage: RwSignal<Stage>) -> impl IntoView {
     let total = words.len();
     view! {
         <p>"Write them down in this order. They are not shown again unless you ask for them."</p>
@@ -91,7 +91,7 @@ fn shown(words: Vec<String>, stage: RwSignal<Stage>) -> impl IntoView {
 fn positions(total: usize) -> Vec<u32> {
     let mut left: Vec<u32> = (0..total as u32).collect();
     let mut chosen = Vec::new();
-    while chosen.len() < ASKED && !left.is_empty() {
+    while chosen.len() < WORDS_TO_CHECK && !left.is_empty() {
         let at = (js_sys::Math::random() * left.len() as f64) as usize;
         chosen.push(left.swap_remove(at.min(left.len() - 1)));
     }
@@ -100,8 +100,8 @@ fn positions(total: usize) -> Vec<u32> {
 }
 
 #[component]
-fn Check(positions: Vec<u32>, passed: Callback<()>, again: Callback<()>) -> impl IntoView {
-    const IDS: [&str; ASKED] = ["recovery-word-1", "recovery-word-2", "recovery-word-3"];
+fn Check(positions: Vec<u32>, on_passed: Callback<()>, on_again: Callback<()>) -> impl IntoView {
+    const IDS: [&str; WORDS_TO_CHECK] = ["recovery-word-1", "recovery-word-2", "recovery-word-3"];
     let app_state = app_state();
     let attempt = ActionState::new();
     let ActionState { busy, failure } = attempt;
@@ -121,7 +121,7 @@ fn Check(positions: Vec<u32>, passed: Callback<()>, again: Callback<()>) -> impl
         let client = app_state.client();
         attempt.start(async move { client.confirm_recovery_phrase(words).await }, move |me| {
             app_state.set_me(*me);
-            passed.try_run(());
+            on_passed.try_run(());
         });
     };
     view! {
@@ -131,7 +131,7 @@ fn Check(positions: Vec<u32>, passed: Callback<()>, again: Callback<()>) -> impl
             <FailureNotice failure />
             <div class="actions">
                 <Submit label="Check" working="Checking…" busy testid="recovery-check" />
-                <button type="button" class="button" on:click=move |_| again.run(())>
+                <button type="button" class="button" on:click=move |_| on_again.run(())>
                     "Show the words again"
                 </button>
             </div>

@@ -8,26 +8,26 @@ use crate::widgets::moment::Moment;
 use gen_registry_api::{Reputation, ReputationKind, ReputationReason};
 
 #[component]
-pub fn Earned(reputation: Reputation) -> impl IntoView {
+pub fn ReputationView(reputation: Reputation) -> impl IntoView {
     let Reputation { score, low, reasons } = reputation;
-    let shown = format!("{score:.2}");
+    let number = format!("{score:.2}");
     view! {
         <div class="earned" data-testid="reputation">
             <p class="earned-score">
-                <span>"Reputation " <strong>{shown.clone()}</strong></span>
-                <meter min="0" max="1" low="0.5" optimum="1" value=shown.clone() aria-label=format!("Reputation {shown} of 1")></meter>
+                <span>"Reputation " <strong>{number.clone()}</strong></span>
+                <meter min="0" max="1" low="0.5" optimum="1" value=number.clone() aria-label=format!("Reputation {number} of 1")></meter>
                 {low.then(|| view! { <span class="badge badge-warning">{icon(Icon::Warning)} "Low"</span> })}
             </p>
             {if reasons.is_empty() {
                 view! { <p class="muted">"Nothing happened yet: everybody begins at 0.50."</p> }.into_any()
             } else {
-                view! { <ul class="earned-reasons">{reasons.into_iter().map(reason).collect_view()}</ul> }.into_any()
+                view! { <ul class="earned-reasons">{reasons.into_iter().map(render_reason).collect_view()}</ul> }.into_any()
             }}
         </div>
     }
 }
 
-fn reason(reason: ReputationReason) -> impl IntoView {
+fn render_reason(reason: ReputationReason) -> impl IntoView {
     let ReputationReason { kind, times, last_at } = reason;
     let times = |what: &str| format!("{what} {}", text::format_count(times, "time", "times"));
     let words = match kind {

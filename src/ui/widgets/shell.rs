@@ -22,7 +22,7 @@ use crate::widgets::toast::ToastStack;
 use crate::widgets::unlock::UnlockDialog;
 use crate::widgets::update_bar::UpdateBar;
 
-const OFFLINE_TOLD: &str = "gen-registry.offline-told";
+const OFFLINE_SEEN: &str = "gen-registry.offline-told";
 
 #[component]
 pub fn Shell(children: Children) -> impl IntoView {
@@ -30,16 +30,16 @@ pub fn Shell(children: Children) -> impl IntoView {
     let help = RwSignal::new(false);
     provide_context(PageArrival::new());
     keys::listen(help);
-    tell_offline_ready();
+    show_offline_ready();
     view! {
-        <a class="skip-link" href="#main" rel="external" on:click=skip>
+        <a class="skip-link" href="#main" rel="external" on:click=skip_to_content>
             "Skip to the content"
         </a>
         <UpdateBar />
         <header class="header">
             <div class="header-inner">
                 <a class="brand" href=routes::HOME>
-                    {brand_mark()}
+                    {render_brand_mark()}
                     <span class="brand-name">"Gen Registry"</span>
                 </a>
                 <div class="header-search">
@@ -80,7 +80,7 @@ pub fn Shell(children: Children) -> impl IntoView {
 }
 
 /// The router would take `#main` for a page.
-fn skip(event: leptos::ev::MouseEvent) {
+fn skip_to_content(event: leptos::ev::MouseEvent) {
     event.prevent_default();
     if let Some(main) = dom::find("#main") {
         let _not_focusable = main.focus();
@@ -88,11 +88,11 @@ fn skip(event: leptos::ev::MouseEvent) {
 }
 
 /// Shows once per browser that the page works offline.
-fn tell_offline_ready() {
+fn show_offline_ready() {
     let (app_state, pwa) = (app_state(), pwa());
     Effect::new(move |_| {
-        if pwa.offline_ready.get() && dom::stored(OFFLINE_TOLD).is_none() {
-            dom::store(OFFLINE_TOLD, Some("yes"));
+        if pwa.offline_ready.get() && dom::load(OFFLINE_SEEN).is_none() {
+            dom::store(OFFLINE_SEEN, Some("yes"));
             app_state.shell.toasts.push(Tone::Plain, "Ready to work offline.");
         }
     });
@@ -115,13 +115,13 @@ fn Navigation() -> impl IntoView {
     let app_state = app_state();
     let unread =
         Memo::new(move |_| app_state.live.channels.with(|all| all.iter().map(|channel| channel.unread).sum::<u64>()));
-    let talk = move || path.with(|path| routes::is_channel_page(path)).then_some("page");
+    let current_channels = move || path.with(|path| routes::is_channel_page(path)).then_some("page");
     view! {
         <nav class="nav" aria-label="Main">
             <ul>
                 {link(routes::HOME, Icon::Home, "Home")} {link(routes::MODULES, Icon::Module, "Modules")} {link(routes::PEOPLE, Icon::People, "People")}
                 <li>
-                    <a class="nav-link" href=routes::CHANNELS aria-current=talk>
+                    <a class="nav-link" href=routes::CHANNELS aria-current=current_channels>
                         {icon(Icon::Talk)}
                         <span>"Channels"</span>
                         <Show when=move || unread.with(|unread| *unread != 0)>
@@ -141,7 +141,7 @@ fn Navigation() -> impl IntoView {
 #[component]
 fn MeChip() -> impl IntoView {
     let app_state = app_state();
-    let shown = Memo::new(move |_| {
+    let profile = Memo::new(move |_| {
         app_state.live.me.with(|me| {
             me.as_ref()
                 .map(|me| (me.username.clone(), me.public_key.clone().unwrap_or_default(), me.profile.avatar.clone()))
@@ -149,7 +149,7 @@ fn MeChip() -> impl IntoView {
     });
     let forked = Memo::new(move |_| app_state.live.me.with(|me| me.as_ref().is_some_and(|me| me.forked)));
     view! {
-        {move || match shown.get() {
+        {move || match profile.get() {
             Some((Some(username), public_key, avatar)) => {
                 view! {
                     <a class="me-chip" href=routes::ME title="My profile">
@@ -184,7 +184,7 @@ fn MeChip() -> impl IntoView {
     }
 }
 
-fn brand_mark() -> impl IntoView {
+fn render_brand_mark() -> impl IntoView {
     view! {
         <svg class="brand-mark" viewBox="0 0 32 32" aria-hidden="true" focusable="false">
             <path

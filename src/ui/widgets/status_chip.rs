@@ -53,7 +53,7 @@ pub fn StatusChip() -> impl IntoView {
                     }
                 }}
             </p>
-            {move || app_state.live.status.get().map(facts)}
+            {move || app_state.live.status.get().map(render_facts)}
             <p>
                 <a href=routes::NETWORK>"Peers and relays"</a> " · " <a href=routes::BLOCKLIST>"Blocklist"</a>
             </p>
@@ -61,27 +61,27 @@ pub fn StatusChip() -> impl IntoView {
     }
 }
 
-fn facts(status: Status) -> impl IntoView {
+fn render_facts(status: Status) -> impl IntoView {
     let used = match (status.storage_used, status.storage_quota) {
         (Some(used), Some(quota)) => format!("{} of {}", text::format_size(used), text::format_size(quota)),
         (Some(used), None) => text::format_size(used),
         _ => "The browser does not tell".to_owned(),
     };
-    let kept = match status.persisted {
+    let persisted = match status.persisted {
         Some(true) => "Yes",
         Some(false) => "Not promised",
         None => "The browser does not tell",
     };
-    let keyed_list = [
+    let rows = [
         ("Names known here", text::format_number(status.names)),
         ("Other people’s registries", text::format_number(status.registries)),
         ("Storage used", used),
-        ("Kept for good", kept.to_owned()),
+        ("Kept for good", persisted.to_owned()),
         ("This tab", if status.writer { "Writes" } else { "Shows; another tab writes" }.to_owned()),
     ];
     view! {
         <dl class="facts">
-            {keyed_list
+            {rows
                 .into_iter()
                 .map(|(name, value)| {
                     view! {

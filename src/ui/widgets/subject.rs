@@ -9,12 +9,12 @@ use crate::components::notice::FailureNotice;
 use gen_registry_api::Decision;
 
 /// Says what happened; undoing it brings back what was there before, with its note.
-pub fn decide(app_state: AppState, attempt: ActionState, subject: String, verdict: Decision, told: &'static str) {
+pub fn decide(app_state: AppState, attempt: ActionState, subject: String, verdict: Decision, message: &'static str) {
     let client = app_state.client();
-    let asked = subject.clone();
+    let wanted = subject.clone();
     let act = async move {
-        let before = client.lists().await?.rows.into_iter().find(|row| row.subject == asked);
-        client.decide(asked, verdict, None).await?;
+        let before = client.lists().await?.rows.into_iter().find(|row| row.subject == wanted);
+        client.decide(wanted, verdict, None).await?;
         Ok(before.map_or((Decision::Neither, None), |row| (row.verdict, row.note)))
     };
     attempt.start(act, move |(verdict, note)| {
@@ -26,7 +26,7 @@ pub fn decide(app_state: AppState, attempt: ActionState, subject: String, verdic
                 }
             });
         };
-        app_state.shell.toasts.push_with_undo(told, Callback::new(undo));
+        app_state.shell.toasts.push_with_undo(message, Callback::new(undo));
     });
 }
 
@@ -42,12 +42,12 @@ pub fn BlockButton(
     let attempt = ActionState::new();
     let label = move || if blocked.get() { "Unblock" } else { "Block" };
     let toggle = move |_| {
-        let (verdict, told) = if blocked.get_untracked() {
+        let (verdict, message) = if blocked.get_untracked() {
             (Decision::Neither, "No longer blocked.")
         } else {
             (Decision::Block, "Blocked. Settings › Blocklist lists it.")
         };
-        decide(app_state, attempt, subject.clone(), verdict, told);
+        decide(app_state, attempt, subject.clone(), verdict, message);
     };
     view! {
         <button

@@ -11,7 +11,7 @@ use crate::components::notice::FailureNotice;
 #[component]
 pub fn UnlockDialog() -> impl IntoView {
     let app_state = app_state();
-    let open = app_state.node.gate.asking;
+    let open = app_state.node.gate.is_asking;
     // However it was closed: waiting commands must end.
     Effect::new(move |before: Option<bool>| {
         let now = open.get();
@@ -41,8 +41,8 @@ pub fn UnlockForm(
     let send = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         let client = app_state.client();
-        let opened = async move { client.unlock(passphrase.get_untracked()).await };
-        attempt.start(opened, move |me| {
+        let unlocking = async move { client.unlock(passphrase.get_untracked()).await };
+        attempt.start(unlocking, move |me| {
             app_state.set_me(*me);
             done.try_run(());
         });

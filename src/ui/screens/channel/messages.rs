@@ -46,11 +46,11 @@ impl History {
                         self.messages.set(Some(page.messages));
                     }
                     if follows {
-                        self.to_the_end();
+                        self.scroll_to_end();
                     }
                     // What is on show in a window that is looked at has been read.
                     if page.channel.unread > 0 && !dom::is_hidden() {
-                        self.read(name).await;
+                        self.mark_read(name).await;
                     }
                 }
                 Err(failure) => self.failure.set(Some(failure)),
@@ -58,23 +58,23 @@ impl History {
         });
     }
 
-    async fn read(self, name: String) {
+    async fn mark_read(self, name: String) {
         if let Ok(all) = self.app_state.client().mark_read(name).await {
             self.app_state.live.channels.set(all);
         }
     }
 
-    fn earlier(self) {
+    fn load_earlier(self) {
         let Some(before) = self.before.get_untracked() else { return };
         let name = self.name.get_untracked();
         spawn_local(async move {
             match self.app_state.client().messages(name.clone(), Some(before), PAGE).await {
                 Ok(page) if self.name.try_get_untracked() == Some(name) => {
-                    let mut earlier = page.messages;
+                    let mut load_earlier = page.messages;
                     self.before.set(page.before);
                     self.messages.update(|messages| {
-                        earlier.append(messages.get_or_insert_default());
-                        *messages = Some(earlier);
+                        load_earlier.append(messages.get_or_insert_default());
+                        *messages = Some(load_earlier);
                     });
                 }
                 Ok(_) => {}
@@ -89,7 +89,7 @@ impl History {
         })
     }
 
-    fn to_the_end(self) {
+    fn scroll_to_end(self) {
         request_animation_frame(move || {
             if let Some(Some(list)) = self.list.try_get_untracked() {
                 list.set_scroll_top(list.scroll_height());
@@ -122,13 +122,13 @@ pub fn Messages(name: Memo<String>) -> impl IntoView {
         name
     });
     // Messages that arrived in the background are marked as read when the page is shown again.
-    let looked_at = window_event_listener(leptos::ev::visibilitychange, move |_| {
+    let on_visible = window_event_listener(leptos::ev::visibilitychange, move |_| {
         let shown = history.messages.with_untracked(|messages| messages.as_ref().map(Vec::len));
         if let Some(count) = shown.filter(|_| !dom::is_hidden()) {
             history.refresh((count as u32).max(PAGE));
         }
     });
-    on_cleanup(move || looked_at.remove());
+    on_cleanup(move || on_visible.remove());
     let lines = Memo::new(move |_| {
         history.messages.with(|messages| messages.as_ref().map(|messages| with_days(messages, time::format_day)))
     });
@@ -136,7 +136,7 @@ pub fn Messages(name: Memo<String>) -> impl IntoView {
         <div class="messages" node_ref=history.list tabindex="0" role="region" aria-label="Talk">
             <Show when=move || history.before.with(Option::is_some)>
                 <p class="messages-earlier">
-                    <button type="button" class="button button-small" on:click=move |_| history.earlier() data-testid="earlier">
+                    <button type="button" class="button button-small" on:click=move |_| history.load_earlier() data-testid="earlier">
                         "Earlier messages"
                     </button>
                 </p>

@@ -34,7 +34,7 @@ pub fn EditProfile(me: Memo<Me>) -> impl IntoView {
     let chosen = RwSignal::new(ChosenAvatar::Unchanged);
     let attempt = ActionState::new();
     let ActionState { busy, failure } = attempt;
-    let followed = [
+    let rebase = [
         bind_text(display_name, select(me, |me| me.profile.display_name.clone().unwrap_or_default())),
         bind_text(bio, select(me, |me| me.profile.bio.clone().unwrap_or_default())),
         bind_field(links, select(me, |me| join_lines(&me.profile.links)), |text| join_lines(&parse_lines(text))),
@@ -64,7 +64,7 @@ pub fn EditProfile(me: Memo<Me>) -> impl IntoView {
         };
         attempt.start(saved, move |(me, before, picture_changed, old_picture)| {
             app_state.set_me(*me);
-            followed.iter().for_each(|followed| followed.run(()));
+            rebase.iter().for_each(|rebase| rebase.run(()));
             chosen.try_set(ChosenAvatar::Unchanged);
             let undo = ProfileChanges {
                 display_name: Some(before.display_name.unwrap_or_default()),
@@ -74,7 +74,7 @@ pub fn EditProfile(me: Memo<Me>) -> impl IntoView {
             };
             app_state.shell.toasts.push_with_undo(
                 "Profile saved on this device.",
-                Callback::new(move |()| put_back(app_state, undo.clone())),
+                Callback::new(move |()| restore_profile(app_state, undo.clone())),
             );
         });
     };
@@ -93,7 +93,7 @@ pub fn EditProfile(me: Memo<Me>) -> impl IntoView {
     }
 }
 
-fn put_back(app_state: AppState, old: ProfileChanges) {
+fn restore_profile(app_state: AppState, old: ProfileChanges) {
     spawn_local(async move {
         match app_state.client().update_profile(old).await {
             Ok(me) => {
@@ -117,7 +117,7 @@ fn PictureField(me: Memo<Me>, chosen: RwSignal<ChosenAvatar>) -> impl IntoView {
         busy.set(true);
         trouble.set(None);
         spawn_local(async move {
-            match picture::small_square(&file).await {
+            match picture::shrink(&file).await {
                 Ok(bytes) => {
                     let url =
                         dom::blob(&bytes, "image/*").and_then(|b| web_sys::Url::create_object_url_with_blob(&b).ok());
@@ -134,7 +134,7 @@ fn PictureField(me: Memo<Me>, chosen: RwSignal<ChosenAvatar>) -> impl IntoView {
             }
         });
     };
-    let face = move || {
+    let preview = move || {
         let (key, cid) = me.with(|me| (me.public_key.clone().unwrap_or_default(), me.profile.avatar.clone()));
         match chosen.get() {
             ChosenAvatar::Unchanged => view! { <Avatar public_key=key cid /> }.into_any(),
@@ -154,7 +154,7 @@ fn PictureField(me: Memo<Me>, chosen: RwSignal<ChosenAvatar>) -> impl IntoView {
     };
     view! {
         <div class="picture-field">
-            {face}
+            {preview}
             <div class="picture-controls">
                 <label class="field-label" for="profile-picture">
                     "Picture"

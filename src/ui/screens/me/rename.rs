@@ -25,7 +25,7 @@ pub fn NameSection(me: Memo<Me>) -> impl IntoView {
                 } else {
                     view! {
                         <p>"You hold no name at the moment. Your profile and your history stay as they are."</p>
-                        <ClaimForm claimed=Callback::new(|()| {}) />
+                        <ClaimForm on_claimed=Callback::new(|()| {}) />
                     }
                         .into_any()
                 }
@@ -103,7 +103,7 @@ fn GiveUp(name: String, leave: Callback<()>) -> impl IntoView {
             app_state.set_me(*me);
             let undo = Callback::new({
                 let name = name.clone();
-                move |()| take_back(app_state, name.clone())
+                move |()| claim_again(app_state, name.clone())
             });
             app_state.shell.toasts.push_with_undo(format!("{name} is given up."), undo);
         });
@@ -125,7 +125,7 @@ fn GiveUp(name: String, leave: Callback<()>) -> impl IntoView {
     }
 }
 
-fn take_back(app_state: AppState, name: String) {
+fn claim_again(app_state: AppState, name: String) {
     spawn_local(async move {
         match app_state.client().register_username(name, ProfileChanges::default()).await {
             Ok(me) => {

@@ -32,11 +32,11 @@ pub fn Owner(page: Memo<ModulePage>) -> impl IntoView {
 fn Describe(page: Memo<ModulePage>) -> impl IntoView {
     let app_state = app_state();
     let attempt = ActionState::new();
-    let mut followed = Vec::new();
+    let mut rebase = Vec::new();
     let mut field = |take: fn(&ModuleDetails) -> Option<&String>| {
         let kept = select(page, move |page| take(&page.details).cloned().unwrap_or_default());
         let field = RwSignal::new(kept.get_untracked());
-        followed.push(bind_text(field, kept));
+        rebase.push(bind_text(field, kept));
         field
     };
     let title = field(|details| details.title.as_ref());
@@ -46,7 +46,7 @@ fn Describe(page: Memo<ModulePage>) -> impl IntoView {
     let deprecated = field(|details| details.deprecated.as_ref());
     let kept_tags = select(page, |page| page.details.tags.join(", "));
     let tags = RwSignal::new(kept_tags.get_untracked());
-    followed.push(bind_field(tags, kept_tags, |text| parse_tags(text).join(", ")));
+    rebase.push(bind_field(tags, kept_tags, |text| parse_tags(text).join(", ")));
     let name = page.with_untracked(|page| page.name.clone());
     let sent = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
@@ -59,10 +59,10 @@ fn Describe(page: Memo<ModulePage>) -> impl IntoView {
             deprecated: Some(deprecated.get_untracked()),
             readme: None,
         };
-        let (client, name, followed) = (app_state.client(), name.clone(), followed.clone());
+        let (client, name, rebase) = (app_state.client(), name.clone(), rebase.clone());
         attempt.start(async move { client.describe_module(name, changes).await }, move |_| {
             app_state.shell.toasts.push_good("The description is saved.");
-            followed.iter().for_each(|followed| followed.run(()));
+            rebase.iter().for_each(|rebase| rebase.run(()));
         });
     };
     view! {
@@ -114,10 +114,10 @@ fn Withdraw(page: Memo<ModulePage>) -> impl IntoView {
         let version = chosen.get_untracked();
         let back = is_withdrawn.get_untracked();
         let why = (!back).then(|| reason.get_untracked());
-        let said = if back { format!("{version} counts again.") } else { format!("{version} is withdrawn.") };
+        let message = if back { format!("{version} counts again.") } else { format!("{version} is withdrawn.") };
         let (client, name) = (app_state.client(), name.clone());
         attempt.start(async move { client.yank(name, version, why).await }, move |_| {
-            app_state.shell.toasts.push_good(said);
+            app_state.shell.toasts.push_good(message);
             reason.try_set(String::new());
         });
     };

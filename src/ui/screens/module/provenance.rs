@@ -14,10 +14,10 @@ pub fn Provenance(page: Memo<ModulePage>) -> impl IntoView {
         let latest = page.versions.iter().find(|version| Some(&version.version) == page.latest.as_ref()).cloned();
         (latest, page.details.imports.clone(), page.details.exports.clone())
     };
-    slice_view(page, take, |(latest, imports, exports)| latest.map(|latest| shown(latest, imports, exports)))
+    slice_view(page, take, |(latest, imports, exports)| latest.map(|latest| render_version(latest, imports, exports)))
 }
 
-fn list(names: Vec<String>, nothing: &'static str) -> AnyView {
+fn render_names(names: Vec<String>, nothing: &'static str) -> AnyView {
     if names.is_empty() {
         return view! { <p class="muted">{nothing}</p> }.into_any();
     }
@@ -25,7 +25,7 @@ fn list(names: Vec<String>, nothing: &'static str) -> AnyView {
         .into_any()
 }
 
-fn shown(version: VersionEntry, imports: Vec<String>, exports: Vec<String>) -> impl IntoView {
+fn render_version(version: VersionEntry, imports: Vec<String>, exports: Vec<String>) -> impl IntoView {
     let seen = match version.status {
         NameStatus::Confirmed => "The network’s witnesses have seen it.",
         NameStatus::Provisional | NameStatus::Contested => "No witness has confirmed it yet; the date is its author’s.",
@@ -51,9 +51,9 @@ fn shown(version: VersionEntry, imports: Vec<String>, exports: Vec<String>) -> i
                 <dd>{checked}</dd>
             </dl>
             <h3>"Asks for"</h3>
-            {list(imports, "Nothing: it computes with what it is given.")}
+            {render_names(imports, "Nothing: it computes with what it is given.")}
             <h3>"Offers"</h3>
-            {list(exports, "Its author names no function.")}
+            {render_names(exports, "Its author names no function.")}
         </section>
     }
 }

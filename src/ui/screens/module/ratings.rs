@@ -26,7 +26,7 @@ pub fn Ratings(page: Memo<ModulePage>) -> impl IntoView {
                 fallback=|| view! { <p class="muted">"Nobody known here has rated it."</p> }
             >
                 <ul class="reviews">
-                    {keyed_list(reviews, |review| review.author.did.clone(), |review| slice_view(review, Clone::clone, row))}
+                    {keyed_list(reviews, |review| review.author.did.clone(), |review| slice_view(review, Clone::clone, render_review))}
                 </ul>
             </Show>
             <Show when=move || !mine.get()>
@@ -36,7 +36,7 @@ pub fn Ratings(page: Memo<ModulePage>) -> impl IntoView {
     }
 }
 
-fn row(review: Review) -> impl IntoView {
+fn render_review(review: Review) -> impl IntoView {
     view! {
         <li class="review">
             <p class="module-facts">
@@ -57,14 +57,14 @@ fn Rate(name: String, own: Memo<Option<Review>>) -> impl IntoView {
     let kept_stars = select(own, |own| own.as_ref().map_or(0, |own| own.stars));
     let kept_text = select(own, |own| own.as_ref().map(|own| own.text.clone()).unwrap_or_default());
     let (stars, text) = (RwSignal::new(kept_stars.get_untracked()), RwSignal::new(kept_text.get_untracked()));
-    let followed = [bind_field(stars, kept_stars, Clone::clone), bind_text(text, kept_text)];
+    let rebase = [bind_field(stars, kept_stars, Clone::clone), bind_text(text, kept_text)];
     let rated = select(own, Option::is_some);
     let send = StoredValue::new_local(move |given: Option<u8>| {
         let (client, name, review) = (app_state.client(), name.clone(), text.get_untracked());
-        let said = if given.is_some() { "Your rating is saved." } else { "Your rating is taken back." };
+        let message = if given.is_some() { "Your rating is saved." } else { "Your rating is taken back." };
         attempt.start(async move { client.rate_module(name, given, review).await }, move |_| {
-            app_state.shell.toasts.push_good(said);
-            followed.iter().for_each(|followed| followed.run(()));
+            app_state.shell.toasts.push_good(message);
+            rebase.iter().for_each(|rebase| rebase.run(()));
         });
     });
     let sent = move |event: leptos::ev::SubmitEvent| {

@@ -41,20 +41,19 @@ fn steps(way: Reachability) -> impl IntoView {
     ];
     let steps = way.steps();
     let all_in_order = steps.iter().all(|in_order| *in_order);
-    let rows = CHECKS
-        .into_iter()
-        .zip(steps)
-        .map(|((good, bad), in_order)| if in_order { step(Icon::Check, good) } else { step(Icon::Warning, bad) });
+    let rows = CHECKS.into_iter().zip(steps).map(|((good, bad), in_order)| {
+        if in_order { render_step(Icon::Check, good) } else { render_step(Icon::Warning, bad) }
+    });
     let rest = "Nobody else of this network is here right now, or no direct way to them was found. Whoever comes is connected by itself.";
     view! {
         <ol class="network-list">
             {rows.collect_view()}
-            {all_in_order.then(|| step(Icon::Clock, rest))}
+            {all_in_order.then(|| render_step(Icon::Clock, rest))}
         </ol>
     }
 }
 
-fn step(mark: Icon, words: &'static str) -> impl IntoView {
+fn render_step(mark: Icon, words: &'static str) -> impl IntoView {
     view! {
         <li class="network-item">
             {icon(mark)}

@@ -82,11 +82,11 @@ impl PeopleList {
             app_state.invalidation.people.track();
             let now = (prefix.get(), after.get());
             // News about people must not throw the reader back to the top.
-            let shown = directory.people.with_untracked(Vec::len) as u32;
-            directory.begin(if before.as_ref() == Some(&now) { shown.max(PAGE) } else { PAGE });
+            let count = directory.people.with_untracked(Vec::len) as u32;
+            directory.begin(if before.as_ref() == Some(&now) { count.max(PAGE) } else { PAGE });
             now
         });
-        directory.watch_the_end();
+        directory.observe_end();
         directory
     }
 
@@ -96,11 +96,11 @@ impl PeopleList {
         self.loading.set(true);
         spawn_local(async move {
             let page = fetch_rows(self.app_state.client(), prefix, rows, after).await;
-            self.take(request, page, |people, page| *people = page);
+            self.accept(request, page, |people, page| *people = page);
         });
     }
 
-    pub fn more(self) {
+    pub fn load_more(self) {
         let Some(Some(cursor)) = self.cursor.try_get_untracked() else {
             return;
         };
@@ -112,11 +112,11 @@ impl PeopleList {
         self.loading.set(true);
         spawn_local(async move {
             let page = self.app_state.client().list_usernames(prefix, PAGE, Some(cursor)).await;
-            self.take(request, page, |people, mut page| people.append(&mut page));
+            self.accept(request, page, |people, mut page| people.append(&mut page));
         });
     }
 
-    fn take(self, request: Request, page: Result<PeoplePage, Failure>, put: impl FnOnce(&mut Vec<Row>, Vec<Row>)) {
+    fn accept(self, request: Request, page: Result<PeoplePage, Failure>, place: impl FnOnce(&mut Vec<Row>, Vec<Row>)) {
         if !request.is_latest() {
             return;
         }
@@ -128,47 +128,47 @@ impl PeopleList {
                 if self.initials.with_untracked(|initials| *initials != page.initials) {
                     self.initials.set(page.initials);
                 }
-                self.people.update(|people| put(people, page.people.into_iter().map(Row::new).collect()));
+                self.people.update(|people| place(people, page.people.into_iter().map(Row::new).collect()));
                 self.cursor.set(page.cursor);
-                self.still_in_view();
+                self.load_more_if_end_is_visible();
             }
             Err(failure) => self.failure.set(Some(failure)),
         }
     }
 
     /// The observer fires once when the end comes into view; a tall window may need several pages.
-    fn still_in_view(self) {
+    fn load_more_if_end_is_visible(self) {
         request_animation_frame(move || {
             let Some(Some(end)) = self.end.try_get_untracked() else {
                 return;
             };
             let height = window().inner_height().ok().and_then(|height| height.as_f64()).unwrap_or_default();
             if end.get_bounding_client_rect().top() < height {
-                self.more();
+                self.load_more();
             }
         });
     }
 
-    fn watch_the_end(self) {
+    fn observe_end(self) {
         Effect::new(move |_| {
             let Some(end) = self.end.get() else {
                 return;
             };
-            let seen = Closure::<dyn FnMut(js_sys::Array)>::new(move |entries: js_sys::Array| {
+            let callback = Closure::<dyn FnMut(js_sys::Array)>::new(move |entries: js_sys::Array| {
                 let visible = entries
                     .iter()
                     .filter_map(|entry| entry.dyn_into::<IntersectionObserverEntry>().ok())
                     .any(|entry| entry.is_intersecting());
                 if visible {
-                    self.more();
+                    self.load_more();
                 }
             });
             // Without an observer the link still works.
-            if let Ok(observer) = IntersectionObserver::new(seen.as_ref().unchecked_ref()) {
+            if let Ok(observer) = IntersectionObserver::new(callback.as_ref().unchecked_ref()) {
                 observer.observe(&end);
-                let kept = StoredValue::new_local((observer, seen));
+                let stored = StoredValue::new_local((observer, callback));
                 on_cleanup(move || {
-                    kept.try_with_value(|(observer, _)| observer.disconnect());
+                    stored.try_with_value(|(observer, _)| observer.disconnect());
                 });
             }
         });

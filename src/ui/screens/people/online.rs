@@ -12,7 +12,7 @@ use crate::widgets::avatar::Avatar;
 use gen_registry_api::OnlineUser;
 
 /// As many faces as a page shows before it says how many more there are.
-const SHOWN_MAX: usize = 24;
+const FACES_MAX: usize = 24;
 
 #[component]
 pub fn Online() -> impl IntoView {
@@ -25,24 +25,24 @@ pub fn Online() -> impl IntoView {
             async move { client.online_users().await.map(|report| report.users) }
         },
     );
-    let here = Signal::derive(move || {
+    let online = Signal::derive(move || {
         users.with(|users| match users {
             Some(Ok(users)) if !users.is_empty() => Some(users.clone()),
             _ => None,
         })
     });
-    some_view(here, shown, || ())
+    some_view(online, render_users, || ())
 }
 
-fn shown(users: Memo<Vec<OnlineUser>>) -> impl IntoView {
+fn render_users(users: Memo<Vec<OnlineUser>>) -> impl IntoView {
     let count = select(users, Vec::len);
-    let first = select(users, |users| users.iter().take(SHOWN_MAX).cloned().collect::<Vec<_>>());
-    let more = move || count.get().saturating_sub(SHOWN_MAX);
+    let first = select(users, |users| users.iter().take(FACES_MAX).cloned().collect::<Vec<_>>());
+    let more = move || count.get().saturating_sub(FACES_MAX);
     view! {
         <section aria-labelledby="online-title" class="online">
             <h2 id="online-title">{move || format!("Here now: {}", text::format_count(count.get() as u64, "person", "people"))}</h2>
             <ul class="online-list" data-testid="online">
-                {keyed_list(first, |user| user.did.clone(), person)}
+                {keyed_list(first, |user| user.did.clone(), render_person)}
             </ul>
             <Show when=move || more() != 0>
                 <p class="muted">{move || format!("and {} more", more())}</p>
@@ -51,7 +51,7 @@ fn shown(users: Memo<Vec<OnlineUser>>) -> impl IntoView {
     }
 }
 
-fn person(user: Memo<OnlineUser>) -> impl IntoView {
+fn render_person(user: Memo<OnlineUser>) -> impl IntoView {
     view! {
         <li data-testid="online-person">
             <a class="online-person" href=move || user.with(|user| routes::person_or_identity(user.username.as_deref(), &user.did))>

@@ -48,10 +48,10 @@ pub fn Absent(
         )
     };
     let wanted = StoredValue::new(asked.clone());
-    let farther = RwSignal::new(None::<FindReport>);
+    let lookup = RwSignal::new(None::<FindReport>);
     let offer = Memo::new(move |_| {
         let free = matches!(check.get(), Some(Ok(NameCheck { verdict: NameVerdict::Available, .. })));
-        if free && !app_state.live.is_forked() { offered(farther.get().as_ref()) } else { None }
+        if free && !app_state.live.is_forked() { describe_offer(lookup.get().as_ref()) } else { None }
     });
     view! {
         <div class="empty" data-testid="not-found-here">
@@ -60,7 +60,7 @@ pub fn Absent(
                 <strong>"Not found here."</strong>
                 " Nobody known on this device holds this name."
             </p>
-            <NetworkLookup kind=NameKind::Username name=asked.clone() told=farther />
+            <NetworkLookup kind=NameKind::Username name=asked.clone() report_to=lookup />
             {free_at.map(|at| view! { <p>"It was given up and is free for everyone " <Moment at /> "."</p> })}
             {move || match check.get() {
                 Some(Ok(NameCheck { verdict: NameVerdict::Invalid { message, .. }, .. })) => {
@@ -106,8 +106,8 @@ pub fn Absent(
 }
 
 /// What the offer to claim the name rests on; none when somebody out there holds it, or gave it up not long ago.
-fn offered(farther: Option<&FindReport>) -> Option<&'static str> {
-    let Some(report) = farther else { return Some("It is free as far as this device knows; others are being asked.") };
+fn describe_offer(lookup: Option<&FindReport>) -> Option<&'static str> {
+    let Some(report) = lookup else { return Some("It is free as far as this device knows; others are being asked.") };
     let closed = report.free_at.is_some_and(|at| at as f64 > dom::now());
     if report.found.is_some() || closed {
         return None;

@@ -44,7 +44,7 @@ fn Import() -> impl IntoView {
         };
         let client = app_state.client();
         let imported = async move {
-            let bytes = dom::bytes_of(&file).await.map_err(|_| {
+            let bytes = dom::read_bytes(&file).await.map_err(|_| {
                 Failure::new(
                     FailureCode::BackupDamaged,
                     "The browser could not read this file.",
@@ -59,7 +59,7 @@ fn Import() -> impl IntoView {
             if let Some(Some(input)) = input.try_get_untracked() {
                 input.set_value("");
             }
-            let told = match imported.new_changes {
+            let message = match imported.new_changes {
                 0 => "The backup holds nothing that was not here already.".to_owned(),
                 new => format!(
                     "{} from the backup of {} brought here.",
@@ -68,7 +68,7 @@ fn Import() -> impl IntoView {
                 ),
             };
             app_state.set_me(*imported.me);
-            app_state.shell.toasts.push_good(told);
+            app_state.shell.toasts.push_good(message);
         });
     };
     view! {
@@ -115,7 +115,7 @@ fn FromWords() -> impl IntoView {
         let restored = async move { client.restore_from_phrase(phrase.get_untracked()).await };
         attempt.start(restored, move |me| {
             phrase.try_set(String::new());
-            let told = match &me.username {
+            let message = match &me.username {
                 Some(name) => format!("Welcome back, {name}."),
                 None => {
                     "Your key is here. Your name follows once your registry arrives, from a backup file or from a peer."
@@ -123,7 +123,7 @@ fn FromWords() -> impl IntoView {
                 }
             };
             app_state.set_me(*me);
-            app_state.shell.toasts.push_good(told);
+            app_state.shell.toasts.push_good(message);
         });
     };
     view! {

@@ -19,13 +19,13 @@ pub fn Storage() -> impl IntoView {
             <h2 id="storage-title">"Storage"</h2>
             {move || match app_state.live.status.get() {
                 None => view! { <p class="muted">"Looking…"</p> }.into_any(),
-                Some(status) => shown(status).into_any(),
+                Some(status) => render_status(status).into_any(),
             }}
         </section>
     }
 }
 
-fn shown(status: Status) -> impl IntoView {
+fn render_status(status: Status) -> impl IntoView {
     let Status { registries, names, quarantined, storage_used, storage_quota, persisted, .. } = status;
     view! {
         <p>
@@ -38,13 +38,13 @@ fn shown(status: Status) -> impl IntoView {
         {storage_used
             .map(|used| {
                 let quota = storage_quota.unwrap_or_default();
-                let told = match quota {
+                let label = match quota {
                     0 => format!("{} used", text::format_size(used)),
                     quota => format!("{} used of {} that the browser allows", text::format_size(used), text::format_size(quota)),
                 };
                 view! {
                     <div class="meter">
-                        <label for="storage-meter">{told}</label>
+                        <label for="storage-meter">{label}</label>
                         {(quota > 0)
                             .then(|| {
                                 view! { <meter id="storage-meter" min="0" max=quota.to_string() value=used.to_string()></meter> }
@@ -53,7 +53,7 @@ fn shown(status: Status) -> impl IntoView {
                 }
             })}
         <Persisted persisted />
-        {(!quarantined.is_empty()).then(|| quarantined_records(quarantined))}
+        {(!quarantined.is_empty()).then(|| render_quarantined(quarantined))}
     }
 }
 
@@ -92,7 +92,7 @@ fn Persisted(#[prop(optional_no_strip)] persisted: Option<bool>) -> impl IntoVie
     }
 }
 
-fn quarantined_records(records: Vec<QuarantinedRecord>) -> impl IntoView {
+fn render_quarantined(records: Vec<QuarantinedRecord>) -> impl IntoView {
     view! {
         <h3>"Set aside"</h3>
         <p>"These records failed their check. They do no harm, and are fetched again from peers where that is possible."</p>
