@@ -62,10 +62,10 @@ impl Pwa {
             return false;
         };
         self.installable.set(false);
-        let Some(shown) = method(&prompt, "prompt").and_then(|show| show.call0(&prompt).ok()) else {
+        let Some(dialog) = method(&prompt, "prompt").and_then(|show| show.call0(&prompt).ok()) else {
             return false;
         };
-        let Ok(choice) = JsFuture::from(Promise::resolve(&shown)).await else {
+        let Ok(choice) = JsFuture::from(Promise::resolve(&dialog)).await else {
             return false;
         };
         Reflect::get(&choice, &"outcome".into()).ok().and_then(|o| o.as_string()).as_deref() == Some("accepted")

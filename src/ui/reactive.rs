@@ -96,7 +96,7 @@ where
 pub fn keyed_list<T, V>(
     all: impl Into<Signal<Vec<T>>>,
     key: fn(&T) -> String,
-    row: impl Fn(Memo<T>) -> V + Send + Sync + 'static,
+    render_row: impl Fn(Memo<T>) -> V + Send + Sync + 'static,
 ) -> AnyView
 where
     T: Clone + PartialEq + Send + Sync + 'static,
@@ -104,23 +104,24 @@ where
 {
     let all = all.into();
     let keys = move || all.with(|all| all.iter().map(key).collect());
-    let row = move |wanted: String| {
+    let render_row = move |wanted: String| {
         let find = move || all.with(|all| all.iter().find(|item| key(item) == wanted).cloned());
         // Taken away before it was drawn: then so is the row.
-        find().map(|first| row(keep_last(find, first)).into_any())
+        find().map(|first| render_row(keep_last(find, first)).into_any())
     };
-    keyed(Box::new(keys), Box::new(row))
+    keyed(Box::new(keys), Box::new(render_row))
 }
 
 type Row = Box<dyn Fn(String) -> Option<AnyView> + Send + Sync>;
 
-fn keyed(keys: Box<dyn Fn() -> Vec<String> + Send + Sync>, row: Row) -> AnyView {
-    let row = StoredValue::new(row);
+fn keyed(keys: Box<dyn Fn() -> Vec<String> + Send + Sync>, render_row: Row) -> AnyView {
+    let render_row = StoredValue::new(render_row);
     let each = move || {
         let mut seen = HashSet::new();
         keys().into_iter().filter(|key| seen.insert(key.clone())).collect::<Vec<_>>()
     };
-    view! { <For each key=Clone::clone children=move |key| row.with_value(|row| row(key)) /> }.into_any()
+    view! { <For each key=Clone::clone children=move |key| render_row.with_value(|render_row| render_row(key)) /> }
+        .into_any()
 }
 
 /// A field follows its source (another tab, an undo) until it is edited by hand. `kept_as` returns
@@ -134,19 +135,19 @@ where
     T: Clone + PartialEq + Send + Sync + 'static,
 {
     let base = StoredValue::new(source.get_untracked());
-    let kept = StoredValue::new(move || field.with_untracked(&kept_as));
+    let to_save = StoredValue::new(move || field.with_untracked(&kept_as));
     Effect::new(move |_| {
         let now = source.get();
         let before = base.get_value();
-        if now != before && kept.with_value(|kept| kept()) == before {
+        if now != before && to_save.with_value(|to_save| to_save()) == before {
             field.set(now.clone());
         }
         base.set_value(now);
     });
     Callback::new(move |()| {
         // The form may be gone meanwhile.
-        if let Some(kept) = kept.try_with_value(|kept| kept()) {
-            base.try_set_value(kept);
+        if let Some(to_save) = to_save.try_with_value(|to_save| to_save()) {
+            base.try_set_value(to_save);
         }
     })
 }

@@ -49,7 +49,7 @@ impl Entries {
 
     fn remove(&mut self, cid: &str) {
         self.by_cid.remove(cid);
-        self.order.retain(|known| known != cid);
+        self.order.retain(|entry| entry != cid);
     }
 }
 
@@ -62,8 +62,8 @@ impl PictureCache {
     /// The picture of a CID; fetches it unless that was begun already. One that can't be had is asked for again by
     /// the next call.
     pub fn load(self, client: Client, cid: &str) -> PictureUrl {
-        if let Some(known) = self.0.with_value(|entries| entries.find(cid)) {
-            return known;
+        if let Some(entry) = self.0.with_value(|entries| entries.find(cid)) {
+            return entry;
         }
         let mut inserted = None;
         self.0.update_value(|entries| inserted = Some(entries.insert(cid)));

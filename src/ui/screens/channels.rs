@@ -113,18 +113,18 @@ fn Section(title: &'static str, id: &'static str, #[prop(into)] entries: Signal<
             <section aria-labelledby=named_by.clone()>
                 <h2 id=heading.clone()>{title}</h2>
                 <ul class="channel-list" data-testid=id>
-                    {keyed_list(entries, |entry| entry.channel.clone(), row)}
+                    {keyed_list(entries, |entry| entry.channel.clone(), render_channel)}
                 </ul>
             </section>
         </Show>
     }
 }
 
-fn row(entry: Memo<ChannelEntry>) -> impl IntoView {
+fn render_channel(entry: Memo<ChannelEntry>) -> impl IntoView {
     let app_state = app_state();
     let channel = entry.with_untracked(|entry| entry.channel.clone());
     let (muted, joined) = (select(entry, |entry| entry.muted), select(entry, |entry| entry.joined));
-    let (name, shown, href) = (channel.clone(), channel.clone(), routes::channel(&channel));
+    let (name, label_text, href) = (channel.clone(), channel.clone(), routes::channel(&channel));
     let mute = move |_| {
         let (client, name, muted) = (app_state.client(), name.clone(), muted.get_untracked());
         leptos::task::spawn_local(async move {
@@ -146,7 +146,7 @@ fn row(entry: Memo<ChannelEntry>) -> impl IntoView {
         <li class="channel-row" data-testid="channel-row">
             <a class="channel-link" href=href>
                 <span class="channel-names">
-                    <span class="channel-name">{shown}</span>
+                    <span class="channel-name">{label_text}</span>
                     {slice_view(entry, |entry| entry.topic_line.clone(), |line| line.map(|line| view! { <span class="channel-line">{line}</span> }))}
                 </span>
                 <span class="channel-facts">

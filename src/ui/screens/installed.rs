@@ -37,7 +37,7 @@ pub fn Installed() -> impl IntoView {
             {query_view(modules, move |modules| view! {
                 <Show when=move || !modules.with(Vec::is_empty) fallback=render_nothing>
                     <ul class="modules" data-testid="installed">
-                        {keyed_list(modules, |module| module.name.clone(), move |module| slice_view(module, Clone::clone, move |module| row(module, attempt)))}
+                        {keyed_list(modules, |module| module.name.clone(), move |module| slice_view(module, Clone::clone, move |module| render_module(module, attempt)))}
                     </ul>
                 </Show>
             })}
@@ -56,7 +56,7 @@ fn render_nothing() -> impl IntoView {
     }
 }
 
-fn row(module: InstalledModule, attempt: ActionState) -> impl IntoView {
+fn render_module(module: InstalledModule, attempt: ActionState) -> impl IntoView {
     let app_state = app_state();
     let InstalledModule {
         name, version, author, requirement, needed_by, installed_at, size, withdrawn, update, ..

@@ -40,7 +40,7 @@ pub fn Module() -> impl IntoView {
             async move { Ok(client.module_page(name).await?.map(|page| *page)) }
         },
     );
-    let begun = install::Begun::new();
+    let installation = install::Installation::new();
     let title = Signal::derive(move || match page.get() {
         Some(Ok(Some(page))) => page.name,
         _ => name.get(),
@@ -50,12 +50,12 @@ pub fn Module() -> impl IntoView {
             <PageHead title testid="module-title" />
             {move || {
                 // Another module is another page.
-                let asked = name.get();
+                let wanted_name = name.get();
                 query_view(
                     page,
                     move |page| {
-                        let asked = asked.clone();
-                        some_view(page, move |page| view! { <ModuleView page begun /> }, move || render_absent(&asked))
+                        let wanted_name = wanted_name.clone();
+                        some_view(page, move |page| view! { <ModuleView page installation /> }, move || render_absent(&wanted_name))
                     },
                 )
             }}
@@ -77,7 +77,7 @@ fn render_absent(name: &str) -> impl IntoView + use<> {
 }
 
 #[component]
-fn ModuleView(page: Memo<ModulePage>, begun: install::Begun) -> impl IntoView {
+fn ModuleView(page: Memo<ModulePage>, installation: install::Installation) -> impl IntoView {
     let query = use_query_map();
     let wanted = query.with_untracked(|query| query.get("install"));
     let (mine, blocked) = (select(page, |page| page.mine), select(page, |page| page.blocked));
@@ -99,7 +99,7 @@ fn ModuleView(page: Memo<ModulePage>, begun: install::Begun) -> impl IntoView {
                 "Discussion"
             </a>
         </p>
-        {slice_view(page, |page| page.details.deprecated.clone(), |reason| reason.map(deprecated))}
+        {slice_view(page, |page| page.details.deprecated.clone(), |reason| reason.map(render_deprecated))}
         <Show when=move || blocked.get()>
             <Notice tone=NoticeTone::Warning>
                 <p>"It is on your blocklist, or its publisher is: it is in no list of yours and can’t be installed."</p>
@@ -111,7 +111,7 @@ fn ModuleView(page: Memo<ModulePage>, begun: install::Begun) -> impl IntoView {
                 <BlockButton subject=subject() blocked what="this module" />
             </div>
         </Show>
-        {slice_view(page, to_install, move |subject| view! { <install::Install subject wanted=wanted.clone() begun /> })}
+        {slice_view(page, to_install, move |subject| view! { <install::Install subject wanted=wanted.clone() installation /> })}
         {slice_view(page, |page| page.details.readme.clone(), |readme| readme.map(|cid| view! { <Readme cid /> }))}
         {slice_view(page, find_runnable, |version| version.map(|(name, version)| view! { <run::Run name version /> }))}
         <versions::Versions page />
@@ -153,7 +153,7 @@ fn render_intro(
     }
 }
 
-fn deprecated(reason: String) -> impl IntoView {
+fn render_deprecated(reason: String) -> impl IntoView {
     view! {
         <Notice tone=NoticeTone::Warning>
             <p>

@@ -26,15 +26,15 @@ const PAGE: u32 = 50;
 pub fn Modules() -> impl IntoView {
     let app_state = app_state();
     let query = use_query_map();
-    let asked = Memo::new(move |_| query.with(|query| ModuleQuery::parse(|key| query.get(key))));
+    let wanted = Memo::new(move |_| query.with(|query| ModuleQuery::parse(|key| query.get(key))));
     let (cards, total, cursor) =
         (RwSignal::new(Vec::<ModuleCard>::new()), RwSignal::new(None::<u64>), RwSignal::new(None));
     let (people, failure) = (RwSignal::new(Vec::<UsernameEntry>::new()), RwSignal::new(None));
     let latest = LatestRequest::new();
     let load = move |from: Option<u32>, limit: u32| {
-        let (request, asked) = (latest.begin(), asked.get_untracked());
+        let (request, wanted) = (latest.begin(), wanted.get_untracked());
         spawn_local(async move {
-            let list = fetch_modules(app_state.client(), asked, limit, from).await;
+            let list = fetch_modules(app_state.client(), wanted, limit, from).await;
             if !request.is_latest() {
                 return;
             }
@@ -57,15 +57,15 @@ pub fn Modules() -> impl IntoView {
     };
     Effect::new(move |before: Option<ModuleQuery>| {
         app_state.invalidation.modules.track();
-        let now = asked.get();
+        let now = wanted.get();
         // News must not throw the reader back to the top.
-        let shown = if before.as_ref() == Some(&now) { cards.with_untracked(Vec::len) as u32 } else { 0 };
-        load(None, shown.max(PAGE));
+        let visible = if before.as_ref() == Some(&now) { cards.with_untracked(Vec::len) as u32 } else { 0 };
+        load(None, visible.max(PAGE));
         now
     });
     let title = Signal::derive(move || {
-        asked.with(|asked| {
-            asked.filter.tag.as_ref().map_or_else(|| "Modules".to_owned(), |tag| format!("Modules: {tag}"))
+        wanted.with(|wanted| {
+            wanted.filter.tag.as_ref().map_or_else(|| "Modules".to_owned(), |tag| format!("Modules: {tag}"))
         })
     });
     view! {
@@ -77,7 +77,7 @@ pub fn Modules() -> impl IntoView {
                         None => "Looking…".to_owned(),
                         Some(total) => {
                             let known = text::format_count(total, "module", "modules");
-                            let found = asked.with(|asked| !asked.text.is_empty());
+                            let found = wanted.with(|wanted| !wanted.text.is_empty());
                             if found { format!("{known} found") } else { format!("{known} known here") }
                         }
                     }}
@@ -94,7 +94,7 @@ pub fn Modules() -> impl IntoView {
                 </div>
             </div>
             <SearchBox id="modules-search" label="Find modules by any word" everything=true testid="modules-search" />
-            <Choices asked />
+            <Choices wanted />
             <FailureNotice failure />
             <ul class="modules" on:keydown=|event| walk(&event, ".module-link")>
                 {module_rows(cards)}
@@ -107,7 +107,7 @@ pub fn Modules() -> impl IntoView {
                 </p>
             </Show>
             <Show when=move || total.get() == Some(0)>
-                <Empty asked />
+                <Empty wanted />
             </Show>
             <Show when=move || people.with(|people| !people.is_empty())>
                 <section class="modules-people" aria-labelledby="modules-people-title">
@@ -124,26 +124,26 @@ pub fn Modules() -> impl IntoView {
 /// A text is searched for; without one the list is enough.
 async fn fetch_modules(
     client: Client,
-    asked: ModuleQuery,
+    wanted: ModuleQuery,
     limit: u32,
     from: Option<u32>,
 ) -> Result<(ModuleList, Vec<UsernameEntry>), Failure> {
-    let sort = asked.order();
-    if asked.text.is_empty() {
-        return Ok((client.list_modules(asked.filter, sort, limit, from).await?, Vec::new()));
+    let sort = wanted.order();
+    if wanted.text.is_empty() {
+        return Ok((client.list_modules(wanted.filter, sort, limit, from).await?, Vec::new()));
     }
-    let found = client.search(asked.text, asked.filter, sort, limit, from).await?;
+    let found = client.search(wanted.text, wanted.filter, sort, limit, from).await?;
     let SearchResults { modules, people, total, cursor, .. } = found;
     Ok((ModuleList { modules, cursor, total }, people))
 }
 
 #[component]
-fn Empty(asked: Memo<ModuleQuery>) -> impl IntoView {
+fn Empty(wanted: Memo<ModuleQuery>) -> impl IntoView {
     view! {
         <div class="empty">
             {icon(Icon::Module)}
             {move || {
-                if asked.with(|asked| asked.is_everything()) {
+                if wanted.with(|wanted| wanted.is_everything()) {
                     view! {
                         <p>"No module is known here yet. They arrive by themselves when a peer is met."</p>
                         <a class="button" href=routes::PUBLISH>
@@ -166,10 +166,10 @@ fn Empty(asked: Memo<ModuleQuery>) -> impl IntoView {
 }
 
 #[component]
-fn Choices(asked: Memo<ModuleQuery>) -> impl IntoView {
+fn Choices(wanted: Memo<ModuleQuery>) -> impl IntoView {
     let navigate = StoredValue::new_local(use_navigate());
     let go = move |change: &dyn Fn(&mut ModuleQuery)| {
-        let mut next = asked.get_untracked();
+        let mut next = wanted.get_untracked();
         change(&mut next);
         let options = NavigateOptions { replace: true, scroll: false, ..Default::default() };
         navigate.with_value(|navigate| navigate(&routes::modules(&next), options));
@@ -192,13 +192,13 @@ fn Choices(asked: Memo<ModuleQuery>) -> impl IntoView {
                     {SORTS
                         .map(|(sort, key, label)| {
                             let useless = move || {
-                                sort == ModuleSort::Relevance && asked.with(|asked| asked.text.is_empty())
+                                sort == ModuleSort::Relevance && wanted.with(|wanted| wanted.text.is_empty())
                             };
                             view! {
                                 <option
                                     value=key
                                     hidden=useless
-                                    selected=move || asked.with(|asked| asked.order() == sort)
+                                    selected=move || wanted.with(|wanted| wanted.order() == sort)
                                 >
                                     {label}
                                 </option>
@@ -215,14 +215,14 @@ fn Choices(asked: Memo<ModuleQuery>) -> impl IntoView {
                     autocapitalize="off"
                     spellcheck="false"
                     placeholder="any"
-                    prop:value=move || asked.with(|asked| asked.filter.exports.clone().unwrap_or_default())
+                    prop:value=move || wanted.with(|wanted| wanted.filter.exports.clone().unwrap_or_default())
                     on:change:target=move |event| set_exports(event.target().value())
                 />
             </label>
             <label class="pick pick-check">
                 <input
                     type="checkbox"
-                    prop:checked=move || asked.with(|asked| asked.filter.imports_nothing)
+                    prop:checked=move || wanted.with(|wanted| wanted.filter.imports_nothing)
                     on:change:target=move |event| {
                         let on = event.target().checked();
                         go(&|next| next.filter.imports_nothing = on);
@@ -231,8 +231,8 @@ fn Choices(asked: Memo<ModuleQuery>) -> impl IntoView {
                 "Imports nothing"
             </label>
             {move || {
-                asked
-                    .with(|asked| asked.filter.tag.clone())
+                wanted
+                    .with(|wanted| wanted.filter.tag.clone())
                     .map(|tag| {
                         view! {
                             <button type="button" class="tag tag-chosen" on:click=move |_| go(&|next| next.filter.tag = None)>

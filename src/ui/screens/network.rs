@@ -46,7 +46,7 @@ fn render_report(report: Memo<NetworkReport>) -> impl IntoView {
     view! {
         {slice_view(report, |report| report.left_aside.clone(), render_left_aside)}
         <p class="lead" data-testid="connection">
-            {slice_view(report, |report| (report.connection, report.peers.len() as u64), |(connection, peers)| state(connection, peers))}
+            {slice_view(report, |report| (report.connection, report.peers.len() as u64), |(connection, peers)| describe_connection(connection, peers))}
         </p>
         {slice_view(report, |report| report.unsent, |unsent| {
             (unsent > 0)
@@ -69,7 +69,7 @@ fn render_report(report: Memo<NetworkReport>) -> impl IntoView {
                 when=move || !peers.with(Vec::is_empty)
                 fallback=move || view! { <nobody::WhyNobody report /> }
             >
-                <ul class="network-list" data-testid="peers">{keyed_list(peers, |peer| peer.id.clone(), peer)}</ul>
+                <ul class="network-list" data-testid="peers">{keyed_list(peers, |peer| peer.id.clone(), render_peer)}</ul>
             </Show>
         </section>
         <section class="card" aria-labelledby="relays-title">
@@ -78,7 +78,7 @@ fn render_report(report: Memo<NetworkReport>) -> impl IntoView {
                 "A relay brings browsers together. Once two are connected it is no longer needed, and it never sees what they exchange."
             </p>
             <Show when=move || !relays.with(Vec::is_empty) fallback=|| view! { <p>"The server of this page named none."</p> }>
-                <ul class="network-list">{keyed_list(relays, |relay| relay.address.clone(), relay)}</ul>
+                <ul class="network-list">{keyed_list(relays, |relay| relay.address.clone(), render_relay)}</ul>
             </Show>
         </section>
         {slice_view(report, |report| report.rejections.clone(), |rejections| {
@@ -148,7 +148,7 @@ fn render_rules(witnesses: Vec<String>, threshold: u64, topic: String, node: Opt
     }
 }
 
-fn state(connection: ConnectionState, peers: u64) -> String {
+fn describe_connection(connection: ConnectionState, peers: u64) -> String {
     match connection {
         ConnectionState::Alone => "This device is by itself. Everything works; nobody else hears of it.".to_owned(),
         ConnectionState::Offline => {
@@ -208,7 +208,7 @@ fn Copy(report: Memo<NetworkReport>) -> impl IntoView {
     }
 }
 
-fn peer(peer: Memo<PeerEntry>) -> impl IntoView {
+fn render_peer(peer: Memo<PeerEntry>) -> impl IntoView {
     let id = peer.with_untracked(|peer| peer.id.clone());
     let subject = Subject::Peer(id.clone()).to_string();
     let syncing = select(peer, |peer| peer.syncing);
@@ -264,7 +264,7 @@ fn TrustButton(subject: String, trusted: Memo<bool>) -> impl IntoView {
     }
 }
 
-fn relay(relay: Memo<RelayEntry>) -> impl IntoView {
+fn render_relay(relay: Memo<RelayEntry>) -> impl IntoView {
     let state = select(relay, |relay| match (relay.connected, relay.reserved) {
         (true, true) => (Icon::Check, "Connected; others can find you through it."),
         (true, false) => (Icon::Clock, "Connected; no place there yet."),
@@ -284,8 +284,8 @@ fn relay(relay: Memo<RelayEntry>) -> impl IntoView {
 }
 
 fn render_rejections(rejections: Vec<(String, u64)>) -> impl IntoView {
-    let keyed_list = rejections.into_iter().map(|(why, count)| {
+    let rows = rejections.into_iter().map(|(why, count)| {
         view! { <li>{text::format_count(count, "time", "times")} ": " {why}</li> }
     });
-    view! { <ul class="network-broken">{keyed_list.collect_view()}</ul> }
+    view! { <ul class="network-broken">{rows.collect_view()}</ul> }
 }

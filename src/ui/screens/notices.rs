@@ -61,7 +61,7 @@ fn render_notices(list: Memo<NoticeList>) -> impl IntoView {
         <Show when=move || !notices.with(Vec::is_empty) fallback=render_nothing_new>
             <section class="card" aria-label="News">
                 <ul class="notices" data-testid="notices">
-                    {keyed_list(notices, |notice| notice.id.to_string(), row)}
+                    {keyed_list(notices, |notice| notice.id.to_string(), render_notice)}
                 </ul>
                 <div class="actions">
                     <button type="button" class="button button-small" on:click=clear disabled=move || attempt.busy.get()>
@@ -88,7 +88,7 @@ fn render_nothing_new() -> impl IntoView {
     }
 }
 
-fn row(notice: Memo<Notice>) -> impl IntoView {
+fn render_notice(notice: Memo<Notice>) -> impl IntoView {
     let href = move || {
         notice.with(|notice| match &notice.module {
             Some(module) => routes::module(module),

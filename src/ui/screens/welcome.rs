@@ -88,12 +88,12 @@ fn About() -> impl IntoView {
 #[component]
 fn Name() -> impl IntoView {
     let app_state = app_state();
-    let known = Memo::new(move |_| app_state.live.me.with(Option::is_some));
+    let is_loaded = Memo::new(move |_| app_state.live.me.with(Option::is_some));
     view! {
         {move || {
             // Only what was so on arrival: a claim made here must not swap the page before it moves on.
             let already = app_state.live.me.with_untracked(|me| me.as_ref().and_then(|me| me.username.clone()));
-            match (known.get(), already) {
+            match (is_loaded.get(), already) {
                 (false, _) => view! { <p class="lead muted">"Opening your registry…"</p> }.into_any(),
                 (true, Some(name)) => render_named(name).into_any(),
                 (true, None) => view! { <FirstName /> }.into_any(),

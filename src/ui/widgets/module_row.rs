@@ -12,8 +12,8 @@ use gen_registry_api::ModuleCard;
 
 /// The rows of a list of modules; whatever stays in it keeps the row.
 pub fn module_rows(cards: impl Into<Signal<Vec<ModuleCard>>>) -> impl IntoView {
-    let draw = |card| view! { <ModuleRow card /> };
-    keyed_list(cards, |card| card.name.clone(), move |card| slice_view(card, Clone::clone, draw))
+    let render = |card| view! { <ModuleRow card /> };
+    keyed_list(cards, |card| card.name.clone(), move |card| slice_view(card, Clone::clone, render))
 }
 
 #[component]

@@ -51,13 +51,13 @@ impl NameChoice {
             if !same {
                 choice.check.set(CheckState::Searching);
             }
-            let asked = text.clone();
+            let name = text.clone();
             spawn_local(async move {
                 TimeoutFuture::new(PAUSE_MS).await;
                 if !request.is_latest() {
                     return;
                 }
-                let answer = app_state.client().check_username(asked).await;
+                let answer = app_state.client().check_username(name).await;
                 if request.is_latest() {
                     choice.check.try_set(answer.map_or_else(CheckState::Failed, CheckState::Answer));
                 }

@@ -99,7 +99,7 @@ fn render_outcome(report: FindReport) -> AnyView {
         }
         .into_any(),
         (None, None) => {
-            let asked = match (report.peers_asked, report.network_asked) {
+            let message = match (report.peers_asked, report.network_asked) {
                 (0, false) => {
                     "Nobody could be asked: no peer and no relay is connected. Check that this device is online, then look again."
                         .to_owned()
@@ -111,7 +111,7 @@ fn render_outcome(report: FindReport) -> AnyView {
                     format!("{peers}{network} were asked. Nobody there knows this name.")
                 }
             };
-            view! { <p>{asked}</p> }.into_any()
+            view! { <p>{message}</p> }.into_any()
         }
     }
 }

@@ -10,8 +10,8 @@ use gen_registry_api::{NameStatus, UsernameEntry};
 
 /// The rows of a list of people; a person who stays in it keeps the row.
 pub fn person_rows(people: impl Into<Signal<Vec<UsernameEntry>>>) -> impl IntoView {
-    let draw = |entry| view! { <PersonRow entry /> };
-    keyed_list(people, |entry| entry.did.clone(), move |entry| slice_view(entry, Clone::clone, draw))
+    let render = |entry| view! { <PersonRow entry /> };
+    keyed_list(people, |entry| entry.did.clone(), move |entry| slice_view(entry, Clone::clone, render))
 }
 
 #[component]

@@ -75,13 +75,13 @@ pub fn FollowButton(
     let app_state = app_state();
     let attempt = ActionState::new();
     let wanted = subject.clone();
-    let followed =
+    let is_followed =
         Memo::new(move |_| app_state.live.follows.with(|follows| follows.iter().any(|row| row.subject == wanted)));
-    let label = move || if followed.get() { "Following" } else { "Follow" };
+    let label = move || if is_followed.get() { "Following" } else { "Follow" };
     let toggle = move |_| {
-        let (client, subject, follow) = (app_state.client(), subject.clone(), !followed.get_untracked());
-        attempt.start(async move { client.follow(subject, follow).await }, move |keyed_list| {
-            app_state.live.follows.set(keyed_list);
+        let (client, subject, follow) = (app_state.client(), subject.clone(), !is_followed.get_untracked());
+        attempt.start(async move { client.follow(subject, follow).await }, move |follows| {
+            app_state.live.follows.set(follows);
             app_state.shell.announce(if follow { "Followed" } else { "No longer followed" });
         });
     };
@@ -90,7 +90,7 @@ pub fn FollowButton(
             type="button"
             class="button button-small"
             data-testid="follow"
-            aria-pressed=move || followed.get().to_string()
+            aria-pressed=move || is_followed.get().to_string()
             aria-label=move || format!("{} {what}", label())
             disabled=move || attempt.busy.get()
             on:click=toggle

@@ -42,7 +42,7 @@ pub fn Members(name: Memo<String>) -> impl IntoView {
                     fallback=|| view! { <p class="muted">"Nobody. You are invisible, or not connected yet."</p> }
                 >
                     <ul class="member-list" data-testid="members">
-                        {keyed_list(users, |user| user.did.clone(), move |user| member(user, tick))}
+                        {keyed_list(users, |user| user.did.clone(), move |user| render_member(user, tick))}
                     </ul>
                 </Show>
             })}
@@ -50,16 +50,16 @@ pub fn Members(name: Memo<String>) -> impl IntoView {
     }
 }
 
-fn member(user: Memo<OnlineUser>, tick: RwSignal<u64>) -> impl IntoView {
-    let seen = move || {
+fn render_member(user: Memo<OnlineUser>, tick: RwSignal<u64>) -> impl IntoView {
+    let last_seen = move || {
         tick.track();
         user.with(|user| {
             let seen_at = user.devices.iter().map(|device| device.seen_at).max().unwrap_or_default();
             let here = user.devices.iter().any(|device| device.here);
-            let seen = if here { "this device".to_owned() } else { format!("seen {}", time::format_age(seen_at)) };
+            let last_seen = if here { "this device".to_owned() } else { format!("seen {}", time::format_age(seen_at)) };
             match user.devices.len() as u64 {
-                0 | 1 => seen,
-                devices => format!("{seen}, {}", text::format_count(devices, "device", "devices")),
+                0 | 1 => last_seen,
+                devices => format!("{last_seen}, {}", text::format_count(devices, "device", "devices")),
             }
         })
     };
@@ -68,7 +68,7 @@ fn member(user: Memo<OnlineUser>, tick: RwSignal<u64>) -> impl IntoView {
             {slice_view(user, |user| (user.public_key.clone(), user.avatar.clone()), |(public_key, cid)| view! { <Avatar public_key cid /> })}
             <span class="member-words">
                 <a href=move || user.with(|user| routes::person_or_identity(user.username.as_deref(), &user.did))>{move || user.with(format_user)}</a>
-                <span class="muted member-seen">{seen}</span>
+                <span class="muted member-seen">{last_seen}</span>
             </span>
             {slice_view(user, |user| user.mine, |mine| mine.then(|| view! { <span class="badge badge-accent">"You"</span> }))}
         </li>

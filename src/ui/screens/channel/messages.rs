@@ -123,8 +123,8 @@ pub fn Messages(name: Memo<String>) -> impl IntoView {
     });
     // Messages that arrived in the background are marked as read when the page is shown again.
     let on_visible = window_event_listener(leptos::ev::visibilitychange, move |_| {
-        let shown = history.messages.with_untracked(|messages| messages.as_ref().map(Vec::len));
-        if let Some(count) = shown.filter(|_| !dom::is_hidden()) {
+        let loaded = history.messages.with_untracked(|messages| messages.as_ref().map(Vec::len));
+        if let Some(count) = loaded.filter(|_| !dom::is_hidden()) {
             history.refresh((count as u32).max(PAGE));
         }
     });

@@ -14,20 +14,20 @@ use gen_registry_api::{InstallPlan, InstallStage, Requirement};
 
 /// An installation in progress; it outlives updates of the page.
 #[derive(Clone, Copy)]
-pub struct Begun {
+pub struct Installation {
     plan: RwSignal<Option<InstallPlan>>,
     attempt: ActionState,
     /// Of which module, and to which version.
     of: StoredValue<Option<(String, Option<String>)>>,
 }
 
-impl Begun {
+impl Installation {
     pub fn new() -> Self {
         Self { plan: RwSignal::new(None), attempt: ActionState::new(), of: StoredValue::new(None) }
     }
 
     /// Forgets what was begun for anything else; says whether this is new.
-    fn goes_on_with(self, of: (String, Option<String>)) -> bool {
+    fn continue_with(self, of: (String, Option<String>)) -> bool {
         let same = self.of.with_value(|before| before.as_ref() == Some(&of));
         if !same {
             self.of.set_value(Some(of));
@@ -47,14 +47,14 @@ pub struct InstallSubject {
 }
 
 #[component]
-pub fn Install(subject: InstallSubject, wanted: Option<String>, begun: Begun) -> impl IntoView {
+pub fn Install(subject: InstallSubject, wanted: Option<String>, installation: Installation) -> impl IntoView {
     let app_state = app_state();
     let InstallSubject { name, newest, installed } = subject;
     let version = wanted.clone().or(newest.clone());
     let updates = installed.is_some();
     let is_newest = installed.is_some() && installed == newest;
-    let goes_on = begun.goes_on_with((name.clone(), version.clone()));
-    let Begun { plan, attempt, .. } = begun;
+    let continues = installation.continue_with((name.clone(), version.clone()));
+    let Installation { plan, attempt, .. } = installation;
     let requirement = StoredValue::new(
         version.map(|version| Requirement { name, requirement: requirement_for(&version, newest.as_deref()) }),
     );
@@ -64,7 +64,7 @@ pub fn Install(subject: InstallSubject, wanted: Option<String>, begun: Begun) ->
         attempt
             .start(async move { client.resolve_modules(vec![requirement]).await }, move |found| plan.set(Some(found)));
     };
-    if wanted.is_some() && !goes_on {
+    if wanted.is_some() && !continues {
         preview();
     }
     let go = move |accept: bool| {
@@ -168,7 +168,7 @@ fn Preview(plan: InstallPlan) -> impl IntoView {
     let steps = plan.steps.into_iter().map(move |step| {
         let (name, size) = (step.name.clone(), step.size);
         let progress = Memo::new(move |_| app_state.live.install_progress.get().filter(|progress| progress.name == name));
-        let said = move || match progress.get() {
+        let progress_text = move || match progress.get() {
             None if step.here => "here".to_owned(),
             None => text::format_size(size),
             Some(progress) => match progress.stage {
@@ -192,7 +192,7 @@ fn Preview(plan: InstallPlan) -> impl IntoView {
                 {(!step.needed_by.is_empty())
                     .then(|| view! { <span class="muted">{format!("needed by {}", step.needed_by.join(", "))}</span> })}
                 {step.withdrawn.map(|withdrawn| view! { <span class="badge badge-warning">{format!("withdrawn: {}", withdrawn.reason)}</span> })}
-                <span class="install-progress">{said}</span>
+                <span class="install-progress">{progress_text}</span>
                 <progress
                     aria-label="Fetched"
                     class:hidden=move || progress.with(|progress| progress.as_ref().is_none_or(|p| p.stage != InstallStage::Fetching))

@@ -34,9 +34,9 @@ fn Describe(page: Memo<ModulePage>) -> impl IntoView {
     let attempt = ActionState::new();
     let mut rebase = Vec::new();
     let mut field = |take: fn(&ModuleDetails) -> Option<&String>| {
-        let kept = select(page, move |page| take(&page.details).cloned().unwrap_or_default());
-        let field = RwSignal::new(kept.get_untracked());
-        rebase.push(bind_text(field, kept));
+        let saved_text = select(page, move |page| take(&page.details).cloned().unwrap_or_default());
+        let field = RwSignal::new(saved_text.get_untracked());
+        rebase.push(bind_text(field, saved_text));
         field
     };
     let title = field(|details| details.title.as_ref());
@@ -48,7 +48,7 @@ fn Describe(page: Memo<ModulePage>) -> impl IntoView {
     let tags = RwSignal::new(kept_tags.get_untracked());
     rebase.push(bind_field(tags, kept_tags, |text| parse_tags(text).join(", ")));
     let name = page.with_untracked(|page| page.name.clone());
-    let sent = move |event: leptos::ev::SubmitEvent| {
+    let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         let changes = ModuleChanges {
             title: Some(title.get_untracked()),
@@ -68,7 +68,7 @@ fn Describe(page: Memo<ModulePage>) -> impl IntoView {
     view! {
         <details>
             <summary>"Edit how it is described"</summary>
-            <form class="form" on:submit=sent>
+            <form class="form" on:submit=submit>
                 <TextField id="module-title" label="Title" value=title max=80 />
                 <TextArea id="module-description" label="Description" value=description max=512 rows=3 />
                 <TextField id="module-tags" label="Tags" hint="Words with commas in between, at most 8." value=tags />
@@ -109,7 +109,7 @@ fn Withdraw(page: Memo<ModulePage>) -> impl IntoView {
         versions.with(|versions| versions.iter().any(|(version, withdrawn)| *version == chosen && *withdrawn))
     });
     let name = page.with_untracked(|page| page.name.clone());
-    let sent = move |event: leptos::ev::SubmitEvent| {
+    let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         let version = chosen.get_untracked();
         let back = is_withdrawn.get_untracked();
@@ -124,7 +124,7 @@ fn Withdraw(page: Memo<ModulePage>) -> impl IntoView {
     view! {
         <details>
             <summary>"Withdraw a version"</summary>
-            <form class="form" on:submit=sent>
+            <form class="form" on:submit=submit>
                 <p class="muted">
                     "Nobody new gets a withdrawn version. Whoever has it keeps it and reads your reason. It can be taken back."
                 </p>
@@ -133,9 +133,9 @@ fn Withdraw(page: Memo<ModulePage>) -> impl IntoView {
                     <select class="input" on:change:target=move |event| chosen.set(event.target().value())>
                         {keyed_list(versions, |(version, _)| version.clone(), move |row| {
                             let version = row.with_untracked(|(version, _)| version.clone());
-                            let (value, asked) = (version.clone(), version.clone());
+                            let (value, this) = (version.clone(), version.clone());
                             let label = move || row.with(|(_, withdrawn)| if *withdrawn { format!("{version} (withdrawn)") } else { version.clone() });
-                            view! { <option value=value selected=move || chosen.get() == asked>{label}</option> }
+                            view! { <option value=value selected=move || chosen.get() == this>{label}</option> }
                         })}
                     </select>
                 </label>

@@ -26,7 +26,7 @@ fn render_names(names: Vec<String>, nothing: &'static str) -> AnyView {
 }
 
 fn render_version(version: VersionEntry, imports: Vec<String>, exports: Vec<String>) -> impl IntoView {
-    let seen = match version.status {
+    let witnessed = match version.status {
         NameStatus::Confirmed => "The network’s witnesses have seen it.",
         NameStatus::Provisional | NameStatus::Contested => "No witness has confirmed it yet; the date is its author’s.",
     };
@@ -42,7 +42,7 @@ fn render_version(version: VersionEntry, imports: Vec<String>, exports: Vec<Stri
                 <dt>"Signed by"</dt>
                 <dd>{author_link(&version.author)} " " <DidChip did=version.author.did.clone() /></dd>
                 <dt>"Published"</dt>
-                <dd><Moment at=version.published_at /> ". " {seen}</dd>
+                <dd><Moment at=version.published_at /> ". " {witnessed}</dd>
                 <dt>"SHA-256"</dt>
                 <dd><code class="hash">{version.sha256}</code></dd>
                 <dt>"Release"</dt>

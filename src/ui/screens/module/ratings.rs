@@ -67,7 +67,7 @@ fn Rate(name: String, own: Memo<Option<Review>>) -> impl IntoView {
             rebase.iter().for_each(|rebase| rebase.run(()));
         });
     });
-    let sent = move |event: leptos::ev::SubmitEvent| {
+    let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         let given = stars.get_untracked();
         if given > 0 {
@@ -75,7 +75,7 @@ fn Rate(name: String, own: Memo<Option<Review>>) -> impl IntoView {
         }
     };
     view! {
-        <form class="rate" on:submit=sent>
+        <form class="rate" on:submit=submit>
             <fieldset class="rate-stars">
                 <legend>"Your rating"</legend>
                 {(1..=5_u8)

@@ -13,9 +13,9 @@ use gen_registry_api::{Report, RunArgument, RunOutcome};
 #[component]
 pub fn Run(name: String, version: String) -> impl IntoView {
     let app_state = app_state();
-    let asked = (name.clone(), version.clone());
+    let subject = (name.clone(), version.clone());
     let report = use_query(
-        move || asked.clone(),
+        move || subject.clone(),
         || (),
         move |(name, version)| {
             let client = app_state.client();
@@ -48,7 +48,7 @@ fn Sandbox(name: String, version: String, report: Report) -> impl IntoView {
         })
     });
     let signature = move || stored.with_value(|(functions, _)| functions.get(chosen.get()).map(Callable::signature));
-    let sent = move |event: leptos::ev::SubmitEvent| {
+    let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         let Some(function) =
             stored.with_value(|(functions, _)| functions.get(chosen.get_untracked()).map(|f| f.name.clone()))
@@ -76,7 +76,7 @@ fn Sandbox(name: String, version: String, report: Report) -> impl IntoView {
                 <p class="muted">
                     "It runs in a sandbox without network or storage, for at most 5 seconds and with at most 64 MiB."
                 </p>
-                <form class="run" on:submit=sent>
+                <form class="run" on:submit=submit>
                     <label class="pick">
                         <span class="pick-label">"Function"</span>
                         <select
@@ -132,11 +132,11 @@ fn Sandbox(name: String, version: String, report: Report) -> impl IntoView {
 fn Outcome(outcome: RunOutcome) -> impl IntoView {
     let values: Vec<String> =
         outcome.values.into_iter().map(|value| format!("{} ({})", value.value, value.kind)).collect();
-    let shown = outcome
+    let result = outcome
         .text
         .unwrap_or_else(|| if values.is_empty() { "It returned nothing.".to_owned() } else { values.join(", ") });
     view! {
-        <pre class="run-outcome" data-testid="run-outcome">{shown}</pre>
+        <pre class="run-outcome" data-testid="run-outcome">{result}</pre>
         <p class="muted">{format!("{:.1} ms", outcome.millis)}</p>
     }
 }

@@ -21,23 +21,23 @@ pub fn Versions(page: Memo<ModulePage>) -> impl IntoView {
         versions.iter().filter(|version| version.here).map(|version| version.version.clone()).collect::<Vec<_>>()
     });
     let named = name.clone();
-    let draw = move |version| row(&named, version);
+    let render = move |version| render_version(&named, version);
     view! {
         <section class="card" aria-labelledby="versions-title">
             <h2 id="versions-title">"Versions"</h2>
             <ul class="versions" data-testid="versions">
-                {keyed_list(versions, |version| version.version.clone(), move |version| slice_view(version, Clone::clone, draw.clone()))}
+                {keyed_list(versions, |version| version.version.clone(), move |version| slice_view(version, Clone::clone, render.clone()))}
             </ul>
             {slice_view(here, Clone::clone, move |here| (here.len() > 1).then(|| view! { <Compare name=name.clone() versions=here /> }))}
-            {slice_view(page, |page| page.refused.clone(), |refused| (!refused.is_empty()).then(|| uncounted(refused)))}
+            {slice_view(page, |page| page.refused.clone(), |refused| (!refused.is_empty()).then(|| render_refused(refused)))}
         </section>
     }
 }
 
 /// Releases that do not count.
-fn uncounted(refused: Vec<RefusedVersion>) -> impl IntoView {
+fn render_refused(refused: Vec<RefusedVersion>) -> impl IntoView {
     let count = text::format_count(refused.len() as u64, "release", "releases");
-    let keyed_list = refused.into_iter().map(|refused| {
+    let rows = refused.into_iter().map(|refused| {
         view! {
             <li class="version">
                 <strong>{refused.version}</strong>
@@ -49,12 +49,12 @@ fn uncounted(refused: Vec<RefusedVersion>) -> impl IntoView {
     view! {
         <details data-testid="refused-versions">
             <summary>{format!("{count} that does not count")}</summary>
-            <ul class="versions">{keyed_list.collect_view()}</ul>
+            <ul class="versions">{rows.collect_view()}</ul>
         </details>
     }
 }
 
-fn row(name: &str, version: VersionEntry) -> impl IntoView + use<> {
+fn render_version(name: &str, version: VersionEntry) -> impl IntoView + use<> {
     let href = routes::install(name, &version.version);
     view! {
         <li class="version">
@@ -106,10 +106,10 @@ fn Compare(name: String, versions: Vec<String>) -> impl IntoView {
                     {versions
                         .into_iter()
                         .map(|version| {
-                            let (is, shown) = (version.clone(), version.clone());
+                            let (is, label_text) = (version.clone(), version.clone());
                             view! {
                                 <option value=version selected=move || value.get() == is>
-                                    {shown}
+                                    {label_text}
                                 </option>
                             }
                         })
@@ -168,7 +168,7 @@ pub fn Dependencies(page: Memo<ModulePage>) -> impl IntoView {
                 if needed.is_empty() {
                     view! { <p class="muted">"It needs no other module."</p> }.into_any()
                 } else {
-                    requirements(needed).into_any()
+                    render_requirements(needed).into_any()
                 }
             })}
             {slice_view(page, |page| page.unresolved.clone(), |why| {
@@ -176,14 +176,14 @@ pub fn Dependencies(page: Memo<ModulePage>) -> impl IntoView {
             })}
             {slice_view(page, |page| page.needed.clone(), |modules| view! { <Graph modules /> })}
             {slice_view(page, |page| page.dependents.clone(), |dependents| {
-                (!dependents.is_empty()).then(|| view! { <h3>"Needed by"</h3> {requirements(dependents)} })
+                (!dependents.is_empty()).then(|| view! { <h3>"Needed by"</h3> {render_requirements(dependents)} })
             })}
         </section>
     }
 }
 
-fn requirements(all: Vec<Requirement>) -> impl IntoView {
-    let keyed_list = all.into_iter().map(|Requirement { name, requirement }| {
+fn render_requirements(all: Vec<Requirement>) -> impl IntoView {
+    let rows = all.into_iter().map(|Requirement { name, requirement }| {
         let href = routes::module(&name);
         view! {
             <li class="version">
@@ -193,5 +193,5 @@ fn requirements(all: Vec<Requirement>) -> impl IntoView {
             </li>
         }
     });
-    view! { <ul class="versions">{keyed_list.collect_view()}</ul> }
+    view! { <ul class="versions">{rows.collect_view()}</ul> }
 }
