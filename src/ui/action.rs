@@ -5,6 +5,7 @@ use leptos::task::spawn_local;
 
 use gen_registry_api::failure::Failure;
 
+/// State of one action that a control starts.
 #[derive(Clone, Copy)]
 pub struct ActionState {
     pub busy: RwSignal<bool>,
@@ -12,6 +13,7 @@ pub struct ActionState {
 }
 
 impl ActionState {
+    /// Nothing is running, and nothing failed.
     pub fn new() -> Self {
         Self { busy: RwSignal::new(false), failure: RwSignal::new(None) }
     }

@@ -23,6 +23,7 @@ pub fn now() -> f64 {
     js_sys::Date::now()
 }
 
+/// Bytes as an object of the browser. Returns `None` if the browser has no room for it.
 pub fn blob(bytes: &[u8], media_type: &str) -> Option<Blob> {
     let parts = js_sys::Array::of1(&js_sys::Uint8Array::from(bytes));
     let options = BlobPropertyBag::new();
@@ -74,6 +75,7 @@ pub fn take_offered_file() -> Option<web_sys::File> {
     files.shift().dyn_into().ok()
 }
 
+/// The failure to show for a file that the browser can't read.
 pub fn unreadable_file() -> gen_registry_api::failure::Failure {
     gen_registry_api::failure::Failure::new(
         gen_registry_api::failure::FailureCode::InvalidArgument,
@@ -92,6 +94,7 @@ pub async fn copy(text: &str) -> bool {
     JsFuture::from(navigator.clipboard().write_text(text)).await.is_ok()
 }
 
+/// Returns the first element that a selector matches.
 pub fn find(selector: &str) -> Option<HtmlElement> {
     document().query_selector(selector).ok().flatten().and_then(|element| element.dyn_into().ok())
 }
@@ -105,6 +108,7 @@ pub fn focus_soon(selector: &'static str) {
     });
 }
 
+/// Returns the element that has the focus.
 pub fn focused_element() -> Option<HtmlElement> {
     document().active_element().and_then(|element| element.dyn_into().ok())
 }
@@ -127,14 +131,17 @@ pub fn is_typing() -> bool {
     })
 }
 
+/// Whether an element takes part in the layout.
 pub fn is_visible(element: &HtmlElement) -> bool {
     element.offset_parent().is_some()
 }
 
+/// Whether a media query holds now.
 pub fn matches_media(query: &str) -> bool {
     window().match_media(query).ok().flatten().is_some_and(|list| list.matches())
 }
 
+/// Reads a preference that [`store`] has written. Returns `None` also if the browser keeps nothing for this site.
 pub fn load(key: &str) -> Option<String> {
     window().local_storage().ok().flatten()?.get_item(key).ok().flatten()
 }
@@ -159,6 +166,7 @@ pub async fn persist_storage() -> Option<bool> {
     answer.as_bool()
 }
 
+/// Reads the bytes of a file. Fails if it was moved or changed since it was chosen.
 pub async fn read_bytes(blob: &Blob) -> Result<Vec<u8>, JsValue> {
     let buffer = JsFuture::from(blob.array_buffer()).await?;
     Ok(js_sys::Uint8Array::new(&buffer).to_vec())
@@ -174,6 +182,7 @@ pub enum OwnFile {
     Unreachable,
 }
 
+/// Fetches a text file of the app by its path.
 pub async fn fetch_own_file(path: &str) -> OwnFile {
     let Ok(response) = JsFuture::from(window().fetch_with_str(path)).await else { return OwnFile::Unreachable };
     let response: Response = response.unchecked_into();
@@ -198,6 +207,7 @@ pub fn format_json(value: &impl Serialize) -> String {
     text.map(String::from).unwrap_or_default()
 }
 
+/// Loads the page again.
 pub fn reload() {
     let _refused = window().location().reload();
 }

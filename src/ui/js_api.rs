@@ -32,11 +32,13 @@ pub fn install(client: Client) {
     }
 }
 
+/// The object that scripts call. Its methods are described in `public/gen-registry.d.ts`.
 #[wasm_bindgen]
 pub struct GenRegistry {
     client: Client,
 }
 
+/// The argument of `listAllUsernames`.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct UsernameListOptions {
@@ -45,6 +47,7 @@ struct UsernameListOptions {
     cursor: Option<String>,
 }
 
+/// The argument of `getStatistics`.
 #[derive(Deserialize)]
 #[serde(default)]
 struct StatisticsOptions {
@@ -228,6 +231,7 @@ impl GenRegistry {
     }
 }
 
+/// Turns an answer into a plain object.
 fn to_js<T: Serialize>(value: &T) -> Result<JsValue, JsValue> {
     let serializer = serde_wasm_bindgen::Serializer::json_compatible();
     value.serialize(&serializer).map_err(|error| to_error(bad_argument(&error)))
@@ -248,6 +252,7 @@ fn event_to_js(event: &Event) -> Result<JsValue, JsValue> {
     Ok(Object::assign(&flat, rest.unchecked_ref()).into())
 }
 
+/// Reads an argument; `undefined` and `null` are the default.
 fn from_js<T: DeserializeOwned + Default>(value: JsValue) -> Result<T, JsValue> {
     if value.is_undefined() || value.is_null() {
         return Ok(T::default());
@@ -255,6 +260,7 @@ fn from_js<T: DeserializeOwned + Default>(value: JsValue) -> Result<T, JsValue> 
     serde_wasm_bindgen::from_value(value).map_err(|error| to_error(bad_argument(&error)))
 }
 
+/// The failure for an argument of the wrong shape.
 fn bad_argument(error: &serde_wasm_bindgen::Error) -> Failure {
     Failure::new(
         FailureCode::InvalidArgument,
@@ -263,6 +269,7 @@ fn bad_argument(error: &serde_wasm_bindgen::Error) -> Failure {
     )
 }
 
+/// A failure as an `Error` object with `code` and `advice`.
 fn to_error(failure: Failure) -> JsValue {
     let error = Error::new(&failure.message);
     let code = serde_wasm_bindgen::to_value(&failure.code).unwrap_or(JsValue::NULL);

@@ -40,10 +40,12 @@ pub fn listen(help: RwSignal<bool>) {
     on_cleanup(move || handle.remove());
 }
 
+/// Whether keys without a modifier are switched on and would not be taken from a text.
 fn single_key_allowed(shortcuts: RwSignal<bool>) -> bool {
     shortcuts.get_untracked() && !dom::is_typing()
 }
 
+/// Moves the focus into the search field of the page or of the header; on a phone leads to the list of modules.
 fn focus_search(navigate: &impl Fn(&str, NavigateOptions)) {
     for selector in SEARCH_FIELDS {
         if let Some(field) = dom::find(selector).filter(dom::is_visible) {

@@ -5,6 +5,7 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Notification, NotificationOptions, NotificationPermission, ServiceWorkerRegistration};
 
+/// The picture beside a notification.
 const ICON: &str = "/icons/icon-192.png";
 
 /// None where the browser has no notifications.
@@ -39,6 +40,7 @@ pub async fn show(title: &str, body: &str, path: &str) {
     }
 }
 
+/// Shows a notification by way of the service worker, the only way that phones know.
 async fn show_through_worker(title: &str, options: &NotificationOptions) -> Result<(), JsValue> {
     let window = web_sys::window().ok_or(JsValue::UNDEFINED)?;
     let ready: Promise = window.navigator().service_worker().ready()?;

@@ -15,6 +15,7 @@ const MOST_BYTES: f64 = 256.0 * 1024.0;
 /// Bigger files are refused before the browser tries to open them.
 const MOST_INPUT: f64 = 32.0 * 1024.0 * 1024.0;
 
+/// Why a file does not become a picture, as a sentence for the person who chose it.
 #[derive(Debug, thiserror::Error)]
 pub enum PictureError {
     #[error("This file is larger than 32 MiB. Choose a smaller picture.")]
@@ -48,6 +49,7 @@ pub async fn shrink(file: &Blob) -> Result<Vec<u8>, PictureError> {
     Err(PictureError::NotDrawn)
 }
 
+/// Draws the middle square of a picture, not larger than [`SIDE`]. Returns `None` if the browser refuses.
 fn draw_square(bitmap: &ImageBitmap) -> Option<HtmlCanvasElement> {
     let canvas: HtmlCanvasElement = document().create_element("canvas").ok()?.dyn_into().ok()?;
     let (width, height) = (f64::from(bitmap.width()), f64::from(bitmap.height()));
@@ -72,6 +74,7 @@ fn draw_square(bitmap: &ImageBitmap) -> Option<HtmlCanvasElement> {
     Some(canvas)
 }
 
+/// Encodes a drawing. Returns `None` if the browser can't write this format.
 async fn encode(canvas: &HtmlCanvasElement, media_type: &str, quality: f64) -> Option<Blob> {
     let promise = js_sys::Promise::new(&mut |resolve, reject| {
         let done = Closure::once_into_js(move |blob: JsValue| {

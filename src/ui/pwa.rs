@@ -11,6 +11,7 @@ use wasm_bindgen_futures::JsFuture;
 
 use crate::dom;
 
+/// What the boot script and the service worker have reported; take it from the context with [`pwa`].
 #[derive(Clone, Copy)]
 pub struct Pwa {
     pub update_waiting: RwSignal<bool>,
@@ -19,11 +20,13 @@ pub struct Pwa {
     pub offline_ready: RwSignal<bool>,
 }
 
+/// The state of installation and updates. Call it where a component is made, not in its callbacks.
 pub fn pwa() -> Pwa {
     expect_context::<Pwa>()
 }
 
 impl Pwa {
+    /// Reads what was reported before this program ran and listens to what comes.
     pub fn listen() -> Self {
         let pwa = Self {
             update_waiting: RwSignal::new(flag("updateWaiting")),
@@ -42,16 +45,19 @@ impl Pwa {
         pwa
     }
 
+    /// Whether the browser would ask to install the page now.
     pub fn can_install(self) -> bool {
         self.installable.get() && !self.installed.get()
     }
 
+    /// Starts the version that waits; reloads the page where the script can't do it.
     pub fn apply_update(self) {
         if !call("applyUpdate") {
             dom::reload();
         }
     }
 
+    /// Has the browser ask the server for a newer version. [`Pwa::update_waiting`] tells when there is one.
     pub fn check_for_update(self) {
         call("checkForUpdate");
     }
@@ -72,22 +78,27 @@ impl Pwa {
     }
 }
 
+/// Returns the object that the boot script left.
 fn boot() -> Option<JsValue> {
     Reflect::get(&window(), &"genRegistryBoot".into()).ok().filter(JsValue::is_object)
 }
 
+/// Reads a flag of the boot script; a missing one is false.
 fn flag(name: &str) -> bool {
     boot().and_then(|boot| Reflect::get(&boot, &name.into()).ok()).is_some_and(|value| value.is_truthy())
 }
 
+/// Returns the browser's own question for installing, kept by the boot script.
 fn install_prompt() -> Option<JsValue> {
     Reflect::get(&boot()?, &"installPrompt".into()).ok().filter(JsValue::is_object)
 }
 
+/// Returns a method of an object.
 fn method(object: &JsValue, name: &str) -> Option<Function> {
     Reflect::get(object, &name.into()).ok()?.dyn_into().ok()
 }
 
+/// Calls a function of the boot script. Returns whether there was one.
 fn call(name: &str) -> bool {
     boot().and_then(|boot| method(&boot, name)?.call0(&boot).ok()).is_some()
 }

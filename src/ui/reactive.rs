@@ -26,6 +26,7 @@ where
     some_view(Signal::derive(move || answer.with(|answer| answer.clone().and_then(Result::ok))), render, fallback)
 }
 
+/// What stands in place of an answer that is awaited.
 fn render_loading() -> AnyView {
     view! { <p class="muted" role="status">"Looking…"</p> }.into_any()
 }
@@ -53,6 +54,7 @@ where
     }))
 }
 
+/// Runs a view again with every change of what it reads.
 fn render_erased(render: Render) -> AnyView {
     (move || render()).into_any()
 }
@@ -112,8 +114,10 @@ where
     keyed(Box::new(keys), Box::new(render_row))
 }
 
+/// Renders the row of a key; none if its item is gone already.
 type Row = Box<dyn Fn(String) -> Option<AnyView> + Send + Sync>;
 
+/// The list behind [`keyed_list`], without the type of its items.
 fn keyed(keys: Box<dyn Fn() -> Vec<String> + Send + Sync>, render_row: Row) -> AnyView {
     let render_row = StoredValue::new(render_row);
     let each = move || {

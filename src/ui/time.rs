@@ -6,10 +6,12 @@ use wasm_bindgen::JsValue;
 use crate::dom;
 use crate::model::time::{RelativeTime, relative_time};
 
+/// A time as the browser has it.
 fn date(at: u64) -> Date {
     Date::new(&JsValue::from_f64(at as f64))
 }
 
+/// Writes a time in the reader's language. Empty if the browser refuses the options.
 fn format(at: u64, options: &[(&str, &str)]) -> String {
     let object = Object::new();
     for (key, value) in options {

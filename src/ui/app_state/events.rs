@@ -102,6 +102,7 @@ impl Refresh {
     }
 }
 
+/// An act that runs once after a burst of calls.
 type Coalesced = Box<dyn Fn()>;
 
 /// Runs `act` once after a burst of calls, and never loses the last one.
@@ -121,12 +122,14 @@ fn coalesced(act: impl Fn() + Clone + 'static) -> Coalesced {
     })
 }
 
+/// Shows who holds a name that this profile claimed, and why.
 fn show_lost_name(app_state: AppState, lost: &LostName) {
     let holder = lost.holder.as_ref().map_or("somebody else", |h| h.username.as_str());
     let message = format!("The name {} is held by {holder}. {}", lost.name, lost.reason);
     app_state.shell.toasts.push(Tone::Bad, message);
 }
 
+/// Shows that a stored record failed its check.
 fn show_quarantined(app_state: AppState, table: &str) {
     app_state.shell.toasts.push(
         Tone::Bad,

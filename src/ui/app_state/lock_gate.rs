@@ -22,6 +22,7 @@ pub struct LockGate {
 }
 
 impl LockGate {
+    /// An open gate: no command waits.
     pub fn new() -> Self {
         Self { is_asking: RwSignal::new(false), waiting: StoredValue::new_local(Vec::new()) }
     }
@@ -49,6 +50,7 @@ impl LockGate {
     }
 }
 
+/// The connection behind the gate: sends every command, and sends it again after unlocking.
 struct GuardedLink {
     client: Client,
     gate: LockGate,

@@ -4,6 +4,9 @@ use leptos::prelude::*;
 
 use crate::components::icon::{Icon, icon};
 
+/// A single line of text.
+///
+/// The hint, if there is one, is named as the field's description. `max` limits the letters that can be typed.
 #[component]
 pub fn TextField(
     /// Unique on the page.
@@ -42,6 +45,7 @@ pub fn TextField(
     }
 }
 
+/// Several lines of text; otherwise like [`TextField`].
 #[component]
 pub fn TextArea(
     id: &'static str,

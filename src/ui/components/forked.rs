@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use crate::components::notice::{Notice, NoticeTone};
 use crate::routes::{self, SettingsSection};
 
+/// The explanation, with a link to the place in the settings where the identity is forgotten.
 #[component]
 pub fn ForkedNotice() -> impl IntoView {
     view! {

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use crate::components::modal::Modal;
 
+/// A dialog with all keys. Says whether single keys are switched off.
 #[component]
 pub fn HelpDialog(
     open: RwSignal<bool>,

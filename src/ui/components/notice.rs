@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use crate::components::icon::{Icon, icon};
 use gen_registry_api::failure::Failure;
 
+/// How urgent a message is: its colour and its mark.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum NoticeTone {
     Info,
@@ -13,6 +14,7 @@ pub enum NoticeTone {
     Bad,
 }
 
+/// A message in a box, with the mark of its tone.
 #[component]
 pub fn Notice(tone: NoticeTone, children: Children) -> impl IntoView {
     let (class, mark) = match tone {

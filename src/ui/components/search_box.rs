@@ -14,10 +14,16 @@ use crate::dom;
 use crate::latest_request::LatestRequest;
 use crate::routes;
 
+/// The pause in typing after which the address follows, in milliseconds.
 const PAUSE_MS: u32 = 150;
 /// A result that the arrow keys reach.
 const RESULTS: &str = "main .module-link, main .person-link";
 
+/// A search field.
+///
+/// On the page that lists what it finds it changes the address while somebody types; elsewhere it leads to that page
+/// when
+/// the form is sent. Arrow down moves the focus into the results.
 #[component]
 pub fn SearchBox(
     /// Unique on the page.

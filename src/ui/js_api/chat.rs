@@ -9,6 +9,7 @@ use super::{GenRegistry, from_js, to_error, to_js};
 /// The default limit of `getMessages`.
 const MESSAGES_LIMIT: u32 = 50;
 
+/// The argument of `getMessages`.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct MessagesOptions {
@@ -99,6 +100,7 @@ impl GenRegistry {
     }
 }
 
+/// Splits the arguments of a function that takes a channel, or a user and a channel.
 fn user_and_channel(first: String, second: Option<String>) -> (Option<String>, String) {
     match second {
         Some(channel) => (Some(first), channel),

@@ -38,6 +38,7 @@ impl From<Requirements> for Vec<Requirement> {
     }
 }
 
+/// The argument of `publish`.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Draft {
@@ -49,6 +50,7 @@ struct Draft {
     details: ModuleChanges,
 }
 
+/// The argument of `listModules`.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct ModuleListOptions {
@@ -58,6 +60,7 @@ struct ModuleListOptions {
     cursor: Option<u32>,
 }
 
+/// The argument of `search`.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct SearchOptions {
@@ -67,6 +70,7 @@ struct SearchOptions {
     cursor: Option<u32>,
 }
 
+/// The argument of `install` and `importLockfile`.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct InstallOptions {
@@ -74,6 +78,7 @@ struct InstallOptions {
     accept: Vec<String>,
 }
 
+/// The argument of `run`.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct RunOptions {
@@ -210,6 +215,7 @@ impl GenRegistry {
     }
 }
 
+/// A JavaScript value as an argument of a module's function: a number as its digits, anything else as a text.
 fn argument(value: JsValue) -> RunArgument {
     match value.as_string() {
         Some(text) => RunArgument::Text(text),

@@ -15,6 +15,7 @@ use crate::widgets::subject::decide;
 use crate::{routes, text};
 use gen_registry_api::{BlockListReport, BlockListRow, Decision};
 
+/// The page. It follows people, modules and the network, for names of those on the list may become known later.
 #[component]
 pub fn Blocklist() -> impl IntoView {
     let app_state = app_state();
@@ -38,6 +39,7 @@ pub fn Blocklist() -> impl IntoView {
     }
 }
 
+/// Where the list is kept, who is blocked, and who is trusted.
 fn render_lists(lists: Memo<BlockListReport>) -> impl IntoView {
     let of_verdict = move |verdict: Decision| {
         select(lists, move |lists| lists.rows.iter().filter(|row| row.verdict == verdict).cloned().collect::<Vec<_>>())
@@ -77,6 +79,7 @@ fn render_lists(lists: Memo<BlockListReport>) -> impl IntoView {
     }
 }
 
+/// The rows of one verdict.
 fn render_rows(all: Memo<Vec<BlockListRow>>, testid: &'static str) -> impl IntoView {
     view! {
         <ul class="notices" data-testid=testid>
@@ -85,6 +88,7 @@ fn render_rows(all: Memo<Vec<BlockListRow>>, testid: &'static str) -> impl IntoV
     }
 }
 
+/// What is blocked or trusted, since when and why, and the button that takes it off the list.
 #[component]
 fn Row(row: Memo<BlockListRow>) -> impl IntoView {
     let app_state = app_state();

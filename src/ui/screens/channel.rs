@@ -18,6 +18,7 @@ use crate::text;
 use crate::widgets::page_head::PageHead;
 use gen_registry_api::ChannelEntry;
 
+/// The page of `/c/name` and `/c/module/name`: the conversation for members, an invitation for others.
 #[component]
 pub fn Channel() -> impl IntoView {
     let params = use_params_map();

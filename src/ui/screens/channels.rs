@@ -19,6 +19,7 @@ use crate::widgets::moment::Moment;
 use crate::widgets::page_head::PageHead;
 use gen_registry_api::ChannelEntry;
 
+/// The page. The field at its top filters both lists while somebody types.
 #[component]
 pub fn Channels() -> impl IntoView {
     let app_state = app_state();
@@ -69,6 +70,7 @@ pub fn Channels() -> impl IntoView {
     }
 }
 
+/// The form: joins the channel that is named, and leads to it.
 #[component]
 fn Join(typed: RwSignal<String>) -> impl IntoView {
     let app_state = app_state();
@@ -104,6 +106,7 @@ fn Join(typed: RwSignal<String>) -> impl IntoView {
     }
 }
 
+/// A list of channels with its heading; nothing while it is empty.
 #[component]
 fn Section(title: &'static str, id: &'static str, #[prop(into)] entries: Signal<Vec<ChannelEntry>>) -> impl IntoView {
     let heading = format!("{id}-title");
@@ -120,6 +123,7 @@ fn Section(title: &'static str, id: &'static str, #[prop(into)] entries: Signal<
     }
 }
 
+/// Name and topic line, what is unread, who is in it; and the button that mutes a joined one.
 fn render_channel(entry: Memo<ChannelEntry>) -> impl IntoView {
     let app_state = app_state();
     let channel = entry.with_untracked(|entry| entry.channel.clone());

@@ -14,6 +14,7 @@ use gen_registry_api::client::Client;
 use gen_registry_api::failure::Failure;
 use gen_registry_api::{GUIDE_PAGES, GuidePage, GuideSection, RenderedGuide};
 
+/// What became of the file of a guide.
 #[derive(Clone, PartialEq)]
 enum Loaded {
     Guide(RenderedGuide),
@@ -21,6 +22,7 @@ enum Loaded {
     Unreachable,
 }
 
+/// Fetches the Markdown file and has the node render it.
 async fn load_guide(client: Client, page: GuidePage) -> Result<Loaded, Failure> {
     match dom::fetch_own_file(&routes::guide_file(page)).await {
         OwnFile::Text(text) => Ok(Loaded::Guide(client.render_guide(page.slug.to_owned(), text).await?)),
@@ -29,6 +31,7 @@ async fn load_guide(client: Client, page: GuidePage) -> Result<Loaded, Failure> 
     }
 }
 
+/// The page of `/guide` and `/guide/name`. An unknown name shows the list of all guides.
 #[component]
 pub fn Guide() -> impl IntoView {
     let params = use_params_map();
@@ -47,6 +50,7 @@ pub fn Guide() -> impl IntoView {
     }
 }
 
+/// A guide between the list of all and the links to its neighbours.
 #[component]
 fn Page(page: GuidePage) -> impl IntoView {
     let app_state = app_state();
@@ -86,6 +90,7 @@ fn Page(page: GuidePage) -> impl IntoView {
     }
 }
 
+/// Links to all guides; the current one is marked.
 fn render_pages(current: Option<GuidePage>) -> impl IntoView {
     let row = move |page: GuidePage| {
         let here = (current == Some(page)).then_some("page");
@@ -120,6 +125,7 @@ fn sections(page: GuidePage, guide: Memo<Option<RenderedGuide>>) -> impl IntoVie
     })
 }
 
+/// Links to the guide before and the one after.
 fn render_neighbours(page: GuidePage) -> impl IntoView {
     let at = GUIDE_PAGES.iter().position(|other| *other == page);
     let before = at.and_then(|at| at.checked_sub(1)).and_then(|at| GUIDE_PAGES.get(at).copied());
@@ -148,6 +154,7 @@ fn render_neighbours(page: GuidePage) -> impl IntoView {
     }
 }
 
+/// Says that there is no such guide, and lists all.
 fn render_absent(slug: &str) -> impl IntoView {
     view! {
         <div class="guide-absent" data-testid="guide-absent">
@@ -157,6 +164,7 @@ fn render_absent(slug: &str) -> impl IntoView {
     }
 }
 
+/// Says that the server has no such file.
 fn render_missing() -> impl IntoView {
     view! {
         <Notice tone=NoticeTone::Warning>
@@ -168,6 +176,7 @@ fn render_missing() -> impl IntoView {
     }
 }
 
+/// Says that nothing answers, with a button that tries again.
 #[component]
 fn Unreachable(again: RwSignal<()>) -> impl IntoView {
     view! {

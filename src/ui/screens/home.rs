@@ -20,8 +20,10 @@ use gen_registry_api::{Me, ModuleFilter, ModuleSort};
 
 /// Enough to show that somebody is here.
 const PEOPLE_MAX: u32 = 8;
+/// Enough to show that something is here.
 const MODULES_MAX: u32 = 5;
 
+/// The page: a name to claim, or the own one, then new modules and people.
 #[component]
 pub fn Home() -> impl IntoView {
     let app_state = app_state();
@@ -57,6 +59,7 @@ pub fn Home() -> impl IntoView {
     }
 }
 
+/// For a profile without a name: the form that claims one.
 #[component]
 fn Invitation() -> impl IntoView {
     let navigate = use_navigate();
@@ -79,6 +82,7 @@ fn Invitation() -> impl IntoView {
     }
 }
 
+/// For a profile with a name: its card, and a reminder while there is no backup.
 #[component]
 fn Mine(me: Me) -> impl IntoView {
     let username = me.username.unwrap_or_default();
@@ -123,6 +127,7 @@ fn Mine(me: Me) -> impl IntoView {
     }
 }
 
+/// The newest modules, with a link to all.
 #[component]
 fn NewModules() -> impl IntoView {
     let app_state = app_state();
@@ -158,6 +163,7 @@ fn NewModules() -> impl IntoView {
     }
 }
 
+/// Some people, with a link to everybody.
 #[component]
 fn Neighbours() -> impl IntoView {
     let app_state = app_state();
@@ -195,6 +201,7 @@ fn Neighbours() -> impl IntoView {
     }
 }
 
+/// What stands in place of people.
 fn render_nobody() -> impl IntoView {
     view! {
         <div class="empty">

@@ -17,6 +17,7 @@ use crate::{dom, text};
 use gen_registry_api::failure::FailureCode;
 use gen_registry_api::{ACCEPT_ALL, InstalledModule};
 
+/// The page: the list, and the lockfile below it.
 #[component]
 pub fn Installed() -> impl IntoView {
     let app_state = app_state();
@@ -46,6 +47,7 @@ pub fn Installed() -> impl IntoView {
     }
 }
 
+/// What stands in place of the list.
 fn render_nothing() -> impl IntoView {
     view! {
         <div class="empty">
@@ -56,6 +58,9 @@ fn render_nothing() -> impl IntoView {
     }
 }
 
+/// A module: who needs it, whether it was withdrawn; buttons that update, save and remove it.
+///
+/// Removing can be taken back: the lockfile from before is installed again.
 fn render_module(module: InstalledModule, attempt: ActionState) -> impl IntoView {
     let app_state = app_state();
     let InstalledModule {

@@ -17,6 +17,7 @@ use edit::EditProfile;
 use gen_registry_api::Me;
 use rename::NameSection;
 
+/// The page; without a key it leads to claiming a name.
 #[component]
 pub fn MyProfile() -> impl IntoView {
     let app_state = app_state();
@@ -48,6 +49,7 @@ pub fn MyProfile() -> impl IntoView {
     }
 }
 
+/// The preview, the forms, the own names and the identity. The forms are absent while the identity is forked.
 #[component]
 fn Profile() -> impl IntoView {
     let app_state = app_state();
@@ -95,6 +97,7 @@ fn Profile() -> impl IntoView {
     }
 }
 
+/// The card that others see.
 fn render_preview(me: Me) -> impl IntoView {
     let name = match me.username {
         Some(username) => view! { <p class="profile-name">{username}</p> }.into_any(),

@@ -27,6 +27,7 @@ use crate::widgets::subject::{BlockButton, FollowButton};
 use crate::{routes, text};
 use gen_registry_api::{Author, ModuleDetails, ModulePage, NameKind, NameStatus, RatingSummary};
 
+/// The page of `/m/name`. An unknown name is searched for at peers and in the wider network.
 #[component]
 pub fn Module() -> impl IntoView {
     let app_state = app_state();
@@ -63,6 +64,7 @@ pub fn Module() -> impl IntoView {
     }
 }
 
+/// What stands in place of an unknown module.
 fn render_absent(name: &str) -> impl IntoView + use<> {
     view! {
         <div class="empty">
@@ -76,6 +78,7 @@ fn render_absent(name: &str) -> impl IntoView + use<> {
     }
 }
 
+/// All sections of the page. Each is rendered again only when its own part changed.
 #[component]
 fn ModuleView(page: Memo<ModulePage>, installation: install::Installation) -> impl IntoView {
     let query = use_query_map();
@@ -124,6 +127,7 @@ fn ModuleView(page: Memo<ModulePage>, installation: install::Installation) -> im
     }
 }
 
+/// What the module is, who holds it, and its tags.
 fn render_intro(
     details: ModuleDetails,
     holder: &Author,
@@ -153,6 +157,7 @@ fn render_intro(
     }
 }
 
+/// The warning of the module's author.
 fn render_deprecated(reason: String) -> impl IntoView {
     view! {
         <Notice tone=NoticeTone::Warning>
@@ -164,6 +169,7 @@ fn render_deprecated(reason: String) -> impl IntoView {
     }
 }
 
+/// The readme, once its block is on this device.
 #[component]
 fn Readme(cid: String) -> impl IntoView {
     let app_state = app_state();

@@ -20,8 +20,10 @@ use crate::{routes, text};
 use gen_registry_api::client::Client;
 use gen_registry_api::{Failure, ModuleCard, ModuleList, ModuleSort, SearchResults, UsernameEntry};
 
+/// How many modules are asked for at once.
 const PAGE: u32 = 50;
 
+/// The page. Changing a filter or the text changes the address, which changes the list.
 #[component]
 pub fn Modules() -> impl IntoView {
     let app_state = app_state();
@@ -137,6 +139,7 @@ async fn fetch_modules(
     Ok((ModuleList { modules, cursor, total }, people))
 }
 
+/// What stands in place of an empty list: nothing is known, or nothing is like that.
 #[component]
 fn Empty(wanted: Memo<ModuleQuery>) -> impl IntoView {
     view! {
@@ -165,6 +168,7 @@ fn Empty(wanted: Memo<ModuleQuery>) -> impl IntoView {
     }
 }
 
+/// Order and filters. A chosen tag can be followed.
 #[component]
 fn Choices(wanted: Memo<ModuleQuery>) -> impl IntoView {
     let navigate = StoredValue::new_local(use_navigate());

@@ -20,6 +20,7 @@ use crate::widgets::subject::{BlockButton, decide};
 use crate::{dom, text};
 use gen_registry_api::{ConnectionState, Decision, NetworkReport, PeerEntry, RelayEntry};
 
+/// The page. It follows peers and relays that come and go.
 #[component]
 pub fn Network() -> impl IntoView {
     let app_state = app_state();
@@ -39,6 +40,7 @@ pub fn Network() -> impl IntoView {
     }
 }
 
+/// All sections; each is rendered again only when its own part changed.
 fn render_report(report: Memo<NetworkReport>) -> impl IntoView {
     let peers = select(report, |report| report.peers.clone());
     let is_alone = select(report, |report| report.connection == ConnectionState::Alone);
@@ -101,6 +103,7 @@ fn render_report(report: Memo<NetworkReport>) -> impl IntoView {
     }
 }
 
+/// A warning that the server's view of the network contradicts this device's.
 fn render_left_aside(why: Option<String>) -> impl IntoView {
     why.map(|why| {
         view! {
@@ -148,6 +151,7 @@ fn render_rules(witnesses: Vec<String>, threshold: u64, topic: String, node: Opt
     }
 }
 
+/// How far this device is connected, as a sentence.
 fn describe_connection(connection: ConnectionState, peers: u64) -> String {
     match connection {
         ConnectionState::Alone => "This device is by itself. Everything works; nobody else hears of it.".to_owned(),
@@ -159,6 +163,7 @@ fn describe_connection(connection: ConnectionState, peers: u64) -> String {
     }
 }
 
+/// When a name is confirmed, as a sentence.
 fn describe_rules(witnesses: usize, threshold: u64) -> String {
     match threshold {
         0 => "There are no witnesses: of two claims to one name the one dated earlier counts.".to_owned(),
@@ -169,6 +174,7 @@ fn describe_rules(witnesses: usize, threshold: u64) -> String {
     }
 }
 
+/// A button that looks for peers now.
 #[component]
 fn RetryConnections() -> impl IntoView {
     let app_state = app_state();
@@ -208,6 +214,7 @@ fn Copy(report: Memo<NetworkReport>) -> impl IntoView {
     }
 }
 
+/// A peer: what is known of the connection, its reputation, and the buttons that trust or block it.
 fn render_peer(peer: Memo<PeerEntry>) -> impl IntoView {
     let id = peer.with_untracked(|peer| peer.id.clone());
     let subject = Subject::Peer(id.clone()).to_string();
@@ -264,6 +271,7 @@ fn TrustButton(subject: String, trusted: Memo<bool>) -> impl IntoView {
     }
 }
 
+/// A relay and whether others can find this device through it.
 fn render_relay(relay: Memo<RelayEntry>) -> impl IntoView {
     let state = select(relay, |relay| match (relay.connected, relay.reserved) {
         (true, true) => (Icon::Check, "Connected; others can find you through it."),
@@ -283,6 +291,7 @@ fn render_relay(relay: Memo<RelayEntry>) -> impl IntoView {
     }
 }
 
+/// Broken rules, each with how often it was broken.
 fn render_rejections(rejections: Vec<(String, u64)>) -> impl IntoView {
     let rows = rejections.into_iter().map(|(why, count)| {
         view! { <li>{text::format_count(count, "time", "times")} ": " {why}</li> }

@@ -7,6 +7,7 @@ use crate::components::search_box::SearchBox;
 use crate::routes;
 use crate::widgets::page_head::PageHead;
 
+/// The page. Its search field begins with the last part of the address.
 #[component]
 pub fn NotFound() -> impl IntoView {
     let path = use_location().pathname.get_untracked();

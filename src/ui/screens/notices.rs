@@ -18,6 +18,7 @@ use crate::widgets::subject::FollowButton;
 use crate::{routes, text};
 use gen_registry_api::{FollowRow, Notice, NoticeKind, NoticeList};
 
+/// The page. Leaving it marks all notices as read.
 #[component]
 pub fn Notices() -> impl IntoView {
     let app_state = app_state();
@@ -49,6 +50,7 @@ pub fn Notices() -> impl IntoView {
     }
 }
 
+/// The list, with a button that clears it.
 fn render_notices(list: Memo<NoticeList>) -> impl IntoView {
     let app_state = app_state();
     let attempt = ActionState::new();
@@ -75,6 +77,7 @@ fn render_notices(list: Memo<NoticeList>) -> impl IntoView {
     }
 }
 
+/// What stands in place of the list.
 fn render_nothing_new() -> impl IntoView {
     view! {
         <div class="empty">
@@ -88,6 +91,7 @@ fn render_nothing_new() -> impl IntoView {
     }
 }
 
+/// A notice, which links to the module or the person it is about.
 fn render_notice(notice: Memo<Notice>) -> impl IntoView {
     let href = move || {
         notice.with(|notice| match &notice.module {

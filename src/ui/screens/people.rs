@@ -17,6 +17,7 @@ use crate::widgets::page_head::PageHead;
 use crate::widgets::person_row::PersonRow;
 use list::PeopleList;
 
+/// The page. The text in the search field is `?q=` of the address.
 #[component]
 pub fn People() -> impl IntoView {
     let query = use_query_map();
@@ -48,6 +49,7 @@ pub fn People() -> impl IntoView {
     }
 }
 
+/// How many names there are, or begin with the text.
 fn format_total(directory: PeopleList, prefix: &str) -> String {
     match directory.total.get() {
         None => "Looking…".to_owned(),
@@ -56,6 +58,7 @@ fn format_total(directory: PeopleList, prefix: &str) -> String {
     }
 }
 
+/// Links to the names with each first letter; nothing while nobody is known.
 #[component]
 fn Letters(directory: PeopleList, prefix: Memo<String>) -> impl IntoView {
     view! {

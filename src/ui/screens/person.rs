@@ -31,6 +31,7 @@ struct PersonQuery {
     person: Option<Person>,
 }
 
+/// Asks who holds a name or has held it, and for that person.
 async fn find_person(client: Client, name: String) -> Result<PersonQuery, Failure> {
     let report = client.lookup_username(name).await?;
     let person = match report.holder.as_ref().or(report.redirect.as_ref()) {
@@ -40,6 +41,7 @@ async fn find_person(client: Client, name: String) -> Result<PersonQuery, Failur
     Ok(PersonQuery { report, person })
 }
 
+/// The page of `/u/name`.
 #[component]
 pub fn PersonByName() -> impl IntoView {
     let app_state = app_state();
@@ -71,6 +73,7 @@ pub fn PersonByName() -> impl IntoView {
     }
 }
 
+/// The page of `/id/did`.
 #[component]
 pub fn PersonByDid() -> impl IntoView {
     let app_state = app_state();
@@ -102,6 +105,7 @@ pub fn PersonByDid() -> impl IntoView {
     }
 }
 
+/// What stands in place of an unknown identity.
 fn render_unknown() -> impl IntoView {
     view! {
         <div class="empty">
@@ -114,6 +118,7 @@ fn render_unknown() -> impl IntoView {
     }
 }
 
+/// Where the name leads, who else claims it, and the person; for an absent one, ways to look further.
 fn render_answer(found: Memo<PersonQuery>) -> impl IntoView {
     let basis = select(found, |found| (found.report.records, found.report.registries));
     // Whatever else comes to be known, who searches and waits here is not disturbed.
@@ -142,6 +147,7 @@ fn render_answer(found: Memo<PersonQuery>) -> impl IntoView {
     }
 }
 
+/// Says that the name was given up and who held it.
 fn render_redirect(report: &NameReport, entry: UsernameEntry) -> impl IntoView + use<> {
     let old = report.asked.clone();
     let free_at = report.free_at;
@@ -193,6 +199,7 @@ fn render_contest(report: &NameReport, holder: &UsernameEntry) -> Option<impl In
     })
 }
 
+/// All sections of a person. Each is rendered again only when its own part changed.
 #[component]
 fn PersonView(person: Memo<Person>) -> impl IntoView {
     let mine = select(person, |person| person.mine);
@@ -252,6 +259,7 @@ fn PersonView(person: Memo<Person>) -> impl IntoView {
     }
 }
 
+/// Says that the identity contradicts itself.
 fn render_forked() -> impl IntoView {
     view! {
         <Notice tone=NoticeTone::Bad>

@@ -23,6 +23,7 @@ struct ChosenFile {
     report: Report,
 }
 
+/// The page in three steps: choosing a file, describing it, done.
 #[component]
 pub fn Publish() -> impl IntoView {
     let chosen = RwSignal::new(None::<ChosenFile>);
@@ -58,6 +59,7 @@ pub fn Publish() -> impl IntoView {
     }
 }
 
+/// A field that takes a file by choice, by dropping it, or from the system. `before` is one that did not pass.
 #[component]
 fn Choose(before: Option<(String, Report)>, chosen: RwSignal<Option<ChosenFile>>) -> impl IntoView {
     let app_state = app_state();
@@ -156,6 +158,7 @@ fn Checks(report: Report) -> impl IntoView {
     }
 }
 
+/// The form for everything that is published with the file. It is sent at the second press of its button.
 #[component]
 fn Details(
     file: ChosenFile,
@@ -260,6 +263,7 @@ fn Details(
     }
 }
 
+/// Whether the module's name can be used, as a sentence.
 #[component]
 fn Verdict(check: ModuleNameCheck) -> impl IntoView {
     let name = check.name.unwrap_or_default();
@@ -275,6 +279,7 @@ fn Verdict(check: ModuleNameCheck) -> impl IntoView {
     }
 }
 
+/// What was published, to how many peers it was announced, and where to go from here.
 #[component]
 fn Done(done: Published, again: Callback<()>) -> impl IntoView {
     let app_state = app_state();

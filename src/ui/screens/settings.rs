@@ -15,6 +15,7 @@ use crate::app_state::app_state;
 use crate::routes::{self, SettingsSection};
 use crate::widgets::page_head::PageHead;
 
+/// The text of the link to a section.
 fn section_title(section: SettingsSection) -> &'static str {
     match section {
         SettingsSection::Looks => "Looks and keys",
@@ -28,6 +29,7 @@ fn section_title(section: SettingsSection) -> &'static str {
     }
 }
 
+/// The page: links to its sections, then the sections.
 #[component]
 pub fn Settings() -> impl IntoView {
     let app_state = app_state();

@@ -19,6 +19,7 @@ use gen_registry_api::{DailyCount, ModuleRank, PeerCount, Statistics as Report};
 /// How far back one may look, in days, and how that is called.
 const RANGES: [(u32, &str); 3] = [(7, "A week"), (30, "A month"), (365, "A year")];
 
+/// The page. It follows people, modules and the network.
 #[component]
 pub fn Statistics() -> impl IntoView {
     let app_state = app_state();
@@ -57,6 +58,7 @@ pub fn Statistics() -> impl IntoView {
     }
 }
 
+/// All cards and lists; each is rendered again only when its own part changed.
 fn render_statistics(report: Memo<Report>) -> impl IntoView {
     let app_state = app_state();
     let save = move |_| {
@@ -114,6 +116,7 @@ fn render_statistics(report: Memo<Report>) -> impl IntoView {
     }
 }
 
+/// How many there are, the curve of their number, and how many are new.
 fn render_growth(title: &'static str, one: &'static str, many: &'static str, count: DailyCount) -> impl IntoView {
     let new: u64 = count.days.iter().sum();
     let curve = running_total(&count);
@@ -127,6 +130,7 @@ fn render_growth(title: &'static str, one: &'static str, many: &'static str, cou
     }
 }
 
+/// The number of connected peers over time, and whether many left at once.
 fn render_peers(peers: Vec<PeerCount>) -> impl IntoView {
     let now = peers.last().map_or(0, |last| last.peers);
     let most = peers.iter().map(|count| count.peers).max().unwrap_or_default();
@@ -160,6 +164,7 @@ fn render_curve(values: &[u64]) -> impl IntoView {
     }
 }
 
+/// Modules with a number each, or a sentence if there are none.
 fn render_ranking(rows: Vec<ModuleRank>, one: &'static str, many: &'static str, nothing: &'static str) -> AnyView {
     if rows.is_empty() {
         return view! { <p class="muted">{nothing}</p> }.into_any();

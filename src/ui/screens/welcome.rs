@@ -14,6 +14,7 @@ use crate::widgets::install_offer::InstallOffer;
 use crate::widgets::page_head::PageHead;
 use crate::widgets::recovery::RecoveryWords;
 
+/// The heading of a step.
 fn step_title(step: WelcomeStep) -> &'static str {
     match step {
         WelcomeStep::About => "A registry that belongs to its people",
@@ -22,6 +23,7 @@ fn step_title(step: WelcomeStep) -> &'static str {
     }
 }
 
+/// The page. `?step=` says which of the steps is on show.
 #[component]
 pub fn Welcome() -> impl IntoView {
     let query = use_query_map();
@@ -50,6 +52,7 @@ pub fn Welcome() -> impl IntoView {
     }
 }
 
+/// What this is, in three points.
 #[component]
 fn About() -> impl IntoView {
     let point = |mark: Icon, head: &'static str, text: &'static str| {
@@ -85,6 +88,7 @@ fn About() -> impl IntoView {
     }
 }
 
+/// The form for a name; for a profile that has one already, where to change it.
 #[component]
 fn Name() -> impl IntoView {
     let app_state = app_state();
@@ -102,6 +106,7 @@ fn Name() -> impl IntoView {
     }
 }
 
+/// What stands in place of the form.
 fn render_named(name: String) -> impl IntoView {
     view! {
         <p class="lead">"This profile already has a name: " <strong>{name}</strong> "."</p>
@@ -116,6 +121,7 @@ fn render_named(name: String) -> impl IntoView {
     }
 }
 
+/// The form; afterwards the way leads to the backup.
 #[component]
 fn FirstName() -> impl IntoView {
     let query = use_query_map();
@@ -134,6 +140,7 @@ fn FirstName() -> impl IntoView {
     }
 }
 
+/// Both kinds of backup. Each can be made here, or later in the settings.
 #[component]
 fn Backup() -> impl IntoView {
     let app_state = app_state();

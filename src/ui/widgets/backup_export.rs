@@ -9,6 +9,7 @@ use crate::components::notice::FailureNotice;
 use crate::dom;
 use gen_registry_api::failure::{Failure, FailureCode};
 
+/// A form for the file's passphrase. `on_saved` runs once the file was handed to the browser.
 #[component]
 pub fn BackupExport(#[prop(optional, into)] on_saved: Option<Callback<()>>) -> impl IntoView {
     let app_state = app_state();

@@ -7,6 +7,7 @@ use crate::components::icon::{Icon, icon};
 use crate::routes;
 use crate::text;
 
+/// A link to the notices, with the number of unread ones up to 99.
 #[component]
 pub fn Bell() -> impl IntoView {
     let app_state = app_state();

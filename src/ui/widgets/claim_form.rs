@@ -69,6 +69,9 @@ pub fn ClaimForm(#[prop(optional, into)] suggested: String, on_claimed: Callback
     }
 }
 
+/// Claims a name, and makes the key on the way if there is none yet.
+///
+/// Fails also if the profile was made but the name went to somebody else.
 async fn claim(app_state: AppState, name: String) -> Result<Me, Failure> {
     let client = app_state.client();
     let has_key = app_state.live.me.with_untracked(|me| me.as_ref().is_some_and(|me| me.did.is_some()));

@@ -11,6 +11,7 @@ use crate::components::icon::{Icon, icon};
 use crate::dom;
 use crate::text;
 
+/// The two ends of an identity; the whole of it is the title and what the button copies.
 #[component]
 pub fn DidChip(#[prop(into)] did: String) -> impl IntoView {
     let short = text::shorten_did(&did);

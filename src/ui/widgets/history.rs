@@ -6,6 +6,7 @@ use crate::components::icon::{Icon, icon};
 use crate::widgets::moment::Moment;
 use gen_registry_api::{HistoryEntry, HistoryOutcome};
 
+/// All names that somebody has claimed, the newest first; a sentence if there is none.
 #[component]
 pub fn History(entries: Vec<HistoryEntry>) -> impl IntoView {
     if entries.is_empty() {
@@ -20,6 +21,7 @@ pub fn History(entries: Vec<HistoryEntry>) -> impl IntoView {
     .into_any()
 }
 
+/// One claim: whether it holds, when it was made and given up, and why it does not count.
 fn render_step(entry: HistoryEntry) -> impl IntoView {
     let HistoryEntry { username, claimed_at, released_at, outcome } = entry;
     let (mark, class, word) = match &outcome {

@@ -8,6 +8,7 @@ use crate::components::icon::{Icon, icon};
 use crate::dom;
 use crate::pwa::pwa;
 
+/// Where it is kept that the offer was put away.
 const PUT_AWAY: &str = "gen-registry.install-offer";
 
 /// After the first claim, until it is taken up or put away.
@@ -41,6 +42,7 @@ pub fn InstallOffer() -> impl IntoView {
     }
 }
 
+/// Opens the browser's own question for installing.
 #[component]
 pub fn InstallButton() -> impl IntoView {
     let app_state = app_state();

@@ -6,6 +6,7 @@ use crate::app_state::app_state;
 use crate::components::notice::{Notice, NoticeTone};
 use crate::routes::{self, WelcomeStep};
 
+/// A banner for a name that this profile claimed and does not hold; nothing otherwise.
 #[component]
 pub fn LostNameBanner() -> impl IntoView {
     let app_state = app_state();

@@ -16,6 +16,7 @@ pub fn module_rows(cards: impl Into<Signal<Vec<ModuleCard>>>) -> impl IntoView {
     keyed_list(cards, |card| card.name.clone(), move |card| slice_view(card, Clone::clone, render))
 }
 
+/// Name, version and title, who holds it, its size, stars and installs.
 #[component]
 fn ModuleRow(card: ModuleCard) -> impl IntoView {
     let ModuleCard { name, title, description, version, published_at, size, holder, opinion, .. } = card;

@@ -18,6 +18,7 @@ use gen_registry_api::{NameCheck, NameVerdict};
 /// Long enough not to ask for every letter, short enough not to be felt.
 const PAUSE_MS: u32 = 250;
 
+/// What is known about the text in the field.
 #[derive(Clone, PartialEq)]
 pub enum CheckState {
     Nothing,
@@ -34,6 +35,7 @@ pub struct NameChoice {
 }
 
 impl NameChoice {
+    /// Begins with a text, and checks whatever is typed after a pause. Call it inside a component.
     pub fn new(text: String) -> Self {
         let app_state = app_state();
         let choice = Self { text: RwSignal::new(text), check: RwSignal::new(CheckState::Nothing) };
@@ -81,6 +83,7 @@ impl NameChoice {
     }
 }
 
+/// The value of `data-state`, by which styles and tests tell the states apart.
 fn check_state(check: &CheckState) -> &'static str {
     match check {
         CheckState::Nothing => "",
@@ -96,6 +99,7 @@ fn check_state(check: &CheckState) -> &'static str {
     }
 }
 
+/// The icon inside the field; none while it is empty.
 fn check_mark(check: &CheckState) -> Option<Icon> {
     match check {
         CheckState::Nothing => None,
@@ -110,6 +114,7 @@ fn check_mark(check: &CheckState) -> Option<Icon> {
     }
 }
 
+/// What is said below the field.
 fn render_sentence(check: &CheckState) -> AnyView {
     match check {
         CheckState::Nothing => ().into_any(),
@@ -119,6 +124,7 @@ fn render_sentence(check: &CheckState) -> AnyView {
     }
 }
 
+/// The node's verdict as a sentence, with what it rests on.
 fn render_verdict(check: &NameCheck) -> AnyView {
     let basis = text::format_basis(check.records, check.registries);
     match &check.verdict {
@@ -154,6 +160,7 @@ fn render_verdict(check: &NameCheck) -> AnyView {
     }
 }
 
+/// The field, a mark for its state, and the verdict below it, which is announced politely.
 #[component]
 pub fn NameField(
     choice: NameChoice,

@@ -11,6 +11,9 @@ use crate::widgets::did::DidChip;
 use crate::widgets::moment::Moment;
 use gen_registry_api::{AnsweredBy, ConnectionState, FindReport, FoundName, FoundRelease, NameKind, NameStatus};
 
+/// Searches as soon as it is on show, again when the connection changes, and on demand.
+///
+/// Shows whom it asks, then what was found and who answered.
 #[component]
 pub fn NetworkLookup(
     kind: NameKind,
@@ -61,6 +64,7 @@ pub fn NetworkLookup(
     }
 }
 
+/// What is being done while the answer is awaited.
 fn describe_progress(connection: Option<ConnectionState>) -> &'static str {
     match connection {
         Some(ConnectionState::Connected) => "Asking connected peers, then the wider network…",
@@ -69,6 +73,7 @@ fn describe_progress(connection: Option<ConnectionState>) -> &'static str {
     }
 }
 
+/// What was found and proven; when the name is free again; or who was asked in vain.
 fn render_outcome(report: FindReport) -> AnyView {
     let source = report.answered_by.map(source);
     match (report.found, report.free_at) {
@@ -116,6 +121,7 @@ fn render_outcome(report: FindReport) -> AnyView {
     }
 }
 
+/// Who gave the answer, as a sentence.
 fn source(by: AnsweredBy) -> &'static str {
     match by {
         AnsweredBy::Device => "Known on this device.",
@@ -124,6 +130,7 @@ fn source(by: AnsweredBy) -> &'static str {
     }
 }
 
+/// The holder of the name, and the newest version if it is a module.
 #[component]
 fn Found(found: FoundName) -> impl IntoView {
     let FoundName { name, did, registered_at, status, release, .. } = found;

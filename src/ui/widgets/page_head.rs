@@ -7,6 +7,7 @@ use leptos_router::hooks::use_location;
 use crate::app_state::app_state;
 use crate::dom;
 
+/// The end of every tab title.
 const APP: &str = "Gen Registry";
 
 /// The heading and path that the focus was last moved for; the first page leaves the focus where the browser put it.
@@ -17,6 +18,7 @@ pub struct PageArrival {
 }
 
 impl PageArrival {
+    /// No page was reached yet.
     pub fn new() -> Self {
         Self { last: RwSignal::new(None), headings: StoredValue::new(0) }
     }
@@ -28,6 +30,7 @@ impl PageArrival {
     }
 }
 
+/// The heading. Its title is the tab's title, too.
 #[component]
 pub fn PageHead(
     #[prop(into)] title: Signal<String>,

@@ -14,6 +14,7 @@ pub fn person_rows(people: impl Into<Signal<Vec<UsernameEntry>>>) -> impl IntoVi
     keyed_list(people, |entry| entry.did.clone(), move |entry| slice_view(entry, Clone::clone, render))
 }
 
+/// Face, username and display name, and since when the name is held.
 #[component]
 pub fn PersonRow(entry: UsernameEntry) -> impl IntoView {
     let UsernameEntry { username, public_key, registered_at, display_name, avatar, status, mine, .. } = entry;

@@ -8,6 +8,7 @@ use crate::widgets::avatar::Avatar;
 use crate::widgets::moment::Moment;
 use gen_registry_api::{NameStatus, Profile};
 
+/// The card: picture, name, marks, text and links of a person. What is missing takes no room.
 #[component]
 pub fn ProfileCard(
     #[prop(into)] public_key: String,
@@ -47,6 +48,7 @@ pub fn ProfileCard(
     }
 }
 
+/// A link if a browser would open it as a page or mail, else its text.
 fn render_link(link: String) -> impl IntoView {
     if !is_openable(&link) {
         return view! { <li>{link}</li> }.into_any();
@@ -63,6 +65,7 @@ fn render_link(link: String) -> impl IntoView {
     .into_any()
 }
 
+/// How certain it is that the name is this person's; the title explains it.
 fn render_status(status: NameStatus) -> impl IntoView {
     let (class, mark, word, meaning) = match status {
         NameStatus::Provisional => (

@@ -11,6 +11,7 @@ use crate::components::notice::{FailureNotice, Notice, NoticeTone};
 /// How many words the person types to show that they were written down.
 const WORDS_TO_CHECK: usize = 3;
 
+/// How far the person is.
 #[derive(Clone, PartialEq)]
 enum Stage {
     Hidden,
@@ -19,6 +20,7 @@ enum Stage {
     Checked,
 }
 
+/// Shows the words on demand and checks three of them. `on_checked` runs once they were right.
 #[component]
 pub fn RecoveryWords(#[prop(optional, into)] on_checked: Option<Callback<()>>) -> impl IntoView {
     let app_state = app_state();
@@ -69,6 +71,7 @@ pub fn RecoveryWords(#[prop(optional, into)] on_checked: Option<Callback<()>>) -
     }
 }
 
+/// The numbered words, and the button that goes on to checking them.
 fn render_words(words: Vec<String>, stage: RwSignal<Stage>) -> impl IntoView {
     let total = words.len();
     view! {
@@ -99,6 +102,7 @@ fn positions(total: usize) -> Vec<u32> {
     chosen
 }
 
+/// A form for some of the words. `on_again` goes back to showing all.
 #[component]
 fn Check(positions: Vec<u32>, on_passed: Callback<()>, on_again: Callback<()>) -> impl IntoView {
     const IDS: [&str; WORDS_TO_CHECK] = ["recovery-word-1", "recovery-word-2", "recovery-word-3"];

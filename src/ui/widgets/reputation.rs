@@ -7,6 +7,7 @@ use crate::text;
 use crate::widgets::moment::Moment;
 use gen_registry_api::{Reputation, ReputationKind, ReputationReason};
 
+/// The score between 0 and 1, a mark if it is low, and what it was earned with.
 #[component]
 pub fn ReputationView(reputation: Reputation) -> impl IntoView {
     let Reputation { score, low, reasons } = reputation;
@@ -27,6 +28,7 @@ pub fn ReputationView(reputation: Reputation) -> impl IntoView {
     }
 }
 
+/// One kind of behaviour, how often it occurred and when last.
 fn render_reason(reason: ReputationReason) -> impl IntoView {
     let ReputationReason { kind, times, last_at } = reason;
     let times = |what: &str| format!("{what} {}", text::format_count(times, "time", "times"));

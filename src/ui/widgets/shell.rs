@@ -22,8 +22,10 @@ use crate::widgets::toast::ToastStack;
 use crate::widgets::unlock::UnlockDialog;
 use crate::widgets::update_bar::UpdateBar;
 
+/// Where it is kept that the message about working offline was shown.
 const OFFLINE_SEEN: &str = "gen-registry.offline-told";
 
+/// The frame; `children` is the page in it.
 #[component]
 pub fn Shell(children: Children) -> impl IntoView {
     let app_state = app_state();
@@ -98,6 +100,7 @@ fn show_offline_ready() {
     });
 }
 
+/// The links to the main pages. The one that leads here is marked, and channels count what is unread.
 #[component]
 fn Navigation() -> impl IntoView {
     let path = use_location().pathname;
@@ -138,6 +141,7 @@ fn Navigation() -> impl IntoView {
     }
 }
 
+/// Who this profile is, with a link to it; the way to a name while there is none.
 #[component]
 fn MeChip() -> impl IntoView {
     let app_state = app_state();
@@ -184,6 +188,7 @@ fn MeChip() -> impl IntoView {
     }
 }
 
+/// The seal beside the app's name.
 fn render_brand_mark() -> impl IntoView {
     view! {
         <svg class="brand-mark" viewBox="0 0 32 32" aria-hidden="true" focusable="false">

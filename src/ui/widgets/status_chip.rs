@@ -8,6 +8,7 @@ use crate::routes;
 use crate::text;
 use gen_registry_api::{ConnectionState, Status};
 
+/// A button with the state of the connection; it opens the popover and asks for the status again.
 #[component]
 pub fn StatusChip() -> impl IntoView {
     let app_state = app_state();
@@ -61,6 +62,7 @@ pub fn StatusChip() -> impl IntoView {
     }
 }
 
+/// What is stored here, how much room it takes, and whether this tab writes.
 fn render_facts(status: Status) -> impl IntoView {
     let used = match (status.storage_used, status.storage_quota) {
         (Some(used), Some(quota)) => format!("{} of {}", text::format_size(used), text::format_size(quota)),

@@ -30,6 +30,7 @@ pub fn decide(app_state: AppState, attempt: ActionState, subject: String, verdic
     });
 }
 
+/// Blocks or unblocks, with a message that can take it back.
 #[component]
 pub fn BlockButton(
     /// `person:…`, `peer:…` or `module:…`.

@@ -27,6 +27,7 @@ pub fn ToastStack() -> impl IntoView {
     }
 }
 
+/// One message with its buttons.
 #[component]
 fn ToastView(toast: Toast, toasts: Toasts) -> impl IntoView {
     let Toast { id, tone, text, undo } = toast;

@@ -8,6 +8,7 @@ use crate::components::field::{PassphraseField, Submit};
 use crate::components::modal::Modal;
 use crate::components::notice::FailureNotice;
 
+/// Opens when a command waits for the passphrase. Closing it lets the command fail.
 #[component]
 pub fn UnlockDialog() -> impl IntoView {
     let app_state = app_state();
@@ -27,6 +28,8 @@ pub fn UnlockDialog() -> impl IntoView {
     }
 }
 
+/// The form of the dialog, and of the settings. `done` runs once the key is unlocked; `leave` adds a button that
+/// gives up.
 #[component]
 pub fn UnlockForm(
     /// Unique on the page.

@@ -10,6 +10,7 @@ use crate::pwa::pwa;
 use crate::routes::{self, SettingsSection};
 use crate::text;
 
+/// Shows none, one or several bars; the last one asks for a reload without which the page can't go on.
 #[component]
 pub fn UpdateBar() -> impl IntoView {
     let pwa = pwa();

@@ -15,6 +15,7 @@ use gen_registry_api::OnlineUser;
 /// How often “40 s ago” is made true again.
 const AGES_EVERY: Duration = Duration::from_secs(5);
 
+/// The list, which follows presence; times in it are told again every few seconds.
 #[component]
 pub fn Members(name: Memo<String>) -> impl IntoView {
     let app_state = app_state();
@@ -50,6 +51,7 @@ pub fn Members(name: Memo<String>) -> impl IntoView {
     }
 }
 
+/// Face and name, when one of the devices was last seen, and how many there are.
 fn render_member(user: Memo<OnlineUser>, tick: RwSignal<u64>) -> impl IntoView {
     let last_seen = move || {
         tick.track();

@@ -14,10 +14,12 @@ use crate::{dom, routes, time};
 use gen_registry_api::ChatMessage;
 use gen_registry_api::failure::Failure;
 
+/// How many messages are asked for at once.
 const PAGE: u32 = 50;
 /// Within this distance of the end, in pixels, the view follows new messages.
 const NEAR_THE_END: f64 = 120.0;
 
+/// The messages on show, and how to get more.
 #[derive(Clone, Copy)]
 struct History {
     messages: RwSignal<Option<Vec<ChatMessage>>>,
@@ -98,6 +100,7 @@ impl History {
     }
 }
 
+/// The list with a button for earlier messages. It follows new ones unless the reader has scrolled away.
 #[component]
 pub fn Messages(name: Memo<String>) -> impl IntoView {
     let app_state = app_state();
@@ -158,6 +161,7 @@ pub fn Messages(name: Memo<String>) -> impl IntoView {
     }
 }
 
+/// A day, a change of the topic line, or a message.
 fn render_line(line: ChatLine) -> AnyView {
     let (message, continues) = match line {
         ChatLine::Day(day) => return view! { <li class="message-day"><span>{day}</span></li> }.into_any(),

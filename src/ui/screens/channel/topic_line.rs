@@ -13,6 +13,7 @@ use gen_registry_api::ChannelEntry;
 /// As the registry has it.
 const MAX_CHARS: u32 = 200;
 
+/// The line with a button that turns it into a form. Every member may change it.
 #[component]
 pub fn TopicLine(name: Memo<String>, entry: Memo<Option<ChannelEntry>>) -> impl IntoView {
     let app_state = app_state();

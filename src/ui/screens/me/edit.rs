@@ -24,6 +24,7 @@ enum ChosenAvatar {
     New { bytes: Vec<u8>, url: String },
 }
 
+/// The form. Fields follow another tab until they are edited here; saving can be taken back.
 #[component]
 pub fn EditProfile(me: Memo<Me>) -> impl IntoView {
     let app_state = app_state();
@@ -93,6 +94,7 @@ pub fn EditProfile(me: Memo<Me>) -> impl IntoView {
     }
 }
 
+/// Brings the profile back that was there before saving.
 fn restore_profile(app_state: AppState, old: ProfileChanges) {
     spawn_local(async move {
         match app_state.client().update_profile(old).await {
@@ -105,6 +107,7 @@ fn restore_profile(app_state: AppState, old: ProfileChanges) {
     });
 }
 
+/// The picture with a field that replaces it; what is chosen is shown at once and saved with the form.
 #[component]
 fn PictureField(me: Memo<Me>, chosen: RwSignal<ChosenAvatar>) -> impl IntoView {
     let trouble = RwSignal::new(None::<String>);

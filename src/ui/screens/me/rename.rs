@@ -13,6 +13,7 @@ use crate::widgets::claim_form::ClaimForm;
 use crate::widgets::name_field::{NameChoice, NameField};
 use gen_registry_api::{Me, ProfileChanges};
 
+/// Changes the name, or claims one if there is none.
 #[component]
 pub fn NameSection(me: Memo<Me>) -> impl IntoView {
     let named = Memo::new(move |_| me.with(|me| me.username.is_some()));
@@ -34,6 +35,7 @@ pub fn NameSection(me: Memo<Me>) -> impl IntoView {
     }
 }
 
+/// The form for another name, and the button that gives the name up.
 #[component]
 fn Rename(me: Memo<Me>) -> impl IntoView {
     let app_state = app_state();
@@ -89,6 +91,7 @@ fn Rename(me: Memo<Me>) -> impl IntoView {
     }
 }
 
+/// Asks again, gives the name up, and offers to take it back.
 #[component]
 fn GiveUp(name: String, leave: Callback<()>) -> impl IntoView {
     let app_state = app_state();
@@ -125,6 +128,7 @@ fn GiveUp(name: String, leave: Callback<()>) -> impl IntoView {
     }
 }
 
+/// Takes back a name that was just given up.
 fn claim_again(app_state: AppState, name: String) {
     spawn_local(async move {
         match app_state.client().register_username(name, ProfileChanges::default()).await {

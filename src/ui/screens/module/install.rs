@@ -22,6 +22,7 @@ pub struct Installation {
 }
 
 impl Installation {
+    /// Nothing was begun.
     pub fn new() -> Self {
         Self { plan: RwSignal::new(None), attempt: ActionState::new(), of: StoredValue::new(None) }
     }
@@ -46,6 +47,9 @@ pub struct InstallSubject {
     pub installed: Option<String>,
 }
 
+/// The section: what is installed, the plan of an installation, and the button that carries it out.
+///
+/// `wanted` is the version that the address names; it is planned at once. New imports have to be accepted first.
 #[component]
 pub fn Install(subject: InstallSubject, wanted: Option<String>, installation: Installation) -> impl IntoView {
     let app_state = app_state();
@@ -157,6 +161,7 @@ pub fn Install(subject: InstallSubject, wanted: Option<String>, installation: In
     }
 }
 
+/// What will be fetched, module by module, and how far it is.
 #[component]
 fn Preview(plan: InstallPlan) -> impl IntoView {
     let app_state = app_state();

@@ -11,6 +11,7 @@ use crate::reactive::{bind_field, bind_text, keyed_list, select};
 use crate::routes;
 use gen_registry_api::{ModuleChanges, ModuleDetails, ModulePage};
 
+/// The section, with a link that publishes another version.
 #[component]
 pub fn Owner(page: Memo<ModulePage>) -> impl IntoView {
     let publish = page.with_untracked(|page| routes::publish_version(&page.name));
@@ -28,6 +29,7 @@ pub fn Owner(page: Memo<ModulePage>) -> impl IntoView {
     }
 }
 
+/// The form for title, description, tags and the like. Fields follow another tab until they are edited here.
 #[component]
 fn Describe(page: Memo<ModulePage>) -> impl IntoView {
     let app_state = app_state();
@@ -88,6 +90,7 @@ fn Describe(page: Memo<ModulePage>) -> impl IntoView {
     }
 }
 
+/// The form that withdraws a version with a reason, or lets it count again.
 #[component]
 fn Withdraw(page: Memo<ModulePage>) -> impl IntoView {
     let app_state = app_state();

@@ -8,6 +8,7 @@ use crate::widgets::did::DidChip;
 use crate::widgets::moment::Moment;
 use gen_registry_api::{ModulePage, NameStatus, VersionEntry};
 
+/// The section; nothing for a module without a version that counts.
 #[component]
 pub fn Provenance(page: Memo<ModulePage>) -> impl IntoView {
     let take = |page: &ModulePage| {
@@ -17,6 +18,7 @@ pub fn Provenance(page: Memo<ModulePage>) -> impl IntoView {
     slice_view(page, take, |(latest, imports, exports)| latest.map(|latest| render_version(latest, imports, exports)))
 }
 
+/// Names as a list, or a sentence if there are none.
 fn render_names(names: Vec<String>, nothing: &'static str) -> AnyView {
     if names.is_empty() {
         return view! { <p class="muted">{nothing}</p> }.into_any();
@@ -25,6 +27,7 @@ fn render_names(names: Vec<String>, nothing: &'static str) -> AnyView {
         .into_any()
 }
 
+/// Signer, date, hashes and checks of a version, then what it asks for and offers.
 fn render_version(version: VersionEntry, imports: Vec<String>, exports: Vec<String>) -> impl IntoView {
     let witnessed = match version.status {
         NameStatus::Confirmed => "The network’s witnesses have seen it.",

@@ -12,6 +12,7 @@ use crate::reactive::{bind_field, bind_text, keyed_list, select, slice_view};
 use crate::widgets::moment::Moment;
 use gen_registry_api::{ModulePage, Review};
 
+/// The list, and the form for everybody but the holder.
 #[component]
 pub fn Ratings(page: Memo<ModulePage>) -> impl IntoView {
     let name = page.with_untracked(|page| page.name.clone());
@@ -36,6 +37,7 @@ pub fn Ratings(page: Memo<ModulePage>) -> impl IntoView {
     }
 }
 
+/// Stars, author, version and text of a rating.
 fn render_review(review: Review) -> impl IntoView {
     view! {
         <li class="review">
@@ -50,6 +52,7 @@ fn render_review(review: Review) -> impl IntoView {
     }
 }
 
+/// The form for one's own rating, which can be changed and taken back.
 #[component]
 fn Rate(name: String, own: Memo<Option<Review>>) -> impl IntoView {
     let app_state = app_state();

@@ -10,6 +10,7 @@ use crate::model::run::{Callable, callables, parse_numbers};
 use crate::query::use_query;
 use gen_registry_api::{Report, RunArgument, RunOutcome};
 
+/// The section; nothing until the version was inspected, and nothing for one without functions.
 #[component]
 pub fn Run(name: String, version: String) -> impl IntoView {
     let app_state = app_state();
@@ -28,6 +29,7 @@ pub fn Run(name: String, version: String) -> impl IntoView {
     }
 }
 
+/// The form: a function, its arguments as numbers or as a text, and the result.
 #[component]
 fn Sandbox(name: String, version: String, report: Report) -> impl IntoView {
     let app_state = app_state();
@@ -128,6 +130,7 @@ fn Sandbox(name: String, version: String, report: Report) -> impl IntoView {
     })
 }
 
+/// What a call returned and how long it took.
 #[component]
 fn Outcome(outcome: RunOutcome) -> impl IntoView {
     let values: Vec<String> =

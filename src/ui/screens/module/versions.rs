@@ -13,6 +13,7 @@ use crate::widgets::moment::Moment;
 use crate::{routes, text};
 use gen_registry_api::{ModulePage, NameStatus, RefusedVersion, Report, Requirement, VersionEntry};
 
+/// The list of versions, a comparison of those on this device, and what does not count.
 #[component]
 pub fn Versions(page: Memo<ModulePage>) -> impl IntoView {
     let name = page.with_untracked(|page| page.name.clone());
@@ -54,6 +55,7 @@ fn render_refused(refused: Vec<RefusedVersion>) -> impl IntoView {
     }
 }
 
+/// A version, which links to its installation.
 fn render_version(name: &str, version: VersionEntry) -> impl IntoView + use<> {
     let href = routes::install(name, &version.version);
     view! {
@@ -73,6 +75,7 @@ fn render_version(name: &str, version: VersionEntry) -> impl IntoView + use<> {
     }
 }
 
+/// Compares what two inspected versions ask for and offer.
 fn compare_reports(old: &Report, new: &Report) -> Difference {
     fn side(report: &Report) -> Interface<'_> {
         let Report { imports, exports, bytes, .. } = report;
@@ -81,6 +84,7 @@ fn compare_reports(old: &Report, new: &Report) -> Difference {
     versions::compare(side(old), side(new))
 }
 
+/// The form that compares two versions on this device.
 #[component]
 fn Compare(name: String, versions: Vec<String>) -> impl IntoView {
     let app_state = app_state();
@@ -182,6 +186,7 @@ pub fn Dependencies(page: Memo<ModulePage>) -> impl IntoView {
     }
 }
 
+/// Links to modules, each with the versions that are accepted.
 fn render_requirements(all: Vec<Requirement>) -> impl IntoView {
     let rows = all.into_iter().map(|Requirement { name, requirement }| {
         let href = routes::module(&name);

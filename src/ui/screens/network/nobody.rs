@@ -8,6 +8,7 @@ use crate::model::network::Reachability;
 use crate::reactive::slice_view;
 use gen_registry_api::NetworkReport;
 
+/// The steps that are needed for a connection, up to the one that fails.
 #[component]
 pub fn WhyNobody(report: Memo<NetworkReport>) -> impl IntoView {
     let way = |report: &NetworkReport| Reachability::of(report, dom::is_online());
@@ -53,6 +54,7 @@ fn steps(way: Reachability) -> impl IntoView {
     }
 }
 
+/// A line of the list with its mark.
 fn render_step(mark: Icon, words: &'static str) -> impl IntoView {
     view! {
         <li class="network-item">

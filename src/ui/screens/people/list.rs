@@ -16,6 +16,7 @@ use gen_registry_api::client::Client;
 use gen_registry_api::failure::Failure;
 use gen_registry_api::{PeoplePage, UsernameEntry};
 
+/// How many people are asked for at once.
 const PAGE: u32 = 60;
 
 /// As many rows as are on show, however many the node gives at once.
@@ -39,6 +40,7 @@ pub struct Row {
 }
 
 impl Row {
+    /// Loads the first page, and again with every change of what is asked for or known. Call it inside a component.
     fn new(entry: UsernameEntry) -> Self {
         let mut hasher = DefaultHasher::new();
         let UsernameEntry { did, username, registered_at, display_name, avatar, status, mine, .. } = &entry;
@@ -47,6 +49,7 @@ impl Row {
     }
 }
 
+/// The rows on show, and where the next page begins. Cheap to copy.
 #[derive(Clone, Copy)]
 pub struct PeopleList {
     pub people: RwSignal<Vec<Row>>,
@@ -100,6 +103,7 @@ impl PeopleList {
         });
     }
 
+    /// Adds the next page, unless one is on its way or there is none.
     pub fn load_more(self) {
         let Some(Some(cursor)) = self.cursor.try_get_untracked() else {
             return;

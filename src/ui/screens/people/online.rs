@@ -14,6 +14,7 @@ use gen_registry_api::OnlineUser;
 /// As many faces as a page shows before it says how many more there are.
 const FACES_MAX: usize = 24;
 
+/// The section; nothing while nobody is online.
 #[component]
 pub fn Online() -> impl IntoView {
     let app_state = app_state();
@@ -34,6 +35,7 @@ pub fn Online() -> impl IntoView {
     some_view(online, render_users, || ())
 }
 
+/// How many people are online, and the faces of the first of them.
 fn render_users(users: Memo<Vec<OnlineUser>>) -> impl IntoView {
     let count = select(users, Vec::len);
     let first = select(users, |users| users.iter().take(FACES_MAX).cloned().collect::<Vec<_>>());
@@ -51,6 +53,7 @@ fn render_users(users: Memo<Vec<OnlineUser>>) -> impl IntoView {
     }
 }
 
+/// A face that links to the person, with the number of devices.
 fn render_person(user: Memo<OnlineUser>) -> impl IntoView {
     view! {
         <li data-testid="online-person">

@@ -12,10 +12,12 @@ use crate::widgets::person_row::PersonRow;
 use crate::{dom, routes};
 use gen_registry_api::{FindReport, NameCheck, NameKind, NameVerdict};
 
+/// How many similar names are shown.
 const SIMILAR: u32 = 6;
 /// Names that begin like this one count as similar.
 const SIMILAR_START: usize = 2;
 
+/// Searches further, offers to claim the name if it is free, and lists names that begin alike.
 #[component]
 pub fn Absent(
     asked: String,

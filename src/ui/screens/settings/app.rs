@@ -7,6 +7,7 @@ use crate::app_state::toasts::Tone;
 use crate::pwa::pwa;
 use crate::widgets::install_offer::InstallButton;
 
+/// The section.
 #[component]
 pub fn App() -> impl IntoView {
     let app_state = app_state();

@@ -7,6 +7,7 @@ use crate::widgets::backup_export::BackupExport;
 use crate::widgets::moment::Moment;
 use crate::widgets::recovery::RecoveryWords;
 
+/// The section; without a key it says that there is nothing to keep safe.
 #[component]
 pub fn Backup(has_key: Memo<bool>) -> impl IntoView {
     let app_state = app_state();

@@ -11,6 +11,7 @@ use crate::components::notice::{FailureNotice, Notice, NoticeTone};
 /// Typed by people without a name.
 const WORD: &str = "forget";
 
+/// The section, with a button that opens the confirmation.
 #[component]
 pub fn Danger(has_key: Memo<bool>) -> impl IntoView {
     let open = RwSignal::new(false);
@@ -34,6 +35,7 @@ pub fn Danger(has_key: Memo<bool>) -> impl IntoView {
     }
 }
 
+/// The form: the name has to be typed before the key is removed.
 #[component]
 fn Confirm(leave: Callback<()>) -> impl IntoView {
     let app_state = app_state();

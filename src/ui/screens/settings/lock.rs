@@ -10,6 +10,7 @@ use crate::components::notice::FailureNotice;
 use crate::widgets::unlock::UnlockForm;
 use gen_registry_api::Protection;
 
+/// The section: what can be done depends on how the key is protected.
 #[component]
 pub fn Lock(has_key: Memo<bool>) -> impl IntoView {
     let app_state = app_state();
@@ -40,6 +41,7 @@ pub fn Lock(has_key: Memo<bool>) -> impl IntoView {
     }
 }
 
+/// For a key that is unlocked: lock it, change the passphrase, or take it away.
 #[component]
 fn Open() -> impl IntoView {
     let app_state = app_state();
@@ -72,6 +74,7 @@ fn Open() -> impl IntoView {
     }
 }
 
+/// The form for a passphrase. `action` is its button, `done` the message afterwards.
 #[component]
 fn SetPassphrase(label: &'static str, action: &'static str, done: &'static str) -> impl IntoView {
     let app_state = app_state();

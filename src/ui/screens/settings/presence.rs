@@ -7,6 +7,7 @@ use crate::app_state::app_state;
 use crate::components::notice::FailureNotice;
 use crate::query::use_query;
 
+/// The section, with the switch that makes this device invisible.
 #[component]
 pub fn Presence() -> impl IntoView {
     let app_state = app_state();

@@ -10,6 +10,7 @@ use crate::components::notice::{FailureNotice, Notice, NoticeTone};
 use crate::{dom, text, time};
 use gen_registry_api::failure::{Failure, FailureCode};
 
+/// The section with both forms.
 #[component]
 pub fn Restore(has_key: Memo<bool>) -> impl IntoView {
     view! {
@@ -28,6 +29,7 @@ pub fn Restore(has_key: Memo<bool>) -> impl IntoView {
     }
 }
 
+/// The form for a backup file and its passphrase.
 #[component]
 fn Import() -> impl IntoView {
     let app_state = app_state();
@@ -102,6 +104,7 @@ fn Import() -> impl IntoView {
     }
 }
 
+/// The form for the recovery words. It counts them while they are typed.
 #[component]
 fn FromWords() -> impl IntoView {
     let app_state = app_state();

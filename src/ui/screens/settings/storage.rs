@@ -10,6 +10,7 @@ use crate::widgets::moment::Moment;
 use crate::{dom, text};
 use gen_registry_api::{QuarantinedRecord, Status};
 
+/// The section. It asks for the status when it is opened.
 #[component]
 pub fn Storage() -> impl IntoView {
     let app_state = app_state();
@@ -25,6 +26,7 @@ pub fn Storage() -> impl IntoView {
     }
 }
 
+/// What is kept, how much room it takes, and what was quarantined.
 fn render_status(status: Status) -> impl IntoView {
     let Status { registries, names, quarantined, storage_used, storage_quota, persisted, .. } = status;
     view! {
@@ -57,6 +59,7 @@ fn render_status(status: Status) -> impl IntoView {
     }
 }
 
+/// Whether the browser may clear the data, with a button that asks it not to.
 #[component]
 fn Persisted(#[prop(optional_no_strip)] persisted: Option<bool>) -> impl IntoView {
     let app_state = app_state();
@@ -92,6 +95,7 @@ fn Persisted(#[prop(optional_no_strip)] persisted: Option<bool>) -> impl IntoVie
     }
 }
 
+/// The records that failed their check, as a table.
 fn render_quarantined(records: Vec<QuarantinedRecord>) -> impl IntoView {
     view! {
         <h3>"Set aside"</h3>
