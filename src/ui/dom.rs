@@ -1,4 +1,6 @@
-//! The few things that Leptos has no word for: saving a file, copying text, moving the focus, the browser's answers.
+//! What Leptos has no function for: saving and reading files, copying text, moving the focus, storage, media queries.
+//!
+//! Every function says what it returns if the browser refuses; none of them panics.
 
 use js_sys::JSON;
 use leptos::prelude::*;
@@ -13,7 +15,7 @@ pub fn is_hidden() -> bool {
     document().visibility_state() != web_sys::VisibilityState::Visible
 }
 
-/// Whether there is a network, as the browser has it: a no is right, a yes says little.
+/// Whether the browser believes that there is a network. False is reliable, true is not.
 pub fn is_online() -> bool {
     window().navigator().on_line()
 }
@@ -31,7 +33,7 @@ pub fn blob(bytes: &[u8], media_type: &str) -> Option<Blob> {
     Blob::new_with_u8_array_sequence_and_options(&parts, &options).ok()
 }
 
-/// Hands bytes to the person as a file. False: the browser refused.
+/// Saves bytes as a file by way of a link. Returns false if the browser refused.
 pub fn save_file(name: &str, bytes: &[u8]) -> bool {
     let Some(url) =
         blob(bytes, "application/octet-stream").and_then(|blob| Url::create_object_url_with_blob(&blob).ok())
@@ -84,7 +86,7 @@ pub fn unreadable_file() -> gen_registry_api::failure::Failure {
     )
 }
 
-/// False: the browser refused.
+/// Copies a text. Returns false if the browser refused.
 pub async fn copy(text: &str) -> bool {
     // Absent outside secure pages, whatever its type says.
     let navigator = window().navigator();
@@ -99,7 +101,7 @@ pub fn find(selector: &str) -> Option<HtmlElement> {
     document().query_selector(selector).ok().flatten().and_then(|element| element.dyn_into().ok())
 }
 
-/// After the changes under way have reached the page.
+/// Moves the focus to an element after pending changes have reached the page.
 pub fn focus_soon(selector: &'static str) {
     request_animation_frame(move || {
         if let Some(element) = find(selector) {
@@ -113,7 +115,7 @@ pub fn focused_element() -> Option<HtmlElement> {
     document().active_element().and_then(|element| element.dyn_into().ok())
 }
 
-/// Brings what the address's `#part` names into view, once it is drawn.
+/// Scrolls to the element that the address's `#part` names, once it is rendered.
 pub fn show_named_part() {
     request_animation_frame(|| {
         let hash = window().location().hash().unwrap_or_default();
@@ -124,7 +126,7 @@ pub fn show_named_part() {
     });
 }
 
-/// The person is writing something: single keys belong to the text.
+/// Whether somebody is writing: single keys then belong to the text.
 pub fn is_typing() -> bool {
     focused_element().is_some_and(|element| {
         matches!(element.tag_name().as_str(), "INPUT" | "TEXTAREA" | "SELECT") || element.is_content_editable()
@@ -146,7 +148,7 @@ pub fn load(key: &str) -> Option<String> {
     window().local_storage().ok().flatten()?.get_item(key).ok().flatten()
 }
 
-/// Preferences that the browser won't keep still hold for this visit.
+/// Keeps a preference for later visits; `None` removes it. A browser that keeps nothing is no error.
 pub fn store(key: &str, value: Option<&str>) {
     if let Ok(Some(storage)) = window().local_storage() {
         let _full_or_denied = match value {
@@ -156,7 +158,7 @@ pub fn store(key: &str, value: Option<&str>) {
     }
 }
 
-/// Asks the browser not to evict this site's data. None: it can't be asked.
+/// Asks the browser not to evict this site's data. Returns what it promised, or `None` if it can't be asked.
 pub async fn persist_storage() -> Option<bool> {
     let navigator = window().navigator();
     if js_sys::Reflect::get(&navigator, &"storage".into()).map_or(true, |storage| storage.is_undefined()) {
@@ -199,7 +201,7 @@ pub async fn fetch_own_file(path: &str) -> OwnFile {
     }
 }
 
-/// Indented JSON for people; empty if it can't be serialized.
+/// Writes a value as indented JSON for people. Returns an empty text if it can't be serialized.
 pub fn format_json(value: &impl Serialize) -> String {
     let object = value.serialize(&serde_wasm_bindgen::Serializer::json_compatible());
     let text =

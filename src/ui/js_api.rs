@@ -86,6 +86,7 @@ impl GenRegistry {
         self.client.clone().who_am_i().await.map(drop).map_err(to_error)
     }
 
+    /// Returns this profile.
     pub async fn whoami(&self) -> Result<JsValue, JsValue> {
         to_js(&self.client.clone().who_am_i().await.map_err(to_error)?)
     }
@@ -101,6 +102,7 @@ impl GenRegistry {
         }
     }
 
+    /// Returns the holder of a name, or `null`.
     #[wasm_bindgen(js_name = lookupUsername)]
     pub async fn lookup_username(&self, name: String) -> Result<JsValue, JsValue> {
         let report = self.client.clone().lookup_username(name).await.map_err(to_error)?;
@@ -125,6 +127,7 @@ impl GenRegistry {
         Ok(people.into())
     }
 
+    /// Returns how many peers are connected.
     #[wasm_bindgen(js_name = getPeerCount)]
     pub async fn get_peer_count(&self) -> Result<f64, JsValue> {
         self.client.clone().status().await.map(|status| status.peers as f64).map_err(to_error)
@@ -156,6 +159,7 @@ impl GenRegistry {
         to_js(&self.client.clone().setup_user(name, data.changes).await.map_err(to_error)?)
     }
 
+    /// Changes the profile; a username in it renames.
     #[wasm_bindgen(js_name = updateProfile)]
     pub async fn update_profile(&self, changes: JsValue) -> Result<JsValue, JsValue> {
         let UserData { username, changes } = from_js(changes)?;
@@ -176,12 +180,14 @@ impl GenRegistry {
         Ok(block.map_or(JsValue::NULL, |block| Uint8Array::from(block.bytes.as_slice()).into()))
     }
 
+    /// Returns an encrypted backup file.
     #[wasm_bindgen(js_name = exportBackup)]
     pub async fn export_backup(&self, passphrase: String) -> Result<Uint8Array, JsValue> {
         let file = self.client.clone().export_backup(passphrase).await.map_err(to_error)?;
         Ok(Uint8Array::from(file.bytes.as_slice()))
     }
 
+    /// Takes in a backup, or changes nothing.
     #[wasm_bindgen(js_name = importBackup)]
     pub async fn import_backup(&self, bytes: Uint8Array, passphrase: String) -> Result<JsValue, JsValue> {
         to_js(&self.client.clone().import_backup(bytes.to_vec(), passphrase).await.map_err(to_error)?)

@@ -8,7 +8,7 @@ use web_sys::{Notification, NotificationOptions, NotificationPermission, Service
 /// The picture beside a notification.
 const ICON: &str = "/icons/icon-192.png";
 
-/// None where the browser has no notifications.
+/// What the person has decided. Returns `None` if the browser has no notifications.
 pub fn permission() -> Option<NotificationPermission> {
     let exists = js_sys::Reflect::has(&js_sys::global(), &"Notification".into()).unwrap_or(false);
     exists.then(Notification::permission)

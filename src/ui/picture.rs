@@ -1,4 +1,4 @@
-//! A picture chosen by the person, made small enough for one block, in this page. The original goes nowhere.
+//! Makes a chosen picture small enough for one block, in this page. The original is neither stored nor sent.
 
 use leptos::prelude::*;
 use wasm_bindgen::closure::Closure;
@@ -18,10 +18,13 @@ const MOST_INPUT: f64 = 32.0 * 1024.0 * 1024.0;
 /// Why a file does not become a picture, as a sentence for the person who chose it.
 #[derive(Debug, thiserror::Error)]
 pub enum PictureError {
+    /// The file is larger than [`MOST_INPUT`].
     #[error("This file is larger than 32 MiB. Choose a smaller picture.")]
     TooLarge,
+    /// The browser can't decode the file.
     #[error("This file can't be read as a picture. Choose a PNG, JPEG, WebP or GIF file.")]
     NotAPicture,
+    /// The browser can't draw or encode the picture.
     #[error("The browser could not make the picture smaller. Try another picture.")]
     NotDrawn,
 }

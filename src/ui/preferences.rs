@@ -12,6 +12,7 @@ const SHORTCUTS: &str = "gen-registry.shortcuts";
 /// Which colours the page has.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Theme {
+    /// Follows the system's setting.
     System,
     Light,
     Dark,
@@ -31,6 +32,7 @@ impl Theme {
 /// What this browser's visitor has chosen; take it from the context with [`preferences`].
 #[derive(Clone, Copy)]
 pub struct Preferences {
+    /// The chosen colours.
     pub theme: RwSignal<Theme>,
     /// Single-key shortcuts are on.
     pub shortcuts: RwSignal<bool>,

@@ -14,9 +14,13 @@ use crate::dom;
 /// What the boot script and the service worker have reported; take it from the context with [`pwa`].
 #[derive(Clone, Copy)]
 pub struct Pwa {
+    /// A newer version is loaded and waits to be started.
     pub update_waiting: RwSignal<bool>,
+    /// The browser has offered to install the page.
     pub installable: RwSignal<bool>,
+    /// The page runs as an installed app, or has just been installed.
     pub installed: RwSignal<bool>,
+    /// Everything that the page needs is stored for working offline.
     pub offline_ready: RwSignal<bool>,
 }
 

@@ -1,6 +1,7 @@
-//! Questions to the node that follow what is on show.
+//! Queries to the node that run again when what they depend on changes.
 //!
-//! The last answer stays on show until the next one is here, and an answer that came too late is dropped.
+//! The last answer stays until the next one is here, an answer that came too late is dropped (see
+//! [`crate::latest_request`]), and an equal answer changes nothing, so that no view is rendered again for it.
 
 use std::future::Future;
 
@@ -10,10 +11,15 @@ use leptos::task::spawn_local;
 use crate::latest_request::LatestRequest;
 use gen_registry_api::failure::Failure;
 
-/// None while the first answer is awaited.
+/// The answer to a query, or why there is none. `None` while the first answer is awaited.
 pub type QueryState<T> = RwSignal<Option<Result<T, Failure>>>;
 
-/// Queries again whenever `key` changes (dropping the old answer) or `again` does (keeping it until the new one is in).
+/// Asks at once, and again whenever one of two things changes.
+///
+/// - `key` says what is asked for. When it changes, the old answer is dropped at once.
+/// - `again` tracks what the answer depends on. When that changes, the old answer stays until the new one is in.
+///
+/// `ask` sends the command for a key. Call this inside a component: the query ends with it.
 pub fn use_query<K, T, F, A>(key: impl Fn() -> K + 'static, again: impl Fn() + 'static, ask: F) -> QueryState<T>
 where
     K: Clone + PartialEq + 'static,

@@ -2,7 +2,14 @@
 //!
 //! Re-rendering discards typed text, focus, open `<details>` and clicks in progress (a button pressed before and
 //! released after is another button). Events of peers may come at any moment, so everything that can be typed into or
-//! pressed is drawn once, and follows.
+//! pressed is rendered once and updated through signals:
+//!
+//! - [`query_view`] for the answer of a query, with its waiting and its failure;
+//! - [`some_view`] for what may be absent;
+//! - [`slice_view`] for a small part without controls, which may be rendered again when that part changes;
+//! - [`select`] for a part that the view follows by itself;
+//! - [`keyed_list`] for the rows of a list, each of which stays while its key does;
+//! - [`bind_field`] and [`bind_text`] for a form field that follows what is stored until somebody edits it.
 
 use std::collections::HashSet;
 
@@ -31,7 +38,8 @@ fn render_loading() -> AnyView {
     view! { <p class="muted" role="status">"Looking…"</p> }.into_any()
 }
 
-/// Draws what there is once, for as long as there is something, and `otherwise` as long as there is nothing.
+/// Renders a value once, for as long as there is one, and `fallback` as long as there is none. The view follows the
+/// value through the memo that it gets.
 pub fn some_view<T, V, O>(
     value: impl Into<Signal<Option<T>>>,
     render: impl Fn(Memo<T>) -> V + Send + Sync + 'static,
@@ -93,8 +101,8 @@ where
 
 /// The rows of a list: each stays the same as long as its key is in it, and follows what becomes of it.
 ///
-/// Of two items with the same key the first is shown. BlockList are as long as a page shows at once: a change costs the
-/// square of that.
+/// Of two items with the same key the first is shown. A change costs the square of the number of rows, which is bounded by
+/// what a page shows at once.
 pub fn keyed_list<T, V>(
     all: impl Into<Signal<Vec<T>>>,
     key: fn(&T) -> String,

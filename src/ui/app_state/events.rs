@@ -69,12 +69,19 @@ fn dispatch(app_state: AppState, refresh: &Refresh, event: &Event) {
 
 /// Asking again, once after a burst of events.
 struct Refresh {
+    /// Asks who this profile is.
     me: Coalesced,
+    /// Invalidates people and asks for the status.
     people: Coalesced,
+    /// Invalidates the network and asks for the status.
     network: Coalesced,
+    /// Asks for notices and what is followed.
     notices: Coalesced,
+    /// Invalidates presence and asks for the channels, which count their members.
     presence: Coalesced,
+    /// Asks for the channels.
     channels: Coalesced,
+    /// Invalidates modules.
     modules: Coalesced,
 }
 

@@ -7,9 +7,9 @@ use gen_registry_api::{ChannelEntry, ChatMessage, FollowRow, InstallProgress, Me
 /// Signals that events keep up to date; each stays at its last value while a new answer is awaited or can't be had.
 #[derive(Clone, Copy)]
 pub struct Live {
-    /// This profile. None until the node has answered for the first time.
+    /// This profile; `None` until the node has answered for the first time.
     pub me: RwSignal<Option<Me>>,
-    /// Network and store. None until the node has answered for the first time.
+    /// Network and store; `None` until the node has answered for the first time.
     pub status: RwSignal<Option<Status>>,
     /// Notices that were not looked at yet.
     pub unread: RwSignal<u64>,

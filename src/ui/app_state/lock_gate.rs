@@ -1,4 +1,4 @@
-//! A command refused because the key is locked waits here for the passphrase, then is tried again.
+//! A command that is refused because the key is locked waits here for the passphrase and is then sent again.
 //!
 //! It never sees the passphrase: the unlock dialog sends it straight to the node.
 
@@ -16,8 +16,9 @@ use gen_registry_api::{Answer, Command, Failure, FailureCode};
 /// Cheap to copy; opened and closed by the unlock dialog.
 #[derive(Clone, Copy)]
 pub struct LockGate {
-    /// The unlock dialog is on show.
+    /// Whether the unlock dialog is on show.
     pub is_asking: RwSignal<bool>,
+    /// One sender for each command that waits; it receives whether the key was unlocked.
     waiting: StoredValue<Vec<oneshot::Sender<bool>>, LocalStorage>,
 }
 
@@ -42,6 +43,7 @@ impl LockGate {
         }
     }
 
+    /// Opens the dialog and waits for what it comes to. Returns false if it was closed.
     async fn wait_for_unlock(self) -> bool {
         let (sender, receiver) = oneshot::channel();
         self.waiting.update_value(|waiting| waiting.push(sender));
@@ -54,6 +56,7 @@ impl LockGate {
 struct GuardedLink {
     client: Client,
     gate: LockGate,
+    /// Subscriptions of the connection behind, by the number that was handed out.
     listeners: RefCell<HashMap<u64, Subscription>>,
 }
 

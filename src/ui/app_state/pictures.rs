@@ -21,18 +21,22 @@ pub type PictureUrl = ArcRwSignal<Option<String>>;
 #[derive(Clone, Copy)]
 pub struct PictureCache(StoredValue<Entries, LocalStorage>);
 
-/// By CID. None inside: asked for, and not here (yet).
+/// By CID. `None` inside the signal while the picture is being fetched.
 #[derive(Default)]
 struct Entries {
+    /// The signal that everybody who shows the picture follows.
     by_cid: HashMap<String, PictureUrl>,
+    /// The same CIDs, the oldest first.
     order: VecDeque<String>,
 }
 
 impl Entries {
+    /// Returns the picture if it was asked for before.
     fn find(&self, cid: &str) -> Option<PictureUrl> {
         self.by_cid.get(cid).cloned()
     }
 
+    /// Makes room by dropping the oldest picture, and revokes its URL.
     fn insert(&mut self, cid: &str) -> PictureUrl {
         if self.order.len() >= KEPT
             && let Some(oldest) = self.order.pop_front()
@@ -47,6 +51,7 @@ impl Entries {
         signal
     }
 
+    /// Forgets a picture that could not be had.
     fn remove(&mut self, cid: &str) {
         self.by_cid.remove(cid);
         self.order.retain(|entry| entry != cid);

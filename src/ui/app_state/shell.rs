@@ -9,6 +9,7 @@ use gen_registry_api::failure::Failure;
 /// State of the page itself, not of the registry.
 #[derive(Clone, Copy)]
 pub struct Shell {
+    /// Short messages in the corner of the page.
     pub toasts: Toasts,
     /// The sentence in the polite live region: see [`Shell::announce`].
     pub announcement: RwSignal<String>,

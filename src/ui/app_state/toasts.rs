@@ -14,14 +14,18 @@ const MOST: usize = 4;
 /// How a message is coloured and marked.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Tone {
+    /// Something was done.
     Good,
+    /// Something is so.
     Plain,
+    /// Something failed; it stays until it is put away.
     Bad,
 }
 
 /// One message.
 #[derive(Clone)]
 pub struct Toast {
+    /// Unique on this page.
     pub id: u64,
     pub tone: Tone,
     pub text: String,
@@ -32,7 +36,9 @@ pub struct Toast {
 /// Cheap to copy; every copy is the same list.
 #[derive(Clone, Copy)]
 pub struct Toasts {
+    /// The oldest first.
     list: RwSignal<Vec<Toast>>,
+    /// The id of the next message.
     next: StoredValue<u64>,
     /// Pointed at or focused: nothing leaves.
     held: RwSignal<bool>,

@@ -11,14 +11,25 @@ use crate::components::icon::{Icon, icon};
 pub fn TextField(
     /// Unique on the page.
     id: &'static str,
-    #[prop(into)] label: String,
+    /// The text above the field.
+    #[prop(into)]
+    label: String,
+    /// What is typed; the field follows it both ways.
     value: RwSignal<String>,
-    #[prop(optional, into)] hint: String,
+    /// A sentence below the field.
+    #[prop(optional, into)]
+    hint: String,
     #[prop(optional)] testid: Option<&'static str>,
-    #[prop(default = "text")] kind: &'static str,
-    #[prop(default = "off")] autocomplete: &'static str,
+    /// The `type` of the input.
+    #[prop(default = "text")]
+    kind: &'static str,
+    /// What the browser may fill in.
+    #[prop(default = "off")]
+    autocomplete: &'static str,
     #[prop(optional)] placeholder: Option<&'static str>,
-    #[prop(optional)] max: Option<u32>,
+    /// How many letters can be typed.
+    #[prop(optional)]
+    max: Option<u32>,
 ) -> impl IntoView {
     let hint_id = format!("{id}-hint");
     let described = (!hint.is_empty()).then(|| hint_id.clone());
@@ -49,12 +60,21 @@ pub fn TextField(
 #[component]
 pub fn TextArea(
     id: &'static str,
-    #[prop(into)] label: String,
+    /// The text above the field.
+    #[prop(into)]
+    label: String,
+    /// What is typed; the field follows it both ways.
     value: RwSignal<String>,
-    #[prop(optional, into)] hint: String,
+    /// A sentence below the field.
+    #[prop(optional, into)]
+    hint: String,
     #[prop(optional)] testid: Option<&'static str>,
-    #[prop(default = 4)] rows: u32,
-    #[prop(optional)] max: Option<u32>,
+    /// The height of the field, in lines.
+    #[prop(default = 4)]
+    rows: u32,
+    /// How many letters can be typed.
+    #[prop(optional)]
+    max: Option<u32>,
 ) -> impl IntoView {
     let hint_id = format!("{id}-hint");
     let described = (!hint.is_empty()).then(|| hint_id.clone());
@@ -82,9 +102,14 @@ pub fn TextArea(
 #[component]
 pub fn PassphraseField(
     id: &'static str,
-    #[prop(into)] label: String,
+    /// The text above the field.
+    #[prop(into)]
+    label: String,
+    /// What is typed; the field follows it both ways.
     value: RwSignal<String>,
-    #[prop(optional, into)] hint: String,
+    /// A sentence below the field.
+    #[prop(optional, into)]
+    hint: String,
     #[prop(optional)] testid: Option<&'static str>,
     /// It is being chosen here, not remembered.
     #[prop(optional)]
@@ -128,10 +153,18 @@ pub fn PassphraseField(
 /// Sends a form; says so while it is under way, and can't be pressed twice.
 #[component]
 pub fn Submit(
-    #[prop(into)] label: String,
-    #[prop(into)] busy: Signal<bool>,
-    #[prop(default = "Working…")] working: &'static str,
-    #[prop(optional, into)] disabled: Signal<bool>,
+    /// The text above the field.
+    #[prop(into)]
+    label: String,
+    /// Whether the form is being sent.
+    #[prop(into)]
+    busy: Signal<bool>,
+    /// The button's text meanwhile.
+    #[prop(default = "Working…")]
+    working: &'static str,
+    /// Whether the form is not ready to be sent.
+    #[prop(optional, into)]
+    disabled: Signal<bool>,
     #[prop(optional)] testid: Option<&'static str>,
     #[prop(default = "button button-main")] class: &'static str,
 ) -> impl IntoView {

@@ -7,6 +7,7 @@ use crate::components::modal::Modal;
 /// A dialog with all keys. Says whether single keys are switched off.
 #[component]
 pub fn HelpDialog(
+    /// Whether the dialog is on show.
     open: RwSignal<bool>,
     /// Whether single keys do anything.
     #[prop(into)]

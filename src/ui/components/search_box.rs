@@ -28,7 +28,9 @@ const RESULTS: &str = "main .module-link, main .person-link";
 pub fn SearchBox(
     /// Unique on the page.
     id: &'static str,
-    #[prop(into)] label: Signal<String>,
+    /// The accessible name of the field.
+    #[prop(into)]
+    label: Signal<String>,
     /// Finds modules, except where people are listed; else people only.
     #[prop(optional)]
     everything: bool,

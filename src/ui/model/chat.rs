@@ -43,6 +43,7 @@ pub fn with_days(messages: &[ChatMessage], format_day: impl Fn(u64) -> String) -
     lines
 }
 
+/// Whether a message needs no head of its own below the one before it.
 fn continues(before: &ChatMessage, message: &ChatMessage) -> bool {
     !message.topic_line
         && !before.topic_line

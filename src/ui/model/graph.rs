@@ -23,6 +23,7 @@ pub struct PlacedModule {
 /// A picture of dependencies.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Graph {
+    /// The page's module first.
     pub boxes: Vec<PlacedModule>,
     /// SVG paths from the right of a box to the left of one that it needs.
     pub lines: Vec<String>,
@@ -30,7 +31,7 @@ pub struct Graph {
     pub height: f64,
 }
 
-/// Lays the modules out. None where a picture says nothing: for a single module, and for too many.
+/// Lays the modules out. Returns `None` where a picture says nothing: for a single module, and for too many.
 ///
 /// `modules` are each after those they need; the last one is what the page is about.
 pub fn lay_out(modules: Vec<NeededModule>) -> Option<Graph> {
@@ -50,6 +51,7 @@ pub fn lay_out(modules: Vec<NeededModule>) -> Option<Graph> {
     Some(Graph { boxes, lines, width, height })
 }
 
+/// Puts each module into the column of its longest way from the page's module, below those that are there already.
 fn place(modules: Vec<NeededModule>) -> Vec<PlacedModule> {
     let mut depths: BTreeMap<String, usize> = BTreeMap::new();
     let mut rows: BTreeMap<usize, usize> = BTreeMap::new();
@@ -68,6 +70,7 @@ fn place(modules: Vec<NeededModule>) -> Vec<PlacedModule> {
     placed
 }
 
+/// A curve that leaves and arrives horizontally.
 fn connect(from: &PlacedModule, to: &PlacedModule) -> String {
     let (from_x, from_y) = (from.x + BOX_WIDTH, from.y + BOX_HEIGHT / 2.0);
     let (to_x, to_y) = (to.x, to.y + BOX_HEIGHT / 2.0);

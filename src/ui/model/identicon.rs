@@ -19,8 +19,11 @@ const PALETTE: [(&str, &str, &str); 8] = [
 /// The colours and SVG paths of a picture, 64 units wide and high.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdenticonShape {
+    /// The colour of the ground.
     pub ground: &'static str,
+    /// The colour of most tiles.
     pub ink: &'static str,
+    /// The colour of the other tiles.
     pub spot: &'static str,
     /// The path that is filled with ink.
     pub inked: String,

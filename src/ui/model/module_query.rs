@@ -11,7 +11,7 @@ pub const SORTS: [(ModuleSort, &str, &str); 5] = [
     (ModuleSort::Name, "name", "By name"),
 ];
 
-/// Finds a sort by its word in the address.
+/// Finds a sort by its word in the address. Returns `None` for any other word.
 pub fn find_sort(key: &str) -> Option<ModuleSort> {
     SORTS.iter().find(|(_, word, _)| *word == key).map(|(sort, ..)| *sort)
 }
@@ -21,8 +21,9 @@ pub fn find_sort(key: &str) -> Option<ModuleSort> {
 pub struct ModuleQuery {
     /// Free text, or nothing.
     pub text: String,
+    /// What a module must have.
     pub filter: ModuleFilter,
-    /// None: the best match for a text, else the newest.
+    /// `None` for the natural order: see [`Self::order`].
     pub sort: Option<ModuleSort>,
 }
 

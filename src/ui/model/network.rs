@@ -4,7 +4,7 @@ use gen_registry_api::{CandidateType, ConnectionPath, NetworkReport, PeerEntry};
 
 use super::text::{FormatNumber, format_count, format_size};
 
-/// How a connection reaches the other side. None: the browser does not tell.
+/// How a connection reaches the other side. Returns `None` if the browser does not tell.
 pub fn describe_path(path: &ConnectionPath) -> Option<&'static str> {
     let both = [path.local?, path.remote?];
     Some(if both.contains(&CandidateType::Relay) {

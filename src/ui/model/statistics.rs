@@ -50,6 +50,7 @@ pub fn curve_points(values: &[u64]) -> String {
 pub struct DayRow {
     /// Its first millisecond (UTC).
     pub begins: u64,
+    /// Of names, modules and releases.
     pub counts: [u64; 3],
 }
 

@@ -15,7 +15,7 @@ pub enum Subject {
 }
 
 impl Subject {
-    /// Reads `person:…`, `peer:…`, `module:…` or `tag:…`. None: anything else.
+    /// Reads `person:…`, `peer:…`, `module:…` or `tag:…`. Returns `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
         let (kind, id) = text.split_once(':')?;
         let id = id.to_owned();

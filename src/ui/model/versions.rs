@@ -16,7 +16,9 @@ pub struct Difference {
 /// One side of a comparison.
 #[derive(Clone, Copy, Debug)]
 pub struct Interface<'a> {
+    /// What it asks for.
     pub imports: &'a [Extern],
+    /// What it offers.
     pub exports: &'a [Extern],
     pub bytes: u64,
 }
@@ -32,6 +34,7 @@ pub fn compare(old: Interface<'_>, new: Interface<'_>) -> Difference {
     Difference { lines, sizes: (old.bytes, new.bytes) }
 }
 
+/// Sorted and without repetitions, so that two sides can be compared.
 fn format_externs(all: &[Extern]) -> BTreeSet<String> {
     all.iter().map(format_extern).collect()
 }

@@ -17,7 +17,9 @@ use gen_registry_api::{GUIDE_PAGES, GuidePage, GuideSection, RenderedGuide};
 /// What became of the file of a guide.
 #[derive(Clone, PartialEq)]
 enum Loaded {
+    /// The guide as HTML, with its sections.
     Guide(RenderedGuide),
+    /// The server has no such file.
     Missing,
     Unreachable,
 }

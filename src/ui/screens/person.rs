@@ -27,7 +27,9 @@ use gen_registry_api::{LosingClaim, NameReport, Person, UsernameEntry};
 /// What is known of a name, and the page of the person it leads to.
 #[derive(Clone, PartialEq)]
 struct PersonQuery {
+    /// Who holds the name, who has held it, and who else claims it.
     report: NameReport,
+    /// The holder, or the person who held it before.
     person: Option<Person>,
 }
 

@@ -18,8 +18,11 @@ use gen_registry_api::{Check, ModuleChanges, ModuleNameCheck, NameVerdict, Publi
 /// What was chosen, and what it proved to be.
 #[derive(Clone)]
 struct ChosenFile {
+    /// Its name.
     file: String,
+    /// All of it.
     bytes: Vec<u8>,
+    /// What validation found.
     report: Report,
 }
 

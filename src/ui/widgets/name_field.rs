@@ -21,16 +21,22 @@ const PAUSE_MS: u32 = 250;
 /// What is known about the text in the field.
 #[derive(Clone, PartialEq)]
 pub enum CheckState {
+    /// The field is empty.
     Nothing,
+    /// An answer is awaited.
     Searching,
+    /// The node's verdict.
     Answer(NameCheck),
+    /// The node could not say.
     Failed(Failure),
 }
 
 /// What is typed and what the node thinks of it.
 #[derive(Clone, Copy)]
 pub struct NameChoice {
+    /// What is typed.
     pub text: RwSignal<String>,
+    /// The verdict on the text; out of date for a moment after each letter.
     pub check: RwSignal<CheckState>,
 }
 
@@ -74,6 +80,7 @@ impl NameChoice {
         self.check.with(|check| matches!(check, CheckState::Answer(NameCheck { verdict: NameVerdict::Available, .. })))
     }
 
+    /// Whether the name can't be had, and not because it is one's own.
     fn is_refused(&self) -> bool {
         self.check.with(|check| match check {
             CheckState::Answer(check) => !matches!(check.verdict, NameVerdict::Available | NameVerdict::Yours),
@@ -163,6 +170,7 @@ fn render_verdict(check: &NameCheck) -> AnyView {
 /// The field, a mark for its state, and the verdict below it, which is announced politely.
 #[component]
 pub fn NameField(
+    /// What is typed; the caller reads it when the form is sent.
     choice: NameChoice,
     /// Unique on the page.
     id: &'static str,

@@ -16,7 +16,9 @@ use gen_registry_api::{AnsweredBy, ConnectionState, FindReport, FoundName, Found
 /// Shows whom it asks, then what was found and who answered.
 #[component]
 pub fn NetworkLookup(
+    /// Whether a person or a module is searched for.
     kind: NameKind,
+    /// The name, as it was typed or linked to.
     name: String,
     /// Gets what it came to, for a page that goes by it; none while the answer is awaited.
     #[prop(optional)]

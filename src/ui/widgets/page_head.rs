@@ -13,7 +13,9 @@ const APP: &str = "Gen Registry";
 /// The heading and path that the focus was last moved for; the first page leaves the focus where the browser put it.
 #[derive(Clone, Copy)]
 pub struct PageArrival {
+    /// What the focus was last moved for.
     last: RwSignal<Option<String>>,
+    /// How many headings there were so far.
     headings: StoredValue<u64>,
 }
 
@@ -33,7 +35,9 @@ impl PageArrival {
 /// The heading. Its title is the tab's title, too.
 #[component]
 pub fn PageHead(
-    #[prop(into)] title: Signal<String>,
+    /// The heading's text, and the start of the tab's title.
+    #[prop(into)]
+    title: Signal<String>,
     #[prop(optional)] testid: Option<&'static str>,
     /// A number that changes when the page becomes another one without a new address.
     #[prop(optional, into)]

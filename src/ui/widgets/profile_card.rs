@@ -11,13 +11,22 @@ use gen_registry_api::{NameStatus, Profile};
 /// The card: picture, name, marks, text and links of a person. What is missing takes no room.
 #[component]
 pub fn ProfileCard(
-    #[prop(into)] public_key: String,
+    /// As hex digits, for the picture of a person without one.
+    #[prop(into)]
+    public_key: String,
+    /// What the person says of themselves.
     profile: Profile,
     /// The name, or what is shown instead.
     name: AnyView,
-    #[prop(optional_no_strip)] status: Option<NameStatus>,
-    #[prop(optional_no_strip)] registered_at: Option<u64>,
-    #[prop(optional)] mine: bool,
+    /// How certain the name is; none without a name.
+    #[prop(optional_no_strip)]
+    status: Option<NameStatus>,
+    /// When the name was claimed.
+    #[prop(optional_no_strip)]
+    registered_at: Option<u64>,
+    /// Whether it is this profile's own card.
+    #[prop(optional)]
+    mine: bool,
 ) -> impl IntoView {
     let Profile { display_name, bio, avatar, links, joined_at } = profile;
     view! {

@@ -14,9 +14,13 @@ const WORDS_TO_CHECK: usize = 3;
 /// How far the person is.
 #[derive(Clone, PartialEq)]
 enum Stage {
+    /// Nothing is on show.
     Hidden,
+    /// All words are on show.
     Shown(Vec<String>),
+    /// The words at these places are asked for.
     Asking(Vec<u32>),
+    /// They were right.
     Checked,
 }
 

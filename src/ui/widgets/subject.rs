@@ -35,7 +35,9 @@ pub fn decide(app_state: AppState, attempt: ActionState, subject: String, verdic
 pub fn BlockButton(
     /// `person:…`, `peer:…` or `module:…`.
     subject: String,
-    #[prop(into)] blocked: Signal<bool>,
+    /// Whether it is blocked now.
+    #[prop(into)]
+    blocked: Signal<bool>,
     /// What is blocked: “this person”.
     what: &'static str,
 ) -> impl IntoView {
@@ -71,6 +73,7 @@ pub fn BlockButton(
 pub fn FollowButton(
     /// `person:…`, `module:…` or `tag:…`.
     subject: String,
+    /// What it is, as part of the button's label: “this person”.
     what: &'static str,
 ) -> impl IntoView {
     let app_state = app_state();

@@ -22,11 +22,16 @@ const NEAR_THE_END: f64 = 120.0;
 /// The messages on show, and how to get more.
 #[derive(Clone, Copy)]
 struct History {
+    /// The oldest first; none until the first answer.
     messages: RwSignal<Option<Vec<ChatMessage>>>,
+    /// Leads to earlier messages; none if there are none.
     before: RwSignal<Option<String>>,
+    /// Why the last request failed.
     failure: RwSignal<Option<Failure>>,
+    /// The element that scrolls.
     list: NodeRef<html::Div>,
     app_state: AppState,
+    /// The channel on show.
     name: Memo<String>,
 }
 
@@ -60,12 +65,14 @@ impl History {
         });
     }
 
+    /// Marks everything in the channel as read.
     async fn mark_read(self, name: String) {
         if let Ok(all) = self.app_state.client().mark_read(name).await {
             self.app_state.live.channels.set(all);
         }
     }
 
+    /// Puts earlier messages before those on show, unless the channel has changed meanwhile.
     fn load_earlier(self) {
         let Some(before) = self.before.get_untracked() else { return };
         let name = self.name.get_untracked();
@@ -85,12 +92,14 @@ impl History {
         });
     }
 
+    /// Whether the reader has not scrolled away from the newest message.
     fn is_near_the_end(self) -> bool {
         self.list.get_untracked().is_some_and(|list| {
             f64::from(list.scroll_height() - list.scroll_top() - list.client_height()) < NEAR_THE_END
         })
     }
 
+    /// Scrolls to the newest message once it is laid out.
     fn scroll_to_end(self) {
         request_animation_frame(move || {
             if let Some(Some(list)) = self.list.try_get_untracked() {

@@ -19,8 +19,11 @@ use gen_registry_api::{Me, ProfileChanges};
 /// What is to become of the picture.
 #[derive(Clone, PartialEq)]
 enum ChosenAvatar {
+    /// Stays as it is.
     Unchanged,
+    /// Is removed.
     None,
+    /// Is replaced; `url` shows the new one before it is saved.
     New { bytes: Vec<u8>, url: String },
 }
 

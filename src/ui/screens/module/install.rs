@@ -15,7 +15,9 @@ use gen_registry_api::{InstallPlan, InstallStage, Requirement};
 /// An installation in progress; it outlives updates of the page.
 #[derive(Clone, Copy)]
 pub struct Installation {
+    /// What would be installed, while it waits for consent.
     plan: RwSignal<Option<InstallPlan>>,
+    /// The planning or installing under way.
     attempt: ActionState,
     /// Of which module, and to which version.
     of: StoredValue<Option<(String, Option<String>)>>,
@@ -42,8 +44,11 @@ impl Installation {
 /// What can be installed, and what is installed of it.
 #[derive(Clone, PartialEq)]
 pub struct InstallSubject {
+    /// The module.
     pub name: String,
+    /// The newest version that counts.
     pub newest: Option<String>,
+    /// The version on this device.
     pub installed: Option<String>,
 }
 

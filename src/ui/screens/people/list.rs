@@ -52,15 +52,25 @@ impl Row {
 /// The rows on show, and where the next page begins. Cheap to copy.
 #[derive(Clone, Copy)]
 pub struct PeopleList {
+    /// The rows so far.
     pub people: RwSignal<Vec<Row>>,
+    /// Where the next page begins; none at the end of the list.
     pub cursor: RwSignal<Option<String>>,
+    /// How many there are in all; none until the first answer.
     pub total: RwSignal<Option<u64>>,
+    /// First letters with the number of names.
     pub initials: RwSignal<Vec<(String, u64)>>,
+    /// A page is on its way.
     pub loading: RwSignal<bool>,
+    /// Why the last request failed.
     pub failure: RwSignal<Option<Failure>>,
+    /// The element below the last row; coming into view, it loads the next page.
     pub end: NodeRef<html::P>,
+    /// The start of the names that are listed.
     prefix: Memo<String>,
+    /// The cursor in the address, of a link to a later page.
     after: Memo<Option<String>>,
+    /// Drops answers for an earlier text.
     latest: LatestRequest,
     app_state: AppState,
 }
@@ -93,6 +103,7 @@ impl PeopleList {
         directory
     }
 
+    /// Loads the list from its beginning.
     fn begin(self, rows: u32) {
         let request = self.latest.begin();
         let (prefix, after) = (self.prefix.get_untracked(), self.after.get_untracked());
@@ -120,6 +131,10 @@ impl PeopleList {
         });
     }
 
+    /// Takes an answer, unless a newer request was begun. `place` puts the new rows among the old ones.
+    /// Takes an answer, unless a newer request was begun.
+    ///
+    /// `place` puts the new rows in place of the old ones or after them. A failure leaves the rows as they are.
     fn accept(self, request: Request, page: Result<PeoplePage, Failure>, place: impl FnOnce(&mut Vec<Row>, Vec<Row>)) {
         if !request.is_latest() {
             return;
@@ -153,6 +168,7 @@ impl PeopleList {
         });
     }
 
+    /// Loads the next page whenever the end of the list comes into view.
     fn observe_end(self) {
         Effect::new(move |_| {
             let Some(end) = self.end.get() else {
