@@ -1,7 +1,7 @@
 //! Primitives: the pieces that pages are made of and that know nothing but their arguments.
 //!
-//! None of them calls `app_state()`, sends a command or knows which screen it is on; what they need comes in as a value,
-//! a signal or a callback. What reads the state, by itself or through a part of it, is in [`crate::widgets`].
+//! None of them calls `app_state()`, sends a command or knows which screen it is on; what they need comes in as a
+//! value, a signal or a callback. What reads the state, by itself or through a part of it, is in [`crate::widgets`].
 
 pub mod field;
 pub mod forked;

@@ -1,7 +1,8 @@
 //! The page: shows the node's answers and sends it commands.
 //!
-//! It decides nothing about names, keys or documents, and reaches them only through [`gen_registry_api::client::Client`].
-//! [`model`] and [`routes`] are pure and compiled natively, for tests; all else needs a browser.
+//! It decides nothing about names, keys or documents, and reaches them only through
+//! [`gen_registry_api::client::Client`]. [`model`] and [`routes`] are pure and compiled natively, for tests; all else
+//! needs a browser.
 
 #[cfg(target_arch = "wasm32")]
 mod action;

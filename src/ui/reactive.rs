@@ -101,8 +101,8 @@ where
 
 /// The rows of a list: each stays the same as long as its key is in it, and follows what becomes of it.
 ///
-/// Of two items with the same key the first is shown. A change costs the square of the number of rows, which is bounded by
-/// what a page shows at once.
+/// Of two items with the same key the first is shown. A change costs the square of the number of rows, which is
+/// bounded by what a page shows at once.
 pub fn keyed_list<T, V>(
     all: impl Into<Signal<Vec<T>>>,
     key: fn(&T) -> String,

@@ -1,7 +1,7 @@
 //! Every address of the page: one constant or function for each. No other file spells a path.
 //!
-//! [`App`](crate) builds the router's table from the same constants, so a link and its route can't part. Names that come
-//! from people are percent-encoded here, as `encodeURIComponent` does it.
+//! [`App`](crate) builds the router's table from the same constants, so a link and its route can't part. Names that
+//! come from people are percent-encoded here, as `encodeURIComponent` does it.
 
 use gen_registry_api::GuidePage;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};

@@ -1,7 +1,7 @@
 //! Connected widgets: pieces of pages that read the state of the page or send commands by themselves.
 //!
-//! They call `app_state()`, or show another widget that does, and may be put on any screen. Nothing here knows a screen;
-//! pieces that need no state are in [`crate::components`].
+//! They call `app_state()`, or show another widget that does, and may be put on any screen. Nothing here knows a
+//! screen; pieces that need no state are in [`crate::components`].
 
 pub mod avatar;
 pub mod backup_export;

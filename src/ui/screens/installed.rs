@@ -38,7 +38,13 @@ pub fn Installed() -> impl IntoView {
             {query_view(modules, move |modules| view! {
                 <Show when=move || !modules.with(Vec::is_empty) fallback=render_nothing>
                     <ul class="modules" data-testid="installed">
-                        {keyed_list(modules, |module| module.name.clone(), move |module| slice_view(module, Clone::clone, move |module| render_module(module, attempt)))}
+                        {keyed_list(
+                            modules,
+                            |module| module.name.clone(),
+                            move |module| {
+                                slice_view(module, Clone::clone, move |module| render_module(module, attempt))
+                            },
+                        )}
                     </ul>
                 </Show>
             })}

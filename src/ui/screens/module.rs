@@ -1,5 +1,5 @@
-//! One module: what it is, its versions, what it needs and who needs it, who signed it, what people say; and what can be
-//! done with it here.
+//! One module: what it is, its versions, what it needs and who needs it, who signed it, what people say; and what can
+//! be done with it here.
 
 mod graph;
 mod install;

@@ -1,4 +1,5 @@
-//! Modules known here: by any word, by tag, owner or what they offer, in the order that was asked for. The address holds it all.
+//! Modules known here: by any word, by tag, owner or what they offer, in the order that was asked for. The address
+//! holds it all.
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;

@@ -48,7 +48,11 @@ fn render_report(report: Memo<NetworkReport>) -> impl IntoView {
     view! {
         {slice_view(report, |report| report.left_aside.clone(), render_left_aside)}
         <p class="lead" data-testid="connection">
-            {slice_view(report, |report| (report.connection, report.peers.len() as u64), |(connection, peers)| describe_connection(connection, peers))}
+            {slice_view(
+                report,
+                |report| (report.connection, report.peers.len() as u64),
+                |(connection, peers)| describe_connection(connection, peers),
+            )}
         </p>
         {slice_view(report, |report| report.unsent, |unsent| {
             (unsent > 0)
@@ -233,7 +237,9 @@ fn render_peer(peer: Memo<PeerEntry>) -> impl IntoView {
                     "Connected " {slice_view(peer, |peer| peer.since, |at| view! { <Moment at /> })} " · " {move || peer.with(|peer| describe_peer(peer, text::format_number))}
                 </p>
                 {slice_view(peer, |peer| peer.reputation.clone(), |reputation| view! { <ReputationView reputation /> })}
-                {slice_view(peer, |peer| peer.rejections.clone(), |rejections| (!rejections.is_empty()).then(|| render_rejections(rejections)))}
+                {slice_view(peer, |peer| peer.rejections.clone(), |rejections| {
+                    (!rejections.is_empty()).then(|| render_rejections(rejections))
+                })}
                 <div class="actions">
                     <TrustButton subject=subject.clone() trusted=select(peer, |peer| peer.trusted) />
                     <BlockButton subject blocked=false what="this peer" />

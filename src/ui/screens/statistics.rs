@@ -78,7 +78,9 @@ fn render_statistics(report: Memo<Report>) -> impl IntoView {
             <h2>"Day by day"</h2>
             <details>
                 <summary>"As a table"</summary>
-                {slice_view(report, days, |(begins, names, modules, releases)| render_table(begins, &names, &modules, &releases))}
+                {slice_view(report, days, |(begins, names, modules, releases)| {
+                    render_table(begins, &names, &modules, &releases)
+                })}
             </details>
             <div class="actions">
                 <button type="button" class="button button-small" on:click=save data-testid="save-statistics">

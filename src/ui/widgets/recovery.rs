@@ -1,4 +1,5 @@
-//! The 24 words: shown once, then three of them asked for. They are forgotten by this page as soon as it lets go of them.
+//! The 24 words: shown once, then three of them asked for. They are forgotten by this page as soon as it lets go of
+//! them.
 
 use leptos::prelude::*;
 

@@ -1,5 +1,5 @@
-//! Bars above the page: a new version waits, this page is older than its data, nothing it holds is kept, or its clock is
-//! not that of others.
+//! Bars above the page: a new version waits, this page is older than its data, nothing it holds is kept, or its clock
+//! is not that of others.
 
 use leptos::prelude::*;
 

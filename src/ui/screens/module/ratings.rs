@@ -27,7 +27,11 @@ pub fn Ratings(page: Memo<ModulePage>) -> impl IntoView {
                 fallback=|| view! { <p class="muted">"Nobody known here has rated it."</p> }
             >
                 <ul class="reviews">
-                    {keyed_list(reviews, |review| review.author.did.clone(), |review| slice_view(review, Clone::clone, render_review))}
+                    {keyed_list(
+                        reviews,
+                        |review| review.author.did.clone(),
+                        |review| slice_view(review, Clone::clone, render_review),
+                    )}
                 </ul>
             </Show>
             <Show when=move || !mine.get()>

@@ -27,10 +27,16 @@ pub fn Versions(page: Memo<ModulePage>) -> impl IntoView {
         <section class="card" aria-labelledby="versions-title">
             <h2 id="versions-title">"Versions"</h2>
             <ul class="versions" data-testid="versions">
-                {keyed_list(versions, |version| version.version.clone(), move |version| slice_view(version, Clone::clone, render.clone()))}
+                {keyed_list(
+                    versions,
+                    |version| version.version.clone(),
+                    move |version| slice_view(version, Clone::clone, render.clone()),
+                )}
             </ul>
             {slice_view(here, Clone::clone, move |here| (here.len() > 1).then(|| view! { <Compare name=name.clone() versions=here /> }))}
-            {slice_view(page, |page| page.refused.clone(), |refused| (!refused.is_empty()).then(|| render_refused(refused)))}
+            {slice_view(page, |page| page.refused.clone(), |refused| {
+                (!refused.is_empty()).then(|| render_refused(refused))
+            })}
         </section>
     }
 }
