@@ -7,6 +7,7 @@ pub mod chat;
 pub mod form_text;
 pub mod graph;
 pub mod identicon;
+pub mod lookup;
 pub mod module_query;
 pub mod network;
 pub mod notices;

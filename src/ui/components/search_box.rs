@@ -101,7 +101,13 @@ pub fn SearchBox(
     };
     let finds_modules = move || path.with(|path| place(path) == routes::MODULES);
     view! {
-        <form class="search" role="search" aria-label=label action=move || path.with(|path| place(path)) on:submit=submit>
+        <form
+            class="search"
+            role="search"
+            aria-label=label
+            action=move || path.with(|path| place(path))
+            on:submit=submit
+        >
             <label class="search-field" for=id>
                 {icon(Icon::Search)}
                 <span class="visually-hidden">{label}</span>

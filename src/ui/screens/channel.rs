@@ -82,7 +82,13 @@ fn Tools(name: Memo<String>, entry: Memo<Option<ChannelEntry>>) -> impl IntoView
                     .map(|module| view! { <a class="button button-small" href=routes::module(&module)>"The module"</a> })
             }}
             <Show when=move || joined.get()>
-                <button type="button" class="button button-small" aria-pressed=move || muted.get().to_string() on:click=mute data-testid="mute">
+                <button
+                    type="button"
+                    class="button button-small"
+                    aria-pressed=move || muted.get().to_string()
+                    on:click=mute
+                    data-testid="mute"
+                >
                     {move || icon(if muted.get() { Icon::BellOff } else { Icon::Bell })}
                     {move || if muted.get() { "Muted" } else { "Mute" }}
                 </button>
@@ -126,7 +132,13 @@ fn Outside(name: Memo<String>, entry: Memo<Option<ChannelEntry>>) -> impl IntoVi
                     }
                 }
             >
-                <button type="button" class="button button-main" disabled=move || attempt.busy.get() on:click=join data-testid="join">
+                <button
+                    type="button"
+                    class="button button-main"
+                    disabled=move || attempt.busy.get()
+                    on:click=join
+                    data-testid="join"
+                >
                     {move || format!("Join {}", name.get())}
                 </button>
             </Show>

@@ -211,7 +211,13 @@ fn Lockfiles() -> impl IntoView {
             </p>
             <FailureNotice failure=attempt.failure />
             <Show when=asks_for_more>
-                <button type="button" class="button" disabled=move || attempt.busy.get() on:click=accept data-testid="accept-imports">
+                <button
+                    type="button"
+                    class="button"
+                    disabled=move || attempt.busy.get()
+                    on:click=accept
+                    data-testid="accept-imports"
+                >
                     "I accept what is new"
                 </button>
             </Show>

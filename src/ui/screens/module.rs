@@ -97,7 +97,11 @@ fn ModuleView(page: Memo<ModulePage>, installation: install::Installation) -> im
             |(details, holder, latest, opinion, status)| render_intro(details, &holder, latest, opinion, status),
         )}
         <p>
-            <a class="button button-small" href=move || routes::channel(&format!("#module/{}", name.get())) data-testid="discussion">
+            <a
+                class="button button-small"
+                href=move || routes::channel(&format!("#module/{}", name.get()))
+                data-testid="discussion"
+            >
                 {icon(Icon::Talk)}
                 "Discussion"
             </a>

@@ -240,7 +240,11 @@ fn Choices(wanted: Memo<ModuleQuery>) -> impl IntoView {
                     .with(|wanted| wanted.filter.tag.clone())
                     .map(|tag| {
                         view! {
-                            <button type="button" class="tag tag-chosen" on:click=move |_| go(&|next| next.filter.tag = None)>
+                            <button
+                                type="button"
+                                class="tag tag-chosen"
+                                on:click=move |_| go(&|next| next.filter.tag = None)
+                            >
                                 {tag.clone()}
                                 {icon(Icon::Cross)}
                                 <span class="visually-hidden">"Take this tag away"</span>

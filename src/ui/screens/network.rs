@@ -83,7 +83,10 @@ fn render_report(report: Memo<NetworkReport>) -> impl IntoView {
             <p class="muted">
                 "A relay brings browsers together. Once two are connected it is no longer needed, and it never sees what they exchange."
             </p>
-            <Show when=move || !relays.with(Vec::is_empty) fallback=|| view! { <p>"The server of this page named none."</p> }>
+            <Show
+                when=move || !relays.with(Vec::is_empty)
+                fallback=|| view! { <p>"The server of this page named none."</p> }
+            >
                 <ul class="network-list">{keyed_list(relays, |relay| relay.address.clone(), render_relay)}</ul>
             </Show>
         </section>

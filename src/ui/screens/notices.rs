@@ -42,7 +42,10 @@ pub fn Notices() -> impl IntoView {
                 <p class="muted">
                     "People, modules and tags. What you installed is followed by itself. The list stays on this device."
                 </p>
-                <Show when=move || app_state.live.follows.with(|follows| !follows.is_empty()) fallback=|| view! { <p>"Nothing yet."</p> }>
+                <Show
+                    when=move || app_state.live.follows.with(|follows| !follows.is_empty())
+                    fallback=|| view! { <p>"Nothing yet."</p> }
+                >
                     <ul class="notices" data-testid="follows">{keyed_list(app_state.live.follows, |row| row.subject.clone(), render_follow)}</ul>
                 </Show>
             </section>
@@ -66,7 +69,12 @@ fn render_notices(list: Memo<NoticeList>) -> impl IntoView {
                     {keyed_list(notices, |notice| notice.id.to_string(), render_notice)}
                 </ul>
                 <div class="actions">
-                    <button type="button" class="button button-small" on:click=clear disabled=move || attempt.busy.get()>
+                    <button
+                        type="button"
+                        class="button button-small"
+                        on:click=clear
+                        disabled=move || attempt.busy.get()
+                    >
                         {icon(Icon::Trash)}
                         "Clear all"
                     </button>

@@ -70,7 +70,12 @@ fn Letters(directory: PeopleList, prefix: Memo<String>) -> impl IntoView {
                         let link = |letter: String, name: String, count: String, current: bool| {
                             view! {
                                 <li>
-                                    <a class="letter" href=routes::people(&letter) aria-current=current.then_some("true") title=count>
+                                    <a
+                                        class="letter"
+                                        href=routes::people(&letter)
+                                        aria-current=current.then_some("true")
+                                        title=count
+                                    >
                                         {name}
                                     </a>
                                 </li>

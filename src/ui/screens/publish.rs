@@ -230,10 +230,30 @@ fn Details(
         <form class="form" on:submit=send on:input=move |_| sure.set(false)>
             <TextField id="publish-name" label="Name" value=name max=64 testid="publish-name" />
             <div role="status" class="name-verdict">{move || check.get().and_then(Result::ok).map(|check| view! { <Verdict check /> })}</div>
-            <TextField id="publish-version" label="Version" hint="Three numbers, as 1.4.0. No version is ever replaced." value=version max=64 testid="publish-version" />
+            <TextField
+                id="publish-version"
+                label="Version"
+                hint="Three numbers, as 1.4.0. No version is ever replaced."
+                value=version
+                max=64
+                testid="publish-version"
+            />
             <TextField id="publish-title" label="Title" value=title max=80 />
-            <TextArea id="publish-description" label="Description" value=description rows=3 max=512 testid="publish-description" />
-            <TextField id="publish-tags" label="Tags" hint="Words with commas in between, at most 8." value=tags testid="publish-tags" />
+            <TextArea
+                id="publish-description"
+                label="Description"
+                value=description
+                rows=3
+                max=512
+                testid="publish-description"
+            />
+            <TextField
+                id="publish-tags"
+                label="Tags"
+                hint="Words with commas in between, at most 8."
+                value=tags
+                testid="publish-tags"
+            />
             <TextArea
                 id="publish-dependencies"
                 label="Needs these modules"
@@ -243,7 +263,13 @@ fn Details(
                 testid="publish-dependencies"
             />
             <TextField id="publish-license" label="Licence" value=license max=64 placeholder="MIT OR Apache-2.0" />
-            <TextField id="publish-repository" label="Where its source is" value=repository kind="url" placeholder="https://" />
+            <TextField
+                id="publish-repository"
+                label="Where its source is"
+                value=repository
+                kind="url"
+                placeholder="https://"
+            />
             <TextArea id="publish-readme" label="Readme" hint="Markdown." value=readme rows=6 />
             <FailureNotice failure=attempt.failure />
             <Show when=move || sure.get()>
@@ -255,10 +281,20 @@ fn Details(
                 </Notice>
             </Show>
             <div class="actions">
-                <button type="submit" class="button button-main" disabled=move || attempt.busy.get() data-testid="publish-now">
+                <button
+                    type="submit"
+                    class="button button-main"
+                    disabled=move || attempt.busy.get()
+                    data-testid="publish-now"
+                >
                     {move || if attempt.busy.get() { "Signing…" } else if sure.get() { "Sign and publish for ever" } else { "Publish" }}
                 </button>
-                <button type="button" class="button" on:click=move |_| chosen.set(None) disabled=move || attempt.busy.get()>
+                <button
+                    type="button"
+                    class="button"
+                    on:click=move |_| chosen.set(None)
+                    disabled=move || attempt.busy.get()
+                >
                     "Choose another file"
                 </button>
             </div>

@@ -160,7 +160,12 @@ fn render_peers(peers: Vec<PeerCount>) -> impl IntoView {
 /// The words beside it say what it shows.
 fn render_curve(values: &[u64]) -> impl IntoView {
     view! {
-        <svg class="statistics-curve" viewBox=format!("0 0 {CURVE_WIDTH} {CURVE_HEIGHT}") preserveAspectRatio="none" aria-hidden="true">
+        <svg
+            class="statistics-curve"
+            viewBox=format!("0 0 {CURVE_WIDTH} {CURVE_HEIGHT}")
+            preserveAspectRatio="none"
+            aria-hidden="true"
+        >
             <polyline points=curve_points(values) />
         </svg>
     }

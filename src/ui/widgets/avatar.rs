@@ -8,9 +8,11 @@ use crate::components::identicon::identicon;
 /// Decoration beside a name.
 #[component]
 pub fn Avatar(#[prop(into)] public_key: String, cid: Option<String>) -> impl IntoView {
-    let app_state = app_state();
     let drawing = identicon(&public_key);
-    let picture = cid.map(|cid| app_state.pictures.load(app_state.client(), &cid));
+    let picture = cid.map(|cid| {
+        let app_state = app_state();
+        app_state.pictures.load(app_state.client(), &cid)
+    });
     view! {
         <span class="avatar">
             {drawing}

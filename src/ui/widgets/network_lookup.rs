@@ -5,6 +5,7 @@ use leptos::prelude::*;
 
 use crate::app_state::app_state;
 use crate::components::notice::{Notice, NoticeTone, render_failure};
+use crate::model::lookup::describe_unanswered;
 use crate::query::use_query;
 use crate::text;
 use crate::widgets::did::DidChip;
@@ -106,18 +107,7 @@ fn render_outcome(report: FindReport) -> AnyView {
         }
         .into_any(),
         (None, None) => {
-            let message = match (report.peers_asked, report.network_asked) {
-                (0, false) => {
-                    "Nobody could be asked: no peer and no relay is connected. Check that this device is online, then look again."
-                        .to_owned()
-                }
-                (0, true) => "The wider network was asked. Nobody there knows this name.".to_owned(),
-                (peers, network) => {
-                    let peers = text::format_count(peers, "connected peer", "connected peers");
-                    let network = if network { " and the wider network" } else { "" };
-                    format!("{peers}{network} were asked. Nobody there knows this name.")
-                }
-            };
+            let message = describe_unanswered(report.peers_asked, report.network_asked, text::format_number);
             view! { <p>{message}</p> }.into_any()
         }
     }

@@ -54,7 +54,13 @@ pub fn RecoveryWords(#[prop(optional, into)] on_checked: Option<Callback<()>>) -
                             "Whoever has these words has your name. Make sure nobody looks over your shoulder, and have pen and paper ready."
                         </p>
                         <FailureNotice failure />
-                        <button type="button" class="button" disabled=move || busy.get() data-testid="recovery-show" on:click=show>
+                        <button
+                            type="button"
+                            class="button"
+                            disabled=move || busy.get()
+                            data-testid="recovery-show"
+                            on:click=show
+                        >
                             {icon(Icon::Eye)}
                             "Show the 24 words"
                         </button>

@@ -45,7 +45,12 @@ pub fn Shell(children: Children) -> impl IntoView {
                     <span class="brand-name">"Gen Registry"</span>
                 </a>
                 <div class="header-search">
-                    <SearchBox id="header-search" label="Find modules and people" everything=true testid="header-search" />
+                    <SearchBox
+                        id="header-search"
+                        label="Find modules and people"
+                        everything=true
+                        testid="header-search"
+                    />
                 </div>
                 <Navigation />
                 <StatusChip />

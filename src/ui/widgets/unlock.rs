@@ -23,7 +23,11 @@ pub fn UnlockDialog() -> impl IntoView {
     });
     view! {
         <Modal open id="unlock-title" title="Unlock your key" testid="unlock">
-            <UnlockForm id="unlock-passphrase" done=Callback::new(move |()| app_state.node.gate.settle(true)) leave=Callback::new(move |()| open.set(false)) />
+            <UnlockForm
+                id="unlock-passphrase"
+                done=Callback::new(move |()| app_state.node.gate.settle(true))
+                leave=Callback::new(move |()| open.set(false))
+            />
         </Modal>
     }
 }

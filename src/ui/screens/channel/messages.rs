@@ -148,7 +148,12 @@ pub fn Messages(name: Memo<String>) -> impl IntoView {
         <div class="messages" node_ref=history.list tabindex="0" role="region" aria-label="Talk">
             <Show when=move || history.before.with(Option::is_some)>
                 <p class="messages-earlier">
-                    <button type="button" class="button button-small" on:click=move |_| history.load_earlier() data-testid="earlier">
+                    <button
+                        type="button"
+                        class="button button-small"
+                        on:click=move |_| history.load_earlier()
+                        data-testid="earlier"
+                    >
                         "Earlier messages"
                     </button>
                 </p>

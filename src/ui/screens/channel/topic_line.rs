@@ -40,7 +40,13 @@ pub fn TopicLine(name: Memo<String>, entry: Memo<Option<ChannelEntry>>) -> impl 
                 view! {
                     <p class="topic-line">
                         <span data-testid="topic-line">{move || line.get().unwrap_or_else(|| "Nobody has said yet what this channel is about.".to_owned())}</span>
-                        <button type="button" id="edit-topic-line" class="button button-icon" aria-label="Change what the channel is about" on:click=edit>
+                        <button
+                            type="button"
+                            id="edit-topic-line"
+                            class="button button-icon"
+                            aria-label="Change what the channel is about"
+                            on:click=edit
+                        >
                             {icon(Icon::Pencil)}
                         </button>
                     </p>

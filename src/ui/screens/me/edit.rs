@@ -87,9 +87,23 @@ pub fn EditProfile(me: Memo<Me>) -> impl IntoView {
             <h2 id="edit-title">"Edit profile"</h2>
             <form class="stack" on:submit=send>
                 <PictureField me chosen />
-                <TextField id="profile-display" label="Display name" value=display_name testid="profile-display" autocomplete="name" hint="How you like to be called. Anybody may use any display name." />
+                <TextField
+                    id="profile-display"
+                    label="Display name"
+                    value=display_name
+                    testid="profile-display"
+                    autocomplete="name"
+                    hint="How you like to be called. Anybody may use any display name."
+                />
                 <TextArea id="profile-bio" label="About you" value=bio testid="profile-bio" />
-                <TextArea id="profile-links" label="Links" value=links testid="profile-links" rows=3 hint="One address on each line, such as https://example.org" />
+                <TextArea
+                    id="profile-links"
+                    label="Links"
+                    value=links
+                    testid="profile-links"
+                    rows=3
+                    hint="One address on each line, such as https://example.org"
+                />
                 <FailureNotice failure />
                 <Submit label="Save" working="Saving…" busy testid="profile-save" />
             </form>

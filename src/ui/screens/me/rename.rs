@@ -81,7 +81,12 @@ fn Rename(me: Memo<Me>) -> impl IntoView {
             />
         </form>
         <div class="card-foot">
-            <button type="button" class="button button-danger-quiet" data-testid="release" on:click=move |_| giving_up.set(true)>
+            <button
+                type="button"
+                class="button button-danger-quiet"
+                data-testid="release"
+                on:click=move |_| giving_up.set(true)
+            >
                 "Give up my name…"
             </button>
         </div>
@@ -119,7 +124,12 @@ fn GiveUp(name: String, leave: Callback<()>) -> impl IntoView {
             </p>
             <FailureNotice failure />
             <div class="actions">
-                <Submit label="Give it up" working="Giving it up…" busy class="button button-danger" testid="release-confirm" />
+                <Submit
+                    label="Give it up"
+                    working="Giving it up…" busy
+                    class="button button-danger"
+                    testid="release-confirm"
+                />
                 <button type="button" class="button" on:click=move |_| leave.run(())>
                     "Keep it"
                 </button>

@@ -75,7 +75,13 @@ fn Describe(page: Memo<ModulePage>) -> impl IntoView {
                 <TextArea id="module-description" label="Description" value=description max=512 rows=3 />
                 <TextField id="module-tags" label="Tags" hint="Words with commas in between, at most 8." value=tags />
                 <TextField id="module-license" label="Licence" value=license max=64 placeholder="MIT OR Apache-2.0" />
-                <TextField id="module-repository" label="Where its source is" value=repository kind="url" placeholder="https://" />
+                <TextField
+                    id="module-repository"
+                    label="Where its source is"
+                    value=repository
+                    kind="url"
+                    placeholder="https://"
+                />
                 <TextField
                     id="module-deprecated"
                     label="Deprecated because"

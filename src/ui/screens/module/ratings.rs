@@ -105,7 +105,12 @@ fn Rate(name: String, own: Memo<Option<Review>>) -> impl IntoView {
             <TextArea id="review" label="What should others know? (optional)" value=text rows=3 max=2000 />
             <FailureNotice failure=attempt.failure />
             <div class="actions">
-                <Submit label="Save" busy=attempt.busy disabled=Signal::derive(move || stars.get() == 0) testid="rate" />
+                <Submit
+                    label="Save"
+                    busy=attempt.busy
+                    disabled=Signal::derive(move || stars.get() == 0)
+                    testid="rate"
+                />
                 <Show when=move || rated.get()>
                     <button type="button" class="button" on:click=move |_| send.with_value(|send| send(None))>
                         "Take it back"

@@ -106,7 +106,13 @@ fn Sandbox(name: String, version: String, report: Report) -> impl IntoView {
                             view! {
                                 <label class="pick">
                                     <span class="pick-label">"Numbers, with commas in between"</span>
-                                    <input class="input" type="text" autocomplete="off" data-testid="run-numbers" bind:value=numbers />
+                                    <input
+                                        class="input"
+                                        type="text"
+                                        autocomplete="off"
+                                        data-testid="run-numbers"
+                                        bind:value=numbers
+                                    />
                                 </label>
                             }
                         }
@@ -116,7 +122,12 @@ fn Sandbox(name: String, version: String, report: Report) -> impl IntoView {
                             <textarea class="input" rows="3" data-testid="run-text" bind:value=text></textarea>
                         </label>
                     </Show>
-                    <button type="submit" class="button button-main" disabled=move || attempt.busy.get() data-testid="run">
+                    <button
+                        type="submit"
+                        class="button button-main"
+                        disabled=move || attempt.busy.get()
+                        data-testid="run"
+                    >
                         {icon(Icon::Play)}
                         {move || if attempt.busy.get() { "Running…" } else { "Run" }}
                     </button>

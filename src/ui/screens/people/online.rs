@@ -57,7 +57,10 @@ fn render_users(users: Memo<Vec<OnlineUser>>) -> impl IntoView {
 fn render_person(user: Memo<OnlineUser>) -> impl IntoView {
     view! {
         <li data-testid="online-person">
-            <a class="online-person" href=move || user.with(|user| routes::person_or_identity(user.username.as_deref(), &user.did))>
+            <a
+                class="online-person"
+                href=move || user.with(|user| routes::person_or_identity(user.username.as_deref(), &user.did))
+            >
                 {slice_view(user, |user| (user.public_key.clone(), user.avatar.clone()), |(public_key, cid)| view! { <Avatar public_key cid /> })}
                 <span class="online-name">{move || user.with(format_user)}</span>
                 {slice_view(user, |user| user.mine, |mine| mine.then(|| view! { <span class="badge badge-accent">"You"</span> }))}

@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use crate::app_state::app_state;
 use crate::components::icon::{Icon, icon};
 use crate::components::search_box::SearchBox;
+use crate::model::lookup::describe_offer;
 use crate::query::use_query;
 use crate::widgets::moment::Moment;
 use crate::widgets::network_lookup::NetworkLookup;
@@ -53,7 +54,7 @@ pub fn Absent(
     let lookup = RwSignal::new(None::<FindReport>);
     let offer = Memo::new(move |_| {
         let free = matches!(check.get(), Some(Ok(NameCheck { verdict: NameVerdict::Available, .. })));
-        if free && !app_state.live.is_forked() { describe_offer(lookup.get().as_ref()) } else { None }
+        if free && !app_state.live.is_forked() { describe_offer(lookup.get().as_ref(), dom::now()) } else { None }
     });
     view! {
         <div class="empty" data-testid="not-found-here">
@@ -105,17 +106,4 @@ pub fn Absent(
                 })
         }}
     }
-}
-
-/// What the offer to claim the name rests on; none when somebody out there holds it, or gave it up not long ago.
-fn describe_offer(lookup: Option<&FindReport>) -> Option<&'static str> {
-    let Some(report) = lookup else { return Some("It is free as far as this device knows; others are being asked.") };
-    let closed = report.free_at.is_some_and(|at| at as f64 > dom::now());
-    if report.found.is_some() || closed {
-        return None;
-    }
-    Some(match (report.peers_asked, report.network_asked) {
-        (0, false) => "It is free as far as this device knows.",
-        _ => "It is free: nobody who was asked knows a holder.",
-    })
 }

@@ -78,10 +78,21 @@ fn Confirm(leave: Callback<()>) -> impl IntoView {
                     }
                 })}
             <p>"There is no way back without the 24 words or a backup file."</p>
-            <TextField id="forget-confirm" label=format!("Type {expected} to confirm") value=typed testid="forget-confirm" />
+            <TextField
+                id="forget-confirm"
+                label=format!("Type {expected} to confirm")
+                value=typed
+                testid="forget-confirm"
+            />
             <FailureNotice failure />
             <div class="actions">
-                <Submit label="Forget it" working="Forgetting…" busy disabled=Signal::derive(move || !matches.get()) class="button button-danger" testid="forget-submit" />
+                <Submit
+                    label="Forget it"
+                    working="Forgetting…" busy
+                    disabled=Signal::derive(move || !matches.get())
+                    class="button button-danger"
+                    testid="forget-submit"
+                />
                 <button type="button" class="button" on:click=move |_| leave.run(())>
                     "Keep it"
                 </button>

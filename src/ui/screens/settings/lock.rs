@@ -27,7 +27,11 @@ pub fn Lock(has_key: Memo<bool>) -> impl IntoView {
                 match protection.get() {
                     Protection::None => view! {
                         <p>"Your key is stored as it is: whoever can use this browser can use your name."</p>
-                        <SetPassphrase label="New passphrase" action="Lock the key with it" done="Your key is sealed now." />
+                        <SetPassphrase
+                            label="New passphrase"
+                            action="Lock the key with it"
+                            done="Your key is sealed now."
+                        />
                     }
                         .into_any(),
                     Protection::Unlocked => view! { <Open /> }.into_any(),
@@ -58,11 +62,23 @@ fn Open() -> impl IntoView {
     view! {
         <p>"Your key is sealed with a passphrase and open for this visit."</p>
         <div class="actions">
-            <button type="button" class="button button-main" disabled=move || busy.get() data-testid="lock-now" on:click=move |_| run(false)>
+            <button
+                type="button"
+                class="button button-main"
+                disabled=move || busy.get()
+                data-testid="lock-now"
+                on:click=move |_| run(false)
+            >
                 {icon(Icon::Lock)}
                 "Lock now"
             </button>
-            <button type="button" class="button" disabled=move || busy.get() data-testid="passphrase-remove" on:click=move |_| run(true)>
+            <button
+                type="button"
+                class="button"
+                disabled=move || busy.get()
+                data-testid="passphrase-remove"
+                on:click=move |_| run(true)
+            >
                 "Take the passphrase away"
             </button>
         </div>

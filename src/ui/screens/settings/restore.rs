@@ -91,7 +91,12 @@ fn Import() -> impl IntoView {
                     }
                 />
             </div>
-            <PassphraseField id="import-passphrase" label="Its passphrase" value=passphrase testid="backup-import-passphrase" />
+            <PassphraseField
+                id="import-passphrase"
+                label="Its passphrase"
+                value=passphrase
+                testid="backup-import-passphrase"
+            />
             <FailureNotice failure />
             <Submit
                 label="Bring it here"
