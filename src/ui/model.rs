@@ -9,6 +9,7 @@ pub mod graph;
 pub mod identicon;
 pub mod lookup;
 pub mod module_query;
+pub mod name_check;
 pub mod network;
 pub mod notices;
 pub mod people;

@@ -9,27 +9,14 @@ use leptos::task::spawn_local;
 use crate::app_state::app_state;
 use crate::components::icon::{Icon, icon};
 use crate::latest_request::LatestRequest;
+use crate::model::name_check::CheckState;
 use crate::routes;
 use crate::text;
 use crate::time;
-use gen_registry_api::failure::Failure;
 use gen_registry_api::{NameCheck, NameVerdict};
 
 /// Long enough not to ask for every letter, short enough not to be felt.
 const PAUSE_MS: u32 = 250;
-
-/// What is known about the text in the field.
-#[derive(Clone, PartialEq)]
-pub enum CheckState {
-    /// The field is empty.
-    Nothing,
-    /// An answer is awaited.
-    Searching,
-    /// The node's verdict.
-    Answer(NameCheck),
-    /// The node could not say.
-    Failed(Failure),
-}
 
 /// What is typed and what the node thinks of it.
 #[derive(Clone, Copy)]
@@ -75,34 +62,9 @@ impl NameChoice {
         choice
     }
 
-    /// The text as the node takes it, if the node thinks it can be had.
+    /// Whether the node believes that the name can be had.
     pub fn can_be_claimed(&self) -> bool {
-        self.check.with(|check| matches!(check, CheckState::Answer(NameCheck { verdict: NameVerdict::Available, .. })))
-    }
-
-    /// Whether the name can't be had, and not because it is one's own.
-    fn is_refused(&self) -> bool {
-        self.check.with(|check| match check {
-            CheckState::Answer(check) => !matches!(check.verdict, NameVerdict::Available | NameVerdict::Yours),
-            CheckState::Failed(_) => true,
-            _ => false,
-        })
-    }
-}
-
-/// The value of `data-state`, by which styles and tests tell the states apart.
-fn check_state(check: &CheckState) -> &'static str {
-    match check {
-        CheckState::Nothing => "",
-        CheckState::Searching => "searching",
-        CheckState::Failed(_) => "invalid",
-        CheckState::Answer(check) => match check.verdict {
-            NameVerdict::Available => "available",
-            NameVerdict::Yours => "yours",
-            NameVerdict::Taken { .. } => "taken",
-            NameVerdict::CoolingDown { .. } => "cooling",
-            NameVerdict::Invalid { .. } => "invalid",
-        },
+        self.check.with(CheckState::is_available)
     }
 }
 
@@ -184,7 +146,7 @@ pub fn NameField(
             <label class="field-label" for=id>
                 {label}
             </label>
-            <div class="name-input" data-state=move || choice.check.with(check_state)>
+            <div class="name-input" data-state=move || choice.check.with(CheckState::key)>
                 <input
                     class="input"
                     id=id
@@ -195,7 +157,7 @@ pub fn NameField(
                     enterkeyhint="done"
                     data-testid="name-input"
                     aria-describedby=described
-                    aria-invalid=move || choice.is_refused().then_some("true")
+                    aria-invalid=move || choice.check.with(CheckState::is_refused).then_some("true")
                     bind:value=choice.text
                 />
                 <span class="name-mark">{move || choice.check.with(check_mark).map(icon)}</span>
@@ -205,7 +167,7 @@ pub fn NameField(
                 id=verdict_id
                 role="status"
                 data-testid="name-verdict"
-                data-state=move || choice.check.with(check_state)
+                data-state=move || choice.check.with(CheckState::key)
             >
                 {move || choice.check.with(render_sentence)}
             </p>
