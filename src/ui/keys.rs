@@ -1,5 +1,7 @@
 //! Keys that work everywhere: `/` and Ctrl/⌘ K find modules and people, `?` lists the keys.
 //!
+//! The keys are listed in [`crate::components::help`].
+//!
 //! Single keys are left alone while the person writes, with a modifier, under an open dialog, or when switched off.
 
 use leptos::ev;

@@ -74,8 +74,11 @@ pub fn encode(text: &str) -> String {
 /// A step of the way in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WelcomeStep {
+    /// What this is.
     About,
+    /// Claiming a name.
     Name,
+    /// Keeping the key safe.
     Backup,
 }
 
@@ -124,13 +127,21 @@ pub fn rename(name: &str) -> String {
 /// A section of the settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SettingsSection {
+    /// Colours and keys.
     Looks,
+    /// Who may see that this person is online.
     Presence,
+    /// The passphrase of the key.
     Lock,
+    /// Keeping the key safe.
     Backup,
+    /// Bringing an identity here.
     Restore,
+    /// What the browser keeps, and what was quarantined.
     Storage,
+    /// Version and installation.
     App,
+    /// Removing the identity.
     Danger,
 }
 
