@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 
+use crate::model::sentences::explain;
 use gen_registry_api::client::Client;
 use gen_registry_api::*;
 
@@ -87,6 +88,11 @@ impl GenRegistry {
     }
 
     /// Returns this profile.
+    /// A sentence for a reason that an answer holds as a code.
+    pub fn explain(&self, reason: JsValue) -> Result<String, JsValue> {
+        serde_wasm_bindgen::from_value(reason).map(explain).map_err(|error| to_error(bad_argument(&error)))
+    }
+
     pub async fn whoami(&self) -> Result<JsValue, JsValue> {
         to_js(&self.client.clone().who_am_i().await.map_err(to_error)?)
     }

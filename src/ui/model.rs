@@ -15,6 +15,7 @@ pub mod notices;
 pub mod people;
 pub mod request_counter;
 pub mod run;
+pub mod sentences;
 pub mod statistics;
 pub mod subject;
 pub mod text;

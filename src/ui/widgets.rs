@@ -7,6 +7,7 @@ pub mod avatar;
 pub mod backup_export;
 pub mod bell;
 pub mod claim_form;
+pub mod description_fields;
 pub mod did;
 pub mod history;
 pub mod install_offer;

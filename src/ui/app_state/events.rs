@@ -11,6 +11,7 @@ use super::AppState;
 use super::toasts::Tone;
 use crate::dom;
 use crate::model::notices::format_notice;
+use crate::model::sentences::describe_loss;
 use crate::notify;
 use crate::routes;
 use gen_registry_api::client::{Client, Subscription};
@@ -131,8 +132,8 @@ fn coalesced(act: impl Fn() + Clone + 'static) -> Coalesced {
 
 /// Shows who holds a name that this profile claimed, and why.
 fn show_lost_name(app_state: AppState, lost: &LostName) {
-    let holder = lost.holder.as_ref().map_or("somebody else", |h| h.username.as_str());
-    let message = format!("The name {} is held by {holder}. {}", lost.name, lost.reason);
+    let holder = lost.holder.as_ref().map_or("somebody else", |holder| holder.username());
+    let message = format!("The name {} is held by {holder}. {}", lost.name, describe_loss(lost.reason));
     app_state.shell.toasts.push(Tone::Bad, message);
 }
 
@@ -153,7 +154,7 @@ fn announce_notice(app_state: AppState, notice: &Notice) {
 
 /// Announces a mention as a toast, and by a system notification when the page is hidden.
 fn announce_mention(app_state: AppState, message: &ChatMessage) {
-    let author = message.username.as_deref().or(message.display_name.as_deref()).unwrap_or("Somebody");
+    let author = message.person.username.as_deref().or(message.person.display_name.as_deref()).unwrap_or("Somebody");
     let sentence = format!("{author} mentioned you in {}.", message.channel);
     notify_outside(sentence.clone(), routes::channel(&message.channel));
     app_state.shell.toasts.push(Tone::Good, sentence);

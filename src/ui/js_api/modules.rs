@@ -47,7 +47,7 @@ struct Draft {
     wasm: serde_bytes::ByteBuf,
     dependencies: Requirements,
     #[serde(flatten)]
-    details: ModuleChanges,
+    details: ModulePatch,
 }
 
 /// The argument of `listModules`.

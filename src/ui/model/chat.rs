@@ -20,7 +20,7 @@ impl ChatLine {
         match self {
             Self::Day(day) => day.clone(),
             Self::Message { message, continues } => {
-                format!("{} {continues} {:?} {:?}", message.id, message.username, message.avatar)
+                format!("{} {continues} {:?} {:?}", message.id, message.person.username, message.person.avatar)
             }
         }
     }
@@ -47,7 +47,7 @@ pub fn with_days(messages: &[ChatMessage], format_day: impl Fn(u64) -> String) -
 fn continues(before: &ChatMessage, message: &ChatMessage) -> bool {
     !message.topic_line
         && !before.topic_line
-        && before.did == message.did
+        && before.person.did == message.person.did
         && message.at < before.at.saturating_add(TOGETHER_MILLIS)
 }
 
@@ -104,6 +104,7 @@ pub fn format_unread(unread: u64, mentions: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gen_registry_api::PersonSummary;
 
     const DAY: u64 = 24 * 60 * 60 * 1_000;
 
@@ -111,15 +112,17 @@ mod tests {
         ChatMessage {
             id: id.to_owned(),
             channel: "#general".to_owned(),
-            did: did.to_owned(),
-            public_key: String::new(),
-            username: None,
-            display_name: None,
-            avatar: None,
+            person: PersonSummary {
+                did: did.to_owned(),
+                public_key: String::new(),
+                username: None,
+                display_name: None,
+                avatar: None,
+                mine: false,
+            },
             at,
             text: "hello".to_owned(),
             topic_line: false,
-            mine: false,
             mentions_me: false,
         }
     }
@@ -172,7 +175,7 @@ mod tests {
     fn a_line_is_rendered_again_when_its_author_got_a_name() {
         let before = ChatLine::Message { message: message("a", "x", 0), continues: false };
         let mut named = message("a", "x", 0);
-        named.username = Some("bob".to_owned());
+        named.person.username = Some("bob".to_owned());
         assert_ne!(before.key(), ChatLine::Message { message: named, continues: false }.key());
         assert_ne!(before.key(), ChatLine::Message { message: message("a", "x", 0), continues: true }.key());
         assert_eq!(ChatLine::Day("day 1".to_owned()).key(), "day 1");

@@ -11,7 +11,7 @@ pub fn format_person(username: Option<&str>, display_name: Option<&str>, did: &s
 
 /// Somebody who is online.
 pub fn format_user(user: &OnlineUser) -> String {
-    format_person(user.username.as_deref(), user.display_name.as_deref(), &user.did)
+    format_person(user.person.username.as_deref(), user.person.display_name.as_deref(), &user.person.did)
 }
 
 /// The author of a module, a release or a notice.

@@ -50,8 +50,8 @@ fn format_extern(one: &Extern) -> String {
 
 /// The module and that version of it which is on this device: the installed one, else any that is here.
 pub fn find_runnable(page: &ModulePage) -> Option<(String, String)> {
-    let installed = page.installed.as_ref().map(|installed| &installed.version);
-    let here = || page.versions.iter().find(|version| version.here).map(|version| &version.version);
+    let installed = page.installed.as_ref().map(|installed| &installed.summary.version);
+    let here = || page.versions.iter().find(|version| version.here).map(|version| &version.summary.version);
     installed.or_else(here).map(|version| (page.name.clone(), version.clone()))
 }
 

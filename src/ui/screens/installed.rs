@@ -15,7 +15,7 @@ use crate::widgets::moment::Moment;
 use crate::widgets::page_head::PageHead;
 use crate::{dom, text};
 use gen_registry_api::failure::FailureCode;
-use gen_registry_api::{ACCEPT_ALL, InstalledModule};
+use gen_registry_api::{ACCEPT_ALL, InstalledModule, ReleaseSummary};
 
 /// The page: the list, and the lockfile below it.
 #[component]
@@ -69,9 +69,8 @@ fn render_nothing() -> impl IntoView {
 /// Removing can be taken back: the lockfile from before is installed again.
 fn render_module(module: InstalledModule, attempt: ActionState) -> impl IntoView {
     let app_state = app_state();
-    let InstalledModule {
-        name, version, author, requirement, needed_by, installed_at, size, withdrawn, update, ..
-    } = module;
+    let InstalledModule { name, summary, requirement, needed_by, installed_at, update, .. } = module;
+    let ReleaseSummary { version, author, size, withdrawn, .. } = summary;
     let href = routes::module(&name);
     let asked_for = requirement.is_some();
     let (to_save, saved_version) = (name.clone(), version.clone());

@@ -25,7 +25,7 @@ use crate::widgets::network_lookup::NetworkLookup;
 use crate::widgets::page_head::PageHead;
 use crate::widgets::subject::{BlockButton, FollowButton};
 use crate::{routes, text};
-use gen_registry_api::{Author, ModuleDetails, ModulePage, NameKind, NameStatus, RatingSummary};
+use gen_registry_api::{Author, ModuleDescription, ModuleDetails, ModulePage, NameKind, NameStatus, RatingSummary};
 
 /// The page of `/m/name`. An unknown name is searched for at peers and in the wider network.
 #[component]
@@ -87,7 +87,7 @@ fn ModuleView(page: Memo<ModulePage>, installation: install::Installation) -> im
     let name = select(page, |page| page.name.clone());
     let subject = move || Subject::Module(name.get_untracked()).to_string();
     let to_install = |page: &ModulePage| {
-        let installed = page.installed.as_ref().map(|installed| installed.version.clone());
+        let installed = page.installed.as_ref().map(|installed| installed.summary.version.clone());
         install::InstallSubject { name: page.name.clone(), newest: page.latest.clone(), installed }
     };
     view! {
@@ -106,7 +106,7 @@ fn ModuleView(page: Memo<ModulePage>, installation: install::Installation) -> im
                 "Discussion"
             </a>
         </p>
-        {slice_view(page, |page| page.details.deprecated.clone(), |reason| reason.map(render_deprecated))}
+        {slice_view(page, |page| page.details.description.deprecated.clone(), |reason| reason.map(render_deprecated))}
         <Show when=move || blocked.get()>
             <Notice tone=NoticeTone::Warning>
                 <p>"It is on your blocklist, or its publisher is: it is in no list of yours and can’t be installed."</p>
@@ -119,7 +119,7 @@ fn ModuleView(page: Memo<ModulePage>, installation: install::Installation) -> im
             </div>
         </Show>
         {slice_view(page, to_install, move |subject| view! { <install::Install subject wanted=wanted.clone() installation /> })}
-        {slice_view(page, |page| page.details.readme.clone(), |readme| readme.map(|cid| view! { <Readme cid /> }))}
+        {slice_view(page, |page| page.details.description.readme.clone(), |readme| readme.map(|cid| view! { <Readme cid /> }))}
         {slice_view(page, find_runnable, |version| version.map(|(name, version)| view! { <run::Run name version /> }))}
         <versions::Versions page />
         <versions::Dependencies page />
@@ -139,8 +139,8 @@ fn render_intro(
     opinion: RatingSummary,
     status: NameStatus,
 ) -> impl IntoView + use<> {
-    let ModuleDetails { title, description, license, repository, tags, .. } = details;
-    let downloads = opinion.downloads;
+    let ModuleDescription { title, description, license, repository, tags, .. } = details.description;
+    let (tags, downloads) = (tags.into_iter().collect::<Vec<_>>(), opinion.downloads);
     view! {
         <div class="module-intro">
             {title.map(|title| view! { <p class="lead">{title}</p> })}

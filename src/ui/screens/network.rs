@@ -9,6 +9,7 @@ use crate::app_state::app_state;
 use crate::components::icon::{Icon, icon};
 use crate::components::notice::{FailureNotice, Notice, NoticeTone};
 use crate::model::network::describe_peer;
+use crate::model::sentences::{describe_parameters_error, describe_rejection};
 use crate::model::subject::Subject;
 use crate::query::use_query;
 use crate::reactive::{keyed_list, query_view, select, slice_view};
@@ -18,7 +19,7 @@ use crate::widgets::page_head::PageHead;
 use crate::widgets::reputation::ReputationView;
 use crate::widgets::subject::{BlockButton, decide};
 use crate::{dom, text};
-use gen_registry_api::{ConnectionState, Decision, NetworkReport, PeerEntry, RelayEntry};
+use gen_registry_api::{ConnectionState, Decision, NetworkReport, ParametersError, PeerEntry, Rejection, RelayEntry};
 
 /// The page. It follows peers and relays that come and go.
 #[component]
@@ -46,7 +47,7 @@ fn render_report(report: Memo<NetworkReport>) -> impl IntoView {
     let is_alone = select(report, |report| report.connection == ConnectionState::Alone);
     let relays = select(report, |report| report.relays.clone());
     view! {
-        {slice_view(report, |report| report.left_aside.clone(), render_left_aside)}
+        {slice_view(report, |report| report.left_aside, render_left_aside)}
         <p class="lead" data-testid="connection">
             {slice_view(
                 report,
@@ -111,13 +112,13 @@ fn render_report(report: Memo<NetworkReport>) -> impl IntoView {
 }
 
 /// A warning that the server's view of the network contradicts this device's.
-fn render_left_aside(why: Option<String>) -> impl IntoView {
+fn render_left_aside(why: Option<ParametersError>) -> impl IntoView {
     why.map(|why| {
         view! {
             <div data-testid="left-aside">
                 <Notice tone=NoticeTone::Warning>
                     <p>
-                        "What the server of this page says about its network is left aside: " {why}
+                        "What the server of this page says about its network is left aside: " {describe_parameters_error(why)}
                         ". You stay in your own network, with everything you have."
                     </p>
                 </Notice>
@@ -301,9 +302,9 @@ fn render_relay(relay: Memo<RelayEntry>) -> impl IntoView {
 }
 
 /// Broken rules, each with how often it was broken.
-fn render_rejections(rejections: Vec<(String, u64)>) -> impl IntoView {
+fn render_rejections(rejections: Vec<(Rejection, u64)>) -> impl IntoView {
     let rows = rejections.into_iter().map(|(why, count)| {
-        view! { <li>{text::format_count(count, "time", "times")} ": " {why}</li> }
+        view! { <li>{text::format_count(count, "time", "times")} ": " {describe_rejection(why)}</li> }
     });
     view! { <ul class="network-broken">{rows.collect_view()}</ul> }
 }

@@ -8,6 +8,7 @@ use leptos_router::hooks::use_params_map;
 
 use crate::app_state::app_state;
 use crate::components::notice::{Notice, NoticeTone};
+use crate::model::sentences::{describe_hold, describe_loss};
 use crate::model::subject::Subject;
 use crate::query::use_query;
 use crate::reactive::{query_view, select, slice_view, some_view};
@@ -37,7 +38,7 @@ struct PersonQuery {
 async fn find_person(client: Client, name: String) -> Result<PersonQuery, Failure> {
     let report = client.lookup_username(name).await?;
     let person = match report.holder.as_ref().or(report.redirect.as_ref()) {
-        Some(entry) => client.person(entry.did.clone()).await?.map(|person| *person),
+        Some(entry) => client.person(entry.person.did.clone()).await?.map(|person| *person),
         None => None,
     };
     Ok(PersonQuery { report, person })
@@ -57,7 +58,7 @@ pub fn PersonByName() -> impl IntoView {
     let title = Signal::derive(move || {
         let holder_name = found.with(|found| match found {
             Some(Ok(found)) => {
-                found.report.holder.as_ref().or(found.report.redirect.as_ref()).map(|e| e.username.clone())
+                found.report.holder.as_ref().or(found.report.redirect.as_ref()).map(|entry| entry.username().to_owned())
             }
             _ => None,
         });
@@ -91,7 +92,7 @@ pub fn PersonByDid() -> impl IntoView {
     );
     let title = Signal::derive(move || {
         let name = found.with(|found| match found {
-            Some(Ok(Some(person))) => person.entry.as_ref().map(|entry| entry.username.clone()),
+            Some(Ok(Some(person))) => person.entry.as_ref().map(|entry| entry.username().to_owned()),
             _ => None,
         });
         name.unwrap_or_else(|| text::shorten_did(&did.get()))
@@ -159,7 +160,7 @@ fn render_redirect(report: &NameReport, entry: UsernameEntry) -> impl IntoView +
                 <p>
                     <strong>{old}</strong>
                     " was given up. Its owner now goes by "
-                    <a href=routes::person(&entry.username)>{entry.username.clone()}</a>
+                    <a href=routes::person(entry.username())>{entry.username().to_owned()}</a>
                     "."
                 </p>
                 {free_at.map(|at| view! { <p>"The old name is free for everyone " <Moment at /> "."</p> })}
@@ -173,7 +174,7 @@ fn render_contest(report: &NameReport, holder: &UsernameEntry) -> Option<impl In
     if report.losers.is_empty() {
         return None;
     }
-    let why = report.why.clone();
+    let why = report.why.map(describe_hold);
     let losers = report.losers.iter().cloned().map(|loser| {
         let LosingClaim { did, username, claimed_at, reason } = loser;
         view! {
@@ -182,7 +183,7 @@ fn render_contest(report: &NameReport, holder: &UsernameEntry) -> Option<impl In
                 " claimed "
                 <Moment at=claimed_at />
                 ". "
-                {reason}
+                {describe_loss(reason)}
             </li>
         }
     });
@@ -190,7 +191,7 @@ fn render_contest(report: &NameReport, holder: &UsernameEntry) -> Option<impl In
         <section class="card contest" aria-labelledby="contest-title">
             <h2 id="contest-title">"Others claim this name too"</h2>
             <p>
-                <strong>{holder.username.clone()}</strong>
+                <strong>{holder.username().to_owned()}</strong>
                 " holds it, claimed "
                 <Moment at=holder.registered_at />
                 ". "

@@ -11,9 +11,10 @@ use crate::components::icon::{Icon, icon};
 use crate::components::notice::{FailureNotice, Notice, NoticeTone};
 use crate::model::form_text::{parse_requirements, suggest_module_name};
 use crate::query::use_query;
+use crate::widgets::description_fields::{DescriptionFields, DescriptionForm};
 use crate::widgets::page_head::PageHead;
 use crate::{dom, routes, text};
-use gen_registry_api::{Check, ModuleChanges, ModuleNameCheck, NameVerdict, PublishDraft, Published, Report};
+use gen_registry_api::{Check, ModuleNameCheck, ModulePatch, NameVerdict, PublishDraft, Published, Report};
 
 /// What was chosen, and what it proved to be.
 #[derive(Clone)]
@@ -176,10 +177,14 @@ fn Details(
     let name = RwSignal::new(asked_name.unwrap_or_else(|| suggest_module_name(&file_name)));
     let own_version = own("version");
     let version = RwSignal::new(if own_version.is_empty() { "0.1.0".to_owned() } else { own_version });
-    let (title, description) = (RwSignal::new(String::new()), RwSignal::new(own("description")));
-    let (license, repository) = (RwSignal::new(own("licenses")), RwSignal::new(own("source")));
-    let (tags, readme, dependencies) =
-        (RwSignal::new(String::new()), RwSignal::new(String::new()), RwSignal::new(String::new()));
+    let form = DescriptionForm {
+        title: RwSignal::new(String::new()),
+        description: RwSignal::new(own("description")),
+        license: RwSignal::new(own("licenses")),
+        repository: RwSignal::new(own("source")),
+        tags: RwSignal::new(String::new()),
+    };
+    let (readme, dependencies) = (RwSignal::new(String::new()), RwSignal::new(String::new()));
     let check = use_query(
         move || name.get(),
         || (),
@@ -196,16 +201,8 @@ fn Details(
         if !sure.get_untracked() {
             return sure.set(true);
         }
-        let filled = |value: RwSignal<String>| Some(value.get_untracked()).filter(|text| !text.trim().is_empty());
-        let details = ModuleChanges {
-            title: filled(title),
-            description: filled(description),
-            license: filled(license),
-            repository: filled(repository),
-            readme: filled(readme),
-            tags: filled(tags).map(|tags| tags.split(',').map(str::to_owned).collect()),
-            deprecated: None,
-        };
+        let readme = Some(readme.get_untracked()).filter(|text| !text.trim().is_empty());
+        let details = ModulePatch { readme, ..form.to_patch_of_filled() };
         let draft = Box::new(PublishDraft {
             name: name.get_untracked(),
             version: version.get_untracked(),
@@ -238,22 +235,7 @@ fn Details(
                 max=64
                 testid="publish-version"
             />
-            <TextField id="publish-title" label="Title" value=title max=80 />
-            <TextArea
-                id="publish-description"
-                label="Description"
-                value=description
-                rows=3
-                max=512
-                testid="publish-description"
-            />
-            <TextField
-                id="publish-tags"
-                label="Tags"
-                hint="Words with commas in between, at most 8."
-                value=tags
-                testid="publish-tags"
-            />
+            <DescriptionFields form />
             <TextArea
                 id="publish-dependencies"
                 label="Needs these modules"
@@ -261,14 +243,6 @@ fn Details(
                 value=dependencies
                 rows=2
                 testid="publish-dependencies"
-            />
-            <TextField id="publish-license" label="Licence" value=license max=64 placeholder="MIT OR Apache-2.0" />
-            <TextField
-                id="publish-repository"
-                label="Where its source is"
-                value=repository
-                kind="url"
-                placeholder="https://"
             />
             <TextArea id="publish-readme" label="Readme" hint="Markdown." value=readme rows=6 />
             <FailureNotice failure=attempt.failure />
@@ -313,7 +287,7 @@ fn Verdict(check: ModuleNameCheck) -> impl IntoView {
             None => format!("{name} is yours."),
         },
         NameVerdict::CoolingDown { .. } => format!("{name} was given up not long ago and is still closed."),
-        NameVerdict::Taken { by } => format!("{name} belongs to {}.", by.username),
+        NameVerdict::Taken { by } => format!("{name} belongs to {}.", by.username()),
         NameVerdict::Invalid { message, .. } => message,
     }
 }

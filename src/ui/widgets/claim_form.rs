@@ -9,6 +9,7 @@ use crate::components::field::Submit;
 use crate::components::forked::ForkedNotice;
 use crate::components::notice::FailureNotice;
 use crate::dom;
+use crate::model::sentences::describe_loss;
 use crate::widgets::name_field::{NameChoice, NameField};
 use gen_registry_api::failure::{Failure, FailureCode};
 use gen_registry_api::{Me, ProfileChanges};
@@ -83,7 +84,7 @@ async fn claim(app_state: AppState, name: String) -> Result<Me, Failure> {
         (Some(_), _) => Ok(*me),
         (None, Some(lost)) => Err(Failure::new(
             FailureCode::NameTaken,
-            format!("{} is somebody else’s. {}", lost.name, lost.reason),
+            format!("{} is somebody else’s. {}", lost.name, describe_loss(lost.reason)),
             "Your profile is ready, without a name. Choose another one.",
         )),
         (None, None) => Err(Failure::new(

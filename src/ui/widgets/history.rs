@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use crate::components::icon::{Icon, icon};
+use crate::model::sentences::describe_loss;
 use crate::widgets::moment::Moment;
 use gen_registry_api::{HistoryEntry, HistoryOutcome};
 
@@ -31,9 +32,9 @@ fn render_step(entry: HistoryEntry) -> impl IntoView {
         HistoryOutcome::HeldBack => (Icon::Clock, "history-step", "Waiting"),
     };
     let reason = match outcome {
-        HistoryOutcome::Lost { reason } => Some(reason),
+        HistoryOutcome::Lost { reason } => Some(describe_loss(reason)),
         HistoryOutcome::HeldBack => {
-            Some("Dated further ahead than this device’s clock allows; it counts once that time has come.".to_owned())
+            Some("Dated further ahead than this device’s clock allows; it counts once that time has come.")
         }
         _ => None,
     };

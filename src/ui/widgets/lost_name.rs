@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use crate::app_state::app_state;
 use crate::components::notice::{Notice, NoticeTone};
+use crate::model::sentences::describe_loss;
 use crate::routes::{self, WelcomeStep};
 
 /// A banner for a name that this profile claimed and does not hold; nothing otherwise.
@@ -21,7 +22,7 @@ pub fn LostNameBanner() -> impl IntoView {
                         .holder
                         .map(|holder| {
                             view! {
-                                " It is held by " <a href=routes::person(&holder.username)>{holder.username.clone()}</a> "."
+                                " It is held by " <a href=routes::person(holder.username())>{holder.username().to_owned()}</a> "."
                             }
                         });
                     view! {
@@ -31,7 +32,7 @@ pub fn LostNameBanner() -> impl IntoView {
                                     <strong>{format!("The name {} is not yours.", lost.name)}</strong>
                                     {holder}
                                 </p>
-                                <p>{lost.reason}</p>
+                                <p>{describe_loss(lost.reason)}</p>
                                 <p>
                                     "Everything else of your profile is as it was. "
                                     <a href=routes::welcome(WelcomeStep::Name)>"Choose another name"</a>

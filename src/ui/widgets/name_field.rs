@@ -111,13 +111,13 @@ fn render_verdict(check: &NameCheck) -> AnyView {
         }
         NameVerdict::Yours => "This is your name already.".into_any(),
         NameVerdict::Taken { by } => {
-            let who = by.username.clone();
-            let href = routes::identity(&by.did);
+            let who = by.username().to_owned();
+            let href = routes::identity(&by.person.did);
             let alike = who != check.text;
             view! {
                 "Taken" {alike.then_some(": names that look alike count as one, and this one is ")} {(!alike).then_some(" by ")}
                 <a href=href>
-                    {if alike { who } else { by.display_name.clone().unwrap_or_else(|| "somebody else".to_owned()) }}
+                    {if alike { who } else { by.person.display_name.clone().unwrap_or_else(|| "somebody else".to_owned()) }}
                 </a> {format!(" (among {basis}).")}
             }
             .into_any()

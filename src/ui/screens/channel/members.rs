@@ -43,7 +43,7 @@ pub fn Members(name: Memo<String>) -> impl IntoView {
                     fallback=|| view! { <p class="muted">"Nobody. You are invisible, or not connected yet."</p> }
                 >
                     <ul class="member-list" data-testid="members">
-                        {keyed_list(users, |user| user.did.clone(), move |user| render_member(user, tick))}
+                        {keyed_list(users, |user| user.person.did.clone(), move |user| render_member(user, tick))}
                     </ul>
                 </Show>
             })}
@@ -67,12 +67,12 @@ fn render_member(user: Memo<OnlineUser>, tick: RwSignal<u64>) -> impl IntoView {
     };
     view! {
         <li class="member" data-testid="member">
-            {slice_view(user, |user| (user.public_key.clone(), user.avatar.clone()), |(public_key, cid)| view! { <Avatar public_key cid /> })}
+            {slice_view(user, |user| (user.person.public_key.clone(), user.person.avatar.clone()), |(public_key, cid)| view! { <Avatar public_key cid /> })}
             <span class="member-words">
-                <a href=move || user.with(|user| routes::person_or_identity(user.username.as_deref(), &user.did))>{move || user.with(format_user)}</a>
+                <a href=move || user.with(|user| routes::person_or_identity(user.person.username.as_deref(), &user.person.did))>{move || user.with(format_user)}</a>
                 <span class="muted member-seen">{last_seen}</span>
             </span>
-            {slice_view(user, |user| user.mine, |mine| mine.then(|| view! { <span class="badge badge-accent">"You"</span> }))}
+            {slice_view(user, |user| user.person.mine, |mine| mine.then(|| view! { <span class="badge badge-accent">"You"</span> }))}
         </li>
     }
 }

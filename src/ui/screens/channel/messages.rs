@@ -181,8 +181,9 @@ fn render_line(line: ChatLine) -> AnyView {
         ChatLine::Day(day) => return view! { <li class="message-day"><span>{day}</span></li> }.into_any(),
         ChatLine::Message { message, continues } => (message, continues),
     };
-    let name = format_person(message.username.as_deref(), message.display_name.as_deref(), &message.did);
-    let page = routes::person_or_identity(message.username.as_deref(), &message.did);
+    let name =
+        format_person(message.person.username.as_deref(), message.person.display_name.as_deref(), &message.person.did);
+    let page = routes::person_or_identity(message.person.username.as_deref(), &message.person.did);
     let when = view! { <time class="message-time" title=time::format_exact(message.at)>{time::format_clock(message.at)}</time> };
     if message.topic_line {
         let what = if message.text.is_empty() {
@@ -196,12 +197,12 @@ fn render_line(line: ChatLine) -> AnyView {
     let head = view! {
         <p class=if continues { "visually-hidden" } else { "message-head" }>
             <a class="message-author" href=page>{name}</a>
-            {message.mine.then(|| view! { <span class="badge">"You"</span> })} {when}
+            {message.person.mine.then(|| view! { <span class="badge">"You"</span> })} {when}
         </p>
     };
     view! {
         <li class=class data-testid="message">
-            <span class="message-face">{(!continues).then(|| view! { <Avatar public_key=message.public_key cid=message.avatar /> })}</span>
+            <span class="message-face">{(!continues).then(|| view! { <Avatar public_key=message.person.public_key cid=message.person.avatar /> })}</span>
             <div class="message-words">{head} <p class="message-text">{render_text(&message.text)}</p></div>
         </li>
     }

@@ -176,7 +176,7 @@ fn Preview(plan: InstallPlan) -> impl IntoView {
         format!("{} will be fetched.", text::format_size(plan.to_fetch))
     };
     let steps = plan.steps.into_iter().map(move |step| {
-        let (name, size) = (step.name.clone(), step.size);
+        let (name, size) = (step.name.clone(), step.summary.size);
         let progress = Memo::new(move |_| app_state.live.install_progress.get().filter(|progress| progress.name == name));
         let progress_text = move || match progress.get() {
             None if step.here => "here".to_owned(),
@@ -188,8 +188,8 @@ fn Preview(plan: InstallPlan) -> impl IntoView {
             },
         };
         let change = match step.installed {
-            Some(before) if before != step.version => format!("{before} → {}", step.version),
-            _ => step.version,
+            Some(before) if before != step.summary.version => format!("{before} → {}", step.summary.version),
+            _ => step.summary.version,
         };
         view! {
             <li class="install-step">
@@ -198,10 +198,10 @@ fn Preview(plan: InstallPlan) -> impl IntoView {
                     " "
                     {change}
                 </span>
-                <span class="muted">{format!("signed by {}", format_author(&step.author))}</span>
+                <span class="muted">{format!("signed by {}", format_author(&step.summary.author))}</span>
                 {(!step.needed_by.is_empty())
                     .then(|| view! { <span class="muted">{format!("needed by {}", step.needed_by.join(", "))}</span> })}
-                {step.withdrawn.map(|withdrawn| view! { <span class="badge badge-warning">{format!("withdrawn: {}", withdrawn.reason)}</span> })}
+                {step.summary.withdrawn.map(|withdrawn| view! { <span class="badge badge-warning">{format!("withdrawn: {}", withdrawn.reason)}</span> })}
                 <span class="install-progress">{progress_text}</span>
                 <progress
                     aria-label="Fetched"

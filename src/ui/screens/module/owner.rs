@@ -4,12 +4,13 @@ use leptos::prelude::*;
 
 use crate::action::ActionState;
 use crate::app_state::app_state;
-use crate::components::field::{Submit, TextArea, TextField};
+use crate::components::field::{Submit, TextField};
 use crate::components::notice::FailureNotice;
 use crate::model::form_text::parse_tags;
 use crate::reactive::{bind_field, bind_text, keyed_list, select};
 use crate::routes;
-use gen_registry_api::{ModuleChanges, ModuleDetails, ModulePage};
+use crate::widgets::description_fields::{DescriptionFields, DescriptionForm};
+use gen_registry_api::{ModuleDescription, ModulePage, ModulePatch};
 
 /// The section, with a link that publishes another version.
 #[component]
@@ -35,32 +36,24 @@ fn Describe(page: Memo<ModulePage>) -> impl IntoView {
     let app_state = app_state();
     let attempt = ActionState::new();
     let mut rebase = Vec::new();
-    let mut field = |take: fn(&ModuleDetails) -> Option<&String>| {
-        let saved_text = select(page, move |page| take(&page.details).cloned().unwrap_or_default());
+    let mut field = |take: fn(&ModuleDescription) -> Option<&String>| {
+        let saved_text = select(page, move |page| take(&page.details.description).cloned().unwrap_or_default());
         let field = RwSignal::new(saved_text.get_untracked());
         rebase.push(bind_text(field, saved_text));
         field
     };
-    let title = field(|details| details.title.as_ref());
-    let description = field(|details| details.description.as_ref());
-    let license = field(|details| details.license.as_ref());
-    let repository = field(|details| details.repository.as_ref());
-    let deprecated = field(|details| details.deprecated.as_ref());
-    let kept_tags = select(page, |page| page.details.tags.join(", "));
-    let tags = RwSignal::new(kept_tags.get_untracked());
-    rebase.push(bind_field(tags, kept_tags, |text| parse_tags(text).join(", ")));
+    let (title, description) = (field(|saved| saved.title.as_ref()), field(|saved| saved.description.as_ref()));
+    let (license, repository) = (field(|saved| saved.license.as_ref()), field(|saved| saved.repository.as_ref()));
+    let deprecated = field(|saved| saved.deprecated.as_ref());
+    let join_tags = |page: &ModulePage| page.details.description.tags.iter().cloned().collect::<Vec<_>>().join(", ");
+    let saved_tags = select(page, join_tags);
+    let tags = RwSignal::new(saved_tags.get_untracked());
+    rebase.push(bind_field(tags, saved_tags, |text| parse_tags(text).join(", ")));
+    let form = DescriptionForm { title, description, license, repository, tags };
     let name = page.with_untracked(|page| page.name.clone());
     let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
-        let changes = ModuleChanges {
-            title: Some(title.get_untracked()),
-            description: Some(description.get_untracked()),
-            license: Some(license.get_untracked()),
-            repository: Some(repository.get_untracked()),
-            tags: Some(parse_tags(&tags.get_untracked())),
-            deprecated: Some(deprecated.get_untracked()),
-            readme: None,
-        };
+        let changes = ModulePatch { deprecated: Some(deprecated.get_untracked()), ..form.to_patch() };
         let (client, name, rebase) = (app_state.client(), name.clone(), rebase.clone());
         attempt.start(async move { client.describe_module(name, changes).await }, move |_| {
             app_state.shell.toasts.push_good("The description is saved.");
@@ -71,17 +64,7 @@ fn Describe(page: Memo<ModulePage>) -> impl IntoView {
         <details>
             <summary>"Edit how it is described"</summary>
             <form class="form" on:submit=submit>
-                <TextField id="module-title" label="Title" value=title max=80 />
-                <TextArea id="module-description" label="Description" value=description max=512 rows=3 />
-                <TextField id="module-tags" label="Tags" hint="Words with commas in between, at most 8." value=tags />
-                <TextField id="module-license" label="Licence" value=license max=64 placeholder="MIT OR Apache-2.0" />
-                <TextField
-                    id="module-repository"
-                    label="Where its source is"
-                    value=repository
-                    kind="url"
-                    placeholder="https://"
-                />
+                <DescriptionFields form />
                 <TextField
                     id="module-deprecated"
                     label="Deprecated because"
@@ -102,7 +85,10 @@ fn Withdraw(page: Memo<ModulePage>) -> impl IntoView {
     let app_state = app_state();
     let attempt = ActionState::new();
     let versions = select(page, |page| {
-        page.versions.iter().map(|version| (version.version.clone(), version.withdrawn.is_some())).collect::<Vec<_>>()
+        page.versions
+            .iter()
+            .map(|version| (version.summary.version.clone(), version.summary.withdrawn.is_some()))
+            .collect::<Vec<_>>()
     });
     let chosen = RwSignal::new(String::new());
     // The newest as the page was opened: one that comes later must not take its place under somebody's hand.

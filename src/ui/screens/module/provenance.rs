@@ -12,7 +12,8 @@ use gen_registry_api::{ModulePage, NameStatus, VersionEntry};
 #[component]
 pub fn Provenance(page: Memo<ModulePage>) -> impl IntoView {
     let take = |page: &ModulePage| {
-        let latest = page.versions.iter().find(|version| Some(&version.version) == page.latest.as_ref()).cloned();
+        let latest =
+            page.versions.iter().find(|version| Some(&version.summary.version) == page.latest.as_ref()).cloned();
         (latest, page.details.imports.clone(), page.details.exports.clone())
     };
     slice_view(page, take, |(latest, imports, exports)| latest.map(|latest| render_version(latest, imports, exports)))
@@ -43,13 +44,13 @@ fn render_version(version: VersionEntry, imports: Vec<String>, exports: Vec<Stri
             <h2 id="provenance-title">"Where it comes from"</h2>
             <dl class="origin">
                 <dt>"Signed by"</dt>
-                <dd>{author_link(&version.author)} " " <DidChip did=version.author.did.clone() /></dd>
+                <dd>{author_link(&version.summary.author)} " " <DidChip did=version.summary.author.did.clone() /></dd>
                 <dt>"Published"</dt>
                 <dd><Moment at=version.published_at /> ". " {witnessed}</dd>
                 <dt>"SHA-256"</dt>
-                <dd><code class="hash">{version.sha256}</code></dd>
+                <dd><code class="hash">{version.summary.sha256}</code></dd>
                 <dt>"Release"</dt>
-                <dd><code class="hash">{version.release}</code></dd>
+                <dd><code class="hash">{version.summary.release}</code></dd>
                 <dt>"Checked"</dt>
                 <dd>{checked}</dd>
             </dl>

@@ -6,6 +6,7 @@ use crate::action::ActionState;
 use crate::app_state::app_state;
 use crate::components::module_facts::author_link;
 use crate::components::notice::FailureNotice;
+use crate::model::sentences::describe_refusal;
 use crate::model::versions::{self, Difference, Interface};
 use crate::reactive::{keyed_list, select, slice_view};
 use crate::screens::module::graph::Graph;
@@ -19,7 +20,11 @@ pub fn Versions(page: Memo<ModulePage>) -> impl IntoView {
     let name = page.with_untracked(|page| page.name.clone());
     let versions = select(page, |page| page.versions.clone());
     let here = select(versions, |versions| {
-        versions.iter().filter(|version| version.here).map(|version| version.version.clone()).collect::<Vec<_>>()
+        versions
+            .iter()
+            .filter(|version| version.here)
+            .map(|version| version.summary.version.clone())
+            .collect::<Vec<_>>()
     });
     let named = name.clone();
     let render = move |version| render_version(&named, version);
@@ -29,7 +34,7 @@ pub fn Versions(page: Memo<ModulePage>) -> impl IntoView {
             <ul class="versions" data-testid="versions">
                 {keyed_list(
                     versions,
-                    |version| version.version.clone(),
+                    |version| version.summary.version.clone(),
                     move |version| slice_view(version, Clone::clone, render.clone()),
                 )}
             </ul>
@@ -49,7 +54,7 @@ fn render_refused(refused: Vec<RefusedVersion>) -> impl IntoView {
             <li class="version">
                 <strong>{refused.version}</strong>
                 <span>"by " {author_link(&refused.author)}</span>
-                <span class="muted">{refused.reason}</span>
+                <span class="muted">{describe_refusal(refused.reason)}</span>
             </li>
         }
     });
@@ -63,16 +68,16 @@ fn render_refused(refused: Vec<RefusedVersion>) -> impl IntoView {
 
 /// A version, which links to its installation.
 fn render_version(name: &str, version: VersionEntry) -> impl IntoView + use<> {
-    let href = routes::install(name, &version.version);
+    let href = routes::install(name, &version.summary.version);
     view! {
         <li class="version">
-            <a class="version-name" rel="external" href=href>{version.version}</a>
+            <a class="version-name" rel="external" href=href>{version.summary.version}</a>
             <span class="muted"><Moment at=version.published_at /></span>
-            <span class="muted">{text::format_size(version.size)}</span>
+            <span class="muted">{text::format_size(version.summary.size)}</span>
             {(version.status == NameStatus::Provisional).then(|| view! { <span class="badge" title="No witness has seen it yet">"Provisional"</span> })}
             {version.here.then(|| view! { <span class="badge badge-accent">"On this device"</span> })}
             {version
-                .withdrawn
+                .summary.withdrawn
                 .map(|withdrawn| {
                     let reason = if withdrawn.reason.is_empty() { "no reason given".to_owned() } else { withdrawn.reason };
                     view! { <span class="badge badge-warning">{format!("Withdrawn: {reason}")}</span> }
@@ -168,7 +173,7 @@ fn Compare(name: String, versions: Vec<String>) -> impl IntoView {
 #[component]
 pub fn Dependencies(page: Memo<ModulePage>) -> impl IntoView {
     let needed = |page: &ModulePage| {
-        let latest = page.versions.iter().find(|version| Some(&version.version) == page.latest.as_ref());
+        let latest = page.versions.iter().find(|version| Some(&version.summary.version) == page.latest.as_ref());
         latest.map(|version| version.dependencies.clone()).unwrap_or_default()
     };
     view! {
@@ -181,8 +186,11 @@ pub fn Dependencies(page: Memo<ModulePage>) -> impl IntoView {
                     render_requirements(needed).into_any()
                 }
             })}
-            {slice_view(page, |page| page.unresolved.clone(), |why| {
-                why.map(|why| view! { <p class="muted">{format!("It can’t be installed as things are. {why}")}</p> })
+            {slice_view(page, |page| page.unresolved.clone(), |failure| {
+                failure.map(|failure| {
+                    let sentence = format!("It can’t be installed as things are. {}", failure.message);
+                    view! { <p class="muted">{sentence}</p> }
+                })
             })}
             {slice_view(page, |page| page.needed.clone(), |modules| view! { <Graph modules /> })}
             {slice_view(page, |page| page.dependents.clone(), |dependents| {

@@ -14,7 +14,7 @@ use crate::app_state::{AppState, app_state};
 use crate::latest_request::{LatestRequest, Request};
 use gen_registry_api::client::Client;
 use gen_registry_api::failure::Failure;
-use gen_registry_api::{PeoplePage, UsernameEntry};
+use gen_registry_api::{PeoplePage, PersonSummary, UsernameEntry};
 
 /// How many people are asked for at once.
 const PAGE: u32 = 60;
@@ -43,7 +43,8 @@ impl Row {
     /// Loads the first page, and again with every change of what is asked for or known. Call it inside a component.
     fn new(entry: UsernameEntry) -> Self {
         let mut hasher = DefaultHasher::new();
-        let UsernameEntry { did, username, registered_at, display_name, avatar, status, mine, .. } = &entry;
+        let UsernameEntry { person, registered_at, status, .. } = &entry;
+        let PersonSummary { did, username, display_name, avatar, mine, .. } = person;
         (did, username, registered_at, display_name, avatar, *status as u8, mine).hash(&mut hasher);
         Self { key: hasher.finish(), entry: Arc::new(entry) }
     }

@@ -44,7 +44,7 @@ fn render_users(users: Memo<Vec<OnlineUser>>) -> impl IntoView {
         <section aria-labelledby="online-title" class="online">
             <h2 id="online-title">{move || format!("Here now: {}", text::format_count(count.get() as u64, "person", "people"))}</h2>
             <ul class="online-list" data-testid="online">
-                {keyed_list(first, |user| user.did.clone(), render_person)}
+                {keyed_list(first, |user| user.person.did.clone(), render_person)}
             </ul>
             <Show when=move || more() != 0>
                 <p class="muted">{move || format!("and {} more", more())}</p>
@@ -59,11 +59,11 @@ fn render_person(user: Memo<OnlineUser>) -> impl IntoView {
         <li data-testid="online-person">
             <a
                 class="online-person"
-                href=move || user.with(|user| routes::person_or_identity(user.username.as_deref(), &user.did))
+                href=move || user.with(|user| routes::person_or_identity(user.person.username.as_deref(), &user.person.did))
             >
-                {slice_view(user, |user| (user.public_key.clone(), user.avatar.clone()), |(public_key, cid)| view! { <Avatar public_key cid /> })}
+                {slice_view(user, |user| (user.person.public_key.clone(), user.person.avatar.clone()), |(public_key, cid)| view! { <Avatar public_key cid /> })}
                 <span class="online-name">{move || user.with(format_user)}</span>
-                {slice_view(user, |user| user.mine, |mine| mine.then(|| view! { <span class="badge badge-accent">"You"</span> }))}
+                {slice_view(user, |user| user.person.mine, |mine| mine.then(|| view! { <span class="badge badge-accent">"You"</span> }))}
                 {slice_view(user, |user| user.devices.len() as u64, |devices| {
                     (devices > 1)
                         .then(|| view! { <span class="muted online-devices">{text::format_count(devices, "device", "devices")}</span> })
