@@ -43,6 +43,10 @@ impl Chat {
     /// connection: so this node not only asks, it also repeats its own newest heartbeat.
     pub(crate) async fn exchange_rosters_again(self: Rc<Self>, mesh: MeshHandle, peer: NetPeerId) {
         let now = self.context.environment.now();
+        if !self.with_rates(peer, |rates| rates.reunion(now)) {
+            tracing::debug!(%peer, "connections to a peer end too often to exchange rosters each time");
+            return;
+        }
         let own = self.presence.with_machine(|machine| machine.own_newest(now)).flatten();
         if let Some(bytes) = own
             && let Some(mut stream) = mesh.open_chat(peer).await

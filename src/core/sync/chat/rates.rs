@@ -45,6 +45,11 @@ pub const QUESTIONS_PER_SECOND: u64 = 1;
 pub const ANSWERS_BURST: u64 = 16 * 1024 * 1024;
 /// The refill that goes with [`ANSWERS_BURST`], per second.
 pub const ANSWERS_PER_SECOND: u64 = 256 * 1024;
+/// Times that this node exchanges rosters with one peer again because one of several connections to it ended. The peer
+/// decides how often that happens, so it is limited.
+pub const REUNIONS_BURST: u64 = 4;
+/// After a burst, one reunion in so many seconds.
+pub const REUNION_SECONDS: u64 = 15;
 /// The most authors, and the most peers, whose rates are remembered.
 pub const SPEAKERS_REMEMBERED: usize = 1_024;
 
@@ -61,6 +66,8 @@ pub struct PeerRates {
     words: Bucket,
     questions: Bucket,
     answers: Bucket,
+    /// In seconds: a reunion takes [`REUNION_SECONDS`] of them.
+    reunions: Bucket,
 }
 
 impl Default for PeerRates {
@@ -70,6 +77,7 @@ impl Default for PeerRates {
             words: Bucket::new(WORDS_BURST, WORDS_PER_SECOND),
             questions: Bucket::new(QUESTIONS_BURST, QUESTIONS_PER_SECOND),
             answers: Bucket::new(ANSWERS_BURST, ANSWERS_PER_SECOND),
+            reunions: Bucket::new(REUNIONS_BURST * REUNION_SECONDS, 1),
         }
     }
 }
@@ -93,6 +101,11 @@ impl PeerRates {
     /// Returns whether an answer of this many bytes may be sent now, and counts it.
     pub fn answer(&mut self, bytes: usize, now: Timestamp) -> bool {
         self.answers.draw(bytes as u64, now)
+    }
+
+    /// Returns whether rosters are exchanged with the peer again, and counts it.
+    pub fn reunion(&mut self, now: Timestamp) -> bool {
+        self.reunions.draw(REUNION_SECONDS, now)
     }
 }
 
@@ -184,5 +197,17 @@ mod tests {
             assert!(authors.word(author(n), at(7_000)));
         }
         assert_eq!(authors.0.len(), SPEAKERS_REMEMBERED);
+    }
+
+    #[test]
+    fn limits_reunions_with_one_peer_by_burst_and_rate() {
+        let (mut rates, at) = (PeerRates::default(), Timestamp::from_millis);
+        let in_a_burst = (0..100).filter(|_| rates.reunion(at(5_000))).count() as u64;
+        assert_eq!(in_a_burst, REUNIONS_BURST);
+        assert!(!rates.reunion(at(5_000 + REUNION_SECONDS * 1_000 - 1)));
+        assert!(rates.reunion(at(5_000 + REUNION_SECONDS * 1_000)));
+        assert!(!rates.reunion(at(5_000 + REUNION_SECONDS * 1_000)));
+        let in_an_hour = (0..3_600).filter(|second| rates.reunion(at(100_000 + second * 1_000))).count() as u64;
+        assert!(in_an_hour <= REUNIONS_BURST + 3_600 / REUNION_SECONDS, "{in_an_hour}");
     }
 }
