@@ -30,16 +30,17 @@ mod change;
 mod chunk;
 mod edit;
 mod op_validator;
+mod schema;
 mod view;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::LazyLock;
 
 use automerge::transaction::{CommitOptions, Transactable};
-use automerge::{ActorId, Automerge, Change, ObjId, ObjType, ROOT, ReadDoc};
+use automerge::{ActorId, Automerge, Change, ObjType, ROOT, ReadDoc};
 use serde::{Deserialize, Serialize};
 
-pub use annotations::{ModuleAnnotations, ModuleFacet, Rating, is_tag};
+pub use annotations::{ModuleAnnotations, ModuleFacet, Rating};
 use change::GENESIS_ACTOR;
 pub use change::{ChangeError, ChangeId, SignedChange, StoredChange, VerifiedChange};
 pub use chunk::ChunkError;
@@ -47,20 +48,14 @@ use edit::write;
 pub use edit::{Edit, EditError, FacetEdit};
 pub use op_validator::OperationError;
 use op_validator::{DecodedChange, OpIndex};
-pub use view::{ProfileFields, View, ViewRejection, is_link};
+use schema::{FACTS, INSTALLS, MODULES, PROFILE, RATINGS};
+pub use schema::{is_link, is_tag};
+pub use view::{ProfileFields, View, ViewRejection};
 
 use crate::digest::Digest;
 use crate::identity::{Identity, SigningIdentity, Topic};
 use crate::limits::*;
 use crate::time::Timestamp;
-
-const PROFILE: &str = "profile";
-const MODULES: &str = "modules";
-const RATINGS: &str = "ratings";
-const INSTALLS: &str = "installs";
-const FACTS: &str = "facts";
-/// Prefix of the keys of sealed entries. They are at the root because the built-in first change has no map for them.
-const PRIVATE: &str = "private/";
 
 /// Why a verified change is not taken into its document.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -351,13 +346,6 @@ fn genesis() -> Automerge {
     }
     transaction.commit_with(CommitOptions::default().with_time(0));
     automerge
-}
-
-fn map(document: &impl ReadDoc, name: &str) -> Option<ObjId> {
-    match document.get(ROOT, name) {
-        Ok(Some((automerge::Value::Object(ObjType::Map), id))) => Some(id),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

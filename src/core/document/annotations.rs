@@ -10,9 +10,7 @@ use cid::Cid;
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
-use super::edit::{EXPORTS, IMPORTS, README, TAG};
-use super::view::is_link;
-use super::{INSTALLS, MODULES, RATINGS, map};
+use super::schema::{EXPORTS, IMPORTS, INSTALLS, MODULES, RATINGS, README, TAG, is_link, is_tag, map};
 use crate::canonical::{DecodeError, Decoder, Encoder};
 use crate::fact::release::parse_version;
 use crate::limits::*;
@@ -73,20 +71,6 @@ impl Rating {
         }
         Ok(Self { stars, review, at, version })
     }
-}
-
-/// True for what may stand as a tag: lower-case letters, digits and hyphens in between.
-pub fn is_tag(text: &str) -> bool {
-    let allowed = |c: char| c == '-' || (c.is_alphanumeric() && !c.is_uppercase());
-    !text.is_empty()
-        && text.chars().count() <= TAG_MAX_CHARS
-        && text.chars().all(allowed)
-        && !text.starts_with('-')
-        && !text.ends_with('-')
-}
-
-pub(super) fn facet_key(name: &ModuleName, field: &str) -> String {
-    format!("{name}/{field}")
 }
 
 /// What does not keep to the schema or the limits is left out.

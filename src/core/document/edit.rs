@@ -5,25 +5,13 @@ use automerge::transaction::{Transactable, Transaction};
 use automerge::{AutomergeError, ObjId, ObjType, ROOT, ReadDoc, ScalarValue};
 use cid::Cid;
 
-use super::annotations::{Rating, facet_key};
-use super::{FACTS, INSTALLS, MODULES, PRIVATE, PROFILE, RATINGS, map};
+use super::annotations::Rating;
+use super::schema::*;
 use crate::fact::SignedFact;
 use crate::limits::{DOCUMENT_MAX_BYTES, DOCUMENT_MAX_CHANGES};
 use crate::modules::description::TextField;
 use crate::name::ModuleName;
 use crate::time::Timestamp;
-
-pub(super) const DISPLAY_NAME: &str = "display_name";
-pub(super) const BIO: &str = "bio";
-pub(super) const AVATAR: &str = "avatar";
-pub(super) const LINKS: &str = "links";
-pub(super) const JOINED_AT: &str = "joined_at";
-
-pub(super) const README: &str = "readme";
-pub(super) const IMPORTS: &str = "imports";
-pub(super) const EXPORTS: &str = "exports";
-/// Prefix of a tag's key. Each tag has its own, so that of two concurrent edits adding a tag wins over removing it.
-pub(super) const TAG: &str = "tag:";
 
 /// What the owner can do to the document.
 #[derive(Clone, Debug, PartialEq, Eq)]

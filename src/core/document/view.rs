@@ -8,8 +8,7 @@ use cid::Cid;
 use serde::{Deserialize, Serialize};
 
 use super::annotations::{self, ModuleAnnotations};
-use super::edit::{AVATAR, BIO, DISPLAY_NAME, JOINED_AT, LINKS};
-use super::{FACTS, PRIVATE, PROFILE, map};
+use super::schema::{AVATAR, BIO, DISPLAY_NAME, FACTS, JOINED_AT, LINKS, PRIVATE, PROFILE, is_link, map};
 use crate::block_list::{ENTRIES_MAX, SEALED_BYTES};
 use crate::digest::Digest;
 use crate::fact::{self, SignedFact};
@@ -132,14 +131,6 @@ fn read_profile(document: &Automerge, map: &ObjId, rejections: &mut Vec<ViewReje
         _ => None,
     };
     ProfileFields { display_name, bio, avatar, links, joined_at }
-}
-
-/// A link of a profile leads to the web; nothing else is kept (`javascript:` least of all).
-pub fn is_link(text: &str) -> bool {
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    text.chars().count() <= LINK_MAX_CHARS
-        && rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
-        && !text.chars().any(|c| c.is_whitespace() || c.is_control())
 }
 
 fn read_facts(
