@@ -69,14 +69,19 @@ impl From<WebSocketError> for io::Error {
 struct SharedSocket {
     socket: WebSocket,
     open: bool,
+    /// Why the connection has ended, once it has.
     over: Option<WebSocketError>,
     unread: Unread,
+    /// Wakes the dial that waits for the WebSocket to open.
     opener: Option<Waker>,
+    /// Wakes the task that waits for data.
     reader: Option<Waker>,
+    /// Wakes the task that waits until less is buffered.
     writer: Option<Waker>,
 }
 
 impl SharedSocket {
+    /// Takes in an event of the browser: open, message, error or close.
     fn handle(&mut self, event: &Event) {
         if let Some(message) = event.dyn_ref::<MessageEvent>() {
             if let Err(error) = self.receive(message) {
@@ -96,6 +101,7 @@ impl SharedSocket {
         }
     }
 
+    /// Buffers a message. Fails if it is text or too long; the WebSocket is then closed.
     fn receive(&mut self, message: &MessageEvent) -> Result<(), WebSocketError> {
         if self.over.is_some() {
             return Ok(());
@@ -107,6 +113,7 @@ impl SharedSocket {
         Ok(())
     }
 
+    /// Returns what an error means: before the WebSocket is open, that it was refused.
     fn breakage(&self) -> WebSocketError {
         if self.open { WebSocketError::Broken } else { WebSocketError::Refused }
     }
@@ -131,6 +138,7 @@ impl SharedSocket {
 
 type OnEvent = Closure<dyn FnMut(Event)>;
 
+/// A WebSocket with its event handlers; dropping it closes the WebSocket.
 struct Handled {
     shared: Rc<RefCell<SharedSocket>>,
     _on_event: OnEvent,
@@ -181,6 +189,7 @@ pub struct Socket {
 }
 
 impl Socket {
+    /// Opens a WebSocket and waits until it is open or has failed.
     async fn open(url: String) -> Result<Self, WebSocketError> {
         let handled = Handled::new(&url)?;
         poll_fn(|cx| {
@@ -254,6 +263,7 @@ impl AsyncWrite for Socket {
     }
 }
 
+/// The transport. It has no state: each dial opens one WebSocket.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WebSocketTransport;
 

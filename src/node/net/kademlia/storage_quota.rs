@@ -2,6 +2,10 @@
 //!
 //! Without room, the oldest entry of the source with most entries is evicted. Peer ids cost nothing, so a flood comes
 //! from many peer ids but few addresses: the source is the address, where peers have different ones.
+//!
+//! For example, with room for five entries: Mallory stores four records under four peer ids from one address, Alice
+//! one. Bob's record evicts Mallory's oldest, and so do the next two: a source that stores less than another loses
+//! nothing to it.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -15,13 +19,18 @@ pub type Millis = u64;
 /// What entries are counted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
+    /// All peers at one IP address.
     Address(IpAddr),
+    /// One peer, where all have the same address.
     Peer(PeerId),
 }
 
+/// The entries of one store, with their sources. It stores no content.
 #[derive(Debug)]
 pub struct StorageQuota<K> {
+    /// Each entry's source and expiry.
     entries: HashMap<K, (Source, Millis)>,
+    /// The number of entries of each source.
     held: HashMap<Source, usize>,
 }
 
@@ -32,10 +41,12 @@ impl<K> Default for StorageQuota<K> {
 }
 
 impl<K: Clone + Eq + Hash> StorageQuota<K> {
+    /// Returns the number of entries.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
+    /// Whether there are no entries.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
@@ -50,6 +61,7 @@ impl<K: Clone + Eq + Hash> StorageQuota<K> {
         self.entries.insert(key, (source, until));
     }
 
+    /// Removes an entry, if it is there.
     pub fn remove(&mut self, key: &K) {
         let Some((source, _)) = self.entries.remove(key) else { return };
         if let Some(held) = self.held.get_mut(&source) {
@@ -60,6 +72,7 @@ impl<K: Clone + Eq + Hash> StorageQuota<K> {
         }
     }
 
+    /// Returns when an entry expires, if it is there.
     pub fn until(&self, key: &K) -> Option<Millis> {
         self.entries.get(key).map(|(_, until)| *until)
     }

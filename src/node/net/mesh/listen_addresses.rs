@@ -7,6 +7,7 @@ use crate::net::address::{parse, parse_all, with_peer};
 use crate::net::mesh::behaviour::Behaviour;
 use crate::net::mesh::types::{Listening, MeshError};
 
+/// The addresses of a public node, which are sent to its host (for `/network.json`) whenever they change.
 pub(super) struct ListenAddresses {
     local_peer_id: PeerId,
     /// Where others reach the node, each with its peer id at the end.
@@ -37,6 +38,7 @@ impl ListenAddresses {
         Ok(server)
     }
 
+    /// Whether public addresses were configured, so that the node is reachable from the start.
     pub(super) fn is_configured(&self) -> bool {
         self.configured
     }

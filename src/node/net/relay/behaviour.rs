@@ -35,6 +35,7 @@ use crate::net::{
     streams::Streams,
 };
 
+/// All behaviours of the relay. The two that refuse connections come first.
 #[derive(NetworkBehaviour)]
 pub(super) struct Behaviour {
     pub(super) connection_limits: connection_limits::Behaviour,
@@ -109,10 +110,12 @@ pub(super) fn swarm_on(
     Swarm::new(transport, behaviour, key.public().to_peer_id(), config(swarm::Config::with_tokio_executor()))
 }
 
+/// Sets what does not depend on the transport.
 fn config(config: swarm::Config) -> swarm::Config {
     config.with_idle_connection_timeout(IDLE_TIME).with_max_negotiating_inbound_streams(STREAMS_NEGOTIATING)
 }
 
+/// Returns yamux with a bound on the streams of one connection.
 fn multiplexing() -> yamux::Config {
     let mut config = yamux::Config::default();
     config.set_max_num_streams(STREAMS_PER_CONNECTION);

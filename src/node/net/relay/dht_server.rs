@@ -18,16 +18,19 @@ use crate::net::relay::metrics::{Counts, number};
 
 type Kademlia = kad::Behaviour<MemoryStore>;
 
+/// The relay's part of Kademlia: what it stores, and the addresses by which peers are counted.
 pub(super) struct DhtServer {
     values: Values,
     /// The addresses of connected peers; empty if all peers have the same one, that of a proxy.
     addresses: HashMap<PeerId, IpAddr>,
     by_address: bool,
+    /// The configured other relays, which get each new record once.
     other_relays: Vec<PeerId>,
     counts: Counts,
 }
 
 impl DhtServer {
+    /// Creates the server's state. With `by_address`, peers are counted by IP address.
     pub(super) fn new(
         validator: Option<Arc<dyn ValidateRecord>>,
         by_address: bool,
@@ -37,16 +40,19 @@ impl DhtServer {
         Self { values: Values::new(validator), addresses: HashMap::new(), by_address, other_relays, counts }
     }
 
+    /// Notes the address of a connected peer.
     pub(super) fn on_peer_connected(&mut self, peer: PeerId, address: &Multiaddr) {
         if let Some(address) = ip_of(address).filter(|_| self.by_address) {
             self.addresses.insert(peer, address);
         }
     }
 
+    /// Forgets the address of a peer without connections.
     pub(super) fn on_peer_disconnected(&mut self, peer: &PeerId) {
         self.addresses.remove(peer);
     }
 
+    /// Returns the address of a connected peer, if peers are counted by address.
     pub(super) fn address_of(&self, peer: &PeerId) -> Option<IpAddr> {
         self.addresses.get(peer).copied()
     }
@@ -88,6 +94,7 @@ impl DhtServer {
         RecordSource { peer, address: self.address_of(&peer) }
     }
 
+    /// Stores a record, counts the outcome, and forwards a new one.
     fn put_record(
         &mut self,
         kademlia: &mut Kademlia,
@@ -131,6 +138,7 @@ impl DhtServer {
         }
     }
 
+    /// Counts a refusal by its reason.
     fn count_refusal(&self, why: StoreRefusal) {
         let counts = &self.counts;
         counts.kademlia_values_refused.inc();

@@ -29,6 +29,7 @@ use crate::net::{
 };
 use crate::platform::{Environment, native::Native};
 
+/// The swarm and the parts that its events go to.
 pub(super) struct RelayLoop {
     swarm: Swarm<Behaviour>,
     listener: ListenerId,
@@ -37,12 +38,14 @@ pub(super) struct RelayLoop {
     addresses: watch::Sender<Vec<Multiaddr>>,
     /// Whether the addresses were configured. If so, discovered listening addresses are not published.
     configured: bool,
+    /// The other relays, which are dialled while they are not connected.
     bootstrap: Vec<(PeerId, Multiaddr)>,
     dht: DhtServer,
     registrations: Registrations,
 }
 
 impl RelayLoop {
+    /// Creates the loop around a listening swarm.
     pub(super) fn new(
         swarm: Swarm<Behaviour>,
         listener: ListenerId,
@@ -96,6 +99,7 @@ impl RelayLoop {
         Ok(())
     }
 
+    /// Disconnects every peer and waits until all connections are closed.
     async fn close(&mut self) {
         self.swarm.remove_listener(self.listener);
         let peers: Vec<PeerId> = self.swarm.connected_peers().copied().collect();
@@ -109,6 +113,7 @@ impl RelayLoop {
         }
     }
 
+    /// Dials the other relays that are not connected, and adds them to the routing table.
     fn dial_other_relays(&mut self) {
         for (peer, address) in self.bootstrap.clone() {
             if self.swarm.is_connected(&peer) {
@@ -122,6 +127,7 @@ impl RelayLoop {
         }
     }
 
+    /// Publishes an address of the relay.
     fn add_address(&mut self, address: Multiaddr) {
         // Identify sends it to peers, and circuit relay v2 gives reservations only under external addresses.
         self.swarm.add_external_address(address.clone());
@@ -135,12 +141,14 @@ impl RelayLoop {
         });
     }
 
+    /// Withdraws an address of the relay.
     fn remove_address(&mut self, address: Multiaddr) {
         self.swarm.remove_external_address(&address);
         let address = with_peer(address, *self.swarm.local_peer_id());
         self.addresses.send_modify(|addresses| addresses.retain(|other| *other != address));
     }
 
+    /// Counts an event and passes it on. Fails if the listener has closed: a relay that can't be reached must end.
     fn handle_swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) -> Result<(), RelayError> {
         match event {
             SwarmEvent::Behaviour(event) => self.handle_behaviour_event(event),
@@ -193,6 +201,7 @@ impl RelayLoop {
         }
     }
 
+    /// Counts registrations, and disconnects peers that have too many.
     fn handle_rendezvous_event(&mut self, event: server::Event) {
         match event {
             server::Event::PeerRegistered { peer, registration } => {

@@ -20,6 +20,7 @@ use super::limits::CONNECTIONS_PER_ADDRESS_RATE;
 use super::window::Window;
 use crate::platform::{Environment, native::Native};
 
+/// Why a connection is refused.
 #[derive(Debug, thiserror::Error)]
 #[error("too many connections from one address")]
 pub(super) struct TooManyFromOneAddress;
@@ -28,16 +29,21 @@ pub(super) struct TooManyFromOneAddress;
 pub(super) struct IpLimiter {
     /// `None` if all connections have the same address, that of a proxy.
     max: Option<usize>,
+    /// The address of each open incoming connection.
     open: HashMap<ConnectionId, IpAddr>,
+    /// The number of open connections from each address.
     open_by_address: HashMap<IpAddr, usize>,
+    /// Connections that were opened in the current window.
     recent: Window<IpAddr>,
 }
 
 impl IpLimiter {
+    /// Creates the limiter. `max` is the limit of open connections from one address; `None` switches both limits off.
     pub(super) fn new(max: Option<usize>) -> Self {
         Self { max, open: HashMap::new(), open_by_address: HashMap::new(), recent: Window::default() }
     }
 
+    /// Counts a connection that is about to be accepted, or refuses it.
     fn admit(&mut self, address: IpAddr, now: u64) -> Result<(), TooManyFromOneAddress> {
         let Some(max) = self.max else { return Ok(()) };
         let recent = self.recent.count_mut(address, now);

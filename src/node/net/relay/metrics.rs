@@ -15,7 +15,7 @@ use libp2p::relay;
 /// The media type of [`Metrics::text`].
 pub const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The counters. Clones share them.
+/// The counters and gauges, each explained by its help text in [`Metrics::new`]. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Counts {
     pub connections: Gauge,
@@ -100,6 +100,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
+    /// Registers every counter under the prefix `gen_relay`.
     pub(super) fn new(mut registry: Registry, counts: &Counts) -> Self {
         let part = registry.sub_registry_with_prefix("gen_relay");
         for (name, help, gauge) in [
@@ -176,6 +177,7 @@ impl Metrics {
         Self { registry }
     }
 
+    /// Returns the metrics as text, in the format of [`METRICS_TYPE`].
     pub fn text(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;

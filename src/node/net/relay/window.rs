@@ -1,4 +1,7 @@
 //! A fixed window: counts events by key. All counts start again from zero when the window ends.
+//!
+//! A peer may use its limit at the end of one window and again at the start of the next: twice the limit in a moment.
+//! The limits have room for that; a token bucket for each key would have to store a time with each.
 
 use std::collections::HashMap;
 use std::hash::Hash;

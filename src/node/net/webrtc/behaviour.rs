@@ -39,6 +39,7 @@ pub const SETTLED_AFTER: Duration = Duration::from_secs(10);
 /// Dials that wait for the behaviour; further ones wait at the transport.
 const REQUESTS_WAITING: usize = 16;
 
+/// The configuration of direct connections.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
     /// STUN and TURN servers. Without any, only peers of the same local network can connect.
@@ -66,12 +67,15 @@ pub fn new(local: PeerId, config: Config) -> (Transport, Behaviour) {
 
 /// Something to be done later.
 enum Due {
+    /// Close the relayed connections to a peer that a direct one has made superfluous.
     CloseSuperfluous(PeerId),
+    /// Treat a direct connection as settled: see [`ConnectionTable`].
     Settle(PeerId, ConnectionId),
 }
 
 type Action = ToSwarm<Infallible, Either<HandlerCommand, Infallible>>;
 
+/// The behaviour: negotiates, and keeps the table of connections.
 pub struct Behaviour {
     local: PeerId,
     shared: Shared,
@@ -79,12 +83,15 @@ pub struct Behaviour {
     /// Requests that wait for a relayed connection that is being dialled.
     dialling: HashMap<ConnectionId, DialRequest>,
     table: ConnectionTable,
+    /// What is to be done after a delay.
     later: FuturesUnordered<LocalBoxFuture<'static, Due>>,
+    /// What the swarm is to do, in order.
     actions: VecDeque<Action>,
     waker: Option<Waker>,
 }
 
 impl Behaviour {
+    /// Queues an action for the swarm and wakes its task.
     fn push_action(&mut self, action: Action) {
         self.actions.push_back(action);
         self.wake();
@@ -96,6 +103,7 @@ impl Behaviour {
         }
     }
 
+    /// Takes a dial of the transport: negotiates over an open relayed connection, or dials one first.
     fn request(&mut self, request: DialRequest) {
         if self.table.has_direct(&request.peer) {
             answer(request, DialError::AlreadyConnected);
@@ -112,6 +120,7 @@ impl Behaviour {
         }
     }
 
+    /// Has the handler of a relayed connection begin a handshake.
     fn negotiate(&mut self, id: ConnectionId, request: DialRequest) {
         self.notify_handler(request.peer, id, HandlerCommand::Negotiate(request.reply));
     }
@@ -121,6 +130,8 @@ impl Behaviour {
         self.push_action(ToSwarm::NotifyHandler { peer_id, handler, event });
     }
 
+    /// Records a connection. A direct one may end others; a relayed one that this side dialled for its own sake is
+    /// upgraded, by dialling the direct address.
     fn on_established(&mut self, peer: PeerId, id: ConnectionId, endpoint: &ConnectedPoint) {
         let dialler = if endpoint.is_dialer() { Dialler::Us } else { Dialler::Them };
         let address = address_of(endpoint);
@@ -169,12 +180,14 @@ impl Behaviour {
         if is_relayed(address) { webrtc_of_relayed(address, self.local) } else { None }
     }
 
+    /// Sends an event to the transport.
     fn emit(&self, event: HandlerEvent) {
         if self.shared.events.unbounded_send(event).is_err() {
             tracing::debug!("WebRTC transport dropped");
         }
     }
 
+    /// Returns the handler of a connection: only relayed ones get one that negotiates.
     fn handler(&self, peer: PeerId, address: &Multiaddr) -> THandler<Self> {
         if !is_relayed(address) {
             return Either::Right(dummy::ConnectionHandler);
@@ -194,6 +207,7 @@ fn address_of(endpoint: &ConnectedPoint) -> &Multiaddr {
     }
 }
 
+/// Ends a dial with an error.
 fn answer(request: DialRequest, error: DialError) {
     if request.reply.send(Err(error)).is_err() {
         tracing::debug!("direct connection no longer requested");

@@ -27,8 +27,10 @@ use super::transport::{DialError, HandlerEvent, IncomingConnection, Reply};
 use crate::net::ice::IceServer;
 use gen_registry_core::sync::signaling::{PROTOCOL, Role};
 
+/// The signalling protocol's name.
 const SIGNALLING: StreamProtocol = StreamProtocol::new(PROTOCOL);
 
+/// A command of the behaviour.
 pub enum HandlerCommand {
     /// Negotiate a direct connection.
     Negotiate(Reply),
@@ -52,11 +54,15 @@ pub struct Finished;
 /// What all handlers of a node share.
 #[derive(Clone)]
 pub(super) struct Shared {
+    /// STUN and TURN servers for new connections.
     pub(super) ice_servers: Arc<[IceServer]>,
+    /// The limits on incoming handshakes.
     pub(super) slots: Slots,
+    /// The queue to the transport.
     pub(super) events: UnboundedSender<HandlerEvent>,
 }
 
+/// The handler: begins handshakes for the behaviour and answers those of the peer. Either keeps the connection alive.
 pub struct Handler {
     shared: Shared,
     peer: PeerId,
@@ -77,10 +83,12 @@ impl Handler {
         Self { shared, peer, local_addr, send_back_addr, requests, opening, finishing, handshakes }
     }
 
+    /// Whether a handshake uses the connection, or is about to.
     fn is_busy(&self) -> bool {
         self.opening > 0 || !self.requests.is_empty() || !self.handshakes.is_empty()
     }
 
+    /// Runs a handshake that this side asked for. It ends early if the dial is given up.
     fn offer(&self, stream: Stream, mut reply: Reply) {
         let ice_servers = self.shared.ice_servers.clone();
         let handshake = async move {
@@ -100,6 +108,7 @@ impl Handler {
         self.handshakes.push(handshake.boxed_local());
     }
 
+    /// Runs a handshake that the peer asked for, if a slot is free.
     fn answer(&self, stream: Stream) {
         let peer = self.peer;
         let Some(slot) = self.shared.slots.take(peer) else {

@@ -3,6 +3,11 @@
 //! Writing waits while the browser buffers too much. A data channel has no flow control, so a stream whose reader is too
 //! slow is reset. The channel of a dropped stream remains open until both sides are done, for at most [`LINGER`]:
 //! Chromium allows some 32,000 unclosed channels.
+//!
+//! How a slow peer is noticed on each side: the sender's browser buffers up to [`BUFFERED_HIGH_BYTES`], then writing
+//! waits until [`BUFFERED_LOW_BYTES`] are left; the receiver's [`Framing`] stores up to
+//! [`INBOUND_MAX_BYTES`](super::frame::INBOUND_MAX_BYTES), then the stream is reset. So a protocol whose peer may be
+//! slow must limit what it has requested, as the sync and block protocols do.
 
 use std::cell::RefCell;
 use std::io;
@@ -66,6 +71,7 @@ pub(super) struct SharedStream {
 }
 
 impl SharedStream {
+    /// Whether the browser accepts data for the channel.
     fn is_open(&self) -> bool {
         self.channel.ready_state() == RtcDataChannelState::Open
     }
@@ -82,6 +88,7 @@ impl SharedStream {
         }
     }
 
+    /// Takes in a message of the channel, and resets the stream if it is none.
     fn receive(&mut self, event: &MessageEvent) {
         let Ok(buffer) = event.data().dyn_into::<ArrayBuffer>() else { return self.reset_for(FrameError::NotBytes) };
         // Before it is copied.
@@ -95,6 +102,7 @@ impl SharedStream {
         }
     }
 
+    /// Resets the stream because the other side broke the framing.
     fn reset_for(&mut self, error: FrameError) {
         tracing::debug!(%error, "stream reset");
         self.broken.get_or_insert(error);
@@ -103,6 +111,7 @@ impl SharedStream {
         self.channel.close();
     }
 
+    /// Returns the bytes that the browser has not sent yet.
     pub(super) fn buffered(&self) -> usize {
         self.channel.buffered_amount() as usize
     }
@@ -120,6 +129,7 @@ impl SharedStream {
         }
     }
 
+    /// Returns the error for the owner: the broken framing, if there was one, explains more than its consequence.
     fn failure(&self, otherwise: StreamError) -> io::Error {
         self.broken.map_or(otherwise, StreamError::Frame).into()
     }
@@ -207,6 +217,7 @@ impl Drop for StreamChannel {
     }
 }
 
+/// A stream of a direct connection. Dropping it ends it: by a reset if writing was not ended, else in order.
 pub struct Stream {
     /// `None` only while it is being dropped.
     channel: Option<SendWrapper<StreamChannel>>,
@@ -214,11 +225,13 @@ pub struct Stream {
 }
 
 impl Stream {
+    /// Makes a stream of a channel. Its handlers are set at once.
     pub(super) fn new(channel: RtcDataChannel) -> Self {
         let channel = StreamChannel::new(channel);
         Self { shared: SendWrapper::new(channel.shared.clone()), channel: Some(SendWrapper::new(channel)) }
     }
 
+    /// Returns a weak reference, by which the connection ends the stream.
     pub(super) fn shared(&self) -> Weak<RefCell<SharedStream>> {
         Rc::downgrade(&self.shared)
     }

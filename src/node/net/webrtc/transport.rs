@@ -21,6 +21,7 @@ use super::establish::EstablishError;
 use super::slots::Slot;
 use crate::net::address::relayed_of_webrtc;
 
+/// Why a dial failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DialError {
     #[error("there is a direct connection to this peer already")]
@@ -37,6 +38,7 @@ pub enum DialError {
     Ended,
 }
 
+/// Where the outcome of a dial is sent.
 pub(super) type Reply = oneshot::Sender<Result<Connection, DialError>>;
 
 /// A request of the transport to the behaviour.
@@ -58,14 +60,18 @@ pub(super) struct IncomingConnection {
 
 /// Events of the behaviour and its handlers for the transport.
 pub(super) enum HandlerEvent {
+    /// This node can be dialled at this address.
     Reachable(Multiaddr),
+    /// This node can no longer be dialled at this address.
     Unreachable(Multiaddr),
+    /// A peer made a direct connection.
     Incoming(Box<IncomingConnection>),
 }
 
 type Outcome = Result<(PeerId, Connection), DialError>;
 type Event = TransportEvent<Ready<Outcome>, DialError>;
 
+/// The transport: passes dials to the behaviour and receives its connections.
 pub struct Transport {
     requests: Sender<DialRequest>,
     handler_events: UnboundedReceiver<HandlerEvent>,
@@ -81,6 +87,7 @@ impl Transport {
         Self { requests, handler_events, listener: None, addresses: Vec::new(), events: VecDeque::new(), waker: None }
     }
 
+    /// Queues an event for the swarm and wakes its task.
     fn emit(&mut self, event: Event) {
         self.events.push_back(event);
         if let Some(waker) = self.waker.take() {
@@ -88,6 +95,7 @@ impl Transport {
         }
     }
 
+    /// Passes an event of the behaviour on. Connections that arrive without a listener are dropped, which closes them.
     fn on_handler_event(&mut self, event: HandlerEvent) {
         match (event, self.listener) {
             (HandlerEvent::Reachable(address), listener) if !self.addresses.contains(&address) => {
