@@ -1,8 +1,15 @@
-//! Content: blocks of modules and pictures, kept in the store, fetched from peers and given to them.
+//! Content: the blocks of modules and pictures, stored here, fetched from peers and served to them.
 //!
-//! What a release says of its content is not looked at here: an [`Artifact`] goes in, its bytes come out or an error.
+//! An [`Artifact`] names a file: the SHA-256 of the whole and of each block of at most 256 KiB. What a release says of
+//! the file is not examined here.
 //!
-//! - what stays and what goes: `cache`; asking peers: `fetcher`; answering them: `server`; people's pictures: `avatars`
+//! - what is stored and what is evicted: `cache`, with an example; requesting from peers: `fetcher`; answering peers:
+//!   `server`; people's pictures: `avatars`
+//!
+//! A file that is fetched: room is made and its entry stored (`reserve`), then the missing blocks arrive one by one,
+//! each verified and stored, then the whole is read and compared with its hash. At every moment the stored blocks are
+//! either listed by an entry of the cache or about to be deleted with it, so an interrupted fetch leaves nothing behind
+//! that can't be evicted.
 
 mod avatars;
 mod cache;
@@ -38,15 +45,16 @@ use gen_registry_core::digest::{Digest, cid_of, hash_in};
 use gen_registry_core::limits::BLOCK_MAX_BYTES;
 pub(crate) use server::serve;
 
-/// The room for content where the platform reports no quota; else content may take half of that.
+/// Bytes for content where the platform reports no quota; else content may take half of the quota.
 pub const CONTENT_BYTES_FALLBACK: u64 = 256 * 1024 * 1024;
-/// Artifacts without a pin; each costs some memory.
+/// Artifacts without a pin; each takes some memory, however small it is.
 pub const CACHED_MAX: usize = 4_096;
-/// Files that are fetched at once, and people's pictures beside them; more wait for their turn.
+/// Files that are fetched at once, and as many pictures besides; more wait for their turn.
 pub const FETCHES_MAX: usize = 4;
-/// Those who are not connected are looked for when a fetch takes longer.
+/// A fetch that takes longer also looks for providers that are not connected, in Kademlia.
 pub const LOOK_FURTHER_AFTER: Duration = Duration::from_secs(2);
 
+/// Why content could not be stored, fetched or read. Blocks that were stored before the failure remain.
 #[derive(Debug, thiserror::Error)]
 pub enum ContentError {
     #[error(transparent)]
@@ -76,7 +84,7 @@ pub struct Progress {
     pub total: u64,
 }
 
-/// The service that keeps content, fetches it and gives it to peers.
+/// The service that stores content, fetches it and serves it to peers.
 pub struct ContentStore {
     context: Rc<Context>,
     keys: Rc<KeyStore>,
@@ -85,7 +93,7 @@ pub struct ContentStore {
     reputation: Rc<ReputationTracker>,
     /// Read from the store at the first need.
     cache: RefCell<Option<CacheIndex>>,
-    /// Held while the cache and the store change together.
+    /// Held while cache and store change together, so that nobody sees one without the other.
     changing: async_lock::Mutex<()>,
     fetches: Fetches,
     rates: RefCell<server::RateLimits>,
@@ -113,14 +121,15 @@ impl Default for Fetches {
 }
 
 impl Fetches {
-    /// The lock of one artifact, for as long as it is fetched.
+    /// Returns the lock of one artifact. Two fetches of it run one after the other, and the second finds everything
+    /// stored.
     fn lock_of(&self, artifact: Digest) -> Rc<async_lock::Mutex<()>> {
         let mut busy = self.busy.borrow_mut();
         busy.retain(|_, lock| Rc::strong_count(lock) > 1);
         busy.entry(artifact).or_default().clone()
     }
 
-    /// The artifacts that are being fetched.
+    /// Returns the artifacts that are being fetched, which must not be evicted.
     fn busy(&self) -> BTreeSet<Digest> {
         let busy = self.busy.borrow();
         busy.iter().filter(|(_, lock)| Rc::strong_count(lock) > 1).map(|(artifact, _)| *artifact).collect()
@@ -140,7 +149,7 @@ impl ContentStore {
         Self { context, keys, registry, peers, reputation, cache, changing, fetches, rates }
     }
 
-    /// From now on peers can be asked; the requests are for [`fetch_from_peers`].
+    /// Lets peers be asked from now on. Returns the requests for [`fetch_from_peers`].
     pub(crate) fn open(&self) -> mpsc::UnboundedReceiver<FetchRequest> {
         // Unbounded: a request is sent under a permit of one of two semaphores of `FETCHES_MAX` each.
         let (requests, receiver) = mpsc::unbounded();
@@ -148,11 +157,12 @@ impl ContentStore {
         receiver
     }
 
+    /// Ends that: the node has left its network, and further fetches fail with [`ContentError::Alone`].
     pub(crate) fn close(&self) {
         *self.fetches.requests.borrow_mut() = None;
     }
 
-    /// Keeps a file: all of its blocks are stored, or none.
+    /// Stores a file under a pin: all of its blocks and its entry in one batch, or nothing.
     pub async fn keep_artifact(&self, bytes: &[u8], pin: Pin) -> Result<Artifact, ContentError> {
         let artifact = Artifact::of(bytes);
         artifact.check()?;
@@ -166,18 +176,20 @@ impl ContentStore {
         Ok(artifact)
     }
 
-    /// Whatever room is needed, an artifact with a pin stays.
+    /// Pins an artifact: it is not evicted, whatever room is needed. Its blocks need not be here yet.
     pub async fn pin_artifact(&self, artifact: &Artifact, pin: Pin) -> Result<(), ContentError> {
         self.change_pin(artifact, pin, true).await
     }
 
-    /// It may go once it has no other pin.
+    /// Removes one pin. Without any other, the artifact may be evicted.
     pub async fn unpin_artifact(&self, artifact: &Artifact, pin: Pin) -> Result<(), ContentError> {
         self.change_pin(artifact, pin, false).await
     }
 
-    /// Fetches what is missing from connected peers, several at once. When it is done every block is here and the
-    /// whole is what was named. Dropped or failed, what came stays: the next fetch asks for the rest.
+    /// Fetches the missing blocks from connected peers, several at once, and calls `progress` after each. On success
+    /// every block is stored and the whole has its hash. If it fails or is dropped, the blocks received so far remain,
+    /// and the next fetch requests the rest. A whole that contradicts its own description is removed: no peer is at
+    /// fault for that.
     pub async fn fetch(&self, artifact: &Artifact, progress: impl Fn(Progress)) -> Result<(), ContentError> {
         artifact.check()?;
         let busy = self.fetches.lock_of(artifact.sha256);
@@ -210,7 +222,7 @@ impl ContentStore {
         whole.map(drop)
     }
 
-    /// When connected peers give it too slowly or not at all, those are sought who are said to have it.
+    /// Dials providers of a file, once connected peers have had [`LOOK_FURTHER_AFTER`] to send it. Never returns.
     async fn look_for_holders(&self, artifact: &Digest) -> Infallible {
         Delay::new(LOOK_FURTHER_AFTER).await;
         if let Some(mesh) = self.peers.mesh() {
@@ -220,7 +232,7 @@ impl ContentStore {
         future::pending().await
     }
 
-    /// Artifacts that are never evicted.
+    /// Returns the artifacts with a pin: this node is a provider of them.
     pub(crate) async fn pinned_artifacts(&self) -> Vec<Digest> {
         if let Err(error) = self.load_cache().await {
             tracing::warn!(%error, "what is kept can't be read");
@@ -228,7 +240,8 @@ impl ContentStore {
         self.with_cache(|cache| cache.pinned())
     }
 
-    /// All bytes of an artifact whose blocks are here.
+    /// Returns the bytes of an artifact, compared with its hash. Fails with [`ContentError::Incomplete`] if a block is
+    /// missing.
     pub async fn artifact_bytes(&self, artifact: &Artifact) -> Result<Vec<u8>, ContentError> {
         artifact.check()?;
         // Room for what comes, not for what is only said.
@@ -249,7 +262,7 @@ impl ContentStore {
         Ok(bytes)
     }
 
-    /// How much of an artifact is here.
+    /// Returns how much of an artifact is stored.
     pub async fn artifact_progress(&self, artifact: &Artifact) -> Result<Progress, ContentError> {
         artifact.check()?;
         let missing = self.missing_blocks(artifact).await?;
@@ -257,7 +270,7 @@ impl ContentStore {
         Ok(Progress { done: artifact.size - left, total: artifact.size })
     }
 
-    /// Each once.
+    /// Returns the blocks that are not stored, each once.
     async fn missing_blocks(&self, artifact: &Artifact) -> Result<Vec<Digest>, StoreError> {
         let (mut seen, mut missing) = (BTreeSet::new(), Vec::new());
         for block in &artifact.blocks {
@@ -268,6 +281,7 @@ impl ContentStore {
         Ok(missing)
     }
 
+    /// Has the fetcher's task fetch blocks and calls `on_block` for each that was stored.
     async fn fetch_blocks(&self, blocks: Vec<Digest>, mut on_block: impl FnMut(Digest)) -> Result<(), ContentError> {
         let requests = self.fetches.requests.borrow().clone().ok_or(ContentError::Alone)?;
         // Unbounded: one message for each of the requested blocks.
@@ -288,7 +302,7 @@ impl ContentStore {
         }
     }
 
-    /// The block as it is stored. One that was damaged is set aside: it can be fetched again.
+    /// Returns a stored block. A damaged one is moved to quarantine and counts as missing: it can be fetched again.
     pub(crate) async fn stored_block(&self, block: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
         match self.context.records.get::<serde_bytes::ByteBuf>(Table::Blocks, &cid_of(block).to_string()).await? {
             StoredRecord::Record(bytes) => Ok(Some(bytes.into_vec())),
@@ -300,7 +314,7 @@ impl ContentStore {
         }
     }
 
-    /// Stores a verified block.
+    /// Stores a verified block; evicts artifacts if the device is full.
     async fn store_block(&self, block: &Digest, bytes: &[u8]) -> Result<(), StoreError> {
         let batch = vec![block_write((block, bytes))];
         match self.context.records.commit(batch.clone(), Durability::Relaxed).await {
@@ -313,7 +327,7 @@ impl ContentStore {
         }
     }
 
-    /// Makes room for an artifact and records which blocks belong to it.
+    /// Makes room for an artifact and stores its entry, before any of its blocks.
     async fn reserve(&self, artifact: &Artifact) -> Result<(), StoreError> {
         let _one_at_a_time = self.changing.lock().await;
         let kept = self.entry_with_pin(artifact, Pin::Cached).await?;
@@ -323,6 +337,7 @@ impl ContentStore {
         Ok(())
     }
 
+    /// Sets or removes one pin, in the store and then in memory.
     async fn change_pin(&self, artifact: &Artifact, pin: Pin, pinned: bool) -> Result<(), ContentError> {
         artifact.check()?;
         let _one_at_a_time = self.changing.lock().await;
@@ -333,7 +348,7 @@ impl ContentStore {
         Ok(())
     }
 
-    /// The record of an artifact, used now, with one pin more. The cache is read, not changed.
+    /// Returns an artifact's entry, used now, with its present pins and one more. Changes nothing.
     async fn entry_with_pin(&self, artifact: &Artifact, pin: Pin) -> Result<CacheEntry, StoreError> {
         self.load_cache().await?;
         let mut kept = CacheEntry::new(artifact, self.context.now());
@@ -344,6 +359,7 @@ impl ContentStore {
         Ok(kept)
     }
 
+    /// Records that a block was used, for the order of eviction.
     pub(crate) async fn note_use(&self, block: &Digest) {
         if let Err(error) = self.load_cache().await {
             tracing::debug!(%error, "a use is not noted");
@@ -360,6 +376,8 @@ impl ContentStore {
         }
     }
 
+    /// Reads the cache's entries at the first use. Entries that are damaged are moved to quarantine; their blocks
+    /// remain.
     async fn load_cache(&self) -> Result<(), StoreError> {
         if self.cache.borrow().is_some() {
             return Ok(());
@@ -387,7 +405,8 @@ impl ContentStore {
         act(self.cache.borrow_mut().get_or_insert_default())
     }
 
-    /// Lets others go until an artifact is within the bounds, too, or only those are left that stay.
+    /// Evicts artifacts until another one fits as well, or only pinned ones are left. It is not refused then: a pin is
+    /// the person's own decision, and the device itself sets the last limit.
     async fn make_room(&self, artifact: &Artifact) -> Result<(), StoreError> {
         if self.with_cache(|cache| cache.get(&artifact.sha256).is_some()) {
             return Ok(());
@@ -403,7 +422,7 @@ impl ContentStore {
         Ok(())
     }
 
-    /// Commits; when the device is full, what may go goes first.
+    /// Commits a batch; while the device is full, evicts artifacts and tries again.
     async fn commit_content(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
         loop {
             match self.context.records.commit(batch.clone(), durability).await {
@@ -413,6 +432,7 @@ impl ContentStore {
         }
     }
 
+    /// Evicts the artifact that is due next. Returns false if there is none.
     async fn evict_one(&self) -> Result<bool, StoreError> {
         let busy = self.fetches.busy();
         match self.with_cache(|cache| cache.next_to_evict(&busy)) {
@@ -421,6 +441,8 @@ impl ContentStore {
         }
     }
 
+    /// Deletes an artifact's entry together with the blocks that no other artifact uses. Restores it in memory on
+    /// failure.
     async fn evict(&self, artifact: &Digest) -> Result<(), StoreError> {
         let Some(kept) = self.with_cache(|cache| cache.get(artifact).cloned()) else { return Ok(()) };
         let left = self.with_cache(|cache| cache.remove(artifact));
@@ -435,13 +457,15 @@ impl ContentStore {
         gone
     }
 
+    /// Deletes an artifact, pinned or not.
     async fn forget_artifact(&self, artifact: &Digest) -> Result<(), StoreError> {
         let _one_at_a_time = self.changing.lock().await;
         self.load_cache().await?;
         self.evict(artifact).await
     }
 
-    /// A picture that is also content of somebody else must not go with that.
+    /// Returns the block of the own avatar, which belongs to no artifact: it must not be deleted with another person's
+    /// file.
     fn own_avatar(&self) -> Option<Digest> {
         let own = self.keys.identity()?;
         let read_model = self.registry.read_model();
@@ -449,7 +473,7 @@ impl ContentStore {
     }
 }
 
-/// How many bytes of an artifact are this block, which may be in it more than once.
+/// Returns how many bytes of an artifact are this block, which may occur in it more than once.
 fn bytes_in(artifact: &Artifact, block: &Digest) -> u64 {
     let places = artifact.blocks.iter().enumerate().filter(|(_, known)| *known == block);
     places.map(|(nth, _)| artifact.block_range(nth).len() as u64).sum()

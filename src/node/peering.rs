@@ -1,8 +1,20 @@
-//! The sessions with peers: the mesh brings links and gossip, the node answers what sessions ask, and own changes go
-//! out.
+//! A node among its peers: passes what the mesh brings to sessions and services, and own changes to the mesh.
 //!
-//! It decides nothing about what is true: changes go through [`Admission::admit`]. A peer that breaks rules is counted and,
-//! when nothing sensible can follow, sent away.
+//! It does not decide what is valid: changes go through [`Admission::admit`]. A peer that breaks rules is counted and,
+//! if nothing sensible can follow, banned.
+//!
+//! [`Peering::run`] is one task that drives everything else:
+//!
+//! ```text
+//!   mesh.run()                          the libp2p node
+//!   events of the mesh                  Linked ─► one session (`host`) and one exchange of rosters
+//!                                       Gossip ─► the session of the forwarding peer, or `chat`
+//!                                       streams and requests ─► `blocks`, `chat`, `lookup`
+//!                                       Changed ─► `peer_table`, stored peers, look-ups and receipts after a new relay
+//!   every second                        presence and channels (`chat`), storing scores and notices
+//!   every 20 s, and after own changes   missing receipts, block lists that are due
+//!   fetcher, publisher                  until the node leaves its network
+//! ```
 //!
 //! [`Admission::admit`]: crate::admit::Admission::admit
 
@@ -48,13 +60,14 @@ pub(crate) use report::network_report;
 
 /// The key of [`Table::Keys`] under which the node's own key is stored. It is never an identity.
 const KEY_RECORD: &str = "node";
-/// Under which key of [`Table::Settings`] the peers of earlier stand.
+/// The key of [`Table::Settings`] under which the peers of earlier runs are stored.
 const PEERS_RECORD: &str = "peers";
-/// Gossip that waits for one session; more is left aside.
+/// Gossip messages that wait for one session; further ones are ignored.
 const GOSSIP_WAITING: usize = 64;
-/// How often receipts that are still missing are asked for.
+/// How often missing receipts are requested.
 const RECEIPTS_EVERY: Duration = Duration::from_secs(20);
 
+/// Why a node can't take part in its network.
 #[derive(Debug, thiserror::Error)]
 pub enum PeeringError {
     #[error(transparent)]
@@ -67,29 +80,32 @@ pub enum PeeringError {
 pub struct Peering {
     node: Rc<Node>,
     mesh: MeshHandle,
+    /// What [`Peering::run`] drives.
     life: Option<(Mesh, mpsc::Receiver<MeshEvent>, mpsc::UnboundedReceiver<HistoryRequest>)>,
+    /// Where gossip for each session is sent.
     sessions: RefCell<BTreeMap<NetPeerId, mpsc::Sender<Gossip>>>,
 }
 
 impl Peering {
-    /// Sets the node up for its network; nothing happens before [`Peering::run`].
+    /// Sets the node up for its network, with the endpoints it knew at its start. Nothing happens before
+    /// [`Peering::run`].
     pub async fn open(node: Rc<Node>) -> Result<Self, PeeringError> {
         let ways = node.endpoints();
         Self::open_through(node, ways).await
     }
 
-    /// The same when others are found elsewhere than the node knew at its start.
+    /// The same with newer endpoints.
     pub async fn open_through(node: Rc<Node>, ways: Endpoints) -> Result<Self, PeeringError> {
         Self::open_with(node, ways, None, None).await
     }
 
-    /// As a server: others come to it.
+    /// Sets the node up as a server that others connect to, and that stores records for Kademlia.
     pub async fn open_listening(node: Rc<Node>, listening: Listening) -> Result<Self, PeeringError> {
         let ways = node.endpoints();
         Self::open_with(node, ways, Some(listening), None).await
     }
 
-    /// On another transport than the platform's.
+    /// Sets the node up on another transport than the platform's, for tests.
     pub async fn open_on(
         node: Rc<Node>,
         transport: impl FnOnce(NodeKey) -> TransportStack + 'static,
@@ -134,11 +150,12 @@ impl Peering {
         Ok(Self { node, mesh: handle, life: Some((mesh, events, histories)), sessions: RefCell::default() })
     }
 
+    /// Returns the handle of the mesh.
     pub fn mesh(&self) -> MeshHandle {
         self.mesh.clone()
     }
 
-    /// Until the mesh is closed.
+    /// Runs until the mesh is closed, then stores scores and ends what needed the network.
     pub async fn run(mut self) {
         let Some((mesh, mut events, mut histories)) = self.life.take() else { return };
         let peering = Rc::new(self);
@@ -188,6 +205,7 @@ impl Peering {
         peering.node.context.emit(&Event::NetworkChanged);
     }
 
+    /// Handles one event of the mesh. Returns what is left to be done, which runs beside everything else.
     fn handle_event(self: Rc<Self>, event: MeshEvent) -> Option<LocalBoxFuture<'static, ()>> {
         match event {
             MeshEvent::Linked(link) if !self.node.reputation.is_welcome(link.peer) => {
@@ -249,8 +267,8 @@ impl Peering {
         }
     }
 
-    /// The forwarding peer answers for it. Gossip of a peer without a session, or of one that sends more than can be
-    /// checked, is not forwarded.
+    /// Passes a change that came as gossip to the session of the peer that forwarded it, which answers for it. If that
+    /// peer has no session, or sends more than can be checked, the message is not forwarded.
     fn pass_to_session(&self, ticket: GossipTicket, bytes: Vec<u8>) {
         let mut sessions = self.sessions.borrow_mut();
         let session = sessions.get_mut(&ticket.from).filter(|session| !session.is_closed());
@@ -263,6 +281,7 @@ impl Peering {
         }
     }
 
+    /// Does what follows from a new view: stores the peers for the next start, and uses a new relay.
     async fn apply_view_changes(&self, news: ViewChanges, view: &MeshView) {
         if news.known_changed {
             let record = put(Table::Settings, PEERS_RECORD, &view.remembered_peers);
@@ -294,13 +313,13 @@ impl Peering {
     }
 }
 
-/// What is due from time to time, and after every own change.
+/// Does what is due from time to time, and after every own change.
 async fn collect_receipts_and_share_lists(node: Rc<Node>) {
     node.receipts.collect().await;
     node.block_lists.share_if_due().await;
 }
 
-/// A page may be closed at any moment.
+/// Stores scores and notices: a page may be closed at any moment.
 async fn save_news(node: Rc<Node>) {
     node.reputation.save().await;
     if let Err(error) = node.notices.save().await {
@@ -309,13 +328,13 @@ async fn save_news(node: Rc<Node>) {
 }
 
 impl Node {
-    /// How others are found, as far as was known at the start.
+    /// Returns how other nodes are found, as it was known at the start.
     pub fn endpoints(&self) -> Endpoints {
         self.context.network.endpoints()
     }
 
-    /// How others are found, now that the server was asked. What else it says is kept for the next start: claims were
-    /// weighed by the rules of this one.
+    /// Stores what the server says of the network now and returns how others are found. New witnesses count from the
+    /// next start: claims were ranked by the rules of this one. On failure it returns the old endpoints.
     pub async fn refresh_endpoints(&self, said: Option<NetworkParameters>) -> Endpoints {
         match network::settle(&self.context.records, said).await {
             Ok((fresh, fault)) => {
@@ -332,7 +351,7 @@ impl Node {
         }
     }
 
-    /// Whether what the page's server says of its network was left aside, and why.
+    /// Records whether the parameters of the page's server were refused, and why; the network screen shows it.
     pub fn note_server(&self, fault: Option<ParametersError>) {
         if let Some(fault) = fault {
             tracing::warn!(%fault, "what the server says of the network is left aside");
@@ -343,7 +362,7 @@ impl Node {
         }
     }
 
-    /// The key other nodes know this profile by, made at the first need.
+    /// Returns the node's key, generated at the first use. A damaged one is replaced: it names a node, not a person.
     async fn node_key(&self) -> Result<NodeKey, StoreError> {
         if let StoredRecord::Record(bytes) =
             self.context.records.get::<serde_bytes::ByteBuf>(Table::Keys, KEY_RECORD).await?

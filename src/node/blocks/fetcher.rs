@@ -1,5 +1,20 @@
-//! The host of [`Fetch`]: opens streams to connected peers while a job waits for blocks, stores what arrives, and
-//! notifies the waiting jobs.
+//! The host of [`Fetch`], the machine that decides which block is requested from which peer: opens block streams to
+//! connected peers while a job waits, stores what arrives, and notifies the jobs.
+//!
+//! One task serves all fetches of the node, so a block that two files need is requested once. A timeline of one file
+//! with three blocks:
+//!
+//! ```text
+//!   0.0 s   FetchRequest            streams to the connected peers with the best reputation are opened, PEERS_MAX at most
+//!   0.1 s   Opened ×3               Input::Came ─► the machine requests blocks from each of them
+//!   0.2 s   Received                verified by the machine ─► Output::Keep ─► stored ─► Input::Kept
+//!           at most STORING_MAX writes are under way; beyond that nothing is read, and peers wait
+//!   1.1 s   Output::Done            the job's `done` is answered
+//!  11.1 s   LINGER is over          the streams are closed: the next file could have used them
+//! ```
+//!
+//! A peer that lacks the blocks is left for [`REST`] to make place for others. One that sends a wrong block loses
+//! reputation and is banned after a few; one that is only slow is left, since it may have been unlucky.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
@@ -25,29 +40,31 @@ use gen_registry_core::sync::rejection::Rejection;
 use gen_registry_core::sync::reputation::ReputationEvent;
 use gen_registry_core::time::Timestamp;
 
-/// How often it is looked who came, who is silent and who waits no more.
+/// How often timeouts, cancelled jobs and idle streams are looked for.
 const TICK: Duration = Duration::from_millis(250);
 /// Blocks that are being stored; while there are more, nothing is read from peers.
 const STORING_MAX: usize = 8;
-/// Streams stay open so long after the last block: one fetch rarely comes alone.
+/// How long streams remain open after the last block: one fetch rarely comes alone.
 const LINGER: Duration = Duration::from_secs(10);
 /// A stream that could not be opened, or ended, is opened again after this time.
 const REOPEN_AFTER: Duration = Duration::from_secs(3);
-/// A peer that was too slow, or has nothing of what is wanted, is asked again after this time.
+/// A peer that was too slow, or has none of the requested blocks, is asked again after this time.
 const REST: Duration = Duration::from_secs(60);
 
-/// Blocks that somebody waits for.
+/// A job: blocks that a fetch waits for.
 pub(crate) struct FetchRequest {
+    /// The blocks to fetch, each once.
     pub(super) blocks: Vec<Digest>,
     /// Receives the digest of each stored block. Dropping the receiver cancels the job.
     pub(super) got: mpsc::UnboundedSender<Digest>,
+    /// Receives the outcome. Dropping the receiver cancels the job at the next tick.
     pub(super) done: oneshot::Sender<Result<(), ContentError>>,
 }
 
-/// What a peer's stream said; nothing when it ended.
+/// A message of a peer's stream; `None` if the stream ended.
 type Received = (Peer, Option<Result<Vec<u8>, LinkFault>>);
 
-/// What happened.
+/// One step of the task's loop.
 enum FetchStep {
     Ordered(FetchRequest),
     Opened(NetPeerId, Option<BlockStream>),
@@ -56,6 +73,7 @@ enum FetchStep {
     Ticked,
 }
 
+/// The machine, its jobs and its streams.
 struct Fetching {
     content: Rc<ContentStore>,
     mesh: MeshHandle,
@@ -65,18 +83,19 @@ struct Fetching {
     received: SelectAll<LocalBoxStream<'static, Received>>,
     opening: FuturesUnordered<LocalBoxFuture<'static, (NetPeerId, Option<BlockStream>)>>,
     being_opened: BTreeSet<NetPeerId>,
-    /// Peers that are not asked before that time, unless something new is wanted.
+    /// Peers that are not asked before that time, unless something new is requested.
     resting: BTreeMap<NetPeerId, Timestamp>,
-    /// What connected peers did wrong.
+    /// How many marks connected peers have for broken rules.
     marks: BTreeMap<NetPeerId, u32>,
     storing: FuturesUnordered<LocalBoxFuture<'static, (Digest, Result<(), StoreError>)>>,
     /// Why a block could not be stored last.
     fault: Option<StoreError>,
+    /// When a job last waited.
     idle_since: Timestamp,
     next: u64,
 }
 
-/// Until the node leaves its network.
+/// Serves requests until the node leaves its network.
 pub(crate) async fn run(
     content: Rc<ContentStore>,
     mesh: MeshHandle,
@@ -154,6 +173,7 @@ impl Fetching {
         self.fetch.is_idle() && self.streams.is_empty() && self.opening.is_empty()
     }
 
+    /// Begins a job. Peers that were left aside may have its blocks, so all are asked again.
     fn start(&mut self, order: FetchRequest) {
         self.next += 1;
         let (job, blocks) = (self.next, order.blocks.clone());
@@ -163,6 +183,7 @@ impl Fetching {
         self.feed(Input::Start { job, blocks });
     }
 
+    /// Cancels abandoned jobs, lets the machine find timeouts, and opens or closes streams.
     fn tick(&mut self) {
         let left: Vec<Job> =
             self.orders.iter().filter(|(_, order)| order.done.is_canceled()).map(|(job, _)| *job).collect();
@@ -182,7 +203,7 @@ impl Fetching {
         }
     }
 
-    /// Those who have nothing of what is wanted go when others could be asked.
+    /// Closes streams to peers that have none of the requested blocks, if no further stream could be opened.
     fn make_place(&mut self) {
         let useless: Vec<Peer> = self.streams.keys().copied().filter(|peer| self.fetch.is_useless(*peer)).collect();
         if self.streams.len() + self.opening.len() >= PEERS_MAX {
@@ -190,6 +211,7 @@ impl Fetching {
         }
     }
 
+    /// Opens streams to connected peers, the most helpful first, as far as there are places.
     fn open_streams(&mut self) {
         let now = self.content.context.now();
         self.resting.retain(|_, until| *until > now);
@@ -207,6 +229,7 @@ impl Fetching {
         }
     }
 
+    /// Adds an opened stream, under a new number: a late message of an older stream must not count for it.
     fn add_stream(&mut self, name: NetPeerId, stream: Option<BlockStream>) {
         self.being_opened.remove(&name);
         let Some(BlockStream { peer: name, incoming, outgoing }) = stream else {
@@ -221,17 +244,20 @@ impl Fetching {
         self.feed(Input::Came(peer));
     }
 
+    /// Closes a stream that the peer ended.
     fn remove_stream(&mut self, peer: Peer) {
         if self.streams.contains_key(&peer) {
             self.close(peer, REOPEN_AFTER);
         }
     }
 
+    /// Closes a stream that broke a rule.
     fn fail_stream(&mut self, peer: Peer, fault: LinkFault) {
         self.blame(peer, rule(fault));
         self.close(peer, REST);
     }
 
+    /// Counts a broken rule against a peer, and bans it if they are too many or one is fatal.
     fn blame(&mut self, peer: Peer, why: Rejection) {
         let Some((name, _)) = self.streams.get(&peer) else { return };
         self.content.reputation.note_rejection(*name, why);
@@ -244,6 +270,7 @@ impl Fetching {
         }
     }
 
+    /// Closes a stream; its peer is not asked again before `rest` is over.
     fn close(&mut self, peer: Peer, rest: Duration) {
         if let Some((name, _)) = self.streams.remove(&peer) {
             self.resting.insert(name, self.content.context.now().plus(rest));
@@ -251,6 +278,7 @@ impl Fetching {
         }
     }
 
+    /// Gives the machine one input and does what follows, until nothing more follows.
     fn feed(&mut self, input: Input) {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
@@ -308,6 +336,7 @@ impl Fetching {
         }
     }
 
+    /// Answers a job.
     fn end(&mut self, job: Job, result: Result<(), ContentError>) {
         if let Some(order) = self.orders.remove(&job) {
             order.done.send(result).ok();

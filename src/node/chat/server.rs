@@ -1,4 +1,4 @@
-//! Answering a peer that asks who is here or what was said, and hearing one that says something.
+//! Answers a peer that asks for heartbeats or messages, and receives those that a peer delivers on a stream.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -16,10 +16,10 @@ use gen_registry_core::chat::{ChannelName, MESSAGE_MAX_BYTES};
 use gen_registry_core::sync::chat::{ChatFrame, pages};
 use gen_registry_core::sync::rejection::Rejection;
 
-/// How long a question may take to arrive.
+/// How long a request may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// One stream, one question.
+/// Serves one stream: one request with its answer, or one heartbeat or message.
 pub(crate) async fn serve(chat: Rc<Chat>, stream: BlockStream) {
     let BlockStream { peer, mut incoming, mut outgoing } = stream;
     let now = chat.context.environment.now();
@@ -70,6 +70,8 @@ pub(crate) async fn serve(chat: Rc<Chat>, stream: BlockStream) {
 }
 
 impl Chat {
+    /// Returns the heartbeats that a peer does not list, in pages. The last page is empty if there are none: an answer,
+    /// too.
     fn roster_pages(&self, peer: NetPeerId, have: Vec<u64>) -> Vec<ChatFrame> {
         let now = self.context.environment.now();
         let have: BTreeSet<u64> = have.into_iter().collect();
@@ -86,6 +88,7 @@ impl Chat {
             .collect()
     }
 
+    /// Returns the messages of a channel that a peer does not list, in pages.
     fn history_pages(&self, peer: NetPeerId, channel: &ChannelName, have: Vec<u64>) -> Vec<ChatFrame> {
         let have: BTreeSet<u64> = have.into_iter().collect();
         let channels = self.store.state();
@@ -104,7 +107,7 @@ impl Chat {
         self.limit_pages(peer, said, |page| page.iter().map(Vec::len).sum()).into_iter().map(ChatFrame::Said).collect()
     }
 
-    /// As much as one peer gets at once; the rest it may ask for later.
+    /// Returns as many pages as the peer may get now; it may request the rest later.
     fn limit_pages<T>(&self, peer: NetPeerId, pages: Vec<T>, weight: impl Fn(&T) -> usize) -> Vec<T> {
         let now = self.context.environment.now();
         pages.into_iter().take_while(|page| self.with_rates(peer, |rates| rates.answer(weight(page), now))).collect()

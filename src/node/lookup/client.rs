@@ -1,7 +1,7 @@
-//! Asking for a name: here first, then connected peers, then the wider network.
+//! Looks a name up: here first, then at connected peers, then in Kademlia.
 //!
-//! Everything that comes is verified; of several good answers the better record counts. A wrong one is counted against
-//! the peer that sent it.
+//! Every answer is verified; of several valid ones the better proof counts. An invalid one is counted against the peer
+//! that sent it, unless it is only early or outdated: clocks differ, and so does what is known.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -24,7 +24,7 @@ use gen_registry_core::sync::rejection::Rejection;
 
 /// Connected peers that are asked about one name.
 pub const PEERS_ASKED_MAX: usize = 8;
-/// A peer that takes longer is not waited for.
+/// How long connected peers may take to answer, all at the same time.
 pub const PEERS_PATIENCE: Duration = Duration::from_secs(4);
 
 impl Lookups {
@@ -63,6 +63,7 @@ impl Lookups {
         Ok(report)
     }
 
+    /// Returns what the read model has of a name.
     fn found_here(&self, name: &ClaimedName) -> Option<FoundName> {
         let read_model = self.registry.read_model();
         let key = key_of(name);
@@ -72,6 +73,7 @@ impl Lookups {
         }
     }
 
+    /// Asks connected peers at once. Returns the best valid proof.
     async fn ask_peers(&self, mesh: &MeshHandle, peers: Vec<NetPeerId>, name: &ClaimedName) -> Option<NameProof> {
         let request = encode_request(name);
         let asking = join_all(peers.into_iter().map(|peer| {
@@ -89,7 +91,7 @@ impl Lookups {
         good.reduce(better)
     }
 
-    /// The best of what Kademlia gave, and who is said to have published that name.
+    /// Returns the best proof in Kademlia and the peers that are said to have published it, that of the best one first.
     async fn ask_network(&self, mesh: &MeshHandle, name: &ClaimedName) -> Option<(NameProof, Vec<NetPeerId>)> {
         let key = name_proof::key(&self.context.network.topic, &key_of(name));
         let (mut best, mut publishers): (Option<NameProof>, Vec<NetPeerId>) = (None, Vec::new());
@@ -141,10 +143,12 @@ fn report_proof(report: &mut FindReport, by: AnsweredBy, proof: &NameProof) {
     report.free_at = proof.state.given_up().map(|(_, free_at)| free_at.as_millis());
 }
 
+/// Returns the better of two proofs of the same name.
 fn better(one: NameProof, other: NameProof) -> NameProof {
     if other.compare(&one).is_gt() { other } else { one }
 }
 
+/// Returns what a report shows of a name, or `None` without a holder.
 fn found(state: &NameState, release: Option<&CountedRelease>) -> Option<FoundName> {
     let tenure = state.holder()?;
     Some(FoundName {

@@ -1,4 +1,17 @@
-//! The host of one session: carries its messages, answers its questions from the node, and does what it says.
+//! The host of one session with a peer: carries messages between its stream and [`Session`], answers the session's
+//! questions from the node, and does what it says.
+//!
+//! [`Session`] is pure and asks for what it needs. What one gossip message of Bob leads to:
+//!
+//! ```text
+//!   stream or gossip ─► Input::Received(bytes) ─► session
+//!       session ─► Output::Admit(changes) ─► Admission: verify, store, show ─► Input::Verdicts ─► session
+//!       session ─► Output::Behind: something it builds on is missing ─► Input::Resync (by the initiator only)
+//!   Outcome { admitted: 1, .. } ─► Accept: gossipsub forwards the message
+//! ```
+//!
+//! Gossip of changes is forwarded only if it brought something new, and within a rate of this node's own: a flood of
+//! valid changes ends at each node that it reaches.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -19,11 +32,12 @@ use gen_registry_core::sync::reputation::ReputationEvent;
 use gen_registry_core::sync::session::{Input, Output, Session};
 use gen_registry_core::sync::wire::Message;
 
+/// How often the session looks for timeouts.
 const TICK: Duration = Duration::from_secs(1);
-/// The initiator compares everything again: gossip may have been lost.
+/// The initiator compares everything again after this many ticks, since gossip may have been lost.
 const COMPARE_EVERY_TICKS: usize = 30;
 
-/// What reaches a session beside its stream.
+/// A change that came as gossip, for the session of the peer that forwarded it.
 pub(super) struct Gossip {
     pub(super) ticket: GossipTicket,
     pub(super) bytes: Vec<u8>,
@@ -33,18 +47,22 @@ pub(super) struct Gossip {
 enum Ended {
     /// The peer broke a rule after which nothing sensible can follow.
     Blame(Rejection),
-    /// The link went, or this node can't go on.
+    /// The link ended, or this node can't go on.
     Gone,
 }
 
 /// What one input led to.
 #[derive(Default)]
 struct Outcome {
+    /// Changes that were admitted.
     admitted: usize,
+    /// Whether the peer broke a rule that counts.
     marked: bool,
+    /// Whether the peer has something that this node lacks.
     behind: bool,
 }
 
+/// A session with the node and the link that it belongs to.
 struct Host {
     node: Rc<Node>,
     peer: NetPeerId,
@@ -54,7 +72,7 @@ struct Host {
     _guard: LinkGuard,
 }
 
-/// Runs a session until its link ends.
+/// Runs a session until its link ends, and bans a peer that is at fault for the end.
 pub(super) async fn serve(node: Rc<Node>, mesh: MeshHandle, link: Link, inward: mpsc::Receiver<Gossip>) {
     let Link { peer, initiator, incoming, outgoing, guard } = link;
     let session = Session::new(node.context.network.topic, initiator);
@@ -77,6 +95,8 @@ pub(super) async fn serve(node: Rc<Node>, mesh: MeshHandle, link: Link, inward: 
 }
 
 impl Host {
+    /// Feeds the session from its stream, from gossip and from the clock. Reads nothing while too much waits for the
+    /// peer.
     async fn run(
         &mut self,
         mesh: &MeshHandle,
@@ -133,6 +153,7 @@ impl Host {
         }
     }
 
+    /// Feeds one gossip message and decides whether it is forwarded.
     async fn receive_gossip(&mut self, bytes: Vec<u8>) -> Result<MessageAcceptance, Ended> {
         // Only a state that is not here yet is worth passing on, and worth a comparison.
         let old_news = match Message::decode(&bytes) {
@@ -205,6 +226,7 @@ impl Host {
         Ok(outcome)
     }
 
+    /// Records what a peer brought, and what persons broke, in the statistics and in reputations.
     fn note_admitted(&self, report: &AdmissionReport) {
         let admitted = report.admitted as u64;
         if admitted > 0 {
@@ -221,12 +243,13 @@ impl Host {
         }
     }
 
+    /// Counts a broken rule against the peer.
     fn count(&self, why: Rejection) {
         self.node.reputation.note_rejection(self.peer, why);
     }
 }
 
-/// This node's own store failed: no fault of the peer, but nothing more can be said.
+/// Ends the session if this node's own store failed: no fault of the peer, but nothing more can be said.
 fn or_end<T>(result: Result<T, Failure>) -> Result<T, Ended> {
     result.map_err(|failure| {
         tracing::error!(code = ?failure.code, "the store failed during a session");

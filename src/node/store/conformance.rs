@@ -15,7 +15,7 @@ async fn keys(store: &dyn Store, table: Table, prefix: &str, after: Option<&str>
     entries.into_iter().map(|(key, _)| key).collect()
 }
 
-/// Runs the whole suite on an empty store; panics where the store falls short.
+/// Runs the whole suite on an empty store, and leaves it empty. Panics with what the store fails to do.
 pub async fn check(store: &dyn Store) {
     keeps_what_was_put(store).await;
     separates_tables(store).await;
