@@ -27,7 +27,9 @@ pub(crate) struct Context {
     events: EventBus,
     /// The date of the own newest claim.
     not_before: Cell<Timestamp>,
+    /// Damaged records of this run and of earlier ones.
     quarantined: RefCell<Vec<QuarantinedRecord>>,
+    /// How often the store lost something in this run.
     losses: Cell<u64>,
 }
 

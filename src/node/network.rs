@@ -1,8 +1,15 @@
-//! Which network a profile belongs to: what a server says, checked, and what was said the last time.
+//! The network that a profile belongs to: its parameters as a server names them, validated, and as they were stored.
 //!
-//! A profile never changes its topic: its own document is signed for one. Nor does it wait for a server that hangs: what
-//! was said the last time is enough to open it, and what is said now counts from the next start, but for the ways to
-//! others.
+//! A profile never changes its topic: its own document is signed for one. Nor does it wait for a server that hangs.
+//! What `/network.json` leads to:
+//!
+//! | stored | the server answers | the page starts with | afterwards |
+//! |---|---|---|---|
+//! | nothing (first visit) | this network | its answer, after at most 2.5 s | – |
+//! | nothing | nothing | the public network without relays | stays by itself |
+//! | this network | other relays | the stored parameters, at once | the new relays at once, the rest from the next start |
+//! | this network | other witnesses | the stored parameters | they count from the next start |
+//! | this network | another topic | the stored parameters | the answer is ignored, and the page shows why |
 
 use std::future::Future;
 
@@ -18,25 +25,29 @@ use gen_registry_core::limits::PARAMETERS_VERSION;
 use gen_registry_core::ownership::Rules;
 use gen_registry_core::proof_of_work::WORK_BITS_MAX;
 
+/// The key of [`Table::Settings`] under which the parameters are stored.
 const RECORD: &str = "network";
-/// Relays, open nodes, witnesses and ICE servers, each.
+/// Relays, public nodes, witnesses and ICE servers, of each at most so many.
 pub const ENTRIES_MAX: usize = 16;
-/// Of one address.
+/// Bytes of one address or did.
 pub const ENTRY_MAX_BYTES: usize = 512;
 
 /// One network: everything that must be the same for all who take part, and where to find others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Network {
+    /// The network's topic, part of everything that is signed for it.
     pub topic: Topic,
+    /// Witnesses, how many of them confirm a name, and the proof of work for claims.
     pub rules: Rules,
-    /// Multiaddresses, each with the relay's name at its end.
+    /// Multiaddresses of relays, each with the peer id at its end.
     pub relays: Vec<String>,
-    /// Nodes that listen for everybody, pages too, as multiaddresses with their names at the end.
+    /// Multiaddresses of nodes that pages can dial, each with the peer id at its end.
     pub public_nodes: Vec<String>,
+    /// STUN and TURN servers.
     pub ice_servers: Vec<IceServer>,
 }
 
-/// How others are found: all of a network that may change while a profile is open.
+/// How other nodes are found: the part of a network that may change while a profile is open.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Endpoints {
     pub relays: Vec<String>,
@@ -45,6 +56,7 @@ pub struct Endpoints {
 }
 
 impl Network {
+    /// Returns how other nodes are found.
     pub fn endpoints(&self) -> Endpoints {
         let Self { relays, public_nodes, ice_servers, .. } = self.clone();
         Endpoints { relays, public_nodes, ice_servers }
@@ -76,13 +88,14 @@ pub struct NetworkParameters {
     /// Zero bits that a claim's hash must begin with; 0 or absent: no work is asked for.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub work_bits: u32,
-    /// Nodes that listen for everybody. A page connects to no other address without WebRTC, whoever names one.
+    /// Nodes that pages can dial. A page connects to no other address without WebRTC, whichever peer names one.
     #[serde(default, rename = "openNodes", skip_serializing_if = "Vec::is_empty")]
     pub public_nodes: Vec<String>,
     #[serde(default)]
     pub ice_servers: Vec<IceServer>,
 }
 
+/// Why a server's parameters are not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParametersError {
     #[error("the network's topic is not 64 hex digits")]
@@ -159,13 +172,13 @@ impl TryFrom<NetworkParameters> for Network {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Start {
     pub network: Network,
-    /// Why what the server said was left aside.
+    /// Why the server's answer was ignored, if it was.
     pub fault: Option<ParametersError>,
-    /// Nothing was kept from before, so the server was asked; else it is still to be asked.
+    /// Whether the server was asked; else that is still to be done.
     pub asked: bool,
 }
 
-/// Waits for `asking` only when nothing is kept from before.
+/// Returns the network to start with. Awaits `asking` only if nothing is stored.
 pub async fn at_start(
     records: &Records,
     asking: impl Future<Output = Option<NetworkParameters>>,
@@ -177,8 +190,8 @@ pub async fn at_start(
     Ok(Start { network, fault, asked: true })
 }
 
-/// The profile's network: as a server says now, else as it said the last time, else the public one. What a server says
-/// of another network than the profile's is left aside.
+/// Returns the profile's network: as a server names it now, else as it was stored, else the public one. Stores a new
+/// answer. An answer about another network than the profile's is ignored.
 pub async fn settle(
     records: &Records,
     said: Option<NetworkParameters>,

@@ -66,31 +66,19 @@ type Outcome = Result<Answer, Failure>;
 #[derive(Serialize, Deserialize)]
 enum Message {
     /// A follower has a command.
-    Ask {
-        id: RequestId,
-        command: Command,
-    },
+    Ask { id: RequestId, command: Command },
     /// The writer is carrying it out.
-    Working {
-        id: RequestId,
-    },
+    Working { id: RequestId },
     /// The outcome, for the tab that asked; others ignore it.
-    Answer {
-        id: RequestId,
-        outcome: Outcome,
-    },
+    Answer { id: RequestId, outcome: Outcome },
     /// Something changed: an event of the node, for all tabs.
     Event(Event),
     /// A new writer is ready: send again what is unanswered.
     Ready,
     /// A tab is open. The writer counts them.
-    Here {
-        tab: String,
-    },
+    Here { tab: String },
     /// A tab is being closed.
-    Gone {
-        tab: String,
-    },
+    Gone { tab: String },
 }
 
 /// A forwarded command without an answer.

@@ -1,4 +1,4 @@
-//! Native entry: the command line. It parses, calls, and prints; it decides nothing.
+//! The command line: parses arguments, calls, and prints. Decides nothing.
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
@@ -11,7 +11,8 @@ use gen_registry_core::{
 use gen_registry_node::net::{ice::IceServer, relay::Multiaddr};
 use gen_registry_server::serve::{CatalogueOptions, P2pOptions, ServeOptions, WitnessOptions, serve};
 
-/// A relay without other relays has nothing to look up, of which Kademlia complains every few minutes.
+/// The default log filter. A relay without other relays has nothing to look up, which Kademlia reports as an error
+/// every few minutes.
 const QUIET: &str = "info,libp2p_kad=error";
 
 /// A local-first, peer-to-peer registry of usernames and WebAssembly modules.
@@ -152,6 +153,7 @@ fn main() -> ExitCode {
     }
 }
 
+/// Carries out a subcommand.
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve { http, dist, data, topic, p2p, witness, catalogue } => {

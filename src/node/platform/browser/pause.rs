@@ -1,5 +1,5 @@
-//! Letting other work of the page go first. A message to oneself does it: timers wait at least 4 ms, and in a page that
-//! a hidden page throttles to once a second.
+//! Lets other work of the page run. A message that the page sends to itself does it: timers wait at least 4 ms, and up
+//! to a second in a hidden page.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -10,8 +10,10 @@ use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{MessageChannel, MessageEvent, MessagePort};
 
+/// The tasks that wait for their message, in order.
 type Waiting = Rc<RefCell<VecDeque<oneshot::Sender<()>>>>;
 
+/// The message channel and its waiting tasks.
 struct Turnstile {
     entrance: MessagePort,
     waiting: Waiting,
@@ -20,6 +22,7 @@ struct Turnstile {
 }
 
 thread_local! {
+    /// One for the thread; `None` if the browser has no message channels. Then nothing pauses.
     static TURNSTILE: Option<Turnstile> = Turnstile::new().ok();
 }
 
@@ -39,6 +42,7 @@ impl Turnstile {
         Ok(Self { entrance: channel.port2(), waiting, _exit: channel.port1() })
     }
 
+    /// Sends one message. Returns what is resolved when it arrives.
     fn enter(&self) -> oneshot::Receiver<()> {
         let (sender, receiver) = oneshot::channel();
         self.waiting.borrow_mut().push_back(sender);
@@ -50,6 +54,7 @@ impl Turnstile {
     }
 }
 
+/// Resolves once the events that were queued before have been handled.
 pub async fn yield_now() {
     let turn = TURNSTILE.with(|turnstile| turnstile.as_ref().map(Turnstile::enter));
     if let Some(turn) = turn {
