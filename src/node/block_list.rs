@@ -2,8 +2,7 @@
 //! devices.
 //!
 //! [`Decisions`] answers questions, [`BlockLists`] changes the lists. Sharing uses the own document, which everyone can
-//! read: each entry is sealed under a key derived from the identity's key, at a place that does not show whom it is
-//! about.
+//! read: each entry is sealed under a key derived from the identity's key, at a place that does not show its subject.
 //!
 //! ```text
 //!   decide: Bob is blocked    1 stored in the settings, and in force    2 events    3 `share`, or later if it fails:
@@ -278,6 +277,7 @@ impl BlockLists {
     }
 }
 
+/// Words that a text names no subject of the expected kind.
 fn not_a_subject(what: &str) -> Failure {
     Failure::new(
         FailureCode::InvalidArgument,
@@ -286,6 +286,7 @@ fn not_a_subject(what: &str) -> Failure {
     )
 }
 
+/// Words why a decision is refused.
 fn refused(error: ListError) -> Failure {
     let advice = match error {
         ListError::Full => "Take somebody off the lists first.",

@@ -80,7 +80,9 @@ impl From<ContentError> for Failure {
 /// How far a fetch is, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
+    /// Bytes that are stored.
     pub done: u64,
+    /// Bytes of the whole.
     pub total: u64,
 }
 
@@ -93,9 +95,10 @@ pub struct ContentStore {
     reputation: Rc<ReputationTracker>,
     /// Read from the store at the first need.
     cache: RefCell<Option<CacheIndex>>,
-    /// Held while cache and store change together, so that nobody sees one without the other.
+    /// Held while cache and store change together, so that no other task sees one without the other.
     changing: async_lock::Mutex<()>,
     fetches: Fetches,
+    /// How much each peer has requested lately.
     rates: RefCell<server::RateLimits>,
 }
 
@@ -137,6 +140,7 @@ impl Fetches {
 }
 
 impl ContentStore {
+    /// Creates the service; the cache is read at its first use.
     pub(crate) fn new(
         context: Rc<Context>,
         keys: Rc<KeyStore>,
@@ -167,12 +171,12 @@ impl ContentStore {
         let artifact = Artifact::of(bytes);
         artifact.check()?;
         let _one_at_a_time = self.changing.lock().await;
-        let kept = self.entry_with_pin(&artifact, pin).await?;
+        let entry = self.entry_with_pin(&artifact, pin).await?;
         let mut batch: Batch = artifact.blocks.iter().zip(bytes.chunks(BLOCK_MAX_BYTES)).map(block_write).collect();
-        batch.push(entry_write(&artifact.sha256, &kept));
+        batch.push(entry_write(&artifact.sha256, &entry));
         self.make_room(&artifact).await?;
         self.commit_content(batch, Durability::Strict).await?;
-        self.with_cache(|cache| cache.put(artifact.sha256, kept));
+        self.with_cache(|cache| cache.put(artifact.sha256, entry));
         Ok(artifact)
     }
 
@@ -196,8 +200,8 @@ impl ContentStore {
         let _alone = busy.lock().await;
         self.reserve(artifact).await?;
         let missing = self.missing_blocks(artifact).await?;
-        let left: u64 = missing.iter().map(|block| bytes_in(artifact, block)).sum();
-        let mut done = artifact.size - left;
+        let missing_bytes: u64 = missing.iter().map(|block| bytes_in(artifact, block)).sum();
+        let mut done = artifact.size - missing_bytes;
         progress(Progress { done, total: artifact.size });
         if !missing.is_empty() {
             let _place = self.fetches.files.acquire().await;
@@ -235,7 +239,7 @@ impl ContentStore {
     /// Returns the artifacts with a pin: this node is a provider of them.
     pub(crate) async fn pinned_artifacts(&self) -> Vec<Digest> {
         if let Err(error) = self.load_cache().await {
-            tracing::warn!(%error, "what is kept can't be read");
+            tracing::warn!(%error, "the content cache can't be read");
         }
         self.with_cache(|cache| cache.pinned())
     }
@@ -266,8 +270,8 @@ impl ContentStore {
     pub async fn artifact_progress(&self, artifact: &Artifact) -> Result<Progress, ContentError> {
         artifact.check()?;
         let missing = self.missing_blocks(artifact).await?;
-        let left: u64 = missing.iter().map(|block| bytes_in(artifact, block)).sum();
-        Ok(Progress { done: artifact.size - left, total: artifact.size })
+        let missing_bytes: u64 = missing.iter().map(|block| bytes_in(artifact, block)).sum();
+        Ok(Progress { done: artifact.size - missing_bytes, total: artifact.size })
     }
 
     /// Returns the blocks that are not stored, each once.
@@ -330,10 +334,10 @@ impl ContentStore {
     /// Makes room for an artifact and stores its entry, before any of its blocks.
     async fn reserve(&self, artifact: &Artifact) -> Result<(), StoreError> {
         let _one_at_a_time = self.changing.lock().await;
-        let kept = self.entry_with_pin(artifact, Pin::Cached).await?;
+        let entry = self.entry_with_pin(artifact, Pin::Cached).await?;
         self.make_room(artifact).await?;
-        self.commit_content(vec![entry_write(&artifact.sha256, &kept)], Durability::Relaxed).await?;
-        self.with_cache(|cache| cache.put(artifact.sha256, kept));
+        self.commit_content(vec![entry_write(&artifact.sha256, &entry)], Durability::Relaxed).await?;
+        self.with_cache(|cache| cache.put(artifact.sha256, entry));
         Ok(())
     }
 
@@ -341,38 +345,38 @@ impl ContentStore {
     async fn change_pin(&self, artifact: &Artifact, pin: Pin, pinned: bool) -> Result<(), ContentError> {
         artifact.check()?;
         let _one_at_a_time = self.changing.lock().await;
-        let mut kept = self.entry_with_pin(artifact, Pin::Cached).await?;
-        kept.set(pin, pinned);
-        self.commit_content(vec![entry_write(&artifact.sha256, &kept)], Durability::Strict).await?;
-        self.with_cache(|cache| cache.put(artifact.sha256, kept));
+        let mut entry = self.entry_with_pin(artifact, Pin::Cached).await?;
+        entry.set(pin, pinned);
+        self.commit_content(vec![entry_write(&artifact.sha256, &entry)], Durability::Strict).await?;
+        self.with_cache(|cache| cache.put(artifact.sha256, entry));
         Ok(())
     }
 
     /// Returns an artifact's entry, used now, with its present pins and one more. Changes nothing.
     async fn entry_with_pin(&self, artifact: &Artifact, pin: Pin) -> Result<CacheEntry, StoreError> {
         self.load_cache().await?;
-        let mut kept = CacheEntry::new(artifact, self.context.now());
+        let mut entry = CacheEntry::new(artifact, self.context.now());
         if let Some(before) = self.with_cache(|cache| cache.get(&artifact.sha256).cloned()) {
-            kept.keep_pins_of(&before);
+            entry.keep_pins_of(&before);
         }
-        kept.set(pin, true);
-        Ok(kept)
+        entry.set(pin, true);
+        Ok(entry)
     }
 
     /// Records that a block was used, for the order of eviction.
     pub(crate) async fn note_use(&self, block: &Digest) {
         if let Err(error) = self.load_cache().await {
-            tracing::debug!(%error, "a use is not noted");
+            tracing::debug!(%error, "use of a block not recorded");
         }
         let now = self.context.now();
         let stale = self.cache.borrow_mut().as_mut().map(|cache| cache.used(block, now));
         let batch: Batch =
-            stale.unwrap_or_default().iter().map(|(artifact, kept)| entry_write(artifact, kept)).collect();
+            stale.unwrap_or_default().iter().map(|(artifact, entry)| entry_write(artifact, entry)).collect();
         if batch.is_empty() {
             return;
         }
         if let Err(error) = self.context.records.commit(batch, Durability::Relaxed).await {
-            tracing::debug!(%error, "a use is not noted");
+            tracing::debug!(%error, "use of a block not recorded");
         }
     }
 
@@ -392,9 +396,9 @@ impl ContentStore {
             return Ok(());
         }
         let mut cache = CacheIndex::default();
-        for (key, kept) in records {
+        for (key, entry) in records {
             if let Ok(artifact) = key.parse() {
-                cache.put(artifact, kept);
+                cache.put(artifact, entry);
             }
         }
         *self.cache.borrow_mut() = Some(cache);
@@ -444,17 +448,17 @@ impl ContentStore {
     /// Deletes an artifact's entry together with the blocks that no other artifact uses. Restores it in memory on
     /// failure.
     async fn evict(&self, artifact: &Digest) -> Result<(), StoreError> {
-        let Some(kept) = self.with_cache(|cache| cache.get(artifact).cloned()) else { return Ok(()) };
-        let left = self.with_cache(|cache| cache.remove(artifact));
+        let Some(entry) = self.with_cache(|cache| cache.get(artifact).cloned()) else { return Ok(()) };
+        let unused = self.with_cache(|cache| cache.remove(artifact));
         let own = self.own_avatar();
-        let left = left.iter().filter(|block| Some(**block) != own);
-        let deletes = left.map(|block| Write::Delete { table: Table::Blocks, key: cid_of(block).to_string() });
+        let unused = unused.iter().filter(|block| Some(**block) != own);
+        let deletes = unused.map(|block| Write::Delete { table: Table::Blocks, key: cid_of(block).to_string() });
         let record = Write::Delete { table: Table::Content, key: artifact.to_string() };
-        let gone = self.context.records.commit(deletes.chain([record]).collect(), Durability::Relaxed).await;
-        if gone.is_err() {
-            self.with_cache(|cache| cache.put(*artifact, kept));
+        let deleted = self.context.records.commit(deletes.chain([record]).collect(), Durability::Relaxed).await;
+        if deleted.is_err() {
+            self.with_cache(|cache| cache.put(*artifact, entry));
         }
-        gone
+        deleted
     }
 
     /// Deletes an artifact, pinned or not.
@@ -479,10 +483,12 @@ fn bytes_in(artifact: &Artifact, block: &Digest) -> u64 {
     places.map(|(nth, _)| artifact.block_range(nth).len() as u64).sum()
 }
 
+/// Returns the write of one block.
 fn block_write((block, bytes): (&Digest, &[u8])) -> Write {
     put(Table::Blocks, &cid_of(block).to_string(), &serde_bytes::Bytes::new(bytes))
 }
 
-fn entry_write(artifact: &Digest, kept: &CacheEntry) -> Write {
-    put(Table::Content, &artifact.to_string(), kept)
+/// Returns the write of a cache entry.
+fn entry_write(artifact: &Digest, entry: &CacheEntry) -> Write {
+    put(Table::Content, &artifact.to_string(), entry)
 }

@@ -63,6 +63,7 @@ pub(crate) struct Channels {
 }
 
 impl Channels {
+    /// Creates the service.
     #[expect(clippy::too_many_arguments, reason = "a message touches all of these")]
     pub(crate) fn new(
         context: Rc<Context>,
@@ -122,12 +123,12 @@ impl Channels {
         if self.presence.check_own(username).is_err() || !self.store.state().joined.contains_key(&channel) {
             return Ok(());
         }
-        let mut gone = vec![Write::Delete { table: Table::Channels, key: channel.to_string() }];
+        let mut deletes = vec![Write::Delete { table: Table::Channels, key: channel.to_string() }];
         if let Some(log) = self.store.state().log(&channel) {
-            gone.extend(log.messages().map(|(place, _)| store::forget(&channel, place)));
-            gone.extend(log.topic_line().map(|line| store::forget(&channel, &MessageKey::of(line))));
+            deletes.extend(log.messages().map(|(place, _)| store::forget(&channel, place)));
+            deletes.extend(log.topic_line().map(|line| store::forget(&channel, &MessageKey::of(line))));
         }
-        self.context.commit(gone, Durability::Relaxed).await?;
+        self.context.commit(deletes, Durability::Relaxed).await?;
         self.store.state_mut().joined.remove(&channel);
         if let Some(mesh) = self.peers.mesh() {
             mesh.unsubscribe(self.gossip_topic(&channel));
@@ -141,8 +142,8 @@ impl Channels {
 
     /// Posts a text.
     pub(crate) async fn say(&self, id: Option<RequestId>, channel: &str, text: &str) -> Result<ChatMessage, Failure> {
-        let said = SaidText::new(text).map_err(|error| text_invalid(&error.to_string()))?;
-        self.post(id, channel, Body::Said(said)).await
+        let text = SaidText::new(text).map_err(|error| text_invalid(&error.to_string()))?;
+        self.post(id, channel, Body::Said(text)).await
     }
 
     /// Posts a new topic line.
@@ -164,8 +165,8 @@ impl Channels {
         let signer = self.keys.signer()?;
         let mut settings = self.keys.settings().clone();
         if self.keys.is_done(id.as_ref()) {
-            let said = self.last_message_of(&channel, &signer.identity());
-            return said.ok_or_else(|| not_in_channel(&channel));
+            let newest = self.last_message_of(&channel, &signer.identity());
+            return newest.ok_or_else(|| not_in_channel(&channel));
         }
         if let Some(id) = id {
             settings.remember(id);
@@ -203,12 +204,16 @@ impl Channels {
     /// Returns a person's newest message in a channel.
     fn last_message_of(&self, channel: &ChannelName, author: &Identity) -> Option<ChatMessage> {
         let channels = self.store.state();
-        let said = channels.log(channel)?.messages().rev().find(|(place, _)| place.author == *author);
-        said.map(|(_, message)| self.chat_message(message))
+        let newest = channels.log(channel)?.messages().rev().find(|(place, _)| place.author == *author);
+        newest.map(|(_, message)| self.chat_message(message))
     }
 
     /// Receives a message, from gossip or from a history. `rated`: it is being posted now, so that its author's rate
     /// counts.
+    ///
+    /// In this order: the signature; a blocked author; a channel that is not joined; known already; a date that the
+    /// clock refuses; the author's rate; its place in the log. What comes earlier costs less or says more about the
+    /// forwarding peer: an invalid signature is always the forwarding peer's fault, a known message is a fault of none.
     pub(crate) fn receive(&self, bytes: &[u8], rated: bool) -> ReceiveOutcome {
         let message = match SignedMessage::verify(bytes, &self.context.network.topic) {
             Ok(message) => message,
@@ -254,8 +259,8 @@ impl Channels {
             }
             let line = topic_line_key(&channels, &channel);
             // What the channel is about stays when the messages around it go.
-            let gone = put.gone.iter().filter(|place| Some(**place) != line);
-            channels.unsaved.extend(gone.map(|place| store::forget(&channel, place)));
+            let removed = put.gone.iter().filter(|place| Some(**place) != line);
+            channels.unsaved.extend(removed.map(|place| store::forget(&channel, place)));
             if !new {
                 return false;
             }
@@ -313,6 +318,7 @@ pub(crate) fn parse(channel: &str) -> Result<ChannelName, Failure> {
     })
 }
 
+/// Words that the profile is not in a channel.
 fn not_in_channel(channel: &ChannelName) -> Failure {
     Failure::new(
         FailureCode::NotInChannel,
@@ -321,6 +327,7 @@ fn not_in_channel(channel: &ChannelName) -> Failure {
     )
 }
 
+/// Words why a text is refused.
 fn text_invalid(why: &str) -> Failure {
     Failure::new(FailureCode::TextInvalid, errors::sentence(why), "Change the text and send it again.")
 }

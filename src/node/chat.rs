@@ -86,8 +86,9 @@ impl HistoryRequests {
 /// What is stored of each peer: its rates, and how far its clock is apart.
 #[derive(Default)]
 struct ChatPeers {
+    /// The rates of peers: heartbeats, messages, requests, bytes of answers.
     rates: BTreeMap<NetPeerId, PeerRates>,
-    /// How much this node itself forwards, whoever sent it.
+    /// The rate at which this node itself forwards, from all peers together.
     passed_on: PassedOn,
     /// How far the clocks of peers are ahead of this device's, in milliseconds, of those that are too far from it.
     clocks: BTreeMap<NetPeerId, i64>,
@@ -126,6 +127,7 @@ pub(crate) struct Chat {
 }
 
 impl Chat {
+    /// Creates the service.
     pub(crate) fn new(
         context: Rc<Context>,
         peers: Rc<PeerTable>,
@@ -154,9 +156,9 @@ impl Chat {
     }
 
     /// Carries out a command about presence or channels.
-    pub(crate) async fn handle(&self, id: Option<RequestId>, ask: ChatCommand) -> Result<Answer, Failure> {
+    pub(crate) async fn handle(&self, id: Option<RequestId>, command: ChatCommand) -> Result<Answer, Failure> {
         self.store.open().await.map_err(errors::store_failed)?;
-        match ask {
+        match command {
             ChatCommand::Register { username } => self.presence.register_user(username.as_deref()).await?,
             ChatCommand::Unregister { username } => self.presence.unregister_user(username.as_deref()).await,
             ChatCommand::SetInvisible { invisible } => self.presence.set_invisible(invisible).await?,
@@ -175,8 +177,8 @@ impl Chat {
                 let page = self.channels.message_page(&channel, before.as_deref(), limit)?;
                 return Ok(Answer::Messages(Box::new(page)));
             }
-            of_channels => {
-                self.change_channels(of_channels).await?;
+            on_channels => {
+                self.change_channels(on_channels).await?;
                 return Ok(Answer::Channels(self.channels.channel_entries()));
             }
         }
@@ -189,8 +191,8 @@ impl Chat {
     }
 
     /// Carries out the commands that change the list of channels.
-    async fn change_channels(&self, ask: ChatCommand) -> Result<(), Failure> {
-        match ask {
+    async fn change_channels(&self, command: ChatCommand) -> Result<(), Failure> {
+        match command {
             ChatCommand::Join { username, channel } => self.channels.join_channel(username.as_deref(), &channel).await,
             ChatCommand::Leave { username, channel } => {
                 self.channels.leave_channel(username.as_deref(), &channel).await
@@ -274,9 +276,9 @@ impl Chat {
 
     /// Decides about a heartbeat with a wrong date. One date can't show whose clock is wrong. Another node's message
     /// that comes far too late was withheld, unless this device is the one that is apart from all others.
-    fn check_date(&self, peer: NetPeerId, refused: HeartbeatRefusal, own_word: bool) -> MessageAcceptance {
+    fn check_date(&self, peer: NetPeerId, refused: HeartbeatRefusal, is_own_node: bool) -> MessageAcceptance {
         let late = matches!(refused, HeartbeatRefusal::Misdated { apart } if apart < 0);
-        if late && !own_word && self.clock_apart().is_none() {
+        if late && !is_own_node && self.clock_apart().is_none() {
             self.reputation.note_rejection(peer, Rejection::Replayed);
             return MessageAcceptance::Reject;
         }

@@ -24,6 +24,7 @@ pub(crate) struct Context {
     pub(crate) environment: Rc<dyn Environment>,
     /// The store.
     pub(crate) records: Records,
+    /// The listeners to this profile's events.
     events: EventBus,
     /// The date of the own newest claim.
     not_before: Cell<Timestamp>,

@@ -17,8 +17,11 @@ pub(super) const RESIDENT_DOCUMENTS_MAX: usize = 64;
 /// The cached documents, each with the time of its last use in `clock`'s ticks.
 #[derive(Default)]
 pub(super) struct DocumentCache {
+    /// The documents, each with the value of `clock` at its last use.
     documents: HashMap<Identity, (u64, Document)>,
+    /// Counts uses: a larger value is a later use.
     clock: u64,
+    /// How often the store had lost something when this generation began.
     generation: u64,
 }
 

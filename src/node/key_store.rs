@@ -11,8 +11,8 @@
 //! ```
 //!
 //! A sealed key is encrypted with XChaCha20-Poly1305 under a key that Argon2id derives from the passphrase
-//! (`core::sealing`). Without a passphrase it is stored as it is: whoever can read the browser profile can read it
-//! then. A locked profile still shows everything; only writing needs the key.
+//! (`core::sealing`). Without a passphrase it is stored as it is, readable for everyone who can read the browser
+//! profile. A locked profile still shows everything; only writing needs the key.
 
 use std::cell::{Ref, RefCell};
 use std::collections::VecDeque;
@@ -42,6 +42,7 @@ pub(super) const SETTINGS_RECORD: &str = "state";
 /// Ids of commands that were carried out, stored so that a command that is sent again after a change of writer is not
 /// carried out twice.
 const REMEMBERED_REQUESTS: usize = 64;
+/// Authenticated with every sealed key, so that no other sealed secret can be put in its place.
 const SEAL_CONTEXT: &[u8] = b"gen-registry/stored-key/v1";
 
 /// What a profile stores besides its document.

@@ -46,6 +46,7 @@ pub use validator::RecordValidator;
 const REQUEST_VERSION: u8 = 1;
 /// Kinds of names in a find request.
 const KIND_USERNAME: u8 = 1;
+/// The kind of a module's name.
 const KIND_MODULE: u8 = 2;
 
 /// The service that looks names up, answers for them and publishes the own ones.
@@ -57,7 +58,7 @@ pub(crate) struct Lookups {
     reputation: Rc<ReputationTracker>,
     content: Rc<ContentStore>,
     /// When each peer's window began, and how much it has asked since.
-    asked: RefCell<BTreeMap<NetPeerId, (Timestamp, u32)>>,
+    request_counts: RefCell<BTreeMap<NetPeerId, (Timestamp, u32)>>,
     /// Wakes the publisher task, once it runs.
     wake: RefCell<Option<mpsc::Sender<()>>>,
     /// Whether everything is to be published again: a relay was connected, which may have stored nothing yet.
@@ -65,6 +66,7 @@ pub(crate) struct Lookups {
 }
 
 impl Lookups {
+    /// Creates the service.
     pub(crate) fn new(
         context: Rc<Context>,
         keys: Rc<KeyStore>,
@@ -73,8 +75,8 @@ impl Lookups {
         reputation: Rc<ReputationTracker>,
         content: Rc<ContentStore>,
     ) -> Self {
-        let (asked, wake, everything) = (RefCell::default(), RefCell::default(), Cell::default());
-        Self { context, keys, registry, peers, reputation, content, asked, wake, everything }
+        let (request_counts, wake, everything) = (RefCell::default(), RefCell::default(), Cell::default());
+        Self { context, keys, registry, peers, reputation, content, request_counts, wake, everything }
     }
 
     /// Lets own records be published when they change. Returns what wakes the publisher's task.

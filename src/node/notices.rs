@@ -73,6 +73,7 @@ pub(crate) struct NoticeLog {
 
 /// What a person's new record contains that the old one did not.
 pub(crate) struct RecordDiff {
+    /// Whose record it is.
     person: Identity,
     /// New facts, of this person only: receipts are others'.
     facts: Vec<SignedFact>,

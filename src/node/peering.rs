@@ -90,19 +90,19 @@ impl Peering {
     /// Sets the node up for its network, with the endpoints it knew at its start. Nothing happens before
     /// [`Peering::run`].
     pub async fn open(node: Rc<Node>) -> Result<Self, PeeringError> {
-        let ways = node.endpoints();
-        Self::open_through(node, ways).await
+        let endpoints = node.endpoints();
+        Self::open_through(node, endpoints).await
     }
 
     /// The same with newer endpoints.
-    pub async fn open_through(node: Rc<Node>, ways: Endpoints) -> Result<Self, PeeringError> {
-        Self::open_with(node, ways, None, None).await
+    pub async fn open_through(node: Rc<Node>, endpoints: Endpoints) -> Result<Self, PeeringError> {
+        Self::open_with(node, endpoints, None, None).await
     }
 
     /// Sets the node up as a server that others connect to, and that stores records for Kademlia.
     pub async fn open_listening(node: Rc<Node>, listening: Listening) -> Result<Self, PeeringError> {
-        let ways = node.endpoints();
-        Self::open_with(node, ways, Some(listening), None).await
+        let endpoints = node.endpoints();
+        Self::open_with(node, endpoints, Some(listening), None).await
     }
 
     /// Sets the node up on another transport than the platform's, for tests.
@@ -111,17 +111,19 @@ impl Peering {
         transport: impl FnOnce(NodeKey) -> TransportStack + 'static,
         listening: Option<Listening>,
     ) -> Result<Self, PeeringError> {
-        let ways = node.endpoints();
-        Self::open_with(node, ways, listening, Some(Box::new(transport))).await
+        let endpoints = node.endpoints();
+        Self::open_with(node, endpoints, listening, Some(Box::new(transport))).await
     }
 
+    /// Sets the node up: reads its key and its earlier peers, and opens the mesh. A node that listens stores records
+    /// for Kademlia, too.
     async fn open_with(
         node: Rc<Node>,
-        ways: Endpoints,
+        endpoints: Endpoints,
         listening: Option<Listening>,
         transport: Option<Box<dyn FnOnce(NodeKey) -> TransportStack>>,
     ) -> Result<Self, PeeringError> {
-        let Endpoints { relays, public_nodes, ice_servers } = ways;
+        let Endpoints { relays, public_nodes, ice_servers } = endpoints;
         let key = node.node_key().await?;
         let remembered_peers = match node.context.records.get(Table::Settings, PEERS_RECORD).await? {
             StoredRecord::Record(peers) => peers,
@@ -159,7 +161,7 @@ impl Peering {
     pub async fn run(mut self) {
         let Some((mesh, mut events, mut histories)) = self.life.take() else { return };
         let peering = Rc::new(self);
-        let mut written = peering.announce_own_changes();
+        let mut own_changes = peering.announce_own_changes();
         let mut mesh = mesh.run().boxed_local().fuse();
         let mut sessions: FuturesUnordered<LocalBoxFuture<'static, ()>> = FuturesUnordered::new();
         let content = &peering.node.content;
@@ -168,7 +170,7 @@ impl Peering {
         let lookups = &peering.node.lookups;
         sessions.push(lookup::publish(lookups.clone(), peering.mesh.clone(), lookups.open()).boxed_local());
         let mut receipts = Delay::new(Duration::ZERO).fuse();
-        let mut talk = Delay::new(Duration::ZERO).fuse();
+        let mut chat_tick = Delay::new(Duration::ZERO).fuse();
         loop {
             select! {
                 () = mesh => break,
@@ -177,19 +179,19 @@ impl Peering {
                     None => break,
                 },
                 () = sessions.select_next_some() => {}
-                wanted = histories.select_next_some() => {
-                    let asking = peering.node.chat.clone().ask_members(peering.mesh.clone(), wanted);
+                request = histories.select_next_some() => {
+                    let asking = peering.node.chat.clone().ask_members(peering.mesh.clone(), request);
                     sessions.push(asking.boxed_local());
                 }
-                () = talk => {
+                () = chat_tick => {
                     sessions.push(peering.node.chat.clone().tick(peering.mesh.clone()).boxed_local());
-                    sessions.push(save_news(peering.node.clone()).boxed_local());
-                    talk = Delay::new(chat::TICK).fuse();
+                    sessions.push(save_scores_and_notices(peering.node.clone()).boxed_local());
+                    chat_tick = Delay::new(chat::TICK).fuse();
                 }
-                _ = written.next() => {
+                _ = own_changes.next() => {
                     receipts = Delay::new(Duration::ZERO).fuse();
                     // It may be the first sign of a person.
-                    talk = Delay::new(Duration::ZERO).fuse();
+                    chat_tick = Delay::new(Duration::ZERO).fuse();
                 }
                 () = receipts => {
                     let node = peering.node.clone();
@@ -214,11 +216,11 @@ impl Peering {
             }
             MeshEvent::Linked(link) => {
                 self.mesh.rate(link.peer, self.node.reputation.score(link.peer));
-                let (inbox, inward) = mpsc::channel(GOSSIP_WAITING);
-                self.sessions.borrow_mut().insert(link.peer, inbox);
+                let (sender, gossip) = mpsc::channel(GOSSIP_WAITING);
+                self.sessions.borrow_mut().insert(link.peer, sender);
                 let (node, mesh, peer) = (self.node.clone(), self.mesh.clone(), link.peer);
-                let meeting = node.chat.clone().exchange_rosters(mesh.clone(), peer);
-                Some(join(serve(node, mesh, link, inward), meeting).map(drop).boxed_local())
+                let roster_exchange = node.chat.clone().exchange_rosters(mesh.clone(), peer);
+                Some(join(serve(node, mesh, link, gossip), roster_exchange).map(drop).boxed_local())
             }
             // Two that dialled each other at once keep one of their connections. A goodbye that is lost with the other one
             // is not repeated, and changes are compared from time to time anyway.
@@ -272,11 +274,11 @@ impl Peering {
     fn pass_to_session(&self, ticket: GossipTicket, bytes: Vec<u8>) {
         let mut sessions = self.sessions.borrow_mut();
         let session = sessions.get_mut(&ticket.from).filter(|session| !session.is_closed());
-        let left = match session {
+        let ignored = match session {
             None => Some(ticket),
             Some(session) => session.try_send(Gossip { ticket, bytes }).err().map(|full| full.into_inner().ticket),
         };
-        if let Some(ticket) = left {
+        if let Some(ticket) = ignored {
             self.mesh.validate(ticket, MessageAcceptance::Ignore);
         }
     }
@@ -298,7 +300,7 @@ impl Peering {
 
     /// Announces own changes as gossip. The returned receiver wakes when there are some.
     fn announce_own_changes(&self) -> mpsc::Receiver<()> {
-        let (written, receiver) = mpsc::channel(0);
+        let (own_changes, receiver) = mpsc::channel(0);
         let (node, mesh) = (Rc::downgrade(&self.node), self.mesh.clone());
         self.node.registry.announce_through(Rc::new(move |change| {
             let Some(node) = node.upgrade() else { return };
@@ -307,7 +309,7 @@ impl Peering {
             mesh.publish(message.encode());
             node.lookups.wake(false);
             // Full: the receiver is awake already.
-            written.clone().try_send(()).ok();
+            own_changes.clone().try_send(()).ok();
         }));
         receiver
     }
@@ -320,7 +322,7 @@ async fn collect_receipts_and_share_lists(node: Rc<Node>) {
 }
 
 /// Stores scores and notices: a page may be closed at any moment.
-async fn save_news(node: Rc<Node>) {
+async fn save_scores_and_notices(node: Rc<Node>) {
     node.reputation.save().await;
     if let Err(error) = node.notices.save().await {
         tracing::warn!(%error, "the newest notices are not kept yet");
@@ -335,8 +337,8 @@ impl Node {
 
     /// Stores what the server says of the network now and returns how others are found. New witnesses count from the
     /// next start: claims were ranked by the rules of this one. On failure it returns the old endpoints.
-    pub async fn refresh_endpoints(&self, said: Option<NetworkParameters>) -> Endpoints {
-        match network::settle(&self.context.records, said).await {
+    pub async fn refresh_endpoints(&self, answer: Option<NetworkParameters>) -> Endpoints {
+        match network::settle(&self.context.records, answer).await {
             Ok((fresh, fault)) => {
                 self.note_server(fault);
                 if fresh.rules != self.context.network.rules {

@@ -94,7 +94,7 @@ impl Replication {
         Ok(DocumentVector::of(*owner, &history, false))
     }
 
-    /// Returns one page of the changes that a replica at these vectors lacks, and the owners of whom there is more. Of
+    /// Returns one page of the changes that a replica at these vectors lacks, and the owners of documents with more. Of
     /// a forked document it returns both halves of the proof, whatever the replica has.
     pub async fn changes_beyond(
         &self,

@@ -41,7 +41,9 @@ const REMEMBERED_MAX: usize = 1_024;
 /// A peer or person whose acts are recorded. Its text is the key of [`Table::Peers`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Actor {
+    /// A node, by its peer id.
     Peer(NetPeerId),
+    /// A person, by the identity.
     Person(Identity),
 }
 
@@ -119,10 +121,12 @@ impl Scores {
         }
     }
 
+    /// Returns an actor's score; 0.5 for one without a record.
     fn score(&self, actor: Actor, now: Timestamp) -> f64 {
         self.all.get(&actor).cloned().unwrap_or_default().score(now)
     }
 
+    /// Returns an actor's score with its reasons, for the page.
     fn report(&self, actor: Actor, now: Timestamp) -> Reputation {
         let score_state = self.all.get(&actor).cloned().unwrap_or_default();
         let reasons = score_state.reasons().map(|(reason, tally)| ReputationReason {

@@ -84,6 +84,7 @@ enum Message {
 /// A forwarded command without an answer.
 struct PendingCommand {
     command: Command,
+    /// Who waits for the outcome in this tab.
     answer: oneshot::Sender<Outcome>,
     /// Whether the writer has acknowledged it.
     working: Rc<Cell<bool>>,
@@ -102,9 +103,13 @@ enum TabRole {
 
 /// The state of a tab, shared by its handles.
 struct SharedTab {
+    /// What this tab does for the profile now.
     role: RefCell<TabRole>,
+    /// The channel to other tabs; `None` if the browser has none, as before it was opened.
     channel: RefCell<Option<TabChannel>>,
+    /// Forwarded commands without an answer, by their ids.
     pending: RefCell<BTreeMap<RequestId, PendingCommand>>,
+    /// The listeners in this tab.
     listeners: RefCell<Vec<(u64, Listener)>>,
     next: Cell<u64>,
     /// This tab's random id, the beginning of its commands' ids.

@@ -24,7 +24,9 @@ pub struct Verified(RefCell<Generations>);
 /// The two generations.
 #[derive(Debug, Default)]
 struct Generations {
+    /// Entries since the last change of generations.
     young: HashSet<Digest>,
+    /// The entries before them, until the next change.
     old: HashSet<Digest>,
 }
 
@@ -46,6 +48,7 @@ impl Verified {
 }
 
 impl Generations {
+    /// Whether the entry is in either generation.
     fn has(&self, digest: &Digest) -> bool {
         self.young.contains(digest) || self.old.contains(digest)
     }

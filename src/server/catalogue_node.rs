@@ -6,7 +6,7 @@
 //! is new:
 //!
 //! ```text
-//!   thread "librarian"   open the store ─► start the node ─► `stock`: for each module of the catalogue, in order
+//!   thread "catalogue"   open the store ─► start the node ─► `publish_missing`: for each module, in order
 //!                          its dependencies are not all ours   left out: another person's module would be meant
 //!                          this version is published already   nothing to do
 //!                          else                                publish, as any person would
@@ -124,7 +124,7 @@ impl CatalogueNode {
         let (stop, stopped) = oneshot::channel();
         let (closed, ended) = oneshot::channel();
         // A store stays on its thread, and waits for the disk there.
-        thread::Builder::new().name("librarian".to_owned()).spawn(move || {
+        thread::Builder::new().name("catalogue".to_owned()).spawn(move || {
             match tokio::runtime::Builder::new_current_thread().enable_all().build() {
                 Ok(runtime) => runtime.block_on(live(options, began, stopped)),
                 Err(error) => drop(began.send(Err(error.into()))),
@@ -188,14 +188,14 @@ async fn live(
         first = first => first.ok().flatten(),
     };
     let Some(addresses) = addresses else { return drop(began.send(Err(CatalogueNodeError::NoAddress))) };
-    let (tell, addresses) = watch::channel(addresses);
+    let (sender, addresses) = watch::channel(addresses);
     if began.send(Ok(addresses)).is_err() {
         return;
     }
     loop {
         tokio::select! {
             () = &mut life => return tracing::error!("the catalogue's node ended"),
-            Some(addresses) = listening_at.next() => drop(tell.send_replace(addresses)),
+            Some(addresses) = listening_at.next() => drop(sender.send_replace(addresses)),
             // Asked to stop, or the handle was dropped.
             _ = &mut stopped => break,
         }
@@ -220,7 +220,7 @@ async fn open(
         return Err(CatalogueNodeError::AddressTaken(listen));
     }
     let node = Rc::new(Node::start(store(data)?, Rc::new(Native), network).await?);
-    stock(&node, catalogue).await;
+    publish_missing(&node, catalogue).await;
     let public = public.iter().map(ToString::to_string).collect();
     let listening = Listening { listen: listen.to_string(), public, direct_max: DIRECT_MAX, addresses };
     let peering = Peering::open_listening(node.clone(), listening).await?;
@@ -250,7 +250,7 @@ fn store(data: Option<&Path>) -> Result<Rc<dyn Store>, CatalogueNodeError> {
 
 /// Publishes what is missing. What can't be published is logged and left out, with everything that needs it: a
 /// dependency would lead to another person's module of that name.
-async fn stock(node: &Node, catalogue: Vec<PublishDraft>) {
+async fn publish_missing(node: &Node, catalogue: Vec<PublishDraft>) {
     if let Ok(Answer::Me(me)) = node.handle(Command::WhoAmI).await
         && me.username.is_none()
     {
@@ -261,16 +261,16 @@ async fn stock(node: &Node, catalogue: Vec<PublishDraft>) {
             tracing::warn!(code = ?failure.code, message = %failure.message, "the catalogue goes without a username");
         }
     }
-    let mut there = BTreeSet::new();
+    let mut published = BTreeSet::new();
     let mut fresh = 0;
     for draft in catalogue {
         let (name, version) = (draft.name.clone(), draft.version.clone());
-        if let Some(missing) = draft.dependencies.iter().find(|needed| !there.contains(&needed.name)) {
+        if let Some(missing) = draft.dependencies.iter().find(|needed| !published.contains(&needed.name)) {
             tracing::warn!(module = %name, needs = %missing.name, "not published: what it needs is not ours");
             continue;
         }
         if is_published(node, &name, &version).await {
-            there.insert(name);
+            published.insert(name);
             continue;
         }
         let publish = ModuleCommand::Publish { draft: Box::new(draft) };
@@ -278,15 +278,15 @@ async fn stock(node: &Node, catalogue: Vec<PublishDraft>) {
             Ok(_) => {
                 tracing::debug!(module = %name, %version, "published");
                 fresh += 1;
-                there.insert(name);
+                published.insert(name);
             }
-            Err(failure) if failure.code == FailureCode::VersionTaken => drop(there.insert(name)),
+            Err(failure) if failure.code == FailureCode::VersionTaken => drop(published.insert(name)),
             Err(failure) => {
                 tracing::warn!(module = %name, %version, message = %failure.message, "not published");
             }
         }
     }
-    tracing::info!(modules = there.len(), fresh, "the catalogue is published");
+    tracing::info!(modules = published.len(), fresh, "the catalogue is published");
 }
 
 /// Whether a version of an own module is published already.

@@ -161,14 +161,14 @@ fn run(command: Command) -> anyhow::Result<()> {
             let listening = |address| println!("http://{address}/");
             let (p2p, witnesses, catalogue) = (p2p.options(), witness.options(), catalogue.options());
             let options = ServeOptions { http, dist, data, topic, p2p, witnesses, catalogue };
-            runtime.block_on(serve(options, listening, asked_to_stop()))?;
+            runtime.block_on(serve(options, listening, stop_signal()))?;
         }
     }
     Ok(())
 }
 
 /// Done at ctrl-c, or when the system asks the process to end.
-async fn asked_to_stop() {
+async fn stop_signal() {
     let interrupt = async {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;

@@ -74,9 +74,9 @@ const SECURITY_HEADERS: [(HeaderName, &str); 5] = [
 ];
 
 /// A file whose name carries the hash of its content never changes.
-const FOR_EVER: &str = "public, max-age=31536000, immutable";
+const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 /// Ask again each time: these name the hashed files.
-const ASK_AGAIN: &str = "no-cache";
+const REVALIDATE: &str = "no-cache";
 
 /// Why the server could not start, or ended. The texts are for operators, and say what to do.
 #[derive(Debug, thiserror::Error)]
@@ -209,11 +209,11 @@ pub async fn serve(
         _ => None,
     };
     network.rules = rules(options.witnesses, witness.as_ref().map(|witness| witness.identity))?;
-    let (door, witness_ended) = witness.map(|Witness { door, ended, .. }| (door, ended)).unzip();
+    let (endpoint, witness_ended) = witness.map(|Witness { door, ended, .. }| (door, ended)).unzip();
     network.ice_servers = options.p2p.as_ref().map(|p2p| p2p.ice_servers.clone()).unwrap_or_default();
     let relay_listens = options.p2p.as_ref().map(|p2p| p2p.listen.clone());
     let relay = match options.p2p {
-        Some(p2p) => Some(Relay::start(relay_options(p2p, door, options.data.as_deref(), &network)?).await?),
+        Some(p2p) => Some(Relay::start(relay_options(p2p, endpoint, options.data.as_deref(), &network)?).await?),
         None => None,
     };
     let relay_view = relay.as_ref().map(Relay::view);
@@ -308,7 +308,7 @@ pub fn page(site: Site) -> Router {
 /// Adds the protecting headers to every response. One that does not say how long it may be cached must be revalidated.
 async fn protect(State(site): State<Site>, mut response: Response) -> Response {
     let headers = response.headers_mut();
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static(ASK_AGAIN));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static(REVALIDATE));
     for (name, value) in SECURITY_HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }
@@ -328,8 +328,8 @@ async fn answer(State(site): State<Site>, method: Method, uri: Uri, headers: Hea
         response = file(dist, served, &method, &headers).await;
     }
     let caching = match response.status() {
-        StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED if is_hashed(served) => FOR_EVER,
-        StatusCode::OK | StatusCode::PARTIAL_CONTENT => ASK_AGAIN,
+        StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED if is_hashed(served) => IMMUTABLE,
+        StatusCode::OK | StatusCode::PARTIAL_CONTENT => REVALIDATE,
         _ => "no-store",
     };
     let headers = response.headers_mut();

@@ -37,14 +37,14 @@ pub(super) async fn network(State(site): State<Site>) -> Response {
 
 /// `/health`: 200 while everything that was started runs, else 503.
 pub(super) async fn health(State(site): State<Site>) -> Response {
-    let word = |running: Option<bool>| match running {
+    let state = |running: Option<bool>| match running {
         None => "off",
         Some(true) => "running",
         Some(false) => "ended",
     };
-    let relay = word(site.relay.as_ref().map(RelayStatus::is_running));
-    let witness = word(site.relay.as_ref().and_then(RelayStatus::witness_is_running));
-    let catalogue = word(site.catalogue.as_ref().map(CatalogueNodeView::is_running));
+    let relay = state(site.relay.as_ref().map(RelayStatus::is_running));
+    let witness = state(site.relay.as_ref().and_then(RelayStatus::witness_is_running));
+    let catalogue = state(site.catalogue.as_ref().map(CatalogueNodeView::is_running));
     let (code, status) = match [relay, witness, catalogue].contains(&"ended") {
         false => (StatusCode::OK, "ok"),
         true => (StatusCode::SERVICE_UNAVAILABLE, "failing"),

@@ -45,7 +45,7 @@ pub const BOOK_FILE: &str = "witness.db";
 /// The beginning of the key's file, so that no other secret is taken for it.
 const KEY_KIND: &str = "gen-registry/witness-key/v1";
 /// Requests that wait for the witness. It answers some hundred in a second; more would only wait until their deadline.
-const QUESTIONS_WAITING: usize = 64;
+const REQUESTS_WAITING: usize = 64;
 
 /// Why the witness could not start.
 #[derive(Debug, thiserror::Error)]
@@ -84,7 +84,7 @@ pub struct Witness {
 /// Starts the witness of this folder; without a folder, one whose key and log end with the process. Returns once the
 /// log is read.
 pub async fn start(data: Option<PathBuf>, topic: Topic, work_bits: u32) -> Result<Witness, WitnessStartError> {
-    let (questions, asked) = mpsc::channel(QUESTIONS_WAITING);
+    let (questions, requests) = mpsc::channel(REQUESTS_WAITING);
     let (began, beginning) = oneshot::channel();
     let (closed, ended) = oneshot::channel();
     // A store stays on its thread, and waits for the disk there.
@@ -92,7 +92,7 @@ pub async fn start(data: Option<PathBuf>, topic: Topic, work_bits: u32) -> Resul
         match tokio::runtime::Builder::new_current_thread().build() {
             Ok(runtime) => {
                 let opening = async { Ok(open(data.as_deref(), topic).await?.asking_for_work(work_bits)) };
-                runtime.block_on(live(opening, began, asked));
+                runtime.block_on(live(opening, began, requests));
             }
             Err(error) => drop(began.send(Err(error.into()))),
         }
@@ -109,7 +109,7 @@ pub async fn start(data: Option<PathBuf>, topic: Topic, work_bits: u32) -> Resul
 async fn live(
     opening: impl Future<Output = Result<WitnessServer, WitnessStartError>>,
     began: oneshot::Sender<Result<Identity, WitnessStartError>>,
-    mut asked: mpsc::Receiver<WitnessRequest>,
+    mut requests: mpsc::Receiver<WitnessRequest>,
 ) {
     let server = match opening.await {
         Ok(server) => server,
@@ -118,7 +118,7 @@ async fn live(
     if began.send(Ok(server.identity())).is_err() {
         return;
     }
-    while let Some(WitnessRequest { request, reply }) = asked.recv().await {
+    while let Some(WitnessRequest { request, reply }) = requests.recv().await {
         // Who asked may be gone already; then there is nothing to sign.
         if reply.is_closed() {
             continue;
@@ -144,13 +144,13 @@ async fn open(data: Option<&Path>, topic: Topic) -> Result<WitnessServer, Witnes
         return Ok(WitnessServer::start(store, fresh_key(), topic).await?);
     };
     let book = folder.join(BOOK_FILE);
-    let kept = load_key(folder)?;
-    if kept.is_some() && !book.is_file() {
+    let stored_key = load_key(folder)?;
+    if stored_key.is_some() && !book.is_file() {
         return Err(WitnessStartError::BookMissing(book));
     }
-    let key = kept.clone().unwrap_or_else(fresh_key);
+    let key = stored_key.clone().unwrap_or_else(fresh_key);
     let server = WitnessServer::start(Rc::new(SqliteStore::open(&book)?), key.clone(), topic).await?;
-    if kept.is_none() {
+    if stored_key.is_none() {
         let save = save_secret(folder, KEY_FILE, &encode_key(&key));
         save.map_err(|source| WitnessStartError::WriteKey { path: folder.join(KEY_FILE), source })?;
     }

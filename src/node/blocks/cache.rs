@@ -45,6 +45,7 @@ pub enum Pin {
 pub(super) struct CacheEntry {
     /// Bytes of the whole, also while blocks are missing.
     size: u64,
+    /// Its blocks in order, one possibly several times.
     blocks: Vec<Digest>,
     /// [`Pin::Own`].
     own: bool,
@@ -74,6 +75,7 @@ impl CacheEntry {
         (self.own, self.installed) = (before.own, before.installed);
     }
 
+    /// Whether any pin keeps it from being evicted.
     fn is_pinned(&self) -> bool {
         self.own || self.installed
     }
@@ -82,7 +84,8 @@ impl CacheEntry {
 /// All entries, in memory, with what is computed from them.
 #[derive(Debug, Default)]
 pub(super) struct CacheIndex {
-    kept: BTreeMap<Digest, CacheEntry>,
+    /// The entry of each artifact.
+    entries: BTreeMap<Digest, CacheEntry>,
     /// The artifacts that use each block.
     holders: HashMap<Digest, BTreeSet<Digest>>,
     /// The sum of all sizes.
@@ -94,7 +97,7 @@ pub(super) struct CacheIndex {
 impl CacheIndex {
     /// Returns an artifact's entry.
     pub(super) fn get(&self, artifact: &Digest) -> Option<&CacheEntry> {
-        self.kept.get(artifact)
+        self.entries.get(artifact)
     }
 
     /// Returns the bytes of all artifacts; blocks of two artifacts count twice, and missing ones as if they were
@@ -110,27 +113,27 @@ impl CacheIndex {
 
     /// Returns the artifacts with a pin.
     pub(super) fn pinned(&self) -> Vec<Digest> {
-        self.kept.iter().filter(|(_, kept)| kept.is_pinned()).map(|(artifact, _)| *artifact).collect()
+        self.entries.iter().filter(|(_, entry)| entry.is_pinned()).map(|(artifact, _)| *artifact).collect()
     }
 
     /// Adds an artifact, or replaces its entry.
-    pub(super) fn put(&mut self, artifact: Digest, kept: CacheEntry) {
+    pub(super) fn put(&mut self, artifact: Digest, entry: CacheEntry) {
         self.remove(&artifact);
-        for block in &kept.blocks {
+        for block in &entry.blocks {
             self.holders.entry(*block).or_default().insert(artifact);
         }
-        self.bytes += kept.size;
-        self.cached += usize::from(!kept.is_pinned());
-        self.kept.insert(artifact, kept);
+        self.bytes += entry.size;
+        self.cached += usize::from(!entry.is_pinned());
+        self.entries.insert(artifact, entry);
     }
 
     /// Removes an artifact. Returns the blocks that no other artifact uses.
     pub(super) fn remove(&mut self, artifact: &Digest) -> Vec<Digest> {
-        let Some(kept) = self.kept.remove(artifact) else { return Vec::new() };
-        self.bytes -= kept.size;
-        self.cached -= usize::from(!kept.is_pinned());
+        let Some(entry) = self.entries.remove(artifact) else { return Vec::new() };
+        self.bytes -= entry.size;
+        self.cached -= usize::from(!entry.is_pinned());
         let mut left = BTreeSet::new();
-        for block in kept.blocks {
+        for block in entry.blocks {
             let Some(holders) = self.holders.get_mut(&block) else { continue };
             holders.remove(artifact);
             if holders.is_empty() {
@@ -143,8 +146,8 @@ impl CacheIndex {
 
     /// Returns the artifact to evict next: unused for longest, without a pin, and none of `busy`.
     pub(super) fn next_to_evict(&self, busy: &BTreeSet<Digest>) -> Option<Digest> {
-        let free = self.kept.iter().filter(|(artifact, kept)| !kept.is_pinned() && !busy.contains(*artifact));
-        free.min_by_key(|(artifact, kept)| (kept.used_at, **artifact)).map(|(artifact, _)| *artifact)
+        let free = self.entries.iter().filter(|(artifact, entry)| !entry.is_pinned() && !busy.contains(*artifact));
+        free.min_by_key(|(artifact, entry)| (entry.used_at, **artifact)).map(|(artifact, _)| *artifact)
     }
 
     /// Records that a block was used now. Returns the entries to be written because of it.
@@ -152,9 +155,9 @@ impl CacheIndex {
         let Some(holders) = self.holders.get(block) else { return Vec::new() };
         let mut stale = Vec::new();
         for artifact in holders {
-            if let Some(kept) = self.kept.get_mut(artifact).filter(|kept| now > kept.used_at.plus(USE_GRAIN)) {
-                kept.used_at = now;
-                stale.push((*artifact, kept.clone()));
+            if let Some(entry) = self.entries.get_mut(artifact).filter(|entry| now > entry.used_at.plus(USE_GRAIN)) {
+                entry.used_at = now;
+                stale.push((*artifact, entry.clone()));
             }
         }
         stale
@@ -179,9 +182,9 @@ mod tests {
         let mut cache = CacheIndex::default();
         for (number, pin) in pins.iter().enumerate() {
             let artifact = artifact(number as u8);
-            let mut kept = CacheEntry::new(&artifact, at(number as u64));
-            kept.set(*pin, true);
-            cache.put(artifact.sha256, kept);
+            let mut entry = CacheEntry::new(&artifact, at(number as u64));
+            entry.set(*pin, true);
+            cache.put(artifact.sha256, entry);
         }
         cache
     }

@@ -66,32 +66,45 @@ type Received = (Peer, Option<Result<Vec<u8>, LinkFault>>);
 
 /// One step of the task's loop.
 enum FetchStep {
-    Ordered(FetchRequest),
+    /// A fetch waits for blocks.
+    Requested(FetchRequest),
+    /// A stream was opened, or could not be.
     Opened(NetPeerId, Option<BlockStream>),
+    /// A message arrived, or a stream ended.
     Received(Received),
+    /// A verified block was written to the store, or could not be.
     Stored(Digest, Result<(), StoreError>),
+    /// [`TICK`] has passed.
     Ticked,
 }
 
 /// The machine, its jobs and its streams.
-struct Fetching {
+struct BlockFetcher {
     content: Rc<ContentStore>,
     mesh: MeshHandle,
+    /// The machine that decides what is requested from which peer.
     fetch: Fetch,
-    orders: BTreeMap<Job, FetchRequest>,
+    /// The jobs that wait, by the machine's number.
+    requests: BTreeMap<Job, FetchRequest>,
+    /// The open streams, by the machine's number of the peer.
     streams: BTreeMap<Peer, (NetPeerId, mpsc::Sender<Vec<u8>>)>,
+    /// What arrives on all streams.
     received: SelectAll<LocalBoxStream<'static, Received>>,
+    /// Streams that are being opened.
     opening: FuturesUnordered<LocalBoxFuture<'static, (NetPeerId, Option<BlockStream>)>>,
-    being_opened: BTreeSet<NetPeerId>,
+    /// The peers of these.
+    opening_peers: BTreeSet<NetPeerId>,
     /// Peers that are not asked before that time, unless something new is requested.
     resting: BTreeMap<NetPeerId, Timestamp>,
     /// How many marks connected peers have for broken rules.
     marks: BTreeMap<NetPeerId, u32>,
+    /// Blocks that are being written.
     storing: FuturesUnordered<LocalBoxFuture<'static, (Digest, Result<(), StoreError>)>>,
     /// Why a block could not be stored last.
     fault: Option<StoreError>,
     /// When a job last waited.
     idle_since: Timestamp,
+    /// The last number of a job or stream.
     next: u64,
 }
 
@@ -99,18 +112,18 @@ struct Fetching {
 pub(crate) async fn run(
     content: Rc<ContentStore>,
     mesh: MeshHandle,
-    mut orders: mpsc::UnboundedReceiver<FetchRequest>,
+    mut requests: mpsc::UnboundedReceiver<FetchRequest>,
 ) {
-    let mut fetching = Fetching {
+    let mut fetcher = BlockFetcher {
         idle_since: content.context.now(),
         content,
         mesh,
         fetch: Fetch::default(),
-        orders: BTreeMap::new(),
+        requests: BTreeMap::new(),
         streams: BTreeMap::new(),
         received: SelectAll::new(),
         opening: FuturesUnordered::new(),
-        being_opened: BTreeSet::new(),
+        opening_peers: BTreeSet::new(),
         resting: BTreeMap::new(),
         marks: BTreeMap::new(),
         storing: FuturesUnordered::new(),
@@ -119,8 +132,8 @@ pub(crate) async fn run(
     };
     let mut tick = Delay::new(TICK).fuse();
     loop {
-        let (busy, waiting) = (fetching.storing.len() >= STORING_MAX, !fetching.is_at_rest());
-        let Fetching { received, opening, storing, .. } = &mut fetching;
+        let (busy, waiting) = (fetcher.storing.len() >= STORING_MAX, !fetcher.is_at_rest());
+        let BlockFetcher { received, opening, storing, .. } = &mut fetcher;
         let mut next = async {
             match if busy { None } else { received.next().await } {
                 Some(received) => received,
@@ -133,8 +146,8 @@ pub(crate) async fn run(
         let mut ticked =
             async { if waiting { (&mut tick).await } else { futures::future::pending().await } }.boxed_local().fuse();
         let step = select! {
-            order = orders.next() => match order {
-                Some(order) => FetchStep::Ordered(order),
+            request = requests.next() => match request {
+                Some(request) => FetchStep::Requested(request),
                 None => return,
             },
             (name, stream) = opening.select_next_some() => FetchStep::Opened(name, stream),
@@ -144,40 +157,40 @@ pub(crate) async fn run(
         };
         drop((next, ticked));
         match step {
-            FetchStep::Ordered(order) => {
-                if fetching.is_at_rest() {
+            FetchStep::Requested(request) => {
+                if fetcher.is_at_rest() {
                     tick = Delay::new(TICK).fuse();
                 }
-                fetching.start(order);
+                fetcher.start(request);
             }
-            FetchStep::Opened(name, stream) => fetching.add_stream(name, stream),
-            FetchStep::Received((peer, Some(Ok(bytes)))) => fetching.feed(Input::Received { peer, bytes }),
-            FetchStep::Received((peer, Some(Err(fault)))) => fetching.fail_stream(peer, fault),
-            FetchStep::Received((peer, None)) => fetching.remove_stream(peer),
+            FetchStep::Opened(name, stream) => fetcher.add_stream(name, stream),
+            FetchStep::Received((peer, Some(Ok(bytes)))) => fetcher.feed(Input::Received { peer, bytes }),
+            FetchStep::Received((peer, Some(Err(fault)))) => fetcher.fail_stream(peer, fault),
+            FetchStep::Received((peer, None)) => fetcher.remove_stream(peer),
             FetchStep::Stored(block, stored) => {
-                let kept = stored.is_ok();
-                fetching.fault = stored.err().or(fetching.fault.take());
-                fetching.feed(Input::Kept { block, stored: kept });
+                let is_stored = stored.is_ok();
+                fetcher.fault = stored.err().or(fetcher.fault.take());
+                fetcher.feed(Input::Kept { block, stored: is_stored });
             }
             FetchStep::Ticked => {
                 tick = Delay::new(TICK).fuse();
-                fetching.tick();
+                fetcher.tick();
             }
         }
     }
 }
 
-impl Fetching {
+impl BlockFetcher {
     /// Whether no job waits and no stream is open.
     fn is_at_rest(&self) -> bool {
         self.fetch.is_idle() && self.streams.is_empty() && self.opening.is_empty()
     }
 
     /// Begins a job. Peers that were left aside may have its blocks, so all are asked again.
-    fn start(&mut self, order: FetchRequest) {
+    fn start(&mut self, request: FetchRequest) {
         self.next += 1;
-        let (job, blocks) = (self.next, order.blocks.clone());
-        self.orders.insert(job, order);
+        let (job, blocks) = (self.next, request.blocks.clone());
+        self.requests.insert(job, request);
         self.resting.clear();
         self.open_streams();
         self.feed(Input::Start { job, blocks });
@@ -185,10 +198,10 @@ impl Fetching {
 
     /// Cancels abandoned jobs, lets the machine find timeouts, and opens or closes streams.
     fn tick(&mut self) {
-        let left: Vec<Job> =
-            self.orders.iter().filter(|(_, order)| order.done.is_canceled()).map(|(job, _)| *job).collect();
-        for job in left {
-            self.orders.remove(&job);
+        let abandoned: Vec<Job> =
+            self.requests.iter().filter(|(_, request)| request.done.is_canceled()).map(|(job, _)| *job).collect();
+        for job in abandoned {
+            self.requests.remove(&job);
             self.feed(Input::Cancel { job });
         }
         self.feed(Input::Tick);
@@ -218,12 +231,12 @@ impl Fetching {
         let connected = self.content.reputation.helpful_peers();
         self.marks.retain(|name, _| connected.contains(name));
         for name in connected {
-            let open = self.streams.values().any(|(known, _)| *known == name);
-            let asked = open || self.being_opened.contains(&name);
-            if self.streams.len() + self.opening.len() >= PEERS_MAX || asked || self.resting.contains_key(&name) {
+            let is_open = self.streams.values().any(|(known, _)| *known == name);
+            let has_stream = is_open || self.opening_peers.contains(&name);
+            if self.streams.len() + self.opening.len() >= PEERS_MAX || has_stream || self.resting.contains_key(&name) {
                 continue;
             }
-            self.being_opened.insert(name);
+            self.opening_peers.insert(name);
             let mesh = self.mesh.clone();
             self.opening.push(async move { (name, mesh.open_blocks(name).await) }.boxed_local());
         }
@@ -231,7 +244,7 @@ impl Fetching {
 
     /// Adds an opened stream, under a new number: a late message of an older stream must not count for it.
     fn add_stream(&mut self, name: NetPeerId, stream: Option<BlockStream>) {
-        self.being_opened.remove(&name);
+        self.opening_peers.remove(&name);
         let Some(BlockStream { peer: name, incoming, outgoing }) = stream else {
             self.resting.insert(name, self.content.context.now().plus(REOPEN_AFTER));
             return;
@@ -306,9 +319,9 @@ impl Fetching {
                         );
                     }
                     Output::Got { job, block } => {
-                        if let Some(order) = self.orders.get(&job) {
+                        if let Some(request) = self.requests.get(&job) {
                             // Who waits no more is noticed at the next tick.
-                            order.got.unbounded_send(block).ok();
+                            request.got.unbounded_send(block).ok();
                         }
                     }
                     Output::Done { job } => self.end(job, Ok(())),
@@ -338,8 +351,8 @@ impl Fetching {
 
     /// Answers a job.
     fn end(&mut self, job: Job, result: Result<(), ContentError>) {
-        if let Some(order) = self.orders.remove(&job) {
-            order.done.send(result).ok();
+        if let Some(request) = self.requests.remove(&job) {
+            request.done.send(result).ok();
         }
     }
 }

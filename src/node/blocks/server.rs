@@ -46,10 +46,11 @@ impl RateLimits {
 struct Over;
 
 /// One stream: the peer, its state, and what is to be done.
-struct Answering {
+struct Responder {
     content: Rc<ContentStore>,
     mesh: MeshHandle,
     peer: NetPeerId,
+    /// The peer's state, which outlives the stream.
     serve: Rc<RefCell<Serve>>,
     /// At most one look, and the answer before it.
     todo: VecDeque<Output>,
@@ -58,13 +59,13 @@ struct Answering {
 /// Answers a peer's requests until its stream ends or is replaced.
 pub(crate) async fn serve(content: Rc<ContentStore>, mesh: MeshHandle, stream: BlockStream) {
     let (serve, replaced) = content.rates.borrow_mut().open(stream.peer);
-    let mut answering = Answering { content, mesh, peer: stream.peer, serve, todo: VecDeque::new() };
-    if answering.run(stream, replaced).await.is_err() {
-        tracing::debug!(peer = %answering.peer, "no more answers");
+    let mut responder = Responder { content, mesh, peer: stream.peer, serve, todo: VecDeque::new() };
+    if responder.run(stream, replaced).await.is_err() {
+        tracing::debug!(peer = %responder.peer, "no more answers");
     }
 }
 
-impl Answering {
+impl Responder {
     /// Sends, looks up and reads, one thing at a time. While a block is being sent, requests are still read, so that a
     /// peer that only requests and never reads is noticed by [`Serve`].
     async fn run(&mut self, stream: BlockStream, replaced: oneshot::Receiver<()>) -> Result<(), Over> {

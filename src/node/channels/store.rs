@@ -80,7 +80,9 @@ pub(crate) struct ChannelState {
 
 /// A joined channel and its messages.
 pub(super) struct Joined {
+    /// What is stored of the channel.
     pub(super) record: ChannelRecord,
+    /// Its newest messages, within the log's bounds.
     pub(super) log: Log,
 }
 

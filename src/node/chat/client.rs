@@ -92,8 +92,8 @@ impl Chat {
 
     /// Requests the history of a channel that was joined. Without a connected member some are dialled; they are asked
     /// when they are connected.
-    pub(crate) async fn ask_members(self: Rc<Self>, mesh: MeshHandle, wanted: HistoryRequest) {
-        let HistoryRequest { channel, from } = wanted;
+    pub(crate) async fn ask_members(self: Rc<Self>, mesh: MeshHandle, request: HistoryRequest) {
+        let HistoryRequest { channel, from } = request;
         if let Some(member) = from {
             return self.request_history(&mesh, member, &channel).await;
         }
@@ -162,11 +162,11 @@ impl Chat {
         &self,
         mesh: &MeshHandle,
         peer: NetPeerId,
-        question: ChatFrame,
+        request: ChatFrame,
         mut take: impl AsyncFnMut(ChatFrame) -> Result<(), Rejection>,
     ) {
         let Some(mut stream) = mesh.open_chat(peer).await else { return };
-        if stream.outgoing.send(question.encode()).await.is_err() {
+        if stream.outgoing.send(request.encode()).await.is_err() {
             return;
         }
         for _ in 0..PAGES_MAX {

@@ -41,15 +41,15 @@ impl Lookups {
             network_asked: false,
             sought: 0,
         };
-        if let Some(found) = self.found_here(&name) {
+        if let Some(found) = self.look_up_here(&name) {
             (report.answered_by, report.found) = (Some(AnsweredBy::Device), Some(found));
             return Ok(report);
         }
         let has_relay = self.peers.has_relay();
         let Some(mesh) = self.peers.mesh() else { return Ok(report) };
-        let asked: Vec<NetPeerId> = self.reputation.helpful_peers().into_iter().take(PEERS_ASKED_MAX).collect();
-        report.peers_asked = asked.len() as u64;
-        if let Some(record) = self.ask_peers(&mesh, asked, &name).await {
+        let helpful: Vec<NetPeerId> = self.reputation.helpful_peers().into_iter().take(PEERS_ASKED_MAX).collect();
+        report.peers_asked = helpful.len() as u64;
+        if let Some(record) = self.ask_peers(&mesh, helpful, &name).await {
             report_proof(&mut report, AnsweredBy::Peers, &record);
             if report.found.is_some() {
                 return Ok(report);
@@ -64,12 +64,12 @@ impl Lookups {
     }
 
     /// Returns what the read model has of a name.
-    fn found_here(&self, name: &ClaimedName) -> Option<FoundName> {
+    fn look_up_here(&self, name: &ClaimedName) -> Option<FoundName> {
         let read_model = self.registry.read_model();
         let key = key_of(name);
         match name {
-            ClaimedName::Username(name) => found(read_model.state(name)?, None),
-            ClaimedName::Module(_) => found(read_model.module_name(&key.1)?, read_model.module(&key.1).newest()),
+            ClaimedName::Username(name) => found_name(read_model.state(name)?, None),
+            ClaimedName::Module(_) => found_name(read_model.module_name(&key.1)?, read_model.module(&key.1).newest()),
         }
     }
 
@@ -128,18 +128,18 @@ impl Lookups {
 
     /// Dials the record's publisher and the providers of the module's file. Returns how many are dialled.
     async fn connect_to(&self, mesh: &MeshHandle, record: &NameProof, publishers: Vec<NetPeerId>) -> u64 {
-        let mut wanted: BTreeSet<NetPeerId> = publishers.into_iter().take(DIAL_TARGETS_MAX).collect();
+        let mut targets: BTreeSet<NetPeerId> = publishers.into_iter().take(DIAL_TARGETS_MAX).collect();
         if let Some(release) = &record.release {
-            wanted.extend(mesh.providers(*release.release.artifact.sha256.as_bytes()).await);
+            targets.extend(mesh.providers(*release.release.artifact.sha256.as_bytes()).await);
         }
-        self.peers.connect_to_some(mesh, wanted)
+        self.peers.connect_to_some(mesh, targets)
     }
 }
 
 /// Puts what a proof shows into the report. A proof without a holder says only that the name was given up.
 fn report_proof(report: &mut FindReport, by: AnsweredBy, proof: &NameProof) {
     report.answered_by = Some(by);
-    report.found = found(&proof.state, proof.release.as_ref());
+    report.found = found_name(&proof.state, proof.release.as_ref());
     report.free_at = proof.state.given_up().map(|(_, free_at)| free_at.as_millis());
 }
 
@@ -149,7 +149,7 @@ fn better(one: NameProof, other: NameProof) -> NameProof {
 }
 
 /// Returns what a report shows of a name, or `None` without a holder.
-fn found(state: &NameState, release: Option<&CountedRelease>) -> Option<FoundName> {
+fn found_name(state: &NameState, release: Option<&CountedRelease>) -> Option<FoundName> {
     let tenure = state.holder()?;
     Some(FoundName {
         name: tenure.spelled.as_str().to_owned(),

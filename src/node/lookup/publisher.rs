@@ -31,7 +31,9 @@ pub const PUBLISHED_MAX: usize = 512;
 /// What was published last: the hash of each record by its key, and the files.
 #[derive(Default)]
 struct PublishedState {
+    /// The hash of the record that was published under each key.
     records: BTreeMap<Digest, Digest>,
+    /// The files that this node has announced to have.
     files: BTreeSet<Digest>,
 }
 

@@ -36,11 +36,11 @@ impl Lookups {
     /// Counts a request. Returns false if it is over the rate.
     fn may_ask(&self, peer: NetPeerId) -> bool {
         let now = self.context.now();
-        let mut asked = self.asked.borrow_mut();
-        if asked.len() >= PEERS_REMEMBERED && !asked.contains_key(&peer) {
-            asked.retain(|_, (since, _)| since.plus(ASKED_TIME) > now);
+        let mut counts = self.request_counts.borrow_mut();
+        if counts.len() >= PEERS_REMEMBERED && !counts.contains_key(&peer) {
+            counts.retain(|_, (since, _)| since.plus(ASKED_TIME) > now);
         }
-        let (since, count) = asked.entry(peer).or_insert((now, 0));
+        let (since, count) = counts.entry(peer).or_insert((now, 0));
         if since.plus(ASKED_TIME) <= now {
             (*since, *count) = (now, 0);
         }

@@ -1,8 +1,7 @@
 //! Validates records for a Kademlia server: a value is a name proof of this network, stored under the key of its name.
 //!
 //! "Better" is [`NameProof::compare`]: a server that has Alice's claim of `alice` with one receipt replaces it by the
-//! same with two, and never by one that ranks lower, whoever sends it. So it does not matter that anyone may send a
-//! record.
+//! same with two, and never by one that ranks lower. So it does not matter that anyone may send a record.
 
 use crate::net::kademlia::values::{RecordFault, ValidateRecord};
 use gen_registry_core::digest::Digest;
@@ -13,7 +12,9 @@ use gen_registry_core::time::Timestamp;
 
 /// Verifies records of one network.
 pub struct RecordValidator {
+    /// The network whose records are valid.
     topic: Topic,
+    /// The witnesses that count, and how many are needed.
     rules: Rules,
 }
 

@@ -28,6 +28,7 @@ pub(crate) struct ModuleCatalog {
 }
 
 impl ModuleCatalog {
+    /// Creates the service.
     pub(crate) fn new(
         context: Rc<Context>,
         keys: Rc<KeyStore>,

@@ -89,6 +89,7 @@ impl Installations {
 
 /// A plan: everything that will be installed afterwards, in the order of installation.
 pub(super) struct Planned {
+    /// The releases, each after those it needs.
     order: Vec<(ModuleName, CountedRelease)>,
     /// The requirements that people gave.
     wanted: BTreeMap<ModuleName, String>,
@@ -114,6 +115,7 @@ pub(crate) struct Installer {
 }
 
 impl Installer {
+    /// Creates the service.
     pub(crate) fn new(
         context: Rc<Context>,
         keys: Rc<KeyStore>,
@@ -263,9 +265,9 @@ impl Installer {
 
     /// Replaces the records of what is installed in one batch, then unpins the files of those that are gone.
     async fn replace_installed(&self, before: &InstalledModules, after: InstalledModules) -> Result<(), Failure> {
-        let gone = before.keys().filter(|name| !after.contains_key(*name));
+        let removed = before.keys().filter(|name| !after.contains_key(*name));
         let mut batch: Batch =
-            gone.map(|name| Write::Delete { table: Table::Installed, key: name.to_string() }).collect();
+            removed.map(|name| Write::Delete { table: Table::Installed, key: name.to_string() }).collect();
         let changed = after.iter().filter(|(name, record)| before.get(*name) != Some(record));
         batch.extend(changed.map(|(name, record)| put(Table::Installed, name.as_str(), record)));
         self.context.commit(batch, Durability::Strict).await?;
@@ -376,6 +378,7 @@ impl Installer {
     }
 }
 
+/// Whether a release depends on a module.
 fn needs(counted: &CountedRelease, name: &ModuleName) -> bool {
     counted.release.dependencies.iter().any(|needed| needed.name.folded() == name.folded())
 }

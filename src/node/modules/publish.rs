@@ -1,4 +1,17 @@
 //! What a module's owner does: publish a version, describe the module, withdraw a version.
+//!
+//! A publication becomes one signed change with up to three kinds of edits: the claim of the name (the first time), the
+//! release, and the description. The order around it matters:
+//!
+//! ```text
+//!   name, version, dependencies      checked against the read model: cheap, and wrong most often
+//!   validate the bytes               in a worker
+//!   keep_artifact(bytes, Own)        stored before the release is signed: a release without bytes could never be installed
+//!   registry.write(change)           signed, stored, shown, announced
+//! ```
+//!
+//! A version is published once: its number can't be used again, even after it was withdrawn, since others may depend on
+//! its bytes.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -35,6 +48,7 @@ pub(crate) struct Publisher {
 }
 
 impl Publisher {
+    /// Creates the service.
     pub(crate) fn new(
         context: Rc<Context>,
         keys: Rc<KeyStore>,

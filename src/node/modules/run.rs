@@ -22,6 +22,7 @@ pub(crate) struct Runner {
 }
 
 impl Runner {
+    /// Creates the service.
     pub(crate) fn new(context: Rc<Context>, catalog: Rc<ModuleCatalog>) -> Self {
         Self { context, catalog }
     }

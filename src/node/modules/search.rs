@@ -58,6 +58,7 @@ const HEAD: &str = "head";
 /// The head of a stored index. It is written in one batch with the pieces.
 #[derive(Serialize, Deserialize)]
 struct Head {
+    /// The number of pieces; they are numbered from 0.
     pieces: u32,
 }
 
@@ -71,6 +72,7 @@ pub(crate) struct ModuleSearch {
     backend: RefCell<Option<Rc<dyn SearchBackend>>>,
     /// Whether the index has everything that the read model had when it was loaded; what changed since is `touched`.
     ready: Cell<bool>,
+    /// What changed since the index was fed.
     touched: RefCell<Touched>,
     /// Wakes the maintenance task. `None` if no such task runs: then the first search loads the index itself.
     maintenance: RefCell<Option<mpsc::UnboundedSender<()>>>,
@@ -82,6 +84,7 @@ pub(crate) struct ModuleSearch {
 #[derive(Default)]
 struct Touched {
     modules: BTreeSet<FoldedName>,
+    /// People of whom something changed: all modules they hold are indexed again, with the new owner's name.
     people: BTreeSet<Identity>,
 }
 
@@ -128,9 +131,9 @@ impl ModuleSearch {
         cursor: Option<u32>,
     ) -> SearchResults {
         let query: String = query.chars().take(QUESTION_MAX_CHARS).collect();
-        let maintained = self.maintenance.borrow().as_ref().is_some_and(|asked| asked.unbounded_send(()).is_ok());
-        let awake = self.ready.get() || (!maintained && self.load().await.is_ok());
-        let question = SearchQuery {
+        let is_maintained = self.maintenance.borrow().as_ref().is_some_and(|sender| sender.unbounded_send(()).is_ok());
+        let is_ready = self.ready.get() || (!is_maintained && self.load().await.is_ok());
+        let query = SearchQuery {
             text: query.clone(),
             filter: Filter {
                 tag: filter.tag.clone(),
@@ -142,7 +145,7 @@ impl ModuleSearch {
             skip: cursor.unwrap_or(0),
             limit,
         };
-        let answer = if awake { self.ask_index(question).await } else { Err(Lost) };
+        let answer = if is_ready { self.ask_index(query).await } else { Err(Lost) };
         let (list, complete) = match answer {
             Ok(list) => (list, true),
             Err(Lost) => (self.catalog.scan(&query, filter, sort, limit, cursor), false),
@@ -156,11 +159,11 @@ impl ModuleSearch {
 
     /// Feeds the index what is new and asks it. The results are shown from the read model, which is newer than the
     /// index.
-    async fn ask_index(&self, question: SearchQuery) -> Result<ModuleList, Lost> {
+    async fn ask_index(&self, query: SearchQuery) -> Result<ModuleList, Lost> {
         let _one_at_a_time = self.feeding.lock().await;
         self.feed().await?;
-        let (skip, limit) = (question.skip, question.limit);
-        let SearchResponse::Found(found) = self.backend().ask(SearchRequest::Find(question)).await else {
+        let (skip, limit) = (query.skip, query.limit);
+        let SearchResponse::Found(found) = self.backend().ask(SearchRequest::Find(query)).await else {
             self.reset();
             return Err(Lost);
         };
@@ -185,12 +188,12 @@ impl ModuleSearch {
         let backend = self.backend();
         // What changes from here on is noted.
         *self.touched.borrow_mut() = Touched::default();
-        let kept = self.load_index().await.unwrap_or_else(|error| {
+        let stored = self.load_index().await.unwrap_or_else(|error| {
             tracing::warn!(%error, "the kept search index can't be read");
             None
         });
         // Bytes that are no index make it begin empty.
-        let SearchResponse::Loaded(_) = backend.ask(SearchRequest::Load(kept.unwrap_or_default())).await else {
+        let SearchResponse::Loaded(_) = backend.ask(SearchRequest::Load(stored.unwrap_or_default())).await else {
             return Err(Lost);
         };
         let names: Vec<FoldedName> = self.registry.read_model().modules(None).map(|(name, _)| name.folded()).collect();
@@ -209,8 +212,8 @@ impl ModuleSearch {
         let Touched { mut modules, people } = std::mem::take(&mut *self.touched.borrow_mut());
         if !people.is_empty() {
             let read_model = self.registry.read_model();
-            let theirs = read_model.modules(None).filter(|(_, holder)| people.contains(holder));
-            modules.extend(theirs.map(|(name, _)| name.folded()));
+            let held = read_model.modules(None).filter(|(_, holder)| people.contains(holder));
+            modules.extend(held.map(|(name, _)| name.folded()));
         }
         self.index_modules(modules.iter()).await
     }
@@ -243,16 +246,16 @@ impl ModuleSearch {
     /// Starts the index at the first search and, once idle, merges and saves it. Never returns.
     pub async fn maintain(&self) {
         // Unbounded: one signal for each search, whose caller waits for the result.
-        let (sender, mut asked) = mpsc::unbounded();
+        let (sender, mut searches) = mpsc::unbounded();
         *self.maintenance.borrow_mut() = Some(sender);
-        while asked.next().await.is_some() {
+        while searches.next().await.is_some() {
             if !self.ready.get() && self.load().await.is_ok() {
                 // A caller that got an unindexed answer searches again.
                 self.context.emit(&Event::ModulesChanged { names: Vec::new() });
             }
             loop {
                 select! {
-                    again = asked.next() => if again.is_none() { return },
+                    again = searches.next() => if again.is_none() { return },
                     () = Delay::new(QUIET).fuse() => break,
                 }
             }
@@ -286,7 +289,7 @@ impl ModuleSearch {
         }
         batch.push(put(Table::SearchIndex, HEAD, &Head { pieces }));
         if let Err(error) = self.context.records.commit(batch, Durability::Relaxed).await {
-            tracing::warn!(%error, "the search index could not be kept");
+            tracing::warn!(%error, "the search index could not be stored");
         }
         Ok(())
     }

@@ -91,7 +91,9 @@ pub struct RelayOptions {
 /// A running relay. Dropping it stops it.
 pub struct Relay {
     status: RelayStatus,
+    /// Ends the event loop, also by being dropped.
     stop: oneshot::Sender<()>,
+    /// Logs how the event loop ended.
     watcher: JoinHandle<()>,
 }
 
@@ -101,7 +103,9 @@ pub struct RelayStatus {
     peer: PeerId,
     /// Where it listens, whatever addresses are configured.
     local: Multiaddr,
+    /// Its addresses; closed once the loop has ended.
     addresses: watch::Receiver<Vec<Multiaddr>>,
+    /// The witness's queue, to see whether it still runs.
     witness: Option<mpsc::WeakSender<WitnessRequest>>,
     counts: Counts,
     metrics: Arc<Metrics>,

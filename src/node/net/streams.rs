@@ -7,7 +7,7 @@
 //! For example, to open a sync stream, [`Control::open_stream`] puts a request into a queue; [`Streams`] passes it to
 //! the handler of the first open connection to that peer; libp2p negotiates the protocol's name (multistream-select);
 //! then the stream returns to the caller through a `oneshot` channel. A stream that a peer opens takes the other way:
-//! the handler reports it, and [`Streams`] puts it into the queue of its protocol, or drops it if [`INCOMING_WAITING`]
+//! the handler reports it, and [`Streams`] puts it into the queue of its protocol, or drops it if 32
 //! others wait.
 
 use std::collections::{HashMap, VecDeque};
@@ -75,11 +75,14 @@ impl Control {
 
 /// The behaviour of the swarm: accepted protocols, open connections, and requests for streams.
 pub struct Streams {
+    /// The protocols that peers may open.
     accepted: Vec<StreamProtocol>,
     /// Where streams that peers opened are sent, by protocol.
     acceptors: HashMap<StreamProtocol, mpsc::Sender<(PeerId, Stream)>>,
+    /// The open connections to each peer, the oldest first.
     connections: HashMap<PeerId, Vec<ConnectionId>>,
     control: Control,
+    /// Requests of all controls.
     requests: mpsc::Receiver<(PeerId, OpenRequest)>,
 }
 
@@ -183,8 +186,11 @@ impl NetworkBehaviour for Streams {
 
 /// The handler of one connection.
 pub struct StreamHandler {
+    /// The protocols that the peer may open on this connection.
     accepted: Vec<StreamProtocol>,
+    /// Streams that are to be negotiated.
     requests: VecDeque<OpenRequest>,
+    /// Streams that the peer opened, to be reported.
     opened: VecDeque<Opened>,
 }
 

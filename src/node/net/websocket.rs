@@ -68,9 +68,11 @@ impl From<WebSocketError> for io::Error {
 /// The state that the socket's event handlers and its owner share.
 struct SharedSocket {
     socket: WebSocket,
+    /// Whether the handshake is over.
     open: bool,
     /// Why the connection has ended, once it has.
-    over: Option<WebSocketError>,
+    end_reason: Option<WebSocketError>,
+    /// Received bytes.
     unread: Unread,
     /// Wakes the dial that waits for the WebSocket to open.
     opener: Option<Waker>,
@@ -91,8 +93,8 @@ impl SharedSocket {
                 reader.wake();
             }
         } else if let Some(close) = event.dyn_ref::<CloseEvent>() {
-            let in_order = self.open && close.was_clean();
-            self.end(if in_order { WebSocketError::Ended } else { self.breakage() });
+            let is_clean = self.open && close.was_clean();
+            self.end(if is_clean { WebSocketError::Ended } else { self.breakage() });
         } else if event.type_() == "open" {
             self.open = true;
             self.wake();
@@ -103,7 +105,7 @@ impl SharedSocket {
 
     /// Buffers a message. Fails if it is text or too long; the WebSocket is then closed.
     fn receive(&mut self, message: &MessageEvent) -> Result<(), WebSocketError> {
-        if self.over.is_some() {
+        if self.end_reason.is_some() {
             return Ok(());
         }
         let buffer: ArrayBuffer = message.data().dyn_into().map_err(|_| WebSocketError::NotBytes)?;
@@ -120,8 +122,8 @@ impl SharedSocket {
 
     /// Closes the socket. The first reason is stored.
     fn end(&mut self, why: WebSocketError) {
-        if self.over.is_none() {
-            self.over = Some(why);
+        if self.end_reason.is_none() {
+            self.end_reason = Some(why);
             if self.socket.close().is_err() {
                 tracing::debug!("WebSocket not closed");
             }
@@ -129,6 +131,7 @@ impl SharedSocket {
         self.wake();
     }
 
+    /// Wakes all waiting tasks.
     fn wake(&mut self) {
         for waker in [self.opener.take(), self.reader.take(), self.writer.take()].into_iter().flatten() {
             waker.wake();
@@ -145,13 +148,14 @@ struct Handled {
 }
 
 impl Handled {
+    /// Opens a WebSocket and sets its handlers. Fails if the browser forbids the address.
     fn new(url: &str) -> Result<Self, WebSocketError> {
         let socket = WebSocket::new(url).map_err(|_| WebSocketError::Forbidden)?;
         socket.set_binary_type(BinaryType::Arraybuffer);
         let shared = Rc::new(RefCell::new(SharedSocket {
             socket: socket.clone(),
             open: false,
-            over: None,
+            end_reason: None,
             unread: Unread::default(),
             opener: None,
             reader: None,
@@ -185,6 +189,7 @@ impl Drop for Handled {
 /// An open WebSocket; dropping it closes it.
 pub struct Socket {
     handled: SendWrapper<Handled>,
+    /// The wait of a paused writer.
     pause: Option<Delay>,
 }
 
@@ -194,7 +199,7 @@ impl Socket {
         let handled = Handled::new(&url)?;
         poll_fn(|cx| {
             let mut shared = handled.shared.borrow_mut();
-            match shared.over {
+            match shared.end_reason {
                 Some(error) => Poll::Ready(Err(error)),
                 None if shared.open => Poll::Ready(Ok(())),
                 None => {
@@ -214,7 +219,7 @@ impl AsyncRead for Socket {
         if !shared.unread.is_empty() {
             return Poll::Ready(Ok(shared.unread.read(into)));
         }
-        match shared.over {
+        match shared.end_reason {
             Some(WebSocketError::Ended | WebSocketError::Closed) => Poll::Ready(Ok(0)),
             Some(error) => Poll::Ready(Err(error.into())),
             None => {
@@ -230,7 +235,7 @@ impl AsyncWrite for Socket {
         let shared = self.handled.shared.clone();
         let mut shared = shared.borrow_mut();
         loop {
-            if let Some(error) = shared.over {
+            if let Some(error) = shared.end_reason {
                 return Poll::Ready(Err(error.into()));
             }
             if shared.socket.buffered_amount() <= BUFFERED_MAX_BYTES {

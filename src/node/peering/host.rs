@@ -39,12 +39,14 @@ const COMPARE_EVERY_TICKS: usize = 30;
 
 /// A change that came as gossip, for the session of the peer that forwarded it.
 pub(super) struct Gossip {
+    /// Identifies the message, to report the outcome of its validation.
     pub(super) ticket: GossipTicket,
+    /// The message.
     pub(super) bytes: Vec<u8>,
 }
 
 /// Why a session ended.
-enum Ended {
+enum SessionEnd {
     /// The peer broke a rule after which nothing sensible can follow.
     Blame(Rejection),
     /// The link ended, or this node can't go on.
@@ -66,23 +68,25 @@ struct Outcome {
 struct Host {
     node: Rc<Node>,
     peer: NetPeerId,
+    /// Whether this side begins comparisons.
     initiator: bool,
     session: Session,
+    /// The queue to the peer, also to see why a link has ended.
     outgoing: Outgoing,
     _guard: LinkGuard,
 }
 
 /// Runs a session until its link ends, and bans a peer that is at fault for the end.
-pub(super) async fn serve(node: Rc<Node>, mesh: MeshHandle, link: Link, inward: mpsc::Receiver<Gossip>) {
+pub(super) async fn serve(node: Rc<Node>, mesh: MeshHandle, link: Link, gossip: mpsc::Receiver<Gossip>) {
     let Link { peer, initiator, incoming, outgoing, guard } = link;
     let session = Session::new(node.context.network.topic, initiator);
     let mut host = Host { node: node.clone(), peer, initiator, session, outgoing, _guard: guard };
-    let ended = host.run(&mesh, incoming, inward).await;
-    if matches!(ended, Err(Ended::Gone)) && host.outgoing.fault() == Some(LinkFault::TooSlow) {
+    let ended = host.run(&mesh, incoming, gossip).await;
+    if matches!(ended, Err(SessionEnd::Gone)) && host.outgoing.fault() == Some(LinkFault::TooSlow) {
         // It was noticed when something was to be said, before the word of it came.
         host.count(Rejection::Stalled);
     }
-    if let Err(Ended::Blame(why)) = ended {
+    if let Err(SessionEnd::Blame(why)) = ended {
         tracing::info!(%peer, %why, "a peer is sent away");
         // Being of another network is no fault, and a silent peer may only have been unlucky.
         if why.mark() > 0 && why != Rejection::Stalled {
@@ -101,8 +105,8 @@ impl Host {
         &mut self,
         mesh: &MeshHandle,
         mut incoming: mpsc::Receiver<Result<Vec<u8>, LinkFault>>,
-        mut inward: mpsc::Receiver<Gossip>,
-    ) -> Result<(), Ended> {
+        mut gossip: mpsc::Receiver<Gossip>,
+    ) -> Result<(), SessionEnd> {
         self.feed(Input::Connected).await?;
         let mut tick = Delay::new(TICK).fuse();
         // Not all at the same time.
@@ -119,26 +123,26 @@ impl Host {
                     }
                     Some(Err(LinkFault::Oversized)) => {
                         self.count(Rejection::Oversized);
-                        return Err(Ended::Blame(Rejection::Oversized));
+                        return Err(SessionEnd::Blame(Rejection::Oversized));
                     }
                     Some(Err(LinkFault::TooSlow)) => {
                         self.count(Rejection::Stalled);
-                        return Err(Ended::Blame(Rejection::Stalled));
+                        return Err(SessionEnd::Blame(Rejection::Stalled));
                     }
-                    None => return Err(Ended::Gone),
+                    None => return Err(SessionEnd::Gone),
                 },
-                message = inward.next() => match message {
+                message = gossip.next() => match message {
                     Some(Gossip { ticket, bytes }) => {
                         let received = self.receive_gossip(bytes).await;
                         mesh.validate(ticket, match &received {
                             Ok(verdict) => *verdict,
-                            Err(Ended::Blame(_)) => MessageAcceptance::Reject,
-                            Err(Ended::Gone) => MessageAcceptance::Ignore,
+                            Err(SessionEnd::Blame(_)) => MessageAcceptance::Reject,
+                            Err(SessionEnd::Gone) => MessageAcceptance::Ignore,
                         });
                         received?;
                     }
                     // A newer session with this peer.
-                    None => return Err(Ended::Gone),
+                    None => return Err(SessionEnd::Gone),
                 },
                 () = tick => {
                     self.feed(Input::Tick).await?;
@@ -154,16 +158,16 @@ impl Host {
     }
 
     /// Feeds one gossip message and decides whether it is forwarded.
-    async fn receive_gossip(&mut self, bytes: Vec<u8>) -> Result<MessageAcceptance, Ended> {
+    async fn receive_gossip(&mut self, bytes: Vec<u8>) -> Result<MessageAcceptance, SessionEnd> {
         // Only a state that is not here yet is worth passing on, and worth a comparison.
-        let old_news = match Message::decode(&bytes) {
+        let is_known = match Message::decode(&bytes) {
             Ok(Message::AnnounceHeads { owner, heads }) => {
                 let here = self.node.registry.heads(&owner);
                 heads.iter().all(|head| here.contains(head))
             }
             _ => false,
         };
-        if old_news {
+        if is_known {
             return Ok(MessageAcceptance::Ignore);
         }
         let outcome = self.feed(Input::Received(bytes)).await?;
@@ -176,7 +180,7 @@ impl Host {
     }
 
     /// Gives the session one input, answers its questions and does what it says.
-    async fn feed(&mut self, input: Input) -> Result<Outcome, Ended> {
+    async fn feed(&mut self, input: Input) -> Result<Outcome, SessionEnd> {
         let mut outcome = Outcome::default();
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
@@ -184,7 +188,7 @@ impl Host {
                 match output {
                     Output::Send(message) => {
                         if !self.outgoing.send(message.encode()) {
-                            return Err(Ended::Gone);
+                            return Err(SessionEnd::Gone);
                         }
                     }
                     Output::AskSummaries => {
@@ -216,7 +220,7 @@ impl Host {
                         self.count(why);
                     }
                     Output::Synced => {}
-                    Output::End(why) => return Err(Ended::Blame(why)),
+                    Output::End(why) => return Err(SessionEnd::Blame(why)),
                 }
             }
         }
@@ -250,9 +254,9 @@ impl Host {
 }
 
 /// Ends the session if this node's own store failed: no fault of the peer, but nothing more can be said.
-fn or_end<T>(result: Result<T, Failure>) -> Result<T, Ended> {
+fn or_end<T>(result: Result<T, Failure>) -> Result<T, SessionEnd> {
     result.map_err(|failure| {
         tracing::error!(code = ?failure.code, "the store failed during a session");
-        Ended::Gone
+        SessionEnd::Gone
     })
 }

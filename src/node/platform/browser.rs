@@ -60,7 +60,7 @@ impl Environment for Browser {
 /// Returns what the browser reports; each part is missing in some browser.
 async fn storage_use() -> StorageUse {
     let Some(manager) = storage_manager() else { return StorageUse::default() };
-    let estimate = settled(manager.estimate()).await;
+    let estimate = resolve(manager.estimate()).await;
     let number = |name: &str| {
         let value = estimate.as_ref().and_then(|estimate| Reflect::get(estimate, &name.into()).ok());
         value.and_then(|value| value.as_f64()).map(|value| value as u64)
@@ -68,7 +68,7 @@ async fn storage_use() -> StorageUse {
     StorageUse {
         used: number("usage"),
         quota: number("quota"),
-        persisted: settled(manager.persisted()).await.and_then(|value| value.as_bool()),
+        persisted: resolve(manager.persisted()).await.and_then(|value| value.as_bool()),
     }
 }
 
@@ -80,7 +80,7 @@ fn storage_manager() -> Option<StorageManager> {
 }
 
 /// Awaits a promise; a failure is `None`.
-async fn settled(promise: Result<Promise, JsValue>) -> Option<JsValue> {
+async fn resolve(promise: Result<Promise, JsValue>) -> Option<JsValue> {
     JsFuture::from(promise.ok()?).await.ok()
 }
 
@@ -103,10 +103,10 @@ pub fn when_leaving(act: impl Fn() + 'static) {
 pub fn when_online(act: impl Fn() + 'static) {
     let Some(window) = web_sys::window() else { return };
     let document = window.document();
-    let looked_at = document.clone();
+    let page = document.clone();
     let act = Closure::<dyn Fn()>::new(move || {
         // The same event fires when the page is hidden.
-        if looked_at.as_ref().is_none_or(|document| document.visibility_state() == VisibilityState::Visible) {
+        if page.as_ref().is_none_or(|document| document.visibility_state() == VisibilityState::Visible) {
             act();
         }
     });

@@ -9,6 +9,7 @@ use gen_registry_core::search::service::{SearchRequest, SearchResponse, SearchSe
 /// One search index. Responses come in the order of the requests. If the index is lost, the response is `Failed`, and
 /// the next request finds an empty one.
 pub trait SearchBackend {
+    /// Sends a request and returns the response.
     fn ask(&self, ask: SearchRequest) -> LocalBoxFuture<'static, SearchResponse>;
 }
 

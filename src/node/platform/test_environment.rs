@@ -21,6 +21,7 @@ use gen_registry_core::time::Timestamp;
 pub struct TestEnvironment {
     now: Rc<Cell<Timestamp>>,
     seed: u64,
+    /// How many blocks of randomness were drawn: the next one is a hash of seed and number.
     drawn: Rc<Cell<u64>>,
 }
 

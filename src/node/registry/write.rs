@@ -104,7 +104,7 @@ impl Registry {
         mut draft: ChangeDraft,
     ) -> Result<(), Failure> {
         let own = signer.identity();
-        // Nobody would take it in.
+        // No peer would admit it.
         if !draft.edits.is_empty() && self.read_model().person(&own).is_some_and(|person| person.forked) {
             return Err(errors::forked());
         }

@@ -77,6 +77,7 @@ impl IndexedDb {
         self.reader.borrow().clone().ok_or(StoreError::Newer)
     }
 
+    /// Reads one value.
     async fn read(&self, table: Table, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let transaction =
             self.reader()?.transaction(&[table.name()], TransactionMode::ReadOnly).map_err(read_failed)?;
@@ -230,10 +231,12 @@ fn aborted(error: &JsValue) -> StoreError {
     }
 }
 
+/// Converts an error of reading.
 fn read_failed(error: rexie::Error) -> StoreError {
     StoreError::Read(format!("{error:?}"))
 }
 
+/// Converts an error of opening; `VersionError` means that a newer page has raised the schema.
 fn open_failed(error: &rexie::Error) -> StoreError {
     let text = format!("{error:?}");
     if text.contains("VersionError") { StoreError::Newer } else { StoreError::Unavailable(text) }

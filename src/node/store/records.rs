@@ -40,6 +40,7 @@ pub struct Damaged {
     pub key: String,
     /// What is wrong with it.
     pub why: DamageKind,
+    /// Its bytes, with the checksum.
     raw: Vec<u8>,
 }
 

@@ -70,12 +70,14 @@ impl SqliteStore {
         Ok(Self { connection: RefCell::new(connection) })
     }
 
+    /// Reads one value.
     fn read(&self, table: Table, key: &str) -> rusqlite::Result<Option<Vec<u8>>> {
         let connection = self.connection.borrow();
         let mut statement = connection.prepare_cached("SELECT bytes FROM records WHERE tbl = ?1 AND key = ?2")?;
         statement.query_row(params![table.name(), key], |row| row.get(0)).optional()
     }
 
+    /// Reads a page of entries.
     fn read_many(&self, table: Table, prefix: &str, after: Option<&str>, limit: usize) -> rusqlite::Result<Vec<Entry>> {
         let connection = self.connection.borrow();
         let mut statement = connection.prepare_cached(

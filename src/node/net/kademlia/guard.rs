@@ -22,6 +22,7 @@ pub type MayDial = Box<dyn Fn(&Multiaddr, Option<PeerId>) -> bool + Send>;
 /// A Kademlia behaviour and the rule for its addresses.
 pub struct Guarded<B> {
     inner: B,
+    /// Which of the addresses that Kademlia offers may be dialled.
     may_dial: MayDial,
 }
 

@@ -31,12 +31,12 @@ pub struct StorageQuota<K> {
     /// Each entry's source and expiry.
     entries: HashMap<K, (Source, Millis)>,
     /// The number of entries of each source.
-    held: HashMap<Source, usize>,
+    counts: HashMap<Source, usize>,
 }
 
 impl<K> Default for StorageQuota<K> {
     fn default() -> Self {
-        Self { entries: HashMap::new(), held: HashMap::new() }
+        Self { entries: HashMap::new(), counts: HashMap::new() }
     }
 }
 
@@ -57,17 +57,17 @@ impl<K: Clone + Eq + Hash> StorageQuota<K> {
             *expiry = until;
             return;
         }
-        *self.held.entry(source).or_default() += 1;
+        *self.counts.entry(source).or_default() += 1;
         self.entries.insert(key, (source, until));
     }
 
     /// Removes an entry, if it is there.
     pub fn remove(&mut self, key: &K) {
         let Some((source, _)) = self.entries.remove(key) else { return };
-        if let Some(held) = self.held.get_mut(&source) {
-            *held -= 1;
-            if *held == 0 {
-                self.held.remove(&source);
+        if let Some(count) = self.counts.get_mut(&source) {
+            *count -= 1;
+            if *count == 0 {
+                self.counts.remove(&source);
             }
         }
     }
@@ -84,7 +84,7 @@ impl<K: Clone + Eq + Hash> StorageQuota<K> {
 
     /// Returns the entry to evict if there is no room: the oldest of the source with most entries.
     pub fn eviction_candidate(&self) -> Option<K> {
-        let (fullest, _) = self.held.iter().max_by_key(|(_, held)| **held)?;
+        let (fullest, _) = self.counts.iter().max_by_key(|(_, count)| **count)?;
         let of_fullest = self.entries.iter().filter(|(_, (source, _))| source == fullest);
         of_fullest.min_by_key(|(_, (_, until))| *until).map(|(key, _)| key.clone())
     }
@@ -107,6 +107,6 @@ mod tests {
         assert_eq!(quota.eviction_candidate(), Some(4), "that one was renewed");
         assert_eq!(quota.expired(1), [0]);
         (1..=5).for_each(|key| quota.remove(&key));
-        assert_eq!((quota.eviction_candidate(), quota.len(), quota.held.len()), (Some(0), 1, 1));
+        assert_eq!((quota.eviction_candidate(), quota.len(), quota.count.len()), (Some(0), 1, 1));
     }
 }

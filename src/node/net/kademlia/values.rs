@@ -109,6 +109,7 @@ impl RecordSource {
 /// since 1970.
 #[derive(Default)]
 pub struct Values {
+    /// Validates records; without one, none is stored.
     validator: Option<Arc<dyn ValidateRecord>>,
     /// Expiry and source of each record.
     values: StorageQuota<RecordKey>,
@@ -118,6 +119,7 @@ pub struct Values {
     puts: HashMap<Source, u32>,
     /// All requests in the current window.
     puts_of_all: u32,
+    /// When the current window of the rates began.
     window_start: Millis,
 }
 
@@ -221,11 +223,13 @@ impl Values {
         }
     }
 
+    /// Removes a record from the store and from the quota.
     fn remove_value(&mut self, store: &mut MemoryStore, key: &RecordKey) {
         store.remove(key);
         self.values.remove(key);
     }
 
+    /// Removes a provider record from the store and from the quota.
     fn remove_provider(&mut self, store: &mut MemoryStore, entry: &(RecordKey, PeerId)) {
         store.remove_provider(&entry.0, &entry.1);
         self.providers.remove(entry);
@@ -256,6 +260,7 @@ pub fn is_short(address: &Multiaddr) -> bool {
     address.len() <= PROVIDER_ADDRESS_BYTES
 }
 
+/// Converts a duration, saturating.
 fn millis(time: Duration) -> Millis {
     u64::try_from(time.as_millis()).unwrap_or(Millis::MAX)
 }

@@ -62,14 +62,19 @@ pub(super) struct Behaviour {
     pub(super) limits: connection_limits::Behaviour,
     /// Refuses connections of banned peers.
     pub(super) banned: allow_block_list::Behaviour<allow_block_list::BlockedPeers>,
+    /// The client of circuit relay v2.
     pub(super) relay: relay::client::Behaviour,
     /// Negotiates direct connections over relayed ones; does nothing on a native node.
     pub(super) upgrade: Upgrade,
+    /// Registers this node at relays, and discovers others.
     pub(super) rendezvous: rendezvous::client::Behaviour,
+    /// Exchanges protocols and addresses, and the observed address.
     pub(super) identify: identify::Behaviour,
+    /// Measures round trips, and finds dead connections.
     pub(super) ping: ping::Behaviour,
     /// Not wrapped in [`Direct`]: relays are servers, too.
     pub(super) kademlia: Guarded<kad::Behaviour<MemoryStore>>,
+    /// Gossip and streams: what carries the registry's data.
     pub(super) registry: Direct<Registry>,
 }
 

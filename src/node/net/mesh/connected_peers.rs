@@ -1,4 +1,7 @@
 //! The peers with a direct connection, as the host sees them.
+//!
+//! A peer may have two direct connections for a moment, when both sides dialled at once. It is listed from its first to
+//! its last one, so that the host sees neither an end nor a beginning when one of the two is closed.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -36,11 +39,14 @@ struct ConnectedPeer {
 /// The connected peers and the measurements of their connections.
 pub(super) struct ConnectedPeers {
     peers: BTreeMap<PeerId, ConnectedPeer>,
+    /// Measures connections, where the platform can.
     paths: Paths,
+    /// Measurements under way, one for each peer at most.
     measurements: FuturesUnordered<LocalBoxFuture<'static, (PeerId, Option<ConnectionPath>)>>,
 }
 
 impl ConnectedPeers {
+    /// Creates an empty list.
     pub(super) fn new(paths: Paths) -> Self {
         Self { peers: BTreeMap::new(), paths, measurements: FuturesUnordered::new() }
     }

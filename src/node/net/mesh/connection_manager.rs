@@ -71,6 +71,7 @@ const RETRY_PEER_MAX: Duration = Duration::from_secs(5 * 60);
 const RETRY_RELAY_MAX: Duration = Duration::from_secs(30);
 /// How often rendezvous is queried, sooner while connections are missing.
 const DISCOVER_ALONE: Duration = Duration::from_secs(5);
+/// How often it is queried while there are enough connections.
 const DISCOVER_EVERY: Duration = Duration::from_secs(60);
 /// Half of the time that a registration is valid for.
 const REGISTER_EVERY: Duration = Duration::from_secs(REGISTRATION_SECONDS / 2);
@@ -99,10 +100,13 @@ struct RelayState {
     connected: bool,
     dialling: bool,
     reserved: bool,
+    /// Whether a reservation was requested and not answered yet.
     reserving: bool,
     failures: u32,
     not_before: Millis,
+    /// When rendezvous is queried next.
     discover_at: Millis,
+    /// When the registration is renewed; 0 for at once.
     register_at: Millis,
 }
 
@@ -334,9 +338,9 @@ impl ConnectionManager {
 
     /// Removes peers whose ban is over, and returns them.
     pub fn take_expired_bans(&mut self, now: Millis) -> Vec<PeerId> {
-        let over = |found: &DialCandidate| found.is_banned() && found.banned_until <= now;
+        let is_over = |found: &DialCandidate| found.is_banned() && found.banned_until <= now;
         let expired: Vec<PeerId> =
-            self.candidates.iter().filter(|(_, found)| over(found)).map(|(peer, _)| *peer).collect();
+            self.candidates.iter().filter(|(_, found)| is_over(found)).map(|(peer, _)| *peer).collect();
         expired.iter().for_each(|peer| drop(self.candidates.remove(peer)));
         expired
     }
@@ -460,6 +464,7 @@ impl ConnectionManager {
         self.candidates.values().filter(|found| found.dialling).count()
     }
 
+    /// Returns the connected relays with their addresses.
     fn connected_relay_addresses(&self) -> Vec<(PeerId, Multiaddr)> {
         let connected = self.relays.iter().filter(|relay| relay.connected);
         connected.map(|relay| (relay.peer, relay.address.clone())).collect()

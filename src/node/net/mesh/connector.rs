@@ -1,9 +1,15 @@
 //! Drives the [`ConnectionManager`]: passes it what happened to connections and relays, and executes its actions on the
 //! swarm.
 //!
-//! The manager decides and this part acts: each of its actions becomes one call of the swarm, and each outcome that the
-//! swarm reports becomes one method call of the manager. A call that fails at once, e.g. for an address that the
-//! transport can't dial, is reported to the manager as a failed attempt, so that nothing remains "under way".
+//! | action | call of the swarm | reported back by |
+//! |---|---|---|
+//! | `DialRelay` | `dial`, even if one is under way | `on_relay_connected`, `on_dial_failed` |
+//! | `Reserve` | `listen_on(…/p2p-circuit)` | `on_reservation_accepted`, `on_listener_closed` |
+//! | `Register`, `Discover` | the rendezvous client | – (repeated anyway); `add_addresses` |
+//! | `Dial` | `dial`, if not connected | `on_peer_connected`, `on_dial_failed` |
+//!
+//! A call that fails at once, e.g. for an address that the transport can't dial, is reported to the manager as a failed
+//! attempt, so that nothing remains "under way".
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -41,9 +47,11 @@ pub(super) struct Bootstrap {
 pub(super) struct Connector {
     manager: ConnectionManager,
     environment: Rc<dyn Environment>,
+    /// The rendezvous namespace: the network's topic.
     namespace: rendezvous::Namespace,
     /// The relay of each circuit listener: while it listens there, this node has a reservation.
     reservations: HashMap<ListenerId, PeerId>,
+    /// Whether an address leads directly to a peer, on this platform.
     is_direct: fn(&Multiaddr) -> bool,
     /// `None` for a node that is no public one.
     server: Option<ListenAddresses>,
@@ -180,10 +188,12 @@ impl Connector {
         self.manager.connect_to(peer, now)
     }
 
+    /// Ends all backoffs.
     pub(super) fn reset_backoff(&mut self) {
         self.manager.reset_backoff();
     }
 
+    /// Passes on addresses that others reported.
     pub(super) fn add_addresses(&mut self, peer: PeerId, addresses: impl IntoIterator<Item = Multiaddr>) {
         self.manager.add_addresses(peer, addresses);
     }
@@ -198,10 +208,12 @@ impl Connector {
         self.manager.relay_disconnected(relay, now, &mut random(&self.environment));
     }
 
+    /// Passes on a direct connection, and which side dialled it.
     pub(super) fn on_peer_connected(&mut self, peer: PeerId, dialled: bool, now: u64) {
         self.manager.connected(peer, dialled, now);
     }
 
+    /// Passes on that the last direct connection to a peer ended.
     pub(super) fn on_peer_disconnected(&mut self, peer: &PeerId, now: u64) {
         self.manager.disconnected(peer, now, &mut random(&self.environment));
     }
@@ -216,6 +228,7 @@ impl Connector {
         }
     }
 
+    /// Passes on that a relay gave a reservation.
     pub(super) fn on_reservation_accepted(&mut self, relay: &PeerId, now: u64) {
         self.manager.set_reserved(relay, true, now, &mut random(&self.environment));
     }

@@ -29,6 +29,7 @@ pub const VALUES_FOUND_MAX: usize = 8;
 /// Providers that one query collects.
 pub const PROVIDERS_FOUND_MAX: usize = 16;
 
+/// The behaviour with its store in memory.
 type Kademlia = kad::Behaviour<MemoryStore>;
 
 /// A query, and what it has found so far.
@@ -46,6 +47,7 @@ enum PendingQuery {
 /// The pending queries; on a public node, also the store of a server.
 pub(super) struct DhtClient {
     local_peer_id: PeerId,
+    /// The queries under way, at most [`QUERIES_MAX`].
     pending: HashMap<QueryId, PendingQuery>,
     /// What this node stores as a server.
     values: Option<Values>,

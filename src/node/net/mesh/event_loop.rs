@@ -64,9 +64,11 @@ pub(super) struct EventLoop {
     commands: Commands,
     events: HostEvents,
     environment: Rc<dyn Environment>,
+    /// The clock of all waits; it does not go back.
     clock: MonotonicClock,
     /// The view may differ from the last one that was emitted.
     view_changed: bool,
+    /// The last view that was emitted.
     emitted_view: MeshView,
 }
 
@@ -164,6 +166,7 @@ impl EventLoop {
         }
     }
 
+    /// Returns milliseconds that never go back.
     fn now(&self) -> u64 {
         self.clock.millis(self.environment.now())
     }
@@ -286,6 +289,7 @@ impl EventLoop {
         }
     }
 
+    /// Passes an event of one of libp2p's behaviours to the part that it concerns.
     fn handle_behaviour_event(&mut self, event: BehaviourEvent, now: u64) {
         match event {
             BehaviourEvent::Relay(relay::client::Event::ReservationReqAccepted { relay_peer_id, .. }) => {
@@ -317,6 +321,7 @@ impl EventLoop {
         }
     }
 
+    /// Passes a result of a query, or a request to store, to [`DhtClient`].
     fn handle_kademlia_event(&mut self, event: kad::Event, now: u64) {
         match event {
             kad::Event::OutboundQueryProgressed { id, result, step, .. } => {

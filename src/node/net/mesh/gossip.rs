@@ -16,7 +16,9 @@ use crate::net::mesh::types::{GossipTicket, GossipTopic, MeshError, MessageAccep
 
 /// The topics that this node subscribes to, and the network whose name they contain.
 pub(super) struct GossipTopics {
+    /// The network's topic in hex, a part of each topic's name.
     network: String,
+    /// The topics by the hash that gossipsub reports.
     subscribed: HashMap<TopicHash, GossipTopic>,
 }
 

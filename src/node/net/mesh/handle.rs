@@ -135,6 +135,7 @@ impl Commands {
 pub struct MeshHandle {
     local_peer_id: NetPeerId,
     commands: mpsc::UnboundedSender<Command>,
+    /// Commands in the queue, counted because the channel itself is unbounded.
     waiting: Arc<AtomicUsize>,
 }
 

@@ -28,6 +28,7 @@ pub(super) const EVENTS_WAITING_MAX: usize = 256;
 
 /// The sending end of the queue.
 pub(super) struct HostEvents {
+    /// The bounded queue itself.
     sender: mpsc::Sender<MeshEvent>,
     /// Events that must arrive and found the queue full, in order.
     deferred: VecDeque<MeshEvent>,

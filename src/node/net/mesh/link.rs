@@ -55,6 +55,7 @@ pub(super) struct OutgoingQueue {
     messages: mpsc::UnboundedReceiver<Vec<u8>>,
     queued: Rc<Cell<usize>>,
     fault: Rc<Cell<Option<LinkFault>>>,
+    /// Resolves when the host drops its guard.
     host: oneshot::Receiver<()>,
 }
 

@@ -14,6 +14,7 @@ pub(super) struct ListenAddresses {
     addresses: Vec<Multiaddr>,
     /// Whether the addresses were configured. If so, discovered listening addresses are not published.
     configured: bool,
+    /// Where changed addresses are sent.
     published: mpsc::UnboundedSender<Vec<String>>,
 }
 
@@ -53,6 +54,7 @@ impl ListenAddresses {
         !self.configured
     }
 
+    /// Sends the present addresses to the host.
     fn publish(&self) {
         // The receiver may have been dropped.
         self.published.unbounded_send(self.addresses.iter().map(ToString::to_string).collect()).ok();

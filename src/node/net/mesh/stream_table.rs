@@ -99,11 +99,13 @@ struct PeerStreams {
     joined_at: u64,
     /// The newest link, and the queue of its messages.
     link: Option<(u64, Outgoing)>,
+    /// When the newest link was made, in milliseconds.
     linked_at: u64,
     /// When a sync stream may be opened next.
     open_at: u64,
     /// Attempts to open a sync stream since the last good one.
     attempts: u32,
+    /// Whether a sync stream is being opened.
     opening: bool,
     /// Answers to its requests for peers.
     exchanges: u32,
@@ -120,6 +122,7 @@ pub(super) struct StreamTable {
     exchanges_under_way: usize,
     /// Find requests that are being read or answered.
     finds_under_way: BTreeMap<PeerId, usize>,
+    /// One task for each stream; dropping it ends the stream.
     tasks: FuturesUnordered<LocalBoxFuture<'static, TaskOutcome>>,
     next_link: u64,
 }

@@ -38,13 +38,21 @@ use crate::net::{
 /// All behaviours of the relay. The two that refuse connections come first.
 #[derive(NetworkBehaviour)]
 pub(super) struct Behaviour {
+    /// Connections in total and of one peer id.
     pub(super) connection_limits: connection_limits::Behaviour,
+    /// Connections from one IP address.
     pub(super) ip_limiter: IpLimiter,
+    /// Reservations and circuits.
     pub(super) relay: relay::Behaviour,
+    /// Registrations of the nodes of each network.
     pub(super) rendezvous: rendezvous::server::Behaviour,
+    /// Records, or only queries if this relay is no Kademlia server; dials the configured relays only.
     pub(super) kademlia: Guarded<kad::Behaviour<MemoryStore>>,
+    /// Shows every node the address that it is seen with.
     pub(super) identify: identify::Behaviour,
+    /// Answers pings, and closes dead connections.
     pub(super) ping: ping::Behaviour,
+    /// The witness's streams.
     pub(super) streams: Streams,
 }
 

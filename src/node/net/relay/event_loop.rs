@@ -1,4 +1,16 @@
 //! The relay's event loop: counts events of the swarm and passes them to the parts.
+//!
+//! ```text
+//!   swarm ──► relay events ───────────────────► Counts
+//!             rendezvous: PeerRegistered ─────► Registrations ─► disconnect, or block the address (IpLimiter)
+//!             Kademlia: PutRecord, AddProvider ► DhtServer ─► store, forward to the other relays
+//!             identify: speaks our Kademlia ──► DhtServer: into the routing table
+//!             listener closed ────────────────► the loop ends with an error: /health reports it
+//!   every 30 s ───────────────────────────────► dial other relays that are not connected; remove expired records
+//!   stop ─────────────────────────────────────► close the listener and every connection
+//! ```
+//!
+//! Reservations, circuits, discovery and pings are handled by libp2p's behaviours themselves.
 
 use std::collections::HashSet;
 
@@ -32,6 +44,7 @@ use crate::platform::{Environment, native::Native};
 /// The swarm and the parts that its events go to.
 pub(super) struct RelayLoop {
     swarm: Swarm<Behaviour>,
+    /// The only listener; the relay ends with it.
     listener: ListenerId,
     counts: Counts,
     /// Where others reach the relay.
@@ -41,6 +54,7 @@ pub(super) struct RelayLoop {
     /// The other relays, which are dialled while they are not connected.
     bootstrap: Vec<(PeerId, Multiaddr)>,
     dht: DhtServer,
+    /// What rendezvous stores, counted.
     registrations: Registrations,
 }
 
@@ -183,6 +197,7 @@ impl RelayLoop {
         Ok(())
     }
 
+    /// Passes an event of one of libp2p's behaviours to the part that it concerns.
     fn handle_behaviour_event(&mut self, event: BehaviourEvent) {
         match event {
             BehaviourEvent::Relay(event) => self.counts.count_relay_event(&event),
@@ -234,6 +249,7 @@ impl RelayLoop {
         self.counts.registrations_kept.set(number(self.registrations.stored()));
     }
 
+    /// Closes all connections to a peer.
     fn disconnect(&mut self, peer: PeerId) {
         if self.swarm.disconnect_peer_id(peer).is_err() {
             tracing::debug!(%peer, "peer already disconnected");

@@ -1,6 +1,11 @@
 //! Limits of connections from one address: how many are open, and how many are opened in each [`RATE_TIME`]. libp2p
 //! counts by peer id only, and peer ids cost nothing.
 //!
+//! A connection is checked twice: before its handshake, against both limits, so that a flood costs no cryptography; and
+//! after it, against the open ones, since many handshakes may have been under way at once. For example, of 200
+//! connections that one address opens in the same second, all pass the first check (none is open yet), and 128 the
+//! second.
+//!
 //! [`RATE_TIME`]: super::limits::RATE_TIME
 
 use std::collections::HashMap;
@@ -59,12 +64,14 @@ impl IpLimiter {
         *self.recent.count_mut(address, now) = CONNECTIONS_PER_ADDRESS_RATE;
     }
 
+    /// Counts an open connection.
     fn on_opened(&mut self, id: ConnectionId, address: IpAddr) {
         if self.open.insert(id, address).is_none() {
             *self.open_by_address.entry(address).or_default() += 1;
         }
     }
 
+    /// Ends the count of a connection.
     fn on_closed(&mut self, id: ConnectionId) {
         let Some(address) = self.open.remove(&id) else { return };
         if let Some(count) = self.open_by_address.get_mut(&address) {

@@ -148,6 +148,7 @@ pub struct RelayLimits {
     pub connections_in: u32,
     /// [`CONNECTIONS_PER_ADDRESS`].
     pub connections_per_address: usize,
+    /// The limits of requests to the witness.
     pub witness: WitnessLimits,
 }
 

@@ -21,7 +21,9 @@ use super::window::Window;
 /// What to do with a peer that registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RegistrationVerdict {
+    /// It is within the limits.
     Accept,
+    /// Disconnect it: what it registered is stored until it expires, but it adds nothing more.
     Disconnect,
     /// Disconnect it, and refuse connections from its address for a while.
     BlockAddress,
@@ -39,6 +41,7 @@ struct StoredRegistrations {
 /// The registrations of all peers.
 #[derive(Default)]
 pub(super) struct Registrations {
+    /// What is stored, by peer and namespace.
     stored: HashMap<(PeerId, Namespace), StoredRegistrations>,
     /// The sum of their counts.
     total: usize,

@@ -11,6 +11,7 @@ use super::limits::RATE_TIME;
 /// The counts of one [`RATE_TIME`]. As many entries as events in that time, which other limits bound.
 #[derive(Debug)]
 pub(super) struct Window<K> {
+    /// The count of each key in the current window.
     counts: HashMap<K, u32>,
     /// When the window began, in milliseconds since 1970.
     since: u64,

@@ -90,10 +90,13 @@ enum ExchangeError {
 /// Requests under way, and the rates of the current window.
 #[derive(Default)]
 struct RequestLimiter {
+    /// Streams of each peer that hold a permit.
     under_way: HashMap<PeerId, usize>,
     /// Requests of each peer since `began`: never more entries than requests are served in that time.
     by_peer: HashMap<PeerId, u32>,
+    /// Requests of all peers since `began`.
     served: u32,
+    /// When the current window began.
     began: Option<Instant>,
 }
 

@@ -73,15 +73,18 @@ enum Due {
     Settle(PeerId, ConnectionId),
 }
 
+/// An action of the behaviour for the swarm.
 type Action = ToSwarm<Infallible, Either<HandlerCommand, Infallible>>;
 
 /// The behaviour: negotiates, and keeps the table of connections.
 pub struct Behaviour {
     local: PeerId,
     shared: Shared,
+    /// Dials of the transport.
     requests: Receiver<DialRequest>,
     /// Requests that wait for a relayed connection that is being dialled.
     dialling: HashMap<ConnectionId, DialRequest>,
+    /// The connections, and which of them are superfluous.
     table: ConnectionTable,
     /// What is to be done after a delay.
     later: FuturesUnordered<LocalBoxFuture<'static, Due>>,
@@ -97,6 +100,7 @@ impl Behaviour {
         self.wake();
     }
 
+    /// Has the swarm poll the behaviour again.
     fn wake(&mut self) {
         if let Some(waker) = self.waker.take() {
             waker.wake();
@@ -125,6 +129,7 @@ impl Behaviour {
         self.notify_handler(request.peer, id, HandlerCommand::Negotiate(request.reply));
     }
 
+    /// Sends a command to the handler of a relayed connection.
     fn notify_handler(&mut self, peer_id: PeerId, id: ConnectionId, command: HandlerCommand) {
         let (handler, event) = (NotifyHandler::One(id), Either::Left(command));
         self.push_action(ToSwarm::NotifyHandler { peer_id, handler, event });
@@ -155,11 +160,13 @@ impl Behaviour {
         }
     }
 
+    /// Does something after a delay.
     fn after(&mut self, time: Duration, due: Due) {
         self.later.push(Delay::new(time).map(move |()| due).boxed_local());
         self.wake();
     }
 
+    /// Does what was due after a delay.
     fn on_due(&mut self, due: Due) {
         match due {
             Due::CloseSuperfluous(peer) => {
@@ -171,6 +178,7 @@ impl Behaviour {
         }
     }
 
+    /// Closes one connection.
     fn close(&mut self, peer_id: PeerId, id: ConnectionId) {
         self.push_action(ToSwarm::CloseConnection { peer_id, connection: CloseConnection::One(id) });
     }

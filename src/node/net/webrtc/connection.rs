@@ -72,7 +72,7 @@ struct Inner {
     /// All streams with open channels, to end them with the connection.
     streams: Vec<Weak<RefCell<SharedStream>>>,
     /// Why the connection has ended, once it has.
-    over: Option<ConnectionError>,
+    end_reason: Option<ConnectionError>,
     /// Tasks that wait for a stream or for a change of state.
     wakers: Vec<Waker>,
 }
@@ -86,6 +86,7 @@ impl Inner {
         Poll::Pending
     }
 
+    /// Wakes all waiting tasks.
     fn wake(&mut self) {
         for waker in self.wakers.drain(..) {
             waker.wake();
@@ -104,7 +105,7 @@ impl Inner {
             return;
         }
         self.streams.retain(|stream| stream.strong_count() > 0);
-        if self.over.is_some() || self.waiting.len() >= INBOUND_WAITING_MAX || self.streams.len() >= STREAMS_MAX {
+        if self.end_reason.is_some() || self.waiting.len() >= INBOUND_WAITING_MAX || self.streams.len() >= STREAMS_MAX {
             tracing::debug!("stream over the limit refused");
             return channel.close();
         }
@@ -130,10 +131,10 @@ impl Inner {
 
     /// Closing a peer connection fires no event on its channels, so the streams are ended from here.
     fn end(&mut self, why: ConnectionError) {
-        if self.over.is_some() {
+        if self.end_reason.is_some() {
             return;
         }
-        self.over = Some(why);
+        self.end_reason = Some(why);
         self.peer.close();
         for stream in self.streams.drain(..).filter_map(|stream| stream.upgrade()) {
             stream.borrow_mut().lose();
@@ -144,9 +145,10 @@ impl Inner {
 
     /// Returns why the connection has ended, if it has.
     fn still_open(&self) -> Result<(), ConnectionError> {
-        self.over.clone().map_or(Ok(()), Err)
+        self.end_reason.clone().map_or(Ok(()), Err)
     }
 
+    /// Whether the browser has not sent everything that was written.
     fn buffers_something(&self) -> bool {
         self.streams.iter().filter_map(Weak::upgrade).any(|stream| stream.borrow().buffered() > 0)
     }
@@ -176,10 +178,11 @@ impl Watch {
     pub(super) fn peer(&self) -> Option<RtcPeerConnection> {
         let inner = self.0.upgrade()?;
         let inner = inner.borrow();
-        inner.over.is_none().then(|| inner.peer.clone())
+        inner.end_reason.is_none().then(|| inner.peer.clone())
     }
 }
 
+/// The handler of the other side's data channels.
 type OnChannel = Closure<dyn FnMut(RtcDataChannelEvent)>;
 /// Not `FnMut`: closing the connection fires the event in the middle of its own handler.
 type OnState = Closure<dyn Fn(Event)>;
@@ -188,6 +191,7 @@ type OnState = Closure<dyn Fn(Event)>;
 struct Handlers {
     _on_channel: OnChannel,
     on_state: OnState,
+    /// The SCTP transport, once its state is watched.
     sctp: Option<EventTarget>,
 }
 
@@ -195,6 +199,7 @@ struct Handlers {
 pub struct Connection {
     inner: SendWrapper<Rc<RefCell<Inner>>>,
     handlers: SendWrapper<Handlers>,
+    /// The closing under way: first what was written is sent.
     closing: Option<SendWrapper<LocalBoxFuture<'static, ()>>>,
 }
 
@@ -219,7 +224,7 @@ impl Connection {
             peer: peer.clone(),
             waiting: VecDeque::new(),
             streams: Vec::new(),
-            over: None,
+            end_reason: None,
             wakers: Vec::new(),
         }));
         let on_channel = OnChannel::new({

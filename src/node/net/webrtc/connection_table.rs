@@ -41,7 +41,9 @@ struct Entry {
 /// The connections to all peers.
 #[derive(Debug)]
 pub struct ConnectionTable {
+    /// This node's peer id: of two simultaneous dials, the smaller id's remains.
     local: PeerId,
+    /// The connections to each peer, the oldest first.
     entries: HashMap<PeerId, Vec<Entry>>,
 }
 
@@ -135,10 +137,12 @@ impl ConnectionTable {
         closed
     }
 
+    /// Adds a connection as the newest.
     fn add(&mut self, peer: PeerId, entry: Entry) {
         self.entries.entry(peer).or_default().push(entry);
     }
 
+    /// Returns the connections to a peer, the oldest first.
     fn of(&self, peer: &PeerId) -> impl Iterator<Item = &Entry> {
         self.entries.get(peer).into_iter().flatten()
     }

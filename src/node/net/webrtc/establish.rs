@@ -80,11 +80,13 @@ where
 /// Collects this side's candidates until it is dropped.
 struct Candidates {
     peer: RtcPeerConnection,
+    /// The candidates as JSON, as the browser finds them.
     found: UnboundedReceiver<String>,
     _on_candidate: Closure<dyn FnMut(RtcPeerConnectionIceEvent)>,
 }
 
 impl Candidates {
+    /// Begins to collect the candidates of a peer connection.
     fn of(peer: &RtcPeerConnection) -> Self {
         // Unbounded: the browser finds a handful of candidates for each network interface and ICE server.
         let (sender, found) = unbounded();
@@ -111,8 +113,10 @@ impl Drop for Candidates {
 struct Handshake<S> {
     signalling: S,
     role: Role,
+    /// The machine.
     state: State,
     peer: RtcPeerConnection,
+    /// The connection that is being made; dropped, and so closed, if the handshake fails.
     connection: Connection,
     candidates: Candidates,
     /// Both descriptions are exchanged: the stream is no longer needed.
@@ -126,6 +130,7 @@ struct Handshake<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Handshake<S> {
+    /// Creates the peer connection and the machine; sends nothing yet.
     fn new(signalling: S, role: Role, ice_servers: &[IceServer]) -> Result<Self, ConnectionError> {
         let connection = Connection::new(ice_servers)?;
         let peer = connection.peer();

@@ -105,7 +105,9 @@ pub struct WriteOver(pub Writing);
 /// The state of one stream.
 #[derive(Debug)]
 pub struct Framing {
+    /// The receiving direction.
     reading: ReadState,
+    /// The sending direction.
     writing: Writing,
     /// The beginning of an incomplete frame.
     partial: Vec<u8>,
@@ -158,6 +160,7 @@ impl Framing {
         received
     }
 
+    /// Splits a message into frames. An incomplete one waits in `partial` for the next message.
     fn take_frames(&mut self, message: &[u8]) -> Result<(), FrameError> {
         if self.reading == ReadState::Reset {
             return Ok(());
@@ -178,6 +181,7 @@ impl Framing {
         Ok(())
     }
 
+    /// Takes in one frame: its data first, then its flag.
     fn take_frame(&mut self, frame: Envelope) -> Result<(), FrameError> {
         if let Some(data) = frame.data
             && !data.is_empty()
@@ -307,6 +311,7 @@ impl Framing {
         self.outgoing.clear();
     }
 
+    /// Queues a frame with a flag.
     fn send_flag(&mut self, flag: u64) {
         self.outgoing.push_back(Envelope { kind: Some(flag), data: None }.encode());
     }

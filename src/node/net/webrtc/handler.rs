@@ -2,6 +2,11 @@
 //!
 //! The relayed connection is authenticated from end to end, so the direct one has the same peer. Handshakes of other
 //! peers beyond the limits of `slots` are refused.
+//!
+//! The life of a handler: a page's dial sends [`HandlerCommand::Negotiate`], for which it opens a stream and begins a
+//! handshake; a stream that the peer opens begins one in the other direction. Once there is a direct connection the
+//! behaviour sends [`HandlerCommand::Finish`]. The handler reports [`Finished`] when no handshake is under way, e.g.
+//! the last candidates of the peer's side, and only then the relayed connection is closed.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -65,13 +70,19 @@ pub(super) struct Shared {
 /// The handler: begins handshakes for the behaviour and answers those of the peer. Either keeps the connection alive.
 pub struct Handler {
     shared: Shared,
+    /// The peer at the other end.
     peer: PeerId,
+    /// This side's address of the direct connections that are made here.
     local_addr: Multiaddr,
+    /// The other side's address of them.
     send_back_addr: Multiaddr,
+    /// Dials for which a stream is to be opened.
     requests: VecDeque<Reply>,
     /// Streams that are being opened.
     opening: usize,
+    /// Whether [`Finished`] is to be reported once no handshake is under way.
     finishing: bool,
+    /// Handshakes under way, in both directions.
     handshakes: SendWrapper<FuturesUnordered<LocalBoxFuture<'static, ()>>>,
 }
 

@@ -39,6 +39,7 @@ impl Slots {
         Some(Slot { slots: self.clone(), peer })
     }
 
+    /// Locks the slots, also after a panic: counts have no broken state.
     fn lock(&self) -> MutexGuard<'_, HashMap<PeerId, usize>> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -62,11 +62,13 @@ impl From<StreamError> for io::Error {
 pub(super) struct SharedStream {
     channel: RtcDataChannel,
     framing: Framing,
+    /// How the other side broke the framing, if it did.
     broken: Option<FrameError>,
     /// Too much is buffered. Reset when the browser reports that little is left.
     paused: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
+    /// Wakes the task that waits for the other side's end after the stream was dropped.
     lingering: Option<Waker>,
 }
 
@@ -123,6 +125,7 @@ impl SharedStream {
         self.wake();
     }
 
+    /// Wakes the reader, the writer and the task that lingers.
     fn wake(&mut self) {
         for waker in [self.reader.take(), self.writer.take(), self.lingering.take()].into_iter().flatten() {
             waker.wake();
@@ -134,6 +137,7 @@ impl SharedStream {
         self.broken.map_or(otherwise, StreamError::Frame).into()
     }
 
+    /// Returns the error of writing to a direction that has ended.
     fn write_failure(&self, WriteOver(why): WriteOver) -> io::Error {
         self.failure(match why {
             Writing::Stopped => StreamError::Stopped,
@@ -150,7 +154,9 @@ impl SharedStream {
     }
 }
 
+/// The handler of messages.
 type OnMessage = Closure<dyn FnMut(MessageEvent)>;
+/// The handler of other events.
 type OnEvent = Closure<dyn FnMut(Event)>;
 
 /// A data channel with its handlers; dropping it closes the channel.

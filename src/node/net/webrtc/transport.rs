@@ -2,6 +2,10 @@
 //! from the handlers.
 //!
 //! Dials only `…/p2p-circuit/webrtc/p2p/X` and listens only on `/webrtc`. Without a listener it accepts none.
+//!
+//! Where this node is reached is not known to it alone: an address appears when a relay gives a reservation, and the
+//! behaviour converts the confirmed external address `…/p2p-circuit` into `…/p2p-circuit/webrtc/p2p/ME`. That becomes a
+//! listening address of this transport, which identify sends to peers and rendezvous registers.
 
 use std::collections::VecDeque;
 use std::future::{Ready, ready};
@@ -43,8 +47,11 @@ pub(super) type Reply = oneshot::Sender<Result<Connection, DialError>>;
 
 /// A request of the transport to the behaviour.
 pub(super) struct DialRequest {
+    /// The peer to connect to.
     pub(super) peer: PeerId,
+    /// Its relayed address, over which the connection is negotiated.
     pub(super) relayed: Multiaddr,
+    /// Where the outcome is sent.
     pub(super) reply: Reply,
 }
 
@@ -68,21 +75,26 @@ pub(super) enum HandlerEvent {
     Incoming(Box<IncomingConnection>),
 }
 
+/// The outcome of a dial.
 type Outcome = Result<(PeerId, Connection), DialError>;
+/// An event for the swarm.
 type Event = TransportEvent<Ready<Outcome>, DialError>;
 
 /// The transport: passes dials to the behaviour and receives its connections.
 pub struct Transport {
     requests: Sender<DialRequest>,
     handler_events: UnboundedReceiver<HandlerEvent>,
+    /// The listener, if incoming connections are accepted.
     listener: Option<ListenerId>,
     /// At which others reach this node.
     addresses: Vec<Multiaddr>,
+    /// Events for the swarm, in order.
     events: VecDeque<Event>,
     waker: Option<Waker>,
 }
 
 impl Transport {
+    /// Creates the transport with its queues to and from the behaviour.
     pub(super) fn new(requests: Sender<DialRequest>, handler_events: UnboundedReceiver<HandlerEvent>) -> Self {
         Self { requests, handler_events, listener: None, addresses: Vec::new(), events: VecDeque::new(), waker: None }
     }

@@ -15,6 +15,7 @@ type Waiting = Rc<RefCell<VecDeque<oneshot::Sender<()>>>>;
 
 /// The message channel and its waiting tasks.
 struct Turnstile {
+    /// The port to which a waiting task sends its message.
     entrance: MessagePort,
     waiting: Waiting,
     /// The other end stays open as long as somebody has it.
@@ -27,15 +28,16 @@ thread_local! {
 }
 
 impl Turnstile {
+    /// Opens the channel; its handler resolves one waiting task for each message.
     fn new() -> Result<Self, JsValue> {
         let channel = MessageChannel::new()?;
         let waiting = Waiting::default();
         let next = waiting.clone();
         let on_message = Closure::<dyn Fn(MessageEvent)>::new(move |_| {
-            let turn = next.borrow_mut().pop_front();
-            if let Some(turn) = turn {
+            let waiting = next.borrow_mut().pop_front();
+            if let Some(turn) = waiting {
                 // The waiting task may have been dropped.
-                turn.send(()).ok();
+                waiting.send(()).ok();
             }
         });
         channel.port1().set_onmessage(Some(on_message.into_js_value().unchecked_ref()));
@@ -56,8 +58,8 @@ impl Turnstile {
 
 /// Resolves once the events that were queued before have been handled.
 pub async fn yield_now() {
-    let turn = TURNSTILE.with(|turnstile| turnstile.as_ref().map(Turnstile::enter));
-    if let Some(turn) = turn {
-        turn.await.ok();
+    let waiting = TURNSTILE.with(|turnstile| turnstile.as_ref().map(Turnstile::enter));
+    if let Some(turn) = waiting {
+        waiting.await.ok();
     }
 }

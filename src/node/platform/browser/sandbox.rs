@@ -21,7 +21,7 @@ pub(super) async fn run(job: Run) -> Result<Returned, RunError> {
     let options = WorkerOptions::new();
     options.set_type(WorkerType::Module);
     let worker = Worker::new_with_options("/sandbox.js", &options).map_err(|_| RunError::Unavailable)?;
-    let outcome = talk(&worker, &job).await;
+    let outcome = exchange(&worker, &job).await;
     worker.set_onmessage(None);
     worker.set_onerror(None);
     // Whatever it is doing.
@@ -29,7 +29,8 @@ pub(super) async fn run(job: Run) -> Result<Returned, RunError> {
     outcome
 }
 
-async fn talk(worker: &Worker, job: &Run) -> Result<Returned, RunError> {
+/// Waits for the worker to start, sends it the call and waits for the answer, each for a limited time.
+async fn exchange(worker: &Worker, job: &Run) -> Result<Returned, RunError> {
     let (ready, up) = oneshot::channel::<()>();
     let (answer, answered) = oneshot::channel::<JsValue>();
     let (ready, answer) = (RefCell::new(Some(ready)), Rc::new(RefCell::new(Some(answer))));

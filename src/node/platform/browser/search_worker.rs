@@ -27,11 +27,11 @@ const STARTS_MAX: u32 = 3;
 /// The worker's side: owns the index and answers for as long as the page exists.
 pub fn serve() {
     let scope: DedicatedWorkerGlobalScope = js_sys::global().unchecked_into();
-    let (answer_to, desk) = (scope.clone(), RefCell::new(SearchService::default()));
+    let (answer_to, service) = (scope.clone(), RefCell::new(SearchService::default()));
     let on_message = Closure::<dyn Fn(MessageEvent)>::new(move |message: MessageEvent| {
         let bytes = Uint8Array::new(&message.data()).to_vec();
         let reply = match cbor4ii::serde::from_slice::<SearchRequest>(&bytes) {
-            Ok(ask) => desk.borrow_mut().reply(ask),
+            Ok(ask) => service.borrow_mut().reply(ask),
             Err(error) => {
                 tracing::error!(%error, "a question can't be read");
                 SearchResponse::Failed
@@ -57,6 +57,7 @@ pub(super) struct InWorker {
 /// The worker and its requests.
 #[derive(Default)]
 struct SharedWorker {
+    /// The worker, while there is one.
     worker: RefCell<Option<Worker>>,
     /// Whether the worker has reported that it is ready.
     ready: Cell<bool>,

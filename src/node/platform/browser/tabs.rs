@@ -12,6 +12,7 @@ extern "C" {
     /// `web-sys` has Web Locks only behind an unstable flag for the whole build.
     #[wasm_bindgen(js_name = holdLock)]
     fn hold_lock(name: &str) -> js_sys::Promise;
+    /// Shows the person that the program has stopped, and releases the lock.
     #[wasm_bindgen(js_name = programStopped)]
     fn program_stopped(what: &str);
 }

@@ -28,10 +28,12 @@ pub type Circuit = fn(&Multiaddr, PeerId) -> Option<Multiaddr>;
 pub(super) struct DialTargets {
     /// When each of them expires.
     expiry: BTreeMap<PeerId, Millis>,
+    /// How a target without a known address is dialled through a relay.
     circuit: Circuit,
 }
 
 impl DialTargets {
+    /// Creates an empty list of targets.
     pub(super) fn new(circuit: Circuit) -> Self {
         Self { expiry: BTreeMap::new(), circuit }
     }
