@@ -6,10 +6,9 @@
 //! - what is stored and what is evicted: `cache`, with an example; requesting from peers: `fetcher`; answering peers:
 //!   `server`; people's pictures: `avatars`
 //!
-//! A file that is fetched: room is made and its entry stored (`reserve`), then the missing blocks arrive one by one,
-//! each verified and stored, then the whole is read and compared with its hash. At every moment the stored blocks are
-//! either listed by an entry of the cache or about to be deleted with it, so an interrupted fetch leaves nothing behind
-//! that can't be evicted.
+//! A file is fetched in this order: room is made and its entry stored (`reserve`), then the missing blocks arrive one
+//! by one, each verified and stored, then the whole is read and compared with its hash. The entry comes before the
+//! blocks, so that an interrupted fetch leaves nothing behind that can't be evicted.
 
 mod avatars;
 mod cache;

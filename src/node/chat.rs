@@ -9,7 +9,7 @@
 //! | chat streams | what the asking side does not list | on a new link, after joining a channel, once a minute; gossip may be lost |
 //!
 //! Which heartbeats and messages are valid is decided by `presence` and `channels`. Here it is decided which peer is at
-//! fault if one is not. Everything is signed by its author, so two peers may be concerned, the author and the
+//! fault if one is not. Everything is signed by its author, so two peers may be concerned, the author's node and the
 //! forwarding peer:
 //!
 //! | what arrived | at fault | gossipsub's verdict |
@@ -17,8 +17,8 @@
 //! | not decodable, or signed wrongly | the forwarding peer: it should have checked | Reject |
 //! | too many heartbeats or messages of one author | the author's own nodes, if connected | Ignore |
 //! | more messages than one peer may forward | the forwarding peer | Ignore |
-//! | dated wrongly, sent by its author's node | that node, lightly: its clock may be wrong | Ignore |
-//! | dated long ago, forwarded by another | the forwarding peer, which withheld it; unless this clock is the wrong one | Reject |
+//! | another node's heartbeat, dated long ago | the forwarding peer, which withheld it; unless this clock is the wrong one | Reject |
+//! | dated wrongly in another way | the peer it came from, lightly: one of the two clocks is wrong | Ignore |
 //!
 //! Whether this device's clock is the wrong one is estimated from the peers: see [`Chat::clock_apart`].
 

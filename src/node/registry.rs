@@ -5,8 +5,8 @@
 //! steps in the same order:
 //!
 //! ```text
-//!   1  take the write lock                       one write at a time, so that `before` is still true in step 4
-//!   2  verify, and apply to a copy of the document
+//!   1  take the write lock                       one write at a time; peers' signatures were verified before
+//!   2  apply to a copy of the document           own edits are signed here, peers' operations checked
 //!   3  compute the person's record from it
 //!   4  commit one batch: changes, record, now and then a snapshot; for a command also its id, the key, blocks
 //!   5  update the read model                     what is shown is on the disk

@@ -55,7 +55,7 @@ const REST: Duration = Duration::from_secs(60);
 pub(crate) struct FetchRequest {
     /// The blocks to fetch, each once.
     pub(super) blocks: Vec<Digest>,
-    /// Receives the digest of each stored block. Dropping the receiver cancels the job.
+    /// Receives the digest of each stored block.
     pub(super) got: mpsc::UnboundedSender<Digest>,
     /// Receives the outcome. Dropping the receiver cancels the job at the next tick.
     pub(super) done: oneshot::Sender<Result<(), ContentError>>,

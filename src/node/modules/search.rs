@@ -130,11 +130,11 @@ impl ModuleSearch {
         limit: u32,
         cursor: Option<u32>,
     ) -> SearchResults {
-        let query: String = query.chars().take(QUESTION_MAX_CHARS).collect();
+        let text: String = query.chars().take(QUESTION_MAX_CHARS).collect();
         let is_maintained = self.maintenance.borrow().as_ref().is_some_and(|sender| sender.unbounded_send(()).is_ok());
         let is_ready = self.ready.get() || (!is_maintained && self.load().await.is_ok());
         let query = SearchQuery {
-            text: query.clone(),
+            text: text.clone(),
             filter: Filter {
                 tag: filter.tag.clone(),
                 owner: filter.owner.clone(),
@@ -148,9 +148,9 @@ impl ModuleSearch {
         let answer = if is_ready { self.ask_index(query).await } else { Err(Lost) };
         let (list, complete) = match answer {
             Ok(list) => (list, true),
-            Err(Lost) => (self.catalog.scan(&query, filter, sort, limit, cursor), false),
+            Err(Lost) => (self.catalog.scan(&text, filter, sort, limit, cursor), false),
         };
-        let people = match query.trim() {
+        let people = match text.trim() {
             "" => Vec::new(),
             begin => self.people.list(begin, PEOPLE_BESIDE, None).map(|page| page.people).unwrap_or_default(),
         };

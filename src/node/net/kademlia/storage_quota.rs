@@ -107,6 +107,6 @@ mod tests {
         assert_eq!(quota.eviction_candidate(), Some(4), "that one was renewed");
         assert_eq!(quota.expired(1), [0]);
         (1..=5).for_each(|key| quota.remove(&key));
-        assert_eq!((quota.eviction_candidate(), quota.len(), quota.count.len()), (Some(0), 1, 1));
+        assert_eq!((quota.eviction_candidate(), quota.len(), quota.counts.len()), (Some(0), 1, 1));
     }
 }

@@ -2,9 +2,9 @@
 //! counts by peer id only, and peer ids cost nothing.
 //!
 //! A connection is checked twice: before its handshake, against both limits, so that a flood costs no cryptography; and
-//! after it, against the open ones, since many handshakes may have been under way at once. For example, of 200
-//! connections that one address opens in the same second, all pass the first check (none is open yet), and 128 the
-//! second.
+//! after it, against the open ones, since several handshakes may have been under way at once. For example, 100
+//! connections of one address are open and 64 more begin at the same moment: all 64 pass the first check, 28 of them
+//! the second.
 //!
 //! [`RATE_TIME`]: super::limits::RATE_TIME
 
