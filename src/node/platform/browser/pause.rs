@@ -35,7 +35,7 @@ impl Turnstile {
         let next = waiting.clone();
         let on_message = Closure::<dyn Fn(MessageEvent)>::new(move |_| {
             let waiting = next.borrow_mut().pop_front();
-            if let Some(turn) = waiting {
+            if let Some(waiting) = waiting {
                 // The waiting task may have been dropped.
                 waiting.send(()).ok();
             }
@@ -59,7 +59,7 @@ impl Turnstile {
 /// Resolves once the events that were queued before have been handled.
 pub async fn yield_now() {
     let waiting = TURNSTILE.with(|turnstile| turnstile.as_ref().map(Turnstile::enter));
-    if let Some(turn) = waiting {
+    if let Some(waiting) = waiting {
         waiting.await.ok();
     }
 }
