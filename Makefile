@@ -62,8 +62,8 @@ check: setup
 lint: setup-lint
 	$(STEP) 'Formatting and lints'
 	@$(ENV) cargo-fmt fmt --all --check
-	@$(ENV) cargo-clippy clippy --quiet --locked --workspace --exclude gen-registry-ui --all-targets -- -D warnings
-	@$(ENV) RUSTDOCFLAGS='-D rustdoc::broken_intra_doc_links' cargo doc --quiet --locked --workspace --exclude gen-registry-ui --no-deps --lib
+	@$(ENV) cargo-clippy clippy --quiet --locked --workspace --all-targets -- -D warnings
+	@$(ENV) RUSTDOCFLAGS='-D rustdoc::broken_intra_doc_links' cargo doc --quiet --locked --workspace --no-deps --lib
 	@$(ENV) cargo-clippy clippy --quiet --locked --profile e2e --target $$WASM_TARGET --package gen-registry --package gen-registry-ui --lib --bins --test browser --example hostile-peer --example blocks-page -- -D warnings
 	@$(ENV) cargo-deny --offline check --hide-inclusion-graph bans licenses sources
 	@scripts/measure.sh
@@ -71,7 +71,7 @@ lint: setup-lint
 test-native: setup
 	$(STEP) 'Native tests'
 	@$(ENV) cargo build --quiet --locked --package gen-registry-server --package gen-registry-pack
-	@$(ENV) cargo test --locked --workspace --exclude gen-registry-ui $(ARGS)
+	@$(ENV) cargo test --locked --workspace $(ARGS)
 	@$(ENV) cargo test --quiet --locked --package gen-registry-api --features typings --test typings
 
 # Writes public/gen-registry.d.ts.

@@ -59,6 +59,9 @@ export interface GenRegistry {
   /** Key, document and picture in one encrypted file. The passphrase has at least 8 characters. */
   exportBackup(passphrase: string): Promise<Uint8Array>;
 
+  /** A sentence for a reason that an answer holds as a code, as `claimedLater`. Rejects what is none. */
+  explain(reason: LossReason | ReleaseRefusal | Rejection | ParametersError): string;
+
   /** Takes in a backup, or changes nothing and rejects. */
   importBackup(bytes: Uint8Array, passphrase: string): Promise<Imported>;
 
@@ -66,7 +69,7 @@ export interface GenRegistry {
   validateModule(bytes: Uint8Array): Promise<Report>;
   /** Signs a release and keeps its bytes. There is no way back. */
   publish(draft: PublishDraft): Promise<Published>;
-  describeModule(name: string, changes: ModuleChanges): Promise<ModulePage | null>;
+  describeModule(name: string, changes: ModulePatch): Promise<ModulePage | null>;
   /** Withdraws a version; without a reason, takes that back. */
   yank(name: string, version: string, reason?: string | null): Promise<ModulePage | null>;
   getModule(name: string): Promise<ModulePage | null>;
@@ -172,7 +175,7 @@ export interface UsernameList extends Array<UsernameEntry> {
 /** Versions by name, as Cargo reads requirements; or a list. */
 export type Requirements = Record<string, string> | Requirement[];
 
-export interface PublishDraft extends ModuleChanges {
+export interface PublishDraft extends ModulePatch {
   name: string;
   version: string;
   wasm: Uint8Array;
@@ -267,7 +270,7 @@ export type ChatMessage = {
 /**
  * Its hash, 64 hex digits.
  */
-id: string, channel: string, did: string, publicKey: string, username: string | null, displayName: string | null, avatar: string | null, 
+id: string, channel: string, 
 /**
  * When it was posted, by its author's hybrid clock: later than everything the author had received.
  */
@@ -275,11 +278,27 @@ at: number, text: string,
 /**
  * It sets what the channel is about.
  */
-topicLine: boolean, mine: boolean, 
+topicLine: boolean, 
 /**
  * It has this profile's name in it.
  */
-mentionsMe: boolean, };
+mentionsMe: boolean, did: string, 
+/**
+ * The ed25519 public key, 64 hex digits.
+ */
+publicKey: string, 
+/**
+ * The name they hold, as far as is known here.
+ */
+username: string | null, displayName: string | null, 
+/**
+ * The CID of the picture's block.
+ */
+avatar: string | null, 
+/**
+ * It is this profile's own person.
+ */
+mine: boolean, };
 
 /**
  * In the order in which they are made. After one that failed the rest is not looked at.
@@ -325,6 +344,11 @@ before: number,
 days: Array<number>, };
 
 export type Decision = "block" | "allow" | "neither";
+
+/**
+ * Why bytes are not the encoding of a value.
+ */
+export type DecodeError = "tooShort" | "leftOver" | "notUtf8" | { "unknownKind": number } | "outOfRange";
 
 /**
  * Something a module asks for or offers.
@@ -432,7 +456,7 @@ export type HistoryEntry = { username: string, claimedAt: number,
  */
 releasedAt: number | null, outcome: HistoryOutcome, };
 
-export type HistoryOutcome = { "outcome": "held" } | { "outcome": "released" } | { "outcome": "lost", reason: string, } | { "outcome": "heldBack" };
+export type HistoryOutcome = { "outcome": "held" } | { "outcome": "released" } | { "outcome": "lost", reason: LossReason, } | { "outcome": "heldBack" };
 
 export type Imported = { me: Me, 
 /**
@@ -464,7 +488,7 @@ done: number, total: number, };
 
 export type InstallStage = "fetching" | "verifying" | "installed";
 
-export type InstalledModule = { name: string, version: string, release: string, sha256: string, size: number, author: Author, 
+export type InstalledModule = { name: string, 
 /**
  * What was asked for; none for what others need.
  */
@@ -472,17 +496,34 @@ requirement: string | null, neededBy: Array<string>, installedAt: number,
 /**
  * Imports, as `namespace.name`.
  */
-imports: Array<string>, withdrawn: WithdrawnInfo | null, 
+imports: Array<string>, 
 /**
  * A newer version.
  */
-update: string | null, };
+update: string | null, version: string, 
+/**
+ * The hash that names the release permanently.
+ */
+release: string, 
+/**
+ * Of the file, 64 hex digits.
+ */
+sha256: string, 
+/**
+ * Bytes.
+ */
+size: number, author: Author, withdrawn: WithdrawnInfo | null, };
+
+/**
+ * Why a claim does not hold its name.
+ */
+export type LossReason = "witnessedLater" | "notConfirmed" | "claimedLater" | "largerHash" | "coolingDown" | "tooManyNames" | "alreadyHeld";
 
 export type LostName = { name: string, holder: UsernameEntry | null, 
 /**
- * Why the other claim holds, as a sentence.
+ * Why the other claim holds.
  */
-reason: string, };
+reason: LossReason, };
 
 /**
  * This profile.
@@ -545,20 +586,7 @@ export type ModuleCard = { name: string, title: string | null, description: stri
  */
 installed: string | null, };
 
-/**
- * What to change. Absent: leave it. An empty text or list takes the value away.
- */
-export type ModuleChanges = { title?: string, description?: string, license?: string, repository?: string, 
-/**
- * Markdown, at most one block.
- */
-readme?: string, tags?: Array<string>, deprecated?: string, };
-
-export type ModuleDetails = { title: string | null, description: string | null, license: string | null, repository: string | null, 
-/**
- * The CID of the block with the text.
- */
-readme: string | null, tags: Array<string>, deprecated: string | null, 
+export type ModuleDetails = { 
 /**
  * What the newest version asks for, as its author says: `namespace.name`.
  */
@@ -566,7 +594,23 @@ imports: Array<string>,
 /**
  * The functions it offers, as its author says.
  */
-exports: Array<string>, };
+exports: Array<string>, title: string | null, description: string | null, 
+/**
+ * An SPDX expression by convention, as `MIT OR Apache-2.0`.
+ */
+license: string | null, 
+/**
+ * Where the source is, a web address.
+ */
+repository: string | null, 
+/**
+ * The CID of the block with the text, in Markdown.
+ */
+readme: string | null, tags: Array<string>, 
+/**
+ * The reason to begin no new use of the module.
+ */
+deprecated: string | null, };
 
 export type ModuleFilter = { tag: string | null, 
 /**
@@ -619,7 +663,7 @@ needed: Array<NeededModule>,
 /**
  * Why the newest version can't be installed.
  */
-unresolved: string | null, 
+unresolved: Failure | null, 
 /**
  * Modules whose newest version needs this one.
  */
@@ -628,6 +672,15 @@ dependents: Array<Requirement>, opinion: RatingSummary, reviews: Array<Review>, 
  * The person blocks it, or the holder of its name.
  */
 blocked: boolean, answeredBy: AnsweredBy, };
+
+/**
+ * What to change of a description. Absent: leave it. An empty text or list takes the value away.
+ */
+export type ModulePatch = { title?: string, description?: string, license?: string, repository?: string, 
+/**
+ * Markdown, at most one block.
+ */
+readme?: string, tags?: Array<string>, deprecated?: string, };
 
 /**
  * One module of a ranking, and what it is ranked by.
@@ -676,11 +729,11 @@ unsent: number,
 /**
  * Rules that peers broke, and how often, since the page was opened.
  */
-rejections: Array<[string, number]>, 
+rejections: Array<[Rejection, number]>, 
 /**
- * Why what the page's server says of its network is left aside, as half a sentence about that server.
+ * Why what the page's server says of its network is left aside.
  */
-leftAside: string | null, };
+leftAside: ParametersError | null, };
 
 /**
  * What the node emits by itself.
@@ -745,7 +798,7 @@ visible: boolean,
  */
 invisible: boolean, users: Array<OnlineUser>, };
 
-export type OnlineUser = { did: string, 
+export type OnlineUser = { channels: Array<string>, devices: Array<OnlineDevice>, did: string, 
 /**
  * The ed25519 public key, 64 hex digits.
  */
@@ -757,7 +810,16 @@ username: string | null, displayName: string | null,
 /**
  * The CID of the picture's block.
  */
-avatar: string | null, mine: boolean, channels: Array<string>, devices: Array<OnlineDevice>, };
+avatar: string | null, 
+/**
+ * It is this profile's own person.
+ */
+mine: boolean, };
+
+/**
+ * Why the parameters of a network that a server states can't be used. Worded as half a sentence about that server.
+ */
+export type ParametersError = "topic" | { "version": number } | "witness" | { "threshold": { threshold: number, witnesses: number, } } | "work" | "iceServer" | "tooMuch" | "otherNetwork";
 
 export type PeerCount = { at: number, peers: number, };
 
@@ -786,9 +848,9 @@ path: ConnectionPath | null, syncing: boolean,
  */
 brought: number, 
 /**
- * Rules it broke since the page was opened, as sentences, and how often.
+ * Rules it broke since the page was opened, and how often.
  */
-rejections: Array<[string, number]>, 
+rejections: Array<[Rejection, number]>, 
 /**
  * What it has earned here, over all times.
  */
@@ -798,7 +860,7 @@ reputation: Reputation,
  */
 trusted: boolean, };
 
-export type PlannedModule = { name: string, version: string, size: number, sha256: string, author: Author, 
+export type PlannedModule = { name: string, 
 /**
  * Who needs it; empty for what was asked for.
  */
@@ -806,7 +868,19 @@ neededBy: Array<string>,
 /**
  * The version that is installed now.
  */
-installed: string | null, here: boolean, withdrawn: WithdrawnInfo | null, };
+installed: string | null, here: boolean, version: string, 
+/**
+ * The hash that names the release permanently.
+ */
+release: string, 
+/**
+ * Of the file, 64 hex digits.
+ */
+sha256: string, 
+/**
+ * Bytes.
+ */
+size: number, author: Author, withdrawn: WithdrawnInfo | null, };
 
 export type PresenceNews = "online" | "offline" | "joined" | "left" | "nodeUp" | "nodeLeft" | "nodeDown";
 
@@ -859,11 +933,12 @@ stars: number | null, ratings: number,
  */
 downloads: number, };
 
-export type RefusedVersion = { version: string, release: string, author: Author, 
+export type RefusedVersion = { version: string, release: string, author: Author, reason: ReleaseRefusal, };
+
 /**
- * A sentence.
+ * A rule that a peer broke.
  */
-reason: string, };
+export type Rejection = { "malformed": DecodeError } | "oversized" | "outOfOrder" | "foreignTopic" | "futureVersion" | "otherParameters" | "unasked" | "withheld" | "stalled" | "comparison" | "forged" | "badChange" | "refused" | "fork" | "tooManyMessages" | "tooManyAnnouncements" | "tooManyBytes" | "tooManyRequests" | "wrongBlock" | "wrongRecord" | "spoofed" | "replayed" | "misdated" | "tooManyHeartbeats" | "tooManyMessagesOfAuthor";
 
 export type RelayEntry = { 
 /**
@@ -874,6 +949,11 @@ address: string, connected: boolean,
  * Others can find this node through it.
  */
 reserved: boolean, };
+
+/**
+ * Why a release does not count.
+ */
+export type ReleaseRefusal = "notHolder" | "afterRelinquishing" | "versionTaken";
 
 /**
  * All that can be said of a file without running it.
@@ -1011,28 +1091,44 @@ peers: Array<PeerCount>, };
 /**
  * One row of the people directory, and what `lookupUsername` gives a script.
  */
-export type UsernameEntry = { username: string, publicKey: string, did: string, registeredAt: number, displayName: string | null, 
+export type UsernameEntry = { registeredAt: number, joinedAt: number | null, status: NameStatus, did: string, 
+/**
+ * The ed25519 public key, 64 hex digits.
+ */
+publicKey: string, 
+/**
+ * The name they hold, as far as is known here.
+ */
+username: string | null, displayName: string | null, 
 /**
  * The CID of the picture's block.
  */
-avatar: string | null, joinedAt: number | null, status: NameStatus, 
+avatar: string | null, 
 /**
- * It is this profile's own.
+ * It is this profile's own person.
  */
 mine: boolean, };
 
-export type VersionEntry = { version: string, 
-/**
- * The hash that names the release.
- */
-release: string, sha256: string, size: number, publishedAt: number, author: Author, 
+export type VersionEntry = { publishedAt: number, 
 /**
  * Whether witnesses have seen it.
  */
-status: NameStatus, dependencies: Array<Requirement>, withdrawn: WithdrawnInfo | null, 
+status: NameStatus, dependencies: Array<Requirement>, 
 /**
  * All bytes are on this device.
  */
-here: boolean, };
+here: boolean, version: string, 
+/**
+ * The hash that names the release permanently.
+ */
+release: string, 
+/**
+ * Of the file, 64 hex digits.
+ */
+sha256: string, 
+/**
+ * Bytes.
+ */
+size: number, author: Author, withdrawn: WithdrawnInfo | null, };
 
 export type WithdrawnInfo = { reason: string, at: number, };

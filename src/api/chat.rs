@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::PersonSummary;
+
 /// One thing asked of presence and channels. Channels are written `#general` or `#module/<name>`; the `#` may be
 /// missing. Where a username may be given it must be this profile's own: a node speaks only for itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,15 +56,8 @@ pub struct OnlineReport {
 #[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct OnlineUser {
-    pub did: String,
-    /// The ed25519 public key, 64 hex digits.
-    pub public_key: String,
-    /// The name they hold, as far as is known here.
-    pub username: Option<String>,
-    pub display_name: Option<String>,
-    /// The CID of the picture's block.
-    pub avatar: Option<String>,
-    pub mine: bool,
+    #[serde(flatten)]
+    pub person: PersonSummary,
     pub channels: Vec<String>,
     pub devices: Vec<OnlineDevice>,
 }
@@ -121,17 +116,14 @@ pub struct ChatMessage {
     /// Its hash, 64 hex digits.
     pub id: String,
     pub channel: String,
-    pub did: String,
-    pub public_key: String,
-    pub username: Option<String>,
-    pub display_name: Option<String>,
-    pub avatar: Option<String>,
+    /// The author.
+    #[serde(flatten)]
+    pub person: PersonSummary,
     /// When it was posted, by its author's hybrid clock: later than everything the author had received.
     pub at: u64,
     pub text: String,
     /// It sets what the channel is about.
     pub topic_line: bool,
-    pub mine: bool,
     /// It has this profile's name in it.
     pub mentions_me: bool,
 }

@@ -98,7 +98,7 @@ typed! {
     validate_module(bytes: Vec<u8>): modules(ModuleCommand::Validate { bytes }) => Report -> Box<Report>;
     check_module_name(text: String): modules(ModuleCommand::CheckName { text }) => ModuleName -> ModuleNameCheck;
     publish(draft: Box<PublishDraft>): modules(ModuleCommand::Publish { draft }) => Published -> Published;
-    describe_module(name: String, changes: ModuleChanges): modules(ModuleCommand::Describe { name, changes }) => Module -> Option<Box<ModulePage>>;
+    describe_module(name: String, changes: ModulePatch): modules(ModuleCommand::Describe { name, changes }) => Module -> Option<Box<ModulePage>>;
     yank(name: String, version: String, reason: Option<String>): modules(ModuleCommand::Yank { name, version, reason }) => Module -> Option<Box<ModulePage>>;
     module_page(name: String): modules(ModuleCommand::Page { name }) => Module -> Option<Box<ModulePage>>;
     list_modules(filter: ModuleFilter, sort: ModuleSort, limit: u32, cursor: Option<u32>): modules(ModuleCommand::List { filter, sort, limit, cursor }) => Modules -> ModuleList;

@@ -28,7 +28,9 @@ pub use notices::*;
 pub use people::*;
 pub use statistics::*;
 
+pub use gen_registry_core::canonical::DecodeError;
 pub use gen_registry_core::guide::{GUIDE_PAGES, GuidePage, GuideSection, RenderedGuide};
+pub use gen_registry_core::sync::rejection::Rejection;
 
 /// One thing a person, a script or another tab asks for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

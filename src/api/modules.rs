@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AnsweredBy, NameStatus, NameVerdict, UsernameEntry};
+use super::{AnsweredBy, Failure, NameStatus, NameVerdict, UsernameEntry};
+pub use gen_registry_core::modules::description::{ModuleDescription, ModulePatch};
 pub use gen_registry_core::validation::{
     Check, CheckOutcome, Custom, Extern, ExternKind, Memory, ModuleKind, Problem, Report,
 };
@@ -26,7 +27,7 @@ pub enum ModuleCommand {
     /// Signs a release and keeps its bytes. There is no way back. Answer: `Published`.
     Publish { draft: Box<PublishDraft> },
     /// Changes how an own module is described. Answer: `Module`.
-    Describe { name: String, changes: ModuleChanges },
+    Describe { name: String, changes: ModulePatch },
     /// Withdraws a version, or (no reason) takes that back. Answer: `Module`.
     Yank { name: String, version: String, reason: Option<String> },
     /// All that is known of a module. Answer: `Module` (`None` when unknown here).
@@ -85,30 +86,7 @@ pub struct PublishDraft {
     #[serde(default)]
     pub dependencies: Vec<Requirement>,
     #[serde(default)]
-    pub details: ModuleChanges,
-}
-
-/// What to change. Absent: leave it. An empty text or list takes the value away.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
-#[cfg_attr(feature = "typings", ts(optional_fields))]
-#[serde(rename_all = "camelCase", default)]
-pub struct ModuleChanges {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub title: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub license: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub repository: Option<String>,
-    /// Markdown, at most one block.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub readme: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tags: Option<Vec<String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub deprecated: Option<String>,
+    pub details: ModulePatch,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -143,14 +121,8 @@ pub struct Published {
 #[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct ModuleDetails {
-    pub title: Option<String>,
-    pub description: Option<String>,
-    pub license: Option<String>,
-    pub repository: Option<String>,
-    /// The CID of the block with the text.
-    pub readme: Option<String>,
-    pub tags: Vec<String>,
-    pub deprecated: Option<String>,
+    #[serde(flatten)]
+    pub description: ModuleDescription,
     /// What the newest version asks for, as its author says: `namespace.name`.
     pub imports: Vec<String>,
     /// The functions it offers, as its author says.
@@ -187,7 +159,7 @@ pub struct ModulePage {
     /// Everything that the newest version comes with, itself at the end; each after what it needs.
     pub needed: Vec<NeededModule>,
     /// Why the newest version can't be installed.
-    pub unresolved: Option<String>,
+    pub unresolved: Option<Failure>,
     /// Modules whose newest version needs this one.
     pub dependents: Vec<Requirement>,
     pub opinion: RatingSummary,
@@ -207,21 +179,32 @@ pub struct NeededModule {
     pub needs: Vec<String>,
 }
 
+/// A release in a line: what it is named, what its bytes are, who signed it, and whether it is withdrawn.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct ReleaseSummary {
+    pub version: String,
+    /// The hash that names the release permanently.
+    pub release: String,
+    /// Of the file, 64 hex digits.
+    pub sha256: String,
+    /// Bytes.
+    pub size: u64,
+    pub author: Author,
+    pub withdrawn: Option<WithdrawnInfo>,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct VersionEntry {
-    pub version: String,
-    /// The hash that names the release.
-    pub release: String,
-    pub sha256: String,
-    pub size: u64,
+    #[serde(flatten)]
+    pub summary: ReleaseSummary,
     pub published_at: u64,
-    pub author: Author,
     /// Whether witnesses have seen it.
     pub status: NameStatus,
     pub dependencies: Vec<Requirement>,
-    pub withdrawn: Option<WithdrawnInfo>,
     /// All bytes are on this device.
     pub here: bool,
 }
@@ -239,8 +222,20 @@ pub struct RefusedVersion {
     pub version: String,
     pub release: String,
     pub author: Author,
-    /// A sentence.
-    pub reason: String,
+    pub reason: ReleaseRefusal,
+}
+
+/// Why a release does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub enum ReleaseRefusal {
+    /// Its author does not hold the module's name.
+    NotHolder,
+    /// Its author had given up the module's name before.
+    AfterRelinquishing,
+    /// Another release of this version was first.
+    VersionTaken,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -349,16 +344,13 @@ pub struct InstallPlan {
 #[serde(rename_all = "camelCase")]
 pub struct PlannedModule {
     pub name: String,
-    pub version: String,
-    pub size: u64,
-    pub sha256: String,
-    pub author: Author,
+    #[serde(flatten)]
+    pub summary: ReleaseSummary,
     /// Who needs it; empty for what was asked for.
     pub needed_by: Vec<String>,
     /// The version that is installed now.
     pub installed: Option<String>,
     pub here: bool,
-    pub withdrawn: Option<WithdrawnInfo>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -366,18 +358,14 @@ pub struct PlannedModule {
 #[serde(rename_all = "camelCase")]
 pub struct InstalledModule {
     pub name: String,
-    pub version: String,
-    pub release: String,
-    pub sha256: String,
-    pub size: u64,
-    pub author: Author,
+    #[serde(flatten)]
+    pub summary: ReleaseSummary,
     /// What was asked for; none for what others need.
     pub requirement: Option<String>,
     pub needed_by: Vec<String>,
     pub installed_at: u64,
     /// Imports, as `namespace.name`.
     pub imports: Vec<String>,
-    pub withdrawn: Option<WithdrawnInfo>,
     /// A newer version.
     pub update: Option<String>,
 }

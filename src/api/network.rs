@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Reputation;
+use super::{Rejection, Reputation};
+use gen_registry_core::limits::PARAMETERS_VERSION;
+use gen_registry_core::proof_of_work::WORK_BITS_MAX;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typings", derive(ts_rs::TS))]
@@ -38,9 +40,32 @@ pub struct NetworkReport {
     /// Own changes that were not announced yet, because no peer was connected.
     pub unsent: u64,
     /// Rules that peers broke, and how often, since the page was opened.
-    pub rejections: Vec<(String, u64)>,
-    /// Why what the page's server says of its network is left aside, as half a sentence about that server.
-    pub left_aside: Option<String>,
+    pub rejections: Vec<(Rejection, u64)>,
+    /// Why what the page's server says of its network is left aside.
+    pub left_aside: Option<ParametersError>,
+}
+
+/// Why the parameters of a network that a server states can't be used. Worded as half a sentence about that server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum ParametersError {
+    #[error("the network's topic is not 64 hex digits")]
+    Topic,
+    #[error("this program knows the network's parameters up to version {PARAMETERS_VERSION}, not {0}")]
+    Version(u32),
+    #[error("a witness is not a did:key")]
+    Witness,
+    #[error("{threshold} receipts can't come from {witnesses} witnesses")]
+    Threshold { threshold: usize, witnesses: usize },
+    #[error("it asks for more than {WORK_BITS_MAX} bits of work for a claim")]
+    Work,
+    #[error("too many STUN or TURN servers, or one that is none")]
+    IceServer,
+    #[error("too many relays, open nodes or witnesses, or one that is too long")]
+    TooMuch,
+    #[error("it serves another network than the one this profile belongs to")]
+    OtherNetwork,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -72,8 +97,8 @@ pub struct PeerEntry {
     pub syncing: bool,
     /// Changes it brought that were new here.
     pub brought: u64,
-    /// Rules it broke since the page was opened, as sentences, and how often.
-    pub rejections: Vec<(String, u64)>,
+    /// Rules it broke since the page was opened, and how often.
+    pub rejections: Vec<(Rejection, u64)>,
     /// What it has earned here, over all times.
     pub reputation: Reputation,
     /// The person trusts it.

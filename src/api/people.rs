@@ -112,17 +112,19 @@ pub struct PersonSummary {
 #[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct UsernameEntry {
-    pub username: String,
-    pub public_key: String,
-    pub did: String,
+    /// The person, with the name they hold.
+    #[serde(flatten)]
+    pub person: PersonSummary,
     pub registered_at: u64,
-    pub display_name: Option<String>,
-    /// The CID of the picture's block.
-    pub avatar: Option<String>,
     pub joined_at: Option<u64>,
     pub status: NameStatus,
-    /// It is this profile's own.
-    pub mine: bool,
+}
+
+impl UsernameEntry {
+    /// The name; a person without one has no entry.
+    pub fn username(&self) -> &str {
+        self.person.username.as_deref().unwrap_or_default()
+    }
 }
 
 /// The verdict on a name while it is typed. `records` and `registries` say what the verdict rests on.
@@ -174,8 +176,8 @@ pub struct NameReport {
     pub redirect: Option<UsernameEntry>,
     /// When a given-up name is free for everyone.
     pub free_at: Option<u64>,
-    /// The rule that decided, as a sentence.
-    pub why: Option<String>,
+    /// The rule that decided.
+    pub why: Option<HoldReason>,
     /// Claims that lost, with reasons.
     pub losers: Vec<LosingClaim>,
     /// None when the name is not known here; [`Command::Find`](crate::Command::Find) looks further.
@@ -191,7 +193,47 @@ pub struct LosingClaim {
     pub did: String,
     pub username: String,
     pub claimed_at: u64,
-    pub reason: String,
+    pub reason: LossReason,
+}
+
+/// Why a claim does not hold its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub enum LossReason {
+    /// Both are confirmed; witnesses saw the holder's first.
+    WitnessedLater,
+    /// The holder's claim is confirmed by witnesses, this one is not.
+    NotConfirmed,
+    /// Neither is confirmed; the holder's carries the earlier date.
+    ClaimedLater,
+    /// Both carry the same time; the smaller hash goes first.
+    LargerHash,
+    /// Made while the name was closed after its last holder gave it up.
+    CoolingDown,
+    /// The author had used up the number of usernames that count.
+    TooManyNames,
+    /// It was held already when it was asked for, so no claim was made.
+    AlreadyHeld,
+}
+
+/// Why the holder of a name holds it, in view of the nearest rival.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub enum HoldReason {
+    /// Witnesses saw this claim before the confirmed rivals.
+    WitnessedFirst,
+    /// Witnesses confirmed this claim and no other.
+    OnlyConfirmed,
+    /// No claim is confirmed; this one carries the earliest date.
+    EarliestDate,
+    /// The claims carry the same time; this one has the smaller hash.
+    SmallerHash,
+    /// Witnesses confirmed this claim, and there is no rival that counts.
+    Confirmed,
+    /// No other claim that counts is known here.
+    NoRival,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -200,8 +242,8 @@ pub struct LosingClaim {
 pub struct LostName {
     pub name: String,
     pub holder: Option<UsernameEntry>,
-    /// Why the other claim holds, as a sentence.
-    pub reason: String,
+    /// Why the other claim holds.
+    pub reason: LossReason,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -260,7 +302,7 @@ pub enum HistoryOutcome {
     /// Held it until it was given up.
     Released,
     /// Never held it, and why.
-    Lost { reason: String },
+    Lost { reason: LossReason },
     /// Dated too far ahead of this device's clock to be counted yet.
     HeldBack,
 }

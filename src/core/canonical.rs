@@ -16,6 +16,8 @@
 //! assert_eq!(Decoder::new(&bytes).end(), Err(DecodeError::LeftOver));
 //! ```
 
+use serde::{Deserialize, Serialize};
+
 /// Writes canonical bytes, field by field.
 #[derive(Clone, Debug, Default)]
 pub struct Encoder(Vec<u8>);
@@ -63,7 +65,9 @@ impl Encoder {
 }
 
 /// Why bytes are not the encoding of a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
 pub enum DecodeError {
     /// A field needs more bytes than are left.
     #[error("the bytes end too early")]

@@ -20,8 +20,9 @@
 //! Alice and Dan may each withdraw (yank) Alice's `1.0.0`: she as its author, he as the present holder. A withdrawn
 //! release still counts, so what is locked to it can be installed, but no new resolution takes it.
 //!
-//! Ratings are in [`ratings`].
+//! Ratings are in [`ratings`], what an owner says of a module in [`description`].
 
+pub mod description;
 pub mod ratings;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

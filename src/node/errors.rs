@@ -4,7 +4,6 @@ use crate::blocks::ContentError;
 use crate::store::StoreError;
 use gen_registry_api::{Failure, FailureCode};
 use gen_registry_core::name::NameError;
-use gen_registry_core::ownership::Reason;
 
 pub(super) fn store_failed(error: StoreError) -> Failure {
     match error {
@@ -108,42 +107,6 @@ pub(super) fn internal() -> Failure {
         "Something went wrong inside the app.",
         "Reload the page. Your data is as it was before.",
     )
-}
-
-/// Why a claim does not hold its name.
-pub(super) fn reason(reason: &Reason) -> String {
-    match reason {
-        Reason::WitnessedLater { .. } => "The network's witnesses saw the other claim first.".to_owned(),
-        Reason::NotConfirmed { .. } => {
-            "The other claim is confirmed by the network's witnesses; this one is not.".to_owned()
-        }
-        Reason::ClaimedLater { .. } => "The other claim carries the earlier date.".to_owned(),
-        Reason::LargerHash => "Both claims carry the same time; the one with the smaller hash goes first.".to_owned(),
-        Reason::CoolingDown { .. } => {
-            "It was claimed while the name was still closed after its last holder gave it up.".to_owned()
-        }
-        Reason::TooMany => "The person had used up the number of usernames that count.".to_owned(),
-    }
-}
-
-/// Why the holder holds the name, given why the nearest rival lost.
-pub(super) fn why_held(nearest: Option<&Reason>, confirmed: bool) -> String {
-    match nearest {
-        Some(Reason::WitnessedLater { .. }) => "The network's witnesses saw this claim first.".to_owned(),
-        Some(Reason::NotConfirmed { .. }) => {
-            "This claim is confirmed by the network's witnesses; the others are not.".to_owned()
-        }
-        Some(Reason::ClaimedLater { .. }) => {
-            "This claim carries the earliest date of all that are known here.".to_owned()
-        }
-        Some(Reason::LargerHash) => "The claims carry the same time; this one has the smaller hash.".to_owned(),
-        Some(Reason::CoolingDown { .. } | Reason::TooMany) | None if confirmed => {
-            "The network's witnesses have confirmed this claim.".to_owned()
-        }
-        Some(Reason::CoolingDown { .. } | Reason::TooMany) | None => {
-            "No other claim of this name is known here.".to_owned()
-        }
-    }
 }
 
 /// `text` with a capital at the start and a full stop at the end.

@@ -19,6 +19,7 @@ use crate::key_store::{self, KeyState};
 use crate::net::ice::IceServer;
 use crate::store::records::{Records, StoredRecord, put};
 use crate::store::{Durability, StoreError, Table};
+pub use gen_registry_api::ParametersError;
 use gen_registry_core::document::StoredChange;
 use gen_registry_core::identity::Topic;
 use gen_registry_core::limits::PARAMETERS_VERSION;
@@ -93,27 +94,6 @@ pub struct NetworkParameters {
     pub public_nodes: Vec<String>,
     #[serde(default)]
     pub ice_servers: Vec<IceServer>,
-}
-
-/// Why a server's parameters are not used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ParametersError {
-    #[error("the network's topic is not 64 hex digits")]
-    Topic,
-    #[error("this program knows the network's parameters up to version {PARAMETERS_VERSION}, not {0}")]
-    Version(u32),
-    #[error("a witness is not a did:key")]
-    Witness,
-    #[error("{threshold} receipts can't come from {witnesses} witnesses")]
-    Threshold { threshold: usize, witnesses: usize },
-    #[error("it asks for more than {WORK_BITS_MAX} bits of work for a claim")]
-    Work,
-    #[error("too many STUN or TURN servers, or one that is none")]
-    IceServer,
-    #[error("too many relays, open nodes or witnesses, or one that is too long")]
-    TooMuch,
-    #[error("it serves another network than the one this profile belongs to")]
-    OtherNetwork,
 }
 
 fn is_zero(bits: &u32) -> bool {

@@ -151,7 +151,8 @@ impl RecordDiff {
             before.map(|b| b.facts.iter().map(SignedFact::hash).collect()).unwrap_or_default();
         let fresh = after.facts.iter().filter(|fact| fact.author() == after.identity && !known.contains(&fact.hash()));
         let facts: Vec<SignedFact> = fresh.cloned().collect();
-        let advice = |record: &PersonRecord, name: &ModuleName| record.shelf.modules.get(name)?.deprecated.clone();
+        let advice =
+            |record: &PersonRecord, name: &ModuleName| record.shelf.modules.get(name)?.description.deprecated.clone();
         let named = after.shelf.modules.keys().filter_map(|name| Some((name.clone(), advice(after, name)?)));
         let advised: Vec<(ModuleName, String)> =
             named.filter(|(name, why)| before.and_then(|before| advice(before, name)).as_ref() != Some(why)).collect();
@@ -358,7 +359,7 @@ impl Scope<'_> {
     fn concerns(&self, name: &ModuleName, dated: Timestamp) -> bool {
         let name = self.read_model.spelled(name);
         let facet = self.read_model.facet(&name);
-        let tags = facet.into_iter().flat_map(|facet| facet.tags.iter().cloned().map(Followed::Tag));
+        let tags = facet.into_iter().flat_map(|facet| facet.description.tags.iter().cloned().map(Followed::Tag));
         let any = [Followed::Person(self.person), Followed::Module(name.clone())].into_iter().chain(tags);
         let installed = self.installed.get(&name).is_some_and(|installed| dated >= installed.installed_at);
         installed || self.log.follows(any, dated)

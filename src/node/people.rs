@@ -63,7 +63,7 @@ impl People {
         let entry = entry(&read_model, Some(own), &own);
         me.name_status = entry.as_ref().map(|entry| entry.status);
         me.registered_at = entry.as_ref().map(|entry| entry.registered_at);
-        me.username = entry.map(|entry| entry.username);
+        me.username = entry.and_then(|entry| entry.person.username);
         me.history = history(&read_model, &own);
         if me.username.is_none() {
             let refused = settings.refused_name.as_ref().and_then(|refused| refused.name.parse::<Username>().ok());
@@ -182,8 +182,7 @@ pub(super) fn summary(read_model: &ReadModel, own: Option<Identity>, identity: &
 fn refused_name(read_model: &ReadModel, own: Identity, name: &Username) -> LostName {
     let holder = read_model.state(name).and_then(NameState::holder).map(|held| held.holder);
     let holder = holder.and_then(|holder| entry(read_model, Some(own), &holder));
-    let reason = "Somebody else had claimed it before.".to_owned();
-    LostName { name: name.to_string(), holder, reason }
+    LostName { name: name.to_string(), holder, reason: LossReason::AlreadyHeld }
 }
 
 /// The newest own claim, if it lost.
@@ -199,7 +198,7 @@ pub(super) fn lost_name(read_model: &ReadModel, own: &Identity, name: &Username)
     let name_state = read_model.state(name)?;
     let loser = name_state.losers.iter().rev().find(|loser| loser.author == *own)?;
     let holder = name_state.holder().and_then(|tenure| entry(read_model, Some(*own), &tenure.holder));
-    Some(LostName { name: name.to_string(), holder, reason: errors::reason(&loser.reason) })
+    Some(LostName { name: name.to_string(), holder, reason: loss_reason(&loser.reason) })
 }
 
 /// What is known of a name: who holds it and why, who claimed it too.
@@ -222,7 +221,7 @@ pub(super) fn look_up(read_model: &ReadModel, own: Option<Identity>, text: &str)
     report.answered_by = Some(AnsweredBy::Device);
     if let Some(tenure) = name_state.holder() {
         report.holder = entry(read_model, own, &tenure.holder);
-        report.why = Some(why_held(name_state, tenure));
+        report.why = Some(hold_reason(name_state, tenure));
     }
     if let Some((tenure, free_at)) = name_state.given_up() {
         report.redirect = entry(read_model, own, &tenure.holder);
@@ -235,7 +234,7 @@ pub(super) fn look_up(read_model: &ReadModel, own: Option<Identity>, text: &str)
             did: loser.author.to_string(),
             username: loser.spelled.as_str().to_owned(),
             claimed_at: loser.claimed_at.as_millis(),
-            reason: errors::reason(&loser.reason),
+            reason: loss_reason(&loser.reason),
         })
         .collect();
     report
@@ -264,21 +263,16 @@ fn profile(profile: &document::ProfileFields) -> Profile {
 /// A person as the directory lists them; none without a name. `own` is this profile's person.
 pub(super) fn entry(read_model: &ReadModel, own: Option<Identity>, identity: &Identity) -> Option<UsernameEntry> {
     let person = read_model.person(identity)?;
-    let (name, tenure, name_state) = read_model.held_name(identity)?;
+    let (_, tenure, name_state) = read_model.held_name(identity)?;
     Some(UsernameEntry {
-        username: name.to_string(),
-        public_key: identity.to_hex(),
-        did: identity.to_string(),
+        person: summary(read_model, own, identity),
         registered_at: tenure.position.at().as_millis(),
-        display_name: person.profile.display_name.clone(),
-        avatar: person.profile.avatar.clone(),
         joined_at: person.profile.joined_at.map(|at| at.as_millis()),
         status: match name_state {
             ClaimStatus::Provisional => NameStatus::Provisional,
             ClaimStatus::Confirmed => NameStatus::Confirmed,
             ClaimStatus::Contested => NameStatus::Contested,
         },
-        mine: own == Some(*identity),
     })
 }
 
@@ -309,7 +303,7 @@ fn history(read_model: &ReadModel, identity: &Identity) -> Vec<HistoryEntry> {
         let outcome = match (tenure, lost) {
             (Some(tenure), _) if tenure.until.is_none() => HistoryOutcome::Held,
             (Some(_), _) => HistoryOutcome::Released,
-            (None, Some(loser)) => HistoryOutcome::Lost { reason: errors::reason(&loser.reason) },
+            (None, Some(loser)) => HistoryOutcome::Lost { reason: loss_reason(&loser.reason) },
             (None, None) if held_back => HistoryOutcome::HeldBack,
             // A new spelling of a name already held: the same tenure goes on.
             (None, None) => {
@@ -333,7 +327,19 @@ fn history(read_model: &ReadModel, identity: &Identity) -> Vec<HistoryEntry> {
     history
 }
 
-fn why_held(name_state: &NameState, tenure: &Tenure) -> String {
+fn loss_reason(reason: &Reason) -> LossReason {
+    match reason {
+        Reason::WitnessedLater { .. } => LossReason::WitnessedLater,
+        Reason::NotConfirmed { .. } => LossReason::NotConfirmed,
+        Reason::ClaimedLater { .. } => LossReason::ClaimedLater,
+        Reason::LargerHash => LossReason::LargerHash,
+        Reason::CoolingDown { .. } => LossReason::CoolingDown,
+        Reason::TooMany => LossReason::TooManyNames,
+    }
+}
+
+/// Why the holder holds the name: by what the nearest rival lost.
+fn hold_reason(name_state: &NameState, tenure: &Tenure) -> HoldReason {
     let rivals = name_state.losers.iter().filter(|loser| loser.author != tenure.holder).map(|loser| &loser.reason);
     let nearest = rivals.min_by_key(|reason| match reason {
         Reason::LargerHash => 0,
@@ -341,5 +347,14 @@ fn why_held(name_state: &NameState, tenure: &Tenure) -> String {
         Reason::NotConfirmed { .. } => 2,
         Reason::CoolingDown { .. } | Reason::TooMany => 3,
     });
-    errors::why_held(nearest, matches!(tenure.position, Position::Confirmed(_)))
+    match nearest {
+        Some(Reason::WitnessedLater { .. }) => HoldReason::WitnessedFirst,
+        Some(Reason::NotConfirmed { .. }) => HoldReason::OnlyConfirmed,
+        Some(Reason::ClaimedLater { .. }) => HoldReason::EarliestDate,
+        Some(Reason::LargerHash) => HoldReason::SmallerHash,
+        Some(Reason::CoolingDown { .. } | Reason::TooMany) | None => match tenure.position {
+            Position::Confirmed(_) => HoldReason::Confirmed,
+            Position::Provisional(_) => HoldReason::NoRival,
+        },
+    }
 }

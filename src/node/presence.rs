@@ -269,7 +269,7 @@ impl PresenceService {
     pub(crate) fn check_own(&self, username: Option<&str>) -> Result<(), Failure> {
         let Some(asked) = username else { return Ok(()) };
         let own = self.keys.identity().and_then(|own| people::entry(&self.registry.read_model(), Some(own), &own));
-        let same = own.is_some_and(|own| asked.parse().is_ok_and(|asked: Username| asked.as_str() == own.username));
+        let same = own.is_some_and(|own| asked.parse().is_ok_and(|asked: Username| asked.as_str() == own.username()));
         if same { Ok(()) } else { Err(errors::unknown_user(asked)) }
     }
 
@@ -296,7 +296,6 @@ impl PresenceService {
     }
 
     fn online_user(&self, user: User) -> OnlineUser {
-        let person = self.summary(&user.user);
         let here = self.peers.mesh().map(|mesh| mesh.local_peer_id());
         let device = |device: gen_registry_core::presence::Device| {
             let name = peer_id_of(&device.node)?;
@@ -309,12 +308,7 @@ impl PresenceService {
             })
         };
         OnlineUser {
-            did: user.user.to_string(),
-            public_key: user.user.to_hex(),
-            username: person.username,
-            display_name: person.display_name,
-            avatar: person.avatar,
-            mine: person.mine,
+            person: self.summary(&user.user),
             channels: user.channels.iter().map(ToString::to_string).collect(),
             devices: user.nodes.into_iter().filter_map(device).collect(),
         }

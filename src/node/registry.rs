@@ -330,7 +330,7 @@ impl Registry {
 
     fn emit_conflict(&self, name: &Username) {
         let report = people::look_up(&self.read_model(), self.keys.identity(), name.as_str());
-        let holder = report.holder.map(|holder| holder.did);
+        let holder = report.holder.map(|holder| holder.person.did);
         let losers: BTreeSet<String> = report.losers.into_iter().map(|loser| loser.did).collect();
         let losers = losers.into_iter().collect();
         self.context.emit(&Event::Conflict { name: name.to_string(), holder, losers });

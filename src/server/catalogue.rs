@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use gen_registry_api::{ModuleChanges, PublishDraft, Requirement};
+use gen_registry_api::{ModulePatch, PublishDraft, Requirement};
 
 /// The list of modules.
 const INDEX: &str = include_str!("catalogue/catalogue.toml");
@@ -86,13 +86,13 @@ fn draft(entry: Entry) -> Result<PublishDraft, CatalogueError> {
     let (_, text) = text.ok_or_else(|| CatalogueError::NoText(name.clone()))?;
     let wasm = wat::parse_str(text).map_err(|source| CatalogueError::Text { name: name.clone(), source })?;
     let dependencies = dependencies.into_iter().map(|(name, requirement)| Requirement { name, requirement }).collect();
-    let details = ModuleChanges {
+    let details = ModulePatch {
         title: Some(title),
         description: Some(description),
         license: Some(LICENSE.to_owned()),
         readme: Some(readme),
         tags: Some(tags),
-        ..ModuleChanges::default()
+        ..ModulePatch::default()
     };
     Ok(PublishDraft { name, version, wasm, dependencies, details })
 }

@@ -293,7 +293,9 @@ async fn publish_missing(node: &Node, catalogue: Vec<PublishDraft>) {
 async fn is_published(node: &Node, name: &str, version: &str) -> bool {
     let command = ModuleCommand::Page { name: name.to_owned() };
     match node.handle(Command::Modules { command }).await {
-        Ok(Answer::Module(Some(page))) => page.mine && page.versions.iter().any(|entry| entry.version == version),
+        Ok(Answer::Module(Some(page))) => {
+            page.mine && page.versions.iter().any(|entry| entry.summary.version == version)
+        }
         _ => false,
     }
 }

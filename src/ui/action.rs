@@ -1,22 +1,30 @@
-//! One action at a time: busy while it runs, its failure kept for the page to show. It knows nothing of the action.
+//! One action at a time: busy while it runs, its failure kept for the page to show.
+//!
+//! A control that sends a command owns one, disables itself while it is busy and shows the failure beside itself.
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use gen_registry_api::failure::Failure;
 
+/// State of one action that a control starts.
 #[derive(Clone, Copy)]
 pub struct ActionState {
+    /// An action is running; buttons are disabled meanwhile.
     pub busy: RwSignal<bool>,
+    /// Why the last action failed; none while one runs and after a success.
     pub failure: RwSignal<Option<Failure>>,
 }
 
 impl ActionState {
+    /// Nothing is running, and nothing failed.
     pub fn new() -> Self {
         Self { busy: RwSignal::new(false), failure: RwSignal::new(None) }
     }
 
-    /// Starts `action` unless one is under way; `done` gets what it came to. The page may be gone by then.
+    /// Starts `action` unless one is running. `done` gets its result; a failure is kept instead.
+    ///
+    /// The page may be gone by then: `done` must not rely on signals of the component.
     pub fn start<T: 'static>(
         self,
         action: impl Future<Output = Result<T, Failure>> + 'static,

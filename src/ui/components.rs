@@ -1,34 +1,16 @@
-//! The pieces that screens are made of. None of them knows which screen it is on.
+//! Primitives: the pieces that pages are made of and that know nothing but their arguments.
+//!
+//! None of them calls `app_state()`, sends a command or knows which screen it is on; what they need comes in as a
+//! value, a signal or a callback. What reads the state, by itself or through a part of it, is in [`crate::widgets`].
 
-pub mod avatar;
-pub mod backup_export;
-pub mod bell;
-pub mod claim_form;
-pub mod did;
 pub mod field;
 pub mod forked;
 pub mod help;
-pub mod history;
 pub mod icon;
 pub mod identicon;
-pub mod install_offer;
-pub mod lost_name;
 pub mod markdown;
 pub mod modal;
-pub mod module_row;
-pub mod name_field;
-pub mod network_lookup;
+pub mod module_facts;
 pub mod notice;
-pub mod page_head;
-pub mod person_row;
-pub mod profile_card;
 pub mod qr;
-pub mod recovery;
-pub mod reputation;
 pub mod search_box;
-pub mod shell;
-pub mod status_chip;
-pub mod subject;
-pub mod toast;
-pub mod unlock;
-pub mod update_bar;

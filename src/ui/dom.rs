@@ -1,4 +1,6 @@
-//! The few things that Leptos has no word for: saving a file, copying text, moving the focus, the browser's answers.
+//! What Leptos has no function for: saving and reading files, copying text, moving the focus, storage, media queries.
+//!
+//! Every function says what it returns if the browser refuses; none of them panics.
 
 use js_sys::JSON;
 use leptos::prelude::*;
@@ -13,7 +15,7 @@ pub fn is_hidden() -> bool {
     document().visibility_state() != web_sys::VisibilityState::Visible
 }
 
-/// Whether there is a network, as the browser has it: a no is right, a yes says little.
+/// Whether the browser believes that there is a network. False is reliable, true is not.
 pub fn is_online() -> bool {
     window().navigator().on_line()
 }
@@ -23,6 +25,7 @@ pub fn now() -> f64 {
     js_sys::Date::now()
 }
 
+/// Bytes as an object of the browser. Returns `None` if the browser has no room for it.
 pub fn blob(bytes: &[u8], media_type: &str) -> Option<Blob> {
     let parts = js_sys::Array::of1(&js_sys::Uint8Array::from(bytes));
     let options = BlobPropertyBag::new();
@@ -30,7 +33,7 @@ pub fn blob(bytes: &[u8], media_type: &str) -> Option<Blob> {
     Blob::new_with_u8_array_sequence_and_options(&parts, &options).ok()
 }
 
-/// Hands bytes to the person as a file. False: the browser refused.
+/// Saves bytes as a file by way of a link. Returns false if the browser refused.
 pub fn save_file(name: &str, bytes: &[u8]) -> bool {
     let Some(url) =
         blob(bytes, "application/octet-stream").and_then(|blob| Url::create_object_url_with_blob(&blob).ok())
@@ -57,23 +60,24 @@ pub fn save_file(name: &str, bytes: &[u8]) -> bool {
 }
 
 /// The file that was chosen in the field the event comes from. The same one can be chosen again.
-pub fn chosen_file(event: &web_sys::Event) -> Option<web_sys::File> {
+pub fn take_chosen_file(event: &web_sys::Event) -> Option<web_sys::File> {
     let input: web_sys::HtmlInputElement = event.target()?.dyn_into().ok()?;
     let file = input.files()?.get(0);
     input.set_value("");
     file
 }
 
-/// The window event that is fired when [`offered_file`] has one.
+/// The window event that is fired when [`take_offered_file`] has one.
 pub const FILE_OFFERED: &str = "gen-registry-file";
 
 /// A file that the system opened with the app or shared to it (`public/start.mjs`), once.
-pub fn offered_file() -> Option<web_sys::File> {
+pub fn take_offered_file() -> Option<web_sys::File> {
     let boot = js_sys::Reflect::get(&window(), &"genRegistryBoot".into()).ok()?;
     let files: js_sys::Array = js_sys::Reflect::get(&boot, &"files".into()).ok()?.dyn_into().ok()?;
     files.shift().dyn_into().ok()
 }
 
+/// The failure to show for a file that the browser can't read.
 pub fn unreadable_file() -> gen_registry_api::failure::Failure {
     gen_registry_api::failure::Failure::new(
         gen_registry_api::failure::FailureCode::InvalidArgument,
@@ -82,7 +86,7 @@ pub fn unreadable_file() -> gen_registry_api::failure::Failure {
     )
 }
 
-/// False: the browser refused.
+/// Copies a text. Returns false if the browser refused.
 pub async fn copy(text: &str) -> bool {
     // Absent outside secure pages, whatever its type says.
     let navigator = window().navigator();
@@ -92,11 +96,12 @@ pub async fn copy(text: &str) -> bool {
     JsFuture::from(navigator.clipboard().write_text(text)).await.is_ok()
 }
 
+/// Returns the first element that a selector matches.
 pub fn find(selector: &str) -> Option<HtmlElement> {
     document().query_selector(selector).ok().flatten().and_then(|element| element.dyn_into().ok())
 }
 
-/// After the changes under way have reached the page.
+/// Moves the focus to an element after pending changes have reached the page.
 pub fn focus_soon(selector: &'static str) {
     request_animation_frame(move || {
         if let Some(element) = find(selector) {
@@ -105,11 +110,12 @@ pub fn focus_soon(selector: &'static str) {
     });
 }
 
-pub fn focused() -> Option<HtmlElement> {
+/// Returns the element that has the focus.
+pub fn focused_element() -> Option<HtmlElement> {
     document().active_element().and_then(|element| element.dyn_into().ok())
 }
 
-/// Brings what the address's `#part` names into view, once it is drawn.
+/// Scrolls to the element that the address's `#part` names, once it is rendered.
 pub fn show_named_part() {
     request_animation_frame(|| {
         let hash = window().location().hash().unwrap_or_default();
@@ -120,26 +126,29 @@ pub fn show_named_part() {
     });
 }
 
-/// The person is writing something: single keys belong to the text.
-pub fn typing() -> bool {
-    focused().is_some_and(|element| {
+/// Whether somebody is writing: single keys then belong to the text.
+pub fn is_typing() -> bool {
+    focused_element().is_some_and(|element| {
         matches!(element.tag_name().as_str(), "INPUT" | "TEXTAREA" | "SELECT") || element.is_content_editable()
     })
 }
 
-pub fn visible(element: &HtmlElement) -> bool {
+/// Whether an element takes part in the layout.
+pub fn is_visible(element: &HtmlElement) -> bool {
     element.offset_parent().is_some()
 }
 
-pub fn media(query: &str) -> bool {
+/// Whether a media query holds now.
+pub fn matches_media(query: &str) -> bool {
     window().match_media(query).ok().flatten().is_some_and(|list| list.matches())
 }
 
-pub fn stored(key: &str) -> Option<String> {
+/// Reads a preference that [`store`] has written. Returns `None` also if the browser keeps nothing for this site.
+pub fn load(key: &str) -> Option<String> {
     window().local_storage().ok().flatten()?.get_item(key).ok().flatten()
 }
 
-/// Preferences that the browser won't keep still hold for this visit.
+/// Keeps a preference for later visits; `None` removes it. A browser that keeps nothing is no error.
 pub fn store(key: &str, value: Option<&str>) {
     if let Ok(Some(storage)) = window().local_storage() {
         let _full_or_denied = match value {
@@ -149,7 +158,7 @@ pub fn store(key: &str, value: Option<&str>) {
     }
 }
 
-/// Asks the browser not to evict this site's data. None: it can't be asked.
+/// Asks the browser not to evict this site's data. Returns what it promised, or `None` if it can't be asked.
 pub async fn persist_storage() -> Option<bool> {
     let navigator = window().navigator();
     if js_sys::Reflect::get(&navigator, &"storage".into()).map_or(true, |storage| storage.is_undefined()) {
@@ -159,7 +168,8 @@ pub async fn persist_storage() -> Option<bool> {
     answer.as_bool()
 }
 
-pub async fn bytes_of(blob: &Blob) -> Result<Vec<u8>, JsValue> {
+/// Reads the bytes of a file. Fails if it was moved or changed since it was chosen.
+pub async fn read_bytes(blob: &Blob) -> Result<Vec<u8>, JsValue> {
     let buffer = JsFuture::from(blob.array_buffer()).await?;
     Ok(js_sys::Uint8Array::new(&buffer).to_vec())
 }
@@ -174,7 +184,8 @@ pub enum OwnFile {
     Unreachable,
 }
 
-pub async fn own_file(path: &str) -> OwnFile {
+/// Fetches a text file of the app by its path.
+pub async fn fetch_own_file(path: &str) -> OwnFile {
     let Ok(response) = JsFuture::from(window().fetch_with_str(path)).await else { return OwnFile::Unreachable };
     let response: Response = response.unchecked_into();
     // Some hosts answer every address with the page.
@@ -190,18 +201,15 @@ pub async fn own_file(path: &str) -> OwnFile {
     }
 }
 
-pub fn encode(text: &str) -> String {
-    js_sys::encode_uri_component(text).into()
-}
-
-/// Indented JSON for people; empty if it can't be serialized.
-pub fn json(value: &impl Serialize) -> String {
-    let told = value.serialize(&serde_wasm_bindgen::Serializer::json_compatible());
+/// Writes a value as indented JSON for people. Returns an empty text if it can't be serialized.
+pub fn format_json(value: &impl Serialize) -> String {
+    let object = value.serialize(&serde_wasm_bindgen::Serializer::json_compatible());
     let text =
-        told.ok().and_then(|told| JSON::stringify_with_replacer_and_space(&told, &JsValue::NULL, &2.into()).ok());
+        object.ok().and_then(|object| JSON::stringify_with_replacer_and_space(&object, &JsValue::NULL, &2.into()).ok());
     text.map(String::from).unwrap_or_default()
 }
 
+/// Loads the page again.
 pub fn reload() {
     let _refused = window().location().reload();
 }

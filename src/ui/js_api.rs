@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 
+use crate::model::sentences::explain;
 use gen_registry_api::client::Client;
 use gen_registry_api::*;
 
@@ -32,11 +33,13 @@ pub fn install(client: Client) {
     }
 }
 
+/// The object that scripts call. Its methods are described in `public/gen-registry.d.ts`.
 #[wasm_bindgen]
 pub struct GenRegistry {
     client: Client,
 }
 
+/// The argument of `listAllUsernames`.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct UsernameListOptions {
@@ -45,6 +48,7 @@ struct UsernameListOptions {
     cursor: Option<String>,
 }
 
+/// The argument of `getStatistics`.
 #[derive(Deserialize)]
 #[serde(default)]
 struct StatisticsOptions {
@@ -83,6 +87,12 @@ impl GenRegistry {
         self.client.clone().who_am_i().await.map(drop).map_err(to_error)
     }
 
+    /// Returns this profile.
+    /// A sentence for a reason that an answer holds as a code.
+    pub fn explain(&self, reason: JsValue) -> Result<String, JsValue> {
+        serde_wasm_bindgen::from_value(reason).map(explain).map_err(|error| to_error(bad_argument(&error)))
+    }
+
     pub async fn whoami(&self) -> Result<JsValue, JsValue> {
         to_js(&self.client.clone().who_am_i().await.map_err(to_error)?)
     }
@@ -98,6 +108,7 @@ impl GenRegistry {
         }
     }
 
+    /// Returns the holder of a name, or `null`.
     #[wasm_bindgen(js_name = lookupUsername)]
     pub async fn lookup_username(&self, name: String) -> Result<JsValue, JsValue> {
         let report = self.client.clone().lookup_username(name).await.map_err(to_error)?;
@@ -122,6 +133,7 @@ impl GenRegistry {
         Ok(people.into())
     }
 
+    /// Returns how many peers are connected.
     #[wasm_bindgen(js_name = getPeerCount)]
     pub async fn get_peer_count(&self) -> Result<f64, JsValue> {
         self.client.clone().status().await.map(|status| status.peers as f64).map_err(to_error)
@@ -153,6 +165,7 @@ impl GenRegistry {
         to_js(&self.client.clone().setup_user(name, data.changes).await.map_err(to_error)?)
     }
 
+    /// Changes the profile; a username in it renames.
     #[wasm_bindgen(js_name = updateProfile)]
     pub async fn update_profile(&self, changes: JsValue) -> Result<JsValue, JsValue> {
         let UserData { username, changes } = from_js(changes)?;
@@ -173,12 +186,14 @@ impl GenRegistry {
         Ok(block.map_or(JsValue::NULL, |block| Uint8Array::from(block.bytes.as_slice()).into()))
     }
 
+    /// Returns an encrypted backup file.
     #[wasm_bindgen(js_name = exportBackup)]
     pub async fn export_backup(&self, passphrase: String) -> Result<Uint8Array, JsValue> {
         let file = self.client.clone().export_backup(passphrase).await.map_err(to_error)?;
         Ok(Uint8Array::from(file.bytes.as_slice()))
     }
 
+    /// Takes in a backup, or changes nothing.
     #[wasm_bindgen(js_name = importBackup)]
     pub async fn import_backup(&self, bytes: Uint8Array, passphrase: String) -> Result<JsValue, JsValue> {
         to_js(&self.client.clone().import_backup(bytes.to_vec(), passphrase).await.map_err(to_error)?)
@@ -228,6 +243,7 @@ impl GenRegistry {
     }
 }
 
+/// Turns an answer into a plain object.
 fn to_js<T: Serialize>(value: &T) -> Result<JsValue, JsValue> {
     let serializer = serde_wasm_bindgen::Serializer::json_compatible();
     value.serialize(&serializer).map_err(|error| to_error(bad_argument(&error)))
@@ -248,6 +264,7 @@ fn event_to_js(event: &Event) -> Result<JsValue, JsValue> {
     Ok(Object::assign(&flat, rest.unchecked_ref()).into())
 }
 
+/// Reads an argument; `undefined` and `null` are the default.
 fn from_js<T: DeserializeOwned + Default>(value: JsValue) -> Result<T, JsValue> {
     if value.is_undefined() || value.is_null() {
         return Ok(T::default());
@@ -255,6 +272,7 @@ fn from_js<T: DeserializeOwned + Default>(value: JsValue) -> Result<T, JsValue> 
     serde_wasm_bindgen::from_value(value).map_err(|error| to_error(bad_argument(&error)))
 }
 
+/// The failure for an argument of the wrong shape.
 fn bad_argument(error: &serde_wasm_bindgen::Error) -> Failure {
     Failure::new(
         FailureCode::InvalidArgument,
@@ -263,6 +281,7 @@ fn bad_argument(error: &serde_wasm_bindgen::Error) -> Failure {
     )
 }
 
+/// A failure as an `Error` object with `code` and `advice`.
 fn to_error(failure: Failure) -> JsValue {
     let error = Error::new(&failure.message);
     let code = serde_wasm_bindgen::to_value(&failure.code).unwrap_or(JsValue::NULL);

@@ -1,5 +1,7 @@
 //! Keys that work everywhere: `/` and Ctrl/⌘ K find modules and people, `?` lists the keys.
 //!
+//! The keys are listed in [`crate::components::help`].
+//!
 //! Single keys are left alone while the person writes, with a modifier, under an open dialog, or when switched off.
 
 use leptos::ev;
@@ -9,6 +11,7 @@ use leptos_router::hooks::use_navigate;
 
 use crate::dom;
 use crate::preferences::preferences;
+use crate::routes;
 
 /// Marks a field that finds.
 const SEARCH_FIELDS: [&str; 2] = ["main [data-finds]", "header [data-finds]"];
@@ -30,7 +33,7 @@ pub fn listen(help: RwSignal<bool>) {
         };
         if wants_search {
             event.prevent_default();
-            find(&navigate);
+            focus_search(&navigate);
         } else if key == "?" && !with_modifier && single_key_allowed(shortcuts) {
             event.prevent_default();
             help.set(true);
@@ -39,18 +42,20 @@ pub fn listen(help: RwSignal<bool>) {
     on_cleanup(move || handle.remove());
 }
 
+/// Whether keys without a modifier are switched on and would not be taken from a text.
 fn single_key_allowed(shortcuts: RwSignal<bool>) -> bool {
-    shortcuts.get_untracked() && !dom::typing()
+    shortcuts.get_untracked() && !dom::is_typing()
 }
 
-fn find(navigate: &impl Fn(&str, NavigateOptions)) {
+/// Moves the focus into the search field of the page or of the header; on a phone leads to the list of modules.
+fn focus_search(navigate: &impl Fn(&str, NavigateOptions)) {
     for selector in SEARCH_FIELDS {
-        if let Some(field) = dom::find(selector).filter(dom::visible) {
+        if let Some(field) = dom::find(selector).filter(dom::is_visible) {
             let _not_focusable = field.focus();
             return;
         }
     }
     // On a phone the header has no room for the field: the list of modules has one.
-    navigate("/modules", NavigateOptions::default());
+    navigate(routes::MODULES, NavigateOptions::default());
     set_timeout(|| dom::focus_soon("main [data-finds]"), std::time::Duration::from_millis(80));
 }

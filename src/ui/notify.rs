@@ -5,20 +5,21 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Notification, NotificationOptions, NotificationPermission, ServiceWorkerRegistration};
 
+/// The picture beside a notification.
 const ICON: &str = "/icons/icon-192.png";
 
-/// None where the browser has no notifications.
+/// What the person has decided. Returns `None` if the browser has no notifications.
 pub fn permission() -> Option<NotificationPermission> {
-    let known = js_sys::Reflect::has(&js_sys::global(), &"Notification".into()).unwrap_or(false);
-    known.then(Notification::permission)
+    let exists = js_sys::Reflect::has(&js_sys::global(), &"Notification".into()).unwrap_or(false);
+    exists.then(Notification::permission)
 }
 
 /// Asks the person, and returns what holds then.
-pub async fn ask() -> Option<NotificationPermission> {
+pub async fn request_permission() -> Option<NotificationPermission> {
     permission()?;
-    let asked: Promise = Notification::request_permission().ok()?;
+    let request: Promise = Notification::request_permission().ok()?;
     // Whatever it came to is read from where it is kept.
-    drop(JsFuture::from(asked).await);
+    drop(JsFuture::from(request).await);
     permission()
 }
 
@@ -34,12 +35,13 @@ pub async fn show(title: &str, body: &str, path: &str) {
     options.set_data(&path.into());
     // A second one of the same words replaces the first.
     options.set_tag(&format!("{title}/{body}"));
-    if let Err(error) = through_worker(title, &options).await {
+    if let Err(error) = show_through_worker(title, &options).await {
         tracing::debug!(?error, "the system shows no notification");
     }
 }
 
-async fn through_worker(title: &str, options: &NotificationOptions) -> Result<(), JsValue> {
+/// Shows a notification by way of the service worker, the only way that phones know.
+async fn show_through_worker(title: &str, options: &NotificationOptions) -> Result<(), JsValue> {
     let window = web_sys::window().ok_or(JsValue::UNDEFINED)?;
     let ready: Promise = window.navigator().service_worker().ready()?;
     let registration: ServiceWorkerRegistration = JsFuture::from(ready).await?.into();

@@ -1,4 +1,4 @@
-//! A picture chosen by the person, made small enough for one block, in this page. The original goes nowhere.
+//! Makes a chosen picture small enough for one block, in this page. The original is neither stored nor sent.
 
 use leptos::prelude::*;
 use wasm_bindgen::closure::Closure;
@@ -15,18 +15,22 @@ const MOST_BYTES: f64 = 256.0 * 1024.0;
 /// Bigger files are refused before the browser tries to open them.
 const MOST_INPUT: f64 = 32.0 * 1024.0 * 1024.0;
 
+/// Why a file does not become a picture, as a sentence for the person who chose it.
 #[derive(Debug, thiserror::Error)]
 pub enum PictureError {
+    /// The file is larger than [`MOST_INPUT`].
     #[error("This file is larger than 32 MiB. Choose a smaller picture.")]
     TooLarge,
+    /// The browser can't decode the file.
     #[error("This file can't be read as a picture. Choose a PNG, JPEG, WebP or GIF file.")]
     NotAPicture,
+    /// The browser can't draw or encode the picture.
     #[error("The browser could not make the picture smaller. Try another picture.")]
     NotDrawn,
 }
 
 /// The middle square of the picture, as bytes of a file the registry accepts.
-pub async fn small_square(file: &Blob) -> Result<Vec<u8>, PictureError> {
+pub async fn shrink(file: &Blob) -> Result<Vec<u8>, PictureError> {
     if file.size() > MOST_INPUT {
         return Err(PictureError::TooLarge);
     }
@@ -36,19 +40,20 @@ pub async fn small_square(file: &Blob) -> Result<Vec<u8>, PictureError> {
         .ok()
         .and_then(|bitmap| bitmap.dyn_into().ok())
         .ok_or(PictureError::NotAPicture)?;
-    let canvas = drawn(&bitmap).ok_or(PictureError::NotDrawn)?;
+    let canvas = draw_square(&bitmap).ok_or(PictureError::NotDrawn)?;
     bitmap.close();
     for (media_type, quality) in [("image/webp", 0.9), ("image/jpeg", 0.85), ("image/jpeg", 0.6)] {
-        if let Some(blob) = encoded(&canvas, media_type, quality).await
+        if let Some(blob) = encode(&canvas, media_type, quality).await
             && blob.size() <= MOST_BYTES
         {
-            return dom::bytes_of(&blob).await.map_err(|_| PictureError::NotDrawn);
+            return dom::read_bytes(&blob).await.map_err(|_| PictureError::NotDrawn);
         }
     }
     Err(PictureError::NotDrawn)
 }
 
-fn drawn(bitmap: &ImageBitmap) -> Option<HtmlCanvasElement> {
+/// Draws the middle square of a picture, not larger than [`SIDE`]. Returns `None` if the browser refuses.
+fn draw_square(bitmap: &ImageBitmap) -> Option<HtmlCanvasElement> {
     let canvas: HtmlCanvasElement = document().create_element("canvas").ok()?.dyn_into().ok()?;
     let (width, height) = (f64::from(bitmap.width()), f64::from(bitmap.height()));
     let crop = width.min(height);
@@ -72,7 +77,8 @@ fn drawn(bitmap: &ImageBitmap) -> Option<HtmlCanvasElement> {
     Some(canvas)
 }
 
-async fn encoded(canvas: &HtmlCanvasElement, media_type: &str, quality: f64) -> Option<Blob> {
+/// Encodes a drawing. Returns `None` if the browser can't write this format.
+async fn encode(canvas: &HtmlCanvasElement, media_type: &str, quality: f64) -> Option<Blob> {
     let promise = js_sys::Promise::new(&mut |resolve, reject| {
         let done = Closure::once_into_js(move |blob: JsValue| {
             let _dropped = resolve.call1(&JsValue::UNDEFINED, &blob);

@@ -6,16 +6,20 @@ use crate::dom;
 
 /// Also read by the boot script, before anything is painted.
 const THEME: &str = "gen-registry.theme";
+/// Where it is kept that single keys are switched off.
 const SHORTCUTS: &str = "gen-registry.shortcuts";
 
+/// Which colours the page has.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Theme {
+    /// Follows the system's setting.
     System,
     Light,
     Dark,
 }
 
 impl Theme {
+    /// The name under which it is kept and put on the root element; none for the system's choice.
     pub fn key(self) -> Option<&'static str> {
         match self {
             Self::System => None,
@@ -25,28 +29,33 @@ impl Theme {
     }
 }
 
+/// What this browser's visitor has chosen; take it from the context with [`preferences`].
 #[derive(Clone, Copy)]
 pub struct Preferences {
+    /// The chosen colours.
     pub theme: RwSignal<Theme>,
     /// Single-key shortcuts are on.
     pub shortcuts: RwSignal<bool>,
 }
 
+/// The preferences of this page. Call it where a component is made, not in its callbacks.
 pub fn preferences() -> Preferences {
     expect_context::<Preferences>()
 }
 
 impl Preferences {
+    /// Reads what was chosen on earlier visits.
     pub fn load() -> Self {
-        let theme = match dom::stored(THEME).as_deref() {
+        let theme = match dom::load(THEME).as_deref() {
             Some("light") => Theme::Light,
             Some("dark") => Theme::Dark,
             _ => Theme::System,
         };
-        let shortcuts = dom::stored(SHORTCUTS).as_deref() != Some("off");
+        let shortcuts = dom::load(SHORTCUTS).as_deref() != Some("off");
         Self { theme: RwSignal::new(theme), shortcuts: RwSignal::new(shortcuts) }
     }
 
+    /// Changes the colours at once and for later visits.
     pub fn choose_theme(self, theme: Theme) {
         self.theme.set(theme);
         dom::store(THEME, theme.key());
@@ -58,6 +67,7 @@ impl Preferences {
         }
     }
 
+    /// Switches single keys on or off, at once and for later visits.
     pub fn choose_shortcuts(self, on: bool) {
         self.shortcuts.set(on);
         dom::store(SHORTCUTS, if on { None } else { Some("off") });

@@ -1,18 +1,25 @@
-//! Questions to the node that follow what is on show.
+//! Queries to the node that run again when what they depend on changes.
 //!
-//! The last answer stays on show until the next one is here, and an answer that came too late is dropped.
+//! The last answer stays until the next one is here, an answer that came too late is dropped (see
+//! [`crate::latest_request`]), and an equal answer changes nothing, so that no view is rendered again for it.
 
 use std::future::Future;
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
+use crate::latest_request::LatestRequest;
 use gen_registry_api::failure::Failure;
 
-/// None while the first answer is awaited.
+/// The answer to a query, or why there is none. `None` while the first answer is awaited.
 pub type QueryState<T> = RwSignal<Option<Result<T, Failure>>>;
 
-/// Queries again whenever `key` changes (dropping the old answer) or `again` does (keeping it until the new one is in).
+/// Asks at once, and again whenever one of two things changes.
+///
+/// - `key` says what is asked for. When it changes, the old answer is dropped at once.
+/// - `again` tracks what the answer depends on. When that changes, the old answer stays until the new one is in.
+///
+/// `ask` sends the command for a key. Call this inside a component: the query ends with it.
 pub fn use_query<K, T, F, A>(key: impl Fn() -> K + 'static, again: impl Fn() + 'static, ask: F) -> QueryState<T>
 where
     K: Clone + PartialEq + 'static,
@@ -21,20 +28,19 @@ where
     A: Future<Output = Result<T, Failure>> + 'static,
 {
     let answer: QueryState<T> = RwSignal::new(None);
-    let turn = StoredValue::new(0_u64);
+    let latest = LatestRequest::new();
     Effect::new(move |previous: Option<K>| {
         again();
         let key = key();
         if previous.as_ref().is_some_and(|previous| *previous != key) {
             answer.set(None);
         }
-        turn.update_value(|turn| *turn += 1);
-        let mine = turn.get_value();
-        let asked = ask(key.clone());
+        let request = latest.begin();
+        let answering = ask(key.clone());
         spawn_local(async move {
-            let outcome = asked.await;
+            let outcome = answering.await;
             // An unchanged answer must not re-render the page under the reader's eyes.
-            if turn.try_get_value() == Some(mine) && answer.with_untracked(|old| old.as_ref() != Some(&outcome)) {
+            if request.is_latest() && answer.with_untracked(|old| old.as_ref() != Some(&outcome)) {
                 answer.set(Some(outcome));
             }
         });

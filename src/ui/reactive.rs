@@ -2,39 +2,48 @@
 //!
 //! Re-rendering discards typed text, focus, open `<details>` and clicks in progress (a button pressed before and
 //! released after is another button). Events of peers may come at any moment, so everything that can be typed into or
-//! pressed is drawn once, and follows.
+//! pressed is rendered once and updated through signals:
+//!
+//! - [`query_view`] for the answer of a query, with its waiting and its failure;
+//! - [`some_view`] for what may be absent;
+//! - [`slice_view`] for a small part without controls, which may be rendered again when that part changes;
+//! - [`select`] for a part that the view follows by itself;
+//! - [`keyed_list`] for the rows of a list, each of which stays while its key does;
+//! - [`bind_field`] and [`bind_text`] for a form field that follows what is stored until somebody edits it.
 
 use std::collections::HashSet;
 
 use leptos::prelude::*;
 
-use crate::components::notice::failed;
+use crate::components::notice::render_failure;
 use crate::query::QueryState;
 
 /// Views without their types: one of these is some kilobytes of program for each type that it is made for.
-type Draw = Box<dyn Fn() -> AnyView + Send + Sync>;
+type Render = Box<dyn Fn() -> AnyView + Send + Sync>;
 
 /// Renders an answer once and updates it through signals; renders again only after a failure or
 /// another question.
-pub fn query_view<T, V>(answer: QueryState<T>, draw: impl Fn(Memo<T>) -> V + Send + Sync + 'static) -> AnyView
+pub fn query_view<T, V>(answer: QueryState<T>, render: impl Fn(Memo<T>) -> V + Send + Sync + 'static) -> AnyView
 where
     T: Clone + PartialEq + Send + Sync + 'static,
     V: IntoView + 'static,
 {
     let failure = Memo::new(move |_| answer.with(|answer| answer.as_ref().and_then(|answer| answer.clone().err())));
-    let otherwise = move || drawn(Box::new(move || failure.get().map_or_else(looking, failed)));
-    some_view(Signal::derive(move || answer.with(|answer| answer.clone().and_then(Result::ok))), draw, otherwise)
+    let fallback = move || render_erased(Box::new(move || failure.get().map_or_else(render_loading, render_failure)));
+    some_view(Signal::derive(move || answer.with(|answer| answer.clone().and_then(Result::ok))), render, fallback)
 }
 
-fn looking() -> AnyView {
+/// What stands in place of an answer that is awaited.
+fn render_loading() -> AnyView {
     view! { <p class="muted" role="status">"Looking…"</p> }.into_any()
 }
 
-/// Draws what there is once, for as long as there is something, and `otherwise` as long as there is nothing.
+/// Renders a value once, for as long as there is one, and `fallback` as long as there is none. The view follows the
+/// value through the memo that it gets.
 pub fn some_view<T, V, O>(
     value: impl Into<Signal<Option<T>>>,
-    draw: impl Fn(Memo<T>) -> V + Send + Sync + 'static,
-    otherwise: impl Fn() -> O + Send + Sync + 'static,
+    render: impl Fn(Memo<T>) -> V + Send + Sync + 'static,
+    fallback: impl Fn() -> O + Send + Sync + 'static,
 ) -> AnyView
 where
     T: Clone + PartialEq + Send + Sync + 'static,
@@ -42,19 +51,20 @@ where
     O: IntoView + 'static,
 {
     let value = value.into();
-    let there = Memo::new(move |_| value.with(Option::is_some));
-    drawn(Box::new(move || {
+    let is_some = Memo::new(move |_| value.with(Option::is_some));
+    render_erased(Box::new(move || {
         // A memo follows nothing before it was read once, so it is read and not just tracked.
-        let first = if there.get() { value.get_untracked() } else { None };
+        let first = if is_some.get() { value.get_untracked() } else { None };
         match first {
-            None => otherwise().into_any(),
-            Some(first) => draw(keep_last(move || value.get(), first)).into_any(),
+            None => fallback().into_any(),
+            Some(first) => render(keep_last(move || value.get(), first)).into_any(),
         }
     }))
 }
 
-fn drawn(draw: Draw) -> AnyView {
-    (move || draw()).into_any()
+/// Runs a view again with every change of what it reads.
+fn render_erased(render: Render) -> AnyView {
+    (move || render()).into_any()
 }
 
 /// Follows a value, and stays at its last one when there is none any more.
@@ -69,7 +79,7 @@ where
 pub fn slice_view<T, S, V>(
     whole: Memo<T>,
     take: impl Fn(&T) -> S + Send + Sync + 'static,
-    draw: impl Fn(S) -> V + Send + Sync + 'static,
+    render: impl Fn(S) -> V + Send + Sync + 'static,
 ) -> AnyView
 where
     T: Send + Sync + 'static,
@@ -77,7 +87,7 @@ where
     V: IntoView + 'static,
 {
     let part = select(whole, take);
-    drawn(Box::new(move || draw(part.get()).into_any()))
+    render_erased(Box::new(move || render(part.get()).into_any()))
 }
 
 /// One part of something bigger, for those who follow it themselves.
@@ -91,12 +101,12 @@ where
 
 /// The rows of a list: each stays the same as long as its key is in it, and follows what becomes of it.
 ///
-/// Of two items with the same key the first is shown. BlockList are as long as a page shows at once: a change costs the
-/// square of that.
+/// Of two items with the same key the first is shown. A change costs the square of the number of rows, which is
+/// bounded by what a page shows at once.
 pub fn keyed_list<T, V>(
     all: impl Into<Signal<Vec<T>>>,
     key: fn(&T) -> String,
-    row: impl Fn(Memo<T>) -> V + Send + Sync + 'static,
+    render_row: impl Fn(Memo<T>) -> V + Send + Sync + 'static,
 ) -> AnyView
 where
     T: Clone + PartialEq + Send + Sync + 'static,
@@ -104,23 +114,26 @@ where
 {
     let all = all.into();
     let keys = move || all.with(|all| all.iter().map(key).collect());
-    let row = move |wanted: String| {
+    let render_row = move |wanted: String| {
         let find = move || all.with(|all| all.iter().find(|item| key(item) == wanted).cloned());
         // Taken away before it was drawn: then so is the row.
-        find().map(|first| row(keep_last(find, first)).into_any())
+        find().map(|first| render_row(keep_last(find, first)).into_any())
     };
-    keyed(Box::new(keys), Box::new(row))
+    keyed(Box::new(keys), Box::new(render_row))
 }
 
+/// Renders the row of a key; none if its item is gone already.
 type Row = Box<dyn Fn(String) -> Option<AnyView> + Send + Sync>;
 
-fn keyed(keys: Box<dyn Fn() -> Vec<String> + Send + Sync>, row: Row) -> AnyView {
-    let row = StoredValue::new(row);
+/// The list behind [`keyed_list`], without the type of its items.
+fn keyed(keys: Box<dyn Fn() -> Vec<String> + Send + Sync>, render_row: Row) -> AnyView {
+    let render_row = StoredValue::new(render_row);
     let each = move || {
         let mut seen = HashSet::new();
         keys().into_iter().filter(|key| seen.insert(key.clone())).collect::<Vec<_>>()
     };
-    view! { <For each key=Clone::clone children=move |key| row.with_value(|row| row(key)) /> }.into_any()
+    view! { <For each key=Clone::clone children=move |key| render_row.with_value(|render_row| render_row(key)) /> }
+        .into_any()
 }
 
 /// A field follows its source (another tab, an undo) until it is edited by hand. `kept_as` returns
@@ -134,19 +147,19 @@ where
     T: Clone + PartialEq + Send + Sync + 'static,
 {
     let base = StoredValue::new(source.get_untracked());
-    let kept = StoredValue::new(move || field.with_untracked(&kept_as));
+    let to_save = StoredValue::new(move || field.with_untracked(&kept_as));
     Effect::new(move |_| {
         let now = source.get();
         let before = base.get_value();
-        if now != before && kept.with_value(|kept| kept()) == before {
+        if now != before && to_save.with_value(|to_save| to_save()) == before {
             field.set(now.clone());
         }
         base.set_value(now);
     });
     Callback::new(move |()| {
         // The form may be gone meanwhile.
-        if let Some(kept) = kept.try_with_value(|kept| kept()) {
-            base.try_set_value(kept);
+        if let Some(to_save) = to_save.try_with_value(|to_save| to_save()) {
+            base.try_set_value(to_save);
         }
     })
 }

@@ -1,4 +1,7 @@
-//! One module per page. A screen asks, shows and sends; it decides nothing.
+//! One module per page. A screen queries the node, renders the answer and sends commands; it decides nothing.
+//!
+//! Each is made of [`crate::widgets`] and [`crate::components`]; what it computes from an answer is in
+//! [`crate::model`]. Only [`crate::app`] knows at which address it is.
 
 pub mod blocklist;
 pub mod channel;

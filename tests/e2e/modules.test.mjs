@@ -205,8 +205,8 @@ test("by hand: publish, install, run, rate and withdraw", async (t) => {
   assert.equal(await page.getByTestId("publish-name").inputValue(), "quick-adder");
   await page.getByText("quick-adder is free").waitFor();
   await page.getByTestId("publish-version").fill("1.0.0");
-  await page.getByTestId("publish-description").fill("Adds two numbers");
-  await page.getByTestId("publish-tags").fill("math, tiny");
+  await page.getByTestId("describe-description").fill("Adds two numbers");
+  await page.getByTestId("describe-tags").fill("math, tiny");
   await page.getByTestId("publish-now").click();
   // One more look before the step that can't be taken back.
   await page.getByText("can’t be taken back").waitFor();

@@ -43,7 +43,7 @@ async fn ask(party: &TestNode, command: ModuleCommand) -> Answer {
 async fn knows(party: &TestNode, name: &str, version: &str) {
     eventually("the version has come", async || {
         let Answer::Module(page) = ask(party, ModuleCommand::Page { name: name.to_owned() }).await else { panic!() };
-        page.is_some_and(|page| page.versions.iter().any(|entry| entry.version == version))
+        page.is_some_and(|page| page.versions.iter().any(|entry| entry.summary.version == version))
     })
     .await;
 }
@@ -137,7 +137,7 @@ fn installed_module_makes_notices_of_yanks_and_advice() {
         let (name, version) = ("crc".to_owned(), "1.0.0".to_owned());
         let reason = Some("wrong for empty input".to_owned());
         ask(&bob, ModuleCommand::Yank { name: name.clone(), version, reason }).await;
-        let changes = ModuleChanges { deprecated: Some("use crc32".to_owned()), ..ModuleChanges::default() };
+        let changes = ModulePatch { deprecated: Some("use crc32".to_owned()), ..ModulePatch::default() };
         ask(&bob, ModuleCommand::Describe { name, changes }).await;
         let expected = [
             (NoticeKind::Yank, "crc 1.0.0 wrong for empty input".to_owned()),

@@ -78,7 +78,7 @@ impl TestNode {
 
     async fn versions(&self, name: &str) -> Vec<String> {
         let page = self.module(name).await;
-        page.map(|page| page.versions.into_iter().map(|entry| entry.version).collect()).unwrap_or_default()
+        page.map(|page| page.versions.into_iter().map(|entry| entry.summary.version).collect()).unwrap_or_default()
     }
 }
 

@@ -115,14 +115,14 @@ impl Scene {
         write(&self.bob, ProfileChanges { display_name: Some(word.clone()), ..ProfileChanges::default() }).await;
         eventually("an honest peer is heard", async || {
             let holder = self.alice.look_up("bob").await.holder;
-            holder.is_some_and(|holder| holder.display_name.as_ref() == Some(&word))
+            holder.is_some_and(|holder| holder.person.display_name.as_ref() == Some(&word))
         })
         .await;
     }
 
     async fn counted(&self, why: Rejection) -> u64 {
         let told = self.alice.network().await.rejections;
-        told.iter().find(|(what, _)| *what == why.to_string()).map_or(0, |(_, count)| *count)
+        told.iter().find(|(what, _)| *what == why).map_or(0, |(_, count)| *count)
     }
 
     async fn has_for_a_peer(&self, mallory: &Mallory) -> bool {
@@ -164,7 +164,7 @@ impl Scene {
         assert_eq!(before.2, after.2, "{name}: the person's own profile");
         let mut passed_on = self.bob.network().await.rejections;
         // The proof of a fork is passed on, and is no fault of whoever carries it.
-        passed_on.retain(|(why, _)| *why != Rejection::Fork.to_string());
+        passed_on.retain(|(why, _)| *why != Rejection::Fork);
         assert_eq!(passed_on, [], "{name}: the victim passes nothing bad on");
         mallory
     }

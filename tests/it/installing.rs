@@ -29,7 +29,9 @@ impl TestNode {
 
     async fn installed(&self, command: ModuleCommand) -> Vec<(String, String)> {
         match self.ask(command).await.unwrap() {
-            Answer::Installed(modules) => modules.into_iter().map(|module| (module.name, module.version)).collect(),
+            Answer::Installed(modules) => {
+                modules.into_iter().map(|module| (module.name, module.summary.version)).collect()
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -83,7 +85,7 @@ fn module_and_its_dependencies_come_from_any_peer_that_has_them() {
         };
         let order: Vec<&str> = plan.steps.iter().map(|step| &*step.name).collect();
         assert_eq!(order, ["base", "mid", "app"]);
-        assert_eq!(plan.to_fetch, plan.steps.iter().map(|step| step.size).sum::<u64>());
+        assert_eq!(plan.to_fetch, plan.steps.iter().map(|step| step.summary.size).sum::<u64>());
         let installed = bob.installed(install("app", "*")).await;
         assert_eq!(installed, pairs(&[("app", "0.1.0"), ("base", "2.1.0"), ("mid", "1.2.0")]));
         assert_eq!(*told.borrow(), ["base", "mid", "app"], "installed in this order");
@@ -92,7 +94,7 @@ fn module_and_its_dependencies_come_from_any_peer_that_has_them() {
         let needed: Vec<_> = page.needed.iter().map(|needed| (&*needed.name, needed.needs.join(" "))).collect();
         assert_eq!(needed, [("base", String::new()), ("mid", "base".to_owned()), ("app", "mid".to_owned())]);
         assert_eq!(
-            (page.unresolved, page.installed.map(|installed| installed.version)),
+            (page.unresolved, page.installed.map(|installed| installed.summary.version)),
             (None, Some("0.1.0".to_owned()))
         );
         let bundle = match bob.ask(ModuleCommand::ExportAll).await.unwrap() {
@@ -140,7 +142,10 @@ fn failed_installation_gives_a_reason_and_changes_nothing() {
             assert_eq!(failure.code, code, "{failure}");
             assert!(failure.message.contains(words), "{failure}");
         }
-        assert!(alice.page("lost").await.unresolved.is_some_and(|why| why.contains("nowhere")), "its page says so too");
+        assert!(
+            alice.page("lost").await.unresolved.is_some_and(|failure| failure.message.contains("nowhere")),
+            "its page says so too"
+        );
         let failure = alice.ask(ModuleCommand::Uninstall { name: "base".into() }).await.unwrap_err();
         assert_eq!(failure.code, FailureCode::NeededByOthers);
         assert_eq!(alice.installed(ModuleCommand::ListInstalled).await, before);

@@ -10,8 +10,39 @@ use std::path::{Path, PathBuf};
 const LONGEST_FILE: usize = 700;
 
 /// Folders of a crate that may name only these modules of the same crate. Crates among each other are `Cargo.toml`'s matter.
-const LAYERS: &[(&str, &[&str])] =
-    &[("node/platform", &["platform"]), ("node/store", &["store", "platform"]), ("node/net", &["net", "platform"])];
+const LAYERS: &[(&str, &[&str])] = &[
+    ("node/platform", &["platform"]),
+    ("node/store", &["store", "platform"]),
+    ("node/net", &["net", "platform"]),
+    ("ui/model", &["model"]),
+    ("ui/routes", &["routes", "model"]),
+    ("ui/app_state", &["app_state", "dom", "model", "notify", "routes", "text"]),
+    // Primitives know neither the state nor the widgets that read it.
+    ("ui/components", &["components", "dom", "latest_request", "model", "routes", "text"]),
+    (
+        "ui/widgets",
+        &[
+            "widgets",
+            "components",
+            "action",
+            "app_state",
+            "dom",
+            "keys",
+            "latest_request",
+            "model",
+            "preferences",
+            "pwa",
+            "query",
+            "reactive",
+            "routes",
+            "text",
+            "time",
+        ],
+    ),
+];
+
+/// What makes a piece of a page depend on the state: a primitive has none of it.
+const STATE: (&str, [&str; 3]) = ("ui/components", ["app_state", "Client", "expect_context"]);
 
 /// What is said and signed must not depend on how it travels.
 const SYNC_IS_ABOVE: &str = "core/sync";
@@ -74,6 +105,11 @@ fn violations(source: &Source) -> Vec<String> {
     }
     if source.belongs_to("core") && !source.belongs_to(SYNC_IS_ABOVE) && named.iter().any(|module| module == "sync") {
         found.push(format!("{}: only {SYNC_IS_ABOVE} may import sync", source.path));
+    }
+    if source.belongs_to(STATE.0)
+        && let Some(word) = words(&code).find(|word| STATE.1.contains(word))
+    {
+        found.push(format!("{}: a primitive may not name {word}", source.path));
     }
     for (foreign, owner) in SOLE_OWNERS {
         if !source.belongs_to(owner) && words(&code).any(|word| word == *foreign) {
@@ -162,6 +198,10 @@ fn each_broken_rule_is_reported() {
         ("node/store/memory.rs", "//! M.\nuse crate::net::key;", "node/store may not import net"),
         ("node/platform.rs", "//! P.\nfn f() { crate::store::open() }", "node/platform may not import store"),
         ("node/net/mesh.rs", "//! N.\nuse crate::{net, admit};", "node/net may not import {"),
+        ("ui/app_state.rs", "//! A.\nuse crate::widgets::toast;", "ui/app_state may not import widgets"),
+        ("ui/components/icon.rs", "//! I.\nuse crate::widgets::toast;", "ui/components may not import widgets"),
+        ("ui/components/icon.rs", "//! I.\nfn f() { app_state().me }", "a primitive may not name app_state"),
+        ("ui/widgets/toast.rs", "//! T.\nuse crate::screens::home;", "ui/widgets may not import screens"),
         ("core/name.rs", "//! N.\nuse crate::sync::wire;", "only core/sync may import sync"),
         ("node/sign.rs", "//! S.\nuse ed25519_dalek::SigningKey;", "only core/identity may name"),
         ("core/documents.rs", "//! D.\nuse automerge::Automerge;", "only core/document may name"),

@@ -63,7 +63,8 @@ fn rival_claims_made_offline_are_resolved_when_peers_meet() {
         eventually("the later one is told", async || late.me().await.lost_name.is_some()).await;
         eventually("both see one holder", async || {
             let (mine, theirs) = (early.look_up("nova").await, late.look_up("nova").await);
-            mine.holder.as_ref().map(|holder| &holder.did) == theirs.holder.as_ref().map(|holder| &holder.did)
+            mine.holder.as_ref().map(|holder| &holder.person.did)
+                == theirs.holder.as_ref().map(|holder| &holder.person.did)
                 && mine.losers.len() == 1
                 && mine.losers[0].reason == theirs.losers[0].reason
         })
@@ -151,7 +152,7 @@ fn offline_claim_is_confirmed_later_and_beats_an_earlier_date() {
         assert_eq!(early.me().await.name_status, Some(NameStatus::Provisional));
         let early = TestNode::join_with(early.leave().await, network).await;
         eventually("the unwitnessed claim gives way", async || early.me().await.lost_name.is_some()).await;
-        assert_eq!(early.look_up("nova").await.holder.unwrap().did, late.me().await.did.unwrap());
+        assert_eq!(early.look_up("nova").await.holder.unwrap().person.did, late.me().await.did.unwrap());
         assert_eq!(late.me().await.username.as_deref(), Some("nova"));
     });
 }

@@ -86,7 +86,7 @@ impl Member {
     async fn versions(&self, name: &str) -> Vec<String> {
         self.page(name)
             .await
-            .map_or_else(Vec::new, |page| page.versions.into_iter().map(|entry| entry.version).collect())
+            .map_or_else(Vec::new, |page| page.versions.into_iter().map(|entry| entry.summary.version).collect())
     }
 
     async fn search(&self, query: &str) -> Vec<String> {
@@ -173,7 +173,7 @@ fn published_release_is_announced_to_peers() {
         eventually("he is told of it", async || heard.borrow().iter().any(|name| name == "crc-32")).await;
         let page = bob.page("crc-32").await.unwrap();
         assert_eq!(
-            (page.latest.as_deref(), page.versions[0].release.as_str()),
+            (page.latest.as_deref(), page.versions[0].summary.release.as_str()),
             (Some("1.0.0"), published.release.as_str())
         );
     });
@@ -209,7 +209,7 @@ fn installed_module_has_the_published_bytes() {
         eventually("he knows it", async || bob.page("crc-32").await.is_some()).await;
         assert!(!bob.page("crc-32").await.unwrap().versions[0].here, "known, but not here");
         let installed = bob.install("crc-32", "^1").await;
-        assert_eq!((installed.len(), installed[0].sha256.as_str()), (1, published.sha256.as_str()));
+        assert_eq!((installed.len(), installed[0].summary.sha256.as_str()), (1, published.sha256.as_str()));
         let bytes = bob.read("crc-32", "1.0.0").await;
         assert_eq!(bytes, wasm("f", 7));
         assert_eq!(Digest::of(&bytes).to_string(), published.sha256);
@@ -262,7 +262,7 @@ fn published_version_is_never_replaced() {
         for party in [&alice, &bob] {
             let page = party.page("crc-32").await.unwrap();
             assert_eq!((page.versions.len(), page.refused.len()), (1, 0));
-            assert_eq!(page.versions[0].release, first.release);
+            assert_eq!(page.versions[0].summary.release, first.release);
         }
     });
 }
@@ -327,7 +327,7 @@ fn followers_get_notices() {
         neighbour.claim("alice_smith").await.unwrap();
         stranger.sees("alice_smith").await;
         let (here, there) = (bob.look_up("alice_smith").await, stranger.look_up("alice_smith").await);
-        assert_ne!(here.holder.unwrap().did, there.holder.unwrap().did, "two networks, two holders");
+        assert_ne!(here.holder.unwrap().person.did, there.holder.unwrap().person.did, "two networks, two holders");
     });
 }
 
@@ -348,12 +348,12 @@ fn new_version_is_offered_as_an_update() {
         let page = bob.page("crc-32").await.unwrap();
         assert_eq!(page.latest.as_deref(), Some("2.0.0"), "a beta is nobody's newest");
         assert_eq!(
-            page.installed.as_ref().map(|installed| installed.version.as_str()),
+            page.installed.as_ref().map(|installed| installed.summary.version.as_str()),
             Some("1.0.0"),
             "nothing is updated by itself"
         );
         assert!(page.installed.unwrap().update.is_some(), "but he is told");
-        assert_eq!(bob.install("crc-32", "^1").await[0].version, "1.1.0", "the newest that will do");
+        assert_eq!(bob.install("crc-32", "^1").await[0].summary.version, "1.1.0", "the newest that will do");
         assert_eq!(bob.read("crc-32", "1.1.0").await, wasm("f", 2));
         let reason = Some("wrong for long texts".to_owned());
         let yank = ModuleCommand::Yank { name: "crc-32".to_owned(), version: "2.0.0".to_owned(), reason };

@@ -114,7 +114,7 @@ fn disconnected_node_is_noticed_and_its_user_goes_offline() {
         }
         let bobs = bob.killed().await;
         let expiry = |users: Vec<OnlineUser>| {
-            let bob = users.into_iter().find(|user| user.username.as_deref() == Some("bob"));
+            let bob = users.into_iter().find(|user| user.person.username.as_deref() == Some("bob"));
             bob.map(|bob| bob.devices.iter().map(|device| device.expires_at).max().unwrap_or(0))
         };
         let observers = [&alice, &carol];
@@ -166,7 +166,10 @@ fn two_devices_of_one_person_are_one_user() {
         second.node.handle(Command::RestoreFromPhrase { phrase }).await.unwrap();
         let devices = async |party: &TestNode| {
             let users = party.online().await;
-            users.iter().find(|user| user.username.as_deref() == Some("alice")).map_or(0, |alice| alice.devices.len())
+            users
+                .iter()
+                .find(|user| user.person.username.as_deref() == Some("alice"))
+                .map_or(0, |alice| alice.devices.len())
         };
         for party in [&alice, &bob, &second] {
             eventually("alice has two devices", async || devices(party).await == 2).await;
@@ -256,7 +259,7 @@ async fn disturbed(clock: &ShiftedClock) -> (Relay, TestNode, TestNode, Stranger
 /// with it. (Whoever falls far is sent away, so the list of peers need not have it.)
 async fn held_against(alice: &TestNode, stranger: &Stranger, why: Rejection) -> u64 {
     let refused = alice.network().await.rejections;
-    let count = refused.iter().find(|(what, _)| *what == why.to_string()).map_or(0, |(_, count)| *count);
+    let count = refused.iter().find(|(what, _)| *what == why).map_or(0, |(_, count)| *count);
     let command = BlockListCommand::Reputation { of: format!("peer:{}", stranger.name()) };
     let Answer::Reputation(earned) = alice.node.handle(Command::BlockList { command }).await.unwrap() else { panic!() };
     assert_eq!(earned.low, count > 0, "{earned:?}");

@@ -32,13 +32,13 @@ fn claimed_name_survives_a_restart() {
     assert_eq!(me.name_status, Some(NameStatus::Provisional));
     let alice = alice.restart();
     assert_eq!(alice.me(Command::WhoAmI), me);
-    assert!(alice.look_up("ALICE-SMITH").holder.is_some_and(|holder| holder.mine));
+    assert!(alice.look_up("ALICE-SMITH").holder.is_some_and(|holder| holder.person.mine));
     assert_eq!(alice.look_up("nobody").holder, None);
     let me = alice.rename("alice_jones");
     assert_eq!(me.history.len(), 2);
     assert_eq!(me.history[0].outcome, HistoryOutcome::Released);
     let old = alice.restart().look_up("alice_smith");
-    assert_eq!((old.holder, old.redirect.map(|entry| entry.username)), (None, Some("alice_jones".into())));
+    assert_eq!((old.holder, old.redirect.and_then(|entry| entry.person.username)), (None, Some("alice_jones".into())));
 }
 
 #[test]
@@ -49,13 +49,13 @@ fn taken_names_and_their_look_alikes_are_rejected() {
     for name in ["alice_smith", "Alice.Smith", "a1ice_smith"] {
         let command = Command::RegisterUsername { name: name.into(), changes: ProfileChanges::default() };
         assert_eq!(bob.code(command), FailureCode::NameTaken, "{name}");
-        assert!(matches!(bob.verdict(name), NameVerdict::Taken { by } if by.username == "alice_smith"), "{name}");
+        assert!(matches!(bob.verdict(name), NameVerdict::Taken { by } if by.username() == "alice_smith"), "{name}");
     }
     assert_eq!(bob.me(Command::WhoAmI).did, None, "a refused claim makes no key");
     // Whoever is set up with a taken name exists without one, and is told.
     let me = bob.me(Command::SetupUser { name: Some("alice_smith".into()), changes: ProfileChanges::default() });
     assert!(me.did.is_some() && me.username.is_none());
-    assert_eq!(me.lost_name.unwrap().holder.unwrap().username, "alice_smith");
+    assert_eq!(me.lost_name.unwrap().holder.unwrap().username(), "alice_smith");
     let bob = bob.restart();
     assert_eq!(bob.me(Command::WhoAmI).lost_name.unwrap().name, "alice_smith");
     assert_eq!(bob.claim("bob").lost_name, None);
@@ -79,10 +79,10 @@ fn rival_claims_are_resolved_when_changes_are_exchanged() {
     bob.learn_from(&alice);
     for profile in [&alice, &bob] {
         let report = profile.look_up("nova");
-        assert_eq!(report.holder.as_ref().map(|holder| &holder.did), alice.me(Command::WhoAmI).did.as_ref());
+        assert_eq!(report.holder.as_ref().map(|holder| &holder.person.did), alice.me(Command::WhoAmI).did.as_ref());
         assert_eq!(report.holder.unwrap().status, NameStatus::Contested);
         assert_eq!(report.losers.len(), 1);
-        assert!(report.why.unwrap().contains("earliest date"));
+        assert_eq!(report.why, Some(HoldReason::EarliestDate));
     }
     let me = bob.me(Command::WhoAmI);
     assert_eq!((me.username, me.lost_name.unwrap().name), (None, "nova".to_owned()));
@@ -378,7 +378,7 @@ fn identity_is_forgotten_only_with_its_did() {
     assert_eq!(alice.code(Command::ForgetIdentity { confirm: "yes".into() }), FailureCode::ConfirmationWrong);
     assert_eq!(alice.me(Command::ForgetIdentity { confirm: did.clone() }).did, None);
     let alice = alice.restart();
-    assert!(alice.look_up("alice").holder.is_some_and(|holder| holder.did == did && !holder.mine));
+    assert!(alice.look_up("alice").holder.is_some_and(|holder| holder.person.did == did && !holder.person.mine));
     assert_ne!(alice.claim("someone").did, Some(did));
 }
 
@@ -396,7 +396,7 @@ fn the_directory_is_paged_and_filtered() {
             Ok(Answer::People(page)) => page,
             other => panic!("{other:?}"),
         };
-    let names = |page: &PeoplePage| page.people.iter().map(|entry| entry.username.clone()).collect::<Vec<_>>();
+    let names = |page: &PeoplePage| page.people.iter().map(|entry| entry.username().to_owned()).collect::<Vec<_>>();
     let all = list("", 100, None);
     assert_eq!(
         (names(&all), all.cursor),

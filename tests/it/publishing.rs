@@ -54,8 +54,8 @@ fn published_module_survives_a_restart_and_reaches_others() {
         let page = profile.page("CRC_32").expect("a look-alike leads to it");
         assert_eq!((page.name.as_str(), page.latest.as_deref()), ("crc-32", Some("1.0.0")));
         assert_eq!(page.holder.username.as_deref(), Some("alice_smith"));
-        assert_eq!(page.versions[0].release, published.release);
-        assert_eq!(page.details.description.as_deref(), Some("A check sum"));
+        assert_eq!(page.versions[0].summary.release, published.release);
+        assert_eq!(page.details.description.description.as_deref(), Some("A check sum"));
         assert_eq!((page.details.exports, page.details.imports), (vec!["f".to_owned()], vec![]));
         assert_eq!(profile.page("unknown"), None);
     }
@@ -119,7 +119,8 @@ fn rival_releases_of_one_version_are_resolved() {
     phone.learn_from(&mallory);
     for profile in readers.iter().chain([&desk, &phone]) {
         let page = profile.page("crc32").expect("a module");
-        let versions: Vec<_> = page.versions.iter().map(|entry| (&*entry.version, &*entry.release)).collect();
+        let versions: Vec<_> =
+            page.versions.iter().map(|entry| (&*entry.summary.version, &*entry.summary.release)).collect();
         assert_eq!(versions[0], ("1.0.0", &*first.release), "the first counts, everywhere");
         assert_eq!(versions.len(), 2);
         let refused: Vec<_> = page.refused.iter().map(|refused| &*refused.release).collect();
@@ -147,7 +148,7 @@ fn yanked_version_shows_its_reason_until_unyanked() {
     assert_eq!(page.latest.as_deref(), Some("1.0.0"));
     bob.learn_from(&alice);
     let seen = bob.page("crc32").expect("a page");
-    assert_eq!(seen.versions[0].withdrawn.as_ref().map(|w| &*w.reason), Some("wrong for empty input"));
+    assert_eq!(seen.versions[0].summary.withdrawn.as_ref().map(|w| &*w.reason), Some("wrong for empty input"));
     assert_eq!(bob.code(modules(yank(None))), FailureCode::NoIdentity);
     bob.claim("bob");
     assert_eq!(bob.code(modules(yank(None))), FailureCode::NotYourModule);
@@ -167,9 +168,12 @@ fn each_person_has_one_rating_and_lists_follow_it() {
     alice.publish("base64", "1.0.0", 2);
     let describe = ModuleCommand::Describe {
         name: "base64".into(),
-        changes: ModuleChanges { tags: Some(vec!["Encoding".into(), " text ".into()]), ..ModuleChanges::default() },
+        changes: ModulePatch { tags: Some(vec!["Encoding".into(), " text ".into()]), ..ModulePatch::default() },
     };
-    assert_eq!(alice.module(describe).expect("a page").details.tags, ["encoding", "text"]);
+    assert_eq!(
+        alice.module(describe).expect("a page").details.description.tags,
+        ["encoding", "text"].map(str::to_owned).into()
+    );
     for (person, stars) in [(&bob, 4), (&carol, 5)] {
         person.learn_from(&alice);
         let rate = |stars| ModuleCommand::Rate { name: "crc32".into(), stars, review: "Does what it says.".into() };

@@ -68,7 +68,7 @@ fn three_members_read_the_same_messages() {
             party.hears("#general", &["hello", "hello @alice,\nhow are you?", "good evening"]).await;
         }
         let page = alice.page_of("#general", None, 50).await.unwrap();
-        let authors: Vec<_> = page.messages.iter().map(|said| said.username.as_deref().unwrap()).collect();
+        let authors: Vec<_> = page.messages.iter().map(|said| said.person.username.as_deref().unwrap()).collect();
         assert_eq!(authors, ["alice", "bob", "carol"]);
         assert_eq!(page.messages.iter().map(|said| said.mentions_me).collect::<Vec<_>>(), [false, true, false]);
         assert_eq!(alice.network().await.rejections, [], "nobody broke a rule");

@@ -26,7 +26,11 @@ fn claim_without_proof_of_work_does_not_count() {
         alice.node.handle(Command::Modules { command: publish }).await.unwrap();
         bob.sees("alice").await;
         let me = alice.me().await;
-        assert_eq!(bob.look_up("alice").await.holder.map(|holder| holder.did), me.did, "the earlier claim shows none");
+        assert_eq!(
+            bob.look_up("alice").await.holder.map(|holder| holder.person.did),
+            me.did,
+            "the earlier claim shows none"
+        );
         let page = ModuleCommand::Page { name: "crc".to_owned() };
         eventually("the module's name is held", async || {
             let asked = bob.node.handle(Command::Modules { command: page.clone() }).await.unwrap();

@@ -24,8 +24,8 @@ pub fn draft(name: &str, version: &str, wasm: Vec<u8>, dependencies: &[(&str, &s
 }
 
 /// The description of a module, and nothing else about it.
-pub fn described(description: &str) -> ModuleChanges {
-    ModuleChanges { description: Some(description.to_owned()), ..ModuleChanges::default() }
+pub fn described(description: &str) -> ModulePatch {
+    ModulePatch { description: Some(description.to_owned()), ..ModulePatch::default() }
 }
 
 /// Bytes that no other seed gives.

@@ -121,7 +121,7 @@ impl<S: Store + Default + 'static> NodeOn<S> {
     pub async fn people(&self) -> Vec<String> {
         let command = Command::ListUsernames { prefix: String::new(), limit: 500, cursor: None };
         match self.node.handle(command).await.unwrap() {
-            Answer::People(page) => page.people.into_iter().map(|person| person.username).collect(),
+            Answer::People(page) => page.people.into_iter().filter_map(|entry| entry.person.username).collect(),
             other => panic!("{other:?}"),
         }
     }
@@ -152,7 +152,7 @@ impl<S: Store + Default + 'static> NodeOn<S> {
     /// How often peers broke a rule, as this node counts it.
     pub async fn count_of(&self, why: Rejection) -> u64 {
         let rejections = self.network().await.rejections;
-        rejections.iter().find(|(known, _)| *known == why.to_string()).map_or(0, |(_, count)| *count)
+        rejections.iter().find(|(known, _)| *known == why).map_or(0, |(_, count)| *count)
     }
 
     pub async fn fetch(&self, artifact: &Artifact) -> Result<(), ContentError> {
@@ -210,7 +210,7 @@ impl TestNode {
     }
 
     pub async fn online_names(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.online().await.into_iter().filter_map(|user| user.username).collect();
+        let mut names: Vec<String> = self.online().await.into_iter().filter_map(|user| user.person.username).collect();
         names.sort();
         names
     }
@@ -223,7 +223,7 @@ impl TestNode {
         let channel = channel.to_owned();
         match self.talk(ChatCommand::ChannelUsers { channel }).await.unwrap() {
             Answer::ChannelUsers(users) => {
-                let mut names: Vec<String> = users.into_iter().filter_map(|user| user.username).collect();
+                let mut names: Vec<String> = users.into_iter().filter_map(|user| user.person.username).collect();
                 names.sort();
                 names
             }

@@ -40,7 +40,7 @@ fn declarations() -> BTreeMap<String, String> {
         ($($type:ty)*) => { $(all.visit::<$type>();)* };
     }
     add!(Event Failure FailureCode Me ProfileChanges UsernameEntry AnsweredBy FindReport NetworkReport PeerEntry Statistics Imported
-        Reputation BlockListReport Decision FollowRow NoticeList Report Published ModulePage ModuleChanges ModuleFilter ModuleSort
+        Reputation BlockListReport Decision FollowRow NoticeList Report Published ModulePage ModulePatch ModuleFilter ModuleSort
         ModuleList SearchResults Requirement InstallPlan InstalledModule RunOutcome OnlineReport OnlineUser ChannelEntry
         MessagePage ChatMessage);
     all.found

@@ -3,19 +3,20 @@
 //! A module's fields are side by side under `name/field` (a name has no slash). With one map for each module, each of
 //! two devices that never met would make its own, and one of these would hide the other with all its fields.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use automerge::{Automerge, ObjId, ReadDoc, ScalarValue, Value};
 use cid::Cid;
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
-use super::edit::{DEPRECATED, DESCRIPTION, EXPORTS, IMPORTS, LICENSE, README, REPOSITORY, TAG, TITLE};
+use super::edit::{EXPORTS, IMPORTS, README, TAG};
 use super::view::is_link;
 use super::{INSTALLS, MODULES, RATINGS, map};
 use crate::canonical::{DecodeError, Decoder, Encoder};
 use crate::fact::release::parse_version;
 use crate::limits::*;
+use crate::modules::description::{ModuleDescription, TextField};
 use crate::name::ModuleName;
 use crate::time::Timestamp;
 
@@ -23,15 +24,8 @@ use crate::time::Timestamp;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ModuleFacet {
-    pub title: Option<String>,
-    pub description: Option<String>,
-    pub license: Option<String>,
-    pub repository: Option<String>,
-    /// The CID of the block with the text, in Markdown.
-    pub readme: Option<String>,
-    pub tags: BTreeSet<String>,
-    /// The reason to begin no new use of the module.
-    pub deprecated: Option<String>,
+    #[serde(flatten)]
+    pub description: ModuleDescription,
     /// What the newest version asks for and offers, as the owner says; words in between blanks. For finding only.
     pub imports: Option<String>,
     pub exports: Option<String>,
@@ -141,19 +135,20 @@ fn read_modules(document: &Automerge, map: &ObjId, modules: &mut BTreeMap<Module
         }
         let facet = modules.entry(name).or_default();
         let text = |most: usize| value.as_str().filter(|text| text.chars().count() <= most).map(str::to_owned);
+        if let Some(field) = TextField::from_key(field) {
+            let text = text(field.max_chars()).filter(|text| !field.is_link() || is_link(text));
+            *facet.description.text_mut(field) = text;
+            continue;
+        }
         match field {
-            TITLE => facet.title = text(TITLE_MAX_CHARS),
-            DESCRIPTION => facet.description = text(DESCRIPTION_MAX_CHARS),
-            LICENSE => facet.license = text(LICENSE_MAX_CHARS),
-            REPOSITORY => facet.repository = text(LINK_MAX_CHARS).filter(|link| is_link(link)),
-            README => facet.readme = text(LINK_MAX_CHARS).filter(|cid| cid.parse::<Cid>().is_ok()),
+            README => facet.description.readme = text(LINK_MAX_CHARS).filter(|cid| cid.parse::<Cid>().is_ok()),
             IMPORTS => facet.imports = text(INTERFACE_MAX_CHARS),
             EXPORTS => facet.exports = text(INTERFACE_MAX_CHARS),
-            DEPRECATED => facet.deprecated = text(REASON_MAX_CHARS),
             _ => {
                 let tag = field.strip_prefix(TAG).filter(|tag| is_tag(tag));
-                if let Some(tag) = tag.filter(|_| value.as_bool().is_some() && facet.tags.len() < TAGS_MAX) {
-                    facet.tags.insert(tag.to_owned());
+                if let Some(tag) = tag.filter(|_| value.as_bool().is_some() && facet.description.tags.len() < TAGS_MAX)
+                {
+                    facet.description.tags.insert(tag.to_owned());
                 }
             }
         }
@@ -203,16 +198,23 @@ mod tests {
     #[test]
     fn devices_that_never_met_describe_one_module() {
         let (mut one, mut two) = (Document::new(alice().identity()), Document::new(alice().identity()));
-        let title = write(&mut one, 1, &[facet(FacetEdit::Title(Some("CRC".into()))), tag("hash", true)]);
-        let license =
-            write(&mut two, 2, &[facet(FacetEdit::License(Some("MIT".into()))), tag("small", true), rating(4)]);
+        let title =
+            write(&mut one, 1, &[facet(FacetEdit::Text(TextField::Title, Some("CRC".into()))), tag("hash", true)]);
+        let license = write(
+            &mut two,
+            2,
+            &[facet(FacetEdit::Text(TextField::License, Some("MIT".into()))), tag("small", true), rating(4)],
+        );
         one.admit(license).expect("a change");
         two.admit(title).expect("a change");
         assert_eq!(one.annotations(), two.annotations());
         let shelf = one.annotations();
         let described = &shelf.modules[&name()];
-        assert_eq!((described.title.as_deref(), described.license.as_deref()), (Some("CRC"), Some("MIT")));
-        assert_eq!(described.tags.iter().collect::<Vec<_>>(), ["hash", "small"]);
+        assert_eq!(
+            (described.description.title.as_deref(), described.description.license.as_deref()),
+            (Some("CRC"), Some("MIT"))
+        );
+        assert_eq!(described.description.tags.iter().collect::<Vec<_>>(), ["hash", "small"]);
         assert_eq!(shelf.ratings[&name()].stars, 4);
     }
 
@@ -230,7 +232,7 @@ mod tests {
         }
         two.admit(removed).expect("a change");
         assert_eq!(one.annotations(), two.annotations());
-        assert!(one.annotations().modules[&name()].tags.contains("hash"));
+        assert!(one.annotations().modules[&name()].description.tags.contains("hash"));
     }
 
     #[test]
@@ -252,20 +254,21 @@ mod tests {
         let mut document = Document::new(alice().identity());
         let long = "x".repeat(DESCRIPTION_MAX_CHARS + 1);
         let edits = [
-            facet(FacetEdit::Description(Some(long))),
-            facet(FacetEdit::Repository(Some("javascript:alert(1)".into()))),
-            facet(FacetEdit::License(Some("MIT".into()))),
+            facet(FacetEdit::Text(TextField::Description, Some(long))),
+            facet(FacetEdit::Text(TextField::Repository, Some("javascript:alert(1)".into()))),
+            facet(FacetEdit::Text(TextField::License, Some("MIT".into()))),
             tag("Not A Tag", true),
             rating(6),
         ];
         write(&mut document, 1, &edits);
         let shelf = document.annotations();
-        let only_license = ModuleFacet { license: Some("MIT".into()), ..ModuleFacet::default() };
+        let description = ModuleDescription { license: Some("MIT".into()), ..ModuleDescription::default() };
+        let only_license = ModuleFacet { description, ..ModuleFacet::default() };
         assert_eq!(shelf.modules[&name()], only_license);
         assert!(shelf.ratings.is_empty());
         let more = (0..TAGS_MAX + 1).map(|nth| tag(&format!("tag{nth}"), true)).collect::<Vec<_>>();
         write(&mut document, 1, &more);
-        assert_eq!(document.annotations().modules[&name()].tags.len(), TAGS_MAX);
+        assert_eq!(document.annotations().modules[&name()].description.tags.len(), TAGS_MAX);
     }
 
     #[test]
@@ -276,5 +279,21 @@ mod tests {
         for bad in ["", "-a", "a-", "A", "a b", "a/b", &"a".repeat(TAG_MAX_CHARS + 1)] {
             assert!(!is_tag(bad), "{bad}");
         }
+    }
+
+    #[test]
+    fn records_of_before_the_description_had_a_type_of_its_own_are_read() {
+        let stored = r#"{"title":null,"description":"A sum","license":"MIT","repository":null,"readme":null,
+            "tags":["hash"],"deprecated":null,"imports":"env.log env.now","exports":null}"#;
+        let facet: ModuleFacet = serde_json::from_str(stored).unwrap();
+        let description = ModuleDescription {
+            description: Some("A sum".into()),
+            license: Some("MIT".into()),
+            tags: ["hash".to_owned()].into(),
+            ..ModuleDescription::default()
+        };
+        assert_eq!(facet, ModuleFacet { description, imports: Some("env.log env.now".into()), exports: None });
+        let written = serde_json::to_value(&facet).unwrap();
+        assert_eq!(written, serde_json::from_str::<serde_json::Value>(stored).unwrap());
     }
 }

@@ -9,6 +9,7 @@ use super::annotations::{Rating, facet_key};
 use super::{FACTS, INSTALLS, MODULES, PRIVATE, PROFILE, RATINGS, map};
 use crate::fact::SignedFact;
 use crate::limits::{DOCUMENT_MAX_BYTES, DOCUMENT_MAX_CHANGES};
+use crate::modules::description::TextField;
 use crate::name::ModuleName;
 use crate::time::Timestamp;
 
@@ -18,14 +19,9 @@ pub(super) const AVATAR: &str = "avatar";
 pub(super) const LINKS: &str = "links";
 pub(super) const JOINED_AT: &str = "joined_at";
 
-pub(super) const TITLE: &str = "title";
-pub(super) const DESCRIPTION: &str = "description";
-pub(super) const LICENSE: &str = "license";
-pub(super) const REPOSITORY: &str = "repository";
 pub(super) const README: &str = "readme";
 pub(super) const IMPORTS: &str = "imports";
 pub(super) const EXPORTS: &str = "exports";
-pub(super) const DEPRECATED: &str = "deprecated";
 /// Prefix of a tag's key. Each tag has its own, so that of two concurrent edits adding a tag wins over removing it.
 pub(super) const TAG: &str = "tag:";
 
@@ -61,14 +57,9 @@ pub enum Edit {
 /// One field of a module's description. None takes it away.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FacetEdit {
-    Title(Option<String>),
-    Description(Option<String>),
-    License(Option<String>),
-    Repository(Option<String>),
+    Text(TextField, Option<String>),
     /// The block with the text, in Markdown.
     Readme(Option<Cid>),
-    /// The reason to begin no new use of the module.
-    Deprecated(Option<String>),
     /// What the newest version asks for: words in between blanks.
     Imports(Option<String>),
     Exports(Option<String>),
@@ -131,12 +122,8 @@ fn write_facet(
 ) -> Result<(), AutomergeError> {
     let mut put = |field: &str, text: Option<&str>| put_text(transaction, target, &facet_key(name, field), text);
     match facet {
-        FacetEdit::Title(text) => put(TITLE, text.as_deref()),
-        FacetEdit::Description(text) => put(DESCRIPTION, text.as_deref()),
-        FacetEdit::License(text) => put(LICENSE, text.as_deref()),
-        FacetEdit::Repository(text) => put(REPOSITORY, text.as_deref()),
+        FacetEdit::Text(field, text) => put(field.key(), text.as_deref()),
         FacetEdit::Readme(cid) => put(README, cid.map(|cid| cid.to_string()).as_deref()),
-        FacetEdit::Deprecated(text) => put(DEPRECATED, text.as_deref()),
         FacetEdit::Imports(text) => put(IMPORTS, text.as_deref()),
         FacetEdit::Exports(text) => put(EXPORTS, text.as_deref()),
         FacetEdit::Tag { tag, on } => {

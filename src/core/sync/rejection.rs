@@ -4,12 +4,16 @@
 //! session, which ends at 100, and lowers the peer's [`reputation`](crate::sync::reputation). So one forged change
 //! costs as much as 25 announcements too many.
 
+use serde::{Deserialize, Serialize};
+
 use crate::canonical::DecodeError;
 use crate::identity::SignatureError;
 use crate::presence::HeartbeatRefusal;
 
 /// A rule that a peer broke.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
 pub enum Rejection {
     /// Bytes that are no encoding of a message.
     #[error("the message can't be read: {0}")]

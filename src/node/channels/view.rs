@@ -109,15 +109,10 @@ impl Channels {
         ChatMessage {
             id: message.hash().to_string(),
             channel: said.channel.to_string(),
-            did: message.author().to_string(),
-            public_key: message.author().to_hex(),
-            username: person.username,
-            display_name: person.display_name,
-            avatar: person.avatar,
+            person,
             at: said.at.wall.as_millis(),
             text: text.to_owned(),
             topic_line,
-            mine: person.mine,
             mentions_me,
         }
     }

@@ -14,8 +14,8 @@ impl Installer {
     pub(super) async fn export_all(&self) -> Result<Vec<u8>, Failure> {
         let mut files = vec![(LOCKFILE.to_owned(), self.export_lockfile().await?.into_bytes().into())];
         for module in self.catalog.list_installed() {
-            let bytes = self.catalog.bytes_of(&module.name, &module.version).await?;
-            files.push((format!("{}-{}.wasm", module.name, module.version), bytes.into()));
+            let bytes = self.catalog.bytes_of(&module.name, &module.summary.version).await?;
+            files.push((format!("{}-{}.wasm", module.name, module.summary.version), bytes.into()));
         }
         match self.context.environment.run_job(Job::Bundle(files)).await {
             Some(JobOutput::Bundled(Some(bundle))) => Ok(bundle.into_vec()),

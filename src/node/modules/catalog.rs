@@ -119,16 +119,18 @@ impl ModuleCatalog {
         let update = module.latest().map(|latest| &latest.release.version).filter(|latest| **latest > record.version);
         Some(InstalledModule {
             name: name.to_string(),
-            version: record.version.to_string(),
-            release: record.release.to_string(),
-            sha256: release.artifact.sha256.to_string(),
-            size: release.artifact.size,
-            author: pages::author(&read_model, author),
+            summary: ReleaseSummary {
+                version: record.version.to_string(),
+                release: record.release.to_string(),
+                sha256: release.artifact.sha256.to_string(),
+                size: release.artifact.size,
+                author: pages::author(&read_model, author),
+                withdrawn: counted.and_then(|counted| counted.withdrawn.as_ref()).map(pages::withdrawn),
+            },
             requirement: record.requirement.clone(),
             needed_by,
             installed_at: record.installed_at.as_millis(),
             imports: record.imports.clone(),
-            withdrawn: counted.and_then(|counted| counted.withdrawn.as_ref()).map(pages::withdrawn),
             update: update.map(ToString::to_string),
         })
     }

@@ -6,7 +6,6 @@ use gen_registry_api::{Failure, FailureCode};
 use gen_registry_core::fact::release::VersionError;
 use gen_registry_core::limits::*;
 use gen_registry_core::lockfile::LockfileError;
-use gen_registry_core::modules::WhyRefused;
 use gen_registry_core::name::NameError;
 use gen_registry_core::resolver::Unresolved;
 use gen_registry_core::resolver::explain::ThereIs;
@@ -95,16 +94,6 @@ pub(super) fn too_many_modules() -> Failure {
 
 pub(super) fn details_invalid(message: String) -> Failure {
     Failure::new(FailureCode::ModuleInvalid, message, "Make it shorter, or leave it empty.")
-}
-
-pub(super) fn why_refused(why: WhyRefused) -> String {
-    match why {
-        WhyRefused::NotHolder => "Its author does not hold this module's name.".to_owned(),
-        WhyRefused::AfterLeaving => "Its author had given up this module's name before.".to_owned(),
-        WhyRefused::VersionTaken { .. } => {
-            "Another release of this version was first; no version is replaced.".to_owned()
-        }
-    }
 }
 
 /// Of what somebody typed.

@@ -148,14 +148,10 @@ impl Installer {
             let read_model = self.registry.read_model();
             steps.push(PlannedModule {
                 name: name.to_string(),
-                version: counted.release.version.to_string(),
-                size: artifact.size,
-                sha256: artifact.sha256.to_string(),
-                author: pages::author(&read_model, &counted.author),
+                summary: pages::release_summary(&read_model, counted),
                 needed_by: needed_by.map(|(other, _)| other.to_string()).collect(),
                 installed: before.map(|version| version.to_string()),
                 here: done == total,
-                withdrawn: counted.withdrawn.as_ref().map(pages::withdrawn),
             });
         }
         Ok(InstallPlan { steps, to_fetch })

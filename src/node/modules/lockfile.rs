@@ -15,8 +15,8 @@ impl Installer {
     /// Returns the lockfile of what is installed, in the order of the names.
     pub(super) async fn export_lockfile(&self) -> Result<String, Failure> {
         let modules = self.catalog.list_installed().into_iter().filter_map(|module| {
-            let sha256 = module.sha256.parse().ok()?;
-            let (name, version, signer) = (module.name, module.version, module.author.did);
+            let sha256 = module.summary.sha256.parse().ok()?;
+            let (name, version, signer) = (module.name, module.summary.version, module.summary.author.did);
             Some(Locked { name, version, sha256, signer, requirement: module.requirement })
         });
         match self.context.environment.run_job(Job::WriteLockfile(Lockfile::new(modules.collect()))).await {

@@ -8,8 +8,9 @@ use crate::modules::{errors, parse_name};
 use gen_registry_api::*;
 use gen_registry_core::document::{ModuleFacet, Rating};
 use gen_registry_core::identity::Identity;
+use gen_registry_core::modules::description::ModuleDescription;
 use gen_registry_core::modules::ratings::RatingState;
-use gen_registry_core::modules::{CountedRelease, Withdrawn};
+use gen_registry_core::modules::{CountedRelease, WhyRefused, Withdrawn};
 use gen_registry_core::name::{FoldedName, ModuleName};
 use gen_registry_core::ownership::{Availability, ClaimStatus, NameState, Position};
 use gen_registry_core::read_model::ReadModel;
@@ -57,7 +58,7 @@ impl ModuleCatalog {
         let latest = self.registry.read_model().module(&folded).latest().map(|latest| latest.release.version.clone());
         match latest.map(|version| self.closure(&name, &version)) {
             Some(Ok(closure)) => page.needed = closure.iter().map(|(name, counted)| needed(name, counted)).collect(),
-            Some(Err(failure)) => page.unresolved = Some(failure.message),
+            Some(Err(failure)) => page.unresolved = Some(failure),
             None => {}
         }
         page.installed = self.installed_module(&name);
@@ -77,7 +78,7 @@ impl ModuleCatalog {
             version: refused.version.to_string(),
             release: refused.fact.to_string(),
             author: author(&read_model, &refused.author),
-            reason: errors::why_refused(refused.why),
+            reason: release_refusal(refused.why),
         });
         let dependents = read_model.dependents(&folded).into_iter();
         let dependents =
@@ -188,7 +189,7 @@ impl ModuleCatalog {
 /// Whether a module with this description passes the filter.
 fn has_wanted_facet(filter: &ModuleFilter, facet: &ModuleFacet) -> bool {
     let exports = |wanted: &String| facet.exports.as_ref().is_some_and(|all| all.split(' ').any(|word| word == wanted));
-    filter.tag.as_ref().is_none_or(|tag| facet.tags.contains(tag))
+    filter.tag.as_ref().is_none_or(|tag| facet.description.tags.contains(tag))
         && (!filter.imports_nothing || facet.imports.is_none())
         && filter.exports.as_ref().is_none_or(exports)
 }
@@ -207,7 +208,7 @@ fn match_weight(text: &str, name: &ModuleName, facet: Option<&ModuleFacet>) -> O
     if name.as_str().contains(text) {
         return Some(2.0);
     }
-    let ModuleFacet { title, description, tags, .. } = facet?;
+    let ModuleDescription { title, description, tags, .. } = &facet?.description;
     (said(title) || said(description) || tags.contains(text)).then_some(1.0)
 }
 
@@ -224,16 +225,16 @@ fn card(
     let facet = facet.cloned().unwrap_or_default();
     Some(ModuleCard {
         name: name.to_string(),
-        title: facet.title,
-        description: facet.description,
-        tags: facet.tags.into_iter().collect(),
+        title: facet.description.title,
+        description: facet.description.description,
+        tags: facet.description.tags.into_iter().collect(),
         version: latest.release.version.to_string(),
         published_at: latest.position.at().as_millis(),
         size: latest.release.artifact.size,
         holder: author(read_model, holder),
         opinion: summary(read_model.opinion(&name.folded())),
         imports_nothing: facet.imports.is_none(),
-        deprecated: facet.deprecated.is_some(),
+        deprecated: facet.description.deprecated.is_some(),
         installed: installed.get(name).map(|installed| installed.version.to_string()),
     })
 }
@@ -242,26 +243,42 @@ pub(super) fn author(read_model: &ReadModel, identity: &Identity) -> Author {
     Author { did: identity.to_string(), username: read_model.username_of(identity).map(ToString::to_string) }
 }
 
-fn version_entry(read_model: &ReadModel, counted: &CountedRelease) -> VersionEntry {
+/// A release that counts, in a line.
+pub(super) fn release_summary(read_model: &ReadModel, counted: &CountedRelease) -> ReleaseSummary {
     let release = &counted.release;
-    VersionEntry {
+    ReleaseSummary {
         version: release.version.to_string(),
         release: counted.fact.to_string(),
         sha256: release.artifact.sha256.to_string(),
         size: release.artifact.size,
-        published_at: counted.position.at().as_millis(),
         author: author(read_model, &counted.author),
+        withdrawn: counted.withdrawn.as_ref().map(withdrawn),
+    }
+}
+
+fn version_entry(read_model: &ReadModel, counted: &CountedRelease) -> VersionEntry {
+    VersionEntry {
+        summary: release_summary(read_model, counted),
+        published_at: counted.position.at().as_millis(),
         status: match counted.position {
             Position::Confirmed(_) => NameStatus::Confirmed,
             Position::Provisional(_) => NameStatus::Provisional,
         },
-        dependencies: release
+        dependencies: counted
+            .release
             .dependencies
             .iter()
             .map(|needed| Requirement { name: needed.name.to_string(), requirement: needed.requirement.to_string() })
             .collect(),
-        withdrawn: counted.withdrawn.as_ref().map(withdrawn),
         here: false,
+    }
+}
+
+fn release_refusal(why: WhyRefused) -> ReleaseRefusal {
+    match why {
+        WhyRefused::NotHolder => ReleaseRefusal::NotHolder,
+        WhyRefused::AfterLeaving => ReleaseRefusal::AfterRelinquishing,
+        WhyRefused::VersionTaken { .. } => ReleaseRefusal::VersionTaken,
     }
 }
 
@@ -281,17 +298,7 @@ fn details(facet: Option<&ModuleFacet>) -> ModuleDetails {
     let facet = facet.cloned().unwrap_or_default();
     let words =
         |text: Option<String>| text.map(|text| text.split(' ').map(str::to_owned).collect()).unwrap_or_default();
-    ModuleDetails {
-        title: facet.title,
-        description: facet.description,
-        license: facet.license,
-        repository: facet.repository,
-        readme: facet.readme,
-        tags: facet.tags.into_iter().collect(),
-        deprecated: facet.deprecated,
-        imports: words(facet.imports),
-        exports: words(facet.exports),
-    }
+    ModuleDetails { description: facet.description, imports: words(facet.imports), exports: words(facet.exports) }
 }
 
 fn summary(opinion: Option<&RatingState>) -> RatingSummary {

@@ -28,11 +28,12 @@ use crate::registry::Registry;
 use gen_registry_api::*;
 use gen_registry_core::artifact::Artifact;
 use gen_registry_core::digest::block_cid;
-use gen_registry_core::document::{Edit, FacetEdit, ModuleFacet, is_link, is_tag};
+use gen_registry_core::document::{Edit, FacetEdit, is_link, is_tag};
 use gen_registry_core::fact::release::{parse_requirement, parse_version};
 use gen_registry_core::fact::{ClaimedName, Dependency, Fact, Release, Unyank, Yank};
 use gen_registry_core::identity::Identity;
 use gen_registry_core::limits::*;
+use gen_registry_core::modules::description::TextField;
 use gen_registry_core::name::ModuleName;
 use gen_registry_core::ownership::Availability;
 use gen_registry_core::validation::{ExternKind, Report};
@@ -178,7 +179,7 @@ impl Publisher {
         &self,
         id: Option<RequestId>,
         name: &str,
-        changes: ModuleChanges,
+        changes: ModulePatch,
     ) -> Result<(), Failure> {
         let signer = self.keys.signer()?;
         let name = self.own_module(name, &signer.identity())?;
@@ -239,31 +240,23 @@ impl Publisher {
         &self,
         own: &Identity,
         name: &ModuleName,
-        changes: ModuleChanges,
+        changes: ModulePatch,
         draft: &mut ChangeDraft,
     ) -> Result<(), Failure> {
-        let ModuleChanges { title, description, license, repository, readme, tags, deprecated } = changes;
         let read_model = self.registry.read_model();
         let present =
             read_model.person(own).and_then(|person| person.shelf.modules.get(name)).cloned().unwrap_or_default();
         drop(read_model);
         let mut facets = Vec::new();
-        let texts = [
-            ("A title", title, TITLE_MAX_CHARS, FacetEdit::Title as fn(_) -> _),
-            ("A description", description, DESCRIPTION_MAX_CHARS, FacetEdit::Description as fn(_) -> _),
-            ("A licence", license, LICENSE_MAX_CHARS, FacetEdit::License as fn(_) -> _),
-            ("A link", repository, LINK_MAX_CHARS, FacetEdit::Repository as fn(_) -> _),
-            ("A reason", deprecated, REASON_MAX_CHARS, FacetEdit::Deprecated as fn(_) -> _),
-        ];
-        for (what, text, most, edit) in texts {
-            let Some(text) = text else { continue };
-            let text = bounded(what, &text, most)?;
-            if let Some(link) = text.as_ref().filter(|link| what == "A link" && !is_link(link)) {
+        for field in TextField::ALL {
+            let Some(text) = changes.text(field) else { continue };
+            let text = bounded(label(field), text, field.max_chars())?;
+            if let Some(link) = text.as_ref().filter(|link| field.is_link() && !is_link(link)) {
                 return Err(errors::details_invalid(format!("“{}” is not a web address.", errors::shortened(link))));
             }
-            facets.push(edit(text));
+            facets.push(FacetEdit::Text(field, text));
         }
-        if let Some(readme) = readme {
+        if let Some(readme) = changes.readme {
             if readme.len() > BLOCK_MAX_BYTES {
                 return Err(errors::details_invalid(format!("A readme has at most {} KiB.", BLOCK_MAX_BYTES / 1024)));
             }
@@ -271,17 +264,28 @@ impl Publisher {
             facets.push(FacetEdit::Readme(block.as_ref().map(|bytes| block_cid(bytes))));
             draft.blocks.extend(block.map(|bytes| (block_cid(&bytes), bytes)));
         }
-        if let Some(tags) = tags {
-            facets.extend(tag_edits(&present, tags)?);
+        if let Some(tags) = changes.tags {
+            facets.extend(tag_edits(&present.description.tags, tags)?);
         }
         draft.edits.extend(facets.into_iter().map(|facet| Edit::Module { name: name.clone(), facet }));
         Ok(())
     }
 }
 
+/// A field with its article, for sentences.
+fn label(field: TextField) -> &'static str {
+    match field {
+        TextField::Title => "A title",
+        TextField::Description => "A description",
+        TextField::License => "A licence",
+        TextField::Repository => "A link",
+        TextField::Deprecated => "A reason",
+    }
+}
+
 /// Returns the edits that add and remove tags. Tags that stay are not touched, so that two devices that each add one
 /// keep both.
-fn tag_edits(present: &ModuleFacet, tags: Vec<String>) -> Result<Vec<FacetEdit>, Failure> {
+fn tag_edits(present: &BTreeSet<String>, tags: Vec<String>) -> Result<Vec<FacetEdit>, Failure> {
     let wanted: BTreeSet<String> =
         tags.iter().map(|tag| tag.trim().to_lowercase()).filter(|tag| !tag.is_empty()).collect();
     if wanted.len() > TAGS_MAX {
@@ -295,8 +299,8 @@ fn tag_edits(present: &ModuleFacet, tags: Vec<String>) -> Result<Vec<FacetEdit>,
         return Err(errors::details_invalid(message));
     }
     let edit = |tag: &String, on| FacetEdit::Tag { tag: tag.clone(), on };
-    let off = present.tags.difference(&wanted).map(|tag| edit(tag, false));
-    Ok(off.chain(wanted.difference(&present.tags).map(|tag| edit(tag, true))).collect())
+    let off = present.difference(&wanted).map(|tag| edit(tag, false));
+    Ok(off.chain(wanted.difference(present).map(|tag| edit(tag, true))).collect())
 }
 
 /// Returns what a module imports and exports as words for the search, as many as there is room for.

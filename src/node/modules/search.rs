@@ -34,6 +34,7 @@ use crate::time_slice::TimeSlice;
 use gen_registry_api::*;
 use gen_registry_core::document::ModuleFacet;
 use gen_registry_core::identity::Identity;
+use gen_registry_core::modules::description::ModuleDescription;
 use gen_registry_core::modules::ratings::RatingState;
 use gen_registry_core::name::{FoldedName, ModuleName};
 use gen_registry_core::read_model::ReadModel;
@@ -335,7 +336,7 @@ fn document(read_model: &ReadModel, name: &FoldedName) -> Option<SearchDocument>
     let latest = module.newest()?;
     let spelled = read_model.spelled(&latest.release.module);
     let facet = read_model.facet(&spelled).cloned().unwrap_or_default();
-    let ModuleFacet { title, description, tags, imports, exports, .. } = facet;
+    let ModuleFacet { description: ModuleDescription { title, description, tags, .. }, imports, exports } = facet;
     let words = |text: Option<String>| -> Vec<String> {
         text.map(|text| text.split_whitespace().map(str::to_owned).collect()).unwrap_or_default()
     };

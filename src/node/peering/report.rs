@@ -7,7 +7,6 @@ use crate::net::mesh::PeerView;
 use crate::peering::PeerTable;
 use crate::reputation::{Actor, ReputationTracker};
 use gen_registry_api::*;
-use gen_registry_core::sync::rejection::Rejection;
 
 /// Everything that is known of relays and peers now. A new peer is listed last, so that rows which are being read stay
 /// in place.
@@ -31,7 +30,7 @@ pub(crate) fn network_report(context: &Context, peers: &PeerTable, reputation: &
         peers: entries,
         unsent: peers.unsent(),
         rejections: rejection_counts(&peers.rejections()),
-        left_aside: peers.server_fault().map(|fault| fault.to_string()),
+        left_aside: peers.server_fault(),
     }
 }
 
@@ -53,6 +52,6 @@ fn peer_entry(peers: &PeerTable, reputation: &ReputationTracker, peer: &PeerView
     }
 }
 
-fn rejection_counts(rejections: &BTreeMap<Rejection, u64>) -> Vec<(String, u64)> {
-    rejections.iter().map(|(why, count)| (why.to_string(), *count)).collect()
+fn rejection_counts(rejections: &BTreeMap<Rejection, u64>) -> Vec<(Rejection, u64)> {
+    rejections.iter().map(|(why, count)| (*why, *count)).collect()
 }

@@ -4,18 +4,32 @@ use leptos::prelude::*;
 
 use crate::components::icon::{Icon, icon};
 
+/// A single line of text.
+///
+/// The hint, if there is one, is named as the field's description. `max` limits the letters that can be typed.
 #[component]
 pub fn TextField(
     /// Unique on the page.
     id: &'static str,
-    #[prop(into)] label: String,
+    /// The text above the field.
+    #[prop(into)]
+    label: String,
+    /// What is typed; the field follows it both ways.
     value: RwSignal<String>,
-    #[prop(optional, into)] hint: String,
+    /// A sentence below the field.
+    #[prop(optional, into)]
+    hint: String,
     #[prop(optional)] testid: Option<&'static str>,
-    #[prop(default = "text")] kind: &'static str,
-    #[prop(default = "off")] autocomplete: &'static str,
+    /// The `type` of the input.
+    #[prop(default = "text")]
+    kind: &'static str,
+    /// What the browser may fill in.
+    #[prop(default = "off")]
+    autocomplete: &'static str,
     #[prop(optional)] placeholder: Option<&'static str>,
-    #[prop(optional)] max: Option<u32>,
+    /// How many letters can be typed.
+    #[prop(optional)]
+    max: Option<u32>,
 ) -> impl IntoView {
     let hint_id = format!("{id}-hint");
     let described = (!hint.is_empty()).then(|| hint_id.clone());
@@ -42,15 +56,25 @@ pub fn TextField(
     }
 }
 
+/// Several lines of text; otherwise like [`TextField`].
 #[component]
 pub fn TextArea(
     id: &'static str,
-    #[prop(into)] label: String,
+    /// The text above the field.
+    #[prop(into)]
+    label: String,
+    /// What is typed; the field follows it both ways.
     value: RwSignal<String>,
-    #[prop(optional, into)] hint: String,
+    /// A sentence below the field.
+    #[prop(optional, into)]
+    hint: String,
     #[prop(optional)] testid: Option<&'static str>,
-    #[prop(default = 4)] rows: u32,
-    #[prop(optional)] max: Option<u32>,
+    /// The height of the field, in lines.
+    #[prop(default = 4)]
+    rows: u32,
+    /// How many letters can be typed.
+    #[prop(optional)]
+    max: Option<u32>,
 ) -> impl IntoView {
     let hint_id = format!("{id}-hint");
     let described = (!hint.is_empty()).then(|| hint_id.clone());
@@ -78,15 +102,20 @@ pub fn TextArea(
 #[component]
 pub fn PassphraseField(
     id: &'static str,
-    #[prop(into)] label: String,
+    /// The text above the field.
+    #[prop(into)]
+    label: String,
+    /// What is typed; the field follows it both ways.
     value: RwSignal<String>,
-    #[prop(optional, into)] hint: String,
+    /// A sentence below the field.
+    #[prop(optional, into)]
+    hint: String,
     #[prop(optional)] testid: Option<&'static str>,
     /// It is being chosen here, not remembered.
     #[prop(optional)]
     fresh: bool,
 ) -> impl IntoView {
-    let shown = RwSignal::new(false);
+    let is_visible = RwSignal::new(false);
     let hint_id = format!("{id}-hint");
     let described = (!hint.is_empty()).then(|| hint_id.clone());
     view! {
@@ -98,7 +127,7 @@ pub fn PassphraseField(
                 <input
                     class="input"
                     id=id
-                    type=move || if shown.get() { "text" } else { "password" }
+                    type=move || if is_visible.get() { "text" } else { "password" }
                     autocomplete=if fresh { "new-password" } else { "current-password" }
                     spellcheck="false"
                     autocapitalize="off"
@@ -110,10 +139,10 @@ pub fn PassphraseField(
                     type="button"
                     class="button button-icon"
                     aria-label="Show what was typed"
-                    aria-pressed=move || shown.get().to_string()
-                    on:click=move |_| shown.update(|shown| *shown = !*shown)
+                    aria-pressed=move || is_visible.get().to_string()
+                    on:click=move |_| is_visible.update(|is_visible| *is_visible = !*is_visible)
                 >
-                    {move || icon(if shown.get() { Icon::EyeOff } else { Icon::Eye })}
+                    {move || icon(if is_visible.get() { Icon::EyeOff } else { Icon::Eye })}
                 </button>
             </div>
             {(!hint.is_empty()).then(|| view! { <p class="field-hint" id=hint_id>{hint}</p> })}
@@ -124,10 +153,18 @@ pub fn PassphraseField(
 /// Sends a form; says so while it is under way, and can't be pressed twice.
 #[component]
 pub fn Submit(
-    #[prop(into)] label: String,
-    #[prop(into)] busy: Signal<bool>,
-    #[prop(default = "Working…")] working: &'static str,
-    #[prop(optional, into)] disabled: Signal<bool>,
+    /// The text above the field.
+    #[prop(into)]
+    label: String,
+    /// Whether the form is being sent.
+    #[prop(into)]
+    busy: Signal<bool>,
+    /// The button's text meanwhile.
+    #[prop(default = "Working…")]
+    working: &'static str,
+    /// Whether the form is not ready to be sent.
+    #[prop(optional, into)]
+    disabled: Signal<bool>,
     #[prop(optional)] testid: Option<&'static str>,
     #[prop(default = "button button-main")] class: &'static str,
 ) -> impl IntoView {

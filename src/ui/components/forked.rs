@@ -3,7 +3,9 @@
 use leptos::prelude::*;
 
 use crate::components::notice::{Notice, NoticeTone};
+use crate::routes::{self, SettingsSection};
 
+/// The explanation, with a link to the place in the settings where the identity is forgotten.
 #[component]
 pub fn ForkedNotice() -> impl IntoView {
     view! {
@@ -15,7 +17,7 @@ pub fn ForkedNotice() -> impl IntoView {
                 </p>
                 <p>
                     "What helps is a new identity: "
-                    <a href="/settings#danger">"forget this one"</a>
+                    <a href=routes::settings(SettingsSection::Danger)>"forget this one"</a>
                     ", then claim a name anew; also the old one is free again. To use one identity on two devices, bring it there with the 24 words or a backup file."
                 </p>
             </Notice>

@@ -3,11 +3,16 @@
 use leptos::prelude::*;
 
 use crate::components::modal::Modal;
-use crate::preferences::preferences;
 
+/// A dialog with all keys. Says whether single keys are switched off.
 #[component]
-pub fn HelpDialog(open: RwSignal<bool>) -> impl IntoView {
-    let shortcuts = preferences().shortcuts;
+pub fn HelpDialog(
+    /// Whether the dialog is on show.
+    open: RwSignal<bool>,
+    /// Whether single keys do anything.
+    #[prop(into)]
+    shortcuts: Signal<bool>,
+) -> impl IntoView {
     view! {
         <Modal open id="help-title" title="Keys">
             <dl class="keys">

@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+/// The name of an icon, after what it means or shows.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Icon {
     Home,

@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+/// Renders HTML as it is: only HTML that the node made may come here.
 #[component]
 pub fn Markdown(html: String) -> impl IntoView {
     view! { <div class="markdown" inner_html=html></div> }

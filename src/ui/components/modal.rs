@@ -6,11 +6,15 @@ use leptos::prelude::*;
 /// `open` becomes false when the person closes it, however they do.
 #[component]
 pub fn Modal(
+    /// Whether the dialog is on show; also set by the dialog itself.
     open: RwSignal<bool>,
-    #[prop(into)] title: String,
+    /// The dialog's heading and its accessible name.
+    #[prop(into)]
+    title: String,
     /// Unique on the page; the title gets it.
     id: &'static str,
     #[prop(optional)] testid: Option<&'static str>,
+    /// Rendered again each time the dialog opens, so nothing that was typed stays.
     children: ChildrenFn,
 ) -> impl IntoView {
     let dialog = NodeRef::<html::Dialog>::new();

@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use crate::components::icon::{Icon, icon};
 use gen_registry_api::failure::Failure;
 
+/// How urgent a message is: its colour and its mark.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum NoticeTone {
     Info,
@@ -13,6 +14,7 @@ pub enum NoticeTone {
     Bad,
 }
 
+/// A message in a box, with the mark of its tone.
 #[component]
 pub fn Notice(tone: NoticeTone, children: Children) -> impl IntoView {
     let (class, mark) = match tone {
@@ -29,7 +31,7 @@ pub fn Notice(tone: NoticeTone, children: Children) -> impl IntoView {
 }
 
 /// A failure in place of what was to be shown.
-pub fn failed(failure: Failure) -> AnyView {
+pub fn render_failure(failure: Failure) -> AnyView {
     view! {
         <Notice tone=NoticeTone::Bad>
             <p>
@@ -47,7 +49,7 @@ pub fn FailureNotice(#[prop(into)] failure: Signal<Option<Failure>>) -> impl Int
     view! {
         <div class="failure-slot" role="alert">
             {move || {
-                failure.get().map(failed)
+                failure.get().map(render_failure)
             }}
         </div>
     }

@@ -8,6 +8,7 @@ use leptos::prelude::*;
 /// Blank modules around the code, as its standard asks.
 const MARGIN: usize = 4;
 
+/// A picture of `text`, which a screen reader reads as `label`. Nothing for a text that is too long for a code.
 #[component]
 pub fn QrCode(#[prop(into)] text: String, label: &'static str) -> impl IntoView {
     let Ok(code) = QRBuilder::new(text).build() else {

@@ -1,7 +1,7 @@
 //! A field that finds: people by the start of their name, or modules by any word (and people beside them). The address
 //! is the truth: it shows and changes `?q=`.
 
-use gloo::timers::future::TimeoutFuture;
+use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_router::NavigateOptions;
@@ -11,26 +11,26 @@ use web_sys::HtmlElement;
 
 use crate::components::icon::{Icon, icon};
 use crate::dom;
+use crate::latest_request::LatestRequest;
+use crate::routes;
 
+/// The pause in typing after which the address follows, in milliseconds.
 const PAUSE_MS: u32 = 150;
-const PEOPLE: &str = "/people";
-const MODULES: &str = "/modules";
 /// A result that the arrow keys reach.
 const RESULTS: &str = "main .module-link, main .person-link";
 
-pub fn people_href(prefix: &str) -> String {
-    found_href(PEOPLE, prefix)
-}
-
-fn found_href(place: &str, text: &str) -> String {
-    if text.is_empty() { place.to_owned() } else { format!("{place}?q={}", dom::encode(text)) }
-}
-
+/// A search field.
+///
+/// On the page that lists what it finds it changes the address while somebody types; elsewhere it leads to that page
+/// when
+/// the form is sent. Arrow down moves the focus into the results.
 #[component]
 pub fn SearchBox(
     /// Unique on the page.
     id: &'static str,
-    #[prop(into)] label: Signal<String>,
+    /// The accessible name of the field.
+    #[prop(into)]
+    label: Signal<String>,
     /// Finds modules, except where people are listed; else people only.
     #[prop(optional)]
     everything: bool,
@@ -43,48 +43,48 @@ pub fn SearchBox(
     let navigate = use_navigate();
     let path = use_location().pathname;
     let query = use_query_map();
-    let place = move |path: &str| if everything && path != PEOPLE { MODULES } else { PEOPLE };
+    let place = move |path: &str| if everything && path != routes::PEOPLE { routes::MODULES } else { routes::PEOPLE };
     let in_place = move || path.with_untracked(|path| path == place(path));
     let href = move || {
         let (text, place) = (text.get_untracked().trim().to_owned(), path.with_untracked(|path| place(path)));
-        if place == PEOPLE || !in_place() {
-            return found_href(place, &text);
+        if place == routes::PEOPLE || !in_place() {
+            return routes::search(place, &text);
         }
         // Filters stay while the text changes.
-        let mut asked = query.get_untracked();
-        asked.remove("q");
+        let mut wanted = query.get_untracked();
+        wanted.remove("q");
         if !text.is_empty() {
-            asked.insert("q", text);
+            wanted.insert("q", text);
         }
-        format!("{MODULES}{}", asked.to_query_string())
+        format!("{}{}", routes::MODULES, wanted.to_query_string())
     };
-    let turn = StoredValue::new(0_u64);
+    let latest = LatestRequest::new();
     // Going back, or choosing a letter, shows in the field; what is being typed is newer than the address.
     Effect::new(move |_| {
-        let asked = query.with(|query| query.get("q")).unwrap_or_default();
+        let wanted = query.with(|query| query.get("q")).unwrap_or_default();
         let here = path.with(|path| path == place(path));
-        let writing = dom::focused().is_some_and(|element| element.id() == id);
+        let writing = dom::focused_element().is_some_and(|element| element.id() == id);
         if here && !writing {
-            text.set(asked);
+            text.set(wanted);
         }
     });
-    let typed = {
+    let search_later = {
         let navigate = navigate.clone();
         move |_| {
-            turn.update_value(|turn| *turn += 1);
+            let request = latest.begin();
             if !in_place() {
                 return;
             }
-            let (mine, navigate) = (turn.get_value(), navigate.clone());
+            let navigate = navigate.clone();
             spawn_local(async move {
                 TimeoutFuture::new(PAUSE_MS).await;
-                if turn.try_get_value() == Some(mine) && in_place() {
+                if request.is_latest() && in_place() {
                     navigate(&href(), NavigateOptions { replace: true, scroll: false, ..Default::default() });
                 }
             });
         }
     };
-    let into_results = move |event: leptos::ev::KeyboardEvent| {
+    let enter_results = move |event: leptos::ev::KeyboardEvent| {
         if event.key() == "ArrowDown"
             && let Some(first) = dom::find(RESULTS)
         {
@@ -92,15 +92,22 @@ pub fn SearchBox(
             let _not_focusable = first.focus();
         }
     };
-    let sent = move |event: leptos::ev::SubmitEvent| {
+    let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
-        turn.update_value(|turn| *turn += 1);
+        // A pause in typing that is under way leads nowhere any more.
+        latest.begin();
         let options = NavigateOptions { replace: in_place(), scroll: false, ..Default::default() };
         navigate(&href(), options);
     };
-    let finds_modules = move || path.with(|path| place(path) == MODULES);
+    let finds_modules = move || path.with(|path| place(path) == routes::MODULES);
     view! {
-        <form class="search" role="search" aria-label=label action=move || path.with(|path| place(path)) on:submit=sent>
+        <form
+            class="search"
+            role="search"
+            aria-label=label
+            action=move || path.with(|path| place(path))
+            on:submit=submit
+        >
             <label class="search-field" for=id>
                 {icon(Icon::Search)}
                 <span class="visually-hidden">{label}</span>
@@ -118,8 +125,8 @@ pub fn SearchBox(
                     data-finds=move || if finds_modules() { "modules" } else { "people" }
                     data-testid=testid
                     bind:value=text
-                    on:input=typed
-                    on:keydown=into_results
+                    on:input=search_later
+                    on:keydown=enter_results
                 />
                 <kbd class="search-key" aria-hidden="true">
                     "/"
@@ -136,7 +143,7 @@ pub fn walk(event: &leptos::ev::KeyboardEvent, links: &str) {
         "ArrowUp" => false,
         _ => return,
     };
-    let Some(here) = dom::focused().filter(|element| element.matches(links).unwrap_or(false)) else { return };
+    let Some(here) = dom::focused_element().filter(|element| element.matches(links).unwrap_or(false)) else { return };
     event.prevent_default();
     let row = here.parent_element();
     let next = row.and_then(|row| if down { row.next_element_sibling() } else { row.previous_element_sibling() });

@@ -9,6 +9,7 @@ use super::{GenRegistry, from_js, to_error, to_js};
 /// The default limit of `getMessages`.
 const MESSAGES_LIMIT: u32 = 50;
 
+/// The argument of `getMessages`.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct MessagesOptions {
@@ -24,6 +25,7 @@ impl GenRegistry {
         to_js(&self.client.clone().register_user(username).await.map_err(to_error)?)
     }
 
+    /// Tells others that this device leaves.
     #[wasm_bindgen(js_name = unregisterUser)]
     pub async fn unregister_user(&self, username: Option<String>) -> Result<JsValue, JsValue> {
         to_js(&self.client.clone().unregister_user(username).await.map_err(to_error)?)
@@ -41,6 +43,7 @@ impl GenRegistry {
         to_js(&self.client.clone().online_users().await.map_err(to_error)?)
     }
 
+    /// Hides this device from others, also after the next start.
     #[wasm_bindgen(js_name = setInvisible)]
     pub async fn set_invisible(&self, invisible: bool) -> Result<JsValue, JsValue> {
         to_js(&self.client.clone().set_invisible(invisible).await.map_err(to_error)?)
@@ -53,6 +56,7 @@ impl GenRegistry {
         to_js(&self.client.clone().join_channel(username, channel).await.map_err(to_error)?)
     }
 
+    /// Leaves a channel; its messages leave this device.
     #[wasm_bindgen(js_name = leaveChannel)]
     pub async fn leave_channel(&self, first: String, second: Option<String>) -> Result<JsValue, JsValue> {
         let (username, channel) = user_and_channel(first, second);
@@ -65,11 +69,13 @@ impl GenRegistry {
         to_js(&self.client.clone().channel_users(channel).await.map_err(to_error)?)
     }
 
+    /// Returns every known channel.
     #[wasm_bindgen(js_name = listChannels)]
     pub async fn list_channels(&self) -> Result<JsValue, JsValue> {
         to_js(&self.client.clone().channels().await.map_err(to_error)?)
     }
 
+    /// Posts a message.
     pub async fn say(&self, channel: String, text: String) -> Result<JsValue, JsValue> {
         to_js(&self.client.clone().say(channel, text).await.map_err(to_error)?)
     }
@@ -82,11 +88,13 @@ impl GenRegistry {
         to_js(&self.client.clone().messages(channel, before, limit).await.map_err(to_error)?)
     }
 
+    /// Sets what a channel is about; an empty text takes it away.
     #[wasm_bindgen(js_name = setTopicLine)]
     pub async fn set_topic_line(&self, channel: String, text: String) -> Result<JsValue, JsValue> {
         to_js(&self.client.clone().set_topic_line(channel, text).await.map_err(to_error)?)
     }
 
+    /// Mutes a channel, or ends that.
     #[wasm_bindgen(js_name = muteChannel)]
     pub async fn mute_channel(&self, channel: String, muted: Option<bool>) -> Result<JsValue, JsValue> {
         to_js(&self.client.clone().mute_channel(channel, muted.unwrap_or(true)).await.map_err(to_error)?)
@@ -99,6 +107,7 @@ impl GenRegistry {
     }
 }
 
+/// Splits the arguments of a function that takes a channel, or a user and a channel.
 fn user_and_channel(first: String, second: Option<String>) -> (Option<String>, String) {
     match second {
         Some(channel) => (Some(first), channel),

@@ -59,6 +59,9 @@ export interface GenRegistry {
   /** Key, document and picture in one encrypted file. The passphrase has at least 8 characters. */
   exportBackup(passphrase: string): Promise<Uint8Array>;
 
+  /** A sentence for a reason that an answer holds as a code, as `claimedLater`. Rejects what is none. */
+  explain(reason: LossReason | ReleaseRefusal | Rejection | ParametersError): string;
+
   /** Takes in a backup, or changes nothing and rejects. */
   importBackup(bytes: Uint8Array, passphrase: string): Promise<Imported>;
 
@@ -66,7 +69,7 @@ export interface GenRegistry {
   validateModule(bytes: Uint8Array): Promise<Report>;
   /** Signs a release and keeps its bytes. There is no way back. */
   publish(draft: PublishDraft): Promise<Published>;
-  describeModule(name: string, changes: ModuleChanges): Promise<ModulePage | null>;
+  describeModule(name: string, changes: ModulePatch): Promise<ModulePage | null>;
   /** Withdraws a version; without a reason, takes that back. */
   yank(name: string, version: string, reason?: string | null): Promise<ModulePage | null>;
   getModule(name: string): Promise<ModulePage | null>;
@@ -172,7 +175,7 @@ export interface UsernameList extends Array<UsernameEntry> {
 /** Versions by name, as Cargo reads requirements; or a list. */
 export type Requirements = Record<string, string> | Requirement[];
 
-export interface PublishDraft extends ModuleChanges {
+export interface PublishDraft extends ModulePatch {
   name: string;
   version: string;
   wasm: Uint8Array;

@@ -38,6 +38,7 @@ impl From<Requirements> for Vec<Requirement> {
     }
 }
 
+/// The argument of `publish`.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Draft {
@@ -46,9 +47,10 @@ struct Draft {
     wasm: serde_bytes::ByteBuf,
     dependencies: Requirements,
     #[serde(flatten)]
-    details: ModuleChanges,
+    details: ModulePatch,
 }
 
+/// The argument of `listModules`.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct ModuleListOptions {
@@ -58,6 +60,7 @@ struct ModuleListOptions {
     cursor: Option<u32>,
 }
 
+/// The argument of `search`.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct SearchOptions {
@@ -67,6 +70,7 @@ struct SearchOptions {
     cursor: Option<u32>,
 }
 
+/// The argument of `install` and `importLockfile`.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct InstallOptions {
@@ -74,6 +78,7 @@ struct InstallOptions {
     accept: Vec<String>,
 }
 
+/// The argument of `run`.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct RunOptions {
@@ -96,6 +101,7 @@ impl GenRegistry {
         to_js(&self.client.clone().publish(draft).await.map_err(to_error)?)
     }
 
+    /// Changes the description of an own module.
     #[wasm_bindgen(js_name = describeModule)]
     pub async fn describe_module(&self, name: String, changes: JsValue) -> Result<JsValue, JsValue> {
         to_js(&self.client.clone().describe_module(name, from_js(changes)?).await.map_err(to_error)?)
@@ -112,6 +118,7 @@ impl GenRegistry {
         to_js(&self.client.clone().module_page(name).await.map_err(to_error)?)
     }
 
+    /// Returns a page of the list of modules.
     #[wasm_bindgen(js_name = listModules)]
     pub async fn list_modules(&self, options: JsValue) -> Result<JsValue, JsValue> {
         let ModuleListOptions { filters, sort, limit, cursor } = from_js(options)?;
@@ -138,6 +145,7 @@ impl GenRegistry {
         to_js(&self.client.clone().resolve_modules(requirements.into()).await.map_err(to_error)?)
     }
 
+    /// Installs a module and what it needs.
     pub async fn install(
         &self,
         name: String,
@@ -149,15 +157,18 @@ impl GenRegistry {
         to_js(&self.client.clone().install_modules(requirements, accept).await.map_err(to_error)?)
     }
 
+    /// Removes a module and what only it needed.
     pub async fn uninstall(&self, name: String) -> Result<JsValue, JsValue> {
         to_js(&self.client.clone().uninstall_module(name).await.map_err(to_error)?)
     }
 
+    /// Returns every installed module.
     #[wasm_bindgen(js_name = listInstalled)]
     pub async fn list_installed(&self) -> Result<JsValue, JsValue> {
         to_js(&self.client.clone().installed_modules().await.map_err(to_error)?)
     }
 
+    /// Returns the bytes of a version on this device.
     #[wasm_bindgen(js_name = readModule)]
     pub async fn read_module(&self, name: String, version: String) -> Result<Uint8Array, JsValue> {
         let bytes = self.client.clone().read_module(name, version).await.map_err(to_error)?;
@@ -192,17 +203,20 @@ impl GenRegistry {
         )
     }
 
+    /// Returns every installed module and the lockfile in one zip.
     #[wasm_bindgen(js_name = exportInstalled)]
     pub async fn export_installed(&self) -> Result<Uint8Array, JsValue> {
         let bytes = self.client.clone().export_installed().await.map_err(to_error)?;
         Ok(Uint8Array::from(bytes.as_slice()))
     }
 
+    /// Returns the lockfile as text.
     #[wasm_bindgen(js_name = exportLockfile)]
     pub async fn export_lockfile(&self) -> Result<String, JsValue> {
         self.client.clone().export_lockfile().await.map_err(to_error)
     }
 
+    /// Installs exactly what a lockfile names.
     #[wasm_bindgen(js_name = importLockfile)]
     pub async fn import_lockfile(&self, text: String, options: JsValue) -> Result<JsValue, JsValue> {
         let InstallOptions { accept } = from_js(options)?;
@@ -210,6 +224,7 @@ impl GenRegistry {
     }
 }
 
+/// A JavaScript value as an argument of a module's function: a number as its digits, anything else as a text.
 fn argument(value: JsValue) -> RunArgument {
     match value.as_string() {
         Some(text) => RunArgument::Text(text),

@@ -18,6 +18,7 @@ impl GenRegistry {
         to_js(&self.client.clone().follow(subject, true).await.map_err(to_error)?)
     }
 
+    /// Ends following.
     pub async fn unfollow(&self, subject: String) -> Result<JsValue, JsValue> {
         to_js(&self.client.clone().follow(subject, false).await.map_err(to_error)?)
     }

@@ -5,25 +5,26 @@ use leptos::prelude::*;
 use crate::action::ActionState;
 use crate::app_state::app_state;
 use crate::components::icon::{Icon, icon};
-use crate::components::module_row::module_href;
 use crate::components::notice::FailureNotice;
-use crate::components::page_head::PageHead;
-use crate::components::subject::decide;
+use crate::model::subject::Subject;
 use crate::query::use_query;
 use crate::reactive::{keyed_list, query_view, select, slice_view};
-use crate::text;
-use crate::time::Moment;
+use crate::widgets::moment::Moment;
+use crate::widgets::page_head::PageHead;
+use crate::widgets::subject::decide;
+use crate::{routes, text};
 use gen_registry_api::{BlockListReport, BlockListRow, Decision};
 
+/// The page. It follows people, modules and the network, for names of those on the list may become known later.
 #[component]
 pub fn Blocklist() -> impl IntoView {
     let app_state = app_state();
     let lists = use_query(
         || (),
         move || {
-            app_state.people_changed.track();
-            app_state.modules_changed.track();
-            app_state.network_changed.track();
+            app_state.invalidation.people.track();
+            app_state.invalidation.modules.track();
+            app_state.invalidation.network.track();
         },
         move |()| {
             let client = app_state.client();
@@ -33,12 +34,13 @@ pub fn Blocklist() -> impl IntoView {
     view! {
         <div class="page">
             <PageHead title=Signal::stored("Blocklist".to_owned()) />
-            {query_view(lists, shown)}
+            {query_view(lists, render_lists)}
         </div>
     }
 }
 
-fn shown(lists: Memo<BlockListReport>) -> impl IntoView {
+/// Where the list is kept, who is blocked, and who is trusted.
+fn render_lists(lists: Memo<BlockListReport>) -> impl IntoView {
     let of_verdict = move |verdict: Decision| {
         select(lists, move |lists| lists.rows.iter().filter(|row| row.verdict == verdict).cloned().collect::<Vec<_>>())
     };
@@ -64,20 +66,21 @@ fn shown(lists: Memo<BlockListReport>) -> impl IntoView {
                     }
                 }
             >
-                {list(blocked, "blocked")}
+                {render_rows(blocked, "blocked")}
             </Show>
         </section>
         <Show when=move || !allowed.with(Vec::is_empty)>
             <section class="card" aria-labelledby="allowed-title">
                 <h2 id="allowed-title">"Trusted"</h2>
                 <p class="muted">"Kept, whatever else speaks against it."</p>
-                {list(allowed, "allowed")}
+                {render_rows(allowed, "allowed")}
             </section>
         </Show>
     }
 }
 
-fn list(all: Memo<Vec<BlockListRow>>, testid: &'static str) -> impl IntoView {
+/// The rows of one verdict.
+fn render_rows(all: Memo<Vec<BlockListRow>>, testid: &'static str) -> impl IntoView {
     view! {
         <ul class="notices" data-testid=testid>
             {keyed_list(all, |row| row.subject.clone(), |row| view! { <Row row /> })}
@@ -85,24 +88,27 @@ fn list(all: Memo<Vec<BlockListRow>>, testid: &'static str) -> impl IntoView {
     }
 }
 
+/// What is blocked or trusted, since when and why, and the button that takes it off the list.
 #[component]
 fn Row(row: Memo<BlockListRow>) -> impl IntoView {
     let app_state = app_state();
     let attempt = ActionState::new();
     let subject = row.with_untracked(|row| row.subject.clone());
-    let (kind, id) = subject.split_once(':').map(|(kind, id)| (kind.to_owned(), id.to_owned())).unwrap_or_default();
-    let (mark, what, href) = match kind.as_str() {
-        "person" => (Icon::Person, "Person", Some(format!("/id/{id}"))),
-        "module" => (Icon::Module, "Module", Some(module_href(&id))),
-        _ => (Icon::Peers, "Peer", None),
+    let parsed = Subject::parse(&subject);
+    let (mark, what) = match &parsed {
+        Some(Subject::Person(_)) => (Icon::Person, "Person"),
+        Some(Subject::Module(_)) => (Icon::Module, "Module"),
+        _ => (Icon::Peers, "Peer"),
     };
+    let href = parsed.as_ref().and_then(routes::subject);
     // Of somebody who is not known here yet, the name comes later.
-    let name = Memo::new(move |_| match kind.as_str() {
-        "person" => row.with(|row| row.username.clone()).unwrap_or_else(|| text::shortened(&id)),
-        "module" => id.clone(),
-        _ => text::node(&id),
+    let name = Memo::new(move |_| match &parsed {
+        Some(Subject::Person(did)) => row.with(|row| row.username.clone()).unwrap_or_else(|| text::shorten_did(did)),
+        Some(Subject::Module(name)) => name.clone(),
+        Some(Subject::Peer(id) | Subject::Tag(id)) => text::shorten_node(id),
+        None => text::shorten_node(""),
     });
-    let take_off = move |_| decide(app_state, attempt, subject.clone(), Decision::Neither, "Taken off the list.");
+    let remove = move |_| decide(app_state, attempt, subject.clone(), Decision::Neither, "Taken off the list.");
     view! {
         <li class="notices-follow">
             <span class="notices-subject">
@@ -120,7 +126,7 @@ fn Row(row: Memo<BlockListRow>) -> impl IntoView {
                 type="button"
                 class="button button-small"
                 aria-label=move || format!("Take off {}", name.get())
-                on:click=take_off
+                on:click=remove
                 disabled=move || attempt.busy.get()
             >
                 "Take off"

@@ -1,7 +1,7 @@
 //! One channel: what it is about, what is said, who is here, and a place to write.
 
 mod composer;
-pub mod members;
+mod members;
 mod messages;
 mod topic_line;
 
@@ -13,10 +13,12 @@ use crate::action::ActionState;
 use crate::app_state::app_state;
 use crate::components::icon::{Icon, icon};
 use crate::components::notice::FailureNotice;
-use crate::components::page_head::PageHead;
+use crate::routes::{self, WelcomeStep};
 use crate::text;
+use crate::widgets::page_head::PageHead;
 use gen_registry_api::ChannelEntry;
 
+/// The page of `/c/name` and `/c/module/name`: the conversation for members, an invitation for others.
 #[component]
 pub fn Channel() -> impl IntoView {
     let params = use_params_map();
@@ -28,7 +30,7 @@ pub fn Channel() -> impl IntoView {
     });
     let app_state = app_state();
     let entry = Memo::new(move |_| {
-        app_state.channels.with(|all| all.iter().find(|entry| entry.channel == name.get()).cloned())
+        app_state.live.channels.with(|all| all.iter().find(|entry| entry.channel == name.get()).cloned())
     });
     let joined = Memo::new(move |_| entry.with(|entry| entry.as_ref().is_some_and(|entry| entry.joined)));
     view! {
@@ -62,13 +64,14 @@ fn Tools(name: Memo<String>, entry: Memo<Option<ChannelEntry>>) -> impl IntoView
     let navigate = use_navigate();
     let mute = move |_| {
         let (client, name, muted) = (app_state.client(), name.get_untracked(), muted.get_untracked());
-        attempt.start(async move { client.mute_channel(name, !muted).await }, move |all| app_state.channels.set(all));
+        attempt
+            .start(async move { client.mute_channel(name, !muted).await }, move |all| app_state.live.channels.set(all));
     };
     let leave = move |_| {
         let (client, name, navigate) = (app_state.client(), name.get_untracked(), navigate.clone());
         attempt.start(async move { client.leave_channel(None, name).await }, move |all| {
-            app_state.channels.set(all);
-            navigate("/channels", NavigateOptions::default());
+            app_state.live.channels.set(all);
+            navigate(routes::CHANNELS, NavigateOptions::default());
         });
     };
     view! {
@@ -76,10 +79,16 @@ fn Tools(name: Memo<String>, entry: Memo<Option<ChannelEntry>>) -> impl IntoView
             {move || {
                 module
                     .get()
-                    .map(|module| view! { <a class="button button-small" href=format!("/m/{}", crate::dom::encode(&module))>"The module"</a> })
+                    .map(|module| view! { <a class="button button-small" href=routes::module(&module)>"The module"</a> })
             }}
             <Show when=move || joined.get()>
-                <button type="button" class="button button-small" aria-pressed=move || muted.get().to_string() on:click=mute data-testid="mute">
+                <button
+                    type="button"
+                    class="button button-small"
+                    aria-pressed=move || muted.get().to_string()
+                    on:click=mute
+                    data-testid="mute"
+                >
                     {move || icon(if muted.get() { Icon::BellOff } else { Icon::Bell })}
                     {move || if muted.get() { "Muted" } else { "Mute" }}
                 </button>
@@ -97,10 +106,11 @@ fn Tools(name: Memo<String>, entry: Memo<Option<ChannelEntry>>) -> impl IntoView
 fn Outside(name: Memo<String>, entry: Memo<Option<ChannelEntry>>) -> impl IntoView {
     let app_state = app_state();
     let attempt = ActionState::new();
-    let identified = Memo::new(move |_| app_state.me.with(|me| me.as_ref().is_none_or(|me| me.did.is_some())));
+    let identified = Memo::new(move |_| app_state.live.may_have_key());
     let join = move |_| {
         let (client, name) = (app_state.client(), name.get_untracked());
-        attempt.start(async move { client.join_channel(None, name).await }, move |all| app_state.channels.set(all));
+        attempt
+            .start(async move { client.join_channel(None, name).await }, move |all| app_state.live.channels.set(all));
     };
     let members = move || entry.with(|entry| entry.as_ref().map_or(0, |entry| entry.members));
     view! {
@@ -109,20 +119,26 @@ fn Outside(name: Memo<String>, entry: Memo<Option<ChannelEntry>>) -> impl IntoVi
             <p>
                 {move || match members() {
                     0 => "Nobody is in this channel right now. Join, and you are its first member.".to_owned(),
-                    count => format!("{} in this channel. Join to read what was said, and to write.", text::count(count, "person is", "people are")),
+                    count => format!("{} in this channel. Join to read what was said, and to write.", text::format_count(count, "person is", "people are")),
                 }}
             </p>
             <Show
                 when=move || identified.get()
                 fallback=|| {
                     view! {
-                        <a class="button button-main" href="/welcome?step=name">
+                        <a class="button button-main" href=routes::welcome(WelcomeStep::Name)>
                             "Claim a name to join"
                         </a>
                     }
                 }
             >
-                <button type="button" class="button button-main" disabled=move || attempt.busy.get() on:click=join data-testid="join">
+                <button
+                    type="button"
+                    class="button button-main"
+                    disabled=move || attempt.busy.get()
+                    on:click=join
+                    data-testid="join"
+                >
                     {move || format!("Join {}", name.get())}
                 </button>
             </Show>

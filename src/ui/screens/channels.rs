@@ -10,36 +10,28 @@ use crate::app_state::app_state;
 use crate::components::field::{Submit, TextField};
 use crate::components::icon::{Icon, icon};
 use crate::components::notice::FailureNotice;
-use crate::components::page_head::PageHead;
+use crate::model::chat::{filter_channels, format_unread, joined_channels};
+use crate::model::form_text::parse_channel;
 use crate::reactive::{keyed_list, select, slice_view};
-use crate::time::Moment;
-use crate::{dom, text};
+use crate::routes::{self, WelcomeStep};
+use crate::text;
+use crate::widgets::moment::Moment;
+use crate::widgets::page_head::PageHead;
 use gen_registry_api::ChannelEntry;
 
-/// The page of a channel.
-pub fn channel_href(channel: &str) -> String {
-    let name = channel.strip_prefix('#').unwrap_or(channel);
-    match name.strip_prefix("module/") {
-        Some(module) => format!("/c/module/{}", dom::encode(module)),
-        None => format!("/c/{}", dom::encode(name)),
-    }
-}
-
+/// The page. The field at its top filters both lists while somebody types.
 #[component]
 pub fn Channels() -> impl IntoView {
     let app_state = app_state();
     let typed = RwSignal::new(String::new());
     let found = Memo::new(move |_| {
-        let wanted = typed.with(|typed| typed.trim().trim_start_matches('#').to_lowercase());
-        app_state.channels.with(|all| {
-            let fits = |entry: &&ChannelEntry| entry.channel.contains(&wanted);
-            all.iter().filter(fits).cloned().collect::<Vec<_>>()
-        })
+        let wanted = typed.with(|typed| parse_channel(typed));
+        app_state.live.channels.with(|all| filter_channels(all, &wanted))
     });
     let of = move |joined: bool| {
         found.with(|all| all.iter().filter(|entry| entry.joined == joined).cloned().collect::<Vec<_>>())
     };
-    let identified = Memo::new(move |_| app_state.me.with(|me| me.as_ref().is_none_or(|me| me.did.is_some())));
+    let identified = Memo::new(move |_| app_state.live.may_have_key());
     view! {
         <div class="page channels">
             <PageHead title=Signal::stored("Channels".to_owned()) />
@@ -49,7 +41,7 @@ pub fn Channels() -> impl IntoView {
                     view! {
                         <div class="empty">
                             {icon(Icon::Talk)} <p>"To talk you need a name that others know you by."</p>
-                            <a class="button button-main" href="/welcome?step=name">
+                            <a class="button button-main" href=routes::welcome(WelcomeStep::Name)>
                                 "Claim a name"
                             </a>
                         </div>
@@ -78,6 +70,7 @@ pub fn Channels() -> impl IntoView {
     }
 }
 
+/// The form: joins the channel that is named, and leads to it.
 #[component]
 fn Join(typed: RwSignal<String>) -> impl IntoView {
     let app_state = app_state();
@@ -87,14 +80,14 @@ fn Join(typed: RwSignal<String>) -> impl IntoView {
         event.prevent_default();
         let (client, channel, navigate) =
             (app_state.client(), typed.get_untracked().trim().to_owned(), navigate.clone());
-        let before: Vec<String> = joined(&app_state.channels.get_untracked());
+        let before: Vec<String> = joined_channels(&app_state.live.channels.get_untracked());
         attempt.start(async move { client.join_channel(None, channel).await }, move |all| {
-            let now = joined(&all);
-            let named = typed.get_untracked().trim().trim_start_matches('#').to_lowercase();
+            let now = joined_channels(&all);
+            let named = parse_channel(&typed.get_untracked());
             let new = now.iter().find(|name| !before.contains(name)).cloned();
-            app_state.channels.set(all);
+            app_state.live.channels.set(all);
             typed.set(String::new());
-            navigate(&channel_href(&new.unwrap_or(named)), NavigateOptions::default());
+            navigate(&routes::channel(&new.unwrap_or(named)), NavigateOptions::default());
         });
     };
     view! {
@@ -113,10 +106,7 @@ fn Join(typed: RwSignal<String>) -> impl IntoView {
     }
 }
 
-fn joined(all: &[ChannelEntry]) -> Vec<String> {
-    all.iter().filter(|entry| entry.joined).map(|entry| entry.channel.clone()).collect()
-}
-
+/// A list of channels with its heading; nothing while it is empty.
 #[component]
 fn Section(title: &'static str, id: &'static str, #[prop(into)] entries: Signal<Vec<ChannelEntry>>) -> impl IntoView {
     let heading = format!("{id}-title");
@@ -126,27 +116,32 @@ fn Section(title: &'static str, id: &'static str, #[prop(into)] entries: Signal<
             <section aria-labelledby=named_by.clone()>
                 <h2 id=heading.clone()>{title}</h2>
                 <ul class="channel-list" data-testid=id>
-                    {keyed_list(entries, |entry| entry.channel.clone(), row)}
+                    {keyed_list(entries, |entry| entry.channel.clone(), render_channel)}
                 </ul>
             </section>
         </Show>
     }
 }
 
-fn row(entry: Memo<ChannelEntry>) -> impl IntoView {
+/// Name and topic line, what is unread, who is in it; and the button that mutes a joined one.
+fn render_channel(entry: Memo<ChannelEntry>) -> impl IntoView {
     let app_state = app_state();
     let channel = entry.with_untracked(|entry| entry.channel.clone());
     let (muted, joined) = (select(entry, |entry| entry.muted), select(entry, |entry| entry.joined));
-    let (name, shown, href) = (channel.clone(), channel.clone(), channel_href(&channel));
+    let (name, label_text, href) = (channel.clone(), channel.clone(), routes::channel(&channel));
     let mute = move |_| {
         let (client, name, muted) = (app_state.client(), name.clone(), muted.get_untracked());
         leptos::task::spawn_local(async move {
             match client.mute_channel(name.clone(), !muted).await {
                 Ok(all) => {
-                    app_state.channels.set(all);
-                    app_state.say(if muted { format!("{name} speaks up again.") } else { format!("{name} is muted.") });
+                    app_state.live.channels.set(all);
+                    app_state.shell.announce(if muted {
+                        format!("{name} speaks up again.")
+                    } else {
+                        format!("{name} is muted.")
+                    });
                 }
-                Err(failure) => app_state.fail(&failure),
+                Err(failure) => app_state.shell.show_failure(&failure),
             }
         });
     };
@@ -155,19 +150,18 @@ fn row(entry: Memo<ChannelEntry>) -> impl IntoView {
         <li class="channel-row" data-testid="channel-row">
             <a class="channel-link" href=href>
                 <span class="channel-names">
-                    <span class="channel-name">{shown}</span>
+                    <span class="channel-name">{label_text}</span>
                     {slice_view(entry, |entry| entry.topic_line.clone(), |line| line.map(|line| view! { <span class="channel-line">{line}</span> }))}
                 </span>
                 <span class="channel-facts">
                     {slice_view(entry, |entry| (entry.unread, entry.mentions), |(unread, mentions)| {
                         (unread > 0)
                             .then(|| {
-                                let what = if mentions > 0 { format!("{unread} unread, you are mentioned") } else { format!("{unread} unread") };
-                                view! { <span class="badge badge-accent" data-testid="unread">{what}</span> }
+                                view! { <span class="badge badge-accent" data-testid="unread">{format_unread(unread, mentions)}</span> }
                             })
                     })}
                     {slice_view(entry, |entry| entry.members, |members| {
-                        (members > 0).then(|| view! { <span class="muted">{text::count(members, "here", "here")}</span> })
+                        (members > 0).then(|| view! { <span class="muted">{text::format_count(members, "here", "here")}</span> })
                     })}
                     {slice_view(entry, |entry| entry.last_at, |at| at.map(|at| view! { <span class="muted channel-last"><Moment at /></span> }))}
                 </span>

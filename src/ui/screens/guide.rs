@@ -5,29 +5,35 @@ use leptos_router::hooks::use_params_map;
 
 use crate::app_state::app_state;
 use crate::components::icon::{Icon, icon};
-use crate::components::notice::{Notice, NoticeTone, failed};
-use crate::components::page_head::PageHead;
+use crate::components::notice::{Notice, NoticeTone, render_failure};
 use crate::dom::{self, OwnFile};
 use crate::query::{QueryState, use_query};
+use crate::routes;
+use crate::widgets::page_head::PageHead;
 use gen_registry_api::client::Client;
 use gen_registry_api::failure::Failure;
 use gen_registry_api::{GUIDE_PAGES, GuidePage, GuideSection, RenderedGuide};
 
+/// What became of the file of a guide.
 #[derive(Clone, PartialEq)]
 enum Loaded {
+    /// The guide as HTML, with its sections.
     Guide(RenderedGuide),
+    /// The server has no such file.
     Missing,
     Unreachable,
 }
 
-async fn load(client: Client, page: GuidePage) -> Result<Loaded, Failure> {
-    match dom::own_file(&format!("/guide/{}.md", page.slug)).await {
+/// Fetches the Markdown file and has the node render it.
+async fn load_guide(client: Client, page: GuidePage) -> Result<Loaded, Failure> {
+    match dom::fetch_own_file(&routes::guide_file(page)).await {
         OwnFile::Text(text) => Ok(Loaded::Guide(client.render_guide(page.slug.to_owned(), text).await?)),
         OwnFile::Missing => Ok(Loaded::Missing),
         OwnFile::Unreachable => Ok(Loaded::Unreachable),
     }
 }
 
+/// The page of `/guide` and `/guide/name`. An unknown name shows the list of all guides.
 #[component]
 pub fn Guide() -> impl IntoView {
     let params = use_params_map();
@@ -40,18 +46,19 @@ pub fn Guide() -> impl IntoView {
             <PageHead title testid="guide-title" />
             {move || match page.get() {
                 Some(page) => view! { <Page page /> }.into_any(),
-                None => absent(&slug.get()).into_any(),
+                None => render_absent(&slug.get()).into_any(),
             }}
         </div>
     }
 }
 
+/// A guide between the list of all and the links to its neighbours.
 #[component]
 fn Page(page: GuidePage) -> impl IntoView {
     let app_state = app_state();
     let again = RwSignal::new(());
     let loaded: QueryState<Loaded> =
-        use_query(move || page.slug, move || again.track(), move |_| load(app_state.client(), page));
+        use_query(move || page.slug, move || again.track(), move |_| load_guide(app_state.client(), page));
     let guide = Memo::new(move |_| {
         loaded.with(|loaded| match loaded {
             Some(Ok(Loaded::Guide(guide))) => Some(guide.clone()),
@@ -66,7 +73,7 @@ fn Page(page: GuidePage) -> impl IntoView {
     view! {
         <div class="guide-body">
             <nav class="guide-pages" aria-label="Guides">
-                {pages(Some(page))}
+                {render_pages(Some(page))}
             </nav>
             <div class="guide-main">
                 {move || sections(page, guide)}
@@ -75,17 +82,18 @@ fn Page(page: GuidePage) -> impl IntoView {
                     Some(Ok(Loaded::Guide(guide))) => {
                         view! { <article class="markdown guide-text" data-testid="guide-text" inner_html=guide.html></article> }.into_any()
                     }
-                    Some(Ok(Loaded::Missing)) => missing().into_any(),
+                    Some(Ok(Loaded::Missing)) => render_missing().into_any(),
                     Some(Ok(Loaded::Unreachable)) => view! { <Unreachable again /> }.into_any(),
-                    Some(Err(failure)) => failed(failure),
+                    Some(Err(failure)) => render_failure(failure),
                 }}
-                {neighbours(page)}
+                {render_neighbours(page)}
             </div>
         </div>
     }
 }
 
-fn pages(current: Option<GuidePage>) -> impl IntoView {
+/// Links to all guides; the current one is marked.
+fn render_pages(current: Option<GuidePage>) -> impl IntoView {
     let row = move |page: GuidePage| {
         let here = (current == Some(page)).then_some("page");
         view! {
@@ -105,7 +113,7 @@ fn sections(page: GuidePage, guide: Memo<Option<RenderedGuide>>) -> impl IntoVie
     let row = move |section: GuideSection| {
         view! {
             <li>
-                <a href=format!("{}#{}", page.path(), section.id)>{section.title}</a>
+                <a href=routes::guide_section(page, &section.id)>{section.title}</a>
             </li>
         }
     };
@@ -119,7 +127,8 @@ fn sections(page: GuidePage, guide: Memo<Option<RenderedGuide>>) -> impl IntoVie
     })
 }
 
-fn neighbours(page: GuidePage) -> impl IntoView {
+/// Links to the guide before and the one after.
+fn render_neighbours(page: GuidePage) -> impl IntoView {
     let at = GUIDE_PAGES.iter().position(|other| *other == page);
     let before = at.and_then(|at| at.checked_sub(1)).and_then(|at| GUIDE_PAGES.get(at).copied());
     let after = at.and_then(|at| GUIDE_PAGES.get(at + 1).copied());
@@ -147,16 +156,18 @@ fn neighbours(page: GuidePage) -> impl IntoView {
     }
 }
 
-fn absent(slug: &str) -> impl IntoView {
+/// Says that there is no such guide, and lists all.
+fn render_absent(slug: &str) -> impl IntoView {
     view! {
         <div class="guide-absent" data-testid="guide-absent">
             <p class="lead">{format!("No guide is called “{slug}”. These are all of them:")}</p>
-            {pages(None)}
+            {render_pages(None)}
         </div>
     }
 }
 
-fn missing() -> impl IntoView {
+/// Says that the server has no such file.
+fn render_missing() -> impl IntoView {
     view! {
         <Notice tone=NoticeTone::Warning>
             <p>
@@ -167,6 +178,7 @@ fn missing() -> impl IntoView {
     }
 }
 
+/// Says that nothing answers, with a button that tries again.
 #[component]
 fn Unreachable(again: RwSignal<()>) -> impl IntoView {
     view! {

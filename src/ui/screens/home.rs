@@ -5,29 +5,33 @@ use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
 
 use crate::app_state::app_state;
-use crate::components::avatar::Avatar;
-use crate::components::claim_form::ClaimForm;
 use crate::components::icon::{Icon, icon};
-use crate::components::install_offer::InstallOffer;
-use crate::components::module_row::module_rows;
-use crate::components::page_head::PageHead;
-use crate::components::person_row::{person_href, person_rows};
 use crate::query::use_query;
 use crate::reactive::{query_view, select};
+use crate::routes::{self, WelcomeStep};
 use crate::text;
+use crate::widgets::avatar::Avatar;
+use crate::widgets::claim_form::ClaimForm;
+use crate::widgets::install_offer::InstallOffer;
+use crate::widgets::module_row::module_rows;
+use crate::widgets::page_head::PageHead;
+use crate::widgets::person_row::person_rows;
 use gen_registry_api::{Me, ModuleFilter, ModuleSort};
 
 /// Enough to show that somebody is here.
-const SHOWN: u32 = 8;
-const MODULES_SHOWN: u32 = 5;
+const PEOPLE_MAX: u32 = 8;
+/// Enough to show that something is here.
+const MODULES_MAX: u32 = 5;
 
+/// The page: a name to claim, or the own one, then new modules and people.
 #[component]
 pub fn Home() -> impl IntoView {
     let app_state = app_state();
-    let named = Memo::new(move |_| app_state.has_name());
-    let asked = Memo::new(move |_| app_state.me.with(Option::is_some));
+    let has_name = Memo::new(move |_| app_state.live.has_name());
+    let is_loaded = Memo::new(move |_| app_state.live.me.with(Option::is_some));
     let title = Signal::derive(move || {
         app_state
+            .live
             .me
             .with(|me| me.as_ref().and_then(|me| me.username.clone()))
             .map_or_else(|| "A name that is yours".to_owned(), |name| format!("Hello, {name}"))
@@ -38,9 +42,9 @@ pub fn Home() -> impl IntoView {
                 <div class="home-words">
                     <PageHead title />
                     {move || {
-                        if named.get() {
-                            app_state.me.get().map(|me| view! { <Mine me /> }.into_any())
-                        } else if asked.get() {
+                        if has_name.get() {
+                            app_state.live.me.get().map(|me| view! { <Mine me /> }.into_any())
+                        } else if is_loaded.get() {
                             Some(view! { <Invitation /> }.into_any())
                         } else {
                             Some(view! { <p class="lead muted">"Opening your registry…"</p> }.into_any())
@@ -55,32 +59,35 @@ pub fn Home() -> impl IntoView {
     }
 }
 
+/// For a profile without a name: the form that claims one.
 #[component]
 fn Invitation() -> impl IntoView {
     let navigate = use_navigate();
-    let claimed = Callback::new(move |()| navigate("/welcome?step=backup", NavigateOptions::default()));
+    let on_claimed =
+        Callback::new(move |()| navigate(routes::welcome(WelcomeStep::Backup), NavigateOptions::default()));
     view! {
         <p class="lead">
             "Claim a username, keep it on your own device, and carry it to other people directly. No account, no password, no server that could take it away."
         </p>
         <div class="card claim-card">
-            <ClaimForm claimed />
+            <ClaimForm on_claimed />
             <p class="muted">
                 "Only looking? Browse "
-                <a href="/people">"everybody known here"</a>
+                <a href=routes::PEOPLE>"everybody known here"</a>
                 " without a name, or "
-                <a href="/welcome">"read how it works"</a>
+                <a href=routes::WELCOME>"read how it works"</a>
                 "."
             </p>
         </div>
     }
 }
 
+/// For a profile with a name: its card, and a reminder while there is no backup.
 #[component]
 fn Mine(me: Me) -> impl IntoView {
     let username = me.username.unwrap_or_default();
     let unsafe_still = !me.phrase_checked && me.last_backup_at.is_none();
-    let href = person_href(&username);
+    let href = routes::person(&username);
     view! {
         <p class="lead">"Your name is saved on this device and works with or without a network."</p>
         <div class="card mine">
@@ -90,7 +97,7 @@ fn Mine(me: Me) -> impl IntoView {
                 {me.profile.display_name.map(|name| view! { <p class="muted">{name}</p> })}
             </div>
             <div class="actions">
-                <a class="button button-main" href="/me">
+                <a class="button button-main" href=routes::ME>
                     {icon(Icon::Pencil)}
                     "Edit my profile"
                 </a>
@@ -111,7 +118,7 @@ fn Mine(me: Me) -> impl IntoView {
                             </p>
                             <p class="muted">"If the browser’s data is cleared, it is gone. Two minutes make it safe."</p>
                         </div>
-                        <a class="button" href="/welcome?step=backup">
+                        <a class="button" href=routes::welcome(WelcomeStep::Backup)>
                             "Make it safe"
                         </a>
                     </div>
@@ -120,22 +127,23 @@ fn Mine(me: Me) -> impl IntoView {
     }
 }
 
+/// The newest modules, with a link to all.
 #[component]
 fn NewModules() -> impl IntoView {
     let app_state = app_state();
     let modules = use_query(
         || (),
-        move || app_state.modules_changed.track(),
+        move || app_state.invalidation.modules.track(),
         move |()| {
             let client = app_state.client();
-            async move { client.list_modules(ModuleFilter::default(), ModuleSort::Recent, MODULES_SHOWN, None).await }
+            async move { client.list_modules(ModuleFilter::default(), ModuleSort::Recent, MODULES_MAX, None).await }
         },
     );
     view! {
         <section class="home-people" aria-labelledby="home-modules-title">
             <div class="section-head">
                 <h2 id="home-modules-title">"New modules"</h2>
-                <a class="more-link" href="/modules">
+                <a class="more-link" href=routes::MODULES>
                     "See all"
                     {icon(Icon::Arrow)}
                 </a>
@@ -145,7 +153,7 @@ fn NewModules() -> impl IntoView {
                 view! {
                     <Show
                         when=move || !cards.with(Vec::is_empty)
-                        fallback=|| view! { <p class="muted">"None yet. They arrive when a peer is met, or " <a href="/publish">"publish the first one"</a> "."</p> }
+                        fallback=|| view! { <p class="muted">"None yet. They arrive when a peer is met, or " <a href=routes::PUBLISH>"publish the first one"</a> "."</p> }
                     >
                         <ul class="modules">{module_rows(cards)}</ul>
                     </Show>
@@ -155,15 +163,16 @@ fn NewModules() -> impl IntoView {
     }
 }
 
+/// Some people, with a link to everybody.
 #[component]
 fn Neighbours() -> impl IntoView {
     let app_state = app_state();
     let people = use_query(
         || (),
-        move || app_state.people_changed.track(),
+        move || app_state.invalidation.people.track(),
         move |()| {
             let client = app_state.client();
-            async move { client.list_usernames(String::new(), SHOWN, None).await }
+            async move { client.list_usernames(String::new(), PEOPLE_MAX, None).await }
         },
     );
     let total = Memo::new(move |_| {
@@ -174,8 +183,8 @@ fn Neighbours() -> impl IntoView {
             <div class="section-head">
                 <h2 id="home-people-title">"People"</h2>
                 <Show when=move || total.get() != 0>
-                    <a class="more-link" href="/people">
-                        {move || format!("See all {}", text::number(total.get()))}
+                    <a class="more-link" href=routes::PEOPLE>
+                        {move || format!("See all {}", text::format_number(total.get()))}
                         {icon(Icon::Arrow)}
                     </a>
                 </Show>
@@ -183,7 +192,7 @@ fn Neighbours() -> impl IntoView {
             {query_view(people, |page| {
                 let people = select(page, |page| page.people.clone());
                 view! {
-                    <Show when=move || !people.with(Vec::is_empty) fallback=nobody>
+                    <Show when=move || !people.with(Vec::is_empty) fallback=render_nobody>
                         <ul class="people people-grid">{person_rows(people)}</ul>
                     </Show>
                 }
@@ -192,7 +201,8 @@ fn Neighbours() -> impl IntoView {
     }
 }
 
-fn nobody() -> impl IntoView {
+/// What stands in place of people.
+fn render_nobody() -> impl IntoView {
     view! {
         <div class="empty">
             {icon(Icon::People)} <p>"Nobody here yet. Claim a name and be the first."</p>

@@ -4,24 +4,26 @@ use leptos::prelude::*;
 
 use crate::action::ActionState;
 use crate::app_state::app_state;
+use crate::app_state::toasts::Tone;
 use crate::components::icon::{Icon, icon};
-use crate::components::module_row::{author_link, module_href};
+use crate::components::module_facts::author_link;
 use crate::components::notice::{FailureNotice, Notice, NoticeTone};
-use crate::components::page_head::PageHead;
-use crate::components::toast::Tone;
 use crate::query::use_query;
 use crate::reactive::{keyed_list, query_view, slice_view};
-use crate::time::Moment;
+use crate::routes;
+use crate::widgets::moment::Moment;
+use crate::widgets::page_head::PageHead;
 use crate::{dom, text};
 use gen_registry_api::failure::FailureCode;
-use gen_registry_api::{ACCEPT_ALL, InstalledModule};
+use gen_registry_api::{ACCEPT_ALL, InstalledModule, ReleaseSummary};
 
+/// The page: the list, and the lockfile below it.
 #[component]
 pub fn Installed() -> impl IntoView {
     let app_state = app_state();
     let modules = use_query(
         || (),
-        move || app_state.modules_changed.track(),
+        move || app_state.invalidation.modules.track(),
         move |()| {
             let client = app_state.client();
             async move { client.installed_modules().await }
@@ -34,9 +36,15 @@ pub fn Installed() -> impl IntoView {
             <p class="lead">"These modules are on this device, whole and checked. They work without a network."</p>
             <FailureNotice failure=attempt.failure />
             {query_view(modules, move |modules| view! {
-                <Show when=move || !modules.with(Vec::is_empty) fallback=nothing>
+                <Show when=move || !modules.with(Vec::is_empty) fallback=render_nothing>
                     <ul class="modules" data-testid="installed">
-                        {keyed_list(modules, |module| module.name.clone(), move |module| slice_view(module, Clone::clone, move |module| row(module, attempt)))}
+                        {keyed_list(
+                            modules,
+                            |module| module.name.clone(),
+                            move |module| {
+                                slice_view(module, Clone::clone, move |module| render_module(module, attempt))
+                            },
+                        )}
                     </ul>
                 </Show>
             })}
@@ -45,22 +53,25 @@ pub fn Installed() -> impl IntoView {
     }
 }
 
-fn nothing() -> impl IntoView {
+/// What stands in place of the list.
+fn render_nothing() -> impl IntoView {
     view! {
         <div class="empty">
-            {icon(Icon::Install)} <p>"Nothing is installed yet."</p> <a class="button" href="/modules">
+            {icon(Icon::Install)} <p>"Nothing is installed yet."</p> <a class="button" href=routes::MODULES>
                 "Look at modules"
             </a>
         </div>
     }
 }
 
-fn row(module: InstalledModule, attempt: ActionState) -> impl IntoView {
+/// A module: who needs it, whether it was withdrawn; buttons that update, save and remove it.
+///
+/// Removing can be taken back: the lockfile from before is installed again.
+fn render_module(module: InstalledModule, attempt: ActionState) -> impl IntoView {
     let app_state = app_state();
-    let InstalledModule {
-        name, version, author, requirement, needed_by, installed_at, size, withdrawn, update, ..
-    } = module;
-    let href = module_href(&name);
+    let InstalledModule { name, summary, requirement, needed_by, installed_at, update, .. } = module;
+    let ReleaseSummary { version, author, size, withdrawn, .. } = summary;
+    let href = routes::module(&name);
     let asked_for = requirement.is_some();
     let (to_save, saved_version) = (name.clone(), version.clone());
     let save = move |_| {
@@ -69,7 +80,7 @@ fn row(module: InstalledModule, attempt: ActionState) -> impl IntoView {
         let client = app_state.client();
         attempt.start(async move { client.read_module(name, version).await }, move |bytes| {
             if !dom::save_file(&file, &bytes) {
-                app_state.toasts.push(Tone::Bad, "The browser did not take the file.");
+                app_state.shell.toasts.push(Tone::Bad, "The browser did not take the file.");
             }
         });
     };
@@ -77,7 +88,7 @@ fn row(module: InstalledModule, attempt: ActionState) -> impl IntoView {
     let removed = name.clone();
     let remove = move |_| {
         let (name, client) = (removed.clone(), app_state.client());
-        let told = name.clone();
+        let removed_name = name.clone();
         // What was there before, to the version: also a withdrawn one comes back.
         let act = async move {
             let before = client.export_lockfile().await?;
@@ -88,7 +99,7 @@ fn row(module: InstalledModule, attempt: ActionState) -> impl IntoView {
                 let (client, lockfile) = (app_state.client(), before.clone());
                 attempt.start(async move { client.import_lockfile(lockfile, Vec::new()).await }, |_| {});
             });
-            app_state.toasts.with_undo(format!("{told} was removed."), back);
+            app_state.shell.toasts.push_with_undo(format!("{removed_name} was removed."), back);
         });
     };
     view! {
@@ -101,7 +112,7 @@ fn row(module: InstalledModule, attempt: ActionState) -> impl IntoView {
                 </p>
                 <p class="module-facts">
                     <span>{author_link(&author)}</span>
-                    <span>{text::size(size)}</span>
+                    <span>{text::format_size(size)}</span>
                     <span>"installed " <Moment at=installed_at /></span>
                     {(!needed_by.is_empty()).then(|| view! { <span>{format!("needed by {}", needed_by.join(", "))}</span> })}
                 </p>
@@ -120,7 +131,7 @@ fn row(module: InstalledModule, attempt: ActionState) -> impl IntoView {
             <div class="actions">
                 {update
                     .map(|newer| {
-                        let href = format!("{}?install={}", module_href(&updated), dom::encode(&newer));
+                        let href = routes::install(&updated, &newer);
                         view! {
                             <a class="button button-small button-main" href=href>
                                 {format!("Update to {newer}")}
@@ -151,11 +162,11 @@ fn Lockfiles() -> impl IntoView {
             if copy {
                 leptos::task::spawn_local(async move {
                     let done = dom::copy(&text).await;
-                    let said = if done { "The lockfile is copied." } else { "The browser did not copy it." };
-                    app_state.toasts.push(if done { Tone::Plain } else { Tone::Bad }, said);
+                    let message = if done { "The lockfile is copied." } else { "The browser did not copy it." };
+                    app_state.shell.toasts.push(if done { Tone::Plain } else { Tone::Bad }, message);
                 });
             } else if !dom::save_file("gen-registry.lock.toml", text.as_bytes()) {
-                app_state.toasts.push(Tone::Bad, "The browser did not take the file.");
+                app_state.shell.toasts.push(Tone::Bad, "The browser did not take the file.");
             }
         });
     };
@@ -163,21 +174,21 @@ fn Lockfiles() -> impl IntoView {
         let client = app_state.client();
         attempt.start(async move { client.export_installed().await }, move |bytes: Vec<u8>| {
             if !dom::save_file("gen-registry-modules.zip", &bytes) {
-                app_state.toasts.push(Tone::Bad, "The browser did not take the file.");
+                app_state.shell.toasts.push(Tone::Bad, "The browser did not take the file.");
             }
         });
     };
     // The file that was chosen last, for when its new imports are accepted.
     let lockfile = StoredValue::new(String::new());
     let installed = move |modules: Vec<InstalledModule>| {
-        let what = text::count(modules.len() as u64, "module is", "modules are");
-        app_state.toasts.good(format!("{what} installed as the lockfile says."));
+        let what = text::format_count(modules.len() as u64, "module is", "modules are");
+        app_state.shell.toasts.push_good(format!("{what} installed as the lockfile says."));
     };
     let chosen = move |event: web_sys::Event| {
-        let Some(file) = dom::chosen_file(&event) else { return };
+        let Some(file) = dom::take_chosen_file(&event) else { return };
         let client = app_state.client();
         let act = async move {
-            let bytes = dom::bytes_of(&file).await.map_err(|_| dom::unreadable_file())?;
+            let bytes = dom::read_bytes(&file).await.map_err(|_| dom::unreadable_file())?;
             let text = String::from_utf8_lossy(&bytes).into_owned();
             lockfile.try_set_value(text.clone());
             client.import_lockfile(text, Vec::new()).await
@@ -199,7 +210,13 @@ fn Lockfiles() -> impl IntoView {
             </p>
             <FailureNotice failure=attempt.failure />
             <Show when=asks_for_more>
-                <button type="button" class="button" disabled=move || attempt.busy.get() on:click=accept data-testid="accept-imports">
+                <button
+                    type="button"
+                    class="button"
+                    disabled=move || attempt.busy.get()
+                    on:click=accept
+                    data-testid="accept-imports"
+                >
                     "I accept what is new"
                 </button>
             </Show>

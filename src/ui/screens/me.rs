@@ -7,51 +7,54 @@ use leptos::prelude::*;
 
 use crate::app_state::app_state;
 use crate::components::forked::ForkedNotice;
-use crate::components::history::History;
-use crate::components::page_head::PageHead;
-use crate::components::profile_card::ProfileCard;
+use crate::routes::{self, SettingsSection, WelcomeStep};
 use crate::screens::person::Identity;
+use crate::widgets::history::History;
+use crate::widgets::page_head::PageHead;
+use crate::widgets::profile_card::ProfileCard;
 use crate::{dom, text};
 use edit::EditProfile;
 use gen_registry_api::Me;
 use rename::NameSection;
 
+/// The page; without a key it leads to claiming a name.
 #[component]
 pub fn MyProfile() -> impl IntoView {
     let app_state = app_state();
-    let known = Memo::new(move |_| app_state.me.with(|me| me.as_ref().map(|me| me.did.is_some())));
+    let has_key = Memo::new(move |_| app_state.live.me.with(|me| me.as_ref().map(|me| me.did.is_some())));
     view! {
         <div class="page">
             <PageHead title=Signal::stored("My profile".to_owned()) />
-            {move || match known.get() {
+            {move || match has_key.get() {
                 None => view! { <p class="muted">"Opening your registry…"</p> }.into_any(),
                 Some(false) => {
                     view! {
                         <div class="empty">
                             <p>"You are browsing without a name. Nothing about you is kept or told to anybody."</p>
-                            <a class="button button-main" href="/welcome?step=name">
+                            <a class="button button-main" href=routes::welcome(WelcomeStep::Name)>
                                 "Claim a name"
                             </a>
                             <p class="muted">
                                 "Have one already? "
-                                <a href="/settings#restore">"Bring it to this device"</a>
+                                <a href=routes::settings(SettingsSection::Restore)>"Bring it to this device"</a>
                                 "."
                             </p>
                         </div>
                     }
                         .into_any()
                 }
-                Some(true) => view! { <Known /> }.into_any(),
+                Some(true) => view! { <Profile /> }.into_any(),
             }}
         </div>
     }
 }
 
+/// The preview, the forms, the own names and the identity. The forms are absent while the identity is forked.
 #[component]
-fn Known() -> impl IntoView {
+fn Profile() -> impl IntoView {
     let app_state = app_state();
     // The forms below keep what is typed into them; only the views of the answer follow it.
-    let me = Memo::new(move |_| app_state.me.get().unwrap_or_default());
+    let me = Memo::new(move |_| app_state.live.me.get().unwrap_or_default());
     let forked = Memo::new(move |_| me.with(|me| me.forked));
     // On a cold start the parts of this page come after its heading.
     dom::show_named_part();
@@ -62,7 +65,7 @@ fn Known() -> impl IntoView {
         </Show>
         <section aria-labelledby="preview-title">
             <h2 id="preview-title">"As others see it"</h2>
-            {move || preview(me.get())}
+            {move || render_preview(me.get())}
         </section>
         <Show when=move || !forked.get()>
             <div class="columns">
@@ -79,8 +82,8 @@ fn Known() -> impl IntoView {
                         me.with(|me| {
                             format!(
                                 "Your registry holds {} in {}.",
-                                text::count(me.changes, "change", "changes"),
-                                text::size(me.document_bytes),
+                                text::format_count(me.changes, "change", "changes"),
+                                text::format_size(me.document_bytes),
                             )
                         })
                     }}
@@ -94,7 +97,8 @@ fn Known() -> impl IntoView {
     }
 }
 
-fn preview(me: Me) -> impl IntoView {
+/// The card that others see.
+fn render_preview(me: Me) -> impl IntoView {
     let name = match me.username {
         Some(username) => view! { <p class="profile-name">{username}</p> }.into_any(),
         None => view! { <p class="muted">"No name at the moment"</p> }.into_any(),

@@ -1,5 +1,5 @@
-//! One module: what it is, its versions, what it needs and who needs it, who signed it, what people say; and what can be
-//! done with it here.
+//! One module: what it is, its versions, what it needs and who needs it, who signed it, what people say; and what can
+//! be done with it here.
 
 mod graph;
 mod install;
@@ -15,17 +15,19 @@ use leptos_router::hooks::{use_params_map, use_query_map};
 use crate::app_state::app_state;
 use crate::components::icon::{Icon, icon};
 use crate::components::markdown::Markdown;
-use crate::components::module_row::{Stars, Tags, author_link};
-use crate::components::network_lookup::NetworkLookup;
+use crate::components::module_facts::{Stars, Tags, author_link};
 use crate::components::notice::{Notice, NoticeTone};
-use crate::components::page_head::PageHead;
-use crate::components::subject::{BlockButton, FollowButton};
+use crate::model::subject::Subject;
+use crate::model::versions::find_runnable;
 use crate::query::use_query;
 use crate::reactive::{query_view, select, slice_view, some_view};
-use crate::screens::channels::channel_href;
-use crate::text;
-use gen_registry_api::{Author, ModuleDetails, ModulePage, NameKind, NameStatus, RatingSummary};
+use crate::widgets::network_lookup::NetworkLookup;
+use crate::widgets::page_head::PageHead;
+use crate::widgets::subject::{BlockButton, FollowButton};
+use crate::{routes, text};
+use gen_registry_api::{Author, ModuleDescription, ModuleDetails, ModulePage, NameKind, NameStatus, RatingSummary};
 
+/// The page of `/m/name`. An unknown name is searched for at peers and in the wider network.
 #[component]
 pub fn Module() -> impl IntoView {
     let app_state = app_state();
@@ -33,13 +35,13 @@ pub fn Module() -> impl IntoView {
     let name = Memo::new(move |_| params.with(|params| params.get("name")).unwrap_or_default());
     let page = use_query(
         move || name.get(),
-        move || app_state.modules_changed.track(),
+        move || app_state.invalidation.modules.track(),
         move |name| {
             let client = app_state.client();
             async move { Ok(client.module_page(name).await?.map(|page| *page)) }
         },
     );
-    let begun = install::Begun::new();
+    let installation = install::Installation::new();
     let title = Signal::derive(move || match page.get() {
         Some(Ok(Some(page))) => page.name,
         _ => name.get(),
@@ -49,12 +51,12 @@ pub fn Module() -> impl IntoView {
             <PageHead title testid="module-title" />
             {move || {
                 // Another module is another page.
-                let asked = name.get();
+                let wanted_name = name.get();
                 query_view(
                     page,
                     move |page| {
-                        let asked = asked.clone();
-                        some_view(page, move |page| view! { <Shown page begun /> }, move || absent(&asked))
+                        let wanted_name = wanted_name.clone();
+                        some_view(page, move |page| view! { <ModuleView page installation /> }, move || render_absent(&wanted_name))
                     },
                 )
             }}
@@ -62,43 +64,49 @@ pub fn Module() -> impl IntoView {
     }
 }
 
-fn absent(name: &str) -> impl IntoView + use<> {
+/// What stands in place of an unknown module.
+fn render_absent(name: &str) -> impl IntoView + use<> {
     view! {
         <div class="empty">
             {icon(Icon::Module)}
             <p>{format!("No module named “{name}” is known on this device.")}</p>
             <NetworkLookup kind=NameKind::Module name=name.to_owned() />
-            <a class="button" href="/modules">
+            <a class="button" href=routes::MODULES>
                 "Look at all modules"
             </a>
         </div>
     }
 }
 
+/// All sections of the page. Each is rendered again only when its own part changed.
 #[component]
-fn Shown(page: Memo<ModulePage>, begun: install::Begun) -> impl IntoView {
+fn ModuleView(page: Memo<ModulePage>, installation: install::Installation) -> impl IntoView {
     let query = use_query_map();
     let wanted = query.with_untracked(|query| query.get("install"));
     let (mine, blocked) = (select(page, |page| page.mine), select(page, |page| page.blocked));
     let name = select(page, |page| page.name.clone());
-    let subject = move || format!("module:{}", name.get_untracked());
+    let subject = move || Subject::Module(name.get_untracked()).to_string();
     let to_install = |page: &ModulePage| {
-        let installed = page.installed.as_ref().map(|installed| installed.version.clone());
+        let installed = page.installed.as_ref().map(|installed| installed.summary.version.clone());
         install::InstallSubject { name: page.name.clone(), newest: page.latest.clone(), installed }
     };
     view! {
         {slice_view(
             page,
             |page| (page.details.clone(), page.holder.clone(), page.latest.clone(), page.opinion, page.status),
-            |(details, holder, latest, opinion, status)| intro(details, &holder, latest, opinion, status),
+            |(details, holder, latest, opinion, status)| render_intro(details, &holder, latest, opinion, status),
         )}
         <p>
-            <a class="button button-small" href=move || channel_href(&format!("#module/{}", name.get())) data-testid="discussion">
+            <a
+                class="button button-small"
+                href=move || routes::channel(&format!("#module/{}", name.get()))
+                data-testid="discussion"
+            >
                 {icon(Icon::Talk)}
                 "Discussion"
             </a>
         </p>
-        {slice_view(page, |page| page.details.deprecated.clone(), |reason| reason.map(deprecated))}
+        {slice_view(page, |page| page.details.description.deprecated.clone(), |reason| reason.map(render_deprecated))}
         <Show when=move || blocked.get()>
             <Notice tone=NoticeTone::Warning>
                 <p>"It is on your blocklist, or its publisher is: it is in no list of yours and can’t be installed."</p>
@@ -110,9 +118,9 @@ fn Shown(page: Memo<ModulePage>, begun: install::Begun) -> impl IntoView {
                 <BlockButton subject=subject() blocked what="this module" />
             </div>
         </Show>
-        {slice_view(page, to_install, move |subject| view! { <install::Install subject wanted=wanted.clone() begun /> })}
-        {slice_view(page, |page| page.details.readme.clone(), |readme| readme.map(|cid| view! { <Readme cid /> }))}
-        {slice_view(page, run::runnable, |version| version.map(|(name, version)| view! { <run::Run name version /> }))}
+        {slice_view(page, to_install, move |subject| view! { <install::Install subject wanted=wanted.clone() installation /> })}
+        {slice_view(page, |page| page.details.description.readme.clone(), |readme| readme.map(|cid| view! { <Readme cid /> }))}
+        {slice_view(page, find_runnable, |version| version.map(|(name, version)| view! { <run::Run name version /> }))}
         <versions::Versions page />
         <versions::Dependencies page />
         <provenance::Provenance page />
@@ -123,15 +131,16 @@ fn Shown(page: Memo<ModulePage>, begun: install::Begun) -> impl IntoView {
     }
 }
 
-fn intro(
+/// What the module is, who holds it, and its tags.
+fn render_intro(
     details: ModuleDetails,
     holder: &Author,
     latest: Option<String>,
     opinion: RatingSummary,
     status: NameStatus,
 ) -> impl IntoView + use<> {
-    let ModuleDetails { title, description, license, repository, tags, .. } = details;
-    let downloads = opinion.downloads;
+    let ModuleDescription { title, description, license, repository, tags, .. } = details.description;
+    let (tags, downloads) = (tags.into_iter().collect::<Vec<_>>(), opinion.downloads);
     view! {
         <div class="module-intro">
             {title.map(|title| view! { <p class="lead">{title}</p> })}
@@ -142,7 +151,7 @@ fn intro(
                 {license.map(|license| view! { <span>{license}</span> })}
                 <Stars opinion />
                 {(downloads > 0)
-                    .then(|| view! { <span title="An estimate: what people say of themselves">{text::count(downloads, "install", "installs")}</span> })}
+                    .then(|| view! { <span title="An estimate: what people say of themselves">{text::format_count(downloads, "install", "installs")}</span> })}
                 {(status == NameStatus::Contested).then(|| view! { <span class="badge badge-warning">"Contested name"</span> })}
                 {repository
                     .map(|link| view! { <a rel="external noreferrer nofollow ugc" target="_blank" href=link.clone()>"Source"</a> })}
@@ -152,7 +161,8 @@ fn intro(
     }
 }
 
-fn deprecated(reason: String) -> impl IntoView {
+/// The warning of the module's author.
+fn render_deprecated(reason: String) -> impl IntoView {
     view! {
         <Notice tone=NoticeTone::Warning>
             <p>
@@ -163,6 +173,7 @@ fn deprecated(reason: String) -> impl IntoView {
     }
 }
 
+/// The readme, once its block is on this device.
 #[component]
 fn Readme(cid: String) -> impl IntoView {
     let app_state = app_state();

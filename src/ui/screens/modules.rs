@@ -1,4 +1,5 @@
-//! Modules known here: by any word, by tag, owner or what they offer, in the order that was asked for. The address holds it all.
+//! Modules known here: by any word, by tag, owner or what they offer, in the order that was asked for. The address
+//! holds it all.
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -7,90 +8,37 @@ use leptos_router::hooks::{use_navigate, use_query_map};
 
 use crate::app_state::app_state;
 use crate::components::icon::{Icon, icon};
-use crate::components::module_row::module_rows;
 use crate::components::notice::FailureNotice;
-use crate::components::page_head::PageHead;
-use crate::components::person_row::person_rows;
 use crate::components::search_box::{SearchBox, walk};
-use crate::components::subject::FollowButton;
-use crate::{dom, text};
+use crate::latest_request::LatestRequest;
+use crate::model::module_query::{ModuleQuery, SORTS, find_sort};
+use crate::model::subject::Subject;
+use crate::widgets::module_row::module_rows;
+use crate::widgets::page_head::PageHead;
+use crate::widgets::person_row::person_rows;
+use crate::widgets::subject::FollowButton;
+use crate::{routes, text};
 use gen_registry_api::client::Client;
-use gen_registry_api::{Failure, ModuleCard, ModuleFilter, ModuleList, ModuleSort, SearchResults, UsernameEntry};
+use gen_registry_api::{Failure, ModuleCard, ModuleList, ModuleSort, SearchResults, UsernameEntry};
 
+/// How many modules are asked for at once.
 const PAGE: u32 = 50;
 
-/// What the address asks for.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct ModuleQuery {
-    /// Free text, or nothing.
-    text: String,
-    filter: ModuleFilter,
-    /// None: the best match for a text, else the newest.
-    sort: Option<ModuleSort>,
-}
-
-const SORTS: [(ModuleSort, &str, &str); 5] = [
-    (ModuleSort::Relevance, "relevance", "Best match"),
-    (ModuleSort::Recent, "recent", "Newest first"),
-    (ModuleSort::Popular, "popular", "Most installed"),
-    (ModuleSort::Rated, "rated", "Best rated"),
-    (ModuleSort::Name, "name", "By name"),
-];
-
-impl ModuleQuery {
-    fn read(get: impl Fn(&str) -> Option<String>) -> Self {
-        let text = |key: &str| get(key).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
-        let sort =
-            text("sort").and_then(|wanted| SORTS.iter().find(|(_, key, _)| *key == wanted).map(|(sort, ..)| *sort));
-        Self {
-            filter: ModuleFilter {
-                tag: text("tag"),
-                owner: text("owner"),
-                imports_nothing: text("pure").is_some(),
-                exports: text("exports"),
-            },
-            text: text("q").unwrap_or_default(),
-            sort,
-        }
-    }
-
-    fn order(&self) -> ModuleSort {
-        let natural = if self.text.is_empty() { ModuleSort::Recent } else { ModuleSort::Relevance };
-        // Without a text nothing matches better than anything else.
-        self.sort.filter(|sort| *sort != ModuleSort::Relevance).unwrap_or(natural)
-    }
-
-    fn href(&self) -> String {
-        let mut parts = Vec::new();
-        let mut add = |key: &str, value: &Option<String>| {
-            parts.extend(value.as_ref().map(|value| format!("{key}={}", dom::encode(value))));
-        };
-        add("tag", &self.filter.tag);
-        add("owner", &self.filter.owner);
-        add("exports", &self.filter.exports);
-        add("pure", &self.filter.imports_nothing.then(|| "1".to_owned()));
-        add("q", &Some(self.text.clone()).filter(|text| !text.is_empty()));
-        let sort = SORTS.iter().find(|(sort, ..)| Some(*sort) == self.sort);
-        add("sort", &sort.map(|(_, key, _)| (*key).to_owned()));
-        if parts.is_empty() { "/modules".to_owned() } else { format!("/modules?{}", parts.join("&")) }
-    }
-}
-
+/// The page. Changing a filter or the text changes the address, which changes the list.
 #[component]
 pub fn Modules() -> impl IntoView {
     let app_state = app_state();
     let query = use_query_map();
-    let asked = Memo::new(move |_| query.with(|query| ModuleQuery::read(|key| query.get(key))));
+    let wanted = Memo::new(move |_| query.with(|query| ModuleQuery::parse(|key| query.get(key))));
     let (cards, total, cursor) =
         (RwSignal::new(Vec::<ModuleCard>::new()), RwSignal::new(None::<u64>), RwSignal::new(None));
     let (people, failure) = (RwSignal::new(Vec::<UsernameEntry>::new()), RwSignal::new(None));
-    let turn = StoredValue::new(0_u64);
+    let latest = LatestRequest::new();
     let load = move |from: Option<u32>, limit: u32| {
-        turn.update_value(|turn| *turn += 1);
-        let (mine, asked) = (turn.get_value(), asked.get_untracked());
+        let (request, wanted) = (latest.begin(), wanted.get_untracked());
         spawn_local(async move {
-            let list = look(app_state.client(), asked, limit, from).await;
-            if turn.try_get_value() != Some(mine) {
+            let list = fetch_modules(app_state.client(), wanted, limit, from).await;
+            if !request.is_latest() {
                 return;
             }
             match list {
@@ -111,16 +59,16 @@ pub fn Modules() -> impl IntoView {
         });
     };
     Effect::new(move |before: Option<ModuleQuery>| {
-        app_state.modules_changed.track();
-        let now = asked.get();
+        app_state.invalidation.modules.track();
+        let now = wanted.get();
         // News must not throw the reader back to the top.
-        let shown = if before.as_ref() == Some(&now) { cards.with_untracked(Vec::len) as u32 } else { 0 };
-        load(None, shown.max(PAGE));
+        let visible = if before.as_ref() == Some(&now) { cards.with_untracked(Vec::len) as u32 } else { 0 };
+        load(None, visible.max(PAGE));
         now
     });
     let title = Signal::derive(move || {
-        asked.with(|asked| {
-            asked.filter.tag.as_ref().map_or_else(|| "Modules".to_owned(), |tag| format!("Modules: {tag}"))
+        wanted.with(|wanted| {
+            wanted.filter.tag.as_ref().map_or_else(|| "Modules".to_owned(), |tag| format!("Modules: {tag}"))
         })
     });
     view! {
@@ -131,25 +79,25 @@ pub fn Modules() -> impl IntoView {
                     {move || match total.get() {
                         None => "Looking…".to_owned(),
                         Some(total) => {
-                            let known = text::count(total, "module", "modules");
-                            let found = asked.with(|asked| !asked.text.is_empty());
+                            let known = text::format_count(total, "module", "modules");
+                            let found = wanted.with(|wanted| !wanted.text.is_empty());
                             if found { format!("{known} found") } else { format!("{known} known here") }
                         }
                     }}
                 </p>
                 <div class="actions">
-                    <a class="button" href="/installed">
+                    <a class="button" href=routes::INSTALLED>
                         {icon(Icon::Install)}
                         "Installed"
                     </a>
-                    <a class="button button-main" href="/publish" data-testid="publish-link">
+                    <a class="button button-main" href=routes::PUBLISH data-testid="publish-link">
                         {icon(Icon::Module)}
                         "Publish"
                     </a>
                 </div>
             </div>
             <SearchBox id="modules-search" label="Find modules by any word" everything=true testid="modules-search" />
-            <Choices asked />
+            <Choices wanted />
             <FailureNotice failure />
             <ul class="modules" on:keydown=|event| walk(&event, ".module-link")>
                 {module_rows(cards)}
@@ -162,7 +110,7 @@ pub fn Modules() -> impl IntoView {
                 </p>
             </Show>
             <Show when=move || total.get() == Some(0)>
-                <Empty asked />
+                <Empty wanted />
             </Show>
             <Show when=move || people.with(|people| !people.is_empty())>
                 <section class="modules-people" aria-labelledby="modules-people-title">
@@ -177,31 +125,32 @@ pub fn Modules() -> impl IntoView {
 }
 
 /// A text is searched for; without one the list is enough.
-async fn look(
+async fn fetch_modules(
     client: Client,
-    asked: ModuleQuery,
+    wanted: ModuleQuery,
     limit: u32,
     from: Option<u32>,
 ) -> Result<(ModuleList, Vec<UsernameEntry>), Failure> {
-    let sort = asked.order();
-    if asked.text.is_empty() {
-        return Ok((client.list_modules(asked.filter, sort, limit, from).await?, Vec::new()));
+    let sort = wanted.order();
+    if wanted.text.is_empty() {
+        return Ok((client.list_modules(wanted.filter, sort, limit, from).await?, Vec::new()));
     }
-    let found = client.search(asked.text, asked.filter, sort, limit, from).await?;
+    let found = client.search(wanted.text, wanted.filter, sort, limit, from).await?;
     let SearchResults { modules, people, total, cursor, .. } = found;
     Ok((ModuleList { modules, cursor, total }, people))
 }
 
+/// What stands in place of an empty list: nothing is known, or nothing is like that.
 #[component]
-fn Empty(asked: Memo<ModuleQuery>) -> impl IntoView {
+fn Empty(wanted: Memo<ModuleQuery>) -> impl IntoView {
     view! {
         <div class="empty">
             {icon(Icon::Module)}
             {move || {
-                if asked.with(|asked| asked.filter == ModuleFilter::default() && asked.text.is_empty()) {
+                if wanted.with(|wanted| wanted.is_everything()) {
                     view! {
                         <p>"No module is known here yet. They arrive by themselves when a peer is met."</p>
-                        <a class="button" href="/publish">
+                        <a class="button" href=routes::PUBLISH>
                             "Publish the first one"
                         </a>
                     }
@@ -209,7 +158,7 @@ fn Empty(asked: Memo<ModuleQuery>) -> impl IntoView {
                 } else {
                     view! {
                         <p>"No module known here is like that."</p>
-                        <a class="button" href="/modules">
+                        <a class="button" href=routes::MODULES>
                             "Show all modules"
                         </a>
                     }
@@ -220,14 +169,15 @@ fn Empty(asked: Memo<ModuleQuery>) -> impl IntoView {
     }
 }
 
+/// Order and filters. A chosen tag can be followed.
 #[component]
-fn Choices(asked: Memo<ModuleQuery>) -> impl IntoView {
+fn Choices(wanted: Memo<ModuleQuery>) -> impl IntoView {
     let navigate = StoredValue::new_local(use_navigate());
     let go = move |change: &dyn Fn(&mut ModuleQuery)| {
-        let mut next = asked.get_untracked();
+        let mut next = wanted.get_untracked();
         change(&mut next);
         let options = NavigateOptions { replace: true, scroll: false, ..Default::default() };
-        navigate.with_value(|navigate| navigate(&next.href(), options));
+        navigate.with_value(|navigate| navigate(&routes::modules(&next), options));
     };
     let set_exports = move |text: String| {
         go(&|next| next.filter.exports = Some(text.trim().to_owned()).filter(|text| !text.is_empty()));
@@ -240,20 +190,20 @@ fn Choices(asked: Memo<ModuleQuery>) -> impl IntoView {
                     class="input"
                     on:change:target=move |event| {
                         let chosen = event.target().value();
-                        let sort = SORTS.iter().find(|(_, key, _)| *key == chosen).map(|(sort, ..)| *sort);
+                        let sort = find_sort(&chosen);
                         go(&|next| next.sort = sort);
                     }
                 >
                     {SORTS
                         .map(|(sort, key, label)| {
                             let useless = move || {
-                                sort == ModuleSort::Relevance && asked.with(|asked| asked.text.is_empty())
+                                sort == ModuleSort::Relevance && wanted.with(|wanted| wanted.text.is_empty())
                             };
                             view! {
                                 <option
                                     value=key
                                     hidden=useless
-                                    selected=move || asked.with(|asked| asked.order() == sort)
+                                    selected=move || wanted.with(|wanted| wanted.order() == sort)
                                 >
                                     {label}
                                 </option>
@@ -270,14 +220,14 @@ fn Choices(asked: Memo<ModuleQuery>) -> impl IntoView {
                     autocapitalize="off"
                     spellcheck="false"
                     placeholder="any"
-                    prop:value=move || asked.with(|asked| asked.filter.exports.clone().unwrap_or_default())
+                    prop:value=move || wanted.with(|wanted| wanted.filter.exports.clone().unwrap_or_default())
                     on:change:target=move |event| set_exports(event.target().value())
                 />
             </label>
             <label class="pick pick-check">
                 <input
                     type="checkbox"
-                    prop:checked=move || asked.with(|asked| asked.filter.imports_nothing)
+                    prop:checked=move || wanted.with(|wanted| wanted.filter.imports_nothing)
                     on:change:target=move |event| {
                         let on = event.target().checked();
                         go(&|next| next.filter.imports_nothing = on);
@@ -286,16 +236,20 @@ fn Choices(asked: Memo<ModuleQuery>) -> impl IntoView {
                 "Imports nothing"
             </label>
             {move || {
-                asked
-                    .with(|asked| asked.filter.tag.clone())
+                wanted
+                    .with(|wanted| wanted.filter.tag.clone())
                     .map(|tag| {
                         view! {
-                            <button type="button" class="tag tag-chosen" on:click=move |_| go(&|next| next.filter.tag = None)>
+                            <button
+                                type="button"
+                                class="tag tag-chosen"
+                                on:click=move |_| go(&|next| next.filter.tag = None)
+                            >
                                 {tag.clone()}
                                 {icon(Icon::Cross)}
                                 <span class="visually-hidden">"Take this tag away"</span>
                             </button>
-                            <FollowButton subject=format!("tag:{tag}") what="this tag" />
+                            <FollowButton subject=Subject::Tag(tag).to_string() what="this tag" />
                         }
                     })
             }}

@@ -6,26 +6,28 @@ use leptos::prelude::*;
 
 use crate::action::ActionState;
 use crate::app_state::app_state;
-use crate::components::did::DidChip;
 use crate::components::icon::{Icon, icon};
 use crate::components::notice::{FailureNotice, Notice, NoticeTone};
-use crate::components::page_head::PageHead;
-use crate::components::reputation::Earned;
-use crate::components::subject::{BlockButton, decide};
+use crate::model::network::describe_peer;
+use crate::model::sentences::{describe_parameters_error, describe_rejection};
+use crate::model::subject::Subject;
 use crate::query::use_query;
 use crate::reactive::{keyed_list, query_view, select, slice_view};
-use crate::time::Moment;
+use crate::widgets::did::DidChip;
+use crate::widgets::moment::Moment;
+use crate::widgets::page_head::PageHead;
+use crate::widgets::reputation::ReputationView;
+use crate::widgets::subject::{BlockButton, decide};
 use crate::{dom, text};
-use gen_registry_api::{
-    CandidateType, ConnectionPath, ConnectionState, Decision, NetworkReport, PeerEntry, RelayEntry,
-};
+use gen_registry_api::{ConnectionState, Decision, NetworkReport, ParametersError, PeerEntry, Rejection, RelayEntry};
 
+/// The page. It follows peers and relays that come and go.
 #[component]
 pub fn Network() -> impl IntoView {
     let app_state = app_state();
     let report = use_query(
         || (),
-        move || app_state.network_changed.track(),
+        move || app_state.invalidation.network.track(),
         move |()| {
             let client = app_state.client();
             async move { client.network().await }
@@ -34,24 +36,29 @@ pub fn Network() -> impl IntoView {
     view! {
         <div class="page">
             <PageHead title=Signal::stored("Network".to_owned()) />
-            {query_view(report, shown)}
+            {query_view(report, render_report)}
         </div>
     }
 }
 
-fn shown(report: Memo<NetworkReport>) -> impl IntoView {
+/// All sections; each is rendered again only when its own part changed.
+fn render_report(report: Memo<NetworkReport>) -> impl IntoView {
     let peers = select(report, |report| report.peers.clone());
-    let by_itself = select(report, |report| report.connection == ConnectionState::Alone);
+    let is_alone = select(report, |report| report.connection == ConnectionState::Alone);
     let relays = select(report, |report| report.relays.clone());
     view! {
-        {slice_view(report, |report| report.left_aside.clone(), left_aside)}
+        {slice_view(report, |report| report.left_aside, render_left_aside)}
         <p class="lead" data-testid="connection">
-            {slice_view(report, |report| (report.connection, report.peers.len() as u64), |(connection, peers)| state(connection, peers))}
+            {slice_view(
+                report,
+                |report| (report.connection, report.peers.len() as u64),
+                |(connection, peers)| describe_connection(connection, peers),
+            )}
         </p>
         {slice_view(report, |report| report.unsent, |unsent| {
             (unsent > 0)
                 .then(|| {
-                    let what = text::count(unsent, "change waits", "changes wait");
+                    let what = text::format_count(unsent, "change waits", "changes wait");
                     view! { <p>{format!("{what} on this device for the first peer.")}</p> }
                 })
         })}
@@ -60,7 +67,7 @@ fn shown(report: Memo<NetworkReport>) -> impl IntoView {
                 <h2 id="peers-title">"Peers"</h2>
                 <div class="actions">
                     <Copy report />
-                    <Show when=move || !by_itself.get()>
+                    <Show when=move || !is_alone.get()>
                         <RetryConnections />
                     </Show>
                 </div>
@@ -69,7 +76,7 @@ fn shown(report: Memo<NetworkReport>) -> impl IntoView {
                 when=move || !peers.with(Vec::is_empty)
                 fallback=move || view! { <nobody::WhyNobody report /> }
             >
-                <ul class="network-list" data-testid="peers">{keyed_list(peers, |peer| peer.id.clone(), peer)}</ul>
+                <ul class="network-list" data-testid="peers">{keyed_list(peers, |peer| peer.id.clone(), render_peer)}</ul>
             </Show>
         </section>
         <section class="card" aria-labelledby="relays-title">
@@ -77,8 +84,11 @@ fn shown(report: Memo<NetworkReport>) -> impl IntoView {
             <p class="muted">
                 "A relay brings browsers together. Once two are connected it is no longer needed, and it never sees what they exchange."
             </p>
-            <Show when=move || !relays.with(Vec::is_empty) fallback=|| view! { <p>"The server of this page named none."</p> }>
-                <ul class="network-list">{keyed_list(relays, |relay| relay.address.clone(), relay)}</ul>
+            <Show
+                when=move || !relays.with(Vec::is_empty)
+                fallback=|| view! { <p>"The server of this page named none."</p> }
+            >
+                <ul class="network-list">{keyed_list(relays, |relay| relay.address.clone(), render_relay)}</ul>
             </Show>
         </section>
         {slice_view(report, |report| report.rejections.clone(), |rejections| {
@@ -88,7 +98,7 @@ fn shown(report: Memo<NetworkReport>) -> impl IntoView {
                         <section class="card" aria-labelledby="rejections-title">
                             <h2 id="rejections-title">"Refused"</h2>
                             <p class="muted">"What peers sent against the rules since this page was opened. None of it was taken in."</p>
-                            {broken(rejections)}
+                            {render_rejections(rejections)}
                         </section>
                     }
                 })
@@ -96,18 +106,19 @@ fn shown(report: Memo<NetworkReport>) -> impl IntoView {
         {slice_view(
             report,
             |report| (report.witnesses.clone(), report.threshold, report.topic.clone(), report.node.clone()),
-            |(witnesses, threshold, topic, node)| agreed(witnesses, threshold, topic, node),
+            |(witnesses, threshold, topic, node)| render_rules(witnesses, threshold, topic, node),
         )}
     }
 }
 
-fn left_aside(why: Option<String>) -> impl IntoView {
+/// A warning that the server's view of the network contradicts this device's.
+fn render_left_aside(why: Option<ParametersError>) -> impl IntoView {
     why.map(|why| {
         view! {
             <div data-testid="left-aside">
                 <Notice tone=NoticeTone::Warning>
                     <p>
-                        "What the server of this page says about its network is left aside: " {why}
+                        "What the server of this page says about its network is left aside: " {describe_parameters_error(why)}
                         ". You stay in your own network, with everything you have."
                     </p>
                 </Notice>
@@ -117,11 +128,11 @@ fn left_aside(why: Option<String>) -> impl IntoView {
 }
 
 /// What all members of the network agree on.
-fn agreed(witnesses: Vec<String>, threshold: u64, topic: String, node: Option<String>) -> impl IntoView {
+fn render_rules(witnesses: Vec<String>, threshold: u64, topic: String, node: Option<String>) -> impl IntoView {
     view! {
         <section class="card" aria-labelledby="rules-title">
             <h2 id="rules-title">"The rules of this network"</h2>
-            <p>{rules(witnesses.len(), threshold)}</p>
+            <p>{describe_rules(witnesses.len(), threshold)}</p>
             <ul class="network-list">
                 {witnesses.into_iter().map(|did| view! { <li><DidChip did /></li> }).collect_view()}
             </ul>
@@ -148,38 +159,41 @@ fn agreed(witnesses: Vec<String>, threshold: u64, topic: String, node: Option<St
     }
 }
 
-fn state(connection: ConnectionState, peers: u64) -> String {
+/// How far this device is connected, as a sentence.
+fn describe_connection(connection: ConnectionState, peers: u64) -> String {
     match connection {
         ConnectionState::Alone => "This device is by itself. Everything works; nobody else hears of it.".to_owned(),
         ConnectionState::Offline => {
             "No relay answers and no peer is connected. What you change is kept and told to the first peer.".to_owned()
         }
         ConnectionState::Waiting => "A relay answers. Nobody else is here right now.".to_owned(),
-        ConnectionState::Connected => format!("Connected directly to {}.", text::count(peers, "peer", "peers")),
+        ConnectionState::Connected => format!("Connected directly to {}.", text::format_count(peers, "peer", "peers")),
     }
 }
 
-fn rules(witnesses: usize, threshold: u64) -> String {
+/// When a name is confirmed, as a sentence.
+fn describe_rules(witnesses: usize, threshold: u64) -> String {
     match threshold {
         0 => "There are no witnesses: of two claims to one name the one dated earlier counts.".to_owned(),
         _ => format!(
             "A name is confirmed once {threshold} of {} saw the claim. Until then it is provisional.",
-            text::count(witnesses as u64, "witness", "witnesses"),
+            text::format_count(witnesses as u64, "witness", "witnesses"),
         ),
     }
 }
 
+/// A button that looks for peers now.
 #[component]
 fn RetryConnections() -> impl IntoView {
     let app_state = app_state();
     let attempt = ActionState::new();
-    let look = move |_| {
+    let retry = move |_| {
         attempt.start(async move { app_state.client().retry_connections().await }, move |_| {
-            app_state.say("Looking for peers")
+            app_state.shell.announce("Looking for peers")
         });
     };
     view! {
-        <button type="button" class="button button-small" on:click=look disabled=move || attempt.busy.get()>
+        <button type="button" class="button button-small" on:click=retry disabled=move || attempt.busy.get()>
             {icon(Icon::Refresh)}
             "Look now"
         </button>
@@ -191,9 +205,9 @@ fn RetryConnections() -> impl IntoView {
 fn Copy(report: Memo<NetworkReport>) -> impl IntoView {
     let app_state = app_state();
     let copy = move |_| {
-        let text = report.with_untracked(dom::json);
+        let text = report.with_untracked(dom::format_json);
         leptos::task::spawn_local(async move {
-            app_state.say(if dom::copy(&text).await {
+            app_state.shell.announce(if dom::copy(&text).await {
                 "What this page shows is copied."
             } else {
                 "The browser did not copy it."
@@ -208,25 +222,28 @@ fn Copy(report: Memo<NetworkReport>) -> impl IntoView {
     }
 }
 
-fn peer(peer: Memo<PeerEntry>) -> impl IntoView {
+/// A peer: what is known of the connection, its reputation, and the buttons that trust or block it.
+fn render_peer(peer: Memo<PeerEntry>) -> impl IntoView {
     let id = peer.with_untracked(|peer| peer.id.clone());
-    let subject = format!("peer:{id}");
+    let subject = Subject::Peer(id.clone()).to_string();
     let syncing = select(peer, |peer| peer.syncing);
     view! {
         <li class="network-item">
             {move || icon(if syncing.get() { Icon::Refresh } else { Icon::Peers })}
             <div class="network-words">
                 <p>
-                    <code class="network-code" title=id.clone()>{text::node(&id)}</code>
+                    <code class="network-code" title=id.clone()>{text::shorten_node(&id)}</code>
                     <Show when=move || syncing.get()>
                         <span class="badge">"Exchanging"</span>
                     </Show>
                 </p>
                 <p class="muted">
-                    "Connected " {slice_view(peer, |peer| peer.since, |at| view! { <Moment at /> })} " · " {move || peer.with(facts)}
+                    "Connected " {slice_view(peer, |peer| peer.since, |at| view! { <Moment at /> })} " · " {move || peer.with(|peer| describe_peer(peer, text::format_number))}
                 </p>
-                {slice_view(peer, |peer| peer.reputation.clone(), |reputation| view! { <Earned reputation /> })}
-                {slice_view(peer, |peer| peer.rejections.clone(), |rejections| (!rejections.is_empty()).then(|| broken(rejections)))}
+                {slice_view(peer, |peer| peer.reputation.clone(), |reputation| view! { <ReputationView reputation /> })}
+                {slice_view(peer, |peer| peer.rejections.clone(), |rejections| {
+                    (!rejections.is_empty()).then(|| render_rejections(rejections))
+                })}
                 <div class="actions">
                     <TrustButton subject=subject.clone() trusted=select(peer, |peer| peer.trusted) />
                     <BlockButton subject blocked=false what="this peer" />
@@ -236,43 +253,18 @@ fn peer(peer: Memo<PeerEntry>) -> impl IntoView {
     }
 }
 
-fn facts(peer: &PeerEntry) -> String {
-    let mut facts = vec![if peer.dialled { "found by this device" } else { "found this device" }.to_owned()];
-    facts.extend(peer.round_trip_millis.map(|millis| format!("{millis:.0} ms away")));
-    if let Some(path) = &peer.path {
-        facts.extend(way(path).map(str::to_owned));
-        facts.push(format!("{} sent, {} received", text::size(path.sent_bytes), text::size(path.received_bytes)));
-    }
-    facts.extend((peer.brought > 0).then(|| format!("brought {}", text::count(peer.brought, "change", "changes"))));
-    facts.extend(peer.agent.clone());
-    facts.join(" · ")
-}
-
-fn way(path: &ConnectionPath) -> Option<&'static str> {
-    let both = [path.local?, path.remote?];
-    Some(if both.contains(&CandidateType::Relay) {
-        "through a TURN server"
-    } else if both == [CandidateType::Host; 2] {
-        "within the local network"
-    } else if both.contains(&CandidateType::Srflx) {
-        "through address translation"
-    } else {
-        "directly"
-    })
-}
-
 /// A trusted peer is never sent away for its number.
 #[component]
 fn TrustButton(subject: String, trusted: Memo<bool>) -> impl IntoView {
     let app_state = app_state();
     let attempt = ActionState::new();
     let toggle = move |_| {
-        let (verdict, told) = if trusted.get_untracked() {
+        let (verdict, message) = if trusted.get_untracked() {
             (Decision::Neither, "No longer trusted.")
         } else {
             (Decision::Allow, "Trusted. Settings › Blocklist lists it.")
         };
-        decide(app_state, attempt, subject.clone(), verdict, told);
+        decide(app_state, attempt, subject.clone(), verdict, message);
     };
     view! {
         <button
@@ -289,7 +281,8 @@ fn TrustButton(subject: String, trusted: Memo<bool>) -> impl IntoView {
     }
 }
 
-fn relay(relay: Memo<RelayEntry>) -> impl IntoView {
+/// A relay and whether others can find this device through it.
+fn render_relay(relay: Memo<RelayEntry>) -> impl IntoView {
     let state = select(relay, |relay| match (relay.connected, relay.reserved) {
         (true, true) => (Icon::Check, "Connected; others can find you through it."),
         (true, false) => (Icon::Clock, "Connected; no place there yet."),
@@ -308,9 +301,10 @@ fn relay(relay: Memo<RelayEntry>) -> impl IntoView {
     }
 }
 
-fn broken(rejections: Vec<(String, u64)>) -> impl IntoView {
-    let keyed_list = rejections.into_iter().map(|(why, count)| {
-        view! { <li>{text::count(count, "time", "times")} ": " {why}</li> }
+/// Broken rules, each with how often it was broken.
+fn render_rejections(rejections: Vec<(Rejection, u64)>) -> impl IntoView {
+    let rows = rejections.into_iter().map(|(why, count)| {
+        view! { <li>{text::format_count(count, "time", "times")} ": " {describe_rejection(why)}</li> }
     });
-    view! { <ul class="network-broken">{keyed_list.collect_view()}</ul> }
+    view! { <ul class="network-broken">{rows.collect_view()}</ul> }
 }

@@ -3,9 +3,11 @@
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 
-use crate::components::page_head::PageHead;
 use crate::components::search_box::SearchBox;
+use crate::routes;
+use crate::widgets::page_head::PageHead;
 
+/// The page. Its search field begins with the last part of the address.
 #[component]
 pub fn NotFound() -> impl IntoView {
     let path = use_location().pathname.get_untracked();
@@ -16,9 +18,9 @@ pub fn NotFound() -> impl IntoView {
             <p class="lead">"The address leads nowhere in this app. Perhaps you were looking for a person?"</p>
             <SearchBox id="lost-search" label="Find people by name" suggested=wanted.unwrap_or_default() />
             <p>
-                <a href="/">"Go to the start"</a>
+                <a href=routes::HOME>"Go to the start"</a>
                 " or "
-                <a href="/people">"see everybody"</a>
+                <a href=routes::PEOPLE>"see everybody"</a>
                 "."
             </p>
         </div>

@@ -6,23 +6,25 @@ use web_sys::NotificationPermission;
 use crate::action::ActionState;
 use crate::app_state::app_state;
 use crate::components::icon::{Icon, icon};
-use crate::components::module_row::{module_href, tag_href};
 use crate::components::notice::FailureNotice;
-use crate::components::page_head::PageHead;
-use crate::components::subject::{FollowButton, told};
+use crate::model::notices::format_notice;
+use crate::model::subject::Subject;
 use crate::notify;
 use crate::query::use_query;
 use crate::reactive::{keyed_list, query_view, select, slice_view};
-use crate::text;
-use crate::time::Moment;
+use crate::widgets::moment::Moment;
+use crate::widgets::page_head::PageHead;
+use crate::widgets::subject::FollowButton;
+use crate::{routes, text};
 use gen_registry_api::{FollowRow, Notice, NoticeKind, NoticeList};
 
+/// The page. Leaving it marks all notices as read.
 #[component]
 pub fn Notices() -> impl IntoView {
     let app_state = app_state();
     let list = use_query(
         || (),
-        move || app_state.notices_changed.track(),
+        move || app_state.invalidation.notices.track(),
         move |()| {
             let client = app_state.client();
             async move { client.notices().await }
@@ -34,21 +36,25 @@ pub fn Notices() -> impl IntoView {
         <div class="page">
             <PageHead title=Signal::stored("Notifications".to_owned()) />
             <SystemToo />
-            {query_view(list, shown)}
+            {query_view(list, render_notices)}
             <section class="card" aria-labelledby="follows-title">
                 <h2 id="follows-title">"Followed"</h2>
                 <p class="muted">
                     "People, modules and tags. What you installed is followed by itself. The list stays on this device."
                 </p>
-                <Show when=move || app_state.follows.with(|follows| !follows.is_empty()) fallback=|| view! { <p>"Nothing yet."</p> }>
-                    <ul class="notices" data-testid="follows">{keyed_list(app_state.follows, |row| row.subject.clone(), followed)}</ul>
+                <Show
+                    when=move || app_state.live.follows.with(|follows| !follows.is_empty())
+                    fallback=|| view! { <p>"Nothing yet."</p> }
+                >
+                    <ul class="notices" data-testid="follows">{keyed_list(app_state.live.follows, |row| row.subject.clone(), render_follow)}</ul>
                 </Show>
             </section>
         </div>
     }
 }
 
-fn shown(list: Memo<NoticeList>) -> impl IntoView {
+/// The list, with a button that clears it.
+fn render_notices(list: Memo<NoticeList>) -> impl IntoView {
     let app_state = app_state();
     let attempt = ActionState::new();
     let notices = select(list, |list| list.notices.clone());
@@ -57,13 +63,18 @@ fn shown(list: Memo<NoticeList>) -> impl IntoView {
         attempt.start(async move { client.clear_notices().await }, move |_| app_state.refresh_notices());
     };
     view! {
-        <Show when=move || !notices.with(Vec::is_empty) fallback=nothing_new>
+        <Show when=move || !notices.with(Vec::is_empty) fallback=render_nothing_new>
             <section class="card" aria-label="News">
                 <ul class="notices" data-testid="notices">
-                    {keyed_list(notices, |notice| notice.id.to_string(), row)}
+                    {keyed_list(notices, |notice| notice.id.to_string(), render_notice)}
                 </ul>
                 <div class="actions">
-                    <button type="button" class="button button-small" on:click=clear disabled=move || attempt.busy.get()>
+                    <button
+                        type="button"
+                        class="button button-small"
+                        on:click=clear
+                        disabled=move || attempt.busy.get()
+                    >
                         {icon(Icon::Trash)}
                         "Clear all"
                     </button>
@@ -74,24 +85,26 @@ fn shown(list: Memo<NoticeList>) -> impl IntoView {
     }
 }
 
-fn nothing_new() -> impl IntoView {
+/// What stands in place of the list.
+fn render_nothing_new() -> impl IntoView {
     view! {
         <div class="empty">
             {icon(Icon::Bell)}
             <p>"Nothing new."</p>
             <p class="muted">"Follow a module, a tag or a person on their page, and what happens there is listed here."</p>
-            <a class="button" href="/modules">
+            <a class="button" href=routes::MODULES>
                 "Look at all modules"
             </a>
         </div>
     }
 }
 
-fn row(notice: Memo<Notice>) -> impl IntoView {
+/// A notice, which links to the module or the person it is about.
+fn render_notice(notice: Memo<Notice>) -> impl IntoView {
     let href = move || {
         notice.with(|notice| match &notice.module {
-            Some(module) => module_href(module),
-            None => format!("/id/{}", notice.who.did),
+            Some(module) => routes::module(module),
+            None => routes::identity(&notice.who.did),
         })
     };
     let mark = notice.with_untracked(|notice| match notice.kind {
@@ -104,7 +117,7 @@ fn row(notice: Memo<Notice>) -> impl IntoView {
         <li class="notices-row" data-unread=move || unread.get().then_some("true")>
             {icon(mark)}
             <div>
-                <a href=href>{move || notice.with(told)}</a>
+                <a href=href>{move || notice.with(format_notice)}</a>
                 <p class="muted">
                     {slice_view(notice, |notice| notice.at, |at| view! { <Moment at /> })}
                     " "
@@ -118,19 +131,17 @@ fn row(notice: Memo<Notice>) -> impl IntoView {
 }
 
 /// One that is followed.
-fn followed(row: Memo<FollowRow>) -> impl IntoView {
+fn render_follow(row: Memo<FollowRow>) -> impl IntoView {
     let subject = row.with_untracked(|row| row.subject.clone());
-    let (kind, id) = subject.split_once(':').unwrap_or_default();
-    let (kind, id) = (kind.to_owned(), id.to_owned());
-    let href = match kind.as_str() {
-        "module" => module_href(&id),
-        "tag" => tag_href(&id),
-        _ => format!("/id/{id}"),
-    };
-    let name = move || match kind.as_str() {
-        "module" => id.clone(),
-        "tag" => format!("#{id}"),
-        _ => row.with(|row| row.username.clone()).unwrap_or_else(|| text::shortened(&id)),
+    let parsed = Subject::parse(&subject);
+    let href = parsed.as_ref().and_then(routes::subject).unwrap_or_default();
+    let name = move || match &parsed {
+        Some(Subject::Module(name)) => name.clone(),
+        Some(Subject::Tag(tag)) => format!("#{tag}"),
+        Some(Subject::Person(id) | Subject::Peer(id)) => {
+            row.with(|row| row.username.clone()).unwrap_or_else(|| text::shorten_did(id))
+        }
+        None => String::new(),
     };
     view! {
         <li class="notices-follow">
@@ -149,7 +160,7 @@ fn SystemToo() -> impl IntoView {
     let permission = RwSignal::new_local(notify::permission());
     let ask = move |_| {
         leptos::task::spawn_local(async move {
-            let answer = notify::ask().await;
+            let answer = notify::request_permission().await;
             permission.try_set(answer);
         });
     };

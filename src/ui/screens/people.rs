@@ -10,12 +10,14 @@ use leptos_router::hooks::use_query_map;
 use crate::app_state::app_state;
 use crate::components::icon::{Icon, icon};
 use crate::components::notice::FailureNotice;
-use crate::components::page_head::PageHead;
-use crate::components::person_row::PersonRow;
-use crate::components::search_box::{SearchBox, people_href, walk};
-use crate::{dom, text};
+use crate::components::search_box::{SearchBox, walk};
+use crate::routes::{self, WelcomeStep};
+use crate::text;
+use crate::widgets::page_head::PageHead;
+use crate::widgets::person_row::PersonRow;
 use list::PeopleList;
 
+/// The page. The text in the search field is `?q=` of the address.
 #[component]
 pub fn People() -> impl IntoView {
     let query = use_query_map();
@@ -31,7 +33,7 @@ pub fn People() -> impl IntoView {
             <div class="people-tools">
                 <SearchBox id="people-search" label="Find people by the start of their name" testid="people-search" />
                 <p class="muted people-count" role="status">
-                    {move || counted(directory, &prefix.get())}
+                    {move || format_total(directory, &prefix.get())}
                 </p>
             </div>
             <online::Online />
@@ -47,14 +49,16 @@ pub fn People() -> impl IntoView {
     }
 }
 
-fn counted(directory: PeopleList, prefix: &str) -> String {
+/// How many names there are, or begin with the text.
+fn format_total(directory: PeopleList, prefix: &str) -> String {
     match directory.total.get() {
         None => "Looking…".to_owned(),
-        Some(total) if prefix.is_empty() => format!("{} known here", text::count(total, "name", "names")),
-        Some(total) => format!("{} with “{prefix}”", text::count(total, "name begins", "names begin")),
+        Some(total) if prefix.is_empty() => format!("{} known here", text::format_count(total, "name", "names")),
+        Some(total) => format!("{} with “{prefix}”", text::format_count(total, "name begins", "names begin")),
     }
 }
 
+/// Links to the names with each first letter; nothing while nobody is known.
 #[component]
 fn Letters(directory: PeopleList, prefix: Memo<String>) -> impl IntoView {
     view! {
@@ -66,7 +70,12 @@ fn Letters(directory: PeopleList, prefix: Memo<String>) -> impl IntoView {
                         let link = |letter: String, name: String, count: String, current: bool| {
                             view! {
                                 <li>
-                                    <a class="letter" href=people_href(&letter) aria-current=current.then_some("true") title=count>
+                                    <a
+                                        class="letter"
+                                        href=routes::people(&letter)
+                                        aria-current=current.then_some("true")
+                                        title=count
+                                    >
                                         {name}
                                     </a>
                                 </li>
@@ -77,7 +86,7 @@ fn Letters(directory: PeopleList, prefix: Memo<String>) -> impl IntoView {
                         ];
                         links.extend(directory.initials.get().into_iter().map(|(letter, count)| {
                             let current = chosen.starts_with(&letter.to_lowercase());
-                            link(letter.to_lowercase(), letter.to_uppercase(), text::count(count, "name", "names"), current)
+                            link(letter.to_lowercase(), letter.to_uppercase(), text::format_count(count, "name", "names"), current)
                         }));
                         links
                     }}
@@ -91,17 +100,12 @@ fn Letters(directory: PeopleList, prefix: Memo<String>) -> impl IntoView {
 #[component]
 fn Rest(directory: PeopleList, prefix: Memo<String>) -> impl IntoView {
     let app_state = app_state();
-    let href = move || {
-        directory.cursor.get().map(|cursor| {
-            let glue = if prefix.with(String::is_empty) { '?' } else { '&' };
-            format!("{}{glue}after={}", people_href(&prefix.get()), dom::encode(&cursor))
-        })
-    };
+    let href = move || directory.cursor.get().map(|cursor| prefix.with(|prefix| routes::people_after(prefix, &cursor)));
     let more = move |event: leptos::ev::MouseEvent| {
         // Opening the next page in a new tab stays possible.
         if !(event.ctrl_key() || event.meta_key() || event.shift_key() || event.button() != 0) {
             event.prevent_default();
-            directory.more();
+            directory.load_more();
         }
     };
     let has_more = Memo::new(move |_| directory.cursor.with(Option::is_some));
@@ -121,15 +125,15 @@ fn Rest(directory: PeopleList, prefix: Memo<String>) -> impl IntoView {
                     if prefix.is_empty() {
                         view! {
                             <p>"Nobody here yet."</p>
-                            <Show when=move || !app_state.has_name() && !app_state.is_forked()>
-                                <a class="button button-main" href="/welcome?step=name">
+                            <Show when=move || !app_state.live.has_name() && !app_state.live.is_forked()>
+                                <a class="button button-main" href=routes::welcome(WelcomeStep::Name)>
                                     "Claim a name"
                                 </a>
                             </Show>
                         }
                             .into_any()
                     } else {
-                        let look = format!("/u/{}", dom::encode(&prefix));
+                        let look = routes::module(&prefix);
                         view! {
                             <p>{format!("No name known here begins with “{prefix}”.")}</p>
                             <a class="button" href=look>

@@ -8,15 +8,16 @@ use leptos_router::hooks::use_params_map;
 
 use crate::app_state::app_state;
 use crate::components::notice::{Notice, NoticeTone};
-use crate::components::page_head::PageHead;
-use crate::components::person_row::person_href;
-use crate::components::profile_card::ProfileCard;
-use crate::components::reputation::Earned;
-use crate::components::subject::{BlockButton, FollowButton};
+use crate::model::sentences::{describe_hold, describe_loss};
+use crate::model::subject::Subject;
 use crate::query::use_query;
 use crate::reactive::{query_view, select, slice_view, some_view};
-use crate::text;
-use crate::time::Moment;
+use crate::widgets::moment::Moment;
+use crate::widgets::page_head::PageHead;
+use crate::widgets::profile_card::ProfileCard;
+use crate::widgets::reputation::ReputationView;
+use crate::widgets::subject::{BlockButton, FollowButton};
+use crate::{routes, text};
 use absent::Absent;
 use details::Details;
 pub use details::Identity;
@@ -27,19 +28,23 @@ use gen_registry_api::{LosingClaim, NameReport, Person, UsernameEntry};
 /// What is known of a name, and the page of the person it leads to.
 #[derive(Clone, PartialEq)]
 struct PersonQuery {
+    /// Who holds the name, who has held it, and who else claims it.
     report: NameReport,
+    /// The holder, or the person who held it before.
     person: Option<Person>,
 }
 
-async fn find(client: Client, name: String) -> Result<PersonQuery, Failure> {
+/// Asks who holds a name or has held it, and for that person.
+async fn find_person(client: Client, name: String) -> Result<PersonQuery, Failure> {
     let report = client.lookup_username(name).await?;
     let person = match report.holder.as_ref().or(report.redirect.as_ref()) {
-        Some(entry) => client.person(entry.did.clone()).await?.map(|person| *person),
+        Some(entry) => client.person(entry.person.did.clone()).await?.map(|person| *person),
         None => None,
     };
     Ok(PersonQuery { report, person })
 }
 
+/// The page of `/u/name`.
 #[component]
 pub fn PersonByName() -> impl IntoView {
     let app_state = app_state();
@@ -47,17 +52,17 @@ pub fn PersonByName() -> impl IntoView {
     let name = Memo::new(move |_| params.with(|params| params.get("name")).unwrap_or_default());
     let found = use_query(
         move || name.get(),
-        move || app_state.people_changed.track(),
-        move |name| find(app_state.client(), name),
+        move || app_state.invalidation.people.track(),
+        move |name| find_person(app_state.client(), name),
     );
     let title = Signal::derive(move || {
-        let led_to = found.with(|found| match found {
+        let holder_name = found.with(|found| match found {
             Some(Ok(found)) => {
-                found.report.holder.as_ref().or(found.report.redirect.as_ref()).map(|e| e.username.clone())
+                found.report.holder.as_ref().or(found.report.redirect.as_ref()).map(|entry| entry.username().to_owned())
             }
             _ => None,
         });
-        led_to.unwrap_or_else(|| name.get())
+        holder_name.unwrap_or_else(|| name.get())
     });
     view! {
         <div class="page">
@@ -65,12 +70,13 @@ pub fn PersonByName() -> impl IntoView {
             {move || {
                 // Another person is another page.
                 name.track();
-                query_view(found, shown)
+                query_view(found, render_answer)
             }}
         </div>
     }
 }
 
+/// The page of `/id/did`.
 #[component]
 pub fn PersonByDid() -> impl IntoView {
     let app_state = app_state();
@@ -78,7 +84,7 @@ pub fn PersonByDid() -> impl IntoView {
     let did = Memo::new(move |_| params.with(|params| params.get("did")).unwrap_or_default());
     let found = use_query(
         move || did.get(),
-        move || app_state.people_changed.track(),
+        move || app_state.invalidation.people.track(),
         move |did| {
             let client = app_state.client();
             async move { Ok(client.person(did).await?.map(|person| *person)) }
@@ -86,35 +92,37 @@ pub fn PersonByDid() -> impl IntoView {
     );
     let title = Signal::derive(move || {
         let name = found.with(|found| match found {
-            Some(Ok(Some(person))) => person.entry.as_ref().map(|entry| entry.username.clone()),
+            Some(Ok(Some(person))) => person.entry.as_ref().map(|entry| entry.username().to_owned()),
             _ => None,
         });
-        name.unwrap_or_else(|| text::shortened(&did.get()))
+        name.unwrap_or_else(|| text::shorten_did(&did.get()))
     });
     view! {
         <div class="page">
             <PageHead title testid="person-name" />
             {move || {
                 did.track();
-                query_view(found, |person| some_view(person, |person| view! { <PersonView person /> }, unknown))
+                query_view(found, |person| some_view(person, |person| view! { <PersonView person /> }, render_unknown))
             }}
         </div>
     }
 }
 
-fn unknown() -> impl IntoView {
+/// What stands in place of an unknown identity.
+fn render_unknown() -> impl IntoView {
     view! {
         <div class="empty">
             <p>"Nobody with this identity is known on this device."</p>
             <p class="muted">"They may be known elsewhere: their registry comes here once a peer that has it is met."</p>
-            <a class="button" href="/people">
+            <a class="button" href=routes::PEOPLE>
                 "See everybody known here"
             </a>
         </div>
     }
 }
 
-fn shown(found: Memo<PersonQuery>) -> impl IntoView {
+/// Where the name leads, who else claims it, and the person; for an absent one, ways to look further.
+fn render_answer(found: Memo<PersonQuery>) -> impl IntoView {
     let basis = select(found, |found| (found.report.records, found.report.registries));
     // Whatever else comes to be known, who searches and waits here is not disturbed.
     let absent = move || {
@@ -128,21 +136,22 @@ fn shown(found: Memo<PersonQuery>) -> impl IntoView {
     view! {
         {slice_view(found, claims, |report| {
             view! {
-                {report.redirect.clone().filter(|_| report.holder.is_none()).map(|entry| moved(&report, entry))}
-                {report.holder.clone().map(|holder| contested(&report, &holder))}
+                {report.redirect.clone().filter(|_| report.holder.is_none()).map(|entry| render_redirect(&report, entry))}
+                {report.holder.clone().map(|holder| render_contest(&report, &holder))}
             }
         })}
         {some_view(select(found, |found| found.person.clone()), |person| view! { <PersonView person /> }, absent)}
         <p class="muted basis">
             {move || {
                 let (records, registries) = basis.get();
-                format!("This answer rests on {}.", text::basis(records, registries))
+                format!("This answer rests on {}.", text::format_basis(records, registries))
             }}
         </p>
     }
 }
 
-fn moved(report: &NameReport, entry: UsernameEntry) -> impl IntoView + use<> {
+/// Says that the name was given up and who held it.
+fn render_redirect(report: &NameReport, entry: UsernameEntry) -> impl IntoView + use<> {
     let old = report.asked.clone();
     let free_at = report.free_at;
     view! {
@@ -151,7 +160,7 @@ fn moved(report: &NameReport, entry: UsernameEntry) -> impl IntoView + use<> {
                 <p>
                     <strong>{old}</strong>
                     " was given up. Its owner now goes by "
-                    <a href=person_href(&entry.username)>{entry.username.clone()}</a>
+                    <a href=routes::person(entry.username())>{entry.username().to_owned()}</a>
                     "."
                 </p>
                 {free_at.map(|at| view! { <p>"The old name is free for everyone " <Moment at /> "."</p> })}
@@ -161,20 +170,20 @@ fn moved(report: &NameReport, entry: UsernameEntry) -> impl IntoView + use<> {
 }
 
 /// Both claims, both times, and the rule that decided.
-fn contested(report: &NameReport, holder: &UsernameEntry) -> Option<impl IntoView + use<>> {
+fn render_contest(report: &NameReport, holder: &UsernameEntry) -> Option<impl IntoView + use<>> {
     if report.losers.is_empty() {
         return None;
     }
-    let why = report.why.clone();
+    let why = report.why.map(describe_hold);
     let losers = report.losers.iter().cloned().map(|loser| {
         let LosingClaim { did, username, claimed_at, reason } = loser;
         view! {
             <li>
-                <a href=format!("/id/{did}")>{username}</a>
+                <a href=routes::identity(&did)>{username}</a>
                 " claimed "
                 <Moment at=claimed_at />
                 ". "
-                {reason}
+                {describe_loss(reason)}
             </li>
         }
     });
@@ -182,7 +191,7 @@ fn contested(report: &NameReport, holder: &UsernameEntry) -> Option<impl IntoVie
         <section class="card contest" aria-labelledby="contest-title">
             <h2 id="contest-title">"Others claim this name too"</h2>
             <p>
-                <strong>{holder.username.clone()}</strong>
+                <strong>{holder.username().to_owned()}</strong>
                 " holds it, claimed "
                 <Moment at=holder.registered_at />
                 ". "
@@ -193,17 +202,18 @@ fn contested(report: &NameReport, holder: &UsernameEntry) -> Option<impl IntoVie
     })
 }
 
+/// All sections of a person. Each is rendered again only when its own part changed.
 #[component]
 fn PersonView(person: Memo<Person>) -> impl IntoView {
     let mine = select(person, |person| person.mine);
     let blocked = select(person, |person| person.blocked);
-    let subject = move || format!("person:{}", person.with_untracked(|person| person.did.clone()));
+    let subject = move || Subject::Person(person.with_untracked(|person| person.did.clone())).to_string();
     let card = |person: &Person| {
         let name = person.entry.as_ref().map(|entry| (entry.status, entry.registered_at));
         (person.public_key.clone(), person.profile.clone(), name, person.mine)
     };
     view! {
-        {slice_view(person, |person| person.forked, |forked| forked.then(frozen))}
+        {slice_view(person, |person| person.forked, |forked| forked.then(render_forked))}
         {slice_view(person, card, |(public_key, profile, named, mine)| {
             let name = match named {
                 None => view! { <p class="muted">"Has no name at the moment."</p> }.into_any(),
@@ -214,7 +224,7 @@ fn PersonView(person: Memo<Person>) -> impl IntoView {
         })}
         <Show when=move || mine.get()>
             <p>
-                <a class="button" href="/me">
+                <a class="button" href=routes::ME>
                     "Edit my profile"
                 </a>
             </p>
@@ -236,7 +246,7 @@ fn PersonView(person: Memo<Person>) -> impl IntoView {
                     view! {
                         <section class="card" aria-labelledby="reputation-title">
                             <h2 id="reputation-title">"What they earned here"</h2>
-                            <Earned reputation />
+                            <ReputationView reputation />
                         </section>
                     }
                 })
@@ -252,7 +262,8 @@ fn PersonView(person: Memo<Person>) -> impl IntoView {
     }
 }
 
-fn frozen() -> impl IntoView {
+/// Says that the identity contradicts itself.
+fn render_forked() -> impl IntoView {
     view! {
         <Notice tone=NoticeTone::Bad>
             <p>

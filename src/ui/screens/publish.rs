@@ -8,23 +8,26 @@ use crate::action::ActionState;
 use crate::app_state::app_state;
 use crate::components::field::{TextArea, TextField};
 use crate::components::icon::{Icon, icon};
-use crate::components::module_row::module_href;
 use crate::components::notice::{FailureNotice, Notice, NoticeTone};
-use crate::components::page_head::PageHead;
+use crate::model::form_text::{parse_requirements, suggest_module_name};
 use crate::query::use_query;
-use crate::{dom, text};
-use gen_registry_api::{
-    Check, ModuleChanges, ModuleNameCheck, NameVerdict, PublishDraft, Published, Report, Requirement,
-};
+use crate::widgets::description_fields::{DescriptionFields, DescriptionForm};
+use crate::widgets::page_head::PageHead;
+use crate::{dom, routes, text};
+use gen_registry_api::{Check, ModuleNameCheck, ModulePatch, NameVerdict, PublishDraft, Published, Report};
 
 /// What was chosen, and what it proved to be.
 #[derive(Clone)]
 struct ChosenFile {
+    /// Its name.
     file: String,
+    /// All of it.
     bytes: Vec<u8>,
+    /// What validation found.
     report: Report,
 }
 
+/// The page in three steps: choosing a file, describing it, done.
 #[component]
 pub fn Publish() -> impl IntoView {
     let chosen = RwSignal::new(None::<ChosenFile>);
@@ -60,6 +63,7 @@ pub fn Publish() -> impl IntoView {
     }
 }
 
+/// A field that takes a file by choice, by dropping it, or from the system. `before` is one that did not pass.
 #[component]
 fn Choose(before: Option<(String, Report)>, chosen: RwSignal<Option<ChosenFile>>) -> impl IntoView {
     let app_state = app_state();
@@ -68,14 +72,14 @@ fn Choose(before: Option<(String, Report)>, chosen: RwSignal<Option<ChosenFile>>
     let take = move |file: web_sys::File| {
         let client = app_state.client();
         let look = async move {
-            let bytes = dom::bytes_of(&file).await.map_err(|_| dom::unreadable_file())?;
+            let bytes = dom::read_bytes(&file).await.map_err(|_| dom::unreadable_file())?;
             let report = *client.validate_module(bytes.clone()).await?;
             Ok(ChosenFile { file: file.name(), bytes, report })
         };
         attempt.start(look, move |found| chosen.set(Some(found)));
     };
     let take_offered = move || {
-        if let Some(file) = dom::offered_file() {
+        if let Some(file) = dom::take_offered_file() {
             take(file);
         }
     };
@@ -109,7 +113,7 @@ fn Choose(before: Option<(String, Report)>, chosen: RwSignal<Option<ChosenFile>>
                 accept=".wasm,application/wasm"
                 data-testid="publish-file"
                 on:change=move |event| {
-                    if let Some(file) = dom::chosen_file(event.unchecked_ref()) {
+                    if let Some(file) = dom::take_chosen_file(event.unchecked_ref()) {
                         take(file);
                     }
                 }
@@ -133,13 +137,13 @@ fn Checks(report: Report) -> impl IntoView {
         Check::Externs => "Not too many imports and exports",
     };
     let outcome = move |check: Check| {
-        let made = report.outcomes.iter().find(|outcome| outcome.check == check);
-        let (state, mark) = match made {
+        let outcome_of_check = report.outcomes.iter().find(|outcome| outcome.check == check);
+        let (state, mark) = match outcome_of_check {
             Some(outcome) if outcome.problem.is_none() => ("passed", Icon::Check),
             Some(_) => ("failed", Icon::Cross),
             None => ("not made", Icon::Clock),
         };
-        let problem = made.and_then(|outcome| outcome.problem.as_ref()).map(ToString::to_string);
+        let problem = outcome_of_check.and_then(|outcome| outcome.problem.as_ref()).map(ToString::to_string);
         view! {
             <li class="check" data-state=state>
                 {icon(mark)}
@@ -158,27 +162,7 @@ fn Checks(report: Report) -> impl IntoView {
     }
 }
 
-/// `name requirement`, one a line; a name alone takes any version.
-fn requirements(text: &str) -> Vec<Requirement> {
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    lines
-        .map(|line| {
-            let (name, requirement) = line.split_once(char::is_whitespace).unwrap_or((line, "*"));
-            Requirement { name: name.to_owned(), requirement: requirement.trim().to_owned() }
-        })
-        .collect()
-}
-
-/// A file's name without what no module name has.
-fn suggested(file: &str) -> String {
-    let stem = file.strip_suffix(".wasm").unwrap_or(file);
-    let letters: String = stem
-        .chars()
-        .map(|c| if c.is_alphanumeric() || "_-.".contains(c) { c.to_ascii_lowercase() } else { '-' })
-        .collect();
-    letters.trim_matches(|c: char| !c.is_alphanumeric()).to_owned()
-}
-
+/// The form for everything that is published with the file. It is sent at the second press of its button.
 #[component]
 fn Details(
     file: ChosenFile,
@@ -190,13 +174,17 @@ fn Details(
     let ChosenFile { file: file_name, bytes, report } = file;
     let own = |key: &str| report.metadata.get(key).cloned().unwrap_or_default();
     let asked_name = use_query_map().with_untracked(|query| query.get("name"));
-    let name = RwSignal::new(asked_name.unwrap_or_else(|| suggested(&file_name)));
+    let name = RwSignal::new(asked_name.unwrap_or_else(|| suggest_module_name(&file_name)));
     let own_version = own("version");
     let version = RwSignal::new(if own_version.is_empty() { "0.1.0".to_owned() } else { own_version });
-    let (title, description) = (RwSignal::new(String::new()), RwSignal::new(own("description")));
-    let (license, repository) = (RwSignal::new(own("licenses")), RwSignal::new(own("source")));
-    let (tags, readme, dependencies) =
-        (RwSignal::new(String::new()), RwSignal::new(String::new()), RwSignal::new(String::new()));
+    let form = DescriptionForm {
+        title: RwSignal::new(String::new()),
+        description: RwSignal::new(own("description")),
+        license: RwSignal::new(own("licenses")),
+        repository: RwSignal::new(own("source")),
+        tags: RwSignal::new(String::new()),
+    };
+    let (readme, dependencies) = (RwSignal::new(String::new()), RwSignal::new(String::new()));
     let check = use_query(
         move || name.get(),
         || (),
@@ -208,26 +196,18 @@ fn Details(
     let (size, asks) = (report.bytes, report.imports.len() as u64);
     let send = StoredValue::new_local(bytes);
     let sure = RwSignal::new(false);
-    let sent = move |event: leptos::ev::SubmitEvent| {
+    let send = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         if !sure.get_untracked() {
             return sure.set(true);
         }
-        let filled = |value: RwSignal<String>| Some(value.get_untracked()).filter(|text| !text.trim().is_empty());
-        let details = ModuleChanges {
-            title: filled(title),
-            description: filled(description),
-            license: filled(license),
-            repository: filled(repository),
-            readme: filled(readme),
-            tags: filled(tags).map(|tags| tags.split(',').map(str::to_owned).collect()),
-            deprecated: None,
-        };
+        let readme = Some(readme.get_untracked()).filter(|text| !text.trim().is_empty());
+        let details = ModulePatch { readme, ..form.to_patch_of_filled() };
         let draft = Box::new(PublishDraft {
             name: name.get_untracked(),
             version: version.get_untracked(),
             wasm: send.get_value(),
-            dependencies: requirements(&dependencies.get_untracked()),
+            dependencies: parse_requirements(&dependencies.get_untracked()),
             details,
         });
         let client = app_state.client();
@@ -240,17 +220,22 @@ fn Details(
         <div class="card">
             <h2>{file_name}</h2>
             <p class="muted">
-                {format!("{}, {}", text::size(size), if asks == 0 { "asks for nothing from outside".to_owned() } else { format!("asks for {}", text::count(asks, "import", "imports")) })}
+                {format!("{}, {}", text::format_size(size), if asks == 0 { "asks for nothing from outside".to_owned() } else { format!("asks for {}", text::format_count(asks, "import", "imports")) })}
             </p>
             <Checks report />
         </div>
-        <form class="form" on:submit=sent on:input=move |_| sure.set(false)>
+        <form class="form" on:submit=send on:input=move |_| sure.set(false)>
             <TextField id="publish-name" label="Name" value=name max=64 testid="publish-name" />
             <div role="status" class="name-verdict">{move || check.get().and_then(Result::ok).map(|check| view! { <Verdict check /> })}</div>
-            <TextField id="publish-version" label="Version" hint="Three numbers, as 1.4.0. No version is ever replaced." value=version max=64 testid="publish-version" />
-            <TextField id="publish-title" label="Title" value=title max=80 />
-            <TextArea id="publish-description" label="Description" value=description rows=3 max=512 testid="publish-description" />
-            <TextField id="publish-tags" label="Tags" hint="Words with commas in between, at most 8." value=tags testid="publish-tags" />
+            <TextField
+                id="publish-version"
+                label="Version"
+                hint="Three numbers, as 1.4.0. No version is ever replaced."
+                value=version
+                max=64
+                testid="publish-version"
+            />
+            <DescriptionFields form />
             <TextArea
                 id="publish-dependencies"
                 label="Needs these modules"
@@ -259,8 +244,6 @@ fn Details(
                 rows=2
                 testid="publish-dependencies"
             />
-            <TextField id="publish-license" label="Licence" value=license max=64 placeholder="MIT OR Apache-2.0" />
-            <TextField id="publish-repository" label="Where its source is" value=repository kind="url" placeholder="https://" />
             <TextArea id="publish-readme" label="Readme" hint="Markdown." value=readme rows=6 />
             <FailureNotice failure=attempt.failure />
             <Show when=move || sure.get()>
@@ -272,10 +255,20 @@ fn Details(
                 </Notice>
             </Show>
             <div class="actions">
-                <button type="submit" class="button button-main" disabled=move || attempt.busy.get() data-testid="publish-now">
+                <button
+                    type="submit"
+                    class="button button-main"
+                    disabled=move || attempt.busy.get()
+                    data-testid="publish-now"
+                >
                     {move || if attempt.busy.get() { "Signing…" } else if sure.get() { "Sign and publish for ever" } else { "Publish" }}
                 </button>
-                <button type="button" class="button" on:click=move |_| chosen.set(None) disabled=move || attempt.busy.get()>
+                <button
+                    type="button"
+                    class="button"
+                    on:click=move |_| chosen.set(None)
+                    disabled=move || attempt.busy.get()
+                >
                     "Choose another file"
                 </button>
             </div>
@@ -283,6 +276,7 @@ fn Details(
     }
 }
 
+/// Whether the module's name can be used, as a sentence.
 #[component]
 fn Verdict(check: ModuleNameCheck) -> impl IntoView {
     let name = check.name.unwrap_or_default();
@@ -293,17 +287,19 @@ fn Verdict(check: ModuleNameCheck) -> impl IntoView {
             None => format!("{name} is yours."),
         },
         NameVerdict::CoolingDown { .. } => format!("{name} was given up not long ago and is still closed."),
-        NameVerdict::Taken { by } => format!("{name} belongs to {}.", by.username),
+        NameVerdict::Taken { by } => format!("{name} belongs to {}.", by.username()),
         NameVerdict::Invalid { message, .. } => message,
     }
 }
 
+/// What was published, to how many peers it was announced, and where to go from here.
 #[component]
 fn Done(done: Published, again: Callback<()>) -> impl IntoView {
     let app_state = app_state();
-    let href = module_href(&done.name);
-    let peers = Memo::new(move |_| app_state.status.with(|status| status.as_ref().map_or(0, |status| status.peers)));
-    let told = done.peers;
+    let href = routes::module(&done.name);
+    let peers =
+        Memo::new(move |_| app_state.live.status.with(|status| status.as_ref().map_or(0, |status| status.peers)));
+    let announced_to = done.peers;
     view! {
         <p class="lead" data-testid="published">
             <strong>{format!("{} {}", done.name, done.version)}</strong>
@@ -316,9 +312,9 @@ fn Done(done: Published, again: Callback<()>) -> impl IntoView {
             </li>
             <li class="check" data-state="passed">
                 {icon(Icon::Check)}
-                {format!("{} on this device", text::size(done.size))}
+                {format!("{} on this device", text::format_size(done.size))}
             </li>
-            {move || match told.max(peers.get()) {
+            {move || match announced_to.max(peers.get()) {
                 0 => {
                     view! {
                         <li class="check" data-state="not made">
@@ -332,7 +328,7 @@ fn Done(done: Published, again: Callback<()>) -> impl IntoView {
                     view! {
                         <li class="check" data-state="passed">
                             {icon(Icon::Check)}
-                            {format!("Announced to {}", text::count(count, "peer", "peers"))}
+                            {format!("Announced to {}", text::format_count(count, "peer", "peers"))}
                         </li>
                     }
                         .into_any()

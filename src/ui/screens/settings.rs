@@ -12,38 +12,43 @@ mod storage;
 use leptos::prelude::*;
 
 use crate::app_state::app_state;
-use crate::components::page_head::PageHead;
+use crate::routes::{self, SettingsSection};
+use crate::widgets::page_head::PageHead;
 
-const SECTIONS: [(&str, &str); 8] = [
-    ("looks", "Looks and keys"),
-    ("presence", "Presence"),
-    ("lock", "Passphrase"),
-    ("backup", "Backup"),
-    ("restore", "Bring back"),
-    ("storage", "Storage"),
-    ("app", "App"),
-    ("danger", "Forget"),
-];
+/// The text of the link to a section.
+fn section_title(section: SettingsSection) -> &'static str {
+    match section {
+        SettingsSection::Looks => "Looks and keys",
+        SettingsSection::Presence => "Presence",
+        SettingsSection::Lock => "Passphrase",
+        SettingsSection::Backup => "Backup",
+        SettingsSection::Restore => "Bring back",
+        SettingsSection::Storage => "Storage",
+        SettingsSection::App => "App",
+        SettingsSection::Danger => "Forget",
+    }
+}
 
+/// The page: links to its sections, then the sections.
 #[component]
 pub fn Settings() -> impl IntoView {
     let app_state = app_state();
-    let has_key = Memo::new(move |_| app_state.me.with(|me| me.as_ref().is_some_and(|me| me.did.is_some())));
+    let has_key = Memo::new(move |_| app_state.live.has_key());
     view! {
         <div class="page settings">
             <PageHead title=Signal::stored("Settings".to_owned()) />
             <nav class="settings-index" aria-label="Sections">
                 <ul>
-                    {SECTIONS
-                        .map(|(id, title)| {
+                    {SettingsSection::ALL
+                        .map(|section| {
                             view! {
                                 <li>
-                                    <a href=format!("/settings#{id}")>{title}</a>
+                                    <a href=routes::settings(section)>{section_title(section)}</a>
                                 </li>
                             }
                         })}
                     <li>
-                        <a href="/blocklist">"Blocklist"</a>
+                        <a href=routes::BLOCKLIST>"Blocklist"</a>
                     </li>
                 </ul>
             </nav>

@@ -5,35 +5,35 @@ use leptos::prelude::*;
 
 use crate::app_state::app_state;
 use crate::components::icon::{Icon, icon};
-use crate::components::module_row::module_href;
-use crate::components::page_head::PageHead;
+use crate::model::statistics::{
+    CURVE_HEIGHT, CURVE_WIDTH, DAY_MILLIS, DayRow, curve_points, day_rows, format_csv, last_drop, running_total,
+};
 use crate::query::use_query;
 use crate::reactive::{query_view, slice_view};
-use crate::time::{Moment, day};
-use crate::{dom, text};
-use gen_registry_api::{DailyCount, ModuleRank, PeerCount, Statistics as Told};
+use crate::time::format_day;
+use crate::widgets::moment::Moment;
+use crate::widgets::page_head::PageHead;
+use crate::{dom, routes, text};
+use gen_registry_api::{DailyCount, ModuleRank, PeerCount, Statistics as Report};
 
 /// How far back one may look, in days, and how that is called.
 const RANGES: [(u32, &str); 3] = [(7, "A week"), (30, "A month"), (365, "A year")];
-const DAY_MILLIS: u64 = 24 * 60 * 60 * 1_000;
-/// Of a curve, in units of its own picture.
-const WIDTH: f64 = 100.0;
-const HEIGHT: f64 = 28.0;
 
+/// The page. It follows people, modules and the network.
 #[component]
 pub fn Statistics() -> impl IntoView {
     let app_state = app_state();
     let days = RwSignal::new(RANGES[1].0);
-    let told = use_query(
+    let report = use_query(
         move || days.get(),
         move || {
-            app_state.modules_changed.track();
-            app_state.people_changed.track();
-            app_state.network_changed.track();
+            app_state.invalidation.modules.track();
+            app_state.invalidation.people.track();
+            app_state.invalidation.network.track();
         },
         move |days| {
             let client = app_state.client();
-            async move { client.statistics(days).await.map(|told| *told) }
+            async move { client.statistics(days).await.map(|report| *report) }
         },
     );
     let range = move |(range, label): (u32, &'static str)| {
@@ -53,31 +53,34 @@ pub fn Statistics() -> impl IntoView {
             <PageHead title=Signal::stored("Statistics".to_owned()) />
             <p class="lead">"Sums of what this device has seen. Another one may have seen other things."</p>
             <div class="actions statistics-range" role="group" aria-label="How far back">{RANGES.map(range).collect_view()}</div>
-            {query_view(told, shown)}
+            {query_view(report, render_statistics)}
         </div>
     }
 }
 
-fn shown(told: Memo<Told>) -> impl IntoView {
+/// All cards and lists; each is rendered again only when its own part changed.
+fn render_statistics(report: Memo<Report>) -> impl IntoView {
     let app_state = app_state();
     let save = move |_| {
-        if !dom::save_file("gen-registry-statistics.csv", told.with_untracked(csv).as_bytes()) {
-            app_state.say("The browser did not take the file");
+        if !dom::save_file("gen-registry-statistics.csv", report.with_untracked(format_csv).as_bytes()) {
+            app_state.shell.announce("The browser did not take the file");
         }
     };
-    let days = |told: &Told| (told.begins, told.names.clone(), told.modules.clone(), told.releases.clone());
+    let days = |report: &Report| (report.begins, report.names.clone(), report.modules.clone(), report.releases.clone());
     view! {
         <div class="statistics" data-testid="statistics">
-            {slice_view(told, |told| told.names.clone(), |names| growth("People", "name", "names", names))}
-            {slice_view(told, |told| told.modules.clone(), |modules| growth("Modules", "module", "modules", modules))}
-            {slice_view(told, |told| told.releases.clone(), |releases| growth("Releases", "release", "releases", releases))}
-            {slice_view(told, |told| told.peers.clone(), peers_card)}
+            {slice_view(report, |report| report.names.clone(), |names| render_growth("People", "name", "names", names))}
+            {slice_view(report, |report| report.modules.clone(), |modules| render_growth("Modules", "module", "modules", modules))}
+            {slice_view(report, |report| report.releases.clone(), |releases| render_growth("Releases", "release", "releases", releases))}
+            {slice_view(report, |report| report.peers.clone(), render_peers)}
         </div>
         <section class="card">
             <h2>"Day by day"</h2>
             <details>
                 <summary>"As a table"</summary>
-                {slice_view(told, days, |(begins, names, modules, releases)| table(begins, &names, &modules, &releases))}
+                {slice_view(report, days, |(begins, names, modules, releases)| {
+                    render_table(begins, &names, &modules, &releases)
+                })}
             </details>
             <div class="actions">
                 <button type="button" class="button button-small" on:click=save data-testid="save-statistics">
@@ -88,26 +91,26 @@ fn shown(told: Memo<Told>) -> impl IntoView {
         </section>
         <section class="card">
             <h2>"Installed most"</h2>
-            {slice_view(told, |told| told.popular.clone(), |popular| {
-                ranking(popular, "install", "installs", "Nobody known here has said what they installed.")
+            {slice_view(report, |report| report.popular.clone(), |popular| {
+                render_ranking(popular, "install", "installs", "Nobody known here has said what they installed.")
             })}
         </section>
         <section class="card">
             <h2>"Needed most"</h2>
             <p class="muted">
-                {slice_view(told, |told| (told.independent, told.modules.total), |(independent, known)| {
-                    format!("{} of {} need no other.", text::number(independent), text::count(known, "module", "modules"))
+                {slice_view(report, |report| (report.independent, report.modules.total), |(independent, known)| {
+                    format!("{} of {} need no other.", text::format_number(independent), text::format_count(known, "module", "modules"))
                 })}
             </p>
-            {slice_view(told, |told| told.needed.clone(), |needed| {
-                ranking(needed, "module needs it", "modules need it", "No module known here needs another one.")
+            {slice_view(report, |report| report.needed.clone(), |needed| {
+                render_ranking(needed, "module needs it", "modules need it", "No module known here needs another one.")
             })}
-            {slice_view(told, |told| told.missing.clone(), |missing| {
+            {slice_view(report, |report| report.missing.clone(), |missing| {
                 (!missing.is_empty())
                     .then(|| {
                         view! {
                             <h3>"Needed, and not known here"</h3>
-                            {ranking(missing, "module needs it", "modules need it", "")}
+                            {render_ranking(missing, "module needs it", "modules need it", "")}
                         }
                     })
             })}
@@ -115,40 +118,33 @@ fn shown(told: Memo<Told>) -> impl IntoView {
     }
 }
 
-fn growth(title: &'static str, one: &'static str, many: &'static str, count: DailyCount) -> impl IntoView {
+/// How many there are, the curve of their number, and how many are new.
+fn render_growth(title: &'static str, one: &'static str, many: &'static str, count: DailyCount) -> impl IntoView {
     let new: u64 = count.days.iter().sum();
-    let mut sum = count.before;
-    let curve: Vec<u64> = count
-        .days
-        .iter()
-        .map(|new| {
-            sum += new;
-            sum
-        })
-        .collect();
+    let curve = running_total(&count);
     view! {
         <section class="card statistics-card">
             <h2>{title}</h2>
-            <p class="statistics-total">{text::count(count.total, one, many)}</p>
-            {curve_of(&curve)}
-            <p class="muted">{format!("{} new in this time", text::number(new))}</p>
+            <p class="statistics-total">{text::format_count(count.total, one, many)}</p>
+            {render_curve(&curve)}
+            <p class="muted">{format!("{} new in this time", text::format_number(new))}</p>
         </section>
     }
 }
 
-fn peers_card(peers: Vec<PeerCount>) -> impl IntoView {
+/// The number of connected peers over time, and whether many left at once.
+fn render_peers(peers: Vec<PeerCount>) -> impl IntoView {
     let now = peers.last().map_or(0, |last| last.peers);
     let most = peers.iter().map(|count| count.peers).max().unwrap_or_default();
-    let fell = peers.windows(2).rev().find(|two| two[0].peers >= 4 && two[1].peers * 2 <= two[0].peers);
-    let fell = fell.map(|two| (two[0].peers, two[1].clone()));
+    let drop = last_drop(&peers);
     let curve: Vec<u64> = peers.iter().map(|count| count.peers).collect();
     view! {
         <section class="card statistics-card">
             <h2>"Connected peers"</h2>
-            <p class="statistics-total">{text::count(now, "peer", "peers")}</p>
-            {curve_of(&curve)}
-            <p class="muted">{format!("At most {} since this page was opened", text::number(most))}</p>
-            {fell
+            <p class="statistics-total">{text::format_count(now, "peer", "peers")}</p>
+            {render_curve(&curve)}
+            <p class="muted">{format!("At most {} since this page was opened", text::format_number(most))}</p>
+            {drop
                 .map(|(before, after)| {
                     view! {
                         <p>
@@ -162,41 +158,34 @@ fn peers_card(peers: Vec<PeerCount>) -> impl IntoView {
 }
 
 /// The words beside it say what it shows.
-fn curve_of(values: &[u64]) -> impl IntoView {
-    let most = values.iter().copied().max().unwrap_or_default().max(1) as f64;
-    let least = values.iter().copied().min().unwrap_or_default() as f64;
-    // One that never changes lies in the middle.
-    let span = (most - least).max(1.0);
-    let step = WIDTH / (values.len().max(2) - 1) as f64;
-    let point = |(nth, value): (usize, &u64)| {
-        format!("{:.2},{:.2}", nth as f64 * step, HEIGHT - 2.0 - (*value as f64 - least) / span * (HEIGHT - 4.0))
-    };
-    let mut points: Vec<String> = values.iter().enumerate().map(point).collect();
-    if let [only] = points.as_slice() {
-        let (_, height) = only.split_once(',').unwrap_or_default();
-        points.push(format!("{WIDTH},{height}"));
-    }
+fn render_curve(values: &[u64]) -> impl IntoView {
     view! {
-        <svg class="statistics-curve" viewBox=format!("0 0 {WIDTH} {HEIGHT}") preserveAspectRatio="none" aria-hidden="true">
-            <polyline points=points.join(" ") />
+        <svg
+            class="statistics-curve"
+            viewBox=format!("0 0 {CURVE_WIDTH} {CURVE_HEIGHT}")
+            preserveAspectRatio="none"
+            aria-hidden="true"
+        >
+            <polyline points=curve_points(values) />
         </svg>
     }
 }
 
-fn ranking(keyed_list: Vec<ModuleRank>, one: &'static str, many: &'static str, nothing: &'static str) -> AnyView {
-    if keyed_list.is_empty() {
+/// Modules with a number each, or a sentence if there are none.
+fn render_ranking(rows: Vec<ModuleRank>, one: &'static str, many: &'static str, nothing: &'static str) -> AnyView {
+    if rows.is_empty() {
         return view! { <p class="muted">{nothing}</p> }.into_any();
     }
     view! {
         <ol class="statistics-ranking">
-            {keyed_list
+            {rows
                 .into_iter()
                 .map(|row| {
-                    let href = module_href(&row.name);
+                    let href = routes::module(&row.name);
                     view! {
                         <li>
                             <a href=href>{row.name}</a>
-                            <span class="muted">{text::count(row.count, one, many)}</span>
+                            <span class="muted">{text::format_count(row.count, one, many)}</span>
                         </li>
                     }
                 })
@@ -207,21 +196,20 @@ fn ranking(keyed_list: Vec<ModuleRank>, one: &'static str, many: &'static str, n
 }
 
 /// The days on which something happened, the newest first.
-fn table(begins: u64, names: &DailyCount, modules: &DailyCount, releases: &DailyCount) -> AnyView {
-    let keyed_list = (0..names.days.len()).rev().filter_map(|nth| {
-        let counts = [names, modules, releases].map(|count| count.days.get(nth).copied().unwrap_or_default());
-        let date = day(begins + nth as u64 * DAY_MILLIS + DAY_MILLIS / 2);
+fn render_table(begins: u64, names: &DailyCount, modules: &DailyCount, releases: &DailyCount) -> AnyView {
+    let rows = day_rows(begins, names, modules, releases).into_iter().rev().filter_map(|DayRow { begins, counts }| {
+        let date = format_day(begins + DAY_MILLIS / 2);
         (counts.iter().sum::<u64>() > 0).then(|| {
             view! {
                 <tr>
                     <th scope="row">{date}</th>
-                    {counts.map(|count| view! { <td>{text::number(count)}</td> }).collect_view()}
+                    {counts.map(|count| view! { <td>{text::format_number(count)}</td> }).collect_view()}
                 </tr>
             }
         })
     });
-    let keyed_list = keyed_list.collect_view();
-    if keyed_list.is_empty() {
+    let rows = rows.collect_view();
+    if rows.is_empty() {
         return view! { <p class="muted">"Nothing new in this time."</p> }.into_any();
     }
     view! {
@@ -235,21 +223,9 @@ fn table(begins: u64, names: &DailyCount, modules: &DailyCount, releases: &Daily
                         <th scope="col">"Releases"</th>
                     </tr>
                 </thead>
-                <tbody>{keyed_list}</tbody>
+                <tbody>{rows}</tbody>
             </table>
         </div>
     }
     .into_any()
-}
-
-/// Every day of the time that is looked at (UTC).
-fn csv(told: &Told) -> String {
-    let mut lines = vec!["day,names,modules,releases".to_owned()];
-    for nth in 0..told.names.days.len() {
-        let date = js_sys::Date::new(&wasm_bindgen::JsValue::from_f64((told.begins + nth as u64 * DAY_MILLIS) as f64));
-        let date: String = date.to_iso_string().into();
-        let counts = [&told.names, &told.modules, &told.releases].map(|count| count.days[nth].to_string());
-        lines.push(format!("{},{}", date.get(..10).unwrap_or_default(), counts.join(",")));
-    }
-    lines.join("\n") + "\n"
 }

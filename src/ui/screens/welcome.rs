@@ -5,55 +5,33 @@ use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_navigate, use_query_map};
 
 use crate::app_state::app_state;
-use crate::components::backup_export::BackupExport;
-use crate::components::claim_form::ClaimForm;
 use crate::components::icon::{Icon, icon};
-use crate::components::install_offer::InstallOffer;
 use crate::components::notice::{Notice, NoticeTone};
-use crate::components::page_head::PageHead;
-use crate::components::recovery::RecoveryWords;
+use crate::routes::{self, SettingsSection, WelcomeStep};
+use crate::widgets::backup_export::BackupExport;
+use crate::widgets::claim_form::ClaimForm;
+use crate::widgets::install_offer::InstallOffer;
+use crate::widgets::page_head::PageHead;
+use crate::widgets::recovery::RecoveryWords;
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum WelcomeStep {
-    About,
-    Name,
-    Backup,
-}
-
-impl WelcomeStep {
-    fn select(text: Option<&str>) -> Self {
-        match text {
-            Some("name") => Self::Name,
-            Some("backup") => Self::Backup,
-            _ => Self::About,
-        }
-    }
-
-    fn number(self) -> u32 {
-        match self {
-            Self::About => 1,
-            Self::Name => 2,
-            Self::Backup => 3,
-        }
-    }
-
-    fn title(self) -> &'static str {
-        match self {
-            Self::About => "A registry that belongs to its people",
-            Self::Name => "Choose your name",
-            Self::Backup => "Keep your name safe",
-        }
+/// The heading of a step.
+fn step_title(step: WelcomeStep) -> &'static str {
+    match step {
+        WelcomeStep::About => "A registry that belongs to its people",
+        WelcomeStep::Name => "Choose your name",
+        WelcomeStep::Backup => "Keep your name safe",
     }
 }
 
+/// The page. `?step=` says which of the steps is on show.
 #[component]
 pub fn Welcome() -> impl IntoView {
     let query = use_query_map();
-    let step = Memo::new(move |_| WelcomeStep::select(query.with(|query| query.get("step")).as_deref()));
+    let step = Memo::new(move |_| WelcomeStep::parse(query.with(|query| query.get("step")).as_deref()));
     view! {
         <div class="page page-narrow">
             <p class="steps" aria-label=move || format!("Step {} of 3", step.get().number()) role="img">
-                {[WelcomeStep::About, WelcomeStep::Name, WelcomeStep::Backup]
+                {WelcomeStep::ALL
                     .map(|which| {
                         let state = move || {
                             if which == step.get() { "now" } else if which.number() < step.get().number() { "done" } else { "next" }
@@ -62,7 +40,7 @@ pub fn Welcome() -> impl IntoView {
                     })}
             </p>
             <PageHead
-                title=Signal::derive(move || step.get().title().to_owned())
+                title=Signal::derive(move || step_title(step.get()).to_owned())
                 step=Signal::derive(move || step.get().number())
             />
             {move || match step.get() {
@@ -74,6 +52,7 @@ pub fn Welcome() -> impl IntoView {
     }
 }
 
+/// What this is, in three points.
 #[component]
 fn About() -> impl IntoView {
     let point = |mark: Icon, head: &'static str, text: &'static str| {
@@ -94,73 +73,78 @@ fn About() -> impl IntoView {
             {point(Icon::Peers, "People tell each other", "Names travel directly from device to device. Should two people claim one name, a rule that everybody can check decides.")}
         </ul>
         <div class="actions">
-            <a class="button button-main" href="/welcome?step=name">
+            <a class="button button-main" href=routes::welcome(WelcomeStep::Name)>
                 "Choose a name"
             </a>
-            <a class="button" href="/people">
+            <a class="button" href=routes::PEOPLE>
                 "Just look around"
             </a>
         </div>
         <p class="muted">
             "You have a name on another device? "
-            <a href="/settings#restore">"Bring it here"</a>
+            <a href=routes::settings(SettingsSection::Restore)>"Bring it here"</a>
             "."
         </p>
     }
 }
 
+/// The form for a name; for a profile that has one already, where to change it.
 #[component]
 fn Name() -> impl IntoView {
     let app_state = app_state();
-    let known = Memo::new(move |_| app_state.me.with(Option::is_some));
+    let is_loaded = Memo::new(move |_| app_state.live.me.with(Option::is_some));
     view! {
         {move || {
             // Only what was so on arrival: a claim made here must not swap the page before it moves on.
-            let already = app_state.me.with_untracked(|me| me.as_ref().and_then(|me| me.username.clone()));
-            match (known.get(), already) {
+            let already = app_state.live.me.with_untracked(|me| me.as_ref().and_then(|me| me.username.clone()));
+            match (is_loaded.get(), already) {
                 (false, _) => view! { <p class="lead muted">"Opening your registry…"</p> }.into_any(),
-                (true, Some(name)) => named(name).into_any(),
+                (true, Some(name)) => render_named(name).into_any(),
                 (true, None) => view! { <FirstName /> }.into_any(),
             }
         }}
     }
 }
 
-fn named(name: String) -> impl IntoView {
+/// What stands in place of the form.
+fn render_named(name: String) -> impl IntoView {
     view! {
         <p class="lead">"This profile already has a name: " <strong>{name}</strong> "."</p>
         <div class="actions">
-            <a class="button button-main" href="/me#rename">
+            <a class="button button-main" href=routes::ME_NAME>
                 "Change it"
             </a>
-            <a class="button" href="/">
+            <a class="button" href=routes::HOME>
                 "Go to the start"
             </a>
         </div>
     }
 }
 
+/// The form; afterwards the way leads to the backup.
 #[component]
 fn FirstName() -> impl IntoView {
     let query = use_query_map();
     let suggested = query.with_untracked(|query| query.get("name")).unwrap_or_default();
     let navigate = use_navigate();
-    let claimed = Callback::new(move |()| navigate("/welcome?step=backup", NavigateOptions::default()));
+    let on_claimed =
+        Callback::new(move |()| navigate(routes::welcome(WelcomeStep::Backup), NavigateOptions::default()));
     view! {
         <p class="lead">"It can be changed later; the old name then leads to the new one."</p>
         <div class="card claim-card">
-            <ClaimForm suggested claimed />
+            <ClaimForm suggested on_claimed />
         </div>
         <p>
-            <a href="/people">"Skip: look around without a name"</a>
+            <a href=routes::PEOPLE>"Skip: look around without a name"</a>
         </p>
     }
 }
 
+/// Both kinds of backup. Each can be made here, or later in the settings.
 #[component]
 fn Backup() -> impl IntoView {
     let app_state = app_state();
-    let has_key = Memo::new(move |_| app_state.me.with(|me| me.as_ref().is_none_or(|me| me.did.is_some())));
+    let has_key = Memo::new(move |_| app_state.live.may_have_key());
     let safe = RwSignal::new(false);
     let done = Callback::new(move |()| safe.set(true));
     view! {
@@ -170,7 +154,7 @@ fn Backup() -> impl IntoView {
                 view! {
                     <p class="lead">"There is nothing to keep safe yet: this profile has no name."</p>
                     <div class="actions">
-                        <a class="button button-main" href="/welcome?step=name">
+                        <a class="button button-main" href=routes::welcome(WelcomeStep::Name)>
                             "Choose a name"
                         </a>
                     </div>
@@ -182,12 +166,12 @@ fn Backup() -> impl IntoView {
             </p>
             <section class="card" aria-labelledby="words-title">
                 <h2 id="words-title">{icon(Icon::Words)} "24 words on paper"</h2>
-                <RecoveryWords checked=done />
+                <RecoveryWords on_checked=done />
             </section>
             <section class="card" aria-labelledby="file-title">
                 <h2 id="file-title">{icon(Icon::Download)} "An encrypted file"</h2>
                 <p class="muted">"The file holds your key and your whole registry, sealed with a passphrase."</p>
-                <BackupExport saved=done />
+                <BackupExport on_saved=done />
             </section>
             <Show when=move || safe.get()>
                 <Notice tone=NoticeTone::Good>
@@ -196,7 +180,7 @@ fn Backup() -> impl IntoView {
             </Show>
             <InstallOffer />
             <div class="actions">
-                <a class="button" class:button-main=move || safe.get() href="/">
+                <a class="button" class:button-main=move || safe.get() href=routes::HOME>
                     {move || if safe.get() { "Finish" } else { "Later" }}
                 </a>
             </div>

@@ -181,7 +181,7 @@ fn connected_peers_are_asked_first_and_wrong_answers_counted() {
         let other = written(&[claim(&topic, &person(66), "mallory", 10)]);
         say(other);
         assert_eq!(bob.find_username("alice_smith").await.answered_by, None);
-        assert_eq!(bob.network().await.rejections, [(Rejection::WrongRecord.to_string(), 1)]);
+        assert_eq!(bob.network().await.rejections, [(Rejection::WrongRecord, 1)]);
         let peer = bob.network().await.peers.remove(0);
         assert!(peer.reputation.low, "{:?}", peer.reputation);
 

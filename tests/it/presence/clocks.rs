@@ -51,7 +51,7 @@ fn wrong_clock_is_reported_and_bans_no_peer() {
             assert_eq!(clock_apart(right).await, None, "one of two peers agrees with it");
             right.finds_online(&["alice", "bob"]).await;
             let refused = right.network().await.rejections;
-            let misdated = Rejection::Misdated.to_string();
+            let misdated = Rejection::Misdated;
             assert!(refused.iter().any(|(what, count)| *what == misdated && *count > 1), "{refused:?}");
         }
         for (of, by) in [(&carol, &alice), (&carol, &bob), (&alice, &carol), (&bob, &carol)] {

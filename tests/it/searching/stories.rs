@@ -37,15 +37,15 @@ fn first(profile: &TestProfile, query: &str) -> String {
     found(profile, query).into_iter().next().expect("something is found")
 }
 
-fn publish(profile: &TestProfile, name: &str, changes: ModuleChanges) {
+fn publish(profile: &TestProfile, name: &str, changes: ModulePatch) {
     let mut draft = draft(name, "1.0.0", wasm("run", 1), &[]);
     draft.details = changes;
     let published = profile.ask(modules(ModuleCommand::Publish { draft: Box::new(draft) }));
     assert!(matches!(published, Ok(Answer::Published(_))), "{published:?}");
 }
 
-fn said(description: &str) -> ModuleChanges {
-    ModuleChanges { description: Some(description.to_owned()), ..ModuleChanges::default() }
+fn said(description: &str) -> ModulePatch {
+    ModulePatch { description: Some(description.to_owned()), ..ModulePatch::default() }
 }
 
 /// Alice with many modules, searched once, so that her index is kept.
@@ -70,7 +70,7 @@ fn published_module_is_found_by_peers() {
         assert_eq!(found(&bob, query), ["svg-renderer"], "{query}");
     }
     // Described anew, withdrawn, renamed: what is found follows.
-    let changes = ModuleChanges { tags: Some(vec!["drawing".into()]), ..said("Pictures from text") };
+    let changes = ModulePatch { tags: Some(vec!["drawing".into()]), ..said("Pictures from text") };
     let described = modules(ModuleCommand::Describe { name: "svg-renderer".into(), changes });
     alice.ask(described).unwrap();
     bob.learn_from(&alice);

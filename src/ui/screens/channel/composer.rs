@@ -13,6 +13,7 @@ const MAX_CHARS: u32 = 2_000;
 /// From here on the rest is counted.
 const COUNTED_FROM: usize = 1_800;
 
+/// A field and a button. The text is cleared when the message is stored, and when the channel changes.
 #[component]
 pub fn Composer(name: Memo<String>) -> impl IntoView {
     let app_state = app_state();

@@ -5,33 +5,17 @@ use std::time::Duration;
 use leptos::prelude::*;
 
 use crate::app_state::app_state;
-use crate::components::avatar::Avatar;
-use crate::components::person_row::person_href;
+use crate::model::people::format_user;
 use crate::query::use_query;
 use crate::reactive::{keyed_list, query_view, slice_view};
-use crate::{dom, text, time};
+use crate::widgets::avatar::Avatar;
+use crate::{routes, text, time};
 use gen_registry_api::OnlineUser;
 
 /// How often “40 s ago” is made true again.
 const AGES_EVERY: Duration = Duration::from_secs(5);
 
-/// How somebody is called where there is room for one name.
-pub fn shown_name(username: Option<&str>, display_name: Option<&str>, did: &str) -> String {
-    username.or(display_name).map_or_else(|| text::shortened(did), str::to_owned)
-}
-
-pub fn person_page(username: Option<&str>, did: &str) -> String {
-    username.map_or_else(|| format!("/id/{}", dom::encode(did)), person_href)
-}
-
-pub fn name_of(user: &OnlineUser) -> String {
-    shown_name(user.username.as_deref(), user.display_name.as_deref(), &user.did)
-}
-
-pub fn page_of(user: &OnlineUser) -> String {
-    person_page(user.username.as_deref(), &user.did)
-}
-
+/// The list, which follows presence; times in it are told again every few seconds.
 #[component]
 pub fn Members(name: Memo<String>) -> impl IntoView {
     let app_state = app_state();
@@ -42,7 +26,7 @@ pub fn Members(name: Memo<String>) -> impl IntoView {
     let users = use_query(
         move || name.get(),
         move || {
-            app_state.presence_changed.track();
+            app_state.invalidation.presence.track();
             tick.track();
         },
         move |name| {
@@ -59,7 +43,7 @@ pub fn Members(name: Memo<String>) -> impl IntoView {
                     fallback=|| view! { <p class="muted">"Nobody. You are invisible, or not connected yet."</p> }
                 >
                     <ul class="member-list" data-testid="members">
-                        {keyed_list(users, |user| user.did.clone(), move |user| member(user, tick))}
+                        {keyed_list(users, |user| user.person.did.clone(), move |user| render_member(user, tick))}
                     </ul>
                 </Show>
             })}
@@ -67,27 +51,28 @@ pub fn Members(name: Memo<String>) -> impl IntoView {
     }
 }
 
-fn member(user: Memo<OnlineUser>, tick: RwSignal<u64>) -> impl IntoView {
-    let seen = move || {
+/// Face and name, when one of the devices was last seen, and how many there are.
+fn render_member(user: Memo<OnlineUser>, tick: RwSignal<u64>) -> impl IntoView {
+    let last_seen = move || {
         tick.track();
         user.with(|user| {
             let seen_at = user.devices.iter().map(|device| device.seen_at).max().unwrap_or_default();
             let here = user.devices.iter().any(|device| device.here);
-            let seen = if here { "this device".to_owned() } else { format!("seen {}", time::seen(seen_at)) };
+            let last_seen = if here { "this device".to_owned() } else { format!("seen {}", time::format_age(seen_at)) };
             match user.devices.len() as u64 {
-                0 | 1 => seen,
-                devices => format!("{seen}, {}", text::count(devices, "device", "devices")),
+                0 | 1 => last_seen,
+                devices => format!("{last_seen}, {}", text::format_count(devices, "device", "devices")),
             }
         })
     };
     view! {
         <li class="member" data-testid="member">
-            {slice_view(user, |user| (user.public_key.clone(), user.avatar.clone()), |(public_key, cid)| view! { <Avatar public_key cid /> })}
+            {slice_view(user, |user| (user.person.public_key.clone(), user.person.avatar.clone()), |(public_key, cid)| view! { <Avatar public_key cid /> })}
             <span class="member-words">
-                <a href=move || user.with(page_of)>{move || user.with(name_of)}</a>
-                <span class="muted member-seen">{seen}</span>
+                <a href=move || user.with(|user| routes::person_or_identity(user.person.username.as_deref(), &user.person.did))>{move || user.with(format_user)}</a>
+                <span class="muted member-seen">{last_seen}</span>
             </span>
-            {slice_view(user, |user| user.mine, |mine| mine.then(|| view! { <span class="badge badge-accent">"You"</span> }))}
+            {slice_view(user, |user| user.person.mine, |mine| mine.then(|| view! { <span class="badge badge-accent">"You"</span> }))}
         </li>
     }
 }

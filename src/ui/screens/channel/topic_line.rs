@@ -13,6 +13,7 @@ use gen_registry_api::ChannelEntry;
 /// As the registry has it.
 const MAX_CHARS: u32 = 200;
 
+/// The line with a button that turns it into a form. Every member may change it.
 #[component]
 pub fn TopicLine(name: Memo<String>, entry: Memo<Option<ChannelEntry>>) -> impl IntoView {
     let app_state = app_state();
@@ -39,7 +40,13 @@ pub fn TopicLine(name: Memo<String>, entry: Memo<Option<ChannelEntry>>) -> impl 
                 view! {
                     <p class="topic-line">
                         <span data-testid="topic-line">{move || line.get().unwrap_or_else(|| "Nobody has said yet what this channel is about.".to_owned())}</span>
-                        <button type="button" id="edit-topic-line" class="button button-icon" aria-label="Change what the channel is about" on:click=edit>
+                        <button
+                            type="button"
+                            id="edit-topic-line"
+                            class="button button-icon"
+                            aria-label="Change what the channel is about"
+                            on:click=edit
+                        >
                             {icon(Icon::Pencil)}
                         </button>
                     </p>

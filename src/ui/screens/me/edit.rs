@@ -7,44 +7,41 @@ use serde_bytes::ByteBuf;
 
 use crate::action::ActionState;
 use crate::app_state::{AppState, app_state};
-use crate::components::avatar::Avatar;
 use crate::components::field::{Submit, TextArea, TextField};
 use crate::components::icon::{Icon, icon};
 use crate::components::notice::FailureNotice;
+use crate::model::form_text::{join_lines, parse_lines};
 use crate::reactive::{bind_field, bind_text, select};
+use crate::widgets::avatar::Avatar;
 use crate::{dom, picture};
 use gen_registry_api::{Me, ProfileChanges};
 
 /// What is to become of the picture.
 #[derive(Clone, PartialEq)]
 enum ChosenAvatar {
+    /// Stays as it is.
     Unchanged,
+    /// Is removed.
     None,
+    /// Is replaced; `url` shows the new one before it is saved.
     New { bytes: Vec<u8>, url: String },
 }
 
-fn one_per_line(links: &[String]) -> String {
-    links.join("\n")
-}
-
-fn lines(text: &str) -> Vec<String> {
-    text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
-}
-
+/// The form. Fields follow another tab until they are edited here; saving can be taken back.
 #[component]
 pub fn EditProfile(me: Memo<Me>) -> impl IntoView {
     let app_state = app_state();
     let start = me.with_untracked(|me| me.profile.clone());
     let display_name = RwSignal::new(start.display_name.clone().unwrap_or_default());
     let bio = RwSignal::new(start.bio.clone().unwrap_or_default());
-    let links = RwSignal::new(one_per_line(&start.links));
+    let links = RwSignal::new(join_lines(&start.links));
     let chosen = RwSignal::new(ChosenAvatar::Unchanged);
     let attempt = ActionState::new();
     let ActionState { busy, failure } = attempt;
-    let followed = [
+    let rebase = [
         bind_text(display_name, select(me, |me| me.profile.display_name.clone().unwrap_or_default())),
         bind_text(bio, select(me, |me| me.profile.bio.clone().unwrap_or_default())),
-        bind_field(links, select(me, |me| one_per_line(&me.profile.links)), |text| one_per_line(&lines(text))),
+        bind_field(links, select(me, |me| join_lines(&me.profile.links)), |text| join_lines(&parse_lines(text))),
     ];
     let send = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
@@ -52,7 +49,7 @@ pub fn EditProfile(me: Memo<Me>) -> impl IntoView {
         let changes = ProfileChanges {
             display_name: Some(display_name.get_untracked().trim().to_owned()),
             bio: Some(bio.get_untracked().trim().to_owned()),
-            links: Some(lines(&links.get_untracked())),
+            links: Some(parse_lines(&links.get_untracked())),
             avatar: match chosen.get_untracked() {
                 ChosenAvatar::Unchanged => None,
                 ChosenAvatar::None => Some(ByteBuf::new()),
@@ -70,8 +67,8 @@ pub fn EditProfile(me: Memo<Me>) -> impl IntoView {
             Ok((me, before, picture_changed, old_picture))
         };
         attempt.start(saved, move |(me, before, picture_changed, old_picture)| {
-            app_state.became(*me);
-            followed.iter().for_each(|followed| followed.run(()));
+            app_state.set_me(*me);
+            rebase.iter().for_each(|rebase| rebase.run(()));
             chosen.try_set(ChosenAvatar::Unchanged);
             let undo = ProfileChanges {
                 display_name: Some(before.display_name.unwrap_or_default()),
@@ -79,9 +76,10 @@ pub fn EditProfile(me: Memo<Me>) -> impl IntoView {
                 links: Some(before.links),
                 avatar: picture_changed.then(|| ByteBuf::from(old_picture.unwrap_or_default())),
             };
-            app_state
-                .toasts
-                .with_undo("Profile saved on this device.", Callback::new(move |()| put_back(app_state, undo.clone())));
+            app_state.shell.toasts.push_with_undo(
+                "Profile saved on this device.",
+                Callback::new(move |()| restore_profile(app_state, undo.clone())),
+            );
         });
     };
     view! {
@@ -89,9 +87,23 @@ pub fn EditProfile(me: Memo<Me>) -> impl IntoView {
             <h2 id="edit-title">"Edit profile"</h2>
             <form class="stack" on:submit=send>
                 <PictureField me chosen />
-                <TextField id="profile-display" label="Display name" value=display_name testid="profile-display" autocomplete="name" hint="How you like to be called. Anybody may use any display name." />
+                <TextField
+                    id="profile-display"
+                    label="Display name"
+                    value=display_name
+                    testid="profile-display"
+                    autocomplete="name"
+                    hint="How you like to be called. Anybody may use any display name."
+                />
                 <TextArea id="profile-bio" label="About you" value=bio testid="profile-bio" />
-                <TextArea id="profile-links" label="Links" value=links testid="profile-links" rows=3 hint="One address on each line, such as https://example.org" />
+                <TextArea
+                    id="profile-links"
+                    label="Links"
+                    value=links
+                    testid="profile-links"
+                    rows=3
+                    hint="One address on each line, such as https://example.org"
+                />
                 <FailureNotice failure />
                 <Submit label="Save" working="Saving…" busy testid="profile-save" />
             </form>
@@ -99,18 +111,20 @@ pub fn EditProfile(me: Memo<Me>) -> impl IntoView {
     }
 }
 
-fn put_back(app_state: AppState, old: ProfileChanges) {
+/// Brings the profile back that was there before saving.
+fn restore_profile(app_state: AppState, old: ProfileChanges) {
     spawn_local(async move {
         match app_state.client().update_profile(old).await {
             Ok(me) => {
-                app_state.became(*me);
-                app_state.toasts.good("Put back as it was.");
+                app_state.set_me(*me);
+                app_state.shell.toasts.push_good("Put back as it was.");
             }
-            Err(why) => app_state.fail(&why),
+            Err(why) => app_state.shell.show_failure(&why),
         }
     });
 }
 
+/// The picture with a field that replaces it; what is chosen is shown at once and saved with the form.
 #[component]
 fn PictureField(me: Memo<Me>, chosen: RwSignal<ChosenAvatar>) -> impl IntoView {
     let trouble = RwSignal::new(None::<String>);
@@ -123,7 +137,7 @@ fn PictureField(me: Memo<Me>, chosen: RwSignal<ChosenAvatar>) -> impl IntoView {
         busy.set(true);
         trouble.set(None);
         spawn_local(async move {
-            match picture::small_square(&file).await {
+            match picture::shrink(&file).await {
                 Ok(bytes) => {
                     let url =
                         dom::blob(&bytes, "image/*").and_then(|b| web_sys::Url::create_object_url_with_blob(&b).ok());
@@ -140,7 +154,7 @@ fn PictureField(me: Memo<Me>, chosen: RwSignal<ChosenAvatar>) -> impl IntoView {
             }
         });
     };
-    let face = move || {
+    let preview = move || {
         let (key, cid) = me.with(|me| (me.public_key.clone().unwrap_or_default(), me.profile.avatar.clone()));
         match chosen.get() {
             ChosenAvatar::Unchanged => view! { <Avatar public_key=key cid /> }.into_any(),
@@ -160,7 +174,7 @@ fn PictureField(me: Memo<Me>, chosen: RwSignal<ChosenAvatar>) -> impl IntoView {
     };
     view! {
         <div class="picture-field">
-            {face}
+            {preview}
             <div class="picture-controls">
                 <label class="field-label" for="profile-picture">
                     "Picture"

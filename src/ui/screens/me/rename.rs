@@ -6,13 +6,14 @@ use leptos_router::hooks::use_query_map;
 
 use crate::action::ActionState;
 use crate::app_state::{AppState, app_state};
-use crate::components::claim_form::ClaimForm;
 use crate::components::field::Submit;
 use crate::components::modal::Modal;
-use crate::components::name_field::{NameChoice, NameField};
 use crate::components::notice::FailureNotice;
+use crate::widgets::claim_form::ClaimForm;
+use crate::widgets::name_field::{NameChoice, NameField};
 use gen_registry_api::{Me, ProfileChanges};
 
+/// Changes the name, or claims one if there is none.
 #[component]
 pub fn NameSection(me: Memo<Me>) -> impl IntoView {
     let named = Memo::new(move |_| me.with(|me| me.username.is_some()));
@@ -25,7 +26,7 @@ pub fn NameSection(me: Memo<Me>) -> impl IntoView {
                 } else {
                     view! {
                         <p>"You hold no name at the moment. Your profile and your history stay as they are."</p>
-                        <ClaimForm claimed=Callback::new(|()| {}) />
+                        <ClaimForm on_claimed=Callback::new(|()| {}) />
                     }
                         .into_any()
                 }
@@ -34,6 +35,7 @@ pub fn NameSection(me: Memo<Me>) -> impl IntoView {
     }
 }
 
+/// The form for another name, and the button that gives the name up.
 #[component]
 fn Rename(me: Memo<Me>) -> impl IntoView {
     let app_state = app_state();
@@ -57,8 +59,8 @@ fn Rename(me: Memo<Me>) -> impl IntoView {
         attempt.start(renamed, move |me| {
             let name = me.username.clone().unwrap_or_default();
             choice.text.try_set(String::new());
-            app_state.became(*me);
-            app_state.toasts.good(format!("You are {name} now. Your old name leads here."));
+            app_state.set_me(*me);
+            app_state.shell.toasts.push_good(format!("You are {name} now. Your old name leads here."));
         });
     };
     view! {
@@ -79,7 +81,12 @@ fn Rename(me: Memo<Me>) -> impl IntoView {
             />
         </form>
         <div class="card-foot">
-            <button type="button" class="button button-danger-quiet" data-testid="release" on:click=move |_| giving_up.set(true)>
+            <button
+                type="button"
+                class="button button-danger-quiet"
+                data-testid="release"
+                on:click=move |_| giving_up.set(true)
+            >
                 "Give up my name…"
             </button>
         </div>
@@ -89,6 +96,7 @@ fn Rename(me: Memo<Me>) -> impl IntoView {
     }
 }
 
+/// Asks again, gives the name up, and offers to take it back.
 #[component]
 fn GiveUp(name: String, leave: Callback<()>) -> impl IntoView {
     let app_state = app_state();
@@ -100,12 +108,12 @@ fn GiveUp(name: String, leave: Callback<()>) -> impl IntoView {
         let (client, name) = (app_state.client(), old.get_value());
         attempt.start(async move { client.release_username().await }, move |me| {
             leave.try_run(());
-            app_state.became(*me);
+            app_state.set_me(*me);
             let undo = Callback::new({
                 let name = name.clone();
-                move |()| take_back(app_state, name.clone())
+                move |()| claim_again(app_state, name.clone())
             });
-            app_state.toasts.with_undo(format!("{name} is given up."), undo);
+            app_state.shell.toasts.push_with_undo(format!("{name} is given up."), undo);
         });
     };
     view! {
@@ -116,7 +124,12 @@ fn GiveUp(name: String, leave: Callback<()>) -> impl IntoView {
             </p>
             <FailureNotice failure />
             <div class="actions">
-                <Submit label="Give it up" working="Giving it up…" busy class="button button-danger" testid="release-confirm" />
+                <Submit
+                    label="Give it up"
+                    working="Giving it up…" busy
+                    class="button button-danger"
+                    testid="release-confirm"
+                />
                 <button type="button" class="button" on:click=move |_| leave.run(())>
                     "Keep it"
                 </button>
@@ -125,14 +138,18 @@ fn GiveUp(name: String, leave: Callback<()>) -> impl IntoView {
     }
 }
 
-fn take_back(app_state: AppState, name: String) {
+/// Takes back a name that was just given up.
+fn claim_again(app_state: AppState, name: String) {
     spawn_local(async move {
         match app_state.client().register_username(name, ProfileChanges::default()).await {
             Ok(me) => {
-                app_state.toasts.good(format!("{} is yours again.", me.username.clone().unwrap_or_default()));
-                app_state.became(*me);
+                app_state
+                    .shell
+                    .toasts
+                    .push_good(format!("{} is yours again.", me.username.clone().unwrap_or_default()));
+                app_state.set_me(*me);
             }
-            Err(why) => app_state.fail(&why),
+            Err(why) => app_state.shell.show_failure(&why),
         }
     });
 }

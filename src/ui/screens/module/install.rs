@@ -5,28 +5,32 @@ use leptos::prelude::*;
 use crate::action::ActionState;
 use crate::app_state::app_state;
 use crate::components::icon::{Icon, icon};
-use crate::components::module_row::author_text;
 use crate::components::notice::FailureNotice;
+use crate::model::form_text::requirement_for;
+use crate::model::people::format_author;
 use crate::text;
 use gen_registry_api::failure::FailureCode;
 use gen_registry_api::{InstallPlan, InstallStage, Requirement};
 
 /// An installation in progress; it outlives updates of the page.
 #[derive(Clone, Copy)]
-pub struct Begun {
+pub struct Installation {
+    /// What would be installed, while it waits for consent.
     plan: RwSignal<Option<InstallPlan>>,
+    /// The planning or installing under way.
     attempt: ActionState,
     /// Of which module, and to which version.
     of: StoredValue<Option<(String, Option<String>)>>,
 }
 
-impl Begun {
+impl Installation {
+    /// Nothing was begun.
     pub fn new() -> Self {
         Self { plan: RwSignal::new(None), attempt: ActionState::new(), of: StoredValue::new(None) }
     }
 
     /// Forgets what was begun for anything else; says whether this is new.
-    fn goes_on_with(self, of: (String, Option<String>)) -> bool {
+    fn continue_with(self, of: (String, Option<String>)) -> bool {
         let same = self.of.with_value(|before| before.as_ref() == Some(&of));
         if !same {
             self.of.set_value(Some(of));
@@ -40,31 +44,36 @@ impl Begun {
 /// What can be installed, and what is installed of it.
 #[derive(Clone, PartialEq)]
 pub struct InstallSubject {
+    /// The module.
     pub name: String,
+    /// The newest version that counts.
     pub newest: Option<String>,
+    /// The version on this device.
     pub installed: Option<String>,
 }
 
+/// The section: what is installed, the plan of an installation, and the button that carries it out.
+///
+/// `wanted` is the version that the address names; it is planned at once. New imports have to be accepted first.
 #[component]
-pub fn Install(subject: InstallSubject, wanted: Option<String>, begun: Begun) -> impl IntoView {
+pub fn Install(subject: InstallSubject, wanted: Option<String>, installation: Installation) -> impl IntoView {
     let app_state = app_state();
     let InstallSubject { name, newest, installed } = subject;
     let version = wanted.clone().or(newest.clone());
     let updates = installed.is_some();
     let is_newest = installed.is_some() && installed == newest;
-    let goes_on = begun.goes_on_with((name.clone(), version.clone()));
-    let Begun { plan, attempt, .. } = begun;
-    let requirement = StoredValue::new(version.map(|version| Requirement {
-        name,
-        requirement: if Some(&version) == newest.as_ref() { format!("^{version}") } else { format!("={version}") },
-    }));
+    let continues = installation.continue_with((name.clone(), version.clone()));
+    let Installation { plan, attempt, .. } = installation;
+    let requirement = StoredValue::new(
+        version.map(|version| Requirement { name, requirement: requirement_for(&version, newest.as_deref()) }),
+    );
     let preview = move || {
         let Some(requirement) = requirement.get_value() else { return };
         let client = app_state.client();
         attempt
             .start(async move { client.resolve_modules(vec![requirement]).await }, move |found| plan.set(Some(found)));
     };
-    if wanted.is_some() && !goes_on {
+    if wanted.is_some() && !continues {
         preview();
     }
     let go = move |accept: bool| {
@@ -78,8 +87,8 @@ pub fn Install(subject: InstallSubject, wanted: Option<String>, begun: Begun) ->
         let name = requirement.name.clone();
         attempt.start(async move { client.install_modules(vec![requirement], accept).await }, move |_| {
             plan.set(None);
-            app_state.installing.set(None);
-            app_state.toasts.good(format!("{name} is installed and works without a network."));
+            app_state.live.install_progress.set(None);
+            app_state.shell.toasts.push_good(format!("{name} is installed and works without a network."));
         });
     };
     let asks_for_more = move || {
@@ -157,29 +166,30 @@ pub fn Install(subject: InstallSubject, wanted: Option<String>, begun: Begun) ->
     }
 }
 
+/// What will be fetched, module by module, and how far it is.
 #[component]
 fn Preview(plan: InstallPlan) -> impl IntoView {
     let app_state = app_state();
     let use_query = if plan.to_fetch == 0 {
         "Everything is on this device already.".to_owned()
     } else {
-        format!("{} will be fetched.", text::size(plan.to_fetch))
+        format!("{} will be fetched.", text::format_size(plan.to_fetch))
     };
     let steps = plan.steps.into_iter().map(move |step| {
-        let (name, size) = (step.name.clone(), step.size);
-        let progress = Memo::new(move |_| app_state.installing.get().filter(|progress| progress.name == name));
-        let said = move || match progress.get() {
+        let (name, size) = (step.name.clone(), step.summary.size);
+        let progress = Memo::new(move |_| app_state.live.install_progress.get().filter(|progress| progress.name == name));
+        let progress_text = move || match progress.get() {
             None if step.here => "here".to_owned(),
-            None => text::size(size),
+            None => text::format_size(size),
             Some(progress) => match progress.stage {
-                InstallStage::Fetching => format!("{} of {}", text::size(progress.done), text::size(progress.total)),
+                InstallStage::Fetching => format!("{} of {}", text::format_size(progress.done), text::format_size(progress.total)),
                 InstallStage::Verifying => "checking".to_owned(),
                 InstallStage::Installed => "installed".to_owned(),
             },
         };
         let change = match step.installed {
-            Some(before) if before != step.version => format!("{before} → {}", step.version),
-            _ => step.version,
+            Some(before) if before != step.summary.version => format!("{before} → {}", step.summary.version),
+            _ => step.summary.version,
         };
         view! {
             <li class="install-step">
@@ -188,11 +198,11 @@ fn Preview(plan: InstallPlan) -> impl IntoView {
                     " "
                     {change}
                 </span>
-                <span class="muted">{format!("signed by {}", author_text(&step.author))}</span>
+                <span class="muted">{format!("signed by {}", format_author(&step.summary.author))}</span>
                 {(!step.needed_by.is_empty())
                     .then(|| view! { <span class="muted">{format!("needed by {}", step.needed_by.join(", "))}</span> })}
-                {step.withdrawn.map(|withdrawn| view! { <span class="badge badge-warning">{format!("withdrawn: {}", withdrawn.reason)}</span> })}
-                <span class="install-progress">{said}</span>
+                {step.summary.withdrawn.map(|withdrawn| view! { <span class="badge badge-warning">{format!("withdrawn: {}", withdrawn.reason)}</span> })}
+                <span class="install-progress">{progress_text}</span>
                 <progress
                     aria-label="Fetched"
                     class:hidden=move || progress.with(|progress| progress.as_ref().is_none_or(|p| p.stage != InstallStage::Fetching))

@@ -1,20 +1,21 @@
 //! What only the module's holder sees: its description, and withdrawing a version.
 
-use std::collections::BTreeSet;
-
 use leptos::prelude::*;
 
 use crate::action::ActionState;
 use crate::app_state::app_state;
-use crate::components::field::{Submit, TextArea, TextField};
+use crate::components::field::{Submit, TextField};
 use crate::components::notice::FailureNotice;
-use crate::dom;
+use crate::model::form_text::parse_tags;
 use crate::reactive::{bind_field, bind_text, keyed_list, select};
-use gen_registry_api::{ModuleChanges, ModuleDetails, ModulePage};
+use crate::routes;
+use crate::widgets::description_fields::{DescriptionFields, DescriptionForm};
+use gen_registry_api::{ModuleDescription, ModulePage, ModulePatch};
 
+/// The section, with a link that publishes another version.
 #[component]
 pub fn Owner(page: Memo<ModulePage>) -> impl IntoView {
-    let publish = page.with_untracked(|page| format!("/publish?name={}", dom::encode(&page.name)));
+    let publish = page.with_untracked(|page| routes::publish_version(&page.name));
     view! {
         <section class="card" aria-labelledby="owner-title">
             <h2 id="owner-title">"Your module"</h2>
@@ -29,58 +30,41 @@ pub fn Owner(page: Memo<ModulePage>) -> impl IntoView {
     }
 }
 
-/// Tags as they are kept.
-fn words(text: &str) -> Vec<String> {
-    let words: BTreeSet<String> = text.split(',').map(|word| word.trim().to_lowercase()).collect();
-    words.into_iter().filter(|word| !word.is_empty()).collect()
-}
-
+/// The form for title, description, tags and the like. Fields follow another tab until they are edited here.
 #[component]
 fn Describe(page: Memo<ModulePage>) -> impl IntoView {
     let app_state = app_state();
     let attempt = ActionState::new();
-    let mut followed = Vec::new();
-    let mut field = |take: fn(&ModuleDetails) -> Option<&String>| {
-        let kept = select(page, move |page| take(&page.details).cloned().unwrap_or_default());
-        let field = RwSignal::new(kept.get_untracked());
-        followed.push(bind_text(field, kept));
+    let mut rebase = Vec::new();
+    let mut field = |take: fn(&ModuleDescription) -> Option<&String>| {
+        let saved_text = select(page, move |page| take(&page.details.description).cloned().unwrap_or_default());
+        let field = RwSignal::new(saved_text.get_untracked());
+        rebase.push(bind_text(field, saved_text));
         field
     };
-    let title = field(|details| details.title.as_ref());
-    let description = field(|details| details.description.as_ref());
-    let license = field(|details| details.license.as_ref());
-    let repository = field(|details| details.repository.as_ref());
-    let deprecated = field(|details| details.deprecated.as_ref());
-    let kept_tags = select(page, |page| page.details.tags.join(", "));
-    let tags = RwSignal::new(kept_tags.get_untracked());
-    followed.push(bind_field(tags, kept_tags, |text| words(text).join(", ")));
+    let (title, description) = (field(|saved| saved.title.as_ref()), field(|saved| saved.description.as_ref()));
+    let (license, repository) = (field(|saved| saved.license.as_ref()), field(|saved| saved.repository.as_ref()));
+    let deprecated = field(|saved| saved.deprecated.as_ref());
+    let join_tags = |page: &ModulePage| page.details.description.tags.iter().cloned().collect::<Vec<_>>().join(", ");
+    let saved_tags = select(page, join_tags);
+    let tags = RwSignal::new(saved_tags.get_untracked());
+    rebase.push(bind_field(tags, saved_tags, |text| parse_tags(text).join(", ")));
+    let form = DescriptionForm { title, description, license, repository, tags };
     let name = page.with_untracked(|page| page.name.clone());
-    let sent = move |event: leptos::ev::SubmitEvent| {
+    let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
-        let changes = ModuleChanges {
-            title: Some(title.get_untracked()),
-            description: Some(description.get_untracked()),
-            license: Some(license.get_untracked()),
-            repository: Some(repository.get_untracked()),
-            tags: Some(words(&tags.get_untracked())),
-            deprecated: Some(deprecated.get_untracked()),
-            readme: None,
-        };
-        let (client, name, followed) = (app_state.client(), name.clone(), followed.clone());
+        let changes = ModulePatch { deprecated: Some(deprecated.get_untracked()), ..form.to_patch() };
+        let (client, name, rebase) = (app_state.client(), name.clone(), rebase.clone());
         attempt.start(async move { client.describe_module(name, changes).await }, move |_| {
-            app_state.toasts.good("The description is saved.");
-            followed.iter().for_each(|followed| followed.run(()));
+            app_state.shell.toasts.push_good("The description is saved.");
+            rebase.iter().for_each(|rebase| rebase.run(()));
         });
     };
     view! {
         <details>
             <summary>"Edit how it is described"</summary>
-            <form class="form" on:submit=sent>
-                <TextField id="module-title" label="Title" value=title max=80 />
-                <TextArea id="module-description" label="Description" value=description max=512 rows=3 />
-                <TextField id="module-tags" label="Tags" hint="Words with commas in between, at most 8." value=tags />
-                <TextField id="module-license" label="Licence" value=license max=64 placeholder="MIT OR Apache-2.0" />
-                <TextField id="module-repository" label="Where its source is" value=repository kind="url" placeholder="https://" />
+            <form class="form" on:submit=submit>
+                <DescriptionFields form />
                 <TextField
                     id="module-deprecated"
                     label="Deprecated because"
@@ -95,12 +79,16 @@ fn Describe(page: Memo<ModulePage>) -> impl IntoView {
     }
 }
 
+/// The form that withdraws a version with a reason, or lets it count again.
 #[component]
 fn Withdraw(page: Memo<ModulePage>) -> impl IntoView {
     let app_state = app_state();
     let attempt = ActionState::new();
     let versions = select(page, |page| {
-        page.versions.iter().map(|version| (version.version.clone(), version.withdrawn.is_some())).collect::<Vec<_>>()
+        page.versions
+            .iter()
+            .map(|version| (version.summary.version.clone(), version.summary.withdrawn.is_some()))
+            .collect::<Vec<_>>()
     });
     let chosen = RwSignal::new(String::new());
     // The newest as the page was opened: one that comes later must not take its place under somebody's hand.
@@ -116,22 +104,22 @@ fn Withdraw(page: Memo<ModulePage>) -> impl IntoView {
         versions.with(|versions| versions.iter().any(|(version, withdrawn)| *version == chosen && *withdrawn))
     });
     let name = page.with_untracked(|page| page.name.clone());
-    let sent = move |event: leptos::ev::SubmitEvent| {
+    let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         let version = chosen.get_untracked();
         let back = is_withdrawn.get_untracked();
         let why = (!back).then(|| reason.get_untracked());
-        let said = if back { format!("{version} counts again.") } else { format!("{version} is withdrawn.") };
+        let message = if back { format!("{version} counts again.") } else { format!("{version} is withdrawn.") };
         let (client, name) = (app_state.client(), name.clone());
         attempt.start(async move { client.yank(name, version, why).await }, move |_| {
-            app_state.toasts.good(said);
+            app_state.shell.toasts.push_good(message);
             reason.try_set(String::new());
         });
     };
     view! {
         <details>
             <summary>"Withdraw a version"</summary>
-            <form class="form" on:submit=sent>
+            <form class="form" on:submit=submit>
                 <p class="muted">
                     "Nobody new gets a withdrawn version. Whoever has it keeps it and reads your reason. It can be taken back."
                 </p>
@@ -140,9 +128,9 @@ fn Withdraw(page: Memo<ModulePage>) -> impl IntoView {
                     <select class="input" on:change:target=move |event| chosen.set(event.target().value())>
                         {keyed_list(versions, |(version, _)| version.clone(), move |row| {
                             let version = row.with_untracked(|(version, _)| version.clone());
-                            let (value, asked) = (version.clone(), version.clone());
+                            let (value, this) = (version.clone(), version.clone());
                             let label = move || row.with(|(_, withdrawn)| if *withdrawn { format!("{version} (withdrawn)") } else { version.clone() });
-                            view! { <option value=value selected=move || chosen.get() == asked>{label}</option> }
+                            view! { <option value=value selected=move || chosen.get() == this>{label}</option> }
                         })}
                     </select>
                 </label>

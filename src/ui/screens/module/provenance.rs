@@ -2,22 +2,25 @@
 
 use leptos::prelude::*;
 
-use crate::components::did::DidChip;
-use crate::components::module_row::author_link;
+use crate::components::module_facts::author_link;
 use crate::reactive::slice_view;
-use crate::time::Moment;
+use crate::widgets::did::DidChip;
+use crate::widgets::moment::Moment;
 use gen_registry_api::{ModulePage, NameStatus, VersionEntry};
 
+/// The section; nothing for a module without a version that counts.
 #[component]
 pub fn Provenance(page: Memo<ModulePage>) -> impl IntoView {
     let take = |page: &ModulePage| {
-        let latest = page.versions.iter().find(|version| Some(&version.version) == page.latest.as_ref()).cloned();
+        let latest =
+            page.versions.iter().find(|version| Some(&version.summary.version) == page.latest.as_ref()).cloned();
         (latest, page.details.imports.clone(), page.details.exports.clone())
     };
-    slice_view(page, take, |(latest, imports, exports)| latest.map(|latest| shown(latest, imports, exports)))
+    slice_view(page, take, |(latest, imports, exports)| latest.map(|latest| render_version(latest, imports, exports)))
 }
 
-fn list(names: Vec<String>, nothing: &'static str) -> AnyView {
+/// Names as a list, or a sentence if there are none.
+fn render_names(names: Vec<String>, nothing: &'static str) -> AnyView {
     if names.is_empty() {
         return view! { <p class="muted">{nothing}</p> }.into_any();
     }
@@ -25,8 +28,9 @@ fn list(names: Vec<String>, nothing: &'static str) -> AnyView {
         .into_any()
 }
 
-fn shown(version: VersionEntry, imports: Vec<String>, exports: Vec<String>) -> impl IntoView {
-    let seen = match version.status {
+/// Signer, date, hashes and checks of a version, then what it asks for and offers.
+fn render_version(version: VersionEntry, imports: Vec<String>, exports: Vec<String>) -> impl IntoView {
+    let witnessed = match version.status {
         NameStatus::Confirmed => "The network’s witnesses have seen it.",
         NameStatus::Provisional | NameStatus::Contested => "No witness has confirmed it yet; the date is its author’s.",
     };
@@ -40,20 +44,20 @@ fn shown(version: VersionEntry, imports: Vec<String>, exports: Vec<String>) -> i
             <h2 id="provenance-title">"Where it comes from"</h2>
             <dl class="origin">
                 <dt>"Signed by"</dt>
-                <dd>{author_link(&version.author)} " " <DidChip did=version.author.did.clone() /></dd>
+                <dd>{author_link(&version.summary.author)} " " <DidChip did=version.summary.author.did.clone() /></dd>
                 <dt>"Published"</dt>
-                <dd><Moment at=version.published_at /> ". " {seen}</dd>
+                <dd><Moment at=version.published_at /> ". " {witnessed}</dd>
                 <dt>"SHA-256"</dt>
-                <dd><code class="hash">{version.sha256}</code></dd>
+                <dd><code class="hash">{version.summary.sha256}</code></dd>
                 <dt>"Release"</dt>
-                <dd><code class="hash">{version.release}</code></dd>
+                <dd><code class="hash">{version.summary.release}</code></dd>
                 <dt>"Checked"</dt>
                 <dd>{checked}</dd>
             </dl>
             <h3>"Asks for"</h3>
-            {list(imports, "Nothing: it computes with what it is given.")}
+            {render_names(imports, "Nothing: it computes with what it is given.")}
             <h3>"Offers"</h3>
-            {list(exports, "Its author names no function.")}
+            {render_names(exports, "Its author names no function.")}
         </section>
     }
 }

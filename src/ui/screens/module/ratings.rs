@@ -6,12 +6,13 @@ use crate::action::ActionState;
 use crate::app_state::app_state;
 use crate::components::field::{Submit, TextArea};
 use crate::components::icon::{Icon, icon};
-use crate::components::module_row::author_link;
+use crate::components::module_facts::author_link;
 use crate::components::notice::FailureNotice;
 use crate::reactive::{bind_field, bind_text, keyed_list, select, slice_view};
-use crate::time::Moment;
+use crate::widgets::moment::Moment;
 use gen_registry_api::{ModulePage, Review};
 
+/// The list, and the form for everybody but the holder.
 #[component]
 pub fn Ratings(page: Memo<ModulePage>) -> impl IntoView {
     let name = page.with_untracked(|page| page.name.clone());
@@ -26,7 +27,11 @@ pub fn Ratings(page: Memo<ModulePage>) -> impl IntoView {
                 fallback=|| view! { <p class="muted">"Nobody known here has rated it."</p> }
             >
                 <ul class="reviews">
-                    {keyed_list(reviews, |review| review.author.did.clone(), |review| slice_view(review, Clone::clone, row))}
+                    {keyed_list(
+                        reviews,
+                        |review| review.author.did.clone(),
+                        |review| slice_view(review, Clone::clone, render_review),
+                    )}
                 </ul>
             </Show>
             <Show when=move || !mine.get()>
@@ -36,7 +41,8 @@ pub fn Ratings(page: Memo<ModulePage>) -> impl IntoView {
     }
 }
 
-fn row(review: Review) -> impl IntoView {
+/// Stars, author, version and text of a rating.
+fn render_review(review: Review) -> impl IntoView {
     view! {
         <li class="review">
             <p class="module-facts">
@@ -50,6 +56,7 @@ fn row(review: Review) -> impl IntoView {
     }
 }
 
+/// The form for one's own rating, which can be changed and taken back.
 #[component]
 fn Rate(name: String, own: Memo<Option<Review>>) -> impl IntoView {
     let app_state = app_state();
@@ -57,17 +64,17 @@ fn Rate(name: String, own: Memo<Option<Review>>) -> impl IntoView {
     let kept_stars = select(own, |own| own.as_ref().map_or(0, |own| own.stars));
     let kept_text = select(own, |own| own.as_ref().map(|own| own.text.clone()).unwrap_or_default());
     let (stars, text) = (RwSignal::new(kept_stars.get_untracked()), RwSignal::new(kept_text.get_untracked()));
-    let followed = [bind_field(stars, kept_stars, Clone::clone), bind_text(text, kept_text)];
+    let rebase = [bind_field(stars, kept_stars, Clone::clone), bind_text(text, kept_text)];
     let rated = select(own, Option::is_some);
     let send = StoredValue::new_local(move |given: Option<u8>| {
         let (client, name, review) = (app_state.client(), name.clone(), text.get_untracked());
-        let said = if given.is_some() { "Your rating is saved." } else { "Your rating is taken back." };
+        let message = if given.is_some() { "Your rating is saved." } else { "Your rating is taken back." };
         attempt.start(async move { client.rate_module(name, given, review).await }, move |_| {
-            app_state.toasts.good(said);
-            followed.iter().for_each(|followed| followed.run(()));
+            app_state.shell.toasts.push_good(message);
+            rebase.iter().for_each(|rebase| rebase.run(()));
         });
     });
-    let sent = move |event: leptos::ev::SubmitEvent| {
+    let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         let given = stars.get_untracked();
         if given > 0 {
@@ -75,7 +82,7 @@ fn Rate(name: String, own: Memo<Option<Review>>) -> impl IntoView {
         }
     };
     view! {
-        <form class="rate" on:submit=sent>
+        <form class="rate" on:submit=submit>
             <fieldset class="rate-stars">
                 <legend>"Your rating"</legend>
                 {(1..=5_u8)
@@ -98,7 +105,12 @@ fn Rate(name: String, own: Memo<Option<Review>>) -> impl IntoView {
             <TextArea id="review" label="What should others know? (optional)" value=text rows=3 max=2000 />
             <FailureNotice failure=attempt.failure />
             <div class="actions">
-                <Submit label="Save" busy=attempt.busy disabled=Signal::derive(move || stars.get() == 0) testid="rate" />
+                <Submit
+                    label="Save"
+                    busy=attempt.busy
+                    disabled=Signal::derive(move || stars.get() == 0)
+                    testid="rate"
+                />
                 <Show when=move || rated.get()>
                     <button type="button" class="button" on:click=move |_| send.with_value(|send| send(None))>
                         "Take it back"

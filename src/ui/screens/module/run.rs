@@ -6,49 +6,17 @@ use crate::action::ActionState;
 use crate::app_state::app_state;
 use crate::components::icon::{Icon, icon};
 use crate::components::notice::FailureNotice;
+use crate::model::run::{Callable, callables, parse_numbers};
 use crate::query::use_query;
-use gen_registry_api::{ExternKind, ModulePage, Report, RunArgument, RunOutcome};
+use gen_registry_api::{Report, RunArgument, RunOutcome};
 
-/// One function with plain types.
-#[derive(Clone, PartialEq)]
-struct Callable {
-    name: String,
-    params: Vec<String>,
-    results: Vec<String>,
-}
-
-fn callables(report: &Report) -> Vec<Callable> {
-    let function = |export: &gen_registry_api::Extern| match &export.kind {
-        ExternKind::Function { params, results } => {
-            Some(Callable { name: export.name.clone(), params: params.clone(), results: results.clone() })
-        }
-        _ => None,
-    };
-    report.exports.iter().filter_map(function).collect()
-}
-
-/// Whether a text can stand for the arguments: the module gives memory for it.
-fn takes_text(report: &Report, params: &[String]) -> bool {
-    let gives = |name: &str| report.exports.iter().any(|export| export.name == name);
-    params.len() == 2
-        && params.iter().all(|kind| kind == "i32")
-        && gives("memory")
-        && (gives("alloc") || gives("malloc"))
-}
-
-/// The module and that version of it which is on this device.
-pub fn runnable(page: &ModulePage) -> Option<(String, String)> {
-    let installed = page.installed.as_ref().map(|installed| &installed.version);
-    let here = || page.versions.iter().find(|version| version.here).map(|version| &version.version);
-    installed.or_else(here).map(|version| (page.name.clone(), version.clone()))
-}
-
+/// The section; nothing until the version was inspected, and nothing for one without functions.
 #[component]
 pub fn Run(name: String, version: String) -> impl IntoView {
     let app_state = app_state();
-    let asked = (name.clone(), version.clone());
+    let subject = (name.clone(), version.clone());
     let report = use_query(
-        move || asked.clone(),
+        move || subject.clone(),
         || (),
         move |(name, version)| {
             let client = app_state.client();
@@ -61,10 +29,11 @@ pub fn Run(name: String, version: String) -> impl IntoView {
     }
 }
 
+/// The form: a function, its arguments as numbers or as a text, and the result.
 #[component]
 fn Sandbox(name: String, version: String, report: Report) -> impl IntoView {
     let app_state = app_state();
-    let functions = callables(&report);
+    let functions = callables(&report.exports);
     let attempt = ActionState::new();
     let outcome = RwSignal::new(None::<RunOutcome>);
     let chosen = RwSignal::new(0_usize);
@@ -72,26 +41,16 @@ fn Sandbox(name: String, version: String, report: Report) -> impl IntoView {
     let stored = StoredValue::new((functions.clone(), report));
     let texts = Memo::new(move |_| {
         stored.with_value(|(functions, report)| {
-            functions.get(chosen.get()).is_some_and(|f| takes_text(report, &f.params))
+            functions.get(chosen.get()).is_some_and(|f| f.takes_text(&report.exports))
         })
     });
     let text_result = Memo::new(move |_| {
         stored.with_value(|(functions, _)| {
-            functions.get(chosen.get()).is_some_and(|function| texts.get() && function.results == ["i64"])
+            functions.get(chosen.get()).is_some_and(|function| texts.get() && function.gives_text())
         })
     });
-    let signature = move || {
-        stored.with_value(|(functions, _)| {
-            functions.get(chosen.get()).map(|function| {
-                format!(
-                    "({}) → {}",
-                    function.params.join(", "),
-                    if function.results.is_empty() { "nothing".to_owned() } else { function.results.join(", ") }
-                )
-            })
-        })
-    };
-    let sent = move |event: leptos::ev::SubmitEvent| {
+    let signature = move || stored.with_value(|(functions, _)| functions.get(chosen.get()).map(Callable::signature));
+    let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         let Some(function) =
             stored.with_value(|(functions, _)| functions.get(chosen.get_untracked()).map(|f| f.name.clone()))
@@ -102,12 +61,7 @@ fn Sandbox(name: String, version: String, report: Report) -> impl IntoView {
         let arguments = if with_text {
             vec![RunArgument::Text(text.get_untracked())]
         } else {
-            let numbers = numbers.get_untracked();
-            numbers
-                .split([',', ' '])
-                .filter(|part| !part.trim().is_empty())
-                .map(|part| RunArgument::Number(part.trim().to_owned()))
-                .collect()
+            parse_numbers(&numbers.get_untracked())
         };
         let (client, name, version) = (app_state.client(), name.clone(), Some(version.clone()));
         let reads_text = with_text && text_result.get_untracked();
@@ -124,7 +78,7 @@ fn Sandbox(name: String, version: String, report: Report) -> impl IntoView {
                 <p class="muted">
                     "It runs in a sandbox without network or storage, for at most 5 seconds and with at most 64 MiB."
                 </p>
-                <form class="run" on:submit=sent>
+                <form class="run" on:submit=submit>
                     <label class="pick">
                         <span class="pick-label">"Function"</span>
                         <select
@@ -152,7 +106,13 @@ fn Sandbox(name: String, version: String, report: Report) -> impl IntoView {
                             view! {
                                 <label class="pick">
                                     <span class="pick-label">"Numbers, with commas in between"</span>
-                                    <input class="input" type="text" autocomplete="off" data-testid="run-numbers" bind:value=numbers />
+                                    <input
+                                        class="input"
+                                        type="text"
+                                        autocomplete="off"
+                                        data-testid="run-numbers"
+                                        bind:value=numbers
+                                    />
                                 </label>
                             }
                         }
@@ -162,7 +122,12 @@ fn Sandbox(name: String, version: String, report: Report) -> impl IntoView {
                             <textarea class="input" rows="3" data-testid="run-text" bind:value=text></textarea>
                         </label>
                     </Show>
-                    <button type="submit" class="button button-main" disabled=move || attempt.busy.get() data-testid="run">
+                    <button
+                        type="submit"
+                        class="button button-main"
+                        disabled=move || attempt.busy.get()
+                        data-testid="run"
+                    >
                         {icon(Icon::Play)}
                         {move || if attempt.busy.get() { "Running…" } else { "Run" }}
                     </button>
@@ -176,15 +141,16 @@ fn Sandbox(name: String, version: String, report: Report) -> impl IntoView {
     })
 }
 
+/// What a call returned and how long it took.
 #[component]
 fn Outcome(outcome: RunOutcome) -> impl IntoView {
     let values: Vec<String> =
         outcome.values.into_iter().map(|value| format!("{} ({})", value.value, value.kind)).collect();
-    let shown = outcome
+    let result = outcome
         .text
         .unwrap_or_else(|| if values.is_empty() { "It returned nothing.".to_owned() } else { values.join(", ") });
     view! {
-        <pre class="run-outcome" data-testid="run-outcome">{shown}</pre>
+        <pre class="run-outcome" data-testid="run-outcome">{result}</pre>
         <p class="muted">{format!("{:.1} ms", outcome.millis)}</p>
     }
 }

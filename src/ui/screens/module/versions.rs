@@ -1,71 +1,83 @@
 //! Versions, what each needs, and what changed between two of them.
 
-use std::collections::BTreeSet;
-
 use leptos::prelude::*;
 
 use crate::action::ActionState;
 use crate::app_state::app_state;
-use crate::components::module_row::{author_link, module_href};
+use crate::components::module_facts::author_link;
 use crate::components::notice::FailureNotice;
+use crate::model::sentences::describe_refusal;
+use crate::model::versions::{self, Difference, Interface};
 use crate::reactive::{keyed_list, select, slice_view};
 use crate::screens::module::graph::Graph;
-use crate::time::Moment;
-use crate::{dom, text};
-use gen_registry_api::{Extern, ExternKind, ModulePage, NameStatus, RefusedVersion, Report, Requirement, VersionEntry};
+use crate::widgets::moment::Moment;
+use crate::{routes, text};
+use gen_registry_api::{ModulePage, NameStatus, RefusedVersion, Report, Requirement, VersionEntry};
 
+/// The list of versions, a comparison of those on this device, and what does not count.
 #[component]
 pub fn Versions(page: Memo<ModulePage>) -> impl IntoView {
     let name = page.with_untracked(|page| page.name.clone());
     let versions = select(page, |page| page.versions.clone());
     let here = select(versions, |versions| {
-        versions.iter().filter(|version| version.here).map(|version| version.version.clone()).collect::<Vec<_>>()
+        versions
+            .iter()
+            .filter(|version| version.here)
+            .map(|version| version.summary.version.clone())
+            .collect::<Vec<_>>()
     });
     let named = name.clone();
-    let draw = move |version| row(&named, version);
+    let render = move |version| render_version(&named, version);
     view! {
         <section class="card" aria-labelledby="versions-title">
             <h2 id="versions-title">"Versions"</h2>
             <ul class="versions" data-testid="versions">
-                {keyed_list(versions, |version| version.version.clone(), move |version| slice_view(version, Clone::clone, draw.clone()))}
+                {keyed_list(
+                    versions,
+                    |version| version.summary.version.clone(),
+                    move |version| slice_view(version, Clone::clone, render.clone()),
+                )}
             </ul>
             {slice_view(here, Clone::clone, move |here| (here.len() > 1).then(|| view! { <Compare name=name.clone() versions=here /> }))}
-            {slice_view(page, |page| page.refused.clone(), |refused| (!refused.is_empty()).then(|| uncounted(refused)))}
+            {slice_view(page, |page| page.refused.clone(), |refused| {
+                (!refused.is_empty()).then(|| render_refused(refused))
+            })}
         </section>
     }
 }
 
 /// Releases that do not count.
-fn uncounted(refused: Vec<RefusedVersion>) -> impl IntoView {
-    let count = text::count(refused.len() as u64, "release", "releases");
-    let keyed_list = refused.into_iter().map(|refused| {
+fn render_refused(refused: Vec<RefusedVersion>) -> impl IntoView {
+    let count = text::format_count(refused.len() as u64, "release", "releases");
+    let rows = refused.into_iter().map(|refused| {
         view! {
             <li class="version">
                 <strong>{refused.version}</strong>
                 <span>"by " {author_link(&refused.author)}</span>
-                <span class="muted">{refused.reason}</span>
+                <span class="muted">{describe_refusal(refused.reason)}</span>
             </li>
         }
     });
     view! {
         <details data-testid="refused-versions">
             <summary>{format!("{count} that does not count")}</summary>
-            <ul class="versions">{keyed_list.collect_view()}</ul>
+            <ul class="versions">{rows.collect_view()}</ul>
         </details>
     }
 }
 
-fn row(name: &str, version: VersionEntry) -> impl IntoView + use<> {
-    let href = format!("{}?install={}", module_href(name), dom::encode(&version.version));
+/// A version, which links to its installation.
+fn render_version(name: &str, version: VersionEntry) -> impl IntoView + use<> {
+    let href = routes::install(name, &version.summary.version);
     view! {
         <li class="version">
-            <a class="version-name" rel="external" href=href>{version.version}</a>
+            <a class="version-name" rel="external" href=href>{version.summary.version}</a>
             <span class="muted"><Moment at=version.published_at /></span>
-            <span class="muted">{text::size(version.size)}</span>
+            <span class="muted">{text::format_size(version.summary.size)}</span>
             {(version.status == NameStatus::Provisional).then(|| view! { <span class="badge" title="No witness has seen it yet">"Provisional"</span> })}
             {version.here.then(|| view! { <span class="badge badge-accent">"On this device"</span> })}
             {version
-                .withdrawn
+                .summary.withdrawn
                 .map(|withdrawn| {
                     let reason = if withdrawn.reason.is_empty() { "no reason given".to_owned() } else { withdrawn.reason };
                     view! { <span class="badge badge-warning">{format!("Withdrawn: {reason}")}</span> }
@@ -74,36 +86,16 @@ fn row(name: &str, version: VersionEntry) -> impl IntoView + use<> {
     }
 }
 
-/// What a module asks for or offers, as one word.
-fn said(all: &[Extern]) -> BTreeSet<String> {
-    let line = |one: &Extern| {
-        let name = one.module.as_ref().map_or_else(|| one.name.clone(), |module| format!("{module}.{}", one.name));
-        match &one.kind {
-            ExternKind::Function { params, results } => {
-                format!("{name}({}) → ({})", params.join(", "), results.join(", "))
-            }
-            _ => name,
-        }
-    };
-    all.iter().map(line).collect()
-}
-
-#[derive(Clone)]
-struct Difference {
-    lines: Vec<(char, String)>,
-    sizes: (u64, u64),
-}
-
-fn difference(old: &Report, new: &Report) -> Difference {
-    let mut lines = Vec::new();
-    for (what, old, new) in [("asks for", &old.imports, &new.imports), ("offers", &old.exports, &new.exports)] {
-        let (old, new) = (said(old), said(new));
-        lines.extend(old.difference(&new).map(|line| ('−', format!("{what} {line}"))));
-        lines.extend(new.difference(&old).map(|line| ('+', format!("{what} {line}"))));
+/// Compares what two inspected versions ask for and offer.
+fn compare_reports(old: &Report, new: &Report) -> Difference {
+    fn side(report: &Report) -> Interface<'_> {
+        let Report { imports, exports, bytes, .. } = report;
+        Interface { imports, exports, bytes: *bytes }
     }
-    Difference { lines, sizes: (old.bytes, new.bytes) }
+    versions::compare(side(old), side(new))
 }
 
+/// The form that compares two versions on this device.
 #[component]
 fn Compare(name: String, versions: Vec<String>) -> impl IntoView {
     let app_state = app_state();
@@ -117,7 +109,7 @@ fn Compare(name: String, versions: Vec<String>) -> impl IntoView {
         let both = async move {
             let before = client.inspect_module(name.clone(), old).await?;
             let after = client.inspect_module(name, new).await?;
-            Ok(difference(&before, &after))
+            Ok(compare_reports(&before, &after))
         };
         attempt.start(both, move |difference| found.set(Some(difference)));
     };
@@ -129,10 +121,10 @@ fn Compare(name: String, versions: Vec<String>) -> impl IntoView {
                     {versions
                         .into_iter()
                         .map(|version| {
-                            let (is, shown) = (version.clone(), version.clone());
+                            let (is, label_text) = (version.clone(), version.clone());
                             view! {
                                 <option value=version selected=move || value.get() == is>
-                                    {shown}
+                                    {label_text}
                                 </option>
                             }
                         })
@@ -156,7 +148,7 @@ fn Compare(name: String, versions: Vec<String>) -> impl IntoView {
                     .get()
                     .map(|Difference { lines, sizes }| {
                         view! {
-                            <p>{format!("{} → {}", text::size(sizes.0), text::size(sizes.1))}</p>
+                            <p>{format!("{} → {}", text::format_size(sizes.0), text::format_size(sizes.1))}</p>
                             {if lines.is_empty() {
                                 view! { <p class="muted">"Both ask for and offer the same."</p> }.into_any()
                             } else {
@@ -181,7 +173,7 @@ fn Compare(name: String, versions: Vec<String>) -> impl IntoView {
 #[component]
 pub fn Dependencies(page: Memo<ModulePage>) -> impl IntoView {
     let needed = |page: &ModulePage| {
-        let latest = page.versions.iter().find(|version| Some(&version.version) == page.latest.as_ref());
+        let latest = page.versions.iter().find(|version| Some(&version.summary.version) == page.latest.as_ref());
         latest.map(|version| version.dependencies.clone()).unwrap_or_default()
     };
     view! {
@@ -191,23 +183,27 @@ pub fn Dependencies(page: Memo<ModulePage>) -> impl IntoView {
                 if needed.is_empty() {
                     view! { <p class="muted">"It needs no other module."</p> }.into_any()
                 } else {
-                    requirements(needed).into_any()
+                    render_requirements(needed).into_any()
                 }
             })}
-            {slice_view(page, |page| page.unresolved.clone(), |why| {
-                why.map(|why| view! { <p class="muted">{format!("It can’t be installed as things are. {why}")}</p> })
+            {slice_view(page, |page| page.unresolved.clone(), |failure| {
+                failure.map(|failure| {
+                    let sentence = format!("It can’t be installed as things are. {}", failure.message);
+                    view! { <p class="muted">{sentence}</p> }
+                })
             })}
             {slice_view(page, |page| page.needed.clone(), |modules| view! { <Graph modules /> })}
             {slice_view(page, |page| page.dependents.clone(), |dependents| {
-                (!dependents.is_empty()).then(|| view! { <h3>"Needed by"</h3> {requirements(dependents)} })
+                (!dependents.is_empty()).then(|| view! { <h3>"Needed by"</h3> {render_requirements(dependents)} })
             })}
         </section>
     }
 }
 
-fn requirements(all: Vec<Requirement>) -> impl IntoView {
-    let keyed_list = all.into_iter().map(|Requirement { name, requirement }| {
-        let href = module_href(&name);
+/// Links to modules, each with the versions that are accepted.
+fn render_requirements(all: Vec<Requirement>) -> impl IntoView {
+    let rows = all.into_iter().map(|Requirement { name, requirement }| {
+        let href = routes::module(&name);
         view! {
             <li class="version">
                 <a href=href>{name}</a>
@@ -216,5 +212,5 @@ fn requirements(all: Vec<Requirement>) -> impl IntoView {
             </li>
         }
     });
-    view! { <ul class="versions">{keyed_list.collect_view()}</ul> }
+    view! { <ul class="versions">{rows.collect_view()}</ul> }
 }

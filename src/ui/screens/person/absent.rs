@@ -4,18 +4,21 @@ use leptos::prelude::*;
 
 use crate::app_state::app_state;
 use crate::components::icon::{Icon, icon};
-use crate::components::network_lookup::NetworkLookup;
-use crate::components::person_row::PersonRow;
 use crate::components::search_box::SearchBox;
-use crate::dom;
+use crate::model::lookup::describe_offer;
 use crate::query::use_query;
-use crate::time::Moment;
+use crate::widgets::moment::Moment;
+use crate::widgets::network_lookup::NetworkLookup;
+use crate::widgets::person_row::PersonRow;
+use crate::{dom, routes};
 use gen_registry_api::{FindReport, NameCheck, NameKind, NameVerdict};
 
+/// How many similar names are shown.
 const SIMILAR: u32 = 6;
 /// Names that begin like this one count as similar.
 const SIMILAR_START: usize = 2;
 
+/// Searches further, offers to claim the name if it is free, and lists names that begin alike.
 #[component]
 pub fn Absent(
     asked: String,
@@ -24,7 +27,7 @@ pub fn Absent(
     free_at: Option<u64>,
 ) -> impl IntoView {
     let app_state = app_state();
-    let people = move || app_state.people_changed.track();
+    let people = move || app_state.invalidation.people.track();
     let check = {
         let asked = asked.clone();
         use_query(
@@ -47,11 +50,11 @@ pub fn Absent(
             },
         )
     };
-    let claim = StoredValue::new(dom::encode(&asked));
-    let farther = RwSignal::new(None::<FindReport>);
+    let wanted = StoredValue::new(asked.clone());
+    let lookup = RwSignal::new(None::<FindReport>);
     let offer = Memo::new(move |_| {
         let free = matches!(check.get(), Some(Ok(NameCheck { verdict: NameVerdict::Available, .. })));
-        if free && !app_state.is_forked() { offered(farther.get().as_ref()) } else { None }
+        if free && !app_state.live.is_forked() { describe_offer(lookup.get().as_ref(), dom::now()) } else { None }
     });
     view! {
         <div class="empty" data-testid="not-found-here">
@@ -60,7 +63,7 @@ pub fn Absent(
                 <strong>"Not found here."</strong>
                 " Nobody known on this device holds this name."
             </p>
-            <NetworkLookup kind=NameKind::Username name=asked.clone() told=farther />
+            <NetworkLookup kind=NameKind::Username name=asked.clone() report_to=lookup />
             {free_at.map(|at| view! { <p>"It was given up and is free for everyone " <Moment at /> "."</p> })}
             {move || match check.get() {
                 Some(Ok(NameCheck { verdict: NameVerdict::Invalid { message, .. }, .. })) => {
@@ -69,11 +72,11 @@ pub fn Absent(
                 _ => None,
             }}
             {move || {
-                let claim = claim.get_value();
-                let (href, words) = if app_state.has_name() {
-                    (format!("/me?rename={claim}#rename"), "Take it as your new name")
+                let wanted = wanted.get_value();
+                let (href, words) = if app_state.live.has_name() {
+                    (routes::rename(&wanted), "Take it as your new name")
                 } else {
-                    (format!("/welcome?step=name&name={claim}"), "Claim it")
+                    (routes::claim(&wanted), "Claim it")
                 };
                 offer
                     .get()
@@ -103,17 +106,4 @@ pub fn Absent(
                 })
         }}
     }
-}
-
-/// What the offer to claim the name rests on; none when somebody out there holds it, or gave it up not long ago.
-fn offered(farther: Option<&FindReport>) -> Option<&'static str> {
-    let Some(report) = farther else { return Some("It is free as far as this device knows; others are being asked.") };
-    let closed = report.free_at.is_some_and(|at| at as f64 > dom::now());
-    if report.found.is_some() || closed {
-        return None;
-    }
-    Some(match (report.peers_asked, report.network_asked) {
-        (0, false) => "It is free as far as this device knows.",
-        _ => "It is free: nobody who was asked knows a holder.",
-    })
 }

@@ -2,11 +2,12 @@
 
 use leptos::prelude::*;
 
-use crate::components::did::DidChip;
-use crate::components::history::History;
 use crate::components::qr::QrCode;
+use crate::widgets::did::DidChip;
+use crate::widgets::history::History;
 use gen_registry_api::HistoryEntry;
 
+/// Names beside the identity.
 #[component]
 pub fn Details(did: String, history: Vec<HistoryEntry>, safety_words: Vec<String>) -> impl IntoView {
     view! {
@@ -20,6 +21,7 @@ pub fn Details(did: String, history: Vec<HistoryEntry>, safety_words: Vec<String
     }
 }
 
+/// The identity as text, as words to compare by voice, and as a QR code.
 #[component]
 pub fn Identity(did: String, safety_words: Vec<String>) -> impl IntoView {
     let code = did.clone();

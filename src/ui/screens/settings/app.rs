@@ -3,18 +3,22 @@
 use leptos::prelude::*;
 
 use crate::app_state::app_state;
-use crate::components::install_offer::InstallButton;
-use crate::components::toast::Tone;
+use crate::app_state::toasts::Tone;
 use crate::pwa::pwa;
+use crate::widgets::install_offer::InstallButton;
 
+/// The section.
 #[component]
 pub fn App() -> impl IntoView {
     let app_state = app_state();
     let pwa = pwa();
-    let version = move || app_state.status.with(|status| status.as_ref().map(|status| status.version.clone()));
+    let version = move || app_state.live.status.with(|status| status.as_ref().map(|status| status.version.clone()));
     let check = move |_| {
         pwa.check_for_update();
-        app_state.toasts.push(Tone::Plain, "Looking for a newer version. A bar at the top tells when there is one.");
+        app_state
+            .shell
+            .toasts
+            .push(Tone::Plain, "Looking for a newer version. A bar at the top tells when there is one.");
     };
     view! {
         <section class="card" id="app" aria-labelledby="app-title">

@@ -3,15 +3,16 @@
 use leptos::prelude::*;
 
 use crate::app_state::app_state;
-use crate::components::backup_export::BackupExport;
-use crate::components::recovery::RecoveryWords;
-use crate::time::Moment;
+use crate::widgets::backup_export::BackupExport;
+use crate::widgets::moment::Moment;
+use crate::widgets::recovery::RecoveryWords;
 
+/// The section; without a key it says that there is nothing to keep safe.
 #[component]
 pub fn Backup(has_key: Memo<bool>) -> impl IntoView {
     let app_state = app_state();
-    let checked = Memo::new(move |_| app_state.me.with(|me| me.as_ref().is_some_and(|me| me.phrase_checked)));
-    let last = Memo::new(move |_| app_state.me.with(|me| me.as_ref().and_then(|me| me.last_backup_at)));
+    let checked = Memo::new(move |_| app_state.live.me.with(|me| me.as_ref().is_some_and(|me| me.phrase_checked)));
+    let last = Memo::new(move |_| app_state.live.me.with(|me| me.as_ref().and_then(|me| me.last_backup_at)));
     view! {
         <section class="card" id="backup" aria-labelledby="backup-title">
             <h2 id="backup-title">"Backup"</h2>

@@ -11,6 +11,7 @@ use crate::components::notice::{FailureNotice, Notice, NoticeTone};
 /// Typed by people without a name.
 const WORD: &str = "forget";
 
+/// The section, with a button that opens the confirmation.
 #[component]
 pub fn Danger(has_key: Memo<bool>) -> impl IntoView {
     let open = RwSignal::new(false);
@@ -34,10 +35,11 @@ pub fn Danger(has_key: Memo<bool>) -> impl IntoView {
     }
 }
 
+/// The form: the name has to be typed before the key is removed.
 #[component]
 fn Confirm(leave: Callback<()>) -> impl IntoView {
     let app_state = app_state();
-    let (did, name, safe) = app_state.me.with_untracked(|me| {
+    let (did, name, safe) = app_state.live.me.with_untracked(|me| {
         me.as_ref().map_or((String::new(), None, false), |me| {
             (me.did.clone().unwrap_or_default(), me.username.clone(), me.phrase_checked || me.last_backup_at.is_some())
         })
@@ -58,8 +60,8 @@ fn Confirm(leave: Callback<()>) -> impl IntoView {
         let (client, did) = (app_state.client(), did.clone());
         attempt.start(async move { client.forget_identity(did).await }, move |me| {
             leave.try_run(());
-            app_state.became(*me);
-            app_state.toasts.good("Forgotten. This device has no key any more.");
+            app_state.set_me(*me);
+            app_state.shell.toasts.push_good("Forgotten. This device has no key any more.");
         });
     };
     view! {
@@ -76,10 +78,21 @@ fn Confirm(leave: Callback<()>) -> impl IntoView {
                     }
                 })}
             <p>"There is no way back without the 24 words or a backup file."</p>
-            <TextField id="forget-confirm" label=format!("Type {expected} to confirm") value=typed testid="forget-confirm" />
+            <TextField
+                id="forget-confirm"
+                label=format!("Type {expected} to confirm")
+                value=typed
+                testid="forget-confirm"
+            />
             <FailureNotice failure />
             <div class="actions">
-                <Submit label="Forget it" working="Forgetting…" busy disabled=Signal::derive(move || !matches.get()) class="button button-danger" testid="forget-submit" />
+                <Submit
+                    label="Forget it"
+                    working="Forgetting…" busy
+                    disabled=Signal::derive(move || !matches.get())
+                    class="button button-danger"
+                    testid="forget-submit"
+                />
                 <button type="button" class="button" on:click=move |_| leave.run(())>
                     "Keep it"
                 </button>

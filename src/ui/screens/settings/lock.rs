@@ -7,14 +7,15 @@ use crate::app_state::app_state;
 use crate::components::field::{PassphraseField, Submit};
 use crate::components::icon::{Icon, icon};
 use crate::components::notice::FailureNotice;
-use crate::components::unlock::UnlockForm;
+use crate::widgets::unlock::UnlockForm;
 use gen_registry_api::Protection;
 
+/// The section: what can be done depends on how the key is protected.
 #[component]
 pub fn Lock(has_key: Memo<bool>) -> impl IntoView {
     let app_state = app_state();
     let protection =
-        Memo::new(move |_| app_state.me.with(|me| me.as_ref().map_or(Protection::None, |me| me.protection)));
+        Memo::new(move |_| app_state.live.me.with(|me| me.as_ref().map_or(Protection::None, |me| me.protection)));
     view! {
         <section class="card" id="lock" aria-labelledby="lock-title">
             <h2 id="lock-title">"Passphrase"</h2>
@@ -26,12 +27,16 @@ pub fn Lock(has_key: Memo<bool>) -> impl IntoView {
                 match protection.get() {
                     Protection::None => view! {
                         <p>"Your key is stored as it is: whoever can use this browser can use your name."</p>
-                        <SetPassphrase label="New passphrase" action="Lock the key with it" done="Your key is sealed now." />
+                        <SetPassphrase
+                            label="New passphrase"
+                            action="Lock the key with it"
+                            done="Your key is sealed now."
+                        />
                     }
                         .into_any(),
                     Protection::Unlocked => view! { <Open /> }.into_any(),
                     Protection::Locked => {
-                        view! { <UnlockForm id="lock-unlock-passphrase" done=Callback::new(move |()| app_state.toasts.good("Unlocked for this visit.")) /> }
+                        view! { <UnlockForm id="lock-unlock-passphrase" done=Callback::new(move |()| app_state.shell.toasts.push_good("Unlocked for this visit.")) /> }
                             .into_any()
                     }
                 }
@@ -40,6 +45,7 @@ pub fn Lock(has_key: Memo<bool>) -> impl IntoView {
     }
 }
 
+/// For a key that is unlocked: lock it, change the passphrase, or take it away.
 #[component]
 fn Open() -> impl IntoView {
     let app_state = app_state();
@@ -49,18 +55,30 @@ fn Open() -> impl IntoView {
         let client = app_state.client();
         let changed = async move { if remove { client.set_passphrase(None).await } else { client.lock().await } };
         attempt.start(changed, move |me| {
-            app_state.became(*me);
-            app_state.toasts.good(if remove { "The passphrase is taken away." } else { "Locked." });
+            app_state.set_me(*me);
+            app_state.shell.toasts.push_good(if remove { "The passphrase is taken away." } else { "Locked." });
         });
     };
     view! {
         <p>"Your key is sealed with a passphrase and open for this visit."</p>
         <div class="actions">
-            <button type="button" class="button button-main" disabled=move || busy.get() data-testid="lock-now" on:click=move |_| run(false)>
+            <button
+                type="button"
+                class="button button-main"
+                disabled=move || busy.get()
+                data-testid="lock-now"
+                on:click=move |_| run(false)
+            >
                 {icon(Icon::Lock)}
                 "Lock now"
             </button>
-            <button type="button" class="button" disabled=move || busy.get() data-testid="passphrase-remove" on:click=move |_| run(true)>
+            <button
+                type="button"
+                class="button"
+                disabled=move || busy.get()
+                data-testid="passphrase-remove"
+                on:click=move |_| run(true)
+            >
                 "Take the passphrase away"
             </button>
         </div>
@@ -72,6 +90,7 @@ fn Open() -> impl IntoView {
     }
 }
 
+/// The form for a passphrase. `action` is its button, `done` the message afterwards.
 #[component]
 fn SetPassphrase(label: &'static str, action: &'static str, done: &'static str) -> impl IntoView {
     let app_state = app_state();
@@ -84,8 +103,8 @@ fn SetPassphrase(label: &'static str, action: &'static str, done: &'static str) 
         let sealed = async move { client.set_passphrase(Some(passphrase.get_untracked())).await };
         attempt.start(sealed, move |me| {
             passphrase.try_set(String::new());
-            app_state.became(*me);
-            app_state.toasts.good(done);
+            app_state.set_me(*me);
+            app_state.shell.toasts.push_good(done);
         });
     };
     view! {

@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use crate::components::icon::{Icon, icon};
 use crate::preferences::{Theme, preferences};
 
+/// The section. What is chosen holds at once and for this browser only.
 #[component]
 pub fn Looks() -> impl IntoView {
     let preferences = preferences();

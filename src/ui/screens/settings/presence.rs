@@ -7,12 +7,13 @@ use crate::app_state::app_state;
 use crate::components::notice::FailureNotice;
 use crate::query::use_query;
 
+/// The section, with the switch that makes this device invisible.
 #[component]
 pub fn Presence() -> impl IntoView {
     let app_state = app_state();
     let report = use_query(
         || (),
-        move || app_state.presence_changed.track(),
+        move || app_state.invalidation.presence.track(),
         move |()| {
             let client = app_state.client();
             async move { client.online_users().await.map(|report| report.invisible) }
@@ -23,7 +24,7 @@ pub fn Presence() -> impl IntoView {
         let client = app_state.client();
         attempt.start(async move { client.set_invisible(invisible).await }, move |done| {
             report.set(Some(Ok(done.invisible)));
-            app_state.say(if invisible { "You are invisible." } else { "Others see when you are here." });
+            app_state.shell.announce(if invisible { "You are invisible." } else { "Others see when you are here." });
         });
     };
     view! {

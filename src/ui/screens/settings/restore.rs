@@ -10,6 +10,7 @@ use crate::components::notice::{FailureNotice, Notice, NoticeTone};
 use crate::{dom, text, time};
 use gen_registry_api::failure::{Failure, FailureCode};
 
+/// The section with both forms.
 #[component]
 pub fn Restore(has_key: Memo<bool>) -> impl IntoView {
     view! {
@@ -28,6 +29,7 @@ pub fn Restore(has_key: Memo<bool>) -> impl IntoView {
     }
 }
 
+/// The form for a backup file and its passphrase.
 #[component]
 fn Import() -> impl IntoView {
     let app_state = app_state();
@@ -44,7 +46,7 @@ fn Import() -> impl IntoView {
         };
         let client = app_state.client();
         let imported = async move {
-            let bytes = dom::bytes_of(&file).await.map_err(|_| {
+            let bytes = dom::read_bytes(&file).await.map_err(|_| {
                 Failure::new(
                     FailureCode::BackupDamaged,
                     "The browser could not read this file.",
@@ -59,16 +61,16 @@ fn Import() -> impl IntoView {
             if let Some(Some(input)) = input.try_get_untracked() {
                 input.set_value("");
             }
-            let told = match imported.new_changes {
+            let message = match imported.new_changes {
                 0 => "The backup holds nothing that was not here already.".to_owned(),
                 new => format!(
                     "{} from the backup of {} brought here.",
-                    text::count(new, "change", "changes"),
-                    time::exact(imported.exported_at),
+                    text::format_count(new, "change", "changes"),
+                    time::format_exact(imported.exported_at),
                 ),
             };
-            app_state.became(*imported.me);
-            app_state.toasts.good(told);
+            app_state.set_me(*imported.me);
+            app_state.shell.toasts.push_good(message);
         });
     };
     view! {
@@ -89,7 +91,12 @@ fn Import() -> impl IntoView {
                     }
                 />
             </div>
-            <PassphraseField id="import-passphrase" label="Its passphrase" value=passphrase testid="backup-import-passphrase" />
+            <PassphraseField
+                id="import-passphrase"
+                label="Its passphrase"
+                value=passphrase
+                testid="backup-import-passphrase"
+            />
             <FailureNotice failure />
             <Submit
                 label="Bring it here"
@@ -102,6 +109,7 @@ fn Import() -> impl IntoView {
     }
 }
 
+/// The form for the recovery words. It counts them while they are typed.
 #[component]
 fn FromWords() -> impl IntoView {
     let app_state = app_state();
@@ -115,15 +123,15 @@ fn FromWords() -> impl IntoView {
         let restored = async move { client.restore_from_phrase(phrase.get_untracked()).await };
         attempt.start(restored, move |me| {
             phrase.try_set(String::new());
-            let told = match &me.username {
+            let message = match &me.username {
                 Some(name) => format!("Welcome back, {name}."),
                 None => {
                     "Your key is here. Your name follows once your registry arrives, from a backup file or from a peer."
                         .to_owned()
                 }
             };
-            app_state.became(*me);
-            app_state.toasts.good(told);
+            app_state.set_me(*me);
+            app_state.shell.toasts.push_good(message);
         });
     };
     view! {
@@ -137,7 +145,7 @@ fn FromWords() -> impl IntoView {
                 hint="All 24, in order, with spaces between. They stay on this device."
             />
             <p class="muted" aria-live="polite">
-                {move || text::count(words.get() as u64, "word", "words")}
+                {move || text::format_count(words.get() as u64, "word", "words")}
             </p>
             <FailureNotice failure />
             <Submit

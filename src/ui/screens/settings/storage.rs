@@ -4,12 +4,13 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use crate::app_state::app_state;
+use crate::app_state::toasts::Tone;
 use crate::components::notice::{Notice, NoticeTone};
-use crate::components::toast::Tone;
-use crate::time::Moment;
+use crate::widgets::moment::Moment;
 use crate::{dom, text};
 use gen_registry_api::{QuarantinedRecord, Status};
 
+/// The section. It asks for the status when it is opened.
 #[component]
 pub fn Storage() -> impl IntoView {
     let app_state = app_state();
@@ -17,34 +18,35 @@ pub fn Storage() -> impl IntoView {
     view! {
         <section class="card" id="storage" aria-labelledby="storage-title">
             <h2 id="storage-title">"Storage"</h2>
-            {move || match app_state.status.get() {
+            {move || match app_state.live.status.get() {
                 None => view! { <p class="muted">"Looking…"</p> }.into_any(),
-                Some(status) => shown(status).into_any(),
+                Some(status) => render_status(status).into_any(),
             }}
         </section>
     }
 }
 
-fn shown(status: Status) -> impl IntoView {
+/// What is kept, how much room it takes, and what was quarantined.
+fn render_status(status: Status) -> impl IntoView {
     let Status { registries, names, quarantined, storage_used, storage_quota, persisted, .. } = status;
     view! {
         <p>
             {format!(
                 "{} and {} of other people are kept here.",
-                text::count(names, "name", "names"),
-                text::count(registries, "registry", "registries"),
+                text::format_count(names, "name", "names"),
+                text::format_count(registries, "registry", "registries"),
             )}
         </p>
         {storage_used
             .map(|used| {
                 let quota = storage_quota.unwrap_or_default();
-                let told = match quota {
-                    0 => format!("{} used", text::size(used)),
-                    quota => format!("{} used of {} that the browser allows", text::size(used), text::size(quota)),
+                let label = match quota {
+                    0 => format!("{} used", text::format_size(used)),
+                    quota => format!("{} used of {} that the browser allows", text::format_size(used), text::format_size(quota)),
                 };
                 view! {
                     <div class="meter">
-                        <label for="storage-meter">{told}</label>
+                        <label for="storage-meter">{label}</label>
                         {(quota > 0)
                             .then(|| {
                                 view! { <meter id="storage-meter" min="0" max=quota.to_string() value=used.to_string()></meter> }
@@ -53,18 +55,19 @@ fn shown(status: Status) -> impl IntoView {
                 }
             })}
         <Persisted persisted />
-        {(!quarantined.is_empty()).then(|| quarantined_records(quarantined))}
+        {(!quarantined.is_empty()).then(|| render_quarantined(quarantined))}
     }
 }
 
+/// Whether the browser may clear the data, with a button that asks it not to.
 #[component]
 fn Persisted(#[prop(optional_no_strip)] persisted: Option<bool>) -> impl IntoView {
     let app_state = app_state();
     let ask = move |_| {
         spawn_local(async move {
             match dom::persist_storage().await {
-                Some(true) => app_state.toasts.good("The browser promises to keep your data."),
-                _ => app_state.toasts.push(
+                Some(true) => app_state.shell.toasts.push_good("The browser promises to keep your data."),
+                _ => app_state.shell.toasts.push(
                     Tone::Plain,
                     "The browser did not promise it. Installing the app or visiting it more often helps; a backup always does.",
                 ),
@@ -92,7 +95,8 @@ fn Persisted(#[prop(optional_no_strip)] persisted: Option<bool>) -> impl IntoVie
     }
 }
 
-fn quarantined_records(records: Vec<QuarantinedRecord>) -> impl IntoView {
+/// The records that failed their check, as a table.
+fn render_quarantined(records: Vec<QuarantinedRecord>) -> impl IntoView {
     view! {
         <h3>"Set aside"</h3>
         <p>"These records failed their check. They do no harm, and are fetched again from peers where that is possible."</p>

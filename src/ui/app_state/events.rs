@@ -1,0 +1,168 @@
+//! What each event of the node means for the page: one function from event to refresh, message or bar.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+use super::AppState;
+use super::toasts::Tone;
+use crate::dom;
+use crate::model::notices::format_notice;
+use crate::model::sentences::describe_loss;
+use crate::notify;
+use crate::routes;
+use gen_registry_api::client::{Client, Subscription};
+use gen_registry_api::{ChatMessage, Event, LostName, Notice};
+
+/// A burst of events (a first sync) becomes one refresh.
+const SETTLE: Duration = Duration::from_millis(120);
+
+/// Passes the node's events on for as long as the page lives.
+pub fn listen(app_state: AppState, client: &Client) {
+    let refresh = Refresh::new(app_state);
+    let subscription: Subscription = client.subscribe(move |event| dispatch(app_state, &refresh, event));
+    // Lives as long as the page: kept in the root owner.
+    StoredValue::new_local(subscription);
+}
+
+/// What an event leads to.
+fn dispatch(app_state: AppState, refresh: &Refresh, event: &Event) {
+    match event {
+        Event::MeChanged => (refresh.me)(),
+        Event::PeopleChanged { .. } => (refresh.people)(),
+        Event::WriterChanged => {
+            app_state.invalidation.modules.bump();
+            (refresh.me)();
+            (refresh.people)();
+        }
+        Event::NameLost { lost } => {
+            show_lost_name(app_state, lost);
+            (refresh.me)();
+        }
+        Event::NetworkChanged => (refresh.network)(),
+        Event::ModulesChanged { .. } => (refresh.modules)(),
+        Event::Announcement { notice } => {
+            announce_notice(app_state, notice);
+            (refresh.notices)();
+        }
+        Event::Installing { progress } => app_state.live.install_progress.set(Some(progress.clone())),
+        // A contested name is shown on its page; the loser is notified by `NameLost`.
+        Event::Conflict { .. } => (refresh.people)(),
+        Event::Quarantined { table, .. } => {
+            show_quarantined(app_state, table);
+            app_state.refresh_status();
+        }
+        Event::Presence { .. } => (refresh.presence)(),
+        Event::Message { message, muted } => {
+            app_state.live.last_message.set(Some(message.clone()));
+            if message.mentions_me && !muted {
+                announce_mention(app_state, message);
+            }
+            (refresh.channels)();
+        }
+        Event::ChannelsChanged => (refresh.channels)(),
+        Event::ReloadNeeded => app_state.shell.reload_needed.set(true),
+    }
+}
+
+/// Asking again, once after a burst of events.
+struct Refresh {
+    /// Asks who this profile is.
+    me: Coalesced,
+    /// Invalidates people and asks for the status.
+    people: Coalesced,
+    /// Invalidates the network and asks for the status.
+    network: Coalesced,
+    /// Asks for notices and what is followed.
+    notices: Coalesced,
+    /// Invalidates presence and asks for the channels, which count their members.
+    presence: Coalesced,
+    /// Asks for the channels.
+    channels: Coalesced,
+    /// Invalidates modules.
+    modules: Coalesced,
+}
+
+impl Refresh {
+    fn new(app_state: AppState) -> Self {
+        let changed = app_state.invalidation;
+        Self {
+            me: coalesced(move || app_state.refresh_me()),
+            people: coalesced(move || {
+                changed.people.bump();
+                app_state.refresh_status();
+            }),
+            network: coalesced(move || {
+                changed.network.bump();
+                app_state.refresh_status();
+            }),
+            notices: coalesced(move || app_state.refresh_notices()),
+            presence: coalesced(move || {
+                changed.presence.bump();
+                app_state.refresh_channels();
+            }),
+            channels: coalesced(move || app_state.refresh_channels()),
+            modules: coalesced(move || changed.modules.bump()),
+        }
+    }
+}
+
+/// An act that runs once after a burst of calls.
+type Coalesced = Box<dyn Fn()>;
+
+/// Runs `act` once after a burst of calls, and never loses the last one.
+fn coalesced(act: impl Fn() + Clone + 'static) -> Coalesced {
+    let waiting = Rc::new(Cell::new(false));
+    Box::new(move || {
+        if !waiting.replace(true) {
+            let (waiting, act) = (waiting.clone(), act.clone());
+            set_timeout(
+                move || {
+                    waiting.set(false);
+                    act();
+                },
+                SETTLE,
+            );
+        }
+    })
+}
+
+/// Shows who holds a name that this profile claimed, and why.
+fn show_lost_name(app_state: AppState, lost: &LostName) {
+    let holder = lost.holder.as_ref().map_or("somebody else", |holder| holder.username());
+    let message = format!("The name {} is held by {holder}. {}", lost.name, describe_loss(lost.reason));
+    app_state.shell.toasts.push(Tone::Bad, message);
+}
+
+/// Shows that a stored record failed its check.
+fn show_quarantined(app_state: AppState, table: &str) {
+    app_state.shell.toasts.push(
+        Tone::Bad,
+        format!("A damaged record in “{table}” was set aside; everything else is fine. Settings shows which."),
+    );
+}
+
+/// Announces a notice in the live region, and by a system notification when the page is hidden.
+fn announce_notice(app_state: AppState, notice: &Notice) {
+    let sentence = format_notice(notice);
+    app_state.shell.announce(sentence.clone());
+    notify_outside(sentence, routes::NOTICES.to_owned());
+}
+
+/// Announces a mention as a toast, and by a system notification when the page is hidden.
+fn announce_mention(app_state: AppState, message: &ChatMessage) {
+    let author = message.person.username.as_deref().or(message.person.display_name.as_deref()).unwrap_or("Somebody");
+    let sentence = format!("{author} mentioned you in {}.", message.channel);
+    notify_outside(sentence.clone(), routes::channel(&message.channel));
+    app_state.shell.toasts.push(Tone::Good, sentence);
+}
+
+/// Notifies somebody who looks elsewhere; `path` is where it happened.
+fn notify_outside(sentence: String, path: String) {
+    if dom::is_hidden() {
+        spawn_local(async move { notify::show("Gen Registry", &sentence, &path).await });
+    }
+}

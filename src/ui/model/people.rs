@@ -1,0 +1,67 @@
+//! How people are called where there is room for one name, and which of their links may be opened.
+
+use gen_registry_api::{Author, OnlineUser};
+
+use super::text::shorten_did;
+
+/// The username, else the display name, else the identity.
+pub fn format_person(username: Option<&str>, display_name: Option<&str>, did: &str) -> String {
+    username.or(display_name).map_or_else(|| shorten_did(did), str::to_owned)
+}
+
+/// Somebody who is online.
+pub fn format_user(user: &OnlineUser) -> String {
+    format_person(user.person.username.as_deref(), user.person.display_name.as_deref(), &user.person.did)
+}
+
+/// The author of a module, a release or a notice.
+pub fn format_author(author: &Author) -> String {
+    format_person(author.username.as_deref(), None, &author.did)
+}
+
+/// Only addresses that a browser opens as pages or mail become links; a peer may have written anything.
+const OPENABLE: [&str; 3] = ["https://", "http://", "mailto:"];
+
+/// Whether an address may become a link.
+pub fn is_openable(link: &str) -> bool {
+    OPENABLE.iter().any(|scheme| link.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)))
+}
+
+/// A link without its scheme and the slash at its end.
+pub fn format_link(link: &str) -> &str {
+    link.split_once("://").map_or(link, |(_, rest)| rest).trim_end_matches('/')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_name_is_taken() {
+        let did = "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK";
+        assert_eq!(format_person(Some("bob"), Some("Bob B."), did), "bob");
+        assert_eq!(format_person(None, Some("Bob B."), did), "Bob B.");
+        assert_eq!(format_person(None, None, did), "did:key:z6MkhaXg…ta2doK");
+        assert_eq!(format_author(&Author { did: did.to_owned(), username: Some("żółw".to_owned()) }), "żółw");
+        assert_eq!(format_author(&Author { did: "did:key:z1".to_owned(), username: None }), "did:key:z1");
+    }
+
+    #[test]
+    fn only_pages_and_mail_are_opened() {
+        for link in ["https://example.org", "HTTP://EXAMPLE.ORG", "mailto:a@example.org"] {
+            assert!(is_openable(link), "{link}");
+        }
+        for link in ["", "javascript:alert(1)", "data:text/html,x", " https://x", "https:/x", "ftp://x", "hüttps://x"]
+        {
+            assert!(!is_openable(link), "{link}");
+        }
+    }
+
+    #[test]
+    fn links_are_short() {
+        assert_eq!(format_link("https://example.org/"), "example.org");
+        assert_eq!(format_link("http://example.org/a/"), "example.org/a");
+        assert_eq!(format_link("mailto:a@example.org"), "mailto:a@example.org");
+        assert_eq!(format_link("https://"), "");
+    }
+}
