@@ -1,4 +1,20 @@
 //! Admission: changes of any owner are verified, applied to their documents, stored, and only then shown.
+//!
+//! A page of changes that a peer sends, e.g. 500 changes of 80 owners, takes this way:
+//!
+//! ```text
+//!   verify_all      signature and form of each, off the write lock     forged: refused, counted against the peer
+//!   in slices of 64 owners, each under the write lock:
+//!     admit_to      place, size, every operation; apply to the document
+//!                     Applied │ Known │ Waiting for what it depends on │ refused │ Fork: two changes for one place
+//!     commit        one batch for the slice
+//!     update_read_model
+//!   pause           other writes, and the page, come between two slices
+//! ```
+//!
+//! A bad change harms no other: it is refused, and the rest of its document goes on. A change that waits is not stored,
+//! since its peer will send it again. Of a fork both changes are stored as the proof, and the document admits nothing
+//! more.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -20,19 +36,21 @@ use gen_registry_core::read_model::PersonRecord;
 use gen_registry_core::sync::rejection::Rejection;
 use gen_registry_core::sync::session::Verdict;
 
-/// Documents admitted between two pauses and commits.
+/// Documents that are admitted between two commits and pauses.
 const ADMIT_SLICE: usize = 64;
 
-/// What came of changes that arrived from elsewhere.
+/// What became of changes that arrived from elsewhere.
 #[derive(Debug, Default)]
 pub struct AdmissionReport {
     /// New to this node.
     pub admitted: usize,
-    /// Of those, how many of whose.
+    /// The number of admitted changes of each owner.
     pub brought: BTreeMap<Identity, u64>,
+    /// Changes that were stored here already.
     pub known: usize,
     /// Waiting for what they depend on; not stored.
     pub waiting: usize,
+    /// Changes that broke a rule.
     pub refused: Vec<RefusedChange>,
     /// What became of each change, in the order in which they were given.
     pub verdicts: Vec<Verdict>,
@@ -41,7 +59,9 @@ pub struct AdmissionReport {
 /// A change that was not taken in, and why. It changed nothing.
 #[derive(Debug)]
 pub enum RefusedChange {
+    /// Its signature or form is wrong; its owner need not have sent it.
     Invalid { owner: Identity, why: ChangeError },
+    /// Its owner signed it, and it breaks a rule of the document.
     Rejected { owner: Identity, why: ChangeRejection },
 }
 
@@ -56,7 +76,7 @@ impl AdmissionReport {
 }
 
 impl RefusedChange {
-    /// The rule of the protocol that its sender broke.
+    /// Returns the rule of the protocol that its sender broke.
     pub fn rule(&self) -> Rejection {
         match self {
             Self::Invalid { why: ChangeError::Forged, .. } => Rejection::Forged,
@@ -66,7 +86,7 @@ impl RefusedChange {
         }
     }
 
-    /// The owner signed it, whoever carried it: what that says of the owner.
+    /// Returns what a refused change says of its owner, who signed it, whichever peer sent it.
     pub(crate) fn fault_of_owner(&self) -> Option<(Identity, Rejection)> {
         match self {
             Self::Invalid { .. } => None,
@@ -76,7 +96,7 @@ impl RefusedChange {
     }
 }
 
-/// The service through which changes of any owner come in.
+/// The service through which changes of any owner are admitted.
 pub struct Admission {
     context: Rc<Context>,
     keys: Rc<KeyStore>,
@@ -85,16 +105,17 @@ pub struct Admission {
 }
 
 impl Admission {
+    /// Creates the service.
     pub(crate) fn new(context: Rc<Context>, keys: Rc<KeyStore>, registry: Rc<Registry>) -> Self {
         Self { context, keys, registry, verified: RefCell::default() }
     }
 
-    /// Has this profile remember verified signatures in common with others of its process.
+    /// Shares the memory of verified signatures with other profiles of this process, for simulations.
     pub fn share_verified(&self, verified: Rc<Verified>) {
         *self.verified.borrow_mut() = verified;
     }
 
-    /// Takes in changes of any owners, in slices. Each is verified first; a bad one harms no other.
+    /// Admits changes of any owners, in slices. Fails only if the store does; slices before that remain admitted.
     pub async fn admit(&self, changes: Vec<SignedChange>) -> Result<AdmissionReport, Failure> {
         let (mut report, owners) = self.verify_all(changes).await;
         for slice in owners.chunks(ADMIT_SLICE) {

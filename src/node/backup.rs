@@ -1,7 +1,14 @@
 //! Backups: the key, the whole document and its pictures in one encrypted file.
 //!
-//! A file is hostile until checked: its checksum tells damage from a wrong passphrase, and every change in it is
-//! verified like any other. A refused file changes nothing.
+//! ```text
+//!   "GENREGBK"  format, 1 byte  cost, salt, nonce  │  sealed: CBOR of `Contents`           │  SHA-256 of all before it
+//!   ──────────── head: authenticated with it ──────┘  XChaCha20-Poly1305, key by Argon2id    32 bytes
+//! ```
+//!
+//! The checksum distinguishes a damaged file from a wrong passphrase: authenticated encryption alone would report both
+//! alike. A file is treated as hostile until it is checked: its size, its cost, the version that wrote it, its network,
+//! and every signature in it. A refused file changes nothing. Importing admits the changes first and adopts the key
+//! last: if the disk fills up in between, there is one more replica and nothing else is different.
 
 use std::rc::Rc;
 
@@ -30,7 +37,7 @@ const FORMAT: u8 = 1;
 const CHECKSUM_BYTES: usize = 32;
 /// Pictures a backup may carry: the present one and some that other devices set at the same time.
 const BACKUP_MAX_BLOCKS: usize = 8;
-/// A document with its signatures, its pictures, and room for the wrapping.
+/// The largest backup: a document with its signatures, its pictures, and room for the wrapping.
 pub(super) const BACKUP_MAX_BYTES: usize = 4 * DOCUMENT_MAX_BYTES + BACKUP_MAX_BLOCKS * BLOCK_MAX_BYTES;
 
 /// What is sealed in the file.
@@ -47,7 +54,9 @@ struct Contents {
 
 /// What a backup brought.
 pub(crate) struct ImportedBackup {
+    /// Changes that were not stored here before.
     pub(crate) new_changes: u64,
+    /// When it was exported.
     pub(crate) exported_at: Timestamp,
 }
 
@@ -67,6 +76,7 @@ pub(crate) struct Backups {
 }
 
 impl Backups {
+    /// Creates the service.
     pub(crate) fn new(
         context: Rc<Context>,
         keys: Rc<KeyStore>,
@@ -76,6 +86,7 @@ impl Backups {
         Self { context, keys, registry, admission }
     }
 
+    /// Returns a backup under a passphrase, and records that one was made. Damaged changes are left out.
     pub(super) async fn export_backup(&self, passphrase: String) -> Result<BackupFile, Failure> {
         let _one_at_a_time = self.registry.begin_write().await;
         check_new_passphrase(&passphrase)?;
@@ -126,6 +137,7 @@ impl Backups {
         })
     }
 
+    /// Imports a backup. Fails without a change if it is refused.
     pub(super) async fn import_backup(&self, bytes: &[u8], passphrase: String) -> Result<ImportedBackup, Failure> {
         let envelope = read_envelope(bytes)?;
         let BackupEnvelope { cost, salt, nonce, sealed } = envelope;

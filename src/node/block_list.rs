@@ -1,4 +1,17 @@
-//! Blocking and trusting: the person's lists, kept on this device and shared, sealed, with the person's others.
+//! Blocking and trusting: the person's lists, stored on this device and shared, sealed, with the person's other
+//! devices.
+//!
+//! [`Decisions`] answers questions, [`BlockLists`] changes the lists. Sharing uses the own document, which everyone can
+//! read: each entry is sealed under a key derived from the identity's key, at a place that does not show its subject.
+//!
+//! ```text
+//!   decide: Bob is blocked    1 stored in the settings, and in force    2 events    3 `share`, or later if it fails:
+//!      read the sealed entries of the document ─► merge: of two decisions about one subject the newer counts
+//!      ─► write those that the document lacks, sealed, as one change ─► the other devices get it like any change,
+//!         and `own_document_changed` makes them share in turn
+//! ```
+//!
+//! A locked key can neither read nor write the shared entries: sharing then waits until it is unlocked.
 
 use std::cell::{Cell, Ref, RefCell};
 use std::collections::BTreeMap;
@@ -20,34 +33,40 @@ use gen_registry_core::identity::Identity;
 use gen_registry_core::name::ModuleName;
 use gen_registry_core::sealing::NONCE_BYTES;
 
-/// Under which key of [`Table::Settings`] they stand. Damaged, they come back from the sealed copy in the document.
+/// The key of [`Table::Settings`] under which the lists are stored. If damaged, they return from the sealed copy in the
+/// document.
 pub(crate) const RECORD: &str = "lists";
 
 /// What the person decided, for every service that asks. [`BlockLists`] changes it.
 pub(crate) struct Decisions(RefCell<BlockList>);
 
 impl Decisions {
+    /// Wraps the stored lists.
     pub(crate) fn new(lists: BlockList) -> Self {
         Self(RefCell::new(lists))
     }
 
+    /// Returns the lists.
     fn lists(&self) -> Ref<'_, BlockList> {
         self.0.borrow()
     }
 
-    /// Whether nothing is decided about anybody.
+    /// Whether the lists are empty.
     pub(crate) fn is_empty(&self) -> bool {
         self.lists().is_empty()
     }
 
+    /// Returns what was decided about exactly this subject.
     pub(crate) fn verdict(&self, subject: &Subject) -> BlockDecision {
         self.lists().verdict(subject)
     }
 
+    /// Whether a person is blocked.
     pub(crate) fn blocks_person(&self, person: &Identity) -> bool {
         self.lists().verdict(&Subject::Person(*person)) == BlockDecision::Block
     }
 
+    /// Returns the blocked people.
     pub(crate) fn blocked_people(&self) -> Vec<Identity> {
         let lists = self.lists();
         let blocked = lists.entries().filter(|(_, entry)| entry.verdict == BlockDecision::Block);
@@ -73,7 +92,7 @@ impl Decisions {
     }
 }
 
-/// The service that changes the lists, keeps them, and shares them with the person's other devices.
+/// The service that changes the lists, stores them, and shares them with the person's other devices.
 pub(crate) struct BlockLists {
     context: Rc<Context>,
     keys: Rc<KeyStore>,
@@ -81,9 +100,9 @@ pub(crate) struct BlockLists {
     decisions: Rc<Decisions>,
     reputation: Rc<ReputationTracker>,
     peers: Rc<PeerTable>,
-    /// Another device of the person may have decided something.
+    /// Whether something may have to be shared, in either direction.
     due: Cell<bool>,
-    /// Held while the lists are read, changed and kept.
+    /// Held while the lists are read, changed and stored.
     deciding: async_lock::Mutex<()>,
 }
 
@@ -94,6 +113,7 @@ impl RegistryObserver for BlockLists {
 }
 
 impl BlockLists {
+    /// Creates the service. Sharing is due at the start: another device may have decided something meanwhile.
     pub(crate) fn new(
         context: Rc<Context>,
         keys: Rc<KeyStore>,
@@ -106,6 +126,7 @@ impl BlockLists {
         Self { context, keys, registry, decisions, reputation, peers, due, deciding }
     }
 
+    /// Carries out a command about the lists.
     pub(crate) async fn handle(&self, ask: BlockListCommand) -> Result<Answer, Failure> {
         match ask {
             BlockListCommand::Reputation { of } => {
@@ -121,6 +142,7 @@ impl BlockLists {
         }
     }
 
+    /// Records a decision, puts it into force, and shares it.
     async fn decide(&self, subject: Subject, verdict: gen_registry_api::Decision, note: String) -> Result<(), Failure> {
         if let Subject::Person(person) = &subject
             && self.keys.identity() == Some(*person)
@@ -145,12 +167,14 @@ impl BlockLists {
         Ok(())
     }
 
+    /// Stores the lists, then puts them into force.
     async fn save(&self, lists: BlockList) -> Result<(), StoreError> {
         self.context.records.commit(vec![put(Table::Settings, RECORD, &lists)], Durability::Strict).await?;
         *self.decisions.0.borrow_mut() = lists;
         Ok(())
     }
 
+    /// Emits what may be shown otherwise, and bans a blocked peer.
     fn act_on_decision(&self, subject: &Subject) {
         match subject {
             Subject::Person(person) => {
@@ -170,7 +194,8 @@ impl BlockLists {
         }
     }
 
-    /// The lists count here already; whatever keeps them from the other devices now is tried again later.
+    /// Shares the lists if necessary. They are in force here already; a failure is logged, and sharing is tried again
+    /// later.
     pub(crate) async fn share_if_due(&self) {
         if !self.due.get() {
             return;
@@ -180,8 +205,8 @@ impl BlockLists {
         }
     }
 
-    /// Takes over what the person's other devices decided, and gives them what was decided here. Without an open key
-    /// there is nothing to read them with, and nothing happens.
+    /// Takes over what the person's other devices decided, and writes what was decided here into the document. Does
+    /// nothing without an open key.
     async fn share(&self) -> Result<(), Failure> {
         let _one_at_a_time = self.registry.begin_write().await;
         let Ok(signer) = self.keys.signer() else { return Ok(()) };
@@ -229,6 +254,7 @@ impl BlockLists {
         written
     }
 
+    /// Returns the lists for the page, the newest decisions first.
     fn report(&self) -> BlockListReport {
         let (lists, read_model) = (self.decisions.lists(), self.registry.read_model());
         let row = |(subject, entry): (&Subject, &Entry)| BlockListRow {
@@ -251,6 +277,7 @@ impl BlockLists {
     }
 }
 
+/// Words that a text names no subject of the expected kind.
 fn not_a_subject(what: &str) -> Failure {
     Failure::new(
         FailureCode::InvalidArgument,
@@ -259,6 +286,7 @@ fn not_a_subject(what: &str) -> Failure {
     )
 }
 
+/// Words why a decision is refused.
 fn refused(error: ListError) -> Failure {
     let advice = match error {
         ListError::Full => "Take somebody off the lists first.",

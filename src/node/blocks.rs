@@ -1,8 +1,14 @@
-//! Content: blocks of modules and pictures, kept in the store, fetched from peers and given to them.
+//! Content: the blocks of modules and pictures, stored here, fetched from peers and served to them.
 //!
-//! What a release says of its content is not looked at here: an [`Artifact`] goes in, its bytes come out or an error.
+//! An [`Artifact`] names a file: the SHA-256 of the whole and of each block of at most 256 KiB. What a release says of
+//! the file is not examined here.
 //!
-//! - what stays and what goes: `cache`; asking peers: `fetcher`; answering them: `server`; people's pictures: `avatars`
+//! - what is stored and what is evicted: `cache`, with an example; requesting from peers: `fetcher`; answering peers:
+//!   `server`; people's pictures: `avatars`
+//!
+//! A file is fetched in this order: room is made and its entry stored (`reserve`), then the missing blocks arrive one
+//! by one, each verified and stored, then the whole is read and compared with its hash. The entry comes before the
+//! blocks, so that an interrupted fetch leaves nothing behind that can't be evicted.
 
 mod avatars;
 mod cache;
@@ -38,15 +44,16 @@ use gen_registry_core::digest::{Digest, cid_of, hash_in};
 use gen_registry_core::limits::BLOCK_MAX_BYTES;
 pub(crate) use server::serve;
 
-/// The room for content where the platform reports no quota; else content may take half of that.
+/// Bytes for content where the platform reports no quota; else content may take half of the quota.
 pub const CONTENT_BYTES_FALLBACK: u64 = 256 * 1024 * 1024;
-/// Artifacts without a pin; each costs some memory.
+/// Artifacts without a pin; each takes some memory, however small it is.
 pub const CACHED_MAX: usize = 4_096;
-/// Files that are fetched at once, and people's pictures beside them; more wait for their turn.
+/// Files that are fetched at once, and as many pictures besides; more wait for their turn.
 pub const FETCHES_MAX: usize = 4;
-/// Those who are not connected are looked for when a fetch takes longer.
+/// A fetch that takes longer also looks for providers that are not connected, in Kademlia.
 pub const LOOK_FURTHER_AFTER: Duration = Duration::from_secs(2);
 
+/// Why content could not be stored, fetched or read. Blocks that were stored before the failure remain.
 #[derive(Debug, thiserror::Error)]
 pub enum ContentError {
     #[error(transparent)]
@@ -72,11 +79,13 @@ impl From<ContentError> for Failure {
 /// How far a fetch is, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
+    /// Bytes that are stored.
     pub done: u64,
+    /// Bytes of the whole.
     pub total: u64,
 }
 
-/// The service that keeps content, fetches it and gives it to peers.
+/// The service that stores content, fetches it and serves it to peers.
 pub struct ContentStore {
     context: Rc<Context>,
     keys: Rc<KeyStore>,
@@ -85,9 +94,10 @@ pub struct ContentStore {
     reputation: Rc<ReputationTracker>,
     /// Read from the store at the first need.
     cache: RefCell<Option<CacheIndex>>,
-    /// Held while the cache and the store change together.
+    /// Held while cache and store change together, so that no other task sees one without the other.
     changing: async_lock::Mutex<()>,
     fetches: Fetches,
+    /// How much each peer has requested lately.
     rates: RefCell<server::RateLimits>,
 }
 
@@ -113,14 +123,15 @@ impl Default for Fetches {
 }
 
 impl Fetches {
-    /// The lock of one artifact, for as long as it is fetched.
+    /// Returns the lock of one artifact. Two fetches of it run one after the other, and the second finds everything
+    /// stored.
     fn lock_of(&self, artifact: Digest) -> Rc<async_lock::Mutex<()>> {
         let mut busy = self.busy.borrow_mut();
         busy.retain(|_, lock| Rc::strong_count(lock) > 1);
         busy.entry(artifact).or_default().clone()
     }
 
-    /// The artifacts that are being fetched.
+    /// Returns the artifacts that are being fetched, which must not be evicted.
     fn busy(&self) -> BTreeSet<Digest> {
         let busy = self.busy.borrow();
         busy.iter().filter(|(_, lock)| Rc::strong_count(lock) > 1).map(|(artifact, _)| *artifact).collect()
@@ -128,6 +139,7 @@ impl Fetches {
 }
 
 impl ContentStore {
+    /// Creates the service; the cache is read at its first use.
     pub(crate) fn new(
         context: Rc<Context>,
         keys: Rc<KeyStore>,
@@ -140,7 +152,7 @@ impl ContentStore {
         Self { context, keys, registry, peers, reputation, cache, changing, fetches, rates }
     }
 
-    /// From now on peers can be asked; the requests are for [`fetch_from_peers`].
+    /// Lets peers be asked from now on. Returns the requests for [`fetch_from_peers`].
     pub(crate) fn open(&self) -> mpsc::UnboundedReceiver<FetchRequest> {
         // Unbounded: a request is sent under a permit of one of two semaphores of `FETCHES_MAX` each.
         let (requests, receiver) = mpsc::unbounded();
@@ -148,44 +160,47 @@ impl ContentStore {
         receiver
     }
 
+    /// Ends that: the node has left its network, and further fetches fail with [`ContentError::Alone`].
     pub(crate) fn close(&self) {
         *self.fetches.requests.borrow_mut() = None;
     }
 
-    /// Keeps a file: all of its blocks are stored, or none.
+    /// Stores a file under a pin: all of its blocks and its entry in one batch, or nothing.
     pub async fn keep_artifact(&self, bytes: &[u8], pin: Pin) -> Result<Artifact, ContentError> {
         let artifact = Artifact::of(bytes);
         artifact.check()?;
         let _one_at_a_time = self.changing.lock().await;
-        let kept = self.entry_with_pin(&artifact, pin).await?;
+        let entry = self.entry_with_pin(&artifact, pin).await?;
         let mut batch: Batch = artifact.blocks.iter().zip(bytes.chunks(BLOCK_MAX_BYTES)).map(block_write).collect();
-        batch.push(entry_write(&artifact.sha256, &kept));
+        batch.push(entry_write(&artifact.sha256, &entry));
         self.make_room(&artifact).await?;
         self.commit_content(batch, Durability::Strict).await?;
-        self.with_cache(|cache| cache.put(artifact.sha256, kept));
+        self.with_cache(|cache| cache.put(artifact.sha256, entry));
         Ok(artifact)
     }
 
-    /// Whatever room is needed, an artifact with a pin stays.
+    /// Pins an artifact: it is not evicted, whatever room is needed. Its blocks need not be here yet.
     pub async fn pin_artifact(&self, artifact: &Artifact, pin: Pin) -> Result<(), ContentError> {
         self.change_pin(artifact, pin, true).await
     }
 
-    /// It may go once it has no other pin.
+    /// Removes one pin. Without any other, the artifact may be evicted.
     pub async fn unpin_artifact(&self, artifact: &Artifact, pin: Pin) -> Result<(), ContentError> {
         self.change_pin(artifact, pin, false).await
     }
 
-    /// Fetches what is missing from connected peers, several at once. When it is done every block is here and the
-    /// whole is what was named. Dropped or failed, what came stays: the next fetch asks for the rest.
+    /// Fetches the missing blocks from connected peers, several at once, and calls `progress` after each. On success
+    /// every block is stored and the whole has its hash. If it fails or is dropped, the blocks received so far remain,
+    /// and the next fetch requests the rest. A whole that contradicts its own description is removed: no peer is at
+    /// fault for that.
     pub async fn fetch(&self, artifact: &Artifact, progress: impl Fn(Progress)) -> Result<(), ContentError> {
         artifact.check()?;
         let busy = self.fetches.lock_of(artifact.sha256);
         let _alone = busy.lock().await;
         self.reserve(artifact).await?;
         let missing = self.missing_blocks(artifact).await?;
-        let left: u64 = missing.iter().map(|block| bytes_in(artifact, block)).sum();
-        let mut done = artifact.size - left;
+        let missing_bytes: u64 = missing.iter().map(|block| bytes_in(artifact, block)).sum();
+        let mut done = artifact.size - missing_bytes;
         progress(Progress { done, total: artifact.size });
         if !missing.is_empty() {
             let _place = self.fetches.files.acquire().await;
@@ -210,7 +225,7 @@ impl ContentStore {
         whole.map(drop)
     }
 
-    /// When connected peers give it too slowly or not at all, those are sought who are said to have it.
+    /// Dials providers of a file, once connected peers have had [`LOOK_FURTHER_AFTER`] to send it. Never returns.
     async fn look_for_holders(&self, artifact: &Digest) -> Infallible {
         Delay::new(LOOK_FURTHER_AFTER).await;
         if let Some(mesh) = self.peers.mesh() {
@@ -220,15 +235,16 @@ impl ContentStore {
         future::pending().await
     }
 
-    /// Artifacts that are never evicted.
+    /// Returns the artifacts with a pin: this node is a provider of them.
     pub(crate) async fn pinned_artifacts(&self) -> Vec<Digest> {
         if let Err(error) = self.load_cache().await {
-            tracing::warn!(%error, "what is kept can't be read");
+            tracing::warn!(%error, "the content cache can't be read");
         }
         self.with_cache(|cache| cache.pinned())
     }
 
-    /// All bytes of an artifact whose blocks are here.
+    /// Returns the bytes of an artifact, compared with its hash. Fails with [`ContentError::Incomplete`] if a block is
+    /// missing.
     pub async fn artifact_bytes(&self, artifact: &Artifact) -> Result<Vec<u8>, ContentError> {
         artifact.check()?;
         // Room for what comes, not for what is only said.
@@ -249,15 +265,15 @@ impl ContentStore {
         Ok(bytes)
     }
 
-    /// How much of an artifact is here.
+    /// Returns how much of an artifact is stored.
     pub async fn artifact_progress(&self, artifact: &Artifact) -> Result<Progress, ContentError> {
         artifact.check()?;
         let missing = self.missing_blocks(artifact).await?;
-        let left: u64 = missing.iter().map(|block| bytes_in(artifact, block)).sum();
-        Ok(Progress { done: artifact.size - left, total: artifact.size })
+        let missing_bytes: u64 = missing.iter().map(|block| bytes_in(artifact, block)).sum();
+        Ok(Progress { done: artifact.size - missing_bytes, total: artifact.size })
     }
 
-    /// Each once.
+    /// Returns the blocks that are not stored, each once.
     async fn missing_blocks(&self, artifact: &Artifact) -> Result<Vec<Digest>, StoreError> {
         let (mut seen, mut missing) = (BTreeSet::new(), Vec::new());
         for block in &artifact.blocks {
@@ -268,6 +284,7 @@ impl ContentStore {
         Ok(missing)
     }
 
+    /// Has the fetcher's task fetch blocks and calls `on_block` for each that was stored.
     async fn fetch_blocks(&self, blocks: Vec<Digest>, mut on_block: impl FnMut(Digest)) -> Result<(), ContentError> {
         let requests = self.fetches.requests.borrow().clone().ok_or(ContentError::Alone)?;
         // Unbounded: one message for each of the requested blocks.
@@ -288,7 +305,7 @@ impl ContentStore {
         }
     }
 
-    /// The block as it is stored. One that was damaged is set aside: it can be fetched again.
+    /// Returns a stored block. A damaged one is moved to quarantine and counts as missing: it can be fetched again.
     pub(crate) async fn stored_block(&self, block: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
         match self.context.records.get::<serde_bytes::ByteBuf>(Table::Blocks, &cid_of(block).to_string()).await? {
             StoredRecord::Record(bytes) => Ok(Some(bytes.into_vec())),
@@ -300,7 +317,7 @@ impl ContentStore {
         }
     }
 
-    /// Stores a verified block.
+    /// Stores a verified block; evicts artifacts if the device is full.
     async fn store_block(&self, block: &Digest, bytes: &[u8]) -> Result<(), StoreError> {
         let batch = vec![block_write((block, bytes))];
         match self.context.records.commit(batch.clone(), Durability::Relaxed).await {
@@ -313,53 +330,57 @@ impl ContentStore {
         }
     }
 
-    /// Makes room for an artifact and records which blocks belong to it.
+    /// Makes room for an artifact and stores its entry, before any of its blocks.
     async fn reserve(&self, artifact: &Artifact) -> Result<(), StoreError> {
         let _one_at_a_time = self.changing.lock().await;
-        let kept = self.entry_with_pin(artifact, Pin::Cached).await?;
+        let entry = self.entry_with_pin(artifact, Pin::Cached).await?;
         self.make_room(artifact).await?;
-        self.commit_content(vec![entry_write(&artifact.sha256, &kept)], Durability::Relaxed).await?;
-        self.with_cache(|cache| cache.put(artifact.sha256, kept));
+        self.commit_content(vec![entry_write(&artifact.sha256, &entry)], Durability::Relaxed).await?;
+        self.with_cache(|cache| cache.put(artifact.sha256, entry));
         Ok(())
     }
 
+    /// Sets or removes one pin, in the store and then in memory.
     async fn change_pin(&self, artifact: &Artifact, pin: Pin, pinned: bool) -> Result<(), ContentError> {
         artifact.check()?;
         let _one_at_a_time = self.changing.lock().await;
-        let mut kept = self.entry_with_pin(artifact, Pin::Cached).await?;
-        kept.set(pin, pinned);
-        self.commit_content(vec![entry_write(&artifact.sha256, &kept)], Durability::Strict).await?;
-        self.with_cache(|cache| cache.put(artifact.sha256, kept));
+        let mut entry = self.entry_with_pin(artifact, Pin::Cached).await?;
+        entry.set(pin, pinned);
+        self.commit_content(vec![entry_write(&artifact.sha256, &entry)], Durability::Strict).await?;
+        self.with_cache(|cache| cache.put(artifact.sha256, entry));
         Ok(())
     }
 
-    /// The record of an artifact, used now, with one pin more. The cache is read, not changed.
+    /// Returns an artifact's entry, used now, with its present pins and one more. Changes nothing.
     async fn entry_with_pin(&self, artifact: &Artifact, pin: Pin) -> Result<CacheEntry, StoreError> {
         self.load_cache().await?;
-        let mut kept = CacheEntry::new(artifact, self.context.now());
+        let mut entry = CacheEntry::new(artifact, self.context.now());
         if let Some(before) = self.with_cache(|cache| cache.get(&artifact.sha256).cloned()) {
-            kept.keep_pins_of(&before);
+            entry.keep_pins_of(&before);
         }
-        kept.set(pin, true);
-        Ok(kept)
+        entry.set(pin, true);
+        Ok(entry)
     }
 
+    /// Records that a block was used, for the order of eviction.
     pub(crate) async fn note_use(&self, block: &Digest) {
         if let Err(error) = self.load_cache().await {
-            tracing::debug!(%error, "a use is not noted");
+            tracing::debug!(%error, "use of a block not recorded");
         }
         let now = self.context.now();
         let stale = self.cache.borrow_mut().as_mut().map(|cache| cache.used(block, now));
         let batch: Batch =
-            stale.unwrap_or_default().iter().map(|(artifact, kept)| entry_write(artifact, kept)).collect();
+            stale.unwrap_or_default().iter().map(|(artifact, entry)| entry_write(artifact, entry)).collect();
         if batch.is_empty() {
             return;
         }
         if let Err(error) = self.context.records.commit(batch, Durability::Relaxed).await {
-            tracing::debug!(%error, "a use is not noted");
+            tracing::debug!(%error, "use of a block not recorded");
         }
     }
 
+    /// Reads the cache's entries at the first use. Entries that are damaged are moved to quarantine; their blocks
+    /// remain.
     async fn load_cache(&self) -> Result<(), StoreError> {
         if self.cache.borrow().is_some() {
             return Ok(());
@@ -374,9 +395,9 @@ impl ContentStore {
             return Ok(());
         }
         let mut cache = CacheIndex::default();
-        for (key, kept) in records {
+        for (key, entry) in records {
             if let Ok(artifact) = key.parse() {
-                cache.put(artifact, kept);
+                cache.put(artifact, entry);
             }
         }
         *self.cache.borrow_mut() = Some(cache);
@@ -387,7 +408,8 @@ impl ContentStore {
         act(self.cache.borrow_mut().get_or_insert_default())
     }
 
-    /// Lets others go until an artifact is within the bounds, too, or only those are left that stay.
+    /// Evicts artifacts until another one fits as well, or only pinned ones are left. It is not refused then: a pin is
+    /// the person's own decision, and the device itself sets the last limit.
     async fn make_room(&self, artifact: &Artifact) -> Result<(), StoreError> {
         if self.with_cache(|cache| cache.get(&artifact.sha256).is_some()) {
             return Ok(());
@@ -403,7 +425,7 @@ impl ContentStore {
         Ok(())
     }
 
-    /// Commits; when the device is full, what may go goes first.
+    /// Commits a batch; while the device is full, evicts artifacts and tries again.
     async fn commit_content(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
         loop {
             match self.context.records.commit(batch.clone(), durability).await {
@@ -413,6 +435,7 @@ impl ContentStore {
         }
     }
 
+    /// Evicts the artifact that is due next. Returns false if there is none.
     async fn evict_one(&self) -> Result<bool, StoreError> {
         let busy = self.fetches.busy();
         match self.with_cache(|cache| cache.next_to_evict(&busy)) {
@@ -421,27 +444,31 @@ impl ContentStore {
         }
     }
 
+    /// Deletes an artifact's entry together with the blocks that no other artifact uses. Restores it in memory on
+    /// failure.
     async fn evict(&self, artifact: &Digest) -> Result<(), StoreError> {
-        let Some(kept) = self.with_cache(|cache| cache.get(artifact).cloned()) else { return Ok(()) };
-        let left = self.with_cache(|cache| cache.remove(artifact));
+        let Some(entry) = self.with_cache(|cache| cache.get(artifact).cloned()) else { return Ok(()) };
+        let unused = self.with_cache(|cache| cache.remove(artifact));
         let own = self.own_avatar();
-        let left = left.iter().filter(|block| Some(**block) != own);
-        let deletes = left.map(|block| Write::Delete { table: Table::Blocks, key: cid_of(block).to_string() });
+        let unused = unused.iter().filter(|block| Some(**block) != own);
+        let deletes = unused.map(|block| Write::Delete { table: Table::Blocks, key: cid_of(block).to_string() });
         let record = Write::Delete { table: Table::Content, key: artifact.to_string() };
-        let gone = self.context.records.commit(deletes.chain([record]).collect(), Durability::Relaxed).await;
-        if gone.is_err() {
-            self.with_cache(|cache| cache.put(*artifact, kept));
+        let deleted = self.context.records.commit(deletes.chain([record]).collect(), Durability::Relaxed).await;
+        if deleted.is_err() {
+            self.with_cache(|cache| cache.put(*artifact, entry));
         }
-        gone
+        deleted
     }
 
+    /// Deletes an artifact, pinned or not.
     async fn forget_artifact(&self, artifact: &Digest) -> Result<(), StoreError> {
         let _one_at_a_time = self.changing.lock().await;
         self.load_cache().await?;
         self.evict(artifact).await
     }
 
-    /// A picture that is also content of somebody else must not go with that.
+    /// Returns the block of the own avatar, which belongs to no artifact: it must not be deleted with another person's
+    /// file.
     fn own_avatar(&self) -> Option<Digest> {
         let own = self.keys.identity()?;
         let read_model = self.registry.read_model();
@@ -449,16 +476,18 @@ impl ContentStore {
     }
 }
 
-/// How many bytes of an artifact are this block, which may be in it more than once.
+/// Returns how many bytes of an artifact are this block, which may occur in it more than once.
 fn bytes_in(artifact: &Artifact, block: &Digest) -> u64 {
     let places = artifact.blocks.iter().enumerate().filter(|(_, known)| *known == block);
     places.map(|(nth, _)| artifact.block_range(nth).len() as u64).sum()
 }
 
+/// Returns the write of one block.
 fn block_write((block, bytes): (&Digest, &[u8])) -> Write {
     put(Table::Blocks, &cid_of(block).to_string(), &serde_bytes::Bytes::new(bytes))
 }
 
-fn entry_write(artifact: &Digest, kept: &CacheEntry) -> Write {
-    put(Table::Content, &artifact.to_string(), kept)
+/// Returns the write of a cache entry.
+fn entry_write(artifact: &Digest, entry: &CacheEntry) -> Write {
+    put(Table::Content, &artifact.to_string(), entry)
 }

@@ -1,7 +1,12 @@
-//! Channels that this profile joined: what was said in them, what of it was read, and saying something.
+//! Channels that this profile joined: joining, posting, receiving, and what was read.
 //!
-//! Everything here is this device's own; no document has any of it. Who is in which channel is `presence`' business,
-//! and how words come and go `chat`'s.
+//! Everything here belongs to this device; none of it is in a document. Who is in which channel is decided by
+//! `presence`; how messages travel, by `chat`. A message is a signed statement with the time of a hybrid logical clock
+//! (Kulkarni et al., 2014; `core::chat::hybrid_clock`), so that an answer is never sorted before what it answers,
+//! although clocks differ.
+//!
+//! Messages of peers are put into the log at once and stored once a second, since peers can send them again; own
+//! messages are stored before they are shown.
 
 mod store;
 mod view;
@@ -34,11 +39,13 @@ use store::{ChannelRecord, ChannelState, Joined};
 /// The outcome of a received message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReceiveOutcome {
+    /// It is new, and is stored and shown.
     New,
-    /// It is here already, or of a channel that is not this profile's, or older than what is kept.
+    /// It is known already, of a channel that is not joined, of a blocked person, or older than what is stored.
     Nothing,
-    /// Its author says too much.
+    /// Its author sends too much.
     TooMuch(Identity),
+    /// It is invalid.
     Refused(Rejection),
 }
 
@@ -56,6 +63,7 @@ pub(crate) struct Channels {
 }
 
 impl Channels {
+    /// Creates the service.
     #[expect(clippy::too_many_arguments, reason = "a message touches all of these")]
     pub(crate) fn new(
         context: Rc<Context>,
@@ -71,10 +79,13 @@ impl Channels {
         Self { context, keys, registry, decisions, reputation, peers, presence, store, history }
     }
 
+    /// Returns the gossip topic of a channel.
     pub(crate) fn gossip_topic(&self, channel: &ChannelName) -> GossipTopic {
         GossipTopic::Channel(channel.digest(&self.context.network.topic))
     }
 
+    /// Joins a channel: stores that, subscribes, announces it and asks members for history. Does nothing if it is
+    /// joined.
     pub(crate) async fn join_channel(&self, username: Option<&str>, channel: &str) -> Result<(), Failure> {
         let own = self.keys.identity().ok_or_else(errors::no_identity)?;
         self.presence.check_own(username)?;
@@ -106,17 +117,18 @@ impl Channels {
         Ok(())
     }
 
+    /// Leaves a channel and deletes its messages here. Does nothing if it is not joined.
     pub(crate) async fn leave_channel(&self, username: Option<&str>, channel: &str) -> Result<(), Failure> {
         let Ok(channel) = channel.parse::<ChannelName>() else { return Ok(()) };
         if self.presence.check_own(username).is_err() || !self.store.state().joined.contains_key(&channel) {
             return Ok(());
         }
-        let mut gone = vec![Write::Delete { table: Table::Channels, key: channel.to_string() }];
+        let mut deletes = vec![Write::Delete { table: Table::Channels, key: channel.to_string() }];
         if let Some(log) = self.store.state().log(&channel) {
-            gone.extend(log.messages().map(|(place, _)| store::forget(&channel, place)));
-            gone.extend(log.topic_line().map(|line| store::forget(&channel, &MessageKey::of(line))));
+            deletes.extend(log.messages().map(|(place, _)| store::forget(&channel, place)));
+            deletes.extend(log.topic_line().map(|line| store::forget(&channel, &MessageKey::of(line))));
         }
-        self.context.commit(gone, Durability::Relaxed).await?;
+        self.context.commit(deletes, Durability::Relaxed).await?;
         self.store.state_mut().joined.remove(&channel);
         if let Some(mesh) = self.peers.mesh() {
             mesh.unsubscribe(self.gossip_topic(&channel));
@@ -128,11 +140,13 @@ impl Channels {
         Ok(())
     }
 
+    /// Posts a text.
     pub(crate) async fn say(&self, id: Option<RequestId>, channel: &str, text: &str) -> Result<ChatMessage, Failure> {
-        let said = SaidText::new(text).map_err(|error| text_invalid(&error.to_string()))?;
-        self.post(id, channel, Body::Said(said)).await
+        let text = SaidText::new(text).map_err(|error| text_invalid(&error.to_string()))?;
+        self.post(id, channel, Body::Said(text)).await
     }
 
+    /// Posts a new topic line.
     pub(crate) async fn set_topic_line(
         &self,
         id: Option<RequestId>,
@@ -143,15 +157,16 @@ impl Channels {
         self.post(id, channel, Body::TopicLine(line)).await
     }
 
-    /// A command that was sent again after a change of the writing tab says nothing twice.
+    /// Signs a message, stores it with the command's id, then shows and publishes it. A command that is sent again
+    /// after a change of writer posts nothing twice. Fails if this person posts faster than peers would forward.
     async fn post(&self, id: Option<RequestId>, channel: &str, body: Body) -> Result<ChatMessage, Failure> {
         let channel = parse(channel)?;
         let _one_at_a_time = self.registry.begin_write().await;
         let signer = self.keys.signer()?;
         let mut settings = self.keys.settings().clone();
         if self.keys.is_done(id.as_ref()) {
-            let said = self.last_message_of(&channel, &signer.identity());
-            return said.ok_or_else(|| not_in_channel(&channel));
+            let newest = self.last_message_of(&channel, &signer.identity());
+            return newest.ok_or_else(|| not_in_channel(&channel));
         }
         if let Some(id) = id {
             settings.remember(id);
@@ -186,13 +201,19 @@ impl Channels {
         Ok(self.chat_message(&message))
     }
 
+    /// Returns a person's newest message in a channel.
     fn last_message_of(&self, channel: &ChannelName, author: &Identity) -> Option<ChatMessage> {
         let channels = self.store.state();
-        let said = channels.log(channel)?.messages().rev().find(|(place, _)| place.author == *author);
-        said.map(|(_, message)| self.chat_message(message))
+        let newest = channels.log(channel)?.messages().rev().find(|(place, _)| place.author == *author);
+        newest.map(|(_, message)| self.chat_message(message))
     }
 
-    /// Somebody's words, from whatever way they came. `rated` when they are said now.
+    /// Receives a message, from gossip or from a history. `rated`: it is being posted now, so that its author's rate
+    /// counts.
+    ///
+    /// In this order: the signature; a blocked author; a channel that is not joined; known already; a date that the
+    /// clock refuses; the author's rate; its place in the log. What comes earlier costs less or says more about the
+    /// forwarding peer: an invalid signature is always the forwarding peer's fault, a known message is a fault of none.
     pub(crate) fn receive(&self, bytes: &[u8], rated: bool) -> ReceiveOutcome {
         let message = match SignedMessage::verify(bytes, &self.context.network.topic) {
             Ok(message) => message,
@@ -225,7 +246,7 @@ impl Channels {
         if self.put(&message) { ReceiveOutcome::New } else { ReceiveOutcome::Nothing }
     }
 
-    /// True when it is new and stays.
+    /// Puts a message into its channel's log and emits it. Returns false if it is not new or too old to be stored.
     fn put(&self, message: &SignedMessage) -> bool {
         let channel = message.statement().channel.clone();
         let muted = {
@@ -238,8 +259,8 @@ impl Channels {
             }
             let line = topic_line_key(&channels, &channel);
             // What the channel is about stays when the messages around it go.
-            let gone = put.gone.iter().filter(|place| Some(**place) != line);
-            channels.unsaved.extend(gone.map(|place| store::forget(&channel, place)));
+            let removed = put.gone.iter().filter(|place| Some(**place) != line);
+            channels.unsaved.extend(removed.map(|place| store::forget(&channel, place)));
             if !new {
                 return false;
             }
@@ -249,14 +270,17 @@ impl Channels {
         true
     }
 
+    /// Switches notifications of a channel off or on.
     pub(crate) async fn mute_channel(&self, channel: &str, muted: bool) -> Result<(), Failure> {
         self.change_channel(channel, |record, _| record.muted = muted).await
     }
 
+    /// Marks everything in a channel as read.
     pub(crate) async fn mark_read(&self, channel: &str) -> Result<(), Failure> {
         self.change_channel(channel, |record, log| record.read = log.newest()).await
     }
 
+    /// Changes a channel's record and stores it, if it differs.
     async fn change_channel(
         &self,
         channel: &str,
@@ -278,10 +302,12 @@ impl Channels {
     }
 }
 
+/// Returns the message that is a channel's topic line.
 fn topic_line_key(channels: &ChannelState, channel: &ChannelName) -> Option<MessageKey> {
     channels.log(channel)?.topic_line().map(MessageKey::of)
 }
 
+/// Parses a channel's name as a person typed it.
 pub(crate) fn parse(channel: &str) -> Result<ChannelName, Failure> {
     channel.parse().map_err(|error: gen_registry_core::name::NameError| {
         Failure::new(
@@ -292,6 +318,7 @@ pub(crate) fn parse(channel: &str) -> Result<ChannelName, Failure> {
     })
 }
 
+/// Words that the profile is not in a channel.
 fn not_in_channel(channel: &ChannelName) -> Failure {
     Failure::new(
         FailureCode::NotInChannel,
@@ -300,6 +327,7 @@ fn not_in_channel(channel: &ChannelName) -> Failure {
     )
 }
 
+/// Words why a text is refused.
 fn text_invalid(why: &str) -> Failure {
     Failure::new(FailureCode::TextInvalid, errors::sentence(why), "Change the text and send it again.")
 }

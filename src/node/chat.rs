@@ -1,7 +1,26 @@
-//! Presence and channels between this node and its peers: gossip is judged, questions are asked and answered.
+//! Presence and channels between this node and its peers: validates gossip, asks peers (`client`), answers them
+//! (`server`).
 //!
-//! What is true is decided by `presence` and `channels`; here is who is to blame for what, and how much of it is too
-//! much.
+//! Heartbeats and messages travel in two ways, which complement each other:
+//!
+//! | way | carries | when |
+//! |---|---|---|
+//! | gossip | each heartbeat and each message, once | at once, to all subscribers |
+//! | chat streams | what the asking side does not list | on a new link, after joining a channel, once a minute; gossip may be lost |
+//!
+//! Which heartbeats and messages are valid is decided by `presence` and `channels`. Here it is decided which peer is at
+//! fault if one is not. Everything is signed by its author, so two peers may be concerned, the author's node and the
+//! forwarding peer:
+//!
+//! | what arrived | at fault | gossipsub's verdict |
+//! |---|---|---|
+//! | not decodable, or signed wrongly | the forwarding peer: it should have checked | Reject |
+//! | too many heartbeats or messages of one author | the author's own nodes, if connected | Ignore |
+//! | more messages than one peer may forward | the forwarding peer | Ignore |
+//! | another node's heartbeat, dated long ago | the forwarding peer, which withheld it; unless this clock is the wrong one | Reject |
+//! | dated wrongly in another way | the peer it came from, lightly: one of the two clocks is wrong | Ignore |
+//!
+//! Whether this device's clock is the wrong one is estimated from the peers: see [`Chat::clock_apart`].
 
 mod client;
 mod server;
@@ -31,20 +50,23 @@ use gen_registry_core::sync::rejection::{Rejection, of_heartbeat};
 use gen_registry_core::time::Timestamp;
 pub(crate) use server::serve;
 
-/// How often is looked at who is silent and what is due.
+/// How often silence is looked for and heartbeats, history and searches may become due.
 pub(crate) const TICK: Duration = Duration::from_secs(1);
 
-/// A channel whose history is wanted: of its members, or of this one.
+/// A channel whose history is requested.
 pub(crate) struct HistoryRequest {
+    /// The channel.
     pub(crate) channel: ChannelName,
+    /// The member to ask; `None` for all connected members.
     pub(crate) from: Option<NetPeerId>,
 }
 
-/// The way to the task that asks peers for history, once it runs.
+/// The queue to the task that asks peers for history, once it runs.
 #[derive(Default)]
 pub(crate) struct HistoryRequests(RefCell<Option<mpsc::UnboundedSender<HistoryRequest>>>);
 
 impl HistoryRequests {
+    /// Opens the queue; an older one ends.
     fn open(&self) -> mpsc::UnboundedReceiver<HistoryRequest> {
         // Unbounded: one request for each channel that this profile or a connected person joins.
         let (sender, receiver) = mpsc::unbounded();
@@ -52,7 +74,7 @@ impl HistoryRequests {
         receiver
     }
 
-    /// Asks `from`, or all members, what was said in the channel.
+    /// Requests a channel's history of `from`, or of its members. Does nothing without a network.
     pub(crate) fn ask(&self, channel: ChannelName, from: Option<NetPeerId>) {
         if let Some(sender) = &*self.0.borrow() {
             // Without peers there is none to ask.
@@ -61,23 +83,29 @@ impl HistoryRequests {
     }
 }
 
-/// What is remembered of each peer: how much it sent, and how far its clock is apart.
+/// What is stored of each peer: its rates, and how far its clock is apart.
 #[derive(Default)]
 struct ChatPeers {
+    /// The rates of peers: heartbeats, messages, requests, bytes of answers.
     rates: BTreeMap<NetPeerId, PeerRates>,
+    /// The rate at which this node itself forwards, from all peers together.
     passed_on: PassedOn,
     /// How far the clocks of peers are ahead of this device's, in milliseconds, of those that are too far from it.
     clocks: BTreeMap<NetPeerId, i64>,
+    /// When a member of each channel is asked next.
     history_due: Timestamp,
+    /// When members of channels without a connected one are dialled next.
     seek_due: Timestamp,
 }
 
 impl ChatPeers {
+    /// Records that a connected peer's clock is far apart.
     fn note_clock(&mut self, peer: NetPeerId, apart: i64, connected: &[NetPeerId]) {
         self.clocks.retain(|peer, _| connected.contains(peer));
         self.clocks.insert(peer, apart);
     }
 
+    /// Returns the rates of a peer; forgets those of disconnected peers if there are too many.
     fn rates(&mut self, peer: NetPeerId, connected: &[NetPeerId]) -> &mut PeerRates {
         if self.rates.len() >= SPEAKERS_REMEMBERED && !self.rates.contains_key(&peer) {
             self.rates.retain(|peer, _| connected.contains(peer));
@@ -99,6 +127,7 @@ pub(crate) struct Chat {
 }
 
 impl Chat {
+    /// Creates the service.
     pub(crate) fn new(
         context: Rc<Context>,
         peers: Rc<PeerTable>,
@@ -111,7 +140,7 @@ impl Chat {
         Self { context, peers, reputation, presence, channels, store, history, state: RefCell::default() }
     }
 
-    /// Takes part from now on. What is returned are the channels whose history is to be asked for.
+    /// Begins to take part: subscribes to the joined channels. Returns the channels whose history is to be requested.
     pub(crate) async fn open(
         &self,
         key: &NodeKey,
@@ -126,9 +155,10 @@ impl Chat {
         Ok(self.history.open())
     }
 
-    pub(crate) async fn handle(&self, id: Option<RequestId>, ask: ChatCommand) -> Result<Answer, Failure> {
+    /// Carries out a command about presence or channels.
+    pub(crate) async fn handle(&self, id: Option<RequestId>, command: ChatCommand) -> Result<Answer, Failure> {
         self.store.open().await.map_err(errors::store_failed)?;
-        match ask {
+        match command {
             ChatCommand::Register { username } => self.presence.register_user(username.as_deref()).await?,
             ChatCommand::Unregister { username } => self.presence.unregister_user(username.as_deref()).await,
             ChatCommand::SetInvisible { invisible } => self.presence.set_invisible(invisible).await?,
@@ -147,8 +177,8 @@ impl Chat {
                 let page = self.channels.message_page(&channel, before.as_deref(), limit)?;
                 return Ok(Answer::Messages(Box::new(page)));
             }
-            of_channels => {
-                self.change_channels(of_channels).await?;
+            on_channels => {
+                self.change_channels(on_channels).await?;
                 return Ok(Answer::Channels(self.channels.channel_entries()));
             }
         }
@@ -160,8 +190,9 @@ impl Chat {
         self.store.flush().await;
     }
 
-    async fn change_channels(&self, ask: ChatCommand) -> Result<(), Failure> {
-        match ask {
+    /// Carries out the commands that change the list of channels.
+    async fn change_channels(&self, command: ChatCommand) -> Result<(), Failure> {
+        match command {
             ChatCommand::Join { username, channel } => self.channels.join_channel(username.as_deref(), &channel).await,
             ChatCommand::Leave { username, channel } => {
                 self.channels.leave_channel(username.as_deref(), &channel).await
@@ -201,11 +232,13 @@ impl Chat {
         if verdict == MessageAcceptance::Accept && !may_pass(&mut state) { MessageAcceptance::Ignore } else { verdict }
     }
 
+    /// Draws on the rates of a peer.
     fn with_rates<T>(&self, peer: NetPeerId, draw: impl FnOnce(&mut PeerRates) -> T) -> T {
         let connected = self.peers.connected();
         draw(self.state.borrow_mut().rates(peer, &connected))
     }
 
+    /// Receives a heartbeat and decides who is at fault if it is refused.
     fn receive_heartbeat(&self, peer: NetPeerId, bytes: &[u8]) -> MessageAcceptance {
         let received = self.presence.handle(Input::Heard(bytes.to_vec()));
         let speaker = bytes.first_chunk().and_then(NetPeerId::from_public_key);
@@ -241,11 +274,11 @@ impl Chat {
         }
     }
 
-    /// One date can't show whose clock is wrong. Another node's message that comes far too late was withheld,
-    /// unless this device is the one that is apart from all others.
-    fn check_date(&self, peer: NetPeerId, refused: HeartbeatRefusal, own_word: bool) -> MessageAcceptance {
+    /// Decides about a heartbeat with a wrong date. One date can't show whose clock is wrong. Another node's message
+    /// that comes far too late was withheld, unless this device is the one that is apart from all others.
+    fn check_date(&self, peer: NetPeerId, refused: HeartbeatRefusal, is_own_node: bool) -> MessageAcceptance {
         let late = matches!(refused, HeartbeatRefusal::Misdated { apart } if apart < 0);
-        if late && !own_word && self.clock_apart().is_none() {
+        if late && !is_own_node && self.clock_apart().is_none() {
             self.reputation.note_rejection(peer, Rejection::Replayed);
             return MessageAcceptance::Reject;
         }
@@ -253,8 +286,9 @@ impl Chat {
         MessageAcceptance::Ignore
     }
 
-    /// How far the clocks of most connected peers are ahead of this device's, in milliseconds; none while those of
-    /// half of them agree with it.
+    /// Returns how far the clocks of most connected peers are ahead of this device's, in milliseconds, or `None` while
+    /// those of half of them agree with it. For example, with five peers of which three are 420, 430 and 900 s ahead,
+    /// it is 430 s: the person is advised to check this device's clock.
     pub(crate) fn clock_apart(&self) -> Option<i64> {
         let connected = self.peers.connected();
         let state = self.state.borrow();
@@ -264,6 +298,7 @@ impl Chat {
         (2 * apart.len() > connected.len()).then(|| apart[apart.len() / 2])
     }
 
+    /// Receives a message and decides who is at fault if it is refused.
     fn receive_message(&self, peer: NetPeerId, bytes: &[u8]) -> MessageAcceptance {
         match self.channels.receive(bytes, true) {
             ReceiveOutcome::New => MessageAcceptance::Accept,

@@ -18,17 +18,24 @@ use gen_registry_core::time::Timestamp;
 
 /// The surroundings of one profile's services.
 pub(crate) struct Context {
+    /// The network that the profile belongs to.
     pub(crate) network: Network,
+    /// The platform: clock, randomness, workers.
     pub(crate) environment: Rc<dyn Environment>,
+    /// The store.
     pub(crate) records: Records,
+    /// The listeners to this profile's events.
     events: EventBus,
     /// The date of the own newest claim.
     not_before: Cell<Timestamp>,
+    /// Damaged records of this run and of earlier ones.
     quarantined: RefCell<Vec<QuarantinedRecord>>,
+    /// How often the store lost something in this run.
     losses: Cell<u64>,
 }
 
 impl Context {
+    /// Creates the context of one profile.
     pub(crate) fn new(network: Network, environment: Rc<dyn Environment>, records: Records) -> Self {
         Self {
             network,
@@ -41,7 +48,7 @@ impl Context {
         }
     }
 
-    /// This device's clock, but never before this profile's own newest claim: a clock set back must not make a
+    /// Returns this device's time, but not before this profile's own newest claim: a clock set back must not make a
     /// person's own names wait as if they came from the future.
     pub(crate) fn now(&self) -> Timestamp {
         self.environment.now().max(self.not_before.get())
@@ -57,7 +64,8 @@ impl Context {
         self.not_before.set(newest_claim);
     }
 
-    /// A number below `bound` (0 if that is 0), from the system's secure source. `bound` is small: one byte is drawn.
+    /// Returns a number below `bound` (0 if that is 0), from the system's secure source. `bound` is at most 256, since
+    /// one byte is drawn.
     pub(crate) fn random_below(&self, bound: usize) -> usize {
         let mut byte = [0];
         self.environment.random(&mut byte);
@@ -69,6 +77,7 @@ impl Context {
         self.events.emit(event);
     }
 
+    /// Returns the listeners.
     pub(crate) fn events(&self) -> &EventBus {
         &self.events
     }
@@ -111,13 +120,13 @@ impl Context {
         self.quarantined.borrow_mut().extend(records);
     }
 
-    /// Every record that is set aside, of this run and of earlier ones.
+    /// Returns every record in quarantine, of this run and of earlier ones.
     pub(crate) fn quarantined(&self) -> Ref<'_, Vec<QuarantinedRecord>> {
         self.quarantined.borrow()
     }
 
-    /// How often the store lost something in this run. A cache of what the store holds compares it: after a loss a
-    /// peer must be able to bring the same again.
+    /// Returns how often the store lost something in this run. A cache of what the store holds compares it: after a
+    /// loss a peer must be able to bring the same again.
     pub(crate) fn losses(&self) -> u64 {
         self.losses.get()
     }
@@ -138,10 +147,12 @@ impl EventBus {
         id
     }
 
+    /// Ends a subscription.
     pub(crate) fn unsubscribe(&self, id: u64) {
         self.listeners.borrow_mut().retain(|(known, _)| *known != id);
     }
 
+    /// Calls every listener. One may subscribe or send a command while it is called.
     fn emit(&self, event: &Event) {
         // A listener may subscribe or send a command while it is called.
         let listeners: Vec<Listener> = self.listeners.borrow().iter().map(|(_, listener)| listener.clone()).collect();

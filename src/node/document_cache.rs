@@ -1,26 +1,33 @@
-//! Documents of other people that were changed lately, so that the next change need not replay the ones before it.
+//! Other people's documents that were changed lately (an LRU cache), so that the next change need not replay all before
+//! it.
 //!
-//! A document is taken out to be changed and put back after the store has the changes: whatever fails in between, none
-//! here is ever ahead of the store. The own document is not here; the registry has it.
+//! A document is taken out to be changed, and put back once its changes are stored: whatever fails in between, none in
+//! the cache is ever ahead of the store. If the store loses a record, a new generation begins and the cache is emptied:
+//! a peer must be able to bring the lost change again, which a cached document would call known. The own document is
+//! not here; the registry has it.
 
 use std::collections::HashMap;
 
 use gen_registry_core::document::Document;
 use gen_registry_core::identity::Identity;
 
-/// Documents of others kept in memory: bounded by this, never by how many people there are.
+/// Documents in memory: bounded by this, not by how many people there are.
 pub(super) const RESIDENT_DOCUMENTS_MAX: usize = 64;
 
+/// The cached documents, each with the time of its last use in `clock`'s ticks.
 #[derive(Default)]
 pub(super) struct DocumentCache {
+    /// The documents, each with the value of `clock` at its last use.
     documents: HashMap<Identity, (u64, Document)>,
+    /// Counts uses: a larger value is a later use.
     clock: u64,
+    /// How often the store had lost something when this generation began.
     generation: u64,
 }
 
 impl DocumentCache {
-    /// Begins another generation when the store lost something: everything here is forgotten, and what was taken out
-    /// before must not be put back.
+    /// Begins another generation if the store has lost something: forgets everything, and refuses what was taken out
+    /// before.
     pub(super) fn enter(&mut self, generation: u64) {
         if generation != self.generation {
             self.documents.clear();
@@ -28,19 +35,22 @@ impl DocumentCache {
         }
     }
 
+    /// Returns the present generation, to be given to [`DocumentCache::put_all`].
     pub(super) fn generation(&self) -> u64 {
         self.generation
     }
 
+    /// Returns a document without taking it out.
     pub(super) fn get(&self, owner: &Identity) -> Option<&Document> {
         self.documents.get(owner).map(|(_, document)| document)
     }
 
+    /// Takes a document out, to be changed.
     pub(super) fn take(&mut self, owner: &Identity) -> Option<Document> {
         self.documents.remove(owner).map(|(_, document)| document)
     }
 
-    /// Puts back what was taken out in `generation` and is stored. The ones unused for longest make room.
+    /// Puts documents back that were taken out in `generation` and are stored. Those unused for longest are removed.
     pub(super) fn put_all(&mut self, documents: impl IntoIterator<Item = Document>, generation: u64) {
         if generation != self.generation {
             return;
@@ -55,6 +65,7 @@ impl DocumentCache {
         }
     }
 
+    /// Removes a document.
     pub(super) fn forget(&mut self, owner: &Identity) {
         self.documents.remove(owner);
     }

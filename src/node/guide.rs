@@ -1,11 +1,11 @@
-//! Rendering the guides for the page, which brings their text along and does not carry what renders it.
+//! Rendering the guides for the page. The page brings their text; what renders it is part of the worker's program only.
 
 use crate::context::Context;
 use gen_registry_api::*;
 use gen_registry_core::guide::GUIDE_MAX_BYTES;
 use gen_registry_core::jobs::{Job, JobOutput};
 
-/// Renders one guide in a worker. `page` is its file's name, `text` its Markdown.
+/// Renders one guide in a worker. `page` is its file's name, `text` its Markdown of at most [`GUIDE_MAX_BYTES`].
 pub(crate) async fn render(context: &Context, page: String, text: String) -> Result<RenderedGuide, Failure> {
     if text.len() > GUIDE_MAX_BYTES {
         let message = format!("A guide has at most {} KiB; this text is longer.", GUIDE_MAX_BYTES / 1024);

@@ -1,5 +1,18 @@
-//! The identity's key and the profile's settings: the key is made on the first write, perhaps sealed under a
-//! passphrase, and opened for a session.
+//! The identity's key and the profile's settings. The key is generated at the first write, may be sealed under a
+//! passphrase, and is opened for a session.
+//!
+//! ```text
+//!             first write, restore, import             set_passphrase
+//!   Empty ───────────────────────────────► Open ─────────────────────► Open, with its sealed form
+//!     ▲                                      │                            │  ▲
+//!     │            forget_identity           │                       lock │  │ unlock
+//!     └──────────────────────────────────────┘                            ▼  │
+//!                                                 start of a session ─► Locked
+//! ```
+//!
+//! A sealed key is encrypted with XChaCha20-Poly1305 under a key that Argon2id derives from the passphrase
+//! (`core::sealing`). Without a passphrase it is stored as it is, readable for everyone who can read the browser
+//! profile. A locked profile still shows everything; only writing needs the key.
 
 use std::cell::{Ref, RefCell};
 use std::collections::VecDeque;
@@ -22,32 +35,37 @@ use gen_registry_core::sealing::{
 };
 use gen_registry_core::time::Timestamp;
 
-/// Under which key of [`Table::Keys`] the identity stands.
+/// The key of [`Table::Keys`] under which the identity is stored.
 pub(super) const RECORD: &str = "identity";
-/// Under which key of [`Table::Settings`] the settings stand.
+/// The key of [`Table::Settings`] under which the settings are stored.
 pub(super) const SETTINGS_RECORD: &str = "state";
-/// Commands that were carried out, remembered so that a command sent again after a change of writer is not repeated.
+/// Ids of commands that were carried out, stored so that a command that is sent again after a change of writer is not
+/// carried out twice.
 const REMEMBERED_REQUESTS: usize = 64;
+/// Authenticated with every sealed key, so that no other sealed secret can be put in its place.
 const SEAL_CONTEXT: &[u8] = b"gen-registry/stored-key/v1";
 
-/// What a profile remembers beside its document.
+/// What a profile stores besides its document.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Settings {
+    /// Whether the person has shown to have the recovery words.
     pub(super) phrase_checked: bool,
+    /// When a backup was exported last.
     pub(super) last_backup_at: Option<Timestamp>,
-    /// A name that was taken when the person was made.
+    /// A name that was taken already when the identity was made.
     pub(super) refused_name: Option<RefusedName>,
     requests: VecDeque<RequestId>,
 }
 
+/// A name that could not be claimed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct RefusedName {
     pub(super) name: String,
 }
 
 impl Settings {
-    /// Remembers that a command was carried out; of more than [`REMEMBERED_REQUESTS`] the oldest is forgotten.
+    /// Adds the id of a command that was carried out; beyond [`REMEMBERED_REQUESTS`] the oldest is removed.
     pub(super) fn remember(&mut self, id: RequestId) {
         self.requests.push_back(id);
         while self.requests.len() > REMEMBERED_REQUESTS {
@@ -55,6 +73,7 @@ impl Settings {
         }
     }
 
+    /// Returns the write that stores the settings.
     pub(super) fn write(&self) -> Write {
         put(Table::Settings, SETTINGS_RECORD, self)
     }
@@ -62,8 +81,11 @@ impl Settings {
 
 /// The key as this session has it.
 pub(super) enum KeyState {
+    /// There is none.
     Empty,
+    /// It can sign; `sealed` is its stored form under a passphrase, if it has one.
     Open { signer: SigningIdentity, sealed: Option<SealedKey> },
+    /// Only its sealed form is known.
     Locked { identity: Identity, sealed: SealedKey },
 }
 
@@ -80,6 +102,7 @@ enum StoredSecret {
     Sealed(SealedKey),
 }
 
+/// A key sealed under a passphrase, with what is needed to derive the sealing key again.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct SealedKey {
     cost: Cost,
@@ -90,6 +113,7 @@ pub(super) struct SealedKey {
 }
 
 impl KeyState {
+    /// Returns the state after a start.
     pub(super) fn from_record(record: KeyRecord) -> Self {
         match record.secret {
             StoredSecret::Plain(entropy) => {
@@ -99,6 +123,7 @@ impl KeyState {
         }
     }
 
+    /// Returns the identity that the key belongs to.
     pub(super) fn identity(&self) -> Option<Identity> {
         match self {
             Self::Empty => None,
@@ -107,6 +132,7 @@ impl KeyState {
         }
     }
 
+    /// Returns how the key is protected.
     pub(super) fn protection(&self) -> Protection {
         match self {
             Self::Empty | Self::Open { sealed: None, .. } => Protection::None,
@@ -115,7 +141,7 @@ impl KeyState {
         }
     }
 
-    /// The open key.
+    /// Returns the open key; fails if there is none or it is locked.
     pub(super) fn signer(&self) -> Result<SigningIdentity, Failure> {
         match self {
             Self::Empty => Err(errors::no_identity()),
@@ -125,7 +151,7 @@ impl KeyState {
     }
 }
 
-/// The write that stores a key.
+/// Returns the write that stores a key.
 pub(super) fn key_write(signer: &SigningIdentity, sealed: Option<&SealedKey>) -> Write {
     let secret = match sealed {
         Some(sealed) => StoredSecret::Sealed(sealed.clone()),
@@ -134,14 +160,14 @@ pub(super) fn key_write(signer: &SigningIdentity, sealed: Option<&SealedKey>) ->
     put(Table::Keys, RECORD, &KeyRecord { public: *signer.identity().as_bytes(), secret })
 }
 
-/// A fresh key.
+/// Generates a key; stores nothing.
 pub(super) fn make(environment: &dyn Environment) -> SigningIdentity {
     let mut entropy = Zeroizing::new([0; 32]);
     environment.random(entropy.as_mut_slice());
     SigningIdentity::from_entropy(&entropy)
 }
 
-/// A passphrase that is set must have some length; strength is not guessed at.
+/// Checks that a new passphrase has a minimum length. Its strength is not estimated.
 pub(super) fn check_new_passphrase(passphrase: &str) -> Result<(), Failure> {
     if passphrase.chars().count() >= PASSPHRASE_MIN_CHARS {
         return Ok(());
@@ -161,25 +187,22 @@ pub(super) struct KeyStore {
 }
 
 impl KeyStore {
+    /// Creates the service from what was read from the store.
     pub(super) fn new(context: Rc<Context>, key_state: KeyState, settings: Settings) -> Self {
         Self { context, key_state: RefCell::new(key_state), settings: RefCell::new(settings) }
     }
 
-    /// The person whose profile this is; none before the first write.
+    /// Returns the person whose profile this is, or `None` before the first write.
     pub(super) fn identity(&self) -> Option<Identity> {
         self.key_state.borrow().identity()
     }
 
-    /// The open key.
-    ///
-    /// # Errors
-    ///
-    /// There is no identity, or it is locked.
+    /// Returns the open key; fails if there is none or it is locked.
     pub(super) fn signer(&self) -> Result<SigningIdentity, Failure> {
         self.key_state.borrow().signer()
     }
 
-    /// The key; made, but not stored yet, when there is none.
+    /// Returns the open key, or generates one, which is not stored yet, if there is none.
     pub(super) fn signer_or_new(&self) -> Result<SigningIdentity, Failure> {
         match &*self.key_state.borrow() {
             KeyState::Empty => Ok(make(&*self.context.environment)),
@@ -187,14 +210,17 @@ impl KeyStore {
         }
     }
 
+    /// Returns how the key is protected.
     pub(super) fn protection(&self) -> Protection {
         self.key_state.borrow().protection()
     }
 
+    /// Whether there is a key, open or locked.
     pub(super) fn has_identity(&self) -> bool {
         self.identity().is_some()
     }
 
+    /// Returns the settings. Not to be held across an await.
     pub(super) fn settings(&self) -> Ref<'_, Settings> {
         self.settings.borrow()
     }
@@ -221,7 +247,7 @@ impl KeyStore {
         *self.key_state.borrow_mut() = KeyState::Open { signer, sealed: None };
     }
 
-    /// Stretches a passphrase where it blocks nobody; here, if there is no such place.
+    /// Derives a key from a passphrase in a worker, or here if the platform has none. Takes about a second by design.
     pub(super) async fn stretch(&self, job: StretchJob) -> Result<StretchedKey, SealError> {
         match self.context.environment.run_job(Job::Stretch(job.clone())).await {
             Some(JobOutput::Stretched(result)) => result,
@@ -229,10 +255,12 @@ impl KeyStore {
         }
     }
 
+    /// Returns the recovery words, which are the key.
     pub(super) fn recovery_phrase(&self) -> Result<String, Failure> {
         Ok(self.signer()?.recovery_phrase().to_string())
     }
 
+    /// Compares some of the recovery words, given with their positions, and records that the person has them.
     pub(super) async fn confirm_phrase(&self, words: &[(u32, String)]) -> Result<(), Failure> {
         let phrase = self.signer()?.recovery_phrase();
         let right: Vec<&str> = phrase.split(' ').collect();
@@ -262,7 +290,7 @@ impl KeyStore {
         Ok(())
     }
 
-    /// A profile has one identity: another one may come in only while this one has nothing to lose.
+    /// Fails if the profile has another identity: a profile has one, which must not be overwritten.
     pub(super) fn check_room_for(&self, identity: &Identity) -> Result<(), Failure> {
         match self.identity() {
             Some(own) if own != *identity => Err(Failure::new(
@@ -274,8 +302,8 @@ impl KeyStore {
         }
     }
 
-    /// Makes `signer` this profile's key. The person evidently has the words or a backup.
-    /// `newest_claim` is when that person last claimed a name, as far as is known here.
+    /// Makes `signer` this profile's key. The person evidently has the words or a backup. `newest_claim` is when that
+    /// person last claimed a name, as far as is known here.
     pub(super) async fn adopt(&self, signer: SigningIdentity, newest_claim: Timestamp) -> Result<(), Failure> {
         let known = self.identity() == Some(signer.identity());
         if known {
@@ -291,6 +319,7 @@ impl KeyStore {
         Ok(())
     }
 
+    /// Seals the key under a passphrase, or stores it without one (`None`).
     pub(super) async fn set_passphrase(&self, passphrase: Option<String>) -> Result<(), Failure> {
         let signer = self.signer()?;
         let sealed = match passphrase {
@@ -313,6 +342,7 @@ impl KeyStore {
         Ok(())
     }
 
+    /// Opens a sealed key. Fails with a wrong passphrase; the state is then as before.
     pub(super) async fn unlock(&self, passphrase: String) -> Result<(), Failure> {
         let sealed = match &*self.key_state.borrow() {
             KeyState::Empty => return Err(errors::no_identity()),
@@ -329,6 +359,7 @@ impl KeyStore {
         Ok(())
     }
 
+    /// Drops the open key from memory, if it has a sealed form.
     pub(super) fn lock(&self) {
         let open = self.key_state.replace(KeyState::Empty);
         *self.key_state.borrow_mut() = match open {
@@ -338,6 +369,7 @@ impl KeyStore {
         self.context.emit(&Event::MeChanged);
     }
 
+    /// Deletes the key and the settings. `confirm` must be the identity's did.
     pub(super) async fn forget_identity(&self, confirm: &str) -> Result<(), Failure> {
         let own = self.identity().ok_or_else(errors::no_identity)?;
         if confirm.trim() != own.to_string() {
@@ -361,6 +393,7 @@ impl KeyStore {
     }
 }
 
+/// Words an error of sealing.
 pub(super) fn seal_failed(error: SealError) -> Failure {
     match error {
         SealError::WrongKey => errors::wrong_passphrase(),
@@ -377,6 +410,7 @@ pub(super) fn seal_failed(error: SealError) -> Failure {
     }
 }
 
+/// Words an error in recovery words.
 pub(super) fn phrase_invalid(error: &PhraseError) -> Failure {
     Failure::new(
         FailureCode::PhraseInvalid,

@@ -8,13 +8,27 @@
 //! From the lowest to the highest, each may use those above it in this list:
 //!
 //! - `context`; `key_store` (the key and the settings)
-//! - `registry` (read model, own document, writing: `write`); [`replication`] (what peers get); [`admit`] (what they bring)
+//! - `registry` (read model, own document, writing: `write`); [`replication`] (what peers get); [`admit`] (what they
+//!   bring)
 //! - `block_list::Decisions`, `modules::install::Installations`, [`peering`]'s peer table, `channels`' store
-//! - `presence` (who is online); `reputation` (what peers have earned)
+//! - `presence` (who is online); `reputation` (scores of peers)
 //! - `people` (questions); `profile` (the own name and description); `notices`; `block_list`; `backup`
 //! - [`blocks`] (content of modules and pictures); [`lookup`]; `receipts`; `modules`
 //! - `channels`, `chat` (presence and channels between peers)
 //! - [`peering`]: the sessions with peers, on top of all; [`network`]: which network it is; [`witness`]: on a server
+//!
+//! A profile's life, as a host drives it:
+//!
+//! ```text
+//!   network::at_start(records, asking)      which network the profile belongs to
+//!   Node::start(store, environment, ..)     reads key, settings and read model; replays no document
+//!   node.subscribe(listener)                events, for as long as the node lives
+//!   node.handle(Command::WhoAmI)            works from now on, with or without peers
+//!   Peering::open(node) ─► run()            takes part in the network, until the mesh is closed
+//! ```
+//!
+//! Questions are answered from the read model at once. A command that writes takes the write lock, is carried out
+//! unless its id is known already, and answers when its effect is stored ([`Node::handle_once`]).
 
 pub mod admit;
 mod backup;
@@ -91,7 +105,7 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Names one sending of a command.
 pub type RequestId = String;
 
-/// One profile's registry.
+/// One profile's registry: its services, as `services` builds them.
 pub struct Node {
     context: Rc<Context>,
     keys: Rc<KeyStore>,
@@ -205,6 +219,8 @@ impl Node {
         }
     }
 
+    /// Carries out a command on the own name, profile, key or backups, one at a time. One whose id is known answers
+    /// with the present state only.
     async fn write(&self, id: Option<RequestId>, command: Command) -> Result<Answer, Failure> {
         let _one_at_a_time = self.registry.begin_write().await;
         if self.keys.is_done(id.as_ref()) {
@@ -235,10 +251,12 @@ impl Node {
         Ok(self.me())
     }
 
+    /// Returns what the person sees of themselves, the answer to most writing commands.
     fn me(&self) -> Answer {
         Answer::Me(Box::new(self.people.me()))
     }
 
+    /// Returns what the network screen shows.
     fn network_report(&self) -> NetworkReport {
         network_report(&self.context, &self.peers, &self.reputation)
     }
@@ -248,6 +266,7 @@ impl Node {
         self.context.events().subscribe(listener)
     }
 
+    /// Ends a subscription.
     pub fn unsubscribe(&self, id: u64) {
         self.context.events().unsubscribe(id);
     }

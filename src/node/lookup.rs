@@ -1,10 +1,18 @@
-//! Looking names up beyond what is known here, and letting others find one's own.
+//! Looks names up beyond what is known here, and lets others find the own ones.
 //!
-//! A record that was found is a proof, but not the whole: its publisher is dialled, so that the document arrives by
-//! the ordinary way. Nothing that was found goes into the read model.
+//! A name proof that was found is a proof, but not the whole document. So its publisher is dialled, the document
+//! arrives by the ordinary exchange, and nothing that was found goes into the read model. A look-up asks in three
+//! steps, and ends with the first that finds a holder:
 //!
-//! - what a directory may keep: `validate`; asking: `client`; answering connected peers: `server`; telling the network
-//!   what one has: `publisher`
+//! ```text
+//!   this device   the read model                                                              at once
+//!   peers         up to 8 connected peers, one request each (`/gen/find/1`)                   up to 4 s
+//!   the network   Kademlia: the proofs stored under the hash of topic and name                up to 10 s
+//!                 ─► its publisher and, for a module, the providers of its file are dialled
+//! ```
+//!
+//! - asking: `client`; answering connected peers: `server`; publishing own names and files: `publisher`; what Kademlia
+//!   servers store: `validator`
 
 mod client;
 mod publisher;
@@ -34,8 +42,11 @@ use gen_registry_core::time::Timestamp;
 pub(crate) use publisher::run as publish;
 pub use validator::RecordValidator;
 
+/// The version of a find request.
 const REQUEST_VERSION: u8 = 1;
+/// Kinds of names in a find request.
 const KIND_USERNAME: u8 = 1;
+/// The kind of a module's name.
 const KIND_MODULE: u8 = 2;
 
 /// The service that looks names up, answers for them and publishes the own ones.
@@ -46,15 +57,16 @@ pub(crate) struct Lookups {
     peers: Rc<PeerTable>,
     reputation: Rc<ReputationTracker>,
     content: Rc<ContentStore>,
-    /// How much each peer has asked lately.
-    asked: RefCell<BTreeMap<NetPeerId, (Timestamp, u32)>>,
+    /// When each peer's window began, and how much it has asked since.
+    request_counts: RefCell<BTreeMap<NetPeerId, (Timestamp, u32)>>,
     /// Wakes the publisher task, once it runs.
     wake: RefCell<Option<mpsc::Sender<()>>>,
-    /// Everything is to be published again: a relay came, which may know nothing.
+    /// Whether everything is to be published again: a relay was connected, which may have stored nothing yet.
     everything: Cell<bool>,
 }
 
 impl Lookups {
+    /// Creates the service.
     pub(crate) fn new(
         context: Rc<Context>,
         keys: Rc<KeyStore>,
@@ -63,22 +75,23 @@ impl Lookups {
         reputation: Rc<ReputationTracker>,
         content: Rc<ContentStore>,
     ) -> Self {
-        let (asked, wake, everything) = (RefCell::default(), RefCell::default(), Cell::default());
-        Self { context, keys, registry, peers, reputation, content, asked, wake, everything }
+        let (request_counts, wake, everything) = (RefCell::default(), RefCell::default(), Cell::default());
+        Self { context, keys, registry, peers, reputation, content, request_counts, wake, everything }
     }
 
-    /// From now on own records are published when they change.
+    /// Lets own records be published when they change. Returns what wakes the publisher's task.
     pub(crate) fn open(&self) -> mpsc::Receiver<()> {
         let (wake, woken) = mpsc::channel(0);
         *self.wake.borrow_mut() = Some(wake);
         woken
     }
 
+    /// Ends that: the node has left its network.
     pub(crate) fn close(&self) {
         *self.wake.borrow_mut() = None;
     }
 
-    /// Something of one's own changed, or (`everything`) a relay came.
+    /// Wakes the publisher, because something of the own records changed or (`everything`) a relay was connected.
     pub(crate) fn wake(&self, everything: bool) {
         self.everything.set(self.everything.get() || everything);
         if let Some(wake) = &mut *self.wake.borrow_mut() {
@@ -88,7 +101,7 @@ impl Lookups {
     }
 }
 
-/// A question about a name, as peers ask it.
+/// Encodes a find request: version, kind, name.
 fn encode_request(name: &ClaimedName) -> Vec<u8> {
     let kind = match name.kind() {
         NameKind::Username => KIND_USERNAME,
@@ -97,6 +110,7 @@ fn encode_request(name: &ClaimedName) -> Vec<u8> {
     Encoder::new().byte(REQUEST_VERSION).byte(kind).text(name.as_str()).finish()
 }
 
+/// Decodes a find request of a peer.
 fn decode_request(bytes: &[u8]) -> Result<ClaimedName, DecodeError> {
     let mut decoder = Decoder::new(bytes);
     match decoder.byte()? {
@@ -113,6 +127,7 @@ fn decode_request(bytes: &[u8]) -> Result<ClaimedName, DecodeError> {
     }
 }
 
+/// Parses a name as a person typed it.
 fn parse(kind: NameKind, text: &str) -> Result<ClaimedName, Failure> {
     match kind {
         NameKind::Username => {
@@ -122,6 +137,7 @@ fn parse(kind: NameKind, text: &str) -> Result<ClaimedName, Failure> {
     }
 }
 
+/// Returns the key by which the read model stores a name.
 fn key_of(name: &ClaimedName) -> NameKey {
     (name.kind(), name.folded())
 }

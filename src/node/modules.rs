@@ -1,9 +1,8 @@
-//! The registry of modules as it is asked: which act is done where.
+//! Modules: takes each command about them to the service that carries it out.
 //!
-//! - what is known, for all of these: `catalog`
-//! - installing: `install`, `lockfile`, `bundle`; running: `run`
-//! - finding: `search`
-//! - what is known of a module: `pages`; publishing and all that its owner does: `publish`; ratings: `rate`
+//! - what is known, for all of these: `catalog`; pages and lists: `pages`
+//! - installing: `install`, `lockfile`, `bundle`; running: `run`; finding: `search`
+//! - what a module's owner does: `publish`; ratings: `rate`
 
 mod bundle;
 pub(crate) mod catalog;
@@ -57,6 +56,7 @@ pub(crate) struct Modules {
 }
 
 impl Modules {
+    /// Carries out a command. Commands that write to the own document take the write lock first.
     pub(super) async fn handle(&self, id: Option<RequestId>, ask: ModuleCommand) -> Result<Answer, Failure> {
         match ask {
             ModuleCommand::Validate { bytes } => Ok(Answer::Report(Box::new(validate(&self.context, bytes).await?))),
@@ -100,6 +100,8 @@ impl Modules {
         }
     }
 
+    /// Carries out a command that writes. One whose id is known already is not carried out again: it answers with the
+    /// present state.
     async fn write_module(&self, id: Option<RequestId>, ask: ModuleCommand) -> Result<Answer, Failure> {
         let _one_at_a_time = self.registry.begin_write().await;
         let done = self.keys.is_done(id.as_ref());
@@ -130,10 +132,12 @@ impl Modules {
         }
     }
 
+    /// Returns the page of a module as an answer.
     async fn module_answer(&self, name: &str) -> Result<Answer, Failure> {
         Ok(Answer::Module(self.catalog.page(name).await?.map(Box::new)))
     }
 
+    /// Returns a readme as HTML, rendered in a worker, or `None` if the block is not to be had.
     async fn readme(&self, cid: &str) -> Result<Option<String>, Failure> {
         let Some(block) = self.content.block(cid).await? else { return Ok(None) };
         let text = String::from_utf8_lossy(&block.bytes).into_owned();
@@ -152,11 +156,12 @@ async fn validate(context: &Context, bytes: Vec<u8>) -> Result<Report, Failure> 
     }
 }
 
+/// Parses a module's name as a person typed it.
 pub(super) fn parse_name(text: &str) -> Result<ModuleName, Failure> {
     text.trim().parse().map_err(|error| errors::name_invalid(&error))
 }
 
-/// The modules of which something else may be said now that a person's record is another one.
+/// Returns the modules that may be shown otherwise now that a person's record is another one.
 pub(super) fn modules_touched(before: Option<&PersonRecord>, now: &PersonRecord) -> BTreeSet<ModuleName> {
     let nothing = ModuleAnnotations::default();
     let (known, shelf) = before.map_or((0, &nothing), |before| (before.facts.len(), &before.shelf));
@@ -180,6 +185,7 @@ pub(super) fn modules_touched(before: Option<&PersonRecord>, now: &PersonRecord)
     touched
 }
 
+/// Returns the module that a fact is a release of.
 fn module_of(fact: &SignedFact) -> Option<ModuleName> {
     match fact.statement() {
         Fact::Release(release) => Some(release.module.clone()),

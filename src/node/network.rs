@@ -1,8 +1,15 @@
-//! Which network a profile belongs to: what a server says, checked, and what was said the last time.
+//! The network that a profile belongs to: its parameters as a server names them, validated, and as they were stored.
 //!
-//! A profile never changes its topic: its own document is signed for one. Nor does it wait for a server that hangs: what
-//! was said the last time is enough to open it, and what is said now counts from the next start, but for the ways to
-//! others.
+//! A profile never changes its topic: its own document is signed for one. Nor does it wait for a server that hangs.
+//! What `/network.json` leads to:
+//!
+//! | stored | the server answers | the page starts with | afterwards |
+//! |---|---|---|---|
+//! | nothing (first visit) | this network | its answer, after at most 2.5 s | – |
+//! | nothing | nothing | the public network without relays | stays by itself |
+//! | this network | other relays | the stored parameters, at once | the new relays at once, the rest from the next start |
+//! | this network | other witnesses | the stored parameters | they count from the next start |
+//! | this network | another topic | the stored parameters | the answer is ignored, and the page shows why |
 
 use std::future::Future;
 
@@ -19,25 +26,29 @@ use gen_registry_core::limits::PARAMETERS_VERSION;
 use gen_registry_core::ownership::Rules;
 use gen_registry_core::proof_of_work::WORK_BITS_MAX;
 
+/// The key of [`Table::Settings`] under which the parameters are stored.
 const RECORD: &str = "network";
-/// Relays, open nodes, witnesses and ICE servers, each.
+/// Relays, public nodes, witnesses and ICE servers, of each at most so many.
 pub const ENTRIES_MAX: usize = 16;
-/// Of one address.
+/// Bytes of one address or did.
 pub const ENTRY_MAX_BYTES: usize = 512;
 
 /// One network: everything that must be the same for all who take part, and where to find others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Network {
+    /// The network's topic, part of everything that is signed for it.
     pub topic: Topic,
+    /// Witnesses, how many of them confirm a name, and the proof of work for claims.
     pub rules: Rules,
-    /// Multiaddresses, each with the relay's name at its end.
+    /// Multiaddresses of relays, each with the peer id at its end.
     pub relays: Vec<String>,
-    /// Nodes that listen for everybody, pages too, as multiaddresses with their names at the end.
+    /// Multiaddresses of nodes that pages can dial, each with the peer id at its end.
     pub public_nodes: Vec<String>,
+    /// STUN and TURN servers.
     pub ice_servers: Vec<IceServer>,
 }
 
-/// How others are found: all of a network that may change while a profile is open.
+/// How other nodes are found: the part of a network that may change while a profile is open.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Endpoints {
     pub relays: Vec<String>,
@@ -46,6 +57,7 @@ pub struct Endpoints {
 }
 
 impl Network {
+    /// Returns how other nodes are found.
     pub fn endpoints(&self) -> Endpoints {
         let Self { relays, public_nodes, ice_servers, .. } = self.clone();
         Endpoints { relays, public_nodes, ice_servers }
@@ -77,7 +89,7 @@ pub struct NetworkParameters {
     /// Zero bits that a claim's hash must begin with; 0 or absent: no work is asked for.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub work_bits: u32,
-    /// Nodes that listen for everybody. A page connects to no other address without WebRTC, whoever names one.
+    /// Nodes that pages can dial. A page connects to no other address without WebRTC, whichever peer names one.
     #[serde(default, rename = "openNodes", skip_serializing_if = "Vec::is_empty")]
     pub public_nodes: Vec<String>,
     #[serde(default)]
@@ -140,44 +152,44 @@ impl TryFrom<NetworkParameters> for Network {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Start {
     pub network: Network,
-    /// Why what the server said was left aside.
+    /// Why the server's answer was ignored, if it was.
     pub fault: Option<ParametersError>,
-    /// Nothing was kept from before, so the server was asked; else it is still to be asked.
+    /// Whether the server was asked; else that is still to be done.
     pub asked: bool,
 }
 
-/// Waits for `asking` only when nothing is kept from before.
+/// Returns the network to start with. Awaits `asking` only if nothing is stored.
 pub async fn at_start(
     records: &Records,
     asking: impl Future<Output = Option<NetworkParameters>>,
 ) -> Result<Start, StoreError> {
-    if let Some(network) = kept(records).await? {
+    if let Some(network) = read_stored(records).await? {
         return Ok(Start { network, fault: None, asked: false });
     }
     let (network, fault) = settle(records, asking.await).await?;
     Ok(Start { network, fault, asked: true })
 }
 
-/// The profile's network: as a server says now, else as it said the last time, else the public one. What a server says
-/// of another network than the profile's is left aside.
+/// Returns the profile's network: as a server names it now, else as it was stored, else the public one. Stores a new
+/// answer. An answer about another network than the profile's is ignored.
 pub async fn settle(
     records: &Records,
-    said: Option<NetworkParameters>,
+    answer: Option<NetworkParameters>,
 ) -> Result<(Network, Option<ParametersError>), StoreError> {
-    let kept = kept(records).await?;
-    let Some(said) = said else { return Ok((kept.unwrap_or_default(), None)) };
-    let network = match Network::try_from(said) {
+    let stored = read_stored(records).await?;
+    let Some(answer) = answer else { return Ok((stored.unwrap_or_default(), None)) };
+    let network = match Network::try_from(answer) {
         Ok(network) => network,
-        Err(fault) => return Ok((kept.unwrap_or_default(), Some(fault))),
+        Err(fault) => return Ok((stored.unwrap_or_default(), Some(fault))),
     };
-    let same = match &kept {
-        Some(kept) => kept.topic == network.topic,
+    let same = match &stored {
+        Some(stored) => stored.topic == network.topic,
         None => may_belong_to(records, &network.topic).await?,
     };
     if !same {
-        return Ok((kept.unwrap_or_default(), Some(ParametersError::OtherNetwork)));
+        return Ok((stored.unwrap_or_default(), Some(ParametersError::OtherNetwork)));
     }
-    if kept.as_ref() != Some(&network) {
+    if stored.as_ref() != Some(&network) {
         let record = put(Table::Settings, RECORD, &NetworkParameters::from(&network));
         records.commit(vec![record], Durability::Relaxed).await?;
     }
@@ -185,9 +197,9 @@ pub async fn settle(
 }
 
 /// What a server said the last time.
-async fn kept(records: &Records) -> Result<Option<Network>, StoreError> {
+async fn read_stored(records: &Records) -> Result<Option<Network>, StoreError> {
     Ok(match records.get::<NetworkParameters>(Table::Settings, RECORD).await? {
-        StoredRecord::Record(kept) => Network::try_from(kept).ok(),
+        StoredRecord::Record(stored) => Network::try_from(stored).ok(),
         StoredRecord::Nothing => None,
         StoredRecord::Damaged(found) => {
             tracing::warn!(why = %found.why, "the network's parameters can't be read");
@@ -196,8 +208,9 @@ async fn kept(records: &Records) -> Result<Option<Network>, StoreError> {
     })
 }
 
-/// Nothing kept does not mean that the profile is new: no server may have said anything so far, or the record is lost.
-/// Then the own changes tell. Who has not written yet belongs nowhere.
+/// Whether a profile without stored parameters may belong to this network. It need not be new: no server may have
+/// answered so far, or the record is lost. Then its own changes, which are signed for one network, decide. A profile
+/// without changes may belong to any.
 async fn may_belong_to(records: &Records, topic: &Topic) -> Result<bool, StoreError> {
     let StoredRecord::Record(key) = records.get(Table::Keys, key_store::RECORD).await? else { return Ok(true) };
     let Some(own) = KeyState::from_record(key).identity() else { return Ok(true) };
@@ -222,7 +235,7 @@ mod tests {
     use gen_registry_core::identity::SigningIdentity;
     use gen_registry_core::time::Timestamp;
 
-    fn said() -> NetworkParameters {
+    fn sample() -> NetworkParameters {
         let witness = SigningIdentity::from_entropy(&[1; 32]).identity();
         let rules = Rules { witnesses: vec![witness], threshold: 1, work_bits: 0 };
         let relays = vec!["/ip4/127.0.0.1/tcp/1/ws".to_owned()];
@@ -231,22 +244,22 @@ mod tests {
 
     #[test]
     fn parameters_from_a_server_are_validated() {
-        assert!(Network::try_from(said()).is_ok());
+        assert!(Network::try_from(sample()).is_ok());
         let stun = |urls: &str| IceServer { urls: urls.to_owned(), username: None, credential: None };
         let bad = [
-            (NetworkParameters { topic: "x".into(), ..said() }, ParametersError::Topic),
-            (NetworkParameters { parameters_version: 9, ..said() }, ParametersError::Version(9)),
-            (NetworkParameters { witnesses: vec!["did:web:x".into()], ..said() }, ParametersError::Witness),
-            (NetworkParameters { threshold: 2, ..said() }, ParametersError::Threshold { threshold: 2, witnesses: 1 }),
-            (NetworkParameters { relays: vec![String::new(); ENTRIES_MAX + 1], ..said() }, ParametersError::TooMuch),
-            (NetworkParameters { relays: vec!["a".repeat(ENTRY_MAX_BYTES + 1)], ..said() }, ParametersError::TooMuch),
+            (NetworkParameters { topic: "x".into(), ..sample() }, ParametersError::Topic),
+            (NetworkParameters { parameters_version: 9, ..sample() }, ParametersError::Version(9)),
+            (NetworkParameters { witnesses: vec!["did:web:x".into()], ..sample() }, ParametersError::Witness),
+            (NetworkParameters { threshold: 2, ..sample() }, ParametersError::Threshold { threshold: 2, witnesses: 1 }),
+            (NetworkParameters { relays: vec![String::new(); ENTRIES_MAX + 1], ..sample() }, ParametersError::TooMuch),
+            (NetworkParameters { relays: vec!["a".repeat(ENTRY_MAX_BYTES + 1)], ..sample() }, ParametersError::TooMuch),
             (
-                NetworkParameters { public_nodes: vec![String::new(); ENTRIES_MAX + 1], ..said() },
+                NetworkParameters { public_nodes: vec![String::new(); ENTRIES_MAX + 1], ..sample() },
                 ParametersError::TooMuch,
             ),
-            (NetworkParameters { ice_servers: vec![stun("http://x")], ..said() }, ParametersError::IceServer),
+            (NetworkParameters { ice_servers: vec![stun("http://x")], ..sample() }, ParametersError::IceServer),
             (
-                NetworkParameters { ice_servers: vec![stun("stun:x"); ENTRIES_MAX + 1], ..said() },
+                NetworkParameters { ice_servers: vec![stun("stun:x"); ENTRIES_MAX + 1], ..sample() },
                 ParametersError::IceServer,
             ),
         ];
@@ -258,25 +271,25 @@ mod tests {
     #[test]
     fn last_parameters_count_while_the_server_is_silent_and_another_network_is_ignored() {
         let records = Records::new(Rc::new(MemoryStore::new()));
-        let settle = |said| block_on(settle(&records, said)).expect("the memory store answers");
+        let settle = |answer| block_on(settle(&records, answer)).expect("the memory store answers");
         assert_eq!(settle(None), (Network::default(), None));
-        let network = Network::try_from(said()).expect("good parameters");
-        assert_eq!(settle(Some(said())), (network.clone(), None));
+        let network = Network::try_from(sample()).expect("good parameters");
+        assert_eq!(settle(Some(sample())), (network.clone(), None));
         assert_eq!(settle(None), (network.clone(), None), "remembered");
-        let other = NetworkParameters { topic: "ab".repeat(32), ..said() };
+        let other = NetworkParameters { topic: "ab".repeat(32), ..sample() };
         assert_eq!(settle(Some(other)), (network.clone(), Some(ParametersError::OtherNetwork)));
-        let broken = NetworkParameters { threshold: 5, ..said() };
+        let broken = NetworkParameters { threshold: 5, ..sample() };
         assert_eq!(settle(Some(broken)).0, network);
     }
 
     #[test]
     fn profile_with_parameters_does_not_wait_for_the_server() {
         let records = Records::new(Rc::new(MemoryStore::new()));
-        let network = Network::try_from(said()).expect("good parameters");
+        let network = Network::try_from(sample()).expect("good parameters");
         let mut first = Box::pin(at_start(&records, pending()));
-        assert!(first.as_mut().now_or_never().is_none(), "with nothing kept there is nothing to open a profile with");
+        assert!(first.as_mut().now_or_never().is_none(), "with nothing stored there is nothing to open a profile with");
         let start = |asking| block_on(at_start(&records, asking)).expect("the memory store answers");
-        let first = start(ready(Some(said())).left_future());
+        let first = start(ready(Some(sample())).left_future());
         assert_eq!(first, Start { network: network.clone(), fault: None, asked: true });
         // It never answers.
         let second = start(pending().right_future());
@@ -292,10 +305,10 @@ mod tests {
 
     #[test]
     fn a_profile_that_wrote_without_a_server_does_not_change_networks() {
-        let elsewhere = NetworkParameters { topic: "ab".repeat(32), ..said() };
+        let elsewhere = NetworkParameters { topic: "ab".repeat(32), ..sample() };
         let other = Network::try_from(elsewhere.clone()).expect("good parameters");
-        let settle = |store: &Rc<MemoryStore>, said: &NetworkParameters| {
-            block_on(settle(&Records::new(store.clone()), Some(said.clone()))).expect("the memory store answers")
+        let settle = |store: &Rc<MemoryStore>, answer: &NetworkParameters| {
+            block_on(settle(&Records::new(store.clone()), Some(answer.clone()))).expect("the memory store answers")
         };
         let left_aside = Some(ParametersError::OtherNetwork);
         let store = Rc::new(MemoryStore::new());
@@ -303,11 +316,11 @@ mod tests {
         for _ in 0..2 {
             assert_eq!(settle(&store, &elsewhere), (Network::default(), left_aside));
         }
-        assert_eq!(settle(&store, &said()).1, None, "a server of its own network is listened to");
+        assert_eq!(settle(&store, &sample()).1, None, "a server of its own network is listened to");
         // The same the other way round: written for the other network, and the record of it is gone.
         let store = Rc::new(MemoryStore::new());
         block_on(write(&store, other.clone()));
-        assert_eq!(settle(&store, &said()).1, left_aside);
+        assert_eq!(settle(&store, &sample()).1, left_aside);
         assert_eq!(settle(&store, &elsewhere), (other.clone(), None));
         // Who wrote nothing may go anywhere.
         assert_eq!(settle(&Rc::new(MemoryStore::new()), &elsewhere), (other, None));

@@ -1,7 +1,12 @@
-//! Announcements that concern this person: of people, modules and tags that are followed, and of installed modules.
+//! Notices: announcements that concern this person, of people, modules and tags that are followed, and of installed
+//! modules.
 //!
-//! News arrives with the changes that everybody gets; here it is only picked out. What is followed never leaves the
-//! device.
+//! News arrives with the changes that all nodes get; here it is only selected. What is followed never leaves the
+//! device: no peer is asked for it.
+//!
+//! For example, Alice follows `person:did:key:…Bob`. A change of Bob's document with a release arrives; the registry
+//! compares his records ([`RecordDiff`]) and calls [`Notices`], which checks that the release counts and was published
+//! after she followed him, stores a notice and emits it.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -29,15 +34,15 @@ use gen_registry_core::name::ModuleName;
 use gen_registry_core::read_model::{PersonRecord, ReadModel};
 use gen_registry_core::time::Timestamp;
 
-/// Notices that are kept; the oldest goes first.
+/// Stored notices; the oldest is removed first.
 pub const NOTICES_MAX: usize = 200;
-/// What one profile may follow.
+/// Subjects that one profile may follow.
 pub const FOLLOWS_MAX: usize = 500;
 
-/// Under which key of [`Table::Settings`] they stand.
+/// The key of [`Table::Settings`] under which they are stored.
 pub(crate) const RECORD: &str = "notices";
 
-/// What is followed.
+/// A followed subject. Its stored form is its text, e.g. `tag:game`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 enum Followed {
@@ -46,26 +51,33 @@ enum Followed {
     Tag(String),
 }
 
-/// It can't be followed.
+/// The text is no subject that can be followed.
 #[derive(Debug, thiserror::Error)]
 #[error("it begins with none of “person:”, “module:” and “tag:”, or is none of them")]
 struct NotFollowed;
 
+/// What is followed, and the notices.
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct NoticeLog {
+    /// The followed subjects, and since when.
     follows: BTreeMap<Followed, Timestamp>,
+    /// The notices, the oldest first.
     kept: VecDeque<Notice>,
+    /// The id of the next notice.
     next: u64,
+    /// Whether something is not stored yet.
     #[serde(skip)]
     unsaved: bool,
 }
 
-/// What somebody's new record says that the old one did not.
+/// What a person's new record contains that the old one did not.
 pub(crate) struct RecordDiff {
+    /// Whose record it is.
     person: Identity,
+    /// New facts, of this person only: receipts are others'.
     facts: Vec<SignedFact>,
-    /// Modules that are newly advised against, and why.
+    /// Modules that are newly deprecated, and why.
     advised: Vec<(ModuleName, String)>,
 }
 
@@ -107,11 +119,13 @@ impl From<Followed> for String {
 }
 
 impl NoticeLog {
+    /// Returns the notices for the page, the newest first.
     fn list(&self) -> NoticeList {
         let unread = self.kept.iter().filter(|notice| !notice.read).count() as u64;
         NoticeList { notices: self.kept.iter().rev().cloned().collect(), unread }
     }
 
+    /// Adds a notice under the next id.
     fn add(&mut self, notice: Notice) -> Notice {
         let notice = Notice { id: self.next, ..notice };
         self.next += 1;
@@ -123,7 +137,7 @@ impl NoticeLog {
         notice
     }
 
-    /// Whether something of that date concerns one who follows any of these. Its author's clock may be behind.
+    /// Whether something of that date concerns a follower of any of these subjects. Its author's clock may be behind.
     fn follows(&self, any: impl IntoIterator<Item = Followed>, dated: Timestamp) -> bool {
         any.into_iter()
             .any(|followed| self.follows.get(&followed).is_some_and(|since| dated.plus(CLOCK_SKEW) >= *since))
@@ -131,7 +145,7 @@ impl NoticeLog {
 }
 
 impl RecordDiff {
-    /// Returns `None` if nothing changed that a follower could want to see.
+    /// Compares two records. Returns `None` if nothing changed that a follower may want to see.
     pub(crate) fn between(before: Option<&PersonRecord>, after: &PersonRecord) -> Option<Self> {
         let known: BTreeSet<Digest> =
             before.map(|b| b.facts.iter().map(SignedFact::hash).collect()).unwrap_or_default();
@@ -146,7 +160,7 @@ impl RecordDiff {
     }
 }
 
-/// The service that picks out what concerns this person.
+/// The service that selects what concerns this person.
 pub(crate) struct Notices {
     context: Rc<Context>,
     keys: Rc<KeyStore>,
@@ -168,6 +182,7 @@ impl RegistryObserver for Notices {
 }
 
 impl Notices {
+    /// Creates the service with the stored log.
     pub(crate) fn new(
         context: Rc<Context>,
         keys: Rc<KeyStore>,
@@ -179,6 +194,7 @@ impl Notices {
         Self { context, keys, registry, decisions, installations, log: RefCell::new(log) }
     }
 
+    /// Carries out a command about notices.
     pub(crate) async fn handle(&self, ask: NoticeCommand) -> Result<Answer, Failure> {
         match ask {
             NoticeCommand::Follows => {}
@@ -213,12 +229,14 @@ impl Notices {
         Ok(Answer::Follows(log.follows.iter().map(row).collect()))
     }
 
+    /// Changes the log and marks it as unsaved.
     fn change(&self, change: impl FnOnce(&mut NoticeLog)) {
         let mut log = self.log.borrow_mut();
         change(&mut log);
         log.unsaved = true;
     }
 
+    /// Follows a subject, or stops following it.
     fn follow(&self, subject: &str, follow: bool) -> Result<(), Failure> {
         let invalid = |message: String, advice: &str| Failure::new(FailureCode::InvalidArgument, message, advice);
         let followed: Followed = subject.parse().map_err(|error: NotFollowed| {
@@ -239,7 +257,7 @@ impl Notices {
         Ok(())
     }
 
-    /// Selects what concerns this person, remembers it and emits it.
+    /// Selects what concerns this person, adds it to the log and emits it.
     fn notice(&self, diffs: &[RecordDiff]) {
         let now = self.context.now();
         let mut fresh = Vec::new();
@@ -259,7 +277,7 @@ impl Notices {
         fresh.into_iter().for_each(|notice| self.context.emit(&Event::Announcement { notice }));
     }
 
-    /// Stores what changed since the last time.
+    /// Stores the log if it changed. On failure it is stored the next time.
     pub(crate) async fn save(&self) -> Result<(), StoreError> {
         if !std::mem::take(&mut self.log.borrow_mut().unsaved) {
             return Ok(());
@@ -273,7 +291,7 @@ impl Notices {
     }
 }
 
-/// What is looked at to find out whether one person's news concerns this profile.
+/// What is examined to decide whether one person's news concerns this profile.
 struct Scope<'a> {
     read_model: &'a ReadModel,
     installed: &'a InstalledModules,
@@ -282,6 +300,7 @@ struct Scope<'a> {
 }
 
 impl Scope<'_> {
+    /// Returns the notice of a fact, if it counts and concerns this profile.
     fn of_fact(&self, fact: &SignedFact) -> Option<Notice> {
         let (read_model, person) = (self.read_model, self.person);
         let notice = |kind| self.blank(kind);
@@ -326,7 +345,7 @@ impl Scope<'_> {
         }
     }
 
-    /// An advice has no date of its own: it counts as given when it arrived.
+    /// Returns the notice of a deprecation. It has no date of its own: it counts as made when it arrived.
     fn of_advice(&self, name: &ModuleName, why: &str, now: Timestamp) -> Option<Notice> {
         let holder = self.read_model.module_name(&name.folded())?.holder()?.holder;
         (holder == self.person && self.concerns(name, now)).then(|| Notice {
@@ -336,7 +355,7 @@ impl Scope<'_> {
         })
     }
 
-    /// Whether news of that date about a module is wanted. What is installed is followed without being asked.
+    /// Whether news of that date about a module is wanted. Installed modules are followed without being asked.
     fn concerns(&self, name: &ModuleName, dated: Timestamp) -> bool {
         let name = self.read_model.spelled(name);
         let facet = self.read_model.facet(&name);
@@ -346,6 +365,7 @@ impl Scope<'_> {
         installed || self.log.follows(any, dated)
     }
 
+    /// Returns a notice about the person, to be completed.
     fn blank(&self, kind: NoticeKind) -> Notice {
         let username = self.read_model.username_of(&self.person).map(ToString::to_string);
         let who = Author { did: self.person.to_string(), username };

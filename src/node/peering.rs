@@ -1,8 +1,20 @@
-//! The sessions with peers: the mesh brings links and gossip, the node answers what sessions ask, and own changes go
-//! out.
+//! A node among its peers: passes what the mesh brings to sessions and services, and own changes to the mesh.
 //!
-//! It decides nothing about what is true: changes go through [`Admission::admit`]. A peer that breaks rules is counted and,
-//! when nothing sensible can follow, sent away.
+//! It does not decide what is valid: changes go through [`Admission::admit`]. A peer that breaks rules is counted and,
+//! if nothing sensible can follow, banned.
+//!
+//! [`Peering::run`] is one task that drives everything else:
+//!
+//! ```text
+//!   mesh.run()                          the libp2p node
+//!   events of the mesh                  Linked ─► one session (`host`) and one exchange of rosters
+//!                                       Gossip ─► the session of the forwarding peer, or `chat`
+//!                                       streams and requests ─► `blocks`, `chat`, `lookup`
+//!                                       Changed ─► `peer_table`, stored peers, look-ups and receipts after a new relay
+//!   every second                        presence and channels (`chat`), storing scores and notices
+//!   every 20 s, and after own changes   missing receipts, block lists that are due
+//!   fetcher, publisher                  until the node leaves its network
+//! ```
 //!
 //! [`Admission::admit`]: crate::admit::Admission::admit
 
@@ -48,13 +60,14 @@ pub(crate) use report::network_report;
 
 /// The key of [`Table::Keys`] under which the node's own key is stored. It is never an identity.
 const KEY_RECORD: &str = "node";
-/// Under which key of [`Table::Settings`] the peers of earlier stand.
+/// The key of [`Table::Settings`] under which the peers of earlier runs are stored.
 const PEERS_RECORD: &str = "peers";
-/// Gossip that waits for one session; more is left aside.
+/// Gossip messages that wait for one session; further ones are ignored.
 const GOSSIP_WAITING: usize = 64;
-/// How often receipts that are still missing are asked for.
+/// How often missing receipts are requested.
 const RECEIPTS_EVERY: Duration = Duration::from_secs(20);
 
+/// Why a node can't take part in its network.
 #[derive(Debug, thiserror::Error)]
 pub enum PeeringError {
     #[error(transparent)]
@@ -67,45 +80,50 @@ pub enum PeeringError {
 pub struct Peering {
     node: Rc<Node>,
     mesh: MeshHandle,
+    /// What [`Peering::run`] drives.
     life: Option<(Mesh, mpsc::Receiver<MeshEvent>, mpsc::UnboundedReceiver<HistoryRequest>)>,
+    /// Where gossip for each session is sent.
     sessions: RefCell<BTreeMap<NetPeerId, mpsc::Sender<Gossip>>>,
 }
 
 impl Peering {
-    /// Sets the node up for its network; nothing happens before [`Peering::run`].
+    /// Sets the node up for its network, with the endpoints it knew at its start. Nothing happens before
+    /// [`Peering::run`].
     pub async fn open(node: Rc<Node>) -> Result<Self, PeeringError> {
-        let ways = node.endpoints();
-        Self::open_through(node, ways).await
+        let endpoints = node.endpoints();
+        Self::open_through(node, endpoints).await
     }
 
-    /// The same when others are found elsewhere than the node knew at its start.
-    pub async fn open_through(node: Rc<Node>, ways: Endpoints) -> Result<Self, PeeringError> {
-        Self::open_with(node, ways, None, None).await
+    /// The same with newer endpoints.
+    pub async fn open_through(node: Rc<Node>, endpoints: Endpoints) -> Result<Self, PeeringError> {
+        Self::open_with(node, endpoints, None, None).await
     }
 
-    /// As a server: others come to it.
+    /// Sets the node up as a server that others connect to, and that stores records for Kademlia.
     pub async fn open_listening(node: Rc<Node>, listening: Listening) -> Result<Self, PeeringError> {
-        let ways = node.endpoints();
-        Self::open_with(node, ways, Some(listening), None).await
+        let endpoints = node.endpoints();
+        Self::open_with(node, endpoints, Some(listening), None).await
     }
 
-    /// On another transport than the platform's.
+    /// Sets the node up on another transport than the platform's, for tests.
     pub async fn open_on(
         node: Rc<Node>,
         transport: impl FnOnce(NodeKey) -> TransportStack + 'static,
         listening: Option<Listening>,
     ) -> Result<Self, PeeringError> {
-        let ways = node.endpoints();
-        Self::open_with(node, ways, listening, Some(Box::new(transport))).await
+        let endpoints = node.endpoints();
+        Self::open_with(node, endpoints, listening, Some(Box::new(transport))).await
     }
 
+    /// Sets the node up: reads its key and its earlier peers, and opens the mesh. A node that listens stores records
+    /// for Kademlia, too.
     async fn open_with(
         node: Rc<Node>,
-        ways: Endpoints,
+        endpoints: Endpoints,
         listening: Option<Listening>,
         transport: Option<Box<dyn FnOnce(NodeKey) -> TransportStack>>,
     ) -> Result<Self, PeeringError> {
-        let Endpoints { relays, public_nodes, ice_servers } = ways;
+        let Endpoints { relays, public_nodes, ice_servers } = endpoints;
         let key = node.node_key().await?;
         let remembered_peers = match node.context.records.get(Table::Settings, PEERS_RECORD).await? {
             StoredRecord::Record(peers) => peers,
@@ -134,15 +152,16 @@ impl Peering {
         Ok(Self { node, mesh: handle, life: Some((mesh, events, histories)), sessions: RefCell::default() })
     }
 
+    /// Returns the handle of the mesh.
     pub fn mesh(&self) -> MeshHandle {
         self.mesh.clone()
     }
 
-    /// Until the mesh is closed.
+    /// Runs until the mesh is closed, then stores scores and ends what needed the network.
     pub async fn run(mut self) {
         let Some((mesh, mut events, mut histories)) = self.life.take() else { return };
         let peering = Rc::new(self);
-        let mut written = peering.announce_own_changes();
+        let mut own_changes = peering.announce_own_changes();
         let mut mesh = mesh.run().boxed_local().fuse();
         let mut sessions: FuturesUnordered<LocalBoxFuture<'static, ()>> = FuturesUnordered::new();
         let content = &peering.node.content;
@@ -151,7 +170,7 @@ impl Peering {
         let lookups = &peering.node.lookups;
         sessions.push(lookup::publish(lookups.clone(), peering.mesh.clone(), lookups.open()).boxed_local());
         let mut receipts = Delay::new(Duration::ZERO).fuse();
-        let mut talk = Delay::new(Duration::ZERO).fuse();
+        let mut chat_tick = Delay::new(Duration::ZERO).fuse();
         loop {
             select! {
                 () = mesh => break,
@@ -160,19 +179,19 @@ impl Peering {
                     None => break,
                 },
                 () = sessions.select_next_some() => {}
-                wanted = histories.select_next_some() => {
-                    let asking = peering.node.chat.clone().ask_members(peering.mesh.clone(), wanted);
+                request = histories.select_next_some() => {
+                    let asking = peering.node.chat.clone().ask_members(peering.mesh.clone(), request);
                     sessions.push(asking.boxed_local());
                 }
-                () = talk => {
+                () = chat_tick => {
                     sessions.push(peering.node.chat.clone().tick(peering.mesh.clone()).boxed_local());
-                    sessions.push(save_news(peering.node.clone()).boxed_local());
-                    talk = Delay::new(chat::TICK).fuse();
+                    sessions.push(save_scores_and_notices(peering.node.clone()).boxed_local());
+                    chat_tick = Delay::new(chat::TICK).fuse();
                 }
-                _ = written.next() => {
+                _ = own_changes.next() => {
                     receipts = Delay::new(Duration::ZERO).fuse();
                     // It may be the first sign of a person.
-                    talk = Delay::new(Duration::ZERO).fuse();
+                    chat_tick = Delay::new(Duration::ZERO).fuse();
                 }
                 () = receipts => {
                     let node = peering.node.clone();
@@ -188,6 +207,7 @@ impl Peering {
         peering.node.context.emit(&Event::NetworkChanged);
     }
 
+    /// Handles one event of the mesh. Returns what is left to be done, which runs beside everything else.
     fn handle_event(self: Rc<Self>, event: MeshEvent) -> Option<LocalBoxFuture<'static, ()>> {
         match event {
             MeshEvent::Linked(link) if !self.node.reputation.is_welcome(link.peer) => {
@@ -196,11 +216,11 @@ impl Peering {
             }
             MeshEvent::Linked(link) => {
                 self.mesh.rate(link.peer, self.node.reputation.score(link.peer));
-                let (inbox, inward) = mpsc::channel(GOSSIP_WAITING);
-                self.sessions.borrow_mut().insert(link.peer, inbox);
+                let (sender, gossip) = mpsc::channel(GOSSIP_WAITING);
+                self.sessions.borrow_mut().insert(link.peer, sender);
                 let (node, mesh, peer) = (self.node.clone(), self.mesh.clone(), link.peer);
-                let meeting = node.chat.clone().exchange_rosters(mesh.clone(), peer);
-                Some(join(serve(node, mesh, link, inward), meeting).map(drop).boxed_local())
+                let roster_exchange = node.chat.clone().exchange_rosters(mesh.clone(), peer);
+                Some(join(serve(node, mesh, link, gossip), roster_exchange).map(drop).boxed_local())
             }
             // Two that dialled each other at once keep one of their connections. A goodbye that is lost with the other one
             // is not repeated, and changes are compared from time to time anyway.
@@ -249,20 +269,21 @@ impl Peering {
         }
     }
 
-    /// The forwarding peer answers for it. Gossip of a peer without a session, or of one that sends more than can be
-    /// checked, is not forwarded.
+    /// Passes a change that came as gossip to the session of the peer that forwarded it, which answers for it. If that
+    /// peer has no session, or sends more than can be checked, the message is not forwarded.
     fn pass_to_session(&self, ticket: GossipTicket, bytes: Vec<u8>) {
         let mut sessions = self.sessions.borrow_mut();
         let session = sessions.get_mut(&ticket.from).filter(|session| !session.is_closed());
-        let left = match session {
+        let ignored = match session {
             None => Some(ticket),
             Some(session) => session.try_send(Gossip { ticket, bytes }).err().map(|full| full.into_inner().ticket),
         };
-        if let Some(ticket) = left {
+        if let Some(ticket) = ignored {
             self.mesh.validate(ticket, MessageAcceptance::Ignore);
         }
     }
 
+    /// Does what follows from a new view: stores the peers for the next start, and uses a new relay.
     async fn apply_view_changes(&self, news: ViewChanges, view: &MeshView) {
         if news.known_changed {
             let record = put(Table::Settings, PEERS_RECORD, &view.remembered_peers);
@@ -279,7 +300,7 @@ impl Peering {
 
     /// Announces own changes as gossip. The returned receiver wakes when there are some.
     fn announce_own_changes(&self) -> mpsc::Receiver<()> {
-        let (written, receiver) = mpsc::channel(0);
+        let (own_changes, receiver) = mpsc::channel(0);
         let (node, mesh) = (Rc::downgrade(&self.node), self.mesh.clone());
         self.node.registry.announce_through(Rc::new(move |change| {
             let Some(node) = node.upgrade() else { return };
@@ -288,20 +309,20 @@ impl Peering {
             mesh.publish(message.encode());
             node.lookups.wake(false);
             // Full: the receiver is awake already.
-            written.clone().try_send(()).ok();
+            own_changes.clone().try_send(()).ok();
         }));
         receiver
     }
 }
 
-/// What is due from time to time, and after every own change.
+/// Does what is due from time to time, and after every own change.
 async fn collect_receipts_and_share_lists(node: Rc<Node>) {
     node.receipts.collect().await;
     node.block_lists.share_if_due().await;
 }
 
-/// A page may be closed at any moment.
-async fn save_news(node: Rc<Node>) {
+/// Stores scores and notices: a page may be closed at any moment.
+async fn save_scores_and_notices(node: Rc<Node>) {
     node.reputation.save().await;
     if let Err(error) = node.notices.save().await {
         tracing::warn!(%error, "the newest notices are not kept yet");
@@ -309,15 +330,15 @@ async fn save_news(node: Rc<Node>) {
 }
 
 impl Node {
-    /// How others are found, as far as was known at the start.
+    /// Returns how other nodes are found, as it was known at the start.
     pub fn endpoints(&self) -> Endpoints {
         self.context.network.endpoints()
     }
 
-    /// How others are found, now that the server was asked. What else it says is kept for the next start: claims were
-    /// weighed by the rules of this one.
-    pub async fn refresh_endpoints(&self, said: Option<NetworkParameters>) -> Endpoints {
-        match network::settle(&self.context.records, said).await {
+    /// Stores what the server says of the network now and returns how others are found. New witnesses count from the
+    /// next start: claims were ranked by the rules of this one. On failure it returns the old endpoints.
+    pub async fn refresh_endpoints(&self, answer: Option<NetworkParameters>) -> Endpoints {
+        match network::settle(&self.context.records, answer).await {
             Ok((fresh, fault)) => {
                 self.note_server(fault);
                 if fresh.rules != self.context.network.rules {
@@ -332,7 +353,7 @@ impl Node {
         }
     }
 
-    /// Whether what the page's server says of its network was left aside, and why.
+    /// Records whether the parameters of the page's server were refused, and why; the network screen shows it.
     pub fn note_server(&self, fault: Option<ParametersError>) {
         if let Some(fault) = fault {
             tracing::warn!(%fault, "what the server says of the network is left aside");
@@ -343,7 +364,7 @@ impl Node {
         }
     }
 
-    /// The key other nodes know this profile by, made at the first need.
+    /// Returns the node's key, generated at the first use. A damaged one is replaced: it names a node, not a person.
     async fn node_key(&self) -> Result<NodeKey, StoreError> {
         if let StoredRecord::Record(bytes) =
             self.context.records.get::<serde_bytes::ByteBuf>(Table::Keys, KEY_RECORD).await?

@@ -1,6 +1,7 @@
-//! The only door to clock, randomness, storage estimates, workers and tab ownership.
+//! The platform: clock, randomness, storage estimates, workers and the ownership of the profile among tabs.
 //!
-//! [`Environment`] is what a node asks for; the browser, the native program and tests each have one.
+//! [`Environment`] is what a node asks for. The browser, the native program and tests each implement it; nothing else
+//! reads the clock or draws random numbers, so a test or simulation decides both.
 
 #[cfg(target_arch = "wasm32")]
 pub mod browser;
@@ -23,13 +24,17 @@ use gen_registry_core::time::Timestamp;
 /// How much storage is used and how safe it is, as far as the platform reports it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StorageUse {
+    /// Bytes in use.
     pub used: Option<u64>,
+    /// Bytes that may be used.
     pub quota: Option<u64>,
+    /// Whether the browser has promised not to clear it when the device is short of space.
     pub persisted: Option<bool>,
 }
 
 /// Everything that is not a function of its arguments.
 pub trait Environment {
+    /// Returns the system's time. It may be wrong, and may go back.
     fn now(&self) -> Timestamp;
 
     /// Fills `bytes` from the system's secure source.
@@ -38,14 +43,15 @@ pub trait Environment {
     /// Runs a CPU-heavy job off the main thread. Returns `None` if no worker is available.
     fn run_job(&self, job: Job) -> LocalBoxFuture<'static, Option<JobOutput>>;
 
-    /// Runs a stranger's function where it can do nothing else.
+    /// Runs another person's function in a sandbox.
     fn run(&self, job: Run) -> LocalBoxFuture<'static, Result<Returned, RunError>>;
 
     /// Returns an empty search index off the main thread. Costs nothing before its first request.
     fn search(&self) -> Rc<dyn SearchBackend>;
 
+    /// Returns what the platform reports of its storage.
     fn storage_use(&self) -> LocalBoxFuture<'static, StorageUse>;
 
-    /// Lets other work of this thread go first, in the middle of something long.
+    /// Lets other tasks of this thread run, in the middle of long work.
     fn yield_now(&self) -> LocalBoxFuture<'static, ()>;
 }

@@ -1,4 +1,8 @@
-//! What the person does to their own name and profile: claiming, renaming, giving up, describing oneself.
+//! The commands on the own name and profile: claiming, renaming, giving up, describing oneself. Each becomes one signed
+//! change.
+//!
+//! Renaming from `alice` to `alicia` is one change with two facts, the relinquishment of the old name and the claim of
+//! the new one, so that no observer sees her with two names, or with none.
 
 use std::rc::Rc;
 
@@ -18,7 +22,7 @@ use gen_registry_core::ownership::Availability;
 use gen_registry_core::picture;
 use gen_registry_core::time::Timestamp;
 
-/// The service behind the commands on the own name and profile.
+/// The service for these commands.
 pub(crate) struct ProfileWriter {
     keys: Rc<KeyStore>,
     registry: Rc<Registry>,
@@ -29,6 +33,8 @@ impl ProfileWriter {
         Self { keys, registry }
     }
 
+    /// Creates the identity with its profile. If the name is taken meanwhile, the rest is written, and the refused name
+    /// is recorded so that the page can ask for another one.
     pub(super) async fn set_up(
         &self,
         id: Option<RequestId>,
@@ -50,6 +56,7 @@ impl ProfileWriter {
         self.registry.write(id, signer, draft).await
     }
 
+    /// Claims a name, and creates the identity if there is none. Writes nothing if the name is taken.
     pub(super) async fn register(
         &self,
         id: Option<RequestId>,
@@ -63,6 +70,7 @@ impl ProfileWriter {
         self.registry.write(id, signer, draft).await
     }
 
+    /// Claims another name and gives up the present one.
     pub(super) async fn rename(&self, id: Option<RequestId>, name: &str) -> Result<(), Failure> {
         let name = parse(name)?;
         let signer = self.keys.signer()?;
@@ -70,6 +78,7 @@ impl ProfileWriter {
         self.registry.write(id, signer, ChangeDraft::of(edits)).await
     }
 
+    /// Gives up the present name. Others can claim it only after a while.
     pub(super) async fn release(&self, id: Option<RequestId>) -> Result<(), Failure> {
         let signer = self.keys.signer()?;
         let now = self.registry.own_now(&signer.identity());
@@ -84,12 +93,14 @@ impl ProfileWriter {
         self.registry.write(id, signer, ChangeDraft::of(edits)).await
     }
 
+    /// Changes the description; fields that are `None` remain.
     pub(super) async fn update_profile(&self, id: Option<RequestId>, changes: ProfileChanges) -> Result<(), Failure> {
         let signer = self.keys.signer_or_new()?;
         let draft = self.profile_draft(changes)?;
         self.registry.write(id, signer, draft).await
     }
 
+    /// Makes the key of these recovery words this profile's. The document then comes from peers.
     pub(super) async fn restore_from_phrase(&self, phrase: &str) -> Result<(), Failure> {
         let signer = SigningIdentity::from_recovery_phrase(phrase).map_err(|error| phrase_invalid(&error))?;
         self.keys.check_room_for(&signer.identity())?;
@@ -157,6 +168,7 @@ impl ProfileWriter {
     }
 }
 
+/// Parses a username as a person typed it.
 pub(super) fn parse(name: &str) -> Result<Username, Failure> {
     name.trim().parse().map_err(|error| errors::name_invalid(&error))
 }

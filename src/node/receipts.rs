@@ -1,7 +1,9 @@
-//! Asking witnesses for receipts of own claims, by itself: at every chance, until enough have answered.
+//! Requests receipts of own facts from the witnesses at the relays: whenever there is a chance, until enough have
+//! answered.
 //!
-//! A receipt is checked before it is written into the own document. A refusal changes nothing: who holds a name is
-//! decided by the rule, from what everybody can see.
+//! A receipt is verified before it is written into the own document. A refusal changes nothing: who holds a name is
+//! decided by the rules of the network, from what everyone can see. Without enough receipts a claim remains
+//! provisional.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,7 +28,7 @@ use gen_registry_core::time::Timestamp;
 const RETRY_FIRST: Duration = Duration::from_secs(30);
 const RETRY_DOUBLINGS_MAX: u32 = 7;
 
-/// The service that asks witnesses for receipts.
+/// The service that requests receipts.
 pub(crate) struct ReceiptCollector {
     context: Rc<Context>,
     keys: Rc<KeyStore>,
@@ -55,11 +57,13 @@ impl Drop for UnderWay<'_> {
 }
 
 impl ReceiptCollector {
+    /// Creates the service.
     pub(crate) fn new(context: Rc<Context>, keys: Rc<KeyStore>, registry: Rc<Registry>, peers: Rc<PeerTable>) -> Self {
         Self { context, keys, registry, peers, under_way: Cell::default(), refused: RefCell::default() }
     }
 
-    /// Asks for what is missing; does nothing without witnesses, without a relay, or while the key is locked.
+    /// Requests what is missing, one fact after the other. Does nothing without witnesses, without a relay, while the
+    /// key is locked, or while another collection is under way.
     pub(crate) async fn collect(&self) {
         let (Some(mesh), false) = (self.peers.mesh(), self.under_way.replace(true)) else { return };
         let _until_done = UnderWay(&self.under_way);

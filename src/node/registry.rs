@@ -1,8 +1,23 @@
-//! The registry of one profile: what is known of everybody's names and modules, and the person's own document.
+//! The registry of one profile: the read model of all people's names and modules, and the own document.
 //!
-//! [`Registry`] holds the read model and the documents it is folded from, one write at a time. What arrives from peers
-//! comes in through [`Admission`](crate::admit::Admission), what the person does through [`Registry::write`]; both end
-//! in [`Registry::update_read_model`], which says to observers and listeners what changed.
+//! [`Registry`] owns the read model and the documents that it is folded from. Changes come in two ways: those of peers
+//! through [`Admission`](crate::admit::Admission), the person's own through [`Registry::write`]. Both take the same
+//! steps in the same order:
+//!
+//! ```text
+//!   1  take the write lock                       one write at a time; peers' signatures were verified before
+//!   2  apply to a copy of the document           own edits are signed here, peers' operations checked
+//!   3  compute the person's record from it
+//!   4  commit one batch: changes, record, now and then a snapshot; for a command also its id, the key, blocks
+//!   5  update the read model                     what is shown is on the disk
+//!   6  notify observers and listeners; announce an own change to peers
+//! ```
+//!
+//! If a step fails, those after it are not taken and nothing has changed: the copy is dropped, the batch is atomic.
+//! After a crash between 4 and 5 the next start reads the records, and a command that is sent again finds its id.
+//!
+//! The signed changes are the truth; records and snapshots can be computed from them again ([`Registry::rebuild`]). A
+//! snapshot every [`SNAPSHOT_EVERY`] changes only makes loading a document faster.
 
 mod write;
 
@@ -32,26 +47,26 @@ use gen_registry_core::read_model::{PersonRecord, ReadModel, StoredPerson};
 use gen_registry_core::time::Timestamp;
 pub(crate) use write::ChangeDraft;
 
-/// After so many changes a document is stored in one piece again.
+/// A document is stored in one piece again after so many changes.
 const SNAPSHOT_EVERY: usize = 32;
 
 /// Receives every own change once it is stored.
 pub type Announcer = Rc<dyn Fn(&SignedChange)>;
 
-/// What a change of the read model concerns, for the services that keep something derived from it.
+/// What a change of the read model concerns, for services that derive something from it.
 pub(crate) trait RegistryObserver {
-    /// Whether this observer wants [`RegistryObserver::records_changed`], which costs a comparison of each record.
+    /// Whether this observer needs [`RegistryObserver::records_changed`], which costs a comparison of each record.
     fn wants_diffs(&self) -> bool {
         false
     }
 
-    /// Something else may be said now of these modules and of everything these people hold.
+    /// Called when these modules, and everything that these people hold, may be shown otherwise.
     fn names_changed(&self, _modules: &BTreeSet<ModuleName>, _people: &BTreeSet<Identity>) {}
 
-    /// What people's new records say that the old ones did not.
+    /// Called with what people's new records contain that the old ones did not.
     fn records_changed(&self, _diffs: &[RecordDiff]) {}
 
-    /// Another device of the person wrote to the own document.
+    /// Called when another device of the person has written to the own document.
     fn own_document_changed(&self) {}
 }
 
@@ -78,6 +93,7 @@ pub(crate) struct Registry {
 pub(crate) struct WriteGuard<'a>(#[expect(dead_code, reason = "held for its drop")] MutexGuard<'a, ()>);
 
 impl Registry {
+    /// Creates the registry around a read model that was read from the store.
     pub(crate) fn new(context: Rc<Context>, keys: Rc<KeyStore>, read_model: ReadModel) -> Self {
         let mut actor = [0; 16];
         context.environment.random(&mut actor);
@@ -100,16 +116,17 @@ impl Registry {
         self.observers.borrow_mut().push(Rc::downgrade(&observer));
     }
 
+    /// Returns the observers that still live.
     pub(crate) fn observers(&self) -> Vec<Rc<dyn RegistryObserver>> {
         self.observers.borrow().iter().filter_map(Weak::upgrade).collect()
     }
 
-    /// What is known of everybody. Not to be held across an await.
+    /// Returns the read model. Not to be held across an await.
     pub(crate) fn read_model(&self) -> Ref<'_, ReadModel> {
         self.read_model.borrow()
     }
 
-    /// Waits for other writes to end.
+    /// Waits until no other write is under way, and keeps others away until the guard is dropped.
     pub(crate) async fn begin_write(&self) -> WriteGuard<'_> {
         WriteGuard(self.writing.lock().await)
     }
@@ -119,6 +136,7 @@ impl Registry {
         *self.announcer.borrow_mut() = Some(announcer);
     }
 
+    /// Passes a stored own change to peers, if there is a network.
     pub(crate) fn announce(&self, change: &SignedChange) {
         let announcer = self.announcer.borrow().clone();
         if let Some(announcer) = announcer {
@@ -126,44 +144,45 @@ impl Registry {
         }
     }
 
-    /// The newest changes of a document here.
+    /// Returns the newest changes of a document, as far as it is stored here.
     pub(crate) fn heads(&self, owner: &Identity) -> Vec<Digest> {
         self.read_model().person(owner).map(|person| person.heads.clone()).unwrap_or_default()
     }
 
-    /// Everything that was ever said in a person's document, for a witness to look at.
+    /// Returns all facts of a person's document.
     pub(crate) fn facts_of(&self, owner: &Identity) -> Vec<SignedFact> {
         self.read_model().person(owner).map(|person| person.facts.clone()).unwrap_or_default()
     }
 
-    /// When the person last claimed a name, as far as is known here.
+    /// Returns when the person last claimed a name, as far as is known here.
     pub(crate) fn newest_claim(&self, owner: &Identity) -> Timestamp {
         self.read_model().person(owner).and_then(PersonRecord::newest_claim).unwrap_or_default()
     }
 
-    /// Nothing is stored of somebody whom the read model does not have: both are written at once. (The own key may be
-    /// there before its first change.)
+    /// Whether nothing is stored of a person, so that the store need not be read. Changes and record are written
+    /// together; only the own key may be stored before its first change.
     pub(crate) fn is_unknown(&self, owner: &Identity) -> bool {
         self.read_model().person(owner).is_none() && self.keys.identity() != Some(*owner)
     }
 
+    /// Whether it is proved that the person's key signed two different changes for one place.
     pub(crate) fn is_forked(&self, owner: &Identity) -> bool {
         self.read_model().person(owner).is_some_and(|person| person.forked)
     }
 
-    /// The documents of others that are in memory; after the store lost something, none.
+    /// Returns the cached documents of others; none after the store lost something.
     pub(crate) fn cache(&self) -> RefMut<'_, DocumentCache> {
         let mut cache = self.cache.borrow_mut();
         cache.enter(self.context.losses());
         cache
     }
 
-    /// Forgets the own document: the store has a newer one.
+    /// Drops the own document from memory, because the store has a newer one.
     pub(crate) fn forget_own(&self) {
         *self.own.borrow_mut() = None;
     }
 
-    /// The own document: from memory, or read from the store.
+    /// Returns a copy of the own document, from memory or from the store.
     pub(crate) async fn own_document(&self, own: &Identity) -> Result<Document, Failure> {
         let resident = self.own.borrow().as_ref().filter(|document| document.owner() == *own).cloned();
         match resident {
@@ -172,7 +191,8 @@ impl Registry {
         }
     }
 
-    /// A document from its last snapshot and the signed changes that came after. What is damaged is set aside.
+    /// Loads a document from its snapshot and the changes after it. What is damaged is moved to quarantine and left
+    /// out.
     pub(crate) async fn load_document(&self, owner: &Identity) -> Result<Document, StoreError> {
         let mut document = Document::new(*owner);
         match self.context.records.get::<Snapshot>(Table::Documents, &owner.to_hex()).await? {
@@ -201,8 +221,7 @@ impl Registry {
         Ok(document)
     }
 
-    /// Folds a person again from their signed changes, when the read model's record was lost. `key` is the lost
-    /// record's.
+    /// Computes a person's record again from the signed changes, after it was lost. `key` is the lost record's.
     pub(crate) async fn rebuild(&self, key: &str) {
         let Ok(bytes) = bytes_from_hex(key) else { return };
         let Ok(owner) = Identity::from_bytes(&bytes) else { return };
@@ -220,7 +239,8 @@ impl Registry {
         }
     }
 
-    /// Everything that is stored about a document after `added` came to it; `before` is how many changes it had.
+    /// Returns the writes after `added` was applied to a document, and the person's new record. `before` is how many
+    /// changes the document had.
     pub(crate) fn document_writes(
         &self,
         document: &Document,
@@ -252,7 +272,7 @@ impl Registry {
         record
     }
 
-    /// Puts records into the read model, and emits events for everything that reads otherwise now.
+    /// Puts records that are stored into the read model, and emits events for everything that differs now.
     pub(crate) fn update_read_model(&self, records: Vec<PersonRecord>) {
         let own = self.keys.identity();
         let before = self.own_username();
@@ -332,7 +352,7 @@ impl Registry {
         self.context.emit(&Event::PeopleChanged { dids });
     }
 
-    /// Every signed change of the own document that can be read, and those that can't.
+    /// Returns every signed change of the own document, and the damaged ones apart.
     pub(crate) async fn own_changes(&self, own: &Identity) -> Result<(Vec<SignedChange>, Vec<Damaged>), Failure> {
         let found = self.context.records.all::<SignedChange>(Table::Changes, &changes_prefix(own)).await;
         let (changes, damaged) = found.map_err(errors::store_failed)?;
@@ -366,7 +386,7 @@ pub(crate) async fn read_newest_claim(
     Ok(person.as_ref().and_then(PersonRecord::newest_claim).unwrap_or_default())
 }
 
-/// Reads the read model, page by page, so that a page of the browser stays responsive meanwhile.
+/// Reads the read model from the store, page by page, so that the thread stays responsive meanwhile.
 pub(crate) async fn read_people(
     records: &Records,
     network: &Network,
@@ -387,12 +407,12 @@ pub(crate) async fn read_people(
     }
 }
 
-/// Under what the keys of a document's changes begin.
+/// Returns what the keys of a document's changes begin with.
 pub(crate) fn changes_prefix(owner: &Identity) -> String {
     format!("{}/", owner.to_hex())
 }
 
-/// The key of a change: owner, writing session, number. Sorted, a session's changes are in their order.
+/// Returns the key of a change: owner, writing session, number. Sorted, a session's changes are in their order.
 pub(crate) fn change_key(owner: &Identity, place: &ChangeId) -> String {
     format!("{}{}/{:08}", changes_prefix(owner), hex(&place.actor), place.seq)
 }
@@ -401,6 +421,7 @@ fn change_write(change: &VerifiedChange) -> Write {
     put(Table::Changes, &change_key(&change.owner(), change.id()), change.signed())
 }
 
+/// Returns the write of a person's record.
 pub(crate) fn person_write(record: &PersonRecord) -> Write {
     put(Table::People, &record.identity.to_hex(), &record.to_stored())
 }

@@ -1,4 +1,8 @@
-//! What a node gives to peers and takes from them: summaries, vectors and pages for a [`Session`], verdicts on what came.
+//! What peers get of the store: summaries, version vectors and pages of changes, as a [`Session`] asks for them.
+//!
+//! The three levels of a comparison, from cheap to expensive: a [`DocumentSummary`] of some bytes for every document,
+//! from the read model alone; a [`DocumentVector`] for documents whose summaries differ; the changes that the other
+//! side lacks, in pages of bounded size, each change after those it depends on.
 //!
 //! It sends nothing itself: the host of each session does.
 //!
@@ -32,11 +36,12 @@ pub struct Replication {
 }
 
 impl Replication {
+    /// Creates the service.
     pub(crate) fn new(context: Rc<Context>, registry: Rc<Registry>) -> Self {
         Self { context, registry }
     }
 
-    /// Every document here in a few bytes, in the order of their owners.
+    /// Returns a summary of every document here, in the order of their owners.
     pub async fn document_summaries(&self) -> Result<Vec<DocumentSummary>, Failure> {
         let mut summaries: Vec<(DocumentSummary, bool)> = self
             .registry
@@ -61,22 +66,22 @@ impl Replication {
         Ok(summaries.into_iter().map(|(summary, _)| summary).collect())
     }
 
-    /// The newest changes of a document here.
+    /// Returns the newest changes of a document, as far as it is stored here.
     pub fn heads(&self, owner: &Identity) -> Vec<Digest> {
         self.registry.heads(owner)
     }
 
-    /// Who holds a name here and why others do not.
+    /// Returns who holds a name, and why others do not.
     pub fn name_state(&self, name: &Username) -> Option<NameState> {
         self.registry.read_model().state(name).cloned()
     }
 
-    /// Everything that was ever said in a person's document, for a witness to look at.
+    /// Returns all facts of a person's document.
     pub fn facts_of(&self, owner: &Identity) -> Vec<SignedFact> {
         self.registry.facts_of(owner)
     }
 
-    /// What is here of each of these documents.
+    /// Returns what is stored of each of these documents.
     pub async fn version_vectors(&self, owners: &[Identity]) -> Result<Vec<DocumentVector>, Failure> {
         try_join_all(owners.iter().map(|owner| self.version_vector(owner))).await.map_err(errors::store_failed)
     }
@@ -89,7 +94,8 @@ impl Replication {
         Ok(DocumentVector::of(*owner, &history, false))
     }
 
-    /// One page of what replicas at these vectors lack, and the owners of whom more is left.
+    /// Returns one page of the changes that a replica at these vectors lacks, and the owners of documents with more. Of
+    /// a forked document it returns both halves of the proof, whatever the replica has.
     pub async fn changes_beyond(
         &self,
         vectors: &[DocumentVector],
@@ -158,7 +164,8 @@ impl Replication {
     }
 }
 
-/// Outside of every owner's own keys, so that no document is loaded from it.
+/// Returns what the keys of a fork's proof begin with: outside of every owner's own keys, so that no document is loaded
+/// from it.
 pub(crate) fn fork_prefix(owner: &Identity) -> String {
     format!("fork/{}/", owner.to_hex())
 }

@@ -1,6 +1,18 @@
-//! What peers and people have earned with this profile: noted act by act, kept across starts, and acted on.
+//! Reputation of peers and people with this profile: records events, stores scores, and acts on them.
 //!
-//! The rule itself is [`Score`]'s. A peer that falls too low is sent away, unless the person trusts it.
+//! A [`Score`] lies between 0 and 1; 0.5 is neutral, and evidence loses half of its weight in three days
+//! (`core::sync::reputation`). What a peer's score leads to:
+//!
+//! ```text
+//!   1.0  ── asked first for blocks and names
+//!   0.5  ── a stranger
+//!   0.3  ── ASK_FROM: below, not asked for content any more; gossipsub exchanges no gossip with it
+//!   0.15 ── KEEP_FROM: below, banned for ten minutes, and again whenever it returns, until its evidence has decayed
+//!   0.0
+//! ```
+//!
+//! The person's own decision comes first: a trusted peer, or a node of a trusted person, is never banned; a blocked one
+//! is never welcome. A person's score only leads to a warning on the page.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,20 +35,23 @@ use gen_registry_core::sync::rejection::Rejection;
 use gen_registry_core::sync::reputation::{ASK_FROM, EvidenceKind, KEEP_FROM, ReputationEvent, Score, WARN_BELOW};
 use gen_registry_core::time::Timestamp;
 
-/// Peers and people that are remembered; of those who did least so far one is forgotten for a new one.
+/// Stored scores of peers and people. For a new one, the one with least evidence is removed.
 const REMEMBERED_MAX: usize = 1_024;
 
-/// Whose acts are noted.
+/// A peer or person whose acts are recorded. Its text is the key of [`Table::Peers`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Actor {
+    /// A node, by its peer id.
     Peer(NetPeerId),
+    /// A person, by the identity.
     Person(Identity),
 }
 
+/// The scores of peers and people.
 #[derive(Default)]
 pub(crate) struct Scores {
     all: BTreeMap<Actor, Score>,
-    /// Not stored yet as they are.
+    /// Those whose stored form is not the present one.
     unsaved: BTreeSet<Actor>,
 }
 
@@ -49,7 +64,7 @@ impl fmt::Display for Actor {
     }
 }
 
-/// It is neither a person nor a peer.
+/// The text is neither a person nor a peer.
 pub(crate) struct NoActor;
 
 impl FromStr for Actor {
@@ -65,6 +80,7 @@ impl FromStr for Actor {
 }
 
 impl Actor {
+    /// Returns what the person may have decided about.
     pub(crate) fn subject(&self) -> Option<Subject> {
         match self {
             Self::Peer(name) => name.to_string().parse().ok().map(Subject::Peer),
@@ -74,7 +90,7 @@ impl Actor {
 }
 
 impl Scores {
-    /// Reads what was stored. A record that can't be used is left out, and its peer starts over.
+    /// Reads the stored scores. A record that can't be used is left out, and its peer starts as a stranger.
     pub(crate) async fn read(records: &Records) -> Result<(Self, Vec<Damaged>), StoreError> {
         let (found, damaged) = records.all::<Score>(Table::Peers, "").await?;
         let sound = found.into_iter().filter(|(_, score_state)| score_state.is_sound());
@@ -85,6 +101,7 @@ impl Scores {
         Ok((Self { all, unsaved: BTreeSet::new() }, damaged))
     }
 
+    /// Records an event and returns the new score.
     fn note(&mut self, actor: Actor, event: ReputationEvent, now: Timestamp) -> f64 {
         if !self.all.contains_key(&actor) && self.all.len() >= REMEMBERED_MAX {
             self.forget_one(now);
@@ -95,6 +112,7 @@ impl Scores {
         score_state.score(now)
     }
 
+    /// Removes the score with least evidence.
     fn forget_one(&mut self, now: Timestamp) {
         let least = self.all.iter().min_by(|(_, one), (_, other)| one.evidence(now).total_cmp(&other.evidence(now)));
         if let Some(least) = least.map(|(actor, _)| *actor) {
@@ -103,10 +121,12 @@ impl Scores {
         }
     }
 
+    /// Returns an actor's score; 0.5 for one without a record.
     fn score(&self, actor: Actor, now: Timestamp) -> f64 {
         self.all.get(&actor).cloned().unwrap_or_default().score(now)
     }
 
+    /// Returns an actor's score with its reasons, for the page.
     fn report(&self, actor: Actor, now: Timestamp) -> Reputation {
         let score_state = self.all.get(&actor).cloned().unwrap_or_default();
         let reasons = score_state.reasons().map(|(reason, tally)| ReputationReason {
@@ -118,7 +138,7 @@ impl Scores {
         Reputation { score, low: score < WARN_BELOW, reasons: reasons.collect() }
     }
 
-    /// What is to be stored.
+    /// Returns the writes that store what changed. They are returned once.
     fn take_unsaved(&mut self) -> Batch {
         let unsaved = std::mem::take(&mut self.unsaved).into_iter();
         let write = |actor: Actor| match self.all.get(&actor) {
@@ -129,6 +149,7 @@ impl Scores {
     }
 }
 
+/// Converts a reason for the page.
 fn kind(reason: EvidenceKind) -> ReputationKind {
     match reason {
         EvidenceKind::Brought => ReputationKind::Brought,
@@ -140,7 +161,7 @@ fn kind(reason: EvidenceKind) -> ReputationKind {
     }
 }
 
-/// The service that keeps scores and acts on them.
+/// The service that records events and acts on scores.
 pub(crate) struct ReputationTracker {
     context: Rc<Context>,
     peers: Rc<PeerTable>,
@@ -150,6 +171,7 @@ pub(crate) struct ReputationTracker {
 }
 
 impl ReputationTracker {
+    /// Creates the service with the stored scores.
     pub(crate) fn new(
         context: Rc<Context>,
         peers: Rc<PeerTable>,
@@ -160,13 +182,14 @@ impl ReputationTracker {
         Self { context, peers, decisions, presence, scores: RefCell::new(scores) }
     }
 
-    /// A peer broke a rule. It is counted, and its number falls.
+    /// Records that a peer broke a rule, in its statistics and in its score.
     pub(crate) fn note_rejection(&self, peer: NetPeerId, why: Rejection) {
         tracing::debug!(%peer, %why, "a rule was broken");
         self.peers.note_rejection(peer, why);
         self.record_event(Actor::Peer(peer), ReputationEvent::Broke(why));
     }
 
+    /// Records an event. A peer whose score falls below [`KEEP_FROM`] is banned; any other score goes to gossipsub.
     pub(crate) fn record_event(&self, actor: Actor, event: ReputationEvent) {
         let score = self.scores.borrow_mut().note(actor, event, self.context.now());
         if let Actor::Peer(peer) = actor {
@@ -193,7 +216,7 @@ impl ReputationTracker {
         Reputation { low: earned.low && !self.is_trusted(&actor), ..earned }
     }
 
-    /// Whether anything is to be had of a peer at all, or to be given to it.
+    /// Whether a connection with the peer is wanted at all.
     pub(crate) fn is_welcome(&self, peer: NetPeerId) -> bool {
         let actor = Actor::Peer(peer);
         match self.verdict_on(&actor) {
@@ -205,11 +228,12 @@ impl ReputationTracker {
         }
     }
 
+    /// Returns a peer's score.
     pub(crate) fn score(&self, peer: NetPeerId) -> f64 {
         self.scores.borrow().score(Actor::Peer(peer), self.context.now())
     }
 
-    /// Connected peers that may be asked for content, the best first.
+    /// Returns the connected peers that may be asked for content, those with the best score first.
     pub(crate) fn helpful_peers(&self) -> Vec<NetPeerId> {
         let connected = self.peers.connected();
         let (reputations, now) = (self.scores.borrow(), self.context.now());
@@ -224,7 +248,7 @@ impl ReputationTracker {
         peers.into_iter().map(|(_, peer)| peer).collect()
     }
 
-    /// Stores what changed since the last time. What is lost is not missed for long.
+    /// Stores what changed since the last time. On failure it is lost, which new evidence soon makes up for.
     pub(crate) async fn save(&self) {
         let batch = self.scores.borrow_mut().take_unsaved();
         if batch.is_empty() {
@@ -235,7 +259,7 @@ impl ReputationTracker {
         }
     }
 
-    /// A peer is trusted by itself, or with the person whose node it is.
+    /// Whether the person trusts this actor; a peer is trusted with the person whose node it is, too.
     pub(crate) fn is_trusted(&self, actor: &Actor) -> bool {
         match (self.verdict_on(actor), actor) {
             (BlockDecision::Allow, _) => true,
@@ -247,6 +271,7 @@ impl ReputationTracker {
         }
     }
 
+    /// Returns what the person decided about this actor itself.
     fn verdict_on(&self, actor: &Actor) -> BlockDecision {
         actor.subject().map_or(BlockDecision::Neither, |subject| self.decisions.verdict(&subject))
     }

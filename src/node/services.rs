@@ -1,4 +1,12 @@
-//! The services of a node and what each is given.
+//! The services of a node and what each is given: the only place that knows them all.
+//!
+//! Each line of [`Node::assemble`] is one edge list of the dependency graph, and the order of the lines proves that it
+//! has no cycle. Where a lower service must cause something in a higher one, it does so through data: `HistoryRequests`
+//! is a queue that [`Chat`] reads, the registry calls its observers, which it holds weakly, and events go to listeners.
+//!
+//! To add a service: give its `new` the context and the services it needs, in this order; build it after them; if it
+//! derives something from the read model, let the registry observe it; if it stores something that it needs at once,
+//! read that in [`Node::start`] and pass it as a part of [`StoredState`].
 
 use std::rc::Rc;
 
@@ -31,9 +39,13 @@ use gen_registry_core::block_list::BlockList;
 
 /// What is read at the start and belongs to one service each.
 pub(super) struct StoredState {
+    /// For [`BlockLists`].
     pub(super) lists: BlockList,
+    /// For [`Installations`].
     pub(super) installed: InstalledModules,
+    /// For [`ReputationTracker`].
     pub(super) scores: Scores,
+    /// For [`Notices`].
     pub(super) notices: NoticeLog,
 }
 

@@ -1,4 +1,4 @@
-//! What this device has seen, in sums: `registry::statistics` over the whole read model, a slice at a time.
+//! Statistics of what this device has seen: `core::statistics` over the whole read model, in time slices.
 
 use std::rc::Rc;
 
@@ -50,13 +50,14 @@ pub(crate) async fn count(context: &Context, registry: &Registry, peers: &PeerTa
     }
 }
 
-/// Since when a module's name is held, its releases, and how often it was installed.
+/// Returns since when a module's name is held, its releases, and how often it was installed.
 fn count_module(read_model: &ReadModel, name: &ModuleName) -> Option<(Timestamp, Rc<ModuleState>, u64)> {
     let folded = name.folded();
     let since = held_since(read_model.module_name(&folded)?)?;
     Some((since, read_model.module(&folded), read_model.opinion(&folded).map_or(0, RatingState::downloads)))
 }
 
+/// Returns since when a name is held.
 fn held_since(state: &NameState) -> Option<Timestamp> {
     Some(state.holder()?.position.at())
 }

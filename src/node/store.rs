@@ -1,7 +1,10 @@
-//! Where records are kept: tables of byte strings under text keys, written in atomic batches.
+//! The store: tables of byte strings under text keys, written in atomic batches.
 //!
-//! One conformance suite (`store::conformance`) runs against every store: memory, IndexedDB, SQLite. It knows nothing of
-//! what the bytes mean; a checksum on every record is [`records`]' business.
+//! It does not know what the bytes mean: [`records`] adds types and a checksum. One conformance suite
+//! (`store::conformance`) runs against every implementation: memory, IndexedDB, SQLite.
+//!
+//! What a command stores is one batch, so that a crash leaves all of it or nothing. For example a claimed name is: the
+//! key (if it is new), the settings with the command's id, the signed change and the person's record.
 
 pub mod conformance;
 #[cfg(target_arch = "wasm32")]
@@ -14,7 +17,8 @@ pub mod sqlite;
 
 use futures::future::LocalBoxFuture;
 
-/// The tables of the database `gen-registry`. Their names are part of the stored form.
+/// The tables of the database `gen-registry`. Their names are part of the stored form: a table may join, none is
+/// renamed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Table {
     /// `owner/actor/seq` → signed change
@@ -35,16 +39,18 @@ pub enum Table {
     Channels,
     /// `channel/time` → a message
     Messages,
-    /// A node's name → what it has earned
+    /// Peer id → its reputation
     Peers,
     /// The identity's key.
     Keys,
+    /// Name → one setting, e.g. `state`, `schema`, `peers`
     Settings,
     /// `table/key` → a record that failed its check
     Quarantine,
 }
 
 impl Table {
+    /// All tables, for creating them and for the conformance suite.
     pub const ALL: [Self; 13] = [
         Self::Changes,
         Self::Documents,
@@ -61,6 +67,7 @@ impl Table {
         Self::Quarantine,
     ];
 
+    /// Returns the table's stored name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Changes => "changes",
@@ -83,14 +90,16 @@ impl Table {
 /// One write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Write {
+    /// Stores bytes under a key, in place of earlier ones.
     Put { table: Table, key: String, bytes: Vec<u8> },
+    /// Removes a key, if it is there.
     Delete { table: Table, key: String },
 }
 
 /// Writes that happen all or not at all.
 pub type Batch = Vec<Write>;
 
-/// How sure a finished write must be.
+/// How safe a finished write must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
     /// On the disk: keys and own changes.
@@ -99,6 +108,7 @@ pub enum Durability {
     Relaxed,
 }
 
+/// Why the store could not read or write. After a failed commit, nothing of its batch is stored.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     #[error("the storage is full")]
@@ -114,7 +124,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// True when nothing further can work on this store.
+    /// Whether nothing further can work on this store.
     pub fn is_fatal(&self) -> bool {
         match self {
             Self::Unavailable(_) | Self::Newer => true,
@@ -123,13 +133,16 @@ impl StoreError {
     }
 }
 
+/// A key and its bytes.
 pub type Entry = (String, Vec<u8>);
 
 /// A key-value store with tables. Futures stay on the thread that made them.
 pub trait Store {
+    /// Returns the bytes under a key, if there are any.
     fn get<'a>(&'a self, table: Table, key: &'a str) -> LocalBoxFuture<'a, Result<Option<Vec<u8>>, StoreError>>;
 
-    /// Entries whose key begins with `prefix` and comes after `after`, in the order of their keys, at most `limit`.
+    /// Returns the entries whose key begins with `prefix` and comes after `after`, in the order of their keys, at most
+    /// `limit`. A caller reads page by page, with the last key of a page as the next `after`.
     fn scan<'a>(
         &'a self,
         table: Table,
@@ -138,6 +151,6 @@ pub trait Store {
         limit: usize,
     ) -> LocalBoxFuture<'a, Result<Vec<Entry>, StoreError>>;
 
-    /// Done means done: when this returns `Ok`, every write of the batch is as durable as asked for.
+    /// Writes a batch, all of it or nothing, in its order. When this returns `Ok`, it is as durable as requested.
     fn commit(&self, batch: Batch, durability: Durability) -> LocalBoxFuture<'_, Result<(), StoreError>>;
 }

@@ -1,8 +1,25 @@
-//! One profile in several tabs: one tab runs the node and writes, the others forward to it.
+//! One profile in several tabs: one tab runs the node (the writer), the others forward their commands to it.
 //!
-//! Every tab queues for one Web Lock. The one that gets it opens the store and answers; when it goes, the next one
-//! takes over and repeats what was still unanswered. Every command carries an id, and the node remembers the ids it
-//! has carried out together with their effects, so nothing happens twice.
+//! Every tab requests the same exclusive Web Lock. The browser grants it to one; that tab opens the store and answers.
+//! When it is closed, or crashes, the browser grants the lock to the next one. Every command carries an id, and the
+//! node stores the ids that it has carried out together with their effects, so a command that is sent twice has its
+//! effect once.
+//!
+//! ```text
+//!   tab A (writer)             BroadcastChannel            tab B (follower)
+//!                         ◄── Ask { 7, SetupUser } ───     forward: sent again every 3 s while nothing is received
+//!   Working { 7 }         ────────────────────────────►    no longer sent again: it may take long
+//!   stores the claim together with the id 7
+//!   ✗ closed before it answers
+//!                              the browser grants the lock to tab C, which opens the store
+//!   tab C (writer)        ─── Ready ──────────────────►    sends all unanswered commands again
+//!                         ◄── Ask { 7, SetupUser } ───
+//!   7 is done already: answers with the present state
+//!                         ─── Answer { 7, Me } ───────►    the form shows the name
+//! ```
+//!
+//! If tab B itself is granted the lock, it carries out its own unanswered commands. If no writer shows any sign after
+//! five sendings, the command fails with [`FailureCode::NoWriter`].
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,75 +48,84 @@ use crate::store::{Store, StoreError};
 use gen_registry_api::client::{Listener, NodeConnection};
 use gen_registry_api::*;
 
+/// The name of the profile's IndexedDB database.
 const DATABASE: &str = "gen-registry";
+/// The name of the Web Lock that the writer holds.
 const LOCK: &str = "gen-registry-writer";
+/// The name of the BroadcastChannel between tabs.
 const CHANNEL: &str = "gen-registry";
 /// A writer acknowledges a command at once; without an acknowledgement for this long, the command is sent again.
 const RESEND_MILLIS: u32 = 3_000;
 /// After this many sendings without any sign of a writer the command fails.
 const SENDINGS_MAX: u32 = 5;
 
+/// The outcome of a command.
 type Outcome = Result<Answer, Failure>;
 
-/// What tabs say to each other.
+/// A message between tabs. Both sides are the same version, or one of them is about to be reloaded.
 #[derive(Serialize, Deserialize)]
 enum Message {
-    Ask {
-        id: RequestId,
-        command: Command,
-    },
-    Working {
-        id: RequestId,
-    },
-    Answer {
-        id: RequestId,
-        outcome: Outcome,
-    },
+    /// A follower has a command.
+    Ask { id: RequestId, command: Command },
+    /// The writer is carrying it out.
+    Working { id: RequestId },
+    /// The outcome, for the tab that asked; others ignore it.
+    Answer { id: RequestId, outcome: Outcome },
+    /// Something changed: an event of the node, for all tabs.
     Event(Event),
     /// A new writer is ready: send again what is unanswered.
     Ready,
-    /// A tab is there, or goes.
-    Here {
-        tab: String,
-    },
-    Gone {
-        tab: String,
-    },
+    /// A tab is open. The writer counts them.
+    Here { tab: String },
+    /// A tab is being closed.
+    Gone { tab: String },
 }
 
+/// A forwarded command without an answer.
 struct PendingCommand {
     command: Command,
+    /// Who waits for the outcome in this tab.
     answer: oneshot::Sender<Outcome>,
+    /// Whether the writer has acknowledged it.
     working: Rc<Cell<bool>>,
 }
 
+/// What this tab does for the profile.
 #[derive(Clone)]
 enum TabRole {
+    /// Another tab has the lock, or none has it yet.
     Following,
+    /// This tab has the lock and runs the node.
     Writing(Rc<Node>),
     /// This tab has the lock, but the store can't be opened.
     Failed(StoreError),
 }
 
+/// The state of a tab, shared by its handles.
 struct SharedTab {
+    /// What this tab does for the profile now.
     role: RefCell<TabRole>,
+    /// The channel to other tabs; `None` if the browser has none, as before it was opened.
     channel: RefCell<Option<TabChannel>>,
+    /// Forwarded commands without an answer, by their ids.
     pending: RefCell<BTreeMap<RequestId, PendingCommand>>,
+    /// The listeners in this tab.
     listeners: RefCell<Vec<(u64, Listener)>>,
     next: Cell<u64>,
+    /// This tab's random id, the beginning of its commands' ids.
     tab: String,
-    /// The other tabs, as a writer knows them.
+    /// The other tabs, as far as this one knows. Only the writer needs them.
     others: RefCell<BTreeSet<String>>,
-    /// This tab writes, but only into memory.
+    /// Whether this tab writes into memory only, because the browser refuses storage.
     volatile: Cell<bool>,
 }
 
-/// A tab's wire to the profile's node.
+/// A tab's connection to the profile's node. Clones share it.
 #[derive(Clone)]
 pub struct Tab(Rc<SharedTab>);
 
 impl Tab {
-    /// Joins the other tabs and queues for the writer's place.
+    /// Joins the other tabs and requests the lock, for as long as the tab is open.
     pub fn open() -> Self {
         let mut id = [0; 8];
         Browser.random(&mut id);
@@ -127,6 +153,8 @@ impl Tab {
         tab
     }
 
+    /// Waits for the lock, starts the node, and takes over: other tabs send their unanswered commands again, and this
+    /// tab's own are carried out.
     async fn write_when_possible(&self) {
         if !become_writer(LOCK).await {
             tracing::error!("the lock of the writing tab was refused");
@@ -162,8 +190,8 @@ impl Tab {
         }
     }
 
-    /// A browser that refuses storage altogether still gets a registry, for as long as the page is open.
-    /// The second says whether the server was asked for the network's parameters.
+    /// Opens the store and starts the node. A browser that refuses storage still gets a registry, in memory, for as
+    /// long as the page is open. The second value says whether the server was asked for the network's parameters.
     async fn start(&self) -> Result<(Node, bool), StoreError> {
         let tab = self.clone();
         let store: Rc<dyn Store> = match IndexedDb::open(DATABASE, move || tab.broadcast(&Event::ReloadNeeded)).await {
@@ -182,6 +210,7 @@ impl Tab {
         Ok((node, asked))
     }
 
+    /// Carries out a command in this tab, if it is the writer.
     async fn carry_out(&self, id: RequestId, command: Command) -> Outcome {
         let role = self.0.role.borrow().clone();
         match role {
@@ -194,6 +223,7 @@ impl Tab {
         }
     }
 
+    /// Handles a message of another tab.
     fn receive(&self, bytes: &[u8]) {
         let Ok(message) = cbor4ii::serde::from_slice::<Message>(bytes) else {
             tracing::warn!("a message of another version of this page");
@@ -267,11 +297,13 @@ impl Tab {
         }
     }
 
+    /// Announces this tab to the others.
     fn announce_tab(&self) {
         self.send(&Message::Here { tab: self.0.tab.clone() });
     }
 
-    /// The profile's last tab says goodbye to the network. Another would have to take it back at once.
+    /// Called when the tab is closed. The profile's last tab says goodbye to its peers; another would have to take it
+    /// back.
     fn leave(&self) {
         if let TabRole::Writing(node) = &*self.0.role.borrow()
             && self.0.others.borrow().is_empty()
@@ -287,6 +319,7 @@ impl Tab {
         self.send(&Message::Event(event.clone()));
     }
 
+    /// Passes an event to the listeners in this tab.
     fn dispatch(&self, event: &Event) {
         let listeners: Vec<Listener> = self.0.listeners.borrow().iter().map(|(_, listener)| listener.clone()).collect();
         for listener in listeners {
@@ -294,6 +327,7 @@ impl Tab {
         }
     }
 
+    /// Sends a message to all other tabs.
     fn send(&self, message: &Message) {
         match cbor4ii::serde::to_vec(Vec::new(), message) {
             Ok(bytes) => {
@@ -305,12 +339,14 @@ impl Tab {
         }
     }
 
+    /// Returns a number that was not used before in this tab.
     fn next(&self) -> u64 {
         self.0.next.replace(self.0.next.get() + 1)
     }
 }
 
-/// Takes part in the network, if there is a way into it: as the server says now, unless it was `asked` already.
+/// Takes part in the network, if a relay is known: with the endpoints that the server names now, unless it was `asked`
+/// already.
 async fn join(node: Rc<Node>, asked: bool) {
     let ways = if asked { node.endpoints() } else { node.refresh_endpoints(parameters::fetch().await).await };
     if ways.relays.is_empty() {
@@ -327,7 +363,7 @@ async fn join(node: Rc<Node>, asked: bool) {
     }
 }
 
-/// The writer answered; the tab that asked is not it.
+/// Corrects a status that the writer answered: the tab that asked is not the writer.
 fn mark_follower(outcome: Outcome) -> Outcome {
     outcome.map(|answer| match answer {
         Answer::Status(status) => Answer::Status(Status { writer: false, ..status }),

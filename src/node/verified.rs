@@ -1,8 +1,9 @@
-//! Changes whose signatures were verified lately, so that the same bytes are never verified twice.
+//! A cache of verified signatures, so that the same bytes are not verified twice: several peers send one change, and a
+//! page of changes that is requested again brings them again.
 //!
-//! Several peers send one change, and a page that is asked for again brings it again. What is remembered is a hash over
-//! network, owner, bytes and signature: another signature over known bytes is judged like any other. Only valid
-//! signatures are remembered, in a bounded number; form is checked each time.
+//! An entry is a hash over network, owner, bytes and signature, so another signature over known bytes is verified like
+//! any other. Only valid signatures are stored, in two generations: when the younger one is full, the older one is
+//! dropped. Form is checked each time.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -13,20 +14,24 @@ use gen_registry_core::document::{ChangeError, SignedChange, VerifiedChange};
 use gen_registry_core::identity::Topic;
 use gen_registry_core::limits::CHANGE_MAX_BYTES;
 
-/// Changes in one generation; there are two, and the older one goes when the younger one is full.
+/// Entries of one generation: 32 bytes each, at most twice as many in all.
 pub const GENERATION_MAX: usize = 4_096;
 
+/// The cache.
 #[derive(Debug, Default)]
 pub struct Verified(RefCell<Generations>);
 
+/// The two generations.
 #[derive(Debug, Default)]
 struct Generations {
+    /// Entries since the last change of generations.
     young: HashSet<Digest>,
+    /// The entries before them, until the next change.
     old: HashSet<Digest>,
 }
 
 impl Verified {
-    /// As [`SignedChange::verify`].
+    /// Verifies a change as [`SignedChange::verify`] does, or decodes it only if its signature is in the cache.
     pub fn verify(&self, change: SignedChange, topic: &Topic) -> Result<VerifiedChange, ChangeError> {
         if change.bytes.len() > CHANGE_MAX_BYTES {
             return change.verify(topic);
@@ -43,10 +48,12 @@ impl Verified {
 }
 
 impl Generations {
+    /// Whether the entry is in either generation.
     fn has(&self, digest: &Digest) -> bool {
         self.young.contains(digest) || self.old.contains(digest)
     }
 
+    /// Adds an entry; drops the older generation if the younger one is full.
     fn add(&mut self, digest: Digest) {
         if self.young.len() >= GENERATION_MAX {
             self.old = std::mem::take(&mut self.young);

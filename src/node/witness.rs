@@ -1,8 +1,11 @@
-//! A witness at work: verify a fact, decide by the book, store, and only then sign.
+//! A witness's service: verify a fact, decide from the receipt log, store, and only then sign.
 //!
-//! What may be receipted is `sync::witness`' business. It speaks to nobody: a host hands it requests and carries its
-//! answers. A book that lost a record, or that belongs to another key or network, is never used: the witness would
-//! contradict what it has signed.
+//! What may get a receipt is decided by `core::sync::witness`. The order is what makes it trustworthy: a receipt that
+//! was signed but not stored could be contradicted after a crash, one that was stored but not sent is given again when
+//! the fact is presented again. For the same reason a log that lost a record, or that belongs to another key or
+//! network, is never used. Records are numbered without gaps, so a missing one is noticed at the start.
+//!
+//! It sends nothing itself: a host passes it requests and carries its answers.
 
 use std::rc::Rc;
 
@@ -19,15 +22,16 @@ use gen_registry_core::time::Timestamp;
 
 pub use gen_registry_core::sync::witness::wire::{PROTOCOL, REQUEST_MAX_BYTES, WitnessAnswer};
 
-/// Facts in one book. Each takes some hundred bytes of memory and as much of the disk.
+/// Facts in one receipt log. Each takes some hundred bytes of memory and as much of the disk.
 pub const RECORDS_MAX: usize = 1_000_000;
 
-/// Under which key of [`Table::Settings`] it stands whose book this is.
+/// The key of [`Table::Settings`] under which the log's owner is stored.
 const OWNER_KEY: &str = "witness";
-/// In [`Table::Changes`], outside of every owner's own keys; a number follows, in the order of approvals.
+/// What the keys of the log's records begin with, in [`Table::Changes`]: outside of every owner's own keys. A number
+/// follows, in the order of approvals.
 const RECORD_PREFIX: &str = "witness/";
 
-/// Why a witness can't begin.
+/// Why a witness can't start. Nothing was signed.
 #[derive(Debug, thiserror::Error)]
 pub enum WitnessError {
     #[error("the witness's book can't be read")]
@@ -69,7 +73,7 @@ pub struct WitnessServer {
 }
 
 impl WitnessServer {
-    /// Reads the book of `key` from the store; begins one where there is none.
+    /// Reads the receipt log of `key` from the store, or begins one if there is none.
     pub async fn start(store: Rc<dyn Store>, key: SigningIdentity, topic: Topic) -> Result<Self, WitnessError> {
         let records = Records::new(store);
         migrate(&records).await?;
@@ -92,29 +96,30 @@ impl WitnessServer {
         Ok(Self { topic, key, records, most: RECORDS_MAX, pages: async_lock::Mutex::new(pages) })
     }
 
-    /// In a network that asks for work.
+    /// Requires proof of work of claims.
     #[must_use]
     pub fn asking_for_work(mut self, bits: u32) -> Self {
         self.pages.get_mut().book.ask_for_work(bits);
         self
     }
 
-    /// As if [`RECORDS_MAX`] were another number.
+    /// Sets the most facts, [`RECORDS_MAX`] by default.
     #[must_use]
     pub fn with_room_for(self, most: usize) -> Self {
         Self { most, ..self }
     }
 
+    /// Returns the identity that signs its receipts.
     pub fn identity(&self) -> Identity {
         self.key.identity()
     }
 
-    /// Facts it has given receipts for.
+    /// Returns how many facts have got a receipt.
     pub async fn receipted(&self) -> usize {
         self.pages.lock().await.records
     }
 
-    /// Answers one request. `now` is this witness's own clock; what the fact says of its date decides nothing.
+    /// Answers one request. `now` is this witness's own clock; the date in the fact decides nothing.
     pub async fn answer(&self, request: &[u8], now: Timestamp) -> WitnessAnswer {
         let Ok(request) = Request::decode(request) else { return WitnessAnswer::NotServed(NotServed::Unreadable) };
         if request.topic != self.topic {

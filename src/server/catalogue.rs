@@ -1,7 +1,7 @@
-//! The starter catalogue: small modules that the project itself publishes, so that a new network has something in it.
+//! The starter catalogue: small modules that the project publishes, so that a new network is not empty.
 //!
-//! They are text in this repository (`catalogue/*.wat`) and are compiled when a server starts. `catalogue.toml` says
-//! what is published under which version; to add a module is to add its file, its table there and its name below.
+//! They are text in this repository (`catalogue/*.wat`), compiled when a server starts. `catalogue.toml` lists what is
+//! published under which version. To add a module, add its file, its table there, and its name below.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use gen_registry_api::{ModulePatch, PublishDraft, Requirement};
 
+/// The list of modules.
 const INDEX: &str = include_str!("catalogue/catalogue.toml");
 
 /// Names, each with its text.
@@ -16,6 +17,7 @@ macro_rules! texts {
     ($($name:literal),* $(,)?) => { [$(($name, include_str!(concat!("catalogue/", $name, ".wat")))),*] };
 }
 
+/// The modules' texts by name.
 const TEXTS: [(&str, &str); 17] = texts![
     "adler32",
     "base64",
@@ -36,9 +38,10 @@ const TEXTS: [(&str, &str); 17] = texts![
     "word-count",
 ];
 
-/// Of the project, and so of every module of the catalogue.
+/// The licence of the project, and so of every module of the catalogue.
 const LICENSE: &str = "MIT OR Apache-2.0";
 
+/// What is wrong with the catalogue in this repository; a test keeps it from happening.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogueError {
     #[error("the catalogue's index can't be read")]
@@ -49,12 +52,14 @@ pub enum CatalogueError {
     Text { name: String, source: wat::Error },
 }
 
+/// The form of `catalogue.toml`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Index {
     module: Vec<Entry>,
 }
 
+/// One module of it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
@@ -68,12 +73,13 @@ struct Entry {
     readme: String,
 }
 
-/// What the project publishes, each after what it needs.
+/// Returns the modules to publish, each after those it needs.
 pub fn catalogue() -> Result<Vec<PublishDraft>, CatalogueError> {
     let index: Index = toml::from_str(INDEX)?;
     index.module.into_iter().map(draft).collect()
 }
 
+/// Compiles one module.
 fn draft(entry: Entry) -> Result<PublishDraft, CatalogueError> {
     let Entry { name, version, title, description, tags, dependencies, readme } = entry;
     let text = TEXTS.iter().find(|(known, _)| *known == name);

@@ -1,7 +1,17 @@
-//! The librarian: a node beside the relay that publishes the starter catalogue and then is a peer like any other.
+//! The catalogue node: a node beside the relay that publishes the starter catalogue, and is otherwise a peer like any
+//! other.
 //!
-//! Its identity is made once and kept with everything else it knows in one file of the data folder. It listens for
-//! pages and dials only the relay. A version that is published is never published again.
+//! Its identity is generated once and stored with everything else it has in one file of the data folder. It accepts
+//! pages and dials only the relay. A published version is never published again, so a start after an update adds what
+//! is new:
+//!
+//! ```text
+//!   thread "catalogue"   open the store ─► start the node ─► `publish_missing`: for each module, in order
+//!                          its dependencies are not all ours   left out: another person's module would be meant
+//!                          this version is published already   nothing to do
+//!                          else                                publish, as any person would
+//!                        ─► listen ─► CatalogueNode::start returns ─► the relay lists it, `/network.json` names it
+//! ```
 
 use std::{
     collections::BTreeSet,
@@ -31,21 +41,24 @@ use gen_registry_node::store::{
     sqlite::{SqliteError, SqliteStore},
 };
 
-/// In the data folder: its key, its documents, its modules.
+/// The store's file in the data folder.
 pub const STORE_FILE: &str = "catalogue.db";
 /// The name it claims, if it is free.
 pub const USERNAME: &str = "gen-catalogue";
+/// The profile's display name.
 const DISPLAY_NAME: &str = "Gen Registry's catalogue";
+/// The profile's text.
 const BIO: &str = "Small modules that come with Gen Registry.";
-/// Direct connections it takes. A page needs one of some peer, not of this one.
+/// Direct connections it accepts. A page needs one of some peer, not of this one.
 pub const DIRECT_MAX: usize = 128;
-/// Ports that are tried after the relay's own when none was named.
+/// Ports after the relay's own that are tried if none was named.
 pub const PORTS_TRIED: u16 = 16;
-/// The first address is there at once or never.
+/// How long to wait for the first address; it is available at once or never.
 const LISTEN_PATIENCE: Duration = Duration::from_secs(5);
-/// How long it may take to write what it is writing and to say goodbye.
+/// How long the node may take to finish writing and to say goodbye.
 const STOP_PATIENCE: Duration = Duration::from_secs(3);
 
+/// Why the node could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogueNodeError {
     #[error("could not make the file {} for the catalogue", path.display())]
@@ -67,47 +80,51 @@ pub enum CatalogueNodeError {
     NoAddress,
 }
 
+/// The configuration of the node.
 pub struct CatalogueNodeOptions {
-    /// Without it, everything ends with the process.
+    /// The data folder; without one everything ends with the process.
     pub data: Option<PathBuf>,
-    /// Its relays among it.
+    /// The network to publish in, with the relay to dial.
     pub network: Network,
+    /// Where pages connect to it.
     pub listen: Multiaddr,
+    /// How pages reach it, if that is not where it listens.
     pub public: Vec<Multiaddr>,
     /// What it publishes, each after what it needs.
     pub catalogue: Vec<PublishDraft>,
 }
 
-/// A running librarian. It ends when this is dropped.
+/// A running catalogue node. Dropping it stops it.
 pub struct CatalogueNode {
     view: CatalogueNodeView,
     stop: oneshot::Sender<()>,
     ended: oneshot::Receiver<()>,
 }
 
-/// What others may see of it.
+/// The node's addresses, and whether it runs.
 #[derive(Clone)]
 pub struct CatalogueNodeView(watch::Receiver<Vec<String>>);
 
 impl CatalogueNodeView {
-    /// Where pages reach it, its name at the end of each.
+    /// Returns where pages reach it, each address with its peer id at the end.
     pub fn addresses(&self) -> Vec<String> {
         self.0.borrow().clone()
     }
 
+    /// Whether its thread is running.
     pub fn is_running(&self) -> bool {
         self.0.has_changed().is_ok()
     }
 }
 
 impl CatalogueNode {
-    /// Returns once its catalogue is published and it listens.
+    /// Starts the node. Returns once its catalogue is published and it listens.
     pub async fn start(options: CatalogueNodeOptions) -> Result<Self, CatalogueNodeError> {
         let (began, beginning) = oneshot::channel();
         let (stop, stopped) = oneshot::channel();
         let (closed, ended) = oneshot::channel();
         // A store stays on its thread, and waits for the disk there.
-        thread::Builder::new().name("librarian".to_owned()).spawn(move || {
+        thread::Builder::new().name("catalogue".to_owned()).spawn(move || {
             match tokio::runtime::Builder::new_current_thread().enable_all().build() {
                 Ok(runtime) => runtime.block_on(live(options, began, stopped)),
                 Err(error) => drop(began.send(Err(error.into()))),
@@ -120,11 +137,12 @@ impl CatalogueNode {
         Ok(Self { view, stop, ended })
     }
 
+    /// Returns a view of it, which does not keep it running.
     pub fn view(&self) -> CatalogueNodeView {
         self.view.clone()
     }
 
-    /// Returns once its store is closed.
+    /// Says goodbye to peers and closes the store, within [`STOP_PATIENCE`].
     pub async fn stop(self) {
         // A closed channel and an elapsed time both mean that there is nothing left to wait for.
         self.stop.send(()).ok();
@@ -132,8 +150,8 @@ impl CatalogueNode {
     }
 }
 
-/// Returns the first free address after the relay's; where the relay takes any port, so does this. Where no
-/// port can be counted up, or all are taken, returns the next one, and listening reports the error.
+/// Returns the first free address after the relay's; if the relay takes any port, so does this. If no port can be
+/// counted up, or all are taken, returns the next one, and listening reports the error.
 pub fn next_free(relay: &Multiaddr) -> Multiaddr {
     let Some(socket) = socket_of(relay) else { return relay.clone() };
     let on = |port: u16| -> Option<Multiaddr> {
@@ -148,6 +166,7 @@ pub fn next_free(relay: &Multiaddr) -> Multiaddr {
     free.or(ports.into_iter().next()).and_then(on).unwrap_or_else(|| relay.clone())
 }
 
+/// Runs on the node's thread, from start to stop.
 async fn live(
     options: CatalogueNodeOptions,
     began: oneshot::Sender<Result<watch::Receiver<Vec<String>>, CatalogueNodeError>>,
@@ -169,14 +188,14 @@ async fn live(
         first = first => first.ok().flatten(),
     };
     let Some(addresses) = addresses else { return drop(began.send(Err(CatalogueNodeError::NoAddress))) };
-    let (tell, addresses) = watch::channel(addresses);
+    let (sender, addresses) = watch::channel(addresses);
     if began.send(Ok(addresses)).is_err() {
         return;
     }
     loop {
         tokio::select! {
             () = &mut life => return tracing::error!("the catalogue's node ended"),
-            Some(addresses) = listening_at.next() => drop(tell.send_replace(addresses)),
+            Some(addresses) = listening_at.next() => drop(sender.send_replace(addresses)),
             // Asked to stop, or the handle was dropped.
             _ = &mut stopped => break,
         }
@@ -185,6 +204,7 @@ async fn live(
     tokio::time::timeout(STOP_PATIENCE, life).await.ok();
 }
 
+/// Opens the store, publishes what is missing, and sets the node up for its network.
 async fn open(
     data: Option<&Path>,
     network: Network,
@@ -200,7 +220,7 @@ async fn open(
         return Err(CatalogueNodeError::AddressTaken(listen));
     }
     let node = Rc::new(Node::start(store(data)?, Rc::new(Native), network).await?);
-    stock(&node, catalogue).await;
+    publish_missing(&node, catalogue).await;
     let public = public.iter().map(ToString::to_string).collect();
     let listening = Listening { listen: listen.to_string(), public, direct_max: DIRECT_MAX, addresses };
     let peering = Peering::open_listening(node.clone(), listening).await?;
@@ -212,6 +232,7 @@ async fn open(
     Ok(peering)
 }
 
+/// Opens the store; in memory without a data folder.
 fn store(data: Option<&Path>) -> Result<Rc<dyn Store>, CatalogueNodeError> {
     let Some(folder) = data else {
         tracing::warn!(
@@ -227,9 +248,9 @@ fn store(data: Option<&Path>) -> Result<Rc<dyn Store>, CatalogueNodeError> {
     Ok(Rc::new(SqliteStore::open(&path)?))
 }
 
-/// Publishes what is missing. What can't be published is logged and left out, with all that needs it: a
-/// dependency would lead to a stranger's module of that name.
-async fn stock(node: &Node, catalogue: Vec<PublishDraft>) {
+/// Publishes what is missing. What can't be published is logged and left out, with everything that needs it: a
+/// dependency would lead to another person's module of that name.
+async fn publish_missing(node: &Node, catalogue: Vec<PublishDraft>) {
     if let Ok(Answer::Me(me)) = node.handle(Command::WhoAmI).await
         && me.username.is_none()
     {
@@ -240,16 +261,16 @@ async fn stock(node: &Node, catalogue: Vec<PublishDraft>) {
             tracing::warn!(code = ?failure.code, message = %failure.message, "the catalogue goes without a username");
         }
     }
-    let mut there = BTreeSet::new();
+    let mut published = BTreeSet::new();
     let mut fresh = 0;
     for draft in catalogue {
         let (name, version) = (draft.name.clone(), draft.version.clone());
-        if let Some(missing) = draft.dependencies.iter().find(|needed| !there.contains(&needed.name)) {
+        if let Some(missing) = draft.dependencies.iter().find(|needed| !published.contains(&needed.name)) {
             tracing::warn!(module = %name, needs = %missing.name, "not published: what it needs is not ours");
             continue;
         }
         if is_published(node, &name, &version).await {
-            there.insert(name);
+            published.insert(name);
             continue;
         }
         let publish = ModuleCommand::Publish { draft: Box::new(draft) };
@@ -257,18 +278,18 @@ async fn stock(node: &Node, catalogue: Vec<PublishDraft>) {
             Ok(_) => {
                 tracing::debug!(module = %name, %version, "published");
                 fresh += 1;
-                there.insert(name);
+                published.insert(name);
             }
-            Err(failure) if failure.code == FailureCode::VersionTaken => drop(there.insert(name)),
+            Err(failure) if failure.code == FailureCode::VersionTaken => drop(published.insert(name)),
             Err(failure) => {
                 tracing::warn!(module = %name, %version, message = %failure.message, "not published");
             }
         }
     }
-    tracing::info!(modules = there.len(), fresh, "the catalogue is published");
+    tracing::info!(modules = published.len(), fresh, "the catalogue is published");
 }
 
-/// Whether a version of a module of its own is there already.
+/// Whether a version of an own module is published already.
 async fn is_published(node: &Node, name: &str, version: &str) -> bool {
     let command = ModuleCommand::Page { name: name.to_owned() };
     match node.handle(Command::Modules { command }).await {

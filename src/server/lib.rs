@@ -1,7 +1,10 @@
-//! What only the native program does: serve the built page (with relay, witness and catalogue beside it), and finish a build
-//! so that it can be served.
+//! The native program: serves the built page, with relay, witness and catalogue beside it.
 //!
-//! Nothing here decides about names.
+//! It decides nothing about names, and stores nothing of people but what the relay's Kademlia server and the witness
+//! keep.
+//!
+//! - `serve`: start-up, shutdown, and HTTP; `status`: `/network.json`, `/health`, `/metrics`
+//! - `witness`: the witness's files and thread; `catalogue_node`: the node that publishes the starter `catalogue`
 
 pub mod catalogue;
 pub mod catalogue_node;

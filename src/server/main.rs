@@ -1,4 +1,4 @@
-//! Native entry: the command line. It parses, calls, and prints; it decides nothing.
+//! The command line: parses arguments, calls, and prints. Decides nothing.
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
@@ -11,7 +11,8 @@ use gen_registry_core::{
 use gen_registry_node::net::{ice::IceServer, relay::Multiaddr};
 use gen_registry_server::serve::{CatalogueOptions, P2pOptions, ServeOptions, WitnessOptions, serve};
 
-/// A relay without other relays has nothing to look up, of which Kademlia complains every few minutes.
+/// The default log filter. A relay without other relays has nothing to look up, which Kademlia reports as an error
+/// every few minutes.
 const QUIET: &str = "info,libp2p_kad=error";
 
 /// A local-first, peer-to-peer registry of usernames and WebAssembly modules.
@@ -152,6 +153,7 @@ fn main() -> ExitCode {
     }
 }
 
+/// Carries out a subcommand.
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve { http, dist, data, topic, p2p, witness, catalogue } => {
@@ -159,14 +161,14 @@ fn run(command: Command) -> anyhow::Result<()> {
             let listening = |address| println!("http://{address}/");
             let (p2p, witnesses, catalogue) = (p2p.options(), witness.options(), catalogue.options());
             let options = ServeOptions { http, dist, data, topic, p2p, witnesses, catalogue };
-            runtime.block_on(serve(options, listening, asked_to_stop()))?;
+            runtime.block_on(serve(options, listening, stop_signal()))?;
         }
     }
     Ok(())
 }
 
 /// Done at ctrl-c, or when the system asks the process to end.
-async fn asked_to_stop() {
+async fn stop_signal() {
     let interrupt = async {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;

@@ -1,8 +1,22 @@
 //! The server of the built page: files, the headers that protect them, and one page for every address of the app.
-//! Beside it run the relay, the witness and the catalogue's node.
+//! Relay, witness and the catalogue's node run beside it.
 //!
-//! Of files it serves one folder and nothing beside it, writes none but those three's own, and knows nothing of what
-//! the page does.
+//! Start-up has an order, in which each part needs those before it:
+//!
+//! ```text
+//!   1  dist/index.html exists, the data folder can be created        else nothing else would be of use
+//!   2  the HTTP port is bound                                        fails early, before any key is created
+//!   3  witness    thread, key and receipt log ─► its did             the rules of the network contain it
+//!   4  relay      key, port, listening ─► its addresses              with the witness's endpoint
+//!   5  catalogue  node, publishing, listening ─► its addresses       dials the relay, asks the witness
+//!   6  HTTP requests are answered; `listening` is called             `/network.json` names all of the above
+//! ```
+//!
+//! A part that fails to start ends the program with a message that says what to do. Shutdown is the reverse: HTTP, at
+//! most 3 s for open connections; the catalogue's node says goodbye; the relay closes its connections; the witness
+//! finishes what it is writing.
+//!
+//! It serves files of one folder, writes only the files of those three, and knows nothing of what the page does.
 
 use std::{
     io,
@@ -38,17 +52,19 @@ use gen_registry_node::net::relay::{
 use gen_registry_node::net::{ice::IceServer, kademlia::values::ValidateRecord};
 use gen_registry_pack::{NAME_HASH_DIGITS, NAME_HASH_DIGITS_MIN};
 
-/// Connections still open this long after the signal to stop are cut.
+/// Connections that are open this long after the signal to stop are cut.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(3);
 
-/// No inline script or style, nothing from elsewhere, no frame around the page. `connect-src` is added: it names the
-/// relays and the catalogue's node.
+/// The policy without its `connect-src` of relays and public nodes, which is appended: no inline script or style,
+/// nothing from elsewhere, no frame around the page.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; \
     style-src 'self'; img-src 'self' blob: data:; font-src 'self'; manifest-src 'self'; base-uri 'none'; \
     form-action 'none'; frame-ancestors 'none'; connect-src 'self'";
+/// Everything that the page does not need is denied, to injected code, too.
 const PERMISSIONS_POLICY: &str = "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), \
     magnetometer=(), microphone=(), midi=(), payment=(), usb=()";
 
+/// Headers of every response.
 const SECURITY_HEADERS: [(HeaderName, &str); 5] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),
@@ -58,10 +74,11 @@ const SECURITY_HEADERS: [(HeaderName, &str); 5] = [
 ];
 
 /// A file whose name carries the hash of its content never changes.
-const FOR_EVER: &str = "public, max-age=31536000, immutable";
+const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 /// Ask again each time: these name the hashed files.
-const ASK_AGAIN: &str = "no-cache";
+const REVALIDATE: &str = "no-cache";
 
+/// Why the server could not start, or ended. The texts are for operators, and say what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     #[error(
@@ -98,14 +115,17 @@ pub enum ServeError {
 /// What to serve, and where.
 #[derive(Clone, Debug)]
 pub struct ServeOptions {
+    /// Where to listen for HTTP.
     pub http: SocketAddr,
+    /// The folder with the built page.
     pub dist: PathBuf,
-    /// Where the server keeps what is its own; made when missing.
+    /// Where relay, witness and catalogue store what is theirs; created if missing. `None`: in memory only.
     pub data: Option<PathBuf>,
     /// Which network this server belongs to; `None`: the public one.
     pub topic: Option<Topic>,
-    /// `None`: only the page.
+    /// The relay; `None`: only the page.
     pub p2p: Option<P2pOptions>,
+    /// The witnesses of this network.
     pub witnesses: WitnessOptions,
     /// `None`: no starter catalogue. There is none without the relay either, by which others find it.
     pub catalogue: Option<CatalogueOptions>,
@@ -136,25 +156,33 @@ pub struct WitnessOptions {
 /// The relay's address, and the other relays it connects to.
 #[derive(Clone, Debug)]
 pub struct P2pOptions {
+    /// Where the relay listens.
     pub listen: Multiaddr,
     /// How others reach it when that is not where it listens: behind TLS, behind a router.
     pub public: Vec<Multiaddr>,
+    /// Other relays of the network, each with its peer id at the end.
     pub bootstrap: Vec<Multiaddr>,
+    /// Whether the relay is a Kademlia server.
     pub dht_server: bool,
     /// For pages; the relay has no use for them.
     pub ice_servers: Vec<IceServer>,
 }
 
-/// What is served: the page, and what is known of the network.
+/// What HTTP handlers need: the page's folder, and the state of what runs beside it.
 #[derive(Clone)]
 pub struct Site {
+    /// The folder with the built page.
     pub dist: PathBuf,
+    /// The network's parameters.
     pub network: Network,
+    /// The relay, if there is one.
     pub relay: Option<RelayStatus>,
+    /// The catalogue's node, if there is one.
     pub catalogue: Option<CatalogueNodeView>,
 }
 
-/// Serves until `stop` is done. Calls `listening` with the real address once requests are answered.
+/// Serves until `stop` resolves. Calls `listening` with the real address once requests are answered. Fails if a part
+/// can't be started, or the listener breaks; parts that run are stopped in both cases.
 pub async fn serve(
     options: ServeOptions,
     listening: impl FnOnce(SocketAddr),
@@ -181,11 +209,11 @@ pub async fn serve(
         _ => None,
     };
     network.rules = rules(options.witnesses, witness.as_ref().map(|witness| witness.identity))?;
-    let (door, witness_ended) = witness.map(|Witness { door, ended, .. }| (door, ended)).unzip();
+    let (endpoint, witness_ended) = witness.map(|Witness { door, ended, .. }| (door, ended)).unzip();
     network.ice_servers = options.p2p.as_ref().map(|p2p| p2p.ice_servers.clone()).unwrap_or_default();
     let relay_listens = options.p2p.as_ref().map(|p2p| p2p.listen.clone());
     let relay = match options.p2p {
-        Some(p2p) => Some(Relay::start(relay_options(p2p, door, options.data.as_deref(), &network)?).await?),
+        Some(p2p) => Some(Relay::start(relay_options(p2p, endpoint, options.data.as_deref(), &network)?).await?),
         None => None,
     };
     let relay_view = relay.as_ref().map(Relay::view);
@@ -229,7 +257,7 @@ pub async fn serve(
     outcome
 }
 
-/// The same witnesses in the same order wherever the same ones are named.
+/// Returns the network's rules. Witnesses are sorted, so that servers that name the same ones have the same rules.
 fn rules(options: WitnessOptions, own: Option<Identity>) -> Result<Rules, ServeError> {
     let WitnessOptions { others: mut witnesses, threshold, work_bits, .. } = options;
     witnesses.extend(own);
@@ -244,6 +272,7 @@ fn rules(options: WitnessOptions, own: Option<Identity>) -> Result<Rules, ServeE
     Ok(Rules { witnesses, threshold, work_bits })
 }
 
+/// Returns the relay's configuration; reads or creates its key.
 fn relay_options(
     p2p: P2pOptions,
     witness: Option<WitnessEndpoint>,
@@ -265,7 +294,7 @@ fn relay_options(
     Ok(RelayOptions { key, listen, public, bootstrap, dht_server, validator, witness, limits })
 }
 
-/// The service alone, without a listener.
+/// Returns the HTTP service without a listener.
 pub fn page(site: Site) -> Router {
     Router::new()
         .route("/network.json", get(status::network))
@@ -276,10 +305,10 @@ pub fn page(site: Site) -> Router {
         .with_state(site)
 }
 
-/// Every answer gets the headers that protect the page; an answer that says nothing of its age is asked for again.
+/// Adds the protecting headers to every response. One that does not say how long it may be cached must be revalidated.
 async fn protect(State(site): State<Site>, mut response: Response) -> Response {
     let headers = response.headers_mut();
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static(ASK_AGAIN));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static(REVALIDATE));
     for (name, value) in SECURITY_HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }
@@ -289,6 +318,7 @@ async fn protect(State(site): State<Site>, mut response: Response) -> Response {
     response
 }
 
+/// Answers with a file, or with `index.html` if a person navigates to an address of the app.
 async fn answer(State(site): State<Site>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let dist = &site.dist;
     let mut served = if uri.path() == "/" { "/index.html" } else { uri.path() };
@@ -298,8 +328,8 @@ async fn answer(State(site): State<Site>, method: Method, uri: Uri, headers: Hea
         response = file(dist, served, &method, &headers).await;
     }
     let caching = match response.status() {
-        StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED if is_hashed(served) => FOR_EVER,
-        StatusCode::OK | StatusCode::PARTIAL_CONTENT => ASK_AGAIN,
+        StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED if is_hashed(served) => IMMUTABLE,
+        StatusCode::OK | StatusCode::PARTIAL_CONTENT => REVALIDATE,
         _ => "no-store",
     };
     let headers = response.headers_mut();
@@ -311,7 +341,7 @@ async fn answer(State(site): State<Site>, method: Method, uri: Uri, headers: Hea
     response
 }
 
-/// One file of the folder, brotli if there is a copy and the client takes it.
+/// Answers with one file of the folder: its brotli copy if there is one and the client accepts it.
 async fn file(dist: &Path, path: &str, method: &Method, headers: &HeaderMap) -> Response {
     let Ok(uri) = path.parse::<Uri>() else { return StatusCode::BAD_REQUEST.into_response() };
     let mut wanted = Request::new(Body::empty());
@@ -341,7 +371,7 @@ async fn file(dist: &Path, path: &str, method: &Method, headers: &HeaderMap) -> 
     }
 }
 
-/// A person going to an address, not a page fetching a file.
+/// Whether a person navigates to an address, as opposed to a page that fetches a file.
 fn is_navigation(method: &Method, headers: &HeaderMap) -> bool {
     let takes_html = headers
         .get(header::ACCEPT)
@@ -350,7 +380,8 @@ fn is_navigation(method: &Method, headers: &HeaderMap) -> bool {
     (method == Method::GET || method == Method::HEAD) && takes_html
 }
 
-/// `name-0123456789abcdef.js` or `name-0123456789abcdef_bg.wasm`.
+/// Whether the file's name contains the hash of its content, as `name-0123456789abcdef.js` and
+/// `name-0123456789abcdef_bg.wasm` do, so that it may be cached permanently.
 pub fn is_hashed(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     let stem = name.split('.').next().unwrap_or(name);
@@ -361,7 +392,7 @@ pub fn is_hashed(path: &str) -> bool {
     })
 }
 
-/// The kinds browsers are strict about; the rest is guessed from the ending.
+/// Returns the media types that browsers are strict about; others are guessed from the ending.
 fn media_type(path: &str) -> Option<&'static str> {
     let (_, ending) = path.rsplit_once('.')?;
     Some(match ending {

@@ -14,6 +14,7 @@ use gen_registry_node::VERSION;
 use gen_registry_node::net::relay::{RelayStatus, address::websocket_origin, metrics::METRICS_TYPE};
 use gen_registry_node::network::NetworkParameters;
 
+/// The body of `/health`. Each part is `off`, `running` or `ended`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Health {
@@ -26,6 +27,7 @@ struct Health {
     peer_id: Option<String>,
 }
 
+/// `/network.json`: the network's parameters with the present addresses of relay and catalogue.
 pub(super) async fn network(State(site): State<Site>) -> Response {
     let relays = site.relay.as_ref().map(RelayStatus::addresses).unwrap_or_default();
     let relays = relays.iter().map(ToString::to_string).collect();
@@ -33,16 +35,16 @@ pub(super) async fn network(State(site): State<Site>) -> Response {
     json(StatusCode::OK, &NetworkParameters { relays, public_nodes, ..NetworkParameters::from(&site.network) })
 }
 
-/// 200 while everything that was started runs.
+/// `/health`: 200 while everything that was started runs, else 503.
 pub(super) async fn health(State(site): State<Site>) -> Response {
-    let word = |running: Option<bool>| match running {
+    let state = |running: Option<bool>| match running {
         None => "off",
         Some(true) => "running",
         Some(false) => "ended",
     };
-    let relay = word(site.relay.as_ref().map(RelayStatus::is_running));
-    let witness = word(site.relay.as_ref().and_then(RelayStatus::witness_is_running));
-    let catalogue = word(site.catalogue.as_ref().map(CatalogueNodeView::is_running));
+    let relay = state(site.relay.as_ref().map(RelayStatus::is_running));
+    let witness = state(site.relay.as_ref().and_then(RelayStatus::witness_is_running));
+    let catalogue = state(site.catalogue.as_ref().map(CatalogueNodeView::is_running));
     let (code, status) = match [relay, witness, catalogue].contains(&"ended") {
         false => (StatusCode::OK, "ok"),
         true => (StatusCode::SERVICE_UNAVAILABLE, "failing"),
@@ -51,6 +53,7 @@ pub(super) async fn health(State(site): State<Site>) -> Response {
     json(code, &Health { status, version: VERSION, relay, witness, catalogue, peer_id })
 }
 
+/// `/metrics`: the relay's counters for Prometheus.
 pub(super) async fn metrics(State(site): State<Site>) -> Response {
     // Without a relay nothing is counted; an empty page of numbers ends like this.
     let text = site.relay.as_ref().map_or_else(|| Ok("# EOF\n".to_owned()), |relay| relay.metrics().text());
@@ -63,7 +66,8 @@ pub(super) async fn metrics(State(site): State<Site>) -> Response {
     }
 }
 
-/// The sources a page may connect to besides its own server, each with a space before it.
+/// Returns the sources that a page may connect to besides its own server, each with a space before it, for the
+/// Content-Security-Policy.
 pub(super) fn sources(relay: Option<&RelayStatus>, catalogue: Option<&CatalogueNodeView>) -> String {
     let mut addresses = relay.map(RelayStatus::addresses).unwrap_or_default();
     let public_nodes = catalogue.map(CatalogueNodeView::addresses).unwrap_or_default();
@@ -74,6 +78,7 @@ pub(super) fn sources(relay: Option<&RelayStatus>, catalogue: Option<&CatalogueN
     sources.iter().map(|source| format!(" {source}")).collect()
 }
 
+/// Answers with JSON.
 fn json(code: StatusCode, value: &impl Serialize) -> Response {
     match serde_json::to_string(value) {
         Ok(text) => {

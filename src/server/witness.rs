@@ -1,7 +1,18 @@
-//! The witness beside the relay: its key and its book in the data folder, and the thread it lives on.
+//! The witness beside the relay: its files in the data folder, and the thread it runs on.
 //!
-//! What it may sign is `node::witness`' business. A key whose book is gone is not used: it would sign what contradicts
-//! the receipts it gave before.
+//! ```text
+//!   relay's tasks                              thread "witness"
+//!   WitnessEndpoint ── WitnessRequest ──────►  one at a time: verify, decide, write to the disk, sign
+//!                   ◄───── Reply ───────────   (`WitnessServer::answer`)
+//!   queue full: the peer is answered "busy"    ends when the last endpoint is dropped, after the write under way
+//! ```
+//!
+//! A thread of its own, because a store may not leave its thread and each receipt waits for the disk. What may be
+//! signed is decided by `node::witness`.
+//!
+//! At the first start the receipt log is created first, then the key is saved. A key without a log is refused: the
+//! witness would sign what contradicts its earlier receipts. A log without a key and without records has signed
+//! nothing, and is used.
 
 use std::{
     fs, io,
@@ -27,14 +38,16 @@ use gen_registry_node::store::{
 };
 use gen_registry_node::witness::{PROTOCOL, REQUEST_MAX_BYTES, WitnessAnswer, WitnessError, WitnessServer};
 
-/// In the data folder.
+/// The key's file in the data folder.
 pub const KEY_FILE: &str = "witness.key";
+/// The receipt log's file in the data folder.
 pub const BOOK_FILE: &str = "witness.db";
-/// The key file begins with this, so that no other secret is taken for one.
+/// The beginning of the key's file, so that no other secret is taken for it.
 const KEY_KIND: &str = "gen-registry/witness-key/v1";
-/// Questions that wait for the witness. It answers some hundred in a second; more would only wait for their deadline.
-const QUESTIONS_WAITING: usize = 64;
+/// Requests that wait for the witness. It answers some hundred in a second; more would only wait until their deadline.
+const REQUESTS_WAITING: usize = 64;
 
+/// Why the witness could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum WitnessStartError {
     #[error("could not read the witness's key from {}", path.display())]
@@ -58,17 +71,20 @@ pub enum WitnessStartError {
     Ended,
 }
 
-/// A running witness. It ends when its last endpoint is dropped.
+/// A running witness. It ends when the last clone of its endpoint is dropped.
 pub struct Witness {
+    /// The identity that signs its receipts.
     pub identity: Identity,
+    /// The queue to it, for the relay.
     pub door: WitnessEndpoint,
-    /// Done when the receipt log is closed.
+    /// Resolves when the receipt log is closed.
     pub ended: oneshot::Receiver<()>,
 }
 
-/// Starts the witness of this folder; without a folder, one whose key and book end with the process.
+/// Starts the witness of this folder; without a folder, one whose key and log end with the process. Returns once the
+/// log is read.
 pub async fn start(data: Option<PathBuf>, topic: Topic, work_bits: u32) -> Result<Witness, WitnessStartError> {
-    let (questions, asked) = mpsc::channel(QUESTIONS_WAITING);
+    let (questions, requests) = mpsc::channel(REQUESTS_WAITING);
     let (began, beginning) = oneshot::channel();
     let (closed, ended) = oneshot::channel();
     // A store stays on its thread, and waits for the disk there.
@@ -76,7 +92,7 @@ pub async fn start(data: Option<PathBuf>, topic: Topic, work_bits: u32) -> Resul
         match tokio::runtime::Builder::new_current_thread().build() {
             Ok(runtime) => {
                 let opening = async { Ok(open(data.as_deref(), topic).await?.asking_for_work(work_bits)) };
-                runtime.block_on(live(opening, began, asked));
+                runtime.block_on(live(opening, began, requests));
             }
             Err(error) => drop(began.send(Err(error.into()))),
         }
@@ -89,10 +105,11 @@ pub async fn start(data: Option<PathBuf>, topic: Topic, work_bits: u32) -> Resul
     Ok(Witness { identity, door, ended })
 }
 
+/// Runs on the witness's thread: opens the log, then answers requests until the queue is closed.
 async fn live(
     opening: impl Future<Output = Result<WitnessServer, WitnessStartError>>,
     began: oneshot::Sender<Result<Identity, WitnessStartError>>,
-    mut asked: mpsc::Receiver<WitnessRequest>,
+    mut requests: mpsc::Receiver<WitnessRequest>,
 ) {
     let server = match opening.await {
         Ok(server) => server,
@@ -101,7 +118,7 @@ async fn live(
     if began.send(Ok(server.identity())).is_err() {
         return;
     }
-    while let Some(WitnessRequest { request, reply }) = asked.recv().await {
+    while let Some(WitnessRequest { request, reply }) = requests.recv().await {
         // Who asked may be gone already; then there is nothing to sign.
         if reply.is_closed() {
             continue;
@@ -116,6 +133,7 @@ async fn live(
     }
 }
 
+/// Opens the receipt log and the key, and creates both at the first start.
 async fn open(data: Option<&Path>, topic: Topic) -> Result<WitnessServer, WitnessStartError> {
     let Some(folder) = data else {
         tracing::warn!(
@@ -126,25 +144,27 @@ async fn open(data: Option<&Path>, topic: Topic) -> Result<WitnessServer, Witnes
         return Ok(WitnessServer::start(store, fresh_key(), topic).await?);
     };
     let book = folder.join(BOOK_FILE);
-    let kept = load_key(folder)?;
-    if kept.is_some() && !book.is_file() {
+    let stored_key = load_key(folder)?;
+    if stored_key.is_some() && !book.is_file() {
         return Err(WitnessStartError::BookMissing(book));
     }
-    let key = kept.clone().unwrap_or_else(fresh_key);
+    let key = stored_key.clone().unwrap_or_else(fresh_key);
     let server = WitnessServer::start(Rc::new(SqliteStore::open(&book)?), key.clone(), topic).await?;
-    if kept.is_none() {
+    if stored_key.is_none() {
         let save = save_secret(folder, KEY_FILE, &encode_key(&key));
         save.map_err(|source| WitnessStartError::WriteKey { path: folder.join(KEY_FILE), source })?;
     }
     Ok(server)
 }
 
+/// Generates a key that is not stored.
 fn fresh_key() -> SigningIdentity {
     let mut entropy = zeroize::Zeroizing::new([0; 32]);
     Native.random(entropy.as_mut_slice());
     SigningIdentity::from_entropy(&entropy)
 }
 
+/// Reads the key's file, if there is one.
 fn load_key(folder: &Path) -> Result<Option<SigningIdentity>, WitnessStartError> {
     let path = folder.join(KEY_FILE);
     match fs::read(&path).map(zeroize::Zeroizing::new) {
@@ -154,12 +174,13 @@ fn load_key(folder: &Path) -> Result<Option<SigningIdentity>, WitnessStartError>
     }
 }
 
-/// The kind, the entropy, and the public key's hash, by which a damaged file is noticed.
+/// Encodes the key: the kind, the entropy, and the public key's hash, by which a damaged file is noticed.
 fn encode_key(key: &SigningIdentity) -> zeroize::Zeroizing<Vec<u8>> {
     let check = Digest::of(key.identity().as_bytes());
     zeroize::Zeroizing::new(Encoder::new().text(KEY_KIND).fixed(&key.entropy()).fixed(check.as_bytes()).finish())
 }
 
+/// Decodes and checks the key's file.
 fn decode_key(bytes: &[u8]) -> Result<SigningIdentity, DecodeError> {
     let mut decoder = Decoder::new(bytes);
     if decoder.text()? != KEY_KIND {

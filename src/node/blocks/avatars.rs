@@ -1,4 +1,4 @@
-//! Other people's pictures: a single block each, fetched when it is looked at, kept as long as there is room.
+//! Other people's avatars: a single block each, fetched when it is shown, and evicted like other content.
 
 use std::time::Duration;
 
@@ -14,11 +14,12 @@ use gen_registry_core::artifact::Artifact;
 use gen_registry_core::digest::{hash_in, verify_block};
 use gen_registry_core::picture;
 
-/// A picture that does not come in this time is not waited for: somebody looks at the page meanwhile.
+/// An avatar that does not arrive in this time is not waited for: a page is being shown.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl ContentStore {
-    /// A block by its address, with the media type that its bytes show; fetched where it is not here.
+    /// Returns a block by its CID, with the media type that its bytes show; fetches it if it is not stored. Returns
+    /// `None` if the text is no CID of a block, or if no peer sends it in time.
     pub(crate) async fn block(&self, cid: &str) -> Result<Option<Block>, Failure> {
         let Ok(address) = cid.parse::<Cid>() else { return Ok(None) };
         let Some(block) = hash_in(&address) else { return Ok(None) };

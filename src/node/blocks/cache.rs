@@ -1,6 +1,20 @@
-//! What is kept of artifacts: which are pinned, which were used last, which go first. It reads and writes nothing.
+//! Which artifacts are stored, which are pinned, and which is evicted first: an LRU cache with pins. Pure; reads and
+//! writes nothing.
 //!
-//! Blocks that belong to no artifact here (a person's own avatar) are unknown to it, and never go.
+//! An example with room for 10 MB. `game` (4 MB) is installed, `chess` (3 MB) was only run, `editor` (2 MB) was
+//! published by this person. Now `maps` (5 MB) is fetched:
+//!
+//! ```text
+//!   artifact   size   pins        last used    fate
+//!   game       4 MB   Installed   last week    remains: pinned
+//!   editor     2 MB   Own         last month   remains: pinned; no other node may have it yet
+//!   chess      3 MB   –           yesterday    evicted: the only one without a pin
+//!   maps       5 MB   –           now          stored, although 11 MB is over the bound: only pinned ones were left
+//! ```
+//!
+//! Blocks are counted by the artifacts that use them (`holders`): two versions of a module share most of theirs, and
+//! evicting one deletes only the blocks that the other does not use. Blocks that belong to no artifact here (a person's
+//! own avatar) are unknown to the cache and never evicted.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -11,35 +25,43 @@ use gen_registry_core::artifact::Artifact;
 use gen_registry_core::digest::Digest;
 use gen_registry_core::time::Timestamp;
 
-/// How old a stored time of use may become before it is written again.
+/// How old a stored time of use may become before it is written again: a page that is served all day is one write in
+/// ten minutes.
 const USE_GRAIN: Duration = Duration::from_secs(10 * 60);
 
-/// Why an artifact stays.
+/// Why an artifact is not evicted. An artifact may have several pins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pin {
     /// Published by this profile's person: no other node may have it yet.
     Own,
     /// Installed here.
     Installed,
-    /// Nothing keeps it: it goes when there is no room, the one unused for longest first.
+    /// No pin: it is evicted if there is no room, the one unused for longest first.
     Cached,
 }
 
-/// The stored form, under the artifact's hash.
+/// An artifact's entry in its stored form; the key is the artifact's hash.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct CacheEntry {
+    /// Bytes of the whole, also while blocks are missing.
     size: u64,
+    /// Its blocks in order, one possibly several times.
     blocks: Vec<Digest>,
+    /// [`Pin::Own`].
     own: bool,
+    /// [`Pin::Installed`].
     installed: bool,
+    /// When a block of it was last stored or read, to within [`USE_GRAIN`].
     used_at: Timestamp,
 }
 
 impl CacheEntry {
+    /// Creates an entry without pins.
     pub(super) fn new(artifact: &Artifact, used_at: Timestamp) -> Self {
         Self { size: artifact.size, blocks: artifact.blocks.clone(), own: false, installed: false, used_at }
     }
 
+    /// Sets or removes a pin. Nothing happens for [`Pin::Cached`].
     pub(super) fn set(&mut self, pin: Pin, pinned: bool) {
         match pin {
             Pin::Own => self.own = pinned,
@@ -48,61 +70,70 @@ impl CacheEntry {
         }
     }
 
+    /// Takes over the pins of an older entry.
     pub(super) fn keep_pins_of(&mut self, before: &Self) {
         (self.own, self.installed) = (before.own, before.installed);
     }
 
+    /// Whether any pin keeps it from being evicted.
     fn is_pinned(&self) -> bool {
         self.own || self.installed
     }
 }
 
+/// All entries, in memory, with what is computed from them.
 #[derive(Debug, Default)]
 pub(super) struct CacheIndex {
-    kept: BTreeMap<Digest, CacheEntry>,
-    /// Whose a block is.
+    /// The entry of each artifact.
+    entries: BTreeMap<Digest, CacheEntry>,
+    /// The artifacts that use each block.
     holders: HashMap<Digest, BTreeSet<Digest>>,
+    /// The sum of all sizes.
     bytes: u64,
+    /// The number of artifacts without a pin.
     cached: usize,
 }
 
 impl CacheIndex {
+    /// Returns an artifact's entry.
     pub(super) fn get(&self, artifact: &Digest) -> Option<&CacheEntry> {
-        self.kept.get(artifact)
+        self.entries.get(artifact)
     }
 
-    /// All that is kept, in bytes; blocks of two artifacts count twice, and missing ones as if they were here.
+    /// Returns the bytes of all artifacts; blocks of two artifacts count twice, and missing ones as if they were
+    /// stored.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Artifacts without a pin.
+    /// Returns the number of artifacts without a pin.
     pub(super) fn cached(&self) -> usize {
         self.cached
     }
 
-    /// Those with a pin.
+    /// Returns the artifacts with a pin.
     pub(super) fn pinned(&self) -> Vec<Digest> {
-        self.kept.iter().filter(|(_, kept)| kept.is_pinned()).map(|(artifact, _)| *artifact).collect()
+        self.entries.iter().filter(|(_, entry)| entry.is_pinned()).map(|(artifact, _)| *artifact).collect()
     }
 
-    pub(super) fn put(&mut self, artifact: Digest, kept: CacheEntry) {
+    /// Adds an artifact, or replaces its entry.
+    pub(super) fn put(&mut self, artifact: Digest, entry: CacheEntry) {
         self.remove(&artifact);
-        for block in &kept.blocks {
+        for block in &entry.blocks {
             self.holders.entry(*block).or_default().insert(artifact);
         }
-        self.bytes += kept.size;
-        self.cached += usize::from(!kept.is_pinned());
-        self.kept.insert(artifact, kept);
+        self.bytes += entry.size;
+        self.cached += usize::from(!entry.is_pinned());
+        self.entries.insert(artifact, entry);
     }
 
     /// Removes an artifact. Returns the blocks that no other artifact uses.
     pub(super) fn remove(&mut self, artifact: &Digest) -> Vec<Digest> {
-        let Some(kept) = self.kept.remove(artifact) else { return Vec::new() };
-        self.bytes -= kept.size;
-        self.cached -= usize::from(!kept.is_pinned());
+        let Some(entry) = self.entries.remove(artifact) else { return Vec::new() };
+        self.bytes -= entry.size;
+        self.cached -= usize::from(!entry.is_pinned());
         let mut left = BTreeSet::new();
-        for block in kept.blocks {
+        for block in entry.blocks {
             let Some(holders) = self.holders.get_mut(&block) else { continue };
             holders.remove(artifact);
             if holders.is_empty() {
@@ -113,20 +144,20 @@ impl CacheIndex {
         left.into_iter().collect()
     }
 
-    /// The artifact that goes first: unused for longest, without a pin, and none of `busy`.
+    /// Returns the artifact to evict next: unused for longest, without a pin, and none of `busy`.
     pub(super) fn next_to_evict(&self, busy: &BTreeSet<Digest>) -> Option<Digest> {
-        let free = self.kept.iter().filter(|(artifact, kept)| !kept.is_pinned() && !busy.contains(*artifact));
-        free.min_by_key(|(artifact, kept)| (kept.used_at, **artifact)).map(|(artifact, _)| *artifact)
+        let free = self.entries.iter().filter(|(artifact, entry)| !entry.is_pinned() && !busy.contains(*artifact));
+        free.min_by_key(|(artifact, entry)| (entry.used_at, **artifact)).map(|(artifact, _)| *artifact)
     }
 
-    /// Notes that a block was used. The records that are to be written because of it.
+    /// Records that a block was used now. Returns the entries to be written because of it.
     pub(super) fn used(&mut self, block: &Digest, now: Timestamp) -> Vec<(Digest, CacheEntry)> {
         let Some(holders) = self.holders.get(block) else { return Vec::new() };
         let mut stale = Vec::new();
         for artifact in holders {
-            if let Some(kept) = self.kept.get_mut(artifact).filter(|kept| now > kept.used_at.plus(USE_GRAIN)) {
-                kept.used_at = now;
-                stale.push((*artifact, kept.clone()));
+            if let Some(entry) = self.entries.get_mut(artifact).filter(|entry| now > entry.used_at.plus(USE_GRAIN)) {
+                entry.used_at = now;
+                stale.push((*artifact, entry.clone()));
             }
         }
         stale
@@ -151,9 +182,9 @@ mod tests {
         let mut cache = CacheIndex::default();
         for (number, pin) in pins.iter().enumerate() {
             let artifact = artifact(number as u8);
-            let mut kept = CacheEntry::new(&artifact, at(number as u64));
-            kept.set(*pin, true);
-            cache.put(artifact.sha256, kept);
+            let mut entry = CacheEntry::new(&artifact, at(number as u64));
+            entry.set(*pin, true);
+            cache.put(artifact.sha256, entry);
         }
         cache
     }

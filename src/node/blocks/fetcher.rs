@@ -1,5 +1,20 @@
-//! The host of [`Fetch`]: opens streams to connected peers while a job waits for blocks, stores what arrives, and
-//! notifies the waiting jobs.
+//! The host of [`Fetch`], the machine that decides which block is requested from which peer: opens block streams to
+//! connected peers while a job waits, stores what arrives, and notifies the jobs.
+//!
+//! One task serves all fetches of the node, so a block that two files need is requested once. A timeline of one file
+//! with three blocks:
+//!
+//! ```text
+//!   0.0 s   FetchRequest            streams to the connected peers with the best reputation are opened, PEERS_MAX at most
+//!   0.1 s   Opened ×3               Input::Came ─► the machine requests blocks from each of them
+//!   0.2 s   Received                verified by the machine ─► Output::Keep ─► stored ─► Input::Kept
+//!           at most STORING_MAX writes are under way; beyond that nothing is read, and peers wait
+//!   1.1 s   Output::Done            the job's `done` is answered
+//!  11.1 s   LINGER is over          the streams are closed: the next file could have used them
+//! ```
+//!
+//! A peer that lacks the blocks is left for [`REST`] to make place for others. One that sends a wrong block loses
+//! reputation and is banned after a few; one that is only slow is left, since it may have been unlucky.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
@@ -25,73 +40,90 @@ use gen_registry_core::sync::rejection::Rejection;
 use gen_registry_core::sync::reputation::ReputationEvent;
 use gen_registry_core::time::Timestamp;
 
-/// How often it is looked who came, who is silent and who waits no more.
+/// How often timeouts, cancelled jobs and idle streams are looked for.
 const TICK: Duration = Duration::from_millis(250);
 /// Blocks that are being stored; while there are more, nothing is read from peers.
 const STORING_MAX: usize = 8;
-/// Streams stay open so long after the last block: one fetch rarely comes alone.
+/// How long streams remain open after the last block: one fetch rarely comes alone.
 const LINGER: Duration = Duration::from_secs(10);
 /// A stream that could not be opened, or ended, is opened again after this time.
 const REOPEN_AFTER: Duration = Duration::from_secs(3);
-/// A peer that was too slow, or has nothing of what is wanted, is asked again after this time.
+/// A peer that was too slow, or has none of the requested blocks, is asked again after this time.
 const REST: Duration = Duration::from_secs(60);
 
-/// Blocks that somebody waits for.
+/// A job: blocks that a fetch waits for.
 pub(crate) struct FetchRequest {
+    /// The blocks to fetch, each once.
     pub(super) blocks: Vec<Digest>,
-    /// Receives the digest of each stored block. Dropping the receiver cancels the job.
+    /// Receives the digest of each stored block.
     pub(super) got: mpsc::UnboundedSender<Digest>,
+    /// Receives the outcome. Dropping the receiver cancels the job at the next tick.
     pub(super) done: oneshot::Sender<Result<(), ContentError>>,
 }
 
-/// What a peer's stream said; nothing when it ended.
+/// A message of a peer's stream; `None` if the stream ended.
 type Received = (Peer, Option<Result<Vec<u8>, LinkFault>>);
 
-/// What happened.
+/// One step of the task's loop.
 enum FetchStep {
-    Ordered(FetchRequest),
+    /// A fetch waits for blocks.
+    Requested(FetchRequest),
+    /// A stream was opened, or could not be.
     Opened(NetPeerId, Option<BlockStream>),
+    /// A message arrived, or a stream ended.
     Received(Received),
+    /// A verified block was written to the store, or could not be.
     Stored(Digest, Result<(), StoreError>),
+    /// [`TICK`] has passed.
     Ticked,
 }
 
-struct Fetching {
+/// The machine, its jobs and its streams.
+struct BlockFetcher {
     content: Rc<ContentStore>,
     mesh: MeshHandle,
+    /// The machine that decides what is requested from which peer.
     fetch: Fetch,
-    orders: BTreeMap<Job, FetchRequest>,
+    /// The jobs that wait, by the machine's number.
+    requests: BTreeMap<Job, FetchRequest>,
+    /// The open streams, by the machine's number of the peer.
     streams: BTreeMap<Peer, (NetPeerId, mpsc::Sender<Vec<u8>>)>,
+    /// What arrives on all streams.
     received: SelectAll<LocalBoxStream<'static, Received>>,
+    /// Streams that are being opened.
     opening: FuturesUnordered<LocalBoxFuture<'static, (NetPeerId, Option<BlockStream>)>>,
-    being_opened: BTreeSet<NetPeerId>,
-    /// Peers that are not asked before that time, unless something new is wanted.
+    /// The peers of these.
+    opening_peers: BTreeSet<NetPeerId>,
+    /// Peers that are not asked before that time, unless something new is requested.
     resting: BTreeMap<NetPeerId, Timestamp>,
-    /// What connected peers did wrong.
+    /// How many marks connected peers have for broken rules.
     marks: BTreeMap<NetPeerId, u32>,
+    /// Blocks that are being written.
     storing: FuturesUnordered<LocalBoxFuture<'static, (Digest, Result<(), StoreError>)>>,
     /// Why a block could not be stored last.
     fault: Option<StoreError>,
+    /// When a job last waited.
     idle_since: Timestamp,
+    /// The last number of a job or stream.
     next: u64,
 }
 
-/// Until the node leaves its network.
+/// Serves requests until the node leaves its network.
 pub(crate) async fn run(
     content: Rc<ContentStore>,
     mesh: MeshHandle,
-    mut orders: mpsc::UnboundedReceiver<FetchRequest>,
+    mut requests: mpsc::UnboundedReceiver<FetchRequest>,
 ) {
-    let mut fetching = Fetching {
+    let mut fetcher = BlockFetcher {
         idle_since: content.context.now(),
         content,
         mesh,
         fetch: Fetch::default(),
-        orders: BTreeMap::new(),
+        requests: BTreeMap::new(),
         streams: BTreeMap::new(),
         received: SelectAll::new(),
         opening: FuturesUnordered::new(),
-        being_opened: BTreeSet::new(),
+        opening_peers: BTreeSet::new(),
         resting: BTreeMap::new(),
         marks: BTreeMap::new(),
         storing: FuturesUnordered::new(),
@@ -100,8 +132,8 @@ pub(crate) async fn run(
     };
     let mut tick = Delay::new(TICK).fuse();
     loop {
-        let (busy, waiting) = (fetching.storing.len() >= STORING_MAX, !fetching.is_at_rest());
-        let Fetching { received, opening, storing, .. } = &mut fetching;
+        let (busy, waiting) = (fetcher.storing.len() >= STORING_MAX, !fetcher.is_at_rest());
+        let BlockFetcher { received, opening, storing, .. } = &mut fetcher;
         let mut next = async {
             match if busy { None } else { received.next().await } {
                 Some(received) => received,
@@ -114,8 +146,8 @@ pub(crate) async fn run(
         let mut ticked =
             async { if waiting { (&mut tick).await } else { futures::future::pending().await } }.boxed_local().fuse();
         let step = select! {
-            order = orders.next() => match order {
-                Some(order) => FetchStep::Ordered(order),
+            request = requests.next() => match request {
+                Some(request) => FetchStep::Requested(request),
                 None => return,
             },
             (name, stream) = opening.select_next_some() => FetchStep::Opened(name, stream),
@@ -125,49 +157,51 @@ pub(crate) async fn run(
         };
         drop((next, ticked));
         match step {
-            FetchStep::Ordered(order) => {
-                if fetching.is_at_rest() {
+            FetchStep::Requested(request) => {
+                if fetcher.is_at_rest() {
                     tick = Delay::new(TICK).fuse();
                 }
-                fetching.start(order);
+                fetcher.start(request);
             }
-            FetchStep::Opened(name, stream) => fetching.add_stream(name, stream),
-            FetchStep::Received((peer, Some(Ok(bytes)))) => fetching.feed(Input::Received { peer, bytes }),
-            FetchStep::Received((peer, Some(Err(fault)))) => fetching.fail_stream(peer, fault),
-            FetchStep::Received((peer, None)) => fetching.remove_stream(peer),
+            FetchStep::Opened(name, stream) => fetcher.add_stream(name, stream),
+            FetchStep::Received((peer, Some(Ok(bytes)))) => fetcher.feed(Input::Received { peer, bytes }),
+            FetchStep::Received((peer, Some(Err(fault)))) => fetcher.fail_stream(peer, fault),
+            FetchStep::Received((peer, None)) => fetcher.remove_stream(peer),
             FetchStep::Stored(block, stored) => {
-                let kept = stored.is_ok();
-                fetching.fault = stored.err().or(fetching.fault.take());
-                fetching.feed(Input::Kept { block, stored: kept });
+                let is_stored = stored.is_ok();
+                fetcher.fault = stored.err().or(fetcher.fault.take());
+                fetcher.feed(Input::Kept { block, stored: is_stored });
             }
             FetchStep::Ticked => {
                 tick = Delay::new(TICK).fuse();
-                fetching.tick();
+                fetcher.tick();
             }
         }
     }
 }
 
-impl Fetching {
+impl BlockFetcher {
     /// Whether no job waits and no stream is open.
     fn is_at_rest(&self) -> bool {
         self.fetch.is_idle() && self.streams.is_empty() && self.opening.is_empty()
     }
 
-    fn start(&mut self, order: FetchRequest) {
+    /// Begins a job. Peers that were left aside may have its blocks, so all are asked again.
+    fn start(&mut self, request: FetchRequest) {
         self.next += 1;
-        let (job, blocks) = (self.next, order.blocks.clone());
-        self.orders.insert(job, order);
+        let (job, blocks) = (self.next, request.blocks.clone());
+        self.requests.insert(job, request);
         self.resting.clear();
         self.open_streams();
         self.feed(Input::Start { job, blocks });
     }
 
+    /// Cancels abandoned jobs, lets the machine find timeouts, and opens or closes streams.
     fn tick(&mut self) {
-        let left: Vec<Job> =
-            self.orders.iter().filter(|(_, order)| order.done.is_canceled()).map(|(job, _)| *job).collect();
-        for job in left {
-            self.orders.remove(&job);
+        let abandoned: Vec<Job> =
+            self.requests.iter().filter(|(_, request)| request.done.is_canceled()).map(|(job, _)| *job).collect();
+        for job in abandoned {
+            self.requests.remove(&job);
             self.feed(Input::Cancel { job });
         }
         self.feed(Input::Tick);
@@ -182,7 +216,7 @@ impl Fetching {
         }
     }
 
-    /// Those who have nothing of what is wanted go when others could be asked.
+    /// Closes streams to peers that have none of the requested blocks, if no further stream could be opened.
     fn make_place(&mut self) {
         let useless: Vec<Peer> = self.streams.keys().copied().filter(|peer| self.fetch.is_useless(*peer)).collect();
         if self.streams.len() + self.opening.len() >= PEERS_MAX {
@@ -190,25 +224,27 @@ impl Fetching {
         }
     }
 
+    /// Opens streams to connected peers, the most helpful first, as far as there are places.
     fn open_streams(&mut self) {
         let now = self.content.context.now();
         self.resting.retain(|_, until| *until > now);
         let connected = self.content.reputation.helpful_peers();
         self.marks.retain(|name, _| connected.contains(name));
         for name in connected {
-            let open = self.streams.values().any(|(known, _)| *known == name);
-            let asked = open || self.being_opened.contains(&name);
-            if self.streams.len() + self.opening.len() >= PEERS_MAX || asked || self.resting.contains_key(&name) {
+            let is_open = self.streams.values().any(|(known, _)| *known == name);
+            let has_stream = is_open || self.opening_peers.contains(&name);
+            if self.streams.len() + self.opening.len() >= PEERS_MAX || has_stream || self.resting.contains_key(&name) {
                 continue;
             }
-            self.being_opened.insert(name);
+            self.opening_peers.insert(name);
             let mesh = self.mesh.clone();
             self.opening.push(async move { (name, mesh.open_blocks(name).await) }.boxed_local());
         }
     }
 
+    /// Adds an opened stream, under a new number: a late message of an older stream must not count for it.
     fn add_stream(&mut self, name: NetPeerId, stream: Option<BlockStream>) {
-        self.being_opened.remove(&name);
+        self.opening_peers.remove(&name);
         let Some(BlockStream { peer: name, incoming, outgoing }) = stream else {
             self.resting.insert(name, self.content.context.now().plus(REOPEN_AFTER));
             return;
@@ -221,17 +257,20 @@ impl Fetching {
         self.feed(Input::Came(peer));
     }
 
+    /// Closes a stream that the peer ended.
     fn remove_stream(&mut self, peer: Peer) {
         if self.streams.contains_key(&peer) {
             self.close(peer, REOPEN_AFTER);
         }
     }
 
+    /// Closes a stream that broke a rule.
     fn fail_stream(&mut self, peer: Peer, fault: LinkFault) {
         self.blame(peer, rule(fault));
         self.close(peer, REST);
     }
 
+    /// Counts a broken rule against a peer, and bans it if they are too many or one is fatal.
     fn blame(&mut self, peer: Peer, why: Rejection) {
         let Some((name, _)) = self.streams.get(&peer) else { return };
         self.content.reputation.note_rejection(*name, why);
@@ -244,6 +283,7 @@ impl Fetching {
         }
     }
 
+    /// Closes a stream; its peer is not asked again before `rest` is over.
     fn close(&mut self, peer: Peer, rest: Duration) {
         if let Some((name, _)) = self.streams.remove(&peer) {
             self.resting.insert(name, self.content.context.now().plus(rest));
@@ -251,6 +291,7 @@ impl Fetching {
         }
     }
 
+    /// Gives the machine one input and does what follows, until nothing more follows.
     fn feed(&mut self, input: Input) {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
@@ -278,9 +319,9 @@ impl Fetching {
                         );
                     }
                     Output::Got { job, block } => {
-                        if let Some(order) = self.orders.get(&job) {
+                        if let Some(request) = self.requests.get(&job) {
                             // Who waits no more is noticed at the next tick.
-                            order.got.unbounded_send(block).ok();
+                            request.got.unbounded_send(block).ok();
                         }
                     }
                     Output::Done { job } => self.end(job, Ok(())),
@@ -308,9 +349,10 @@ impl Fetching {
         }
     }
 
+    /// Answers a job.
     fn end(&mut self, job: Job, result: Result<(), ContentError>) {
-        if let Some(order) = self.orders.remove(&job) {
-            order.done.send(result).ok();
+        if let Some(request) = self.requests.remove(&job) {
+            request.done.send(result).ok();
         }
     }
 }

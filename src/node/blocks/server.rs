@@ -1,4 +1,8 @@
-//! The host of one stream on which a peer asks: looks into the store, and says what [`Serve`] says.
+//! The host of one block stream that a peer opened: looks requested blocks up and sends what [`Serve`] says.
+//!
+//! [`Serve`] limits how much a peer gets in a time. Its state belongs to the peer, not to the stream, so that opening
+//! another stream does not start the limits again. Only the newest stream is served; an older one, which may be dead,
+//! ends.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -16,17 +20,17 @@ use crate::net::mesh::{LinkFault, MeshHandle};
 use gen_registry_core::sync::blocks::serve::{Input, Output, Serve};
 use gen_registry_core::sync::rejection::Rejection;
 
-/// How often those are looked at who wait because they asked for much.
+/// How often peers that wait because they requested much are looked at.
 const TICK: Duration = Duration::from_secs(1);
 /// Peers whose rate limits are remembered.
 const PEERS_REMEMBERED: usize = 256;
 
-/// The peers being served: one stream each, the newest.
+/// The peers being served: the state of each, and what ends its present stream.
 #[derive(Default)]
 pub(super) struct RateLimits(BTreeMap<NetPeerId, (Rc<RefCell<Serve>>, oneshot::Sender<()>)>);
 
 impl RateLimits {
-    /// What a peer may have, and what ends when it opens another stream.
+    /// Returns the state of a peer, and what is cancelled when it opens another stream.
     fn open(&mut self, peer: NetPeerId) -> (Rc<RefCell<Serve>>, oneshot::Receiver<()>) {
         if self.0.len() >= PEERS_REMEMBERED && !self.0.contains_key(&peer) {
             self.0.retain(|_, (_, newest)| !newest.is_canceled());
@@ -38,28 +42,32 @@ impl RateLimits {
     }
 }
 
-/// Nothing more is to be said.
+/// The stream is over.
 struct Over;
 
-struct Answering {
+/// One stream: the peer, its state, and what is to be done.
+struct Responder {
     content: Rc<ContentStore>,
     mesh: MeshHandle,
     peer: NetPeerId,
+    /// The peer's state, which outlives the stream.
     serve: Rc<RefCell<Serve>>,
     /// At most one look, and the answer before it.
     todo: VecDeque<Output>,
 }
 
-/// Answers until the stream ends.
+/// Answers a peer's requests until its stream ends or is replaced.
 pub(crate) async fn serve(content: Rc<ContentStore>, mesh: MeshHandle, stream: BlockStream) {
     let (serve, replaced) = content.rates.borrow_mut().open(stream.peer);
-    let mut answering = Answering { content, mesh, peer: stream.peer, serve, todo: VecDeque::new() };
-    if answering.run(stream, replaced).await.is_err() {
-        tracing::debug!(peer = %answering.peer, "no more answers");
+    let mut responder = Responder { content, mesh, peer: stream.peer, serve, todo: VecDeque::new() };
+    if responder.run(stream, replaced).await.is_err() {
+        tracing::debug!(peer = %responder.peer, "no more answers");
     }
 }
 
-impl Answering {
+impl Responder {
+    /// Sends, looks up and reads, one thing at a time. While a block is being sent, requests are still read, so that a
+    /// peer that only requests and never reads is noticed by [`Serve`].
     async fn run(&mut self, stream: BlockStream, replaced: oneshot::Receiver<()>) -> Result<(), Over> {
         let BlockStream { mut incoming, mut outgoing, .. } = stream;
         // Fused here: unfused, it would count as ended before its end was polled.
@@ -117,6 +125,7 @@ impl Answering {
         }
     }
 
+    /// Passes a message to the machine; counts a fault of the stream.
     fn receive(&mut self, message: Option<Result<Vec<u8>, LinkFault>>) -> Result<(), Over> {
         match message {
             Some(Ok(bytes)) => self.feed(Input::Received(bytes)),
@@ -128,6 +137,7 @@ impl Answering {
         }
     }
 
+    /// Gives the machine one input and queues what follows.
     fn feed(&mut self, input: Input) -> Result<(), Over> {
         let outputs = self.serve.borrow_mut().handle(input, self.content.context.now());
         for output in outputs {
@@ -146,7 +156,7 @@ impl Answering {
     }
 }
 
-/// The rule that a peer broke whose stream had to end.
+/// Returns the rule that a peer broke whose stream had to end.
 pub(super) fn rule(fault: LinkFault) -> Rejection {
     match fault {
         LinkFault::Oversized => Rejection::Oversized,

@@ -1,4 +1,7 @@
-//! The store of channels: the joined ones, what was said in them, and how both are stored.
+//! The store of channels: the joined ones and their messages, in memory and on the disk.
+//!
+//! A message's key is `#channel`, a space, its time in hex and the beginning of its hash. So a scan of a channel yields
+//! its messages in the order of their clock, and two messages of the same moment have different keys.
 
 use std::cell::{Ref, RefCell, RefMut};
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,37 +19,44 @@ use gen_registry_core::digest::hex;
 use gen_registry_core::sync::chat::rates::{Authors, SendLimit};
 use gen_registry_core::time::Timestamp;
 
-/// A joined channel, under its name.
+/// A joined channel, stored under its name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct ChannelRecord {
+    /// When it was joined.
     pub(crate) joined_at: Timestamp,
+    /// Whether its notifications are off.
     pub(crate) muted: bool,
     /// Everything up to here was read.
     pub(crate) read: HybridTime,
 }
 
 impl ChannelRecord {
+    /// Returns the write that stores the record.
     pub(super) fn write(&self, channel: &ChannelName) -> Write {
         put(Table::Channels, &channel.to_string(), self)
     }
 }
 
-/// No name has a space in it, so no channel's keys are among those of another.
+/// Returns what the keys of a channel's messages begin with. No name contains a space, so no channel's keys are among
+/// those of another.
 fn prefix(channel: &ChannelName) -> String {
     format!("{channel} ")
 }
 
+/// Returns the key of a message.
 fn key(channel: &ChannelName, place: &MessageKey) -> String {
     let (wall, count) = (place.at.wall.as_millis(), place.at.count);
     format!("{}{wall:016x}{count:08x}{}", prefix(channel), hex(&place.hash.as_bytes()[..16]))
 }
 
+/// Returns the write that stores a message.
 pub(super) fn write(message: &SignedMessage) -> Write {
     let key = key(&message.statement().channel, &MessageKey::of(message));
     put(Table::Messages, &key, &serde_bytes::ByteBuf::from(message.encode()))
 }
 
+/// Returns the write that deletes a message.
 pub(super) fn forget(channel: &ChannelName, place: &MessageKey) -> Write {
     Write::Delete { table: Table::Messages, key: key(channel, place) }
 }
@@ -54,45 +64,58 @@ pub(super) fn forget(channel: &ChannelName, place: &MessageKey) -> Write {
 /// The channels of this profile, in memory.
 #[derive(Default)]
 pub(crate) struct ChannelState {
+    /// The joined channels.
     pub(super) joined: BTreeMap<ChannelName, Joined>,
+    /// The clock that dates own messages.
     pub(super) clock: HybridClock,
+    /// The rates of authors.
     pub(super) authors: Authors,
+    /// The rate of own messages.
     pub(super) own_messages: SendLimit,
     /// Others' messages that were not stored yet.
     pub(super) unsaved: Batch,
+    /// Whether the store was read.
     read_from_store: bool,
 }
 
+/// A joined channel and its messages.
 pub(super) struct Joined {
+    /// What is stored of the channel.
     pub(super) record: ChannelRecord,
+    /// Its newest messages, within the log's bounds.
     pub(super) log: Log,
 }
 
 impl ChannelState {
+    /// Returns the joined channels.
     pub(crate) fn names(&self) -> BTreeSet<ChannelName> {
         self.joined.keys().cloned().collect()
     }
 
+    /// Returns the messages of a joined channel.
     pub(crate) fn log(&self, channel: &ChannelName) -> Option<&Log> {
         self.joined.get(channel).map(|joined| &joined.log)
     }
 }
 
-/// The service that keeps channels and messages.
+/// The service that stores channels and messages.
 pub(crate) struct ChannelStore {
     context: Rc<Context>,
     state: RefCell<ChannelState>,
 }
 
 impl ChannelStore {
+    /// Creates the service; reads nothing yet.
     pub(crate) fn new(context: Rc<Context>) -> Self {
         Self { context, state: RefCell::default() }
     }
 
+    /// Returns the channels. Not to be held across an await.
     pub(crate) fn state(&self) -> Ref<'_, ChannelState> {
         self.state.borrow()
     }
 
+    /// Returns the channels, to be changed.
     pub(super) fn state_mut(&self) -> RefMut<'_, ChannelState> {
         self.state.borrow_mut()
     }
@@ -108,7 +131,7 @@ impl ChannelStore {
         }
     }
 
-    /// Reads what was kept, at the first need.
+    /// Reads channels and messages from the store, at the first use.
     pub(crate) async fn open(&self) -> Result<(), StoreError> {
         if self.state.borrow().read_from_store {
             return Ok(());

@@ -1,5 +1,10 @@
 //! Asks peers for heartbeats and messages: when a link opens, when a channel is joined, and from time to time, since
 //! gossip may have been lost.
+//!
+//! For example, Bob's laptop sleeps for ten minutes. When it is back, a link to Alice opens: Bob sends `WhoIsHere` with
+//! the heartbeats that he has, and gets those that he lacks, each with its age; for each channel that both are in, he
+//! sends `History` with short ids of the messages that he has, and gets the others, page by page. If all of that fails,
+//! one member of each channel is asked again within a minute.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -19,13 +24,13 @@ use gen_registry_core::presence::{Input, PresenceError};
 use gen_registry_core::sync::chat::{ChatFrame, PAGES_MAX};
 use gen_registry_core::sync::rejection::{Rejection, of_heartbeat};
 
-/// A page that takes longer is not waited for.
+/// How long to wait for each page of an answer.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Members that are asked for a channel's history at once, or sought.
+/// Members that are asked for a channel's history at once, or dialled.
 const MEMBERS_ASKED: usize = 3;
-/// How often a member of each channel is asked what was missed.
+/// How often a member of each channel is asked for missed messages.
 const HISTORY_EVERY: Duration = Duration::from_secs(60);
-/// How often members are sought of channels in which no connected peer is.
+/// How often members are dialled of channels in which no connected peer is.
 const SEEK_EVERY: Duration = Duration::from_secs(10);
 
 impl Chat {
@@ -39,8 +44,8 @@ impl Chat {
         }
     }
 
-    /// One of several connections to the peer ended. The peer may not notice it at the same time, or never had that
-    /// connection: so this node not only asks, it also repeats its own newest heartbeat.
+    /// Repeats the exchange after one of several connections to the peer ended. The peer may not notice that at the
+    /// same time, or never had that connection: so this node not only asks, it also repeats its own newest heartbeat.
     pub(crate) async fn exchange_rosters_again(self: Rc<Self>, mesh: MeshHandle, peer: NetPeerId) {
         let now = self.context.environment.now();
         if !self.with_rates(peer, |rates| rates.reunion(now)) {
@@ -57,7 +62,7 @@ impl Chat {
         self.exchange_rosters(mesh, peer).await;
     }
 
-    /// Some time has passed.
+    /// Does what is due: the own heartbeat, storing messages, asking for history, dialling members.
     pub(crate) async fn tick(self: Rc<Self>, mesh: MeshHandle) {
         self.presence.tick().await;
         self.store.flush().await;
@@ -89,9 +94,10 @@ impl Chat {
         }
     }
 
-    /// Somebody joined here: what was said before?
-    pub(crate) async fn ask_members(self: Rc<Self>, mesh: MeshHandle, wanted: HistoryRequest) {
-        let HistoryRequest { channel, from } = wanted;
+    /// Requests the history of a channel that was joined. Without a connected member some are dialled; they are asked
+    /// when they are connected.
+    pub(crate) async fn ask_members(self: Rc<Self>, mesh: MeshHandle, request: HistoryRequest) {
+        let HistoryRequest { channel, from } = request;
         if let Some(member) = from {
             return self.request_history(&mesh, member, &channel).await;
         }
@@ -107,6 +113,7 @@ impl Chat {
         join_all(asking).await;
     }
 
+    /// Requests the heartbeats of a peer's roster that this node lacks.
     async fn request_roster(&self, mesh: &MeshHandle, peer: NetPeerId) {
         let Some(have) = self.presence.with_machine(|machine| machine.have()) else { return };
         let mut time_slice = TimeSlice::begin(self.context.environment.as_ref());
@@ -127,6 +134,7 @@ impl Chat {
         .await;
     }
 
+    /// Requests the messages of a channel that this node lacks.
     async fn request_history(&self, mesh: &MeshHandle, peer: NetPeerId, channel: &ChannelName) {
         let have = self.store.state().log(channel).map(|log| {
             let line = log.topic_line().map(MessageKey::of);
@@ -152,16 +160,17 @@ impl Chat {
         self.store.flush().await;
     }
 
-    /// One question and all pages of its answer.
+    /// Sends one request and passes each page of the answer to `take`. A page that breaks a rule ends it and is
+    /// counted.
     async fn ask_peer(
         &self,
         mesh: &MeshHandle,
         peer: NetPeerId,
-        question: ChatFrame,
+        request: ChatFrame,
         mut take: impl AsyncFnMut(ChatFrame) -> Result<(), Rejection>,
     ) {
         let Some(mut stream) = mesh.open_chat(peer).await else { return };
-        if stream.outgoing.send(question.encode()).await.is_err() {
+        if stream.outgoing.send(request.encode()).await.is_err() {
             return;
         }
         for _ in 0..PAGES_MAX {

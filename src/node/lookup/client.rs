@@ -1,7 +1,7 @@
-//! Asking for a name: here first, then connected peers, then the wider network.
+//! Looks a name up: here first, then at connected peers, then in Kademlia.
 //!
-//! Everything that comes is verified; of several good answers the better record counts. A wrong one is counted against
-//! the peer that sent it.
+//! Every answer is verified; of several valid ones the better proof counts. An invalid one is counted against the peer
+//! that sent it, unless it is only early or outdated: clocks differ, and so does what is known.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -24,7 +24,7 @@ use gen_registry_core::sync::rejection::Rejection;
 
 /// Connected peers that are asked about one name.
 pub const PEERS_ASKED_MAX: usize = 8;
-/// A peer that takes longer is not waited for.
+/// How long connected peers may take to answer, all at the same time.
 pub const PEERS_PATIENCE: Duration = Duration::from_secs(4);
 
 impl Lookups {
@@ -41,15 +41,15 @@ impl Lookups {
             network_asked: false,
             sought: 0,
         };
-        if let Some(found) = self.found_here(&name) {
+        if let Some(found) = self.look_up_here(&name) {
             (report.answered_by, report.found) = (Some(AnsweredBy::Device), Some(found));
             return Ok(report);
         }
         let has_relay = self.peers.has_relay();
         let Some(mesh) = self.peers.mesh() else { return Ok(report) };
-        let asked: Vec<NetPeerId> = self.reputation.helpful_peers().into_iter().take(PEERS_ASKED_MAX).collect();
-        report.peers_asked = asked.len() as u64;
-        if let Some(record) = self.ask_peers(&mesh, asked, &name).await {
+        let helpful: Vec<NetPeerId> = self.reputation.helpful_peers().into_iter().take(PEERS_ASKED_MAX).collect();
+        report.peers_asked = helpful.len() as u64;
+        if let Some(record) = self.ask_peers(&mesh, helpful, &name).await {
             report_proof(&mut report, AnsweredBy::Peers, &record);
             if report.found.is_some() {
                 return Ok(report);
@@ -63,15 +63,17 @@ impl Lookups {
         Ok(report)
     }
 
-    fn found_here(&self, name: &ClaimedName) -> Option<FoundName> {
+    /// Returns what the read model has of a name.
+    fn look_up_here(&self, name: &ClaimedName) -> Option<FoundName> {
         let read_model = self.registry.read_model();
         let key = key_of(name);
         match name {
-            ClaimedName::Username(name) => found(read_model.state(name)?, None),
-            ClaimedName::Module(_) => found(read_model.module_name(&key.1)?, read_model.module(&key.1).newest()),
+            ClaimedName::Username(name) => found_name(read_model.state(name)?, None),
+            ClaimedName::Module(_) => found_name(read_model.module_name(&key.1)?, read_model.module(&key.1).newest()),
         }
     }
 
+    /// Asks connected peers at once. Returns the best valid proof.
     async fn ask_peers(&self, mesh: &MeshHandle, peers: Vec<NetPeerId>, name: &ClaimedName) -> Option<NameProof> {
         let request = encode_request(name);
         let asking = join_all(peers.into_iter().map(|peer| {
@@ -89,7 +91,7 @@ impl Lookups {
         good.reduce(better)
     }
 
-    /// The best of what Kademlia gave, and who is said to have published that name.
+    /// Returns the best proof in Kademlia and the peers that are said to have published it, that of the best one first.
     async fn ask_network(&self, mesh: &MeshHandle, name: &ClaimedName) -> Option<(NameProof, Vec<NetPeerId>)> {
         let key = name_proof::key(&self.context.network.topic, &key_of(name));
         let (mut best, mut publishers): (Option<NameProof>, Vec<NetPeerId>) = (None, Vec::new());
@@ -126,26 +128,28 @@ impl Lookups {
 
     /// Dials the record's publisher and the providers of the module's file. Returns how many are dialled.
     async fn connect_to(&self, mesh: &MeshHandle, record: &NameProof, publishers: Vec<NetPeerId>) -> u64 {
-        let mut wanted: BTreeSet<NetPeerId> = publishers.into_iter().take(DIAL_TARGETS_MAX).collect();
+        let mut targets: BTreeSet<NetPeerId> = publishers.into_iter().take(DIAL_TARGETS_MAX).collect();
         if let Some(release) = &record.release {
-            wanted.extend(mesh.providers(*release.release.artifact.sha256.as_bytes()).await);
+            targets.extend(mesh.providers(*release.release.artifact.sha256.as_bytes()).await);
         }
-        self.peers.connect_to_some(mesh, wanted)
+        self.peers.connect_to_some(mesh, targets)
     }
 }
 
 /// Puts what a proof shows into the report. A proof without a holder says only that the name was given up.
 fn report_proof(report: &mut FindReport, by: AnsweredBy, proof: &NameProof) {
     report.answered_by = Some(by);
-    report.found = found(&proof.state, proof.release.as_ref());
+    report.found = found_name(&proof.state, proof.release.as_ref());
     report.free_at = proof.state.given_up().map(|(_, free_at)| free_at.as_millis());
 }
 
+/// Returns the better of two proofs of the same name.
 fn better(one: NameProof, other: NameProof) -> NameProof {
     if other.compare(&one).is_gt() { other } else { one }
 }
 
-fn found(state: &NameState, release: Option<&CountedRelease>) -> Option<FoundName> {
+/// Returns what a report shows of a name, or `None` without a holder.
+fn found_name(state: &NameState, release: Option<&CountedRelease>) -> Option<FoundName> {
     let tenure = state.holder()?;
     Some(FoundName {
         name: tenure.spelled.as_str().to_owned(),

@@ -9,6 +9,8 @@ use gen_registry_core::jobs::{Job, JobOutput};
 const LOCKFILE: &str = "gen-registry.lock.toml";
 
 impl Installer {
+    /// Returns an archive of all installed modules, `NAME-VERSION.wasm`, and their lockfile. Fails if one of them is
+    /// not stored.
     pub(super) async fn export_all(&self) -> Result<Vec<u8>, Failure> {
         let mut files = vec![(LOCKFILE.to_owned(), self.export_lockfile().await?.into_bytes().into())];
         for module in self.catalog.list_installed() {

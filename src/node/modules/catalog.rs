@@ -1,4 +1,4 @@
-//! What is known of modules, for the other services: which versions there are, what each needs, what is installed.
+//! What is known of modules, for the other services: versions, what each needs, what is installed.
 
 use std::rc::Rc;
 
@@ -28,6 +28,7 @@ pub(crate) struct ModuleCatalog {
 }
 
 impl ModuleCatalog {
+    /// Creates the service.
     pub(crate) fn new(
         context: Rc<Context>,
         keys: Rc<KeyStore>,
@@ -39,7 +40,7 @@ impl ModuleCatalog {
         Self { context, keys, registry, decisions, installations, content }
     }
 
-    /// The version that was named, else the installed one, else the newest.
+    /// Returns a module and one of its versions: the named one, else the installed one, else the newest.
     pub(super) fn version_here(&self, name: &str, version: Option<&str>) -> Result<(ModuleName, Version), Failure> {
         let name = parse_name(name)?;
         let read_model = self.registry.read_model();
@@ -59,7 +60,8 @@ impl ModuleCatalog {
         Ok((name, version))
     }
 
-    /// A version and all it needs, as far as that goes in the versions that are installed; each after what it needs.
+    /// Returns a version and everything it needs, in the installed versions as far as they fit, each after what it
+    /// needs.
     pub(super) fn closure(
         &self,
         name: &ModuleName,
@@ -80,7 +82,7 @@ impl ModuleCatalog {
         Ok(releases.collect())
     }
 
-    /// The bytes of a version that is here.
+    /// Returns the bytes of a version. Fails if they are not stored.
     pub(super) async fn bytes_of(&self, name: &str, version: &str) -> Result<Vec<u8>, Failure> {
         let (name, version) = self.version_here(name, Some(version))?;
         let module = self.registry.read_model().module(&name.folded());
@@ -88,7 +90,7 @@ impl ModuleCatalog {
         Ok(self.content.artifact_bytes(&release.artifact).await?)
     }
 
-    /// The installed modules that need this one.
+    /// Returns the installed modules that need this one.
     pub(super) fn needed_by(&self, all: &InstalledModules, name: &ModuleName) -> Vec<String> {
         let read_model = self.registry.read_model();
         let needs = |record: &Installed| {
@@ -99,11 +101,13 @@ impl ModuleCatalog {
         all.iter().filter(|(_, record)| needs(record)).map(|(other, _)| other.to_string()).collect()
     }
 
+    /// Returns the installed modules as the page shows them.
     pub(super) fn list_installed(&self) -> Vec<InstalledModule> {
         let installed = self.installations.all().clone();
         installed.keys().filter_map(|name| self.installed_module(name)).collect()
     }
 
+    /// Returns one installed module as the page shows it.
     pub(super) fn installed_module(&self, name: &ModuleName) -> Option<InstalledModule> {
         let all = self.installations.all().clone();
         let record = all.get(name)?;

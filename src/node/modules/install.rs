@@ -1,4 +1,18 @@
-//! Installing: resolve, fetch, verify, keep. Nothing is changed before everything is here and has been looked at.
+//! Installing: resolve, fetch, validate, commit. What is installed changes only in the last step, all at once.
+//!
+//! For example, `chess ^2` is installed, and the person installs `game ^1`, which needs `board ^3`:
+//!
+//! ```text
+//!   plan               requirements: chess ^2 (installed before), game ^1
+//!                      resolved:     board 3.1.0, chess 2.4.0 (stays: it still fits), game 1.0.2
+//!   fetch_and_validate board, game: bytes compared with the release's hash, then validated in a worker
+//!   new imports        an update that imports more than before is refused, unless it is in `accept`
+//!   commit_plan        pin the files, then one batch of all records; then the installs are counted in the own document
+//! ```
+//!
+//! A failure before the last step leaves everything as it was; fetched blocks stay in the cache and need not be fetched
+//! again. `game` is recorded with its requirement, `board` without one: it is removed together with the last module
+//! that needs it.
 
 use std::cell::{Ref, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,15 +46,19 @@ use gen_registry_core::validation::Report;
 /// One installed module, as it is stored under its name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Installed {
+    /// The installed version.
     pub(crate) version: Version,
+    /// The release's fact, by its hash.
     pub(crate) release: Digest,
-    /// What was asked for; none for what only others need.
+    /// The requirement that a person gave; `None` if only other modules need it.
     pub(crate) requirement: Option<String>,
+    /// When this release was installed.
     pub(crate) installed_at: Timestamp,
-    /// As `namespace.name`; read off the bytes.
+    /// What it imports, as `namespace.name`, read from its bytes.
     pub(crate) imports: Vec<String>,
 }
 
+/// The installed modules by name.
 pub(crate) type InstalledModules = BTreeMap<ModuleName, Installed>;
 
 /// What is installed on this device, for every service that asks. [`Installer`] changes it.
@@ -48,30 +66,32 @@ pub(crate) type InstalledModules = BTreeMap<ModuleName, Installed>;
 pub(crate) struct Installations(RefCell<InstalledModules>);
 
 impl Installations {
+    /// Wraps what was read from the store.
     pub(crate) fn new(installed: InstalledModules) -> Self {
         Self(RefCell::new(installed))
     }
 
-    /// Not to be held across an await.
+    /// Returns the installed modules. Not to be held across an await.
     pub(crate) fn all(&self) -> Ref<'_, InstalledModules> {
         self.0.borrow()
     }
 
-    /// The installed version of a module.
+    /// Returns the installed version of a module.
     pub(crate) fn version_of(&self, name: &ModuleName) -> Option<Version> {
         self.all().get(name).map(|installed| installed.version.clone())
     }
 
-    /// The installed version of every module.
+    /// Returns the installed version of every module.
     pub(crate) fn versions(&self) -> Versions {
         self.all().iter().map(|(name, installed)| (name.clone(), installed.version.clone())).collect()
     }
 }
 
-/// What is to be done: all that will be installed afterwards, in the order of installation.
+/// A plan: everything that will be installed afterwards, in the order of installation.
 pub(super) struct Planned {
+    /// The releases, each after those it needs.
     order: Vec<(ModuleName, CountedRelease)>,
-    /// What people asked for, by name.
+    /// The requirements that people gave.
     wanted: BTreeMap<ModuleName, String>,
 }
 
@@ -95,6 +115,7 @@ pub(crate) struct Installer {
 }
 
 impl Installer {
+    /// Creates the service.
     pub(crate) fn new(
         context: Rc<Context>,
         keys: Rc<KeyStore>,
@@ -108,6 +129,7 @@ impl Installer {
         Self { context, keys, registry, decisions, installations, content, catalog, installing }
     }
 
+    /// Returns what installing these would do and how many bytes it would fetch, without doing it.
     pub(super) async fn report_plan(&self, requirements: &[Requirement]) -> Result<InstallPlan, Failure> {
         let planned = self.plan(requirements, &Versions::new())?;
         let mut steps = Vec::new();
@@ -135,6 +157,9 @@ impl Installer {
         Ok(InstallPlan { steps, to_fetch })
     }
 
+    /// Installs requirements beside what is installed. `accept` names modules whose new imports are accepted; `locked`
+    /// are versions to prefer, from a lockfile. Fails without a change if one is blocked, invalid, can't be fetched, or
+    /// imports more.
     pub(super) async fn install(
         &self,
         requirements: &[Requirement],
@@ -172,13 +197,14 @@ impl Installer {
         self.commit_plan(planned, imports_of).await
     }
 
-    /// Newly: what is installed already stays.
+    /// Whether a module may not be newly installed; what is installed already stays.
     fn is_blocked(&self, name: &ModuleName) -> bool {
         let read_model = self.registry.read_model();
         let holder = read_model.module_name(&name.folded()).and_then(|name_state| Some(name_state.holder()?.holder));
         !self.installations.all().contains_key(name) && self.decisions.blocks_module(name, holder.as_ref())
     }
 
+    /// Fetches a release and validates its bytes, with events about the progress.
     async fn fetch_and_validate(&self, name: &ModuleName, counted: &CountedRelease) -> Result<Report, Failure> {
         let artifact = &counted.release.artifact;
         let version = counted.release.version.to_string();
@@ -195,7 +221,7 @@ impl Installer {
         }
     }
 
-    /// Everything is here and good: from now on it is installed, all of it or nothing.
+    /// Commits a plan whose files are all stored and validated.
     async fn commit_plan(&self, planned: Planned, imports: Vec<Vec<String>>) -> Result<(), Failure> {
         let before = self.installations.all().clone();
         let mut after = InstalledModules::new();
@@ -233,10 +259,11 @@ impl Installer {
         Ok(())
     }
 
+    /// Replaces the records of what is installed in one batch, then unpins the files of those that are gone.
     async fn replace_installed(&self, before: &InstalledModules, after: InstalledModules) -> Result<(), Failure> {
-        let gone = before.keys().filter(|name| !after.contains_key(*name));
+        let removed = before.keys().filter(|name| !after.contains_key(*name));
         let mut batch: Batch =
-            gone.map(|name| Write::Delete { table: Table::Installed, key: name.to_string() }).collect();
+            removed.map(|name| Write::Delete { table: Table::Installed, key: name.to_string() }).collect();
         let changed = after.iter().filter(|(name, record)| before.get(*name) != Some(record));
         batch.extend(changed.map(|(name, record)| put(Table::Installed, name.as_str(), record)));
         self.context.commit(batch, Durability::Strict).await?;
@@ -271,6 +298,7 @@ impl Installer {
         }
     }
 
+    /// Removes a module and what only it needed. Fails if another installed module needs it.
     pub(super) async fn uninstall(&self, name: &str) -> Result<(), Failure> {
         let _one_at_a_time = self.installing.lock().await;
         let name = parse_name(name)?;
@@ -301,8 +329,8 @@ impl Installer {
         self.replace_installed(&before, after).await
     }
 
-    /// What installing `requirements` beside all that is wanted already comes to. What is not asked for stays as it is,
-    /// where that goes.
+    /// Resolves requirements together with those of what is installed. Versions that are not asked for stay as far as
+    /// possible.
     pub(super) fn plan(&self, requirements: &[Requirement], locked: &Versions) -> Result<Planned, Failure> {
         if requirements.len() > DEPENDENCIES_MAX {
             return Err(errors::details_invalid(format!("At most {DEPENDENCIES_MAX} modules are installed at once.")));
@@ -340,16 +368,18 @@ impl Installer {
         Ok(Planned { order: order.collect(), wanted })
     }
 
+    /// Returns the file of a release.
     pub(super) fn artifact_of(&self, release: &Digest) -> Option<Artifact> {
         self.registry.read_model().release(release).map(|(_, release)| release.artifact.clone())
     }
 }
 
+/// Whether a release depends on a module.
 fn needs(counted: &CountedRelease, name: &ModuleName) -> bool {
     counted.release.dependencies.iter().any(|needed| needed.name.folded() == name.folded())
 }
 
-/// What a module asks for, as `namespace.name`.
+/// Returns what a module imports, as `namespace.name`, each once.
 pub(super) fn imports(report: &Report) -> Vec<String> {
     let full = |import: &Extern| match &import.module {
         Some(module) => format!("{module}.{}", import.name),

@@ -1,5 +1,5 @@
-//! Lockfiles (`registry::lockfile`) of what is installed here, and installing from one. What writes and reads their text
-//! is no part of a page's own program.
+//! Lockfiles (`core::lockfile`) of what is installed here, and installing from one. Their text is read and written in a
+//! worker: the page's own program contains no TOML parser.
 
 use semver::Version;
 
@@ -12,7 +12,7 @@ use gen_registry_core::lockfile::{LOCKFILE_MAX_BYTES, Locked, Lockfile, Lockfile
 use gen_registry_core::resolver::Versions;
 
 impl Installer {
-    /// In the order of the names.
+    /// Returns the lockfile of what is installed, in the order of the names.
     pub(super) async fn export_lockfile(&self) -> Result<String, Failure> {
         let modules = self.catalog.list_installed().into_iter().filter_map(|module| {
             let sha256 = module.summary.sha256.parse().ok()?;
@@ -25,7 +25,8 @@ impl Installer {
         }
     }
 
-    /// Every line is compared with what is known here before anything is fetched. `accept`: as for installing.
+    /// Installs what a lockfile lists. Every entry is compared with what is known here before anything is fetched:
+    /// other bytes or another signer under the same name and version is a refusal. `accept`: as for installing.
     pub(super) async fn import_lockfile(&self, text: String, accept: &[String]) -> Result<(), Failure> {
         // Not even sent to be read.
         if text.len() > LOCKFILE_MAX_BYTES {
@@ -50,6 +51,7 @@ impl Installer {
         self.install(&requirements, accept, &locked).await
     }
 
+    /// Compares an entry with the release that counts here.
     fn check_lock_entry(&self, entry: &Locked, version: &Version) -> Result<(), Failure> {
         let name = parse_name(&entry.name)?;
         let read_model = self.registry.read_model();

@@ -1,4 +1,17 @@
 //! What a module's owner does: publish a version, describe the module, withdraw a version.
+//!
+//! A publication becomes one signed change with up to three kinds of edits: the claim of the name (the first time), the
+//! release, and the description. The order around it matters:
+//!
+//! ```text
+//!   name, version, dependencies      checked against the read model: cheap, and wrong most often
+//!   validate the bytes               in a worker
+//!   keep_artifact(bytes, Own)        stored before the release is signed: a release without bytes could never be installed
+//!   registry.write(change)           signed, stored, shown, announced
+//! ```
+//!
+//! A version is published once: its number can't be used again, even after it was withdrawn, since others may depend on
+//! its bytes.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -25,7 +38,7 @@ use gen_registry_core::name::ModuleName;
 use gen_registry_core::ownership::Availability;
 use gen_registry_core::validation::{ExternKind, Report};
 
-/// The service behind what a module's owner does, and what others say of it.
+/// The service for what a module's owner does, and for ratings.
 pub(crate) struct Publisher {
     pub(super) context: Rc<Context>,
     pub(super) keys: Rc<KeyStore>,
@@ -36,6 +49,7 @@ pub(crate) struct Publisher {
 }
 
 impl Publisher {
+    /// Creates the service.
     pub(crate) fn new(
         context: Rc<Context>,
         keys: Rc<KeyStore>,
@@ -47,8 +61,9 @@ impl Publisher {
         Self { context, keys, registry, installations, peers, content }
     }
 
-    /// Checks everything, signs the release (and the claim of its name, where that is free), and keeps the bytes, all
-    /// in one transaction.
+    /// Publishes a version: checks name, version, dependencies and bytes, stores the bytes, and writes the release (and
+    /// the claim of its name, if that is free) as one change. `done`: the command was carried out before, so it only
+    /// answers. If it fails after the bytes were stored, they remain, pinned, and the next attempt finds them.
     pub(super) async fn publish(
         &self,
         id: Option<RequestId>,
@@ -104,6 +119,7 @@ impl Publisher {
         Ok(self.published(&name, &version, &artifact, claims))
     }
 
+    /// Returns the answer to a publication.
     fn published(&self, name: &ModuleName, version: &semver::Version, artifact: &Artifact, claimed: bool) -> Published {
         let module = self.registry.read_model().module(&name.folded());
         Published {
@@ -117,7 +133,7 @@ impl Publisher {
         }
     }
 
-    /// Whether the name has yet to be claimed.
+    /// Returns whether the name is free and has to be claimed. Fails if it is another's, or closed.
     fn may_publish(&self, name: &ModuleName, own: &Identity) -> Result<bool, Failure> {
         let read_model = self.registry.read_model();
         match read_model.module_availability(name, Some(own), self.context.now()) {
@@ -135,6 +151,7 @@ impl Publisher {
         }
     }
 
+    /// Checks and parses the dependencies of a release.
     fn dependencies(&self, module: &ModuleName, wanted: Vec<Requirement>) -> Result<Vec<Dependency>, Failure> {
         if wanted.len() > DEPENDENCIES_MAX {
             return Err(errors::details_invalid(format!("A release has at most {DEPENDENCIES_MAX} dependencies.")));
@@ -157,6 +174,7 @@ impl Publisher {
         Ok(dependencies)
     }
 
+    /// Changes what a module's owner says of it.
     pub(super) async fn describe(
         &self,
         id: Option<RequestId>,
@@ -170,6 +188,8 @@ impl Publisher {
         self.registry.write(id, signer, draft).await
     }
 
+    /// Withdraws a version (yank) for a reason, or takes that back without one. Withdrawn versions are no longer chosen
+    /// newly.
     pub(super) async fn withdraw(
         &self,
         id: Option<RequestId>,
@@ -197,6 +217,7 @@ impl Publisher {
         self.registry.write(id, signer, ChangeDraft::of(edits)).await
     }
 
+    /// Returns a module's name as it is spelled; fails if it is not the person's own.
     fn own_module(&self, name: &str, own: &Identity) -> Result<ModuleName, Failure> {
         let name = parse_name(name)?;
         let read_model = self.registry.read_model();
@@ -214,7 +235,7 @@ impl Publisher {
         }
     }
 
-    /// What has to be written so that the module reads as asked for.
+    /// Adds the edits that make a module's description as requested.
     fn facet_edits(
         &self,
         own: &Identity,
@@ -262,7 +283,8 @@ fn label(field: TextField) -> &'static str {
     }
 }
 
-/// Tags that are there and stay are not touched.
+/// Returns the edits that add and remove tags. Tags that stay are not touched, so that two devices that each add one
+/// keep both.
 fn tag_edits(present: &BTreeSet<String>, tags: Vec<String>) -> Result<Vec<FacetEdit>, Failure> {
     let wanted: BTreeSet<String> =
         tags.iter().map(|tag| tag.trim().to_lowercase()).filter(|tag| !tag.is_empty()).collect();
@@ -281,7 +303,7 @@ fn tag_edits(present: &BTreeSet<String>, tags: Vec<String>) -> Result<Vec<FacetE
     Ok(off.chain(wanted.difference(present).map(|tag| edit(tag, true))).collect())
 }
 
-/// What a module asks for and offers as words, as many as there is room for.
+/// Returns what a module imports and exports as words for the search, as many as there is room for.
 fn interface(report: &Report) -> (Option<String>, Option<String>) {
     let imports = report.imports.iter().map(|import| match &import.module {
         Some(module) => format!("{module}.{}", import.name),
@@ -293,6 +315,7 @@ fn interface(report: &Report) -> (Option<String>, Option<String>) {
     (words_of(imports), words_of(functions.map(|export| export.name.clone())))
 }
 
+/// Joins names with spaces, up to the limit.
 fn words_of(names: impl Iterator<Item = String>) -> Option<String> {
     let mut text = String::new();
     for name in names.filter(|name| !name.contains(char::is_whitespace)) {
@@ -307,7 +330,7 @@ fn words_of(names: impl Iterator<Item = String>) -> Option<String> {
     Some(text).filter(|text| !text.is_empty())
 }
 
-/// Empty takes the value away.
+/// Trims a text and checks its length. An empty one becomes `None`, which removes the value.
 fn bounded(what: &str, text: &str, most: usize) -> Result<Option<String>, Failure> {
     let text = text.trim();
     let found = text.chars().count();

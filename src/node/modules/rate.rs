@@ -1,4 +1,4 @@
-//! What this person thinks of a module.
+//! Ratings: this person's stars and review of a module.
 
 use semver::Version;
 
@@ -13,6 +13,8 @@ use gen_registry_core::limits::{RATINGS_MAX, REVIEW_MAX_CHARS};
 use gen_registry_core::name::ModuleName;
 
 impl Publisher {
+    /// Rates a module in the own document, or removes the rating (`stars` is `None`). The installed version is recorded
+    /// with it.
     pub(super) async fn rate(
         &self,
         id: Option<RequestId>,

@@ -1,4 +1,8 @@
-//! Calling a function of a module: the module, what it needs, and arguments that fit; the platform runs it.
+//! Calls a function of a module: collects the module and what it imports, limits their memory, matches the arguments,
+//! and has the platform run it in a sandbox.
+//!
+//! A module is another person's code. It is validated again before each run, gets no imports but those of its
+//! dependencies, runs in a worker of its own without network and storage, and is stopped after a time limit.
 
 use std::rc::Rc;
 
@@ -18,10 +22,14 @@ pub(crate) struct Runner {
 }
 
 impl Runner {
+    /// Creates the service.
     pub(crate) fn new(context: Rc<Context>, catalog: Rc<ModuleCatalog>) -> Self {
         Self { context, catalog }
     }
 
+    /// Runs a function. `version`: the installed or newest one if `None`. `text_result`: the two `i32` results are a
+    /// text's pointer and length. Fails if the module is invalid, the arguments do not match, or the run fails or takes
+    /// too long.
     pub(super) async fn run(
         &self,
         name: &str,
@@ -62,6 +70,7 @@ impl Runner {
     }
 }
 
+/// Returns the parameters and results of an exported function.
 fn signature(report: &Report, function: &str) -> Option<(Vec<String>, Vec<String>)> {
     report.exports.iter().find(|export| export.name == function).and_then(|export| match &export.kind {
         ExternKind::Function { params, results } => Some((params.clone(), results.clone())),
@@ -69,7 +78,7 @@ fn signature(report: &Report, function: &str) -> Option<(Vec<String>, Vec<String
     })
 }
 
-/// Arguments in the types of the function. A text takes two places.
+/// Matches arguments with the function's parameters. A text takes two `i32`: pointer and length.
 fn match_arguments(params: &[String], arguments: &[RunArgument]) -> Result<Vec<Argument>, Failure> {
     let mut places = params.iter();
     let mut fitted = Vec::new();
@@ -113,6 +122,7 @@ fn is_number(kind: &str, text: &str) -> bool {
     }
 }
 
+/// Words why a module's memory can't be limited.
 fn cannot_run(name: &str, error: &MemoryLimitError) -> Failure {
     errors::run_failed(format!("{name} can't be run here: {error}."))
 }

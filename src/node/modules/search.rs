@@ -1,7 +1,16 @@
-//! Searching: feeds the index from the read model, keeps it in the store, and asks it.
+//! Search: feeds the index from the read model, stores it, and asks it.
 //!
-//! The index is woken at the first search and caught up with all that is known; until then a plain look through the
-//! read model answers. What is kept is only a head start: whatever is wrong with it, it is built again.
+//! The index is a copy of what the read model knows, and may be lost at any time. Its life in a page:
+//!
+//! ```text
+//!   start             nothing: most visits search for nothing, and the index is a program of its own in a worker
+//!   first search      answered by a plain scan of the read model (`complete: false`); meanwhile `load`:
+//!                       the stored index ─► worker;  all modules ─► Update: unchanged ones cost little;  Keep: drop others
+//!                       event ModulesChanged: the page asks again, and gets the index's answer
+//!   later changes     `names_changed` notes what changed (`touched`); the next search feeds it first
+//!   idle for 10 s     fed; if 32 documents or more are new, the index merges its segments and is stored in pieces
+//!   worker lost       `reset`: scans answer until the next search has loaded it again
+//! ```
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -32,23 +41,25 @@ use gen_registry_core::read_model::ReadModel;
 use gen_registry_core::search::service::{SearchRequest, SearchResponse};
 use gen_registry_core::search::{Filter, Numbers, QUESTION_MAX_CHARS, SearchDocument, SearchQuery, SortBy};
 
-/// People shown beside the modules.
+/// People that are shown beside the modules.
 const PEOPLE_BESIDE: u32 = 5;
-/// Documents handed over at once.
+/// Documents that are sent to the index at once.
 const BATCH: usize = 256;
-/// Fewer new documents are not worth writing the index again.
+/// New documents from which merging and storing the index is worth it.
 const MERGE_FROM: u64 = 32;
-/// Idle for this long, the index is merged and saved.
+/// How long the index must be idle before it is merged and stored.
 const QUIET: Duration = Duration::from_secs(10);
-/// The index is kept in pieces of this size: checking one is a short turn.
+/// Bytes of one stored piece of the index: checking its checksum is a short task.
 const PIECE_BYTES: usize = 256 * 1024;
-/// More are not read: no index is that large.
+/// The most pieces: no index is that large, so a damaged number reads no more.
 const PIECES_MAX: u32 = 1_024;
+/// The key of the head in [`Table::SearchIndex`].
 const HEAD: &str = "head";
 
-/// Which pieces there are.
+/// The head of a stored index. It is written in one batch with the pieces.
 #[derive(Serialize, Deserialize)]
 struct Head {
+    /// The number of pieces; they are numbered from 0.
     pieces: u32,
 }
 
@@ -60,12 +71,13 @@ pub(crate) struct ModuleSearch {
     people: Rc<People>,
     /// The index; none before the first search.
     backend: RefCell<Option<Rc<dyn SearchBackend>>>,
-    /// It knows all that the read model knew when it was caught up; the rest is `touched`.
+    /// Whether the index has everything that the read model had when it was loaded; what changed since is `touched`.
     ready: Cell<bool>,
+    /// What changed since the index was fed.
     touched: RefCell<Touched>,
-    /// Wakes the maintenance task; `None`: the first search starts the index.
+    /// Wakes the maintenance task. `None` if no such task runs: then the first search loads the index itself.
     maintenance: RefCell<Option<mpsc::UnboundedSender<()>>>,
-    /// Held while it is fed.
+    /// Held while the index is fed or asked.
     feeding: async_lock::Mutex<()>,
 }
 
@@ -73,6 +85,7 @@ pub(crate) struct ModuleSearch {
 #[derive(Default)]
 struct Touched {
     modules: BTreeSet<FoldedName>,
+    /// People of whom something changed: all modules they hold are indexed again, with the new owner's name.
     people: BTreeSet<Identity>,
 }
 
@@ -86,10 +99,11 @@ impl RegistryObserver for ModuleSearch {
     }
 }
 
-/// The index does not work; somebody else must answer.
+/// The index does not work; a scan must answer.
 struct Lost;
 
 impl ModuleSearch {
+    /// Creates the service; the index is not started.
     pub(crate) fn new(
         context: Rc<Context>,
         registry: Rc<Registry>,
@@ -101,11 +115,14 @@ impl ModuleSearch {
         Self { context, registry, catalog, people, backend, ready, touched, maintenance, feeding }
     }
 
+    /// Has the index loaded again by the next search.
     fn reset(&self) {
         self.ready.set(false);
         *self.touched.borrow_mut() = Touched::default();
     }
 
+    /// Searches modules and people. Never fails: without an index a scan of the read model answers, marked as
+    /// incomplete.
     pub(super) async fn search(
         &self,
         query: &str,
@@ -114,11 +131,11 @@ impl ModuleSearch {
         limit: u32,
         cursor: Option<u32>,
     ) -> SearchResults {
-        let query: String = query.chars().take(QUESTION_MAX_CHARS).collect();
-        let maintained = self.maintenance.borrow().as_ref().is_some_and(|asked| asked.unbounded_send(()).is_ok());
-        let awake = self.ready.get() || (!maintained && self.load().await.is_ok());
-        let question = SearchQuery {
-            text: query.clone(),
+        let text: String = query.chars().take(QUESTION_MAX_CHARS).collect();
+        let is_maintained = self.maintenance.borrow().as_ref().is_some_and(|sender| sender.unbounded_send(()).is_ok());
+        let is_ready = self.ready.get() || (!is_maintained && self.load().await.is_ok());
+        let query = SearchQuery {
+            text: text.clone(),
             filter: Filter {
                 tag: filter.tag.clone(),
                 owner: filter.owner.clone(),
@@ -129,23 +146,25 @@ impl ModuleSearch {
             skip: cursor.unwrap_or(0),
             limit,
         };
-        let answer = if awake { self.ask_index(question).await } else { Err(Lost) };
+        let answer = if is_ready { self.ask_index(query).await } else { Err(Lost) };
         let (list, complete) = match answer {
             Ok(list) => (list, true),
-            Err(Lost) => (self.catalog.scan(&query, filter, sort, limit, cursor), false),
+            Err(Lost) => (self.catalog.scan(&text, filter, sort, limit, cursor), false),
         };
-        let people = match query.trim() {
+        let people = match text.trim() {
             "" => Vec::new(),
             begin => self.people.list(begin, PEOPLE_BESIDE, None).map(|page| page.people).unwrap_or_default(),
         };
         SearchResults { modules: list.modules, people, total: list.total, cursor: list.cursor, complete }
     }
 
-    async fn ask_index(&self, question: SearchQuery) -> Result<ModuleList, Lost> {
+    /// Feeds the index what is new and asks it. The results are shown from the read model, which is newer than the
+    /// index.
+    async fn ask_index(&self, query: SearchQuery) -> Result<ModuleList, Lost> {
         let _one_at_a_time = self.feeding.lock().await;
         self.feed().await?;
-        let (skip, limit) = (question.skip, question.limit);
-        let SearchResponse::Found(found) = self.backend().ask(SearchRequest::Find(question)).await else {
+        let (skip, limit) = (query.skip, query.limit);
+        let SearchResponse::Found(found) = self.backend().ask(SearchRequest::Find(query)).await else {
             self.reset();
             return Err(Lost);
         };
@@ -156,11 +175,12 @@ impl ModuleSearch {
         Ok(ModuleList { modules: modules.collect(), cursor, total: found.total })
     }
 
+    /// Returns the index, started at the first use.
     fn backend(&self) -> Rc<dyn SearchBackend> {
         self.backend.borrow_mut().get_or_insert_with(|| self.context.environment.search()).clone()
     }
 
-    /// Loads what was kept and catches up with the read model.
+    /// Loads the stored index and brings it up to date with the read model.
     async fn load(&self) -> Result<(), Lost> {
         let _one_at_a_time = self.feeding.lock().await;
         if self.ready.get() {
@@ -169,12 +189,12 @@ impl ModuleSearch {
         let backend = self.backend();
         // What changes from here on is noted.
         *self.touched.borrow_mut() = Touched::default();
-        let kept = self.load_index().await.unwrap_or_else(|error| {
+        let stored = self.load_index().await.unwrap_or_else(|error| {
             tracing::warn!(%error, "the kept search index can't be read");
             None
         });
         // Bytes that are no index make it begin empty.
-        let SearchResponse::Loaded(_) = backend.ask(SearchRequest::Load(kept.unwrap_or_default())).await else {
+        let SearchResponse::Loaded(_) = backend.ask(SearchRequest::Load(stored.unwrap_or_default())).await else {
             return Err(Lost);
         };
         let names: Vec<FoldedName> = self.registry.read_model().modules(None).map(|(name, _)| name.folded()).collect();
@@ -188,17 +208,18 @@ impl ModuleSearch {
         Ok(())
     }
 
-    /// Feeds the index what is new.
+    /// Feeds the index what changed. Returns how many documents it has not merged yet.
     async fn feed(&self) -> Result<u64, Lost> {
         let Touched { mut modules, people } = std::mem::take(&mut *self.touched.borrow_mut());
         if !people.is_empty() {
             let read_model = self.registry.read_model();
-            let theirs = read_model.modules(None).filter(|(_, holder)| people.contains(holder));
-            modules.extend(theirs.map(|(name, _)| name.folded()));
+            let held = read_model.modules(None).filter(|(_, holder)| people.contains(holder));
+            modules.extend(held.map(|(name, _)| name.folded()));
         }
         self.index_modules(modules.iter()).await
     }
 
+    /// Updates the documents of modules in batches. Returns how many the index has not merged yet.
     async fn index_modules(&self, names: impl ExactSizeIterator<Item = &FoldedName>) -> Result<u64, Lost> {
         let (backend, mut names) = (self.backend(), names);
         let mut time_slice = TimeSlice::begin(&*self.context.environment);
@@ -226,16 +247,16 @@ impl ModuleSearch {
     /// Starts the index at the first search and, once idle, merges and saves it. Never returns.
     pub async fn maintain(&self) {
         // Unbounded: one signal for each search, whose caller waits for the result.
-        let (sender, mut asked) = mpsc::unbounded();
+        let (sender, mut searches) = mpsc::unbounded();
         *self.maintenance.borrow_mut() = Some(sender);
-        while asked.next().await.is_some() {
+        while searches.next().await.is_some() {
             if !self.ready.get() && self.load().await.is_ok() {
                 // A caller that got an unindexed answer searches again.
                 self.context.emit(&Event::ModulesChanged { names: Vec::new() });
             }
             loop {
                 select! {
-                    again = asked.next() => if again.is_none() { return },
+                    again = searches.next() => if again.is_none() { return },
                     () = Delay::new(QUIET).fuse() => break,
                 }
             }
@@ -249,7 +270,7 @@ impl ModuleSearch {
         }
     }
 
-    /// Merges and stores. Not being able to store is no harm: it is built again next time.
+    /// Merges and stores the index. Failing to store it is harmless: it is built again the next time.
     async fn save_index(&self) -> Result<(), Lost> {
         let SearchResponse::Saved(bytes) = self.backend().ask(SearchRequest::MergeAndSave).await else {
             return Err(Lost);
@@ -269,12 +290,12 @@ impl ModuleSearch {
         }
         batch.push(put(Table::SearchIndex, HEAD, &Head { pieces }));
         if let Err(error) = self.context.records.commit(batch, Durability::Relaxed).await {
-            tracing::warn!(%error, "the search index could not be kept");
+            tracing::warn!(%error, "the search index could not be stored");
         }
         Ok(())
     }
 
-    /// None: there is none, or a piece of it is damaged.
+    /// Returns the stored index, or `None` if there is none or a piece of it is damaged.
     async fn load_index(&self) -> Result<Option<Vec<u8>>, StoreError> {
         let StoredRecord::Record(Head { pieces }) = self.context.records.get(Table::SearchIndex, HEAD).await? else {
             return Ok(None);
@@ -291,10 +312,12 @@ impl ModuleSearch {
     }
 }
 
+/// Returns the key of a piece.
 fn piece_key(nth: u32) -> String {
     format!("piece/{nth:04}")
 }
 
+/// Converts the sort order of a command.
 fn order(sort: ModuleSort) -> SortBy {
     match sort {
         ModuleSort::Relevance => SortBy::Relevance,
@@ -305,7 +328,8 @@ fn order(sort: ModuleSort) -> SortBy {
     }
 }
 
-/// Returns `None` for a name without a holder, or without a release that counts.
+/// Returns a module as a document of the index, or `None` for a name without a holder, or without a release that
+/// counts.
 fn document(read_model: &ReadModel, name: &FoldedName) -> Option<SearchDocument> {
     let holder = read_model.module_name(name)?.holder()?;
     let module = read_model.module(name);

@@ -1,6 +1,16 @@
 //! Reads addresses: which peer they lead to, where a browser would connect to, and whether they go through a relay.
 //!
 //! Resolves no names and connects to nothing.
+//!
+//! The addresses of one browser, from the relay to the direct connection:
+//!
+//! ```text
+//!   /dns4/r.example/tcp/443/wss/p2p/R                                  the relay R
+//!   /dns4/r.example/tcp/443/wss/p2p/R/p2p-circuit/p2p/B                Bob, relayed through R
+//!   /dns4/r.example/tcp/443/wss/p2p/R/p2p-circuit/webrtc/p2p/B         Bob directly, negotiated over R
+//! ```
+//!
+//! So an address with `/p2p-circuit` may be that of a direct connection: [`is_relayed`] and [`is_webrtc`] decide.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -11,6 +21,7 @@ use libp2p::{Multiaddr, PeerId, multiaddr::Protocol};
 #[error("the address {0} can't be used")]
 pub struct InvalidAddress(pub String);
 
+/// Parses a multiaddress; the error contains the text.
 pub(super) fn parse(text: &str) -> Result<Multiaddr, InvalidAddress> {
     text.parse().map_err(|_| InvalidAddress(text.to_owned()))
 }

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 /// thread is busy.
 pub const UNREAD_MAX_BYTES: usize = 4 * 1024 * 1024;
 
+/// A message would exceed [`UNREAD_MAX_BYTES`]. The buffer is unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("more unread data than a WebSocket may hold")]
 pub struct TooMuchUnread;
@@ -15,13 +16,16 @@ pub struct TooMuchUnread;
 /// Messages, read as one sequence of bytes.
 #[derive(Debug, Default)]
 pub struct Unread {
+    /// Received messages, none of them empty.
     messages: VecDeque<Vec<u8>>,
     /// Read bytes of the first message.
     offset: usize,
+    /// Unread bytes of all messages together.
     length: usize,
 }
 
 impl Unread {
+    /// Whether there is nothing to read.
     pub fn is_empty(&self) -> bool {
         self.length == 0
     }
@@ -33,6 +37,7 @@ impl Unread {
         if all > UNREAD_MAX_BYTES { Err(TooMuchUnread) } else { Ok(()) }
     }
 
+    /// Appends a message. An empty one is dropped: it is nothing in a sequence of bytes.
     pub fn push(&mut self, message: Vec<u8>) -> Result<(), TooMuchUnread> {
         self.check(message.len())?;
         if !message.is_empty() {
@@ -42,7 +47,7 @@ impl Unread {
         Ok(())
     }
 
-    /// Reads bytes, and returns how many.
+    /// Reads as many bytes as there are and fit, and returns how many. A message may be read in several parts.
     pub fn read(&mut self, into: &mut [u8]) -> usize {
         let mut read = 0;
         while let Some(message) = self.messages.front() {

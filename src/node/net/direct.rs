@@ -3,6 +3,17 @@
 //! A relayed connection only serves to negotiate a direct one. Without this wrapper, protocols would use whichever
 //! connection was opened first: gossipsub sends its subscriptions once per peer, so not on the direct connection. The
 //! wrapper changes nothing else of the behaviour. It passes on failed dials of all kinds, since a pending dial must end.
+//!
+//! The inner behaviour sees a network without relayed connections: they get a handler that does nothing, their events
+//! are withheld, and the numbers of other connections in the remaining events count direct ones only. For example:
+//!
+//! ```text
+//!   swarm                              inner behaviour (gossipsub, streams)
+//!   relayed connection to Bob          –
+//!   direct connection to Bob           ConnectionEstablished, other_established: 0    ► sends its subscriptions on it
+//!   relayed connection closed          –
+//!   direct connection closed           ConnectionClosed, remaining_established: 0
+//! ```
 
 use std::collections::{HashMap, HashSet};
 use std::task::{Context, Poll};
@@ -19,22 +30,27 @@ use libp2p::{Multiaddr, PeerId};
 
 use crate::net::address::is_relayed;
 
+/// A behaviour that only uses direct connections.
 pub struct Direct<B> {
     inner: B,
     /// Relayed connections, which the inner behaviour does not see.
     hidden: HashSet<ConnectionId>,
+    /// The direct connections to each peer, the oldest first.
     direct: HashMap<PeerId, Vec<ConnectionId>>,
 }
 
 impl<B> Direct<B> {
+    /// Wraps a behaviour.
     pub fn new(inner: B) -> Self {
         Self { inner, hidden: HashSet::new(), direct: HashMap::new() }
     }
 
+    /// Returns the wrapped behaviour.
     pub fn inner(&self) -> &B {
         &self.inner
     }
 
+    /// Returns the wrapped behaviour, to be changed.
     pub fn inner_mut(&mut self) -> &mut B {
         &mut self.inner
     }
@@ -44,7 +60,7 @@ impl<B> Direct<B> {
         self.direct.contains_key(peer)
     }
 
-    /// The peers with a direct connection.
+    /// Returns the peers with a direct connection.
     pub fn peers(&self) -> impl Iterator<Item = &PeerId> {
         self.direct.keys()
     }
@@ -59,6 +75,7 @@ impl<B: NetworkBehaviour> Direct<B> {
         }
     }
 
+    /// Passes on the end of a direct connection, with the number of remaining direct ones.
     fn on_closed(&mut self, mut closed: ConnectionClosed<'_>) {
         if self.hidden.remove(&closed.connection_id) {
             return;
@@ -175,6 +192,7 @@ impl<B: NetworkBehaviour> NetworkBehaviour for Direct<B> {
     }
 }
 
+/// Returns the address that shows whether a connection is relayed: for an accepted one, the address it came in on.
 fn address_of(endpoint: &ConnectedPoint) -> &Multiaddr {
     match endpoint {
         ConnectedPoint::Dialer { address, .. } => address,

@@ -12,13 +12,17 @@ pub const PART_MAX_BYTES: usize = 256;
 /// As `RTCIceServer`: `stun:host:port`, or `turn:host:port` with a name and a password.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IceServer {
+    /// The URL of one server, without name and password.
     pub urls: String,
+    /// The user name, of a TURN server only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
+    /// The password, of a TURN server only. Every visitor of the page gets it, so it is no secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<String>,
 }
 
+/// What is wrong with the text of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IceServerError {
     #[error("a server looks like stun:example.org:3478 or turn:NAME:PASSWORD@example.org:3478")]
@@ -54,6 +58,8 @@ impl IceServer {
 impl FromStr for IceServer {
     type Err = IceServerError;
 
+    /// Parses `stun:HOST:PORT` or `turn:NAME:PASSWORD@HOST:PORT`. The last `@` ends the password, which may contain
+    /// others.
     fn from_str(text: &str) -> Result<Self, IceServerError> {
         let (scheme, rest) = text.split_once(':').ok_or(IceServerError::Form)?;
         let server = match rest.rsplit_once('@') {

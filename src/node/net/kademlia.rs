@@ -3,6 +3,17 @@
 //! Its answers are hints. Records are self-certifying, or are refused ([`values`]); look-ups verify what they get. No
 //! node enters a routing table by announcing itself: clients begin every query at the relays of their network, so other
 //! nodes can't surround them however many there are. Which addresses a query may dial is [`guard`]ed.
+//!
+//! Kademlia (Maymounkov and Mazières, 2002; libp2p/specs, `kad-dht`) stores a record on the servers whose ids are
+//! closest to its key by XOR distance, and finds them by asking ever closer servers. Anyone can choose an id close to a
+//! key, so nothing here trusts a server:
+//!
+//! | danger | defence |
+//! |---|---|
+//! | servers close to a key drop its record, or return a forged one | it is stored on [`COPIES`] of them and on the network's relays; a reader verifies it |
+//! | a query is led from attacker to attacker (eclipse) | queries begin at the network's relays and take disjoint paths (S/Kademlia) |
+//! | answers name hosts to be attacked, or to be scanned | only permitted addresses are dialled |
+//! | a server is filled with junk | only valid records are stored, within quotas for each source |
 
 pub mod guard;
 pub mod storage_quota;
@@ -18,16 +29,21 @@ use libp2p::swarm::StreamProtocol;
 
 use crate::net::KADEMLIA_PROTOCOL;
 
+/// The longest message of the protocol.
 pub const PACKET_BYTES: usize = 16 * 1024;
 /// Records on one server.
 pub const VALUES_MAX: usize = 4 * 1024;
+/// Bytes of one record.
 pub const VALUE_MAX_BYTES: usize = 4 * 1024;
 /// A multihash of 32 bytes takes 34.
 pub const KEY_MAX_BYTES: usize = 64;
 /// Keys with provider records, on one server.
 pub const PROVIDED_KEYS_MAX: usize = 8 * 1024;
+/// Provider records of one key on one server.
 pub const PROVIDERS_PER_KEY: usize = 8;
+/// Addresses that are stored with a provider record; further ones are cut off.
 pub const PROVIDER_ADDRESSES: usize = 4;
+/// Bytes of one such address; longer ones are left out.
 pub const PROVIDER_ADDRESS_BYTES: usize = 256;
 /// Servers that store a copy of a record.
 pub const COPIES: usize = 8;
@@ -40,7 +56,7 @@ const COPY_EVERY: Duration = Duration::from_secs(60 * 60);
 /// A query ends after this time, with what it has found.
 pub const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Stores records for others.
+/// Returns the behaviour of a server, which stores records for others.
 pub fn server(local_peer_id: PeerId) -> kad::Behaviour<MemoryStore> {
     let mut config = config();
     config.set_replication_interval(Some(COPY_EVERY));
@@ -49,7 +65,7 @@ pub fn server(local_peer_id: PeerId) -> kad::Behaviour<MemoryStore> {
     kademlia
 }
 
-/// Sends queries, and stores nothing for others.
+/// Returns the behaviour of a client, which sends queries and stores nothing for others.
 pub fn client(local_peer_id: PeerId) -> kad::Behaviour<MemoryStore> {
     let mut config = config();
     config.set_replication_interval(None).set_periodic_bootstrap_interval(None);
@@ -59,7 +75,8 @@ pub fn client(local_peer_id: PeerId) -> kad::Behaviour<MemoryStore> {
     kademlia
 }
 
-/// Records are republished by the host, not by libp2p: it knows whether they still hold.
+/// Returns the configuration of both. Records are republished by the host, not by libp2p: it knows whether they still
+/// hold.
 fn config() -> kad::Config {
     let mut config = kad::Config::new(StreamProtocol::new(KADEMLIA_PROTOCOL));
     config
@@ -79,6 +96,7 @@ fn config() -> kad::Config {
     config
 }
 
+/// Returns the store. Its own limits are a second line: [`values`] keeps within them.
 fn store(local_peer_id: PeerId) -> MemoryStore {
     let config = MemoryStoreConfig {
         max_records: VALUES_MAX,

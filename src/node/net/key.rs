@@ -10,6 +10,7 @@ use libp2p::{
     multihash::Multihash,
 };
 
+/// Why stored bytes are no key of a node.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeKeyError {
     #[error("the key can't be read")]
@@ -36,15 +37,17 @@ impl NodeKey {
         }
     }
 
-    /// libp2p's own encoding (libp2p/specs, `peer-ids`).
+    /// Returns libp2p's own encoding (libp2p/specs, `peer-ids`), with the secret key.
     pub fn encode(&self) -> Vec<u8> {
         self.0.to_protobuf_encoding().expect("an Ed25519 key has an encoding")
     }
 
+    /// Returns the peer id that belongs to the key.
     pub fn peer_id(&self) -> PeerId {
         self.0.public().to_peer_id()
     }
 
+    /// Returns the same id as a type of this crate.
     pub fn net_peer_id(&self) -> NetPeerId {
         NetPeerId(self.peer_id())
     }
@@ -57,6 +60,7 @@ impl NodeKey {
         seed
     }
 
+    /// Returns the key pair for libp2p's own use.
     pub(super) fn into_keypair(self) -> Keypair {
         self.0
     }
@@ -67,6 +71,7 @@ impl NodeKey {
 pub struct NetPeerId(PeerId);
 
 impl NetPeerId {
+    /// Returns the id as libp2p's own type.
     pub(super) fn peer_id(self) -> PeerId {
         self.0
     }
@@ -79,7 +84,7 @@ impl NetPeerId {
         (Self::from_public_key(&key) == Some(*self)).then_some(key)
     }
 
-    /// Returns `None` if the bytes are no valid key.
+    /// Returns the id of an ed25519 public key, or `None` if the bytes are no valid key.
     pub fn from_public_key(key: &[u8; 32]) -> Option<Self> {
         let key = ed25519::PublicKey::try_from_bytes(key).ok()?;
         Some(Self(PublicKey::from(key).to_peer_id()))

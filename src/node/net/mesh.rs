@@ -12,6 +12,18 @@
 //! - the host's side: [`MeshHandle`] with its queue of commands (`handle`), events (`types`) and their queue
 //!   (`host_events`)
 //! - libp2p's protocols and their configuration: `behaviour`
+//!
+//! How a host uses it:
+//!
+//! ```text
+//!   let (mesh, handle, events) = Mesh::open(options, environment)?;    nothing is dialled yet
+//!   mesh.run()                                                         one future, polled beside everything else
+//!   events.next()  ─► Linked(link)                                     begin a session with this peer
+//!                     Gossip { ticket, bytes }                         check it, then handle.validate(ticket, Accept)
+//!                     Changed(view)                                    show it
+//!   handle.publish(bytes)                                              to all subscribers; never waits
+//!   handle.close() ─► Closing ─► handle.leave()                        the last messages are sent, then `run` returns
+//! ```
 
 mod behaviour;
 pub mod blocks;

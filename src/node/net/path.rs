@@ -1,5 +1,10 @@
 //! The path and traffic of a connection between two browsers, from the browser's own statistics (W3C, Identifiers for
 //! WebRTC's Statistics API). Pure.
+//!
+//! ICE tries pairs of candidates (addresses of both sides) and uses one. Its kinds show the way that the data takes:
+//! `host` in the same local network, `srflx` through NAT with an address that STUN returned, `relay` through a TURN
+//! server. The traffic of the whole connection is counted by the `transport` entry, the kinds are those of the selected
+//! pair.
 
 use gen_registry_api::{CandidateType, ConnectionPath};
 use serde::Deserialize;
@@ -8,14 +13,22 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Stat {
+    /// The entry's id, by which others refer to it.
     pub id: String,
+    /// The entry's type, one of [`KINDS`].
     #[serde(rename = "type")]
     pub kind: String,
+    /// Bytes sent, of a transport or a pair. JavaScript has no integers.
     pub bytes_sent: Option<f64>,
+    /// Bytes received, of a transport or a pair.
     pub bytes_received: Option<f64>,
+    /// Of a transport: the pair in use. Not reported by Firefox.
     pub selected_candidate_pair_id: Option<String>,
+    /// Of a pair: this side's candidate.
     pub local_candidate_id: Option<String>,
+    /// Of a pair: the other side's candidate.
     pub remote_candidate_id: Option<String>,
+    /// Of a candidate: its kind.
     pub candidate_type: Option<CandidateType>,
     /// Set by Firefox on the pair in use.
     pub selected: Option<bool>,
@@ -24,7 +37,7 @@ pub struct Stat {
 /// The kinds of entries that are used.
 pub const KINDS: [&str; 4] = ["transport", "candidate-pair", "local-candidate", "remote-candidate"];
 
-/// Returns `None` while no pair of candidates is in use.
+/// Returns the path and traffic of one connection from its statistics, or `None` while no pair of candidates is in use.
 pub fn path_of(stats: &[Stat]) -> Option<ConnectionPath> {
     let find = |id: Option<&String>| id.and_then(|id| stats.iter().find(|stat| stat.id == *id));
     let transport = stats.iter().find(|stat| stat.kind == "transport");

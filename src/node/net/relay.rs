@@ -70,7 +70,9 @@ use crate::net::streams::Incoming;
 /// The configuration of a relay.
 #[derive(Clone)]
 pub struct RelayOptions {
+    /// The relay's key.
     pub key: NodeKey,
+    /// Where it listens.
     pub listen: Multiaddr,
     /// The addresses at which others reach it, if they are not the ones it listens on.
     pub public: Vec<Multiaddr>,
@@ -82,13 +84,16 @@ pub struct RelayOptions {
     pub validator: Option<Arc<dyn ValidateRecord>>,
     /// The witness beside it.
     pub witness: Option<WitnessEndpoint>,
+    /// Its limits.
     pub limits: RelayLimits,
 }
 
 /// A running relay. Dropping it stops it.
 pub struct Relay {
     status: RelayStatus,
+    /// Ends the event loop, also by being dropped.
     stop: oneshot::Sender<()>,
+    /// Logs how the event loop ended.
     watcher: JoinHandle<()>,
 }
 
@@ -98,14 +103,17 @@ pub struct RelayStatus {
     peer: PeerId,
     /// Where it listens, whatever addresses are configured.
     local: Multiaddr,
+    /// Its addresses; closed once the loop has ended.
     addresses: watch::Receiver<Vec<Multiaddr>>,
+    /// The witness's queue, to see whether it still runs.
     witness: Option<mpsc::WeakSender<WitnessRequest>>,
     counts: Counts,
     metrics: Arc<Metrics>,
 }
 
 impl Relay {
-    /// Starts a relay. Returns once it listens.
+    /// Starts a relay. Returns once it listens; fails if the port is taken, an address can't be used, or no address
+    /// comes up within [`LISTEN_TIMEOUT`].
     pub async fn start(options: RelayOptions) -> Result<Self, RelayError> {
         refuse_a_shared_port(&options.listen)?;
         let mut registry = Registry::default();
@@ -126,6 +134,7 @@ impl Relay {
         Self::begin(options, swarm, Registry::default()).await
     }
 
+    /// Listens, then starts the tasks of the event loop and of the witness's endpoint.
     async fn begin(options: RelayOptions, mut swarm: Swarm<Behaviour>, registry: Registry) -> Result<Self, RelayError> {
         let RelayOptions { key, listen, public, bootstrap, dht_server: _, validator, witness, limits } = options;
         let peer = key.peer_id();
@@ -172,6 +181,7 @@ impl Relay {
         Ok(Self { status, stop, watcher })
     }
 
+    /// Returns a handle on the relay's state, which does not keep it running.
     pub fn view(&self) -> RelayStatus {
         self.status.clone()
     }
@@ -199,6 +209,7 @@ fn with_peer_ids(bootstrap: Vec<Multiaddr>) -> Result<Vec<(PeerId, Multiaddr)>, 
 }
 
 impl RelayStatus {
+    /// Returns the relay's peer id.
     pub fn peer_id(&self) -> PeerId {
         self.peer
     }
@@ -225,10 +236,12 @@ impl RelayStatus {
         Some(requests.upgrade().is_some_and(|requests| !requests.is_closed()))
     }
 
+    /// Returns the counters.
     pub fn counts(&self) -> &Counts {
         &self.counts
     }
 
+    /// Returns the metrics for `/metrics`.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
     }
@@ -254,6 +267,7 @@ fn refuse_a_shared_port(address: &Multiaddr) -> Result<(), RelayError> {
     }
 }
 
+/// Words an error of listening.
 fn listen_error(address: &Multiaddr, source: TransportError<io::Error>) -> RelayError {
     match source {
         TransportError::MultiaddrNotSupported(address) => RelayError::AddressKind(address),

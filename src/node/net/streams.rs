@@ -3,6 +3,12 @@
 //!
 //! Dials no peer, and drops its state of a connection when the connection ends. (`libp2p-stream` stores a channel for
 //! every connection there ever was, so the memory of a long-running node would only grow.)
+//!
+//! For example, to open a sync stream, [`Control::open_stream`] puts a request into a queue; [`Streams`] passes it to
+//! the handler of the first open connection to that peer; libp2p negotiates the protocol's name (multistream-select);
+//! then the stream returns to the caller through a `oneshot` channel. A stream that a peer opens takes the other way:
+//! the handler reports it, and [`Streams`] puts it into the queue of its protocol, or drops it if 32
+//! others wait.
 
 use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
@@ -42,6 +48,7 @@ pub enum OpenStreamError {
     Broken(#[from] io::Error),
 }
 
+/// Where a stream, or the reason why there is none, is sent.
 type Reply = oneshot::Sender<Result<Stream, OpenStreamError>>;
 
 /// A request for a stream.
@@ -66,12 +73,16 @@ impl Control {
     }
 }
 
-/// The behaviour of the swarm.
+/// The behaviour of the swarm: accepted protocols, open connections, and requests for streams.
 pub struct Streams {
+    /// The protocols that peers may open.
     accepted: Vec<StreamProtocol>,
+    /// Where streams that peers opened are sent, by protocol.
     acceptors: HashMap<StreamProtocol, mpsc::Sender<(PeerId, Stream)>>,
+    /// The open connections to each peer, the oldest first.
     connections: HashMap<PeerId, Vec<ConnectionId>>,
     control: Control,
+    /// Requests of all controls.
     requests: mpsc::Receiver<(PeerId, OpenRequest)>,
 }
 
@@ -84,6 +95,7 @@ impl Default for Streams {
 }
 
 impl Streams {
+    /// Returns a handle by which any task opens streams.
     pub fn control(&self) -> Control {
         self.control.clone()
     }
@@ -97,6 +109,7 @@ impl Streams {
         incoming
     }
 
+    /// Returns the handler of a new connection. It accepts the protocols that are accepted at this moment.
     fn handler(&self) -> StreamHandler {
         StreamHandler { accepted: self.accepted.clone(), requests: VecDeque::new(), opened: VecDeque::new() }
     }
@@ -173,8 +186,11 @@ impl NetworkBehaviour for Streams {
 
 /// The handler of one connection.
 pub struct StreamHandler {
+    /// The protocols that the peer may open on this connection.
     accepted: Vec<StreamProtocol>,
+    /// Streams that are to be negotiated.
     requests: VecDeque<OpenRequest>,
+    /// Streams that the peer opened, to be reported.
     opened: VecDeque<Opened>,
 }
 

@@ -18,9 +18,13 @@ use crate::net::ice::IceServer;
 
 /// A transport and the two behaviours that must be in the same swarm.
 pub struct TransportStack {
+    /// The transport itself: yields authenticated, multiplexed connections.
     pub transport: Boxed<(PeerId, StreamMuxerBox)>,
+    /// The client of circuit relay v2, which the relayed part of the transport needs.
     pub relay: relay::client::Behaviour,
+    /// The behaviour that makes direct connections of relayed ones; a native node needs none.
     pub upgrade: Upgrade,
+    /// Where this node dials, and how it is reached.
     pub reachability: Reachability,
 }
 
@@ -38,6 +42,7 @@ pub struct Reachability {
     pub paths: Paths,
 }
 
+/// What the transport is configured with.
 #[derive(Clone, Debug, Default)]
 pub struct TransportOptions {
     /// STUN and TURN servers. Without any, only peers of the same local network can connect.

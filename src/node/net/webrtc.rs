@@ -7,6 +7,17 @@
 //! - in a swarm: `transport` dials and listens, `behaviour` finds or dials the relayed connection for each dial, and
 //!   `handler` runs the handshake over it; superfluous connections: [`connection_table`]; limits on incoming
 //!   handshakes: [`slots`]
+//!
+//! How one direct connection comes about, from the swarm's dial to the first stream:
+//!
+//! ```text
+//!   Alice's swarm dials /…/p2p/R/p2p-circuit/webrtc/p2p/B
+//!     transport   DialRequest ─► behaviour: is there a relayed connection to Bob? if not, dial it
+//!     behaviour   Negotiate ─► handler of that connection: open /webrtc-signaling/0.0.1
+//!     handler     establish(Offerer) ◄─── offer, answer, candidates ───► establish(Answerer)     Bob's handler
+//!     transport   ◄─ Connection                                          IncomingConnection ─►   Bob's transport
+//!   2 s later     behaviour: the relayed connection is superfluous, and closed once no handshake uses it
+//! ```
 
 pub mod connection_table;
 pub mod frame;

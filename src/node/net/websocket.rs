@@ -68,15 +68,22 @@ impl From<WebSocketError> for io::Error {
 /// The state that the socket's event handlers and its owner share.
 struct SharedSocket {
     socket: WebSocket,
+    /// Whether the handshake is over.
     open: bool,
-    over: Option<WebSocketError>,
+    /// Why the connection has ended, once it has.
+    end_reason: Option<WebSocketError>,
+    /// Received bytes.
     unread: Unread,
+    /// Wakes the dial that waits for the WebSocket to open.
     opener: Option<Waker>,
+    /// Wakes the task that waits for data.
     reader: Option<Waker>,
+    /// Wakes the task that waits until less is buffered.
     writer: Option<Waker>,
 }
 
 impl SharedSocket {
+    /// Takes in an event of the browser: open, message, error or close.
     fn handle(&mut self, event: &Event) {
         if let Some(message) = event.dyn_ref::<MessageEvent>() {
             if let Err(error) = self.receive(message) {
@@ -86,8 +93,8 @@ impl SharedSocket {
                 reader.wake();
             }
         } else if let Some(close) = event.dyn_ref::<CloseEvent>() {
-            let in_order = self.open && close.was_clean();
-            self.end(if in_order { WebSocketError::Ended } else { self.breakage() });
+            let is_clean = self.open && close.was_clean();
+            self.end(if is_clean { WebSocketError::Ended } else { self.breakage() });
         } else if event.type_() == "open" {
             self.open = true;
             self.wake();
@@ -96,8 +103,9 @@ impl SharedSocket {
         }
     }
 
+    /// Buffers a message. Fails if it is text or too long; the WebSocket is then closed.
     fn receive(&mut self, message: &MessageEvent) -> Result<(), WebSocketError> {
-        if self.over.is_some() {
+        if self.end_reason.is_some() {
             return Ok(());
         }
         let buffer: ArrayBuffer = message.data().dyn_into().map_err(|_| WebSocketError::NotBytes)?;
@@ -107,14 +115,15 @@ impl SharedSocket {
         Ok(())
     }
 
+    /// Returns what an error means: before the WebSocket is open, that it was refused.
     fn breakage(&self) -> WebSocketError {
         if self.open { WebSocketError::Broken } else { WebSocketError::Refused }
     }
 
     /// Closes the socket. The first reason is stored.
     fn end(&mut self, why: WebSocketError) {
-        if self.over.is_none() {
-            self.over = Some(why);
+        if self.end_reason.is_none() {
+            self.end_reason = Some(why);
             if self.socket.close().is_err() {
                 tracing::debug!("WebSocket not closed");
             }
@@ -122,6 +131,7 @@ impl SharedSocket {
         self.wake();
     }
 
+    /// Wakes all waiting tasks.
     fn wake(&mut self) {
         for waker in [self.opener.take(), self.reader.take(), self.writer.take()].into_iter().flatten() {
             waker.wake();
@@ -131,19 +141,21 @@ impl SharedSocket {
 
 type OnEvent = Closure<dyn FnMut(Event)>;
 
+/// A WebSocket with its event handlers; dropping it closes the WebSocket.
 struct Handled {
     shared: Rc<RefCell<SharedSocket>>,
     _on_event: OnEvent,
 }
 
 impl Handled {
+    /// Opens a WebSocket and sets its handlers. Fails if the browser forbids the address.
     fn new(url: &str) -> Result<Self, WebSocketError> {
         let socket = WebSocket::new(url).map_err(|_| WebSocketError::Forbidden)?;
         socket.set_binary_type(BinaryType::Arraybuffer);
         let shared = Rc::new(RefCell::new(SharedSocket {
             socket: socket.clone(),
             open: false,
-            over: None,
+            end_reason: None,
             unread: Unread::default(),
             opener: None,
             reader: None,
@@ -177,15 +189,17 @@ impl Drop for Handled {
 /// An open WebSocket; dropping it closes it.
 pub struct Socket {
     handled: SendWrapper<Handled>,
+    /// The wait of a paused writer.
     pause: Option<Delay>,
 }
 
 impl Socket {
+    /// Opens a WebSocket and waits until it is open or has failed.
     async fn open(url: String) -> Result<Self, WebSocketError> {
         let handled = Handled::new(&url)?;
         poll_fn(|cx| {
             let mut shared = handled.shared.borrow_mut();
-            match shared.over {
+            match shared.end_reason {
                 Some(error) => Poll::Ready(Err(error)),
                 None if shared.open => Poll::Ready(Ok(())),
                 None => {
@@ -205,7 +219,7 @@ impl AsyncRead for Socket {
         if !shared.unread.is_empty() {
             return Poll::Ready(Ok(shared.unread.read(into)));
         }
-        match shared.over {
+        match shared.end_reason {
             Some(WebSocketError::Ended | WebSocketError::Closed) => Poll::Ready(Ok(0)),
             Some(error) => Poll::Ready(Err(error.into())),
             None => {
@@ -221,7 +235,7 @@ impl AsyncWrite for Socket {
         let shared = self.handled.shared.clone();
         let mut shared = shared.borrow_mut();
         loop {
-            if let Some(error) = shared.over {
+            if let Some(error) = shared.end_reason {
                 return Poll::Ready(Err(error.into()));
             }
             if shared.socket.buffered_amount() <= BUFFERED_MAX_BYTES {
@@ -254,6 +268,7 @@ impl AsyncWrite for Socket {
     }
 }
 
+/// The transport. It has no state: each dial opens one WebSocket.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WebSocketTransport;
 

@@ -1,4 +1,17 @@
-//! The host of one session: carries its messages, answers its questions from the node, and does what it says.
+//! The host of one session with a peer: carries messages between its stream and [`Session`], answers the session's
+//! questions from the node, and does what it says.
+//!
+//! [`Session`] is pure and asks for what it needs. What one gossip message of Bob leads to:
+//!
+//! ```text
+//!   stream or gossip ─► Input::Received(bytes) ─► session
+//!       session ─► Output::Admit(changes) ─► Admission: verify, store, show ─► Input::Verdicts ─► session
+//!       session ─► Output::Behind: something it builds on is missing ─► Input::Resync (by the initiator only)
+//!   Outcome { admitted: 1, .. } ─► Accept: gossipsub forwards the message
+//! ```
+//!
+//! Gossip of changes is forwarded only if it brought something new, and within a rate of this node's own: a flood of
+//! valid changes ends at each node that it reaches.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -19,52 +32,61 @@ use gen_registry_core::sync::reputation::ReputationEvent;
 use gen_registry_core::sync::session::{Input, Output, Session};
 use gen_registry_core::sync::wire::Message;
 
+/// How often the session looks for timeouts.
 const TICK: Duration = Duration::from_secs(1);
-/// The initiator compares everything again: gossip may have been lost.
+/// The initiator compares everything again after this many ticks, since gossip may have been lost.
 const COMPARE_EVERY_TICKS: usize = 30;
 
-/// What reaches a session beside its stream.
+/// A change that came as gossip, for the session of the peer that forwarded it.
 pub(super) struct Gossip {
+    /// Identifies the message, to report the outcome of its validation.
     pub(super) ticket: GossipTicket,
+    /// The message.
     pub(super) bytes: Vec<u8>,
 }
 
 /// Why a session ended.
-enum Ended {
+enum SessionEnd {
     /// The peer broke a rule after which nothing sensible can follow.
     Blame(Rejection),
-    /// The link went, or this node can't go on.
+    /// The link ended, or this node can't go on.
     Gone,
 }
 
 /// What one input led to.
 #[derive(Default)]
 struct Outcome {
+    /// Changes that were admitted.
     admitted: usize,
+    /// Whether the peer broke a rule that counts.
     marked: bool,
+    /// Whether the peer has something that this node lacks.
     behind: bool,
 }
 
+/// A session with the node and the link that it belongs to.
 struct Host {
     node: Rc<Node>,
     peer: NetPeerId,
+    /// Whether this side begins comparisons.
     initiator: bool,
     session: Session,
+    /// The queue to the peer, also to see why a link has ended.
     outgoing: Outgoing,
     _guard: LinkGuard,
 }
 
-/// Runs a session until its link ends.
-pub(super) async fn serve(node: Rc<Node>, mesh: MeshHandle, link: Link, inward: mpsc::Receiver<Gossip>) {
+/// Runs a session until its link ends, and bans a peer that is at fault for the end.
+pub(super) async fn serve(node: Rc<Node>, mesh: MeshHandle, link: Link, gossip: mpsc::Receiver<Gossip>) {
     let Link { peer, initiator, incoming, outgoing, guard } = link;
     let session = Session::new(node.context.network.topic, initiator);
     let mut host = Host { node: node.clone(), peer, initiator, session, outgoing, _guard: guard };
-    let ended = host.run(&mesh, incoming, inward).await;
-    if matches!(ended, Err(Ended::Gone)) && host.outgoing.fault() == Some(LinkFault::TooSlow) {
+    let ended = host.run(&mesh, incoming, gossip).await;
+    if matches!(ended, Err(SessionEnd::Gone)) && host.outgoing.fault() == Some(LinkFault::TooSlow) {
         // It was noticed when something was to be said, before the word of it came.
         host.count(Rejection::Stalled);
     }
-    if let Err(Ended::Blame(why)) = ended {
+    if let Err(SessionEnd::Blame(why)) = ended {
         tracing::info!(%peer, %why, "a peer is sent away");
         // Being of another network is no fault, and a silent peer may only have been unlucky.
         if why.mark() > 0 && why != Rejection::Stalled {
@@ -77,12 +99,14 @@ pub(super) async fn serve(node: Rc<Node>, mesh: MeshHandle, link: Link, inward: 
 }
 
 impl Host {
+    /// Feeds the session from its stream, from gossip and from the clock. Reads nothing while too much waits for the
+    /// peer.
     async fn run(
         &mut self,
         mesh: &MeshHandle,
         mut incoming: mpsc::Receiver<Result<Vec<u8>, LinkFault>>,
-        mut inward: mpsc::Receiver<Gossip>,
-    ) -> Result<(), Ended> {
+        mut gossip: mpsc::Receiver<Gossip>,
+    ) -> Result<(), SessionEnd> {
         self.feed(Input::Connected).await?;
         let mut tick = Delay::new(TICK).fuse();
         // Not all at the same time.
@@ -99,26 +123,26 @@ impl Host {
                     }
                     Some(Err(LinkFault::Oversized)) => {
                         self.count(Rejection::Oversized);
-                        return Err(Ended::Blame(Rejection::Oversized));
+                        return Err(SessionEnd::Blame(Rejection::Oversized));
                     }
                     Some(Err(LinkFault::TooSlow)) => {
                         self.count(Rejection::Stalled);
-                        return Err(Ended::Blame(Rejection::Stalled));
+                        return Err(SessionEnd::Blame(Rejection::Stalled));
                     }
-                    None => return Err(Ended::Gone),
+                    None => return Err(SessionEnd::Gone),
                 },
-                message = inward.next() => match message {
+                message = gossip.next() => match message {
                     Some(Gossip { ticket, bytes }) => {
                         let received = self.receive_gossip(bytes).await;
                         mesh.validate(ticket, match &received {
                             Ok(verdict) => *verdict,
-                            Err(Ended::Blame(_)) => MessageAcceptance::Reject,
-                            Err(Ended::Gone) => MessageAcceptance::Ignore,
+                            Err(SessionEnd::Blame(_)) => MessageAcceptance::Reject,
+                            Err(SessionEnd::Gone) => MessageAcceptance::Ignore,
                         });
                         received?;
                     }
                     // A newer session with this peer.
-                    None => return Err(Ended::Gone),
+                    None => return Err(SessionEnd::Gone),
                 },
                 () = tick => {
                     self.feed(Input::Tick).await?;
@@ -133,16 +157,17 @@ impl Host {
         }
     }
 
-    async fn receive_gossip(&mut self, bytes: Vec<u8>) -> Result<MessageAcceptance, Ended> {
+    /// Feeds one gossip message and decides whether it is forwarded.
+    async fn receive_gossip(&mut self, bytes: Vec<u8>) -> Result<MessageAcceptance, SessionEnd> {
         // Only a state that is not here yet is worth passing on, and worth a comparison.
-        let old_news = match Message::decode(&bytes) {
+        let is_known = match Message::decode(&bytes) {
             Ok(Message::AnnounceHeads { owner, heads }) => {
                 let here = self.node.registry.heads(&owner);
                 heads.iter().all(|head| here.contains(head))
             }
             _ => false,
         };
-        if old_news {
+        if is_known {
             return Ok(MessageAcceptance::Ignore);
         }
         let outcome = self.feed(Input::Received(bytes)).await?;
@@ -155,7 +180,7 @@ impl Host {
     }
 
     /// Gives the session one input, answers its questions and does what it says.
-    async fn feed(&mut self, input: Input) -> Result<Outcome, Ended> {
+    async fn feed(&mut self, input: Input) -> Result<Outcome, SessionEnd> {
         let mut outcome = Outcome::default();
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
@@ -163,7 +188,7 @@ impl Host {
                 match output {
                     Output::Send(message) => {
                         if !self.outgoing.send(message.encode()) {
-                            return Err(Ended::Gone);
+                            return Err(SessionEnd::Gone);
                         }
                     }
                     Output::AskSummaries => {
@@ -195,7 +220,7 @@ impl Host {
                         self.count(why);
                     }
                     Output::Synced => {}
-                    Output::End(why) => return Err(Ended::Blame(why)),
+                    Output::End(why) => return Err(SessionEnd::Blame(why)),
                 }
             }
         }
@@ -205,6 +230,7 @@ impl Host {
         Ok(outcome)
     }
 
+    /// Records what a peer brought, and what persons broke, in the statistics and in reputations.
     fn note_admitted(&self, report: &AdmissionReport) {
         let admitted = report.admitted as u64;
         if admitted > 0 {
@@ -221,15 +247,16 @@ impl Host {
         }
     }
 
+    /// Counts a broken rule against the peer.
     fn count(&self, why: Rejection) {
         self.node.reputation.note_rejection(self.peer, why);
     }
 }
 
-/// This node's own store failed: no fault of the peer, but nothing more can be said.
-fn or_end<T>(result: Result<T, Failure>) -> Result<T, Ended> {
+/// Ends the session if this node's own store failed: no fault of the peer, but nothing more can be said.
+fn or_end<T>(result: Result<T, Failure>) -> Result<T, SessionEnd> {
     result.map_err(|failure| {
         tracing::error!(code = ?failure.code, "the store failed during a session");
-        Ended::Gone
+        SessionEnd::Gone
     })
 }

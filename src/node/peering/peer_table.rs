@@ -1,4 +1,7 @@
 //! What is known of peers and relays: the newest view of the mesh, and what each peer brought or broke.
+//!
+//! Services ask this table instead of the mesh: an answer is at hand at once, and is the same for all until the next
+//! view.
 
 use std::cell::{Cell, Ref, RefCell};
 use std::collections::{BTreeMap, VecDeque};
@@ -15,53 +18,68 @@ use gen_registry_core::time::Timestamp;
 
 /// Peers whose statistics are remembered.
 const PEERS_REMEMBERED: usize = 256;
-/// Of changes that follow each other sooner, the last is noted.
+/// The time between two recorded numbers of peers; within it, a newer number replaces the older one.
 const PEER_COUNTS_EVERY: Duration = Duration::from_secs(60);
+/// Recorded numbers: at least four hours. The oldest are removed.
 const PEER_COUNTS_MAX: usize = 240;
 
-/// The service that knows who is connected. It speaks to no peer itself; [`PeerTable::mesh`] is the way to them.
+/// The service that knows who is connected. It sends nothing itself; [`PeerTable::mesh`] does.
 #[derive(Default)]
 pub(crate) struct PeerTable {
+    /// The handle of the mesh, while the node takes part in a network.
     mesh: RefCell<Option<MeshHandle>>,
+    /// The newest view.
     view: RefCell<MeshView>,
+    /// The statistics of connected peers, and of some earlier ones.
     stats: RefCell<BTreeMap<NetPeerId, PeerStats>>,
+    /// Broken rules of all peers since the start.
     rejections: RefCell<BTreeMap<Rejection, u64>>,
+    /// Own changes written while no peer was connected.
     unsent: Cell<u64>,
+    /// The rate of gossip that this node forwards.
     passing_on: RefCell<PassingOn>,
+    /// Why the parameters of the page's server were refused, if they were.
     server_fault: Cell<Option<ParametersError>>,
-    /// How many peers there were, and since when.
+    /// The number of peers, and since when.
     peer_counts: RefCell<VecDeque<(Timestamp, u64)>>,
 }
 
 /// What one peer did while it was connected.
 #[derive(Clone, Default)]
 pub(super) struct PeerStats {
+    /// Whether a comparison with it is under way.
     pub(super) syncing: bool,
+    /// Changes it brought that were admitted.
     pub(super) brought: u64,
+    /// The rules it broke, and how often.
     pub(super) rejections: BTreeMap<Rejection, u64>,
 }
 
-/// What a new view brought.
+/// What differs in a new view.
 pub(super) struct ViewChanges {
+    /// Whether the peers for the next start differ.
     pub(super) known_changed: bool,
+    /// Whether a further relay is connected.
     pub(super) relay_came: bool,
 }
 
 impl PeerTable {
+    /// Records that the node takes part in a network.
     pub(super) fn join(&self, mesh: MeshHandle) {
         *self.mesh.borrow_mut() = Some(mesh);
     }
 
-    /// Notes whether what the server says of the network is left aside. Returns whether that changed.
+    /// Records whether the server's parameters were refused. Returns whether that changed.
     pub(super) fn note_server_fault(&self, fault: Option<ParametersError>) -> bool {
         self.server_fault.replace(fault) != fault
     }
 
+    /// Returns why they were refused, if they were.
     pub(super) fn server_fault(&self) -> Option<ParametersError> {
         self.server_fault.get()
     }
 
-    /// Notes that the node left its network.
+    /// Records that the node left its network.
     pub(super) fn leave(&self) {
         let mut view = self.view.borrow_mut();
         view.peers.clear();
@@ -70,20 +88,22 @@ impl PeerTable {
         *self.mesh.borrow_mut() = None;
     }
 
-    /// The way to peers; none while the node takes part in no network.
+    /// Returns the handle of the mesh, or `None` while the node takes part in no network.
     pub(crate) fn mesh(&self) -> Option<MeshHandle> {
         self.mesh.borrow().clone()
     }
 
+    /// Returns the newest view.
     pub(super) fn view(&self) -> Ref<'_, MeshView> {
         self.view.borrow()
     }
 
-    /// How many peers there were: since when (milliseconds) and how many.
+    /// Returns the recorded numbers of peers: since when (milliseconds since 1970) and how many.
     pub(crate) fn peer_counts(&self) -> Vec<(u64, u64)> {
         self.peer_counts.borrow().iter().map(|(at, peers)| (at.as_millis(), *peers)).collect()
     }
 
+    /// Records the number of peers if it changed.
     fn note_peer_count(&self, peers: u64, now: Timestamp) {
         let mut counts = self.peer_counts.borrow_mut();
         match counts.back_mut() {
@@ -118,58 +138,62 @@ impl PeerTable {
         changes
     }
 
-    /// Returns whether that changed.
+    /// Records whether a comparison with a peer is under way. Returns whether that changed.
     pub(super) fn set_syncing(&self, peer: NetPeerId, syncing: bool) -> bool {
         let mut all = self.stats.borrow_mut();
         let stats = all.entry(peer).or_default();
         std::mem::replace(&mut stats.syncing, syncing) != syncing
     }
 
+    /// Counts admitted changes of a peer.
     pub(super) fn note_brought(&self, peer: NetPeerId, changes: u64) {
         self.stats.borrow_mut().entry(peer).or_default().brought += changes;
     }
 
+    /// Counts a broken rule of a peer.
     pub(crate) fn note_rejection(&self, peer: NetPeerId, why: Rejection) {
         *self.rejections.borrow_mut().entry(why).or_default() += 1;
         *self.stats.borrow_mut().entry(peer).or_default().rejections.entry(why).or_default() += 1;
     }
 
-    /// How often peers broke which rule, since the start.
+    /// Returns how often peers broke which rule, since the start.
     pub(super) fn rejections(&self) -> Ref<'_, BTreeMap<Rejection, u64>> {
         self.rejections.borrow()
     }
 
+    /// Returns the statistics of a peer.
     pub(super) fn stats(&self, peer: NetPeerId) -> PeerStats {
         self.stats.borrow().get(&peer).cloned().unwrap_or_default()
     }
 
-    /// Whether one more gossip message may be passed on now; it counts as passed on then.
+    /// Takes one permit to forward a gossip message. Returns false if the rate is used up.
     pub(super) fn take_gossip_permit(&self, now: Timestamp) -> bool {
         self.passing_on.borrow_mut().takes_one(now)
     }
 
-    /// Counts an own change that no peer is there to get.
+    /// Counts an own change if no peer is connected to get it.
     pub(super) fn count_unsent(&self) {
         if self.view.borrow().peers.is_empty() {
             self.unsent.set(self.unsent.get() + 1);
         }
     }
 
+    /// Returns the number of own changes that no peer got yet, as far as is known.
     pub(super) fn unsent(&self) -> u64 {
         self.unsent.get()
     }
 
-    /// How many peers have a direct connection.
+    /// Returns the number of peers with a direct connection.
     pub(crate) fn count(&self) -> u64 {
         self.view.borrow().peers.len() as u64
     }
 
-    /// Everybody with a direct connection.
+    /// Returns the peers with a direct connection.
     pub(crate) fn connected(&self) -> Vec<NetPeerId> {
         self.view.borrow().peers.iter().map(|peer| peer.peer).collect()
     }
 
-    /// Dials some of these who are not connected yet. Returns how many are dialled.
+    /// Dials some of these peers that are not connected. Returns how many were asked for.
     pub(crate) fn connect_to_some(&self, mesh: &MeshHandle, wanted: impl IntoIterator<Item = NetPeerId>) -> u64 {
         let connected = self.connected();
         let me = mesh.local_peer_id();
@@ -177,14 +201,17 @@ impl PeerTable {
         away.take(DIAL_TARGETS_MAX).map(|peer| mesh.connect_to(peer)).count() as u64
     }
 
+    /// Whether a relay is connected.
     pub(crate) fn has_relay(&self) -> bool {
         self.view.borrow().relays.iter().any(|relay| relay.connected)
     }
 
+    /// Whether a comparison with any peer is under way.
     pub(crate) fn is_syncing(&self) -> bool {
         self.stats.borrow().values().any(|stats| stats.syncing)
     }
 
+    /// Returns the state that the page shows in a word.
     pub(crate) fn connection(&self) -> ConnectionState {
         match (&*self.mesh.borrow(), self.count(), self.has_relay()) {
             (None, _, _) => ConnectionState::Alone,

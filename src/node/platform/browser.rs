@@ -1,4 +1,4 @@
-//! The browser's environment, and what only a page has: workers and the one writing tab.
+//! The browser's environment, and what only a page has: workers, and the one tab that writes.
 
 pub mod job_worker;
 pub mod log;
@@ -23,6 +23,7 @@ use crate::platform::{Environment, StorageUse};
 use gen_registry_core::jobs::{Job, JobOutput};
 use gen_registry_core::time::Timestamp;
 
+/// The environment of a page.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Browser;
 
@@ -56,10 +57,10 @@ impl Environment for Browser {
     }
 }
 
-/// All parts are optional in some browser or other.
+/// Returns what the browser reports; each part is missing in some browser.
 async fn storage_use() -> StorageUse {
     let Some(manager) = storage_manager() else { return StorageUse::default() };
-    let estimate = settled(manager.estimate()).await;
+    let estimate = resolve(manager.estimate()).await;
     let number = |name: &str| {
         let value = estimate.as_ref().and_then(|estimate| Reflect::get(estimate, &name.into()).ok());
         value.and_then(|value| value.as_f64()).map(|value| value as u64)
@@ -67,21 +68,23 @@ async fn storage_use() -> StorageUse {
     StorageUse {
         used: number("usage"),
         quota: number("quota"),
-        persisted: settled(manager.persisted()).await.and_then(|value| value.as_bool()),
+        persisted: resolve(manager.persisted()).await.and_then(|value| value.as_bool()),
     }
 }
 
+/// Returns the storage manager, where there is one.
 fn storage_manager() -> Option<StorageManager> {
     let storage = web_sys::window()?.navigator().storage();
     // `navigator.storage` is undefined outside secure contexts, whatever its binding says.
     storage.is_instance_of::<StorageManager>().then_some(storage)
 }
 
-async fn settled(promise: Result<Promise, JsValue>) -> Option<JsValue> {
+/// Awaits a promise; a failure is `None`.
+async fn resolve(promise: Result<Promise, JsValue>) -> Option<JsValue> {
     JsFuture::from(promise.ok()?).await.ok()
 }
 
-/// Calls `act` when the page goes away for good. What it begins goes on only as far as it waits for nothing.
+/// Calls `act` when the page is closed. What it begins is carried out only as far as it waits for nothing.
 pub fn when_leaving(act: impl Fn() + 'static) {
     let Some(window) = web_sys::window() else { return };
     let act = Closure::<dyn Fn(PageTransitionEvent)>::new(move |event: PageTransitionEvent| {
@@ -96,14 +99,14 @@ pub fn when_leaving(act: impl Fn() + 'static) {
     }
 }
 
-/// Calls `act` whenever the browser says that there may be a network again, or the page is looked at again.
+/// Calls `act` whenever the browser reports that there may be a network again, or the page becomes visible.
 pub fn when_online(act: impl Fn() + 'static) {
     let Some(window) = web_sys::window() else { return };
     let document = window.document();
-    let looked_at = document.clone();
+    let page = document.clone();
     let act = Closure::<dyn Fn()>::new(move || {
         // The same event fires when the page is hidden.
-        if looked_at.as_ref().is_none_or(|document| document.visibility_state() == VisibilityState::Visible) {
+        if page.as_ref().is_none_or(|document| document.visibility_state() == VisibilityState::Visible) {
             act();
         }
     });

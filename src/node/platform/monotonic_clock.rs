@@ -1,17 +1,24 @@
-//! A clock that never goes back, whatever is done to the system's: for how long something takes, not for when it is.
+//! A clock that never goes back, even if the system's does: for durations, not for dates.
+//!
+//! `std::time::Instant` does not exist in a page, and a test moves the clock by hand; so this is computed from the
+//! environment's time. For example, with a system clock at 1000, 1500, then set back to 200, and 300, it yields 1000,
+//! 1500, 1500, 1600.
 
 use std::cell::Cell;
 
 use gen_registry_core::time::Timestamp;
 
+/// The clock.
 #[derive(Debug, Default)]
 pub struct MonotonicClock {
+    /// The last time that was returned.
     last: Cell<u64>,
+    /// The sum of all steps back.
     added: Cell<u64>,
 }
 
 impl MonotonicClock {
-    /// Milliseconds, as the system's clock has them until it is set back for the first time.
+    /// Returns milliseconds, equal to the system's time until that is set back for the first time.
     pub fn millis(&self, now: Timestamp) -> u64 {
         let now = now.as_millis();
         let behind = self.last.get().saturating_sub(now.saturating_add(self.added.get()));

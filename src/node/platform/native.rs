@@ -10,6 +10,7 @@ use crate::platform::{Environment, StorageUse};
 use gen_registry_core::jobs::{Job, JobOutput, perform};
 use gen_registry_core::time::Timestamp;
 
+/// The environment of a native program: jobs run on the caller's thread, and modules can't be run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Native;
 

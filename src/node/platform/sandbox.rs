@@ -1,23 +1,26 @@
-//! Running a stranger's function: what is asked and what comes of it, as data.
+//! Running another person's function: the call and its outcome, as data.
 //!
-//! The runner gives it no network, no storage and no clock, ends it after [`RUN_TIME`], and lets its memory grow to
-//! [`RUN_MEMORY_BYTES`]; `memory_limit` writes that bound into the module before it comes here.
+//! The sandbox gives it no network, no storage and no clock, ends it after [`RUN_TIME`], and lets each of its memories
+//! grow to [`RUN_MEMORY_BYTES`]; `core::validation::memory_limit` writes that bound into the module before it comes
+//! here.
 
 use std::time::Duration;
 
-/// A run that takes longer is ended.
+/// A run that takes longer is ended, whatever it is doing.
 pub const RUN_TIME: Duration = Duration::from_secs(5);
-/// Each memory of a run.
+/// Bytes of each memory of a run.
 pub const RUN_MEMORY_BYTES: u64 = 64 * 1024 * 1024;
-/// A longer text as a result is cut there.
+/// A longer text as a result is cut.
 pub const RESULT_MAX_CHARS: usize = 1024 * 1024;
 
 /// One call.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {
-    /// Every module after those it imports from; the last one is called. Imports are looked for by module name.
+    /// Every module after those it imports from; the last one is called. Imports are resolved by module name.
     pub modules: Vec<(String, Vec<u8>)>,
+    /// The exported function to call.
     pub function: String,
+    /// The arguments, matched with the function's parameters.
     pub arguments: Vec<Argument>,
     /// `i32`, `i64`, `f32` or `f64` for each result.
     pub results: Vec<String>,
@@ -26,6 +29,7 @@ pub struct Run {
     pub text_result: bool,
 }
 
+/// An argument of a call.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Argument {
     /// `i32`, `i64`, `f32` or `f64`, and the number in decimal.
@@ -38,12 +42,15 @@ pub enum Argument {
 /// A call that returned.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Returned {
-    /// In decimal.
+    /// The results, in decimal.
     pub values: Vec<String>,
+    /// The text that the results point to, if that was requested.
     pub text: Option<String>,
+    /// How long the call took, in milliseconds.
     pub millis: f64,
 }
 
+/// Why a call did not return.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RunError {
     #[error("it was ended after {} seconds", RUN_TIME.as_secs())]

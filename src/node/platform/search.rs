@@ -1,4 +1,4 @@
-//! Where the search index is at work: in a worker of its own, or here.
+//! Where the search index runs: in a worker of its own, or on this thread.
 
 use std::cell::RefCell;
 
@@ -6,13 +6,14 @@ use futures::future::{LocalBoxFuture, ready};
 
 use gen_registry_core::search::service::{SearchRequest, SearchResponse, SearchService};
 
-/// One index. Replies come in the order of the questions; where it is lost, the reply is `Failed`, and it begins
-/// empty again.
+/// One search index. Responses come in the order of the requests. If the index is lost, the response is `Failed`, and
+/// the next request finds an empty one.
 pub trait SearchBackend {
+    /// Sends a request and returns the response.
     fn ask(&self, ask: SearchRequest) -> LocalBoxFuture<'static, SearchResponse>;
 }
 
-/// On this thread.
+/// An index on this thread, for native programs and tests.
 #[derive(Default)]
 pub struct Here(RefCell<SearchService>);
 

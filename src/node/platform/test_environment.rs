@@ -16,26 +16,30 @@ use gen_registry_core::jobs::{Job, JobOutput, perform};
 use gen_registry_core::sealing::{Cost, StretchJob};
 use gen_registry_core::time::Timestamp;
 
-/// Clones share clock and randomness.
+/// The environment. Clones share clock and randomness.
 #[derive(Clone, Debug)]
 pub struct TestEnvironment {
     now: Rc<Cell<Timestamp>>,
     seed: u64,
+    /// How many blocks of randomness were drawn: the next one is a hash of seed and number.
     drawn: Rc<Cell<u64>>,
 }
 
-/// Keeps tests quick; the real cost has its own test.
+/// The cost of deriving a key in tests; the real cost has a test of its own.
 const QUICK: Cost = Cost { memory_kib: 64, passes: 1, lanes: 1 };
 
 impl TestEnvironment {
+    /// Creates an environment; the same seed yields the same randomness.
     pub fn new(seed: u64, now: Timestamp) -> Self {
         Self { now: Rc::new(Cell::new(now)), seed, drawn: Rc::default() }
     }
 
+    /// Moves the clock forward.
     pub fn advance(&self, span: Duration) {
         self.now.set(self.now.get().plus(span));
     }
 
+    /// Sets the clock, also back.
     pub fn set_now(&self, now: Timestamp) {
         self.now.set(now);
     }

@@ -1,4 +1,5 @@
-//! Writing: one command becomes one signed change, stored before it is shown.
+//! Writing: one command becomes one signed change, which is stored before it is shown. The order of the steps is
+//! explained at [`Registry`](super).
 
 use std::collections::BTreeSet;
 
@@ -22,19 +23,23 @@ use gen_registry_core::time::Timestamp;
 /// What one command writes.
 #[derive(Default)]
 pub(crate) struct ChangeDraft {
+    /// Edits of the own document; none if the command changes only settings.
     pub(crate) edits: Vec<Edit>,
+    /// Blocks that the edits refer to, e.g. an avatar.
     pub(crate) blocks: Vec<(Cid, Vec<u8>)>,
+    /// A name that could not be claimed, to be shown.
     pub(crate) refused_name: Option<RefusedName>,
 }
 
 impl ChangeDraft {
+    /// Returns a draft of edits only.
     pub(crate) fn of(edits: Vec<Edit>) -> Self {
         Self { edits, ..Self::default() }
     }
 }
 
 impl Registry {
-    /// Makes `signer` this profile's key. Every write of before is forgotten: the store has the newer document.
+    /// Makes `signer` this profile's key.
     pub(crate) async fn adopt(&self, signer: SigningIdentity) -> Result<(), Failure> {
         let newest_claim = self.newest_claim(&signer.identity());
         self.keys.adopt(signer, newest_claim).await?;
@@ -42,14 +47,15 @@ impl Registry {
         Ok(())
     }
 
-    /// Removes the key of this profile; what peers have of the person stays.
+    /// Removes the key of this profile; what peers have of the person remains.
     pub(crate) async fn forget_identity(&self, confirm: &str) -> Result<(), Failure> {
         self.keys.forget_identity(confirm).await?;
         self.forget_own();
         Ok(())
     }
 
-    /// Now, but after everything that this identity has dated so far: a clock set back must not reorder its claims.
+    /// Returns the present time, but later than everything that this identity has dated so far: a clock set back must
+    /// not reorder its claims.
     pub(crate) fn own_now(&self, own: &Identity) -> Timestamp {
         let read_model = self.read_model();
         let claims = read_model.claims_of(own);
@@ -57,7 +63,7 @@ impl Registry {
         self.context.now().max(Timestamp::from_millis(last))
     }
 
-    /// A claim with the work that the network asks for, which is done where it blocks nobody.
+    /// Returns a signed claim, with the proof of work that the network requires, solved in a worker if there is one.
     pub(crate) async fn claim(&self, signer: &SigningIdentity, name: ClaimedName, claimed_at: Timestamp) -> Edit {
         let mut claim = NameClaim { name, claimed_at, work: 0 };
         let bits = self.context.network.rules.work_bits;
@@ -71,11 +77,12 @@ impl Registry {
         self.fact(signer, Fact::NameClaim(claim))
     }
 
+    /// Returns the edit that adds a signed fact.
     pub(crate) fn fact(&self, signer: &SigningIdentity, fact: Fact) -> Edit {
         Edit::AddFact(Signed::sign(signer, &self.context.network.topic, fact))
     }
 
-    /// Puts witnesses' receipts beside the facts they are for.
+    /// Adds witnesses' receipts to the own document, without those that it has.
     pub(crate) async fn write_receipts(&self, receipts: Vec<SignedFact>) -> Result<(), Failure> {
         let _one_at_a_time = self.begin_write().await;
         let signer = self.keys.signer()?;
@@ -88,7 +95,8 @@ impl Registry {
         self.write(None, signer, ChangeDraft::of(edits)).await
     }
 
-    /// Signs the draft as one change, stores everything about it in one transaction, and only then shows it.
+    /// Signs the draft as one change, commits everything about it in one batch, and only then shows and announces it.
+    /// If it fails, nothing has changed.
     pub(crate) async fn write(
         &self,
         id: Option<RequestId>,
@@ -96,7 +104,7 @@ impl Registry {
         mut draft: ChangeDraft,
     ) -> Result<(), Failure> {
         let own = signer.identity();
-        // Nobody would take it in.
+        // No peer would admit it.
         if !draft.edits.is_empty() && self.read_model().person(&own).is_some_and(|person| person.forked) {
             return Err(errors::forked());
         }

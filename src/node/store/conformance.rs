@@ -1,4 +1,5 @@
-//! What every store must do. Run by `tests/it` against the memory store and SQLite, and by `tests/browser` against IndexedDB.
+//! What every store must do, as one suite. `tests/it` runs it against the memory store and SQLite, `tests/browser`
+//! against IndexedDB. A rule that the rest of the node relies on belongs here, not into the test of one store.
 
 use crate::store::{Durability, Store, Table, Write};
 
@@ -15,7 +16,7 @@ async fn keys(store: &dyn Store, table: Table, prefix: &str, after: Option<&str>
     entries.into_iter().map(|(key, _)| key).collect()
 }
 
-/// Runs the whole suite on an empty store; panics where the store falls short.
+/// Runs the whole suite on an empty store, and leaves it empty. Panics with what the store fails to do.
 pub async fn check(store: &dyn Store) {
     keeps_what_was_put(store).await;
     separates_tables(store).await;
@@ -24,6 +25,7 @@ pub async fn check(store: &dyn Store) {
     keeps_large_and_empty_values(store).await;
 }
 
+/// A value is read as it was written, with either durability, until it is deleted.
 async fn keeps_what_was_put(store: &dyn Store) {
     assert_eq!(store.get(Table::Settings, "absent").await, Ok(None));
     for durability in [Durability::Strict, Durability::Relaxed] {
@@ -35,6 +37,7 @@ async fn keeps_what_was_put(store: &dyn Store) {
     store.commit(Vec::new(), Durability::Strict).await.expect("an empty batch is nothing to do");
 }
 
+/// The same key in two tables is two records; one batch may write to all tables.
 async fn separates_tables(store: &dyn Store) {
     let batch = Table::ALL.iter().map(|table| put(*table, "same", table.name().as_bytes())).collect();
     store.commit(batch, Durability::Strict).await.expect("one batch over all tables");
@@ -45,6 +48,7 @@ async fn separates_tables(store: &dyn Store) {
     store.commit(batch, Durability::Strict).await.expect("deletes over all tables");
 }
 
+/// A scan yields keys in order, those with the prefix only, after the given one, at most as many as requested.
 async fn scans_in_order_by_prefix_and_page(store: &dyn Store) {
     let written = ["b/2", "a/1", "b/10", "b/1", "c", "b", "ba", "b/\u{10ffff}"];
     let batch = written.iter().map(|key| put(Table::Changes, key, key.as_bytes())).collect();
@@ -61,6 +65,7 @@ async fn scans_in_order_by_prefix_and_page(store: &dyn Store) {
     store.commit(batch, Durability::Relaxed).await.expect("eight deletes");
 }
 
+/// Of two writes of one key in a batch, the later one counts.
 async fn writes_a_batch_in_its_order(store: &dyn Store) {
     let batch = vec![
         put(Table::Keys, "k", b"old"),
@@ -75,6 +80,7 @@ async fn writes_a_batch_in_its_order(store: &dyn Store) {
     store.commit(vec![delete(Table::Keys, "k")], Durability::Strict).await.expect("a delete");
 }
 
+/// A value may be empty, and larger than a block.
 async fn keeps_large_and_empty_values(store: &dyn Store) {
     let large: Vec<u8> = (0..300_000_u32).map(|at| at as u8).collect();
     let batch = vec![put(Table::Blocks, "large", &large), put(Table::Blocks, "empty", b"")];

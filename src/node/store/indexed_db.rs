@@ -1,7 +1,10 @@
-//! The store of the browser: one IndexedDB database with a table per object store and text keys.
+//! The store of the browser: one IndexedDB database (W3C, Indexed Database API 3.0), a table for each object store,
+//! text keys.
 //!
-//! The only owner of `rexie`, which reads and keeps the schema. rexie cannot ask for strict durability, so every write
-//! goes through one raw transaction beside it, which also receives the event of a newer page that wants to upgrade.
+//! `rexie` reads and creates the schema. It can't ask for strict durability, so every write goes through a raw
+//! transaction on a second connection. That connection also receives `versionchange`, when a page with a newer schema
+//! opens the database: this page then closes both connections, so that the newer one is not blocked, and every later
+//! read or write fails with [`StoreError::Newer`] until the page is reloaded.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -16,19 +19,23 @@ use web_sys::{DomException, IdbDatabase, IdbOpenDbRequest, IdbTransaction};
 
 use crate::store::{Batch, Durability, Entry, Store, StoreError, Table, Write};
 
-/// The version of the set of object stores; higher when a table joins.
+/// The version of the set of object stores; it is raised when a table is added.
 const SCHEMA_VERSION: u32 = 3;
 /// Sorts after every key that begins with a prefix: no key has this code unit.
 const AFTER_PREFIX: char = '\u{ffff}';
 
+/// The store: two connections to one database.
 pub struct IndexedDb {
+    /// The connection for reading; `None` once a newer page has taken over.
     reader: Rc<RefCell<Option<Rc<Rexie>>>>,
+    /// The connection for writing.
     writer: IdbDatabase,
 }
 
 impl IndexedDb {
-    /// Opens the database, making the tables it lacks. `on_newer` is called when a newer page takes the database over;
-    /// from then on every read and write fails with [`StoreError::Newer`].
+    /// Opens the database and creates missing object stores. Calls `on_newer` when a newer page takes the database
+    /// over. Fails with [`StoreError::Newer`] if that has happened before, and with [`StoreError::Unavailable`] if the
+    /// browser refuses storage, as some do in private windows.
     pub async fn open(name: &str, on_newer: impl Fn() + 'static) -> Result<Self, StoreError> {
         let mut builder = Rexie::builder(name).version(SCHEMA_VERSION);
         for table in Table::ALL {
@@ -65,10 +72,12 @@ impl IndexedDb {
         }
     }
 
+    /// Returns the connection for reading.
     fn reader(&self) -> Result<Rc<Rexie>, StoreError> {
         self.reader.borrow().clone().ok_or(StoreError::Newer)
     }
 
+    /// Reads one value.
     async fn read(&self, table: Table, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let transaction =
             self.reader()?.transaction(&[table.name()], TransactionMode::ReadOnly).map_err(read_failed)?;
@@ -77,6 +86,7 @@ impl IndexedDb {
         Ok(value.map(|value| bytes(&value)))
     }
 
+    /// Reads a page of entries: keys and values of one range in one transaction.
     async fn read_range(
         &self,
         table: Table,
@@ -103,6 +113,7 @@ impl IndexedDb {
         Ok(keys.zip(values.iter().map(bytes)).collect())
     }
 
+    /// Writes a batch in one transaction and waits until it is complete, not only until its requests are.
     async fn write(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
         if batch.is_empty() {
             return Ok(());
@@ -127,7 +138,7 @@ impl IndexedDb {
         JsFuture::from(finished).await.map(drop).map_err(|error| aborted(&error))
     }
 
-    /// A read-write transaction with a durability hint (Indexed Database API 3.0, section 4.8).
+    /// Begins a read-write transaction with a durability hint (Indexed Database API 3.0, section 4.8).
     fn transaction(&self, batch: &Batch, durability: Durability) -> Result<IdbTransaction, JsValue> {
         let mut tables: Vec<&str> = batch
             .iter()
@@ -184,6 +195,7 @@ fn finished(transaction: &IdbTransaction) -> Promise {
     })
 }
 
+/// Opens a second connection, to the schema that exists now.
 async fn open_raw(name: &str) -> Result<IdbDatabase, StoreError> {
     let unavailable = |error: JsValue| StoreError::Unavailable(describe(&error));
     let factory = Reflect::get(&js_sys::global(), &"indexedDB".into()).map_err(unavailable)?;
@@ -197,17 +209,19 @@ async fn open_raw(name: &str) -> Result<IdbDatabase, StoreError> {
     request.result().map_err(unavailable)?.dyn_into().map_err(unavailable)
 }
 
+/// Returns the bytes of a stored value.
 fn bytes(value: &JsValue) -> Vec<u8> {
     Uint8Array::new(value).to_vec()
 }
 
-/// A `DOMException` by its name; anything else as it prints.
+/// Returns the text of an exception.
 fn describe(error: &JsValue) -> String {
     error
         .dyn_ref::<DomException>()
         .map_or_else(|| format!("{error:?}"), |error| format!("{}: {}", error.name(), error.message()))
 }
 
+/// Converts an error of writing. A full device has another error in each browser.
 fn aborted(error: &JsValue) -> StoreError {
     match error.dyn_ref::<DomException>().map(DomException::name).as_deref() {
         Some("QuotaExceededError") => StoreError::Full,
@@ -217,10 +231,12 @@ fn aborted(error: &JsValue) -> StoreError {
     }
 }
 
+/// Converts an error of reading.
 fn read_failed(error: rexie::Error) -> StoreError {
     StoreError::Read(format!("{error:?}"))
 }
 
+/// Converts an error of opening; `VersionError` means that a newer page has raised the schema.
 fn open_failed(error: &rexie::Error) -> StoreError {
     let text = format!("{error:?}");
     if text.contains("VersionError") { StoreError::Newer } else { StoreError::Unavailable(text) }

@@ -1,4 +1,4 @@
-//! A store that lives as long as the process: for tests, the simulator, and a page whose browser refuses storage.
+//! A store in memory: for tests, the simulator, and a page whose browser refuses storage.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -7,21 +7,23 @@ use futures::future::{LocalBoxFuture, ready};
 
 use crate::store::{Batch, Durability, Entry, Store, StoreError, Table, Write};
 
-/// Clones share nothing; [`MemoryStore::copy`] is what a restart from disk would find.
+/// The store. [`MemoryStore::copy`] returns what a restart from disk would find.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     tables: RefCell<BTreeMap<(Table, String), Vec<u8>>>,
     /// When set, the next commits fail with it: a full disk, for tests.
     fault: RefCell<Option<StoreError>>,
+    /// Commits that took place.
     commits: Cell<u64>,
 }
 
 impl MemoryStore {
+    /// Creates an empty store.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// What another process would read now.
+    /// Returns what another process would read now.
     pub fn copy(&self) -> Self {
         Self { tables: RefCell::new(self.tables.borrow().clone()), ..Self::default() }
     }
@@ -31,19 +33,19 @@ impl MemoryStore {
         *self.fault.borrow_mut() = error;
     }
 
-    /// Commits that took place.
+    /// Returns how many commits took place.
     pub fn commits(&self) -> u64 {
         self.commits.get()
     }
 
-    /// Changes stored bytes behind the program's back.
+    /// Changes stored bytes behind the program's back. Returns false if there are none.
     pub fn tamper(&self, table: Table, key: &str, change: impl FnOnce(&mut Vec<u8>)) -> bool {
         let mut tables = self.tables.borrow_mut();
         let record = tables.get_mut(&(table, key.to_owned()));
         record.map(change).is_some()
     }
 
-    /// All keys of a table.
+    /// Returns all keys of a table.
     pub fn keys(&self, table: Table) -> Vec<String> {
         self.tables.borrow().keys().filter(|(of, _)| *of == table).map(|(_, key)| key.clone()).collect()
     }

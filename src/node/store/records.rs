@@ -1,7 +1,20 @@
-//! Typed records over a [`Store`]: CBOR behind a checksum that covers table and key as well.
+//! Typed records over a [`Store`]: CBOR behind a checksum.
 //!
-//! A record that fails its check is set aside in the quarantine table, byte for byte, and reported; it never stops
-//! the others.
+//! ```text
+//!   key      alice's key in hex                       in table `people`
+//!   bytes    ┌──────────────┬─────────────────────┐
+//!            │ checksum, 8  │ CBOR of the record  │
+//!            └──────────────┴─────────────────────┘
+//!   checksum: the first 8 bytes of SHA-256 over table, key, length and CBOR
+//! ```
+//!
+//! The checksum covers table and key, so that a record that ends up in a wrong place is noticed, too. It is against
+//! failing disks and bugs, not against attackers.
+//!
+//! A record that fails its check, or can't be decoded, is damaged. It never stops the others: the reader gets it apart
+//! and has it moved to quarantine, byte for byte, in one batch with its removal. What then happens depends on the
+//! record: a person's record is computed again from the signed changes, a block or a change is fetched from peers
+//! again, a setting starts from its default.
 
 use std::rc::Rc;
 
@@ -13,19 +26,25 @@ use gen_registry_core::canonical::Encoder;
 use gen_registry_core::digest::Digest;
 use gen_registry_core::time::Timestamp;
 
+/// Bytes of the checksum in front of each record.
 const CHECKSUM_BYTES: usize = 8;
-/// Entries read in one go when a whole table is walked: some milliseconds of work between two waits for the store.
+/// Entries that are read in one page: some milliseconds of work between two waits for the store.
 const SCAN_PAGE: usize = 256;
 
-/// A record that can't be used.
+/// A damaged record, with its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damaged {
+    /// The table it was found in.
     pub table: Table,
+    /// Its key.
     pub key: String,
+    /// What is wrong with it.
     pub why: DamageKind,
+    /// Its bytes, with the checksum.
     raw: Vec<u8>,
 }
 
+/// What is wrong with a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DamageKind {
     #[error("its checksum is wrong")]
@@ -37,29 +56,36 @@ pub enum DamageKind {
 /// What a read found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoredRecord<T> {
+    /// There is no record under the key.
     Nothing,
+    /// The record.
     Record(T),
+    /// There are bytes that are no record.
     Damaged(Damaged),
 }
 
-/// Some records of a table, in the order of their keys.
+/// One page of a table, in the order of the keys.
 #[derive(Debug)]
 pub struct RecordPage<T> {
+    /// The records with their keys.
     pub records: Vec<(String, T)>,
+    /// The damaged ones.
     pub damaged: Vec<Damaged>,
-    /// Where the next page begins; none after the last one.
+    /// The `after` of the next page; `None` after the last one.
     pub next: Option<String>,
 }
 
-/// Records of a store.
+/// A store, read and written as records.
 #[derive(Clone)]
 pub struct Records(Rc<dyn Store>);
 
 impl Records {
+    /// Wraps a store.
     pub fn new(store: Rc<dyn Store>) -> Self {
         Self(store)
     }
 
+    /// Reads one record.
     pub async fn get<T: DeserializeOwned>(&self, table: Table, key: &str) -> Result<StoredRecord<T>, StoreError> {
         let Some(raw) = self.0.get(table, key).await? else { return Ok(StoredRecord::Nothing) };
         Ok(match decode(table, key, raw) {
@@ -68,7 +94,7 @@ impl Records {
         })
     }
 
-    /// Up to `SCAN_PAGE` records whose key begins with `prefix` and comes after `after`.
+    /// Reads a page of at most `SCAN_PAGE` records whose key begins with `prefix` and comes after `after`.
     pub async fn page<T: DeserializeOwned>(
         &self,
         table: Table,
@@ -87,7 +113,7 @@ impl Records {
         Ok(page)
     }
 
-    /// Every record whose key begins with `prefix`, with its key; damaged ones apart.
+    /// Reads every record whose key begins with `prefix`, with its key; damaged ones apart. For tables of bounded size.
     pub async fn all<T: DeserializeOwned>(
         &self,
         table: Table,
@@ -106,11 +132,12 @@ impl Records {
         }
     }
 
+    /// Writes a batch of [`put`]s and deletes, all of it or nothing.
     pub async fn commit(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
         self.0.commit(batch, durability).await
     }
 
-    /// Moves a damaged record out of the way.
+    /// Moves a damaged record to quarantine, in one batch.
     pub async fn quarantine(&self, damaged: &Damaged, at: Timestamp) -> Result<(), StoreError> {
         let Damaged { table, key, why, raw } = damaged;
         let kept = Quarantined {
@@ -128,18 +155,23 @@ impl Records {
     }
 }
 
-/// A damaged record as it is set aside.
+/// A record in quarantine. Its key there is `table/key`.
 #[derive(Clone, Debug, Serialize, serde::Deserialize)]
 pub struct Quarantined {
+    /// The table it was found in.
     pub table: String,
+    /// Its key there.
     pub key: String,
+    /// What is wrong with it.
     pub reason: String,
+    /// When it was found.
     pub at: Timestamp,
+    /// Its bytes as they were.
     #[serde(with = "serde_bytes")]
     pub raw: Vec<u8>,
 }
 
-/// A write of one record.
+/// Returns the write of one record, with its checksum.
 pub fn put<T: Serialize>(table: Table, key: &str, record: &T) -> Write {
     let mut bytes = cbor4ii::serde::to_vec(vec![0; CHECKSUM_BYTES], record)
         .expect("records have no maps with keys that can't be written");
@@ -148,6 +180,7 @@ pub fn put<T: Serialize>(table: Table, key: &str, record: &T) -> Write {
     Write::Put { table, key: key.to_owned(), bytes }
 }
 
+/// Checks and decodes the bytes of one record.
 fn decode<T: DeserializeOwned>(table: Table, key: &str, raw: Vec<u8>) -> Result<T, Damaged> {
     let read = match raw.split_at_checked(CHECKSUM_BYTES) {
         Some((sum, body)) if sum == checksum(table, key, body) => {
@@ -158,6 +191,7 @@ fn decode<T: DeserializeOwned>(table: Table, key: &str, raw: Vec<u8>) -> Result<
     read.map_err(|why| Damaged { table, key: key.to_owned(), why, raw })
 }
 
+/// Returns the checksum of a record at its place.
 fn checksum(table: Table, key: &str, body: &[u8]) -> [u8; CHECKSUM_BYTES] {
     let length = u32::try_from(body.len()).expect("records are bounded far below 4 GiB").to_be_bytes();
     let hash = Digest::of_joined(&[&Encoder::new().text(table.name()).text(key).finish(), &length, body]);

@@ -1,7 +1,8 @@
-//! The store of a server: one SQLite file. The only owner of `rusqlite`.
+//! The store of a server: one SQLite file with one table.
 //!
-//! The file belongs to one process at a time: two that answer from it could contradict each other. A file that is
-//! damaged, foreign or newer is an error, never replaced. Calls block their thread; a server gives the store its own.
+//! The file belongs to one process at a time, since two witnesses that answer from it could contradict each other: it
+//! is locked for as long as it is open. A file that is damaged, foreign or newer is an error, never replaced. Calls
+//! block their thread; a server gives the store its own.
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -12,16 +13,18 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 
 use crate::store::{Batch, Durability, Entry, Store, StoreError, Table, Write};
 
-/// Says "this file is ours": "GenR".
+/// Marks the file as one of this program (SQLite, `PRAGMA application_id`): "GenR".
 const APPLICATION_ID: i64 = 0x4765_6e52;
-/// The version of the one table below.
+/// The version of the table below.
 const SCHEMA_VERSION: i64 = 1;
-/// How long another process may take to let go of the file, when one program follows another.
+/// How long to wait for another process to release the file, when one program follows another.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
+/// The only table. Rows are stored in the order of the primary key, so a scan reads them in sequence.
 const SCHEMA: &str = "CREATE TABLE records (tbl TEXT NOT NULL, key TEXT NOT NULL, bytes BLOB NOT NULL, \
     PRIMARY KEY (tbl, key)) WITHOUT ROWID";
 
+/// Why the file can't be opened. Nothing was changed in it.
 #[derive(Debug, thiserror::Error)]
 pub enum SqliteError {
     #[error("the file {} is in use by another program; stop that one first", .0.display())]
@@ -36,12 +39,14 @@ pub enum SqliteError {
     Open { path: PathBuf, source: rusqlite::Error },
 }
 
+/// The store: a connection to the file.
 pub struct SqliteStore {
     connection: RefCell<Connection>,
 }
 
 impl SqliteStore {
-    /// Opens the file; makes it when there is none.
+    /// Opens the file, or creates it. Checks first that it is this program's and no newer, then takes the lock, then
+    /// has SQLite check it for damage.
     pub fn open(path: &Path) -> Result<Self, SqliteError> {
         let failed = |source| open_failed(path, source);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -65,12 +70,14 @@ impl SqliteStore {
         Ok(Self { connection: RefCell::new(connection) })
     }
 
+    /// Reads one value.
     fn read(&self, table: Table, key: &str) -> rusqlite::Result<Option<Vec<u8>>> {
         let connection = self.connection.borrow();
         let mut statement = connection.prepare_cached("SELECT bytes FROM records WHERE tbl = ?1 AND key = ?2")?;
         statement.query_row(params![table.name(), key], |row| row.get(0)).optional()
     }
 
+    /// Reads a page of entries.
     fn read_many(&self, table: Table, prefix: &str, after: Option<&str>, limit: usize) -> rusqlite::Result<Vec<Entry>> {
         let connection = self.connection.borrow();
         let mut statement = connection.prepare_cached(
@@ -85,6 +92,8 @@ impl SqliteStore {
         rows.take_while(|row| row.as_ref().map_or(true, |(key, _)| key.starts_with(prefix))).collect()
     }
 
+    /// Writes a batch in one transaction. With WAL, a relaxed one waits for no disk; the next strict one takes it
+    /// along.
     fn write(&self, batch: Batch, durability: Durability) -> rusqlite::Result<()> {
         let mut connection = self.connection.borrow_mut();
         // With WAL, NORMAL leaves the waiting for the disk to the next strict write, which brings all before it along.
@@ -128,13 +137,17 @@ impl Store for SqliteStore {
     }
 }
 
+/// Whose file it is.
 enum Kind {
+    /// A new file.
     Empty,
+    /// A file of this program, with the version of its schema.
     Ours(i64),
+    /// A file of another program.
     Foreign,
 }
 
-/// Whose file it is; nothing is written.
+/// Determines whose file it is; nothing is written.
 fn kind(connection: &Connection) -> rusqlite::Result<Kind> {
     let number = |pragma: &str| connection.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i64>(0));
     let things: i64 = connection.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
@@ -145,7 +158,7 @@ fn kind(connection: &Connection) -> rusqlite::Result<Kind> {
     })
 }
 
-/// All of it or nothing: what a crash leaves is an empty file or one of ours. Writing is what takes the lock.
+/// Creates the schema in an empty file, all of it or nothing. Writing is what takes the lock.
 fn make_schema(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     if matches!(kind(&transaction)?, Kind::Empty) {
@@ -156,6 +169,7 @@ fn make_schema(connection: &mut Connection) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
+/// Converts an error of opening.
 fn open_failed(path: &Path, source: rusqlite::Error) -> SqliteError {
     let path = path.to_owned();
     match source.sqlite_error_code() {
@@ -167,6 +181,7 @@ fn open_failed(path: &Path, source: rusqlite::Error) -> SqliteError {
     }
 }
 
+/// Converts an error of reading or writing.
 fn failed(error: &rusqlite::Error, otherwise: fn(String) -> StoreError) -> StoreError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => StoreError::Full,

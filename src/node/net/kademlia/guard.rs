@@ -2,6 +2,10 @@
 //!
 //! Answers contain addresses at which a query continues: without a restriction, an answering peer could choose which
 //! hosts a node connects to. A query continues without the others.
+//!
+//! libp2p asks every behaviour for addresses of a peer that is dialled, and Kademlia answers with those that other
+//! servers reported. This wrapper filters that answer, and nothing else: addresses that come from another behaviour,
+//! e.g. those of the connection manager, are not its concern.
 
 use std::task::{Context, Poll};
 
@@ -15,16 +19,20 @@ use libp2p::{Multiaddr, PeerId};
 /// Whether an address may be dialled for a query.
 pub type MayDial = Box<dyn Fn(&Multiaddr, Option<PeerId>) -> bool + Send>;
 
+/// A Kademlia behaviour and the rule for its addresses.
 pub struct Guarded<B> {
     inner: B,
+    /// Which of the addresses that Kademlia offers may be dialled.
     may_dial: MayDial,
 }
 
 impl<B> Guarded<B> {
+    /// Wraps a behaviour.
     pub fn new(inner: B, may_dial: MayDial) -> Self {
         Self { inner, may_dial }
     }
 
+    /// Returns the wrapped behaviour, to be changed.
     pub fn inner_mut(&mut self) -> &mut B {
         &mut self.inner
     }

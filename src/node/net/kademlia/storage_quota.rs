@@ -2,6 +2,10 @@
 //!
 //! Without room, the oldest entry of the source with most entries is evicted. Peer ids cost nothing, so a flood comes
 //! from many peer ids but few addresses: the source is the address, where peers have different ones.
+//!
+//! For example, with room for five entries: Mallory stores four records under four peer ids from one address, Alice
+//! one. Bob's record evicts Mallory's oldest, and so do the next two: a source that stores less than another loses
+//! nothing to it.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -15,27 +19,34 @@ pub type Millis = u64;
 /// What entries are counted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
+    /// All peers at one IP address.
     Address(IpAddr),
+    /// One peer, where all have the same address.
     Peer(PeerId),
 }
 
+/// The entries of one store, with their sources. It stores no content.
 #[derive(Debug)]
 pub struct StorageQuota<K> {
+    /// Each entry's source and expiry.
     entries: HashMap<K, (Source, Millis)>,
-    held: HashMap<Source, usize>,
+    /// The number of entries of each source.
+    counts: HashMap<Source, usize>,
 }
 
 impl<K> Default for StorageQuota<K> {
     fn default() -> Self {
-        Self { entries: HashMap::new(), held: HashMap::new() }
+        Self { entries: HashMap::new(), counts: HashMap::new() }
     }
 }
 
 impl<K: Clone + Eq + Hash> StorageQuota<K> {
+    /// Returns the number of entries.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
+    /// Whether there are no entries.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
@@ -46,20 +57,22 @@ impl<K: Clone + Eq + Hash> StorageQuota<K> {
             *expiry = until;
             return;
         }
-        *self.held.entry(source).or_default() += 1;
+        *self.counts.entry(source).or_default() += 1;
         self.entries.insert(key, (source, until));
     }
 
+    /// Removes an entry, if it is there.
     pub fn remove(&mut self, key: &K) {
         let Some((source, _)) = self.entries.remove(key) else { return };
-        if let Some(held) = self.held.get_mut(&source) {
-            *held -= 1;
-            if *held == 0 {
-                self.held.remove(&source);
+        if let Some(count) = self.counts.get_mut(&source) {
+            *count -= 1;
+            if *count == 0 {
+                self.counts.remove(&source);
             }
         }
     }
 
+    /// Returns when an entry expires, if it is there.
     pub fn until(&self, key: &K) -> Option<Millis> {
         self.entries.get(key).map(|(_, until)| *until)
     }
@@ -71,7 +84,7 @@ impl<K: Clone + Eq + Hash> StorageQuota<K> {
 
     /// Returns the entry to evict if there is no room: the oldest of the source with most entries.
     pub fn eviction_candidate(&self) -> Option<K> {
-        let (fullest, _) = self.held.iter().max_by_key(|(_, held)| **held)?;
+        let (fullest, _) = self.counts.iter().max_by_key(|(_, count)| **count)?;
         let of_fullest = self.entries.iter().filter(|(_, (source, _))| source == fullest);
         of_fullest.min_by_key(|(_, (_, until))| *until).map(|(key, _)| key.clone())
     }
@@ -94,6 +107,6 @@ mod tests {
         assert_eq!(quota.eviction_candidate(), Some(4), "that one was renewed");
         assert_eq!(quota.expired(1), [0]);
         (1..=5).for_each(|key| quota.remove(&key));
-        assert_eq!((quota.eviction_candidate(), quota.len(), quota.held.len()), (Some(0), 1, 1));
+        assert_eq!((quota.eviction_candidate(), quota.len(), quota.counts.len()), (Some(0), 1, 1));
     }
 }

@@ -1,6 +1,23 @@
 //! What a Kademlia server stores for others: self-certifying records, and provider records, which are hints.
 //!
 //! Records are validated by a [`ValidateRecord`]. Without one, none is stored.
+//!
+//! The way of a record that a peer asks to be stored:
+//!
+//! ```text
+//!   size ──► rates ──► same as the present one? ──yes──► renew its expiry
+//!    │         │               │ no
+//!    ▼         ▼               ▼
+//!  Oversized TooOften   validator: valid? ──no──► Bad(fault)
+//!                              │ yes
+//!                       better than the present one? ──no──► NotBetter
+//!                              │ yes
+//!                       full? evict (see [`StorageQuota`]) ──► stored: New
+//! ```
+//!
+//! Cheap checks come first, and the rates before the signatures, so that a flood of forged records costs no
+//! verification beyond the rates. What "better" means is the validator's: for a name, the proof with more receipts or a
+//! newer state.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -19,10 +36,11 @@ use super::{
 
 /// Records and provider records of one peer in each [`RATE_TIME`]: a person has one name and a few modules.
 pub const PUTS_PER_PEER_RATE: u32 = 120;
-/// Many people may share one address.
+/// The same of all peers at one address, in each [`RATE_TIME`]: many people may share one.
 pub const PUTS_PER_ADDRESS_RATE: u32 = 1_200;
-/// All peers together: peer ids cost nothing, and verifying a signature takes time.
+/// The same of all peers together, in each [`RATE_TIME`]: peer ids cost nothing, and verifying a signature takes time.
 pub const PUTS_RATE: u32 = 6_000;
+/// The length of the fixed window in which requests are counted.
 pub const RATE_TIME: Duration = Duration::from_secs(60);
 
 /// Validates records.
@@ -35,6 +53,7 @@ pub trait ValidateRecord: Send + Sync {
 /// What is wrong with a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordFault {
+    /// It can't be decoded.
     Unreadable,
     /// Signed by another key, for another network, or not at all.
     Forged,
@@ -49,17 +68,22 @@ pub enum RecordFault {
 pub enum StoreRefusal {
     /// This server belongs to no network whose records it could validate.
     NoNetwork,
+    /// The key or the value is too long.
     Oversized,
+    /// It is invalid.
     Bad(RecordFault),
     /// The present one is better.
     NotBetter,
+    /// The peer, its address, or all peers together are over their rate.
     TooOften,
+    /// There is no room, and nothing to evict.
     Full,
 }
 
 /// The outcome of storing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stored {
+    /// It was not stored before, or replaces another one.
     New,
     /// It was stored already, and its expiry is renewed.
     Again,
@@ -68,6 +92,7 @@ pub enum Stored {
 /// The origin of a request to store something.
 #[derive(Clone, Copy, Debug)]
 pub struct RecordSource {
+    /// The peer that sent the request.
     pub peer: PeerId,
     /// `None` if all peers have the same address, that of a proxy.
     pub address: Option<IpAddr>,
@@ -80,23 +105,32 @@ impl RecordSource {
     }
 }
 
-/// Decides what one server stores. Times are milliseconds since 1970.
+/// Decides what one server stores. The content is in libp2p's store, which each method gets. Times are milliseconds
+/// since 1970.
 #[derive(Default)]
 pub struct Values {
+    /// Validates records; without one, none is stored.
     validator: Option<Arc<dyn ValidateRecord>>,
+    /// Expiry and source of each record.
     values: StorageQuota<RecordKey>,
+    /// Expiry and source of each provider record.
     providers: StorageQuota<(RecordKey, PeerId)>,
+    /// Requests of each source in the current window.
     puts: HashMap<Source, u32>,
+    /// All requests in the current window.
     puts_of_all: u32,
+    /// When the current window of the rates began.
     window_start: Millis,
 }
 
 impl Values {
+    /// Creates an empty server's state. Without a validator, no record is stored.
     pub fn new(validator: Option<Arc<dyn ValidateRecord>>) -> Self {
         Self { validator, ..Self::default() }
     }
 
-    /// Stores a record if it is valid and better than the present one.
+    /// Stores a record if it is valid and better than the present one, or renews the present one. Fails without a
+    /// change to what is stored; the request counts against the rates unless it is oversized.
     pub fn put_record(
         &mut self,
         store: &mut MemoryStore,
@@ -142,7 +176,8 @@ impl Values {
         Ok(Stored::New)
     }
 
-    /// Stores a provider record. Records of disconnected providers make room for new ones.
+    /// Stores a provider record, or renews it. If its key has [`PROVIDERS_PER_KEY`], one of a disconnected provider
+    /// makes room; without any, it fails with [`StoreRefusal::Full`].
     pub fn add_provider(
         &mut self,
         store: &mut MemoryStore,
@@ -188,11 +223,13 @@ impl Values {
         }
     }
 
+    /// Removes a record from the store and from the quota.
     fn remove_value(&mut self, store: &mut MemoryStore, key: &RecordKey) {
         store.remove(key);
         self.values.remove(key);
     }
 
+    /// Removes a provider record from the store and from the quota.
     fn remove_provider(&mut self, store: &mut MemoryStore, entry: &(RecordKey, PeerId)) {
         store.remove_provider(&entry.0, &entry.1);
         self.providers.remove(entry);
@@ -218,10 +255,12 @@ impl Values {
     }
 }
 
+/// Whether an address may be stored with a provider record.
 pub fn is_short(address: &Multiaddr) -> bool {
     address.len() <= PROVIDER_ADDRESS_BYTES
 }
 
+/// Converts a duration, saturating.
 fn millis(time: Duration) -> Millis {
     u64::try_from(time.as_millis()).unwrap_or(Millis::MAX)
 }

@@ -1,6 +1,14 @@
 //! The libp2p behaviours of a node and their configuration. Implements no protocol.
 //!
 //! The behaviours that carry the registry's data are wrapped in [`Direct`]: they never use relayed connections.
+//!
+//! Three rules are configured here and implemented elsewhere:
+//!
+//! - Gossip messages are anonymous (`ValidationMode::Anonymous`): the signed content names its author, and a second
+//!   signature by the node's key would link identities to nodes. A message's id is the SHA-256 of its content, so the
+//!   same content published by two nodes is one message.
+//! - A received message is not forwarded before the host has validated it (`validate_messages`).
+//! - A Kademlia query dials only permitted addresses ([`Guarded`]).
 
 use std::time::Duration;
 
@@ -25,34 +33,48 @@ use gen_registry_core::sync::wire::GOSSIP_MAX_BYTES;
 
 /// Connections besides the direct ones: to relays, and relayed ones.
 pub const CONNECTIONS_BESIDES: u32 = 8;
+/// Connections being made, in each direction. More dials than
+/// [`DIALLING_MAX`](super::connection_manager::DIALLING_MAX), because each one may need a relayed connection first.
 pub const CONNECTIONS_PENDING_MAX: u32 = 8;
 /// One direct, one relayed while it is being replaced, and one more of each if both sides dial at once.
 pub const CONNECTIONS_PER_PEER: u32 = 4;
 /// Streams of one connection whose protocol is being negotiated; further ones are refused.
 const STREAMS_NEGOTIATING: usize = 16;
+/// How often each connection is pinged. A failed ping closes it: a laptop that went to sleep is gone after about 35 s.
 const PING_EVERY: Duration = Duration::from_secs(15);
 /// The framing of a gossip message.
 const GOSSIP_FRAME_BYTES: usize = 2 * 1024;
+/// How often gossipsub repairs its mesh and advertises messages; its default.
 const GOSSIP_HEARTBEAT: Duration = Duration::from_secs(1);
 /// Topics of one peer; one that subscribes to more is misbehaving.
 const GOSSIP_TOPICS_MAX: usize = 64;
 
+/// Gossipsub without compression, and with a bound on subscriptions.
 pub(super) type Gossip = gossipsub::Behaviour<
     gossipsub::IdentityTransform,
     gossipsub::MaxCountSubscriptionFilter<gossipsub::AllowAllSubscriptionFilter>,
 >;
 
+/// All behaviours of a node. The limits come first: a refused connection gets no handler of the others.
 #[derive(NetworkBehaviour)]
 pub(super) struct Behaviour {
+    /// Connections in total, of one peer, and being made.
     pub(super) limits: connection_limits::Behaviour,
+    /// Refuses connections of banned peers.
     pub(super) banned: allow_block_list::Behaviour<allow_block_list::BlockedPeers>,
+    /// The client of circuit relay v2.
     pub(super) relay: relay::client::Behaviour,
+    /// Negotiates direct connections over relayed ones; does nothing on a native node.
     pub(super) upgrade: Upgrade,
+    /// Registers this node at relays, and discovers others.
     pub(super) rendezvous: rendezvous::client::Behaviour,
+    /// Exchanges protocols and addresses, and the observed address.
     pub(super) identify: identify::Behaviour,
+    /// Measures round trips, and finds dead connections.
     pub(super) ping: ping::Behaviour,
     /// Not wrapped in [`Direct`]: relays are servers, too.
     pub(super) kademlia: Guarded<kad::Behaviour<MemoryStore>>,
+    /// Gossip and streams: what carries the registry's data.
     pub(super) registry: Direct<Registry>,
 }
 
@@ -64,19 +86,24 @@ pub(super) struct Registry {
 }
 
 impl Behaviour {
+    /// Returns gossipsub.
     pub(super) fn gossip(&mut self) -> &mut Gossip {
         &mut self.registry.inner_mut().gossip
     }
 
+    /// Returns the behaviour of the streams that are not libp2p's.
     pub(super) fn streams(&mut self) -> &mut Streams {
         &mut self.registry.inner_mut().streams
     }
 
+    /// Returns Kademlia.
     pub(super) fn kademlia(&mut self) -> &mut kad::Behaviour<MemoryStore> {
         self.kademlia.inner_mut()
     }
 }
 
+/// Builds the swarm: a Kademlia server if there is a validator, else a client. Fails if an address or the gossip
+/// configuration is invalid.
 pub(super) fn swarm(
     options: &MeshOptions,
     stack: TransportStack,
@@ -122,7 +149,8 @@ fn may_dial_for_queries(options: &MeshOptions, reachability: &Reachability) -> R
     }))
 }
 
-/// Messages carry no author: their content is signed by its owner. The host validates each before it is forwarded.
+/// Builds gossipsub. Messages carry no author: their content is signed by its owner. The host validates each before it
+/// is forwarded.
 fn gossip() -> Result<Gossip, MeshError> {
     let config = gossipsub::ConfigBuilder::default()
         .validation_mode(gossipsub::ValidationMode::Anonymous)

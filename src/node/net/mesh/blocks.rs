@@ -26,8 +26,11 @@ const OUTGOING_WAITING: usize = IN_FLIGHT_MAX - 1;
 
 /// A block or chat stream. It ends when the peer ends it, or when `outgoing` is dropped.
 pub struct BlockStream {
+    /// The peer at the other end.
     pub peer: NetPeerId,
+    /// Whole messages, and at last the peer's fault, if the stream ends by one.
     pub incoming: mpsc::Receiver<Result<Vec<u8>, LinkFault>>,
+    /// The messages to the peer. Sending waits while the peer does not read.
     pub outgoing: mpsc::Sender<Vec<u8>>,
 }
 
@@ -38,6 +41,7 @@ pub(super) fn carry(peer: NetPeerId, stream: Stream, max_bytes: usize) -> (Block
     (BlockStream { peer, incoming, outgoing }, carry_messages(framed(stream, max_bytes), to_host, from_host))
 }
 
+/// Reads and writes at the same time, until one of the two ends.
 async fn carry_messages(
     stream: Framed<Stream, UviBytes>,
     incoming: mpsc::Sender<Result<Vec<u8>, LinkFault>>,
@@ -55,6 +59,7 @@ async fn carry_messages(
     }
 }
 
+/// Writes messages until the host drops its end, then closes the stream.
 async fn write(
     mut sink: impl SinkExt<Bytes, Error = io::Error> + Unpin,
     mut from_host: mpsc::Receiver<Vec<u8>>,

@@ -1,4 +1,7 @@
 //! The peers with a direct connection, as the host sees them.
+//!
+//! A peer may have two direct connections for a moment, when both sides dialled at once. It is listed from its first to
+//! its last one, so that the host sees neither an end nor a beginning when one of the two is closed.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,32 +18,45 @@ use gen_registry_api::ConnectionPath;
 /// Characters of a peer's agent version that are shown.
 const AGENT_MAX_CHARS: usize = 64;
 
+/// A peer with at least one direct connection.
 struct ConnectedPeer {
+    /// When its first connection was made, in milliseconds.
     since: u64,
+    /// Whether this side dialled the first one.
     dialled: bool,
     /// Direct connections. There may be two for a moment.
     connections: usize,
+    /// The agent version that identify received, cut to [`AGENT_MAX_CHARS`].
     agent: Option<String>,
+    /// The last round trip that ping measured.
     round_trip: Option<Duration>,
+    /// The last measurement of the connection's path; pages only.
     path: Option<ConnectionPath>,
+    /// Whether a measurement is under way, so that a slow one is not started again at every ping.
     measuring: bool,
 }
 
+/// The connected peers and the measurements of their connections.
 pub(super) struct ConnectedPeers {
     peers: BTreeMap<PeerId, ConnectedPeer>,
+    /// Measures connections, where the platform can.
     paths: Paths,
+    /// Measurements under way, one for each peer at most.
     measurements: FuturesUnordered<LocalBoxFuture<'static, (PeerId, Option<ConnectionPath>)>>,
 }
 
 impl ConnectedPeers {
+    /// Creates an empty list.
     pub(super) fn new(paths: Paths) -> Self {
         Self { peers: BTreeMap::new(), paths, measurements: FuturesUnordered::new() }
     }
 
+    /// Whether there is a direct connection to the peer.
     pub(super) fn contains(&self, peer: &PeerId) -> bool {
         self.peers.contains_key(peer)
     }
 
+    /// Returns the connected peers.
     pub(super) fn ids(&self) -> impl Iterator<Item = PeerId> {
         self.peers.keys().copied()
     }
@@ -76,6 +92,7 @@ impl ConnectedPeers {
         self.peers.remove(peer).is_some()
     }
 
+    /// Stores the agent version of a connected peer.
     pub(super) fn on_identified(&mut self, peer: &PeerId, agent: &str) {
         if let Some(state) = self.peers.get_mut(peer) {
             state.agent = Some(agent.chars().take(AGENT_MAX_CHARS).collect());
@@ -100,6 +117,7 @@ impl ConnectedPeers {
         }
     }
 
+    /// Returns the peers for the host's view.
     pub(super) fn views(&self) -> Vec<PeerView> {
         let views = self.peers.iter().map(|(peer, state)| PeerView {
             peer: (*peer).into(),

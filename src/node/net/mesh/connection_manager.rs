@@ -20,6 +20,17 @@
 //! For example, a peer that was connected an hour ago and can't be reached now is dialled after about 1, 2, 4, 8 and
 //! 16 s more, and is removed after the sixth failure. [`ConnectionManager::reset_backoff`] (the device is online again)
 //! lets all of them be dialled at once. Relays are never removed: their backoff ends at 30 s.
+//!
+//! The first minute of a page that remembers three peers from its last run:
+//!
+//! | time | what happens | actions of the next poll |
+//! |---|---|---|
+//! | 0 s | start: no relay is connected, so no remembered address is usable | `DialRelay` for every relay |
+//! | 0.3 s | relay R is connected | `Reserve` and `Discover` at R, `Dial` the remembered peers with addresses there |
+//! | 0.6 s | R gave a reservation: the page can be reached now | `Register` at R, again every 10 min |
+//! | 0.7 s | R lists 20 peers | up to [`DIALLING_MAX`] dials at once until [`DIRECT_TARGET`] are connected |
+//! | 5 s … | fewer than [`DIRECT_TARGET`] peers are connected | `Discover` every 5 to 7.5 s, else every 60 to 90 s |
+//! | later | 6 peers are connected, 1 of them dialled here | `Dial` two more: [`DIALLED_TARGET`] is 3 |
 
 mod backoff;
 mod candidates;
@@ -50,12 +61,17 @@ pub const DIALLING_MAX: usize = 4;
 pub const FAILURES_MAX: u32 = 6;
 /// Peers that are remembered for the next start.
 pub const REMEMBERED_PEERS_MAX: usize = 32;
+/// How long a banned peer is neither dialled nor accepted. It is short: peer ids cost nothing, so that a longer ban
+/// would only hit honest peers with a defect.
 pub const BAN_TIME: Duration = Duration::from_secs(10 * 60);
 
+/// The longest backoff of a candidate, before it is spread at random.
 const RETRY_PEER_MAX: Duration = Duration::from_secs(5 * 60);
+/// The same for a relay: without one, nothing else can be reached, and an operator is restarting it.
 const RETRY_RELAY_MAX: Duration = Duration::from_secs(30);
 /// How often rendezvous is queried, sooner while connections are missing.
 const DISCOVER_ALONE: Duration = Duration::from_secs(5);
+/// How often it is queried while there are enough connections.
 const DISCOVER_EVERY: Duration = Duration::from_secs(60);
 /// Half of the time that a registration is valid for.
 const REGISTER_EVERY: Duration = Duration::from_secs(REGISTRATION_SECONDS / 2);
@@ -63,27 +79,20 @@ const REGISTER_EVERY: Duration = Duration::from_secs(REGISTRATION_SECONDS / 2);
 /// Something to be done by the host of the machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    DialRelay {
-        relay: PeerId,
-        address: Multiaddr,
-    },
-    /// Request a reservation, so that others can connect through the relay.
-    Reserve {
-        relay: PeerId,
-        address: Multiaddr,
-    },
-    Register {
-        relay: PeerId,
-    },
-    Discover {
-        relay: PeerId,
-    },
-    Dial {
-        peer: PeerId,
-        addresses: Vec<Multiaddr>,
-    },
+    /// Connect to a relay. Answered by [`ConnectionManager::relay_connected`] or `relay_disconnected`.
+    DialRelay { relay: PeerId, address: Multiaddr },
+    /// Request a reservation (circuit relay v2), so that others can connect through the relay. Answered by
+    /// [`ConnectionManager::set_reserved`].
+    Reserve { relay: PeerId, address: Multiaddr },
+    /// Publish this node's addresses at the relay's rendezvous. Nothing waits for the answer: it is repeated anyway.
+    Register { relay: PeerId },
+    /// Ask the relay's rendezvous for the peers of this network.
+    Discover { relay: PeerId },
+    /// Connect to a peer, at any of these addresses. Answered by [`ConnectionManager::connected`] or `dial_failed`.
+    Dial { peer: PeerId, addresses: Vec<Multiaddr> },
 }
 
+/// A relay of this network. Its backoff (`failures`, `not_before`) is shared by connecting and reserving.
 #[derive(Debug)]
 struct RelayState {
     peer: PeerId,
@@ -91,13 +100,18 @@ struct RelayState {
     connected: bool,
     dialling: bool,
     reserved: bool,
+    /// Whether a reservation was requested and not answered yet.
     reserving: bool,
     failures: u32,
     not_before: Millis,
+    /// When rendezvous is queried next.
     discover_at: Millis,
+    /// When the registration is renewed; 0 for at once.
     register_at: Millis,
 }
 
+/// State of the connection manager: relays, candidates, direct connections and dial targets. It has neither clock nor
+/// randomness of its own; each method that needs them gets `now` and `random`.
 #[derive(Debug)]
 pub struct ConnectionManager {
     local_peer_id: PeerId,
@@ -168,6 +182,7 @@ impl ConnectionManager {
         relays.chain(self.public_nodes.iter().filter(|address| peer_of(address) == Some(*peer))).cloned().collect()
     }
 
+    /// Whether the peer is one of the relays given at the start. Relays are never banned and never candidates.
     pub fn is_relay(&self, peer: &PeerId) -> bool {
         self.relays.iter().any(|relay| relay.peer == *peer)
     }
@@ -177,10 +192,12 @@ impl ConnectionManager {
         self.relays.iter().map(|relay| (relay.peer, &relay.address, relay.connected, relay.reserved))
     }
 
+    /// Returns the relays that are connected: Kademlia queries begin there, and witnesses are asked there.
     pub fn connected_relays(&self) -> impl Iterator<Item = PeerId> {
         self.relays.iter().filter(|relay| relay.connected).map(|relay| relay.peer)
     }
 
+    /// Whether a further direct connection may be accepted or dialled.
     pub fn has_room(&self) -> bool {
         self.direct.len() < self.direct_max
     }
@@ -252,6 +269,7 @@ impl ConnectionManager {
         self.relays.iter_mut().for_each(|relay| relay.register_at = 0);
     }
 
+    /// Ends the backoff of a relay; its reservation, registration and discovery are due at once.
     pub fn relay_connected(&mut self, relay: &PeerId) {
         for relay in self.relay_mut(relay) {
             (relay.connected, relay.dialling, relay.failures) = (true, false, 0);
@@ -281,6 +299,7 @@ impl ConnectionManager {
         }
     }
 
+    /// Records a direct connection, ends the peer's backoff, and remembers it for the next start.
     pub fn connected(&mut self, peer: PeerId, dialled: bool, now: Millis) {
         self.direct.insert(peer, dialled);
         self.dial_targets.remove(&peer);
@@ -289,6 +308,7 @@ impl ConnectionManager {
         }
     }
 
+    /// Records that the last direct connection to a peer ended. It may be dialled again after the shortest backoff.
     pub fn disconnected(&mut self, peer: &PeerId, now: Millis, random: Random<'_>) {
         self.direct.remove(peer);
         if let Some(found) = self.candidates.get_mut(peer) {
@@ -296,6 +316,7 @@ impl ConnectionManager {
         }
     }
 
+    /// Counts a failed dial: backoff, and removal after [`FAILURES_MAX`] in a row.
     pub fn dial_failed(&mut self, peer: &PeerId, now: Millis, random: Random<'_>) {
         // A failed direct dial is reported twice if its relayed dial failed, too: it counts once.
         let Some(found) = self.candidates.get_mut(peer).filter(|found| found.dialling) else { return };
@@ -310,15 +331,16 @@ impl ConnectionManager {
         }
     }
 
+    /// Excludes a peer for [`BAN_TIME`], whether or not it is a candidate yet.
     pub fn ban(&mut self, peer: PeerId, now: Millis) {
         self.candidates.entry(peer).or_default().banned_until = now + millis(BAN_TIME);
     }
 
     /// Removes peers whose ban is over, and returns them.
     pub fn take_expired_bans(&mut self, now: Millis) -> Vec<PeerId> {
-        let over = |found: &DialCandidate| found.is_banned() && found.banned_until <= now;
+        let is_over = |found: &DialCandidate| found.is_banned() && found.banned_until <= now;
         let expired: Vec<PeerId> =
-            self.candidates.iter().filter(|(_, found)| over(found)).map(|(peer, _)| *peer).collect();
+            self.candidates.iter().filter(|(_, found)| is_over(found)).map(|(peer, _)| *peer).collect();
         expired.iter().for_each(|peer| drop(self.candidates.remove(peer)));
         expired
     }
@@ -384,6 +406,7 @@ impl ConnectionManager {
         true
     }
 
+    /// Whether the host asked for this peer, and it is neither connected yet nor expired.
     pub fn is_dial_target(&self, peer: &PeerId) -> bool {
         self.dial_targets.contains(peer)
     }
@@ -441,11 +464,13 @@ impl ConnectionManager {
         self.candidates.values().filter(|found| found.dialling).count()
     }
 
+    /// Returns the connected relays with their addresses.
     fn connected_relay_addresses(&self) -> Vec<(PeerId, Multiaddr)> {
         let connected = self.relays.iter().filter(|relay| relay.connected);
         connected.map(|relay| (relay.peer, relay.address.clone())).collect()
     }
 
+    /// Returns the states of one relay: one for each of its configured addresses.
     fn relay_mut(&mut self, peer: &PeerId) -> impl Iterator<Item = &mut RelayState> {
         self.relays.iter_mut().filter(move |relay| relay.peer == *peer)
     }

@@ -1,5 +1,15 @@
 //! Drives the [`ConnectionManager`]: passes it what happened to connections and relays, and executes its actions on the
 //! swarm.
+//!
+//! | action | call of the swarm | reported back by |
+//! |---|---|---|
+//! | `DialRelay` | `dial`, even if one is under way | `on_relay_connected`, `on_dial_failed` |
+//! | `Reserve` | `listen_on(…/p2p-circuit)` | `on_reservation_accepted`, `on_listener_closed` |
+//! | `Register`, `Discover` | the rendezvous client | – (repeated anyway); `add_addresses` |
+//! | `Dial` | `dial`, if not connected | `on_peer_connected`, `on_dial_failed` |
+//!
+//! A call that fails at once, e.g. for an address that the transport can't dial, is reported to the manager as a failed
+//! attempt, so that nothing remains "under way".
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -21,27 +31,35 @@ use crate::platform::Environment;
 /// Peers taken from one answer of rendezvous.
 const DISCOVERED_MAX: u64 = 64;
 
-/// Where this node finds others.
+/// Where this node finds others, as text from its configuration and its storage.
 pub(super) struct Bootstrap {
+    /// The rendezvous namespace: the network's topic in hex.
     pub(super) namespace: String,
+    /// The network's relays. One that is no multiaddress is an error.
     pub(super) relays: Vec<String>,
+    /// Nodes that every page of this network may dial. One that is no multiaddress is an error.
     pub(super) public_nodes: Vec<String>,
+    /// Peers of an earlier run with their addresses. What can't be read is skipped.
     pub(super) remembered_peers: Vec<(String, Vec<String>)>,
 }
 
+/// The connection manager with what it needs to act.
 pub(super) struct Connector {
     manager: ConnectionManager,
     environment: Rc<dyn Environment>,
+    /// The rendezvous namespace: the network's topic.
     namespace: rendezvous::Namespace,
     /// The relay of each circuit listener: while it listens there, this node has a reservation.
     reservations: HashMap<ListenerId, PeerId>,
+    /// Whether an address leads directly to a peer, on this platform.
     is_direct: fn(&Multiaddr) -> bool,
     /// `None` for a node that is no public one.
     server: Option<ListenAddresses>,
 }
 
 impl Connector {
-    /// Begins to listen; dials nothing yet.
+    /// Sets the connection manager up and begins to listen; dials nothing yet. A public node (`listening`) dials its
+    /// relays only, so it takes no candidate's address for a direct one.
     pub(super) fn new(
         bootstrap: Bootstrap,
         listening: Option<Listening>,
@@ -81,10 +99,12 @@ impl Connector {
         Ok(Self { manager, environment, namespace, reservations: HashMap::new(), is_direct, server })
     }
 
+    /// Returns the connection manager, to be asked only.
     pub(super) fn manager(&self) -> &ConnectionManager {
         &self.manager
     }
 
+    /// Returns the relays for the host's view.
     pub(super) fn relay_views(&self) -> Vec<RelayView> {
         let view = |(_, address, connected, reserved): (PeerId, &Multiaddr, bool, bool)| RelayView {
             address: address.to_string(),
@@ -110,6 +130,7 @@ impl Connector {
         }
     }
 
+    /// Executes one action on the swarm.
     fn execute(&mut self, swarm: &mut Swarm<Behaviour>, action: Action, now: u64) {
         tracing::debug!(?action, "connection manager");
         match action {
@@ -162,35 +183,42 @@ impl Connector {
         }
     }
 
-    /// Returns whether the peer is to be dialled.
+    /// Makes a peer a dial target of the host. Returns whether it is to be dialled.
     pub(super) fn connect_to(&mut self, peer: PeerId, now: u64) -> bool {
         self.manager.connect_to(peer, now)
     }
 
+    /// Ends all backoffs.
     pub(super) fn reset_backoff(&mut self) {
         self.manager.reset_backoff();
     }
 
+    /// Passes on addresses that others reported.
     pub(super) fn add_addresses(&mut self, peer: PeerId, addresses: impl IntoIterator<Item = Multiaddr>) {
         self.manager.add_addresses(peer, addresses);
     }
 
+    /// Passes on that a relay was connected.
     pub(super) fn on_relay_connected(&mut self, relay: &PeerId) {
         self.manager.relay_connected(relay);
     }
 
+    /// Passes on that the last connection to a relay ended.
     pub(super) fn on_relay_disconnected(&mut self, relay: &PeerId, now: u64) {
         self.manager.relay_disconnected(relay, now, &mut random(&self.environment));
     }
 
+    /// Passes on a direct connection, and which side dialled it.
     pub(super) fn on_peer_connected(&mut self, peer: PeerId, dialled: bool, now: u64) {
         self.manager.connected(peer, dialled, now);
     }
 
+    /// Passes on that the last direct connection to a peer ended.
     pub(super) fn on_peer_disconnected(&mut self, peer: &PeerId, now: u64) {
         self.manager.disconnected(peer, now, &mut random(&self.environment));
     }
 
+    /// Passes on that a dial failed, of a candidate or of a relay.
     pub(super) fn on_dial_failed(&mut self, swarm: &Swarm<Behaviour>, peer: &PeerId, now: u64) {
         if !self.manager.is_relay(peer) {
             self.manager.dial_failed(peer, now, &mut random(&self.environment));
@@ -200,10 +228,12 @@ impl Connector {
         }
     }
 
+    /// Passes on that a relay gave a reservation.
     pub(super) fn on_reservation_accepted(&mut self, relay: &PeerId, now: u64) {
         self.manager.set_reserved(relay, true, now, &mut random(&self.environment));
     }
 
+    /// A closed circuit listener is a lost reservation: it is requested again with backoff.
     pub(super) fn on_listener_closed(&mut self, listener: ListenerId, now: u64) {
         if let Some(relay) = self.reservations.remove(&listener) {
             self.manager.set_reserved(&relay, false, now, &mut random(&self.environment));
@@ -222,6 +252,8 @@ impl Connector {
         }
     }
 
+    /// An external address was confirmed. For a page this is one over a relay that gave it a reservation: from now on
+    /// it registers.
     pub(super) fn on_external_address(&mut self, address: &Multiaddr) {
         if (self.is_direct)(address) {
             self.manager.set_reachable(true);

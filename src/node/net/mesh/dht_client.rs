@@ -1,5 +1,9 @@
 //! Kademlia queries of this node and the results they have so far; on a public node, also what it stores for others.
 //! Nothing found is validated here: the caller verifies what it gets.
+//!
+//! Storing a record takes two queries: the first finds the [`COPIES`] servers closest to its key, the second stores it
+//! at those and at the connected relays. Nothing is returned: a record that was not stored is put again at the next
+//! publication.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -25,19 +29,25 @@ pub const VALUES_FOUND_MAX: usize = 8;
 /// Providers that one query collects.
 pub const PROVIDERS_FOUND_MAX: usize = 16;
 
+/// The behaviour with its store in memory.
 type Kademlia = kad::Behaviour<MemoryStore>;
 
 /// A query, and what it has found so far.
 enum PendingQuery {
     /// Looks for the servers closest to the key of a record, which are then asked to store it.
     ClosestPeers(Record),
+    /// Stores a record or a provider record; nothing waits for it.
     Put,
+    /// Collects the different values of a key, and the sender that waits for them.
     Values(Vec<FoundValue>, oneshot::Sender<Vec<FoundValue>>),
+    /// Collects the providers of a key, and the sender that waits for them.
     Providers(BTreeSet<NetPeerId>, oneshot::Sender<Vec<NetPeerId>>),
 }
 
+/// The pending queries; on a public node, also the store of a server.
 pub(super) struct DhtClient {
     local_peer_id: PeerId,
+    /// The queries under way, at most [`QUERIES_MAX`].
     pending: HashMap<QueryId, PendingQuery>,
     /// What this node stores as a server.
     values: Option<Values>,
@@ -58,6 +68,8 @@ impl DhtClient {
         }
     }
 
+    /// Starts a query. If there are too many, the command is dropped, and with it the sender: its caller gets an empty
+    /// result.
     pub(super) fn handle_command(&mut self, kademlia: &mut Kademlia, command: DhtCommand) {
         if self.pending.len() >= QUERIES_MAX {
             return tracing::debug!("too many Kademlia queries");
@@ -175,6 +187,7 @@ impl DhtClient {
     }
 }
 
+/// Ends a query before its timeout: it has enough.
 fn finish(kademlia: &mut Kademlia, query: &QueryId) {
     if let Some(mut query) = kademlia.query_mut(query) {
         query.finish();

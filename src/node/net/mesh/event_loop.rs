@@ -15,6 +15,10 @@
 //! The parts use neither each other nor the loop. They get the behaviour that they need, e.g. `&mut Gossip`, for one
 //! call, and decide; the loop decides nothing. It waits for nothing but the next event, so that the swarm is always
 //! polled. What happens when the host is slower than the peers is explained in [`host_events`](super::host_events).
+//!
+//! For example, a change that Bob publishes takes two turns of Alice's loop: in the first, the swarm yields the gossip
+//! message, [`GossipTopics`] makes a ticket for it and [`HostEvents`] queues it; then the host verifies and stores the
+//! change. In the second, the host's `Validate` command arrives, and gossipsub forwards the message to Carol.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -42,13 +46,14 @@ use crate::net::mesh::types::{GossipTopic, MeshError, MeshEvent, MeshOptions, Me
 use crate::net::transport::Reachability;
 use crate::platform::{Environment, monotonic_clock::MonotonicClock};
 
-/// How often the parts are asked what is due.
+/// How often the parts are asked what is due: dials, expired bans, sync streams to open, records to expire.
 const HEARTBEAT: Duration = Duration::from_millis(500);
 /// How long messages that were published last may take to be sent.
 const FLUSH_TIMEOUT: Duration = Duration::from_millis(150);
 /// How long connections may take to close.
 const CLOSE_TIMEOUT: Duration = HEARTBEAT;
 
+/// The swarm, the parts, and the two queues to and from the host.
 pub(super) struct EventLoop {
     swarm: Swarm<Behaviour>,
     connector: Connector,
@@ -59,13 +64,16 @@ pub(super) struct EventLoop {
     commands: Commands,
     events: HostEvents,
     environment: Rc<dyn Environment>,
+    /// The clock of all waits; it does not go back.
     clock: MonotonicClock,
     /// The view may differ from the last one that was emitted.
     view_changed: bool,
+    /// The last view that was emitted.
     emitted_view: MeshView,
 }
 
 impl EventLoop {
+    /// Builds the parts and begins to listen. Fails if an address or a topic is invalid.
     pub(super) fn new(
         mut swarm: Swarm<Behaviour>,
         mut reachability: Reachability,
@@ -158,10 +166,12 @@ impl EventLoop {
         }
     }
 
+    /// Returns milliseconds that never go back.
     fn now(&self) -> u64 {
         self.clock.millis(self.environment.now())
     }
 
+    /// Does what is due in all parts. Also called at once when a part may have got something to do.
     fn on_heartbeat(&mut self) {
         let now = self.now();
         self.dht.expire(self.swarm.behaviour_mut().kademlia(), now);
@@ -174,6 +184,7 @@ impl EventLoop {
         }
     }
 
+    /// Passes a command of the host to the part that it concerns.
     fn handle_command(&mut self, command: Command) {
         let _span = tracing::info_span!("command", name = command.name()).entered();
         let now = self.now();
@@ -222,6 +233,7 @@ impl EventLoop {
         }
     }
 
+    /// Passes an activity of streams to the table, and what follows from it to the host or the connector.
     fn handle_stream_activity(&mut self, activity: StreamActivity) {
         let manager = self.connector.manager();
         let neighbours = |asker: &PeerId| encode_peers(manager.neighbours(asker));
@@ -237,6 +249,7 @@ impl EventLoop {
         }
     }
 
+    /// Passes an event of the swarm to the parts that it concerns.
     fn handle_swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
         // Gossip, the most frequent event, changes nothing in the view.
         self.view_changed |= !matches!(event, SwarmEvent::Behaviour(BehaviourEvent::Registry(_)));
@@ -276,6 +289,7 @@ impl EventLoop {
         }
     }
 
+    /// Passes an event of one of libp2p's behaviours to the part that it concerns.
     fn handle_behaviour_event(&mut self, event: BehaviourEvent, now: u64) {
         match event {
             BehaviourEvent::Relay(relay::client::Event::ReservationReqAccepted { relay_peer_id, .. }) => {
@@ -307,6 +321,7 @@ impl EventLoop {
         }
     }
 
+    /// Passes a result of a query, or a request to store, to [`DhtClient`].
     fn handle_kademlia_event(&mut self, event: kad::Event, now: u64) {
         match event {
             kad::Event::OutboundQueryProgressed { id, result, step, .. } => {
@@ -322,6 +337,7 @@ impl EventLoop {
         }
     }
 
+    /// Queues a gossip message for the host. One that finds no room is ignored, so that gossipsub does not wait for it.
     fn on_gossip(&mut self, from: PeerId, id: gossipsub::MessageId, message: gossipsub::Message) {
         let gossip = self.swarm.behaviour_mut().gossip();
         let Some((ticket, bytes)) = self.gossip.on_message(gossip, from, id, message) else { return };
@@ -330,6 +346,7 @@ impl EventLoop {
         }
     }
 
+    /// Adds the addresses that identify received, and recognizes foreign relays, which are no peers.
     fn on_identified(&mut self, peer: PeerId, info: identify::Info, now: u64) {
         // A relay that is none of this network's; a query led there. It is no neighbour.
         if info.protocols.iter().any(|protocol| protocol == &relay::HOP_PROTOCOL_NAME) {
@@ -342,6 +359,8 @@ impl EventLoop {
         self.peers.on_identified(&peer, &info.agent_version);
     }
 
+    /// Admits a direct connection if there is room, opens its sync stream, and asks the peer for others if some are
+    /// missing.
     fn on_peer_connected(&mut self, peer: PeerId, dialled: bool, now: u64) {
         if !self.peers.contains(&peer) && !self.connector.manager().has_room() {
             // The connection may have ended by itself.
@@ -362,11 +381,13 @@ impl EventLoop {
         }
     }
 
+    /// Ends what belongs to a peer without direct connections.
     fn on_peer_removed(&mut self, peer: PeerId, now: u64) {
         self.streams.on_peer_disconnected(&peer);
         self.connector.on_peer_disconnected(&peer, now);
     }
 
+    /// Emits the host's view if it differs from the last one.
     fn emit_view(&mut self) {
         if !std::mem::take(&mut self.view_changed) {
             return;

@@ -1,4 +1,8 @@
 //! Topics: subscribing, publishing, and what becomes of received messages.
+//!
+//! A message received from a peer waits in gossipsub until the host has validated it: `Accept` forwards it, `Reject`
+//! also lowers the score of the peer that forwarded it, `Ignore` does neither. Each topic belongs to one network: its
+//! name contains the network's own topic, e.g. `/gen/3f…/changes/1`.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -10,13 +14,16 @@ use crate::net::mesh::behaviour::Gossip;
 use crate::net::mesh::scoring;
 use crate::net::mesh::types::{GossipTicket, GossipTopic, MeshError, MessageAcceptance};
 
-/// The topics that this node subscribes to.
+/// The topics that this node subscribes to, and the network whose name they contain.
 pub(super) struct GossipTopics {
+    /// The network's topic in hex, a part of each topic's name.
     network: String,
+    /// The topics by the hash that gossipsub reports.
     subscribed: HashMap<TopicHash, GossipTopic>,
 }
 
 impl GossipTopics {
+    /// Subscribes to changes and presence, which every node has.
     pub(super) fn new(network: String, gossip: &mut Gossip) -> Result<Self, MeshError> {
         let mut topics = Self { network, subscribed: HashMap::new() };
         for topic in [GossipTopic::Changes, GossipTopic::Presence] {
@@ -28,6 +35,7 @@ impl GossipTopics {
         Ok(topics)
     }
 
+    /// Returns a topic's name on the wire. A channel's name is not in it, only its digest.
     fn name(&self, topic: GossipTopic) -> IdentTopic {
         let network = &self.network;
         IdentTopic::new(match topic {
@@ -40,6 +48,7 @@ impl GossipTopics {
         })
     }
 
+    /// Subscribes to a further topic. A failure is logged: the channel then works over streams only.
     pub(super) fn subscribe(&mut self, gossip: &mut Gossip, topic: GossipTopic) {
         let name = self.name(topic);
         if let Err(error) = gossip.set_topic_params(name.clone(), scoring::topic()) {
@@ -51,6 +60,7 @@ impl GossipTopics {
         }
     }
 
+    /// Leaves a topic.
     pub(super) fn unsubscribe(&mut self, gossip: &mut Gossip, topic: GossipTopic) {
         let name = self.name(topic);
         gossip.unsubscribe(&name);

@@ -20,45 +20,57 @@ use crate::net::mesh::types::{FoundValue, GossipTicket, GossipTopic, MessageAcce
 /// host sends without ever yielding; its longest burst, publishing all that a profile holds, pauses between batches.
 pub const COMMANDS_WAITING_MAX: usize = 1024;
 
+/// A command of the host. Those with a `oneshot` sender are answered; dropping the sender means "no such peer".
 pub(super) enum Command {
+    /// Publish a gossip message.
     Publish {
         topic: GossipTopic,
         bytes: Vec<u8>,
         /// The same content for a chat stream, to peers whose subscriptions are not known yet.
         frame: Option<Vec<u8>>,
     },
-    SetSubscribed {
-        topic: GossipTopic,
-        subscribed: bool,
-    },
+    /// Subscribe to a topic, or leave it.
+    SetSubscribed { topic: GossipTopic, subscribed: bool },
+    /// The outcome of validating a received gossip message.
     Validate(GossipTicket, MessageAcceptance),
+    /// Disconnect a peer and keep it away for a while.
     Ban(NetPeerId),
+    /// The host's score of a peer, 0 to 1.
     Rate(NetPeerId, f64),
+    /// Dial this peer now, whatever else is connected.
     ConnectTo(NetPeerId),
-    AskRelays {
-        protocol: &'static str,
-        request: Vec<u8>,
-        answers: oneshot::Sender<Vec<Result<Vec<u8>, RequestError>>>,
-    },
+    /// Send one request to every connected relay.
+    AskRelays { protocol: &'static str, request: Vec<u8>, answers: oneshot::Sender<Vec<Result<Vec<u8>, RequestError>>> },
+    /// Send one request to one connected peer.
     AskPeer {
         peer: NetPeerId,
         protocol: &'static str,
         request: Vec<u8>,
         answer: oneshot::Sender<Result<Vec<u8>, RequestError>>,
     },
+    /// Start a Kademlia query.
     Dht(DhtCommand),
+    /// Open a stream for blocks.
     OpenBlocks(NetPeerId, oneshot::Sender<BlockStream>),
+    /// Open a stream for presence and channels.
     OpenChat(NetPeerId, oneshot::Sender<BlockStream>),
+    /// End all backoffs.
     RetryConnections,
+    /// Emit [`MeshEvent::Closing`](super::MeshEvent::Closing), and end soon.
     Close,
+    /// End as soon as what was published is sent.
     Leave,
 }
 
 /// A Kademlia query.
 pub(super) enum DhtCommand {
+    /// Store a record on the servers closest to its key, and on the connected relays.
     Put { key: [u8; 32], value: Vec<u8> },
+    /// Look up the records of a key.
     Get { key: [u8; 32], found: oneshot::Sender<Vec<FoundValue>> },
+    /// Announce this node as a provider of a key.
     Provide { key: [u8; 32] },
+    /// Look up the providers of a key.
     Providers { key: [u8; 32], found: oneshot::Sender<Vec<NetPeerId>> },
 }
 
@@ -123,10 +135,12 @@ impl Commands {
 pub struct MeshHandle {
     local_peer_id: NetPeerId,
     commands: mpsc::UnboundedSender<Command>,
+    /// Commands in the queue, counted because the channel itself is unbounded.
     waiting: Arc<AtomicUsize>,
 }
 
 impl MeshHandle {
+    /// Returns the peer id of this node.
     pub fn local_peer_id(&self) -> NetPeerId {
         self.local_peer_id
     }
@@ -142,10 +156,12 @@ impl MeshHandle {
         self.send(Command::Publish { topic, bytes, frame: Some(frame) });
     }
 
+    /// Subscribes to a topic: its messages arrive as [`MeshEvent::Gossip`](super::MeshEvent::Gossip) from now on.
     pub fn subscribe(&self, topic: GossipTopic) {
         self.send(Command::SetSubscribed { topic, subscribed: true });
     }
 
+    /// Leaves a topic. Messages that wait in the event queue still arrive.
     pub fn unsubscribe(&self, topic: GossipTopic) {
         self.send(Command::SetSubscribed { topic, subscribed: false });
     }
@@ -250,6 +266,7 @@ impl MeshHandle {
         self.send(Command::Leave);
     }
 
+    /// Queues a command, or drops it as explained at the head of this file.
     fn send(&self, command: Command) {
         let waiting = self.waiting.fetch_add(1, Ordering::Relaxed);
         if waiting >= COMMANDS_WAITING_MAX && command.may_be_dropped() {

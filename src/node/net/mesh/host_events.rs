@@ -8,6 +8,10 @@
 //! - Links, streams, requests and `Closing` are deferred until there is room. While one is, the loop accepts no stream
 //!   and opens no link, so that few can follow: they wait at their senders instead.
 //! - Of views only the newest is deferred; it replaces the one before.
+//!
+//! For example, a page is busy for three seconds while 24 peers send 20 messages a second each. The first 256 wait,
+//! about 1,200 are dropped with one log line for each power of two, and gossipsub gets `Ignore` for each, so that no
+//! peer is penalized. A block stream that a peer opens meanwhile is deferred, and accepted when the page is back.
 
 use std::collections::VecDeque;
 use std::task::Poll;
@@ -22,14 +26,20 @@ use crate::net::mesh::types::{GossipTicket, MeshEvent, MeshView};
 /// `GOSSIP_MAX_BYTES` each, so they hold a few megabytes at the very worst.
 pub(super) const EVENTS_WAITING_MAX: usize = 256;
 
+/// The sending end of the queue.
 pub(super) struct HostEvents {
+    /// The bounded queue itself.
     sender: mpsc::Sender<MeshEvent>,
+    /// Events that must arrive and found the queue full, in order.
     deferred: VecDeque<MeshEvent>,
+    /// The newest view, if it is deferred.
     view: Option<MeshView>,
+    /// Gossip messages that were dropped since the start.
     gossip_dropped: u64,
 }
 
 impl HostEvents {
+    /// Returns the queue's two ends.
     pub(super) fn new() -> (Self, mpsc::Receiver<MeshEvent>) {
         let (sender, receiver) = mpsc::channel(EVENTS_WAITING_MAX);
         (Self { sender, deferred: VecDeque::new(), view: None, gossip_dropped: 0 }, receiver)

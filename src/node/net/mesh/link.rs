@@ -1,6 +1,10 @@
 //! One sync stream: converts between bytes and whole messages of bounded length.
 //!
 //! The stream ends if the peer does not read what it requested, or sends an oversized message.
+//!
+//! For example, Bob requests 9 MiB of changes and reads slowly. Once more than [`OUTGOING_MAX_BYTES`] wait for him, the
+//! host reads nothing further from him, so he can request nothing more; if a message can't be written for
+//! [`WRITE_TIMEOUT`], the link ends with [`LinkFault::TooSlow`].
 
 use std::cell::Cell;
 use std::io;
@@ -38,8 +42,11 @@ pub enum LinkFault {
 /// unbounded; the host bounds it by reading from the peer only while [`Outgoing::is_full`] is false.
 #[derive(Clone)]
 pub struct Outgoing {
+    /// The queue itself.
     messages: mpsc::UnboundedSender<Vec<u8>>,
+    /// Bytes in the queue, shared with its receiving end.
     queued: Rc<Cell<usize>>,
+    /// Why the link ended, shared with the task that carries it.
     fault: Rc<Cell<Option<LinkFault>>>,
 }
 
@@ -48,12 +55,14 @@ pub(super) struct OutgoingQueue {
     messages: mpsc::UnboundedReceiver<Vec<u8>>,
     queued: Rc<Cell<usize>>,
     fault: Rc<Cell<Option<LinkFault>>>,
+    /// Resolves when the host drops its guard.
     host: oneshot::Receiver<()>,
 }
 
 /// Keeps a link open; dropping it ends the link.
 pub struct LinkGuard(#[expect(dead_code, reason = "only its drop is observed")] oneshot::Sender<()>);
 
+/// Returns the two ends of a link's queue and the guard that keeps the link open.
 pub(super) fn outgoing() -> (Outgoing, OutgoingQueue, LinkGuard) {
     let (sender, receiver) = mpsc::unbounded();
     let (guard, host) = oneshot::channel();
@@ -104,6 +113,8 @@ pub(super) async fn carry(stream: Stream, incoming: mpsc::Sender<Result<Vec<u8>,
     }
 }
 
+/// Passes received messages on until the stream ends. Waits while the receiver is full, which makes the peer wait, too.
+/// Returns the peer's fault, if there was one.
 pub(super) async fn read(
     mut source: impl StreamExt<Item = io::Result<bytes::BytesMut>> + Unpin,
     mut incoming: mpsc::Sender<Result<Vec<u8>, LinkFault>>,
@@ -117,6 +128,8 @@ pub(super) async fn read(
     }
 }
 
+/// Writes queued messages until the host drops its end or its guard, then closes the stream. Returns
+/// [`LinkFault::TooSlow`] if the peer does not read.
 async fn write(
     mut sink: impl SinkExt<Bytes, Error = io::Error> + Unpin,
     mut outgoing: OutgoingQueue,

@@ -7,12 +7,14 @@ use crate::net::address::{parse, parse_all, with_peer};
 use crate::net::mesh::behaviour::Behaviour;
 use crate::net::mesh::types::{Listening, MeshError};
 
+/// The addresses of a public node, which are sent to its host (for `/network.json`) whenever they change.
 pub(super) struct ListenAddresses {
     local_peer_id: PeerId,
     /// Where others reach the node, each with its peer id at the end.
     addresses: Vec<Multiaddr>,
     /// Whether the addresses were configured. If so, discovered listening addresses are not published.
     configured: bool,
+    /// Where changed addresses are sent.
     published: mpsc::UnboundedSender<Vec<String>>,
 }
 
@@ -37,6 +39,7 @@ impl ListenAddresses {
         Ok(server)
     }
 
+    /// Whether public addresses were configured, so that the node is reachable from the start.
     pub(super) fn is_configured(&self) -> bool {
         self.configured
     }
@@ -51,6 +54,7 @@ impl ListenAddresses {
         !self.configured
     }
 
+    /// Sends the present addresses to the host.
     fn publish(&self) {
         // The receiver may have been dropped.
         self.published.unbounded_send(self.addresses.iter().map(ToString::to_string).collect()).ok();

@@ -1,5 +1,9 @@
-//! Peer exchange (`/gen/peers/1`). The request is empty; the answer is a list of addresses, each with its length in front
-//! and the id of the peer it leads to at its end. The addresses are hints: a dialled peer proves its id.
+//! Peer exchange (`/gen/peers/1`). The request is empty; the answer is a list of addresses, each with its length in
+//! front and the id of the peer it leads to at its end. The addresses are hints: a dialled peer proves its id.
+//!
+//! A node with fewer direct connections than it looks for asks each new peer once, so it finds peers that the one
+//! answer of rendezvous did not contain. For example Alice, connected to Bob only, receives from him that Carol can be
+//! reached over relay R, and dials her as soon as she is connected to R herself.
 
 use std::collections::BTreeMap;
 

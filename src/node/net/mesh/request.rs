@@ -1,4 +1,7 @@
 //! One request and one answer on a stream of its own: each side writes, then closes its half.
+//!
+//! There is no framing: the end of the stream is the end of the message, as in HTTP/1.0. Both directions are bounded in
+//! bytes and in time, so a peer that sends slowly or too much costs one timeout and a few kilobytes.
 
 use std::io;
 use std::time::Duration;
@@ -20,8 +23,10 @@ pub const REQUEST_MAX_BYTES: u64 = 1024;
 pub const FIND_PROTOCOL: &str = "/gen/find/1";
 /// Find requests of one peer, and of all peers, that wait for an answer; streams of further ones are dropped.
 pub(super) const FINDS_PER_PEER: usize = 4;
+/// The same of all peers together.
 pub(super) const FINDS_MAX: usize = 32;
 
+/// Why a request has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
     #[error("the peer does not speak the protocol")]
@@ -34,7 +39,8 @@ pub enum RequestError {
     TimedOut,
 }
 
-/// Sends a request and returns the answer.
+/// Sends a request and returns the answer. Fails after [`ANSWER_TIMEOUT`], or if the answer is longer than
+/// [`ANSWER_MAX_BYTES`]; a part of an answer is never returned.
 pub(super) async fn request(
     mut control: Control,
     peer: PeerId,

@@ -5,6 +5,19 @@
 //! peer is penalized for silence (P3 is off: it would penalize peers that have nothing to send) or for its address (P6
 //! is off: that of a data channel is unknown, and many people share one). The score consists of invalid messages (P4),
 //! the host's own score (P5), and misbehaviour in the protocol itself (P7).
+//!
+//! What that means in numbers, for a peer that is otherwise neutral (a score of 0):
+//!
+//! | what the peer did | score | effect |
+//! |---|---|---|
+//! | the host rates it 0.3 (it is no longer asked for content) | -16 | no gossip about messages is exchanged |
+//! | the host rates it 0.15 (it is about to be disconnected) | -28 | own messages are not published to it, too |
+//! | 50 invalid messages | -10 | the first threshold; 100 reach -40: its messages are ignored |
+//! | 5 broken promises of messages | -45 | its messages are ignored, and the host is notified |
+//! | an hour in the mesh and 20 first deliveries | +3 | no more than a bonus: it outweighs nothing of the above |
+//!
+//! Penalties decay every second, to a tenth after the time given here. So the peer with 5 broken promises is above the
+//! lowest threshold again after 5 s, and above all of them after 50 s; the host's own score decays much more slowly.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -22,22 +35,30 @@ const HOST_WEIGHT: f64 = 40.0;
 /// One invalid message; the number is squared, so a hundred reach [`GRAYLIST_BELOW`]. The host counts them, too, and bans
 /// the peer long before.
 const INVALID_WEIGHT: f64 = -0.004;
+/// The count of invalid messages decays to a tenth in this time.
 const INVALID_DECAY: Duration = Duration::from_secs(10 * 60);
 /// One graft during a backoff, or one broken promise, beyond [`MISBEHAVIOUR_FREE`]; the number is squared.
 const MISBEHAVIOUR_WEIGHT: f64 = -5.0;
+/// Misbehaviour that costs nothing: two peers may graft each other at the same moment.
 const MISBEHAVIOUR_FREE: f64 = 2.0;
+/// The count of misbehaviour decays to a tenth in this time.
 const MISBEHAVIOUR_DECAY: Duration = Duration::from_secs(5 * 60);
 /// An hour in the mesh, and being the first to deliver twenty messages, count a little.
 const PRESENT_FOR: Duration = Duration::from_secs(60 * 60);
+/// The bonus for the whole hour.
 const PRESENT_WEIGHT: f64 = 1.0;
+/// The bonus for each message that a peer delivers first.
 const FIRST_WEIGHT: f64 = 0.1;
+/// First deliveries that count.
 const FIRST_MAX: f64 = 20.0;
+/// Their count decays to a tenth in this time.
 const FIRST_DECAY: Duration = Duration::from_secs(10 * 60);
 /// The most for all topics together.
 const TOPICS_MAX: f64 = 10.0;
 /// How long the score of a disconnected peer is stored.
 const RETAIN_SCORE: Duration = Duration::from_secs(60 * 60);
 
+/// Returns the parameters of the score.
 pub(super) fn params() -> PeerScoreParams {
     PeerScoreParams {
         topics: HashMap::new(),
@@ -56,6 +77,7 @@ pub(super) fn params() -> PeerScoreParams {
     }
 }
 
+/// Returns what a low score leads to.
 pub(super) fn thresholds() -> PeerScoreThresholds {
     PeerScoreThresholds {
         gossip_threshold: GOSSIP_BELOW,
@@ -85,7 +107,7 @@ pub(super) fn topic() -> TopicScoreParams {
     }
 }
 
-/// Converts the host's score, between 0 and 1.
+/// Converts the host's score, between 0 and 1, to gossipsub's P5: 0.5 counts as 0, 0.3 as -16.
 pub(super) fn of_host(score: f64) -> f64 {
     (score.clamp(0.0, 1.0) - 0.5) * 2.0 * HOST_WEIGHT
 }

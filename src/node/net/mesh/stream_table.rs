@@ -36,6 +36,7 @@ use gen_registry_core::sync::{chat, wire};
 
 /// Between two attempts to open a sync stream; doubled after each, up to 64 times as long.
 const LINK_RETRY_MILLIS: u64 = 3_000;
+/// Doublings of that wait: at most 192 s.
 const LINK_RETRY_DOUBLINGS: u32 = 6;
 /// A sync stream that lasted this long resets the backoff.
 const LINK_GOOD_MILLIS: u64 = 60_000;
@@ -54,6 +55,7 @@ pub(super) enum StreamKind {
 impl StreamKind {
     const ALL: [Self; 5] = [Self::Sync, Self::PeerExchange, Self::Find, Self::Blocks, Self::Chat];
 
+    /// Returns the protocol's name on the wire.
     fn protocol(self) -> &'static str {
         match self {
             Self::Sync => wire::PROTOCOL,
@@ -71,6 +73,7 @@ pub(super) enum StreamActivity {
     TaskEnded(TaskOutcome),
 }
 
+/// How the task of a stream ended.
 pub(super) enum TaskOutcome {
     SyncOpened(PeerId, Option<Stream>),
     LinkEnded(PeerId, u64),
@@ -92,18 +95,23 @@ pub(super) enum StreamOutput {
 
 /// A connected peer.
 struct PeerStreams {
+    /// When its first direct connection was made, in milliseconds.
     joined_at: u64,
     /// The newest link, and the queue of its messages.
     link: Option<(u64, Outgoing)>,
+    /// When the newest link was made, in milliseconds.
     linked_at: u64,
+    /// When a sync stream may be opened next.
     open_at: u64,
     /// Attempts to open a sync stream since the last good one.
     attempts: u32,
+    /// Whether a sync stream is being opened.
     opening: bool,
     /// Answers to its requests for peers.
     exchanges: u32,
 }
 
+/// The streams of all connected peers.
 pub(super) struct StreamTable {
     local_peer_id: PeerId,
     control: Control,
@@ -114,6 +122,7 @@ pub(super) struct StreamTable {
     exchanges_under_way: usize,
     /// Find requests that are being read or answered.
     finds_under_way: BTreeMap<PeerId, usize>,
+    /// One task for each stream; dropping it ends the stream.
     tasks: FuturesUnordered<LocalBoxFuture<'static, TaskOutcome>>,
     next_link: u64,
 }

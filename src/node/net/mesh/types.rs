@@ -15,6 +15,7 @@ use crate::net::mesh::link::{LinkFault, LinkGuard, Outgoing};
 use crate::net::transport::TransportSetupError;
 use gen_registry_api::ConnectionPath;
 
+/// Why a node can't be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum MeshError {
     #[error(transparent)]
@@ -29,12 +30,15 @@ pub enum MeshError {
     Listen { address: String, why: String },
 }
 
+/// The configuration of a node.
 pub struct MeshOptions {
+    /// The node's key, from which its peer id is derived.
     pub key: NodeKey,
     /// The network's topic in hex: the namespace at rendezvous, and part of the names of its gossip topics.
     pub topic: String,
     /// Multiaddresses of relays, each with its peer id at the end.
     pub relays: Vec<String>,
+    /// STUN and TURN servers for direct connections of pages.
     pub ice_servers: Vec<IceServer>,
     /// Nodes that anyone may dial: besides its relays, the only ones that a page's network lets it connect to. They are
     /// dialled once they are discovered.
@@ -50,6 +54,7 @@ pub struct MeshOptions {
 /// How a public node is reached. It waits for connections and dials its relays only: strangers must not choose
 /// which hosts a server connects to.
 pub struct Listening {
+    /// The multiaddress to listen on.
     pub listen: String,
     /// How others reach it if that is not where it listens.
     pub public: Vec<String>,
@@ -88,17 +93,22 @@ pub enum MeshEvent {
 /// A sync stream to one peer. It ends when the peer ends it, or when `guard` is dropped.
 pub struct Link {
     pub peer: NetPeerId,
-    /// True on exactly one of the two sides.
+    /// True on exactly one of the two sides: it begins the comparison.
     pub initiator: bool,
+    /// Whole messages, and at last the peer's fault, if the link ends by one.
     pub incoming: mpsc::Receiver<Result<Vec<u8>, LinkFault>>,
+    /// The queue of messages to the peer.
     pub outgoing: Outgoing,
+    /// Dropping it ends the link.
     pub guard: LinkGuard,
 }
 
 /// Identifies one gossip message, and the peer that forwarded it.
 #[derive(Clone, Debug)]
 pub struct GossipTicket {
+    /// The peer that forwarded it, which need not be its author.
     pub from: NetPeerId,
+    /// The topic on which it arrived.
     pub topic: GossipTopic,
     pub(super) message: MessageId,
 }
@@ -114,6 +124,7 @@ pub enum GossipTopic {
     Channel([u8; 32]),
 }
 
+/// What the host decided about a gossip message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MessageAcceptance {
     /// Valid: forwarded to other subscribers.
@@ -127,7 +138,9 @@ pub enum MessageAcceptance {
 /// A relay of this network, as this node sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RelayView {
+    /// Its multiaddress, as configured.
     pub address: String,
+    /// Whether there is a connection to it.
     pub connected: bool,
     /// Whether this node has a reservation there, through which others can connect to it.
     pub reserved: bool,
@@ -139,16 +152,22 @@ pub struct PeerView {
     pub peer: NetPeerId,
     /// Milliseconds since 1970.
     pub since: u64,
+    /// Whether this side dialled it.
     pub dialled: bool,
+    /// Its agent version, cut to 64 characters.
     pub agent: Option<String>,
+    /// The last round trip that ping measured.
     pub round_trip: Option<Duration>,
     /// Measured together with the round trip, on a page's connections only.
     pub path: Option<ConnectionPath>,
 }
 
+/// What the host shows of its connections.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MeshView {
+    /// The network's relays.
     pub relays: Vec<RelayView>,
+    /// Peers with a direct connection.
     pub peers: Vec<PeerView>,
     /// Peers that were reached, with their addresses: dialled first at the next start.
     pub remembered_peers: Vec<(String, Vec<String>)>,
@@ -157,6 +176,7 @@ pub struct MeshView {
 /// A value that a Kademlia server returned for a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundValue {
+    /// The value as it was returned, not validated.
     pub bytes: Vec<u8>,
     /// The server that returned it; `None` if it was stored on this node.
     pub from: Option<NetPeerId>,

@@ -35,15 +35,24 @@ use crate::net::{
     streams::Streams,
 };
 
+/// All behaviours of the relay. The two that refuse connections come first.
 #[derive(NetworkBehaviour)]
 pub(super) struct Behaviour {
+    /// Connections in total and of one peer id.
     pub(super) connection_limits: connection_limits::Behaviour,
+    /// Connections from one IP address.
     pub(super) ip_limiter: IpLimiter,
+    /// Reservations and circuits.
     pub(super) relay: relay::Behaviour,
+    /// Registrations of the nodes of each network.
     pub(super) rendezvous: rendezvous::server::Behaviour,
+    /// Records, or only queries if this relay is no Kademlia server; dials the configured relays only.
     pub(super) kademlia: Guarded<kad::Behaviour<MemoryStore>>,
+    /// Shows every node the address that it is seen with.
     pub(super) identify: identify::Behaviour,
+    /// Answers pings, and closes dead connections.
     pub(super) ping: ping::Behaviour,
+    /// The witness's streams.
     pub(super) streams: Streams,
 }
 
@@ -109,10 +118,12 @@ pub(super) fn swarm_on(
     Swarm::new(transport, behaviour, key.public().to_peer_id(), config(swarm::Config::with_tokio_executor()))
 }
 
+/// Sets what does not depend on the transport.
 fn config(config: swarm::Config) -> swarm::Config {
     config.with_idle_connection_timeout(IDLE_TIME).with_max_negotiating_inbound_streams(STREAMS_NEGOTIATING)
 }
 
+/// Returns yamux with a bound on the streams of one connection.
 fn multiplexing() -> yamux::Config {
     let mut config = yamux::Config::default();
     config.set_max_num_streams(STREAMS_PER_CONNECTION);

@@ -2,6 +2,11 @@
 //!
 //! New records are forwarded once to the configured other relays: the peers closest to a key may be strangers that do
 //! not store it, those relays are the network's own.
+//!
+//! For example, Alice's page puts the proof of `alice` at relays R and S, to which it is connected. Both store it as
+//! new, and each forwards it to the other, which has it already and only renews it: nothing circulates. An hour later
+//! libp2p's replication sends it to servers that have joined meanwhile, and Alice's page puts it again, with newer
+//! receipts.
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -16,18 +21,24 @@ use crate::net::kademlia::values::{RecordFault, RecordSource, StoreRefusal, Stor
 use crate::net::relay::ip_limiter::ip_of;
 use crate::net::relay::metrics::{Counts, number};
 
+/// The behaviour with its store in memory.
 type Kademlia = kad::Behaviour<MemoryStore>;
 
+/// The relay's part of Kademlia: what it stores, and the addresses by which peers are counted.
 pub(super) struct DhtServer {
+    /// Decides what is stored.
     values: Values,
     /// The addresses of connected peers; empty if all peers have the same one, that of a proxy.
     addresses: HashMap<PeerId, IpAddr>,
+    /// Whether peers are counted by IP address; not behind a proxy.
     by_address: bool,
+    /// The configured other relays, which get each new record once.
     other_relays: Vec<PeerId>,
     counts: Counts,
 }
 
 impl DhtServer {
+    /// Creates the server's state. With `by_address`, peers are counted by IP address.
     pub(super) fn new(
         validator: Option<Arc<dyn ValidateRecord>>,
         by_address: bool,
@@ -37,16 +48,19 @@ impl DhtServer {
         Self { values: Values::new(validator), addresses: HashMap::new(), by_address, other_relays, counts }
     }
 
+    /// Notes the address of a connected peer.
     pub(super) fn on_peer_connected(&mut self, peer: PeerId, address: &Multiaddr) {
         if let Some(address) = ip_of(address).filter(|_| self.by_address) {
             self.addresses.insert(peer, address);
         }
     }
 
+    /// Forgets the address of a peer without connections.
     pub(super) fn on_peer_disconnected(&mut self, peer: &PeerId) {
         self.addresses.remove(peer);
     }
 
+    /// Returns the address of a connected peer, if peers are counted by address.
     pub(super) fn address_of(&self, peer: &PeerId) -> Option<IpAddr> {
         self.addresses.get(peer).copied()
     }
@@ -84,10 +98,12 @@ impl DhtServer {
         self.update_gauges(kademlia);
     }
 
+    /// Returns by what a peer's records are counted.
     fn source(&self, peer: PeerId) -> RecordSource {
         RecordSource { peer, address: self.address_of(&peer) }
     }
 
+    /// Stores a record, counts the outcome, and forwards a new one.
     fn put_record(
         &mut self,
         kademlia: &mut Kademlia,
@@ -113,6 +129,7 @@ impl DhtServer {
         }
     }
 
+    /// Stores a provider record and counts the outcome.
     fn add_provider(&mut self, kademlia: &mut Kademlia, record: ProviderRecord, connected: &HashSet<PeerId>, now: u64) {
         let source = self.source(record.provider);
         let is_connected = |peer: &PeerId| connected.contains(peer);
@@ -131,6 +148,7 @@ impl DhtServer {
         }
     }
 
+    /// Counts a refusal by its reason.
     fn count_refusal(&self, why: StoreRefusal) {
         let counts = &self.counts;
         counts.kademlia_values_refused.inc();
@@ -148,6 +166,7 @@ impl DhtServer {
         reason.inc();
     }
 
+    /// Updates the gauges of the metrics.
     fn update_gauges(&self, kademlia: &mut Kademlia) {
         self.counts.kademlia_values.set(number(kademlia.store_mut().records().count()));
         self.counts.kademlia_peers.set(number(kademlia.kbuckets().map(|bucket| bucket.num_entries()).sum()));

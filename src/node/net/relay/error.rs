@@ -6,6 +6,7 @@ use libp2p::{Multiaddr, core::transport::TransportError};
 
 use crate::net::relay::key::KeyError;
 
+/// Why a relay could not start, or ended. The texts are for operators, and say what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum RelayError {
     #[error(transparent)]

@@ -1,4 +1,16 @@
 //! The relay's event loop: counts events of the swarm and passes them to the parts.
+//!
+//! ```text
+//!   swarm ──► relay events ───────────────────► Counts
+//!             rendezvous: PeerRegistered ─────► Registrations ─► disconnect, or block the address (IpLimiter)
+//!             Kademlia: PutRecord, AddProvider ► DhtServer ─► store, forward to the other relays
+//!             identify: speaks our Kademlia ──► DhtServer: into the routing table
+//!             listener closed ────────────────► the loop ends with an error: /health reports it
+//!   every 30 s ───────────────────────────────► dial other relays that are not connected; remove expired records
+//!   stop ─────────────────────────────────────► close the listener and every connection
+//! ```
+//!
+//! Reservations, circuits, discovery and pings are handled by libp2p's behaviours themselves.
 
 use std::collections::HashSet;
 
@@ -29,20 +41,25 @@ use crate::net::{
 };
 use crate::platform::{Environment, native::Native};
 
+/// The swarm and the parts that its events go to.
 pub(super) struct RelayLoop {
     swarm: Swarm<Behaviour>,
+    /// The only listener; the relay ends with it.
     listener: ListenerId,
     counts: Counts,
     /// Where others reach the relay.
     addresses: watch::Sender<Vec<Multiaddr>>,
     /// Whether the addresses were configured. If so, discovered listening addresses are not published.
     configured: bool,
+    /// The other relays, which are dialled while they are not connected.
     bootstrap: Vec<(PeerId, Multiaddr)>,
     dht: DhtServer,
+    /// What rendezvous stores, counted.
     registrations: Registrations,
 }
 
 impl RelayLoop {
+    /// Creates the loop around a listening swarm.
     pub(super) fn new(
         swarm: Swarm<Behaviour>,
         listener: ListenerId,
@@ -96,6 +113,7 @@ impl RelayLoop {
         Ok(())
     }
 
+    /// Disconnects every peer and waits until all connections are closed.
     async fn close(&mut self) {
         self.swarm.remove_listener(self.listener);
         let peers: Vec<PeerId> = self.swarm.connected_peers().copied().collect();
@@ -109,6 +127,7 @@ impl RelayLoop {
         }
     }
 
+    /// Dials the other relays that are not connected, and adds them to the routing table.
     fn dial_other_relays(&mut self) {
         for (peer, address) in self.bootstrap.clone() {
             if self.swarm.is_connected(&peer) {
@@ -122,6 +141,7 @@ impl RelayLoop {
         }
     }
 
+    /// Publishes an address of the relay.
     fn add_address(&mut self, address: Multiaddr) {
         // Identify sends it to peers, and circuit relay v2 gives reservations only under external addresses.
         self.swarm.add_external_address(address.clone());
@@ -135,12 +155,14 @@ impl RelayLoop {
         });
     }
 
+    /// Withdraws an address of the relay.
     fn remove_address(&mut self, address: Multiaddr) {
         self.swarm.remove_external_address(&address);
         let address = with_peer(address, *self.swarm.local_peer_id());
         self.addresses.send_modify(|addresses| addresses.retain(|other| *other != address));
     }
 
+    /// Counts an event and passes it on. Fails if the listener has closed: a relay that can't be reached must end.
     fn handle_swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) -> Result<(), RelayError> {
         match event {
             SwarmEvent::Behaviour(event) => self.handle_behaviour_event(event),
@@ -175,6 +197,7 @@ impl RelayLoop {
         Ok(())
     }
 
+    /// Passes an event of one of libp2p's behaviours to the part that it concerns.
     fn handle_behaviour_event(&mut self, event: BehaviourEvent) {
         match event {
             BehaviourEvent::Relay(event) => self.counts.count_relay_event(&event),
@@ -193,6 +216,7 @@ impl RelayLoop {
         }
     }
 
+    /// Counts registrations, and disconnects peers that have too many.
     fn handle_rendezvous_event(&mut self, event: server::Event) {
         match event {
             server::Event::PeerRegistered { peer, registration } => {
@@ -225,6 +249,7 @@ impl RelayLoop {
         self.counts.registrations_kept.set(number(self.registrations.stored()));
     }
 
+    /// Closes all connections to a peer.
     fn disconnect(&mut self, peer: PeerId) {
         if self.swarm.disconnect_peer_id(peer).is_err() {
             tracing::debug!(%peer, "peer already disconnected");

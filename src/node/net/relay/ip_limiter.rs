@@ -1,6 +1,11 @@
 //! Limits of connections from one address: how many are open, and how many are opened in each [`RATE_TIME`]. libp2p
 //! counts by peer id only, and peer ids cost nothing.
 //!
+//! A connection is checked twice: before its handshake, against both limits, so that a flood costs no cryptography; and
+//! after it, against the open ones, since several handshakes may have been under way at once. For example, 100
+//! connections of one address are open and 64 more begin at the same moment: all 64 pass the first check, 28 of them
+//! the second.
+//!
 //! [`RATE_TIME`]: super::limits::RATE_TIME
 
 use std::collections::HashMap;
@@ -20,6 +25,7 @@ use super::limits::CONNECTIONS_PER_ADDRESS_RATE;
 use super::window::Window;
 use crate::platform::{Environment, native::Native};
 
+/// Why a connection is refused.
 #[derive(Debug, thiserror::Error)]
 #[error("too many connections from one address")]
 pub(super) struct TooManyFromOneAddress;
@@ -28,16 +34,21 @@ pub(super) struct TooManyFromOneAddress;
 pub(super) struct IpLimiter {
     /// `None` if all connections have the same address, that of a proxy.
     max: Option<usize>,
+    /// The address of each open incoming connection.
     open: HashMap<ConnectionId, IpAddr>,
+    /// The number of open connections from each address.
     open_by_address: HashMap<IpAddr, usize>,
+    /// Connections that were opened in the current window.
     recent: Window<IpAddr>,
 }
 
 impl IpLimiter {
+    /// Creates the limiter. `max` is the limit of open connections from one address; `None` switches both limits off.
     pub(super) fn new(max: Option<usize>) -> Self {
         Self { max, open: HashMap::new(), open_by_address: HashMap::new(), recent: Window::default() }
     }
 
+    /// Counts a connection that is about to be accepted, or refuses it.
     fn admit(&mut self, address: IpAddr, now: u64) -> Result<(), TooManyFromOneAddress> {
         let Some(max) = self.max else { return Ok(()) };
         let recent = self.recent.count_mut(address, now);
@@ -53,12 +64,14 @@ impl IpLimiter {
         *self.recent.count_mut(address, now) = CONNECTIONS_PER_ADDRESS_RATE;
     }
 
+    /// Counts an open connection.
     fn on_opened(&mut self, id: ConnectionId, address: IpAddr) {
         if self.open.insert(id, address).is_none() {
             *self.open_by_address.entry(address).or_default() += 1;
         }
     }
 
+    /// Ends the count of a connection.
     fn on_closed(&mut self, id: ConnectionId) {
         let Some(address) = self.open.remove(&id) else { return };
         if let Some(count) = self.open_by_address.get_mut(&address) {

@@ -15,6 +15,7 @@ use crate::net::key::NodeKeyError;
 /// The file in the data folder, in libp2p's own encoding.
 pub const KEY_FILE: &str = "relay.key";
 
+/// Why the relay has no key.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     #[error("could not read the relay's key from {}", path.display())]
@@ -43,6 +44,7 @@ impl NodeKey {
         }
     }
 
+    /// Writes the key into its file.
     fn save(&self, folder: &Path) -> io::Result<()> {
         save_secret(folder, KEY_FILE, &self.encode())
     }
@@ -72,6 +74,7 @@ pub fn create_secret_file(path: &Path) -> io::Result<()> {
     only_for_the_owner().write(true).create_new(true).open(path).map(drop)
 }
 
+/// Opens files with the permissions of their owner only.
 #[cfg(unix)]
 fn only_for_the_owner() -> OpenOptions {
     use std::os::unix::fs::OpenOptionsExt;

@@ -15,43 +15,78 @@ use libp2p::relay;
 /// The media type of [`Metrics::text`].
 pub const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The counters. Clones share them.
+/// The counters and gauges. Clones share them. `Metrics` registers each with a help text.
 #[derive(Clone, Debug, Default)]
 pub struct Counts {
+    /// Open connections.
     pub connections: Gauge,
+    /// Connections since the start.
     pub connections_opened: Counter,
+    /// Incoming connections that failed, or were over a limit.
     pub connections_refused: Counter,
+    /// Reservations that are held.
     pub reservations: Gauge,
+    /// Reservations that were given or renewed.
     pub reservations_accepted: Counter,
+    /// Reservations over a limit.
     pub reservations_refused: Counter,
+    /// Open circuits.
     pub circuits: Gauge,
+    /// Circuits since the start.
     pub circuits_opened: Counter,
+    /// Circuits over a limit, or to a peer without a reservation.
     pub circuits_refused: Counter,
+    /// Circuits that ended by a limit, or by a lost connection.
     pub circuits_cut: Counter,
+    /// Registrations that a discovery may return.
     pub registrations: Gauge,
+    /// Registrations that take memory, replaced ones included.
     pub registrations_kept: Gauge,
+    /// Registrations that were given or renewed.
     pub registrations_accepted: Counter,
+    /// Registrations that were refused.
     pub registrations_refused: Counter,
+    /// Discoveries that were served.
     pub discoveries: Counter,
+    /// Peers in the routing table.
     pub kademlia_peers: Gauge,
+    /// Records that are stored.
     pub kademlia_values: Gauge,
+    /// Records that were stored or renewed.
     pub kademlia_values_accepted: Counter,
+    /// Records that were refused; `kademlia_refused_…` count the reasons.
     pub kademlia_values_refused: Counter,
+    /// Records refused because this relay can't validate records.
     pub kademlia_refused_no_network: Counter,
+    /// Records refused because they are too long.
     pub kademlia_refused_oversized: Counter,
+    /// Records refused because they can't be decoded.
     pub kademlia_refused_unreadable: Counter,
+    /// Records refused because a signature is invalid.
     pub kademlia_refused_forged: Counter,
+    /// Records refused because they belong to another key.
     pub kademlia_refused_wrong_key: Counter,
+    /// Records refused because they break a rule of the network.
     pub kademlia_refused_rule: Counter,
+    /// Records refused because a better one is stored.
     pub kademlia_refused_not_better: Counter,
+    /// Records refused because a peer, an address or all together are over their rate.
     pub kademlia_refused_too_often: Counter,
+    /// Records refused because there is no room.
     pub kademlia_refused_full: Counter,
+    /// Provider records that were stored or renewed.
     pub kademlia_providers_accepted: Counter,
+    /// Provider records that were refused.
     pub kademlia_providers_refused: Counter,
+    /// Peers that were disconnected for what they did.
     pub peers_disconnected: Counter,
+    /// Receipts that were given, or given again.
     pub witness_receipts: Counter,
+    /// Facts that got no receipt.
     pub witness_refusals: Counter,
+    /// Requests that the witness could not serve.
     pub witness_not_served: Counter,
+    /// Requests that did not reach the witness.
     pub witness_turned_away: Counter,
 }
 
@@ -100,6 +135,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
+    /// Registers every counter under the prefix `gen_relay`.
     pub(super) fn new(mut registry: Registry, counts: &Counts) -> Self {
         let part = registry.sub_registry_with_prefix("gen_relay");
         for (name, help, gauge) in [
@@ -176,6 +212,7 @@ impl Metrics {
         Self { registry }
     }
 
+    /// Returns the metrics as text, in the format of [`METRICS_TYPE`].
     pub fn text(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;

@@ -2,6 +2,10 @@
 //!
 //! libp2p limits the listed ones, but also stores those that a newer one replaced, until they expire: this counts both.
 //! It can't refuse a registration, which libp2p reports only afterwards; it decides whether the peer is disconnected.
+//!
+//! For example, a peer registers in the same namespace every second. libp2p lists one registration, but stores some
+//! 1,200 for 20 minutes, 2 KiB each. This counts them all, and after 64 has the peer disconnected; if it returns under
+//! new peer ids, its address is blocked after 240 in one minute.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -17,7 +21,9 @@ use super::window::Window;
 /// What to do with a peer that registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RegistrationVerdict {
+    /// It is within the limits.
     Accept,
+    /// Disconnect it: what it registered is stored until it expires, but it adds nothing more.
     Disconnect,
     /// Disconnect it, and refuse connections from its address for a while.
     BlockAddress,
@@ -26,18 +32,22 @@ pub(super) enum RegistrationVerdict {
 /// The registrations of one peer in one namespace.
 #[derive(Default)]
 struct StoredRegistrations {
+    /// All that libp2p stores, replaced ones included.
     count: usize,
     /// Whether the newest is listed, i.e. not unregistered.
     listed: bool,
 }
 
+/// The registrations of all peers.
 #[derive(Default)]
 pub(super) struct Registrations {
+    /// What is stored, by peer and namespace.
     stored: HashMap<(PeerId, Namespace), StoredRegistrations>,
     /// The sum of their counts.
     total: usize,
     /// Registrations of each connected peer.
     by_peer: HashMap<PeerId, usize>,
+    /// Registrations from each address in the current window.
     by_address: Window<IpAddr>,
 }
 
@@ -71,6 +81,7 @@ impl Registrations {
         }
     }
 
+    /// Records that a peer withdrew its registration.
     pub(super) fn on_unregistered(&mut self, peer: PeerId, namespace: Namespace) {
         // libp2p removes the newest only, and reports so even if there was none.
         let key = (peer, namespace);
@@ -80,10 +91,12 @@ impl Registrations {
         }
     }
 
+    /// Records that a registration, possibly a replaced one, expired.
     pub(super) fn on_expired(&mut self, registration: Registration) {
         self.remove_one(&(registration.record.peer_id(), registration.namespace));
     }
 
+    /// Subtracts one stored registration.
     fn remove_one(&mut self, key: &(PeerId, Namespace)) {
         let Some(stored) = self.stored.get_mut(key) else { return };
         stored.count -= 1;
@@ -98,10 +111,12 @@ impl Registrations {
         self.by_peer.remove(peer);
     }
 
+    /// Returns the number of registrations that a discovery may return.
     pub(super) fn listed(&self) -> usize {
         self.stored.values().filter(|stored| stored.listed).count()
     }
 
+    /// Returns the number of registrations that take memory.
     pub(super) fn stored(&self) -> usize {
         self.total
     }

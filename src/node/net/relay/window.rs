@@ -1,4 +1,7 @@
 //! A fixed window: counts events by key. All counts start again from zero when the window ends.
+//!
+//! A peer may use its limit at the end of one window and again at the start of the next: twice the limit in a moment.
+//! The limits have room for that; a token bucket for each key would have to store a time with each.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -8,6 +11,7 @@ use super::limits::RATE_TIME;
 /// The counts of one [`RATE_TIME`]. As many entries as events in that time, which other limits bound.
 #[derive(Debug)]
 pub(super) struct Window<K> {
+    /// The count of each key in the current window.
     counts: HashMap<K, u32>,
     /// When the window began, in milliseconds since 1970.
     since: u64,

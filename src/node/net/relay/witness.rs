@@ -1,6 +1,15 @@
 //! The endpoint of a witness: streams of its protocol, each with one request and one answer, within limits.
 //!
 //! The witness encodes and decodes the content. Requests that are too many, too large or too slow do not reach it.
+//!
+//! Each refusal has another form, so that a client knows what to do:
+//!
+//! | why | what the peer gets |
+//! |---|---|
+//! | too many streams at once | a closed stream |
+//! | over the rates, the queue is full, or the witness has ended | [`WitnessEndpoint::busy`]: ask later |
+//! | oversized, too slow, or broken | a closed stream |
+//! | the witness's own answer | its bytes: a receipt, or why there is none |
 
 use std::{
     collections::HashMap,
@@ -28,7 +37,9 @@ use crate::net::streams::Incoming;
 /// A witness beside the relay.
 #[derive(Clone, Debug)]
 pub struct WitnessEndpoint {
+    /// The protocol's name on the wire.
     pub protocol: &'static str,
+    /// Bytes of the longest request.
     pub request_max_bytes: usize,
     /// The answer if the witness is not available.
     pub busy: Vec<u8>,
@@ -39,20 +50,27 @@ pub struct WitnessEndpoint {
 /// One request, and where to send the answer.
 #[derive(Debug)]
 pub struct WitnessRequest {
+    /// The request as it was received.
     pub request: Vec<u8>,
+    /// Where the answer goes; if it is dropped, the peer gets [`WitnessEndpoint::busy`].
     pub reply: oneshot::Sender<Reply>,
 }
 
+/// An answer of the witness.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
+    /// The encoded answer.
     pub bytes: Vec<u8>,
+    /// Its kind, for the metrics.
     pub outcome: ExchangeOutcome,
 }
 
 /// The kind of a reply, for the metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExchangeOutcome {
+    /// A receipt was given.
     Receipt,
+    /// The fact gets no receipt.
     Refused,
     /// Neither: the request could not be served, or not now.
     Other,
@@ -72,10 +90,13 @@ enum ExchangeError {
 /// Requests under way, and the rates of the current window.
 #[derive(Default)]
 struct RequestLimiter {
+    /// Streams of each peer that hold a permit.
     under_way: HashMap<PeerId, usize>,
     /// Requests of each peer since `began`: never more entries than requests are served in that time.
     by_peer: HashMap<PeerId, u32>,
+    /// Requests of all peers since `began`.
     served: u32,
+    /// When the current window began.
     began: Option<Instant>,
 }
 
@@ -88,6 +109,7 @@ struct Permit {
 }
 
 impl WitnessEndpoint {
+    /// Returns the protocol's name for libp2p; fails if it does not begin with a slash.
     pub(super) fn stream_protocol(&self) -> Result<StreamProtocol, InvalidProtocol> {
         StreamProtocol::try_from_owned(self.protocol.to_owned())
     }
@@ -172,6 +194,8 @@ impl WitnessEndpoint {
 }
 
 impl Permit {
+    /// Admits a stream, or returns `None` if too many are under way. A stream over the rates is admitted, to be
+    /// answered.
     fn acquire(limiter: &Arc<Mutex<RequestLimiter>>, peer: PeerId, limits: &WitnessLimits) -> Option<Self> {
         let mut inner = limiter.lock().unwrap_or_else(PoisonError::into_inner);
         let all: usize = inner.under_way.values().sum();
@@ -202,6 +226,7 @@ impl Drop for Permit {
 }
 
 impl RequestLimiter {
+    /// Counts a request, unless it is over a rate.
     fn may_ask(&mut self, peer: PeerId, limits: &WitnessLimits, now: Instant) -> bool {
         if self.began.is_none_or(|began| now.duration_since(began) >= RATE_TIME) {
             *self = Self { under_way: std::mem::take(&mut self.under_way), began: Some(now), ..Self::default() };

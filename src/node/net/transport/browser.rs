@@ -32,12 +32,15 @@ pub use crate::net::webrtc::Paths;
 /// Upgrades relayed connections to direct ones.
 pub type Upgrade = webrtc::Behaviour;
 
+/// Why the transport can't be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TransportSetupError {
     #[error("the key can't authenticate connections")]
     Authentication(#[from] noise::Error),
 }
 
+/// Builds the transport of a page. Each kind of connection has a timeout of its own, since a direct one takes the
+/// longest.
 pub fn open(key: &Keypair, options: &TransportOptions) -> Result<TransportStack, TransportSetupError> {
     let local = key.public().to_peer_id();
     let (webrtc, upgrade) = webrtc::new(local, webrtc::Config { ice_servers: options.ice_servers.clone() });
@@ -78,6 +81,7 @@ pub fn listening() -> Vec<Multiaddr> {
     vec![Multiaddr::from(Protocol::WebRTC)]
 }
 
+/// Returns the swarm's configuration: tasks run on the browser's event loop.
 pub fn swarm_config() -> swarm::Config {
     swarm::Config::with_wasm_executor()
         .with_idle_connection_timeout(IDLE_TIME)

@@ -25,6 +25,7 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 /// An unused connection is closed after this time.
 pub const IDLE_TIME: Duration = Duration::from_secs(60);
 
+/// Why the transport can't be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TransportSetupError {
     #[error("connections can't be encrypted")]
@@ -41,11 +42,13 @@ pub type Upgrade = dummy::Behaviour;
 pub struct Paths;
 
 impl Paths {
+    /// Returns `None`: only browsers report paths.
     pub fn measure(&self, _: PeerId) -> Ready<Option<ConnectionPath>> {
         ready(None)
     }
 }
 
+/// Builds the transport of a native node.
 pub fn open(key: &Keypair, _: &TransportOptions) -> Result<TransportStack, TransportSetupError> {
     let secure = noise::Config::new(key)?;
     let (circuits, relay) = relay::client::new(key.public().to_peer_id());
@@ -92,6 +95,7 @@ fn circuit(_: &Multiaddr, _: PeerId) -> Option<Multiaddr> {
     None
 }
 
+/// Returns the swarm's configuration: tasks run on tokio.
 pub fn swarm_config() -> Config {
     Config::with_tokio_executor().with_idle_connection_timeout(IDLE_TIME)
 }

@@ -39,6 +39,7 @@ pub const SETTLED_AFTER: Duration = Duration::from_secs(10);
 /// Dials that wait for the behaviour; further ones wait at the transport.
 const REQUESTS_WAITING: usize = 16;
 
+/// The configuration of direct connections.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
     /// STUN and TURN servers. Without any, only peers of the same local network can connect.
@@ -66,36 +67,47 @@ pub fn new(local: PeerId, config: Config) -> (Transport, Behaviour) {
 
 /// Something to be done later.
 enum Due {
+    /// Close the relayed connections to a peer that a direct one has made superfluous.
     CloseSuperfluous(PeerId),
+    /// Treat a direct connection as settled: see [`ConnectionTable`].
     Settle(PeerId, ConnectionId),
 }
 
+/// An action of the behaviour for the swarm.
 type Action = ToSwarm<Infallible, Either<HandlerCommand, Infallible>>;
 
+/// The behaviour: negotiates, and keeps the table of connections.
 pub struct Behaviour {
     local: PeerId,
     shared: Shared,
+    /// Dials of the transport.
     requests: Receiver<DialRequest>,
     /// Requests that wait for a relayed connection that is being dialled.
     dialling: HashMap<ConnectionId, DialRequest>,
+    /// The connections, and which of them are superfluous.
     table: ConnectionTable,
+    /// What is to be done after a delay.
     later: FuturesUnordered<LocalBoxFuture<'static, Due>>,
+    /// What the swarm is to do, in order.
     actions: VecDeque<Action>,
     waker: Option<Waker>,
 }
 
 impl Behaviour {
+    /// Queues an action for the swarm and wakes its task.
     fn push_action(&mut self, action: Action) {
         self.actions.push_back(action);
         self.wake();
     }
 
+    /// Has the swarm poll the behaviour again.
     fn wake(&mut self) {
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
     }
 
+    /// Takes a dial of the transport: negotiates over an open relayed connection, or dials one first.
     fn request(&mut self, request: DialRequest) {
         if self.table.has_direct(&request.peer) {
             answer(request, DialError::AlreadyConnected);
@@ -112,15 +124,19 @@ impl Behaviour {
         }
     }
 
+    /// Has the handler of a relayed connection begin a handshake.
     fn negotiate(&mut self, id: ConnectionId, request: DialRequest) {
         self.notify_handler(request.peer, id, HandlerCommand::Negotiate(request.reply));
     }
 
+    /// Sends a command to the handler of a relayed connection.
     fn notify_handler(&mut self, peer_id: PeerId, id: ConnectionId, command: HandlerCommand) {
         let (handler, event) = (NotifyHandler::One(id), Either::Left(command));
         self.push_action(ToSwarm::NotifyHandler { peer_id, handler, event });
     }
 
+    /// Records a connection. A direct one may end others; a relayed one that this side dialled for its own sake is
+    /// upgraded, by dialling the direct address.
     fn on_established(&mut self, peer: PeerId, id: ConnectionId, endpoint: &ConnectedPoint) {
         let dialler = if endpoint.is_dialer() { Dialler::Us } else { Dialler::Them };
         let address = address_of(endpoint);
@@ -144,11 +160,13 @@ impl Behaviour {
         }
     }
 
+    /// Does something after a delay.
     fn after(&mut self, time: Duration, due: Due) {
         self.later.push(Delay::new(time).map(move |()| due).boxed_local());
         self.wake();
     }
 
+    /// Does what was due after a delay.
     fn on_due(&mut self, due: Due) {
         match due {
             Due::CloseSuperfluous(peer) => {
@@ -160,6 +178,7 @@ impl Behaviour {
         }
     }
 
+    /// Closes one connection.
     fn close(&mut self, peer_id: PeerId, id: ConnectionId) {
         self.push_action(ToSwarm::CloseConnection { peer_id, connection: CloseConnection::One(id) });
     }
@@ -169,12 +188,14 @@ impl Behaviour {
         if is_relayed(address) { webrtc_of_relayed(address, self.local) } else { None }
     }
 
+    /// Sends an event to the transport.
     fn emit(&self, event: HandlerEvent) {
         if self.shared.events.unbounded_send(event).is_err() {
             tracing::debug!("WebRTC transport dropped");
         }
     }
 
+    /// Returns the handler of a connection: only relayed ones get one that negotiates.
     fn handler(&self, peer: PeerId, address: &Multiaddr) -> THandler<Self> {
         if !is_relayed(address) {
             return Either::Right(dummy::ConnectionHandler);
@@ -194,6 +215,7 @@ fn address_of(endpoint: &ConnectedPoint) -> &Multiaddr {
     }
 }
 
+/// Ends a dial with an error.
 fn answer(request: DialRequest, error: DialError) {
     if request.reply.send(Err(error)).is_err() {
         tracing::debug!("direct connection no longer requested");

@@ -2,6 +2,10 @@
 //!
 //! Streams beyond the limits are refused by closing their channels. Once the other side has closed the connection, all
 //! streams fail at once.
+//!
+//! A libp2p connection over TCP multiplexes its streams with yamux; here the browser does so itself, with SCTP (RFC
+//! 8831). Encryption and authentication are DTLS's, whose certificate fingerprints were exchanged on the authenticated
+//! signalling stream; so there is no Noise handshake and no yamux on top.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -34,10 +38,12 @@ pub const STREAMS_MAX: usize = 1024;
 /// The label of the channel that makes the offer negotiate channels at all; it carries no stream.
 pub(super) const INIT_LABEL: &str = "init";
 
-/// How long a closing connection waits for written data to be sent.
+/// How many times a closing connection checks whether written data is sent: for one second at most.
 const DRAIN_STEPS: usize = 50;
+/// The time between two of these checks.
 const DRAIN_STEP: Duration = Duration::from_millis(20);
 
+/// Why a connection ended, or could not be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectionError {
     #[error("the connection was closed here")]
@@ -51,22 +57,28 @@ pub enum ConnectionError {
 }
 
 impl ConnectionError {
+    /// Makes an error of an exception of the browser. `what` is what it refused.
     pub(super) fn browser(what: &'static str, error: &JsValue) -> Self {
         let why = Reflect::get(error, &"message".into()).ok().and_then(|message| message.as_string());
         Self::Browser { what, why: why.unwrap_or_else(|| "no reason given".to_owned()) }
     }
 }
 
+/// The state that the browser's event handlers and the connection's owner share.
 struct Inner {
     peer: RtcPeerConnection,
+    /// Streams that the other side opened and that were not accepted yet.
     waiting: VecDeque<Stream>,
+    /// All streams with open channels, to end them with the connection.
     streams: Vec<Weak<RefCell<SharedStream>>>,
-    over: Option<ConnectionError>,
+    /// Why the connection has ended, once it has.
+    end_reason: Option<ConnectionError>,
     /// Tasks that wait for a stream or for a change of state.
     wakers: Vec<Waker>,
 }
 
 impl Inner {
+    /// Registers the caller's waker, once.
     fn wait<T>(&mut self, cx: &Context<'_>) -> Poll<T> {
         if !self.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
             self.wakers.push(cx.waker().clone());
@@ -74,23 +86,26 @@ impl Inner {
         Poll::Pending
     }
 
+    /// Wakes all waiting tasks.
     fn wake(&mut self) {
         for waker in self.wakers.drain(..) {
             waker.wake();
         }
     }
 
+    /// Adds a stream to those that end with the connection.
     fn register(&mut self, stream: &Stream) {
         self.streams.retain(|stream| stream.strong_count() > 0);
         self.streams.push(stream.shared());
     }
 
+    /// Accepts a data channel of the other side, or refuses it by closing it.
     fn take_channel(&mut self, channel: RtcDataChannel) {
         if channel.label() == INIT_LABEL {
             return;
         }
         self.streams.retain(|stream| stream.strong_count() > 0);
-        if self.over.is_some() || self.waiting.len() >= INBOUND_WAITING_MAX || self.streams.len() >= STREAMS_MAX {
+        if self.end_reason.is_some() || self.waiting.len() >= INBOUND_WAITING_MAX || self.streams.len() >= STREAMS_MAX {
             tracing::debug!("stream over the limit refused");
             return channel.close();
         }
@@ -116,10 +131,10 @@ impl Inner {
 
     /// Closing a peer connection fires no event on its channels, so the streams are ended from here.
     fn end(&mut self, why: ConnectionError) {
-        if self.over.is_some() {
+        if self.end_reason.is_some() {
             return;
         }
-        self.over = Some(why);
+        self.end_reason = Some(why);
         self.peer.close();
         for stream in self.streams.drain(..).filter_map(|stream| stream.upgrade()) {
             stream.borrow_mut().lose();
@@ -128,20 +143,24 @@ impl Inner {
         self.wake();
     }
 
+    /// Returns why the connection has ended, if it has.
     fn still_open(&self) -> Result<(), ConnectionError> {
-        self.over.clone().map_or(Ok(()), Err)
+        self.end_reason.clone().map_or(Ok(()), Err)
     }
 
+    /// Whether the browser has not sent everything that was written.
     fn buffers_something(&self) -> bool {
         self.streams.iter().filter_map(Weak::upgrade).any(|stream| stream.borrow().buffered() > 0)
     }
 }
 
+/// Returns the SCTP transport of a peer connection, once it is negotiated. It has no binding of its own.
 fn sctp(peer: &RtcPeerConnection) -> Option<EventTarget> {
     Reflect::get(peer, &"sctp".into()).ok()?.dyn_into().ok()
 }
 
-/// Called by name, because the generated binding turns the exception of a full connection into a crash.
+/// Creates a data channel. Called by name, because the generated binding turns the exception of a full connection into
+/// a crash.
 pub(super) fn create_channel(peer: &RtcPeerConnection, label: &str) -> Result<RtcDataChannel, ConnectionError> {
     let create = || -> Result<RtcDataChannel, JsValue> {
         let function: Function = Reflect::get(peer, &"createDataChannel".into())?.dyn_into()?;
@@ -159,23 +178,28 @@ impl Watch {
     pub(super) fn peer(&self) -> Option<RtcPeerConnection> {
         let inner = self.0.upgrade()?;
         let inner = inner.borrow();
-        inner.over.is_none().then(|| inner.peer.clone())
+        inner.end_reason.is_none().then(|| inner.peer.clone())
     }
 }
 
+/// The handler of the other side's data channels.
 type OnChannel = Closure<dyn FnMut(RtcDataChannelEvent)>;
 /// Not `FnMut`: closing the connection fires the event in the middle of its own handler.
 type OnState = Closure<dyn Fn(Event)>;
 
+/// The browser's event handlers; they must live as long as they are set.
 struct Handlers {
     _on_channel: OnChannel,
     on_state: OnState,
+    /// The SCTP transport, once its state is watched.
     sctp: Option<EventTarget>,
 }
 
+/// A direct connection to one peer. Dropping it closes it at once.
 pub struct Connection {
     inner: SendWrapper<Rc<RefCell<Inner>>>,
     handlers: SendWrapper<Handlers>,
+    /// The closing under way: first what was written is sent.
     closing: Option<SendWrapper<LocalBoxFuture<'static, ()>>>,
 }
 
@@ -200,7 +224,7 @@ impl Connection {
             peer: peer.clone(),
             waiting: VecDeque::new(),
             streams: Vec::new(),
-            over: None,
+            end_reason: None,
             wakers: Vec::new(),
         }));
         let on_channel = OnChannel::new({
@@ -222,10 +246,12 @@ impl Connection {
         Ok(Self { inner: SendWrapper::new(inner), handlers: SendWrapper::new(handlers), closing: None })
     }
 
+    /// Returns the browser's peer connection.
     pub(super) fn peer(&self) -> RtcPeerConnection {
         self.inner.borrow().peer.clone()
     }
 
+    /// Returns a weak reference, which does not keep the connection open.
     pub(super) fn watched(&self) -> Watch {
         Watch(Rc::downgrade(&self.inner))
     }

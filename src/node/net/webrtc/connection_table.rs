@@ -4,22 +4,33 @@
 //! alike without a message. Of two that one side dialled, that side alone closes the newer one: only it can order them.
 //! But no peer dials while it has a direct connection, so a dial long afterwards means that the older one is dead
 //! without this side having noticed: then the newer one remains.
+//!
+//! ```text
+//!  both dial at once           Alice's table            Bob's table              remains
+//!    Alice < Bob               A→B (Us), B→A (Them)     A→B (Them), B→A (Us)     A→B on both sides
+//!  Alice dials twice           A→B 1, A→B 2             A→B 2, A→B 1 (!)         1: only Alice knows the order, and closes 2
+//!  Alice reloads her page and dials 20 s later
+//!                              A→B 2                    A→B 1 (settled), A→B 2   2: Bob closes the dead one
+//! ```
 
 use std::collections::HashMap;
 
 use libp2p::PeerId;
 use libp2p::swarm::ConnectionId;
 
+/// Which side dialled a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialler {
     Us,
     Them,
 }
 
+/// One connection to a peer.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     id: ConnectionId,
     dialler: Dialler,
+    /// Whether it is a direct one; else it is relayed.
     direct: bool,
     /// It is so old that no connection dialled at the same time can follow.
     settled: bool,
@@ -27,17 +38,22 @@ struct Entry {
     closing: bool,
 }
 
+/// The connections to all peers.
 #[derive(Debug)]
 pub struct ConnectionTable {
+    /// This node's peer id: of two simultaneous dials, the smaller id's remains.
     local: PeerId,
+    /// The connections to each peer, the oldest first.
     entries: HashMap<PeerId, Vec<Entry>>,
 }
 
 impl ConnectionTable {
+    /// Creates an empty table. `local` is this node's peer id.
     pub fn new(local: PeerId) -> Self {
         Self { local, entries: HashMap::new() }
     }
 
+    /// Adds a relayed connection.
     pub fn add_relayed(&mut self, peer: PeerId, id: ConnectionId, dialler: Dialler) {
         self.add(peer, Entry { id, dialler, direct: false, settled: false, closing: false });
     }
@@ -72,6 +88,7 @@ impl ConnectionTable {
         }
     }
 
+    /// Marks settled direct connections as closing and returns them: the peer, which dialled again, has lost them.
     fn close_settled(&mut self, peer: PeerId) -> Vec<ConnectionId> {
         let mut closed = Vec::new();
         for entry in self.entries.get_mut(&peer).into_iter().flatten() {
@@ -83,6 +100,7 @@ impl ConnectionTable {
         closed
     }
 
+    /// Removes a connection that has ended.
     pub fn remove(&mut self, peer: PeerId, id: ConnectionId) {
         if let Some(entries) = self.entries.get_mut(&peer) {
             entries.retain(|entry| entry.id != id);
@@ -92,6 +110,7 @@ impl ConnectionTable {
         }
     }
 
+    /// Whether there is a direct connection that is not being closed.
     pub fn has_direct(&self, peer: &PeerId) -> bool {
         self.of(peer).any(Entry::is_active)
     }
@@ -118,10 +137,12 @@ impl ConnectionTable {
         closed
     }
 
+    /// Adds a connection as the newest.
     fn add(&mut self, peer: PeerId, entry: Entry) {
         self.entries.entry(peer).or_default().push(entry);
     }
 
+    /// Returns the connections to a peer, the oldest first.
     fn of(&self, peer: &PeerId) -> impl Iterator<Item = &Entry> {
         self.entries.get(peer).into_iter().flatten()
     }

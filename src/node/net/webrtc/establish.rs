@@ -45,8 +45,10 @@ use gen_registry_core::sync::signaling::{HandshakeRejection, InEvent, OutEvent, 
 /// From the first message to the direct connection.
 pub const ESTABLISH_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Bytes of the signalling stream that are read at once.
 const READ_BYTES: usize = 4096;
 
+/// Why no direct connection was made. Whatever the reason, the peer connection is closed.
 #[derive(Debug, thiserror::Error)]
 pub enum EstablishError {
     #[error("the handshake failed: {0}")]
@@ -78,11 +80,13 @@ where
 /// Collects this side's candidates until it is dropped.
 struct Candidates {
     peer: RtcPeerConnection,
+    /// The candidates as JSON, as the browser finds them.
     found: UnboundedReceiver<String>,
     _on_candidate: Closure<dyn FnMut(RtcPeerConnectionIceEvent)>,
 }
 
 impl Candidates {
+    /// Begins to collect the candidates of a peer connection.
     fn of(peer: &RtcPeerConnection) -> Self {
         // Unbounded: the browser finds a handful of candidates for each network interface and ICE server.
         let (sender, found) = unbounded();
@@ -105,21 +109,28 @@ impl Drop for Candidates {
     }
 }
 
+/// A handshake under way: the machine, the browser's peer connection, and the signalling stream.
 struct Handshake<S> {
     signalling: S,
     role: Role,
+    /// The machine.
     state: State,
     peer: RtcPeerConnection,
+    /// The connection that is being made; dropped, and so closed, if the handshake fails.
     connection: Connection,
     candidates: Candidates,
     /// Both descriptions are exchanged: the stream is no longer needed.
     described: bool,
+    /// Whether the stream can still be read; it may end before the connection is made.
     readable: bool,
+    /// Whether the stream can still be written.
     writable: bool,
+    /// What the machine wants done, in order.
     outputs: VecDeque<OutEvent>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Handshake<S> {
+    /// Creates the peer connection and the machine; sends nothing yet.
     fn new(signalling: S, role: Role, ice_servers: &[IceServer]) -> Result<Self, ConnectionError> {
         let connection = Connection::new(ice_servers)?;
         let peer = connection.peer();
@@ -137,6 +148,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Handshake<S> {
         })
     }
 
+    /// Executes what the machine requires until the connection is made. `init` is kept open until then.
     async fn run(mut self) -> Result<Connection, EstablishError> {
         let init = match self.role {
             Role::Offerer => Some(self.offer().await?),
@@ -197,6 +209,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Handshake<S> {
         Ok(())
     }
 
+    /// Sends a part of the handshake. A broken stream is an error only until both descriptions are exchanged.
     async fn send(&mut self, bytes: &[u8]) -> Result<(), EstablishError> {
         if !self.writable {
             return Ok(());
@@ -226,6 +239,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Handshake<S> {
         Ok(init)
     }
 
+    /// Sets the other side's description; the answerer then creates and sends its own.
     async fn describe(&mut self, sdp: &str) -> Result<(), EstablishError> {
         let kind = match self.role {
             Role::Offerer => RtcSdpType::Answer,
@@ -246,6 +260,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Handshake<S> {
         Ok(())
     }
 
+    /// Sets this side's description and passes it to the machine, which sends it.
     async fn set_local(&mut self, description: JsValue) -> Result<(), EstablishError> {
         let sdp = Reflect::get(&description, &"sdp".into()).ok().and_then(|sdp| sdp.as_string()).unwrap_or_default();
         JsFuture::from(self.peer.set_local_description(description.unchecked_ref()))
@@ -255,6 +270,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Handshake<S> {
         Ok(())
     }
 
+    /// Adds a candidate of the other side. Only one that is no JSON object ends the handshake.
     async fn add_candidate(&mut self, json: &str) -> Result<(), EstablishError> {
         let candidate = JSON::parse(json).ok().filter(|candidate| candidate.is_object());
         let candidate: RtcIceCandidateInit = candidate.ok_or(EstablishError::BadCandidate)?.unchecked_into();
@@ -267,6 +283,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Handshake<S> {
     }
 }
 
+/// Converts an exception of the browser.
 fn browser(what: &'static str) -> impl FnOnce(JsValue) -> EstablishError {
     move |error| ConnectionError::browser(what, &error).into()
 }

@@ -3,6 +3,23 @@
 //! A data channel can only be closed as a whole, so flags are sent in frames. Refused are frames over 16 KiB, malformed
 //! ones, data after the end, and more unread data than a stream may hold: a data channel has no flow control. After a
 //! refusal the stream is reset.
+//!
+//! The format is that of libp2p/specs, `webrtc/README.md`, "multiplexing": each message is a protobuf message with its
+//! length in front, with an optional flag (field 1) and optional data (field 2). An orderly exchange, one direction in
+//! each half:
+//!
+//! ```text
+//!   Alice                                Bob
+//!   write(request)     ── data ────────►  read
+//!   end_writing()      ── FIN ─────────►  ReadState::Ended       Alice: Writing::Ended
+//!                      ◄──────── FIN_ACK                         Alice: Writing::Acknowledged
+//!   read               ◄─────────── data  write(answer)
+//!   ReadState::Ended   ◄──────────── FIN  end_writing()
+//!                      ── FIN_ACK ─────►                         both sides: is_over(), the channel may be closed
+//! ```
+//!
+//! `STOP_SENDING` ends one direction from its reader's side. `RESET` ends both at once, without an acknowledgement. The
+//! channel must remain open until `FIN_ACK` was received: closing a data channel discards what is still on the way.
 
 use std::collections::VecDeque;
 
@@ -15,12 +32,16 @@ pub const DATA_MAX_BYTES: usize = FRAME_MAX_BYTES - 5;
 /// Unread data of one stream.
 pub const INBOUND_MAX_BYTES: usize = 1024 * 1024;
 
+/// Flags of the protocol. The sender sends nothing after this one.
 const FIN: u64 = 0;
+/// The sender discards what it receives from now on.
 const STOP_SENDING: u64 = 1;
+/// The sender gives the stream up, in both directions.
 const RESET: u64 = 2;
+/// Acknowledges [`FIN`].
 const FIN_ACK: u64 = 3;
 
-/// Why a stream is reset.
+/// Why a frame was refused. The stream is then reset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
     #[error("the frame is larger than the protocol allows")]
@@ -42,11 +63,13 @@ pub enum FrameError {
 /// The state of the receiving direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadState {
+    /// Data may follow.
     Open,
     /// This side asked the other one to stop; further data is discarded.
     Stopped,
     /// The other side sent its end; data received before may still be read.
     Ended,
+    /// The stream was given up by either side; unread data is discarded.
     Reset,
 }
 
@@ -56,6 +79,7 @@ pub enum Writing {
     Open,
     /// The end is sent.
     Ended,
+    /// The other side has received the end.
     Acknowledged,
     /// The other side does not read any more.
     Stopped,
@@ -65,8 +89,11 @@ pub enum Writing {
 /// The result of reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Read {
+    /// As many bytes were read.
     Bytes(usize),
+    /// Nothing yet.
     Pending,
+    /// The other side sent no more than what was read.
     End,
     Reset,
 }
@@ -75,13 +102,18 @@ pub enum Read {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WriteOver(pub Writing);
 
+/// The state of one stream.
 #[derive(Debug)]
 pub struct Framing {
+    /// The receiving direction.
     reading: ReadState,
+    /// The sending direction.
     writing: Writing,
     /// The beginning of an incomplete frame.
     partial: Vec<u8>,
+    /// Received data that was not read yet.
     unread: VecDeque<u8>,
+    /// Encoded frames that wait to be sent.
     outgoing: VecDeque<Vec<u8>>,
 }
 
@@ -98,14 +130,17 @@ impl Default for Framing {
 }
 
 impl Framing {
+    /// Returns the state of the receiving direction.
     pub fn reading(&self) -> ReadState {
         self.reading
     }
 
+    /// Returns the state of the sending direction.
     pub fn writing(&self) -> Writing {
         self.writing
     }
 
+    /// Returns the number of received bytes that were not read yet.
     pub fn unread(&self) -> usize {
         self.unread.len()
     }
@@ -115,7 +150,8 @@ impl Framing {
         self.reading != ReadState::Open && !matches!(self.writing, Writing::Open | Writing::Ended)
     }
 
-    /// Takes in one message of the channel; usually, but not always, exactly one frame.
+    /// Takes in one message of the channel; usually, but not always, exactly one frame. After an error the stream is
+    /// reset, and the frame that says so is queued.
     pub fn receive(&mut self, message: &[u8]) -> Result<(), FrameError> {
         let received = self.take_frames(message);
         if received.is_err() {
@@ -124,6 +160,7 @@ impl Framing {
         received
     }
 
+    /// Splits a message into frames. An incomplete one waits in `partial` for the next message.
     fn take_frames(&mut self, message: &[u8]) -> Result<(), FrameError> {
         if self.reading == ReadState::Reset {
             return Ok(());
@@ -144,6 +181,7 @@ impl Framing {
         Ok(())
     }
 
+    /// Takes in one frame: its data first, then its flag.
     fn take_frame(&mut self, frame: Envelope) -> Result<(), FrameError> {
         if let Some(data) = frame.data
             && !data.is_empty()
@@ -177,6 +215,7 @@ impl Framing {
         Ok(())
     }
 
+    /// Reads received data, or returns why there is none.
     pub fn read(&mut self, into: &mut [u8]) -> Read {
         match self.reading {
             ReadState::Reset => return Read::Reset,
@@ -217,7 +256,7 @@ impl Framing {
         }
     }
 
-    /// Ends the receiving direction.
+    /// Ends the receiving direction and discards unread data.
     pub fn stop_reading(&mut self) {
         if self.reading == ReadState::Open {
             self.reading = ReadState::Stopped;
@@ -258,10 +297,12 @@ impl Framing {
         self.outgoing.pop_front()
     }
 
+    /// Whether frames wait to be sent.
     pub fn has_outgoing(&self) -> bool {
         !self.outgoing.is_empty()
     }
 
+    /// Ends both directions and forgets all data.
     fn discard(&mut self) {
         self.reading = ReadState::Reset;
         self.writing = Writing::Reset;
@@ -270,6 +311,7 @@ impl Framing {
         self.outgoing.clear();
     }
 
+    /// Queues a frame with a flag.
     fn send_flag(&mut self, flag: u64) {
         self.outgoing.push_back(Envelope { kind: Some(flag), data: None }.encode());
     }

@@ -2,6 +2,11 @@
 //!
 //! The relayed connection is authenticated from end to end, so the direct one has the same peer. Handshakes of other
 //! peers beyond the limits of `slots` are refused.
+//!
+//! The life of a handler: a page's dial sends [`HandlerCommand::Negotiate`], for which it opens a stream and begins a
+//! handshake; a stream that the peer opens begins one in the other direction. Once there is a direct connection the
+//! behaviour sends [`HandlerCommand::Finish`]. The handler reports [`Finished`] when no handshake is under way, e.g.
+//! the last candidates of the peer's side, and only then the relayed connection is closed.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -27,8 +32,10 @@ use super::transport::{DialError, HandlerEvent, IncomingConnection, Reply};
 use crate::net::ice::IceServer;
 use gen_registry_core::sync::signaling::{PROTOCOL, Role};
 
+/// The signalling protocol's name.
 const SIGNALLING: StreamProtocol = StreamProtocol::new(PROTOCOL);
 
+/// A command of the behaviour.
 pub enum HandlerCommand {
     /// Negotiate a direct connection.
     Negotiate(Reply),
@@ -52,20 +59,30 @@ pub struct Finished;
 /// What all handlers of a node share.
 #[derive(Clone)]
 pub(super) struct Shared {
+    /// STUN and TURN servers for new connections.
     pub(super) ice_servers: Arc<[IceServer]>,
+    /// The limits on incoming handshakes.
     pub(super) slots: Slots,
+    /// The queue to the transport.
     pub(super) events: UnboundedSender<HandlerEvent>,
 }
 
+/// The handler: begins handshakes for the behaviour and answers those of the peer. Either keeps the connection alive.
 pub struct Handler {
     shared: Shared,
+    /// The peer at the other end.
     peer: PeerId,
+    /// This side's address of the direct connections that are made here.
     local_addr: Multiaddr,
+    /// The other side's address of them.
     send_back_addr: Multiaddr,
+    /// Dials for which a stream is to be opened.
     requests: VecDeque<Reply>,
     /// Streams that are being opened.
     opening: usize,
+    /// Whether [`Finished`] is to be reported once no handshake is under way.
     finishing: bool,
+    /// Handshakes under way, in both directions.
     handshakes: SendWrapper<FuturesUnordered<LocalBoxFuture<'static, ()>>>,
 }
 
@@ -77,10 +94,12 @@ impl Handler {
         Self { shared, peer, local_addr, send_back_addr, requests, opening, finishing, handshakes }
     }
 
+    /// Whether a handshake uses the connection, or is about to.
     fn is_busy(&self) -> bool {
         self.opening > 0 || !self.requests.is_empty() || !self.handshakes.is_empty()
     }
 
+    /// Runs a handshake that this side asked for. It ends early if the dial is given up.
     fn offer(&self, stream: Stream, mut reply: Reply) {
         let ice_servers = self.shared.ice_servers.clone();
         let handshake = async move {
@@ -100,6 +119,7 @@ impl Handler {
         self.handshakes.push(handshake.boxed_local());
     }
 
+    /// Runs a handshake that the peer asked for, if a slot is free.
     fn answer(&self, stream: Stream) {
         let peer = self.peer;
         let Some(slot) = self.shared.slots.take(peer) else {

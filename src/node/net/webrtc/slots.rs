@@ -15,6 +15,7 @@ pub const INBOUND_HANDSHAKES_PER_PEER: usize = 2;
 /// The slots of a node, shared by its handlers.
 #[derive(Clone, Debug, Default)]
 pub struct Slots {
+    /// Slots in use, by peer.
     taken: Arc<Mutex<HashMap<PeerId, usize>>>,
 }
 
@@ -26,6 +27,7 @@ pub struct Slot {
 }
 
 impl Slots {
+    /// Takes a slot for a handshake, or returns `None` over either limit.
     pub fn take(&self, peer: PeerId) -> Option<Slot> {
         let mut taken = self.lock();
         let (all, its) = (taken.values().sum::<usize>(), taken.get(&peer).copied().unwrap_or(0));
@@ -37,6 +39,7 @@ impl Slots {
         Some(Slot { slots: self.clone(), peer })
     }
 
+    /// Locks the slots, also after a panic: counts have no broken state.
     fn lock(&self) -> MutexGuard<'_, HashMap<PeerId, usize>> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -14,6 +14,7 @@ use super::connection::{Connection, Watch};
 use crate::net::path::{KINDS, Stat, path_of};
 use gen_registry_api::ConnectionPath;
 
+/// Weak references to the connections of each peer, the oldest first.
 type Watches = HashMap<PeerId, Vec<Watch>>;
 
 /// The open direct connections to each peer.
@@ -27,6 +28,7 @@ impl Default for Paths {
 }
 
 impl Paths {
+    /// Adds a connection; forgets those that have ended.
     pub fn add(&self, peer: PeerId, connection: &Connection) {
         let mut all = self.0.borrow_mut();
         all.retain(|_, watches| {
@@ -36,7 +38,8 @@ impl Paths {
         all.entry(peer).or_default().push(connection.watched());
     }
 
-    /// `None` without a direct connection, or where the browser reports nothing.
+    /// Returns the path of the newest connection to a peer, or `None` without one, or where the browser reports
+    /// nothing.
     pub async fn measure(&self, peer: PeerId) -> Option<ConnectionPath> {
         // The newest one: an older one is about to be closed.
         let connection = self.0.borrow().get(&peer)?.iter().rev().find_map(Watch::peer)?;

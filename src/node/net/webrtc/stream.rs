@@ -3,6 +3,11 @@
 //! Writing waits while the browser buffers too much. A data channel has no flow control, so a stream whose reader is too
 //! slow is reset. The channel of a dropped stream remains open until both sides are done, for at most [`LINGER`]:
 //! Chromium allows some 32,000 unclosed channels.
+//!
+//! How a slow peer is noticed on each side: the sender's browser buffers up to [`BUFFERED_HIGH_BYTES`], then writing
+//! waits until [`BUFFERED_LOW_BYTES`] are left; the receiver's [`Framing`] stores up to
+//! [`INBOUND_MAX_BYTES`](super::frame::INBOUND_MAX_BYTES), then the stream is reset. So a protocol whose peer may be
+//! slow must limit what it has requested, as the sync and block protocols do.
 
 use std::cell::RefCell;
 use std::io;
@@ -57,15 +62,18 @@ impl From<StreamError> for io::Error {
 pub(super) struct SharedStream {
     channel: RtcDataChannel,
     framing: Framing,
+    /// How the other side broke the framing, if it did.
     broken: Option<FrameError>,
     /// Too much is buffered. Reset when the browser reports that little is left.
     paused: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
+    /// Wakes the task that waits for the other side's end after the stream was dropped.
     lingering: Option<Waker>,
 }
 
 impl SharedStream {
+    /// Whether the browser accepts data for the channel.
     fn is_open(&self) -> bool {
         self.channel.ready_state() == RtcDataChannelState::Open
     }
@@ -82,6 +90,7 @@ impl SharedStream {
         }
     }
 
+    /// Takes in a message of the channel, and resets the stream if it is none.
     fn receive(&mut self, event: &MessageEvent) {
         let Ok(buffer) = event.data().dyn_into::<ArrayBuffer>() else { return self.reset_for(FrameError::NotBytes) };
         // Before it is copied.
@@ -95,6 +104,7 @@ impl SharedStream {
         }
     }
 
+    /// Resets the stream because the other side broke the framing.
     fn reset_for(&mut self, error: FrameError) {
         tracing::debug!(%error, "stream reset");
         self.broken.get_or_insert(error);
@@ -103,6 +113,7 @@ impl SharedStream {
         self.channel.close();
     }
 
+    /// Returns the bytes that the browser has not sent yet.
     pub(super) fn buffered(&self) -> usize {
         self.channel.buffered_amount() as usize
     }
@@ -114,16 +125,19 @@ impl SharedStream {
         self.wake();
     }
 
+    /// Wakes the reader, the writer and the task that lingers.
     fn wake(&mut self) {
         for waker in [self.reader.take(), self.writer.take(), self.lingering.take()].into_iter().flatten() {
             waker.wake();
         }
     }
 
+    /// Returns the error for the owner: the broken framing, if there was one, explains more than its consequence.
     fn failure(&self, otherwise: StreamError) -> io::Error {
         self.broken.map_or(otherwise, StreamError::Frame).into()
     }
 
+    /// Returns the error of writing to a direction that has ended.
     fn write_failure(&self, WriteOver(why): WriteOver) -> io::Error {
         self.failure(match why {
             Writing::Stopped => StreamError::Stopped,
@@ -140,7 +154,9 @@ impl SharedStream {
     }
 }
 
+/// The handler of messages.
 type OnMessage = Closure<dyn FnMut(MessageEvent)>;
+/// The handler of other events.
 type OnEvent = Closure<dyn FnMut(Event)>;
 
 /// A data channel with its handlers; dropping it closes the channel.
@@ -207,6 +223,7 @@ impl Drop for StreamChannel {
     }
 }
 
+/// A stream of a direct connection. Dropping it ends it: by a reset if writing was not ended, else in order.
 pub struct Stream {
     /// `None` only while it is being dropped.
     channel: Option<SendWrapper<StreamChannel>>,
@@ -214,11 +231,13 @@ pub struct Stream {
 }
 
 impl Stream {
+    /// Makes a stream of a channel. Its handlers are set at once.
     pub(super) fn new(channel: RtcDataChannel) -> Self {
         let channel = StreamChannel::new(channel);
         Self { shared: SendWrapper::new(channel.shared.clone()), channel: Some(SendWrapper::new(channel)) }
     }
 
+    /// Returns a weak reference, by which the connection ends the stream.
     pub(super) fn shared(&self) -> Weak<RefCell<SharedStream>> {
         Rc::downgrade(&self.shared)
     }

@@ -2,6 +2,10 @@
 //! from the handlers.
 //!
 //! Dials only `…/p2p-circuit/webrtc/p2p/X` and listens only on `/webrtc`. Without a listener it accepts none.
+//!
+//! Where this node is reached is not known to it alone: an address appears when a relay gives a reservation, and the
+//! behaviour converts the confirmed external address `…/p2p-circuit` into `…/p2p-circuit/webrtc/p2p/ME`. That becomes a
+//! listening address of this transport, which identify sends to peers and rendezvous registers.
 
 use std::collections::VecDeque;
 use std::future::{Ready, ready};
@@ -21,6 +25,7 @@ use super::establish::EstablishError;
 use super::slots::Slot;
 use crate::net::address::relayed_of_webrtc;
 
+/// Why a dial failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DialError {
     #[error("there is a direct connection to this peer already")]
@@ -37,12 +42,16 @@ pub enum DialError {
     Ended,
 }
 
+/// Where the outcome of a dial is sent.
 pub(super) type Reply = oneshot::Sender<Result<Connection, DialError>>;
 
 /// A request of the transport to the behaviour.
 pub(super) struct DialRequest {
+    /// The peer to connect to.
     pub(super) peer: PeerId,
+    /// Its relayed address, over which the connection is negotiated.
     pub(super) relayed: Multiaddr,
+    /// Where the outcome is sent.
     pub(super) reply: Reply,
 }
 
@@ -58,29 +67,39 @@ pub(super) struct IncomingConnection {
 
 /// Events of the behaviour and its handlers for the transport.
 pub(super) enum HandlerEvent {
+    /// This node can be dialled at this address.
     Reachable(Multiaddr),
+    /// This node can no longer be dialled at this address.
     Unreachable(Multiaddr),
+    /// A peer made a direct connection.
     Incoming(Box<IncomingConnection>),
 }
 
+/// The outcome of a dial.
 type Outcome = Result<(PeerId, Connection), DialError>;
+/// An event for the swarm.
 type Event = TransportEvent<Ready<Outcome>, DialError>;
 
+/// The transport: passes dials to the behaviour and receives its connections.
 pub struct Transport {
     requests: Sender<DialRequest>,
     handler_events: UnboundedReceiver<HandlerEvent>,
+    /// The listener, if incoming connections are accepted.
     listener: Option<ListenerId>,
     /// At which others reach this node.
     addresses: Vec<Multiaddr>,
+    /// Events for the swarm, in order.
     events: VecDeque<Event>,
     waker: Option<Waker>,
 }
 
 impl Transport {
+    /// Creates the transport with its queues to and from the behaviour.
     pub(super) fn new(requests: Sender<DialRequest>, handler_events: UnboundedReceiver<HandlerEvent>) -> Self {
         Self { requests, handler_events, listener: None, addresses: Vec::new(), events: VecDeque::new(), waker: None }
     }
 
+    /// Queues an event for the swarm and wakes its task.
     fn emit(&mut self, event: Event) {
         self.events.push_back(event);
         if let Some(waker) = self.waker.take() {
@@ -88,6 +107,7 @@ impl Transport {
         }
     }
 
+    /// Passes an event of the behaviour on. Connections that arrive without a listener are dropped, which closes them.
     fn on_handler_event(&mut self, event: HandlerEvent) {
         match (event, self.listener) {
             (HandlerEvent::Reachable(address), listener) if !self.addresses.contains(&address) => {

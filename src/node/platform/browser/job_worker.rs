@@ -1,7 +1,16 @@
-//! Long work in a dedicated worker, with a program of its own (`src/bin/gen-registry-work.rs`): the page's program does
-//! not carry what reads modules.
+//! Runs CPU-heavy jobs in a dedicated worker with a program of its own (`src/bin/gen-registry-work.rs`), so that the
+//! page's program does not contain what reads modules.
 //!
-//! A worker lives for one job; its memory (64 MiB while stretching) goes with it.
+//! ```text
+//!   page                                       worker
+//!   new Worker("/worker.js")      ──────────►  loads its program
+//!                                 ◄──────────  PROTOCOL, a number: ready, and of which build
+//!   the job, CBOR                 ──────────►  runs it
+//!                                 ◄──────────  its output, CBOR
+//!   terminate()
+//! ```
+//!
+//! A worker lives for one job; its memory (64 MiB while a key is derived) is freed with it.
 
 use std::cell::{Cell, RefCell};
 
@@ -34,7 +43,7 @@ pub fn serve() {
     }
 }
 
-/// The page's side. None: no worker can be had, or it is of another build.
+/// Runs a job, from the page's side. Returns `None` if no worker starts, or it is of another build.
 pub(super) async fn run_job(job: Job) -> Option<JobOutput> {
     let product = run(job).await;
     if product.is_none() {
@@ -43,6 +52,7 @@ pub(super) async fn run_job(job: Job) -> Option<JobOutput> {
     product
 }
 
+/// Starts a worker for one job and waits for its output.
 async fn run(job: Job) -> Option<JobOutput> {
     let options = WorkerOptions::new();
     options.set_type(WorkerType::Module);
@@ -84,6 +94,7 @@ async fn run(job: Job) -> Option<JobOutput> {
     outcome
 }
 
+/// Encodes and sends an output.
 fn post(product: &Option<JobOutput>, send: impl Fn(&JsValue) -> Result<(), JsValue>) -> Result<(), JsValue> {
     let bytes = cbor4ii::serde::to_vec(Vec::new(), product).map_err(|error| JsValue::from_str(&error.to_string()))?;
     send(&Uint8Array::from(bytes.as_slice()))

@@ -2,6 +2,7 @@
 
 use tracing_subscriber::prelude::*;
 
+/// Sends panics and log lines of level `INFO` and above to the console.
 pub fn start() {
     console_error_panic_hook::set_once();
     let lines = tracing_subscriber::fmt::layer()

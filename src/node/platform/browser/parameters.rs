@@ -1,4 +1,4 @@
-//! What the page's own server says about the network. It may be away; then nothing is said.
+//! What the page's own server says about the network, if it can be reached: a page works without its server.
 
 use futures::future::{Either, select};
 use gloo::timers::future::TimeoutFuture;
@@ -7,11 +7,12 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::Response;
 
+/// Where the parameters are.
 const PATH: &str = "/network.json";
-/// A server that is not there is known at once; one that hangs must not keep a person from their registry.
+/// How long to wait. A server that is down is noticed at once; one that hangs must not keep a person from the registry.
 const PATIENCE_MILLIS: u32 = 2_500;
 
-/// None when nothing, or nothing readable, came in time.
+/// Returns the parameters, or `None` if nothing readable arrives in time.
 pub async fn fetch<T: DeserializeOwned>() -> Option<T> {
     let asking = Box::pin(ask());
     match select(asking, TimeoutFuture::new(PATIENCE_MILLIS)).await {
@@ -23,6 +24,7 @@ pub async fn fetch<T: DeserializeOwned>() -> Option<T> {
     }
 }
 
+/// Fetches and decodes the parameters.
 async fn ask<T: DeserializeOwned>() -> Option<T> {
     let window = web_sys::window()?;
     let response: Response = JsFuture::from(window.fetch_with_str(PATH)).await.ok()?.dyn_into().ok()?;

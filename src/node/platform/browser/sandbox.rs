@@ -1,4 +1,4 @@
-//! Runs a stranger's function in a worker of its own (`public/sandbox.js`), and ends the worker when time is up.
+//! Runs another person's function in a worker of its own (`public/sandbox.js`), and ends the worker when time is up.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -13,14 +13,15 @@ use web_sys::{MessageEvent, Worker, WorkerOptions, WorkerType};
 
 use crate::platform::sandbox::{Argument, RESULT_MAX_CHARS, RUN_TIME, Returned, Run, RunError};
 
-/// For the worker to come up; a browser with much to do takes its time.
+/// How long the worker may take to start; a busy browser takes its time.
 const START_MILLIS: u32 = 20_000;
 
+/// Runs a call and terminates the worker, whatever it is doing.
 pub(super) async fn run(job: Run) -> Result<Returned, RunError> {
     let options = WorkerOptions::new();
     options.set_type(WorkerType::Module);
     let worker = Worker::new_with_options("/sandbox.js", &options).map_err(|_| RunError::Unavailable)?;
-    let outcome = talk(&worker, &job).await;
+    let outcome = exchange(&worker, &job).await;
     worker.set_onmessage(None);
     worker.set_onerror(None);
     // Whatever it is doing.
@@ -28,7 +29,8 @@ pub(super) async fn run(job: Run) -> Result<Returned, RunError> {
     outcome
 }
 
-async fn talk(worker: &Worker, job: &Run) -> Result<Returned, RunError> {
+/// Waits for the worker to start, sends it the call and waits for the answer, each for a limited time.
+async fn exchange(worker: &Worker, job: &Run) -> Result<Returned, RunError> {
     let (ready, up) = oneshot::channel::<()>();
     let (answer, answered) = oneshot::channel::<JsValue>();
     let (ready, answer) = (RefCell::new(Some(ready)), Rc::new(RefCell::new(Some(answer))));
@@ -69,6 +71,7 @@ async fn talk(worker: &Worker, job: &Run) -> Result<Returned, RunError> {
     }
 }
 
+/// Encodes a call for the worker.
 fn message(job: &Run) -> JsValue {
     let modules = job.modules.iter().map(|(name, bytes)| {
         object(&[("name", name.as_str().into()), ("bytes", Uint8Array::from(bytes.as_slice()).into())])
@@ -87,6 +90,7 @@ fn message(job: &Run) -> JsValue {
     ])
 }
 
+/// Returns a JavaScript object with these fields.
 fn object(fields: &[(&str, JsValue)]) -> JsValue {
     let object = Object::new();
     for (name, value) in fields {
@@ -96,7 +100,8 @@ fn object(fields: &[(&str, JsValue)]) -> JsValue {
     object.into()
 }
 
-/// The worker's own code answers, but a module could have taken it over: nothing is believed but its form.
+/// Decodes the worker's answer. The worker's own code sends it, but a module could have taken that over: nothing but
+/// the answer's form is relied on.
 fn read(value: &JsValue) -> Result<Returned, RunError> {
     let text = |name: &str| Reflect::get(value, &name.into()).ok().and_then(|field| field.as_string());
     let message = text("message").unwrap_or_default();

@@ -1,5 +1,9 @@
-//! The search index in a worker of its own, with a program of its own (`src/bin/gen-registry-search.rs`): the page's
-//! program does not carry the engine, and nothing of it is loaded before the first search.
+//! The search index in a worker of its own, with a program of its own (`src/bin/gen-registry-search.rs`), so that the
+//! page's program does not contain the engine, and none of it is loaded before the first search.
+//!
+//! Unlike a job's worker it lives as long as the page. Requests and responses are matched by their order. A worker that
+//! fails is terminated, all pending requests fail, and the next request starts another one, at most [`STARTS_MAX`]
+//! times.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -17,17 +21,17 @@ use gen_registry_core::search::service::{PROTOCOL, SearchRequest, SearchResponse
 
 /// What `public/worker.js` is to load. Trunk gives a worker's files no hash.
 const PROGRAM: &str = "js=/gen-registry-search.js&wasm=/gen-registry-search_bg.wasm";
-/// A worker that fails so often is not started again.
+/// Starts of the worker in the life of a page.
 const STARTS_MAX: u32 = 3;
 
-/// The worker's side: owns the index and answers for as long as the page is there.
+/// The worker's side: owns the index and answers for as long as the page exists.
 pub fn serve() {
     let scope: DedicatedWorkerGlobalScope = js_sys::global().unchecked_into();
-    let (answer_to, desk) = (scope.clone(), RefCell::new(SearchService::default()));
+    let (answer_to, service) = (scope.clone(), RefCell::new(SearchService::default()));
     let on_message = Closure::<dyn Fn(MessageEvent)>::new(move |message: MessageEvent| {
         let bytes = Uint8Array::new(&message.data()).to_vec();
         let reply = match cbor4ii::serde::from_slice::<SearchRequest>(&bytes) {
-            Ok(ask) => desk.borrow_mut().reply(ask),
+            Ok(ask) => service.borrow_mut().reply(ask),
             Err(error) => {
                 tracing::error!(%error, "a question can't be read");
                 SearchResponse::Failed
@@ -50,13 +54,18 @@ pub(super) struct InWorker {
     shared: Rc<SharedWorker>,
 }
 
+/// The worker and its requests.
 #[derive(Default)]
 struct SharedWorker {
+    /// The worker, while there is one.
     worker: RefCell<Option<Worker>>,
+    /// Whether the worker has reported that it is ready.
     ready: Cell<bool>,
+    /// How often a worker was started.
     starts: Cell<u32>,
-    /// Questions until the worker is up.
+    /// Requests that wait for the worker to start.
     unsent: RefCell<Vec<Vec<u8>>>,
+    /// Who waits for the responses, in the order of the requests.
     waiting: RefCell<VecDeque<oneshot::Sender<SearchResponse>>>,
 }
 
@@ -71,6 +80,7 @@ impl SearchBackend for InWorker {
 }
 
 impl SharedWorker {
+    /// Sends a request, or stores it until the worker is ready. `None` if no worker can be started.
     fn send(self: Rc<Self>, ask: &SearchRequest, answer: oneshot::Sender<SearchResponse>) -> Option<()> {
         if self.worker.borrow().is_none() {
             self.clone().start()?;
@@ -84,6 +94,7 @@ impl SharedWorker {
         Some(())
     }
 
+    /// Starts a worker.
     fn start(self: Rc<Self>) -> Option<()> {
         if self.starts.get() >= STARTS_MAX {
             return None;
@@ -107,7 +118,7 @@ impl SharedWorker {
         Some(())
     }
 
-    /// None: what the worker says makes no sense.
+    /// Handles a message of the worker. `None` if it makes no sense.
     fn handle_message(&self, data: &JsValue) -> Option<()> {
         if let Some(protocol) = data.as_f64() {
             self.ready.set(true);
@@ -123,6 +134,7 @@ impl SharedWorker {
         Some(())
     }
 
+    /// Sends bytes to the worker.
     fn post(&self, bytes: &[u8]) -> Option<()> {
         self.worker.borrow().as_ref()?.post_message(&Uint8Array::from(bytes)).ok()
     }

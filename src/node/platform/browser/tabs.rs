@@ -1,4 +1,4 @@
-//! The tabs of one profile: a Web Lock that makes one of them the writer, and a channel between them.
+//! The tabs of one profile: a Web Lock that makes one of them the writer, and a BroadcastChannel between them.
 
 use js_sys::Uint8Array;
 use wasm_bindgen::closure::Closure;
@@ -12,11 +12,13 @@ extern "C" {
     /// `web-sys` has Web Locks only behind an unstable flag for the whole build.
     #[wasm_bindgen(js_name = holdLock)]
     fn hold_lock(name: &str) -> js_sys::Promise;
+    /// Shows the person that the program has stopped, and releases the lock.
     #[wasm_bindgen(js_name = programStopped)]
     fn program_stopped(what: &str);
 }
 
-/// From now on a panic stops the page: another tab may write, and the person is shown a notice (`public/boot.js`).
+/// Makes a panic stop the page: the lock is released, so that another tab can write, and the person sees a notice
+/// (`public/boot.js`).
 pub fn stop_at_panic() {
     let say = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
@@ -25,16 +27,17 @@ pub fn stop_at_panic() {
     }));
 }
 
-/// Waits until this tab has the lock; it keeps it until it goes away or stops. True at once where there are no Web
-/// Locks.
+/// Waits until this tab has the lock, which it keeps until it is closed or stops. Returns true at once where there are
+/// no Web Locks, and false if the browser refuses.
 pub async fn become_writer(lock: &str) -> bool {
     JsFuture::from(hold_lock(lock)).await.is_ok_and(|held| held.is_truthy())
 }
 
-/// A line to all other tabs of this profile. Messages are byte strings.
+/// A channel to all other tabs of this profile. Messages are byte strings; the sender does not receive its own.
 pub struct TabChannel(BroadcastChannel);
 
 impl TabChannel {
+    /// Opens the channel, for as long as the page exists.
     pub fn open(name: &str, on_message: impl Fn(Vec<u8>) + 'static) -> Result<Self, JsValue> {
         let channel = BroadcastChannel::new(name)?;
         let listener = Closure::<dyn Fn(MessageEvent)>::new(move |message: MessageEvent| {
@@ -45,6 +48,7 @@ impl TabChannel {
         Ok(Self(channel))
     }
 
+    /// Sends a message to all other tabs.
     pub fn send(&self, message: &[u8]) {
         if let Err(error) = self.0.post_message(&Uint8Array::from(message)) {
             tracing::error!(?error, "a message to the other tabs was not sent");

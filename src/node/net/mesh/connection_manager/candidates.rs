@@ -1,4 +1,5 @@
-//! Peers that may be dialled.
+//! Peers that may be dialled. What is known of them was reported by others (rendezvous, identify, peer exchange), so it
+//! is bounded here, and believed only once the dialled peer has proved its id.
 
 use std::collections::BTreeMap;
 
@@ -7,22 +8,26 @@ use libp2p::{Multiaddr, PeerId};
 
 use super::backoff::Millis;
 
-/// Peers that are stored as candidates.
+/// Peers that are stored as candidates. For a further one, an idle candidate with failures is evicted.
 pub const CANDIDATES_MAX: usize = 256;
-/// Addresses of one candidate.
+/// Addresses of one candidate: a page has one for each relay where it has a reservation.
 pub const ADDRESSES_MAX: usize = 4;
+/// Bytes of one address; longer ones are ignored. An address over a relay takes about 120.
 pub const ADDRESS_MAX_BYTES: usize = 512;
 
+/// The candidates by peer id.
 pub(super) type Candidates = BTreeMap<PeerId, DialCandidate>;
 
-/// The states of a candidate are explained at the [connection manager](super).
+/// One candidate. Its states are explained at the [connection manager](super).
 #[derive(Debug, Default)]
 pub(super) struct DialCandidate {
+    /// Where it may be dialled, each address with its peer id at the end. Empty for a peer that is only banned.
     pub(super) addresses: Vec<Multiaddr>,
     /// Failures in a row.
     pub(super) failures: u32,
     /// When the backoff is over.
     pub(super) not_before: Millis,
+    /// Whether a dial is under way.
     pub(super) dialling: bool,
     /// When it was connected last.
     pub(super) reached_at: Option<Millis>,
@@ -31,6 +36,7 @@ pub(super) struct DialCandidate {
 }
 
 impl DialCandidate {
+    /// Whether it is banned; also after the ban's end, until the ban is taken back.
     pub(super) fn is_banned(&self) -> bool {
         self.banned_until != 0
     }

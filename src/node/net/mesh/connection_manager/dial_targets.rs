@@ -2,6 +2,10 @@
 //!
 //! The same limits hold for them: on dials at once, on bans, on backoff and on connections. But they come first, and are
 //! dialled even if there are connections enough.
+//!
+//! For example, a person opens the page of a module whose only provider is Carol. The host asks for Carol with
+//! `connect_to`: her addresses are unknown, so her page is dialled through both connected relays at once; one of them
+//! has her reservation. After 30 s without success the host may ask again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,14 +23,17 @@ pub const DIAL_TARGET_TIMEOUT: Duration = Duration::from_secs(30);
 /// Returns the address of a direct connection to a peer that is negotiated over this relay, if the platform has such.
 pub type Circuit = fn(&Multiaddr, PeerId) -> Option<Multiaddr>;
 
+/// The targets of the host.
 #[derive(Debug)]
 pub(super) struct DialTargets {
     /// When each of them expires.
     expiry: BTreeMap<PeerId, Millis>,
+    /// How a target without a known address is dialled through a relay.
     circuit: Circuit,
 }
 
 impl DialTargets {
+    /// Creates an empty list of targets.
     pub(super) fn new(circuit: Circuit) -> Self {
         Self { expiry: BTreeMap::new(), circuit }
     }
@@ -40,18 +47,22 @@ impl DialTargets {
         true
     }
 
+    /// Whether the host waits for this peer.
     pub(super) fn contains(&self, peer: &PeerId) -> bool {
         self.expiry.contains_key(peer)
     }
 
+    /// Removes a target, because it is connected.
     pub(super) fn remove(&mut self, peer: &PeerId) {
         self.expiry.remove(peer);
     }
 
+    /// Removes the targets whose time is over.
     pub(super) fn expire(&mut self, now: Millis) {
         self.expiry.retain(|_, until| *until > now);
     }
 
+    /// Returns the targets, in the order of their ids.
     pub(super) fn peers(&self) -> Vec<PeerId> {
         self.expiry.keys().copied().collect()
     }

@@ -1,6 +1,17 @@
 //! Which candidates are dialled first. Peers that were reached before come first, then those with fewest failures, then
 //! those behind the least used relay, so that one relay's breakdown does not separate this node from all others; the
 //! rest is chance.
+//!
+//! For example, with free dials for two of these candidates, Bob is dialled first because he was reached before, then
+//! Carol: two connections already lead through relay R, none through S.
+//!
+//! ```text
+//!             reached before   failures   relay   connections through it
+//!   Bob       yes              2          R       2
+//!   Carol     no               0          S       0        ◄ second
+//!   Dave      no               0          R       2
+//!   Eve       no               1          S       0
+//! ```
 
 use std::collections::BTreeMap;
 
@@ -46,6 +57,7 @@ pub(super) fn choose(
     chosen
 }
 
+/// Counts one more connection at each relay that the addresses lead through.
 fn add_load(load: &mut Load, addresses: &[Multiaddr]) {
     for relay in addresses.iter().filter_map(relay_of) {
         *load.entry(relay).or_default() += 1;
