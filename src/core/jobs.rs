@@ -112,7 +112,7 @@ mod tests {
             let JobOutput::Confined(same, confined) = round_trip(&job) else { panic!("another product") };
             assert_eq!(same, report);
             let here = if valid { limit_memory(&bytes, 1 << 20) } else { Err(MemoryLimitError::Invalid) };
-            assert_eq!(confined.map(|bytes| bytes.into_vec()), here);
+            assert_eq!(confined.map(serde_bytes::ByteBuf::into_vec), here);
         }
         let job = Job::Confine { bytes: good, most: 1 };
         let JobOutput::Confined(_, confined) = round_trip(&job) else { panic!("another product") };

@@ -258,7 +258,9 @@ impl Admission {
     ) -> Result<Batch, StoreError> {
         let owner = change.owner();
         let arrived = arrived.iter().map(|(_, other)| other);
-        let twin = arrived.filter(|other| other.id() == change.id() && *other != change).map(|o| o.signed());
+        let twin = arrived
+            .filter(|other| other.id() == change.id() && *other != change)
+            .map(gen_registry_core::document::VerifiedChange::signed);
         let twin = match twin.into_iter().find(|other| other.bytes != change.signed().bytes) {
             Some(twin) => Some(twin.clone()),
             None => match self.context.records.get(Table::Changes, &change_key(&owner, change.id())).await? {

@@ -47,7 +47,7 @@ impl People {
         let mut me = Me {
             protection: self.keys.protection(),
             phrase_checked: settings.phrase_checked,
-            last_backup_at: settings.last_backup_at.map(|at| at.as_millis()),
+            last_backup_at: settings.last_backup_at.map(gen_registry_core::time::Timestamp::as_millis),
             ..Me::default()
         };
         let Some(own) = self.keys.identity() else { return me };
@@ -256,7 +256,7 @@ fn profile(profile: &document::ProfileFields) -> Profile {
         bio: profile.bio.clone(),
         avatar: profile.avatar.clone(),
         links: profile.links.clone(),
-        joined_at: profile.joined_at.map(|at| at.as_millis()),
+        joined_at: profile.joined_at.map(gen_registry_core::time::Timestamp::as_millis),
     }
 }
 
@@ -267,7 +267,7 @@ pub(super) fn entry(read_model: &ReadModel, own: Option<Identity>, identity: &Id
     Some(UsernameEntry {
         person: summary(read_model, own, identity),
         registered_at: tenure.position.at().as_millis(),
-        joined_at: person.profile.joined_at.map(|at| at.as_millis()),
+        joined_at: person.profile.joined_at.map(gen_registry_core::time::Timestamp::as_millis),
         status: match name_state {
             ClaimStatus::Provisional => NameStatus::Provisional,
             ClaimStatus::Confirmed => NameStatus::Confirmed,
@@ -316,7 +316,7 @@ fn history(read_model: &ReadModel, identity: &Identity) -> Vec<HistoryEntry> {
                 continue;
             }
         };
-        let released_at = tenure.and_then(|tenure| tenure.until).map(|at| at.as_millis());
+        let released_at = tenure.and_then(|tenure| tenure.until).map(gen_registry_core::time::Timestamp::as_millis);
         history.push(HistoryEntry {
             username: name.to_string(),
             claimed_at: claimed_at.as_millis(),

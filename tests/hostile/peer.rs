@@ -102,7 +102,7 @@ impl Mallory {
         let behaviour = Behaviour {
             relay,
             upgrade,
-            rendezvous: rendezvous::client::Behaviour::new(key.clone()),
+            rendezvous: rendezvous::client::Behaviour::new(key),
             identify: identify::Behaviour::new(identify),
             ping: ping::Behaviour::default(),
             registry: Direct::new(Registry { gossip: gossip(), streams }),
@@ -366,7 +366,7 @@ impl Conversation {
                 }
                 said.set(said.get() + 1);
             }
-            futures::future::pending::<()>().await
+            futures::future::pending::<()>().await;
         };
         let hearing = async { while let Some(Ok(_)) = source.next().await {} };
         pin_mut!(saying, hearing);

@@ -12,7 +12,7 @@ use gen_registry_core::digest::Digest;
 use gen_registry_core::ownership::NameState;
 use gen_registry_core::sync::session::BUFFERED_MAX_BYTES;
 use gen_registry_core::sync::simulator::{Faults, Traffic};
-use gen_registry_core::sync::version_vector::DocumentVector;
+use gen_registry_core::sync::version_vector::{DocumentSummary, DocumentVector};
 
 use crate::support::swarm::liar::{LONG_AGO, Trick};
 use crate::support::swarm::{Swarm, WITNESSES};
@@ -58,7 +58,7 @@ struct Figures {
 /// The state of every document at a node, by which two nodes are compared.
 fn state(swarm: &Swarm, id: usize) -> Vec<Digest> {
     let summaries = block_on(swarm.node(id).replication().document_summaries()).expect("summaries");
-    let mut ids: Vec<Digest> = summaries.iter().map(|summary| summary.id()).collect();
+    let mut ids: Vec<Digest> = summaries.iter().map(DocumentSummary::id).collect();
     ids.sort_unstable();
     ids
 }

@@ -115,7 +115,7 @@ struct Node {
 }
 
 impl Node {
-    async fn new() -> Self {
+    fn new() -> Self {
         let mut swarm = swarm(|key, relay| Behaviour {
             relay,
             identify: identify::Behaviour::new(identify::Config::new(IDENTIFY_PROTOCOL.to_owned(), key.public())),
@@ -199,7 +199,7 @@ async fn until(what: &str, alice: &mut Node, bob: &mut Node, mut holds: impl FnM
 
 /// Alice and Bob with a relayed connection, over which both said what they speak.
 async fn connected_over_a_relay(relay: &Multiaddr) -> (Node, Node) {
-    let (mut alice, mut bob) = (Node::new().await, Node::new().await);
+    let (mut alice, mut bob) = (Node::new(), Node::new());
     // Somebody must answer a protocol, or it is not told.
     for node in [&mut alice, &mut bob] {
         let bare = node.behaviour().bare.new_control().accept(BARE).unwrap();

@@ -246,7 +246,7 @@ async fn disturbed(clock: &ShiftedClock) -> (Relay, TestNode, TestNode, Stranger
     for party in [&alice, &bob] {
         party.finds_in("#general", &["alice", "bob"]).await;
     }
-    let stranger = Stranger::join(clock, &network).await;
+    let stranger = Stranger::join(clock, &network);
     eventually("the stranger is there", async || stranger.peers() == 2).await;
     // Gossip flows.
     for party in [&alice, &bob] {

@@ -264,7 +264,7 @@ fn recovery_words_restore_the_key_and_the_document_the_name() {
         FailureCode::PhraseInvalid
     );
     let restored = elsewhere.me(Command::RestoreFromPhrase { phrase: phrase.clone() });
-    assert_eq!((restored.did.clone(), restored.username), (me.did.clone(), None));
+    assert_eq!((restored.did.clone(), restored.username), (me.did, None));
     elsewhere.learn_from(&alice);
     assert_eq!(elsewhere.me(Command::WhoAmI).username.as_deref(), Some("alice"));
     // Both devices write; nothing of either is lost.
@@ -344,7 +344,7 @@ fn backup_restores_everything_or_changes_nothing() {
     bob.claim("bob");
     assert_eq!(bob.code(import(&file, PASSPHRASE)), FailureCode::IdentityExists);
     let other = Network { topic: gen_registry_core::identity::Topic::from_bytes([1; 32]), ..Network::default() };
-    let elsewhere = block_on(Node::start(Rc::new(MemoryStore::new()), Rc::new(bob.clock.clone()), other)).unwrap();
+    let elsewhere = block_on(Node::start(Rc::new(MemoryStore::new()), Rc::new(bob.clock), other)).unwrap();
     let refused = block_on(elsewhere.handle(import(&file, PASSPHRASE))).unwrap_err();
     assert_eq!(refused.code, FailureCode::BackupOtherNetwork);
 }

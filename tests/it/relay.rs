@@ -52,7 +52,7 @@ async fn clients_meet_through_a_circuit_and_metrics_count_it() {
     let (_, _, before) = ask(folder.path(), &view, "/metrics").await;
     assert!(before.contains("\ngen_relay_reservations 0\n"), "{before}");
 
-    let (mut alice, mut bob) = (Client::new().await, Client::new().await);
+    let (mut alice, mut bob) = (Client::new(), Client::new());
     alice.reserve(&address).await;
     bob.reserve(&address).await;
     let bobs = bob.peer();
@@ -90,7 +90,7 @@ async fn clients_meet_through_a_circuit_and_metrics_count_it() {
 #[tokio::test]
 async fn clients_of_one_topic_find_each_other() {
     let (_relay, view, address) = relay_with(RelayLimits::default()).await;
-    let (mut alice, mut bob) = (Client::new().await, Client::new().await);
+    let (mut alice, mut bob) = (Client::new(), Client::new());
     bob.reserve(&address).await;
     let registered = |event| match event {
         SwarmEvent::Behaviour(BehaviourEvent::Rendezvous(rendezvous::client::Event::Registered { .. })) => Some(()),
@@ -128,7 +128,7 @@ async fn clients_of_one_topic_find_each_other() {
 #[tokio::test]
 async fn long_registrations_are_shortened() {
     let (_relay, view, address) = relay_with(RelayLimits::default()).await;
-    let mut bob = Client::new().await;
+    let mut bob = Client::new();
     bob.reserve(&address).await;
     // Two hours, if nothing is said.
     bob.0.behaviour_mut().rendezvous.register(topic(), view.peer_id(), None).unwrap();
@@ -145,7 +145,7 @@ async fn long_registrations_are_shortened() {
 #[tokio::test]
 async fn client_that_registers_repeatedly_is_blocked() {
     let (_relay, view, address) = relay_with(RelayLimits::default()).await;
-    let mut mallory = Client::new().await;
+    let mut mallory = Client::new();
     mallory.reserve(&address).await;
     let mut registrations = 0;
     loop {
@@ -174,8 +174,8 @@ async fn circuits_end_at_their_limits() {
     for limits in [bytes, time] {
         let (_relay, view, address) = relay_with(limits).await;
         // A lot of little pings is more than 8 KiB soon.
-        let mut alice = Client::pinging_every(Duration::from_millis(1)).await;
-        let mut bob = Client::new().await;
+        let mut alice = Client::pinging_every(Duration::from_millis(1));
+        let mut bob = Client::new();
         bob.reserve(&address).await;
         let bobs = bob.peer();
         let bob = bob.left_running();
@@ -193,7 +193,7 @@ async fn circuits_end_at_their_limits() {
 async fn connections_beyond_the_limit_are_refused() {
     let (_relay, view, address) =
         relay_with(RelayLimits { reservations: 1, connections_in: 2, ..RelayLimits::default() }).await;
-    let (mut alice, mut bob, mut carol) = (Client::new().await, Client::new().await, Client::new().await);
+    let (mut alice, mut bob, mut carol) = (Client::new(), Client::new(), Client::new());
     alice.reserve(&address).await;
     let alice = alice.left_running();
     bob.connect(&address).await;
@@ -222,11 +222,11 @@ async fn connections_of_one_address_are_limited_unless_it_is_a_proxy() {
         let (_relay, view, address) = relay_with(limits).await;
         let mut clients = Vec::new();
         for _ in 0..2 {
-            let mut client = Client::new().await;
+            let mut client = Client::new();
             client.connect(&address).await;
             clients.push(client.left_running());
         }
-        let mut third = Client::new().await;
+        let mut third = Client::new();
         third.0.dial(address.clone()).unwrap();
         let refused = third.until("an answer or the end", |event| match event {
             SwarmEvent::ConnectionClosed { .. } | SwarmEvent::OutgoingConnectionError { .. } => Some(true),
@@ -243,7 +243,7 @@ async fn connections_of_one_address_are_limited_unless_it_is_a_proxy() {
 #[tokio::test]
 async fn unverifiable_values_are_not_served_and_providers_are() {
     let (_relay, view, address) = relay_with(RelayLimits::default()).await;
-    let (mut alice, mut mallory) = (Client::new().await, Client::new().await);
+    let (mut alice, mut mallory) = (Client::new(), Client::new());
     let key = RecordKey::new(b"a key");
     mallory.reserve(&address).await;
     mallory.0.behaviour_mut().kademlia.add_address(&view.peer_id(), address.clone());
@@ -306,7 +306,7 @@ async fn relays_find_each_other() {
 async fn relay_without_kademlia_refuses_its_protocol() {
     for dht_server in [true, false] {
         let relay = Relay::start(RelayOptions { dht_server, ..options(RelayLimits::default()) }).await.unwrap();
-        let mut alice = Client::new().await;
+        let mut alice = Client::new();
         alice.0.dial(relay.view().addresses().remove(0)).unwrap();
         let protocols = alice.until("it says what it speaks", |event| match event {
             SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received { info, .. })) => {

@@ -152,7 +152,7 @@ fn filters_and_orders_apply() {
     let exports = Filter { exports: Some("hash64".into()), ..Filter::default() };
     assert_eq!(names(&mut index, &filtered(exports.clone())), ["murmur", "xxhash"]);
     let pure = Filter { imports_nothing: true, ..Filter::default() };
-    assert!(!names(&mut index, &filtered(pure.clone())).contains(&"crc32".to_owned()));
+    assert!(!names(&mut index, &filtered(pure)).contains(&"crc32".to_owned()));
     let all = SearchQuery { filter: exports, ..question("") };
     assert_eq!(names(&mut index, &all).len(), 2, "no text: all that the filter lets through");
 

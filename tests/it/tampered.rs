@@ -98,7 +98,7 @@ fn damaging_any_relayed_byte_never_alters_a_message() {
     let names = keys.each_ref().map(|key| key.public().to_peer_id());
     let [offer, answer] = descriptions();
     let (alices, bobs, lengths) = exchange(&keys, None, None);
-    assert_eq!(alices.unwrap(), (names[1], answer.clone()), "untouched, they understand each other");
+    assert_eq!(alices.unwrap(), (names[1], answer), "untouched, they understand each other");
     assert_eq!(bobs.unwrap(), (names[0], offer.clone()));
     for at in 0..lengths[0] {
         let (alices, bobs, _) = exchange(&keys, Some(at), None);

@@ -239,7 +239,7 @@ fn incomplete_or_foreign_receipt_log_is_rejected() {
 fn unsaved_witness_key_leaves_no_receipt_log() {
     let store = Rc::new(MemoryStore::new());
     drop(start(&store));
-    let next = block_on(WitnessServer::start(store.clone(), person("another"), TOPIC)).unwrap();
+    let next = block_on(WitnessServer::start(store, person("another"), TOPIC)).unwrap();
     assert_eq!(next.identity(), person("another").identity());
 }
 

@@ -216,7 +216,7 @@ impl Client {
         behaviour.kademlia.add_address(&relay, self.world.relay.clone());
         behaviour.rendezvous.register(namespace, relay, Some(REGISTRATION_SECONDS)).ok();
         let (key, value) = self.profile.record.clone();
-        let mut record = Record::new(key.clone(), value);
+        let mut record = Record::new(key, value);
         record.publisher = Some(me);
         behaviour.kademlia.put_record_to(record, [relay].into_iter(), Quorum::One);
         behaviour.kademlia.start_providing(RecordKey::new(&me.to_bytes()[6..38].to_vec())).ok();

@@ -40,11 +40,11 @@ pub fn swarm<B: NetworkBehaviour>(behaviour: impl FnOnce(&Keypair, relay::client
 pub struct Client(pub Swarm<Behaviour>);
 
 impl Client {
-    pub async fn new() -> Self {
-        Self::pinging_every(Duration::from_millis(50)).await
+    pub fn new() -> Self {
+        Self::pinging_every(Duration::from_millis(50))
     }
 
-    pub async fn pinging_every(interval: Duration) -> Self {
+    pub fn pinging_every(interval: Duration) -> Self {
         Self(swarm(|key, relay| {
             let peer = key.public().to_peer_id();
             let config = kad::Config::new(StreamProtocol::new(KADEMLIA_PROTOCOL));

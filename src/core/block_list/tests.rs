@@ -66,7 +66,7 @@ fn what_was_changed_does_not_open() {
 #[test]
 fn two_devices_agree_in_any_order() {
     let [person, peer, module] = subjects();
-    let here = [(person.clone(), entry(BlockDecision::Block, 1)), (peer.clone(), entry(BlockDecision::Allow, 4))];
+    let here = [(person.clone(), entry(BlockDecision::Block, 1)), (peer, entry(BlockDecision::Allow, 4))];
     let there = [(person.clone(), entry(BlockDecision::Neither, 2)), (module, entry(BlockDecision::Block, 3))];
     let merged = |first: &[(Subject, Entry)], second: &[(Subject, Entry)]| {
         let mut lists = BlockList::default();

@@ -145,7 +145,7 @@ fn read_facts(
     for (nth, key) in document.keys(map).enumerate() {
         let mut refuse = |why| {
             view.rejections
-                .push(ViewRejection { what: format!("{FACTS}.{}", key.chars().take(64).collect::<String>()), why })
+                .push(ViewRejection { what: format!("{FACTS}.{}", key.chars().take(64).collect::<String>()), why });
         };
         if nth >= DOCUMENT_MAX_FACTS {
             refuse(WhyLeftOut::TooMany);

@@ -158,7 +158,7 @@ fn rejects_facts_that_do_not_belong_in_a_record() {
         assert_eq!(read(&crc32(), &raw(&facts)).expect_err(what), why, "{what}");
     }
     late = claim;
-    let mut twice = raw(&[late.clone()]);
+    let mut twice = raw(&[late]);
     twice = [&[VERSION][..], &2_u64.to_be_bytes(), &twice[9..], &twice[9..]].concat();
     assert_eq!(read(&crc32(), &twice).expect_err("one fact twice"), RecordError::NotCanonical);
     assert_eq!(read(&crc32(), &vec![0; RECORD_MAX_BYTES + 1]).expect_err("too long"), RecordError::TooLong);

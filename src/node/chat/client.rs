@@ -115,7 +115,7 @@ impl Chat {
 
     /// Requests the heartbeats of a peer's roster that this node lacks.
     async fn request_roster(&self, mesh: &MeshHandle, peer: NetPeerId) {
-        let Some(have) = self.presence.with_machine(|machine| machine.have()) else { return };
+        let Some(have) = self.presence.with_machine(gen_registry_core::presence::Presence::have) else { return };
         let mut time_slice = TimeSlice::begin(self.context.environment.as_ref());
         self.ask_peer(mesh, peer, ChatFrame::WhoIsHere { have }, async |page| {
             let ChatFrame::Here(entries) = page else { return Err(Rejection::Unasked) };

@@ -90,7 +90,7 @@ pub fn websocket_url(address: &Multiaddr) -> Option<String> {
         Protocol::Ws(path) | Protocol::Wss(path) => path == "/",
         _ => false,
     };
-    let ends = matches!((rest.next(), rest.next()), (None, None) | (Some(Protocol::P2p(_)), None));
+    let ends = matches!((rest.next(), rest.next()), (None | Some(Protocol::P2p(_)), None));
     if bare && ends { websocket_origin(address) } else { None }
 }
 
@@ -123,9 +123,9 @@ pub fn relayed_of_webrtc(address: &Multiaddr) -> Option<(Multiaddr, PeerId)> {
 /// Returns `None` for any other address.
 pub fn webrtc_of_relayed(address: &Multiaddr, peer: PeerId) -> Option<Multiaddr> {
     let parts: Vec<Protocol<'_>> = address.iter().collect();
-    let relay = match parts.as_slice() {
-        [relay @ .., Protocol::P2pCircuit] | [relay @ .., Protocol::P2pCircuit, Protocol::P2p(_)] => relay,
-        _ => return None,
+    let ([relay @ .., Protocol::P2pCircuit] | [relay @ .., Protocol::P2pCircuit, Protocol::P2p(_)]) = parts.as_slice()
+    else {
+        return None;
     };
     if relay.is_empty() || relay.contains(&Protocol::P2pCircuit) {
         return None;

@@ -106,7 +106,7 @@ fn render_module(module: InstalledModule, attempt: ActionState) -> impl IntoView
         <li class="module-row installed-row" data-testid="installed-row">
             <div class="installed-words">
                 <p class="module-head">
-                    <a class="module-name" href=href.clone()>{name}</a>
+                    <a class="module-name" href=href>{name}</a>
                     <span class="module-version">{version}</span>
                     {(!asked_for).then(|| view! { <span class="badge">"Needed by others"</span> })}
                 </p>

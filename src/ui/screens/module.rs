@@ -154,7 +154,7 @@ fn render_intro(
                     .then(|| view! { <span title="An estimate: what people say of themselves">{text::format_count(downloads, "install", "installs")}</span> })}
                 {(status == NameStatus::Contested).then(|| view! { <span class="badge badge-warning">"Contested name"</span> })}
                 {repository
-                    .map(|link| view! { <a rel="external noreferrer nofollow ugc" target="_blank" href=link.clone()>"Source"</a> })}
+                    .map(|link| view! { <a rel="external noreferrer nofollow ugc" target="_blank" href=link>"Source"</a> })}
             </p>
             <Tags tags />
         </div>

@@ -147,7 +147,7 @@ fn Empty(wanted: Memo<ModuleQuery>) -> impl IntoView {
         <div class="empty">
             {icon(Icon::Module)}
             {move || {
-                if wanted.with(|wanted| wanted.is_everything()) {
+                if wanted.with(super::super::model::module_query::ModuleQuery::is_everything) {
                     view! {
                         <p>"No module is known here yet. They arrive by themselves when a peer is met."</p>
                         <a class="button" href=routes::PUBLISH>

@@ -189,7 +189,7 @@ fn RetryConnections() -> impl IntoView {
     let attempt = ActionState::new();
     let retry = move |_| {
         attempt.start(async move { app_state.client().retry_connections().await }, move |_| {
-            app_state.shell.announce("Looking for peers")
+            app_state.shell.announce("Looking for peers");
         });
     };
     view! {
@@ -232,7 +232,7 @@ fn render_peer(peer: Memo<PeerEntry>) -> impl IntoView {
             {move || icon(if syncing.get() { Icon::Refresh } else { Icon::Peers })}
             <div class="network-words">
                 <p>
-                    <code class="network-code" title=id.clone()>{text::shorten_node(&id)}</code>
+                    <code class="network-code" title=id>{text::shorten_node(&id)}</code>
                     <Show when=move || syncing.get()>
                         <span class="badge">"Exchanging"</span>
                     </Show>

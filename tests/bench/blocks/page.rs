@@ -20,7 +20,7 @@ thread_local! {
 }
 
 fn node() -> Rc<Node> {
-    NODE.with_borrow(|node| node.clone()).expect("join comes first")
+    NODE.with_borrow(std::clone::Clone::clone).expect("join comes first")
 }
 
 fn failed(error: impl std::fmt::Display) -> JsValue {

@@ -35,7 +35,7 @@ pub struct Stranger {
 }
 
 impl Stranger {
-    pub async fn join(clock: &ShiftedClock, network: &Network) -> Self {
+    pub fn join(clock: &ShiftedClock, network: &Network) -> Self {
         let key = NodeKey::fresh();
         let options = MeshOptions {
             key: key.clone(),

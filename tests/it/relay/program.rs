@@ -68,7 +68,7 @@ async fn clients_notice_that_the_program_was_killed() {
     let folder = dist();
     let mut server = Server::with(folder.path(), &ANY_PORT);
     let address = relay_address(&server);
-    let mut alice = Client::new().await;
+    let mut alice = Client::new();
     alice.reserve(&address).await;
     eventually("it is counted", || server.raw("/metrics").contains("\ngen_relay_reservations 1\n")).await;
     server.child.kill().unwrap();

@@ -70,7 +70,7 @@ fn a_page_ends_before_it_is_too_large() {
 #[test]
 fn states_are_named_by_their_heads_and_forks_by_nothing_else() {
     let summary = DocumentSummary { owner: owner(), changed_at: 5, heads: vec![Digest::of(b"a")], forked: false };
-    let later = DocumentSummary { heads: vec![Digest::of(b"b")], ..summary.clone() };
+    let later = DocumentSummary { heads: vec![Digest::of(b"b")], ..summary };
     assert_ne!(summary.id(), later.id());
     let forked = |summary: &DocumentSummary| DocumentSummary { forked: true, ..summary.clone() };
     assert_ne!(forked(&summary).id(), summary.id());

@@ -128,7 +128,7 @@ pub(super) fn swarm(
         banned: allow_block_list::Behaviour::default(),
         relay: stack.relay,
         upgrade: stack.upgrade,
-        rendezvous: rendezvous::client::Behaviour::new(key.clone()),
+        rendezvous: rendezvous::client::Behaviour::new(key),
         identify: identify::Behaviour::new(identify),
         ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_EVERY)),
         kademlia: Guarded::new(kademlia, may_dial_for_queries(options, &stack.reachability)?),

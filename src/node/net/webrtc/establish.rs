@@ -272,7 +272,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Handshake<S> {
 
     /// Adds a candidate of the other side. Only one that is no JSON object ends the handshake.
     async fn add_candidate(&mut self, json: &str) -> Result<(), EstablishError> {
-        let candidate = JSON::parse(json).ok().filter(|candidate| candidate.is_object());
+        let candidate = JSON::parse(json).ok().filter(wasm_bindgen::JsValue::is_object);
         let candidate: RtcIceCandidateInit = candidate.ok_or(EstablishError::BadCandidate)?.unchecked_into();
         let added = self.peer.add_ice_candidate_with_opt_rtc_ice_candidate_init(Some(&candidate));
         // An unsupported kind of candidate must not prevent the others.

@@ -43,7 +43,7 @@ fn other_networks_versions_and_parameters_end_the_session_without_blame() {
         (Hello { topic: Topic::from_bytes([8; 32]), ..hello.clone() }, Rejection::ForeignTopic),
         (Hello { version: PROTOCOL_VERSION + 1, ..hello.clone() }, Rejection::FutureVersion),
         (Hello { parameters: PARAMETERS_VERSION + 1, ..hello.clone() }, Rejection::OtherParameters),
-        (Hello { page_bytes: PAGE_MIN_BYTES as u32 - 1, ..hello.clone() }, Rejection::OtherParameters),
+        (Hello { page_bytes: PAGE_MIN_BYTES as u32 - 1, ..hello }, Rejection::OtherParameters),
     ] {
         let mut side = Side::new(Replica::default(), true);
         assert_eq!(rejection_of(&mut side, &Message::Hello(hello)), Some(why));
@@ -57,7 +57,7 @@ fn other_networks_versions_and_parameters_end_the_session_without_blame() {
 #[test]
 fn rejects_what_was_not_asked_for() {
     let mine = changes(&person(9), 1, 1, 10);
-    let unasked = Message::Changes { ticket: 99, changes: mine.clone(), unfinished: Vec::new() };
+    let unasked = Message::Changes { ticket: 99, changes: mine, unfinished: Vec::new() };
     let have = Message::Have(vec![DocumentVector::nothing(person(9).identity())]);
     for initiator in [true, false] {
         let mut side = ready(initiator);
