@@ -1,12 +1,12 @@
 //! Presence and channels between this node and its peers: validates gossip, asks peers (`client`), answers them
 //! (`server`).
 //!
-//! Heartbeats and messages travel in two ways, which complement each other:
+//! Heartbeats and messages travel in two ways, which complement each other, since gossip may be lost:
 //!
 //! | way | carries | when |
 //! |---|---|---|
 //! | gossip | each heartbeat and each message, once | at once, to all subscribers |
-//! | chat streams | what the asking side does not list | on a new link, after joining a channel, once a minute; gossip may be lost |
+//! | chat streams | what the asking side does not list | on a new link, after joining a channel, and once a minute |
 //!
 //! Which heartbeats and messages are valid is decided by `presence` and `channels`. Here it is decided which peer is at
 //! fault if one is not. Everything is signed by its author, so two peers may be concerned, the author's node and the
@@ -17,7 +17,7 @@
 //! | not decodable, or signed wrongly | the forwarding peer: it should have checked | Reject |
 //! | too many heartbeats or messages of one author | the author's own nodes, if connected | Ignore |
 //! | more messages than one peer may forward | the forwarding peer | Ignore |
-//! | another node's heartbeat, dated long ago | the forwarding peer, which withheld it; unless this clock is the wrong one | Reject |
+//! | another node's heartbeat, dated long ago | the forwarding peer withheld it, unless this clock is wrong | Reject |
 //! | dated wrongly in another way | the peer it came from, lightly: one of the two clocks is wrong | Ignore |
 //!
 //! Whether this device's clock is the wrong one is estimated from the peers: see [`Chat::clock_apart`].

@@ -7,7 +7,7 @@
 //! |---|---|---|---|
 //! | nothing (first visit) | this network | its answer, after at most 2.5 s | – |
 //! | nothing | nothing | the public network without relays | stays by itself |
-//! | this network | other relays | the stored parameters, at once | the new relays at once, the rest from the next start |
+//! | this network | other relays | the stored parameters, at once | new relays count at once, the rest later |
 //! | this network | other witnesses | the stored parameters | they count from the next start |
 //! | this network | another topic | the stored parameters | the answer is ignored, and the page shows why |
 

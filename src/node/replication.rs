@@ -143,7 +143,8 @@ impl Replication {
         Ok(changes.filter_map(|change| Some((change.id().ok()?, change))).collect())
     }
 
-    /// As [`Replication::history`], each change after those it depends on; of a proven fork the two changes that prove it.
+    /// As [`Replication::history`], each change after those it depends on; of a proven fork the two changes that prove
+    /// it.
     async fn in_causal_order(&self, owner: &Identity) -> Result<Vec<(ChangeId, SignedChange)>, StoreError> {
         if self.registry.is_forked(owner) {
             let (proof, _) = self.context.records.all::<SignedChange>(Table::Changes, &fork_prefix(owner)).await?;

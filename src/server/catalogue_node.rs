@@ -142,7 +142,7 @@ impl CatalogueNode {
         self.view.clone()
     }
 
-    /// Says goodbye to peers and closes the store, within [`STOP_PATIENCE`].
+    /// Says goodbye to peers and closes the store, within 3 s.
     pub async fn stop(self) {
         // A closed channel and an elapsed time both mean that there is nothing left to wait for.
         self.stop.send(()).ok();

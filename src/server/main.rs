@@ -37,8 +37,8 @@ enum Command {
         /// the catalogue's node has. Without it, each start has new ones.
         #[arg(long, env = "GEN_REGISTRY_DATA")]
         data: Option<PathBuf>,
-        /// Network of your own, apart from the public one: any name, or a topic of 64 hex digits. All relays of a network
-        /// have the same; a profile never changes it.
+        /// Network of your own, apart from the public one: any name, or a topic of 64 hex digits. All relays of a
+        /// network have the same; a profile never changes it.
         #[arg(long, env = "GEN_TOPIC")]
         topic: Option<Topic>,
         #[command(flatten)]

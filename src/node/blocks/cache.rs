@@ -12,7 +12,7 @@
 //!   maps       5 MB   –           now          stored, although 11 MB is over the bound: only pinned ones were left
 //! ```
 //!
-//! Blocks are counted by the artifacts that use them (`holders`): two versions of a module share most of theirs, and
+//! Blocks are counted by the artifacts that use them (`holders`): two versions of a module may share some, and
 //! evicting one deletes only the blocks that the other does not use. Blocks that belong to no artifact here (a person's
 //! own avatar) are unknown to the cache and never evicted.
 

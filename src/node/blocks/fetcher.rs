@@ -5,7 +5,7 @@
 //! with three blocks:
 //!
 //! ```text
-//!   0.0 s   FetchRequest            streams to the connected peers with the best reputation are opened, PEERS_MAX at most
+//!   0.0 s   FetchRequest            streams to the connected peers with the best reputation are opened, at most 8
 //!   0.1 s   Opened ×3               Input::Came ─► the machine requests blocks from each of them
 //!   0.2 s   Received                verified by the machine ─► Output::Keep ─► stored ─► Input::Kept
 //!           at most STORING_MAX writes are under way; beyond that nothing is read, and peers wait

@@ -6,7 +6,7 @@
 //! ```text
 //!   name, version, dependencies      checked against the read model: cheap, and wrong most often
 //!   validate the bytes               in a worker
-//!   keep_artifact(bytes, Own)        stored before the release is signed: a release without bytes could never be installed
+//!   keep_artifact(bytes, Own)        first: a release without bytes could never be installed
 //!   registry.write(change)           signed, stored, shown, announced
 //! ```
 //!

@@ -5,7 +5,7 @@
 //! ```text
 //!   start             nothing: most visits search for nothing, and the index is a program of its own in a worker
 //!   first search      answered by a plain scan of the read model (`complete: false`); meanwhile `load`:
-//!                       the stored index ─► worker;  all modules ─► Update: unchanged ones cost little;  Keep: drop others
+//!                       stored index ─► worker;  all modules ─► Update: unchanged ones cost little;  Keep: drop others
 //!                       event ModulesChanged: the page asks again, and gets the index's answer
 //!   later changes     `names_changed` notes what changed (`touched`); the next search feeds it first
 //!   idle for 10 s     fed; if 32 documents or more are new, the index merges its segments and is stored in pieces
@@ -85,7 +85,7 @@ pub(crate) struct ModuleSearch {
 #[derive(Default)]
 struct Touched {
     modules: BTreeSet<FoldedName>,
-    /// People of whom something changed: all modules they hold are indexed again, with the new owner's name.
+    /// People with changed records: all modules they hold are indexed again, with their names.
     people: BTreeSet<Identity>,
 }
 

@@ -105,8 +105,8 @@ pub fn is_webrtc(address: &Multiaddr) -> bool {
     address.iter().any(|part| part == Protocol::WebRTC)
 }
 
-/// Splits `…/p2p-circuit/webrtc/p2p/X` into the relayed address over which it is negotiated, and the peer. Returns `None`
-/// for any other address.
+/// Splits `…/p2p-circuit/webrtc/p2p/X` into the relayed address over which it is negotiated, and the peer. Returns
+/// `None` for any other address.
 pub fn relayed_of_webrtc(address: &Multiaddr) -> Option<(Multiaddr, PeerId)> {
     let parts: Vec<Protocol<'_>> = address.iter().collect();
     let [relay @ .., Protocol::P2pCircuit, Protocol::WebRTC, Protocol::P2p(peer)] = parts.as_slice() else {

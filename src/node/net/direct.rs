@@ -2,7 +2,8 @@
 //!
 //! A relayed connection only serves to negotiate a direct one. Without this wrapper, protocols would use whichever
 //! connection was opened first: gossipsub sends its subscriptions once per peer, so not on the direct connection. The
-//! wrapper changes nothing else of the behaviour. It passes on failed dials of all kinds, since a pending dial must end.
+//! wrapper changes nothing else of the behaviour. It passes on failed dials of all kinds, since a pending dial must
+//! end.
 //!
 //! The inner behaviour sees a network without relayed connections: they get a handler that does nothing, their events
 //! are withheld, and the numbers of other connections in the remaining events count direct ones only. For example:

@@ -10,8 +10,8 @@
 //!
 //! | danger | defence |
 //! |---|---|
-//! | servers close to a key drop its record, or return a forged one | it is stored on [`COPIES`] of them and on the network's relays; a reader verifies it |
-//! | a query is led from attacker to attacker (eclipse) | queries begin at the network's relays and take disjoint paths (S/Kademlia) |
+//! | servers near a key drop or forge its record | [`COPIES`] of them and the relays store it; a reader verifies it |
+//! | a query is led astray (eclipse) | it begins at the network's relays and takes disjoint paths (S/Kademlia) |
 //! | answers name hosts to be attacked, or to be scanned | only permitted addresses are dialled |
 //! | a server is filled with junk | only valid records are stored, within quotas for each source |
 

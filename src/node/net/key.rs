@@ -76,7 +76,8 @@ impl NetPeerId {
         self.0
     }
 
-    /// Returns the ed25519 public key that the id embeds (libp2p/specs, `peer-ids`), or `None` if it is of another kind.
+    /// Returns the ed25519 public key that the id embeds (libp2p/specs, `peer-ids`), or `None` if it is of another
+    /// kind.
     pub fn public_key(&self) -> Option<[u8; 32]> {
         let hash: &Multihash<64> = self.0.as_ref();
         let key = PublicKey::try_decode_protobuf(hash.digest()).ok()?;

@@ -1,7 +1,7 @@
 //! One stream of `/gen/blocks/1` or `/gen/talk/1`: converts between bytes and whole messages of bounded length.
 //!
-//! Both directions have backpressure: a host that does not read receives nothing more, and a full queue makes its sender
-//! wait. So only a few blocks are ever in memory for a peer.
+//! Both directions have backpressure: a host that does not read receives nothing more, and a full queue makes its
+//! sender wait. So only a few blocks are ever in memory for a peer.
 
 use std::future::Future;
 use std::io;

@@ -67,11 +67,12 @@ impl GossipTopics {
         self.subscribed.remove(&name.hash());
     }
 
-    /// Publishes a message. Returns the peers that gossip covers: those whose subscriptions were received. If they include
-    /// the topic, gossipsub sends the message; if not, the peer is not in that channel.
+    /// Publishes a message. Returns the peers that gossip covers: those whose subscriptions were received. If they
+    /// include the topic, gossipsub sends the message; if not, the peer is not in that channel.
     ///
     /// Every node subscribes to changes and presence before anything else. So if gossipsub does not know of that, the
-    /// peer's subscriptions have not arrived, or were lost together with one of two connections; they are not sent again.
+    /// peer's subscriptions have not arrived, or were lost together with one of two connections; they are not sent
+    /// again.
     pub(super) fn publish(&self, gossip: &mut Gossip, topic: GossipTopic, bytes: Vec<u8>) -> BTreeSet<PeerId> {
         let name = self.name(topic).hash();
         let first = match topic {

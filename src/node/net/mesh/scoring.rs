@@ -1,5 +1,5 @@
-//! The parameters of gossipsub's peer scores (libp2p/specs, `pubsub/gossipsub/gossipsub-v1.1.md`, "peer scoring"), tuned
-//! to this network.
+//! The parameters of gossipsub's peer scores (libp2p/specs, `pubsub/gossipsub/gossipsub-v1.1.md`, "peer scoring"),
+//! tuned to this network.
 //!
 //! It is quiet (minutes may pass without a message), small (6 to 24 connections), and each message is validated. So no
 //! peer is penalized for silence (P3 is off: it would penalize peers that have nothing to send) or for its address (P6
@@ -32,8 +32,8 @@ const PUBLISH_BELOW: f64 = -20.0;
 pub(super) const GRAYLIST_BELOW: f64 = -40.0;
 /// The host's score of 0 counts as minus this, 1 as plus this, one half as zero.
 const HOST_WEIGHT: f64 = 40.0;
-/// One invalid message; the number is squared, so a hundred reach [`GRAYLIST_BELOW`]. The host counts them, too, and bans
-/// the peer long before.
+/// One invalid message; the number is squared, so a hundred reach [`GRAYLIST_BELOW`]. The host counts them, too, and
+/// bans the peer long before.
 const INVALID_WEIGHT: f64 = -0.004;
 /// The count of invalid messages decays to a tenth in this time.
 const INVALID_DECAY: Duration = Duration::from_secs(10 * 60);

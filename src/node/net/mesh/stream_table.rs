@@ -2,7 +2,7 @@
 //!
 //! | protocol | opened by | carries |
 //! |---|---|---|
-//! | sync | the side with the smaller peer id, retried with backoff | a [`Link`] for the host, while the peer is connected |
+//! | sync | the side with the smaller peer id, retried with backoff | a [`Link`], while the peer is connected |
 //! | peer exchange | a node with few peers, once for each new peer | addresses of other peers |
 //! | find | the host ([`AskPeer`](super::handle::Command::AskPeer)) | one request and one answer |
 //! | blocks, chat | the host | whole messages ([`blocks`]) |

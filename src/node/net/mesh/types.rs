@@ -60,8 +60,8 @@ pub struct Listening {
     pub public: Vec<String>,
     /// The most direct connections it accepts.
     pub direct_max: usize,
-    /// Receives the node's addresses, each with its peer id at the end, whenever they change. Unbounded: one message for
-    /// each address of this machine's interfaces.
+    /// Receives the node's addresses, each with its peer id at the end, whenever they change. Unbounded: one message
+    /// for each address of this machine's interfaces.
     pub addresses: mpsc::UnboundedSender<Vec<String>>,
 }
 
@@ -69,8 +69,8 @@ pub struct Listening {
 pub enum MeshEvent {
     /// A direct connection was made and its sync stream is open.
     Linked(Link),
-    /// One of several direct connections to a peer ended, as after both sides dialled at once. Gossip that was under way
-    /// on it is lost.
+    /// One of several direct connections to a peer ended, as after both sides dialled at once. Gossip that was under
+    /// way on it is lost.
     RedundantConnectionClosed(NetPeerId),
     /// A gossip message, to be validated by [`MeshHandle::validate`](super::MeshHandle::validate).
     Gossip { ticket: GossipTicket, bytes: Vec<u8> },

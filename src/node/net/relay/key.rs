@@ -50,8 +50,8 @@ impl NodeKey {
     }
 }
 
-/// Writes a file that only its owner may read, atomically: it is renamed to `name` once its content is on the disk. Until
-/// then its name ends in `.new`; only a crash leaves such a file behind.
+/// Writes a file that only its owner may read, atomically: it is renamed to `name` once its content is on the disk.
+/// Until then its name ends in `.new`; only a crash leaves such a file behind.
 pub fn save_secret(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let new = folder.join(format!("{name}.new"));
     match fs::remove_file(&new) {

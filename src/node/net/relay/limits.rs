@@ -7,7 +7,7 @@
 //! | limit | against |
 //! |---|---|
 //! | how much of something there is (`…_MAX`, `…_PER_PEER`) | using up memory, files and bandwidth |
-//! | how often something is requested (`…_RATE`, in each [`RATE_TIME`]) | using up time, of the processor and of the disk |
+//! | how often something is requested (`…_RATE`, in each [`RATE_TIME`]) | using up processor and disk time |
 //! | how long something lasts (`…_TIME`) | holding what is no longer used |
 //!
 //! A limit for each peer keeps honest peers with a defect in check. It stops no attacker, who has as many peer ids as
@@ -85,8 +85,8 @@ pub const REGISTRATIONS_PER_ADDRESS_RATE: u32 = 240;
 pub const REGISTRATIONS_STORED: usize = 16 * REGISTRATIONS_MAX;
 /// Addresses of one registration; a peer that sends more is disconnected.
 pub const REGISTRATION_ADDRESSES: usize = 16;
-/// Seconds. Replaced registrations, and those of peers that disconnected, are stored this long; with the protocol's usual
-/// two hours a relay would be full of peers that have left.
+/// Seconds. Replaced registrations, and those of peers that disconnected, are stored this long; with the protocol's
+/// usual two hours a relay would be full of peers that have left.
 pub const REGISTRATION_TTL_MAX: u64 = REGISTRATION_SECONDS;
 /// Seconds; a registration for a shorter time is refused.
 pub const REGISTRATION_TTL_MIN: u64 = 60;

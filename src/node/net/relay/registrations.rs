@@ -52,8 +52,8 @@ pub(super) struct Registrations {
 }
 
 impl Registrations {
-    /// Counts a registration. `address` is the peer's, or `None` if all peers have the same one; `now` is in milliseconds
-    /// since 1970.
+    /// Counts a registration. `address` is the peer's, or `None` if all peers have the same one; `now` is in
+    /// milliseconds since 1970.
     pub(super) fn on_registered(
         &mut self,
         peer: PeerId,

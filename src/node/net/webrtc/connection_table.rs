@@ -1,14 +1,14 @@
 //! The connections of a browser, and which of them are superfluous. Pure: opens and closes nothing.
 //!
-//! Of two direct connections, one dialled by each side, the one dialled by the smaller peer id remains: both sides decide
-//! alike without a message. Of two that one side dialled, that side alone closes the newer one: only it can order them.
-//! But no peer dials while it has a direct connection, so a dial long afterwards means that the older one is dead
-//! without this side having noticed: then the newer one remains.
+//! Of two direct connections, one dialled by each side, the one dialled by the smaller peer id remains: both sides
+//! decide alike without a message. Of two that one side dialled, that side alone closes the newer one: only it can
+//! order them. But no peer dials while it has a direct connection, so a dial long afterwards means that the older one
+//! is dead without this side having noticed: then the newer one remains.
 //!
 //! ```text
 //!  both dial at once           Alice's table            Bob's table              remains
 //!    Alice < Bob               A→B (Us), B→A (Them)     A→B (Them), B→A (Us)     A→B on both sides
-//!  Alice dials twice           A→B 1, A→B 2             A→B 2, A→B 1 (!)         1: only Alice knows the order, and closes 2
+//!  Alice dials twice           A→B 1, A→B 2             A→B 2, A→B 1 (!)         1: Alice closes 2
 //!  Alice reloads her page and dials 20 s later
 //!                              A→B 2                    A→B 1 (settled), A→B 2   2: Bob closes the dead one
 //! ```
@@ -120,8 +120,8 @@ impl ConnectionTable {
         self.of(peer).filter(|entry| !entry.direct && !entry.closing).last().map(|entry| entry.id)
     }
 
-    /// Returns relayed connections that are superfluous because of a direct one, as far as this side closes them: those it
-    /// dialled, and all of them if it dialled the direct one.
+    /// Returns relayed connections that are superfluous because of a direct one, as far as this side closes them: those
+    /// it dialled, and all of them if it dialled the direct one.
     #[must_use]
     pub fn superfluous(&mut self, peer: &PeerId) -> Vec<ConnectionId> {
         let Some(entries) = self.entries.get_mut(peer) else { return Vec::new() };

@@ -1,5 +1,5 @@
-//! The WebRTC handshake: from a signalling stream over a relayed connection to a direct connection. Drives the machine of
-//! `core::sync::signaling` with the browser's `RTCPeerConnection`.
+//! The WebRTC handshake: from a signalling stream over a relayed connection to a direct connection. Drives the machine
+//! of `core::sync::signaling` with the browser's `RTCPeerConnection`.
 //!
 //! ```text
 //!  Alice (dialled: offerer)                                Bob (answerer)

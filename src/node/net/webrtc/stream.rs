@@ -1,7 +1,7 @@
 //! One stream: a data channel as `AsyncRead` and `AsyncWrite`.
 //!
-//! Writing waits while the browser buffers too much. A data channel has no flow control, so a stream whose reader is too
-//! slow is reset. The channel of a dropped stream remains open until both sides are done, for at most [`LINGER`]:
+//! Writing waits while the browser buffers too much. A data channel has no flow control, so a stream whose reader is
+//! too slow is reset. The channel of a dropped stream remains open until both sides are done, for at most [`LINGER`]:
 //! Chromium allows some 32,000 unclosed channels.
 //!
 //! How a slow peer is noticed on each side: the sender's browser buffers up to [`BUFFERED_HIGH_BYTES`], then writing

@@ -1,5 +1,5 @@
-//! Direct connections as a libp2p transport: a dial becomes a request to the behaviour, incoming connections are received
-//! from the handlers.
+//! Direct connections as a libp2p transport: a dial becomes a request to the behaviour, incoming connections are
+//! received from the handlers.
 //!
 //! Dials only `…/p2p-circuit/webrtc/p2p/X` and listens only on `/webrtc`. Without a listener it accepts none.
 //!

@@ -2,8 +2,7 @@
 //! page's program does not contain the engine, and none of it is loaded before the first search.
 //!
 //! Unlike a job's worker it lives as long as the page. Requests and responses are matched by their order. A worker that
-//! fails is terminated, all pending requests fail, and the next request starts another one, at most [`STARTS_MAX`]
-//! times.
+//! fails is terminated, all pending requests fail, and the next request starts another one, at most three times.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;

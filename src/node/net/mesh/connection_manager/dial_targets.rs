@@ -1,7 +1,7 @@
 //! Peers that the host wants a connection to, besides those that the connection manager chooses.
 //!
-//! The same limits hold for them: on dials at once, on bans, on backoff and on connections. But they come first, and are
-//! dialled even if there are connections enough.
+//! The same limits hold for them: on dials at once, on bans, on backoff and on connections. But they come first, and
+//! are dialled even if there are connections enough.
 //!
 //! For example, a person opens the page of a module whose only provider is Carol. The host asks for Carol with
 //! `connect_to`: her addresses are unknown, so her page is dialled through both connected relays at once; one of them
