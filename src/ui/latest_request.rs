@@ -1,16 +1,16 @@
-//! “The latest answer wins”: tells an answer that is still wanted from one that came too late.
+//! “The latest answer wins”: separates an answer that is still wanted from one that came too late.
 
 use leptos::prelude::*;
 
 use crate::model::request_counter::RequestCounter;
 
-/// Belongs to whoever shows the answers. Cheap to copy; every copy counts together.
+/// Belongs to the view that shows the answers. Cheap to copy; every copy counts together.
 #[derive(Clone, Copy)]
 pub struct LatestRequest(StoredValue<RequestCounter>);
 
 /// One request; kept by the task that waits for its answer.
 #[derive(Clone, Copy)]
-pub struct Request {
+pub struct RequestTicket {
     all: LatestRequest,
     number: u64,
 }
@@ -22,13 +22,13 @@ impl LatestRequest {
     }
 
     /// Begins a request. Answers to all earlier ones are dropped, also when this one never asks anything.
-    pub fn begin(self) -> Request {
+    pub fn begin(self) -> RequestTicket {
         let number = self.0.try_update_value(RequestCounter::begin).unwrap_or_default();
-        Request { all: self, number }
+        RequestTicket { all: self, number }
     }
 }
 
-impl Request {
+impl RequestTicket {
     /// Whether the answer is still wanted: nothing newer was begun, and the page that asked is still there.
     pub fn is_latest(self) -> bool {
         self.all.0.try_with_value(|counter| counter.is_latest(self.number)).unwrap_or(false)

@@ -61,7 +61,7 @@ impl Pwa {
         }
     }
 
-    /// Has the browser ask the server for a newer version. [`Pwa::update_waiting`] tells when there is one.
+    /// Has the browser ask the server for a newer version. [`Pwa::update_waiting`] turns true when there is one.
     pub fn check_for_update(self) {
         call("checkForUpdate");
     }

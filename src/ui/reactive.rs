@@ -33,7 +33,7 @@ where
     some_view(Signal::derive(move || answer.with(|answer| answer.clone().and_then(Result::ok))), render, fallback)
 }
 
-/// What stands in place of an answer that is awaited.
+/// What is shown in place of an answer that is awaited.
 fn render_loading() -> AnyView {
     view! { <p class="muted" role="status">"Looking…"</p> }.into_any()
 }

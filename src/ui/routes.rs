@@ -7,7 +7,7 @@ use gen_registry_api::GuidePage;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::model::module_query::ModuleQuery;
-use crate::model::subject::Subject;
+use crate::model::subject::SubjectRef;
 
 /// The first page.
 pub const HOME: &str = "/";
@@ -165,7 +165,7 @@ pub fn settings(section: SettingsSection) -> &'static str {
     }
 }
 
-/// The page of whoever holds a username.
+/// The page of the person who holds a username.
 pub fn person(username: &str) -> String {
     format!("{PERSON}/{}", encode(username))
 }
@@ -243,12 +243,12 @@ pub fn guide_file(page: GuidePage) -> String {
 }
 
 /// The page of what is followed or blocked; none for a peer.
-pub fn subject(subject: &Subject) -> Option<String> {
+pub fn subject(subject: &SubjectRef) -> Option<String> {
     match subject {
-        Subject::Person(did) => Some(identity(did)),
-        Subject::Module(name) => Some(module(name)),
-        Subject::Tag(name) => Some(tag(name)),
-        Subject::Peer(_) => None,
+        SubjectRef::Person(did) => Some(identity(did)),
+        SubjectRef::Module(name) => Some(module(name)),
+        SubjectRef::Tag(name) => Some(tag(name)),
+        SubjectRef::Peer(_) => None,
     }
 }
 
@@ -356,10 +356,10 @@ mod tests {
 
     #[test]
     fn subjects_lead_to_their_pages() {
-        assert_eq!(subject(&Subject::Person("did:key:z1".into())).as_deref(), Some("/id/did:key:z1"));
-        assert_eq!(subject(&Subject::Module("crc".into())).as_deref(), Some("/m/crc"));
-        assert_eq!(subject(&Subject::Tag("a b".into())).as_deref(), Some("/modules?tag=a%20b"));
-        assert_eq!(subject(&Subject::Peer("12D3".into())), None);
+        assert_eq!(subject(&SubjectRef::Person("did:key:z1".into())).as_deref(), Some("/id/did:key:z1"));
+        assert_eq!(subject(&SubjectRef::Module("crc".into())).as_deref(), Some("/m/crc"));
+        assert_eq!(subject(&SubjectRef::Tag("a b".into())).as_deref(), Some("/modules?tag=a%20b"));
+        assert_eq!(subject(&SubjectRef::Peer("12D3".into())), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-/// A number that grows. Whoever tracks it runs again with each growth.
+/// A number that grows. An effect that tracks it runs again with each growth.
 #[derive(Clone, Copy)]
 pub struct Revision(RwSignal<u64>);
 

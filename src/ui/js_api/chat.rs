@@ -25,7 +25,7 @@ impl GenRegistry {
         to_js(&self.client.clone().register_user(username).await.map_err(to_error)?)
     }
 
-    /// Tells others that this device leaves.
+    /// Announces to others that this device leaves.
     #[wasm_bindgen(js_name = unregisterUser)]
     pub async fn unregister_user(&self, username: Option<String>) -> Result<JsValue, JsValue> {
         to_js(&self.client.clone().unregister_user(username).await.map_err(to_error)?)

@@ -17,7 +17,7 @@ pub enum CheckState {
 }
 
 impl CheckState {
-    /// The value of `data-state`, by which styles and tests tell the states apart.
+    /// The value of `data-state`, by which styles and tests distinguish the states.
     pub fn key(&self) -> &'static str {
         match self {
             Self::Nothing => "",

@@ -4,7 +4,7 @@ use gen_registry_api::{CandidateType, ConnectionPath, NetworkReport, PeerEntry};
 
 use super::text::{FormatNumber, format_count, format_size};
 
-/// How a connection reaches the other side. Returns `None` if the browser does not tell.
+/// How a connection reaches the other side. Returns `None` if the browser does not know.
 pub fn describe_path(path: &ConnectionPath) -> Option<&'static str> {
     let both = [path.local?, path.remote?];
     Some(if both.contains(&CandidateType::Relay) {
@@ -35,7 +35,7 @@ pub fn describe_peer(peer: &PeerEntry, number: FormatNumber) -> String {
 
 /// How far the way to others is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reachability {
+pub struct ConnectionSteps {
     /// The page's server names a relay.
     pub named: bool,
     /// A hint only: a browser without a network often says that it has one.
@@ -46,7 +46,7 @@ pub struct Reachability {
     pub listed: bool,
 }
 
-impl Reachability {
+impl ConnectionSteps {
     /// Takes what the report says; `online` is the browser's word.
     pub fn of(report: &NetworkReport, online: bool) -> Self {
         Self {
@@ -57,7 +57,7 @@ impl Reachability {
         }
     }
 
-    /// The steps in order, up to the first that is not in order: whatever follows depends on it.
+    /// The steps in order, up to the first that is not in order: what follows depends on it.
     pub fn steps(self) -> Vec<bool> {
         let all = [self.named, self.online, self.answers, self.listed];
         let end = all.iter().position(|in_order| !in_order).map_or(all.len(), |broken| broken + 1);
@@ -122,10 +122,10 @@ mod tests {
 
     #[test]
     fn steps_end_with_the_first_that_is_not_in_order() {
-        let all = Reachability { named: true, online: true, answers: true, listed: true };
+        let all = ConnectionSteps { named: true, online: true, answers: true, listed: true };
         assert_eq!(all.steps(), [true, true, true, true]);
-        assert_eq!(Reachability { named: false, ..all }.steps(), [false]);
-        assert_eq!(Reachability { answers: false, listed: false, ..all }.steps(), [true, true, false]);
-        assert_eq!(Reachability { listed: false, ..all }.steps(), [true, true, true, false]);
+        assert_eq!(ConnectionSteps { named: false, ..all }.steps(), [false]);
+        assert_eq!(ConnectionSteps { answers: false, listed: false, ..all }.steps(), [true, true, false]);
+        assert_eq!(ConnectionSteps { listed: false, ..all }.steps(), [true, true, true, false]);
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A person, a peer, a module or a tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Subject {
+pub enum SubjectRef {
     /// By `did:key:…`.
     Person(String),
     /// A node, by its peer id.
@@ -14,7 +14,7 @@ pub enum Subject {
     Tag(String),
 }
 
-impl Subject {
+impl SubjectRef {
     /// Reads `person:…`, `peer:…`, `module:…` or `tag:…`. Returns `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
         let (kind, id) = text.split_once(':')?;
@@ -29,7 +29,7 @@ impl Subject {
     }
 }
 
-impl fmt::Display for Subject {
+impl fmt::Display for SubjectRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Person(id) => write!(f, "person:{id}"),
@@ -47,15 +47,15 @@ mod tests {
     #[test]
     fn the_written_form_is_read_again() {
         for text in ["person:did:key:z6Mk", "peer:12D3KooW", "module:crc32", "tag:a:b c", "tag:", "module:żółw"] {
-            assert_eq!(Subject::parse(text).map(|subject| subject.to_string()).as_deref(), Some(text));
+            assert_eq!(SubjectRef::parse(text).map(|subject| subject.to_string()).as_deref(), Some(text));
         }
-        assert_eq!(Subject::parse("person:did:key:z1"), Some(Subject::Person("did:key:z1".to_owned())));
+        assert_eq!(SubjectRef::parse("person:did:key:z1"), Some(SubjectRef::Person("did:key:z1".to_owned())));
     }
 
     #[test]
     fn anything_else_is_none() {
         for text in ["", "person", "Person:x", "people:x", ":x"] {
-            assert_eq!(Subject::parse(text), None, "{text}");
+            assert_eq!(SubjectRef::parse(text), None, "{text}");
         }
     }
 }

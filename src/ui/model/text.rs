@@ -1,6 +1,6 @@
 //! Numbers, counts, sizes and identifiers as people read them.
 //!
-//! Numbers are written in the reader's language, which only the browser knows: whoever calls gives the function.
+//! Numbers are written in the reader's language, which only the browser knows: the caller gives the function.
 
 /// Writes a whole number, with the separators of the reader's language.
 pub type FormatNumber = fn(u64) -> String;

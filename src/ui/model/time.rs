@@ -24,14 +24,14 @@ impl TimeUnit {
     }
 }
 
-/// How a time is told beside now.
+/// How a time is written beside now.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum RelativeTime {
     /// Less than a minute away.
     JustNow,
     /// So many units ahead; behind when negative.
     Distance(f64, TimeUnit),
-    /// More than a month away: told by its date.
+    /// More than a month away: written as a date.
     Date,
 }
 

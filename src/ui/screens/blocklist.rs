@@ -6,7 +6,7 @@ use crate::action::ActionState;
 use crate::app_state::app_state;
 use crate::components::icon::{Icon, icon};
 use crate::components::notice::FailureNotice;
-use crate::model::subject::Subject;
+use crate::model::subject::SubjectRef;
 use crate::query::use_query;
 use crate::reactive::{keyed_list, query_view, select, slice_view};
 use crate::widgets::moment::Moment;
@@ -94,18 +94,18 @@ fn Row(row: Memo<BlockListRow>) -> impl IntoView {
     let app_state = app_state();
     let attempt = ActionState::new();
     let subject = row.with_untracked(|row| row.subject.clone());
-    let parsed = Subject::parse(&subject);
+    let parsed = SubjectRef::parse(&subject);
     let (mark, what) = match &parsed {
-        Some(Subject::Person(_)) => (Icon::Person, "Person"),
-        Some(Subject::Module(_)) => (Icon::Module, "Module"),
+        Some(SubjectRef::Person(_)) => (Icon::Person, "Person"),
+        Some(SubjectRef::Module(_)) => (Icon::Module, "Module"),
         _ => (Icon::Peers, "Peer"),
     };
     let href = parsed.as_ref().and_then(routes::subject);
     // Of somebody who is not known here yet, the name comes later.
     let name = Memo::new(move |_| match &parsed {
-        Some(Subject::Person(did)) => row.with(|row| row.username.clone()).unwrap_or_else(|| text::shorten_did(did)),
-        Some(Subject::Module(name)) => name.clone(),
-        Some(Subject::Peer(id) | Subject::Tag(id)) => text::shorten_node(id),
+        Some(SubjectRef::Person(did)) => row.with(|row| row.username.clone()).unwrap_or_else(|| text::shorten_did(did)),
+        Some(SubjectRef::Module(name)) => name.clone(),
+        Some(SubjectRef::Peer(id) | SubjectRef::Tag(id)) => text::shorten_node(id),
         None => text::shorten_node(""),
     });
     let remove = move |_| decide(app_state, attempt, subject.clone(), Decision::Neither, "Taken off the list.");

@@ -201,7 +201,7 @@ fn Neighbours() -> impl IntoView {
     }
 }
 
-/// What stands in place of people.
+/// What is shown in place of people.
 fn render_nobody() -> impl IntoView {
     view! {
         <div class="empty">

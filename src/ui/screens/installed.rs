@@ -53,7 +53,7 @@ pub fn Installed() -> impl IntoView {
     }
 }
 
-/// What stands in place of the list.
+/// What is shown in place of the list.
 fn render_nothing() -> impl IntoView {
     view! {
         <div class="empty">

@@ -17,7 +17,7 @@ use crate::components::icon::{Icon, icon};
 use crate::components::markdown::Markdown;
 use crate::components::module_facts::{Stars, Tags, author_link};
 use crate::components::notice::{Notice, NoticeTone};
-use crate::model::subject::Subject;
+use crate::model::subject::SubjectRef;
 use crate::model::versions::find_runnable;
 use crate::query::use_query;
 use crate::reactive::{query_view, select, slice_view, some_view};
@@ -64,7 +64,7 @@ pub fn Module() -> impl IntoView {
     }
 }
 
-/// What stands in place of an unknown module.
+/// What is shown in place of an unknown module.
 fn render_absent(name: &str) -> impl IntoView + use<> {
     view! {
         <div class="empty">
@@ -85,7 +85,7 @@ fn ModuleView(page: Memo<ModulePage>, installation: install::Installation) -> im
     let wanted = query.with_untracked(|query| query.get("install"));
     let (mine, blocked) = (select(page, |page| page.mine), select(page, |page| page.blocked));
     let name = select(page, |page| page.name.clone());
-    let subject = move || Subject::Module(name.get_untracked()).to_string();
+    let subject = move || SubjectRef::Module(name.get_untracked()).to_string();
     let to_install = |page: &ModulePage| {
         let installed = page.installed.as_ref().map(|installed| installed.summary.version.clone());
         install::InstallSubject { name: page.name.clone(), newest: page.latest.clone(), installed }

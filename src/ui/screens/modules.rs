@@ -12,7 +12,7 @@ use crate::components::notice::FailureNotice;
 use crate::components::search_box::{SearchBox, walk};
 use crate::latest_request::LatestRequest;
 use crate::model::module_query::{ModuleQuery, SORTS, find_sort};
-use crate::model::subject::Subject;
+use crate::model::subject::SubjectRef;
 use crate::widgets::module_row::module_rows;
 use crate::widgets::page_head::PageHead;
 use crate::widgets::person_row::person_rows;
@@ -140,7 +140,7 @@ async fn fetch_modules(
     Ok((ModuleList { modules, cursor, total }, people))
 }
 
-/// What stands in place of an empty list: nothing is known, or nothing is like that.
+/// What is shown in place of an empty list: nothing is known, or nothing is like that.
 #[component]
 fn Empty(wanted: Memo<ModuleQuery>) -> impl IntoView {
     view! {
@@ -249,7 +249,7 @@ fn Choices(wanted: Memo<ModuleQuery>) -> impl IntoView {
                                 {icon(Icon::Cross)}
                                 <span class="visually-hidden">"Take this tag away"</span>
                             </button>
-                            <FollowButton subject=Subject::Tag(tag).to_string() what="this tag" />
+                            <FollowButton subject=SubjectRef::Tag(tag).to_string() what="this tag" />
                         }
                     })
             }}

@@ -1,6 +1,6 @@
 //! The peers and relays of this device, and the rules of the network.
 
-mod nobody;
+mod steps;
 
 use leptos::prelude::*;
 
@@ -10,7 +10,7 @@ use crate::components::icon::{Icon, icon};
 use crate::components::notice::{FailureNotice, Notice, NoticeTone};
 use crate::model::network::describe_peer;
 use crate::model::sentences::{describe_parameters_error, describe_rejection};
-use crate::model::subject::Subject;
+use crate::model::subject::SubjectRef;
 use crate::query::use_query;
 use crate::reactive::{keyed_list, query_view, select, slice_view};
 use crate::widgets::did::DidChip;
@@ -74,7 +74,7 @@ fn render_report(report: Memo<NetworkReport>) -> impl IntoView {
             </div>
             <Show
                 when=move || !peers.with(Vec::is_empty)
-                fallback=move || view! { <nobody::WhyNobody report /> }
+                fallback=move || view! { <steps::WhyUnconnected report /> }
             >
                 <ul class="network-list" data-testid="peers">{keyed_list(peers, |peer| peer.id.clone(), render_peer)}</ul>
             </Show>
@@ -225,7 +225,7 @@ fn Copy(report: Memo<NetworkReport>) -> impl IntoView {
 /// A peer: what is known of the connection, its reputation, and the buttons that trust or block it.
 fn render_peer(peer: Memo<PeerEntry>) -> impl IntoView {
     let id = peer.with_untracked(|peer| peer.id.clone());
-    let subject = Subject::Peer(id.clone()).to_string();
+    let subject = SubjectRef::Peer(id.clone()).to_string();
     let syncing = select(peer, |peer| peer.syncing);
     view! {
         <li class="network-item">

@@ -8,7 +8,7 @@ use crate::app_state::app_state;
 use crate::components::icon::{Icon, icon};
 use crate::components::notice::FailureNotice;
 use crate::model::notices::format_notice;
-use crate::model::subject::Subject;
+use crate::model::subject::SubjectRef;
 use crate::notify;
 use crate::query::use_query;
 use crate::reactive::{keyed_list, query_view, select, slice_view};
@@ -85,7 +85,7 @@ fn render_notices(list: Memo<NoticeList>) -> impl IntoView {
     }
 }
 
-/// What stands in place of the list.
+/// What is shown in place of the list.
 fn render_nothing_new() -> impl IntoView {
     view! {
         <div class="empty">
@@ -133,12 +133,12 @@ fn render_notice(notice: Memo<Notice>) -> impl IntoView {
 /// One that is followed.
 fn render_follow(row: Memo<FollowRow>) -> impl IntoView {
     let subject = row.with_untracked(|row| row.subject.clone());
-    let parsed = Subject::parse(&subject);
+    let parsed = SubjectRef::parse(&subject);
     let href = parsed.as_ref().and_then(routes::subject).unwrap_or_default();
     let name = move || match &parsed {
-        Some(Subject::Module(name)) => name.clone(),
-        Some(Subject::Tag(tag)) => format!("#{tag}"),
-        Some(Subject::Person(id) | Subject::Peer(id)) => {
+        Some(SubjectRef::Module(name)) => name.clone(),
+        Some(SubjectRef::Tag(tag)) => format!("#{tag}"),
+        Some(SubjectRef::Person(id) | SubjectRef::Peer(id)) => {
             row.with(|row| row.username.clone()).unwrap_or_else(|| text::shorten_did(id))
         }
         None => String::new(),

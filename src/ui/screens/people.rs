@@ -58,7 +58,7 @@ fn format_total(directory: PeopleList, prefix: &str) -> String {
     }
 }
 
-/// Links to the names with each first letter; nothing while nobody is known.
+/// Links to the names with each first letter; nothing while no person is known.
 #[component]
 fn Letters(directory: PeopleList, prefix: Memo<String>) -> impl IntoView {
     view! {

@@ -9,7 +9,7 @@ use leptos_router::hooks::use_params_map;
 use crate::app_state::app_state;
 use crate::components::notice::{Notice, NoticeTone};
 use crate::model::sentences::{describe_hold, describe_loss};
-use crate::model::subject::Subject;
+use crate::model::subject::SubjectRef;
 use crate::query::use_query;
 use crate::reactive::{query_view, select, slice_view, some_view};
 use crate::widgets::moment::Moment;
@@ -108,7 +108,7 @@ pub fn PersonByDid() -> impl IntoView {
     }
 }
 
-/// What stands in place of an unknown identity.
+/// What is shown in place of an unknown identity.
 fn render_unknown() -> impl IntoView {
     view! {
         <div class="empty">
@@ -207,7 +207,7 @@ fn render_contest(report: &NameReport, holder: &UsernameEntry) -> Option<impl In
 fn PersonView(person: Memo<Person>) -> impl IntoView {
     let mine = select(person, |person| person.mine);
     let blocked = select(person, |person| person.blocked);
-    let subject = move || Subject::Person(person.with_untracked(|person| person.did.clone())).to_string();
+    let subject = move || SubjectRef::Person(person.with_untracked(|person| person.did.clone())).to_string();
     let card = |person: &Person| {
         let name = person.entry.as_ref().map(|entry| (entry.status, entry.registered_at));
         (person.public_key.clone(), person.profile.clone(), name, person.mine)

@@ -106,7 +106,7 @@ fn Name() -> impl IntoView {
     }
 }
 
-/// What stands in place of the form.
+/// What is shown in place of the form.
 fn render_named(name: String) -> impl IntoView {
     view! {
         <p class="lead">"This profile already has a name: " <strong>{name}</strong> "."</p>

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use crate::app_state::app_state;
 use crate::time;
 
-/// A `<time>`: “3 minutes ago”, told anew with every minute; the exact time is its title.
+/// A `<time>`: “3 minutes ago”, updated every minute; the exact time is its title.
 #[component]
 pub fn Moment(
     /// Milliseconds since 1970.

@@ -14,7 +14,7 @@ use gen_registry_api::{AnsweredBy, ConnectionState, FindReport, FoundName, Found
 
 /// Searches as soon as it is on show, again when the connection changes, and on demand.
 ///
-/// Shows whom it asks, then what was found and who answered.
+/// Shows which peers it asks, then what was found and who answered.
 #[component]
 pub fn NetworkLookup(
     /// Whether a person or a module is searched for.

@@ -75,12 +75,12 @@ pub(super) struct Behaviour {
     /// Not wrapped in [`Direct`]: relays are servers, too.
     pub(super) kademlia: Guarded<kad::Behaviour<MemoryStore>>,
     /// Gossip and streams: what carries the registry's data.
-    pub(super) registry: Direct<Registry>,
+    pub(super) data: Direct<DirectProtocols>,
 }
 
 /// The behaviours that carry the registry's data.
 #[derive(NetworkBehaviour)]
-pub(super) struct Registry {
+pub(super) struct DirectProtocols {
     pub(super) gossip: Gossip,
     pub(super) streams: Streams,
 }
@@ -88,12 +88,12 @@ pub(super) struct Registry {
 impl Behaviour {
     /// Returns gossipsub.
     pub(super) fn gossip(&mut self) -> &mut Gossip {
-        &mut self.registry.inner_mut().gossip
+        &mut self.data.inner_mut().gossip
     }
 
     /// Returns the behaviour of the streams that are not libp2p's.
     pub(super) fn streams(&mut self) -> &mut Streams {
-        &mut self.registry.inner_mut().streams
+        &mut self.data.inner_mut().streams
     }
 
     /// Returns Kademlia.
@@ -132,7 +132,7 @@ pub(super) fn swarm(
         identify: identify::Behaviour::new(identify),
         ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_EVERY)),
         kademlia: Guarded::new(kademlia, may_dial_for_queries(options, &stack.reachability)?),
-        registry: Direct::new(Registry { gossip: gossip()?, streams: Streams::default() }),
+        data: Direct::new(DirectProtocols { gossip: gossip()?, streams: Streams::default() }),
     };
     let config = transport::swarm_config().with_max_negotiating_inbound_streams(STREAMS_NEGOTIATING);
     Ok((Swarm::new(stack.transport, behaviour, local_peer_id, config), stack.reachability))

@@ -33,7 +33,7 @@ use libp2p::swarm::SwarmEvent;
 use libp2p::{PeerId, Swarm, gossipsub, identify, kad, ping, relay, rendezvous};
 
 use crate::net::address::is_webrtc;
-use crate::net::mesh::behaviour::{Behaviour, BehaviourEvent, RegistryEvent};
+use crate::net::mesh::behaviour::{Behaviour, BehaviourEvent, DirectProtocolsEvent};
 use crate::net::mesh::connected_peers::ConnectedPeers;
 use crate::net::mesh::connector::{Bootstrap, Connector};
 use crate::net::mesh::dht_client::DhtClient;
@@ -252,7 +252,7 @@ impl EventLoop {
     /// Passes an event of the swarm to the parts that it concerns.
     fn handle_swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
         // Gossip, the most frequent event, changes nothing in the view.
-        self.view_changed |= !matches!(event, SwarmEvent::Behaviour(BehaviourEvent::Registry(_)));
+        self.view_changed |= !matches!(event, SwarmEvent::Behaviour(BehaviourEvent::Data(_)));
         let now = self.now();
         match event {
             SwarmEvent::ConnectionEstablished { peer_id, endpoint, .. } => {
@@ -312,7 +312,7 @@ impl EventLoop {
                 tracing::debug!(%peer, %error, "ping failed, connection closed");
                 self.swarm.close_connection(connection);
             }
-            BehaviourEvent::Registry(RegistryEvent::Gossip(gossipsub::Event::Message {
+            BehaviourEvent::Data(DirectProtocolsEvent::Gossip(gossipsub::Event::Message {
                 propagation_source,
                 message_id,
                 message,

@@ -15,7 +15,7 @@ use gen_registry_api::OnlineUser;
 /// How often “40 s ago” is made true again.
 const AGES_EVERY: Duration = Duration::from_secs(5);
 
-/// The list, which follows presence; times in it are told again every few seconds.
+/// The list, which follows presence; times in it are refreshed every few seconds.
 #[component]
 pub fn Members(name: Memo<String>) -> impl IntoView {
     let app_state = app_state();

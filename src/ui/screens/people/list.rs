@@ -11,7 +11,7 @@ use wasm_bindgen::closure::Closure;
 use web_sys::{IntersectionObserver, IntersectionObserverEntry};
 
 use crate::app_state::{AppState, app_state};
-use crate::latest_request::{LatestRequest, Request};
+use crate::latest_request::{LatestRequest, RequestTicket};
 use gen_registry_api::client::Client;
 use gen_registry_api::failure::Failure;
 use gen_registry_api::{PeoplePage, PersonSummary, UsernameEntry};
@@ -136,7 +136,12 @@ impl PeopleList {
     /// Takes an answer, unless a newer request was begun.
     ///
     /// `place` puts the new rows in place of the old ones or after them. A failure leaves the rows as they are.
-    fn accept(self, request: Request, page: Result<PeoplePage, Failure>, place: impl FnOnce(&mut Vec<Row>, Vec<Row>)) {
+    fn accept(
+        self,
+        request: RequestTicket,
+        page: Result<PeoplePage, Failure>,
+        place: impl FnOnce(&mut Vec<Row>, Vec<Row>),
+    ) {
         if !request.is_latest() {
             return;
         }

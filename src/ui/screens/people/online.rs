@@ -14,7 +14,7 @@ use gen_registry_api::OnlineUser;
 /// As many faces as a page shows before it says how many more there are.
 const FACES_MAX: usize = 24;
 
-/// The section; nothing while nobody is online.
+/// The section; nothing while no person is online.
 #[component]
 pub fn Online() -> impl IntoView {
     let app_state = app_state();

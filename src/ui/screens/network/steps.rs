@@ -4,14 +4,14 @@ use leptos::prelude::*;
 
 use crate::components::icon::{Icon, icon};
 use crate::dom;
-use crate::model::network::Reachability;
+use crate::model::network::ConnectionSteps;
 use crate::reactive::slice_view;
 use gen_registry_api::NetworkReport;
 
 /// The steps that are needed for a connection, up to the one that fails.
 #[component]
-pub fn WhyNobody(report: Memo<NetworkReport>) -> impl IntoView {
-    let way = |report: &NetworkReport| Reachability::of(report, dom::is_online());
+pub fn WhyUnconnected(report: Memo<NetworkReport>) -> impl IntoView {
+    let way = |report: &NetworkReport| ConnectionSteps::of(report, dom::is_online());
     view! {
         <div data-testid="why-nobody">
             <p>"Nobody is connected. Step by step:"</p>
@@ -20,8 +20,8 @@ pub fn WhyNobody(report: Memo<NetworkReport>) -> impl IntoView {
     }
 }
 
-/// Up to the first one that is not in order: whatever follows depends on it.
-fn steps(way: Reachability) -> impl IntoView {
+/// Up to the first one that is not in order: what follows depends on it.
+fn steps(way: ConnectionSteps) -> impl IntoView {
     const CHECKS: [(&str, &str); 4] = [
         (
             "The server of this page names a relay.",
