@@ -13,14 +13,15 @@
 //!
 //! A locked key can neither read nor write the shared entries: sharing then waits until it is unlocked.
 
-use std::cell::{Cell, Ref, RefCell};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::context::Context;
+use crate::decisions::Decisions;
 use crate::errors;
 use crate::key_store::KeyStore;
-use crate::peering::PeerTable;
+use crate::peers::PeerTable;
 use crate::registry::ChangeDraft;
 use crate::registry::{Registry, RegistryObserver};
 use crate::reputation::{Actor, ReputationTracker};
@@ -29,68 +30,11 @@ use crate::store::{Durability, StoreError, Table};
 use gen_registry_api::*;
 use gen_registry_core::block_list::{BlockDecision, BlockList, Entry, ListError, ListKey, Subject};
 use gen_registry_core::document::Edit;
-use gen_registry_core::identity::Identity;
-use gen_registry_core::name::ModuleName;
 use gen_registry_core::sealing::NONCE_BYTES;
 
 /// The key of [`Table::Settings`] under which the lists are stored. If damaged, they return from the sealed copy in the
 /// document.
 pub(crate) const RECORD: &str = "lists";
-
-/// What the person decided, for every service that asks. [`BlockLists`] changes it.
-pub(crate) struct Decisions(RefCell<BlockList>);
-
-impl Decisions {
-    /// Wraps the stored lists.
-    pub(crate) fn new(lists: BlockList) -> Self {
-        Self(RefCell::new(lists))
-    }
-
-    /// Returns the lists.
-    fn lists(&self) -> Ref<'_, BlockList> {
-        self.0.borrow()
-    }
-
-    /// Whether the lists are empty.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.lists().is_empty()
-    }
-
-    /// Returns what was decided about exactly this subject.
-    pub(crate) fn verdict(&self, subject: &Subject) -> BlockDecision {
-        self.lists().verdict(subject)
-    }
-
-    /// Whether a person is blocked.
-    pub(crate) fn blocks_person(&self, person: &Identity) -> bool {
-        self.lists().verdict(&Subject::Person(*person)) == BlockDecision::Block
-    }
-
-    /// Returns the blocked people.
-    pub(crate) fn blocked_people(&self) -> Vec<Identity> {
-        let lists = self.lists();
-        let blocked = lists.entries().filter(|(_, entry)| entry.verdict == BlockDecision::Block);
-        let people = blocked.filter_map(|(subject, _)| match subject {
-            Subject::Person(person) => Some(*person),
-            Subject::Peer(_) | Subject::Module(_) => None,
-        });
-        people.collect()
-    }
-
-    /// Whether a module is blocked: by itself, or with its holder unless it is trusted by itself.
-    pub(crate) fn blocks_module(&self, name: &ModuleName, holder: Option<&Identity>) -> bool {
-        let lists = self.lists();
-        // Asked of every module of every list.
-        if lists.is_empty() {
-            return false;
-        }
-        match lists.verdict(&Subject::Module(name.clone())) {
-            BlockDecision::Block => true,
-            BlockDecision::Allow => false,
-            BlockDecision::Neither => holder.is_some_and(|holder| self.blocks_person(holder)),
-        }
-    }
-}
 
 /// The service that changes the lists, stores them, and shares them with the person's other devices.
 pub(crate) struct BlockLists {
@@ -170,7 +114,7 @@ impl BlockLists {
     /// Stores the lists, then puts them into force.
     async fn save(&self, lists: BlockList) -> Result<(), StoreError> {
         self.context.records.commit(vec![put(Table::Settings, RECORD, &lists)], Durability::Strict).await?;
-        *self.decisions.0.borrow_mut() = lists;
+        self.decisions.replace(lists);
         Ok(())
     }
 

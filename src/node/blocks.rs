@@ -12,6 +12,7 @@
 
 mod avatars;
 mod cache;
+mod error;
 mod fetcher;
 mod server;
 
@@ -27,19 +28,18 @@ use futures::{FutureExt, StreamExt, pin_mut, select};
 use futures_timer::Delay;
 
 use crate::context::Context;
-use crate::errors;
 use crate::key_store::KeyStore;
-use crate::peering::PeerTable;
+use crate::peers::PeerTable;
 use crate::registry::Registry;
 use crate::reputation::ReputationTracker;
 use crate::store::records::{StoredRecord, put};
 use crate::store::{Batch, Durability, StoreError, Table, Write};
 pub use cache::Pin;
 use cache::{CacheEntry, CacheIndex};
+pub use error::ContentError;
 use fetcher::FetchRequest;
 pub(crate) use fetcher::run as fetch_from_peers;
-use gen_registry_api::Failure;
-use gen_registry_core::artifact::{Artifact, ArtifactError};
+use gen_registry_core::artifact::Artifact;
 use gen_registry_core::digest::{Digest, cid_of, hash_in};
 use gen_registry_core::limits::BLOCK_MAX_BYTES;
 pub(crate) use server::serve;
@@ -52,29 +52,6 @@ pub const CACHED_MAX: usize = 4_096;
 pub const FETCHES_MAX: usize = 4;
 /// A fetch that takes longer also looks for providers that are not connected, in Kademlia.
 pub const LOOK_FURTHER_AFTER: Duration = Duration::from_secs(2);
-
-/// Why content could not be stored, fetched or read. Blocks that were stored before the failure remain.
-#[derive(Debug, thiserror::Error)]
-pub enum ContentError {
-    #[error(transparent)]
-    Artifact(#[from] ArtifactError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error("{missing} blocks are missing, and nobody who is connected has them")]
-    Nobody { missing: usize },
-    #[error("this node is in no network")]
-    Alone,
-    #[error("some of it is not here")]
-    Incomplete,
-    #[error("its blocks are not the whole that it names")]
-    Contradiction,
-}
-
-impl From<ContentError> for Failure {
-    fn from(error: ContentError) -> Self {
-        errors::content_failed(error)
-    }
-}
 
 /// How far a fetch is, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,19 +8,19 @@
 //! Messages of peers are put into the log at once and stored once a second, since peers can send them again; own
 //! messages are stored before they are shown.
 
-mod store;
 mod view;
 
 use std::rc::Rc;
 
 use crate::RequestId;
-use crate::block_list::Decisions;
-use crate::chat::HistoryRequests;
+use crate::channel_store::{self, ChannelRecord, ChannelState, ChannelStore, Joined};
 use crate::context::Context;
+use crate::decisions::Decisions;
 use crate::errors;
+use crate::history_requests::HistoryRequests;
 use crate::key_store::KeyStore;
 use crate::net::mesh::GossipTopic;
-use crate::peering::PeerTable;
+use crate::peers::PeerTable;
 use crate::presence::PresenceService;
 use crate::registry::Registry;
 use crate::reputation::{Actor, ReputationTracker};
@@ -33,8 +33,6 @@ use gen_registry_core::presence::{CHANNELS_MAX, Input};
 use gen_registry_core::sync::chat::ChatFrame;
 use gen_registry_core::sync::rejection::Rejection;
 use gen_registry_core::sync::reputation::ReputationEvent;
-pub(crate) use store::ChannelStore;
-use store::{ChannelRecord, ChannelState, Joined};
 
 /// The outcome of a received message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,8 +123,8 @@ impl Channels {
         }
         let mut deletes = vec![Write::Delete { table: Table::Channels, key: channel.to_string() }];
         if let Some(log) = self.store.state().log(&channel) {
-            deletes.extend(log.messages().map(|(place, _)| store::forget(&channel, place)));
-            deletes.extend(log.topic_line().map(|line| store::forget(&channel, &MessageKey::of(line))));
+            deletes.extend(log.messages().map(|(place, _)| channel_store::forget(&channel, place)));
+            deletes.extend(log.topic_line().map(|line| channel_store::forget(&channel, &MessageKey::of(line))));
         }
         self.context.commit(deletes, Durability::Relaxed).await?;
         self.store.state_mut().joined.remove(&channel);
@@ -189,7 +187,7 @@ impl Channels {
         let message =
             Signed::sign(&signer, &self.context.network.topic, Message { channel: channel.clone(), at, body });
         let bytes = message.encode();
-        let batch = vec![store::write(&message), settings.write()];
+        let batch = vec![channel_store::write(&message), settings.write()];
         self.context.commit(batch, Durability::Strict).await?;
         self.keys.set_settings(settings);
         self.put(&message);
@@ -255,12 +253,12 @@ impl Channels {
             let put = joined.log.put(message.clone());
             let (new, muted) = (put.new, joined.record.muted);
             if new {
-                channels.unsaved.push(store::write(message));
+                channels.unsaved.push(channel_store::write(message));
             }
             let line = topic_line_key(&channels, &channel);
             // What the channel is about stays when the messages around it go.
             let removed = put.gone.iter().filter(|place| Some(**place) != line);
-            channels.unsaved.extend(removed.map(|place| store::forget(&channel, place)));
+            channels.unsaved.extend(removed.map(|place| channel_store::forget(&channel, place)));
             if !new {
                 return false;
             }

@@ -33,17 +33,18 @@ use std::time::Duration;
 use futures::channel::mpsc;
 
 use crate::RequestId;
-use crate::channels::{ChannelStore, Channels, ReceiveOutcome};
+use crate::channel_store::ChannelStore;
+use crate::channels::{Channels, ReceiveOutcome};
 use crate::context::Context;
 use crate::errors;
+use crate::history_requests::{HistoryRequest, HistoryRequests};
 use crate::net::key::{NetPeerId, NodeKey};
 use crate::net::mesh::{GossipTicket, GossipTopic, MeshHandle, MessageAcceptance};
-use crate::peering::PeerTable;
+use crate::peers::PeerTable;
 use crate::presence::PresenceService;
 use crate::reputation::ReputationTracker;
 use crate::store::StoreError;
 use gen_registry_api::*;
-use gen_registry_core::chat::ChannelName;
 use gen_registry_core::presence::{HeartbeatRefusal, Input, PresenceError};
 use gen_registry_core::sync::chat::rates::{PassedOn, PeerRates, SPEAKERS_REMEMBERED};
 use gen_registry_core::sync::rejection::{Rejection, of_heartbeat};
@@ -52,36 +53,6 @@ pub(crate) use server::serve;
 
 /// How often silence is looked for and heartbeats, history and searches may become due.
 pub(crate) const TICK: Duration = Duration::from_secs(1);
-
-/// A channel whose history is requested.
-pub(crate) struct HistoryRequest {
-    /// The channel.
-    pub(crate) channel: ChannelName,
-    /// The member to ask; `None` for all connected members.
-    pub(crate) from: Option<NetPeerId>,
-}
-
-/// The queue to the task that asks peers for history, once it runs.
-#[derive(Default)]
-pub(crate) struct HistoryRequests(RefCell<Option<mpsc::UnboundedSender<HistoryRequest>>>);
-
-impl HistoryRequests {
-    /// Opens the queue; an older one ends.
-    fn open(&self) -> mpsc::UnboundedReceiver<HistoryRequest> {
-        // Unbounded: one request for each channel that this profile or a connected person joins.
-        let (sender, receiver) = mpsc::unbounded();
-        *self.0.borrow_mut() = Some(sender);
-        receiver
-    }
-
-    /// Requests a channel's history of `from`, or of its members. Does nothing without a network.
-    pub(crate) fn ask(&self, channel: ChannelName, from: Option<NetPeerId>) {
-        if let Some(sender) = &*self.0.borrow() {
-            // Without peers there is none to ask.
-            sender.unbounded_send(HistoryRequest { channel, from }).ok();
-        }
-    }
-}
 
 /// What is stored of each peer: its rates, and how far its clock is apart.
 #[derive(Default)]

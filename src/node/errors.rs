@@ -1,6 +1,5 @@
 //! Failures and reasons in sentences for people. Deciding happens elsewhere; this file only words it.
 
-use crate::blocks::ContentError;
 use crate::store::StoreError;
 use gen_registry_api::{Failure, FailureCode};
 use gen_registry_core::name::NameError;
@@ -25,22 +24,6 @@ pub(super) fn store_failed(error: StoreError) -> Failure {
                 "Nothing was changed. Try again; if it goes on, export a backup and restart the browser.",
             )
         }
-    }
-}
-
-pub(super) fn content_failed(error: ContentError) -> Failure {
-    match error {
-        ContentError::Store(error) => store_failed(error),
-        ContentError::Nobody { .. } | ContentError::Alone | ContentError::Incomplete => Failure::new(
-            FailureCode::ContentMissing,
-            "Nobody who is connected right now has all of it.",
-            "What has arrived is kept. Try again when more people are connected.",
-        ),
-        error @ (ContentError::Artifact(_) | ContentError::Contradiction) => Failure::new(
-            FailureCode::ContentInvalid,
-            sentence(&error.to_string()),
-            "It can't be used. Whoever published it has to publish a new version.",
-        ),
     }
 }
 

@@ -19,24 +19,21 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
 use crate::RequestId;
 use crate::context::Context;
 use crate::errors;
-use crate::platform::Environment;
+use crate::key_state::{KeyState, RECORD, SealedKey, key_write, make};
 use crate::store::records::put;
 use crate::store::{Durability, Table, Write};
 use gen_registry_api::*;
 use gen_registry_core::identity::{Identity, PhraseError, RECOVERY_WORDS, SigningIdentity};
 use gen_registry_core::jobs::{Job, JobOutput};
 use gen_registry_core::sealing::{
-    self, COST, Cost, NONCE_BYTES, PASSPHRASE_MIN_CHARS, SALT_BYTES, SealError, StretchJob, StretchedKey,
+    self, COST, NONCE_BYTES, PASSPHRASE_MIN_CHARS, SALT_BYTES, SealError, StretchJob, StretchedKey,
 };
 use gen_registry_core::time::Timestamp;
 
-/// The key of [`Table::Keys`] under which the identity is stored.
-pub(super) const RECORD: &str = "identity";
 /// The key of [`Table::Settings`] under which the settings are stored.
 pub(super) const SETTINGS_RECORD: &str = "state";
 /// Ids of commands that were carried out, stored so that a command that is sent again after a change of writer is not
@@ -77,94 +74,6 @@ impl Settings {
     pub(super) fn write(&self) -> Write {
         put(Table::Settings, SETTINGS_RECORD, self)
     }
-}
-
-/// The key as this session has it.
-pub(super) enum KeyState {
-    /// There is none.
-    Empty,
-    /// It can sign; `sealed` is its stored form under a passphrase, if it has one.
-    Open { signer: SigningIdentity, sealed: Option<SealedKey> },
-    /// Only its sealed form is known.
-    Locked { identity: Identity, sealed: SealedKey },
-}
-
-/// The stored form of the key.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct KeyRecord {
-    public: [u8; 32],
-    secret: StoredSecret,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-enum StoredSecret {
-    Plain(Zeroizing<[u8; 32]>),
-    Sealed(SealedKey),
-}
-
-/// A key sealed under a passphrase, with what is needed to derive the sealing key again.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct SealedKey {
-    cost: Cost,
-    salt: [u8; SALT_BYTES],
-    nonce: [u8; NONCE_BYTES],
-    #[serde(with = "serde_bytes")]
-    sealed: Vec<u8>,
-}
-
-impl KeyState {
-    /// Returns the state after a start.
-    pub(super) fn from_record(record: KeyRecord) -> Self {
-        match record.secret {
-            StoredSecret::Plain(entropy) => {
-                Self::Open { signer: SigningIdentity::from_entropy(&entropy), sealed: None }
-            }
-            StoredSecret::Sealed(sealed) => Self::Locked { identity: Identity::from_trusted(record.public), sealed },
-        }
-    }
-
-    /// Returns the identity that the key belongs to.
-    pub(super) fn identity(&self) -> Option<Identity> {
-        match self {
-            Self::Empty => None,
-            Self::Open { signer, .. } => Some(signer.identity()),
-            Self::Locked { identity, .. } => Some(*identity),
-        }
-    }
-
-    /// Returns how the key is protected.
-    pub(super) fn protection(&self) -> Protection {
-        match self {
-            Self::Empty | Self::Open { sealed: None, .. } => Protection::None,
-            Self::Open { sealed: Some(_), .. } => Protection::Unlocked,
-            Self::Locked { .. } => Protection::Locked,
-        }
-    }
-
-    /// Returns the open key; fails if there is none or it is locked.
-    pub(super) fn signer(&self) -> Result<SigningIdentity, Failure> {
-        match self {
-            Self::Empty => Err(errors::no_identity()),
-            Self::Open { signer, .. } => Ok(signer.clone()),
-            Self::Locked { .. } => Err(errors::locked()),
-        }
-    }
-}
-
-/// Returns the write that stores a key.
-pub(super) fn key_write(signer: &SigningIdentity, sealed: Option<&SealedKey>) -> Write {
-    let secret = match sealed {
-        Some(sealed) => StoredSecret::Sealed(sealed.clone()),
-        None => StoredSecret::Plain(signer.entropy()),
-    };
-    put(Table::Keys, RECORD, &KeyRecord { public: *signer.identity().as_bytes(), secret })
-}
-
-/// Generates a key; stores nothing.
-pub(super) fn make(environment: &dyn Environment) -> SigningIdentity {
-    let mut entropy = Zeroizing::new([0; 32]);
-    environment.random(entropy.as_mut_slice());
-    SigningIdentity::from_entropy(&entropy)
 }
 
 /// Checks that a new passphrase has a minimum length. Its strength is not estimated.

@@ -10,7 +10,7 @@
 //! - `context`; `key_store` (the key and the settings)
 //! - `registry` (read model, own document, writing: `write`); [`replication`] (what peers get); [`admit`] (what they
 //!   bring)
-//! - `block_list::Decisions`, `modules::install::Installations`, [`peering`]'s peer table, `channels`' store
+//! - `decisions`, `modules::installed`, `peers`, `channel_store`, `history_requests`: state that several services read
 //! - `presence` (who is online); `reputation` (scores of peers)
 //! - `people` (questions); `profile` (the own name and description); `notices`; `block_list`; `backup`
 //! - [`blocks`] (content of modules and pictures); [`lookup`]; `receipts`; `modules`
@@ -34,12 +34,16 @@ pub mod admit;
 mod backup;
 mod block_list;
 pub mod blocks;
+mod channel_store;
 mod channels;
 mod chat;
 mod context;
+mod decisions;
 mod document_cache;
 mod errors;
 mod guide;
+mod history_requests;
+mod key_state;
 mod key_store;
 pub mod lookup;
 mod modules;
@@ -47,6 +51,7 @@ pub mod net;
 pub mod network;
 mod notices;
 pub mod peering;
+mod peers;
 mod people;
 pub mod platform;
 mod presence;
@@ -74,12 +79,14 @@ use crate::block_list::BlockLists;
 use crate::blocks::ContentStore;
 use crate::chat::Chat;
 use crate::context::Context;
-use crate::key_store::{KeyState, KeyStore};
+use crate::key_state::KeyState;
+use crate::key_store::KeyStore;
 use crate::lookup::Lookups;
 use crate::modules::Modules;
-use crate::modules::install;
+use crate::modules::installed;
 use crate::notices::Notices;
-use crate::peering::{PeerTable, network_report};
+use crate::peers::PeerTable;
+use crate::peers::report::network_report;
 use crate::people::People;
 use crate::platform::Environment;
 use crate::presence::PresenceService;
@@ -138,7 +145,7 @@ impl Node {
         let records = Records::new(store);
         migrate(&records).await?;
         let mut damaged = Vec::new();
-        let key_state = match records.get(Table::Keys, key_store::RECORD).await? {
+        let key_state = match records.get(Table::Keys, key_state::RECORD).await? {
             StoredRecord::Record(record) => KeyState::from_record(record),
             StoredRecord::Nothing => KeyState::Empty,
             StoredRecord::Damaged(found) => {
@@ -151,7 +158,7 @@ impl Node {
         let now = environment.now().max(newest_claim);
         let (read_model, broken_people) = read_people(&records, &network, now).await?;
         let (quarantined, _) = records.all::<Quarantined>(Table::Quarantine, "").await?;
-        let (installed, broken) = install::read(&records).await?;
+        let (installed, broken) = installed::read(&records).await?;
         damaged.extend(broken);
         let (scores, broken) = Scores::read(&records).await?;
         damaged.extend(broken);

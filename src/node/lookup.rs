@@ -31,7 +31,7 @@ use crate::errors;
 use crate::key_store::KeyStore;
 use crate::modules;
 use crate::net::key::NetPeerId;
-use crate::peering::PeerTable;
+use crate::peers::PeerTable;
 use crate::registry::Registry;
 use crate::reputation::ReputationTracker;
 use gen_registry_api::{Failure, NameKind};
@@ -133,7 +133,7 @@ fn parse(kind: NameKind, text: &str) -> Result<ClaimedName, Failure> {
         NameKind::Username => {
             text.trim().parse().map(ClaimedName::Username).map_err(|error| errors::name_invalid(&error))
         }
-        NameKind::Module => modules::parse_name(text).map(ClaimedName::Module),
+        NameKind::Module => modules::input::parse_name(text).map(ClaimedName::Module),
     }
 }
 

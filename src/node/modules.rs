@@ -4,10 +4,13 @@
 //! - installing: `install`, `lockfile`, `bundle`; running: `run`; finding: `search`
 //! - what a module's owner does: `publish`; ratings: `rate`
 
+pub(crate) mod answers;
 mod bundle;
 pub(crate) mod catalog;
 mod errors;
+pub(crate) mod input;
 pub(crate) mod install;
+pub(crate) mod installed;
 mod lockfile;
 mod pages;
 pub(crate) mod publish;
@@ -15,25 +18,18 @@ mod rate;
 pub(crate) mod run;
 pub(crate) mod search;
 
-pub(crate) use pages::name_status;
-
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use crate::RequestId;
 use crate::blocks::ContentStore;
 use crate::context::Context;
 use crate::key_store::KeyStore;
+use crate::modules::input::validate;
 use crate::registry::Registry;
 use catalog::ModuleCatalog;
 use gen_registry_api::*;
-use gen_registry_core::document::ModuleAnnotations;
-use gen_registry_core::fact::{ClaimedName, Fact, NameClaim, SignedFact};
 use gen_registry_core::jobs::{Job, JobOutput};
-use gen_registry_core::name::ModuleName;
-use gen_registry_core::read_model::PersonRecord;
 use gen_registry_core::resolver::Versions;
-use gen_registry_core::validation::Report;
 use install::Installer;
 use publish::Publisher;
 use run::Runner;
@@ -145,50 +141,5 @@ impl Modules {
             Some(JobOutput::Rendered(html)) => Ok(Some(html)),
             _ => Err(errors::no_helper()),
         }
-    }
-}
-
-/// Validates a file in a worker, or fails: the page's own program does not contain the validator.
-async fn validate(context: &Context, bytes: Vec<u8>) -> Result<Report, Failure> {
-    match context.environment.run_job(Job::Validate(bytes)).await {
-        Some(JobOutput::Validated(report)) => Ok(*report),
-        _ => Err(errors::no_helper()),
-    }
-}
-
-/// Parses a module's name as a person typed it.
-pub(super) fn parse_name(text: &str) -> Result<ModuleName, Failure> {
-    text.trim().parse().map_err(|error| errors::name_invalid(&error))
-}
-
-/// Returns the modules that may be shown otherwise now that a person's record is another one.
-pub(super) fn modules_touched(before: Option<&PersonRecord>, now: &PersonRecord) -> BTreeSet<ModuleName> {
-    let nothing = ModuleAnnotations::default();
-    let (known, shelf) = before.map_or((0, &nothing), |before| (before.facts.len(), &before.shelf));
-    let mut touched = BTreeSet::new();
-    for fact in now.facts.get(known..).unwrap_or_default() {
-        match fact.statement() {
-            Fact::Release(release) => drop(touched.insert(release.module.clone())),
-            Fact::NameClaim(NameClaim { name: ClaimedName::Module(name), .. }) => drop(touched.insert(name.clone())),
-            // Withdrawals, ends of claims and receipts name no module; whose they are does.
-            _ => touched.extend(now.facts.iter().filter_map(module_of)),
-        }
-    }
-    if *shelf != now.shelf {
-        let names = |shelf: &ModuleAnnotations| -> BTreeSet<ModuleName> {
-            let ModuleAnnotations { modules, ratings, installs } = shelf;
-            modules.keys().chain(ratings.keys()).chain(installs.keys()).cloned().collect()
-        };
-        touched.extend(names(shelf));
-        touched.extend(names(&now.shelf));
-    }
-    touched
-}
-
-/// Returns the module that a fact is a release of.
-fn module_of(fact: &SignedFact) -> Option<ModuleName> {
-    match fact.statement() {
-        Fact::Release(release) => Some(release.module.clone()),
-        _ => None,
     }
 }

@@ -15,7 +15,7 @@ use std::future::Future;
 
 use serde::{Deserialize, Serialize};
 
-use crate::key_store::{self, KeyState};
+use crate::key_state::{self, KeyState};
 use crate::net::ice::IceServer;
 use crate::store::records::{Records, StoredRecord, put};
 use crate::store::{Durability, StoreError, Table};
@@ -212,7 +212,7 @@ async fn read_stored(records: &Records) -> Result<Option<Network>, StoreError> {
 /// answered so far, or the record is lost. Then its own changes, which are signed for one network, decide. A profile
 /// without changes may belong to any.
 async fn may_belong_to(records: &Records, topic: &Topic) -> Result<bool, StoreError> {
-    let StoredRecord::Record(key) = records.get(Table::Keys, key_store::RECORD).await? else { return Ok(true) };
+    let StoredRecord::Record(key) = records.get(Table::Keys, key_state::RECORD).await? else { return Ok(true) };
     let Some(own) = KeyState::from_record(key).identity() else { return Ok(true) };
     let first = records.page::<StoredChange>(Table::Changes, &format!("{}/", own.to_hex()), None).await?;
     let mut changes = first.records.into_iter().map(|(_, change)| change.of(own));

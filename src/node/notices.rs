@@ -9,29 +9,29 @@
 //! after she followed him, stores a notice and emits it.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::rc::Rc;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::block_list::Decisions;
 use crate::context::Context;
+use crate::decisions::Decisions;
 use crate::errors;
 use crate::key_store::KeyStore;
-use crate::modules::install::{Installations, InstalledModules};
+use crate::modules::installed::{Installations, InstalledModules};
+use crate::registry::diff::RecordDiff;
 use crate::registry::{Registry, RegistryObserver};
 use crate::store::records::put;
 use crate::store::{Durability, StoreError, Table};
 use gen_registry_api::*;
-use gen_registry_core::digest::Digest;
 use gen_registry_core::document::is_tag;
 use gen_registry_core::fact::{ClaimedName, Fact, SignedFact};
 use gen_registry_core::identity::Identity;
 use gen_registry_core::limits::CLOCK_SKEW;
 use gen_registry_core::name::ModuleName;
-use gen_registry_core::read_model::{PersonRecord, ReadModel};
+use gen_registry_core::read_model::ReadModel;
 use gen_registry_core::time::Timestamp;
 
 /// Stored notices; the oldest is removed first.
@@ -69,16 +69,6 @@ pub(crate) struct NoticeLog {
     /// Whether something is not stored yet.
     #[serde(skip)]
     unsaved: bool,
-}
-
-/// What a person's new record contains that the old one did not.
-pub(crate) struct RecordDiff {
-    /// Whose record it is.
-    person: Identity,
-    /// New facts, of this person only: receipts are others'.
-    facts: Vec<SignedFact>,
-    /// Modules that are newly deprecated, and why.
-    advised: Vec<(ModuleName, String)>,
 }
 
 impl FromStr for Followed {
@@ -141,22 +131,6 @@ impl NoticeLog {
     fn follows(&self, any: impl IntoIterator<Item = Followed>, dated: Timestamp) -> bool {
         any.into_iter()
             .any(|followed| self.follows.get(&followed).is_some_and(|since| dated.plus(CLOCK_SKEW) >= *since))
-    }
-}
-
-impl RecordDiff {
-    /// Compares two records. Returns `None` if nothing changed that a follower may want to see.
-    pub(crate) fn between(before: Option<&PersonRecord>, after: &PersonRecord) -> Option<Self> {
-        let known: BTreeSet<Digest> =
-            before.map(|b| b.facts.iter().map(SignedFact::hash).collect()).unwrap_or_default();
-        let fresh = after.facts.iter().filter(|fact| fact.author() == after.identity && !known.contains(&fact.hash()));
-        let facts: Vec<SignedFact> = fresh.cloned().collect();
-        let advice =
-            |record: &PersonRecord, name: &ModuleName| record.shelf.modules.get(name)?.description.deprecated.clone();
-        let named = after.shelf.modules.keys().filter_map(|name| Some((name.clone(), advice(after, name)?)));
-        let advised: Vec<(ModuleName, String)> =
-            named.filter(|(name, why)| before.and_then(|before| advice(before, name)).as_ref() != Some(why)).collect();
-        (!facts.is_empty() || !advised.is_empty()).then_some(Self { person: after.identity, facts, advised })
     }
 }
 

@@ -19,8 +19,6 @@
 //! [`Admission::admit`]: crate::admit::Admission::admit
 
 mod host;
-mod peer_table;
-mod report;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -37,7 +35,8 @@ use futures_timer::Delay;
 use crate::Network;
 use crate::Node;
 use crate::blocks;
-use crate::chat::{self, HistoryRequest};
+use crate::chat;
+use crate::history_requests::HistoryRequest;
 use crate::lookup;
 use crate::lookup::RecordValidator;
 use crate::net::kademlia::values::ValidateRecord;
@@ -48,15 +47,13 @@ use crate::net::mesh::{
 };
 use crate::net::transport::TransportStack;
 use crate::network::{self, Endpoints, NetworkParameters, ParametersError};
+use crate::peers::ViewChanges;
 use crate::store::records::{StoredRecord, put};
 use crate::store::{Durability, StoreError, Table};
 use gen_registry_api::Event;
 use gen_registry_core::sync::rejection::Rejection;
 use gen_registry_core::sync::wire::Message;
 use host::{Gossip, serve};
-pub(crate) use peer_table::PeerTable;
-use peer_table::ViewChanges;
-pub(crate) use report::network_report;
 
 /// The key of [`Table::Keys`] under which the node's own key is stored. It is never an identity.
 const KEY_RECORD: &str = "node";

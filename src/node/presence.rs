@@ -9,16 +9,16 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::block_list::Decisions;
-use crate::channels::ChannelStore;
-use crate::chat::HistoryRequests;
+use crate::channel_store::ChannelStore;
 use crate::context::Context;
+use crate::decisions::Decisions;
 use crate::errors;
+use crate::history_requests::HistoryRequests;
 use crate::key_store::KeyStore;
 use crate::net::key::{NetPeerId, NodeKey};
 use crate::net::mesh::GossipTopic;
-use crate::peering::PeerTable;
-use crate::people;
+use crate::peers::PeerTable;
+use crate::people::answers;
 use crate::registry::Registry;
 use crate::store::records::{StoredRecord, put};
 use crate::store::{Durability, StoreError, Table};
@@ -268,7 +268,7 @@ impl PresenceService {
     /// A node speaks for its own person only.
     pub(crate) fn check_own(&self, username: Option<&str>) -> Result<(), Failure> {
         let Some(asked) = username else { return Ok(()) };
-        let own = self.keys.identity().and_then(|own| people::entry(&self.registry.read_model(), Some(own), &own));
+        let own = self.keys.identity().and_then(|own| answers::entry(&self.registry.read_model(), Some(own), &own));
         let same = own.is_some_and(|own| asked.parse().is_ok_and(|asked: Username| asked.as_str() == own.username()));
         if same { Ok(()) } else { Err(errors::unknown_user(asked)) }
     }
@@ -335,6 +335,6 @@ impl PresenceService {
 
     /// A person as they are shown beside what they say or do.
     pub(crate) fn summary(&self, user: &Identity) -> PersonSummary {
-        people::summary(&self.registry.read_model(), self.keys.identity(), user)
+        answers::summary(&self.registry.read_model(), self.keys.identity(), user)
     }
 }

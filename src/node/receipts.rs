@@ -14,7 +14,7 @@ use crate::Network;
 use crate::context::Context;
 use crate::key_store::KeyStore;
 use crate::net::mesh::MeshHandle;
-use crate::peering::PeerTable;
+use crate::peers::PeerTable;
 use crate::registry::Registry;
 use gen_registry_api::Failure;
 use gen_registry_core::digest::Digest;

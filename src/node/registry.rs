@@ -19,6 +19,7 @@
 //! The signed changes are the truth; records and snapshots can be computed from them again ([`Registry::rebuild`]). A
 //! snapshot every [`SNAPSHOT_EVERY`] changes only makes loading a document faster.
 
+pub(crate) mod diff;
 mod write;
 
 use std::cell::{Ref, RefCell, RefMut};
@@ -31,10 +32,9 @@ use crate::context::Context;
 use crate::document_cache::DocumentCache;
 use crate::errors;
 use crate::key_store::KeyStore;
-use crate::modules::modules_touched;
 use crate::network::Network;
-use crate::notices::RecordDiff;
-use crate::people;
+use crate::people::answers;
+use crate::registry::diff::{RecordDiff, modules_touched};
 use crate::store::records::{Damaged, Records, StoredRecord, put};
 use crate::store::{Batch, Durability, StoreError, Table, Write};
 use gen_registry_api::*;
@@ -329,7 +329,7 @@ impl Registry {
     }
 
     fn emit_conflict(&self, name: &Username) {
-        let report = people::look_up(&self.read_model(), self.keys.identity(), name.as_str());
+        let report = answers::look_up(&self.read_model(), self.keys.identity(), name.as_str());
         let holder = report.holder.map(|holder| holder.person.did);
         let losers: BTreeSet<String> = report.losers.into_iter().map(|loser| loser.did).collect();
         let losers = losers.into_iter().collect();
@@ -343,7 +343,7 @@ impl Registry {
             self.context.emit(&Event::MeChanged);
         }
         let gone = before.filter(|_| self.own_username().is_none());
-        let lost = gone.zip(own).and_then(|(name, own)| people::lost_name(&self.read_model(), &own, &name));
+        let lost = gone.zip(own).and_then(|(name, own)| answers::lost_name(&self.read_model(), &own, &name));
         if let Some(lost) = lost {
             self.context.emit(&Event::NameLost { lost });
         }

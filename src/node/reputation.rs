@@ -20,11 +20,11 @@ use std::fmt;
 use std::rc::Rc;
 use std::str::FromStr;
 
-use crate::block_list::Decisions;
 use crate::context::Context;
+use crate::decisions::Decisions;
 use crate::net::key::NetPeerId;
 use crate::net::mesh::MeshHandle;
-use crate::peering::PeerTable;
+use crate::peers::PeerTable;
 use crate::presence::PresenceService;
 use crate::store::records::{Damaged, Records, put};
 use crate::store::{Batch, Durability, StoreError, Table, Write};

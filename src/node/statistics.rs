@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::context::Context;
-use crate::peering::PeerTable;
+use crate::peers::PeerTable;
 use crate::registry::Registry;
 use crate::time_slice::TimeSlice;
 use gen_registry_api::{PeerCount, Statistics};

@@ -9,5 +9,6 @@
 pub mod catalogue;
 pub mod catalogue_node;
 pub mod serve;
+pub mod site;
 mod status;
 pub mod witness;

@@ -38,7 +38,8 @@ use axum::{
 use tower_http::services::ServeDir;
 
 use crate::catalogue::{CatalogueError, catalogue};
-use crate::catalogue_node::{CatalogueNode, CatalogueNodeError, CatalogueNodeOptions, CatalogueNodeView, next_free};
+use crate::catalogue_node::{CatalogueNode, CatalogueNodeError, CatalogueNodeOptions, next_free};
+use crate::site::Site;
 use crate::status;
 use crate::witness::{self, Witness, WitnessStartError};
 use gen_registry_core::identity::{Identity, Topic};
@@ -46,8 +47,7 @@ use gen_registry_core::ownership::Rules;
 use gen_registry_node::Network;
 use gen_registry_node::lookup::RecordValidator;
 use gen_registry_node::net::relay::{
-    Multiaddr, Relay, RelayError, RelayOptions, RelayStatus, key::NodeKey, limits::RelayLimits,
-    witness::WitnessEndpoint,
+    Multiaddr, Relay, RelayError, RelayOptions, key::NodeKey, limits::RelayLimits, witness::WitnessEndpoint,
 };
 use gen_registry_node::net::{ice::IceServer, kademlia::values::ValidateRecord};
 use gen_registry_pack::{NAME_HASH_DIGITS, NAME_HASH_DIGITS_MIN};
@@ -166,19 +166,6 @@ pub struct P2pOptions {
     pub dht_server: bool,
     /// For pages; the relay has no use for them.
     pub ice_servers: Vec<IceServer>,
-}
-
-/// What HTTP handlers need: the page's folder, and the state of what runs beside it.
-#[derive(Clone)]
-pub struct Site {
-    /// The folder with the built page.
-    pub dist: PathBuf,
-    /// The network's parameters.
-    pub network: Network,
-    /// The relay, if there is one.
-    pub relay: Option<RelayStatus>,
-    /// The catalogue's node, if there is one.
-    pub catalogue: Option<CatalogueNodeView>,
 }
 
 /// Serves until `stop` resolves. Calls `listening` with the real address once requests are answered. Fails if a part

@@ -9,7 +9,7 @@ use axum::{
 };
 use serde::Serialize;
 
-use crate::{catalogue_node::CatalogueNodeView, serve::Site};
+use crate::{catalogue_node::CatalogueNodeView, site::Site};
 use gen_registry_node::VERSION;
 use gen_registry_node::net::relay::{RelayStatus, address::websocket_origin, metrics::METRICS_TYPE};
 use gen_registry_node::network::NetworkParameters;

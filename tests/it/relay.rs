@@ -16,7 +16,8 @@ use gen_registry_node::net::{
         limits::{REGISTRATIONS_PER_CONNECTION, RelayLimits},
     },
 };
-use gen_registry_server::serve::{Site, page};
+use gen_registry_server::serve::page;
+use gen_registry_server::site::Site;
 use http_body_util::BodyExt;
 use libp2p::{
     Multiaddr, identify,

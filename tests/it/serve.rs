@@ -18,7 +18,8 @@ use axum::{
 };
 use gen_registry_core::limits::PARAMETERS_VERSION;
 use gen_registry_node::Network;
-use gen_registry_server::serve::{Site, is_hashed, page};
+use gen_registry_server::serve::{is_hashed, page};
+use gen_registry_server::site::Site;
 use http_body_util::BodyExt;
 use tower::ServiceExt;
 

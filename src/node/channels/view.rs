@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::channels::{Channels, Joined, not_in_channel, parse};
+use crate::channel_store::Joined;
+use crate::channels::{Channels, not_in_channel, parse};
 use gen_registry_api::*;
 use gen_registry_core::chat::history::MessageKey;
 use gen_registry_core::chat::{Body, ChannelName, SignedMessage};

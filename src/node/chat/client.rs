@@ -14,7 +14,8 @@ use futures::{SinkExt, StreamExt};
 use futures_timer::Delay;
 
 use crate::channels::ReceiveOutcome;
-use crate::chat::{Chat, HistoryRequest};
+use crate::chat::Chat;
+use crate::history_requests::HistoryRequest;
 use crate::net::key::NetPeerId;
 use crate::net::mesh::{LinkFault, MeshHandle};
 use crate::time_slice::TimeSlice;

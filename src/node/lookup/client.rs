@@ -11,7 +11,7 @@ use futures::pin_mut;
 use futures_timer::Delay;
 
 use crate::lookup::{Lookups, encode_request, key_of, parse};
-use crate::modules::name_status;
+use crate::modules::answers::name_status;
 use crate::net::key::NetPeerId;
 use crate::net::mesh::connection_manager::dial_targets::DIAL_TARGETS_MAX;
 use crate::net::mesh::{FIND_PROTOCOL, MeshHandle};

@@ -4,12 +4,13 @@ use std::rc::Rc;
 
 use semver::Version;
 
-use crate::block_list::Decisions;
 use crate::blocks::ContentStore;
 use crate::context::Context;
+use crate::decisions::Decisions;
 use crate::key_store::KeyStore;
-use crate::modules::install::{Installations, Installed, InstalledModules};
-use crate::modules::{errors, pages, parse_name};
+use crate::modules::input::parse_name;
+use crate::modules::installed::{Installations, Installed, InstalledModules};
+use crate::modules::{answers, errors};
 use crate::registry::Registry;
 use gen_registry_api::*;
 use gen_registry_core::fact::release::{parse_requirement, parse_version};
@@ -124,8 +125,8 @@ impl ModuleCatalog {
                 release: record.release.to_string(),
                 sha256: release.artifact.sha256.to_string(),
                 size: release.artifact.size,
-                author: pages::author(&read_model, author),
-                withdrawn: counted.and_then(|counted| counted.withdrawn.as_ref()).map(pages::withdrawn),
+                author: answers::author(&read_model, author),
+                withdrawn: counted.and_then(|counted| counted.withdrawn.as_ref()).map(answers::withdrawn),
             },
             requirement: record.requirement.clone(),
             needed_by,

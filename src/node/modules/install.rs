@@ -14,23 +14,22 @@
 //! again. `game` is recorded with its requirement, `board` without one: it is removed together with the last module
 //! that needs it.
 
-use std::cell::{Ref, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use semver::Version;
-use serde::{Deserialize, Serialize};
-
-use crate::block_list::Decisions;
 use crate::blocks::{ContentStore, Pin, Progress};
 use crate::context::Context;
+use crate::decisions::Decisions;
 use crate::key_store::KeyStore;
+use crate::modules::answers;
 use crate::modules::catalog::ModuleCatalog;
-use crate::modules::{errors, pages, parse_name, validate};
+use crate::modules::errors;
+use crate::modules::input::{parse_name, validate};
+use crate::modules::installed::{Installations, Installed, InstalledModules};
 use crate::registry::ChangeDraft;
 use crate::registry::Registry;
-use crate::store::records::{Damaged, Records, put};
-use crate::store::{Batch, Durability, StoreError, Table, Write};
+use crate::store::records::put;
+use crate::store::{Batch, Durability, Table, Write};
 use gen_registry_api::*;
 use gen_registry_core::artifact::Artifact;
 use gen_registry_core::digest::Digest;
@@ -40,52 +39,7 @@ use gen_registry_core::limits::{DEPENDENCIES_MAX, INSTALLS_MAX};
 use gen_registry_core::modules::CountedRelease;
 use gen_registry_core::name::ModuleName;
 use gen_registry_core::resolver::{Dependency, Versions, resolve};
-use gen_registry_core::time::Timestamp;
 use gen_registry_core::validation::Report;
-
-/// One installed module, as it is stored under its name.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Installed {
-    /// The installed version.
-    pub(crate) version: Version,
-    /// The release's fact, by its hash.
-    pub(crate) release: Digest,
-    /// The requirement that a person gave; `None` if only other modules need it.
-    pub(crate) requirement: Option<String>,
-    /// When this release was installed.
-    pub(crate) installed_at: Timestamp,
-    /// What it imports, as `namespace.name`, read from its bytes.
-    pub(crate) imports: Vec<String>,
-}
-
-/// The installed modules by name.
-pub(crate) type InstalledModules = BTreeMap<ModuleName, Installed>;
-
-/// What is installed on this device, for every service that asks. [`Installer`] changes it.
-#[derive(Default)]
-pub(crate) struct Installations(RefCell<InstalledModules>);
-
-impl Installations {
-    /// Wraps what was read from the store.
-    pub(crate) fn new(installed: InstalledModules) -> Self {
-        Self(RefCell::new(installed))
-    }
-
-    /// Returns the installed modules. Not to be held across an await.
-    pub(crate) fn all(&self) -> Ref<'_, InstalledModules> {
-        self.0.borrow()
-    }
-
-    /// Returns the installed version of a module.
-    pub(crate) fn version_of(&self, name: &ModuleName) -> Option<Version> {
-        self.all().get(name).map(|installed| installed.version.clone())
-    }
-
-    /// Returns the installed version of every module.
-    pub(crate) fn versions(&self) -> Versions {
-        self.all().iter().map(|(name, installed)| (name.clone(), installed.version.clone())).collect()
-    }
-}
 
 /// A plan: everything that will be installed afterwards, in the order of installation.
 pub(super) struct Planned {
@@ -93,12 +47,6 @@ pub(super) struct Planned {
     order: Vec<(ModuleName, CountedRelease)>,
     /// The requirements that people gave.
     wanted: BTreeMap<ModuleName, String>,
-}
-
-/// Reads what is installed. What can't be read has to be installed again.
-pub(crate) async fn read(records: &Records) -> Result<(InstalledModules, Vec<Damaged>), StoreError> {
-    let (found, damaged) = records.all::<Installed>(Table::Installed, "").await?;
-    Ok((found.into_iter().filter_map(|(name, record)| Some((name.parse().ok()?, record))).collect(), damaged))
 }
 
 /// The service that installs and removes modules.
@@ -148,7 +96,7 @@ impl Installer {
             let read_model = self.registry.read_model();
             steps.push(PlannedModule {
                 name: name.to_string(),
-                summary: pages::release_summary(&read_model, counted),
+                summary: answers::release_summary(&read_model, counted),
                 needed_by: needed_by.map(|(other, _)| other.to_string()).collect(),
                 installed: before.map(|version| version.to_string()),
                 here: done == total,
@@ -269,7 +217,7 @@ impl Installer {
         self.context.commit(batch, Durability::Strict).await?;
         let names = before.keys().chain(after.keys()).map(ToString::to_string).collect::<BTreeSet<_>>();
         let kept: BTreeSet<Digest> = after.values().map(|record| record.release).collect();
-        *self.installations.0.borrow_mut() = after;
+        self.installations.replace(after);
         for record in before.values().filter(|record| !kept.contains(&record.release)) {
             if let Some(artifact) = self.artifact_of(&record.release) {
                 self.content.unpin_artifact(&artifact, Pin::Installed).await?;

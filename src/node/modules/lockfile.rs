@@ -3,8 +3,9 @@
 
 use semver::Version;
 
+use crate::modules::errors;
+use crate::modules::input::parse_name;
 use crate::modules::install::Installer;
-use crate::modules::{errors, parse_name};
 use gen_registry_api::*;
 use gen_registry_core::fact::release::parse_version;
 use gen_registry_core::jobs::{Job, JobOutput};

@@ -2,17 +2,19 @@
 
 use semver::Version;
 
+use crate::modules::answers::{author, name_status, release_summary};
 use crate::modules::catalog::ModuleCatalog;
-use crate::modules::install::InstalledModules;
-use crate::modules::{errors, parse_name};
+use crate::modules::errors;
+use crate::modules::input::parse_name;
+use crate::modules::installed::InstalledModules;
 use gen_registry_api::*;
 use gen_registry_core::document::{ModuleFacet, Rating};
 use gen_registry_core::identity::Identity;
 use gen_registry_core::modules::description::ModuleDescription;
 use gen_registry_core::modules::ratings::RatingState;
-use gen_registry_core::modules::{CountedRelease, WhyRefused, Withdrawn};
+use gen_registry_core::modules::{CountedRelease, WhyRefused};
 use gen_registry_core::name::{FoldedName, ModuleName};
-use gen_registry_core::ownership::{Availability, ClaimStatus, NameState, Position};
+use gen_registry_core::ownership::{Availability, Position};
 use gen_registry_core::read_model::ReadModel;
 
 /// Reviews on a module's page, the newest ones.
@@ -239,23 +241,6 @@ fn card(
     })
 }
 
-pub(super) fn author(read_model: &ReadModel, identity: &Identity) -> Author {
-    Author { did: identity.to_string(), username: read_model.username_of(identity).map(ToString::to_string) }
-}
-
-/// A release that counts, in a line.
-pub(super) fn release_summary(read_model: &ReadModel, counted: &CountedRelease) -> ReleaseSummary {
-    let release = &counted.release;
-    ReleaseSummary {
-        version: release.version.to_string(),
-        release: counted.fact.to_string(),
-        sha256: release.artifact.sha256.to_string(),
-        size: release.artifact.size,
-        author: author(read_model, &counted.author),
-        withdrawn: counted.withdrawn.as_ref().map(withdrawn),
-    }
-}
-
 fn version_entry(read_model: &ReadModel, counted: &CountedRelease) -> VersionEntry {
     VersionEntry {
         summary: release_summary(read_model, counted),
@@ -279,18 +264,6 @@ fn release_refusal(why: WhyRefused) -> ReleaseRefusal {
         WhyRefused::NotHolder => ReleaseRefusal::NotHolder,
         WhyRefused::AfterLeaving => ReleaseRefusal::AfterRelinquishing,
         WhyRefused::VersionTaken { .. } => ReleaseRefusal::VersionTaken,
-    }
-}
-
-pub(super) fn withdrawn(withdrawn: &Withdrawn) -> WithdrawnInfo {
-    WithdrawnInfo { reason: withdrawn.reason.clone(), at: withdrawn.at.as_millis() }
-}
-
-pub(crate) fn name_status(name: &NameState) -> NameStatus {
-    match name.status() {
-        Some(ClaimStatus::Confirmed) => NameStatus::Confirmed,
-        Some(ClaimStatus::Contested) => NameStatus::Contested,
-        Some(ClaimStatus::Provisional) | None => NameStatus::Provisional,
     }
 }
 

@@ -3,8 +3,9 @@
 use semver::Version;
 
 use crate::RequestId;
+use crate::modules::errors;
+use crate::modules::input::parse_name;
 use crate::modules::publish::Publisher;
-use crate::modules::{errors, parse_name};
 use crate::registry::ChangeDraft;
 use gen_registry_api::*;
 use gen_registry_core::document::{Edit, Rating};

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::context::Context;
 use crate::modules::catalog::ModuleCatalog;
-use crate::modules::parse_name;
+use crate::modules::input::parse_name;
 use crate::people::People;
 use crate::platform::search::SearchBackend;
 use crate::registry::{Registry, RegistryObserver};

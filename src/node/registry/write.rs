@@ -7,7 +7,8 @@ use cid::Cid;
 
 use crate::RequestId;
 use crate::errors;
-use crate::key_store::{RefusedName, key_write};
+use crate::key_state::key_write;
+use crate::key_store::RefusedName;
 use crate::registry::Registry;
 use crate::store::records::put;
 use crate::store::{Batch, Durability, Table};

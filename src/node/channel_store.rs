@@ -33,7 +33,7 @@ pub(crate) struct ChannelRecord {
 
 impl ChannelRecord {
     /// Returns the write that stores the record.
-    pub(super) fn write(&self, channel: &ChannelName) -> Write {
+    pub(crate) fn write(&self, channel: &ChannelName) -> Write {
         put(Table::Channels, &channel.to_string(), self)
     }
 }
@@ -51,13 +51,13 @@ fn key(channel: &ChannelName, place: &MessageKey) -> String {
 }
 
 /// Returns the write that stores a message.
-pub(super) fn write(message: &SignedMessage) -> Write {
+pub(crate) fn write(message: &SignedMessage) -> Write {
     let key = key(&message.statement().channel, &MessageKey::of(message));
     put(Table::Messages, &key, &serde_bytes::ByteBuf::from(message.encode()))
 }
 
 /// Returns the write that deletes a message.
-pub(super) fn forget(channel: &ChannelName, place: &MessageKey) -> Write {
+pub(crate) fn forget(channel: &ChannelName, place: &MessageKey) -> Write {
     Write::Delete { table: Table::Messages, key: key(channel, place) }
 }
 
@@ -65,25 +65,25 @@ pub(super) fn forget(channel: &ChannelName, place: &MessageKey) -> Write {
 #[derive(Default)]
 pub(crate) struct ChannelState {
     /// The joined channels.
-    pub(super) joined: BTreeMap<ChannelName, Joined>,
+    pub(crate) joined: BTreeMap<ChannelName, Joined>,
     /// The clock that dates own messages.
-    pub(super) clock: HybridClock,
+    pub(crate) clock: HybridClock,
     /// The rates of authors.
-    pub(super) authors: Authors,
+    pub(crate) authors: Authors,
     /// The rate of own messages.
-    pub(super) own_messages: SendLimit,
+    pub(crate) own_messages: SendLimit,
     /// Others' messages that were not stored yet.
-    pub(super) unsaved: Batch,
+    pub(crate) unsaved: Batch,
     /// Whether the store was read.
     read_from_store: bool,
 }
 
 /// A joined channel and its messages.
-pub(super) struct Joined {
+pub(crate) struct Joined {
     /// What is stored of the channel.
-    pub(super) record: ChannelRecord,
+    pub(crate) record: ChannelRecord,
     /// Its newest messages, within the log's bounds.
-    pub(super) log: Log,
+    pub(crate) log: Log,
 }
 
 impl ChannelState {
@@ -116,7 +116,7 @@ impl ChannelStore {
     }
 
     /// Returns the channels, to be changed.
-    pub(super) fn state_mut(&self) -> RefMut<'_, ChannelState> {
+    pub(crate) fn state_mut(&self) -> RefMut<'_, ChannelState> {
         self.state.borrow_mut()
     }
 

@@ -3,6 +3,8 @@
 //! Services ask this table instead of the mesh: an answer is at hand at once, and is the same for all until the next
 //! view.
 
+pub(crate) mod report;
+
 use std::cell::{Cell, Ref, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -46,41 +48,41 @@ pub(crate) struct PeerTable {
 
 /// What one peer did while it was connected.
 #[derive(Clone, Default)]
-pub(super) struct PeerStats {
+pub(crate) struct PeerStats {
     /// Whether a comparison with it is under way.
-    pub(super) syncing: bool,
+    pub(crate) syncing: bool,
     /// Changes it brought that were admitted.
-    pub(super) brought: u64,
+    pub(crate) brought: u64,
     /// The rules it broke, and how often.
-    pub(super) rejections: BTreeMap<Rejection, u64>,
+    pub(crate) rejections: BTreeMap<Rejection, u64>,
 }
 
 /// What differs in a new view.
-pub(super) struct ViewChanges {
+pub(crate) struct ViewChanges {
     /// Whether the peers for the next start differ.
-    pub(super) known_changed: bool,
+    pub(crate) known_changed: bool,
     /// Whether a further relay is connected.
-    pub(super) relay_came: bool,
+    pub(crate) relay_came: bool,
 }
 
 impl PeerTable {
     /// Records that the node takes part in a network.
-    pub(super) fn join(&self, mesh: MeshHandle) {
+    pub(crate) fn join(&self, mesh: MeshHandle) {
         *self.mesh.borrow_mut() = Some(mesh);
     }
 
     /// Records whether the server's parameters were refused. Returns whether that changed.
-    pub(super) fn note_server_fault(&self, fault: Option<ParametersError>) -> bool {
+    pub(crate) fn note_server_fault(&self, fault: Option<ParametersError>) -> bool {
         self.server_fault.replace(fault) != fault
     }
 
     /// Returns why they were refused, if they were.
-    pub(super) fn server_fault(&self) -> Option<ParametersError> {
+    pub(crate) fn server_fault(&self) -> Option<ParametersError> {
         self.server_fault.get()
     }
 
     /// Records that the node left its network.
-    pub(super) fn leave(&self) {
+    pub(crate) fn leave(&self) {
         let mut view = self.view.borrow_mut();
         view.peers.clear();
         view.relays.iter_mut().for_each(|relay| (relay.connected, relay.reserved) = (false, false));
@@ -94,7 +96,7 @@ impl PeerTable {
     }
 
     /// Returns the newest view.
-    pub(super) fn view(&self) -> Ref<'_, MeshView> {
+    pub(crate) fn view(&self) -> Ref<'_, MeshView> {
         self.view.borrow()
     }
 
@@ -117,7 +119,7 @@ impl PeerTable {
     }
 
     /// Takes over a newer view of the mesh.
-    pub(super) fn update(&self, view: &MeshView, now: Timestamp) -> ViewChanges {
+    pub(crate) fn update(&self, view: &MeshView, now: Timestamp) -> ViewChanges {
         let up = |view: &MeshView| view.relays.iter().filter(|relay| relay.connected).count();
         let before = self.view.replace(view.clone());
         let changes = ViewChanges {
@@ -139,14 +141,14 @@ impl PeerTable {
     }
 
     /// Records whether a comparison with a peer is under way. Returns whether that changed.
-    pub(super) fn set_syncing(&self, peer: NetPeerId, syncing: bool) -> bool {
+    pub(crate) fn set_syncing(&self, peer: NetPeerId, syncing: bool) -> bool {
         let mut all = self.stats.borrow_mut();
         let stats = all.entry(peer).or_default();
         std::mem::replace(&mut stats.syncing, syncing) != syncing
     }
 
     /// Counts admitted changes of a peer.
-    pub(super) fn note_brought(&self, peer: NetPeerId, changes: u64) {
+    pub(crate) fn note_brought(&self, peer: NetPeerId, changes: u64) {
         self.stats.borrow_mut().entry(peer).or_default().brought += changes;
     }
 
@@ -157,29 +159,29 @@ impl PeerTable {
     }
 
     /// Returns how often peers broke which rule, since the start.
-    pub(super) fn rejections(&self) -> Ref<'_, BTreeMap<Rejection, u64>> {
+    pub(crate) fn rejections(&self) -> Ref<'_, BTreeMap<Rejection, u64>> {
         self.rejections.borrow()
     }
 
     /// Returns the statistics of a peer.
-    pub(super) fn stats(&self, peer: NetPeerId) -> PeerStats {
+    pub(crate) fn stats(&self, peer: NetPeerId) -> PeerStats {
         self.stats.borrow().get(&peer).cloned().unwrap_or_default()
     }
 
     /// Takes one permit to forward a gossip message. Returns false if the rate is used up.
-    pub(super) fn take_gossip_permit(&self, now: Timestamp) -> bool {
+    pub(crate) fn take_gossip_permit(&self, now: Timestamp) -> bool {
         self.passing_on.borrow_mut().takes_one(now)
     }
 
     /// Counts an own change if no peer is connected to get it.
-    pub(super) fn count_unsent(&self) {
+    pub(crate) fn count_unsent(&self) {
         if self.view.borrow().peers.is_empty() {
             self.unsent.set(self.unsent.get() + 1);
         }
     }
 
     /// Returns the number of own changes that no peer got yet, as far as is known.
-    pub(super) fn unsent(&self) -> u64 {
+    pub(crate) fn unsent(&self) -> u64 {
         self.unsent.get()
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::context::Context;
 use crate::net::mesh::PeerView;
-use crate::peering::PeerTable;
+use crate::peers::PeerTable;
 use crate::reputation::{Actor, ReputationTracker};
 use gen_registry_api::*;
 
