@@ -141,7 +141,9 @@ test("a hostile peer is disconnected, and nothing is accepted from it", async (t
   });
   const refusals = async (rule) => {
     const { rejections } = await apiValue(alice.page, "getNetwork");
-    return rejections.filter(([what]) => rule.test(what)).reduce((sum, [, count]) => sum + count, 0);
+    const explained = await Promise.all(rejections.map(async ([code, count]) =>
+      [await apiValue(alice.page, "explain", code), count]));
+    return explained.filter(([sentence]) => rule.test(sentence)).reduce((sum, [, count]) => sum + count, 0);
   };
   const comes = async (act) => {
     const page = await mallory.context.newPage();
