@@ -61,6 +61,9 @@ pub(crate) fn forget(channel: &ChannelName, place: &MessageKey) -> Write {
     Write::Delete { table: Table::Messages, key: key(channel, place) }
 }
 
+/// Writes that are remembered while the store takes none.
+const UNSAVED_MAX: usize = 4_096;
+
 /// The channels of this profile, in memory.
 #[derive(Default)]
 pub(crate) struct ChannelState {
@@ -120,14 +123,21 @@ impl ChannelStore {
         self.state.borrow_mut()
     }
 
-    /// Stores the messages received since the last time.
+    /// Stores the messages received since the last time. What the store does not take is tried again the next time, as
+    /// far as there is room for it: the newest [`UNSAVED_MAX`] writes.
     pub(crate) async fn flush(&self) {
         let unsaved = std::mem::take(&mut self.state.borrow_mut().unsaved);
         if unsaved.is_empty() {
             return;
         }
-        if let Err(error) = self.context.records.commit(unsaved, Durability::Relaxed).await {
-            tracing::warn!(%error, "what was said is not kept");
+        if let Err(error) = self.context.records.commit(unsaved.clone(), Durability::Relaxed).await {
+            tracing::warn!(%error, "messages are not stored yet");
+            let mut state = self.state.borrow_mut();
+            // Meanwhile others came: they are newer.
+            let newer = std::mem::replace(&mut state.unsaved, unsaved);
+            state.unsaved.extend(newer);
+            let excess = state.unsaved.len().saturating_sub(UNSAVED_MAX);
+            state.unsaved.drain(..excess);
         }
     }
 

@@ -139,13 +139,14 @@ impl Scores {
     }
 
     /// Returns the writes that store what changed. They are returned once.
-    fn take_unsaved(&mut self) -> Batch {
-        let unsaved = std::mem::take(&mut self.unsaved).into_iter();
-        let write = |actor: Actor| match self.all.get(&actor) {
+    fn take_unsaved(&mut self) -> (BTreeSet<Actor>, Batch) {
+        let unsaved = std::mem::take(&mut self.unsaved);
+        let write = |actor: &Actor| match self.all.get(actor) {
             Some(score_state) => put(Table::Peers, &actor.to_string(), score_state),
             None => Write::Delete { table: Table::Peers, key: actor.to_string() },
         };
-        unsaved.map(write).collect()
+        let batch = unsaved.iter().map(write).collect();
+        (unsaved, batch)
     }
 }
 
@@ -248,14 +249,15 @@ impl ReputationTracker {
         peers.into_iter().map(|(_, peer)| peer).collect()
     }
 
-    /// Stores what changed since the last time. On failure it is lost, which new evidence soon makes up for.
+    /// Stores what changed since the last time. What the store does not take is tried again the next time.
     pub(crate) async fn save(&self) {
-        let batch = self.scores.borrow_mut().take_unsaved();
+        let (actors, batch) = self.scores.borrow_mut().take_unsaved();
         if batch.is_empty() {
             return;
         }
         if let Err(error) = self.context.records.commit(batch, Durability::Relaxed).await {
-            tracing::warn!(%error, "what peers earned is forgotten at the next start");
+            tracing::warn!(%error, "what peers earned is not stored yet");
+            self.scores.borrow_mut().unsaved.extend(actors);
         }
     }
 

@@ -182,6 +182,8 @@ impl Tab {
         self.dispatch(&Event::WriterChanged);
         for (id, pending) in std::mem::take(&mut *self.0.pending.borrow_mut()) {
             let tab = self.clone();
+            // Carried out here: there is no other tab to send it to again.
+            pending.working.set(true);
             spawn_local(async move {
                 let outcome = tab.carry_out(id, pending.command).await;
                 // The asker may be gone.
@@ -375,10 +377,11 @@ impl NodeConnection for Tab {
     fn ask(&self, command: Command) -> LocalBoxFuture<'static, Outcome> {
         let id = format!("{}-{}", self.0.tab, self.next());
         let tab = self.clone();
-        let following = matches!(*self.0.role.borrow(), TabRole::Following);
-        Box::pin(
-            async move { if following { tab.forward(id, command).await } else { tab.carry_out(id, command).await } },
-        )
+        Box::pin(async move {
+            // Looked at only now: this tab may have become the writer before the command is awaited.
+            let following = matches!(*tab.0.role.borrow(), TabRole::Following);
+            if following { tab.forward(id, command).await } else { tab.carry_out(id, command).await }
+        })
     }
 
     fn subscribe(&self, listener: Listener) -> u64 {

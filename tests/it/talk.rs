@@ -7,6 +7,7 @@ use gen_registry_api::*;
 use gen_registry_core::chat::{SAID_MAX_CHARS, TOPIC_LINE_MAX_CHARS};
 use gen_registry_core::sync::chat::rates::OWN_WORDS_BURST;
 use gen_registry_node::Node;
+use gen_registry_node::store::{StoreError, Table};
 
 use crate::presence::three;
 use crate::support::clock::ShiftedClock;
@@ -247,5 +248,25 @@ fn message_size_and_rate_are_limited() {
             assert!(said < 3 * OWN_WORDS_BURST, "there is an end to it");
         };
         assert_eq!(refused.code, FailureCode::TooFast);
+    });
+}
+
+#[test]
+fn messages_that_the_store_refused_are_stored_later() {
+    in_one_thread(async {
+        let clock = ShiftedClock::default();
+        let (_relay, _, [alice, bob, _carol]) = three(&clock).await;
+        for party in [&alice, &bob] {
+            party.joins("#general").await;
+        }
+        bob.finds_in("#general", &["alice", "bob"]).await;
+        alice.store.fail_commits(Some(StoreError::Full));
+        bob.says("#general", "one").await.unwrap();
+        alice.hears("#general", &["one"]).await;
+        assert_eq!(alice.store.keys(Table::Messages), [""; 0], "the disk is full");
+        alice.store.fail_commits(None);
+        bob.says("#general", "two").await.unwrap();
+        alice.hears("#general", &["one", "two"]).await;
+        eventually("both are stored", async || alice.store.keys(Table::Messages).len() == 2).await;
     });
 }

@@ -301,7 +301,9 @@ impl BlockFetcher {
                         let sent = self.streams.get_mut(&peer).map(|(_, stream)| stream.try_send(message.encode()));
                         // Full: a peer that does not take what is asked.
                         if sent.is_some_and(|sent| sent.is_err()) {
-                            self.streams.remove(&peer);
+                            if let Some((name, _)) = self.streams.remove(&peer) {
+                                self.resting.insert(name, self.content.context.now().plus(REST));
+                            }
                             inputs.push_back(Input::Gone(peer));
                         }
                     }

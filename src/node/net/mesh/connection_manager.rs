@@ -45,7 +45,7 @@ use libp2p::{Multiaddr, PeerId};
 use crate::net::{REGISTRATION_SECONDS, address::peer_of};
 pub use backoff::{Millis, Random};
 use backoff::{millis, retry_delay};
-pub use candidates::{ADDRESS_MAX_BYTES, ADDRESSES_MAX, CANDIDATES_MAX};
+pub use candidates::{ADDRESS_MAX_BYTES, ADDRESSES_MAX, BANS_MAX, CANDIDATES_MAX};
 use candidates::{Candidates, DialCandidate, relay_of};
 use dial_targets::{Circuit, DialTargets};
 
@@ -331,8 +331,20 @@ impl ConnectionManager {
         }
     }
 
-    /// Excludes a peer for [`BAN_TIME`], whether or not it is a candidate yet.
+    /// Excludes a peer for [`BAN_TIME`], whether or not it is a candidate yet. Of more than [`BANS_MAX`] bans, the one
+    /// that would end first is over now; see [`ConnectionManager::take_expired_bans`].
     pub fn ban(&mut self, peer: PeerId, now: Millis) {
+        let active = |found: &&mut DialCandidate| found.banned_until > now;
+        let others = self.candidates.iter_mut().filter(|(known, _)| **known != peer).map(|(_, found)| found);
+        let mut banned: Vec<&mut DialCandidate> = others.filter(active).collect();
+        if banned.len() >= BANS_MAX
+            && let Some(first) = banned.iter_mut().min_by_key(|found| found.banned_until)
+        {
+            first.banned_until = now;
+        }
+        if !self.candidates.contains_key(&peer) && self.candidates.len() >= CANDIDATES_MAX {
+            self.evict_one();
+        }
         self.candidates.entry(peer).or_default().banned_until = now + millis(BAN_TIME);
     }
 

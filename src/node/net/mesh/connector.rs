@@ -122,9 +122,7 @@ impl Connector {
 
     /// Does what is due: lifts bans, dials, renews registrations.
     pub(super) fn poll(&mut self, swarm: &mut Swarm<Behaviour>, now: u64) {
-        for peer in self.manager.take_expired_bans(now) {
-            swarm.behaviour_mut().banned.unblock_peer(peer);
-        }
+        self.lift_bans(swarm, now);
         for action in self.manager.poll(now, &mut random(&self.environment)) {
             self.execute(swarm, action, now);
         }
@@ -180,6 +178,14 @@ impl Connector {
         if !self.manager.is_relay(&peer) {
             self.manager.ban(peer, now);
             swarm.behaviour_mut().banned.block_peer(peer);
+            self.lift_bans(swarm, now);
+        }
+    }
+
+    /// Admits the peers again whose ban is over.
+    fn lift_bans(&mut self, swarm: &mut Swarm<Behaviour>, now: u64) {
+        for peer in self.manager.take_expired_bans(now) {
+            swarm.behaviour_mut().banned.unblock_peer(peer);
         }
     }
 

@@ -10,6 +10,9 @@ use super::backoff::Millis;
 
 /// Peers that are stored as candidates. For a further one, an idle candidate with failures is evicted.
 pub const CANDIDATES_MAX: usize = 256;
+/// Peers that are banned at the same time, so that bans leave room for others. For a further one, the ban that would end
+/// first ends.
+pub const BANS_MAX: usize = CANDIDATES_MAX / 2;
 /// Addresses of one candidate: a page has one for each relay where it has a reservation.
 pub const ADDRESSES_MAX: usize = 4;
 /// Bytes of one address; longer ones are ignored. An address over a relay takes about 120.

@@ -270,3 +270,19 @@ fn chosen_peers_are_spread_over_relays() {
     assert_eq!(chosen.len(), DIRECT_TARGET);
     assert_eq!(chosen.iter().filter(|peer| few.contains(peer)).count(), DIRECT_TARGET / 2);
 }
+
+/// A crowd of throw-away ids that are banned one by one must not keep everybody else out.
+#[test]
+fn bans_are_limited_and_leave_room_for_candidates() {
+    let mut connection_manager = connection_manager(vec![]);
+    let mut readmitted = 0;
+    for nth in 0..3 * CANDIDATES_MAX as u64 {
+        connection_manager.ban(peer(), nth + 1);
+        readmitted += connection_manager.take_expired_bans(nth + 1).len();
+    }
+    assert_eq!(connection_manager.candidates.len(), BANS_MAX);
+    assert_eq!(readmitted, 3 * CANDIDATES_MAX - BANS_MAX, "every ban that made room was reported");
+    let other = peer();
+    connection_manager.add_addresses(other, [at(1, other)]);
+    assert!(dialled(&connection_manager.poll(1_000, &mut late)).contains(&other));
+}
