@@ -82,7 +82,7 @@ test("an owner's form keeps typed text, follows another tab's changes, and withd
   await publish(page, { name: "adder", version: "1.0.0" }, adder("add"));
   await page.goto(`${server.origin}/m/adder`);
   await page.getByText("Edit how it is described").click();
-  const field = (id) => page.locator(`#module-${id}`);
+  const field = (id) => page.locator(`#describe-${id}`);
   await field("title").fill("Sums");
   const other = await browser.open(server.origin);
   const elsewhere = (changes) => apiValue(other, "describeModule", "adder", changes);
