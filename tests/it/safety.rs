@@ -191,13 +191,18 @@ fn blocked_peer_is_disconnected_and_not_readmitted() {
         decide(&alice, &peer, Decision::Block).await.unwrap();
         eventually("it is gone", async || alice.network().await.peers.is_empty()).await;
         let store = alice.leave().await;
-        let alice = TestNode::join_with(store, network.clone()).await;
         bob.claim("bob").await.unwrap();
-        assert_eq!(lists(&alice).await, [(peer.clone(), Decision::Block)]);
-        let carol = TestNode::join(network).await;
+        let carol = TestNode::join(network.clone()).await;
+        // Before Alice comes back: her first comparison with Carol brings her the name.
         carol.sees("bob").await;
-        eventually("it met both", async || bob.network().await.peers.len() == 1).await;
-        assert!(alice.network().await.peers.iter().all(|met| format!("peer:{}", met.id) != peer));
+        let alice = TestNode::join_with(store, network).await;
+        assert_eq!(lists(&alice).await, [(peer.clone(), Decision::Block)]);
+        let carols = carol.network().await.node.unwrap();
+        eventually("she meets Carol and nobody else", async || {
+            let peers = alice.network().await.peers;
+            peers.iter().map(|met| &met.id).eq([&carols]) && bob.network().await.peers.len() == 1
+        })
+        .await;
         assert!(alice.network().await.rejections.is_empty(), "to be blocked is no fault");
         // What is everybody's comes through others.
         alice.sees("bob").await;
