@@ -2,7 +2,7 @@
 # Builds the page, unless nothing it is made of changed since: scripts/page.sh release|quick [--check]
 #
 #   release  as people get it, in dist/: small, and slow to build
-#   quick    the same behaviour, for whoever waits: lightly optimised and lightly compressed; prints where it is
+#   quick    the same behaviour, there soon: hardly optimised and lightly compressed; prints where it is
 #
 # Prints the folder of the finished page on standard output, everything else on standard error. With --check nothing is
 # built: fails when the page would have to be.
@@ -19,7 +19,7 @@ sources=(Cargo.toml Cargo.lock Trunk.toml index.html .cargo public scripts/pack.
 
 case "$kind" in
     release) folder=dist flags=(--release) ;;
-    quick) folder="$GEN_REGISTRY_CACHE/page-$clone" flags=(--cargo-profile e2e) ;;
+    quick) folder="$GEN_REGISTRY_CACHE/page-$clone" flags=(--cargo-profile quick) ;;
     *) echo "scripts/page.sh: release or quick, not '$kind'" >&2; exit 2 ;;
 esac
 

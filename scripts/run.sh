@@ -46,7 +46,7 @@ if [ ! -e "$GEN_REGISTRY_CACHE/tools/bin/trunk" ]; then
     say 'First build: the tools, the server and the page, side by side (about ten minutes on two cores)'
     begin 'tools' scripts/setup.sh
     begin 'server' cargo build --quiet --locked --package gen-registry-server --package gen-registry-pack
-    begin 'page, compiled' cargo build --quiet --locked --profile e2e --target "$WASM_TARGET" --package gen-registry --bins
+    begin 'page, compiled' cargo build --quiet --locked --profile quick --target "$WASM_TARGET" --package gen-registry --bins
     finish
 else
     scripts/setup.sh
