@@ -61,6 +61,23 @@ pub enum PhraseError {
     Checksum,
 }
 
+/// The words of a phrase in lower case: every run of letters that is no ordinal's ending (`1st`). Characters that are
+/// drawn as nothing do not end a word.
+fn read_words(phrase: &str) -> Vec<String> {
+    let is_nothing =
+        |c: &char| matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}' | '\u{feff}');
+    let visible: Zeroizing<String> = Zeroizing::new(phrase.chars().filter(|c| !is_nothing(c)).collect());
+    let mut words = Vec::new();
+    for token in visible.split(|c: char| !c.is_alphanumeric()) {
+        let word = token.trim_start_matches(|c: char| c.is_numeric());
+        let is_ordinal = word.len() < token.len() && ["st", "nd", "rd", "th"].contains(&word);
+        if !word.is_empty() && !is_ordinal {
+            words.push(word.to_lowercase());
+        }
+    }
+    words
+}
+
 /// A type whose values can be signed. `decode(encode(x))` is `x`, and no other bytes decode to it.
 pub trait Statement: Sized {
     /// `gen-registry/<type>/v1`; different for each type, so that no signature serves for two.
@@ -154,9 +171,11 @@ impl SigningIdentity {
         Self(SigningKey::from_bytes(entropy))
     }
 
-    /// The key of 24 BIP 39 words; case and spaces between them do not matter.
+    /// The key of 24 BIP 39 words as people write them down: numbered, on lines, with commas, capitals or quotation
+    /// marks. Every word is of the letters a to z, so nothing else can be part of one; the checksum guards against a
+    /// wrong reading.
     pub fn from_recovery_phrase(phrase: &str) -> Result<Self, PhraseError> {
-        let words: Vec<String> = phrase.split_whitespace().map(str::to_lowercase).collect();
+        let words = Zeroizing::new(read_words(phrase));
         if words.len() != RECOVERY_WORDS {
             return Err(PhraseError::WordCount(words.len()));
         }

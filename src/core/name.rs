@@ -4,8 +4,12 @@
 //! 1. *Preparation* follows PRECIS `UsernameCaseMapped` (RFC 8265): lower case, normal form C.
 //! 2. *Checks*: identifier characters and one script per name (UTS 39), length, separators, reserved words. Each broken
 //!    rule is a [`NameError`].
-//! 3. *Folding* maps names that a reader could confuse to one text: separators are equal, marks are dropped,
-//!    look-alikes become one (UTS 39 skeleton). Two names with one fold are one name to every rule.
+//! 3. *Folding* maps names that a reader could confuse to one text: separators are equal, marks that only decorate a
+//!    Latin, Greek or Cyrillic letter are dropped, look-alikes become one (UTS 39 skeleton). Two names with one fold are
+//!    one name to every rule. In other scripts a mark is a letter to its readers (गीता and गति are two words, はは and ぱぱ
+//!    two people), so it stays.
+//!
+//! What a person types or pastes goes through [`parse_input`], which takes off what copying brings along.
 //!
 //! ```
 //! use gen_registry_core::name::{NameError, Username};
@@ -29,6 +33,7 @@ use precis_profiles::UsernameCaseMapped;
 use precis_profiles::precis_core::profile::PrecisFastInvocation;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::char::is_combining_mark;
+use unicode_script::{Script, UnicodeScript};
 use unicode_security::{GeneralSecurityProfile, MixedScript, confusable_detection::skeleton};
 
 use crate::limits::*;
@@ -116,7 +121,7 @@ pub enum NameError {
     TooLong { most: usize, found: usize },
     #[error("a name starts with a letter, not with '{0}'")]
     FirstNotLetter(char),
-    #[error("'{0}' can't stand in a name; letters, digits and _ - . can")]
+    #[error("{} can't stand in a name; letters, digits and _ - . can", show(*.0))]
     Character(char),
     #[error("a name can't contain spaces")]
     Space,
@@ -211,6 +216,47 @@ impl FromStr for ModuleName {
     }
 }
 
+/// Parses a name as a person gives it: with spaces, invisible characters or an at sign around it, as they come along when
+/// a name is copied from a page or a message. What is inside the name stays and is judged.
+///
+/// ```
+/// use gen_registry_core::name::{NameError, Username, parse_input};
+///
+/// let pasted = "\u{202a}@alice_smith\u{202c}\n";
+/// assert_eq!(parse_input::<Username>(pasted).unwrap().as_str(), "alice_smith");
+/// assert_eq!(parse_input::<Username>("alice@home"), Err(NameError::Character('@')));
+/// ```
+pub fn parse_input<T: FromStr<Err = NameError>>(text: &str) -> Result<T, NameError> {
+    let text = text.trim_matches(is_blank);
+    let text = text.strip_prefix(AT_SIGNS).unwrap_or(text);
+    text.trim_matches(is_blank).parse()
+}
+
+/// The at sign, as it is typed and as input methods of East Asia write it.
+const AT_SIGNS: [char; 2] = ['@', '\u{ff20}'];
+
+/// Whether a character shows nothing: white space, or a format character that joins, separates or turns the direction.
+fn is_blank(character: char) -> bool {
+    character.is_whitespace() || is_invisible(character)
+}
+
+/// Whether a character is drawn as nothing at all, so that an error has to name it by its number.
+fn is_invisible(character: char) -> bool {
+    matches!(character,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{feff}' | '\u{fe00}'..='\u{fe0f}')
+        || character.is_control()
+}
+
+/// A character for a sentence.
+fn show(character: char) -> String {
+    if is_invisible(character) {
+        format!("the invisible character U+{:04X}", u32::from(character))
+    } else {
+        format!("'{character}'")
+    }
+}
+
 /// Applies every rule that both kinds of name share. Where several are broken, the error is the most helpful one.
 fn prepare(text: &str, least: usize, most: usize) -> Result<String, NameError> {
     if text.is_empty() {
@@ -262,18 +308,32 @@ fn prepare(text: &str, least: usize, most: usize) -> Result<String, NameError> {
 /// The most rounds of folding. A look-alike may itself have one; with these tables two rounds settle every text.
 const FOLD_ROUNDS: usize = 8;
 
-/// Maps case, separators, combining marks and look-alikes (UTS 39 skeleton) until nothing changes.
+/// Maps case, separators, decorating marks and look-alikes (UTS 39 skeleton) until nothing changes.
 fn fold(prepared: &str) -> FoldedName {
     let mut folded: String = prepared.chars().map(|c| if SEPARATORS.contains(&c) { '-' } else { c }).collect();
     for _ in 0..FOLD_ROUNDS {
         let lower = folded.to_lowercase();
-        let next: String = skeleton(&lower).filter(|c| !is_combining_mark(*c)).collect::<String>().to_lowercase();
+        let next = drop_decoration(skeleton(&lower)).to_lowercase();
         if next == folded {
             break;
         }
         folded = next;
     }
     FoldedName(folded)
+}
+
+/// Drops the marks after letters of scripts in which a mark only decorates its letter.
+fn drop_decoration(characters: impl Iterator<Item = char>) -> String {
+    let mut decorates = false;
+    characters
+        .filter(|character| {
+            if is_combining_mark(*character) {
+                return !decorates;
+            }
+            decorates = matches!(character.script(), Script::Latin | Script::Greek | Script::Cyrillic);
+            true
+        })
+        .collect()
 }
 
 macro_rules! as_text {
@@ -371,6 +431,75 @@ mod tests {
     fn rejects_look_alikes_of_reserved_names() {
         for text in ["r00t", "nul1", "gen_registry", "REGISTRY"] {
             assert_eq!(text.parse::<Username>(), Err(NameError::Reserved), "{text}");
+        }
+    }
+
+    /// Words that no reader takes for each other: the mark is a vowel, a tone or another consonant.
+    #[test]
+    fn keeps_marks_that_make_another_word() {
+        for (one, other) in [
+            ("गीता", "गति"),
+            ("किरण", "करण"),
+            ("राम", "रमा"),
+            ("मीरा", "मीरी"),
+            ("কমল", "কামাল"),
+            ("தமிழ்", "தமழ"),
+            ("సీత", "సత"),
+            ("สวัสดี", "สวสด"),
+            ("แมว", "แม่ว"),
+            ("ひよこ", "ぴよこ"),
+            ("はは", "ぱぱ"),
+            ("ハハ", "パパ"),
+            ("かき", "がき"),
+            ("たいち", "だいち"),
+            ("한글", "하늘"),
+        ] {
+            let [one, other] =
+                [one, other].map(|text| text.parse::<ModuleName>().unwrap_or_else(|e| panic!("{text}: {e}")));
+            assert_ne!(one.folded(), other.folded(), "{one} and {other}");
+        }
+        for (one, other) in [("jose", "josé"), ("nga", "ngã"), ("ελλας", "ελλάς"), ("елка", "ёлка")]
+        {
+            let [one, other] = [one, other].map(|text| text.parse::<ModuleName>().unwrap());
+            assert_eq!(one.folded(), other.folded(), "{one} and {other}");
+        }
+    }
+
+    #[test]
+    fn folding_settles() {
+        for text in ["गीता", "ぱぱ", "สวัสดี", "josé", "rn0dern", "ёлка", "tổ_chức"] {
+            let folded = fold(text);
+            assert_eq!(fold(folded.as_str()), folded, "{text}");
+        }
+    }
+
+    #[test]
+    fn takes_off_what_copying_brings_along() {
+        for text in [
+            " alice_smith\n",
+            "@alice_smith",
+            "\u{ff20}alice_smith",
+            "@ alice_smith",
+            "\u{202a}alice_smith\u{202c}",
+            "\u{2068}@alice_smith\u{2069}",
+            "alice_smith\u{200b}",
+            "\u{feff}alice_smith",
+            "\u{200e}\u{200e} @\u{200f}Alice_Smith \u{fe0f}",
+        ] {
+            assert_eq!(parse_input::<Username>(text).map(String::from).as_deref(), Ok("alice_smith"), "{text:?}");
+        }
+        let inside = parse_input::<Username>("alice_\u{ad}smith").unwrap_err();
+        assert_eq!(inside, NameError::Character('\u{ad}'));
+        assert!(inside.to_string().contains("invisible character U+00AD"), "{inside}");
+        for (text, error) in [
+            ("", NameError::Empty),
+            ("@", NameError::Empty),
+            ("\u{200b}", NameError::Empty),
+            ("@@alice", NameError::Character('@')),
+            ("alice@", NameError::Character('@')),
+            ("alice smith", NameError::Space),
+        ] {
+            assert_eq!(parse_input::<Username>(text), Err(error), "{text:?}");
         }
     }
 }

@@ -192,7 +192,7 @@ impl Node {
         match command {
             Command::WhoAmI => Ok(self.me()),
             Command::CheckUsername { text } => Ok(Answer::NameCheck(self.people.check_username(&text))),
-            Command::LookupUsername { name } => Ok(Answer::Name(self.people.look_up(&name))),
+            Command::LookupUsername { name } => Ok(Answer::Name(self.people.look_up(&name)?)),
             Command::ListUsernames { prefix, limit, cursor } => {
                 Ok(Answer::People(self.people.list(&prefix, limit, cursor)?))
             }

@@ -37,6 +37,7 @@ use crate::reputation::ReputationTracker;
 use gen_registry_api::{Failure, NameKind};
 use gen_registry_core::canonical::{DecodeError, Decoder, Encoder};
 use gen_registry_core::fact::ClaimedName;
+use gen_registry_core::name::parse_input;
 use gen_registry_core::ownership::NameKey;
 use gen_registry_core::time::Timestamp;
 pub(crate) use publisher::run as publish;
@@ -131,7 +132,7 @@ fn decode_request(bytes: &[u8]) -> Result<ClaimedName, DecodeError> {
 fn parse(kind: NameKind, text: &str) -> Result<ClaimedName, Failure> {
     match kind {
         NameKind::Username => {
-            text.trim().parse().map(ClaimedName::Username).map_err(|error| errors::name_invalid(&error))
+            parse_input(text).map(ClaimedName::Username).map_err(|error| errors::name_invalid(&error))
         }
         NameKind::Module => modules::input::parse_name(text).map(ClaimedName::Module),
     }

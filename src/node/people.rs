@@ -15,7 +15,7 @@ use crate::registry::Registry;
 use crate::reputation::{Actor, ReputationTracker};
 use gen_registry_api::*;
 use gen_registry_core::identity::Identity;
-use gen_registry_core::name::Username;
+use gen_registry_core::name::{Username, parse_input};
 use gen_registry_core::ownership::Availability;
 
 /// The longest page of the directory.
@@ -77,7 +77,7 @@ impl People {
     pub(super) fn check_username(&self, text: &str) -> NameCheck {
         let (read_model, own) = (self.registry.read_model(), self.keys.identity());
         let (records, registries) = counts(&read_model, own);
-        let (username, verdict) = match text.trim().parse::<Username>() {
+        let (username, verdict) = match parse_input::<Username>(text) {
             Err(error) => {
                 let message = errors::sentence(&error.to_string());
                 (None, NameVerdict::Invalid { rule: error.rule().to_owned(), message })
@@ -98,8 +98,9 @@ impl People {
         NameCheck { text: text.to_owned(), username, verdict, records, registries }
     }
 
-    pub(super) fn look_up(&self, text: &str) -> NameReport {
-        answers::look_up(&self.registry.read_model(), self.keys.identity(), text)
+    pub(super) fn look_up(&self, text: &str) -> Result<NameReport, Failure> {
+        let name = parse_input(text).map_err(|error| errors::name_invalid(&error))?;
+        Ok(answers::look_up(&self.registry.read_model(), self.keys.identity(), &name))
     }
 
     pub(super) fn list(&self, prefix: &str, limit: u32, cursor: Option<String>) -> Result<PeoplePage, Failure> {

@@ -25,7 +25,7 @@ use crate::store::{Durability, StoreError, Table};
 use gen_registry_api::*;
 use gen_registry_core::chat::ChannelName;
 use gen_registry_core::identity::{Identity, Signed, SigningIdentity};
-use gen_registry_core::name::Username;
+use gen_registry_core::name::{Username, parse_input};
 use gen_registry_core::presence::Event as News;
 use gen_registry_core::presence::heartbeat::ATTENDANCE_LASTS;
 use gen_registry_core::presence::{Attendance, Input, NodeId, Output, Presence, PresenceError, User};
@@ -269,7 +269,8 @@ impl PresenceService {
     pub(crate) fn check_own(&self, username: Option<&str>) -> Result<(), Failure> {
         let Some(asked) = username else { return Ok(()) };
         let own = self.keys.identity().and_then(|own| answers::entry(&self.registry.read_model(), Some(own), &own));
-        let same = own.is_some_and(|own| asked.parse().is_ok_and(|asked: Username| asked.as_str() == own.username()));
+        let same =
+            own.is_some_and(|own| parse_input::<Username>(asked).is_ok_and(|asked| asked.as_str() == own.username()));
         if same { Ok(()) } else { Err(errors::unknown_user(asked)) }
     }
 

@@ -17,7 +17,7 @@ use gen_registry_core::document::{self, Edit};
 use gen_registry_core::fact::{ClaimedName, Fact, NameRelinquish};
 use gen_registry_core::identity::SigningIdentity;
 use gen_registry_core::limits::*;
-use gen_registry_core::name::Username;
+use gen_registry_core::name::{Username, parse_input};
 use gen_registry_core::ownership::Availability;
 use gen_registry_core::picture;
 use gen_registry_core::time::Timestamp;
@@ -170,7 +170,7 @@ impl ProfileWriter {
 
 /// Parses a username as a person typed it.
 pub(super) fn parse(name: &str) -> Result<Username, Failure> {
-    name.trim().parse().map_err(|error| errors::name_invalid(&error))
+    parse_input(name).map_err(|error| errors::name_invalid(&error))
 }
 
 fn profile_invalid(message: impl Into<String>, advice: &str) -> Failure {

@@ -329,7 +329,7 @@ impl Registry {
     }
 
     fn emit_conflict(&self, name: &Username) {
-        let report = answers::look_up(&self.read_model(), self.keys.identity(), name.as_str());
+        let report = answers::look_up(&self.read_model(), self.keys.identity(), name);
         let holder = report.holder.map(|holder| holder.person.did);
         let losers: BTreeSet<String> = report.losers.into_iter().map(|loser| loser.did).collect();
         let losers = losers.into_iter().collect();

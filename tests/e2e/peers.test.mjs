@@ -66,6 +66,16 @@ test("three users register, look up and list names, also while the relay is down
   // Unknown names.
   for (const { page } of all) assert.equal(await apiValue(page, "lookupUsername", "nobody_here"), null);
 
+  // Names as they are pasted: what came along is taken off, and what is no name is not "unknown".
+  for (const text of ["@alice_smith", "\u202Aalice_smith\u202C", "alice_smith\u200B", "\uFF20alice_smith"]) {
+    assert.equal((await apiValue(bob.page, "lookupUsername", text)).username, "alice_smith", JSON.stringify(text));
+  }
+  const hyphenated = await api(bob.page, "lookupUsername", "alice_\u00ADsmith");
+  assert.equal(hyphenated.code, "nameInvalid");
+  assert.match(hyphenated.message, /invisible character U\+00AD/);
+  await bob.page.goto(`${server.origin}/u/alice_%C2%ADsmith`);
+  await bob.page.getByRole("alert").getByText("invisible character U+00AD").waitFor();
+
   // The relay is killed; the direct connections stay.
   await server.kill();
   await eventually("the relay is missed", async () =>

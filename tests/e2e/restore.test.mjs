@@ -37,12 +37,14 @@ test("the 24 words give the same identity on a new device", async (t) => {
   await erin.page.getByTestId("recovery-show").first().click();
   const words = await erin.page.getByTestId("recovery-words").locator("li").allInnerTexts();
   assert.equal(words.length, 24);
+  const written = words.map((word, at) => `${at + 1}. ${word.replace(/[^a-z]/g, "")},`).join("\n");
   await erin.browser.close();
 
   const fresh = await Browser.start(t);
   const page = await fresh.open(`${server.origin}/settings#restore`);
   assert.equal((await apiValue(page, "whoami")).did ?? null, null, "the profile is empty");
-  await page.getByTestId("restore-phrase").fill(words.join(" "));
+  // As people write them down.
+  await page.getByTestId("restore-phrase").fill(`“${written}”\u200B`);
   await page.getByTestId("restore").click();
   await eventuallyConfirmed(page, "key is here");
   assert.equal((await apiValue(page, "whoami")).did, erin.did);

@@ -36,7 +36,7 @@ fn three_strangers_converge_and_continue_without_the_relay() {
         for party in [&alice, &bob, &charlie] {
             eventually("all three are listed", async || party.people().await.len() == 3).await;
         }
-        assert!(bob.look_up("nobody").await.holder.is_none());
+        assert!(bob.look_up("nobody_here").await.holder.is_none());
 
         relay.stop().await;
         eventually("the relay is missed", async || !alice.has_relay().await).await;

@@ -33,7 +33,7 @@ fn claimed_name_survives_a_restart() {
     let alice = alice.restart();
     assert_eq!(alice.me(Command::WhoAmI), me);
     assert!(alice.look_up("ALICE-SMITH").holder.is_some_and(|holder| holder.person.mine));
-    assert_eq!(alice.look_up("nobody").holder, None);
+    assert_eq!(alice.look_up("nobody_here").holder, None);
     let me = alice.rename("alice_jones");
     assert_eq!(me.history.len(), 2);
     assert_eq!(me.history[0].outcome, HistoryOutcome::Released);

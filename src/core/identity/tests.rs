@@ -140,3 +140,46 @@ fn others_statements_inside_a_change_are_verified() {
     assert!(!within(&alice(), &forged));
     assert!(within(&alice(), &Signed::sign(&bob, &TOPIC, Note("hello".into())).encode()));
 }
+
+/// As the words are shown, copied, written down and pasted again.
+#[test]
+fn recovery_words_are_read_as_people_write_them_down() {
+    let key = SigningIdentity::from_entropy(&[9; 32]);
+    let phrase = key.recovery_phrase();
+    let words: Vec<&str> = phrase.split(' ').collect();
+    let numbered = |write: &dyn Fn(usize, &str) -> String, between: &str| {
+        words.iter().enumerate().map(|(n, word)| write(n + 1, word)).collect::<Vec<_>>().join(between)
+    };
+    for (what, text) in [
+        ("lines", words.join("\r\n")),
+        ("numbers", numbered(&|n, word| format!("{n}. {word}"), "\n")),
+        ("numbers on one line", numbered(&|n, word| format!("{n} {word}"), "  ")),
+        ("numbers without a space", numbered(&|n, word| format!("{n}.{word}"), " ")),
+        ("numbers glued to the words", numbered(&|n, word| format!("{n}{word}"), " ")),
+        ("numbers in brackets", numbered(&|n, word| format!("({n}) {word};"), "\t")),
+        ("a colon", numbered(&|n, word| format!("{n}: {word}"), "\n")),
+        ("commas", words.join(", ")),
+        ("capitals", phrase.to_uppercase()),
+        ("quotation marks", format!("“{}”", phrase.as_str())),
+        ("a blank of no width", format!("\u{feff}{}\u{200b}", phrase.as_str())),
+        (
+            "soft hyphens",
+            words.iter().map(|word| format!("{}\u{ad}{}", &word[..2], &word[2..])).collect::<Vec<_>>().join(" "),
+        ),
+    ] {
+        let read = SigningIdentity::from_recovery_phrase(&text).map(|read| read.identity());
+        assert_eq!(read, Ok(key.identity()), "{what}: {text}");
+    }
+    let ordinals = |n: usize, word: &str| {
+        let end = match n % 10 {
+            1 if n != 11 => "st",
+            2 if n != 12 => "nd",
+            3 if n != 13 => "rd",
+            _ => "th",
+        };
+        format!("{n}{end} {word}")
+    };
+    let read = SigningIdentity::from_recovery_phrase(&numbered(&ordinals, "\n")).map(|read| read.identity());
+    assert_eq!(read, Ok(key.identity()), "ordinals");
+    assert_eq!(SigningIdentity::from_recovery_phrase("1, 2, 3").map(drop), Err(PhraseError::WordCount(0)));
+}

@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::modules::errors;
 use gen_registry_api::*;
 use gen_registry_core::jobs::{Job, JobOutput};
-use gen_registry_core::name::ModuleName;
+use gen_registry_core::name::{ModuleName, parse_input};
 use gen_registry_core::validation::Report;
 
 /// Validates a file in a worker, or fails: the page's own program does not contain the validator.
@@ -17,5 +17,5 @@ pub(crate) async fn validate(context: &Context, bytes: Vec<u8>) -> Result<Report
 
 /// Parses a module's name as a person typed it.
 pub(crate) fn parse_name(text: &str) -> Result<ModuleName, Failure> {
-    text.trim().parse().map_err(|error| errors::name_invalid(&error))
+    parse_input(text).map_err(|error| errors::name_invalid(&error))
 }

@@ -13,7 +13,7 @@ use gen_registry_core::identity::Identity;
 use gen_registry_core::modules::description::ModuleDescription;
 use gen_registry_core::modules::ratings::RatingState;
 use gen_registry_core::modules::{CountedRelease, WhyRefused};
-use gen_registry_core::name::{FoldedName, ModuleName};
+use gen_registry_core::name::{FoldedName, ModuleName, parse_input};
 use gen_registry_core::ownership::{Availability, Position};
 use gen_registry_core::read_model::ReadModel;
 
@@ -25,7 +25,7 @@ const VERSIONS_LOOKED_AT: usize = 20;
 impl ModuleCatalog {
     pub(super) fn check_name(&self, text: &str) -> ModuleNameCheck {
         let read_model = self.registry.read_model();
-        let (name, verdict, versions) = match text.trim().parse::<ModuleName>() {
+        let (name, verdict, versions) = match parse_input::<ModuleName>(text) {
             Err(error) => {
                 let message = errors::sentence(&error.to_string());
                 (None, NameVerdict::Invalid { rule: error.rule().to_owned(), message }, Vec::new())

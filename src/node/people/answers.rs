@@ -44,12 +44,10 @@ pub(crate) fn lost_name(read_model: &ReadModel, own: &Identity, name: &Username)
 }
 
 /// What is known of a name: who holds it and why, who claimed it too.
-pub(crate) fn look_up(read_model: &ReadModel, own: Option<Identity>, text: &str) -> NameReport {
+pub(crate) fn look_up(read_model: &ReadModel, own: Option<Identity>, name: &Username) -> NameReport {
     let (records, registries) = counts(read_model, own);
-    let name = text.trim().parse::<Username>();
-    let asked = name.as_ref().map_or_else(|_| text.to_owned(), Username::to_string);
     let mut report = NameReport {
-        asked,
+        asked: name.to_string(),
         holder: None,
         redirect: None,
         free_at: None,
@@ -59,7 +57,7 @@ pub(crate) fn look_up(read_model: &ReadModel, own: Option<Identity>, text: &str)
         records,
         registries,
     };
-    let Some(name_state) = name.ok().and_then(|name| read_model.state(&name)) else { return report };
+    let Some(name_state) = read_model.state(name) else { return report };
     report.answered_by = Some(AnsweredBy::Device);
     if let Some(tenure) = name_state.holder() {
         report.holder = entry(read_model, own, &tenure.holder);

@@ -18,7 +18,10 @@ export interface GenRegistry {
    */
   registerUsername(name: string, userData?: ProfileChanges): Promise<boolean>;
 
-  /** The holder of a name: this profile's own registry first, then the others. `null` when nobody is known. */
+  /**
+   * The holder of a name: this profile's own registry first, then the others. `null` when nobody is known. An at sign,
+   * spaces and invisible characters around the name are taken off; rejects with `nameInvalid` what is no name then.
+   */
   lookupUsername(
     name: string,
   ): Promise<(UsernameEntry & { redirectedFrom: string | null; answeredBy: AnsweredBy }) | null>;
