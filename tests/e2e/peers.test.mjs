@@ -73,8 +73,9 @@ test("three users register, look up and list names, also while the relay is down
   const hyphenated = await api(bob.page, "lookupUsername", "alice_\u00ADsmith");
   assert.equal(hyphenated.code, "nameInvalid");
   assert.match(hyphenated.message, /invisible character U\+00AD/);
-  await bob.page.goto(`${server.origin}/u/alice_%C2%ADsmith`);
-  await bob.page.getByRole("alert").getByText("invisible character U+00AD").waitFor();
+  const tab = await bob.browser.open(`${server.origin}/u/alice_%C2%ADsmith`);
+  await tab.getByText("invisible character U+00AD").waitFor();
+  await tab.close();
 
   // The relay is killed; the direct connections stay.
   await server.kill();
