@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 /// The version of everything in this file.
-pub const PARAMETERS_VERSION: u32 = 3;
+pub const PARAMETERS_VERSION: u32 = 4;
 
 /// A username has at least this many characters (after preparation).
 pub const USERNAME_MIN_CHARS: usize = 3;

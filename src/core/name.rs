@@ -26,6 +26,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::sync::LazyLock;
 
@@ -34,6 +35,7 @@ use precis_profiles::precis_core::profile::PrecisFastInvocation;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::char::is_combining_mark;
 use unicode_script::{Script, UnicodeScript};
+use unicode_security::general_security_profile::IdentifierType;
 use unicode_security::{GeneralSecurityProfile, MixedScript, confusable_detection::skeleton};
 
 use crate::limits::*;
@@ -257,6 +259,20 @@ fn show(character: char) -> String {
     }
 }
 
+/// Letters that are written as a raised sign beside another one and belong to no script. In a sentence they read as
+/// punctuation: `aliceʼ` beside `alice`.
+const MODIFIER_LETTERS: RangeInclusive<char> = '\u{2b0}'..='\u{2ff}';
+
+/// Whether a character can stand in a name: a separator, or a letter, mark or digit of the type *Recommended* (UTS 39).
+/// What UTS 39 allows besides, the type *Inclusion*, is punctuation to a reader: `alice'`, `admin:`, `al·lan`.
+fn is_allowed(character: char) -> bool {
+    let is_part = character.is_alphanumeric() || is_combining_mark(character);
+    SEPARATORS.contains(&character)
+        || (is_part
+            && character.identifier_type() == Some(IdentifierType::Recommended)
+            && !MODIFIER_LETTERS.contains(&character))
+}
+
 /// Applies every rule that both kinds of name share. Where several are broken, the error is the most helpful one.
 fn prepare(text: &str, least: usize, most: usize) -> Result<String, NameError> {
     if text.is_empty() {
@@ -268,16 +284,15 @@ fn prepare(text: &str, least: usize, most: usize) -> Result<String, NameError> {
     if text.chars().any(char::is_whitespace) {
         return Err(NameError::Space);
     }
-    let allowed = |c: &char| SEPARATORS.contains(c) || c.identifier_allowed();
     let lower = text.to_lowercase();
     let prepared = match UsernameCaseMapped::enforce(lower.as_str()) {
         Ok(prepared) => prepared.into_owned(),
-        Err(_) => match lower.chars().find(|c| !allowed(c)) {
+        Err(_) => match lower.chars().find(|c| !is_allowed(*c)) {
             Some(bad) => return Err(NameError::Character(bad)),
             None => return Err(NameError::Unprepared),
         },
     };
-    if let Some(bad) = prepared.chars().find(|c| !allowed(c)) {
+    if let Some(bad) = prepared.chars().find(|c| !is_allowed(*c)) {
         return Err(NameError::Character(bad));
     }
     match prepared.chars().next() {
@@ -431,6 +446,18 @@ mod tests {
     fn rejects_look_alikes_of_reserved_names() {
         for text in ["r00t", "nul1", "gen_registry", "REGISTRY"] {
             assert_eq!(text.parse::<Username>(), Err(NameError::Reserved), "{text}");
+        }
+    }
+
+    /// Beside `alice` in a sentence they are `alice` and a sign.
+    #[test]
+    fn rejects_letters_that_read_as_punctuation() {
+        for text in ["alice'", "alice:", "admin'", "support:", "alice\u{2bc}", "o\u{2bc}neil", "al\u{b7}lan", "al\u{2019}lan"] {
+            assert!(matches!(text.parse::<Username>(), Err(NameError::Character(_))), "{text}");
+        }
+        assert!(matches!("l\u{b7}l".parse::<ModuleName>(), Err(NameError::Character('\u{b7}'))));
+        for text in ["ラーメン", "佐々木"] {
+            assert!(text.parse::<Username>().is_ok(), "{text}: signs of a script are letters to its readers");
         }
     }
 
