@@ -23,6 +23,7 @@ use crate::digest::Digest;
 use crate::document::{ModuleAnnotations, ProfileFields};
 use crate::fact::{ClaimedName, Fact, SignedFact};
 use crate::identity::{Identity, SignatureError, Signed, Topic};
+use crate::limits::CLOCK_SKEW;
 use crate::modules::ratings::Ratings;
 use crate::modules::{ModuleState, Releases};
 use crate::name::{FoldedName, ModuleName, NameKind, Username};
@@ -149,21 +150,32 @@ impl PersonRecord {
         })
     }
 
-    /// When this person says the newest own claim or release was made.
-    pub fn newest_claim(&self) -> Option<Timestamp> {
+    /// Returns the date of the newest own claim or release, of those whose date can be believed: dated at most
+    /// [`CLOCK_SKEW`] after `clock`, or with a receipt of a witness, which signs nothing that its own clock takes for the
+    /// future. What was dated while this device's clock was years ahead moves nothing else there.
+    pub fn newest_claim(&self, clock: Timestamp, rules: &Rules) -> Option<Timestamp> {
+        let witnessed: BTreeSet<Digest> = self.facts.iter().filter_map(|fact| receipted(fact, rules)).collect();
         let own = self.facts.iter().filter(|fact| fact.author() == self.identity);
-        own.filter_map(|fact| match fact.statement() {
-            Fact::NameClaim(claim) => Some(claim.claimed_at),
-            Fact::Release(release) => Some(release.published_at),
+        let dated = own.filter_map(|fact| match fact.statement() {
+            Fact::NameClaim(claim) => Some((claim.claimed_at, fact.hash())),
+            Fact::Release(release) => Some((release.published_at, fact.hash())),
             _ => None,
-        })
-        .max()
+        });
+        dated.filter(|(at, hash)| *at <= clock.plus(CLOCK_SKEW) || witnessed.contains(hash)).map(|(at, _)| at).max()
     }
 
     /// Adds facts that are not here yet.
     pub fn add_facts(&mut self, facts: impl IntoIterator<Item = SignedFact>) {
         let known: BTreeSet<Digest> = self.facts.iter().map(SignedFact::hash).collect();
         self.facts.extend(facts.into_iter().filter(|fact| !known.contains(&fact.hash())));
+    }
+}
+
+/// Returns the fact that a receipt of one of the network's witnesses is about.
+fn receipted(fact: &SignedFact, rules: &Rules) -> Option<Digest> {
+    match fact.statement() {
+        Fact::Receipt(receipt) if rules.witnesses.contains(&fact.author()) => Some(receipt.fact),
+        _ => None,
     }
 }
 

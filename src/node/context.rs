@@ -48,6 +48,11 @@ impl Context {
         }
     }
 
+    /// Returns the time of this device's clock as it is.
+    pub(crate) fn clock(&self) -> Timestamp {
+        self.environment.now()
+    }
+
     /// Returns this device's time, but not before this profile's own newest claim: a clock set back must not make a
     /// person's own names wait as if they came from the future.
     pub(crate) fn now(&self) -> Timestamp {

@@ -154,7 +154,7 @@ impl Node {
             }
         };
         let settings = read_setting(&records, key_store::SETTINGS_RECORD, &mut damaged).await?;
-        let newest_claim = read_newest_claim(&records, key_state.identity(), &network).await?;
+        let newest_claim = read_newest_claim(&records, key_state.identity(), &network, environment.now()).await?;
         let now = environment.now().max(newest_claim);
         let (read_model, broken_people) = read_people(&records, &network, now).await?;
         let (quarantined, _) = records.all::<Quarantined>(Table::Quarantine, "").await?;

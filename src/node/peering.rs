@@ -314,6 +314,9 @@ impl Peering {
 
 /// Does what is due from time to time, and after every own change.
 async fn collect_receipts_and_share_lists(node: Rc<Node>) {
+    if let Err(failure) = node.profile.claim_again_if_dated_ahead().await {
+        tracing::warn!(code = ?failure.code, "the name that was dated ahead is not claimed again");
+    }
     node.receipts.collect().await;
     node.block_lists.share_if_due().await;
 }

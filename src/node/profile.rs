@@ -15,7 +15,7 @@ use gen_registry_api::*;
 use gen_registry_core::digest::block_cid;
 use gen_registry_core::document::{self, Edit};
 use gen_registry_core::fact::{ClaimedName, Fact, NameRelinquish};
-use gen_registry_core::identity::SigningIdentity;
+use gen_registry_core::identity::{Identity, SigningIdentity};
 use gen_registry_core::limits::*;
 use gen_registry_core::name::{Username, parse_input};
 use gen_registry_core::ownership::Availability;
@@ -91,6 +91,30 @@ impl ProfileWriter {
             ));
         }
         self.registry.write(id, signer, ChangeDraft::of(edits)).await
+    }
+
+    /// Claims the own username once more, with the present date, if it was claimed while this device's clock was far
+    /// ahead: nobody else would see the name before that time has come. Does nothing while the key is locked, or if the
+    /// person has claimed another name since.
+    ///
+    /// For example, a tablet whose battery was empty says 2036 on the first evening, and its owner claims `anna`. The next
+    /// day its clock is right; the claim of 2036 waits on every device, no witness has signed it, and `anna` is claimed
+    /// as of today.
+    pub(super) async fn claim_again_if_dated_ahead(&self) -> Result<(), Failure> {
+        let Ok(signer) = self.keys.signer() else { return Ok(()) };
+        let Some(name) = self.name_dated_ahead(&signer.identity()) else { return Ok(()) };
+        let edits = self.claim_edits(&signer, &name).await?;
+        self.registry.write(None, signer, ChangeDraft::of(edits)).await
+    }
+
+    fn name_dated_ahead(&self, own: &Identity) -> Option<Username> {
+        let read_model = self.registry.read_model();
+        if read_model.username_of(own).is_some() {
+            return None;
+        }
+        let claims = read_model.claims_of(own);
+        let (newest, name, _, state) = claims.last()?;
+        state.held_back.iter().any(|(waiting, _)| waiting == newest).then(|| (*name).clone())
     }
 
     /// Changes the description; fields that are `None` remain.

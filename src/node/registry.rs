@@ -156,7 +156,8 @@ impl Registry {
 
     /// Returns when the person last claimed a name, as far as is known here.
     pub(crate) fn newest_claim(&self, owner: &Identity) -> Timestamp {
-        self.read_model().person(owner).and_then(PersonRecord::newest_claim).unwrap_or_default()
+        let (clock, rules) = (self.context.clock(), &self.context.network.rules);
+        self.read_model().person(owner).and_then(|person| person.newest_claim(clock, rules)).unwrap_or_default()
     }
 
     /// Whether nothing is stored of a person, so that the store need not be read. Changes and record are written
@@ -277,7 +278,8 @@ impl Registry {
         let own = self.keys.identity();
         let before = self.own_username();
         let mine = records.iter().find(|record| Some(record.identity) == own);
-        if let Some(newest) = mine.and_then(PersonRecord::newest_claim) {
+        let (clock, rules) = (self.context.clock(), &self.context.network.rules);
+        if let Some(newest) = mine.and_then(|person| person.newest_claim(clock, rules)) {
             self.context.advance_not_before(newest);
         }
         let now = self.context.now();
@@ -378,12 +380,13 @@ pub(crate) async fn read_newest_claim(
     records: &Records,
     own: Option<Identity>,
     network: &Network,
+    clock: Timestamp,
 ) -> Result<Timestamp, StoreError> {
     let Some(own) = own else { return Ok(Timestamp::default()) };
     let found = records.get::<StoredPerson>(Table::People, &own.to_hex()).await?;
     let StoredRecord::Record(stored) = found else { return Ok(Timestamp::default()) };
     let person = PersonRecord::from_stored(stored, &network.topic).ok();
-    Ok(person.as_ref().and_then(PersonRecord::newest_claim).unwrap_or_default())
+    Ok(person.and_then(|person| person.newest_claim(clock, &network.rules)).unwrap_or_default())
 }
 
 /// Reads the read model from the store, page by page, so that the thread stays responsive meanwhile.

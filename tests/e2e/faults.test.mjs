@@ -200,3 +200,29 @@ test("a device with a wrong clock is warned, and no peer is disconnected for it"
   }
   assert.deepEqual((await apiValue(bobs, "getUsers")).map((user) => user.username), ["bob"]);
 });
+
+test("a name that was claimed by a clock far ahead is claimed again once the clock is right", async (t) => {
+  const server = await Server.start(t, { p2p: true });
+  const bob = await Browser.start(t);
+  const bobs = await bob.open(server.origin);
+  assert.equal(await apiValue(bobs, "registerUsername", "bob"), true);
+  const anna = await Browser.start(t);
+  await anna.context.addInitScript(() => {
+    const real = Date.now;
+    // As an error of the battery: until the page has a mark that it was charged.
+    Date.now = () => real() + (localStorage.getItem("charged") ? 0 : 10 * 365 * 24 * 60 * 60 * 1000);
+  });
+  const page = await anna.open(server.origin);
+  assert.equal(await apiValue(page, "registerUsername", "anna_b"), true);
+  await eventuallyHasPeers(page, 1);
+  assert.equal(await apiValue(bobs, "lookupUsername", "anna_b"), null, "nobody else counts it yet");
+
+  await page.evaluate(() => localStorage.setItem("charged", "yes"));
+  await page.reload();
+  await eventuallyReady(page);
+  const seen = async (name) => (await apiValue(bobs, "lookupUsername", name))?.username === name;
+  await eventually("Bob sees the name", () => seen("anna_b"), 60_000);
+  assert.equal((await apiValue(page, "whoami")).username, "anna_b");
+  await apiValue(page, "updateProfile", { username: "anna_c" });
+  await eventually("Bob sees what she does from now on", () => seen("anna_c"), 60_000);
+});

@@ -47,3 +47,4 @@ mod typings;
 mod verdicts;
 mod witness;
 mod work;
+mod wrong_clock;

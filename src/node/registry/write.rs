@@ -18,6 +18,7 @@ use gen_registry_core::document::{Edit, EditError};
 use gen_registry_core::fact::{ClaimedName, Fact, NameClaim, SignedFact};
 use gen_registry_core::identity::{Identity, Signed, SigningIdentity};
 use gen_registry_core::jobs::{Job, JobOutput};
+use gen_registry_core::limits::CLOCK_SKEW;
 use gen_registry_core::proof_of_work::{PowJob, solve};
 use gen_registry_core::time::Timestamp;
 
@@ -56,12 +57,13 @@ impl Registry {
     }
 
     /// Returns the present time, but later than everything that this identity has dated so far: a clock set back must
-    /// not reorder its claims.
+    /// not reorder its claims. Claims that wait because they were dated far ahead are left out; otherwise everything that
+    /// the person does from now on would wait with them.
     pub(crate) fn own_now(&self, own: &Identity) -> Timestamp {
         let read_model = self.read_model();
-        let claims = read_model.claims_of(own);
-        let last = claims.iter().map(|(_, _, at, _)| at.as_millis() + 1).max().unwrap_or(0);
-        self.context.now().max(Timestamp::from_millis(last))
+        let (claims, now) = (read_model.claims_of(own), self.context.now());
+        let dates = claims.iter().map(|(_, _, at, _)| *at).filter(|at| *at <= now.plus(CLOCK_SKEW));
+        dates.map(|at| Timestamp::from_millis(at.as_millis() + 1)).max().unwrap_or_default().max(now)
     }
 
     /// Returns a signed claim, with the proof of work that the network requires, solved in a worker if there is one.
