@@ -18,6 +18,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::time::Timestamp;
+
 /// Writes canonical bytes, field by field.
 #[derive(Clone, Debug, Default)]
 pub struct Encoder(Vec<u8>);
@@ -125,6 +127,11 @@ impl<'a> Decoder<'a> {
     /// Reads a UTF-8 text behind its length.
     pub fn text(&mut self) -> Result<&'a str, DecodeError> {
         std::str::from_utf8(self.bytes()?).map_err(|_| DecodeError::NotUtf8)
+    }
+
+    /// Reads a date, which is at most [`Timestamp::LATEST`].
+    pub fn timestamp(&mut self) -> Result<Timestamp, DecodeError> {
+        Some(Timestamp::from_millis(self.integer()?)).filter(|date| *date <= Timestamp::LATEST).ok_or(DecodeError::OutOfRange)
     }
 
     /// Returns whether all bytes were read; for fields that older encodings do not have.

@@ -160,17 +160,17 @@ impl Statement for Fact {
                     NAME_KIND_MODULE => ClaimedName::Module(text.parse().map_err(|_| DecodeError::OutOfRange)?),
                     other => return Err(DecodeError::UnknownKind(other)),
                 };
-                let claimed_at = timestamp(&mut decoder)?;
+                let claimed_at = decoder.timestamp()?;
                 let work = if decoder.is_at_end() { 0 } else { decoder.integer()? };
                 Self::NameClaim(NameClaim { name, claimed_at, work })
             }
             KIND_NAME_RELEASE => {
                 let claim = Digest::from_bytes(decoder.array()?);
-                Self::NameRelinquish(NameRelinquish { claim, at: timestamp(&mut decoder)? })
+                Self::NameRelinquish(NameRelinquish { claim, at: decoder.timestamp()? })
             }
             KIND_RECEIPT => {
                 let fact = Digest::from_bytes(decoder.array()?);
-                Self::Receipt(Receipt { fact, witnessed_at: timestamp(&mut decoder)? })
+                Self::Receipt(Receipt { fact, witnessed_at: decoder.timestamp()? })
             }
             KIND_RELEASE => Self::Release(Release::decode(&mut decoder)?),
             KIND_YANK => Self::Yank(Yank::decode(&mut decoder)?),
@@ -179,12 +179,5 @@ impl Statement for Fact {
         };
         decoder.end()?;
         Ok(fact)
-    }
-}
-
-fn timestamp(decoder: &mut Decoder<'_>) -> Result<Timestamp, DecodeError> {
-    match Timestamp::from_millis(decoder.integer()?) {
-        date if date <= Timestamp::LATEST => Ok(date),
-        _ => Err(DecodeError::OutOfRange),
     }
 }

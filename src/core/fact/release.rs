@@ -2,7 +2,6 @@
 
 use semver::{Version, VersionReq};
 
-use super::timestamp;
 use crate::artifact::Artifact;
 use crate::canonical::{DecodeError, Decoder, Encoder};
 use crate::digest::Digest;
@@ -100,7 +99,7 @@ impl Release {
             return Err(DecodeError::OutOfRange);
         }
         let dependencies = (0..count).map(|_| Dependency::decode(decoder)).collect::<Result<_, _>>()?;
-        Ok(Self { module, version, artifact, dependencies, published_at: timestamp(decoder)? })
+        Ok(Self { module, version, artifact, dependencies, published_at: decoder.timestamp()? })
     }
 }
 
@@ -123,7 +122,7 @@ impl Yank {
         if reason.chars().count() > REASON_MAX_CHARS {
             return Err(DecodeError::OutOfRange);
         }
-        Ok(Self { release, reason, at: timestamp(decoder)? })
+        Ok(Self { release, reason, at: decoder.timestamp()? })
     }
 }
 
@@ -133,7 +132,7 @@ impl Unyank {
     }
 
     pub(super) fn decode(decoder: &mut Decoder<'_>) -> Result<Self, DecodeError> {
-        Ok(Self { release: Digest::from_bytes(decoder.array()?), at: timestamp(decoder)? })
+        Ok(Self { release: Digest::from_bytes(decoder.array()?), at: decoder.timestamp()? })
     }
 }
 
