@@ -131,7 +131,9 @@ impl<'a> Decoder<'a> {
 
     /// Reads a date, which is at most [`Timestamp::LATEST`].
     pub fn timestamp(&mut self) -> Result<Timestamp, DecodeError> {
-        Some(Timestamp::from_millis(self.integer()?)).filter(|date| *date <= Timestamp::LATEST).ok_or(DecodeError::OutOfRange)
+        Some(Timestamp::from_millis(self.integer()?))
+            .filter(|date| *date <= Timestamp::LATEST)
+            .ok_or(DecodeError::OutOfRange)
     }
 
     /// Returns whether all bytes were read; for fields that older encodings do not have.

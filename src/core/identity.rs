@@ -78,6 +78,24 @@ fn read_words(phrase: &str) -> Vec<String> {
     words
 }
 
+/// Returns the 32 bytes that 24 words stand for (BIP 39).
+pub(crate) fn words_to_entropy(phrase: &str) -> Result<Zeroizing<[u8; 32]>, PhraseError> {
+    let words = Zeroizing::new(read_words(phrase));
+    if words.len() != RECOVERY_WORDS {
+        return Err(PhraseError::WordCount(words.len()));
+    }
+    if let Some(at) = words.iter().position(|word| Language::English.find_word(word).is_none()) {
+        return Err(PhraseError::UnknownWord(at + 1));
+    }
+    let mnemonic =
+        Mnemonic::parse_in_normalized(Language::English, &words.join(" ")).map_err(|_| PhraseError::Checksum)?;
+    let (bytes, _) = mnemonic.to_entropy_array();
+    let bytes = Zeroizing::new(bytes);
+    let mut entropy = Zeroizing::new([0; 32]);
+    entropy.copy_from_slice(&bytes[..32]);
+    Ok(entropy)
+}
+
 /// A type whose values can be signed. `decode(encode(x))` is `x`, and no other bytes decode to it.
 pub trait Statement: Sized {
     /// `gen-registry/<type>/v1`; different for each type, so that no signature serves for two.
@@ -175,20 +193,7 @@ impl SigningIdentity {
     /// marks. Every word is of the letters a to z, so nothing else can be part of one; the checksum guards against a
     /// wrong reading.
     pub fn from_recovery_phrase(phrase: &str) -> Result<Self, PhraseError> {
-        let words = Zeroizing::new(read_words(phrase));
-        if words.len() != RECOVERY_WORDS {
-            return Err(PhraseError::WordCount(words.len()));
-        }
-        if let Some(at) = words.iter().position(|word| Language::English.find_word(word).is_none()) {
-            return Err(PhraseError::UnknownWord(at + 1));
-        }
-        let mnemonic =
-            Mnemonic::parse_in_normalized(Language::English, &words.join(" ")).map_err(|_| PhraseError::Checksum)?;
-        let (entropy, _) = mnemonic.to_entropy_array();
-        let entropy = Zeroizing::new(entropy);
-        let mut seed = Zeroizing::new([0; 32]);
-        seed.copy_from_slice(&entropy[..32]);
-        Ok(Self::from_entropy(&seed))
+        words_to_entropy(phrase).map(|entropy| Self::from_entropy(&entropy))
     }
 
     /// The key as 24 BIP 39 words, wiped from memory when dropped.

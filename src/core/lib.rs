@@ -7,6 +7,9 @@
 //! # Where to start
 //! - Statements: [`identity`] signs, [`canonical`] fixes the bytes, [`fact`] lists the immutable ones, [`document`]
 //!   holds what may change.
+//! - The second format, which nothing uses yet and which replaces the first: [`network`] says who witnesses, [`keys`] and
+//!   [`statement`] who speaks for an identity, [`log`] how entries follow each other, [`slot`] and [`receipt`] what witnesses
+//!   sign, [`book`] what they may sign now, [`registry`] with [`standing`] and [`outcome`] what follows from it all.
 //! - Rules: [`ownership`] decides who holds a name, [`modules`] which releases count, [`resolver`] which versions fit
 //!   together. [`read_model`] is the fold over everything known here.
 //! - Protocols: [`sync`] has one state machine for each; [`presence`] and [`chat`] hold what its chat protocol carries.
@@ -15,9 +18,12 @@
 //! State machines have one shape: `handle(input, now)` returns outputs. The caller owns the clock, the store and the
 //! sockets, so a test can replay any order of events.
 
+#[cfg(test)]
+mod actors;
 pub mod archive;
 pub mod artifact;
 pub mod block_list;
+pub mod book;
 pub mod canonical;
 pub mod chat;
 pub mod digest;
@@ -26,21 +32,30 @@ pub mod fact;
 pub mod guide;
 pub mod identity;
 pub mod jobs;
+pub mod keys;
 pub mod limits;
 pub mod lockfile;
+pub mod log;
 pub mod markdown;
 pub mod modules;
 pub mod name;
 pub mod name_proof;
+pub mod network;
+pub mod outcome;
 pub mod ownership;
 pub mod picture;
 pub mod presence;
 pub mod proof_of_work;
 pub mod read_model;
+pub mod receipt;
+pub mod registry;
 pub mod resolver;
 pub mod sealing;
 #[cfg(feature = "search")]
 pub mod search;
+pub mod slot;
+pub mod standing;
+pub mod statement;
 pub mod statistics;
 pub mod sync;
 pub mod time;

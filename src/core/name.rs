@@ -452,7 +452,9 @@ mod tests {
     /// Beside `alice` in a sentence they are `alice` and a sign.
     #[test]
     fn rejects_letters_that_read_as_punctuation() {
-        for text in ["alice'", "alice:", "admin'", "support:", "alice\u{2bc}", "o\u{2bc}neil", "al\u{b7}lan", "al\u{2019}lan"] {
+        for text in
+            ["alice'", "alice:", "admin'", "support:", "alice\u{2bc}", "o\u{2bc}neil", "al\u{b7}lan", "al\u{2019}lan"]
+        {
             assert!(matches!(text.parse::<Username>(), Err(NameError::Character(_))), "{text}");
         }
         assert!(matches!("l\u{b7}l".parse::<ModuleName>(), Err(NameError::Character('\u{b7}'))));

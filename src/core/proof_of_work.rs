@@ -7,14 +7,19 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::canonical::Encoder;
 use crate::digest::Digest;
 use crate::fact::{Fact, NameClaim};
 use crate::identity::{Identity, Statement, Topic, signing_bytes};
+use crate::keys::PublicKey;
+use crate::log::Body;
+use crate::log::body::Claim;
 
 /// The most zero bits that are solved for. More would keep a phone busy for minutes.
 pub const WORK_BITS_MAX: u32 = 24;
 /// The number is the last field of a claim's bytes.
 const NUMBER_BYTES: usize = 8;
+const WORK_DOMAIN: &str = "gen-registry/claim-work/v2";
 
 /// A claim to find a number for, as it goes to a worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -25,6 +30,13 @@ pub struct PowJob {
 }
 
 impl PowJob {
+    /// The job for a claim that `device` will write. `bits` beyond [`WORK_BITS_MAX`] are not worked for.
+    pub fn of_claim(topic: &Topic, device: &PublicKey, claim: &Claim, bits: u32) -> Self {
+        let claim = Claim { work: 1, ..claim.clone() };
+        let message = work_message(topic, device, &Body::Claim(Box::new(claim)).encode()).into();
+        Self { message, bits: bits.min(WORK_BITS_MAX) }
+    }
+
     /// The job for a claim of `author`. `bits` beyond [`WORK_BITS_MAX`] are not worked for.
     pub fn new(topic: &Topic, author: &Identity, claim: &NameClaim, bits: u32) -> Self {
         // Any number but 0, which means "no work".
@@ -44,6 +56,19 @@ pub fn shows_work(claim: &Digest, bits: u32) -> bool {
         }
     }
     zeros >= bits
+}
+
+/// Returns whether the body of a claim shows at least this many zero bits, for the device that writes it.
+pub fn claim_shows_work(topic: &Topic, device: &PublicKey, body: &[u8], bits: u32) -> bool {
+    shows_work(&Digest::of(&work_message(topic, device, body)), bits)
+}
+
+/// What is hashed: the claim's body, whose last field is the number, for one network and device.
+fn work_message(topic: &Topic, device: &PublicKey, body: &[u8]) -> Vec<u8> {
+    // The body is last and without its length: `solve` replaces the last bytes.
+    let mut message = Encoder::new().text(WORK_DOMAIN).fixed(topic.as_bytes()).fixed(device.as_bytes()).finish();
+    message.extend_from_slice(body);
+    message
 }
 
 /// Finds the number for [`NameClaim::work`]. Takes about 2^bits hashes and is not bounded otherwise.

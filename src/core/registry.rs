@@ -1,0 +1,449 @@
+//! The registry: a pure fold over all logs that one node has. The same entries, receipts and paths give the same registry,
+//! in whatever order and however often they arrive.
+//!
+//! # What is kept of a log
+//! Entries that follow each other ([`Chain`]) are kept. An entry that the chain ends before, for a fork or a cut, is kept
+//! only if it counts *by itself*: with its opening and enough receipts, or its path under a root. That is also what
+//! records carry and what eviction leaves.
+//!
+//! # Example
+//! Alice's laptop signed a claim at place 4, and witnesses confirmed it. A thief who has copied the key signs another entry
+//! 3. The log ends before place 3 for everybody. The claim of place 4 stays confirmed, on a replica that had the whole log
+//! as on one that receives the claim, its opening and its receipts a year later and nothing else.
+
+mod summary;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::digest::Digest;
+use crate::identity::Topic;
+use crate::keys::Did;
+use crate::log::{
+    Admitted, Chain, ChainRejection, End, Entry, EntryId, ForkProof, LogId, Opening, OpeningError, SignedHeader,
+};
+use crate::network::{FollowError, NetworkHistory, SignedSetChange};
+use crate::outcome::{Counts, Fact, Facts, NameKey, NameOutcome, NoEffect, VersionOutcome};
+use crate::receipt::{Confirmations, ProvenPath, Receipt};
+use crate::standing::{Device, DeviceState, Effects, Standing, Statements};
+use crate::statement::{Cut, DeviceList, Statement};
+use crate::time::Timestamp;
+
+pub use summary::Summary;
+
+/// Everything one node knows of one network.
+pub struct Registry {
+    history: NetworkHistory,
+    /// By digest.
+    openings: BTreeMap<Digest, Opening>,
+    /// The openings of each identity.
+    authorities: BTreeMap<Did, BTreeSet<Digest>>,
+    chains: BTreeMap<LogId, Chain>,
+    /// Headers of the entries that chains have, to prove a fork with.
+    headers: HashMap<EntryId, SignedHeader>,
+    /// The proof of the lowest place of each log that was signed twice.
+    forks: BTreeMap<LogId, ForkProof>,
+    statements: BTreeMap<Did, Statements>,
+    facts: Facts,
+    confirmations: Confirmations,
+    /// The claim that was the only one in effect for its place when this node first saw one.
+    known_holders: HashMap<(NameKey, Option<EntryId>), EntryId>,
+}
+
+/// Why an entry is refused. Each follows from the entry, its log and its opening alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EntryRejection {
+    #[error("the log does not begin with a valid opening: {0}")]
+    Opening(#[from] OpeningError),
+    #[error("{0}")]
+    Chain(#[from] ChainRejection),
+}
+
+/// What became of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// It is kept: as the next of its log, or by itself.
+    Kept,
+    /// It was here already.
+    Known,
+    /// The opening of its log, or what it follows, is fetched first.
+    Waiting,
+    /// Its log ends before it and it is not confirmed, as far as this node knows.
+    NotKept,
+}
+
+impl Registry {
+    /// An empty registry of a network.
+    pub fn new(history: NetworkHistory) -> Self {
+        Self {
+            history,
+            openings: BTreeMap::new(),
+            authorities: BTreeMap::new(),
+            chains: BTreeMap::new(),
+            headers: HashMap::new(),
+            forks: BTreeMap::new(),
+            statements: BTreeMap::new(),
+            facts: Facts::default(),
+            confirmations: Confirmations::default(),
+            known_holders: HashMap::new(),
+        }
+    }
+
+    pub fn topic(&self) -> Topic {
+        self.history.topic()
+    }
+
+    pub fn history(&self) -> &NetworkHistory {
+        &self.history
+    }
+
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    pub fn confirmations(&self) -> &Confirmations {
+        &self.confirmations
+    }
+
+    /// The opening of a log, if it is here.
+    pub fn opening(&self, log: &LogId) -> Option<&Opening> {
+        self.openings.get(&log.opening).filter(|opening| opening.device() == log.device)
+    }
+
+    /// A log, if anything of it is here.
+    pub fn chain(&self, log: &LogId) -> Option<&Chain> {
+        self.chains.get(log)
+    }
+
+    /// The proofs that a device signed twice for one place, lowest place of each log.
+    pub fn forks(&self) -> impl Iterator<Item = &ForkProof> {
+        self.forks.values()
+    }
+
+    /// Takes an entry. `operations` is the number of operations that a change announces, else 0.
+    pub fn admit(&mut self, entry: &Entry, operations: u64) -> Result<Received, EntryRejection> {
+        let (log, seq) = (entry.header().log, entry.header().seq);
+        if log.are_facts() && seq == 0 {
+            self.add_opening(entry)?;
+        }
+        let Some(opening) = self.openings.get(&log.opening) else { return Ok(Received::Waiting) };
+        if opening.device() != log.device {
+            return Err(OpeningError::OtherDevice.into());
+        }
+        let did = opening.did();
+        let is_new = !self.chains.contains_key(&log);
+        self.chains.entry(log).or_insert_with(|| Chain::new(log));
+        if is_new {
+            self.end_logs(&did);
+        }
+        let chain = self.chains.get_mut(&log).expect("it was put there");
+        let received = match chain.admit(entry.signed_header(), operations)? {
+            Admitted::Extended | Admitted::OnPath { .. } => Received::Kept,
+            Admitted::Known => Received::Known,
+            Admitted::Waiting => Received::Waiting,
+            Admitted::Beyond => Received::NotKept,
+            Admitted::Forked { other, .. } => {
+                let other = self.headers.get(&other).copied();
+                if let Some(proof) = other.and_then(|other| ForkProof::new(other, *entry.signed_header())) {
+                    self.note_fork(proof);
+                }
+                Received::NotKept
+            }
+        };
+        if matches!(received, Received::Kept | Received::Known) {
+            self.headers.insert(entry.id(), *entry.signed_header());
+            self.read(entry);
+            return Ok(received);
+        }
+        if self.facts.get(&entry.id()).is_some_and(|fact| self.is_kept(fact)) {
+            return Ok(Received::Known);
+        }
+        let counts_alone = self.confirmations.is_confirmed(&self.history, &entry.id());
+        if counts_alone || self.changes_keys(entry) {
+            self.read(entry);
+            return Ok(Received::Kept);
+        }
+        Ok(received)
+    }
+
+    /// Takes an entry with what makes it count by itself: its opening and its receipts or path.
+    pub fn admit_alone(
+        &mut self,
+        opening: &Entry,
+        entry: &Entry,
+        receipts: Vec<Receipt>,
+        paths: Vec<ProvenPath>,
+    ) -> Result<Received, EntryRejection> {
+        for receipt in receipts {
+            self.add_receipt(receipt);
+        }
+        for path in paths {
+            self.add_path(entry.id(), path);
+        }
+        self.admit(opening, 0)?;
+        self.admit(entry, 0)
+    }
+
+    /// Takes entry 0 of a facts log: who it is of and what it may. It is proven by itself and kept for good.
+    fn add_opening(&mut self, entry: &Entry) -> Result<(), EntryRejection> {
+        let (topic, log) = (self.topic(), entry.header().log);
+        if self.openings.contains_key(&log.opening) {
+            return Ok(());
+        }
+        let opening = Opening::decode_for(&topic, &log.device, entry.body())?;
+        let did = opening.did();
+        let statements = self.statements.entry(did).or_insert_with(|| Statements::new(&topic, *opening.inception()));
+        for signed in opening.links().iter().chain([opening.addition()]) {
+            statements.add(signed, &DeviceList::default(), None);
+        }
+        self.authorities.entry(did).or_default().insert(log.opening);
+        self.openings.insert(log.opening, opening);
+        self.end_logs(&did);
+        Ok(())
+    }
+
+    /// Whether an entry says a statement about keys and devices. Those are signed by the identity key, so it does not matter
+    /// in which log and at which place they are said.
+    fn changes_keys(&self, entry: &Entry) -> bool {
+        let Some(Ok(fact)) = self.effect(entry) else { return false };
+        Self::is_about_keys(&fact)
+    }
+
+    fn is_about_keys(fact: &Fact) -> bool {
+        use Statement::{DeviceAdd, DeviceRevoke, NewWords, Rotate};
+        matches!(fact.statement(), Some(DeviceAdd(_) | DeviceRevoke(_) | NewWords(_) | Rotate(_)))
+    }
+
+    /// Reads what a kept entry says. Without effect it says nothing, and stays.
+    fn read(&mut self, entry: &Entry) {
+        let Some(Ok(fact)) = self.effect(entry) else { return };
+        let (did, name, is_about_keys) = (fact.did, name_of(&fact), Self::is_about_keys(&fact));
+        if let crate::log::Body::Statement(signed, devices) = &fact.body {
+            let statements = self.statements.get_mut(&fact.did).expect("its opening was added");
+            statements.add(signed, devices, Some(fact.id));
+        }
+        self.facts.add(fact);
+        name.into_iter().for_each(|name| self.remember_holder(&name));
+        if is_about_keys {
+            self.end_logs(&did);
+        }
+    }
+
+    /// Why an entry has no effect, or the fact that it is.
+    pub fn effect(&self, entry: &Entry) -> Option<Result<Fact, NoEffect>> {
+        let opening = self.opening(&entry.header().log)?;
+        Some(Fact::of(&self.topic(), entry, opening))
+    }
+
+    /// Adds a verified receipt. Returns whether it was new.
+    pub fn add_receipt(&mut self, receipt: Receipt) -> bool {
+        let entry = receipt.entry;
+        let is_new = self.confirmations.add_receipt(&self.history, receipt);
+        if is_new {
+            self.reconsider(&entry);
+        }
+        is_new
+    }
+
+    /// Adds a path under the root of a closed set. Returns whether it was new and leads there.
+    pub fn add_path(&mut self, entry: EntryId, path: ProvenPath) -> bool {
+        let is_new = self.confirmations.add_path(&self.history, entry, path);
+        if is_new {
+            self.reconsider(&entry);
+        }
+        is_new
+    }
+
+    /// Follows a change of the witness set.
+    pub fn follow(&mut self, change: SignedSetChange) -> Result<(), FollowError> {
+        self.history.follow(change)?;
+        // What counted by receipts of a set that is closed now may have been signed with a retired key.
+        let Self { known_holders, confirmations, history, .. } = self;
+        known_holders.retain(|_, claim| confirmations.is_confirmed(history, claim));
+        let names: Vec<NameKey> = self.facts.names().cloned().collect();
+        names.iter().for_each(|name| self.remember_holder(name));
+        Ok(())
+    }
+
+    /// Takes the proof that a place was signed twice. Returns `false` if the log's opening is fetched first.
+    pub fn note_fork(&mut self, proof: ForkProof) -> bool {
+        let (log, seq) = (proof.log(), proof.seq());
+        if self.opening(&log).is_none() {
+            return false;
+        }
+        let chain = self.chains.entry(log).or_insert_with(|| Chain::new(log));
+        chain.note_fork(seq);
+        let is_lower = self.forks.get(&log).is_none_or(|known| {
+            let ids = |proof: &ForkProof| proof.headers().map(SignedHeader::id);
+            (seq, ids(&proof)) < (known.seq(), ids(known))
+        });
+        if is_lower {
+            self.forks.insert(log, proof);
+        }
+        true
+    }
+
+    /// What follows when an entry may have become confirmed.
+    fn reconsider(&mut self, entry: &EntryId) {
+        let Some(fact) = self.facts.get(entry) else { return };
+        let (did, name, changes_keys) = (fact.did, name_of(fact), fact.statement().is_some());
+        name.into_iter().for_each(|name| self.remember_holder(&name));
+        if changes_keys {
+            self.end_logs(&did);
+        }
+    }
+
+    fn remember_holder(&mut self, name: &NameKey) {
+        if !self.has_witnesses() {
+            return;
+        }
+        let outcome = self.name(name);
+        let mut after = None;
+        for tenure in outcome.tenures {
+            if !outcome.contested.contains(&tenure.claim) {
+                self.known_holders.insert((name.clone(), after), tenure.claim);
+            }
+            after = tenure.ended_by;
+        }
+    }
+
+    /// Ends the logs of an identity's devices where its statements say.
+    fn end_logs(&mut self, did: &Did) {
+        let Some(standing) = self.standing(did) else { return };
+        for opening in self.authorities.get(did).into_iter().flatten().map(|digest| &self.openings[digest]) {
+            let (addition, link) = (opening.addition().digest(), opening.link(&self.history.topic()).digest);
+            let facts = opening.log();
+            for (log, chain) in self.chains.range_mut(facts..=facts.numbered(u32::MAX)) {
+                let end = match standing.devices.get(&opening.device()) {
+                    Some(Device { addition: counting, state: DeviceState::In, .. }) if *counting == addition => {
+                        End::Open
+                    }
+                    Some(Device { addition: counting, state: DeviceState::EndedAt(cut), .. })
+                        if *counting == addition =>
+                    {
+                        cut.last(log).map_or(End::BeforeFirst, |last| End::After(*last))
+                    }
+                    // Added under a link that this node has not come to: it may yet turn out to be in.
+                    None if !standing.links.contains(&link) => End::Open,
+                    // Another addition of the device, or of the number, counts.
+                    _ => End::BeforeFirst,
+                };
+                chain.end_at(end);
+            }
+        }
+    }
+
+    /// The logs of an identity.
+    pub fn logs_of(&self, did: &Did) -> impl Iterator<Item = (&LogId, &Chain)> {
+        let openings = self.authorities.get(did).into_iter().flatten().map(|digest| self.openings[digest].log());
+        openings.flat_map(|facts| self.chains.range(facts..=facts.numbered(u32::MAX)))
+    }
+
+    /// Returns whether this network has witnesses.
+    pub fn has_witnesses(&self) -> bool {
+        !self.history.set().is_empty()
+    }
+
+    /// The fact that counts and has a slot of this digest.
+    pub fn confirmed_for(&self, slot: &Digest) -> Option<&Fact> {
+        self.facts.of_slot(slot).find(|fact| Counts::counts(self, fact))
+    }
+
+    /// Who speaks and acts for an identity, or `None` if nothing is known of it.
+    pub fn standing(&self, did: &Did) -> Option<Standing> {
+        self.statements.get(did).map(|statements| statements.resolve(&self.topic(), self))
+    }
+
+    /// Who held a name, and who holds it.
+    pub fn name(&self, name: &NameKey) -> NameOutcome {
+        self.facts.name(name, self)
+    }
+
+    /// Which releases of a module count, by version.
+    pub fn versions(&self, module: &NameKey) -> BTreeMap<semver::Version, VersionOutcome> {
+        self.facts.versions(&module.1, &self.name(module), self)
+    }
+
+    /// Returns whether a fact was written after the last good entry of a device that ended. A release like this stays,
+    /// since nothing confirmed is unsaid, but it is taken for compromised.
+    pub fn is_compromised(&self, fact: &Fact) -> bool {
+        let Some(standing) = self.standing(&fact.did) else { return false };
+        let Some(opening) = self.opening(&fact.log) else { return true };
+        let device = standing.devices.get(&fact.log.device);
+        let Some(device) = device.filter(|device| device.addition == opening.addition().digest()) else { return true };
+        let DeviceState::EndedAt(cut) = &device.state else { return false };
+        !self.is_good(fact, cut)
+    }
+
+    /// Whether a fact is on the branch that leads to the last good entry. Where the log itself is not here, its place says.
+    fn is_good(&self, fact: &Fact, cut: &Cut) -> bool {
+        let here = self.chains.get(&fact.log).and_then(|chain| chain.entry(fact.seq));
+        fact.log.is_within(cut, fact.seq, &fact.id) && here.is_none_or(|here| here == fact.id)
+    }
+
+    /// When the witnesses saw a fact, for people.
+    pub fn witnessed_at(&self, entry: &EntryId) -> Option<Timestamp> {
+        self.confirmations.witnessed_at(&self.history, entry)
+    }
+
+    /// Whether a statement that only an identity key may make is by the identity's present key.
+    fn is_by_present_key(&self, fact: &Fact) -> bool {
+        let crate::log::Body::Statement(signed, _) = &fact.body else { return true };
+        match signed.statement {
+            // These prove their key by the link that they follow.
+            Statement::Rotate(_) => true,
+            _ => self.statements.get(&fact.did).is_some_and(|statements| statements.has_key(&signed.key)),
+        }
+    }
+
+    /// Whether a fact is part of what this node keeps: in its log, or counting by itself. Others may still be known, from
+    /// before the log was found to end earlier; nothing may follow from them.
+    pub fn is_kept(&self, fact: &Fact) -> bool {
+        self.is_on_chain(fact) || Self::is_about_keys(fact) || self.confirmations.is_confirmed(&self.history, &fact.id)
+    }
+
+    fn is_on_chain(&self, fact: &Fact) -> bool {
+        self.chains.get(&fact.log).and_then(|chain| chain.entry(fact.seq)) == Some(fact.id)
+    }
+}
+
+impl Counts for Registry {
+    fn is_kept(&self, fact: &Fact) -> bool {
+        Self::is_kept(self, fact)
+    }
+
+    fn counts(&self, fact: &Fact) -> bool {
+        if self.has_witnesses() {
+            self.confirmations.is_confirmed(&self.history, &fact.id)
+        } else {
+            self.is_on_chain(fact) && self.is_by_present_key(fact)
+        }
+    }
+
+    fn earlier_holds(&self) -> bool {
+        !self.has_witnesses()
+    }
+
+    fn known_holder(&self, name: &NameKey, after: Option<&EntryId>) -> Option<EntryId> {
+        self.known_holders.get(&(name.clone(), after.copied())).copied()
+    }
+}
+
+/// Without witnesses a rotation counts as soon as it is known, since its log may end by it; and new words never do, since
+/// nobody watches over their hold.
+impl Effects for Registry {
+    fn counts(&self, entry: &EntryId) -> bool {
+        let is_confirmed = |fact: &Fact| !self.has_witnesses() || Counts::counts(self, fact);
+        self.facts.get(entry).is_some_and(is_confirmed)
+    }
+
+    fn is_finished(&self, announced: &EntryId) -> bool {
+        self.has_witnesses() && self.facts.finishes_of(announced).any(|finish| Counts::counts(self, finish))
+    }
+}
+
+fn name_of(fact: &Fact) -> Option<NameKey> {
+    fact.claim().map(|claim| (claim.name.kind(), claim.name.folded()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,204 @@
+mod orders;
+
+use super::*;
+use crate::actors::{BEGIN, Device, Person, module, network, username};
+use crate::keys::SecretKey;
+use crate::log::Capabilities;
+use crate::statement::{CutLog, DeviceList};
+
+fn registry() -> (Registry, SecretKey) {
+    let (history, keys) = network(1, 1);
+    (Registry::new(history), keys[0].clone())
+}
+
+fn add(registry: &mut Registry, device: &Device, entries: &[Entry]) {
+    for entry in entries {
+        registry.admit_alone(&device.opening, entry, vec![], vec![]).expect("a valid entry");
+    }
+}
+
+fn receipt(registry: &Registry, witness: &SecretKey, entry: &Entry) -> Receipt {
+    Receipt::sign(&registry.topic(), witness, 0, entry.id(), vec![*entry.id().digest()], BEGIN)
+}
+
+fn confirm(registry: &mut Registry, witness: &SecretKey, device: &Device, entry: &Entry) {
+    let receipt = receipt(registry, witness, entry);
+    registry.admit_alone(&device.opening, entry, vec![receipt], vec![]).expect("a valid entry");
+}
+
+/// The example of the module's documentation.
+#[test]
+fn confirmed_entry_counts_whatever_becomes_of_its_log() {
+    let (mut whole, witness) = registry();
+    let alice = Person::new(whole.topic(), 1);
+    let mut laptop = alice.device(0, 1);
+    let entries: Vec<Entry> = ["a-1", "a-2", "a-3", "a-4"].iter().map(|name| laptop.claim(name, None)).collect();
+    let mut thief = alice.device(0, 1);
+    add(&mut whole, &laptop, &entries);
+    let stolen: Vec<Entry> = ["b-1", "b-2"].iter().map(|name| thief.claim(name, None)).collect();
+    confirm(&mut whole, &witness, &laptop, &entries[3]);
+    assert_eq!(whole.admit(&stolen[0], 0), Ok(Received::NotKept));
+    let log = laptop.log();
+    assert_eq!(whole.chain(&log).map(|chain| (chain.len(), chain.fork())), Some((1, Some(1))));
+    let (mut fresh, _) = registry();
+    confirm(&mut fresh, &witness, &laptop, &entries[3]);
+    assert_eq!(fresh.chain(&log).map(Chain::len), Some(1), "the entries before it are not here");
+    for registry in [&whole, &fresh] {
+        assert!(registry.name(&username("a-4")).holder().is_some());
+        assert!(
+            registry.name(&username("a-2")).holder().is_none() && registry.name(&username("b-1")).holder().is_none()
+        );
+    }
+    // What the log lost has no effect: not even as a claim that waits.
+    assert!(whole.name(&username("a-2")).others.is_empty());
+    assert_eq!(whole.forks().count(), 1);
+    // With the proof both have the same.
+    let proof = whole.forks().next().expect("the fork").clone();
+    assert!(fresh.note_fork(proof));
+    assert_eq!(whole.summaries(), fresh.summaries());
+}
+
+/// A thief has a copy of the laptop's key, and an identity of their own. What the owner signed stays the owner's.
+#[test]
+fn entries_can_not_be_shown_under_another_opening() {
+    let (mut registry, witness) = registry();
+    let (alice, mallory) = (Person::new(registry.topic(), 1), Person::new(registry.topic(), 2));
+    let mut laptop = alice.device(0, 1);
+    let claim = laptop.claim("rose", None);
+    // Mallory adds the laptop's key to her own identity, with its signature, as she has the key.
+    let hers = mallory.device(0, 1);
+    assert_eq!(hers.key.public(), laptop.key.public());
+    assert_ne!(hers.log(), laptop.log());
+    let mut fresh = Registry::new(registry.history().clone());
+    let receipt = receipt(&fresh, &witness, &claim);
+    fresh.admit_alone(&hers.opening, &claim, vec![receipt], vec![]).expect("both are valid");
+    assert!(fresh.name(&username("rose")).holder().is_none(), "the opening that it names is not here");
+    confirm(&mut fresh, &witness, &laptop, &claim);
+    assert_eq!(fresh.name(&username("rose")).holder().expect("held").holder, alice.did);
+    // She cuts "her" device, which ends nothing of Alice's.
+    let mut other = mallory.device(1, 3);
+    let revoke = other.revoke(&mallory, &hers, None);
+    add(&mut registry, &laptop, &[claim]);
+    add(&mut registry, &hers, std::slice::from_ref(&hers.opening));
+    add(&mut registry, &other, &[revoke]);
+    assert_eq!(registry.chain(&laptop.log()).map(Chain::end), Some(End::Open));
+    assert_eq!(registry.chain(&hers.log()).map(Chain::end), Some(End::BeforeFirst));
+}
+
+/// Whoever has key 0 and the laptop's key adds the laptop once more, with less to do. The owner's rotation names the
+/// addition that is hers.
+#[test]
+fn second_addition_of_a_device_is_another_log() {
+    let (mut registry, witness) = registry();
+    let mut alice = Person::new(registry.topic(), 1);
+    let mut laptop = alice.device(0, 1);
+    let again = alice.device_with(0, 1, Capabilities::of([], ""));
+    let mut phone = alice.device(1, 2);
+    add(&mut registry, &laptop, std::slice::from_ref(&laptop.opening));
+    add(&mut registry, &again, std::slice::from_ref(&again.opening));
+    add(&mut registry, &phone, std::slice::from_ref(&phone.opening));
+    let open = |registry: &Registry| {
+        [&laptop.log(), &again.log()]
+            .iter()
+            .filter(|log| registry.chain(log).map(Chain::end) == Some(End::Open))
+            .count()
+    };
+    assert_eq!(open(&registry), 1, "one of the two counts");
+    let list = DeviceList::new([(laptop.addition, None), (phone.addition, None)]);
+    let rotate = alice.rotate(&list);
+    let entry = phone.carry(rotate, list);
+    confirm(&mut registry, &witness, &phone, &entry);
+    assert_eq!(registry.chain(&laptop.log()).map(Chain::end), Some(End::Open));
+    assert_eq!(registry.chain(&again.log()).map(Chain::end), Some(End::BeforeFirst));
+    let claim = laptop.claim("rose", None);
+    confirm(&mut registry, &witness, &laptop, &claim);
+    let fact = registry.facts().get(&claim.id()).expect("known");
+    assert!(!registry.is_compromised(fact));
+}
+
+/// Alice's laptop is copied. The thief publishes with it; she revokes it and names her own last entry.
+#[test]
+fn release_after_the_cut_is_compromised_and_nothing_before_is() {
+    let (mut registry, witness) = registry();
+    let alice = Person::new(registry.topic(), 1);
+    let mut laptop = alice.device(0, 1);
+    let mut phone = alice.device(1, 2);
+    let claim = laptop.claim_module("crc-32");
+    let good = laptop.release("crc-32", "1.0.0", claim.id());
+    let last = laptop.last_good();
+    let mut thief = laptop.clone();
+    let waiting = laptop.release("crc-32", "1.1.0", claim.id());
+    let bad = thief.release("crc-32", "9.9.9", claim.id());
+    for entry in [&claim, &good, &bad] {
+        confirm(&mut registry, &witness, &laptop, entry);
+    }
+    add(&mut registry, &laptop, std::slice::from_ref(&waiting));
+    let compromised = |registry: &Registry| {
+        let versions = registry.versions(&module("crc-32"));
+        let releases = versions.values().map(|version| version.release);
+        releases.filter(|id| registry.is_compromised(registry.facts().get(id).expect("known"))).collect::<Vec<_>>()
+    };
+    assert!(compromised(&registry).is_empty(), "a fork marks no release");
+    let revoke = phone.revoke(&alice, &laptop, Some(last));
+    add(&mut registry, &phone, std::slice::from_ref(&revoke));
+    assert_eq!(compromised(&registry), [bad.id()]);
+    assert_eq!(registry.versions(&module("crc-32")).len(), 2, "the number of the version stays used");
+    assert!(registry.name(&module("crc-32")).holder().is_some());
+    let chain = registry.chain(&laptop.log()).expect("the laptop's log");
+    assert_eq!((chain.len(), chain.entry(2)), (3, Some(good.id())));
+    assert_eq!(registry.admit(&waiting, 0), Ok(Received::NotKept));
+}
+
+/// A revocation is signed by the identity key: it counts wherever it was said, also in a log that was forked before it.
+#[test]
+fn statement_about_keys_counts_wherever_it_was_said() {
+    let (mut first, _) = registry();
+    let alice = Person::new(first.topic(), 1);
+    let (mut laptop, mut phone) = (alice.device(0, 1), alice.device(1, 2));
+    let mut thief = laptop.clone();
+    let (one, other) = (laptop.claim("rose", None), thief.claim("lily", None));
+    let revoke = laptop.revoke(&alice, &phone, Some(phone.last_good()));
+    let (mut second, _) = registry();
+    add(&mut first, &laptop, &[one.clone(), revoke.clone()]);
+    add(&mut first, &laptop, std::slice::from_ref(&other));
+    add(&mut second, &laptop, &[other, one]);
+    assert_eq!(first.chain(&laptop.log()).map(Chain::len), Some(1), "the log ends before the fork");
+    let phones = phone.claim("iris", None);
+    for registry in [&mut first, &mut second] {
+        add(registry, &phone, std::slice::from_ref(&phones));
+    }
+    assert_ne!(first.summaries(), second.summaries(), "so the difference is seen");
+    assert_eq!(second.admit(&revoke, 0), Ok(Received::Kept));
+    assert_eq!(first.summaries(), second.summaries());
+    let is_in =
+        |registry: &Registry| registry.standing(&alice.did).expect("known").device_in(&phone.key.public()).is_some();
+    assert!(!is_in(&first) && !is_in(&second));
+    assert_eq!(first.admit(&revoke, 0), Ok(Received::Known));
+}
+
+#[test]
+fn entry_of_an_unknown_kind_is_kept_and_says_nothing() {
+    let (mut registry, witness) = registry();
+    let alice = Person::new(registry.topic(), 1);
+    let mut laptop = alice.device(0, 1);
+    let unknown = laptop.write_raw(200, b"of a later version".to_vec());
+    let claim = laptop.claim("rose", None);
+    add(&mut registry, &laptop, std::slice::from_ref(&unknown));
+    confirm(&mut registry, &witness, &laptop, &claim);
+    assert_eq!(registry.chain(&laptop.log()).map(Chain::len), Some(3));
+    assert!(matches!(registry.effect(&unknown), Some(Err(NoEffect::Body(crate::log::BodyError::UnknownKind(200))))));
+    assert!(registry.name(&username("rose")).holder().is_some());
+}
+
+#[test]
+fn log_that_names_an_opening_of_another_device_is_refused() {
+    let (mut registry, _) = registry();
+    let alice = Person::new(registry.topic(), 1);
+    let (laptop, phone) = (alice.device(0, 1), alice.device(1, 2));
+    add(&mut registry, &laptop, std::slice::from_ref(&laptop.opening));
+    let log = LogId { device: phone.key.public(), ..laptop.log() };
+    let entry = Entry::begin(&alice.topic, &phone.key, log.numbered(1), crate::log::Kind::Change as u8, vec![1]);
+    assert_eq!(registry.admit(&entry, 0), Err(EntryRejection::Opening(OpeningError::OtherDevice)));
+    let bound = |seq| CutLog { log: 0, seq, entry: entry.id() };
+    assert!(crate::statement::Cut::new(laptop.log().opening, [bound(1), bound(2)]).logs().len() == 1);
+}
