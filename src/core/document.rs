@@ -27,9 +27,11 @@
 
 mod annotations;
 mod change;
+pub mod checkpoint;
 mod chunk;
 mod edit;
 mod op_validator;
+pub mod rooted;
 mod schema;
 mod view;
 

@@ -9,7 +9,8 @@
 //!   holds what may change.
 //! - The second format, which nothing uses yet and which replaces the first: [`network`] says who witnesses, [`keys`] and
 //!   [`statement`] who speaks for an identity, [`log`] how entries follow each other, [`slot`] and [`receipt`] what witnesses
-//!   sign, [`book`] what they may sign now, [`registry`] with [`standing`] and [`outcome`] what follows from it all.
+//!   sign, [`book`] what they may sign now, [`registry`] with [`standing`] and [`outcome`] what follows from it all, and
+//!   [`document::rooted`] how a document lasts.
 //! - Rules: [`ownership`] decides who holds a name, [`modules`] which releases count, [`resolver`] which versions fit
 //!   together. [`read_model`] is the fold over everything known here.
 //! - Protocols: [`sync`] has one state machine for each; [`presence`] and [`chat`] hold what its chat protocol carries.
@@ -29,6 +30,8 @@ pub mod chat;
 pub mod digest;
 pub mod document;
 pub mod fact;
+#[cfg(test)]
+mod format;
 pub mod guide;
 pub mod identity;
 pub mod jobs;

@@ -26,6 +26,8 @@ pub(crate) struct ChunkHeader {
     pub(crate) actor: Vec<u8>,
     /// Counts this actor's changes from 1.
     pub(crate) seq: u64,
+    /// The rows that its longest column announces: at least as many as it has operations.
+    pub(crate) operations: u64,
 }
 
 /// Why some bytes are not a change that may be handed on.
@@ -83,6 +85,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<ChunkHeader, ChunkError> {
     for _ in 0..data.bounded(MAX_COLUMNS)? {
         columns.push((data.unsigned()?, data.bounded(CHANGE_MAX_BYTES as u64)?));
     }
+    let mut operations = 0;
     for (specification, length) in columns {
         if specification & COLUMN_DEFLATED != 0 {
             return Err(ChunkError::CompressedColumn);
@@ -90,12 +93,13 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<ChunkHeader, ChunkError> {
         if !COLUMNS.contains(&specification) {
             return Err(ChunkError::UnknownColumn(specification));
         }
-        check_column(specification & COLUMN_TYPE, others, Reader(data.take(length)?))?;
+        let column = Reader(data.take(length)?);
+        operations = check_column(specification & COLUMN_TYPE, others, column)?.max(operations);
     }
     if seq == 0 || actor.is_empty() {
         return Err(ChunkError::OutOfRange);
     }
-    if data.0.is_empty() { Ok(ChunkHeader { actor, seq }) } else { Err(ChunkError::Length) }
+    if data.0.is_empty() { Ok(ChunkHeader { actor, seq, operations }) } else { Err(ChunkError::Length) }
 }
 
 const TYPE_GROUP: u64 = 0;
@@ -104,13 +108,13 @@ const TYPE_BOOLEAN: u64 = 4;
 const TYPE_STRING: u64 = 5;
 const TYPE_RAW_VALUE: u64 = 7;
 
-/// Walks a column's run-length coding and bounds what it would unpack to. Actors are numbered: 0 is the change's own,
+/// Walks a column's run-length coding, bounds what it would unpack to, and returns how many rows it announces. Actors are numbered: 0 is the change's own,
 /// then come the `others` it names.
-fn check_column(column_type: u64, others: u64, mut column: Reader<'_>) -> Result<(), ChunkError> {
+fn check_column(column_type: u64, others: u64, mut column: Reader<'_>) -> Result<u64, ChunkError> {
     let mut rows = ParseBudget(CHANGE_MAX_OPERATIONS);
     let mut grouped = ParseBudget(CHANGE_MAX_OPERATIONS);
     if column_type == TYPE_RAW_VALUE {
-        return Ok(());
+        return Ok(0);
     }
     while !column.0.is_empty() {
         if column_type == TYPE_BOOLEAN {
@@ -136,7 +140,7 @@ fn check_column(column_type: u64, others: u64, mut column: Reader<'_>) -> Result
             }
         }
     }
-    Ok(())
+    Ok(CHANGE_MAX_OPERATIONS - rows.0)
 }
 
 struct ParseBudget(u64);
