@@ -100,6 +100,9 @@ pub struct Page<'a> {
     pub more: bool,
 }
 
+/// 2025: there was no registry before, so a clock that says an earlier date was set back.
+const CLOCK_EARLIEST: Timestamp = Timestamp::from_millis(1_735_689_600_000);
+
 impl PersonRecord {
     pub fn new(identity: Identity) -> Self {
         Self {
@@ -152,7 +155,8 @@ impl PersonRecord {
 
     /// Returns the date of the newest own claim or release, of those whose date can be believed: dated at most
     /// [`CLOCK_SKEW`] after `clock`, or with a receipt of a witness, which signs nothing that its own clock takes for the
-    /// future. What was dated while this device's clock was years ahead moves nothing else there.
+    /// future. What was dated while this device's clock was years ahead moves nothing else there. A clock that says that
+    /// there is no registry yet was set back itself, and every date is believed.
     pub fn newest_claim(&self, clock: Timestamp, rules: &Rules) -> Option<Timestamp> {
         let witnessed: BTreeSet<Digest> = self.facts.iter().filter_map(|fact| receipted(fact, rules)).collect();
         let own = self.facts.iter().filter(|fact| fact.author() == self.identity);
@@ -161,7 +165,10 @@ impl PersonRecord {
             Fact::Release(release) => Some((release.published_at, fact.hash())),
             _ => None,
         });
-        dated.filter(|(at, hash)| *at <= clock.plus(CLOCK_SKEW) || witnessed.contains(hash)).map(|(at, _)| at).max()
+        let is_believed = |at: Timestamp, hash: &Digest| {
+            clock < CLOCK_EARLIEST || at <= clock.plus(CLOCK_SKEW) || witnessed.contains(hash)
+        };
+        dated.filter(|(at, hash)| is_believed(*at, hash)).map(|(at, _)| at).max()
     }
 
     /// Adds facts that are not here yet.
