@@ -1,3 +1,5 @@
+//! Witnesses: what they sign, what they refuse and why, and that they never disagree with the outcome.
+
 mod successions;
 
 use std::time::Duration;

@@ -1,3 +1,5 @@
+//! Keys: from words to an identity, and what a signature counts for.
+
 use super::*;
 
 const TOPIC: Topic = Topic::from_bytes([9; 32]);

@@ -1,3 +1,5 @@
+//! Entries and openings: encodings, signatures, and bodies without effect.
+
 use super::*;
 use crate::keys::Master;
 use crate::statement::{DeviceAdd, SignedStatement, Statement};

@@ -1,3 +1,5 @@
+//! Networks: each rule of a genesis, changes of the set, and paths under a root.
+
 use super::*;
 use crate::actors::{BEGIN, network, succession_key};
 use crate::keys::SecretKey;

@@ -1,3 +1,5 @@
+//! Who holds a name and which releases count.
+
 use super::*;
 use crate::actors::{BEGIN, Device, Person, module, network, username};
 use crate::keys::SecretKey;

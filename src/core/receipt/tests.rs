@@ -1,3 +1,5 @@
+//! Receipts: what confirms, what contradicts, and what is left of a closed set.
+
 use super::*;
 use crate::actors::{BEGIN, network, succession_key};
 use crate::network::{Closing, FactList, SetChange, SignedSetChange, WitnessSet};

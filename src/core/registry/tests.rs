@@ -1,4 +1,6 @@
-mod orders;
+//! The registry: what is kept of logs, and what thieves and forks can and cannot do.
+
+pub(crate) mod orders;
 
 use super::*;
 use crate::actors::{BEGIN, Device, Person, module, network, username};

@@ -1,3 +1,5 @@
+//! Who speaks and acts for an identity: additions, revocations, rotations, new words.
+
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};

@@ -1,3 +1,5 @@
+//! Checkpoints: one encoding, one first change, and every bound.
+
 use super::*;
 
 fn data() -> Data {

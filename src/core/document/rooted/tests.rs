@@ -1,3 +1,5 @@
+//! Documents on checkpoints: what counts, what is lost and written again, in any order of arrival.
+
 use rand::rngs::StdRng;
 use rand::seq::{IndexedMutRandom, SliceRandom};
 use rand::{Rng, SeedableRng};

@@ -1,3 +1,5 @@
+//! One log: order, forks, ends and bounds, in any order of arrival.
+
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, SeedableRng};
