@@ -11,6 +11,7 @@
 //! 3. The log ends before place 3 for everybody. The claim of place 4 stays confirmed, on a replica that had the whole log
 //! as on one that receives the claim, its opening and its receipts a year later and nothing else.
 
+mod detail;
 mod summary;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -28,13 +29,15 @@ use crate::standing::{Device, DeviceState, Effects, Standing, Statements};
 use crate::statement::{Cut, DeviceList, Statement};
 use crate::time::Timestamp;
 
+pub use detail::{Ask, Detail, KNOWN_PLACES_MAX, LogState};
 pub use summary::Summary;
 
 /// Everything one node knows of one network.
 pub struct Registry {
     history: NetworkHistory,
-    /// By digest.
+    /// By digest, and the entry that says each.
     openings: BTreeMap<Digest, Opening>,
+    opening_entries: BTreeMap<Digest, EntryId>,
     /// The openings of each identity.
     authorities: BTreeMap<Did, BTreeSet<Digest>>,
     chains: BTreeMap<LogId, Chain>,
@@ -67,6 +70,8 @@ pub enum Received {
     Known,
     /// The opening of its log, or what it follows, is fetched first.
     Waiting,
+    /// It proves that its place was signed twice.
+    Forked,
     /// Its log ends before it and it is not confirmed, as far as this node knows.
     NotKept,
 }
@@ -77,6 +82,7 @@ impl Registry {
         Self {
             history,
             openings: BTreeMap::new(),
+            opening_entries: BTreeMap::new(),
             authorities: BTreeMap::new(),
             chains: BTreeMap::new(),
             headers: HashMap::new(),
@@ -114,6 +120,16 @@ impl Registry {
         self.chains.get(log)
     }
 
+    /// The entry that an opening is the body of.
+    pub fn opening_entry(&self, opening: &Digest) -> Option<EntryId> {
+        self.opening_entries.get(opening).copied()
+    }
+
+    /// The proof of the lowest place of a log that was signed twice.
+    pub fn fork_of(&self, log: &LogId) -> Option<&ForkProof> {
+        self.forks.get(log)
+    }
+
     /// The proofs that a device signed twice for one place, lowest place of each log.
     pub fn forks(&self) -> impl Iterator<Item = &ForkProof> {
         self.forks.values()
@@ -122,9 +138,7 @@ impl Registry {
     /// Takes an entry. `operations` is the number of operations that a change announces, else 0.
     pub fn admit(&mut self, entry: &Entry, operations: u64) -> Result<Received, EntryRejection> {
         let (log, seq) = (entry.header().log, entry.header().seq);
-        if log.are_facts() && seq == 0 {
-            self.add_opening(entry)?;
-        }
+        let is_new_opening = log.are_facts() && seq == 0 && self.add_opening(entry)?;
         let Some(opening) = self.openings.get(&log.opening) else { return Ok(Received::Waiting) };
         if opening.device() != log.device {
             return Err(OpeningError::OtherDevice.into());
@@ -146,7 +160,7 @@ impl Registry {
                 if let Some(proof) = other.and_then(|other| ForkProof::new(other, *entry.signed_header())) {
                     self.note_fork(proof);
                 }
-                Received::NotKept
+                Received::Forked
             }
         };
         if matches!(received, Received::Kept | Received::Known) {
@@ -162,7 +176,7 @@ impl Registry {
             self.read(entry);
             return Ok(Received::Kept);
         }
-        Ok(received)
+        Ok(if is_new_opening { Received::Kept } else { received })
     }
 
     /// Takes an entry with what makes it count by itself: its opening and its receipts or path.
@@ -183,11 +197,12 @@ impl Registry {
         self.admit(entry, 0)
     }
 
-    /// Takes entry 0 of a facts log: who it is of and what it may. It is proven by itself and kept for good.
-    fn add_opening(&mut self, entry: &Entry) -> Result<(), EntryRejection> {
+    /// Takes entry 0 of a facts log: who it is of and what it may. It is proven by itself and kept for good. Returns whether
+    /// it was new.
+    fn add_opening(&mut self, entry: &Entry) -> Result<bool, EntryRejection> {
         let (topic, log) = (self.topic(), entry.header().log);
         if self.openings.contains_key(&log.opening) {
-            return Ok(());
+            return Ok(false);
         }
         let opening = Opening::decode_for(&topic, &log.device, entry.body())?;
         let did = opening.did();
@@ -197,8 +212,9 @@ impl Registry {
         }
         self.authorities.entry(did).or_default().insert(log.opening);
         self.openings.insert(log.opening, opening);
+        self.opening_entries.insert(log.opening, entry.id());
         self.end_logs(&did);
-        Ok(())
+        Ok(true)
     }
 
     /// Whether an entry says a statement about keys and devices. Those are signed by the identity key, so it does not matter
@@ -446,4 +462,4 @@ fn name_of(fact: &Fact) -> Option<NameKey> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

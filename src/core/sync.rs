@@ -13,6 +13,7 @@
 
 pub mod blocks;
 pub mod chat;
+pub mod exchange;
 pub mod rejection;
 pub mod reputation;
 pub mod session;

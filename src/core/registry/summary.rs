@@ -18,6 +18,19 @@ pub struct Summary {
     pub digest: Digest,
 }
 
+impl Summary {
+    /// Names the state: the same for replicas that have the same of the identity.
+    pub fn id(&self) -> Digest {
+        self.digest
+    }
+
+    /// The place on the ring of identities, in whose order states are compared.
+    pub fn place(&self) -> u64 {
+        let bytes = self.did.as_bytes();
+        u64::from_be_bytes(bytes[..8].try_into().expect("8 bytes"))
+    }
+}
+
 impl Registry {
     /// The summaries of all identities, in the order of their names.
     pub fn summaries(&self) -> Vec<Summary> {

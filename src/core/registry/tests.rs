@@ -39,7 +39,7 @@ fn confirmed_entry_counts_whatever_becomes_of_its_log() {
     add(&mut whole, &laptop, &entries);
     let stolen: Vec<Entry> = ["b-1", "b-2"].iter().map(|name| thief.claim(name, None)).collect();
     confirm(&mut whole, &witness, &laptop, &entries[3]);
-    assert_eq!(whole.admit(&stolen[0], 0), Ok(Received::NotKept));
+    assert_eq!(whole.admit(&stolen[0], 0), Ok(Received::Forked));
     let log = laptop.log();
     assert_eq!(whole.chain(&log).map(|chain| (chain.len(), chain.fork())), Some((1, Some(1))));
     let (mut fresh, _) = registry();

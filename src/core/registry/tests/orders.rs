@@ -19,35 +19,35 @@ const NAMES: [&str; 3] = ["rose", "lily", "iris"];
 
 /// What can arrive.
 #[derive(Clone)]
-enum Item {
+pub(crate) enum Item {
     Entry(Box<Entry>),
     Receipt(Box<Receipt>),
 }
 
 /// What follows for a replica.
 #[derive(Debug, PartialEq, Eq)]
-struct Verdict {
-    names: Vec<NameOutcome>,
+pub(crate) struct Verdict {
+    pub(crate) names: Vec<NameOutcome>,
     versions: BTreeMap<semver::Version, VersionOutcome>,
     standings: Vec<Option<Standing>>,
     logs: Vec<(LogId, u64, Option<EntryId>, End)>,
     compromised: Vec<EntryId>,
 }
 
-struct Case {
-    random: StdRng,
-    history: NetworkHistory,
+pub(crate) struct Case {
+    pub(crate) random: StdRng,
+    pub(crate) history: NetworkHistory,
     witnesses: Vec<SecretKey>,
     people: Vec<Person>,
     devices: Vec<(usize, Device)>,
-    items: Vec<Item>,
+    pub(crate) items: Vec<Item>,
     claims: Vec<EntryId>,
     releases: Vec<EntryId>,
     announced: Vec<(EntryId, EntryId)>,
 }
 
 impl Case {
-    fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let (history, witnesses) = match random.random_range(0..4) {
             0 => (NetworkHistory::new(Genesis::without_witnesses(1)), vec![]),
@@ -167,7 +167,7 @@ impl Case {
         }
     }
 
-    fn verdict(&self, registry: &Registry) -> Verdict {
+    pub(crate) fn verdict(&self, registry: &Registry) -> Verdict {
         let facts = registry.facts().all().filter(|fact| registry.is_kept(fact));
         let mut compromised: Vec<EntryId> =
             facts.filter(|fact| registry.is_compromised(fact)).map(|fact| fact.id).collect();

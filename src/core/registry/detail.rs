@@ -1,0 +1,146 @@
+//! What one replica has of one identity, in so much detail that another one can see what it lacks.
+//!
+//! | part | compared by | what is missing is fetched |
+//! |---|---|---|
+//! | openings | digest | by digest |
+//! | each log | length, head, place of the lowest fork | from the last place that both have, forwards; backwards from a cut |
+//! | entries that count by themselves, receipts, paths | entry, and a digest over what confirms it | by entry, with its opening |
+//!
+//! [`Registry::asks_for`] is a function of two states, so it may be asked again after each page: it asks for what is still
+//! missing, and for nothing once both have the same.
+
+use std::collections::BTreeMap;
+
+use crate::canonical::Encoder;
+use crate::digest::Digest;
+use crate::keys::Did;
+use crate::log::{Chain, End, EntryId, LogId};
+use crate::receipt::{ProvenPath, Receipt};
+use crate::registry::Registry;
+
+/// The most places of one log that a question names, at distances that double.
+pub const KNOWN_PLACES_MAX: usize = 16;
+
+/// What a replica has of an identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Detail {
+    pub did: Did,
+    /// In ascending order.
+    pub openings: Vec<Digest>,
+    pub logs: Vec<LogState>,
+    /// Entries that count by themselves or have receipts or paths, with a digest over these; in ascending order.
+    pub beside: Vec<(EntryId, Digest)>,
+}
+
+/// What a replica has of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogState {
+    pub log: LogId,
+    pub length: u64,
+    pub head: Option<EntryId>,
+    pub fork: Option<u64>,
+}
+
+/// What one replica asks another one for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// Entry 0 of a facts log.
+    Opening(Digest),
+    /// The entries of a log after the last of these that the other one has as well; all if it has none.
+    Log { log: LogId, known: Vec<(u64, EntryId)> },
+    /// The proof of a log's lowest fork.
+    Fork(LogId),
+    /// An entry, its opening, its receipts and its paths.
+    Beside(EntryId),
+}
+
+impl Registry {
+    /// What is here of an identity; `None` if nothing is.
+    pub fn detail_of(&self, did: &Did) -> Option<Detail> {
+        let openings = self.authorities.get(did)?.iter().copied().collect();
+        let logs = self.logs_of(did).map(|(log, chain)| LogState {
+            log: *log,
+            length: chain.len(),
+            head: chain.head(),
+            // After the owner ended a log no fork matters any more.
+            fork: chain.fork().filter(|_| chain.end() == End::Open),
+        });
+        Some(Detail { did: *did, openings, logs: logs.collect(), beside: self.beside(did).into_iter().collect() })
+    }
+
+    /// Entries that are passed on by themselves, each with a digest over what confirms it.
+    fn beside(&self, did: &Did) -> BTreeMap<EntryId, Digest> {
+        let kept = self.facts.by_identity(did).filter(|fact| self.is_kept(fact));
+        let beside = kept.filter_map(|fact| {
+            let confirming = self.confirming(&fact.id);
+            let is_beside = Self::is_about_keys(fact) || !confirming.is_empty();
+            is_beside.then(|| (fact.id, Digest::of(&Encoder::new().bytes(&confirming).finish())))
+        });
+        beside.collect()
+    }
+
+    /// The receipts and paths of an entry, as bytes in one order.
+    fn confirming(&self, entry: &EntryId) -> Vec<u8> {
+        let receipts = self.confirmations.receipts_of(entry).map(Receipt::encode);
+        let paths = self.confirmations.paths_of(entry).map(ProvenPath::encode);
+        receipts.chain(paths).flatten().collect()
+    }
+
+    /// What this replica lacks of what another one has of an identity. Openings first: nothing else is read without.
+    pub fn asks_for(&self, theirs: &Detail) -> Vec<Ask> {
+        let missing = theirs.openings.iter().filter(|opening| !self.openings.contains_key(*opening));
+        let openings: Vec<Ask> = missing.map(|opening| Ask::Opening(*opening)).collect();
+        if !openings.is_empty() {
+            return openings;
+        }
+        let logs = theirs.logs.iter().flat_map(|state| self.asks_for_log(state));
+        let mine = self.beside(&theirs.did);
+        let beside = theirs.beside.iter().filter(|(entry, digest)| mine.get(entry) != Some(digest));
+        logs.chain(beside.map(|(entry, _)| Ask::Beside(*entry))).collect()
+    }
+
+    fn asks_for_log(&self, theirs: &LogState) -> Vec<Ask> {
+        let mine = self.chains.get(&theirs.log);
+        let length = mine.map_or(0, Chain::len);
+        // Where the owner ended the log, what this side has of it is what counts, as far as it has come.
+        let is_ended = mine.is_some_and(|chain| chain.end() != End::Open);
+        let wanted = mine.and_then(Chain::wanted);
+        let mut asks = Vec::new();
+        if theirs.fork.is_some_and(|fork| !is_ended && mine.and_then(Chain::fork).is_none_or(|known| fork < known)) {
+            asks.push(Ask::Fork(theirs.log));
+        }
+        let stops = mine.and_then(Chain::fork).filter(|_| !is_ended);
+        let has_more = theirs.length > length && stops.is_none_or(|fork| length < fork);
+        // Of one length, or shorter, and another branch: the entry that differs is the proof of a fork.
+        let differs = theirs.length > 0
+            && theirs.length <= length
+            && mine.and_then(|chain| chain.entry(theirs.length - 1)) != theirs.head;
+        asks.extend(wanted.map(Ask::Beside));
+        let goes_on =
+            if is_ended { has_more && !self.is_complete(&theirs.log) } else { has_more || differs && stops.is_none() };
+        if goes_on {
+            asks.push(Ask::Log { log: theirs.log, known: known_places(mine) });
+        }
+        asks
+    }
+
+    /// Whether a log that was ended is here up to its end.
+    fn is_complete(&self, log: &LogId) -> bool {
+        self.chains.get(log).is_some_and(|chain| match chain.end() {
+            End::Open => false,
+            End::BeforeFirst => true,
+            End::After(cut) => chain.entry(cut.seq) == Some(cut.entry),
+        })
+    }
+}
+
+/// Places of a log from its end backwards, at distances that double.
+fn known_places(chain: Option<&Chain>) -> Vec<(u64, EntryId)> {
+    let Some(chain) = chain.filter(|chain| !chain.is_empty()) else { return Vec::new() };
+    let last = chain.len() - 1;
+    let distances = std::iter::once(0).chain((0..KNOWN_PLACES_MAX - 1).map(|power| 1u64 << power));
+    distances
+        .map_while(|distance| last.checked_sub(distance))
+        .filter_map(|seq| chain.entry(seq).map(|entry| (seq, entry)))
+        .collect()
+}

@@ -1,0 +1,521 @@
+//! Replication with one peer (`/gen/sync/2`): finds out of which identities two replicas have something else, and
+//! exchanges what is missing, until both have the same.
+//!
+//! [`Exchange::handle`] is a pure state machine over a [`Registry`]. Its host stores entries, loads those that are asked for
+//! ([`plan_answer`]), and admits what arrives. Nothing outlives an exchange: what was admitted is in the registry, and the
+//! next round finds what is still missing.
+//!
+//! # A round
+//! 1. *Compare.* Set reconciliation (A. Meyer, "Range-Based Set Reconciliation", 2023) over one digest for each identity
+//!    gives the initiator the states that only one side has, in a number of messages logarithmic in the number of
+//!    identities. The ring of identities is the order of comparison, so a range of it can be compared by itself.
+//! 2. *Details.* Of these identities both sides say what they have: openings, length and head of each log, what counts by
+//!    itself.
+//! 3. *Pieces.* Each side asks for what it lacks and gets pages of at most 256 KiB. After each page it looks again
+//!    ([`Registry::asks_for`]).
+//! 4. *Done.* The initiator says so when it has nothing left to ask; the other side says so last.
+//!
+//! # Example
+//! Alice's laptop and phone meet. Of her 3 logs the laptop has 40, 12 and 7 entries, the phone 40, 15 and 7. The digests
+//! differ; both send a detail of Alice; the laptop asks for the second log "after entry 11", and gets three entries. If
+//! entry 11 is another one on the phone, it gets what follows the last common entry instead, and with it the proof that the
+//! device signed two entries for one place.
+//!
+//! # Who is marked
+//! Only a message or piece that proves its own fault: bytes that can't be read, a signature that is wrong, an answer to no
+//! question. Never what an entry says, and never that it comes to nothing here, since both may look otherwise to a carrier.
+
+pub mod wire;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use negentropy::{Id, Negentropy, NegentropyStorageVector};
+
+use crate::digest::Digest;
+use crate::keys::Did;
+use crate::limits::PARAMETERS_VERSION;
+use crate::log::{Entry, EntryId, ForkProof, SignedHeader};
+use crate::network::SignedSetChange;
+use crate::receipt::{ProvenPath, Receipt};
+use crate::registry::{Ask, Detail, Registry};
+use crate::sync::rejection::Rejection;
+use wire::{ASKS_MAX, Hello, Message, PAGE_MAX_BYTES, Piece, WANT_MAX};
+
+/// The most bytes of a frame of the comparison.
+pub const FRAME_MAX_BYTES: u64 = 60_000;
+/// The most frames of one comparison.
+pub const STEPS_MAX: usize = 256;
+/// The most details of a peer that wait for their turn.
+pub const PENDING_MAX: usize = 4_096;
+/// The sum of marks at which an exchange ends.
+pub const MARKS_MAX: u32 = 100;
+
+/// What the host tells an exchange.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// The stream is open.
+    Opened,
+    /// Compare again. The initiator's side begins.
+    Begin,
+    Message(Vec<u8>),
+    /// The pieces that were loaded for [`Output::Load`].
+    Loaded {
+        ticket: u64,
+        pieces: Vec<Piece>,
+    },
+    /// What became of the pieces of [`Output::Admit`].
+    Admitted(Outcome),
+}
+
+/// What an exchange asks its host to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    Send(Message),
+    /// To load pieces for these questions, up to [`PAGE_MAX_BYTES`] (see [`plan_answer`]).
+    Load {
+        ticket: u64,
+        asks: Vec<Ask>,
+    },
+    /// To admit these pieces (see [`admit`]) and to store the entries that were kept.
+    Admit(Vec<Piece>),
+    /// To follow these changes of the witness set, each as bytes.
+    Follow(Vec<Vec<u8>>),
+    Rejected(Rejection),
+    /// The round is over, and both sides have what the other one had when it began.
+    Synced,
+    /// The exchange is over, for a reason that was given as rejected.
+    Ended,
+}
+
+/// What became of a page.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// The entries that were kept.
+    pub kept: Vec<Entry>,
+    /// Whether anything was new.
+    pub has_news: bool,
+    /// Faults that pieces prove by themselves.
+    pub rejections: Vec<Rejection>,
+}
+
+/// One part of an answer: a piece, or an entry that is loaded from the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    Piece(Piece),
+    Entry(EntryId),
+}
+
+/// The exchange with one peer.
+pub struct Exchange {
+    is_initiator: bool,
+    has_greeted: bool,
+    has_ended: bool,
+    round: u64,
+    steps: usize,
+    is_compared: bool,
+    machine: Option<Negentropy<'static, NegentropyStorageVector>>,
+    /// Of which identity a state is, as it was when the round began.
+    states: HashMap<Digest, Did>,
+    /// What the peer has of identities of which something is missing here.
+    pending: BTreeMap<Did, Detail>,
+    /// The questions that are not answered yet.
+    asked: Option<(u64, Vec<Ask>, BTreeSet<Did>)>,
+    is_admitting: bool,
+    next_ticket: u64,
+    /// The number of `Want`s whose answers are due.
+    due: usize,
+    has_sent_done: bool,
+    has_received_done: bool,
+    marks: u32,
+    outputs: Vec<Output>,
+}
+
+impl Exchange {
+    /// The exchange of one side of a stream.
+    pub fn new(is_initiator: bool) -> Self {
+        Self {
+            is_initiator,
+            has_greeted: false,
+            has_ended: false,
+            round: 0,
+            steps: 0,
+            is_compared: true,
+            machine: None,
+            states: HashMap::new(),
+            pending: BTreeMap::new(),
+            asked: None,
+            is_admitting: false,
+            next_ticket: 1,
+            due: 0,
+            has_sent_done: true,
+            has_received_done: true,
+            marks: 0,
+            outputs: Vec::new(),
+        }
+    }
+
+    /// Takes what happened and returns what is to be done, in order.
+    pub fn handle(&mut self, input: Input, registry: &Registry) -> Vec<Output> {
+        if self.has_ended {
+            return Vec::new();
+        }
+        let result = match input {
+            Input::Opened => {
+                self.send(Message::Hello(hello(registry)));
+                Ok(())
+            }
+            Input::Begin => self.begin(registry),
+            Input::Message(bytes) => match Message::decode(&bytes) {
+                Ok(message) => self.receive(message, registry),
+                Err(error) => Err(error.into()),
+            },
+            Input::Loaded { ticket, pieces } => {
+                self.send(Message::Pieces { ticket, pieces });
+                Ok(())
+            }
+            Input::Admitted(outcome) => self.go_on(&outcome, registry),
+        };
+        if let Err(rejection) = result {
+            self.reject(rejection);
+        }
+        std::mem::take(&mut self.outputs)
+    }
+
+    /// Returns whether a round is going on.
+    pub fn is_busy(&self) -> bool {
+        !(self.has_ended || self.has_sent_done && self.has_received_done)
+    }
+
+    fn send(&mut self, message: Message) {
+        self.outputs.push(Output::Send(message));
+    }
+
+    fn reject(&mut self, rejection: Rejection) {
+        self.marks += rejection.mark();
+        self.outputs.push(Output::Rejected(rejection));
+        if rejection.is_fatal() || self.marks >= MARKS_MAX {
+            self.has_ended = true;
+            self.outputs.push(Output::Ended);
+        }
+    }
+
+    fn begin(&mut self, registry: &Registry) -> Result<(), Rejection> {
+        if !self.has_greeted || self.is_busy() || !self.is_initiator {
+            return Ok(());
+        }
+        self.start_round(self.round + 1, registry)?;
+        let machine = self.machine.as_mut().ok_or(Rejection::OutOfOrder)?;
+        let frame = machine.initiate().map_err(|_| Rejection::Comparison)?;
+        let round = self.round;
+        self.send(Message::Compare { round, frame });
+        Ok(())
+    }
+
+    fn start_round(&mut self, round: u64, registry: &Registry) -> Result<(), Rejection> {
+        (self.round, self.steps, self.is_compared) = (round, 0, false);
+        (self.has_sent_done, self.has_received_done, self.due) = (false, false, 0);
+        self.pending.clear();
+        self.asked = None;
+        self.states.clear();
+        let summaries = registry.summaries();
+        let mut storage = NegentropyStorageVector::with_capacity(summaries.len());
+        for summary in summaries {
+            let id = summary.id();
+            storage.insert(summary.place(), Id::from_byte_array(*id.as_bytes())).map_err(|_| Rejection::Comparison)?;
+            self.states.insert(id, summary.did);
+        }
+        storage.seal().map_err(|_| Rejection::Comparison)?;
+        self.machine = Some(Negentropy::owned(storage, FRAME_MAX_BYTES).map_err(|_| Rejection::Comparison)?);
+        Ok(())
+    }
+
+    fn receive(&mut self, message: Message, registry: &Registry) -> Result<(), Rejection> {
+        if let Message::Hello(theirs) = message {
+            return self.greet(&theirs, registry);
+        }
+        if !self.has_greeted {
+            return Err(Rejection::OutOfOrder);
+        }
+        match message {
+            Message::Hello(_) => {}
+            Message::SetChanges(changes) => self.outputs.push(Output::Follow(changes)),
+            Message::Compare { round, frame } => self.compare(round, &frame, registry)?,
+            Message::Want(states) => {
+                let dids: Vec<Did> = states.iter().filter_map(|state| self.states.get(state)).copied().collect();
+                self.offer(dids, registry);
+            }
+            Message::Details(details) => self.take_details(details, registry)?,
+            Message::Need { ticket, asks } => self.outputs.push(Output::Load { ticket, asks }),
+            Message::Pieces { ticket, pieces } => {
+                if self.is_admitting || self.asked.as_ref().is_none_or(|(asked, ..)| *asked != ticket) {
+                    return Err(Rejection::Unasked);
+                }
+                self.is_admitting = true;
+                self.outputs.push(Output::Admit(pieces));
+            }
+            Message::Done { round } => {
+                if round != self.round || self.has_received_done {
+                    return Err(Rejection::OutOfOrder);
+                }
+                self.has_received_done = true;
+                self.finish();
+            }
+        }
+        Ok(())
+    }
+
+    /// Both sides of a stream must be of one network and have one set of rules. Who knows more changes of the witness set
+    /// sends them.
+    fn greet(&mut self, theirs: &Hello, registry: &Registry) -> Result<(), Rejection> {
+        let mine = hello(registry);
+        if self.has_greeted {
+            return Err(Rejection::OutOfOrder);
+        }
+        if theirs.topic != mine.topic {
+            return Err(Rejection::ForeignTopic);
+        }
+        if theirs.parameters != mine.parameters {
+            return Err(Rejection::OtherParameters);
+        }
+        self.has_greeted = true;
+        let newer = registry.history().changes().iter().skip(theirs.set as usize);
+        let changes: Vec<Vec<u8>> = newer.take(WANT_MAX).map(SignedSetChange::encode).collect();
+        if !changes.is_empty() {
+            self.send(Message::SetChanges(changes));
+        }
+        Ok(())
+    }
+
+    fn compare(&mut self, round: u64, frame: &[u8], registry: &Registry) -> Result<(), Rejection> {
+        if !self.is_initiator && round == self.round + 1 && !self.is_busy() {
+            self.start_round(round, registry)?;
+        }
+        self.steps += 1;
+        if round != self.round || self.steps > STEPS_MAX || self.is_initiator && self.is_compared {
+            return Err(Rejection::OutOfOrder);
+        }
+        let machine = self.machine.as_mut().ok_or(Rejection::OutOfOrder)?;
+        if !self.is_initiator {
+            let frame = machine.reconcile(frame).map_err(|_| Rejection::Comparison)?;
+            self.is_compared = true;
+            self.send(Message::Compare { round, frame });
+            return Ok(());
+        }
+        let (mut have, mut need) = (Vec::new(), Vec::new());
+        let next = machine.reconcile_with_ids(frame, &mut have, &mut need).map_err(|_| Rejection::Comparison)?;
+        self.is_compared = next.is_none();
+        if let Some(frame) = next {
+            self.send(Message::Compare { round, frame });
+        }
+        // The crate gives them in the order of a randomly seeded map; a replayed run must not depend on that.
+        let sorted =
+            |ids: Vec<Id>| ids.into_iter().map(|id| Digest::from_bytes(id.to_bytes())).collect::<BTreeSet<_>>();
+        let want: Vec<Digest> = sorted(need).into_iter().collect();
+        for states in want.chunks(WANT_MAX) {
+            self.due += 1;
+            self.send(Message::Want(states.to_vec()));
+        }
+        let offered = sorted(have).iter().filter_map(|state| self.states.get(state)).copied().collect();
+        self.offer(offered, registry);
+        self.finish();
+        Ok(())
+    }
+
+    /// Says what is here of identities. An answer to a `Want` is sent even if nothing is.
+    fn offer(&mut self, dids: Vec<Did>, registry: &Registry) {
+        let details: Vec<Detail> = dids.iter().filter_map(|did| registry.detail_of(did)).collect();
+        let is_answer = !self.is_initiator;
+        for chunk in details.chunks(WANT_MAX) {
+            self.send(Message::Details(chunk.to_vec()));
+        }
+        if details.is_empty() && is_answer {
+            self.send(Message::Details(Vec::new()));
+        }
+    }
+
+    fn take_details(&mut self, details: Vec<Detail>, registry: &Registry) -> Result<(), Rejection> {
+        if self.is_initiator {
+            self.due = self.due.checked_sub(1).ok_or(Rejection::Unasked)?;
+        }
+        if self.pending.len() + details.len() > PENDING_MAX {
+            return Err(Rejection::Oversized);
+        }
+        self.pending.extend(details.into_iter().map(|detail| (detail.did, detail)));
+        self.ask(registry);
+        Ok(())
+    }
+
+    /// Asks for what is missing, one page at a time.
+    fn ask(&mut self, registry: &Registry) {
+        if self.asked.is_some() {
+            return;
+        }
+        let (mut asks, mut dids) = (Vec::new(), BTreeSet::new());
+        let mut complete = Vec::new();
+        for (did, detail) in &self.pending {
+            let missing = registry.asks_for(detail);
+            if missing.is_empty() {
+                complete.push(*did);
+                continue;
+            }
+            asks.extend(missing.into_iter().take(ASKS_MAX - asks.len()));
+            dids.insert(*did);
+            if asks.len() == ASKS_MAX {
+                break;
+            }
+        }
+        for did in complete {
+            self.pending.remove(&did);
+        }
+        if asks.is_empty() {
+            return self.finish();
+        }
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        self.asked = Some((ticket, asks.clone(), dids));
+        self.send(Message::Need { ticket, asks });
+    }
+
+    /// What was asked for has arrived and is admitted.
+    fn go_on(&mut self, outcome: &Outcome, registry: &Registry) -> Result<(), Rejection> {
+        let (_, asked, dids) = self.asked.take().ok_or(Rejection::OutOfOrder)?;
+        self.is_admitting = false;
+        // A page without news: the peer has it no more. The next round finds what is left.
+        if !outcome.has_news {
+            let missing = |did: &Did| self.pending.get(did).map(|detail| registry.asks_for(detail)).unwrap_or_default();
+            let stuck: Vec<Did> =
+                dids.into_iter().filter(|did| missing(did).iter().any(|ask| asked.contains(ask))).collect();
+            for did in stuck {
+                self.pending.remove(&did);
+            }
+        }
+        for rejection in &outcome.rejections {
+            self.reject(*rejection);
+        }
+        if !self.has_ended {
+            self.ask(registry);
+        }
+        Ok(())
+    }
+
+    /// Says that this side is done, when it is; the initiator first.
+    fn finish(&mut self) {
+        let has_asked_all = self.is_compared && self.pending.is_empty() && self.asked.is_none() && self.due == 0;
+        let may_say = self.is_initiator || self.has_received_done;
+        if has_asked_all && may_say && !self.has_sent_done {
+            self.has_sent_done = true;
+            let round = self.round;
+            self.send(Message::Done { round });
+        }
+        if self.has_sent_done && self.has_received_done {
+            self.outputs.push(Output::Synced);
+        }
+    }
+}
+
+fn hello(registry: &Registry) -> Hello {
+    let history = registry.history();
+    Hello { topic: history.topic(), parameters: PARAMETERS_VERSION, newest: history.newest(), set: history.number() }
+}
+
+/// What answers these questions, in an order in which the asker can admit it.
+pub fn plan_answer(registry: &Registry, asks: &[Ask]) -> Vec<Part> {
+    let mut parts = Vec::new();
+    for ask in asks {
+        match ask {
+            Ask::Opening(opening) => parts.extend(registry.opening_entry(opening).map(Part::Entry)),
+            Ask::Log { log, known } => {
+                let Some(chain) = registry.chain(log) else { continue };
+                let common = known.iter().find(|(seq, entry)| chain.entry(*seq) == Some(*entry));
+                let from = common.map_or(0, |(seq, _)| seq + 1);
+                parts.extend((from..chain.len()).filter_map(|seq| chain.entry(seq)).map(Part::Entry));
+            }
+            Ask::Fork(log) => {
+                let proof = registry.fork_of(log).map(|proof| proof.headers().map(SignedHeader::encode));
+                parts.extend(proof.map(|[one, other]| Part::Piece(Piece::Fork(one, other))));
+            }
+            Ask::Beside(entry) => {
+                let known = registry.confirmations();
+                let receipts = known.receipts_of(entry).map(|receipt| Piece::Receipt(receipt.encode()));
+                let paths = known.paths_of(entry).map(|path| Piece::Path(*entry, path.encode()));
+                parts.extend(receipts.chain(paths).map(Part::Piece));
+                parts.push(Part::Entry(*entry));
+            }
+        }
+    }
+    parts
+}
+
+/// Loads an answer from a store, up to the size of a page.
+pub fn load_answer(parts: Vec<Part>, mut load: impl FnMut(&EntryId) -> Option<Vec<u8>>) -> Vec<Piece> {
+    let (mut pieces, mut bytes) = (Vec::new(), 0);
+    for part in parts {
+        let piece = match part {
+            Part::Piece(piece) => Some(piece),
+            Part::Entry(entry) => load(&entry).map(Piece::Entry),
+        };
+        let Some(piece) = piece else { continue };
+        bytes += piece.weight();
+        if bytes > PAGE_MAX_BYTES {
+            break;
+        }
+        pieces.push(piece);
+    }
+    pieces
+}
+
+/// Admits a page into a registry. `operations` counts those of a change, before anything of it is decoded.
+pub fn admit(registry: &mut Registry, pieces: &[Piece], operations: impl Fn(&Entry) -> Option<u64>) -> Outcome {
+    let topic = registry.topic();
+    let mut outcome = Outcome::default();
+    for piece in pieces {
+        match piece {
+            Piece::Entry(bytes) => match Entry::decode(&topic, bytes) {
+                Err(_) => outcome.rejections.push(Rejection::Forged),
+                Ok(entry) => {
+                    // What breaks a bound of its log has no effect anywhere; who carried it is not to blame.
+                    let Some(operations) = operations(&entry) else { continue };
+                    let Ok(received) = registry.admit(&entry, operations) else { continue };
+                    match received {
+                        crate::registry::Received::Kept => {
+                            outcome.has_news = true;
+                            outcome.kept.push(entry);
+                        }
+                        // Two entries for one place were news, once.
+                        crate::registry::Received::Forked => outcome.has_news = true,
+                        crate::registry::Received::Known
+                        | crate::registry::Received::Waiting
+                        | crate::registry::Received::NotKept => {}
+                    }
+                }
+            },
+            Piece::Receipt(bytes) => match Receipt::decode(&topic, bytes) {
+                Err(_) => outcome.rejections.push(Rejection::Forged),
+                Ok(receipt) => outcome.has_news |= registry.add_receipt(receipt),
+            },
+            Piece::Path(entry, bytes) => match ProvenPath::decode(bytes) {
+                Err(error) => outcome.rejections.push(error.into()),
+                Ok(path) => outcome.has_news |= registry.add_path(*entry, path),
+            },
+            Piece::Fork(one, other) => {
+                let headers = [one, other].map(|bytes| SignedHeader::decode(&topic, bytes));
+                let [Ok(one), Ok(other)] = headers else {
+                    outcome.rejections.push(Rejection::Forged);
+                    continue;
+                };
+                match ForkProof::new(one, other) {
+                    None => outcome.rejections.push(Rejection::BadChange),
+                    Some(proof) => {
+                        let before = registry.chain(&proof.log()).and_then(crate::log::Chain::fork);
+                        registry.note_fork(proof.clone());
+                        outcome.has_news |= registry.chain(&proof.log()).and_then(crate::log::Chain::fork) != before;
+                    }
+                }
+            }
+        }
+    }
+    outcome
+}
+
+#[cfg(test)]
+mod tests;

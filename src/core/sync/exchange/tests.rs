@@ -1,0 +1,297 @@
+//! Two replicas that compare: in pages, over forks, at random, and with liars.
+
+mod swarm;
+
+use std::collections::VecDeque;
+
+use rand::Rng;
+use rand::seq::SliceRandom;
+
+use super::wire::MESSAGE_MAX_BYTES;
+use super::*;
+use crate::actors::{Person, network, username};
+use crate::canonical::DecodeError;
+use crate::network::NetworkHistory;
+use crate::registry::tests::orders::{Case, Item};
+
+/// One replica: its registry, and the entries as bytes.
+struct Node {
+    registry: Registry,
+    store: HashMap<EntryId, Vec<u8>>,
+}
+
+impl Node {
+    fn new(history: NetworkHistory) -> Self {
+        Self { registry: Registry::new(history), store: HashMap::new() }
+    }
+
+    /// Admits once more what is stored: a log that was ended may go on again.
+    fn refresh(&mut self) {
+        let topic = self.registry.topic();
+        let mut entries: Vec<Entry> =
+            self.store.values().map(|bytes| Entry::decode(&topic, bytes).expect("it was stored")).collect();
+        entries.sort_by_key(|entry| (entry.header().log, entry.header().seq));
+        entries.iter().for_each(|entry| self.give(entry));
+    }
+
+    fn give(&mut self, entry: &Entry) {
+        if self.registry.admit(entry, 0).is_ok_and(|received| received == crate::registry::Received::Kept) {
+            self.store.insert(entry.id(), entry.encode());
+        }
+    }
+}
+
+/// What one comparison took.
+#[derive(Debug, Default)]
+struct Traffic {
+    messages: usize,
+    bytes: usize,
+    rejections: Vec<Rejection>,
+}
+
+/// Runs one round between two nodes over a stream that keeps order.
+fn compare(one: &mut Node, other: &mut Node) -> Traffic {
+    let mut sides = [(Exchange::new(true), one), (Exchange::new(false), other)];
+    let mut queues: [VecDeque<Input>; 2] = [[Input::Opened].into(), [Input::Opened].into()];
+    let mut traffic = Traffic::default();
+    let mut has_begun = false;
+    for _ in 0..100_000 {
+        let Some(at) = (0..2).find(|at| !queues[*at].is_empty()) else {
+            if has_begun {
+                break;
+            }
+            has_begun = true;
+            queues[0].push_back(Input::Begin);
+            continue;
+        };
+        let input = queues[at].pop_front().expect("it is not empty");
+        let (exchange, node) = &mut sides[at];
+        for output in exchange.handle(input, &node.registry) {
+            match output {
+                Output::Send(message) => {
+                    let bytes = message.encode();
+                    assert!(bytes.len() <= MESSAGE_MAX_BYTES);
+                    assert_eq!(Message::decode(&bytes), Ok(message));
+                    traffic.messages += 1;
+                    traffic.bytes += bytes.len();
+                    queues[1 - at].push_back(Input::Message(bytes));
+                }
+                Output::Load { ticket, asks } => {
+                    let parts = plan_answer(&node.registry, &asks);
+                    let pieces = load_answer(parts, |entry| node.store.get(entry).cloned());
+                    queues[at].push_back(Input::Loaded { ticket, pieces });
+                }
+                Output::Admit(pieces) => {
+                    let outcome = admit(&mut node.registry, &pieces, |_| Some(0));
+                    node.store.extend(outcome.kept.iter().map(|entry| (entry.id(), entry.encode())));
+                    queues[at].push_back(Input::Admitted(outcome));
+                }
+                Output::Follow(changes) => {
+                    for bytes in changes {
+                        let change = SignedSetChange::decode(&node.registry.topic(), &bytes).expect("signed");
+                        node.registry.follow(change).expect("the next change");
+                    }
+                }
+                Output::Rejected(rejection) => traffic.rejections.push(rejection),
+                Output::Synced | Output::Ended => {}
+            }
+        }
+    }
+    assert!(!sides[0].0.is_busy() && !sides[1].0.is_busy(), "the round ends");
+    traffic
+}
+
+#[test]
+fn two_replicas_come_to_the_same_in_one_round() {
+    let (history, _) = network(1, 1);
+    let (mut one, mut other) = (Node::new(history.clone()), Node::new(history.clone()));
+    for seed in 1..=40 {
+        let person = Person::new(history.topic(), seed);
+        let mut device = person.device(0, seed);
+        let node = if seed % 2 == 0 { &mut one } else { &mut other };
+        node.give(&device.opening);
+        for at in 0..5 {
+            node.give(&device.claim(&format!("name-{seed}-{at}"), None));
+        }
+    }
+    let traffic = compare(&mut one, &mut other);
+    assert_eq!(traffic.rejections, []);
+    assert_eq!(one.registry.summaries(), other.registry.summaries());
+    assert_eq!((one.store.len(), other.store.len()), (240, 240));
+    let again = compare(&mut one, &mut other);
+    assert!(again.messages <= 6 && again.bytes < 1_000, "equal replicas say little: {again:?}");
+}
+
+#[test]
+fn long_log_comes_in_pages_and_a_part_of_it_is_not_sent_twice() {
+    let (history, _) = network(1, 1);
+    let (mut one, mut other) = (Node::new(history.clone()), Node::new(history.clone()));
+    let mut device = Person::new(history.topic(), 1).device(0, 1);
+    one.give(&device.opening);
+    for at in 0..3_000 {
+        one.give(&device.claim(&format!("name-{at}"), None));
+    }
+    let all: usize = one.store.values().map(Vec::len).sum();
+    let first = compare(&mut one, &mut other);
+    assert!(all > 2 * PAGE_MAX_BYTES && first.bytes < all + all / 10, "{} of {all}", first.bytes);
+    for at in 0..10 {
+        one.give(&device.claim(&format!("more-{at}"), None));
+    }
+    let second = compare(&mut one, &mut other);
+    assert!(second.bytes < 10_000, "only what is new: {second:?}");
+    assert_eq!(one.registry.summaries(), other.registry.summaries());
+}
+
+/// Two branches of equal length: both sides learn of the fork, and nobody is marked for carrying it.
+#[test]
+fn branches_of_equal_length_are_found() {
+    let (history, _) = network(1, 1);
+    let (mut one, mut other) = (Node::new(history.clone()), Node::new(history.clone()));
+    let mut owner = Person::new(history.topic(), 1).device(0, 1);
+    let common: Vec<Entry> = (0..40).map(|at| owner.claim(&format!("name-{at}"), None)).collect();
+    let mut thief = owner.clone();
+    for node in [&mut one, &mut other] {
+        node.give(&owner.opening);
+        common.iter().for_each(|entry| node.give(entry));
+    }
+    for at in 0..20 {
+        one.give(&owner.claim(&format!("hers-{at}"), None));
+        other.give(&thief.claim(&format!("stolen-{at}"), None));
+    }
+    let traffic = compare(&mut one, &mut other);
+    compare(&mut one, &mut other);
+    assert_eq!(traffic.rejections, []);
+    for node in [&one, &other] {
+        let chain = node.registry.chain(&owner.log()).expect("the log");
+        assert_eq!((chain.len(), chain.fork()), (41, Some(41)));
+    }
+    assert_eq!(one.registry.summaries(), other.registry.summaries());
+}
+
+/// Random logs with forks, revocations and rotations are spread over replicas, which meet at random.
+#[test]
+fn replicas_that_meet_at_random_come_to_the_same() {
+    for seed in 0..40 {
+        let mut case = Case::new(seed);
+        let mut nodes: Vec<Node> = (0..4).map(|_| Node::new(case.history.clone())).collect();
+        let mut items = case.items.clone();
+        // Each item is given to one replica, those of a device in their order; a fork may be anywhere.
+        let mut receipts = Vec::new();
+        for item in items.drain(..) {
+            let at = case.random.random_range(0..nodes.len());
+            match item {
+                Item::Entry(entry) => {
+                    // Whoever gets an entry has what is before it; here all have the openings.
+                    if entry.header().seq == 0 {
+                        nodes.iter_mut().for_each(|node| node.give(&entry));
+                    }
+                    let near = case.random.random_range(1..=nodes.len());
+                    for step in 0..near {
+                        let at = (at + step) % nodes.len();
+                        nodes[at].give(&entry);
+                    }
+                }
+                Item::Receipt(receipt) => receipts.push(receipt),
+            }
+        }
+        for receipt in receipts {
+            // A receipt goes where its entry is.
+            let mut order: Vec<usize> = (0..nodes.len()).collect();
+            order.shuffle(&mut case.random);
+            if let Some(at) = order.into_iter().find(|at| nodes[*at].store.contains_key(&receipt.entry)) {
+                nodes[at].registry.add_receipt(*receipt);
+            }
+        }
+        for round in 0..40 {
+            let mut order: Vec<usize> = (0..nodes.len()).collect();
+            order.shuffle(&mut case.random);
+            let (low, high) = (order[0].min(order[1]), order[0].max(order[1]));
+            let (left, right) = nodes.split_at_mut(high);
+            let traffic = compare(&mut left[low], &mut right[0]);
+            left[low].refresh();
+            right[0].refresh();
+            assert_eq!(traffic.rejections, [], "seed {seed}, round {round}");
+        }
+        let first = (nodes[0].registry.summaries(), case.verdict(&nodes[0].registry));
+        for node in &nodes[1..] {
+            assert_eq!(node.registry.summaries(), first.0, "seed {seed}");
+            if first.1.names.iter().all(|name| name.contested.is_empty()) {
+                assert_eq!(case.verdict(&node.registry), first.1, "seed {seed}");
+            }
+        }
+    }
+}
+
+#[test]
+fn peers_of_another_network_are_told_apart_before_anything_is_compared() {
+    let (one, _) = network(1, 1);
+    let (other, _) = network(3, 2);
+    let (one, other) = (Registry::new(one), Registry::new(other));
+    let mut exchange = Exchange::new(true);
+    let foreign = Message::Hello(hello(&other)).encode();
+    let outputs = exchange.handle(Input::Message(foreign), &one);
+    assert!(outputs.contains(&Output::Rejected(Rejection::ForeignTopic)), "{outputs:?}");
+    let mut exchange = Exchange::new(true);
+    let early = Message::Done { round: 0 }.encode();
+    assert!(exchange.handle(Input::Message(early), &one).contains(&Output::Rejected(Rejection::OutOfOrder)));
+}
+
+#[test]
+fn each_message_has_its_bounds() {
+    let state = Digest::of(b"state");
+    let want = |count: usize| Message::Want(vec![state; count]).encode();
+    assert!(Message::decode(&want(WANT_MAX)).is_ok());
+    assert_eq!(Message::decode(&want(WANT_MAX + 1)), Err(DecodeError::OutOfRange));
+    let need = |count: usize| Message::Need { ticket: 1, asks: vec![Ask::Opening(state); count] }.encode();
+    assert!(Message::decode(&need(ASKS_MAX)).is_ok());
+    assert_eq!(Message::decode(&need(ASKS_MAX + 1)), Err(DecodeError::OutOfRange));
+    assert_eq!(Message::decode(&vec![3; MESSAGE_MAX_BYTES + 1]), Err(DecodeError::OutOfRange));
+    let announced = crate::canonical::Encoder::new().byte(5).integer(u64::MAX).finish();
+    assert_eq!(Message::decode(&announced), Err(DecodeError::OutOfRange));
+    assert_eq!(Message::decode(&[9]), Err(DecodeError::UnknownKind(9)));
+}
+
+#[test]
+fn pieces_that_prove_their_own_fault_are_marked_and_the_rest_is_taken() {
+    let (history, _) = network(1, 1);
+    let mut node = Node::new(history.clone());
+    let mut laptop = Person::new(history.topic(), 1).device(0, 1);
+    let claim = laptop.claim("rose", None);
+    let mut forged = claim.encode();
+    forged[crate::log::HEADER_BYTES - 1] ^= 1;
+    let pieces = [
+        Piece::Entry(laptop.opening.encode()),
+        Piece::Entry(forged),
+        Piece::Receipt(vec![1, 2, 3]),
+        Piece::Fork(claim.signed_header().encode(), claim.signed_header().encode()),
+        Piece::Entry(claim.encode()),
+    ];
+    let outcome = admit(&mut node.registry, &pieces, |_| Some(0));
+    assert_eq!(outcome.rejections, [Rejection::Forged, Rejection::Forged, Rejection::BadChange]);
+    assert_eq!(outcome.kept, [laptop.opening.clone(), claim]);
+    assert_eq!(node.registry.name(&username("rose")).others.len(), 1);
+}
+
+#[test]
+fn change_of_the_set_is_carried_by_who_knows_it() {
+    use crate::actors::succession_key;
+    use crate::keys::SecretKey;
+    use crate::network::{Closing, FactList, SetChange, WitnessSet};
+    let (history, _) = network(1, 1);
+    let change = SetChange {
+        number: 1,
+        before: history.newest(),
+        set: WitnessSet::new([SecretKey::from_seed(&[50; 32]).public()], 1, [succession_key(1, 0).public().digest()]),
+        version: 1,
+        closing: Closing::of(&FactList::default()),
+    };
+    let signature = change.sign(&history.topic(), &succession_key(0, 0));
+    let signed = SignedSetChange::new(&history.topic(), change, vec![signature]).expect("valid");
+    for knowing in [0, 1] {
+        let mut nodes = [Node::new(history.clone()), Node::new(history.clone())];
+        nodes[knowing].registry.follow(signed.clone()).expect("the next change");
+        let [one, other] = &mut nodes;
+        compare(one, other);
+        assert_eq!((one.registry.history().number(), other.registry.history().number()), (1, 1));
+    }
+}
