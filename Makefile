@@ -4,6 +4,7 @@
 # make check  formatting, lints and tests of the pure crate only; under a minute when warm
 # make lint   formatting, lints and figures of the whole
 # make simulate SEEDS=1000 NODES=200   swarms of nodes against partitions, loss and liars
+# make model SEEDS=10000 SWARMS=200 NODES=60   the rules of the second format in random worlds, in any order of arrival
 # make simulate-presence NODES=1000 MINUTES=6   who is online, among many who come and go
 # make bench  native benchmarks; make bench-page, bench-join, bench-connect, bench-blocks, bench-search: the
 #             page's, in Chromium
@@ -12,7 +13,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := run
-.PHONY: run build test check typings dev lint test-native test-browser test-e2e e2e-build screenshots simulate simulate-presence soak-relay bench bench-page bench-join bench-connect bench-blocks bench-search clean advisories setup setup-lint setup-test setup-bench
+.PHONY: run build test check typings dev lint test-native test-browser test-e2e e2e-build screenshots simulate model simulate-presence soak-relay bench bench-page bench-join bench-connect bench-blocks bench-search clean advisories setup setup-lint setup-test setup-bench
 
 ENV := . scripts/env.sh;
 HTTP ?= 127.0.0.1:8080
@@ -111,6 +112,13 @@ simulate: setup
 	$(STEP) 'Simulated swarms'
 	@$(ENV) SIMULATED_SEEDS=$(or $(SEEDS),20) SIMULATED_NODES=$(or $(NODES),200) FIRST_SEED=$(or $(FIRST),1) $(if $(JOBS),JOBS=$(JOBS)) \
 		cargo test --locked --profile bench --test it simulated_swarms_converge -- --ignored --nocapture
+
+# The second format: witnesses that come, go, lie and are robbed; logs in any order and any pieces; whole nodes with
+# partitions.
+model: setup
+	$(STEP) 'Random worlds'
+	@$(ENV) SUCCESSION_SEEDS=$(or $(SEEDS),10000) ORDER_SEEDS=$(or $(SEEDS),10000) SWARM_SEEDS=$(or $(SWARMS),200) SWARM_NODES=$(or $(NODES),60) \
+		cargo test --locked --profile bench --package gen-registry-core --lib -- --nocapture successions orders swarm_with
 
 # A thousand nodes that come and go: SEED=7 NODES=1000 MINUTES=6
 simulate-presence: setup
