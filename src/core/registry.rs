@@ -120,6 +120,15 @@ impl Registry {
         self.chains.get(log)
     }
 
+    /// Drops the entries of a changes log before the last checkpoint at or before a place, and returns them.
+    pub fn prune(&mut self, log: &LogId, seq: u64) -> Vec<EntryId> {
+        let pruned = self.chains.get_mut(log).map(|chain| chain.prune(seq)).unwrap_or_default();
+        for entry in &pruned {
+            self.headers.remove(entry);
+        }
+        pruned
+    }
+
     /// The entry that an opening is the body of.
     pub fn opening_entry(&self, opening: &Digest) -> Option<EntryId> {
         self.opening_entries.get(opening).copied()

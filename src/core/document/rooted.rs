@@ -150,6 +150,19 @@ impl RootedDocument {
         }
     }
 
+    /// Drops what is not needed any more: entries of before the checkpoint before the standing one.
+    pub fn forget(&mut self, entries: &[EntryId]) {
+        let forgotten: BTreeSet<&EntryId> = entries.iter().filter(|entry| !self.counts(entry)).collect();
+        self.changes.retain(|_, (entry, _)| !forgotten.contains(entry));
+        let root = self.root;
+        self.checkpoints.retain(|entry, _| root == Some(*entry) || !forgotten.contains(entry));
+    }
+
+    /// The checkpoint of an entry.
+    pub fn checkpoint(&self, entry: &EntryId) -> Option<&Checkpoint> {
+        self.checkpoints.get(entry).map(|(checkpoint, _)| checkpoint)
+    }
+
     /// The checkpoint that the document stands on, or `None` for the beginning.
     pub fn standing(&self) -> Option<EntryId> {
         let highest =
@@ -221,7 +234,10 @@ impl RootedDocument {
         if bytes.len() > ROOTED_CHANGE_MAX_BYTES {
             return Err(WriteError::TooLarge);
         }
-        if Data::of(&draft).encode().len() > DATA_MAX_BYTES - DATA_MARGIN {
+        // A full document may be edited as long as it does not grow.
+        let size = |automerge: &Automerge| Data::of(automerge).encode().len();
+        let after = size(&draft);
+        if after > DATA_MAX_BYTES - DATA_MARGIN && after > size(&state.automerge) {
             return Err(WriteError::Full);
         }
         Ok(bytes)

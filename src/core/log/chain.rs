@@ -9,6 +9,10 @@
 //! | forked at 7 | two headers for place 7 are known | entries 0 to 6; from 7 on only what is confirmed by itself |
 //! | cut at 9 | the owner revoked the device and named entry 9 | the branch that leads to that entry, and nothing after |
 //!
+//! A log of changes may be kept from any checkpoint on, without what was before it: [`Chain::prune`] drops that, and a
+//! replica that has nothing of a log, or is behind, begins with a checkpoint. Which one it began with makes no difference to
+//! length and head, by which replicas compare.
+//!
 //! # Example
 //! A thief copies the device key and writes another entry 7. Replica A had the owner's 7, 8 and 9, replica B has the
 //! thief's 7. When they meet, both learn that there are two headers for place 7, and both go back to entry 6. The owner
@@ -31,7 +35,9 @@ pub const OPERATIONS_MAX: u64 = 5_000;
 #[derive(Clone, Debug)]
 pub struct Chain {
     log: LogId,
-    /// The entries from the first one on, each following the one before.
+    /// The place of the first entry that is kept: 0, or a checkpoint's.
+    base: u64,
+    /// The entries from there on, each following the one before.
     entries: Vec<Link>,
     /// The lowest place for which two headers are known.
     fork: Option<u64>,
@@ -132,16 +138,21 @@ impl ForkProof {
 impl Chain {
     /// An empty log.
     pub fn new(log: LogId) -> Self {
-        Self { log, entries: Vec::new(), fork: None, end: End::Open, path: BTreeMap::new() }
+        Self { log, base: 0, entries: Vec::new(), fork: None, end: End::Open, path: BTreeMap::new() }
     }
 
     pub fn log(&self) -> LogId {
         self.log
     }
 
-    /// The number of entries that follow each other from the first one on.
+    /// The number of entries up to the last one that is kept, those before the first kept one counted.
     pub fn len(&self) -> u64 {
-        self.entries.len() as u64
+        self.base + self.entries.len() as u64
+    }
+
+    /// The place of the first entry that is kept.
+    pub fn base(&self) -> u64 {
+        self.base
     }
 
     pub fn is_empty(&self) -> bool {
@@ -155,7 +166,7 @@ impl Chain {
 
     /// The entry at a place, if the log has come so far.
     pub fn entry(&self, seq: u64) -> Option<EntryId> {
-        self.entries.get(usize::try_from(seq).ok()?).map(|link| link.id)
+        self.entries.get(usize::try_from(seq.checked_sub(self.base)?).ok()?).map(|link| link.id)
     }
 
     /// The lowest place that is known to be signed twice.
@@ -222,28 +233,78 @@ impl Chain {
             self.note_fork(seq);
             return Ok(Admitted::Forked { at: seq, other: here });
         }
+        if seq < self.base {
+            return Ok(Admitted::Known);
+        }
         if self.fork.is_some_and(|fork| seq >= fork) {
             return Ok(Admitted::Beyond);
         }
-        if seq > self.len() || link.previous != self.head() {
+        if seq == self.len() && link.previous == self.head() {
+            self.push(link)?;
+            return Ok(Admitted::Extended);
+        }
+        if !self.may_begin_with(&link) {
             return Ok(Admitted::Waiting);
         }
+        self.truncate(0);
+        self.base = seq;
         self.push(link)?;
         Ok(Admitted::Extended)
+    }
+
+    /// Whether a log may be kept from this entry on.
+    fn may_begin_with(&self, link: &Link) -> bool {
+        !self.log.are_facts() && link.cost.is_checkpoint
+    }
+
+    /// Drops the entries from a place on.
+    fn truncate(&mut self, seq: u64) {
+        match seq.checked_sub(self.base) {
+            Some(kept) if kept > 0 || self.base == 0 => {
+                self.entries.truncate(usize::try_from(kept).unwrap_or(usize::MAX));
+            }
+            // Nothing is left: what is before the first kept entry is fetched again.
+            _ => {
+                self.entries.clear();
+                self.base = 0;
+            }
+        }
+    }
+
+    /// Returns whether a changes log has used most of what it may between two checkpoints.
+    pub fn is_checkpoint_due(&self) -> bool {
+        let used = self.entries.last().map_or(Cost::default(), |last| last.total);
+        let most = |part: u64, whole: u64| part * 5 >= whole * 4;
+        let is_full = most(used.entries, CHANGES_MAX) || most(used.bytes, CHANGES_MAX_BYTES);
+        !self.log.are_facts() && (is_full || most(used.operations, OPERATIONS_MAX))
+    }
+
+    /// Drops the entries before the last checkpoint that is at or before a place: the document does not need them. Returns
+    /// them.
+    pub fn prune(&mut self, seq: u64) -> Vec<EntryId> {
+        let is_base = |(at, link): &(u64, &Link)| *at <= seq && self.may_begin_with(link);
+        let base = (self.base..).zip(&self.entries).filter(is_base).map(|(at, _)| at).last();
+        let Some(base) = base.filter(|base| *base > self.base) else { return Vec::new() };
+        let pruned = self.entries.drain(..usize::try_from(base - self.base).expect("it is in the log"));
+        let pruned = pruned.map(|link| link.id).collect();
+        self.base = base;
+        pruned
     }
 
     /// Joins the path to the entries once it has come down to one of them.
     fn join_path(&mut self) {
         let Some((lowest, first)) = self.path.first_key_value() else { return };
         let lowest = *lowest;
-        let meets = match lowest.checked_sub(1) {
-            None => true,
-            Some(before) => self.entry(before).is_some() && self.entry(before) == first.previous,
-        };
-        if !meets {
+        let follows = lowest
+            .checked_sub(1)
+            .is_none_or(|before| self.entry(before).is_some() && self.entry(before) == first.previous);
+        if !follows && !self.may_begin_with(first) {
             return;
         }
-        self.entries.truncate(place(lowest));
+        self.truncate(if follows { lowest } else { 0 });
+        if !follows {
+            self.base = lowest;
+        }
         for link in std::mem::take(&mut self.path).into_values() {
             // A branch that breaks a bound ends there, for everybody.
             if self.push(link).is_err() {
@@ -259,7 +320,7 @@ impl Chain {
         }
         self.fork = Some(seq);
         if !self.cut().is_some_and(|cut| self.has_come_to(&cut)) {
-            self.entries.truncate(place(seq));
+            self.truncate(seq);
         }
         true
     }
@@ -274,11 +335,11 @@ impl Chain {
         self.path.clear();
         let fork = self.fork.unwrap_or(u64::MAX);
         match end {
-            End::Open => self.entries.truncate(place(fork)),
-            End::BeforeFirst => self.entries.clear(),
-            End::After(cut) if self.has_come_to(&cut) => self.entries.truncate(place(cut.seq) + 1),
+            End::Open => self.truncate(fork),
+            End::BeforeFirst => self.truncate(0),
+            End::After(cut) if self.has_come_to(&cut) => self.truncate(cut.seq + 1),
             // Another branch, or not so far yet.
-            End::After(cut) => self.entries.truncate(place(fork.min(cut.seq))),
+            End::After(cut) => self.truncate(fork.min(cut.seq)),
         }
         true
     }
@@ -325,11 +386,6 @@ impl Cost {
             is_checkpoint: false,
         }
     }
-}
-
-/// A place as an index; one that is beyond every log stays so.
-fn place(seq: u64) -> usize {
-    usize::try_from(seq).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]

@@ -112,7 +112,8 @@ impl Registry {
         let stops = mine.and_then(Chain::fork).filter(|_| !is_ended);
         let has_more = theirs.length > length && stops.is_none_or(|fork| length < fork);
         // Of one length, or shorter, and another branch: the entry that differs is the proof of a fork.
-        let differs = theirs.length > 0
+        // What is not kept any more can't be compared.
+        let differs = theirs.length > mine.map_or(0, Chain::base)
             && theirs.length <= length
             && mine.and_then(|chain| chain.entry(theirs.length - 1)) != theirs.head;
         asks.extend(wanted.map(Ask::Beside));

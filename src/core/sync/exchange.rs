@@ -27,6 +27,7 @@
 
 pub mod wire;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use negentropy::{Id, Negentropy, NegentropyStorageVector};
@@ -34,12 +35,12 @@ use negentropy::{Id, Negentropy, NegentropyStorageVector};
 use crate::digest::Digest;
 use crate::keys::Did;
 use crate::limits::PARAMETERS_VERSION;
-use crate::log::{Entry, EntryId, ForkProof, SignedHeader};
+use crate::log::{self, EntryId, ForkProof, SignedHeader};
 use crate::network::SignedSetChange;
 use crate::receipt::{ProvenPath, Receipt};
 use crate::registry::{Ask, Detail, Registry};
 use crate::sync::rejection::Rejection;
-use wire::{ASKS_MAX, Hello, Message, PAGE_MAX_BYTES, Piece, WANT_MAX};
+use wire::{ASKS_MAX, BESIDE_MAX, Hello, LOGS_MAX, Message, PAGE_MAX_BYTES, Piece, WANT_MAX, detail_weight};
 
 /// The most bytes of a frame of the comparison.
 pub const FRAME_MAX_BYTES: u64 = 60_000;
@@ -47,6 +48,8 @@ pub const FRAME_MAX_BYTES: u64 = 60_000;
 pub const STEPS_MAX: usize = 256;
 /// The most details of a peer that wait for their turn.
 pub const PENDING_MAX: usize = 4_096;
+/// The most entries beside the logs of one identity.
+pub const PENDING_BESIDE_MAX: usize = 100_000;
 /// The sum of marks at which an exchange ends.
 pub const MARKS_MAX: u32 = 100;
 
@@ -91,7 +94,7 @@ pub enum Output {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
     /// The entries that were kept.
-    pub kept: Vec<Entry>,
+    pub kept: Vec<log::Entry>,
     /// Whether anything was new.
     pub has_news: bool,
     /// Faults that pieces prove by themselves.
@@ -244,7 +247,7 @@ impl Exchange {
                 let dids: Vec<Did> = states.iter().filter_map(|state| self.states.get(state)).copied().collect();
                 self.offer(dids, registry);
             }
-            Message::Details(details) => self.take_details(details, registry)?,
+            Message::Details { details, is_last } => self.take_details(details, is_last, registry)?,
             Message::Need { ticket, asks } => self.outputs.push(Output::Load { ticket, asks }),
             Message::Pieces { ticket, pieces } => {
                 if self.is_admitting || self.asked.as_ref().is_none_or(|(asked, ..)| *asked != ticket) {
@@ -323,24 +326,34 @@ impl Exchange {
 
     /// Says what is here of identities. An answer to a `Want` is sent even if nothing is.
     fn offer(&mut self, dids: Vec<Did>, registry: &Registry) {
-        let details: Vec<Detail> = dids.iter().filter_map(|did| registry.detail_of(did)).collect();
-        let is_answer = !self.is_initiator;
-        for chunk in details.chunks(WANT_MAX) {
-            self.send(Message::Details(chunk.to_vec()));
+        let (mut details, mut bytes) = (Vec::new(), 0);
+        for detail in dids.iter().filter_map(|did| registry.detail_of(did)).flat_map(split) {
+            bytes += detail_weight(&detail);
+            if bytes > PAGE_MAX_BYTES || details.len() == WANT_MAX {
+                self.send(Message::Details { details: std::mem::take(&mut details), is_last: false });
+                bytes = detail_weight(&detail);
+            }
+            details.push(detail);
         }
-        if details.is_empty() && is_answer {
-            self.send(Message::Details(Vec::new()));
+        let is_answer = !self.is_initiator;
+        if is_answer || !details.is_empty() {
+            self.send(Message::Details { details, is_last: is_answer });
         }
     }
 
-    fn take_details(&mut self, details: Vec<Detail>, registry: &Registry) -> Result<(), Rejection> {
-        if self.is_initiator {
+    fn take_details(&mut self, details: Vec<Detail>, is_last: bool, registry: &Registry) -> Result<(), Rejection> {
+        if is_last {
             self.due = self.due.checked_sub(1).ok_or(Rejection::Unasked)?;
         }
-        if self.pending.len() + details.len() > PENDING_MAX {
-            return Err(Rejection::Oversized);
+        for detail in details {
+            if self.pending.len() >= PENDING_MAX {
+                return Err(Rejection::Oversized);
+            }
+            match self.pending.entry(detail.did) {
+                Entry::Vacant(place) => drop(place.insert(detail)),
+                Entry::Occupied(mut here) => join(here.get_mut(), detail)?,
+            }
         }
-        self.pending.extend(details.into_iter().map(|detail| (detail.did, detail)));
         self.ask(registry);
         Ok(())
     }
@@ -413,6 +426,27 @@ impl Exchange {
     }
 }
 
+/// A detail in parts of which each has as much as one message may.
+fn split(detail: Detail) -> Vec<Detail> {
+    let Detail { did, openings, logs, beside } = detail;
+    let mut chunks = beside.chunks(BESIDE_MAX).map(<[_]>::to_vec);
+    let first = Detail { did, openings, logs, beside: chunks.next().unwrap_or_default() };
+    let rest = chunks.map(|beside| Detail { did, openings: Vec::new(), logs: Vec::new(), beside });
+    std::iter::once(first).chain(rest).collect()
+}
+
+/// Joins another part of a detail.
+fn join(here: &mut Detail, more: Detail) -> Result<(), Rejection> {
+    here.openings.extend(more.openings);
+    here.logs.extend(more.logs);
+    here.beside.extend(more.beside);
+    if here.beside.len() > PENDING_BESIDE_MAX || here.logs.len() > LOGS_MAX {
+        Err(Rejection::Oversized)
+    } else {
+        Ok(())
+    }
+}
+
 fn hello(registry: &Registry) -> Hello {
     let history = registry.history();
     Hello { topic: history.topic(), parameters: PARAMETERS_VERSION, newest: history.newest(), set: history.number() }
@@ -427,7 +461,7 @@ pub fn plan_answer(registry: &Registry, asks: &[Ask]) -> Vec<Part> {
             Ask::Log { log, known } => {
                 let Some(chain) = registry.chain(log) else { continue };
                 let common = known.iter().find(|(seq, entry)| chain.entry(*seq) == Some(*entry));
-                let from = common.map_or(0, |(seq, _)| seq + 1);
+                let from = common.map_or(chain.base(), |(seq, _)| seq + 1);
                 parts.extend((from..chain.len()).filter_map(|seq| chain.entry(seq)).map(Part::Entry));
             }
             Ask::Fork(log) => {
@@ -465,12 +499,12 @@ pub fn load_answer(parts: Vec<Part>, mut load: impl FnMut(&EntryId) -> Option<Ve
 }
 
 /// Admits a page into a registry. `operations` counts those of a change, before anything of it is decoded.
-pub fn admit(registry: &mut Registry, pieces: &[Piece], operations: impl Fn(&Entry) -> Option<u64>) -> Outcome {
+pub fn admit(registry: &mut Registry, pieces: &[Piece], operations: impl Fn(&log::Entry) -> Option<u64>) -> Outcome {
     let topic = registry.topic();
     let mut outcome = Outcome::default();
     for piece in pieces {
         match piece {
-            Piece::Entry(bytes) => match Entry::decode(&topic, bytes) {
+            Piece::Entry(bytes) => match log::Entry::decode(&topic, bytes) {
                 Err(_) => outcome.rejections.push(Rejection::Forged),
                 Ok(entry) => {
                     // What breaks a bound of its log has no effect anywhere; who carried it is not to blame.

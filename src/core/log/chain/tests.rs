@@ -139,27 +139,95 @@ fn bounds_count_from_the_last_checkpoint() {
     assert_eq!(chain.admit(&bomb, 1), Err(ChainRejection::ChangesFull), "operations count before they are decoded");
 }
 
+/// A log of changes with a checkpoint at each of these places.
+fn changes(from: Option<&SignedHeader>, count: usize, text: &str, checkpoints: &[u64]) -> Vec<SignedHeader> {
+    let mut entries: Vec<SignedHeader> = Vec::new();
+    for at in 0..count {
+        let previous = entries.last().or(from);
+        let seq = previous.map_or(0, |before| before.header().seq + 1);
+        let kind = if checkpoints.contains(&seq) { Kind::Checkpoint } else { Kind::Change };
+        let entry = next(1, previous, kind, &format!("{text} {at}"));
+        entries.push(entry);
+    }
+    entries
+}
+
+#[test]
+fn log_of_changes_is_kept_from_a_checkpoint_on() {
+    let entries = changes(None, 12, "a", &[4, 8]);
+    let new = || Chain::new(facts().log().numbered(1));
+    let mut whole = new();
+    admit_all(&mut whole, &entries);
+    assert!(whole.prune(3).is_empty(), "there is no checkpoint before");
+    let mut fresh = new();
+    assert_eq!(fresh.admit(&entries[9], 0), Ok(Admitted::Waiting), "a change is no beginning");
+    admit_all(&mut fresh, &entries[8..]);
+    assert_eq!((fresh.base(), fresh.len(), fresh.head()), (8, 12, whole.head()));
+    assert_eq!(fresh.admit(&entries[3], 0), Ok(Admitted::Known), "what is before it is not needed");
+    assert_eq!(whole.prune(9), entries[..8].iter().map(SignedHeader::id).collect::<Vec<_>>());
+    assert_eq!((whole.base(), whole.len(), whole.entry(7)), (8, 12, None));
+    // A proof that the device signed twice for a place that is not kept any more: the log ends there for everybody, and what
+    // is before it is fetched again.
+    assert!(whole.note_fork(2));
+    assert_eq!((whole.base(), whole.len()), (0, 0));
+    admit_all(&mut whole, &entries);
+    assert_eq!(whole.len(), 2);
+    // A facts log is never pruned.
+    let mut log = facts();
+    admit_all(&mut log, &branch(0, None, 5, "a"));
+    assert!(log.prune(4).is_empty());
+}
+
+/// One replica stops at an entry that breaks a bound; another one never saw it. Both go on from the next checkpoint.
+#[test]
+fn checkpoint_goes_on_after_what_was_refused() {
+    let entries = changes(None, 6, "a", &[4]);
+    let mut whole = Chain::new(facts().log().numbered(1));
+    for (at, entry) in entries.iter().enumerate() {
+        let operations = if at == 2 { OPERATIONS_MAX + 1 } else { 1 };
+        let admitted = whole.admit(entry, operations);
+        assert_eq!(admitted.is_err(), at == 2, "{at}: {admitted:?}");
+    }
+    let mut fresh = Chain::new(whole.log());
+    entries[4..].iter().for_each(|entry| assert_eq!(fresh.admit(entry, 1), Ok(Admitted::Extended)));
+    assert_eq!((whole.len(), whole.head()), (fresh.len(), fresh.head()));
+}
+
 /// Any order, any split: entries of two branches, and ends that change, delivered in random order and more than once.
 /// Every replica that has them all has the same log.
 #[test]
 fn every_order_of_arrival_gives_one_log() {
     for seed in 0..2_000 {
         let mut random = StdRng::seed_from_u64(seed);
-        let owner = branch(0, None, random.random_range(2..9), "owner");
+        let are_changes = random.random_bool(0.5);
+        let checkpoints: Vec<u64> = (0..14).filter(|_| random.random_bool(0.25)).collect();
+        let branch = |from: Option<&SignedHeader>, count, text| {
+            if are_changes { changes(from, count, text, &checkpoints) } else { branch(0, from, count, text) }
+        };
+        let owner = branch(None, random.random_range(2..9), "owner");
         let from = random.random_range(0..owner.len());
-        let thief = branch(0, Some(&owner[from]), random.random_range(1..6), "thief");
+        let thief = branch(Some(&owner[from]), random.random_range(1..6), "thief");
         let all: Vec<SignedHeader> = owner.iter().chain(&thief).copied().collect();
         let mut ends: Vec<End> =
             (0..random.random_range(0..3)).map(|_| last(&all[random.random_range(0..all.len())])).collect();
         ends.extend([End::Open, End::BeforeFirst].into_iter().filter(|_| random.random_bool(0.3)));
         let last = ends.choose(&mut random).copied().unwrap_or_default();
-        let outcomes: Vec<_> = (0..3).map(|_| deliver(&all, &ends, last, &mut random)).collect();
+        let mut chains: Vec<Chain> = (0..3).map(|_| deliver(&all, &ends, last, &mut random)).collect();
+        // Proofs of forks are passed on, where they matter.
+        let fork = chains.iter().filter_map(Chain::fork).min().filter(|_| last == End::Open);
+        for chain in &mut chains {
+            if let Some(fork) = fork {
+                chain.note_fork(fork);
+            }
+            deliver_all(chain, &all);
+        }
+        let outcomes: Vec<_> = chains.iter().map(|chain| (chain.len(), chain.head())).collect();
         assert!(outcomes.windows(2).all(|pair| pair[0] == pair[1]), "seed {seed}: {outcomes:?}");
     }
 }
 
-fn deliver(all: &[SignedHeader], ends: &[End], last: End, random: &mut StdRng) -> (u64, Option<EntryId>) {
-    let mut chain = facts();
+fn deliver(all: &[SignedHeader], ends: &[End], last: End, random: &mut StdRng) -> Chain {
+    let mut chain = Chain::new(all[0].header().log);
     let mut ends = ends.to_vec();
     ends.shuffle(random);
     // More rounds than there are entries: whatever waits is delivered again, as a peer would.
@@ -176,10 +244,14 @@ fn deliver(all: &[SignedHeader], ends: &[End], last: End, random: &mut StdRng) -
         }
     }
     chain.end_at(last);
+    deliver_all(&mut chain, all);
+    chain
+}
+
+fn deliver_all(chain: &mut Chain, all: &[SignedHeader]) {
     let backwards: Vec<SignedHeader> = all.iter().rev().copied().collect();
     for _ in 0..=all.len() {
-        admit_all(&mut chain, all);
-        admit_all(&mut chain, &backwards);
+        admit_all(chain, all);
+        admit_all(chain, &backwards);
     }
-    (chain.len(), chain.head())
 }

@@ -1,5 +1,6 @@
 //! Two replicas that compare: in pages, over forks, at random, and with liars.
 
+mod fifty_years;
 mod swarm;
 
 use std::collections::VecDeque;
@@ -11,6 +12,7 @@ use super::wire::MESSAGE_MAX_BYTES;
 use super::*;
 use crate::actors::{Person, network, username};
 use crate::canonical::DecodeError;
+use crate::log::Entry;
 use crate::network::NetworkHistory;
 use crate::registry::tests::orders::{Case, Item};
 

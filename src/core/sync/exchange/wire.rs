@@ -14,11 +14,11 @@ pub const PROTOCOL: &str = "/gen/sync/2";
 pub const PAGE_MAX_BYTES: usize = 256 * 1024;
 /// The most bytes of a message: a page and its framing.
 pub const MESSAGE_MAX_BYTES: usize = PAGE_MAX_BYTES + 64 * 1024;
-/// States in one `Want`, and details in one `Details`.
+/// States in one `Want`, details in one `Details`, or changes in one `SetChanges`.
 pub const WANT_MAX: usize = 64;
 /// Openings or logs in one detail.
 pub const LOGS_MAX: usize = 1_024;
-/// Entries beside the logs in one detail. Of an identity with more, the rest is compared in the next round.
+/// Entries beside the logs in one detail. An identity with more has several details.
 pub const BESIDE_MAX: usize = 2_000;
 /// Questions in one `Need`.
 pub const ASKS_MAX: usize = 256;
@@ -36,7 +36,11 @@ pub enum Message {
     },
     /// Asks for the details of the identities in these states.
     Want(Vec<Digest>),
-    Details(Vec<Detail>),
+    /// What this side has of identities. The last one that answers a `Want` says so.
+    Details {
+        details: Vec<Detail>,
+        is_last: bool,
+    },
     Need {
         ticket: u64,
         asks: Vec<Ask>,
@@ -71,6 +75,11 @@ pub enum Piece {
     Path(EntryId, Vec<u8>),
     /// Two headers for one place.
     Fork(Vec<u8>, Vec<u8>),
+}
+
+/// The bytes that a detail takes in a message.
+pub fn detail_weight(detail: &Detail) -> usize {
+    32 + 24 + 32 * detail.openings.len() + 120 * detail.logs.len() + 64 * detail.beside.len()
 }
 
 impl Piece {
@@ -115,7 +124,7 @@ impl Message {
             Self::SetChanges(changes) => list(encoder.byte(2), changes, |encoder, bytes| encoder.bytes(bytes)),
             Self::Compare { round, frame } => encoder.byte(3).integer(*round).bytes(frame),
             Self::Want(states) => list(encoder.byte(4), states, |encoder, state| encoder.fixed(state.as_bytes())),
-            Self::Details(details) => list(encoder.byte(5), details, encode_detail),
+            Self::Details { details, is_last } => list(encoder.byte(5).byte((*is_last).into()), details, encode_detail),
             Self::Need { ticket, asks } => list(encoder.byte(6).integer(*ticket), asks, encode_ask),
             Self::Pieces { ticket, pieces } => {
                 list(encoder.byte(7).integer(*ticket), pieces, |encoder, piece| piece.encode(encoder))
@@ -142,7 +151,14 @@ impl Message {
             2 => Self::SetChanges(many(&mut decoder, WANT_MAX, |decoder| decoder.bytes().map(<[u8]>::to_vec))?),
             3 => Self::Compare { round: decoder.integer()?, frame: decoder.bytes()?.to_vec() },
             4 => Self::Want(many(&mut decoder, WANT_MAX, digest)?),
-            5 => Self::Details(many(&mut decoder, WANT_MAX, decode_detail)?),
+            5 => {
+                let is_last = match decoder.byte()? {
+                    0 => false,
+                    1 => true,
+                    _ => return Err(DecodeError::OutOfRange),
+                };
+                Self::Details { details: many(&mut decoder, WANT_MAX, decode_detail)?, is_last }
+            }
             6 => Self::Need { ticket: decoder.integer()?, asks: many(&mut decoder, ASKS_MAX, decode_ask)? },
             7 => Self::Pieces {
                 ticket: decoder.integer()?,
