@@ -25,6 +25,7 @@
 //! Only a message or piece that proves its own fault: bytes that can't be read, a signature that is wrong, an answer to no
 //! question. Never what an entry says, and never that it comes to nothing here, since both may look otherwise to a carrier.
 
+pub mod pieces;
 pub mod wire;
 
 use std::collections::btree_map::Entry;
@@ -35,11 +36,10 @@ use negentropy::{Id, Negentropy, NegentropyStorageVector};
 use crate::digest::Digest;
 use crate::keys::Did;
 use crate::limits::PARAMETERS_VERSION;
-use crate::log::{self, EntryId, ForkProof, SignedHeader};
 use crate::network::SignedSetChange;
-use crate::receipt::{ProvenPath, Receipt};
 use crate::registry::{Ask, Detail, Registry};
 use crate::sync::rejection::Rejection;
+pub use pieces::{Outcome, Part, admit, load_answer, plan_answer};
 use wire::{ASKS_MAX, BESIDE_MAX, Hello, LOGS_MAX, Message, PAGE_MAX_BYTES, Piece, WANT_MAX, detail_weight};
 
 /// The most bytes of a frame of the comparison.
@@ -88,24 +88,6 @@ pub enum Output {
     Synced,
     /// The exchange is over, for a reason that was given as rejected.
     Ended,
-}
-
-/// What became of a page.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Outcome {
-    /// The entries that were kept.
-    pub kept: Vec<log::Entry>,
-    /// Whether anything was new.
-    pub has_news: bool,
-    /// Faults that pieces prove by themselves.
-    pub rejections: Vec<Rejection>,
-}
-
-/// One part of an answer: a piece, or an entry that is loaded from the store.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Part {
-    Piece(Piece),
-    Entry(EntryId),
 }
 
 /// The exchange with one peer.
@@ -450,105 +432,6 @@ fn join(here: &mut Detail, more: Detail) -> Result<(), Rejection> {
 fn hello(registry: &Registry) -> Hello {
     let history = registry.history();
     Hello { topic: history.topic(), parameters: PARAMETERS_VERSION, newest: history.newest(), set: history.number() }
-}
-
-/// What answers these questions, in an order in which the asker can admit it.
-pub fn plan_answer(registry: &Registry, asks: &[Ask]) -> Vec<Part> {
-    let mut parts = Vec::new();
-    for ask in asks {
-        match ask {
-            Ask::Opening(opening) => parts.extend(registry.opening_entry(opening).map(Part::Entry)),
-            Ask::Log { log, known } => {
-                let Some(chain) = registry.chain(log) else { continue };
-                let common = known.iter().find(|(seq, entry)| chain.entry(*seq) == Some(*entry));
-                let from = common.map_or(chain.base(), |(seq, _)| seq + 1);
-                parts.extend((from..chain.len()).filter_map(|seq| chain.entry(seq)).map(Part::Entry));
-            }
-            Ask::Fork(log) => {
-                let proof = registry.fork_of(log).map(|proof| proof.headers().map(SignedHeader::encode));
-                parts.extend(proof.map(|[one, other]| Part::Piece(Piece::Fork(one, other))));
-            }
-            Ask::Beside(entry) => {
-                let known = registry.confirmations();
-                let receipts = known.receipts_of(entry).map(|receipt| Piece::Receipt(receipt.encode()));
-                let paths = known.paths_of(entry).map(|path| Piece::Path(*entry, path.encode()));
-                parts.extend(receipts.chain(paths).map(Part::Piece));
-                parts.push(Part::Entry(*entry));
-            }
-        }
-    }
-    parts
-}
-
-/// Loads an answer from a store, up to the size of a page.
-pub fn load_answer(parts: Vec<Part>, mut load: impl FnMut(&EntryId) -> Option<Vec<u8>>) -> Vec<Piece> {
-    let (mut pieces, mut bytes) = (Vec::new(), 0);
-    for part in parts {
-        let piece = match part {
-            Part::Piece(piece) => Some(piece),
-            Part::Entry(entry) => load(&entry).map(Piece::Entry),
-        };
-        let Some(piece) = piece else { continue };
-        bytes += piece.weight();
-        if bytes > PAGE_MAX_BYTES {
-            break;
-        }
-        pieces.push(piece);
-    }
-    pieces
-}
-
-/// Admits a page into a registry. `operations` counts those of a change, before anything of it is decoded.
-pub fn admit(registry: &mut Registry, pieces: &[Piece], operations: impl Fn(&log::Entry) -> Option<u64>) -> Outcome {
-    let topic = registry.topic();
-    let mut outcome = Outcome::default();
-    for piece in pieces {
-        match piece {
-            Piece::Entry(bytes) => match log::Entry::decode(&topic, bytes) {
-                Err(_) => outcome.rejections.push(Rejection::Forged),
-                Ok(entry) => {
-                    // What breaks a bound of its log has no effect anywhere; who carried it is not to blame.
-                    let Some(operations) = operations(&entry) else { continue };
-                    let Ok(received) = registry.admit(&entry, operations) else { continue };
-                    match received {
-                        crate::registry::Received::Kept => {
-                            outcome.has_news = true;
-                            outcome.kept.push(entry);
-                        }
-                        // Two entries for one place were news, once.
-                        crate::registry::Received::Forked => outcome.has_news = true,
-                        crate::registry::Received::Known
-                        | crate::registry::Received::Waiting
-                        | crate::registry::Received::NotKept => {}
-                    }
-                }
-            },
-            Piece::Receipt(bytes) => match Receipt::decode(&topic, bytes) {
-                Err(_) => outcome.rejections.push(Rejection::Forged),
-                Ok(receipt) => outcome.has_news |= registry.add_receipt(receipt),
-            },
-            Piece::Path(entry, bytes) => match ProvenPath::decode(bytes) {
-                Err(error) => outcome.rejections.push(error.into()),
-                Ok(path) => outcome.has_news |= registry.add_path(*entry, path),
-            },
-            Piece::Fork(one, other) => {
-                let headers = [one, other].map(|bytes| SignedHeader::decode(&topic, bytes));
-                let [Ok(one), Ok(other)] = headers else {
-                    outcome.rejections.push(Rejection::Forged);
-                    continue;
-                };
-                match ForkProof::new(one, other) {
-                    None => outcome.rejections.push(Rejection::BadChange),
-                    Some(proof) => {
-                        let before = registry.chain(&proof.log()).and_then(crate::log::Chain::fork);
-                        registry.note_fork(proof.clone());
-                        outcome.has_news |= registry.chain(&proof.log()).and_then(crate::log::Chain::fork) != before;
-                    }
-                }
-            }
-        }
-    }
-    outcome
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::wire::MESSAGE_MAX_BYTES;
 use super::*;
 use crate::actors::{Person, network, username};
 use crate::canonical::DecodeError;
-use crate::log::Entry;
+use crate::log::{Entry, EntryId};
 use crate::network::NetworkHistory;
 use crate::registry::tests::orders::{Case, Item};
 

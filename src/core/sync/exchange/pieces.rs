@@ -1,0 +1,122 @@
+//! Pieces: what one replica passes on to another, and how it is put together, loaded and admitted.
+
+use crate::log::{Chain, Entry, EntryId, ForkProof, SignedHeader};
+use crate::receipt::{ProvenPath, Receipt};
+use crate::registry::{Ask, Received, Registry};
+use crate::sync::exchange::wire::{PAGE_MAX_BYTES, Piece};
+use crate::sync::rejection::Rejection;
+
+/// What became of a page.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// The entries that were kept.
+    pub kept: Vec<Entry>,
+    /// Whether anything was new.
+    pub has_news: bool,
+    /// Faults that pieces prove by themselves.
+    pub rejections: Vec<Rejection>,
+}
+
+/// One part of an answer: a piece, or an entry that is loaded from the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    Piece(Piece),
+    Entry(EntryId),
+}
+
+/// What answers these questions, in an order in which the asker can admit it.
+pub fn plan_answer(registry: &Registry, asks: &[Ask]) -> Vec<Part> {
+    let mut parts = Vec::new();
+    for ask in asks {
+        match ask {
+            Ask::Opening(opening) => parts.extend(registry.opening_entry(opening).map(Part::Entry)),
+            Ask::Log { log, known } => {
+                let Some(chain) = registry.chain(log) else { continue };
+                let common = known.iter().find(|(seq, entry)| chain.entry(*seq) == Some(*entry));
+                let from = common.map_or(chain.base(), |(seq, _)| seq + 1);
+                parts.extend((from..chain.len()).filter_map(|seq| chain.entry(seq)).map(Part::Entry));
+            }
+            Ask::Fork(log) => {
+                let proof = registry.fork_of(log).map(|proof| proof.headers().map(SignedHeader::encode));
+                parts.extend(proof.map(|[one, other]| Part::Piece(Piece::Fork(one, other))));
+            }
+            Ask::Beside(entry) => {
+                let known = registry.confirmations();
+                let receipts = known.receipts_of(entry).map(|receipt| Piece::Receipt(receipt.encode()));
+                let paths = known.paths_of(entry).map(|path| Piece::Path(*entry, path.encode()));
+                parts.extend(receipts.chain(paths).map(Part::Piece));
+                parts.push(Part::Entry(*entry));
+            }
+        }
+    }
+    parts
+}
+
+/// Loads an answer from a store, up to the size of a page.
+pub fn load_answer(parts: Vec<Part>, mut load: impl FnMut(&EntryId) -> Option<Vec<u8>>) -> Vec<Piece> {
+    let (mut pieces, mut bytes) = (Vec::new(), 0);
+    for part in parts {
+        let piece = match part {
+            Part::Piece(piece) => Some(piece),
+            Part::Entry(entry) => load(&entry).map(Piece::Entry),
+        };
+        let Some(piece) = piece else { continue };
+        bytes += piece.weight();
+        if bytes > PAGE_MAX_BYTES {
+            break;
+        }
+        pieces.push(piece);
+    }
+    pieces
+}
+
+/// Admits a page into a registry. `operations` counts those of a change, before anything of it is decoded.
+pub fn admit(registry: &mut Registry, pieces: &[Piece], operations: impl Fn(&Entry) -> Option<u64>) -> Outcome {
+    let topic = registry.topic();
+    let mut outcome = Outcome::default();
+    for piece in pieces {
+        match piece {
+            Piece::Entry(bytes) => match Entry::decode(&topic, bytes) {
+                Err(_) => outcome.rejections.push(Rejection::Forged),
+                Ok(entry) => {
+                    // What breaks a bound of its log has no effect anywhere; who carried it is not to blame.
+                    let Some(operations) = operations(&entry) else { continue };
+                    let Ok(received) = registry.admit(&entry, operations) else { continue };
+                    match received {
+                        Received::Kept => {
+                            outcome.has_news = true;
+                            outcome.kept.push(entry);
+                        }
+                        // Two entries for one place were news, once.
+                        Received::Forked => outcome.has_news = true,
+                        Received::Known | Received::Waiting | Received::NotKept => {}
+                    }
+                }
+            },
+            Piece::Receipt(bytes) => match Receipt::decode(&topic, bytes) {
+                Err(_) => outcome.rejections.push(Rejection::Forged),
+                Ok(receipt) => outcome.has_news |= registry.add_receipt(receipt),
+            },
+            Piece::Path(entry, bytes) => match ProvenPath::decode(bytes) {
+                Err(error) => outcome.rejections.push(error.into()),
+                Ok(path) => outcome.has_news |= registry.add_path(*entry, path),
+            },
+            Piece::Fork(one, other) => {
+                let headers = [one, other].map(|bytes| SignedHeader::decode(&topic, bytes));
+                let [Ok(one), Ok(other)] = headers else {
+                    outcome.rejections.push(Rejection::Forged);
+                    continue;
+                };
+                match ForkProof::new(one, other) {
+                    None => outcome.rejections.push(Rejection::BadChange),
+                    Some(proof) => {
+                        let before = registry.chain(&proof.log()).and_then(Chain::fork);
+                        registry.note_fork(proof.clone());
+                        outcome.has_news |= registry.chain(&proof.log()).and_then(Chain::fork) != before;
+                    }
+                }
+            }
+        }
+    }
+    outcome
+}
