@@ -23,6 +23,8 @@
 mod actors;
 pub mod archive;
 pub mod artifact;
+#[cfg(test)]
+mod attacks;
 pub mod block_list;
 pub mod book;
 pub mod canonical;

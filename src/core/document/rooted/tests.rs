@@ -320,3 +320,42 @@ fn checkpoint_leaves_out_what_waits() {
     assert_eq!(phone.document.lost_writes(&phone.log).len(), 1);
     assert!(!laptop.document.counts(&first.id));
 }
+
+/// A change whose operation replaces one that its dependencies do not have was good at whom had seen that one, and marked
+/// the carrier elsewhere. Now it counts for everybody once both are there, in whatever order they come.
+#[test]
+fn predecessor_outside_the_causal_past_is_the_same_in_every_order() {
+    let bio = |text: &str| [Write::put(Map::Profile, "bio", Value::Text(text.into()))];
+    let mut beginning = RootedDocument::default();
+    let other = beginning.write(log(1), NOW, &bio("other")).expect("small");
+    let mine = beginning.write(log(2), NOW, &bio("mine")).expect("small");
+    let foreign = Change::from_bytes(other.clone()).expect("a change");
+    let mut expanded: automerge::ExpandedChange = Change::from_bytes(mine).expect("a change").decode();
+    expanded.operations[0].pred =
+        vec![automerge::legacy::OpId::new(foreign.start_op().get(), foreign.actor_id())].into();
+    let forged = Change::from(expanded).raw_bytes().to_vec();
+    let ids = [entry(&log(1), 0, &other), entry(&log(2), 0, &forged)];
+    let mut outcomes = Vec::new();
+    for order in [[0, 1], [1, 0]] {
+        let mut document = RootedDocument::default();
+        for at in order {
+            let (log, body) = if at == 0 { (log(1), &other) } else { (log(2), &forged) };
+            document.insert_change(log, 0, ids[at], body).expect("both have the form of a change");
+        }
+        outcomes.push((document.data(), ids.map(|id| document.counts(&id))));
+    }
+    assert_eq!(outcomes[0], outcomes[1]);
+}
+
+/// A snapshot was Automerge's own bytes, which may hide anything. A checkpoint is values, in one form.
+#[test]
+fn hostile_snapshot_is_no_data() {
+    let mut document = Automerge::new();
+    let saved = document.save();
+    assert!(Data::decode(&saved).is_err());
+    let mut actor = document.transaction();
+    actor.put(automerge::ROOT, "profile", "no map").expect("a put");
+    actor.commit();
+    // What does not keep to the schema is not taken into a checkpoint either.
+    assert_eq!(Data::of(&document), Data::default());
+}
