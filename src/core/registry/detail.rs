@@ -69,7 +69,7 @@ impl Registry {
     }
 
     /// Entries that are passed on by themselves, each with a digest over what confirms it.
-    fn beside(&self, did: &Did) -> BTreeMap<EntryId, Digest> {
+    pub(super) fn beside(&self, did: &Did) -> BTreeMap<EntryId, Digest> {
         let kept = self.facts.by_identity(did).filter(|fact| self.is_kept(fact));
         let beside = kept.filter_map(|fact| {
             let confirming = self.confirming(&fact.id);

@@ -5,7 +5,6 @@ use crate::canonical::Encoder;
 use crate::digest::Digest;
 use crate::keys::Did;
 use crate::log::End;
-use crate::receipt::{ProvenPath, Receipt};
 use crate::registry::Registry;
 use crate::standing::Statements;
 
@@ -54,13 +53,8 @@ impl Registry {
                 encoder = encoder.byte(4).integer(fork);
             }
         }
-        for fact in self.facts.by_identity(did).filter(|fact| self.is_kept(fact)) {
-            let receipts = self.confirmations.receipts_of(&fact.id).map(Receipt::encode);
-            let paths = self.confirmations.paths_of(&fact.id).map(ProvenPath::encode);
-            let all: Vec<u8> = receipts.chain(paths).flatten().collect();
-            if !all.is_empty() {
-                encoder = encoder.byte(5).fixed(fact.id.as_bytes()).bytes(&all);
-            }
+        for (entry, digest) in self.beside(did) {
+            encoder = encoder.byte(5).fixed(entry.as_bytes()).fixed(digest.as_bytes());
         }
         Digest::of(&encoder.finish())
     }
