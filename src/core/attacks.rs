@@ -1,5 +1,5 @@
 //! Attacks on the first format, one test each, on the second: what they relied on can't be said any more, or changes nothing.
-//! Other attacks have their tests beside what stops them (two branches: `sync::exchange`; hostile documents: `document::rooted`; stolen keys: `registry`,
+//! Other attacks have their tests beside what stops them (two branches, bad signatures inside entries: `sync::exchange`; hostile documents: `document::rooted`; stolen keys: `registry`,
 //! `standing`, `book`; retired witness keys: `receipt`, `book`).
 
 use std::collections::BTreeSet;
@@ -11,13 +11,9 @@ use crate::document::rooted::{RootedDocument, Write, count_operations};
 use crate::fact::ClaimedName;
 use crate::log::body::{Claim, Mark, Withdrawal};
 use crate::log::chain::OPERATIONS_MAX;
-use crate::log::{Body, BodyError, Chain, ChainRejection, Entry, EntryId, Kind};
+use crate::log::{Body, Chain, ChainRejection, Entry, EntryId, Kind};
 use crate::network::{Genesis, NetworkHistory};
-use crate::outcome::NoEffect;
 use crate::registry::Registry;
-use crate::statement::StatementError;
-use crate::sync::exchange::wire::Piece;
-use crate::sync::exchange::{Outcome, admit};
 use crate::time::Timestamp;
 
 fn witness() -> Witness {
@@ -74,27 +70,6 @@ fn operation_bomb_is_refused_before_anything_is_unpacked() {
     }
     assert_eq!(refused, Some(ChainRejection::ChangesFull));
     assert!(operations <= OPERATIONS_MAX && operations > 1_000, "{operations}");
-}
-
-/// A statement inside an entry with a bad signature: the entry says nothing, and who carries it is not marked.
-#[test]
-fn bad_signature_inside_an_entry_marks_nobody() {
-    let mut witness = witness();
-    let ((_, mut alice), (_, mut bob)) = (device(&witness, 1), device(&witness, 2));
-    let hers = alice.claim("rose", None);
-    let forged = Withdrawal::sign(&alice.topic, &bob.key, hers.id());
-    let Body::Claim(claim) = claim_of("rose", BEGIN, vec![forged]) else { unreachable!("a claim") };
-    // It says that Alice's device signed, which it did not.
-    let mut bytes = Body::Claim(claim).encode();
-    let place = bytes.windows(32).position(|window| window == bob.key.public().as_bytes()).expect("the key is there");
-    bytes[place..place + 32].copy_from_slice(alice.key.public().as_bytes());
-    let entry = bob.write_raw(Kind::Claim as u8, bytes);
-    let pieces = [Piece::Entry(bob.opening.encode()), Piece::Entry(entry.encode())];
-    let Outcome { kept, rejections, .. } = admit(&mut witness.registry, &pieces, |_| Some(0));
-    assert_eq!((kept.len(), rejections), (2, vec![]), "it is kept and passed on");
-    let effect = witness.registry.effect(&entry).expect("its opening is here");
-    assert_eq!(effect, Err(NoEffect::Body(BodyError::Statement(StatementError::Forged))));
-    assert!(witness.registry.name(&username("rose")).others.is_empty());
 }
 
 /// A holder gave a name up with a date before the releases, and every version that anybody depended on was gone.

@@ -11,6 +11,7 @@
 //! - broken rules: [`rejection`]; what follows from them: [`reputation`]
 //! - a network that exists only in memory: [`simulator`]
 
+pub mod asking;
 pub mod blocks;
 pub mod chat;
 pub mod exchange;

@@ -111,6 +111,7 @@ pub struct Exchange {
     due: usize,
     has_sent_done: bool,
     has_received_done: bool,
+    has_synced: bool,
     marks: u32,
     outputs: Vec<Output>,
 }
@@ -134,6 +135,7 @@ impl Exchange {
             due: 0,
             has_sent_done: true,
             has_received_done: true,
+            has_synced: true,
             marks: 0,
             outputs: Vec::new(),
         }
@@ -198,7 +200,7 @@ impl Exchange {
 
     fn start_round(&mut self, round: u64, registry: &Registry) -> Result<(), Rejection> {
         (self.round, self.steps, self.is_compared) = (round, 0, false);
-        (self.has_sent_done, self.has_received_done, self.due) = (false, false, 0);
+        (self.has_sent_done, self.has_received_done, self.has_synced, self.due) = (false, false, false, 0);
         self.pending.clear();
         self.asked = None;
         self.states.clear();
@@ -402,7 +404,8 @@ impl Exchange {
             let round = self.round;
             self.send(Message::Done { round });
         }
-        if self.has_sent_done && self.has_received_done {
+        if self.has_sent_done && self.has_received_done && !self.has_synced {
+            self.has_synced = true;
             self.outputs.push(Output::Synced);
         }
     }

@@ -12,9 +12,12 @@ use super::wire::MESSAGE_MAX_BYTES;
 use super::*;
 use crate::actors::{Person, network, username};
 use crate::canonical::DecodeError;
-use crate::log::{Entry, EntryId};
+use crate::log::body::Withdrawal;
+use crate::log::{self, Entry, EntryId};
 use crate::network::NetworkHistory;
+use crate::outcome::NoEffect;
 use crate::registry::tests::orders::{Case, Item};
+use crate::statement::StatementError;
 
 /// One replica: its registry, and the entries as bytes.
 struct Node {
@@ -57,6 +60,7 @@ fn compare(one: &mut Node, other: &mut Node) -> Traffic {
     let mut queues: [VecDeque<Input>; 2] = [[Input::Opened].into(), [Input::Opened].into()];
     let mut traffic = Traffic::default();
     let mut has_begun = false;
+    let mut synced = [0, 0];
     for _ in 0..100_000 {
         let Some(at) = (0..2).find(|at| !queues[*at].is_empty()) else {
             if has_begun {
@@ -95,11 +99,13 @@ fn compare(one: &mut Node, other: &mut Node) -> Traffic {
                     }
                 }
                 Output::Rejected(rejection) => traffic.rejections.push(rejection),
-                Output::Synced | Output::Ended => {}
+                Output::Synced => synced[at] += 1,
+                Output::Ended => {}
             }
         }
     }
     assert!(!sides[0].0.is_busy() && !sides[1].0.is_busy(), "the round ends");
+    assert_eq!(synced, [1, 1]);
     traffic
 }
 
@@ -296,4 +302,26 @@ fn change_of_the_set_is_carried_by_who_knows_it() {
         compare(one, other);
         assert_eq!((one.registry.history().number(), other.registry.history().number()), (1, 1));
     }
+}
+
+/// A statement inside an entry with a bad signature: the entry says nothing, and who carries it is not marked.
+#[test]
+fn bad_signature_inside_an_entry_marks_nobody() {
+    let (history, _) = network(1, 1);
+    let mut node = Node::new(history.clone());
+    let [mut alice, mut bob] = [1, 2].map(|seed| Person::new(history.topic(), seed).device(0, seed));
+    let hers = alice.claim("rose", None);
+    let forged = Withdrawal::sign(&alice.topic, &bob.key, hers.id());
+    let second = bob.clone().claim_again("rose", None, 1, vec![forged]);
+    // It says that Alice's device signed, which it did not.
+    let mut bytes = second.body().to_vec();
+    let place = bytes.windows(32).position(|window| window == bob.key.public().as_bytes()).expect("the key is there");
+    bytes[place..place + 32].copy_from_slice(alice.key.public().as_bytes());
+    let entry = bob.write_raw(log::Kind::Claim as u8, bytes);
+    let pieces = [Piece::Entry(bob.opening.encode()), Piece::Entry(entry.encode())];
+    let Outcome { kept, rejections, .. } = admit(&mut node.registry, &pieces, |_| Some(0));
+    assert_eq!((kept.len(), rejections), (2, vec![]), "it is kept and passed on");
+    let effect = node.registry.effect(&entry).expect("its opening is here");
+    assert_eq!(effect, Err(NoEffect::Body(log::BodyError::Statement(StatementError::Forged))));
+    assert!(node.registry.name(&username("rose")).others.is_empty());
 }
