@@ -133,10 +133,11 @@ fn signed_bytes(set: u32, entry: &EntryId, slots: &[Digest], at: Timestamp) -> V
 }
 
 impl Confirmations {
-    /// Adds a verified receipt. Returns whether it was new. Receipts of keys that are in no known set are not kept, and of
-    /// several by one witness for one entry the earliest is.
+    /// Adds a verified receipt. Returns whether it was new. Only receipts by witnesses of the present set are kept: those of
+    /// a closed set count for nothing, so a stolen retired key can't fill anybody's memory either. Of several by one witness
+    /// for one entry the earliest is kept.
     pub fn add_receipt(&mut self, history: &NetworkHistory, receipt: Receipt) -> bool {
-        if !history.set_of(receipt.set).is_some_and(|set| set.has(&receipt.witness)) {
+        if receipt.set != history.number() || !history.set().has(&receipt.witness) {
             return false;
         }
         self.note_contradictions(&receipt);
@@ -198,6 +199,12 @@ impl Confirmations {
     /// The receipts of an entry, by set and witness.
     pub fn receipts_of(&self, entry: &EntryId) -> impl Iterator<Item = &Receipt> {
         self.receipts.get(entry).into_iter().flat_map(BTreeMap::values)
+    }
+
+    /// The receipts of an entry by the present set: those that count, and that replicas compare.
+    pub fn present_receipts_of(&self, history: &NetworkHistory, entry: &EntryId) -> impl Iterator<Item = &Receipt> {
+        let present = history.number();
+        self.receipts_of(entry).filter(move |receipt| receipt.set == present)
     }
 
     /// The paths of an entry.

@@ -110,6 +110,7 @@ fn receipts_of_a_closed_set_count_only_under_its_root() {
     assert!(known.add_path(&history, entry("listed"), path.clone()));
     assert!(!known.add_path(&history, entry("overlooked"), path), "it is the path of another fact");
     assert!(known.is_confirmed(&history, &entry("listed")));
-    known.add_receipt(&history, receipt(&topic, &keys[0], "stolen", &["rose"]));
+    assert!(!known.add_receipt(&history, receipt(&topic, &keys[0], "stolen", &["rose"])), "and none more is kept");
+    assert_eq!(known.receipts_of(&entry("stolen")).count(), 0);
     assert!(!known.is_confirmed(&history, &entry("stolen")));
 }

@@ -81,7 +81,7 @@ impl Registry {
 
     /// The receipts and paths of an entry, as bytes in one order.
     fn confirming(&self, entry: &EntryId) -> Vec<u8> {
-        let receipts = self.confirmations.receipts_of(entry).map(Receipt::encode);
+        let receipts = self.confirmations.present_receipts_of(&self.history, entry).map(Receipt::encode);
         let paths = self.confirmations.paths_of(entry).map(ProvenPath::encode);
         receipts.chain(paths).flatten().collect()
     }

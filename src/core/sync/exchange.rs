@@ -39,17 +39,17 @@ use crate::limits::PARAMETERS_VERSION;
 use crate::network::SignedSetChange;
 use crate::registry::{Ask, Detail, Registry};
 use crate::sync::rejection::Rejection;
+use crate::sync::session::budget::Budget;
+use crate::time::Timestamp;
 pub use pieces::{Outcome, Part, admit, load_answer, plan_answer};
-use wire::{ASKS_MAX, BESIDE_MAX, Hello, LOGS_MAX, Message, PAGE_MAX_BYTES, Piece, WANT_MAX, detail_weight};
+use wire::{ASKS_MAX, BESIDE_MAX, Hello, Message, PAGE_MAX_BYTES, Piece, WANT_MAX, detail_weight};
 
 /// The most bytes of a frame of the comparison.
 pub const FRAME_MAX_BYTES: u64 = 60_000;
 /// The most frames of one comparison.
 pub const STEPS_MAX: usize = 256;
-/// The most details of a peer that wait for their turn.
-pub const PENDING_MAX: usize = 4_096;
-/// The most entries beside the logs of one identity.
-pub const PENDING_BESIDE_MAX: usize = 100_000;
+/// The most bytes of a peer's details that wait for their turn. What is beyond is left to the next round.
+pub const PENDING_MAX_BYTES: usize = 8 * 1024 * 1024;
 /// The sum of marks at which an exchange ends.
 pub const MARKS_MAX: u32 = 100;
 
@@ -103,6 +103,7 @@ pub struct Exchange {
     states: HashMap<Digest, Did>,
     /// What the peer has of identities of which something is missing here.
     pending: BTreeMap<Did, Detail>,
+    pending_bytes: usize,
     /// The questions that are not answered yet.
     asked: Option<(u64, Vec<Ask>, BTreeSet<Did>)>,
     is_admitting: bool,
@@ -113,6 +114,8 @@ pub struct Exchange {
     has_received_done: bool,
     has_synced: bool,
     marks: u32,
+    /// How much the peer may ask for and send.
+    budget: Budget,
     outputs: Vec<Output>,
 }
 
@@ -129,6 +132,7 @@ impl Exchange {
             machine: None,
             states: HashMap::new(),
             pending: BTreeMap::new(),
+            pending_bytes: 0,
             asked: None,
             is_admitting: false,
             next_ticket: 1,
@@ -137,12 +141,13 @@ impl Exchange {
             has_received_done: true,
             has_synced: true,
             marks: 0,
+            budget: Budget::default(),
             outputs: Vec::new(),
         }
     }
 
     /// Takes what happened and returns what is to be done, in order.
-    pub fn handle(&mut self, input: Input, registry: &Registry) -> Vec<Output> {
+    pub fn handle(&mut self, input: Input, registry: &Registry, now: Timestamp) -> Vec<Output> {
         if self.has_ended {
             return Vec::new();
         }
@@ -152,13 +157,14 @@ impl Exchange {
                 Ok(())
             }
             Input::Begin => self.begin(registry),
-            Input::Message(bytes) => match Message::decode(&bytes) {
-                Ok(message) => self.receive(message, registry),
-                Err(error) => Err(error.into()),
-            },
+            Input::Message(bytes) => self.budget.message(now).and_then(|()| {
+                let message = Message::decode(&bytes)?;
+                self.receive(message, registry)
+            }),
             Input::Loaded { ticket, pieces } => {
+                let bytes = pieces.iter().map(Piece::weight).sum();
                 self.send(Message::Pieces { ticket, pieces });
-                Ok(())
+                self.budget.sent(bytes, now)
             }
             Input::Admitted(outcome) => self.go_on(&outcome, registry),
         };
@@ -202,6 +208,7 @@ impl Exchange {
         (self.round, self.steps, self.is_compared) = (round, 0, false);
         (self.has_sent_done, self.has_received_done, self.has_synced, self.due) = (false, false, false, 0);
         self.pending.clear();
+        self.pending_bytes = 0;
         self.asked = None;
         self.states.clear();
         let summaries = registry.summaries();
@@ -330,12 +337,14 @@ impl Exchange {
             self.due = self.due.checked_sub(1).ok_or(Rejection::Unasked)?;
         }
         for detail in details {
-            if self.pending.len() >= PENDING_MAX {
-                return Err(Rejection::Oversized);
+            let bytes = detail_weight(&detail);
+            if self.pending_bytes + bytes > PENDING_MAX_BYTES {
+                continue;
             }
+            self.pending_bytes += bytes;
             match self.pending.entry(detail.did) {
                 Entry::Vacant(place) => drop(place.insert(detail)),
-                Entry::Occupied(mut here) => join(here.get_mut(), detail)?,
+                Entry::Occupied(mut here) => join(here.get_mut(), detail),
             }
         }
         self.ask(registry);
@@ -361,9 +370,7 @@ impl Exchange {
                 break;
             }
         }
-        for did in complete {
-            self.pending.remove(&did);
-        }
+        complete.iter().for_each(|did| self.drop_pending(did));
         if asks.is_empty() {
             return self.finish();
         }
@@ -371,6 +378,12 @@ impl Exchange {
         self.next_ticket += 1;
         self.asked = Some((ticket, asks.clone(), dids));
         self.send(Message::Need { ticket, asks });
+    }
+
+    fn drop_pending(&mut self, did: &Did) {
+        if let Some(detail) = self.pending.remove(did) {
+            self.pending_bytes -= detail_weight(&detail);
+        }
     }
 
     /// What was asked for has arrived and is admitted.
@@ -382,9 +395,7 @@ impl Exchange {
             let missing = |did: &Did| self.pending.get(did).map(|detail| registry.asks_for(detail)).unwrap_or_default();
             let stuck: Vec<Did> =
                 dids.into_iter().filter(|did| missing(did).iter().any(|ask| asked.contains(ask))).collect();
-            for did in stuck {
-                self.pending.remove(&did);
-            }
+            stuck.iter().for_each(|did| self.drop_pending(did));
         }
         for rejection in &outcome.rejections {
             self.reject(*rejection);
@@ -421,15 +432,10 @@ fn split(detail: Detail) -> Vec<Detail> {
 }
 
 /// Joins another part of a detail.
-fn join(here: &mut Detail, more: Detail) -> Result<(), Rejection> {
+fn join(here: &mut Detail, more: Detail) {
     here.openings.extend(more.openings);
     here.logs.extend(more.logs);
     here.beside.extend(more.beside);
-    if here.beside.len() > PENDING_BESIDE_MAX || here.logs.len() > LOGS_MAX {
-        Err(Rejection::Oversized)
-    } else {
-        Ok(())
-    }
 }
 
 fn hello(registry: &Registry) -> Hello {

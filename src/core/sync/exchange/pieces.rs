@@ -6,6 +6,9 @@ use crate::registry::{Ask, Received, Registry};
 use crate::sync::exchange::wire::{PAGE_MAX_BYTES, Piece};
 use crate::sync::rejection::Rejection;
 
+/// The most parts of one answer. The smallest piece, a receipt, has 157 bytes.
+pub const PARTS_MAX: usize = 2_048;
+
 /// What became of a page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
@@ -24,17 +27,22 @@ pub enum Part {
     Entry(EntryId),
 }
 
-/// What answers these questions, in an order in which the asker can admit it.
+/// What answers these questions, in an order in which the asker can admit it: at most [`PARTS_MAX`] parts, more than fit
+/// into a page. Questions may name long logs many times.
 pub fn plan_answer(registry: &Registry, asks: &[Ask]) -> Vec<Part> {
     let mut parts = Vec::new();
     for ask in asks {
+        if parts.len() >= PARTS_MAX {
+            break;
+        }
         match ask {
             Ask::Opening(opening) => parts.extend(registry.opening_entry(opening).map(Part::Entry)),
             Ask::Log { log, known } => {
                 let Some(chain) = registry.chain(log) else { continue };
                 let common = known.iter().find(|(seq, entry)| chain.entry(*seq) == Some(*entry));
                 let from = common.map_or(chain.base(), |(seq, _)| seq + 1);
-                parts.extend((from..chain.len()).filter_map(|seq| chain.entry(seq)).map(Part::Entry));
+                let entries = (from..chain.len()).filter_map(|seq| chain.entry(seq));
+                parts.extend(entries.take(PARTS_MAX - parts.len()).map(Part::Entry));
             }
             Ask::Fork(log) => {
                 let proof = registry.fork_of(log).map(|proof| proof.headers().map(SignedHeader::encode));
@@ -42,7 +50,9 @@ pub fn plan_answer(registry: &Registry, asks: &[Ask]) -> Vec<Part> {
             }
             Ask::Beside(entry) => {
                 let known = registry.confirmations();
-                let receipts = known.receipts_of(entry).map(|receipt| Piece::Receipt(receipt.encode()));
+                let receipts = known
+                    .present_receipts_of(registry.history(), entry)
+                    .map(|receipt| Piece::Receipt(receipt.encode()));
                 let paths = known.paths_of(entry).map(|path| Piece::Path(*entry, path.encode()));
                 parts.extend(receipts.chain(paths).map(Part::Piece));
                 parts.push(Part::Entry(*entry));

@@ -4,13 +4,14 @@ mod fifty_years;
 mod swarm;
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use rand::Rng;
 use rand::seq::SliceRandom;
 
 use super::wire::MESSAGE_MAX_BYTES;
 use super::*;
-use crate::actors::{Person, network, username};
+use crate::actors::{BEGIN, Person, network, username};
 use crate::canonical::DecodeError;
 use crate::log::body::Withdrawal;
 use crate::log::{self, Entry, EntryId};
@@ -61,7 +62,7 @@ fn compare(one: &mut Node, other: &mut Node) -> Traffic {
     let mut traffic = Traffic::default();
     let mut has_begun = false;
     let mut synced = [0, 0];
-    for _ in 0..100_000 {
+    for at_step in 0..100_000 {
         let Some(at) = (0..2).find(|at| !queues[*at].is_empty()) else {
             if has_begun {
                 break;
@@ -72,7 +73,7 @@ fn compare(one: &mut Node, other: &mut Node) -> Traffic {
         };
         let input = queues[at].pop_front().expect("it is not empty");
         let (exchange, node) = &mut sides[at];
-        for output in exchange.handle(input, &node.registry) {
+        for output in exchange.handle(input, &node.registry, BEGIN.plus(Duration::from_secs(at_step))) {
             match output {
                 Output::Send(message) => {
                     let bytes = message.encode();
@@ -237,11 +238,11 @@ fn peers_of_another_network_are_told_apart_before_anything_is_compared() {
     let (one, other) = (Registry::new(one), Registry::new(other));
     let mut exchange = Exchange::new(true);
     let foreign = Message::Hello(hello(&other)).encode();
-    let outputs = exchange.handle(Input::Message(foreign), &one);
+    let outputs = exchange.handle(Input::Message(foreign), &one, BEGIN);
     assert!(outputs.contains(&Output::Rejected(Rejection::ForeignTopic)), "{outputs:?}");
     let mut exchange = Exchange::new(true);
     let early = Message::Done { round: 0 }.encode();
-    assert!(exchange.handle(Input::Message(early), &one).contains(&Output::Rejected(Rejection::OutOfOrder)));
+    assert!(exchange.handle(Input::Message(early), &one, BEGIN).contains(&Output::Rejected(Rejection::OutOfOrder)));
 }
 
 #[test]
@@ -324,4 +325,33 @@ fn bad_signature_inside_an_entry_marks_nobody() {
     let effect = node.registry.effect(&entry).expect("its opening is here");
     assert_eq!(effect, Err(NoEffect::Body(log::BodyError::Statement(StatementError::Forged))));
     assert!(node.registry.name(&username("rose")).others.is_empty());
+}
+
+/// A peer that sends details without end, or asks for one long log many times, takes a bounded share of memory.
+#[test]
+fn what_a_peer_makes_a_node_hold_is_bounded() {
+    let (history, _) = network(1, 1);
+    let mut node = Node::new(history.clone());
+    let mut laptop = Person::new(history.topic(), 1).device(0, 1);
+    node.give(&laptop.opening);
+    for at in 0..3_000 {
+        node.give(&laptop.claim(&format!("name-{at}"), None));
+    }
+    let asks = vec![Ask::Log { log: laptop.log(), known: vec![] }; ASKS_MAX];
+    assert_eq!(plan_answer(&node.registry, &asks).len(), pieces::PARTS_MAX);
+
+    let mut exchange = Exchange::new(false);
+    exchange.handle(Input::Message(Message::Hello(hello(&node.registry)).encode()), &node.registry, BEGIN);
+    let beside: Vec<(EntryId, Digest)> =
+        (0..BESIDE_MAX).map(|at| (EntryId::from_digest(Digest::of(&at.to_be_bytes())), Digest::of(b"x"))).collect();
+    let mut ended = false;
+    for at in 0..5_000u64 {
+        let did = Did::from_digest(Digest::of(&(at % 900).to_be_bytes()));
+        let detail = Detail { did, openings: vec![Digest::of(b"o")], logs: vec![], beside: beside.clone() };
+        let message = Message::Details { details: vec![detail], is_last: false }.encode();
+        let outputs = exchange.handle(Input::Message(message), &node.registry, BEGIN);
+        ended |= outputs.contains(&Output::Ended);
+        assert!(exchange.pending_bytes <= PENDING_MAX_BYTES);
+    }
+    assert!(ended, "a flood of messages ends the exchange");
 }

@@ -75,7 +75,7 @@ impl PassingOn {
 
 /// All buckets of one peer.
 #[derive(Debug)]
-pub(super) struct Budget {
+pub(in crate::sync) struct Budget {
     messages: Bucket,
     announcements: Bucket,
     bytes: Bucket,
@@ -93,17 +93,17 @@ impl Default for Budget {
 
 impl Budget {
     /// Counts one message of the peer.
-    pub(super) fn message(&mut self, now: Timestamp) -> Result<(), Rejection> {
+    pub(in crate::sync) fn message(&mut self, now: Timestamp) -> Result<(), Rejection> {
         self.messages.draw(1, now).then_some(()).ok_or(Rejection::TooManyMessages)
     }
 
     /// Counts one announcement of the peer.
-    pub(super) fn announcement(&mut self, now: Timestamp) -> Result<(), Rejection> {
+    pub(in crate::sync) fn announcement(&mut self, now: Timestamp) -> Result<(), Rejection> {
         self.announcements.draw(1, now).then_some(()).ok_or(Rejection::TooManyAnnouncements)
     }
 
     /// Counts bytes of changes served to the peer.
-    pub(super) fn sent(&mut self, bytes: usize, now: Timestamp) -> Result<(), Rejection> {
+    pub(in crate::sync) fn sent(&mut self, bytes: usize, now: Timestamp) -> Result<(), Rejection> {
         self.bytes.draw(bytes as u64, now).then_some(()).ok_or(Rejection::TooManyBytes)
     }
 }
