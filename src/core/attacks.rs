@@ -92,7 +92,7 @@ fn end_takes_back_no_release() {
     assert_eq!(versions, releases.iter().map(Entry::id).collect());
 }
 
-/// A withdrawal of a release that was dated in the far future stood for ever. Now the chain of marks decides, and no date.
+/// A withdrawal of a release that was dated in the far future was permanent. Now the chain of marks decides, not a date.
 #[test]
 fn withdrawal_from_the_far_future_is_undone_like_any_other() {
     let mut witness = witness();
@@ -112,7 +112,7 @@ fn withdrawal_from_the_far_future_is_undone_like_any_other() {
     });
     let refused = laptop.clone().write(&far);
     assert_eq!(witness.ask(&laptop, &refused, BEGIN), Err(Refusal::DatedAhead));
-    // Without witnesses nobody refuses it, and it is undone all the same.
+    // Without witnesses it is not refused, and can be undone all the same.
     let mut registry = Registry::new(NetworkHistory::new(Genesis::without_witnesses(1)));
     let mut laptop = Person::new(registry.topic(), 1).device(0, 1);
     let claim = laptop.claim_module("crc-32");
@@ -166,7 +166,7 @@ fn both_orders_of_two_claims_come_to_the_same() {
     }
 }
 
-/// A receipt that nobody was shown: names looked free, and a year later the attacker came with it.
+/// A receipt that was kept back: names looked free, and a year later the attacker published it.
 #[test]
 fn withheld_receipt_is_shown_to_the_next_who_asks() {
     let mut witness = witness();

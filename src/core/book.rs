@@ -2,7 +2,7 @@
 //!
 //! Two questions are kept apart. *Who holds a name?* is computed from confirmed facts, without a clock
 //! ([`outcome`](crate::outcome)). *May this be signed now?* is asked here: by a witness before it signs, and by clients as a
-//! [`forecast`]. Only the second one looks at clocks, at how many names somebody holds, and at what was given up lately.
+//! [`forecast`]. Only the second one looks at clocks, at how many names an identity holds, and at recent give-ups.
 //!
 //! # One fact for a slot
 //! Whatever else a witness knows, it signs at most one fact for a slot. A slot that is taken is answered with the fact that
@@ -111,7 +111,9 @@ pub enum Refusal {
     Held(EntryId),
     #[error("the claim does not come after the last end of the name's holding")]
     NotAfterLastEnd(Option<EntryId>),
-    #[error("the name was given up lately; until then only its last holder, or whom it was given to, may claim it")]
+    #[error(
+        "the name was given up recently; until then only its last holder, or the identity that it was given to, may claim it"
+    )]
     CoolingDown { until: Timestamp },
     #[error(
         "an identity holds at most {most} names of this kind in this network, those that it gave up lately counted"

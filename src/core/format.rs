@@ -1,5 +1,5 @@
 //! The format as bytes: every kind of thing that is signed or passed on, read as it is and with each rule broken, beside
-//! what comes of it. Whoever writes another client compares with `tests/fixtures/format.json`.
+//! what comes of it. Another client's author compares with `tests/fixtures/format.json`.
 //!
 //! `BLESS=1 cargo test -p gen-registry-core format` writes the file. What is in it once may change only with the format.
 

@@ -17,8 +17,8 @@
 //!
 //! # What admission looks at
 //! Form, signature, link, the bounds of the log, and the opening; nothing in another log, and never what a body means. A
-//! body that is wrong, unknown or not allowed makes an entry *without effect*: it stops nothing and blames nobody who
-//! passed it on. So every replica comes to one verdict, in whatever order and in whatever pieces things arrive.
+//! body that is wrong, unknown or not allowed makes an entry *without effect*: it stops nothing, and no
+//! carrier is marked for it. So every replica comes to one verdict, in whatever order and in whatever pieces things arrive.
 
 pub mod body;
 pub mod chain;

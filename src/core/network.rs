@@ -99,7 +99,7 @@ pub struct Parameters {
     pub skew: Duration,
 }
 
-/// The rule that a genesis or a witness set breaks; the message says it to whoever founds the network.
+/// The rule that a genesis or a witness set breaks; the message is for the person who founds the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GenesisError {
     #[error("these bytes are no genesis")]
@@ -136,7 +136,7 @@ impl Parameters {
         }
     }
 
-    /// What a network for tests has: the same, but nobody waits.
+    /// What a network for tests has: the same, with short waits.
     pub const fn for_tests(version: u32) -> Self {
         Self {
             hold: Duration::from_secs(20),

@@ -14,7 +14,7 @@
 //!
 //! In a network with witnesses a fact is in effect when it is confirmed, and a witness signs one claim for (`rose`, after,
 //! round); so there is at most one, whatever arrives in whatever order. If more witnesses lied than the set bears, there
-//! are two, and the name is [`contested`](NameOutcome::contested): whoever knew the holder keeps it, others take neither.
+//! are two, and the name is [`contested`](NameOutcome::contested): nodes that knew the holder keep it, others take neither.
 //!
 //! In a network without witnesses every known fact is in effect, and of several claims the one with the earlier date holds,
 //! then the one with the smaller id. Every such name says that it is provisional.
@@ -95,7 +95,7 @@ pub struct Tenure {
     pub spelled: ClaimedName,
     /// The finish by which it ended. `None` while it runs.
     pub ended_by: Option<EntryId>,
-    /// For whom it was given up.
+    /// The identity that it was given to.
     pub passed_to: Option<Did>,
 }
 
@@ -113,7 +113,7 @@ pub struct NameOutcome {
 /// What follows for one version of a module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VersionOutcome {
-    /// The release that the version is for ever.
+    /// The release that the version is permanently.
     pub release: EntryId,
     /// The last mark of the chain.
     pub mark: Option<EntryId>,

@@ -454,7 +454,7 @@ impl Counts for Registry {
 }
 
 /// Without witnesses a rotation counts as soon as it is known, since its log may end by it; and new words never do, since
-/// nobody watches over their hold.
+/// no witness watches over their hold.
 impl Effects for Registry {
     fn counts(&self, entry: &EntryId) -> bool {
         let is_confirmed = |fact: &Fact| !self.has_witnesses() || Counts::counts(self, fact);

@@ -32,7 +32,7 @@ pub struct Statements {
     said_in: BTreeMap<Digest, BTreeSet<EntryId>>,
 }
 
-/// What is said, and by which key: two keys may say the same, and one of them may be nobody's.
+/// What is said, and by which key: two keys may say the same, and one of them may be a stranger's.
 type Signed = (Digest, PublicKey);
 
 /// Whether the statement in an entry is in effect. Depends on the network: confirmed, or known and not forbidden.
@@ -176,7 +176,7 @@ impl Statements {
     }
 
     /// What is left of the devices after a rotation with this list. What it names counts also if the key of before had
-    /// revoked it, or let another addition count instead: whoever had that key may have been a thief.
+    /// revoked it, or let another addition count instead: the holder of that key may have been a thief.
     fn after_rotation(
         &self,
         before: BTreeMap<PublicKey, Device>,

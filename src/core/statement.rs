@@ -122,7 +122,7 @@ pub struct Veto {
 /// What becomes of the devices of before a rotation: each that is named stays, or ends at its last good entries; one that
 /// is not named ends before its first entry. Travels beside the [`Rotate`], which has its digest.
 ///
-/// A device is named by the digest of its addition, not by its key: whoever had the key of before could have added the same
+/// A device is named by the digest of its addition, not by its key: a holder of the key before could have added the same
 /// device with fewer capabilities, or another one with its number.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeviceList(Vec<(Digest, Option<Cut>)>);

@@ -8,7 +8,7 @@
 //! none of the signers has seen.
 //!
 //! With 2 of 3, `rose` has one vote of witness 1 for Alice, and witness 3 is lost. If it was witness 3 that gave Alice the
-//! second one, and she showed it to nobody else, then her claim waits again after the change. Nobody but Alice gets `rose`
+//! second one, and she showed it to no other node, then her claim is pending again after the change. Only Alice can get `rose`
 //! meanwhile.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

@@ -1,4 +1,4 @@
-//! What may be signed now: one function for each kind of fact, over what is known, by the clock of whoever asks.
+//! What may be signed now: one function for each kind of fact, over what is known, by the clock of the node that asks.
 
 use std::collections::BTreeSet;
 
@@ -68,7 +68,7 @@ impl Question<'_> {
         if fork.is_some_and(|fork| fork <= self.fact.seq) {
             return Err(Refusal::Forked);
         }
-        // A rotation is often the first that is heard of its device, and a veto must not wait for anything.
+        // A rotation often arrives before anything else of its device, and a veto must not wait for anything.
         let by_itself = matches!(self.fact.statement(), Some(Statement::Rotate(_) | Statement::Veto(_)))
             || matches!(self.fact.body, Body::Veto(_));
         if by_itself || self.is_device_in() { Ok(()) } else { Err(Refusal::DeviceNotIn) }
@@ -104,7 +104,7 @@ impl Question<'_> {
         }
         if let Some(last) = outcome.tenures.last() {
             let is_entitled = match last.passed_to {
-                // Whom it was given to, and nobody else, not even the giver.
+                // Only the receiver, not even the giver.
                 Some(receiver) => receiver == self.fact.did,
                 None => last.holder == self.fact.did,
             };
@@ -125,7 +125,7 @@ impl Question<'_> {
         since.unwrap_or(self.now).plus(self.parameters().cool_down)
     }
 
-    /// Counts the names of one kind that the identity holds, gave up lately, or has a vote for, besides this one.
+    /// Counts the names of one kind that the identity holds, gave up recently, or has a vote for, besides this one.
     fn check_caps(&self, name: &NameKey) -> Result<(), Refusal> {
         let parameters = self.parameters();
         let most = match name.0 {
@@ -227,7 +227,7 @@ impl Question<'_> {
         }
     }
 
-    /// Checks that the hold has passed since this node saw the announcement, that the node was there to hear a veto, and
+    /// Checks that the hold has passed since this node saw the announcement, that a veto could have reached the node, and
     /// that what was announced can still be done.
     fn check_finish(&self, finish: &Finish, standing: &Standing) -> Result<(), Refusal> {
         let announced = self.registry.facts().get(&finish.announced).ok_or(Refusal::Unknown(finish.announced))?;

@@ -302,8 +302,8 @@ impl SignedFinish {
     }
 }
 
-/// The words are lost: a device that still has the key commits to a key of other words, and waits. Whoever finds the old
-/// words meanwhile stops it.
+/// The words are lost: a device that still has the key commits to a key of other words, and waits. The old words, if
+/// they turn up meanwhile, stop it.
 #[test]
 fn new_words_count_after_the_hold_unless_the_old_ones_turn_up() {
     for old_words_turn_up in [false, true] {
@@ -354,7 +354,7 @@ fn split_votes_are_settled_by_a_round_with_withdrawals() {
         device.claim_again("rose", None, 1, withdrawals)
     };
     let keys: Vec<SecretKey> = devices.iter().map(|device| device.key.clone()).collect();
-    // Without the withdrawals of the others nobody can begin a second round.
+    // A second round takes the withdrawals of the others.
     let alone = again(&mut devices[0].clone(), &[0], &keys);
     assert_eq!(witnesses[1].ask(&devices[0], &alone, later(1)), Err(Refusal::NotWithdrawn(claims[1].id())));
     let second = again(&mut devices[0], &[0, 1, 2], &keys);
@@ -362,7 +362,7 @@ fn split_votes_are_settled_by_a_round_with_withdrawals() {
         .iter_mut()
         .map(|witness| witness.ask(&devices[0], &second, later(1)).expect("all have withdrawn"))
         .collect();
-    // Whoever goes on with the first round gets nothing any more.
+    // A client that goes on with the first round gets nothing any more.
     let late =
         devices[2].clone().claim_again("rose", None, 1, vec![Withdrawal::sign(&topic, &keys[2], claims[2].id())]);
     assert_eq!(witnesses[0].ask(&devices[2], &late, later(2)), Err(Refusal::Taken(second.id())));

@@ -4,7 +4,7 @@
 //! for each changes log the last entry that it covers. It is believed, not verified: only a device of the identity can write
 //! one, and what a device writes about its own identity is that identity's word.
 //!
-//! The data is no Automerge document but values in one canonical form, so nobody can hide operations in it. Every node
+//! The data is no Automerge document but values in one canonical form, so no operations can be hidden in it. Every node
 //! makes the same first change of it ([`Data::to_document`]), on which later changes build.
 //!
 //! # Example

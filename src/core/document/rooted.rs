@@ -1,19 +1,19 @@
-//! A document that stands on a checkpoint: which changes of an identity's logs count, in whatever order they arrive and
+//! A document that is based on a checkpoint: which changes of an identity's logs count, in whatever order they arrive and
 //! whatever is taken back.
 //!
 //! A change counts when its entry is in effect in its log, its actor is the one of that log on the standing checkpoint, and
 //! everything that it depends on counts. What waits, or is of another checkpoint, holds up only what depends on it.
 //!
-//! | checkpoint | stands if |
+//! | the standing checkpoint | its condition |
 //! |---|---|
 //! | with the highest number | its entry is in effect; of two with one number the one with the smaller id |
 //!
-//! When a device is revoked, its checkpoint may go out of effect: then the one before stands again, with the changes since
+//! When a device is revoked, its checkpoint may go out of effect: then the one before is the standing one again, with the changes since
 //! that one. So nodes keep two, and the changes since the older.
 //!
 //! # Writing once more
-//! A device that was away wrote on the checkpoint of before. Its changes do not count any more, though nobody objects to
-//! what they say. [`RootedDocument::lost_writes`] returns what it wrote and the standing checkpoint does not cover; the
+//! A device that was away wrote on the checkpoint of before. Its changes do not count any more, though nothing is
+//! wrong with them. [`RootedDocument::lost_writes`] returns what it wrote and the standing checkpoint does not cover; the
 //! device writes those values again, as a new change. Only its own: what others lost, they write.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,7 +43,7 @@ const ACTOR_BYTES: usize = 16;
 pub struct RootedDocument {
     checkpoints: BTreeMap<EntryId, (Checkpoint, Option<Data>)>,
     changes: BTreeMap<(LogId, u64), (EntryId, Change)>,
-    /// What the document stands on, and what of it is applied.
+    /// The checkpoint that the document is based on, and the state built on it.
     root: Option<EntryId>,
     state: Option<State>,
 }
@@ -140,7 +140,7 @@ impl RootedDocument {
         }
     }
 
-    /// Drops every entry for which this is false: it went out of effect. The document is built anew if it lost one.
+    /// Drops every entry for which this is false: it went out of effect. The document is rebuilt if it lost one.
     pub fn retain(&mut self, is_in_effect: impl Fn(&EntryId) -> bool) {
         let before = (self.changes.len(), self.checkpoints.len());
         self.changes.retain(|_, (entry, _)| is_in_effect(entry));
@@ -163,7 +163,7 @@ impl RootedDocument {
         self.checkpoints.get(entry).map(|(checkpoint, _)| checkpoint)
     }
 
-    /// The checkpoint that the document stands on, or `None` for the beginning.
+    /// The checkpoint that the document is based on, or `None` for the beginning.
     pub fn standing(&self) -> Option<EntryId> {
         let highest =
             self.checkpoints.iter().max_by_key(|(id, (checkpoint, _))| (checkpoint.number, std::cmp::Reverse(**id)));

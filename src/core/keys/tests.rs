@@ -18,7 +18,7 @@ fn words_and_network_give_one_identity() {
     assert!(did.to_string().starts_with("did:gen:z"), "{did}");
 }
 
-/// Whoever changes the derivation takes everybody's identity.
+/// A change of the derivation changes every identity.
 #[test]
 fn derivation_stays_as_it_is() {
     let master = Master::from_entropy([0; 32]);

@@ -374,7 +374,7 @@ impl Link {
 }
 
 impl Cost {
-    /// What is counted with one more entry. A checkpoint begins anew and is not counted itself.
+    /// What is counted with one more entry. A checkpoint resets the count and is not counted itself.
     fn and(self, next: Self) -> Self {
         if next.is_checkpoint {
             return Self { is_checkpoint: true, ..Self::default() };

@@ -1,7 +1,7 @@
 //! Openings: entry 0 of a facts log, which proves by itself whose the log is and what its key may write.
 //!
 //! It has the identity's inception, its links up to the present key, and the addition of the device signed by that key.
-//! Whoever has one entry and the opening of its log needs nothing else to know in whose name it was written.
+//! An entry and the opening of its log show in whose name it was written, without anything else.
 
 use crate::canonical::{DecodeError, Decoder, Encoder};
 use crate::digest::Digest;

@@ -1,8 +1,8 @@
 //! The closing of a witness set: one root over everything that the set confirmed, and the path from a fact to it.
 //!
 //! A [`FactList`] has the ids of all facts in ascending order; its root is a Merkle tree hash (RFC 6962, section 2.1) over
-//! them. Whoever has a fact, its path (32 bytes for each doubling of the list, 640 bytes for a million facts) and the root
-//! knows that the fact was confirmed, without the rest of the list and without trusting whoever passed it on.
+//! them. A fact, its path (32 bytes for each doubling of the list, 640 bytes for a million facts) and the root prove that
+//! the fact was confirmed, without the rest of the list and without trust in the peer that sent them.
 //!
 //! For three facts `a < b < c` the root is `h(1, h(1, h(0, a), h(0, b)), h(0, c))`, and the path of `b` is
 //! `[h(0, a), h(0, c)]`.

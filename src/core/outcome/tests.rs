@@ -96,7 +96,7 @@ fn name_is_ended_by_its_holder_alone() {
     assert!(known.registry.name(&username("lily")).holder().is_some());
 }
 
-/// More lied than the set bears: whoever knew the holder keeps it, others take neither.
+/// More lied than the set bears: nodes that knew the holder keep it, others take neither.
 #[test]
 fn contested_name_stays_with_whom_one_knew() {
     let make = |known: &Known| (person(known, 1), person(known, 2));

@@ -87,7 +87,7 @@ fn entries_can_not_be_shown_under_another_opening() {
     assert_eq!(registry.chain(&hers.log()).map(Chain::end), Some(End::BeforeFirst));
 }
 
-/// Whoever has key 0 and the laptop's key adds the laptop once more, with less to do. The owner's rotation names the
+/// A thief with key 0 and the laptop's key adds the laptop once more, with less to do. The owner's rotation names the
 /// addition that is hers.
 #[test]
 fn second_addition_of_a_device_is_another_log() {

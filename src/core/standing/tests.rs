@@ -183,7 +183,7 @@ fn new_words_count_once_finished_and_a_rotation_overtakes_them() {
     assert!(resolve(&alice, &said, &effects).is_contested);
 }
 
-/// An opening shows a rotation without its list; whoever gets the entry first or last comes to the same.
+/// An opening shows a rotation without its list; replicas that get the entry first or last come to the same.
 #[test]
 fn list_of_a_rotation_may_come_later() {
     let mut alice = Person::new(TOPIC, 1);

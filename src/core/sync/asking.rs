@@ -8,7 +8,7 @@
 //! For `rose` the order is witness 2, 3, 1. Alice and Bob ask witness 2 at once. It signs Alice's claim, and answers Bob with
 //! that claim and its receipt. Bob stops. Alice asks witness 3 and has two of three.
 //!
-//! A refusal that shows nothing is no answer: else a witness could withhold a name from whom it likes. The next witness is
+//! A refusal that shows nothing is no answer: else a witness could withhold a name at will. The next witness is
 //! asked then.
 
 use std::collections::BTreeSet;

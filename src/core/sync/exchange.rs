@@ -53,7 +53,7 @@ pub const PENDING_MAX_BYTES: usize = 8 * 1024 * 1024;
 /// The sum of marks at which an exchange ends.
 pub const MARKS_MAX: u32 = 100;
 
-/// What the host tells an exchange.
+/// Input of an exchange from its host.
 #[derive(Clone, Debug)]
 pub enum Input {
     /// The stream is open.

@@ -348,7 +348,7 @@ impl World {
     fn check(&mut self, seed: u64) {
         for written in &self.written {
             let id = written.entry.id();
-            // Announced: receipts that nobody but the client has seen are lost with it.
+            // Announced: receipts that only the client has are lost with it.
             let is_known =
                 |member: &Member| !member.is_lost && !member.is_liar && is_confirmed(&member.witness.registry, &id);
             if self.members.iter().any(is_known) {

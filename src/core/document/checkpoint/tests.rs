@@ -30,7 +30,7 @@ fn data_reads_as_it_was_written_and_as_the_document_says() {
     }
 }
 
-/// Every node makes the first change by itself; whoever changes how it is made splits everybody's documents.
+/// Every node makes the first change by itself; a change of how it is made splits every document.
 #[test]
 fn first_change_is_the_same_everywhere() {
     let head = |data: &Data| data.to_document().get_heads()[0];

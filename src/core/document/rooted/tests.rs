@@ -163,7 +163,7 @@ fn device_that_was_away_writes_its_own_values_again() {
     assert_eq!(data.get(Map::Installs, "crc-32"), Some(&Value::Counter(5)));
 }
 
-/// A revoked device's checkpoint goes out of effect; the one before stands again, with what was written since.
+/// A revoked device's checkpoint goes out of effect; the document is based on the one before again, with what was written since.
 #[test]
 fn checkpoint_of_a_revoked_device_is_undone() {
     let (mut laptop, mut thief) = (Device::new(1), Device::new(2));
@@ -186,7 +186,7 @@ fn checkpoint_of_a_revoked_device_is_undone() {
     assert!(laptop.document.counts(&two.id));
 }
 
-/// Of two checkpoints with one number one stands everywhere, and what the other one covered is written again.
+/// Of two checkpoints with one number every replica takes the same one, and what the other one covered is written again.
 #[test]
 fn two_devices_make_a_checkpoint_at_once() {
     let (mut laptop, mut phone) = (Device::new(1), Device::new(2));
@@ -321,8 +321,8 @@ fn checkpoint_leaves_out_what_waits() {
     assert!(!laptop.document.counts(&first.id));
 }
 
-/// A change whose operation replaces one that its dependencies do not have was good at whom had seen that one, and marked
-/// the carrier elsewhere. Now it counts for everybody once both are there, in whatever order they come.
+/// A change whose operation replaces one that its dependencies do not have was admitted only by replicas that had that one, and elsewhere the
+/// carrier was marked. Now it counts for everybody once both are there, in whatever order they come.
 #[test]
 fn predecessor_outside_the_causal_past_is_the_same_in_every_order() {
     let bio = |text: &str| [Write::put(Map::Profile, "bio", Value::Text(text.into()))];

@@ -26,7 +26,7 @@ pub struct Grant {
     pub not_after: Option<Timestamp>,
     /// The grant that this one narrows.
     pub parent: Option<EntryId>,
-    /// The claim of the module's name that it stands on.
+    /// The claim of the module's name that authorises it.
     pub under: EntryId,
 }
 

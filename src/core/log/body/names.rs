@@ -58,7 +58,7 @@ pub struct Release {
     pub dependencies: Vec<Dependency>,
     /// The digest of what the bytes import and export.
     pub interface: Option<Digest>,
-    /// The claim of the module's name, or the grant, that it stands on.
+    /// The claim of the module's name, or the grant, that authorises it.
     pub under: EntryId,
     pub at: Timestamp,
 }
@@ -71,7 +71,7 @@ pub struct Mark {
     pub before: Option<EntryId>,
     pub is_withdrawn: bool,
     pub reason: String,
-    /// The claim of the module's name, or the grant, that it stands on.
+    /// The claim of the module's name, or the grant, that authorises it.
     pub under: EntryId,
     pub at: Timestamp,
 }

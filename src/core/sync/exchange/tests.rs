@@ -151,7 +151,7 @@ fn long_log_comes_in_pages_and_a_part_of_it_is_not_sent_twice() {
     assert_eq!(one.registry.summaries(), other.registry.summaries());
 }
 
-/// Two branches of equal length: both sides learn of the fork, and nobody is marked for carrying it.
+/// Two branches of equal length: both sides find the fork, and no carrier is marked.
 #[test]
 fn branches_of_equal_length_are_found() {
     let (history, _) = network(1, 1);
@@ -190,7 +190,7 @@ fn replicas_that_meet_at_random_come_to_the_same() {
             let at = case.random.random_range(0..nodes.len());
             match item {
                 Item::Entry(entry) => {
-                    // Whoever gets an entry has what is before it; here all have the openings.
+                    // Every replica has the openings.
                     if entry.header().seq == 0 {
                         nodes.iter_mut().for_each(|node| node.give(&entry));
                     }
