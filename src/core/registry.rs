@@ -153,13 +153,7 @@ impl Registry {
             return Err(OpeningError::OtherDevice.into());
         }
         let did = opening.did();
-        let is_new = !self.chains.contains_key(&log);
-        self.chains.entry(log).or_insert_with(|| Chain::new(log));
-        if is_new {
-            self.end_logs(&did);
-        }
-        let chain = self.chains.get_mut(&log).expect("it was put there");
-        let received = match chain.admit(entry.signed_header(), operations)? {
+        let received = match self.chain_of(log, &did).admit(entry.signed_header(), operations)? {
             Admitted::Extended | Admitted::OnPath { .. } => Received::Kept,
             Admitted::Known => Received::Known,
             Admitted::Waiting => Received::Waiting,
@@ -186,6 +180,16 @@ impl Registry {
             return Ok(Received::Kept);
         }
         Ok(if is_new_opening { Received::Kept } else { received })
+    }
+
+    /// The log of an identity, begun and ended as its statements say.
+    fn chain_of(&mut self, log: LogId, did: &Did) -> &mut Chain {
+        let is_new = !self.chains.contains_key(&log);
+        self.chains.entry(log).or_insert_with(|| Chain::new(log));
+        if is_new {
+            self.end_logs(did);
+        }
+        self.chains.get_mut(&log).expect("it was put there")
     }
 
     /// Takes an entry with what makes it count by itself: its opening and its receipts or path.
@@ -286,17 +290,17 @@ impl Registry {
         known_holders.retain(|_, claim| confirmations.is_confirmed(history, claim));
         let names: Vec<NameKey> = self.facts.names().cloned().collect();
         names.iter().for_each(|name| self.remember_holder(name));
+        // A rotation may have counted by such receipts, too.
+        let identities: Vec<Did> = self.authorities.keys().copied().collect();
+        identities.iter().for_each(|did| self.end_logs(did));
         Ok(())
     }
 
     /// Takes the proof that a place was signed twice. Returns `false` if the log's opening is fetched first.
     pub fn note_fork(&mut self, proof: ForkProof) -> bool {
         let (log, seq) = (proof.log(), proof.seq());
-        if self.opening(&log).is_none() {
-            return false;
-        }
-        let chain = self.chains.entry(log).or_insert_with(|| Chain::new(log));
-        chain.note_fork(seq);
+        let Some(did) = self.opening(&log).map(Opening::did) else { return false };
+        self.chain_of(log, &did).note_fork(seq);
         let is_lower = self.forks.get(&log).is_none_or(|known| {
             let ids = |proof: &ForkProof| proof.headers().map(SignedHeader::id);
             (seq, ids(&proof)) < (known.seq(), ids(known))

@@ -204,3 +204,38 @@ fn log_that_names_an_opening_of_another_device_is_refused() {
     let bound = |seq| CutLog { log: 0, seq, entry: entry.id() };
     assert!(crate::statement::Cut::new(laptop.log().opening, [bound(1), bound(2)]).logs().len() == 1);
 }
+
+/// A rotation that was confirmed by receipts of a set that is closed now counts no more, unless it is under the root; what it
+/// ended goes on again. A proof of a fork does not open a log that was ended.
+#[test]
+fn ends_of_logs_follow_what_is_confirmed() {
+    use crate::actors::succession_key;
+    use crate::network::{Closing, FactList, SetChange, WitnessSet};
+    let (mut registry, witness) = registry();
+    let mut alice = Person::new(registry.topic(), 1);
+    let (mut laptop, mut phone) = (alice.device(0, 1), alice.device(1, 2));
+    let mut thief = laptop.clone();
+    let (one, other) = (laptop.claim("rose", None), thief.claim("lily", None));
+    let proof = ForkProof::new(*one.signed_header(), *other.signed_header()).expect("two entries 1");
+    add(&mut registry, &phone, std::slice::from_ref(&phone.opening));
+    let list = DeviceList::new([(phone.addition, None)]);
+    let rotate = alice.rotate(&list);
+    let entry = phone.carry(rotate, list);
+    confirm(&mut registry, &witness, &phone, &entry);
+    // The laptop is first known when its end is.
+    registry.admit(&laptop.opening, 0).expect("an opening");
+    assert!(registry.note_fork(proof));
+    let end = |registry: &Registry| registry.chain(&laptop.log()).map(Chain::end);
+    assert_eq!(end(&registry), Some(End::BeforeFirst));
+    let (history, key) = (registry.history().clone(), SecretKey::from_seed(&[50; 32]).public());
+    let change = SetChange {
+        number: 1,
+        before: history.newest(),
+        set: WitnessSet::new([key], 1, [succession_key(1, 0).public().digest()]),
+        version: 1,
+        closing: Closing::of(&FactList::default()),
+    };
+    let signature = change.sign(&history.topic(), &succession_key(0, 0));
+    registry.follow(SignedSetChange::new(&history.topic(), change, vec![signature]).expect("valid")).expect("the next");
+    assert_eq!(end(&registry), Some(End::Open));
+}
