@@ -234,7 +234,13 @@ impl Registry {
     /// in which log and at which place they are said.
     fn changes_keys(&self, entry: &Entry) -> bool {
         let Some(Ok(fact)) = self.effect(entry) else { return false };
-        Self::is_about_keys(&fact)
+        self.is_of_identity(&fact)
+    }
+
+    /// Whether a statement about keys is by a key of its identity, so that it counts wherever it was said.
+    fn is_of_identity(&self, fact: &Fact) -> bool {
+        let crate::log::Body::Statement(signed, _) = &fact.body else { return false };
+        Self::is_about_keys(fact) && self.statements.get(&fact.did).is_some_and(|statements| statements.accept(signed))
     }
 
     fn is_about_keys(fact: &Fact) -> bool {
@@ -427,7 +433,7 @@ impl Registry {
     /// Whether a fact is part of what this node keeps: in its log, or counting by itself. Others may still be known, from
     /// before the log was found to end earlier; nothing may follow from them.
     pub fn is_kept(&self, fact: &Fact) -> bool {
-        self.is_on_chain(fact) || Self::is_about_keys(fact) || self.confirmations.is_confirmed(&self.history, &fact.id)
+        self.is_on_chain(fact) || self.is_of_identity(fact) || self.confirmations.is_confirmed(&self.history, &fact.id)
     }
 
     fn is_on_chain(&self, fact: &Fact) -> bool {

@@ -127,18 +127,39 @@ impl Statements {
         }
     }
 
-    /// All statements that are known, each with the key that signed it.
+    /// All statements that may ever count, each with the key that signed it.
     pub fn signed(&self) -> impl Iterator<Item = &(Digest, PublicKey)> {
-        self.additions.keys().chain(self.revocations.keys()).chain(self.links.keys())
+        let links = self.known_links();
+        let stand_alone = self.additions.iter().chain(&self.revocations);
+        let links_that_follow = self.links.iter().map(|(said, (signed, _))| (said, signed));
+        stand_alone
+            .chain(links_that_follow)
+            .filter(move |(_, signed)| follows(&links, self.did, signed))
+            .map(|(said, _)| said)
+    }
+
+    /// Returns whether a statement may ever count: it is by a key of this identity, or the next link of one. Statements by
+    /// other keys are valid signatures of strangers, of which anybody with a device can make any number.
+    pub fn accept(&self, signed: &SignedStatement) -> bool {
+        follows(&self.known_links(), self.did, signed)
     }
 
     /// Returns whether a key was ever the identity's, as far as its links say.
     pub fn has_key(&self, key: &PublicKey) -> bool {
-        let rotations = self.links.values().filter_map(|(signed, _)| match &signed.statement {
-            Statement::Rotate(rotate) => Some(rotate.key),
-            _ => None,
-        });
-        self.inception.key == *key || rotations.into_iter().any(|known| known == *key)
+        self.known_links().iter().any(|link| link.key == *key)
+    }
+
+    /// The inception and every link that follows a known one, in effect or not.
+    fn known_links(&self) -> Vec<Link> {
+        let mut known = vec![Link { digest: *self.did.digest(), key: self.inception.key, next: self.inception.next }];
+        let mut at = 0;
+        while let Some(link) = known.get(at).copied() {
+            let next = self.links.values().filter_map(|(signed, _)| link.follow(self.did, signed).ok());
+            let next: Vec<Link> = next.filter(|next| known.iter().all(|one| one != next)).collect();
+            known.extend(next);
+            at += 1;
+        }
+        known
     }
 
     /// Computes the standing.
@@ -224,6 +245,14 @@ impl Statements {
         }
         devices
     }
+}
+
+/// Whether a statement is by the key of one of these links, or the rotation that one of them commits to.
+fn follows(links: &[Link], did: Did, signed: &SignedStatement) -> bool {
+    links.iter().any(|link| match &signed.statement {
+        Statement::Rotate(_) => link.follow(did, signed).is_ok(),
+        _ => link.key == signed.key,
+    })
 }
 
 impl Device {

@@ -73,7 +73,7 @@ impl Registry {
         let kept = self.facts.by_identity(did).filter(|fact| self.is_kept(fact));
         let beside = kept.filter_map(|fact| {
             let confirming = self.confirming(&fact.id);
-            let is_beside = Self::is_about_keys(fact) || !confirming.is_empty();
+            let is_beside = self.is_of_identity(fact) || !confirming.is_empty();
             is_beside.then(|| (fact.id, Digest::of(&Encoder::new().bytes(&confirming).finish())))
         });
         beside.collect()

@@ -239,3 +239,31 @@ fn ends_of_logs_follow_what_is_confirmed() {
     registry.follow(SignedSetChange::new(&history.topic(), change, vec![signature]).expect("valid")).expect("the next");
     assert_eq!(end(&registry), Some(End::Open));
 }
+
+/// A thief of a device key signs statements with keys of their own and puts them beyond the end of the log, where no bound
+/// of the log holds. They are by no key of the identity, and are not kept.
+#[test]
+fn statements_by_strangers_fill_nobodys_memory() {
+    let (mut registry, _) = registry();
+    let alice = Person::new(registry.topic(), 1);
+    let mut laptop = alice.device(0, 1);
+    registry.admit(&laptop.opening, 0).expect("an opening");
+    laptop.claim("rose", None);
+    let before = registry.summaries();
+    for seed in 2..20 {
+        let strange = Person::new(alice.topic, seed);
+        let revoke = crate::statement::DeviceRevoke { device: laptop.key.public(), cut: Cut::default() };
+        let rotate = crate::statement::Rotate {
+            before: *alice.did.digest(),
+            key: strange.key().public(),
+            next: Digest::of(b"next"),
+            devices: DeviceList::default().digest(),
+        };
+        for statement in [Statement::DeviceRevoke(revoke), Statement::Rotate(rotate)] {
+            let signed = crate::statement::SignedStatement::sign(&alice.topic, alice.did, &strange.key(), statement);
+            let entry = laptop.carry(signed, DeviceList::default());
+            assert_eq!(registry.admit(&entry, 0), Ok(Received::Waiting));
+        }
+    }
+    assert_eq!((registry.summaries(), registry.facts().all().count()), (before, 1));
+}
