@@ -268,18 +268,31 @@ impl SignedHeader {
         Ok(signed)
     }
 
-    /// The same where more follows.
+    /// Reads a header that this node verified before it wrote it down.
+    pub fn decode_unverified(topic: &Topic, bytes: &[u8]) -> Result<Self, EntryError> {
+        let mut decoder = Decoder::new(bytes);
+        let signed = Self::read(topic, &mut decoder)?;
+        decoder.end()?;
+        Ok(signed)
+    }
+
+    /// The same as [`SignedHeader::decode`] where more follows.
     pub(crate) fn decode_from(topic: &Topic, decoder: &mut Decoder<'_>) -> Result<Self, EntryError> {
-        let header = EntryHeader::decode(decoder)?;
-        let signature = Signature::from_bytes(decoder.array()?);
-        let bytes = header.encode();
+        let signed = Self::read(topic, decoder)?;
+        let header = &signed.header;
         if header.body_bytes > BODY_MAX_BYTES as u64 {
             return Err(EntryError::TooLarge(header.body_bytes));
         }
-        if !header.log.device.verify(topic, DOMAIN, &bytes, &signature) {
+        if !header.log.device.verify(topic, DOMAIN, &header.encode(), &signed.signature) {
             return Err(EntryError::Forged);
         }
-        Ok(Self { header, signature, id: id_of(topic, &header.log.device, &bytes) })
+        Ok(signed)
+    }
+
+    fn read(topic: &Topic, decoder: &mut Decoder<'_>) -> Result<Self, EntryError> {
+        let header = EntryHeader::decode(decoder)?;
+        let signature = Signature::from_bytes(decoder.array()?);
+        Ok(Self { header, signature, id: id_of(topic, &header.log.device, &header.encode()) })
     }
 }
 
@@ -359,7 +372,16 @@ impl Entry {
         Ok(entry)
     }
 
-    /// The same where more follows.
+    /// Reads an entry that this node verified before it wrote it down.
+    pub fn decode_unverified(topic: &Topic, bytes: &[u8]) -> Result<Self, EntryError> {
+        let mut decoder = Decoder::new(bytes);
+        let header = SignedHeader::read(topic, &mut decoder)?;
+        let body = decoder.bytes()?.to_vec();
+        decoder.end()?;
+        Self::new(header, body)
+    }
+
+    /// The same as [`Entry::decode`] where more follows.
     pub(crate) fn decode_from(topic: &Topic, decoder: &mut Decoder<'_>) -> Result<Self, EntryError> {
         let header = SignedHeader::decode_from(topic, decoder)?;
         Self::new(header, decoder.bytes()?.to_vec())

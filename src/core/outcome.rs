@@ -22,10 +22,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::digest::Digest;
-use crate::fact::ClaimedName;
 use crate::keys::{Did, PublicKey};
 use crate::log::body::{Claim, Mark, Release};
 use crate::log::{Body, Capability, Entry, EntryId, LogId, Opening, body::BodyError};
+use crate::name::ClaimedName;
 use crate::name::{FoldedName, NameKind};
 use crate::slot::{Slot, slots_of};
 use crate::statement::{Finish, GiveUp, Statement};
@@ -270,6 +270,12 @@ impl Facts {
         self.by_identity.get(did).into_iter().flatten().filter_map(|id| self.facts.get(id))
     }
 
+    /// The releases of a module, whether they count or not.
+    pub fn releases_of(&self, module: &FoldedName) -> impl Iterator<Item = &Fact> {
+        let ids = self.releases.get(module).into_iter().flat_map(BTreeMap::values).flatten();
+        ids.filter_map(|id| self.facts.get(id))
+    }
+
     /// The give-ups of a claim.
     pub fn give_ups_of(&self, claim: &EntryId) -> impl Iterator<Item = &Fact> {
         self.give_ups.get(claim).into_iter().flatten().filter_map(|id| self.facts.get(id))
@@ -422,6 +428,14 @@ impl NameOutcome {
     /// The tenure that still runs.
     pub fn holder(&self) -> Option<&Tenure> {
         self.tenures.last().filter(|tenure| tenure.ended_by.is_none())
+    }
+
+    /// The finish that the present holder's claim comes after, or a claim of now without one.
+    pub fn last_end_before_holder(&self) -> Option<EntryId> {
+        match self.tenures.split_last() {
+            Some((last, before)) if last.ended_by.is_none() => before.last().and_then(|tenure| tenure.ended_by),
+            _ => self.last_end(),
+        }
     }
 
     /// The finish that a claim of now comes after.

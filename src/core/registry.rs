@@ -120,6 +120,37 @@ impl Registry {
         self.chains.get(log)
     }
 
+    /// An entry whose body is a fact that is kept here.
+    pub fn entry(&self, id: &EntryId) -> Option<Entry> {
+        let (header, fact) = (self.headers.get(id)?, self.facts.get(id)?);
+        Entry::new(*header, fact.body.encode()).ok()
+    }
+
+    /// Every identity of which something is here, in their order.
+    pub fn identities(&self) -> impl Iterator<Item = &Did> {
+        self.authorities.keys()
+    }
+
+    /// The names that an entry concerns: for a claim, a release or a mark the name that it is about, for an end the name
+    /// that is given up. For what changes the keys, devices or logs of an identity, all of its names.
+    pub fn names_concerned(&self, entry: &EntryId) -> BTreeSet<NameKey> {
+        let Some(fact) = self.facts.get(entry) else { return BTreeSet::new() };
+        if Self::is_about_keys(fact) {
+            return self.names_of(&fact.did);
+        }
+        let about = |id: &EntryId| self.facts.get(id).and_then(|fact| name_of(fact).or_else(|| module_of(fact)));
+        let ended = fact.finish().and_then(|finish| self.facts.get(&finish.announced)).and_then(Fact::give_up);
+        let given_up = fact.give_up().or(ended).map(|give_up| give_up.claim);
+        let marked = fact.mark().map(|mark| mark.release);
+        let others = given_up.into_iter().chain(marked).filter_map(|id| about(&id));
+        name_of(fact).into_iter().chain(module_of(fact)).chain(others).collect()
+    }
+
+    /// The names that an identity ever claimed or released versions of.
+    pub fn names_of(&self, did: &Did) -> BTreeSet<NameKey> {
+        self.facts.by_identity(did).filter_map(|fact| name_of(fact).or_else(|| module_of(fact))).collect()
+    }
+
     /// Drops the entries of a changes log before the last checkpoint at or before a place, and returns them.
     pub fn prune(&mut self, log: &LogId, seq: u64) -> Vec<EntryId> {
         let pruned = self.chains.get_mut(log).map(|chain| chain.prune(seq)).unwrap_or_default();
@@ -176,6 +207,7 @@ impl Registry {
         }
         let counts_alone = self.confirmations.is_confirmed(&self.history, &entry.id());
         if counts_alone || self.changes_keys(entry) {
+            self.headers.insert(entry.id(), *entry.signed_header());
             self.read(entry);
             return Ok(Received::Kept);
         }
@@ -478,6 +510,10 @@ impl Effects for Registry {
 
 fn name_of(fact: &Fact) -> Option<NameKey> {
     fact.claim().map(|claim| (claim.name.kind(), claim.name.folded()))
+}
+
+fn module_of(fact: &Fact) -> Option<NameKey> {
+    fact.release().map(|release| (crate::name::NameKind::Module, release.module.folded()))
 }
 
 #[cfg(test)]

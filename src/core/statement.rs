@@ -387,14 +387,20 @@ impl SignedStatement {
 
     /// The same where more follows.
     pub(crate) fn decode_from(topic: &Topic, decoder: &mut Decoder<'_>) -> Result<Self, StatementError> {
+        let signed = Self::decode_unverified(topic, decoder)?;
+        let bytes = signed_bytes(&signed.did, &signed.statement);
+        if !signed.key.verify(topic, signed.statement.domain(), &bytes, &signed.signature) {
+            return Err(StatementError::Forged);
+        }
+        Ok(signed)
+    }
+
+    /// Reads a statement that this node verified before it wrote it down.
+    pub(crate) fn decode_unverified(topic: &Topic, decoder: &mut Decoder<'_>) -> Result<Self, StatementError> {
         let (did, key) = (Did::from_digest(Digest::from_bytes(decoder.array()?)), PublicKey::decode(decoder)?);
         let statement = Statement::decode(decoder.bytes()?)?;
         let signature = Signature::from_bytes(decoder.array()?);
-        let bytes = signed_bytes(&did, &statement);
-        if !key.verify(topic, statement.domain(), &bytes, &signature) {
-            return Err(StatementError::Forged);
-        }
-        let digest = digest(topic, statement.domain(), &bytes);
+        let digest = digest(topic, statement.domain(), &signed_bytes(&did, &statement));
         Ok(Self { did, key, statement, signature, digest })
     }
 

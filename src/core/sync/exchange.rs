@@ -25,6 +25,7 @@
 //! Only a message or piece that proves its own fault: bytes that can't be read, a signature that is wrong, an answer to no
 //! question. Never what an entry says, and never that it comes to nothing here, since both may look otherwise to a carrier.
 
+pub mod budget;
 pub mod pieces;
 pub mod wire;
 
@@ -38,8 +39,8 @@ use crate::keys::Did;
 use crate::limits::PARAMETERS_VERSION;
 use crate::network::SignedSetChange;
 use crate::registry::{Ask, Detail, Registry};
+use crate::sync::exchange::budget::Budget;
 use crate::sync::rejection::Rejection;
-use crate::sync::session::budget::Budget;
 use crate::time::Timestamp;
 pub use pieces::{Outcome, Part, admit, load_answer, plan_answer};
 use wire::{ASKS_MAX, BESIDE_MAX, Hello, Message, PAGE_MAX_BYTES, Piece, WANT_MAX, detail_weight};

@@ -7,8 +7,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::canonical::DecodeError;
-use crate::identity::SignatureError;
 use crate::presence::HeartbeatRefusal;
+use crate::signed::SignatureError;
 
 /// A rule that a peer broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, thiserror::Error)]
@@ -86,7 +86,10 @@ impl Rejection {
         match error {
             SignatureError::Unreadable(why) => Self::Malformed(*why),
             SignatureError::NotCanonical => Self::Malformed(DecodeError::OutOfRange),
-            SignatureError::Author(_) | SignatureError::Forged => Self::Spoofed,
+            SignatureError::Key(_)
+            | SignatureError::Opening(_)
+            | SignatureError::NotAllowed
+            | SignatureError::Forged => Self::Spoofed,
         }
     }
 
