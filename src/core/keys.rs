@@ -134,6 +134,11 @@ impl SecretKey {
         PublicKey(self.0.verifying_key().to_bytes())
     }
 
+    /// The X25519 key (RFC 7748) to which secrets for the holder of this key are sealed.
+    pub fn sealing_key(&self) -> [u8; 32] {
+        self.0.verifying_key().to_montgomery().to_bytes()
+    }
+
     /// Signs `bytes` in `domain` on `topic`; deterministic (RFC 8032).
     pub fn sign(&self, topic: &Topic, domain: &str, bytes: &[u8]) -> Signature {
         Signature(self.0.sign(&signing_bytes(topic, domain, &self.public(), bytes)).to_bytes())

@@ -22,11 +22,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::digest::Digest;
+use crate::identity::Topic;
 use crate::keys::{Did, PublicKey};
-use crate::log::body::{Claim, Mark, Release};
-use crate::log::{Body, Capability, Entry, EntryId, LogId, Opening, body::BodyError};
-use crate::name::ClaimedName;
-use crate::name::{FoldedName, NameKind};
+use crate::log::body::{BodyError, Claim, Mark, Release, Verify};
+use crate::log::{Body, Capability, Entry, EntryId, LogId, Opening};
+use crate::name::{ClaimedName, FoldedName, NameKind};
 use crate::slot::{Slot, slots_of};
 use crate::statement::{Finish, GiveUp, Statement};
 
@@ -124,8 +124,12 @@ pub struct VersionOutcome {
 
 impl Fact {
     /// Reads what an entry says, if the opening of its log allows it. Looks at these two and at nothing else.
-    pub fn of(topic: &crate::identity::Topic, entry: &Entry, opening: &Opening) -> Result<Self, NoEffect> {
-        let body = Body::of(topic, entry)?;
+    pub fn of(topic: &Topic, entry: &Entry, opening: &Opening) -> Result<Self, NoEffect> {
+        Self::read(topic, entry, opening, Verify::Now)
+    }
+
+    pub(crate) fn read(topic: &Topic, entry: &Entry, opening: &Opening, verify: Verify) -> Result<Self, NoEffect> {
+        let body = Body::read(topic, entry, verify)?;
         let capabilities = opening.capabilities();
         let allowed = match &body {
             Body::Claim(_) => capabilities.allow(Capability::Claim),

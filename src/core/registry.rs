@@ -12,6 +12,7 @@
 //! as on one that receives the claim, its opening and its receipts a year later and nothing else.
 
 mod detail;
+mod restore;
 mod summary;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -19,6 +20,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::digest::Digest;
 use crate::identity::Topic;
 use crate::keys::Did;
+use crate::log::body::Verify;
 use crate::log::{
     Admitted, Chain, ChainRejection, End, Entry, EntryId, ForkProof, LogId, Opening, OpeningError, SignedHeader,
 };
@@ -30,6 +32,7 @@ use crate::statement::{Cut, DeviceList, Statement};
 use crate::time::Timestamp;
 
 pub use detail::{Ask, Detail, KNOWN_PLACES_MAX, LogState};
+pub use restore::KnownHolder;
 pub use summary::Summary;
 
 /// Everything one node knows of one network.
@@ -50,6 +53,10 @@ pub struct Registry {
     confirmations: Confirmations,
     /// The claim that was the only one in effect for its place when this node first saw one.
     known_holders: HashMap<(NameKey, Option<EntryId>), EntryId>,
+    /// Places of which the known holder is another one than was stored.
+    changed_holders: BTreeSet<(NameKey, Option<EntryId>)>,
+    /// Whether what is admitted was verified, stored and remembered before.
+    is_restoring: bool,
 }
 
 /// Why an entry is refused. Each follows from the entry, its log and its opening alone.
@@ -91,6 +98,8 @@ impl Registry {
             facts: Facts::default(),
             confirmations: Confirmations::default(),
             known_holders: HashMap::new(),
+            changed_holders: BTreeSet::new(),
+            is_restoring: false,
         }
     }
 
@@ -158,6 +167,16 @@ impl Registry {
             self.headers.remove(entry);
         }
         pruned
+    }
+
+    /// The header of the last entry of a log.
+    pub fn head(&self, log: &LogId) -> Option<&SignedHeader> {
+        self.headers.get(&self.chains.get(log)?.head()?)
+    }
+
+    /// The header of an entry that is kept.
+    pub fn header(&self, entry: &EntryId) -> Option<&SignedHeader> {
+        self.headers.get(entry)
     }
 
     /// The entry that an opening is the body of.
@@ -249,7 +268,10 @@ impl Registry {
         if self.openings.contains_key(&log.opening) {
             return Ok(false);
         }
-        let opening = Opening::decode_for(&topic, &log.device, entry.body())?;
+        let opening = match self.is_restoring {
+            true => Opening::decode_unverified(&topic, entry.body())?,
+            false => Opening::decode_for(&topic, &log.device, entry.body())?,
+        };
         let did = opening.did();
         let statements = self.statements.entry(did).or_insert_with(|| Statements::new(&topic, *opening.inception()));
         for signed in opening.links().iter().chain([opening.addition()]) {
@@ -298,7 +320,8 @@ impl Registry {
     /// Why an entry has no effect, or the fact that it is.
     pub fn effect(&self, entry: &Entry) -> Option<Result<Fact, NoEffect>> {
         let opening = self.opening(&entry.header().log)?;
-        Some(Fact::of(&self.topic(), entry, opening))
+        let verify = if self.is_restoring { Verify::Before } else { Verify::Now };
+        Some(Fact::read(&self.topic(), entry, opening, verify))
     }
 
     /// Adds a verified receipt. Returns whether it was new.
@@ -324,8 +347,11 @@ impl Registry {
     pub fn follow(&mut self, change: SignedSetChange) -> Result<(), FollowError> {
         self.history.follow(change)?;
         // What counted by receipts of a set that is closed now may have been signed with a retired key.
-        let Self { known_holders, confirmations, history, .. } = self;
-        known_holders.retain(|_, claim| confirmations.is_confirmed(history, claim));
+        let Self { known_holders, changed_holders, confirmations, history, .. } = self;
+        let gone = known_holders.iter().filter(|(_, claim)| !confirmations.is_confirmed(history, claim));
+        let gone: Vec<_> = gone.map(|(place, _)| place.clone()).collect();
+        known_holders.retain(|place, _| !gone.contains(place));
+        changed_holders.extend(gone);
         let names: Vec<NameKey> = self.facts.names().cloned().collect();
         names.iter().for_each(|name| self.remember_holder(name));
         // A rotation may have counted by such receipts, too.
@@ -360,14 +386,17 @@ impl Registry {
     }
 
     fn remember_holder(&mut self, name: &NameKey) {
-        if !self.has_witnesses() {
+        if !self.has_witnesses() || self.is_restoring {
             return;
         }
         let outcome = self.name(name);
         let mut after = None;
         for tenure in outcome.tenures {
             if !outcome.contested.contains(&tenure.claim) {
-                self.known_holders.insert((name.clone(), after), tenure.claim);
+                let place = (name.clone(), after);
+                if self.known_holders.insert(place.clone(), tenure.claim) != Some(tenure.claim) {
+                    self.changed_holders.insert(place);
+                }
             }
             after = tenure.ended_by;
         }
@@ -375,6 +404,9 @@ impl Registry {
 
     /// Ends the logs of an identity's devices where its statements say.
     fn end_logs(&mut self, did: &Did) {
+        if self.is_restoring {
+            return;
+        }
         let Some(standing) = self.standing(did) else { return };
         for opening in self.authorities.get(did).into_iter().flatten().map(|digest| &self.openings[digest]) {
             let (addition, link) = (opening.addition().digest(), opening.link(&self.history.topic()).digest);

@@ -17,6 +17,7 @@ use crate::canonical::{DecodeError, Decoder, Encoder};
 use crate::digest::Digest;
 use crate::identity::Topic;
 use crate::keys::{Did, PublicKey, SecretKey, Signature};
+use crate::log::body::Verify;
 use crate::log::{Capabilities, EntryId, LogId};
 
 /// The most devices of one identity; numbers are below it.
@@ -379,8 +380,15 @@ impl SignedStatement {
 
     /// Reads what [`SignedStatement::encode`] wrote and verifies the signature.
     pub fn decode(topic: &Topic, bytes: &[u8]) -> Result<Self, StatementError> {
+        Self::read(topic, bytes, Verify::Now)
+    }
+
+    pub(crate) fn read(topic: &Topic, bytes: &[u8], verify: Verify) -> Result<Self, StatementError> {
         let mut decoder = Decoder::new(bytes);
-        let signed = Self::decode_from(topic, &mut decoder)?;
+        let signed = match verify {
+            Verify::Now => Self::decode_from(topic, &mut decoder)?,
+            Verify::Before => Self::decode_unverified(topic, &mut decoder)?,
+        };
         decoder.end()?;
         Ok(signed)
     }
