@@ -102,6 +102,29 @@ impl NetworkName {
     }
 }
 
+/// When a name is confirmed, and what the witnesses bear, in sentences for people.
+pub fn describe_resilience(witnesses: u64, threshold: u64, may_lose: u64, may_lie: u64) -> String {
+    if threshold == 0 {
+        return "There are no witnesses: of two claims to one name the one dated earlier counts.".to_owned();
+    }
+    if witnesses == 1 {
+        return "A name is confirmed once the one witness saw the claim. While it is away nothing new is confirmed, and \
+                if it lies a name can be confirmed for two people."
+            .to_owned();
+    }
+    let lost = match may_lose {
+        0 => "While one of them is away nothing new is confirmed".to_owned(),
+        1 => "One of them may be away".to_owned(),
+        _ => format!("{may_lose} of them may be away"),
+    };
+    let lying = match may_lie {
+        0 => "if one of them lies a name can be confirmed for two people".to_owned(),
+        1 => "one may lie without giving a name to two people".to_owned(),
+        _ => format!("{may_lie} may lie without giving a name to two people"),
+    };
+    format!("A name is confirmed once {threshold} of {witnesses} witnesses saw the claim. {lost}, and {lying}.")
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
@@ -164,4 +187,27 @@ pub struct ConnectionPath {
     /// Of the pair of candidates in use.
     pub local: Option<CandidateType>,
     pub remote: Option<CandidateType>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_set_bears_is_said_in_words() {
+        let said = |witnesses, threshold, lose, lie| describe_resilience(witnesses, threshold, lose, lie);
+        assert!(said(0, 0, 0, 0).starts_with("There are no witnesses"));
+        assert!(said(1, 1, 0, 0).contains("the one witness"));
+        assert!(said(3, 2, 1, 0).ends_with("One of them may be away, and if one of them lies a name can be confirmed for two people."));
+        assert!(said(4, 3, 1, 1).ends_with("One of them may be away, and one may lie without giving a name to two people."));
+        assert!(said(7, 5, 2, 2).contains("2 of them may be away, and 2 may lie"));
+        assert!(said(3, 3, 0, 2).contains("While one of them is away nothing new is confirmed, and 2 may lie"));
+    }
+
+    #[test]
+    fn networks_are_shown_with_the_beginning_of_their_topic() {
+        let name = |topic: &str| NetworkName { name: "Ours".into(), topic: topic.into() }.label();
+        assert_eq!(name("0123456789abcdef"), "“Ours” (0123456789ab…)");
+        assert_eq!(name("short"), "“Ours” (short…)");
+    }
 }
