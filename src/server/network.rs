@@ -42,10 +42,11 @@ pub const DEFAULT_NAME: &str = "A network of one server";
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkError {
     #[error(
-        "{} has a witness's key, but no {NETWORK_FILE}: either that file was lost, or the folder is of an earlier \
-         version of this program. A new network would end every name of the old one, so nothing was changed. Bring the \
-         file back from a copy, or from another server of the network (gen-registry serve --network https://…); or \
-         begin a new network in another folder: gen-registry serve --data FOLDER", .0.display()
+        "{} has a witness's key, but no {NETWORK_FILE}. If its keys were just made for a network of several, name that \
+         network's file with --network. Else the file was lost, or the folder is of an earlier version of this \
+         program, and a new network would end every name of the old one; so nothing was changed. Bring the file back \
+         from a copy, or from another server of the network (--network https://…), or begin a new network in another \
+         folder (--data FOLDER)", .0.display()
     )]
     GenesisLost(PathBuf),
     #[error(
