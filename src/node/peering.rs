@@ -355,7 +355,7 @@ impl Node {
 
     /// Records whether the parameters of the page's server were refused, and why; the network screen shows it.
     pub fn note_server(&self, fault: Option<ParametersError>) {
-        if let Some(fault) = fault {
+        if let Some(fault) = &fault {
             tracing::warn!(%fault, "what the server says of the network is left aside");
         }
         let changed = self.peers.note_server_fault(fault);

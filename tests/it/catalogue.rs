@@ -17,10 +17,9 @@ use gen_registry_node::store::{Store, Table};
 use gen_registry_server::catalogue::catalogue;
 use gen_registry_server::catalogue_node::{CatalogueNode, CatalogueNodeOptions, STORE_FILE, USERNAME, next_free};
 
-use crate::relay::program::network_of;
 use crate::support::node::TestNode;
 use crate::support::relay::{network, relay};
-use crate::support::server::{Server, dist, program};
+use crate::support::server::{Server, dist, network_of, program};
 use crate::support::wait::{eventually, in_one_thread};
 
 #[test]

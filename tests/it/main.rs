@@ -25,6 +25,7 @@ mod mesh;
 mod modules;
 mod ownership;
 mod pack;
+mod networks;
 mod packages;
 mod presence;
 mod profile;

@@ -47,7 +47,7 @@ fn render_report(report: Memo<NetworkReport>) -> impl IntoView {
     let is_alone = select(report, |report| report.connection == ConnectionState::Alone);
     let relays = select(report, |report| report.relays.clone());
     view! {
-        {slice_view(report, |report| report.left_aside, render_left_aside)}
+        {slice_view(report, |report| report.left_aside.clone(), render_left_aside)}
         <p class="lead" data-testid="connection">
             {slice_view(
                 report,

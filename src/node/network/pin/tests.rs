@@ -1,0 +1,106 @@
+//! The pin: what a server may add to a stored network, and what it can't.
+
+use std::rc::Rc;
+
+use futures::FutureExt;
+use futures::executor::block_on;
+use futures::future::{pending, ready};
+
+use super::*;
+use crate::network::samples::{change, changed, elsewhere, genesis, parameters};
+use crate::store::memory::MemoryStore;
+use gen_registry_core::digest::Digest;
+
+fn records() -> Records {
+    Records::new(Rc::new(MemoryStore::new()))
+}
+
+fn settle_in(records: &Records, answer: Option<NetworkParameters>) -> (Network, Option<ParametersError>) {
+    block_on(settle(records, answer)).expect("the memory store answers")
+}
+
+/// A profile that has visited a server which said this.
+fn pinned(answer: &NetworkParameters) -> (Records, Network) {
+    let records = records();
+    let (network, fault) = settle_in(&records, Some(answer.clone()));
+    assert_eq!(fault, None);
+    (records, network)
+}
+
+#[test]
+fn first_network_is_pinned_and_no_other_replaces_it() {
+    let records = records();
+    assert_eq!(settle_in(&records, None), (Network::default(), None), "nothing is pinned by silence");
+    let network = Network::try_from(&parameters()).unwrap();
+    assert_eq!(settle_in(&records, Some(parameters())), (network.clone(), None));
+    assert_eq!(settle_in(&records, None), (network.clone(), None), "remembered");
+    let theirs = crate::network::name_of(&elsewhere().genesis().unwrap());
+    let other = Some(ParametersError::OtherNetwork(theirs));
+    assert_eq!(settle_in(&records, Some(elsewhere())), (network.clone(), other));
+    let broken = NetworkParameters { genesis: String::new(), ..parameters() };
+    assert_eq!(settle_in(&records, Some(broken)), (network.clone(), Some(ParametersError::Genesis)));
+    // The attack that this is about: the same network, other witnesses. There is no such answer: it is another network.
+    let mut robbed = genesis();
+    robbed.set.witnesses = vec![crate::network::samples::key(66).public()];
+    let robbed = NetworkParameters::from(&Network::new(gen_registry_core::network::NetworkHistory::new(robbed)));
+    let (kept, fault) = settle_in(&records, Some(robbed));
+    assert_eq!((kept.rules, kept.relays), (network.rules.clone(), network.relays.clone()));
+    assert!(matches!(fault, Some(ParametersError::OtherNetwork(_))), "{fault:?}");
+    assert_eq!(settle_in(&records, None), (network, None));
+}
+
+#[test]
+fn profile_with_a_pin_does_not_wait_for_the_server() {
+    let records = records();
+    let network = Network::try_from(&parameters()).unwrap();
+    let mut first = Box::pin(at_start(&records, pending()));
+    assert!(first.as_mut().now_or_never().is_none(), "with nothing stored there is nothing to open a profile with");
+    let start = |asking| block_on(at_start(&records, asking)).expect("the memory store answers");
+    let first = start(ready(Some(parameters())).left_future());
+    assert_eq!(first, Start { network: network.clone(), fault: None, asked: true });
+    // It never answers.
+    assert_eq!(start(pending().right_future()), Start { network, fault: None, asked: false });
+}
+
+#[test]
+fn changes_count_when_the_succession_signed_them_and_then_for_good() {
+    let topic = Digest::from_bytes(*genesis().topic().as_bytes());
+    let first = change(1, topic, 3, 2);
+    let (records, before) = pinned(&parameters());
+    let stolen = change(1, topic, 6, 1);
+    assert_eq!(settle_in(&records, Some(changed(&[&stolen]))), (before.clone(), Some(ParametersError::SetChange(1))));
+    let (after, fault) = settle_in(&records, Some(changed(&[&first])));
+    assert_eq!((after.history().number(), fault), (1, None));
+    assert_ne!(after.rules, before.rules);
+    assert_eq!(settle_in(&records, None), (after.clone(), None), "stored");
+
+    let rival = change(1, topic, 7, 2);
+    assert_eq!(settle_in(&records, Some(changed(&[&rival]))), (after.clone(), Some(ParametersError::Rival(1))));
+    let behind = ParametersError::Behind { served: 0, known: 1 };
+    let relays = vec!["/ip4/127.0.0.1/tcp/9/ws".to_owned()];
+    let short = NetworkParameters { relays, ..parameters() };
+    assert_eq!(settle_in(&records, Some(short)), (after.clone(), Some(behind)), "its relays don't count either");
+    assert_eq!(settle_in(&records, None), (after, None));
+}
+
+#[test]
+fn known_relays_stay_known_within_their_bound() {
+    let relay = |number: usize| format!("/ip4/127.0.0.1/tcp/{number}/ws");
+    let named = |numbers: std::ops::Range<usize>| NetworkParameters {
+        relays: numbers.map(relay).collect(),
+        ..parameters()
+    };
+    let (records, network) = pinned(&named(0..2));
+    assert_eq!(network.relays, [relay(0), relay(1)]);
+    let (network, _) = settle_in(&records, Some(named(1..3)));
+    assert_eq!(network.relays, [relay(0), relay(1), relay(2)], "each once");
+    let (network, _) = settle_in(&records, Some(named(3..RELAYS_KNOWN_MAX)));
+    assert_eq!(network.relays, (0..RELAYS_KNOWN_MAX).map(relay).collect::<Vec<_>>(), "all that there is room for");
+    // A server that names others again and again does not crowd out the first ones.
+    for visit in 2..9 {
+        settle_in(&records, Some(named(visit * 100..visit * 100 + 16)));
+    }
+    let (network, _) = settle_in(&records, None);
+    let expected: Vec<String> = (0..RELAYS_KEPT).chain(808..816).map(relay).collect();
+    assert_eq!(network.relays, expected);
+}
