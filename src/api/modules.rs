@@ -232,8 +232,8 @@ pub struct RefusedVersion {
 pub enum ReleaseRefusal {
     /// Its author does not hold the module's name.
     NotHolder,
-    /// Its author had given up the module's name before.
-    AfterRelinquishing,
+    /// Not enough witnesses have seen it yet: it is taken by its exact version only.
+    Pending,
     /// Another release of this version was first.
     VersionTaken,
 }

@@ -204,6 +204,11 @@ impl Document {
         self.checkpoints.get(entry).map(|(checkpoint, _)| checkpoint)
     }
 
+    /// Every checkpoint that is kept.
+    pub fn checkpoints(&self) -> impl Iterator<Item = &Checkpoint> {
+        self.checkpoints.values().map(|(checkpoint, _)| checkpoint)
+    }
+
     /// The checkpoint that the document is based on, or `None` for the beginning.
     pub fn standing(&self) -> Option<EntryId> {
         let highest =
@@ -219,6 +224,11 @@ impl Document {
     /// What the document says, or `None` while the data of the standing checkpoint is not here.
     pub fn data(&self) -> Option<Data> {
         self.automerge().map(Data::of)
+    }
+
+    /// How many changes count since the standing checkpoint.
+    pub fn changes_since_checkpoint(&self) -> usize {
+        self.state.as_ref().map_or(0, |state| state.applied.len())
     }
 
     /// Returns whether a change of this entry counts.

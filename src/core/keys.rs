@@ -37,6 +37,9 @@ pub const SIGNATURE_BYTES: usize = 64;
 const DID_PREFIX: &str = "did:gen:";
 /// The longest did has 53 characters; more is not decoded.
 const DID_MAX_BYTES: usize = 64;
+/// Words two people compare; 11 bits each.
+const SAFETY_WORDS: usize = 8;
+const SAFETY_WORDS_DOMAIN: &str = "gen-registry/safety-words/v2";
 const INCEPTION_DOMAIN: &str = "gen-registry/inception/v2";
 const KEY_DOMAIN: &str = "gen-registry/key/v2";
 const IDENTITY_KEY_INFO: &[u8] = b"gen-registry/identity/v2";
@@ -172,6 +175,11 @@ impl Master {
         words_to_entropy(words).map(Self)
     }
 
+    /// The 32 bytes, wiped from memory when dropped.
+    pub fn entropy(&self) -> Zeroizing<[u8; 32]> {
+        self.0.clone()
+    }
+
     /// The 24 words, wiped from memory when dropped.
     pub fn words(&self) -> Zeroizing<String> {
         let mnemonic = Mnemonic::from_entropy_in(Language::English, self.0.as_slice()).expect("32 bytes are 24 words");
@@ -218,6 +226,14 @@ impl Did {
 
     pub const fn as_bytes(&self) -> &[u8; 32] {
         self.0.as_bytes()
+    }
+
+    /// Words that two people can compare aloud to be sure they mean the same identity: 88 bits of its hash.
+    pub fn safety_words(&self) -> Vec<&'static str> {
+        let hash = Digest::of(&Encoder::new().text(SAFETY_WORDS_DOMAIN).fixed(self.as_bytes()).finish());
+        let bit = |at: usize| usize::from(hash.as_bytes()[at / 8] >> (7 - at % 8) & 1);
+        let word = |nth: usize| (0..11).fold(0, |index, at| index << 1 | bit(nth * 11 + at));
+        (0..SAFETY_WORDS).map(|nth| Language::English.word_list()[word(nth)]).collect()
     }
 }
 

@@ -60,7 +60,8 @@ pub struct LogId {
 }
 
 /// The name of an entry: the digest of all that its header's signature is over.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
 pub struct EntryId(Digest);
 
 /// What is signed of an entry.

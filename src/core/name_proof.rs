@@ -21,12 +21,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::canonical::{DecodeError, Decoder, Encoder};
 use crate::digest::Digest;
 use crate::identity::Topic;
+use crate::keys::PublicKey;
 use crate::limits::{RECORD_MAX_BYTES, RECORD_PARTS_MAX};
 use crate::log::{Entry, EntryError, EntryId};
 use crate::modules::{CountedRelease, ModuleState};
 use crate::name::NameKind;
 use crate::network::NetworkHistory;
 use crate::outcome::{Fact, NameKey, NameOutcome, Tenure};
+use crate::read_model::NameState;
 use crate::receipt::{ProvenPath, Receipt, ReceiptError};
 use crate::registry::{EntryRejection, Registry};
 
@@ -60,6 +62,10 @@ pub struct NameProof {
     pub name: NameKey,
     /// As these entries alone decide it.
     pub outcome: NameOutcome,
+    /// The same with dates, for people.
+    pub state: NameState,
+    /// The present key of the holder, as far as this proof goes.
+    pub holder_key: Option<PublicKey>,
     /// The newest release, for a module.
     pub release: Option<CountedRelease>,
     bytes: Vec<u8>,
@@ -187,7 +193,10 @@ fn weigh(name: NameKey, registry: &Registry, parts: &Parts, bytes: Vec<u8>) -> R
     if !belongs || !confirms_them || openings.len() + saying.len() != parts.entries.len() {
         return Err(RecordError::Foreign);
     }
-    Ok(NameProof { name, outcome, release, bytes })
+    let state = NameState::of(registry, &name).unwrap_or_default();
+    let holder = outcome.holder().and_then(|tenure| registry.standing(&tenure.holder));
+    let holder_key = holder.map(|standing| standing.link.key);
+    Ok(NameProof { name, outcome, state, holder_key, release, bytes })
 }
 
 /// The entries that say what a proof shows: claims, give-ups, finishes, the newest release and its marks.

@@ -12,6 +12,7 @@
 //! as on one that receives the claim, its opening and its receipts a year later and nothing else.
 
 mod detail;
+mod documents;
 mod restore;
 mod summary;
 
@@ -161,12 +162,9 @@ impl Registry {
     }
 
     /// Drops the entries of a changes log before the last checkpoint at or before a place, and returns them.
-    pub fn prune(&mut self, log: &LogId, seq: u64) -> Vec<EntryId> {
+    pub fn prune(&mut self, log: &LogId, seq: u64) -> Vec<SignedHeader> {
         let pruned = self.chains.get_mut(log).map(|chain| chain.prune(seq)).unwrap_or_default();
-        for entry in &pruned {
-            self.headers.remove(entry);
-        }
-        pruned
+        pruned.iter().filter_map(|entry| self.headers.remove(entry)).collect()
     }
 
     /// The header of the last entry of a log.

@@ -39,7 +39,8 @@ mod channels;
 mod chat;
 mod context;
 mod decisions;
-mod document_cache;
+mod documents;
+mod entries;
 mod errors;
 mod guide;
 mod history_requests;
@@ -58,7 +59,6 @@ mod presence;
 mod profile;
 mod receipts;
 mod registry;
-pub mod replication;
 mod reputation;
 mod services;
 mod statistics;
@@ -66,7 +66,6 @@ pub mod store;
 #[cfg(target_arch = "wasm32")]
 pub mod tabs;
 mod time_slice;
-pub mod verified;
 pub mod witness;
 
 use std::rc::Rc;

@@ -20,7 +20,7 @@ mod samples;
 
 use crate::net::ice::IceServer;
 pub use gen_registry_api::{NetworkName, ParametersError};
-use gen_registry_core::identity::{Identity, Topic};
+use gen_registry_core::identity::{Did, Topic};
 use gen_registry_core::limits::PARAMETERS_VERSION;
 use gen_registry_core::network::{Genesis, NetworkHistory};
 use gen_registry_core::ownership::Rules;
@@ -56,7 +56,7 @@ impl Network {
     pub fn new(history: NetworkHistory) -> Self {
         let (set, genesis) = (history.set(), history.genesis());
         let rules = Rules {
-            witnesses: set.witnesses.iter().map(|key| Identity::from_trusted(*key.as_bytes())).collect(),
+            witnesses: set.witnesses.iter().map(|key| Did::from_trusted(*key.as_bytes())).collect(),
             threshold: usize::from(set.threshold),
             work_bits: genesis.parameters.work_bits,
         };

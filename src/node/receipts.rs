@@ -19,7 +19,7 @@ use crate::registry::Registry;
 use gen_registry_api::Failure;
 use gen_registry_core::digest::Digest;
 use gen_registry_core::fact::{Fact, SignedFact};
-use gen_registry_core::identity::Identity;
+use gen_registry_core::keys::Did;
 use gen_registry_core::sync::witness::wire::{PROTOCOL, Request, WitnessAnswer, check_receipt};
 use gen_registry_core::time::Timestamp;
 
@@ -92,7 +92,7 @@ impl ReceiptCollector {
         let writable = self.keys.signer().is_ok();
         let Some(own) = self.keys.identity().filter(|_| writable && rules.threshold > 0) else { return Vec::new() };
         let facts = self.registry.facts_of(&own);
-        let mut seen: BTreeMap<Digest, BTreeSet<Identity>> = BTreeMap::new();
+        let mut seen: BTreeMap<Digest, BTreeSet<Did>> = BTreeMap::new();
         for fact in &facts {
             if let Fact::Receipt(receipt) = fact.statement() {
                 seen.entry(receipt.fact).or_default().insert(fact.author());

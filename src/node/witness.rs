@@ -15,7 +15,7 @@ use crate::store::migration::migrate;
 use crate::store::records::{Records, StoredRecord, put};
 use crate::store::{Durability, Store, StoreError, Table};
 use gen_registry_core::fact::{self, SignedFact};
-use gen_registry_core::identity::{Identity, SignatureError, Signed, SigningIdentity, Topic};
+use gen_registry_core::identity::{Did, SignatureError, Signed, SigningIdentity, Topic};
 use gen_registry_core::limits::CLOCK_SKEW;
 use gen_registry_core::sync::witness::{NotServed, ReceiptLog, Record, Request};
 use gen_registry_core::time::Timestamp;
@@ -43,7 +43,7 @@ pub enum WitnessError {
     #[error("a record is missing from the witness's book before {0}. Bring the book back from a copy")]
     Gap(String),
     #[error("the witness's book was written by {found}, but the key is that of {own}")]
-    OtherKey { own: Identity, found: Identity },
+    OtherKey { own: Did, found: Did },
     #[error("the witness's book belongs to another network")]
     OtherTopic,
 }
@@ -51,7 +51,7 @@ pub enum WitnessError {
 /// Whose book it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Owner {
-    identity: Identity,
+    identity: Did,
     topic: Topic,
 }
 
@@ -110,7 +110,7 @@ impl WitnessServer {
     }
 
     /// Returns the identity that signs its receipts.
-    pub fn identity(&self) -> Identity {
+    pub fn identity(&self) -> Did {
         self.key.identity()
     }
 

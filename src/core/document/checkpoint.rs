@@ -173,6 +173,10 @@ impl Data {
         self.0.get(&(map, key.to_owned()))
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Puts a value under a key, or takes it away.
     pub fn put(&mut self, map: Map, key: &str, value: Option<Value>) {
         match value {

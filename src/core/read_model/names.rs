@@ -97,7 +97,7 @@ pub enum Availability {
 
 impl NameState {
     /// The state of a name, or `None` if nothing that is kept says anything of it.
-    pub(super) fn of(registry: &Registry, name: &NameKey) -> Option<Self> {
+    pub(crate) fn of(registry: &Registry, name: &NameKey) -> Option<Self> {
         let outcome = registry.name(name);
         if outcome.tenures.is_empty() && outcome.others.is_empty() && outcome.contested.is_empty() {
             return None;

@@ -15,6 +15,11 @@
 //!    ([`Registry::asks_for`]).
 //! 4. *Done.* The initiator says so when it has nothing left to ask; the other side says so last.
 //!
+//! # News
+//! Between rounds each side says at once when something changed: the identity and the digest of its new state, 64 bytes. Who
+//! has another state asks for the details, and goes on as in a round. Only the newest state matters, so a host may
+//! join any number of changes into one piece of news, and nothing is lost by that.
+//!
 //! # Example
 //! Alice's laptop and phone meet. Of her 3 logs the laptop has 40, 12 and 7 entries, the phone 40, 15 and 7. The digests
 //! differ; both send a detail of Alice; the laptop asks for the second log "after entry 11", and gets three entries. If
@@ -61,6 +66,8 @@ pub enum Input {
     Opened,
     /// Compare again. The initiator's side begins.
     Begin,
+    /// Something of these identities changed here.
+    Changed(Vec<Did>),
     Message(Vec<u8>),
     /// The pieces that were loaded for [`Output::Load`].
     Loaded {
@@ -158,9 +165,13 @@ impl Exchange {
                 Ok(())
             }
             Input::Begin => self.begin(registry),
+            Input::Changed(dids) => {
+                self.send_news(&dids, registry);
+                Ok(())
+            }
             Input::Message(bytes) => self.budget.message(now).and_then(|()| {
                 let message = Message::decode(&bytes)?;
-                self.receive(message, registry)
+                self.receive(message, registry, now)
             }),
             Input::Loaded { ticket, pieces } => {
                 let bytes = pieces.iter().map(Piece::weight).sum();
@@ -208,9 +219,7 @@ impl Exchange {
     fn start_round(&mut self, round: u64, registry: &Registry) -> Result<(), Rejection> {
         (self.round, self.steps, self.is_compared) = (round, 0, false);
         (self.has_sent_done, self.has_received_done, self.has_synced, self.due) = (false, false, false, 0);
-        self.pending.clear();
-        self.pending_bytes = 0;
-        self.asked = None;
+        // What news led to is still fetched: only the comparison begins again.
         self.states.clear();
         let summaries = registry.summaries();
         let mut storage = NegentropyStorageVector::with_capacity(summaries.len());
@@ -224,7 +233,7 @@ impl Exchange {
         Ok(())
     }
 
-    fn receive(&mut self, message: Message, registry: &Registry) -> Result<(), Rejection> {
+    fn receive(&mut self, message: Message, registry: &Registry, now: Timestamp) -> Result<(), Rejection> {
         if let Message::Hello(theirs) = message {
             return self.greet(&theirs, registry);
         }
@@ -235,9 +244,19 @@ impl Exchange {
             Message::Hello(_) => {}
             Message::SetChanges(changes) => self.outputs.push(Output::Follow(changes)),
             Message::Compare { round, frame } => self.compare(round, &frame, registry)?,
+            Message::News(news) => {
+                self.budget.announcements(news.len(), now)?;
+                let differs = |(did, digest): &&(Did, Digest)| registry.digest_of(did) != *digest;
+                let wanted: Vec<Did> = news.iter().filter(differs).map(|(did, _)| *did).collect();
+                if !wanted.is_empty() {
+                    self.send(Message::WantOf(wanted));
+                }
+            }
+            Message::WantOf(dids) => self.offer(dids, registry, false),
             Message::Want(states) => {
                 let dids: Vec<Did> = states.iter().filter_map(|state| self.states.get(state)).copied().collect();
-                self.offer(dids, registry);
+                let is_answer = !self.is_initiator;
+                self.offer(dids, registry, is_answer);
             }
             Message::Details { details, is_last } => self.take_details(details, is_last, registry)?,
             Message::Need { ticket, asks } => self.outputs.push(Output::Load { ticket, asks }),
@@ -311,13 +330,24 @@ impl Exchange {
             self.send(Message::Want(states.to_vec()));
         }
         let offered = sorted(have).iter().filter_map(|state| self.states.get(state)).copied().collect();
-        self.offer(offered, registry);
+        self.offer(offered, registry, false);
         self.finish();
         Ok(())
     }
 
+    /// Says in which states identities are here now, in as few messages as there may be. Who has another state asks.
+    fn send_news(&mut self, dids: &[Did], registry: &Registry) {
+        if !self.has_greeted {
+            return;
+        }
+        let news: Vec<(Did, Digest)> = dids.iter().map(|did| (*did, registry.digest_of(did))).collect();
+        for news in news.chunks(WANT_MAX) {
+            self.send(Message::News(news.to_vec()));
+        }
+    }
+
     /// Says what is here of identities. An answer to a `Want` is sent even if nothing is.
-    fn offer(&mut self, dids: Vec<Did>, registry: &Registry) {
+    fn offer(&mut self, dids: Vec<Did>, registry: &Registry, is_answer: bool) {
         let (mut details, mut bytes) = (Vec::new(), 0);
         for detail in dids.iter().filter_map(|did| registry.detail_of(did)).flat_map(split) {
             bytes += detail_weight(&detail);
@@ -327,7 +357,6 @@ impl Exchange {
             }
             details.push(detail);
         }
-        let is_answer = !self.is_initiator;
         if is_answer || !details.is_empty() {
             self.send(Message::Details { details, is_last: is_answer });
         }

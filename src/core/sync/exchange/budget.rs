@@ -1,20 +1,22 @@
 //! How much one peer may ask for and send: token buckets that refill with time. A peer that draws on an empty one is
 //! flooding.
 
+use std::time::Duration;
+
 use crate::sync::rejection::Rejection;
 use crate::time::Timestamp;
 
 /// Messages of one peer in a burst, and the lasting rate per second.
 pub const MESSAGES_BURST: u64 = 2_000;
 pub const MESSAGES_PER_SECOND: u64 = 500;
-/// Announcements of one peer in a burst, and the lasting rate per second.
-pub const ANNOUNCEMENTS_BURST: u64 = 50;
-pub const ANNOUNCEMENTS_PER_SECOND: u64 = 10;
-/// Announcements of others that a node forwards, over all peers: less than each receiver accepts from one peer, so that
-/// no node is marked down for a flood that another began. What is left out comes with the next comparison.
-pub const PASSED_ON_BURST: u64 = 30;
-pub const PASSED_ON_PER_SECOND: u64 = 6;
-const _: () = assert!(PASSED_ON_BURST < ANNOUNCEMENTS_BURST && PASSED_ON_PER_SECOND < ANNOUNCEMENTS_PER_SECOND);
+/// States that one peer announces as news in a burst, and the lasting rate per second. A host sends at most
+/// [`NEWS_MAX`] of them each [`NEWS_EVERY`], well below the rate, and leaves what is beyond to the next comparison.
+pub const ANNOUNCEMENTS_BURST: u64 = 2_000;
+pub const ANNOUNCEMENTS_PER_SECOND: u64 = 500;
+/// How often a host sends news, and how many states at once.
+pub const NEWS_EVERY: Duration = Duration::from_millis(200);
+pub const NEWS_MAX: usize = 64;
+const _: () = assert!((NEWS_MAX as u64) * 1_000 < ANNOUNCEMENTS_PER_SECOND * NEWS_EVERY.as_millis() as u64);
 /// Bytes of changes served to one peer in a burst, and the lasting rate per second.
 pub const BYTES_BURST: u64 = 64 * 1024 * 1024;
 pub const BYTES_PER_SECOND: u64 = 8 * 1024 * 1024;
@@ -56,23 +58,6 @@ impl Bucket {
     }
 }
 
-/// The rate at which this node forwards announcements of others, over all peers.
-#[derive(Debug)]
-pub struct PassingOn(Bucket);
-
-impl Default for PassingOn {
-    fn default() -> Self {
-        Self(Bucket::new(PASSED_ON_BURST, PASSED_ON_PER_SECOND))
-    }
-}
-
-impl PassingOn {
-    /// Returns whether one more may be forwarded now, and counts it.
-    pub fn takes_one(&mut self, now: Timestamp) -> bool {
-        self.0.draw(1, now)
-    }
-}
-
 /// All buckets of one peer.
 #[derive(Debug)]
 pub(in crate::sync) struct Budget {
@@ -97,9 +82,9 @@ impl Budget {
         self.messages.draw(1, now).then_some(()).ok_or(Rejection::TooManyMessages)
     }
 
-    /// Counts one announcement of the peer.
-    pub(in crate::sync) fn announcement(&mut self, now: Timestamp) -> Result<(), Rejection> {
-        self.announcements.draw(1, now).then_some(()).ok_or(Rejection::TooManyAnnouncements)
+    /// Counts states that the peer announces.
+    pub(in crate::sync) fn announcements(&mut self, count: usize, now: Timestamp) -> Result<(), Rejection> {
+        self.announcements.draw(count as u64, now).then_some(()).ok_or(Rejection::TooManyAnnouncements)
     }
 
     /// Counts bytes of changes served to the peer.
@@ -123,35 +108,28 @@ mod tests {
             assert_eq!(budget.message(at(0)), Ok(()));
         }
         assert_eq!(budget.message(at(0)), Err(Rejection::TooManyMessages));
-        for _ in 0..ANNOUNCEMENTS_BURST {
-            assert_eq!(budget.announcement(at(0)), Ok(()));
-        }
-        assert_eq!(budget.announcement(at(0)), Err(Rejection::TooManyAnnouncements));
+        assert_eq!(budget.announcements(ANNOUNCEMENTS_BURST as usize, at(0)), Ok(()));
+        assert_eq!(budget.announcements(1, at(0)), Err(Rejection::TooManyAnnouncements));
         assert_eq!(budget.sent(BYTES_BURST as usize, at(0)), Ok(()));
         assert_eq!(budget.sent(1, at(0)), Err(Rejection::TooManyBytes));
     }
 
     #[test]
-    fn forwards_less_than_a_receiver_accepts() {
-        let (mut passing, mut listener) = (PassingOn::default(), Budget::default());
-        // A flood of a minute, which arrives in one heap each second.
-        for millis in 0..60_000 {
-            if passing.takes_one(at(millis)) {
-                assert_eq!(listener.announcement(at(millis / 1_000 * 1_000)), Ok(()), "{millis}");
-            }
-            if millis == PASSED_ON_BURST {
-                assert!(!passing.takes_one(at(millis)), "a flood ends here");
-            }
+    fn news_of_an_honest_host_are_within_the_rate() {
+        let mut budget = Budget::default();
+        // A minute of news without a pause, which arrive in one heap each second.
+        for millis in (0..60_000).step_by(NEWS_EVERY.as_millis() as usize) {
+            assert_eq!(budget.announcements(NEWS_MAX, at(millis / 1_000 * 1_000)), Ok(()), "{millis}");
         }
     }
 
     #[test]
     fn refills_with_time_and_not_when_the_clock_is_set_back() {
         let mut budget = Budget::default();
-        while budget.announcement(at(5_000)).is_ok() {}
-        assert_eq!(budget.announcement(at(0)), Err(Rejection::TooManyAnnouncements));
-        assert_eq!(budget.announcement(at(99)), Err(Rejection::TooManyAnnouncements));
-        assert_eq!(budget.announcement(at(100)), Ok(()));
-        assert_eq!(budget.announcement(at(100)), Err(Rejection::TooManyAnnouncements));
+        while budget.announcements(1, at(5_000)).is_ok() {}
+        assert_eq!(budget.announcements(1, at(0)), Err(Rejection::TooManyAnnouncements));
+        assert_eq!(budget.announcements(1, at(1)), Err(Rejection::TooManyAnnouncements));
+        assert_eq!(budget.announcements(1, at(2)), Ok(()));
+        assert_eq!(budget.announcements(1, at(2)), Err(Rejection::TooManyAnnouncements));
     }
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::network::samples::{change, changed, elsewhere, genesis, parameters};
 use gen_registry_core::digest::Digest;
-use gen_registry_core::identity::Identity;
+use gen_registry_core::keys::Did;
 
 fn read(parameters: &NetworkParameters) -> Result<Network, ParametersError> {
     Network::try_from(parameters)
@@ -14,7 +14,7 @@ fn parameters_read_as_they_were_written_and_rules_follow_from_the_genesis() {
     let network = read(&parameters()).unwrap();
     assert_eq!(NetworkParameters::from(&network), parameters());
     assert_eq!(network.topic, genesis().topic());
-    let witness = Identity::from_trusted(*genesis().set.witnesses[0].as_bytes());
+    let witness = Did::from_trusted(*genesis().set.witnesses[0].as_bytes());
     assert_eq!((network.rules.witnesses.as_slice(), network.rules.threshold), ([witness].as_slice(), 1));
     assert_eq!(network.rules.work_bits, genesis().parameters.work_bits);
     assert_ne!(read(&elsewhere()).unwrap().topic, network.topic);
@@ -100,7 +100,7 @@ fn changes_are_followed_in_order_and_only_from_their_own_succession() {
     let second = change(2, first.digest(), 4, 12);
     let network = read(&changed(&[&first, &second])).unwrap();
     assert_eq!(network.history().number(), 2);
-    assert_eq!(network.rules.witnesses, [Identity::from_trusted(*network.history().set().witnesses[0].as_bytes())]);
+    assert_eq!(network.rules.witnesses, [Did::from_trusted(*network.history().set().witnesses[0].as_bytes())]);
     assert_ne!(network.rules, read(&parameters()).unwrap().rules);
     // The witness's own key, which is on the server, is none of its succession.
     let stolen = change(1, topic, 5, 1);

@@ -108,6 +108,7 @@ impl Developer {
         };
         for (log, seq, _) in before.covered {
             let pruned = self.node.registry.prune(&log, seq + 1);
+            let pruned: Vec<EntryId> = pruned.iter().map(SignedHeader::id).collect();
             self.document.forget(&pruned);
             for entry in pruned {
                 self.node.store.remove(&entry);
