@@ -40,6 +40,8 @@ pub struct AdmissionReport {
     pub outcome: Outcome,
     /// The identities of whom something is new, with the number of entries.
     pub brought: BTreeMap<Did, u64>,
+    /// Everybody of whom something is new, receipts among it.
+    pub people: BTreeSet<Did>,
 }
 
 /// The service through which what others bring is admitted.
@@ -78,6 +80,7 @@ impl Admission {
             return Ok(report);
         }
         let mut changed = self.concerned(&report.outcome);
+        report.people.clone_from(&changed.people);
         let mut batch: Batch = Vec::new();
         for entry in &report.outcome.kept {
             let Some(did) = self.did_of(entry) else { continue };

@@ -122,6 +122,7 @@ pub struct Exchange {
     has_received_done: bool,
     has_synced: bool,
     marks: u32,
+    last_fault: Option<Rejection>,
     /// How much the peer may ask for and send.
     budget: Budget,
     outputs: Vec<Output>,
@@ -149,6 +150,7 @@ impl Exchange {
             has_received_done: true,
             has_synced: true,
             marks: 0,
+            last_fault: None,
             budget: Budget::default(),
             outputs: Vec::new(),
         }
@@ -186,6 +188,16 @@ impl Exchange {
         std::mem::take(&mut self.outputs)
     }
 
+    /// Returns whether the peer has greeted, so that a round can begin.
+    pub fn has_greeted(&self) -> bool {
+        self.has_greeted
+    }
+
+    /// Why the exchange is over, once it is.
+    pub fn last_fault(&self) -> Rejection {
+        self.last_fault.unwrap_or(Rejection::OutOfOrder)
+    }
+
     /// Returns whether a round is going on.
     pub fn is_busy(&self) -> bool {
         !(self.has_ended || self.has_sent_done && self.has_received_done)
@@ -197,6 +209,7 @@ impl Exchange {
 
     fn reject(&mut self, rejection: Rejection) {
         self.marks += rejection.mark();
+        self.last_fault = Some(rejection);
         self.outputs.push(Output::Rejected(rejection));
         if rejection.is_fatal() || self.marks >= MARKS_MAX {
             self.has_ended = true;
