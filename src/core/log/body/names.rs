@@ -118,6 +118,20 @@ impl Withdrawal {
         Self { claim, device: device.public(), signature }
     }
 
+    /// The bytes that are passed on to the client of a rival.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.encode(Encoder::new()).finish()
+    }
+
+    /// Reads what [`Withdrawal::to_bytes`] wrote and verifies the signature. Whether the claim is of that device is asked
+    /// where the claim is known.
+    pub fn from_bytes(topic: &Topic, bytes: &[u8]) -> Result<Self, BodyError> {
+        let mut decoder = Decoder::new(bytes);
+        let withdrawal = Self::decode(topic, &mut decoder)?;
+        decoder.end()?;
+        Ok(withdrawal)
+    }
+
     fn encode(&self, encoder: Encoder) -> Encoder {
         encoder.fixed(self.claim.as_bytes()).fixed(self.device.as_bytes()).bytes(self.signature.as_bytes())
     }

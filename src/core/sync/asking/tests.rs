@@ -40,7 +40,7 @@ fn ask(
                 Piece::Entry(entry.encode()),
             ])
         }
-        Err(_) => Answer::Refused,
+        Err(refusal) => Answer::Refused(Refused::from(&refusal)),
     }
 }
 
