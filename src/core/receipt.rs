@@ -210,6 +210,11 @@ impl Confirmations {
         self.receipts_of(entry).filter(|receipt| receipt.set == set).count() >= usize::from(witnesses.threshold)
     }
 
+    /// The entries of which there are receipts, in no order.
+    pub fn entries(&self) -> impl Iterator<Item = &EntryId> {
+        self.receipts.keys()
+    }
+
     /// The receipts of an entry, by set and witness.
     pub fn receipts_of(&self, entry: &EntryId) -> impl Iterator<Item = &Receipt> {
         self.receipts.get(entry).into_iter().flat_map(BTreeMap::values)

@@ -49,6 +49,7 @@ pub mod lookup;
 mod modules;
 pub mod net;
 pub mod network;
+pub mod next;
 mod notices;
 pub mod peering;
 mod peers;

@@ -116,14 +116,36 @@ impl Asking {
         })
     }
 
-    /// The witness that is asked first, or `None` in a network without witnesses.
+    /// Goes on with receipts that an earlier asking got: their witnesses are not asked again. Others than for this entry
+    /// are passed over.
+    #[must_use]
+    pub fn with_receipts(mut self, receipts: impl IntoIterator<Item = Receipt>) -> Self {
+        for receipt in receipts {
+            let place = self.order.iter().position(|witness| *witness == receipt.witness);
+            let Some(place) = place.filter(|place| *place >= self.next) else { continue };
+            if self.is_for_this(&receipt, &receipt.witness) {
+                self.order[self.next..=place].rotate_right(1);
+                self.next += 1;
+                self.answered += 1;
+                self.receipts.push(receipt);
+            }
+        }
+        self
+    }
+
+    /// The witness that is asked first; `None` in a network without witnesses, or if enough have signed already.
     pub fn first(&self) -> Option<PublicKey> {
-        self.order.first().copied()
+        self.order.get(self.next).filter(|_| self.receipts.len() < self.threshold).copied()
     }
 
     /// The receipts so far.
     pub fn receipts(&self) -> &[Receipt] {
         &self.receipts
+    }
+
+    /// The number of answers that have shown a receipt, a rival or a refusal.
+    pub fn shown_answers(&self) -> usize {
+        self.answered
     }
 
     /// Takes the answer of the witness that was asked last.

@@ -7,7 +7,7 @@
 //! ends the reading. So 256 KiB of pieces cost hashing them, and one failing signature or facts that are really new, each
 //! of them once; a stranger can't make more of these than the witnesses sign.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::keys::{Did, PublicKey};
 use crate::log::{Entry, EntryHeader, EntryId, ForkProof, Kind, LogId, Opening, SignedHeader};
@@ -134,8 +134,8 @@ fn verify(registry: &Registry, opening: &[u8], entry: &[u8]) -> Result<Option<(E
 /// The confirmed facts among the pieces that are not known as confirmed here.
 pub fn confirmed(registry: &Registry, pieces: &[Piece]) -> Result<Vec<Shown>, NotServed> {
     let index = Index::of(registry, pieces)?;
-    let mut all = Vec::new();
-    for (header, id, bytes) in &index.entries {
+    let (mut all, mut read) = (Vec::new(), HashSet::new());
+    for (header, id, bytes) in index.entries.iter().filter(|(_, id, _)| read.insert(*id)) {
         if registry.facts().get(id).is_some_and(|fact| registry.counts(fact)) {
             continue;
         }
@@ -162,8 +162,8 @@ pub fn key_statements(registry: &Registry, pieces: &[Piece]) -> Result<Vec<Shown
             && registry.facts().get(id).is_none()
             && index.openings.contains_key(&header.log)
     });
-    let mut all: Vec<Shown> = Vec::new();
-    for (header, _, bytes) in statements.take(KEY_STATEMENTS_READ_MAX) {
+    let (mut all, mut read): (Vec<Shown>, _) = (Vec::new(), HashSet::new());
+    for (header, _, bytes) in statements.filter(|(_, id, _)| read.insert(*id)).take(KEY_STATEMENTS_READ_MAX) {
         let Some((opening, entry, fact)) = index.read(registry, &header.log, bytes)? else { continue };
         let more = all.iter().filter(|one| one.fact.did == fact.did).count();
         if registry.is_of_identity(&fact) && has_room(registry, &fact.did, more) {
