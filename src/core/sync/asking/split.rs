@@ -77,3 +77,65 @@ impl Split {
         Ok(Claim { round, withdrawals: by_claim.into_values().collect(), at, work: 0, ..claim.clone() })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::actors::{BEGIN, Person, network};
+    use crate::fact::ClaimedName;
+
+    fn claim() -> Claim {
+        let name = ClaimedName::Username("rose".parse().expect("a username"));
+        Claim { name, after: None, round: 0, withdrawals: vec![], at: BEGIN, work: 7 }
+    }
+
+    fn id(seed: u8) -> EntryId {
+        EntryId::from_digest(crate::digest::Digest::of(&[seed]))
+    }
+
+    #[test]
+    fn one_with_most_votes_stays_then_the_smaller_digest() {
+        let mut ids = [id(1), id(2), id(3)];
+        ids.sort();
+        assert_eq!(Split::new([(ids[0], 1), (ids[1], 2), (ids[2], 1)]).stays(), ids[1]);
+        assert_eq!(Split::new([(ids[2], 1), (ids[1], 1), (ids[0], 1)]).stays(), ids[0]);
+    }
+
+    #[test]
+    fn bounds_of_a_next_round_hold_on_both_sides() {
+        let topic = network(1, 1).0.topic();
+        let device = Person::new(topic, 1).device(0, 1);
+        let withdraw = |seed: u8| Withdrawal::sign(&topic, &device.key, id(seed));
+        let most = WITHDRAWALS_MAX as u8;
+        let split = Split::new((0..most).map(|seed| (id(seed), 1)));
+        let next = split.next_round(&claim(), (0..most).map(withdraw), BEGIN).expect("all are there");
+        assert_eq!((next.round, next.withdrawals.len(), next.work), (1, WITHDRAWALS_MAX, 0));
+        assert!(next.withdrawals.windows(2).all(|pair| pair[0].claim < pair[1].claim));
+        // What was withdrawn in the rounds before is carried on.
+        let few = Split::new([(id(0), 1), (id(1), 1)]);
+        assert_eq!(few.next_round(&next, [], BEGIN).map(|claim| claim.withdrawals.len()), Ok(WITHDRAWALS_MAX));
+        let more = Split::new((0..=most).map(|seed| (id(seed), 1)));
+        let all = (0..=most).map(withdraw);
+        assert_eq!(more.next_round(&claim(), all, BEGIN), Err(SplitError::TooManyRivals));
+        assert_eq!(few.next_round(&claim(), [withdraw(0)], BEGIN), Err(SplitError::Missing(vec![id(1)])));
+        let last = Claim { round: ROUNDS_MAX - 1, ..claim() };
+        let before = Claim { round: ROUNDS_MAX - 2, ..claim() };
+        assert_eq!(few.next_round(&last, [0, 1].map(withdraw), BEGIN), Err(SplitError::TooManyRounds));
+        assert!(few.next_round(&before, [0, 1].map(withdraw), BEGIN).is_ok());
+    }
+
+    #[test]
+    fn withdrawal_is_passed_on_as_bytes() {
+        let topic = network(1, 1).0.topic();
+        let device = Person::new(topic, 1).device(0, 1);
+        let withdrawal = Withdrawal::sign(&topic, &device.key, id(1));
+        let bytes = withdrawal.to_bytes();
+        assert_eq!(Withdrawal::from_bytes(&topic, &bytes), Ok(withdrawal));
+        for at in 0..bytes.len() {
+            let mut bytes = bytes.clone();
+            bytes[at] ^= 1;
+            assert!(Withdrawal::from_bytes(&topic, &bytes).is_err(), "{at}");
+            assert!(Withdrawal::from_bytes(&topic, &bytes[..at]).is_err());
+        }
+    }
+}
