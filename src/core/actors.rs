@@ -1,4 +1,4 @@
-//! People and witnesses for tests of this crate: they sign as the program does, and nothing is mocked.
+//! People and witnesses for tests of this crate and of others: they sign as the program does, and nothing is mocked.
 
 use crate::artifact::Artifact;
 use crate::book::{Book, Noticed, Refusal};

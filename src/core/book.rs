@@ -15,15 +15,18 @@
 //! a second entry 3       ──▶  refused: "entry 3" is Alice's claim; a device that was set back reads on from there
 //! ```
 //!
-//! A caller stores what [`Book::ask`] signed before it passes the receipt on.
+//! # Stored before it counts
+//! [`Book::consider`] decides and signs, and changes nothing. A witness stores what was signed, then enters it into the book
+//! ([`Book::restore`]), and only then passes the receipt on; so a write that failed leaves nothing that is answered later.
 
 pub mod closing;
+pub mod handover;
 mod rules;
 
 use std::collections::HashMap;
 
 use crate::digest::Digest;
-use crate::keys::{PublicKey, SecretKey};
+use crate::keys::{Did, PublicKey, SecretKey};
 use crate::log::body::names::ROUNDS_MAX;
 use crate::log::{Body, Entry, EntryId, FACTS, Opening, OpeningError};
 use crate::network::Parameters;
@@ -43,6 +46,8 @@ pub struct Book {
     set: u32,
     receipts: HashMap<EntryId, Vote>,
     slots: HashMap<Digest, EntryId>,
+    /// The claims that were signed, by identity.
+    claims: HashMap<Did, Vec<EntryId>>,
     memory: Memory,
     /// Slots that the books of the set before show as voted for, and until when they are kept.
     reserved: HashMap<Digest, Vec<EntryId>>,
@@ -52,9 +57,9 @@ pub struct Book {
 
 /// What was signed.
 #[derive(Clone, Debug)]
-struct Vote {
-    fact: Fact,
-    receipt: Receipt,
+pub struct Vote {
+    pub fact: Fact,
+    pub receipt: Receipt,
 }
 
 /// When a node first saw what a wait is counted from, by its own clock.
@@ -179,6 +184,7 @@ impl Book {
             set,
             receipts: HashMap::new(),
             slots: HashMap::new(),
+            claims: HashMap::new(),
             memory,
             reserved: HashMap::new(),
             reserved_until: Timestamp::default(),
@@ -190,13 +196,17 @@ impl Book {
     /// cool-down.
     pub fn succeed(key: SecretKey, set: u32, closed: &Closed, parameters: &Parameters, now: Timestamp) -> Self {
         let mut book = Self::new(key, set, now);
-        for (entry, slots) in &closed.reserved {
-            for slot in slots {
-                book.reserved.entry(*slot).or_default().push(*entry);
-            }
-        }
-        book.reserved_until = now.plus(parameters.cool_down);
+        let until = now.plus(parameters.cool_down);
+        closed.reserved.iter().for_each(|(entry, slots)| book.reserve(*entry, slots, until));
         book
+    }
+
+    /// Keeps the slots of a fact that the set before voted for, until then.
+    pub fn reserve(&mut self, entry: EntryId, slots: &[Digest], until: Timestamp) {
+        for slot in slots {
+            self.reserved.entry(*slot).or_default().push(entry);
+        }
+        self.reserved_until = self.reserved_until.max(until);
     }
 
     pub fn witness(&self) -> PublicKey {
@@ -224,8 +234,7 @@ impl Book {
     }
 
     /// Answers whether an entry, shown with the opening of its log, is signed: with the receipt, the same one at each
-    /// asking, or with the reason. `registry` is what the witness knows; the opening and the entries that this one builds on
-    /// are admitted there first.
+    /// asking, or with the reason. `registry` is what the witness knows; what this entry builds on is admitted there first.
     pub fn ask(
         &mut self,
         registry: &Registry,
@@ -233,8 +242,25 @@ impl Book {
         entry: &Entry,
         now: Timestamp,
     ) -> Result<Receipt, Refusal> {
+        if let Some(receipt) = self.receipt_of(&entry.id()) {
+            return Ok(receipt.clone());
+        }
+        let Vote { fact, receipt } = self.consider(registry, opening, entry, now)?;
+        self.restore(fact, receipt.clone());
+        Ok(receipt)
+    }
+
+    /// Decides whether an entry is signed, as [`Book::ask`] does, and leaves the book as it is: for a caller that stores the
+    /// vote before it enters it with [`Book::restore`].
+    pub fn consider(
+        &self,
+        registry: &Registry,
+        opening: &Entry,
+        entry: &Entry,
+        now: Timestamp,
+    ) -> Result<Vote, Refusal> {
         if let Some(vote) = self.receipts.get(&entry.id()) {
-            return Ok(vote.receipt.clone());
+            return Ok(vote.clone());
         }
         let present = registry.history().number();
         if self.is_closed {
@@ -243,30 +269,27 @@ impl Book {
         if self.set != present || !registry.history().set().has(&self.witness()) {
             return Err(Refusal::OtherSet { set: self.set, present });
         }
-        let fact = read(registry, opening, entry)?;
+        let (fact, opening) = read(registry, opening, entry)?;
         let slots = digests(&fact)?;
         self.check_free(registry, &fact, &slots, now)?;
         if !registry.counts(&fact) {
             self.check_rounds(registry, &fact, now)?;
-            rules::check(registry, &self.memory, self.votes_of(&fact), &fact, entry.body(), now)?;
+            let votes = self.votes_of(&fact);
+            rules::check(registry, &self.memory, votes, &opening, &fact, entry.body(), now)?;
         }
-        let topic = registry.topic();
-        let receipt = Receipt::sign(&topic, &self.key, self.set, fact.id, slots.clone(), now);
-        self.take(fact, receipt.clone(), slots, now);
-        Ok(receipt)
+        let receipt = Receipt::sign(&registry.topic(), &self.key, self.set, fact.id, slots, now);
+        Ok(Vote { fact, receipt })
     }
 
-    /// Takes back what was stored, at a start.
+    /// Enters a vote: one that was considered and stored, or at a start one of before.
     pub fn restore(&mut self, fact: Fact, receipt: Receipt) {
-        let (slots, at) = (receipt.slots.clone(), receipt.at);
-        self.take(fact, receipt, slots, at);
-    }
-
-    fn take(&mut self, fact: Fact, receipt: Receipt, slots: Vec<Digest>, now: Timestamp) {
-        for slot in slots {
-            self.slots.insert(slot, fact.id);
+        for slot in &receipt.slots {
+            self.slots.insert(*slot, fact.id);
         }
-        Noticed::of(&fact).into_iter().for_each(|noticed| self.memory.notice(noticed, now));
+        Noticed::of(&fact).into_iter().for_each(|noticed| self.memory.notice(noticed, receipt.at));
+        if fact.claim().is_some() && !self.receipts.contains_key(&fact.id) {
+            self.claims.entry(fact.did).or_default().push(fact.id);
+        }
         self.receipts.insert(fact.id, Vote { fact, receipt });
     }
 
@@ -330,7 +353,7 @@ impl Book {
         if fact.claim().is_none() {
             return Vec::new();
         }
-        let own = self.receipts.values().filter(|vote| vote.fact.did == fact.did && vote.fact.claim().is_some());
+        let own = self.claims.get(&fact.did).into_iter().flatten().filter_map(|claim| self.receipts.get(claim));
         own.map(|vote| (&vote.fact, vote.receipt.at)).collect()
     }
 }
@@ -344,7 +367,7 @@ pub fn forecast(
     entry: &Entry,
     now: Timestamp,
 ) -> Result<(), Refusal> {
-    let fact = read(registry, opening, entry)?;
+    let (fact, opening) = read(registry, opening, entry)?;
     let slots = digests(&fact)?;
     if registry.counts(&fact) {
         return Ok(());
@@ -352,7 +375,7 @@ pub fn forecast(
     if let Some(by) = slots.iter().find_map(|slot| taken_by(registry, &fact, slot)) {
         return Err(Refusal::Taken(by));
     }
-    rules::check(registry, memory, Vec::new(), &fact, entry.body(), now)
+    rules::check(registry, memory, Vec::new(), &opening, &fact, entry.body(), now)
 }
 
 /// The confirmed fact that has a slot which this one asks for.
@@ -365,13 +388,13 @@ fn digests(fact: &Fact) -> Result<Vec<Digest>, Refusal> {
     if slots.is_empty() { Err(Refusal::NotWitnessed) } else { Ok(slots) }
 }
 
-fn read(registry: &Registry, opening: &Entry, entry: &Entry) -> Result<Fact, Refusal> {
+fn read(registry: &Registry, opening: &Entry, entry: &Entry) -> Result<(Fact, Opening), Refusal> {
     let log = entry.header().log;
     if opening.header().log != log.numbered(FACTS) || opening.header().seq != 0 {
         return Err(Refusal::OtherDevice);
     }
     let opening = Opening::decode_for(&registry.topic(), &log.device, opening.body())?;
-    Ok(Fact::of(&registry.topic(), entry, &opening)?)
+    Ok((Fact::of(&registry.topic(), entry, &opening)?, opening))
 }
 
 #[cfg(test)]

@@ -17,8 +17,8 @@
 //! State machines have one shape: `handle(input, now)` returns outputs. The caller owns the clock, the store and the
 //! sockets, so a test can replay any order of events.
 
-#[cfg(test)]
-mod actors;
+#[cfg(any(test, feature = "actors"))]
+pub mod actors;
 pub mod archive;
 pub mod artifact;
 #[cfg(test)]

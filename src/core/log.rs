@@ -365,6 +365,14 @@ impl Entry {
         bytes
     }
 
+    /// Reads header and id of what [`Entry::encode`] wrote, and verifies nothing: to tell whether it is worth verifying.
+    pub fn peek(topic: &Topic, bytes: &[u8]) -> Result<(EntryHeader, EntryId), DecodeError> {
+        let mut decoder = Decoder::new(bytes);
+        let header = EntryHeader::decode(&mut decoder)?;
+        let id = id_of(topic, &header.log.device, &header.encode());
+        Ok((header, id))
+    }
+
     /// Reads what [`Entry::encode`] wrote and verifies it.
     pub fn decode(topic: &Topic, bytes: &[u8]) -> Result<Self, EntryError> {
         let mut decoder = Decoder::new(bytes);

@@ -78,6 +78,12 @@ impl ProvenPath {
         decoder.end()?;
         Ok(Self { set, path })
     }
+
+    /// Returns whether it leads from an entry to the root of a closed set that this node knows.
+    pub fn leads(&self, history: &NetworkHistory, entry: &EntryId) -> bool {
+        let closing = history.closing_of(self.set).map(|change| change.change().closing);
+        closing.is_some_and(|closing| closing.confirms(entry.digest(), &self.path))
+    }
 }
 
 impl Receipt {
@@ -100,6 +106,16 @@ impl Receipt {
         let mut bytes = Encoder::new().fixed(self.witness.as_bytes()).bytes(&signed).finish();
         bytes.extend_from_slice(self.signature.as_bytes());
         bytes
+    }
+
+    /// Reads which entry a receipt names, of which set and by which witness, and verifies nothing: to tell whether it is
+    /// worth verifying.
+    pub fn peek(bytes: &[u8]) -> Result<(EntryId, u32, PublicKey), DecodeError> {
+        let mut decoder = Decoder::new(bytes);
+        let witness = PublicKey::from_trusted(decoder.array()?);
+        let mut signed = Decoder::new(decoder.bytes()?);
+        let set = u32::try_from(signed.integer()?).map_err(|_| DecodeError::OutOfRange)?;
+        Ok((EntryId::decode(&mut signed)?, set, witness))
     }
 
     /// Reads what [`Receipt::encode`] wrote and verifies the signature.
@@ -185,9 +201,7 @@ impl Confirmations {
 
     /// Adds a path, if it leads to a root that this node knows. Returns whether it was new.
     pub fn add_path(&mut self, history: &NetworkHistory, entry: EntryId, proven: ProvenPath) -> bool {
-        let Some(change) = history.closing_of(proven.set) else { return false };
-        let leads = change.change().closing.confirms(entry.digest(), &proven.path);
-        leads && self.paths.entry(entry).or_default().insert(proven)
+        proven.leads(history, &entry) && self.paths.entry(entry).or_default().insert(proven)
     }
 
     /// Returns whether an entry is confirmed in the network as this node follows it.
@@ -201,6 +215,11 @@ impl Confirmations {
     pub fn has_enough(&self, history: &NetworkHistory, set: u32, entry: &EntryId) -> bool {
         let Some(witnesses) = history.set_of(set).filter(|witnesses| !witnesses.is_empty()) else { return false };
         self.receipts_of(entry).filter(|receipt| receipt.set == set).count() >= usize::from(witnesses.threshold)
+    }
+
+    /// The entries of which there are receipts, in no order.
+    pub fn entries(&self) -> impl Iterator<Item = &EntryId> {
+        self.receipts.keys()
     }
 
     /// The receipts of an entry, by set and witness.

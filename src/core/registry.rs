@@ -272,9 +272,7 @@ impl Registry {
         };
         let did = opening.did();
         let statements = self.statements.entry(did).or_insert_with(|| Statements::new(&topic, *opening.inception()));
-        for signed in opening.links().iter().chain([opening.addition()]) {
-            statements.add(signed, &DeviceList::default(), None);
-        }
+        add_statements(statements, &opening);
         self.authorities.entry(did).or_default().insert(log.opening);
         self.openings.insert(log.opening, opening);
         self.opening_entries.insert(log.opening, entry.id());
@@ -290,7 +288,7 @@ impl Registry {
     }
 
     /// Whether a statement about keys is by a key of its identity, so that it counts wherever it was said.
-    fn is_of_identity(&self, fact: &Fact) -> bool {
+    pub fn is_of_identity(&self, fact: &Fact) -> bool {
         let crate::log::Body::Statement(signed, _) = &fact.body else { return false };
         Self::is_about_keys(fact) && self.statements.get(&fact.did).is_some_and(|statements| statements.accept(signed))
     }
@@ -450,6 +448,14 @@ impl Registry {
         self.statements.get(did).map(|statements| statements.resolve(&self.topic(), self))
     }
 
+    /// Who speaks and acts for the identity of an opening, with what the opening says; it need not be here.
+    pub fn standing_with(&self, opening: &Opening) -> Standing {
+        let known = self.statements.get(&opening.did()).cloned();
+        let mut statements = known.unwrap_or_else(|| Statements::new(&self.topic(), *opening.inception()));
+        add_statements(&mut statements, opening);
+        statements.resolve(&self.topic(), self)
+    }
+
     /// Who held a name, and who holds it.
     pub fn name(&self, name: &NameKey) -> NameOutcome {
         self.facts.name(name, self)
@@ -535,6 +541,13 @@ impl Effects for Registry {
 
     fn is_finished(&self, announced: &EntryId) -> bool {
         self.has_witnesses() && self.facts.finishes_of(announced).any(|finish| Counts::counts(self, finish))
+    }
+}
+
+/// Adds what an opening says: the links up to its key, and the addition of its device.
+fn add_statements(statements: &mut Statements, opening: &Opening) {
+    for signed in opening.links().iter().chain([opening.addition()]) {
+        statements.add(signed, &DeviceList::default(), None);
     }
 }
 

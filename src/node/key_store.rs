@@ -57,6 +57,9 @@ pub(super) struct Settings {
     pub(super) refused_name: Option<RefusedName>,
     /// Installs that were counted.
     pub(super) installs: InstallCounts,
+    /// An entry that is signed and shown to witnesses only: it enters the log with its receipts.
+    #[serde(with = "serde_bytes")]
+    pub(super) staged: Option<Vec<u8>>,
     /// What is to be signed as soon as a witness can be asked, in order.
     pub(super) intents: Vec<Intent>,
     requests: VecDeque<RequestId>,
@@ -187,6 +190,13 @@ impl KeyStore {
         self.context.commit(vec![settings.write()], Durability::Strict).await?;
         self.set_settings(settings);
         Ok(())
+    }
+
+    /// Forgets something that was to be signed.
+    pub(super) async fn drop_intent(&self, intent: &Intent) -> Result<(), Failure> {
+        let mut settings = self.settings.borrow().clone();
+        settings.intents.retain(|other| other != intent);
+        self.save_settings(settings).await
     }
 
     /// Takes over new keys that are stored already.

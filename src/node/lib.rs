@@ -8,12 +8,11 @@
 //! From the lowest to the highest, each may use those above it in this list:
 //!
 //! - `context`; `key_store` (the key and the settings)
-//! - `registry` (read model, own document, writing: `write`); [`replication`] (what peers get); [`admit`] (what they
-//!   bring)
+//! - `registry` (read model, documents, writing: `write`); [`admit`] (what peers bring)
 //! - `decisions`, `modules::installed`, `peers`, `channel_store`, `history_requests`: state that several services read
 //! - `presence` (who is online); `reputation` (scores of peers)
 //! - `people` (questions); `profile` (the own name and description); `notices`; `block_list`; `backup`
-//! - [`blocks`] (content of modules and pictures); [`lookup`]; `receipts`; `modules`
+//! - [`blocks`] (content of modules and pictures); [`lookup`]; `witnessing` (asking witnesses, over [`receipts`]); `modules`
 //! - `channels`, `chat` (presence and channels between peers)
 //! - [`peering`]: the sessions with peers, on top of all; [`network`]: which network it is; [`witness`]: on a server
 //!
@@ -57,7 +56,7 @@ mod people;
 pub mod platform;
 mod presence;
 mod profile;
-mod receipts;
+pub mod receipts;
 mod registry;
 mod reputation;
 mod services;
@@ -67,6 +66,7 @@ pub mod store;
 pub mod tabs;
 mod time_slice;
 pub mod witness;
+mod witnessing;
 
 use std::rc::Rc;
 
@@ -90,18 +90,17 @@ use crate::people::People;
 use crate::platform::Environment;
 use crate::presence::PresenceService;
 use crate::profile::ProfileWriter;
-use crate::receipts::ReceiptCollector;
-use crate::registry::{Registry, read_newest_claim, read_people};
-use crate::replication::Replication;
+use crate::registry::{Registry, read_model};
 use crate::reputation::{ReputationTracker, Scores};
 use crate::services::StoredState;
 use crate::store::migration::migrate;
 use crate::store::records::{Damaged, Quarantined, Records, StoredRecord};
 use crate::store::{Store, StoreError, Table};
+use crate::witnessing::Witnessing;
 use gen_registry_api::client::Listener;
 use gen_registry_api::*;
 
-pub use admit::{AdmissionReport, RefusedChange};
+pub use admit::AdmissionReport;
 pub use network::Network;
 pub use notices::{FOLLOWS_MAX, NOTICES_MAX};
 
@@ -116,7 +115,6 @@ pub struct Node {
     context: Rc<Context>,
     keys: Rc<KeyStore>,
     registry: Rc<Registry>,
-    replication: Rc<Replication>,
     admission: Rc<Admission>,
     peers: Rc<PeerTable>,
     presence: Rc<PresenceService>,
@@ -128,7 +126,7 @@ pub struct Node {
     backups: Backups,
     content: Rc<ContentStore>,
     lookups: Rc<Lookups>,
-    receipts: Rc<ReceiptCollector>,
+    witnessing: Rc<Witnessing>,
     modules: Modules,
     chat: Rc<Chat>,
 }
@@ -145,7 +143,10 @@ impl Node {
         migrate(&records).await?;
         let mut damaged = Vec::new();
         let key_state = match records.get(Table::Keys, key_state::RECORD).await? {
-            StoredRecord::Record(record) => KeyState::from_record(record),
+            StoredRecord::Record(record) => KeyState::from_record(record, &network.topic).unwrap_or_else(|error| {
+                tracing::error!(%error, "the stored keys are not this network's");
+                KeyState::Empty
+            }),
             StoredRecord::Nothing => KeyState::Empty,
             StoredRecord::Damaged(found) => {
                 damaged.push(found);
@@ -153,9 +154,10 @@ impl Node {
             }
         };
         let settings = read_setting(&records, key_store::SETTINGS_RECORD, &mut damaged).await?;
-        let newest_claim = read_newest_claim(&records, key_state.identity(), &network, environment.now()).await?;
-        let now = environment.now().max(newest_claim);
-        let (read_model, broken_people) = read_people(&records, &network, now).await?;
+        let (read_model, broken) = read_model(&records, network.history().clone()).await?;
+        let (broken_people, others): (Vec<_>, Vec<_>) =
+            broken.into_iter().partition(|found| found.table == Table::People);
+        damaged.extend(others);
         let (quarantined, _) = records.all::<Quarantined>(Table::Quarantine, "").await?;
         let (installed, broken) = installed::read(&records).await?;
         damaged.extend(broken);
@@ -165,7 +167,6 @@ impl Node {
         let notices = read_setting(&records, notices::RECORD, &mut damaged).await?;
 
         let context = Rc::new(Context::new(network, environment, records));
-        context.reset_not_before(newest_claim);
         context.remember_quarantined(quarantined.into_iter().map(|(_, record)| record));
         let keys = Rc::new(KeyStore::new(context.clone(), key_state, settings));
         let registry = Rc::new(Registry::new(context.clone(), keys.clone(), read_model));
@@ -187,7 +188,6 @@ impl Node {
 
     /// As [`Node::handle`]; a command with a known id that was carried out before is not carried out again.
     pub async fn handle_once(&self, id: Option<RequestId>, command: Command) -> Result<Answer, Failure> {
-        self.registry.activate_due_claims();
         match command {
             Command::WhoAmI => Ok(self.me()),
             Command::CheckUsername { text } => Ok(Answer::NameCheck(self.people.check_username(&text))),
@@ -243,7 +243,7 @@ impl Node {
             Command::SetPassphrase { passphrase } => self.keys.set_passphrase(passphrase).await?,
             Command::Unlock { passphrase } => self.keys.unlock(passphrase).await?,
             Command::Lock => self.keys.lock(),
-            Command::ForgetIdentity { confirm } => self.registry.forget_identity(&confirm).await?,
+            Command::ForgetIdentity { confirm } => self.keys.forget_identity(&confirm).await?,
             Command::ImportBackup { bytes, passphrase } => {
                 let imported = self.backups.import_backup(&bytes, passphrase).await?;
                 let (me, exported_at) = (Box::new(self.people.me()), imported.exported_at.as_millis());
@@ -277,11 +277,6 @@ impl Node {
         self.context.events().unsubscribe(id);
     }
 
-    /// What peers get of this profile.
-    pub fn replication(&self) -> &Replication {
-        &self.replication
-    }
-
     /// What comes in from elsewhere.
     pub fn admission(&self) -> &Admission {
         &self.admission
@@ -305,12 +300,6 @@ impl Node {
     /// Says goodbye to peers, before the page closes.
     pub fn say_goodbye(&self) {
         self.presence.say_goodbye();
-    }
-
-    /// The signed changes of the own document, as peers get them.
-    pub async fn own_signed_changes(&self) -> Result<Vec<gen_registry_core::document::SignedChange>, Failure> {
-        let own = self.keys.identity().ok_or_else(errors::no_identity)?;
-        self.registry.own_changes(&own).await.map(|(changes, _)| changes)
     }
 }
 

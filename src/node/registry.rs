@@ -85,6 +85,12 @@ pub(crate) struct Registry {
 /// The right to write. There is one at a time in a profile; dropping it lets the next write begin.
 pub(crate) struct WriteGuard<'a>(#[expect(dead_code, reason = "held for its drop")] MutexGuard<'a, ()>);
 
+impl crate::receipts::Known for Registry {
+    fn with_registry(&self, read: &mut dyn FnMut(&gen_registry_core::registry::Registry)) {
+        read(self.read_model().registry());
+    }
+}
+
 impl Registry {
     /// Creates the registry around a read model that was read from the store.
     pub(crate) fn new(context: Rc<Context>, keys: Rc<KeyStore>, read_model: ReadModel) -> Self {
@@ -210,6 +216,15 @@ impl Registry {
         Ok(pieces)
     }
 
+    /// Loads all parts of what is shown to a witness.
+    pub(crate) async fn load_all(&self, parts: Vec<Part>) -> Result<Vec<Piece>, StoreError> {
+        let mut pieces = Vec::new();
+        for part in parts {
+            pieces.extend(self.load(part).await?);
+        }
+        Ok(pieces)
+    }
+
     /// Loads one part of an answer; `None` if the store has lost it.
     async fn load(&self, part: Part) -> Result<Option<Piece>, StoreError> {
         let id = match part {
@@ -250,11 +265,7 @@ impl Registry {
             let asks: Vec<Ask> = openings.chain(logs).chain(beside).collect();
             asks.iter().flat_map(|ask| plan_answer(registry, std::slice::from_ref(ask))).collect::<Vec<Part>>()
         };
-        let mut pieces = Vec::new();
-        for part in parts {
-            pieces.extend(self.load(part).await?);
-        }
-        Ok(pieces)
+        self.load_all(parts).await
     }
 
     /// Returns the CIDs of the blocks with the data of an identity's checkpoints.

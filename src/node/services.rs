@@ -35,10 +35,9 @@ use crate::peers::PeerTable;
 use crate::people::People;
 use crate::presence::PresenceService;
 use crate::profile::ProfileWriter;
-use crate::receipts::ReceiptCollector;
 use crate::registry::Registry;
-use crate::replication::Replication;
 use crate::reputation::{ReputationTracker, Scores};
+use crate::witnessing::Witnessing;
 use gen_registry_core::block_list::BlockList;
 
 /// What is read at the start and belongs to one service each.
@@ -73,19 +72,18 @@ impl Node {
         let peers = Rc::new(PeerTable::default());
         let history = Rc::new(HistoryRequests::default());
         let channel_store = Rc::new(new!(ChannelStore(context)));
-        let replication = Rc::new(new!(Replication(context, registry)));
         let admission = Rc::new(new!(Admission(context, keys, registry)));
         let presence =
             Rc::new(new!(PresenceService(context, keys, registry, decisions, peers, channel_store, history)));
         let reputation = Rc::new(new!(ReputationTracker(context, peers, decisions, presence; scores)));
         let people = Rc::new(new!(People(context, keys, registry, decisions, reputation, peers)));
-        let profile = new!(ProfileWriter(keys, registry));
+        let profile = new!(ProfileWriter(context, keys, registry));
         let notices = Rc::new(new!(Notices(context, keys, registry, decisions, installations; notices)));
         let block_lists = Rc::new(new!(BlockLists(context, keys, registry, decisions, reputation, peers)));
         let backups = new!(Backups(context, keys, registry, admission));
         let content = Rc::new(new!(ContentStore(context, keys, registry, peers, reputation)));
         let lookups = Rc::new(new!(Lookups(context, keys, registry, peers, reputation, content)));
-        let receipts = Rc::new(new!(ReceiptCollector(context, keys, registry, peers)));
+        let witnessing = Rc::new(new!(Witnessing(context, keys, registry, admission, peers)));
         let catalog = Rc::new(new!(ModuleCatalog(context, keys, registry, decisions, installations, content)));
         let search = Rc::new(new!(ModuleSearch(context, registry, catalog, people)));
         let installer = new!(Installer(context, keys, registry, decisions, installations, content, catalog));
@@ -121,7 +119,6 @@ impl Node {
             context,
             keys,
             registry,
-            replication,
             admission,
             peers,
             presence,
@@ -133,7 +130,7 @@ impl Node {
             backups,
             content,
             lookups,
-            receipts,
+            witnessing,
             modules,
             chat,
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::book::{Memory, Noticed, Refusal};
 use crate::identity::Topic;
 use crate::log::body::{Claim, Grant, Mark, Release};
-use crate::log::{Body, EntryId};
+use crate::log::{Body, EntryId, Opening};
 use crate::name::NameKind;
 use crate::network::Parameters;
 use crate::outcome::{Counts, Fact, NameKey, Tenure};
@@ -21,21 +21,25 @@ struct Question<'a> {
     memory: &'a Memory,
     /// Claims of the same identity that this witness signed, and when.
     votes: Vec<(&'a Fact, Timestamp)>,
+    /// Of the fact's log; it may be new to the registry.
+    opening: &'a Opening,
     fact: &'a Fact,
     body: &'a [u8],
     now: Timestamp,
 }
 
-/// Checks whether a fact may be signed at `now`. `votes` are the claims of its identity that the witness has signed.
+/// Checks whether a fact may be signed at `now`. `votes` are the claims of its identity that the witness has signed,
+/// `opening` begins its log.
 pub(super) fn check(
     registry: &Registry,
     memory: &Memory,
     votes: Vec<(&Fact, Timestamp)>,
+    opening: &Opening,
     fact: &Fact,
     body: &[u8],
     now: Timestamp,
 ) -> Result<(), Refusal> {
-    let question = Question { registry, memory, votes, fact, body, now };
+    let question = Question { registry, memory, votes, opening, fact, body, now };
     question.check_log()?;
     match &fact.body {
         Body::Claim(claim) => question.check_claim(claim),
@@ -58,8 +62,8 @@ impl Question<'_> {
         &self.registry.history().genesis().parameters
     }
 
-    fn standing(&self) -> Option<Standing> {
-        self.registry.standing(&self.fact.did)
+    fn standing(&self) -> Standing {
+        self.registry.standing_with(self.opening)
     }
 
     /// Checks that the log goes on here, and that its device acts for the identity.
@@ -75,7 +79,7 @@ impl Question<'_> {
     }
 
     fn is_device_in(&self) -> bool {
-        self.standing().is_some_and(|standing| standing.device_in(&self.fact.device()).is_some())
+        self.standing().device_in(&self.fact.device()).is_some()
     }
 
     /// Dates order nothing, but they are shown: one that lies ahead of all honest clocks is refused.
@@ -198,7 +202,7 @@ impl Question<'_> {
     }
 
     fn check_statement(&self, signed: &SignedStatement) -> Result<(), Refusal> {
-        let standing = self.standing().ok_or(Refusal::DeviceNotIn)?;
+        let standing = self.standing();
         if let Statement::Rotate(_) = &signed.statement {
             return standing.link.follow(self.fact.did, signed).map(|_| ()).map_err(|_| Refusal::NotNextKey);
         }
@@ -261,12 +265,15 @@ impl Question<'_> {
     fn check_veto(&self, announced: &EntryId) -> Result<(), Refusal> {
         self.check_known_own(announced)?;
         let device = self.fact.device();
-        let standing = self.standing().ok_or(Refusal::DeviceNotIn)?;
+        let standing = self.standing();
         if !standing.devices.contains_key(&device) {
             return Err(Refusal::DeviceNotIn);
         }
         let announced_at = self.memory.since(Noticed::Announced(*announced)).unwrap_or(self.now);
-        let is_later = self.memory.since(Noticed::Device(device)).is_some_and(|added| added > announced_at);
+        // A log that is seen for the first time was opened now, as far as this node knows.
+        let is_new = self.registry.opening(&self.fact.log).is_none();
+        let added_at = self.memory.since(Noticed::Device(device)).or(is_new.then_some(self.now));
+        let is_later = added_at.is_some_and(|added| added > announced_at);
         let is_in = standing.device_in(&device).is_some();
         let revoked_at = self.memory.since(Noticed::Revoked(device)).unwrap_or(self.now);
         let is_past = !is_in && revoked_at.plus(self.parameters().hold) <= self.now;

@@ -44,6 +44,8 @@ pub enum SetChangeError {
     Signatures,
     #[error("a signature is not that key's, or not over this, or not for this network")]
     Forged,
+    #[error("the signatures are over different changes. Compare the files that each signer had")]
+    OtherChange,
 }
 
 impl SetChange {
@@ -57,13 +59,15 @@ impl SetChange {
         (key.public(), key.sign(topic, DOMAIN, &self.encode()))
     }
 
-    fn encode(&self) -> Vec<u8> {
+    /// The bytes that are signed: the unsigned change, as it is passed to those who sign.
+    pub fn encode(&self) -> Vec<u8> {
         let encoder = Encoder::new().integer(self.number.into()).fixed(self.before.as_bytes());
         let encoder = self.set.encode(encoder).integer(self.version.into());
         self.closing.encode(encoder).finish()
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self, SetChangeError> {
+    /// Reads what [`SetChange::encode`] wrote and checks the set.
+    pub fn decode(bytes: &[u8]) -> Result<Self, SetChangeError> {
         let mut decoder = Decoder::new(bytes);
         let (number, before) = (small(&mut decoder)?, Digest::from_bytes(decoder.array()?));
         let set = WitnessSet::decode(&mut decoder)?;
@@ -104,6 +108,32 @@ impl SignedSetChange {
         }
         let digest = change.digest(topic);
         Ok(Self { change, signatures, digest })
+    }
+
+    /// The change with one signature, as a signer passes it on.
+    pub fn sign(topic: &Topic, change: SetChange, key: &crate::keys::SecretKey) -> Self {
+        let signature = change.sign(topic, key);
+        let digest = change.digest(topic);
+        Self { change, signatures: vec![signature], digest }
+    }
+
+    /// Joins what several signers passed on. A key that signed in several of them counts once.
+    ///
+    /// # Errors
+    /// If they are of different changes, or none is there.
+    pub fn join(topic: &Topic, signed: impl IntoIterator<Item = Self>) -> Result<Self, SetChangeError> {
+        let mut signed = signed.into_iter();
+        let first = signed.next().ok_or(SetChangeError::Signatures)?;
+        let mut signatures = first.signatures;
+        for other in signed {
+            if other.digest != first.digest {
+                return Err(SetChangeError::OtherChange);
+            }
+            signatures.extend(other.signatures);
+        }
+        signatures.sort_unstable();
+        signatures.dedup_by_key(|(key, _)| *key);
+        Self::new(topic, first.change, signatures)
     }
 
     pub fn change(&self) -> &SetChange {

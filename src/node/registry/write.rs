@@ -125,6 +125,9 @@ impl Registry {
             settings.refused_name = None;
         }
         settings.intents.extend(draft.intents.iter().cloned());
+        if !draft.facts.is_empty() {
+            settings.staged = None;
+        }
         if draft.refused_name.is_some() {
             settings.refused_name.clone_from(&draft.refused_name);
         }
@@ -153,6 +156,11 @@ impl Registry {
             Some(head) => head,
             None => add_fact(Entry::open(&topic, &keys.device, keys.opening.encode()), &mut signed),
         };
+        // What is staged goes ahead of a fact that can't wait for it.
+        let staged = self.keys.settings().staged.clone().filter(|_| !draft.facts.is_empty());
+        if let Some(entry) = staged.and_then(|bytes| Entry::decode(&topic, &bytes).ok()) {
+            last = add_fact(entry, &mut signed);
+        }
         for body in &draft.facts {
             let entry = Entry::after(&topic, &keys.device, &last, body.kind() as u8, body.encode());
             last = add_fact(entry, &mut signed);
@@ -264,6 +272,55 @@ impl Registry {
         }
         changed.records.extend(record);
         changed
+    }
+
+    /// Signs a fact as the next of the own facts log and stores it aside: it enters the log later, with its receipts
+    /// ([`Registry::admit_staged`]). The caller holds the write lock.
+    pub(crate) async fn stage(&self, keys: &Keys, body: &Body) -> Result<Entry, Failure> {
+        let head = self.writable_head(&keys.facts_log())?.ok_or_else(errors::no_identity)?;
+        let entry = Entry::after(&self.context.network.topic, &keys.device, &head, body.kind() as u8, body.encode());
+        let mut settings = self.keys.settings().clone();
+        settings.staged = Some(entry.encode());
+        self.keys.save_settings(settings).await?;
+        Ok(entry)
+    }
+
+    /// Lets the staged entry into the log, with its receipts or without, and forgets the intent that it was for. The caller
+    /// holds the write lock.
+    pub(crate) async fn admit_staged(
+        &self,
+        entry: &Entry,
+        receipts: Vec<Receipt>,
+        intent: &Intent,
+        refused_name: Option<RefusedName>,
+    ) -> Result<(), Failure> {
+        let mut settings = self.keys.settings().clone();
+        settings.staged = None;
+        settings.intents.retain(|other| other != intent);
+        if refused_name.is_some() {
+            settings.refused_name = refused_name;
+        }
+        let did = self.keys.identity().ok_or_else(errors::no_identity)?;
+        let mut batch = entries::entry_writes(&did, entry, 0);
+        batch.extend(receipts.iter().map(entries::receipt_write));
+        batch.push(settings.write());
+        self.context.commit(batch, Durability::Strict).await?;
+        self.keys.set_settings(settings);
+        receipts.into_iter().for_each(|receipt| drop(self.read_model.borrow_mut().registry_mut().add_receipt(receipt)));
+        let changed = self.admit_own(did, Signed { facts: vec![entry.clone()], ..Signed::default() }, None);
+        self.store_known_holders().await?;
+        self.update(changed);
+        self.context.emit(&Event::MeChanged);
+        self.announce(&did);
+        Ok(())
+    }
+
+    /// Returns the entry that opens the own facts log.
+    pub(crate) fn opening_entry_of(&self, keys: &Keys) -> Result<Entry, Failure> {
+        let read_model = self.read_model();
+        let registry = read_model.registry();
+        let opening = registry.opening_entry(&keys.facts_log().opening);
+        opening.and_then(|opening| registry.entry(&opening)).ok_or_else(errors::no_identity)
     }
 
     /// Adds verified receipts, stores them, and shows what follows.

@@ -119,6 +119,20 @@ impl Withdrawal {
         Self { claim, device: device.public(), signature }
     }
 
+    /// The bytes that are passed on to the client of a rival.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.encode(Encoder::new()).finish()
+    }
+
+    /// Reads what [`Withdrawal::to_bytes`] wrote and verifies the signature. Whether the claim is of that device is asked
+    /// where the claim is known.
+    pub fn from_bytes(topic: &Topic, bytes: &[u8]) -> Result<Self, BodyError> {
+        let mut decoder = Decoder::new(bytes);
+        let withdrawal = Self::decode(topic, &mut decoder)?;
+        decoder.end()?;
+        Ok(withdrawal)
+    }
+
     fn encode(&self, encoder: Encoder) -> Encoder {
         encoder.fixed(self.claim.as_bytes()).fixed(self.device.as_bytes()).bytes(self.signature.as_bytes())
     }
@@ -135,6 +149,14 @@ impl Withdrawal {
 }
 
 impl Release {
+    /// Reads a release from the bytes of its body.
+    pub fn decode_alone(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut decoder = Decoder::new(bytes);
+        let release = Self::decode(&mut decoder)?;
+        decoder.end()?;
+        Ok(release)
+    }
+
     pub(super) fn encode(&self, encoder: Encoder) -> Encoder {
         let encoder = encoder.text(self.module.as_str()).text(&self.version.to_string());
         let encoder = self.artifact.encode(encoder).integer(self.dependencies.len() as u64);

@@ -40,7 +40,7 @@ fn ask(
                 Piece::Entry(entry.encode()),
             ])
         }
-        Err(_) => Answer::Refused,
+        Err(refusal) => Answer::Refused(Refused::from(&refusal)),
     }
 }
 
@@ -162,4 +162,70 @@ fn witness_that_can_not_be_reached_is_passed_over() {
     assert!(matches!(none.answer(&registry, Answer::Nothing), Step::Next(_)));
     assert_eq!(none.answer(&registry, Answer::Nothing), Step::Exhausted);
     assert_eq!(none.answer(&registry, Answer::Nothing), Step::Exhausted);
+}
+
+/// Receipts of the threshold show a rival that the witness itself has not signed.
+#[test]
+fn confirmed_rival_is_shown_by_others_receipts() {
+    let (history, _) = witnesses();
+    let (_, keys) = network(3, 2);
+    let registry = Registry::new(history.clone());
+    let topic = history.topic();
+    let (mut laptop, mut other) = (Person::new(topic, 1).device(0, 1), Person::new(topic, 2).device(0, 2));
+    let (claim, rival) = (laptop.claim("rose", None), other.claim("r0se", None));
+    let slots = asking(&registry, &other, &rival).slots;
+    let first = asking(&registry, &laptop, &claim).first().expect("a witness");
+    let others: Vec<&SecretKey> = keys.iter().filter(|key| key.public() != first).collect();
+    let shown = |by: &[&SecretKey]| {
+        let sign = |key: &&SecretKey| Receipt::sign(&topic, key, 0, rival.id(), slots.clone(), BEGIN).encode();
+        let receipts = by.iter().map(sign).map(Piece::Receipt);
+        receipts.chain([Piece::Entry(other.opening.encode()), Piece::Entry(rival.encode())]).collect::<Vec<_>>()
+    };
+    let answer = |pieces| asking(&registry, &laptop, &claim).answer(&registry, Answer::Taken(pieces));
+    assert!(matches!(answer(shown(&others[..1])), Step::Next(_)));
+    assert!(matches!(answer(shown(&[others[0], others[0]])), Step::Next(_)), "one twice is one");
+    assert!(matches!(answer(shown(&[others[0], &SecretKey::from_seed(&[1; 32])])), Step::Next(_)));
+    assert_eq!(answer(shown(&others)), Step::Lost(rival.id()));
+}
+
+/// A refusal counts once the others are too few; of several the earliest time is the one to ask again at.
+#[test]
+fn refusals_count_when_too_few_are_left() {
+    use wire::Code;
+    let (history, _) = witnesses();
+    let registry = Registry::new(history.clone());
+    let mut laptop = Person::new(history.topic(), 1).device(0, 1);
+    let claim = laptop.claim("rose", None);
+    let refused = |until: Option<u64>| {
+        let until = until.map(|seconds| BEGIN.plus(std::time::Duration::from_secs(seconds)));
+        Refused { code: Code::CoolingDown, entry: None, until }
+    };
+    let mut one = asking(&registry, &laptop, &claim);
+    assert!(matches!(one.answer(&registry, Answer::Refused(refused(Some(9)))), Step::Next(_)));
+    assert_eq!(one.answer(&registry, Answer::Refused(refused(Some(3)))), Step::Refused(refused(Some(3))));
+    let mut one = asking(&registry, &laptop, &claim);
+    one.answer(&registry, Answer::Refused(refused(None)));
+    assert_eq!(one.answer(&registry, Answer::Refused(refused(Some(7)))), Step::Refused(refused(Some(7))));
+}
+
+/// Who has receipts goes on with them: their witnesses are not asked again, and others' receipts are passed over.
+#[test]
+fn asking_goes_on_with_receipts_of_before() {
+    let (history, mut witnesses) = witnesses();
+    let registry = Registry::new(history.clone());
+    let mut laptop = Person::new(history.topic(), 1).device(0, 1);
+    let (claim, other) = (laptop.claim("rose", None), laptop.claim("lily", None));
+    let order = asking(&registry, &laptop, &claim).order;
+    let mut sign = |at: usize, entry: &Entry| {
+        let witness = witnesses.iter_mut().find(|witness| witness.book.witness() == order[at]).expect("one of them");
+        witness.ask(&laptop, entry, BEGIN).expect("it is free")
+    };
+    let (last, strange) = (sign(2, &claim), sign(1, &other));
+    let resumed = asking(&registry, &laptop, &claim).with_receipts([strange, last.clone(), last.clone()]);
+    assert_eq!((resumed.receipts(), resumed.first()), (&[last.clone()][..], Some(order[0])));
+    let first = sign(0, &claim);
+    let mut one = asking(&registry, &laptop, &claim).with_receipts([last.clone()]);
+    assert_eq!(one.answer(&registry, Answer::Signed(first.clone())), Step::Confirmed);
+    let both = asking(&registry, &laptop, &claim).with_receipts([last, first]);
+    assert_eq!((both.receipts().len(), both.first()), (2, None));
 }

@@ -109,7 +109,7 @@ impl Piece {
         Ok(piece)
     }
 
-    fn encode(&self, encoder: Encoder) -> Encoder {
+    pub(in crate::sync) fn encode(&self, encoder: Encoder) -> Encoder {
         match self {
             Self::Entry(bytes) => encoder.byte(1).bytes(bytes),
             Self::Receipt(bytes) => encoder.byte(2).bytes(bytes),
@@ -118,7 +118,7 @@ impl Piece {
         }
     }
 
-    fn decode(decoder: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+    pub(in crate::sync) fn decode(decoder: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         match decoder.byte()? {
             1 => Ok(Self::Entry(decoder.bytes()?.to_vec())),
             2 => Ok(Self::Receipt(decoder.bytes()?.to_vec())),
@@ -196,11 +196,13 @@ impl Message {
     }
 }
 
-fn list<T>(encoder: Encoder, values: &[T], encode: impl Fn(Encoder, &T) -> Encoder) -> Encoder {
+/// Appends values behind their number.
+pub(in crate::sync) fn list<T>(encoder: Encoder, values: &[T], encode: impl Fn(Encoder, &T) -> Encoder) -> Encoder {
     values.iter().fold(encoder.integer(values.len() as u64), encode)
 }
 
-fn many<T>(
+/// Reads what [`list`] wrote, at most so many.
+pub(in crate::sync) fn many<T>(
     decoder: &mut Decoder<'_>,
     most: usize,
     decode: impl Fn(&mut Decoder<'_>) -> Result<T, DecodeError>,

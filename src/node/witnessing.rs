@@ -1,0 +1,367 @@
+//! Gets from the witnesses what only they can make count: names, releases, their marks, and ends of names.
+//!
+//! A name that is wanted is an [`Intent`] until a witness can be asked. Then its claim is signed, shown to the witnesses of
+//! the network one after the other, and only announced to others together with its receipts:
+//!
+//! ```text
+//!   intent "rose" ─► a witness is connected ─► claim signed and staged: on the disk, in no log yet
+//!        ─► asked in the order of the name ─► enough receipts ─► claim and receipts enter the log and are announced
+//!                                        ─► taken, or refused ─► the intent is given up, and the person is told why
+//!                                        ─► too few answer    ─► it stays staged, and is asked for again later
+//! ```
+//!
+//! So nobody sees a claim before it is confirmed, and nobody can be quicker with the same name. A crash in between loses
+//! nothing: the staged claim is asked for again, and gets the receipts that it got before. A fact that can't wait (a
+//! revocation, say) sends the staged claim ahead of it, unconfirmed.
+//!
+//! Other facts are announced at once, and ask for their receipts afterwards.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures::future::{Either, LocalBoxFuture, select};
+use futures::{FutureExt, pin_mut};
+use futures_timer::Delay;
+
+use crate::admit::Admission;
+use crate::context::Context;
+use crate::errors;
+use crate::key_state::Keys;
+use crate::key_store::{Intent, KeyStore, RefusedName};
+use crate::net::key::NetPeerId;
+use crate::net::mesh::MeshHandle;
+use crate::peers::PeerTable;
+use crate::receipts::{self, Outcome, WitnessLink};
+use crate::registry::{Draft, Registry};
+use crate::store::Durability;
+use gen_registry_api::{Event, Failure};
+use gen_registry_core::keys::PublicKey;
+use gen_registry_core::log::body::Release;
+use gen_registry_core::log::{Body, Entry, EntryId, Opening};
+use gen_registry_core::name::{ClaimedName, ModuleName, NameKind};
+use gen_registry_core::outcome::{Counts, Fact};
+use gen_registry_core::receipt::Receipt;
+use gen_registry_core::statement::{DeviceList, Finish, SignedStatement, Statement};
+use gen_registry_core::sync::asking::foundations::foundations;
+use gen_registry_core::sync::asking::wire::{self, PROTOCOL, Request};
+use gen_registry_core::time::Timestamp;
+
+/// How long one witness may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// After a refusal the same fact is shown again, later each time: the witness may have had its clock wrong.
+const RETRY_FIRST: Duration = Duration::from_secs(30);
+const RETRY_DOUBLINGS_MAX: u32 = 7;
+
+/// The service that asks witnesses.
+pub(crate) struct Witnessing {
+    context: Rc<Context>,
+    keys: Rc<KeyStore>,
+    registry: Rc<Registry>,
+    admission: Rc<Admission>,
+    peers: Rc<PeerTable>,
+    under_way: Cell<bool>,
+    /// Which connected relay has which witness beside it.
+    places: RefCell<BTreeMap<PublicKey, NetPeerId>>,
+    /// Receipts of entries that not enough witnesses have signed yet.
+    partial: RefCell<BTreeMap<EntryId, Vec<Receipt>>>,
+    /// What was refused, how often, and when to ask again.
+    refused: RefCell<BTreeMap<EntryId, (u32, Timestamp)>>,
+}
+
+/// The way to witnesses over the relays that they are beside.
+struct Link<'a> {
+    witnessing: &'a Witnessing,
+    mesh: &'a MeshHandle,
+}
+
+impl WitnessLink for Link<'_> {
+    fn ask<'a>(&'a self, witness: &'a PublicKey, request: &'a [u8]) -> LocalBoxFuture<'a, Option<Vec<u8>>> {
+        let relay = self.witnessing.places.borrow().get(witness).copied();
+        async move { send(self.mesh, relay?, request).await }.boxed_local()
+    }
+}
+
+/// One asking at a time, however it ends.
+struct UnderWay<'a>(&'a Cell<bool>);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
+}
+
+impl Witnessing {
+    /// Creates the service.
+    pub(crate) fn new(
+        context: Rc<Context>,
+        keys: Rc<KeyStore>,
+        registry: Rc<Registry>,
+        admission: Rc<Admission>,
+        peers: Rc<PeerTable>,
+    ) -> Self {
+        let (under_way, places) = (Cell::default(), RefCell::default());
+        let (partial, refused) = (RefCell::default(), RefCell::default());
+        Self { context, keys, registry, admission, peers, under_way, places, partial, refused }
+    }
+
+    /// Asks for everything that is wanted, one after the other. Does nothing without witnesses, without a way to one, while
+    /// the keys are locked, or while the same is under way.
+    pub(crate) async fn collect(&self) {
+        let has_witnesses = self.registry.read_model().registry().has_witnesses();
+        let (Some(mesh), Ok(keys)) = (self.peers.mesh(), self.keys.keys()) else { return };
+        if !has_witnesses || self.under_way.replace(true) {
+            return;
+        }
+        let _until_done = UnderWay(&self.under_way);
+        self.find_witnesses(&mesh).await;
+        if self.places.borrow().is_empty() {
+            return;
+        }
+        if let Err(failure) = self.carry_out(&mesh, &keys).await {
+            tracing::warn!(code = ?failure.code, "what the witnesses signed could not be kept");
+        }
+    }
+
+    async fn carry_out(&self, mesh: &MeshHandle, keys: &Keys) -> Result<(), Failure> {
+        while let Some(intent) = self.keys.settings().intents.first().cloned() {
+            if !self.carry_out_intent(mesh, keys, &intent).await? {
+                break;
+            }
+        }
+        self.finish_give_ups(keys).await?;
+        for entry in self.facts_without_receipts(keys) {
+            let Some((opening, entry)) = self.with_opening(&entry) else { continue };
+            match self.ask(mesh, &opening, &entry).await? {
+                Outcome::Confirmed(receipts) => {
+                    self.refused.borrow_mut().remove(&entry.id());
+                    self.registry.add_receipts(receipts).await?;
+                }
+                Outcome::Lost { proof, .. } | Outcome::Split { proof, .. } => {
+                    self.admission.admit(proof).await?;
+                    self.schedule_retry(entry.id());
+                }
+                Outcome::Refused(_) => self.schedule_retry(entry.id()),
+                // The next chance comes with a relay or after a while.
+                Outcome::Exhausted(_) | Outcome::NoWitnesses => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks each connected relay that is not known which witness is beside it.
+    async fn find_witnesses(&self, mesh: &MeshHandle) {
+        let relays: Vec<NetPeerId> = {
+            let view = self.peers.view();
+            view.relays.iter().filter(|relay| relay.connected).filter_map(|relay| peer_of(&relay.address)).collect()
+        };
+        self.places.borrow_mut().retain(|_, relay| relays.contains(relay));
+        let request = Request::Name(self.context.network.topic).encode();
+        for relay in relays {
+            if self.places.borrow().values().any(|known| *known == relay) {
+                continue;
+            }
+            let answer = send(mesh, relay, &request).await.and_then(|bytes| wire::Answer::decode(&bytes).ok());
+            let Some(wire::Answer::Named(witness)) = answer else { continue };
+            let is_of_set = self.registry.read_model().registry().history().set().has(&witness);
+            if is_of_set {
+                self.places.borrow_mut().insert(witness, relay);
+            }
+        }
+    }
+
+    /// Shows an entry to the witnesses, one after the other.
+    async fn ask(&self, mesh: &MeshHandle, opening: &Entry, entry: &Entry) -> Result<Outcome, Failure> {
+        let known = self.partial.borrow().get(&entry.id()).cloned().unwrap_or_default();
+        let parts = {
+            let read_model = self.registry.read_model();
+            let topic = self.context.network.topic;
+            let read = Opening::decode_for(&topic, &entry.header().log.device, opening.body());
+            let fact = read.ok().and_then(|read| Fact::of(&topic, entry, &read).ok());
+            fact.map(|fact| foundations(read_model.registry(), &fact)).unwrap_or_default()
+        };
+        let pieces = self.registry.load_all(parts).await.map_err(errors::store_failed)?;
+        let link = Link { witnessing: self, mesh };
+        let asked = receipts::collect(&*self.registry, opening, entry, pieces, &known, &link).await;
+        let outcome = asked.map_err(|error| {
+            tracing::error!(%error, "an own entry can't be shown to witnesses");
+            errors::internal()
+        })?;
+        let mut partial = self.partial.borrow_mut();
+        match &outcome {
+            Outcome::Exhausted(receipts) => drop(partial.insert(entry.id(), receipts.clone())),
+            Outcome::Refused(refused) => tracing::info!(code = ?refused.code, "the witnesses refuse to sign"),
+            _ => drop(partial.remove(&entry.id())),
+        }
+        Ok(outcome)
+    }
+
+    /// Carries out the first intent. Returns whether it is done with, for good or ill.
+    async fn carry_out_intent(&self, mesh: &MeshHandle, keys: &Keys, intent: &Intent) -> Result<bool, Failure> {
+        match intent {
+            Intent::Username(name) => self.claim(mesh, keys, intent, ClaimedName::Username(name.clone())).await,
+            Intent::Module(name) => self.claim(mesh, keys, intent, ClaimedName::Module(name.clone())).await,
+            Intent::Release(body) => self.release(keys, intent, body).await,
+        }
+    }
+
+    /// Signs and stages the claim of a name, unless that was done before, and asks for it.
+    async fn claim(
+        &self,
+        mesh: &MeshHandle,
+        keys: &Keys,
+        intent: &Intent,
+        name: ClaimedName,
+    ) -> Result<bool, Failure> {
+        let staged = self.keys.settings().staged.clone();
+        let entry = match staged {
+            Some(bytes) => Entry::decode(&self.context.network.topic, &bytes).map_err(|_| errors::internal())?,
+            None => {
+                let claim = self.registry.work_for(keys, self.registry.claim_of(name.clone())).await;
+                let _one_at_a_time = self.registry.begin_write().await;
+                self.registry.stage(keys, &Body::Claim(Box::new(claim))).await?
+            }
+        };
+        let opening = self.registry.opening_entry_of(keys)?;
+        let asked = self.ask(mesh, &opening, &entry).await?;
+        let _one_at_a_time = self.registry.begin_write().await;
+        match asked {
+            Outcome::Confirmed(receipts) => self.registry.admit_staged(&entry, receipts, intent, None).await?,
+            Outcome::Lost { proof, .. } => {
+                self.admission.admit_while_writing(proof, Durability::Strict).await?;
+                self.give_up_intent(&entry, intent, &name).await?;
+            }
+            Outcome::Refused(_) => self.give_up_intent(&entry, intent, &name).await?,
+            Outcome::Split { .. } | Outcome::Exhausted(_) | Outcome::NoWitnesses => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// The name can't be had: the staged claim enters the log without effect, and the person is told.
+    async fn give_up_intent(&self, entry: &Entry, intent: &Intent, name: &ClaimedName) -> Result<(), Failure> {
+        let refused = match name {
+            ClaimedName::Username(name) => Some(RefusedName { name: name.to_string() }),
+            ClaimedName::Module(_) => None,
+        };
+        self.registry.admit_staged(entry, Vec::new(), intent, refused).await?;
+        if let ClaimedName::Module(name) = name {
+            self.drop_releases_of(name).await?;
+        }
+        Ok(())
+    }
+
+    /// Releases of a module whose name is another's are not wanted any more.
+    async fn drop_releases_of(&self, module: &ModuleName) -> Result<(), Failure> {
+        let mut settings = self.keys.settings().clone();
+        let is_of = |body: &[u8]| Release::decode_alone(body).is_ok_and(|one| one.module.folded() == module.folded());
+        settings.intents.retain(|intent| !matches!(intent, Intent::Release(body) if is_of(body)));
+        self.keys.save_settings(settings).await?;
+        self.context.emit(&Event::ModulesChanged { names: vec![module.to_string()] });
+        Ok(())
+    }
+
+    /// Signs a release under the claim by which the module's name is held now.
+    async fn release(&self, keys: &Keys, intent: &Intent, body: &[u8]) -> Result<bool, Failure> {
+        let _one_at_a_time = self.registry.begin_write().await;
+        let release = Release::decode_alone(body).ok();
+        let facts: Vec<Body> = release
+            .and_then(|release| {
+                let name = (NameKind::Module, release.module.folded());
+                let read_model = self.registry.read_model();
+                let held = read_model.name_state(&name)?.holder()?;
+                let under = held.tenure.claim;
+                let is_own = held.tenure.holder == keys.did();
+                is_own.then(|| Body::Release(Box::new(Release { under, at: self.context.now(), ..release })))
+            })
+            .into_iter()
+            .collect();
+        self.keys.drop_intent(intent).await?;
+        self.registry.write(None, keys.clone(), Draft::of_facts(facts)).await?;
+        Ok(true)
+    }
+
+    /// Finishes own give-ups whose hold has passed and that nobody objected to.
+    async fn finish_give_ups(&self, keys: &Keys) -> Result<(), Failure> {
+        let Some(key) = keys.identity_key() else { return Ok(()) };
+        let due: Vec<(EntryId, EntryId)> = {
+            let read_model = self.registry.read_model();
+            let registry = read_model.registry();
+            let hold = registry.history().genesis().parameters.hold;
+            let own = registry.facts().by_identity(&keys.did()).filter(|fact| Counts::counts(registry, fact));
+            let due = own.filter_map(|fact| {
+                let give_up = fact.give_up()?;
+                let has_passed = registry.witnessed_at(&fact.id)?.plus(hold) <= self.context.now();
+                let mut answers = registry.facts().finishes_of(&fact.id).chain(registry.facts().vetoes_of(&fact.id));
+                (has_passed && answers.next().is_none()).then_some((fact.id, give_up.claim))
+            });
+            due.collect()
+        };
+        for (announced, claim) in due {
+            let statement = Statement::Finish(Finish { announced, ends: *claim.digest() });
+            let signed = SignedStatement::sign(&self.context.network.topic, keys.did(), &key, statement);
+            let finish = Body::Statement(Box::new(signed), DeviceList::default());
+            let _one_at_a_time = self.registry.begin_write().await;
+            self.registry.write(None, keys.clone(), Draft::of_facts(vec![finish])).await?;
+        }
+        Ok(())
+    }
+
+    fn schedule_retry(&self, entry: EntryId) {
+        let mut refused = self.refused.borrow_mut();
+        let (times, again) = refused.entry(entry).or_default();
+        *again = self.context.now().plus(RETRY_FIRST * (1 << (*times).min(RETRY_DOUBLINGS_MAX)));
+        *times += 1;
+    }
+
+    /// Own facts that witnesses sign and that do not count yet, in the order of the log.
+    fn facts_without_receipts(&self, keys: &Keys) -> Vec<EntryId> {
+        let read_model = self.registry.read_model();
+        let registry = read_model.registry();
+        let (now, refused) = (self.context.now(), self.refused.borrow());
+        let own = registry.facts().by_identity(&keys.did()).filter(|fact| {
+            fact.log == keys.facts_log()
+                && is_witnessed(&fact.body)
+                && registry.is_kept(fact)
+                && !Counts::counts(registry, fact)
+                && refused.get(&fact.id).is_none_or(|(_, again)| *again <= now)
+        });
+        let mut wanted: Vec<(u64, EntryId)> = own.map(|fact| (fact.seq, fact.id)).collect();
+        wanted.sort_unstable();
+        wanted.into_iter().map(|(_, entry)| entry).collect()
+    }
+
+    fn with_opening(&self, entry: &EntryId) -> Option<(Entry, Entry)> {
+        let read_model = self.registry.read_model();
+        let registry = read_model.registry();
+        let entry = registry.entry(entry)?;
+        let opening = registry.entry(&registry.opening_entry(&entry.header().log.opening)?)?;
+        Some((opening, entry))
+    }
+}
+
+/// Sends a request to a relay and returns the answer of the witness beside it, if one comes in time.
+async fn send(mesh: &MeshHandle, relay: NetPeerId, request: &[u8]) -> Option<Vec<u8>> {
+    let asking = mesh.ask_peer(relay, PROTOCOL, request.to_vec());
+    pin_mut!(asking);
+    match select(asking, Delay::new(PATIENCE)).await {
+        Either::Left((Some(Ok(bytes)), _)) => Some(bytes),
+        _ => None,
+    }
+}
+
+/// The peer id at the end of a relay's address.
+fn peer_of(address: &str) -> Option<NetPeerId> {
+    address.rsplit_once("/p2p/")?.1.parse().ok()
+}
+
+/// Whether witnesses sign facts of this kind.
+fn is_witnessed(body: &Body) -> bool {
+    match body {
+        Body::Claim(_) | Body::Release(_) | Body::Mark(_) | Body::Veto(_) | Body::Grant(_) | Body::Revoke(_) => true,
+        Body::Statement(signed, _) => {
+            !matches!(signed.statement, Statement::DeviceAdd(_) | Statement::DeviceRevoke(_))
+        }
+        _ => false,
+    }
+}
