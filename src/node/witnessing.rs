@@ -288,7 +288,8 @@ impl Witnessing {
             let read_model = self.registry.read_model();
             let registry = read_model.registry();
             let hold = registry.history().genesis().parameters.hold;
-            let own = registry.facts().by_identity(&keys.did()).filter(|fact| Counts::counts(registry, fact));
+            let did = keys.did();
+            let own = registry.facts().by_identity(&did).filter(|fact| Counts::counts(registry, fact));
             let due = own.filter_map(|fact| {
                 let give_up = fact.give_up()?;
                 let has_passed = registry.witnessed_at(&fact.id)?.plus(hold) <= self.context.now();
@@ -319,7 +320,8 @@ impl Witnessing {
         let read_model = self.registry.read_model();
         let registry = read_model.registry();
         let (now, refused) = (self.context.now(), self.refused.borrow());
-        let own = registry.facts().by_identity(&keys.did()).filter(|fact| {
+        let did = keys.did();
+        let own = registry.facts().by_identity(&did).filter(|fact| {
             fact.log == keys.facts_log()
                 && is_witnessed(&fact.body)
                 && registry.is_kept(fact)

@@ -17,8 +17,9 @@ use crate::time::Timestamp;
 pub const CHANNELS_MAX: usize = 32;
 /// The most bytes of an encoded attendance: opening, device, statement, signature.
 pub const ATTENDANCE_MAX_BYTES: usize = 256 + SHOWN_OPENING_MAX_BYTES;
-/// The most bytes of one encoded heartbeat: every channel with the longest name, and framing.
-pub const HEARTBEAT_MAX_BYTES: usize = 12 * 1024;
+/// The most bytes of one encoded heartbeat: the attendance, every channel with the longest name, and
+/// framing.
+pub const HEARTBEAT_MAX_BYTES: usize = 15 * 1024;
 /// How long an attendance is valid. It is renewed when half of the time is over and the key is unlocked.
 pub const ATTENDANCE_LASTS: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 

@@ -125,7 +125,7 @@ impl ModuleCatalog {
                 release: record.release.to_string(),
                 sha256: release.artifact.sha256.to_string(),
                 size: release.artifact.size,
-                author: answers::author(&read_model, author),
+                author: answers::author(&read_model, &author),
                 withdrawn: counted.and_then(|counted| counted.withdrawn.as_ref()).map(answers::withdrawn),
             },
             requirement: record.requirement.clone(),

@@ -347,8 +347,8 @@ fn document(read_model: &ReadModel, name: &FoldedName) -> Option<SearchDocument>
         title: title.unwrap_or_default(),
         description: description.unwrap_or_default(),
         tags: tags.into_iter().collect(),
-        owner: holder.holder.to_string(),
-        owner_name: read_model.username_of(&holder.holder).map(ToString::to_string).unwrap_or_default(),
+        owner: holder.tenure.holder.to_string(),
+        owner_name: read_model.username_of(&holder.tenure.holder).map(ToString::to_string).unwrap_or_default(),
         imports: words(imports),
         exports: words(exports),
         numbers: Numbers {

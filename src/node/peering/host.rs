@@ -249,7 +249,7 @@ impl Host {
                         }
                     }
                     Output::Rejected(why) => self.count(why),
-                    Output::Synced => self.node.peers.note_synced(self.peer),
+                    Output::Synced => {}
                     Output::Ended => return Err(SessionEnd::Blame(self.exchange.last_fault())),
                 }
             }

@@ -146,7 +146,7 @@ impl Registry {
         let (did, topic, facts_log) = (keys.did(), self.context.network.topic, keys.facts_log());
         let mut signed = Signed::default();
         let mut head = self.writable_head(&facts_log)?;
-        let mut add_fact = |entry: Entry, signed: &mut Signed| {
+        let add_fact = |entry: Entry, signed: &mut Signed| {
             let header = *entry.signed_header();
             signed.writes.extend(entries::entry_writes(&did, &entry, 0));
             signed.facts.push(entry);

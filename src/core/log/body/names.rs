@@ -128,7 +128,7 @@ impl Withdrawal {
     /// where the claim is known.
     pub fn from_bytes(topic: &Topic, bytes: &[u8]) -> Result<Self, BodyError> {
         let mut decoder = Decoder::new(bytes);
-        let withdrawal = Self::decode(topic, &mut decoder)?;
+        let withdrawal = Self::decode(topic, &mut decoder, Verify::Now)?;
         decoder.end()?;
         Ok(withdrawal)
     }

@@ -32,7 +32,8 @@ use crate::net::mesh::request::{
 use crate::net::mesh::types::{Link, MeshEvent};
 use crate::net::streams::{Control, Streams};
 use gen_registry_core::sync::blocks::wire as blocks_wire;
-use gen_registry_core::sync::{chat, wire};
+use gen_registry_core::sync::chat;
+use gen_registry_core::sync::exchange::wire;
 
 /// Between two attempts to open a sync stream; doubled after each, up to 64 times as long.
 const LINK_RETRY_MILLIS: u64 = 3_000;
