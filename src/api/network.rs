@@ -54,6 +54,14 @@ pub struct NetworkReport {
     pub rejections: Vec<(Rejection, u64)>,
     /// Why what the page's server says of its network is left aside.
     pub left_aside: Option<ParametersError>,
+    /// The networks of this browser, each with a profile of its own.
+    pub networks: Vec<NetworkName>,
+    /// The topic of the network to which the link belongs that opened this page, if that is another one.
+    pub linked: Option<String>,
+    /// The newest change of the witnesses that this device follows, or the topic: what a link carries.
+    pub newest: String,
+    /// This browser also has a profile of an earlier version of the program. It is left as it is, and not used.
+    pub earlier_profile: bool,
 }
 
 /// Why what a server says of its network is left aside. Worded as half a sentence about that server.
@@ -75,6 +83,8 @@ pub enum ParametersError {
     IceServer,
     #[error("too many relays, open nodes or changes of the witnesses, or one that is too long")]
     TooMuch,
+    #[error("it does not know the change of the witnesses that the link names: it is behind, or hides one")]
+    LinkUnknown,
     #[error("it serves another network, {}", .0.label())]
     OtherNetwork(NetworkName),
 }

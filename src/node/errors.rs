@@ -27,6 +27,22 @@ pub(super) fn store_failed(error: StoreError) -> Failure {
     }
 }
 
+pub(super) fn unknown_network() -> Failure {
+    Failure::new(
+        FailureCode::UnknownNetwork,
+        "Neither this browser nor the server of this page has that network.",
+        "Open the page at a server of that network.",
+    )
+}
+
+pub(super) fn too_many_networks() -> Failure {
+    Failure::new(
+        FailureCode::TooManyNetworks,
+        "This browser has a profile in as many networks as it can keep apart.",
+        "Use another browser, or another profile of this one.",
+    )
+}
+
 pub(super) fn name_invalid(error: &NameError) -> Failure {
     Failure::new(
         FailureCode::NameInvalid,

@@ -38,6 +38,11 @@ pub(crate) fn network_report(context: &Context, peers: &PeerTable, reputation: &
         unsent: peers.unsent(),
         rejections: rejection_counts(&peers.rejections()),
         left_aside: peers.server_fault(),
+        newest: network.history().newest().to_string(),
+        // What only the host of several networks can tell.
+        networks: Vec::new(),
+        linked: None,
+        earlier_profile: false,
     }
 }
 
