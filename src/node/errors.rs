@@ -1,5 +1,6 @@
 //! Failures and reasons in sentences for people. Deciding happens elsewhere; this file only words it.
 
+use crate::network::directory::DirectoryError;
 use crate::store::StoreError;
 use gen_registry_api::{Failure, FailureCode};
 use gen_registry_core::name::NameError;
@@ -35,12 +36,15 @@ pub(super) fn unknown_network() -> Failure {
     )
 }
 
-pub(super) fn too_many_networks() -> Failure {
-    Failure::new(
-        FailureCode::TooManyNetworks,
-        "This browser has a profile in as many networks as it can keep apart.",
-        "Use another browser, or another profile of this one.",
-    )
+pub(super) fn not_listed(error: DirectoryError) -> Failure {
+    match error {
+        DirectoryError::Full => Failure::new(
+            FailureCode::TooManyNetworks,
+            "This browser has a profile in as many networks as it can keep apart.",
+            "Use another browser, or another profile of this one.",
+        ),
+        DirectoryError::Store(error) => store_failed(error),
+    }
 }
 
 pub(super) fn name_invalid(error: &NameError) -> Failure {

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use crate::Node;
 use crate::errors;
-use crate::network::directory::{DirectoryError, NetworkDirectory};
+use crate::network::directory::NetworkDirectory;
 use crate::network::opening::Served;
 use crate::network::{self, Endpoints, Network, NetworkName, NetworkParameters, ParametersError};
 use gen_registry_api::{Event, Failure};
@@ -91,10 +91,7 @@ impl Node {
             None => served.or(own),
         };
         let network = network.ok_or_else(errors::unknown_network)?;
-        directory.show(&network).await.map_err(|error| match error {
-            DirectoryError::Full => errors::too_many_networks(),
-            DirectoryError::Store(error) => errors::store_failed(error),
-        })
+        directory.show(&network).await.map_err(errors::not_listed)
     }
 }
 

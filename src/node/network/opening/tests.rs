@@ -86,7 +86,9 @@ fn server_that_hides_a_change_is_not_joined_by_a_link_that_knows_it() {
     let first = change(1, ours().history().newest(), 3, 2);
     let newer = Network::try_from(&changed(&[&first])).unwrap();
     let fresh = directory();
-    let Opening::Undecided { served } = open(&fresh, Some(link(&newer)), Some(parameters())) else { panic!("it joined") };
+    let Opening::Undecided { served } = open(&fresh, Some(link(&newer)), Some(parameters())) else {
+        panic!("it joined")
+    };
     assert_eq!((served.fault, served.network), (Some(ParametersError::LinkUnknown), Some(ours())));
     // An older link is no reason against a server that knows more.
     assert_eq!(open(&fresh, Some(link(&ours())), Some(changed(&[&first]))), profile(newer));
@@ -99,9 +101,8 @@ fn page_that_no_server_answered_belongs_nowhere_until_it_has_an_identity() {
     assert_eq!(open(&directory, None, None), alone());
     assert_eq!(shown(&directory), None);
     // Without an identity it joins the first network that is served; with one it stays.
-    let decide_with = |has_identity: bool| {
-        block_on(decide(&directory, None, ready(Some(elsewhere())), ready(has_identity))).unwrap()
-    };
+    let decide_with =
+        |has_identity: bool| block_on(decide(&directory, None, ready(Some(elsewhere())), ready(has_identity))).unwrap();
     let other = Served { network: Some(theirs()), fault: Some(ParametersError::OtherNetwork(theirs().name())) };
     assert_eq!(decide_with(true), Opening::Profile { network: Network::default(), served: Some(other) });
     assert_eq!(shown(&directory), Some(Network::default()), "for good");

@@ -81,10 +81,8 @@ fn changes_count_when_the_succession_signed_them_and_then_for_good() {
 #[test]
 fn known_relays_stay_known_within_their_bound() {
     let relay = |number: usize| format!("/ip4/127.0.0.1/tcp/{number}/ws");
-    let named = |numbers: std::ops::Range<usize>| NetworkParameters {
-        relays: numbers.map(relay).collect(),
-        ..parameters()
-    };
+    let named =
+        |numbers: std::ops::Range<usize>| NetworkParameters { relays: numbers.map(relay).collect(), ..parameters() };
     let (records, network) = pinned(&named(0..2));
     assert_eq!(network.relays, [relay(0), relay(1)]);
     let (network, _) = settle_in(&records, Some(named(1..3)));
