@@ -54,6 +54,14 @@ pub struct NetworkReport {
     pub rejections: Vec<(Rejection, u64)>,
     /// Why what the page's server says of its network is left aside.
     pub left_aside: Option<ParametersError>,
+    /// The networks of this browser, each with a profile of its own.
+    pub networks: Vec<NetworkName>,
+    /// The topic of the network to which the link belongs that opened this page, if that is another one.
+    pub linked: Option<String>,
+    /// The newest change of the witnesses that this device follows, or the topic: what a link carries.
+    pub newest: String,
+    /// This browser also has a profile of an earlier version of the program. It is left as it is, and not used.
+    pub earlier_profile: bool,
 }
 
 /// Why what a server says of its network is left aside. Worded as half a sentence about that server.
@@ -75,6 +83,8 @@ pub enum ParametersError {
     IceServer,
     #[error("too many relays, open nodes or changes of the witnesses, or one that is too long")]
     TooMuch,
+    #[error("it does not know the change of the witnesses that the link names: it is behind, or hides one")]
+    LinkUnknown,
     #[error("it serves another network, {}", .0.label())]
     OtherNetwork(NetworkName),
 }
@@ -100,6 +110,25 @@ impl NetworkName {
         let shown = self.topic.get(..TOPIC_SHOWN_DIGITS).unwrap_or(&self.topic);
         format!("“{}” ({shown}…)", self.name)
     }
+}
+
+/// The beginning of the part of an address that says which network it is an address in.
+const NETWORK_FRAGMENT: &str = "network=";
+
+/// The fragment of a link to a page: the network's topic and, if the witnesses ever changed, the newest change that this
+/// device follows.
+pub fn write_network_fragment(topic: &str, newest: &str) -> String {
+    let newest = if newest == topic { String::new() } else { format!(".{newest}") };
+    format!("{NETWORK_FRAGMENT}{topic}{newest}")
+}
+
+/// Reads what [`write_network_fragment`] wrote, with or without the `#`: the topic and the newest change, which is the
+/// topic if there was none. `None` for any other fragment.
+pub fn read_network_fragment(fragment: &str) -> Option<(String, String)> {
+    let said = fragment.trim_start_matches('#').strip_prefix(NETWORK_FRAGMENT)?;
+    let (topic, newest) = said.split_once('.').unwrap_or((said, said));
+    let is_digest = |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (is_digest(topic) && is_digest(newest)).then(|| (topic.to_ascii_lowercase(), newest.to_ascii_lowercase()))
 }
 
 /// When a name is confirmed, and what the witnesses bear, in sentences for people.
@@ -198,10 +227,34 @@ mod tests {
         let said = |witnesses, threshold, lose, lie| describe_resilience(witnesses, threshold, lose, lie);
         assert!(said(0, 0, 0, 0).starts_with("There are no witnesses"));
         assert!(said(1, 1, 0, 0).contains("the one witness"));
-        assert!(said(3, 2, 1, 0).ends_with("One of them may be away, and if one of them lies a name can be confirmed for two people."));
-        assert!(said(4, 3, 1, 1).ends_with("One of them may be away, and one may lie without giving a name to two people."));
+        assert!(
+            said(3, 2, 1, 0)
+                .ends_with("One of them may be away, and if one of them lies a name can be confirmed for two people.")
+        );
+        assert!(
+            said(4, 3, 1, 1).ends_with("One of them may be away, and one may lie without giving a name to two people.")
+        );
         assert!(said(7, 5, 2, 2).contains("2 of them may be away, and 2 may lie"));
         assert!(said(3, 3, 0, 2).contains("While one of them is away nothing new is confirmed, and 2 may lie"));
+    }
+
+    #[test]
+    fn links_say_their_network_and_nothing_else_is_read_as_one() {
+        let (topic, newest) = ("ab".repeat(32), "0".repeat(64));
+        for newest in [&topic, &newest] {
+            let fragment = write_network_fragment(&topic, newest);
+            assert_eq!(read_network_fragment(&format!("#{fragment}")), Some((topic.clone(), newest.clone())));
+        }
+        assert_eq!(
+            read_network_fragment(&format!("network={}", "AB".repeat(32))),
+            Some((topic.clone(), topic.clone()))
+        );
+        let short = format!("network={}", &topic[1..]);
+        for other in
+            ["", "#", "#network=", "#files", &short, &format!("network={topic}."), &format!("network={topic}.ab")]
+        {
+            assert_eq!(read_network_fragment(other), None, "{other}");
+        }
     }
 
     #[test]

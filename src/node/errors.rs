@@ -1,5 +1,6 @@
 //! Failures and reasons in sentences for people. Deciding happens elsewhere; this file only words it.
 
+use crate::network::directory::DirectoryError;
 use crate::store::StoreError;
 use gen_registry_api::{Failure, FailureCode};
 use gen_registry_core::name::NameError;
@@ -33,6 +34,25 @@ pub(super) fn words_gone() -> Failure {
         "The recovery words are not on this device any more: they were taken away once you had shown to have them.",
         "Keep the words where you wrote them down; nobody can show them again.",
     )
+}
+
+pub(super) fn unknown_network() -> Failure {
+    Failure::new(
+        FailureCode::UnknownNetwork,
+        "Neither this browser nor the server of this page has that network.",
+        "Open the page at a server of that network.",
+    )
+}
+
+pub(super) fn not_listed(error: DirectoryError) -> Failure {
+    match error {
+        DirectoryError::Full => Failure::new(
+            FailureCode::TooManyNetworks,
+            "This browser has a profile in as many networks as it can keep apart.",
+            "Use another browser, or another profile of this one.",
+        ),
+        DirectoryError::Store(error) => store_failed(error),
+    }
 }
 
 pub(super) fn name_invalid(error: &NameError) -> Failure {

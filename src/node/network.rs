@@ -13,10 +13,12 @@
 //! | this network | any other change, or fewer changes | the stored witnesses and relays | ignored, and the page says so |
 //! | this network | another genesis | the stored network | ignored, and the page shows both |
 
+pub mod directory;
+pub mod opening;
 pub mod parameters;
 pub mod pin;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 
 use crate::net::ice::IceServer;
 pub use gen_registry_api::{NetworkName, ParametersError};
@@ -24,7 +26,7 @@ use gen_registry_core::identity::Topic;
 use gen_registry_core::limits::PARAMETERS_VERSION;
 use gen_registry_core::network::{Genesis, NetworkHistory};
 pub use parameters::NetworkParameters;
-pub use pin::{Start, at_start, settle};
+pub use pin::settle;
 
 /// One network: everything that must be the same for all who take part, and where to find others.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -30,6 +30,7 @@ use crate::modules::installed::{Installations, InstalledModules};
 use crate::modules::publish::Publisher;
 use crate::modules::run::Runner;
 use crate::modules::search::ModuleSearch;
+use crate::networks::Networks;
 use crate::notices::{NoticeLog, Notices};
 use crate::peers::PeerTable;
 use crate::people::People;
@@ -121,6 +122,7 @@ impl Node {
             registry,
             admission,
             peers,
+            networks: Networks::default(),
             presence,
             reputation,
             people,

@@ -84,11 +84,7 @@ pub struct Membership {
 }
 
 /// Opens the network of a server. `data` is its folder; `has_witness` says whether a witness is to run here.
-pub fn open(
-    options: NetworkOptions,
-    data: Option<&Path>,
-    has_witness: bool,
-) -> Result<Membership, NetworkError> {
+pub fn open(options: NetworkOptions, data: Option<&Path>, has_witness: bool) -> Result<Membership, NetworkError> {
     let key = data.map(|folder| WITNESS_KEY.load(folder)).transpose()?.flatten();
     let kept = data.map(read_kept).transpose()?.flatten();
     let network = match (options.join, kept) {

@@ -56,7 +56,7 @@ use gen_registry_pack::{NAME_HASH_DIGITS, NAME_HASH_DIGITS_MIN};
 /// Connections that are open this long after the signal to stop are cut.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(3);
 
-/// The policy without its `connect-src` of relays and public nodes, which is appended: no inline script or style,
+/// The policy without the sources beside the own server to which the page may connect, which are appended: no inline script or style,
 /// nothing from elsewhere, no frame around the page.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; \
     style-src 'self'; img-src 'self' blob: data:; font-src 'self'; manifest-src 'self'; base-uri 'none'; \
@@ -172,7 +172,8 @@ pub async fn serve(
         _ => ServeError::Listen { address, source },
     })?;
     let address = listener.local_addr().map_err(|source| ServeError::Listen { address, source })?;
-    let (membership, data, runs_witness) = (options.network, options.data.clone(), options.witness && options.p2p.is_some());
+    let (membership, data, runs_witness) =
+        (options.network, options.data.clone(), options.witness && options.p2p.is_some());
     // Another server may have to be asked, and the disk.
     let joining = tokio::task::spawn_blocking(move || join(membership, data.as_deref(), runs_witness));
     let (mut network, witness) = joining.await.map_err(|error| ServeError::Stopped(error.into()))??;
@@ -285,7 +286,7 @@ async fn protect(State(site): State<Site>, mut response: Response) -> Response {
     for (name, value) in SECURITY_HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    let policy = format!("{CONTENT_SECURITY_POLICY}{}", status::sources(site.relay.as_ref(), site.catalogue.as_ref()));
+    let policy = format!("{CONTENT_SECURITY_POLICY}{}", status::sources(site.relay.as_ref()));
     let policy = HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static(CONTENT_SECURITY_POLICY));
     headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     response

@@ -71,15 +71,12 @@ pub(super) async fn metrics(State(site): State<Site>) -> Response {
 }
 
 /// Returns the sources that a page may connect to besides its own server, each with a space before it, for the
-/// Content-Security-Policy.
-pub(super) fn sources(relay: Option<&RelayStatus>, catalogue: Option<&CatalogueNodeView>) -> String {
-    let mut addresses = relay.map(RelayStatus::addresses).unwrap_or_default();
-    let public_nodes = catalogue.map(CatalogueNodeView::addresses).unwrap_or_default();
-    addresses.extend(public_nodes.iter().filter_map(|address| address.parse().ok()));
-    let mut sources: Vec<String> = addresses.iter().filter_map(websocket_origin).collect();
-    sources.sort();
-    sources.dedup();
-    sources.iter().map(|source| format!(" {source}")).collect()
+/// Content-Security-Policy. Not only the relays of this server: a page that keeps its network reaches the relays that it
+/// knew, whatever its server is by then. Where a relay is behind TLS the page is, too, and needs nothing that is not.
+pub(super) fn sources(relay: Option<&RelayStatus>) -> &'static str {
+    let addresses = relay.map(RelayStatus::addresses).unwrap_or_default();
+    let is_behind_tls = addresses.iter().filter_map(websocket_origin).any(|origin| origin.starts_with("wss:"));
+    if is_behind_tls { " wss:" } else { " wss: ws:" }
 }
 
 /// Answers with JSON.

@@ -205,7 +205,7 @@ fn the_next_free_port_is_taken() {
 fn network_parameters_name_the_catalogue_node() {
     let folder = dist();
     let any = "/ip4/127.0.0.1/tcp/0/ws";
-    let server = Server::with(folder.path(), &["--p2p", any]);
+    let server = Server::with(folder.path(), &["--p2p", any, "--for-tests"]);
     let network = network_of(&server);
     let [node] = &network["openNodes"].as_array().unwrap()[..] else { panic!("{network}") };
     let node = node.as_str().unwrap();
@@ -225,7 +225,7 @@ fn network_parameters_name_the_catalogue_node() {
 
     // Behind TLS pages are told another address, and only that.
     let public = "/dns4/example.org/tcp/8443/wss";
-    let server = Server::with(folder.path(), &["--p2p", any, "--p2p-catalogue-public", public]);
+    let server = Server::with(folder.path(), &["--p2p", any, "--for-tests", "--p2p-catalogue-public", public]);
     let told = network_of(&server)["openNodes"].clone();
     assert_eq!(told.as_array().unwrap().len(), 1, "{told}");
     assert!(told[0].as_str().unwrap().starts_with(&format!("{public}/p2p/")), "{told}");

@@ -119,7 +119,8 @@ fn several_operators_found_one_network() {
     assert_eq!(printed(&["network", "key", "--data", &data[0]]), keys[0], "the same again");
     let flags: Vec<&str> = keys.iter().flat_map(|printed| printed.lines().next().unwrap().split(' ')).collect();
     let file = folder.path().join("ours.json");
-    let found = |more: &[&'static str]| [&["network", "found", "--name", "Ours", "--out", text(&file)][..], more].concat();
+    let found =
+        |more: &[&'static str]| [&["network", "found", "--name", "Ours", "--out", text(&file)][..], more].concat();
     let few: Vec<&str> = flags[..10].to_vec();
     assert!(refused(&[&found(&[])[..], &few].concat()).contains("one succession key for each witness"));
     assert!(refused(&[&found(&["--threshold", "1"])[..], &flags].concat()).contains("not more than half"));

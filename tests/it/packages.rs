@@ -128,13 +128,13 @@ impl Member {
 fn node_joins_its_network() {
     in_one_thread(async {
         // Without anybody to find others through it works all the same, and says so.
-        let alone = TestNode::join(Network::default()).await;
+        let world = world();
+        let alone = TestNode::join(through(&world.network, vec![])).await;
         let report = alone.network().await;
         assert_eq!((report.relays.len(), report.peers.len()), (0, 0));
         alone.claim("alice_smith").await.unwrap();
         let name = alone.mesh.local_peer_id();
 
-        let world = world();
         let party = TestNode::join_with(alone.leave().await, world.network.clone()).await;
         eventually("its relay is connected", async || party.has_relay().await).await;
         assert_eq!(party.mesh.local_peer_id(), name, "a profile is one node for ever");

@@ -1,6 +1,5 @@
 //! A network that asks for work: its names cost something, and who did none holds none.
 
-
 use crate::support::modules::{draft, wasm};
 use crate::support::node::TestNode;
 use crate::support::relay::{network, relay};

@@ -54,7 +54,11 @@ fn each_rule_of_a_genesis_has_its_refusal() {
     assert_eq!(refused(&|genesis| genesis.name.clear()), GenesisError::Name);
     assert_eq!(refused(&|genesis| genesis.name = "  ".into()), GenesisError::Name);
     assert_eq!(refused(&|genesis| genesis.name = "a\nb".into()), GenesisError::Name);
-    assert_eq!(refused(&|genesis| genesis.name = "a\u{202e}b".into()), GenesisError::Name, "turned round beside a topic");
+    assert_eq!(
+        refused(&|genesis| genesis.name = "a\u{202e}b".into()),
+        GenesisError::Name,
+        "turned round beside a topic"
+    );
     assert_eq!(refused(&|genesis| genesis.name = "x".repeat(NETWORK_NAME_MAX_CHARS + 1)), GenesisError::Name);
     assert_eq!(refused(&|genesis| genesis.set.witnesses.swap(0, 1)), GenesisError::Order);
     assert_eq!(refused(&|genesis| genesis.set.succession.swap(0, 1)), GenesisError::Order);

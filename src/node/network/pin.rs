@@ -1,7 +1,5 @@
 //! The pin: the network as a profile stored it at its first visit, and what an answer of a server may add to it.
 
-use std::future::Future;
-
 use crate::network::{Network, NetworkParameters, ParametersError};
 use crate::store::records::{Records, StoredRecord, put};
 use crate::store::{Durability, StoreError, Table};
@@ -13,53 +11,37 @@ pub const RELAYS_KNOWN_MAX: usize = 16;
 /// Relays from the profile's first visits, which a server that names others again and again does not crowd out.
 pub const RELAYS_KEPT: usize = 8;
 
-/// What a profile is opened with.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Start {
-    pub network: Network,
-    /// Why the server's answer was ignored, if it was.
-    pub fault: Option<ParametersError>,
-    /// Whether the server was asked; else that is still to be done.
-    pub asked: bool,
-}
-
-/// Returns the network to start with. Awaits `asking` only if nothing is stored.
-pub async fn at_start(
-    records: &Records,
-    asking: impl Future<Output = Option<NetworkParameters>>,
-) -> Result<Start, StoreError> {
-    if let Some(network) = read_pin(records).await? {
-        return Ok(Start { network, fault: None, asked: false });
+/// Returns the network of a profile: as it is pinned there, else `network`, which is pinned now. Waits for no server.
+pub async fn at_start(records: &Records, network: Network) -> Result<Network, StoreError> {
+    if let Some(pinned) = read_pin(records, &network).await? {
+        return Ok(pinned);
     }
-    let (network, fault) = settle(records, asking.await).await?;
-    Ok(Start { network, fault, asked: true })
+    store_pin(records, &network).await?;
+    Ok(network)
 }
 
 /// Returns the profile's network with what the server's answer adds to it, and why the answer was ignored, if it was.
-/// Stores what is new. Where nothing is stored yet, the answer's network is stored, for good.
+/// Stores what is new.
 pub async fn settle(
     records: &Records,
+    own: &Network,
     answer: Option<NetworkParameters>,
 ) -> Result<(Network, Option<ParametersError>), StoreError> {
-    let pinned = read_pin(records).await?;
-    let Some(answer) = answer else { return Ok((pinned.unwrap_or_default(), None)) };
-    let next = match &pinned {
-        Some(pinned) => extend(pinned, &answer),
-        None => Network::try_from(&answer),
-    };
-    match next {
+    let pinned = read_pin(records, own).await?.unwrap_or_else(|| own.clone());
+    let Some(answer) = answer else { return Ok((pinned, None)) };
+    match extend(&pinned, &answer) {
         Ok(network) => {
-            if pinned.as_ref() != Some(&network) {
+            if pinned != network {
                 store_pin(records, &network).await?;
             }
             Ok((network, None))
         }
-        Err(fault) => Ok((pinned.unwrap_or_default(), Some(fault))),
+        Err(fault) => Ok((pinned, Some(fault))),
     }
 }
 
-/// Stores the network, for good.
-pub async fn store_pin(records: &Records, network: &Network) -> Result<(), StoreError> {
+/// Stores the network.
+async fn store_pin(records: &Records, network: &Network) -> Result<(), StoreError> {
     let record = put(Table::Settings, RECORD, &NetworkParameters::from(network));
     records.commit(vec![record], Durability::Strict).await
 }
@@ -92,22 +74,24 @@ fn remember(known: &[String], named: Vec<String>) -> Vec<String> {
     relays
 }
 
-/// Reads the pinned network. A record that can't be read is in quarantine by then, and counts as none.
-async fn read_pin(records: &Records) -> Result<Option<Network>, StoreError> {
-    Ok(match records.get::<NetworkParameters>(Table::Settings, RECORD).await? {
-        StoredRecord::Record(stored) => match Network::try_from(&stored) {
-            Ok(network) => Some(network),
-            Err(fault) => {
-                tracing::warn!(%fault, "the stored network can't be used");
-                None
-            }
-        },
-        StoredRecord::Nothing => None,
+/// Reads the pinned network, if it is `own`: what can't be read, or is another network's, counts as none, and the
+/// database's name says which network it is.
+async fn read_pin(records: &Records, own: &Network) -> Result<Option<Network>, StoreError> {
+    let stored = match records.get::<NetworkParameters>(Table::Settings, RECORD).await? {
+        StoredRecord::Record(stored) => stored,
+        StoredRecord::Nothing => return Ok(None),
         StoredRecord::Damaged(found) => {
             tracing::warn!(why = %found.why, "the stored network can't be read");
-            None
+            return Ok(None);
         }
-    })
+    };
+    match Network::try_from(&stored) {
+        Ok(network) => Ok(Some(network).filter(|network| network.topic == own.topic)),
+        Err(fault) => {
+            tracing::warn!(%fault, "the stored network can't be used");
+            Ok(None)
+        }
+    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use gen_registry_core::network::{
 use gen_registry_core::time::Timestamp;
 
 /// A key of a test.
-pub(super) fn key(seed: u8) -> SecretKey {
+pub(crate) fn key(seed: u8) -> SecretKey {
     SecretKey::from_seed(&[seed; 32])
 }
 
@@ -20,7 +20,7 @@ fn set(witness: u8, succession: u8) -> WitnessSet {
 }
 
 /// The network of witness 1, whose succession key is 2.
-pub(super) fn genesis() -> Genesis {
+pub(crate) fn genesis() -> Genesis {
     Genesis {
         name: "Alice's network".to_owned(),
         created_at: Timestamp::from_millis(1_800_000_000_000),
@@ -31,19 +31,19 @@ pub(super) fn genesis() -> Genesis {
 }
 
 /// What a server of that network says.
-pub(super) fn parameters() -> NetworkParameters {
+pub(crate) fn parameters() -> NetworkParameters {
     let network = Network::new(NetworkHistory::new(genesis()));
     NetworkParameters { relays: vec!["/ip4/127.0.0.1/tcp/1/ws".to_owned()], ..NetworkParameters::from(&network) }
 }
 
 /// What a server of another network says that is named alike.
-pub(super) fn elsewhere() -> NetworkParameters {
+pub(crate) fn elsewhere() -> NetworkParameters {
     let network = Network::new(NetworkHistory::new(Genesis { nonce: [2; 16], ..genesis() }));
     NetworkParameters { relays: vec!["/ip4/127.0.0.1/tcp/2/ws".to_owned()], ..NetworkParameters::from(&network) }
 }
 
 /// Change `number` after `before`, to this witness, signed by key `signer`; the next one is signed by `signer + 10`.
-pub(super) fn change(number: u32, before: Digest, witness: u8, signer: u8) -> SignedSetChange {
+pub(crate) fn change(number: u32, before: Digest, witness: u8, signer: u8) -> SignedSetChange {
     let topic = genesis().topic();
     let (version, closing) = (PARAMETERS_VERSION, Closing::of(&FactList::default()));
     let change = SetChange { number, before, set: set(witness, signer + 10), version, closing };
@@ -52,6 +52,6 @@ pub(super) fn change(number: u32, before: Digest, witness: u8, signer: u8) -> Si
 }
 
 /// What a server says that knows these changes.
-pub(super) fn changed(changes: &[&SignedSetChange]) -> NetworkParameters {
+pub(crate) fn changed(changes: &[&SignedSetChange]) -> NetworkParameters {
     NetworkParameters { changes: changes.iter().map(|change| hex(&change.encode())).collect(), ..parameters() }
 }

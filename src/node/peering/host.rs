@@ -95,7 +95,7 @@ impl News {
     fn take(&self) -> Vec<Did> {
         let mut changed = self.changed.borrow_mut();
         let next: Vec<Did> = changed.iter().take(NEWS_MAX).copied().collect();
-        next.iter().for_each(|did| drop(changed.remove(did)));
+        changed.retain(|did| !next.contains(did));
         next
     }
 }

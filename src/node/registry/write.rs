@@ -306,7 +306,9 @@ impl Registry {
         batch.push(settings.write());
         self.context.commit(batch, Durability::Strict).await?;
         self.keys.set_settings(settings);
-        receipts.into_iter().for_each(|receipt| drop(self.read_model.borrow_mut().registry_mut().add_receipt(receipt)));
+        for receipt in receipts {
+            self.read_model.borrow_mut().registry_mut().add_receipt(receipt);
+        }
         let changed = self.admit_own(did, Signed { facts: vec![entry.clone()], ..Signed::default() }, None);
         self.store_known_holders().await?;
         self.update(changed);

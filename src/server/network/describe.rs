@@ -15,14 +15,14 @@ pub fn describe(network: &Network) -> String {
     let mut lines = vec![
         ("Name", genesis.name.clone()),
         ("Topic", String::from(network.topic)),
-        ("Founded", if genesis.created_at == Timestamp::default() { "built in".into() } else { date(genesis.created_at) }),
+        (
+            "Founded",
+            if genesis.created_at == Timestamp::default() { "built in".into() } else { date(genesis.created_at) },
+        ),
     ];
     lines.extend(set.witnesses.iter().map(|witness| ("Witness", witness_text(witness))));
     let (witnesses, threshold) = (set.witnesses.len() as u64, u64::from(set.threshold));
-    lines.push((
-        "Confirms",
-        describe_resilience(witnesses, threshold, set.may_lose() as u64, set.may_lie() as u64),
-    ));
+    lines.push(("Confirms", describe_resilience(witnesses, threshold, set.may_lose() as u64, set.may_lie() as u64)));
     lines.extend(set.succession.iter().map(|key| ("Succession", key.to_string())));
     lines.push(("Hold", span(parameters.hold)));
     lines.push(("Cool-down", span(parameters.cool_down)));
@@ -81,7 +81,8 @@ mod tests {
         ] {
             assert_eq!(date(Timestamp::from_millis(millis)), day);
         }
-        let spans = [(20, "20 seconds"), (300, "5 minutes"), (259_200, "3 days"), (86_400, "24 hours"), (90, "90 seconds")];
+        let spans =
+            [(20, "20 seconds"), (300, "5 minutes"), (259_200, "3 days"), (86_400, "24 hours"), (90, "90 seconds")];
         for (seconds, text) in spans {
             assert_eq!(span(Duration::from_secs(seconds)), text);
         }

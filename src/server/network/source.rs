@@ -2,8 +2,8 @@
 
 use std::{convert::Infallible, fmt, fs::File, io, io::Read, path::PathBuf, str::FromStr, time::Duration};
 
-use gen_registry_node::network::{NetworkParameters, ParametersError};
 use gen_registry_node::Network;
+use gen_registry_node::network::{NetworkParameters, ParametersError};
 
 /// Bytes of a network's file: more than the most changes of the witnesses need.
 pub const NETWORK_FILE_MAX_BYTES: u64 = 10 * 1024 * 1024;
@@ -53,8 +53,8 @@ impl NetworkSource {
         if text.len() as u64 > NETWORK_FILE_MAX_BYTES {
             return Err(SourceError::TooLong(self.clone()));
         }
-        let parameters: NetworkParameters = serde_json::from_slice(&text)
-            .map_err(|source| SourceError::Format { from: self.clone(), source })?;
+        let parameters: NetworkParameters =
+            serde_json::from_slice(&text).map_err(|source| SourceError::Format { from: self.clone(), source })?;
         Network::try_from(&parameters).map_err(|fault| SourceError::Parameters { from: self.clone(), fault })
     }
 }

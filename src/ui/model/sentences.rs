@@ -85,7 +85,10 @@ mod tests {
             (r#"{"malformed":"leftOver"}"#, "left over"),
             (r#"{"malformed":{"unknownKind":7}}"#, "unknown kind 7"),
             (r#"{"behind":{"served":1,"known":3}}"#, "this device knows 3"),
-            (r#"{"otherNetwork":{"name":"Ours","topic":"0123456789abcdef"}}"#, "another network, “Ours” (0123456789ab…)"),
+            (
+                r#"{"otherNetwork":{"name":"Ours","topic":"0123456789abcdef"}}"#,
+                "another network, “Ours” (0123456789ab…)",
+            ),
         ] {
             let sentence = explained(code).unwrap();
             assert!(sentence.contains(part), "{code}: {sentence}");

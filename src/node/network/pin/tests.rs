@@ -2,9 +2,7 @@
 
 use std::rc::Rc;
 
-use futures::FutureExt;
 use futures::executor::block_on;
-use futures::future::{pending, ready};
 
 use super::*;
 use crate::network::samples::{change, changed, elsewhere, genesis, parameters};
@@ -15,25 +13,24 @@ fn records() -> Records {
     Records::new(Rc::new(MemoryStore::new()))
 }
 
+/// What a profile of the network of [`parameters`] makes of an answer.
 fn settle_in(records: &Records, answer: Option<NetworkParameters>) -> (Network, Option<ParametersError>) {
-    block_on(settle(records, answer)).expect("the memory store answers")
+    let own = Network::try_from(&parameters()).unwrap();
+    block_on(settle(records, &own, answer)).expect("the memory store answers")
 }
 
-/// A profile that has visited a server which said this.
+/// A profile whose first server said this.
 fn pinned(answer: &NetworkParameters) -> (Records, Network) {
     let records = records();
-    let (network, fault) = settle_in(&records, Some(answer.clone()));
-    assert_eq!(fault, None);
+    let network = Network::try_from(answer).unwrap();
+    assert_eq!(block_on(at_start(&records, network.clone())).unwrap(), network);
     (records, network)
 }
 
 #[test]
-fn first_network_is_pinned_and_no_other_replaces_it() {
-    let records = records();
-    assert_eq!(settle_in(&records, None), (Network::default(), None), "nothing is pinned by silence");
-    let network = Network::try_from(&parameters()).unwrap();
-    assert_eq!(settle_in(&records, Some(parameters())), (network.clone(), None));
-    assert_eq!(settle_in(&records, None), (network.clone(), None), "remembered");
+fn no_other_network_replaces_the_pinned_one() {
+    let (records, network) = pinned(&parameters());
+    assert_eq!(settle_in(&records, None), (network.clone(), None));
     let theirs = crate::network::name_of(&elsewhere().genesis().unwrap());
     let other = Some(ParametersError::OtherNetwork(theirs));
     assert_eq!(settle_in(&records, Some(elsewhere())), (network.clone(), other));
@@ -50,16 +47,14 @@ fn first_network_is_pinned_and_no_other_replaces_it() {
 }
 
 #[test]
-fn profile_with_a_pin_does_not_wait_for_the_server() {
-    let records = records();
-    let network = Network::try_from(&parameters()).unwrap();
-    let mut first = Box::pin(at_start(&records, pending()));
-    assert!(first.as_mut().now_or_never().is_none(), "with nothing stored there is nothing to open a profile with");
-    let start = |asking| block_on(at_start(&records, asking)).expect("the memory store answers");
-    let first = start(ready(Some(parameters())).left_future());
-    assert_eq!(first, Start { network: network.clone(), fault: None, asked: true });
-    // It never answers.
-    assert_eq!(start(pending().right_future()), Start { network, fault: None, asked: false });
+fn pin_counts_before_what_the_directory_lists_and_only_in_its_own_network() {
+    let first = change(1, Digest::from_bytes(*genesis().topic().as_bytes()), 3, 2);
+    let (records, listed) = pinned(&parameters());
+    let (followed, _) = settle_in(&records, Some(changed(&[&first])));
+    assert_eq!(block_on(at_start(&records, listed)).unwrap(), followed, "it has followed a change since");
+    // Another network's pin in this database would be a mistake, and is none.
+    let other = Network::try_from(&elsewhere()).unwrap();
+    assert_eq!(block_on(at_start(&records, other.clone())).unwrap(), other);
 }
 
 #[test]
@@ -86,10 +81,8 @@ fn changes_count_when_the_succession_signed_them_and_then_for_good() {
 #[test]
 fn known_relays_stay_known_within_their_bound() {
     let relay = |number: usize| format!("/ip4/127.0.0.1/tcp/{number}/ws");
-    let named = |numbers: std::ops::Range<usize>| NetworkParameters {
-        relays: numbers.map(relay).collect(),
-        ..parameters()
-    };
+    let named =
+        |numbers: std::ops::Range<usize>| NetworkParameters { relays: numbers.map(relay).collect(), ..parameters() };
     let (records, network) = pinned(&named(0..2));
     assert_eq!(network.relays, [relay(0), relay(1)]);
     let (network, _) = settle_in(&records, Some(named(1..3)));
