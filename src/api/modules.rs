@@ -233,7 +233,7 @@ pub enum ReleaseRefusal {
     /// Its author does not hold the module's name.
     NotHolder,
     /// Not enough witnesses have seen it yet: it is taken by its exact version only.
-    Pending,
+    Unconfirmed,
     /// Another release of this version was first.
     VersionTaken,
 }

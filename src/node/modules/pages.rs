@@ -262,7 +262,7 @@ fn version_entry(read_model: &ReadModel, counted: &CountedRelease) -> VersionEnt
 fn release_refusal(why: WhyNotCounted) -> ReleaseRefusal {
     match why {
         WhyNotCounted::NotHolder => ReleaseRefusal::NotHolder,
-        WhyNotCounted::Pending => ReleaseRefusal::Pending,
+        WhyNotCounted::Pending => ReleaseRefusal::Unconfirmed,
         WhyNotCounted::VersionTaken { .. } => ReleaseRefusal::VersionTaken,
     }
 }

@@ -269,13 +269,13 @@ fn PersonView(person: Memo<Person>) -> impl IntoView {
     }
 }
 
-/// Says that the identity contradicts itself.
+/// Says that a log of one of the person's devices contradicts itself.
 fn render_forked() -> impl IntoView {
     view! {
         <Notice tone=NoticeTone::Bad>
             <p>
-                <strong>"This identity contradicts itself."</strong>
-                " Its key signed two different changes for one place: it was copied to a second device by hand, or stolen. Both are kept as proof. Its document is frozen and none of its names count."
+                <strong>"One of this person’s devices contradicts itself."</strong>
+                " Its log has two different entries for one place: the profile was copied by hand, or stolen. Both are kept as proof, and the device can write nothing more. What witnesses have confirmed stays."
             </p>
         </Notice>
     }

@@ -287,6 +287,7 @@ fn Verdict(check: ModuleNameCheck) -> impl IntoView {
             None => format!("{name} is yours."),
         },
         NameVerdict::CoolingDown { .. } => format!("{name} was given up not long ago and is still closed."),
+        NameVerdict::Contested => format!("{name} has two confirmed holders, so nobody can publish under it."),
         NameVerdict::Taken { by } => format!("{name} belongs to {}.", by.username()),
         NameVerdict::Invalid { message, .. } => message,
     }
