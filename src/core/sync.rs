@@ -7,6 +7,7 @@
 //! - blocks of files by their hash, from several peers: [`blocks`]
 //! - presence and channels: [`chat`]
 //! - receipts for claims: [`witness`]
+//! - replication and receipts of the second format: [`exchange`], [`asking`]
 //! - how two browsers come to a direct connection: [`signaling`]
 //! - broken rules: [`rejection`]; what follows from them: [`reputation`]
 //! - a network that exists only in memory: [`simulator`]

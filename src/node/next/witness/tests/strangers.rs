@@ -234,3 +234,21 @@ fn bytes_that_nobody_wrote_are_answered() {
     assert_eq!(block_on(network.witnesses[0].receipts()), 1);
     assert_eq!(block_on(network.witnesses[0].state.lock()).registry.facts().names().count(), 1);
 }
+
+/// A thief with the identity key adds a device after a give-up was announced, to veto with it. The witness sees its opening
+/// for the first time with the veto.
+#[test]
+fn device_that_is_new_to_the_witness_was_added_now() {
+    let network = Network::new(1, 1);
+    let witness = &network.witnesses[0];
+    let alice = Person::new(network.history.topic(), 1);
+    let mut laptop = alice.device(0, 1);
+    let (rose, mut added) = (laptop.claim("rose", None), alice.device(1, 2));
+    let give_up = laptop.give_up(&alice, rose.id(), None);
+    for entry in [&rose, &give_up] {
+        signed(ask(witness, &laptop, entry, BEGIN));
+    }
+    let veto = added.write(&gen_registry_core::log::Body::Veto(give_up.id()));
+    assert_eq!(refused(ask(witness, &added, &veto, later(1))), Code::NoVeto);
+    assert_eq!(refused(ask(witness, &added, &veto, later(1))), Code::NoVeto, "at each asking");
+}
