@@ -132,7 +132,7 @@ impl Witness {
         }
         let mut state = self.state.lock().await;
         self.note_presence(&mut state, now).await;
-        if state.head.is_set_back {
+        if state.head.is_set_back || state.is_unsure {
             return Answer::Busy;
         }
         let answer = match &request {
@@ -284,10 +284,17 @@ impl Witness {
         Ok(())
     }
 
-    /// Writes a batch with its head; nothing of it is known before.
+    /// Writes a batch with its head; nothing of it is known before. Whoever drops the future in between leaves a witness
+    /// that answers nothing until it is started again, since nobody knows what was stored.
     async fn commit(&self, state: &mut State, pending: Pending) -> Result<(), NotNow> {
+        if std::mem::replace(&mut state.is_unsure, true) {
+            tracing::error!("a write was broken off; start the witness again");
+            return Err(NotNow);
+        }
         let (batch, head) = pending.finish();
-        self.records.commit(batch, Durability::Strict).await.map_err(|error| not_stored(error.into()))?;
+        let written = self.records.commit(batch, Durability::Strict).await;
+        state.is_unsure = false;
+        written.map_err(|error| not_stored(error.into()))?;
         state.head = head;
         Ok(())
     }

@@ -24,13 +24,16 @@ pub(super) struct State {
     /// The facts that each witness signed and that are not confirmed.
     pub unconfirmed: HashMap<PublicKey, u64>,
     pub outgoing: VecDeque<Learn>,
+    /// A write was begun and nobody waited for its end: what is stored is known again after a start.
+    pub is_unsure: bool,
 }
 
 impl State {
     pub(super) fn new(loaded: Loaded, reachable: Reachable) -> Self {
         let Loaded { registry, book, head, latest } = loaded;
         let (outgoing, unconfirmed) = (VecDeque::new(), HashMap::new());
-        let mut state = Self { registry, book, head, latest, reachable, unconfirmed, outgoing };
+        let is_unsure = false;
+        let mut state = Self { registry, book, head, latest, reachable, unconfirmed, outgoing, is_unsure };
         let entries: Vec<EntryId> = state.registry.confirmations().entries().copied().collect();
         for entry in entries {
             state.count(&entry, true);

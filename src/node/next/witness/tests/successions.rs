@@ -214,11 +214,27 @@ fn long_book_is_succeeded_on_sqlite() {
     let change = gathered.change(set, 1).expect("enough files");
     assert_eq!(change.closing.facts, releases as u64 + 1);
     let change = SignedSetChange::sign(&network.history.topic(), change, &succession_key(0, 0));
-    let new = Witness::succeed(open("new.db"), key.clone(), &gathered, change, later(1));
+    let new = Witness::succeed(open("new.db"), key.clone(), &gathered, change.clone(), later(1));
     drop(block_on(new).expect("it begins"));
     let new = started(&network.history, key, open("new.db"), later(2));
     let again = alice.release("crc-32", "1.0.0", crc.id());
     assert!(matches!(ask(&new, &alice, &again, later(2)), Answer::Taken(_)));
     let more = alice.release("crc-32", "2.0.0", crc.id());
     signed(ask(&new, &alice, &more, later(2)));
+    // And so on: what was under the first root keeps its path there, what came after is under the second one.
+    let mut history = network.history.clone();
+    history.follow(change).expect("the next change");
+    let mut gathered = Gathered::new(history.clone());
+    gathered.add(&handed_over(&new)).expect("a witness's file");
+    let last = SecretKey::from_seed(&[170; 32]);
+    let set = WitnessSet::new([last.public()], 1, [succession_key(2, 0).public().digest()]);
+    let change = gathered.change(set, 1).expect("enough files");
+    assert_eq!((change.number, change.closing.facts), (2, 1));
+    let change = SignedSetChange::sign(&history.topic(), change, &succession_key(1, 0));
+    let third = Witness::succeed(open("third.db"), last, &gathered, change, later(3));
+    let third = block_on(third).expect("it begins");
+    for version in ["1.0.0", "2.0.0"] {
+        let again = alice.release("crc-32", version, crc.id());
+        assert!(matches!(ask(&third, &alice, &again, later(3)), Answer::Taken(_)), "{version}");
+    }
 }
