@@ -30,7 +30,7 @@ use crate::store::{Durability, Store};
 use gen_registry_core::book::{Refusal, Vote};
 use gen_registry_core::identity::Topic;
 use gen_registry_core::keys::{PublicKey, SecretKey};
-use gen_registry_core::log::{Entry, EntryId, ForkProof, LogId};
+use gen_registry_core::log::{Entry, EntryId, ForkProof};
 use gen_registry_core::network::Genesis;
 use gen_registry_core::receipt::{ProvenPath, Receipt};
 use gen_registry_core::sync::asking::shown::{self, Shown};
@@ -274,8 +274,7 @@ impl Witness {
         }
         let mut pending = Pending::new(&state.head);
         for proof in &forks {
-            let log: LogId = proof.log();
-            pending.add_fork(&log, proof, state.registry.fork_of(&log).is_none());
+            pending.add_fork(&self.records, proof).await.map_err(|error| not_stored(error.into()))?;
         }
         self.commit(state, pending).await?;
         for proof in forks {
