@@ -222,7 +222,7 @@ fn long_book_is_succeeded_on_sqlite() {
     let more = alice.release("crc-32", "2.0.0", crc.id());
     signed(ask(&new, &alice, &more, later(2)));
     // And so on: what was under the first root keeps its path there, what came after is under the second one.
-    let mut history = network.history.clone();
+    let mut history = network.history;
     history.follow(change).expect("the next change");
     let mut gathered = Gathered::new(history.clone());
     gathered.add(&handed_over(&new)).expect("a witness's file");
