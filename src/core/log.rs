@@ -277,6 +277,17 @@ impl SignedHeader {
         Ok(signed)
     }
 
+    /// Reads header and id of what [`SignedHeader::encode`] wrote, and verifies nothing.
+    pub fn peek(topic: &Topic, bytes: &[u8]) -> Result<(EntryHeader, EntryId), DecodeError> {
+        Self::peek_from(topic, &mut Decoder::new(bytes))
+    }
+
+    fn peek_from(topic: &Topic, decoder: &mut Decoder<'_>) -> Result<(EntryHeader, EntryId), DecodeError> {
+        let header = EntryHeader::decode(decoder)?;
+        decoder.array::<{ crate::keys::SIGNATURE_BYTES }>()?;
+        Ok((header, id_of(topic, &header.log.device, &header.encode())))
+    }
+
     /// The same as [`SignedHeader::decode`] where more follows.
     pub(crate) fn decode_from(topic: &Topic, decoder: &mut Decoder<'_>) -> Result<Self, EntryError> {
         let signed = Self::read(topic, decoder)?;
@@ -365,12 +376,12 @@ impl Entry {
         bytes
     }
 
-    /// Reads header and id of what [`Entry::encode`] wrote, and verifies nothing: to tell whether it is worth verifying.
-    pub fn peek(topic: &Topic, bytes: &[u8]) -> Result<(EntryHeader, EntryId), DecodeError> {
+    /// Reads header, id and body of what [`Entry::encode`] wrote, and verifies nothing: to tell whether it is worth
+    /// verifying.
+    pub fn peek<'a>(topic: &Topic, bytes: &'a [u8]) -> Result<(EntryHeader, EntryId, &'a [u8]), DecodeError> {
         let mut decoder = Decoder::new(bytes);
-        let header = EntryHeader::decode(&mut decoder)?;
-        let id = id_of(topic, &header.log.device, &header.encode());
-        Ok((header, id))
+        let (header, id) = SignedHeader::peek_from(topic, &mut decoder)?;
+        Ok((header, id, decoder.bytes()?))
     }
 
     /// Reads what [`Entry::encode`] wrote and verifies it.

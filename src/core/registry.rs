@@ -293,7 +293,8 @@ impl Registry {
         Self::is_about_keys(fact) && self.statements.get(&fact.did).is_some_and(|statements| statements.accept(signed))
     }
 
-    fn is_about_keys(fact: &Fact) -> bool {
+    /// Whether a fact says something of keys and devices.
+    pub fn is_about_keys(fact: &Fact) -> bool {
         use Statement::{DeviceAdd, DeviceRevoke, NewWords, Rotate};
         matches!(fact.statement(), Some(DeviceAdd(_) | DeviceRevoke(_) | NewWords(_) | Rotate(_)))
     }

@@ -17,6 +17,8 @@
 //! - [`peering`]: the sessions with peers, on top of all; [`network`]: which network it is; `networks`: those of this
 //!   browser; [`witness`]: on a server
 //!
+//! [`next`] has the running parts of the second format, which none of these uses yet.
+//!
 //! A profile's life, as a host drives it:
 //!
 //! ```text

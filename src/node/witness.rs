@@ -19,28 +19,28 @@
 mod presence;
 mod records;
 mod start;
+mod state;
 mod succession;
 
-use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 
 use crate::store::migration::migrate;
 use crate::store::records::{Records, StoredRecord};
 use crate::store::{Durability, Store};
-use gen_registry_core::book::{Book, Noticed, Refusal, Vote};
+use gen_registry_core::book::{Refusal, Vote};
 use gen_registry_core::identity::Topic;
 use gen_registry_core::keys::{PublicKey, SecretKey};
-use gen_registry_core::log::{Entry, EntryId, ForkProof, LogId};
+use gen_registry_core::log::{Entry, EntryId, ForkProof};
 use gen_registry_core::network::Genesis;
 use gen_registry_core::receipt::{ProvenPath, Receipt};
-use gen_registry_core::registry::Registry;
 use gen_registry_core::sync::asking::shown::{self, Shown};
 use gen_registry_core::sync::asking::wire::{Answer, Ask, Learn, NotServed, Refused, Request};
 use gen_registry_core::sync::exchange::wire::Piece;
 use gen_registry_core::time::Timestamp;
 
-use presence::Reachable;
-use records::{FactError, Head, Pending, StoredFact, StoredOpening, TABLE, fact_key, opening_key, put_presence};
+use records::{FactError, Pending, StoredFact, StoredOpening, TABLE, fact_key, opening_key, put_presence};
+
+use state::State;
 
 pub use presence::{AWAY_AFTER, AWAY_PART_OF_HOLD};
 pub use start::WitnessError;
@@ -74,18 +74,6 @@ pub struct Witness {
     bounds: Bounds,
     /// Held from the decision to the answer: two requests for one slot come one after the other.
     state: async_lock::Mutex<State>,
-}
-
-struct State {
-    registry: Registry,
-    book: Book,
-    head: Head,
-    /// The time of the newest receipt.
-    latest: Timestamp,
-    reachable: Reachable,
-    /// The facts that each witness signed and that are not confirmed.
-    unconfirmed: HashMap<PublicKey, u64>,
-    outgoing: VecDeque<Learn>,
 }
 
 /// Why nothing is answered now; the reason is in the log.
@@ -144,7 +132,7 @@ impl Witness {
         }
         let mut state = self.state.lock().await;
         self.note_presence(&mut state, now).await;
-        if state.head.is_set_back {
+        if state.head.is_set_back || state.is_unsure {
             return Answer::Busy;
         }
         let answer = match &request {
@@ -287,8 +275,7 @@ impl Witness {
         }
         let mut pending = Pending::new(&state.head);
         for proof in &forks {
-            let log: LogId = proof.log();
-            pending.add_fork(&log, proof, state.registry.fork_of(&log).is_none());
+            pending.add_fork(&self.records, proof).await.map_err(|error| not_stored(error.into()))?;
         }
         self.commit(state, pending).await?;
         for proof in forks {
@@ -297,10 +284,17 @@ impl Witness {
         Ok(())
     }
 
-    /// Writes a batch with its head; nothing of it is known before.
+    /// Writes a batch with its head; nothing of it is known before. Whoever drops the future in between leaves a witness
+    /// that answers nothing until it is started again, since nobody knows what was stored.
     async fn commit(&self, state: &mut State, pending: Pending) -> Result<(), NotNow> {
+        if std::mem::replace(&mut state.is_unsure, true) {
+            tracing::error!("a write was broken off; start the witness again");
+            return Err(NotNow);
+        }
         let (batch, head) = pending.finish();
-        self.records.commit(batch, Durability::Strict).await.map_err(|error| not_stored(error.into()))?;
+        let written = self.records.commit(batch, Durability::Strict).await;
+        state.is_unsure = false;
+        written.map_err(|error| not_stored(error.into()))?;
         state.head = head;
         Ok(())
     }
@@ -352,54 +346,6 @@ impl Witness {
             Ok(StoredRecord::Nothing | StoredRecord::Damaged(_)) => Err(not_stored(FactError::Damaged(key.to_owned()))),
             Err(error) => Err(not_stored(error.into())),
         }
-    }
-}
-
-impl State {
-    fn new(loaded: start::Loaded, reachable: Reachable) -> Self {
-        let start::Loaded { registry, book, head, latest } = loaded;
-        let (outgoing, unconfirmed) = (VecDeque::new(), HashMap::new());
-        let mut state = Self { registry, book, head, latest, reachable, unconfirmed, outgoing };
-        let entries: Vec<EntryId> = state.registry.confirmations().entries().copied().collect();
-        for entry in entries {
-            state.count(&entry, true);
-        }
-        state
-    }
-
-    /// Enters a stored fact, and a stored receipt of this witness for it.
-    fn learn(&mut self, shown: &Shown, receipt: Option<&Receipt>, now: Timestamp) {
-        let Shown { opening, entry, fact, receipts, paths } = shown;
-        self.count(&fact.id, false);
-        let receipts = receipts.iter().chain(receipt).cloned().collect();
-        // What its log does not keep is known to the book alone.
-        let _ = self.registry.admit_alone(opening, entry, receipts, paths.clone());
-        self.count(&fact.id, true);
-        let noticed = [Some(Noticed::Device(fact.device())), Noticed::of(fact)];
-        noticed.into_iter().flatten().for_each(|what| self.book.memory_mut().notice(what, now));
-        if let Some(receipt) = receipt {
-            self.latest = self.latest.max(receipt.at);
-            self.book.restore(fact.clone(), receipt.clone());
-        }
-    }
-
-    /// Adds a fact to what each of its witnesses signed without its being confirmed, or takes it out.
-    fn count(&mut self, entry: &EntryId, is_added: bool) {
-        let (known, history) = (self.registry.confirmations(), self.registry.history());
-        if known.is_confirmed(history, entry) {
-            return;
-        }
-        for receipt in known.present_receipts_of(history, entry) {
-            let count = self.unconfirmed.entry(receipt.witness).or_default();
-            *count = if is_added { *count + 1 } else { count.saturating_sub(1) };
-        }
-    }
-
-    /// Whether a fact is confirmed with what is shown of it.
-    fn would_confirm(&self, shown: &Shown) -> bool {
-        let history = self.registry.history();
-        let known = self.registry.confirmations().present_receipts_of(history, &shown.fact.id).count();
-        known + shown.receipts.len() >= usize::from(history.set().threshold)
     }
 }
 

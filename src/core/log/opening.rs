@@ -131,6 +131,11 @@ impl Opening {
         bytes
     }
 
+    /// Reads of which identity an opening is, and verifies nothing: to tell whether it is worth verifying.
+    pub fn peek(topic: &Topic, bytes: &[u8]) -> Result<Did, DecodeError> {
+        Inception::decode(&mut Decoder::new(bytes)).map(|inception| inception.did(topic))
+    }
+
     /// Reads what [`Opening::encode`] wrote, verifies every signature and checks every rule.
     pub fn decode(topic: &Topic, bytes: &[u8]) -> Result<Self, OpeningError> {
         Self::decode_by(topic, bytes, SignedStatement::decode_from)

@@ -230,7 +230,7 @@ impl Asking {
             fact.is_some_and(|fact| fact.slots().iter().any(|slot| self.slots.contains(&slot.digest())))
         };
         let rivals = entries.iter().filter(|entry| entry.id() != self.fact.id).filter(has_my_slot);
-        let shown = rivals.map(|entry| Rival {
+        let mut shown = rivals.map(|entry| Rival {
             entry: entry.id(),
             signed_by: self.signers(registry, &entry.id(), pieces),
             is_settled: is_settled(registry, &entry.id(), pieces),
@@ -238,7 +238,7 @@ impl Asking {
         let is_proven = |rival: &Rival| {
             rival.is_settled || rival.signed_by.contains(witness) || rival.signed_by.len() >= self.threshold
         };
-        shown.filter(is_proven).next()
+        shown.find(is_proven)
     }
 
     /// The witnesses of the set whose receipts of a rival are among the pieces.

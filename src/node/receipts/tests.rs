@@ -9,7 +9,9 @@ use crate::receipts::support::{Link, Network, collected, later, resumed};
 use gen_registry_core::actors::{BEGIN, Device, Person, username};
 use gen_registry_core::log::Body;
 use gen_registry_core::log::body::{Claim, Withdrawal};
+use gen_registry_core::sync::asking::foundations::foundations;
 use gen_registry_core::sync::asking::wire::Code;
+use gen_registry_core::sync::exchange::load_answer;
 
 fn device(network: &Network, seed: u8) -> Device {
     Person::new(network.history.topic(), seed).device(0, seed)
@@ -140,23 +142,74 @@ fn rule_that_forbids_it_is_said_with_its_time() {
     assert!(matches!(collected(&registry, &laptop, &rose, &network.link(BEGIN)), Outcome::Confirmed(_)));
     let give_up = laptop.give_up(&alice, rose.id(), None);
     // The third witness has not heard of the claim: what it builds on comes along.
-    let give_up_with = |link: &Link| {
-        let fact = registry.borrow().effect(&give_up).expect("its opening is here").expect("it says something");
-        let store = [&laptop.opening, &rose, &give_up];
-        let parts = gen_registry_core::sync::asking::foundations::foundations(&registry.borrow(), &fact);
-        let pieces = gen_registry_core::sync::exchange::load_answer(parts, |id| {
-            store.iter().find(|entry| entry.id() == *id).map(|entry| entry.encode())
-        });
-        assert!(!pieces.is_empty());
-        block_on(collect(&registry, &laptop.opening, &give_up, pieces, &[], link)).expect("it says something")
-    };
-    assert!(matches!(give_up_with(&network.link(later(1))), Outcome::Confirmed(_)));
+    let pieces = foundations_of(&registry, &give_up, &[&laptop.opening, &rose]);
+    assert!(!pieces.is_empty());
+    let link = network.link(later(1));
+    let outcome = block_on(collect(&registry, &laptop.opening, &give_up, pieces, &[], &link)).expect("a give-up");
+    assert!(matches!(outcome, Outcome::Confirmed(_)), "{outcome:?}");
     network.pass_on(later(1));
     let finish = laptop.finish(&alice, give_up.id(), rose.id().digest());
     let Outcome::Refused(refused) = collected(&registry, &laptop, &finish, &network.link(later(3))) else {
         panic!("not refused")
     };
     assert_eq!((refused.code, refused.until), (Code::HoldRuns, Some(later(21))));
+}
+
+/// What an entry builds on, loaded from these.
+fn foundations_of(registry: &RefCell<Registry>, entry: &Entry, store: &[&Entry]) -> Vec<Piece> {
+    let fact = registry.borrow().effect(entry).expect("its opening is here").expect("it says something");
+    let parts = foundations(&registry.borrow(), &fact);
+    load_answer(parts, |id| store.iter().find(|entry| entry.id() == *id).map(|entry| entry.encode()))
+}
+
+/// A name was given to Bob while one witness was away for good. His claim comes with all that shows it: the claim before,
+/// the give-up and the finish. Then a release and its marks, at a witness that knows of nothing.
+#[test]
+fn everything_an_entry_builds_on_comes_along() {
+    let network = Network::new(3, 2);
+    let topic = network.history.topic();
+    let (alice, bob) = (Person::new(topic, 1), Person::new(topic, 2));
+    let (mut hers, mut his) = (alice.device(0, 1), bob.device(0, 2));
+    let registry = network.registry();
+    let away = &network.witnesses[2];
+    registry.borrow_mut().admit(&his.opening, 0).expect("an opening");
+    let crc = hers.claim_module("crc-32");
+    let give_up = hers.give_up(&alice, crc.id(), Some(bob.did));
+    let finish = hers.finish(&alice, give_up.id(), crc.id().digest());
+    let openings = [hers.opening.clone(), his.opening.clone()];
+    let mut store: Vec<&Entry> = openings.iter().collect();
+    for (seconds, entry) in [(0, &crc), (1, &give_up), (25, &finish)] {
+        for second in 0..=seconds {
+            network.witnesses.iter().for_each(|witness| block_on(witness.note_reachable(later(second))));
+        }
+        let pieces = foundations_of_new(&registry, &hers, entry, &store);
+        let link = network.link(later(seconds)).without(away);
+        let outcome =
+            block_on(collect(&registry, &hers.opening, entry, pieces, &[], &link)).expect("it says something");
+        assert!(matches!(outcome, Outcome::Confirmed(_)), "{outcome:?}");
+        store.push(entry);
+    }
+    let name = gen_registry_core::name::ClaimedName::Module("crc-32".parse().expect("a name"));
+    let claim = Claim { name, after: Some(finish.id()), round: 0, withdrawals: vec![], at: BEGIN, work: 0 };
+    let claim = his.write(&Body::Claim(Box::new(claim)));
+    let release = his.release("crc-32", "1.0.0", claim.id());
+    let first = his.mark(release.id(), None, true, claim.id());
+    let second = his.mark(release.id(), Some(first.id()), false, claim.id());
+    for entry in [&claim, &release, &first, &second] {
+        let pieces = foundations_of_new(&registry, &his, entry, &store);
+        let asked = network.link(later(30)).without(&network.witnesses[1]);
+        let outcome =
+            block_on(collect(&registry, &his.opening, entry, pieces, &[], &asked)).expect("it says something");
+        assert!(matches!(outcome, Outcome::Confirmed(_)), "{outcome:?}");
+        store.push(entry);
+    }
+    assert_eq!(block_on(away.receipts()), 4);
+}
+
+/// The same of an entry that is in no registry yet.
+fn foundations_of_new(registry: &RefCell<Registry>, device: &Device, entry: &Entry, store: &[&Entry]) -> Vec<Piece> {
+    registry.borrow_mut().admit(&device.opening, 0).expect("an opening");
+    foundations_of(registry, entry, store)
 }
 
 /// One witness that refuses everything withholds nothing.

@@ -9,7 +9,7 @@ use serde_bytes::ByteBuf;
 use crate::store::records::{Damaged, Records, StoredRecord, put};
 use crate::store::{Batch, StoreError, Table, Write};
 use gen_registry_core::digest::{Digest, hex};
-use gen_registry_core::log::{Entry, EntryId, ForkProof, LogId, SignedHeader};
+use gen_registry_core::log::{Entry, EntryId, ForkProof, SignedHeader};
 use gen_registry_core::network::SignedSetChange;
 use gen_registry_core::receipt::{ProvenPath, Receipt};
 use gen_registry_core::sync::asking::shown::Shown;
@@ -184,10 +184,15 @@ impl Pending {
     }
 
     /// Adds the proof of a fork, in place of one of a higher place.
-    pub(super) fn add_fork(&mut self, log: &LogId, proof: &ForkProof, is_new: bool) {
+    pub(super) async fn add_fork(&mut self, records: &Records, proof: &ForkProof) -> Result<(), StoreError> {
+        let key = format!("{FORKS}{}", hex(proof.log().opening.as_bytes()));
+        // The registry may know a fork of the log from two entries that are stored, without such a record.
+        if records.get::<StoredFork>(TABLE, &key).await? == StoredRecord::Nothing {
+            self.head.forks += 1;
+        }
         let headers = proof.headers().map(SignedHeader::encode).map(ByteBuf::from);
-        self.batch.push(put(TABLE, &format!("{FORKS}{}", hex(log.opening.as_bytes())), &StoredFork { headers }));
-        self.head.forks += u64::from(is_new);
+        self.batch.push(put(TABLE, &key, &StoredFork { headers }));
+        Ok(())
     }
 
     /// Adds the next change of the set.

@@ -6,12 +6,12 @@ use std::collections::HashMap;
 use serde::de::DeserializeOwned;
 use serde_bytes::ByteBuf;
 
-use super::State;
 use super::presence::Reachable;
 use super::records::{
     CHANGES, FACTS, FORKS, Head, OPENINGS, Owner, RECEIPTS, RESERVED, StoredFact, StoredFork, StoredOpening,
     StoredReceipt, StoredReserved, TABLE, first_damaged, head, numbered, owner, presence, put_head, put_owner,
 };
+use super::state::State;
 use crate::store::records::{Records, StoredRecord};
 use crate::store::{Durability, StoreError};
 use gen_registry_core::book::handover::HandoverError;

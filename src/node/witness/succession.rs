@@ -9,23 +9,29 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::records::{FACTS, OPENINGS, Pending, StoredFact, StoredOpening, TABLE, first_damaged, put_owner};
+use serde_bytes::ByteBuf;
+
+use super::records::{
+    FACTS, FactError, Head, OPENINGS, Pending, StoredFact, StoredOpening, TABLE, first_damaged, owner, put_owner,
+};
 use super::start::{WitnessError, is_empty, owner_of};
-use super::{NotNow, State, Witness};
+use super::state::State;
+use super::{NotNow, Witness};
 use crate::store::migration::migrate;
-use crate::store::records::Records;
+use crate::store::records::{Records, StoredRecord};
 use crate::store::{Durability, Store, StoreError};
 use gen_registry_core::book::Closed;
 use gen_registry_core::book::handover::{Gathered, GatheredFact, HandedFact, Handover, HandoverError};
 use gen_registry_core::digest::Digest;
 use gen_registry_core::keys::SecretKey;
+use gen_registry_core::log::Entry;
 use gen_registry_core::network::{NetworkHistory, SignedSetChange};
 use gen_registry_core::receipt::{ProvenPath, Receipt};
 use gen_registry_core::sync::asking::shown::Shown;
 use gen_registry_core::time::Timestamp;
 
 /// The most writes of one batch while a set is succeeded.
-const BATCH_WRITES: usize = 512;
+pub(super) const BATCH_WRITES: usize = 512;
 
 impl Witness {
     /// Signs nothing more for its set, from now on and after every start.
@@ -50,10 +56,7 @@ impl Witness {
         if !state.head.is_stopped {
             return Err(WitnessError::StillSigns);
         }
-        let owner = match super::records::owner(&self.records).await? {
-            crate::store::records::StoredRecord::Record(owner) => owner,
-            _ => return Err(WitnessError::NoOwner),
-        };
+        let StoredRecord::Record(owner) = owner(&self.records).await? else { return Err(WitnessError::NoOwner) };
         let openings = self.all::<StoredOpening>(OPENINGS).await?;
         let mut facts = Vec::new();
         for stored in self.all::<StoredFact>(FACTS).await? {
@@ -67,10 +70,10 @@ impl Witness {
     /// A stored fact with everything that shows it.
     fn handed(&self, state: &State, stored: StoredFact) -> Result<HandedFact, WitnessError> {
         let damaged = |_| WitnessError::Damaged(FACTS.to_owned());
-        let id = gen_registry_core::log::Entry::decode(&self.topic, &stored.entry).map_err(damaged)?.id();
+        let id = Entry::decode(&self.topic, &stored.entry).map_err(damaged)?.id();
         let own = state.book.receipt_of(&id).map(Receipt::encode);
-        let receipts = stored.receipts.into_iter().map(serde_bytes::ByteBuf::into_vec).chain(own).collect();
-        let paths = stored.paths.into_iter().map(serde_bytes::ByteBuf::into_vec).collect();
+        let receipts = stored.receipts.into_iter().map(ByteBuf::into_vec).chain(own).collect();
+        let paths = stored.paths.into_iter().map(ByteBuf::into_vec).collect();
         Ok(HandedFact { entry: stored.entry.into_vec(), receipts, paths })
     }
 
@@ -115,10 +118,10 @@ impl Witness {
     ) -> Result<Self, WitnessError> {
         let records = Records::new(store.clone());
         migrate(&records).await?;
-        match super::records::owner(&records).await? {
-            crate::store::records::StoredRecord::Nothing if is_empty(&records).await? => {}
-            crate::store::records::StoredRecord::Nothing => return Err(WitnessError::NoOwner),
-            _ => return Err(WitnessError::InUse),
+        match owner(&records).await? {
+            StoredRecord::Nothing if is_empty(&records).await? => {}
+            StoredRecord::Nothing => return Err(WitnessError::NoOwner),
+            StoredRecord::Record(_) | StoredRecord::Damaged(_) => return Err(WitnessError::InUse),
         }
         let mut history = gathered.history().clone();
         let before = history.number();
@@ -145,15 +148,15 @@ async fn write_successor(
     now: Timestamp,
 ) -> Result<(), WitnessError> {
     let before = history.number() - 1;
-    let mut pending = Pending::new(&super::Head::default());
+    let mut pending = Pending::new(&Head::default());
     pending.head.reserved_until = now.plus(history.genesis().parameters.cool_down);
     history.changes().iter().for_each(|change| pending.add_change(change));
     for known in gathered.facts().filter(|known| is_kept(known, closed)) {
         pending.add_opening(&known.opening, now);
         let shown = successor_fact(known, closed, before);
         pending.add_fact(records, &shown, now).await.map_err(|error| match error {
-            super::FactError::Store(error) => WitnessError::Store(error),
-            super::FactError::Damaged(key) => WitnessError::Damaged(key),
+            FactError::Store(error) => WitnessError::Store(error),
+            FactError::Damaged(key) => WitnessError::Damaged(key),
         })?;
         flush_if_full(records, &mut pending).await?;
     }

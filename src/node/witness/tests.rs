@@ -117,6 +117,25 @@ fn end_is_not_signed_right_after_the_witness_was_away() {
     signed(ask(&network.witnesses[0], &laptop, &finish, later(37)));
 }
 
+/// The same without a restart: a machine that slept, or a relay that was cut off.
+#[test]
+fn silence_is_a_break_as_well() {
+    let network = Network::new(1, 1);
+    let alice = Person::new(network.history.topic(), 1);
+    let mut laptop = alice.device(0, 1);
+    let rose = laptop.claim("rose", None);
+    let give_up = laptop.give_up(&alice, rose.id(), None);
+    let finish = laptop.finish(&alice, give_up.id(), rose.id().digest());
+    for entry in [&rose, &give_up] {
+        signed(ask(&network.witnesses[0], &laptop, entry, BEGIN));
+    }
+    assert_eq!(refused(ask(&network.witnesses[0], &laptop, &finish, later(30))), Code::Away);
+    for seconds in 31..37 {
+        block_on(network.witnesses[0].note_reachable(later(seconds)));
+    }
+    signed(ask(&network.witnesses[0], &laptop, &finish, later(37)));
+}
+
 /// The hold is counted from when the witness saw the give-up, through any number of restarts.
 #[test]
 fn waits_go_on_through_a_restart() {

@@ -138,3 +138,9 @@ fn decoder_is_total() {
         assert!(Handover::decode(&strange).is_err());
     }
 }
+
+#[test]
+fn file_is_bounded_on_both_sides() {
+    assert_eq!(Handover::decode(&vec![0; HANDOVER_MAX_BYTES + 1]).err(), Some(HandoverError::TooLarge));
+    assert!(matches!(Handover::decode(&vec![0; HANDOVER_MAX_BYTES]).err(), Some(HandoverError::Unreadable(_))));
+}

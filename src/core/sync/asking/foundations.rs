@@ -18,7 +18,7 @@ pub const KEY_STATEMENTS_SHOWN_MAX: usize = 16;
 /// [`load_answer`](crate::sync::exchange::load_answer).
 pub fn foundations(registry: &Registry, fact: &Fact) -> Vec<Part> {
     let mut entries = BTreeSet::new();
-    let about_keys = registry.facts().by_identity(&fact.did).filter(|one| registry.is_of_identity(one));
+    let about_keys = registry.facts().by_identity(&fact.did).filter(|one| Registry::is_about_keys(one));
     entries.extend(about_keys.take(KEY_STATEMENTS_SHOWN_MAX).map(|one| one.id));
     match &fact.body {
         Body::Claim(claim) => add_name(registry, &(claim.name.kind(), claim.name.folded()), &mut entries),

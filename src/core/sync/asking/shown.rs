@@ -3,14 +3,15 @@
 //!
 //! # What a request costs
 //! Nothing is kept for an asker. A piece is verified only if it is new and, by what it names, would be taken: entries with
-//! receipts by so many witnesses of the set that they are confirmed, or with a path. The first one whose signature is wrong
-//! ends the reading. So 256 KiB of pieces cost hashing them, and one failing signature or facts that are really new, each
-//! of them once; a stranger can't make more of these than the witnesses sign.
+//! receipts by so many witnesses of the set that they are confirmed, or with a path; statements about keys of an identity that
+//! is known and has room for more. The first one that comes to nothing ends the reading. So 256 KiB of pieces cost hashing
+//! them, one entry that was verified in vain (at most 64 links of its opening), and facts that are really new, each of them
+//! once; a stranger can't make more of these than the witnesses sign.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::keys::{Did, PublicKey};
-use crate::log::{Entry, EntryHeader, EntryId, ForkProof, Kind, LogId, Opening, SignedHeader};
+use crate::log::{Chain, Entry, EntryHeader, EntryId, ForkProof, Kind, LogId, Opening, SignedHeader};
 use crate::outcome::{Counts, Fact};
 use crate::receipt::{ProvenPath, Receipt};
 use crate::registry::Registry;
@@ -38,7 +39,8 @@ pub struct Shown {
 #[derive(Default)]
 struct Index<'a> {
     entries: Vec<(EntryHeader, EntryId, &'a [u8])>,
-    openings: HashMap<LogId, &'a [u8]>,
+    /// With the identities that they name.
+    openings: HashMap<LogId, (Did, &'a [u8])>,
     receipts: HashMap<EntryId, BTreeMap<PublicKey, &'a [u8]>>,
     paths: HashMap<EntryId, Vec<&'a [u8]>>,
 }
@@ -50,9 +52,11 @@ impl<'a> Index<'a> {
         for piece in pieces {
             match piece {
                 Piece::Entry(bytes) => {
-                    let (header, id) = Entry::peek(&registry.topic(), bytes).map_err(|_| NotServed::Unreadable)?;
+                    let topic = registry.topic();
+                    let (header, id, body) = Entry::peek(&topic, bytes).map_err(|_| NotServed::Unreadable)?;
                     if header.log.are_facts() && header.seq == 0 {
-                        index.openings.insert(header.log, bytes);
+                        let did = Opening::peek(&topic, body).map_err(|_| NotServed::Unreadable)?;
+                        index.openings.insert(header.log, (did, bytes));
                     } else if header.log.are_facts() {
                         index.entries.push((header, id, bytes));
                     }
@@ -107,7 +111,7 @@ impl<'a> Index<'a> {
 
     /// Verifies an entry and its opening, and reads what it says. `None` if the opening is missing, or it says nothing.
     fn read(&self, registry: &Registry, log: &LogId, bytes: &[u8]) -> Result<Option<(Entry, Entry, Fact)>, NotServed> {
-        let Some(opening) = self.openings.get(log) else { return Ok(None) };
+        let Some((_, opening)) = self.openings.get(log) else { return Ok(None) };
         verify(registry, opening, bytes)
     }
 }
@@ -140,15 +144,17 @@ pub fn confirmed(registry: &Registry, pieces: &[Piece]) -> Result<Vec<Shown>, No
             continue;
         }
         let paths = index.leading_paths(registry, id);
-        if paths.is_empty() && !index.names_enough(registry, id) {
+        let is_promising = !paths.is_empty() || index.names_enough(registry, id);
+        if !is_promising || !index.openings.contains_key(&header.log) {
             continue;
         }
-        let Some((opening, entry, fact)) = index.read(registry, &header.log, bytes)? else { continue };
+        let Some((opening, entry, fact)) = index.read(registry, &header.log, bytes)? else { break };
         let receipts = index.new_receipts(registry, &fact)?;
         let count = witnesses_of(registry, id).len() + receipts.len();
-        if !paths.is_empty() || count >= usize::from(registry.history().set().threshold) {
-            all.push(Shown { opening, entry, fact, receipts, paths });
+        if paths.is_empty() && count < usize::from(registry.history().set().threshold) {
+            break;
         }
+        all.push(Shown { opening, entry, fact, receipts, paths });
     }
     Ok(all)
 }
@@ -157,26 +163,32 @@ pub fn confirmed(registry: &Registry, pieces: &[Piece]) -> Result<Vec<Shown>, No
 /// [`KEY_STATEMENTS_READ_MAX`] and no more than [`KEY_STATEMENTS_MAX`] of each identity in all.
 pub fn key_statements(registry: &Registry, pieces: &[Piece]) -> Result<Vec<Shown>, NotServed> {
     let index = Index::of(registry, pieces)?;
-    let statements = index.entries.iter().filter(|(header, id, _)| {
-        header.kind == Kind::Statement as u8
-            && registry.facts().get(id).is_none()
-            && index.openings.contains_key(&header.log)
-    });
-    let (mut all, mut read): (Vec<Shown>, _) = (Vec::new(), HashSet::new());
-    for (header, _, bytes) in statements.filter(|(_, id, _)| read.insert(*id)).take(KEY_STATEMENTS_READ_MAX) {
-        let Some((opening, entry, fact)) = index.read(registry, &header.log, bytes)? else { continue };
-        let more = all.iter().filter(|one| one.fact.did == fact.did).count();
-        if registry.is_of_identity(&fact) && has_room(registry, &fact.did, more) {
-            all.push(Shown { opening, entry, fact, receipts: vec![], paths: vec![] });
+    let (mut all, mut read, mut room) = (Vec::new(), HashSet::new(), HashMap::new());
+    for (header, id, bytes) in &index.entries {
+        let Some((did, _)) = index.openings.get(&header.log) else { continue };
+        let is_new = header.kind == Kind::Statement as u8 && registry.facts().get(id).is_none() && read.insert(*id);
+        let room: &mut usize = room.entry(*did).or_insert_with(|| room_for(registry, did));
+        if !is_new || *room == 0 {
+            continue;
+        }
+        *room -= 1;
+        let Some((opening, entry, fact)) = index.read(registry, &header.log, bytes)? else { break };
+        if !registry.is_of_identity(&fact) {
+            break;
+        }
+        all.push(Shown { opening, entry, fact, receipts: vec![], paths: vec![] });
+        if all.len() == KEY_STATEMENTS_READ_MAX {
+            break;
         }
     }
     Ok(all)
 }
 
-/// Whether one more statement about the keys of an identity is kept, besides `more` that are about to be.
-fn has_room(registry: &Registry, did: &Did, more: usize) -> bool {
-    let known = registry.facts().by_identity(did).filter(|fact| registry.is_of_identity(fact)).count();
-    known + more < KEY_STATEMENTS_MAX
+/// How many more statements about its keys are kept of an identity; none of one that is not known.
+fn room_for(registry: &Registry, did: &Did) -> usize {
+    let is_known = registry.logs_of(did).next().is_some();
+    let known = registry.facts().by_identity(did).filter(|fact| Registry::is_about_keys(fact)).count();
+    if is_known { KEY_STATEMENTS_MAX.saturating_sub(known) } else { 0 }
 }
 
 /// The proofs among the pieces that a known facts log was signed twice for a lower place than is known.
@@ -185,14 +197,14 @@ pub fn forks(registry: &Registry, pieces: &[Piece]) -> Result<Vec<ForkProof>, No
     let mut all: Vec<ForkProof> = Vec::new();
     for piece in pieces {
         let Piece::Fork(one, other) = piece else { continue };
-        let (header, _) = Entry::peek(&topic, one).map_err(|_| NotServed::Unreadable)?;
-        let is_known = registry.chain(&header.log).and_then(|chain| chain.fork()).is_some_and(|at| at <= header.seq);
+        let (header, _) = SignedHeader::peek(&topic, one).map_err(|_| NotServed::Unreadable)?;
+        let is_known = registry.chain(&header.log).and_then(Chain::fork).is_some_and(|at| at <= header.seq);
         let is_here = registry.opening(&header.log).is_some() && header.log.are_facts();
         if is_known || !is_here || all.iter().any(|proof| proof.log() == header.log) {
             continue;
         }
         let decode = |bytes: &[u8]| SignedHeader::decode(&topic, bytes).map_err(|_| NotServed::Unreadable);
-        all.extend(ForkProof::new(decode(one)?, decode(other)?));
+        all.push(ForkProof::new(decode(one)?, decode(other)?).ok_or(NotServed::Unreadable)?);
     }
     Ok(all)
 }
@@ -200,7 +212,7 @@ pub fn forks(registry: &Registry, pieces: &[Piece]) -> Result<Vec<ForkProof>, No
 /// What another witness passes on: a fact with receipts that are new here, or a statement about the keys of a known
 /// identity. `None` if all of it is known.
 pub fn learned(registry: &Registry, learn: &Learn) -> Result<Option<Shown>, NotServed> {
-    let (header, id) = Entry::peek(&registry.topic(), &learn.entry).map_err(|_| NotServed::Unreadable)?;
+    let (header, id, _) = Entry::peek(&registry.topic(), &learn.entry).map_err(|_| NotServed::Unreadable)?;
     let mut index = Index::default();
     for receipt in &learn.receipts {
         index.add_receipt(registry, receipt)?;
@@ -219,7 +231,7 @@ pub fn learned(registry: &Registry, learn: &Learn) -> Result<Option<Shown>, NotS
         return Err(NotServed::Unproven);
     };
     let receipts = index.new_receipts(registry, &fact)?;
-    if receipts.is_empty() && !(registry.is_of_identity(&fact) && has_room(registry, &fact.did, 0)) {
+    if receipts.is_empty() && !(registry.is_of_identity(&fact) && room_for(registry, &fact.did) > 0) {
         return Err(NotServed::Unproven);
     }
     Ok(Some(Shown { opening, entry, fact, receipts, paths: vec![] }))

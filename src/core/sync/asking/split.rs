@@ -82,7 +82,7 @@ impl Split {
 mod tests {
     use super::*;
     use crate::actors::{BEGIN, Person, network};
-    use crate::fact::ClaimedName;
+    use crate::name::ClaimedName;
 
     fn claim() -> Claim {
         let name = ClaimedName::Username("rose".parse().expect("a username"));

@@ -1,9 +1,11 @@
 //! Restarts in each moment, stores that lost something or are another's, and clocks that were set back.
 
+use futures::FutureExt;
+use futures::future::LocalBoxFuture;
+
 use super::*;
-use crate::store::Write;
 use crate::store::memory::MemoryStore;
-use crate::store::{StoreError, Table};
+use crate::store::{Batch, StoreError, Table, Write};
 use gen_registry_core::actors::network;
 use gen_registry_core::keys::SecretKey;
 
@@ -153,4 +155,60 @@ fn own_vote_is_confirmed_by_anothers_after_a_restart() {
     network.restart(0, later(2));
     let release = alice.release("crc-32", "1.1.0", crc.id());
     signed(ask(&network.witnesses[0], &alice, &release, later(2)));
+}
+
+/// A store that has written before it says so.
+struct LateStore(Rc<MemoryStore>);
+
+impl Store for LateStore {
+    fn get<'a>(&'a self, table: Table, key: &'a str) -> LocalBoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
+        self.0.get(table, key)
+    }
+
+    fn scan<'a>(
+        &'a self,
+        table: Table,
+        prefix: &'a str,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> LocalBoxFuture<'a, Result<Vec<crate::store::Entry>, StoreError>> {
+        self.0.scan(table, prefix, after, limit)
+    }
+
+    fn commit(&self, batch: Batch, durability: Durability) -> LocalBoxFuture<'_, Result<(), StoreError>> {
+        let written = self.0.commit(batch, durability);
+        Box::pin(async move {
+            let written = written.await;
+            futures::pending!();
+            written
+        })
+    }
+}
+
+/// Polls a future so many times, then drops it.
+fn polled<T>(future: impl Future<Output = T>, times: usize) -> Option<T> {
+    let mut future = Box::pin(future);
+    (0..times).find_map(|_| future.as_mut().now_or_never())
+}
+
+/// The host breaks an answer off while it is being stored. Nothing more is answered until the witness is started again, and
+/// then what was stored counts.
+#[test]
+fn answer_that_is_broken_off_leaves_nothing_unsaid() {
+    let mut network = Network::new(1, 1);
+    let (mut alice, mut bob) = (device(&network, 1), device(&network, 2));
+    let rose = alice.claim("rose", None);
+    let late: Rc<dyn Store> = Rc::new(LateStore(network.stores[0].clone()));
+    let start = Witness::start(late, network.keys[0].clone(), network.history.genesis().clone(), BEGIN);
+    let witness = polled(start, 9).expect("it starts").expect("a store of its own");
+    assert!(polled(witness.note_reachable(BEGIN), 9).is_some(), "when it was reachable is stored");
+    let asked = crate::support::request(&alice, &rose, vec![]);
+    assert!(polled(witness.answer(&asked, BEGIN), 1).is_none(), "it is broken off");
+    for _ in 0..2 {
+        assert_eq!(polled(witness.answer(&asked, BEGIN), 9), Some(Answer::Busy));
+    }
+    assert!(polled(witness.stop(), 9).expect("it answers").is_err());
+    network.restart(0, later(1));
+    assert!(matches!(claim(&network.witnesses[0], &mut bob, "rose", later(1)), Answer::Taken(_)));
+    signed(ask(&network.witnesses[0], &alice, &rose, later(1)));
 }

@@ -158,6 +158,35 @@ fn fork_is_learned_with_a_question() {
     assert_eq!(refused(ask(&network.witnesses[0], &alice, &one, later(1))), Code::Forked);
 }
 
+/// A fork is known from two entries that were signed; a proof of a lower one comes later, and both are known after a restart.
+#[test]
+fn lower_fork_takes_the_place_of_a_higher_one() {
+    let mut network = Network::new(3, 2);
+    let mut alice = device(&network, 1);
+    let (mut thief, first) = (alice.clone(), alice.claim("rose", None));
+    let other = thief.claim("lily", None);
+    let mut again = alice.clone();
+    let (second, rival) = (alice.claim("iris", None), again.claim("aster", None));
+    for entry in [&first, &second] {
+        signed(ask(&network.witnesses[0], &alice, entry, BEGIN));
+    }
+    let receipts = network.keys[1..].iter().map(|key| receipt_by(&network, key, &alice, &rival)).collect();
+    let told = learn(&network, &alice, &rival, receipts);
+    assert_eq!(block_on(network.witnesses[0].answer(&told, BEGIN)), Answer::Noted);
+    let fork = |network: &Network| {
+        let state = block_on(network.witnesses[0].state.lock());
+        state.registry.fork_of(&alice.log()).map(gen_registry_core::log::ForkProof::seq)
+    };
+    assert_eq!(fork(&network), Some(2));
+    let proof = Piece::Fork(first.signed_header().encode(), other.signed_header().encode());
+    let bob = device(&network, 2);
+    let release = bob.clone().release("crc-32", "1.0.0", first.id());
+    assert_eq!(refused(ask_with(&network.witnesses[0], &bob, &release, vec![proof], BEGIN)), Code::NotHolder);
+    assert_eq!(fork(&network), Some(1), "who asks need not be whose log it is");
+    network.restart(0, later(1));
+    assert_eq!(fork(&network), Some(1));
+}
+
 /// One other witness signs without end: it is stopped, and nobody else is.
 #[test]
 fn each_bound_holds_on_both_sides() {
@@ -233,4 +262,22 @@ fn bytes_that_nobody_wrote_are_answered() {
     }
     assert_eq!(block_on(network.witnesses[0].receipts()), 1);
     assert_eq!(block_on(network.witnesses[0].state.lock()).registry.facts().names().count(), 1);
+}
+
+/// A thief with the identity key adds a device after a give-up was announced, to veto with it. The witness sees its opening
+/// for the first time with the veto.
+#[test]
+fn device_that_is_new_to_the_witness_was_added_now() {
+    let network = Network::new(1, 1);
+    let witness = &network.witnesses[0];
+    let alice = Person::new(network.history.topic(), 1);
+    let mut laptop = alice.device(0, 1);
+    let (rose, mut added) = (laptop.claim("rose", None), alice.device(1, 2));
+    let give_up = laptop.give_up(&alice, rose.id(), None);
+    for entry in [&rose, &give_up] {
+        signed(ask(witness, &laptop, entry, BEGIN));
+    }
+    let veto = added.write(&gen_registry_core::log::Body::Veto(give_up.id()));
+    assert_eq!(refused(ask(witness, &added, &veto, later(1))), Code::NoVeto);
+    assert_eq!(refused(ask(witness, &added, &veto, later(1))), Code::NoVeto, "at each asking");
 }

@@ -92,7 +92,6 @@ fn names_and_reserved_slots_outlive_a_set_with_one_disk_lost() {
     }
     // Whoever had the vote gets it, and after the cool-down anybody does.
     let registry = new.registry();
-    registry.borrow_mut().follow(change.clone()).ok();
     assert!(matches!(
         collected(&registry, &bob, &lily, &new.link(later(12))),
         crate::receipts::Outcome::Confirmed(_)
@@ -122,7 +121,7 @@ fn stopped_or_retired_witness_signs_nothing() {
     let mut bob = device(&old, 2);
     signed(claim(&old.witnesses[2], &mut bob, "iris", BEGIN));
     block_on(old.witnesses[2].follow(change.clone())).expect("the next change");
-    block_on(old.witnesses[2].follow(change.clone())).expect("known");
+    block_on(old.witnesses[2].follow(change)).expect("known");
     assert_eq!(refused(claim(&old.witnesses[2], &mut bob, "aster", later(1))), Code::OtherSet);
     old.restart(2, later(2));
     assert_eq!(refused(claim(&old.witnesses[2], &mut bob, "aster", later(2))), Code::OtherSet);
@@ -189,4 +188,53 @@ fn signatures_over_different_changes_are_not_joined() {
     assert_eq!(SignedSetChange::join(&topic, [one.clone(), other]), Err(SetChangeError::OtherChange));
     assert_eq!(SignedSetChange::join(&topic, [one.clone(), one.clone()]), Ok(one));
     assert_eq!(SignedSetChange::join(&topic, []), Err(SetChangeError::Signatures));
+}
+
+/// More facts than are written in one batch, from SQLite to SQLite: all of them are there, and go on from there.
+#[test]
+fn long_book_is_succeeded_on_sqlite() {
+    let network = Network::new(1, 1);
+    let folder = tempfile::tempdir().expect("a folder");
+    let open =
+        |name: &str| -> Rc<dyn Store> { Rc::new(SqliteStore::open(&folder.path().join(name)).expect("it opens")) };
+    let old = started(&network.history, &network.keys[0], open("old.db"), BEGIN);
+    let mut alice = device(&network, 1);
+    let crc = alice.claim_module("crc-32");
+    signed(ask(&old, &alice, &crc, BEGIN));
+    let releases = super::super::succession::BATCH_WRITES;
+    for at in 0..releases {
+        let release = alice.release("crc-32", &format!("1.0.{at}"), crc.id());
+        signed(ask(&old, &alice, &release, BEGIN));
+    }
+    let file = handed_over(&old);
+    let mut gathered = Gathered::new(network.history.clone());
+    gathered.add(&file).expect("a witness's file");
+    let key = &next_keys()[0];
+    let set = WitnessSet::new([key.public()], 1, [succession_key(1, 0).public().digest()]);
+    let change = gathered.change(set, 1).expect("enough files");
+    assert_eq!(change.closing.facts, releases as u64 + 1);
+    let change = SignedSetChange::sign(&network.history.topic(), change, &succession_key(0, 0));
+    let new = Witness::succeed(open("new.db"), key.clone(), &gathered, change.clone(), later(1));
+    drop(block_on(new).expect("it begins"));
+    let new = started(&network.history, key, open("new.db"), later(2));
+    let again = alice.release("crc-32", "1.0.0", crc.id());
+    assert!(matches!(ask(&new, &alice, &again, later(2)), Answer::Taken(_)));
+    let more = alice.release("crc-32", "2.0.0", crc.id());
+    signed(ask(&new, &alice, &more, later(2)));
+    // And so on: what was under the first root keeps its path there, what came after is under the second one.
+    let mut history = network.history;
+    history.follow(change).expect("the next change");
+    let mut gathered = Gathered::new(history.clone());
+    gathered.add(&handed_over(&new)).expect("a witness's file");
+    let last = SecretKey::from_seed(&[170; 32]);
+    let set = WitnessSet::new([last.public()], 1, [succession_key(2, 0).public().digest()]);
+    let change = gathered.change(set, 1).expect("enough files");
+    assert_eq!((change.number, change.closing.facts), (2, 1));
+    let change = SignedSetChange::sign(&history.topic(), change, &succession_key(1, 0));
+    let third = Witness::succeed(open("third.db"), last, &gathered, change, later(3));
+    let third = block_on(third).expect("it begins");
+    for version in ["1.0.0", "2.0.0"] {
+        let again = alice.release("crc-32", version, crc.id());
+        assert!(matches!(ask(&third, &alice, &again, later(3)), Answer::Taken(_)), "{version}");
+    }
 }

@@ -108,3 +108,35 @@ fn statements_about_keys_are_bounded_on_both_sides() {
     let (fresh, _) = self::registry();
     assert_eq!(key_statements(&fresh, &pieces(&all[..2])), Ok(vec![]));
 }
+
+/// A stranger who has a device of a known identity puts statements by keys of their own before everything else: one of them
+/// is verified in vain, no more.
+#[test]
+fn reading_ends_with_the_first_that_comes_to_nothing() {
+    let (mut registry, keys) = registry();
+    let (alice, stranger) = (Person::new(registry.topic(), 1), Person::new(registry.topic(), 2));
+    let (laptop, phone) = (alice.device(0, 1), alice.device(1, 2));
+    registry.admit(&laptop.opening, 0).expect("an opening");
+    let revoke = |key: &Person| {
+        let revoke = DeviceRevoke { device: phone.key.public(), cut: Cut::default() };
+        let statement = Statement::DeviceRevoke(revoke);
+        let signed = crate::statement::SignedStatement::sign(&alice.topic, alice.did, &key.key(), statement);
+        laptop.clone().carry(signed, crate::statement::DeviceList::default())
+    };
+    let (strange, hers) = (revoke(&stranger), revoke(&alice));
+    let read = |entries: [&Entry; 3]| key_statements(&registry, &entries.map(entry)).expect("nothing is forged").len();
+    assert_eq!(read([&laptop.opening, &hers, &strange]), 1);
+    assert_eq!(read([&laptop.opening, &strange, &hers]), 0);
+    // Receipts that name a witness of the set for an entry that says nothing: no honest witness signed that.
+    let mut writer = laptop.clone();
+    let (nothing, rose) = (writer.write_raw(200, vec![1]), writer.claim("rose", None));
+    let sign = |key: &SecretKey, id: EntryId| {
+        Piece::Receipt(Receipt::sign(&alice.topic, key, 0, id, vec![*id.digest()], BEGIN).encode())
+    };
+    let receipts = |id: EntryId| keys[..2].iter().map(move |key| sign(key, id)).collect::<Vec<_>>();
+    let good = keys[..2].iter().map(|key| Piece::Receipt(receipt(&registry, key, &laptop, &rose).encode()));
+    let pieces: Vec<Piece> = receipts(nothing.id()).into_iter().chain(good).chain([entry(&laptop.opening)]).collect();
+    let in_order = |entries: [&Entry; 2]| [pieces.clone(), entries.map(entry).to_vec()].concat();
+    assert_eq!(confirmed(&registry, &in_order([&nothing, &rose])), Ok(vec![]));
+    assert_eq!(confirmed(&registry, &in_order([&rose, &nothing])).expect("nothing is forged").len(), 1);
+}
