@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use futures::executor::block_on;
 
 use super::*;
+use gen_registry_core::sync::exchange::admit;
 use crate::receipts::support::{Link, Network, collected, later, resumed};
 use gen_registry_core::actors::{BEGIN, Device, Person, username};
 use gen_registry_core::log::Body;

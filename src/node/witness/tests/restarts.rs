@@ -202,7 +202,7 @@ fn answer_that_is_broken_off_leaves_nothing_unsaid() {
     let start = Witness::start(late, network.keys[0].clone(), network.history.genesis().clone(), BEGIN);
     let witness = polled(start, 9).expect("it starts").expect("a store of its own");
     assert!(polled(witness.note_reachable(BEGIN), 9).is_some(), "when it was reachable is stored");
-    let asked = crate::support::request(&alice, &rose, vec![]);
+    let asked = crate::receipts::support::request(&alice, &rose, vec![]);
     assert!(polled(witness.answer(&asked, BEGIN), 1).is_none(), "it is broken off");
     for _ in 0..2 {
         assert_eq!(polled(witness.answer(&asked, BEGIN), 9), Some(Answer::Busy));
