@@ -121,7 +121,19 @@ pub(crate) fn resumed(
     known: &[Receipt],
     link: &Link,
 ) -> Outcome {
-    let outcome = block_on(collect(registry, &device.opening, entry, vec![], known, link)).expect("it says something");
+    asked(registry, device, entry, vec![], known, link)
+}
+
+/// Asks with what the entry builds on, and admits what came of it.
+pub(crate) fn asked(
+    registry: &RefCell<Registry>,
+    device: &Device,
+    entry: &Entry,
+    pieces: Vec<Piece>,
+    known: &[Receipt],
+    link: &Link,
+) -> Outcome {
+    let outcome = block_on(collect(registry, &device.opening, entry, pieces, known, link)).expect("it says something");
     match &outcome {
         Outcome::Confirmed(receipts) => {
             let mut registry = registry.borrow_mut();

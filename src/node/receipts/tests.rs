@@ -6,7 +6,7 @@ use futures::executor::block_on;
 
 use super::*;
 use gen_registry_core::sync::exchange::admit;
-use crate::receipts::support::{Link, Network, collected, later, resumed};
+use crate::receipts::support::{Link, Network, asked, collected, later, resumed};
 use gen_registry_core::actors::{BEGIN, Device, Person, username};
 use gen_registry_core::log::Body;
 use gen_registry_core::log::body::{Claim, Withdrawal};
@@ -146,7 +146,7 @@ fn rule_that_forbids_it_is_said_with_its_time() {
     let pieces = foundations_of(&registry, &give_up, &[&laptop.opening, &rose]);
     assert!(!pieces.is_empty());
     let link = network.link(later(1));
-    let outcome = block_on(collect(&registry, &laptop.opening, &give_up, pieces, &[], &link)).expect("a give-up");
+    let outcome = asked(&registry, &laptop, &give_up, pieces, &[], &link);
     assert!(matches!(outcome, Outcome::Confirmed(_)), "{outcome:?}");
     network.pass_on(later(1));
     let finish = laptop.finish(&alice, give_up.id(), rose.id().digest());
@@ -186,7 +186,7 @@ fn everything_an_entry_builds_on_comes_along() {
         let pieces = foundations_of_new(&registry, &hers, entry, &store);
         let link = network.link(later(seconds)).without(away);
         let outcome =
-            block_on(collect(&registry, &hers.opening, entry, pieces, &[], &link)).expect("it says something");
+            asked(&registry, &hers, entry, pieces, &[], &link);
         assert!(matches!(outcome, Outcome::Confirmed(_)), "{outcome:?}");
         store.push(entry);
     }
@@ -198,9 +198,9 @@ fn everything_an_entry_builds_on_comes_along() {
     let second = his.mark(release.id(), Some(first.id()), false, claim.id());
     for entry in [&claim, &release, &first, &second] {
         let pieces = foundations_of_new(&registry, &his, entry, &store);
-        let asked = network.link(later(30)).without(&network.witnesses[1]);
+        let link = network.link(later(30)).without(&network.witnesses[1]);
         let outcome =
-            block_on(collect(&registry, &his.opening, entry, pieces, &[], &asked)).expect("it says something");
+            asked(&registry, &his, entry, pieces, &[], &link);
         assert!(matches!(outcome, Outcome::Confirmed(_)), "{outcome:?}");
         store.push(entry);
     }
