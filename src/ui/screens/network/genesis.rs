@@ -153,7 +153,7 @@ pub(super) fn render_left_aside(why: Option<ParametersError>) -> impl IntoView {
                         .then(|| {
                             view! {
                                 <p>
-                                    "Perhaps its data was lost, or somebody else runs it now. In its network no name is taken by whoever holds it in yours. You can look at it; your profile here stays as it is."
+                                    "Perhaps its data was lost, or somebody else runs it now. In its network your names belong to nobody, or to somebody else. You can go there with a profile of its own; the one here stays as it is."
                                 </p>
                             }
                         })}
