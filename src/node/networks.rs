@@ -147,7 +147,7 @@ mod tests {
         assert_eq!(shown.networks, [own.name()]);
         assert_eq!(block_on(directory.shown()).unwrap(), Some(own.clone()));
         open(other.topic).unwrap();
-        assert_eq!(block_on(directory.shown()).unwrap(), Some(other.clone()));
+        assert_eq!(block_on(directory.shown()).unwrap(), Some(other));
         assert_eq!(report(&node).networks.len(), 2);
         open(own.topic).unwrap();
         assert_eq!(block_on(directory.shown()).unwrap(), Some(own));
