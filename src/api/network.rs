@@ -107,9 +107,13 @@ pub const TOPIC_SHOWN_DIGITS: usize = 12;
 impl NetworkName {
     /// The name and the beginning of the topic, as in `“Our network” (1f2e3d4c5b6a…)`.
     pub fn label(&self) -> String {
-        let shown = self.topic.get(..TOPIC_SHOWN_DIGITS).unwrap_or(&self.topic);
-        format!("“{}” ({shown}…)", self.name)
+        format!("“{}” ({})", self.name, shorten_topic(&self.topic))
     }
+}
+
+/// The beginning of a topic, as it is shown beside a name.
+pub fn shorten_topic(topic: &str) -> String {
+    format!("{}…", topic.get(..TOPIC_SHOWN_DIGITS).unwrap_or(topic))
 }
 
 /// The beginning of the part of an address that says which network it is an address in.

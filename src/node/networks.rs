@@ -16,6 +16,8 @@ use gen_registry_core::identity::Topic;
 pub(crate) struct Networks {
     /// The networks of this browser.
     directory: RefCell<Option<NetworkDirectory>>,
+    /// Their names, once they were read.
+    names: RefCell<Option<Vec<NetworkName>>>,
     /// The network that the page's server belongs to, if it is another one.
     served: RefCell<Option<Network>>,
 }
@@ -69,6 +71,9 @@ impl Node {
 
     /// Returns the networks of this browser, this node's own among them.
     pub(crate) async fn list_networks(&self) -> Vec<NetworkName> {
+        if let Some(names) = &*self.networks.names.borrow() {
+            return names.clone();
+        }
         let directory = self.networks.directory.borrow().clone();
         let listed = match directory {
             Some(directory) => directory.all().await.unwrap_or_default(),
@@ -78,6 +83,7 @@ impl Node {
         names.push(self.context.network.name());
         names.sort();
         names.dedup();
+        self.networks.names.replace(Some(names.clone()));
         names
     }
 
@@ -93,6 +99,7 @@ impl Node {
             None => served.or(own),
         };
         let network = network.ok_or_else(errors::unknown_network)?;
+        self.networks.names.replace(None);
         directory.show(&network).await.map_err(errors::not_listed)
     }
 }
@@ -142,7 +149,7 @@ mod tests {
         assert_eq!(shown.networks, [own.name()]);
         assert_eq!(block_on(directory.shown()).unwrap(), Some(own.clone()));
         open(other.topic).unwrap();
-        assert_eq!(block_on(directory.shown()).unwrap(), Some(other.clone()));
+        assert_eq!(block_on(directory.shown()).unwrap(), Some(other));
         assert_eq!(report(&node).networks.len(), 2);
         open(own.topic).unwrap();
         assert_eq!(block_on(directory.shown()).unwrap(), Some(own));

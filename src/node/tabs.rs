@@ -165,7 +165,7 @@ impl Tab {
         self.0.linked.replace(linked.map(String::from));
         match opening {
             Opening::Undecided { served } => {
-                self.take_role(TabRole::Undecided(Rc::new(Undecided { directory, served })))
+                self.take_role(TabRole::Undecided(Rc::new(Undecided { directory, served })));
             }
             Opening::Profile { network, served } => {
                 self.join_tabs(&network);

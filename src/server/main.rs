@@ -21,6 +21,7 @@ struct Arguments {
     command: Command,
 }
 
+#[allow(clippy::large_enum_variant, reason = "a process has one")]
 #[derive(Subcommand)]
 enum Command {
     /// Serve the built page, and be the relay by which browsers find each other.

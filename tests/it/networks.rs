@@ -148,6 +148,21 @@ fn several_operators_found_one_network() {
 }
 
 #[test]
+fn catalogue_of_another_network_is_not_gone_on_with() {
+    let (page, data) = (dist(), tempfile::tempdir().unwrap());
+    let relay = ["--p2p", "/ip4/127.0.0.1/tcp/0/ws", "--data", text(data.path())];
+    let start = |more: &[&str]| Server::with(page.path(), &[&relay[..], more].concat());
+    assert!(start(&["--no-witness"]).raw("/health").contains(r#""catalogue":"running""#));
+    // With a witness the folder gets a network, and this catalogue was published in the built-in one.
+    let serve = ["serve", "--http", "127.0.0.1:0", "--dist", text(page.path())];
+    let why = refused(&[&serve[..], &relay].concat());
+    assert!(why.contains("catalogue.db is of another network") && why.contains("--no-catalogue"), "{why}");
+    fs::remove_file(data.path().join("catalogue.db")).unwrap();
+    assert!(start(&[]).raw("/health").contains(r#""catalogue":"running""#));
+    assert!(start(&[]).raw("/health").contains(r#""catalogue":"running""#), "and goes on with the one that it began");
+}
+
+#[test]
 fn data_folder_does_not_change_networks() {
     let (page, data) = (dist(), tempfile::tempdir().unwrap());
     let flags = ["--data", text(data.path())];

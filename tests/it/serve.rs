@@ -54,7 +54,10 @@ async fn every_answer_carries_the_security_headers() {
         assert!(policy.starts_with("default-src 'none';"), "{path}");
         assert!(policy.contains("script-src 'self' 'wasm-unsafe-eval';"), "{path}");
         assert!(!policy.contains("unsafe-inline"), "{path}");
-        assert!(policy.ends_with("; connect-src 'self' wss: ws:"), "{path}: the relays that a page knew stay reachable");
+        assert!(
+            policy.ends_with("; connect-src 'self' wss: ws:"),
+            "{path}: the relays that a page knew stay reachable"
+        );
         assert_eq!(one(&response, "x-content-type-options"), "nosniff");
         assert_eq!(one(&response, "referrer-policy"), "no-referrer");
         assert_eq!(one(&response, "cross-origin-opener-policy"), "same-origin");

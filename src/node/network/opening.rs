@@ -28,6 +28,7 @@ pub struct Link {
 }
 
 /// What a page begins with.
+#[allow(clippy::large_enum_variant, reason = "a page makes one, once")]
 #[derive(Debug, PartialEq, Eq)]
 pub enum Opening {
     /// The profile of this network.

@@ -1,5 +1,6 @@
 //! The pin: the network as a profile stored it at its first visit, and what an answer of a server may add to it.
 
+use crate::key_state::{self, KeyRecord};
 use crate::network::{Network, NetworkParameters, ParametersError};
 use crate::store::records::{Records, StoredRecord, put};
 use crate::store::{Durability, StoreError, Table};
@@ -18,6 +19,23 @@ pub async fn at_start(records: &Records, network: Network) -> Result<Network, St
     }
     store_pin(records, &network).await?;
     Ok(network)
+}
+
+/// Returns whether a native node's store is of this network; an empty one is from now on. One that has an identity and no
+/// pin is of a version that knew no genesis.
+pub async fn is_of(records: &Records, network: &Network) -> Result<bool, StoreError> {
+    match records.get::<NetworkParameters>(Table::Settings, RECORD).await? {
+        StoredRecord::Record(stored) => Ok(stored.genesis().is_ok_and(|genesis| genesis.topic() == network.topic)),
+        StoredRecord::Damaged(_) => Ok(false),
+        StoredRecord::Nothing => {
+            let key = records.get::<KeyRecord>(Table::Keys, key_state::RECORD).await?;
+            let is_empty = matches!(key, StoredRecord::Nothing);
+            if is_empty {
+                store_pin(records, network).await?;
+            }
+            Ok(is_empty)
+        }
+    }
 }
 
 /// Returns the profile's network with what the server's answer adds to it, and why the answer was ignored, if it was.

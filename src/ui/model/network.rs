@@ -71,7 +71,7 @@ pub fn network_name(report: &NetworkReport) -> NetworkName {
 /// How far the way to others is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnectionSteps {
-    /// The page's server names a relay.
+    /// A relay is known: the page's server names it, or did.
     pub named: bool,
     /// A hint only: a browser without a network often says that it has one.
     pub online: bool,

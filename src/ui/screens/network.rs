@@ -87,7 +87,7 @@ fn render_report(report: Memo<NetworkReport>) -> impl IntoView {
             </p>
             <Show
                 when=move || !relays.with(Vec::is_empty)
-                fallback=|| view! { <p>"The server of this page named none."</p> }
+                fallback=|| view! { <p>"None is known: the server of this page named none."</p> }
             >
                 <ul class="network-list">{keyed_list(relays, |relay| relay.address.clone(), render_relay)}</ul>
             </Show>

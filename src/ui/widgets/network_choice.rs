@@ -7,11 +7,12 @@ use crate::action::ActionState;
 use crate::app_state::app_state;
 use crate::components::modal::Modal;
 use crate::components::notice::{FailureNotice, Notice, NoticeTone};
+use crate::dom;
 use crate::model::network::{NetworkChoice, network_name};
 use crate::model::sentences::describe_parameters_error;
 use crate::query::use_query;
-use crate::{dom, routes};
-use gen_registry_api::{NetworkName, NetworkReport, ParametersError};
+use crate::routes;
+use gen_registry_api::{NetworkName, NetworkReport, ParametersError, shorten_topic};
 
 /// The bar and the question; nothing while all is as it should be.
 #[component]
@@ -86,8 +87,10 @@ fn Question(choice: NetworkChoice) -> impl IntoView {
 /// What the networks are, and the ways on.
 fn render_question(choice: NetworkChoice, open: RwSignal<bool>) -> impl IntoView {
     let NetworkChoice { linked, own, target, served, fault } = choice;
-    let unnamed = NetworkName { name: "unknown here".to_owned(), topic: linked.clone() };
-    let leads = format!("The link leads into the network {}.", target.as_ref().unwrap_or(&unnamed).label());
+    let leads = match &target {
+        Some(target) => format!("The link leads into the network {}.", target.label()),
+        None => format!("The link leads into a network that is unknown here ({}).", shorten_topic(&linked)),
+    };
     let here = match &own {
         Some(own) => format!("You are in {}. One name can belong to different people in the two.", own.label()),
         None => "You have no profile here yet. Nothing was joined, and nothing is kept of this visit.".to_owned(),
@@ -100,7 +103,7 @@ fn render_question(choice: NetworkChoice, open: RwSignal<bool>) -> impl IntoView
     );
     let stay = own.map(|own| {
         view! {
-            <button type="button" class="button" on:click=move |_| open.set(false) data-testid="stay">
+            <button type="button" class="button" autofocus on:click=move |_| open.set(false) data-testid="stay">
                 {format!("Stay in {}", own.name)}
             </button>
         }
@@ -108,7 +111,7 @@ fn render_question(choice: NetworkChoice, open: RwSignal<bool>) -> impl IntoView
     });
     let stay = stay.unwrap_or_else(|| {
         view! {
-            <button type="button" class="button" on:click=move |_| dom::reload() data-testid="try-again">
+            <button type="button" class="button" autofocus on:click=move |_| dom::reload() data-testid="try-again">
                 "Try again"
             </button>
         }
@@ -118,13 +121,16 @@ fn render_question(choice: NetworkChoice, open: RwSignal<bool>) -> impl IntoView
         let keeps_address = network.topic == linked;
         view! { <OpenNetwork network keeps_address /> }
     });
+    // What the person was led to is no reason to go there: staying comes first.
     view! {
-        <p>{leads}</p>
-        <p>{here}</p>
-        {server.map(|server| view! { <p>{server}</p> })}
-        {wrong.map(|wrong| view! { <p>{wrong}</p> })}
-        {advice.map(|advice| view! { <p class="muted">{advice}</p> })}
-        <div class="actions">{way} {stay}</div>
+        <div class="network-choice">
+            <p>{leads}</p>
+            <p>{here}</p>
+            {server.map(|server| view! { <p>{server}</p> })}
+            {wrong.map(|wrong| view! { <p>{wrong}</p> })}
+            {advice.map(|advice| view! { <p class="muted">{advice}</p> })}
+            <div class="actions">{stay} {way}</div>
+        </div>
     }
 }
 
@@ -147,7 +153,7 @@ pub fn OpenNetwork(
     view! {
         <button
             type="button"
-            class="button button-main"
+            class="button"
             on:click=go
             disabled=move || attempt.busy.get()
             data-testid="open-network"

@@ -58,6 +58,29 @@ fn pin_counts_before_what_the_directory_lists_and_only_in_its_own_network() {
 }
 
 #[test]
+fn store_of_another_network_or_of_none_is_told_apart() {
+    use crate::Node;
+    use crate::platform::test_environment::TestEnvironment;
+    use gen_registry_api::{Command, ProfileChanges};
+    use gen_registry_core::time::Timestamp;
+
+    let (ours, other) = (Network::try_from(&parameters()).unwrap(), Network::try_from(&elsewhere()).unwrap());
+    let is_of = |store: &Rc<MemoryStore>, network: &Network| {
+        block_on(is_of(&Records::new(store.clone()), network)).expect("the memory store answers")
+    };
+    let store = Rc::new(MemoryStore::new());
+    assert!(is_of(&store, &ours) && is_of(&store, &ours), "it was empty");
+    assert!(!is_of(&store, &other));
+    // As it was before there was a genesis: an identity, and nothing that says of which network.
+    let store = Rc::new(MemoryStore::new());
+    let environment = Rc::new(TestEnvironment::new(1, Timestamp::from_millis(1_800_000_000_000)));
+    let node = block_on(Node::start(store.clone(), environment, Network::default())).unwrap();
+    let claim = Command::RegisterUsername { name: "alice".into(), changes: ProfileChanges::default() };
+    block_on(node.handle(claim)).expect("a name is claimed");
+    assert!(!is_of(&store, &ours) && !is_of(&store, &Network::default()));
+}
+
+#[test]
 fn changes_count_when_the_succession_signed_them_and_then_for_good() {
     let topic = Digest::from_bytes(*genesis().topic().as_bytes());
     let first = change(1, topic, 3, 2);

@@ -45,16 +45,14 @@ pub(super) fn render_genesis(Genesis(report): Genesis) -> impl IntoView {
     let own = network_name(&report);
     let bears = describe_resilience(report.witnesses.len() as u64, report.threshold, report.may_lose, report.may_lie);
     let founded = match report.created_at {
-        0 => "Built into the program; anybody can take part without a server.".to_owned(),
+        0 => "Built into the program".to_owned(),
         at => time::format_exact(at),
     };
-    let changes = match report.changes.len() {
-        0 => "None: they are those of the beginning.".to_owned(),
-        count => format!(
-            "{}, each signed by those whom the witnesses before had named.",
-            text::format_count(count as u64, "change", "changes")
-        ),
-    };
+    // Without witnesses there are none that could change.
+    let changes = (report.threshold > 0).then(|| match report.changes.len() as u64 {
+        0 => "none".to_owned(),
+        count => text::format_number(count),
+    });
     let others: Vec<_> = report.networks.iter().filter(|network| network.topic != own.topic).cloned().collect();
     let fact = |what: &'static str, value: AnyView| {
         view! {
@@ -81,13 +79,13 @@ pub(super) fn render_genesis(Genesis(report): Genesis) -> impl IntoView {
                         </div>
                     }
                 })}
-            <p>
+            <p>{bears}</p>
+            <p class="muted">
                 "A network is its founding statement. Everything you sign is for this one, and no server can give its names to other witnesses."
             </p>
             <dl class="facts">
                 {fact("Name", report.name.clone().into_any())} {fact("Digest", code(report.topic.clone()))}
-                {fact("Founded", founded.into_any())} {fact("Names", bears.into_any())}
-                {fact("Changes of the witnesses", changes.into_any())}
+                {fact("Founded", founded.into_any())} {changes.map(|changes| fact("Changes of the witnesses", changes.into_any()))}
                 {report.node.clone().map(|node| fact("This device’s node", code(node)))}
             </dl>
             {(!report.witnesses.is_empty())
@@ -155,7 +153,7 @@ pub(super) fn render_left_aside(why: Option<ParametersError>) -> impl IntoView {
                         .then(|| {
                             view! {
                                 <p>
-                                    "Perhaps its data was lost, or somebody else runs it now. In its network no name is taken by whoever holds it in yours. You can look at it; your profile here stays as it is."
+                                    "Perhaps its data was lost, or somebody else runs it now. In its network your names belong to nobody, or to somebody else. You can go there with a profile of its own; the one here stays as it is."
                                 </p>
                             }
                         })}
