@@ -104,6 +104,7 @@ use crate::store::{Store, StoreError, Table};
 use crate::witnessing::Witnessing;
 use gen_registry_api::client::Listener;
 use gen_registry_api::*;
+use gen_registry_core::sync::exchange::wire::Piece;
 
 pub use admit::AdmissionReport;
 pub use network::Network;
@@ -306,6 +307,14 @@ impl Node {
     /// Has `announcer` called with every own new change after it was stored.
     pub fn announce_through(&self, announcer: registry::Announcer) {
         self.registry.announce_through(announcer);
+    }
+
+    /// Returns everything that is kept of the own identity, as a peer would send it.
+    pub async fn own_pieces(&self) -> Result<Vec<Piece>, StoreError> {
+        match self.keys.identity() {
+            Some(did) => self.registry.pieces_of(&did).await,
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Says goodbye to peers, before the page closes.

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 
 use gen_registry_api::*;
-use gen_registry_core::fact::release::{parse_requirement, parse_version};
+use gen_registry_core::modules::version::{parse_requirement, parse_version};
 use gen_registry_core::validation::validate;
 use gen_registry_node::net::relay::{Multiaddr, Relay};
 use gen_registry_node::store::sqlite::SqliteStore;

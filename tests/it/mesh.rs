@@ -159,34 +159,6 @@ fn offline_claim_is_confirmed_later_and_beats_an_earlier_date() {
 }
 
 #[test]
-fn receipts_of_foreign_witnesses_do_not_count() {
-    in_one_thread(async {
-        let (network, servers) = witnessed(2, 2).await;
-        let mut believed = network.clone();
-        // This profile's network knows only the second witness, and its relay is gone.
-        (believed.rules.witnesses, believed.rules.threshold) = (vec![servers[1].1.identity], 1);
-        believed.relays.truncate(1);
-        let alice = TestNode::join(believed).await;
-        alice.claim("alice").await.unwrap();
-        let asked = async |times: usize| {
-            let count = format!("witness_receipts_total {times}");
-            eventually("the first witness was asked", async || {
-                servers[0].0.view().metrics().text().unwrap().contains(&count)
-            })
-            .await;
-        };
-        asked(1).await;
-        // It asks again after each own change, once it is done with the answer before.
-        let changes = ProfileChanges { bio: Some("asks again".to_owned()), ..ProfileChanges::default() };
-        alice.node.handle(Command::UpdateProfile { changes }).await.unwrap();
-        asked(2).await;
-        let me = alice.me().await;
-        assert_eq!(me.name_status, Some(NameStatus::Provisional));
-        assert_eq!(me.changes, 2, "the claim and the bio; nothing was written for the receipt");
-    });
-}
-
-#[test]
 fn peer_exchange_finds_peers_that_no_relay_lists() {
     in_one_thread(async {
         let (relay, network, alice, store) = alice_and_what_bob_left().await;

@@ -88,7 +88,7 @@ pub async fn relay_again(network: &Network, former: Option<(NodeKey, Multiaddr)>
 }
 
 async fn relay_at(network: &Network, key: NodeKey, listen: Multiaddr, bootstrap: Vec<Multiaddr>) -> Relay {
-    let validator = RecordValidator::new(network.topic, network.rules.clone());
+    let validator = RecordValidator::new(network.history().clone());
     let options = RelayOptions {
         key: key.clone(),
         listen,

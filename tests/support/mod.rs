@@ -8,17 +8,17 @@
 
 pub mod clock;
 pub mod liar;
-pub mod lies;
+// pub mod lies;
 pub mod memory_network;
 pub mod modules;
 pub mod network;
 pub mod node;
-pub mod people;
+// pub mod people;
 pub mod pipe;
 pub mod profile;
 pub mod relay;
 pub mod relay_client;
 pub mod server;
 pub mod store;
-pub mod swarm;
+// pub mod swarm;
 pub mod wait;

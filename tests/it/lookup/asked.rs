@@ -51,7 +51,7 @@ fn node_answers_with_proofs_and_limits_requests() {
 
         let answer = ask(&mut control, her, &question("Alice-Smith")).await;
         let key = Digest::from_bytes(username_key("alice_smith"));
-        let record = name_proof::verify(&key, &answer, &network.topic, &network.rules, Timestamp::LATEST).unwrap();
+        let record = name_proof::verify(&key, &answer, network.history()).unwrap();
         assert_eq!(record.holder().unwrap().holder.to_string(), alice.did().await);
         assert!(ask(&mut control, her, &question("nobody_at_all")).await.is_empty());
         assert_eq!(alice.network().await.rejections, []);
