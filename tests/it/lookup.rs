@@ -3,7 +3,7 @@
 
 mod asked;
 mod crowd;
-// mod poison;
+mod poison;
 
 use gen_registry_api::*;
 use gen_registry_core::name::Username;

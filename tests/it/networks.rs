@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use gen_registry_node::Network;
-use gen_registry_server::keys::{SUCCESSION_KEY, WITNESS_KEY};
+use gen_registry_server::keys::{witness_text, SUCCESSION_KEY, WITNESS_KEY};
 use gen_registry_server::network::NETWORK_FILE;
 use tempfile::TempDir;
 
@@ -136,7 +136,7 @@ fn several_operators_found_one_network() {
     let runs = |server: &Server| server.raw("/health").contains(r#""witness":"running""#);
     assert!(servers.iter().all(runs));
     for witness in &of_server(&servers[0]).history().set().witnesses {
-        assert!(shown.contains(&&witness_text(witness)));
+        assert!(shown.contains(&witness_text(witness)));
     }
     let url = format!("http://{}", servers[0].address);
     assert!(printed(&["network", "show", &url]).contains(&topics[0]));

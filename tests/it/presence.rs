@@ -2,10 +2,10 @@
 
 #[path = "presence/clocks.rs"]
 mod clocks;
-#[path = "presence/simulator.rs"]
+// #[path = "presence/simulator.rs"]
 // mod simulator;
 #[path = "presence/stranger.rs"]
-// pub mod stranger;
+pub mod stranger;
 
 use std::rc::Rc;
 

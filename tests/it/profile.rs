@@ -8,7 +8,7 @@ use futures::executor::block_on;
 use gen_registry_api::*;
 use gen_registry_core::limits::BLOCK_MAX_BYTES;
 use gen_registry_core::time::Timestamp;
-use gen_registry_node::Node;
+use gen_registry_node::{Network, Node};
 use gen_registry_node::store::memory::MemoryStore;
 use gen_registry_node::store::{StoreError, Table};
 
@@ -104,7 +104,7 @@ fn relinquished_name_is_closed_for_others_and_open_for_its_owner() {
         other => panic!("{other:?}"),
     };
     assert_eq!(bob.look_up("nova").free_at, Some(free_at));
-    bob.clock.advance(NAME_COOL_DOWN);
+    bob.clock.advance(Network::default().history().genesis().parameters.cool_down);
     assert_eq!(bob.verdict("nova"), NameVerdict::Available);
     alice.clock.advance(Duration::from_secs(1));
     assert_eq!(alice.claim("nova").username.as_deref(), Some("nova"));
@@ -122,13 +122,14 @@ fn clock_set_back_does_not_reorder_claims() {
 
 #[test]
 fn number_of_usernames_is_limited() {
+    let usernames = Network::default().history().genesis().parameters.usernames as usize;
     let alice = TestProfile::new(1);
     alice.claim("name-a");
-    for nth in 1..USERNAME_CLAIMS_MAX {
+    for nth in 1..usernames {
         alice.rename(&format!("name-{}", "b".repeat(nth % 20 + 1) + &"c".repeat(nth / 20 + 1)));
     }
     assert_eq!(alice.code(Command::Rename { name: "one-more".into() }), FailureCode::TooManyNames);
-    assert_eq!(alice.me(Command::WhoAmI).history.len(), USERNAME_CLAIMS_MAX);
+    assert_eq!(alice.me(Command::WhoAmI).history.len(), usernames);
 }
 
 #[test]
