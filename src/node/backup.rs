@@ -133,7 +133,7 @@ impl Backups {
         let checksum = Digest::of(&bytes);
         bytes.extend_from_slice(checksum.as_bytes());
 
-        let mut settings = self.keys.settings().clone();
+        let mut settings = Rc::unwrap_or_clone(self.keys.settings());
         settings.last_backup_at = Some(now);
         self.keys.save_settings(settings).await?;
         self.context.emit(&Event::MeChanged);

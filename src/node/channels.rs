@@ -162,7 +162,7 @@ impl Channels {
         let channel = parse(channel)?;
         let _one_at_a_time = self.registry.begin_write().await;
         let keys = self.keys.keys()?;
-        let mut settings = self.keys.settings().clone();
+        let mut settings = Rc::unwrap_or_clone(self.keys.settings());
         if self.keys.is_done(id.as_ref()) {
             let newest = self.last_message_of(&channel, &keys.did());
             return newest.ok_or_else(|| not_in_channel(&channel));

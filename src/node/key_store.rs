@@ -128,13 +128,13 @@ pub(super) fn check_new_passphrase(passphrase: &str) -> Result<(), Failure> {
 pub(super) struct KeyStore {
     context: Rc<Context>,
     key_state: RefCell<KeyState>,
-    settings: RefCell<Settings>,
+    settings: RefCell<Rc<Settings>>,
 }
 
 impl KeyStore {
     /// Creates the service from what was read from the store.
     pub(super) fn new(context: Rc<Context>, key_state: KeyState, settings: Settings) -> Self {
-        Self { context, key_state: RefCell::new(key_state), settings: RefCell::new(settings) }
+        Self { context, key_state: RefCell::new(key_state), settings: RefCell::new(Rc::new(settings)) }
     }
 
     /// Returns the person whose profile this is, or `None` before the first write.
@@ -170,19 +170,19 @@ impl KeyStore {
         self.identity().is_some()
     }
 
-    /// Returns the settings. Not to be held across an await.
-    pub(super) fn settings(&self) -> Ref<'_, Settings> {
-        self.settings.borrow()
+    /// Returns the settings as they are now.
+    pub(super) fn settings(&self) -> Rc<Settings> {
+        self.settings.borrow().clone()
     }
 
     /// Whether the command with this id was carried out before.
     pub(super) fn is_done(&self, id: Option<&RequestId>) -> bool {
-        id.is_some_and(|id| self.settings.borrow().requests.contains(id))
+        id.is_some_and(|id| self.settings().requests.contains(id))
     }
 
     /// Takes over settings that are stored already.
     pub(super) fn set_settings(&self, settings: Settings) {
-        *self.settings.borrow_mut() = settings;
+        *self.settings.borrow_mut() = Rc::new(settings);
     }
 
     /// Stores the settings, then takes them over.
@@ -194,7 +194,7 @@ impl KeyStore {
 
     /// Forgets something that was to be signed.
     pub(super) async fn drop_intent(&self, intent: &Intent) -> Result<(), Failure> {
-        let mut settings = self.settings.borrow().clone();
+        let mut settings = Rc::unwrap_or_clone(self.settings());
         settings.intents.retain(|other| other != intent);
         self.save_settings(settings).await
     }
@@ -243,7 +243,7 @@ impl KeyStore {
                 "Type the words that are asked for.",
             ));
         }
-        let settings = Settings { phrase_checked: true, ..self.settings.borrow().clone() };
+        let settings = Settings { phrase_checked: true, ..Rc::unwrap_or_clone(self.settings()) };
         let keys = keys.without_words();
         // Sealed keys keep the words until the passphrase is typed again; then they are sealed anew without.
         let sealed = match &*self.key_state.borrow() {
@@ -321,7 +321,7 @@ impl KeyStore {
         let secrets: Secrets = cbor4ii::serde::from_slice(&secrets).map_err(|_| errors::internal())?;
         let mut keys = Keys::from_secrets(opening, secrets).map_err(|_| errors::internal())?;
         let mut sealed = sealed;
-        if self.settings.borrow().phrase_checked && keys.words().is_some() {
+        if self.settings().phrase_checked && keys.words().is_some() {
             keys = keys.without_words();
             let mut nonce = [0; NONCE_BYTES];
             self.context.environment.random(&mut nonce);

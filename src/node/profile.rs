@@ -120,7 +120,7 @@ impl ProfileWriter {
 
     /// Forgets usernames that are wanted and were not claimed. Returns whether there were any.
     async fn drop_wanted_names(&self) -> Result<bool, Failure> {
-        let mut settings = self.keys.settings().clone();
+        let mut settings = Rc::unwrap_or_clone(self.keys.settings());
         let before = settings.intents.len();
         settings.intents.retain(|intent| !matches!(intent, Intent::Username(_)));
         let dropped = settings.intents.len() < before;

@@ -62,6 +62,8 @@ pub(crate) struct Witnessing {
     admission: Rc<Admission>,
     peers: Rc<PeerTable>,
     under_way: Cell<bool>,
+    /// Whether something was wanted since the asking that is under way began.
+    again: Cell<bool>,
     /// Which connected relay has which witness beside it.
     places: RefCell<BTreeMap<PublicKey, NetPeerId>>,
     /// Receipts of entries that not enough witnesses have signed yet.
@@ -101,20 +103,30 @@ impl Witnessing {
         admission: Rc<Admission>,
         peers: Rc<PeerTable>,
     ) -> Self {
-        let (under_way, places) = (Cell::default(), RefCell::default());
+        let (under_way, again, places) = (Cell::default(), Cell::default(), RefCell::default());
         let (partial, refused) = (RefCell::default(), RefCell::default());
-        Self { context, keys, registry, admission, peers, under_way, places, partial, refused }
+        Self { context, keys, registry, admission, peers, under_way, again, places, partial, refused }
     }
 
     /// Asks for everything that is wanted, one after the other. Does nothing without witnesses, without a way to one, while
-    /// the keys are locked, or while the same is under way.
+    /// or while the keys are locked. While the same is under way, it is done once more afterwards.
     pub(crate) async fn collect(&self) {
-        let has_witnesses = self.registry.read_model().registry().has_witnesses();
-        let (Some(mesh), Ok(keys)) = (self.peers.mesh(), self.keys.keys()) else { return };
-        if !has_witnesses || self.under_way.replace(true) {
+        self.again.set(true);
+        if self.under_way.replace(true) {
             return;
         }
         let _until_done = UnderWay(&self.under_way);
+        while self.again.replace(false) {
+            self.collect_once().await;
+        }
+    }
+
+    async fn collect_once(&self) {
+        let has_witnesses = self.registry.read_model().registry().has_witnesses();
+        let (Some(mesh), Ok(keys)) = (self.peers.mesh(), self.keys.keys()) else { return };
+        if !has_witnesses {
+            return;
+        }
         self.find_witnesses(&mesh).await;
         if self.places.borrow().is_empty() {
             return;
@@ -253,7 +265,7 @@ impl Witnessing {
 
     /// Releases of a module whose name is another's are not wanted any more.
     async fn drop_releases_of(&self, module: &ModuleName) -> Result<(), Failure> {
-        let mut settings = self.keys.settings().clone();
+        let mut settings = Rc::unwrap_or_clone(self.keys.settings());
         let is_of = |body: &[u8]| Release::decode_alone(body).is_ok_and(|one| one.module.folded() == module.folded());
         settings.intents.retain(|intent| !matches!(intent, Intent::Release(body) if is_of(body)));
         self.keys.save_settings(settings).await?;
@@ -344,7 +356,7 @@ impl Witnessing {
 
 /// Sends a request to a relay and returns the answer of the witness beside it, if one comes in time.
 async fn send(mesh: &MeshHandle, relay: NetPeerId, request: &[u8]) -> Option<Vec<u8>> {
-    let asking = mesh.ask_peer(relay, PROTOCOL, request.to_vec());
+    let asking = mesh.ask_relay(relay, PROTOCOL, request.to_vec());
     pin_mut!(asking);
     match select(asking, Delay::new(PATIENCE)).await {
         Either::Left((Some(Ok(bytes)), _)) => Some(bytes),

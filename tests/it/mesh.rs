@@ -122,7 +122,7 @@ fn claim_is_confirmed_by_witnesses_and_peers_see_it() {
         let (network, _servers) = witnessed(3, 2).await;
         let alice = TestNode::join(network.clone()).await;
         alice.claim("alice").await.unwrap();
-        assert_eq!(alice.me().await.name_status, Some(NameStatus::Provisional), "nobody has seen it yet");
+        assert_eq!(alice.me().await.name_status, Some(NameStatus::Intent), "nobody has seen it yet");
         alice.is_confirmed().await;
         let bob = TestNode::join(network).await;
         eventually("bob sees a confirmed name", async || {
@@ -150,7 +150,7 @@ fn offline_claim_is_confirmed_later_and_beats_an_earlier_date() {
         let late = TestNode::join(network.clone()).await;
         late.claim("nova").await.unwrap();
         late.is_confirmed().await;
-        assert_eq!(early.me().await.name_status, Some(NameStatus::Provisional));
+        assert_eq!(early.me().await.name_status, Some(NameStatus::Intent));
         let early = TestNode::join_with(early.leave().await, network).await;
         eventually("the unwitnessed claim gives way", async || early.me().await.lost_name.is_some()).await;
         assert_eq!(early.look_up("nova").await.holder.unwrap().person.did, late.me().await.did.unwrap());

@@ -238,7 +238,7 @@ impl Installer {
         let _one_at_a_time = self.registry.begin_write().await;
         let Ok(keys) = self.keys.keys() else { return };
         let now = self.context.now();
-        let mut settings = self.keys.settings().clone();
+        let mut settings = Rc::unwrap_or_clone(self.keys.settings());
         names.into_iter().for_each(|name| *settings.installs.counted.entry(name).or_default() += 1);
         let is_due = settings.installs.written_at.is_none_or(|at| at.plus(COUNT_EVERY) <= now);
         let mut edits = Vec::new();

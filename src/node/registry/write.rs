@@ -2,6 +2,8 @@
 //! explained at [`Registry`](super).
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::time::Duration;
 
 use cid::Cid;
 
@@ -81,7 +83,10 @@ impl Registry {
     pub(crate) fn claim_of(&self, name: ClaimedName) -> Claim {
         let key: NameKey = (name.kind(), name.folded());
         let after = self.read_model().registry().name(&key).last_end();
-        Claim { name, after, round: 0, withdrawals: Vec::new(), at: self.context.now(), work: 0 }
+        // A clock that was set back does not make the newer name the earlier one.
+        let own = self.keys.identity().and_then(|own| Some(self.read_model().claims_of(&own).last()?.2));
+        let at = own.map_or(self.context.now(), |last| self.context.now().max(last.plus(Duration::from_millis(1))));
+        Claim { name, after, round: 0, withdrawals: Vec::new(), at, work: 0 }
     }
 
     /// Signs the draft, commits everything about it in one batch, and only then shows and announces it. Returns the
@@ -120,7 +125,7 @@ impl Registry {
         if !self.keys.has_identity() {
             batch.push(keys_write(keys, None));
         }
-        let mut settings = self.keys.settings().clone();
+        let mut settings = Rc::unwrap_or_clone(self.keys.settings());
         if draft.facts.iter().any(|fact| matches!(fact, Body::Claim(_))) || !draft.intents.is_empty() {
             settings.refused_name = None;
         }
@@ -279,7 +284,7 @@ impl Registry {
     pub(crate) async fn stage(&self, keys: &Keys, body: &Body) -> Result<Entry, Failure> {
         let head = self.writable_head(&keys.facts_log())?.ok_or_else(errors::no_identity)?;
         let entry = Entry::after(&self.context.network.topic, &keys.device, &head, body.kind() as u8, body.encode());
-        let mut settings = self.keys.settings().clone();
+        let mut settings = Rc::unwrap_or_clone(self.keys.settings());
         settings.staged = Some(entry.encode());
         self.keys.save_settings(settings).await?;
         Ok(entry)
@@ -294,7 +299,7 @@ impl Registry {
         intent: &Intent,
         refused_name: Option<RefusedName>,
     ) -> Result<(), Failure> {
-        let mut settings = self.keys.settings().clone();
+        let mut settings = Rc::unwrap_or_clone(self.keys.settings());
         settings.staged = None;
         settings.intents.retain(|other| other != intent);
         if refused_name.is_some() {
