@@ -58,8 +58,6 @@ use host::{News, serve};
 const KEY_RECORD: &str = "node";
 /// The key of [`Table::Settings`] under which the peers of earlier runs are stored.
 const PEERS_RECORD: &str = "peers";
-/// How often missing receipts are requested.
-const RECEIPTS_EVERY: Duration = Duration::from_secs(20);
 
 /// Why a node can't take part in its network.
 #[derive(Debug, thiserror::Error)]
@@ -204,7 +202,7 @@ impl Peering {
                 () = receipts => {
                     let node = peering.node.clone();
                     sessions.push(collect_receipts_and_share_lists(node).boxed_local());
-                    receipts = Delay::new(RECEIPTS_EVERY).fuse();
+                    receipts = Delay::new(peering.node.witnessing.pause()).fuse();
                 }
             }
         }

@@ -37,7 +37,7 @@ use crate::receipts::{self, Outcome, WitnessLink};
 use crate::registry::{Draft, Registry};
 use crate::store::Durability;
 use gen_registry_api::{Event, Failure};
-use gen_registry_core::keys::PublicKey;
+use gen_registry_core::keys::{Did, PublicKey};
 use gen_registry_core::log::body::Release;
 use gen_registry_core::log::{Body, Entry, EntryId, Opening};
 use gen_registry_core::name::{ClaimedName, ModuleName, NameKind};
@@ -50,6 +50,8 @@ use gen_registry_core::time::Timestamp;
 
 /// How long one witness may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How often at least it is asked for what is wanted.
+const COLLECT_EVERY: Duration = Duration::from_secs(20);
 /// After a refusal the same fact is shown again, later each time: the witness may have had its clock wrong.
 const RETRY_FIRST: Duration = Duration::from_secs(30);
 const RETRY_DOUBLINGS_MAX: u32 = 7;
@@ -70,6 +72,14 @@ pub(crate) struct Witnessing {
     partial: RefCell<BTreeMap<EntryId, Vec<Receipt>>>,
     /// What was refused, how often, and when to ask again.
     refused: RefCell<BTreeMap<EntryId, (u32, Timestamp)>>,
+}
+
+/// An end of a name whose hold runs, or has passed.
+struct GiveUpUnderWay {
+    announced: EntryId,
+    claim: EntryId,
+    /// When it may be finished.
+    finish_from: Timestamp,
 }
 
 /// The way to witnesses over the relays that they are beside.
@@ -296,21 +306,9 @@ impl Witnessing {
     /// Finishes own give-ups whose hold has passed and that nobody objected to.
     async fn finish_give_ups(&self, keys: &Keys) -> Result<(), Failure> {
         let Some(key) = keys.identity_key() else { return Ok(()) };
-        let due: Vec<(EntryId, EntryId)> = {
-            let read_model = self.registry.read_model();
-            let registry = read_model.registry();
-            let hold = registry.history().genesis().parameters.hold;
-            let did = keys.did();
-            let own = registry.facts().by_identity(&did).filter(|fact| Counts::counts(registry, fact));
-            let due = own.filter_map(|fact| {
-                let give_up = fact.give_up()?;
-                let has_passed = registry.witnessed_at(&fact.id)?.plus(hold) <= self.context.now();
-                let mut answers = registry.facts().finishes_of(&fact.id).chain(registry.facts().vetoes_of(&fact.id));
-                (has_passed && answers.next().is_none()).then_some((fact.id, give_up.claim))
-            });
-            due.collect()
-        };
-        for (announced, claim) in due {
+        let now = self.context.now();
+        let due = self.open_give_ups(&keys.did()).into_iter().filter(|one| one.finish_from <= now);
+        for GiveUpUnderWay { announced, claim, .. } in due.collect::<Vec<_>>() {
             let statement = Statement::Finish(Finish { announced, ends: *claim.digest() });
             let signed = SignedStatement::sign(&self.context.network.topic, keys.did(), &key, statement);
             let finish = Body::Statement(Box::new(signed), DeviceList::default());
@@ -318,6 +316,31 @@ impl Witnessing {
             self.registry.write(None, keys.clone(), Draft::of_facts(vec![finish])).await?;
         }
         Ok(())
+    }
+
+    /// Own give-ups that count and that nothing has answered yet.
+    fn open_give_ups(&self, did: &Did) -> Vec<GiveUpUnderWay> {
+        let read_model = self.registry.read_model();
+        let registry = read_model.registry();
+        let hold = registry.history().genesis().parameters.hold;
+        let own = registry.facts().by_identity(did).filter(|fact| Counts::counts(registry, fact));
+        let open = own.filter_map(|fact| {
+            let claim = fact.give_up()?.claim;
+            let finish_from = registry.witnessed_at(&fact.id)?.plus(hold);
+            let mut answers = registry.facts().finishes_of(&fact.id).chain(registry.facts().vetoes_of(&fact.id));
+            answers.next().is_none().then_some(GiveUpUnderWay { announced: fact.id, claim, finish_from })
+        });
+        open.collect()
+    }
+
+    /// Returns how long to wait before asking again: until a hold has passed, and never longer than [`COLLECT_EVERY`].
+    pub(crate) fn pause(&self) -> Duration {
+        let now = self.context.now();
+        let open = self.keys.identity().map(|did| self.open_give_ups(&did)).unwrap_or_default();
+        // One that is due was tried just now.
+        let until = |one: &GiveUpUnderWay| Duration::from_millis(one.finish_from.as_millis().saturating_sub(now.as_millis()));
+        let next = open.iter().map(until).filter(|pause| !pause.is_zero()).min();
+        next.map_or(COLLECT_EVERY, |next| next.min(COLLECT_EVERY))
     }
 
     fn schedule_retry(&self, entry: EntryId) {

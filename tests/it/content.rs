@@ -10,7 +10,6 @@ use gen_registry_api::*;
 use gen_registry_core::artifact::Artifact;
 use gen_registry_core::canonical::DecodeError;
 use gen_registry_core::digest::cid_of;
-use gen_registry_core::identity::Topic;
 use gen_registry_core::limits::BLOCK_MAX_BYTES;
 use gen_registry_core::sync::blocks::wire::{IN_FLIGHT_MAX, Message};
 use gen_registry_core::sync::rejection::Rejection;

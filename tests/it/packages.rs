@@ -7,7 +7,6 @@ use std::rc::Rc;
 
 use gen_registry_api::*;
 use gen_registry_core::digest::Digest;
-use gen_registry_core::identity::Topic;
 use gen_registry_core::name::ModuleName;
 use gen_registry_core::name_proof;
 use gen_registry_node::Network;

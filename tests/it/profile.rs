@@ -325,7 +325,7 @@ fn backup_restores_everything_or_changes_nothing() {
 
     let Ok(Answer::Imported(imported)) = fresh.ask(import(&file, PASSPHRASE)) else { panic!("not imported") };
     assert_eq!((imported.me.did, imported.me.username), (me.did, me.username));
-    assert_eq!(imported.new_changes, 2);
+    assert_eq!(imported.new_changes, 4, "opening, claim, and two edits");
     let fresh = fresh.restart();
     let again = fresh.me(Command::WhoAmI);
     assert_eq!(again.profile, me.profile);

@@ -1,5 +1,7 @@
 //! Networks for tests: with witnesses whose keys a test has, and as a server names one.
 
+use std::time::Duration;
+
 use gen_registry_core::actors::{BEGIN, succession_key};
 use gen_registry_core::keys::PublicKey;
 use gen_registry_core::limits::PARAMETERS_VERSION;
@@ -9,14 +11,14 @@ use gen_registry_node::network::NetworkParameters;
 
 use crate::support::server::{Server, network_of};
 
-/// A network whose witnesses are these, which asks for work of so many bits. Holds last 20 s.
+/// A network whose witnesses are these, which asks for work of so many bits. A hold lasts 2 s.
 pub fn founded_by(witnesses: &[PublicKey], threshold: u8, work_bits: u32) -> Network {
     let succession = (0..witnesses.len()).map(|at| succession_key(0, at as u8).public().digest());
     let genesis = Genesis {
         name: "A network of a test".to_owned(),
         created_at: BEGIN,
         set: WitnessSet::new(witnesses.iter().copied(), threshold, succession),
-        parameters: Parameters { work_bits, ..Parameters::for_tests(PARAMETERS_VERSION) },
+        parameters: Parameters { work_bits, hold: Duration::from_secs(2), ..Parameters::for_tests(PARAMETERS_VERSION) },
         nonce: [9; 16],
     };
     genesis.check().unwrap();
