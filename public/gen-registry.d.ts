@@ -378,7 +378,7 @@ advice: string, };
 /**
  * Stable codes; in JavaScript `error.code` is the camelCase text.
  */
-export type FailureCode = "nameInvalid" | "nameTaken" | "nameCoolingDown" | "tooManyNames" | "noName" | "noIdentity" | "identityExists" | "identityForked" | "profileInvalid" | "avatarInvalid" | "locked" | "wrongPassphrase" | "weakPassphrase" | "wrongWords" | "phraseInvalid" | "backupDamaged" | "backupTooLarge" | "backupNewer" | "backupOtherNetwork" | "documentFull" | "confirmationWrong" | "contentMissing" | "contentInvalid" | "storageFull" | "storageFailed" | "reloadNeeded" | "noWriter" | "moduleInvalid" | "versionInvalid" | "versionTaken" | "notYourModule" | "tooManyModules" | "unknownModule" | "dependencyUnknown" | "unresolvable" | "newImports" | "wrongBytes" | "lockfileInvalid" | "runFailed" | "runTimedOut" | "neededByOthers" | "blocked" | "unknownUser" | "channelInvalid" | "notInChannel" | "tooManyChannels" | "textInvalid" | "tooFast" | "invalidArgument" | "internal";
+export type FailureCode = "nameInvalid" | "nameTaken" | "nameCoolingDown" | "tooManyNames" | "noName" | "noIdentity" | "identityExists" | "identityForked" | "profileInvalid" | "avatarInvalid" | "locked" | "wrongPassphrase" | "weakPassphrase" | "wrongWords" | "phraseInvalid" | "backupDamaged" | "backupTooLarge" | "backupNewer" | "backupOtherNetwork" | "documentFull" | "confirmationWrong" | "contentMissing" | "contentInvalid" | "storageFull" | "storageFailed" | "reloadNeeded" | "unknownNetwork" | "tooManyNetworks" | "noNetwork" | "noWriter" | "moduleInvalid" | "versionInvalid" | "versionTaken" | "notYourModule" | "tooManyModules" | "unknownModule" | "dependencyUnknown" | "unresolvable" | "newImports" | "wrongBytes" | "lockfileInvalid" | "runFailed" | "runTimedOut" | "neededByOthers" | "blocked" | "unknownUser" | "channelInvalid" | "notInChannel" | "tooManyChannels" | "textInvalid" | "tooFast" | "invalidArgument" | "internal";
 
 /**
  * What looking for a name came to.
@@ -706,6 +706,19 @@ export type NeededModule = { name: string, version: string,
 needs: Array<string>, };
 
 /**
+ * A network as people tell it from others: its name says nothing by itself, so it is never shown without its topic.
+ */
+export type NetworkName = { 
+/**
+ * As its founder named it; two networks may have one name.
+ */
+name: string, 
+/**
+ * 64 hex digits.
+ */
+topic: string, };
+
+/**
  * Peers and relays as they are now.
  */
 export type NetworkReport = { connection: ConnectionState, 
@@ -714,13 +727,37 @@ export type NetworkReport = { connection: ConnectionState,
  */
 node: string | null, 
 /**
- * The network's topic, 64 hex digits.
+ * As its founder named it.
+ */
+name: string, 
+/**
+ * The network's topic: the digest of its genesis, 64 hex digits.
  */
 topic: string, 
 /**
+ * When it was founded, as its founder says. 0: the built-in network.
+ */
+createdAt: number, 
+/**
+ * Its waits are too short for names that matter.
+ */
+forTests: boolean, 
+/**
  * `did:key:…` of those whose receipts confirm names, and how many receipts it takes.
  */
-witnesses: Array<string>, threshold: number, relays: Array<RelayEntry>, 
+witnesses: Array<string>, threshold: number, 
+/**
+ * How many witnesses may be lost before nothing new is confirmed.
+ */
+mayLose: number, 
+/**
+ * How many witnesses may lie before a name can be confirmed for two.
+ */
+mayLie: number, 
+/**
+ * The digests of the changes of the witnesses that this device follows, in order.
+ */
+changes: Array<string>, relays: Array<RelayEntry>, 
 /**
  * Longest connected first.
  */
@@ -736,7 +773,23 @@ rejections: Array<[Rejection, number]>,
 /**
  * Why what the page's server says of its network is left aside.
  */
-leftAside: ParametersError | null, };
+leftAside: ParametersError | null, 
+/**
+ * The networks of this browser, each with a profile of its own.
+ */
+networks: Array<NetworkName>, 
+/**
+ * The topic of the network to which the link belongs that opened this page, if that is another one.
+ */
+linked: string | null, 
+/**
+ * The newest change of the witnesses that this device follows, or the topic: what a link carries.
+ */
+newest: string, 
+/**
+ * This browser also has a profile of an earlier version of the program. It is left as it is, and not used.
+ */
+earlierProfile: boolean, };
 
 /**
  * What the node emits by itself.
@@ -820,9 +873,9 @@ avatar: string | null,
 mine: boolean, };
 
 /**
- * Why the parameters of a network that a server states can't be used. Worded as half a sentence about that server.
+ * Why what a server says of its network is left aside. Worded as half a sentence about that server.
  */
-export type ParametersError = "topic" | { "version": number } | "witness" | { "threshold": { threshold: number, witnesses: number, } } | "work" | "iceServer" | "tooMuch" | "otherNetwork";
+export type ParametersError = { "version": number } | "genesis" | { "setChange": number } | { "rival": number } | { "behind": { served: number, known: number, } } | "iceServer" | "tooMuch" | "linkUnknown" | { "otherNetwork": NetworkName };
 
 export type PeerCount = { at: number, peers: number, };
 

@@ -91,6 +91,7 @@ typed! {
     forget_identity(confirm: String): Command::ForgetIdentity { confirm } => Me -> Box<Me>;
     status(): Command::Status => Status -> Status;
     network(): Command::Network => Network -> NetworkReport;
+    open_network(topic: String): Command::OpenNetwork { topic } => Network -> NetworkReport;
     statistics(days: u32): Command::Statistics { days } => Statistics -> Box<Statistics>;
     retry_connections(): Command::RetryConnections => Network -> NetworkReport;
     find(kind: NameKind, name: String): Command::Find { kind, name } => Lookup -> Box<FindReport>;

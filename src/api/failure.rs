@@ -49,6 +49,11 @@ pub enum FailureCode {
     StorageFull,
     StorageFailed,
     ReloadNeeded,
+    /// Neither this browser nor its server has it.
+    UnknownNetwork,
+    TooManyNetworks,
+    /// The page came by a link to another network than its server's, and the person has not chosen yet.
+    NoNetwork,
     /// The tab that writes did not answer.
     NoWriter,
     ModuleInvalid,

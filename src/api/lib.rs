@@ -90,6 +90,9 @@ pub enum Command {
     Status,
     /// Peers, relays and what they did. Answer: [`Answer::Network`].
     Network,
+    /// Opens another network's profile from the next load of the page: of a network of this browser, or of the one that
+    /// the page's server belongs to. Answer: [`Answer::Network`].
+    OpenNetwork { topic: String },
     /// Sums of what this device has seen, over the last days (at most 366). Answer: [`Answer::Statistics`].
     Statistics { days: u32 },
     /// Something changed outside (the device is online again): look for peers now. Answer: [`Answer::Network`].

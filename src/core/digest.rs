@@ -98,16 +98,19 @@ pub fn hex(bytes: &[u8]) -> String {
 
 /// Reads 32 bytes from exactly 64 hexadecimal digits of either case.
 pub fn bytes_from_hex(text: &str) -> Result<[u8; 32], DigestError> {
-    let digits = text.as_bytes();
-    if digits.len() != 64 {
+    if text.len() != 64 {
         return Err(DigestError::Length(text.chars().count()));
     }
-    let mut bytes = [0; 32];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        let digit = |at: usize| (pair[at] as char).to_digit(16).ok_or(DigestError::NotHex);
-        *byte = (digit(0)? * 16 + digit(1)?) as u8;
-    }
-    Ok(bytes)
+    let bytes = unhex(text).ok_or(DigestError::NotHex)?;
+    Ok(bytes.try_into().expect("64 digits are 32 bytes"))
+}
+
+/// Reads bytes from hexadecimal digits of either case; `None` for anything else, and for half a byte at the end.
+pub fn unhex(text: &str) -> Option<Vec<u8>> {
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let byte = |pair: &[u8; 2]| Some((digit(pair[0])? * 16 + digit(pair[1])?) as u8);
+    if rest.is_empty() { pairs.iter().map(byte).collect() } else { None }
 }
 
 /// The CID of a block's bytes.

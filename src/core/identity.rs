@@ -128,9 +128,6 @@ pub enum SignatureError {
     Forged,
 }
 
-/// The longest name of a network. 64 characters are taken for the topic itself.
-pub const TOPIC_NAME_MAX_CHARS: usize = 63;
-
 impl Topic {
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
@@ -355,24 +352,6 @@ impl<'de> Deserialize<'de> for Identity {
 impl fmt::Debug for Topic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", Digest::from_bytes(self.0))
-    }
-}
-
-/// Neither 64 hex digits nor a name for a network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a network is named by 64 hex digits, or by a text of up to {TOPIC_NAME_MAX_CHARS} characters")]
-pub struct TopicError;
-
-/// 64 hex digits as they are; of any other text, its SHA-256.
-impl FromStr for Topic {
-    type Err = TopicError;
-
-    fn from_str(text: &str) -> Result<Self, TopicError> {
-        if let Ok(bytes) = bytes_from_hex(text) {
-            return Ok(Self(bytes));
-        }
-        let named = !text.trim().is_empty() && text.chars().count() <= TOPIC_NAME_MAX_CHARS;
-        if named { Ok(Self(*Digest::of(text.as_bytes()).as_bytes())) } else { Err(TopicError) }
     }
 }
 

@@ -34,6 +34,7 @@ use crate::canonical::{DecodeError, Decoder, Encoder};
 use crate::digest::Digest;
 use crate::identity::Topic;
 use crate::keys::PublicKey;
+use crate::name::is_invisible;
 use crate::proof_of_work::WORK_BITS_MAX;
 use crate::time::Timestamp;
 
@@ -273,7 +274,7 @@ impl Genesis {
 
     /// Checks every rule of a genesis.
     pub fn check(&self) -> Result<(), GenesisError> {
-        let is_seen = |c: char| !c.is_control() && (c == ' ' || !c.is_whitespace());
+        let is_seen = |c: char| !is_invisible(c) && (c == ' ' || !c.is_whitespace());
         let length = self.name.chars().count();
         if length == 0
             || length > NETWORK_NAME_MAX_CHARS

@@ -1,5 +1,6 @@
 //! Failures and reasons in sentences for people. Deciding happens elsewhere; this file only words it.
 
+use crate::network::directory::DirectoryError;
 use crate::store::StoreError;
 use gen_registry_api::{Failure, FailureCode};
 use gen_registry_core::name::NameError;
@@ -24,6 +25,25 @@ pub(super) fn store_failed(error: StoreError) -> Failure {
                 "Nothing was changed. Try again; if it goes on, export a backup and restart the browser.",
             )
         }
+    }
+}
+
+pub(super) fn unknown_network() -> Failure {
+    Failure::new(
+        FailureCode::UnknownNetwork,
+        "Neither this browser nor the server of this page has that network.",
+        "Open the page at a server of that network.",
+    )
+}
+
+pub(super) fn not_listed(error: DirectoryError) -> Failure {
+    match error {
+        DirectoryError::Full => Failure::new(
+            FailureCode::TooManyNetworks,
+            "This browser has a profile in as many networks as it can keep apart.",
+            "Use another browser, or another profile of this one.",
+        ),
+        DirectoryError::Store(error) => store_failed(error),
     }
 }
 

@@ -15,14 +15,15 @@
 //! - `people` (questions); `profile` (the own name and description); `notices`; `block_list`; `backup`
 //! - [`blocks`] (content of modules and pictures); [`lookup`]; `receipts`; `modules`
 //! - `channels`, `chat` (presence and channels between peers)
-//! - [`peering`]: the sessions with peers, on top of all; [`network`]: which network it is; [`witness`]: on a server
+//! - [`peering`]: the sessions with peers, on top of all; [`network`]: which network it is; `networks`: those of this
+//!   browser; [`witness`]: on a server
 //!
 //! [`next`] has the running parts of the second format, which none of these uses yet.
 //!
 //! A profile's life, as a host drives it:
 //!
 //! ```text
-//!   network::at_start(records, asking)      which network the profile belongs to
+//!   network::opening::decide(..)            which network's profile is opened; `network::pin` keeps it
 //!   Node::start(store, environment, ..)     reads key, settings and read model; replays no document
 //!   node.subscribe(listener)                events, for as long as the node lives
 //!   node.handle(Command::WhoAmI)            works from now on, with or without peers
@@ -52,6 +53,7 @@ mod modules;
 pub mod net;
 pub mod network;
 pub mod next;
+mod networks;
 mod notices;
 pub mod peering;
 mod peers;
@@ -87,6 +89,7 @@ use crate::key_store::KeyStore;
 use crate::lookup::Lookups;
 use crate::modules::Modules;
 use crate::modules::installed;
+use crate::networks::Networks;
 use crate::notices::Notices;
 use crate::peers::PeerTable;
 use crate::peers::report::network_report;
@@ -123,6 +126,7 @@ pub struct Node {
     replication: Rc<Replication>,
     admission: Rc<Admission>,
     peers: Rc<PeerTable>,
+    networks: Networks,
     presence: Rc<PresenceService>,
     reputation: Rc<ReputationTracker>,
     people: Rc<People>,
@@ -202,7 +206,11 @@ impl Node {
             Command::Person { did } => Ok(Answer::Person(self.people.person(&did)?.map(Box::new))),
             Command::Block { cid } => Ok(Answer::Block(self.content.block(&cid).await?)),
             Command::Status => Ok(Answer::Status(self.people.status(self.chat.clock_apart()).await)),
-            Command::Network => Ok(Answer::Network(self.network_report())),
+            Command::Network => Ok(Answer::Network(self.network_report().await)),
+            Command::OpenNetwork { topic } => {
+                self.open_network(&topic).await?;
+                Ok(Answer::Network(self.network_report().await))
+            }
             Command::Statistics { days } => {
                 let counts = statistics::count(&self.context, &self.registry, &self.peers, days).await;
                 Ok(Answer::Statistics(Box::new(counts)))
@@ -211,7 +219,7 @@ impl Node {
                 if let Some(mesh) = self.peers.mesh() {
                     mesh.retry_connections();
                 }
-                Ok(Answer::Network(self.network_report()))
+                Ok(Answer::Network(self.network_report().await))
             }
             Command::Find { kind, name } => Ok(Answer::Lookup(Box::new(self.lookups.find(kind, &name).await?))),
             Command::RecoveryPhrase => Ok(Answer::RecoveryPhrase(self.keys.recovery_phrase()?)),
@@ -267,8 +275,9 @@ impl Node {
     }
 
     /// Returns what the network screen shows.
-    fn network_report(&self) -> NetworkReport {
-        network_report(&self.context, &self.peers, &self.reputation)
+    async fn network_report(&self) -> NetworkReport {
+        let networks = self.list_networks().await;
+        NetworkReport { networks, ..network_report(&self.context, &self.peers, &self.reputation) }
     }
 
     /// Listens to every event until [`Node::unsubscribe`].

@@ -46,7 +46,7 @@ use crate::net::mesh::{
     MessageAcceptance,
 };
 use crate::net::transport::TransportStack;
-use crate::network::{self, Endpoints, NetworkParameters, ParametersError};
+use crate::network::Endpoints;
 use crate::peers::ViewChanges;
 use crate::store::records::{StoredRecord, put};
 use crate::store::{Durability, StoreError, Table};
@@ -330,40 +330,6 @@ async fn save_scores_and_notices(node: Rc<Node>) {
 }
 
 impl Node {
-    /// Returns how other nodes are found, as it was known at the start.
-    pub fn endpoints(&self) -> Endpoints {
-        self.context.network.endpoints()
-    }
-
-    /// Stores what the server says of the network now and returns how others are found. New witnesses count from the
-    /// next start: claims were ranked by the rules of this one. On failure it returns the old endpoints.
-    pub async fn refresh_endpoints(&self, answer: Option<NetworkParameters>) -> Endpoints {
-        match network::settle(&self.context.records, answer).await {
-            Ok((fresh, fault)) => {
-                self.note_server(fault);
-                if fresh.rules != self.context.network.rules {
-                    tracing::info!("the network has other witnesses now; they count from the next start");
-                }
-                fresh.endpoints()
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the network's parameters of today will not be known tomorrow");
-                self.endpoints()
-            }
-        }
-    }
-
-    /// Records whether the parameters of the page's server were refused, and why; the network screen shows it.
-    pub fn note_server(&self, fault: Option<ParametersError>) {
-        if let Some(fault) = fault {
-            tracing::warn!(%fault, "what the server says of the network is left aside");
-        }
-        let changed = self.peers.note_server_fault(fault);
-        if changed {
-            self.context.emit(&Event::NetworkChanged);
-        }
-    }
-
     /// Returns the node's key, generated at the first use. A damaged one is replaced: it names a node, not a person.
     async fn node_key(&self) -> Result<NodeKey, StoreError> {
         if let StoredRecord::Record(bytes) =

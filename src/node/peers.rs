@@ -41,7 +41,7 @@ pub(crate) struct PeerTable {
     /// The rate of gossip that this node forwards.
     passing_on: RefCell<PassingOn>,
     /// Why the parameters of the page's server were refused, if they were.
-    server_fault: Cell<Option<ParametersError>>,
+    server_fault: RefCell<Option<ParametersError>>,
     /// The number of peers, and since when.
     peer_counts: RefCell<VecDeque<(Timestamp, u64)>>,
 }
@@ -73,12 +73,14 @@ impl PeerTable {
 
     /// Records whether the server's parameters were refused. Returns whether that changed.
     pub(crate) fn note_server_fault(&self, fault: Option<ParametersError>) -> bool {
-        self.server_fault.replace(fault) != fault
+        let changed = *self.server_fault.borrow() != fault;
+        self.server_fault.replace(fault);
+        changed
     }
 
     /// Returns why they were refused, if they were.
     pub(crate) fn server_fault(&self) -> Option<ParametersError> {
-        self.server_fault.get()
+        self.server_fault.borrow().clone()
     }
 
     /// Records that the node left its network.

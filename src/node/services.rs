@@ -30,6 +30,7 @@ use crate::modules::installed::{Installations, InstalledModules};
 use crate::modules::publish::Publisher;
 use crate::modules::run::Runner;
 use crate::modules::search::ModuleSearch;
+use crate::networks::Networks;
 use crate::notices::{NoticeLog, Notices};
 use crate::peers::PeerTable;
 use crate::people::People;
@@ -124,6 +125,7 @@ impl Node {
             replication,
             admission,
             peers,
+            networks: Networks::default(),
             presence,
             reputation,
             people,

@@ -1,4 +1,5 @@
-//! One profile in several tabs: one tab runs the node (the writer), the others forward their commands to it.
+//! One profile in several tabs: one tab runs the node (the writer), the others forward their commands to it. Each network
+//! has a profile of its own, with its own database, lock and channel ([`opening`]).
 //!
 //! Every tab requests the same exclusive Web Lock. The browser grants it to one; that tab opens the store and answers.
 //! When it is closed, or crashes, the browser grants the lock to the next one. Every command carries an id, and the
@@ -21,6 +22,8 @@
 //! If tab B itself is granted the lock, it carries out its own unanswered commands. If no writer shows any sign after
 //! five sendings, the command fails with [`FailureCode::NoWriter`].
 
+mod opening;
+
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -35,7 +38,9 @@ use wasm_bindgen_futures::spawn_local;
 use crate::Node;
 use crate::RequestId;
 use crate::errors;
-use crate::network::{self, Start};
+use crate::network::directory::NetworkDirectory;
+use crate::network::opening::{Opening, Served};
+use crate::network::{Network, pin};
 use crate::peering::Peering;
 use crate::platform::Environment;
 use crate::platform::browser::Browser;
@@ -47,13 +52,8 @@ use crate::store::records::Records;
 use crate::store::{Store, StoreError};
 use gen_registry_api::client::{Listener, NodeConnection};
 use gen_registry_api::*;
+use opening::{Found, Undecided};
 
-/// The name of the profile's IndexedDB database.
-const DATABASE: &str = "gen-registry";
-/// The name of the Web Lock that the writer holds.
-const LOCK: &str = "gen-registry-writer";
-/// The name of the BroadcastChannel between tabs.
-const CHANNEL: &str = "gen-registry";
 /// A writer acknowledges a command at once; without an acknowledgement for this long, the command is sent again.
 const RESEND_MILLIS: u32 = 3_000;
 /// After this many sendings without any sign of a writer the command fails.
@@ -99,6 +99,8 @@ enum TabRole {
     Writing(Rc<Node>),
     /// This tab has the lock, but the store can't be opened.
     Failed(StoreError),
+    /// This tab belongs to no network: it came by a link, and the person has to choose first.
+    Undecided(Rc<Undecided>),
 }
 
 /// The state of a tab, shared by its handles.
@@ -118,6 +120,10 @@ struct SharedTab {
     others: RefCell<BTreeSet<String>>,
     /// Whether this tab writes into memory only, because the browser refuses storage.
     volatile: Cell<bool>,
+    /// The network of the link by which this tab was opened.
+    linked: RefCell<Option<String>>,
+    /// Whether this browser also has a profile of the first version.
+    earlier_profile: Cell<bool>,
 }
 
 /// A tab's connection to the profile's node. Clones share it.
@@ -138,30 +144,58 @@ impl Tab {
             tab: id.iter().map(|byte| format!("{byte:02x}")).collect(),
             others: RefCell::default(),
             volatile: Cell::new(false),
+            linked: RefCell::default(),
+            earlier_profile: Cell::new(false),
         });
         let tab = Self(shared);
-        let receiver = tab.clone();
-        match TabChannel::open(CHANNEL, move |bytes| receiver.receive(&bytes)) {
-            Ok(channel) => *tab.0.channel.borrow_mut() = Some(channel),
-            Err(error) => tracing::error!(?error, "there is no channel to other tabs"),
-        }
-        tab.announce_tab();
         let leaving = tab.clone();
         when_leaving(move || leaving.leave());
-        let writer = tab.clone();
-        spawn_local(async move { writer.write_when_possible().await });
+        let opening = tab.clone();
+        spawn_local(async move { opening.open_profile().await });
         tab
+    }
+
+    /// Finds out which network's profile this tab opens, then joins its other tabs.
+    async fn open_profile(&self) {
+        let Found { directory, opening, linked, earlier_profile } = match opening::find().await {
+            Ok(found) => found,
+            Err(error) => return self.take_role(TabRole::Failed(error)),
+        };
+        self.0.earlier_profile.set(earlier_profile);
+        self.0.linked.replace(linked.map(String::from));
+        match opening {
+            Opening::Undecided { served } => {
+                self.take_role(TabRole::Undecided(Rc::new(Undecided { directory, served })));
+            }
+            Opening::Profile { network, served } => {
+                self.join_tabs(&network);
+                self.write_when_possible(directory, network, served).await;
+            }
+        }
+    }
+
+    /// Opens the channel to the other tabs of the network, and sends them what was asked for meanwhile.
+    fn join_tabs(&self, network: &Network) {
+        let receiver = self.clone();
+        match TabChannel::open(&opening::database_of(&network.topic), move |bytes| receiver.receive(&bytes)) {
+            Ok(channel) => *self.0.channel.borrow_mut() = Some(channel),
+            Err(error) => tracing::error!(?error, "there is no channel to other tabs"),
+        }
+        self.announce_tab();
+        self.send_pending();
     }
 
     /// Waits for the lock, starts the node, and takes over: other tabs send their unanswered commands again, and this
     /// tab's own are carried out.
-    async fn write_when_possible(&self) {
-        if !become_writer(LOCK).await {
+    async fn write_when_possible(&self, directory: NetworkDirectory, network: Network, served: Option<Served>) {
+        if !become_writer(&opening::lock_of(&network.topic)).await {
             tracing::error!("the lock of the writing tab was refused");
             return;
         }
-        let role = match self.start().await {
-            Ok((node, asked)) => {
+        let asked = served.is_some();
+        let role = match self.start(network).await {
+            Ok(node) => {
+                node.keep_networks(directory, served);
                 let node = Rc::new(node);
                 let tab = self.clone();
                 Node::subscribe(&node, Rc::new(move |event| tab.broadcast(event)));
@@ -175,11 +209,16 @@ impl Tab {
                 TabRole::Failed(error)
             }
         };
-        *self.0.role.borrow_mut() = role;
         // The other tabs announce themselves again; the last writer may have gone without a message.
         self.0.others.borrow_mut().clear();
+        self.take_role(role);
         self.send(&Message::Ready);
         self.dispatch(&Event::WriterChanged);
+    }
+
+    /// Sets what this tab does, and carries out its own unanswered commands.
+    fn take_role(&self, role: TabRole) {
+        *self.0.role.borrow_mut() = role;
         for (id, pending) in std::mem::take(&mut *self.0.pending.borrow_mut()) {
             let tab = self.clone();
             // Carried out here: there is no other tab to send it to again.
@@ -193,10 +232,10 @@ impl Tab {
     }
 
     /// Opens the store and starts the node. A browser that refuses storage still gets a registry, in memory, for as
-    /// long as the page is open. The second value says whether the server was asked for the network's parameters.
-    async fn start(&self) -> Result<(Node, bool), StoreError> {
-        let tab = self.clone();
-        let store: Rc<dyn Store> = match IndexedDb::open(DATABASE, move || tab.broadcast(&Event::ReloadNeeded)).await {
+    /// long as the page is open.
+    async fn start(&self, network: Network) -> Result<Node, StoreError> {
+        let (tab, database) = (self.clone(), opening::database_of(&network.topic));
+        let store: Rc<dyn Store> = match IndexedDb::open(&database, move || tab.broadcast(&Event::ReloadNeeded)).await {
             Ok(store) => Rc::new(store),
             Err(StoreError::Newer) => return Err(StoreError::Newer),
             Err(error) => {
@@ -205,11 +244,8 @@ impl Tab {
                 Rc::new(MemoryStore::new())
             }
         };
-        let Start { network, fault, asked } =
-            network::at_start(&Records::new(store.clone()), parameters::fetch()).await?;
-        let node = Node::start(store, Rc::new(Browser), network).await?;
-        node.note_server(fault);
-        Ok((node, asked))
+        let network = pin::at_start(&Records::new(store.clone()), network).await?;
+        Node::start(store, Rc::new(Browser), network).await
     }
 
     /// Carries out a command in this tab, if it is the writer.
@@ -221,6 +257,7 @@ impl Tab {
                 other => other,
             }),
             TabRole::Failed(error) => Err(errors::store_failed(error)),
+            TabRole::Undecided(undecided) => undecided.carry_out(command).await,
             TabRole::Following => Err(errors::internal()),
         }
     }
@@ -263,10 +300,7 @@ impl Tab {
             Message::Ready => {
                 self.announce_tab();
                 self.dispatch(&Event::WriterChanged);
-                for (id, pending) in self.0.pending.borrow().iter() {
-                    pending.working.set(false);
-                    self.send(&Message::Ask { id: id.clone(), command: pending.command.clone() });
-                }
+                self.send_pending();
             }
         }
     }
@@ -297,6 +331,20 @@ impl Tab {
                 ));
             }
         }
+    }
+
+    /// Sends the unanswered commands to the writer.
+    fn send_pending(&self) {
+        for (id, pending) in self.0.pending.borrow().iter() {
+            pending.working.set(false);
+            self.send(&Message::Ask { id: id.clone(), command: pending.command.clone() });
+        }
+    }
+
+    /// Adds to a report of the network what this tab alone can tell.
+    fn complete(&self, report: NetworkReport) -> NetworkReport {
+        let linked = self.0.linked.borrow().clone().filter(|linked| *linked != report.topic);
+        NetworkReport { linked, earlier_profile: self.0.earlier_profile.get(), ..report }
     }
 
     /// Announces this tab to the others.
@@ -348,7 +396,7 @@ impl Tab {
 }
 
 /// Takes part in the network, if a relay is known: with the endpoints that the server names now, unless it was `asked`
-/// already.
+/// before the profile was opened.
 async fn join(node: Rc<Node>, asked: bool) {
     let ways = if asked { node.endpoints() } else { node.refresh_endpoints(parameters::fetch().await).await };
     if ways.relays.is_empty() {
@@ -380,7 +428,13 @@ impl NodeConnection for Tab {
         Box::pin(async move {
             // Looked at only now: this tab may have become the writer before the command is awaited.
             let following = matches!(*tab.0.role.borrow(), TabRole::Following);
-            if following { tab.forward(id, command).await } else { tab.carry_out(id, command).await }
+            let forwarded = tab.clone();
+            let outcome =
+                if following { forwarded.forward(id, command).await } else { tab.carry_out(id, command).await };
+            outcome.map(|answer| match answer {
+                Answer::Network(report) => Answer::Network(tab.complete(report)),
+                other => other,
+            })
         })
     }
 

@@ -33,11 +33,13 @@ use gen_registry_node::net::{
     mesh::Listening,
     relay::{Multiaddr, address::socket_of, key::create_secret_file},
 };
+use gen_registry_node::network::pin;
 use gen_registry_node::peering::{Peering, PeeringError};
 use gen_registry_node::platform::native::Native;
 use gen_registry_node::store::{
     Store, StoreError,
     memory::MemoryStore,
+    records::Records,
     sqlite::{SqliteError, SqliteStore},
 };
 
@@ -65,6 +67,11 @@ pub enum CatalogueNodeError {
     File { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Store(#[from] SqliteError),
+    #[error(
+        "{} is of another network, or of an earlier version of this program. Move the file away: the catalogue then \
+         begins anew, with another key (or start with --no-catalogue)", .0.display()
+    )]
+    OtherNetwork(PathBuf),
     #[error("the catalogue's node could not be opened")]
     Node(#[from] StoreError),
     #[error("the catalogue's node can't take part in the network")]
@@ -219,7 +226,11 @@ async fn open(
     {
         return Err(CatalogueNodeError::AddressTaken(listen));
     }
-    let node = Rc::new(Node::start(store(data)?, Rc::new(Native), network).await?);
+    let store = store(data)?;
+    if !pin::is_of(&Records::new(store.clone()), &network).await? {
+        return Err(CatalogueNodeError::OtherNetwork(data.unwrap_or(Path::new("")).join(STORE_FILE)));
+    }
+    let node = Rc::new(Node::start(store, Rc::new(Native), network).await?);
     publish_missing(&node, catalogue).await;
     let public = public.iter().map(ToString::to_string).collect();
     let listening = Listening { listen: listen.to_string(), public, direct_max: DIRECT_MAX, addresses };

@@ -4,10 +4,13 @@
 //! keep.
 //!
 //! - `serve`: start-up, shutdown, and HTTP; `status`: `/network.json`, `/health`, `/metrics`
+//! - `network`: which network it founds, joins or keeps; `keys`: the secret keys of a network in the data folder
 //! - `witness`: the witness's files and thread; `catalogue_node`: the node that publishes the starter `catalogue`
 
 pub mod catalogue;
 pub mod catalogue_node;
+pub mod keys;
+pub mod network;
 pub mod serve;
 pub mod site;
 mod status;

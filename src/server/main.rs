@@ -4,12 +4,10 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
 use clap::{ArgAction, Args, Parser, Subcommand};
-use gen_registry_core::{
-    identity::{Identity, Topic},
-    proof_of_work::WORK_BITS_MAX,
-};
 use gen_registry_node::net::{ice::IceServer, relay::Multiaddr};
-use gen_registry_server::serve::{CatalogueOptions, P2pOptions, ServeOptions, WitnessOptions, serve};
+use gen_registry_server::network::command::NetworkCommand;
+use gen_registry_server::network::{self, DEFAULT_NAME, NetworkOptions, NetworkSource};
+use gen_registry_server::serve::{CatalogueOptions, P2pOptions, ServeOptions, serve};
 
 /// The default log filter. A relay without other relays has nothing to look up, which Kademlia reports as an error
 /// every few minutes.
@@ -23,6 +21,7 @@ struct Arguments {
     command: Command,
 }
 
+#[allow(clippy::large_enum_variant, reason = "a process has one")]
 #[derive(Subcommand)]
 enum Command {
     /// Serve the built page, and be the relay by which browsers find each other.
@@ -33,14 +32,12 @@ enum Command {
         /// Folder with the built page.
         #[arg(long, default_value = "dist", env = "GEN_REGISTRY_DIST")]
         dist: PathBuf,
-        /// Folder for what the server itself keeps: the keys of relay and witness, the witness's book, and all that
-        /// the catalogue's node has. Without it, each start has new ones.
+        /// Folder for what the server itself keeps: its network, the keys of relay and witness, the witness's book,
+        /// and all that the catalogue's node has. Without it, each start founds another network.
         #[arg(long, env = "GEN_REGISTRY_DATA")]
         data: Option<PathBuf>,
-        /// Network of your own, apart from the public one: any name, or a topic of 64 hex digits. All relays of a
-        /// network have the same; a profile never changes it.
-        #[arg(long, env = "GEN_TOPIC")]
-        topic: Option<Topic>,
+        #[command(flatten)]
+        network: NetworkArguments,
         #[command(flatten)]
         p2p: P2pArguments,
         #[command(flatten)]
@@ -48,6 +45,31 @@ enum Command {
         #[command(flatten)]
         catalogue: CatalogueArguments,
     },
+    /// Found networks of several operators, and look at networks.
+    #[command(subcommand)]
+    Network(NetworkCommand),
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Network")]
+struct NetworkArguments {
+    /// Network to join: a file, or the address of a server that belongs to it. Without it the server goes on with the
+    /// network of its data folder, or founds one whose only witness it is.
+    #[arg(long, value_name = "FILE|URL", env = "GEN_NETWORK")]
+    network: Option<NetworkSource>,
+    /// How people call the network that a first start founds.
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_NAME, env = "GEN_NETWORK_NAME")]
+    name: String,
+    /// Whether a first start founds a network with waits of seconds, for trying things out.
+    #[arg(long)]
+    for_tests: bool,
+}
+
+impl NetworkArguments {
+    fn options(self) -> NetworkOptions {
+        let Self { network: join, name, for_tests } = self;
+        NetworkOptions { join, name, for_tests }
+    }
 }
 
 #[derive(Args)]
@@ -79,7 +101,8 @@ struct P2pArguments {
 #[derive(Args)]
 #[command(next_help_heading = "Witness")]
 struct WitnessArguments {
-    /// Whether a witness runs beside the relay: it confirms who was first to claim a name.
+    /// Whether a witness runs beside the relay, if the network has its key: it confirms who was first to claim a name.
+    /// Without one, a first start founds no network.
     #[arg(
         long, value_name = "true|false", default_value_t = true, action = ArgAction::Set, num_args = 0..=1,
         require_equals = true, default_missing_value = "true", env = "GEN_WITNESS"
@@ -88,15 +111,6 @@ struct WitnessArguments {
     /// As --witness=false.
     #[arg(long)]
     no_witness: bool,
-    /// Another relay's witness of this network. May be given again, or as a list with commas.
-    #[arg(long, value_name = "DID", value_delimiter = ',', env = "GEN_WITNESSES")]
-    witnesses: Vec<Identity>,
-    /// How many witnesses must have seen a claim.
-    #[arg(long, value_name = "NUMBER", default_value_t = 1, env = "GEN_WITNESS_THRESHOLD")]
-    threshold: usize,
-    /// Work that a claim of a name must show, in bits: each one more doubles it; 20 are about a second. 0: none.
-    #[arg(long, value_name = "BITS", default_value_t = 0, env = "GEN_CLAIM_WORK", value_parser = clap::value_parser!(u32).range(..=i64::from(WORK_BITS_MAX)))]
-    claim_work: u32,
 }
 
 #[derive(Args)]
@@ -122,9 +136,8 @@ impl CatalogueArguments {
 }
 
 impl WitnessArguments {
-    fn options(self) -> WitnessOptions {
-        let Self { witness, no_witness, witnesses, threshold, claim_work: work_bits } = self;
-        WitnessOptions { own: witness && !no_witness, others: witnesses, threshold, work_bits }
+    fn is_wanted(&self) -> bool {
+        self.witness && !self.no_witness
     }
 }
 
@@ -156,13 +169,14 @@ fn main() -> ExitCode {
 /// Carries out a subcommand.
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Serve { http, dist, data, topic, p2p, witness, catalogue } => {
+        Command::Serve { http, dist, data, network, p2p, witness, catalogue } => {
             let runtime = tokio::runtime::Runtime::new().context("could not start the runtime")?;
             let listening = |address| println!("http://{address}/");
-            let (p2p, witnesses, catalogue) = (p2p.options(), witness.options(), catalogue.options());
-            let options = ServeOptions { http, dist, data, topic, p2p, witnesses, catalogue };
+            let (network, p2p, catalogue) = (network.options(), p2p.options(), catalogue.options());
+            let options = ServeOptions { http, dist, data, network, p2p, witness: witness.is_wanted(), catalogue };
             runtime.block_on(serve(options, listening, stop_signal()))?;
         }
+        Command::Network(command) => print!("{}", network::command::run(command)?),
     }
     Ok(())
 }

@@ -6,7 +6,8 @@
 //! ```text
 //!   1  dist/index.html exists, the data folder can be created        else nothing else would be of use
 //!   2  the HTTP port is bound                                        fails early, before any key is created
-//!   3  witness    thread, key and receipt log ─► its did             the rules of the network contain it
+//!   3  network    founded, joined or kept ─► its genesis             says whose receipts count
+//!      witness    thread and receipt log                             runs if the network has its key
 //!   4  relay      key, port, listening ─► its addresses              with the witness's endpoint
 //!   5  catalogue  node, publishing, listening ─► its addresses       dials the relay, asks the witness
 //!   6  HTTP requests are answered; `listening` is called             `/network.json` names all of the above
@@ -39,11 +40,11 @@ use tower_http::services::ServeDir;
 
 use crate::catalogue::{CatalogueError, catalogue};
 use crate::catalogue_node::{CatalogueNode, CatalogueNodeError, CatalogueNodeOptions, next_free};
+use crate::network::{self, Membership, NetworkError, NetworkOptions};
 use crate::site::Site;
 use crate::status;
 use crate::witness::{self, Witness, WitnessStartError};
-use gen_registry_core::identity::{Identity, Topic};
-use gen_registry_core::ownership::Rules;
+use gen_registry_core::keys::SecretKey;
 use gen_registry_node::Network;
 use gen_registry_node::lookup::RecordValidator;
 use gen_registry_node::net::relay::{
@@ -55,7 +56,7 @@ use gen_registry_pack::{NAME_HASH_DIGITS, NAME_HASH_DIGITS_MIN};
 /// Connections that are open this long after the signal to stop are cut.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(3);
 
-/// The policy without its `connect-src` of relays and public nodes, which is appended: no inline script or style,
+/// The policy without the sources beside the own server to which the page may connect, which are appended: no inline script or style,
 /// nothing from elsewhere, no frame around the page.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; \
     style-src 'self'; img-src 'self' blob: data:; font-src 'self'; manifest-src 'self'; base-uri 'none'; \
@@ -99,11 +100,8 @@ pub enum ServeError {
     Relay(#[from] RelayError),
     #[error(transparent)]
     Witness(#[from] WitnessStartError),
-    #[error(
-        "of {witnesses} witnesses, {threshold} can't be needed. Choose --threshold between 1 and {witnesses}, or name \
-         more with --witnesses"
-    )]
-    Threshold { threshold: usize, witnesses: usize },
+    #[error(transparent)]
+    Network(#[from] NetworkError),
     #[error(transparent)]
     Catalogue(#[from] CatalogueError),
     #[error(transparent)]
@@ -121,12 +119,12 @@ pub struct ServeOptions {
     pub dist: PathBuf,
     /// Where relay, witness and catalogue store what is theirs; created if missing. `None`: in memory only.
     pub data: Option<PathBuf>,
-    /// Which network this server belongs to; `None`: the public one.
-    pub topic: Option<Topic>,
+    /// Which network this server belongs to, or founds.
+    pub network: NetworkOptions,
     /// The relay; `None`: only the page.
     pub p2p: Option<P2pOptions>,
-    /// The witnesses of this network.
-    pub witnesses: WitnessOptions,
+    /// Whether a witness runs here, beside the relay, if the network has its key.
+    pub witness: bool,
     /// `None`: no starter catalogue. There is none without the relay either, by which others find it.
     pub catalogue: Option<CatalogueOptions>,
 }
@@ -138,19 +136,6 @@ pub struct CatalogueOptions {
     pub listen: Option<Multiaddr>,
     /// How pages reach it when that is not where it listens.
     pub public: Vec<Multiaddr>,
-}
-
-/// Who confirms names in this network.
-#[derive(Clone, Debug)]
-pub struct WitnessOptions {
-    /// Whether a witness runs here, beside the relay.
-    pub own: bool,
-    /// Those of other relays.
-    pub others: Vec<Identity>,
-    /// How many must have seen a claim.
-    pub threshold: usize,
-    /// Zero bits that a claim's hash must begin with.
-    pub work_bits: u32,
 }
 
 /// The relay's address, and the other relays it connects to.
@@ -187,15 +172,15 @@ pub async fn serve(
         _ => ServeError::Listen { address, source },
     })?;
     let address = listener.local_addr().map_err(|source| ServeError::Listen { address, source })?;
-    let mut network = Network::default();
-    network.topic = options.topic.unwrap_or(network.topic);
-    let witness = match &options.p2p {
-        Some(_) if options.witnesses.own => {
-            Some(witness::start(options.data.clone(), network.topic, options.witnesses.work_bits).await?)
-        }
-        _ => None,
+    let (membership, data, runs_witness) =
+        (options.network, options.data.clone(), options.witness && options.p2p.is_some());
+    // Another server may have to be asked, and the disk.
+    let joining = tokio::task::spawn_blocking(move || join(membership, data.as_deref(), runs_witness));
+    let (mut network, witness) = joining.await.map_err(|error| ServeError::Stopped(error.into()))??;
+    let witness = match witness {
+        Some(key) => Some(witness::start(options.data.clone(), key, network.topic, network.rules.work_bits).await?),
+        None => None,
     };
-    network.rules = rules(options.witnesses, witness.as_ref().map(|witness| witness.identity))?;
     let (endpoint, witness_ended) = witness.map(|Witness { door, ended, .. }| (door, ended)).unzip();
     network.ice_servers = options.p2p.as_ref().map(|p2p| p2p.ice_servers.clone()).unwrap_or_default();
     let relay_listens = options.p2p.as_ref().map(|p2p| p2p.listen.clone());
@@ -206,7 +191,8 @@ pub async fn serve(
     let relay_view = relay.as_ref().map(Relay::view);
     let catalogue_node = match (options.catalogue, &relay_view, relay_listens) {
         (Some(CatalogueOptions { listen, public }), Some(relay), Some(relay_listens)) => {
-            let network = Network { relays: vec![relay.local_address().to_string()], ..network.clone() };
+            let mut network = network.clone();
+            network.relays = vec![relay.local_address().to_string()];
             let listen = listen.unwrap_or_else(|| next_free(&relay_listens));
             let (data, catalogue) = (options.data, catalogue()?);
             Some(CatalogueNode::start(CatalogueNodeOptions { data, network, listen, public, catalogue }).await?)
@@ -244,19 +230,20 @@ pub async fn serve(
     outcome
 }
 
-/// Returns the network's rules. Witnesses are sorted, so that servers that name the same ones have the same rules.
-fn rules(options: WitnessOptions, own: Option<Identity>) -> Result<Rules, ServeError> {
-    let WitnessOptions { others: mut witnesses, threshold, work_bits, .. } = options;
-    witnesses.extend(own);
-    witnesses.sort_unstable();
-    witnesses.dedup();
-    if witnesses.is_empty() {
-        return Ok(Rules { work_bits, ..Rules::default() });
+/// Opens the network, and returns it with the key of the witness that is to run. `runs_witness` says whether one may.
+fn join(
+    options: NetworkOptions,
+    data: Option<&Path>,
+    runs_witness: bool,
+) -> Result<(Network, Option<SecretKey>), NetworkError> {
+    let Membership { network, witness } = network::open(options, data, runs_witness)?;
+    let witness = witness.filter(|_| runs_witness);
+    let (name, topic) = (&network.history().genesis().name, String::from(network.topic));
+    tracing::info!(name, topic, witnesses = network.rules.witnesses.len(), "the network");
+    if witness.is_none() && !network.rules.witnesses.is_empty() {
+        tracing::info!("no witness runs here: it is switched off, or the network has no key of this data folder");
     }
-    if !(1..=witnesses.len()).contains(&threshold) {
-        return Err(ServeError::Threshold { threshold, witnesses: witnesses.len() });
-    }
-    Ok(Rules { witnesses, threshold, work_bits })
+    Ok((network, witness))
 }
 
 /// Returns the relay's configuration; reads or creates its key.
@@ -299,7 +286,7 @@ async fn protect(State(site): State<Site>, mut response: Response) -> Response {
     for (name, value) in SECURITY_HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    let policy = format!("{CONTENT_SECURITY_POLICY}{}", status::sources(site.relay.as_ref(), site.catalogue.as_ref()));
+    let policy = format!("{CONTENT_SECURITY_POLICY}{}", status::sources(site.relay.as_ref()));
     let policy = HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static(CONTENT_SECURITY_POLICY));
     headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     response

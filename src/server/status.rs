@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::{catalogue_node::CatalogueNodeView, site::Site};
 use gen_registry_node::VERSION;
 use gen_registry_node::net::relay::{RelayStatus, address::websocket_origin, metrics::METRICS_TYPE};
-use gen_registry_node::network::NetworkParameters;
+use gen_registry_node::network::{NetworkParameters, parameters::ENTRIES_MAX};
 
 /// The body of `/health`. Each part is `off`, `running` or `ended`.
 #[derive(Serialize)]
@@ -27,10 +27,14 @@ struct Health {
     peer_id: Option<String>,
 }
 
-/// `/network.json`: the network's parameters with the present addresses of relay and catalogue.
+/// `/network.json`: the network's genesis and changes, with the present addresses of relay and catalogue. The relays
+/// that a joined network named come after the own one.
 pub(super) async fn network(State(site): State<Site>) -> Response {
-    let relays = site.relay.as_ref().map(RelayStatus::addresses).unwrap_or_default();
-    let relays = relays.iter().map(ToString::to_string).collect();
+    let own = site.relay.as_ref().map(RelayStatus::addresses).unwrap_or_default();
+    let mut relays: Vec<String> = own.iter().map(ToString::to_string).collect();
+    let others = site.network.relays.iter().filter(|relay| !relays.contains(relay)).cloned().collect::<Vec<_>>();
+    relays.extend(others);
+    relays.truncate(ENTRIES_MAX);
     let public_nodes = site.catalogue.as_ref().map(CatalogueNodeView::addresses).unwrap_or_default();
     json(StatusCode::OK, &NetworkParameters { relays, public_nodes, ..NetworkParameters::from(&site.network) })
 }
@@ -67,15 +71,12 @@ pub(super) async fn metrics(State(site): State<Site>) -> Response {
 }
 
 /// Returns the sources that a page may connect to besides its own server, each with a space before it, for the
-/// Content-Security-Policy.
-pub(super) fn sources(relay: Option<&RelayStatus>, catalogue: Option<&CatalogueNodeView>) -> String {
-    let mut addresses = relay.map(RelayStatus::addresses).unwrap_or_default();
-    let public_nodes = catalogue.map(CatalogueNodeView::addresses).unwrap_or_default();
-    addresses.extend(public_nodes.iter().filter_map(|address| address.parse().ok()));
-    let mut sources: Vec<String> = addresses.iter().filter_map(websocket_origin).collect();
-    sources.sort();
-    sources.dedup();
-    sources.iter().map(|source| format!(" {source}")).collect()
+/// Content-Security-Policy. Not only the relays of this server: a page that keeps its network reaches the relays that it
+/// knew, whatever its server is by then. Where a relay is behind TLS the page is, too, and needs nothing that is not.
+pub(super) fn sources(relay: Option<&RelayStatus>) -> &'static str {
+    let addresses = relay.map(RelayStatus::addresses).unwrap_or_default();
+    let is_behind_tls = addresses.iter().filter_map(websocket_origin).any(|origin| origin.starts_with("wss:"));
+    if is_behind_tls { " wss:" } else { " wss: ws:" }
 }
 
 /// Answers with JSON.

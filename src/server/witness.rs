@@ -1,4 +1,4 @@
-//! The witness beside the relay: its files in the data folder, and the thread it runs on.
+//! The witness beside the relay: its receipt log in the data folder, and the thread it runs on.
 //!
 //! ```text
 //!   relay's tasks                              thread "witness"
@@ -10,12 +10,11 @@
 //! A thread of its own, because a store may not leave its thread and each receipt waits for the disk. What may be
 //! signed is decided by `node::witness`.
 //!
-//! At the first start the receipt log is created first, then the key is saved. A key without a log is refused: the
-//! witness would sign what contradicts its earlier receipts. A log without a key and without records has signed
-//! nothing, and is used.
+//! The receipt log is created first, then the key is saved. A key without a log is refused: the witness would sign what
+//! contradicts its earlier receipts. A log without a key and without records has signed nothing, and is used.
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
     rc::Rc,
     thread,
@@ -23,13 +22,10 @@ use std::{
 
 use tokio::sync::{mpsc, oneshot};
 
-use gen_registry_core::canonical::{DecodeError, Decoder, Encoder};
-use gen_registry_core::digest::Digest;
-use gen_registry_core::identity::{Identity, SigningIdentity, Topic};
-use gen_registry_node::net::relay::{
-    key::save_secret,
-    witness::{ExchangeOutcome, Reply, WitnessEndpoint, WitnessRequest},
-};
+use crate::keys::{KeyFileError, WITNESS_KEY, signing_identity};
+use gen_registry_core::identity::{Identity, Topic};
+use gen_registry_core::keys::SecretKey;
+use gen_registry_node::net::relay::witness::{ExchangeOutcome, Reply, WitnessEndpoint, WitnessRequest};
 use gen_registry_node::platform::{Environment, native::Native};
 use gen_registry_node::store::{
     Store,
@@ -38,27 +34,19 @@ use gen_registry_node::store::{
 };
 use gen_registry_node::witness::{PROTOCOL, REQUEST_MAX_BYTES, WitnessAnswer, WitnessError, WitnessServer};
 
-/// The key's file in the data folder.
-pub const KEY_FILE: &str = "witness.key";
 /// The receipt log's file in the data folder.
 pub const BOOK_FILE: &str = "witness.db";
-/// The beginning of the key's file, so that no other secret is taken for it.
-const KEY_KIND: &str = "gen-registry/witness-key/v1";
 /// Requests that wait for the witness. It answers some hundred in a second; more would only wait until their deadline.
 const REQUESTS_WAITING: usize = 64;
 
 /// Why the witness could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum WitnessStartError {
-    #[error("could not read the witness's key from {}", path.display())]
-    ReadKey { path: PathBuf, source: io::Error },
-    #[error("could not write the witness's key to {}", path.display())]
-    WriteKey { path: PathBuf, source: io::Error },
-    #[error("the witness's key in {} is damaged. Bring the file back from a copy", .0.display())]
-    DamagedKey(PathBuf),
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
     #[error(
-        "the witness's key is here but its book {} is missing. Bring the book back from a copy, or remove {KEY_FILE}: \
-         the witness then begins anew, as another one", .0.display()
+        "the witness's key is here but its book {} is missing. Bring the book back from a copy. If it is lost, this \
+         witness must not sign again: start with --no-witness, or begin a new network in another folder", .0.display()
     )]
     BookMissing(PathBuf),
     #[error(transparent)]
@@ -81,9 +69,14 @@ pub struct Witness {
     pub ended: oneshot::Receiver<()>,
 }
 
-/// Starts the witness of this folder; without a folder, one whose key and log end with the process. Returns once the
+/// Starts the witness of this key and folder; without a folder, one whose log ends with the process. Returns once the
 /// log is read.
-pub async fn start(data: Option<PathBuf>, topic: Topic, work_bits: u32) -> Result<Witness, WitnessStartError> {
+pub async fn start(
+    data: Option<PathBuf>,
+    key: SecretKey,
+    topic: Topic,
+    work_bits: u32,
+) -> Result<Witness, WitnessStartError> {
     let (questions, requests) = mpsc::channel(REQUESTS_WAITING);
     let (began, beginning) = oneshot::channel();
     let (closed, ended) = oneshot::channel();
@@ -91,7 +84,7 @@ pub async fn start(data: Option<PathBuf>, topic: Topic, work_bits: u32) -> Resul
     thread::Builder::new().name("witness".to_owned()).spawn(move || {
         match tokio::runtime::Builder::new_current_thread().build() {
             Ok(runtime) => {
-                let opening = async { Ok(open(data.as_deref(), topic).await?.asking_for_work(work_bits)) };
+                let opening = async { Ok(open(data.as_deref(), &key, topic).await?.asking_for_work(work_bits)) };
                 runtime.block_on(live(opening, began, requests));
             }
             Err(error) => drop(began.send(Err(error.into()))),
@@ -133,62 +126,26 @@ async fn live(
     }
 }
 
-/// Opens the receipt log and the key, and creates both at the first start.
-async fn open(data: Option<&Path>, topic: Topic) -> Result<WitnessServer, WitnessStartError> {
+/// Reads the witness's key of this folder, or makes one. The book is created first: from then on a key without a book
+/// is known to have lost it.
+pub fn load_or_create_key(folder: &Path) -> Result<SecretKey, WitnessStartError> {
+    if WITNESS_KEY.load(folder)?.is_none() {
+        SqliteStore::open(&folder.join(BOOK_FILE))?;
+    }
+    Ok(WITNESS_KEY.load_or_create(folder)?)
+}
+
+/// Opens the receipt log.
+async fn open(data: Option<&Path>, key: &SecretKey, topic: Topic) -> Result<WitnessServer, WitnessStartError> {
+    let key = signing_identity(key);
     let Some(folder) = data else {
-        tracing::warn!(
-            "the witness has a new key and an empty book for this run: what it confirms is provisional again after the \
-             next start; with --data it keeps both"
-        );
+        tracing::warn!("the witness has a new key and an empty book for this run; with --data it keeps both");
         let store: Rc<dyn Store> = Rc::new(MemoryStore::new());
-        return Ok(WitnessServer::start(store, fresh_key(), topic).await?);
+        return Ok(WitnessServer::start(store, key, topic).await?);
     };
     let book = folder.join(BOOK_FILE);
-    let stored_key = load_key(folder)?;
-    if stored_key.is_some() && !book.is_file() {
+    if !book.is_file() {
         return Err(WitnessStartError::BookMissing(book));
     }
-    let key = stored_key.clone().unwrap_or_else(fresh_key);
-    let server = WitnessServer::start(Rc::new(SqliteStore::open(&book)?), key.clone(), topic).await?;
-    if stored_key.is_none() {
-        let save = save_secret(folder, KEY_FILE, &encode_key(&key));
-        save.map_err(|source| WitnessStartError::WriteKey { path: folder.join(KEY_FILE), source })?;
-    }
-    Ok(server)
-}
-
-/// Generates a key that is not stored.
-fn fresh_key() -> SigningIdentity {
-    let mut entropy = zeroize::Zeroizing::new([0; 32]);
-    Native.random(entropy.as_mut_slice());
-    SigningIdentity::from_entropy(&entropy)
-}
-
-/// Reads the key's file, if there is one.
-fn load_key(folder: &Path) -> Result<Option<SigningIdentity>, WitnessStartError> {
-    let path = folder.join(KEY_FILE);
-    match fs::read(&path).map(zeroize::Zeroizing::new) {
-        Ok(bytes) => decode_key(&bytes).map(Some).map_err(|_| WitnessStartError::DamagedKey(path)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(WitnessStartError::ReadKey { path, source }),
-    }
-}
-
-/// Encodes the key: the kind, the entropy, and the public key's hash, by which a damaged file is noticed.
-fn encode_key(key: &SigningIdentity) -> zeroize::Zeroizing<Vec<u8>> {
-    let check = Digest::of(key.identity().as_bytes());
-    zeroize::Zeroizing::new(Encoder::new().text(KEY_KIND).fixed(&key.entropy()).fixed(check.as_bytes()).finish())
-}
-
-/// Decodes and checks the key's file.
-fn decode_key(bytes: &[u8]) -> Result<SigningIdentity, DecodeError> {
-    let mut decoder = Decoder::new(bytes);
-    if decoder.text()? != KEY_KIND {
-        return Err(DecodeError::OutOfRange);
-    }
-    let entropy = zeroize::Zeroizing::new(decoder.array()?);
-    let check = Digest::from_bytes(decoder.array()?);
-    decoder.end()?;
-    let key = SigningIdentity::from_entropy(&entropy);
-    if Digest::of(key.identity().as_bytes()) == check { Ok(key) } else { Err(DecodeError::OutOfRange) }
+    Ok(WitnessServer::start(Rc::new(SqliteStore::open(&book)?), key, topic).await?)
 }

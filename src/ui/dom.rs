@@ -213,3 +213,28 @@ pub fn format_json(value: &impl Serialize) -> String {
 pub fn reload() {
     let _refused = window().location().reload();
 }
+
+/// Loads the first page, whatever the address was.
+pub fn load_first_page() {
+    let _refused = window().location().assign("/");
+}
+
+/// The address of this page without query and fragment.
+pub fn page_address() -> String {
+    let location = window().location();
+    format!("{}{}", location.origin().unwrap_or_default(), location.pathname().unwrap_or_default())
+}
+
+/// The address of another page of this site.
+pub fn address_of(path: &str) -> String {
+    format!("{}{path}", window().location().origin().unwrap_or_default())
+}
+
+/// Takes the fragment out of the address, without a step in the history.
+pub fn drop_fragment() {
+    let (window, address) = (window(), page_address());
+    let search = window.location().search().unwrap_or_default();
+    if let Ok(history) = window.history() {
+        let _refused = history.replace_state_with_url(&JsValue::NULL, "", Some(&format!("{address}{search}")));
+    }
+}

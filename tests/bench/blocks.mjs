@@ -93,7 +93,7 @@ try {
   const dist = await temporaryFolder(story, "no-page");
   await writeFile(path.join(dist, "index.html"), "<!doctype html>");
   const server = await Server.start(story, { p2p: true, dist });
-  const { topic, relays } = await (await fetch(`${server.origin}/network.json`)).json();
+  const network = await (await fetch(`${server.origin}/network.json`)).text();
   const origin = await pageServer();
   const pages = [];
   for (let nth = 0; nth < 2; nth++) {
@@ -103,7 +103,7 @@ try {
     page.on("pageerror", (error) => console.error(error));
     await page.goto(origin);
     await page.waitForFunction(() => globalThis.blocks);
-    await page.evaluate(([topic, relays]) => globalThis.blocks.join(topic, relays), [topic, relays]);
+    await page.evaluate((network) => globalThis.blocks.join(network), network);
     pages.push(page);
   }
   const [giver, taker] = pages;

@@ -77,7 +77,7 @@ function row(system, { people, connected, first, all, longest, long, giver, memo
 try {
   const rows = [];
   for (const people of SIZES) {
-    const server = await Server.start(story, { p2p: true });
+    const server = await Server.start(story, { p2p: true, more: ["--no-witness"] });
     const browser = await Browser.start(story);
     const first = await browser.open(server.origin);
     await crowd(first, people);

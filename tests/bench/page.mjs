@@ -1,6 +1,6 @@
 // The benchmark page: a cold start of the real app in Chromium with nobody and with 10,000 people in the store.
 // `make bench-page`. Every figure stands beside a peer from the same run: the raw IndexedDB read of the same records.
-import { Browser, Server, crowd, eventuallyReady } from "../e2e/harness.mjs";
+import { Browser, Server, crowd, eventuallyReady, profileDatabase } from "../e2e/harness.mjs";
 
 const RUNS = 5;
 const PEOPLE = 10_000;
@@ -33,12 +33,12 @@ async function coldStart(browser, address) {
     }
     return performance.now();
   });
-  const figures = await page.evaluate(async () => {
+  const figures = await page.evaluate(async (name) => {
     const done = (request) => new Promise((resolve, reject) => {
       request.onsuccess = () => resolve(request.result);
       request.onerror = () => reject(request.error);
     });
-    const database = await done(indexedDB.open("gen-registry"));
+    const database = await done(indexedDB.open(name));
     const from = performance.now();
     const records = await done(database.transaction("people").objectStore("people").getAll());
     const read = performance.now() - from;
@@ -50,7 +50,7 @@ async function coldStart(browser, address) {
       people: records.length, read, lookedUp, longest: globalThis.longest, started: globalThis.programStarted,
       open: globalThis.answered - globalThis.programStarted, memory: performance.memory.usedJSHeapSize / 1048576,
     };
-  });
+  }, await profileDatabase(page));
   await page.close();
   return { ...figures, shown };
 }

@@ -1,16 +1,16 @@
 // Damaged records, a full disk and invalid input are reported, and nothing else is lost.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Browser, Server, api, apiValue, eventually, eventuallyHasPeers, eventuallyReady, storedKeys } from "./harness.mjs";
+import { Browser, Server, api, apiValue, eventually, eventuallyHasPeers, eventuallyReady, profileDatabase, storedKeys } from "./harness.mjs";
 
 /** Flips bits in the `which`-th record of a store; returns its key, and whether the record really changed. */
-function damage(page, table, which) {
-  return page.evaluate(async ([table, which]) => {
+async function damage(page, table, which) {
+  return page.evaluate(async ([table, which, name]) => {
     const done = (request) => new Promise((resolve, reject) => {
       request.onsuccess = () => resolve(request.result);
       request.onerror = () => reject(request.error);
     });
-    const database = await done(indexedDB.open("gen-registry"));
+    const database = await done(indexedDB.open(name));
     const transaction = database.transaction(table, "readwrite");
     const store = transaction.objectStore(table);
     const keys = await done(store.getAllKeys());
@@ -34,7 +34,7 @@ function damage(page, table, which) {
     });
     database.close();
     return { key: String(key), changed: JSON.stringify(value) !== JSON.stringify(damaged) };
-  }, [table, which]);
+  }, [table, which, await profileDatabase(page)]);
 }
 
 test("damaged records are quarantined and reported, and the rest loads", async (t) => {

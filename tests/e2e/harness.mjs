@@ -81,10 +81,11 @@ export function reachable(port) {
 
 export class Server {
   /**
-   * Starts a server. `p2p: true` adds the relay, on free ports that it keeps when it is started again; `catalogue: true`
-   * also the starter catalogue, whose node is one more peer of every page; `more`: other flags.
+   * Starts a server. `p2p: true` adds the relay, on free ports that it keeps when it is started again, and founds a
+   * network for tests, or with `forPeople: true` one as people have it; `catalogue: true` also adds the starter catalogue,
+   * whose node is one more peer of every page; `more`: other flags. Without the relay it is of the built-in network.
    */
-  static async start(t, { dist = DIST, port = 0, p2p = false, catalogue = false, more = [] } = {}) {
+  static async start(t, { dist = DIST, port = 0, p2p = false, catalogue = false, forPeople = false, more = [] } = {}) {
     const server = new Server();
     server.more = more;
     server.relay = ["--no-p2p"];
@@ -92,6 +93,7 @@ export class Server {
       const data = await temporaryFolder(t, "relay");
       server.relay = ["--p2p", "/ip4/127.0.0.1/tcp/0/ws", "--data", data];
       if (!catalogue) server.relay.push("--no-catalogue");
+      if (!forPeople) server.relay.push("--for-tests");
     }
     t.after(() => server.child?.kill("SIGKILL"));
     await server.launch(dist, port);
@@ -336,6 +338,12 @@ export async function eventuallyKnowsName(page, name) {
 
 // ---- the store, seen from outside ----
 
+/** The name of the database of the profile that the page has open. */
+export async function profileDatabase(page) {
+  const { topic } = await apiValue(page, "getNetwork");
+  return `gen-registry-${topic}`;
+}
+
 /** Puts the first `people` of the built crowd into the profile's store, beside the app. Reload the page afterwards. */
 export async function crowd(page, people) {
   const all = (await readFile(path.join(required("GEN_REGISTRY_CACHE"), "people.jsonl"), "utf8")).trim().split("\n");
@@ -345,12 +353,12 @@ export async function crowd(page, people) {
     return table !== "settings" && chosen.has(key.split("/")[0].slice(0, 64));
   });
   for (let at = 0; at < lines.length; at += 2000) {
-    await page.evaluate(async (lines) => {
+    await page.evaluate(async ([lines, name]) => {
       const done = (request) => new Promise((resolve, reject) => {
         request.onsuccess = () => resolve(request.result);
         request.onerror = () => reject(request.error);
       });
-      const database = await done(indexedDB.open("gen-registry"));
+      const database = await done(indexedDB.open(name));
       const entries = lines.map((line) => JSON.parse(line));
       const transaction = database.transaction([...new Set(entries.map(([table]) => table))], "readwrite");
       for (const [table, key, hex] of entries) {
@@ -362,22 +370,22 @@ export async function crowd(page, people) {
         transaction.onabort = () => reject(transaction.error);
       });
       database.close();
-    }, lines.slice(at, at + 2000));
+    }, [lines.slice(at, at + 2000), await profileDatabase(page)]);
   }
 }
 
 /** Every key of one object store. */
-export function storedKeys(page, table) {
-  return page.evaluate(async (table) => {
+export async function storedKeys(page, table) {
+  return page.evaluate(async ([table, name]) => {
     const done = (request) => new Promise((resolve, reject) => {
       request.onsuccess = () => resolve(request.result);
       request.onerror = () => reject(request.error);
     });
-    const database = await done(indexedDB.open("gen-registry"));
+    const database = await done(indexedDB.open(name));
     try {
       return await done(database.transaction(table).objectStore(table).getAllKeys());
     } finally {
       database.close();
     }
-  }, table);
+  }, [table, await profileDatabase(page)]);
 }

@@ -6,7 +6,8 @@ import http from "node:http";
 import path from "node:path";
 import { test } from "node:test";
 import {
-  Browser, DIST, GONE, PATIENCE, Server, api, apiValue, eventually, eventuallyKnowsName, eventuallyReady, storedKeys,
+  Browser, DIST, GONE, PATIENCE, Server, api, apiValue, eventually, eventuallyKnowsName, eventuallyReady,
+  profileDatabase, storedKeys,
 } from "./harness.mjs";
 
 /** The rule that each act breaks, as `/network` shows it; each attacker has a fresh key and is disconnected. */
@@ -98,13 +99,13 @@ async function eventuallyRefusedAgain(state, came) {
 }
 
 /** Every key of the changes with a digest of its value. */
-function storedChanges(page) {
-  return page.evaluate(async () => {
+async function storedChanges(page) {
+  return page.evaluate(async (name) => {
     const done = (request) => new Promise((resolve, reject) => {
       request.onsuccess = () => resolve(request.result);
       request.onerror = () => reject(request.error);
     });
-    const database = await done(indexedDB.open("gen-registry"));
+    const database = await done(indexedDB.open(name));
     try {
       const changes = database.transaction("changes").objectStore("changes");
       const [keys, values] = await Promise.all([done(changes.getAllKeys()), done(changes.getAll())]);
@@ -113,7 +114,7 @@ function storedChanges(page) {
     } finally {
       database.close();
     }
-  });
+  }, await profileDatabase(page));
 }
 
 test("a hostile peer is disconnected, and nothing is accepted from it", async (t) => {

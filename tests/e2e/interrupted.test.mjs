@@ -6,7 +6,7 @@ import { Server, apiValue, crowd, eventually, startUser, storedKeys } from "./ha
 const PEOPLE = 3_000;
 
 test("a browser that is killed during a large sync resumes it without invalid data", async (t) => {
-  const server = await Server.start(t, { p2p: true });
+  const server = await Server.start(t, { p2p: true, more: ["--no-witness"] });
   const open = (profile) => startUser(t, server, { path: "/people", profile });
   const full = await open();
   await crowd(full.page, PEOPLE);

@@ -1,11 +1,11 @@
-// What the page's server answers about the network, or does not answer. A server that hangs blocks no registry; a late
-// answer still counts; and a server of another network moves no page there.
+// What the page's server answers about the network, or does not answer. A server that hangs blocks no registry, a late
+// answer still counts, and no answer gives a profile other witnesses or another network.
 import assert from "node:assert/strict";
+import { rm } from "node:fs/promises";
 import http from "node:http";
+import path from "node:path";
 import { test } from "node:test";
 import { Browser, GONE, Server, apiValue, eventually, eventuallyReady, temporaryFolder } from "./harness.mjs";
-
-const ELSEWHERE = "ab".repeat(32);
 
 /** A proxy before the server: one origin for several servers in turn, whose answers it can change. */
 class Front {
@@ -56,14 +56,14 @@ test("a server that hangs does not block the page, and its late answer still cou
   await apiValue(page, "registerUsername", "alice_smith");
   await eventually("the relay answers", async () => (await connectedThrough(page))[0] === before.relays[0]);
 
-  // Another relay and another witness in their place: other keys at the same address, which is the one that the page's
-  // policy allows.
+  // Another relay of the same network: its key is lost, the network is not.
   await front.server.kill();
-  front.server.relay[front.server.relay.indexOf("--data") + 1] = await temporaryFolder(t, "relay");
+  const data = front.server.relay[front.server.relay.indexOf("--data") + 1];
+  await rm(path.join(data, "relay.key"));
   await front.server.restart();
   const after = await front.said();
   assert.notDeepEqual(after.relays, before.relays);
-  assert.notDeepEqual(after.witnesses, before.witnesses);
+  assert.equal(after.genesis, before.genesis);
   // It says nothing of the network before the page has shown that the profile is open: a page that waits for it first
   // would give up on it, and never learn the new relay.
   const opened = [];
@@ -73,22 +73,46 @@ test("a server that hangs does not block the page, and its late answer still cou
   await eventuallyReady(page);
   assert.equal((await apiValue(page, "whoami")).username, "alice_smith");
   await eventually("the server is asked", () => asked === 1);
-  const { witnesses } = await apiValue(page, "getNetwork");
   opened.forEach((answer) => answer());
-  await eventually("the new relay answers", async () => (await connectedThrough(page))[0] === after.relays[0]);
-  // Claims were weighed by the rules known at the start; other rules count from the next one.
-  assert.deepEqual(witnesses, before.witnesses);
-  assert.deepEqual((await apiValue(page, "getNetwork")).witnesses, before.witnesses);
-  await page.reload();
-  await eventuallyReady(page);
-  assert.deepEqual((await apiValue(page, "getNetwork")).witnesses, after.witnesses);
+  await eventually("the new relay answers", async () => (await connectedThrough(page)).includes(after.relays[0]));
+  const known = (await apiValue(page, "getNetwork")).relays.map(({ address }) => address);
+  assert.deepEqual(known, [before.relays[0], after.relays[0]], "the relay that it knew stays known");
 
   // It never answers: everything works, through what is known from before.
   front.network = () => {};
   await page.reload();
   await eventuallyReady(page);
   await apiValue(page, "updateProfile", { bio: "Still here." });
-  await eventually("the relay answers", async () => (await connectedThrough(page))[0] === after.relays[0]);
+  await eventually("the relay answers", async () => (await connectedThrough(page)).includes(after.relays[0]));
+  browser.assertQuiet();
+});
+
+test("a server with other witnesses is another network, and gives a profile none of them", async (t) => {
+  const front = await Front.start(t);
+  front.server = await Server.start(t, { p2p: true });
+  const before = await front.said();
+  const browser = await Browser.start(t);
+  browser.allow(...GONE);
+  const page = await browser.open(front.origin);
+  await apiValue(page, "registerUsername", "alice_smith");
+  const { topic, witnesses } = await apiValue(page, "getNetwork");
+  assert.equal(witnesses.length, 1);
+
+  // The same address with other keys: whoever took the server over, or its owner without the old data.
+  await front.server.kill();
+  front.server.relay[front.server.relay.indexOf("--data") + 1] = await temporaryFolder(t, "relay");
+  await front.server.restart();
+  assert.notEqual((await front.said()).genesis, before.genesis);
+  for (let time = 0; time < 2; time++) {
+    await page.goto(`${front.origin}/network`);
+    await eventuallyReady(page);
+    await page.getByTestId("left-aside").getByText("another network").waitFor();
+    const report = await apiValue(page, "getNetwork");
+    assert.deepEqual([report.topic, report.witnesses], [topic, witnesses], "it has the witnesses that it had");
+    assert.deepEqual(report.relays.map(({ address }) => address), before.relays, "and the relays");
+    assert.equal(report.leftAside.otherNetwork.topic.length, 64);
+    assert.equal((await apiValue(page, "whoami")).username, "alice_smith");
+  }
   browser.assertQuiet();
 });
 
@@ -104,8 +128,7 @@ test("a server of another network does not move an existing profile there", asyn
   const { topic, leftAside } = await apiValue(page, "getNetwork");
   assert.equal(leftAside, null);
 
-  const elsewhere = { ...(await front.said()), topic: ELSEWHERE };
-  front.network = (_, response) => json(response, elsewhere);
+  front.network = (own) => own();
   for (let time = 0; time < 2; time++) {
     await page.goto(`${front.origin}/network`);
     await eventuallyReady(page);
@@ -116,21 +139,27 @@ test("a server of another network does not move an existing profile there", asyn
     assert.equal((await apiValue(page, "whoami")).username, "alice_smith");
   }
 
-  // A server of its own network is welcome.
-  const own = await front.said();
-  assert.equal(own.topic, topic);
-  front.network = (pass) => pass();
+  // A server of its own network is welcome: here the built-in one, without witnesses.
+  const own = await Server.start(t, { p2p: true, more: ["--no-witness"] });
+  const said = await (await fetch(`${own.origin}/network.json`)).json();
+  front.network = (_, response) => json(response, said);
   await page.reload();
   await eventuallyReady(page);
-  await eventually("the relay answers", async () => (await connectedThrough(page))[0] === own.relays[0]);
+  await eventually("the relay answers", async () => (await connectedThrough(page))[0] === said.relays[0]);
   assert.equal(await page.getByTestId("left-aside").count(), 0);
   browser.assertQuiet();
 
   // Who wrote nothing yet belongs nowhere, and joins whatever network this is.
-  front.network = (_, response) => json(response, elsewhere);
+  front.network = (_, response) => response.writeHead(404).end();
   const fresh = await Browser.start(t);
-  fresh.allow(...GONE);
+  fresh.allow(...GONE, /404/);
   const stranger = await fresh.open(front.origin);
-  assert.equal((await apiValue(stranger, "getNetwork")).topic, ELSEWHERE);
+  assert.equal((await apiValue(stranger, "getNetwork")).topic, topic);
+  front.network = (own) => own();
+  await stranger.reload();
+  await eventuallyReady(stranger);
+  const joined = await apiValue(stranger, "getNetwork");
+  assert.notEqual(joined.topic, topic);
+  assert.deepEqual([joined.leftAside, joined.witnesses.length], [null, 1]);
   fresh.assertQuiet();
 });

@@ -129,7 +129,8 @@ test("corrupted memory also stops the page, and what the user had typed is shown
   await apiValue(page, "setupUser", "oscar");
   await page.goto(`${server.origin}/me`);
   await eventuallyReady(page);
-  assert.deepEqual(await locks(page), ["gen-registry-writer"]);
+  const { topic } = await apiValue(page, "getNetwork");
+  assert.deepEqual(await locks(page), [`gen-registry-writer-${topic}`]);
   await page.getByTestId("profile-bio").fill("A long text about oscar");
   await holdTimers(page);
 

@@ -11,7 +11,6 @@ use gen_registry_core::document::{ChangeError, ChangeRejection, ChunkError, Docu
 use gen_registry_core::fact::{self, Fact, SignedFact};
 use gen_registry_core::identity::{Identity, IdentityError, SigningIdentity, Statement, Topic};
 use gen_registry_core::limits::*;
-use gen_registry_node::Network;
 use gen_registry_node::Node;
 use gen_registry_node::RefusedChange;
 use gen_registry_node::platform::test_environment::TestEnvironment;
@@ -20,6 +19,7 @@ use gen_registry_node::store::memory::MemoryStore;
 use rand::rngs::StdRng;
 use rand::{Rng, RngCore, SeedableRng};
 
+use crate::support::network::of_topic;
 use crate::support::people::{TOPIC, at, claim, person, receipt, release};
 
 const CHANGE_DOMAIN: &str = "gen-registry/change/v1";
@@ -32,7 +32,7 @@ struct Victim {
 impl Victim {
     fn new() -> Self {
         let store = Rc::new(MemoryStore::new());
-        let network = Network { topic: TOPIC, ..Network::default() };
+        let network = of_topic(TOPIC);
         let environment = Rc::new(TestEnvironment::new(1, at(1_800_000_000_000)));
         Self { node: block_on(Node::start(store.clone(), environment, network)).unwrap(), store }
     }

@@ -25,6 +25,7 @@ use gen_registry_node::store::{StoreError, Table};
 use crate::support::clock::ShiftedClock;
 use crate::support::liar::liar;
 use crate::support::modules::file;
+use crate::support::network::{of_topic, through};
 use crate::support::node::WatchedNode;
 use crate::support::relay::{network, relay};
 use crate::support::store::WatchedStore;
@@ -204,7 +205,7 @@ fn block_with_any_flipped_bit_is_rejected_and_fetched_elsewhere() {
         for (number, some) in cases.chunks(8).enumerate() {
             let stories = some.iter().enumerate().map(|(nth, (bytes, flipped, bit))| {
                 let topic = Topic::from_bytes([(8 * number + nth) as u8 + 1; 32]);
-                one_flipped_bit(Network { topic, ..network.clone() }, bytes, *flipped, *bit)
+                one_flipped_bit(through(&of_topic(topic), network.relays.clone()), bytes, *flipped, *bit)
             });
             join_all(stories).await;
         }

@@ -58,6 +58,7 @@ const SOLE_OWNERS: &[(&str, &[&str])] = &[
     ("rexie", &["node/store/indexed_db"]),
     ("rusqlite", &["node/store/sqlite"]),
     ("libp2p", &["node/net"]),
+    ("ureq", &["server/network/source"]),
 ];
 
 /// Files that may tell platforms apart, and only at a `mod`, a `pub use` or an entry point.

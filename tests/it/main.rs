@@ -23,6 +23,7 @@ mod lookup;
 mod map;
 mod mesh;
 mod modules;
+mod networks;
 mod ownership;
 mod pack;
 mod packages;

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use crate::support::network::through;
 use crate::support::node::TestNode;
 use crate::support::relay::ANY_PORT;
 use crate::support::relay::network;
@@ -142,7 +143,7 @@ fn claim_is_confirmed_by_witnesses_and_peers_see_it() {
 fn offline_claim_is_confirmed_later_and_beats_an_earlier_date() {
     in_one_thread(async {
         let (network, _servers) = witnessed(1, 1).await;
-        let alone = Network { relays: Vec::new(), ..network.clone() };
+        let alone = through(&network, vec![]);
         // The earlier date, but no witness: such a date costs nothing.
         let early = TestNode::join(alone).await;
         early.claim("nova").await.unwrap();
@@ -160,10 +161,10 @@ fn offline_claim_is_confirmed_later_and_beats_an_earlier_date() {
 #[test]
 fn receipts_of_foreign_witnesses_do_not_count() {
     in_one_thread(async {
-        let (network, servers) = witnessed(2, 1).await;
+        let (network, servers) = witnessed(2, 2).await;
         let mut believed = network.clone();
         // This profile's network knows only the second witness, and its relay is gone.
-        believed.rules.witnesses = vec![servers[1].1.identity];
+        (believed.rules.witnesses, believed.rules.threshold) = (vec![servers[1].1.identity], 1);
         believed.relays.truncate(1);
         let alice = TestNode::join(believed).await;
         alice.claim("alice").await.unwrap();

@@ -11,11 +11,11 @@ use gen_registry_core::identity::Topic;
 use gen_registry_core::name::ModuleName;
 use gen_registry_core::name_proof;
 use gen_registry_node::Network;
-use gen_registry_node::network::NetworkParameters;
 use tempfile::TempDir;
 
-use crate::relay::program::{ANY_PORT, network_of};
+use crate::relay::program::ANY_PORT;
 use crate::support::modules::{draft, wasm};
+use crate::support::network::{of_server, of_topic, through};
 use crate::support::node::TestNode;
 use crate::support::server::{Server, dist};
 use crate::support::wait::{eventually, in_one_thread};
@@ -29,9 +29,9 @@ struct World {
 
 fn world() -> World {
     let folder = dist();
-    let server = Server::with(folder.path(), &ANY_PORT);
-    let told: NetworkParameters = serde_json::from_value(network_of(&server)).unwrap();
-    World { _folder: folder, _server: server, network: Network::try_from(told).unwrap() }
+    let server = Server::with(folder.path(), &[&ANY_PORT[..], &["--for-tests"]].concat());
+    let network = of_server(&server);
+    World { _folder: folder, _server: server, network }
 }
 
 impl World {
@@ -128,13 +128,13 @@ impl Member {
 fn node_joins_its_network() {
     in_one_thread(async {
         // Without anybody to find others through it works all the same, and says so.
-        let alone = TestNode::join(Network::default()).await;
+        let world = world();
+        let alone = TestNode::join(through(&world.network, vec![])).await;
         let report = alone.network().await;
         assert_eq!((report.relays.len(), report.peers.len()), (0, 0));
         alone.claim("alice_smith").await.unwrap();
         let name = alone.mesh.local_peer_id();
 
-        let world = world();
         let party = TestNode::join_with(alone.leave().await, world.network.clone()).await;
         eventually("its relay is connected", async || party.has_relay().await).await;
         assert_eq!(party.mesh.local_peer_id(), name, "a profile is one node for ever");
@@ -315,7 +315,7 @@ fn followers_get_notices() {
         let world = world();
         let (alice, bob) = world.two().await;
         // The same relay, another network.
-        let elsewhere = Network { topic: Topic::from_bytes([9; 32]), ..world.network.clone() };
+        let elsewhere = through(&of_topic(Topic::from_bytes([9; 32])), world.network.relays.clone());
         let stranger = Member(TestNode::join(elsewhere.clone()).await);
         let neighbour = Member(TestNode::join(elsewhere).await);
         stranger.has_peers(1).await;

@@ -18,6 +18,7 @@ use gen_registry_node::platform::Environment;
 use gen_registry_node::store::memory::MemoryStore;
 
 use crate::support::clock::{STEP_SECONDS, ShiftedClock};
+use crate::support::network::through;
 use crate::support::node::TestNode;
 use crate::support::relay::{network, relay};
 use crate::support::wait::{eventually, in_one_thread};
@@ -222,7 +223,7 @@ fn rosters_agree_after_a_partition() {
         for party in [&alice, &carol] {
             party.joins("#general").await;
         }
-        let both = Network { relays: [here.relays.clone(), there.relays].concat(), ..here };
+        let both = through(&here, [here.relays.clone(), there.relays].concat());
         let bridge = party(&clock, &both, "erin").await;
         bridge.has_peers(4).await;
         for _ in 0..(pace::INTERVAL_MIN.as_secs() * 5 / 4).div_ceil(STEP_SECONDS) {

@@ -8,11 +8,11 @@ use futures::executor::block_on;
 use gen_registry_api::*;
 use gen_registry_core::limits::{BLOCK_MAX_BYTES, NAME_COOL_DOWN, USERNAME_CLAIMS_MAX};
 use gen_registry_core::time::Timestamp;
-use gen_registry_node::Network;
 use gen_registry_node::Node;
 use gen_registry_node::store::memory::MemoryStore;
 use gen_registry_node::store::{StoreError, Table};
 
+use crate::support::network::of_topic;
 use crate::support::profile::{PASSPHRASE, TestProfile};
 
 fn import(bytes: &[u8], passphrase: &str) -> Command {
@@ -343,7 +343,7 @@ fn backup_restores_everything_or_changes_nothing() {
     let bob = TestProfile::new(2);
     bob.claim("bob");
     assert_eq!(bob.code(import(&file, PASSPHRASE)), FailureCode::IdentityExists);
-    let other = Network { topic: gen_registry_core::identity::Topic::from_bytes([1; 32]), ..Network::default() };
+    let other = of_topic(gen_registry_core::identity::Topic::from_bytes([1; 32]));
     let elsewhere = block_on(Node::start(Rc::new(MemoryStore::new()), Rc::new(bob.clock), other)).unwrap();
     let refused = block_on(elsewhere.handle(import(&file, PASSPHRASE))).unwrap_err();
     assert_eq!(refused.code, FailureCode::BackupOtherNetwork);

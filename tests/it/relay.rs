@@ -12,7 +12,6 @@ use gen_registry_node::net::{
     KADEMLIA_PROTOCOL, REGISTRATION_SECONDS,
     relay::{
         Relay, RelayError, RelayOptions, RelayStatus,
-        address::websocket_origin,
         limits::{REGISTRATIONS_PER_CONNECTION, RelayLimits},
     },
 };
@@ -66,8 +65,7 @@ async fn clients_meet_through_a_circuit_and_metrics_count_it() {
     let network: serde_json::Value = serde_json::from_str(&network).unwrap();
     assert_eq!(code, 200);
     assert_eq!(network["relays"], serde_json::json!([address.to_string()]));
-    let origin = websocket_origin(&address).unwrap();
-    assert!(policy.ends_with(&format!("; connect-src 'self' {origin}")), "{policy}");
+    assert!(policy.ends_with("; connect-src 'self' wss: ws:"), "{policy}");
     let (code, _, health) = ask(folder.path(), &view, "/health").await;
     assert_eq!(code, 200);
     assert!(health.contains(r#""status":"ok""#) && health.contains(&view.peer_id().to_string()), "{health}");
@@ -346,5 +344,5 @@ async fn public_address_replaces_the_real_one() {
     assert_eq!(relay.view().addresses(), [expected]);
     let folder = dist();
     let (_, policy, _) = ask(folder.path(), &relay.view(), "/").await;
-    assert!(policy.ends_with("; connect-src 'self' wss://example.org:443"), "{policy}");
+    assert!(policy.ends_with("; connect-src 'self' wss:"), "{policy}: the page is behind TLS as well");
 }

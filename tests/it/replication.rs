@@ -10,12 +10,12 @@ use gen_registry_core::identity::SigningIdentity;
 use gen_registry_core::sync::rejection::Rejection;
 use gen_registry_core::sync::session::Verdict;
 use gen_registry_core::sync::version_vector::DocumentVector;
-use gen_registry_node::Network;
 use gen_registry_node::Node;
 use gen_registry_node::platform::test_environment::TestEnvironment;
 use gen_registry_node::store::memory::MemoryStore;
 use gen_registry_node::store::{StoreError, Table};
 
+use crate::support::network::of_topic;
 use crate::support::people::{TOPIC, at, claim, person};
 
 struct Replica {
@@ -25,7 +25,7 @@ struct Replica {
 
 impl Replica {
     fn open(store: Rc<MemoryStore>) -> Self {
-        let network = Network { topic: TOPIC, ..Network::default() };
+        let network = of_topic(TOPIC);
         let environment = Rc::new(TestEnvironment::new(1, at(1_800_000_000_000)));
         Self { node: block_on(Node::start(store.clone(), environment, network)).unwrap(), store }
     }

@@ -16,7 +16,9 @@ use axum::{
     body::Body,
     http::{Request, Response, StatusCode, header},
 };
+use gen_registry_core::digest::hex;
 use gen_registry_core::limits::PARAMETERS_VERSION;
+use gen_registry_core::network::Genesis;
 use gen_registry_node::Network;
 use gen_registry_server::serve::{is_hashed, page};
 use gen_registry_server::site::Site;
@@ -52,7 +54,10 @@ async fn every_answer_carries_the_security_headers() {
         assert!(policy.starts_with("default-src 'none';"), "{path}");
         assert!(policy.contains("script-src 'self' 'wasm-unsafe-eval';"), "{path}");
         assert!(!policy.contains("unsafe-inline"), "{path}");
-        assert!(policy.ends_with("; connect-src 'self'"), "{path}: without a relay the page reaches its server only");
+        assert!(
+            policy.ends_with("; connect-src 'self' wss: ws:"),
+            "{path}: the relays that a page knew stay reachable"
+        );
         assert_eq!(one(&response, "x-content-type-options"), "nosniff");
         assert_eq!(one(&response, "referrer-policy"), "no-referrer");
         assert_eq!(one(&response, "cross-origin-opener-policy"), "same-origin");
@@ -149,9 +154,9 @@ async fn status_endpoints_are_never_the_page_and_never_cached() {
     let worker = include_str!("../../public/sw.js");
     assert!(worker.contains(r#"["/network.json", "/health", "/metrics"]"#), "the offline copy lets them through");
     let network: serde_json::Value = serde_json::from_str(&text(ask("/network.json", &[]).await).await).unwrap();
+    let genesis = hex(&Genesis::without_witnesses(PARAMETERS_VERSION).encode());
     let expected = serde_json::json!({
-        "topic": "44f16e43a86cb2c6c6ddf61a51c83400023281f6cb9e003f0b839a729a3bdcbd",
-        "parametersVersion": PARAMETERS_VERSION, "iceServers": [], "relays": [], "witnesses": [], "threshold": 0,
+        "parametersVersion": PARAMETERS_VERSION, "genesis": genesis, "iceServers": [], "relays": [],
     });
     assert_eq!(network, expected);
     assert_eq!(text(ask("/metrics", &[]).await).await, "# EOF\n");

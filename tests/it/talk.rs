@@ -11,6 +11,7 @@ use gen_registry_node::store::{StoreError, Table};
 
 use crate::presence::three;
 use crate::support::clock::ShiftedClock;
+use crate::support::network::through;
 use crate::support::node::TestNode;
 use crate::support::wait::{eventually, in_one_thread};
 
@@ -162,7 +163,7 @@ fn late_and_returning_members_get_the_history() {
         carol.joins("#general").await;
         carol.hears("#general", &all).await;
         // Alone, and yet nothing is lost.
-        let alone = gen_registry_node::Network { relays: vec![], ..network };
+        let alone = through(&network, vec![]);
         let alice = TestNode::join_on(Rc::new(clock), alices, alone).await;
         assert_eq!(alice.reads("#general").await, all);
         assert_eq!(alice.entry("#general").await.topic_line.as_deref(), Some("all and nothing"));

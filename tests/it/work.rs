@@ -1,8 +1,5 @@
 //! A network that asks for work: its names cost something, and who did none holds none.
 
-use gen_registry_core::ownership::Rules;
-use gen_registry_node::Network;
-
 use crate::support::modules::{draft, wasm};
 use crate::support::node::TestNode;
 use crate::support::relay::{network, relay};
@@ -16,7 +13,8 @@ fn claim_without_proof_of_work_does_not_count() {
     in_one_thread(async {
         let relay = relay().await;
         let lax = network(&relay);
-        let strict = Network { rules: Rules { work_bits: BITS, ..lax.rules.clone() }, ..lax.clone() };
+        let mut strict = lax.clone();
+        strict.rules.work_bits = BITS;
         let (alice, bob) = (TestNode::join(strict.clone()).await, TestNode::join(strict).await);
         let mallory = TestNode::join(lax).await;
         mallory.claim("alice").await.unwrap();

@@ -18,6 +18,7 @@ use libp2p::multiaddr::Protocol;
 use libp2p::swarm::dummy;
 use libp2p::{Multiaddr, PeerId, Transport, noise, relay, yamux};
 
+use crate::support::network;
 use crate::support::node::TestNode;
 
 /// Where each node listens: what a relay would lead to.
@@ -103,7 +104,7 @@ async fn relay_at(network: &Network, key: NodeKey, listen: Multiaddr, bootstrap:
 
 /// The network as somebody sees it who knows only this relay.
 pub fn through(relay: &Relay) -> Network {
-    Network { relays: relay.view().addresses().iter().map(ToString::to_string).collect(), ..Network::default() }
+    network::through(&Network::default(), relay.view().addresses().iter().map(ToString::to_string).collect())
 }
 
 /// A node that others can dial; it keeps records for them.

@@ -1,7 +1,7 @@
 //! What tests share: nodes, relays, people, modules and the ways to disturb them. No test is here.
 //!
 //! - one profile: `profile` (without a network), `node` (with real libp2p), `clock`, `store`
-//! - around it: `relay`, `relay_client` (a plain libp2p client), `memory_network`, `server` (the real program)
+//! - around it: `network`, `relay`, `relay_client` (a plain libp2p client), `memory_network`, `server` (the real program)
 //! - what is said: `people` (facts), `modules` (files and drafts), `crowd` (ten thousand people); `lies`, `liar`
 //! - many nodes on a simulated network: `swarm`, with its liars and witnesses
 //! - `wait`: running a story and waiting in it; `pipe`: two ends of a stream; `verdicts`: what both platforms must decide
@@ -11,6 +11,7 @@ pub mod liar;
 pub mod lies;
 pub mod memory_network;
 pub mod modules;
+pub mod network;
 pub mod node;
 pub mod people;
 pub mod pipe;

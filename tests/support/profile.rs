@@ -6,11 +6,11 @@ use std::time::Duration;
 use futures::executor::block_on;
 use gen_registry_api::*;
 use gen_registry_core::time::Timestamp;
-use gen_registry_node::Network;
 use gen_registry_node::Node;
 use gen_registry_node::platform::test_environment::TestEnvironment;
 use gen_registry_node::store::memory::MemoryStore;
 
+use crate::support::network::of_topic;
 use crate::support::people::TOPIC;
 
 pub const PASSPHRASE: &str = "correct horse battery";
@@ -28,7 +28,7 @@ impl TestProfile {
     }
 
     pub fn open(store: Rc<MemoryStore>, clock: TestEnvironment) -> Self {
-        let network = Network { topic: TOPIC, ..Network::default() };
+        let network = of_topic(TOPIC);
         let node = block_on(Node::start(store.clone(), Rc::new(clock.clone()), network)).expect("a profile opens");
         Self { node: Rc::new(node), store, clock }
     }

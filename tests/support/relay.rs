@@ -1,12 +1,17 @@
 //! Relays as a server runs them, and networks through them.
 
+use gen_registry_core::identity::Identity;
+use gen_registry_core::keys::SecretKey;
 use gen_registry_node::Network;
 use gen_registry_node::net::relay::key::NodeKey;
 use gen_registry_node::net::relay::limits::RelayLimits;
 use gen_registry_node::net::relay::witness::WitnessEndpoint;
 use gen_registry_node::net::relay::{Relay, RelayOptions, RelayStatus};
+use gen_registry_server::keys::{fresh_key, signing_identity};
 use gen_registry_server::witness::{self, Witness};
 use libp2p::Multiaddr;
+
+use crate::support::network::{founded_by, through};
 
 /// A free port of this machine.
 pub const ANY_PORT: &str = "/ip4/127.0.0.1/tcp/0/ws";
@@ -47,20 +52,20 @@ pub async fn relay_of(key: NodeKey, listen: &str, witness: Option<WitnessEndpoin
 /// The network as everybody sees it who knows only this relay.
 pub fn network(relay: &Relay) -> Network {
     let relays = relay.view().addresses().iter().map(ToString::to_string).collect();
-    Network { relays, ..Network::default() }
+    through(&Network::default(), relays)
 }
 
-/// A network of one relay for each witness; all three witnesses are known, `threshold` receipts confirm a name.
-pub async fn witnessed(count: usize, threshold: usize) -> (Network, Vec<(Relay, Witness)>) {
-    let mut network = Network::default();
+/// A network of one relay for each witness, where `threshold` receipts confirm a name.
+pub async fn witnessed(count: usize, threshold: u8) -> (Network, Vec<(Relay, Witness)>) {
+    let keys: Vec<SecretKey> = (0..count).map(|_| fresh_key()).collect();
+    let witnesses: Vec<Identity> = keys.iter().map(|key| signing_identity(key).identity()).collect();
+    let mut network = founded_by(&witnesses, threshold, 0);
     let mut servers = Vec::new();
-    for _ in 0..count {
-        let witness = witness::start(None, network.topic, 0).await.unwrap();
+    for key in keys {
+        let witness = witness::start(None, key, network.topic, 0).await.unwrap();
         let relay = relay_of(NodeKey::fresh(), ANY_PORT, Some(witness.door.clone())).await;
         network.relays.extend(relay.view().addresses().iter().map(ToString::to_string));
-        network.rules.witnesses.push(witness.identity);
         servers.push((relay, witness));
     }
-    network.rules.threshold = threshold;
     (network, servers)
 }

@@ -70,6 +70,12 @@ impl Server {
     }
 }
 
+/// What `/network.json` of a server says.
+pub fn network_of(server: &Server) -> serde_json::Value {
+    let answer = server.raw("/network.json");
+    serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap()
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();

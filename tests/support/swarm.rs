@@ -26,6 +26,7 @@ use gen_registry_node::platform::test_environment::TestEnvironment;
 use gen_registry_node::store::memory::MemoryStore;
 use gen_registry_node::verified::Verified;
 
+use crate::support::network::of_topic;
 use crate::support::people::TOPIC;
 use liar::{Liar, Trick};
 use witness::Witness;
@@ -112,7 +113,8 @@ impl Swarm {
         let mut random = Random::new(seed);
         let witnesses: Vec<Witness> = (0..WITNESSES).map(Witness::new).collect();
         let rules = Rules { witnesses: witnesses.iter().map(Witness::identity).collect(), threshold: 2, work_bits: 0 };
-        let parameters = Parameters { topic: TOPIC, rules, ..Parameters::default() };
+        let mut parameters = of_topic(TOPIC);
+        parameters.rules = rules;
         let mut witnesses = witnesses.into_iter();
         let verified: Rc<Verified> = Rc::default();
         let members = (0..nodes).map(|id| {

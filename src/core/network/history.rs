@@ -8,7 +8,7 @@ use crate::network::{Genesis, SignedSetChange, WitnessSet};
 pub const SET_CHANGES_MAX: usize = 1_024;
 
 /// A genesis and the changes after it, in order.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetworkHistory {
     topic: Topic,
     genesis: Genesis,
@@ -76,6 +76,11 @@ impl NetworkHistory {
     /// The newest change, or the topic: what links carry.
     pub fn newest(&self) -> Digest {
         self.changes.last().map_or(Digest::from_bytes(*self.topic.as_bytes()), SignedSetChange::digest)
+    }
+
+    /// Returns whether this history has what a link carries: the newest change that its maker knew, or the topic.
+    pub fn has(&self, newest: &Digest) -> bool {
+        newest.as_bytes() == self.topic.as_bytes() || self.changes.iter().any(|change| change.digest() == *newest)
     }
 
     /// Follows the next change. One that is known already changes nothing.

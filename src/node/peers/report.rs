@@ -19,18 +19,30 @@ pub(crate) fn network_report(context: &Context, peers: &PeerTable, reputation: &
     });
     let mut entries: Vec<PeerEntry> = view.peers.iter().map(|peer| peer_entry(peers, reputation, peer)).collect();
     entries.sort_by_key(|peer| peer.since);
-    let rules = &context.network.rules;
+    let (network, rules) = (&context.network, &context.network.rules);
+    let (genesis, set) = (network.history().genesis(), network.history().set());
     NetworkReport {
         connection: peers.connection(),
         node: peers.mesh().map(|mesh| mesh.local_peer_id().to_string()),
-        topic: context.network.topic.into(),
+        name: genesis.name.clone(),
+        topic: network.topic.into(),
+        created_at: genesis.created_at.as_millis(),
+        for_tests: genesis.parameters.are_for_tests(),
         witnesses: rules.witnesses.iter().map(ToString::to_string).collect(),
         threshold: rules.threshold as u64,
+        may_lose: set.may_lose() as u64,
+        may_lie: set.may_lie() as u64,
+        changes: network.history().changes().iter().map(|change| change.digest().to_string()).collect(),
         relays: relays.collect(),
         peers: entries,
         unsent: peers.unsent(),
         rejections: rejection_counts(&peers.rejections()),
         left_aside: peers.server_fault(),
+        newest: network.history().newest().to_string(),
+        // What only the host of several networks can tell.
+        networks: Vec::new(),
+        linked: None,
+        earlier_profile: false,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the network page says about connections.
 
-use gen_registry_api::{CandidateType, ConnectionPath, NetworkReport, PeerEntry};
+use gen_registry_api::{CandidateType, ConnectionPath, NetworkName, NetworkReport, ParametersError, PeerEntry};
 
 use super::text::{FormatNumber, format_count, format_size};
 
@@ -33,10 +33,45 @@ pub fn describe_peer(peer: &PeerEntry, number: FormatNumber) -> String {
     facts.join(" · ")
 }
 
+/// What a page asks that was opened by a link to another network than its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworkChoice {
+    /// The topic of the link's network.
+    pub linked: String,
+    /// The network in which the page has a profile, if it has one.
+    pub own: Option<NetworkName>,
+    /// The link's network, where this browser or the page's server has it.
+    pub target: Option<NetworkName>,
+    /// The network of the page's server, if that is neither.
+    pub served: Option<NetworkName>,
+    /// What else is wrong with what the server says.
+    pub fault: Option<ParametersError>,
+}
+
+impl NetworkChoice {
+    /// Returns the choice, or `None` if there is nothing to choose.
+    pub fn of(report: &NetworkReport) -> Option<Self> {
+        let linked = report.linked.clone()?;
+        let own = (!report.topic.is_empty()).then(|| network_name(report));
+        let (other, fault) = match report.left_aside.clone() {
+            Some(ParametersError::OtherNetwork(other)) => (Some(other), None),
+            fault => (None, fault),
+        };
+        let target = report.networks.iter().chain(&other).find(|network| network.topic == linked).cloned();
+        let served = other.filter(|other| other.topic != linked);
+        Some(Self { linked, own, target, served, fault })
+    }
+}
+
+/// The network of a report.
+pub fn network_name(report: &NetworkReport) -> NetworkName {
+    NetworkName { name: report.name.clone(), topic: report.topic.clone() }
+}
+
 /// How far the way to others is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnectionSteps {
-    /// The page's server names a relay.
+    /// A relay is known: the page's server names it, or did.
     pub named: bool,
     /// A hint only: a browser without a network often says that it has one.
     pub online: bool,
@@ -118,6 +153,31 @@ mod tests {
             "found by this device · 13 ms away · within the local network · 1 KiB sent, 10 bytes received · \
              brought 1 change · gen/1"
         );
+    }
+
+    #[test]
+    fn choice_names_both_networks_and_offers_only_what_is_there() {
+        let network = |topic: &str| NetworkName { name: format!("Network {topic}"), topic: topic.to_owned() };
+        let report = |topic: &str, linked: Option<&str>, served: Option<&str>| NetworkReport {
+            name: format!("Network {topic}"),
+            topic: topic.to_owned(),
+            networks: vec![network("a"), network("b")],
+            linked: linked.map(str::to_owned),
+            left_aside: served.map(|served| ParametersError::OtherNetwork(network(served))),
+            ..NetworkReport::default()
+        };
+        let choice = |topic, linked, served| NetworkChoice::of(&report(topic, linked, served));
+        assert_eq!(choice("a", None, Some("c")), None, "a server alone opens no choice");
+        let both = choice("a", Some("b"), None).unwrap();
+        assert_eq!((both.own, both.target, both.served), (Some(network("a")), Some(network("b")), None));
+        let served = choice("a", Some("c"), Some("c")).unwrap();
+        assert_eq!((served.target, served.served), (Some(network("c")), None));
+        let neither = choice("a", Some("d"), Some("c")).unwrap();
+        assert_eq!((neither.target, neither.served), (None, Some(network("c"))));
+        let fresh = choice("", Some("d"), Some("c")).unwrap();
+        assert_eq!((fresh.own, fresh.served), (None, Some(network("c"))));
+        let hidden = NetworkReport { left_aside: Some(ParametersError::LinkUnknown), ..report("", Some("d"), None) };
+        assert_eq!(NetworkChoice::of(&hidden).unwrap().fault, Some(ParametersError::LinkUnknown));
     }
 
     #[test]

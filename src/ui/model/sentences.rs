@@ -48,7 +48,7 @@ pub fn describe_parameters_error(error: ParametersError) -> String {
 }
 
 /// Any reason that the script interface returns. No two kinds share a code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
 pub enum Explainable {
     Loss(LossReason),
@@ -84,8 +84,11 @@ mod tests {
             (r#""tooManyHeartbeats""#, "too many heartbeats"),
             (r#"{"malformed":"leftOver"}"#, "left over"),
             (r#"{"malformed":{"unknownKind":7}}"#, "unknown kind 7"),
-            (r#"{"threshold":{"threshold":3,"witnesses":1}}"#, "3 receipts"),
-            (r#""otherNetwork""#, "another network"),
+            (r#"{"behind":{"served":1,"known":3}}"#, "this device knows 3"),
+            (
+                r#"{"otherNetwork":{"name":"Ours","topic":"0123456789abcdef"}}"#,
+                "another network, “Ours” (0123456789ab…)",
+            ),
         ] {
             let sentence = explained(code).unwrap();
             assert!(sentence.contains(part), "{code}: {sentence}");
@@ -112,7 +115,7 @@ mod tests {
             serde_json::to_string(&ReleaseRefusal::VersionTaken).unwrap(),
             serde_json::to_string(&Rejection::Refused).unwrap(),
             serde_json::to_string(&malformed).unwrap(),
-            serde_json::to_string(&ParametersError::Work).unwrap(),
+            serde_json::to_string(&ParametersError::Genesis).unwrap(),
             serde_json::to_string(&ParametersError::TooMuch).unwrap(),
         ] {
             let mut kinds = Vec::new();

@@ -15,6 +15,7 @@ use crate::components::icon::{Icon, icon};
 use crate::components::notice::FailureNotice;
 use crate::routes::{self, WelcomeStep};
 use crate::text;
+use crate::widgets::copy_link::CopyLink;
 use crate::widgets::page_head::PageHead;
 use gen_registry_api::ChannelEntry;
 
@@ -76,6 +77,7 @@ fn Tools(name: Memo<String>, entry: Memo<Option<ChannelEntry>>) -> impl IntoView
     };
     view! {
         <div class="channel-tools">
+            <CopyLink />
             {move || {
                 module
                     .get()

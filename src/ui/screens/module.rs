@@ -21,6 +21,7 @@ use crate::model::subject::SubjectRef;
 use crate::model::versions::find_runnable;
 use crate::query::use_query;
 use crate::reactive::{query_view, select, slice_view, some_view};
+use crate::widgets::copy_link::CopyLink;
 use crate::widgets::network_lookup::NetworkLookup;
 use crate::widgets::page_head::PageHead;
 use crate::widgets::subject::{BlockButton, FollowButton};
@@ -48,7 +49,10 @@ pub fn Module() -> impl IntoView {
     });
     view! {
         <div class="page">
-            <PageHead title testid="module-title" />
+            <div class="page-top">
+                <PageHead title testid="module-title" />
+                <CopyLink />
+            </div>
             {move || {
                 // Another module is another page.
                 let wanted_name = name.get();

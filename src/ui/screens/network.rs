@@ -1,5 +1,6 @@
-//! The peers and relays of this device, and the rules of the network.
+//! The peers and relays of this device, and what its network is.
 
+mod genesis;
 mod steps;
 
 use leptos::prelude::*;
@@ -7,19 +8,19 @@ use leptos::prelude::*;
 use crate::action::ActionState;
 use crate::app_state::app_state;
 use crate::components::icon::{Icon, icon};
-use crate::components::notice::{FailureNotice, Notice, NoticeTone};
+use crate::components::notice::FailureNotice;
 use crate::model::network::describe_peer;
-use crate::model::sentences::{describe_parameters_error, describe_rejection};
+use crate::model::sentences::describe_rejection;
 use crate::model::subject::SubjectRef;
 use crate::query::use_query;
 use crate::reactive::{keyed_list, query_view, select, slice_view};
-use crate::widgets::did::DidChip;
 use crate::widgets::moment::Moment;
 use crate::widgets::page_head::PageHead;
 use crate::widgets::reputation::ReputationView;
 use crate::widgets::subject::{BlockButton, decide};
 use crate::{dom, text};
-use gen_registry_api::{ConnectionState, Decision, NetworkReport, ParametersError, PeerEntry, Rejection, RelayEntry};
+use gen_registry_api::{ConnectionState, Decision, NetworkReport, PeerEntry, Rejection, RelayEntry};
+use genesis::{Genesis, render_genesis, render_left_aside};
 
 /// The page. It follows peers and relays that come and go.
 #[component]
@@ -47,7 +48,7 @@ fn render_report(report: Memo<NetworkReport>) -> impl IntoView {
     let is_alone = select(report, |report| report.connection == ConnectionState::Alone);
     let relays = select(report, |report| report.relays.clone());
     view! {
-        {slice_view(report, |report| report.left_aside, render_left_aside)}
+        {slice_view(report, |report| report.left_aside.clone(), render_left_aside)}
         <p class="lead" data-testid="connection">
             {slice_view(
                 report,
@@ -86,7 +87,7 @@ fn render_report(report: Memo<NetworkReport>) -> impl IntoView {
             </p>
             <Show
                 when=move || !relays.with(Vec::is_empty)
-                fallback=|| view! { <p>"The server of this page named none."</p> }
+                fallback=|| view! { <p>"None is known: the server of this page named none."</p> }
             >
                 <ul class="network-list">{keyed_list(relays, |relay| relay.address.clone(), render_relay)}</ul>
             </Show>
@@ -103,59 +104,7 @@ fn render_report(report: Memo<NetworkReport>) -> impl IntoView {
                     }
                 })
         })}
-        {slice_view(
-            report,
-            |report| (report.witnesses.clone(), report.threshold, report.topic.clone(), report.node.clone()),
-            |(witnesses, threshold, topic, node)| render_rules(witnesses, threshold, topic, node),
-        )}
-    }
-}
-
-/// A warning that the server's view of the network contradicts this device's.
-fn render_left_aside(why: Option<ParametersError>) -> impl IntoView {
-    why.map(|why| {
-        view! {
-            <div data-testid="left-aside">
-                <Notice tone=NoticeTone::Warning>
-                    <p>
-                        "What the server of this page says about its network is left aside: " {describe_parameters_error(why)}
-                        ". You stay in your own network, with everything you have."
-                    </p>
-                </Notice>
-            </div>
-        }
-    })
-}
-
-/// What all members of the network agree on.
-fn render_rules(witnesses: Vec<String>, threshold: u64, topic: String, node: Option<String>) -> impl IntoView {
-    view! {
-        <section class="card" aria-labelledby="rules-title">
-            <h2 id="rules-title">"The rules of this network"</h2>
-            <p>{describe_rules(witnesses.len(), threshold)}</p>
-            <ul class="network-list">
-                {witnesses.into_iter().map(|did| view! { <li><DidChip did /></li> }).collect_view()}
-            </ul>
-            <dl class="facts">
-                <div>
-                    <dt>"Topic"</dt>
-                    <dd>
-                        <code class="network-code">{topic}</code>
-                    </dd>
-                </div>
-                {node
-                    .map(|node| {
-                        view! {
-                            <div>
-                                <dt>"This device’s node"</dt>
-                                <dd>
-                                    <code class="network-code">{node}</code>
-                                </dd>
-                            </div>
-                        }
-                    })}
-            </dl>
-        </section>
+        {slice_view(report, Genesis::of, render_genesis)}
     }
 }
 
@@ -168,17 +117,6 @@ fn describe_connection(connection: ConnectionState, peers: u64) -> String {
         }
         ConnectionState::Waiting => "A relay answers. Nobody else is here right now.".to_owned(),
         ConnectionState::Connected => format!("Connected directly to {}.", text::format_count(peers, "peer", "peers")),
-    }
-}
-
-/// When a name is confirmed, as a sentence.
-fn describe_rules(witnesses: usize, threshold: u64) -> String {
-    match threshold {
-        0 => "There are no witnesses: of two claims to one name the one dated earlier counts.".to_owned(),
-        _ => format!(
-            "A name is confirmed once {threshold} of {} saw the claim. Until then it is provisional.",
-            text::format_count(witnesses as u64, "witness", "witnesses"),
-        ),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::model::sentences::{describe_hold, describe_loss};
 use crate::model::subject::SubjectRef;
 use crate::query::use_query;
 use crate::reactive::{query_view, select, slice_view, some_view};
+use crate::widgets::copy_link::CopyLink;
 use crate::widgets::moment::Moment;
 use crate::widgets::page_head::PageHead;
 use crate::widgets::profile_card::ProfileCard;
@@ -66,7 +67,10 @@ pub fn PersonByName() -> impl IntoView {
     });
     view! {
         <div class="page">
-            <PageHead title testid="person-name" />
+            <div class="page-top">
+                <PageHead title testid="person-name" />
+                <CopyLink />
+            </div>
             {move || {
                 // Another person is another page.
                 name.track();
@@ -99,7 +103,10 @@ pub fn PersonByDid() -> impl IntoView {
     });
     view! {
         <div class="page">
-            <PageHead title testid="person-name" />
+            <div class="page-top">
+                <PageHead title testid="person-name" />
+                <CopyLink />
+            </div>
             {move || {
                 did.track();
                 query_view(found, |person| some_view(person, |person| view! { <PersonView person /> }, render_unknown))

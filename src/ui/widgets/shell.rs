@@ -16,6 +16,7 @@ use crate::routes;
 use crate::widgets::avatar::Avatar;
 use crate::widgets::bell::Bell;
 use crate::widgets::lost_name::LostNameBanner;
+use crate::widgets::network_choice::NetworkChoiceView;
 use crate::widgets::page_head::PageArrival;
 use crate::widgets::status_chip::StatusChip;
 use crate::widgets::toast::ToastStack;
@@ -58,6 +59,7 @@ pub fn Shell(children: Children) -> impl IntoView {
                 <MeChip />
             </div>
         </header>
+        <NetworkChoiceView />
         <LostNameBanner />
         <main class="main" id="main" tabindex="-1">
             {children()}

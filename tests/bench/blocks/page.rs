@@ -8,6 +8,7 @@ use gen_registry_core::digest::Digest;
 use gen_registry_node::Network;
 use gen_registry_node::Node;
 use gen_registry_node::blocks::{Pin, Progress};
+use gen_registry_node::network::NetworkParameters;
 use gen_registry_node::peering::Peering;
 use gen_registry_node::platform::browser::Browser;
 use gen_registry_node::store::indexed_db::IndexedDb;
@@ -27,13 +28,13 @@ fn failed(error: impl std::fmt::Display) -> JsValue {
     js_sys::Error::new(&error.to_string()).into()
 }
 
-/// Takes part in a network through these relays.
+/// Takes part in the network that a server names in `/network.json`.
 #[wasm_bindgen]
-pub async fn join(topic: String, relays: Vec<String>) -> Result<(), JsValue> {
+pub async fn join(parameters: String) -> Result<(), JsValue> {
     console_error_panic_hook::set_once();
     let store = IndexedDb::open("bench-blocks", || {}).await.map_err(failed)?;
-    let topic = topic.try_into().map_err(|_| failed("not a topic"))?;
-    let network = Network { topic, relays, ..Network::default() };
+    let parameters: NetworkParameters = serde_json::from_str(&parameters).map_err(failed)?;
+    let network = Network::try_from(&parameters).map_err(failed)?;
     let node = Rc::new(Node::start(Rc::new(store), Rc::new(Browser), network).await.map_err(failed)?);
     let peering = Peering::open(node.clone()).await.map_err(failed)?;
     spawn_local(peering.run());

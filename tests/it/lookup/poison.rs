@@ -10,7 +10,6 @@ use gen_registry_core::identity::{Signed, SigningIdentity, Topic};
 use gen_registry_core::limits::RECORD_MAX_BYTES;
 use gen_registry_core::name::Username;
 use gen_registry_core::name_proof;
-use gen_registry_core::ownership::Rules;
 use gen_registry_core::sync::rejection::Rejection;
 use gen_registry_core::time::Timestamp;
 use gen_registry_node::Network;
@@ -23,6 +22,7 @@ use tokio::task::{JoinHandle, spawn_local};
 
 use crate::lookup::crowd::Asker;
 use crate::support::memory_network;
+use crate::support::network::founded_by;
 use crate::support::wait::{eventually, in_one_thread};
 
 fn person(seed: u8) -> SigningIdentity {
@@ -57,8 +57,7 @@ fn key(topic: &Topic, name: &str) -> [u8; 32] {
 fn poisoned_records_are_never_stored_nor_served() {
     in_one_thread(async {
         let (alice, mallory, witness) = (person(1), person(66), person(100));
-        let rules = Rules { witnesses: vec![witness.identity()], threshold: 1, work_bits: 0 };
-        let network = Network { rules, ..Network::default() };
+        let network = founded_by(&[witness.identity()], 1, 0);
         let (topic, elsewhere) = (network.topic, Topic::from_bytes([9; 32]));
         let relay = memory_network::relay(&network, vec![]).await;
         let (view, address) = (relay.view(), relay.view().addresses().remove(0));

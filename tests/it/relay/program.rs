@@ -2,7 +2,6 @@
 
 use std::fs;
 
-use gen_registry_core::digest::Digest;
 use gen_registry_node::net::relay::{
     address::websocket_origin,
     key::{KEY_FILE, KeyError, NodeKey},
@@ -12,7 +11,7 @@ use libp2p::Multiaddr;
 
 use crate::support::relay::relay_with;
 use crate::support::relay_client::{Client, eventually, peer_of};
-use crate::support::server::{Server, dist, program};
+use crate::support::server::{Server, dist, network_of, program};
 
 #[test]
 fn only_browser_addresses_become_origins() {
@@ -51,11 +50,6 @@ fn node_key_is_created_once_and_never_replaced() {
 }
 
 // ---- the real program ----
-
-pub(crate) fn network_of(server: &Server) -> serde_json::Value {
-    let answer = server.raw("/network.json");
-    serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap()
-}
 
 fn relay_address(server: &Server) -> Multiaddr {
     network_of(server)["relays"][0].as_str().unwrap().parse().unwrap()
@@ -107,28 +101,6 @@ async fn environment_variables_name_bootstrap_relays() {
     second.kill().unwrap();
     second.wait().unwrap();
     eventually("it is gone", || first.counts().connections.get() == 0).await;
-}
-
-#[test]
-fn private_network_has_its_own_topic() {
-    let folder = dist();
-    let topic = |more: &[&str]| {
-        let server = Server::with(folder.path(), &[&ANY_PORT[..], more].concat());
-        network_of(&server)["topic"].as_str().unwrap().to_owned()
-    };
-    let public = topic(&[]);
-    let ours = "9a0c9bfa6a2efb4fab8b1b6e9d8a2b2d2f2a04e6ff07d1e0d2a8fb3d6b7f9d4a";
-    let named = topic(&["--topic", "our network"]);
-    assert_eq!(named, Digest::of(b"our network").to_string());
-    assert_ne!(named, public);
-    assert_eq!(topic(&["--topic", ours]), ours, "a topic is taken as it is");
-    for wrong in ["", "   ", &"x".repeat(64)] {
-        let arguments = ["serve", "--http", "127.0.0.1:0", "--dist", folder.path().to_str().unwrap()];
-        let output = program(&arguments).args(["--topic", wrong]).output().unwrap();
-        assert_eq!(output.status.code(), Some(2), "{wrong:?}");
-        let error = String::from_utf8(output.stderr).unwrap();
-        assert!(error.contains("64 hex digits"), "{error}");
-    }
 }
 
 #[test]

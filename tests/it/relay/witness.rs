@@ -10,6 +10,7 @@ use gen_registry_core::sync::witness::{
 use gen_registry_core::{
     fact::{ClaimedName, Fact, NameClaim, SignedFact},
     identity::{Identity, Signed, Topic},
+    proof_of_work::{PowJob, solve},
     time::Timestamp,
 };
 use gen_registry_node::Network;
@@ -18,17 +19,19 @@ use gen_registry_node::net::relay::{
     limits::{RelayLimits, WitnessLimits},
     witness::{ExchangeOutcome, Reply, WitnessEndpoint, WitnessRequest},
 };
-use gen_registry_server::witness::{self, BOOK_FILE, KEY_FILE, Witness, WitnessStartError};
+use gen_registry_server::keys::{KeyFileError, WITNESS_KEY};
+use gen_registry_server::witness::{self, BOOK_FILE, Witness, WitnessStartError};
 use libp2p::{Multiaddr, PeerId, swarm::StreamProtocol};
 use libp2p_stream::{Control, OpenStreamError};
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use crate::relay::ask;
-use crate::relay::program::{ANY_PORT, network_of};
+use crate::relay::program::ANY_PORT;
+use crate::support::network::of_server;
 use crate::support::people::{TOPIC, at, claim, person};
 use crate::support::relay::options;
 use crate::support::relay_client::{Client, eventually, patient, peer_of};
-use crate::support::server::{Server, dist, program};
+use crate::support::server::{Server, dist, network_of};
 
 /// A client that asks the witness of one relay.
 struct Asker {
@@ -82,9 +85,15 @@ fn seen(answer: &WitnessAnswer, witness: &Identity, fact: &SignedFact, topic: &T
     }
 }
 
+/// A witness with its key and book in this folder.
+async fn start(folder: &Path) -> Result<Witness, WitnessStartError> {
+    let key = witness::load_or_create_key(folder)?;
+    witness::start(Some(folder.to_owned()), key, TOPIC, 0).await
+}
+
 /// A relay with a real witness, both in this process.
 async fn relay_with_witness(data: &Path, limits: WitnessLimits) -> (Relay, RelayStatus, Multiaddr, Witness) {
-    let witness = witness::start(Some(data.to_owned()), TOPIC, 0).await.unwrap();
+    let witness = start(data).await.unwrap();
     let limits = RelayLimits { witness: limits, ..RelayLimits::default() };
     let relay = Relay::start(RelayOptions { witness: Some(witness.door.clone()), ..options(limits) }).await.unwrap();
     let view = relay.view();
@@ -210,7 +219,7 @@ async fn slow_request_times_out_and_frees_its_place() {
 async fn receipt_log_of_another_key_is_not_used() {
     let data = tempfile::tempdir().unwrap();
     let folder = data.path();
-    let start = |folder: &Path| witness::start(Some(folder.to_owned()), TOPIC, 0);
+    let file = WITNESS_KEY.path(folder);
     let began = async || {
         let Witness { identity, door, ended } = start(folder).await.unwrap();
         drop(door);
@@ -222,18 +231,18 @@ async fn receipt_log_of_another_key_is_not_used() {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        assert_eq!(fs::metadata(folder.join(KEY_FILE)).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     }
-    let whole = fs::read(folder.join(KEY_FILE)).unwrap();
+    let whole = fs::read(&file).unwrap();
     for bit in 0..whole.len() * 8 {
         let mut damaged = whole.clone();
         damaged[bit / 8] ^= 1 << (bit % 8);
-        fs::write(folder.join(KEY_FILE), &damaged).unwrap();
+        fs::write(&file, &damaged).unwrap();
         let error = start(folder).await.err().unwrap();
-        assert!(matches!(error, WitnessStartError::DamagedKey(_)), "bit {bit}: {error}");
-        assert_eq!(fs::read(folder.join(KEY_FILE)).unwrap(), damaged, "the file is as it was");
+        assert!(matches!(error, WitnessStartError::Key(KeyFileError::Damaged(_))), "bit {bit}: {error}");
+        assert_eq!(fs::read(&file).unwrap(), damaged, "the file is as it was");
     }
-    fs::write(folder.join(KEY_FILE), whole).unwrap();
+    fs::write(&file, whole).unwrap();
     fs::rename(folder.join(BOOK_FILE), folder.join("elsewhere")).unwrap();
     let error = start(folder).await.err().unwrap();
     assert!(matches!(error, WitnessStartError::BookMissing(_)), "{error}");
@@ -245,16 +254,12 @@ async fn receipt_log_of_another_key_is_not_used() {
 
 // ---- the real program ----
 
-fn fact_of(who: &str, name: &str) -> SignedFact {
-    let name = ClaimedName::Username(name.parse().unwrap());
-    let claim = Fact::NameClaim(NameClaim { work: 0, name, claimed_at: at(5) });
-    Signed::sign(&person(who), &Network::default().topic, claim)
-}
-
-fn witnesses(server: &Server) -> (Vec<String>, u64) {
-    let network = network_of(server);
-    let witnesses = network["witnesses"].as_array().unwrap().iter().map(|did| did.as_str().unwrap().to_owned());
-    (witnesses.collect(), network["threshold"].as_u64().unwrap())
+/// A claim with the work that the network asks for.
+fn claim_in(network: &Network, who: &str, name: &str) -> SignedFact {
+    let (author, name) = (person(who), ClaimedName::Username(name.parse().unwrap()));
+    let mut claim = NameClaim { work: 0, name, claimed_at: at(5) };
+    claim.work = solve(&PowJob::new(&network.topic, &author.identity(), &claim, network.rules.work_bits));
+    Signed::sign(&author, &network.topic, Fact::NameClaim(claim))
 }
 
 fn relay_of(server: &Server) -> Multiaddr {
@@ -264,13 +269,13 @@ fn relay_of(server: &Server) -> Multiaddr {
 #[tokio::test]
 async fn receipt_log_survives_a_kill() {
     let (folder, data) = (dist(), tempfile::tempdir().unwrap());
-    let with = [&ANY_PORT[..], &["--data", data.path().to_str().unwrap()]].concat();
-    let topic = Network::default().topic;
-    let (alices, bobs) = (fact_of("alice", "nova"), fact_of("bob", "nova"));
+    let with = [&ANY_PORT[..], &["--for-tests", "--data", data.path().to_str().unwrap()]].concat();
     let mut server = Server::with(folder.path(), &with);
-    let (dids, threshold) = witnesses(&server);
-    assert_eq!((dids.len(), threshold), (1, 1));
-    let witness: Identity = dids[0].parse().unwrap();
+    let network = of_server(&server);
+    let topic = network.topic;
+    let (alices, bobs) = (claim_in(&network, "alice", "nova"), claim_in(&network, "bob", "nova"));
+    assert_eq!((network.rules.witnesses.len(), network.rules.threshold), (1, 1));
+    let witness = network.rules.witnesses[0];
     let answer = Asker::at(&relay_of(&server)).await.ask(topic, &alices).await;
     let witnessed_at = seen(&answer, &witness, &alices, &topic);
     assert!(server.raw("/metrics").contains("\ngen_relay_witness_receipts_total 1\n"));
@@ -279,36 +284,10 @@ async fn receipt_log_survives_a_kill() {
     server.child.wait().unwrap();
 
     let server = Server::with(folder.path(), &with);
-    assert_eq!(witnesses(&server), (dids, 1), "the same witness");
+    let again = of_server(&server);
+    assert_eq!((again.topic, &again.rules), (topic, &network.rules), "the same network with the same witness");
     let mut asker = Asker::at(&relay_of(&server)).await;
     let taken = WitnessRefusal::Taken { by: person("alice").identity(), witnessed_at };
     assert_eq!(asker.ask(topic, &bobs).await, WitnessAnswer::Refused(taken));
     assert_eq!(seen(&asker.ask(topic, &alices).await, &witness, &alices, &topic), witnessed_at);
-}
-
-#[test]
-fn command_line_names_the_witnesses() {
-    let folder = dist();
-    let other = person("another witness").identity().to_string();
-    let told = |more: &[&str]| witnesses(&Server::with(folder.path(), &[&ANY_PORT[..], more].concat()));
-    assert_eq!(told(&["--no-witness"]), (vec![], 0));
-    assert_eq!(told(&["--witness=false"]), (vec![], 0));
-    assert_eq!(told(&["--no-witness", "--witnesses", &other]), (vec![other.clone()], 1));
-    let (both, threshold) = told(&["--witnesses", &format!("{other},{other}"), "--threshold", "2"]);
-    assert_eq!((both.len(), threshold), (2, 2));
-    assert!(both.contains(&other));
-    let mut sorted: Vec<Identity> = both.iter().map(|did| did.parse().unwrap()).collect();
-    sorted.sort_unstable();
-    assert_eq!(sorted.iter().map(Identity::to_string).collect::<Vec<_>>(), both, "one order for all relays");
-
-    let arguments = ["serve", "--http", "127.0.0.1:0", "--dist", folder.path().to_str().unwrap()];
-    for threshold in ["0", "2"] {
-        let wrong = [&arguments[..], &ANY_PORT, &["--threshold", threshold]].concat();
-        let output = program(&wrong).output().unwrap();
-        assert_eq!(output.status.code(), Some(1));
-        let error = String::from_utf8(output.stderr).unwrap();
-        assert!(error.contains("--threshold between 1 and 1"), "{error}");
-    }
-    let output = program(&[&arguments[..], &["--witnesses", "alice"]].concat()).output().unwrap();
-    assert_eq!(output.status.code(), Some(2), "clap refuses what is no did");
 }

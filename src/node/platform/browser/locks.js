@@ -14,6 +14,12 @@ export function holdLock(name) {
   });
 }
 
+// Whether this origin has a database, without creating it. False where the browser does not say.
+export async function hasDatabase(name) {
+  const all = (await indexedDB.databases?.()) ?? [];
+  return all.some((database) => database.name === name);
+}
+
 // The program panics: its page says so. Workers have none.
 export function programStopped(what) {
   globalThis.genRegistryBoot?.stop(new Error(what));

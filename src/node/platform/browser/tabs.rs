@@ -12,6 +12,9 @@ extern "C" {
     /// `web-sys` has Web Locks only behind an unstable flag for the whole build.
     #[wasm_bindgen(js_name = holdLock)]
     fn hold_lock(name: &str) -> js_sys::Promise;
+    /// Nor has it the list of databases.
+    #[wasm_bindgen(js_name = hasDatabase)]
+    fn ask_for_database(name: &str) -> js_sys::Promise;
     /// Shows the person that the program has stopped, and releases the lock.
     #[wasm_bindgen(js_name = programStopped)]
     fn program_stopped(what: &str);
@@ -31,6 +34,11 @@ pub fn stop_at_panic() {
 /// no Web Locks, and false if the browser refuses.
 pub async fn become_writer(lock: &str) -> bool {
     JsFuture::from(hold_lock(lock)).await.is_ok_and(|held| held.is_truthy())
+}
+
+/// Returns whether a database exists, without creating it; false where the browser does not say.
+pub async fn has_database(name: &str) -> bool {
+    JsFuture::from(ask_for_database(name)).await.is_ok_and(|found| found.is_truthy())
 }
 
 /// A channel to all other tabs of this profile. Messages are byte strings; the sender does not receive its own.

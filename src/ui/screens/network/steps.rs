@@ -24,7 +24,7 @@ pub fn WhyUnconnected(report: Memo<NetworkReport>) -> impl IntoView {
 fn steps(way: ConnectionSteps) -> impl IntoView {
     const CHECKS: [(&str, &str); 4] = [
         (
-            "The server of this page names a relay.",
+            "A relay of this network is known.",
             "The server of this page names no relay, so there is no way to others. Open the page of a network that has one.",
         ),
         (

@@ -2,10 +2,13 @@
 
 use leptos::prelude::*;
 
+use crate::app_state::app_state;
 use crate::components::qr::QrCode;
+use crate::query::use_query;
 use crate::widgets::did::DidChip;
 use crate::widgets::history::History;
-use gen_registry_api::HistoryEntry;
+use crate::{dom, routes};
+use gen_registry_api::{HistoryEntry, NetworkReport, write_network_fragment};
 
 /// Names beside the identity.
 #[component]
@@ -21,10 +24,15 @@ pub fn Details(did: String, history: Vec<HistoryEntry>, safety_words: Vec<String
     }
 }
 
-/// The identity as text, as words to compare by voice, and as a QR code.
+/// The identity as text, as words to compare by voice, and as the QR code of a link that names the network, too.
 #[component]
 pub fn Identity(did: String, safety_words: Vec<String>) -> impl IntoView {
-    let code = did.clone();
+    let app_state = app_state();
+    let path = routes::identity(&did);
+    let report = use_query(|| (), || (), move |()| async move { app_state.client().network().await });
+    let link = move |report: NetworkReport| {
+        format!("{}#{}", dom::address_of(&path), write_network_fragment(&report.topic, &report.newest))
+    };
     view! {
         <section class="card identity" aria-labelledby="identity-title">
             <h2 id="identity-title">"Identity"</h2>
@@ -45,7 +53,10 @@ pub fn Identity(did: String, safety_words: Vec<String>) -> impl IntoView {
                 })}
             <details class="qr-box">
                 <summary>"Show as QR code"</summary>
-                <QrCode text=code label="QR code of this identity" />
+                {move || {
+                    let report = report.get().and_then(Result::ok);
+                    report.map(|report| view! { <QrCode text=link(report) label="QR code of this identity" /> })
+                }}
             </details>
         </section>
     }

@@ -1,0 +1,97 @@
+//! A network in words, for operators.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use crate::keys::witness_text;
+use gen_registry_api::describe_resilience;
+use gen_registry_core::time::Timestamp;
+use gen_registry_node::Network;
+
+/// Returns what a network is: who witnesses, what the set bears, by which numbers it judges.
+pub fn describe(network: &Network) -> String {
+    let (history, set) = (network.history(), network.history().set());
+    let (genesis, parameters) = (history.genesis(), &history.genesis().parameters);
+    let mut lines = vec![
+        ("Name", genesis.name.clone()),
+        ("Topic", String::from(network.topic)),
+        (
+            "Founded",
+            if genesis.created_at == Timestamp::default() { "built in".into() } else { date(genesis.created_at) },
+        ),
+    ];
+    lines.extend(set.witnesses.iter().map(|witness| ("Witness", witness_text(witness))));
+    let (witnesses, threshold) = (set.witnesses.len() as u64, u64::from(set.threshold));
+    lines.push(("Confirms", describe_resilience(witnesses, threshold, set.may_lose() as u64, set.may_lie() as u64)));
+    lines.extend(set.succession.iter().map(|key| ("Succession", key.to_string())));
+    lines.push(("Hold", span(parameters.hold)));
+    lines.push(("Cool-down", span(parameters.cool_down)));
+    lines.push(("Names", format!("{} usernames and {} modules each", parameters.usernames, parameters.modules)));
+    lines.push(("Work", format!("{} bits for a claim", parameters.work_bits)));
+    lines.push(("Skew", span(parameters.skew)));
+    if parameters.are_for_tests() {
+        lines.push(("For tests", "its waits are too short for names that matter".into()));
+    }
+    if history.changes().is_empty() {
+        lines.push(("Changes", "none".into()));
+    }
+    let changes = history.changes().iter();
+    lines.extend(changes.map(|change| ("Change", format!("{} {}", change.change().number, change.digest()))));
+    lines.extend(network.relays.iter().map(|relay| ("Relay", relay.clone())));
+    lines.iter().fold(String::new(), |mut text, (what, value)| {
+        writeln!(text, "{what:<11} {value}").expect("a text takes all");
+        text
+    })
+}
+
+/// A span in its largest whole unit.
+fn span(span: Duration) -> String {
+    let seconds = span.as_secs();
+    match seconds {
+        _ if seconds >= 172_800 && seconds.is_multiple_of(86_400) => format!("{} days", seconds / 86_400),
+        _ if seconds >= 7_200 && seconds.is_multiple_of(3_600) => format!("{} hours", seconds / 3_600),
+        _ if seconds >= 120 && seconds.is_multiple_of(60) => format!("{} minutes", seconds / 60),
+        _ => format!("{seconds} seconds"),
+    }
+}
+
+/// A day and a time in UTC (H. Hinnant, "chrono-compatible low-level date algorithms", `civil_from_days`).
+fn date(at: Timestamp) -> String {
+    let seconds = at.as_millis() / 1_000;
+    let (days, minutes) = (seconds / 86_400 + 719_468, seconds % 86_400 / 60);
+    let (era, of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * of_year + 2) / 153;
+    let (day, month) = (of_year - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02} {:02}:{:02} UTC", minutes / 60, minutes % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_and_spans_are_those_of_a_calendar() {
+        for (millis, day) in [
+            (0, "1970-01-01 00:00 UTC"),
+            (951_782_400_000, "2000-02-29 00:00 UTC"),
+            (1_800_000_000_000, "2027-01-15 08:00 UTC"),
+        ] {
+            assert_eq!(date(Timestamp::from_millis(millis)), day);
+        }
+        let spans =
+            [(20, "20 seconds"), (300, "5 minutes"), (259_200, "3 days"), (86_400, "24 hours"), (90, "90 seconds")];
+        for (seconds, text) in spans {
+            assert_eq!(span(Duration::from_secs(seconds)), text);
+        }
+    }
+
+    #[test]
+    fn network_is_described_with_what_it_bears() {
+        let text = describe(&Network::default());
+        assert!(text.contains(&String::from(Network::default().topic)), "{text}");
+        assert!(text.contains("There are no witnesses") && text.contains("built in"), "{text}");
+    }
+}
