@@ -102,7 +102,7 @@ fn changes_are_followed_in_order_and_only_from_their_own_succession() {
     assert_eq!(network.history().number(), 2);
     assert_eq!(network.rules.witnesses, [Identity::from_trusted(*network.history().set().witnesses[0].as_bytes())]);
     assert_ne!(network.rules, read(&parameters()).unwrap().rules);
-    // The witness's own key, which is on the server, is none of its succession.
+    // The witness's own key, which is on the server, is not a succession key.
     let stolen = change(1, topic, 5, 1);
     assert_eq!(read(&changed(&[&stolen])), Err(ParametersError::SetChange(1)));
     assert_eq!(read(&changed(&[&first, &change(2, first.digest(), 5, 2)])), Err(ParametersError::SetChange(2)));
