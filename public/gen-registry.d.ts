@@ -706,7 +706,7 @@ export type NeededModule = { name: string, version: string,
 needs: Array<string>, };
 
 /**
- * A network as people tell it from others: its name says nothing by itself, so it is never shown without its topic.
+ * The name and topic of a network. Anybody may found one of the same name, so a name is never shown alone.
  */
 export type NetworkName = { 
 /**

@@ -71,9 +71,9 @@ pub struct NetworkReport {
 pub enum ParametersError {
     #[error("this program knows the network's parameters up to version {PARAMETERS_VERSION}, not {0}")]
     Version(u32),
-    #[error("what it names as the genesis of its network is none")]
+    #[error("the genesis of its network is invalid")]
     Genesis,
-    #[error("its change {0} of the witnesses is none, or was not signed by those whom the network named for it")]
+    #[error("its change {0} of the witnesses is invalid, or not signed by enough of the succession keys")]
     SetChange(u32),
     #[error("its change {0} of the witnesses is another one than the one that this device follows")]
     Rival(u32),
@@ -89,7 +89,7 @@ pub enum ParametersError {
     OtherNetwork(NetworkName),
 }
 
-/// A network as people tell it from others: its name says nothing by itself, so it is never shown without its topic.
+/// The name and topic of a network. Anybody may found one of the same name, so a name is never shown alone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
@@ -100,8 +100,8 @@ pub struct NetworkName {
     pub topic: String,
 }
 
-/// Digits of a topic that are shown where it stands beside a name. Enough to tell networks apart that nobody made to be
-/// mistaken for each other; the network's page shows all.
+/// Digits of a topic that are shown beside a name: enough unless somebody made a similar topic on purpose. The network's
+/// page shows all of them.
 pub const TOPIC_SHOWN_DIGITS: usize = 12;
 
 impl NetworkName {

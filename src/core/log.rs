@@ -277,7 +277,7 @@ impl SignedHeader {
         Ok(signed)
     }
 
-    /// Reads header and id of what [`SignedHeader::encode`] wrote, and verifies nothing.
+    /// Decodes header and id of an encoded header without verifying its signature.
     pub fn peek(topic: &Topic, bytes: &[u8]) -> Result<(EntryHeader, EntryId), DecodeError> {
         Self::peek_from(topic, &mut Decoder::new(bytes))
     }
@@ -376,8 +376,7 @@ impl Entry {
         bytes
     }
 
-    /// Reads header, id and body of what [`Entry::encode`] wrote, and verifies nothing: to tell whether it is worth
-    /// verifying.
+    /// Decodes header, id and body of an encoded entry without verifying it, so that known entries can be skipped.
     pub fn peek<'a>(topic: &Topic, bytes: &'a [u8]) -> Result<(EntryHeader, EntryId, &'a [u8]), DecodeError> {
         let mut decoder = Decoder::new(bytes);
         let (header, id) = SignedHeader::peek_from(topic, &mut decoder)?;

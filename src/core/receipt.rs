@@ -108,8 +108,8 @@ impl Receipt {
         bytes
     }
 
-    /// Reads which entry a receipt names, of which set and by which witness, and verifies nothing: to tell whether it is
-    /// worth verifying.
+    /// Decodes the entry, the number of the set and the witness of a receipt without verifying it, so that known
+    /// receipts can be skipped.
     pub fn peek(bytes: &[u8]) -> Result<(EntryId, u32, PublicKey), DecodeError> {
         let mut decoder = Decoder::new(bytes);
         let witness = PublicKey::from_trusted(decoder.array()?);

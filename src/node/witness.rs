@@ -329,7 +329,7 @@ impl Witness {
         let opening = self.load::<StoredOpening>(&opening_key(&entry.header().log.opening)).await?;
         let known = state.registry.confirmations();
         let mut receipts: Vec<&Receipt> = known.present_receipts_of(state.registry.history(), by).collect();
-        // Of a set that was succeeded there is none among these.
+        // The present receipts include none of an earlier set, so its own is added.
         let own = state.book.receipt_of(by).filter(|own| receipts.iter().all(|one| one.witness != own.witness));
         receipts.extend(own);
         let path = known.paths_of(by).last().map(ProvenPath::encode);

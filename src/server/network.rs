@@ -145,8 +145,8 @@ fn join(source: &NetworkSource, kept: Option<Network>, data: Option<&Path>) -> R
     Ok(network)
 }
 
-/// Founds a network whose one witness is this server. The network's file is written last: what is interrupted before
-/// has served nobody, and is reported at the next start.
+/// Founds a network whose one witness is this server. The network's file is written last: a start that was
+/// interrupted before that has served nobody, and the next one reports it.
 fn found_alone(name: &str, for_tests: bool, data: Option<&Path>) -> Result<Membership, NetworkError> {
     let (witness, succession) = match data {
         Some(folder) => (witness::load_or_create_key(folder)?, SUCCESSION_KEY.load_or_create(folder)?),

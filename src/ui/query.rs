@@ -8,7 +8,9 @@ use std::future::Future;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
+use crate::app_state::app_state;
 use crate::latest_request::LatestRequest;
+use gen_registry_api::NetworkReport;
 use gen_registry_api::failure::Failure;
 
 /// The answer to a query, or why there is none. `None` while the first answer is awaited.
@@ -47,4 +49,17 @@ where
         key
     });
     answer
+}
+
+/// Asks for the report of the network, at once and whenever peers, relays or the network's witnesses change.
+pub fn use_network_report() -> QueryState<NetworkReport> {
+    let app_state = app_state();
+    use_query(
+        || (),
+        move || app_state.invalidation.network.track(),
+        move |()| {
+            let client = app_state.client();
+            async move { client.network().await }
+        },
+    )
 }

@@ -46,7 +46,8 @@ async function connectedThrough(page) {
   return relays.filter(({ connected }) => connected).map(({ address }) => address);
 }
 
-test("a server that hangs does not block the page, and its late answer still counts", async (t) => {
+/** A server behind a front, what it said of the network, and the page where Alice has claimed her name. */
+async function aliceBehindAFront(t) {
   const front = await Front.start(t);
   front.server = await Server.start(t, { p2p: true });
   const before = await front.said();
@@ -54,6 +55,11 @@ test("a server that hangs does not block the page, and its late answer still cou
   browser.allow(...GONE);
   const page = await browser.open(front.origin);
   await apiValue(page, "registerUsername", "alice_smith");
+  return { front, before, browser, page };
+}
+
+test("a server that hangs does not block the page, and its late answer still counts", async (t) => {
+  const { front, before, browser, page } = await aliceBehindAFront(t);
   await eventually("the relay answers", async () => (await connectedThrough(page))[0] === before.relays[0]);
 
   // Another relay of the same network: its key is lost, the network is not.
@@ -88,13 +94,7 @@ test("a server that hangs does not block the page, and its late answer still cou
 });
 
 test("a server with other witnesses is another network, and gives a profile none of them", async (t) => {
-  const front = await Front.start(t);
-  front.server = await Server.start(t, { p2p: true });
-  const before = await front.said();
-  const browser = await Browser.start(t);
-  browser.allow(...GONE);
-  const page = await browser.open(front.origin);
-  await apiValue(page, "registerUsername", "alice_smith");
+  const { front, before, browser, page } = await aliceBehindAFront(t);
   const { topic, witnesses } = await apiValue(page, "getNetwork");
   assert.equal(witnesses.length, 1);
 

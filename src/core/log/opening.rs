@@ -131,7 +131,7 @@ impl Opening {
         bytes
     }
 
-    /// Reads of which identity an opening is, and verifies nothing: to tell whether it is worth verifying.
+    /// Decodes the identity of an opening without verifying it, so that openings of other identities can be skipped.
     pub fn peek(topic: &Topic, bytes: &[u8]) -> Result<Did, DecodeError> {
         Inception::decode(&mut Decoder::new(bytes)).map(|inception| inception.did(topic))
     }

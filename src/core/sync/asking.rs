@@ -266,7 +266,7 @@ fn is_settled(registry: &Registry, rival: &EntryId, pieces: &[Piece]) -> bool {
 }
 
 impl Answer {
-    /// What a witness's message says; what it does not show or can't be read is no answer.
+    /// Reads a witness's message. A claim without its proof, and what can't be read, counts as no answer.
     pub fn of(registry: &Registry, answer: wire::Answer) -> Self {
         match answer {
             wire::Answer::Signed(bytes) => {

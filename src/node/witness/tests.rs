@@ -90,9 +90,8 @@ fn everything_is_the_same_on_sqlite() {
     assert!(block_on(stopped.export()).is_ok());
 }
 
-#[test]
-fn end_is_not_signed_right_after_the_witness_was_away() {
-    let mut network = Network::new(1, 1);
+/// Alice's device, and the finish of a give-up that the first witness signed at the beginning.
+fn given_up(network: &Network) -> (Device, Entry) {
     let alice = Person::new(network.history.topic(), 1);
     let mut laptop = alice.device(0, 1);
     let rose = laptop.claim("rose", None);
@@ -101,6 +100,13 @@ fn end_is_not_signed_right_after_the_witness_was_away() {
     for entry in [&rose, &give_up] {
         signed(ask(&network.witnesses[0], &laptop, entry, BEGIN));
     }
+    (laptop, finish)
+}
+
+#[test]
+fn end_is_not_signed_right_after_the_witness_was_away() {
+    let mut network = Network::new(1, 1);
+    let (laptop, finish) = given_up(&network);
     // Reachable all the time until 15 s; then it is ended, and is back at 30 s. The hold of 20 s has passed.
     for seconds in 0..=15 {
         block_on(network.witnesses[0].note_reachable(later(seconds)));
@@ -121,14 +127,7 @@ fn end_is_not_signed_right_after_the_witness_was_away() {
 #[test]
 fn silence_is_a_break_as_well() {
     let network = Network::new(1, 1);
-    let alice = Person::new(network.history.topic(), 1);
-    let mut laptop = alice.device(0, 1);
-    let rose = laptop.claim("rose", None);
-    let give_up = laptop.give_up(&alice, rose.id(), None);
-    let finish = laptop.finish(&alice, give_up.id(), rose.id().digest());
-    for entry in [&rose, &give_up] {
-        signed(ask(&network.witnesses[0], &laptop, entry, BEGIN));
-    }
+    let (laptop, finish) = given_up(&network);
     assert_eq!(refused(ask(&network.witnesses[0], &laptop, &finish, later(30))), Code::Away);
     for seconds in 31..37 {
         block_on(network.witnesses[0].note_reachable(later(seconds)));
@@ -140,14 +139,7 @@ fn silence_is_a_break_as_well() {
 #[test]
 fn waits_go_on_through_a_restart() {
     let mut network = Network::new(1, 1);
-    let alice = Person::new(network.history.topic(), 1);
-    let mut laptop = alice.device(0, 1);
-    let rose = laptop.claim("rose", None);
-    let give_up = laptop.give_up(&alice, rose.id(), None);
-    let finish = laptop.finish(&alice, give_up.id(), rose.id().digest());
-    for entry in [&rose, &give_up] {
-        signed(ask(&network.witnesses[0], &laptop, entry, BEGIN));
-    }
+    let (laptop, finish) = given_up(&network);
     for seconds in 1..20 {
         network.restart(0, later(seconds));
         let Answer::Refused(refused) = ask(&network.witnesses[0], &laptop, &finish, later(seconds)) else {

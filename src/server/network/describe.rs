@@ -3,6 +3,8 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use time::OffsetDateTime;
+
 use crate::keys::witness_text;
 use gen_registry_api::describe_resilience;
 use gen_registry_core::time::Timestamp;
@@ -55,17 +57,13 @@ fn span(span: Duration) -> String {
     }
 }
 
-/// A day and a time in UTC (H. Hinnant, "chrono-compatible low-level date algorithms", `civil_from_days`).
+/// A day and a time in UTC; the milliseconds where that is no date of a calendar.
 fn date(at: Timestamp) -> String {
-    let seconds = at.as_millis() / 1_000;
-    let (days, minutes) = (seconds / 86_400 + 719_468, seconds % 86_400 / 60);
-    let (era, of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * of_year + 2) / 153;
-    let (day, month) = (of_year - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02} {:02}:{:02} UTC", minutes / 60, minutes % 60)
+    let millis = at.as_millis();
+    match i64::try_from(millis / 1_000).ok().and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok()) {
+        Some(at) => format!("{} {:02}:{:02} UTC", at.date(), at.hour(), at.minute()),
+        None => format!("{millis} ms"),
+    }
 }
 
 #[cfg(test)]
@@ -81,6 +79,7 @@ mod tests {
         ] {
             assert_eq!(date(Timestamp::from_millis(millis)), day);
         }
+        assert_eq!(date(Timestamp::from_millis(u64::MAX)), "18446744073709551615 ms");
         let spans =
             [(20, "20 seconds"), (300, "5 minutes"), (259_200, "3 days"), (86_400, "24 hours"), (90, "90 seconds")];
         for (seconds, text) in spans {

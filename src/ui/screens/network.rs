@@ -12,7 +12,7 @@ use crate::components::notice::FailureNotice;
 use crate::model::network::describe_peer;
 use crate::model::sentences::describe_rejection;
 use crate::model::subject::SubjectRef;
-use crate::query::use_query;
+use crate::query::use_network_report;
 use crate::reactive::{keyed_list, query_view, select, slice_view};
 use crate::widgets::moment::Moment;
 use crate::widgets::page_head::PageHead;
@@ -25,15 +25,7 @@ use genesis::{Genesis, render_genesis, render_left_aside};
 /// The page. It follows peers and relays that come and go.
 #[component]
 pub fn Network() -> impl IntoView {
-    let app_state = app_state();
-    let report = use_query(
-        || (),
-        move || app_state.invalidation.network.track(),
-        move |()| {
-            let client = app_state.client();
-            async move { client.network().await }
-        },
-    );
+    let report = use_network_report();
     view! {
         <div class="page">
             <PageHead title=Signal::stored("Network".to_owned()) />

@@ -10,22 +10,14 @@ use crate::components::notice::{FailureNotice, Notice, NoticeTone};
 use crate::dom;
 use crate::model::network::{NetworkChoice, network_name};
 use crate::model::sentences::describe_parameters_error;
-use crate::query::use_query;
+use crate::query::use_network_report;
 use crate::routes;
 use gen_registry_api::{NetworkName, NetworkReport, ParametersError, shorten_topic};
 
 /// The bar and the question; nothing while all is as it should be.
 #[component]
 pub fn NetworkChoiceView() -> impl IntoView {
-    let app_state = app_state();
-    let report = use_query(
-        || (),
-        move || app_state.invalidation.network.track(),
-        move |()| {
-            let client = app_state.client();
-            async move { client.network().await }
-        },
-    );
+    let report = use_network_report();
     let known = move || report.get().and_then(Result::ok);
     let other = Memo::new(move |_| known().and_then(|report| foreign_server(&report)));
     let choice = Memo::new(move |_| known().and_then(|report| NetworkChoice::of(&report)));

@@ -202,7 +202,7 @@ impl Case {
                 break;
             }
         }
-        // Twice without news: a receipt that comes after its entry is none until the entry comes once more.
+        // Twice without news: a receipt that comes after its entry counts once the entry comes again.
         let mut unchanged = 0;
         while unchanged < 2 {
             let before = state(&registry);
@@ -216,7 +216,8 @@ impl Case {
     }
 }
 
-/// What a replica has, and what it fetches next: a log that leads backwards from its end is no longer by each entry.
+/// What a replica has, and what it fetches next. A log that is fetched backwards from its end does not get longer with
+/// each entry.
 fn state(registry: &Registry) -> (Vec<Summary>, Vec<Option<EntryId>>) {
     (registry.summaries(), registry.chains.values().map(Chain::wanted).collect())
 }

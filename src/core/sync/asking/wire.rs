@@ -100,7 +100,7 @@ pub struct Refused {
     pub code: Code,
     /// The entry that stands against it, is missing, or is the one to follow.
     pub entry: Option<EntryId>,
-    /// From when on asking again is worth it.
+    /// The earliest time at which asking again may succeed.
     pub until: Option<Timestamp>,
 }
 

@@ -100,7 +100,7 @@ fn changes_are_followed_in_order_and_only_from_their_own_succession() {
     let network = read(&changed(&[&first, &second])).unwrap();
     assert_eq!(network.history().number(), 2);
     assert_ne!(network.history().set(), read(&parameters()).unwrap().history().set());
-    // The witness's own key, which is on the server, is none of its succession.
+    // The witness's own key, which is on the server, is not a succession key.
     let stolen = change(1, topic, 5, 1);
     assert_eq!(read(&changed(&[&stolen])), Err(ParametersError::SetChange(1)));
     assert_eq!(read(&changed(&[&first, &change(2, first.digest(), 5, 2)])), Err(ParametersError::SetChange(2)));

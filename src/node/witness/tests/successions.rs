@@ -139,8 +139,8 @@ fn unsigned_by_enough(network: &Network, files: &[Vec<u8>]) -> SignedSetChange {
     SignedSetChange::sign(&network.history.topic(), change, &succession_key(0, 0))
 }
 
-#[test]
-fn change_takes_the_files_that_it_was_made_of() {
+/// Three witnesses of which two signed a claim, and what each handed over.
+fn handed_over_after_a_claim() -> (Network, Vec<Vec<u8>>) {
     let old = Network::new(3, 2);
     let mut alice = device(&old, 1);
     let rose = alice.claim("rose", None);
@@ -148,6 +148,12 @@ fn change_takes_the_files_that_it_was_made_of() {
         signed(ask(witness, &alice, &rose, BEGIN));
     }
     let files: Vec<Vec<u8>> = old.witnesses.iter().map(|witness| handed_over(witness)).collect();
+    (old, files)
+}
+
+#[test]
+fn change_takes_the_files_that_it_was_made_of() {
+    let (old, files) = handed_over_after_a_claim();
     // With 0 and 1 one vote is seen, with 1 and 2 both.
     let change = signed_change(&old, &files[1..]);
     let begin = |files: &[Vec<u8>], key: &SecretKey, store: Rc<MemoryStore>| {
@@ -176,13 +182,7 @@ fn change_takes_the_files_that_it_was_made_of() {
 
 #[test]
 fn signatures_over_different_changes_are_not_joined() {
-    let old = Network::new(3, 2);
-    let mut alice = device(&old, 1);
-    let rose = alice.claim("rose", None);
-    for witness in &old.witnesses[1..] {
-        signed(ask(witness, &alice, &rose, BEGIN));
-    }
-    let files: Vec<Vec<u8>> = old.witnesses.iter().map(|witness| handed_over(witness)).collect();
+    let (old, files) = handed_over_after_a_claim();
     let topic = old.history.topic();
     let (one, other) = (unsigned_by_enough(&old, &files[..2]), unsigned_by_enough(&old, &files[1..]));
     assert_eq!(SignedSetChange::join(&topic, [one.clone(), other]), Err(SetChangeError::OtherChange));

@@ -1,4 +1,4 @@
-//! Messages between clients and witnesses: one encoding each, every bound, and bytes that nobody wrote.
+//! Messages between clients and witnesses: one encoding each, every bound, and random bytes.
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
