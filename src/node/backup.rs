@@ -36,8 +36,8 @@ use gen_registry_core::keys::Did;
 use gen_registry_core::limits::BLOCK_MAX_BYTES;
 use gen_registry_core::log::chain::CHANGES_MAX_BYTES;
 use gen_registry_core::log::{FACTS_MAX_BYTES, Opening};
-use gen_registry_core::sync::exchange::wire::Piece;
 use gen_registry_core::sealing::{self, COST, Cost, NONCE_BYTES, SALT_BYTES, StretchJob};
+use gen_registry_core::sync::exchange::wire::Piece;
 use gen_registry_core::time::Timestamp;
 
 const MAGIC: &[u8; 8] = b"GENREGBK";

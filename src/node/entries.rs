@@ -71,16 +71,14 @@ pub(crate) fn entry_writes(did: &Did, entry: &Entry, operations: u64) -> Vec<Wri
         return vec![put(Table::Facts, &key, &serde_bytes::Bytes::new(&entry.encode()))];
     }
     let header = StoredHeader { header: entry.signed_header().encode(), operations };
-    vec![
-        put(Table::Headers, &key, &header),
-        put(Table::Changes, &key, &serde_bytes::Bytes::new(entry.body())),
-    ]
+    vec![put(Table::Headers, &key, &header), put(Table::Changes, &key, &serde_bytes::Bytes::new(entry.body()))]
 }
 
 /// Returns the writes that remove entries of a changes log that a checkpoint made needless.
 pub(crate) fn pruned_writes(did: &Did, headers: &[SignedHeader]) -> Vec<Write> {
     let keys = headers.iter().map(|header| entry_key(did, header));
-    keys.flat_map(|key| [Table::Headers, Table::Changes].map(|table| Write::Delete { table, key: key.clone() })).collect()
+    keys.flat_map(|key| [Table::Headers, Table::Changes].map(|table| Write::Delete { table, key: key.clone() }))
+        .collect()
 }
 
 /// Returns the write that stores a receipt.
@@ -211,11 +209,17 @@ async fn follow_stored(
 ) -> Result<NetworkHistory, StoreError> {
     for (key, bytes) in evidence_of(records, "set/", damaged).await? {
         let change = SignedSetChange::decode(&history.topic(), &bytes);
-        if let Some(error) = change.map_err(|error| error.to_string()).and_then(|change| {
-            // The profile's network may know it already.
-            if change.change().number <= history.number() { return Ok(()) }
-            history.follow(change).map_err(|error| error.to_string())
-        }).err() {
+        if let Some(error) = change
+            .map_err(|error| error.to_string())
+            .and_then(|change| {
+                // The profile's network may know it already.
+                if change.change().number <= history.number() {
+                    return Ok(());
+                }
+                history.follow(change).map_err(|error| error.to_string())
+            })
+            .err()
+        {
             tracing::error!(%key, %error, "a stored change of the witness set is not followed");
             break;
         }

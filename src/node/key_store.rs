@@ -14,7 +14,7 @@
 //! (`core::sealing`). Without a passphrase they are stored as they are, readable for everyone who can read the browser
 //! profile. A locked profile still shows everything; only writing needs the keys.
 
-use std::cell::{Ref, RefCell};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 

@@ -8,8 +8,8 @@ use crate::network::directory::NetworkDirectory;
 use crate::network::opening::Served;
 use crate::network::{self, Endpoints, Network, NetworkName, NetworkParameters, ParametersError};
 use gen_registry_api::{Event, Failure};
-use gen_registry_core::network::SignedSetChange;
 use gen_registry_core::identity::Topic;
+use gen_registry_core::network::SignedSetChange;
 
 /// What a host that has several networks gives the node. A native node has one.
 #[derive(Default)]

@@ -41,8 +41,7 @@ use crate::lookup::RecordValidator;
 use crate::net::kademlia::values::ValidateRecord;
 use crate::net::key::{NetPeerId, NodeKey};
 use crate::net::mesh::{
-    GossipTopic, Listening, Mesh, MeshError, MeshEvent, MeshHandle, MeshOptions, MeshView,
-    MessageAcceptance,
+    GossipTopic, Listening, Mesh, MeshError, MeshEvent, MeshHandle, MeshOptions, MeshView, MessageAcceptance,
 };
 use crate::net::transport::TransportStack;
 use crate::network::Endpoints;

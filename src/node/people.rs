@@ -80,9 +80,11 @@ impl People {
     /// The name that this profile is to get: claimed and pending, or to be claimed.
     fn wanted_name(&self, own: &Did) -> (Option<String>, Option<NameStatus>) {
         let read_model = self.registry.read_model();
-        let pending = read_model.claims_of(own).into_iter().rev().find(|(claim, _, _, state)| {
-            state.pending_of(own).is_some_and(|other| other.claim == *claim)
-        });
+        let pending = read_model
+            .claims_of(own)
+            .into_iter()
+            .rev()
+            .find(|(claim, _, _, state)| state.pending_of(own).is_some_and(|other| other.claim == *claim));
         if let Some((_, name, ..)) = pending {
             return (Some(name.to_string()), Some(NameStatus::Pending));
         }

@@ -25,11 +25,11 @@ use crate::store::{Durability, StoreError, Table};
 use gen_registry_api::*;
 use gen_registry_core::chat::ChannelName;
 use gen_registry_core::keys::{Did, SecretKey};
-use gen_registry_core::signed::Authored;
 use gen_registry_core::name::{Username, parse_input};
 use gen_registry_core::presence::Event as News;
 use gen_registry_core::presence::heartbeat::ATTENDANCE_LASTS;
 use gen_registry_core::presence::{Attendance, Input, NodeId, Output, Presence, PresenceError, User};
+use gen_registry_core::signed::Authored;
 use gen_registry_core::sync::chat::ChatFrame;
 use gen_registry_core::time::Timestamp;
 

@@ -8,10 +8,10 @@
 use std::rc::Rc;
 
 use crate::RequestId;
+use crate::context::Context;
 use crate::errors;
 use crate::key_state::Keys;
 use crate::key_store::{Intent, KeyStore, RefusedName, phrase_invalid};
-use crate::context::Context;
 use crate::registry::{Draft, Registry};
 use gen_registry_api::*;
 use gen_registry_core::digest::block_cid;

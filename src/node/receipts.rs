@@ -91,7 +91,8 @@ pub async fn collect(
     }
     let topic = with(registry, Registry::topic);
     let read = Opening::decode_for(&topic, &entry.header().log.device, opening.body())?;
-    let mut asking = with(registry, |registry| Asking::new(registry, &read, entry))?.with_receipts(known.iter().cloned());
+    let mut asking =
+        with(registry, |registry| Asking::new(registry, &read, entry))?.with_receipts(known.iter().cloned());
     let request = Request::Ask(Ask { topic, opening: opening.encode(), entry: entry.encode(), pieces }).encode();
     let mut proof = Vec::new();
     let mut step = asking.first().map_or(Step::Confirmed, Step::Next);

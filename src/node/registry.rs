@@ -190,10 +190,7 @@ impl Registry {
     }
 
     /// Returns what an identity's document says, or `None` while the data of its checkpoint is not here.
-    pub(crate) async fn data_of(
-        &self,
-        did: &Did,
-    ) -> Result<Option<gen_registry_core::document::Data>, Failure> {
+    pub(crate) async fn data_of(&self, did: &Did) -> Result<Option<gen_registry_core::document::Data>, Failure> {
         let generation = self.cache().generation();
         let document = self.document(did).await.map_err(errors::store_failed)?;
         let data = document.data();

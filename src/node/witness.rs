@@ -23,6 +23,7 @@ mod state;
 mod succession;
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::store::migration::migrate;
 use crate::store::records::{Records, StoredRecord};
@@ -72,6 +73,7 @@ pub struct Witness {
     key: SecretKey,
     records: Records,
     bounds: Bounds,
+    hold: Duration,
     /// Held from the decision to the answer: two requests for one slot come one after the other.
     state: async_lock::Mutex<State>,
 }
@@ -89,9 +91,9 @@ impl Witness {
     ) -> Result<Self, WitnessError> {
         let records = Records::new(store);
         migrate(&records).await?;
-        let topic = genesis.topic();
+        let (topic, hold) = (genesis.topic(), genesis.parameters.hold);
         let state = start::load(&records, &key, genesis, now).await?;
-        Ok(Self { topic, key, records, bounds: Bounds::default(), state: async_lock::Mutex::new(state) })
+        Ok(Self { topic, key, records, bounds: Bounds::default(), hold, state: async_lock::Mutex::new(state) })
     }
 
     /// Sets how much is stored at most.
@@ -115,7 +117,12 @@ impl Witness {
         self.state.lock().await.outgoing.drain(..).map(Request::Learn).collect()
     }
 
-    /// Notes that the witness can be reached. A host calls this at least every minute while it can be.
+    /// How often a host calls [`Self::note_reachable`] while the witness can be reached.
+    pub fn note_every(&self) -> Duration {
+        presence::note_every(self.hold)
+    }
+
+    /// Notes that the witness can be reached.
     pub async fn note_reachable(&self, now: Timestamp) {
         self.note_presence(&mut *self.state.lock().await, now).await;
     }

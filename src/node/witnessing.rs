@@ -118,8 +118,8 @@ impl Witnessing {
         Self { context, keys, registry, admission, peers, under_way, again, places, partial, refused }
     }
 
-    /// Asks for everything that is wanted, one after the other. Does nothing without witnesses, without a way to one, while
-    /// or while the keys are locked. While the same is under way, it is done once more afterwards.
+    /// Asks for everything that is wanted, one after the other. Does nothing without witnesses, without a way to one, or
+    /// while the keys are locked. While the same is under way, it is done once more afterwards.
     pub(crate) async fn collect(&self) {
         self.again.set(true);
         if self.under_way.replace(true) {
@@ -162,9 +162,9 @@ impl Witnessing {
                 }
                 Outcome::Lost { proof, .. } | Outcome::Split { proof, .. } => {
                     self.admission.admit(proof).await?;
-                    self.schedule_retry(entry.id());
+                    self.schedule_retry(entry.id(), None);
                 }
-                Outcome::Refused(_) => self.schedule_retry(entry.id()),
+                Outcome::Refused(refused) => self.schedule_retry(entry.id(), refused.until),
                 // The next chance comes with a relay or after a while.
                 Outcome::Exhausted(_) | Outcome::NoWitnesses => {}
             }
@@ -229,13 +229,7 @@ impl Witnessing {
     }
 
     /// Signs and stages the claim of a name, unless that was done before, and asks for it.
-    async fn claim(
-        &self,
-        mesh: &MeshHandle,
-        keys: &Keys,
-        intent: &Intent,
-        name: ClaimedName,
-    ) -> Result<bool, Failure> {
+    async fn claim(&self, mesh: &MeshHandle, keys: &Keys, intent: &Intent, name: ClaimedName) -> Result<bool, Failure> {
         let staged = self.keys.settings().staged.clone();
         let entry = match staged {
             Some(bytes) => Entry::decode(&self.context.network.topic, &bytes).map_err(|_| errors::internal())?,
@@ -333,20 +327,24 @@ impl Witnessing {
         open.collect()
     }
 
-    /// Returns how long to wait before asking again: until a hold has passed, and never longer than [`COLLECT_EVERY`].
+    /// Returns how long to wait before asking again: until a hold has passed or a refused entry may be shown again, and
+    /// never longer than [`COLLECT_EVERY`].
     pub(crate) fn pause(&self) -> Duration {
         let now = self.context.now();
         let open = self.keys.identity().map(|did| self.open_give_ups(&did)).unwrap_or_default();
-        // One that is due was tried just now.
-        let until = |one: &GiveUpUnderWay| Duration::from_millis(one.finish_from.as_millis().saturating_sub(now.as_millis()));
-        let next = open.iter().map(until).filter(|pause| !pause.is_zero()).min();
-        next.map_or(COLLECT_EVERY, |next| next.min(COLLECT_EVERY))
+        let refused = self.refused.borrow();
+        let due = open.iter().map(|one| one.finish_from).chain(refused.values().map(|(_, again)| *again));
+        // What is due already was tried just now.
+        let pauses = due.map(|due| due.as_millis().saturating_sub(now.as_millis())).filter(|pause| *pause > 0);
+        pauses.min().map_or(COLLECT_EVERY, |next| Duration::from_millis(next).min(COLLECT_EVERY))
     }
 
-    fn schedule_retry(&self, entry: EntryId) {
+    /// Shows a refused entry again after a while, longer each time; earlier if the witness named an earlier time.
+    fn schedule_retry(&self, entry: EntryId, until: Option<Timestamp>) {
         let mut refused = self.refused.borrow_mut();
         let (times, again) = refused.entry(entry).or_default();
-        *again = self.context.now().plus(RETRY_FIRST * (1 << (*times).min(RETRY_DOUBLINGS_MAX)));
+        let backoff = self.context.now().plus(RETRY_FIRST * (1 << (*times).min(RETRY_DOUBLINGS_MAX)));
+        *again = until.map_or(backoff, |until| until.min(backoff));
         *times += 1;
     }
 
@@ -396,9 +394,7 @@ fn peer_of(address: &str) -> Option<NetPeerId> {
 fn is_witnessed(body: &Body) -> bool {
     match body {
         Body::Claim(_) | Body::Release(_) | Body::Mark(_) | Body::Veto(_) | Body::Grant(_) | Body::Revoke(_) => true,
-        Body::Statement(signed, _) => {
-            !matches!(signed.statement, Statement::DeviceAdd(_) | Statement::DeviceRevoke(_))
-        }
+        Body::Statement(signed, _) => !matches!(signed.statement, Statement::DeviceAdd(_) | Statement::DeviceRevoke(_)),
         _ => false,
     }
 }

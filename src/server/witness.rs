@@ -18,7 +18,6 @@ use std::{
     path::{Path, PathBuf},
     rc::Rc,
     thread,
-    time::Duration,
 };
 
 use tokio::sync::{mpsc, oneshot};
@@ -40,9 +39,6 @@ use gen_registry_node::witness::{self as node, WitnessError};
 pub const BOOK_FILE: &str = "witness.db";
 /// Requests that wait for the witness. It answers some hundred in a second; more would only wait until their deadline.
 const REQUESTS_WAITING: usize = 64;
-/// How often the witness notes that it can be reached: after a break it waits before it signs an end.
-const PRESENCE_EVERY: Duration = Duration::from_secs(60);
-
 /// Why the witness could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum WitnessStartError {
@@ -109,7 +105,7 @@ async fn live(
     if began.send(Ok(witness.key())).is_err() {
         return;
     }
-    let mut presence = tokio::time::interval(PRESENCE_EVERY);
+    let mut presence = tokio::time::interval(witness.note_every());
     loop {
         let next = tokio::select! {
             next = requests.recv() => next,

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use gen_registry_node::Network;
-use gen_registry_server::keys::{witness_text, SUCCESSION_KEY, WITNESS_KEY};
+use gen_registry_server::keys::{SUCCESSION_KEY, WITNESS_KEY, witness_text};
 use gen_registry_server::network::NETWORK_FILE;
 use tempfile::TempDir;
 

@@ -280,8 +280,7 @@ fn module_is_found_through_kademlia() {
         let network = &world.network;
         let latest = async || {
             let found = bob.mesh.get_record(*key.as_bytes()).await;
-            let records =
-                found.iter().map(|value| name_proof::verify(&key, &value.bytes, network.history()));
+            let records = found.iter().map(|value| name_proof::verify(&key, &value.bytes, network.history()));
             let records: Vec<_> = records.collect::<Result<_, _>>().expect("only what proves itself is served");
             records
                 .first()

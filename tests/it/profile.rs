@@ -10,9 +10,9 @@ use gen_registry_core::digest::hex;
 use gen_registry_core::keys::Did;
 use gen_registry_core::limits::BLOCK_MAX_BYTES;
 use gen_registry_core::time::Timestamp;
-use gen_registry_node::{Network, Node};
 use gen_registry_node::store::memory::MemoryStore;
 use gen_registry_node::store::{StoreError, Table};
+use gen_registry_node::{Network, Node};
 
 use crate::support::network::numbered;
 use crate::support::profile::{PASSPHRASE, TestProfile};

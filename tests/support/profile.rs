@@ -6,9 +6,9 @@ use std::time::Duration;
 use futures::executor::block_on;
 use gen_registry_api::*;
 use gen_registry_core::time::Timestamp;
-use gen_registry_node::{Network, Node};
 use gen_registry_node::platform::test_environment::TestEnvironment;
 use gen_registry_node::store::memory::MemoryStore;
+use gen_registry_node::{Network, Node};
 
 pub const PASSPHRASE: &str = "correct horse battery";
 

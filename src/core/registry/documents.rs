@@ -29,10 +29,13 @@ impl Registry {
     /// The changes log in which a device writes: the one that it opened last.
     pub fn present_changes_log(&self, facts: &LogId) -> LogId {
         let Some(did) = self.opening(facts).map(Opening::did) else { return facts.numbered(1) };
-        let numbers = self.facts.by_identity(&did).filter(|fact| fact.log == *facts && self.is_kept(fact)).filter_map(|fact| match fact.body {
-            Body::NextChanges(number) => Some(number),
-            _ => None,
-        });
+        let numbers =
+            self.facts.by_identity(&did).filter(|fact| fact.log == *facts && self.is_kept(fact)).filter_map(|fact| {
+                match fact.body {
+                    Body::NextChanges(number) => Some(number),
+                    _ => None,
+                }
+            });
         facts.numbered(numbers.max().unwrap_or(1))
     }
 

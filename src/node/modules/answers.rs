@@ -3,8 +3,8 @@
 use gen_registry_api::*;
 use gen_registry_core::keys::Did;
 use gen_registry_core::modules::{CountedRelease, Withdrawn};
-use gen_registry_core::read_model::{ClaimStatus, NameState};
 use gen_registry_core::read_model::ReadModel;
+use gen_registry_core::read_model::{ClaimStatus, NameState};
 
 pub(crate) fn author(read_model: &ReadModel, identity: &Did) -> Author {
     Author { did: identity.to_string(), username: read_model.username_of(identity).map(ToString::to_string) }

@@ -13,8 +13,8 @@ use crate::modules::installed::{Installations, Installed, InstalledModules};
 use crate::modules::{answers, errors};
 use crate::registry::Registry;
 use gen_registry_api::*;
-use gen_registry_core::modules::version::{parse_requirement, parse_version};
 use gen_registry_core::modules::CountedRelease;
+use gen_registry_core::modules::version::{parse_requirement, parse_version};
 use gen_registry_core::name::ModuleName;
 use gen_registry_core::resolver::{Dependency, Versions, resolve};
 

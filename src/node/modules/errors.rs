@@ -3,9 +3,9 @@
 pub(super) use crate::errors::*;
 use crate::platform::sandbox::RunError;
 use gen_registry_api::{Failure, FailureCode};
-use gen_registry_core::modules::version::VersionError;
 use gen_registry_core::limits::*;
 use gen_registry_core::lockfile::LockfileError;
+use gen_registry_core::modules::version::VersionError;
 use gen_registry_core::name::NameError;
 use gen_registry_core::resolver::Unresolved;
 use gen_registry_core::resolver::explain::ThereIs;

@@ -32,11 +32,11 @@ use crate::store::records::put;
 use crate::store::{Batch, Durability, Table, Write};
 use gen_registry_api::*;
 use gen_registry_core::artifact::Artifact;
-use gen_registry_core::log::EntryId;
 use gen_registry_core::document::Edit;
-use gen_registry_core::modules::version::parse_requirement;
 use gen_registry_core::limits::{DEPENDENCIES_MAX, INSTALLS_MAX};
+use gen_registry_core::log::EntryId;
 use gen_registry_core::modules::CountedRelease;
+use gen_registry_core::modules::version::parse_requirement;
 use gen_registry_core::name::ModuleName;
 use gen_registry_core::resolver::{Dependency, Versions, resolve};
 use gen_registry_core::validation::Report;
@@ -151,7 +151,8 @@ impl Installer {
     /// Whether a module may not be newly installed; what is installed already stays.
     fn is_blocked(&self, name: &ModuleName) -> bool {
         let read_model = self.registry.read_model();
-        let holder = read_model.module_name(&name.folded()).and_then(|name_state| Some(name_state.holder()?.tenure.holder));
+        let holder =
+            read_model.module_name(&name.folded()).and_then(|name_state| Some(name_state.holder()?.tenure.holder));
         !self.installations.all().contains_key(name) && self.decisions.blocks_module(name, holder.as_ref())
     }
 

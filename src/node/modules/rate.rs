@@ -46,9 +46,9 @@ impl Publisher {
         }
         let name = read_model.spelled(name);
         // A module that was rated before may always be rated again.
-        let one_more = read_model
-            .person(own)
-            .is_some_and(|own| own.annotations.ratings.len() >= RATINGS_MAX && !own.annotations.ratings.contains_key(&name));
+        let one_more = read_model.person(own).is_some_and(|own| {
+            own.annotations.ratings.len() >= RATINGS_MAX && !own.annotations.ratings.contains_key(&name)
+        });
         if one_more {
             return Err(errors::details_invalid(format!("An identity rates at most {RATINGS_MAX} modules.")));
         }

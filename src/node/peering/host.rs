@@ -234,7 +234,8 @@ impl Host {
                         }
                     }
                     Output::Load { ticket, asks } => {
-                        let pieces = or_end(self.node.registry.answer(&asks).await.map_err(crate::errors::store_failed))?;
+                        let pieces =
+                            or_end(self.node.registry.answer(&asks).await.map_err(crate::errors::store_failed))?;
                         inputs.push_back(Input::Loaded { ticket, pieces });
                     }
                     Output::Admit(pieces) => {

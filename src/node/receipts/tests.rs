@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use futures::executor::block_on;
 
 use super::*;
-use gen_registry_core::sync::exchange::admit;
 use crate::receipts::support::{Link, Network, asked, collected, later, resumed};
 use gen_registry_core::actors::{BEGIN, Device, Person, username};
 use gen_registry_core::log::Body;
 use gen_registry_core::log::body::{Claim, Withdrawal};
 use gen_registry_core::sync::asking::foundations::foundations;
 use gen_registry_core::sync::asking::wire::Code;
+use gen_registry_core::sync::exchange::admit;
 use gen_registry_core::sync::exchange::load_answer;
 
 fn device(network: &Network, seed: u8) -> Device {
@@ -185,8 +185,7 @@ fn everything_an_entry_builds_on_comes_along() {
         }
         let pieces = foundations_of_new(&registry, &hers, entry, &store);
         let link = network.link(later(seconds)).without(away);
-        let outcome =
-            asked(&registry, &hers, entry, pieces, &[], &link);
+        let outcome = asked(&registry, &hers, entry, pieces, &[], &link);
         assert!(matches!(outcome, Outcome::Confirmed(_)), "{outcome:?}");
         store.push(entry);
     }
@@ -199,8 +198,7 @@ fn everything_an_entry_builds_on_comes_along() {
     for entry in [&claim, &release, &first, &second] {
         let pieces = foundations_of_new(&registry, &his, entry, &store);
         let link = network.link(later(30)).without(&network.witnesses[1]);
-        let outcome =
-            asked(&registry, &his, entry, pieces, &[], &link);
+        let outcome = asked(&registry, &his, entry, pieces, &[], &link);
         assert!(matches!(outcome, Outcome::Confirmed(_)), "{outcome:?}");
         store.push(entry);
     }

@@ -91,12 +91,7 @@ impl Registry {
 
     /// Signs the draft, commits everything about it in one batch, and only then shows and announces it. Returns the
     /// facts' entries, in order. If it fails, nothing has changed.
-    pub(crate) async fn write(
-        &self,
-        id: Option<RequestId>,
-        keys: Keys,
-        draft: Draft,
-    ) -> Result<Vec<EntryId>, Failure> {
+    pub(crate) async fn write(&self, id: Option<RequestId>, keys: Keys, draft: Draft) -> Result<Vec<EntryId>, Failure> {
         let did = keys.did();
         let generation = self.cache().generation();
         let mut document = self.document(&did).await.map_err(errors::store_failed)?;
@@ -261,7 +256,12 @@ impl Registry {
     }
 
     /// Admits own entries that are stored.
-    fn admit_own(&self, did: Did, signed: Signed, record: Option<gen_registry_core::read_model::PersonRecord>) -> Changed {
+    fn admit_own(
+        &self,
+        did: Did,
+        signed: Signed,
+        record: Option<gen_registry_core::read_model::PersonRecord>,
+    ) -> Changed {
         let mut read_model = self.read_model.borrow_mut();
         let registry = read_model.registry_mut();
         let mut changed = Changed { people: BTreeSet::from([did]), ..Changed::default() };

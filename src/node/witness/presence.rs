@@ -13,6 +13,19 @@ pub const AWAY_AFTER: Duration = Duration::from_secs(5 * 60);
 /// The part of the hold that is a break in any case: short ones in networks for tests.
 pub const AWAY_PART_OF_HOLD: u32 = 6;
 
+/// How often a host notes that the witness can be reached, unless the hold is short.
+const NOTE_EVERY_MAX: Duration = Duration::from_secs(60);
+
+/// How long the witnesses of a network may be silent before that counts as a break.
+fn away_after(hold: Duration) -> Duration {
+    AWAY_AFTER.min(hold / AWAY_PART_OF_HOLD)
+}
+
+/// How often a host notes that the witness can be reached: several times in what counts as a break.
+pub(super) fn note_every(hold: Duration) -> Duration {
+    NOTE_EVERY_MAX.min(away_after(hold) / 3)
+}
+
 /// Since when the witness can be reached without a break.
 pub(super) struct Reachable {
     presence: Presence,
@@ -24,7 +37,7 @@ pub(super) struct Reachable {
 impl Reachable {
     /// What was stored, continued or ended by a break until `now`.
     pub(super) fn new(stored: Option<Presence>, hold: Duration, now: Timestamp) -> Self {
-        let away_after = AWAY_AFTER.min(hold / AWAY_PART_OF_HOLD);
+        let away_after = away_after(hold);
         let presence = match stored {
             // The clock was set back: how long the break was can't be known.
             Some(stored) if now.plus(away_after) < stored.last => Presence { since: stored.last, last: stored.last },

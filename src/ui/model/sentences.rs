@@ -8,7 +8,9 @@ pub fn describe_loss(reason: LossReason) -> &'static str {
     match reason {
         LossReason::Pending => "Not enough of the network's witnesses have signed it yet.",
         LossReason::NotConfirmed => "The other claim is confirmed by the network's witnesses; this one is not.",
-        LossReason::ClaimedLater => "The other claim carries the earlier date, or of two with one date the smaller number.",
+        LossReason::ClaimedLater => {
+            "The other claim carries the earlier date, or of two with one date the smaller number."
+        }
         LossReason::Withdrawn => "It was taken back, so that another claim could be confirmed.",
         LossReason::OtherPlace => "It was made for another time of the name than the present one.",
         LossReason::Contested => "Another claim is confirmed as well: witnesses of the network contradict themselves.",
@@ -30,7 +32,9 @@ pub fn describe_hold(reason: HoldReason) -> &'static str {
 pub fn describe_refusal(why: ReleaseRefusal) -> &'static str {
     match why {
         ReleaseRefusal::NotHolder => "Its author does not hold this module's name.",
-        ReleaseRefusal::Unconfirmed => "Not enough of the network's witnesses have signed it yet. It can be installed by its exact version only.",
+        ReleaseRefusal::Unconfirmed => {
+            "Not enough of the network's witnesses have signed it yet. It can be installed by its exact version only."
+        }
         ReleaseRefusal::VersionTaken => "Another release of this version was first; no version is replaced.",
     }
 }

@@ -95,7 +95,12 @@ fn render_status(status: NameStatus) -> impl IntoView {
             "Provisional",
             "This network has no witnesses. Should an earlier claim turn up, that one holds.",
         ),
-        NameStatus::Confirmed => ("badge badge-good", Icon::Seal, "Confirmed", "Enough witnesses have signed the claim: nobody can take the name."),
+        NameStatus::Confirmed => (
+            "badge badge-good",
+            Icon::Seal,
+            "Confirmed",
+            "Enough witnesses have signed the claim: nobody can take the name.",
+        ),
         NameStatus::Contested => (
             "badge badge-warning",
             Icon::Warning,

@@ -140,7 +140,8 @@ pub fn admit(registry: &mut Registry, pieces: &[Piece], operations: impl Fn(&Ent
                 match ForkProof::new(one, other) {
                     None => outcome.rejections.push(Rejection::BadChange),
                     Some(proof) => {
-                        let (log, fork_of) = (proof.log(), |registry: &Registry, log| registry.chain(log).and_then(Chain::fork));
+                        let (log, fork_of) =
+                            (proof.log(), |registry: &Registry, log| registry.chain(log).and_then(Chain::fork));
                         let before = fork_of(registry, &log);
                         registry.note_fork(proof);
                         if fork_of(registry, &log) != before {

@@ -92,10 +92,7 @@ fn names_and_reserved_slots_outlive_a_set_with_one_disk_lost() {
     }
     // Whoever had the vote gets it, and after the cool-down anybody does.
     let registry = new.registry();
-    assert!(matches!(
-        collected(&registry, &bob, &lily, &new.link(later(12))),
-        crate::receipts::Outcome::Confirmed(_)
-    ));
+    assert!(matches!(collected(&registry, &bob, &lily, &new.link(later(12))), crate::receipts::Outcome::Confirmed(_)));
     assert_eq!(registry.borrow().name(&username("lily")).holder().expect("held").holder, bob.did);
     // The proof that a path gives is enough for a client, too.
     let mallory = device(&new, 9);
