@@ -133,14 +133,14 @@ export interface GenRegistry {
   /** Everything in it has been read. */
   markChannelRead(channel: string): Promise<ChannelEntry[]>;
 
-  /** What a peer (a libp2p peer id) or a person (`did:key:…`) has earned with this device. */
+  /** What a peer (a libp2p peer id) or a person (`did:gen:…`) has earned with this device. */
   getReputation(of: string): Promise<Reputation>;
   /** Whom and what this person blocks or trusts; the person's other devices get it, sealed. */
   getLists(): Promise<BlockListReport>;
-  /** `person:did:key:…`, `peer:12D3…` or `module:name`; `"neither"` takes it off both lists. */
+  /** `person:did:gen:…`, `peer:12D3…` or `module:name`; `"neither"` takes it off both lists. */
   decide(subject: string, verdict: Decision, note?: string): Promise<BlockListReport>;
 
-  /** What is followed on this device: `person:did:key:…`, `module:name` or `tag:text`. */
+  /** What is followed on this device: `person:did:gen:…`, `module:name` or `tag:text`. */
   getFollows(): Promise<FollowRow[]>;
   follow(subject: string): Promise<FollowRow[]>;
   unfollow(subject: string): Promise<FollowRow[]>;
@@ -428,7 +428,7 @@ export type FoundName = {
  */
 name: string, 
 /**
- * The holder, `did:key:…`.
+ * The holder, `did:gen:…`.
  */
 did: string, 
 /**
@@ -533,7 +533,7 @@ reason: LossReason, };
  */
 export type Me = { 
 /**
- * `did:key:z6Mk…`; none before the first write made a key.
+ * `did:gen:z7v1…`; none before the first write made a key.
  */
 did: string | null, 
 /**
@@ -617,7 +617,7 @@ deprecated: string | null, };
 
 export type ModuleFilter = { tag: string | null, 
 /**
- * `did:key:…` of the holder.
+ * `did:gen:…` of the holder.
  */
 owner: string | null, importsNothing: boolean, 
 /**
@@ -743,7 +743,7 @@ createdAt: number,
  */
 forTests: boolean, 
 /**
- * `did:key:…` of those whose receipts confirm names, and how many receipts it takes.
+ * `did:gen:…` of those whose receipts confirm names, and how many receipts it takes.
  */
 witnesses: Array<string>, threshold: number, 
 /**

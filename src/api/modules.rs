@@ -264,7 +264,7 @@ pub struct Review {
 #[serde(rename_all = "camelCase", default)]
 pub struct ModuleFilter {
     pub tag: Option<String>,
-    /// `did:key:…` of the holder.
+    /// `did:gen:…` of the holder.
     pub owner: Option<String>,
     pub imports_nothing: bool,
     /// A function that it must offer.

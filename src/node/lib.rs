@@ -229,9 +229,19 @@ impl Node {
             Command::Notices { command } => self.notices.handle(command).await,
             Command::Chat { command } => self.chat.handle(id, command).await,
             writing => {
+                let wanted = match &writing {
+                    Command::RegisterUsername { name, .. } | Command::Rename { name } => Some(name.clone()),
+                    _ => None,
+                };
+                let wants_a_name = wanted.is_some() || matches!(&writing, Command::SetupUser { name: Some(_), .. });
                 let answer = self.write(id, writing).await?;
                 self.block_lists.share_if_due().await;
-                Ok(answer)
+                if !wants_a_name {
+                    return Ok(answer);
+                }
+                self.witnessing.settle().await;
+                self.profile.check_refused(wanted.as_deref())?;
+                Ok(self.me())
             }
         }
     }

@@ -148,6 +148,17 @@ impl ProfileWriter {
         self.keys.adopt(keys, true).await
     }
 
+    /// Fails if the witnesses refused this name just now: it is another's.
+    pub(super) fn check_refused(&self, wanted: Option<&str>) -> Result<(), Failure> {
+        let settings = self.keys.settings();
+        match (&settings.refused_name, wanted.and_then(|text| parse(text).ok())) {
+            (Some(refused), Some(wanted)) if refused.name == wanted.as_str() => {
+                Err(errors::name_taken(wanted.as_str(), wanted.as_str()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Adds to a draft what it takes to get a name: its claim where there are no witnesses, else the intent. Fails if the
     /// name can't be had, as far as is known here.
     async fn want_name(&self, keys: &Keys, name: &Username, draft: &mut Draft) -> Result<(), Failure> {

@@ -113,6 +113,7 @@ impl Node {
             catalog,
             installer,
             publisher,
+            witnessing: witnessing.clone(),
             runner,
             search,
         };

@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures::channel::oneshot;
 use futures::future::{Either, LocalBoxFuture, select};
 use futures::{FutureExt, pin_mut};
 use futures_timer::Delay;
@@ -52,6 +53,8 @@ use gen_registry_core::time::Timestamp;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How often at least it is asked for what is wanted.
 const COLLECT_EVERY: Duration = Duration::from_secs(20);
+/// How long the answer to a claim or a publication waits for the witnesses at most.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(5);
 /// After a refusal the same fact is shown again, later each time: the witness may have had its clock wrong.
 const RETRY_FIRST: Duration = Duration::from_secs(30);
 const RETRY_DOUBLINGS_MAX: u32 = 7;
@@ -66,6 +69,8 @@ pub(crate) struct Witnessing {
     under_way: Cell<bool>,
     /// Whether something was wanted since the asking that is under way began.
     again: Cell<bool>,
+    /// Who waits for the end of the asking.
+    waiting: RefCell<Vec<oneshot::Sender<()>>>,
     /// Which connected relay has which witness beside it.
     places: RefCell<BTreeMap<PublicKey, NetPeerId>>,
     /// Receipts of entries that not enough witnesses have signed yet.
@@ -114,8 +119,9 @@ impl Witnessing {
         peers: Rc<PeerTable>,
     ) -> Self {
         let (under_way, again, places) = (Cell::default(), Cell::default(), RefCell::default());
+        let waiting = RefCell::default();
         let (partial, refused) = (RefCell::default(), RefCell::default());
-        Self { context, keys, registry, admission, peers, under_way, again, places, partial, refused }
+        Self { context, keys, registry, admission, peers, under_way, again, waiting, places, partial, refused }
     }
 
     /// Asks for everything that is wanted, one after the other. Does nothing without witnesses, without a way to one, or
@@ -129,6 +135,30 @@ impl Witnessing {
         while self.again.replace(false) {
             self.collect_once().await;
         }
+        // One that waits no longer has dropped its end.
+        self.waiting.take().into_iter().for_each(|waiting| drop(waiting.send(())));
+    }
+
+    /// Waits until what the person wants was carried out or given up, while a relay is connected over which witnesses can
+    /// be asked, and for [`ANSWER_PATIENCE`] at most.
+    pub(crate) async fn settle(&self) {
+        let settled = self.until_settled();
+        pin_mut!(settled);
+        select(settled, Delay::new(ANSWER_PATIENCE)).await;
+    }
+
+    async fn until_settled(&self) {
+        while !self.keys.settings().intents.is_empty() && self.has_relay() && self.keys.keys().is_ok() {
+            let (ended, end) = oneshot::channel();
+            self.waiting.borrow_mut().push(ended);
+            if end.await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn has_relay(&self) -> bool {
+        self.peers.mesh().is_some() && self.peers.view().relays.iter().any(|relay| relay.connected)
     }
 
     async fn collect_once(&self) {

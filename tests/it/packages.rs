@@ -170,6 +170,7 @@ fn published_release_is_announced_to_peers() {
         let published = alice.publish("crc-32", "1.0.0", 1).await;
         assert_eq!(published.peers, 1, "there was somebody to tell");
         eventually("he is told of it", async || heard.borrow().iter().any(|name| name == "crc-32")).await;
+        eventually("he has it", async || bob.page("crc-32").await.is_some()).await;
         let page = bob.page("crc-32").await.unwrap();
         assert_eq!(
             (page.latest.as_deref(), page.versions[0].summary.release.as_str()),

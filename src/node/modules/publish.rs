@@ -83,7 +83,8 @@ impl Publisher {
         let own = keys.did();
         let claims = self.may_publish(&name, &own)?;
         let name = self.registry.read_model().spelled(&name);
-        if self.registry.read_model().module(&name.folded()).releases.contains_key(&version) {
+        let is_published = self.registry.read_model().module(&name.folded()).releases.contains_key(&version);
+        if is_published || self.is_release_wanted(&name, &version) {
             return Err(errors::version_taken(name.as_str(), &version.to_string()));
         }
         let dependencies = self.dependencies(&name, dependencies)?;
@@ -133,11 +134,10 @@ impl Publisher {
 
     /// Returns the answer to a publication.
     fn published(&self, name: &ModuleName, version: &semver::Version, artifact: &Artifact, claimed: bool) -> Published {
-        let module = self.registry.read_model().module(&name.folded());
         Published {
             name: name.to_string(),
             version: version.to_string(),
-            release: module.releases.get(version).map(|release| release.entry.to_string()).unwrap_or_default(),
+            release: self.release_id(name, version),
             sha256: artifact.sha256.to_string(),
             size: artifact.size,
             claimed,
@@ -169,6 +169,34 @@ impl Publisher {
     fn is_wanted(&self, name: &ModuleName) -> bool {
         let settings = self.keys.settings();
         settings.intents.iter().any(|intent| matches!(intent, Intent::Module(other) if other.folded() == name.folded()))
+    }
+
+    /// Whether a version is to be published once a witness can be asked.
+    fn is_release_wanted(&self, name: &ModuleName, version: &semver::Version) -> bool {
+        self.keys.settings().intents.iter().any(|intent| match intent {
+            Intent::Release(body) => Release::decode_alone(body)
+                .is_ok_and(|release| release.module.folded() == name.folded() && release.version == *version),
+            Intent::Username(_) | Intent::Module(_) => false,
+        })
+    }
+
+    /// Completes the answer to a publication after the witnesses were asked. Fails if the name turned out to be
+    /// another's.
+    pub(super) fn complete(&self, published: Published) -> Result<Published, Failure> {
+        let (Ok(name), Ok(version)) = (parse_name(&published.name), parse_version(&published.version)) else {
+            return Err(errors::internal());
+        };
+        let release = self.release_id(&name, &version);
+        if release.is_empty() && !self.is_release_wanted(&name, &version) {
+            self.may_publish(&name, &self.keys.keys()?.did())?;
+        }
+        Ok(Published { release, ..published })
+    }
+
+    /// The id of a release, empty if there is none yet.
+    fn release_id(&self, name: &ModuleName, version: &semver::Version) -> String {
+        let module = self.registry.read_model().module(&name.folded());
+        module.releases.get(version).map(|release| release.entry.to_string()).unwrap_or_default()
     }
 
     /// The claim by which a module's name is held.

@@ -11,7 +11,7 @@ use crate::RequestId;
 use crate::entries;
 use crate::errors;
 use crate::key_state::{Keys, keys_write};
-use crate::key_store::{Intent, RefusedName};
+use crate::key_store::{Intent, RefusedName, Settings};
 use crate::registry::{Changed, Registry, person_write};
 use crate::store::records::put;
 use crate::store::{Batch, Durability, Table, Write};
@@ -96,12 +96,13 @@ impl Registry {
         let generation = self.cache().generation();
         let mut document = self.document(&did).await.map_err(errors::store_failed)?;
         let signed = self.sign(&keys, &mut document, &draft).await?;
-        let mut batch = self.settings_writes(id, &keys, &draft);
+        let (mut batch, settings) = self.settings_writes(id, &keys, &draft);
         batch.extend(signed.writes.iter().cloned());
         let record = (!signed.changes.is_empty()).then(|| self.person_record(did, &document));
         batch.extend(record.as_ref().map(person_write));
         // A document with edits that the store refuses is dropped here.
         self.context.commit(batch, Durability::Strict).await?;
+        self.keys.set_settings(settings);
         if !self.keys.has_identity() {
             self.keys.open(keys);
         }
@@ -114,8 +115,8 @@ impl Registry {
         Ok(ids)
     }
 
-    /// The writes of keys, settings and blocks; takes the settings over in memory once they are stored.
-    fn settings_writes(&self, id: Option<RequestId>, keys: &Keys, draft: &Draft) -> Batch {
+    /// The writes of keys, settings and blocks, and the settings as they are once these are stored.
+    fn settings_writes(&self, id: Option<RequestId>, keys: &Keys, draft: &Draft) -> (Batch, Settings) {
         let mut batch: Batch = Vec::new();
         if !self.keys.has_identity() {
             batch.push(keys_write(keys, None));
@@ -135,10 +136,9 @@ impl Registry {
             settings.remember(id);
         }
         batch.push(settings.write());
-        self.keys.set_settings(settings);
         let blocks = draft.blocks.iter();
         batch.extend(blocks.map(|(cid, bytes)| block_write(cid, bytes)));
-        batch
+        (batch, settings)
     }
 
     /// Signs everything that the draft says: the opening if the log has none, the facts, and the edits in one change.

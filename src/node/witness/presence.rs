@@ -13,6 +13,8 @@ pub const AWAY_AFTER: Duration = Duration::from_secs(5 * 60);
 /// The part of the hold that is a break in any case: short ones in networks for tests.
 pub const AWAY_PART_OF_HOLD: u32 = 6;
 
+/// The shortest pause between two notes of a host that the witness can be reached.
+const NOTE_EVERY_MIN: Duration = Duration::from_millis(50);
 /// How often a host notes that the witness can be reached, unless the hold is short.
 const NOTE_EVERY_MAX: Duration = Duration::from_secs(60);
 
@@ -23,7 +25,7 @@ fn away_after(hold: Duration) -> Duration {
 
 /// How often a host notes that the witness can be reached: several times in what counts as a break.
 pub(super) fn note_every(hold: Duration) -> Duration {
-    NOTE_EVERY_MAX.min(away_after(hold) / 3)
+    (away_after(hold) / 3).clamp(NOTE_EVERY_MIN, NOTE_EVERY_MAX)
 }
 
 /// Since when the witness can be reached without a break.
