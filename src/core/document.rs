@@ -26,7 +26,8 @@
 //! # Writing once more
 //! A device that was away wrote on the checkpoint of before. Its changes do not count any more, though nothing is
 //! wrong with them. [`Document::lost_writes`] returns what it wrote and the standing checkpoint does not cover; the
-//! device writes those values again, as a new change. Only its own: what others lost, they write.
+//! device adopts the standing checkpoint ([`Adopt`]) and writes those values again, as a new change. Only its own: what
+//! others lost, they write.
 
 mod annotations;
 pub mod checkpoint;
@@ -54,6 +55,7 @@ pub use op_validator::OperationError;
 pub use schema::{is_link, is_tag};
 pub use view::{ProfileFields, sealed_entries};
 
+use crate::artifact::Artifact;
 use crate::canonical::Encoder;
 use crate::digest::Digest;
 use crate::log::{Capabilities, Capability, EntryId, LogId};
@@ -71,6 +73,8 @@ const ACTOR_BYTES: usize = 16;
 pub struct Document {
     checkpoints: BTreeMap<EntryId, (Checkpoint, Option<Data>)>,
     changes: BTreeMap<(LogId, u64), (EntryId, Change)>,
+    /// Where devices went on from another device's checkpoint: what they wrote before was written again.
+    adoptions: BTreeMap<(LogId, u64), EntryId>,
     /// The checkpoint that the document is based on, and the state built on it.
     root: Option<EntryId>,
     state: Option<State>,
@@ -138,7 +142,8 @@ pub fn count_operations(body: &[u8]) -> Result<u64, NotAChange> {
 
 impl Default for Document {
     fn default() -> Self {
-        let mut document = Self { checkpoints: BTreeMap::new(), changes: BTreeMap::new(), root: None, state: None };
+        let (checkpoints, changes, adoptions) = Default::default();
+        let mut document = Self { checkpoints, changes, adoptions, root: None, state: None };
         document.rebuild();
         document
     }
@@ -181,9 +186,15 @@ impl Document {
         }
     }
 
+    /// Takes the entry by which a device goes on from another device's checkpoint.
+    pub fn insert_adoption(&mut self, log: LogId, seq: u64, entry: EntryId) {
+        self.adoptions.insert((log, seq), entry);
+    }
+
     /// Drops every entry for which this is false: it went out of effect. The document is rebuilt if it lost one.
     pub fn retain(&mut self, is_in_effect: impl Fn(&EntryId) -> bool) {
         let before = (self.changes.len(), self.checkpoints.len());
+        self.adoptions.retain(|_, entry| is_in_effect(entry));
         self.changes.retain(|_, (entry, _)| is_in_effect(entry));
         self.checkpoints.retain(|entry, _| is_in_effect(entry));
         if (self.changes.len(), self.checkpoints.len()) != before {
@@ -194,9 +205,30 @@ impl Document {
     /// Drops what is not needed any more: entries of before the checkpoint before the standing one.
     pub fn forget(&mut self, entries: &[EntryId]) {
         let forgotten: BTreeSet<&EntryId> = entries.iter().filter(|entry| !self.counts(entry)).collect();
+        self.adoptions.retain(|_, entry| !forgotten.contains(entry));
         self.changes.retain(|_, (entry, _)| !forgotten.contains(entry));
         let root = self.root;
         self.checkpoints.retain(|entry, _| root == Some(*entry) || !forgotten.contains(entry));
+    }
+
+    /// The checkpoint before the standing one, up to which nothing older is needed; `None` while the data of the standing
+    /// one is not here.
+    pub fn base(&self) -> Option<(EntryId, &Checkpoint)> {
+        self.state.as_ref()?;
+        let before = self.checkpoints.get(&self.root?)?.0.before?;
+        Some((before, self.checkpoint(&before)?))
+    }
+
+    /// The file with the data of the standing checkpoint, while that is not here.
+    pub fn missing_data(&self) -> Option<&Artifact> {
+        let standing = self.checkpoints.get(&self.root?)?;
+        standing.1.is_none().then_some(&standing.0.data)
+    }
+
+    /// The blocks of the data of checkpoints that are here.
+    pub fn data_blocks(&self) -> BTreeSet<Digest> {
+        let here = self.checkpoints.values().filter(|(_, data)| data.is_some());
+        here.flat_map(|(checkpoint, _)| checkpoint.data.blocks.iter().copied()).collect()
     }
 
     /// The checkpoint of an entry.
@@ -313,7 +345,7 @@ impl Document {
         covered.sort_unstable_by_key(|(log, ..)| *log);
         let number = self.root.map_or(1, |root| self.checkpoints[&root].0.number + 1);
         let bytes = data.encode();
-        let checkpoint = Checkpoint { number, before: self.root, covered, data: crate::artifact::Artifact::of(&bytes) };
+        let checkpoint = Checkpoint { number, before: self.root, covered, data: Artifact::of(&bytes) };
         Some((checkpoint, data))
     }
 
@@ -328,10 +360,13 @@ impl Document {
     }
 
     /// What a log wrote on other checkpoints that the standing one does not cover, in order, as far as the document does not
-    /// say it already. Its device writes it again.
+    /// say it already. Its device adopts the standing checkpoint and writes it again, so what is before its last adoption
+    /// is lost no more.
     pub fn lost_writes(&self, log: &LogId) -> Vec<Write> {
         let mut lost: Vec<Write> = Vec::new();
-        let changes = self.changes.range((*log, 0)..=(*log, u64::MAX));
+        let adopted = self.adoptions.range((*log, 0)..=(*log, u64::MAX)).next_back();
+        let from = adopted.map_or(0, |((_, seq), _)| *seq);
+        let changes = self.changes.range((*log, from)..=(*log, u64::MAX));
         for ((_, seq), (entry, change)) in changes {
             if !self.is_covered(log, *seq) && !self.counts(entry) {
                 lost.extend(writes_of(change));

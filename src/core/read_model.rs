@@ -20,6 +20,7 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::artifact::Artifact;
 use crate::document::{ModuleAnnotations, ProfileFields};
 use crate::keys::Did;
 use crate::log::EntryId;
@@ -45,6 +46,9 @@ pub struct PersonRecord {
     pub bytes: u64,
     /// When this node last got something of the person.
     pub updated_at: Timestamp,
+    /// The data of their newest checkpoint while it is not here: the rest is as it was before.
+    #[serde(default)]
+    pub missing: Option<Artifact>,
 }
 
 /// Everybody.
@@ -82,6 +86,7 @@ impl PersonRecord {
             changes: 0,
             bytes: 0,
             updated_at: Timestamp::default(),
+            missing: None,
         }
     }
 }

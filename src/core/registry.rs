@@ -162,7 +162,7 @@ impl Registry {
     }
 
     /// Drops the entries of a changes log before the last checkpoint at or before a place, and returns them.
-    pub fn prune(&mut self, log: &LogId, seq: u64) -> Vec<SignedHeader> {
+    fn prune(&mut self, log: &LogId, seq: u64) -> Vec<SignedHeader> {
         let pruned = self.chains.get_mut(log).map(|chain| chain.prune(seq)).unwrap_or_default();
         pruned.iter().filter_map(|entry| self.headers.remove(entry)).collect()
     }

@@ -102,7 +102,8 @@ impl Admission {
         }
         self.context.commit(batch, durability).await?;
         self.registry.store_known_holders().await?;
-        for (did, document) in documents {
+        for (did, mut document) in documents {
+            self.registry.prune(&did, &mut document).await;
             self.registry.cache().put(did, document, generation);
         }
         if self.keys.identity().is_some_and(|own| changed.people.contains(&own)) {

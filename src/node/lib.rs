@@ -39,6 +39,7 @@ pub mod blocks;
 mod channel_store;
 mod channels;
 mod chat;
+mod checkpoints;
 mod context;
 mod decisions;
 mod documents;
@@ -81,6 +82,7 @@ use crate::backup::Backups;
 use crate::block_list::BlockLists;
 use crate::blocks::ContentStore;
 use crate::chat::Chat;
+use crate::checkpoints::Checkpoints;
 use crate::context::Context;
 use crate::key_state::KeyState;
 use crate::key_store::KeyStore;
@@ -134,6 +136,7 @@ pub struct Node {
     content: Rc<ContentStore>,
     lookups: Rc<Lookups>,
     witnessing: Rc<Witnessing>,
+    checkpoints: Rc<Checkpoints>,
     modules: Modules,
     chat: Rc<Chat>,
 }

@@ -172,6 +172,7 @@ impl Peering {
         let content = &peering.node.content;
         let fetching = blocks::fetch_from_peers(content.clone(), peering.mesh.clone(), content.open());
         sessions.push(fetching.boxed_local());
+        sessions.push(peering.node.checkpoints.clone().run().boxed_local());
         let lookups = &peering.node.lookups;
         sessions.push(lookup::publish(lookups.clone(), peering.mesh.clone(), lookups.open()).boxed_local());
         let mut receipts = Delay::new(Duration::ZERO).fuse();

@@ -18,6 +18,7 @@
 //! The entries are the truth; records of people can be computed from them again ([`Registry::rebuild`]).
 
 pub(crate) mod diff;
+mod prune;
 mod update;
 mod write;
 
@@ -142,13 +143,6 @@ impl Registry {
         if let Some(announcer) = announcer {
             announcer(did);
         }
-    }
-
-    /// Returns the digest over everything that is known of an identity, or `None` if nothing is.
-    pub(crate) fn digest_of(&self, did: &Did) -> Option<Digest> {
-        let read_model = self.read_model();
-        let registry = read_model.registry();
-        registry.standing(did).map(|_| registry.digest_of(did))
     }
 
     /// Whether it is known here that a device does not act for an identity any more.
@@ -277,17 +271,23 @@ impl Registry {
     /// Computes a person's record again from the entries, after it was lost. `key` is the lost record's.
     pub(crate) async fn rebuild(&self, key: &str) {
         let Ok(bytes) = bytes_from_hex(key) else { return };
-        let did = Did::from_digest(Digest::from_bytes(bytes));
-        let rebuilt = async {
-            let document = self.document(&did).await?;
-            let record = self.person_record(did, &document);
-            self.context.records.commit(vec![person_write(&record)], Durability::Relaxed).await?;
-            Ok::<_, StoreError>(record)
-        };
-        match rebuilt.await {
-            Ok(record) => self.update(Changed { records: vec![record], ..Changed::default() }),
-            Err(error) => tracing::error!(%error, "a person could not be rebuilt"),
+        if let Err(error) = self.read_again(&Did::from_digest(Digest::from_bytes(bytes))).await {
+            tracing::error!(%error, "a person could not be rebuilt");
         }
+    }
+
+    /// Reads an identity's document from the store again, after something of it was lost or came, and shows what it says.
+    pub(crate) async fn read_again(&self, did: &Did) -> Result<(), StoreError> {
+        let _one_at_a_time = self.begin_write().await;
+        let generation = self.cache().generation();
+        self.cache().take(did);
+        let mut document = self.document(did).await?;
+        let record = self.person_record(*did, &document);
+        self.context.records.commit(vec![person_write(&record)], Durability::Relaxed).await?;
+        self.prune(did, &mut document).await;
+        self.cache().put(*did, document, generation);
+        self.update(Changed { records: vec![record], ..Changed::default() });
+        Ok(())
     }
 
     /// Returns a person's record with what the document says now; the one of before while a checkpoint's data is not
@@ -302,6 +302,7 @@ impl Registry {
             record.bytes = data.encode().len() as u64;
             record.changes = document.changes_since_checkpoint() as u64;
         }
+        record.missing = document.missing_data().cloned();
         record
     }
 }

@@ -18,6 +18,7 @@ use crate::blocks::ContentStore;
 use crate::channel_store::ChannelStore;
 use crate::channels::Channels;
 use crate::chat::Chat;
+use crate::checkpoints::Checkpoints;
 use crate::context::Context;
 use crate::decisions::Decisions;
 use crate::history_requests::HistoryRequests;
@@ -85,6 +86,7 @@ impl Node {
         let content = Rc::new(new!(ContentStore(context, keys, registry, peers, reputation)));
         let lookups = Rc::new(new!(Lookups(context, keys, registry, peers, reputation, content)));
         let witnessing = Rc::new(new!(Witnessing(context, keys, registry, admission, peers)));
+        let checkpoints = Rc::new(new!(Checkpoints(context, registry, content)));
         let catalog = Rc::new(new!(ModuleCatalog(context, keys, registry, decisions, installations, content)));
         let search = Rc::new(new!(ModuleSearch(context, registry, catalog, people)));
         let installer = new!(Installer(context, keys, registry, decisions, installations, content, catalog));
@@ -105,6 +107,7 @@ impl Node {
         registry.observe(&search);
         registry.observe(&notices);
         registry.observe(&block_lists);
+        registry.observe(&checkpoints);
         let modules = Modules {
             context: context.clone(),
             keys: keys.clone(),
@@ -134,6 +137,7 @@ impl Node {
             content,
             lookups,
             witnessing,
+            checkpoints,
             modules,
             chat,
         }

@@ -136,7 +136,9 @@ impl Witnessing {
             self.collect_once().await;
         }
         // One that waits no longer has dropped its end.
-        self.waiting.take().into_iter().for_each(|waiting| drop(waiting.send(())));
+        for waiting in self.waiting.take() {
+            waiting.send(()).ok();
+        }
     }
 
     /// Waits until what the person wants was carried out or given up, while a relay is connected over which witnesses can

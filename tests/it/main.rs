@@ -8,6 +8,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 // mod admission;
 mod announcements;
 mod catalogue;
+mod checkpoints;
 // mod claims;
 mod content;
 // mod convergence;

@@ -24,6 +24,7 @@ fn entry(log: &LogId, seq: u64, body: &[u8]) -> EntryId {
 enum Body {
     Change(Vec<u8>),
     Checkpoint(Checkpoint, Data),
+    Adoption,
 }
 
 #[derive(Clone)]
@@ -79,6 +80,7 @@ fn give(document: &mut Document, item: &Item) {
         Body::Checkpoint(checkpoint, data) => {
             document.insert_checkpoint(item.id, checkpoint.clone(), Some(data.clone()));
         }
+        Body::Adoption => document.insert_adoption(item.log, item.seq, item.id),
     }
 }
 
@@ -158,9 +160,12 @@ fn device_that_was_away_writes_its_own_values_again() {
     let added = Write { map: Map::Installs, key: "crc-32".into(), what: Written::Added(3) };
     assert_eq!(lost, [links, added, sealed], "what it deleted again is gone anyway");
     assert!(laptop.document.lost_writes(&laptop.log).is_empty());
+    let adoption = phone.put(Body::Adoption, checkpoint.id.as_bytes());
+    give(&mut laptop.document, &adoption);
     let again = phone.write(&lost);
     give(&mut laptop.document, &again);
     assert_eq!(laptop.document.data(), phone.document.data());
+    assert!(phone.document.lost_writes(&phone.log).is_empty(), "what is counted is not added once more");
     let data = laptop.document.data().expect("here");
     assert_eq!(data.get(Map::Installs, "crc-32"), Some(&Value::Counter(5)));
 }

@@ -4,7 +4,9 @@
 //! of this may end, when a device is revoked, so a document is built from what is in effect now ([`Registry::is_in_effect`])
 //! and loses what is not any more.
 
-use crate::document::{Checkpoint, Data, Document};
+use std::collections::BTreeMap;
+
+use crate::document::{Adopt, Checkpoint, Data, Document};
 use crate::log::{Body, Capability, Chain, EntryId, Kind, LogId, Opening, SignedHeader};
 use crate::registry::Registry;
 
@@ -66,8 +68,25 @@ impl Registry {
                 document.insert_checkpoint(id, checkpoint, data);
                 true
             }
+            Some(Kind::Adopt) if Adopt::decode(body).is_ok() => {
+                document.insert_adoption(place.log, place.seq, id);
+                true
+            }
             _ => false,
         }
+    }
+
+    /// Drops what an identity's document does not need: the entries of its changes logs before the checkpoint before the
+    /// standing one. Returns their headers. A log is kept from a checkpoint or adoption of its own on.
+    pub fn prune_document(&mut self, document: &mut Document) -> Vec<SignedHeader> {
+        let Some((entry, base)) = document.base() else { return Vec::new() };
+        let own = self.headers.get(&entry).map(|signed| (signed.header().log, signed.header().seq));
+        let covered = base.covered.iter().map(|(log, seq, _)| (*log, *seq));
+        let places: BTreeMap<LogId, u64> = covered.chain(own).collect();
+        let pruned: Vec<SignedHeader> = places.into_iter().flat_map(|(log, seq)| self.prune(&log, seq)).collect();
+        let ids: Vec<EntryId> = pruned.iter().map(SignedHeader::id).collect();
+        document.forget(&ids);
+        pruned
     }
 
     /// Returns whether a changes log has used most of what it may before a checkpoint.

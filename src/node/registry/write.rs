@@ -17,7 +17,7 @@ use crate::store::records::put;
 use crate::store::{Batch, Durability, Table, Write};
 use gen_registry_api::*;
 use gen_registry_core::digest::block_cid;
-use gen_registry_core::document::{Document, Edit, WriteError};
+use gen_registry_core::document::{Adopt, Document, Edit, WriteError};
 use gen_registry_core::jobs::{Job, JobOutput};
 use gen_registry_core::keys::Did;
 use gen_registry_core::limits::BLOCK_MAX_BYTES;
@@ -108,11 +108,27 @@ impl Registry {
         }
         let ids = signed.facts.iter().filter(|entry| entry.header().seq > 0).map(Entry::id).collect();
         let changed = self.admit_own(did, signed, record);
+        self.prune(&did, &mut document).await;
         self.cache().put(did, document, generation);
         self.update(changed);
         self.context.emit(&Event::MeChanged);
         self.announce(&did);
         Ok(ids)
+    }
+
+    /// Writes once more what another device's checkpoint left out of what this one wrote, if there is any.
+    pub(crate) async fn write_lost(&self) -> Result<(), Failure> {
+        let _one_at_a_time = self.begin_write().await;
+        let Ok(keys) = self.keys.keys() else { return Ok(()) };
+        let generation = self.cache().generation();
+        let document = self.document(&keys.did()).await.map_err(errors::store_failed)?;
+        let log = self.read_model().registry().present_changes_log(&keys.facts_log());
+        let has_lost = document.data().is_some() && !document.lost_writes(&log).is_empty();
+        self.cache().put(keys.did(), document, generation);
+        if has_lost {
+            self.write(None, keys, Draft::default()).await?;
+        }
+        Ok(())
     }
 
     /// The writes of keys, settings and blocks, and the settings as they are once these are stored.
@@ -170,14 +186,15 @@ impl Registry {
         if !has_joined && document.data().is_some_and(|data| data.is_empty()) {
             edits.insert(0, Edit::JoinedAt(self.context.now()));
         }
-        if !edits.is_empty() {
+        let log = self.read_model().registry().present_changes_log(&facts_log);
+        if !edits.is_empty() || !document.lost_writes(&log).is_empty() {
             self.sign_edits(keys, document, &edits, &mut last, &mut signed)?;
         }
         Ok(signed)
     }
 
-    /// Signs the edits as one change, after a checkpoint if one is due. `last` is the last fact: a changes log that takes
-    /// no more is followed by the next one, which a fact opens.
+    /// Signs the edits as one change, after a checkpoint if one is due, and after what another device's checkpoint left
+    /// out. `last` is the last fact: a changes log that takes no more is followed by the next one, which a fact opens.
     fn sign_edits(
         &self,
         keys: &Keys,
@@ -202,20 +219,48 @@ impl Registry {
         if registry.is_checkpoint_due(&log) {
             head = Some(self.sign_checkpoint(keys, document, &log, head.as_ref(), signed)?);
         }
+        let lost = document.lost_writes(&log);
+        if let Some(checkpoint) = document.standing().filter(|_| !lost.is_empty() && document.data().is_some()) {
+            let adoption = Adopt { checkpoint }.encode();
+            let entry = append(&topic, keys, &log, head.as_ref(), Kind::Adopt, adoption);
+            document.insert_adoption(log, entry.header().seq, entry.id());
+            head = Some(*entry.signed_header());
+            signed.writes.extend(entries::entry_writes(&did, &entry, 0));
+            signed.changes.push((entry, 0));
+            self.sign_writes(keys, document, log, &mut head, &lost, signed)?;
+        }
         let writes: Vec<_> = edits.iter().map(Edit::to_write).collect();
-        let body = match document.write(log, self.context.now(), &writes) {
+        self.sign_writes(keys, document, log, &mut head, &writes, signed)
+    }
+
+    /// Signs writes as the next change of a changes log; as several if they are too large for one.
+    fn sign_writes(
+        &self,
+        keys: &Keys,
+        document: &mut Document,
+        log: LogId,
+        head: &mut Option<SignedHeader>,
+        writes: &[gen_registry_core::document::Write],
+        signed: &mut Signed,
+    ) -> Result<(), Failure> {
+        let body = match document.write(log, self.context.now(), writes) {
             Ok(body) => body,
             // It says already what it should say.
             Err(WriteError::Nothing) => return Ok(()),
+            Err(WriteError::TooLarge) if writes.len() > 1 => {
+                let (first, second) = writes.split_at(writes.len() / 2);
+                self.sign_writes(keys, document, log, head, first, signed)?;
+                return self.sign_writes(keys, document, log, head, second, signed);
+            }
             Err(error) => return Err(write_failed(error)),
         };
         let operations = gen_registry_core::document::count_operations(&body).map_err(|_| errors::internal())?;
-        let entry = append(&topic, keys, &log, head.as_ref(), Kind::Change, body);
-        let header = entry.header();
+        let entry = append(&self.context.network.topic, keys, &log, head.as_ref(), Kind::Change, body);
+        *head = Some(*entry.signed_header());
         document
-            .insert_change(log, header.seq, entry.id(), entry.body(), keys.opening.capabilities())
+            .insert_change(log, entry.header().seq, entry.id(), entry.body(), keys.opening.capabilities())
             .map_err(|_| errors::not_allowed())?;
-        signed.writes.extend(entries::entry_writes(&did, &entry, operations));
+        signed.writes.extend(entries::entry_writes(&keys.did(), &entry, operations));
         signed.changes.push((entry, operations));
         Ok(())
     }

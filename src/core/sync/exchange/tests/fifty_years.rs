@@ -102,18 +102,10 @@ impl Developer {
         let (checkpoint, data) = self.document.make_checkpoint(ends).expect("all is here");
         let entry = self.append(Kind::Checkpoint, checkpoint.encode());
         self.data.insert(entry.id(), data.clone());
-        self.document.insert_checkpoint(entry.id(), checkpoint.clone(), Some(data));
-        let Some(before) = checkpoint.before.and_then(|before| self.document.checkpoint(&before).cloned()) else {
-            return;
-        };
-        for (log, seq, _) in before.covered {
-            let pruned = self.node.registry.prune(&log, seq + 1);
-            let pruned: Vec<EntryId> = pruned.iter().map(SignedHeader::id).collect();
-            self.document.forget(&pruned);
-            for entry in pruned {
-                self.node.store.remove(&entry);
-                self.data.remove(&entry);
-            }
+        self.document.insert_checkpoint(entry.id(), checkpoint, Some(data));
+        for header in self.node.registry.prune_document(&mut self.document) {
+            self.node.store.remove(&header.id());
+            self.data.remove(&header.id());
         }
     }
 
