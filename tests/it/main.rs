@@ -43,7 +43,7 @@ mod streams;
 #[path = "../support/mod.rs"]
 mod support;
 mod talk;
-// mod tampered;
+mod tampered;
 mod typings;
 // mod verdicts;
 // mod witness;

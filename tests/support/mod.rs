@@ -6,6 +6,7 @@
 //! - many nodes on a simulated network: `swarm`, with its liars and witnesses
 //! - `wait`: running a story and waiting in it; `pipe`: two ends of a stream; `verdicts`: what both platforms must decide
 
+pub mod asker;
 pub mod clock;
 pub mod liar;
 // pub mod lies;
@@ -13,7 +14,7 @@ pub mod memory_network;
 pub mod modules;
 pub mod network;
 pub mod node;
-// pub mod people;
+pub mod people;
 pub mod pipe;
 pub mod profile;
 pub mod relay;
