@@ -5,7 +5,7 @@
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-// mod admission;
+mod admission;
 mod announcements;
 mod catalogue;
 // mod claims;
