@@ -13,7 +13,7 @@ mod content;
 // mod convergence;
 // mod crowd;
 mod direct;
-// mod forked;
+mod forked;
 mod guide;
 // mod hostile;
 mod installing;
