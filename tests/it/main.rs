@@ -15,7 +15,7 @@ mod content;
 mod direct;
 mod forked;
 mod guide;
-// mod hostile;
+mod hostile;
 mod installing;
 mod layers;
 // mod limits;
