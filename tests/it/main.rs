@@ -37,6 +37,7 @@ mod resolver;
 mod safety;
 mod searching;
 mod serve;
+mod simulator;
 mod statistics;
 mod stores;
 mod streams;

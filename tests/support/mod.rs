@@ -19,6 +19,7 @@ pub mod profile;
 pub mod relay;
 pub mod relay_client;
 pub mod server;
+pub mod simulator;
 pub mod store;
 // pub mod swarm;
 pub mod wait;
