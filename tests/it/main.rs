@@ -5,7 +5,7 @@
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-// mod admission;
+mod admission;
 mod announcements;
 mod catalogue;
 mod checkpoints;
@@ -14,9 +14,9 @@ mod content;
 // mod convergence;
 // mod crowd;
 mod direct;
-// mod forked;
+mod forked;
 mod guide;
-// mod hostile;
+mod hostile;
 mod installing;
 mod layers;
 // mod limits;
@@ -38,13 +38,14 @@ mod resolver;
 mod safety;
 mod searching;
 mod serve;
+mod simulator;
 mod statistics;
 mod stores;
 mod streams;
 #[path = "../support/mod.rs"]
 mod support;
 mod talk;
-// mod tampered;
+mod tampered;
 mod typings;
 // mod verdicts;
 // mod witness;

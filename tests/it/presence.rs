@@ -3,7 +3,7 @@
 #[path = "presence/clocks.rs"]
 mod clocks;
 // #[path = "presence/simulator.rs"]
-// mod simulator;
+mod simulator;
 #[path = "presence/stranger.rs"]
 pub mod stranger;
 

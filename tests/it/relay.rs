@@ -2,7 +2,7 @@
 //! program.
 
 pub(crate) mod program;
-// mod witness;
+mod witness;
 
 use std::{path::Path, time::Duration};
 

@@ -56,9 +56,14 @@ pub fn network(relay: &Relay) -> Network {
 
 /// A network of one relay for each witness, where `threshold` receipts confirm a name.
 pub async fn witnessed(count: usize, threshold: u8) -> (Network, Vec<(Relay, Witness)>) {
+    witnessed_for_work(count, threshold, 0).await
+}
+
+/// The same where a claim shows work of so many bits.
+pub async fn witnessed_for_work(count: usize, threshold: u8, work_bits: u32) -> (Network, Vec<(Relay, Witness)>) {
     let keys: Vec<SecretKey> = (0..count).map(|_| fresh_key()).collect();
     let witnesses: Vec<PublicKey> = keys.iter().map(SecretKey::public).collect();
-    let mut network = founded_by(&witnesses, threshold, 0);
+    let mut network = founded_by(&witnesses, threshold, work_bits);
     let mut servers = Vec::new();
     for key in keys {
         let witness = witness::start(None, key, network.history().clone()).await.unwrap();
