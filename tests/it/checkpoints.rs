@@ -11,7 +11,7 @@ use crate::support::wait::{eventually, in_one_thread};
 /// More than two checkpoints' worth of edits.
 const MANY: usize = 850;
 /// The entries that a log may have since the checkpoint before the last one.
-const KEPT_MAX: usize = 500;
+const KEPT_MAX: usize = 700;
 
 impl TestNode {
     async fn update(&self, changes: ProfileChanges) {
