@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::digest::Digest;
 use crate::identity::Topic;
 use crate::keys::{Did, PublicKey};
-use crate::log::body::{BodyError, Claim, Mark, Release, Verify};
+use crate::log::body::{BodyError, Claim, Mark, Release, Verify, Withdrawal};
 use crate::log::{Body, Capability, Entry, EntryId, LogId, Opening};
 use crate::name::{ClaimedName, FoldedName, NameKind};
 use crate::slot::{Slot, slots_of};
@@ -138,6 +138,8 @@ impl Fact {
             Body::Veto(_) => capabilities.are_full(),
             Body::Grant(_) | Body::Revoke(_) => capabilities.allow(Capability::Grant),
             Body::Statement(signed, _) if signed.did != opening.did() => return Err(NoEffect::OtherIdentity),
+            // Of its own claims: another device's were refused by the witnesses.
+            Body::Withdraw(withdrawal) => withdrawal.device == opening.device(),
             Body::Statement(..)
             | Body::Opening(_)
             | Body::NextChanges(_)
@@ -151,6 +153,14 @@ impl Fact {
         }
         let header = entry.header();
         Ok(Self { id: entry.id(), did: opening.did(), log: header.log, seq: header.seq, body })
+    }
+
+    /// The withdrawal of a claim that it passes on.
+    pub fn withdrawal(&self) -> Option<&Withdrawal> {
+        match &self.body {
+            Body::Withdraw(withdrawal) => Some(withdrawal),
+            _ => None,
+        }
     }
 
     /// The device that wrote it.

@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::digest::Digest;
 use crate::identity::Topic;
 use crate::keys::Did;
-use crate::log::body::Verify;
+use crate::log::body::{Verify, Withdrawal};
 use crate::log::{
     Admitted, Chain, ChainRejection, End, Entry, EntryId, ForkProof, LogId, Opening, OpeningError, SignedHeader,
 };
@@ -154,6 +154,14 @@ impl Registry {
         let marked = fact.mark().map(|mark| mark.release);
         let others = given_up.into_iter().chain(marked).filter_map(|id| about(&id));
         name_of(fact).into_iter().chain(module_of(fact)).chain(others).collect()
+    }
+
+    /// The withdrawal of a claim, if its device passed it on in its log.
+    pub fn withdrawal_of(&self, claim: &EntryId) -> Option<Withdrawal> {
+        let did = self.facts.get(claim)?.did;
+        let device = self.facts.get(claim)?.device();
+        let withdrawals = self.facts.by_identity(&did).filter_map(Fact::withdrawal);
+        withdrawals.copied().find(|one| one.claim == *claim && one.device == device)
     }
 
     /// The names that an identity ever claimed or released versions of.

@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
 
 use crate::RequestId;
 use crate::context::Context;
@@ -30,11 +31,12 @@ use gen_registry_api::*;
 use gen_registry_core::identity::{PhraseError, RECOVERY_WORDS};
 use gen_registry_core::jobs::{Job, JobOutput};
 use gen_registry_core::keys::Did;
-use gen_registry_core::log::Opening;
+use gen_registry_core::log::{EntryId, Opening};
 use gen_registry_core::name::{ModuleName, Username};
 use gen_registry_core::sealing::{
     self, COST, NONCE_BYTES, PASSPHRASE_MIN_CHARS, SALT_BYTES, SealError, StretchJob, StretchedKey,
 };
+use gen_registry_core::sync::asking::Split;
 use gen_registry_core::time::Timestamp;
 
 /// The key of [`Table::Settings`] under which the settings are stored.
@@ -58,10 +60,11 @@ pub(super) struct Settings {
     /// Installs that were counted.
     pub(super) installs: InstallCounts,
     /// An entry that is signed and shown to witnesses only: it enters the log with its receipts.
-    #[serde(with = "serde_bytes")]
-    pub(super) staged: Option<Vec<u8>>,
+    pub(super) staged: Option<Staged>,
     /// What is to be signed as soon as a witness can be asked, in order.
     pub(super) intents: Vec<Intent>,
+    /// Own claims that go on in another round, once their rivals have withdrawn.
+    pub(super) rounds: Vec<NextRound>,
     requests: VecDeque<RequestId>,
 }
 
@@ -81,6 +84,22 @@ pub(super) enum Intent {
     Module(ModuleName),
     /// A release as its body's bytes, without the claim that it stands under.
     Release(#[serde(with = "serde_bytes")] Vec<u8>),
+}
+
+/// A claim that is in no log yet, with the receipts that it has: too few until now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Staged {
+    #[serde(with = "serde_bytes")]
+    pub(super) entry: Vec<u8>,
+    pub(super) receipts: Vec<ByteBuf>,
+}
+
+/// A claim whose votes were split, and that stays: it is claimed again with the withdrawals of its rivals.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct NextRound {
+    pub(super) intent: Intent,
+    pub(super) claim: EntryId,
+    pub(super) split: Split,
 }
 
 /// A name that could not be claimed.

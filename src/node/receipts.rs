@@ -6,7 +6,7 @@
 //!
 //! # When the votes are split
 //! [`Outcome::Split`] says which claim stays ([`Split::stays`]). The client of every other one signs a
-//! [`Withdrawal`](gen_registry_core::log::body::Withdrawal) and passes it on; the one that stays claims again with all of them
+//! [`Withdrawal`](gen_registry_core::log::body::Withdrawal) and passes it on in its log; the one that stays claims again with all of them
 //! ([`Split::next_round`]), and asks for that claim like for any other.
 
 use std::cell::RefCell;

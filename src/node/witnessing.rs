@@ -7,6 +7,7 @@
 //!   intent "rose" ─► a witness is connected ─► claim signed and staged: on the disk, in no log yet
 //!        ─► asked in the order of the name ─► enough receipts ─► claim and receipts enter the log and are announced
 //!                                        ─► taken, or refused ─► the intent is given up, and the person is told why
+//!                                        ─► votes are split   ─► all rivals withdraw, one claims again in the next round
 //!                                        ─► too few answer    ─► it stays staged, and is asked for again later
 //! ```
 //!
@@ -25,12 +26,13 @@ use futures::channel::oneshot;
 use futures::future::{Either, LocalBoxFuture, select};
 use futures::{FutureExt, pin_mut};
 use futures_timer::Delay;
+use serde_bytes::ByteBuf;
 
 use crate::admit::Admission;
 use crate::context::Context;
 use crate::errors;
 use crate::key_state::Keys;
-use crate::key_store::{Intent, KeyStore, RefusedName};
+use crate::key_store::{Intent, KeyStore, NextRound, RefusedName};
 use crate::net::key::NetPeerId;
 use crate::net::mesh::MeshHandle;
 use crate::peers::PeerTable;
@@ -39,14 +41,15 @@ use crate::registry::{Draft, Registry};
 use crate::store::Durability;
 use gen_registry_api::{Event, Failure};
 use gen_registry_core::keys::{Did, PublicKey};
-use gen_registry_core::log::body::Release;
+use gen_registry_core::log::body::{Claim, Release, Withdrawal};
 use gen_registry_core::log::{Body, Entry, EntryId, Opening};
 use gen_registry_core::name::{ClaimedName, ModuleName, NameKind};
 use gen_registry_core::outcome::{Counts, Fact};
 use gen_registry_core::receipt::Receipt;
 use gen_registry_core::statement::{DeviceList, Finish, SignedStatement, Statement};
+use gen_registry_core::sync::asking::Split;
 use gen_registry_core::sync::asking::foundations::foundations;
-use gen_registry_core::sync::asking::wire::{self, PROTOCOL, Request};
+use gen_registry_core::sync::asking::wire::{self, PROTOCOL, Refused, Request};
 use gen_registry_core::time::Timestamp;
 
 /// How long one witness may take to answer.
@@ -55,6 +58,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const COLLECT_EVERY: Duration = Duration::from_secs(20);
 /// How long the answer to a claim or a publication waits for the witnesses at most.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(5);
+/// How often it is seen whether the rivals of a split claim have withdrawn.
+const ROUND_EVERY: Duration = Duration::from_secs(2);
 /// After a refusal the same fact is shown again, later each time: the witness may have had its clock wrong.
 const RETRY_FIRST: Duration = Duration::from_secs(30);
 const RETRY_DOUBLINGS_MAX: u32 = 7;
@@ -77,6 +82,16 @@ pub(crate) struct Witnessing {
     partial: RefCell<BTreeMap<EntryId, Vec<Receipt>>>,
     /// What was refused, how often, and when to ask again.
     refused: RefCell<BTreeMap<EntryId, (u32, Timestamp)>>,
+}
+
+/// How far an intent came.
+enum Progress {
+    /// It is done with, for good or ill.
+    Done,
+    /// It goes on once somebody else, or another intent, has done something.
+    WaitsForOthers,
+    /// Too few witnesses answer.
+    Unanswered,
 }
 
 /// An end of a name whose hold runs, or has passed.
@@ -141,8 +156,8 @@ impl Witnessing {
         }
     }
 
-    /// Waits until what the person wants was carried out or given up, while a relay is connected over which witnesses can
-    /// be asked, and for [`ANSWER_PATIENCE`] at most.
+    /// Waits until the witnesses were asked for what the person wants, if a relay is connected over which they can be, and
+    /// for [`ANSWER_PATIENCE`] at most.
     pub(crate) async fn settle(&self) {
         let settled = self.until_settled();
         pin_mut!(settled);
@@ -150,13 +165,14 @@ impl Witnessing {
     }
 
     async fn until_settled(&self) {
-        while !self.keys.settings().intents.is_empty() && self.has_relay() && self.keys.keys().is_ok() {
-            let (ended, end) = oneshot::channel();
-            self.waiting.borrow_mut().push(ended);
-            if end.await.is_err() {
-                return;
-            }
+        if self.keys.settings().intents.is_empty() || !self.has_relay() || self.keys.keys().is_err() {
+            return;
         }
+        // An asking that is under way may have passed what was written just now.
+        self.again.set(true);
+        let (ended, end) = oneshot::channel();
+        self.waiting.borrow_mut().push(ended);
+        end.await.ok();
     }
 
     fn has_relay(&self) -> bool {
@@ -179,9 +195,11 @@ impl Witnessing {
     }
 
     async fn carry_out(&self, mesh: &MeshHandle, keys: &Keys) -> Result<(), Failure> {
-        while let Some(intent) = self.keys.settings().intents.first().cloned() {
-            if !self.carry_out_intent(mesh, keys, &intent).await? {
-                break;
+        // What comes meanwhile is asked for once more afterwards.
+        for intent in self.keys.settings().intents.clone() {
+            match self.carry_out_intent(mesh, keys, &intent).await? {
+                Progress::Done | Progress::WaitsForOthers => {}
+                Progress::Unanswered => break,
             }
         }
         self.finish_give_ups(keys).await?;
@@ -227,7 +245,7 @@ impl Witnessing {
 
     /// Shows an entry to the witnesses, one after the other.
     async fn ask(&self, mesh: &MeshHandle, opening: &Entry, entry: &Entry) -> Result<Outcome, Failure> {
-        let known = self.partial.borrow().get(&entry.id()).cloned().unwrap_or_default();
+        let known = self.partial.borrow().get(&entry.id()).cloned().unwrap_or_else(|| self.staged_receipts(entry));
         let parts = {
             let read_model = self.registry.read_model();
             let topic = self.context.network.topic;
@@ -251,8 +269,8 @@ impl Witnessing {
         Ok(outcome)
     }
 
-    /// Carries out the first intent. Returns whether it is done with, for good or ill.
-    async fn carry_out_intent(&self, mesh: &MeshHandle, keys: &Keys, intent: &Intent) -> Result<bool, Failure> {
+    /// Carries out an intent as far as it goes.
+    async fn carry_out_intent(&self, mesh: &MeshHandle, keys: &Keys, intent: &Intent) -> Result<Progress, Failure> {
         match intent {
             Intent::Username(name) => self.claim(mesh, keys, intent, ClaimedName::Username(name.clone())).await,
             Intent::Module(name) => self.claim(mesh, keys, intent, ClaimedName::Module(name.clone())).await,
@@ -261,12 +279,28 @@ impl Witnessing {
     }
 
     /// Signs and stages the claim of a name, unless that was done before, and asks for it.
-    async fn claim(&self, mesh: &MeshHandle, keys: &Keys, intent: &Intent, name: ClaimedName) -> Result<bool, Failure> {
+    async fn claim(
+        &self,
+        mesh: &MeshHandle,
+        keys: &Keys,
+        intent: &Intent,
+        name: ClaimedName,
+    ) -> Result<Progress, Failure> {
+        let topic = self.context.network.topic;
         let staged = self.keys.settings().staged.clone();
         let entry = match staged {
-            Some(bytes) => Entry::decode(&self.context.network.topic, &bytes).map_err(|_| errors::internal())?,
+            Some(staged) => {
+                let entry = Entry::decode(&topic, &staged.entry).map_err(|_| errors::internal())?;
+                let is_of_name = matches!(Body::of(&topic, &entry), Ok(Body::Claim(claim)) if claim.name == name);
+                if !is_of_name {
+                    // Another claim is staged: this one's turn comes after it.
+                    return Ok(Progress::WaitsForOthers);
+                }
+                entry
+            }
             None => {
-                let claim = self.registry.work_for(keys, self.registry.claim_of(name.clone())).await;
+                let Some(claim) = self.next_claim(intent, &name) else { return Ok(Progress::WaitsForOthers) };
+                let claim = self.registry.work_for(keys, claim).await;
                 let _one_at_a_time = self.registry.begin_write().await;
                 self.registry.stage(keys, &Body::Claim(Box::new(claim))).await?
             }
@@ -280,10 +314,89 @@ impl Witnessing {
                 self.admission.admit_while_writing(proof, Durability::Strict).await?;
                 self.give_up_intent(&entry, intent, &name).await?;
             }
+            // Kept for another entry for a short while.
+            Outcome::Refused(Refused { code: wire::Code::Reserved, .. }) => return Ok(Progress::Unanswered),
             Outcome::Refused(_) => self.give_up_intent(&entry, intent, &name).await?,
-            Outcome::Split { .. } | Outcome::Exhausted(_) | Outcome::NoWitnesses => return Ok(false),
+            Outcome::Split { split, proof } => {
+                self.admission.admit_while_writing(proof, Durability::Strict).await?;
+                return self.withdraw(keys, &entry, intent, &name, split).await;
+            }
+            Outcome::Exhausted(receipts) => {
+                self.keep_staged_receipts(&receipts).await?;
+                return Ok(Progress::Unanswered);
+            }
+            Outcome::NoWitnesses => return Ok(Progress::Unanswered),
         }
-        Ok(true)
+        Ok(Progress::Done)
+    }
+
+    /// The receipts that the staged entry got before a restart, if it is this one.
+    fn staged_receipts(&self, entry: &Entry) -> Vec<Receipt> {
+        let settings = self.keys.settings();
+        let Some(staged) = settings.staged.as_ref().filter(|staged| staged.entry == entry.encode()) else {
+            return Vec::new();
+        };
+        let topic = self.context.network.topic;
+        staged.receipts.iter().filter_map(|receipt| Receipt::decode(&topic, receipt).ok()).collect()
+    }
+
+    /// Stores what the staged entry has got: with a receipt, a rival elsewhere does not decide. The caller holds the write
+    /// lock.
+    async fn keep_staged_receipts(&self, receipts: &[Receipt]) -> Result<(), Failure> {
+        let mut settings = Rc::unwrap_or_clone(self.keys.settings());
+        let receipts: Vec<ByteBuf> = receipts.iter().map(|receipt| ByteBuf::from(receipt.encode())).collect();
+        match &mut settings.staged {
+            Some(staged) if staged.receipts != receipts => staged.receipts = receipts,
+            _ => return Ok(()),
+        }
+        self.keys.save_settings(settings).await
+    }
+
+    /// The claim that is to be signed for an intent: a first one, or the one of the next round, with the withdrawals of
+    /// all rivals; `None` while one of these is missing.
+    fn next_claim(&self, intent: &Intent, name: &ClaimedName) -> Option<Claim> {
+        let settings = self.keys.settings();
+        let Some(round) = settings.rounds.iter().rev().find(|round| round.intent == *intent) else {
+            return Some(self.registry.claim_of(name.clone()));
+        };
+        let read_model = self.registry.read_model();
+        let registry = read_model.registry();
+        let claim = registry.facts().get(&round.claim)?.claim()?;
+        let withdrawals = round.split.votes().keys().filter_map(|rival| registry.withdrawal_of(rival));
+        match round.split.next_round(claim, withdrawals, self.context.now()) {
+            Ok(next) => Some(next),
+            Err(error) => {
+                tracing::info!(%error, "a claim waits for its next round");
+                None
+            }
+        }
+    }
+
+    /// The votes are split: lets the staged claim into the log and withdraws it there. The one that stays goes on in the
+    /// next round; of the others the person is told that the name can't be had. The caller holds the write lock.
+    async fn withdraw(
+        &self,
+        keys: &Keys,
+        entry: &Entry,
+        intent: &Intent,
+        name: &ClaimedName,
+        split: Split,
+    ) -> Result<Progress, Failure> {
+        let withdrawal = Withdrawal::sign(&self.context.network.topic, &keys.device, entry.id());
+        let stays = split.stays() == entry.id();
+        let next_round = stays.then(|| NextRound { intent: intent.clone(), claim: entry.id(), split });
+        let refused_name = match name {
+            ClaimedName::Username(name) if !stays => Some(RefusedName { name: name.to_string() }),
+            ClaimedName::Username(_) | ClaimedName::Module(_) => None,
+        };
+        let given_up = (!stays).then(|| intent.clone());
+        let facts = vec![Body::Withdraw(withdrawal)];
+        let draft = Draft { facts, refused_name, given_up, next_round, ..Draft::default() };
+        self.registry.write(None, keys.clone(), draft).await?;
+        if let (ClaimedName::Module(name), false) = (name, stays) {
+            self.drop_releases_of(name).await?;
+        }
+        Ok(if stays { Progress::WaitsForOthers } else { Progress::Done })
     }
 
     /// The name can't be had: the staged claim enters the log without effect, and the person is told.
@@ -310,9 +423,13 @@ impl Witnessing {
     }
 
     /// Signs a release under the claim by which the module's name is held now.
-    async fn release(&self, keys: &Keys, intent: &Intent, body: &[u8]) -> Result<bool, Failure> {
+    async fn release(&self, keys: &Keys, intent: &Intent, body: &[u8]) -> Result<Progress, Failure> {
         let _one_at_a_time = self.registry.begin_write().await;
         let release = Release::decode_alone(body).ok();
+        let is_of = |name: &ModuleName| release.as_ref().is_some_and(|one| one.module.folded() == name.folded());
+        if self.keys.settings().intents.iter().any(|other| matches!(other, Intent::Module(name) if is_of(name))) {
+            return Ok(Progress::WaitsForOthers);
+        }
         let facts: Vec<Body> = release
             .and_then(|release| {
                 let name = (NameKind::Module, release.module.folded());
@@ -326,7 +443,7 @@ impl Witnessing {
             .collect();
         self.keys.drop_intent(intent).await?;
         self.registry.write(None, keys.clone(), Draft::of_facts(facts)).await?;
-        Ok(true)
+        Ok(Progress::Done)
     }
 
     /// Finishes own give-ups whose hold has passed and that nobody objected to.
@@ -368,7 +485,8 @@ impl Witnessing {
         let due = open.iter().map(|one| one.finish_from).chain(refused.values().map(|(_, again)| *again));
         // What is due already was tried just now.
         let pauses = due.map(|due| due.as_millis().saturating_sub(now.as_millis())).filter(|pause| *pause > 0);
-        pauses.min().map_or(COLLECT_EVERY, |next| Duration::from_millis(next).min(COLLECT_EVERY))
+        let most = if self.keys.settings().rounds.is_empty() { COLLECT_EVERY } else { ROUND_EVERY };
+        pauses.min().map_or(most, |next| Duration::from_millis(next).min(most))
     }
 
     /// Shows a refused entry again after a while, longer each time; earlier if the witness named an earlier time.
@@ -390,6 +508,7 @@ impl Witnessing {
             fact.log == keys.facts_log()
                 && is_witnessed(&fact.body)
                 && registry.is_kept(fact)
+                && registry.withdrawal_of(&fact.id).is_none()
                 && !Counts::counts(registry, fact)
                 && refused.get(&fact.id).is_none_or(|(_, again)| *again <= now)
         });

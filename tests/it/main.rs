@@ -35,6 +35,7 @@ mod relay;
 // mod replication;
 mod requirements;
 mod resolver;
+mod rounds;
 mod safety;
 mod searching;
 mod serve;

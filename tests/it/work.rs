@@ -37,10 +37,8 @@ fn claim_without_proof_of_work_is_refused_and_never_counts() {
             holder.map(|holder| holder.person.did) == alice.me().await.did
         })
         .await;
-        eventually("the module comes", async || {
-            bob.module("crc").await.is_some_and(|page| page.versions.len() == 1)
-        })
-        .await;
+        eventually("the module comes", async || bob.module("crc").await.is_some_and(|page| page.versions.len() == 1))
+            .await;
         assert_eq!(bob.people().await, ["alice"]);
 
         // With work the same device gets a name, but not one that is taken.

@@ -60,7 +60,7 @@ fn only_the_one_text_of_a_did_is_read() {
     let did = Master::from_entropy([0; 32]).inception().did(&TOPIC);
     let text = did.to_string();
     for bad in [
-        text.replace("did:gen:", "did:gen:"),
+        text.replace("did:gen:", "did:key:"),
         text.replace("did:gen:z", "did:gen:f"),
         format!("{text}1"),
         text[..text.len() - 2].to_owned(),

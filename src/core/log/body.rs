@@ -22,6 +22,7 @@ pub enum Kind {
     Mark = 4,
     Veto = 5,
     NextChanges = 6,
+    Withdraw = 7,
     Grant = 16,
     Revoke = 17,
     Label = 18,
@@ -33,7 +34,7 @@ pub enum Kind {
     Adopt = 66,
 }
 
-const KINDS: [Kind; 16] = [
+const KINDS: [Kind; 17] = [
     Kind::Opening,
     Kind::Statement,
     Kind::Claim,
@@ -41,6 +42,7 @@ const KINDS: [Kind; 16] = [
     Kind::Mark,
     Kind::Veto,
     Kind::NextChanges,
+    Kind::Withdraw,
     Kind::Grant,
     Kind::Revoke,
     Kind::Label,
@@ -65,6 +67,8 @@ pub enum Body {
     Veto(crate::log::EntryId),
     /// Opens the changes log of this number.
     NextChanges(u32),
+    /// Passes the withdrawal of an own claim on to the client of a rival.
+    Withdraw(Withdrawal),
     Grant(Box<Grant>),
     Revoke(Revoke),
     Label(Label),
@@ -124,6 +128,7 @@ impl Body {
             Self::Mark(_) => Kind::Mark,
             Self::Veto(_) => Kind::Veto,
             Self::NextChanges(_) => Kind::NextChanges,
+            Self::Withdraw(_) => Kind::Withdraw,
             Self::Grant(_) => Kind::Grant,
             Self::Revoke(_) => Kind::Revoke,
             Self::Label(_) => Kind::Label,
@@ -148,6 +153,7 @@ impl Body {
             Self::Mark(mark) => mark.encode(encoder),
             Self::Veto(announced) => encoder.fixed(announced.as_bytes()),
             Self::NextChanges(number) => encoder.integer((*number).into()),
+            Self::Withdraw(withdrawal) => withdrawal.encode(encoder),
             Self::Grant(grant) => grant.encode(encoder),
             Self::Revoke(revoke) => revoke.encode(encoder),
             Self::Label(label) => label.encode(encoder),
@@ -211,6 +217,7 @@ impl Body {
                 // Changes log 1 is open from the beginning.
                 Self::NextChanges(Some(number).filter(|number| *number > 1).ok_or(DecodeError::OutOfRange)?)
             }
+            Kind::Withdraw => Self::Withdraw(Withdrawal::decode(topic, decoder, verify)?),
             Kind::Grant => Self::Grant(Box::new(Grant::decode(decoder)?)),
             Kind::Revoke => Self::Revoke(Revoke::decode(decoder)?),
             Kind::Label => Self::Label(Label::decode(decoder)?),

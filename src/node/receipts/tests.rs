@@ -109,9 +109,6 @@ fn split_votes_are_healed_by_a_next_round() {
     let topic = network.history.topic();
     let withdrawals: Vec<Withdrawal> =
         devices.iter().zip(&claims).map(|(device, claim)| Withdrawal::sign(&topic, &device.key, claim.id())).collect();
-    // They go from client to client as bytes.
-    let withdrawals = withdrawals.iter().map(|one| Withdrawal::from_bytes(&topic, &one.to_bytes()).expect("signed"));
-    let withdrawals: Vec<Withdrawal> = withdrawals.collect();
     let claim = claim_of(&devices[stays], &claims[stays]);
     let missing = splits[0].next_round(&claim, withdrawals[..2].to_vec(), later(3));
     assert_eq!(missing, Err(gen_registry_core::sync::asking::split::SplitError::Missing(vec![claims[2].id()])));

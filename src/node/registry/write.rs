@@ -11,7 +11,7 @@ use crate::RequestId;
 use crate::entries;
 use crate::errors;
 use crate::key_state::{Keys, keys_write};
-use crate::key_store::{Intent, RefusedName, Settings};
+use crate::key_store::{Intent, NextRound, RefusedName, Settings, Staged};
 use crate::registry::{Changed, Registry, person_write};
 use crate::store::records::put;
 use crate::store::{Batch, Durability, Table, Write};
@@ -41,6 +41,10 @@ pub(crate) struct Draft {
     pub(crate) intents: Vec<Intent>,
     /// A name that could not be claimed, to be shown.
     pub(crate) refused_name: Option<RefusedName>,
+    /// What is wanted no more.
+    pub(crate) given_up: Option<Intent>,
+    /// A claim that goes on in another round.
+    pub(crate) next_round: Option<NextRound>,
 }
 
 /// Entries that are signed and not stored yet.
@@ -141,7 +145,10 @@ impl Registry {
         if draft.facts.iter().any(|fact| matches!(fact, Body::Claim(_))) || !draft.intents.is_empty() {
             settings.refused_name = None;
         }
+        settings.intents.retain(|intent| draft.given_up.as_ref() != Some(intent));
+        settings.rounds.retain(|round| draft.given_up.as_ref() != Some(&round.intent));
         settings.intents.extend(draft.intents.iter().cloned());
+        settings.rounds.extend(draft.next_round.iter().cloned());
         if !draft.facts.is_empty() {
             settings.staged = None;
         }
@@ -174,7 +181,7 @@ impl Registry {
         };
         // What is staged goes ahead of a fact that can't wait for it.
         let staged = self.keys.settings().staged.clone().filter(|_| !draft.facts.is_empty());
-        if let Some(entry) = staged.and_then(|bytes| Entry::decode(&topic, &bytes).ok()) {
+        if let Some(entry) = staged.and_then(|staged| Entry::decode(&topic, &staged.entry).ok()) {
             last = add_fact(entry, &mut signed);
         }
         for body in &draft.facts {
@@ -330,7 +337,7 @@ impl Registry {
         let head = self.writable_head(&keys.facts_log())?.ok_or_else(errors::no_identity)?;
         let entry = Entry::after(&self.context.network.topic, &keys.device, &head, body.kind() as u8, body.encode());
         let mut settings = Rc::unwrap_or_clone(self.keys.settings());
-        settings.staged = Some(entry.encode());
+        settings.staged = Some(Staged { entry: entry.encode(), receipts: Vec::new() });
         self.keys.save_settings(settings).await?;
         Ok(entry)
     }
@@ -347,6 +354,7 @@ impl Registry {
         let mut settings = Rc::unwrap_or_clone(self.keys.settings());
         settings.staged = None;
         settings.intents.retain(|other| other != intent);
+        settings.rounds.retain(|round| round.intent != *intent);
         if refused_name.is_some() {
             settings.refused_name = refused_name;
         }

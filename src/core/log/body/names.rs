@@ -119,25 +119,11 @@ impl Withdrawal {
         Self { claim, device: device.public(), signature }
     }
 
-    /// The bytes that are passed on to the client of a rival.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        self.encode(Encoder::new()).finish()
-    }
-
-    /// Reads what [`Withdrawal::to_bytes`] wrote and verifies the signature. Whether the claim is of that device is asked
-    /// where the claim is known.
-    pub fn from_bytes(topic: &Topic, bytes: &[u8]) -> Result<Self, BodyError> {
-        let mut decoder = Decoder::new(bytes);
-        let withdrawal = Self::decode(topic, &mut decoder, Verify::Now)?;
-        decoder.end()?;
-        Ok(withdrawal)
-    }
-
-    fn encode(&self, encoder: Encoder) -> Encoder {
+    pub(super) fn encode(&self, encoder: Encoder) -> Encoder {
         encoder.fixed(self.claim.as_bytes()).fixed(self.device.as_bytes()).bytes(self.signature.as_bytes())
     }
 
-    fn decode(topic: &Topic, decoder: &mut Decoder<'_>, verify: Verify) -> Result<Self, BodyError> {
+    pub(super) fn decode(topic: &Topic, decoder: &mut Decoder<'_>, verify: Verify) -> Result<Self, BodyError> {
         let (claim, device) = (EntryId::decode(decoder)?, PublicKey::decode(decoder)?);
         let signature = decoder.bytes()?.try_into().map_err(|_| DecodeError::OutOfRange)?;
         let signature = Signature::from_bytes(signature);
