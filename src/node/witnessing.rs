@@ -45,7 +45,7 @@ use gen_registry_core::outcome::{Counts, Fact};
 use gen_registry_core::receipt::Receipt;
 use gen_registry_core::statement::{DeviceList, Finish, SignedStatement, Statement};
 use gen_registry_core::sync::asking::foundations::foundations;
-use gen_registry_core::sync::asking::wire::{self, PROTOCOL, Request};
+use gen_registry_core::sync::asking::wire::{self, Code, PROTOCOL, Request};
 use gen_registry_core::time::Timestamp;
 
 /// How long one witness may take to answer.
@@ -231,11 +231,15 @@ impl Witnessing {
     /// Signs and stages the claim of a name, unless that was done before, and asks for it.
     async fn claim(&self, mesh: &MeshHandle, keys: &Keys, intent: &Intent, name: ClaimedName) -> Result<bool, Failure> {
         let staged = self.keys.settings().staged.clone();
-        let entry = match staged {
-            Some(bytes) => Entry::decode(&self.context.network.topic, &bytes).map_err(|_| errors::internal())?,
-            None => {
+        let staged = staged.map(|bytes| Entry::decode(&self.context.network.topic, &bytes)).transpose();
+        let entry = match staged.map_err(|_| errors::internal())? {
+            Some(entry) if !self.is_dated_ahead(&entry) => entry,
+            staged => {
                 let claim = self.registry.work_for(keys, self.registry.claim_of(name.clone())).await;
                 let _one_at_a_time = self.registry.begin_write().await;
+                if let Some(ahead) = staged {
+                    self.registry.admit_staged(&ahead, Vec::new(), None, None).await?;
+                }
                 self.registry.stage(keys, &Body::Claim(Box::new(claim))).await?
             }
         };
@@ -243,15 +247,25 @@ impl Witnessing {
         let asked = self.ask(mesh, &opening, &entry).await?;
         let _one_at_a_time = self.registry.begin_write().await;
         match asked {
-            Outcome::Confirmed(receipts) => self.registry.admit_staged(&entry, receipts, intent, None).await?,
+            Outcome::Confirmed(receipts) => self.registry.admit_staged(&entry, receipts, Some(intent), None).await?,
             Outcome::Lost { proof, .. } => {
                 self.admission.admit_while_writing(proof, Durability::Strict).await?;
                 self.give_up_intent(&entry, intent, &name).await?;
             }
+            // The name may be free: it is this device's clock that is wrong.
+            Outcome::Refused(refused) if refused.code == Code::DatedAhead => return Ok(false),
             Outcome::Refused(_) => self.give_up_intent(&entry, intent, &name).await?,
             Outcome::Split { .. } | Outcome::Exhausted(_) | Outcome::NoWitnesses => return Ok(false),
         }
         Ok(true)
+    }
+
+    /// Whether a staged claim was dated by a clock that was set back since. No witness signs it, so it is claimed again.
+    fn is_dated_ahead(&self, staged: &Entry) -> bool {
+        let has_receipts = self.partial.borrow().get(&staged.id()).is_some_and(|receipts| !receipts.is_empty());
+        let Ok(Body::Claim(claim)) = Body::of(&self.context.network.topic, staged) else { return false };
+        let skew = self.context.network.history().genesis().parameters.skew;
+        !has_receipts && claim.at > self.context.now().plus(skew)
     }
 
     /// The name can't be had: the staged claim enters the log without effect, and the person is told.
@@ -260,7 +274,7 @@ impl Witnessing {
             ClaimedName::Username(name) => Some(RefusedName { name: name.to_string() }),
             ClaimedName::Module(_) => None,
         };
-        self.registry.admit_staged(entry, Vec::new(), intent, refused).await?;
+        self.registry.admit_staged(entry, Vec::new(), Some(intent), refused).await?;
         if let ClaimedName::Module(name) = name {
             self.drop_releases_of(name).await?;
         }

@@ -49,4 +49,4 @@ mod typings;
 // mod verdicts;
 // mod witness;
 mod work;
-// mod wrong_clock;
+mod wrong_clock;
