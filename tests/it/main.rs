@@ -18,7 +18,7 @@ mod guide;
 mod hostile;
 mod installing;
 mod layers;
-// mod limits;
+mod limits;
 mod lookup;
 mod map;
 mod mesh;
