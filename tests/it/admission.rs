@@ -8,7 +8,9 @@ use futures::executor::block_on;
 use gen_registry_api::{Answer, Command, ProfileChanges};
 use gen_registry_core::actors::Device;
 use gen_registry_core::digest::Digest;
-use gen_registry_core::document::{CHANGE_MAX_BYTES, Checkpoint, ChunkError, Data, Document, Edit, NotAChange, Write, count_operations};
+use gen_registry_core::document::{
+    CHANGE_MAX_BYTES, Checkpoint, ChunkError, Data, Document, Edit, NotAChange, Write, count_operations,
+};
 use gen_registry_core::identity::Topic;
 use gen_registry_core::keys::{PublicKey, SIGNATURE_BYTES, SecretKey};
 use gen_registry_core::log::{Body, BodyError, Capabilities, Entry, EntryId, HEADER_BYTES, Kind, LogId};
@@ -114,7 +116,8 @@ fn forged_replayed_and_foreign_entries_are_refused() {
         entry(&Entry::after(topic, key, opening.signed_header(), kind, body))
     };
     let as_receipt = alice.key.sign(&topic(), "gen-registry/receipt/v2", &header[..HEADER_BYTES - SIGNATURE_BYTES]);
-    let receipt = Receipt::sign(&topic(), &mallory.key, 0, genuine.id(), vec![Digest::of(b"a slot")], LONG_AGO).encode();
+    let receipt =
+        Receipt::sign(&topic(), &mallory.key, 0, genuine.id(), vec![Digest::of(b"a slot")], LONG_AGO).encode();
     let mut forged_receipt = receipt.clone();
     *forged_receipt.last_mut().unwrap() ^= 1;
     let forgeries = vec![
@@ -200,10 +203,7 @@ fn signed_bytes_that_are_no_plain_change_never_reach_automerge() {
         (plain[..plain.len() - 1].to_vec(), form(ChunkError::Length)),
         (long, form(ChunkError::Length)),
         (vec![0; CHANGE_MAX_BYTES + 1], NotAChange::TooLarge(CHANGE_MAX_BYTES + 1)),
-        (
-            bomb(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x00]),
-            form(ChunkError::TooManyOperations),
-        ),
+        (bomb(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x00]), form(ChunkError::TooManyOperations)),
     ];
     for (bytes, expected) in cases {
         assert_eq!(count_operations(&bytes), Err(expected));

@@ -9,7 +9,7 @@ mod admission;
 mod announcements;
 mod catalogue;
 mod content;
-// mod convergence;
+mod convergence;
 mod crowd;
 mod direct;
 mod forked;

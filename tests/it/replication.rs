@@ -136,7 +136,7 @@ fn own_changes_are_announced_after_they_are_stored() {
     let sink = announced.clone();
     alice.node.announce_through(Rc::new(move |did| sink.borrow_mut().push(*did)));
     let did = alice.claim("alice").did.unwrap();
-    assert_eq!(announced.borrow().iter().map(ToString::to_string).collect::<Vec<_>>(), [did.clone()]);
+    assert!(announced.borrow().iter().map(ToString::to_string).eq([&*did]));
     alice.store.fail_commits(Some(StoreError::Full));
     let stored = pieces_of(&alice);
     alice.code(Command::RegisterUsername { name: "alicia".into(), changes: ProfileChanges::default() });

@@ -1,6 +1,5 @@
 //! A network that asks for work: its names cost something, and a claim that shows none is not signed.
 
-use gen_registry_api::*;
 use gen_registry_core::actors::Device;
 use gen_registry_core::sync::asking::wire::{Answer as Answered, Code, Refused};
 use gen_registry_core::sync::exchange::wire::Piece;
@@ -37,10 +36,8 @@ fn claim_without_proof_of_work_is_refused_and_never_counts() {
             holder.map(|holder| holder.person.did) == alice.me().await.did
         })
         .await;
-        eventually("the module comes", async || {
-            bob.module("crc").await.is_some_and(|page| page.versions.len() == 1)
-        })
-        .await;
+        eventually("the module comes", async || bob.module("crc").await.is_some_and(|page| page.versions.len() == 1))
+            .await;
         assert_eq!(bob.people().await, ["alice"]);
 
         // With work the same device gets a name, but not one that is taken.

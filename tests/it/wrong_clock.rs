@@ -24,10 +24,8 @@ async fn claims_by_a_wrong_clock(network: Network, meanwhile: impl AsyncFnOnce(&
     bert.claim("bert_b").await.unwrap();
     anna.has_peers(1).await;
     let person = Command::Person { did: anna.did().await };
-    eventually("she is known", async || {
-        matches!(bert.node.handle(person.clone()).await, Ok(Answer::Person(Some(_))))
-    })
-    .await;
+    eventually("she is known", async || matches!(bert.node.handle(person.clone()).await, Ok(Answer::Person(Some(_)))))
+        .await;
     meanwhile(&anna, &bert).await;
 
     let store = anna.killed().await;

@@ -8,12 +8,12 @@ use gen_registry_core::keys::{PublicKey, SecretKey};
 use gen_registry_core::log::Entry;
 use gen_registry_core::sync::asking::wire::{Answer, NotServed, PROTOCOL, REQUEST_MAX_BYTES};
 use gen_registry_node::Network;
-use gen_registry_node::store::sqlite::SqliteStore;
 use gen_registry_node::net::relay::{
     Relay, RelayOptions, RelayStatus,
     limits::{RelayLimits, WitnessLimits},
     witness::{ExchangeOutcome, Reply, WitnessEndpoint, WitnessRequest},
 };
+use gen_registry_node::store::sqlite::SqliteStore;
 use gen_registry_server::keys::{KeyFileError, WITNESS_KEY};
 use gen_registry_server::witness::{self, BOOK_FILE, Witness, WitnessStartError};
 use libp2p::Multiaddr;
