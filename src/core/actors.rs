@@ -84,7 +84,10 @@ impl Person {
     }
 
     pub fn device_with(&self, number: u8, seed: u8, capabilities: Capabilities) -> Device {
-        let key = SecretKey::from_seed(&[seed; 32]);
+        self.device_of_key(number, SecretKey::from_seed(&[seed; 32]), capabilities)
+    }
+
+    fn device_of_key(&self, number: u8, key: SecretKey, capabilities: Capabilities) -> Device {
         let device = key.public();
         let add = DeviceAdd { number, device, sealing_key: [1; 32], capabilities, sealed_list_key: vec![] };
         let signed = self.say(Statement::DeviceAdd(add));
@@ -114,8 +117,9 @@ impl Person {
 impl Device {
     /// The device of a person of this name, who has no other.
     pub fn of(topic: Topic, name: &str) -> Self {
-        let seed = *Digest::of(name.as_bytes()).as_bytes();
-        Person::of_entropy(topic, seed).device(0, seed[0])
+        let entropy = Digest::of(name.as_bytes());
+        let key = SecretKey::from_seed(Digest::of(entropy.as_bytes()).as_bytes());
+        Person::of_entropy(topic, *entropy.as_bytes()).device_of_key(0, key, Capabilities::full())
     }
 
     /// The opening of its logs.

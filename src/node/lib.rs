@@ -73,6 +73,7 @@ mod time_slice;
 pub mod witness;
 mod witnessing;
 
+use std::cell::Ref;
 use std::rc::Rc;
 
 use serde::de::DeserializeOwned;
@@ -106,6 +107,7 @@ use crate::store::{Store, StoreError, Table};
 use crate::witnessing::Witnessing;
 use gen_registry_api::client::Listener;
 use gen_registry_api::*;
+use gen_registry_core::registry::Ask;
 use gen_registry_core::sync::exchange::wire::Piece;
 
 pub use admit::AdmissionReport;
@@ -320,6 +322,16 @@ impl Node {
     /// Has `announcer` called with every own new change after it was stored.
     pub fn announce_through(&self, announcer: registry::Announcer) {
         self.registry.announce_through(announcer);
+    }
+
+    /// Returns what this node knows of its network, for an exchange with a peer.
+    pub fn known(&self) -> Ref<'_, gen_registry_core::registry::Registry> {
+        Ref::map(self.registry.read_model(), |read_model| read_model.registry())
+    }
+
+    /// Loads what answers a peer's questions, up to the size of a page.
+    pub async fn answer(&self, asks: &[Ask]) -> Result<Vec<Piece>, StoreError> {
+        self.registry.answer(asks).await
     }
 
     /// Returns everything that is kept of the own identity, as a peer would send it.

@@ -49,7 +49,7 @@ use gen_registry_core::receipt::Receipt;
 use gen_registry_core::statement::{DeviceList, Finish, SignedStatement, Statement};
 use gen_registry_core::sync::asking::Split;
 use gen_registry_core::sync::asking::foundations::foundations;
-use gen_registry_core::sync::asking::wire::{self, PROTOCOL, Refused, Request};
+use gen_registry_core::sync::asking::wire::{self, Code, PROTOCOL, Request};
 use gen_registry_core::time::Timestamp;
 
 /// How long one witness may take to answer.
@@ -245,7 +245,7 @@ impl Witnessing {
 
     /// Shows an entry to the witnesses, one after the other.
     async fn ask(&self, mesh: &MeshHandle, opening: &Entry, entry: &Entry) -> Result<Outcome, Failure> {
-        let known = self.partial.borrow().get(&entry.id()).cloned().unwrap_or_else(|| self.staged_receipts(entry));
+        let known = self.known_receipts(entry);
         let parts = {
             let read_model = self.registry.read_model();
             let topic = self.context.network.topic;
@@ -288,20 +288,23 @@ impl Witnessing {
     ) -> Result<Progress, Failure> {
         let topic = self.context.network.topic;
         let staged = self.keys.settings().staged.clone();
+        let staged = staged.map(|staged| Entry::decode(&topic, &staged.entry)).transpose();
+        let staged = staged.map_err(|_| errors::internal())?;
+        let is_of_name =
+            |entry: &Entry| matches!(Body::of(&topic, entry), Ok(Body::Claim(claim)) if claim.name == name);
+        if staged.as_ref().is_some_and(|entry| !is_of_name(entry)) {
+            // Another claim is staged: this one's turn comes after it.
+            return Ok(Progress::WaitsForOthers);
+        }
         let entry = match staged {
-            Some(staged) => {
-                let entry = Entry::decode(&topic, &staged.entry).map_err(|_| errors::internal())?;
-                let is_of_name = matches!(Body::of(&topic, &entry), Ok(Body::Claim(claim)) if claim.name == name);
-                if !is_of_name {
-                    // Another claim is staged: this one's turn comes after it.
-                    return Ok(Progress::WaitsForOthers);
-                }
-                entry
-            }
-            None => {
+            Some(entry) if !self.is_dated_ahead(&entry) => entry,
+            staged => {
                 let Some(claim) = self.next_claim(intent, &name) else { return Ok(Progress::WaitsForOthers) };
                 let claim = self.registry.work_for(keys, claim).await;
                 let _one_at_a_time = self.registry.begin_write().await;
+                if let Some(ahead) = staged {
+                    self.registry.admit_staged(&ahead, Vec::new(), None, None).await?;
+                }
                 self.registry.stage(keys, &Body::Claim(Box::new(claim))).await?
             }
         };
@@ -309,13 +312,15 @@ impl Witnessing {
         let asked = self.ask(mesh, &opening, &entry).await?;
         let _one_at_a_time = self.registry.begin_write().await;
         match asked {
-            Outcome::Confirmed(receipts) => self.registry.admit_staged(&entry, receipts, intent, None).await?,
+            Outcome::Confirmed(receipts) => self.registry.admit_staged(&entry, receipts, Some(intent), None).await?,
             Outcome::Lost { proof, .. } => {
                 self.admission.admit_while_writing(proof, Durability::Strict).await?;
                 self.give_up_intent(&entry, intent, &name).await?;
             }
-            // Kept for another entry for a short while.
-            Outcome::Refused(Refused { code: wire::Code::Reserved, .. }) => return Ok(Progress::Unanswered),
+            // Kept for another entry for a short while; or the name may be free, and it is this device's clock that is wrong.
+            Outcome::Refused(refused) if matches!(refused.code, Code::Reserved | Code::DatedAhead) => {
+                return Ok(Progress::Unanswered);
+            }
             Outcome::Refused(_) => self.give_up_intent(&entry, intent, &name).await?,
             Outcome::Split { split, proof } => {
                 self.admission.admit_while_writing(proof, Durability::Strict).await?;
@@ -330,8 +335,11 @@ impl Witnessing {
         Ok(Progress::Done)
     }
 
-    /// The receipts that the staged entry got before a restart, if it is this one.
-    fn staged_receipts(&self, entry: &Entry) -> Vec<Receipt> {
+    /// The receipts that an entry got already; the staged one also before a restart.
+    fn known_receipts(&self, entry: &Entry) -> Vec<Receipt> {
+        if let Some(known) = self.partial.borrow().get(&entry.id()) {
+            return known.clone();
+        }
         let settings = self.keys.settings();
         let Some(staged) = settings.staged.as_ref().filter(|staged| staged.entry == entry.encode()) else {
             return Vec::new();
@@ -399,13 +407,21 @@ impl Witnessing {
         Ok(if stays { Progress::WaitsForOthers } else { Progress::Done })
     }
 
+    /// Whether a staged claim was dated by a clock that was set back since. No witness signs it, so it is claimed again.
+    fn is_dated_ahead(&self, staged: &Entry) -> bool {
+        let has_receipts = !self.known_receipts(staged).is_empty();
+        let Ok(Body::Claim(claim)) = Body::of(&self.context.network.topic, staged) else { return false };
+        let skew = self.context.network.history().genesis().parameters.skew;
+        !has_receipts && claim.at > self.context.now().plus(skew)
+    }
+
     /// The name can't be had: the staged claim enters the log without effect, and the person is told.
     async fn give_up_intent(&self, entry: &Entry, intent: &Intent, name: &ClaimedName) -> Result<(), Failure> {
         let refused = match name {
             ClaimedName::Username(name) => Some(RefusedName { name: name.to_string() }),
             ClaimedName::Module(_) => None,
         };
-        self.registry.admit_staged(entry, Vec::new(), intent, refused).await?;
+        self.registry.admit_staged(entry, Vec::new(), Some(intent), refused).await?;
         if let ClaimedName::Module(name) = name {
             self.drop_releases_of(name).await?;
         }

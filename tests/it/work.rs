@@ -1,6 +1,5 @@
 //! A network that asks for work: its names cost something, and a claim that shows none is not signed.
 
-use gen_registry_api::*;
 use gen_registry_core::actors::Device;
 use gen_registry_core::sync::asking::wire::{Answer as Answered, Code, Refused};
 use gen_registry_core::sync::exchange::wire::Piece;

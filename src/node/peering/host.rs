@@ -222,10 +222,7 @@ impl Host {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
             let now = self.node.context.now();
-            let outputs = {
-                let read_model = self.node.registry.read_model();
-                self.exchange.handle(input, read_model.registry(), now)
-            };
+            let outputs = self.exchange.handle(input, &self.node.known(), now);
             for output in outputs {
                 match output {
                     Output::Send(message) => {
@@ -234,8 +231,7 @@ impl Host {
                         }
                     }
                     Output::Load { ticket, asks } => {
-                        let pieces =
-                            or_end(self.node.registry.answer(&asks).await.map_err(crate::errors::store_failed))?;
+                        let pieces = or_end(self.node.answer(&asks).await.map_err(crate::errors::store_failed))?;
                         inputs.push_back(Input::Loaded { ticket, pieces });
                     }
                     Output::Admit(pieces) => {

@@ -87,8 +87,9 @@ impl Registry {
     pub(crate) fn claim_of(&self, name: ClaimedName) -> Claim {
         let key: NameKey = (name.kind(), name.folded());
         let after = self.read_model().registry().name(&key).last_end();
-        // A clock that was set back does not make the newer name the earlier one.
-        let own = self.keys.identity().and_then(|own| Some(self.read_model().claims_of(&own).last()?.2));
+        // Without witnesses dates decide: a clock that was set back does not make the newer name the earlier one.
+        let own = self.keys.identity().filter(|_| !self.read_model().registry().has_witnesses());
+        let own = own.and_then(|own| Some(self.read_model().claims_of(&own).last()?.2));
         let at = own.map_or(self.context.now(), |last| self.context.now().max(last.plus(Duration::from_millis(1))));
         Claim { name, after, round: 0, withdrawals: Vec::new(), at, work: 0 }
     }
@@ -342,19 +343,19 @@ impl Registry {
         Ok(entry)
     }
 
-    /// Lets the staged entry into the log, with its receipts or without, and forgets the intent that it was for. The caller
-    /// holds the write lock.
+    /// Lets the staged entry into the log, with its receipts or without, and forgets the intent that is over with it. The
+    /// caller holds the write lock.
     pub(crate) async fn admit_staged(
         &self,
         entry: &Entry,
         receipts: Vec<Receipt>,
-        intent: &Intent,
+        intent: Option<&Intent>,
         refused_name: Option<RefusedName>,
     ) -> Result<(), Failure> {
         let mut settings = Rc::unwrap_or_clone(self.keys.settings());
         settings.staged = None;
-        settings.intents.retain(|other| other != intent);
-        settings.rounds.retain(|round| round.intent != *intent);
+        settings.intents.retain(|other| Some(other) != intent);
+        settings.rounds.retain(|round| Some(&round.intent) != intent);
         if refused_name.is_some() {
             settings.refused_name = refused_name;
         }

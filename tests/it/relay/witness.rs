@@ -13,6 +13,7 @@ use gen_registry_node::net::relay::{
     limits::{RelayLimits, WitnessLimits},
     witness::{ExchangeOutcome, Reply, WitnessEndpoint, WitnessRequest},
 };
+use gen_registry_node::store::sqlite::SqliteStore;
 use gen_registry_server::keys::{KeyFileError, WITNESS_KEY};
 use gen_registry_server::witness::{self, BOOK_FILE, Witness, WitnessStartError};
 use libp2p::Multiaddr;
@@ -98,6 +99,21 @@ async fn first_claim_gets_a_receipt_and_metrics_count_it() {
     drop(door);
     patient("the witness ends with its last door", ended).await.unwrap();
     assert_eq!(view.witness_is_running(), Some(false));
+}
+
+#[tokio::test]
+async fn rivals_who_ask_at_once_get_one_receipt() {
+    let data = tempfile::tempdir().unwrap();
+    let scene = Scene::new(data.path(), WitnessLimits::default()).await;
+    let asks = (0..6).map(|number| {
+        let (device, claim) = scene.claim(&format!("person {number}"), "nova");
+        let address = scene.address.clone();
+        async move { Asker::at(&address).await.ask(&device, &claim).await }
+    });
+    let answers = futures::future::join_all(asks).await;
+    let signed = answers.iter().filter(|answer| matches!(answer, Answer::Signed(_))).count();
+    let taken = answers.iter().filter(|answer| matches!(answer, Answer::Taken(_))).count();
+    assert_eq!((signed, taken), (1, 5));
 }
 
 #[tokio::test]
@@ -199,6 +215,8 @@ async fn damaged_key_or_lost_receipt_log_is_not_used() {
         patient("its book is closed", ended).await.unwrap();
         key
     };
+    // A log whose key was never saved has signed nothing.
+    SqliteStore::open(&folder.join(BOOK_FILE)).unwrap();
     let first = began().await;
     assert_eq!(began().await, first, "the key is kept");
     #[cfg(unix)]
