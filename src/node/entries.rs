@@ -74,13 +74,6 @@ pub(crate) fn entry_writes(did: &Did, entry: &Entry, operations: u64) -> Vec<Wri
     vec![put(Table::Headers, &key, &header), put(Table::Changes, &key, &serde_bytes::Bytes::new(entry.body()))]
 }
 
-/// Returns the writes that remove entries of a changes log that a checkpoint made needless.
-pub(crate) fn pruned_writes(did: &Did, headers: &[SignedHeader]) -> Vec<Write> {
-    let keys = headers.iter().map(|header| entry_key(did, header));
-    keys.flat_map(|key| [Table::Headers, Table::Changes].map(|table| Write::Delete { table, key: key.clone() }))
-        .collect()
-}
-
 /// Returns the write that stores a receipt.
 pub(crate) fn receipt_write(receipt: &Receipt) -> Write {
     let (entry, witness) = (hex(receipt.entry.as_bytes()), hex(receipt.witness.as_bytes()));
