@@ -3,36 +3,40 @@
 //! An act ends when the victim has ended it, or when there is nothing more to do. Whether the victim did what it should
 //! is for the tests to see.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::AsyncWriteExt;
 use futures_timer::Delay;
+use gen_registry_core::actors::Device;
 use gen_registry_core::digest::Digest;
-use gen_registry_core::document::SignedChange;
-use gen_registry_core::identity::{Identity, SigningIdentity, Topic};
-use gen_registry_core::sync::version_vector::{DocumentVector, Seen};
-use gen_registry_core::sync::wire::{FRAME_MAX_BYTES, Hello, MESSAGE_MAX_BYTES, Message, VECTORS_MAX};
+use gen_registry_core::identity::Topic;
+use gen_registry_core::keys::Did;
+use gen_registry_core::log::{Entry, Kind};
+use gen_registry_core::receipt::Receipt;
+use gen_registry_core::registry::{Ask, Detail};
+use gen_registry_core::sync::exchange::FRAME_MAX_BYTES;
+use gen_registry_core::sync::exchange::wire::{ASKS_MAX, Hello, MESSAGE_MAX_BYTES, Message, Piece, WANT_MAX};
 use gen_registry_core::time::Timestamp;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 use negentropy::{Negentropy, NegentropyStorageVector};
 
 use super::lies;
-use super::peer::{Conversation, Mallory, Side, address_of_nobody};
+use super::peer::{Conversation, Mallory, Side, address_of_nobody, hello};
 
 /// Enough of anything: no bound of the registry lets so many through.
 const MANY: usize = 20_000;
-/// What a flood of gossip says at once before it looks whether it is still heard.
+/// What a flood of gossip says at once before it looks whether it is still connected.
 const GOSSIP_AT_ONCE: u64 = 200;
 /// More than yamux allows on one connection.
 const STREAMS: usize = 2_000;
-/// A vector of this many writing sessions nearly fills a message.
-const LONGEST_VECTOR: u64 = 2_000;
+/// Long boasts: more bytes of them than an exchange keeps.
+const BOASTS: usize = 100;
 const ADDRESSES: usize = 40;
-const CHANGE_DOMAIN: &str = "gen-registry/change/v1";
-/// When every lie is dated.
-const THEN: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+/// When every lie is dated: later than any truth, so that it is no earlier claim where the earlier one holds.
+const THEN: Timestamp = Timestamp::from_millis(4_000_000_000_000);
+/// The name that is lied about.
+const ROBBED_NAME: &str = "alice_smith";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act {
@@ -40,21 +44,27 @@ pub enum Act {
     Oversized,
     OutOfOrder,
     ForeignTopic,
-    FutureVersion,
     OtherParameters,
     Unasked,
+    /// Says that it has what it never sends.
     Withheld,
+    /// Begins a comparison and says nothing more.
     Stalled,
     Comparison,
-    /// A change in the name of somebody whose key it has not.
+    /// Entries in the logs of people whose keys it has not, and receipts of nobody.
     Forged,
-    BadChange,
-    Refused,
+    /// A proof of a fork that proves none.
+    FalseProof,
+    /// Entries of its own log that come to nothing.
+    NoEffect,
+    /// Claims the name of the victim, with a receipt that it signed itself.
+    Usurp,
+    /// Two entries of its own for one place.
     Fork,
     TooManyMessages,
     TooManyAnnouncements,
     TooManyBytes,
-    TooManyRequests,
+    LongBoasts,
     GossipFlood,
     /// Asks for pages and reads none.
     NeverReads,
@@ -69,20 +79,20 @@ pub const ACTS: [(&str, Act); 22] = [
     ("oversized", Act::Oversized),
     ("out-of-order", Act::OutOfOrder),
     ("foreign-topic", Act::ForeignTopic),
-    ("future-version", Act::FutureVersion),
     ("other-parameters", Act::OtherParameters),
     ("unasked", Act::Unasked),
     ("withheld", Act::Withheld),
     ("stalled", Act::Stalled),
     ("comparison", Act::Comparison),
     ("forged", Act::Forged),
-    ("bad-change", Act::BadChange),
-    ("refused", Act::Refused),
+    ("false-proof", Act::FalseProof),
+    ("no-effect", Act::NoEffect),
+    ("usurp", Act::Usurp),
     ("fork", Act::Fork),
     ("too-many-messages", Act::TooManyMessages),
     ("too-many-announcements", Act::TooManyAnnouncements),
     ("too-many-bytes", Act::TooManyBytes),
-    ("too-many-requests", Act::TooManyRequests),
+    ("long-boasts", Act::LongBoasts),
     ("gossip-flood", Act::GossipFlood),
     ("never-reads", Act::NeverReads),
     ("many-streams", Act::ManyStreams),
@@ -93,88 +103,106 @@ impl Act {
     /// Which side of the stream it needs.
     pub fn side(self) -> Side {
         match self {
-            // Those who hear what the victim has.
+            // Those who are shown what the victim has.
             Self::Forged | Self::TooManyBytes | Self::NeverReads => Side::Responder,
             _ => Side::Initiator,
         }
     }
 
-    /// Does it, once. `person` is whose key it has. Says how much it got out, in whatever the act counts.
-    pub async fn run_job(self, mallory: &mut Mallory, person: &SigningIdentity) -> usize {
+    /// Does it, once. `person` is whose keys it has. Says how much it got out, in whatever the act counts.
+    pub async fn run_job(self, mallory: &mut Mallory, mut person: Device) -> usize {
         let topic = mallory.victim.topic;
         match self {
-            Self::Malformed => again_and_again(mallory, vec![0xff; 40]).await,
+            Self::Malformed => again_and_again(mallory, nonsense()).await,
             Self::Oversized => again_and_again(mallory, lies::oversized()).await,
-            Self::OutOfOrder => again_and_again(mallory, Message::Hello(Hello::new(topic)).encode()).await,
-            Self::ForeignTopic => greet_as(mallory, Hello::new(Topic::from_bytes([8; 32]))).await,
-            Self::FutureVersion => {
-                let hello = Hello::new(topic);
-                greet_as(mallory, Hello { version: hello.version + 1, ..hello }).await
-            }
+            Self::OutOfOrder => again_and_again(mallory, Message::Hello(hello(topic)).encode()).await,
+            Self::ForeignTopic => greet_as(mallory, hello(Topic::from_bytes([8; 32]))).await,
             Self::OtherParameters => {
-                let hello = Hello::new(topic);
+                let hello = hello(topic);
                 greet_as(mallory, Hello { parameters: hello.parameters + 1, ..hello }).await
             }
             Self::Unasked => {
-                let page = Message::Changes { ticket: 77, changes: Vec::new(), unfinished: Vec::new() };
+                let page = Message::Pieces { ticket: 77, pieces: Vec::new() };
                 again_and_again(mallory, page.encode()).await
             }
-            Self::Withheld => boast_and_answer(mallory, Vec::new).await,
+            Self::Withheld => {
+                let mut talk = mallory.greeted().await;
+                answer_questions(&mut talk, BOASTS, Vec::new).await;
+                end_with_nonsense(talk).await
+            }
             Self::Stalled => {
-                let owner = stranger(0);
-                boast_and_answer(mallory, move || vec![owner]).await
+                let mut talk = in_a_round(mallory).await;
+                talk.hear_until(|_| None::<()>).await;
+                1
             }
             Self::Comparison => {
                 let frame = vec![0xff; 40];
                 again_and_again(mallory, Message::Compare { round: 1, frame }.encode()).await
             }
             Self::Forged => {
-                let (talk, owners) = robbed(mallory).await;
-                let mine = lies::first_claim(person, &topic, "stolen", THEN);
-                let in_their_name = owners.into_iter().map(|owner| SignedChange { owner, ..mine.clone() });
-                let forged = in_their_name.chain([lies::forged(mine.clone(), 7)]).collect();
-                let forged = Message::Announce(forged).encode();
-                talk.say_until_cut(std::iter::repeat_n(forged, MANY)).await
+                let (mut talk, details) = robbed(mallory).await;
+                let claim = lies::claim(&mut person, "stolen", THEN);
+                let logs = details.iter().flat_map(|detail| &detail.logs);
+                let mut pieces: Vec<Piece> =
+                    logs.map(|state| Piece::Entry(lies::in_the_log_of(&claim, state))).collect();
+                pieces.push(Piece::Entry(lies::forged(&claim, 7)));
+                let mut receipt = self_receipt(&person, &claim).encode();
+                *receipt.last_mut().expect("a signature") ^= 1;
+                pieces.push(Piece::Receipt(receipt));
+                answer_questions(&mut talk, MANY, || pieces.clone()).await
             }
-            Self::BadChange => {
-                again_and_again(mallory, Message::Announce(vec![signed(person, &topic, vec![0; 64])]).encode()).await
+            Self::FalseProof => {
+                let claim = lies::claim(&mut person, "stolen", THEN);
+                let [one, other] = [&person.opening, &claim].map(|entry| entry.signed_header().encode());
+                let mut talk = mallory.greeted().await;
+                answer_questions(&mut talk, MANY, || vec![Piece::Fork(one.clone(), other.clone())]).await
             }
-            Self::Refused => {
-                let message = Message::Announce(vec![signed(person, &topic, unreadable())]);
-                again_and_again(mallory, message.encode()).await
+            Self::NoEffect => {
+                let mut entries = vec![person.opening.clone()];
+                for kind in [200, Kind::Claim as u8, Kind::Statement as u8, Kind::Change as u8] {
+                    entries.push(person.write_raw(kind, vec![0xff; 40]));
+                }
+                deliver(mallory, entries, vec![]).await
+            }
+            Self::Usurp => {
+                let claim = lies::claim(&mut person, ROBBED_NAME, THEN);
+                let receipt = self_receipt(&person, &claim);
+                deliver(mallory, vec![person.opening.clone(), claim], vec![receipt]).await
             }
             Self::Fork => {
-                let mut talk = mallory.greeted().await;
-                let halves = ["one_half", "other_half"].map(|name| lies::first_claim(person, &topic, name, THEN));
-                for half in halves {
-                    talk.say(&Message::Announce(vec![half])).await;
-                }
-                // What is said after it is heard after it: the sentinel is refused.
-                talk.say_until_cut(std::iter::repeat_n(vec![0xff; 40], MANY)).await
+                let mut other = person.clone();
+                let halves = [(&mut person, "one_half"), (&mut other, "other_half")];
+                let [one, other] = halves.map(|(half, name)| lies::claim(half, name, THEN));
+                deliver(mallory, vec![person.opening, one, other], vec![]).await
             }
             Self::TooManyMessages => {
-                // Before the greeting announcements are no fault.
-                let talk = mallory.silent().await;
-                talk.say_until_cut(std::iter::repeat_n(Message::Announce(Vec::new()).encode(), MANY)).await
+                // A question after nothing is no fault.
+                let talk = mallory.greeted().await;
+                talk.say_until_cut(std::iter::repeat_n(Message::WantOf(Vec::new()).encode(), MANY)).await
             }
             Self::TooManyAnnouncements => {
                 let talk = mallory.greeted().await;
-                let owner = person.identity();
-                talk.say_until_cut((0..MANY as u64).map(|number| lies::unheard_of(owner, number).encode())).await
+                let news =
+                    (0..MANY as u64).map(|number| lies::unheard_of(person.did, number, WANT_MAX as u64).encode());
+                talk.say_until_cut(news).await
             }
             Self::TooManyBytes => {
-                let (talk, owners) = robbed(mallory).await;
-                talk.say_until_cut(greedy(&owners)).await
+                let (talk, details) = robbed(mallory).await;
+                talk.say_until_cut(greedy(&details)).await
             }
-            Self::TooManyRequests => {
-                let mut talk = in_a_round(mallory).await;
-                talk.hear_until(|message| matches!(message, Message::Compare { .. }).then_some(())).await;
-                talk.say_until_cut((0..MANY as u64).map(|number| long_boast(number).encode())).await
+            Self::LongBoasts => {
+                let mut talk = mallory.greeted().await;
+                for number in 0..BOASTS as u64 {
+                    let boast = lies::long_boast(stranger(number));
+                    debug_assert!(boast.encode().len() <= MESSAGE_MAX_BYTES);
+                    talk.say(&boast).await;
+                }
+                end_with_nonsense(talk).await
             }
-            Self::GossipFlood => flood_gossip(mallory, person.identity()).await,
+            Self::GossipFlood => flood_gossip(mallory).await,
             Self::NeverReads => {
-                let (talk, owners) = robbed(mallory).await;
-                talk.say_and_never_read(greedy(&owners)).await
+                let (talk, details) = robbed(mallory).await;
+                talk.say_and_never_read(greedy(&details)).await
             }
             Self::ManyStreams => begin_many(mallory).await,
             Self::RubbishAddresses => {
@@ -187,8 +215,17 @@ impl Act {
     }
 }
 
+fn nonsense() -> Vec<u8> {
+    vec![0xff; 40]
+}
+
 async fn again_and_again(mallory: &mut Mallory, bytes: Vec<u8>) -> usize {
     mallory.greeted().await.say_until_cut(std::iter::repeat_n(bytes, MANY)).await
+}
+
+/// What is said after something is received after it: for the nonsense the peer is sent away.
+async fn end_with_nonsense(talk: Conversation) -> usize {
+    talk.say_until_cut(std::iter::repeat_n(nonsense(), MANY)).await
 }
 
 async fn greet_as(mallory: &mut Mallory, hello: Hello) -> usize {
@@ -200,7 +237,7 @@ async fn greet_as(mallory: &mut Mallory, hello: Hello) -> usize {
 fn nothing() -> Negentropy<'static, NegentropyStorageVector> {
     let mut storage = NegentropyStorageVector::new();
     storage.seal().expect("an empty one");
-    Negentropy::owned(storage, FRAME_MAX_BYTES as u64).expect("a bound it takes")
+    Negentropy::owned(storage, FRAME_MAX_BYTES).expect("a bound it takes")
 }
 
 /// It opened a round, and the victim waits for what comes of it.
@@ -211,30 +248,43 @@ async fn in_a_round(mallory: &mut Mallory) -> Conversation {
     talk
 }
 
-/// Says that it has documents and, asked for them, sends an empty page that says who is not finished.
-async fn boast_and_answer(mallory: &mut Mallory, unfinished: impl Fn() -> Vec<Identity>) -> usize {
-    let mut talk = in_a_round(mallory).await;
-    talk.hear_until(|message| matches!(message, Message::Compare { .. }).then_some(())).await;
-    for number in 0..MANY {
+/// Says that it has something of strangers and, asked for it, sends these pieces; so often. Returns how often it was asked.
+async fn answer_questions(talk: &mut Conversation, times: usize, pieces: impl Fn() -> Vec<Piece>) -> usize {
+    for number in 0..times {
         talk.say(&lies::boast(stranger(number as u64))).await;
         let asked = talk.hear_until(|message| match message {
             Message::Need { ticket, .. } => Some(ticket),
             _ => None,
         });
         let Some(ticket) = asked.await else { return number };
-        talk.say(&Message::Changes { ticket, changes: Vec::new(), unfinished: unfinished() }).await;
+        talk.say(&Message::Pieces { ticket, pieces: pieces() }).await;
     }
-    MANY
+    times
+}
+
+/// Sends these entries and receipts as an answer, and nonsense after them.
+async fn deliver(mallory: &mut Mallory, entries: Vec<Entry>, receipts: Vec<Receipt>) -> usize {
+    let mut talk = mallory.greeted().await;
+    let entries = entries.iter().map(|entry| Piece::Entry(entry.encode()));
+    let receipts = receipts.iter().map(|receipt| Piece::Receipt(receipt.encode()));
+    let pieces: Vec<Piece> = entries.chain(receipts).collect();
+    answer_questions(&mut talk, 1, || pieces.clone()).await;
+    end_with_nonsense(talk).await
+}
+
+/// A receipt by a key that is no witness's.
+fn self_receipt(person: &Device, claim: &Entry) -> Receipt {
+    Receipt::sign(&person.topic, &person.key, 0, claim.id(), vec![Digest::of(b"slot")], THEN)
 }
 
 /// As the side that answers, it makes the victim offer everything, and so learns who is there.
-async fn robbed(mallory: &mut Mallory) -> (Conversation, Vec<Identity>) {
+async fn robbed(mallory: &mut Mallory) -> (Conversation, Vec<Detail>) {
     let mut talk = mallory.greeted().await;
     let mut machine = nothing();
     loop {
         let found = talk.hear_until(|message| match message {
             Message::Compare { round, frame } => Some(Ok((round, frame))),
-            Message::Have(vectors) => Some(Err(vectors)),
+            Message::Details { details, .. } => Some(Err(details)),
             _ => None,
         });
         match found.await.expect("the victim begins a round") {
@@ -242,59 +292,33 @@ async fn robbed(mallory: &mut Mallory) -> (Conversation, Vec<Identity>) {
                 let frame = machine.reconcile(&frame).expect("the victim's own frame");
                 talk.say(&Message::Compare { round, frame }).await;
             }
-            Err(vectors) => return (talk, vectors.into_iter().map(|vector| vector.owner).collect()),
+            Err(details) => return (talk, details),
         }
     }
 }
 
 /// Everything, from the beginning, as often as one message can ask.
-fn greedy(owners: &[Identity]) -> impl Iterator<Item = Vec<u8>> {
-    let everything = owners.iter().cycle().take(VECTORS_MAX).map(|owner| DocumentVector::nothing(*owner));
-    let vectors: Vec<DocumentVector> = everything.collect();
-    (0..MANY as u64).map(move |ticket| Message::Need { ticket, vectors: vectors.clone() }.encode())
+fn greedy(details: &[Detail]) -> impl Iterator<Item = Vec<u8>> {
+    let logs = details.iter().flat_map(|detail| &detail.logs).map(|state| state.log);
+    let logs: Vec<_> = logs.collect();
+    let asks: Vec<Ask> = logs.iter().cycle().take(ASKS_MAX).map(|log| Ask::Log { log: *log, known: vec![] }).collect();
+    (0..MANY as u64).map(move |ticket| Message::Need { ticket, asks: asks.clone() }.encode())
 }
 
-/// Somebody of whom nobody has heard.
-fn stranger(number: u64) -> Identity {
-    SigningIdentity::from_entropy(Digest::of(&number.to_le_bytes()).as_bytes()).identity()
-}
-
-/// One document with as many writing sessions as a vector may list.
-fn long_boast(number: u64) -> Message {
-    let session = |nth: u64| [number.to_be_bytes(), nth.to_be_bytes()].concat().repeat(4);
-    let seen = |nth: u64| (session(nth), Seen { seq: 1, trail: Digest::of(&nth.to_be_bytes()) });
-    let actors: BTreeMap<_, _> = (0..LONGEST_VECTOR).map(seen).collect();
-    let message = Message::Have(vec![DocumentVector { actors, ..DocumentVector::nothing(stranger(number)) }]);
-    debug_assert!(message.encode().len() <= MESSAGE_MAX_BYTES);
-    message
-}
-
-fn signed(author: &SigningIdentity, topic: &Topic, bytes: Vec<u8>) -> SignedChange {
-    let signature = author.sign(topic, CHANGE_DOMAIN, &bytes).to_vec();
-    SignedChange { owner: author.identity(), bytes, signature }
-}
-
-/// A chunk in order, with a column that Automerge does not take.
-fn unreadable() -> Vec<u8> {
-    let mut data = vec![0]; // no dependencies
-    data.extend_from_slice(&[2, 5, 5, 1, 1, 0, 0, 0]); // actor, seq, start, time, no message, no other actors
-    data.extend_from_slice(&[1, 0x42, 2, 1, 1]); // one column: action, a run of one
-    let mut chunk = vec![0x85, 0x6f, 0x4a, 0x83, 0, 0, 0, 0, 1, data.len() as u8];
-    chunk.extend_from_slice(&data);
-    let hash = Digest::of(&chunk[8..]);
-    chunk[4..8].copy_from_slice(&hash.as_bytes()[..4]);
-    chunk
+/// Somebody whom there is not.
+fn stranger(number: u64) -> Did {
+    Did::from_digest(Digest::of(&number.to_le_bytes()))
 }
 
 /// With a session beside it, so that the victim looks at every message.
-async fn flood_gossip(mallory: &mut Mallory, owner: Identity) -> usize {
+async fn flood_gossip(mallory: &mut Mallory) -> usize {
     let talk = mallory.greeted().await;
     mallory.join_gossip().await;
     let flood = async {
-        let mut said = 0;
+        let mut said: u64 = 0;
         while mallory.is_connected() {
             for _ in 0..GOSSIP_AT_ONCE {
-                mallory.publish(lies::unheard_of(owner, said).encode());
+                mallory.publish(said.to_be_bytes().repeat(5));
                 said += 1;
             }
             mallory.settled().await;

@@ -15,7 +15,8 @@ use futures::future::{Either, poll_fn, select};
 use futures::{SinkExt, StreamExt, pin_mut};
 use gen_registry_core::digest::Digest;
 use gen_registry_core::identity::Topic;
-use gen_registry_core::sync::wire::{Hello, Message, PROTOCOL};
+use gen_registry_core::limits::PARAMETERS_VERSION;
+use gen_registry_core::sync::exchange::wire::{Hello, Message, PROTOCOL};
 use gen_registry_node::net::direct::Direct;
 use gen_registry_node::net::transport::{self, TransportOptions, TransportStack};
 use gen_registry_node::net::{AGENT, IDENTIFY_PROTOCOL};
@@ -182,7 +183,7 @@ impl Mallory {
     /// A conversation in which both have greeted as they should.
     pub async fn greeted(&mut self) -> Conversation {
         let mut talk = self.silent().await;
-        talk.say(&Message::Hello(Hello::new(self.victim.topic))).await;
+        talk.say(&Message::Hello(hello(self.victim.topic))).await;
         talk
     }
 
@@ -216,7 +217,7 @@ impl Mallory {
     }
 
     fn gossip_topic(&self) -> gossipsub::IdentTopic {
-        gossipsub::IdentTopic::new(format!("/gen/{}/changes/1", String::from(self.victim.topic)))
+        gossipsub::IdentTopic::new(format!("/gen/{}/presence/1", String::from(self.victim.topic)))
     }
 
     /// Says through identify that it is reached there.
@@ -255,6 +256,11 @@ impl Mallory {
         };
         asked.await && self.is_connected()
     }
+}
+
+/// A greeting as an honest peer of this network says it.
+pub fn hello(topic: Topic) -> Hello {
+    Hello { topic, parameters: PARAMETERS_VERSION, newest: Digest::from_bytes(*topic.as_bytes()), set: 0 }
 }
 
 /// Keys are drawn until the name stands on the right side of the victim's.
