@@ -11,32 +11,27 @@ use gen_registry_core::actors::Device;
 use gen_registry_core::digest::Digest;
 use gen_registry_core::identity::Topic;
 use gen_registry_core::keys::Did;
-use gen_registry_core::log::{Entry, Kind};
-use gen_registry_core::receipt::Receipt;
+use gen_registry_core::log::{Entry, EntryId, HEADER_BYTES};
 use gen_registry_core::registry::{Ask, Detail};
 use gen_registry_core::sync::exchange::FRAME_MAX_BYTES;
-use gen_registry_core::sync::exchange::wire::{ASKS_MAX, Hello, MESSAGE_MAX_BYTES, Message, Piece, WANT_MAX};
-use gen_registry_core::time::Timestamp;
+use gen_registry_core::sync::exchange::wire::{
+    ASKS_MAX, BESIDE_MAX, Hello, MESSAGE_MAX_BYTES, Message, Piece, WANT_MAX,
+};
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 use negentropy::{Negentropy, NegentropyStorageVector};
 
-use super::lies;
 use super::peer::{Conversation, Mallory, Side, address_of_nobody, hello};
 
 /// Enough of anything: no bound of the registry lets so many through.
 const MANY: usize = 20_000;
-/// What a flood of gossip says at once before it looks whether it is still connected.
+/// What a flood of gossip says at once before it looks whether it is still heard.
 const GOSSIP_AT_ONCE: u64 = 200;
 /// More than yamux allows on one connection.
 const STREAMS: usize = 2_000;
-/// Long boasts: more bytes of them than an exchange keeps.
-const BOASTS: usize = 100;
+/// So many boasts as long as a message may be are more than a session keeps for their turn.
+const LONG_BOASTS: u64 = 80;
 const ADDRESSES: usize = 40;
-/// When every lie is dated: later than any truth, so that it is no earlier claim where the earlier one holds.
-const THEN: Timestamp = Timestamp::from_millis(4_000_000_000_000);
-/// The name that is lied about.
-const ROBBED_NAME: &str = "alice_smith";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act {
@@ -46,24 +41,19 @@ pub enum Act {
     ForeignTopic,
     OtherParameters,
     Unasked,
-    /// Says that it has what it never sends.
-    Withheld,
-    /// Begins a comparison and says nothing more.
+    /// Says nothing in a round that the victim has begun.
     Stalled,
     Comparison,
-    /// Entries in the logs of people whose keys it has not, and receipts of nobody.
+    /// Entries in the name of those whose keys it has not.
     Forged,
-    /// A proof of a fork that proves none.
-    FalseProof,
-    /// Entries of its own log that come to nothing.
-    NoEffect,
-    /// Claims the name of the victim, with a receipt that it signed itself.
-    Usurp,
-    /// Two entries of its own for one place.
+    /// A proof that proves nothing.
+    BadChange,
+    /// Two entries of its own for one place, with the proof, and nonsense after it.
     Fork,
     TooManyMessages,
     TooManyAnnouncements,
     TooManyBytes,
+    /// Says that it has more of more people than anybody would keep in mind.
     LongBoasts,
     GossipFlood,
     /// Asks for pages and reads none.
@@ -74,20 +64,17 @@ pub enum Act {
     RubbishAddresses,
 }
 
-pub const ACTS: [(&str, Act); 22] = [
+pub const ACTS: [(&str, Act); 19] = [
     ("malformed", Act::Malformed),
     ("oversized", Act::Oversized),
     ("out-of-order", Act::OutOfOrder),
     ("foreign-topic", Act::ForeignTopic),
     ("other-parameters", Act::OtherParameters),
     ("unasked", Act::Unasked),
-    ("withheld", Act::Withheld),
     ("stalled", Act::Stalled),
     ("comparison", Act::Comparison),
     ("forged", Act::Forged),
-    ("false-proof", Act::FalseProof),
-    ("no-effect", Act::NoEffect),
-    ("usurp", Act::Usurp),
+    ("bad-change", Act::BadChange),
     ("fork", Act::Fork),
     ("too-many-messages", Act::TooManyMessages),
     ("too-many-announcements", Act::TooManyAnnouncements),
@@ -103,18 +90,18 @@ impl Act {
     /// Which side of the stream it needs.
     pub fn side(self) -> Side {
         match self {
-            // Those who are shown what the victim has.
-            Self::Forged | Self::TooManyBytes | Self::NeverReads => Side::Responder,
+            // The victim begins a round, and says what it has.
+            Self::Stalled | Self::Forged | Self::TooManyBytes | Self::NeverReads => Side::Responder,
             _ => Side::Initiator,
         }
     }
 
-    /// Does it, once. `person` is whose keys it has. Says how much it got out, in whatever the act counts.
+    /// Does it, once. `person` is whose key it has. Says how much it got out, in whatever the act counts.
     pub async fn run_job(self, mallory: &mut Mallory, mut person: Device) -> usize {
         let topic = mallory.victim.topic;
         match self {
-            Self::Malformed => again_and_again(mallory, nonsense()).await,
-            Self::Oversized => again_and_again(mallory, lies::oversized()).await,
+            Self::Malformed => again_and_again(mallory, vec![0xff; 40]).await,
+            Self::Oversized => again_and_again(mallory, vec![7; MESSAGE_MAX_BYTES + 1]).await,
             Self::OutOfOrder => again_and_again(mallory, Message::Hello(hello(topic)).encode()).await,
             Self::ForeignTopic => greet_as(mallory, hello(Topic::from_bytes([8; 32]))).await,
             Self::OtherParameters => {
@@ -122,82 +109,54 @@ impl Act {
                 greet_as(mallory, Hello { parameters: hello.parameters + 1, ..hello }).await
             }
             Self::Unasked => {
-                let page = Message::Pieces { ticket: 77, pieces: Vec::new() };
-                again_and_again(mallory, page.encode()).await
+                again_and_again(mallory, Message::Pieces { ticket: 77, pieces: Vec::new() }.encode()).await
             }
-            Self::Withheld => {
-                let mut talk = mallory.greeted().await;
-                answer_questions(&mut talk, BOASTS, Vec::new).await;
-                end_with_nonsense(talk).await
-            }
-            Self::Stalled => {
-                let mut talk = in_a_round(mallory).await;
-                talk.hear_until(|_| None::<()>).await;
-                1
-            }
+            Self::Stalled => mallory.greeted().await.say_until_cut(std::iter::empty()).await,
             Self::Comparison => {
                 let frame = vec![0xff; 40];
                 again_and_again(mallory, Message::Compare { round: 1, frame }.encode()).await
             }
             Self::Forged => {
                 let (mut talk, details) = robbed(mallory).await;
-                let claim = lies::claim(&mut person, "stolen", THEN);
+                let mine = person.claim("stolen", None);
                 let logs = details.iter().flat_map(|detail| &detail.logs);
-                let mut pieces: Vec<Piece> =
-                    logs.map(|state| Piece::Entry(lies::in_the_log_of(&claim, state))).collect();
-                pieces.push(Piece::Entry(lies::forged(&claim, 7)));
-                let mut receipt = self_receipt(&person, &claim).encode();
-                *receipt.last_mut().expect("a signature") ^= 1;
-                pieces.push(Piece::Receipt(receipt));
-                answer_questions(&mut talk, MANY, || pieces.clone()).await
+                let mut forged: Vec<Piece> =
+                    logs.map(|state| in_the_name_of(&mine, &state.log.opening, state.log.device.as_bytes())).collect();
+                let mut damaged = mine.encode();
+                damaged[HEADER_BYTES - 7] ^= 1;
+                forged.push(Piece::Entry(damaged));
+                offer(&mut talk, &person, forged).await;
+                talk.say_until_cut(std::iter::empty()).await
             }
-            Self::FalseProof => {
-                let claim = lies::claim(&mut person, "stolen", THEN);
-                let [one, other] = [&person.opening, &claim].map(|entry| entry.signed_header().encode());
+            Self::BadChange => {
                 let mut talk = mallory.greeted().await;
-                answer_questions(&mut talk, MANY, || vec![Piece::Fork(one.clone(), other.clone())]).await
-            }
-            Self::NoEffect => {
-                let mut entries = vec![person.opening.clone()];
-                for kind in [200, Kind::Claim as u8, Kind::Statement as u8, Kind::Change as u8] {
-                    entries.push(person.write_raw(kind, vec![0xff; 40]));
-                }
-                deliver(mallory, entries, vec![]).await
-            }
-            Self::Usurp => {
-                let claim = lies::claim(&mut person, ROBBED_NAME, THEN);
-                let receipt = self_receipt(&person, &claim);
-                deliver(mallory, vec![person.opening.clone(), claim], vec![receipt]).await
+                let header = person.opening.signed_header().encode();
+                offer(&mut talk, &person, vec![Piece::Fork(header.clone(), header); 2]).await;
+                talk.say_until_cut(std::iter::empty()).await
             }
             Self::Fork => {
-                let mut other = person.clone();
-                let halves = [(&mut person, "one_half"), (&mut other, "other_half")];
-                let [one, other] = halves.map(|(half, name)| lies::claim(half, name, THEN));
-                deliver(mallory, vec![person.opening, one, other], vec![]).await
+                let mut talk = mallory.greeted().await;
+                let mut copy = person.clone();
+                let halves = [person.claim("one_half", None), copy.claim("other_half", None)];
+                let [one, other] = halves.each_ref().map(|half| half.signed_header().encode());
+                let entries = [&person.opening, &halves[0], &halves[1]].map(|entry| Piece::Entry(entry.encode()));
+                offer(&mut talk, &person, [&entries[..], &[Piece::Fork(one, other)]].concat()).await;
+                // What comes after it is read after it: the sentinel is refused.
+                talk.say_until_cut(std::iter::repeat_n(vec![0xff; 40], MANY)).await
             }
-            Self::TooManyMessages => {
-                // A question after nothing is no fault.
-                let talk = mallory.greeted().await;
-                talk.say_until_cut(std::iter::repeat_n(Message::WantOf(Vec::new()).encode(), MANY)).await
-            }
+            Self::TooManyMessages => again_and_again(mallory, Message::News(Vec::new()).encode()).await,
             Self::TooManyAnnouncements => {
                 let talk = mallory.greeted().await;
-                let news =
-                    (0..MANY as u64).map(|number| lies::unheard_of(person.did, number, WANT_MAX as u64).encode());
-                talk.say_until_cut(news).await
+                talk.say_until_cut((0..MANY as u64).map(|number| unheard_of(number).encode())).await
             }
             Self::TooManyBytes => {
                 let (talk, details) = robbed(mallory).await;
                 talk.say_until_cut(greedy(&details)).await
             }
             Self::LongBoasts => {
-                let mut talk = mallory.greeted().await;
-                for number in 0..BOASTS as u64 {
-                    let boast = lies::long_boast(stranger(number));
-                    debug_assert!(boast.encode().len() <= MESSAGE_MAX_BYTES);
-                    talk.say(&boast).await;
-                }
-                end_with_nonsense(talk).await
+                let talk = mallory.greeted().await;
+                let boasts = (0..LONG_BOASTS).map(|number| long_boast(number).encode());
+                talk.say_until_cut(boasts.chain(std::iter::repeat_n(Message::News(Vec::new()).encode(), MANY))).await
             }
             Self::GossipFlood => flood_gossip(mallory).await,
             Self::NeverReads => {
@@ -215,17 +174,8 @@ impl Act {
     }
 }
 
-fn nonsense() -> Vec<u8> {
-    vec![0xff; 40]
-}
-
 async fn again_and_again(mallory: &mut Mallory, bytes: Vec<u8>) -> usize {
     mallory.greeted().await.say_until_cut(std::iter::repeat_n(bytes, MANY)).await
-}
-
-/// What is said after something is received after it: for the nonsense the peer is sent away.
-async fn end_with_nonsense(talk: Conversation) -> usize {
-    talk.say_until_cut(std::iter::repeat_n(nonsense(), MANY)).await
 }
 
 async fn greet_as(mallory: &mut Mallory, hello: Hello) -> usize {
@@ -240,41 +190,25 @@ fn nothing() -> Negentropy<'static, NegentropyStorageVector> {
     Negentropy::owned(storage, FRAME_MAX_BYTES).expect("a bound it takes")
 }
 
-/// It opened a round, and the victim waits for what comes of it.
-async fn in_a_round(mallory: &mut Mallory) -> Conversation {
-    let mut talk = mallory.greeted().await;
-    let frame = nothing().initiate().expect("a first step");
-    talk.say(&Message::Compare { round: 1, frame }).await;
-    talk
+/// Says that it has the log of somebody new, and answers with these pieces when the victim asks for it.
+async fn offer(talk: &mut Conversation, person: &Device, pieces: Vec<Piece>) {
+    let openings = vec![person.log().opening];
+    let details = vec![Detail { did: person.did, openings, logs: Vec::new(), beside: Vec::new() }];
+    talk.say(&Message::Details { details, is_last: false }).await;
+    let asked = talk.hear_until(|message| match message {
+        Message::Need { ticket, .. } => Some(ticket),
+        _ => None,
+    });
+    let Some(ticket) = asked.await else { return };
+    talk.say(&Message::Pieces { ticket, pieces }).await;
 }
 
-/// Says that it has something of strangers and, asked for it, sends these pieces; so often. Returns how often it was asked.
-async fn answer_questions(talk: &mut Conversation, times: usize, pieces: impl Fn() -> Vec<Piece>) -> usize {
-    for number in 0..times {
-        talk.say(&lies::boast(stranger(number as u64))).await;
-        let asked = talk.hear_until(|message| match message {
-            Message::Need { ticket, .. } => Some(ticket),
-            _ => None,
-        });
-        let Some(ticket) = asked.await else { return number };
-        talk.say(&Message::Pieces { ticket, pieces: pieces() }).await;
-    }
-    times
-}
-
-/// Sends these entries and receipts as an answer, and nonsense after them.
-async fn deliver(mallory: &mut Mallory, entries: Vec<Entry>, receipts: Vec<Receipt>) -> usize {
-    let mut talk = mallory.greeted().await;
-    let entries = entries.iter().map(|entry| Piece::Entry(entry.encode()));
-    let receipts = receipts.iter().map(|receipt| Piece::Receipt(receipt.encode()));
-    let pieces: Vec<Piece> = entries.chain(receipts).collect();
-    answer_questions(&mut talk, 1, || pieces.clone()).await;
-    end_with_nonsense(talk).await
-}
-
-/// A receipt by a key that is no witness's.
-fn self_receipt(person: &Device, claim: &Entry) -> Receipt {
-    Receipt::sign(&person.topic, &person.key, 0, claim.id(), vec![Digest::of(b"slot")], THEN)
+/// The entry as if it were of another log.
+fn in_the_name_of(entry: &Entry, opening: &Digest, device: &[u8; 32]) -> Piece {
+    let mut bytes = entry.encode();
+    bytes[..32].copy_from_slice(opening.as_bytes());
+    bytes[32..64].copy_from_slice(device);
+    Piece::Entry(bytes)
 }
 
 /// As the side that answers, it makes the victim offer everything, and so learns who is there.
@@ -299,15 +233,31 @@ async fn robbed(mallory: &mut Mallory) -> (Conversation, Vec<Detail>) {
 
 /// Everything, from the beginning, as often as one message can ask.
 fn greedy(details: &[Detail]) -> impl Iterator<Item = Vec<u8>> {
-    let logs = details.iter().flat_map(|detail| &detail.logs).map(|state| state.log);
-    let logs: Vec<_> = logs.collect();
-    let asks: Vec<Ask> = logs.iter().cycle().take(ASKS_MAX).map(|log| Ask::Log { log: *log, known: vec![] }).collect();
+    let logs = details.iter().flat_map(|detail| &detail.logs).cycle().take(ASKS_MAX);
+    let asks: Vec<Ask> = logs.map(|state| Ask::Log { log: state.log, known: Vec::new() }).collect();
     (0..MANY as u64).map(move |ticket| Message::Need { ticket, asks: asks.clone() }.encode())
 }
 
-/// Somebody whom there is not.
+/// Somebody of whom nobody has heard.
 fn stranger(number: u64) -> Did {
     Did::from_digest(Digest::of(&number.to_le_bytes()))
+}
+
+/// States of people that nobody has; others for each number.
+fn unheard_of(number: u64) -> Message {
+    let state = |nth: u64| (stranger(number * WANT_MAX as u64 + nth), Digest::of(&nth.to_be_bytes()));
+    Message::News((0..WANT_MAX as u64).map(state).collect())
+}
+
+/// One identity with as many entries beside its logs as a detail may list.
+fn long_boast(number: u64) -> Message {
+    let entry = |nth: u64| {
+        let digest = Digest::of(&[number.to_be_bytes(), nth.to_be_bytes()].concat());
+        (EntryId::from_digest(digest), digest)
+    };
+    let beside = (0..BESIDE_MAX as u64).map(entry).collect();
+    let openings = vec![Digest::of(&number.to_be_bytes())];
+    Message::Details { details: vec![Detail { did: stranger(number), openings, logs: Vec::new(), beside }], is_last: false }
 }
 
 /// With a session beside it, so that the victim looks at every message.
@@ -315,10 +265,10 @@ async fn flood_gossip(mallory: &mut Mallory) -> usize {
     let talk = mallory.greeted().await;
     mallory.join_gossip().await;
     let flood = async {
-        let mut said: u64 = 0;
+        let mut said = 0;
         while mallory.is_connected() {
             for _ in 0..GOSSIP_AT_ONCE {
-                mallory.publish(said.to_be_bytes().repeat(5));
+                mallory.publish(unheard_of(said).encode());
                 said += 1;
             }
             mallory.settled().await;

@@ -5,8 +5,6 @@
 #![allow(clippy::unwrap_used, reason = "a program of tests")]
 
 mod acts;
-#[path = "../support/lies.rs"]
-mod lies;
 mod peer;
 
 #[cfg(target_arch = "wasm32")]

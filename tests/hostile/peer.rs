@@ -217,7 +217,7 @@ impl Mallory {
     }
 
     fn gossip_topic(&self) -> gossipsub::IdentTopic {
-        gossipsub::IdentTopic::new(format!("/gen/{}/presence/1", String::from(self.victim.topic)))
+        gossipsub::IdentTopic::new(format!("/gen/{}/changes/1", String::from(self.victim.topic)))
     }
 
     /// Says through identify that it is reached there.
@@ -258,7 +258,7 @@ impl Mallory {
     }
 }
 
-/// A greeting as an honest peer of this network says it.
+/// The greeting of a node that follows no change of the witnesses.
 pub fn hello(topic: Topic) -> Hello {
     Hello { topic, parameters: PARAMETERS_VERSION, newest: Digest::from_bytes(*topic.as_bytes()), set: 0 }
 }
