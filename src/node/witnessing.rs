@@ -33,6 +33,7 @@ use crate::key_store::{Intent, KeyStore, RefusedName};
 use crate::net::key::NetPeerId;
 use crate::net::mesh::MeshHandle;
 use crate::peers::PeerTable;
+use crate::people::answers::refused_name;
 use crate::receipts::{self, Outcome, WitnessLink};
 use crate::registry::{Draft, Registry};
 use crate::store::Durability;
@@ -261,6 +262,10 @@ impl Witnessing {
             ClaimedName::Module(_) => None,
         };
         self.registry.admit_staged(entry, Vec::new(), intent, refused).await?;
+        if let (ClaimedName::Username(name), Some(own)) = (name, self.keys.identity()) {
+            let lost = refused_name(&self.registry.read_model(), own, name);
+            self.context.emit(&Event::NameLost { lost });
+        }
         if let ClaimedName::Module(name) = name {
             self.drop_releases_of(name).await?;
         }
@@ -321,7 +326,8 @@ impl Witnessing {
         let open = own.filter_map(|fact| {
             let claim = fact.give_up()?.claim;
             let finish_from = registry.witnessed_at(&fact.id)?.plus(hold);
-            let mut answers = registry.facts().finishes_of(&fact.id).chain(registry.facts().vetoes_of(&fact.id));
+            let answers = registry.facts().finishes_of(&fact.id).chain(registry.facts().vetoes_of(&fact.id));
+            let mut answers = answers.filter(|answer| answer.did == *did);
             answers.next().is_none().then_some(GiveUpUnderWay { announced: fact.id, claim, finish_from })
         });
         open.collect()

@@ -83,7 +83,8 @@ impl Publisher {
         let own = keys.did();
         let claims = self.may_publish(&name, &own)?;
         let name = self.registry.read_model().spelled(&name);
-        if self.registry.read_model().module(&name.folded()).releases.contains_key(&version) {
+        let is_taken = self.registry.read_model().module(&name.folded()).releases.contains_key(&version);
+        if is_taken || self.is_release_wanted(&name, &version) {
             return Err(errors::version_taken(name.as_str(), &version.to_string()));
         }
         let dependencies = self.dependencies(&name, dependencies)?;
@@ -134,10 +135,12 @@ impl Publisher {
     /// Returns the answer to a publication.
     fn published(&self, name: &ModuleName, version: &semver::Version, artifact: &Artifact, claimed: bool) -> Published {
         let module = self.registry.read_model().module(&name.folded());
+        let release = module.releases.get(version).map(|release| release.entry.to_string());
         Published {
             name: name.to_string(),
             version: version.to_string(),
-            release: module.releases.get(version).map(|release| release.entry.to_string()).unwrap_or_default(),
+            wanted: release.is_none(),
+            release: release.unwrap_or_default(),
             sha256: artifact.sha256.to_string(),
             size: artifact.size,
             claimed,
@@ -169,6 +172,16 @@ impl Publisher {
     fn is_wanted(&self, name: &ModuleName) -> bool {
         let settings = self.keys.settings();
         settings.intents.iter().any(|intent| matches!(intent, Intent::Module(other) if other.folded() == name.folded()))
+    }
+
+    /// Whether this version is to be published once a witness can be asked.
+    fn is_release_wanted(&self, name: &ModuleName, version: &semver::Version) -> bool {
+        let settings = self.keys.settings();
+        let is_it = |body: &[u8]| {
+            let release = Release::decode_alone(body);
+            release.is_ok_and(|release| release.module.folded() == name.folded() && release.version == *version)
+        };
+        settings.intents.iter().any(|intent| matches!(intent, Intent::Release(body) if is_it(body)))
     }
 
     /// The claim by which a module's name is held.
