@@ -107,8 +107,10 @@ pub struct ModuleNameCheck {
 pub struct Published {
     pub name: String,
     pub version: String,
-    /// The hash that names the release permanently.
+    /// The hash that names the release permanently; empty while it is only wanted.
     pub release: String,
+    /// It waits on this device until a witness of the network can be asked.
+    pub wanted: bool,
     pub sha256: String,
     pub size: u64,
     /// The name was taken with this release.

@@ -17,7 +17,11 @@ pub struct Me {
     pub username: Option<String>,
     /// Other names that it holds.
     pub other_usernames: Vec<String>,
+    /// The name that this profile is to go by next, while it goes by one that it holds.
+    pub next_username: Option<String>,
     pub name_status: Option<NameStatus>,
+    /// Set while the name is being given up. Registering it again takes that back.
+    pub giving_up: Option<GivingUp>,
     pub registered_at: Option<u64>,
     /// Set when a claim of this profile lost and nothing has been claimed since.
     pub lost_name: Option<LostName>,
@@ -78,6 +82,15 @@ pub struct ProfileChanges {
     pub avatar: Option<serde_bytes::ByteBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub links: Option<Vec<String>>,
+}
+
+/// An end of a name that was announced and is not final yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct GivingUp {
+    /// When it becomes final; none until the witnesses have seen it.
+    pub final_at: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -180,6 +193,8 @@ pub struct NameReport {
     /// The name as asked for, prepared; equals the input when it can't be a name.
     pub asked: String,
     pub holder: Option<UsernameEntry>,
+    /// The name as its holder spells it. Who holds several goes by another one, perhaps.
+    pub spelled: Option<String>,
     /// The name was given up by somebody who now goes by `redirect.username`.
     pub redirect: Option<UsernameEntry>,
     /// When a given-up name is free for everyone.

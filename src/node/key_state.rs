@@ -13,7 +13,7 @@ use crate::store::records::put;
 use crate::store::{Table, Write};
 use gen_registry_api::*;
 use gen_registry_core::identity::Topic;
-use gen_registry_core::keys::{Did, Inception, Master, PublicKey, SecretKey};
+use gen_registry_core::keys::{Did, Inception, Master, SecretKey};
 use gen_registry_core::log::{Capabilities, LogId, Opening};
 use gen_registry_core::sealing::{Cost, NONCE_BYTES, SALT_BYTES};
 use gen_registry_core::statement::{DeviceAdd, SignedStatement, Statement};
@@ -251,11 +251,6 @@ impl KeyState {
     /// Returns the identity that the keys belong to.
     pub(crate) fn identity(&self) -> Option<Did> {
         self.opening().map(Opening::did)
-    }
-
-    /// Returns the device key's public part.
-    pub(crate) fn device(&self) -> Option<PublicKey> {
-        self.opening().map(Opening::device)
     }
 
     /// Returns how the keys are protected.

@@ -31,7 +31,7 @@ use gen_registry_api::*;
 use gen_registry_core::identity::{PhraseError, RECOVERY_WORDS};
 use gen_registry_core::jobs::{Job, JobOutput};
 use gen_registry_core::keys::Did;
-use gen_registry_core::log::{EntryId, Opening};
+use gen_registry_core::log::{EntryId, LogId, Opening};
 use gen_registry_core::name::{ModuleName, Username};
 use gen_registry_core::sealing::{
     self, COST, NONCE_BYTES, PASSPHRASE_MIN_CHARS, SALT_BYTES, SealError, StretchJob, StretchedKey,
@@ -161,9 +161,9 @@ impl KeyStore {
         self.key_state.borrow().identity()
     }
 
-    /// Returns the opening of this profile's device, or `None` before the first write.
-    pub(super) fn opening(&self) -> Option<Opening> {
-        self.key_state.borrow().opening().cloned()
+    /// Returns the facts log of this profile's device, or `None` before the first write.
+    pub(super) fn device_log(&self) -> Option<LogId> {
+        self.key_state.borrow().opening().map(Opening::log)
     }
 
     /// Returns the open keys; fails if there are none or they are locked.

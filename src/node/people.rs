@@ -17,6 +17,7 @@ use gen_registry_api::*;
 use gen_registry_core::keys::Did;
 use gen_registry_core::name::{Username, parse_input};
 use gen_registry_core::read_model::Availability;
+use gen_registry_core::time::Timestamp;
 
 /// The longest page of the directory.
 const PEOPLE_PAGE_MAX: u32 = 500;
@@ -48,14 +49,14 @@ impl People {
         let mut me = Me {
             protection: self.keys.protection(),
             phrase_checked: settings.phrase_checked,
-            last_backup_at: settings.last_backup_at.map(gen_registry_core::time::Timestamp::as_millis),
+            last_backup_at: settings.last_backup_at.map(Timestamp::as_millis),
             ..Me::default()
         };
         let Some(own) = self.keys.identity() else { return me };
         me.did = Some(own.to_string());
         me.public_key = Some(public_key(&read_model, &own));
         me.safety_words = safety_words(&own);
-        me.forked = is_forked(&read_model, &own);
+        me.forked = self.keys.device_log().is_some_and(|log| is_device_forked(&read_model, &own, &log));
         if let Some(person) = read_model.person(&own) {
             me.profile = profile(&person.profile);
             me.changes = person.changes;
@@ -68,17 +69,25 @@ impl People {
         let others = read_model.usernames_of(&own).map(ToString::to_string);
         me.other_usernames = others.filter(|name| Some(name) != me.username.as_ref()).collect();
         me.history = history(&read_model, &own);
-        if me.username.is_none() {
+        let wanted = self.wanted_name(&own);
+        let has_wish = wanted.is_some();
+        if let Some((_, held, _)) = read_model.held_name(&own) {
+            me.next_username = wanted.map(|(name, _)| name);
+            let given_up = open_give_up(&read_model, &own, &held.tenure.claim);
+            me.giving_up = given_up.map(|(_, until)| GivingUp { final_at: until.map(Timestamp::as_millis) });
+        } else if let Some((name, status)) = wanted {
+            (me.username, me.name_status) = (Some(name), Some(status));
+        }
+        if !has_wish {
             let refused = settings.refused_name.as_ref().and_then(|refused| refused.name.parse::<Username>().ok());
             let refused = refused.map(|name| refused_name(&read_model, own, &name));
             me.lost_name = refused.or_else(|| last_lost_name(&read_model, &own));
-            (me.username, me.name_status) = self.wanted_name(&own);
         }
         me
     }
 
     /// The name that this profile is to get: claimed and pending, or to be claimed.
-    fn wanted_name(&self, own: &Did) -> (Option<String>, Option<NameStatus>) {
+    fn wanted_name(&self, own: &Did) -> Option<(String, NameStatus)> {
         let read_model = self.registry.read_model();
         let pending = read_model
             .claims_of(own)
@@ -86,11 +95,10 @@ impl People {
             .rev()
             .find(|(claim, _, _, state)| state.pending_of(own).is_some_and(|other| other.claim == *claim));
         if let Some((_, name, ..)) = pending {
-            return (Some(name.to_string()), Some(NameStatus::Pending));
+            return Some((name.to_string(), NameStatus::Pending));
         }
         let settings = self.keys.settings();
-        let intent = settings.wanted_usernames().last();
-        (intent.map(ToString::to_string), intent.map(|_| NameStatus::Intent))
+        settings.wanted_usernames().last().map(|name| (name.to_string(), NameStatus::Intent))
     }
 
     pub(super) fn check_username(&self, text: &str) -> NameCheck {

@@ -12,6 +12,7 @@ use crate::context::Context;
 use crate::errors;
 use crate::key_state::Keys;
 use crate::key_store::{Intent, KeyStore, RefusedName, phrase_invalid};
+use crate::people::answers::open_give_up;
 use crate::registry::{Draft, Registry};
 use gen_registry_api::*;
 use gen_registry_core::digest::block_cid;
@@ -96,8 +97,7 @@ impl ProfileWriter {
             let signed = SignedStatement::sign(&topic, did, &key, statement);
             Body::Statement(Box::new(signed), DeviceList::default())
         };
-        let announced = self.registry.read_model().registry().facts().give_ups_of(&claim).map(|fact| fact.id).next();
-        if announced.is_some() {
+        if open_give_up(&self.registry.read_model(), &did, &claim).is_some() {
             return Err(Failure::new(
                 FailureCode::InvalidArgument,
                 "This name is being given up already.",
@@ -118,10 +118,18 @@ impl ProfileWriter {
         self.registry.read_model().held_name(own).map(|(_, held, _)| held.tenure.claim)
     }
 
-    /// Forgets usernames that are wanted and were not claimed. Returns whether there were any.
+    /// Forgets usernames that are wanted and were not claimed. Returns whether there were any. The first intent may be signed
+    /// and shown to a witness already: its claim has a place in the log, which no other entry can take.
     async fn drop_wanted_names(&self) -> Result<bool, Failure> {
         let mut settings = Rc::unwrap_or_clone(self.keys.settings());
         let before = settings.intents.len();
+        if settings.staged.is_some() && matches!(settings.intents.first(), Some(Intent::Username(_))) {
+            return Err(Failure::new(
+                FailureCode::InvalidArgument,
+                "The witnesses are being asked for this name right now.",
+                "Wait until they have answered; then it can be given up.",
+            ));
+        }
         settings.intents.retain(|intent| !matches!(intent, Intent::Username(_)));
         let dropped = settings.intents.len() < before;
         if dropped {
@@ -173,7 +181,13 @@ impl ProfileWriter {
                 }
                 Availability::Contested => return Err(errors::name_taken(name.as_str(), name.as_str())),
                 Availability::ClosedUntil(_) => return Err(errors::cooling_down(name.as_str())),
-                Availability::Yours => return Ok(()),
+                Availability::Yours => {
+                    // Taken back while it was being given up.
+                    let claim = read_model.state(name).and_then(|state| state.holder()).map(|held| held.tenure.claim);
+                    let given_up = claim.and_then(|claim| open_give_up(&read_model, &own, &claim));
+                    draft.facts.extend(given_up.map(|(announced, _)| Body::Veto(announced)));
+                    return Ok(());
+                }
                 Availability::Free | Availability::GivenToYou => {}
             }
             let most = read_model.registry().history().genesis().parameters.usernames as usize;

@@ -46,7 +46,7 @@ use gen_registry_core::name::ModuleName;
 use gen_registry_core::network::NetworkHistory;
 use gen_registry_core::read_model::{PersonRecord, ReadModel};
 use gen_registry_core::registry::Ask;
-use gen_registry_core::standing::DeviceState;
+use gen_registry_core::standing::{DeviceState, Standing};
 use gen_registry_core::statement::DEVICES_MAX;
 use gen_registry_core::sync::exchange::wire::{PAGE_MAX_BYTES, Piece};
 use gen_registry_core::sync::exchange::{Part, plan_answer};
@@ -156,7 +156,7 @@ impl Registry {
     pub(crate) fn free_device_number(&self, did: &Did) -> u8 {
         let read_model = self.read_model();
         let standing = read_model.registry().standing(did);
-        let used: BTreeSet<u8> = standing.iter().flat_map(|standing| standing.used_numbers()).collect();
+        let used: BTreeSet<u8> = standing.iter().flat_map(Standing::used_numbers).collect();
         let free: Vec<u8> = (0..DEVICES_MAX).filter(|number| !used.contains(number)).collect();
         free.get(self.context.random_below(free.len())).copied().unwrap_or(0)
     }

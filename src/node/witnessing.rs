@@ -36,6 +36,7 @@ use crate::key_store::{Intent, KeyStore, NextRound, RefusedName};
 use crate::net::key::NetPeerId;
 use crate::net::mesh::MeshHandle;
 use crate::peers::PeerTable;
+use crate::people::answers::refused_name;
 use crate::receipts::{self, Outcome, WitnessLink};
 use crate::registry::{Draft, Registry};
 use crate::store::Durability;
@@ -401,10 +402,11 @@ impl Witnessing {
         let facts = vec![Body::Withdraw(withdrawal)];
         let draft = Draft { facts, refused_name, given_up, next_round, ..Draft::default() };
         self.registry.write(None, keys.clone(), draft).await?;
-        if let (ClaimedName::Module(name), false) = (name, stays) {
-            self.drop_releases_of(name).await?;
+        if stays {
+            return Ok(Progress::WaitsForOthers);
         }
-        Ok(if stays { Progress::WaitsForOthers } else { Progress::Done })
+        self.note_lost(name).await?;
+        Ok(Progress::Done)
     }
 
     /// Whether a staged claim was dated by a clock that was set back since. No witness signs it, so it is claimed again.
@@ -422,10 +424,21 @@ impl Witnessing {
             ClaimedName::Module(_) => None,
         };
         self.registry.admit_staged(entry, Vec::new(), Some(intent), refused).await?;
-        if let ClaimedName::Module(name) = name {
-            self.drop_releases_of(name).await?;
+        self.note_lost(name).await
+    }
+
+    /// Says that a name can't be had, and drops what was wanted under it.
+    async fn note_lost(&self, name: &ClaimedName) -> Result<(), Failure> {
+        match name {
+            ClaimedName::Username(name) => {
+                if let Some(own) = self.keys.identity() {
+                    let lost = refused_name(&self.registry.read_model(), own, name);
+                    self.context.emit(&Event::NameLost { lost });
+                }
+                Ok(())
+            }
+            ClaimedName::Module(name) => self.drop_releases_of(name).await,
         }
-        Ok(())
     }
 
     /// Releases of a module whose name is another's are not wanted any more.
@@ -486,7 +499,8 @@ impl Witnessing {
         let open = own.filter_map(|fact| {
             let claim = fact.give_up()?.claim;
             let finish_from = registry.witnessed_at(&fact.id)?.plus(hold);
-            let mut answers = registry.facts().finishes_of(&fact.id).chain(registry.facts().vetoes_of(&fact.id));
+            let answers = registry.facts().finishes_of(&fact.id).chain(registry.facts().vetoes_of(&fact.id));
+            let mut answers = answers.filter(|answer| answer.did == *did);
             answers.next().is_none().then_some(GiveUpUnderWay { announced: fact.id, claim, finish_from })
         });
         open.collect()

@@ -134,10 +134,12 @@ impl Publisher {
 
     /// Returns the answer to a publication.
     fn published(&self, name: &ModuleName, version: &semver::Version, artifact: &Artifact, claimed: bool) -> Published {
+        let release = self.release_id(name, version);
         Published {
             name: name.to_string(),
             version: version.to_string(),
-            release: self.release_id(name, version),
+            wanted: release.is_none(),
+            release: release.unwrap_or_default(),
             sha256: artifact.sha256.to_string(),
             size: artifact.size,
             claimed,
@@ -171,13 +173,14 @@ impl Publisher {
         settings.intents.iter().any(|intent| matches!(intent, Intent::Module(other) if other.folded() == name.folded()))
     }
 
-    /// Whether a version is to be published once a witness can be asked.
+    /// Whether this version is to be published once a witness can be asked.
     fn is_release_wanted(&self, name: &ModuleName, version: &semver::Version) -> bool {
-        self.keys.settings().intents.iter().any(|intent| match intent {
-            Intent::Release(body) => Release::decode_alone(body)
-                .is_ok_and(|release| release.module.folded() == name.folded() && release.version == *version),
-            Intent::Username(_) | Intent::Module(_) => false,
-        })
+        let settings = self.keys.settings();
+        let is_it = |body: &[u8]| {
+            let release = Release::decode_alone(body);
+            release.is_ok_and(|release| release.module.folded() == name.folded() && release.version == *version)
+        };
+        settings.intents.iter().any(|intent| matches!(intent, Intent::Release(body) if is_it(body)))
     }
 
     /// Completes the answer to a publication after the witnesses were asked. Fails if the name turned out to be
@@ -187,16 +190,16 @@ impl Publisher {
             return Err(errors::internal());
         };
         let release = self.release_id(&name, &version);
-        if release.is_empty() && !self.is_release_wanted(&name, &version) {
+        if release.is_none() && !self.is_release_wanted(&name, &version) {
             self.may_publish(&name, &self.keys.keys()?.did())?;
         }
-        Ok(Published { release, ..published })
+        Ok(Published { wanted: release.is_none(), release: release.unwrap_or_default(), ..published })
     }
 
-    /// The id of a release, empty if there is none yet.
-    fn release_id(&self, name: &ModuleName, version: &semver::Version) -> String {
+    /// The id of a release that is known here.
+    fn release_id(&self, name: &ModuleName, version: &semver::Version) -> Option<String> {
         let module = self.registry.read_model().module(&name.folded());
-        module.releases.get(version).map(|release| release.entry.to_string()).unwrap_or_default()
+        module.releases.get(version).map(|release| release.entry.to_string())
     }
 
     /// The claim by which a module's name is held.

@@ -3,7 +3,9 @@
 use gen_registry_api::*;
 use gen_registry_core::document;
 use gen_registry_core::keys::Did;
+use gen_registry_core::log::{Chain, End, EntryId, LogId};
 use gen_registry_core::name::Username;
+use gen_registry_core::outcome::Fact;
 use gen_registry_core::read_model::{ClaimStatus, DatedTenure, NameState, PersonRecord, ReadModel, WhyNot};
 use gen_registry_core::time::Timestamp;
 
@@ -41,6 +43,19 @@ pub(crate) fn last_lost_name(read_model: &ReadModel, own: &Did) -> Option<LostNa
     if other.why == WhyNot::Pending { None } else { lost_name(read_model, own, name) }
 }
 
+/// A give-up of a claim by its own author that nothing has answered yet, and when its hold has passed; no date until the
+/// witnesses have seen it.
+pub(crate) fn open_give_up(read_model: &ReadModel, own: &Did, claim: &EntryId) -> Option<(EntryId, Option<Timestamp>)> {
+    let (registry, is_own) = (read_model.registry(), |fact: &&Fact| fact.did == *own);
+    let facts = registry.facts();
+    let announced = facts.give_ups_of(claim).filter(is_own).find(|fact| {
+        let mut answers = facts.finishes_of(&fact.id).chain(facts.vetoes_of(&fact.id)).filter(is_own);
+        answers.next().is_none()
+    })?;
+    let hold = registry.history().genesis().parameters.hold;
+    Some((announced.id, registry.witnessed_at(&announced.id).map(|seen| seen.plus(hold))))
+}
+
 /// How an own claim of `name` was lost.
 pub(crate) fn lost_name(read_model: &ReadModel, own: &Did, name: &Username) -> Option<LostName> {
     let state = read_model.state(name)?;
@@ -55,6 +70,7 @@ pub(crate) fn look_up(read_model: &ReadModel, own: Option<Did>, name: &Username)
     let mut report = NameReport {
         asked: name.to_string(),
         holder: None,
+        spelled: None,
         redirect: None,
         free_at: None,
         why: None,
@@ -68,6 +84,7 @@ pub(crate) fn look_up(read_model: &ReadModel, own: Option<Did>, name: &Username)
     report.answered_by = Some(AnsweredBy::Device);
     if let Some(held) = state.holder() {
         report.holder = entry(read_model, own, &held.tenure.holder);
+        report.spelled = Some(held.tenure.spelled.as_str().to_owned());
         report.why = Some(hold_reason(state));
         report.receipts = held.receipts as u64;
     }
@@ -150,8 +167,17 @@ pub(crate) fn person_page(read_model: &ReadModel, own: Option<Did>, did: &Did) -
 
 /// Whether a log of the identity that still goes on has two entries for one place.
 pub(crate) fn is_forked(read_model: &ReadModel, did: &Did) -> bool {
-    use gen_registry_core::log::End;
-    read_model.registry().logs_of(did).any(|(_, chain)| chain.fork().is_some() && chain.end() == End::Open)
+    read_model.registry().logs_of(did).any(|(_, chain)| is_open_fork(chain))
+}
+
+/// The same of one device, which is named by its facts log: another device of the identity can go on.
+pub(crate) fn is_device_forked(read_model: &ReadModel, did: &Did, device: &LogId) -> bool {
+    let mut logs = read_model.registry().logs_of(did);
+    logs.any(|(log, chain)| log.opening == device.opening && is_open_fork(chain))
+}
+
+fn is_open_fork(chain: &Chain) -> bool {
+    chain.fork().is_some() && chain.end() == End::Open
 }
 
 pub(crate) fn history(read_model: &ReadModel, did: &Did) -> Vec<HistoryEntry> {

@@ -93,7 +93,7 @@ impl Registry {
         if own.is_some_and(|own| people.remove(&own)) {
             self.context.emit(&Event::MeChanged);
         }
-        let gone = before.filter(|_| self.own_username().is_none());
+        let gone = before.filter(|before| self.own_username().as_ref() != Some(before));
         let lost = gone.zip(own).and_then(|(name, own)| answers::lost_name(&self.read_model(), &own, &name));
         if let Some(lost) = lost {
             self.context.emit(&Event::NameLost { lost });

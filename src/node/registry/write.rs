@@ -100,7 +100,7 @@ impl Registry {
         let did = keys.did();
         let generation = self.cache().generation();
         let mut document = self.document(&did).await.map_err(errors::store_failed)?;
-        let signed = self.sign(&keys, &mut document, &draft).await?;
+        let signed = self.sign(&keys, &mut document, &draft)?;
         let (mut batch, settings) = self.settings_writes(id, &keys, &draft);
         batch.extend(signed.writes.iter().cloned());
         let record = (!signed.changes.is_empty()).then(|| self.person_record(did, &document));
@@ -166,7 +166,7 @@ impl Registry {
     }
 
     /// Signs everything that the draft says: the opening if the log has none, the facts, and the edits in one change.
-    async fn sign(&self, keys: &Keys, document: &mut Document, draft: &Draft) -> Result<Signed, Failure> {
+    fn sign(&self, keys: &Keys, document: &mut Document, draft: &Draft) -> Result<Signed, Failure> {
         let (did, topic, facts_log) = (keys.did(), self.context.network.topic, keys.facts_log());
         let mut signed = Signed::default();
         let mut head = self.writable_head(&facts_log)?;
