@@ -25,7 +25,7 @@ use super::peer::{Conversation, Mallory, Side, address_of_nobody, hello};
 
 /// Enough of anything: no bound of the registry lets so many through.
 const MANY: usize = 20_000;
-/// What a flood of gossip says at once before it looks whether it is still heard.
+/// What a flood of gossip says at once before it looks whether it is still connected.
 const GOSSIP_AT_ONCE: u64 = 200;
 /// More than yamux allows on one connection.
 const STREAMS: usize = 2_000;
@@ -238,12 +238,12 @@ fn greedy(details: &[Detail]) -> impl Iterator<Item = Vec<u8>> {
     (0..MANY as u64).map(move |ticket| Message::Need { ticket, asks: asks.clone() }.encode())
 }
 
-/// Somebody of whom nobody has heard.
+/// Somebody who is not known anywhere.
 fn stranger(number: u64) -> Did {
     Did::from_digest(Digest::of(&number.to_le_bytes()))
 }
 
-/// States of people that nobody has; others for each number.
+/// States that no node has; others for each number.
 fn unheard_of(number: u64) -> Message {
     let state = |nth: u64| (stranger(number * WANT_MAX as u64 + nth), Digest::of(&nth.to_be_bytes()));
     Message::News((0..WANT_MAX as u64).map(state).collect())
@@ -298,7 +298,7 @@ async fn begin_many(mallory: &mut Mallory) -> usize {
     kept.len()
 }
 
-/// Hosts that are not its own, relays that nobody has, and nonsense.
+/// Hosts that are not its own, relays that are none, and nonsense.
 fn rubbish() -> Vec<Multiaddr> {
     let loud = |number: usize| Multiaddr::from(Protocol::Dns4(format!("{}.example", "x".repeat(number)).into()));
     let of_others = (0..ADDRESSES / 4).map(|_| address_of_nobody().with(Protocol::WebRTC));

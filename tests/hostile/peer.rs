@@ -1,4 +1,4 @@
-//! A node that finds its victim as everybody does, with the real carrier, and then says what it is told to say.
+//! A node that finds its victim as everybody does, with the real carrier, and then says what an act asks for.
 //!
 //! It keeps no rule of the registry and has no store. What it says is in `acts`.
 
@@ -62,7 +62,7 @@ struct Seen {
 
 type SwarmCommand = Box<dyn FnOnce(&mut Swarm<Behaviour>)>;
 
-/// Whom it is about, and where.
+/// The victim, and where it is found.
 #[derive(Clone)]
 pub struct Victim {
     pub peer: PeerId,
@@ -263,7 +263,7 @@ pub fn hello(topic: Topic) -> Hello {
     Hello { topic, parameters: PARAMETERS_VERSION, newest: Digest::from_bytes(*topic.as_bytes()), set: 0 }
 }
 
-/// Keys are drawn until the name stands on the right side of the victim's.
+/// Keys are drawn until the name is on the right side of the victim's.
 fn named(victim: PeerId, side: Side) -> Keypair {
     loop {
         let key = Keypair::generate_ed25519();
@@ -393,7 +393,7 @@ impl Conversation {
     }
 }
 
-/// Through a relay that nobody knows.
+/// Through a relay that does not exist.
 pub fn address_of_nobody() -> Multiaddr {
     Multiaddr::from(std::net::Ipv4Addr::LOCALHOST)
         .with(Protocol::Tcp(1))

@@ -326,7 +326,7 @@ fn claim_has_exactly_one_encoding() {
     bytes[name] = b'N';
     let unprepared = alice.write_raw(Kind::Claim as u8, bytes);
     assert!(matches!(Body::of(&topic(), &unprepared), Err(BodyError::Unreadable(_))));
-    // It is kept, as every entry in its place is, and nobody holds the name by it.
+    // It is kept, as every entry in its place is, and gives the name to no one.
     let victim = Victim::that_knows(&alice);
     let look_up = || match block_on(victim.node.handle(Command::LookupUsername { name: "nova".into() })) {
         Ok(Answer::Name(report)) => report.holder,

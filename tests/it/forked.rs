@@ -44,7 +44,7 @@ fn copied(profile: &TestProfile, one: Command, other: Command) -> (TestProfile, 
     (first, [ours, theirs].concat())
 }
 
-/// What a fresh profile shows of a person of whom it gets this, and everything that the profile itself has now.
+/// What a fresh profile shows of a person when it gets this, and everything that the profile itself has now.
 fn seen_by_another(profile: &TestProfile, pieces: &[Piece]) -> Person {
     let other = TestProfile::new(2);
     block_on(other.node.admission().admit(pieces.to_vec())).unwrap();

@@ -176,13 +176,13 @@ fn owner(key: &str) -> &str {
     key.get(..64).unwrap_or(key)
 }
 
-/// Everybody of whom there is something, but one.
+/// Everybody in the store, but one.
 fn owners(store: &MemoryStore, but: &str) -> BTreeSet<String> {
     let keys = [Table::Facts, Table::Changes, Table::People].map(|table| store.keys(table)).concat();
     keys.iter().map(|key| owner(key)).filter(|owner| *owner != but).map(str::to_owned).collect()
 }
 
-/// All that is kept of everybody but these. What peers are known, and other settings, are nobody's.
+/// All that is kept of everybody but these. What peers are known, and other settings, belong to no identity.
 fn records(store: &MemoryStore, but: &[String]) -> Vec<(Table, Entry)> {
     let of = |table| {
         let entries = block_on(store.scan(table, "", None, usize::MAX)).unwrap();
@@ -206,7 +206,7 @@ fn every_broken_rule_is_counted_and_changes_no_data() {
     });
 }
 
-/// The victim's clock is set ahead, so that nobody has to wait.
+/// The victim's clock is set ahead, so that the test need not wait.
 #[test]
 fn peer_that_leaves_a_round_unanswered_is_given_up() {
     in_one_thread(async {
@@ -232,7 +232,7 @@ fn peer_that_never_reads_loses_its_stream() {
     });
 }
 
-/// A debug build serves bytes more slowly than their bucket fills, so the victim's clock stands still meanwhile. Nothing
+/// A debug build serves bytes more slowly than their bucket fills, so the victim's clock does not move meanwhile. Nothing
 /// else is other than on any node.
 #[test]
 fn peer_that_requests_everything_repeatedly_is_banned() {
@@ -261,7 +261,7 @@ fn flood_of_streams_delays_no_other_peer() {
 /// Set in the process that measures itself: no other test runs there.
 const ALONE: &str = "HOSTILE_ALONE";
 /// How much more the process of victim, honest peer and attacker may ever have had than before the floods. One link may
-/// hold 8 MiB of pages that nobody takes and 4 MiB of what was boasted; the rest is what allocators keep.
+/// hold 8 MiB of pages that are not taken and 4 MiB of what was boasted; the rest is what allocators keep.
 const MEMORY_GROWTH_MAX: u64 = 64 * 1024 * 1024;
 /// So often each flood comes, always from somebody new.
 const FLOODS: usize = 3;

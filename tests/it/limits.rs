@@ -57,7 +57,7 @@ fn changes_of(device: &Device, edits: &[Edit]) -> (Document, Vec<Entry>) {
     (document, entries)
 }
 
-/// What is beyond a limit is in the document, as its owner signed it, and nobody reads it.
+/// What is beyond a limit is in the document, as its owner signed it, and is not read.
 #[test]
 fn ratings_and_installs_are_read_up_to_their_limit() {
     let alice = Device::of(Network::default().topic, "alice");

@@ -276,7 +276,7 @@ fn simulate(seed: u64, nodes: usize, minutes: u64) -> Figures {
         simulation.go(number, goodbye);
         simulation.come(number);
     }
-    // Nobody comes or goes any more: in the end all see the same. With many nodes that end is far away.
+    // No one comes or goes any more: in the end all see the same. With many nodes that end is far away.
     // Those who were cut off count among the living until they are missed, so some say a longer time than the number of
     // nodes asks for.
     let settle = pace::VALID_MAX.as_millis() as u64 + 10_000;
