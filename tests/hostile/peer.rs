@@ -217,7 +217,7 @@ impl Mallory {
     }
 
     fn gossip_topic(&self) -> gossipsub::IdentTopic {
-        gossipsub::IdentTopic::new(format!("/gen/{}/changes/1", String::from(self.victim.topic)))
+        gossipsub::IdentTopic::new(format!("/gen/{}/presence/1", String::from(self.victim.topic)))
     }
 
     /// Says through identify that it is reached there.

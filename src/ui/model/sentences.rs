@@ -115,7 +115,7 @@ mod tests {
         for json in [
             serde_json::to_string(&LossReason::Withdrawn).unwrap(),
             serde_json::to_string(&ReleaseRefusal::VersionTaken).unwrap(),
-            serde_json::to_string(&Rejection::Refused).unwrap(),
+            serde_json::to_string(&Rejection::Comparison).unwrap(),
             serde_json::to_string(&malformed).unwrap(),
             serde_json::to_string(&ParametersError::Genesis).unwrap(),
             serde_json::to_string(&ParametersError::TooMuch).unwrap(),

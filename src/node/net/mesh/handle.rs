@@ -150,11 +150,6 @@ impl MeshHandle {
         self.local_peer_id
     }
 
-    /// Publishes changes to all subscribers.
-    pub fn publish(&self, bytes: Vec<u8>) {
-        self.send(Command::Publish { topic: GossipTopic::Changes, bytes, frame: None });
-    }
-
     /// Publishes to all subscribers of `topic`, and sends `frame`, which has the same content, on a chat stream to
     /// peers whose subscriptions are not known yet.
     pub fn publish_chat(&self, topic: GossipTopic, bytes: Vec<u8>, frame: Vec<u8>) {
