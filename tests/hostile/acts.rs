@@ -257,7 +257,10 @@ fn long_boast(number: u64) -> Message {
     };
     let beside = (0..BESIDE_MAX as u64).map(entry).collect();
     let openings = vec![Digest::of(&number.to_be_bytes())];
-    Message::Details { details: vec![Detail { did: stranger(number), openings, logs: Vec::new(), beside }], is_last: false }
+    Message::Details {
+        details: vec![Detail { did: stranger(number), openings, logs: Vec::new(), beside }],
+        is_last: false,
+    }
 }
 
 /// With a session beside it, so that the victim looks at every message.
