@@ -222,12 +222,14 @@ impl Peering {
             }
             MeshEvent::Linked(link) => {
                 self.mesh.rate(link.peer, self.node.reputation.score(link.peer));
-                let news = News::new();
-                self.sessions.0.borrow_mut().insert(link.peer, news.0.clone());
+                let (news, woken) = News::new();
+                let news_of_session = (Rc::downgrade(&news), woken);
+                // An earlier session with this peer ends with its news.
+                self.sessions.0.borrow_mut().insert(link.peer, news);
                 let (node, mesh, peer) = (self.node.clone(), self.mesh.clone(), link.peer);
                 let sessions = self.sessions.clone();
                 let roster_exchange = node.chat.clone().exchange_rosters(mesh.clone(), peer);
-                Some(join(serve(node, mesh, link, sessions, news), roster_exchange).map(drop).boxed_local())
+                Some(join(serve(node, mesh, link, sessions, news_of_session), roster_exchange).map(drop).boxed_local())
             }
             // Two that dialled each other at once keep one of their connections. A goodbye that is lost with the other one
             // is not repeated, and changes are compared from time to time anyway.
@@ -266,7 +268,7 @@ impl Peering {
             MeshEvent::Changed(view) => {
                 // At once: an older view must not come after a newer one.
                 let news = self.node.peers.update(&view, self.node.context.now());
-                self.sessions.0.borrow_mut().retain(|peer, _| view.peers.iter().any(|known| known.peer == *peer));
+                self.sessions.0.borrow_mut().retain(|_, news| Rc::weak_count(news) > 0);
                 Some(async move { self.apply_view_changes(news, &view).await }.boxed_local())
             }
         }

@@ -150,7 +150,7 @@ test("a name that is given up is final after the hold, and can be kept until the
   assert.equal((await apiValue(page, "whoami")).nameStatus, "confirmed");
 
   await giveUp();
-  await page.getByTestId("giving-up").getByText("final").waitFor();
+  await page.getByTestId("giving-up").getByText("is final").waitFor();
   await eventually("it is final", async () => (await apiValue(page, "whoami")).username === null, 2 * HOLD);
   await page.getByText("You hold no name at the moment").waitFor();
   assert.equal((await apiValue(page, "whoami")).lostName, null, "given up is not lost");

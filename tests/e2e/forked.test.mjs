@@ -53,7 +53,7 @@ test("the owner of a forked key is told what happened and what to do", async (t)
   await hers.goto(`${server.origin}/me`);
   await hers.getByTestId("forked").getByRole("link", { name: "forget the identity on this device" }).click();
   await hers.getByTestId("forget").click();
-  await hers.getByTestId("forget-confirm").fill("forget");
+  await hers.getByTestId("forget-confirm").fill("alice");
   await hers.getByTestId("forget-submit").click();
   await eventually("it is forgotten", async () => (await apiValue(hers, "whoami")).did === null);
   await hers.goto(`${server.origin}/settings#restore`);

@@ -95,7 +95,8 @@ test("a module is published, found, installed, and run offline", async (t) => {
 
   // The server comes back, and its witness confirms what was published meanwhile.
   await server.restart();
-  await eventually("it is confirmed", async () => (await apiValue(again.page, "getModule", "bobs-adder"))?.status === "confirmed");
+  await eventually("it is confirmed", async () =>
+    (await apiValue(again.page, "getModule", "bobs-adder"))?.versions[0]?.status === "confirmed");
   await apiValue(again.page, "install", "bobs-adder");
   assert.equal((await installed(again.page)).length, 4);
   await again.page.goto(`${server.origin}/m/bobs-adder`);

@@ -13,7 +13,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use futures::channel::mpsc;
@@ -66,7 +66,8 @@ struct Host {
     initiator: bool,
     exchange: Exchange,
     has_begun: bool,
-    news: Rc<News>,
+    /// Owned by the table of sessions: gone once a newer session with this peer took its place there.
+    news: Weak<News>,
     /// When the peer said something last.
     last_message: Timestamp,
     /// The queue to the peer, also to see why a link has ended.
@@ -106,7 +107,7 @@ pub(super) async fn serve(
     mesh: MeshHandle,
     link: Link,
     sessions: Rc<Sessions>,
-    (news, woken): (Rc<News>, mpsc::Receiver<()>),
+    (news, woken): (Weak<News>, mpsc::Receiver<()>),
 ) {
     let Link { peer, initiator, incoming, outgoing, guard } = link;
     let last_message = node.context.now();
@@ -183,7 +184,7 @@ impl Host {
                     None => return Err(SessionEnd::Gone),
                 },
                 () = say_news => {
-                    if !self.news.changed.borrow().is_empty() {
+                    if self.news.upgrade().is_some_and(|news| !news.changed.borrow().is_empty()) {
                         self.say_news().await?;
                         say_news = Delay::new(NEWS_EVERY).fuse();
                     }
@@ -203,7 +204,7 @@ impl Host {
 
     /// Says what changed here since the last time.
     async fn say_news(&mut self) -> Result<(), SessionEnd> {
-        let changed = self.news.take();
+        let changed = self.news.upgrade().map(|news| news.take()).unwrap_or_default();
         if changed.is_empty() { Ok(()) } else { self.feed(Input::Changed(changed)).await }
     }
 

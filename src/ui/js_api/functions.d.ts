@@ -13,8 +13,9 @@ export interface GenRegistry {
   whoami(): Promise<Me>;
 
   /**
-   * Claims a name after asking every registry known here. `true`: it is yours now; `false`: somebody else has it, or
-   * it was given up less than 30 days ago. Makes the identity if there is none yet.
+   * Claims a name after asking every registry known here. `true`: it is yours, or wanted until witnesses of the network
+   * have confirmed it: `whoami().nameStatus` says which. `false`: somebody else has it, or it was given up not long ago.
+   * A name that is being given up is kept. Makes the identity if there is none yet.
    */
   registerUsername(name: string, userData?: ProfileChanges): Promise<boolean>;
 

@@ -172,7 +172,7 @@ fn MeChip() -> impl IntoView {
                         <span class="me-chip-name" data-testid="me-chip">
                             {username}
                         </span>
-                        {wanted.then(|| icon(Icon::Clock))}
+                        {wanted.then(|| view! { <span class="me-chip-mark">{icon(Icon::Clock)}</span> })}
                     </a>
                 }
                     .into_any()

@@ -10,8 +10,8 @@ use crate::components::field::Submit;
 use crate::components::modal::Modal;
 use crate::components::notice::{FailureNotice, Notice, NoticeTone};
 use crate::model::own_name::{describe_claim, describe_rename, is_wanted};
+use crate::time;
 use crate::widgets::claim_form::ClaimForm;
-use crate::widgets::moment::Moment;
 use crate::widgets::name_field::{NameChoice, NameField};
 use gen_registry_api::{GivingUp, Me, NameStatus, ProfileChanges};
 
@@ -150,18 +150,18 @@ fn GivingUpNotice(name: String, ends: GivingUp) -> impl IntoView {
                     <strong>{name}</strong>
                     " is being given up. "
                     {match ends.final_at {
-                        Some(at) => view! { "It stays yours until then: final " <Moment at /> "." }.into_any(),
-                        None => "It stays yours until the witnesses of this network have seen that, and for a while after.".into_any(),
+                        Some(at) => format!("You can keep it until that is final: {}.", time::format_exact(at)),
+                        None => "You can keep it until the witnesses of this network have seen that, and for a while after.".to_owned(),
                     }}
                 </p>
-                <button
+                <div class="actions"><button
                     type="button"
                     class="button"
                     data-testid="keep-name"
                     on:click=move |_| claim_again(app_state, kept.clone())
                 >
                     "Keep it"
-                </button>
+                </button></div>
             </Notice>
         </div>
     }
