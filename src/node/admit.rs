@@ -146,6 +146,7 @@ impl Admission {
         if !batch.is_empty() {
             self.context.commit(batch, Durability::Strict).await?;
             self.registry.store_known_holders().await?;
+            self.registry.observers().iter().for_each(|observer| observer.set_changed());
             self.registry.update(changed);
         }
         Ok(is_good)

@@ -37,7 +37,6 @@ use crate::blocks;
 use crate::chat;
 use crate::history_requests::HistoryRequest;
 use crate::lookup;
-use crate::lookup::RecordValidator;
 use crate::net::kademlia::values::ValidateRecord;
 use crate::net::key::{NetPeerId, NodeKey};
 use crate::net::mesh::{
@@ -141,10 +140,8 @@ impl Peering {
         let topic = node.context.network.topic.into();
         let own = key.clone();
         // A node that can be dialled keeps records for others.
-        let validator = listening.as_ref().map(|_| {
-            let history = node.registry.read_model().registry().history().clone();
-            Arc::new(RecordValidator::new(history)) as Arc<dyn ValidateRecord>
-        });
+        let validator =
+            listening.as_ref().map(|_| Arc::new(node.lookups.validate_records()) as Arc<dyn ValidateRecord>);
         let options =
             MeshOptions { key, topic, relays, ice_servers, public_nodes, remembered_peers, listening, validator };
         let environment = node.context.environment.clone();

@@ -66,6 +66,9 @@ pub(crate) trait RegistryObserver {
 
     /// Called when another device of the person has written something.
     fn own_document_changed(&self) {}
+
+    /// Called when the witness set is another one.
+    fn set_changed(&self) {}
 }
 
 /// The service that owns the read model and the documents.

@@ -108,6 +108,7 @@ impl Node {
         registry.observe(&notices);
         registry.observe(&block_lists);
         registry.observe(&checkpoints);
+        registry.observe(&lookups);
         let modules = Modules {
             context: context.clone(),
             keys: keys.clone(),

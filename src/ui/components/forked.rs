@@ -13,7 +13,7 @@ pub fn ForkedNotice() -> impl IntoView {
             <Notice tone=NoticeTone::Bad>
                 <p>
                     <strong>"Somebody writes with the key of this device."</strong>
-                    " Its log has two different entries for one place: this profile was copied by hand, or stolen. Everybody keeps both as proof, and this device can write nothing more. Your names, modules and releases stay yours."
+                    " Its log has two different entries for one place: this profile was copied by hand, or stolen. Everybody keeps both as proof. Write nothing more on this device: it may count for nobody. Your names, modules and releases stay yours."
                 </p>
                 <p>
                     "To go on here, "
