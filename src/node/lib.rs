@@ -12,12 +12,10 @@
 //! - `decisions`, `modules::installed`, `peers`, `channel_store`, `history_requests`: state that several services read
 //! - `presence` (who is online); `reputation` (scores of peers)
 //! - `people` (questions); `profile` (the own name and description); `notices`; `block_list`; `backup`
-//! - [`blocks`] (content of modules and pictures); [`lookup`]; `witnessing` (asking witnesses, over [`receipts`]); `modules`
+//! - [`blocks`] (content of modules and pictures); `checkpoints` (documents brought up to date); [`lookup`]; `witnessing` (asking witnesses, over [`receipts`]); `modules`
 //! - `channels`, `chat` (presence and channels between peers)
 //! - [`peering`]: the sessions with peers, on top of all; [`network`]: which network it is; `networks`: those of this
 //!   browser; [`witness`]: on a server
-//!
-//! [`next`] has the running parts of the second format, which none of these uses yet.
 //!
 //! A profile's life, as a host drives it:
 //!

@@ -75,7 +75,7 @@ impl Device {
 fn give(document: &mut Document, item: &Item) {
     match &item.body {
         Body::Change(bytes) => {
-            document.insert_change(item.log, item.seq, item.id, bytes, &Capabilities::full()).expect("a change")
+            document.insert_change(item.log, item.seq, item.id, bytes, &Capabilities::full()).expect("a change");
         }
         Body::Checkpoint(checkpoint, data) => {
             document.insert_checkpoint(item.id, checkpoint.clone(), Some(data.clone()));

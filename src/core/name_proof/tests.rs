@@ -143,7 +143,7 @@ fn what_does_not_count_or_says_nothing_of_the_name_is_refused() {
     assert_eq!(refused(bare), Err(RecordError::Foreign), "no witness confirms it");
     let mut more = world.parts_of(|id| *id == rose);
     let phone = alice.device(1, 2);
-    more.entries.insert(phone.opening.id(), phone.opening.clone());
+    more.entries.insert(phone.opening.id(), phone.opening);
     assert_eq!(refused(more), Err(RecordError::Foreign), "an opening of which nothing follows");
     let mut spare = world.parts_of(|id| *id == rose);
     spare.receipts.extend(world.registry.confirmations().receipts_of(&lily).cloned());

@@ -94,7 +94,11 @@ fn poisoned_records_are_never_stored_nor_served() {
             ("another network's, here", here, foreign.clone()),
             ("another network's, under its key", key(&elsewhere, "alice_smith"), foreign),
             ("another name's", here, written(&[&mallory.opening, &mallorys], &[for_mallory])),
-            ("with another entry's receipt", here, written(&[&mallory.opening, &unconfirmed], &[receipt.clone()])),
+            (
+                "with another entry's receipt",
+                here,
+                written(&[&mallory.opening, &unconfirmed], std::slice::from_ref(&receipt)),
+            ),
             ("without a receipt", here, written(&[&alice.opening, &hers], &[])),
             ("too long", here, vec![1; RECORD_MAX_BYTES + 1]),
         ];
