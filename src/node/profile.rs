@@ -131,6 +131,7 @@ impl ProfileWriter {
             ));
         }
         settings.intents.retain(|intent| !matches!(intent, Intent::Username(_)));
+        settings.rounds.retain(|round| !matches!(round.intent, Intent::Username(_)));
         let dropped = settings.intents.len() < before;
         if dropped {
             self.keys.save_settings(settings).await?;

@@ -336,7 +336,7 @@ mod tests {
         };
         assert_eq!(
             modules(&query),
-            "/modules?tag=c%2B%2B&owner=did%3Akey%3Az1&exports=run&pure=1&q=hash%20%26%20sum&sort=rated"
+            "/modules?tag=c%2B%2B&owner=did%3Agen%3Az1&exports=run&pure=1&q=hash%20%26%20sum&sort=rated"
         );
         assert_eq!(install("crc32", "1.0.0+b"), "/m/crc32?install=1.0.0%2Bb");
     }
