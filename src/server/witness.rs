@@ -20,13 +20,15 @@ use std::{
     thread,
 };
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::keys::{KeyFileError, WITNESS_KEY, witness_text};
 use gen_registry_core::keys::{PublicKey, SecretKey};
 use gen_registry_core::network::NetworkHistory;
 use gen_registry_core::sync::asking::wire::{Answer, PROTOCOL, REQUEST_MAX_BYTES};
-use gen_registry_node::net::relay::witness::{ExchangeOutcome, Reply, WitnessEndpoint, WitnessRequest};
+use gen_registry_node::net::relay::witness::{
+    ExchangeOutcome, OUTGOING_WAITING, Reply, WitnessEndpoint, WitnessRequest,
+};
 use gen_registry_node::platform::{Environment, native::Native};
 use gen_registry_node::store::{
     Store,
@@ -77,10 +79,12 @@ pub async fn start(
     let (questions, requests) = mpsc::channel(REQUESTS_WAITING);
     let (began, beginning) = oneshot::channel();
     let (closed, ended) = oneshot::channel();
+    let outgoing = broadcast::Sender::new(OUTGOING_WAITING);
+    let to_others = outgoing.clone();
     // A store stays on its thread, and waits for the disk there.
     thread::Builder::new().name("witness".to_owned()).spawn(move || {
         match tokio::runtime::Builder::new_current_thread().enable_time().build() {
-            Ok(runtime) => runtime.block_on(live(open(data.as_deref(), key, history), began, requests)),
+            Ok(runtime) => runtime.block_on(live(open(data.as_deref(), key, history), began, requests, to_others)),
             Err(error) => drop(began.send(Err(error.into()))),
         }
         let _ = closed.send(());
@@ -88,7 +92,7 @@ pub async fn start(
     let key = beginning.await.map_err(|_| WitnessStartError::Ended)??;
     tracing::info!(witness = %witness_text(&key), "the witness is ready");
     let busy = Answer::Busy.encode();
-    let door = WitnessEndpoint { protocol: PROTOCOL, request_max_bytes: REQUEST_MAX_BYTES, busy, questions };
+    let door = WitnessEndpoint { protocol: PROTOCOL, request_max_bytes: REQUEST_MAX_BYTES, busy, questions, outgoing };
     Ok(Witness { door, ended })
 }
 
@@ -97,6 +101,7 @@ async fn live(
     opening: impl Future<Output = Result<node::Witness, WitnessStartError>>,
     began: oneshot::Sender<Result<PublicKey, WitnessStartError>>,
     mut requests: mpsc::Receiver<WitnessRequest>,
+    to_others: broadcast::Sender<Vec<u8>>,
 ) {
     let witness = match opening.await {
         Ok(witness) => witness,
@@ -126,6 +131,10 @@ async fn live(
             Answer::Busy | Answer::NotServed(_) | Answer::Noted | Answer::Named(_) => ExchangeOutcome::Other,
         };
         let _ = reply.send(Reply { bytes: answer.encode(), outcome });
+        for request in witness.take_outgoing().await {
+            // Without a relay that listens there is none to pass it on.
+            let _ = to_others.send(request.encode());
+        }
     }
 }
 

@@ -1,10 +1,15 @@
 //! Split votes: rivals for one name who reached different witnesses, and come to one holder all the same.
 
 use gen_registry_api::*;
+use gen_registry_core::keys::{PublicKey, SecretKey};
+use gen_registry_node::net::relay::limits::RelayLimits;
+use gen_registry_node::net::relay::{Relay, RelayOptions};
+use gen_registry_server::keys::fresh_key;
+use gen_registry_server::witness;
 
-use crate::support::network::through;
+use crate::support::network::{founded_by, through};
 use crate::support::node::TestNode;
-use crate::support::relay::witnessed;
+use crate::support::relay::{options, witnessed};
 use crate::support::wait::{eventually, in_one_thread};
 
 impl TestNode {
@@ -55,5 +60,40 @@ fn three_rivals_with_one_vote_each_come_to_one_holder() {
             })
             .await;
         }
+    });
+}
+
+/// The relays of two witnesses know the third one. Nobody shows it the claim, and a rival asks nobody else.
+#[test]
+fn witness_that_was_not_asked_learns_what_the_others_signed() {
+    in_one_thread(async {
+        let keys: Vec<SecretKey> = (0..3).map(|_| fresh_key()).collect();
+        let witnesses: Vec<PublicKey> = keys.iter().map(SecretKey::public).collect();
+        let network = founded_by(&witnesses, 2, 0);
+        let (mut relays, mut doors) = (Vec::new(), Vec::new());
+        for key in keys {
+            let witness = witness::start(None, key, network.history().clone()).await.unwrap();
+            let bootstrap = relays.first().map(|first: &Relay| first.view().addresses().remove(0));
+            let limits = RelayLimits { by_address: false, ..RelayLimits::default() };
+            let options = RelayOptions {
+                witness: Some(witness.door.clone()),
+                bootstrap: bootstrap.into_iter().collect(),
+                ..options(limits)
+            };
+            relays.push(Relay::start(options).await.unwrap());
+            doors.push(witness);
+        }
+        let addresses = |of: &[Relay]| of.iter().map(|relay| relay.view().addresses()[0].to_string()).collect();
+        let alice = TestNode::join(through(&network, addresses(&relays[1..]))).await;
+        alice.claim("rose").await.unwrap();
+        alice.is_confirmed().await;
+        let learned = relays[0].view();
+        eventually("the third is shown it", async || learned.counts().witness_not_served.get() >= 2).await;
+        alice.leave().await;
+        let mallory = TestNode::join(through(&network, addresses(&relays[..1]))).await;
+        eventually("the relay is connected", async || mallory.has_relay().await).await;
+        let refused = mallory.claim("rose").await.unwrap_err();
+        assert_eq!(refused.code, FailureCode::NameTaken);
+        assert!(mallory.look_up("rose").await.holder.is_some(), "the refusal shows who holds it");
     });
 }

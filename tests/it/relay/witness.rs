@@ -18,7 +18,7 @@ use gen_registry_server::keys::{KeyFileError, WITNESS_KEY};
 use gen_registry_server::witness::{self, BOOK_FILE, Witness, WitnessStartError};
 use libp2p::Multiaddr;
 use libp2p_stream::OpenStreamError;
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc};
 
 use crate::relay::ask;
 use crate::relay::program::ANY_PORT;
@@ -144,8 +144,13 @@ async fn peer_that_asks_too_often_is_delayed_alone() {
 async fn overloaded_or_ended_witness_answers_busy() {
     let (questions, mut asked) = mpsc::channel(1);
     let busy = Answer::Busy.encode();
-    let door =
-        WitnessEndpoint { protocol: PROTOCOL, request_max_bytes: REQUEST_MAX_BYTES, busy: busy.clone(), questions };
+    let door = WitnessEndpoint {
+        protocol: PROTOCOL,
+        request_max_bytes: REQUEST_MAX_BYTES,
+        busy: busy.clone(),
+        questions,
+        outgoing: broadcast::Sender::new(1),
+    };
     let with = RelayOptions { witness: Some(door), ..options(RelayLimits::default()) };
     let relay = Relay::start(with).await.unwrap();
     let (view, address) = (relay.view(), relay.view().addresses().remove(0));
