@@ -66,7 +66,7 @@ pub enum NetworkError {
     Witness(#[from] WitnessStartError),
 }
 
-/// What the server is told of its network.
+/// The options by which a server names its network.
 #[derive(Clone, Debug)]
 pub struct NetworkOptions {
     /// The network to join; `None`: that of the data folder, or a new one.
@@ -146,7 +146,7 @@ fn join(source: &NetworkSource, kept: Option<Network>, data: Option<&Path>) -> R
 }
 
 /// Founds a network whose one witness is this server. The network's file is written last: a start that was
-/// interrupted before that has served nobody, and the next one reports it.
+/// interrupted before that has served no page, and the next one reports it.
 fn found_alone(name: &str, for_tests: bool, data: Option<&Path>) -> Result<Membership, NetworkError> {
     let (witness, succession) = match data {
         Some(folder) => (witness::load_or_create_key(folder)?, SUCCESSION_KEY.load_or_create(folder)?),

@@ -98,7 +98,7 @@ test("a server with other witnesses is another network, and gives a profile none
   const { topic, witnesses } = await apiValue(page, "getNetwork");
   assert.equal(witnesses.length, 1);
 
-  // The same address with other keys: whoever took the server over, or its owner without the old data.
+  // The same address with other keys: somebody took the server over, or its owner lost the old data.
   await front.server.kill();
   front.server.relay[front.server.relay.indexOf("--data") + 1] = await temporaryFolder(t, "relay");
   await front.server.restart();

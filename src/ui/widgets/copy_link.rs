@@ -1,4 +1,4 @@
-//! Copies the address of a page with the network in it, so that whoever opens it meets the same people and names.
+//! Copies the address of a page with the network in it, so that the one who opens it meets the same people and names.
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
