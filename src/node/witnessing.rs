@@ -538,9 +538,10 @@ impl Witnessing {
             fact.log == keys.facts_log()
                 && is_witnessed(&fact.body)
                 && registry.is_kept(fact)
-                && registry.withdrawal_of(&fact.id).is_none()
                 && !Counts::counts(registry, fact)
                 && refused.get(&fact.id).is_none_or(|(_, again)| *again <= now)
+                // Walks the identity's facts, so it comes last.
+                && registry.withdrawal_of(&fact.id).is_none()
         });
         let mut wanted: Vec<(u64, EntryId)> = own.map(|fact| (fact.seq, fact.id)).collect();
         wanted.sort_unstable();
