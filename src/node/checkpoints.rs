@@ -72,8 +72,13 @@ impl Checkpoints {
             if let Err(failure) = self.registry.write_lost().await {
                 tracing::warn!(code = ?failure.code, "what another device's checkpoint left out is not written again yet");
             }
+            let mut has_completed = false;
             for (did, data) in self.missing() {
-                self.complete(did, &data).await;
+                has_completed |= self.complete(did, &data).await;
+            }
+            // One of them may be the own document, which now shows what was left out.
+            if has_completed {
+                continue;
             }
             select! {
                 _ = woken.next() => {}
@@ -88,14 +93,18 @@ impl Checkpoints {
         read_model.people().filter_map(|person| Some((person.did, person.missing.clone()?))).collect()
     }
 
-    async fn complete(&self, did: Did, data: &Artifact) {
+    /// Fetches data and reads the document again. Returns whether it is complete.
+    async fn complete(&self, did: Did, data: &Artifact) -> bool {
         if let Err(error) = self.content.fetch_data(data).await {
             tracing::debug!(%error, "the data of a checkpoint is not to be had now");
-            return;
+            return false;
         }
         if let Err(error) = self.registry.read_again(&did).await {
             tracing::warn!(%error, "a document is not completed yet");
         }
         self.context.environment.yield_now().await;
+        // What was fetched and is no data of a document is missing for ever.
+        let read_model = self.registry.read_model();
+        read_model.person(&did).is_some_and(|person| person.missing.as_ref() != Some(data))
     }
 }
