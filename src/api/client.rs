@@ -74,7 +74,19 @@ typed! {
     setup_user(name: Option<String>, changes: ProfileChanges): Command::SetupUser { name, changes } => Me -> Box<Me>;
     register_username(name: String, changes: ProfileChanges): Command::RegisterUsername { name, changes } => Me -> Box<Me>;
     rename(name: String): Command::Rename { name } => Me -> Box<Me>;
-    release_username(): Command::RelinquishUsername => Me -> Box<Me>;
+    give_up_name(name: Option<OwnName>, to: Option<String>): Command::GiveUpName { name, to } => Me -> Box<Me>;
+    finish_give_up(name: OwnName): Command::FinishGiveUp { name } => Me -> Box<Me>;
+    veto_give_up(name: OwnName): Command::VetoGiveUp { name } => Me -> Box<Me>;
+    devices(): devices(DeviceCommand::List) => Devices -> DeviceList;
+    request_device(): devices(DeviceCommand::Request) => DeviceText -> String;
+    cancel_device_request(): devices(DeviceCommand::CancelRequest) => Devices -> DeviceList;
+    add_device(request: String, capabilities: DeviceCapabilities): devices(DeviceCommand::Add { request, capabilities }) => DeviceText -> String;
+    read_device_grant(grant: String): devices(DeviceCommand::ReadGrant { grant }) => DeviceGrant -> DeviceGrant;
+    accept_device_grant(grant: String): devices(DeviceCommand::Accept { grant }) => Devices -> DeviceList;
+    revoke_device(key: String, last_good: LastGood): devices(DeviceCommand::Revoke { key, last_good }) => Devices -> DeviceList;
+    rotate_key(words: WordsForRotation, ends: Vec<DeviceEnd>): devices(DeviceCommand::Rotate { words, ends }) => Devices -> DeviceList;
+    replace_lost_words(): devices(DeviceCommand::ReplaceLostWords) => Devices -> DeviceList;
+    veto(announced: String): devices(DeviceCommand::Veto { announced }) => Devices -> DeviceList;
     update_profile(changes: ProfileChanges): Command::UpdateProfile { changes } => Me -> Box<Me>;
     lookup_username(name: String): Command::LookupUsername { name } => Name -> NameReport;
     list_usernames(prefix: String, limit: u32, cursor: Option<String>): Command::ListUsernames { prefix, limit, cursor } => People -> PeoplePage;
@@ -82,7 +94,7 @@ typed! {
     block(cid: String): Command::Block { cid } => Block -> Option<Block>;
     recovery_phrase(): Command::RecoveryPhrase => RecoveryPhrase -> String;
     confirm_recovery_phrase(words: Vec<(u32, String)>): Command::ConfirmRecoveryPhrase { words } => Me -> Box<Me>;
-    restore_from_phrase(phrase: String): Command::RestoreFromPhrase { phrase } => Me -> Box<Me>;
+    restore_from_phrase(phrase: String, unheard: bool): Command::RestoreFromPhrase { phrase, unheard } => Me -> Box<Me>;
     set_passphrase(passphrase: Option<String>): Command::SetPassphrase { passphrase } => Me -> Box<Me>;
     unlock(passphrase: String): Command::Unlock { passphrase } => Me -> Box<Me>;
     lock(): Command::Lock => Me -> Box<Me>;
@@ -141,6 +153,10 @@ typed! {
 
 fn talk(command: ChatCommand) -> Command {
     Command::Chat { command }
+}
+
+fn devices(command: DeviceCommand) -> Command {
+    Command::Devices { command }
 }
 
 fn modules(command: ModuleCommand) -> Command {

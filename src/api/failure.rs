@@ -38,6 +38,19 @@ pub enum FailureCode {
     PhraseInvalid,
     /// The recovery words were checked and are not on this device any more.
     WordsGone,
+    /// The identity's key is not on this device.
+    NoIdentityKey,
+    /// The words were replaced by others.
+    WordsReplaced,
+    /// Nobody who could be asked knows the identity.
+    IdentityNotFound,
+    /// A text for adding a device is none, or damaged, or of another network.
+    DeviceTextInvalid,
+    /// The identity has as many devices as it may, or no such device.
+    DeviceUnknown,
+    TooManyDevices,
+    /// It is announced already, or was answered already.
+    AlreadyAnswered,
     /// The device may not do this.
     NotAllowed,
     BackupDamaged,

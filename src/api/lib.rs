@@ -8,6 +8,7 @@
 mod block_list;
 mod chat;
 pub mod client;
+mod devices;
 pub mod failure;
 mod find;
 mod modules;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::failure::{Failure, FailureCode};
 pub use block_list::*;
 pub use chat::*;
+pub use devices::*;
 pub use find::*;
 pub use modules::*;
 pub use network::*;
@@ -48,8 +50,13 @@ pub enum Command {
     RegisterUsername { name: String, changes: ProfileChanges },
     /// Gives up the current name for a new one, in one change. Answer: [`Answer::Me`].
     Rename { name: String },
-    /// Gives up the current name. Answer: [`Answer::Me`].
-    RelinquishUsername,
+    /// Gives up a name of this profile, the current username if none is given; with `to` (a did or a username) for that
+    /// person only. Takes the identity key. Answer: [`Answer::Me`].
+    GiveUpName { name: Option<OwnName>, to: Option<String> },
+    /// Finishes giving up a name whose hold has passed. It is done by itself, too. Answer: [`Answer::Me`].
+    FinishGiveUp { name: OwnName },
+    /// Takes back that a name is given up, until that is final. Answer: [`Answer::Me`].
+    VetoGiveUp { name: OwnName },
     /// Answer: [`Answer::Me`].
     UpdateProfile { changes: ProfileChanges },
     /// What is known of a name. Answer: [`Answer::Name`].
@@ -66,8 +73,10 @@ pub enum Command {
     /// The words at the asked positions (0-based) as the person typed them. Right: remembered as checked.
     /// Wrong: fails with `wrongWords`. Answer: [`Answer::Me`].
     ConfirmRecoveryPhrase { words: Vec<(u32, String)> },
-    /// Makes this profile the owner of the key that the words stand for. Answer: [`Answer::Me`].
-    RestoreFromPhrase { phrase: String },
+    /// Makes this profile a device of the identity that the words stand for, with its identity key. Waits until the identity
+    /// was found at a peer, and fails with `identityNotFound` if it was not; with `unheard` it goes on without. Answer:
+    /// [`Answer::Me`].
+    RestoreFromPhrase { phrase: String, unheard: bool },
     /// Locks the stored key behind a passphrase, changes it, or (`None`) takes the lock away. Answer: [`Answer::Me`].
     SetPassphrase { passphrase: Option<String> },
     /// Opens the locked key for this session. Answer: [`Answer::Me`].
@@ -102,6 +111,8 @@ pub enum Command {
     Find { kind: NameKind, name: String },
     /// Renders the text of one of [`GUIDE_PAGES`], at most 256 KiB. Answer: [`Answer::Guide`].
     RenderGuide { page: String, text: String },
+    /// Whatever is asked of devices and keys. Each act says its answer.
+    Devices { command: DeviceCommand },
     /// Whatever is asked of modules. Each act says its answer.
     Modules { command: ModuleCommand },
     /// Whatever is asked of reputations and lists. Each act says its answer.
@@ -127,6 +138,9 @@ pub enum Answer {
     RecoveryPhrase(String),
     Backup(BackupFile),
     Imported(Imported),
+    Devices(DeviceList),
+    DeviceText(String),
+    DeviceGrant(DeviceGrant),
     Status(Status),
     Network(NetworkReport),
     Statistics(Box<Statistics>),

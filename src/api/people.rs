@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AnsweredBy, Reputation};
+use super::{AnsweredBy, NameKind, Reputation};
 
 /// This profile.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -82,6 +82,15 @@ pub struct ProfileChanges {
     pub avatar: Option<serde_bytes::ByteBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub links: Option<Vec<String>>,
+}
+
+/// A name of this profile.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct OwnName {
+    pub kind: NameKind,
+    pub name: String,
 }
 
 /// An end of a name that was announced and is not final yet.

@@ -258,6 +258,12 @@ impl Document {
         self.automerge().map(Data::of)
     }
 
+    /// When the device that wrote a change says that it was, to the second.
+    pub fn written_at(&self, entry: &EntryId) -> Option<Timestamp> {
+        let (_, change) = self.changes.values().find(|(id, _)| id == entry)?;
+        u64::try_from(change.timestamp()).ok().map(|seconds| Timestamp::from_millis(seconds.saturating_mul(1000)))
+    }
+
     /// How many changes count since the standing checkpoint.
     pub fn changes_since_checkpoint(&self) -> usize {
         self.state.as_ref().map_or(0, |state| state.applied.len())

@@ -40,6 +40,9 @@ const DID_MAX_BYTES: usize = 64;
 /// Words two people compare; 11 bits each.
 const SAFETY_WORDS: usize = 8;
 const SAFETY_WORDS_DOMAIN: &str = "gen-registry/safety-words/v2";
+/// Words by which a device is told from others.
+const KEY_WORDS: usize = 4;
+const KEY_WORDS_DOMAIN: &str = "gen-registry/key-words/v2";
 const INCEPTION_DOMAIN: &str = "gen-registry/inception/v2";
 const KEY_DOMAIN: &str = "gen-registry/key/v2";
 const IDENTITY_KEY_INFO: &[u8] = b"gen-registry/identity/v2";
@@ -106,6 +109,11 @@ impl PublicKey {
     /// The digest by which a rotation, or a change of the witness set, commits to this key before it is shown.
     pub fn digest(&self) -> Digest {
         Digest::of(&Encoder::new().text(KEY_DOMAIN).fixed(&self.0).finish())
+    }
+
+    /// Words by which a person tells this key from others: 44 bits of its hash, enough where both screens are in sight.
+    pub fn words(&self) -> Vec<&'static str> {
+        words_of(KEY_WORDS_DOMAIN, &self.0, KEY_WORDS)
     }
 
     /// True when `signature` is this key's over `bytes` in `domain` on `topic`.
@@ -230,11 +238,16 @@ impl Did {
 
     /// Words that two people can compare aloud to be sure they mean the same identity: 88 bits of its hash.
     pub fn safety_words(&self) -> Vec<&'static str> {
-        let hash = Digest::of(&Encoder::new().text(SAFETY_WORDS_DOMAIN).fixed(self.as_bytes()).finish());
-        let bit = |at: usize| usize::from(hash.as_bytes()[at / 8] >> (7 - at % 8) & 1);
-        let word = |nth: usize| (0..11).fold(0, |index, at| index << 1 | bit(nth * 11 + at));
-        (0..SAFETY_WORDS).map(|nth| Language::English.word_list()[word(nth)]).collect()
+        words_of(SAFETY_WORDS_DOMAIN, self.as_bytes(), SAFETY_WORDS)
     }
+}
+
+/// Words for comparing by eye or aloud: 11 bits of a hash each.
+fn words_of(domain: &str, bytes: &[u8; 32], count: usize) -> Vec<&'static str> {
+    let hash = Digest::of(&Encoder::new().text(domain).fixed(bytes).finish());
+    let bit = |at: usize| usize::from(hash.as_bytes()[at / 8] >> (7 - at % 8) & 1);
+    let word = |nth: usize| (0..11).fold(0, |index, at| index << 1 | bit(nth * 11 + at));
+    (0..count).map(|nth| Language::English.word_list()[word(nth)]).collect()
 }
 
 /// The bytes that are signed and hashed: domain, topic, signer and content, so that a signature serves once.

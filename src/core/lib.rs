@@ -27,6 +27,7 @@ pub mod block_list;
 pub mod book;
 pub mod canonical;
 pub mod chat;
+pub mod device_request;
 pub mod digest;
 pub mod document;
 #[cfg(test)]

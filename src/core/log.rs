@@ -145,6 +145,11 @@ impl Capabilities {
         self.bits & capability as u8 != 0
     }
 
+    /// Which modules may be published: a name, or the beginning of names with `*` behind it. Empty: none.
+    pub fn publish(&self) -> &str {
+        &self.publish
+    }
+
     /// Returns whether everything is allowed: what a veto and the change of devices take.
     pub fn are_full(&self) -> bool {
         *self == Self::full()

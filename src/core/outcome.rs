@@ -130,27 +130,7 @@ impl Fact {
 
     pub(crate) fn read(topic: &Topic, entry: &Entry, opening: &Opening, verify: Verify) -> Result<Self, NoEffect> {
         let body = Body::read(topic, entry, verify)?;
-        let capabilities = opening.capabilities();
-        let allowed = match &body {
-            Body::Claim(_) => capabilities.allow(Capability::Claim),
-            Body::Release(release) => capabilities.allow_publishing(release.module.as_str()),
-            Body::Mark(_) => capabilities.allow(Capability::Yank),
-            Body::Veto(_) => capabilities.are_full(),
-            Body::Grant(_) | Body::Revoke(_) => capabilities.allow(Capability::Grant),
-            Body::Statement(signed, _) if signed.did != opening.did() => return Err(NoEffect::OtherIdentity),
-            // Of its own claims: another device's were refused by the witnesses.
-            Body::Withdraw(withdrawal) => withdrawal.device == opening.device(),
-            Body::Statement(..)
-            | Body::Opening(_)
-            | Body::NextChanges(_)
-            | Body::Label(_)
-            | Body::LabelSet(_)
-            | Body::Attestation(_)
-            | Body::Holding(_) => true,
-        };
-        if !allowed {
-            return Err(NoEffect::NotAllowed);
-        }
+        check_allowed(opening, &body)?;
         let header = entry.header();
         Ok(Self { id: entry.id(), did: opening.did(), log: header.log, seq: header.seq, body })
     }
@@ -223,6 +203,29 @@ impl Fact {
             _ => None,
         }
     }
+}
+
+/// Checks that a device may say something, by the opening of its log.
+pub fn check_allowed(opening: &Opening, body: &Body) -> Result<(), NoEffect> {
+    let capabilities = opening.capabilities();
+    let is_allowed = match body {
+        Body::Claim(_) => capabilities.allow(Capability::Claim),
+        Body::Release(release) => capabilities.allow_publishing(release.module.as_str()),
+        Body::Mark(_) => capabilities.allow(Capability::Yank),
+        Body::Veto(_) => capabilities.are_full(),
+        Body::Grant(_) | Body::Revoke(_) => capabilities.allow(Capability::Grant),
+        Body::Statement(signed, _) if signed.did != opening.did() => return Err(NoEffect::OtherIdentity),
+        // Of its own claims: another device's were refused by the witnesses.
+        Body::Withdraw(withdrawal) => withdrawal.device == opening.device(),
+        Body::Statement(..)
+        | Body::Opening(_)
+        | Body::NextChanges(_)
+        | Body::Label(_)
+        | Body::LabelSet(_)
+        | Body::Attestation(_)
+        | Body::Holding(_) => true,
+    };
+    if is_allowed { Ok(()) } else { Err(NoEffect::NotAllowed) }
 }
 
 impl Facts {

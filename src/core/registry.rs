@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::digest::Digest;
 use crate::identity::Topic;
-use crate::keys::Did;
+use crate::keys::{Did, Inception};
 use crate::log::body::{Verify, Withdrawal};
 use crate::log::{
     Admitted, Chain, ChainRejection, End, Entry, EntryId, ForkProof, LogId, Opening, OpeningError, SignedHeader,
@@ -432,6 +432,13 @@ impl Registry {
                     _ => End::BeforeFirst,
                 };
                 chain.end_at(end);
+                // The branch of a cut may be here, from before the log was found to be forked.
+                while let Some(known) = chain.wanted().filter(|_| log.are_facts()).and_then(|id| self.headers.get(&id))
+                {
+                    if !matches!(chain.admit(known, 0), Ok(Admitted::Extended | Admitted::OnPath { .. })) {
+                        break;
+                    }
+                }
             }
         }
     }
@@ -450,6 +457,21 @@ impl Registry {
     /// The fact that counts and has a slot of this digest.
     pub fn confirmed_for(&self, slot: &Digest) -> Option<&Fact> {
         self.facts.of_slot(slot).find(|fact| Counts::counts(self, fact))
+    }
+
+    /// What began the logs of an identity's devices.
+    pub fn openings_of(&self, did: &Did) -> impl Iterator<Item = &Opening> {
+        self.authorities.get(did).into_iter().flatten().filter_map(|digest| self.openings.get(digest))
+    }
+
+    /// The first statement of an identity, if anything is known of it.
+    pub fn inception(&self, did: &Did) -> Option<&Inception> {
+        self.statements.get(did).map(Statements::inception)
+    }
+
+    /// The identities of which anything is known that changes the key of their inception.
+    pub fn identities_with_links(&self) -> impl Iterator<Item = &Did> {
+        self.statements.iter().filter(|(_, statements)| statements.have_links()).map(|(did, _)| did)
     }
 
     /// Who speaks and acts for an identity, or `None` if nothing is known of it.

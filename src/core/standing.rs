@@ -50,6 +50,8 @@ pub struct Standing {
     pub link: Link,
     /// The digests of all links up to it.
     pub links: BTreeSet<Digest>,
+    /// The links up to it as they were signed, in order: what an opening under the present key shows.
+    pub line: Vec<SignedStatement>,
     /// Two rotations that follow one link are both confirmed: more witnesses lied than the set bears.
     pub is_contested: bool,
     /// By device key: those that are in, and those that ended.
@@ -144,6 +146,11 @@ impl Statements {
         follows(&self.known_links(), self.did, signed)
     }
 
+    /// Returns whether anything was said to change the key of the inception.
+    pub fn have_links(&self) -> bool {
+        !self.links.is_empty()
+    }
+
     /// Returns whether a key was ever the identity's, as far as its links say.
     pub fn has_key(&self, key: &PublicKey) -> bool {
         self.known_links().iter().any(|link| link.key == *key)
@@ -168,6 +175,7 @@ impl Statements {
         let mut devices = self.devices_of(&link, BTreeMap::new());
         let mut is_contested = false;
         let mut links = BTreeSet::from([link.digest]);
+        let mut line = Vec::new();
         let mut keys = BTreeSet::from([link.key]);
         for _ in 0..LINKS_MAX {
             let mut next = self.links.values().filter_map(|(signed, list)| {
@@ -178,13 +186,14 @@ impl Statements {
             is_contested |= next.next().is_some();
             link = followed;
             links.insert(link.digest);
+            line.push(signed.clone());
             devices = match &signed.statement {
                 Statement::Rotate(_) => self.devices_of(&link, self.after_rotation(devices, list, &keys)),
                 _ => devices,
             };
             keys.insert(link.key);
         }
-        Standing { link, links, is_contested, devices }
+        Standing { link, links, line, is_contested, devices }
     }
 
     fn is_in_effect(&self, signed: &SignedStatement, effects: &dyn Effects) -> bool {
@@ -270,6 +279,11 @@ impl Device {
 }
 
 impl Standing {
+    /// The number of the present key: how often it was rotated.
+    pub fn key_number(&self) -> u32 {
+        self.line.iter().filter(|link| matches!(link.statement, Statement::Rotate(_))).count() as u32
+    }
+
     /// The numbers of all devices that were ever added.
     pub fn used_numbers(&self) -> impl Iterator<Item = u8> {
         self.devices.values().map(|device| device.number)

@@ -207,6 +207,8 @@ impl Admission {
                 dids.extend(registry.opening(&log).map(Opening::did));
             }
         }
+        let statements = outcome.confirmed.iter().filter_map(|entry| registry.facts().get(entry));
+        dids.extend(statements.filter(|fact| fact.statement().is_some()).map(|fact| fact.did));
         dids.extend(outcome.forked.iter().filter_map(|log| registry.opening(log).map(Opening::did)));
         dids
     }

@@ -22,7 +22,7 @@ use crate::VERSION;
 use crate::admit::Admission;
 use crate::context::Context;
 use crate::errors;
-use crate::key_state::{Keys, Secrets};
+use crate::key_state::{IdentitySecret, KeyLine, Keys, Secrets};
 use crate::key_store::{KeyStore, check_new_passphrase, seal_failed};
 use crate::registry::Registry;
 use crate::store::records::{StoredRecord, put};
@@ -198,16 +198,23 @@ impl Backups {
             return Err(damaged("an entry in it has no valid signature"));
         }
         if !is_known {
-            let number = self.registry.free_device_number(&own);
-            let environment = &*self.context.environment;
             let identity = contents.secrets.into_identity();
-            let keys = Keys::beside(environment, &topic, &opening, identity, number);
-            let keys = keys.ok_or_else(|| damaged("its key is not the identity's"))?;
-            self.keys.adopt(keys, contents.has_words).await?;
+            let keys = self.new_device_of(&opening, identity)?;
+            self.keys.adopt(keys, contents.has_words, Vec::new()).await?;
         }
         self.context.emit(&Event::MeChanged);
         let new_changes = self.count_of(&own).saturating_sub(before);
         Ok(ImportedBackup { new_changes, exported_at: contents.exported_at })
+    }
+
+    /// Adds a new device key to the identity of a backup, as far as its keys allow it.
+    fn new_device_of(&self, opening: &Opening, identity: IdentitySecret) -> Result<Keys, Failure> {
+        let (did, topic) = (opening.did(), self.context.network.topic);
+        let shown = KeyLine { inception: *opening.inception(), links: opening.links().to_vec() };
+        let line = self.registry.key_line(&did).unwrap_or(shown);
+        let number = self.registry.free_device_number(&did).ok_or_else(errors::too_many_devices)?;
+        let keys = Keys::join(&*self.context.environment, &topic, &line, identity, number);
+        keys.ok_or_else(|| damaged("its key is not the identity's, or not its present one"))
     }
 
     /// How many entries of an identity are here.

@@ -156,7 +156,7 @@ impl BlockLists {
         let own = keys.did();
         let is_known = self.registry.read_model().person(&own).is_some();
         // A device without the identity key has no list key yet.
-        let Some(identity_key) = keys.identity_key().filter(|_| is_known) else { return Ok(()) };
+        let Some(identity_key) = self.registry.identity_key(&keys).filter(|_| is_known) else { return Ok(()) };
         self.due.set(false);
         let key = ListKey::of(&identity_key.list_key(0));
         let Some(data) = self.registry.data_of(&own).await? else { return Ok(()) };
@@ -216,7 +216,7 @@ impl BlockLists {
         };
         let mut rows: Vec<BlockListRow> = lists.entries().map(row).collect();
         rows.sort_by_key(|row| std::cmp::Reverse(row.at));
-        BlockListReport { rows, shared: self.keys.keys().is_ok_and(|keys| keys.identity_key().is_some()) }
+        BlockListReport { rows, shared: self.keys.keys().is_ok_and(|keys| self.registry.identity_key(&keys).is_some()) }
     }
 }
 

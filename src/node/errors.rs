@@ -104,6 +104,22 @@ pub(super) fn not_allowed() -> Failure {
     )
 }
 
+pub(super) fn no_identity_key() -> Failure {
+    Failure::new(
+        FailureCode::NoIdentityKey,
+        "This device does not have the identity's key, which alone may do this.",
+        "Enter the recovery words here (Settings, Devices and keys), or do it on a device that has the key.",
+    )
+}
+
+pub(super) fn too_many_devices() -> Failure {
+    Failure::new(
+        FailureCode::TooManyDevices,
+        "This identity has had as many devices as one key may add.",
+        "Replace the identity key: that makes room.",
+    )
+}
+
 pub(super) fn no_identity() -> Failure {
     Failure::new(
         FailureCode::NoIdentity,

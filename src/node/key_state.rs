@@ -12,10 +12,11 @@ use crate::platform::Environment;
 use crate::store::records::put;
 use crate::store::{Table, Write};
 use gen_registry_api::*;
+use gen_registry_core::device_request::DeviceRequest;
 use gen_registry_core::identity::Topic;
-use gen_registry_core::keys::{Did, Inception, Master, SecretKey};
+use gen_registry_core::keys::{Did, Inception, Master, PublicKey, SecretKey};
 use gen_registry_core::log::{Capabilities, LogId, Opening};
-use gen_registry_core::sealing::{Cost, NONCE_BYTES, SALT_BYTES};
+use gen_registry_core::sealing::{self, Cost, NONCE_BYTES, SALT_BYTES, SealError, StretchedKey};
 use gen_registry_core::statement::{DeviceAdd, SignedStatement, Statement};
 
 /// The key of [`Table::Keys`] under which the keys are stored.
@@ -25,8 +26,8 @@ pub(crate) const RECORD: &str = "identity";
 pub(crate) enum KeyState {
     /// There are none.
     Empty,
-    /// They can sign; `sealed` is their stored form under a passphrase, if it has one.
-    Open { keys: Box<Keys>, sealed: Option<SealedKeys> },
+    /// They can sign; `lock` is what they are stored under, if they have a passphrase.
+    Open { keys: Box<Keys>, lock: Option<PassphraseLock> },
     /// Only their sealed form is known.
     Locked { opening: Box<Opening>, sealed: SealedKeys },
 }
@@ -41,14 +42,13 @@ pub(crate) struct Keys {
 }
 
 /// What a profile has of the identity's keys.
-#[derive(Clone)]
-pub(crate) enum IdentitySecret {
-    /// The 32 bytes behind the words: they were not checked yet.
-    Words(Zeroizing<[u8; 32]>),
-    /// The identity key of this number.
-    Key { number: u32, key: SecretKey },
-    /// Nothing: the device acts within its capabilities only.
-    None,
+#[derive(Clone, Default)]
+pub(crate) struct IdentitySecret {
+    /// Identity keys by number: the present one, and the next one while a rotation to it is not confirmed. None on a device
+    /// that acts within its capabilities only.
+    pub(crate) keys: Vec<(u32, SecretKey)>,
+    /// The 32 bytes behind the words, until the person has shown to have them.
+    pub(crate) words: Option<Zeroizing<[u8; 32]>>,
 }
 
 /// The stored form of the keys.
@@ -73,10 +73,9 @@ pub(crate) struct Secrets {
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-enum StoredIdentity {
-    Words(Zeroizing<[u8; 32]>),
-    Key { number: u32, seed: Zeroizing<[u8; 32]> },
-    None,
+struct StoredIdentity {
+    keys: Vec<(u32, Zeroizing<[u8; 32]>)>,
+    words: Option<Zeroizing<[u8; 32]>>,
 }
 
 /// Keys sealed under a passphrase, with what is needed to derive the sealing key again.
@@ -89,6 +88,17 @@ pub(crate) struct SealedKeys {
     pub(crate) sealed: Vec<u8>,
 }
 
+/// A passphrase as a session has it: what it was stretched to, and how.
+#[derive(Clone)]
+pub(crate) struct PassphraseLock {
+    pub(crate) cost: Cost,
+    pub(crate) salt: [u8; SALT_BYTES],
+    pub(crate) key: StretchedKey,
+}
+
+/// Authenticated with every sealed key, so that no other sealed secret can be put in its place.
+const SEAL_CONTEXT: &[u8] = b"gen-registry/stored-keys/v2";
+
 /// Why a stored record gives no keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum KeyRecordError {
@@ -98,56 +108,37 @@ pub(crate) enum KeyRecordError {
     OtherDevice,
 }
 
+/// The keys of an identity up to the present one, as an opening shows them.
+pub(crate) struct KeyLine {
+    pub(crate) inception: Inception,
+    pub(crate) links: Vec<SignedStatement>,
+}
+
 impl Keys {
     /// Makes a new identity with this device as its only one.
     pub(crate) fn make(environment: &dyn Environment, topic: &Topic) -> Self {
         let mut entropy = Zeroizing::new([0; 32]);
         environment.random(entropy.as_mut_slice());
-        Self::add_device(environment, topic, &Master::from_entropy(*entropy), 0)
+        let master = Master::from_entropy(*entropy);
+        let line = KeyLine { inception: master.inception(), links: Vec::new() };
+        let identity = IdentitySecret { keys: vec![(0, master.identity_key(0))], words: Some(master.entropy()) };
+        Self::join(environment, topic, &line, identity, 0).expect("the inception is to this key")
     }
 
-    /// Makes a device of the identity of these words. `number` is one that no other device of it has.
-    pub(crate) fn add_device(environment: &dyn Environment, topic: &Topic, master: &Master, number: u8) -> Self {
-        let identity = IdentitySecret::Words(master.entropy());
-        Self::join(environment, topic, (master.inception(), Vec::new()), master.identity_key(0), identity, number)
-    }
-
-    /// Makes another device of the identity whose device wrote an opening, or `None` if `identity` has no key of it.
-    pub(crate) fn beside(
+    /// Adds a new device key to an identity, signed by the identity key at the end of a line. `number` is one that no other
+    /// device of it has. Returns `None` if that key is not among the secrets.
+    pub(crate) fn join(
         environment: &dyn Environment,
         topic: &Topic,
-        opening: &Opening,
+        line: &KeyLine,
         identity: IdentitySecret,
         number: u8,
     ) -> Option<Self> {
-        let keys = Self { device: SecretKey::from_seed(&[0; 32]), opening: opening.clone(), identity };
-        let key = keys.identity_key().filter(|key| key.public() == opening.link(topic).key)?;
-        let line = (*opening.inception(), opening.links().to_vec());
-        Some(Self::join(environment, topic, line, key, keys.identity, number))
-    }
-
-    /// Adds a new device key to the identity of this inception and these links, signed with its key.
-    fn join(
-        environment: &dyn Environment,
-        topic: &Topic,
-        (inception, links): (Inception, Vec<SignedStatement>),
-        key: SecretKey,
-        identity: IdentitySecret,
-        number: u8,
-    ) -> Self {
-        let mut seed = Zeroizing::new([0; 32]);
-        environment.random(seed.as_mut_slice());
-        let device = SecretKey::from_seed(&seed);
-        let addition = DeviceAdd {
-            number,
-            device: device.public(),
-            sealing_key: device.sealing_key(),
-            capabilities: Capabilities::full(),
-            sealed_list_key: Vec::new(),
-        };
-        let addition = SignedStatement::sign(topic, inception.did(topic), &key, Statement::DeviceAdd(addition));
-        let opening = Opening::new(topic, inception, links, addition).expect("it is put together by the rules");
-        Self { device, opening, identity }
+        let device = new_device(environment);
+        let request = DeviceRequest { device: device.public(), sealing_key: device.sealing_key() };
+        let key = identity.keys.iter().map(|(_, key)| key);
+        let opening = key.rev().find_map(|key| add_device(topic, line, key, &request, Capabilities::full(), number))?;
+        Some(Self { device, opening, identity })
     }
 
     pub(crate) fn did(&self) -> Did {
@@ -159,45 +150,26 @@ impl Keys {
         self.opening.log()
     }
 
-    /// The identity key, if it is here.
-    pub(crate) fn identity_key(&self) -> Option<SecretKey> {
-        match &self.identity {
-            IdentitySecret::Words(entropy) => Some(Master::from_entropy(**entropy).identity_key(self.key_number())),
-            IdentitySecret::Key { key, .. } => Some(key.clone()),
-            IdentitySecret::None => None,
-        }
-    }
-
-    /// The number of the identity key under which the device was added.
-    fn key_number(&self) -> u32 {
-        let rotations = self.opening.links().iter().filter(|link| matches!(link.statement, Statement::Rotate(_)));
-        rotations.count() as u32
+    /// The secret of an identity key, if it is here.
+    pub(crate) fn secret_of(&self, key: &PublicKey) -> Option<&SecretKey> {
+        self.identity.keys.iter().map(|(_, secret)| secret).find(|secret| secret.public() == *key)
     }
 
     /// The recovery words, as long as they are here.
     pub(crate) fn words(&self) -> Option<Zeroizing<String>> {
-        match &self.identity {
-            IdentitySecret::Words(entropy) => Some(Master::from_entropy(**entropy).words()),
-            IdentitySecret::Key { .. } | IdentitySecret::None => None,
-        }
+        self.identity.words.as_ref().map(|entropy| Master::from_entropy(**entropy).words())
     }
 
-    /// The same without the words: the present identity key stays.
+    /// The same without the words: the identity keys stay.
     pub(crate) fn without_words(&self) -> Self {
-        let identity = match (&self.identity, self.identity_key()) {
-            (IdentitySecret::Words(_), Some(key)) => IdentitySecret::Key { number: self.key_number(), key },
-            (other, _) => other.clone(),
-        };
+        let identity = IdentitySecret { words: None, ..self.identity.clone() };
         Self { identity, ..self.clone() }
     }
 
     /// The secrets as they are stored or sealed.
     pub(crate) fn secrets(&self) -> Secrets {
-        let identity = match &self.identity {
-            IdentitySecret::Words(entropy) => StoredIdentity::Words(entropy.clone()),
-            IdentitySecret::Key { number, key } => StoredIdentity::Key { number: *number, seed: key.seed() },
-            IdentitySecret::None => StoredIdentity::None,
-        };
+        let keys = self.identity.keys.iter().map(|(number, key)| (*number, key.seed())).collect();
+        let identity = StoredIdentity { keys, words: self.identity.words.clone() };
         Secrets { device: self.device.seed(), identity }
     }
 
@@ -216,14 +188,48 @@ impl Keys {
     }
 }
 
+/// Draws a new device key.
+pub(crate) fn new_device(environment: &dyn Environment) -> SecretKey {
+    let mut seed = Zeroizing::new([0; 32]);
+    environment.random(seed.as_mut_slice());
+    SecretKey::from_seed(&seed)
+}
+
+impl KeyLine {
+    /// Returns the opening that ends with an addition under the last key of the line, or `None` if it is by another key.
+    pub(crate) fn opening_of(&self, topic: &Topic, addition: SignedStatement) -> Option<Opening> {
+        // New words at the end change no key, and an addition has one opening.
+        let last = self.links.iter().rposition(|link| matches!(link.statement, Statement::Rotate(_)));
+        let links = self.links[..last.map_or(0, |last| last + 1)].to_vec();
+        Opening::new(topic, self.inception, links, addition).ok()
+    }
+}
+
+/// Returns the opening of a device that an identity key adds, or `None` if that key is not at the end of the line.
+pub(crate) fn add_device(
+    topic: &Topic,
+    line: &KeyLine,
+    key: &SecretKey,
+    request: &DeviceRequest,
+    capabilities: Capabilities,
+    number: u8,
+) -> Option<Opening> {
+    let addition = DeviceAdd {
+        number,
+        device: request.device,
+        sealing_key: request.sealing_key,
+        capabilities,
+        sealed_list_key: Vec::new(),
+    };
+    let did = line.inception.did(topic);
+    line.opening_of(topic, SignedStatement::sign(topic, did, key, Statement::DeviceAdd(addition)))
+}
+
 impl Secrets {
     /// What there is of the identity's keys.
     pub(crate) fn into_identity(self) -> IdentitySecret {
-        match self.identity {
-            StoredIdentity::Words(entropy) => IdentitySecret::Words(entropy),
-            StoredIdentity::Key { number, seed } => IdentitySecret::Key { number, key: SecretKey::from_seed(&seed) },
-            StoredIdentity::None => IdentitySecret::None,
-        }
+        let keys = self.identity.keys.iter().map(|(number, seed)| (*number, SecretKey::from_seed(seed))).collect();
+        IdentitySecret { keys, words: self.identity.words }
     }
 }
 
@@ -233,7 +239,7 @@ impl KeyState {
         let opening = Opening::decode(topic, &record.opening).map_err(|_| KeyRecordError::Opening)?;
         Ok(match record.secrets {
             StoredSecrets::Plain(secrets) => {
-                Self::Open { keys: Box::new(Keys::from_secrets(opening, secrets)?), sealed: None }
+                Self::Open { keys: Box::new(Keys::from_secrets(opening, secrets)?), lock: None }
             }
             StoredSecrets::Sealed(sealed) => Self::Locked { opening: Box::new(opening), sealed },
         })
@@ -256,8 +262,8 @@ impl KeyState {
     /// Returns how the keys are protected.
     pub(crate) fn protection(&self) -> Protection {
         match self {
-            Self::Empty | Self::Open { sealed: None, .. } => Protection::None,
-            Self::Open { sealed: Some(_), .. } => Protection::Unlocked,
+            Self::Empty | Self::Open { lock: None, .. } => Protection::None,
+            Self::Open { lock: Some(_), .. } => Protection::Unlocked,
             Self::Locked { .. } => Protection::Locked,
         }
     }
@@ -272,10 +278,26 @@ impl KeyState {
     }
 }
 
-/// Returns the write that stores keys.
-pub(crate) fn keys_write(keys: &Keys, sealed: Option<&SealedKeys>) -> Write {
-    let secrets = match sealed {
-        Some(sealed) => StoredSecrets::Sealed(sealed.clone()),
+impl PassphraseLock {
+    /// The stored form of secrets under this passphrase.
+    pub(crate) fn seal(&self, environment: &dyn Environment, secrets: &Secrets) -> SealedKeys {
+        let mut nonce = [0; NONCE_BYTES];
+        environment.random(&mut nonce);
+        let plain = cbor4ii::serde::to_vec(Vec::new(), secrets).expect("plain data can be written");
+        let sealed = sealing::seal(&self.key, &nonce, SEAL_CONTEXT, &Zeroizing::new(plain));
+        SealedKeys { cost: self.cost, salt: self.salt, nonce, sealed }
+    }
+
+    /// Opens the stored form. Fails if the passphrase is another one.
+    pub(crate) fn open(&self, sealed: &SealedKeys) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        sealing::open(&self.key, &sealed.nonce, SEAL_CONTEXT, &sealed.sealed)
+    }
+}
+
+/// Returns the write that stores keys, sealed if there is a passphrase.
+pub(crate) fn keys_write(environment: &dyn Environment, keys: &Keys, lock: Option<&PassphraseLock>) -> Write {
+    let secrets = match lock {
+        Some(lock) => StoredSecrets::Sealed(lock.seal(environment, &keys.secrets())),
         None => StoredSecrets::Plain(keys.secrets()),
     };
     put(Table::Keys, RECORD, &KeyRecord { opening: keys.opening.encode(), secrets })

@@ -24,18 +24,16 @@ use serde_bytes::ByteBuf;
 use crate::RequestId;
 use crate::context::Context;
 use crate::errors;
-use crate::key_state::{KeyState, Keys, RECORD, SealedKeys, Secrets, keys_write};
+use crate::key_state::{KeyState, Keys, PassphraseLock, RECORD, Secrets, keys_write};
 use crate::store::records::put;
-use crate::store::{Durability, Table, Write};
+use crate::store::{Batch, Durability, Table, Write};
 use gen_registry_api::*;
 use gen_registry_core::identity::{PhraseError, RECOVERY_WORDS};
 use gen_registry_core::jobs::{Job, JobOutput};
 use gen_registry_core::keys::Did;
 use gen_registry_core::log::{EntryId, LogId, Opening};
 use gen_registry_core::name::{ModuleName, Username};
-use gen_registry_core::sealing::{
-    self, COST, NONCE_BYTES, PASSPHRASE_MIN_CHARS, SALT_BYTES, SealError, StretchJob, StretchedKey,
-};
+use gen_registry_core::sealing::{self, COST, PASSPHRASE_MIN_CHARS, SALT_BYTES, SealError, StretchJob, StretchedKey};
 use gen_registry_core::sync::asking::Split;
 use gen_registry_core::time::Timestamp;
 
@@ -44,8 +42,6 @@ pub(super) const SETTINGS_RECORD: &str = "state";
 /// Ids of commands that were carried out, stored so that a command that is sent again after a change of writer is not
 /// carried out twice.
 const REMEMBERED_REQUESTS: usize = 64;
-/// Authenticated with every sealed key, so that no other sealed secret can be put in its place.
-const SEAL_CONTEXT: &[u8] = b"gen-registry/stored-keys/v2";
 
 /// What a profile stores besides its document.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -161,6 +157,11 @@ impl KeyStore {
         self.key_state.borrow().identity()
     }
 
+    /// Returns what began, or is to begin, the log of this profile's device, or `None` before the first write.
+    pub(super) fn opening(&self) -> Option<Opening> {
+        self.key_state.borrow().opening().cloned()
+    }
+
     /// Returns the facts log of this profile's device, or `None` before the first write.
     pub(super) fn device_log(&self) -> Option<LogId> {
         self.key_state.borrow().opening().map(Opening::log)
@@ -220,7 +221,26 @@ impl KeyStore {
 
     /// Takes over new keys that are stored already.
     pub(super) fn open(&self, keys: Keys) {
-        *self.key_state.borrow_mut() = KeyState::Open { keys: Box::new(keys), sealed: None };
+        *self.key_state.borrow_mut() = KeyState::Open { keys: Box::new(keys), lock: None };
+    }
+
+    /// The passphrase of this session, if the keys have one.
+    fn passphrase_lock(&self) -> Option<PassphraseLock> {
+        match &*self.key_state.borrow() {
+            KeyState::Open { lock, .. } => lock.clone(),
+            KeyState::Empty | KeyState::Locked { .. } => None,
+        }
+    }
+
+    /// Returns the write that stores keys in the place of those of this session, sealed as these are.
+    pub(super) fn write_of(&self, keys: &Keys) -> Write {
+        keys_write(&*self.context.environment, keys, self.passphrase_lock().as_ref())
+    }
+
+    /// Takes over keys, stored already, in the place of those of this session.
+    pub(super) fn replace(&self, keys: Keys) {
+        let lock = self.passphrase_lock();
+        *self.key_state.borrow_mut() = KeyState::Open { keys: Box::new(keys), lock };
     }
 
     /// Derives a key from a passphrase in a worker, or here if the platform has none. Takes about a second by design.
@@ -264,14 +284,9 @@ impl KeyStore {
         }
         let settings = Settings { phrase_checked: true, ..Rc::unwrap_or_clone(self.settings()) };
         let keys = keys.without_words();
-        // Sealed keys keep the words until the passphrase is typed again; then they are sealed anew without.
-        let sealed = match &*self.key_state.borrow() {
-            KeyState::Open { sealed, .. } => sealed.clone(),
-            KeyState::Empty | KeyState::Locked { .. } => None,
-        };
-        let batch = vec![keys_write(&keys, sealed.as_ref()), settings.write()];
+        let batch = vec![self.write_of(&keys), settings.write()];
         self.context.commit(batch, Durability::Strict).await?;
-        *self.key_state.borrow_mut() = KeyState::Open { keys: Box::new(keys), sealed };
+        self.replace(keys);
         self.set_settings(settings);
         self.context.emit(&Event::MeChanged);
         Ok(())
@@ -289,14 +304,13 @@ impl KeyStore {
         }
     }
 
-    /// Makes these keys the profile's. `has_words`: the person has shown to have the words, so they are not kept here.
-    pub(super) async fn adopt(&self, keys: Keys, has_words: bool) -> Result<(), Failure> {
-        if self.identity() == Some(keys.did()) {
-            return Ok(());
-        }
+    /// Makes these keys the profile's, where it has none. `has_words`: the person has shown to have the words, so they are
+    /// not kept here. `more` is stored with them.
+    pub(super) async fn adopt(&self, keys: Keys, has_words: bool, more: Batch) -> Result<(), Failure> {
         let keys = if has_words { keys.without_words() } else { keys };
         let settings = Settings { phrase_checked: has_words, ..Settings::default() };
-        let batch = vec![keys_write(&keys, None), settings.write()];
+        let mut batch = vec![self.write_of(&keys), settings.write()];
+        batch.extend(more);
         self.context.commit(batch, Durability::Strict).await?;
         self.open(keys);
         self.set_settings(settings);
@@ -304,25 +318,31 @@ impl KeyStore {
         Ok(())
     }
 
+    /// Stores other keys of the same identity, sealed as the present ones are, and uses them from then on.
+    pub(super) async fn change(&self, keys: Keys) -> Result<(), Failure> {
+        self.context.commit(vec![self.write_of(&keys)], Durability::Strict).await?;
+        self.replace(keys);
+        self.context.emit(&Event::MeChanged);
+        Ok(())
+    }
+
     /// Seals the keys under a passphrase, or stores them without one (`None`).
     pub(super) async fn set_passphrase(&self, passphrase: Option<String>) -> Result<(), Failure> {
         let keys = self.keys()?;
-        let sealed = match passphrase {
+        let lock = match passphrase {
             None => None,
             Some(passphrase) => {
                 check_new_passphrase(&passphrase)?;
-                let (mut salt, mut nonce) = ([0; SALT_BYTES], [0; NONCE_BYTES]);
+                let mut salt = [0; SALT_BYTES];
                 self.context.environment.random(&mut salt);
-                self.context.environment.random(&mut nonce);
                 let job = StretchJob { passphrase: passphrase.into(), salt, cost: COST };
                 let key = self.stretch(job).await.map_err(seal_failed)?;
-                let sealed = sealing::seal(&key, &nonce, SEAL_CONTEXT, &secret_bytes(&keys.secrets()));
-                Some(SealedKeys { cost: COST, salt, nonce, sealed })
+                Some(PassphraseLock { cost: COST, salt, key })
             }
         };
-        let batch = vec![keys_write(&keys, sealed.as_ref())];
+        let batch = vec![keys_write(&*self.context.environment, &keys, lock.as_ref())];
         self.context.commit(batch, Durability::Strict).await?;
-        *self.key_state.borrow_mut() = KeyState::Open { keys: Box::new(keys), sealed };
+        *self.key_state.borrow_mut() = KeyState::Open { keys: Box::new(keys), lock };
         self.context.emit(&Event::MeChanged);
         Ok(())
     }
@@ -335,20 +355,12 @@ impl KeyStore {
             KeyState::Locked { opening, sealed } => ((**opening).clone(), sealed.clone()),
         };
         let job = StretchJob { passphrase: passphrase.into(), salt: sealed.salt, cost: sealed.cost };
-        let stretched = self.stretch(job).await.map_err(seal_failed)?;
-        let secrets = sealing::open(&stretched, &sealed.nonce, SEAL_CONTEXT, &sealed.sealed).map_err(seal_failed)?;
+        let key = self.stretch(job).await.map_err(seal_failed)?;
+        let lock = PassphraseLock { cost: sealed.cost, salt: sealed.salt, key };
+        let secrets = lock.open(&sealed).map_err(seal_failed)?;
         let secrets: Secrets = cbor4ii::serde::from_slice(&secrets).map_err(|_| errors::internal())?;
-        let mut keys = Keys::from_secrets(opening, secrets).map_err(|_| errors::internal())?;
-        let mut sealed = sealed;
-        if self.settings().phrase_checked && keys.words().is_some() {
-            keys = keys.without_words();
-            let mut nonce = [0; NONCE_BYTES];
-            self.context.environment.random(&mut nonce);
-            let bytes = sealing::seal(&stretched, &nonce, SEAL_CONTEXT, &secret_bytes(&keys.secrets()));
-            sealed = SealedKeys { nonce, sealed: bytes, ..sealed };
-            self.context.commit(vec![keys_write(&keys, Some(&sealed))], Durability::Strict).await?;
-        }
-        *self.key_state.borrow_mut() = KeyState::Open { keys: Box::new(keys), sealed: Some(sealed) };
+        let keys = Keys::from_secrets(opening, secrets).map_err(|_| errors::internal())?;
+        *self.key_state.borrow_mut() = KeyState::Open { keys: Box::new(keys), lock: Some(lock) };
         self.context.emit(&Event::MeChanged);
         Ok(())
     }
@@ -357,7 +369,8 @@ impl KeyStore {
     pub(super) fn lock(&self) {
         let open = self.key_state.replace(KeyState::Empty);
         *self.key_state.borrow_mut() = match open {
-            KeyState::Open { keys, sealed: Some(sealed) } => {
+            KeyState::Open { keys, lock: Some(lock) } => {
+                let sealed = lock.seal(&*self.context.environment, &keys.secrets());
                 KeyState::Locked { opening: Box::new(keys.opening), sealed }
             }
             other => other,
@@ -386,11 +399,6 @@ impl KeyStore {
         self.context.emit(&Event::PeopleChanged { dids: vec![own.to_string()] });
         Ok(())
     }
-}
-
-/// The secrets as they are sealed.
-fn secret_bytes(secrets: &Secrets) -> zeroize::Zeroizing<Vec<u8>> {
-    zeroize::Zeroizing::new(cbor4ii::serde::to_vec(Vec::new(), secrets).expect("plain data can be written"))
 }
 
 /// Words an error of sealing.

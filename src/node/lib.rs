@@ -11,7 +11,8 @@
 //! - `registry` (read model, documents, writing: `write`); [`admit`] (what peers bring)
 //! - `decisions`, `modules::installed`, `peers`, `channel_store`, `history_requests`: state that several services read
 //! - `presence` (who is online); `reputation` (scores of peers)
-//! - `people` (questions); `profile` (the own name and description); `notices`; `block_list`; `backup`
+//! - `people` (questions); `profile` (the own name and description); `devices` (devices and keys); `notices`; `block_list`;
+//!   `backup`
 //! - [`blocks`] (content of modules and pictures); `checkpoints` (documents brought up to date); [`lookup`]; `witnessing` (asking witnesses, over [`receipts`]); `modules`
 //! - `channels`, `chat` (presence and channels between peers)
 //! - [`peering`]: the sessions with peers, on top of all; [`network`]: which network it is; `networks`: those of this
@@ -40,6 +41,7 @@ mod chat;
 mod checkpoints;
 mod context;
 mod decisions;
+mod devices;
 mod documents;
 mod entries;
 mod errors;
@@ -83,6 +85,7 @@ use crate::blocks::ContentStore;
 use crate::chat::Chat;
 use crate::checkpoints::Checkpoints;
 use crate::context::Context;
+use crate::devices::Devices;
 use crate::key_state::KeyState;
 use crate::key_store::KeyStore;
 use crate::lookup::Lookups;
@@ -130,6 +133,7 @@ pub struct Node {
     reputation: Rc<ReputationTracker>,
     people: Rc<People>,
     profile: ProfileWriter,
+    devices: Devices,
     notices: Rc<Notices>,
     block_lists: Rc<BlockLists>,
     backups: Backups,
@@ -227,6 +231,11 @@ impl Node {
             Command::RecoveryPhrase => Ok(Answer::RecoveryPhrase(self.keys.recovery_phrase()?)),
             Command::ExportBackup { passphrase } => self.backups.export_backup(passphrase).await.map(Answer::Backup),
             Command::RenderGuide { page, text } => Ok(Answer::Guide(guide::render(&self.context, page, text).await?)),
+            Command::RestoreFromPhrase { phrase, unheard } => {
+                self.devices.restore(&phrase, unheard).await?;
+                Ok(self.me())
+            }
+            Command::Devices { command } => self.devices.handle(id, command).await,
             Command::Modules { command } => self.modules.handle(id, command).await,
             Command::BlockList { command } => self.block_lists.handle(command).await,
             Command::Notices { command } => self.notices.handle(command).await,
@@ -260,10 +269,16 @@ impl Node {
             Command::SetupUser { name, changes } => self.profile.set_up(id, name, changes).await?,
             Command::RegisterUsername { name, changes } => self.profile.register(id, &name, changes).await?,
             Command::Rename { name } => self.profile.rename(id, &name).await?,
-            Command::RelinquishUsername => self.profile.release(id).await?,
+            Command::GiveUpName { name, to } => {
+                self.profile.give_up(id, name.map(|name| (name.kind, name.name)), to).await?;
+            }
+            Command::FinishGiveUp { name } => self.profile.finish_give_up(id, name.kind, &name.name).await?,
+            Command::VetoGiveUp { name } => {
+                let announced = self.profile.announced_end(name.kind, &name.name)?;
+                self.devices.veto(id, announced).await?;
+            }
             Command::UpdateProfile { changes } => self.profile.update_profile(id, changes).await?,
             Command::ConfirmRecoveryPhrase { words } => self.keys.confirm_phrase(&words).await?,
-            Command::RestoreFromPhrase { phrase } => self.profile.restore_from_phrase(&phrase).await?,
             Command::SetPassphrase { passphrase } => self.keys.set_passphrase(passphrase).await?,
             Command::Unlock { passphrase } => self.keys.unlock(passphrase).await?,
             Command::Lock => self.keys.lock(),

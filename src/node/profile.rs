@@ -11,19 +11,21 @@ use crate::RequestId;
 use crate::context::Context;
 use crate::errors;
 use crate::key_state::Keys;
-use crate::key_store::{Intent, KeyStore, RefusedName, phrase_invalid};
+use crate::key_store::{Intent, KeyStore, RefusedName};
 use crate::people::answers::open_give_up;
 use crate::registry::{Draft, Registry};
 use gen_registry_api::*;
 use gen_registry_core::digest::block_cid;
 use gen_registry_core::document::{self, Edit};
-use gen_registry_core::keys::{Did, Master};
+use gen_registry_core::keys::Did;
 use gen_registry_core::limits::*;
 use gen_registry_core::log::{Body, EntryId};
-use gen_registry_core::name::{ClaimedName, Username, parse_input};
+use gen_registry_core::name::{ClaimedName, ModuleName, Username, parse_input};
+use gen_registry_core::outcome::NameKey;
 use gen_registry_core::picture;
 use gen_registry_core::read_model::Availability;
 use gen_registry_core::statement::{DeviceList, Finish, GiveUp, SignedStatement, Statement};
+use gen_registry_core::time::Timestamp;
 
 /// The service for these commands.
 pub(crate) struct ProfileWriter {
@@ -83,16 +85,27 @@ impl ProfileWriter {
         self.registry.write(id, keys, draft).await.map(drop)
     }
 
-    /// Gives up the present name: at once where there are no witnesses; else it is announced, and finished once the hold has
-    /// passed. A name that is only wanted is not wanted any more.
-    pub(super) async fn release(&self, id: Option<RequestId>) -> Result<(), Failure> {
+    /// Gives up a name, the present username if none is given, for anybody or for one identity: at once where there are no
+    /// witnesses; else it is announced, and finished once the hold has passed. A name that is only wanted is not wanted any
+    /// more.
+    pub(super) async fn give_up(
+        &self,
+        id: Option<RequestId>,
+        name: Option<(NameKind, String)>,
+        to: Option<String>,
+    ) -> Result<(), Failure> {
         let keys = self.keys.keys()?;
-        let held = self.held_claim(&keys.did());
-        let Some(claim) = held else {
+        let did = keys.did();
+        let claim = match &name {
+            Some((kind, name)) => Some(self.claim_of_own(&did, *kind, name)?),
+            None => self.held_claim(&did),
+        };
+        let Some(claim) = claim else {
             return if self.drop_wanted_names().await? { Ok(()) } else { Err(no_name()) };
         };
-        let key = keys.identity_key().ok_or_else(errors::not_allowed)?;
-        let (did, topic) = (keys.did(), self.context.network.topic);
+        let to = to.map(|to| self.receiver(&did, &to)).transpose()?;
+        let key = self.registry.identity_key(&keys).ok_or_else(errors::no_identity_key)?;
+        let topic = self.context.network.topic;
         let say = |statement| {
             let signed = SignedStatement::sign(&topic, did, &key, statement);
             Body::Statement(Box::new(signed), DeviceList::default())
@@ -104,13 +117,85 @@ impl ProfileWriter {
                 "Wait until the hold has passed, or take it back until then.",
             ));
         }
-        let give_up = say(Statement::GiveUp(GiveUp { claim, to: None }));
+        let give_up = say(Statement::GiveUp(GiveUp { claim, to }));
         let ids = self.registry.write(id, keys.clone(), Draft::of_facts(vec![give_up])).await?;
         if let Some(announced) = ids.first().filter(|_| !self.registry.read_model().registry().has_witnesses()) {
             let finish = say(Statement::Finish(Finish { announced: *announced, ends: *claim.digest() }));
             self.registry.write(None, keys, Draft::of_facts(vec![finish])).await?;
         }
         Ok(())
+    }
+
+    /// Finishes giving up a name. It is done by itself as soon as the hold has passed, too.
+    pub(super) async fn finish_give_up(
+        &self,
+        id: Option<RequestId>,
+        kind: NameKind,
+        name: &str,
+    ) -> Result<(), Failure> {
+        let (keys, did) = (self.keys.keys()?, self.keys.keys()?.did());
+        let claim = self.claim_of_own(&did, kind, name)?;
+        let (announced, final_at) = self.open_give_up_of(&did, &claim)?;
+        if final_at.is_none_or(|final_at| self.context.now() < final_at) {
+            return Err(Failure::new(
+                FailureCode::TooFast,
+                "The hold has not passed yet.",
+                "Wait until the time that the name shows; it is finished by itself then.",
+            ));
+        }
+        let key = self.registry.identity_key(&keys).ok_or_else(errors::no_identity_key)?;
+        let statement = Statement::Finish(Finish { announced, ends: *claim.digest() });
+        let signed = SignedStatement::sign(&self.context.network.topic, did, &key, statement);
+        let finish = Body::Statement(Box::new(signed), DeviceList::default());
+        self.registry.write(id, keys, Draft::of_facts(vec![finish])).await.map(drop)
+    }
+
+    /// The entry that announced the end of a name, which nothing has answered yet.
+    pub(super) fn announced_end(&self, kind: NameKind, name: &str) -> Result<EntryId, Failure> {
+        let did = self.keys.identity().ok_or_else(errors::no_identity)?;
+        let claim = self.claim_of_own(&did, kind, name)?;
+        self.open_give_up_of(&did, &claim).map(|(announced, _)| announced)
+    }
+
+    fn open_give_up_of(&self, did: &Did, claim: &EntryId) -> Result<(EntryId, Option<Timestamp>), Failure> {
+        open_give_up(&self.registry.read_model(), did, claim).ok_or_else(|| {
+            Failure::new(
+                FailureCode::AlreadyAnswered,
+                "This name is not being given up.",
+                "Look at the name to see who holds it.",
+            )
+        })
+    }
+
+    /// The claim by which this identity holds a name.
+    fn claim_of_own(&self, own: &Did, kind: NameKind, name: &str) -> Result<EntryId, Failure> {
+        let key: NameKey = match kind {
+            NameKind::Username => (NameKind::Username, parse(name)?.folded()),
+            NameKind::Module => {
+                let name: ModuleName = parse_input(name).map_err(|error| errors::name_invalid(&error))?;
+                (NameKind::Module, name.folded())
+            }
+        };
+        let outcome = self.registry.read_model().registry().name(&key);
+        outcome.holder().filter(|tenure| tenure.holder == *own).map(|tenure| tenure.claim).ok_or_else(no_name)
+    }
+
+    /// Who gets a name: a did, or the holder of a username.
+    fn receiver(&self, own: &Did, text: &str) -> Result<Did, Failure> {
+        let receiver = match text.trim().parse::<Did>() {
+            Ok(did) => Some(did),
+            Err(_) => {
+                let name = parse(text)?;
+                self.registry.read_model().state(&name).and_then(|state| state.holder()).map(|held| held.tenure.holder)
+            }
+        };
+        receiver.filter(|receiver| receiver != own).ok_or_else(|| {
+            Failure::new(
+                FailureCode::UnknownUser,
+                format!("{} is nobody who could get the name.", text.trim()),
+                "Write the username or the did of another person.",
+            )
+        })
     }
 
     /// The claim by which the person holds the name that they go by.
@@ -145,16 +230,6 @@ impl ProfileWriter {
         let keys = self.keys.keys_or_new()?;
         let draft = self.profile_draft(changes)?;
         self.registry.write(id, keys, draft).await.map(drop)
-    }
-
-    /// Makes a device of the identity of these recovery words this profile's. What the identity said comes from peers.
-    pub(super) async fn restore_from_phrase(&self, phrase: &str) -> Result<(), Failure> {
-        let master = Master::from_words(phrase).map_err(|error| phrase_invalid(&error))?;
-        let topic = self.context.network.topic;
-        self.keys.check_room_for(&master.inception().did(&topic))?;
-        let number = self.registry.free_device_number(&master.inception().did(&topic));
-        let keys = Keys::add_device(&*self.context.environment, &topic, &master, number);
-        self.keys.adopt(keys, true).await
     }
 
     /// Fails if the witnesses refused this name just now: it is another's.

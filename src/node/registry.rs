@@ -32,6 +32,7 @@ use crate::context::Context;
 use crate::documents::{self, DocumentCache};
 use crate::entries;
 use crate::errors;
+use crate::key_state::{KeyLine, Keys};
 use crate::key_store::KeyStore;
 use crate::registry::diff::RecordDiff;
 use crate::store::records::{Damaged, Records, StoredRecord, put};
@@ -40,8 +41,8 @@ use gen_registry_api::*;
 use gen_registry_core::artifact::Artifact;
 use gen_registry_core::digest::{Digest, bytes_from_hex, cid_of, hex};
 use gen_registry_core::document::{Document, ModuleAnnotations, ProfileFields};
-use gen_registry_core::keys::{Did, PublicKey};
-use gen_registry_core::log::{Entry, Opening};
+use gen_registry_core::keys::{Did, PublicKey, SecretKey};
+use gen_registry_core::log::{Chain, End, Entry, Opening};
 use gen_registry_core::name::ModuleName;
 use gen_registry_core::network::NetworkHistory;
 use gen_registry_core::read_model::{PersonRecord, ReadModel};
@@ -155,13 +156,41 @@ impl Registry {
         known.is_some_and(|state| state != DeviceState::In)
     }
 
-    /// Returns a device number that no known device of an identity has.
-    pub(crate) fn free_device_number(&self, did: &Did) -> u8 {
+    /// Returns the secret of an identity's present key, if the profile has it. Of an identity that is not known here the
+    /// opening says which key that is.
+    pub(crate) fn identity_key(&self, keys: &Keys) -> Option<SecretKey> {
+        let standing = self.read_model().registry().standing(&keys.did());
+        let present =
+            standing.map_or_else(|| keys.opening.link(&self.context.network.topic).key, |known| known.link.key);
+        keys.secret_of(&present).cloned()
+    }
+
+    /// Returns the keys of an identity up to the present one, or `None` if nothing is known of it.
+    pub(crate) fn key_line(&self, did: &Did) -> Option<KeyLine> {
+        let read_model = self.read_model();
+        let registry = read_model.registry();
+        let inception = *registry.inception(did)?;
+        Some(KeyLine { inception, links: registry.standing(did)?.line })
+    }
+
+    /// Whether the log of these keys takes more, as far as is known here.
+    pub(crate) fn can_write(&self, keys: &Keys) -> bool {
+        let log = keys.facts_log();
+        let is_open = |chain: &Chain| chain.fork().is_none() && chain.end() == End::Open;
+        let is_known_open = self.read_model().registry().chain(&log).is_none_or(is_open);
+        is_known_open && !self.is_revoked(&keys.did(), &log.device)
+    }
+
+    /// Returns a device number that no known device of an identity has; none if all are taken.
+    pub(crate) fn free_device_number(&self, did: &Did) -> Option<u8> {
         let read_model = self.read_model();
         let standing = read_model.registry().standing(did);
         let used: BTreeSet<u8> = standing.iter().flat_map(Standing::used_numbers).collect();
         let free: Vec<u8> = (0..DEVICES_MAX).filter(|number| !used.contains(number)).collect();
-        free.get(self.context.random_below(free.len())).copied().unwrap_or(0)
+        if free.is_empty() {
+            return None;
+        }
+        free.get(self.context.random_below(free.len())).copied()
     }
 
     /// Returns the cached documents; none after the store lost something.

@@ -21,6 +21,7 @@ use crate::chat::Chat;
 use crate::checkpoints::Checkpoints;
 use crate::context::Context;
 use crate::decisions::Decisions;
+use crate::devices::Devices;
 use crate::history_requests::HistoryRequests;
 use crate::key_store::KeyStore;
 use crate::lookup::Lookups;
@@ -80,6 +81,7 @@ impl Node {
         let reputation = Rc::new(new!(ReputationTracker(context, peers, decisions, presence; scores)));
         let people = Rc::new(new!(People(context, keys, registry, decisions, reputation, peers)));
         let profile = new!(ProfileWriter(context, keys, registry));
+        let devices = new!(Devices(context, keys, registry, peers));
         let notices = Rc::new(new!(Notices(context, keys, registry, decisions, installations; notices)));
         let block_lists = Rc::new(new!(BlockLists(context, keys, registry, decisions, reputation, peers)));
         let backups = new!(Backups(context, keys, registry, admission));
@@ -132,6 +134,7 @@ impl Node {
             reputation,
             people,
             profile,
+            devices,
             notices,
             block_lists,
             backups,

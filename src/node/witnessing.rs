@@ -41,6 +41,7 @@ use crate::receipts::{self, Outcome, WitnessLink};
 use crate::registry::{Draft, Registry};
 use crate::store::Durability;
 use gen_registry_api::{Event, Failure};
+use gen_registry_core::digest::Digest;
 use gen_registry_core::keys::{Did, PublicKey};
 use gen_registry_core::log::body::{Claim, Release, Withdrawal};
 use gen_registry_core::log::{Body, Entry, EntryId, Opening};
@@ -95,10 +96,11 @@ enum Progress {
     Unanswered,
 }
 
-/// An end of a name whose hold runs, or has passed.
-struct GiveUpUnderWay {
-    announced: EntryId,
-    claim: EntryId,
+/// An end of a name, or new words, whose hold runs or has passed.
+struct Announcement {
+    entry: EntryId,
+    /// What the finish ends: a claim, or the link before new words.
+    ends: Digest,
     /// When it may be finished.
     finish_from: Timestamp,
 }
@@ -203,7 +205,7 @@ impl Witnessing {
                 Progress::Unanswered => break,
             }
         }
-        self.finish_give_ups(keys).await?;
+        self.finish_announced(keys).await?;
         for entry in self.facts_without_receipts(keys) {
             let Some((opening, entry)) = self.with_opening(&entry) else { continue };
             match self.ask(mesh, &opening, &entry).await? {
@@ -475,13 +477,13 @@ impl Witnessing {
         Ok(Progress::Done)
     }
 
-    /// Finishes own give-ups whose hold has passed and that nobody objected to.
-    async fn finish_give_ups(&self, keys: &Keys) -> Result<(), Failure> {
-        let Some(key) = keys.identity_key() else { return Ok(()) };
+    /// Finishes what this identity announced, once the hold has passed and if nobody objected.
+    async fn finish_announced(&self, keys: &Keys) -> Result<(), Failure> {
+        let Some(key) = self.registry.identity_key(keys) else { return Ok(()) };
         let now = self.context.now();
-        let due = self.open_give_ups(&keys.did()).into_iter().filter(|one| one.finish_from <= now);
-        for GiveUpUnderWay { announced, claim, .. } in due.collect::<Vec<_>>() {
-            let statement = Statement::Finish(Finish { announced, ends: *claim.digest() });
+        let due = self.open_announcements(&keys.did()).into_iter().filter(|one| one.finish_from <= now);
+        for Announcement { entry, ends, .. } in due.collect::<Vec<_>>() {
+            let statement = Statement::Finish(Finish { announced: entry, ends });
             let signed = SignedStatement::sign(&self.context.network.topic, keys.did(), &key, statement);
             let finish = Body::Statement(Box::new(signed), DeviceList::default());
             let _one_at_a_time = self.registry.begin_write().await;
@@ -490,18 +492,28 @@ impl Witnessing {
         Ok(())
     }
 
-    /// Own give-ups that count and that nothing has answered yet.
-    fn open_give_ups(&self, did: &Did) -> Vec<GiveUpUnderWay> {
+    /// What this identity announced, that counts, and that nothing has answered yet.
+    fn open_announcements(&self, did: &Did) -> Vec<Announcement> {
         let read_model = self.registry.read_model();
         let registry = read_model.registry();
         let hold = registry.history().genesis().parameters.hold;
+        let Some(present) = registry.standing(did).map(|standing| standing.link) else { return Vec::new() };
         let own = registry.facts().by_identity(did).filter(|fact| Counts::counts(registry, fact));
         let open = own.filter_map(|fact| {
-            let claim = fact.give_up()?.claim;
+            // What an earlier key announced is over.
+            let Body::Statement(signed, _) = &fact.body else { return None };
+            let ends = match &signed.statement {
+                Statement::GiveUp(give_up) => *give_up.claim.digest(),
+                Statement::NewWords(words) if words.before == present.digest => words.before,
+                _ => return None,
+            };
+            if signed.key != present.key {
+                return None;
+            }
             let finish_from = registry.witnessed_at(&fact.id)?.plus(hold);
             let answers = registry.facts().finishes_of(&fact.id).chain(registry.facts().vetoes_of(&fact.id));
             let mut answers = answers.filter(|answer| answer.did == *did);
-            answers.next().is_none().then_some(GiveUpUnderWay { announced: fact.id, claim, finish_from })
+            answers.next().is_none().then_some(Announcement { entry: fact.id, ends, finish_from })
         });
         open.collect()
     }
@@ -510,7 +522,7 @@ impl Witnessing {
     /// never longer than [`COLLECT_EVERY`].
     pub(crate) fn pause(&self) -> Duration {
         let now = self.context.now();
-        let open = self.keys.identity().map(|did| self.open_give_ups(&did)).unwrap_or_default();
+        let open = self.keys.identity().map(|did| self.open_announcements(&did)).unwrap_or_default();
         let refused = self.refused.borrow();
         let due = open.iter().map(|one| one.finish_from).chain(refused.values().map(|(_, again)| *again));
         // What is due already was tried just now.

@@ -93,7 +93,7 @@ fn device_that_was_away_loses_nothing_to_another_ones_checkpoint() {
             panic!("no words");
         };
         let phone = TestNode::join(network.clone()).await;
-        phone.node.handle(Command::RestoreFromPhrase { phrase }).await.unwrap();
+        phone.node.handle(Command::RestoreFromPhrase { phrase, unheard: false }).await.unwrap();
         phone.sees("alice_smith").await;
         let links = vec!["https://example.org".to_owned()];
         phone.update(ProfileChanges { links: Some(links.clone()), ..Default::default() }).await;

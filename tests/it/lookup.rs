@@ -76,7 +76,7 @@ fn name_of_an_absent_holder_is_found_and_a_relinquished_one_is_not() {
         let bob = memory_network::join(founded.through(&relay)).await;
         bob.claim("bob_jones").await.unwrap();
         relay_keeps(&relay, 2).await;
-        bob.node.handle(Command::RelinquishUsername).await.unwrap();
+        bob.node.handle(Command::GiveUpName { name: None, to: None }).await.unwrap();
         let view = relay.view();
         eventually("his end is told, too", async || view.counts().kademlia_values_accepted.get() >= 3).await;
         alice.leave().await;

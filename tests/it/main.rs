@@ -12,6 +12,7 @@ mod checkpoints;
 mod content;
 mod convergence;
 mod crowd;
+mod devices;
 mod direct;
 mod forked;
 mod guide;

@@ -164,7 +164,7 @@ fn two_devices_of_one_person_are_one_user() {
             panic!()
         };
         let second = TestNode::join_on(Rc::new(clock.clone()), Rc::default(), network).await;
-        second.node.handle(Command::RestoreFromPhrase { phrase }).await.unwrap();
+        second.node.handle(Command::RestoreFromPhrase { phrase, unheard: false }).await.unwrap();
         let devices = async |party: &TestNode| {
             let users = party.online().await;
             users

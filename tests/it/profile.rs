@@ -97,8 +97,8 @@ fn relinquished_name_is_free() {
     let (alice, bob) = (TestProfile::new(1), TestProfile::new(2));
     alice.claim("nova");
     alice.clock.advance(Duration::from_secs(60));
-    assert_eq!(alice.me(Command::RelinquishUsername).username, None);
-    assert_eq!(alice.code(Command::RelinquishUsername), FailureCode::NoName);
+    assert_eq!(alice.me(Command::GiveUpName { name: None, to: None }).username, None);
+    assert_eq!(alice.code(Command::GiveUpName { name: None, to: None }), FailureCode::NoName);
     bob.clock.advance(Duration::from_secs(120));
     bob.learn_from(&alice);
     // Nobody can see to a cool-down where nobody is a witness.
@@ -255,10 +255,10 @@ fn recovery_words_restore_the_key_and_the_document_the_name() {
 
     let elsewhere = TestProfile::new(9);
     assert_eq!(
-        elsewhere.code(Command::RestoreFromPhrase { phrase: words[..23].join(" ") }),
+        elsewhere.code(Command::RestoreFromPhrase { phrase: words[..23].join(" "), unheard: true }),
         FailureCode::PhraseInvalid
     );
-    let restored = elsewhere.me(Command::RestoreFromPhrase { phrase: phrase.clone() });
+    let restored = elsewhere.me(Command::RestoreFromPhrase { phrase: phrase.clone(), unheard: true });
     assert_eq!((restored.did.clone(), restored.username), (me.did, None));
     elsewhere.learn_from(&alice);
     assert_eq!(elsewhere.me(Command::WhoAmI).username.as_deref(), Some("alice"));
@@ -274,7 +274,7 @@ fn recovery_words_restore_the_key_and_the_document_the_name() {
 
     let bob = TestProfile::new(2);
     bob.claim("bob");
-    assert_eq!(bob.code(Command::RestoreFromPhrase { phrase }), FailureCode::IdentityExists);
+    assert_eq!(bob.code(Command::RestoreFromPhrase { phrase, unheard: true }), FailureCode::IdentityExists);
 }
 
 #[test]
@@ -284,7 +284,7 @@ fn early_writes_of_a_restored_device_are_merged() {
     alice.me(bio("first device"));
     let Ok(Answer::RecoveryPhrase(phrase)) = alice.ask(Command::RecoveryPhrase) else { panic!("no phrase") };
     let second = TestProfile::new(5);
-    second.me(Command::RestoreFromPhrase { phrase });
+    second.me(Command::RestoreFromPhrase { phrase, unheard: true });
     second.me(Command::UpdateProfile {
         changes: ProfileChanges { links: Some(vec!["https://second.example".into()]), ..Default::default() },
     });

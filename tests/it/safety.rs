@@ -231,7 +231,7 @@ fn lists_reach_the_persons_other_device_sealed() {
 
         let second = TestNode::join(network).await;
         second.has_peers(2).await;
-        second.node.handle(Command::RestoreFromPhrase { phrase: phrase.clone() }).await.unwrap();
+        second.node.handle(Command::RestoreFromPhrase { phrase: phrase.clone(), unheard: false }).await.unwrap();
         assert_eq!(second.me().await.did, Some(did_of(&phrase)));
         second.sees("alice").await;
         let blocked = [(person.clone(), Decision::Block)];

@@ -10,7 +10,7 @@ use cid::Cid;
 use crate::RequestId;
 use crate::entries;
 use crate::errors;
-use crate::key_state::{Keys, keys_write};
+use crate::key_state::Keys;
 use crate::key_store::{Intent, NextRound, RefusedName, Settings, Staged};
 use crate::registry::{Changed, Registry, person_write};
 use crate::store::records::put;
@@ -21,11 +21,12 @@ use gen_registry_core::document::{Adopt, Document, Edit, WriteError};
 use gen_registry_core::jobs::{Job, JobOutput};
 use gen_registry_core::keys::Did;
 use gen_registry_core::limits::BLOCK_MAX_BYTES;
-use gen_registry_core::log::body::Claim;
-use gen_registry_core::log::{Body, Entry, EntryId, Kind, LogId, SignedHeader};
+use gen_registry_core::log::body::{Claim, Release};
+use gen_registry_core::log::{Body, Capability, Entry, EntryId, Kind, LogId, SignedHeader};
 use gen_registry_core::name::ClaimedName;
-use gen_registry_core::outcome::NameKey;
+use gen_registry_core::outcome::{NameKey, check_allowed};
 use gen_registry_core::proof_of_work::{PowJob, solve};
+use gen_registry_core::read_model::PersonRecord;
 use gen_registry_core::receipt::Receipt;
 
 /// What one command writes.
@@ -45,6 +46,8 @@ pub(crate) struct Draft {
     pub(crate) given_up: Option<Intent>,
     /// A claim that goes on in another round.
     pub(crate) next_round: Option<NextRound>,
+    /// Keys of the same identity, in the place of those of now. `true`: with words that the person has not seen yet.
+    pub(crate) new_keys: Option<(Keys, bool)>,
 }
 
 /// Entries that are signed and not stored yet.
@@ -98,6 +101,7 @@ impl Registry {
     /// facts' entries, in order. If it fails, nothing has changed.
     pub(crate) async fn write(&self, id: Option<RequestId>, keys: Keys, draft: Draft) -> Result<Vec<EntryId>, Failure> {
         let did = keys.did();
+        check_capabilities(&keys, &draft)?;
         let generation = self.cache().generation();
         let mut document = self.document(&did).await.map_err(errors::store_failed)?;
         let signed = self.sign(&keys, &mut document, &draft)?;
@@ -108,11 +112,17 @@ impl Registry {
         // A document with edits that the store refuses is dropped here.
         self.context.commit(batch, Durability::Strict).await?;
         self.keys.set_settings(settings);
-        if !self.keys.has_identity() {
+        if let Some((keys, _)) = draft.new_keys {
+            self.keys.replace(keys);
+        } else if !self.keys.has_identity() {
             self.keys.open(keys);
         }
         let ids = signed.facts.iter().filter(|entry| entry.header().seq > 0).map(Entry::id).collect();
-        let changed = self.admit_own(did, signed, record);
+        let changes_keys = signed.facts.iter().any(|entry| entry.header().kind == Kind::Statement as u8);
+        let mut changed = self.admit_own(did, signed, record);
+        if changes_keys {
+            changed.records = vec![self.settle_document(did, &mut document).await?];
+        }
         self.prune(&did, &mut document).await;
         self.cache().put(did, document, generation);
         self.update(changed);
@@ -139,10 +149,13 @@ impl Registry {
     /// The writes of keys, settings and blocks, and the settings as they are once these are stored.
     fn settings_writes(&self, id: Option<RequestId>, keys: &Keys, draft: &Draft) -> (Batch, Settings) {
         let mut batch: Batch = Vec::new();
-        if !self.keys.has_identity() {
-            batch.push(keys_write(keys, None));
-        }
         let mut settings = Rc::unwrap_or_clone(self.keys.settings());
+        if let Some((keys, has_new_words)) = &draft.new_keys {
+            batch.push(self.keys.write_of(keys));
+            settings.phrase_checked &= !has_new_words;
+        } else if !self.keys.has_identity() {
+            batch.push(self.keys.write_of(keys));
+        }
         if draft.facts.iter().any(|fact| matches!(fact, Body::Claim(_))) || !draft.intents.is_empty() {
             settings.refused_name = None;
         }
@@ -309,12 +322,7 @@ impl Registry {
     }
 
     /// Admits own entries that are stored.
-    fn admit_own(
-        &self,
-        did: Did,
-        signed: Signed,
-        record: Option<gen_registry_core::read_model::PersonRecord>,
-    ) -> Changed {
+    fn admit_own(&self, did: Did, signed: Signed, record: Option<PersonRecord>) -> Changed {
         let mut read_model = self.read_model.borrow_mut();
         let registry = read_model.registry_mut();
         let mut changed = Changed { people: BTreeSet::from([did]), ..Changed::default() };
@@ -384,11 +392,20 @@ impl Registry {
         opening.and_then(|opening| registry.entry(&opening)).ok_or_else(errors::no_identity)
     }
 
+    /// Takes out of a document what is not in effect any more, because devices ended. Returns the person's record, stored.
+    async fn settle_document(&self, did: Did, document: &mut Document) -> Result<PersonRecord, Failure> {
+        document.retain(|entry| self.read_model().registry().is_in_effect(entry));
+        let record = self.person_record(did, document);
+        self.context.commit(vec![person_write(&record)], Durability::Relaxed).await?;
+        Ok(record)
+    }
+
     /// Adds verified receipts, stores them, and shows what follows.
     pub(crate) async fn add_receipts(&self, receipts: Vec<Receipt>) -> Result<(), Failure> {
         let batch: Vec<Write> = receipts.iter().map(entries::receipt_write).collect();
         self.context.commit(batch, Durability::Strict).await?;
         let mut changed = Changed::default();
+        let mut with_other_keys: BTreeSet<Did> = BTreeSet::new();
         {
             let mut read_model = self.read_model.borrow_mut();
             let registry = read_model.registry_mut();
@@ -396,9 +413,17 @@ impl Registry {
                 let entry = receipt.entry;
                 if registry.add_receipt(receipt) {
                     changed.names.extend(registry.names_concerned(&entry));
-                    changed.people.extend(registry.facts().get(&entry).map(|fact| fact.did));
+                    let fact = registry.facts().get(&entry);
+                    changed.people.extend(fact.map(|fact| fact.did));
+                    with_other_keys.extend(fact.filter(|fact| fact.statement().is_some()).map(|fact| fact.did));
                 }
             }
+        }
+        for did in with_other_keys {
+            let generation = self.cache().generation();
+            let mut document = self.document(&did).await.map_err(errors::store_failed)?;
+            changed.records.push(self.settle_document(did, &mut document).await?);
+            self.cache().put(did, document, generation);
         }
         self.store_known_holders().await?;
         let people: Vec<Did> = changed.people.iter().copied().collect();
@@ -415,6 +440,19 @@ impl Registry {
         }
         self.context.commit(known.iter().map(entries::holder_write).collect(), Durability::Relaxed).await
     }
+}
+
+/// Checks that the device may say what the draft says, so that nobody is told that something without effect was done.
+fn check_capabilities(keys: &Keys, draft: &Draft) -> Result<(), Failure> {
+    let capabilities = keys.opening.capabilities();
+    let may_want = |intent: &Intent| match intent {
+        Intent::Username(_) | Intent::Module(_) => capabilities.allow(Capability::Claim),
+        Intent::Release(body) => {
+            Release::decode_alone(body).is_ok_and(|release| capabilities.allow_publishing(release.module.as_str()))
+        }
+    };
+    let may_say = draft.facts.iter().all(|body| check_allowed(&keys.opening, body).is_ok());
+    if may_say && draft.intents.iter().all(may_want) { Ok(()) } else { Err(errors::not_allowed()) }
 }
 
 /// Signs the next entry of a changes log.
