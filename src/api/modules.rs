@@ -216,6 +216,8 @@ pub struct VersionEntry {
 pub struct WithdrawnInfo {
     pub reason: String,
     pub at: u64,
+    /// It was published with a device that its author had lost control of, so it may not be the author's.
+    pub compromised: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

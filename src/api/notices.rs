@@ -67,6 +67,8 @@ pub enum NoticeKind {
     Release,
     /// A version was withdrawn.
     Yank,
+    /// A version that is installed here was published with a device that its author had lost control of.
+    Compromised,
     /// The author advises against new installations of a module.
     Advisory,
     /// Somebody took a username.

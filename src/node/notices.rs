@@ -34,6 +34,7 @@ use gen_registry_core::log::{Body, EntryId};
 use gen_registry_core::name::{ClaimedName, ModuleName};
 use gen_registry_core::outcome::Counts;
 use gen_registry_core::read_model::ReadModel;
+use gen_registry_core::registry::Registry as KnownFacts;
 use gen_registry_core::time::Timestamp;
 
 /// Stored notices; the oldest is removed first.
@@ -241,7 +242,8 @@ impl Notices {
             let scope = Scope { read_model: &read_model, installed: &installed, log: &log, person: *person };
             let of_facts = facts.iter().filter_map(|fact| scope.of_fact(fact));
             let of_advice = advised.iter().filter_map(|(name, why)| scope.of_advice(name, why, now));
-            let found: Vec<Notice> = of_facts.chain(of_advice).collect();
+            let of_ends = scope.of_ends(facts);
+            let found: Vec<Notice> = of_facts.chain(of_advice).chain(of_ends).collect();
             let dated = found.into_iter().map(|notice| Notice { at: now.as_millis(), ..notice });
             fresh.extend(dated.map(|notice| log.add(notice)));
         }
@@ -319,6 +321,31 @@ impl Scope<'_> {
             text: Some(why.to_owned()),
             ..self.blank(NoticeKind::Advisory)
         })
+    }
+
+    /// Returns the notices of installed releases that turned out to be compromised, if any of these facts ends a device.
+    fn of_ends(&self, facts: &[EntryId]) -> Vec<Notice> {
+        let registry = self.read_model.registry();
+        let known = facts.iter().filter_map(|fact| registry.facts().get(fact));
+        if !known.into_iter().any(KnownFacts::is_about_keys) {
+            return Vec::new();
+        }
+        let compromised = self.installed.iter().filter(|(_, installed)| {
+            let release = registry.facts().get(&installed.release);
+            release.is_some_and(|release| release.did == self.person && registry.is_compromised(release))
+        });
+        let notices = compromised.map(|(name, installed)| Notice {
+            module: Some(name.to_string()),
+            version: Some(installed.version.to_string()),
+            ..self.blank(NoticeKind::Compromised)
+        });
+        let is_new = |notice: &Notice| {
+            let is_same = |known: &Notice| {
+                (known.kind, &known.module, &known.version) == (notice.kind, &notice.module, &notice.version)
+            };
+            !self.log.kept.iter().any(is_same)
+        };
+        notices.filter(is_new).collect()
     }
 
     /// Whether news of that date about a module is wanted. Installed modules are followed without being asked.

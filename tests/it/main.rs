@@ -46,6 +46,7 @@ mod streams;
 mod support;
 mod talk;
 mod tampered;
+mod thief;
 mod typings;
 mod verdicts;
 mod work;

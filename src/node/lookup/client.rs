@@ -171,7 +171,7 @@ fn found_name(state: &NameState, key: Option<PublicKey>, release: Option<&Counte
             sha256: counted.release.artifact.sha256.to_string(),
             size: counted.release.artifact.size,
             published_at: counted.at.as_millis(),
-            withdrawn: counted.withdrawn.is_some(),
+            withdrawn: !counted.is_offered(),
         }),
     })
 }

@@ -19,12 +19,21 @@ pub(crate) fn release_summary(read_model: &ReadModel, counted: &CountedRelease) 
         sha256: release.artifact.sha256.to_string(),
         size: release.artifact.size,
         author: author(read_model, &counted.author),
-        withdrawn: counted.withdrawn.as_ref().map(withdrawn),
+        withdrawn: withdrawn(counted),
     }
 }
 
-pub(crate) fn withdrawn(withdrawn: &Withdrawn) -> WithdrawnInfo {
-    WithdrawnInfo { reason: withdrawn.reason.clone(), at: withdrawn.at.as_millis() }
+/// Why nobody should take a release, if so: its author withdrew it, or it may not be the author's.
+pub(crate) fn withdrawn(counted: &CountedRelease) -> Option<WithdrawnInfo> {
+    if counted.is_compromised {
+        return Some(WithdrawnInfo {
+            reason: "Published with a device that its author had lost control of.".to_owned(),
+            at: counted.at.as_millis(),
+            compromised: true,
+        });
+    }
+    let Withdrawn { reason, at, .. } = counted.withdrawn.as_ref()?;
+    Some(WithdrawnInfo { reason: reason.clone(), at: at.as_millis(), compromised: false })
 }
 
 pub(crate) fn name_status(name: &NameState) -> NameStatus {

@@ -126,7 +126,7 @@ impl ModuleCatalog {
                 sha256: release.artifact.sha256.to_string(),
                 size: release.artifact.size,
                 author: answers::author(&read_model, &author),
-                withdrawn: counted.and_then(|counted| counted.withdrawn.as_ref()).map(answers::withdrawn),
+                withdrawn: counted.and_then(answers::withdrawn),
             },
             requirement: record.requirement.clone(),
             needed_by,

@@ -13,6 +13,7 @@ pub fn format_notice(notice: &Notice) -> String {
         NoticeKind::Release => format!("{who} released {module} {version}"),
         NoticeKind::Yank => format!("{who} withdrew {module} {version}: {text}"),
         NoticeKind::Advisory => format!("{who} advises against {module}: {text}"),
+        NoticeKind::Compromised => format!("{module} {version}, installed here, may not be by {who}: remove it"),
         NoticeKind::Username => format!("{who} took the name {text}"),
         NoticeKind::ModuleName => format!("{who} took the module name {module}"),
     }
@@ -42,6 +43,7 @@ mod tests {
             (NoticeKind::Release, "bob released crc32 1.1.0"),
             (NoticeKind::Yank, "bob withdrew crc32 1.1.0: żółw"),
             (NoticeKind::Advisory, "bob advises against crc32: żółw"),
+            (NoticeKind::Compromised, "crc32 1.1.0, installed here, may not be by bob: remove it"),
             (NoticeKind::Username, "bob took the name żółw"),
             (NoticeKind::ModuleName, "bob took the module name crc32"),
         ] {

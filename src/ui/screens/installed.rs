@@ -121,7 +121,13 @@ fn render_module(module: InstalledModule, attempt: ActionState) -> impl IntoView
                         view! {
                             <Notice tone=NoticeTone::Warning>
                                 <p>
-                                    <strong>"Its author has withdrawn this version. "</strong>
+                                    <strong>
+                                        {if withdrawn.compromised {
+                                            "This version may not be its author's. Remove it. "
+                                        } else {
+                                            "Its author has withdrawn this version. "
+                                        }}
+                                    </strong>
                                     {withdrawn.reason}
                                 </p>
                             </Notice>

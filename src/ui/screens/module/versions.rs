@@ -80,7 +80,8 @@ fn render_version(name: &str, version: VersionEntry) -> impl IntoView + use<> {
                 .summary.withdrawn
                 .map(|withdrawn| {
                     let reason = if withdrawn.reason.is_empty() { "no reason given".to_owned() } else { withdrawn.reason };
-                    view! { <span class="badge badge-warning">{format!("Withdrawn: {reason}")}</span> }
+                    let what = if withdrawn.compromised { "Compromised" } else { "Withdrawn" };
+                    view! { <span class="badge badge-warning">{format!("{what}: {reason}")}</span> }
                 })}
         </li>
     }
