@@ -6,8 +6,8 @@ use leptos_router::{ParamSegment, StaticSegment};
 
 use crate::routes;
 use crate::screens::{
-    blocklist, channel, channels, guide, home, installed, me, module, modules, network, not_found, notices, people,
-    person, publish, settings, statistics, welcome,
+    blocklist, channel, channels, devices, guide, home, installed, me, module, modules, network, not_found, notices,
+    people, person, publish, settings, statistics, welcome,
 };
 use crate::widgets::shell::Shell;
 
@@ -44,6 +44,7 @@ pub fn App() -> impl IntoView {
                     <Route path=StaticSegment(routes::NOTICES) view=notices::Notices />
                     <Route path=StaticSegment(routes::GUIDE) view=guide::Guide />
                     <Route path=(StaticSegment(routes::GUIDE), ParamSegment("page")) view=guide::Guide />
+                    <Route path=StaticSegment(routes::DEVICES) view=devices::Devices />
                     <Route path=StaticSegment(routes::BLOCKLIST) view=blocklist::Blocklist />
                 </FlatRoutes>
             </Shell>

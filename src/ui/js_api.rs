@@ -5,6 +5,7 @@
 
 mod block_list;
 mod chat;
+mod devices;
 mod find;
 mod modules;
 mod notices;

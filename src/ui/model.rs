@@ -4,6 +4,7 @@
 //! browser's language (numbers, dates) comes in as a function; nothing here reads a clock, a signal or the document.
 
 pub mod chat;
+pub mod devices;
 pub mod form_text;
 pub mod graph;
 pub mod identicon;

@@ -37,6 +37,8 @@ pub const STATISTICS: &str = "/statistics";
 pub const NOTICES: &str = "/notices";
 /// The guides.
 pub const GUIDE: &str = "/guide";
+/// Devices and keys.
+pub const DEVICES: &str = "/devices";
 /// Who and what is blocked or trusted.
 pub const BLOCKLIST: &str = "/blocklist";
 

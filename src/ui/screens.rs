@@ -6,6 +6,7 @@
 pub mod blocklist;
 pub mod channel;
 pub mod channels;
+pub mod devices;
 pub mod guide;
 pub mod home;
 pub mod installed;

@@ -1,10 +1,11 @@
 // A profile that was copied as a whole, key and all, goes on in two browsers: its device signs two different entries for
-// one place (a fork). Its owner is warned wherever a claim would be offered that can't count, and goes on with a new key.
+// one place (a fork). Its owner is warned wherever a claim would be offered that can't count, goes on with a new key and
+// revokes the old one; the name stays in place.
 import assert from "node:assert/strict";
 import { cp } from "node:fs/promises";
 import { test } from "node:test";
 import {
-  Server, api, apiValue, eventually, eventuallyHasPeers, eventuallyKnowsName, eventuallyOfflineReady, eventuallyReady, startUser,
+  Server, api, apiValue, eventually, eventuallyHasPeers, eventuallyKnowsName, eventuallyOfflineReady, startUser,
   temporaryFolder,
 } from "./harness.mjs";
 
@@ -49,21 +50,21 @@ test("the owner of a forked key is told what happened and what to do", async (t)
   await bob.page.goto(`${server.origin}/id/${before.did}`);
   await bob.page.getByText("contradicts itself").waitFor();
 
-  // Its advice works.
+  // Its advice works: a new key for this device, and the old one is revoked.
   await hers.goto(`${server.origin}/me`);
-  await hers.getByTestId("forked").getByRole("link", { name: "forget the identity on this device" }).click();
-  await hers.getByTestId("forget").click();
-  await hers.getByTestId("forget-confirm").fill("alice");
-  await hers.getByTestId("forget-submit").click();
-  await eventually("it is forgotten", async () => (await apiValue(hers, "whoami")).did === null);
-  await hers.goto(`${server.origin}/settings#restore`);
-  await eventuallyReady(hers);
+  await hers.getByTestId("forked").getByRole("link", { name: "enter the 24 words" }).click();
   await hers.getByTestId("restore-phrase").fill(phrase);
   await hers.getByTestId("restore").click();
-  await hers.getByTestId("me-chip").filter({ hasText: "alice" }).waitFor();
+  await eventually("it has a new key", async () => !(await apiValue(hers, "whoami")).forked);
+  await hers.goto(`${server.origin}/devices`);
+  const copied = hers.getByTestId("device").filter({ hasText: "wrote twice for one place" });
+  await copied.getByTestId("revoke").click();
+  await hers.getByTestId("revoke-confirm").click();
+  await copied.filter({ hasText: "Revoked" }).waitFor();
   const after = await apiValue(hers, "whoami");
-  assert.deepEqual([after.did, after.forked], [before.did, false]);
+  assert.deepEqual([after.did, after.username, after.forked], [before.did, "alice", false]);
   assert.equal(await apiValue(hers, "registerUsername", "alicia"), true);
   await eventuallyKnowsName(bob.page, "alicia");
+  assert.equal((await eventuallyKnowsName(bob.page, "alice")).did, before.did);
   for (const one of [bob.browser, browser]) one.assertQuiet();
 });

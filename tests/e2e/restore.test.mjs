@@ -46,6 +46,10 @@ test("the 24 words give the same identity on a new device", async (t) => {
   // As people write them down.
   await page.getByTestId("restore-phrase").fill(`“${written}”\u200B`);
   await page.getByTestId("restore").click();
+  // Nothing is written before somebody was asked, unless the person says that nobody can be.
+  await page.locator("#restore [role=alert]").filter({ hasText: "No peer is connected" }).waitFor();
+  assert.equal((await apiValue(page, "whoami")).did ?? null, null, "nothing was made");
+  await page.getByTestId("restore-unheard").click();
   await eventuallyConfirmed(page, "key is here");
   assert.equal((await apiValue(page, "whoami")).did, erin.did);
   erin.browser.assertQuiet();

@@ -112,7 +112,7 @@ fn device_is_added_by_a_text_and_acts_within_its_capabilities() {
         (Some(shown.did), shown.safety_words, &shown.capabilities),
         (alice.did.clone(), alice.safety_words, &capabilities)
     );
-    phone.devices(DeviceCommand::Accept { grant: grant.clone() });
+    phone.devices(DeviceCommand::Accept { grant });
     phone.learn_from(&laptop);
     let me = phone.me(Command::WhoAmI);
     assert_eq!((me.did, me.username.as_deref()), (alice.did, Some("alice")));

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use crate::components::notice::{Notice, NoticeTone};
 use crate::routes::{self, SettingsSection};
 
-/// The explanation, with a link to the place in the settings where the identity is forgotten.
+/// The explanation, with a links to where this device gets a new key and the old one is revoked.
 #[component]
 pub fn ForkedNotice() -> impl IntoView {
     view! {
@@ -17,8 +17,10 @@ pub fn ForkedNotice() -> impl IntoView {
                 </p>
                 <p>
                     "To go on here, "
-                    <a href=routes::settings(SettingsSection::Danger)>"forget the identity on this device"</a>
-                    ", then restore it with the 24 words: that gives this device a key of its own. If you don’t know of a copy, somebody may have stolen the profile."
+                    <a href=routes::settings(SettingsSection::Restore)>"enter the 24 words"</a>
+                    ": that gives this device a new key. Then revoke the old one under "
+                    <a href=routes::DEVICES>"Devices and keys"</a>
+                    ", and say there what was still yours. If you don’t know of a copy, somebody may have stolen the profile: replace the identity key, too."
                 </p>
             </Notice>
         </div>

@@ -66,6 +66,52 @@ export interface GenRegistry {
   /** A sentence for a reason that an answer holds as a code, as `claimedLater`. Rejects what is none. */
   explain(reason: LossReason | ReleaseRefusal | Rejection | ParametersError): string;
 
+  /** Devices and keys of this profile's person, this device first. */
+  listDevices(): Promise<DeviceList>;
+
+  /**
+   * The text by which this profile, which has no identity yet, asks to become a device of one. It is the same until it is
+   * used, and no secret.
+   */
+  requestDevice(): Promise<string>;
+
+  /**
+   * Adds the device that made a request; gives the text that it needs back. Without capabilities it may do everything but
+   * change devices and keys. Rejects with `noIdentityKey` where the identity's key is not on this device.
+   */
+  addDevice(request: string, capabilities?: DeviceCapabilities): Promise<string>;
+
+  /** Whose device this becomes by accepting the answer of another one. Changes nothing. */
+  readDeviceGrant(grant: string): Promise<DeviceGrant>;
+
+  /** Makes this profile a device of the identity that has added it. */
+  acceptDeviceGrant(grant: string): Promise<DeviceList>;
+
+  /**
+   * Ends a device, by its key. What it wrote after `lastGood` does not count, unless witnesses have confirmed it; everything
+   * that is here counts if nothing is said.
+   */
+  revokeDevice(key: string, options?: { lastGood?: LastGood }): Promise<DeviceList>;
+
+  /**
+   * Replaces the identity's key by the next one, which only the 24 words give; with `newWords` by one of new words, which
+   * are then on this device to be written down. The words are not needed as long as they were not checked. Rejects with
+   * `wordsReplaced` words that are not the newest.
+   */
+  rotateKey(options?: { phrase?: string; newWords?: boolean; ends?: DeviceEnd[] }): Promise<DeviceList>;
+
+  /**
+   * Gives up a name of this profile, for anybody, or with `to` (a did or a username) for that person. In a network with
+   * witnesses it is final only after a hold.
+   */
+  giveUpName(name: string, options?: { to?: string; kind?: NameKind }): Promise<Me>;
+
+  /** Finishes giving up a name whose hold has passed. It is done by itself, too. */
+  finishGiveUp(name: string, options?: { kind?: NameKind }): Promise<Me>;
+
+  /** Takes back that a name is given up, until that is final. */
+  veto(name: string, options?: { kind?: NameKind }): Promise<Me>;
+
   /** Takes in a backup, or changes nothing and rejects. */
   importBackup(bytes: Uint8Array, passphrase: string): Promise<Imported>;
 

@@ -89,10 +89,15 @@ fn Profile() -> impl IntoView {
                     }}
                 </p>
             </section>
-            {move || {
-                let (did, safety_words) = identity.get();
-                view! { <Identity did safety_words /> }
-            }}
+            <div class="stack">
+                {move || {
+                    let (did, safety_words) = identity.get();
+                    view! { <Identity did safety_words /> }
+                }}
+                <a class="button" href=routes::DEVICES>
+                    "Devices and keys"
+                </a>
+            </div>
         </div>
     }
 }

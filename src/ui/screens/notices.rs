@@ -109,7 +109,7 @@ fn render_notice(notice: Memo<Notice>) -> impl IntoView {
     };
     let mark = notice.with_untracked(|notice| match notice.kind {
         NoticeKind::Release => Icon::Module,
-        NoticeKind::Yank | NoticeKind::Advisory => Icon::Warning,
+        NoticeKind::Yank | NoticeKind::Compromised | NoticeKind::Advisory => Icon::Warning,
         NoticeKind::Username | NoticeKind::ModuleName => Icon::Seal,
     });
     let unread = select(notice, |notice| !notice.read);

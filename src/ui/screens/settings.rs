@@ -48,6 +48,9 @@ pub fn Settings() -> impl IntoView {
                             }
                         })}
                     <li>
+                        <a href=routes::DEVICES>"Devices and keys"</a>
+                    </li>
+                    <li>
                         <a href=routes::BLOCKLIST>"Blocklist"</a>
                     </li>
                 </ul>

@@ -6,14 +6,14 @@ use leptos_router::hooks::use_query_map;
 
 use crate::action::ActionState;
 use crate::app_state::{AppState, app_state};
-use crate::components::field::Submit;
+use crate::components::field::{Submit, TextField};
 use crate::components::modal::Modal;
 use crate::components::notice::{FailureNotice, Notice, NoticeTone};
 use crate::model::own_name::{describe_claim, describe_rename, is_wanted};
 use crate::time;
 use crate::widgets::claim_form::ClaimForm;
 use crate::widgets::name_field::{NameChoice, NameField};
-use gen_registry_api::{GivingUp, Me, NameStatus, ProfileChanges};
+use gen_registry_api::{GivingUp, Me, NameKind, NameStatus, OwnName, ProfileChanges};
 
 /// Changes the name, or claims one if there is none.
 #[component]
@@ -158,7 +158,7 @@ fn GivingUpNotice(name: String, ends: GivingUp) -> impl IntoView {
                     type="button"
                     class="button"
                     data-testid="keep-name"
-                    on:click=move |_| claim_again(app_state, kept.clone())
+                    on:click=move |_| keep(app_state, kept.clone())
                 >
                     "Keep it"
                 </button></div>
@@ -174,10 +174,14 @@ fn GiveUp(name: String, status: Option<NameStatus>, leave: Callback<()>) -> impl
     let attempt = ActionState::new();
     let ActionState { busy, failure } = attempt;
     let old = StoredValue::new(name.clone());
+    let to = RwSignal::new(String::new());
     let send = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         let (client, name) = (app_state.client(), old.get_value());
-        attempt.start(async move { client.release_username().await }, move |me| {
+        let receiver = Some(to.get_untracked().trim().to_owned()).filter(|to| !to.is_empty());
+        let own = OwnName { kind: NameKind::Username, name: name.clone() };
+        let given_up = async move { client.give_up_name((!is_wanted(status)).then_some(own), receiver).await };
+        attempt.start(given_up, move |me| {
             leave.try_run(());
             let said = match (is_wanted(status), me.giving_up) {
                 (true, _) => format!("{name} is not wanted any more."),
@@ -205,6 +209,18 @@ fn GiveUp(name: String, status: Option<NameStatus>, leave: Callback<()>) -> impl
                 }}
                 " Your key, profile and history stay."
             </p>
+            {(!is_wanted(status))
+                .then(|| {
+                    view! {
+                        <TextField
+                            id="give-up-to"
+                            label="For whom"
+                            value=to
+                            hint="A username or an identity: then only that person can claim it at first. Empty: anybody."
+                            testid="give-up-to"
+                        />
+                    }
+                })}
             <FailureNotice failure />
             <div class="actions">
                 <Submit
@@ -219,6 +235,20 @@ fn GiveUp(name: String, status: Option<NameStatus>, leave: Callback<()>) -> impl
             </div>
         </form>
     }
+}
+
+/// Forbids the end of a name that was announced.
+fn keep(app_state: AppState, name: String) {
+    spawn_local(async move {
+        let own = OwnName { kind: NameKind::Username, name: name.clone() };
+        match app_state.client().veto_give_up(own).await {
+            Ok(me) => {
+                app_state.shell.toasts.push_good(format!("{name} stays yours."));
+                app_state.set_me(*me);
+            }
+            Err(why) => app_state.shell.show_failure(&why),
+        }
+    });
 }
 
 /// Takes back a name that was just given up.

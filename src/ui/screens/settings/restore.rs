@@ -18,7 +18,7 @@ pub fn Restore(has_key: Memo<bool>) -> impl IntoView {
             <h2 id="restore-title">"Bring back"</h2>
             <Show when=move || has_key.get()>
                 <Notice tone=NoticeTone::Info>
-                    <p>"This device has an identity already. Another one can come here only after this one is forgotten; your own backup can always be added."</p>
+                    <p>"This device has an identity already. Another one can come here only after this one is forgotten. Your own words give this device the identity’s key, and your own backup can always be added."</p>
                 </Notice>
             </Show>
             <h3>"From a backup file"</h3>
@@ -117,10 +117,9 @@ fn FromWords() -> impl IntoView {
     let attempt = ActionState::new();
     let ActionState { busy, failure } = attempt;
     let words = Memo::new(move |_| phrase.with(|phrase| phrase.split_whitespace().count()));
-    let send = move |event: leptos::ev::SubmitEvent| {
-        event.prevent_default();
+    let restore = move |unheard: bool| {
         let client = app_state.client();
-        let restored = async move { client.restore_from_phrase(phrase.get_untracked()).await };
+        let restored = async move { client.restore_from_phrase(phrase.get_untracked(), unheard).await };
         attempt.start(restored, move |me| {
             phrase.try_set(String::new());
             let message = match &me.username {
@@ -134,6 +133,12 @@ fn FromWords() -> impl IntoView {
             app_state.shell.toasts.push_good(message);
         });
     };
+    let send = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        restore(false);
+    };
+    let is_unknown =
+        move || failure.with(|failure| failure.as_ref().is_some_and(|why| why.code == FailureCode::IdentityNotFound));
     view! {
         <form class="stack" on:submit=send>
             <TextArea
@@ -148,9 +153,17 @@ fn FromWords() -> impl IntoView {
                 {move || text::format_count(words.get() as u64, "word", "words")}
             </p>
             <FailureNotice failure />
+            <Show when=is_unknown>
+                <p class="muted">
+                    "Without the rest of your identity this device can’t know which devices you have. If really nobody has it any more, go on; what turns up later is joined."
+                </p>
+                <button type="button" class="button" data-testid="restore-unheard" on:click=move |_| restore(true)>
+                    "Nobody can be asked: go on"
+                </button>
+            </Show>
             <Submit
                 label="Bring my name back"
-                working="Checking…"
+                working="Looking for it…"
                 busy
                 testid="restore"
                 disabled=Signal::derive(move || words.get() == 0)
