@@ -74,13 +74,13 @@ try {
           }
         };
         await all("new", {
-          home: "/", welcome: "/welcome", name: "/welcome?step=name", people: "/people", settings: "/settings",
+          home: "/", welcome: "/welcome", name: "/welcome?step=name", people: "/people", settings: "/settings", devices: "/devices",
           absent: "/u/nobody_here", modules: "/modules", publish: "/publish", installed: "/installed", channels: "/channels", channel: "/c/general", guides: "/guide", guide: "/guide/operating", "guide-absent": "/guide/nothing", lost: "/no/such/page",
         });
         await inhabited(page, server.origin);
         await all("named", {
           home: "/", backup: "/welcome?step=backup", people: "/people", person: "/u/alice_smith", redirect: "/u/alice_old",
-          me: "/me", settings: "/settings", network: "/network", statistics: "/statistics", channels: "/channels", channel: "/c/general", discussion: "/c/module/adder", modules: "/modules", module: "/m/adder", installed: "/installed",
+          me: "/me", settings: "/settings", devices: "/devices", network: "/network", statistics: "/statistics", channels: "/channels", channel: "/c/general", discussion: "/c/module/adder", modules: "/modules", module: "/m/adder", installed: "/installed",
         });
         for (const text of ["alice_smiht", "admin", "ada"]) {
           await visit(page, `${server.origin}/me`);

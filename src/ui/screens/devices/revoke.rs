@@ -14,12 +14,22 @@ use gen_registry_api::{DeviceRow, LastGood};
 /// The value of the choice that nothing counts.
 const NOTHING: &str = "nothing";
 
-/// The dialog for one device.
+/// The dialog for the device that was chosen, if one was.
 #[component]
-pub(super) fn Revoke(row: Memo<DeviceRow>, open: RwSignal<bool>, refresh: Callback<()>) -> impl IntoView {
+pub(super) fn Revoke(chosen: RwSignal<Option<DeviceRow>>, refresh: Callback<()>) -> impl IntoView {
+    let open = RwSignal::new(false);
+    Effect::new(move |_| open.set(chosen.with(Option::is_some)));
+    Effect::new(move |_| {
+        if !open.get() {
+            chosen.set(None);
+        }
+    });
     view! {
-        <Modal open id="revoke-title" title="Revoke this device?" testid="revoke-dialog">
-            {move || view! { <Form row=row.get_untracked() leave=Callback::new(move |()| open.set(false)) refresh /> }}
+        <Modal open id="revoke-title" title="Revoke a device?" testid="revoke-dialog">
+            {move || {
+                let row = chosen.get_untracked();
+                row.map(|row| view! { <Form row leave=Callback::new(move |()| open.set(false)) refresh /> })
+            }}
         </Modal>
     }
 }
@@ -47,7 +57,7 @@ fn Form(row: DeviceRow, leave: Callback<()>, refresh: Callback<()>) -> impl Into
                 <strong>{name}</strong>
                 " can’t write in your name any more, on whichever machine its key is. This can’t be undone; the device can be added again with a new key."
             </p>
-            <LastGoodChoice row last id="revoke-last" />
+            <LastGoodChoice row last id="revoke-last".to_owned() />
             <FailureNotice failure />
             <div class="actions">
                 <Submit label="Revoke it" working="Revoking…" busy class="button button-danger" testid="revoke-confirm" />
@@ -61,7 +71,7 @@ fn Form(row: DeviceRow, leave: Callback<()>, refresh: Callback<()>) -> impl Into
 
 /// Which entry of a device was the last good one. An empty choice keeps everything.
 #[component]
-pub(super) fn LastGoodChoice(row: DeviceRow, last: RwSignal<String>, id: &'static str) -> impl IntoView {
+pub(super) fn LastGoodChoice(row: DeviceRow, last: RwSignal<String>, id: String) -> impl IntoView {
     let option = |entry: &gen_registry_api::DeviceEntry| {
         let at = entry.at.map(time::format_exact).unwrap_or_else(|| "no date".to_owned());
         let seal = if entry.confirmed { ", confirmed" } else { "" };
@@ -69,7 +79,7 @@ pub(super) fn LastGoodChoice(row: DeviceRow, last: RwSignal<String>, id: &'stati
     };
     view! {
         <div class="field">
-            <label class="field-label" for=id>
+            <label class="field-label" for=id.clone()>
                 "The last thing on it that was yours"
             </label>
             <select class="input" id=id data-testid="last-good" bind:value=last>

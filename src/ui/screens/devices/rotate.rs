@@ -150,6 +150,7 @@ impl Other {
     fn render(self) -> impl IntoView {
         let Self { row, ends, last } = self;
         let name = device_name(&row.words);
+        let id = format!("rotate-last-{}", row.key);
         let row = StoredValue::new(row);
         view! {
             <div class="stack" data-testid="rotate-device">
@@ -158,7 +159,7 @@ impl Other {
                     {format!("{name} ends: it is not mine, or was stolen")}
                 </label>
                 <Show when=move || ends.get()>
-                    <LastGoodChoice row=row.get_value() last id="rotate-last" />
+                    <LastGoodChoice row=row.get_value() last id=id.clone() />
                 </Show>
             </div>
         }
