@@ -49,7 +49,7 @@ fn render_list(list: Memo<DeviceList>, refresh: Callback<()>) -> impl IntoView {
     let app_state = app_state();
     let has_identity = Memo::new(move |_| app_state.live.has_key());
     let holds_key = select(list, |list| list.holds_key);
-    let revoking = RwSignal::new(None::<DeviceRow>);
+    let revocation = revoke::Revocation::new();
     view! {
         <Show when=move || has_identity.get() fallback=move || view! { <join::Join list refresh /> }>
             {slice_view(list, |list| list.has_words, render_copy_warning)}
@@ -64,7 +64,7 @@ fn render_list(list: Memo<DeviceList>, refresh: Callback<()>) -> impl IntoView {
                     {keyed_list(
                         select(list, |list| list.devices.clone()),
                         |row| row.key.clone(),
-                        move |row| view! { <Device row holds_key revoking /> },
+                        move |row| view! { <Device row holds_key revocation /> },
                     )}
                 </ul>
             </section>
@@ -72,7 +72,7 @@ fn render_list(list: Memo<DeviceList>, refresh: Callback<()>) -> impl IntoView {
                 <add::Add refresh />
             </Show>
             <rotate::Keys list refresh />
-            <revoke::Revoke chosen=revoking refresh />
+            <revoke::Revoke revocation refresh />
         </Show>
     }
 }
@@ -160,7 +160,7 @@ fn render_without_key() -> impl IntoView {
 
 /// One device: how to know it, what it may, when it wrote last, and the way to end it.
 #[component]
-fn Device(row: Memo<DeviceRow>, holds_key: Memo<bool>, revoking: RwSignal<Option<DeviceRow>>) -> impl IntoView {
+fn Device(row: Memo<DeviceRow>, holds_key: Memo<bool>, revocation: revoke::Revocation) -> impl IntoView {
     let name = row.with_untracked(|row| device_name(&row.words));
     let can_revoke = Memo::new(move |_| holds_key.get() && row.with(can_be_revoked));
     view! {
@@ -189,7 +189,7 @@ fn Device(row: Memo<DeviceRow>, holds_key: Memo<bool>, revoking: RwSignal<Option
                     class="button button-small button-danger-quiet"
                     data-testid="revoke"
                     aria-label=format!("Revoke {name}")
-                    on:click=move |_| revoking.set(Some(row.get_untracked()))
+                    on:click=move |_| revocation.begin(row.get_untracked())
                 >
                     "Revoke…"
                 </button>

@@ -14,16 +14,29 @@ use gen_registry_api::{DeviceRow, LastGood};
 /// The value of the choice that nothing counts.
 const NOTHING: &str = "nothing";
 
-/// The dialog for the device that was chosen, if one was.
+/// The device that is to be revoked, and whether its dialog is on show.
+#[derive(Clone, Copy)]
+pub(super) struct Revocation {
+    chosen: RwSignal<Option<DeviceRow>>,
+    open: RwSignal<bool>,
+}
+
+impl Revocation {
+    pub(super) fn new() -> Self {
+        Self { chosen: RwSignal::new(None), open: RwSignal::new(false) }
+    }
+
+    /// Shows the dialog for a device.
+    pub(super) fn begin(self, row: DeviceRow) {
+        self.chosen.set(Some(row));
+        self.open.set(true);
+    }
+}
+
+/// The dialog for the device that was chosen.
 #[component]
-pub(super) fn Revoke(chosen: RwSignal<Option<DeviceRow>>, refresh: Callback<()>) -> impl IntoView {
-    let open = RwSignal::new(false);
-    Effect::new(move |_| open.set(chosen.with(Option::is_some)));
-    Effect::new(move |_| {
-        if !open.get() {
-            chosen.set(None);
-        }
-    });
+pub(super) fn Revoke(revocation: Revocation, refresh: Callback<()>) -> impl IntoView {
+    let Revocation { chosen, open } = revocation;
     view! {
         <Modal open id="revoke-title" title="Revoke a device?" testid="revoke-dialog">
             {move || {
