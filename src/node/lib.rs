@@ -38,6 +38,7 @@ mod channel_store;
 mod channels;
 mod chat;
 mod checkpoints;
+mod closings;
 mod context;
 mod decisions;
 mod documents;

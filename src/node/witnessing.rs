@@ -15,7 +15,8 @@
 //! nothing: the staged claim is asked for again, and gets the receipts that it got before. A fact that can't wait (a
 //! revocation, say) sends the staged claim ahead of it, unconfirmed.
 //!
-//! Other facts are announced at once, and ask for their receipts afterwards.
+//! Other facts are announced at once, and ask for their receipts afterwards. What earlier witness sets confirmed gets its
+//! path under their root ([`Closings`]).
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ use futures_timer::Delay;
 use serde_bytes::ByteBuf;
 
 use crate::admit::Admission;
+use crate::closings::Closings;
 use crate::context::Context;
 use crate::errors;
 use crate::key_state::Keys;
@@ -61,6 +63,8 @@ const COLLECT_EVERY: Duration = Duration::from_secs(20);
 const ANSWER_PATIENCE: Duration = Duration::from_secs(5);
 /// How often it is seen whether the rivals of a split claim have withdrawn.
 const ROUND_EVERY: Duration = Duration::from_secs(2);
+/// The most paths that are stored in one batch.
+const PATHS_AT_ONCE: usize = 256;
 /// After a refusal the same fact is shown again, later each time: the witness may have had its clock wrong.
 const RETRY_FIRST: Duration = Duration::from_secs(30);
 const RETRY_DOUBLINGS_MAX: u32 = 7;
@@ -83,6 +87,8 @@ pub(crate) struct Witnessing {
     partial: RefCell<BTreeMap<EntryId, Vec<Receipt>>>,
     /// What was refused, how often, and when to ask again.
     refused: RefCell<BTreeMap<EntryId, (u32, Timestamp)>>,
+    /// What earlier witness sets confirmed.
+    closings: Closings,
 }
 
 /// How far an intent came.
@@ -136,8 +142,21 @@ impl Witnessing {
     ) -> Self {
         let (under_way, again, places) = (Cell::default(), Cell::default(), RefCell::default());
         let waiting = RefCell::default();
-        let (partial, refused) = (RefCell::default(), RefCell::default());
-        Self { context, keys, registry, admission, peers, under_way, again, waiting, places, partial, refused }
+        let (partial, refused, closings) = (RefCell::default(), RefCell::default(), Closings::default());
+        Self {
+            context,
+            keys,
+            registry,
+            admission,
+            peers,
+            under_way,
+            again,
+            waiting,
+            places,
+            partial,
+            refused,
+            closings,
+        }
     }
 
     /// Asks for everything that is wanted, one after the other. Does nothing without witnesses, without a way to one, or
@@ -182,14 +201,20 @@ impl Witnessing {
 
     async fn collect_once(&self) {
         let has_witnesses = self.registry.read_model().registry().has_witnesses();
-        let (Some(mesh), Ok(keys)) = (self.peers.mesh(), self.keys.keys()) else { return };
-        if !has_witnesses {
+        let Some(mesh) = self.peers.mesh().filter(|_| has_witnesses) else { return };
+        let keys = self.keys.keys();
+        let has_closed_sets = self.registry.read_model().registry().history().number() > 0;
+        if keys.is_err() && !has_closed_sets {
             return;
         }
         self.find_witnesses(&mesh).await;
         if self.places.borrow().is_empty() {
             return;
         }
+        if has_closed_sets && let Err(failure) = self.take_paths(&mesh).await {
+            tracing::warn!(code = ?failure.code, "what earlier witnesses confirmed could not be kept");
+        }
+        let Ok(keys) = keys else { return };
         if let Err(failure) = self.carry_out(&mesh, &keys).await {
             tracing::warn!(code = ?failure.code, "what the witnesses signed could not be kept");
         }
@@ -219,6 +244,21 @@ impl Witnessing {
                 // The next chance comes with a relay or after a while.
                 Outcome::Exhausted(_) | Outcome::NoWitnesses => {}
             }
+        }
+        Ok(())
+    }
+
+    /// Gets the paths of what earlier witness sets confirmed. Needs no keys.
+    async fn take_paths(&self, mesh: &MeshHandle) -> Result<(), Failure> {
+        let witnesses: Vec<PublicKey> = {
+            let read_model = self.registry.read_model();
+            let set = read_model.registry().history().set();
+            self.places.borrow().keys().filter(|witness| set.has(witness)).copied().collect()
+        };
+        let link = Link { witnessing: self, mesh };
+        let paths = self.closings.paths(&*self.registry, &witnesses, &link, self.context.now()).await;
+        for some in paths.chunks(PATHS_AT_ONCE) {
+            self.admission.admit(some.to_vec()).await?;
         }
         Ok(())
     }

@@ -128,7 +128,9 @@ async fn live(
         let outcome = match answer {
             Answer::Signed(_) => ExchangeOutcome::Receipt,
             Answer::Refused(_) | Answer::Taken(_) => ExchangeOutcome::Refused,
-            Answer::Busy | Answer::NotServed(_) | Answer::Noted | Answer::Named(_) => ExchangeOutcome::Other,
+            Answer::Busy | Answer::NotServed(_) | Answer::Noted | Answer::Named(_) | Answer::Facts(_) => {
+                ExchangeOutcome::Other
+            }
         };
         let _ = reply.send(Reply { bytes: answer.encode(), outcome });
         for request in witness.take_outgoing().await {
