@@ -45,7 +45,7 @@ use records::{FactError, Pending, StoredFact, StoredOpening, TABLE, fact_key, op
 use state::State;
 
 pub use presence::{AWAY_AFTER, AWAY_PART_OF_HOLD};
-pub use start::WitnessError;
+pub use start::{WitnessError, is_empty};
 
 /// Messages for other witnesses that wait for the host. Of more the oldest is dropped: clients show what they were given, and
 /// a change of the set takes what each witness has.

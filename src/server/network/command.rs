@@ -1,10 +1,15 @@
-//! `gen-registry network …`: founds a network of several operators, makes their keys, and shows what a network is.
+//! `gen-registry network …`: founds a network of several operators, makes their keys, shows what a network is, and changes
+//! its witnesses.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
-use super::{NetworkError, NetworkSource, found, write_new};
+use super::change::{self, ChangeError, Signer};
+use super::new_file::{check_new, write_new};
+use super::stop::stop;
+use super::{NetworkError, NetworkSource, found, source};
 use crate::keys::{SUCCESSION_KEY, parse_public_key, witness_text};
 use crate::network::describe::describe;
 use crate::witness;
@@ -28,15 +33,8 @@ pub enum NetworkCommand {
         /// How people call the network; it says nothing of what it is.
         #[arg(long)]
         name: String,
-        /// A witness's key, as `network key` printed it. Given again for each; none founds a network without witnesses.
-        #[arg(long, value_name = "KEY", value_parser = parse_public_key)]
-        witness: Vec<PublicKey>,
-        /// How many witnesses must have seen a claim: more than half [default: the fewest that are].
-        #[arg(long, value_name = "NUMBER")]
-        threshold: Option<u8>,
-        /// The digest of a succession key, as `network key` printed it; one for each witness.
-        #[arg(long, value_name = "DIGEST")]
-        succession: Vec<Digest>,
+        #[command(flatten)]
+        set: SetArguments,
         /// With waits of seconds: for trying things out, not for names that matter.
         #[arg(long)]
         for_tests: bool,
@@ -50,21 +48,124 @@ pub enum NetworkCommand {
         #[arg(value_name = "FILE|URL")]
         source: NetworkSource,
     },
+    /// Stop the witness of a data folder for good, and write what it hands over: the first step of a change of the
+    /// witnesses. The server must not run meanwhile; started again, it goes on as relay and signs nothing.
+    Stop {
+        /// The data folder of the server whose witness it is.
+        #[arg(long, value_name = "FOLDER", env = "GEN_REGISTRY_DATA")]
+        data: PathBuf,
+        /// The file to write; it must not exist.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Make the change to another set of witnesses, and sign it with your succession key.
+    Change {
+        #[command(flatten)]
+        signer: SignerArguments,
+        #[command(flatten)]
+        set: SetArguments,
+    },
+    /// Add the signature of your succession key to a change that another operator made.
+    Sign {
+        /// The change, as another operator passed it on.
+        #[arg(value_name = "CHANGE")]
+        change: PathBuf,
+        #[command(flatten)]
+        signer: SignerArguments,
+    },
+    /// Write the network's file with a change that enough operators have signed. Every server is then given it with
+    /// --network.
+    Apply {
+        /// The change with all signatures, or several files with some of them.
+        #[arg(value_name = "CHANGE", required = true)]
+        changes: Vec<PathBuf>,
+        /// The network before the change: a file, or a server's address.
+        #[arg(long, value_name = "FILE|URL")]
+        network: NetworkSource,
+        /// The file to write; it must not exist.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+}
+
+/// A set of witnesses.
+#[derive(Args)]
+pub struct SetArguments {
+    /// A witness's key, as `network key` printed it. Given again for each; none founds a network without witnesses.
+    #[arg(long, value_name = "KEY", value_parser = parse_public_key)]
+    witness: Vec<PublicKey>,
+    /// How many witnesses must have seen a claim: more than half [default: the fewest that are].
+    #[arg(long, value_name = "NUMBER")]
+    threshold: Option<u8>,
+    /// The digest of a succession key, as `network key` printed it; one for each witness.
+    #[arg(long, value_name = "DIGEST")]
+    succession: Vec<Digest>,
+}
+
+/// What an operator signs with.
+#[derive(Args)]
+pub struct SignerArguments {
+    /// The network before the change: a file, or a server's address.
+    #[arg(long, value_name = "FILE|URL")]
+    network: NetworkSource,
+    /// A file that `network stop` wrote at a witness. Given again for each; at least as many as confirm a name.
+    #[arg(long, value_name = "FILE", required = true)]
+    handover: Vec<PathBuf>,
+    /// The file with your succession key, from where you keep it.
+    #[arg(long, value_name = "FILE")]
+    succession_key: PathBuf,
+    /// The file to write; it must not exist.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+impl SetArguments {
+    /// Returns the set. Fails if a key is named twice: then it is not the set that was meant.
+    fn set(self) -> Result<WitnessSet, NetworkError> {
+        let Self { witness, threshold, succession } = self;
+        let names = witness.iter().map(witness_text).chain(succession.iter().map(Digest::to_string));
+        let mut named = BTreeSet::new();
+        for name in names {
+            if named.contains(&name) {
+                return Err(NetworkError::NamedTwice(name));
+            }
+            named.insert(name);
+        }
+        let mut set = WitnessSet::new(witness, 0, succession);
+        let fewest = if set.is_empty() { 0 } else { set.witnesses.len() as u8 / 2 + 1 };
+        set.threshold = threshold.unwrap_or(fewest);
+        Ok(set)
+    }
+}
+
+impl SignerArguments {
+    /// Calls `act` with what is signed with.
+    fn with(self, act: impl FnOnce(&Signer<'_>) -> Result<String, ChangeError>) -> Result<String, NetworkError> {
+        let Self { network, handover, succession_key, out } = self;
+        let network = network.read()?;
+        let signer = Signer { network: &network, handovers: &handover, key: &succession_key, out: &out };
+        Ok(act(&signer)?)
+    }
 }
 
 /// Carries out a command and returns what to print.
 pub fn run(command: NetworkCommand) -> Result<String, NetworkError> {
     match command {
         NetworkCommand::Key { data } => make_keys(&data),
-        NetworkCommand::Found { name, witness, threshold, succession, for_tests, out } => {
-            let mut set = WitnessSet::new(witness, 0, succession);
-            let fewest = if set.is_empty() { 0 } else { set.witnesses.len() as u8 / 2 + 1 };
-            set.threshold = threshold.unwrap_or(fewest);
-            let network = Network::new(NetworkHistory::new(found(&name, set, for_tests)?));
-            write_new(&network, &out)?;
+        NetworkCommand::Found { name, set, for_tests, out } => {
+            check_new(&out)?;
+            let network = Network::new(NetworkHistory::new(found(&name, set.set()?, for_tests)?));
+            write_new(&out, source::write(&network).as_bytes())?;
             Ok(describe(&network))
         }
         NetworkCommand::Show { source } => Ok(describe(&source.read()?)),
+        NetworkCommand::Stop { data, out } => stop(&data, &out),
+        NetworkCommand::Change { signer, set } => {
+            let set = set.set()?;
+            signer.with(|signer| signer.make(set))
+        }
+        NetworkCommand::Sign { change, signer } => signer.with(|signer| signer.sign(&change)),
+        NetworkCommand::Apply { changes, network, out } => Ok(change::apply(&network.read()?, &changes, &out)?),
     }
 }
 
