@@ -29,7 +29,8 @@ use change::ChangeError;
 use gen_registry_core::keys::SecretKey;
 use gen_registry_core::limits::PARAMETERS_VERSION;
 use gen_registry_core::network::{Genesis, GenesisError, NetworkHistory, Parameters, WitnessSet};
-use gen_registry_node::net::relay::key::save_secret;
+use gen_registry_node::net::relay::key::{KeyError, save_secret};
+use gen_registry_node::network::parameters::ENTRIES_MAX;
 use gen_registry_node::network::{NetworkParameters, ParametersError, pin};
 use gen_registry_node::{
     Network,
@@ -72,6 +73,12 @@ pub enum NetworkError {
     Witness(#[from] WitnessStartError),
     #[error(transparent)]
     New(#[from] NewFileError),
+    #[error("{0} is no address of a relay that pages could use: it has no /p2p/NAME at its end")]
+    RelayWithoutName(String),
+    #[error("a network's file names at most {ENTRIES_MAX} relays")]
+    TooManyRelays,
+    #[error(transparent)]
+    RelayKey(#[from] KeyError),
     #[error("{0} is named twice")]
     NamedTwice(String),
     #[error(

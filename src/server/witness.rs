@@ -109,7 +109,7 @@ pub async fn start_with(
     thread::Builder::new().name("witness".to_owned()).spawn(move || {
         match tokio::runtime::Builder::new_current_thread().enable_time().build() {
             Ok(runtime) => {
-                runtime.block_on(live(open(data.as_deref(), key, history, &handovers), began, requests, to_others))
+                runtime.block_on(live(open(data.as_deref(), key, history, &handovers), began, requests, to_others));
             }
             Err(error) => drop(began.send(Err(error.into()))),
         }

@@ -26,6 +26,7 @@ use gen_registry_core::network::{
     FollowError, GenesisError, NetworkHistory, SetChange, SetChangeError, SignedSetChange, WitnessSet,
 };
 use gen_registry_node::Network;
+use gen_registry_node::network::Endpoints;
 
 /// Why a change of the witnesses is not made, signed or applied. Nothing was written.
 #[derive(Debug, thiserror::Error)]
@@ -162,8 +163,8 @@ impl Signer<'_> {
 }
 
 /// Writes the network's file with a change that enough have signed. Several files with signatures of the same change are
-/// joined.
-pub fn apply(network: &Network, changes: &[PathBuf], out: &Path) -> Result<String, ChangeError> {
+/// joined. `endpoints` say how others are found from now on.
+pub fn apply(network: &Network, changes: &[PathBuf], endpoints: Endpoints, out: &Path) -> Result<String, ChangeError> {
     check_new(out)?;
     let topic = &network.topic;
     let signed = changes.iter().map(|path| change_file::read(path, topic)).collect::<Result<Vec<_>, _>>()?;
@@ -176,7 +177,7 @@ pub fn apply(network: &Network, changes: &[PathBuf], out: &Path) -> Result<Strin
         }
         other => ChangeError::Follow(other),
     })?;
-    let changed = Network::new(history).reached_by(network.endpoints());
+    let changed = Network::new(history).reached_by(endpoints);
     write_new(out, source::write(&changed).as_bytes())?;
     Ok(describe(&changed))
 }

@@ -17,6 +17,10 @@ use gen_registry_core::digest::Digest;
 use gen_registry_core::keys::PublicKey;
 use gen_registry_core::network::{NetworkHistory, WitnessSet};
 use gen_registry_node::Network;
+use gen_registry_node::net::relay::Multiaddr;
+use gen_registry_node::net::relay::key::NodeKey;
+use gen_registry_node::network::Endpoints;
+use gen_registry_node::network::parameters::ENTRIES_MAX;
 
 /// What to do with a network.
 #[derive(Subcommand)]
@@ -35,6 +39,8 @@ pub enum NetworkCommand {
         name: String,
         #[command(flatten)]
         set: SetArguments,
+        #[command(flatten)]
+        relays: RelayArguments,
         /// With waits of seconds: for trying things out, not for names that matter.
         #[arg(long)]
         for_tests: bool,
@@ -82,10 +88,21 @@ pub enum NetworkCommand {
         /// The network before the change: a file, or a server's address.
         #[arg(long, value_name = "FILE|URL")]
         network: NetworkSource,
+        #[command(flatten)]
+        relays: RelayArguments,
         /// The file to write; it must not exist.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
+}
+
+/// By which relays pages find the network and its witnesses. Nobody signs that.
+#[derive(Args)]
+pub struct RelayArguments {
+    /// Address of a relay that every server of the network names to pages, such as the one beside a witness, with
+    /// /p2p/NAME at the end. Given again for each [default: those of the network before].
+    #[arg(long, value_name = "MULTIADDR")]
+    relay: Vec<Multiaddr>,
 }
 
 /// A set of witnesses.
@@ -117,6 +134,20 @@ pub struct SignerArguments {
     /// The file to write; it must not exist.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+}
+
+impl RelayArguments {
+    /// Returns the ways to others where these relays take the place of those before.
+    fn replace(self, before: Endpoints) -> Result<Endpoints, NetworkError> {
+        let relays: Vec<String> = self.relay.iter().map(ToString::to_string).collect();
+        if let Some(nameless) = relays.iter().find(|relay| !relay.contains("/p2p/")) {
+            return Err(NetworkError::RelayWithoutName(nameless.clone()));
+        }
+        if relays.len() > ENTRIES_MAX {
+            return Err(NetworkError::TooManyRelays);
+        }
+        Ok(if relays.is_empty() { before } else { Endpoints { relays, ..before } })
+    }
 }
 
 impl SetArguments {
@@ -152,9 +183,10 @@ impl SignerArguments {
 pub fn run(command: NetworkCommand) -> Result<String, NetworkError> {
     match command {
         NetworkCommand::Key { data } => make_keys(&data),
-        NetworkCommand::Found { name, set, for_tests, out } => {
+        NetworkCommand::Found { name, set, relays, for_tests, out } => {
             check_new(&out)?;
-            let network = Network::new(NetworkHistory::new(found(&name, set.set()?, for_tests)?));
+            let endpoints = relays.replace(Endpoints::default())?;
+            let network = Network::new(NetworkHistory::new(found(&name, set.set()?, for_tests)?)).reached_by(endpoints);
             write_new(&out, source::write(&network).as_bytes())?;
             Ok(describe(&network))
         }
@@ -165,7 +197,11 @@ pub fn run(command: NetworkCommand) -> Result<String, NetworkError> {
             signer.with(|signer| signer.make(set))
         }
         NetworkCommand::Sign { change, signer } => signer.with(|signer| signer.sign(&change)),
-        NetworkCommand::Apply { changes, network, out } => Ok(change::apply(&network.read()?, &changes, &out)?),
+        NetworkCommand::Apply { changes, network, relays, out } => {
+            let network = network.read()?;
+            let endpoints = relays.replace(network.endpoints())?;
+            Ok(change::apply(&network, &changes, endpoints, &out)?)
+        }
     }
 }
 
@@ -174,9 +210,11 @@ fn make_keys(data: &Path) -> Result<String, NetworkError> {
     std::fs::create_dir_all(data).map_err(|source| NetworkError::Write { path: data.to_owned(), source })?;
     let witness = witness::load_or_create_key(data)?.public();
     let succession = SUCCESSION_KEY.load_or_create(data)?.public().digest();
+    let relay = NodeKey::load_or_create(data)?.peer_id();
     let file = SUCCESSION_KEY.path(data);
     Ok(format!(
-        "--witness {} --succession {succession}\nMove {} away from the server, to a safe place, before it serves.\n",
+        "--witness {} --succession {succession}\nThe address of its relay will end in /p2p/{relay}\nMove {} away from \
+         the server, to a safe place, before it serves.\n",
         witness_text(&witness),
         file.display()
     ))

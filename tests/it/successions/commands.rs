@@ -13,7 +13,7 @@ use gen_registry_server::network::{NETWORK_FILE, NetworkSource};
 use gen_registry_server::witness::BOOK_FILE;
 
 use super::operators::{Operators, flags, text};
-use crate::support::server::{printed, refused};
+use crate::support::server::{network_of, printed, refused};
 
 /// Operators of a network whose witnesses have handed over, and the keys of the next set.
 struct Scene {
@@ -109,6 +109,21 @@ fn change_is_signed_one_after_another_and_applied() {
     let shown = printed(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
     assert_eq!(printed(&["network", "show", &changed]), shown);
     assert!(shown.contains("Change      1 "), "{shown}");
+    // Where pages find the new witnesses is said by whoever writes the file.
+    let (relay, moved) = (
+        "/ip4/192.0.2.1/tcp/443/wss/p2p/12D3KooWPjceQrSwdWXPyLLeABRXmuqt69Rg3sBYbU1Nft9HyQ6X",
+        scene.out("moved.json"),
+    );
+    let arguments = apply(&[&second, "--relay", relay], &moved);
+    assert!(printed(&arguments.iter().map(String::as_str).collect::<Vec<_>>()).contains(relay));
+    let server = scene.operators.serve("old-0", moved.as_ref(), &[]);
+    assert_eq!(network_of(&server)["relays"][1], relay);
+    drop(server);
+    let nameless = apply(&[&second, "--relay", "/ip4/192.0.2.1/tcp/443/wss"], &changed);
+    assert!(refused(&nameless.iter().map(String::as_str).collect::<Vec<_>>()).contains("/p2p/NAME"));
+    let many = [vec![&*second], ["--relay", relay].repeat(17)].concat();
+    let many = apply(&many, &scene.out("refused.json"));
+    assert!(refused(&many.iter().map(String::as_str).collect::<Vec<_>>()).contains("at most 16 relays"));
     // Two who signed at the same time are joined.
     let (side_key, side, joined) = (scene.key(2), scene.out("side.json"), scene.out("joined.json"));
     let make = scene.signing("change", &scene.handovers[..2], &side_key, &side);
