@@ -33,7 +33,7 @@ use gen_registry_core::time::Timestamp;
 const LIST_FACTS_MAX: u64 = 1_000_000;
 /// The most facts of all lists that are kept for what comes later. Each takes about a hundred bytes.
 const KEPT_FACTS_MAX: u64 = 65_536;
-/// The most pages that are asked for at one time: a third of what a witness answers one peer in a minute.
+/// The most pages that are asked for at one time: a sixth of what a witness answers one peer in a minute.
 const PAGES_AT_ONCE: usize = 20;
 /// How long to wait after a list that was none.
 const RETRY_AFTER: Duration = Duration::from_secs(30);

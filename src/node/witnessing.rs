@@ -24,7 +24,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures::channel::oneshot;
-use futures::future::{Either, LocalBoxFuture, select};
+use futures::future::{Either, LocalBoxFuture, join_all, select};
 use futures::{FutureExt, pin_mut};
 use futures_timer::Delay;
 use serde_bytes::ByteBuf;
@@ -52,7 +52,7 @@ use gen_registry_core::receipt::Receipt;
 use gen_registry_core::statement::{DeviceList, Finish, SignedStatement, Statement};
 use gen_registry_core::sync::asking::Split;
 use gen_registry_core::sync::asking::foundations::foundations;
-use gen_registry_core::sync::asking::wire::{self, Code, PROTOCOL, Request};
+use gen_registry_core::sync::asking::wire::{self, Code, Learn, PROTOCOL, Request};
 use gen_registry_core::time::Timestamp;
 
 /// How long one witness may take to answer.
@@ -234,7 +234,8 @@ impl Witnessing {
             match self.ask(mesh, &opening, &entry).await? {
                 Outcome::Confirmed(receipts) => {
                     self.refused.borrow_mut().remove(&entry.id());
-                    self.registry.add_receipts(receipts).await?;
+                    self.registry.add_receipts(receipts.clone()).await?;
+                    self.show_receipts(mesh, &opening, &entry, &receipts).await;
                 }
                 Outcome::Lost { proof, .. } | Outcome::Split { proof, .. } => {
                     self.admission.admit(proof).await?;
@@ -246,6 +247,25 @@ impl Witnessing {
             }
         }
         Ok(())
+    }
+
+    /// Shows each witness that signed an entry what the others signed. Witnesses pass that on to each other, too, if they
+    /// can; with both, each of them can show alone that the entry is confirmed, should the disks of all others be lost
+    /// before the set is changed.
+    async fn show_receipts(&self, mesh: &MeshHandle, opening: &Entry, entry: &Entry, receipts: &[Receipt]) {
+        if receipts.len() < 2 {
+            return;
+        }
+        let request = Request::Learn(Learn {
+            topic: self.context.network.topic,
+            opening: opening.encode(),
+            entry: entry.encode(),
+            receipts: receipts.iter().map(Receipt::encode).collect(),
+        })
+        .encode();
+        let link = Link { witnessing: self, mesh };
+        // What does not arrive was passed on by the witnesses, most likely.
+        join_all(receipts.iter().map(|receipt| link.ask(&receipt.witness, &request))).await;
     }
 
     /// Gets the paths of what earlier witness sets confirmed. Needs no keys.
@@ -351,9 +371,13 @@ impl Witnessing {
         };
         let opening = self.registry.opening_entry_of(keys)?;
         let asked = self.ask(mesh, &opening, &entry).await?;
-        let _one_at_a_time = self.registry.begin_write().await;
+        let one_at_a_time = self.registry.begin_write().await;
         match asked {
-            Outcome::Confirmed(receipts) => self.registry.admit_staged(&entry, receipts, Some(intent), None).await?,
+            Outcome::Confirmed(receipts) => {
+                self.registry.admit_staged(&entry, receipts.clone(), Some(intent), None).await?;
+                drop(one_at_a_time);
+                self.show_receipts(mesh, &opening, &entry, &receipts).await;
+            }
             Outcome::Lost { proof, .. } => {
                 self.admission.admit_while_writing(proof, Durability::Strict).await?;
                 self.give_up_intent(&entry, intent, &name).await?;

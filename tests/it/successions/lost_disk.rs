@@ -8,6 +8,7 @@ use std::rc::Rc;
 use futures::FutureExt;
 use gen_registry_api::*;
 use gen_registry_core::actors::Device;
+use gen_registry_core::book::handover::{Gathered, Handover};
 use gen_registry_core::log::Entry;
 use gen_registry_core::network::NetworkHistory;
 use gen_registry_core::outcome::Counts;
@@ -209,6 +210,11 @@ impl Story {
         alice.follows_the_change().await;
         alice.has_everything(&NAMES).await;
         alice.is_confirmed().await;
+        // What it found is stored: without a way to anybody it is the same.
+        let alone = Network::new(of_server(&new[0]).history().clone());
+        let alice = TestNode::join_with(alice.leave().await, alone).await;
+        alice.has_everything(&NAMES).await;
+        let alice = TestNode::join_with(alice.leave().await, before.clone()).await;
         let dora = TestNode::join_with(dora, before.clone()).await;
         dora.follows_the_change().await;
         dora.has_everything(&NAMES).await;
@@ -290,5 +296,51 @@ fn names_stand_after_a_disk_was_lost_and_retired_keys_are_worth_nothing() {
         // With the change, a stolen folder runs no witness at all.
         let stolen = operators.serve("stolen-1", &changed, &[]);
         assert!(stolen.raw("/health").contains(r#""witness":"off""#));
+    });
+}
+
+/// The witnesses do not reach each other: who claims shows each of them what the others signed. So any disk may be lost.
+#[test]
+fn each_witness_that_signed_can_show_alone_that_a_name_is_confirmed() {
+    in_one_thread(async {
+        let operators = Operators::new();
+        let file = operators.found();
+        let ours = NetworkSource::File(file.clone()).read().unwrap();
+        let servers = ["old-0", "old-1", "old-2"].map(|witness| operators.serve(witness, &file, &[]));
+        let network = through(&ours, relays_of(&servers));
+        let mut names = 0;
+        for who in ["alice", "bob"] {
+            let node = TestNode::join(network.clone()).boxed_local().await;
+            // Then a command is answered when the witnesses have been asked, and shown what the others signed.
+            eventually("all relays are connected", async || {
+                node.network().await.relays.iter().filter(|relay| relay.connected).count() == 3
+            })
+            .boxed_local()
+            .await;
+            for name in ["one", "two", "three", "four"] {
+                let name = format!("{who}_{name}");
+                match node.me().boxed_local().await.username {
+                    None => drop(node.claim(&name).boxed_local().await.unwrap()),
+                    Some(_) => {
+                        drop(node.node.handle(Command::Rename { name: name.clone() }).boxed_local().await.unwrap())
+                    }
+                }
+                eventually(&name, async || node.has_confirmed(&name).await).boxed_local().await;
+                names += 1;
+            }
+            node.leave().boxed_local().await;
+        }
+        drop(servers);
+        // The last disk is lost. Some names were signed by it and one other witness.
+        fs::remove_dir_all(operators.data("old-2")).unwrap();
+        let handovers = [operators.stopped("old-0"), operators.stopped("old-1")];
+        let mut gathered = Gathered::new(ours.history().clone());
+        let mut own = 0;
+        for file in &handovers {
+            let bytes = fs::read(file).unwrap();
+            own += Handover::decode(&bytes).unwrap().facts.len();
+            gathered.add(&bytes).unwrap();
+        }
+        assert_eq!(gathered.close().unwrap().confirmed.root().1, names, "of {own} facts in the files");
     });
 }
