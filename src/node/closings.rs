@@ -53,7 +53,7 @@ struct ClosedList {
     facts: Vec<Digest>,
     /// The whole list, if it is kept.
     kept: Option<Rc<FactList>>,
-    /// How many witnesses gave something else.
+    /// How many times a witness gave nothing, or something else.
     failures: usize,
     /// The earliest time at which it is asked for again.
     again: Timestamp,
@@ -108,7 +108,7 @@ impl Closings {
             self.lists.borrow_mut().insert(set, ClosedList { facts, kept: kept.clone(), failures, again });
             return kept;
         };
-        let mut is_wrong = false;
+        let (mut is_wrong, before) = (false, facts.len());
         for _ in 0..PAGES_AT_ONCE {
             match ask(link, witness, &topic, set, &facts, &closing).await {
                 Page::Facts(page) => facts.extend(page),
@@ -134,7 +134,11 @@ impl Closings {
                 tracing::warn!(set, "a witness gave another list than the one that the change of the set names");
                 ClosedList { failures: failures + 1, again: now.plus(RETRY_AFTER), ..ClosedList::default() }
             }
-            None => ClosedList { facts, kept: None, failures, again },
+            // The next one goes on where this one gave nothing.
+            None => {
+                let failures = failures + usize::from(facts.len() == before);
+                ClosedList { facts, kept: None, failures, again }
+            }
         };
         lists.insert(set, next);
         list

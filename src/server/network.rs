@@ -224,3 +224,8 @@ fn keep(network: &Network, folder: &Path) -> Result<(), NetworkError> {
     save_secret(folder, NETWORK_FILE, text.as_bytes())
         .map_err(|source| NetworkError::Write { path: folder.join(NETWORK_FILE), source })
 }
+
+/// Writes a network into a new file. Fails if the file exists: it may be all that is left of another network.
+pub fn write_new(network: &Network, path: &Path) -> Result<(), NewFileError> {
+    new_file::write_new(path, source::write(network).as_bytes())
+}

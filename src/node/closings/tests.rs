@@ -57,7 +57,7 @@ impl Scene {
         self.entries.iter().filter(|entry| confirmations.is_confirmed(history, &entry.id())).count()
     }
 
-    fn watched<'a>(&self, alter: &'a dyn Fn(&PublicKey, Answer) -> Option<Answer>) -> Watched<'a> {
+    fn watched<'a>(&self, alter: Alter<'a>) -> Watched<'a> {
         Watched { link: self.after.link(later(11)), asked: Cell::new(0), alter }
     }
 
@@ -71,11 +71,14 @@ impl Scene {
     }
 }
 
+/// What becomes of a witness's answer on its way.
+type Alter<'a> = &'a dyn Fn(&PublicKey, Answer) -> Option<Answer>;
+
 /// Witnesses that count what they are asked, and of which one may answer otherwise.
 struct Watched<'a> {
     link: Link,
     asked: Cell<usize>,
-    alter: &'a dyn Fn(&PublicKey, Answer) -> Option<Answer>,
+    alter: Alter<'a>,
 }
 
 impl WitnessLink for Watched<'_> {
@@ -134,7 +137,7 @@ fn list_that_is_withheld_or_altered_is_asked_for_elsewhere() {
     };
     let withheld =
         |witness: &PublicKey, answer| if *witness == liar { Some(Answer::Facts(vec![])) } else { Some(answer) };
-    let ways: [&dyn Fn(&PublicKey, Answer) -> Option<Answer>; 3] = [&altered, &shortened, &withheld];
+    let ways: [Alter<'_>; 3] = [&altered, &shortened, &withheld];
     for alter in ways {
         let (scene, closings) = (Scene::new(4), Closings::default());
         let link = scene.watched(alter);
@@ -144,6 +147,16 @@ fn list_that_is_withheld_or_altered_is_asked_for_elsewhere() {
         assert_eq!(scene.take(&closings, &link, later(11).plus(RETRY_AFTER)), 1, "the next one is asked");
         assert_eq!(scene.confirmed(), scene.entries.len());
     }
+}
+
+#[test]
+fn silent_witness_is_not_waited_for() {
+    let (scene, closings) = (Scene::new(4), Closings::default());
+    let silent = scene.after.history.set().witnesses[0];
+    let busy = |witness: &PublicKey, answer| Some(if *witness == silent { Answer::Busy } else { answer });
+    let link = scene.watched(&busy);
+    assert_eq!((scene.take(&closings, &link, later(11)), scene.confirmed()), (1, 0));
+    assert_eq!((scene.take(&closings, &link, later(11)), scene.confirmed()), (1, scene.entries.len()));
 }
 
 /// Witnesses of the set before have no list of it: it was not closed for them.

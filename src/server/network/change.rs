@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use super::change_file::{self, ChangeFileError};
 use super::describe::{describe, describe_change};
 use super::handovers::{HandoverFileError, gather};
-use super::new_file::{NewFileError, check_new, write_new};
-use super::source;
+use super::new_file::{NewFileError, check_new};
+use super::write_new;
 use crate::keys::{KeyFileError, SUCCESSION_KEY, witness_text};
 use gen_registry_core::book::handover::{Gathered, HandoverError};
 use gen_registry_core::digest::Digest;
@@ -178,7 +178,7 @@ pub fn apply(network: &Network, changes: &[PathBuf], endpoints: Endpoints, out: 
         other => ChangeError::Follow(other),
     })?;
     let changed = Network::new(history).reached_by(endpoints);
-    write_new(out, source::write(&changed).as_bytes())?;
+    write_new(&changed, out)?;
     Ok(describe(&changed))
 }
 

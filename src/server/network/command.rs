@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 
 use super::change::{self, ChangeError, Signer};
-use super::new_file::{check_new, write_new};
+use super::new_file::check_new;
 use super::stop::stop;
-use super::{NetworkError, NetworkSource, found, source};
+use super::{NetworkError, NetworkSource, found, write_new};
 use crate::keys::{SUCCESSION_KEY, parse_public_key, witness_text};
 use crate::network::describe::describe;
 use crate::witness;
@@ -187,7 +187,7 @@ pub fn run(command: NetworkCommand) -> Result<String, NetworkError> {
             check_new(&out)?;
             let endpoints = relays.replace(Endpoints::default())?;
             let network = Network::new(NetworkHistory::new(found(&name, set.set()?, for_tests)?)).reached_by(endpoints);
-            write_new(&out, source::write(&network).as_bytes())?;
+            write_new(&network, &out)?;
             Ok(describe(&network))
         }
         NetworkCommand::Show { source } => Ok(describe(&source.read()?)),

@@ -5,6 +5,9 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use gen_registry_core::digest::hex;
+use gen_registry_node::platform::{Environment, native::Native};
+
 /// Why a file could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum NewFileError {
@@ -20,7 +23,7 @@ pub fn check_new(path: &Path) -> Result<(), NewFileError> {
     if path.symlink_metadata().is_ok() { Err(NewFileError::Exists(path.to_owned())) } else { Ok(()) }
 }
 
-/// Writes a new file. Until its content is on the disk its name ends in `.new`; only a crash leaves such a file behind.
+/// Writes a new file. Until its content is on the disk it has a name of its own, which only a crash leaves behind.
 pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), NewFileError> {
     check_new(path)?;
     write(path, bytes).map_err(|source| match source.kind() {
@@ -31,13 +34,11 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), NewFileError> {
 
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let Some(name) = path.file_name() else { return Err(io::ErrorKind::InvalidFilename.into()) };
+    let mut random = [0; 8];
+    Native.random(&mut random);
     let mut unfinished_name = name.to_owned();
-    unfinished_name.push(".new");
+    unfinished_name.push(format!(".{}.new", hex(&random)));
     let unfinished = path.with_file_name(unfinished_name);
-    match fs::remove_file(&unfinished) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
     let mut file = OpenOptions::new().write(true).create_new(true).open(&unfinished)?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| name_it(&unfinished, path));
     // After it got its name, this takes away the other one.
@@ -81,8 +82,6 @@ mod tests {
     fn file_is_written_whole_and_over_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
-        // What a crash left behind is in nobody's way.
-        fs::write(folder.path().join("file.new"), "half").unwrap();
         write_new(&path, b"first").unwrap();
         assert!(matches!(write_new(&path, b"second"), Err(NewFileError::Exists(_))));
         assert_eq!(fs::read(&path).unwrap(), b"first");

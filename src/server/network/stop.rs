@@ -33,8 +33,8 @@ pub fn stop(data: &Path, out: &Path) -> Result<String, NetworkError> {
         witness.stop().await?;
         witness.export().await.map_err(WitnessStartError::from)
     })?;
-    write_new(out, &file).map_err(StopError::from)?;
     let handed = Handover::decode(&file).map_err(|fault| WitnessStartError::Witness(fault.into()))?;
+    write_new(out, &file).map_err(StopError::from)?;
     Ok(format!(
         "The witness {name} of set {} of \"{}\" has stopped signing, for good.\n{} has the {} facts that it knows. Give \
          it to every operator who signs the change, and to every new witness; it is no secret.\n",

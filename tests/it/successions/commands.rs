@@ -299,12 +299,12 @@ fn changes_that_do_not_close_what_was_handed_over_are_not_signed() {
     assert!(refused_file(b"{}").contains("is no change of the witnesses"));
     assert!(refused_file(&fs::read(&scene.network).unwrap()).contains("is no change of the witnesses"));
     assert!(refused_file(&whole[..whole.len() / 2]).contains("is no change of the witnesses"));
-    let mut long = whole.clone();
+    let mut long = whole;
     long.resize(CHANGE_FILE_MAX_BYTES as usize + 1, b' ');
     assert!(refused_file(&long).contains(&format!("more than {CHANGE_FILE_MAX_BYTES} bytes")));
     let elsewhere = Digest::of(b"elsewhere").to_string();
     assert!(refused_file(text_of(elsewhere, &bytes).as_bytes()).contains("of another network"));
-    let mut forged = bytes.clone();
+    let mut forged = bytes;
     *forged.last_mut().unwrap() ^= 1;
     assert!(refused_file(text_of(topic.into(), &forged).as_bytes()).contains("a signature is not that key's"));
     // As it was, it is signed.

@@ -319,12 +319,12 @@ fn each_witness_that_signed_can_show_alone_that_a_name_is_confirmed() {
             .await;
             for name in ["one", "two", "three", "four"] {
                 let name = format!("{who}_{name}");
-                match node.me().boxed_local().await.username {
-                    None => drop(node.claim(&name).boxed_local().await.unwrap()),
-                    Some(_) => {
-                        drop(node.node.handle(Command::Rename { name: name.clone() }).boxed_local().await.unwrap())
-                    }
-                }
+                let changes = ProfileChanges::default();
+                let command = match node.me().boxed_local().await.username {
+                    None => Command::RegisterUsername { name: name.clone(), changes },
+                    Some(_) => Command::Rename { name: name.clone() },
+                };
+                node.node.handle(command).boxed_local().await.unwrap();
                 eventually(&name, async || node.has_confirmed(&name).await).boxed_local().await;
                 names += 1;
             }
