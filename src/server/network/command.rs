@@ -31,8 +31,8 @@ pub enum NetworkCommand {
         #[arg(long, value_name = "FOLDER", env = "GEN_REGISTRY_DATA")]
         data: PathBuf,
     },
-    /// Found a network of the witnesses whose keys are named, and write its file, which every server is then given with
-    /// --network.
+    /// Found a network of the witnesses whose keys are named, or of none, and write its file, which every server is then
+    /// given with --network.
     Found {
         /// How people call the network; it says nothing of what it is.
         #[arg(long)]
@@ -108,7 +108,7 @@ pub struct RelayArguments {
 /// A set of witnesses.
 #[derive(Args)]
 pub struct SetArguments {
-    /// A witness's key, as `network key` printed it. Given again for each; none founds a network without witnesses.
+    /// A witness's key, as `network key` printed it. Given again for each.
     #[arg(long, value_name = "KEY", value_parser = parse_public_key)]
     witness: Vec<PublicKey>,
     /// How many witnesses must have seen a claim: more than half [default: the fewest that are].
