@@ -238,6 +238,12 @@ impl Confirmations {
         self.paths.get(entry).into_iter().flatten()
     }
 
+    /// The entries with a path under the root of a closed set, in no order.
+    pub fn entries_under(&self, set: u32) -> impl Iterator<Item = &EntryId> {
+        let is_under = move |paths: &BTreeSet<ProvenPath>| paths.iter().any(|path| path.set == set);
+        self.paths.iter().filter(move |(_, paths)| is_under(paths)).map(|(entry, _)| entry)
+    }
+
     /// When the witnesses saw an entry: the threshold-th earliest of the times of one set, for people. `None` without
     /// enough receipts here, as for what counts by its path alone.
     pub fn witnessed_at(&self, history: &NetworkHistory, entry: &EntryId) -> Option<Timestamp> {

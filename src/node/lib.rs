@@ -39,6 +39,7 @@ mod channel_store;
 mod channels;
 mod chat;
 mod checkpoints;
+mod closings;
 mod context;
 mod decisions;
 mod devices;

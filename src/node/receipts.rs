@@ -41,7 +41,7 @@ impl Known for RefCell<Registry> {
 }
 
 /// Reads something from what is known.
-fn with<T>(known: &dyn Known, mut read: impl FnMut(&Registry) -> T) -> T {
+pub(crate) fn with<T>(known: &dyn Known, mut read: impl FnMut(&Registry) -> T) -> T {
     let mut result = None;
     known.with_registry(&mut |registry| result = Some(read(registry)));
     result.expect("the registry is there to be read")

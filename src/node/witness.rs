@@ -16,6 +16,7 @@
 //!
 //! [`KEY_STATEMENTS_MAX`]: gen_registry_core::sync::asking::shown::KEY_STATEMENTS_MAX
 
+mod closings;
 mod presence;
 mod records;
 mod start;
@@ -35,7 +36,7 @@ use gen_registry_core::log::{Entry, EntryId, ForkProof};
 use gen_registry_core::network::Genesis;
 use gen_registry_core::receipt::{ProvenPath, Receipt};
 use gen_registry_core::sync::asking::shown::{self, Shown};
-use gen_registry_core::sync::asking::wire::{Answer, Ask, Learn, NotServed, Refused, Request};
+use gen_registry_core::sync::asking::wire::{Answer, Ask, ClosingPage, Learn, NotServed, Refused, Request};
 use gen_registry_core::sync::exchange::wire::Piece;
 use gen_registry_core::time::Timestamp;
 
@@ -44,7 +45,7 @@ use records::{FactError, Pending, StoredFact, StoredOpening, TABLE, fact_key, op
 use state::State;
 
 pub use presence::{AWAY_AFTER, AWAY_PART_OF_HOLD};
-pub use start::WitnessError;
+pub use start::{WitnessError, is_empty};
 
 /// Messages for other witnesses that wait for the host. Of more the oldest is dropped: clients show what they were given, and
 /// a change of the set takes what each witness has.
@@ -133,7 +134,10 @@ impl Witness {
             Ok(request) => request,
             Err(why) => return Answer::NotServed(why),
         };
-        let (Request::Ask(Ask { topic, .. }) | Request::Learn(Learn { topic, .. }) | Request::Name(topic)) = &request;
+        let (Request::Ask(Ask { topic, .. })
+        | Request::Learn(Learn { topic, .. })
+        | Request::Name(topic)
+        | Request::Closing(ClosingPage { topic, .. })) = &request;
         if *topic != self.topic {
             return Answer::NotServed(NotServed::OtherNetwork);
         }
@@ -146,6 +150,7 @@ impl Witness {
             Request::Ask(ask) => self.answer_ask(&mut state, ask, now).await,
             Request::Learn(learn) => self.answer_learn(&mut state, learn, now).await,
             Request::Name(_) => Ok(Answer::Named(self.key())),
+            Request::Closing(page) => Ok(Answer::Facts(state.page_of(page))),
         };
         answer.unwrap_or(Answer::Busy)
     }
@@ -394,4 +399,4 @@ fn not_stored(error: FactError) -> NotNow {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -15,7 +15,8 @@
 //! nothing: the staged claim is asked for again, and gets the receipts that it got before. A fact that can't wait (a
 //! revocation, say) sends the staged claim ahead of it, unconfirmed.
 //!
-//! Other facts are announced at once, and ask for their receipts afterwards.
+//! Other facts are announced at once, and ask for their receipts afterwards. What earlier witness sets confirmed gets its
+//! path under their root ([`Closings`]).
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -23,12 +24,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures::channel::oneshot;
-use futures::future::{Either, LocalBoxFuture, select};
+use futures::future::{Either, LocalBoxFuture, join_all, select};
 use futures::{FutureExt, pin_mut};
 use futures_timer::Delay;
 use serde_bytes::ByteBuf;
 
 use crate::admit::Admission;
+use crate::closings::Closings;
 use crate::context::Context;
 use crate::errors;
 use crate::key_state::Keys;
@@ -51,7 +53,7 @@ use gen_registry_core::receipt::Receipt;
 use gen_registry_core::statement::{DeviceList, Finish, SignedStatement, Statement};
 use gen_registry_core::sync::asking::Split;
 use gen_registry_core::sync::asking::foundations::foundations;
-use gen_registry_core::sync::asking::wire::{self, Code, PROTOCOL, Request};
+use gen_registry_core::sync::asking::wire::{self, Code, Learn, PROTOCOL, Request};
 use gen_registry_core::time::Timestamp;
 
 /// How long one witness may take to answer.
@@ -62,6 +64,8 @@ const COLLECT_EVERY: Duration = Duration::from_secs(20);
 const ANSWER_PATIENCE: Duration = Duration::from_secs(5);
 /// How often it is seen whether the rivals of a split claim have withdrawn.
 const ROUND_EVERY: Duration = Duration::from_secs(2);
+/// The most paths that are stored in one batch.
+const PATHS_AT_ONCE: usize = 256;
 /// After a refusal the same fact is shown again, later each time: the witness may have had its clock wrong.
 const RETRY_FIRST: Duration = Duration::from_secs(30);
 const RETRY_DOUBLINGS_MAX: u32 = 7;
@@ -84,6 +88,8 @@ pub(crate) struct Witnessing {
     partial: RefCell<BTreeMap<EntryId, Vec<Receipt>>>,
     /// What was refused, how often, and when to ask again.
     refused: RefCell<BTreeMap<EntryId, (u32, Timestamp)>>,
+    /// What earlier witness sets confirmed.
+    closings: Closings,
 }
 
 /// How far an intent came.
@@ -138,8 +144,21 @@ impl Witnessing {
     ) -> Self {
         let (under_way, again, places) = (Cell::default(), Cell::default(), RefCell::default());
         let waiting = RefCell::default();
-        let (partial, refused) = (RefCell::default(), RefCell::default());
-        Self { context, keys, registry, admission, peers, under_way, again, waiting, places, partial, refused }
+        let (partial, refused, closings) = (RefCell::default(), RefCell::default(), Closings::default());
+        Self {
+            context,
+            keys,
+            registry,
+            admission,
+            peers,
+            under_way,
+            again,
+            waiting,
+            places,
+            partial,
+            refused,
+            closings,
+        }
     }
 
     /// Asks for everything that is wanted, one after the other. Does nothing without witnesses, without a way to one, or
@@ -184,14 +203,20 @@ impl Witnessing {
 
     async fn collect_once(&self) {
         let has_witnesses = self.registry.read_model().registry().has_witnesses();
-        let (Some(mesh), Ok(keys)) = (self.peers.mesh(), self.keys.keys()) else { return };
-        if !has_witnesses {
+        let Some(mesh) = self.peers.mesh().filter(|_| has_witnesses) else { return };
+        let keys = self.keys.keys();
+        let has_closed_sets = self.registry.read_model().registry().history().number() > 0;
+        if keys.is_err() && !has_closed_sets {
             return;
         }
         self.find_witnesses(&mesh).await;
         if self.places.borrow().is_empty() {
             return;
         }
+        if has_closed_sets && let Err(failure) = self.take_paths(&mesh).await {
+            tracing::warn!(code = ?failure.code, "what earlier witnesses confirmed could not be kept");
+        }
+        let Ok(keys) = keys else { return };
         if let Err(failure) = self.carry_out(&mesh, &keys).await {
             tracing::warn!(code = ?failure.code, "what the witnesses signed could not be kept");
         }
@@ -211,7 +236,8 @@ impl Witnessing {
             match self.ask(mesh, &opening, &entry).await? {
                 Outcome::Confirmed(receipts) => {
                     self.refused.borrow_mut().remove(&entry.id());
-                    self.registry.add_receipts(receipts).await?;
+                    self.registry.add_receipts(receipts.clone()).await?;
+                    self.show_receipts(mesh, &opening, &entry, &receipts).await;
                 }
                 Outcome::Lost { proof, .. } | Outcome::Split { proof, .. } => {
                     self.admission.admit(proof).await?;
@@ -221,6 +247,40 @@ impl Witnessing {
                 // The next chance comes with a relay or after a while.
                 Outcome::Exhausted(_) | Outcome::NoWitnesses => {}
             }
+        }
+        Ok(())
+    }
+
+    /// Shows each witness that signed an entry what the others signed. Witnesses pass that on to each other, too, if they
+    /// can; with both, each of them can show alone that the entry is confirmed, should the disks of all others be lost
+    /// before the set is changed.
+    async fn show_receipts(&self, mesh: &MeshHandle, opening: &Entry, entry: &Entry, receipts: &[Receipt]) {
+        if receipts.len() < 2 {
+            return;
+        }
+        let request = Request::Learn(Learn {
+            topic: self.context.network.topic,
+            opening: opening.encode(),
+            entry: entry.encode(),
+            receipts: receipts.iter().map(Receipt::encode).collect(),
+        })
+        .encode();
+        let link = Link { witnessing: self, mesh };
+        // What does not arrive was passed on by the witnesses, most likely.
+        join_all(receipts.iter().map(|receipt| link.ask(&receipt.witness, &request))).await;
+    }
+
+    /// Gets the paths of what earlier witness sets confirmed. Needs no keys.
+    async fn take_paths(&self, mesh: &MeshHandle) -> Result<(), Failure> {
+        let witnesses: Vec<PublicKey> = {
+            let read_model = self.registry.read_model();
+            let set = read_model.registry().history().set();
+            self.places.borrow().keys().filter(|witness| set.has(witness)).copied().collect()
+        };
+        let link = Link { witnessing: self, mesh };
+        let paths = self.closings.paths(&*self.registry, &witnesses, &link, self.context.now()).await;
+        for some in paths.chunks(PATHS_AT_ONCE) {
+            self.admission.admit(some.to_vec()).await?;
         }
         Ok(())
     }
@@ -313,9 +373,13 @@ impl Witnessing {
         };
         let opening = self.registry.opening_entry_of(keys)?;
         let asked = self.ask(mesh, &opening, &entry).await?;
-        let _one_at_a_time = self.registry.begin_write().await;
+        let one_at_a_time = self.registry.begin_write().await;
         match asked {
-            Outcome::Confirmed(receipts) => self.registry.admit_staged(&entry, receipts, Some(intent), None).await?,
+            Outcome::Confirmed(receipts) => {
+                self.registry.admit_staged(&entry, receipts.clone(), Some(intent), None).await?;
+                drop(one_at_a_time);
+                self.show_receipts(mesh, &opening, &entry, &receipts).await;
+            }
             Outcome::Lost { proof, .. } => {
                 self.admission.admit_while_writing(proof, Durability::Strict).await?;
                 self.give_up_intent(&entry, intent, &name).await?;

@@ -10,11 +10,15 @@ use std::{
 
 use zeroize::Zeroizing;
 
+use crate::network::new_file::read_bounded;
 use gen_registry_core::canonical::{DecodeError, Decoder, Encoder};
 use gen_registry_core::digest::{Digest, bytes_from_hex, hex};
 use gen_registry_core::keys::{KeyError, PublicKey, SecretKey};
 use gen_registry_node::net::relay::key::save_secret;
 use gen_registry_node::platform::{Environment, native::Native};
+
+/// The most bytes that are read of a key's file; one has less than 200.
+const KEY_FILE_MAX_BYTES: u64 = 4 * 1024;
 
 /// A kind of key in a data folder.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +43,8 @@ pub enum KeyFileError {
     Write { path: PathBuf, source: io::Error },
     #[error("the key in {} is damaged. Bring the file back from a copy", .0.display())]
     Damaged(PathBuf),
+    #[error("{} has no {wanted}, it is another kind of key", path.display())]
+    OtherKind { path: PathBuf, wanted: &'static str },
 }
 
 impl KeyFile {
@@ -55,6 +61,19 @@ impl KeyFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(KeyFileError::Read { path, source }),
         }
+    }
+
+    /// Reads the key from a file of any name. There must be one.
+    pub fn read(&self, path: &Path) -> Result<SecretKey, KeyFileError> {
+        let bytes = read_bounded(path, KEY_FILE_MAX_BYTES).map(Zeroizing::new);
+        let bytes = bytes.map_err(|source| KeyFileError::Read { path: path.to_owned(), source })?;
+        self.decode(&bytes).map_err(|_| {
+            let is_other = [WITNESS_KEY, SUCCESSION_KEY].iter().any(|kind| kind.decode(&bytes).is_ok());
+            match is_other {
+                true => KeyFileError::OtherKind { path: path.to_owned(), wanted: self.name },
+                false => KeyFileError::Damaged(path.to_owned()),
+            }
+        })
     }
 
     /// Reads the key, or generates and stores one if there is none.

@@ -45,7 +45,7 @@ enum Command {
         #[command(flatten)]
         catalogue: CatalogueArguments,
     },
-    /// Found networks of several operators, and look at networks.
+    /// Found networks of several operators, look at networks, and change their witnesses.
     #[command(subcommand)]
     Network(NetworkCommand),
 }
@@ -111,6 +111,10 @@ struct WitnessArguments {
     /// As --witness=false.
     #[arg(long)]
     no_witness: bool,
+    /// File that a witness of the set before handed over (`gen-registry network stop`), with which a witness of a new set
+    /// begins at its first start. Given again for each.
+    #[arg(long, value_name = "FILE")]
+    handover: Vec<PathBuf>,
 }
 
 #[derive(Args)]
@@ -173,7 +177,9 @@ fn run(command: Command) -> anyhow::Result<()> {
             let runtime = tokio::runtime::Runtime::new().context("could not start the runtime")?;
             let listening = |address| println!("http://{address}/");
             let (network, p2p, catalogue) = (network.options(), p2p.options(), catalogue.options());
-            let options = ServeOptions { http, dist, data, network, p2p, witness: witness.is_wanted(), catalogue };
+            let is_wanted = witness.is_wanted();
+            let handovers = witness.handover;
+            let options = ServeOptions { http, dist, data, network, p2p, witness: is_wanted, handovers, catalogue };
             runtime.block_on(serve(options, listening, stop_signal()))?;
         }
         Command::Network(command) => print!("{}", network::command::run(command)?),

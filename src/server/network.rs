@@ -11,27 +11,34 @@
 //!
 //! A network is its genesis ([`Genesis`]): nothing but its bytes makes two servers one network.
 
+pub mod change;
+pub mod change_file;
 pub mod command;
 pub mod describe;
+pub mod handovers;
+pub mod new_file;
 pub mod source;
+pub mod stop;
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::io;
+use std::path::{Path, PathBuf};
 
 use crate::keys::{KeyFileError, SUCCESSION_KEY, WITNESS_KEY, fresh_key};
 use crate::witness::{self, WitnessStartError};
+use change::ChangeError;
 use gen_registry_core::keys::SecretKey;
 use gen_registry_core::limits::PARAMETERS_VERSION;
 use gen_registry_core::network::{Genesis, GenesisError, NetworkHistory, Parameters, WitnessSet};
-use gen_registry_node::net::relay::key::save_secret;
+use gen_registry_node::net::relay::key::{KeyError, save_secret};
+use gen_registry_node::network::parameters::ENTRIES_MAX;
 use gen_registry_node::network::{NetworkParameters, ParametersError, pin};
 use gen_registry_node::{
     Network,
     platform::{Environment, native::Native},
 };
+use new_file::NewFileError;
 pub use source::{NetworkSource, SourceError};
+use stop::StopError;
 
 /// The network's file in the data folder, as `/network.json` has it.
 pub const NETWORK_FILE: &str = "network.json";
@@ -64,6 +71,25 @@ pub enum NetworkError {
     Key(#[from] KeyFileError),
     #[error(transparent)]
     Witness(#[from] WitnessStartError),
+    #[error(transparent)]
+    New(#[from] NewFileError),
+    #[error("{0} is no address of a relay that pages could use: it has no /p2p/NAME at its end")]
+    RelayWithoutName(String),
+    #[error("a network's file names at most {ENTRIES_MAX} relays")]
+    TooManyRelays,
+    #[error(transparent)]
+    RelayKey(#[from] KeyError),
+    #[error("{0} is named twice")]
+    NamedTwice(String),
+    #[error(
+        "--handover begins a witness of a new set, and the network has no new set with a key of this data folder. Name \
+         the file that `gen-registry network apply` wrote with --network, or leave out --handover"
+    )]
+    NothingToBegin,
+    #[error(transparent)]
+    Stop(#[from] StopError),
+    #[error(transparent)]
+    Change(#[from] ChangeError),
 }
 
 /// The options by which a server names its network.
@@ -81,6 +107,8 @@ pub struct NetworkOptions {
 pub struct Membership {
     pub network: Network,
     pub witness: Option<SecretKey>,
+    /// Whether the key that is here was one of an earlier set, and is none any more.
+    pub is_retired: bool,
 }
 
 /// Opens the network of a server. `data` is its folder; `has_witness` says whether a witness is to run here.
@@ -96,8 +124,12 @@ pub fn open(options: NetworkOptions, data: Option<&Path>, has_witness: bool) -> 
         (None, None) if has_witness => return found_alone(&options.name, options.for_tests, data),
         (None, None) => Network::default(),
     };
-    let witness = key.filter(|key| network.history().set().has(&key.public()));
-    Ok(Membership { network, witness })
+    let history = network.history();
+    let was_of = |set: u32, key: &SecretKey| history.set_of(set).is_some_and(|set| set.has(&key.public()));
+    let was_witness = key.as_ref().is_some_and(|key| (0..history.number()).any(|set| was_of(set, key)));
+    let witness = key.filter(|key| history.set().has(&key.public()));
+    let is_retired = was_witness && witness.is_none();
+    Ok(Membership { network, witness, is_retired })
 }
 
 /// Reads the network of a data folder, if it has one.
@@ -167,7 +199,7 @@ fn found_alone(name: &str, for_tests: bool, data: Option<&Path>) -> Result<Membe
             "founded a network for this run only: its names end with the next start. With --data it is kept"
         ),
     }
-    Ok(Membership { network, witness: Some(witness) })
+    Ok(Membership { network, witness: Some(witness), is_retired: false })
 }
 
 /// Makes a checked genesis, of now and with a random nonce.
@@ -176,7 +208,12 @@ pub fn found(name: &str, set: WitnessSet, for_tests: bool) -> Result<Genesis, Ge
     let mut nonce = [0; 16];
     Native.random(&mut nonce);
     let created_at = Native.now();
-    let genesis = Genesis { name: name.to_owned(), created_at, set, parameters: parameters(PARAMETERS_VERSION), nonce };
+    let mut parameters = parameters(PARAMETERS_VERSION);
+    if set.is_empty() {
+        // Nobody would ask for it.
+        parameters.work_bits = 0;
+    }
+    let genesis = Genesis { name: name.to_owned(), created_at, set, parameters, nonce };
     genesis.check()?;
     Ok(genesis)
 }
@@ -189,11 +226,6 @@ fn keep(network: &Network, folder: &Path) -> Result<(), NetworkError> {
 }
 
 /// Writes a network into a new file. Fails if the file exists: it may be all that is left of another network.
-pub fn write_new(network: &Network, path: &Path) -> Result<(), NetworkError> {
-    let write = |path: &Path| {
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).open(path)?;
-        io::Write::write_all(&mut file, source::write(network).as_bytes())?;
-        file.sync_all()
-    };
-    write(path).map_err(|source| NetworkError::Write { path: path.to_owned(), source })
+pub fn write_new(network: &Network, path: &Path) -> Result<(), NewFileError> {
+    new_file::write_new(path, source::write(network).as_bytes())
 }

@@ -125,6 +125,8 @@ pub struct ServeOptions {
     pub p2p: Option<P2pOptions>,
     /// Whether a witness runs here, beside the relay, if the network has its key.
     pub witness: bool,
+    /// What witnesses of the set before handed over, with which a witness of a later set begins.
+    pub handovers: Vec<PathBuf>,
     /// `None`: no starter catalogue. There is none without the relay either, by which others find it.
     pub catalogue: Option<CatalogueOptions>,
 }
@@ -175,10 +177,14 @@ pub async fn serve(
     let (membership, data, runs_witness) =
         (options.network, options.data.clone(), options.witness && options.p2p.is_some());
     // Another server may have to be asked, and the disk.
-    let joining = tokio::task::spawn_blocking(move || join(membership, data.as_deref(), runs_witness));
+    let has_handovers = !options.handovers.is_empty();
+    let joining = tokio::task::spawn_blocking(move || join(membership, data.as_deref(), runs_witness, has_handovers));
     let (mut network, witness) = joining.await.map_err(|error| ServeError::Stopped(error.into()))??;
     let witness = match witness {
-        Some(key) => Some(witness::start(options.data.clone(), key, network.history().clone()).await?),
+        Some(key) => {
+            let (data, history) = (options.data.clone(), network.history().clone());
+            Some(witness::start_with(data, key, history, options.handovers).await?)
+        }
         None => None,
     };
     let (endpoint, witness_ended) = witness.map(|Witness { door, ended }| (door, ended)).unzip();
@@ -230,17 +236,26 @@ pub async fn serve(
     outcome
 }
 
-/// Opens the network, and returns it with the key of the witness that is to run. `runs_witness` says whether one may.
+/// Opens the network, and returns it with the key of the witness that is to run. `runs_witness` says whether one may,
+/// `has_handovers` whether one is to begin with what the set before handed over.
 fn join(
     options: NetworkOptions,
     data: Option<&Path>,
     runs_witness: bool,
+    has_handovers: bool,
 ) -> Result<(Network, Option<SecretKey>), NetworkError> {
-    let Membership { network, witness } = network::open(options, data, runs_witness)?;
+    let Membership { network, witness, is_retired } = network::open(options, data, runs_witness)?;
+    // Else the server would run, and its operator would believe that the witness does.
+    let may_begin = witness.is_some() && network.history().number() > 0;
+    if has_handovers && !may_begin && !is_retired {
+        return Err(NetworkError::NothingToBegin);
+    }
     let witness = witness.filter(|_| runs_witness);
     let (name, topic) = (&network.history().genesis().name, String::from(network.topic));
     tracing::info!(name, topic, witnesses = network.history().set().witnesses.len(), "the network");
-    if witness.is_none() && !network.history().set().is_empty() {
+    if is_retired {
+        tracing::info!("no witness runs here: the one of this data folder is of a set that was succeeded");
+    } else if witness.is_none() && !network.history().set().is_empty() {
         tracing::info!("no witness runs here: it is switched off, or the network has no key of this data folder");
     }
     Ok((network, witness))

@@ -12,6 +12,10 @@
 //!
 //! The receipt log is created first, then the key is saved. A key without a log is refused: the witness would sign what
 //! contradicts its earlier receipts. A log without a key and without records has signed nothing, and is used.
+//!
+//! A witness of a later set begins with the files that the set before handed over (`succession`).
+
+mod succession;
 
 use std::{
     io,
@@ -23,6 +27,7 @@ use std::{
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::keys::{KeyFileError, WITNESS_KEY, witness_text};
+use crate::network::handovers::HandoverFileError;
 use gen_registry_core::keys::{PublicKey, SecretKey};
 use gen_registry_core::network::NetworkHistory;
 use gen_registry_core::sync::asking::wire::{Answer, PROTOCOL, REQUEST_MAX_BYTES};
@@ -55,6 +60,15 @@ pub enum WitnessStartError {
     Book(#[from] SqliteError),
     #[error(transparent)]
     Witness(#[from] WitnessError),
+    #[error(
+        "this witness is of set {set}, which begins with what the set before handed over. Name those files with \
+         --handover: the ones that the change was made of, at least {needed}"
+    )]
+    NoHandover { set: u32, needed: u8 },
+    #[error(transparent)]
+    HandoverFile(#[from] HandoverFileError),
+    #[error("could not make the witness's book {}", path.display())]
+    Begin { path: PathBuf, source: io::Error },
     #[error("the witness's thread could not be started")]
     Thread(#[from] io::Error),
     #[error("the witness's thread ended before it began")]
@@ -76,6 +90,16 @@ pub async fn start(
     key: SecretKey,
     history: NetworkHistory,
 ) -> Result<Witness, WitnessStartError> {
+    start_with(data, key, history, Vec::new()).await
+}
+
+/// The same with the files that the set before handed over, with which a witness of a later set begins.
+pub async fn start_with(
+    data: Option<PathBuf>,
+    key: SecretKey,
+    history: NetworkHistory,
+    handovers: Vec<PathBuf>,
+) -> Result<Witness, WitnessStartError> {
     let (questions, requests) = mpsc::channel(REQUESTS_WAITING);
     let (began, beginning) = oneshot::channel();
     let (closed, ended) = oneshot::channel();
@@ -84,7 +108,9 @@ pub async fn start(
     // A store stays on its thread, and waits for the disk there.
     thread::Builder::new().name("witness".to_owned()).spawn(move || {
         match tokio::runtime::Builder::new_current_thread().enable_time().build() {
-            Ok(runtime) => runtime.block_on(live(open(data.as_deref(), key, history), began, requests, to_others)),
+            Ok(runtime) => {
+                runtime.block_on(live(open(data.as_deref(), key, history, &handovers), began, requests, to_others));
+            }
             Err(error) => drop(began.send(Err(error.into()))),
         }
         let _ = closed.send(());
@@ -128,7 +154,9 @@ async fn live(
         let outcome = match answer {
             Answer::Signed(_) => ExchangeOutcome::Receipt,
             Answer::Refused(_) | Answer::Taken(_) => ExchangeOutcome::Refused,
-            Answer::Busy | Answer::NotServed(_) | Answer::Noted | Answer::Named(_) => ExchangeOutcome::Other,
+            Answer::Busy | Answer::NotServed(_) | Answer::Noted | Answer::Named(_) | Answer::Facts(_) => {
+                ExchangeOutcome::Other
+            }
         };
         let _ = reply.send(Reply { bytes: answer.encode(), outcome });
         for request in witness.take_outgoing().await {
@@ -147,25 +175,56 @@ pub fn load_or_create_key(folder: &Path) -> Result<SecretKey, WitnessStartError>
     Ok(WITNESS_KEY.load_or_create(folder)?)
 }
 
-/// Opens the receipt log.
+/// Opens the receipt log, or begins that of a later set with what the set before handed over.
 async fn open(
     data: Option<&Path>,
     key: SecretKey,
     history: NetworkHistory,
+    handovers: &[PathBuf],
 ) -> Result<node::Witness, WitnessStartError> {
-    let store: Rc<dyn Store> = match data {
-        None => {
-            tracing::warn!("the witness has a new key and an empty book for this run; with --data it keeps both");
-            Rc::new(MemoryStore::new())
-        }
-        Some(folder) => {
-            let book = folder.join(BOOK_FILE);
-            if !book.is_file() {
-                return Err(WitnessStartError::BookMissing(book));
-            }
-            Rc::new(SqliteStore::open(&book)?)
-        }
+    let Some(folder) = data else {
+        tracing::warn!("the witness has a new key and an empty book for this run; with --data it keeps both");
+        return start_in(Rc::new(MemoryStore::new()), key, &history).await;
     };
+    if is_to_begin(folder, &history).await? {
+        succession::begin(folder, &key, &history, handovers).await?;
+    } else if !handovers.is_empty() {
+        tracing::info!("the witness has begun before; what --handover names is not needed any more");
+    }
+    open_book(folder, key, &history).await
+}
+
+/// Returns whether the book of a folder is empty, and is that of a later set than the first one.
+async fn is_to_begin(folder: &Path, history: &NetworkHistory) -> Result<bool, WitnessStartError> {
+    if history.number() == 0 {
+        return Ok(false);
+    }
+    Ok(node::is_empty(book_of(folder)?).await?)
+}
+
+/// Opens the witness of a data folder with its book as it is.
+pub async fn open_book(
+    folder: &Path,
+    key: SecretKey,
+    history: &NetworkHistory,
+) -> Result<node::Witness, WitnessStartError> {
+    start_in(book_of(folder)?, key, history).await
+}
+
+/// Opens the book's file, which must be there.
+fn book_of(folder: &Path) -> Result<Rc<dyn Store>, WitnessStartError> {
+    let book = folder.join(BOOK_FILE);
+    if !book.is_file() {
+        return Err(WitnessStartError::BookMissing(book));
+    }
+    Ok(Rc::new(SqliteStore::open(&book)?))
+}
+
+async fn start_in(
+    store: Rc<dyn Store>,
+    key: SecretKey,
+    history: &NetworkHistory,
+) -> Result<node::Witness, WitnessStartError> {
     let witness = node::Witness::start(store, key, history.genesis().clone(), Native.now()).await?;
     for change in history.changes() {
         witness.follow(change.clone()).await?;

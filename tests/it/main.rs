@@ -42,6 +42,7 @@ mod simulator;
 mod statistics;
 mod stores;
 mod streams;
+mod successions;
 #[path = "../support/mod.rs"]
 mod support;
 mod talk;

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::relay::program::ANY_PORT;
 use crate::support::network::of_server;
-use crate::support::server::{Server, dist, program};
+use crate::support::server::{Server, dist, printed, refused};
 
 fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
     [&ANY_PORT[..], more].concat()
@@ -19,20 +19,6 @@ fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
 /// The network of a server that is started with these flags, and stopped.
 fn network_with(page: &TempDir, more: &[&str]) -> Network {
     of_server(&Server::with(page.path(), &with(more)))
-}
-
-/// What the program prints. Panics if it fails.
-fn printed(arguments: &[&str]) -> String {
-    let output = program(arguments).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// Why the program refuses.
-fn refused(arguments: &[&str]) -> String {
-    let output = program(arguments).output().unwrap();
-    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stdout));
-    String::from_utf8(output.stderr).unwrap()
 }
 
 /// Why a server does not start with these flags.

@@ -39,6 +39,20 @@ pub fn program(arguments: &[&str]) -> Command {
     command
 }
 
+/// What the program prints. Panics if it fails.
+pub fn printed(arguments: &[&str]) -> String {
+    let output = program(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Why the program refuses.
+pub fn refused(arguments: &[&str]) -> String {
+    let output = program(arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stdout));
+    String::from_utf8(output.stderr).unwrap()
+}
+
 /// A running server; ends with the test.
 pub struct Server {
     pub child: Child,

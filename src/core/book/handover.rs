@@ -208,6 +208,11 @@ impl Gathered {
         self.facts.values()
     }
 
+    /// The number of files.
+    pub fn files(&self) -> usize {
+        self.witnesses.len()
+    }
+
     /// The number of facts in the files that did not prove themselves.
     pub fn passed_over(&self) -> usize {
         self.passed_over

@@ -145,6 +145,11 @@ impl SignedSetChange {
         self.digest
     }
 
+    /// Returns whether this key has signed it.
+    pub fn is_signed_by(&self, key: &PublicKey) -> bool {
+        self.signatures.iter().any(|(signer, _)| signer == key)
+    }
+
     /// The number of signatures by keys to which the set before committed.
     pub fn signers_of(&self, before: &WitnessSet) -> usize {
         let digests: BTreeSet<Digest> = self.signatures.iter().map(|(key, _)| key.digest()).collect();

@@ -2,6 +2,7 @@
 //! read and agrees.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use serde::de::DeserializeOwned;
 use serde_bytes::ByteBuf;
@@ -13,7 +14,7 @@ use super::records::{
 };
 use super::state::State;
 use crate::store::records::{Records, StoredRecord};
-use crate::store::{Durability, StoreError};
+use crate::store::{Durability, Store, StoreError};
 use gen_registry_core::book::handover::HandoverError;
 use gen_registry_core::book::{Book, Noticed};
 use gen_registry_core::digest::Digest;
@@ -80,7 +81,7 @@ pub(super) async fn load(
     let own_topic = genesis.topic();
     let (set, head) = match (owner(records).await?, head(records).await?) {
         (StoredRecord::Nothing, StoredRecord::Nothing) => {
-            if !is_empty(records).await? {
+            if !has_no_records(records).await? {
                 return Err(WitnessError::NoOwner);
             }
             begin(records, key, &genesis).await?
@@ -114,8 +115,14 @@ pub(super) async fn load(
     Ok(state)
 }
 
+/// Whether nothing of a witness is in a store: neither whose it is nor a record.
+pub async fn is_empty(store: Rc<dyn Store>) -> Result<bool, WitnessError> {
+    let records = Records::new(store);
+    Ok(matches!(owner(&records).await?, StoredRecord::Nothing) && has_no_records(&records).await?)
+}
+
 /// Whether no record of a witness is there.
-pub(super) async fn is_empty(records: &Records) -> Result<bool, WitnessError> {
+pub(super) async fn has_no_records(records: &Records) -> Result<bool, WitnessError> {
     let page = records.page::<ByteBuf>(TABLE, "next/", None).await?;
     Ok(page.records.is_empty() && page.damaged.is_empty())
 }

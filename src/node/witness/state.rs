@@ -6,6 +6,7 @@ use super::presence::Reachable;
 use super::records::Head;
 use super::start::Loaded;
 use gen_registry_core::book::{Book, Noticed};
+use gen_registry_core::digest::Digest;
 use gen_registry_core::keys::PublicKey;
 use gen_registry_core::log::EntryId;
 use gen_registry_core::receipt::Receipt;
@@ -24,6 +25,8 @@ pub(super) struct State {
     /// The facts that each witness signed and that are not confirmed.
     pub unconfirmed: HashMap<PublicKey, u64>,
     pub outgoing: VecDeque<Learn>,
+    /// The lists of closed sets that were asked for, by the number of the set.
+    pub closings: HashMap<u32, Vec<Digest>>,
     /// A write was begun and nobody waited for its end: what is stored is known again after a start.
     pub is_unsure: bool,
 }
@@ -31,9 +34,9 @@ pub(super) struct State {
 impl State {
     pub(super) fn new(loaded: Loaded, reachable: Reachable) -> Self {
         let Loaded { registry, book, head, latest } = loaded;
-        let (outgoing, unconfirmed) = (VecDeque::new(), HashMap::new());
+        let (outgoing, unconfirmed, closings) = (VecDeque::new(), HashMap::new(), HashMap::new());
         let is_unsure = false;
-        let mut state = Self { registry, book, head, latest, reachable, unconfirmed, outgoing, is_unsure };
+        let mut state = Self { registry, book, head, latest, reachable, unconfirmed, outgoing, closings, is_unsure };
         let entries: Vec<EntryId> = state.registry.confirmations().entries().copied().collect();
         for entry in entries {
             state.count(&entry, true);

@@ -14,7 +14,7 @@ use serde_bytes::ByteBuf;
 use super::records::{
     FACTS, FactError, Head, OPENINGS, Pending, StoredFact, StoredOpening, TABLE, first_damaged, owner, put_owner,
 };
-use super::start::{WitnessError, is_empty, owner_of};
+use super::start::{WitnessError, has_no_records, owner_of};
 use super::state::State;
 use super::{NotNow, Witness};
 use crate::store::migration::migrate;
@@ -119,7 +119,7 @@ impl Witness {
         let records = Records::new(store.clone());
         migrate(&records).await?;
         match owner(&records).await? {
-            StoredRecord::Nothing if is_empty(&records).await? => {}
+            StoredRecord::Nothing if has_no_records(&records).await? => {}
             StoredRecord::Nothing => return Err(WitnessError::NoOwner),
             StoredRecord::Record(_) | StoredRecord::Damaged(_) => return Err(WitnessError::InUse),
         }

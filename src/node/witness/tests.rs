@@ -2,7 +2,7 @@
 
 mod restarts;
 mod strangers;
-mod successions;
+pub(crate) mod successions;
 
 use std::rc::Rc;
 

@@ -1,12 +1,15 @@
 //! A network in words, for operators.
 
 use std::fmt::Write;
+use std::path::Path;
 use std::time::Duration;
 
 use time::OffsetDateTime;
 
 use crate::keys::witness_text;
 use gen_registry_api::describe_resilience;
+use gen_registry_core::book::handover::Gathered;
+use gen_registry_core::network::{NetworkHistory, SignedSetChange, WitnessSet};
 use gen_registry_core::time::Timestamp;
 use gen_registry_node::Network;
 
@@ -22,10 +25,7 @@ pub fn describe(network: &Network) -> String {
             if genesis.created_at == Timestamp::default() { "built in".into() } else { date(genesis.created_at) },
         ),
     ];
-    lines.extend(set.witnesses.iter().map(|witness| ("Witness", witness_text(witness))));
-    let (witnesses, threshold) = (set.witnesses.len() as u64, u64::from(set.threshold));
-    lines.push(("Confirms", describe_resilience(witnesses, threshold, set.may_lose() as u64, set.may_lie() as u64)));
-    lines.extend(set.succession.iter().map(|key| ("Succession", key.to_string())));
+    lines.extend(lines_of_set(set));
     lines.push(("Hold", span(parameters.hold)));
     lines.push(("Cool-down", span(parameters.cool_down)));
     lines.push(("Names", format!("{} usernames and {} modules each", parameters.usernames, parameters.modules)));
@@ -40,6 +40,49 @@ pub fn describe(network: &Network) -> String {
     let changes = history.changes().iter();
     lines.extend(changes.map(|change| ("Change", format!("{} {}", change.change().number, change.digest()))));
     lines.extend(network.relays.iter().map(|relay| ("Relay", relay.clone())));
+    text_of(&lines)
+}
+
+/// Returns what a change does, what it closes, and whose turn it is. `file` is where it was written.
+pub fn describe_change(history: &NetworkHistory, signed: &SignedSetChange, gathered: &Gathered, file: &Path) -> String {
+    let (change, before) = (signed.change(), history.set());
+    let mut lines = vec![
+        ("Network", history.genesis().name.clone()),
+        ("Topic", String::from(history.topic())),
+        ("Change", format!("{} {}", change.number, signed.digest())),
+    ];
+    lines.extend(lines_of_set(&change.set));
+    let root = change.closing.root;
+    lines.push(("Closes", format!("{} facts that the set before confirmed, under {root}", change.closing.facts)));
+    lines.push(("Hand-overs", format!("of {} witnesses of {}", gathered.files(), before.witnesses.len())));
+    if gathered.passed_over() > 0 {
+        let what = "facts in them do not prove themselves and were passed over";
+        lines.push(("Attention", format!("{} {what}", gathered.passed_over())));
+    }
+    let (signers, needed) = (signed.signers_of(before), usize::from(before.threshold));
+    lines.push(("Signed by", format!("{signers} of the {needed} that are needed")));
+    let file = file.display();
+    let next = match needed.saturating_sub(signers) {
+        0 => format!("Write the network's new file: gen-registry network apply {file} --network … --out FILE"),
+        missing => format!(
+            "Compare the witnesses above with what was agreed, then pass {file} on: {missing} more {} to sign it with \
+             `gen-registry network sign`",
+            if missing == 1 { "operator has" } else { "operators have" }
+        ),
+    };
+    lines.push(("Next", next));
+    text_of(&lines)
+}
+
+fn lines_of_set(set: &WitnessSet) -> Vec<(&'static str, String)> {
+    let mut lines: Vec<_> = set.witnesses.iter().map(|witness| ("Witness", witness_text(witness))).collect();
+    let (witnesses, threshold) = (set.witnesses.len() as u64, u64::from(set.threshold));
+    lines.push(("Confirms", describe_resilience(witnesses, threshold, set.may_lose() as u64, set.may_lie() as u64)));
+    lines.extend(set.succession.iter().map(|key| ("Succession", key.to_string())));
+    lines
+}
+
+fn text_of(lines: &[(&str, String)]) -> String {
     lines.iter().fold(String::new(), |mut text, (what, value)| {
         writeln!(text, "{what:<11} {value}").expect("a text takes all");
         text

@@ -6,9 +6,11 @@
 //! | *ask*: an entry, its opening, and pieces that show what it builds on | signed, taken, refused, busy, not served |
 //! | *learn*: an entry, its opening, and receipts of it | noted, busy, not served |
 //! | *name* | named |
+//! | *closing*: the number of a closed set, and a place in its list | facts, busy, not served |
 
 use crate::book::Refusal;
 use crate::canonical::{DecodeError, Decoder, Encoder};
+use crate::digest::Digest;
 use crate::identity::Topic;
 use crate::keys::PublicKey;
 use crate::log::{BODY_MAX_BYTES, EntryId, HEADER_BYTES};
@@ -29,6 +31,8 @@ pub const PIECES_MAX: usize = 1_024;
 pub const RECEIPT_MAX_BYTES: usize = 512;
 /// The most bytes of a request: the pieces, an entry and its opening, and their framing.
 pub const REQUEST_MAX_BYTES: usize = PIECES_MAX_BYTES + 2 * ENTRY_MAX_BYTES + 1_024;
+/// The most facts of one page of a closing's list: what fits into the longest answer that a node reads.
+pub const FACTS_PAGE_MAX: usize = 500;
 /// The most bytes of an answer: an entry, its opening, and what confirms it.
 pub const ANSWER_MAX_BYTES: usize = 128 * 1024;
 
@@ -41,6 +45,18 @@ pub enum Request {
     Learn(Learn),
     /// Which witness it is, so that witnesses can be asked in their order.
     Name(Topic),
+    /// For a page of the facts that a closed set confirmed.
+    Closing(ClosingPage),
+}
+
+/// Which facts of a closing's list are asked for: at most [`FACTS_PAGE_MAX`], in the order of the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClosingPage {
+    pub topic: Topic,
+    /// The number of the closed set.
+    pub set: u32,
+    /// The place of the first one.
+    pub from: u64,
 }
 
 /// A question for a receipt, with everything that the entry builds on.
@@ -79,6 +95,9 @@ pub enum Answer {
     Noted,
     /// The witness's key. Not proven: what it signs is.
     Named(PublicKey),
+    /// Facts that a closed set confirmed, in the order of its list; none behind its end, or where it is not known. Not
+    /// proven: the whole list is, by the root of the closing.
+    Facts(Vec<Digest>),
 }
 
 /// Why a request is not looked at.
@@ -222,6 +241,9 @@ impl Request {
                 list(encoder, &learn.receipts, |encoder, receipt| encoder.bytes(receipt)).finish()
             }
             Self::Name(topic) => Encoder::new().byte(3).fixed(topic.as_bytes()).finish(),
+            Self::Closing(ClosingPage { topic, set, from }) => {
+                Encoder::new().byte(4).fixed(topic.as_bytes()).integer((*set).into()).integer(*from).finish()
+            }
         }
     }
 
@@ -247,6 +269,12 @@ impl Request {
         if kind == 3 {
             decoder.end()?;
             return Ok(Self::Name(topic));
+        }
+        if kind == 4 {
+            let set = u32::try_from(decoder.integer()?).map_err(|_| DecodeError::OutOfRange)?;
+            let from = decoder.integer()?;
+            decoder.end()?;
+            return Ok(Self::Closing(ClosingPage { topic, set, from }));
         }
         let (opening, entry) = (entry_bytes(&mut decoder)?, entry_bytes(&mut decoder)?);
         let request = match kind {
@@ -293,6 +321,7 @@ impl Answer {
             }),
             Self::Noted => encoder.byte(6),
             Self::Named(key) => encoder.byte(7).fixed(key.as_bytes()),
+            Self::Facts(facts) => list(encoder.byte(8), facts, |encoder, fact| encoder.fixed(fact.as_bytes())),
         }
         .finish()
     }
@@ -321,6 +350,10 @@ impl Answer {
             }),
             6 => Self::Noted,
             7 => Self::Named(PublicKey::decode(&mut decoder)?),
+            8 => {
+                let fact = |decoder: &mut Decoder<'_>| decoder.array().map(Digest::from_bytes);
+                Self::Facts(many(&mut decoder, FACTS_PAGE_MAX, fact)?)
+            }
             other => return Err(DecodeError::UnknownKind(other)),
         };
         decoder.end()?;

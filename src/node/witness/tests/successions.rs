@@ -10,7 +10,7 @@ use gen_registry_core::keys::SecretKey;
 use gen_registry_core::network::{SetChangeError, SignedSetChange, WitnessSet};
 
 /// Stops a witness and returns its file.
-fn handed_over(witness: &Witness) -> Vec<u8> {
+pub(crate) fn handed_over(witness: &Witness) -> Vec<u8> {
     block_on(witness.stop()).expect("it stops");
     block_on(witness.export()).expect("it has stopped")
 }
@@ -27,7 +27,7 @@ fn next_keys() -> Vec<SecretKey> {
 }
 
 /// The change to the next set, signed by the operators of witnesses 0 and 1, each for themselves.
-fn signed_change(network: &Network, files: &[Vec<u8>]) -> SignedSetChange {
+pub(crate) fn signed_change(network: &Network, files: &[Vec<u8>]) -> SignedSetChange {
     let topic = network.history.topic();
     let succession = (0..3).map(|at| succession_key(1, at).public().digest());
     let set = WitnessSet::new(next_keys().iter().map(SecretKey::public), 2, succession);
@@ -39,7 +39,7 @@ fn signed_change(network: &Network, files: &[Vec<u8>]) -> SignedSetChange {
     SignedSetChange::join(&topic, parts).expect("one change")
 }
 
-fn succeeded(network: &Network, files: &[Vec<u8>], change: &SignedSetChange, now: Timestamp) -> Network {
+pub(crate) fn succeeded(network: &Network, files: &[Vec<u8>], change: &SignedSetChange, now: Timestamp) -> Network {
     let (keys, mut history) = (next_keys(), network.history.clone());
     history.follow(change.clone()).expect("the next change");
     let stores: Vec<Rc<MemoryStore>> = keys.iter().map(|_| Rc::new(MemoryStore::new())).collect();

@@ -29,7 +29,8 @@ fn requests() -> Vec<Request> {
         Piece::Fork(vec![6; 20], vec![7; 20]),
     ];
     let learn = Learn { topic: topic(), opening: vec![], entry: vec![8; 9], receipts: vec![vec![1; 157], vec![]] };
-    vec![asked(vec![]), asked(pieces), Request::Learn(learn)]
+    let closing = ClosingPage { topic: topic(), set: 1, from: 1_000_000 };
+    vec![asked(vec![]), asked(pieces), Request::Learn(learn), Request::Closing(closing)]
 }
 
 fn answers() -> Vec<Answer> {
@@ -41,6 +42,8 @@ fn answers() -> Vec<Answer> {
         refused(Some(id(3)), Some(BEGIN)),
         Answer::Busy,
         Answer::Noted,
+        Answer::Facts(vec![]),
+        Answer::Facts(vec![Digest::of(b"a"), Digest::of(b"b")]),
     ];
     let all = [NotServed::OtherNetwork, NotServed::Unreadable, NotServed::TooLarge, NotServed::Unproven];
     answers.extend(all.map(Answer::NotServed));
@@ -137,6 +140,8 @@ fn bounds_of_an_answer_hold_on_both_sides() {
     // One byte for the kind, eight for the number of pieces, five for the first one.
     let of_size = |bytes: usize| taken(vec![Piece::Entry(vec![0; bytes - 14])]);
     assert!(of_size(ANSWER_MAX_BYTES).is_ok() && of_size(ANSWER_MAX_BYTES + 1).is_err());
+    let facts = |count: usize| Answer::decode(&Answer::Facts(vec![Digest::of(b"a"); count]).encode());
+    assert!(facts(FACTS_PAGE_MAX).is_ok() && facts(FACTS_PAGE_MAX + 1).is_err());
 }
 
 /// Numbers of codes are part of the protocol: none is used again, and each refusal has its own.

@@ -1,0 +1,5 @@
+//! A network changes its witnesses: what operators type, what they are refused, and what becomes of names.
+
+mod commands;
+mod lost_disk;
+mod operators;
