@@ -56,7 +56,7 @@ impl TestNode {
         confirmed.map(|version| version.summary.version).collect()
     }
 
-    async fn has_confirmed(&self, module: &str, versions: &[&str]) {
+    async fn shows_confirmed(&self, module: &str, versions: &[&str]) {
         eventually("the versions are confirmed", async || {
             let mut confirmed = self.confirmed(module).await;
             confirmed.sort();
@@ -76,6 +76,10 @@ impl TestNode {
     }
 }
 
+fn bio(text: &str) -> Command {
+    Command::UpdateProfile { changes: ProfileChanges { bio: Some(text.into()), ..Default::default() } }
+}
+
 /// What a thief has of a profile: everything but the place in the network.
 async fn copy(store: &Rc<MemoryStore>) -> Rc<MemoryStore> {
     let copy = Rc::new(store.copy());
@@ -90,7 +94,7 @@ async fn alice_at(network: &Network) -> (Rc<MemoryStore>, String, String) {
     alice.claim("alice_smith").await.unwrap();
     alice.is_confirmed().await;
     alice.release("crc32", "1.0.0", 1).await;
-    alice.has_confirmed("crc32", &["1.0.0"]).await;
+    alice.shows_confirmed("crc32", &["1.0.0"]).await;
     let (did, phrase) = (alice.did().await, alice.check_words().await);
     (alice.leave().await, did, phrase)
 }
@@ -103,11 +107,11 @@ fn owner_revokes_the_copied_device_and_keeps_all_that_was_hers() {
         let thief = TestNode::join_with(copy(&store).await, network.clone()).await;
         thief.has_relay().await;
         thief.release("crc32", "6.6.6", 2).await;
-        thief.has_confirmed("crc32", &["1.0.0", "6.6.6"]).await;
+        thief.shows_confirmed("crc32", &["1.0.0", "6.6.6"]).await;
         thief.say(Command::Rename { name: "mallory".to_owned() }).await;
         thief.is_confirmed().await;
         let bob = TestNode::join(network.clone()).await;
-        bob.has_confirmed("crc32", &["1.0.0", "6.6.6"]).await;
+        bob.shows_confirmed("crc32", &["1.0.0", "6.6.6"]).await;
         let requirement = Requirement { name: "crc32".to_owned(), requirement: "*".to_owned() };
         let install = ModuleCommand::Install { requirements: vec![requirement], accept: vec![] };
         bob.say(Command::Modules { command: install }).await;
@@ -115,7 +119,7 @@ fn owner_revokes_the_copied_device_and_keeps_all_that_was_hers() {
         let phone = TestNode::join(network.clone()).await;
         phone.sees("alice_smith").await;
         phone.restore(&phrase).await;
-        phone.has_confirmed("crc32", &["1.0.0", "6.6.6"]).await;
+        phone.shows_confirmed("crc32", &["1.0.0", "6.6.6"]).await;
         let laptop = phone.devices().await.devices.into_iter().find(|row| !row.this_device).unwrap();
         let release = laptop.entries.iter().find(|entry| entry.subject == "crc32 1.0.0").unwrap();
         let last_good = LastGood::Entry { id: release.id.clone() };
@@ -139,7 +143,7 @@ fn owner_revokes_the_copied_device_and_keeps_all_that_was_hers() {
         assert_eq!(thief.refused(rename).await, FailureCode::NotAllowed);
         // She goes on.
         phone.release("crc32", "1.0.1", 3).await;
-        bob.has_confirmed("crc32", &["1.0.0", "1.0.1", "6.6.6"]).await;
+        bob.shows_confirmed("crc32", &["1.0.0", "1.0.1", "6.6.6"]).await;
         assert_eq!(bob.module("crc32").await.unwrap().latest.as_deref(), Some("1.0.1"));
         for node in [&phone, &bob, &carol] {
             assert_eq!(node.network().await.rejections, []);
@@ -154,9 +158,6 @@ fn log_that_owner_and_thief_forked_costs_no_name() {
         let (store, did, phrase) = alice_at(&network).await;
         let stolen = copy(&store).await;
         let alice = TestNode::join_with(store, network.clone()).await;
-        let bio = |text: &str| Command::UpdateProfile {
-            changes: ProfileChanges { bio: Some(text.into()), ..Default::default() },
-        };
         alice.say(Command::Rename { name: "alicia".to_owned() }).await;
         alice.is_confirmed().await;
         let thief = TestNode::join_with(stolen, network.clone()).await;
@@ -303,5 +304,31 @@ fn lost_words_are_replaced_after_the_hold_and_the_new_ones_bring_the_identity_ba
         other.sees("alicia").await;
         let restore = Command::RestoreFromPhrase { phrase: lost, unheard: false };
         assert_eq!(other.refused(restore).await, FailureCode::WordsReplaced);
+    });
+}
+
+#[test]
+fn device_that_was_added_by_a_text_is_seen_and_revoked_over_the_network() {
+    in_one_thread(async {
+        let (network, _servers) = witnessed(1, 1).await;
+        let laptop = TestNode::join(network.clone()).await;
+        laptop.claim("alice").await.unwrap();
+        laptop.is_confirmed().await;
+        let phone = TestNode::join(network.clone()).await;
+        phone.sees("alice").await;
+        let Answer::DeviceText(request) = phone.say(Command::Devices { command: DeviceCommand::Request }).await else {
+            panic!()
+        };
+        let capabilities = DeviceCapabilities { profile: true, ..DeviceCapabilities::default() };
+        let add = DeviceCommand::Add { request, capabilities };
+        let Answer::DeviceText(grant) = laptop.say(Command::Devices { command: add }).await else { panic!() };
+        phone.change_devices(DeviceCommand::Accept { grant }).await;
+        phone.say(bio("from the phone")).await;
+        eventually("the laptop has it", async || laptop.me().await.profile.bio.as_deref() == Some("from the phone"))
+            .await;
+        let row = laptop.devices().await.devices.into_iter().find(|row| !row.this_device).unwrap();
+        laptop.change_devices(DeviceCommand::Revoke { key: row.key, last_good: LastGood::Everything }).await;
+        eventually("the phone is told", async || phone.node.handle(bio("again")).await.is_err()).await;
+        assert_eq!(laptop.me().await.profile.bio.as_deref(), Some("from the phone"));
     });
 }
