@@ -24,11 +24,12 @@ use serde_bytes::ByteBuf;
 use crate::RequestId;
 use crate::context::Context;
 use crate::errors;
+use crate::holding;
 use crate::key_state::{KeyState, Keys, RECORD, SealedKeys, Secrets, keys_write};
-use crate::store::records::put;
-use crate::store::{Durability, Table, Write};
+use crate::store::records::{Damaged, Records, StoredRecord, put};
+use crate::store::{Durability, StoreError, Table, Write};
 use gen_registry_api::*;
-use gen_registry_core::identity::{PhraseError, RECOVERY_WORDS};
+use gen_registry_core::identity::{PhraseError, RECOVERY_WORDS, Topic};
 use gen_registry_core::jobs::{Job, JobOutput};
 use gen_registry_core::keys::Did;
 use gen_registry_core::log::{EntryId, LogId, Opening};
@@ -218,6 +219,18 @@ impl KeyStore {
         self.save_settings(settings).await
     }
 
+    /// Returns the write that stores the keys in place of their earlier form: a record that is not this device's is never
+    /// written over.
+    async fn replacing_write(&self, keys: &Keys, sealed: Option<&SealedKeys>) -> Result<Write, Failure> {
+        let (device, topic) = (keys.opening.device(), self.context.network.topic);
+        let is_same = move |record| {
+            KeyState::from_record(record, &topic)
+                .is_ok_and(|stored| stored.opening().is_some_and(|opening| opening.device() == device))
+        };
+        let write = self.context.records.replacing(keys_write(keys, sealed), is_same).await;
+        write.map_err(errors::store_failed)
+    }
+
     /// Takes over new keys that are stored already.
     pub(super) fn open(&self, keys: Keys) {
         *self.key_state.borrow_mut() = KeyState::Open { keys: Box::new(keys), sealed: None };
@@ -269,7 +282,7 @@ impl KeyStore {
             KeyState::Open { sealed, .. } => sealed.clone(),
             KeyState::Empty | KeyState::Locked { .. } => None,
         };
-        let batch = vec![keys_write(&keys, sealed.as_ref()), settings.write()];
+        let batch = vec![self.replacing_write(&keys, sealed.as_ref()).await?, settings.write()];
         self.context.commit(batch, Durability::Strict).await?;
         *self.key_state.borrow_mut() = KeyState::Open { keys: Box::new(keys), sealed };
         self.set_settings(settings);
@@ -297,6 +310,7 @@ impl KeyStore {
         let keys = if has_words { keys.without_words() } else { keys };
         let settings = Settings { phrase_checked: has_words, ..Settings::default() };
         let batch = vec![keys_write(&keys, None), settings.write()];
+        holding::hold_identity(&self.context.records, &keys.did()).await.map_err(errors::store_failed)?;
         self.context.commit(batch, Durability::Strict).await?;
         self.open(keys);
         self.set_settings(settings);
@@ -320,7 +334,7 @@ impl KeyStore {
                 Some(SealedKeys { cost: COST, salt, nonce, sealed })
             }
         };
-        let batch = vec![keys_write(&keys, sealed.as_ref())];
+        let batch = vec![self.replacing_write(&keys, sealed.as_ref()).await?];
         self.context.commit(batch, Durability::Strict).await?;
         *self.key_state.borrow_mut() = KeyState::Open { keys: Box::new(keys), sealed };
         self.context.emit(&Event::MeChanged);
@@ -346,7 +360,8 @@ impl KeyStore {
             self.context.environment.random(&mut nonce);
             let bytes = sealing::seal(&stretched, &nonce, SEAL_CONTEXT, &secret_bytes(&keys.secrets()));
             sealed = SealedKeys { nonce, sealed: bytes, ..sealed };
-            self.context.commit(vec![keys_write(&keys, Some(&sealed))], Durability::Strict).await?;
+            let batch = vec![self.replacing_write(&keys, Some(&sealed)).await?];
+            self.context.commit(batch, Durability::Strict).await?;
         }
         *self.key_state.borrow_mut() = KeyState::Open { keys: Box::new(keys), sealed: Some(sealed) };
         self.context.emit(&Event::MeChanged);
@@ -386,6 +401,27 @@ impl KeyStore {
         self.context.emit(&Event::PeopleChanged { dids: vec![own.to_string()] });
         Ok(())
     }
+}
+
+/// Reads the stored keys. A record that can't be used is added to `damaged`, and is none: it is set aside, never written
+/// over.
+pub(super) async fn read_keys(
+    records: &Records,
+    topic: &Topic,
+    damaged: &mut Vec<Damaged>,
+) -> Result<KeyState, StoreError> {
+    match records.get(Table::Keys, RECORD).await? {
+        StoredRecord::Record(record) => match KeyState::from_record(record, topic) {
+            Ok(key_state) => return Ok(key_state),
+            Err(error) => {
+                tracing::error!(%error, "the stored keys are not this network's");
+                damaged.extend(records.get_foreign(Table::Keys, RECORD).await?);
+            }
+        },
+        StoredRecord::Nothing => {}
+        StoredRecord::Damaged(found) => damaged.push(found),
+    }
+    Ok(KeyState::Empty)
 }
 
 /// The secrets as they are sealed.

@@ -15,6 +15,7 @@ mod crowd;
 mod direct;
 mod forked;
 mod guide;
+mod held;
 mod hostile;
 mod installing;
 mod layers;
@@ -39,6 +40,7 @@ mod searching;
 mod serve;
 mod simulator;
 mod statistics;
+mod stored_keys;
 mod stores;
 mod streams;
 #[path = "../support/mod.rs"]

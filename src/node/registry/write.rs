@@ -10,6 +10,7 @@ use cid::Cid;
 use crate::RequestId;
 use crate::entries;
 use crate::errors;
+use crate::holding;
 use crate::key_state::{Keys, keys_write};
 use crate::key_store::{Intent, NextRound, RefusedName, Settings, Staged};
 use crate::registry::{Changed, Registry, person_write};
@@ -105,6 +106,9 @@ impl Registry {
         batch.extend(signed.writes.iter().cloned());
         let record = (!signed.changes.is_empty()).then(|| self.person_record(did, &document));
         batch.extend(record.as_ref().map(person_write));
+        if !self.keys.has_identity() {
+            holding::hold_identity(&self.context.records, &did).await.map_err(errors::store_failed)?;
+        }
         // A document with edits that the store refuses is dropped here.
         self.context.commit(batch, Durability::Strict).await?;
         self.keys.set_settings(settings);
