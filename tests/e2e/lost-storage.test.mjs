@@ -67,6 +67,43 @@ test("when the site's data are cleared, every tab says so and the key, the name 
   browser.assertQuiet();
 });
 
+test("when the data are cleared in the middle of edits, exactly those that succeeded are kept", async (t) => {
+  const server = await Server.start(t);
+  const browser = await Browser.start(t);
+  await noteCloses(browser.context);
+  const page = await browser.open(server.origin);
+  const other = await browser.open(`${server.origin}/people`);
+  await apiValue(page, "setupUser", "lena");
+  const before = await apiValue(page, "whoami");
+  const EDITS = 60;
+  let cleared;
+  const outcomes = [];
+  for (let number = 0; number < EDITS; number += 2) {
+    if (number === EDITS / 3) cleared = clearSiteData(page, server.origin);
+    outcomes.push(...await Promise.all([page, other].map((tab, which) =>
+      api(tab, "updateProfile", { bio: `edit ${number + which}` }))));
+  }
+  await cleared;
+  await eventuallyClosed(page);
+  await lostBar(page).waitFor();
+  const refused = outcomes.filter((outcome) => outcome.code);
+  t.diagnostic(`refused: ${JSON.stringify(refused)}`);
+  assert.ok(refused.every(({ code }) => ["storageLost", "storageFailed"].includes(code)), JSON.stringify(refused));
+  await apiValue(page, "updateProfile", { bio: "the last" });
+  const succeeded = EDITS - refused.length + 1;
+  for (const tab of [page, other]) {
+    await tab.reload();
+    await eventuallyReady(tab);
+    const after = await apiValue(tab, "whoami");
+    assert.deepEqual(
+      [after.did, after.changes, after.profile.bio, after.forked],
+      [before.did, before.changes + succeeded, "the last", false],
+    );
+  }
+  assert.equal((await storedKeys(page, "changes")).length, before.changes + succeeded);
+  browser.assertQuiet();
+});
+
 test("when the data are cleared among peers, what others wrote comes back, and what is written next reaches them", async (t) => {
   const server = await Server.start(t, { p2p: true });
   const bob = await startUser(t, server, { username: "bob" });

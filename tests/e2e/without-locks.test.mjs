@@ -11,10 +11,10 @@ const FLAGS = [
   "--disable-features=HttpsUpgrades,HttpsFirstBalancedModeAutoEnable",
 ];
 
-/** A server, a browser, and the address at which its pages have no locks. */
-async function withoutLocks(t) {
-  const server = await Server.start(t);
-  const browser = await Browser.start(t, { flags: FLAGS });
+/** A server, a browser, and the address at which its pages have no locks; `before` are those of an earlier browser. */
+async function withoutLocks(t, before = {}) {
+  const server = before.server ?? (await Server.start(t));
+  const browser = await Browser.start(t, { flags: FLAGS, profile: before.browser?.profile });
   browser.allow(/Cross-Origin-Opener-Policy header has been ignored/);
   const origin = `http://${HOST}:${server.port}`;
   const open = async (path = "/") => {
@@ -23,7 +23,7 @@ async function withoutLocks(t) {
     assert.deepEqual(setting, [false, "undefined", "function"], "no locks here, but a channel between tabs");
     return page;
   };
-  return { browser, open };
+  return { server, browser, open, origin };
 }
 
 /** Whether the page says that it is the tab that writes. */
@@ -156,5 +156,35 @@ test("without locks a tab that was stopped for long writes nothing once another 
   await first.reload();
   await eventuallyReady(first);
   assert.equal((await apiValue(first, "whoami")).forked ?? false, false);
+  browser.assertQuiet();
+});
+
+test("without locks a full disk still shows what is there, and the first edit that has room takes the lease", async (t) => {
+  const before = await withoutLocks(t);
+  const first = await before.open();
+  await apiValue(first, "setupUser", "grace");
+  await apiValue(first, "updateProfile", { bio: "before" });
+  const held = await lease(first);
+  await before.browser.close();
+
+  const { browser, open, origin } = await withoutLocks(t, before);
+  browser.allow(/Quota/i);
+  const session = await browser.context.newCDPSession(browser.context.pages()[0]);
+  await session.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: 1 });
+  const page = await open("/me");
+  await eventually("the disk is really full", async () => {
+    const room = await session.send("Storage.getUsageAndQuota", { origin });
+    return room.overrideActive && room.usage > room.quota;
+  });
+  assert.equal((await apiValue(page, "whoami")).profile.bio, "before", "what is there can be read");
+  assert.equal((await api(page, "updateProfile", { bio: "with no room" })).code, "storageFull");
+  assert.deepEqual(await lease(page), held, "there was no room for a lease either");
+
+  await session.send("Storage.overrideQuotaForOrigin", { origin });
+  await apiValue(page, "updateProfile", { bio: "after" });
+  assert.equal((await lease(page)).term, held.term + 1);
+  await page.reload();
+  await eventuallyReady(page);
+  assert.equal((await apiValue(page, "whoami")).profile.bio, "after");
   browser.assertQuiet();
 });

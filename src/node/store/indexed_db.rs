@@ -33,7 +33,7 @@ use crate::store::{Batch, Durability, Entry, Store, StoreError, Table};
 pub use lease::name_of;
 
 use connection::{Closing, Connection, Fault};
-use lease::Lease;
+use lease::{Lease, PendingLease};
 
 /// How often a database that the browser closed is opened again before it counts as lost.
 const REOPENINGS_MAX: u32 = 4;
@@ -72,6 +72,8 @@ struct Database {
     held: RefCell<Held>,
     /// Under which lease every write takes place, if under one.
     lease: RefCell<Option<Lease>>,
+    /// The lease that the first write is to take.
+    pending_lease: RefCell<Option<PendingLease>>,
     listener: Box<dyn Fn(StoreEvent)>,
 }
 
@@ -94,6 +96,7 @@ impl IndexedDb {
             epoch: Cell::new(0),
             held: RefCell::default(),
             lease: RefCell::default(),
+            pending_lease: RefCell::default(),
             listener: Box::new(listener),
         });
         database.watch(&connection);
@@ -227,8 +230,15 @@ impl Database {
         self.watch(&connection);
         let is_same = connection.id() == closed.id();
         if !is_same {
-            self.write_held(&connection).await?;
+            if let Err(error) = self.write_held(&connection).await {
+                connection.close();
+                return Err(error);
+            }
             self.epoch.set(self.epoch.get() + 1);
+        }
+        if !matches!(*self.state.borrow(), State::Reopening) {
+            connection.close();
+            return Err(StoreError::Lost);
         }
         *self.state.borrow_mut() = State::Open(connection);
         Ok(if is_same { StoreEvent::Reopened } else { StoreEvent::Emptied })
@@ -267,8 +277,9 @@ impl Store for IndexedDb {
         if batch.is_empty() {
             return Box::pin(async { Ok(()) });
         }
-        let lease = self.0.lease.borrow().clone();
         Box::pin(async move {
+            self.take_pending_lease().await?;
+            let lease = self.0.lease.borrow().clone();
             let written = self
                 .0
                 .with_connection(async |connection| connection.write(&batch, durability, lease.as_ref()).await)

@@ -38,9 +38,20 @@ pub(super) fn leave(store: &IndexedDb, note: &str) {
 pub(super) async fn take(store: &IndexedDb, tab: &str) -> Result<(), StoreError> {
     loop {
         let stored = store.read_lease().await?;
-        if store.take_lease(tab, stored.as_deref()).await? {
+        if take_over(store, tab, stored.as_deref()).await? {
             return Ok(());
         }
+    }
+}
+
+/// Takes the lease if what is stored is still `seen`. On a full device the first write that has room takes it.
+async fn take_over(store: &IndexedDb, tab: &str, seen: Option<&str>) -> Result<bool, StoreError> {
+    match store.take_lease(tab, seen).await {
+        Err(StoreError::Full) => {
+            store.take_lease_later(tab, seen);
+            Ok(true)
+        }
+        outcome => outcome,
     }
 }
 
@@ -57,7 +68,7 @@ pub(super) async fn wait(store: &IndexedDb, tab: &Tab, note: &str) -> Result<(),
             None => !store.was_emptied(),
             Some(lease) => name_of(lease).is_none_or(|lease| read_left(note) == Some(lease)),
         };
-        if (is_free || looks >= LOOKS_MAX) && store.take_lease(tab.id(), stored.as_deref()).await? {
+        if (is_free || looks >= LOOKS_MAX) && take_over(store, tab.id(), stored.as_deref()).await? {
             return Ok(());
         }
         tab.send(&Message::RenewLease);

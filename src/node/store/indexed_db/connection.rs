@@ -72,9 +72,22 @@ impl Connection {
             builder = builder.add_object_store(ObjectStore::new(table.name()));
         }
         let reader = builder.build().await.map_err(|error| open_failed(&error))?;
-        let writer = open_raw(name).await?;
-        let id = identify(&writer).await?;
-        Ok(Self { reader: RefCell::new(Some(Rc::new(reader))), writer, id })
+        let writer = match open_raw(name).await {
+            Ok(writer) => writer,
+            Err(error) => {
+                reader.close();
+                return Err(error);
+            }
+        };
+        let mut connection = Self { reader: RefCell::new(Some(Rc::new(reader))), writer, id: String::new() };
+        match identify(&connection.writer).await {
+            Ok(id) => connection.id = id,
+            Err(error) => {
+                connection.close();
+                return Err(error);
+            }
+        }
+        Ok(connection)
     }
 
     /// The random id that the database got when it was created.
@@ -249,6 +262,9 @@ async fn identify(database: &IdbDatabase) -> Result<String, StoreError> {
     change.map_err(unusable)?;
     match writing.finish().await {
         Ok(()) | Err(Fault::Store(StoreError::Taken)) => Ok(id.take()),
+        // What is there can be read. Without an id it counts as other data when it has to be opened again, and what is
+        // held is written into it, which it has already.
+        Err(Fault::Store(StoreError::Full)) => Ok(String::new()),
         Err(fault) => Err(unusable(fault)),
     }
 }

@@ -65,6 +65,13 @@ pub fn name_of(stored: &str) -> Option<String> {
     parse(stored).map(|(lease, _)| lease.name())
 }
 
+/// A lease that could not be taken yet: there was no room for it.
+#[derive(Clone, Debug)]
+pub(super) struct PendingLease {
+    owner: String,
+    seen: Option<String>,
+}
+
 impl IndexedDb {
     /// Returns the stored lease as it is: another text after each renewal.
     pub async fn read_lease(&self) -> Result<Option<String>, StoreError> {
@@ -89,6 +96,25 @@ impl IndexedDb {
         Ok(taken)
     }
 
+    /// Has the first commit take the lease, before it writes. A full device still shows what is on it.
+    pub fn take_lease_later(&self, owner: &str, seen: Option<&str>) {
+        let pending = PendingLease { owner: owner.to_owned(), seen: seen.map(str::to_owned) };
+        self.0.pending_lease.replace(Some(pending));
+    }
+
+    /// Takes the lease that could not be taken before. Fails with [`StoreError::NotWriter`] if another tab has taken it.
+    pub(super) async fn take_pending_lease(&self) -> Result<(), StoreError> {
+        let Some(pending) = self.0.pending_lease.borrow().clone() else { return Ok(()) };
+        let taken = self.take_lease(&pending.owner, pending.seen.as_deref()).await?;
+        self.0.pending_lease.take();
+        // Another commit of this page may have been faster.
+        if taken || self.0.lease.borrow().is_some() {
+            return Ok(());
+        }
+        (self.0.listener)(StoreEvent::Superseded);
+        Err(StoreError::NotWriter)
+    }
+
     /// Returns the name of the lease that this tab took last.
     pub fn lease_name(&self) -> Option<String> {
         self.0.lease.borrow().as_ref().map(Lease::name)
@@ -96,7 +122,8 @@ impl IndexedDb {
 
     /// Shows that the holder still runs. Fails with [`StoreError::NotWriter`] once another tab has the lease.
     pub async fn renew_lease(&self) -> Result<(), StoreError> {
-        let Some(lease) = self.0.lease.borrow().clone() else { return Err(StoreError::NotWriter) };
+        // One that is still to be taken has nothing to show.
+        let Some(lease) = self.0.lease.borrow().clone() else { return Ok(()) };
         let renewed = self
             .0
             .with_connection(async |connection| {

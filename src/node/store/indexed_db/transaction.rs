@@ -119,6 +119,8 @@ impl Transaction {
         match (finished, self.refused.take()) {
             (Ok(_), _) => Ok(()),
             (Err(_), Some(error)) => Err(Fault::Store(error)),
+            // Not by this page: a connection that the browser closes aborts what goes through it.
+            (Err(error), None) if name_of(&error).as_deref() == Some("AbortError") => Err(Fault::Closed),
             (Err(error), None) => Err(failed(&error)),
         }
     }
