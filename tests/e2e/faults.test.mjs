@@ -243,6 +243,7 @@ test("a damaged key is set aside and never written over, and the person is told"
     const bar = page.getByTestId("key-damaged-bar");
     await bar.waitFor();
     assert.match(await bar.innerText(), /set aside/i);
+    assert.equal(await page.getByTestId("toast").filter({ hasText: /everything else is fine/ }).count(), 0);
     await apiValue(page, "setupUser", `another_${round}`);
     await eventually("the bar goes once there is an identity again", async () => (await bar.count()) === 0);
   }
