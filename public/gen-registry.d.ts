@@ -379,7 +379,7 @@ advice: string, };
 /**
  * Stable codes; in JavaScript `error.code` is the camelCase text.
  */
-export type FailureCode = "nameInvalid" | "nameTaken" | "nameCoolingDown" | "tooManyNames" | "noName" | "noIdentity" | "identityExists" | "identityForked" | "profileInvalid" | "avatarInvalid" | "locked" | "wrongPassphrase" | "weakPassphrase" | "wrongWords" | "phraseInvalid" | "wordsGone" | "notAllowed" | "backupDamaged" | "backupTooLarge" | "backupNewer" | "backupOtherNetwork" | "documentFull" | "confirmationWrong" | "contentMissing" | "contentInvalid" | "storageFull" | "storageFailed" | "reloadNeeded" | "unknownNetwork" | "tooManyNetworks" | "noNetwork" | "noWriter" | "moduleInvalid" | "versionInvalid" | "versionTaken" | "notYourModule" | "tooManyModules" | "unknownModule" | "dependencyUnknown" | "unresolvable" | "newImports" | "wrongBytes" | "lockfileInvalid" | "runFailed" | "runTimedOut" | "neededByOthers" | "blocked" | "unknownUser" | "channelInvalid" | "notInChannel" | "tooManyChannels" | "textInvalid" | "tooFast" | "invalidArgument" | "internal";
+export type FailureCode = "nameInvalid" | "nameTaken" | "nameCoolingDown" | "tooManyNames" | "noName" | "noIdentity" | "identityExists" | "identityForked" | "profileInvalid" | "avatarInvalid" | "locked" | "wrongPassphrase" | "weakPassphrase" | "wrongWords" | "phraseInvalid" | "wordsGone" | "notAllowed" | "backupDamaged" | "backupTooLarge" | "backupNewer" | "backupOtherNetwork" | "documentFull" | "confirmationWrong" | "contentMissing" | "contentInvalid" | "storageFull" | "storageFailed" | "storageLost" | "reloadNeeded" | "unknownNetwork" | "tooManyNetworks" | "noNetwork" | "noWriter" | "moduleInvalid" | "versionInvalid" | "versionTaken" | "notYourModule" | "tooManyModules" | "unknownModule" | "dependencyUnknown" | "unresolvable" | "newImports" | "wrongBytes" | "lockfileInvalid" | "runFailed" | "runTimedOut" | "neededByOthers" | "blocked" | "unknownUser" | "channelInvalid" | "notInChannel" | "tooManyChannels" | "textInvalid" | "tooFast" | "invalidArgument" | "internal";
 
 /**
  * What looking for a name came to.
@@ -816,7 +816,7 @@ earlierProfile: boolean, };
 /**
  * What the node emits by itself.
  */
-export type NodeEvent = "meChanged" | { "peopleChanged": { dids: Array<string>, } } | { "nameLost": { lost: LostName, } } | { "modulesChanged": { names: Array<string>, } } | { "announcement": { notice: Notice, } } | { "installing": { progress: InstallProgress, } } | "networkChanged" | { "presence": { what: PresenceNews, did: string, username: string | null, node: string | null, channel: string | null, } } | { "message": { message: ChatMessage, muted: boolean, } } | "channelsChanged" | { "conflict": { name: string, holder: string | null, losers: Array<string>, } } | { "quarantined": { table: string, key: string, } } | "writerChanged" | "reloadNeeded";
+export type NodeEvent = "meChanged" | { "peopleChanged": { dids: Array<string>, } } | { "nameLost": { lost: LostName, } } | { "modulesChanged": { names: Array<string>, } } | { "announcement": { notice: Notice, } } | { "installing": { progress: InstallProgress, } } | "networkChanged" | { "presence": { what: PresenceNews, did: string, username: string | null, node: string | null, channel: string | null, } } | { "message": { message: ChatMessage, muted: boolean, } } | "channelsChanged" | { "conflict": { name: string, holder: string | null, losers: Array<string>, } } | { "quarantined": { table: string, key: string, } } | "writerChanged" | "reloadNeeded" | { "storageClosed": { outcome: StorageOutcome, } };
 
 /**
  * Something new about a followed person, module or tag.
@@ -1169,6 +1169,11 @@ independent: number,
  * Connected peers, at most once a minute since the page was opened.
  */
 peers: Array<PeerCount>, };
+
+/**
+ * What became of a profile whose storage the browser closed.
+ */
+export type StorageOutcome = "reopened" | "rewritten" | "withdrawn";
 
 /**
  * One row of the people directory, and what `lookupUsername` gives a script.

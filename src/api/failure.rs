@@ -65,6 +65,8 @@ pub enum FailureCode {
     ContentInvalid,
     StorageFull,
     StorageFailed,
+    /// The browser took the stored data away under the open page.
+    StorageLost,
     ReloadNeeded,
     /// Neither this browser nor its server has it.
     UnknownNetwork,

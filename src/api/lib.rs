@@ -210,6 +210,21 @@ pub enum Event {
     WriterChanged,
     /// This page is older than the data: it must be reloaded.
     ReloadNeeded,
+    /// The browser closed the site's storage under the open page.
+    StorageClosed { outcome: StorageOutcome },
+}
+
+/// What became of a profile whose storage the browser closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub enum StorageOutcome {
+    /// It was opened again with all that was in it.
+    Reopened,
+    /// The data were gone; what the page held of them is stored again.
+    Rewritten,
+    /// It can't be opened or written: the page shows what it holds and changes nothing.
+    Withdrawn,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -270,6 +285,8 @@ pub struct Status {
     pub writer: bool,
     /// The browser refused its storage: everything is gone when the writing tab closes.
     pub volatile: bool,
+    /// The browser took its storage away: the page shows what it holds and changes nothing.
+    pub withdrawn: bool,
     /// How far the clocks of most connected peers are ahead of this device's, in milliseconds (below zero: behind).
     /// None while they agree well enough for names and presence.
     pub clock_apart: Option<i64>,

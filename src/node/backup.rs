@@ -101,7 +101,7 @@ impl Backups {
         Self { context, keys, registry, admission }
     }
 
-    /// Returns a backup under a passphrase, and records that one was made. Damaged changes are left out.
+    /// Returns a backup under a passphrase, and records that one was made, if the store takes that. Damaged changes are left out.
     pub(super) async fn export_backup(&self, passphrase: String) -> Result<BackupFile, Failure> {
         let _one_at_a_time = self.registry.begin_write().await;
         check_new_passphrase(&passphrase)?;
@@ -135,8 +135,11 @@ impl Backups {
 
         let mut settings = Rc::unwrap_or_clone(self.keys.settings());
         settings.last_backup_at = Some(now);
-        self.keys.save_settings(settings).await?;
-        self.context.emit(&Event::MeChanged);
+        // The file is whole: a store that takes nothing more is no reason to keep it from the person.
+        match self.keys.save_settings(settings).await {
+            Ok(()) => self.context.emit(&Event::MeChanged),
+            Err(failure) => tracing::warn!(failure.message, "that a backup was exported is not kept"),
+        }
         let name =
             self.registry.read_model().username_of(&own).map_or_else(|| "identity".to_owned(), ToString::to_string);
         Ok(BackupFile { file_name: format!("{name}.genregistry"), bytes })

@@ -49,7 +49,7 @@ pub(crate) struct Restored {
 }
 
 /// Returns what the keys of an identity's entries begin with.
-fn entries_prefix(did: &Did) -> String {
+pub(crate) fn entries_prefix(did: &Did) -> String {
     format!("{}/", hex(did.as_bytes()))
 }
 

@@ -17,6 +17,21 @@ pub(super) fn store_failed(error: StoreError) -> Failure {
             "A newer version of this app has already opened the data.",
             "Reload the page to get the newer version.",
         ),
+        StoreError::Taken => Failure::new(
+            FailureCode::StorageFailed,
+            "Another key is stored here than the one that this page works with, so nothing was changed.",
+            "Export a backup of this page's identity, then reload the page.",
+        ),
+        StoreError::NotWriter => Failure::new(
+            FailureCode::NoWriter,
+            "Another tab has taken over this profile, so nothing was changed here.",
+            "Try again: it goes to that tab now.",
+        ),
+        StoreError::Lost => Failure::new(
+            FailureCode::StorageLost,
+            "The browser has taken this site's storage away, so nothing was changed.",
+            "Try again; if it goes on, save a backup now and then reload the page.",
+        ),
         error @ (StoreError::Unavailable(_) | StoreError::Aborted(_) | StoreError::Read(_)) => {
             tracing::error!(%error, "the store failed");
             Failure::new(

@@ -24,11 +24,12 @@ use serde_bytes::ByteBuf;
 use crate::RequestId;
 use crate::context::Context;
 use crate::errors;
+use crate::holding;
 use crate::key_state::{KeyState, Keys, PassphraseLock, RECORD, Secrets, keys_write};
-use crate::store::records::put;
-use crate::store::{Batch, Durability, Table, Write};
+use crate::store::records::{Damaged, Records, StoredRecord, put};
+use crate::store::{Batch, Durability, StoreError, Table, Write};
 use gen_registry_api::*;
-use gen_registry_core::identity::{PhraseError, RECOVERY_WORDS};
+use gen_registry_core::identity::{PhraseError, RECOVERY_WORDS, Topic};
 use gen_registry_core::jobs::{Job, JobOutput};
 use gen_registry_core::keys::Did;
 use gen_registry_core::log::{EntryId, LogId, Opening};
@@ -219,6 +220,16 @@ impl KeyStore {
         self.save_settings(settings).await
     }
 
+    /// Returns the write that stores keys in the place of those of this session: another record is never written over.
+    async fn replacing_write(&self, keys: &Keys, lock: Option<&PassphraseLock>) -> Result<Write, Failure> {
+        let (present, topic) = (self.opening().map(|opening| opening.device()), self.context.network.topic);
+        let is_same = move |record| {
+            KeyState::from_record(record, &topic).is_ok_and(|stored| stored.opening().map(Opening::device) == present)
+        };
+        let write = keys_write(&*self.context.environment, keys, lock);
+        self.context.records.replacing(write, is_same).await.map_err(errors::store_failed)
+    }
+
     /// Takes over new keys that are stored already.
     pub(super) fn open(&self, keys: Keys) {
         *self.key_state.borrow_mut() = KeyState::Open { keys: Box::new(keys), lock: None };
@@ -232,9 +243,13 @@ impl KeyStore {
         }
     }
 
-    /// Returns the write that stores keys in the place of those of this session, sealed as these are.
-    pub(super) fn write_of(&self, keys: &Keys) -> Write {
-        keys_write(&*self.context.environment, keys, self.passphrase_lock().as_ref())
+    /// Returns the write that stores keys, sealed as those of this session are, in the place of these if there are any.
+    pub(super) async fn write_of(&self, keys: &Keys) -> Result<Write, Failure> {
+        let lock = self.passphrase_lock();
+        if self.has_identity() {
+            return self.replacing_write(keys, lock.as_ref()).await;
+        }
+        Ok(keys_write(&*self.context.environment, keys, lock.as_ref()))
     }
 
     /// Takes over keys, stored already, in the place of those of this session.
@@ -284,7 +299,7 @@ impl KeyStore {
         }
         let settings = Settings { phrase_checked: true, ..Rc::unwrap_or_clone(self.settings()) };
         let keys = keys.without_words();
-        let batch = vec![self.write_of(&keys), settings.write()];
+        let batch = vec![self.write_of(&keys).await?, settings.write()];
         self.context.commit(batch, Durability::Strict).await?;
         self.replace(keys);
         self.set_settings(settings);
@@ -309,8 +324,9 @@ impl KeyStore {
     pub(super) async fn adopt(&self, keys: Keys, has_words: bool, more: Batch) -> Result<(), Failure> {
         let keys = if has_words { keys.without_words() } else { keys };
         let settings = Settings { phrase_checked: has_words, ..Settings::default() };
-        let mut batch = vec![self.write_of(&keys), settings.write()];
+        let mut batch = vec![self.write_of(&keys).await?, settings.write()];
         batch.extend(more);
+        holding::hold_identity(&self.context.records, &keys.did()).await.map_err(errors::store_failed)?;
         self.context.commit(batch, Durability::Strict).await?;
         self.open(keys);
         self.set_settings(settings);
@@ -320,7 +336,7 @@ impl KeyStore {
 
     /// Stores other keys of the same identity, sealed as the present ones are, and uses them from then on.
     pub(super) async fn change(&self, keys: Keys) -> Result<(), Failure> {
-        self.context.commit(vec![self.write_of(&keys)], Durability::Strict).await?;
+        self.context.commit(vec![self.write_of(&keys).await?], Durability::Strict).await?;
         self.replace(keys);
         self.context.emit(&Event::MeChanged);
         Ok(())
@@ -340,7 +356,7 @@ impl KeyStore {
                 Some(PassphraseLock { cost: COST, salt, key })
             }
         };
-        let batch = vec![keys_write(&*self.context.environment, &keys, lock.as_ref())];
+        let batch = vec![self.replacing_write(&keys, lock.as_ref()).await?];
         self.context.commit(batch, Durability::Strict).await?;
         *self.key_state.borrow_mut() = KeyState::Open { keys: Box::new(keys), lock };
         self.context.emit(&Event::MeChanged);
@@ -399,6 +415,27 @@ impl KeyStore {
         self.context.emit(&Event::PeopleChanged { dids: vec![own.to_string()] });
         Ok(())
     }
+}
+
+/// Reads the stored keys. A record that can't be used is added to `damaged`, and is none: it is set aside, never written
+/// over.
+pub(super) async fn read_keys(
+    records: &Records,
+    topic: &Topic,
+    damaged: &mut Vec<Damaged>,
+) -> Result<KeyState, StoreError> {
+    match records.get(Table::Keys, RECORD).await? {
+        StoredRecord::Record(record) => match KeyState::from_record(record, topic) {
+            Ok(key_state) => return Ok(key_state),
+            Err(error) => {
+                tracing::error!(%error, "the stored keys are not this network's");
+                damaged.extend(records.get_foreign(Table::Keys, RECORD).await?);
+            }
+        },
+        StoredRecord::Nothing => {}
+        StoredRecord::Damaged(found) => damaged.push(found),
+    }
+    Ok(KeyState::Empty)
 }
 
 /// Words an error of sealing.

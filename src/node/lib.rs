@@ -8,7 +8,8 @@
 //! From the lowest to the highest, each may use those above it in this list:
 //!
 //! - `context`; `key_store` (the key and the settings)
-//! - `registry` (read model, documents, writing: `write`); [`admit`] (what peers bring)
+//! - `holding` (what stays in memory in case the browser takes the store away); `registry` (read model, documents, writing:
+//!   `write`); [`admit`] (what peers bring)
 //! - `decisions`, `modules::installed`, `peers`, `channel_store`, `history_requests`: state that several services read
 //! - `presence` (who is online); `reputation` (scores of peers)
 //! - `people` (questions); `profile` (the own name and description); `devices` (devices and keys); `notices`; `block_list`;
@@ -48,6 +49,7 @@ mod entries;
 mod errors;
 mod guide;
 mod history_requests;
+mod holding;
 mod key_state;
 mod key_store;
 pub mod lookup;
@@ -87,7 +89,6 @@ use crate::chat::Chat;
 use crate::checkpoints::Checkpoints;
 use crate::context::Context;
 use crate::devices::Devices;
-use crate::key_state::KeyState;
 use crate::key_store::KeyStore;
 use crate::lookup::Lookups;
 use crate::modules::Modules;
@@ -157,17 +158,11 @@ impl Node {
         let records = Records::new(store);
         migrate(&records).await?;
         let mut damaged = Vec::new();
-        let key_state = match records.get(Table::Keys, key_state::RECORD).await? {
-            StoredRecord::Record(record) => KeyState::from_record(record, &network.topic).unwrap_or_else(|error| {
-                tracing::error!(%error, "the stored keys are not this network's");
-                KeyState::Empty
-            }),
-            StoredRecord::Nothing => KeyState::Empty,
-            StoredRecord::Damaged(found) => {
-                damaged.push(found);
-                KeyState::Empty
-            }
-        };
+        let key_state = key_store::read_keys(&records, &network.topic, &mut damaged).await?;
+        holding::hold_tables(&records).await?;
+        if let Some(did) = key_state.identity() {
+            holding::hold_identity(&records, &did).await?;
+        }
         let settings = read_setting(&records, key_store::SETTINGS_RECORD, &mut damaged).await?;
         let (read_model, broken) = read_model(&records, network.history().clone()).await?;
         let (broken_people, others): (Vec<_>, Vec<_>) =

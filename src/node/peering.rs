@@ -317,15 +317,23 @@ async fn save_scores_and_notices(node: Rc<Node>) {
 }
 
 impl Node {
-    /// Returns the node's key, generated at the first use. A damaged one is replaced: it names a node, not a person.
+    /// Returns the node's key, generated at the first use. A damaged one is set aside and replaced: it names a node, not a
+    /// person.
     async fn node_key(&self) -> Result<NodeKey, StoreError> {
-        if let StoredRecord::Record(bytes) =
-            self.context.records.get::<serde_bytes::ByteBuf>(Table::Keys, KEY_RECORD).await?
-        {
-            match NodeKey::decode(&bytes) {
+        let records = &self.context.records;
+        let damaged = match records.get::<serde_bytes::ByteBuf>(Table::Keys, KEY_RECORD).await? {
+            StoredRecord::Record(bytes) => match NodeKey::decode(&bytes) {
                 Ok(key) => return Ok(key),
-                Err(error) => tracing::warn!(%error, "this node gets a new key"),
-            }
+                Err(error) => {
+                    tracing::warn!(%error, "this node gets a new key");
+                    records.get_foreign(Table::Keys, KEY_RECORD).await?
+                }
+            },
+            StoredRecord::Nothing => None,
+            StoredRecord::Damaged(found) => Some(found),
+        };
+        if let Some(damaged) = damaged {
+            self.context.quarantine(&damaged).await;
         }
         let key = NodeKey::fresh();
         let bytes = serde_bytes::ByteBuf::from(key.encode());

@@ -189,6 +189,7 @@ impl People {
             persisted: storage.persisted,
             writer: true,
             volatile: false,
+            withdrawn: false,
             clock_apart,
             version: VERSION.to_owned(),
         }

@@ -5,17 +5,22 @@
 //!
 //! What a command stores is one batch, so that a crash leaves all of it or nothing. For example a claimed name is: the
 //! keys (if they are new), the settings with the command's id, the entries and the person's record.
+//!
+//! A stored key is never overwritten by another: in a protected table ([`Table::is_protected`]) a put succeeds only where
+//! nothing or the same is stored, and a record changes only by a [`Write::Replace`] that names what it replaces.
 
 pub mod conformance;
+pub mod held;
 #[cfg(target_arch = "wasm32")]
 pub mod indexed_db;
 pub mod memory;
 pub mod migration;
 pub mod records;
+pub mod revocable;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod sqlite;
 
-use futures::future::LocalBoxFuture;
+use futures::future::{LocalBoxFuture, ready};
 
 /// The tables of the database `gen-registry`. Their names are part of the stored form: a table may join, none is
 /// renamed.
@@ -73,6 +78,11 @@ impl Table {
         Self::Quarantine,
     ];
 
+    /// Whether no put overwrites a record of this table: what it holds exists nowhere else.
+    pub const fn is_protected(self) -> bool {
+        matches!(self, Self::Keys)
+    }
+
     /// Returns the table's stored name.
     pub const fn name(self) -> &'static str {
         match self {
@@ -98,10 +108,54 @@ impl Table {
 /// One write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Write {
-    /// Stores bytes under a key, in place of earlier ones.
+    /// Stores bytes under a key, in place of earlier ones; in a protected table only if there are none or the same.
     Put { table: Table, key: String, bytes: Vec<u8> },
+    /// Stores bytes under a key in place of exactly these earlier ones.
+    Replace { table: Table, key: String, before: Vec<u8>, bytes: Vec<u8> },
     /// Removes a key, if it is there.
     Delete { table: Table, key: String },
+}
+
+impl Write {
+    /// Returns the table that is written.
+    pub fn table(&self) -> Table {
+        match self {
+            Self::Put { table, .. } | Self::Replace { table, .. } | Self::Delete { table, .. } => *table,
+        }
+    }
+
+    /// Returns the key that is written.
+    pub fn key(&self) -> &str {
+        match self {
+            Self::Put { key, .. } | Self::Replace { key, .. } | Self::Delete { key, .. } => key,
+        }
+    }
+
+    /// Returns the bytes that are stored afterwards, or `None` after a delete.
+    pub fn bytes(&self) -> Option<&[u8]> {
+        match self {
+            Self::Put { bytes, .. } | Self::Replace { bytes, .. } => Some(bytes),
+            Self::Delete { .. } => None,
+        }
+    }
+
+    /// Whether the write depends on what is stored: a store then reads that first, in the same transaction.
+    pub fn is_conditional(&self) -> bool {
+        match self {
+            Self::Put { table, .. } => table.is_protected(),
+            Self::Replace { .. } => true,
+            Self::Delete { .. } => false,
+        }
+    }
+
+    /// Whether the write may take place where `stored` is what its key has now.
+    pub fn fits(&self, stored: Option<&[u8]>) -> bool {
+        match self {
+            Self::Put { table, bytes, .. } => !table.is_protected() || stored.is_none_or(|stored| stored == bytes),
+            Self::Replace { before, .. } => stored == Some(before),
+            Self::Delete { .. } => true,
+        }
+    }
 }
 
 /// Writes that happen all or not at all.
@@ -129,14 +183,20 @@ pub enum StoreError {
     Aborted(String),
     #[error("a read failed: {0}")]
     Read(String),
+    #[error("something else is stored in this place, and it is not overwritten")]
+    Taken,
+    #[error("another tab writes this profile now")]
+    NotWriter,
+    #[error("the browser has taken the stored data away")]
+    Lost,
 }
 
 impl StoreError {
     /// Whether nothing further can work on this store.
     pub fn is_fatal(&self) -> bool {
         match self {
-            Self::Unavailable(_) | Self::Newer => true,
-            Self::Full | Self::Aborted(_) | Self::Read(_) => false,
+            Self::Unavailable(_) | Self::Newer | Self::NotWriter | Self::Lost => true,
+            Self::Full | Self::Aborted(_) | Self::Read(_) | Self::Taken => false,
         }
     }
 }
@@ -159,6 +219,13 @@ pub trait Store {
         limit: usize,
     ) -> LocalBoxFuture<'a, Result<Vec<Entry>, StoreError>>;
 
-    /// Writes a batch, all of it or nothing, in its order. When this returns `Ok`, it is as durable as requested.
+    /// Writes a batch, all of it or nothing, in its order. When this returns `Ok`, it is as durable as requested. Fails
+    /// with [`StoreError::Taken`] if a write does not fit what is stored ([`Write::fits`]).
     fn commit(&self, batch: Batch, durability: Durability) -> LocalBoxFuture<'_, Result<(), StoreError>>;
+
+    /// Keeps what is stored under a prefix in memory too, from now on, where the data can be taken away while the store
+    /// is open (`held`). Other stores do nothing.
+    fn hold<'a>(&'a self, _table: Table, _prefix: &'a str) -> LocalBoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(ready(Ok(())))
+    }
 }

@@ -2,9 +2,9 @@
 //! has a profile of its own, with its own database, lock and channel ([`opening`]).
 //!
 //! Every tab requests the same exclusive Web Lock. The browser grants it to one; that tab opens the store and answers.
-//! When it is closed, or crashes, the browser grants the lock to the next one. Every command carries an id, and the
-//! node stores the ids that it has carried out together with their effects, so a command that is sent twice has its
-//! effect once.
+//! When it is closed, or crashes, the browser grants the lock to the next one. Where there are no Web Locks, a lease in
+//! the database decides ([`lease`]). Every command carries an id, and the node stores the ids that it has carried out
+//! together with their effects, so a command that is sent twice has its effect once.
 //!
 //! ```text
 //!   tab A (writer)             BroadcastChannel            tab B (follower)
@@ -20,9 +20,12 @@
 //! ```
 //!
 //! If tab B itself is granted the lock, it carries out its own unanswered commands. If no writer shows any sign after
-//! five sendings, the command fails with [`FailureCode::NoWriter`].
+//! five sendings, the command fails with [`FailureCode::NoWriter`]. A writer that is one no longer, or whose node is
+//! started anew ([`writer`]), forwards what it had not finished, too.
 
+mod lease;
 mod opening;
+mod writer;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,24 +38,18 @@ use gloo::timers::future::TimeoutFuture;
 use serde::{Deserialize, Serialize};
 use wasm_bindgen_futures::spawn_local;
 
-use crate::Node;
 use crate::RequestId;
 use crate::errors;
-use crate::network::directory::NetworkDirectory;
-use crate::network::opening::{Opening, Served};
-use crate::network::{Network, pin};
-use crate::peering::Peering;
+use crate::network::Network;
+use crate::network::opening::Opening;
 use crate::platform::Environment;
-use crate::platform::browser::Browser;
-use crate::platform::browser::tabs::{TabChannel, become_writer};
-use crate::platform::browser::{parameters, when_leaving, when_online};
-use crate::store::indexed_db::IndexedDb;
-use crate::store::memory::MemoryStore;
-use crate::store::records::Records;
-use crate::store::{Store, StoreError};
+use crate::platform::browser::tabs::TabChannel;
+use crate::platform::browser::{Browser, when_leaving};
+use crate::store::StoreError;
 use gen_registry_api::client::{Listener, NodeConnection};
 use gen_registry_api::*;
 use opening::{Found, Undecided};
+use writer::{Profile, Writer, WriterState};
 
 /// A writer acknowledges a command at once; without an acknowledgement for this long, the command is sent again.
 const RESEND_MILLIS: u32 = 3_000;
@@ -77,8 +74,10 @@ enum Message {
     Ready,
     /// A tab is open. The writer counts them.
     Here { tab: String },
-    /// A tab is being closed.
+    /// A tab is being closed, and writes nothing more.
     Gone { tab: String },
+    /// A tab waits for the lease: its holder shows that it still runs.
+    RenewLease,
 }
 
 /// A forwarded command without an answer.
@@ -95,9 +94,9 @@ struct PendingCommand {
 enum TabRole {
     /// Another tab has the lock, or none has it yet.
     Following,
-    /// This tab has the lock and runs the node.
-    Writing(Rc<Node>),
-    /// This tab has the lock, but the store can't be opened.
+    /// This tab writes and runs the node.
+    Writing(Rc<Writer>),
+    /// This tab may write, but the store can't be opened.
     Failed(StoreError),
     /// This tab belongs to no network: it came by a link, and the person has to choose first.
     Undecided(Rc<Undecided>),
@@ -118,8 +117,8 @@ struct SharedTab {
     tab: String,
     /// The other tabs, as far as this one knows. Only the writer needs them.
     others: RefCell<BTreeSet<String>>,
-    /// Whether this tab writes into memory only, because the browser refuses storage.
-    volatile: Cell<bool>,
+    /// What only the tab that writes, or wants to, has.
+    writer: WriterState,
     /// The network of the link by which this tab was opened.
     linked: RefCell<Option<String>>,
     /// Whether this browser also has a profile of the first version.
@@ -143,7 +142,7 @@ impl Tab {
             next: Cell::new(0),
             tab: id.iter().map(|byte| format!("{byte:02x}")).collect(),
             others: RefCell::default(),
-            volatile: Cell::new(false),
+            writer: WriterState::default(),
             linked: RefCell::default(),
             earlier_profile: Cell::new(false),
         });
@@ -169,7 +168,7 @@ impl Tab {
             }
             Opening::Profile { network, served } => {
                 self.join_tabs(&network);
-                self.write_when_possible(directory, network, served).await;
+                self.write_when_possible(Profile { directory, network, served }).await;
             }
         }
     }
@@ -183,37 +182,6 @@ impl Tab {
         }
         self.announce_tab();
         self.send_pending();
-    }
-
-    /// Waits for the lock, starts the node, and takes over: other tabs send their unanswered commands again, and this
-    /// tab's own are carried out.
-    async fn write_when_possible(&self, directory: NetworkDirectory, network: Network, served: Option<Served>) {
-        if !become_writer(&opening::lock_of(&network.topic)).await {
-            tracing::error!("the lock of the writing tab was refused");
-            return;
-        }
-        let asked = served.is_some();
-        let role = match self.start(network).await {
-            Ok(node) => {
-                node.keep_networks(directory, served);
-                let node = Rc::new(node);
-                let tab = self.clone();
-                Node::subscribe(&node, Rc::new(move |event| tab.broadcast(event)));
-                spawn_local(join(node.clone(), asked));
-                let searching = node.clone();
-                spawn_local(async move { searching.maintain_search().await });
-                TabRole::Writing(node)
-            }
-            Err(error) => {
-                tracing::error!(%error, "the profile can't be opened");
-                TabRole::Failed(error)
-            }
-        };
-        // The other tabs announce themselves again; the last writer may have gone without a message.
-        self.0.others.borrow_mut().clear();
-        self.take_role(role);
-        self.send(&Message::Ready);
-        self.dispatch(&Event::WriterChanged);
     }
 
     /// Sets what this tab does, and carries out its own unanswered commands.
@@ -231,34 +199,21 @@ impl Tab {
         }
     }
 
-    /// Opens the store and starts the node. A browser that refuses storage still gets a registry, in memory, for as
-    /// long as the page is open.
-    async fn start(&self, network: Network) -> Result<Node, StoreError> {
-        let (tab, database) = (self.clone(), opening::database_of(&network.topic));
-        let store: Rc<dyn Store> = match IndexedDb::open(&database, move || tab.broadcast(&Event::ReloadNeeded)).await {
-            Ok(store) => Rc::new(store),
-            Err(StoreError::Newer) => return Err(StoreError::Newer),
-            Err(error) => {
-                tracing::warn!(%error, "no storage; keeping everything in memory");
-                self.0.volatile.set(true);
-                Rc::new(MemoryStore::new())
-            }
-        };
-        let network = pin::at_start(&Records::new(store.clone()), network).await?;
-        Node::start(store, Rc::new(Browser), network).await
-    }
-
-    /// Carries out a command in this tab, if it is the writer.
+    /// Carries out a command in this tab, if it is the writer. What its node has not finished when it ends is forwarded: to
+    /// the tab that writes now, or to this one once its node is started again.
     async fn carry_out(&self, id: RequestId, command: Command) -> Outcome {
         let role = self.0.role.borrow().clone();
         match role {
-            TabRole::Writing(node) => node.handle_once(Some(id), command).await.map(|answer| match answer {
-                Answer::Status(status) => Answer::Status(Status { volatile: self.0.volatile.get(), ..status }),
-                other => other,
-            }),
+            TabRole::Writing(writer) => match writer.carry_out(&id, &command).await {
+                Some(outcome) => outcome.map(|answer| match answer {
+                    Answer::Status(status) => Answer::Status(self.0.writer.complete(status)),
+                    other => other,
+                }),
+                None => self.clone().forward(id, command).await,
+            },
             TabRole::Failed(error) => Err(errors::store_failed(error)),
             TabRole::Undecided(undecided) => undecided.carry_out(command).await,
-            TabRole::Following => Err(errors::internal()),
+            TabRole::Following => self.clone().forward(id, command).await,
         }
     }
 
@@ -296,7 +251,9 @@ impl Tab {
             }
             Message::Gone { tab } => {
                 self.0.others.borrow_mut().remove(&tab);
+                self.0.writer.tab_goes();
             }
+            Message::RenewLease => self.renew_lease(),
             Message::Ready => {
                 self.announce_tab();
                 self.dispatch(&Event::WriterChanged);
@@ -352,13 +309,10 @@ impl Tab {
         self.send(&Message::Here { tab: self.0.tab.clone() });
     }
 
-    /// Called when the tab is closed. The profile's last tab says goodbye to its peers; another would have to take it
-    /// back.
+    /// Called when the tab is closed.
     fn leave(&self) {
-        if let TabRole::Writing(node) = &*self.0.role.borrow()
-            && self.0.others.borrow().is_empty()
-        {
-            node.say_goodbye();
+        if let TabRole::Writing(writer) = &*self.0.role.borrow() {
+            self.stop_writing(writer);
         }
         self.send(&Message::Gone { tab: self.0.tab.clone() });
     }
@@ -389,27 +343,14 @@ impl Tab {
         }
     }
 
+    /// This tab's random id.
+    fn id(&self) -> &str {
+        &self.0.tab
+    }
+
     /// Returns a number that was not used before in this tab.
     fn next(&self) -> u64 {
         self.0.next.replace(self.0.next.get() + 1)
-    }
-}
-
-/// Takes part in the network, if a relay is known: with the endpoints that the server names now, unless it was `asked`
-/// before the profile was opened.
-async fn join(node: Rc<Node>, asked: bool) {
-    let ways = if asked { node.endpoints() } else { node.refresh_endpoints(parameters::fetch().await).await };
-    if ways.relays.is_empty() {
-        tracing::info!("no relay is known: this page stays by itself");
-        return;
-    }
-    match Peering::open_through(node, ways).await {
-        Ok(peering) => {
-            let mesh = peering.mesh();
-            when_online(move || mesh.retry_connections());
-            peering.run().await;
-        }
-        Err(error) => tracing::error!(%error, "this page can't take part in the network"),
     }
 }
 
@@ -427,11 +368,7 @@ impl NodeConnection for Tab {
         let tab = self.clone();
         Box::pin(async move {
             // Looked at only now: this tab may have become the writer before the command is awaited.
-            let following = matches!(*tab.0.role.borrow(), TabRole::Following);
-            let forwarded = tab.clone();
-            let outcome =
-                if following { forwarded.forward(id, command).await } else { tab.carry_out(id, command).await };
-            outcome.map(|answer| match answer {
+            tab.carry_out(id, command).await.map(|answer| match answer {
                 Answer::Network(report) => Answer::Network(tab.complete(report)),
                 other => other,
             })

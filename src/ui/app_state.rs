@@ -18,6 +18,7 @@ use leptos::task::spawn_local;
 
 use crate::dom;
 use crate::model::own_name::describe_confirmed;
+use crate::model::stored_key;
 use crate::text;
 use gen_registry_api::client::Client;
 use gen_registry_api::{Me, Status};
@@ -149,8 +150,10 @@ impl AppState {
     fn show_new_damage(self, status: &Status) {
         let first = self.live.status.with_untracked(Option::is_none);
         let seen = dom::load(DAMAGE_SEEN).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
-        let new = status.quarantined.iter().filter(|record| record.at > seen).count() as u64;
-        let Some(newest) = status.quarantined.iter().map(|record| record.at).max().filter(|_| new > 0) else {
+        // Of keys a bar speaks, for as long as there is none.
+        let records = || status.quarantined.iter().filter(|record| record.table != stored_key::KEYS);
+        let new = records().filter(|record| record.at > seen).count() as u64;
+        let Some(newest) = records().map(|record| record.at).max().filter(|_| new > 0) else {
             return;
         };
         if first {

@@ -19,6 +19,7 @@ pub mod request_counter;
 pub mod run;
 pub mod sentences;
 pub mod statistics;
+pub mod stored_key;
 pub mod subject;
 pub mod text;
 pub mod time;

@@ -25,6 +25,7 @@ pub mod recovery;
 pub mod reputation;
 pub mod shell;
 pub mod status_chip;
+pub mod storage_bars;
 pub mod subject;
 pub mod toast;
 pub mod unlock;

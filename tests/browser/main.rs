@@ -1,6 +1,7 @@
 //! Tests that need a real browser: IndexedDB, WebRTC, and that WebAssembly comes to the same verdicts as the native program.
 #![cfg(target_arch = "wasm32")]
 
+mod indexed_db;
 mod mesh;
 #[path = "../support/pipe.rs"]
 mod pipe;
@@ -18,7 +19,7 @@ use gen_registry_node::Network;
 use gen_registry_node::Node;
 use gen_registry_node::platform::Environment;
 use gen_registry_node::platform::browser::Browser;
-use gen_registry_node::store::indexed_db::IndexedDb;
+use gen_registry_node::store::indexed_db::{IndexedDb, StoreEvent};
 use gen_registry_node::store::{Durability, Store, StoreError, Table, Write, conformance};
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
@@ -26,7 +27,7 @@ wasm_bindgen_test_configure!(run_in_browser);
 
 async fn fresh(name: &str) -> IndexedDb {
     IndexedDb::delete(name).await.expect("a database of a test can be deleted");
-    IndexedDb::open(name, || {}).await.expect("a database opens")
+    IndexedDb::open(name, |_| {}).await.expect("a database opens")
 }
 
 fn put(key: &str, bytes: &[u8]) -> Write {
@@ -45,7 +46,7 @@ async fn committed_data_is_there_after_reopening() {
     let store = fresh("again").await;
     store.commit(vec![put("a", b"1")], Durability::Strict).await.expect("a put");
     store.close();
-    let store = IndexedDb::open("again", || {}).await.expect("a database opens");
+    let store = IndexedDb::open("again", |_| {}).await.expect("a database opens");
     assert_eq!(store.get(Table::Settings, "a").await, Ok(Some(b"1".to_vec())));
     store.close();
 }
@@ -64,7 +65,7 @@ async fn older_database_gets_the_newest_tables_and_keeps_its_data() {
     writing.store("blocks").expect("a table").put(&value, Some(&"kept".into())).await.expect("a put");
     writing.done().await.expect("it is written");
     first.close();
-    let store = IndexedDb::open(name, || {}).await.expect("a database opens");
+    let store = IndexedDb::open(name, |_| {}).await.expect("a database opens");
     assert_eq!(store.get(Table::Blocks, "kept").await, Ok(Some(b"old".to_vec())));
     let write = Write::Put { table: Table::Content, key: "a".into(), bytes: vec![1] };
     store.commit(vec![write], Durability::Strict).await.expect("a put");
@@ -78,7 +79,8 @@ async fn a_newer_page_takes_the_database_over() {
     let heard = told.clone();
     let name = "versions";
     IndexedDb::delete(name).await.expect("a database of a test can be deleted");
-    let old = IndexedDb::open(name, move || heard.set(true)).await.expect("a database opens");
+    let old = IndexedDb::open(name, move |event| heard.set(event == StoreEvent::Newer)).await;
+    let old = old.expect("a database opens");
     old.commit(vec![put("a", b"1")], Durability::Strict).await.expect("a put");
     // A page of the future asks for a higher version; this one must make way, not block it.
     let newer = rexie::Rexie::builder(name).version(99).build().await.expect("the upgrade is not blocked");
@@ -86,7 +88,7 @@ async fn a_newer_page_takes_the_database_over() {
     assert_eq!(old.get(Table::Settings, "a").await, Err(StoreError::Newer));
     assert_eq!(old.commit(vec![put("a", b"2")], Durability::Strict).await, Err(StoreError::Newer));
     newer.close();
-    assert_eq!(IndexedDb::open(name, || {}).await.err(), Some(StoreError::Newer));
+    assert_eq!(IndexedDb::open(name, |_| {}).await.err(), Some(StoreError::Newer));
 }
 
 #[wasm_bindgen_test]

@@ -1,7 +1,7 @@
 // Damaged records, a full disk and invalid input are reported, and nothing else is lost.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Browser, Server, api, apiValue, eventually, eventuallyHasPeers, eventuallyReady, profileDatabase, storedKeys } from "./harness.mjs";
+import { Browser, Server, api, apiValue, eventually, eventuallyHasPeers, eventuallyReady, profileDatabase, storedBytes, storedKeys } from "./harness.mjs";
 
 /** Flips bits in the `which`-th record of a store; returns its key, and whether the record really changed. */
 async function damage(page, table, which) {
@@ -225,4 +225,31 @@ test("a name that was claimed by a clock far ahead is claimed again once the clo
   assert.equal((await apiValue(page, "whoami")).username, "anna_b");
   await apiValue(page, "updateProfile", { username: "anna_c" });
   await eventually("Bob sees what she does from now on", () => seen("anna_c"), 60_000);
+});
+
+test("a damaged key is set aside and never written over, and the person is told", async (t) => {
+  const server = await Server.start(t);
+  const browser = await Browser.start(t);
+  const page = await browser.open(server.origin);
+  await apiValue(page, "setupUser", "niaj");
+  const kept = [];
+  for (let round = 0; round < 2; round += 1) {
+    const { key, changed } = await damage(page, "keys", 0);
+    assert.deepEqual([key, changed], ["identity", true], "the record of the key is really damaged");
+    kept.push(await storedBytes(page, "keys", "identity"));
+    await page.goto(server.origin);
+    await eventuallyReady(page);
+    assert.equal((await apiValue(page, "whoami")).did, null, "the key can't be used");
+    const bar = page.getByTestId("key-damaged-bar");
+    await bar.waitFor();
+    assert.match(await bar.innerText(), /set aside/i);
+    assert.equal(await page.getByTestId("toast").filter({ hasText: /everything else is fine/ }).count(), 0);
+    await apiValue(page, "setupUser", `another_${round}`);
+    await eventually("the bar goes once there is an identity again", async () => (await bar.count()) === 0);
+  }
+  const names = (await storedKeys(page, "quarantine")).filter((name) => name.startsWith("keys/identity"));
+  assert.equal(names.length, 2, `each under a name of its own: ${names}`);
+  const aside = await Promise.all(names.map((name) => storedBytes(page, "quarantine", name)));
+  for (const bytes of kept) assert.ok(aside.some((record) => record.includes(bytes)), "byte for byte");
+  browser.assertQuiet();
 });

@@ -159,14 +159,14 @@ function processesOf(profile) {
 const HARMLESS = [/\[Report Only\]/];
 
 export class Browser {
-  /** A browser with a profile on disk; `profile` brings back an earlier one. */
-  static async start(t, { profile, width = 1280, height = 900, colorScheme = "light", ...options } = {}) {
+  /** A browser with a profile on disk; `profile` brings back an earlier one, `flags` are more flags of Chromium. */
+  static async start(t, { profile, width = 1280, height = 900, colorScheme = "light", flags = [], ...options } = {}) {
     const browser = new Browser();
     browser.profile = profile ?? (await temporaryFolder(t, "profile"));
     browser.context = await chromium.launchPersistentContext(browser.profile, {
       executablePath: CHROMIUM,
       headless: true,
-      args: FLAGS,
+      args: [...FLAGS, ...flags],
       viewport: { width, height },
       colorScheme,
       locale: "en-GB",
@@ -388,4 +388,21 @@ export async function storedKeys(page, table) {
       database.close();
     }
   }, [table, await profileDatabase(page)]);
+}
+
+/** The bytes of one record in hex, or null. */
+export async function storedBytes(page, table, key) {
+  return page.evaluate(async ([table, key, name]) => {
+    const done = (request) => new Promise((resolve, reject) => {
+      request.onsuccess = () => resolve(request.result);
+      request.onerror = () => reject(request.error);
+    });
+    const database = await done(indexedDB.open(name));
+    try {
+      const value = await done(database.transaction(table).objectStore(table).get(key));
+      return value === undefined ? null : [...new Uint8Array(value)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    } finally {
+      database.close();
+    }
+  }, [table, key, await profileDatabase(page)]);
 }

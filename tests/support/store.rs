@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::future::LocalBoxFuture;
 use gen_registry_node::store::memory::MemoryStore;
-use gen_registry_node::store::{Batch, Durability, Entry, Store, StoreError, Table, Write};
+use gen_registry_node::store::{Batch, Durability, Entry, Store, StoreError, Table};
 
 /// A store of which is seen which blocks were read, that can be made to hang and to be full.
 #[derive(Default)]
@@ -63,9 +63,10 @@ impl Store for WatchedStore {
     fn commit(&self, batch: Batch, durability: Durability) -> LocalBoxFuture<'_, Result<(), StoreError>> {
         let mut used = self.used.borrow().clone();
         for write in &batch {
-            match write {
-                Write::Put { table, key, bytes } => drop(used.insert((*table, key.clone()), bytes.len())),
-                Write::Delete { table, key } => drop(used.remove(&(*table, key.clone()))),
+            let place = (write.table(), write.key().to_owned());
+            match write.bytes() {
+                Some(bytes) => drop(used.insert(place, bytes.len())),
+                None => drop(used.remove(&place)),
             }
         }
         if self.room.get().is_some_and(|room| used.values().sum::<usize>() > room) {

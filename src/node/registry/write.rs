@@ -10,6 +10,7 @@ use cid::Cid;
 use crate::RequestId;
 use crate::entries;
 use crate::errors;
+use crate::holding;
 use crate::key_state::Keys;
 use crate::key_store::{Intent, NextRound, RefusedName, Settings, Staged};
 use crate::registry::{Changed, Registry, person_write};
@@ -105,10 +106,17 @@ impl Registry {
         let generation = self.cache().generation();
         let mut document = self.document(&did).await.map_err(errors::store_failed)?;
         let signed = self.sign(&keys, &mut document, &draft)?;
-        let (mut batch, settings) = self.settings_writes(id, &keys, &draft);
+        let (mut batch, settings) = self.settings_writes(id, &draft);
+        let stored_keys = draft.new_keys.as_ref().map(|(keys, _)| keys);
+        if let Some(keys) = stored_keys.or((!self.keys.has_identity()).then_some(&keys)) {
+            batch.push(self.keys.write_of(keys).await?);
+        }
         batch.extend(signed.writes.iter().cloned());
         let record = (!signed.changes.is_empty()).then(|| self.person_record(did, &document));
         batch.extend(record.as_ref().map(person_write));
+        if !self.keys.has_identity() {
+            holding::hold_identity(&self.context.records, &did).await.map_err(errors::store_failed)?;
+        }
         // A document with edits that the store refuses is dropped here.
         self.context.commit(batch, Durability::Strict).await?;
         self.keys.set_settings(settings);
@@ -146,15 +154,12 @@ impl Registry {
         Ok(())
     }
 
-    /// The writes of keys, settings and blocks, and the settings as they are once these are stored.
-    fn settings_writes(&self, id: Option<RequestId>, keys: &Keys, draft: &Draft) -> (Batch, Settings) {
+    /// The writes of settings and blocks, and the settings as they are once these are stored.
+    fn settings_writes(&self, id: Option<RequestId>, draft: &Draft) -> (Batch, Settings) {
         let mut batch: Batch = Vec::new();
         let mut settings = Rc::unwrap_or_clone(self.keys.settings());
-        if let Some((keys, has_new_words)) = &draft.new_keys {
-            batch.push(self.keys.write_of(keys));
+        if let Some((_, has_new_words)) = &draft.new_keys {
             settings.phrase_checked &= !has_new_words;
-        } else if !self.keys.has_identity() {
-            batch.push(self.keys.write_of(keys));
         }
         if draft.facts.iter().any(|fact| matches!(fact, Body::Claim(_))) || !draft.intents.is_empty() {
             settings.refused_name = None;

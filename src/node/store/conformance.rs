@@ -1,10 +1,14 @@
 //! What every store must do, as one suite. `tests/it` runs it against the memory store and SQLite, `tests/browser`
 //! against IndexedDB. A rule that the rest of the node relies on belongs here, not into the test of one store.
 
-use crate::store::{Durability, Store, Table, Write};
+use crate::store::{Durability, Store, StoreError, Table, Write};
 
 fn put(table: Table, key: &str, bytes: &[u8]) -> Write {
     Write::Put { table, key: key.to_owned(), bytes: bytes.to_vec() }
+}
+
+fn replace(key: &str, before: &[u8], bytes: &[u8]) -> Write {
+    Write::Replace { table: Table::Keys, key: key.to_owned(), before: before.to_vec(), bytes: bytes.to_vec() }
 }
 
 fn delete(table: Table, key: &str) -> Write {
@@ -23,6 +27,8 @@ pub async fn check(store: &dyn Store) {
     scans_in_order_by_prefix_and_page(store).await;
     writes_a_batch_in_its_order(store).await;
     keeps_large_and_empty_values(store).await;
+    never_overwrites_a_key(store).await;
+    replaces_only_what_is_named(store).await;
 }
 
 /// A value is read as it was written, with either durability, until it is deleted.
@@ -89,4 +95,47 @@ async fn keeps_large_and_empty_values(store: &dyn Store) {
     assert_eq!(store.get(Table::Blocks, "empty").await, Ok(Some(Vec::new())));
     let batch = vec![delete(Table::Blocks, "large"), delete(Table::Blocks, "empty")];
     store.commit(batch, Durability::Strict).await.expect("deletes");
+}
+
+/// A key is stored where there is none or the same, and no put overwrites another; the whole batch then writes nothing.
+async fn never_overwrites_a_key(store: &dyn Store) {
+    let before = put(Table::Settings, "beside", b"before");
+    store.commit(vec![put(Table::Keys, "k", b"mine"), before], Durability::Strict).await.expect("a new key");
+    store.commit(vec![put(Table::Keys, "k", b"mine")], Durability::Strict).await.expect("the same key");
+    // The writes around the one that does not fit are those that a store may have carried out already.
+    let batch = vec![
+        put(Table::Settings, "beside", b"after"),
+        put(Table::Keys, "k", b"another"),
+        put(Table::Keys, "new", b"another"),
+    ];
+    for durability in [Durability::Strict, Durability::Relaxed] {
+        assert_eq!(store.commit(batch.clone(), durability).await, Err(StoreError::Taken));
+        assert_eq!(store.get(Table::Keys, "k").await, Ok(Some(b"mine".to_vec())));
+        assert_eq!(store.get(Table::Keys, "new").await, Ok(None));
+        assert_eq!(store.get(Table::Settings, "beside").await, Ok(Some(b"before".to_vec())));
+    }
+    // In one batch, too: what an earlier write of it stored is stored.
+    let batch = vec![put(Table::Keys, "new", b"one"), put(Table::Keys, "new", b"another")];
+    assert_eq!(store.commit(batch, Durability::Strict).await, Err(StoreError::Taken));
+    assert_eq!(store.get(Table::Keys, "new").await, Ok(None));
+    // Forgetting is a write of its own.
+    let batch = vec![delete(Table::Keys, "k"), put(Table::Keys, "k", b"another"), delete(Table::Keys, "k")];
+    store.commit(batch, Durability::Strict).await.expect("a key that was forgotten makes room");
+    store.commit(vec![delete(Table::Settings, "beside")], Durability::Strict).await.expect("a delete");
+}
+
+/// A replacement takes place only where exactly what it names is stored.
+async fn replaces_only_what_is_named(store: &dyn Store) {
+    let absent = vec![replace("k", b"plain", b"sealed")];
+    assert_eq!(store.commit(absent, Durability::Strict).await, Err(StoreError::Taken));
+    assert_eq!(store.get(Table::Keys, "k").await, Ok(None));
+    store.commit(vec![put(Table::Keys, "k", b"plain")], Durability::Strict).await.expect("a new key");
+    for wrong in [&b"plai"[..], b"plain2", b""] {
+        let batch = vec![replace("k", wrong, b"sealed")];
+        assert_eq!(store.commit(batch, Durability::Strict).await, Err(StoreError::Taken));
+        assert_eq!(store.get(Table::Keys, "k").await, Ok(Some(b"plain".to_vec())));
+    }
+    store.commit(vec![replace("k", b"plain", b"sealed")], Durability::Strict).await.expect("what is stored");
+    assert_eq!(store.get(Table::Keys, "k").await, Ok(Some(b"sealed".to_vec())));
+    store.commit(vec![delete(Table::Keys, "k")], Durability::Strict).await.expect("a delete");
 }

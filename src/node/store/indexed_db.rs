@@ -1,169 +1,264 @@
 //! The store of the browser: one IndexedDB database (W3C, Indexed Database API 3.0), a table for each object store,
-//! text keys.
+//! text keys. What goes through a connection is in [`connection`]; which tab may write in [`lease`].
 //!
-//! `rexie` reads and creates the schema. It can't ask for strict durability, so every write goes through a raw
-//! transaction on a second connection. That connection also receives `versionchange`, when a page with a newer schema
-//! opens the database: this page then closes both connections, so that the newer one is not blocked, and every later
-//! read or write fails with [`StoreError::Newer`] until the page is reloaded.
+//! A browser closes a database by itself: when the site's data are cleared, when another page deletes it, when the device
+//! is short of room. The store hears of it, or finds out at its next use, and opens the database again:
+//!
+//! ```text
+//!             closed by the browser                the same data
+//!   Open ───────────────────────────► Reopening ──────────────────► Open          StoreEvent::Reopened
+//!     │                                  │  │ other data, or none
+//!     │ a page with a newer schema       │  └── what is held is written ──► Open   StoreEvent::Emptied
+//!     ▼                                  ▼ can't be opened or written
+//!   Failed(Newer)                     Failed(Lost)                                StoreEvent::Withdrawn
+//! ```
+//!
+//! Whether the data are the same is told by a random id that a database gets when it is created. What is asked for while
+//! the database is opened again waits; where the data were another's by then it fails with [`StoreError::Lost`].
 
-use std::cell::RefCell;
+mod connection;
+mod lease;
+mod transaction;
+
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use futures::channel::oneshot;
 use futures::future::LocalBoxFuture;
-use js_sys::{Array, Function, Object, Promise, Reflect, Uint8Array};
-use rexie::{KeyRange, ObjectStore, Rexie, TransactionMode};
-use wasm_bindgen::closure::Closure;
-use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
-use web_sys::{DomException, IdbDatabase, IdbOpenDbRequest, IdbTransaction};
+use gloo::timers::future::TimeoutFuture;
+use wasm_bindgen_futures::spawn_local;
 
-use crate::store::{Batch, Durability, Entry, Store, StoreError, Table, Write};
+use crate::store::held::Held;
+use crate::store::{Batch, Durability, Entry, Store, StoreError, Table};
+pub use lease::name_of;
 
-/// The version of the set of object stores; it is raised when a table is added.
-const SCHEMA_VERSION: u32 = 3;
-/// Sorts after every key that begins with a prefix: no key has this code unit.
-const AFTER_PREFIX: char = '\u{ffff}';
+use connection::{Closing, Connection, Fault};
+use lease::{Lease, PendingLease};
 
-/// The store: two connections to one database.
-pub struct IndexedDb {
-    /// The connection for reading; `None` once a newer page has taken over.
-    reader: Rc<RefCell<Option<Rc<Rexie>>>>,
-    /// The connection for writing.
-    writer: IdbDatabase,
+/// How often a database that the browser closed is opened again before it counts as lost.
+const REOPENINGS_MAX: u32 = 4;
+/// How long to wait between two of them.
+const REOPENING_PAUSE_MILLIS: u32 = 250;
+/// How often a read or write is repeated on a connection that was opened again.
+const REPEATS_MAX: u32 = 3;
+
+/// What happened to an open database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreEvent {
+    /// A page with a newer schema took it over.
+    Newer,
+    /// The browser had closed it; it was opened again with all that was in it.
+    Reopened,
+    /// The browser had removed its data; what this page held of them is written again.
+    Emptied,
+    /// The browser had closed it, and it can't be opened or written again.
+    Withdrawn,
+    /// Another tab has taken the lease: this one writes no more.
+    Superseded,
+}
+
+/// The store. Clones share it.
+#[derive(Clone)]
+pub struct IndexedDb(Rc<Database>);
+
+/// The state of a database in this page.
+struct Database {
+    name: String,
+    state: RefCell<State>,
+    /// What waits for the database to be opened again.
+    waiting: RefCell<Vec<oneshot::Sender<()>>>,
+    /// Grows when the data are others than before.
+    epoch: Cell<u64>,
+    held: RefCell<Held>,
+    /// Under which lease every write takes place, if under one.
+    lease: RefCell<Option<Lease>>,
+    /// The lease that the first write is to take.
+    pending_lease: RefCell<Option<PendingLease>>,
+    listener: Box<dyn Fn(StoreEvent)>,
+}
+
+enum State {
+    Open(Rc<Connection>),
+    Reopening,
+    Failed(StoreError),
 }
 
 impl IndexedDb {
-    /// Opens the database and creates missing object stores. Calls `on_newer` when a newer page takes the database
-    /// over. Fails with [`StoreError::Newer`] if that has happened before, and with [`StoreError::Unavailable`] if the
-    /// browser refuses storage, as some do in private windows.
-    pub async fn open(name: &str, on_newer: impl Fn() + 'static) -> Result<Self, StoreError> {
-        let mut builder = Rexie::builder(name).version(SCHEMA_VERSION);
-        for table in Table::ALL {
-            builder = builder.add_object_store(ObjectStore::new(table.name()));
-        }
-        let reader = builder.build().await.map_err(|error| open_failed(&error))?;
-        let writer = open_raw(name).await?;
-        let reader = Rc::new(RefCell::new(Some(Rc::new(reader))));
-        let make_way = {
-            let (reader, writer) = (reader.clone(), writer.clone());
-            move || {
-                writer.close();
-                if let Some(Ok(rexie)) = reader.borrow_mut().take().map(Rc::try_unwrap) {
-                    rexie.close();
-                }
-                on_newer();
-            }
-        };
-        let make_way = Closure::<dyn Fn()>::new(make_way).into_js_value();
-        writer.set_onversionchange(Some(make_way.unchecked_ref()));
-        Ok(Self { reader, writer })
+    /// Opens the database and creates missing object stores. `listener` is called with what happens to it later. Fails
+    /// with [`StoreError::Newer`] if its schema is newer, and with [`StoreError::Unavailable`] if the browser refuses
+    /// storage, as some do in private windows.
+    pub async fn open(name: &str, listener: impl Fn(StoreEvent) + 'static) -> Result<Self, StoreError> {
+        let connection = Rc::new(Connection::open(name).await?);
+        let database = Rc::new(Database {
+            name: name.to_owned(),
+            state: RefCell::new(State::Open(connection.clone())),
+            waiting: RefCell::default(),
+            epoch: Cell::new(0),
+            held: RefCell::default(),
+            lease: RefCell::default(),
+            pending_lease: RefCell::default(),
+            listener: Box::new(listener),
+        });
+        database.watch(&connection);
+        Ok(Self(database))
     }
 
     /// Removes a database altogether. For tests.
     pub async fn delete(name: &str) -> Result<(), StoreError> {
-        Rexie::delete(name).await.map_err(|error| StoreError::Unavailable(error.to_string()))
+        connection::delete(name).await
     }
 
-    /// Closes both connections, as when a page goes.
+    /// Closes the database, as when a page goes.
     pub fn close(self) {
-        self.writer.close();
-        if let Some(Ok(rexie)) = self.reader.borrow_mut().take().map(Rc::try_unwrap) {
-            rexie.close();
-        }
+        self.0.end(StoreError::Unavailable("it was closed".to_owned()));
     }
 
-    /// Returns the connection for reading.
-    fn reader(&self) -> Result<Rc<Rexie>, StoreError> {
-        self.reader.borrow().clone().ok_or(StoreError::Newer)
+    /// Whether the browser removed the data since the database was opened.
+    pub fn was_emptied(&self) -> bool {
+        self.0.epoch.get() > 0
     }
 
-    /// Reads one value.
-    async fn read(&self, table: Table, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let transaction =
-            self.reader()?.transaction(&[table.name()], TransactionMode::ReadOnly).map_err(read_failed)?;
-        let store = transaction.store(table.name()).map_err(read_failed)?;
-        let value = store.get(JsValue::from_str(key)).await.map_err(read_failed)?;
-        Ok(value.map(|value| bytes(&value)))
+    /// Returns the writes that store what is held in memory.
+    pub fn held(&self) -> Batch {
+        self.0.held.borrow().batch()
     }
+}
 
-    /// Reads a page of entries: keys and values of one range in one transaction.
-    async fn read_range(
-        &self,
-        table: Table,
-        prefix: &str,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<Entry>, StoreError> {
-        if limit == 0 {
-            return Ok(Vec::new());
-        }
-        let after = after.filter(|after| *after >= prefix);
-        let lower = JsValue::from_str(after.unwrap_or(prefix));
-        let upper = JsValue::from_str(&format!("{prefix}{AFTER_PREFIX}"));
-        let Ok(range) = KeyRange::bound(&lower, &upper, Some(after.is_some()), Some(true)) else {
-            return Ok(Vec::new()); // `after` lies behind the prefix: nothing is left
-        };
-        let transaction =
-            self.reader()?.transaction(&[table.name()], TransactionMode::ReadOnly).map_err(read_failed)?;
-        let store = transaction.store(table.name()).map_err(read_failed)?;
-        let limit = u32::try_from(limit).ok();
-        let keys = store.get_all_keys(Some(range.clone()), limit).await.map_err(read_failed)?;
-        let values = store.get_all(Some(range), limit).await.map_err(read_failed)?;
-        let keys = keys.into_iter().map(|key| key.as_string().unwrap_or_default());
-        Ok(keys.zip(values.iter().map(bytes)).collect())
-    }
-
-    /// Writes a batch in one transaction and waits until it is complete, not only until its requests are.
-    async fn write(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
-        if batch.is_empty() {
-            return Ok(());
-        }
-        let transaction = self.transaction(&batch, durability).map_err(|error| aborted(&error))?;
-        let finished = finished(&transaction);
-        for write in batch {
-            let (Write::Put { table, .. } | Write::Delete { table, .. }) = &write;
-            let store = transaction.object_store(table.name()).map_err(|error| aborted(&error))?;
-            let request = match &write {
-                Write::Put { key, bytes, .. } => {
-                    store.put_with_key(&Uint8Array::from(bytes.as_slice()), &JsValue::from_str(key))
+impl Database {
+    /// Has the connection's end noticed.
+    fn watch(self: &Rc<Self>, connection: &Rc<Connection>) {
+        let (database, watched) = (Rc::downgrade(self), Rc::downgrade(connection));
+        connection.on_closing(move |closing| {
+            let (Some(database), Some(connection)) = (database.upgrade(), watched.upgrade()) else { return };
+            match closing {
+                Closing::Newer => {
+                    database.end(StoreError::Newer);
+                    (database.listener)(StoreEvent::Newer);
                 }
-                Write::Delete { key, .. } => store.delete(&JsValue::from_str(key)),
+                Closing::Lost => database.reopen(&connection),
+            }
+        });
+    }
+
+    /// Returns the connection, once there is one again.
+    async fn connection(&self) -> Result<Rc<Connection>, StoreError> {
+        loop {
+            let reopened = match &*self.state.borrow() {
+                State::Open(connection) => return Ok(connection.clone()),
+                State::Failed(error) => return Err(error.clone()),
+                State::Reopening => {
+                    let (sender, receiver) = oneshot::channel();
+                    self.waiting.borrow_mut().push(sender);
+                    receiver
+                }
             };
-            if let Err(error) = request {
-                // All or nothing: what was asked for before must not be committed.
-                drop(transaction.abort());
-                return Err(aborted(&error));
+            // It is never sent, only dropped: the state says what became of it.
+            reopened.await.ok();
+        }
+    }
+
+    /// Carries out a read or write, again if the connection turns out to be closed and the data are still the same.
+    async fn with_connection<T>(
+        self: &Rc<Self>,
+        act: impl AsyncFn(&Connection) -> Result<T, Fault>,
+    ) -> Result<T, StoreError> {
+        let epoch = self.epoch.get();
+        for _ in 0..REPEATS_MAX {
+            let connection = self.connection().await?;
+            if self.epoch.get() != epoch {
+                return Err(StoreError::Lost);
+            }
+            match act(&connection).await {
+                Ok(found) => return Ok(found),
+                Err(Fault::Closed) => self.reopen(&connection),
+                Err(Fault::Store(error)) => return Err(error),
             }
         }
-        JsFuture::from(finished).await.map(drop).map_err(|error| aborted(&error))
+        Err(StoreError::Lost)
     }
 
-    /// Begins a read-write transaction with a durability hint (Indexed Database API 3.0, section 4.8).
-    fn transaction(&self, batch: &Batch, durability: Durability) -> Result<IdbTransaction, JsValue> {
-        let mut tables: Vec<&str> = batch
-            .iter()
-            .map(|write| {
-                let (Write::Put { table, .. } | Write::Delete { table, .. }) = write;
-                table.name()
-            })
-            .collect();
-        tables.sort_unstable();
-        tables.dedup();
-        let tables: Array = tables.into_iter().map(JsValue::from_str).collect();
-        let options = Object::new();
-        let hint = match durability {
-            Durability::Strict => "strict",
-            Durability::Relaxed => "relaxed",
-        };
-        Reflect::set(&options, &"durability".into(), &hint.into())?;
-        let open: Function = Reflect::get(&self.writer, &"transaction".into())?.dyn_into()?;
-        open.call3(&self.writer, &tables, &"readwrite".into(), &options)?.dyn_into()
+    /// Sets the final state, and lets what waits find it.
+    fn end(&self, error: StoreError) {
+        if let State::Open(connection) = self.state.replace(State::Failed(error)) {
+            connection.close();
+        }
+        self.waiting.borrow_mut().clear();
+    }
+
+    /// Opens the database again, unless that is being done or the connection is an earlier one.
+    fn reopen(self: &Rc<Self>, closed: &Rc<Connection>) {
+        if !matches!(&*self.state.borrow(), State::Open(connection) if Rc::ptr_eq(connection, closed)) {
+            return;
+        }
+        *self.state.borrow_mut() = State::Reopening;
+        closed.close();
+        tracing::warn!(database = self.name, "the browser closed the database; it is opened again");
+        let (database, closed) = (self.clone(), closed.clone());
+        spawn_local(async move {
+            let event = database.open_again(&closed).await;
+            (database.listener)(event);
+            // What waits goes on only now: whoever listens may have taken the store from it.
+            database.waiting.borrow_mut().clear();
+        });
+    }
+
+    /// Tries to open the database again and to write into it what is held, if its data are gone.
+    async fn open_again(self: &Rc<Self>, closed: &Connection) -> StoreEvent {
+        for attempt in 0..REOPENINGS_MAX {
+            if attempt > 0 {
+                TimeoutFuture::new(REOPENING_PAUSE_MILLIS).await;
+            }
+            match self.try_open_again(closed).await {
+                Ok(event) => return event,
+                Err(StoreError::Newer) => {
+                    self.end(StoreError::Newer);
+                    return StoreEvent::Newer;
+                }
+                Err(error @ StoreError::Taken) => {
+                    tracing::error!(%error, "another page has stored another key");
+                    break;
+                }
+                Err(error) => tracing::warn!(%error, "the database can't be opened again"),
+            }
+        }
+        self.end(StoreError::Lost);
+        StoreEvent::Withdrawn
+    }
+
+    async fn try_open_again(self: &Rc<Self>, closed: &Connection) -> Result<StoreEvent, StoreError> {
+        let connection = Rc::new(Connection::open(&self.name).await?);
+        self.watch(&connection);
+        let is_same = connection.id() == closed.id();
+        if !is_same {
+            if let Err(error) = self.write_held(&connection).await {
+                connection.close();
+                return Err(error);
+            }
+            self.epoch.set(self.epoch.get() + 1);
+        }
+        if !matches!(*self.state.borrow(), State::Reopening) {
+            connection.close();
+            return Err(StoreError::Lost);
+        }
+        *self.state.borrow_mut() = State::Open(connection);
+        Ok(if is_same { StoreEvent::Reopened } else { StoreEvent::Emptied })
+    }
+
+    /// Writes what is held into an empty database. A lease goes on in it: only a tab that has nothing yet can have
+    /// another there.
+    async fn write_held(&self, connection: &Connection) -> Result<(), StoreError> {
+        let batch = self.held.borrow().batch();
+        let lease = self.lease.borrow().clone();
+        connection.write_anew(&batch, lease.as_ref()).await.map_err(|fault| match fault {
+            Fault::Closed => StoreError::Lost,
+            Fault::Store(error) => error,
+        })
     }
 }
 
 impl Store for IndexedDb {
     fn get<'a>(&'a self, table: Table, key: &'a str) -> LocalBoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
-        Box::pin(self.read(table, key))
+        Box::pin(self.0.with_connection(async move |connection| connection.read(table, key).await))
     }
 
     fn scan<'a>(
@@ -173,71 +268,44 @@ impl Store for IndexedDb {
         after: Option<&'a str>,
         limit: usize,
     ) -> LocalBoxFuture<'a, Result<Vec<Entry>, StoreError>> {
-        Box::pin(self.read_range(table, prefix, after, limit))
+        Box::pin(
+            self.0.with_connection(async move |connection| connection.read_range(table, prefix, after, limit).await),
+        )
     }
 
     fn commit(&self, batch: Batch, durability: Durability) -> LocalBoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(self.write(batch, durability))
+        if batch.is_empty() {
+            return Box::pin(async { Ok(()) });
+        }
+        Box::pin(async move {
+            self.take_pending_lease().await?;
+            let lease = self.0.lease.borrow().clone();
+            let written = self
+                .0
+                .with_connection(async |connection| connection.write(&batch, durability, lease.as_ref()).await)
+                .await;
+            match &written {
+                Ok(()) => self.0.held.borrow_mut().apply(&batch),
+                Err(StoreError::NotWriter) => (self.0.listener)(StoreEvent::Superseded),
+                Err(_) => {}
+            }
+            written
+        })
     }
-}
 
-/// Resolves when the transaction is complete, rejects with its error when it is aborted.
-fn finished(transaction: &IdbTransaction) -> Promise {
-    Promise::new(&mut |resolve, reject| {
-        transaction.set_oncomplete(Some(&resolve));
-        let aborted = transaction.clone();
-        let on_abort = Closure::once_into_js(move || {
-            let error = aborted.error().map_or(JsValue::UNDEFINED, JsValue::from);
-            // A promise's reject function can't fail.
-            drop(reject.call1(&JsValue::UNDEFINED, &error));
-        });
-        transaction.set_onabort(Some(on_abort.unchecked_ref()));
-    })
-}
-
-/// Opens a second connection, to the schema that exists now.
-async fn open_raw(name: &str) -> Result<IdbDatabase, StoreError> {
-    let unavailable = |error: JsValue| StoreError::Unavailable(describe(&error));
-    let factory = Reflect::get(&js_sys::global(), &"indexedDB".into()).map_err(unavailable)?;
-    let factory: web_sys::IdbFactory = factory.dyn_into().map_err(unavailable)?;
-    let request: IdbOpenDbRequest = factory.open(name).map_err(unavailable)?;
-    let opened = Promise::new(&mut |resolve, reject| {
-        request.set_onsuccess(Some(&resolve));
-        request.set_onerror(Some(&reject));
-    });
-    JsFuture::from(opened).await.map_err(unavailable)?;
-    request.result().map_err(unavailable)?.dyn_into().map_err(unavailable)
-}
-
-/// Returns the bytes of a stored value.
-fn bytes(value: &JsValue) -> Vec<u8> {
-    Uint8Array::new(value).to_vec()
-}
-
-/// Returns the text of an exception.
-fn describe(error: &JsValue) -> String {
-    error
-        .dyn_ref::<DomException>()
-        .map_or_else(|| format!("{error:?}"), |error| format!("{}: {}", error.name(), error.message()))
-}
-
-/// Converts an error of writing. A full device has another error in each browser.
-fn aborted(error: &JsValue) -> StoreError {
-    match error.dyn_ref::<DomException>().map(DomException::name).as_deref() {
-        Some("QuotaExceededError") => StoreError::Full,
-        Some("InvalidStateError") => StoreError::Newer,
-        _ if Reflect::has(error, &"quota".into()).unwrap_or(false) => StoreError::Full,
-        _ => StoreError::Aborted(describe(error)),
+    fn hold<'a>(&'a self, table: Table, prefix: &'a str) -> LocalBoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            if self.0.held.borrow().covers(table, prefix) {
+                return Ok(());
+            }
+            self.0.held.borrow_mut().begin(table, prefix);
+            let read = self.scan(table, prefix, None, usize::MAX).await;
+            let (entries, outcome) = match read {
+                Ok(entries) => (entries, Ok(())),
+                Err(error) => (Vec::new(), Err(error)),
+            };
+            self.0.held.borrow_mut().finish(table, entries);
+            outcome
+        })
     }
-}
-
-/// Converts an error of reading.
-fn read_failed(error: rexie::Error) -> StoreError {
-    StoreError::Read(format!("{error:?}"))
-}
-
-/// Converts an error of opening; `VersionError` means that a newer page has raised the schema.
-fn open_failed(error: &rexie::Error) -> StoreError {
-    let text = format!("{error:?}");
-    if text.contains("VersionError") { StoreError::Newer } else { StoreError::Unavailable(text) }
 }

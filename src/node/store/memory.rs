@@ -76,11 +76,25 @@ impl Store for MemoryStore {
         if let Some(error) = self.fault.borrow().clone() {
             return Box::pin(ready(Err(error)));
         }
+        // A copy of what the batch touches, so that a write that does not fit leaves nothing behind.
+        let mut written: BTreeMap<(Table, String), Option<Vec<u8>>> = BTreeMap::new();
         let mut tables = self.tables.borrow_mut();
         for write in batch {
-            match write {
-                Write::Put { table, key, bytes } => drop(tables.insert((table, key), bytes)),
-                Write::Delete { table, key } => drop(tables.remove(&(table, key))),
+            let place = (write.table(), write.key().to_owned());
+            let stored = written.get(&place).map_or_else(|| tables.get(&place), Option::as_ref);
+            if !write.fits(stored.map(Vec::as_slice)) {
+                return Box::pin(ready(Err(StoreError::Taken)));
+            }
+            let (Write::Put { bytes, .. } | Write::Replace { bytes, .. }) = write else {
+                written.insert(place, None);
+                continue;
+            };
+            written.insert(place, Some(bytes));
+        }
+        for (place, bytes) in written {
+            match bytes {
+                Some(bytes) => drop(tables.insert(place, bytes)),
+                None => drop(tables.remove(&place)),
             }
         }
         self.commits.set(self.commits.get() + 1);

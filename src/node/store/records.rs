@@ -23,11 +23,13 @@ use serde::de::DeserializeOwned;
 
 use crate::store::{Batch, Durability, Store, StoreError, Table, Write};
 use gen_registry_core::canonical::Encoder;
-use gen_registry_core::digest::Digest;
+use gen_registry_core::digest::{Digest, hex};
 use gen_registry_core::time::Timestamp;
 
 /// Bytes of the checksum in front of each record.
 const CHECKSUM_BYTES: usize = 8;
+/// Bytes of the digest in the name of a protected record in quarantine.
+const DIGEST_IN_NAME_BYTES: usize = 8;
 /// Entries that are read in one page: some milliseconds of work between two waits for the store.
 const SCAN_PAGE: usize = 256;
 
@@ -51,6 +53,8 @@ pub enum DamageKind {
     Checksum,
     #[error("it can't be read as what it should be")]
     Unreadable,
+    #[error("it is of another network, or its parts do not belong together")]
+    Foreign,
 }
 
 /// What a read found.
@@ -92,6 +96,33 @@ impl Records {
             Ok(record) => StoredRecord::Record(record),
             Err(damaged) => StoredRecord::Damaged(damaged),
         })
+    }
+
+    /// Reads the bytes of a record that can be read, and that its reader can't use: it is set aside as a damaged one is.
+    pub async fn get_foreign(&self, table: Table, key: &str) -> Result<Option<Damaged>, StoreError> {
+        let raw = self.0.get(table, key).await?;
+        Ok(raw.map(|raw| Damaged { table, key: key.to_owned(), why: DamageKind::Foreign, raw }))
+    }
+
+    /// Returns the write of one record in place of what is stored there now, which must pass `is_earlier`; where nothing is
+    /// stored, of a new one. Fails with [`StoreError::Taken`] if something else is.
+    pub async fn replacing<T: DeserializeOwned>(
+        &self,
+        write: Write,
+        is_earlier: impl FnOnce(T) -> bool,
+    ) -> Result<Write, StoreError> {
+        let Write::Put { table, key, bytes } = write else { return Ok(write) };
+        let Some(before) = self.0.get(table, &key).await? else { return Ok(Write::Put { table, key, bytes }) };
+        if decode(table, &key, before.clone()).is_ok_and(is_earlier) {
+            Ok(Write::Replace { table, key, before, bytes })
+        } else {
+            Err(StoreError::Taken)
+        }
+    }
+
+    /// Keeps what is stored under a prefix in memory too ([`Store::hold`]).
+    pub async fn hold(&self, table: Table, prefix: &str) -> Result<(), StoreError> {
+        self.0.hold(table, prefix).await
     }
 
     /// Reads a page of at most `SCAN_PAGE` records whose key begins with `prefix` and comes after `after`.
@@ -137,7 +168,8 @@ impl Records {
         self.0.commit(batch, durability).await
     }
 
-    /// Moves a damaged record to quarantine, in one batch.
+    /// Moves a damaged record to quarantine, in one batch. One of a protected table gets a name of its own there, by the
+    /// digest of its bytes, so that no other takes its place.
     pub async fn quarantine(&self, damaged: &Damaged, at: Timestamp) -> Result<(), StoreError> {
         let Damaged { table, key, why, raw } = damaged;
         let kept = Quarantined {
@@ -147,15 +179,16 @@ impl Records {
             at,
             raw: raw.clone(),
         };
-        let batch = vec![
-            put(Table::Quarantine, &format!("{}/{key}", table.name()), &kept),
-            Write::Delete { table: *table, key: key.clone() },
-        ];
+        let mut name = format!("{}/{key}", table.name());
+        if table.is_protected() {
+            name = format!("{name}/{}", hex(&Digest::of(raw).as_bytes()[..DIGEST_IN_NAME_BYTES]));
+        }
+        let batch = vec![put(Table::Quarantine, &name, &kept), Write::Delete { table: *table, key: key.clone() }];
         self.commit(batch, Durability::Strict).await
     }
 }
 
-/// A record in quarantine. Its key there is `table/key`.
+/// A record in quarantine. Its key there is `table/key`, with a digest after it if the table is protected.
 #[derive(Clone, Debug, Serialize, serde::Deserialize)]
 pub struct Quarantined {
     /// The table it was found in.

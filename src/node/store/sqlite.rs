@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures::future::{LocalBoxFuture, ready};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 
-use crate::store::{Batch, Durability, Entry, Store, StoreError, Table, Write};
+use crate::store::{Batch, Durability, Entry, Store, StoreError, Table};
 
 /// Marks the file as one of this program (SQLite, `PRAGMA application_id`): "GenR".
 const APPLICATION_ID: i64 = 0x4765_6e52;
@@ -94,7 +94,8 @@ impl SqliteStore {
 
     /// Writes a batch in one transaction. With WAL, a relaxed one waits for no disk; the next strict one takes it
     /// along.
-    fn write(&self, batch: Batch, durability: Durability) -> rusqlite::Result<()> {
+    /// Returns false, and writes nothing, if a write does not fit what is stored.
+    fn write(&self, batch: Batch, durability: Durability) -> rusqlite::Result<bool> {
         let mut connection = self.connection.borrow_mut();
         // With WAL, NORMAL leaves the waiting for the disk to the next strict write, which brings all before it along.
         connection.execute_batch(match durability {
@@ -103,16 +104,25 @@ impl SqliteStore {
         })?;
         let transaction = connection.transaction()?;
         for write in batch {
-            match write {
-                Write::Put { table, key, bytes } => transaction
+            let (table, key) = (write.table().name(), write.key());
+            if write.is_conditional() {
+                let mut stored = transaction.prepare_cached("SELECT bytes FROM records WHERE tbl = ?1 AND key = ?2")?;
+                let stored: Option<Vec<u8>> = stored.query_row(params![table, key], |row| row.get(0)).optional()?;
+                if !write.fits(stored.as_deref()) {
+                    return Ok(false);
+                }
+            }
+            match write.bytes() {
+                Some(bytes) => transaction
                     .prepare_cached("INSERT OR REPLACE INTO records (tbl, key, bytes) VALUES (?1, ?2, ?3)")?
-                    .execute(params![table.name(), key, bytes])?,
-                Write::Delete { table, key } => transaction
+                    .execute(params![table, key, bytes])?,
+                None => transaction
                     .prepare_cached("DELETE FROM records WHERE tbl = ?1 AND key = ?2")?
-                    .execute(params![table.name(), key])?,
+                    .execute(params![table, key])?,
             };
         }
-        transaction.commit()
+        transaction.commit()?;
+        Ok(true)
     }
 }
 
@@ -133,7 +143,8 @@ impl Store for SqliteStore {
     }
 
     fn commit(&self, batch: Batch, durability: Durability) -> LocalBoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(ready(self.write(batch, durability).map_err(|error| failed(&error, StoreError::Aborted))))
+        let written = self.write(batch, durability).map_err(|error| failed(&error, StoreError::Aborted));
+        Box::pin(ready(written.and_then(|fits| if fits { Ok(()) } else { Err(StoreError::Taken) })))
     }
 }
 

@@ -32,8 +32,12 @@ pub(super) struct Found {
 
 /// Decides which profile this tab opens.
 pub(super) async fn find() -> Result<Found, StoreError> {
-    let store: Rc<dyn Store> = match IndexedDb::open(DIRECTORY, || {}).await {
-        Ok(store) => Rc::new(store),
+    let store: Rc<dyn Store> = match IndexedDb::open(DIRECTORY, |_| {}).await {
+        Ok(store) => {
+            // It goes on by itself if the browser removes it.
+            store.hold(Table::Settings, "").await?;
+            Rc::new(store)
+        }
         Err(StoreError::Newer) => return Err(StoreError::Newer),
         Err(_) => Rc::new(MemoryStore::new()),
     };
@@ -65,12 +69,9 @@ fn link_in_address() -> Option<Link> {
 async fn has_identity() -> bool {
     let topic = Network::default().topic;
     let database = database_of(&topic);
-    let Ok(store) = IndexedDb::open(&database, || {}).await else { return false };
-    let store = Rc::new(store);
-    let key = Records::new(store.clone()).get(Table::Keys, key_state::RECORD).await;
-    if let Some(store) = Rc::into_inner(store) {
-        store.close();
-    }
+    let Ok(store) = IndexedDb::open(&database, |_| {}).await else { return false };
+    let key = Records::new(Rc::new(store.clone())).get(Table::Keys, key_state::RECORD).await;
+    store.close();
     match key {
         Ok(StoredRecord::Record(key)) => KeyState::from_record(key, &topic).is_ok(),
         Ok(StoredRecord::Nothing | StoredRecord::Damaged(_)) | Err(_) => false,

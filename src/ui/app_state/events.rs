@@ -12,10 +12,11 @@ use super::toasts::Tone;
 use crate::dom;
 use crate::model::notices::format_notice;
 use crate::model::sentences::describe_loss;
+use crate::model::stored_key;
 use crate::notify;
 use crate::routes;
 use gen_registry_api::client::{Client, Subscription};
-use gen_registry_api::{ChatMessage, Event, LostName, Notice};
+use gen_registry_api::{ChatMessage, Event, LostName, Notice, StorageOutcome};
 
 /// A burst of events (a first sync) becomes one refresh.
 const SETTLE: Duration = Duration::from_millis(120);
@@ -65,6 +66,18 @@ fn dispatch(app_state: AppState, refresh: &Refresh, event: &Event) {
         }
         Event::ChannelsChanged => (refresh.channels)(),
         Event::ReloadNeeded => app_state.shell.reload_needed.set(true),
+        Event::StorageClosed { outcome } => {
+            match outcome {
+                StorageOutcome::Reopened => app_state.shell.toasts.push(
+                    Tone::Plain,
+                    "The browser closed this site’s storage. The page opened it again, and nothing is lost.".to_owned(),
+                ),
+                StorageOutcome::Rewritten => app_state.shell.storage_rewritten.set(true),
+                // The status says it, also to a tab that is opened later.
+                StorageOutcome::Withdrawn => {}
+            }
+            app_state.refresh_status();
+        }
     }
 }
 
@@ -137,8 +150,11 @@ fn show_lost_name(app_state: AppState, lost: &LostName) {
     app_state.shell.toasts.push(Tone::Bad, message);
 }
 
-/// Shows that a stored record failed its check.
+/// Shows that a stored record failed its check. A bar speaks of keys, for as long as there is none.
 fn show_quarantined(app_state: AppState, table: &str) {
+    if table == stored_key::KEYS {
+        return;
+    }
     app_state.shell.toasts.push(
         Tone::Bad,
         format!("A damaged record in “{table}” was set aside; everything else is fine. Settings shows which."),

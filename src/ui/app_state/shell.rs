@@ -15,6 +15,8 @@ pub struct Shell {
     pub announcement: RwSignal<String>,
     /// The page is older than the data.
     pub reload_needed: RwSignal<bool>,
+    /// The browser removed the site's data under the open page, and this page stored them again.
+    pub storage_rewritten: RwSignal<bool>,
     /// Grows with every minute, so that relative times stay true.
     pub minute: Revision,
     /// The person has just claimed a name here: the moment to offer installing.
@@ -28,6 +30,7 @@ impl Shell {
             toasts: Toasts::new(),
             announcement: RwSignal::new(String::new()),
             reload_needed: RwSignal::new(false),
+            storage_rewritten: RwSignal::new(false),
             minute: Revision::new(),
             has_just_claimed: RwSignal::new(false),
         }

@@ -1,5 +1,5 @@
-//! Bars above the page: a new version waits, this page is older than its data, nothing it holds is kept, or its clock
-//! is not that of others.
+//! Bars above the page: a new version waits, this page is older than its data, its clock is not that of others, or
+//! something is wrong with what is stored ([`storage_bars`](super::storage_bars)).
 
 use leptos::prelude::*;
 
@@ -7,8 +7,8 @@ use crate::app_state::app_state;
 use crate::components::icon::{Icon, icon};
 use crate::dom;
 use crate::pwa::pwa;
-use crate::routes::{self, SettingsSection};
 use crate::text;
+use crate::widgets::storage_bars::StorageBars;
 
 /// Shows none, one or several bars; the last one asks for a reload without which the page can't go on.
 #[component]
@@ -17,7 +17,6 @@ pub fn UpdateBar() -> impl IntoView {
     let later = RwSignal::new(false);
     let app_state = app_state();
     let reload_needed = app_state.shell.reload_needed;
-    let volatile = move || app_state.live.status.with(|status| status.as_ref().is_some_and(|status| status.volatile));
     let clock = move || app_state.live.status.with(|status| status.as_ref().and_then(|status| status.clock_apart));
     let waiting = move || pwa.update_waiting.get() && !later.get() && !reload_needed.get();
     view! {
@@ -37,15 +36,7 @@ pub fn UpdateBar() -> impl IntoView {
                 </button>
             </div>
         </Show>
-        <Show when=volatile>
-            <div class="bar" role="alert" data-testid="volatile-bar">
-                {icon(Icon::Warning)}
-                <p>
-                    "This browser refuses to keep anything for this site. What you do here is gone when you close the page, unless you "
-                    <a href=routes::settings(SettingsSection::Backup)>"save a backup file"</a> "."
-                </p>
-            </div>
-        </Show>
+        <StorageBars />
         {move || {
             clock()
                 .map(|apart| {

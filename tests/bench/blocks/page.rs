@@ -32,7 +32,7 @@ fn failed(error: impl std::fmt::Display) -> JsValue {
 #[wasm_bindgen]
 pub async fn join(parameters: String) -> Result<(), JsValue> {
     console_error_panic_hook::set_once();
-    let store = IndexedDb::open("bench-blocks", || {}).await.map_err(failed)?;
+    let store = IndexedDb::open("bench-blocks", |_| {}).await.map_err(failed)?;
     let parameters: NetworkParameters = serde_json::from_str(&parameters).map_err(failed)?;
     let network = Network::try_from(&parameters).map_err(failed)?;
     let node = Rc::new(Node::start(Rc::new(store), Rc::new(Browser), network).await.map_err(failed)?);

@@ -1,7 +1,7 @@
-// Web Locks API: resolves with true once this page holds the lock. It holds it until it goes away or its program stops
-// (`public/boot.js`).
+// Web Locks API: resolves with true once this page holds the lock, and with null where there are no locks, as in pages
+// without TLS. It holds it until it goes away or its program stops (`public/boot.js`).
 export function holdLock(name) {
-  if (!navigator.locks) return Promise.resolve(true);
+  if (!navigator.locks) return Promise.resolve(null);
   const stopped = new AbortController();
   addEventListener("gen-stopped", () => stopped.abort(), { once: true });
   return new Promise((resolve, reject) => {

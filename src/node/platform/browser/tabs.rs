@@ -30,10 +30,42 @@ pub fn stop_at_panic() {
     }));
 }
 
-/// Waits until this tab has the lock, which it keeps until it is closed or stops. Returns true at once where there are
-/// no Web Locks, and false if the browser refuses.
-pub async fn become_writer(lock: &str) -> bool {
-    JsFuture::from(hold_lock(lock)).await.is_ok_and(|held| held.is_truthy())
+/// What became of a request for a Web Lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WebLock {
+    /// This tab has it until it is closed or stops.
+    Held,
+    /// This browser has no Web Locks, or not at this address.
+    Unsupported,
+    /// The browser refused it.
+    Refused,
+}
+
+/// Waits until this tab has the lock, where there are locks.
+pub async fn request_lock(lock: &str) -> WebLock {
+    match JsFuture::from(hold_lock(lock)).await {
+        Ok(held) if held.is_truthy() => WebLock::Held,
+        Ok(_) => WebLock::Unsupported,
+        Err(_) => WebLock::Refused,
+    }
+}
+
+/// Notes, in the moment in which a page goes, that the holder of a lease has gone. It stays for the pages that come later.
+pub fn note_left(name: &str, lease: &str) {
+    // Without this storage the lease runs out by itself.
+    if let Some(storage) = local_storage() {
+        storage.set_item(name, lease).ok();
+    }
+}
+
+/// Returns the lease whose holder went last, as far as it was noted.
+pub fn read_left(name: &str) -> Option<String> {
+    local_storage()?.get_item(name).ok()?
+}
+
+/// Returns what can be written while a page goes: it waits for nothing.
+fn local_storage() -> Option<web_sys::Storage> {
+    web_sys::window()?.local_storage().ok()?
 }
 
 /// Returns whether a database exists, without creating it; false where the browser does not say.
