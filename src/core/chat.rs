@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::canonical::{DecodeError, Decoder, Encoder};
 use crate::identity::Topic;
+use crate::log::Capability;
 use crate::name::{ModuleName, NameError};
 use crate::signed::{Authored, SHOWN_OPENING_MAX_BYTES, Signable};
 use hybrid_clock::HybridTime;
@@ -211,6 +212,10 @@ const KIND_SAID: u8 = 1;
 const KIND_TOPIC_LINE: u8 = 2;
 
 impl Signable for Message {
+    fn takes() -> Option<Capability> {
+        Some(Capability::Chat)
+    }
+
     fn domain(&self) -> &'static str {
         "gen-registry/message/v2"
     }

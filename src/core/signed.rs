@@ -24,6 +24,10 @@ pub trait Signable: Sized {
     fn encode(&self) -> Vec<u8>;
     /// Decodes canonical bytes and checks their limits.
     fn decode(bytes: &[u8]) -> Result<Self, DecodeError>;
+    /// What a device must be allowed to say it in its identity's name; nothing for what every device may say.
+    fn takes() -> Option<Capability> {
+        None
+    }
 }
 
 /// A statement and the valid signature of a key. Only signing and verifying make one.
@@ -131,12 +135,12 @@ impl<T: Signable> Authored<T> {
         Self { opening: opening.clone(), signed: Signed::sign(device, topic, statement) }
     }
 
-    /// Reads what [`Authored::encode`] wrote, and verifies the signature, the opening, and that it allows to chat.
+    /// Reads what [`Authored::encode`] wrote, and verifies the signature, the opening, and that it allows this.
     pub fn verify(bytes: &[u8], topic: &Topic) -> Result<Self, SignatureError> {
         let (opening, signed) = Self::split(bytes)?;
         let signed = Signed::verify(signed, topic)?;
         let opening = Opening::decode_for(topic, &signed.signer(), opening)?;
-        if !opening.capabilities().allow(Capability::Chat) {
+        if !T::takes().is_none_or(|capability| opening.capabilities().allow(capability)) {
             return Err(SignatureError::NotAllowed);
         }
         Ok(Self { opening, signed })

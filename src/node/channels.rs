@@ -29,6 +29,7 @@ use gen_registry_api::*;
 use gen_registry_core::chat::history::{Log, MessageKey};
 use gen_registry_core::chat::{Body, ChannelName, Message, SaidText, SignedMessage, TopicLine};
 use gen_registry_core::keys::Did;
+use gen_registry_core::log::Capability;
 use gen_registry_core::presence::{CHANNELS_MAX, Input};
 use gen_registry_core::signed::Authored;
 use gen_registry_core::sync::chat::ChatFrame;
@@ -169,6 +170,9 @@ impl Channels {
         }
         if let Some(id) = id {
             settings.remember(id);
+        }
+        if !keys.opening.capabilities().allow(Capability::Chat) {
+            return Err(errors::not_allowed());
         }
         let now = self.context.environment.now();
         let at = {

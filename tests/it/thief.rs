@@ -330,5 +330,8 @@ fn device_that_was_added_by_a_text_is_seen_and_revoked_over_the_network() {
         laptop.change_devices(DeviceCommand::Revoke { key: row.key, last_good: LastGood::Everything }).await;
         eventually("the phone is told", async || phone.node.handle(bio("again")).await.is_err()).await;
         assert_eq!(laptop.me().await.profile.bio.as_deref(), Some("from the phone"));
+        for node in [&laptop, &phone] {
+            assert_eq!(node.network().await.rejections, [], "being there takes no capability");
+        }
     });
 }

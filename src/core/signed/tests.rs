@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::actors::Person;
-use crate::log::Capabilities;
+use crate::log::{Capabilities, Capability};
 
 const TOPIC: Topic = Topic::from_bytes([9; 32]);
 
@@ -10,6 +10,10 @@ const TOPIC: Topic = Topic::from_bytes([9; 32]);
 struct Note(String);
 
 impl Signable for Note {
+    fn takes() -> Option<Capability> {
+        Some(Capability::Chat)
+    }
+
     fn domain(&self) -> &'static str {
         "gen-registry/note/v2"
     }
