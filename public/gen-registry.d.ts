@@ -66,6 +66,52 @@ export interface GenRegistry {
   /** A sentence for a reason that an answer holds as a code, as `claimedLater`. Rejects what is none. */
   explain(reason: LossReason | ReleaseRefusal | Rejection | ParametersError): string;
 
+  /** Devices and keys of this profile's person, this device first. */
+  listDevices(): Promise<DeviceList>;
+
+  /**
+   * The text by which this profile, which has no identity yet, asks to become a device of one. It is the same until it is
+   * used, and no secret.
+   */
+  requestDevice(): Promise<string>;
+
+  /**
+   * Adds the device that made a request; gives the text that it needs back. Without capabilities it may do everything but
+   * change devices and keys. Rejects with `noIdentityKey` where the identity's key is not on this device.
+   */
+  addDevice(request: string, capabilities?: DeviceCapabilities): Promise<string>;
+
+  /** Whose device this becomes by accepting the answer of another one. Changes nothing. */
+  readDeviceGrant(grant: string): Promise<DeviceGrant>;
+
+  /** Makes this profile a device of the identity that has added it. */
+  acceptDeviceGrant(grant: string): Promise<DeviceList>;
+
+  /**
+   * Ends a device, by its key. What it wrote after `lastGood` does not count, unless witnesses have confirmed it; everything
+   * that is here counts if nothing is said.
+   */
+  revokeDevice(key: string, options?: { lastGood?: LastGood }): Promise<DeviceList>;
+
+  /**
+   * Replaces the identity's key by the next one, which only the 24 words give; with `newWords` by one of new words, which
+   * are then on this device to be written down. The words are not needed as long as they were not checked. Rejects with
+   * `wordsReplaced` words that are not the newest.
+   */
+  rotateKey(options?: { phrase?: string; newWords?: boolean; ends?: DeviceEnd[] }): Promise<DeviceList>;
+
+  /**
+   * Gives up a name of this profile, for anybody, or with `to` (a did or a username) for that person. In a network with
+   * witnesses it is final only after a hold.
+   */
+  giveUpName(name: string, options?: { to?: string; kind?: NameKind }): Promise<Me>;
+
+  /** Finishes giving up a name whose hold has passed. It is done by itself, too. */
+  finishGiveUp(name: string, options?: { kind?: NameKind }): Promise<Me>;
+
+  /** Takes back that a name is given up, until that is final. */
+  veto(name: string, options?: { kind?: NameKind }): Promise<Me>;
+
   /** Takes in a backup, or changes nothing and rejects. */
   importBackup(bytes: Uint8Array, passphrase: string): Promise<Imported>;
 
@@ -206,6 +252,19 @@ declare global {
 }
 
 // ---- the types, from the program's own ----
+
+/**
+ * Something that takes effect only once a hold has passed.
+ */
+export type Announced = { 
+/**
+ * The entry that announced it, 64 hex digits.
+ */
+id: string, 
+/**
+ * When it becomes final; none until the witnesses have seen it.
+ */
+finalAt: number | null, };
 
 /**
  * Who knew what was asked for.
@@ -355,6 +414,147 @@ export type Decision = "block" | "allow" | "neither";
 export type DecodeError = "tooShort" | "leftOver" | "notUtf8" | { "unknownKind": number } | "outOfRange";
 
 /**
+ * What a device may do in the identity's name.
+ */
+export type DeviceCapabilities = { 
+/**
+ * Change the profile, descriptions of modules, and lists.
+ */
+profile: boolean, 
+/**
+ * Claim names.
+ */
+claim: boolean, 
+/**
+ * Publish modules whose name is this, or begins with it where it ends with `*`; none: no module.
+ */
+publish: string | null, 
+/**
+ * Withdraw releases.
+ */
+yank: boolean, rate: boolean, 
+/**
+ * Talk in channels.
+ */
+chat: boolean, 
+/**
+ * Let others publish under the identity's modules.
+ */
+grant: boolean, };
+
+/**
+ * Where a device ends with a rotation.
+ */
+export type DeviceEnd = { 
+/**
+ * The device key, 64 hex digits.
+ */
+key: string, lastGood: LastGood, };
+
+/**
+ * One entry that a device wrote.
+ */
+export type DeviceEntry = { 
+/**
+ * 64 hex digits.
+ */
+id: string, 
+/**
+ * When the device says that it was written.
+ */
+at: number | null, what: DeviceEntryKind, 
+/**
+ * The name, or the module with its version; empty for others.
+ */
+subject: string, 
+/**
+ * Witnesses have confirmed it, so it counts whatever becomes of the device.
+ */
+confirmed: boolean, };
+
+/**
+ * What an entry says.
+ */
+export type DeviceEntryKind = "claim" | "release" | "mark" | "change" | "keys" | "giveUp" | "other";
+
+/**
+ * Whose device this becomes by accepting.
+ */
+export type DeviceGrant = { did: string, 
+/**
+ * The name they hold, as far as is known here.
+ */
+username: string | null, safetyWords: Array<string>, capabilities: DeviceCapabilities, };
+
+/**
+ * Devices and keys of this profile's person.
+ */
+export type DeviceList = { 
+/**
+ * This device first, then those that act, by number, then those that ended.
+ */
+devices: Array<DeviceRow>, 
+/**
+ * Whether the present identity key is on this device: what adding and revoking take.
+ */
+holdsKey: boolean, 
+/**
+ * How often the identity key was replaced.
+ */
+keyNumber: number, 
+/**
+ * A rotation was signed here, and the witnesses have not confirmed it yet.
+ */
+rotating: boolean, 
+/**
+ * The recovery words are on this device, to be written down.
+ */
+hasWords: boolean, 
+/**
+ * New words that are announced and do not count yet.
+ */
+newWords: Announced | null, 
+/**
+ * What this profile shows to be added to an identity, while it waits for that.
+ */
+request: string | null, };
+
+/**
+ * One device of the identity.
+ */
+export type DeviceRow = { 
+/**
+ * The device key (ed25519), 64 hex digits.
+ */
+key: string, 
+/**
+ * Four words of the key, by which a person tells devices apart.
+ */
+words: Array<string>, number: number, thisDevice: boolean, capabilities: DeviceCapabilities, state: DeviceState, 
+/**
+ * Two entries were signed for one place of its log: somebody has a copy of its key, or an old copy of its profile
+ * wrote again.
+ */
+forked: boolean, 
+/**
+ * When it was heard of or wrote last, as far as is known here.
+ */
+lastSeen: number | null, 
+/**
+ * What it wrote, newest first; the newest fifty.
+ */
+entries: Array<DeviceEntry>, 
+/**
+ * How many entries of it are here.
+ */
+entryCount: number, };
+
+/**
+ * Whether a device acts for its identity.
+ */
+export type DeviceState = "active" | "revoked";
+
+/**
  * Something a module asks for or offers.
  */
 export type Extern = { 
@@ -379,7 +579,7 @@ advice: string, };
 /**
  * Stable codes; in JavaScript `error.code` is the camelCase text.
  */
-export type FailureCode = "nameInvalid" | "nameTaken" | "nameCoolingDown" | "tooManyNames" | "noName" | "noIdentity" | "identityExists" | "identityForked" | "profileInvalid" | "avatarInvalid" | "locked" | "wrongPassphrase" | "weakPassphrase" | "wrongWords" | "phraseInvalid" | "wordsGone" | "notAllowed" | "backupDamaged" | "backupTooLarge" | "backupNewer" | "backupOtherNetwork" | "documentFull" | "confirmationWrong" | "contentMissing" | "contentInvalid" | "storageFull" | "storageFailed" | "storageLost" | "reloadNeeded" | "unknownNetwork" | "tooManyNetworks" | "noNetwork" | "noWriter" | "moduleInvalid" | "versionInvalid" | "versionTaken" | "notYourModule" | "tooManyModules" | "unknownModule" | "dependencyUnknown" | "unresolvable" | "newImports" | "wrongBytes" | "lockfileInvalid" | "runFailed" | "runTimedOut" | "neededByOthers" | "blocked" | "unknownUser" | "channelInvalid" | "notInChannel" | "tooManyChannels" | "textInvalid" | "tooFast" | "invalidArgument" | "internal";
+export type FailureCode = "nameInvalid" | "nameTaken" | "nameCoolingDown" | "tooManyNames" | "noName" | "noIdentity" | "identityExists" | "identityForked" | "profileInvalid" | "avatarInvalid" | "locked" | "wrongPassphrase" | "weakPassphrase" | "wrongWords" | "phraseInvalid" | "wordsGone" | "noIdentityKey" | "wordsReplaced" | "identityNotFound" | "deviceTextInvalid" | "deviceUnknown" | "tooManyDevices" | "alreadyAnswered" | "notAllowed" | "backupDamaged" | "backupTooLarge" | "backupNewer" | "backupOtherNetwork" | "documentFull" | "confirmationWrong" | "contentMissing" | "contentInvalid" | "storageFull" | "storageFailed" | "storageLost" | "reloadNeeded" | "unknownNetwork" | "tooManyNetworks" | "noNetwork" | "noWriter" | "moduleInvalid" | "versionInvalid" | "versionTaken" | "notYourModule" | "tooManyModules" | "unknownModule" | "dependencyUnknown" | "unresolvable" | "newImports" | "wrongBytes" | "lockfileInvalid" | "runFailed" | "runTimedOut" | "neededByOthers" | "blocked" | "unknownUser" | "channelInvalid" | "notInChannel" | "tooManyChannels" | "textInvalid" | "tooFast" | "invalidArgument" | "internal";
 
 /**
  * What looking for a name came to.
@@ -526,6 +726,11 @@ sha256: string,
  * Bytes.
  */
 size: number, author: Author, withdrawn: WithdrawnInfo | null, };
+
+/**
+ * How much of what a device wrote goes on to count. What witnesses have confirmed counts in any case.
+ */
+export type LastGood = "everything" | { "entry": { id: string, } } | "nothing";
 
 /**
  * Why a claim does not hold its name.
@@ -835,7 +1040,7 @@ who: Author, module: string | null, version: string | null,
  */
 text: string | null, read: boolean, };
 
-export type NoticeKind = "release" | "yank" | "advisory" | "username" | "moduleName";
+export type NoticeKind = "release" | "yank" | "compromised" | "advisory" | "username" | "moduleName";
 
 /**
  * The newest first.
@@ -1218,4 +1423,8 @@ sha256: string,
  */
 size: number, author: Author, withdrawn: WithdrawnInfo | null, };
 
-export type WithdrawnInfo = { reason: string, at: number, };
+export type WithdrawnInfo = { reason: string, at: number, 
+/**
+ * It was published with a device that its author had lost control of, so it may not be the author's.
+ */
+compromised: boolean, };
