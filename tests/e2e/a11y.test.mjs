@@ -17,11 +17,11 @@ const WIDTH_RULES = ["target-size", "scrollable-region-focusable", "link-name", 
 
 const BEFORE = [
   "/", "/welcome", "/welcome?step=name", "/people", "/u/nobody_here", "/modules", "/m/nothing-here", "/publish", "/installed",
-  "/channels", "/c/general", "/settings", "/network", "/statistics", "/notices", "/blocklist", "/guide/operating", "/guide/nothing", "/no/such/page",
+  "/channels", "/c/general", "/settings", "/devices", "/network", "/statistics", "/notices", "/blocklist", "/guide/operating", "/guide/nothing", "/no/such/page",
 ];
 const AFTER = [
   "/", "/welcome?step=backup", "/people", "/u/grace", "/u/grace_old", "/me", "/modules", "/m/adder", "/installed", "/channels",
-  "/c/general", "/c/module/adder", "/settings", "/network", "/statistics", "/notices", "/blocklist",
+  "/c/general", "/c/module/adder", "/settings", "/devices", "/network", "/statistics", "/notices", "/blocklist",
 ];
 
 /** Asserts that the page breaks none of these rules, or of all rules that axe checks by default. */
