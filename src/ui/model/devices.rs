@@ -30,6 +30,15 @@ pub fn format_capabilities(may: &DeviceCapabilities) -> String {
     if said.is_empty() { "may only read".to_owned() } else { format!("may {}", said.join(", ")) }
 }
 
+/// How often the identity key was replaced.
+pub fn format_rotations(count: u32) -> String {
+    match count {
+        0 => "was never replaced".to_owned(),
+        1 => "was replaced once".to_owned(),
+        count => format!("was replaced {count} times"),
+    }
+}
+
 /// What an entry says.
 pub fn describe_entry(entry: &DeviceEntry) -> String {
     let DeviceEntry { what, subject, .. } = entry;
@@ -65,6 +74,12 @@ mod tests {
             ..DeviceCapabilities::default()
         };
         assert_eq!(may(some), "may change the profile, publish crc*, chat");
+    }
+
+    #[test]
+    fn rotations_are_counted_in_words() {
+        let said = [0, 1, 2].map(format_rotations);
+        assert_eq!(said, ["was never replaced", "was replaced once", "was replaced 2 times"]);
     }
 
     #[test]

@@ -177,8 +177,10 @@ fn Device(row: Memo<DeviceRow>, holds_key: Memo<bool>, revocation: revoke::Revoc
                     })}
                 </p>
                 <p class="muted">
-                    {slice_view(row, |row| (row.number, row.capabilities.clone(), row.entry_count), |(number, may, count)| {
-                        format!("Number {number} · {} · {}", format_capabilities(&may), text::format_count(count, "entry", "entries"))
+                    {slice_view(row, |row| (row.number, row.capabilities.clone(), row.entry_count), move |(number, may, count)| {
+                        let is_holder = row.with_untracked(|row| row.this_device) && holds_key.get();
+                        let may = if is_holder { "has the identity key".to_owned() } else { format_capabilities(&may) };
+                        format!("Number {number} · {may} · {}", text::format_count(count, "entry", "entries"))
                     })}
                     {slice_view(row, |row| row.last_seen, |at| at.map(|at| view! { " · wrote " <Moment at /> }))}
                 </p>

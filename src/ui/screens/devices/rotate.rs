@@ -7,11 +7,10 @@ use crate::app_state::app_state;
 use crate::components::field::{Submit, TextArea};
 use crate::components::modal::Modal;
 use crate::components::notice::FailureNotice;
-use crate::model::devices::{can_be_revoked, device_name};
+use crate::model::devices::{can_be_revoked, device_name, format_rotations};
 use crate::reactive::select;
 use crate::routes::{self, SettingsSection};
 use crate::screens::devices::revoke::{LastGoodChoice, last_good};
-use crate::text;
 use gen_registry_api::{DeviceEnd, DeviceList, DeviceRow, WordsForRotation};
 
 /// The section: which key it is, and both ways out.
@@ -24,8 +23,8 @@ pub(super) fn Keys(list: Memo<DeviceList>, refresh: Callback<()>) -> impl IntoVi
         <section class="card" aria-labelledby="keys-title" id="keys">
             <h2 id="keys-title">"Identity key"</h2>
             <p>
-                "Your name belongs to your identity, and the identity to whoever has its key. The key was replaced "
-                <strong>{move || text::format_count(number.get().into(), "time", "times")}</strong> " so far."
+                "Your name belongs to your identity, and the identity to whoever has its key. The key "
+                {move || format_rotations(number.get())} "."
             </p>
             <h3>"Somebody may have the key"</h3>
             <p class="muted">
