@@ -131,6 +131,7 @@ impl Devices {
 
     /// Adds a new device key of this profile to the identity. Nothing is written yet but the keys.
     async fn join(&self, line: KeyLine, identity: IdentitySecret) -> Result<(), Failure> {
+        self.keys.check_room_for(&line.inception.did(&self.context.network.topic))?;
         let keys = self.new_device_of(&line, identity)?;
         self.take(keys).await
     }
