@@ -164,7 +164,34 @@ test("the identity key is replaced from the words, and a thief who had it is out
   assert.equal((await api(thief.page, "registerUsername", "mallory")).code, "notAllowed");
   await apiValue(fresh.page, "updateProfile", { bio: "mine again" });
   const me = await apiValue(fresh.page, "whoami");
-  assert.deepEqual([me.did, me.username, me.nameStatus], [did, "alice", "confirmed"]);
+  assert.deepEqual([me.did, me.username, me.nameStatus, me.givingUp], [did, "alice", "confirmed", null], "the give-up is void");
   assert.equal((await eventuallyKnowsName(bob.page, "alice")).did, did);
   for (const one of [bob, fresh, thief]) one.browser.assertQuiet();
+});
+
+test("a script adds, revokes and replaces as the page does, and gives a name back and forth", async (t) => {
+  const server = await Server.start(t, { p2p: true });
+  const alice = await startUser(t, server, { username: "alice" });
+  await confirmedName(alice.page);
+  const robot = await startUser(t, server);
+  await eventuallyKnowsName(robot.page, "alice");
+  const request = await apiValue(robot.page, "requestDevice");
+  const grant = await apiValue(alice.page, "addDevice", request);
+  assert.equal((await apiValue(robot.page, "readDeviceGrant", grant)).did, (await apiValue(alice.page, "whoami")).did);
+  const [own] = (await apiValue(robot.page, "acceptDeviceGrant", grant)).devices;
+  assert.ok(own.thisDevice);
+
+  await apiValue(alice.page, "giveUpName", "alice");
+  assert.equal((await api(alice.page, "finishGiveUp", "alice")).code, "tooFast");
+  assert.equal((await apiValue(alice.page, "veto", "alice")).givingUp, null);
+  assert.equal((await api(alice.page, "veto", "alice")).code, "alreadyAnswered");
+
+  const after = await apiValue(alice.page, "revokeDevice", own.key, { lastGood: "nothing" });
+  assert.equal(after.devices.find((device) => device.key === own.key).state, "revoked");
+  await apiValue(alice.page, "rotateKey", { newWords: true });
+  await eventually("the key is one of new words", async () => {
+    const { keyNumber, hasWords, rotating } = await apiValue(alice.page, "listDevices");
+    return keyNumber === 2 && hasWords && !rotating;
+  });
+  for (const one of [alice, robot]) one.browser.assertQuiet();
 });

@@ -3,7 +3,7 @@
 use gen_registry_api::*;
 use gen_registry_core::document;
 use gen_registry_core::keys::Did;
-use gen_registry_core::log::{Chain, End, EntryId, LogId};
+use gen_registry_core::log::{Body, Chain, End, EntryId, LogId};
 use gen_registry_core::name::Username;
 use gen_registry_core::outcome::Fact;
 use gen_registry_core::read_model::{ClaimStatus, DatedTenure, NameState, PersonRecord, ReadModel, WhyNot};
@@ -48,7 +48,10 @@ pub(crate) fn last_lost_name(read_model: &ReadModel, own: &Did) -> Option<LostNa
 pub(crate) fn open_give_up(read_model: &ReadModel, own: &Did, claim: &EntryId) -> Option<(EntryId, Option<Timestamp>)> {
     let (registry, is_own) = (read_model.registry(), |fact: &&Fact| fact.did == *own);
     let facts = registry.facts();
-    let announced = facts.give_ups_of(claim).filter(is_own).find(|fact| {
+    // What an earlier key announced is over.
+    let present = registry.standing(own)?.link.key;
+    let is_open = |fact: &&Fact| matches!(&fact.body, Body::Statement(signed, _) if signed.key == present);
+    let announced = facts.give_ups_of(claim).filter(is_own).filter(is_open).find(|fact| {
         let mut answers = facts.finishes_of(&fact.id).chain(facts.vetoes_of(&fact.id)).filter(is_own);
         answers.next().is_none()
     })?;
