@@ -13,8 +13,9 @@ export interface GenRegistry {
   whoami(): Promise<Me>;
 
   /**
-   * Claims a name after asking every registry known here. `true`: it is yours now; `false`: somebody else has it, or
-   * it was given up less than 30 days ago. Makes the identity if there is none yet.
+   * Claims a name after asking every registry known here. `true`: it is yours, or wanted until witnesses of the network
+   * have confirmed it: `whoami().nameStatus` says which. `false`: somebody else has it, or it was given up not long ago.
+   * A name that is being given up is kept. Makes the identity if there is none yet.
    */
   registerUsername(name: string, userData?: ProfileChanges): Promise<boolean>;
 
@@ -133,14 +134,14 @@ export interface GenRegistry {
   /** Everything in it has been read. */
   markChannelRead(channel: string): Promise<ChannelEntry[]>;
 
-  /** What a peer (a libp2p peer id) or a person (`did:key:…`) has earned with this device. */
+  /** What a peer (a libp2p peer id) or a person (`did:gen:…`) has earned with this device. */
   getReputation(of: string): Promise<Reputation>;
   /** Whom and what this person blocks or trusts; the person's other devices get it, sealed. */
   getLists(): Promise<BlockListReport>;
-  /** `person:did:key:…`, `peer:12D3…` or `module:name`; `"neither"` takes it off both lists. */
+  /** `person:did:gen:…`, `peer:12D3…` or `module:name`; `"neither"` takes it off both lists. */
   decide(subject: string, verdict: Decision, note?: string): Promise<BlockListReport>;
 
-  /** What is followed on this device: `person:did:key:…`, `module:name` or `tag:text`. */
+  /** What is followed on this device: `person:did:gen:…`, `module:name` or `tag:text`. */
   getFollows(): Promise<FollowRow[]>;
   follow(subject: string): Promise<FollowRow[]>;
   unfollow(subject: string): Promise<FollowRow[]>;
@@ -287,7 +288,7 @@ topicLine: boolean,
  */
 mentionsMe: boolean, did: string, 
 /**
- * The ed25519 public key, 64 hex digits.
+ * The present identity key (ed25519), 64 hex digits.
  */
 publicKey: string, 
 /**
@@ -378,7 +379,7 @@ advice: string, };
 /**
  * Stable codes; in JavaScript `error.code` is the camelCase text.
  */
-export type FailureCode = "nameInvalid" | "nameTaken" | "nameCoolingDown" | "tooManyNames" | "noName" | "noIdentity" | "identityExists" | "identityForked" | "profileInvalid" | "avatarInvalid" | "locked" | "wrongPassphrase" | "weakPassphrase" | "wrongWords" | "phraseInvalid" | "backupDamaged" | "backupTooLarge" | "backupNewer" | "backupOtherNetwork" | "documentFull" | "confirmationWrong" | "contentMissing" | "contentInvalid" | "storageFull" | "storageFailed" | "reloadNeeded" | "unknownNetwork" | "tooManyNetworks" | "noNetwork" | "noWriter" | "moduleInvalid" | "versionInvalid" | "versionTaken" | "notYourModule" | "tooManyModules" | "unknownModule" | "dependencyUnknown" | "unresolvable" | "newImports" | "wrongBytes" | "lockfileInvalid" | "runFailed" | "runTimedOut" | "neededByOthers" | "blocked" | "unknownUser" | "channelInvalid" | "notInChannel" | "tooManyChannels" | "textInvalid" | "tooFast" | "invalidArgument" | "internal";
+export type FailureCode = "nameInvalid" | "nameTaken" | "nameCoolingDown" | "tooManyNames" | "noName" | "noIdentity" | "identityExists" | "identityForked" | "profileInvalid" | "avatarInvalid" | "locked" | "wrongPassphrase" | "weakPassphrase" | "wrongWords" | "phraseInvalid" | "wordsGone" | "notAllowed" | "backupDamaged" | "backupTooLarge" | "backupNewer" | "backupOtherNetwork" | "documentFull" | "confirmationWrong" | "contentMissing" | "contentInvalid" | "storageFull" | "storageFailed" | "reloadNeeded" | "unknownNetwork" | "tooManyNetworks" | "noNetwork" | "noWriter" | "moduleInvalid" | "versionInvalid" | "versionTaken" | "notYourModule" | "tooManyModules" | "unknownModule" | "dependencyUnknown" | "unresolvable" | "newImports" | "wrongBytes" | "lockfileInvalid" | "runFailed" | "runTimedOut" | "neededByOthers" | "blocked" | "unknownUser" | "channelInvalid" | "notInChannel" | "tooManyChannels" | "textInvalid" | "tooFast" | "invalidArgument" | "internal";
 
 /**
  * What looking for a name came to.
@@ -428,7 +429,7 @@ export type FoundName = {
  */
 name: string, 
 /**
- * The holder, `did:key:…`.
+ * The holder, `did:gen:…`.
  */
 did: string, 
 /**
@@ -451,6 +452,15 @@ sha256: string,
 size: number, publishedAt: number, withdrawn: boolean, };
 
 /**
+ * An end of a name that was announced and is not final yet.
+ */
+export type GivingUp = { 
+/**
+ * When it becomes final; none until the witnesses have seen it.
+ */
+finalAt: number | null, };
+
+/**
  * One step in the story of somebody's names, oldest first.
  */
 export type HistoryEntry = { username: string, claimedAt: number, 
@@ -459,7 +469,7 @@ export type HistoryEntry = { username: string, claimedAt: number,
  */
 releasedAt: number | null, outcome: HistoryOutcome, };
 
-export type HistoryOutcome = { "outcome": "held" } | { "outcome": "released" } | { "outcome": "lost", reason: LossReason, } | { "outcome": "heldBack" };
+export type HistoryOutcome = { "outcome": "held" } | { "outcome": "released" } | { "outcome": "lost", reason: LossReason, } | { "outcome": "pending" };
 
 export type Imported = { me: Me, 
 /**
@@ -520,7 +530,7 @@ size: number, author: Author, withdrawn: WithdrawnInfo | null, };
 /**
  * Why a claim does not hold its name.
  */
-export type LossReason = "witnessedLater" | "notConfirmed" | "claimedLater" | "largerHash" | "coolingDown" | "tooManyNames" | "alreadyHeld";
+export type LossReason = "pending" | "notConfirmed" | "claimedLater" | "withdrawn" | "otherPlace" | "contested" | "alreadyHeld";
 
 export type LostName = { name: string, holder: UsernameEntry | null, 
 /**
@@ -533,23 +543,35 @@ reason: LossReason, };
  */
 export type Me = { 
 /**
- * `did:key:z6Mk…`; none before the first write made a key.
+ * `did:gen:z…`; none before the first write made an identity.
  */
 did: string | null, 
 /**
- * The ed25519 public key, 64 hex digits.
+ * The present identity key (ed25519), 64 hex digits.
  */
 publicKey: string | null, 
 /**
- * The name this profile holds, as it is shown.
+ * The name this profile holds, or the one that it is to get, as `name_status` says.
  */
-username: string | null, nameStatus: NameStatus | null, registeredAt: number | null, 
+username: string | null, 
+/**
+ * Other names that it holds.
+ */
+otherUsernames: Array<string>, 
+/**
+ * The name that this profile is to go by next, while it goes by one that it holds.
+ */
+nextUsername: string | null, nameStatus: NameStatus | null, 
+/**
+ * Set while the name is being given up. Registering it again takes that back.
+ */
+givingUp: GivingUp | null, registeredAt: number | null, 
 /**
  * Set when a claim of this profile lost and nothing has been claimed since.
  */
 lostName: LostName | null, 
 /**
- * The key signed two different changes for one place: nothing of this identity counts any more, permanently.
+ * This device's log has two entries for one place, so it takes no more; another device of the identity can go on.
  */
 forked: boolean, profile: Profile, history: Array<HistoryEntry>, 
 /**
@@ -617,7 +639,7 @@ deprecated: string | null, };
 
 export type ModuleFilter = { tag: string | null, 
 /**
- * `did:key:…` of the holder.
+ * `did:gen:…` of the holder.
  */
 owner: string | null, importsNothing: boolean, 
 /**
@@ -697,7 +719,7 @@ export type ModuleSort = "recent" | "popular" | "rated" | "name" | "relevance";
  */
 export type NameKind = "username" | "module";
 
-export type NameStatus = "provisional" | "confirmed" | "contested";
+export type NameStatus = "intent" | "pending" | "provisional" | "confirmed" | "contested";
 
 export type NeededModule = { name: string, version: string, 
 /**
@@ -743,7 +765,7 @@ createdAt: number,
  */
 forTests: boolean, 
 /**
- * `did:key:…` of those whose receipts confirm names, and how many receipts it takes.
+ * `did:gen:…` of those whose receipts confirm names, and how many receipts it takes.
  */
 witnesses: Array<string>, threshold: number, 
 /**
@@ -856,7 +878,7 @@ invisible: boolean, users: Array<OnlineUser>, };
 
 export type OnlineUser = { channels: Array<string>, devices: Array<OnlineDevice>, did: string, 
 /**
- * The ed25519 public key, 64 hex digits.
+ * The present identity key (ed25519), 64 hex digits.
  */
 publicKey: string, 
 /**
@@ -967,9 +989,13 @@ export type Protection = "none" | "unlocked" | "locked";
 
 export type Published = { name: string, version: string, 
 /**
- * The hash that names the release permanently.
+ * The hash that names the release permanently; empty while it is only wanted.
  */
-release: string, sha256: string, size: number, 
+release: string, 
+/**
+ * It waits on this device until a witness of the network can be asked.
+ */
+wanted: boolean, sha256: string, size: number, 
 /**
  * The name was taken with this release.
  */
@@ -994,7 +1020,7 @@ export type RefusedVersion = { version: string, release: string, author: Author,
 /**
  * A rule that a peer broke.
  */
-export type Rejection = { "malformed": DecodeError } | "oversized" | "outOfOrder" | "foreignTopic" | "futureVersion" | "otherParameters" | "unasked" | "withheld" | "stalled" | "comparison" | "forged" | "badChange" | "refused" | "fork" | "tooManyMessages" | "tooManyAnnouncements" | "tooManyBytes" | "tooManyRequests" | "wrongBlock" | "wrongRecord" | "spoofed" | "replayed" | "misdated" | "tooManyHeartbeats" | "tooManyMessagesOfAuthor";
+export type Rejection = { "malformed": DecodeError } | "oversized" | "outOfOrder" | "foreignTopic" | "otherParameters" | "unasked" | "stalled" | "comparison" | "forged" | "badChange" | "tooManyMessages" | "tooManyAnnouncements" | "tooManyBytes" | "tooManyRequests" | "wrongBlock" | "wrongRecord" | "spoofed" | "replayed" | "misdated" | "tooManyHeartbeats" | "tooManyMessagesOfAuthor";
 
 export type RelayEntry = { 
 /**
@@ -1009,7 +1035,7 @@ reserved: boolean, };
 /**
  * Why a release does not count.
  */
-export type ReleaseRefusal = "notHolder" | "afterRelinquishing" | "versionTaken";
+export type ReleaseRefusal = "notHolder" | "unconfirmed" | "versionTaken";
 
 /**
  * All that can be said of a file without running it.
@@ -1149,7 +1175,7 @@ peers: Array<PeerCount>, };
  */
 export type UsernameEntry = { registeredAt: number, joinedAt: number | null, status: NameStatus, did: string, 
 /**
- * The ed25519 public key, 64 hex digits.
+ * The present identity key (ed25519), 64 hex digits.
  */
 publicKey: string, 
 /**

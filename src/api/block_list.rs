@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Whatever is asked of both. Subjects are written as `person:did:key:…`, `peer:12D3…` or `module:name`.
+/// Whatever is asked of both. Subjects are written as `person:did:gen:…`, `peer:12D3…` or `module:name`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]

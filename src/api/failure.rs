@@ -36,6 +36,10 @@ pub enum FailureCode {
     WeakPassphrase,
     WrongWords,
     PhraseInvalid,
+    /// The recovery words were checked and are not on this device any more.
+    WordsGone,
+    /// The device may not do this.
+    NotAllowed,
     BackupDamaged,
     BackupTooLarge,
     BackupNewer,

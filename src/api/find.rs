@@ -47,7 +47,7 @@ pub struct FindReport {
 pub struct FoundName {
     /// As its holder spells it.
     pub name: String,
-    /// The holder, `did:key:…`.
+    /// The holder, `did:gen:…`.
     pub did: String,
     /// 64 hex digits.
     pub public_key: String,

@@ -56,7 +56,7 @@ pub enum Command {
     LookupUsername { name: String },
     /// People with a name, in the order of their names. Answer: [`Answer::People`].
     ListUsernames { prefix: String, limit: u32, cursor: Option<String> },
-    /// One person's page, by `did:key:…`. Answer: [`Answer::Person`] (`None` when unknown here).
+    /// One person's page, by `did:gen:…`. Answer: [`Answer::Person`] (`None` when unknown here).
     Person { did: String },
     /// The bytes of a block: stored here, else requested from connected peers. Answer: [`Answer::Block`] (`None` if no
     /// peer sends it in time).
@@ -164,7 +164,7 @@ pub enum Answer {
 pub enum Event {
     /// This profile's identity, name, profile or protection changed.
     MeChanged,
-    /// Something known about these people changed (`did:key:…`). Names may have changed hands.
+    /// Something known about these people changed (`did:gen:…`). Names may have changed hands.
     PeopleChanged { dids: Vec<String> },
     /// The name this profile claimed turned out to be somebody else's.
     NameLost { lost: LostName },

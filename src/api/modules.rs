@@ -107,8 +107,10 @@ pub struct ModuleNameCheck {
 pub struct Published {
     pub name: String,
     pub version: String,
-    /// The hash that names the release permanently.
+    /// The hash that names the release permanently; empty while it is only wanted.
     pub release: String,
+    /// It waits on this device until a witness of the network can be asked.
+    pub wanted: bool,
     pub sha256: String,
     pub size: u64,
     /// The name was taken with this release.
@@ -232,8 +234,8 @@ pub struct RefusedVersion {
 pub enum ReleaseRefusal {
     /// Its author does not hold the module's name.
     NotHolder,
-    /// Its author had given up the module's name before.
-    AfterRelinquishing,
+    /// Not enough witnesses have seen it yet: it is taken by its exact version only.
+    Unconfirmed,
     /// Another release of this version was first.
     VersionTaken,
 }
@@ -264,7 +266,7 @@ pub struct Review {
 #[serde(rename_all = "camelCase", default)]
 pub struct ModuleFilter {
     pub tag: Option<String>,
-    /// `did:key:…` of the holder.
+    /// `did:gen:…` of the holder.
     pub owner: Option<String>,
     pub imports_nothing: bool,
     /// A function that it must offer.

@@ -36,7 +36,7 @@ pub struct NetworkReport {
     pub created_at: u64,
     /// Its waits are too short for names that matter.
     pub for_tests: bool,
-    /// `did:key:…` of those whose receipts confirm names, and how many receipts it takes.
+    /// `did:gen:…` of those whose receipts confirm names, and how many receipts it takes.
     pub witnesses: Vec<String>,
     pub threshold: u64,
     /// How many witnesses may be lost before nothing new is confirmed.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Author;
 
-/// Whatever is asked of both. Follows are written as `person:did:key:…`, `module:name` or `tag:text`; they are this
+/// Whatever is asked of both. Follows are written as `person:did:gen:…`, `module:name` or `tag:text`; they are this
 /// device's own and never leave it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typings", derive(ts_rs::TS))]

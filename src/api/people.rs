@@ -9,17 +9,23 @@ use super::{AnsweredBy, Reputation};
 #[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Me {
-    /// `did:key:z6Mk…`; none before the first write made a key.
+    /// `did:gen:z…`; none before the first write made an identity.
     pub did: Option<String>,
-    /// The ed25519 public key, 64 hex digits.
+    /// The present identity key (ed25519), 64 hex digits.
     pub public_key: Option<String>,
-    /// The name this profile holds, as it is shown.
+    /// The name this profile holds, or the one that it is to get, as `name_status` says.
     pub username: Option<String>,
+    /// Other names that it holds.
+    pub other_usernames: Vec<String>,
+    /// The name that this profile is to go by next, while it goes by one that it holds.
+    pub next_username: Option<String>,
     pub name_status: Option<NameStatus>,
+    /// Set while the name is being given up. Registering it again takes that back.
+    pub giving_up: Option<GivingUp>,
     pub registered_at: Option<u64>,
     /// Set when a claim of this profile lost and nothing has been claimed since.
     pub lost_name: Option<LostName>,
-    /// The key signed two different changes for one place: nothing of this identity counts any more, permanently.
+    /// This device's log has two entries for one place, so it takes no more; another device of the identity can go on.
     pub forked: bool,
     pub profile: Profile,
     pub history: Vec<HistoryEntry>,
@@ -78,15 +84,28 @@ pub struct ProfileChanges {
     pub links: Option<Vec<String>>,
 }
 
+/// An end of a name that was announced and is not final yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct GivingUp {
+    /// When it becomes final; none until the witnesses have seen it.
+    pub final_at: Option<u64>,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub enum NameStatus {
-    /// Fewer witness receipts than the network asks for: the claim's own date decides.
+    /// Nobody was asked yet: it is claimed as soon as a witness can be reached. Seen on this device only.
+    Intent,
+    /// It is claimed, and not enough witnesses have signed it yet.
+    Pending,
+    /// This network has no witnesses: an earlier claim that turns up takes it.
     Provisional,
-    /// Enough witnesses have seen it.
+    /// Enough witnesses have signed it: nobody can take it.
     Confirmed,
-    /// Somebody else claims it too; the rule has decided for this holder.
+    /// More witnesses lied than the network bears, and somebody else's claim is confirmed as well.
     Contested,
 }
 
@@ -96,7 +115,7 @@ pub enum NameStatus {
 #[serde(rename_all = "camelCase")]
 pub struct PersonSummary {
     pub did: String,
-    /// The ed25519 public key, 64 hex digits.
+    /// The present identity key (ed25519), 64 hex digits.
     pub public_key: String,
     /// The name they hold, as far as is known here.
     pub username: Option<String>,
@@ -157,6 +176,8 @@ pub enum NameVerdict {
     CoolingDown {
         free_at: u64,
     },
+    /// Two claims are confirmed, and none is taken for the holder's.
+    Contested,
     /// `rule` is a stable code, `message` a sentence that names the rule.
     Invalid {
         rule: String,
@@ -172,12 +193,16 @@ pub struct NameReport {
     /// The name as asked for, prepared; equals the input when it can't be a name.
     pub asked: String,
     pub holder: Option<UsernameEntry>,
+    /// The name as its holder spells it. Who holds several goes by another one, perhaps.
+    pub spelled: Option<String>,
     /// The name was given up by somebody who now goes by `redirect.username`.
     pub redirect: Option<UsernameEntry>,
     /// When a given-up name is free for everyone.
     pub free_at: Option<u64>,
-    /// The rule that decided.
+    /// What the holder's right rests on.
     pub why: Option<HoldReason>,
+    /// How many of the network's present witnesses have signed it.
+    pub receipts: u64,
     /// Claims that lost, with reasons.
     pub losers: Vec<LosingClaim>,
     /// None when the name is not known here; [`Command::Find`](crate::Command::Find) looks further.
@@ -201,39 +226,35 @@ pub struct LosingClaim {
 #[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub enum LossReason {
-    /// Both are confirmed; witnesses saw the holder's first.
-    WitnessedLater,
-    /// The holder's claim is confirmed by witnesses, this one is not.
+    /// Not enough witnesses have signed it, and nobody holds the name.
+    Pending,
+    /// The network's witnesses have confirmed the other claim.
     NotConfirmed,
-    /// Neither is confirmed; the holder's carries the earlier date.
+    /// The network has no witnesses, and the other claim has the earlier date, or with the same date the smaller id.
     ClaimedLater,
-    /// Both carry the same time; the smaller hash goes first.
-    LargerHash,
-    /// Made while the name was closed after its last holder gave it up.
-    CoolingDown,
-    /// The author had used up the number of usernames that count.
-    TooManyNames,
+    /// Its author took it back, so that another claim could be confirmed.
+    Withdrawn,
+    /// It comes after another end of the name than the last one.
+    OtherPlace,
+    /// Another claim is confirmed as well, by witnesses that contradict themselves.
+    Contested,
     /// It was held already when it was asked for, so no claim was made.
     AlreadyHeld,
 }
 
-/// Why the holder of a name holds it, in view of the nearest rival.
+/// What the right of a name's holder rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub enum HoldReason {
-    /// Witnesses saw this claim before the confirmed rivals.
-    WitnessedFirst,
-    /// Witnesses confirmed this claim and no other.
-    OnlyConfirmed,
-    /// No claim is confirmed; this one carries the earliest date.
-    EarliestDate,
-    /// The claims carry the same time; this one has the smaller hash.
-    SmallerHash,
-    /// Witnesses confirmed this claim, and there is no rival that counts.
+    /// The network's witnesses have confirmed this claim.
     Confirmed,
-    /// No other claim that counts is known here.
+    /// The network has no witnesses, and this claim has the earliest date.
+    EarliestDate,
+    /// The network has no witnesses, and no other claim is known here.
     NoRival,
+    /// Two claims are confirmed; this device knew this one before.
+    KnownBefore,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -274,7 +295,7 @@ pub struct Person {
     pub mine: bool,
     /// When this node last learned something about them.
     pub updated_at: Option<u64>,
-    /// Their key signed two different changes for one place: nothing of theirs counts any more.
+    /// A log of one of their devices has two entries for one place, and takes no more.
     pub forked: bool,
     /// This profile's person wants to see nothing of them.
     pub blocked: bool,
@@ -303,6 +324,6 @@ pub enum HistoryOutcome {
     Released,
     /// Never held it, and why.
     Lost { reason: LossReason },
-    /// Dated too far ahead of this device's clock to be counted yet.
-    HeldBack,
+    /// Waits for witnesses.
+    Pending,
 }

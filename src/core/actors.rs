@@ -3,16 +3,17 @@
 use crate::artifact::Artifact;
 use crate::book::{Book, Noticed, Refusal};
 use crate::digest::Digest;
-use crate::fact::ClaimedName;
 use crate::identity::Topic;
 use crate::keys::{Did, Master, SecretKey};
 use crate::log::body::{Claim, Mark, Release, Withdrawal};
 use crate::log::{Body, Capabilities, Entry, EntryId, FACTS, LogId, Opening, SignedHeader};
+use crate::name::ClaimedName;
 use crate::name::NameKind;
 use crate::network::{Genesis, NetworkHistory, Parameters, WitnessSet};
 use crate::outcome::NameKey;
 use crate::receipt::Receipt;
 use crate::registry::Registry;
+use crate::signed::{Authored, Signable};
 use crate::statement::{
     Cut, CutLog, DeviceAdd, DeviceList, DeviceRevoke, Finish, GiveUp, NewWords, Rotate, SignedStatement, Statement,
     Veto,
@@ -50,7 +51,11 @@ pub struct Witness {
 
 impl Person {
     pub fn new(topic: Topic, seed: u8) -> Self {
-        let master = Master::from_entropy([seed; 32]);
+        Self::of_entropy(topic, [seed; 32])
+    }
+
+    pub fn of_entropy(topic: Topic, entropy: [u8; 32]) -> Self {
+        let master = Master::from_entropy(entropy);
         let did = master.inception().did(&topic);
         Self { master, topic, did, links: Vec::new() }
     }
@@ -79,7 +84,10 @@ impl Person {
     }
 
     pub fn device_with(&self, number: u8, seed: u8, capabilities: Capabilities) -> Device {
-        let key = SecretKey::from_seed(&[seed; 32]);
+        self.device_of_key(number, SecretKey::from_seed(&[seed; 32]), capabilities)
+    }
+
+    fn device_of_key(&self, number: u8, key: SecretKey, capabilities: Capabilities) -> Device {
         let device = key.public();
         let add = DeviceAdd { number, device, sealing_key: [1; 32], capabilities, sealed_list_key: vec![] };
         let signed = self.say(Statement::DeviceAdd(add));
@@ -107,6 +115,23 @@ impl Person {
 }
 
 impl Device {
+    /// The device of a person of this name, who has no other.
+    pub fn of(topic: Topic, name: &str) -> Self {
+        let entropy = Digest::of(name.as_bytes());
+        let key = SecretKey::from_seed(Digest::of(entropy.as_bytes()).as_bytes());
+        Person::of_entropy(topic, *entropy.as_bytes()).device_of_key(0, key, Capabilities::full())
+    }
+
+    /// The opening of its logs.
+    pub fn authority(&self) -> Opening {
+        Opening::decode(&self.topic, self.opening.body()).expect("a device opens its log with an opening")
+    }
+
+    /// Says something in the person's name.
+    pub fn author<T: Signable>(&self, statement: T) -> Authored<T> {
+        Authored::sign(&self.key, &self.topic, &self.authority(), statement)
+    }
+
     /// Writes the next entry of the facts log.
     pub fn write(&mut self, body: &Body) -> Entry {
         self.write_raw(body.kind() as u8, body.encode())

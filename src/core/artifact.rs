@@ -6,12 +6,14 @@
 
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 use crate::canonical::{DecodeError, Decoder, Encoder};
 use crate::digest::Digest;
 use crate::limits::{BLOCK_MAX_BYTES, MODULE_MAX_BYTES};
 
 /// The hashes and the size of a release's file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Artifact {
     /// The SHA-256 hash of all bytes.
     pub sha256: Digest,

@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 
 use crate::actors::{BEGIN, Device, Person, Witness, module, network, username};
 use crate::book::{Noticed, Refusal};
-use crate::document::checkpoint::{Map, Value};
-use crate::document::rooted::{RootedDocument, Write, count_operations};
-use crate::fact::ClaimedName;
+use crate::document::{Document, Write, count_operations};
+use crate::document::{Map, Value};
 use crate::log::body::{Claim, Mark, Withdrawal};
 use crate::log::chain::OPERATIONS_MAX;
-use crate::log::{Body, Chain, ChainRejection, Entry, EntryId, Kind};
+use crate::log::{Body, Capabilities, Chain, ChainRejection, Entry, EntryId, Kind};
+use crate::name::ClaimedName;
 use crate::network::{Genesis, NetworkHistory};
 use crate::registry::Registry;
 use crate::time::Timestamp;
@@ -46,7 +46,7 @@ fn claim_of(name: &str, at: Timestamp, withdrawals: Vec<Withdrawal>) -> Body {
 fn operation_bomb_is_refused_before_anything_is_unpacked() {
     let laptop = Person::new(network(1, 1).0.topic(), 1).device(0, 1);
     let log = laptop.log().numbered(1);
-    let mut document = RootedDocument::default();
+    let mut document = Document::default();
     // One value under many keys: a byte for each in most columns.
     let writes = |value: u64| -> Vec<Write> {
         (0..1_000).map(|at| Write::put(Map::Private, format!("{at}"), Value::Integer(value))).collect()
@@ -65,7 +65,7 @@ fn operation_bomb_is_refused_before_anything_is_unpacked() {
             break;
         }
         operations += counted;
-        document.insert_change(log, seq, entry.id(), entry.body()).expect("a change");
+        document.insert_change(log, seq, entry.id(), entry.body(), &Capabilities::full()).expect("a change");
         head = Some(*entry.signed_header());
     }
     assert_eq!(refused, Some(ChainRejection::ChangesFull));

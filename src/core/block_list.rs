@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::canonical::{DecodeError, Decoder, Encoder};
 use crate::digest::{Digest, hex};
-use crate::identity::{Identity, IdentityError, SigningIdentity};
+use crate::keys::{Did, DidError};
 use crate::name::{ModuleName, NameError};
 use crate::sealing::{self, NONCE_BYTES, StretchedKey};
 use crate::time::Timestamp;
@@ -29,11 +29,11 @@ const ENTRY_BYTES: usize = 512;
 pub const SEALED_BYTES: usize = NONCE_BYTES + ENTRY_BYTES + TAG_BYTES;
 const TAG_BYTES: usize = 16;
 
-/// The person, peer or module that an entry is about. Written as `person:did:key:…`, `peer:12D3…`, `module:name`.
+/// The person, peer or module that an entry is about. Written as `person:did:gen:…`, `peer:12D3…`, `module:name`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Subject {
-    Person(Identity),
+    Person(Did),
     /// A node, by its libp2p peer id.
     Peer(PeerIdText),
     Module(ModuleName),
@@ -49,7 +49,7 @@ pub enum SubjectError {
     #[error("it begins with none of “person:”, “peer:” and “module:”")]
     Kind,
     #[error("nobody has this identity: {0}")]
-    Person(#[from] IdentityError),
+    Person(#[from] DidError),
     #[error(transparent)]
     Peer(#[from] PeerIdError),
     #[error("no module has this name: {0}")]
@@ -105,7 +105,7 @@ pub enum OpenError {
     WrongPlace,
 }
 
-/// What seals one person's lists. Made of the identity's own key, so every device of the person has it.
+/// What seals one person's lists. Every device of the person that holds the list key has it.
 pub struct ListKey {
     seal: StretchedKey,
     places: Zeroizing<[u8; 32]>,
@@ -230,13 +230,13 @@ impl BlockList {
 }
 
 impl ListKey {
-    /// Derives the keys from the identity's secret key.
-    pub fn of(signer: &SigningIdentity) -> Self {
+    /// Derives the keys from the identity's list key ([`SecretKey::list_key`](crate::keys::SecretKey::list_key)).
+    pub fn of(list_key: &[u8; 32]) -> Self {
         let derive = |what: &str| {
-            let digest = Digest::of(&Encoder::new().text(what).fixed(&signer.entropy()).finish());
+            let digest = Digest::of(&Encoder::new().text(what).fixed(list_key).finish());
             Zeroizing::new(*digest.as_bytes())
         };
-        Self { seal: derive("gen-registry/lists/seal/v1"), places: derive("gen-registry/lists/places/v1") }
+        Self { seal: derive("gen-registry/lists/seal/v2"), places: derive("gen-registry/lists/places/v2") }
     }
 
     /// The key of the subject's entry in the document. Without this secret key the subject can't be found out from it.
@@ -270,7 +270,7 @@ impl ListKey {
         let plain = sealing::open(&self.seal, nonce, place.as_bytes(), sealed)?;
         let mut decoder = Decoder::new(&plain);
         let subject = match decoder.byte()? {
-            PERSON => Subject::Person(Identity::from_bytes(&decoder.array()?).map_err(|_| DecodeError::OutOfRange)?),
+            PERSON => Subject::Person(Did::from_digest(Digest::from_bytes(decoder.array()?))),
             PEER => {
                 let peer = decoder.text()?.parse();
                 Subject::Peer(peer.map_err(|_| DecodeError::OutOfRange)?)

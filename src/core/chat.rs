@@ -26,17 +26,18 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::canonical::{DecodeError, Decoder, Encoder};
-use crate::identity::{Signed, Statement, Topic};
+use crate::identity::Topic;
 use crate::name::{ModuleName, NameError};
+use crate::signed::{Authored, SHOWN_OPENING_MAX_BYTES, Signable};
 use hybrid_clock::HybridTime;
 
 /// The most characters of one message.
 pub const SAID_MAX_CHARS: usize = 2_000;
 /// The most characters of a channel's topic line.
 pub const TOPIC_LINE_MAX_CHARS: usize = 200;
-/// The most bytes of one encoded message with its signature: the longest text in the widest script, a channel's name,
-/// and framing.
-pub const MESSAGE_MAX_BYTES: usize = 4 * SAID_MAX_CHARS + 1_024;
+/// The most bytes of one encoded message with its signature and opening: the longest text in the widest script, a
+/// channel's name, and framing.
+pub const MESSAGE_MAX_BYTES: usize = 4 * SAID_MAX_CHARS + 1_024 + SHOWN_OPENING_MAX_BYTES;
 
 const MODULE_PREFIX: &str = "module/";
 
@@ -86,8 +87,8 @@ pub enum TextError {
     Control,
 }
 
-/// A message with its author's signature.
-pub type SignedMessage = Signed<Message>;
+/// A message with the signature of its author's device.
+pub type SignedMessage = Authored<Message>;
 
 impl ChannelName {
     /// The channel about a module.
@@ -104,7 +105,7 @@ impl ChannelName {
     /// name off it.
     pub fn digest(&self, topic: &Topic) -> [u8; 32] {
         let text =
-            Encoder::new().text("gen-registry/channel/v1").fixed(topic.as_bytes()).text(&self.to_string()).finish();
+            Encoder::new().text("gen-registry/channel/v2").fixed(topic.as_bytes()).text(&self.to_string()).finish();
         *crate::digest::Digest::of(&text).as_bytes()
     }
 }
@@ -209,9 +210,9 @@ fn bounded(text: &str, most: usize, allowed: impl Fn(char) -> bool) -> Result<St
 const KIND_SAID: u8 = 1;
 const KIND_TOPIC_LINE: u8 = 2;
 
-impl Statement for Message {
+impl Signable for Message {
     fn domain(&self) -> &'static str {
-        "gen-registry/message/v1"
+        "gen-registry/message/v2"
     }
 
     fn encode(&self) -> Vec<u8> {

@@ -13,6 +13,7 @@ use crate::digest::{Digest, hex};
 use crate::document::checkpoint::{Adopt, Checkpoint, Data, Map, Value};
 use crate::identity::Topic;
 use crate::keys::SecretKey;
+use crate::log::body::Withdrawal;
 use crate::log::{Body, Capabilities, Capability, Entry, EntryId, Kind, Opening};
 use crate::network::{Closing, FactList, Genesis, SetChange, SignedSetChange, WitnessSet};
 use crate::outcome::Fact;
@@ -181,6 +182,13 @@ fn cases_of_entries(cases: &mut Cases, alice: &mut Person) {
     let rotate = alice.rotate(&list);
     add("rotation", laptop.carry(rotate.clone(), list));
     add("rotation with another list", laptop.carry(rotate, DeviceList::default()));
+    let key = laptop.key.clone();
+    add("withdrawal of an own claim", laptop.write(&Body::Withdraw(Withdrawal::sign(&topic, &key, claim.id()))));
+    let stranger = SecretKey::from_seed(&[77; 32]);
+    add(
+        "withdrawal of another's claim",
+        laptop.write(&Body::Withdraw(Withdrawal::sign(&topic, &stranger, claim.id()))),
+    );
     add("next changes log", laptop.write(&Body::NextChanges(2)));
     add("next changes log that is open already", laptop.write(&Body::NextChanges(1)));
     cases_of_later_kinds(&mut add, &mut laptop, &module, &release);

@@ -125,7 +125,7 @@ mod tests {
             name: name.to_owned(),
             version: "1.0.0".to_owned(),
             sha256: Digest::of(name.as_bytes()),
-            signer: "did:key:z6Mk".to_owned(),
+            signer: "did:gen:z7v1".to_owned(),
             requirement,
         };
         let lockfile = Lockfile::new(vec![module("app", Some("^1".to_owned())), module("base", None)]);

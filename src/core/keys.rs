@@ -37,6 +37,9 @@ pub const SIGNATURE_BYTES: usize = 64;
 const DID_PREFIX: &str = "did:gen:";
 /// The longest did has 53 characters; more is not decoded.
 const DID_MAX_BYTES: usize = 64;
+/// Words two people compare; 11 bits each.
+const SAFETY_WORDS: usize = 8;
+const SAFETY_WORDS_DOMAIN: &str = "gen-registry/safety-words/v2";
 const INCEPTION_DOMAIN: &str = "gen-registry/inception/v2";
 const KEY_DOMAIN: &str = "gen-registry/key/v2";
 const IDENTITY_KEY_INFO: &[u8] = b"gen-registry/identity/v2";
@@ -134,6 +137,11 @@ impl SecretKey {
         PublicKey(self.0.verifying_key().to_bytes())
     }
 
+    /// The X25519 key (RFC 7748) to which secrets for the holder of this key are sealed.
+    pub fn sealing_key(&self) -> [u8; 32] {
+        self.0.verifying_key().to_montgomery().to_bytes()
+    }
+
     /// Signs `bytes` in `domain` on `topic`; deterministic (RFC 8032).
     pub fn sign(&self, topic: &Topic, domain: &str, bytes: &[u8]) -> Signature {
         Signature(self.0.sign(&signing_bytes(topic, domain, &self.public(), bytes)).to_bytes())
@@ -165,6 +173,11 @@ impl Master {
     /// The master of 24 words as people write them down. Fails as [`PhraseError`] says.
     pub fn from_words(words: &str) -> Result<Self, PhraseError> {
         words_to_entropy(words).map(Self)
+    }
+
+    /// The 32 bytes, wiped from memory when dropped.
+    pub fn entropy(&self) -> Zeroizing<[u8; 32]> {
+        self.0.clone()
     }
 
     /// The 24 words, wiped from memory when dropped.
@@ -213,6 +226,14 @@ impl Did {
 
     pub const fn as_bytes(&self) -> &[u8; 32] {
         self.0.as_bytes()
+    }
+
+    /// Words that two people can compare aloud to be sure they mean the same identity: 88 bits of its hash.
+    pub fn safety_words(&self) -> Vec<&'static str> {
+        let hash = Digest::of(&Encoder::new().text(SAFETY_WORDS_DOMAIN).fixed(self.as_bytes()).finish());
+        let bit = |at: usize| usize::from(hash.as_bytes()[at / 8] >> (7 - at % 8) & 1);
+        let word = |nth: usize| (0..11).fold(0, |index, at| index << 1 | bit(nth * 11 + at));
+        (0..SAFETY_WORDS).map(|nth| Language::English.word_list()[word(nth)]).collect()
     }
 }
 

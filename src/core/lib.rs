@@ -5,14 +5,12 @@
 //! gives the same answer on every peer, in whatever order the facts arrived.
 //!
 //! # Where to start
-//! - Statements: [`identity`] signs, [`canonical`] fixes the bytes, [`fact`] lists the immutable ones, [`document`]
-//!   holds what may change.
-//! - The second format, which nothing uses yet and which replaces the first: [`network`] says who witnesses, [`keys`] and
-//!   [`statement`] who speaks for an identity, [`log`] how entries follow each other, [`slot`] and [`receipt`] what witnesses
-//!   sign, [`book`] what they may sign now, [`registry`] with [`standing`] and [`outcome`] what follows from it all, and
-//!   [`document::rooted`] how a document lasts.
-//! - Rules: [`ownership`] decides who holds a name, [`modules`] which releases count, [`resolver`] which versions fit
-//!   together. [`read_model`] is the fold over everything known here.
+//! - Trust: [`network`] says who witnesses, [`keys`] and [`statement`] who speaks for an identity.
+//! - What is said: [`log`] has the entries and how they follow each other, [`canonical`] fixes the bytes, [`document`] holds
+//!   what may change, [`signed`] what is said for a while.
+//! - Witnesses: [`slot`] and [`receipt`] are what they sign, [`book`] what they may sign now.
+//! - What follows: [`registry`] with [`standing`] and [`outcome`] decides who acts for whom and who holds a name, [`modules`]
+//!   which releases count, [`resolver`] which versions fit together. [`read_model`] answers questions about it all.
 //! - Protocols: [`sync`] has one state machine for each; [`presence`] and [`chat`] hold what its chat protocol carries.
 //! - Bounds: [`limits`] names those that all peers share.
 //!
@@ -31,7 +29,6 @@ pub mod canonical;
 pub mod chat;
 pub mod digest;
 pub mod document;
-pub mod fact;
 #[cfg(test)]
 mod format;
 pub mod guide;
@@ -47,10 +44,10 @@ pub mod name;
 pub mod name_proof;
 pub mod network;
 pub mod outcome;
-pub mod ownership;
 pub mod picture;
 pub mod presence;
 pub mod proof_of_work;
+pub mod random;
 pub mod read_model;
 pub mod receipt;
 pub mod registry;
@@ -58,6 +55,7 @@ pub mod resolver;
 pub mod sealing;
 #[cfg(feature = "search")]
 pub mod search;
+pub mod signed;
 pub mod slot;
 pub mod standing;
 pub mod statement;

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 /// The version of everything in this file.
-pub const PARAMETERS_VERSION: u32 = 4;
+pub const PARAMETERS_VERSION: u32 = 5;
 
 /// A username has at least this many characters (after preparation).
 pub const USERNAME_MIN_CHARS: usize = 3;
@@ -16,28 +16,6 @@ pub const USERNAME_MAX_CHARS: usize = 32;
 pub const MODULE_NAME_MAX_CHARS: usize = 64;
 /// The longest text that is parsed as a name: no character takes more than 4 bytes, and preparation may compose some.
 pub const NAME_MAX_INPUT_BYTES: usize = 512;
-/// The most claims of usernames by one identity that count: one live, 32 in its history.
-pub const USERNAME_CLAIMS_MAX: usize = 33;
-
-/// The most claims of module names by one identity that count, given-up ones too: one key can't close a whole
-/// dictionary.
-pub const MODULE_CLAIMS_MAX: usize = 256;
-
-/// The most bytes of one signed change.
-pub const CHANGE_MAX_BYTES: usize = 64 * 1024;
-/// The most operations in one change. Run-length coding can announce any number in a few bytes.
-pub const CHANGE_MAX_OPERATIONS: u64 = 10_000;
-/// The most changes in one document.
-pub const DOCUMENT_MAX_CHANGES: usize = 5_000;
-/// The most bytes of all changes of one document together.
-pub const DOCUMENT_MAX_BYTES: usize = 1024 * 1024;
-/// The most changes of one document that wait for what they depend on.
-pub const DOCUMENT_MAX_ORPHANS: usize = 64;
-/// The most facts in one document.
-pub const DOCUMENT_MAX_FACTS: usize = 2_000;
-/// The most bytes of one encoded fact with its signature: room for a release with every dependency it may have.
-pub const FACT_MAX_BYTES: usize = 40 * 1024;
-
 /// Characters of a profile's display name.
 pub const DISPLAY_NAME_MAX_CHARS: usize = 64;
 /// Characters of a profile's text about the person.
@@ -48,17 +26,15 @@ pub const LINKS_MAX: usize = 8;
 pub const LINK_MAX_CHARS: usize = 256;
 
 /// The most bytes of one name proof, as Kademlia servers keep it.
-pub const RECORD_MAX_BYTES: usize = 4 * 1024;
-/// The most facts in one name proof. None is shorter than 140 bytes.
-pub const RECORD_FACTS_MAX: usize = 32;
+pub const RECORD_MAX_BYTES: usize = 8 * 1024;
+/// The most parts of one name proof: entries, receipts and paths. None is shorter than 100 bytes.
+pub const RECORD_PARTS_MAX: usize = 64;
 
 /// The most bytes of one block of a file.
 pub const BLOCK_MAX_BYTES: usize = 256 * 1024;
 
 /// How far two honest clocks may differ: a statement dated further ahead of an observer's clock does not count yet.
 pub const CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
-/// How long a name that was given up stays closed to everyone but its last holder.
-pub const NAME_COOL_DOWN: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// The most bytes of one module.
 pub const MODULE_MAX_BYTES: usize = 16 * 1024 * 1024;

@@ -31,7 +31,7 @@ pub struct Locked {
     pub version: String,
     /// The hash of the file ([`Artifact::sha256`](crate::artifact::Artifact::sha256)).
     pub sha256: Digest,
-    /// The author of the release, `did:key:…`.
+    /// The author of the release, `did:gen:…`.
     pub signer: String,
     /// What was asked for, such as `^1`; absent for a module that only others need.
     #[serde(default, skip_serializing_if = "Option::is_none")]

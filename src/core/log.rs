@@ -60,7 +60,8 @@ pub struct LogId {
 }
 
 /// The name of an entry: the digest of all that its header's signature is over.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
 pub struct EntryId(Digest);
 
 /// What is signed of an entry.
@@ -268,6 +269,14 @@ impl SignedHeader {
         Ok(signed)
     }
 
+    /// Reads a header that this node verified before it wrote it down.
+    pub fn decode_unverified(topic: &Topic, bytes: &[u8]) -> Result<Self, EntryError> {
+        let mut decoder = Decoder::new(bytes);
+        let signed = Self::read(topic, &mut decoder)?;
+        decoder.end()?;
+        Ok(signed)
+    }
+
     /// Decodes header and id of an encoded header without verifying its signature.
     pub fn peek(topic: &Topic, bytes: &[u8]) -> Result<(EntryHeader, EntryId), DecodeError> {
         Self::peek_from(topic, &mut Decoder::new(bytes))
@@ -279,18 +288,23 @@ impl SignedHeader {
         Ok((header, id_of(topic, &header.log.device, &header.encode())))
     }
 
-    /// The same where more follows.
+    /// The same as [`SignedHeader::decode`] where more follows.
     pub(crate) fn decode_from(topic: &Topic, decoder: &mut Decoder<'_>) -> Result<Self, EntryError> {
-        let header = EntryHeader::decode(decoder)?;
-        let signature = Signature::from_bytes(decoder.array()?);
-        let bytes = header.encode();
+        let signed = Self::read(topic, decoder)?;
+        let header = &signed.header;
         if header.body_bytes > BODY_MAX_BYTES as u64 {
             return Err(EntryError::TooLarge(header.body_bytes));
         }
-        if !header.log.device.verify(topic, DOMAIN, &bytes, &signature) {
+        if !header.log.device.verify(topic, DOMAIN, &header.encode(), &signed.signature) {
             return Err(EntryError::Forged);
         }
-        Ok(Self { header, signature, id: id_of(topic, &header.log.device, &bytes) })
+        Ok(signed)
+    }
+
+    fn read(topic: &Topic, decoder: &mut Decoder<'_>) -> Result<Self, EntryError> {
+        let header = EntryHeader::decode(decoder)?;
+        let signature = Signature::from_bytes(decoder.array()?);
+        Ok(Self { header, signature, id: id_of(topic, &header.log.device, &header.encode()) })
     }
 }
 
@@ -377,7 +391,16 @@ impl Entry {
         Ok(entry)
     }
 
-    /// The same where more follows.
+    /// Reads an entry that this node verified before it wrote it down.
+    pub fn decode_unverified(topic: &Topic, bytes: &[u8]) -> Result<Self, EntryError> {
+        let mut decoder = Decoder::new(bytes);
+        let header = SignedHeader::read(topic, &mut decoder)?;
+        let body = decoder.bytes()?.to_vec();
+        decoder.end()?;
+        Self::new(header, body)
+    }
+
+    /// The same as [`Entry::decode`] where more follows.
     pub(crate) fn decode_from(topic: &Topic, decoder: &mut Decoder<'_>) -> Result<Self, EntryError> {
         let header = SignedHeader::decode_from(topic, decoder)?;
         Self::new(header, decoder.bytes()?.to_vec())

@@ -1,5 +1,5 @@
 //! Names: parsed once into [`Username`] or [`ModuleName`], compared by their [`FoldedName`]. Who holds a name is
-//! decided elsewhere ([`ownership`](crate::ownership)).
+//! decided elsewhere ([`outcome`](crate::outcome)).
 //!
 //! 1. *Preparation* follows PRECIS `UsernameCaseMapped` (RFC 8265): lower case, normal form C.
 //! 2. *Checks*: identifier characters and one script per name (UTS 39), length, separators, reserved words. Each broken
@@ -24,6 +24,8 @@
 //! The Unicode tables are part of the network's rules: with others a peer would fold differently. Their crates are
 //! pinned.
 
+mod claimed;
+
 use std::collections::HashSet;
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -39,6 +41,8 @@ use unicode_security::general_security_profile::IdentifierType;
 use unicode_security::{GeneralSecurityProfile, MixedScript, confusable_detection::skeleton};
 
 use crate::limits::*;
+
+pub use claimed::ClaimedName;
 
 /// The characters that join the parts of a name. They are equal in comparison.
 pub const SEPARATORS: [char; 3] = ['_', '-', '.'];

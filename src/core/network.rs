@@ -284,6 +284,10 @@ impl Genesis {
             return Err(GenesisError::Name);
         }
         self.set.check()?;
+        // Only witnesses ask for work: elsewhere it would be done in vain.
+        if self.set.witnesses.is_empty() && self.parameters.work_bits > 0 {
+            return Err(GenesisError::Parameter("the work"));
+        }
         self.parameters.check()
     }
 

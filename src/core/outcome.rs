@@ -22,11 +22,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::digest::Digest;
-use crate::fact::ClaimedName;
+use crate::identity::Topic;
 use crate::keys::{Did, PublicKey};
-use crate::log::body::{Claim, Mark, Release};
-use crate::log::{Body, Capability, Entry, EntryId, LogId, Opening, body::BodyError};
-use crate::name::{FoldedName, NameKind};
+use crate::log::body::{BodyError, Claim, Mark, Release, Verify, Withdrawal};
+use crate::log::{Body, Capability, Entry, EntryId, LogId, Opening};
+use crate::name::{ClaimedName, FoldedName, NameKind};
 use crate::slot::{Slot, slots_of};
 use crate::statement::{Finish, GiveUp, Statement};
 
@@ -124,8 +124,12 @@ pub struct VersionOutcome {
 
 impl Fact {
     /// Reads what an entry says, if the opening of its log allows it. Looks at these two and at nothing else.
-    pub fn of(topic: &crate::identity::Topic, entry: &Entry, opening: &Opening) -> Result<Self, NoEffect> {
-        let body = Body::of(topic, entry)?;
+    pub fn of(topic: &Topic, entry: &Entry, opening: &Opening) -> Result<Self, NoEffect> {
+        Self::read(topic, entry, opening, Verify::Now)
+    }
+
+    pub(crate) fn read(topic: &Topic, entry: &Entry, opening: &Opening, verify: Verify) -> Result<Self, NoEffect> {
+        let body = Body::read(topic, entry, verify)?;
         let capabilities = opening.capabilities();
         let allowed = match &body {
             Body::Claim(_) => capabilities.allow(Capability::Claim),
@@ -134,6 +138,8 @@ impl Fact {
             Body::Veto(_) => capabilities.are_full(),
             Body::Grant(_) | Body::Revoke(_) => capabilities.allow(Capability::Grant),
             Body::Statement(signed, _) if signed.did != opening.did() => return Err(NoEffect::OtherIdentity),
+            // Of its own claims: another device's were refused by the witnesses.
+            Body::Withdraw(withdrawal) => withdrawal.device == opening.device(),
             Body::Statement(..)
             | Body::Opening(_)
             | Body::NextChanges(_)
@@ -147,6 +153,14 @@ impl Fact {
         }
         let header = entry.header();
         Ok(Self { id: entry.id(), did: opening.did(), log: header.log, seq: header.seq, body })
+    }
+
+    /// The withdrawal of a claim that it passes on.
+    pub fn withdrawal(&self) -> Option<&Withdrawal> {
+        match &self.body {
+            Body::Withdraw(withdrawal) => Some(withdrawal),
+            _ => None,
+        }
     }
 
     /// The device that wrote it.
@@ -268,6 +282,12 @@ impl Facts {
     /// The facts of an identity, in the order of their ids.
     pub fn by_identity(&self, did: &Did) -> impl Iterator<Item = &Fact> {
         self.by_identity.get(did).into_iter().flatten().filter_map(|id| self.facts.get(id))
+    }
+
+    /// The releases of a module, whether they count or not.
+    pub fn releases_of(&self, module: &FoldedName) -> impl Iterator<Item = &Fact> {
+        let ids = self.releases.get(module).into_iter().flat_map(BTreeMap::values).flatten();
+        ids.filter_map(|id| self.facts.get(id))
     }
 
     /// The give-ups of a claim.
@@ -422,6 +442,14 @@ impl NameOutcome {
     /// The tenure that still runs.
     pub fn holder(&self) -> Option<&Tenure> {
         self.tenures.last().filter(|tenure| tenure.ended_by.is_none())
+    }
+
+    /// The finish that the present holder's claim comes after, or a claim of now without one.
+    pub fn last_end_before_holder(&self) -> Option<EntryId> {
+        match self.tenures.split_last() {
+            Some((last, before)) if last.ended_by.is_none() => before.last().and_then(|tenure| tenure.ended_by),
+            _ => self.last_end(),
+        }
     }
 
     /// The finish that a claim of now comes after.

@@ -36,7 +36,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::chat::ChannelName;
-use crate::identity::{Identity, Signed, SigningIdentity, Topic};
+use crate::identity::Topic;
+use crate::keys::{Did, SecretKey};
+use crate::signed::{Authored, Signed};
 use crate::time::Timestamp;
 pub use heartbeat::{
     Attendance, CHANNELS_MAX, HEARTBEAT_MAX_BYTES, Heartbeat, HeartbeatRefusal, NodeId, SignedHeartbeat,
@@ -55,13 +57,13 @@ const SET_BACK_BY: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub enum Input {
     /// Registers the person on this node, with these channels. The attendance must name this node and be valid still.
-    RegisterUser { attendance: Box<Signed<Attendance>>, channels: BTreeSet<ChannelName> },
+    RegisterUser { attendance: Box<Authored<Attendance>>, channels: BTreeSet<ChannelName> },
     /// Removes the person from this node and from every channel on it; sends a goodbye.
     UnregisterUser,
     /// Adds a channel. Idempotent; refused for a user who is not registered here.
-    JoinChannel { user: Identity, channel: ChannelName },
+    JoinChannel { user: Did, channel: ChannelName },
     /// Removes a channel. No error when the user or the channel is unknown.
-    LeaveChannel { user: Identity, channel: ChannelName },
+    LeaveChannel { user: Did, channel: ChannelName },
     /// A heartbeat received on gossip, so it should be recent.
     Heard(Vec<u8>),
     /// A heartbeat from a peer's roster, first received `age` ago. An old one is no fault of the peer.
@@ -84,22 +86,22 @@ pub enum Output {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// The first node of a person came online.
-    UserOnline { user: Identity, node: NodeId },
+    UserOnline { user: Did, node: NodeId },
     /// The last node of a person went offline.
-    UserOffline { user: Identity },
+    UserOffline { user: Did },
     /// The first of a person's nodes entered the channel.
-    Joined { user: Identity, channel: ChannelName },
+    Joined { user: Did, channel: ChannelName },
     /// The last of a person's nodes left the channel.
-    Left { user: Identity, channel: ChannelName },
+    Left { user: Did, channel: ChannelName },
     /// One more node of a person came online.
-    NodeUp { user: Identity, node: NodeId },
+    NodeUp { user: Did, node: NodeId },
     /// A node said goodbye (`silent: false`) or was silent for too long.
-    NodeDown { user: Identity, node: NodeId, silent: bool },
+    NodeDown { user: Did, node: NodeId, silent: bool },
 }
 
 impl Event {
     /// The person the event is about.
-    pub fn user(&self) -> &Identity {
+    pub fn user(&self) -> &Did {
         match self {
             Self::UserOnline { user, .. }
             | Self::UserOffline { user }
@@ -137,11 +139,11 @@ pub struct Sighting {
 /// One node's view of all nodes, itself included, and its own state.
 pub struct Presence {
     topic: Topic,
-    node: SigningIdentity,
+    node: SecretKey,
     me: NodeId,
     session: Timestamp,
     number: u64,
-    attendance: Option<Signed<Attendance>>,
+    attendance: Option<Authored<Attendance>>,
     channels: BTreeSet<ChannelName>,
     /// When the next heartbeat is due; `None` while no person is registered.
     due: Option<Timestamp>,
@@ -152,8 +154,8 @@ pub struct Presence {
 impl Presence {
     /// A node without a person. `session` must be later than that of every earlier run of this node; the start time
     /// serves.
-    pub fn new(topic: Topic, node: SigningIdentity, session: Timestamp) -> Self {
-        let me = NodeId::from(node.identity());
+    pub fn new(topic: Topic, node: SecretKey, session: Timestamp) -> Self {
+        let me = NodeId::from(node.public());
         let (attendance, channels, roster) = Default::default();
         Self { topic, node, me, session, number: 0, attendance, channels, due: None, ticked: session, roster }
     }
@@ -214,8 +216,8 @@ impl Presence {
     }
 
     /// Fails unless `user` is the person registered on this node.
-    fn is_here(&self, user: &Identity) -> Result<(), PresenceError> {
-        let own = self.attendance.as_ref().map(Signed::author);
+    fn is_here(&self, user: &Did) -> Result<(), PresenceError> {
+        let own = self.attendance.as_ref().map(Authored::author);
         if own == Some(*user) { Ok(()) } else { Err(PresenceError::UnknownUser) }
     }
 
@@ -251,7 +253,7 @@ impl Presence {
     ) -> Result<(), PresenceError> {
         let heartbeat = self.roster.verify(bytes, &self.topic, age.is_some(), now)?;
         let Some((heartbeat, user)) = heartbeat else { return Ok(()) };
-        if NodeId::from(heartbeat.author()) == self.me {
+        if NodeId::from(heartbeat.signer()) == self.me {
             self.outdo_own(&heartbeat, now);
             return Ok(());
         }
@@ -281,8 +283,8 @@ impl Presence {
     }
 
     /// The person this node shows as online.
-    pub fn registered(&self) -> Option<Identity> {
-        self.attendance.as_ref().map(Signed::author)
+    pub fn registered(&self) -> Option<Did> {
+        self.attendance.as_ref().map(Authored::author)
     }
 
     /// All people who are online, with their nodes and channels, in the order of their keys.
@@ -291,12 +293,12 @@ impl Presence {
     }
 
     /// One person who is online, or `None`.
-    pub fn user(&self, user: &Identity) -> Option<User> {
+    pub fn user(&self, user: &Did) -> Option<User> {
         self.roster.user(user)
     }
 
     /// The people in a channel, in the order of their keys; empty for an unknown one.
-    pub fn channel_users(&self, channel: &ChannelName) -> Vec<Identity> {
+    pub fn channel_users(&self, channel: &ChannelName) -> Vec<Did> {
         self.roster.channel_users(channel)
     }
 
@@ -306,7 +308,7 @@ impl Presence {
     }
 
     /// The person whose node this is, or `None` while the node is offline.
-    pub fn owner(&self, node: &NodeId) -> Option<Identity> {
+    pub fn owner(&self, node: &NodeId) -> Option<Did> {
         self.roster.owner(node)
     }
 

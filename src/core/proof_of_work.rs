@@ -9,8 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::canonical::Encoder;
 use crate::digest::Digest;
-use crate::fact::{Fact, NameClaim};
-use crate::identity::{Identity, Statement, Topic, signing_bytes};
+use crate::identity::Topic;
 use crate::keys::PublicKey;
 use crate::log::Body;
 use crate::log::body::Claim;
@@ -34,14 +33,6 @@ impl PowJob {
     pub fn of_claim(topic: &Topic, device: &PublicKey, claim: &Claim, bits: u32) -> Self {
         let claim = Claim { work: 1, ..claim.clone() };
         let message = work_message(topic, device, &Body::Claim(Box::new(claim)).encode()).into();
-        Self { message, bits: bits.min(WORK_BITS_MAX) }
-    }
-
-    /// The job for a claim of `author`. `bits` beyond [`WORK_BITS_MAX`] are not worked for.
-    pub fn new(topic: &Topic, author: &Identity, claim: &NameClaim, bits: u32) -> Self {
-        // Any number but 0, which means "no work".
-        let claim = Fact::NameClaim(NameClaim { work: 1, ..claim.clone() });
-        let message = signing_bytes(topic, claim.domain(), author, &claim.encode()).into();
         Self { message, bits: bits.min(WORK_BITS_MAX) }
     }
 }
@@ -71,7 +62,7 @@ fn work_message(topic: &Topic, device: &PublicKey, body: &[u8]) -> Vec<u8> {
     message
 }
 
-/// Finds the number for [`NameClaim::work`]. Takes about 2^bits hashes and is not bounded otherwise.
+/// Finds the number for [`Claim::work`]. Takes about 2^bits hashes and is not bounded otherwise.
 pub fn solve(job: &PowJob) -> u64 {
     let mut message = job.message.to_vec();
     let place = message.len().saturating_sub(NUMBER_BYTES);
@@ -86,30 +77,30 @@ pub fn solve(job: &PowJob) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fact::ClaimedName;
-    use crate::identity::{Signed, SigningIdentity};
+    use crate::keys::SecretKey;
+    use crate::name::ClaimedName;
     use crate::time::Timestamp;
 
     const TOPIC: Topic = Topic::from_bytes([7; 32]);
     const BITS: u32 = 10;
 
-    fn claim(name: &str, work: u64) -> NameClaim {
+    fn claim(name: &str, work: u64) -> Claim {
         let name = ClaimedName::Username(name.parse().expect("a name"));
-        NameClaim { name, claimed_at: Timestamp::from_millis(5), work }
+        Claim { name, after: None, round: 0, withdrawals: vec![], at: Timestamp::from_millis(5), work }
     }
 
     #[test]
     fn work_counts_for_its_own_claim_only() {
-        let author = SigningIdentity::from_entropy(&[1; 32]);
-        let sign = |who: &SigningIdentity, claim| Signed::sign(who, &TOPIC, Fact::NameClaim(claim)).hash();
-        assert!(!shows_work(&sign(&author, claim("alice", 0)), BITS), "chance is not on their side");
-        let work = solve(&PowJob::new(&TOPIC, &author.identity(), &claim("alice", 0), BITS));
-        assert!(shows_work(&sign(&author, claim("alice", work)), BITS));
-        assert!(!shows_work(&sign(&author, claim("alicia", work)), BITS), "another name");
-        let other = SigningIdentity::from_entropy(&[2; 32]);
-        assert!(!shows_work(&sign(&other, claim("alice", work)), BITS), "another person");
-        let elsewhere = Signed::sign(&author, &Topic::from_bytes([8; 32]), Fact::NameClaim(claim("alice", work)));
-        assert!(!shows_work(&elsewhere.hash(), BITS), "another network");
+        let [laptop, phone] = [1, 2].map(|seed| SecretKey::from_seed(&[seed; 32]).public());
+        let shows = |topic: &Topic, device: &PublicKey, claim: Claim| {
+            claim_shows_work(topic, device, &Body::Claim(Box::new(claim)).encode(), BITS)
+        };
+        assert!(!shows(&TOPIC, &laptop, claim("alice", 0)), "chance is not on their side");
+        let work = solve(&PowJob::of_claim(&TOPIC, &laptop, &claim("alice", 0), BITS));
+        assert!(shows(&TOPIC, &laptop, claim("alice", work)));
+        assert!(!shows(&TOPIC, &laptop, claim("alicia", work)), "another name");
+        assert!(!shows(&TOPIC, &phone, claim("alice", work)), "another device");
+        assert!(!shows(&Topic::from_bytes([8; 32]), &laptop, claim("alice", work)), "another network");
     }
 
     #[test]

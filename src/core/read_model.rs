@@ -1,16 +1,17 @@
-//! The read model: what this node knows about all people, names and modules, in memory, ready for queries. A fold over
-//! one [`PersonRecord`] for each person.
+//! The read model: what this node knows of all people, names and modules, in memory, ready for queries. The
+//! [`Registry`] is the fold over all logs; beside it stands one [`PersonRecord`] for each identity, with what the person's
+//! document says.
 //!
-//! A record has a few hundred bytes and is stored; no Automerge document needs to be loaded to answer a query. When a
-//! record is put, its new facts go into [`Evidence`] and [`Releases`], and only the names they touch are resolved
-//! again. So the result depends on the set of records, not on the order of arrival.
+//! What follows for a name or module is computed at the first question and remembered until one of its facts changes.
+//! No Automerge document needs to be loaded to answer anything.
 //!
-//! Example: Dan's record arrives with a claim of `rose`, which Alice holds. [`ReadModel::put`] indexes one new fact,
-//! resolves the one name `rose` (two candidates), keeps Alice as its holder with Dan among the losers, and returns
-//! both: whatever displays one of them reads it again.
+//! Example: Dan's log arrives with a claim of `rose`, which Alice holds. [`ReadModel::refresh`] is given the one name
+//! that the new entry concerns, keeps Alice as its holder with Dan among the others, and returns both: whatever displays
+//! one of them reads it again.
 
 mod modules;
 mod name_proofs;
+mod names;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -19,296 +20,164 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::digest::Digest;
+use crate::artifact::Artifact;
 use crate::document::{ModuleAnnotations, ProfileFields};
-use crate::fact::{ClaimedName, Fact, SignedFact};
-use crate::identity::{Identity, SignatureError, Signed, Topic};
-use crate::limits::CLOCK_SKEW;
+use crate::keys::Did;
+use crate::log::EntryId;
+use crate::modules::ModuleState;
 use crate::modules::ratings::Ratings;
-use crate::modules::{ModuleState, Releases};
-use crate::name::{FoldedName, ModuleName, NameKind, Username};
-use crate::ownership::{Availability, ClaimStatus, Evidence, NameKey, NameState, Rules, Tenure, counts_from};
+use crate::name::{ClaimedName, FoldedName, ModuleName, NameKind, Username};
+use crate::outcome::{Fact, NameKey};
+use crate::registry::Registry;
 use crate::time::Timestamp;
 
-/// One person as the read model keeps and stores them.
-#[derive(Clone, Debug, PartialEq)]
+pub use names::{Availability, ClaimStatus, DatedTenure, NameState, OtherClaim, WhyNot};
+
+/// What one person's document says, as the read model keeps and stores it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PersonRecord {
-    pub identity: Identity,
+    pub did: Did,
     pub profile: ProfileFields,
     /// What this person says of modules.
-    pub shelf: ModuleAnnotations,
-    /// Every fact that was ever seen in this person's document: once seen, never unseen.
-    pub facts: Vec<SignedFact>,
-    /// The document's newest changes.
-    pub heads: Vec<Digest>,
+    pub annotations: ModuleAnnotations,
+    /// The changes since the standing checkpoint.
     pub changes: u64,
+    /// The bytes of the document's data.
     pub bytes: u64,
+    /// When this node last got something of the person.
     pub updated_at: Timestamp,
-    /// The newest change's own date in seconds; none in records from before it was kept.
-    pub changed_at: Option<u64>,
-    /// This person is proven to have signed two changes for one place: nothing they say counts any more.
-    pub forked: bool,
-}
-
-/// [`PersonRecord`] in its stored form.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct StoredPerson {
-    #[serde(with = "serde_bytes")]
-    identity: Vec<u8>,
-    profile: ProfileFields,
+    /// The data of their newest checkpoint while it is not here: the rest is as it was before.
     #[serde(default)]
-    shelf: ModuleAnnotations,
-    facts: Vec<serde_bytes::ByteBuf>,
-    heads: Vec<Digest>,
-    changes: u64,
-    bytes: u64,
-    updated_at: Timestamp,
-    #[serde(default)]
-    changed_at: Option<u64>,
-    #[serde(default)]
-    forked: bool,
+    pub missing: Option<Artifact>,
 }
 
 /// Everybody.
-#[derive(Debug, Default)]
 pub struct ReadModel {
-    people: HashMap<Identity, PersonRecord>,
-    evidence: Evidence,
-    states: HashMap<NameKey, NameState>,
-    /// Who goes by which username now, in the order of the names.
-    live: BTreeMap<Username, Identity>,
-    names: HashMap<Identity, Username>,
+    registry: Registry,
+    people: HashMap<Did, PersonRecord>,
+    states: HashMap<NameKey, Rc<NameState>>,
+    /// The name that each holder goes by, in the order of the names.
+    listed: BTreeMap<Username, Did>,
+    listed_as: HashMap<Did, Username>,
+    /// The usernames that an identity holds.
+    usernames: HashMap<Did, BTreeSet<Username>>,
     /// Who holds the name of which module now, in the order of the names.
-    modules: BTreeMap<ModuleName, Identity>,
-    releases: Releases,
-    /// What was worked out of them, until one of a module's facts or the state of its name changes.
+    modules: BTreeMap<ModuleName, Did>,
     module_states: RefCell<HashMap<FoldedName, Rc<ModuleState>>>,
-    opinions: Ratings,
+    ratings: Ratings,
     initials: BTreeMap<String, u64>,
-    /// Claims and releases from the future, and when they begin to count.
-    held_back: BTreeSet<(Timestamp, Digest)>,
-    /// The latest time that was passed in.
-    as_of: Timestamp,
 }
 
 /// A page of the directory.
 #[derive(Debug)]
 pub struct Page<'a> {
-    pub people: Vec<(&'a Username, &'a PersonRecord)>,
+    pub people: Vec<(&'a Username, Did)>,
     pub total: usize,
     /// More follow after the last one.
     pub more: bool,
 }
 
-/// 2025: there was no registry before, so a clock that says an earlier date was set back.
-const CLOCK_EARLIEST: Timestamp = Timestamp::from_millis(1_735_689_600_000);
-
 impl PersonRecord {
-    pub fn new(identity: Identity) -> Self {
+    pub fn new(did: Did) -> Self {
         Self {
-            identity,
+            did,
             profile: ProfileFields::default(),
-            shelf: ModuleAnnotations::default(),
-            facts: Vec::new(),
-            heads: Vec::new(),
+            annotations: ModuleAnnotations::default(),
             changes: 0,
             bytes: 0,
             updated_at: Timestamp::default(),
-            changed_at: None,
-            forked: false,
+            missing: None,
         }
-    }
-
-    pub fn to_stored(&self) -> StoredPerson {
-        StoredPerson {
-            identity: self.identity.as_bytes().to_vec(),
-            profile: self.profile.clone(),
-            shelf: self.shelf.clone(),
-            facts: self.facts.iter().map(|fact| fact.encode().into()).collect(),
-            heads: self.heads.clone(),
-            changes: self.changes,
-            bytes: self.bytes,
-            updated_at: self.updated_at,
-            changed_at: self.changed_at,
-            forked: self.forked,
-        }
-    }
-
-    /// Reads a record that this node wrote; its facts were verified then.
-    pub fn from_stored(stored: StoredPerson, topic: &Topic) -> Result<Self, SignatureError> {
-        let identity = stored.identity.as_slice().try_into().map_err(|_| SignatureError::NotCanonical)?;
-        let facts =
-            stored.facts.iter().map(|bytes| Signed::decode_unverified(bytes, topic)).collect::<Result<_, _>>()?;
-        Ok(Self {
-            identity: Identity::from_trusted(identity),
-            profile: stored.profile,
-            shelf: stored.shelf,
-            facts,
-            heads: stored.heads,
-            changes: stored.changes,
-            bytes: stored.bytes,
-            updated_at: stored.updated_at,
-            changed_at: stored.changed_at,
-            forked: stored.forked,
-        })
-    }
-
-    /// Returns the date of the newest own claim or release, of those whose date can be believed: dated at most
-    /// [`CLOCK_SKEW`] after `clock`, or with a receipt of a witness, which signs nothing that its own clock takes for the
-    /// future. What was dated while this device's clock was years ahead moves nothing else there. A clock that says that
-    /// there is no registry yet was set back itself, and every date is believed.
-    pub fn newest_claim(&self, clock: Timestamp, rules: &Rules) -> Option<Timestamp> {
-        let witnessed: BTreeSet<Digest> = self.facts.iter().filter_map(|fact| receipted(fact, rules)).collect();
-        let own = self.facts.iter().filter(|fact| fact.author() == self.identity);
-        let dated = own.filter_map(|fact| match fact.statement() {
-            Fact::NameClaim(claim) => Some((claim.claimed_at, fact.hash())),
-            Fact::Release(release) => Some((release.published_at, fact.hash())),
-            _ => None,
-        });
-        let is_believed = |at: Timestamp, hash: &Digest| {
-            clock < CLOCK_EARLIEST || at <= clock.plus(CLOCK_SKEW) || witnessed.contains(hash)
-        };
-        dated.filter(|(at, hash)| is_believed(*at, hash)).map(|(at, _)| at).max()
-    }
-
-    /// Adds facts that are not here yet.
-    pub fn add_facts(&mut self, facts: impl IntoIterator<Item = SignedFact>) {
-        let known: BTreeSet<Digest> = self.facts.iter().map(SignedFact::hash).collect();
-        self.facts.extend(facts.into_iter().filter(|fact| !known.contains(&fact.hash())));
-    }
-}
-
-/// Returns the fact that a receipt of one of the network's witnesses is about.
-fn receipted(fact: &SignedFact, rules: &Rules) -> Option<Digest> {
-    match fact.statement() {
-        Fact::Receipt(receipt) if rules.witnesses.contains(&fact.author()) => Some(receipt.fact),
-        _ => None,
     }
 }
 
 impl ReadModel {
-    pub fn new(rules: Rules) -> Self {
-        Self { evidence: Evidence::new(rules), ..Self::default() }
-    }
-
-    /// Adds or replaces a person and settles every name that this touches. Returns the people whose name, history or
-    /// profile may read differently now.
-    pub fn put(&mut self, record: PersonRecord, now: Timestamp) -> BTreeSet<Identity> {
-        let touched = self.index_facts(&record, now);
-        let identity = record.identity;
-        self.people.insert(identity, record);
-        let mut people = self.resolve_names(&touched, now);
-        people.insert(identity);
-        people
-    }
-
-    /// Adds many people at once: as [`ReadModel::put`] for each, but every name is settled only once.
-    pub fn put_all(&mut self, records: impl IntoIterator<Item = PersonRecord>, now: Timestamp) {
-        let mut touched = BTreeSet::new();
-        for record in records {
-            touched.extend(self.index_facts(&record, now));
-            self.people.insert(record.identity, record);
-        }
-        self.resolve_names(&touched, now);
-    }
-
-    /// Adds what a person says to the evidence.
-    fn index_facts(&mut self, record: &PersonRecord, now: Timestamp) -> BTreeSet<NameKey> {
-        self.as_of = self.as_of.max(now);
-        let mut touched = BTreeSet::new();
-        // Facts are only ever added, at the end; what was weighed before says nothing new.
-        let before = self.people.get(&record.identity).map_or(&[][..], |before| &before.facts);
-        let weighed = before.iter().zip(&record.facts).take_while(|(old, new)| old.hash() == new.hash()).count();
-        for fact in &record.facts[weighed..] {
-            touched.extend(self.evidence.add(fact));
-            if let Fact::Release(release) = fact.statement()
-                && counts_from(release.published_at) > now
-            {
-                self.held_back.insert((counts_from(release.published_at), fact.hash()));
-            }
-            let module = self.releases.add(fact).or_else(|| self.releases.module_of(fact));
-            if let Some(module) = module {
-                self.module_states.get_mut().remove(&module);
-            }
-        }
-        self.opinions.replace(
-            record.identity,
-            self.people.get(&record.identity).map(|before| &before.shelf),
-            &record.shelf,
-        );
-        if record.forked {
-            touched.extend(self.evidence.discredit(record.identity));
-        }
-        touched
-    }
-
-    /// Everybody, in no order.
-    pub fn people(&self) -> impl Iterator<Item = &PersonRecord> {
-        self.people.values()
-    }
-
-    /// Lets claims and releases count whose date has come. Returns their authors and all people affected.
-    pub fn advance(&mut self, now: Timestamp) -> BTreeSet<Identity> {
-        self.as_of = self.as_of.max(now);
-        let later =
-            self.held_back.split_off(&(now.plus(std::time::Duration::from_millis(1)), Digest::from_bytes([0; 32])));
-        let due = std::mem::replace(&mut self.held_back, later);
-        let touched = due.iter().flat_map(|(_, claim)| self.evidence.names_touched_by(claim)).collect();
-        let mut people = self.resolve_names(&touched, now);
-        for (_, fact) in &due {
-            if let Some((author, release)) = self.releases.release(fact) {
-                self.module_states.get_mut().remove(&release.module.folded());
-                people.insert(*author);
-            }
-        }
-        people
-    }
-
-    /// The earliest time at which [`ReadModel::advance`] has something to do.
-    pub fn next_due(&self) -> Option<Timestamp> {
-        self.held_back.first().map(|(at, _)| *at)
-    }
-
-    fn resolve_names(&mut self, touched: &BTreeSet<NameKey>, now: Timestamp) -> BTreeSet<Identity> {
-        let mut people = BTreeSet::new();
-        let resolved: Vec<(NameKey, NameState)> =
-            touched.iter().map(|key| (key.clone(), self.evidence.resolve(key, now))).collect();
-        // First take down every old name, then put up the new ones: two people may have changed places.
-        for (key, state) in &resolved {
-            if let Some(old) = self.states.get(key).and_then(NameState::holder).cloned() {
-                self.remove_holder(&old);
-                people.insert(old.holder);
-            }
-            people.extend(state.losers.iter().map(|loser| loser.author));
-            people.extend(state.tenures.iter().map(|tenure| tenure.holder));
-            self.held_back.extend(state.held_back.iter().map(|(claim, from)| (*from, *claim)));
-        }
-        for (key, state) in resolved {
-            self.module_states.get_mut().remove(&key.1);
-            if let Some(tenure) = state.holder() {
-                self.insert_holder(tenure);
-            }
-            // A name of which nothing is left (its claims were a fork's) is as one without claims: not every node receives
-            // the claims, and all must show the same.
-            if state.is_empty() {
-                self.states.remove(&key);
-            } else {
-                self.states.insert(key, state);
-            }
-        }
-        people
-    }
-
-    fn remove_holder(&mut self, tenure: &Tenure) {
-        let name = match &tenure.spelled {
-            ClaimedName::Username(name) => name,
-            ClaimedName::Module(name) => {
-                self.modules.remove(name);
-                return;
-            }
+    /// The read model over a registry, with the people's records of before.
+    pub fn new(registry: Registry, records: impl IntoIterator<Item = PersonRecord>) -> Self {
+        let mut read_model = Self {
+            registry,
+            people: HashMap::new(),
+            states: HashMap::new(),
+            listed: BTreeMap::new(),
+            listed_as: HashMap::new(),
+            usernames: HashMap::new(),
+            modules: BTreeMap::new(),
+            module_states: RefCell::default(),
+            ratings: Ratings::default(),
+            initials: BTreeMap::new(),
         };
-        if self.live.remove(name).is_some() {
-            let initial = initial(name);
+        records.into_iter().for_each(|record| read_model.put(record));
+        let names = read_model.registry.facts().names().cloned().collect();
+        read_model.refresh(&names);
+        read_model
+    }
+
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Lets the registry be changed. Afterwards [`ReadModel::refresh`] is called with the names that it concerns.
+    pub fn registry_mut(&mut self) -> &mut Registry {
+        &mut self.registry
+    }
+
+    /// Adds or replaces what a person's document says.
+    pub fn put(&mut self, record: PersonRecord) {
+        let before = self.people.get(&record.did).map(|before| &before.annotations);
+        self.ratings.replace(record.did, before, &record.annotations);
+        self.people.insert(record.did, record);
+    }
+
+    /// Settles names again. Returns the people whose name, history or profile may read differently now.
+    pub fn refresh(&mut self, names: &BTreeSet<NameKey>) -> BTreeSet<Did> {
+        let mut people = BTreeSet::new();
+        for name in names {
+            self.module_states.get_mut().remove(&name.1);
+            let before = self.states.remove(name);
+            if let Some(held) = before.as_ref().and_then(|state| state.holder()) {
+                self.remove_holder(held);
+            }
+            let now = NameState::of(&self.registry, name).map(Rc::new);
+            for state in before.iter().chain(&now) {
+                people.extend(state.tenures.iter().map(|dated| dated.tenure.holder));
+                people.extend(state.others.iter().chain(&state.contested).map(|other| other.author));
+            }
+            if let Some(state) = now {
+                if let Some(held) = state.holder() {
+                    self.insert_holder(held);
+                }
+                self.states.insert(name.clone(), state);
+            }
+        }
+        people.iter().for_each(|did| self.list_again(did));
+        people
+    }
+
+    fn remove_holder(&mut self, dated: &DatedTenure) {
+        match &dated.tenure.spelled {
+            ClaimedName::Module(name) => drop(self.modules.remove(name)),
+            ClaimedName::Username(name) => {
+                if let Some(names) = self.usernames.get_mut(&dated.tenure.holder) {
+                    names.remove(name);
+                }
+            }
+        }
+    }
+
+    fn insert_holder(&mut self, dated: &DatedTenure) {
+        match &dated.tenure.spelled {
+            ClaimedName::Module(name) => drop(self.modules.insert(name.clone(), dated.tenure.holder)),
+            ClaimedName::Username(name) => {
+                self.usernames.entry(dated.tenure.holder).or_default().insert(name.clone());
+            }
+        }
+    }
+
+    /// Lists an identity under the username that it goes by now.
+    fn list_again(&mut self, did: &Did) {
+        if let Some(name) = self.listed_as.remove(did) {
+            self.listed.remove(&name);
+            let initial = initial(&name);
             if let Some(count) = self.initials.get_mut(&initial) {
                 *count -= 1;
                 if *count == 0 {
@@ -316,90 +185,100 @@ impl ReadModel {
                 }
             }
         }
-        if self.names.get(&tenure.holder) == Some(name) {
-            self.names.remove(&tenure.holder);
+        if let Some(name) = self.newest_username(did) {
+            *self.initials.entry(initial(&name)).or_default() += 1;
+            self.listed.insert(name.clone(), *did);
+            self.listed_as.insert(*did, name);
         }
     }
 
-    fn insert_holder(&mut self, tenure: &Tenure) {
-        let name = match &tenure.spelled {
-            ClaimedName::Username(name) => name,
-            ClaimedName::Module(name) => {
-                self.modules.insert(name.clone(), tenure.holder);
-                return;
-            }
-        };
-        if self.live.insert(name.clone(), tenure.holder).is_none() {
-            *self.initials.entry(initial(name)).or_default() += 1;
-        }
-        self.names.insert(tenure.holder, name.clone());
+    /// Of the usernames that an identity holds, the one that it took last.
+    fn newest_username(&self, did: &Did) -> Option<Username> {
+        let since = |name: &&Username| self.state(name).and_then(NameState::holder).map(|held| held.since);
+        self.usernames.get(did)?.iter().max_by_key(|name| (since(name), (*name).clone())).cloned()
     }
 
-    pub fn person(&self, identity: &Identity) -> Option<&PersonRecord> {
-        self.people.get(identity)
+    /// Everybody of whom there is a record, in no order.
+    pub fn people(&self) -> impl Iterator<Item = &PersonRecord> {
+        self.people.values()
     }
 
-    /// The username this identity holds now.
-    pub fn username_of(&self, identity: &Identity) -> Option<&Username> {
-        self.names.get(identity)
+    pub fn person(&self, did: &Did) -> Option<&PersonRecord> {
+        self.people.get(did)
     }
 
-    /// The state of a username, or `None` if it has no claims that count.
+    /// The username by which an identity goes: of those it holds, the one that it took last.
+    pub fn username_of(&self, did: &Did) -> Option<&Username> {
+        self.listed_as.get(did)
+    }
+
+    /// Every username that an identity holds, in their order.
+    pub fn usernames_of(&self, did: &Did) -> impl Iterator<Item = &Username> {
+        self.usernames.get(did).into_iter().flatten()
+    }
+
+    /// The state of a username, or `None` if nothing is known of it.
     pub fn state(&self, name: &Username) -> Option<&NameState> {
-        self.states.get(&(NameKind::Username, name.folded()))
+        self.name_state(&(NameKind::Username, name.folded()))
     }
 
-    /// The state of the name that this identity holds.
-    pub fn held_name(&self, identity: &Identity) -> Option<(&Username, &Tenure, ClaimStatus)> {
-        let name = self.username_of(identity)?;
+    /// The state of a name of either kind.
+    pub fn name_state(&self, name: &NameKey) -> Option<&NameState> {
+        self.states.get(name).map(Rc::as_ref)
+    }
+
+    /// The state of the name that an identity goes by.
+    pub fn held_name(&self, did: &Did) -> Option<(&Username, &DatedTenure, ClaimStatus)> {
+        let name = self.username_of(did)?;
         let state = self.state(name)?;
         Some((name, state.holder()?, state.status()?))
     }
 
     /// What a claim of `name` by `who` would come to.
-    pub fn availability(&self, name: &Username, who: Option<&Identity>, now: Timestamp) -> Availability {
+    pub fn availability(&self, name: &Username, who: Option<&Did>, now: Timestamp) -> Availability {
         self.state(name).map_or(Availability::Free, |state| state.availability(who, now))
     }
 
-    /// Every username that an identity ever claimed, in its own order, with the state of the name.
-    pub fn claims_of(&self, identity: &Identity) -> Vec<(Digest, &Username, Timestamp, &NameState)> {
-        let claims = self.evidence.usernames_of(identity);
-        claims.filter_map(|(hash, name, at)| Some((hash, name, at, self.state(name)?))).collect()
+    /// Every username that an identity claimed, in the order of the claims' dates, with the state of the name.
+    pub fn claims_of(&self, did: &Did) -> Vec<(EntryId, Username, Timestamp, &NameState)> {
+        let mut claims: Vec<(EntryId, Username, Timestamp, &NameState)> = Vec::new();
+        for fact in self.registry.facts().by_identity(did).filter(|fact| self.registry.is_kept(fact)) {
+            let Some(claim) = fact.claim() else { continue };
+            let ClaimedName::Username(name) = &claim.name else { continue };
+            claims.extend(self.state(name).map(|state| (fact.id, name.clone(), claim.at, state)));
+        }
+        claims.sort_by_key(|(id, _, at, _)| (*at, *id));
+        claims
     }
 
-    /// How many module names an identity ever claimed.
-    pub fn module_claims_of(&self, identity: &Identity) -> usize {
-        self.evidence.module_claims_of(identity)
-    }
-
-    /// The hash of the claim by which an identity holds its present name.
-    pub fn live_claim(&self, identity: &Identity) -> Option<Digest> {
-        self.held_name(identity).map(|(_, tenure, _)| tenure.claim)
+    /// How many module names an identity claimed.
+    pub fn module_claims_of(&self, did: &Did) -> usize {
+        let of_module = |fact: &&Fact| fact.claim().is_some_and(|claim| claim.name.kind() == NameKind::Module);
+        self.registry.facts().by_identity(did).filter(of_module).count()
     }
 
     /// People whose name begins with `prefix`, in the order of their names, after `after`.
     pub fn list(&self, prefix: &str, after: Option<&Username>, limit: usize) -> Page<'_> {
         let matching = self.from(prefix).take_while(|(name, _)| name.as_str().starts_with(prefix));
-        let mut total = 0;
-        let mut people = Vec::new();
-        let mut more = false;
-        for (name, identity) in matching {
+        let (mut total, mut people, mut more) = (0, Vec::new(), false);
+        for (name, did) in matching {
             total += 1;
             if after.is_some_and(|after| name <= after) {
                 continue;
             }
-            match self.people.get(identity) {
-                Some(person) if people.len() < limit => people.push((name, person)),
-                _ => more = true,
+            if people.len() < limit {
+                people.push((name, *did));
+            } else {
+                more = true;
             }
         }
         Page { people, total, more }
     }
 
-    fn from<'a>(&'a self, prefix: &str) -> Box<dyn Iterator<Item = (&'a Username, &'a Identity)> + 'a> {
+    fn from<'a>(&'a self, prefix: &str) -> Box<dyn Iterator<Item = (&'a Username, &'a Did)> + 'a> {
         match Username::lower_bound(prefix) {
-            Some(bound) => Box::new(self.live.range((Bound::Included(bound), Bound::Unbounded))),
-            None => Box::new(self.live.iter()),
+            Some(bound) => Box::new(self.listed.range((Bound::Included(bound), Bound::Unbounded))),
+            None => Box::new(self.listed.iter()),
         }
     }
 
@@ -408,14 +287,14 @@ impl ReadModel {
         self.initials.iter().map(|(letter, count)| (letter.as_str(), *count))
     }
 
-    /// Names that somebody holds now.
+    /// People who hold a name now.
     pub fn names(&self) -> usize {
-        self.live.len()
+        self.listed.len()
     }
 
-    /// Registries known here.
-    pub fn registries(&self) -> usize {
-        self.people.len()
+    /// Identities known here.
+    pub fn identities(&self) -> usize {
+        self.registry.identities().count()
     }
 }
 
@@ -423,3 +302,6 @@ impl ReadModel {
 fn initial(name: &Username) -> String {
     name.as_str().chars().take(1).flat_map(char::to_uppercase).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,8 @@
 //! as on one that receives the claim, its opening and its receipts a year later and nothing else.
 
 mod detail;
+mod documents;
+mod restore;
 mod summary;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -19,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::digest::Digest;
 use crate::identity::Topic;
 use crate::keys::Did;
+use crate::log::body::{Verify, Withdrawal};
 use crate::log::{
     Admitted, Chain, ChainRejection, End, Entry, EntryId, ForkProof, LogId, Opening, OpeningError, SignedHeader,
 };
@@ -30,6 +33,7 @@ use crate::statement::{Cut, DeviceList, Statement};
 use crate::time::Timestamp;
 
 pub use detail::{Ask, Detail, KNOWN_PLACES_MAX, LogState};
+pub use restore::KnownHolder;
 pub use summary::Summary;
 
 /// Everything one node knows of one network.
@@ -50,6 +54,10 @@ pub struct Registry {
     confirmations: Confirmations,
     /// The claim that was the only one in effect for its place when this node first saw one.
     known_holders: HashMap<(NameKey, Option<EntryId>), EntryId>,
+    /// Places of which the known holder is another one than was stored.
+    changed_holders: BTreeSet<(NameKey, Option<EntryId>)>,
+    /// Whether what is admitted was verified, stored and remembered before.
+    is_restoring: bool,
 }
 
 /// Why an entry is refused. Each follows from the entry, its log and its opening alone.
@@ -91,6 +99,8 @@ impl Registry {
             facts: Facts::default(),
             confirmations: Confirmations::default(),
             known_holders: HashMap::new(),
+            changed_holders: BTreeSet::new(),
+            is_restoring: false,
         }
     }
 
@@ -120,13 +130,59 @@ impl Registry {
         self.chains.get(log)
     }
 
-    /// Drops the entries of a changes log before the last checkpoint at or before a place, and returns them.
-    pub fn prune(&mut self, log: &LogId, seq: u64) -> Vec<EntryId> {
-        let pruned = self.chains.get_mut(log).map(|chain| chain.prune(seq)).unwrap_or_default();
-        for entry in &pruned {
-            self.headers.remove(entry);
+    /// An entry whose body is a fact that is kept here.
+    pub fn entry(&self, id: &EntryId) -> Option<Entry> {
+        let (header, fact) = (self.headers.get(id)?, self.facts.get(id)?);
+        Entry::new(*header, fact.body.encode()).ok()
+    }
+
+    /// Every identity of which something is here, in their order.
+    pub fn identities(&self) -> impl Iterator<Item = &Did> {
+        self.authorities.keys()
+    }
+
+    /// The names that an entry concerns: for a claim, a release or a mark the name that it is about, for an end the name
+    /// that is given up. For what changes the keys, devices or logs of an identity, all of its names.
+    pub fn names_concerned(&self, entry: &EntryId) -> BTreeSet<NameKey> {
+        let Some(fact) = self.facts.get(entry) else { return BTreeSet::new() };
+        if Self::is_about_keys(fact) {
+            return self.names_of(&fact.did);
         }
-        pruned
+        let about = |id: &EntryId| self.facts.get(id).and_then(|fact| name_of(fact).or_else(|| module_of(fact)));
+        let ended = fact.finish().and_then(|finish| self.facts.get(&finish.announced)).and_then(Fact::give_up);
+        let given_up = fact.give_up().or(ended).map(|give_up| give_up.claim);
+        let marked = fact.mark().map(|mark| mark.release);
+        let others = given_up.into_iter().chain(marked).filter_map(|id| about(&id));
+        name_of(fact).into_iter().chain(module_of(fact)).chain(others).collect()
+    }
+
+    /// The withdrawal of a claim, if its device passed it on in its log.
+    pub fn withdrawal_of(&self, claim: &EntryId) -> Option<Withdrawal> {
+        let did = self.facts.get(claim)?.did;
+        let device = self.facts.get(claim)?.device();
+        let withdrawals = self.facts.by_identity(&did).filter_map(Fact::withdrawal);
+        withdrawals.copied().find(|one| one.claim == *claim && one.device == device)
+    }
+
+    /// The names that an identity ever claimed or released versions of.
+    pub fn names_of(&self, did: &Did) -> BTreeSet<NameKey> {
+        self.facts.by_identity(did).filter_map(|fact| name_of(fact).or_else(|| module_of(fact))).collect()
+    }
+
+    /// Drops the entries of a changes log before the last checkpoint at or before a place, and returns them.
+    fn prune(&mut self, log: &LogId, seq: u64) -> Vec<SignedHeader> {
+        let pruned = self.chains.get_mut(log).map(|chain| chain.prune(seq)).unwrap_or_default();
+        pruned.iter().filter_map(|entry| self.headers.remove(entry)).collect()
+    }
+
+    /// The header of the last entry of a log.
+    pub fn head(&self, log: &LogId) -> Option<&SignedHeader> {
+        self.headers.get(&self.chains.get(log)?.head()?)
+    }
+
+    /// The header of an entry that is kept.
+    pub fn header(&self, entry: &EntryId) -> Option<&SignedHeader> {
+        self.headers.get(entry)
     }
 
     /// The entry that an opening is the body of.
@@ -176,6 +232,7 @@ impl Registry {
         }
         let counts_alone = self.confirmations.is_confirmed(&self.history, &entry.id());
         if counts_alone || self.changes_keys(entry) {
+            self.headers.insert(entry.id(), *entry.signed_header());
             self.read(entry);
             return Ok(Received::Kept);
         }
@@ -217,7 +274,10 @@ impl Registry {
         if self.openings.contains_key(&log.opening) {
             return Ok(false);
         }
-        let opening = Opening::decode_for(&topic, &log.device, entry.body())?;
+        let opening = match self.is_restoring {
+            true => Opening::decode_unverified(&topic, entry.body())?,
+            false => Opening::decode_for(&topic, &log.device, entry.body())?,
+        };
         let did = opening.did();
         let statements = self.statements.entry(did).or_insert_with(|| Statements::new(&topic, *opening.inception()));
         add_statements(statements, &opening);
@@ -265,7 +325,8 @@ impl Registry {
     /// Why an entry has no effect, or the fact that it is.
     pub fn effect(&self, entry: &Entry) -> Option<Result<Fact, NoEffect>> {
         let opening = self.opening(&entry.header().log)?;
-        Some(Fact::of(&self.topic(), entry, opening))
+        let verify = if self.is_restoring { Verify::Before } else { Verify::Now };
+        Some(Fact::read(&self.topic(), entry, opening, verify))
     }
 
     /// Adds a verified receipt. Returns whether it was new.
@@ -291,8 +352,11 @@ impl Registry {
     pub fn follow(&mut self, change: SignedSetChange) -> Result<(), FollowError> {
         self.history.follow(change)?;
         // What counted by receipts of a set that is closed now may have been signed with a retired key.
-        let Self { known_holders, confirmations, history, .. } = self;
-        known_holders.retain(|_, claim| confirmations.is_confirmed(history, claim));
+        let Self { known_holders, changed_holders, confirmations, history, .. } = self;
+        let gone = known_holders.iter().filter(|(_, claim)| !confirmations.is_confirmed(history, claim));
+        let gone: Vec<_> = gone.map(|(place, _)| place.clone()).collect();
+        known_holders.retain(|place, _| !gone.contains(place));
+        changed_holders.extend(gone);
         let names: Vec<NameKey> = self.facts.names().cloned().collect();
         names.iter().for_each(|name| self.remember_holder(name));
         // A rotation may have counted by such receipts, too.
@@ -327,14 +391,17 @@ impl Registry {
     }
 
     fn remember_holder(&mut self, name: &NameKey) {
-        if !self.has_witnesses() {
+        if !self.has_witnesses() || self.is_restoring {
             return;
         }
         let outcome = self.name(name);
         let mut after = None;
         for tenure in outcome.tenures {
             if !outcome.contested.contains(&tenure.claim) {
-                self.known_holders.insert((name.clone(), after), tenure.claim);
+                let place = (name.clone(), after);
+                if self.known_holders.insert(place.clone(), tenure.claim) != Some(tenure.claim) {
+                    self.changed_holders.insert(place);
+                }
             }
             after = tenure.ended_by;
         }
@@ -342,6 +409,9 @@ impl Registry {
 
     /// Ends the logs of an identity's devices where its statements say.
     fn end_logs(&mut self, did: &Did) {
+        if self.is_restoring {
+            return;
+        }
         let Some(standing) = self.standing(did) else { return };
         for opening in self.authorities.get(did).into_iter().flatten().map(|digest| &self.openings[digest]) {
             let (addition, link) = (opening.addition().digest(), opening.link(&self.history.topic()).digest);
@@ -492,6 +562,10 @@ fn add_statements(statements: &mut Statements, opening: &Opening) {
 
 fn name_of(fact: &Fact) -> Option<NameKey> {
     fact.claim().map(|claim| (claim.name.kind(), claim.name.folded()))
+}
+
+fn module_of(fact: &Fact) -> Option<NameKey> {
+    fact.release().map(|release| (crate::name::NameKind::Module, release.module.folded()))
 }
 
 #[cfg(test)]

@@ -65,7 +65,7 @@ use pubgrub::{
 };
 use semver::Version;
 
-pub use crate::fact::Dependency;
+pub use crate::modules::version::Dependency;
 use crate::name::ModuleName;
 use explain::{Want, wants};
 

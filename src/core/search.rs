@@ -52,7 +52,7 @@ pub struct SearchDocument {
     pub title: String,
     pub description: String,
     pub tags: Vec<String>,
-    /// The holder, `did:key:…`.
+    /// The holder, `did:gen:…`.
     pub owner: String,
     /// The holder's username, or empty.
     pub owner_name: String,

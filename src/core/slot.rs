@@ -108,6 +108,7 @@ pub fn slots_of(log: LogId, seq: u64, body: &Body) -> Vec<Slot> {
         Body::Grant(_) | Body::Revoke(_) => vec![],
         Body::Opening(_)
         | Body::NextChanges(_)
+        | Body::Withdraw(_)
         | Body::Label(_)
         | Body::LabelSet(_)
         | Body::Attestation(_)

@@ -270,6 +270,11 @@ impl Device {
 }
 
 impl Standing {
+    /// The numbers of all devices that were ever added.
+    pub fn used_numbers(&self) -> impl Iterator<Item = u8> {
+        self.devices.values().map(|device| device.number)
+    }
+
     /// The device, if it acts for the identity now.
     pub fn device_in(&self, device: &PublicKey) -> Option<&Device> {
         self.devices.get(device).filter(|device| device.state == DeviceState::In)

@@ -17,6 +17,7 @@ use crate::canonical::{DecodeError, Decoder, Encoder};
 use crate::digest::Digest;
 use crate::identity::Topic;
 use crate::keys::{Did, PublicKey, SecretKey, Signature};
+use crate::log::body::Verify;
 use crate::log::{Capabilities, EntryId, LogId};
 
 /// The most devices of one identity; numbers are below it.
@@ -379,22 +380,35 @@ impl SignedStatement {
 
     /// Reads what [`SignedStatement::encode`] wrote and verifies the signature.
     pub fn decode(topic: &Topic, bytes: &[u8]) -> Result<Self, StatementError> {
+        Self::read(topic, bytes, Verify::Now)
+    }
+
+    pub(crate) fn read(topic: &Topic, bytes: &[u8], verify: Verify) -> Result<Self, StatementError> {
         let mut decoder = Decoder::new(bytes);
-        let signed = Self::decode_from(topic, &mut decoder)?;
+        let signed = match verify {
+            Verify::Now => Self::decode_from(topic, &mut decoder)?,
+            Verify::Before => Self::decode_unverified(topic, &mut decoder)?,
+        };
         decoder.end()?;
         Ok(signed)
     }
 
     /// The same where more follows.
     pub(crate) fn decode_from(topic: &Topic, decoder: &mut Decoder<'_>) -> Result<Self, StatementError> {
+        let signed = Self::decode_unverified(topic, decoder)?;
+        let bytes = signed_bytes(&signed.did, &signed.statement);
+        if !signed.key.verify(topic, signed.statement.domain(), &bytes, &signed.signature) {
+            return Err(StatementError::Forged);
+        }
+        Ok(signed)
+    }
+
+    /// Reads a statement that this node verified before it wrote it down.
+    pub(crate) fn decode_unverified(topic: &Topic, decoder: &mut Decoder<'_>) -> Result<Self, StatementError> {
         let (did, key) = (Did::from_digest(Digest::from_bytes(decoder.array()?)), PublicKey::decode(decoder)?);
         let statement = Statement::decode(decoder.bytes()?)?;
         let signature = Signature::from_bytes(decoder.array()?);
-        let bytes = signed_bytes(&did, &statement);
-        if !key.verify(topic, statement.domain(), &bytes, &signature) {
-            return Err(StatementError::Forged);
-        }
-        let digest = digest(topic, statement.domain(), &bytes);
+        let digest = digest(topic, statement.domain(), &signed_bytes(&did, &statement));
         Ok(Self { did, key, statement, signature, digest })
     }
 

@@ -119,7 +119,7 @@ impl Tally {
     pub fn module(&mut self, name: &ModuleName, since: Timestamp, state: &ModuleState, installs: u64) {
         self.modules.count(self.first_day, since);
         for release in state.releases.values() {
-            self.releases.count(self.first_day, release.position.at());
+            self.releases.count(self.first_day, release.at);
         }
         if installs > 0 {
             self.popular.push(ModuleRank { name: name.to_string(), count: installs });

@@ -1,275 +1,242 @@
-//! Admission: changes of any owner are verified, applied to their documents, stored, and only then shown.
+//! Admission: what peers bring is verified, admitted, stored and shown.
 //!
-//! A page of changes that a peer sends, e.g. 500 changes of 80 owners, takes this way:
+//! A page of pieces, e.g. 200 entries of 80 identities with their receipts, takes this way, under the write lock:
 //!
 //! ```text
-//!   verify_all      signature and form of each, off the write lock     forged: refused, counted against the peer
-//!   in slices of 64 owners, each under the write lock:
-//!     admit_to      place, size, every operation; apply to the document
-//!                     Applied │ Known │ Waiting for what it depends on │ refused │ Fork: two changes for one place
-//!     commit        one batch for the slice
-//!     update_read_model
-//!   pause           other writes, and the page, come between two slices
+//!   admit          each piece by itself: form, signature, place     forged: counted against the peer
+//!   documents      of identities whose changes logs went on, or ended: built again as far as it is needed
+//!   commit         entries, receipts, proofs and records in one batch
+//!   update         what is shown
+//!   pause          other writes, and the page, come between two pages
 //! ```
 //!
-//! A bad change harms no other: it is refused, and the rest of its document goes on. A change that waits is not stored,
-//! since its peer will send it again. Of a fork both changes are stored as the proof, and the document admits nothing
-//! more.
+//! A bad piece harms no other. A piece that waits for something else is not stored; its peer sends it again.
+//!
+//! If the store refuses the batch, the read model has more than the disk until the next start, which reads the disk. Peers
+//! send the rest again.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use crate::context::Context;
+use crate::documents::{self, ChangeBody};
+use crate::entries;
 use crate::errors;
 use crate::key_store::KeyStore;
-use crate::registry::{Registry, change_key, person_write};
-use crate::replication::fork_prefix;
-use crate::store::records::{StoredRecord, put};
-use crate::store::{Batch, Durability, StoreError, Table};
-use crate::time_slice::TimeSlice;
-use crate::verified::Verified;
+use crate::registry::{Changed, Registry, person_write};
+use crate::store::{Batch, Durability};
 use gen_registry_api::Failure;
-use gen_registry_core::document::{Admitted, ChangeError, ChangeRejection, Document, SignedChange, VerifiedChange};
-use gen_registry_core::identity::Identity;
-use gen_registry_core::read_model::PersonRecord;
-use gen_registry_core::sync::rejection::Rejection;
-use gen_registry_core::sync::session::Verdict;
+use gen_registry_core::document::count_operations;
+use gen_registry_core::keys::Did;
+use gen_registry_core::log::{Entry, Opening};
+use gen_registry_core::network::SignedSetChange;
+use gen_registry_core::sync::exchange::wire::Piece;
+use gen_registry_core::sync::exchange::{self, Outcome};
 
-/// Documents that are admitted between two commits and pauses.
-const ADMIT_SLICE: usize = 64;
-
-/// What became of changes that arrived from elsewhere.
+/// What became of pieces that arrived from elsewhere.
 #[derive(Debug, Default)]
 pub struct AdmissionReport {
-    /// New to this node.
-    pub admitted: usize,
-    /// The number of admitted changes of each owner.
-    pub brought: BTreeMap<Identity, u64>,
-    /// Changes that were stored here already.
-    pub known: usize,
-    /// Waiting for what they depend on; not stored.
-    pub waiting: usize,
-    /// Changes that broke a rule.
-    pub refused: Vec<RefusedChange>,
-    /// What became of each change, in the order in which they were given.
-    pub verdicts: Vec<Verdict>,
+    /// What the exchange is told of it.
+    pub outcome: Outcome,
+    /// The identities of whom something is new, with the number of entries.
+    pub brought: BTreeMap<Did, u64>,
+    /// Everybody of whom something is new, receipts among it.
+    pub people: BTreeSet<Did>,
 }
 
-/// A change that was not taken in, and why. It changed nothing.
-#[derive(Debug)]
-pub enum RefusedChange {
-    /// Its signature or form is wrong; its owner need not have sent it.
-    Invalid { owner: Identity, why: ChangeError },
-    /// Its owner signed it, and it breaks a rule of the document.
-    Rejected { owner: Identity, why: ChangeRejection },
-}
-
-/// A change and where it stood among those that were given.
-type Numbered = (usize, VerifiedChange);
-
-impl AdmissionReport {
-    fn refuse(&mut self, number: usize, refused: RefusedChange) {
-        self.verdicts[number] = Verdict::Rejected(refused.rule());
-        self.refused.push(refused);
-    }
-}
-
-impl RefusedChange {
-    /// Returns the rule of the protocol that its sender broke.
-    pub fn rule(&self) -> Rejection {
-        match self {
-            Self::Invalid { why: ChangeError::Forged, .. } => Rejection::Forged,
-            Self::Invalid { .. } => Rejection::BadChange,
-            Self::Rejected { why: ChangeRejection::Fork(_), .. } => Rejection::Fork,
-            Self::Rejected { .. } => Rejection::Refused,
-        }
-    }
-
-    /// Returns what a refused change says of its owner, who signed it, whichever peer sent it.
-    pub(crate) fn fault_of_owner(&self) -> Option<(Identity, Rejection)> {
-        match self {
-            Self::Invalid { .. } => None,
-            Self::Rejected { owner, why: ChangeRejection::Fork(_) } => Some((*owner, Rejection::Forged)),
-            Self::Rejected { owner, .. } => Some((*owner, Rejection::Refused)),
-        }
-    }
-}
-
-/// The service through which changes of any owner are admitted.
+/// The service through which what others bring is admitted.
 pub struct Admission {
     context: Rc<Context>,
     keys: Rc<KeyStore>,
     registry: Rc<Registry>,
-    verified: RefCell<Rc<Verified>>,
 }
 
 impl Admission {
     /// Creates the service.
     pub(crate) fn new(context: Rc<Context>, keys: Rc<KeyStore>, registry: Rc<Registry>) -> Self {
-        Self { context, keys, registry, verified: RefCell::default() }
+        Self { context, keys, registry }
     }
 
-    /// Shares the memory of verified signatures with other profiles of this process, for simulations.
-    pub fn share_verified(&self, verified: Rc<Verified>) {
-        *self.verified.borrow_mut() = verified;
-    }
-
-    /// Admits changes of any owners, in slices. Fails only if the store does; slices before that remain admitted.
-    pub async fn admit(&self, changes: Vec<SignedChange>) -> Result<AdmissionReport, Failure> {
-        let (mut report, owners) = self.verify_all(changes).await;
-        for slice in owners.chunks(ADMIT_SLICE) {
-            {
-                // The own document may be among them, and a command may be writing it.
-                let _one_at_a_time = self.registry.begin_write().await;
-                self.admit_slice(slice, Durability::Relaxed, &mut report).await?;
-            }
-            self.context.environment.yield_now().await;
-        }
-        Ok(report)
-    }
-
-    /// As [`Admission::admit`], for a command that has the writing lock already and brings the person's own changes.
-    pub(super) async fn admit_while_writing(&self, changes: Vec<SignedChange>) -> Result<AdmissionReport, Failure> {
-        let (mut report, owners) = self.verify_all(changes).await;
-        for slice in owners.chunks(ADMIT_SLICE) {
-            self.admit_slice(slice, Durability::Strict, &mut report).await?;
-        }
-        Ok(report)
-    }
-
-    /// Signatures and forms, before anything is touched; the good ones by owner.
-    async fn verify_all(&self, changes: Vec<SignedChange>) -> (AdmissionReport, Vec<(Identity, Vec<Numbered>)>) {
-        let mut report = AdmissionReport::default();
-        let mut by_owner: BTreeMap<Identity, Vec<Numbered>> = BTreeMap::new();
-        let verified = self.verified.borrow().clone();
-        let mut time_slice = TimeSlice::begin(&*self.context.environment);
-        for (number, change) in changes.into_iter().enumerate() {
-            time_slice.yield_if_spent().await;
-            let owner = change.owner;
-            report.verdicts.push(Verdict::Known);
-            match verified.verify(change, &self.context.network.topic) {
-                Ok(verified) => by_owner.entry(owner).or_default().push((number, verified)),
-                Err(why) => report.refuse(number, RefusedChange::Invalid { owner, why }),
-            }
-        }
-        (report, by_owner.into_iter().collect())
-    }
-
-    async fn admit_slice(
-        &self,
-        slice: &[(Identity, Vec<Numbered>)],
-        durability: Durability,
-        report: &mut AdmissionReport,
-    ) -> Result<(), Failure> {
-        let (mut batch, mut records, mut documents) = (Vec::new(), Vec::new(), Vec::new());
-        let generation = self.registry.cache().generation();
-        let mut time_slice = TimeSlice::begin(&*self.context.environment);
-        for (owner, changes) in slice {
-            time_slice.yield_if_spent().await;
-            documents.extend(self.admit_to(owner, changes, report, &mut batch, &mut records).await?);
-        }
-        self.context.records.commit(batch, durability).await.map_err(errors::store_failed)?;
-        // Only now are they what the store holds.
-        self.registry.cache().put_all(documents, generation);
-        self.registry.update_read_model(records);
-        Ok(())
-    }
-
-    async fn admit_to(
-        &self,
-        owner: &Identity,
-        changes: &[Numbered],
-        report: &mut AdmissionReport,
-        batch: &mut Batch,
-        records: &mut Vec<PersonRecord>,
-    ) -> Result<Option<Document>, Failure> {
-        // Nothing more comes of a document whose fork is proven.
-        if self.registry.is_forked(owner) {
-            report.known += changes.len();
-            return Ok(None);
-        }
-        let resident = self.registry.cache().take(owner);
-        let mut document = match resident {
-            Some(document) => document,
-            None if self.registry.is_unknown(owner) => Document::new(*owner),
-            None => self.registry.load_document(owner).await.map_err(errors::store_failed)?,
+    /// Admits pieces of any identities. Fails only if the store does.
+    pub async fn admit(&self, pieces: Vec<Piece>) -> Result<AdmissionReport, Failure> {
+        let report = {
+            // The own log may be among them, and a command may be writing it.
+            let _one_at_a_time = self.registry.begin_write().await;
+            self.admit_while_writing(pieces, Durability::Relaxed).await?
         };
-        let before = document.changes();
-        let refused_before = report.refused.len();
-        let mut waiting = BTreeMap::new();
-        let mut applied = Vec::new();
-        let mut fork = None;
-        for (number, change) in changes {
-            match document.admit(change.clone()) {
-                Ok(Admitted::Applied { .. }) => applied.push((*number, change.clone())),
-                Ok(Admitted::Waiting) => drop(waiting.insert(change.id().clone(), (*number, change.clone()))),
-                Ok(Admitted::Known) => report.known += 1,
-                Err(why) => {
-                    if matches!(why, ChangeRejection::Fork(_)) {
-                        fork = Some(change);
+        self.context.environment.yield_now().await;
+        Ok(report)
+    }
+
+    /// As [`Admission::admit`], for a command that has the writing lock already.
+    pub(crate) async fn admit_while_writing(
+        &self,
+        pieces: Vec<Piece>,
+        durability: Durability,
+    ) -> Result<AdmissionReport, Failure> {
+        let outcome = exchange::admit(self.registry.read_model_mut().registry_mut(), &pieces, operations_of);
+        let mut report = AdmissionReport { outcome, ..AdmissionReport::default() };
+        if !report.outcome.has_news {
+            return Ok(report);
+        }
+        let mut changed = self.concerned(&report.outcome);
+        report.people.clone_from(&changed.people);
+        let mut batch: Batch = Vec::new();
+        for entry in &report.outcome.kept {
+            let Some(did) = self.did_of(entry) else { continue };
+            *report.brought.entry(did).or_default() += 1;
+            batch.extend(entries::entry_writes(&did, entry, operations_of(entry).unwrap_or(0)));
+            if entry.header().log.are_facts() {
+                changed.facts.entry(did).or_default().insert(entry.id());
+            }
+        }
+        batch.extend(self.evidence_writes(&report.outcome));
+        let generation = self.registry.cache().generation();
+        let mut documents = Vec::new();
+        for did in self.with_documents(&report.outcome) {
+            let document = self.rebuild_document(&did, &report.outcome.kept).await?;
+            let record = self.registry.person_record(did, &document);
+            batch.push(person_write(&record));
+            changed.records.push(record);
+            documents.push((did, document));
+        }
+        self.context.commit(batch, durability).await?;
+        self.registry.store_known_holders().await?;
+        for (did, mut document) in documents {
+            self.registry.prune(&did, &mut document).await;
+            self.registry.cache().put(did, document, generation);
+        }
+        if self.keys.identity().is_some_and(|own| changed.people.contains(&own)) {
+            self.registry.observers().iter().for_each(|observer| observer.own_document_changed());
+        }
+        self.registry.update(changed);
+        Ok(report)
+    }
+
+    /// Follows changes of the witness set that a peer or server brought, and stores them. Returns whether all were good.
+    pub async fn follow(&self, changes: &[Vec<u8>]) -> Result<bool, Failure> {
+        let _one_at_a_time = self.registry.begin_write().await;
+        let topic = self.context.network.topic;
+        let (mut batch, mut is_good): (Batch, bool) = (Vec::new(), true);
+        let mut changed = Changed::default();
+        {
+            let mut read_model = self.registry.read_model_mut();
+            for bytes in changes {
+                let Ok(change) = SignedSetChange::decode(&topic, bytes) else {
+                    is_good = false;
+                    break;
+                };
+                let known = read_model.registry().history().number();
+                if change.change().number <= known {
+                    continue;
+                }
+                let write = entries::set_change_write(&change);
+                match read_model.registry_mut().follow(change) {
+                    Ok(()) => batch.push(write),
+                    Err(error) => {
+                        tracing::warn!(%error, "a change of the witness set is not followed");
+                        break;
                     }
-                    report.refuse(*number, RefusedChange::Rejected { owner: *owner, why });
                 }
             }
-        }
-        // What waited and was applied in the end is stored; what still waits will be sent again.
-        let (still, freed): (Vec<_>, Vec<_>) =
-            waiting.into_values().partition(|(_, change)| document.is_waiting(change));
-        applied.extend(freed.into_iter().filter(|(_, change)| document.is_known(change)));
-        still.iter().for_each(|(number, _)| report.verdicts[*number] = Verdict::Waiting);
-        applied.iter().for_each(|(number, _)| report.verdicts[*number] = Verdict::Admitted);
-        report.waiting += still.len();
-        report.admitted += applied.len();
-        if !applied.is_empty() {
-            *report.brought.entry(*owner).or_default() += applied.len() as u64;
-        }
-        let applied: Vec<VerifiedChange> = applied.into_iter().map(|(_, change)| change).collect();
-        let proof = match fork {
-            Some(change) => self.fork_proof(change, changes).await.map_err(errors::store_failed)?,
-            None => Vec::new(),
-        };
-        if !applied.is_empty() || !proof.is_empty() {
-            let (writes, mut record) = self.registry.document_writes(&document, before, &applied);
-            batch.extend(writes);
-            if !proof.is_empty() {
-                record.forked = true;
-                batch.push(person_write(&record));
-                batch.extend(proof);
+            if !batch.is_empty() {
+                changed.names.extend(read_model.registry().facts().names().cloned());
             }
-            records.push(record);
         }
-        if self.keys.identity() == Some(*owner) {
-            self.registry.forget_own();
-            self.registry.observers().iter().for_each(|observer| observer.own_document_changed());
-            return Ok(None);
+        if !batch.is_empty() {
+            self.context.commit(batch, Durability::Strict).await?;
+            self.registry.store_known_holders().await?;
+            self.registry.observers().iter().for_each(|observer| observer.set_changed());
+            self.registry.update(changed);
         }
-        // What waits is not stored, and a fork or a refusal is no time for shortcuts.
-        let clean = !document.has_waiting() && report.refused.len() == refused_before;
-        Ok(clean.then_some(document))
+        Ok(is_good)
     }
 
-    /// What is stored to prove that `change` and another one of its place were both signed. The other is among
-    /// `arrived` or in the store.
-    pub(super) async fn fork_proof(
-        &self,
-        change: &VerifiedChange,
-        arrived: &[(usize, VerifiedChange)],
-    ) -> Result<Batch, StoreError> {
-        let owner = change.owner();
-        let arrived = arrived.iter().map(|(_, other)| other);
-        let twin = arrived
-            .filter(|other| other.id() == change.id() && *other != change)
-            .map(gen_registry_core::document::VerifiedChange::signed);
-        let twin = match twin.into_iter().find(|other| other.bytes != change.signed().bytes) {
-            Some(twin) => Some(twin.clone()),
-            None => match self.context.records.get(Table::Changes, &change_key(&owner, change.id())).await? {
-                StoredRecord::Record(twin) => Some(twin),
-                StoredRecord::Nothing | StoredRecord::Damaged(_) => None,
-            },
-        };
-        let prove =
-            |(at, change): (usize, &SignedChange)| put(Table::Changes, &format!("{}{at}", fork_prefix(&owner)), change);
-        Ok(twin.iter().flat_map(|twin| [twin, change.signed()]).enumerate().map(prove).collect())
+    /// The names and people that what was new concerns.
+    fn concerned(&self, outcome: &Outcome) -> Changed {
+        let read_model = self.registry.read_model();
+        let registry = read_model.registry();
+        let mut changed = Changed::default();
+        for entry in &outcome.kept {
+            changed.names.extend(registry.names_concerned(&entry.id()));
+            changed.people.extend(registry.opening(&entry.header().log).map(Opening::did));
+        }
+        for entry in &outcome.confirmed {
+            let Some(fact) = registry.facts().get(entry) else { continue };
+            changed.names.extend(registry.names_concerned(entry));
+            changed.people.insert(fact.did);
+            changed.facts.entry(fact.did).or_default().insert(*entry);
+        }
+        for log in &outcome.forked {
+            let Some(did) = registry.opening(log).map(Opening::did) else { continue };
+            changed.names.extend(registry.names_of(&did));
+            changed.people.insert(did);
+        }
+        changed
     }
+
+    fn did_of(&self, entry: &Entry) -> Option<Did> {
+        self.registry.read_model().registry().opening(&entry.header().log).map(Opening::did)
+    }
+
+    /// What is stored of receipts, paths and forks that pieces brought.
+    fn evidence_writes(&self, outcome: &Outcome) -> Batch {
+        let read_model = self.registry.read_model();
+        let registry = read_model.registry();
+        let mut batch: Batch = Vec::new();
+        for entry in &outcome.confirmed {
+            let known = registry.confirmations();
+            batch.extend(known.present_receipts_of(registry.history(), entry).map(entries::receipt_write));
+            batch.extend(known.paths_of(entry).map(|path| entries::path_write(entry, path)));
+        }
+        for log in &outcome.forked {
+            batch.extend(registry.fork_of(log).map(entries::fork_write));
+        }
+        batch
+    }
+
+    /// The identities whose documents may have changed: their changes logs went on, or their devices did.
+    fn with_documents(&self, outcome: &Outcome) -> BTreeSet<Did> {
+        let read_model = self.registry.read_model();
+        let registry = read_model.registry();
+        let mut dids: BTreeSet<Did> = BTreeSet::new();
+        for entry in &outcome.kept {
+            let log = entry.header().log;
+            let changes_keys = registry.facts().get(&entry.id()).is_some_and(|fact| fact.statement().is_some());
+            if !log.are_facts() || changes_keys {
+                dids.extend(registry.opening(&log).map(Opening::did));
+            }
+        }
+        dids.extend(outcome.forked.iter().filter_map(|log| registry.opening(log).map(Opening::did)));
+        dids
+    }
+
+    /// Returns an identity's document with the entries that were kept just now, and without those that are out of effect.
+    async fn rebuild_document(
+        &self,
+        did: &Did,
+        kept: &[Entry],
+    ) -> Result<gen_registry_core::document::Document, Failure> {
+        let mut document = self.registry.document(did).await.map_err(errors::store_failed)?;
+        let mut bodies: Vec<ChangeBody> = Vec::new();
+        for entry in kept.iter().filter(|entry| !entry.header().log.are_facts()) {
+            if self.did_of(entry) == Some(*did) {
+                let body = documents::with_data(&self.context, *entry.signed_header(), entry.body().to_vec());
+                bodies.push(body.await.map_err(errors::store_failed)?);
+            }
+        }
+        let read_model = self.registry.read_model();
+        let registry = read_model.registry();
+        for body in bodies {
+            body.give(registry, &mut document);
+        }
+        document.retain(|entry| registry.is_in_effect(entry));
+        Ok(document)
+    }
+}
+
+/// The operations that a change announces, counted before anything of it is decoded; `None` for what has not the form of
+/// a change.
+fn operations_of(entry: &Entry) -> Option<u64> {
+    if entries::is_change(entry) { count_operations(entry.body()).ok() } else { Some(0) }
 }

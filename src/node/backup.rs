@@ -1,4 +1,4 @@
-//! Backups: the key, the whole document and its pictures in one encrypted file.
+//! Backups: the identity's key, everything that its logs say, and its pictures in one encrypted file.
 //!
 //! ```text
 //!   "GENREGBK"  format, 1 byte  cost, salt, nonce  │  sealed: CBOR of `Contents`           │  SHA-256 of all before it
@@ -7,8 +7,11 @@
 //!
 //! The checksum distinguishes a damaged file from a wrong passphrase: authenticated encryption alone would report both
 //! alike. A file is treated as hostile until it is checked: its size, its cost, the version that wrote it, its network,
-//! and every signature in it. A refused file changes nothing. Importing admits the changes first and adopts the key
+//! and every signature in it. A refused file changes nothing. Importing admits the entries first and adopts the keys
 //! last: if the disk fills up in between, there is one more replica and nothing else is different.
+//!
+//! A device key is not in the file: two profiles with one would contradict each other. An import makes a new device of the
+//! identity.
 
 use std::rc::Rc;
 
@@ -19,6 +22,7 @@ use crate::VERSION;
 use crate::admit::Admission;
 use crate::context::Context;
 use crate::errors;
+use crate::key_state::{Keys, Secrets};
 use crate::key_store::{KeyStore, check_new_passphrase, seal_failed};
 use crate::registry::Registry;
 use crate::store::records::{StoredRecord, put};
@@ -26,19 +30,24 @@ use crate::store::{Durability, Table};
 use gen_registry_api::*;
 use gen_registry_core::canonical::{DecodeError, Decoder, Encoder};
 use gen_registry_core::digest::{Digest, block_cid};
-use gen_registry_core::document::SignedChange;
-use gen_registry_core::identity::{SigningIdentity, Topic};
-use gen_registry_core::limits::{BLOCK_MAX_BYTES, DOCUMENT_MAX_BYTES};
+use gen_registry_core::document::checkpoint::DATA_MAX_BYTES;
+use gen_registry_core::identity::Topic;
+use gen_registry_core::keys::Did;
+use gen_registry_core::limits::BLOCK_MAX_BYTES;
+use gen_registry_core::log::chain::CHANGES_MAX_BYTES;
+use gen_registry_core::log::{FACTS_MAX_BYTES, Opening};
 use gen_registry_core::sealing::{self, COST, Cost, NONCE_BYTES, SALT_BYTES, StretchJob};
+use gen_registry_core::sync::exchange::wire::Piece;
 use gen_registry_core::time::Timestamp;
 
 const MAGIC: &[u8; 8] = b"GENREGBK";
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 const CHECKSUM_BYTES: usize = 32;
-/// Pictures a backup may carry: the present one and some that other devices set at the same time.
-const BACKUP_MAX_BLOCKS: usize = 8;
-/// The largest backup: a document with its signatures, its pictures, and room for the wrapping.
-pub(super) const BACKUP_MAX_BYTES: usize = 4 * DOCUMENT_MAX_BYTES + BACKUP_MAX_BLOCKS * BLOCK_MAX_BYTES;
+/// Blocks that a backup may carry: the present picture, and the data of two checkpoints.
+const BACKUP_MAX_BLOCKS: usize = 1 + 2 * DATA_MAX_BYTES.div_ceil(BLOCK_MAX_BYTES);
+/// The largest backup: a full facts log and changes log with what confirms them, the blocks, and room for the wrapping.
+pub(super) const BACKUP_MAX_BYTES: usize =
+    2 * (FACTS_MAX_BYTES + CHANGES_MAX_BYTES) as usize + BACKUP_MAX_BLOCKS * BLOCK_MAX_BYTES;
 
 /// What is sealed in the file.
 #[derive(Serialize, Deserialize)]
@@ -46,15 +55,21 @@ struct Contents {
     /// The program that wrote it (semantic version).
     program: String,
     topic: Topic,
-    entropy: Zeroizing<[u8; 32]>,
-    changes: Vec<SignedChange>,
+    /// The opening of the device that wrote it, from which the identity follows.
+    #[serde(with = "serde_bytes")]
+    opening: Vec<u8>,
+    secrets: Secrets,
+    /// Whether the person has shown to have the recovery words.
+    has_words: bool,
+    /// Entries and what confirms them, each in the encoding of the sync protocol.
+    pieces: Vec<serde_bytes::ByteBuf>,
     blocks: Vec<serde_bytes::ByteBuf>,
     exported_at: Timestamp,
 }
 
 /// What a backup brought.
 pub(crate) struct ImportedBackup {
-    /// Changes that were not stored here before.
+    /// Entries that were not stored here before.
     pub(crate) new_changes: u64,
     /// When it was exported.
     pub(crate) exported_at: Timestamp,
@@ -90,18 +105,19 @@ impl Backups {
     pub(super) async fn export_backup(&self, passphrase: String) -> Result<BackupFile, Failure> {
         let _one_at_a_time = self.registry.begin_write().await;
         check_new_passphrase(&passphrase)?;
-        let signer = self.keys.signer()?;
-        let own = signer.identity();
+        let keys = self.keys.keys()?;
+        let own = keys.did();
         let now = self.context.environment.now();
-        let (changes, damaged) = self.registry.own_changes(&own).await?;
-        for found in &damaged {
-            self.context.quarantine(found).await;
-        }
+        let pieces = self.registry.pieces_of(&own).await.map_err(errors::store_failed)?;
+        let pieces = pieces.iter().map(|piece| piece.encode_alone().into()).collect();
+        let has_words = self.keys.settings().phrase_checked;
         let contents = Contents {
             program: VERSION.to_owned(),
             topic: self.context.network.topic,
-            entropy: signer.entropy(),
-            changes,
+            opening: keys.opening.encode(),
+            secrets: keys.secrets_without_device(),
+            has_words,
+            pieces,
             blocks: self.own_blocks().await?,
             exported_at: now,
         };
@@ -117,7 +133,7 @@ impl Backups {
         let checksum = Digest::of(&bytes);
         bytes.extend_from_slice(checksum.as_bytes());
 
-        let mut settings = self.keys.settings().clone();
+        let mut settings = Rc::unwrap_or_clone(self.keys.settings());
         settings.last_backup_at = Some(now);
         self.keys.save_settings(settings).await?;
         self.context.emit(&Event::MeChanged);
@@ -129,12 +145,19 @@ impl Backups {
     async fn own_blocks(&self) -> Result<Vec<serde_bytes::ByteBuf>, Failure> {
         let own = self.keys.identity();
         let avatar = own.and_then(|own| self.registry.read_model().person(&own)?.profile.avatar.clone());
-        let Some(cid) = avatar else { return Ok(Vec::new()) };
-        let found = self.context.records.get::<serde_bytes::ByteBuf>(Table::Blocks, &cid).await;
-        Ok(match found.map_err(errors::store_failed)? {
-            StoredRecord::Record(bytes) => vec![bytes],
-            StoredRecord::Nothing | StoredRecord::Damaged(_) => Vec::new(),
-        })
+        let mut cids: Vec<String> = avatar.into_iter().collect();
+        if let Some(own) = own {
+            cids.extend(self.registry.checkpoint_blocks(&own).await.map_err(errors::store_failed)?);
+        }
+        let mut blocks = Vec::new();
+        for cid in cids.into_iter().take(BACKUP_MAX_BLOCKS) {
+            let found = self.context.records.get::<serde_bytes::ByteBuf>(Table::Blocks, &cid).await;
+            match found.map_err(errors::store_failed)? {
+                StoredRecord::Record(bytes) => blocks.push(bytes),
+                StoredRecord::Nothing | StoredRecord::Damaged(_) => {}
+            }
+        }
+        Ok(blocks)
     }
 
     /// Imports a backup. Fails without a change if it is refused.
@@ -154,22 +177,43 @@ impl Backups {
                 "Open it in the app of that network.",
             ));
         }
-        let signer = SigningIdentity::from_entropy(&contents.entropy);
-        let own = signer.identity();
+        let topic = self.context.network.topic;
+        let opening = Opening::decode(&topic, &contents.opening).map_err(|_| damaged("it is nobody's"))?;
+        let own = opening.did();
         self.keys.check_room_for(&own)?;
-        if contents.changes.iter().any(|change| change.owner != own) || contents.blocks.len() > BACKUP_MAX_BLOCKS {
-            return Err(damaged("it holds what is not its owner's"));
+        if contents.blocks.len() > BACKUP_MAX_BLOCKS {
+            return Err(damaged("it holds more blocks than any backup"));
         }
-        if let Some(error) = contents.changes.iter().find_map(|c| c.clone().verify(&self.context.network.topic).err()) {
-            tracing::warn!(%error, "a change in a backup is refused");
-            return Err(damaged("a change in it has no valid signature"));
-        }
-        // The key last: should the disk fill up before, there is a replica more and nothing else is different.
-        let report = self.admission.admit_while_writing(contents.changes).await?;
+        let pieces: Vec<Piece> = contents
+            .pieces
+            .iter()
+            .map(|bytes| Piece::decode_alone(bytes).map_err(|_| damaged("an entry in it can't be read")))
+            .collect::<Result<_, _>>()?;
+        let is_known = self.keys.identity() == Some(own);
+        // The keys last: should the disk fill up before, there is a replica more and nothing else is different.
         self.keep_blocks(&contents.blocks).await?;
-        self.registry.adopt(signer).await?;
+        let before = self.count_of(&own);
+        let report = self.admission.admit_while_writing(pieces, Durability::Strict).await?;
+        if !report.outcome.rejections.is_empty() {
+            return Err(damaged("an entry in it has no valid signature"));
+        }
+        if !is_known {
+            let number = self.registry.free_device_number(&own);
+            let environment = &*self.context.environment;
+            let identity = contents.secrets.into_identity();
+            let keys = Keys::beside(environment, &topic, &opening, identity, number);
+            let keys = keys.ok_or_else(|| damaged("its key is not the identity's"))?;
+            self.keys.adopt(keys, contents.has_words).await?;
+        }
         self.context.emit(&Event::MeChanged);
-        Ok(ImportedBackup { new_changes: report.admitted as u64, exported_at: contents.exported_at })
+        let new_changes = self.count_of(&own).saturating_sub(before);
+        Ok(ImportedBackup { new_changes, exported_at: contents.exported_at })
+    }
+
+    /// How many entries of an identity are here.
+    fn count_of(&self, did: &Did) -> u64 {
+        let read_model = self.registry.read_model();
+        read_model.registry().logs_of(did).map(|(_, chain)| chain.len() - chain.base()).sum()
     }
 
     /// Stores the pictures that came with a backup.

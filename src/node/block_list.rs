@@ -22,14 +22,13 @@ use crate::decisions::Decisions;
 use crate::errors;
 use crate::key_store::KeyStore;
 use crate::peers::PeerTable;
-use crate::registry::ChangeDraft;
-use crate::registry::{Registry, RegistryObserver};
+use crate::registry::{Draft, Registry, RegistryObserver};
 use crate::reputation::{Actor, ReputationTracker};
 use crate::store::records::put;
 use crate::store::{Durability, StoreError, Table};
 use gen_registry_api::*;
 use gen_registry_core::block_list::{BlockDecision, BlockList, Entry, ListError, ListKey, Subject};
-use gen_registry_core::document::Edit;
+use gen_registry_core::document::{Edit, sealed_entries};
 use gen_registry_core::sealing::NONCE_BYTES;
 
 /// The key of [`Table::Settings`] under which the lists are stored. If damaged, they return from the sealed copy in the
@@ -153,16 +152,16 @@ impl BlockLists {
     /// nothing without an open key.
     async fn share(&self) -> Result<(), Failure> {
         let _one_at_a_time = self.registry.begin_write().await;
-        let Ok(signer) = self.keys.signer() else { return Ok(()) };
-        let own = signer.identity();
-        if self.registry.read_model().person(&own).is_none() {
-            return Ok(());
-        }
+        let Ok(keys) = self.keys.keys() else { return Ok(()) };
+        let own = keys.did();
+        let is_known = self.registry.read_model().person(&own).is_some();
+        // A device without the identity key has no list key yet.
+        let Some(identity_key) = keys.identity_key().filter(|_| is_known) else { return Ok(()) };
         self.due.set(false);
-        let key = ListKey::of(&signer);
-        let document = self.registry.own_document(&own).await?;
+        let key = ListKey::of(&identity_key.list_key(0));
+        let Some(data) = self.registry.data_of(&own).await? else { return Ok(()) };
         let mut shared: BTreeMap<Subject, Entry> = BTreeMap::new();
-        for (place, sealed) in document.private() {
+        for (place, sealed) in sealed_entries(&data) {
             match key.open(&place, &sealed) {
                 Ok((subject, entry)) => {
                     let newest = shared.get(&subject).is_none_or(|known| *known < entry);
@@ -193,7 +192,7 @@ impl BlockLists {
         if edits.is_empty() {
             return Ok(());
         }
-        let written = self.registry.write(None, signer, ChangeDraft::of(edits)).await;
+        let written = self.registry.write(None, keys, Draft::of_edits(edits)).await.map(drop);
         self.due.set(written.is_err());
         written
     }
@@ -217,7 +216,7 @@ impl BlockLists {
         };
         let mut rows: Vec<BlockListRow> = lists.entries().map(row).collect();
         rows.sort_by_key(|row| std::cmp::Reverse(row.at));
-        BlockListReport { rows, shared: self.keys.signer().is_ok() }
+        BlockListReport { rows, shared: self.keys.keys().is_ok_and(|keys| keys.identity_key().is_some()) }
     }
 }
 
@@ -226,7 +225,7 @@ fn not_a_subject(what: &str) -> Failure {
     Failure::new(
         FailureCode::InvalidArgument,
         format!("This names nobody: it has to be {what}."),
-        "Write person:did:key:…, peer:12D3… or module:name.",
+        "Write person:did:gen:…, peer:12D3… or module:name.",
     )
 }
 

@@ -11,7 +11,7 @@
 //! blocks, so that an interrupted fetch leaves nothing behind that can't be evicted.
 
 mod avatars;
-mod cache;
+pub(crate) mod cache;
 mod error;
 mod fetcher;
 mod server;
@@ -200,6 +200,18 @@ impl ContentStore {
             self.forget_artifact(&artifact.sha256).await?;
         }
         whole.map(drop)
+    }
+
+    /// Fetches the missing blocks of a checkpoint's data from connected peers. They are never evicted.
+    pub(crate) async fn fetch_data(&self, data: &Artifact) -> Result<(), ContentError> {
+        data.check()?;
+        let busy = self.fetches.lock_of(data.sha256);
+        let _alone = busy.lock().await;
+        let missing = self.missing_blocks(data).await?;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        self.fetch_blocks(missing, |_| ()).await
     }
 
     /// Dials providers of a file, once connected peers have had [`LOOK_FURTHER_AFTER`] to send it. Never returns.

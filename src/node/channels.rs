@@ -28,8 +28,9 @@ use crate::store::{Durability, Table, Write};
 use gen_registry_api::*;
 use gen_registry_core::chat::history::{Log, MessageKey};
 use gen_registry_core::chat::{Body, ChannelName, Message, SaidText, SignedMessage, TopicLine};
-use gen_registry_core::identity::{Identity, Signed};
+use gen_registry_core::keys::Did;
 use gen_registry_core::presence::{CHANNELS_MAX, Input};
+use gen_registry_core::signed::Authored;
 use gen_registry_core::sync::chat::ChatFrame;
 use gen_registry_core::sync::rejection::Rejection;
 use gen_registry_core::sync::reputation::ReputationEvent;
@@ -42,7 +43,7 @@ pub(crate) enum ReceiveOutcome {
     /// It is known already, of a channel that is not joined, of a blocked person, or older than what is stored.
     Nothing,
     /// Its author sends too much.
-    TooMuch(Identity),
+    TooMuch(Did),
     /// It is invalid.
     Refused(Rejection),
 }
@@ -160,10 +161,10 @@ impl Channels {
     async fn post(&self, id: Option<RequestId>, channel: &str, body: Body) -> Result<ChatMessage, Failure> {
         let channel = parse(channel)?;
         let _one_at_a_time = self.registry.begin_write().await;
-        let signer = self.keys.signer()?;
-        let mut settings = self.keys.settings().clone();
+        let keys = self.keys.keys()?;
+        let mut settings = Rc::unwrap_or_clone(self.keys.settings());
         if self.keys.is_done(id.as_ref()) {
-            let newest = self.last_message_of(&channel, &signer.identity());
+            let newest = self.last_message_of(&channel, &keys.did());
             return newest.ok_or_else(|| not_in_channel(&channel));
         }
         if let Some(id) = id {
@@ -184,8 +185,8 @@ impl Channels {
             }
             channels.clock.tick(now)
         };
-        let message =
-            Signed::sign(&signer, &self.context.network.topic, Message { channel: channel.clone(), at, body });
+        let said = Message { channel: channel.clone(), at, body };
+        let message = Authored::sign(&keys.device, &self.context.network.topic, &keys.opening, said);
         let bytes = message.encode();
         let batch = vec![channel_store::write(&message), settings.write()];
         self.context.commit(batch, Durability::Strict).await?;
@@ -200,7 +201,7 @@ impl Channels {
     }
 
     /// Returns a person's newest message in a channel.
-    fn last_message_of(&self, channel: &ChannelName, author: &Identity) -> Option<ChatMessage> {
+    fn last_message_of(&self, channel: &ChannelName, author: &Did) -> Option<ChatMessage> {
         let channels = self.store.state();
         let newest = channels.log(channel)?.messages().rev().find(|(place, _)| place.author == *author);
         newest.map(|(_, message)| self.chat_message(message))
@@ -219,7 +220,8 @@ impl Channels {
         };
         let now = self.context.environment.now();
         let place = MessageKey::of(&message);
-        if self.decisions.blocks_person(&place.author) {
+        let is_revoked = self.registry.is_revoked(&place.author, &message.device());
+        if is_revoked || self.decisions.blocks_person(&place.author) {
             return ReceiveOutcome::Nothing;
         }
         {

@@ -179,26 +179,26 @@ impl Chat {
         let (now, peer) = (self.context.environment.now(), ticket.from);
         let within = self.with_rates(peer, |rates| match ticket.topic {
             GossipTopic::Presence => rates.heartbeat(now),
-            GossipTopic::Changes | GossipTopic::Channel(_) => rates.word(now),
+            GossipTopic::Channel(_) => rates.word(now),
         });
         if !within {
             self.reputation.note_rejection(
                 peer,
                 match ticket.topic {
                     GossipTopic::Presence => Rejection::TooManyHeartbeats,
-                    GossipTopic::Changes | GossipTopic::Channel(_) => Rejection::TooManyMessagesOfAuthor,
+                    GossipTopic::Channel(_) => Rejection::TooManyMessagesOfAuthor,
                 },
             );
             return MessageAcceptance::Ignore;
         }
         let verdict = match ticket.topic {
             GossipTopic::Presence => self.receive_heartbeat(peer, bytes),
-            GossipTopic::Changes | GossipTopic::Channel(_) => self.receive_message(peer, bytes),
+            GossipTopic::Channel(_) => self.receive_message(peer, bytes),
         };
         let mut state = self.state.borrow_mut();
         let may_pass = |state: &mut ChatPeers| match ticket.topic {
             GossipTopic::Presence => state.passed_on.heartbeat(now),
-            GossipTopic::Changes | GossipTopic::Channel(_) => state.passed_on.word(now),
+            GossipTopic::Channel(_) => state.passed_on.word(now),
         };
         if verdict == MessageAcceptance::Accept && !may_pass(&mut state) { MessageAcceptance::Ignore } else { verdict }
     }

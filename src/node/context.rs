@@ -1,8 +1,7 @@
 //! What every service of a node is given: network, clock, randomness, records and events.
 //!
 //! Services share one [`Context`] and reach the platform and the store through it only. It keeps what belongs to no
-//! single service: the listeners, the earliest time that this profile may date something with, and the list of damaged
-//! records.
+//! single service: the listeners and the list of damaged records.
 
 use std::cell::{Cell, Ref, RefCell};
 use std::rc::Rc;
@@ -26,8 +25,6 @@ pub(crate) struct Context {
     pub(crate) records: Records,
     /// The listeners to this profile's events.
     events: EventBus,
-    /// The date of the own newest claim.
-    not_before: Cell<Timestamp>,
     /// Damaged records of this run and of earlier ones.
     quarantined: RefCell<Vec<QuarantinedRecord>>,
     /// How often the store lost something in this run.
@@ -42,31 +39,14 @@ impl Context {
             environment,
             records,
             events: EventBus::default(),
-            not_before: Cell::default(),
             quarantined: RefCell::default(),
             losses: Cell::default(),
         }
     }
 
-    /// Returns the time of this device's clock as it is.
-    pub(crate) fn clock(&self) -> Timestamp {
-        self.environment.now()
-    }
-
-    /// Returns this device's time, but not before this profile's own newest claim: a clock set back must not make a
-    /// person's own names wait as if they came from the future.
+    /// Returns the time of this device's clock.
     pub(crate) fn now(&self) -> Timestamp {
-        self.environment.now().max(self.not_before.get())
-    }
-
-    /// Raises the earliest time that [`Context::now`] returns.
-    pub(crate) fn advance_not_before(&self, claimed_at: Timestamp) {
-        self.not_before.set(self.not_before.get().max(claimed_at));
-    }
-
-    /// Sets the earliest time that [`Context::now`] returns, for another identity than before.
-    pub(crate) fn reset_not_before(&self, newest_claim: Timestamp) {
-        self.not_before.set(newest_claim);
+        self.environment.now()
     }
 
     /// Returns a number below `bound` (0 if that is 0), from the system's secure source. `bound` is at most 256, since

@@ -3,7 +3,7 @@
 use std::cell::{Ref, RefCell};
 
 use gen_registry_core::block_list::{BlockDecision, BlockList, Subject};
-use gen_registry_core::identity::Identity;
+use gen_registry_core::keys::Did;
 use gen_registry_core::name::ModuleName;
 
 /// What the person decided, for every service that asks. [`BlockLists`] changes it.
@@ -31,12 +31,12 @@ impl Decisions {
     }
 
     /// Whether a person is blocked.
-    pub(crate) fn blocks_person(&self, person: &Identity) -> bool {
+    pub(crate) fn blocks_person(&self, person: &Did) -> bool {
         self.lists().verdict(&Subject::Person(*person)) == BlockDecision::Block
     }
 
     /// Returns the blocked people.
-    pub(crate) fn blocked_people(&self) -> Vec<Identity> {
+    pub(crate) fn blocked_people(&self) -> Vec<Did> {
         let lists = self.lists();
         let blocked = lists.entries().filter(|(_, entry)| entry.verdict == BlockDecision::Block);
         let people = blocked.filter_map(|(subject, _)| match subject {
@@ -47,7 +47,7 @@ impl Decisions {
     }
 
     /// Whether a module is blocked: by itself, or with its holder unless it is trusted by itself.
-    pub(crate) fn blocks_module(&self, name: &ModuleName, holder: Option<&Identity>) -> bool {
+    pub(crate) fn blocks_module(&self, name: &ModuleName, holder: Option<&Did>) -> bool {
         let lists = self.lists();
         // Asked of every module of every list.
         if lists.is_empty() {

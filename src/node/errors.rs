@@ -28,6 +28,14 @@ pub(super) fn store_failed(error: StoreError) -> Failure {
     }
 }
 
+pub(super) fn words_gone() -> Failure {
+    Failure::new(
+        FailureCode::WordsGone,
+        "The recovery words are not on this device any more: they were taken away once you had shown to have them.",
+        "Keep the words where you wrote them down; nobody can show them again.",
+    )
+}
+
 pub(super) fn unknown_network() -> Failure {
     Failure::new(
         FailureCode::UnknownNetwork,
@@ -75,8 +83,24 @@ pub(super) fn cooling_down(name: &str) -> Failure {
 pub(super) fn forked() -> Failure {
     Failure::new(
         FailureCode::IdentityForked,
-        "This identity contradicts itself: its key signed two different changes for one place, so nothing of it counts.",
-        "Forget it in the settings, then claim a name with a new one.",
+        "This device's log has two different entries for one place, so it takes no more. Somebody may have a copy of its key.",
+        "Add this device again with the recovery words, and revoke the copy.",
+    )
+}
+
+pub(super) fn revoked() -> Failure {
+    Failure::new(
+        FailureCode::NotAllowed,
+        "This device was revoked, so it can't write in this identity's name any more.",
+        "Use another device of the identity, or add this one again from there.",
+    )
+}
+
+pub(super) fn not_allowed() -> Failure {
+    Failure::new(
+        FailureCode::NotAllowed,
+        "This device may not change that.",
+        "Do it on a device that may, or give this one more rights there.",
     )
 }
 

@@ -1,5 +1,5 @@
-//! The identity's key and the profile's settings. The key is generated at the first write, may be sealed under a
-//! passphrase, and is opened for a session.
+//! The profile's keys and settings. Keys are generated at the first write, may be sealed under a passphrase, and are opened
+//! for a session.
 //!
 //! ```text
 //!             first write, restore, import             set_passphrase
@@ -10,28 +10,33 @@
 //!                                                 start of a session ─► Locked
 //! ```
 //!
-//! A sealed key is encrypted with XChaCha20-Poly1305 under a key that Argon2id derives from the passphrase
-//! (`core::sealing`). Without a passphrase it is stored as it is, readable for everyone who can read the browser
-//! profile. A locked profile still shows everything; only writing needs the key.
+//! Sealed keys are encrypted with XChaCha20-Poly1305 under a key that Argon2id derives from the passphrase
+//! (`core::sealing`). Without a passphrase they are stored as they are, readable for everyone who can read the browser
+//! profile. A locked profile still shows everything; only writing needs the keys.
 
-use std::cell::{Ref, RefCell};
-use std::collections::VecDeque;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
 
 use crate::RequestId;
 use crate::context::Context;
 use crate::errors;
-use crate::key_state::{KeyState, RECORD, SealedKey, key_write, make};
+use crate::key_state::{KeyState, Keys, RECORD, SealedKeys, Secrets, keys_write};
 use crate::store::records::put;
 use crate::store::{Durability, Table, Write};
 use gen_registry_api::*;
-use gen_registry_core::identity::{Identity, PhraseError, RECOVERY_WORDS, SigningIdentity};
+use gen_registry_core::identity::{PhraseError, RECOVERY_WORDS};
 use gen_registry_core::jobs::{Job, JobOutput};
+use gen_registry_core::keys::Did;
+use gen_registry_core::log::{EntryId, LogId, Opening};
+use gen_registry_core::name::{ModuleName, Username};
 use gen_registry_core::sealing::{
     self, COST, NONCE_BYTES, PASSPHRASE_MIN_CHARS, SALT_BYTES, SealError, StretchJob, StretchedKey,
 };
+use gen_registry_core::sync::asking::Split;
 use gen_registry_core::time::Timestamp;
 
 /// The key of [`Table::Settings`] under which the settings are stored.
@@ -40,7 +45,7 @@ pub(super) const SETTINGS_RECORD: &str = "state";
 /// carried out twice.
 const REMEMBERED_REQUESTS: usize = 64;
 /// Authenticated with every sealed key, so that no other sealed secret can be put in its place.
-const SEAL_CONTEXT: &[u8] = b"gen-registry/stored-key/v1";
+const SEAL_CONTEXT: &[u8] = b"gen-registry/stored-keys/v2";
 
 /// What a profile stores besides its document.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -52,7 +57,49 @@ pub(super) struct Settings {
     pub(super) last_backup_at: Option<Timestamp>,
     /// A name that was taken already when the identity was made.
     pub(super) refused_name: Option<RefusedName>,
+    /// Installs that were counted.
+    pub(super) installs: InstallCounts,
+    /// An entry that is signed and shown to witnesses only: it enters the log with its receipts.
+    pub(super) staged: Option<Staged>,
+    /// What is to be signed as soon as a witness can be asked, in order.
+    pub(super) intents: Vec<Intent>,
+    /// Own claims that go on in another round, once their rivals have withdrawn.
+    pub(super) rounds: Vec<NextRound>,
     requests: VecDeque<RequestId>,
+}
+
+/// Installs that were counted and not written into the document yet.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct InstallCounts {
+    pub(super) counted: BTreeMap<ModuleName, u32>,
+    pub(super) written_at: Option<Timestamp>,
+}
+
+/// Something that only a witness can make count, and that is signed once one can be asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Intent {
+    Username(Username),
+    /// A module's name, with the first release under it.
+    Module(ModuleName),
+    /// A release as its body's bytes, without the claim that it stands under.
+    Release(#[serde(with = "serde_bytes")] Vec<u8>),
+}
+
+/// A claim that is in no log yet, with the receipts that it has: too few until now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Staged {
+    #[serde(with = "serde_bytes")]
+    pub(super) entry: Vec<u8>,
+    pub(super) receipts: Vec<ByteBuf>,
+}
+
+/// A claim whose votes were split, and that stays: it is claimed again with the withdrawals of its rivals.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct NextRound {
+    pub(super) intent: Intent,
+    pub(super) claim: EntryId,
+    pub(super) split: Split,
 }
 
 /// A name that could not be claimed.
@@ -62,6 +109,14 @@ pub(super) struct RefusedName {
 }
 
 impl Settings {
+    /// The usernames that are to be claimed, oldest first.
+    pub(super) fn wanted_usernames(&self) -> impl DoubleEndedIterator<Item = &Username> {
+        self.intents.iter().filter_map(|intent| match intent {
+            Intent::Username(name) => Some(name),
+            Intent::Module(_) | Intent::Release(_) => None,
+        })
+    }
+
     /// Adds the id of a command that was carried out; beyond [`REMEMBERED_REQUESTS`] the oldest is removed.
     pub(super) fn remember(&mut self, id: RequestId) {
         self.requests.push_back(id);
@@ -92,30 +147,35 @@ pub(super) fn check_new_passphrase(passphrase: &str) -> Result<(), Failure> {
 pub(super) struct KeyStore {
     context: Rc<Context>,
     key_state: RefCell<KeyState>,
-    settings: RefCell<Settings>,
+    settings: RefCell<Rc<Settings>>,
 }
 
 impl KeyStore {
     /// Creates the service from what was read from the store.
     pub(super) fn new(context: Rc<Context>, key_state: KeyState, settings: Settings) -> Self {
-        Self { context, key_state: RefCell::new(key_state), settings: RefCell::new(settings) }
+        Self { context, key_state: RefCell::new(key_state), settings: RefCell::new(Rc::new(settings)) }
     }
 
     /// Returns the person whose profile this is, or `None` before the first write.
-    pub(super) fn identity(&self) -> Option<Identity> {
+    pub(super) fn identity(&self) -> Option<Did> {
         self.key_state.borrow().identity()
     }
 
-    /// Returns the open key; fails if there is none or it is locked.
-    pub(super) fn signer(&self) -> Result<SigningIdentity, Failure> {
-        self.key_state.borrow().signer()
+    /// Returns the facts log of this profile's device, or `None` before the first write.
+    pub(super) fn device_log(&self) -> Option<LogId> {
+        self.key_state.borrow().opening().map(Opening::log)
     }
 
-    /// Returns the open key, or generates one, which is not stored yet, if there is none.
-    pub(super) fn signer_or_new(&self) -> Result<SigningIdentity, Failure> {
+    /// Returns the open keys; fails if there are none or they are locked.
+    pub(super) fn keys(&self) -> Result<Keys, Failure> {
+        self.key_state.borrow().keys()
+    }
+
+    /// Returns the open keys, or generates some, which are not stored yet, if there are none.
+    pub(super) fn keys_or_new(&self) -> Result<Keys, Failure> {
         match &*self.key_state.borrow() {
-            KeyState::Empty => Ok(make(&*self.context.environment)),
-            key_state => key_state.signer(),
+            KeyState::Empty => Ok(Keys::make(&*self.context.environment, &self.context.network.topic)),
+            key_state => key_state.keys(),
         }
     }
 
@@ -129,19 +189,19 @@ impl KeyStore {
         self.identity().is_some()
     }
 
-    /// Returns the settings. Not to be held across an await.
-    pub(super) fn settings(&self) -> Ref<'_, Settings> {
-        self.settings.borrow()
+    /// Returns the settings as they are now.
+    pub(super) fn settings(&self) -> Rc<Settings> {
+        self.settings.borrow().clone()
     }
 
     /// Whether the command with this id was carried out before.
     pub(super) fn is_done(&self, id: Option<&RequestId>) -> bool {
-        id.is_some_and(|id| self.settings.borrow().requests.contains(id))
+        id.is_some_and(|id| self.settings().requests.contains(id))
     }
 
     /// Takes over settings that are stored already.
     pub(super) fn set_settings(&self, settings: Settings) {
-        *self.settings.borrow_mut() = settings;
+        *self.settings.borrow_mut() = Rc::new(settings);
     }
 
     /// Stores the settings, then takes them over.
@@ -151,9 +211,16 @@ impl KeyStore {
         Ok(())
     }
 
-    /// Takes over a new key that is stored already.
-    pub(super) fn open(&self, signer: SigningIdentity) {
-        *self.key_state.borrow_mut() = KeyState::Open { signer, sealed: None };
+    /// Forgets something that was to be signed.
+    pub(super) async fn drop_intent(&self, intent: &Intent) -> Result<(), Failure> {
+        let mut settings = Rc::unwrap_or_clone(self.settings());
+        settings.intents.retain(|other| other != intent);
+        self.save_settings(settings).await
+    }
+
+    /// Takes over new keys that are stored already.
+    pub(super) fn open(&self, keys: Keys) {
+        *self.key_state.borrow_mut() = KeyState::Open { keys: Box::new(keys), sealed: None };
     }
 
     /// Derives a key from a passphrase in a worker, or here if the platform has none. Takes about a second by design.
@@ -164,14 +231,16 @@ impl KeyStore {
         }
     }
 
-    /// Returns the recovery words, which are the key.
+    /// Returns the recovery words. Fails once they were checked: they are not here any more.
     pub(super) fn recovery_phrase(&self) -> Result<String, Failure> {
-        Ok(self.signer()?.recovery_phrase().to_string())
+        self.keys()?.words().map(|words| words.to_string()).ok_or_else(errors::words_gone)
     }
 
-    /// Compares some of the recovery words, given with their positions, and records that the person has them.
+    /// Compares some of the recovery words, given with their positions, and records that the person has them. From then on
+    /// they are not here any more, only the identity's present key.
     pub(super) async fn confirm_phrase(&self, words: &[(u32, String)]) -> Result<(), Failure> {
-        let phrase = self.signer()?.recovery_phrase();
+        let keys = self.keys()?;
+        let phrase = keys.words().ok_or_else(errors::words_gone)?;
         let right: Vec<&str> = phrase.split(' ').collect();
         let wrong = words.iter().find(|(at, word)| {
             usize::try_from(*at)
@@ -193,14 +262,23 @@ impl KeyStore {
                 "Type the words that are asked for.",
             ));
         }
-        let settings = Settings { phrase_checked: true, ..self.settings.borrow().clone() };
-        self.save_settings(settings).await?;
+        let settings = Settings { phrase_checked: true, ..Rc::unwrap_or_clone(self.settings()) };
+        let keys = keys.without_words();
+        // Sealed keys keep the words until the passphrase is typed again; then they are sealed anew without.
+        let sealed = match &*self.key_state.borrow() {
+            KeyState::Open { sealed, .. } => sealed.clone(),
+            KeyState::Empty | KeyState::Locked { .. } => None,
+        };
+        let batch = vec![keys_write(&keys, sealed.as_ref()), settings.write()];
+        self.context.commit(batch, Durability::Strict).await?;
+        *self.key_state.borrow_mut() = KeyState::Open { keys: Box::new(keys), sealed };
+        self.set_settings(settings);
         self.context.emit(&Event::MeChanged);
         Ok(())
     }
 
     /// Fails if the profile has another identity: a profile has one, which must not be overwritten.
-    pub(super) fn check_room_for(&self, identity: &Identity) -> Result<(), Failure> {
+    pub(super) fn check_room_for(&self, identity: &Did) -> Result<(), Failure> {
         match self.identity() {
             Some(own) if own != *identity => Err(Failure::new(
                 FailureCode::IdentityExists,
@@ -211,26 +289,24 @@ impl KeyStore {
         }
     }
 
-    /// Makes `signer` this profile's key. The person evidently has the words or a backup. `newest_claim` is when that
-    /// person last claimed a name, as far as is known here.
-    pub(super) async fn adopt(&self, signer: SigningIdentity, newest_claim: Timestamp) -> Result<(), Failure> {
-        let known = self.identity() == Some(signer.identity());
-        if known {
+    /// Makes these keys the profile's. `has_words`: the person has shown to have the words, so they are not kept here.
+    pub(super) async fn adopt(&self, keys: Keys, has_words: bool) -> Result<(), Failure> {
+        if self.identity() == Some(keys.did()) {
             return Ok(());
         }
-        let settings = Settings { phrase_checked: true, ..Settings::default() };
-        let batch = vec![key_write(&signer, None), settings.write()];
+        let keys = if has_words { keys.without_words() } else { keys };
+        let settings = Settings { phrase_checked: has_words, ..Settings::default() };
+        let batch = vec![keys_write(&keys, None), settings.write()];
         self.context.commit(batch, Durability::Strict).await?;
-        self.context.reset_not_before(newest_claim);
-        self.open(signer);
+        self.open(keys);
         self.set_settings(settings);
         self.context.emit(&Event::MeChanged);
         Ok(())
     }
 
-    /// Seals the key under a passphrase, or stores it without one (`None`).
+    /// Seals the keys under a passphrase, or stores them without one (`None`).
     pub(super) async fn set_passphrase(&self, passphrase: Option<String>) -> Result<(), Failure> {
-        let signer = self.signer()?;
+        let keys = self.keys()?;
         let sealed = match passphrase {
             None => None,
             Some(passphrase) => {
@@ -240,30 +316,39 @@ impl KeyStore {
                 self.context.environment.random(&mut nonce);
                 let job = StretchJob { passphrase: passphrase.into(), salt, cost: COST };
                 let key = self.stretch(job).await.map_err(seal_failed)?;
-                let sealed = sealing::seal(&key, &nonce, SEAL_CONTEXT, signer.entropy().as_slice());
-                Some(SealedKey { cost: COST, salt, nonce, sealed })
+                let sealed = sealing::seal(&key, &nonce, SEAL_CONTEXT, &secret_bytes(&keys.secrets()));
+                Some(SealedKeys { cost: COST, salt, nonce, sealed })
             }
         };
-        let batch = vec![key_write(&signer, sealed.as_ref())];
+        let batch = vec![keys_write(&keys, sealed.as_ref())];
         self.context.commit(batch, Durability::Strict).await?;
-        *self.key_state.borrow_mut() = KeyState::Open { signer, sealed };
+        *self.key_state.borrow_mut() = KeyState::Open { keys: Box::new(keys), sealed };
         self.context.emit(&Event::MeChanged);
         Ok(())
     }
 
     /// Opens a sealed key. Fails with a wrong passphrase; the state is then as before.
     pub(super) async fn unlock(&self, passphrase: String) -> Result<(), Failure> {
-        let sealed = match &*self.key_state.borrow() {
+        let (opening, sealed) = match &*self.key_state.borrow() {
             KeyState::Empty => return Err(errors::no_identity()),
             KeyState::Open { .. } => return Ok(()),
-            KeyState::Locked { sealed, .. } => sealed.clone(),
+            KeyState::Locked { opening, sealed } => ((**opening).clone(), sealed.clone()),
         };
         let job = StretchJob { passphrase: passphrase.into(), salt: sealed.salt, cost: sealed.cost };
-        let key = self.stretch(job).await.map_err(seal_failed)?;
-        let entropy = sealing::open(&key, &sealed.nonce, SEAL_CONTEXT, &sealed.sealed).map_err(seal_failed)?;
-        let entropy: &[u8; 32] = entropy.as_slice().try_into().map_err(|_| errors::internal())?;
-        let signer = SigningIdentity::from_entropy(entropy);
-        *self.key_state.borrow_mut() = KeyState::Open { signer, sealed: Some(sealed) };
+        let stretched = self.stretch(job).await.map_err(seal_failed)?;
+        let secrets = sealing::open(&stretched, &sealed.nonce, SEAL_CONTEXT, &sealed.sealed).map_err(seal_failed)?;
+        let secrets: Secrets = cbor4ii::serde::from_slice(&secrets).map_err(|_| errors::internal())?;
+        let mut keys = Keys::from_secrets(opening, secrets).map_err(|_| errors::internal())?;
+        let mut sealed = sealed;
+        if self.settings().phrase_checked && keys.words().is_some() {
+            keys = keys.without_words();
+            let mut nonce = [0; NONCE_BYTES];
+            self.context.environment.random(&mut nonce);
+            let bytes = sealing::seal(&stretched, &nonce, SEAL_CONTEXT, &secret_bytes(&keys.secrets()));
+            sealed = SealedKeys { nonce, sealed: bytes, ..sealed };
+            self.context.commit(vec![keys_write(&keys, Some(&sealed))], Durability::Strict).await?;
+        }
+        *self.key_state.borrow_mut() = KeyState::Open { keys: Box::new(keys), sealed: Some(sealed) };
         self.context.emit(&Event::MeChanged);
         Ok(())
     }
@@ -272,7 +357,9 @@ impl KeyStore {
     pub(super) fn lock(&self) {
         let open = self.key_state.replace(KeyState::Empty);
         *self.key_state.borrow_mut() = match open {
-            KeyState::Open { signer, sealed: Some(sealed) } => KeyState::Locked { identity: signer.identity(), sealed },
+            KeyState::Open { keys, sealed: Some(sealed) } => {
+                KeyState::Locked { opening: Box::new(keys.opening), sealed }
+            }
             other => other,
         };
         self.context.emit(&Event::MeChanged);
@@ -294,12 +381,16 @@ impl KeyStore {
         ];
         self.context.commit(batch, Durability::Strict).await?;
         *self.key_state.borrow_mut() = KeyState::Empty;
-        self.context.reset_not_before(Timestamp::default());
         self.set_settings(Settings::default());
         self.context.emit(&Event::MeChanged);
         self.context.emit(&Event::PeopleChanged { dids: vec![own.to_string()] });
         Ok(())
     }
+}
+
+/// The secrets as they are sealed.
+fn secret_bytes(secrets: &Secrets) -> zeroize::Zeroizing<Vec<u8>> {
+    zeroize::Zeroizing::new(cbor4ii::serde::to_vec(Vec::new(), secrets).expect("plain data can be written"))
 }
 
 /// Words an error of sealing.

@@ -8,17 +8,14 @@
 //! From the lowest to the highest, each may use those above it in this list:
 //!
 //! - `context`; `key_store` (the key and the settings)
-//! - `registry` (read model, own document, writing: `write`); [`replication`] (what peers get); [`admit`] (what they
-//!   bring)
+//! - `registry` (read model, documents, writing: `write`); [`admit`] (what peers bring)
 //! - `decisions`, `modules::installed`, `peers`, `channel_store`, `history_requests`: state that several services read
 //! - `presence` (who is online); `reputation` (scores of peers)
 //! - `people` (questions); `profile` (the own name and description); `notices`; `block_list`; `backup`
-//! - [`blocks`] (content of modules and pictures); [`lookup`]; `receipts`; `modules`
+//! - [`blocks`] (content of modules and pictures); `checkpoints` (documents brought up to date); [`lookup`]; `witnessing` (asking witnesses, over [`receipts`]); `modules`
 //! - `channels`, `chat` (presence and channels between peers)
 //! - [`peering`]: the sessions with peers, on top of all; [`network`]: which network it is; `networks`: those of this
 //!   browser; [`witness`]: on a server
-//!
-//! [`next`] has the running parts of the second format, which none of these uses yet.
 //!
 //! A profile's life, as a host drives it:
 //!
@@ -40,9 +37,11 @@ pub mod blocks;
 mod channel_store;
 mod channels;
 mod chat;
+mod checkpoints;
 mod context;
 mod decisions;
-mod document_cache;
+mod documents;
+mod entries;
 mod errors;
 mod guide;
 mod history_requests;
@@ -53,7 +52,6 @@ mod modules;
 pub mod net;
 pub mod network;
 mod networks;
-pub mod next;
 mod notices;
 pub mod peering;
 mod peers;
@@ -61,9 +59,8 @@ mod people;
 pub mod platform;
 mod presence;
 mod profile;
-mod receipts;
+pub mod receipts;
 mod registry;
-pub mod replication;
 mod reputation;
 mod services;
 mod statistics;
@@ -71,9 +68,10 @@ pub mod store;
 #[cfg(target_arch = "wasm32")]
 pub mod tabs;
 mod time_slice;
-pub mod verified;
 pub mod witness;
+mod witnessing;
 
+use std::cell::Ref;
 use std::rc::Rc;
 
 use serde::de::DeserializeOwned;
@@ -83,6 +81,7 @@ use crate::backup::Backups;
 use crate::block_list::BlockLists;
 use crate::blocks::ContentStore;
 use crate::chat::Chat;
+use crate::checkpoints::Checkpoints;
 use crate::context::Context;
 use crate::key_state::KeyState;
 use crate::key_store::KeyStore;
@@ -97,18 +96,19 @@ use crate::people::People;
 use crate::platform::Environment;
 use crate::presence::PresenceService;
 use crate::profile::ProfileWriter;
-use crate::receipts::ReceiptCollector;
-use crate::registry::{Registry, read_newest_claim, read_people};
-use crate::replication::Replication;
+use crate::registry::{Registry, read_model};
 use crate::reputation::{ReputationTracker, Scores};
 use crate::services::StoredState;
 use crate::store::migration::migrate;
 use crate::store::records::{Damaged, Quarantined, Records, StoredRecord};
 use crate::store::{Store, StoreError, Table};
+use crate::witnessing::Witnessing;
 use gen_registry_api::client::Listener;
 use gen_registry_api::*;
+use gen_registry_core::registry::Ask;
+use gen_registry_core::sync::exchange::wire::Piece;
 
-pub use admit::{AdmissionReport, RefusedChange};
+pub use admit::AdmissionReport;
 pub use network::Network;
 pub use notices::{FOLLOWS_MAX, NOTICES_MAX};
 
@@ -123,7 +123,6 @@ pub struct Node {
     context: Rc<Context>,
     keys: Rc<KeyStore>,
     registry: Rc<Registry>,
-    replication: Rc<Replication>,
     admission: Rc<Admission>,
     peers: Rc<PeerTable>,
     networks: Networks,
@@ -136,7 +135,8 @@ pub struct Node {
     backups: Backups,
     content: Rc<ContentStore>,
     lookups: Rc<Lookups>,
-    receipts: Rc<ReceiptCollector>,
+    witnessing: Rc<Witnessing>,
+    checkpoints: Rc<Checkpoints>,
     modules: Modules,
     chat: Rc<Chat>,
 }
@@ -153,7 +153,10 @@ impl Node {
         migrate(&records).await?;
         let mut damaged = Vec::new();
         let key_state = match records.get(Table::Keys, key_state::RECORD).await? {
-            StoredRecord::Record(record) => KeyState::from_record(record),
+            StoredRecord::Record(record) => KeyState::from_record(record, &network.topic).unwrap_or_else(|error| {
+                tracing::error!(%error, "the stored keys are not this network's");
+                KeyState::Empty
+            }),
             StoredRecord::Nothing => KeyState::Empty,
             StoredRecord::Damaged(found) => {
                 damaged.push(found);
@@ -161,9 +164,10 @@ impl Node {
             }
         };
         let settings = read_setting(&records, key_store::SETTINGS_RECORD, &mut damaged).await?;
-        let newest_claim = read_newest_claim(&records, key_state.identity(), &network, environment.now()).await?;
-        let now = environment.now().max(newest_claim);
-        let (read_model, broken_people) = read_people(&records, &network, now).await?;
+        let (read_model, broken) = read_model(&records, network.history().clone()).await?;
+        let (broken_people, others): (Vec<_>, Vec<_>) =
+            broken.into_iter().partition(|found| found.table == Table::People);
+        damaged.extend(others);
         let (quarantined, _) = records.all::<Quarantined>(Table::Quarantine, "").await?;
         let (installed, broken) = installed::read(&records).await?;
         damaged.extend(broken);
@@ -173,7 +177,6 @@ impl Node {
         let notices = read_setting(&records, notices::RECORD, &mut damaged).await?;
 
         let context = Rc::new(Context::new(network, environment, records));
-        context.reset_not_before(newest_claim);
         context.remember_quarantined(quarantined.into_iter().map(|(_, record)| record));
         let keys = Rc::new(KeyStore::new(context.clone(), key_state, settings));
         let registry = Rc::new(Registry::new(context.clone(), keys.clone(), read_model));
@@ -195,7 +198,6 @@ impl Node {
 
     /// As [`Node::handle`]; a command with a known id that was carried out before is not carried out again.
     pub async fn handle_once(&self, id: Option<RequestId>, command: Command) -> Result<Answer, Failure> {
-        self.registry.activate_due_claims();
         match command {
             Command::WhoAmI => Ok(self.me()),
             Command::CheckUsername { text } => Ok(Answer::NameCheck(self.people.check_username(&text))),
@@ -230,9 +232,19 @@ impl Node {
             Command::Notices { command } => self.notices.handle(command).await,
             Command::Chat { command } => self.chat.handle(id, command).await,
             writing => {
+                let wanted = match &writing {
+                    Command::RegisterUsername { name, .. } | Command::Rename { name } => Some(name.clone()),
+                    _ => None,
+                };
+                let wants_a_name = wanted.is_some() || matches!(&writing, Command::SetupUser { name: Some(_), .. });
                 let answer = self.write(id, writing).await?;
                 self.block_lists.share_if_due().await;
-                Ok(answer)
+                if !wants_a_name {
+                    return Ok(answer);
+                }
+                self.witnessing.settle().await;
+                self.profile.check_refused(wanted.as_deref())?;
+                Ok(self.me())
             }
         }
     }
@@ -255,7 +267,7 @@ impl Node {
             Command::SetPassphrase { passphrase } => self.keys.set_passphrase(passphrase).await?,
             Command::Unlock { passphrase } => self.keys.unlock(passphrase).await?,
             Command::Lock => self.keys.lock(),
-            Command::ForgetIdentity { confirm } => self.registry.forget_identity(&confirm).await?,
+            Command::ForgetIdentity { confirm } => self.keys.forget_identity(&confirm).await?,
             Command::ImportBackup { bytes, passphrase } => {
                 let imported = self.backups.import_backup(&bytes, passphrase).await?;
                 let (me, exported_at) = (Box::new(self.people.me()), imported.exported_at.as_millis());
@@ -277,7 +289,7 @@ impl Node {
     /// Returns what the network screen shows.
     async fn network_report(&self) -> NetworkReport {
         let networks = self.list_networks().await;
-        NetworkReport { networks, ..network_report(&self.context, &self.peers, &self.reputation) }
+        NetworkReport { networks, ..network_report(&self.context, &self.registry, &self.peers, &self.reputation) }
     }
 
     /// Listens to every event until [`Node::unsubscribe`].
@@ -288,11 +300,6 @@ impl Node {
     /// Ends a subscription.
     pub fn unsubscribe(&self, id: u64) {
         self.context.events().unsubscribe(id);
-    }
-
-    /// What peers get of this profile.
-    pub fn replication(&self) -> &Replication {
-        &self.replication
     }
 
     /// What comes in from elsewhere.
@@ -315,15 +322,27 @@ impl Node {
         self.registry.announce_through(announcer);
     }
 
+    /// Returns what this node knows of its network, for an exchange with a peer.
+    pub fn known(&self) -> Ref<'_, gen_registry_core::registry::Registry> {
+        Ref::map(self.registry.read_model(), |read_model| read_model.registry())
+    }
+
+    /// Loads what answers a peer's questions, up to the size of a page.
+    pub async fn answer(&self, asks: &[Ask]) -> Result<Vec<Piece>, StoreError> {
+        self.registry.answer(asks).await
+    }
+
+    /// Returns everything that is kept of the own identity, as a peer would send it.
+    pub async fn own_pieces(&self) -> Result<Vec<Piece>, StoreError> {
+        match self.keys.identity() {
+            Some(did) => self.registry.pieces_of(&did).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
     /// Says goodbye to peers, before the page closes.
     pub fn say_goodbye(&self) {
         self.presence.say_goodbye();
-    }
-
-    /// The signed changes of the own document, as peers get them.
-    pub async fn own_signed_changes(&self) -> Result<Vec<gen_registry_core::document::SignedChange>, Failure> {
-        let own = self.keys.identity().ok_or_else(errors::no_identity)?;
-        self.registry.own_changes(&own).await.map(|(changes, _)| changes)
     }
 }
 

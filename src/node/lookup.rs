@@ -32,13 +32,12 @@ use crate::key_store::KeyStore;
 use crate::modules;
 use crate::net::key::NetPeerId;
 use crate::peers::PeerTable;
-use crate::registry::Registry;
+use crate::registry::{Registry, RegistryObserver};
 use crate::reputation::ReputationTracker;
 use gen_registry_api::{Failure, NameKind};
 use gen_registry_core::canonical::{DecodeError, Decoder, Encoder};
-use gen_registry_core::fact::ClaimedName;
-use gen_registry_core::name::parse_input;
-use gen_registry_core::ownership::NameKey;
+use gen_registry_core::name::{ClaimedName, parse_input};
+use gen_registry_core::outcome::NameKey;
 use gen_registry_core::time::Timestamp;
 pub(crate) use publisher::run as publish;
 pub use validator::RecordValidator;
@@ -64,6 +63,18 @@ pub(crate) struct Lookups {
     wake: RefCell<Option<mpsc::Sender<()>>>,
     /// Whether everything is to be published again: a relay was connected, which may have stored nothing yet.
     everything: Cell<bool>,
+    /// Verifies what this node stores for others, if it does.
+    validator: RefCell<Option<RecordValidator>>,
+}
+
+impl RegistryObserver for Lookups {
+    fn set_changed(&self) {
+        if let Some(validator) = &*self.validator.borrow() {
+            validator.follow(self.registry.read_model().registry().history().clone());
+        }
+        // Own records are shown under the new set.
+        self.wake(true);
+    }
 }
 
 impl Lookups {
@@ -77,7 +88,15 @@ impl Lookups {
         content: Rc<ContentStore>,
     ) -> Self {
         let (request_counts, wake, everything) = (RefCell::default(), RefCell::default(), Cell::default());
-        Self { context, keys, registry, peers, reputation, content, request_counts, wake, everything }
+        let validator = RefCell::default();
+        Self { context, keys, registry, peers, reputation, content, request_counts, wake, everything, validator }
+    }
+
+    /// Returns what verifies the records that this node stores for others, for as long as the node runs.
+    pub(crate) fn validate_records(&self) -> RecordValidator {
+        let validator = RecordValidator::new(self.registry.read_model().registry().history().clone());
+        *self.validator.borrow_mut() = Some(validator.clone());
+        validator
     }
 
     /// Lets own records be published when they change. Returns what wakes the publisher's task.

@@ -26,6 +26,7 @@ use crate::context::Context;
 use crate::key_store::KeyStore;
 use crate::modules::input::validate;
 use crate::registry::Registry;
+use crate::witnessing::Witnessing;
 use catalog::ModuleCatalog;
 use gen_registry_api::*;
 use gen_registry_core::jobs::{Job, JobOutput};
@@ -47,6 +48,7 @@ pub(crate) struct Modules {
     pub(crate) catalog: Rc<ModuleCatalog>,
     pub(crate) installer: Installer,
     pub(crate) publisher: Publisher,
+    pub(crate) witnessing: Rc<Witnessing>,
     pub(crate) runner: Runner,
     pub(crate) search: Rc<ModuleSearch>,
 }
@@ -92,8 +94,20 @@ impl Modules {
                 let outcome = self.runner.run(&name, version.as_deref(), function, &arguments, text_result).await?;
                 Ok(Answer::Ran(outcome))
             }
+            ModuleCommand::Publish { draft } => {
+                let published = self.publish(id, *draft).await?;
+                self.witnessing.settle().await;
+                self.publisher.complete(published).map(Answer::Published)
+            }
             writing => self.write_module(id, writing).await,
         }
+    }
+
+    /// Publishes a version; where there are witnesses it is wanted then.
+    async fn publish(&self, id: Option<RequestId>, draft: PublishDraft) -> Result<Published, Failure> {
+        let _one_at_a_time = self.registry.begin_write().await;
+        let done = self.keys.is_done(id.as_ref());
+        self.publisher.publish(id, draft, done).await
     }
 
     /// Carries out a command that writes. One whose id is known already is not carried out again: it answers with the
@@ -102,7 +116,6 @@ impl Modules {
         let _one_at_a_time = self.registry.begin_write().await;
         let done = self.keys.is_done(id.as_ref());
         match ask {
-            ModuleCommand::Publish { draft } => self.publisher.publish(id, *draft, done).await.map(Answer::Published),
             ModuleCommand::Describe { name, changes } => {
                 if !done {
                     self.publisher.describe(id, &name, changes).await?;

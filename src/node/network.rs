@@ -22,10 +22,9 @@ pub(crate) mod samples;
 
 use crate::net::ice::IceServer;
 pub use gen_registry_api::{NetworkName, ParametersError};
-use gen_registry_core::identity::{Identity, Topic};
+use gen_registry_core::identity::Topic;
 use gen_registry_core::limits::PARAMETERS_VERSION;
 use gen_registry_core::network::{Genesis, NetworkHistory};
-use gen_registry_core::ownership::Rules;
 pub use parameters::NetworkParameters;
 pub use pin::settle;
 
@@ -35,8 +34,6 @@ pub struct Network {
     history: NetworkHistory,
     /// The digest of the genesis, part of everything that is signed for the network.
     pub topic: Topic,
-    /// What follows from the present witness set: who confirms a name, and the proof of work for claims.
-    pub rules: Rules,
     /// Multiaddresses of relays, each with the peer id at its end.
     pub relays: Vec<String>,
     /// Multiaddresses of nodes that pages can dial, each with the peer id at its end.
@@ -56,14 +53,8 @@ pub struct Endpoints {
 impl Network {
     /// The network of this history, without a way to others.
     pub fn new(history: NetworkHistory) -> Self {
-        let (set, genesis) = (history.set(), history.genesis());
-        let rules = Rules {
-            witnesses: set.witnesses.iter().map(|key| Identity::from_trusted(*key.as_bytes())).collect(),
-            threshold: usize::from(set.threshold),
-            work_bits: genesis.parameters.work_bits,
-        };
         let (relays, public_nodes, ice_servers) = Default::default();
-        Self { topic: history.topic(), rules, relays, public_nodes, ice_servers, history }
+        Self { topic: history.topic(), relays, public_nodes, ice_servers, history }
     }
 
     /// Returns the genesis and the changes of the witnesses that are followed.

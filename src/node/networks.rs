@@ -9,6 +9,7 @@ use crate::network::opening::Served;
 use crate::network::{self, Endpoints, Network, NetworkName, NetworkParameters, ParametersError};
 use gen_registry_api::{Event, Failure};
 use gen_registry_core::identity::Topic;
+use gen_registry_core::network::SignedSetChange;
 
 /// What a host that has several networks gives the node. A native node has one.
 #[derive(Default)]
@@ -36,16 +37,17 @@ impl Node {
         self.context.network.endpoints()
     }
 
-    /// Stores what the server's answer adds to the network and returns how others are found. A change of the witnesses
-    /// counts from the next start: claims were ranked by the rules of this one. On failure it returns the old endpoints.
+    /// Stores what the server's answer adds to the network and returns how others are found. A change of the
+    /// witnesses counts at once. On failure it returns the old endpoints.
     pub async fn refresh_endpoints(&self, answer: Option<NetworkParameters>) -> Endpoints {
         let other = answer.as_ref().and_then(|answer| Network::try_from(answer).ok());
         self.networks.served.replace(other.filter(|other| other.topic != self.context.network.topic));
         match network::settle(&self.context.records, &self.context.network, answer).await {
             Ok((fresh, fault)) => {
                 self.note_server(fault);
-                if fresh.rules != self.context.network.rules {
-                    tracing::info!("the network has other witnesses now; they count from the next start");
+                let changes = fresh.history().changes().iter().map(SignedSetChange::encode);
+                if let Err(failure) = self.admission.follow(&changes.collect::<Vec<_>>()).await {
+                    tracing::warn!(code = ?failure.code, "a change of the witnesses is not stored");
                 }
                 fresh.endpoints()
             }

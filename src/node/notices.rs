@@ -4,7 +4,7 @@
 //! News arrives with the changes that all nodes get; here it is only selected. What is followed never leaves the
 //! device: no peer is asked for it.
 //!
-//! For example, Alice follows `person:did:key:…Bob`. A change of Bob's document with a release arrives; the registry
+//! For example, Alice follows `person:did:gen:…Bob`. A change of Bob's document with a release arrives; the registry
 //! compares his records ([`RecordDiff`]) and calls [`Notices`], which checks that the release counts and was published
 //! after she followed him, stores a notice and emits it.
 
@@ -27,10 +27,12 @@ use crate::store::records::put;
 use crate::store::{Durability, StoreError, Table};
 use gen_registry_api::*;
 use gen_registry_core::document::is_tag;
-use gen_registry_core::fact::{ClaimedName, Fact, SignedFact};
-use gen_registry_core::identity::Identity;
+use gen_registry_core::keys::Did;
 use gen_registry_core::limits::CLOCK_SKEW;
-use gen_registry_core::name::ModuleName;
+use gen_registry_core::log::body::Release;
+use gen_registry_core::log::{Body, EntryId};
+use gen_registry_core::name::{ClaimedName, ModuleName};
+use gen_registry_core::outcome::Counts;
 use gen_registry_core::read_model::ReadModel;
 use gen_registry_core::time::Timestamp;
 
@@ -46,7 +48,7 @@ pub(crate) const RECORD: &str = "notices";
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 enum Followed {
-    Person(Identity),
+    Person(Did),
     Module(ModuleName),
     Tag(String),
 }
@@ -145,11 +147,6 @@ pub(crate) struct Notices {
 }
 
 impl RegistryObserver for Notices {
-    /// Without anything followed or installed there can be no news.
-    fn wants_diffs(&self) -> bool {
-        !self.log.borrow().follows.is_empty() || !self.installations.all().is_empty()
-    }
-
     fn records_changed(&self, diffs: &[RecordDiff]) {
         self.notice(diffs);
     }
@@ -214,7 +211,7 @@ impl Notices {
     fn follow(&self, subject: &str, follow: bool) -> Result<(), Failure> {
         let invalid = |message: String, advice: &str| Failure::new(FailureCode::InvalidArgument, message, advice);
         let followed: Followed = subject.parse().map_err(|error: NotFollowed| {
-            invalid(errors::sentence(&error.to_string()), "Write person:did:key:…, module:name or tag:text.")
+            invalid(errors::sentence(&error.to_string()), "Write person:did:gen:…, module:name or tag:text.")
         })?;
         let now = self.context.now();
         let one_more = !self.log.borrow().follows.contains_key(&followed);
@@ -270,42 +267,37 @@ struct Scope<'a> {
     read_model: &'a ReadModel,
     installed: &'a InstalledModules,
     log: &'a NoticeLog,
-    person: Identity,
+    person: Did,
 }
 
 impl Scope<'_> {
     /// Returns the notice of a fact, if it counts and concerns this profile.
-    fn of_fact(&self, fact: &SignedFact) -> Option<Notice> {
-        let (read_model, person) = (self.read_model, self.person);
+    fn of_fact(&self, fact: &EntryId) -> Option<Notice> {
+        let registry = self.read_model.registry();
+        let fact = registry.facts().get(fact).filter(|fact| Counts::counts(registry, fact))?;
         let notice = |kind| self.blank(kind);
-        match fact.statement() {
-            Fact::Release(release) => {
+        let of_module = |release: &Release, kind| Notice {
+            module: Some(release.module.to_string()),
+            version: Some(release.version.to_string()),
+            ..notice(kind)
+        };
+        match &fact.body {
+            Body::Release(release) => {
                 // A release that does not count makes no notice.
-                let module = read_model.module(&release.module.folded());
-                let counts = module.releases.get(&release.version).is_some_and(|counted| counted.fact == fact.hash());
-                let version = Some(release.version.to_string());
-                (counts && self.concerns(&release.module, release.published_at)).then(|| Notice {
-                    module: Some(release.module.to_string()),
-                    version,
-                    ..notice(NoticeKind::Release)
-                })
+                let module = self.read_model.module(&release.module.folded());
+                let counts = module.releases.get(&release.version).is_some_and(|counted| counted.entry == fact.id);
+                let wanted = counts && self.concerns(&release.module, release.at);
+                wanted.then(|| of_module(release, NoticeKind::Release))
             }
-            Fact::Yank(yank) => {
-                let (_, release) = read_model.release(&yank.release)?;
-                let module = read_model.module(&release.module.folded());
+            Body::Mark(mark) if mark.is_withdrawn => {
+                let (_, release) = self.read_model.release(&mark.release)?;
+                let module = self.read_model.module(&release.module.folded());
                 // By somebody who may.
                 let counts = module.releases.get(&release.version).is_some_and(|counted| counted.withdrawn.is_some());
-                (counts && self.concerns(&release.module, yank.at)).then(|| Notice {
-                    module: Some(release.module.to_string()),
-                    version: Some(release.version.to_string()),
-                    text: Some(yank.reason.clone()),
-                    ..notice(NoticeKind::Yank)
-                })
+                let wanted = counts && self.concerns(&release.module, mark.at);
+                wanted.then(|| Notice { text: Some(mark.reason.clone()), ..of_module(release, NoticeKind::Yank) })
             }
-            Fact::NameClaim(claim) => {
-                if !self.log.follows([Followed::Person(person)], claim.claimed_at) {
-                    return None;
-                }
+            Body::Claim(claim) if self.log.follows([Followed::Person(self.person)], claim.at) => {
                 Some(match &claim.name {
                     ClaimedName::Username(name) => {
                         Notice { text: Some(name.to_string()), ..notice(NoticeKind::Username) }
@@ -315,13 +307,13 @@ impl Scope<'_> {
                     }
                 })
             }
-            Fact::NameRelinquish(_) | Fact::Receipt(_) | Fact::Unyank(_) => None,
+            _ => None,
         }
     }
 
     /// Returns the notice of a deprecation. It has no date of its own: it counts as made when it arrived.
     fn of_advice(&self, name: &ModuleName, why: &str, now: Timestamp) -> Option<Notice> {
-        let holder = self.read_model.module_name(&name.folded())?.holder()?.holder;
+        let holder = self.read_model.module_name(&name.folded())?.holder()?.tenure.holder;
         (holder == self.person && self.concerns(name, now)).then(|| Notice {
             module: Some(name.to_string()),
             text: Some(why.to_owned()),

@@ -7,12 +7,12 @@
 //!
 //! ```text
 //!   mesh.run()                          the libp2p node
-//!   events of the mesh                  Linked ─► one session (`host`) and one exchange of rosters
-//!                                       Gossip ─► the session of the forwarding peer, or `chat`
+//!   events of the mesh                  Linked ─► one exchange (`host`) and one exchange of rosters
+//!                                       Gossip ─► `chat`
 //!                                       streams and requests ─► `blocks`, `chat`, `lookup`
 //!                                       Changed ─► `peer_table`, stored peers, look-ups and receipts after a new relay
 //!   every second                        presence and channels (`chat`), storing scores and notices
-//!   every 20 s, and after own changes   missing receipts, block lists that are due
+//!   every 20 s, and after own changes   what witnesses are to sign, block lists that are due
 //!   fetcher, publisher                  until the node leaves its network
 //! ```
 //!
@@ -32,18 +32,15 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt, select};
 use futures_timer::Delay;
 
-use crate::Network;
 use crate::Node;
 use crate::blocks;
 use crate::chat;
 use crate::history_requests::HistoryRequest;
 use crate::lookup;
-use crate::lookup::RecordValidator;
 use crate::net::kademlia::values::ValidateRecord;
 use crate::net::key::{NetPeerId, NodeKey};
 use crate::net::mesh::{
-    GossipTicket, GossipTopic, Listening, Mesh, MeshError, MeshEvent, MeshHandle, MeshOptions, MeshView,
-    MessageAcceptance,
+    GossipTopic, Listening, Mesh, MeshError, MeshEvent, MeshHandle, MeshOptions, MeshView, MessageAcceptance,
 };
 use crate::net::transport::TransportStack;
 use crate::network::Endpoints;
@@ -51,18 +48,14 @@ use crate::peers::ViewChanges;
 use crate::store::records::{StoredRecord, put};
 use crate::store::{Durability, StoreError, Table};
 use gen_registry_api::Event;
+use gen_registry_core::keys::Did;
 use gen_registry_core::sync::rejection::Rejection;
-use gen_registry_core::sync::wire::Message;
-use host::{Gossip, serve};
+use host::{News, serve};
 
 /// The key of [`Table::Keys`] under which the node's own key is stored. It is never an identity.
 const KEY_RECORD: &str = "node";
 /// The key of [`Table::Settings`] under which the peers of earlier runs are stored.
 const PEERS_RECORD: &str = "peers";
-/// Gossip messages that wait for one session; further ones are ignored.
-const GOSSIP_WAITING: usize = 64;
-/// How often missing receipts are requested.
-const RECEIPTS_EVERY: Duration = Duration::from_secs(20);
 
 /// Why a node can't take part in its network.
 #[derive(Debug, thiserror::Error)]
@@ -79,8 +72,22 @@ pub struct Peering {
     mesh: MeshHandle,
     /// What [`Peering::run`] drives.
     life: Option<(Mesh, mpsc::Receiver<MeshEvent>, mpsc::UnboundedReceiver<HistoryRequest>)>,
-    /// Where gossip for each session is sent.
-    sessions: RefCell<BTreeMap<NetPeerId, mpsc::Sender<Gossip>>>,
+    sessions: Rc<Sessions>,
+}
+
+/// What each exchange has still to say.
+#[derive(Default)]
+pub(crate) struct Sessions(RefCell<BTreeMap<NetPeerId, Rc<News>>>);
+
+impl Sessions {
+    /// Has every session but one say that something of an identity changed.
+    fn announce(&self, did: &Did, but: Option<NetPeerId>) {
+        for (peer, news) in &*self.0.borrow() {
+            if Some(*peer) != but {
+                news.add(*did);
+            }
+        }
+    }
 }
 
 impl Peering {
@@ -133,10 +140,8 @@ impl Peering {
         let topic = node.context.network.topic.into();
         let own = key.clone();
         // A node that can be dialled keeps records for others.
-        let validator = listening.as_ref().map(|_| {
-            let Network { topic, rules, .. } = &node.context.network;
-            Arc::new(RecordValidator::new(*topic, rules.clone())) as Arc<dyn ValidateRecord>
-        });
+        let validator =
+            listening.as_ref().map(|_| Arc::new(node.lookups.validate_records()) as Arc<dyn ValidateRecord>);
         let options =
             MeshOptions { key, topic, relays, ice_servers, public_nodes, remembered_peers, listening, validator };
         let environment = node.context.environment.clone();
@@ -146,7 +151,7 @@ impl Peering {
         };
         node.peers.join(handle.clone());
         let histories = node.chat.open(&own, &handle).await?;
-        Ok(Self { node, mesh: handle, life: Some((mesh, events, histories)), sessions: RefCell::default() })
+        Ok(Self { node, mesh: handle, life: Some((mesh, events, histories)), sessions: Rc::default() })
     }
 
     /// Returns the handle of the mesh.
@@ -164,6 +169,7 @@ impl Peering {
         let content = &peering.node.content;
         let fetching = blocks::fetch_from_peers(content.clone(), peering.mesh.clone(), content.open());
         sessions.push(fetching.boxed_local());
+        sessions.push(peering.node.checkpoints.clone().run().boxed_local());
         let lookups = &peering.node.lookups;
         sessions.push(lookup::publish(lookups.clone(), peering.mesh.clone(), lookups.open()).boxed_local());
         let mut receipts = Delay::new(Duration::ZERO).fuse();
@@ -193,7 +199,7 @@ impl Peering {
                 () = receipts => {
                     let node = peering.node.clone();
                     sessions.push(collect_receipts_and_share_lists(node).boxed_local());
-                    receipts = Delay::new(RECEIPTS_EVERY).fuse();
+                    receipts = Delay::new(peering.node.witnessing.pause()).fuse();
                 }
             }
         }
@@ -213,20 +219,19 @@ impl Peering {
             }
             MeshEvent::Linked(link) => {
                 self.mesh.rate(link.peer, self.node.reputation.score(link.peer));
-                let (sender, gossip) = mpsc::channel(GOSSIP_WAITING);
-                self.sessions.borrow_mut().insert(link.peer, sender);
+                let (news, woken) = News::new();
+                let news_of_session = (Rc::downgrade(&news), woken);
+                // An earlier session with this peer ends with its news.
+                self.sessions.0.borrow_mut().insert(link.peer, news);
                 let (node, mesh, peer) = (self.node.clone(), self.mesh.clone(), link.peer);
+                let sessions = self.sessions.clone();
                 let roster_exchange = node.chat.clone().exchange_rosters(mesh.clone(), peer);
-                Some(join(serve(node, mesh, link, gossip), roster_exchange).map(drop).boxed_local())
+                Some(join(serve(node, mesh, link, sessions, news_of_session), roster_exchange).map(drop).boxed_local())
             }
             // Two that dialled each other at once keep one of their connections. A goodbye that is lost with the other one
             // is not repeated, and changes are compared from time to time anyway.
             MeshEvent::RedundantConnectionClosed(peer) => {
                 Some(self.node.chat.clone().exchange_rosters_again(self.mesh.clone(), peer).boxed_local())
-            }
-            MeshEvent::Gossip { ticket, bytes } if ticket.topic == GossipTopic::Changes => {
-                self.pass_to_session(ticket, bytes);
-                None
             }
             MeshEvent::Gossip { ticket, bytes } => {
                 let of_a_channel = ticket.topic != GossipTopic::Presence;
@@ -260,23 +265,9 @@ impl Peering {
             MeshEvent::Changed(view) => {
                 // At once: an older view must not come after a newer one.
                 let news = self.node.peers.update(&view, self.node.context.now());
-                self.sessions.borrow_mut().retain(|peer, _| view.peers.iter().any(|known| known.peer == *peer));
+                self.sessions.0.borrow_mut().retain(|_, news| Rc::weak_count(news) > 0);
                 Some(async move { self.apply_view_changes(news, &view).await }.boxed_local())
             }
-        }
-    }
-
-    /// Passes a change that came as gossip to the session of the peer that forwarded it, which answers for it. If that
-    /// peer has no session, or sends more than can be checked, the message is not forwarded.
-    fn pass_to_session(&self, ticket: GossipTicket, bytes: Vec<u8>) {
-        let mut sessions = self.sessions.borrow_mut();
-        let session = sessions.get_mut(&ticket.from).filter(|session| !session.is_closed());
-        let ignored = match session {
-            None => Some(ticket),
-            Some(session) => session.try_send(Gossip { ticket, bytes }).err().map(|full| full.into_inner().ticket),
-        };
-        if let Some(ticket) = ignored {
-            self.mesh.validate(ticket, MessageAcceptance::Ignore);
         }
     }
 
@@ -290,20 +281,19 @@ impl Peering {
         }
         if news.relay_came {
             self.node.lookups.wake(true);
-            self.node.receipts.collect().await;
+            self.node.witnessing.collect().await;
         }
         self.node.context.emit(&Event::NetworkChanged);
     }
 
-    /// Announces own changes as gossip. The returned receiver wakes when there are some.
+    /// Has sessions say what changes here. The returned receiver wakes when there are some.
     fn announce_own_changes(&self) -> mpsc::Receiver<()> {
         let (own_changes, receiver) = mpsc::channel(0);
-        let (node, mesh) = (Rc::downgrade(&self.node), self.mesh.clone());
-        self.node.registry.announce_through(Rc::new(move |change| {
+        let (node, sessions) = (Rc::downgrade(&self.node), self.sessions.clone());
+        self.node.registry.announce_through(Rc::new(move |did| {
             let Some(node) = node.upgrade() else { return };
-            let message = Message::announcement(change.owner, vec![change.clone()], node.registry.heads(&change.owner));
             node.peers.count_unsent();
-            mesh.publish(message.encode());
+            sessions.announce(did, None);
             node.lookups.wake(false);
             // Full: the receiver is awake already.
             own_changes.clone().try_send(()).ok();
@@ -314,10 +304,7 @@ impl Peering {
 
 /// Does what is due from time to time, and after every own change.
 async fn collect_receipts_and_share_lists(node: Rc<Node>) {
-    if let Err(failure) = node.profile.claim_again_if_dated_ahead().await {
-        tracing::warn!(code = ?failure.code, "the name that was dated ahead is not claimed again");
-    }
-    node.receipts.collect().await;
+    node.witnessing.collect().await;
     node.block_lists.share_if_due().await;
 }
 

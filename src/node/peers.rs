@@ -15,7 +15,6 @@ use crate::net::mesh::{MeshHandle, MeshView};
 use crate::network::ParametersError;
 use gen_registry_api::ConnectionState;
 use gen_registry_core::sync::rejection::Rejection;
-use gen_registry_core::sync::session::budget::PassingOn;
 use gen_registry_core::time::Timestamp;
 
 /// Peers whose statistics are remembered.
@@ -38,8 +37,6 @@ pub(crate) struct PeerTable {
     rejections: RefCell<BTreeMap<Rejection, u64>>,
     /// Own changes written while no peer was connected.
     unsent: Cell<u64>,
-    /// The rate of gossip that this node forwards.
-    passing_on: RefCell<PassingOn>,
     /// Why the parameters of the page's server were refused, if they were.
     server_fault: RefCell<Option<ParametersError>>,
     /// The number of peers, and since when.
@@ -168,11 +165,6 @@ impl PeerTable {
     /// Returns the statistics of a peer.
     pub(crate) fn stats(&self, peer: NetPeerId) -> PeerStats {
         self.stats.borrow().get(&peer).cloned().unwrap_or_default()
-    }
-
-    /// Takes one permit to forward a gossip message. Returns false if the rate is used up.
-    pub(crate) fn take_gossip_permit(&self, now: Timestamp) -> bool {
-        self.passing_on.borrow_mut().takes_one(now)
     }
 
     /// Counts an own change if no peer is connected to get it.

@@ -14,9 +14,10 @@ use crate::people::answers::*;
 use crate::registry::Registry;
 use crate::reputation::{Actor, ReputationTracker};
 use gen_registry_api::*;
-use gen_registry_core::identity::Identity;
+use gen_registry_core::keys::Did;
 use gen_registry_core::name::{Username, parse_input};
-use gen_registry_core::ownership::Availability;
+use gen_registry_core::read_model::Availability;
+use gen_registry_core::time::Timestamp;
 
 /// The longest page of the directory.
 const PEOPLE_PAGE_MAX: u32 = 500;
@@ -48,15 +49,15 @@ impl People {
         let mut me = Me {
             protection: self.keys.protection(),
             phrase_checked: settings.phrase_checked,
-            last_backup_at: settings.last_backup_at.map(gen_registry_core::time::Timestamp::as_millis),
+            last_backup_at: settings.last_backup_at.map(Timestamp::as_millis),
             ..Me::default()
         };
         let Some(own) = self.keys.identity() else { return me };
         me.did = Some(own.to_string());
-        me.public_key = Some(own.to_hex());
+        me.public_key = Some(public_key(&read_model, &own));
         me.safety_words = safety_words(&own);
+        me.forked = self.keys.device_log().is_some_and(|log| is_device_forked(&read_model, &own, &log));
         if let Some(person) = read_model.person(&own) {
-            me.forked = person.forked;
             me.profile = profile(&person.profile);
             me.changes = person.changes;
             me.document_bytes = person.bytes;
@@ -65,13 +66,39 @@ impl People {
         me.name_status = entry.as_ref().map(|entry| entry.status);
         me.registered_at = entry.as_ref().map(|entry| entry.registered_at);
         me.username = entry.and_then(|entry| entry.person.username);
+        let others = read_model.usernames_of(&own).map(ToString::to_string);
+        me.other_usernames = others.filter(|name| Some(name) != me.username.as_ref()).collect();
         me.history = history(&read_model, &own);
-        if me.username.is_none() {
+        let wanted = self.wanted_name(&own);
+        let has_wish = wanted.is_some();
+        if let Some((_, held, _)) = read_model.held_name(&own) {
+            me.next_username = wanted.map(|(name, _)| name);
+            let given_up = open_give_up(&read_model, &own, &held.tenure.claim);
+            me.giving_up = given_up.map(|(_, until)| GivingUp { final_at: until.map(Timestamp::as_millis) });
+        } else if let Some((name, status)) = wanted {
+            (me.username, me.name_status) = (Some(name), Some(status));
+        }
+        if !has_wish {
             let refused = settings.refused_name.as_ref().and_then(|refused| refused.name.parse::<Username>().ok());
             let refused = refused.map(|name| refused_name(&read_model, own, &name));
             me.lost_name = refused.or_else(|| last_lost_name(&read_model, &own));
         }
         me
+    }
+
+    /// The name that this profile is to get: claimed and pending, or to be claimed.
+    fn wanted_name(&self, own: &Did) -> Option<(String, NameStatus)> {
+        let read_model = self.registry.read_model();
+        let pending = read_model
+            .claims_of(own)
+            .into_iter()
+            .rev()
+            .find(|(claim, _, _, state)| state.pending_of(own).is_some_and(|other| other.claim == *claim));
+        if let Some((_, name, ..)) = pending {
+            return Some((name.to_string(), NameStatus::Pending));
+        }
+        let settings = self.keys.settings();
+        settings.wanted_usernames().last().map(|name| (name.to_string(), NameStatus::Intent))
     }
 
     pub(super) fn check_username(&self, text: &str) -> NameCheck {
@@ -84,7 +111,8 @@ impl People {
             }
             Ok(name) => {
                 let verdict = match read_model.availability(&name, own.as_ref(), self.context.now()) {
-                    Availability::Free => NameVerdict::Available,
+                    Availability::Free | Availability::GivenToYou => NameVerdict::Available,
+                    Availability::Contested => NameVerdict::Contested,
                     Availability::Yours => NameVerdict::Yours,
                     Availability::ClosedUntil(at) => NameVerdict::CoolingDown { free_at: at.as_millis() },
                     Availability::HeldBy(holder) => match entry(&read_model, own, &holder) {
@@ -116,8 +144,8 @@ impl People {
         let limit = limit.clamp(1, PEOPLE_PAGE_MAX) as usize;
         let page = read_model.list(&prefix, after.as_ref(), limit);
         let cursor = page.people.last().filter(|_| page.more).map(|(name, _)| name.to_string());
-        let visible = page.people.iter().filter(|(_, person)| !self.decisions.blocks_person(&person.identity));
-        let people = visible.filter_map(|(_, person)| entry(&read_model, own, &person.identity)).collect();
+        let visible = page.people.iter().filter(|(_, did)| !self.decisions.blocks_person(did));
+        let people = visible.filter_map(|(_, did)| entry(&read_model, own, did)).collect();
         let blocked = self
             .decisions
             .blocked_people()
@@ -129,7 +157,7 @@ impl People {
     }
 
     pub(super) fn person(&self, did: &str) -> Result<Option<Person>, Failure> {
-        let identity: Identity = did.trim().parse().map_err(|error| {
+        let identity: Did = did.trim().parse().map_err(|error| {
             Failure::new(
                 FailureCode::InvalidArgument,
                 errors::sentence(&format!("{error}")),
@@ -137,7 +165,7 @@ impl People {
             )
         })?;
         let read_model = self.registry.read_model();
-        let page = read_model.person(&identity).map(|person| person_page(&read_model, self.keys.identity(), person));
+        let page = person_page(&read_model, self.keys.identity(), &identity);
         Ok(page.map(|page| Person {
             blocked: self.decisions.blocks_person(&identity),
             reputation: self.reputation.report(Actor::Person(identity)),

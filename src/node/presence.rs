@@ -24,11 +24,12 @@ use crate::store::records::{StoredRecord, put};
 use crate::store::{Durability, StoreError, Table};
 use gen_registry_api::*;
 use gen_registry_core::chat::ChannelName;
-use gen_registry_core::identity::{Identity, Signed, SigningIdentity};
+use gen_registry_core::keys::{Did, SecretKey};
 use gen_registry_core::name::{Username, parse_input};
 use gen_registry_core::presence::Event as News;
 use gen_registry_core::presence::heartbeat::ATTENDANCE_LASTS;
 use gen_registry_core::presence::{Attendance, Input, NodeId, Output, Presence, PresenceError, User};
+use gen_registry_core::signed::Authored;
 use gen_registry_core::sync::chat::ChatFrame;
 use gen_registry_core::time::Timestamp;
 
@@ -91,7 +92,7 @@ impl PresenceService {
     }
 
     /// The connected nodes of a person.
-    pub(crate) fn connected_nodes_of(&self, user: &Identity) -> Vec<NetPeerId> {
+    pub(crate) fn connected_nodes_of(&self, user: &Did) -> Vec<NetPeerId> {
         let connected = self.peers.connected();
         let nodes = self.with_machine(|machine| machine.user(user)).flatten().map(|user| user.nodes);
         let ids = nodes.into_iter().flatten().filter_map(|device| peer_id_of(&device.node));
@@ -99,7 +100,7 @@ impl PresenceService {
     }
 
     /// Whose node it is, while that is online.
-    pub(crate) fn person_at(&self, peer: NetPeerId) -> Option<Identity> {
+    pub(crate) fn person_at(&self, peer: NetPeerId) -> Option<Did> {
         let node = NodeId::from_bytes(&peer.public_key()?)?;
         self.with_machine(|machine| machine.owner(&node)).flatten()
     }
@@ -112,7 +113,7 @@ impl PresenceService {
 
     /// Somebody joined a channel of this profile. What they said at once may have come before this node's
     /// subscription was known to them.
-    fn request_history_of(&self, user: &Identity, channel: &ChannelName) {
+    fn request_history_of(&self, user: &Did, channel: &ChannelName) {
         if self.channels.state().log(channel).is_none() {
             return;
         }
@@ -135,7 +136,7 @@ impl PresenceService {
         let next = Timestamp::from_millis(kept.session.as_millis() + 1);
         kept.session = self.context.environment.now().max(next);
         let seed = Zeroizing::new(key.seed());
-        let machine = Presence::new(self.context.network.topic, SigningIdentity::from_entropy(&seed), kept.session);
+        let machine = Presence::new(self.context.network.topic, SecretKey::from_seed(&seed), kept.session);
         *self.online.borrow_mut() = Online { machine: Some(machine), kept, away: false };
         self.save().await
     }
@@ -176,27 +177,28 @@ impl PresenceService {
     }
 
     /// Returns the person this node is to show as online, unless they are invisible or said goodbye.
-    fn wanted_online(&self) -> Option<Identity> {
+    fn wanted_online(&self) -> Option<Did> {
         let online = self.online.borrow();
         self.keys.identity().filter(|_| !online.kept.invisible && !online.away)
     }
 
     /// The person's word for this node: a kept one, or a new one while the key is open.
-    async fn attendance(&self, own: Identity) -> Option<Signed<Attendance>> {
+    async fn attendance(&self, own: Did) -> Option<Authored<Attendance>> {
         let (node, kept) = {
             let online = self.online.borrow();
             (online.machine.as_ref()?.me(), online.kept.attendance.clone())
         };
         let now = self.context.environment.now();
-        let kept = Signed::<Attendance>::verify(&kept, &self.context.network.topic).ok();
+        let kept = Authored::<Attendance>::verify(&kept, &self.context.network.topic).ok();
         let kept = kept.filter(|kept| kept.author() == own && kept.statement().node == node);
-        let lasts = |kept: &Signed<Attendance>| kept.statement().until > now.plus(ATTENDANCE_LASTS / 2);
-        let signer = self.keys.signer().ok().filter(|signer| signer.identity() == own);
-        let Some(signer) = signer.filter(|_| !kept.as_ref().is_some_and(lasts)) else {
+        let lasts = |kept: &Authored<Attendance>| kept.statement().until > now.plus(ATTENDANCE_LASTS / 2);
+        let keys = self.keys.keys().ok().filter(|keys| keys.did() == own);
+        let Some(keys) = keys.filter(|_| !kept.as_ref().is_some_and(lasts)) else {
             return kept.filter(|kept| kept.statement().until > now);
         };
         let until = now.plus(ATTENDANCE_LASTS);
-        let given = Signed::sign(&signer, &self.context.network.topic, Attendance { node, until });
+        let said = Attendance { node, until };
+        let given = Authored::sign(&keys.device, &self.context.network.topic, &keys.opening, said);
         self.online.borrow_mut().kept.attendance = given.encode().into();
         if let Err(error) = self.save().await {
             tracing::warn!(%error, "the word for this node is not kept");
@@ -335,7 +337,7 @@ impl PresenceService {
     }
 
     /// A person as they are shown beside what they say or do.
-    pub(crate) fn summary(&self, user: &Identity) -> PersonSummary {
+    pub(crate) fn summary(&self, user: &Did) -> PersonSummary {
         answers::summary(&self.registry.read_model(), self.keys.identity(), user)
     }
 }

@@ -1,36 +1,40 @@
-//! The commands on the own name and profile: claiming, renaming, giving up, describing oneself. Each becomes one signed
-//! change.
+//! The commands on the own name and profile: taking names, giving them up, describing oneself.
 //!
-//! Renaming from `alice` to `alicia` is one change with two facts, the relinquishment of the old name and the claim of
-//! the new one, so that no observer sees her with two names, or with none.
+//! In a network with witnesses a name is first an [`Intent`]: it is signed once a witness can be asked, and then with the
+//! newest that is known of the name ([`witnessing`](crate::witnessing)). A new username ends none: an identity may hold
+//! several, goes by the one that it took last, and gives one up in two steps, with a wait in between in which the owner of a
+//! stolen key can object.
 
 use std::rc::Rc;
 
 use crate::RequestId;
+use crate::context::Context;
 use crate::errors;
-use crate::key_store::{KeyStore, RefusedName, phrase_invalid};
-use crate::registry::ChangeDraft;
-use crate::registry::Registry;
+use crate::key_state::Keys;
+use crate::key_store::{Intent, KeyStore, RefusedName, phrase_invalid};
+use crate::people::answers::open_give_up;
+use crate::registry::{Draft, Registry};
 use gen_registry_api::*;
 use gen_registry_core::digest::block_cid;
 use gen_registry_core::document::{self, Edit};
-use gen_registry_core::fact::{ClaimedName, Fact, NameRelinquish};
-use gen_registry_core::identity::{Identity, SigningIdentity};
+use gen_registry_core::keys::{Did, Master};
 use gen_registry_core::limits::*;
-use gen_registry_core::name::{Username, parse_input};
-use gen_registry_core::ownership::Availability;
+use gen_registry_core::log::{Body, EntryId};
+use gen_registry_core::name::{ClaimedName, Username, parse_input};
 use gen_registry_core::picture;
-use gen_registry_core::time::Timestamp;
+use gen_registry_core::read_model::Availability;
+use gen_registry_core::statement::{DeviceList, Finish, GiveUp, SignedStatement, Statement};
 
 /// The service for these commands.
 pub(crate) struct ProfileWriter {
+    context: Rc<Context>,
     keys: Rc<KeyStore>,
     registry: Rc<Registry>,
 }
 
 impl ProfileWriter {
-    pub(crate) fn new(keys: Rc<KeyStore>, registry: Rc<Registry>) -> Self {
-        Self { keys, registry }
+    pub(crate) fn new(context: Rc<Context>, keys: Rc<KeyStore>, registry: Rc<Registry>) -> Self {
+        Self { context, keys, registry }
     }
 
     /// Creates the identity with its profile. If the name is taken meanwhile, the rest is written, and the refused name
@@ -42,21 +46,21 @@ impl ProfileWriter {
         changes: ProfileChanges,
     ) -> Result<(), Failure> {
         let name = name.map(|text| parse(&text)).transpose()?;
-        let signer = self.keys.signer_or_new()?;
+        let keys = self.keys.keys_or_new()?;
         let mut draft = self.profile_draft(changes)?;
         if let Some(name) = name {
-            match self.claim_edits(&signer, &name).await {
-                Ok(edits) => draft.edits.extend(edits),
+            match self.want_name(&keys, &name, &mut draft).await {
+                Ok(()) => {}
                 Err(Failure { code: FailureCode::NameTaken | FailureCode::NameCoolingDown, .. }) => {
                     draft.refused_name = Some(RefusedName { name: name.to_string() });
                 }
                 Err(failure) => return Err(failure),
             }
         }
-        self.registry.write(id, signer, draft).await
+        self.registry.write(id, keys, draft).await.map(drop)
     }
 
-    /// Claims a name, and creates the identity if there is none. Writes nothing if the name is taken.
+    /// Takes a name, and creates the identity if there is none. Writes nothing if the name is taken.
     pub(super) async fn register(
         &self,
         id: Option<RequestId>,
@@ -64,110 +68,155 @@ impl ProfileWriter {
         changes: ProfileChanges,
     ) -> Result<(), Failure> {
         let name = parse(name)?;
-        let signer = self.keys.signer_or_new()?;
+        let keys = self.keys.keys_or_new()?;
         let mut draft = self.profile_draft(changes)?;
-        draft.edits.extend(self.claim_edits(&signer, &name).await?);
-        self.registry.write(id, signer, draft).await
+        self.want_name(&keys, &name, &mut draft).await?;
+        self.registry.write(id, keys, draft).await.map(drop)
     }
 
-    /// Claims another name and gives up the present one.
+    /// Takes another name, by which the person goes from then on. The present one stays theirs.
     pub(super) async fn rename(&self, id: Option<RequestId>, name: &str) -> Result<(), Failure> {
         let name = parse(name)?;
-        let signer = self.keys.signer()?;
-        let edits = self.claim_edits(&signer, &name).await?;
-        self.registry.write(id, signer, ChangeDraft::of(edits)).await
+        let keys = self.keys.keys()?;
+        let mut draft = Draft::default();
+        self.want_name(&keys, &name, &mut draft).await?;
+        self.registry.write(id, keys, draft).await.map(drop)
     }
 
-    /// Gives up the present name. Others can claim it only after a while.
+    /// Gives up the present name: at once where there are no witnesses; else it is announced, and finished once the hold has
+    /// passed. A name that is only wanted is not wanted any more.
     pub(super) async fn release(&self, id: Option<RequestId>) -> Result<(), Failure> {
-        let signer = self.keys.signer()?;
-        let now = self.registry.own_now(&signer.identity());
-        let edits: Vec<Edit> = self.release_edit(&signer, now).into_iter().collect();
-        if edits.is_empty() {
+        let keys = self.keys.keys()?;
+        let held = self.held_claim(&keys.did());
+        let Some(claim) = held else {
+            return if self.drop_wanted_names().await? { Ok(()) } else { Err(no_name()) };
+        };
+        let key = keys.identity_key().ok_or_else(errors::not_allowed)?;
+        let (did, topic) = (keys.did(), self.context.network.topic);
+        let say = |statement| {
+            let signed = SignedStatement::sign(&topic, did, &key, statement);
+            Body::Statement(Box::new(signed), DeviceList::default())
+        };
+        if open_give_up(&self.registry.read_model(), &did, &claim).is_some() {
             return Err(Failure::new(
-                FailureCode::NoName,
-                "You hold no name that could be given up.",
-                "Claim one first.",
+                FailureCode::InvalidArgument,
+                "This name is being given up already.",
+                "Wait until the hold has passed, or take it back until then.",
             ));
         }
-        self.registry.write(id, signer, ChangeDraft::of(edits)).await
-    }
-
-    /// Claims the own username once more, with the present date, if it was claimed while this device's clock was far
-    /// ahead: nobody else would see the name before that time has come. Does nothing while the key is locked, or if the
-    /// person has claimed another name since.
-    ///
-    /// For example, a tablet whose battery was empty says 2036 on the first evening, and its owner claims `anna`. The next
-    /// day its clock is right; the claim of 2036 waits on every device, no witness has signed it, and `anna` is claimed
-    /// as of today.
-    pub(super) async fn claim_again_if_dated_ahead(&self) -> Result<(), Failure> {
-        let Ok(signer) = self.keys.signer() else { return Ok(()) };
-        let Some(name) = self.name_dated_ahead(&signer.identity()) else { return Ok(()) };
-        let edits = self.claim_edits(&signer, &name).await?;
-        self.registry.write(None, signer, ChangeDraft::of(edits)).await
-    }
-
-    fn name_dated_ahead(&self, own: &Identity) -> Option<Username> {
-        let read_model = self.registry.read_model();
-        if read_model.username_of(own).is_some() {
-            return None;
+        let give_up = say(Statement::GiveUp(GiveUp { claim, to: None }));
+        let ids = self.registry.write(id, keys.clone(), Draft::of_facts(vec![give_up])).await?;
+        if let Some(announced) = ids.first().filter(|_| !self.registry.read_model().registry().has_witnesses()) {
+            let finish = say(Statement::Finish(Finish { announced: *announced, ends: *claim.digest() }));
+            self.registry.write(None, keys, Draft::of_facts(vec![finish])).await?;
         }
-        let claims = read_model.claims_of(own);
-        let (newest, name, _, state) = claims.last()?;
-        state.held_back.iter().any(|(waiting, _)| waiting == newest).then(|| (*name).clone())
+        Ok(())
+    }
+
+    /// The claim by which the person holds the name that they go by.
+    fn held_claim(&self, own: &Did) -> Option<EntryId> {
+        self.registry.read_model().held_name(own).map(|(_, held, _)| held.tenure.claim)
+    }
+
+    /// Forgets usernames that are wanted and were not claimed. Returns whether there were any. The first intent may be signed
+    /// and shown to a witness already: its claim has a place in the log, which no other entry can take.
+    async fn drop_wanted_names(&self) -> Result<bool, Failure> {
+        let mut settings = Rc::unwrap_or_clone(self.keys.settings());
+        let before = settings.intents.len();
+        if settings.staged.is_some() && matches!(settings.intents.first(), Some(Intent::Username(_))) {
+            return Err(Failure::new(
+                FailureCode::InvalidArgument,
+                "The witnesses are being asked for this name right now.",
+                "Wait until they have answered; then it can be given up.",
+            ));
+        }
+        settings.intents.retain(|intent| !matches!(intent, Intent::Username(_)));
+        settings.rounds.retain(|round| !matches!(round.intent, Intent::Username(_)));
+        let dropped = settings.intents.len() < before;
+        if dropped {
+            self.keys.save_settings(settings).await?;
+            self.context.emit(&Event::MeChanged);
+        }
+        Ok(dropped)
     }
 
     /// Changes the description; fields that are `None` remain.
     pub(super) async fn update_profile(&self, id: Option<RequestId>, changes: ProfileChanges) -> Result<(), Failure> {
-        let signer = self.keys.signer_or_new()?;
+        let keys = self.keys.keys_or_new()?;
         let draft = self.profile_draft(changes)?;
-        self.registry.write(id, signer, draft).await
+        self.registry.write(id, keys, draft).await.map(drop)
     }
 
-    /// Makes the key of these recovery words this profile's. The document then comes from peers.
+    /// Makes a device of the identity of these recovery words this profile's. What the identity said comes from peers.
     pub(super) async fn restore_from_phrase(&self, phrase: &str) -> Result<(), Failure> {
-        let signer = SigningIdentity::from_recovery_phrase(phrase).map_err(|error| phrase_invalid(&error))?;
-        self.keys.check_room_for(&signer.identity())?;
-        self.registry.adopt(signer).await
+        let master = Master::from_words(phrase).map_err(|error| phrase_invalid(&error))?;
+        let topic = self.context.network.topic;
+        self.keys.check_room_for(&master.inception().did(&topic))?;
+        let number = self.registry.free_device_number(&master.inception().did(&topic));
+        let keys = Keys::add_device(&*self.context.environment, &topic, &master, number);
+        self.keys.adopt(keys, true).await
     }
 
-    /// Rule 5: a newer claim releases the older name in the same change.
-    async fn claim_edits(&self, signer: &SigningIdentity, name: &Username) -> Result<Vec<Edit>, Failure> {
-        let own = signer.identity();
-        let now = self.registry.own_now(&own);
-        let respelled = {
-            let read_model = self.registry.read_model();
-            match read_model.availability(name, Some(&own), now) {
-                Availability::HeldBy(holder) => {
-                    let holder = read_model.username_of(&holder).map_or(name.as_str(), Username::as_str);
-                    return Err(errors::name_taken(name.as_str(), holder));
-                }
-                Availability::ClosedUntil(_) => return Err(errors::cooling_down(name.as_str())),
-                Availability::Yours if read_model.username_of(&own) == Some(name) => return Ok(Vec::new()),
-                Availability::Yours | Availability::Free => {}
+    /// Fails if the witnesses refused this name just now: it is another's.
+    pub(super) fn check_refused(&self, wanted: Option<&str>) -> Result<(), Failure> {
+        let settings = self.keys.settings();
+        match (&settings.refused_name, wanted.and_then(|text| parse(text).ok())) {
+            (Some(refused), Some(wanted)) if refused.name == wanted.as_str() => {
+                Err(errors::name_taken(wanted.as_str(), wanted.as_str()))
             }
-            if read_model.claims_of(&own).len() >= USERNAME_CLAIMS_MAX {
+            _ => Ok(()),
+        }
+    }
+
+    /// Adds to a draft what it takes to get a name: its claim where there are no witnesses, else the intent. Fails if the
+    /// name can't be had, as far as is known here.
+    async fn want_name(&self, keys: &Keys, name: &Username, draft: &mut Draft) -> Result<(), Failure> {
+        let own = keys.did();
+        {
+            let read_model = self.registry.read_model();
+            match read_model.availability(name, Some(&own), self.context.now()) {
+                Availability::HeldBy(holder) => {
+                    let holder = read_model.state(name).and_then(|state| state.holder()).filter(|_| holder != own);
+                    let spelled = holder.map_or(name.as_str(), |held| held.tenure.spelled.as_str());
+                    return Err(errors::name_taken(name.as_str(), spelled));
+                }
+                Availability::Contested => return Err(errors::name_taken(name.as_str(), name.as_str())),
+                Availability::ClosedUntil(_) => return Err(errors::cooling_down(name.as_str())),
+                Availability::Yours => {
+                    // Taken back while it was being given up.
+                    let claim = read_model.state(name).and_then(|state| state.holder()).map(|held| held.tenure.claim);
+                    let given_up = claim.and_then(|claim| open_give_up(&read_model, &own, &claim));
+                    draft.facts.extend(given_up.map(|(announced, _)| Body::Veto(announced)));
+                    return Ok(());
+                }
+                Availability::Free | Availability::GivenToYou => {}
+            }
+            let most = read_model.registry().history().genesis().parameters.usernames as usize;
+            let taken = read_model.usernames_of(&own).count() + self.keys.settings().wanted_usernames().count();
+            if taken >= most {
                 return Err(Failure::new(
                     FailureCode::TooManyNames,
-                    format!("An identity can take {USERNAME_CLAIMS_MAX} usernames in its life, and this one has."),
-                    "Keep the present name; a new profile has a new identity.",
+                    format!("An identity holds at most {most} usernames in this network, and this one does."),
+                    "Give one up first.",
                 ));
             }
-            read_model.username_of(&own).is_some_and(|held| held.folded() == name.folded())
-        };
-        let release = (!respelled).then(|| self.release_edit(signer, now)).flatten();
-        let claim = self.registry.claim(signer, ClaimedName::Username(name.clone()), now).await;
-        Ok(release.into_iter().chain([claim]).collect())
+        }
+        if self.keys.settings().wanted_usernames().any(|wanted| wanted.folded() == name.folded()) {
+            return Ok(());
+        }
+        let has_witnesses = self.registry.read_model().registry().has_witnesses();
+        if has_witnesses {
+            draft.intents.push(Intent::Username(name.clone()));
+        } else {
+            let claim = self.registry.claim_of(ClaimedName::Username(name.clone()));
+            draft.facts.push(Body::Claim(Box::new(self.registry.work_for(keys, claim).await)));
+        }
+        Ok(())
     }
 
-    fn release_edit(&self, signer: &SigningIdentity, at: Timestamp) -> Option<Edit> {
-        let claim = self.registry.read_model().live_claim(&signer.identity())?;
-        Some(self.registry.fact(signer, Fact::NameRelinquish(NameRelinquish { claim, at })))
-    }
-
-    fn profile_draft(&self, changes: ProfileChanges) -> Result<ChangeDraft, Failure> {
+    fn profile_draft(&self, changes: ProfileChanges) -> Result<Draft, Failure> {
         let ProfileChanges { display_name, bio, avatar, links } = changes;
-        let mut draft = ChangeDraft::default();
+        let mut draft = Draft::default();
         if let Some(text) = display_name {
             draft.edits.push(Edit::DisplayName(bounded("A display name", text, DISPLAY_NAME_MAX_CHARS)?));
         }
@@ -190,6 +239,10 @@ impl ProfileWriter {
         }
         Ok(draft)
     }
+}
+
+fn no_name() -> Failure {
+    Failure::new(FailureCode::NoName, "You hold no name that could be given up.", "Claim one first.")
 }
 
 /// Parses a username as a person typed it.

@@ -1,164 +1,132 @@
-//! Requests receipts of own facts from the witnesses at the relays: whenever there is a chance, until enough have
-//! answered.
+//! Asking the witnesses of the set for receipts of one entry: the client's side.
 //!
-//! A receipt is verified before it is written into the own document. A refusal changes nothing: who holds a name is
-//! decided by the rules of the network, from what everyone can see. Without enough receipts a claim remains
-//! provisional.
+//! In which order they are asked and what follows from their answers is decided by `core::sync::asking`; here the requests
+//! go out. What came of it is for the caller to store and to admit. Until then nobody but the witnesses has seen the entry. So
+//! a stranger who sees a claim on its way, and shows a claim of their own, comes too late at every witness that was asked.
+//!
+//! # When the votes are split
+//! [`Outcome::Split`] says which claim stays ([`Split::stays`]). The client of every other one signs a
+//! [`Withdrawal`](gen_registry_core::log::body::Withdrawal) and passes it on in its log; the one that stays claims again with all of them
+//! ([`Split::next_round`]), and asks for that claim like for any other.
 
-use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
-use std::time::Duration;
+use std::cell::RefCell;
 
-use crate::Network;
-use crate::context::Context;
-use crate::key_store::KeyStore;
-use crate::net::mesh::MeshHandle;
-use crate::peers::PeerTable;
-use crate::registry::Registry;
-use gen_registry_api::Failure;
-use gen_registry_core::digest::Digest;
-use gen_registry_core::fact::{Fact, SignedFact};
-use gen_registry_core::identity::Identity;
-use gen_registry_core::sync::witness::wire::{PROTOCOL, Request, WitnessAnswer, check_receipt};
-use gen_registry_core::time::Timestamp;
+use futures::future::LocalBoxFuture;
 
-/// After a refusal the same fact is shown again, later each time: the witness may have had its clock wrong, and a name
-/// may become free.
-const RETRY_FIRST: Duration = Duration::from_secs(30);
-const RETRY_DOUBLINGS_MAX: u32 = 7;
+use gen_registry_core::keys::PublicKey;
+use gen_registry_core::log::{Entry, EntryId, Opening, OpeningError};
+use gen_registry_core::outcome::NoEffect;
+use gen_registry_core::receipt::Receipt;
+use gen_registry_core::registry::Registry;
+use gen_registry_core::sync::asking::wire::{self, Ask, Refused, Request};
+use gen_registry_core::sync::asking::{Answer, Asking, Split, Step};
+use gen_registry_core::sync::exchange::wire::Piece;
 
-/// The service that requests receipts.
-pub(crate) struct ReceiptCollector {
-    context: Rc<Context>,
-    keys: Rc<KeyStore>,
-    registry: Rc<Registry>,
-    peers: Rc<PeerTable>,
-    under_way: Cell<bool>,
-    /// What was refused, how often, and when to ask again.
-    refused: RefCell<BTreeMap<Digest, (u32, Timestamp)>>,
+/// A way to the witnesses.
+pub trait WitnessLink {
+    /// Carries a request to a witness and returns its answer; `None` if it can't be reached in time.
+    fn ask<'a>(&'a self, witness: &'a PublicKey, request: &'a [u8]) -> LocalBoxFuture<'a, Option<Vec<u8>>>;
 }
 
-/// What asking for a receipt came to.
-enum ReceiptRequest {
-    Given,
-    Refused,
-    /// No witness answered.
-    Nobody,
+/// What is known, for as long as it is looked at.
+pub trait Known {
+    /// Calls `read` with the registry.
+    fn with_registry(&self, read: &mut dyn FnMut(&Registry));
 }
 
-/// One asking at a time, however it ends.
-struct UnderWay<'a>(&'a Cell<bool>);
-
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        self.0.set(false);
+impl Known for RefCell<Registry> {
+    fn with_registry(&self, read: &mut dyn FnMut(&Registry)) {
+        read(&self.borrow());
     }
 }
 
-impl ReceiptCollector {
-    /// Creates the service.
-    pub(crate) fn new(context: Rc<Context>, keys: Rc<KeyStore>, registry: Rc<Registry>, peers: Rc<PeerTable>) -> Self {
-        Self { context, keys, registry, peers, under_way: Cell::default(), refused: RefCell::default() }
-    }
+/// Reads something from what is known.
+fn with<T>(known: &dyn Known, mut read: impl FnMut(&Registry) -> T) -> T {
+    let mut result = None;
+    known.with_registry(&mut |registry| result = Some(read(registry)));
+    result.expect("the registry is there to be read")
+}
 
-    /// Requests what is missing, one fact after the other. Does nothing without witnesses, without a relay, while the
-    /// key is locked, or while another collection is under way.
-    pub(crate) async fn collect(&self) {
-        let (Some(mesh), false) = (self.peers.mesh(), self.under_way.replace(true)) else { return };
-        let _until_done = UnderWay(&self.under_way);
-        for fact in self.facts_without_receipts() {
-            match self.ask_for(&mesh, &fact).await {
-                Ok(ReceiptRequest::Given) => drop(self.refused.borrow_mut().remove(&fact.hash())),
-                Ok(ReceiptRequest::Refused) => self.schedule_retry(&fact),
-                // The next chance comes with a relay or after a while.
-                Ok(ReceiptRequest::Nobody) => return,
-                Err(failure) => return tracing::warn!(code = ?failure.code, "a receipt could not be kept"),
+/// What came of asking.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is confirmed by these receipts.
+    Confirmed(Vec<Receipt>),
+    /// Another entry has what it asks for; what shows that comes along.
+    Lost { to: EntryId, proof: Vec<Piece> },
+    /// The witnesses signed rivals, and none can be confirmed in this round; what shows that comes along.
+    Split { split: Split, proof: Vec<Piece> },
+    /// A rule forbids it, until a time or for good.
+    Refused(Refused),
+    /// Too few witnesses answered. These have signed, and answer the same when they are asked again.
+    Exhausted(Vec<Receipt>),
+    /// The network has no witnesses.
+    NoWitnesses,
+}
+
+/// Why an entry is not shown to anybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AskError {
+    #[error("the log does not begin with a valid opening: {0}")]
+    Opening(#[from] OpeningError),
+    #[error("the entry says nothing: {0}")]
+    NoEffect(#[from] NoEffect),
+}
+
+/// Asks the witnesses of the present set one after the other for receipts of an entry.
+///
+/// `pieces` show what it builds on ([`foundations`](gen_registry_core::sync::asking::foundations::foundations)). `known` are
+/// the receipts of an earlier [`Outcome::Exhausted`]: who has some goes on where a rival has others, and sees that the votes
+/// are split.
+pub async fn collect(
+    registry: &dyn Known,
+    opening: &Entry,
+    entry: &Entry,
+    pieces: Vec<Piece>,
+    known: &[Receipt],
+    link: &dyn WitnessLink,
+) -> Result<Outcome, AskError> {
+    if !with(registry, Registry::has_witnesses) {
+        return Ok(Outcome::NoWitnesses);
+    }
+    let topic = with(registry, Registry::topic);
+    let read = Opening::decode_for(&topic, &entry.header().log.device, opening.body())?;
+    let mut asking =
+        with(registry, |registry| Asking::new(registry, &read, entry))?.with_receipts(known.iter().cloned());
+    let request = Request::Ask(Ask { topic, opening: opening.encode(), entry: entry.encode(), pieces }).encode();
+    let mut proof = Vec::new();
+    let mut step = asking.first().map_or(Step::Confirmed, Step::Next);
+    loop {
+        match step {
+            Step::Next(witness) => {
+                let answer = link.ask(&witness, &request).await.and_then(|bytes| wire::Answer::decode(&bytes).ok());
+                step = with(registry, |registry| take(registry, &mut asking, answer.clone(), &mut proof));
             }
+            Step::Confirmed => return Ok(Outcome::Confirmed(asking.receipts().to_vec())),
+            Step::Lost(to) => return Ok(Outcome::Lost { to, proof }),
+            Step::Split(split) => return Ok(Outcome::Split { split, proof }),
+            Step::Refused(refused) => return Ok(Outcome::Refused(refused)),
+            Step::Exhausted => return Ok(Outcome::Exhausted(asking.receipts().to_vec())),
         }
-    }
-
-    fn schedule_retry(&self, fact: &SignedFact) {
-        let mut refused = self.refused.borrow_mut();
-        let (times, again) = refused.entry(fact.hash()).or_default();
-        *again = self.context.now().plus(RETRY_FIRST * (1 << (*times).min(RETRY_DOUBLINGS_MAX)));
-        *times += 1;
-    }
-
-    /// Own claims, their ends and releases of modules that fewer witnesses than needed have seen, in the order in which
-    /// they were made.
-    fn facts_without_receipts(&self) -> Vec<SignedFact> {
-        let rules = &self.context.network.rules;
-        let writable = self.keys.signer().is_ok();
-        let Some(own) = self.keys.identity().filter(|_| writable && rules.threshold > 0) else { return Vec::new() };
-        let facts = self.registry.facts_of(&own);
-        let mut seen: BTreeMap<Digest, BTreeSet<Identity>> = BTreeMap::new();
-        for fact in &facts {
-            if let Fact::Receipt(receipt) = fact.statement() {
-                seen.entry(receipt.fact).or_default().insert(fact.author());
-            }
-        }
-        let now = self.context.now();
-        let refused = self.refused.borrow();
-        let missing = |fact: &SignedFact| {
-            let witnesses = seen.get(&fact.hash());
-            let count = witnesses.map_or(0, |seen| rules.witnesses.iter().filter(|who| seen.contains(who)).count());
-            count < rules.threshold && refused.get(&fact.hash()).is_none_or(|(_, again)| *again <= now)
-        };
-        let mut wanted: Vec<(Timestamp, SignedFact)> = facts
-            .iter()
-            .filter(|fact| fact.author() == own && missing(fact))
-            .filter_map(|fact| match fact.statement() {
-                Fact::NameClaim(claim) => Some((claim.claimed_at, fact.clone())),
-                Fact::NameRelinquish(release) => Some((release.at, fact.clone())),
-                Fact::Release(release) => Some((release.published_at, fact.clone())),
-                Fact::Receipt(_) | Fact::Yank(_) | Fact::Unyank(_) => None,
-            })
-            .collect();
-        wanted.sort_by_key(|(at, fact)| (*at, request_order(fact), fact.hash()));
-        wanted.into_iter().map(|(_, fact)| fact).collect()
-    }
-
-    async fn ask_for(&self, mesh: &MeshHandle, fact: &SignedFact) -> Result<ReceiptRequest, Failure> {
-        let Network { topic, rules, .. } = &self.context.network;
-        let request = Request { topic: *topic, fact: fact.encode() };
-        let mut receipts = Vec::new();
-        let mut outcome = ReceiptRequest::Nobody;
-        for answer in mesh.ask_relays(PROTOCOL, request.encode()).await {
-            let answer = match answer {
-                Ok(bytes) => WitnessAnswer::decode(&bytes),
-                Err(error) => {
-                    tracing::debug!(%error, "a relay gives no receipt");
-                    continue;
-                }
-            };
-            match answer {
-                Ok(WitnessAnswer::Receipt(bytes)) => match check_receipt(&bytes, &rules.witnesses, fact, topic) {
-                    Ok(receipt) => receipts.push(receipt),
-                    Err(error) => tracing::warn!(%error, "a receipt does not count"),
-                },
-                Ok(WitnessAnswer::Refused(why)) => {
-                    tracing::info!(%why, "a witness refuses a receipt");
-                    outcome = ReceiptRequest::Refused;
-                }
-                Ok(other) => tracing::debug!(?other, "no receipt"),
-                Err(error) => tracing::warn!(%error, "a relay's answer can't be read"),
-            }
-        }
-        if receipts.is_empty() {
-            return Ok(outcome);
-        }
-        self.registry.write_receipts(receipts).await?;
-        Ok(ReceiptRequest::Given)
     }
 }
 
-/// Which of the facts of one time is shown first: a rename gives up the old name before it takes the new one, and a
-/// module's name is taken before its first release.
-fn request_order(fact: &SignedFact) -> u8 {
-    match fact.statement() {
-        Fact::NameRelinquish(_) => 0,
-        Fact::NameClaim(_) => 1,
-        _ => 2,
+/// Takes one answer, and keeps what shows a rival.
+fn take(registry: &Registry, asking: &mut Asking, answer: Option<wire::Answer>, proof: &mut Vec<Piece>) -> Step {
+    let answer = answer.map_or(Answer::Nothing, |answer| Answer::of(registry, answer));
+    let shown = match &answer {
+        Answer::Taken(pieces) => pieces.clone(),
+        Answer::Signed(_) | Answer::Refused(_) | Answer::Nothing => Vec::new(),
+    };
+    let before: usize = asking.shown_answers();
+    let step = asking.answer(registry, answer);
+    if asking.shown_answers() > before {
+        proof.extend(shown);
     }
+    step
 }
+
+#[cfg(test)]
+pub(crate) mod support;
+#[cfg(test)]
+mod tests;

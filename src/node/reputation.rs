@@ -30,7 +30,7 @@ use crate::store::records::{Damaged, Records, put};
 use crate::store::{Batch, Durability, StoreError, Table, Write};
 use gen_registry_api::{Reputation, ReputationKind, ReputationReason};
 use gen_registry_core::block_list::{BlockDecision, Subject};
-use gen_registry_core::identity::Identity;
+use gen_registry_core::keys::Did;
 use gen_registry_core::sync::rejection::Rejection;
 use gen_registry_core::sync::reputation::{ASK_FROM, EvidenceKind, KEEP_FROM, ReputationEvent, Score, WARN_BELOW};
 use gen_registry_core::time::Timestamp;
@@ -44,7 +44,7 @@ pub(crate) enum Actor {
     /// A node, by its peer id.
     Peer(NetPeerId),
     /// A person, by the identity.
-    Person(Identity),
+    Person(Did),
 }
 
 /// The scores of peers and people.

@@ -18,6 +18,7 @@ use crate::blocks::ContentStore;
 use crate::channel_store::ChannelStore;
 use crate::channels::Channels;
 use crate::chat::Chat;
+use crate::checkpoints::Checkpoints;
 use crate::context::Context;
 use crate::decisions::Decisions;
 use crate::history_requests::HistoryRequests;
@@ -36,10 +37,9 @@ use crate::peers::PeerTable;
 use crate::people::People;
 use crate::presence::PresenceService;
 use crate::profile::ProfileWriter;
-use crate::receipts::ReceiptCollector;
 use crate::registry::Registry;
-use crate::replication::Replication;
 use crate::reputation::{ReputationTracker, Scores};
+use crate::witnessing::Witnessing;
 use gen_registry_core::block_list::BlockList;
 
 /// What is read at the start and belongs to one service each.
@@ -74,19 +74,19 @@ impl Node {
         let peers = Rc::new(PeerTable::default());
         let history = Rc::new(HistoryRequests::default());
         let channel_store = Rc::new(new!(ChannelStore(context)));
-        let replication = Rc::new(new!(Replication(context, registry)));
         let admission = Rc::new(new!(Admission(context, keys, registry)));
         let presence =
             Rc::new(new!(PresenceService(context, keys, registry, decisions, peers, channel_store, history)));
         let reputation = Rc::new(new!(ReputationTracker(context, peers, decisions, presence; scores)));
         let people = Rc::new(new!(People(context, keys, registry, decisions, reputation, peers)));
-        let profile = new!(ProfileWriter(keys, registry));
+        let profile = new!(ProfileWriter(context, keys, registry));
         let notices = Rc::new(new!(Notices(context, keys, registry, decisions, installations; notices)));
         let block_lists = Rc::new(new!(BlockLists(context, keys, registry, decisions, reputation, peers)));
         let backups = new!(Backups(context, keys, registry, admission));
         let content = Rc::new(new!(ContentStore(context, keys, registry, peers, reputation)));
         let lookups = Rc::new(new!(Lookups(context, keys, registry, peers, reputation, content)));
-        let receipts = Rc::new(new!(ReceiptCollector(context, keys, registry, peers)));
+        let witnessing = Rc::new(new!(Witnessing(context, keys, registry, admission, peers)));
+        let checkpoints = Rc::new(new!(Checkpoints(context, registry, content)));
         let catalog = Rc::new(new!(ModuleCatalog(context, keys, registry, decisions, installations, content)));
         let search = Rc::new(new!(ModuleSearch(context, registry, catalog, people)));
         let installer = new!(Installer(context, keys, registry, decisions, installations, content, catalog));
@@ -107,6 +107,8 @@ impl Node {
         registry.observe(&search);
         registry.observe(&notices);
         registry.observe(&block_lists);
+        registry.observe(&checkpoints);
+        registry.observe(&lookups);
         let modules = Modules {
             context: context.clone(),
             keys: keys.clone(),
@@ -115,6 +117,7 @@ impl Node {
             catalog,
             installer,
             publisher,
+            witnessing: witnessing.clone(),
             runner,
             search,
         };
@@ -122,7 +125,6 @@ impl Node {
             context,
             keys,
             registry,
-            replication,
             admission,
             peers,
             networks: Networks::default(),
@@ -135,7 +137,8 @@ impl Node {
             backups,
             content,
             lookups,
-            receipts,
+            witnessing,
+            checkpoints,
             modules,
             chat,
         }

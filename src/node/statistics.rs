@@ -10,8 +10,7 @@ use gen_registry_api::{PeerCount, Statistics};
 use gen_registry_core::modules::ModuleState;
 use gen_registry_core::modules::ratings::RatingState;
 use gen_registry_core::name::{ModuleName, Username};
-use gen_registry_core::ownership::NameState;
-use gen_registry_core::read_model::ReadModel;
+use gen_registry_core::read_model::{NameState, ReadModel};
 use gen_registry_core::statistics::Tally;
 use gen_registry_core::time::Timestamp;
 
@@ -54,10 +53,10 @@ pub(crate) async fn count(context: &Context, registry: &Registry, peers: &PeerTa
 fn count_module(read_model: &ReadModel, name: &ModuleName) -> Option<(Timestamp, Rc<ModuleState>, u64)> {
     let folded = name.folded();
     let since = held_since(read_model.module_name(&folded)?)?;
-    Some((since, read_model.module(&folded), read_model.opinion(&folded).map_or(0, RatingState::downloads)))
+    Some((since, read_model.module(&folded), read_model.ratings(&folded).map_or(0, RatingState::downloads)))
 }
 
 /// Returns since when a name is held.
 fn held_since(state: &NameState) -> Option<Timestamp> {
-    Some(state.holder()?.position.at())
+    Some(state.holder()?.since)
 }

@@ -4,7 +4,7 @@
 //! (`store::conformance`) runs against every implementation: memory, IndexedDB, SQLite.
 //!
 //! What a command stores is one batch, so that a crash leaves all of it or nothing. For example a claimed name is: the
-//! key (if it is new), the settings with the command's id, the signed change and the person's record.
+//! keys (if they are new), the settings with the command's id, the entries and the person's record.
 
 pub mod conformance;
 #[cfg(target_arch = "wasm32")]
@@ -21,11 +21,15 @@ use futures::future::LocalBoxFuture;
 /// renamed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Table {
-    /// `owner/actor/seq` → signed change
+    /// `identity/opening/log/place/entry` → an entry of a facts log
+    Facts,
+    /// The same key → the header of an entry of a changes log
+    Headers,
+    /// The same key → the body of that entry
     Changes,
-    /// `owner` → a document in one piece
-    Documents,
-    /// `owner` → what the read model keeps of a person
+    /// What confirms and contradicts: receipts, paths, forks, changes of the witness set, known holders
+    Evidence,
+    /// `identity` → what the read model keeps of a person
     People,
     /// CID → bytes
     Blocks,
@@ -51,9 +55,11 @@ pub enum Table {
 
 impl Table {
     /// All tables, for creating them and for the conformance suite.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
+        Self::Facts,
+        Self::Headers,
         Self::Changes,
-        Self::Documents,
+        Self::Evidence,
         Self::People,
         Self::Blocks,
         Self::Content,
@@ -70,8 +76,10 @@ impl Table {
     /// Returns the table's stored name.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Facts => "facts",
+            Self::Headers => "headers",
             Self::Changes => "changes",
-            Self::Documents => "documents",
+            Self::Evidence => "evidence",
             Self::People => "people",
             Self::Blocks => "blocks",
             Self::Content => "content",

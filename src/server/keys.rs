@@ -11,9 +11,8 @@ use std::{
 use zeroize::Zeroizing;
 
 use gen_registry_core::canonical::{DecodeError, Decoder, Encoder};
-use gen_registry_core::digest::Digest;
-use gen_registry_core::identity::{Identity, SigningIdentity};
-use gen_registry_core::keys::{PublicKey, SecretKey};
+use gen_registry_core::digest::{Digest, bytes_from_hex, hex};
+use gen_registry_core::keys::{KeyError, PublicKey, SecretKey};
 use gen_registry_node::net::relay::key::save_secret;
 use gen_registry_node::platform::{Environment, native::Native};
 
@@ -27,7 +26,7 @@ pub struct KeyFile {
 }
 
 /// The key that signs receipts.
-pub const WITNESS_KEY: KeyFile = KeyFile { name: "witness.key", kind: "gen-registry/witness-key/v1" };
+pub const WITNESS_KEY: KeyFile = KeyFile { name: "witness.key", kind: "gen-registry/witness-key/v2" };
 /// The key that signs the next change of the witnesses.
 pub const SUCCESSION_KEY: KeyFile = KeyFile { name: "succession.key", kind: "gen-registry/succession-key/v2" };
 
@@ -96,17 +95,25 @@ pub fn fresh_key() -> SecretKey {
     SecretKey::from_seed(&seed)
 }
 
-/// Returns the same key as the first format's signers have it.
-pub fn signing_identity(key: &SecretKey) -> SigningIdentity {
-    SigningIdentity::from_entropy(&key.seed())
-}
-
-/// Returns a witness's public key as it is written: `did:key:…`.
+/// Returns a public key as it is written: 64 hex digits.
 pub fn witness_text(key: &PublicKey) -> String {
-    Identity::from_trusted(*key.as_bytes()).to_string()
+    hex(key.as_bytes())
 }
 
-/// Returns a witness's public key from `did:key:…`.
-pub fn public_key(witness: &Identity) -> PublicKey {
-    PublicKey::from_trusted(*witness.as_bytes())
+/// Reads a public key from 64 hex digits.
+///
+/// # Errors
+/// If it is none, or one that anybody could sign for.
+pub fn parse_public_key(text: &str) -> Result<PublicKey, PublicKeyError> {
+    let bytes = bytes_from_hex(text.trim()).map_err(|_| PublicKeyError::Digits)?;
+    Ok(PublicKey::from_bytes(&bytes)?)
+}
+
+/// Why a text is no public key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PublicKeyError {
+    #[error("a public key has 64 hex digits")]
+    Digits,
+    #[error(transparent)]
+    Key(#[from] KeyError),
 }

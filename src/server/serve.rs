@@ -178,10 +178,10 @@ pub async fn serve(
     let joining = tokio::task::spawn_blocking(move || join(membership, data.as_deref(), runs_witness));
     let (mut network, witness) = joining.await.map_err(|error| ServeError::Stopped(error.into()))??;
     let witness = match witness {
-        Some(key) => Some(witness::start(options.data.clone(), key, network.topic, network.rules.work_bits).await?),
+        Some(key) => Some(witness::start(options.data.clone(), key, network.history().clone()).await?),
         None => None,
     };
-    let (endpoint, witness_ended) = witness.map(|Witness { door, ended, .. }| (door, ended)).unzip();
+    let (endpoint, witness_ended) = witness.map(|Witness { door, ended }| (door, ended)).unzip();
     network.ice_servers = options.p2p.as_ref().map(|p2p| p2p.ice_servers.clone()).unwrap_or_default();
     let relay_listens = options.p2p.as_ref().map(|p2p| p2p.listen.clone());
     let relay = match options.p2p {
@@ -239,8 +239,8 @@ fn join(
     let Membership { network, witness } = network::open(options, data, runs_witness)?;
     let witness = witness.filter(|_| runs_witness);
     let (name, topic) = (&network.history().genesis().name, String::from(network.topic));
-    tracing::info!(name, topic, witnesses = network.rules.witnesses.len(), "the network");
-    if witness.is_none() && !network.rules.witnesses.is_empty() {
+    tracing::info!(name, topic, witnesses = network.history().set().witnesses.len(), "the network");
+    if witness.is_none() && !network.history().set().is_empty() {
         tracing::info!("no witness runs here: it is switched off, or the network has no key of this data folder");
     }
     Ok((network, witness))
@@ -263,7 +263,7 @@ fn relay_options(
     let P2pOptions { listen, public, bootstrap, dht_server, ice_servers: _ } = p2p;
     // With a public address there is a proxy in between, whose address everybody shares.
     let limits = RelayLimits { by_address: public.is_empty(), ..RelayLimits::default() };
-    let validator = RecordValidator::new(network.topic, network.rules.clone());
+    let validator = RecordValidator::new(network.history().clone());
     let validator: Option<Arc<dyn ValidateRecord>> = Some(Arc::new(validator));
     Ok(RelayOptions { key, listen, public, bootstrap, dht_server, validator, witness, limits })
 }

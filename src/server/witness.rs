@@ -3,7 +3,7 @@
 //! ```text
 //!   relay's tasks                              thread "witness"
 //!   WitnessEndpoint ── WitnessRequest ──────►  one at a time: verify, decide, write to the disk, sign
-//!                   ◄───── Reply ───────────   (`WitnessServer::answer`)
+//!                   ◄───── Reply ───────────   (`Witness::answer`)
 //!   queue full: the peer is answered "busy"    ends when the last endpoint is dropped, after the write under way
 //! ```
 //!
@@ -20,25 +20,27 @@ use std::{
     thread,
 };
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
-use crate::keys::{KeyFileError, WITNESS_KEY, signing_identity};
-use gen_registry_core::identity::{Identity, Topic};
-use gen_registry_core::keys::SecretKey;
-use gen_registry_node::net::relay::witness::{ExchangeOutcome, Reply, WitnessEndpoint, WitnessRequest};
+use crate::keys::{KeyFileError, WITNESS_KEY, witness_text};
+use gen_registry_core::keys::{PublicKey, SecretKey};
+use gen_registry_core::network::NetworkHistory;
+use gen_registry_core::sync::asking::wire::{Answer, PROTOCOL, REQUEST_MAX_BYTES};
+use gen_registry_node::net::relay::witness::{
+    ExchangeOutcome, OUTGOING_WAITING, Reply, WitnessEndpoint, WitnessRequest,
+};
 use gen_registry_node::platform::{Environment, native::Native};
 use gen_registry_node::store::{
     Store,
     memory::MemoryStore,
     sqlite::{SqliteError, SqliteStore},
 };
-use gen_registry_node::witness::{PROTOCOL, REQUEST_MAX_BYTES, WitnessAnswer, WitnessError, WitnessServer};
+use gen_registry_node::witness::{self as node, WitnessError};
 
 /// The receipt log's file in the data folder.
 pub const BOOK_FILE: &str = "witness.db";
 /// Requests that wait for the witness. It answers some hundred in a second; more would only wait until their deadline.
 const REQUESTS_WAITING: usize = 64;
-
 /// Why the witness could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum WitnessStartError {
@@ -61,8 +63,6 @@ pub enum WitnessStartError {
 
 /// A running witness. It ends when the last clone of its endpoint is dropped.
 pub struct Witness {
-    /// The identity that signs its receipts.
-    pub identity: Identity,
     /// The queue to it, for the relay.
     pub door: WitnessEndpoint,
     /// Resolves when the receipt log is closed.
@@ -74,60 +74,72 @@ pub struct Witness {
 pub async fn start(
     data: Option<PathBuf>,
     key: SecretKey,
-    topic: Topic,
-    work_bits: u32,
+    history: NetworkHistory,
 ) -> Result<Witness, WitnessStartError> {
     let (questions, requests) = mpsc::channel(REQUESTS_WAITING);
     let (began, beginning) = oneshot::channel();
     let (closed, ended) = oneshot::channel();
+    let outgoing = broadcast::Sender::new(OUTGOING_WAITING);
+    let to_others = outgoing.clone();
     // A store stays on its thread, and waits for the disk there.
     thread::Builder::new().name("witness".to_owned()).spawn(move || {
-        match tokio::runtime::Builder::new_current_thread().build() {
-            Ok(runtime) => {
-                let opening = async { Ok(open(data.as_deref(), &key, topic).await?.asking_for_work(work_bits)) };
-                runtime.block_on(live(opening, began, requests));
-            }
+        match tokio::runtime::Builder::new_current_thread().enable_time().build() {
+            Ok(runtime) => runtime.block_on(live(open(data.as_deref(), key, history), began, requests, to_others)),
             Err(error) => drop(began.send(Err(error.into()))),
         }
         let _ = closed.send(());
     })?;
-    let identity = beginning.await.map_err(|_| WitnessStartError::Ended)??;
-    tracing::info!(%identity, "the witness is ready");
-    let busy = WitnessAnswer::Busy.encode();
-    let door = WitnessEndpoint { protocol: PROTOCOL, request_max_bytes: REQUEST_MAX_BYTES, busy, questions };
-    Ok(Witness { identity, door, ended })
+    let key = beginning.await.map_err(|_| WitnessStartError::Ended)??;
+    tracing::info!(witness = %witness_text(&key), "the witness is ready");
+    let busy = Answer::Busy.encode();
+    let door = WitnessEndpoint { protocol: PROTOCOL, request_max_bytes: REQUEST_MAX_BYTES, busy, questions, outgoing };
+    Ok(Witness { door, ended })
 }
 
 /// Runs on the witness's thread: opens the log, then answers requests until the queue is closed.
 async fn live(
-    opening: impl Future<Output = Result<WitnessServer, WitnessStartError>>,
-    began: oneshot::Sender<Result<Identity, WitnessStartError>>,
+    opening: impl Future<Output = Result<node::Witness, WitnessStartError>>,
+    began: oneshot::Sender<Result<PublicKey, WitnessStartError>>,
     mut requests: mpsc::Receiver<WitnessRequest>,
+    to_others: broadcast::Sender<Vec<u8>>,
 ) {
-    let server = match opening.await {
-        Ok(server) => server,
+    let witness = match opening.await {
+        Ok(witness) => witness,
         Err(error) => return drop(began.send(Err(error))),
     };
-    if began.send(Ok(server.identity())).is_err() {
+    if began.send(Ok(witness.key())).is_err() {
         return;
     }
-    while let Some(WitnessRequest { request, reply }) = requests.recv().await {
+    let mut presence = tokio::time::interval(witness.note_every());
+    loop {
+        let next = tokio::select! {
+            next = requests.recv() => next,
+            _ = presence.tick() => {
+                witness.note_reachable(Native.now()).await;
+                continue;
+            }
+        };
+        let Some(WitnessRequest { request, reply }) = next else { return };
         // Who asked may be gone already; then there is nothing to sign.
         if reply.is_closed() {
             continue;
         }
-        let answer = server.answer(&request, Native.now()).await;
+        let answer = witness.answer(&request, Native.now()).await;
         let outcome = match answer {
-            WitnessAnswer::Receipt(_) => ExchangeOutcome::Receipt,
-            WitnessAnswer::Refused(_) => ExchangeOutcome::Refused,
-            WitnessAnswer::Busy | WitnessAnswer::NotServed(_) => ExchangeOutcome::Other,
+            Answer::Signed(_) => ExchangeOutcome::Receipt,
+            Answer::Refused(_) | Answer::Taken(_) => ExchangeOutcome::Refused,
+            Answer::Busy | Answer::NotServed(_) | Answer::Noted | Answer::Named(_) => ExchangeOutcome::Other,
         };
         let _ = reply.send(Reply { bytes: answer.encode(), outcome });
+        for request in witness.take_outgoing().await {
+            // Without a relay that listens there is none to pass it on.
+            let _ = to_others.send(request.encode());
+        }
     }
 }
 
-/// Reads the witness's key of this folder, or makes one. The book is created first: from then on a key without a book
-/// is known to have lost it.
+/// Reads the witness's key of this folder, or makes one. The log is created first: from then on a key without a log is
+/// known to have lost it.
 pub fn load_or_create_key(folder: &Path) -> Result<SecretKey, WitnessStartError> {
     if WITNESS_KEY.load(folder)?.is_none() {
         SqliteStore::open(&folder.join(BOOK_FILE))?;
@@ -136,16 +148,27 @@ pub fn load_or_create_key(folder: &Path) -> Result<SecretKey, WitnessStartError>
 }
 
 /// Opens the receipt log.
-async fn open(data: Option<&Path>, key: &SecretKey, topic: Topic) -> Result<WitnessServer, WitnessStartError> {
-    let key = signing_identity(key);
-    let Some(folder) = data else {
-        tracing::warn!("the witness has a new key and an empty book for this run; with --data it keeps both");
-        let store: Rc<dyn Store> = Rc::new(MemoryStore::new());
-        return Ok(WitnessServer::start(store, key, topic).await?);
+async fn open(
+    data: Option<&Path>,
+    key: SecretKey,
+    history: NetworkHistory,
+) -> Result<node::Witness, WitnessStartError> {
+    let store: Rc<dyn Store> = match data {
+        None => {
+            tracing::warn!("the witness has a new key and an empty book for this run; with --data it keeps both");
+            Rc::new(MemoryStore::new())
+        }
+        Some(folder) => {
+            let book = folder.join(BOOK_FILE);
+            if !book.is_file() {
+                return Err(WitnessStartError::BookMissing(book));
+            }
+            Rc::new(SqliteStore::open(&book)?)
+        }
     };
-    let book = folder.join(BOOK_FILE);
-    if !book.is_file() {
-        return Err(WitnessStartError::BookMissing(book));
+    let witness = node::Witness::start(store, key, history.genesis().clone(), Native.now()).await?;
+    for change in history.changes() {
+        witness.follow(change.clone()).await?;
     }
-    Ok(WitnessServer::start(Rc::new(SqliteStore::open(&book)?), key, topic).await?)
+    Ok(witness)
 }

@@ -17,6 +17,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use crate::dom;
+use crate::model::own_name::describe_confirmed;
 use crate::text;
 use gen_registry_api::client::Client;
 use gen_registry_api::{Me, Status};
@@ -87,7 +88,13 @@ impl AppState {
     pub fn refresh_me(self) {
         spawn_local(async move {
             match self.client().who_am_i().await {
-                Ok(me) => self.live.me.set(Some(*me)),
+                Ok(me) => {
+                    let before = self.live.me.get_untracked();
+                    if let Some(said) = before.and_then(|before| describe_confirmed(&before, &me)) {
+                        self.shell.toasts.push_good(said);
+                    }
+                    self.live.me.set(Some(*me));
+                }
                 Err(failure) => self.shell.show_failure(&failure),
             }
         });

@@ -12,6 +12,7 @@ pub mod module_query;
 pub mod name_check;
 pub mod network;
 pub mod notices;
+pub mod own_name;
 pub mod people;
 pub mod request_counter;
 pub mod run;

@@ -170,7 +170,7 @@ pub fn person(username: &str) -> String {
     format!("{PERSON}/{}", encode(username))
 }
 
-/// The page of an identity, `did:key:…`.
+/// The page of an identity, `did:gen:…`.
 pub fn identity(did: &str) -> String {
     format!("{IDENTITY}/{}", utf8_percent_encode(did, DID))
 }
@@ -290,10 +290,10 @@ mod tests {
 
     #[test]
     fn an_identity_keeps_its_colons_and_nothing_else() {
-        assert_eq!(identity("did:key:z6Mk"), "/id/did:key:z6Mk");
-        assert_eq!(identity("did:key:z/../x?"), "/id/did:key:z%2F..%2Fx%3F");
-        assert_eq!(person_or_identity(Some("bob"), "did:key:z1"), "/u/bob");
-        assert_eq!(person_or_identity(None, "did:key:z1"), "/id/did:key:z1");
+        assert_eq!(identity("did:gen:z7v1"), "/id/did:gen:z7v1");
+        assert_eq!(identity("did:gen:z/../x?"), "/id/did:gen:z%2F..%2Fx%3F");
+        assert_eq!(person_or_identity(Some("bob"), "did:gen:z1"), "/u/bob");
+        assert_eq!(person_or_identity(None, "did:gen:z1"), "/id/did:gen:z1");
     }
 
     #[test]
@@ -328,7 +328,7 @@ mod tests {
             text: "hash & sum".to_owned(),
             filter: ModuleFilter {
                 tag: Some("c++".to_owned()),
-                owner: Some("did:key:z1".to_owned()),
+                owner: Some("did:gen:z1".to_owned()),
                 imports_nothing: true,
                 exports: Some("run".to_owned()),
             },
@@ -336,7 +336,7 @@ mod tests {
         };
         assert_eq!(
             modules(&query),
-            "/modules?tag=c%2B%2B&owner=did%3Akey%3Az1&exports=run&pure=1&q=hash%20%26%20sum&sort=rated"
+            "/modules?tag=c%2B%2B&owner=did%3Agen%3Az1&exports=run&pure=1&q=hash%20%26%20sum&sort=rated"
         );
         assert_eq!(install("crc32", "1.0.0+b"), "/m/crc32?install=1.0.0%2Bb");
     }
@@ -356,7 +356,7 @@ mod tests {
 
     #[test]
     fn subjects_lead_to_their_pages() {
-        assert_eq!(subject(&SubjectRef::Person("did:key:z1".into())).as_deref(), Some("/id/did:key:z1"));
+        assert_eq!(subject(&SubjectRef::Person("did:gen:z1".into())).as_deref(), Some("/id/did:gen:z1"));
         assert_eq!(subject(&SubjectRef::Module("crc".into())).as_deref(), Some("/m/crc"));
         assert_eq!(subject(&SubjectRef::Tag("a b".into())).as_deref(), Some("/modules?tag=a%20b"));
         assert_eq!(subject(&SubjectRef::Peer("12D3".into())), None);

@@ -10,28 +10,41 @@ use std::hint::black_box;
 use criterion::{BatchSize, Criterion};
 use futures::executor::block_on;
 use gen_registry_core::digest::Digest;
-use gen_registry_core::document::Document;
-use gen_registry_core::fact::SignedFact;
-use gen_registry_core::ownership::{Evidence, Rules};
+use gen_registry_core::document::{Document, count_operations};
+use gen_registry_core::log::Capabilities;
+use gen_registry_core::name::NameKind;
+use gen_registry_core::outcome::NameKey;
+use gen_registry_core::read_model::ReadModel;
+use gen_registry_core::registry::Registry;
+use gen_registry_core::sync::exchange::admit;
+use gen_registry_core::sync::exchange::wire::Piece;
 use gen_registry_core::validation::validate;
+use gen_registry_node::Network;
 use gen_registry_node::store::{Store, Table};
 
-use crowd::{NOW, change, claim, crowded_store, name, person, start, topic};
+use crowd::{beginning, crowded_store, name, start, topic};
 
 const PEOPLE: u64 = 10_000;
 
+/// A registry that has everybody's claim.
+fn crowded_registry() -> Registry {
+    let mut registry = Registry::new(Network::default().history().clone());
+    for nth in 0..PEOPLE {
+        let beginning = beginning(nth);
+        for entry in [&beginning.device.opening, &beginning.claim] {
+            registry.admit(entry, 0).expect("an honest entry");
+        }
+    }
+    registry
+}
+
 fn ownership(criterion: &mut Criterion) {
-    let facts: Vec<SignedFact> = (0..PEOPLE).map(claim).collect();
+    let registry = crowded_registry();
+    let keys: Vec<NameKey> = (0..PEOPLE).map(|nth| (NameKind::Username, name(nth).folded())).collect();
     let names: Vec<String> = (0..PEOPLE).map(|nth| name(nth).to_string()).collect();
     let mut group = criterion.benchmark_group("ownership of 10,000 names");
     group.bench_function("ours: from facts to holders", |bencher| {
-        bencher.iter(|| {
-            let mut evidence = Evidence::new(Rules::default());
-            for fact in &facts {
-                evidence.add(fact);
-            }
-            evidence.names().filter(|key| evidence.resolve(key, NOW).holder().is_some()).count()
-        });
+        bencher.iter(|| keys.iter().filter(|key| registry.name(key).holder().is_some()).count());
     });
     group.bench_function("peer: sort 10,000 names (std)", |bencher| {
         bencher.iter_batched_ref(|| names.clone(), |names| names.sort(), BatchSize::LargeInput);
@@ -40,21 +53,13 @@ fn ownership(criterion: &mut Criterion) {
 }
 
 fn lookup(criterion: &mut Criterion) {
-    use gen_registry_core::read_model::{PersonRecord, ReadModel};
-    let mut index = ReadModel::new(Rules::default());
-    index.put_all(
-        (0..PEOPLE).map(|nth| {
-            let mut record = PersonRecord::new(person(nth).identity());
-            record.add_facts([claim(nth)]);
-            record
-        }),
-        NOW,
-    );
+    let index = ReadModel::new(crowded_registry(), []);
     let plain: HashMap<String, u64> = (0..PEOPLE).map(|nth| (name(nth).to_string(), nth)).collect();
     let asked = name(4_321);
+    assert!(index.state(&asked).and_then(|state| state.holder()).is_some());
     let mut group = criterion.benchmark_group("look-up among 10,000 people");
     group.bench_function("ours: name to holder", |bencher| {
-        bencher.iter(|| index.state(black_box(&asked)).and_then(|state| state.holder()).map(|tenure| tenure.holder));
+        bencher.iter(|| index.state(black_box(&asked)).and_then(|state| state.holder()).map(|held| held.tenure.holder));
     });
     group.bench_function("peer: HashMap::get (std)", |bencher| {
         bencher.iter(|| plain.get(black_box(asked.as_str())).copied());
@@ -63,23 +68,33 @@ fn lookup(criterion: &mut Criterion) {
 }
 
 fn admission(criterion: &mut Criterion) {
-    let change = change(7);
-    let owner = change.owner;
+    let beginning = beginning(7);
+    let (device, change) = (&beginning.device, &beginning.change);
     let mut group = criterion.benchmark_group("admit a change");
     group.bench_function("ours: verify, check, apply, read", |bencher| {
         bencher.iter_batched(
-            || change.clone(),
-            |change| {
-                let mut document = Document::new(owner);
-                document.admit(change.verify(&topic()).expect("honest")).expect("admitted");
-                document.view(&topic())
+            || {
+                let mut registry = Registry::new(Network::default().history().clone());
+                registry.admit(&device.opening, 0).expect("an opening");
+                (registry, vec![Piece::Entry(change.encode())])
+            },
+            |(mut registry, pieces)| {
+                let outcome = admit(&mut registry, &pieces, |entry| count_operations(entry.body()).ok());
+                let entry = outcome.kept.first().expect("admitted");
+                let mut document = Document::default();
+                let log = entry.header().log;
+                document
+                    .insert_change(log, 0, entry.id(), entry.body(), &Capabilities::full())
+                    .expect("an honest change");
+                document.data()
             },
             BatchSize::SmallInput,
         );
     });
     group.bench_function("peer: one ed25519 verification of the same bytes", |bencher| {
-        let signature = change.signature.as_slice().try_into().expect("64 bytes");
-        bencher.iter(|| owner.verify(&topic(), "gen-registry/change/v1", black_box(&change.bytes), signature));
+        let (bytes, domain) = (change.encode(), "gen-registry/bench/v2");
+        let signature = device.key.sign(&topic(), domain, &bytes);
+        bencher.iter(|| device.key.public().verify(&topic(), domain, black_box(&bytes), &signature));
     });
     group.finish();
 }

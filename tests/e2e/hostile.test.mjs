@@ -16,7 +16,7 @@ const BANNED = [
   ["oversized", /larger than the protocol allows/],
   ["forged", /without its owner's valid signature/],
   ["too-many-messages", /too many messages/],
-  ["gossip-flood", /too many announcements/],
+  ["gossip-flood", /not signed by whom it speaks for/],
 ];
 /** Longer than a message may take to go out. */
 const UNREAD_PATIENCE = 2 * PATIENCE;
@@ -137,7 +137,7 @@ test("a hostile peer is disconnected, and nothing is accepted from it", async (t
   const registry = async () => ({
     me: await apiValue(alice.page, "whoami"),
     people: await apiValue(alice.page, "listAllUsernames"),
-    stored: await Promise.all(["documents", "people", "quarantine"].map((table) => storedKeys(alice.page, table))),
+    stored: await Promise.all(["facts", "headers", "evidence", "people", "quarantine"].map((table) => storedKeys(alice.page, table))),
     changes: await storedChanges(alice.page),
   });
   const refusals = async (rule) => {

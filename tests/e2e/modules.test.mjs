@@ -87,11 +87,18 @@ test("a module is published, found, installed, and run offline", async (t) => {
   // Everything that has a WebAssembly program of its own works offline, too: validating, publishing, readmes and lockfiles.
   const report = await again.page.evaluate(() => globalThis.genRegistry.validateModule(new Uint8Array(9).fill(1)));
   assert.equal(report.outcomes.at(-1).problem.problem, "notWasm");
-  await publish(again.page, { name: "bobs-adder", version: "1.0.0", readme: "Adds *two* numbers" }, adder("add"));
-  await apiValue(again.page, "install", "bobs-adder");
   const lockfile = await apiValue(again.page, "exportLockfile");
-  assert.match(lockfile, /name = "bobs-adder"/);
-  assert.equal((await apiValue(again.page, "importLockfile", lockfile)).length, 4);
+  assert.match(lockfile, /name = "svg-renderer"/);
+  assert.equal((await apiValue(again.page, "importLockfile", lockfile)).length, 3);
+  await publish(again.page, { name: "bobs-adder", version: "1.0.0", readme: "Adds *two* numbers" }, adder("add"));
+  assert.equal((await api(again.page, "install", "bobs-adder")).code, "unknownModule", "its name waits for a witness");
+
+  // The server comes back, and its witness confirms what was published meanwhile.
+  await server.restart();
+  await eventually("it is confirmed", async () =>
+    (await apiValue(again.page, "getModule", "bobs-adder"))?.versions[0]?.status === "confirmed");
+  await apiValue(again.page, "install", "bobs-adder");
+  assert.equal((await installed(again.page)).length, 4);
   await again.page.goto(`${server.origin}/m/bobs-adder`);
   await again.page.locator(".markdown em").filter({ hasText: "two" }).waitFor();
   again.browser.assertQuiet();

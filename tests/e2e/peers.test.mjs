@@ -81,15 +81,21 @@ test("three users register, look up and list names, also while the relay is down
   await server.kill();
   await eventually("the relay is missed", async () =>
     (await apiValue(alice.page, "getNetwork")).relays.every((relay) => !relay.connected));
-  assert.equal((await api(bob.page, "updateProfile", { username: "bob_later" })).code, undefined);
-  for (const { page } of all) await eventuallyKnowsName(page, "bob_later");
+  assert.equal((await api(bob.page, "updateProfile", { displayName: "Bob again" })).code, undefined);
+  for (const { page } of all) {
+    await eventually("the change arrives", async () => (await apiValue(page, "lookupUsername", "bob_jones")).displayName === "Bob again");
+  }
+  // A name waits for a witness.
+  const wanted = await apiValue(bob.page, "updateProfile", { username: "bob_later" });
+  assert.deepEqual([wanted.username, wanted.nextUsername], ["bob_jones", "bob_later"]);
   assert.ok((await apiValue(alice.page, "getPeers")).length >= 2, "the direct connections stay");
 
-  // It comes back, and newcomers can connect again.
+  // It comes back, the witness with it, and newcomers can connect again.
   await server.restart();
+  for (const { page } of all) await eventuallyKnowsName(page, "bob_later");
   const dora = await startUser(t, server);
   await eventuallyHasPeers(dora.page, 1);
-  assert.equal((await eventuallyKnowsName(dora.page, "bob_later")).displayName, "Bob");
+  assert.equal((await eventuallyKnowsName(dora.page, "bob_later")).displayName, "Bob again");
   for (const { page } of all) {
     const { rejections } = await apiValue(page, "getNetwork");
     assert.deepEqual(rejections, [], "no peer broke a rule");
@@ -115,7 +121,7 @@ test("two users who register before they meet see each other", async (t) => {
   bob.browser.assertQuiet();
 });
 
-test("a name is provisional without a witness, and confirmed by the first witness that it reaches", async (t) => {
+test("a name is wanted without a witness, and confirmed by the first witness that it reaches", async (t) => {
   const server = await Server.start(t, { p2p: true });
   const alice = await startUser(t, server);
   const { witnesses, threshold } = await apiValue(alice.page, "getNetwork");
@@ -126,8 +132,8 @@ test("a name is provisional without a witness, and confirmed by the first witnes
   await server.kill();
 
   const { browser, page } = await startUser(t, server, { profile, path: "/me" });
-  assert.equal((await apiValue(page, "setupUser", "alice")).nameStatus, "provisional");
-  await page.getByText("Provisional").first().waitFor();
+  assert.equal((await apiValue(page, "setupUser", "alice")).nameStatus, "intent");
+  await page.getByText("Wanted").first().waitFor();
   await server.restart();
   await page.getByText("Confirmed").first().waitFor();
   const bob = await startUser(t, server);

@@ -3,36 +3,35 @@
 //! An act ends when the victim has ended it, or when there is nothing more to do. Whether the victim did what it should
 //! is for the tests to see.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::AsyncWriteExt;
 use futures_timer::Delay;
+use gen_registry_core::actors::Device;
 use gen_registry_core::digest::Digest;
-use gen_registry_core::document::SignedChange;
-use gen_registry_core::identity::{Identity, SigningIdentity, Topic};
-use gen_registry_core::sync::version_vector::{DocumentVector, Seen};
-use gen_registry_core::sync::wire::{FRAME_MAX_BYTES, Hello, MESSAGE_MAX_BYTES, Message, VECTORS_MAX};
-use gen_registry_core::time::Timestamp;
+use gen_registry_core::identity::Topic;
+use gen_registry_core::keys::Did;
+use gen_registry_core::log::{Entry, EntryId, HEADER_BYTES};
+use gen_registry_core::registry::{Ask, Detail};
+use gen_registry_core::sync::exchange::FRAME_MAX_BYTES;
+use gen_registry_core::sync::exchange::wire::{
+    ASKS_MAX, BESIDE_MAX, Hello, MESSAGE_MAX_BYTES, Message, Piece, WANT_MAX,
+};
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 use negentropy::{Negentropy, NegentropyStorageVector};
 
-use super::lies;
-use super::peer::{Conversation, Mallory, Side, address_of_nobody};
+use super::peer::{Conversation, Mallory, Side, address_of_nobody, hello};
 
 /// Enough of anything: no bound of the registry lets so many through.
 const MANY: usize = 20_000;
-/// What a flood of gossip says at once before it looks whether it is still heard.
+/// What a flood of gossip says at once before it looks whether it is still connected.
 const GOSSIP_AT_ONCE: u64 = 200;
 /// More than yamux allows on one connection.
 const STREAMS: usize = 2_000;
-/// A vector of this many writing sessions nearly fills a message.
-const LONGEST_VECTOR: u64 = 2_000;
+/// So many boasts as long as a message may be are more than a session keeps for their turn.
+const LONG_BOASTS: u64 = 80;
 const ADDRESSES: usize = 40;
-const CHANGE_DOMAIN: &str = "gen-registry/change/v1";
-/// When every lie is dated.
-const THEN: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act {
@@ -40,21 +39,22 @@ pub enum Act {
     Oversized,
     OutOfOrder,
     ForeignTopic,
-    FutureVersion,
     OtherParameters,
     Unasked,
-    Withheld,
+    /// Says nothing in a round that the victim has begun.
     Stalled,
     Comparison,
-    /// A change in the name of somebody whose key it has not.
+    /// Entries in the name of those whose keys it has not.
     Forged,
+    /// A proof that proves nothing.
     BadChange,
-    Refused,
+    /// Two entries of its own for one place, with the proof, and nonsense after it.
     Fork,
     TooManyMessages,
     TooManyAnnouncements,
     TooManyBytes,
-    TooManyRequests,
+    /// Says that it has more of more people than anybody would keep in mind.
+    LongBoasts,
     GossipFlood,
     /// Asks for pages and reads none.
     NeverReads,
@@ -64,25 +64,22 @@ pub enum Act {
     RubbishAddresses,
 }
 
-pub const ACTS: [(&str, Act); 22] = [
+pub const ACTS: [(&str, Act); 19] = [
     ("malformed", Act::Malformed),
     ("oversized", Act::Oversized),
     ("out-of-order", Act::OutOfOrder),
     ("foreign-topic", Act::ForeignTopic),
-    ("future-version", Act::FutureVersion),
     ("other-parameters", Act::OtherParameters),
     ("unasked", Act::Unasked),
-    ("withheld", Act::Withheld),
     ("stalled", Act::Stalled),
     ("comparison", Act::Comparison),
     ("forged", Act::Forged),
     ("bad-change", Act::BadChange),
-    ("refused", Act::Refused),
     ("fork", Act::Fork),
     ("too-many-messages", Act::TooManyMessages),
     ("too-many-announcements", Act::TooManyAnnouncements),
     ("too-many-bytes", Act::TooManyBytes),
-    ("too-many-requests", Act::TooManyRequests),
+    ("long-boasts", Act::LongBoasts),
     ("gossip-flood", Act::GossipFlood),
     ("never-reads", Act::NeverReads),
     ("many-streams", Act::ManyStreams),
@@ -93,88 +90,78 @@ impl Act {
     /// Which side of the stream it needs.
     pub fn side(self) -> Side {
         match self {
-            // Those who hear what the victim has.
-            Self::Forged | Self::TooManyBytes | Self::NeverReads => Side::Responder,
+            // The victim begins a round, and says what it has.
+            Self::Stalled | Self::Forged | Self::TooManyBytes | Self::NeverReads => Side::Responder,
             _ => Side::Initiator,
         }
     }
 
     /// Does it, once. `person` is whose key it has. Says how much it got out, in whatever the act counts.
-    pub async fn run_job(self, mallory: &mut Mallory, person: &SigningIdentity) -> usize {
+    pub async fn run_job(self, mallory: &mut Mallory, mut person: Device) -> usize {
         let topic = mallory.victim.topic;
         match self {
             Self::Malformed => again_and_again(mallory, vec![0xff; 40]).await,
-            Self::Oversized => again_and_again(mallory, lies::oversized()).await,
-            Self::OutOfOrder => again_and_again(mallory, Message::Hello(Hello::new(topic)).encode()).await,
-            Self::ForeignTopic => greet_as(mallory, Hello::new(Topic::from_bytes([8; 32]))).await,
-            Self::FutureVersion => {
-                let hello = Hello::new(topic);
-                greet_as(mallory, Hello { version: hello.version + 1, ..hello }).await
-            }
+            Self::Oversized => again_and_again(mallory, vec![7; MESSAGE_MAX_BYTES + 1]).await,
+            Self::OutOfOrder => again_and_again(mallory, Message::Hello(hello(topic)).encode()).await,
+            Self::ForeignTopic => greet_as(mallory, hello(Topic::from_bytes([8; 32]))).await,
             Self::OtherParameters => {
-                let hello = Hello::new(topic);
+                let hello = hello(topic);
                 greet_as(mallory, Hello { parameters: hello.parameters + 1, ..hello }).await
             }
             Self::Unasked => {
-                let page = Message::Changes { ticket: 77, changes: Vec::new(), unfinished: Vec::new() };
-                again_and_again(mallory, page.encode()).await
+                again_and_again(mallory, Message::Pieces { ticket: 77, pieces: Vec::new() }.encode()).await
             }
-            Self::Withheld => boast_and_answer(mallory, Vec::new).await,
-            Self::Stalled => {
-                let owner = stranger(0);
-                boast_and_answer(mallory, move || vec![owner]).await
-            }
+            Self::Stalled => mallory.greeted().await.say_until_cut(std::iter::empty()).await,
             Self::Comparison => {
                 let frame = vec![0xff; 40];
                 again_and_again(mallory, Message::Compare { round: 1, frame }.encode()).await
             }
             Self::Forged => {
-                let (talk, owners) = robbed(mallory).await;
-                let mine = lies::first_claim(person, &topic, "stolen", THEN);
-                let in_their_name = owners.into_iter().map(|owner| SignedChange { owner, ..mine.clone() });
-                let forged = in_their_name.chain([lies::forged(mine.clone(), 7)]).collect();
-                let forged = Message::Announce(forged).encode();
-                talk.say_until_cut(std::iter::repeat_n(forged, MANY)).await
+                let (mut talk, details) = robbed(mallory).await;
+                let mine = person.claim("stolen", None);
+                let logs = details.iter().flat_map(|detail| &detail.logs);
+                let mut forged: Vec<Piece> =
+                    logs.map(|state| in_the_name_of(&mine, &state.log.opening, state.log.device.as_bytes())).collect();
+                let mut damaged = mine.encode();
+                damaged[HEADER_BYTES - 7] ^= 1;
+                forged.push(Piece::Entry(damaged));
+                offer(&mut talk, &person, forged).await;
+                talk.say_until_cut(std::iter::empty()).await
             }
             Self::BadChange => {
-                again_and_again(mallory, Message::Announce(vec![signed(person, &topic, vec![0; 64])]).encode()).await
-            }
-            Self::Refused => {
-                let message = Message::Announce(vec![signed(person, &topic, unreadable())]);
-                again_and_again(mallory, message.encode()).await
+                let mut talk = mallory.greeted().await;
+                let header = person.opening.signed_header().encode();
+                offer(&mut talk, &person, vec![Piece::Fork(header.clone(), header); 2]).await;
+                talk.say_until_cut(std::iter::empty()).await
             }
             Self::Fork => {
                 let mut talk = mallory.greeted().await;
-                let halves = ["one_half", "other_half"].map(|name| lies::first_claim(person, &topic, name, THEN));
-                for half in halves {
-                    talk.say(&Message::Announce(vec![half])).await;
-                }
-                // What is said after it is heard after it: the sentinel is refused.
+                let mut copy = person.clone();
+                let halves = [person.claim("one_half", None), copy.claim("other_half", None)];
+                let [one, other] = halves.each_ref().map(|half| half.signed_header().encode());
+                let entries = [&person.opening, &halves[0], &halves[1]].map(|entry| Piece::Entry(entry.encode()));
+                offer(&mut talk, &person, [&entries[..], &[Piece::Fork(one, other)]].concat()).await;
+                // What comes after it is read after it: the sentinel is refused.
                 talk.say_until_cut(std::iter::repeat_n(vec![0xff; 40], MANY)).await
             }
-            Self::TooManyMessages => {
-                // Before the greeting announcements are no fault.
-                let talk = mallory.silent().await;
-                talk.say_until_cut(std::iter::repeat_n(Message::Announce(Vec::new()).encode(), MANY)).await
-            }
+            Self::TooManyMessages => again_and_again(mallory, Message::News(Vec::new()).encode()).await,
             Self::TooManyAnnouncements => {
                 let talk = mallory.greeted().await;
-                let owner = person.identity();
-                talk.say_until_cut((0..MANY as u64).map(|number| lies::unheard_of(owner, number).encode())).await
+                talk.say_until_cut((0..MANY as u64).map(|number| unheard_of(number).encode())).await
             }
             Self::TooManyBytes => {
-                let (talk, owners) = robbed(mallory).await;
-                talk.say_until_cut(greedy(&owners)).await
+                let (talk, details) = robbed(mallory).await;
+                talk.say_until_cut(greedy(&details)).await
             }
-            Self::TooManyRequests => {
-                let mut talk = in_a_round(mallory).await;
-                talk.hear_until(|message| matches!(message, Message::Compare { .. }).then_some(())).await;
-                talk.say_until_cut((0..MANY as u64).map(|number| long_boast(number).encode())).await
+            Self::LongBoasts => {
+                let talk = mallory.greeted().await;
+                let boasts = (0..LONG_BOASTS).map(|number| long_boast(number).encode());
+                talk.say_until_cut(boasts.chain(std::iter::repeat_n(Message::News(Vec::new()).encode(), MANY))).await
             }
-            Self::GossipFlood => flood_gossip(mallory, person.identity()).await,
+            Self::GossipFlood => flood_gossip(mallory).await,
             Self::NeverReads => {
-                let (talk, owners) = robbed(mallory).await;
-                talk.say_and_never_read(greedy(&owners)).await
+                let (talk, details) = robbed(mallory).await;
+                talk.say_and_never_read(greedy(&details)).await
             }
             Self::ManyStreams => begin_many(mallory).await,
             Self::RubbishAddresses => {
@@ -200,41 +187,38 @@ async fn greet_as(mallory: &mut Mallory, hello: Hello) -> usize {
 fn nothing() -> Negentropy<'static, NegentropyStorageVector> {
     let mut storage = NegentropyStorageVector::new();
     storage.seal().expect("an empty one");
-    Negentropy::owned(storage, FRAME_MAX_BYTES as u64).expect("a bound it takes")
+    Negentropy::owned(storage, FRAME_MAX_BYTES).expect("a bound it takes")
 }
 
-/// It opened a round, and the victim waits for what comes of it.
-async fn in_a_round(mallory: &mut Mallory) -> Conversation {
-    let mut talk = mallory.greeted().await;
-    let frame = nothing().initiate().expect("a first step");
-    talk.say(&Message::Compare { round: 1, frame }).await;
-    talk
+/// Says that it has the log of somebody new, and answers with these pieces when the victim asks for it.
+async fn offer(talk: &mut Conversation, person: &Device, pieces: Vec<Piece>) {
+    let openings = vec![person.log().opening];
+    let details = vec![Detail { did: person.did, openings, logs: Vec::new(), beside: Vec::new() }];
+    talk.say(&Message::Details { details, is_last: false }).await;
+    let asked = talk.hear_until(|message| match message {
+        Message::Need { ticket, .. } => Some(ticket),
+        _ => None,
+    });
+    let Some(ticket) = asked.await else { return };
+    talk.say(&Message::Pieces { ticket, pieces }).await;
 }
 
-/// Says that it has documents and, asked for them, sends an empty page that says who is not finished.
-async fn boast_and_answer(mallory: &mut Mallory, unfinished: impl Fn() -> Vec<Identity>) -> usize {
-    let mut talk = in_a_round(mallory).await;
-    talk.hear_until(|message| matches!(message, Message::Compare { .. }).then_some(())).await;
-    for number in 0..MANY {
-        talk.say(&lies::boast(stranger(number as u64))).await;
-        let asked = talk.hear_until(|message| match message {
-            Message::Need { ticket, .. } => Some(ticket),
-            _ => None,
-        });
-        let Some(ticket) = asked.await else { return number };
-        talk.say(&Message::Changes { ticket, changes: Vec::new(), unfinished: unfinished() }).await;
-    }
-    MANY
+/// The entry as if it were of another log.
+fn in_the_name_of(entry: &Entry, opening: &Digest, device: &[u8; 32]) -> Piece {
+    let mut bytes = entry.encode();
+    bytes[..32].copy_from_slice(opening.as_bytes());
+    bytes[32..64].copy_from_slice(device);
+    Piece::Entry(bytes)
 }
 
 /// As the side that answers, it makes the victim offer everything, and so learns who is there.
-async fn robbed(mallory: &mut Mallory) -> (Conversation, Vec<Identity>) {
+async fn robbed(mallory: &mut Mallory) -> (Conversation, Vec<Detail>) {
     let mut talk = mallory.greeted().await;
     let mut machine = nothing();
     loop {
         let found = talk.hear_until(|message| match message {
             Message::Compare { round, frame } => Some(Ok((round, frame))),
-            Message::Have(vectors) => Some(Err(vectors)),
+            Message::Details { details, .. } => Some(Err(details)),
             _ => None,
         });
         match found.await.expect("the victim begins a round") {
@@ -242,59 +226,52 @@ async fn robbed(mallory: &mut Mallory) -> (Conversation, Vec<Identity>) {
                 let frame = machine.reconcile(&frame).expect("the victim's own frame");
                 talk.say(&Message::Compare { round, frame }).await;
             }
-            Err(vectors) => return (talk, vectors.into_iter().map(|vector| vector.owner).collect()),
+            Err(details) => return (talk, details),
         }
     }
 }
 
 /// Everything, from the beginning, as often as one message can ask.
-fn greedy(owners: &[Identity]) -> impl Iterator<Item = Vec<u8>> {
-    let everything = owners.iter().cycle().take(VECTORS_MAX).map(|owner| DocumentVector::nothing(*owner));
-    let vectors: Vec<DocumentVector> = everything.collect();
-    (0..MANY as u64).map(move |ticket| Message::Need { ticket, vectors: vectors.clone() }.encode())
+fn greedy(details: &[Detail]) -> impl Iterator<Item = Vec<u8>> {
+    let logs = details.iter().flat_map(|detail| &detail.logs).cycle().take(ASKS_MAX);
+    let asks: Vec<Ask> = logs.map(|state| Ask::Log { log: state.log, known: Vec::new() }).collect();
+    (0..MANY as u64).map(move |ticket| Message::Need { ticket, asks: asks.clone() }.encode())
 }
 
-/// Somebody of whom nobody has heard.
-fn stranger(number: u64) -> Identity {
-    SigningIdentity::from_entropy(Digest::of(&number.to_le_bytes()).as_bytes()).identity()
+/// Somebody who is not known anywhere.
+fn stranger(number: u64) -> Did {
+    Did::from_digest(Digest::of(&number.to_le_bytes()))
 }
 
-/// One document with as many writing sessions as a vector may list.
+/// States that no node has; others for each number.
+fn unheard_of(number: u64) -> Message {
+    let state = |nth: u64| (stranger(number * WANT_MAX as u64 + nth), Digest::of(&nth.to_be_bytes()));
+    Message::News((0..WANT_MAX as u64).map(state).collect())
+}
+
+/// One identity with as many entries beside its logs as a detail may list.
 fn long_boast(number: u64) -> Message {
-    let session = |nth: u64| [number.to_be_bytes(), nth.to_be_bytes()].concat().repeat(4);
-    let seen = |nth: u64| (session(nth), Seen { seq: 1, trail: Digest::of(&nth.to_be_bytes()) });
-    let actors: BTreeMap<_, _> = (0..LONGEST_VECTOR).map(seen).collect();
-    let message = Message::Have(vec![DocumentVector { actors, ..DocumentVector::nothing(stranger(number)) }]);
-    debug_assert!(message.encode().len() <= MESSAGE_MAX_BYTES);
-    message
-}
-
-fn signed(author: &SigningIdentity, topic: &Topic, bytes: Vec<u8>) -> SignedChange {
-    let signature = author.sign(topic, CHANGE_DOMAIN, &bytes).to_vec();
-    SignedChange { owner: author.identity(), bytes, signature }
-}
-
-/// A chunk in order, with a column that Automerge does not take.
-fn unreadable() -> Vec<u8> {
-    let mut data = vec![0]; // no dependencies
-    data.extend_from_slice(&[2, 5, 5, 1, 1, 0, 0, 0]); // actor, seq, start, time, no message, no other actors
-    data.extend_from_slice(&[1, 0x42, 2, 1, 1]); // one column: action, a run of one
-    let mut chunk = vec![0x85, 0x6f, 0x4a, 0x83, 0, 0, 0, 0, 1, data.len() as u8];
-    chunk.extend_from_slice(&data);
-    let hash = Digest::of(&chunk[8..]);
-    chunk[4..8].copy_from_slice(&hash.as_bytes()[..4]);
-    chunk
+    let entry = |nth: u64| {
+        let digest = Digest::of(&[number.to_be_bytes(), nth.to_be_bytes()].concat());
+        (EntryId::from_digest(digest), digest)
+    };
+    let beside = (0..BESIDE_MAX as u64).map(entry).collect();
+    let openings = vec![Digest::of(&number.to_be_bytes())];
+    Message::Details {
+        details: vec![Detail { did: stranger(number), openings, logs: Vec::new(), beside }],
+        is_last: false,
+    }
 }
 
 /// With a session beside it, so that the victim looks at every message.
-async fn flood_gossip(mallory: &mut Mallory, owner: Identity) -> usize {
+async fn flood_gossip(mallory: &mut Mallory) -> usize {
     let talk = mallory.greeted().await;
     mallory.join_gossip().await;
     let flood = async {
         let mut said = 0;
         while mallory.is_connected() {
             for _ in 0..GOSSIP_AT_ONCE {
-                mallory.publish(lies::unheard_of(owner, said).encode());
+                mallory.publish(unheard_of(said).encode());
                 said += 1;
             }
             mallory.settled().await;
@@ -321,7 +298,7 @@ async fn begin_many(mallory: &mut Mallory) -> usize {
     kept.len()
 }
 
-/// Hosts that are not its own, relays that nobody has, and nonsense.
+/// Hosts that are not its own, relays that are none, and nonsense.
 fn rubbish() -> Vec<Multiaddr> {
     let loud = |number: usize| Multiaddr::from(Protocol::Dns4(format!("{}.example", "x".repeat(number)).into()));
     let of_others = (0..ADDRESSES / 4).map(|_| address_of_nobody().with(Protocol::WebRTC));

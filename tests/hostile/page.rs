@@ -1,7 +1,6 @@
 //! The entry in a page: the act is in the address, the state in `globalThis.hostile`.
 
-use gen_registry_core::digest::Digest;
-use gen_registry_core::identity::SigningIdentity;
+use gen_registry_core::actors::Device;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::UrlSearchParams;
@@ -32,8 +31,8 @@ pub(crate) fn attack() {
         say("peer", &mallory.id.to_string().into());
         mallory.approach().await;
         say("state", &"connected".into());
-        let entropy = Digest::of(mallory.id.to_string().as_bytes());
-        let said = act.run_job(&mut mallory, &SigningIdentity::from_entropy(entropy.as_bytes())).await;
+        let person = Device::of(mallory.victim.topic, &mallory.id.to_string());
+        let said = act.run_job(&mut mallory, person).await;
         say("said", &JsValue::from_f64(said as f64));
         say("state", &"done".into());
         mallory.sent_away().await;

@@ -1,4 +1,4 @@
-//! A node that finds its victim as everybody does, with the real carrier, and then says what it is told to say.
+//! A node that finds its victim as everybody does, with the real carrier, and then says what an act asks for.
 //!
 //! It keeps no rule of the registry and has no store. What it says is in `acts`.
 
@@ -15,7 +15,8 @@ use futures::future::{Either, poll_fn, select};
 use futures::{SinkExt, StreamExt, pin_mut};
 use gen_registry_core::digest::Digest;
 use gen_registry_core::identity::Topic;
-use gen_registry_core::sync::wire::{Hello, Message, PROTOCOL};
+use gen_registry_core::limits::PARAMETERS_VERSION;
+use gen_registry_core::sync::exchange::wire::{Hello, Message, PROTOCOL};
 use gen_registry_node::net::direct::Direct;
 use gen_registry_node::net::transport::{self, TransportOptions, TransportStack};
 use gen_registry_node::net::{AGENT, IDENTIFY_PROTOCOL};
@@ -61,7 +62,7 @@ struct Seen {
 
 type SwarmCommand = Box<dyn FnOnce(&mut Swarm<Behaviour>)>;
 
-/// Whom it is about, and where.
+/// The victim, and where it is found.
 #[derive(Clone)]
 pub struct Victim {
     pub peer: PeerId,
@@ -182,7 +183,7 @@ impl Mallory {
     /// A conversation in which both have greeted as they should.
     pub async fn greeted(&mut self) -> Conversation {
         let mut talk = self.silent().await;
-        talk.say(&Message::Hello(Hello::new(self.victim.topic))).await;
+        talk.say(&Message::Hello(hello(self.victim.topic))).await;
         talk
     }
 
@@ -216,7 +217,7 @@ impl Mallory {
     }
 
     fn gossip_topic(&self) -> gossipsub::IdentTopic {
-        gossipsub::IdentTopic::new(format!("/gen/{}/changes/1", String::from(self.victim.topic)))
+        gossipsub::IdentTopic::new(format!("/gen/{}/presence/1", String::from(self.victim.topic)))
     }
 
     /// Says through identify that it is reached there.
@@ -257,7 +258,12 @@ impl Mallory {
     }
 }
 
-/// Keys are drawn until the name stands on the right side of the victim's.
+/// The greeting of a node that follows no change of the witnesses.
+pub fn hello(topic: Topic) -> Hello {
+    Hello { topic, parameters: PARAMETERS_VERSION, newest: Digest::from_bytes(*topic.as_bytes()), set: 0 }
+}
+
+/// Keys are drawn until the name is on the right side of the victim's.
 fn named(victim: PeerId, side: Side) -> Keypair {
     loop {
         let key = Keypair::generate_ed25519();
@@ -387,7 +393,7 @@ impl Conversation {
     }
 }
 
-/// Through a relay that nobody knows.
+/// Through a relay that does not exist.
 pub fn address_of_nobody() -> Multiaddr {
     Multiaddr::from(std::net::Ipv4Addr::LOCALHOST)
         .with(Protocol::Tcp(1))

@@ -1,7 +1,6 @@
 //! The native entry: one act against a native node.
 
-use gen_registry_core::digest::Digest;
-use gen_registry_core::identity::SigningIdentity;
+use gen_registry_core::actors::Device;
 use tokio::task::{LocalSet, spawn_local};
 
 use crate::acts::ACTS;
@@ -24,8 +23,8 @@ pub(crate) fn attack() {
         let (mut mallory, life) = Mallory::new(victim, act.side());
         spawn_local(life);
         mallory.approach().await;
-        let person = SigningIdentity::from_entropy(Digest::of(mallory.id.to_string().as_bytes()).as_bytes());
-        let said = act.run_job(&mut mallory, &person).await;
+        let person = Device::of(mallory.victim.topic, &mallory.id.to_string());
+        let said = act.run_job(&mut mallory, person).await;
         let again = mallory.is_let_in_again().await;
         println!("{name} as {}: got out {said}; is let in again: {again}", mallory.id);
     }));

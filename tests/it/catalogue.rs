@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 
 use gen_registry_api::*;
-use gen_registry_core::fact::release::{parse_requirement, parse_version};
+use gen_registry_core::modules::version::{parse_requirement, parse_version};
 use gen_registry_core::validation::validate;
 use gen_registry_node::net::relay::{Multiaddr, Relay};
 use gen_registry_node::store::sqlite::SqliteStore;
@@ -81,10 +81,14 @@ impl TestNode {
     }
 }
 
-/// All that the librarian ever wrote: nobody else in these stories writes anything.
-async fn changes_in(data: &Path) -> usize {
+/// All entries that the catalogue node ever wrote: it is the only author in these stories.
+async fn entries_in(data: &Path) -> usize {
     let store = SqliteStore::open(&data.join(STORE_FILE)).unwrap();
-    store.scan(Table::Changes, "", None, 10_000).await.unwrap().len()
+    let mut entries = 0;
+    for table in [Table::Facts, Table::Changes] {
+        entries += store.scan(table, "", None, 10_000).await.unwrap().len();
+    }
+    entries
 }
 
 #[test]
@@ -131,8 +135,8 @@ fn restart_publishes_only_new_versions() {
         let page = alice.module("crc32").await.unwrap();
         catalogue_node.stop().await;
         eventually("it is gone", async || alice.network().await.peers.is_empty()).await;
-        let before = changes_in(folder.path()).await;
-        assert!(before > first.len(), "{before} changes");
+        let before = entries_in(folder.path()).await;
+        assert!(before > first.len(), "{before} entries");
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
@@ -143,7 +147,7 @@ fn restart_publishes_only_new_versions() {
         let catalogue_node = CatalogueNode::start(options(&relay, data, first.clone())).await.unwrap();
         alice.has_peers(1).await;
         catalogue_node.stop().await;
-        assert_eq!(changes_in(folder.path()).await, before, "nothing was written");
+        assert_eq!(entries_in(folder.path()).await, before, "nothing was written");
         eventually("it is gone again", async || alice.network().await.peers.is_empty()).await;
 
         // The source moves on: one module has a new version.
@@ -154,7 +158,7 @@ fn restart_publishes_only_new_versions() {
             let catalogue_node = CatalogueNode::start(options(&relay, data, second.clone())).await.unwrap();
             eventually("the new version", async || alice.versions("crc32").await == ["1.1.0", "1.0.0"]).await;
             catalogue_node.stop().await;
-            assert_eq!(changes_in(folder.path()).await, before + 1, "one change, for the one new version");
+            assert_eq!(entries_in(folder.path()).await, before + 1, "one entry, for the one new version");
             eventually("it is gone once more", async || alice.network().await.peers.is_empty()).await;
         }
         assert_eq!(alice.module("crc32").await.unwrap().holder, page.holder, "one identity all the time");

@@ -10,11 +10,10 @@ use gen_registry_api::*;
 use gen_registry_core::artifact::Artifact;
 use gen_registry_core::canonical::DecodeError;
 use gen_registry_core::digest::cid_of;
-use gen_registry_core::identity::Topic;
 use gen_registry_core::limits::BLOCK_MAX_BYTES;
+use gen_registry_core::random::Random;
 use gen_registry_core::sync::blocks::wire::{IN_FLIGHT_MAX, Message};
 use gen_registry_core::sync::rejection::Rejection;
-use gen_registry_core::sync::simulator::Random;
 use gen_registry_node::Network;
 use gen_registry_node::Node;
 use gen_registry_node::blocks::{ContentError, Pin, Progress};
@@ -25,7 +24,7 @@ use gen_registry_node::store::{StoreError, Table};
 use crate::support::clock::ShiftedClock;
 use crate::support::liar::liar;
 use crate::support::modules::file;
-use crate::support::network::{of_topic, through};
+use crate::support::network::{numbered, through};
 use crate::support::node::WatchedNode;
 use crate::support::relay::{network, relay};
 use crate::support::store::WatchedStore;
@@ -204,8 +203,8 @@ fn block_with_any_flipped_bit_is_rejected_and_fetched_elsewhere() {
         // Each in a network of its own, some at a time.
         for (number, some) in cases.chunks(8).enumerate() {
             let stories = some.iter().enumerate().map(|(nth, (bytes, flipped, bit))| {
-                let topic = Topic::from_bytes([(8 * number + nth) as u8 + 1; 32]);
-                one_flipped_bit(through(&of_topic(topic), network.relays.clone()), bytes, *flipped, *bit)
+                let own = numbered((8 * number + nth) as u8 + 1);
+                one_flipped_bit(through(&own, network.relays.clone()), bytes, *flipped, *bit)
             });
             join_all(stories).await;
         }

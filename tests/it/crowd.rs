@@ -7,6 +7,7 @@ mod shared;
 use std::rc::Rc;
 
 use futures::executor::block_on;
+use gen_registry_api::{Answer, Command};
 use gen_registry_node::store::memory::MemoryStore;
 use gen_registry_node::store::{Durability, Store, Table, Write};
 
@@ -25,8 +26,15 @@ fn crowd_round_trips_through_its_file() {
     }
     block_on(store.commit(batch, Durability::Relaxed)).unwrap();
     let node = shared::start(store);
-    assert_eq!(block_on(node.replication().document_summaries()).unwrap().len() as u64, PEOPLE);
     for nth in [0, PEOPLE / 2, PEOPLE - 1] {
-        assert!(node.replication().name_state(&shared::name(nth)).unwrap().holder().is_some());
+        let name = shared::name(nth).to_string();
+        let Ok(Answer::Name(report)) = block_on(node.handle(Command::LookupUsername { name })) else {
+            panic!("no report")
+        };
+        let holder = report.holder.expect("the name is held").person;
+        assert_eq!(holder.display_name, Some(format!("Person number {nth}")));
     }
+    let list = Command::ListUsernames { prefix: String::new(), limit: 500, cursor: None };
+    let Ok(Answer::People(page)) = block_on(node.handle(list)) else { panic!("no page") };
+    assert_eq!(page.people.len() as u64, PEOPLE);
 }

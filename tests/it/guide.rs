@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
-use gen_registry_core::sync::{blocks, chat, signaling, wire, witness};
+use gen_registry_core::sync::{asking, blocks, chat, exchange, signaling};
 use gen_registry_core::{
     guide::{GUIDE_MAX_BYTES, GUIDE_PAGES},
     markdown::{guide_to_html, heading_ids, link_targets},
@@ -158,11 +158,11 @@ fn scripting_names_every_function_event_and_code() {
 fn protocols_lists_every_protocol_and_table() {
     let text = guide("protocols");
     let protocols = [
-        wire::PROTOCOL,
+        exchange::wire::PROTOCOL,
         blocks::wire::PROTOCOL,
         chat::PROTOCOL,
         signaling::PROTOCOL,
-        witness::PROTOCOL,
+        asking::wire::PROTOCOL,
         FIND_PROTOCOL,
         peer_exchange::PROTOCOL,
         IDENTIFY_PROTOCOL,

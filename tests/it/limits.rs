@@ -4,80 +4,72 @@ use std::time::Duration;
 
 use futures::executor::block_on;
 use gen_registry_api::*;
+use gen_registry_core::actors::{Device, Person as Owner};
 use gen_registry_core::chat::history::HISTORY_MAX;
-use gen_registry_core::document::{ChangeRejection, Document, Edit, EditError, Rating};
-use gen_registry_core::identity::SigningIdentity;
+use gen_registry_core::document::{Document, Edit, ModuleAnnotations, Rating, Write};
+use gen_registry_core::keys::Master;
 use gen_registry_core::limits::*;
+use gen_registry_core::log::{Capabilities, Entry, Kind};
 use gen_registry_core::name::ModuleName;
 use gen_registry_core::sync::chat::rates::{
     ANSWERS_BURST, ANSWERS_PER_SECOND, PeerRates, QUESTIONS_BURST, QUESTIONS_PER_SECOND,
 };
+use gen_registry_core::sync::exchange::wire::Piece;
+use gen_registry_core::time::Timestamp;
 use gen_registry_node::FOLLOWS_MAX;
 use gen_registry_node::NOTICES_MAX;
+use gen_registry_node::Network;
 use gen_registry_node::store::Table;
 
 use crate::support::modules::{draft, wasm};
-use crate::support::people::{TOPIC, at, claim, person};
 use crate::support::profile::TestProfile;
 
-fn edit(document: &mut Document, actor: u8, edits: &[Edit]) -> Result<(), EditError> {
-    document.edit(&person("alice"), &TOPIC, &[actor; 16], at(1_000_000), edits).map(drop)
+fn at(millis: u64) -> Timestamp {
+    Timestamp::from_millis(millis)
 }
 
 fn module(n: usize) -> ModuleName {
     format!("module-{n:04}").parse().unwrap()
 }
 
-/// A document with all of these, as few changes as hold them.
-fn holding(edits: impl IntoIterator<Item = Edit>) -> Document {
-    let mut document = Document::new(person("alice").identity());
-    for some in edits.into_iter().collect::<Vec<_>>().chunks(200) {
-        edit(&mut document, 1, some).unwrap();
-    }
-    document
+fn rate(n: usize, rating: &Rating) -> Edit {
+    Edit::Rate { name: module(n), rating: Some(rating.clone()) }
 }
 
-#[test]
-fn document_rejects_changes_beyond_its_limit() {
-    let author = person("alice");
-    let bio = |n: usize| [Edit::Bio(Some(n.to_string()))];
-    let (mut own, mut replica) = (Document::new(author.identity()), Document::new(author.identity()));
-    for n in 0..DOCUMENT_MAX_CHANGES {
-        let change = own.edit(&author, &TOPIC, &[1; 16], at(1_000_000), &bio(n)).unwrap();
-        if n + 1 < DOCUMENT_MAX_CHANGES {
-            replica.admit(change).unwrap();
-        }
-    }
-    let (heads, bytes) = (own.heads(), own.bytes());
-    assert_eq!(own.changes(), DOCUMENT_MAX_CHANGES);
-    assert_eq!(edit(&mut own, 1, &bio(0)), Err(EditError::Full));
-    // Another device has room for one; this one has none for it.
-    let rival = replica.edit(&author, &TOPIC, &[2; 16], at(1_000_000), &bio(0)).unwrap();
-    assert_eq!(replica.changes(), DOCUMENT_MAX_CHANGES);
-    assert_eq!(own.admit(rival).map(drop), Err(ChangeRejection::TooManyChanges));
-    assert_eq!((own.heads(), own.bytes(), own.changes()), (heads, bytes, DOCUMENT_MAX_CHANGES));
-    assert_eq!(own.view(&TOPIC).profile.bio, Some((DOCUMENT_MAX_CHANGES - 1).to_string()));
+fn count(n: usize) -> Edit {
+    Edit::CountInstalls { name: module(n), count: 1 }
 }
 
-/// What is beyond a limit stands in the document, as its owner signed it, and nobody reads it.
-#[test]
-fn facts_ratings_and_installs_are_read_up_to_their_limit() {
-    let author = person("alice");
-    for (count, left_out) in [(DOCUMENT_MAX_FACTS, 0), (DOCUMENT_MAX_FACTS + 1, 1)] {
-        let facts = (0..count).map(|n| Edit::AddFact(claim(&author, &format!("name_{n}"), at(n as u64))));
-        let view = holding(facts).view(&TOPIC);
-        assert_eq!((view.facts.len(), view.rejections.len()), (DOCUMENT_MAX_FACTS, left_out), "{:?}", view.rejections);
+/// Some edits of a device in as few changes as hold them, after its opening.
+fn changes_of(device: &Device, edits: &[Edit]) -> (Document, Vec<Entry>) {
+    let (log, mut document, mut entries) = (device.log().numbered(1), Document::default(), Vec::<Entry>::new());
+    for some in edits.chunks(100) {
+        let writes: Vec<Write> = some.iter().map(Edit::to_write).collect();
+        let body = document.write(log, at(1_000_000), &writes).unwrap();
+        let entry = match entries.last() {
+            None => Entry::begin(&device.topic, &device.key, log, Kind::Change as u8, body),
+            Some(last) => Entry::after(&device.topic, &device.key, last.signed_header(), Kind::Change as u8, body),
+        };
+        let seq = entries.len() as u64;
+        document.insert_change(log, seq, entry.id(), entry.body(), &Capabilities::full()).unwrap();
+        entries.push(entry);
     }
+    (document, entries)
+}
+
+/// What is beyond a limit is in the document, as its owner signed it, and is not read.
+#[test]
+fn ratings_and_installs_are_read_up_to_their_limit() {
+    let alice = Device::of(Network::default().topic, "alice");
+    let said = |edits: Vec<Edit>| ModuleAnnotations::of(&changes_of(&alice, &edits).0.data().unwrap());
     let rating = Rating { stars: 5, review: String::new(), at: at(0), version: None };
     for more in [0, 1] {
-        let rate = |n| Edit::Rate { name: module(n), rating: Some(rating.clone()) };
-        assert_eq!(holding((0..RATINGS_MAX + more).map(rate)).annotations().ratings.len(), RATINGS_MAX);
-        let install = |n| Edit::CountInstall { name: module(n) };
-        assert_eq!(holding((0..INSTALLS_MAX + more).map(install)).annotations().installs.len(), INSTALLS_MAX);
+        assert_eq!(said((0..RATINGS_MAX + more).map(|n| rate(n, &rating)).collect()).ratings.len(), RATINGS_MAX);
+        assert_eq!(said((0..INSTALLS_MAX + more).map(count).collect()).installs.len(), INSTALLS_MAX);
     }
     for (length, read) in [(REVIEW_MAX_CHARS, 1), (REVIEW_MAX_CHARS + 1, 0)] {
-        let rating = Some(Rating { review: "ß".repeat(length), ..rating.clone() });
-        assert_eq!(holding([Edit::Rate { name: module(0), rating }]).annotations().ratings.len(), read, "{length}");
+        let rating = Rating { review: "ß".repeat(length), ..rating.clone() };
+        assert_eq!(said(vec![rate(0, &rating)]).ratings.len(), read, "{length}");
     }
 }
 
@@ -142,47 +134,68 @@ impl TestProfile {
 fn module_names_of_an_identity_are_limited_and_stay_usable() {
     let alice = TestProfile::new(1);
     alice.claim("alice_smith");
-    for n in 0..MODULE_CLAIMS_MAX {
+    for n in 0..MODULES_MAX {
         alice.publishes(module(n).as_str(), "1.0.0").unwrap();
     }
     let before = alice.me(Command::WhoAmI);
     let refused = alice.publishes("one-too-many", "1.0.0").unwrap_err();
     assert_eq!(refused.code, FailureCode::TooManyModules);
-    assert!(refused.message.contains(&MODULE_CLAIMS_MAX.to_string()), "{}", refused.message);
+    assert!(refused.message.contains(&MODULES_MAX.to_string()), "{}", refused.message);
     assert_eq!(alice.me(Command::WhoAmI), before);
     alice.publishes(module(0).as_str(), "1.1.0").unwrap();
+}
+
+#[test]
+fn usernames_of_an_identity_are_limited() {
+    let alice = TestProfile::new(1);
+    let most = Network::default().history().genesis().parameters.usernames as usize;
+    let letter = |n: usize| char::from(b'a' + n as u8);
+    for n in 0..most {
+        alice.claim(&format!("alice_{}", letter(n)));
+    }
+    let before = alice.me(Command::WhoAmI);
+    let claim = |name: &str| Command::RegisterUsername { name: name.into(), changes: ProfileChanges::default() };
+    assert_eq!(alice.code(claim("alice_more")), FailureCode::TooManyNames);
+    assert_eq!(alice.me(Command::WhoAmI), before);
+    assert_eq!(before.other_usernames.len(), most - 1);
 }
 
 #[test]
 fn full_document_rejects_writes_and_stays_readable() {
     let alice = TestProfile::new(1);
     alice.claim("alice_smith");
-    alice.publishes("crc32", "1.0.0").unwrap();
     let review = |n: usize| format!("{n:04}{}", "𝄞".repeat(REVIEW_MAX_CHARS - 4));
-    assert_eq!(alice.rates("crc32", review(0) + "x").unwrap_err().code, FailureCode::ModuleInvalid);
     let mut written = 0;
     let refused = loop {
-        match alice.rates("crc32", review(written)) {
+        alice.publishes(module(written).as_str(), "1.0.0").unwrap();
+        if written == 0 {
+            let long = alice.rates(module(0).as_str(), review(0) + "x");
+            assert_eq!(long.unwrap_err().code, FailureCode::ModuleInvalid);
+        }
+        match alice.rates(module(written).as_str(), review(written)) {
             Ok(_) => written += 1,
             Err(failure) => break failure,
         }
     };
     assert_eq!(refused.code, FailureCode::DocumentFull);
+    // A mebibyte, and room for a checkpoint in it.
+    let one = 4 * REVIEW_MAX_CHARS;
+    assert!((120..=1024 * 1024 / one).contains(&written), "{written}");
     let me = alice.me(Command::WhoAmI);
-    let one = 4 * REVIEW_MAX_CHARS as u64;
-    assert!(
-        me.document_bytes <= DOCUMENT_MAX_BYTES as u64 && me.document_bytes + one + 1_024 > DOCUMENT_MAX_BYTES as u64
-    );
-    assert!(written as u64 >= DOCUMENT_MAX_BYTES as u64 / (one + 1_024), "{written}");
-    assert_eq!(alice.rates("crc32", review(written)).unwrap_err().code, FailureCode::DocumentFull);
+    assert_eq!(alice.rates(module(written).as_str(), review(written)).unwrap_err().code, FailureCode::DocumentFull);
     let alice = alice.restart();
     assert_eq!(alice.me(Command::WhoAmI), me);
-    assert_eq!(alice.page_of("crc32").reviews[0].text, review(written - 1));
+    assert_eq!(alice.page_of(module(written - 1).as_str()).reviews[0].text, review(written - 1));
+    // What makes room is taken, and then there is some.
+    alice.rates(module(0).as_str(), "Short.".into()).unwrap();
+    alice.rates(module(1).as_str(), "Short.".into()).unwrap();
+    alice.rates(module(written).as_str(), review(written)).unwrap();
 }
 
 /// What was rated or counted before goes on at the limit; a further one does not begin.
 #[test]
 fn ratings_and_installs_at_their_limit_can_be_changed_only() {
+    const A_DAY: Duration = Duration::from_secs(25 * 60 * 60);
     let alice = TestProfile::new(1);
     alice.claim("alice_smith");
     for name in ["crc32", "base64"] {
@@ -190,18 +203,19 @@ fn ratings_and_installs_at_their_limit_can_be_changed_only() {
     }
     alice.rates("crc32", "Good.".into()).unwrap();
     alice.installs("crc32");
-    // All the others come from another device of hers.
+    // All the others come from other devices of hers, each with as much as a log may have without a checkpoint.
     let Ok(Answer::RecoveryPhrase(phrase)) = alice.ask(Command::RecoveryPhrase) else { panic!("no phrase") };
-    let author = SigningIdentity::from_recovery_phrase(&phrase).unwrap();
-    let mut elsewhere = Document::new(author.identity());
+    let owner = Owner::of_entropy(Network::default().topic, *Master::from_words(&phrase).unwrap().entropy());
     let rating = Rating { stars: 5, review: String::new(), at: at(0), version: None };
-    let rate = |n| Edit::Rate { name: module(n), rating: Some(rating.clone()) };
-    let edits: Vec<Edit> =
-        (1..RATINGS_MAX).map(rate).chain((1..INSTALLS_MAX).map(|n| Edit::CountInstall { name: module(n) })).collect();
-    let change = |some| elsewhere.edit(&author, &TOPIC, &[9; 16], at(1_000_000), some).unwrap().signed().clone();
-    let changes = edits.chunks(200).map(change).collect();
-    let report = block_on(alice.node.admission().admit(changes)).unwrap();
-    assert!(report.refused.is_empty(), "{report:?}");
+    let edits: Vec<Edit> = (1..RATINGS_MAX).map(|n| rate(n, &rating)).chain((1..INSTALLS_MAX).map(count)).collect();
+    for (number, edits) in (60..).zip(edits.chunks(1_000)) {
+        let elsewhere = owner.device(number, number);
+        let (_, changes) = changes_of(&elsewhere, edits);
+        let entries = [&elsewhere.opening].into_iter().chain(&changes);
+        let pieces: Vec<Piece> = entries.map(|entry| Piece::Entry(entry.encode())).collect();
+        let report = block_on(alice.node.admission().admit(pieces.clone())).unwrap();
+        assert_eq!((report.outcome.kept.len(), report.outcome.rejections), (pieces.len(), vec![]));
+    }
 
     alice.rates("crc32", "Better.".into()).unwrap();
     assert_eq!(alice.page_of("crc32").reviews[0].text, "Better.");
@@ -210,6 +224,8 @@ fn ratings_and_installs_at_their_limit_can_be_changed_only() {
     assert_eq!(alice.me(Command::WhoAmI), before);
     alice.ask(Command::Modules { command: ModuleCommand::Uninstall { name: "crc32".into() } }).unwrap();
     for name in ["crc32", "base64"] {
+        // Installs are counted in the document once a day.
+        alice.clock.advance(A_DAY);
         alice.installs(name);
     }
     assert_eq!(["crc32", "base64"].map(|name| alice.page_of(name).opinion.downloads), [2, 0]);

@@ -11,13 +11,13 @@ use gen_registry_core::name_proof;
 use gen_registry_node::Network;
 
 use crate::lookup::crowd::{Crowd, farthest, nearest};
-use crate::support::memory_network;
+use crate::support::memory_network::{self, Founded};
 use crate::support::modules::{draft, wasm};
 use crate::support::wait::{eventually, in_one_thread};
 
-fn username_key(name: &str) -> [u8; 32] {
+fn username_key(network: &Network, name: &str) -> [u8; 32] {
     let name = (NameKind::Username, name.parse::<Username>().unwrap().folded());
-    *name_proof::key(&Network::default().topic, &name).as_bytes()
+    *name_proof::key(&network.topic, &name).as_bytes()
 }
 
 /// Waits until the relay has so many values.
@@ -30,13 +30,14 @@ async fn relay_keeps(relay: &gen_registry_node::net::relay::Relay, values: i64) 
 #[test]
 fn name_and_module_of_unconnected_nodes_are_found_through_the_relay() {
     in_one_thread(async {
-        let relay = memory_network::relay(&Network::default(), vec![]).await;
-        let alice = memory_network::join(memory_network::through(&relay)).await;
+        let founded = Founded::new().await;
+        let relay = founded.relay(vec![]).await;
+        let alice = memory_network::join(founded.through(&relay)).await;
         alice.claim("alice_smith").await.unwrap();
         let published = alice.publish(draft("crc-32", "1.2.3", wasm("f", 1), &[])).await;
         relay_keeps(&relay, 2).await;
 
-        let bob = memory_network::join(memory_network::through(&relay)).await;
+        let bob = memory_network::join(founded.through(&relay)).await;
         assert_eq!(bob.find_username("nobody_at_all").await.answered_by, None);
         let report = bob.find_username("Alice-Smith").await;
         assert!(bob.network().await.peers.is_empty(), "he was connected to nobody when the answer came");
@@ -50,7 +51,7 @@ fn name_and_module_of_unconnected_nodes_are_found_through_the_relay() {
         assert_eq!(bob.look_up("alice_smith").await.answered_by, Some(AnsweredBy::Device));
         assert_eq!(bob.find_username("alice_smith").await.answered_by, Some(AnsweredBy::Device));
 
-        let carol = memory_network::join(memory_network::through(&relay)).await;
+        let carol = memory_network::join(founded.through(&relay)).await;
         let report = carol.find(NameKind::Module, "CRC_32").await;
         assert!(carol.network().await.peers.is_empty());
         assert_eq!(report.answered_by, Some(AnsweredBy::Network));
@@ -67,11 +68,12 @@ fn name_and_module_of_unconnected_nodes_are_found_through_the_relay() {
 #[test]
 fn name_of_an_absent_holder_is_found_and_a_relinquished_one_is_not() {
     in_one_thread(async {
-        let relay = memory_network::relay(&Network::default(), vec![]).await;
-        let alice = memory_network::join(memory_network::through(&relay)).await;
+        let founded = Founded::new().await;
+        let relay = founded.relay(vec![]).await;
+        let alice = memory_network::join(founded.through(&relay)).await;
         alice.claim("alice_smith").await.unwrap();
         relay_keeps(&relay, 1).await;
-        let bob = memory_network::join(memory_network::through(&relay)).await;
+        let bob = memory_network::join(founded.through(&relay)).await;
         bob.claim("bob_jones").await.unwrap();
         relay_keeps(&relay, 2).await;
         bob.node.handle(Command::RelinquishUsername).await.unwrap();
@@ -80,7 +82,7 @@ fn name_of_an_absent_holder_is_found_and_a_relinquished_one_is_not() {
         alice.leave().await;
         bob.leave().await;
 
-        let carol = memory_network::join(memory_network::through(&relay)).await;
+        let carol = memory_network::join(founded.through(&relay)).await;
         let report = carol.find_username("alice_smith").await;
         assert!(report.found.is_some() && report.answered_by == Some(AnsweredBy::Network));
         let report = carol.find_username("bob_jones").await;
@@ -94,25 +96,25 @@ fn name_of_an_absent_holder_is_found_and_a_relinquished_one_is_not() {
 #[test]
 fn twenty_sybils_around_a_key_do_not_hide_it() {
     in_one_thread(async {
-        let network = Network::default();
-        let theirs = memory_network::relay(&network, vec![]).await;
-        let hers = memory_network::relay(&network, theirs.view().addresses()).await;
+        let founded = Founded::new().await;
+        let theirs = founded.relay(vec![]).await;
+        let hers = founded.relay(theirs.view().addresses()).await;
         let relays = [theirs.view().addresses().remove(0), hers.view().addresses().remove(0)];
         let others = [theirs.view().peer_id(), hers.view().peer_id()];
         // Of some names the one to which the relays are least near.
         let names = ('a'..='z').map(|letter| format!("alice_{letter}smith"));
-        let name = names.max_by_key(|name| nearest(&username_key(name), &others)).unwrap();
-        let key = username_key(&name);
+        let name = names.max_by_key(|name| nearest(&username_key(&founded.network, name), &others)).unwrap();
+        let key = username_key(&founded.network, &name);
         let crowd = Crowd::around(&key, 20, &relays);
         assert!(farthest(&key, &crowd.names) < nearest(&key, &others), "they are the nearest");
         for view in [theirs.view(), hers.view()] {
             eventually("both relays send people to them", async || view.counts().kademlia_peers.get() >= 20).await;
         }
 
-        let alice = memory_network::join(memory_network::through(&hers)).await;
+        let alice = memory_network::join(founded.through(&hers)).await;
         alice.claim(&name).await.unwrap();
         eventually("they got the value", async || crowd.asked.puts.get() > 0).await;
-        let bob = memory_network::join(memory_network::through(&theirs)).await;
+        let bob = memory_network::join(founded.through(&theirs)).await;
         let found = async || {
             let report = bob.find_username(&name).await;
             report.answered_by == Some(AnsweredBy::Network) && report.found.is_some()

@@ -7,7 +7,6 @@ use std::rc::Rc;
 
 use gen_registry_api::*;
 use gen_registry_core::digest::Digest;
-use gen_registry_core::identity::Topic;
 use gen_registry_core::name::ModuleName;
 use gen_registry_core::name_proof;
 use gen_registry_node::Network;
@@ -15,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::relay::program::ANY_PORT;
 use crate::support::modules::{draft, wasm};
-use crate::support::network::{of_server, of_topic, through};
+use crate::support::network::{numbered, of_server, through};
 use crate::support::node::TestNode;
 use crate::support::server::{Server, dist};
 use crate::support::wait::{eventually, in_one_thread};
@@ -171,6 +170,7 @@ fn published_release_is_announced_to_peers() {
         let published = alice.publish("crc-32", "1.0.0", 1).await;
         assert_eq!(published.peers, 1, "there was somebody to tell");
         eventually("he is told of it", async || heard.borrow().iter().any(|name| name == "crc-32")).await;
+        eventually("he has it", async || bob.page("crc-32").await.is_some()).await;
         let page = bob.page("crc-32").await.unwrap();
         assert_eq!(
             (page.latest.as_deref(), page.versions[0].summary.release.as_str()),
@@ -281,9 +281,7 @@ fn module_is_found_through_kademlia() {
         let network = &world.network;
         let latest = async || {
             let found = bob.mesh.get_record(*key.as_bytes()).await;
-            let now = gen_registry_core::time::Timestamp::LATEST;
-            let records =
-                found.iter().map(|value| name_proof::verify(&key, &value.bytes, &network.topic, &network.rules, now));
+            let records = found.iter().map(|value| name_proof::verify(&key, &value.bytes, network.history()));
             let records: Vec<_> = records.collect::<Result<_, _>>().expect("only what proves itself is served");
             records
                 .first()
@@ -315,7 +313,7 @@ fn followers_get_notices() {
         let world = world();
         let (alice, bob) = world.two().await;
         // The same relay, another network.
-        let elsewhere = through(&of_topic(Topic::from_bytes([9; 32])), world.network.relays.clone());
+        let elsewhere = through(&numbered(9), world.network.relays.clone());
         let stranger = Member(TestNode::join(elsewhere.clone()).await);
         let neighbour = Member(TestNode::join(elsewhere).await);
         stranger.has_peers(1).await;

@@ -2,7 +2,7 @@
 
 #[path = "presence/clocks.rs"]
 mod clocks;
-#[path = "presence/simulator.rs"]
+// #[path = "presence/simulator.rs"]
 mod simulator;
 #[path = "presence/stranger.rs"]
 pub mod stranger;

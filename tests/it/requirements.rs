@@ -1,7 +1,7 @@
 //! Requirements on versions: Cargo's rules, which are those of this network, and where node-semver's are the same, differ,
 //! or are not known. (The Cargo book, "Specifying dependencies"; node-semver's README, "Ranges"; semver.org, item 11.)
 
-use gen_registry_core::fact::release::{parse_requirement, parse_version};
+use gen_registry_core::modules::version::{parse_requirement, parse_version};
 use serde::Deserialize;
 
 #[derive(Deserialize)]

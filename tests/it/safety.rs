@@ -3,7 +3,8 @@
 use gen_registry_api::*;
 use gen_registry_core::artifact::Artifact;
 use gen_registry_core::block_list::{ENTRIES_MAX, NOTE_MAX_CHARS};
-use gen_registry_core::identity::SigningIdentity;
+use gen_registry_core::digest::hex;
+use gen_registry_core::keys::{Did, Master};
 use gen_registry_core::sync::rejection::Rejection;
 use gen_registry_core::sync::reputation::{ASK_FROM, BEGINNING, KEEP_FROM};
 use gen_registry_node::Network;
@@ -50,7 +51,8 @@ async fn install(party: &TestNode, name: &str) -> Result<Answer, Failure> {
 
 /// Whether a text stands in somebody's changes as they are stored here.
 async fn holds(party: &TestNode, owner: &Me, text: &str) -> bool {
-    let owner = owner.public_key.clone().unwrap();
+    let owner: Did = owner.did.as_ref().unwrap().parse().unwrap();
+    let owner = hex(owner.as_bytes());
     for key in party.store.keys(Table::Changes).into_iter().filter(|key| key.starts_with(&owner)) {
         let raw = party.store.get(Table::Changes, &key).await.unwrap().unwrap_or_default();
         if raw.windows(text.len()).any(|window| window == text.as_bytes()) {
@@ -61,7 +63,7 @@ async fn holds(party: &TestNode, owner: &Me, text: &str) -> bool {
 }
 
 fn did_of(words: &str) -> String {
-    SigningIdentity::from_recovery_phrase(words).unwrap().identity().to_string()
+    Master::from_words(words).unwrap().inception().did(&Network::default().topic).to_string()
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn document(name: &str, title: &str, tags: &str, description: &str) -> SearchDoc
         title: title.to_owned(),
         description: description.to_owned(),
         tags: words(tags),
-        owner: "did:key:alice".to_owned(),
+        owner: "did:gen:alice".to_owned(),
         owner_name: "alice_smith".to_owned(),
         exports: words("run"),
         ..SearchDocument::default()
@@ -54,7 +54,7 @@ fn shelf() -> Vec<SearchDocument> {
     shelf[2].imports = words("env.log");
     shelf[3].exports = words("hash32 hash64");
     shelf[4].exports = words("hash64");
-    shelf[4].owner = "did:key:bob".to_owned();
+    shelf[4].owner = "did:gen:bob".to_owned();
     shelf[4].owner_name = "bob_jones".to_owned();
     shelf
 }
@@ -147,7 +147,7 @@ fn filters_and_orders_apply() {
     let filtered = |filter: Filter| SearchQuery { filter, ..question("hash") };
     let tag = Filter { tag: Some("fast".into()), ..Filter::default() };
     assert_eq!(names(&mut index, &filtered(tag)), ["xxhash"]);
-    let owner = Filter { owner: Some("did:key:bob".into()), ..Filter::default() };
+    let owner = Filter { owner: Some("did:gen:bob".into()), ..Filter::default() };
     assert_eq!(names(&mut index, &filtered(owner)), ["xxhash"]);
     let exports = Filter { exports: Some("hash64".into()), ..Filter::default() };
     assert_eq!(names(&mut index, &filtered(exports.clone())), ["murmur", "xxhash"]);

@@ -121,7 +121,7 @@ async fn routes_serve_the_page_and_missing_files_are_not_found() {
     let accept = [("accept", "text/html,application/xhtml+xml,*/*;q=0.8")];
     for path in [
         "/u/alice_smith",
-        "/id/did:key:z6Mk",
+        "/id/did:gen:z7v1",
         "/icons",
         "/guide",
         "/guide/operating",

@@ -5,12 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::StreamExt;
-use gen_registry_core::canonical::Encoder;
-use gen_registry_core::fact::{ClaimedName, Fact, NameClaim};
-use gen_registry_core::identity::{Signed, SigningIdentity, Topic};
-use gen_registry_core::name::NameKind;
+use gen_registry_core::actors::{BEGIN, Device, Witness, username};
 use gen_registry_core::name_proof;
-use gen_registry_core::time::Timestamp;
+use gen_registry_core::read_model::ReadModel;
+use gen_registry_core::registry::Registry;
 use gen_registry_node::net::transport::{self, TransportOptions, TransportStack};
 use gen_registry_node::net::{IDENTIFY_PROTOCOL, REGISTRATION_SECONDS, kademlia};
 use libp2p::identity::Keypair;
@@ -45,17 +43,21 @@ pub struct Profile {
 }
 
 impl Profile {
-    pub fn new(number: usize, topic: &Topic, now: Timestamp) -> Self {
-        let mut entropy = [0; 32];
-        rand::rng().fill(&mut entropy);
-        let person = SigningIdentity::from_entropy(&entropy);
+    /// A profile of the network of this witness, which confirms its name.
+    pub fn new(number: usize, witness: &mut Witness) -> Self {
+        let history = witness.registry.history().clone();
+        let topic = history.topic();
+        let mut device = Device::of(topic, &format!("soak {number}"));
         let letter = |place: u32| char::from(b'a' + (number / 26_usize.pow(place) % 26) as u8);
-        let name = format!("soak{}{}{}", letter(0), letter(1), letter(2)).parse().expect("a name");
-        let name = ClaimedName::Username(name);
-        let key = name_proof::key(topic, &(NameKind::Username, name.folded()));
-        let fact = Signed::sign(&person, topic, Fact::NameClaim(NameClaim { work: 0, name, claimed_at: now }));
-        let record = Encoder::new().byte(1).integer(1).bytes(&fact.encode()).finish();
-        Self { key: Keypair::generate_ed25519(), record: (RecordKey::new(key.as_bytes()), record) }
+        let name = format!("soak{}{}{}", letter(0), letter(1), letter(2));
+        let claim = device.claim(&name, None);
+        let receipt = witness.ask(&device, &claim, BEGIN).expect("a name that nobody has");
+        let mut registry = Registry::new(history);
+        registry.admit_alone(&device.opening, &claim, vec![receipt], vec![]).expect("a claim");
+        let name = username(&name);
+        let record = ReadModel::new(registry, []).name_proof(&name).expect("the name is confirmed");
+        let key = name_proof::key(&topic, &name);
+        Self { key: Keypair::generate_ed25519(), record: (RecordKey::new(key.as_bytes()), record.bytes().to_vec()) }
     }
 
     pub fn peer(&self) -> PeerId {

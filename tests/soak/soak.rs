@@ -8,8 +8,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use gen_registry_core::actors::{BEGIN, Witness};
 use gen_registry_node::Network;
-use gen_registry_node::platform::{Environment, native::Native};
+use gen_registry_server::network::write_new;
 use libp2p::{Multiaddr, rendezvous};
 use rand::Rng;
 use tokio::task::JoinSet;
@@ -42,13 +43,14 @@ fn number(name: &str, otherwise: u64) -> u64 {
     env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }
 
-fn start(dist: &std::path::Path) -> (Program, SocketAddr, Multiaddr) {
+fn start(dist: &std::path::Path, network: &std::path::Path) -> (Program, SocketAddr, Multiaddr) {
     // With a public address of its own it does not count by address: here everybody has the same.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let address = format!("/ip4/127.0.0.1/tcp/{port}/ws");
     let program = env::var("PROGRAM").expect("PROGRAM names the relay's program: run `make soak-relay`");
     let mut child = Command::new(program)
         .args(["serve", "--http", "127.0.0.1:0", "--dist", dist.to_str().unwrap(), "--no-catalogue"])
+        .args(["--network", network.to_str().unwrap(), "--no-witness"])
         .args(["--p2p", &address, "--p2p-public", &address])
         .stdout(Stdio::piped())
         .spawn()
@@ -77,14 +79,18 @@ pub async fn main() {
     let life = number("LIFE", LIFE_SECONDS).max(2);
     let dist = tempfile::tempdir().unwrap();
     std::fs::write(dist.path().join("index.html"), "page").unwrap();
-    let (program, http, relay) = start(dist.path());
+    // The relay keeps only what is confirmed, so the witness is here.
+    let (history, keys) = gen_registry_core::actors::network(1, 1);
+    let network = Network::new(history.clone());
+    let file = dist.path().join("network.json");
+    write_new(&network, &file).unwrap();
+    let (program, http, relay) = start(dist.path(), &file);
     let process = program.0.id();
-    let network = Network::default();
-    let (topic, now) = (network.topic, Native.now());
-    let profiles: Vec<Profile> = (0..PROFILES_PER_CLIENT * clients).map(|n| Profile::new(n, &topic, now)).collect();
+    let mut witness = Witness::new(history, keys[0].clone(), BEGIN);
+    let profiles: Vec<Profile> = (0..PROFILES_PER_CLIENT * clients).map(|n| Profile::new(n, &mut witness)).collect();
     let world = Arc::new(World {
         relay,
-        namespace: rendezvous::Namespace::new(topic.into()).unwrap(),
+        namespace: rendezvous::Namespace::new(network.topic.into()).unwrap(),
         profiles,
         here: Mutex::default(),
         tally: Mutex::default(),

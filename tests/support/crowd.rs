@@ -1,14 +1,18 @@
 //! Many people who wrote what a person's first minutes write, for benchmarks and for stories. They exist nowhere else.
+//!
+//! They are of the built-in network without witnesses, where a claim holds its name by its date.
 
 use std::fmt::Write as _;
 use std::rc::Rc;
 
 use futures::executor::block_on;
-use gen_registry_core::digest::Digest;
-use gen_registry_core::document::{Document, Edit, SignedChange};
-use gen_registry_core::fact::{ClaimedName, Fact, NameClaim, SignedFact};
-use gen_registry_core::identity::{Signed, SigningIdentity, Topic};
-use gen_registry_core::name::Username;
+use gen_registry_core::actors::Device;
+use gen_registry_core::document::{Document, Edit, Write};
+use gen_registry_core::identity::Topic;
+use gen_registry_core::log::body::Claim;
+use gen_registry_core::log::{Body, Entry, Kind};
+use gen_registry_core::name::{ClaimedName, Username};
+use gen_registry_core::sync::exchange::wire::Piece;
 use gen_registry_core::time::Timestamp;
 use gen_registry_node::Network;
 use gen_registry_node::Node;
@@ -17,6 +21,8 @@ use gen_registry_node::store::memory::MemoryStore;
 use gen_registry_node::store::{Store, Table};
 
 pub const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+/// So many come in one page.
+const AT_ONCE: u64 = 200;
 
 pub fn topic() -> Topic {
     Network::default().topic
@@ -32,39 +38,46 @@ pub fn name(nth: u64) -> Username {
     format!("{}_{digits}", FIRST[nth as usize % FIRST.len()]).parse().expect("a valid name")
 }
 
-pub fn person(nth: u64) -> SigningIdentity {
-    SigningIdentity::from_entropy(Digest::of(&nth.to_be_bytes()).as_bytes())
+/// What a person's first minutes write: a claim, and a profile in one change.
+pub struct Beginning {
+    pub device: Device,
+    pub claim: Entry,
+    pub change: Entry,
 }
 
-pub fn claim(nth: u64) -> SignedFact {
-    let name = ClaimedName::Username(name(nth));
-    Signed::sign(
-        &person(nth),
-        &topic(),
-        Fact::NameClaim(NameClaim { work: 0, name, claimed_at: Timestamp::from_millis(nth) }),
-    )
-}
-
-/// What a person's first minutes write: a claim with a profile, in one change.
-pub fn change(nth: u64) -> SignedChange {
-    let author = person(nth);
+pub fn beginning(nth: u64) -> Beginning {
+    let mut device = Device::of(topic(), &format!("person {nth}"));
+    let (name, at) = (ClaimedName::Username(name(nth)), Timestamp::from_millis(nth));
+    let claim = Claim { name, after: None, round: 0, withdrawals: vec![], at, work: 0 };
+    let claim = device.write(&Body::Claim(Box::new(claim)));
     let edits = [
         Edit::JoinedAt(NOW),
         Edit::DisplayName(Some(format!("Person number {nth}"))),
         Edit::Bio(Some("Writes small modules and talks about them.".into())),
-        Edit::AddFact(claim(nth)),
     ];
-    let mut document = Document::new(author.identity());
-    document.edit(&author, &topic(), &[nth as u8; 16], NOW, &edits).expect("a small edit").signed().clone()
+    let (log, writes) = (device.log().numbered(1), edits.iter().map(Edit::to_write).collect::<Vec<Write>>());
+    let body = Document::default().write(log, NOW, &writes).expect("a small edit");
+    let change = Entry::begin(&device.topic, &device.key, log, Kind::Change as u8, body);
+    Beginning { device, claim, change }
+}
+
+impl Beginning {
+    /// As a peer sends it.
+    pub fn pieces(&self) -> Vec<Piece> {
+        [&self.device.opening, &self.claim, &self.change].map(|entry| Piece::Entry(entry.encode())).to_vec()
+    }
 }
 
 /// A store that has met so many.
 pub fn crowded_store(people: u64) -> Rc<MemoryStore> {
     let store = Rc::new(MemoryStore::new());
     let node = start(store.clone());
-    let report =
-        block_on(node.admission().admit((0..people).map(change).collect())).expect("the memory store takes all");
-    assert_eq!(report.admitted as u64, people);
+    for first in (0..people).step_by(AT_ONCE as usize) {
+        let page: Vec<Piece> = (first..people.min(first + AT_ONCE)).flat_map(|nth| beginning(nth).pieces()).collect();
+        let expected = page.len();
+        let report = block_on(node.admission().admit(page)).expect("the memory store takes all");
+        assert_eq!(report.outcome.kept.len(), expected);
+    }
     store
 }
 
@@ -77,7 +90,7 @@ pub fn start(store: Rc<MemoryStore>) -> Node {
 pub fn lines(people: u64) -> String {
     let store = crowded_store(people);
     let mut lines = String::new();
-    for table in [Table::People, Table::Changes, Table::Settings] {
+    for table in [Table::People, Table::Facts, Table::Headers, Table::Changes, Table::Settings] {
         for (key, bytes) in block_on(store.scan(table, "", None, usize::MAX)).expect("a scan") {
             let mut hex = String::with_capacity(bytes.len() * 2);
             for byte in bytes {

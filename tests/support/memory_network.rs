@@ -8,8 +8,11 @@ use gen_registry_node::Network;
 use gen_registry_node::lookup::RecordValidator;
 use gen_registry_node::net::key::NodeKey;
 use gen_registry_node::net::mesh::{Listening, MeshHandle};
+use gen_registry_node::net::relay::witness::WitnessEndpoint;
 use gen_registry_node::net::relay::{Relay, RelayOptions, limits::RelayLimits};
 use gen_registry_node::net::transport::{Paths, Reachability, TransportStack};
+use gen_registry_server::keys::fresh_key;
+use gen_registry_server::witness::{self, Witness};
 use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::{Boxed, MemoryTransport};
 use libp2p::core::upgrade::Version;
@@ -77,18 +80,52 @@ pub fn transport(key: NodeKey) -> TransportStack {
 /// A relay as a server runs it, that can tell this network's records.
 pub async fn relay(network: &Network, bootstrap: Vec<Multiaddr>) -> Relay {
     let listen = Protocol::Memory(rand::random::<u64>().max(1)).into();
-    relay_at(network, NodeKey::fresh(), listen, bootstrap).await
+    relay_at(network, NodeKey::fresh(), listen, bootstrap, None).await
 }
 
-/// The same where a former one was, or (`None`) somewhere; and what makes another one of it.
-pub async fn relay_again(network: &Network, former: Option<(NodeKey, Multiaddr)>) -> (Relay, (NodeKey, Multiaddr)) {
-    let fresh = || (NodeKey::fresh(), Protocol::Memory(rand::random::<u64>().max(1)).into());
-    let (key, listen) = former.unwrap_or_else(fresh);
-    (relay_at(network, key.clone(), listen.clone(), vec![]).await, (key, listen))
+/// A network with one witness, beside each of its relays.
+pub struct Founded {
+    pub network: Network,
+    witness: Witness,
 }
 
-async fn relay_at(network: &Network, key: NodeKey, listen: Multiaddr, bootstrap: Vec<Multiaddr>) -> Relay {
-    let validator = RecordValidator::new(network.topic, network.rules.clone());
+impl Founded {
+    pub async fn new() -> Self {
+        let key = fresh_key();
+        let network = network::founded_by(&[key.public()], 1, 0);
+        let witness = witness::start(None, key, network.history().clone()).await.unwrap();
+        Self { network, witness }
+    }
+
+    /// A relay that knows these others.
+    pub async fn relay(&self, bootstrap: Vec<Multiaddr>) -> Relay {
+        let listen = Protocol::Memory(rand::random::<u64>().max(1)).into();
+        let witness = Some(self.witness.door.clone());
+        relay_at(&self.network, NodeKey::fresh(), listen, bootstrap, witness).await
+    }
+
+    /// The same where a former one was, or (`None`) somewhere; and what makes another one of it.
+    pub async fn relay_again(&self, former: Option<(NodeKey, Multiaddr)>) -> (Relay, (NodeKey, Multiaddr)) {
+        let fresh = || (NodeKey::fresh(), Protocol::Memory(rand::random::<u64>().max(1)).into());
+        let (key, listen) = former.unwrap_or_else(fresh);
+        let witness = Some(self.witness.door.clone());
+        (relay_at(&self.network, key.clone(), listen.clone(), vec![], witness).await, (key, listen))
+    }
+
+    /// The network as somebody sees it who knows only this relay.
+    pub fn through(&self, relay: &Relay) -> Network {
+        network::through(&self.network, relay.view().addresses().iter().map(ToString::to_string).collect())
+    }
+}
+
+async fn relay_at(
+    network: &Network,
+    key: NodeKey,
+    listen: Multiaddr,
+    bootstrap: Vec<Multiaddr>,
+    witness: Option<WitnessEndpoint>,
+) -> Relay {
+    let validator = RecordValidator::new(network.history().clone());
     let options = RelayOptions {
         key: key.clone(),
         listen,
@@ -96,15 +133,10 @@ async fn relay_at(network: &Network, key: NodeKey, listen: Multiaddr, bootstrap:
         bootstrap,
         dht_server: true,
         validator: Some(Arc::new(validator)),
-        witness: None,
+        witness,
         limits: RelayLimits { by_address: false, ..RelayLimits::default() },
     };
     Relay::start_on(memory(&keypair(&key)), options).await.unwrap()
-}
-
-/// The network as somebody sees it who knows only this relay.
-pub fn through(relay: &Relay) -> Network {
-    network::through(&Network::default(), relay.view().addresses().iter().map(ToString::to_string).collect())
 }
 
 /// A node that others can dial; it keeps records for them.

@@ -2,13 +2,13 @@
 //!
 //! - one profile: `profile` (without a network), `node` (with real libp2p), `clock`, `store`
 //! - around it: `network`, `relay`, `relay_client` (a plain libp2p client), `memory_network`, `server` (the real program)
-//! - what is said: `people` (facts), `modules` (files and drafts), `crowd` (ten thousand people); `lies`, `liar`
-//! - many nodes on a simulated network: `swarm`, with its liars and witnesses
+//! - what is said: `people` (facts), `modules` (files and drafts), `crowd` (ten thousand people); `liar`
+//! - many nodes on a simulated network: `simulator`, and `swarm` with its liars
 //! - `wait`: running a story and waiting in it; `pipe`: two ends of a stream; `verdicts`: what both platforms must decide
 
+pub mod asker;
 pub mod clock;
 pub mod liar;
-pub mod lies;
 pub mod memory_network;
 pub mod modules;
 pub mod network;
@@ -19,6 +19,7 @@ pub mod profile;
 pub mod relay;
 pub mod relay_client;
 pub mod server;
+pub mod simulator;
 pub mod store;
 pub mod swarm;
 pub mod wait;

@@ -1,7 +1,7 @@
 //! Modules and files to publish.
 
 use gen_registry_api::*;
-use gen_registry_core::sync::simulator::Random;
+use gen_registry_core::random::Random;
 
 /// A module that offers one function; another `constant`, other bytes.
 pub fn wasm(function: &str, constant: i32) -> Vec<u8> {

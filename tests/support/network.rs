@@ -1,36 +1,33 @@
-//! Networks for tests: with witnesses whose keys a test has, under a topic of its own, and as a server names one.
+//! Networks for tests: with witnesses whose keys a test has, and as a server names one.
 
-use gen_registry_core::digest::Digest;
-use gen_registry_core::identity::{Identity, Topic};
+use std::time::Duration;
+
+use gen_registry_core::actors::{BEGIN, succession_key};
 use gen_registry_core::keys::PublicKey;
 use gen_registry_core::limits::PARAMETERS_VERSION;
 use gen_registry_core::network::{Genesis, NetworkHistory, Parameters, WitnessSet};
-use gen_registry_core::time::Timestamp;
 use gen_registry_node::Network;
 use gen_registry_node::network::NetworkParameters;
 
 use crate::support::server::{Server, network_of};
 
-/// A network under this topic, without witnesses: what is signed for it is signed by a test.
-pub fn of_topic(topic: Topic) -> Network {
-    let mut network = Network::default();
-    network.topic = topic;
-    network
-}
-
-/// A network whose witnesses are these, which asks for work of so many bits.
-pub fn founded_by(witnesses: &[Identity], threshold: u8, work_bits: u32) -> Network {
-    let keys = witnesses.iter().map(|witness| PublicKey::from_trusted(*witness.as_bytes()));
-    // Nobody has the keys behind these digests: the witnesses of a test stay.
-    let succession = (0..witnesses.len()).map(|at| Digest::of(&[at as u8]));
+/// A network whose witnesses are these, which asks for work of so many bits. A hold lasts 2 s.
+pub fn founded_by(witnesses: &[PublicKey], threshold: u8, work_bits: u32) -> Network {
+    let succession = (0..witnesses.len()).map(|at| succession_key(0, at as u8).public().digest());
     let genesis = Genesis {
         name: "A network of a test".to_owned(),
-        created_at: Timestamp::from_millis(1_800_000_000_000),
-        set: WitnessSet::new(keys, threshold, succession),
-        parameters: Parameters { work_bits, ..Parameters::for_people(PARAMETERS_VERSION) },
+        created_at: BEGIN,
+        set: WitnessSet::new(witnesses.iter().copied(), threshold, succession),
+        parameters: Parameters { work_bits, hold: Duration::from_secs(2), ..Parameters::for_tests(PARAMETERS_VERSION) },
         nonce: [9; 16],
     };
     genesis.check().unwrap();
+    Network::new(NetworkHistory::new(genesis))
+}
+
+/// A network without witnesses, another one for each number.
+pub fn numbered(number: u8) -> Network {
+    let genesis = Genesis { nonce: [number; 16], ..Genesis::without_witnesses(PARAMETERS_VERSION) };
     Network::new(NetworkHistory::new(genesis))
 }
 

@@ -1,39 +1,30 @@
-//! The people of the tests: keys from names, facts in one line. They exist nowhere else.
+//! What people of the tests write who have no node: [`Device::of`] gives their keys from their names.
 
-use gen_registry_core::digest::Digest;
-use gen_registry_core::fact::{ClaimedName, Fact, NameClaim, NameRelinquish, Receipt, SignedFact};
-use gen_registry_core::identity::{Signed, SigningIdentity, Topic};
-use gen_registry_core::name::ModuleName;
+use gen_registry_core::actors::Device;
+use gen_registry_core::log::body::Claim;
+use gen_registry_core::log::{Body, Entry};
+use gen_registry_core::name::ClaimedName;
+use gen_registry_core::proof_of_work::{PowJob, solve};
 use gen_registry_core::time::Timestamp;
+use gen_registry_node::Network;
 
-pub const TOPIC: Topic = Topic::from_bytes([7; 32]);
+/// When all of them began to write: long before the clock of any node.
+pub const LONG_AGO: Timestamp = Timestamp::from_millis(5);
 
-/// The same name is always the same key.
-pub fn person(name: &str) -> SigningIdentity {
-    SigningIdentity::from_entropy(Digest::of(name.as_bytes()).as_bytes())
+/// A claim of a username that shows no work.
+pub fn claim(device: &mut Device, name: &str, at: Timestamp) -> Entry {
+    device.write(&Body::Claim(Box::new(unworked(name, at))))
 }
 
-pub fn at(millis: u64) -> Timestamp {
-    Timestamp::from_millis(millis)
+/// The same with the work that the network asks for.
+pub fn claim_with_work(device: &mut Device, name: &str, at: Timestamp, network: &Network) -> Entry {
+    let claim = unworked(name, at);
+    let bits = network.history().genesis().parameters.work_bits;
+    let work = solve(&PowJob::of_claim(&network.topic, &device.key.public(), &claim, bits));
+    device.write(&Body::Claim(Box::new(Claim { work, ..claim })))
 }
 
-pub fn sign(author: &SigningIdentity, fact: Fact) -> SignedFact {
-    Signed::sign(author, &TOPIC, fact)
-}
-
-pub fn claim(author: &SigningIdentity, name: &str, claimed_at: Timestamp) -> SignedFact {
-    let name = ClaimedName::Username(name.parse().expect("a valid username"));
-    sign(author, Fact::NameClaim(NameClaim { work: 0, name, claimed_at }))
-}
-
-pub fn module_claim(author: &SigningIdentity, name: &ModuleName, claimed_at: Timestamp) -> SignedFact {
-    sign(author, Fact::NameClaim(NameClaim { work: 0, name: ClaimedName::Module(name.clone()), claimed_at }))
-}
-
-pub fn release(author: &SigningIdentity, claim: &SignedFact, at: Timestamp) -> SignedFact {
-    sign(author, Fact::NameRelinquish(NameRelinquish { claim: claim.hash(), at }))
-}
-
-pub fn receipt(witness: &SigningIdentity, fact: &SignedFact, witnessed_at: Timestamp) -> SignedFact {
-    sign(witness, Fact::Receipt(Receipt { fact: fact.hash(), witnessed_at }))
+fn unworked(name: &str, at: Timestamp) -> Claim {
+    let name = ClaimedName::Username(name.parse().expect("a username"));
+    Claim { name, after: None, round: 0, withdrawals: vec![], at, work: 0 }
 }

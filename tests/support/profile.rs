@@ -6,12 +6,9 @@ use std::time::Duration;
 use futures::executor::block_on;
 use gen_registry_api::*;
 use gen_registry_core::time::Timestamp;
-use gen_registry_node::Node;
 use gen_registry_node::platform::test_environment::TestEnvironment;
 use gen_registry_node::store::memory::MemoryStore;
-
-use crate::support::network::of_topic;
-use crate::support::people::TOPIC;
+use gen_registry_node::{Network, Node};
 
 pub const PASSPHRASE: &str = "correct horse battery";
 
@@ -28,7 +25,7 @@ impl TestProfile {
     }
 
     pub fn open(store: Rc<MemoryStore>, clock: TestEnvironment) -> Self {
-        let network = of_topic(TOPIC);
+        let network = Network::default();
         let node = block_on(Node::start(store.clone(), Rc::new(clock.clone()), network)).expect("a profile opens");
         Self { node: Rc::new(node), store, clock }
     }
@@ -87,8 +84,8 @@ impl TestProfile {
 
     /// Takes in everything that another profile knows of its own document, as a peer would send it.
     pub fn learn_from(&self, other: &Self) {
-        let changes = block_on(other.node.own_signed_changes()).expect("its own changes");
-        let report = block_on(self.node.admission().admit(changes)).expect("changes are admitted");
-        assert!(report.refused.is_empty(), "{report:?}");
+        let pieces = block_on(other.node.own_pieces()).expect("its own entries");
+        let report = block_on(self.node.admission().admit(pieces)).expect("entries are admitted");
+        assert_eq!(report.outcome.rejections, [], "{report:?}");
     }
 }

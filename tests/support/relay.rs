@@ -1,13 +1,12 @@
 //! Relays as a server runs them, and networks through them.
 
-use gen_registry_core::identity::Identity;
-use gen_registry_core::keys::SecretKey;
+use gen_registry_core::keys::{PublicKey, SecretKey};
 use gen_registry_node::Network;
 use gen_registry_node::net::relay::key::NodeKey;
 use gen_registry_node::net::relay::limits::RelayLimits;
 use gen_registry_node::net::relay::witness::WitnessEndpoint;
 use gen_registry_node::net::relay::{Relay, RelayOptions, RelayStatus};
-use gen_registry_server::keys::{fresh_key, signing_identity};
+use gen_registry_server::keys::fresh_key;
 use gen_registry_server::witness::{self, Witness};
 use libp2p::Multiaddr;
 
@@ -57,12 +56,17 @@ pub fn network(relay: &Relay) -> Network {
 
 /// A network of one relay for each witness, where `threshold` receipts confirm a name.
 pub async fn witnessed(count: usize, threshold: u8) -> (Network, Vec<(Relay, Witness)>) {
+    witnessed_for_work(count, threshold, 0).await
+}
+
+/// The same where a claim shows work of so many bits.
+pub async fn witnessed_for_work(count: usize, threshold: u8, work_bits: u32) -> (Network, Vec<(Relay, Witness)>) {
     let keys: Vec<SecretKey> = (0..count).map(|_| fresh_key()).collect();
-    let witnesses: Vec<Identity> = keys.iter().map(|key| signing_identity(key).identity()).collect();
-    let mut network = founded_by(&witnesses, threshold, 0);
+    let witnesses: Vec<PublicKey> = keys.iter().map(SecretKey::public).collect();
+    let mut network = founded_by(&witnesses, threshold, work_bits);
     let mut servers = Vec::new();
     for key in keys {
-        let witness = witness::start(None, key, network.topic, 0).await.unwrap();
+        let witness = witness::start(None, key, network.history().clone()).await.unwrap();
         let relay = relay_of(NodeKey::fresh(), ANY_PORT, Some(witness.door.clone())).await;
         network.relays.extend(relay.view().addresses().iter().map(ToString::to_string));
         servers.push((relay, witness));

@@ -1,49 +1,43 @@
-//! Many real nodes on one simulated network: memory stores, scripted clocks, one session for each link.
+//! Many real nodes on one simulated network: memory stores, scripted clocks, one exchange for each link. The network is
+//! the one without witnesses: what needs them is proven with books in core's own swarm, and with real ones in stories.
 //!
-//! The swarm is the host: it answers what sessions ask, carries their messages, passes announcements on as gossip does
-//! (each once), drops and avoids peers whose sessions ended in blame, and counts every broken rule with its culprit.
+//! The swarm is the host: it carries what exchanges send, loads and admits what they ask for, passes news on, drops and
+//! avoids peers whose exchanges ended in blame, and counts every broken rule with its culprit.
 
 pub mod liar;
-pub mod witness;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Range;
 use std::rc::Rc;
 
 use futures::executor::block_on;
-use gen_registry_api::{Command, Failure, FailureCode, ProfileChanges};
-use gen_registry_core::digest::Digest;
-use gen_registry_core::document::SignedChange;
-use gen_registry_core::ownership::Rules;
+use gen_registry_api::{Answer, Command, Failure, FailureCode, ProfileChanges};
+use gen_registry_core::keys::Did;
+use gen_registry_core::sync::exchange::{Exchange, Input, Output};
 use gen_registry_core::sync::rejection::Rejection;
-use gen_registry_core::sync::session::{Input, Output, Session, Verdict};
-use gen_registry_core::sync::simulator::{Delivery, Faults, NodeId, Random, SimulatedNetwork};
-use gen_registry_core::sync::wire::Message;
 use gen_registry_core::time::Timestamp;
-use gen_registry_node::Network as Parameters;
-use gen_registry_node::Node;
 use gen_registry_node::platform::test_environment::TestEnvironment;
 use gen_registry_node::store::memory::MemoryStore;
-use gen_registry_node::verified::Verified;
+use gen_registry_node::{Network, Node};
 
-use crate::support::network::of_topic;
-use crate::support::people::TOPIC;
+use crate::support::simulator::{Delivery, Faults, NodeId, Random, SimulatedNetwork};
 use liar::{Liar, Trick};
-use witness::Witness;
 
-const BEGINNING: u64 = 1_800_000_000_000;
+pub const BEGINNING: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 const LINKS_WANTED: usize = 4;
 const LINKS_MAX: usize = 24;
 const HOUSEKEEPING: u64 = 0;
 const CLAIM: u64 = 1;
 const PROFILE: u64 = 2;
 const LIE: u64 = 3;
-/// Real nodes keep house every 30 s; here a run has not that long.
-const HOUSEKEEPING_MILLIS: std::ops::Range<u64> = 5_000..10_000;
-const LIE_MILLIS: std::ops::Range<u64> = 1_500..3_500;
+/// Real nodes compare every 30 s; here a run has not that long.
+const HOUSEKEEPING_MILLIS: Range<u64> = 5_000..10_000;
+const LIE_MILLIS: Range<u64> = 1_500..3_500;
+/// As a real host gives up a round.
+const STALLED_MILLIS: u64 = 30_000;
 /// Clocks of honest nodes differ by at most this, either way.
 const CLOCKS_APART_MILLIS: u64 = 60_000;
-pub const WITNESSES: usize = 3;
 
 struct Member {
     node: Rc<Node>,
@@ -53,87 +47,59 @@ struct Member {
     offset: u64,
     sessions: BTreeMap<NodeId, Open>,
     banned: BTreeSet<NodeId>,
-    /// Own changes that were not announced yet.
-    outbox: Rc<RefCell<Vec<SignedChange>>>,
-    gossip_seen: HashSet<Digest>,
+    /// Identities with own changes that were not announced yet.
+    outbox: Rc<RefCell<Vec<Did>>>,
     liar: Option<Liar>,
-    witness: Option<Witness>,
 }
 
 struct Open {
     link: u64,
-    initiator: bool,
-    session: Session,
+    is_initiator: bool,
+    has_begun: bool,
+    last_message: u64,
+    exchange: Exchange,
 }
 
 /// What a run came to, beside its assertions.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Counts {
     pub rejections: BTreeMap<(Trick, String), u64>,
     /// Rejections with a mark by honest nodes of honest nodes. There should be none.
     pub wronged: Vec<(NodeId, NodeId, Rejection)>,
     pub admitted: u64,
     pub restarts: u64,
-    pub most_buffered: usize,
-    pub receipts: u64,
-    pub receipts_refused: u64,
 }
 
 pub struct Swarm {
     pub network: SimulatedNetwork,
     pub random: Random,
     pub counts: Counts,
-    /// Every change that was really signed by its owner.
-    pub genuine: HashSet<Digest>,
-    parameters: Parameters,
-    /// A signature is the same to all; two hundred nodes need not verify it two hundred times.
-    verified: Rc<Verified>,
     members: Vec<Member>,
     names: Vec<String>,
-    quiet: bool,
+    is_quiet: bool,
 }
 
-fn open_node(
-    store: &Rc<MemoryStore>,
-    clock: &TestEnvironment,
-    parameters: &Parameters,
-    verified: &Rc<Verified>,
-) -> (Rc<Node>, Rc<RefCell<Vec<SignedChange>>>) {
-    let node = block_on(Node::start(store.clone(), Rc::new(clock.clone()), parameters.clone())).expect("a node starts");
-    let outbox: Rc<RefCell<Vec<SignedChange>>> = Rc::default();
+fn open_node(store: &Rc<MemoryStore>, clock: &TestEnvironment) -> (Rc<Node>, Rc<RefCell<Vec<Did>>>) {
+    let node = block_on(Node::start(store.clone(), Rc::new(clock.clone()), Network::default())).expect("a node starts");
+    let outbox: Rc<RefCell<Vec<Did>>> = Rc::default();
     let sink = outbox.clone();
-    node.admission().share_verified(verified.clone());
-    node.announce_through(Rc::new(move |change| sink.borrow_mut().push(change.clone())));
+    node.announce_through(Rc::new(move |did| sink.borrow_mut().push(*did)));
     (Rc::new(node), outbox)
 }
 
 impl Swarm {
-    /// The first nodes are the witnesses, the last `liars` lie; with which tricks they begin depends on the seed.
+    /// The last `liars` lie; with which tricks they begin depends on the seed.
     pub fn new(seed: u64, nodes: usize, liars: usize, faults: Faults) -> Self {
         let mut random = Random::new(seed);
-        let witnesses: Vec<Witness> = (0..WITNESSES).map(Witness::new).collect();
-        let rules = Rules { witnesses: witnesses.iter().map(Witness::identity).collect(), threshold: 2, work_bits: 0 };
-        let mut parameters = of_topic(TOPIC);
-        parameters.rules = rules;
-        let mut witnesses = witnesses.into_iter();
-        let verified: Rc<Verified> = Rc::default();
         let members = (0..nodes).map(|id| {
             let store = Rc::new(MemoryStore::new());
-            let clock = TestEnvironment::new(random.number(), Timestamp::from_millis(BEGINNING));
-            let (node, outbox) = open_node(&store, &clock, &parameters, &verified);
-            let liar = (id >= nodes - liars).then(|| Liar::new(seed as usize + id + liars - nodes, id));
-            Member {
-                node,
-                store,
-                clock,
-                offset: random.below(2 * CLOCKS_APART_MILLIS),
-                sessions: BTreeMap::new(),
-                banned: BTreeSet::new(),
-                outbox,
-                gossip_seen: HashSet::new(),
-                liar,
-                witness: witnesses.next(),
-            }
+            let clock = TestEnvironment::new(random.number(), BEGINNING);
+            let (node, outbox) = open_node(&store, &clock);
+            let is_liar = id >= nodes - liars;
+            let liar = is_liar.then(|| Liar::new(Network::default().topic, seed as usize + id + liars - nodes, id));
+            let offset = random.below(2 * CLOCKS_APART_MILLIS);
+            let (sessions, banned) = Default::default();
+            Member { node, store, clock, offset, sessions, banned, outbox, liar }
         });
         let members: Vec<Member> = members.collect();
         let names = (0..nodes.div_ceil(2)).map(|number| format!("name{}", letters(number))).collect();
@@ -144,17 +110,7 @@ impl Swarm {
                 network.wake(id, random.below(LIE_MILLIS.end), LIE);
             }
         }
-        Self {
-            network,
-            random,
-            counts: Counts::default(),
-            genuine: HashSet::new(),
-            parameters,
-            verified,
-            members,
-            names,
-            quiet: false,
-        }
+        Self { network, random, counts: Counts::default(), members, names, is_quiet: false }
     }
 
     pub fn honest(&self) -> impl Iterator<Item = NodeId> + '_ {
@@ -169,9 +125,22 @@ impl Swarm {
         &self.names
     }
 
+    /// Who may be known: everybody who runs a node, and those who sign twice.
+    pub fn genuine(&self) -> BTreeSet<Did> {
+        let own = self.members.iter().filter_map(|member| match block_on(member.node.handle(Command::WhoAmI)) {
+            Ok(Answer::Me(me)) => me.did.map(|did| did.parse().expect("a DID")),
+            other => panic!("{other:?}"),
+        });
+        own.chain(self.members.iter().filter_map(|member| member.liar.as_ref()?.equivocator())).collect()
+    }
+
+    pub fn equivocators(&self) -> BTreeSet<Did> {
+        self.members.iter().filter_map(|member| member.liar.as_ref()?.equivocator()).collect()
+    }
+
     /// Of a thousand honest nodes, so many claim a name and so many write their profile at some time in the next `span`.
     pub fn plan_writing(&mut self, span: u64, claims: u64, profiles: u64) {
-        for id in self.honest().skip(WITNESSES).collect::<Vec<_>>() {
+        for id in self.honest().collect::<Vec<_>>() {
             for (share, timer) in [(claims, CLAIM), (profiles, PROFILE)] {
                 if self.random.chance(share) {
                     let at = self.random.below(span);
@@ -181,9 +150,9 @@ impl Swarm {
         }
     }
 
-    /// No more lies and no more writing, except by witnesses.
+    /// No more lies and no more writing.
     pub fn quieten(&mut self) {
-        self.quiet = true;
+        self.is_quiet = true;
     }
 
     pub fn run_until(&mut self, until: u64) {
@@ -199,40 +168,40 @@ impl Swarm {
         }
         let member = &mut self.members[id];
         member.store = Rc::new(member.store.copy());
-        let (node, outbox) = open_node(&member.store, &member.clock, &self.parameters, &self.verified);
+        let (node, outbox) = open_node(&member.store, &member.clock);
         (member.node, member.outbox) = (node, outbox);
         member.sessions.clear();
-        member.gossip_seen.clear();
         self.counts.restarts += 1;
     }
 
     fn local_time(&self, id: NodeId) -> Timestamp {
         let offset = self.members[id].offset;
-        Timestamp::from_millis(BEGINNING + self.network.now() + offset - CLOCKS_APART_MILLIS)
+        Timestamp::from_millis(BEGINNING.as_millis() + self.network.now() + offset - CLOCKS_APART_MILLIS)
     }
 
     fn deliver(&mut self, id: NodeId, delivery: Delivery) {
         self.members[id].clock.set_now(self.local_time(id));
         match delivery {
             Delivery::Opened { peer, link, dialler } => {
-                let full = self.members[id].sessions.len() >= LINKS_MAX;
-                if full || self.members[id].banned.contains(&peer) {
+                let is_full = self.members[id].sessions.len() >= LINKS_MAX;
+                if is_full || self.members[id].banned.contains(&peer) {
                     self.network.cut(id, peer);
                     return;
                 }
-                let session = Session::new(TOPIC, dialler);
-                self.members[id].sessions.insert(peer, Open { link, initiator: dialler, session });
-                self.feed(id, peer, Input::Connected, false);
+                let (exchange, last_message) = (Exchange::new(dialler), self.network.now());
+                let open = Open { link, is_initiator: dialler, has_begun: false, last_message, exchange };
+                self.members[id].sessions.insert(peer, open);
+                self.feed(id, peer, Input::Opened);
             }
             Delivery::Stream { peer, bytes, .. } => {
-                if let Some(liar) = &mut self.members[id].liar {
-                    liar.remember(&bytes);
+                let now = self.network.now();
+                let member = &mut self.members[id];
+                if let Some(liar) = &mut member.liar {
+                    liar.overhear(&bytes);
                 }
-                self.feed(id, peer, Input::Received(bytes), false);
-            }
-            Delivery::Gossip { peer, bytes } => {
-                if self.members[id].gossip_seen.insert(Digest::of(&bytes)) {
-                    self.feed(id, peer, Input::Received(bytes), true);
+                if let Some(open) = member.sessions.get_mut(&peer) {
+                    open.last_message = now;
+                    self.feed(id, peer, Input::Message(bytes));
                 }
             }
             Delivery::Cut { peer, link } => {
@@ -241,148 +210,144 @@ impl Swarm {
                 }
             }
             Delivery::Timer(HOUSEKEEPING) => self.keep_house(id),
-            Delivery::Timer(LIE) if !self.quiet => {
+            Delivery::Timer(LIE) if !self.is_quiet => {
                 self.wake_within(id, LIE_MILLIS, LIE);
                 self.lie(id);
             }
-            Delivery::Timer(CLAIM) if !self.quiet => self.claim(id),
-            Delivery::Timer(PROFILE) if !self.quiet => {
+            Delivery::Timer(CLAIM) if !self.is_quiet => self.claim(id),
+            Delivery::Timer(PROFILE) if !self.is_quiet => {
                 let bio = Some(format!("bio {}", self.random.below(1_000)));
                 self.write(id, Command::UpdateProfile { changes: ProfileChanges { bio, ..ProfileChanges::default() } });
             }
-            Delivery::Timer(_) => {}
+            Delivery::Gossip { .. } | Delivery::Timer(_) => {}
         }
-        self.announce_own(id);
+        let own: Vec<Did> = self.members[id].outbox.borrow_mut().drain(..).collect();
+        self.announce(id, None, own);
     }
 
     fn claim(&mut self, id: NodeId) {
         for _ in 0..3 {
             let name = self.random.pick(&self.names).expect("there are names").clone();
-            let taken =
-                |failure: &Failure| matches!(failure.code, FailureCode::NameTaken | FailureCode::NameCoolingDown);
+            let cannot = |failure: &Failure| {
+                matches!(
+                    failure.code,
+                    FailureCode::NameTaken | FailureCode::NameCoolingDown | FailureCode::TooManyNames
+                )
+            };
             let command = Command::RegisterUsername { name, changes: ProfileChanges::default() };
             match block_on(self.members[id].node.handle(command)) {
-                Err(failure) if taken(&failure) => {}
+                Err(failure) if cannot(&failure) => {}
                 other => return drop(other.expect("a claim is made")),
             }
         }
     }
 
     fn write(&mut self, id: NodeId, command: Command) {
-        block_on(self.members[id].node.handle(command)).expect("an honest command is carried out");
+        match block_on(self.members[id].node.handle(command)) {
+            // Who has no name yet has no profile.
+            Err(failure) if failure.code == FailureCode::NoIdentity => {}
+            other => drop(other.expect("an honest command is carried out")),
+        }
     }
 
-    fn wake_within(&mut self, id: NodeId, span: std::ops::Range<u64>, timer: u64) {
+    fn wake_within(&mut self, id: NodeId, span: Range<u64>, timer: u64) {
         let delay = span.start + self.random.below(span.end - span.start);
         self.network.wake(id, delay, timer);
     }
 
     fn keep_house(&mut self, id: NodeId) {
         self.wake_within(id, HOUSEKEEPING_MILLIS, HOUSEKEEPING);
-        let peers: Vec<NodeId> = self.members[id].sessions.keys().copied().collect();
-        for peer in &peers {
-            self.feed(id, *peer, Input::Tick, false);
+        let now = self.network.now();
+        let sessions = &self.members[id].sessions;
+        let is_stalled = |open: &Open| open.exchange.is_busy() && open.last_message + STALLED_MILLIS <= now;
+        let stalled: Vec<NodeId> =
+            sessions.iter().filter(|(_, open)| is_stalled(open)).map(|(peer, _)| *peer).collect();
+        for peer in stalled {
+            self.count(id, peer, Rejection::Stalled);
+            self.drop_peer(id, peer, Rejection::Stalled);
         }
-        for _ in peers.len()..LINKS_WANTED {
+        for _ in self.members[id].sessions.len()..LINKS_WANTED {
             let peer = self.random.below(self.members.len() as u64) as NodeId;
             if !self.members[id].banned.contains(&peer) {
                 self.network.dial(id, peer);
             }
         }
-        let dialled: Vec<NodeId> =
-            self.members[id].sessions.iter().filter(|(_, open)| open.initiator).map(|(peer, _)| *peer).collect();
-        if let Some(peer) = self.random.pick(&dialled).copied() {
-            self.feed(id, peer, Input::Resync, false);
-        }
-        if self.members[id].witness.is_some() {
-            self.bear_witness(id);
+        let begun: Vec<NodeId> =
+            self.members[id].sessions.iter().filter(|(_, open)| open.is_initiator).map(|(peer, _)| *peer).collect();
+        if let Some(peer) = self.random.pick(&begun).copied() {
+            self.feed(id, peer, Input::Begin);
         }
     }
 
-    fn announce_own(&mut self, id: NodeId) {
-        let new: Vec<SignedChange> = self.members[id].outbox.borrow_mut().drain(..).collect();
-        for change in new {
-            self.genuine.insert(Digest::of(&change.bytes));
-            self.announce(id, None, change);
+    fn lie(&mut self, id: NodeId) {
+        for peer in self.network.peers(id) {
+            let Some(liar) = &self.members[id].liar else { return };
+            for bytes in liar.lies(&mut self.random) {
+                self.network.send(id, peer, bytes);
+            }
         }
     }
 
-    fn announce(&mut self, id: NodeId, except: Option<NodeId>, change: SignedChange) {
-        let heads = self.members[id].node.replication().heads(&change.owner);
+    fn announce(&mut self, id: NodeId, except: Option<NodeId>, changed: Vec<Did>) {
+        if changed.is_empty() {
+            return;
+        }
         let peers: Vec<NodeId> =
             self.members[id].sessions.keys().copied().filter(|peer| Some(*peer) != except).collect();
         for peer in peers {
-            let (changes, heads) = (vec![change.clone()], heads.clone());
-            self.feed(id, peer, Input::Announce { owner: change.owner, changes, heads }, false);
+            self.feed(id, peer, Input::Changed(changed.clone()));
         }
     }
 
-    /// Gives a session one input, answers its questions and does what it says.
-    fn feed(&mut self, id: NodeId, peer: NodeId, input: Input, gossip: bool) {
+    /// Gives an exchange one input and does what it says.
+    fn feed(&mut self, id: NodeId, peer: NodeId, input: Input) {
         let now = self.local_time(id);
         let mut inputs = VecDeque::from([input]);
-        let mut pass_on = Vec::new();
+        let mut news: BTreeSet<Did> = BTreeSet::new();
         while let Some(input) = inputs.pop_front() {
-            let Some(open) = self.members[id].sessions.get_mut(&peer) else { break };
-            let outputs = open.session.handle(input, now);
-            self.counts.most_buffered = self.counts.most_buffered.max(open.session.buffered_bytes());
-            let initiator = open.initiator;
-            let node = self.members[id].node.clone();
+            let member = &mut self.members[id];
+            let Some(open) = member.sessions.get_mut(&peer) else { break };
+            let outputs = open.exchange.handle(input, &member.node.known(), now);
+            if open.is_initiator && !open.has_begun && open.exchange.has_greeted() {
+                open.has_begun = true;
+                inputs.push_back(Input::Begin);
+            }
             for output in outputs {
                 match output {
-                    Output::Send(message) => self.send(id, peer, &message),
-                    Output::AskSummaries => {
-                        inputs.push_back(Input::Summaries(
-                            block_on(node.replication().document_summaries()).expect("summaries"),
-                        ));
+                    Output::Send(message) => self.network.send(id, peer, message.encode()),
+                    Output::Load { ticket, asks } => {
+                        let member = &self.members[id];
+                        let mut pieces = block_on(member.node.answer(&asks)).expect("the memory store never fails");
+                        if let Some(liar) = member.liar.as_ref().filter(|_| !self.is_quiet) {
+                            pieces = liar.answers(peer, &asks, pieces);
+                        }
+                        inputs.push_back(Input::Loaded { ticket, pieces });
                     }
-                    Output::AskVectors(owners) => {
-                        inputs.push_back(Input::Vectors(
-                            block_on(node.replication().version_vectors(&owners)).expect("vectors"),
-                        ));
+                    Output::Admit(pieces) => {
+                        let admitted = block_on(self.members[id].node.admission().admit(pieces));
+                        let report = admitted.expect("the memory store never fails");
+                        self.counts.admitted += report.outcome.kept.len() as u64;
+                        news.extend(report.people);
+                        inputs.push_back(Input::Admitted(report.outcome));
                     }
-                    Output::AskChanges { vectors, max_bytes } => {
-                        let withheld = self.members[id].liar.as_ref().is_some_and(Liar::withholds) && !self.quiet;
-                        let answer = block_on(node.replication().changes_beyond(&vectors, max_bytes)).expect("changes");
-                        let (changes, unfinished) = if withheld { Default::default() } else { answer };
-                        inputs.push_back(Input::Changes { changes, unfinished });
+                    Output::Rejected(why) => self.count(id, peer, why),
+                    Output::Ended => {
+                        let why = self.members[id].sessions.get(&peer).map(|open| open.exchange.last_fault());
+                        why.into_iter().for_each(|why| self.drop_peer(id, peer, why));
                     }
-                    Output::Admit(changes) => {
-                        let report =
-                            block_on(node.admission().admit(changes.clone())).expect("the memory store never fails");
-                        self.counts.admitted += report.admitted as u64;
-                        let new = changes.into_iter().zip(&report.verdicts);
-                        let new = new.filter(|(_, verdict)| gossip && **verdict == Verdict::Admitted);
-                        pass_on.extend(new.map(|(change, _)| change));
-                        inputs.push_back(Input::Verdicts(report.verdicts));
-                    }
-                    Output::Behind(_) if initiator => inputs.push_back(Input::Resync),
-                    Output::Behind(_) | Output::Synced => {}
-                    Output::Rejected { why, mark } => self.count(id, peer, why, mark),
-                    Output::End(why) => self.drop_peer(id, peer, why),
+                    Output::Follow(_) | Output::Synced => {}
                 }
             }
         }
-        if self.members[id].liar.is_none() {
-            pass_on.into_iter().for_each(|change| self.announce(id, Some(peer), change));
-        }
+        self.announce(id, Some(peer), news.into_iter().collect());
     }
 
-    fn send(&mut self, id: NodeId, peer: NodeId, message: &Message) {
-        let bytes = message.encode();
-        if message.is_announcement() {
-            self.network.gossip(id, peer, &bytes);
-        } else {
-            self.network.send(id, peer, bytes);
-        }
-    }
-
-    fn count(&mut self, id: NodeId, peer: NodeId, why: Rejection, mark: u32) {
+    fn count(&mut self, id: NodeId, peer: NodeId, why: Rejection) {
         if self.members[id].liar.is_some() {
             return;
         }
-        let trick = self.members[peer].liar.as_ref().map(Liar::trick);
-        if trick.is_none() && mark > 0 {
+        let trick = self.members[peer].liar.as_ref().map(|liar| liar.trick);
+        if trick.is_none() && why.mark() > 0 && why != Rejection::Stalled {
             self.counts.wronged.push((id, peer, why));
         }
         let rule = format!("{why:?}");
@@ -400,7 +365,7 @@ impl Swarm {
     }
 }
 
-/// 0 → "aa", 1 → "ab", …: names whose look-alike forms all differ.
+/// 0 → "aaa", 1 → "aab", …: names whose look-alike forms all differ.
 fn letters(number: usize) -> String {
     let letter = |at: usize| char::from(b"abcdefghkp"[at % 10]);
     [letter(number / 100), letter(number / 10), letter(number)].iter().collect()

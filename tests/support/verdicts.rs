@@ -2,14 +2,15 @@
 //! verifiers that disagree would let registries drift apart.
 
 use gen_registry_core::digest::Digest;
-use gen_registry_core::identity::{Identity, SigningIdentity, Topic};
+use gen_registry_core::identity::Topic;
+use gen_registry_core::keys::{PublicKey, SecretKey, Signature};
 use gen_registry_core::name::Username;
 
 /// What every build of this program must come to.
 pub const EXPECTED: &str = "0e7d11b7a27255bda809a31cff732be6670479a905bf1839296f12af0afe90bf";
 
 const TOPIC: Topic = Topic::from_bytes([7; 32]);
-const DOMAIN: &str = "gen-registry/verdict/v1";
+const DOMAIN: &str = "gen-registry/verdict/v2";
 const CASES: u16 = 600;
 
 /// One byte for each case, hashed.
@@ -22,9 +23,9 @@ pub fn verdicts() -> String {
 /// A signature with, in two of three cases, one bit flipped in the key, in R or in S, or with S made non-canonical.
 fn verdict(case: u16) -> u8 {
     let seed = Digest::of(&case.to_be_bytes());
-    let signer = SigningIdentity::from_entropy(seed.as_bytes());
-    let mut key = *signer.identity().as_bytes();
-    let mut signature = signer.sign(&TOPIC, DOMAIN, b"message");
+    let signer = SecretKey::from_seed(seed.as_bytes());
+    let mut key = *signer.public().as_bytes();
+    let mut signature = *signer.sign(&TOPIC, DOMAIN, b"message").as_bytes();
     let bit = usize::from(seed.as_bytes()[0]);
     match case % 6 {
         1 => key[bit / 8] ^= 1 << (bit % 8),
@@ -34,7 +35,8 @@ fn verdict(case: u16) -> u8 {
         5 => signature[..32].copy_from_slice(&[0; 32]),
         _ => {}
     }
-    u8::from(Identity::from_bytes(&key).is_ok_and(|identity| identity.verify(&TOPIC, DOMAIN, b"message", &signature)))
+    let signature = Signature::from_bytes(signature);
+    u8::from(PublicKey::from_bytes(&key).is_ok_and(|key| key.verify(&TOPIC, DOMAIN, b"message", &signature)))
 }
 
 /// Names whose verdict hangs on the Unicode tables.

@@ -4,14 +4,17 @@ use super::*;
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
-fn alice() -> SigningIdentity {
-    SigningIdentity::from_entropy(&[7; 32])
+/// Alice's list key.
+const ALICE: [u8; 32] = [7; 32];
+
+fn alice() -> Did {
+    Did::from_digest(Digest::of(b"alice"))
 }
 
 fn subjects() -> [Subject; 3] {
     let peer = "12D3KooWGRUVh8".parse().expect("letters and digits");
     [
-        Subject::Person(alice().identity()),
+        Subject::Person(alice()),
         Subject::Peer(peer),
         Subject::Module("名".repeat(64).parse().expect("a name of the longest kind")),
     ]
@@ -23,7 +26,7 @@ fn entry(verdict: BlockDecision, at: u64) -> Entry {
 
 #[test]
 fn an_entry_comes_back_for_its_owner_only() {
-    let (key, stranger) = (ListKey::of(&alice()), ListKey::of(&SigningIdentity::from_entropy(&[8; 32])));
+    let (key, stranger) = (ListKey::of(&ALICE), ListKey::of(&[8; 32]));
     let [first, ..] = subjects();
     for subject in subjects() {
         for verdict in [BlockDecision::Block, BlockDecision::Allow, BlockDecision::Neither] {
@@ -45,14 +48,14 @@ fn subjects_come_back_from_their_text() {
     for subject in subjects() {
         assert_eq!(subject.to_string().parse(), Ok(subject));
     }
-    for bad in ["", "person:", "person:did:key:z6Mk", "peer:a b", "peer:", "module:../x", "planet:mars"] {
+    for bad in ["", "person:", "person:did:gen:z7v1", "peer:a b", "peer:", "module:../x", "planet:mars"] {
         assert!(bad.parse::<Subject>().is_err(), "{bad}");
     }
 }
 
 #[test]
 fn what_was_changed_does_not_open() {
-    let key = ListKey::of(&alice());
+    let key = ListKey::of(&ALICE);
     let [subject, ..] = subjects();
     let (place, sealed) = (key.place(&subject), key.seal([1; NONCE_BYTES], &subject, &entry(BlockDecision::Block, 5)));
     for at in 0..sealed.len() {
@@ -88,7 +91,7 @@ fn a_list_is_full_until_something_is_taken_back() {
     let person = |seed: u16| {
         let mut entropy = [0; 32];
         entropy[..2].copy_from_slice(&seed.to_be_bytes());
-        Subject::Person(SigningIdentity::from_entropy(&entropy).identity())
+        Subject::Person(Did::from_digest(Digest::from_bytes(entropy)))
     };
     for seed in 0..ENTRIES_MAX as u16 {
         lists.decide(person(seed), BlockDecision::Block, String::new(), NOW).expect("there is room");

@@ -136,7 +136,7 @@ fn dates_ahead_and_missing_work_are_refused() {
     let mut witness = Witness::new(crate::network::NetworkHistory::new(genesis), keys[0].clone(), BEGIN);
     let (_, laptop) = person(&witness, 1);
     let mut claim = crate::log::body::Claim {
-        name: crate::fact::ClaimedName::Username("rose".parse().expect("a name")),
+        name: crate::name::ClaimedName::Username("rose".parse().expect("a name")),
         after: None,
         round: 0,
         withdrawals: vec![],

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use crate::chat::hybrid_clock::HybridTime;
 use crate::chat::{Body, SignedMessage};
 use crate::digest::Digest;
-use crate::identity::Identity;
+use crate::keys::Did;
 
 /// The most messages kept of one channel; the oldest go first.
 pub const HISTORY_MAX: usize = 500;
@@ -23,7 +23,7 @@ const MINUTE_MILLIS: u64 = 60_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageKey {
     pub at: HybridTime,
-    pub author: Identity,
+    pub author: Did,
     pub hash: Digest,
 }
 
@@ -63,7 +63,7 @@ pub struct Log {
     /// The newest topic line; it stays when the messages around it are dropped.
     topic_line: Option<SignedMessage>,
     /// Kept messages of each author and minute, in their order.
-    per_minute: BTreeMap<(Identity, u64), Vec<MessageKey>>,
+    per_minute: BTreeMap<(Did, u64), Vec<MessageKey>>,
 }
 
 impl Log {
@@ -142,6 +142,6 @@ impl Log {
 }
 
 /// The author and the minute (since 1970) that share a bound.
-fn minute(place: &MessageKey) -> (Identity, u64) {
+fn minute(place: &MessageKey) -> (Did, u64) {
     (place.author, place.at.wall.as_millis() / MINUTE_MILLIS)
 }

@@ -5,24 +5,23 @@ use std::time::Duration;
 use super::history::{AUTHOR_PER_MINUTE, HISTORY_MAX, Log, MessageKey};
 use super::hybrid_clock::{HybridClock, HybridTime};
 use super::*;
-use crate::digest::Digest;
-use crate::identity::SigningIdentity;
+use crate::actors::Device;
 use crate::limits::CLOCK_SKEW;
 use crate::time::Timestamp;
 
 const TOPIC: Topic = Topic::from_bytes([7; 32]);
 
-fn person(name: &str) -> SigningIdentity {
-    SigningIdentity::from_entropy(Digest::of(name.as_bytes()).as_bytes())
+fn person(name: &str) -> Device {
+    Device::of(TOPIC, name)
 }
 
 fn at(millis: u64, count: u32) -> HybridTime {
     HybridTime { wall: Timestamp::from_millis(millis), count }
 }
 
-fn message(author: &SigningIdentity, millis: u64, text: &str) -> SignedMessage {
+fn message(author: &Device, millis: u64, text: &str) -> SignedMessage {
     let body = Body::Said(SaidText::new(text).expect("a text"));
-    Signed::sign(author, &TOPIC, Message { channel: "#general".parse().expect("a channel"), at: at(millis, 0), body })
+    author.author(Message { channel: "#general".parse().expect("a channel"), at: at(millis, 0), body })
 }
 
 #[test]
@@ -80,7 +79,7 @@ fn decodes_messages_and_rejects_changed_ones() {
         at: at(5, u32::MAX),
         body: Body::Said(SaidText::new(&"𝄞".repeat(SAID_MAX_CHARS)).expect("a text")),
     };
-    assert!(Signed::sign(&person("alice"), &TOPIC, longest).encode().len() <= MESSAGE_MAX_BYTES);
+    assert!(person("alice").author(longest).encode().len() <= MESSAGE_MAX_BYTES);
 }
 
 #[test]
@@ -129,11 +128,7 @@ fn log_keeps_the_same_messages_in_any_order() {
 fn log_keeps_the_newest_topic_line() {
     let line = |millis, text: &str| {
         let body = Body::TopicLine(TopicLine::new(text).expect("a line"));
-        Signed::sign(
-            &person("alice"),
-            &TOPIC,
-            Message { channel: "#general".parse().expect("a channel"), at: at(millis, 0), body },
-        )
+        person("alice").author(Message { channel: "#general".parse().expect("a channel"), at: at(millis, 0), body })
     };
     let mut log = Log::default();
     log.put(line(50, "new"));

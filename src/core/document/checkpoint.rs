@@ -11,7 +11,7 @@
 //! Alice's laptop wrote 400 changes, her phone 30. The laptop writes checkpoint 1: bio, ratings and all the rest, "covers
 //! laptop up to entry 399, phone up to entry 27". A new peer fetches that and the changes after it, and is done. Entries 28
 //! and 29 of the phone built on the document of before; the phone sees that they are not covered and writes the same values
-//! once more ([`rooted`](super::rooted)).
+//! once more ([`Document::lost_writes`](super::Document::lost_writes)).
 
 use std::collections::BTreeMap;
 
@@ -171,6 +171,10 @@ impl Data {
     /// The value under a key.
     pub fn get(&self, map: Map, key: &str) -> Option<&Value> {
         self.0.get(&(map, key.to_owned()))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Puts a value under a key, or takes it away.

@@ -4,7 +4,8 @@
 //! hash is known. So only plain change chunks pass here, and only with a bounded number of rows in every column.
 //! Format: the Automerge binary format specification, sections "Chunks" and "Change chunks".
 
-use crate::limits::{CHANGE_MAX_BYTES, CHANGE_MAX_OPERATIONS, DOCUMENT_MAX_CHANGES};
+use super::CHANGE_MAX_BYTES;
+use crate::log::chain::{CHANGES_MAX, OPERATIONS_MAX};
 
 const MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
 const CHECKSUM_BYTES: usize = 4;
@@ -13,6 +14,8 @@ const COLUMN_DEFLATED: u64 = 0b1000;
 const COLUMN_TYPE: u64 = 0b0111;
 /// No honest change names more parents: a session merges a few devices.
 const MAX_DEPENDENCIES: u64 = 64;
+/// The first operation's number: after those of the checkpoint's data and of all changes since.
+const START_MAX: u64 = 16 * CHANGES_MAX * OPERATIONS_MAX;
 const MAX_ACTOR_BYTES: u64 = 64;
 const MAX_COLUMNS: u64 = 64;
 /// Every column that Automerge writes into a change (automerge.org/automerge-binary-format-spec, "Operation columns"),
@@ -47,7 +50,7 @@ pub enum ChunkError {
     CompressedColumn,
     #[error("a change has no column of the kind {0:#x}")]
     UnknownColumn(u64),
-    #[error("a change has at most {CHANGE_MAX_OPERATIONS} operations; this announces more")]
+    #[error("a change has at most {OPERATIONS_MAX} operations; this announces more")]
     TooManyOperations,
 }
 
@@ -73,8 +76,8 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<ChunkHeader, ChunkError> {
     let dependencies = data.bounded(MAX_DEPENDENCIES)?;
     data.take(dependencies * 32)?;
     let actor = data.prefixed(MAX_ACTOR_BYTES)?.to_vec();
-    let seq = data.bounded(DOCUMENT_MAX_CHANGES as u64)?;
-    data.bounded(DOCUMENT_MAX_CHANGES as u64 * CHANGE_MAX_OPERATIONS)?; // first operation's counter
+    let seq = data.bounded(CHANGES_MAX)?;
+    data.bounded(START_MAX)?; // first operation's counter
     data.skip_number()?; // time
     data.prefixed(CHANGE_MAX_BYTES as u64)?; // message
     let others = data.bounded(MAX_DEPENDENCIES)?;
@@ -111,8 +114,8 @@ const TYPE_RAW_VALUE: u64 = 7;
 /// Walks a column's run-length coding, bounds what it would unpack to, and returns how many rows it announces. Actors are numbered: 0 is the change's own,
 /// then come the `others` it names.
 fn check_column(column_type: u64, others: u64, mut column: Reader<'_>) -> Result<u64, ChunkError> {
-    let mut rows = ParseBudget(CHANGE_MAX_OPERATIONS);
-    let mut grouped = ParseBudget(CHANGE_MAX_OPERATIONS);
+    let mut rows = ParseBudget(OPERATIONS_MAX);
+    let mut grouped = ParseBudget(OPERATIONS_MAX);
     if column_type == TYPE_RAW_VALUE {
         return Ok(0);
     }
@@ -132,7 +135,7 @@ fn check_column(column_type: u64, others: u64, mut column: Reader<'_>) -> Result
             match column_type {
                 TYPE_STRING => drop(column.prefixed(CHANGE_MAX_BYTES as u64)?),
                 TYPE_GROUP => {
-                    let members = column.bounded(CHANGE_MAX_OPERATIONS)?;
+                    let members = column.bounded(OPERATIONS_MAX)?;
                     grouped.spend(members.saturating_mul(repeats))?;
                 }
                 TYPE_ACTOR => drop(column.bounded(others)?),
@@ -140,7 +143,7 @@ fn check_column(column_type: u64, others: u64, mut column: Reader<'_>) -> Result
             }
         }
     }
-    Ok(CHANGE_MAX_OPERATIONS - rows.0)
+    Ok(OPERATIONS_MAX - rows.0)
 }
 
 struct ParseBudget(u64);

@@ -1,14 +1,12 @@
-//! The edits that an owner can make, and how they are written into the document. Limits are not checked here: readers
-//! leave out what exceeds them, and the node checks before it asks.
+//! The edits that an owner can make, as writes of the document. Limits are not checked here: readers leave out what
+//! exceeds them, and the node checks before it asks.
 
-use automerge::transaction::{Transactable, Transaction};
-use automerge::{AutomergeError, ObjId, ObjType, ROOT, ReadDoc, ScalarValue};
 use cid::Cid;
 
 use super::annotations::Rating;
+use super::checkpoint::{Map, Value};
 use super::schema::*;
-use crate::fact::SignedFact;
-use crate::limits::{DOCUMENT_MAX_BYTES, DOCUMENT_MAX_CHANGES};
+use super::{Write, Written};
 use crate::modules::description::TextField;
 use crate::name::ModuleName;
 use crate::time::Timestamp;
@@ -19,9 +17,9 @@ pub enum Edit {
     DisplayName(Option<String>),
     Bio(Option<String>),
     Avatar(Option<Cid>),
+    /// Replaced as a whole.
     Links(Vec<String>),
     JoinedAt(Timestamp),
-    AddFact(SignedFact),
     Module {
         name: ModuleName,
         facet: FacetEdit,
@@ -31,9 +29,10 @@ pub enum Edit {
         name: ModuleName,
         rating: Option<Rating>,
     },
-    /// One more install of the module.
-    CountInstall {
+    /// More installs of the module.
+    CountInstalls {
         name: ModuleName,
+        count: u32,
     },
     /// What only the owner can read, sealed.
     Private {
@@ -57,78 +56,52 @@ pub enum FacetEdit {
     },
 }
 
-/// Why an edit can't be made. The document is as before.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum EditError {
-    #[error("the document is full: it has at most {DOCUMENT_MAX_CHANGES} changes and {DOCUMENT_MAX_BYTES} bytes")]
-    Full,
-    #[error("the edit is larger than one change may be")]
-    TooLarge,
-    #[error("nothing to change")]
-    Nothing,
-}
-
-pub(super) fn write(transaction: &mut Transaction<'_>, edit: &Edit) -> Result<(), AutomergeError> {
-    if let Edit::Private { place, sealed } = edit {
-        return transaction.put(ROOT, format!("{PRIVATE}{place}"), sealed.clone());
-    }
-    let name = match edit {
-        Edit::AddFact(_) => FACTS,
-        Edit::Module { .. } => MODULES,
-        Edit::Rate { .. } => RATINGS,
-        Edit::CountInstall { .. } => INSTALLS,
-        _ => PROFILE,
-    };
-    let target = map(transaction, name).ok_or(AutomergeError::InvalidOp(ObjType::Map))?;
-    match edit {
-        Edit::DisplayName(text) => put_text(transaction, &target, DISPLAY_NAME, text.as_deref()),
-        Edit::Bio(text) => put_text(transaction, &target, BIO, text.as_deref()),
-        Edit::Avatar(cid) => put_text(transaction, &target, AVATAR, cid.map(|cid| cid.to_string()).as_deref()),
-        Edit::Links(links) => {
-            // A new list each time: the last writer's list wins as a whole.
-            let list = transaction.put_object(&target, LINKS, ObjType::List)?;
-            links.iter().enumerate().try_for_each(|(at, link)| transaction.insert(&list, at, link.as_str()))
-        }
-        Edit::JoinedAt(at) => transaction.put(&target, JOINED_AT, at.as_millis()),
-        Edit::AddFact(fact) => transaction.put(&target, fact.hash().to_string(), fact.encode()),
-        Edit::Module { name, facet } => write_facet(transaction, &target, name, facet),
-        Edit::Rate { name, rating: Some(rating) } => transaction.put(&target, name.as_str(), rating.encode()),
-        Edit::Rate { name, rating: None } => transaction.delete(&target, name.as_str()),
-        Edit::CountInstall { name } => match transaction.get(&target, name.as_str())? {
-            Some((value, _)) if value.is_counter() => transaction.increment(&target, name.as_str(), 1),
-            _ => transaction.put(&target, name.as_str(), ScalarValue::counter(1)),
-        },
-        Edit::Private { .. } => Ok(()),
-    }
-}
-
-fn write_facet(
-    transaction: &mut Transaction<'_>,
-    target: &ObjId,
-    name: &ModuleName,
-    facet: &FacetEdit,
-) -> Result<(), AutomergeError> {
-    let mut put = |field: &str, text: Option<&str>| put_text(transaction, target, &facet_key(name, field), text);
-    match facet {
-        FacetEdit::Text(field, text) => put(field.key(), text.as_deref()),
-        FacetEdit::Readme(cid) => put(README, cid.map(|cid| cid.to_string()).as_deref()),
-        FacetEdit::Imports(text) => put(IMPORTS, text.as_deref()),
-        FacetEdit::Exports(text) => put(EXPORTS, text.as_deref()),
-        FacetEdit::Tag { tag, on } => {
-            let key = facet_key(name, &format!("{TAG}{tag}"));
-            if *on { transaction.put(target, key, true) } else { transaction.delete(target, key) }
+impl Edit {
+    /// What is written for the edit.
+    pub fn to_write(&self) -> Write {
+        match self {
+            Self::DisplayName(text) => put_text(Map::Profile, DISPLAY_NAME.to_owned(), text.clone()),
+            Self::Bio(text) => put_text(Map::Profile, BIO.to_owned(), text.clone()),
+            Self::Avatar(cid) => put_text(Map::Profile, AVATAR.to_owned(), cid.map(|cid| cid.to_string())),
+            Self::Links(links) => Write::put(Map::Profile, LINKS, Value::List(links.clone())),
+            Self::JoinedAt(at) => Write::put(Map::Profile, JOINED_AT, Value::Integer(at.as_millis())),
+            Self::Module { name, facet } => facet.to_write(name),
+            Self::Rate { name, rating } => match rating {
+                Some(rating) => Write::put(Map::Ratings, name.as_str(), Value::Bytes(rating.encode())),
+                None => delete(Map::Ratings, name.as_str().to_owned()),
+            },
+            Self::CountInstalls { name, count } => {
+                let what = Written::Added(i64::from(*count));
+                Write { map: Map::Installs, key: name.as_str().to_owned(), what }
+            }
+            Self::Private { place, sealed } => Write::put(Map::Private, place, Value::Bytes(sealed.clone())),
         }
     }
 }
 
-fn put_text(
-    transaction: &mut Transaction<'_>,
-    map: &ObjId,
-    key: &str,
-    text: Option<&str>,
-) -> Result<(), AutomergeError> {
+impl FacetEdit {
+    fn to_write(&self, name: &ModuleName) -> Write {
+        let put = |field: &str, text: Option<String>| put_text(Map::Modules, facet_key(name, field), text);
+        match self {
+            Self::Text(field, text) => put(field.key(), text.clone()),
+            Self::Readme(cid) => put(README, cid.map(|cid| cid.to_string())),
+            Self::Imports(text) => put(IMPORTS, text.clone()),
+            Self::Exports(text) => put(EXPORTS, text.clone()),
+            Self::Tag { tag, on } => {
+                let key = facet_key(name, &format!("{TAG}{tag}"));
+                if *on { Write::put(Map::Modules, key, Value::True) } else { delete(Map::Modules, key) }
+            }
+        }
+    }
+}
+
+fn put_text(map: Map, key: String, text: Option<String>) -> Write {
     match text {
-        Some(text) => transaction.put(map, key, text),
-        None => transaction.delete(map, key),
+        Some(text) => Write::put(map, key, Value::Text(text)),
+        None => delete(map, key),
     }
+}
+
+fn delete(map: Map, key: String) -> Write {
+    Write { map, key, what: Written::Deleted }
 }

@@ -9,7 +9,6 @@ pub(super) const PROFILE: &str = "profile";
 pub(super) const MODULES: &str = "modules";
 pub(super) const RATINGS: &str = "ratings";
 pub(super) const INSTALLS: &str = "installs";
-pub(super) const FACTS: &str = "facts";
 /// Prefix of the keys of sealed entries. They are at the root because the built-in first change has no map for them.
 pub(super) const PRIVATE: &str = "private/";
 

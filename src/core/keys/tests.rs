@@ -70,3 +70,10 @@ fn only_the_one_text_of_a_did_is_read() {
         assert_eq!(bad.parse::<Did>(), Err(DidError), "{bad}");
     }
 }
+
+#[test]
+fn safety_words_differ_between_people() {
+    let [alice, bob] = [1, 2].map(|seed| Master::from_entropy([seed; 32]).inception().did(&TOPIC));
+    assert_eq!(alice.safety_words().len(), SAFETY_WORDS);
+    assert_ne!(alice.safety_words(), bob.safety_words());
+}

@@ -138,13 +138,26 @@ impl Opening {
 
     /// Reads what [`Opening::encode`] wrote, verifies every signature and checks every rule.
     pub fn decode(topic: &Topic, bytes: &[u8]) -> Result<Self, OpeningError> {
+        Self::decode_by(topic, bytes, SignedStatement::decode_from)
+    }
+
+    /// Reads an opening that this node verified before it wrote it down.
+    pub fn decode_unverified(topic: &Topic, bytes: &[u8]) -> Result<Self, OpeningError> {
+        Self::decode_by(topic, bytes, SignedStatement::decode_unverified)
+    }
+
+    fn decode_by(
+        topic: &Topic,
+        bytes: &[u8],
+        statement: impl Fn(&Topic, &mut Decoder<'_>) -> Result<SignedStatement, StatementError>,
+    ) -> Result<Self, OpeningError> {
         let mut decoder = Decoder::new(bytes);
         let inception = Inception::decode(&mut decoder)?;
         let count = usize::from(decoder.byte()?);
         if count > LINKS_MAX {
             return Err(OpeningError::TooManyLinks);
         }
-        let mut signed = || SignedStatement::decode_from(topic, &mut decoder);
+        let mut signed = || statement(topic, &mut decoder);
         let links = (0..count).map(|_| signed()).collect::<Result<_, _>>()?;
         let add = signed()?;
         decoder.end()?;

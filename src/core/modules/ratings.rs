@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::document::{ModuleAnnotations, Rating};
-use crate::identity::Identity;
+use crate::keys::Did;
 use crate::name::FoldedName;
 
 /// A module counts as if it had this many more ratings…
@@ -23,13 +23,13 @@ pub struct Ratings(HashMap<FoldedName, RatingState>);
 /// The ratings and installs of one module, by person.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RatingState {
-    pub ratings: BTreeMap<Identity, Rating>,
-    pub installs: BTreeMap<Identity, u64>,
+    pub ratings: BTreeMap<Did, Rating>,
+    pub installs: BTreeMap<Did, u64>,
 }
 
 impl Ratings {
     /// Replaces what one person rated and installed `before` by what the person's document says `now`.
-    pub fn replace(&mut self, who: Identity, before: Option<&ModuleAnnotations>, now: &ModuleAnnotations) {
+    pub fn replace(&mut self, who: Did, before: Option<&ModuleAnnotations>, now: &ModuleAnnotations) {
         if let Some(before) = before {
             for name in before.ratings.keys().chain(before.installs.keys()) {
                 let name = name.folded();
@@ -81,12 +81,12 @@ impl RatingState {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::SigningIdentity;
+    use crate::digest::Digest;
     use crate::name::ModuleName;
     use crate::time::Timestamp;
 
-    fn person(seed: u8) -> Identity {
-        SigningIdentity::from_entropy(&[seed; 32]).identity()
+    fn person(seed: u8) -> Did {
+        Did::from_digest(Digest::of(&[seed]))
     }
 
     fn annotations(name: &str, stars: u8, installs: u64) -> ModuleAnnotations {

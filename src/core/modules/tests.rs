@@ -1,187 +1,132 @@
-//! Releases: who may publish, which of two counts, and withdrawals; in every order of arrival.
-
-use std::time::Duration;
+//! Releases: which count, which are refused, and what a withdrawal and a theft come to.
 
 use super::*;
-use crate::artifact::Artifact;
-use crate::fact::{ClaimedName, NameClaim, NameRelinquish, Receipt, Unyank, Yank};
-use crate::identity::{Signed, SigningIdentity, Topic};
-use crate::limits::CLOCK_SKEW;
-use crate::name::{ModuleName, NameKind};
-use crate::ownership::{Evidence, Rules};
-use crate::read_model::{PersonRecord, ReadModel};
+use crate::actors::{BEGIN, Device, Person, module, network};
+use crate::keys::SecretKey;
+use crate::log::Entry;
+use crate::receipt::Receipt;
 
-const TOPIC: Topic = Topic::from_bytes([7; 32]);
-const LATER: Timestamp = Timestamp::from_millis(1_000_000);
-
-fn person(seed: u8) -> SigningIdentity {
-    SigningIdentity::from_entropy(&[seed; 32])
+struct World {
+    registry: Registry,
+    witness: SecretKey,
 }
 
-fn at(millis: u64) -> Timestamp {
-    Timestamp::from_millis(millis)
-}
-
-fn module() -> ModuleName {
-    "crc32".parse().expect("a name")
-}
-
-fn sign(who: &SigningIdentity, fact: Fact) -> SignedFact {
-    Signed::sign(who, &TOPIC, fact)
-}
-
-fn claim(who: &SigningIdentity, when: u64) -> SignedFact {
-    sign(who, Fact::NameClaim(NameClaim { work: 0, name: ClaimedName::Module(module()), claimed_at: at(when) }))
-}
-
-fn release(who: &SigningIdentity, version: &str, when: u64, bytes: &[u8]) -> SignedFact {
-    let release = Release {
-        module: module(),
-        version: version.parse().expect("a version"),
-        artifact: Artifact::of(bytes),
-        dependencies: Vec::new(),
-        published_at: at(when),
-    };
-    sign(who, Fact::Release(release))
-}
-
-/// What follows from these facts, which is the same in whatever order they come.
-fn state(facts: &[SignedFact], rules: &Rules) -> ModuleState {
-    let mut states = Vec::new();
-    for turn in 0..facts.len() {
-        let mut order = facts.to_vec();
-        order.rotate_left(turn);
-        for order in [order.clone(), order.into_iter().rev().collect()] {
-            let (mut evidence, mut releases) = (Evidence::new(rules.clone()), Releases::default());
-            for fact in &order {
-                evidence.add(fact);
-                releases.add(fact);
-                releases.add(fact);
-            }
-            let name = evidence.resolve(&(NameKind::Module, module().folded()), LATER);
-            states.push(releases.resolve(
-                &module().folded(),
-                &name,
-                |fact, dated| evidence.position(fact, dated),
-                LATER,
-            ));
-        }
+impl World {
+    fn new() -> Self {
+        let (history, keys) = network(1, 1);
+        Self { registry: Registry::new(history), witness: keys[0].clone() }
     }
-    assert!(states.windows(2).all(|two| two[0] == two[1]), "the order of arrival decides nothing");
-    states.pop().expect("some facts")
+
+    fn add(&mut self, device: &Device, entry: &Entry) -> EntryId {
+        self.registry.admit_alone(&device.opening, entry, vec![], vec![]).expect("a valid entry");
+        entry.id()
+    }
+
+    fn confirm(&mut self, device: &Device, entry: &Entry) -> EntryId {
+        let slots = vec![*entry.id().digest()];
+        let receipt = Receipt::sign(&self.registry.topic(), &self.witness, 0, entry.id(), slots, BEGIN);
+        self.registry.admit_alone(&device.opening, entry, vec![receipt], vec![]).expect("a valid entry");
+        entry.id()
+    }
+
+    fn state(&self) -> ModuleState {
+        ModuleState::of(&self.registry, &module("crc-32").1)
+    }
+
+    fn others(&self) -> Vec<(String, WhyNotCounted)> {
+        self.state().others.into_iter().map(|other| (other.release.version.to_string(), other.why)).collect()
+    }
 }
 
+/// The example of the module's documentation.
 #[test]
-fn counts_a_release_dated_ahead_once_its_time_has_come() {
-    let alice = person(1);
-    let ahead = LATER.plus(CLOCK_SKEW).as_millis();
-    let facts =
-        [claim(&alice, 10), release(&alice, "1.0.0", ahead, b"good"), release(&alice, "2.0.0", ahead + 1, b"new")];
-    let versions = |state: &ModuleState| state.releases.keys().map(ToString::to_string).collect::<Vec<_>>();
-    assert_eq!(versions(&state(&facts, &Rules::default())), ["1.0.0"], "clocks differ by so much");
-    // The read model, with an explicit time.
-    let mut record = PersonRecord::new(alice.identity());
-    record.add_facts(facts);
-    let mut index = ReadModel::new(Rules::default());
-    index.put(record, LATER);
-    let folded = module().folded();
-    assert_eq!(versions(&index.module(&folded)), ["1.0.0"]);
-    let due = index.next_due().expect("something is held back");
-    assert_eq!(due, LATER.plus(Duration::from_millis(1)));
-    assert!(index.advance(due).contains(&alice.identity()));
-    assert_eq!(versions(&index.module(&folded)), ["1.0.0", "2.0.0"]);
-    assert_eq!(index.next_due(), None);
-}
-
-#[test]
-fn refuses_releases_of_everyone_but_the_holder() {
-    let (alice, mallory) = (person(1), person(2));
-    let facts = [
-        claim(&alice, 10),
-        claim(&mallory, 20),
-        release(&alice, "1.0.0", 30, b"good"),
-        release(&mallory, "1.0.0", 5, b"bad"),
-        release(&mallory, "9.9.9", 40, b"bad"),
+fn releases_count_under_the_claim_of_their_time() {
+    let mut world = World::new();
+    let topic = world.registry.topic();
+    let (alice, dan) = (Person::new(topic, 1), Person::new(topic, 2));
+    let (mut laptop, mut phone, mut tablet) = (alice.device(0, 1), alice.device(1, 2), dan.device(0, 3));
+    let mut bobs = Person::new(topic, 4).device(0, 4);
+    let claim = laptop.claim_module("crc-32");
+    let held = world.confirm(&laptop, &claim);
+    let first = laptop.release("crc-32", "1.0.0", held);
+    let first = world.confirm(&laptop, &first);
+    let twin = phone.release("crc-32", "1.0.0", held);
+    world.add(&phone, &twin);
+    let waiting = laptop.release("crc-32", "1.1.0", held);
+    world.add(&laptop, &waiting);
+    let stranger = bobs.release("crc-32", "2.0.0", held);
+    world.confirm(&bobs, &stranger);
+    let expected = [
+        ("1.0.0".to_owned(), WhyNotCounted::VersionTaken { first }),
+        ("1.1.0".to_owned(), WhyNotCounted::Pending),
+        ("2.0.0".to_owned(), WhyNotCounted::NotHolder),
     ];
-    let state = state(&facts, &Rules::default());
-    let counted: Vec<_> = state.releases.values().map(|release| (release.fact, release.author)).collect();
-    assert_eq!(counted, [(facts[2].hash(), alice.identity())]);
-    assert_eq!(state.refused.len(), 2);
-    assert!(state.refused.iter().all(|refused| refused.why == WhyRefused::NotHolder));
+    assert_eq!(world.others(), expected);
+    let give_up = laptop.give_up(&alice, held, Some(dan.did));
+    let give_up = world.confirm(&laptop, &give_up);
+    let finish = laptop.finish(&alice, give_up, held.digest());
+    let finish = world.confirm(&laptop, &finish);
+    let claim = tablet.write(&crate::log::Body::Claim(Box::new(crate::log::body::Claim {
+        after: Some(finish),
+        ..world.registry.facts().get(&held).and_then(Fact::claim).expect("a claim").clone()
+    })));
+    let held = world.confirm(&tablet, &claim);
+    let next = tablet.release("crc-32", "1.0.1", held);
+    world.confirm(&tablet, &next);
+    let counted = world.state().releases.into_values().map(|release| (release.author, release.release.version.patch));
+    assert_eq!(counted.collect::<Vec<_>>(), [(alice.did, 0), (dan.did, 1)]);
+    assert_eq!(world.others(), expected, "nothing else changed");
 }
 
 #[test]
-fn counts_the_first_of_two_releases_of_one_version_and_keeps_the_other() {
-    let alice = person(1);
-    let (first, second) = (release(&alice, "1.0.0", 30, b"one"), release(&alice, "1.0.0", 31, b"two"));
-    let state = state(&[claim(&alice, 10), first.clone(), second.clone()], &Rules::default());
-    assert_eq!(state.releases[&Version::new(1, 0, 0)].fact, first.hash());
-    let why = WhyRefused::VersionTaken { first: first.hash() };
-    let refused = RefusedRelease { fact: second.hash(), author: alice.identity(), version: Version::new(1, 0, 0), why };
-    assert_eq!(state.refused, [refused]);
+fn withdrawn_release_counts_and_is_not_offered_until_that_is_undone() {
+    let mut world = World::new();
+    let mut laptop = Person::new(world.registry.topic(), 1).device(0, 1);
+    let claim = laptop.claim_module("crc-32");
+    let held = world.confirm(&laptop, &claim);
+    let mut releases = Vec::new();
+    for version in ["1.0.0", "1.1.0", "2.0.0-rc.1"] {
+        let release = laptop.release("crc-32", version, held);
+        releases.push(world.confirm(&laptop, &release));
+    }
+    let latest = |world: &World| world.state().latest().map(|release| release.release.version.to_string());
+    assert_eq!(latest(&world).as_deref(), Some("1.1.0"), "no pre-release");
+    let mark = laptop.mark(releases[1], None, true, held);
+    world.add(&laptop, &mark);
+    assert_eq!(latest(&world).as_deref(), Some("1.1.0"), "no witness has seen it yet");
+    let mark = world.confirm(&laptop, &mark);
+    assert_eq!(latest(&world).as_deref(), Some("1.0.0"));
+    let state = world.state();
+    let withdrawn = state.releases.values().find_map(|release| release.withdrawn.clone()).expect("one");
+    assert_eq!((withdrawn.reason.as_str(), state.releases.len()), ("leaks memory", 3));
+    let undone = laptop.mark(releases[1], Some(mark), false, held);
+    world.confirm(&laptop, &undone);
+    assert_eq!(latest(&world).as_deref(), Some("1.1.0"));
+    let mut before = Some(undone.id());
+    for (release, before) in [(releases[0], None), (releases[1], before.take()), (releases[2], None)] {
+        let mark = laptop.mark(release, before, true, held);
+        world.confirm(&laptop, &mark);
+    }
+    assert_eq!(latest(&world), None);
+    assert_eq!(world.state().newest().map(|release| release.release.version.major), Some(2), "for what is locked");
 }
 
 #[test]
-fn keeps_the_witnessed_release_when_another_is_back_dated() {
-    let (alice, witness) = (person(1), person(9));
-    let rules = Rules { witnesses: vec![witness.identity()], threshold: 1, work_bits: 0 };
-    let receipt =
-        |fact: &SignedFact, when| sign(&witness, Fact::Receipt(Receipt { fact: fact.hash(), witnessed_at: at(when) }));
-    let (claim, honest) = (claim(&alice, 10), release(&alice, "1.0.0", 30, b"one"));
-    let backdated = release(&alice, "1.0.0", 1, b"two");
-    let facts = [claim.clone(), receipt(&claim, 11), honest.clone(), receipt(&honest, 31), backdated];
-    let state = state(&facts, &rules);
-    assert_eq!(state.releases[&Version::new(1, 0, 0)].fact, honest.hash());
-}
-
-#[test]
-fn keeps_releases_after_the_name_was_given_up_and_refuses_later_ones() {
-    let alice = person(1);
-    let claim = claim(&alice, 10);
-    let left = sign(&alice, Fact::NameRelinquish(NameRelinquish { claim: claim.hash(), at: at(50) }));
-    let facts = [claim, left, release(&alice, "1.0.0", 30, b"one"), release(&alice, "2.0.0", 60, b"two")];
-    let state = state(&facts, &Rules::default());
-    assert_eq!(state.releases.keys().map(Version::to_string).collect::<Vec<_>>(), ["1.0.0"]);
-    assert_eq!(state.refused[0].why, WhyRefused::AfterLeaving);
-}
-
-#[test]
-fn keeps_a_withdrawal_until_author_or_holder_reverses_it() {
-    let (alice, mallory) = (person(1), person(2));
-    let published = release(&alice, "1.0.0", 30, b"one");
-    let yank = |who: &SigningIdentity, when| {
-        let yank = Yank { release: published.hash(), reason: "leaks memory".to_owned(), at: at(when) };
-        sign(who, Fact::Yank(yank))
-    };
-    let unyank =
-        |who: &SigningIdentity, when| sign(who, Fact::Unyank(Unyank { release: published.hash(), at: at(when) }));
-    let withdrawn = |more: &[SignedFact]| {
-        let mut facts = vec![claim(&alice, 10), published.clone()];
-        facts.extend_from_slice(more);
-        state(&facts, &Rules::default()).releases[&Version::new(1, 0, 0)].withdrawn.clone()
-    };
-    assert_eq!(withdrawn(&[yank(&mallory, 40)]), None, "not a stranger's business");
-    assert_eq!(withdrawn(&[yank(&alice, 40), unyank(&mallory, 50)]).map(|w| w.reason).as_deref(), Some("leaks memory"));
-    assert_eq!(withdrawn(&[yank(&alice, 40), unyank(&alice, 50)]), None);
-    assert!(withdrawn(&[yank(&alice, 40), unyank(&alice, 40)]).is_some(), "at one time, it stands");
-    assert!(withdrawn(&[yank(&alice, 60), unyank(&alice, 50)]).is_some());
-}
-
-#[test]
-fn returns_as_latest_no_pre_release_and_no_withdrawn_one() {
-    let alice = person(1);
-    let bad = release(&alice, "1.1.0", 31, b"two");
-    let yank = Yank { release: bad.hash(), reason: String::new(), at: at(40) };
-    let facts = [
-        claim(&alice, 10),
-        release(&alice, "1.0.0", 30, b"one"),
-        bad,
-        release(&alice, "2.0.0-rc.1", 32, b"three"),
-        sign(&alice, Fact::Yank(yank)),
-    ];
-    let latest = |facts: &[SignedFact]| {
-        state(facts, &Rules::default()).latest().map(|release| release.release.version.to_string())
-    };
-    assert_eq!(latest(&facts).as_deref(), Some("1.0.0"));
-    assert_eq!(latest(&[facts[0].clone(), facts[3].clone()]).as_deref(), Some("2.0.0-rc.1"));
+fn release_after_the_last_good_entry_is_compromised_and_not_offered() {
+    let mut world = World::new();
+    let alice = Person::new(world.registry.topic(), 1);
+    let (mut laptop, mut phone) = (alice.device(0, 1), alice.device(1, 2));
+    let claim = laptop.claim_module("crc-32");
+    let held = world.confirm(&laptop, &claim);
+    let good = laptop.release("crc-32", "1.0.0", held);
+    world.confirm(&laptop, &good);
+    let last = laptop.last_good();
+    let bad = laptop.release("crc-32", "1.0.1", held);
+    world.confirm(&laptop, &bad);
+    let revoke = phone.revoke(&alice, &laptop, Some(last));
+    world.add(&phone, &revoke);
+    let state = world.state();
+    assert_eq!(state.latest().map(|release| release.entry), Some(good.id()));
+    let compromised = state.releases.values().filter(|release| release.is_compromised);
+    assert_eq!(compromised.map(|release| release.entry).collect::<Vec<_>>(), [bad.id()]);
 }

@@ -1,250 +1,205 @@
-//! Records: what is refused, and that every order of meeting them leaves the same one.
+//! Proofs: what is refused, and that every order of meeting them leaves the same one.
 
 use super::*;
-use crate::artifact::Artifact;
-use crate::fact::{ClaimedName, NameRelinquish, Receipt, Release, Yank};
-use crate::identity::{Signed, SigningIdentity};
-use crate::limits::NAME_COOL_DOWN;
+use crate::actors::{BEGIN, Device, Person, module, network, username};
+use crate::keys::SecretKey;
+use crate::read_model::ReadModel;
 
-const TOPIC: Topic = Topic::from_bytes([7; 32]);
-const DAY: u64 = 24 * 60 * 60 * 1000;
-const NOW: Timestamp = Timestamp::from_millis(1_000 * DAY);
-
-fn person(seed: u8) -> SigningIdentity {
-    SigningIdentity::from_entropy(&[seed; 32])
+/// A registry with one witness, whose receipt is enough.
+struct World {
+    registry: Registry,
+    witness: SecretKey,
 }
 
-fn at(millis: u64) -> Timestamp {
-    Timestamp::from_millis(millis)
-}
-
-fn sign(who: &SigningIdentity, fact: Fact) -> SignedFact {
-    Signed::sign(who, &TOPIC, fact)
-}
-
-fn username(who: &SigningIdentity, name: &str, when: u64) -> SignedFact {
-    let name = ClaimedName::Username(name.parse().expect("a name"));
-    sign(who, Fact::NameClaim(NameClaim { work: 0, name, claimed_at: at(when) }))
-}
-
-fn module(who: &SigningIdentity, when: u64) -> SignedFact {
-    let name = ClaimedName::Module("crc32".parse().expect("a name"));
-    sign(who, Fact::NameClaim(NameClaim { work: 0, name, claimed_at: at(when) }))
-}
-
-fn release(who: &SigningIdentity, version: &str) -> SignedFact {
-    let release = Release {
-        module: "crc32".parse().expect("a name"),
-        version: version.parse().expect("a version"),
-        artifact: Artifact::of(version.as_bytes()),
-        dependencies: Vec::new(),
-        published_at: at(50),
-    };
-    sign(who, Fact::Release(release))
-}
-
-fn given_up(who: &SigningIdentity, claim: &SignedFact, when: u64) -> SignedFact {
-    sign(who, Fact::NameRelinquish(NameRelinquish { claim: claim.hash(), at: at(when) }))
-}
-
-fn receipt(witness: &SigningIdentity, fact: &SignedFact, when: u64) -> SignedFact {
-    sign(witness, Fact::Receipt(Receipt { fact: fact.hash(), witnessed_at: at(when) }))
-}
-
-/// One witness, whose receipt is enough.
-fn rules() -> Rules {
-    Rules { witnesses: vec![person(100).identity()], threshold: 1, work_bits: 0 }
-}
-
-fn alice_name() -> NameKey {
-    (NameKind::Username, "alice".parse::<crate::name::Username>().expect("a name").folded())
-}
-
-fn crc32() -> NameKey {
-    (NameKind::Module, "crc32".parse::<crate::name::ModuleName>().expect("a name").folded())
-}
-
-fn made(name: &NameKey, facts: &[SignedFact]) -> NameProof {
-    compose(name, facts.to_vec(), &rules(), NOW).expect("a record")
-}
-
-fn read(name: &NameKey, bytes: &[u8]) -> Result<NameProof, RecordError> {
-    verify(&key(&TOPIC, name), bytes, &TOPIC, &rules(), NOW)
-}
-
-/// Written down without a look at what the facts say.
-fn raw(facts: &[SignedFact]) -> Vec<u8> {
-    let mut facts = facts.to_vec();
-    facts.sort_by_key(SignedFact::hash);
-    let encoder = Encoder::new().byte(VERSION).integer(facts.len() as u64);
-    facts.iter().fold(encoder, |encoder, fact| encoder.bytes(&fact.encode())).finish()
-}
-
-/// Alice has the name, gives it up, and after the cool-down Bob takes it.
-fn story() -> [SignedFact; 3] {
-    let (alice, bob) = (person(1), person(2));
-    let first = username(&alice, "alice", 10);
-    let end = given_up(&alice, &first, 20);
-    let next = username(&bob, "Alice", 20 + NAME_COOL_DOWN.as_millis() as u64 + 1);
-    [first, end, next]
-}
-
-#[test]
-fn record_proves_what_its_facts_say() {
-    let (alice, witness) = (person(1), person(100));
-    let claim = username(&alice, "alice", 10);
-    let record = made(&alice_name(), &[claim.clone(), receipt(&witness, &claim, 12)]);
-    let found = read(&alice_name(), record.bytes()).expect("a good record");
-    let holder = found.holder().expect("somebody holds it");
-    assert_eq!((holder.holder, holder.claim), (alice.identity(), claim.hash()));
-    assert_eq!(holder.position, crate::ownership::Position::Confirmed(at(12)));
-    let claim = module(&alice, 10);
-    let record = made(&crc32(), &[claim, release(&alice, "1.2.3")]);
-    let found = read(&crc32(), record.bytes()).expect("a good record");
-    assert_eq!(found.release.expect("a release").release.version, Version::new(1, 2, 3));
-}
-
-#[test]
-fn no_flipped_bit_and_no_other_network_is_taken() {
-    let (alice, witness) = (person(1), person(100));
-    let claim = module(&alice, 10);
-    let facts = [claim.clone(), receipt(&witness, &claim, 12), release(&alice, "1.0.0")];
-    let good = made(&crc32(), &facts).bytes().to_vec();
-    for at in 0..good.len() {
-        let mut bad = good.clone();
-        bad[at] ^= 1 << (at % 8);
-        assert!(read(&crc32(), &bad).is_err(), "byte {at}");
-        assert!(read(&crc32(), &good[..at]).is_err(), "cut at {at}");
+impl World {
+    fn new() -> Self {
+        let (history, keys) = network(1, 1);
+        Self { registry: Registry::new(history), witness: keys[0].clone() }
     }
-    assert!(read(&crc32(), &[good.as_slice(), &[0]].concat()).is_err());
-    let elsewhere = Topic::from_bytes([8; 32]);
-    assert!(verify(&key(&elsewhere, &crc32()), &good, &elsewhere, &rules(), NOW).is_err());
-    assert_ne!(key(&TOPIC, &crc32()), key(&elsewhere, &crc32()));
-}
 
-#[test]
-fn rejects_a_record_under_another_key() {
-    let good = made(&alice_name(), &[username(&person(1), "alice", 10)]);
-    let other = verify(&key(&TOPIC, &crc32()), good.bytes(), &TOPIC, &rules(), NOW);
-    assert_eq!(other.expect_err("another key"), RecordError::WrongKey);
-    // A username and a module of one spelling are two names.
-    let same = (NameKind::Module, alice_name().1);
-    assert_ne!(key(&TOPIC, &alice_name()), key(&TOPIC, &same));
-}
-
-#[test]
-fn rejects_facts_that_do_not_belong_in_a_record() {
-    let (alice, mallory, witness) = (person(1), person(66), person(100));
-    let claim = module(&alice, 10);
-    let other = username(&mallory, "mallory", 10);
-    let mut late = module(&alice, NOW.as_millis() + DAY);
-    let cases = [
-        ("a stranger's receipt", vec![claim.clone(), receipt(&mallory, &claim, 1)], RecordError::Foreign),
-        ("a receipt for another fact", vec![claim.clone(), receipt(&witness, &other, 1)], RecordError::Foreign),
-        (
-            "two of one witness",
-            vec![claim.clone(), receipt(&witness, &claim, 1), receipt(&witness, &claim, 2)],
-            RecordError::Foreign,
-        ),
-        ("a stranger's release", vec![claim.clone(), release(&mallory, "9.9.9")], RecordError::Foreign),
-        ("two releases", vec![claim.clone(), release(&alice, "1.0.0"), release(&alice, "2.0.0")], RecordError::Foreign),
-        ("a stranger's end", vec![claim.clone(), given_up(&mallory, &claim, 20)], RecordError::Foreign),
-        ("somebody else's name", vec![claim.clone(), other], RecordError::Foreign),
-        ("a claim that lost", vec![claim.clone(), module(&mallory, 11)], RecordError::Lost),
-        ("a claim of tomorrow", vec![late.clone()], RecordError::Early),
-        ("nothing", vec![], RecordError::WrongKey),
-    ];
-    for (what, facts, why) in cases {
-        assert_eq!(read(&crc32(), &raw(&facts)).expect_err(what), why, "{what}");
+    fn history(&self) -> NetworkHistory {
+        self.registry.history().clone()
     }
-    late = claim;
-    let mut twice = raw(&[late]);
-    twice = [&[VERSION][..], &2_u64.to_be_bytes(), &twice[9..], &twice[9..]].concat();
-    assert_eq!(read(&crc32(), &twice).expect_err("one fact twice"), RecordError::NotCanonical);
-    assert_eq!(read(&crc32(), &vec![0; RECORD_MAX_BYTES + 1]).expect_err("too long"), RecordError::TooLong);
-}
 
-#[test]
-fn neither_a_released_name_nor_a_loser_lasts() {
-    let [first, end, next] = story();
-    let name = alice_name();
-    let old = made(&name, std::slice::from_ref(&first));
-    let gone = made(&name, &[first.clone(), end.clone()]);
-    let new = made(&name, &[first, end, next]);
-    assert!(gone.holder().is_none() && new.holder().is_some_and(|tenure| tenure.holder == person(2).identity()));
-    let loser = made(&name, &[username(&person(3), "alice", 11)]);
-    let ranked = [&new, &gone, &old, &loser];
-    for (at, better) in ranked.iter().enumerate() {
-        for worse in &ranked[at + 1..] {
-            assert_eq!(better.compare(worse), Ordering::Greater);
-            assert_eq!(worse.compare(better), Ordering::Less);
+    fn confirm(&mut self, device: &Device, entry: &Entry) -> EntryId {
+        let receipt = self.receipt(device, entry);
+        self.registry.admit_alone(&device.opening, entry, vec![receipt], vec![]).expect("a valid entry");
+        entry.id()
+    }
+
+    fn receipt(&self, device: &Device, entry: &Entry) -> Receipt {
+        let topic = self.registry.topic();
+        let fact = Fact::of(&topic, entry, &device.authority()).expect("a fact");
+        let slots = fact.slots().iter().map(crate::slot::Slot::digest).collect();
+        Receipt::sign(&topic, &self.witness, 0, entry.id(), slots, BEGIN)
+    }
+
+    /// The proof of a name, as a node with everything gives it.
+    fn proof(&self, name: &NameKey) -> NameProof {
+        let registry = self.parts_of(|_| true).registry(&self.history()).expect("valid parts");
+        ReadModel::new(registry, []).name_proof(name).expect("a proof")
+    }
+
+    /// Everything that is known as parts, as far as it passes a filter.
+    fn parts_of(&self, filter: impl Fn(&EntryId) -> bool) -> Parts {
+        let mut parts = Parts::default();
+        for fact in self.registry.facts().all().filter(|fact| filter(&fact.id)) {
+            let entry = self.registry.entry(&fact.id).expect("kept");
+            let opening = self.registry.opening_entry(&entry.header().log.opening).expect("kept");
+            let opening = self.registry.entry(&opening).expect("kept");
+            parts.entries.extend([(opening.id(), opening), (entry.id(), entry)]);
+            parts.receipts.extend(self.registry.confirmations().receipts_of(&fact.id).cloned());
         }
+        parts
+    }
+
+    fn verify(&self, name: &NameKey, bytes: &[u8]) -> Result<NameProof, RecordError> {
+        super::verify(&key(&self.registry.topic(), name), bytes, &self.history())
+    }
+}
+
+/// Alice holds `rose` and gives it to Dan, who claims it.
+fn story(world: &mut World) -> (Person, Person, Vec<NameProof>) {
+    let topic = world.registry.topic();
+    let (alice, dan) = (Person::new(topic, 1), Person::new(topic, 2));
+    let (mut laptop, mut tablet) = (alice.device(0, 1), dan.device(0, 2));
+    let name = username("rose");
+    let mut proofs = Vec::new();
+    let claim = laptop.claim("rose", None);
+    let claim = world.confirm(&laptop, &claim);
+    proofs.push(world.proof(&name));
+    let give_up = laptop.give_up(&alice, claim, Some(dan.did));
+    let give_up = world.confirm(&laptop, &give_up);
+    let finish = laptop.finish(&alice, give_up, claim.digest());
+    let finish = world.confirm(&laptop, &finish);
+    proofs.push(world.proof(&name));
+    let claim = tablet.claim("rose", Some(finish));
+    world.confirm(&tablet, &claim);
+    proofs.push(world.proof(&name));
+    (alice, dan, proofs)
+}
+
+#[test]
+fn proof_says_what_its_entries_decide() {
+    let mut world = World::new();
+    let (alice, dan, proofs) = story(&mut world);
+    let holders = proofs.iter().map(|proof| {
+        let read = world.verify(&username("rose"), proof.bytes()).expect("a proof");
+        assert_eq!(read.outcome, proof.outcome);
+        read.holder().map(|tenure| tenure.holder)
+    });
+    assert_eq!(holders.collect::<Vec<_>>(), [Some(alice.did), None, Some(dan.did)]);
+    let bytes: Vec<usize> = proofs.iter().map(|proof| proof.bytes().len()).collect();
+    assert!(bytes[2] <= RECORD_MAX_BYTES / 2, "{bytes:?}: room for a second transfer");
+}
+
+#[test]
+fn newest_proof_lasts_in_any_order() {
+    let mut world = World::new();
+    let (.., proofs) = story(&mut world);
+    for (a, b, c) in [(0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)] {
+        let last = [b, c].into_iter().fold(&proofs[a], |best, next| {
+            if proofs[next].compare(best) == Ordering::Greater { &proofs[next] } else { best }
+        });
+        assert_eq!(last.bytes(), proofs[2].bytes());
     }
 }
 
 #[test]
-fn of_a_module_the_newest_release_is_kept_and_its_withdrawal() {
-    let alice = person(1);
-    let claim = module(&alice, 10);
-    let newest = release(&alice, "2.0.0");
-    let yank = sign(&alice, Fact::Yank(Yank { release: newest.hash(), reason: "broken".to_owned(), at: at(60) }));
-    let with = |facts: &[SignedFact]| made(&crc32(), &[std::slice::from_ref(&claim), facts].concat());
-    let ranked = [
-        with(&[newest.clone(), yank]),
-        with(&[newest]),
-        with(&[release(&alice, "1.9.0")]),
-        with(&[release(&alice, "3.0.0-beta")]),
-        with(&[]),
-    ];
-    assert!(ranked[0].release.as_ref().is_some_and(|release| release.withdrawn.is_some()));
-    assert!(ranked.windows(2).all(|pair| pair[0].compare(&pair[1]) == Ordering::Greater));
+fn no_flipped_bit_no_other_network_and_no_other_name_is_taken() {
+    let mut world = World::new();
+    let laptop = &mut Person::new(world.registry.topic(), 1).device(0, 1);
+    let claim = laptop.claim("rose", None);
+    world.confirm(laptop, &claim);
+    let name = username("rose");
+    let proof = world.proof(&name);
+    for bit in 0..proof.bytes().len() * 8 {
+        let mut flipped = proof.bytes().to_vec();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        assert!(world.verify(&name, &flipped).is_err(), "bit {bit}");
+    }
+    for end in 0..proof.bytes().len() {
+        assert!(world.verify(&name, &proof.bytes()[..end]).is_err(), "cut at {end}");
+    }
+    assert_eq!(world.verify(&username("lily"), proof.bytes()).unwrap_err(), RecordError::OtherName);
+    let (elsewhere, _) = network(2, 2);
+    assert!(super::verify(&key(&elsewhere.topic(), &name), proof.bytes(), &elsewhere).is_err());
 }
 
-/// Every record that some handful of people, claims, ends, receipts and releases can make, in every order.
 #[test]
-fn keeps_one_record_in_any_order() {
-    let witness = person(100);
-    let mut records = Vec::new();
-    for seed in 1..6 {
-        let who = person(seed);
-        let claim = module(&who, 10 + u64::from(seed % 3));
-        let (end, seen) = (given_up(&who, &claim, 20), receipt(&witness, &claim, 90 - u64::from(seed)));
-        let next = module(&person(seed + 10), 20 + NAME_COOL_DOWN.as_millis() as u64 + 5);
-        let parts: [&[SignedFact]; 6] = [
-            &[],
-            std::slice::from_ref(&end),
-            std::slice::from_ref(&seen),
-            &[release(&who, "1.0.0")],
-            &[release(&who, "1.1.0"), seen.clone()],
-            &[end.clone(), next],
-        ];
-        for part in parts {
-            records.extend(compose(&crc32(), [std::slice::from_ref(&claim), part].concat(), &rules(), NOW));
-        }
+fn what_does_not_count_or_says_nothing_of_the_name_is_refused() {
+    let mut world = World::new();
+    let alice = Person::new(world.registry.topic(), 1);
+    let mut laptop = alice.device(0, 1);
+    let rose = laptop.claim("rose", None);
+    let lily = laptop.claim("lily", None);
+    let (rose, lily) = (world.confirm(&laptop, &rose), world.confirm(&laptop, &lily));
+    let name = username("rose");
+    let refused = |parts: Parts| world.verify(&name, &parts.encode()).map(drop);
+    assert_eq!(refused(world.parts_of(|id| *id == rose)), Ok(()));
+    assert_eq!(refused(world.parts_of(|id| *id == rose || *id == lily)), Err(RecordError::Foreign), "another name");
+    let mut bare = world.parts_of(|id| *id == rose);
+    bare.receipts.clear();
+    assert_eq!(refused(bare), Err(RecordError::Foreign), "no witness confirms it");
+    let mut more = world.parts_of(|id| *id == rose);
+    let phone = alice.device(1, 2);
+    more.entries.insert(phone.opening.id(), phone.opening);
+    assert_eq!(refused(more), Err(RecordError::Foreign), "an opening of which nothing follows");
+    let mut spare = world.parts_of(|id| *id == rose);
+    spare.receipts.extend(world.registry.confirmations().receipts_of(&lily).cloned());
+    assert_eq!(refused(spare), Err(RecordError::Foreign), "a receipt of something else");
+    let mut swapped = world.parts_of(|id| *id == rose).encode();
+    swapped.push(0);
+    assert!(matches!(world.verify(&name, &swapped), Err(RecordError::Unreadable(DecodeError::LeftOver))));
+}
+
+#[test]
+fn proof_has_bounds_on_both_sides() {
+    let world = World::new();
+    let verify = |bytes: &[u8]| world.verify(&username("rose"), bytes).unwrap_err();
+    assert_eq!(verify(&vec![0; RECORD_MAX_BYTES + 1]), RecordError::TooLong);
+    assert_ne!(verify(&vec![0; RECORD_MAX_BYTES]), RecordError::TooLong);
+    let counted = |count: usize| Encoder::new().byte(VERSION).integer(count as u64).finish();
+    assert_eq!(verify(&counted(RECORD_PARTS_MAX + 1)), RecordError::TooLong);
+    assert!(matches!(verify(&counted(RECORD_PARTS_MAX)), RecordError::Unreadable(_)));
+}
+
+#[test]
+fn newest_release_of_a_module_is_in_its_proof_with_its_withdrawal() {
+    let mut world = World::new();
+    let mut laptop = Person::new(world.registry.topic(), 1).device(0, 1);
+    let claim = laptop.claim_module("crc-32");
+    let under = world.confirm(&laptop, &claim);
+    let mut proofs = vec![world.proof(&module("crc-32"))];
+    let mut last = None;
+    for version in ["1.0.0", "1.1.0", "2.0.0-rc.1"] {
+        let release = laptop.release("crc-32", version, under);
+        last = Some(world.confirm(&laptop, &release));
+        proofs.push(world.proof(&module("crc-32")));
     }
-    assert!(records.len() >= 25, "{}", records.len());
-    for (at, one) in records.iter().enumerate() {
-        for (other_at, other) in records.iter().enumerate() {
-            assert_eq!(one.compare(other), other.compare(one).reverse());
-            assert_eq!(one.compare(other) == Ordering::Equal, at == other_at, "two records are never equal");
-            for third in &records {
-                if one.compare(other).is_gt() && other.compare(third).is_gt() {
-                    assert!(one.compare(third).is_gt(), "the order goes round in a circle");
-                }
-            }
-        }
+    let versions = proofs.iter().map(|proof| proof.release.as_ref().map(|release| release.release.version.to_string()));
+    let newest = Some("1.1.0".to_owned());
+    assert_eq!(versions.collect::<Vec<_>>(), [None, Some("1.0.0".into()), newest.clone(), newest]);
+    let first = world.registry.versions(&module("crc-32"))[&semver::Version::new(1, 1, 0)].release;
+    for (release, before) in [(last.expect("three"), None), (first, None)] {
+        let mark = laptop.mark(release, before, true, under);
+        world.confirm(&laptop, &mark);
     }
-    let kept = |order: Vec<&NameProof>| {
-        let better =
-            |kept: &NameProof, next: &NameProof| if next.compare(kept).is_gt() { next.clone() } else { kept.clone() };
-        order[1..].iter().fold(order[0].clone(), |kept, next| better(&kept, next)).bytes().to_vec()
-    };
-    let mut left = BTreeSet::new();
-    for turn in 0..records.len() {
-        let mut order: Vec<&NameProof> = records.iter().collect();
-        order.rotate_left(turn);
-        left.insert(kept(order.clone()));
-        left.insert(kept(order.into_iter().rev().collect()));
+    let proof = world.proof(&module("crc-32"));
+    assert_eq!(proof.release.as_ref().expect("1.0.0 is left").release.version, semver::Version::new(1, 0, 0));
+    assert!(world.verify(&module("crc-32"), proof.bytes()).is_ok());
+}
+
+/// Where nothing is witnessed nothing counts by itself, so there is nothing to prove.
+#[test]
+fn network_without_witnesses_has_no_proofs() {
+    let mut registry = Registry::new(network(0, 0).0);
+    let mut laptop = Person::new(registry.topic(), 1).device(0, 1);
+    let claim = laptop.claim("rose", None);
+    for entry in [&laptop.opening, &claim] {
+        registry.admit(entry, 0).expect("a valid entry");
     }
-    assert_eq!(left.len(), 1);
+    let read_model = ReadModel::new(registry, []);
+    assert!(read_model.state(&"rose".parse().expect("a name")).is_some_and(|state| state.holder().is_some()));
+    assert!(read_model.name_proof(&username("rose")).is_none());
 }

@@ -86,6 +86,8 @@ fn each_rule_of_a_genesis_has_its_refusal() {
     for (change, what) in numbers {
         assert_eq!(refused(&|genesis| change(&mut genesis.parameters)), GenesisError::Parameter(what));
     }
+    let without_witnesses = Genesis { set: WitnessSet::default(), parameters: Parameters::for_people(1), ..genesis() };
+    assert_eq!(without_witnesses.check(), Err(GenesisError::Parameter("the work")), "work that none would ask for");
     let mut bytes = genesis().encode();
     bytes[0] = 1;
     assert_eq!(Genesis::decode(&bytes), Err(GenesisError::Format(1)));

@@ -6,23 +6,26 @@ use std::time::Duration;
 
 use crate::canonical::{DecodeError, Decoder, Encoder};
 use crate::chat::{ChannelName, get_channel};
-use crate::identity::{Identity, SignatureError, Signed, Statement, Topic};
+use crate::identity::Topic;
+use crate::keys::{Did, PublicKey};
 use crate::limits::CLOCK_SKEW;
 use crate::presence::pace::{VALID_MAX, VALID_MIN};
+use crate::signed::{Authored, SHOWN_OPENING_MAX_BYTES, Signable, SignatureError, Signed};
 use crate::time::Timestamp;
 
 /// The most channels that one node is in.
 pub const CHANNELS_MAX: usize = 32;
-/// The most bytes of an encoded attendance: author, statement, signature.
-pub const ATTENDANCE_MAX_BYTES: usize = 256;
-/// The most bytes of one encoded heartbeat: every channel with the longest name, and framing.
-pub const HEARTBEAT_MAX_BYTES: usize = 12 * 1024;
+/// The most bytes of an encoded attendance: opening, device, statement, signature.
+pub const ATTENDANCE_MAX_BYTES: usize = 256 + SHOWN_OPENING_MAX_BYTES;
+/// The most bytes of one encoded heartbeat: the attendance, every channel with the longest name, and
+/// framing.
+pub const HEARTBEAT_MAX_BYTES: usize = 15 * 1024;
 /// How long an attendance is valid. It is renewed when half of the time is over and the key is unlocked.
 pub const ATTENDANCE_LASTS: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// A node: its ed25519 public key, which a libp2p peer id of such a key embeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NodeId(Identity);
+pub struct NodeId(PublicKey);
 
 /// The person's statement "this node is mine".
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +38,7 @@ pub struct Attendance {
 /// The whole state of one node, stated by the node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Heartbeat {
-    /// A [`Signed<Attendance>`], encoded.
+    /// An [`Authored<Attendance>`], encoded.
     pub attendance: Vec<u8>,
     /// When this run of the node began. A restart begins a later session, so its numbers may start again.
     pub session: Timestamp,
@@ -85,7 +88,7 @@ pub enum HeartbeatRefusal {
 impl NodeId {
     /// Returns `None` if the bytes are not a valid ed25519 key.
     pub fn from_bytes(bytes: &[u8; 32]) -> Option<Self> {
-        Identity::from_bytes(bytes).ok().map(Self)
+        PublicKey::from_bytes(bytes).ok().map(Self)
     }
 
     /// The 32 bytes of the public key.
@@ -94,8 +97,8 @@ impl NodeId {
     }
 }
 
-impl From<Identity> for NodeId {
-    fn from(key: Identity) -> Self {
+impl From<PublicKey> for NodeId {
+    fn from(key: PublicKey) -> Self {
         Self(key)
     }
 }
@@ -115,16 +118,16 @@ pub(super) fn verify(
     topic: &Topic,
     known: impl FnOnce(&NodeId, &[u8]) -> bool,
     now: Timestamp,
-) -> Result<(SignedHeartbeat, Identity), HeartbeatRefusal> {
+) -> Result<(SignedHeartbeat, Did), HeartbeatRefusal> {
     if bytes.len() > HEARTBEAT_MAX_BYTES {
         return Err(HeartbeatRefusal::Oversized);
     }
     let heartbeat = SignedHeartbeat::verify(bytes, topic).map_err(refusal)?;
-    let (statement, node) = (heartbeat.statement(), NodeId(heartbeat.author()));
+    let (statement, node) = (heartbeat.statement(), NodeId(heartbeat.signer()));
     // The same word of the person's comes with every heartbeat; it is verified once.
     let attendance = match known(&node, &statement.attendance) {
-        true => Signed::<Attendance>::decode_unverified(&statement.attendance, topic),
-        false => Signed::<Attendance>::verify(&statement.attendance, topic),
+        true => Authored::<Attendance>::decode_unverified(&statement.attendance, topic),
+        false => Authored::<Attendance>::verify(&statement.attendance, topic),
     };
     let attendance = attendance.map_err(refusal)?;
     if attendance.statement().node != node {
@@ -136,8 +139,7 @@ pub(super) fn verify(
         let clocks_differ = apart.unsigned_abs() > CLOCK_SKEW.as_millis() as u64;
         return Err(if clocks_differ { HeartbeatRefusal::Misdated { apart } } else { HeartbeatRefusal::Replayed });
     }
-    let user = attendance.author();
-    Ok((heartbeat, user))
+    Ok((heartbeat, attendance.author()))
 }
 
 /// Milliseconds by which a date is ahead of the clock; negative if it is behind.
@@ -150,13 +152,15 @@ fn refusal(error: SignatureError) -> HeartbeatRefusal {
     match error {
         SignatureError::Unreadable(why) => HeartbeatRefusal::Unreadable(why),
         SignatureError::NotCanonical => HeartbeatRefusal::Unreadable(DecodeError::OutOfRange),
-        SignatureError::Author(_) | SignatureError::Forged => HeartbeatRefusal::Spoofed,
+        SignatureError::Key(_) | SignatureError::Opening(_) | SignatureError::NotAllowed | SignatureError::Forged => {
+            HeartbeatRefusal::Spoofed
+        }
     }
 }
 
-impl Statement for Attendance {
+impl Signable for Attendance {
     fn domain(&self) -> &'static str {
-        "gen-registry/attendance/v1"
+        "gen-registry/attendance/v2"
     }
 
     fn encode(&self) -> Vec<u8> {
@@ -172,9 +176,9 @@ impl Statement for Attendance {
     }
 }
 
-impl Statement for Heartbeat {
+impl Signable for Heartbeat {
     fn domain(&self) -> &'static str {
-        "gen-registry/heartbeat/v1"
+        "gen-registry/heartbeat/v2"
     }
 
     fn encode(&self) -> Vec<u8> {

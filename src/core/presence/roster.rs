@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::chat::ChannelName;
 use crate::chat::history::short_of;
 use crate::digest::Digest;
-use crate::identity::{Identity, Topic};
+use crate::identity::Topic;
+use crate::keys::{Did, PublicKey};
 use crate::limits::CLOCK_SKEW;
 use crate::presence::heartbeat::{self, Heartbeat, HeartbeatRefusal, NodeId, SignedHeartbeat};
 use crate::presence::pace::{Taken, VALID_MAX};
@@ -28,7 +29,7 @@ pub const TOMBSTONE_LASTS: Duration = Duration::from_secs(VALID_MAX.as_secs() + 
 /// One person who is online.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
-    pub user: Identity,
+    pub user: Did,
     /// In the order of their ids, at most 16.
     pub nodes: Vec<Device>,
     /// The channels of all their nodes together.
@@ -48,7 +49,7 @@ pub struct Device {
 
 /// A verified heartbeat on its way into the roster.
 pub(super) struct Reception {
-    pub(super) user: Identity,
+    pub(super) user: Did,
     pub(super) heartbeat: SignedHeartbeat,
     /// When this node received it first.
     pub(super) first: Timestamp,
@@ -59,7 +60,7 @@ pub(super) struct Reception {
 /// What is remembered of one node.
 #[derive(Clone)]
 struct Known {
-    user: Identity,
+    user: Did,
     /// Session, number and hash of the newest heartbeat: a greater one replaces it.
     rank: (Timestamp, u64, Digest),
     heartbeat: Heartbeat,
@@ -79,9 +80,9 @@ pub(super) struct Roster {
     /// The `until` of every node, soonest first, so that a tick looks only at what is due.
     due: BTreeSet<(Timestamp, NodeId)>,
     /// Nodes online, by person.
-    users: BTreeMap<Identity, BTreeSet<NodeId>>,
+    users: BTreeMap<Did, BTreeSet<NodeId>>,
     /// For each channel and person the number of the person's nodes in it.
-    channels: BTreeMap<ChannelName, BTreeMap<Identity, usize>>,
+    channels: BTreeMap<ChannelName, BTreeMap<Did, usize>>,
     /// Nodes online; kept as a number because it sets the pace at every heartbeat.
     live: usize,
 }
@@ -96,7 +97,7 @@ impl Roster {
         topic: &Topic,
         from_roster: bool,
         now: Timestamp,
-    ) -> Result<Option<(SignedHeartbeat, Identity)>, HeartbeatRefusal> {
+    ) -> Result<Option<(SignedHeartbeat, Did)>, HeartbeatRefusal> {
         // What is here to the byte was verified when it came.
         if from_roster && self.has(bytes) {
             return Ok(None);
@@ -105,7 +106,7 @@ impl Roster {
             self.nodes.get(node).is_some_and(|known| known.heartbeat.attendance == attendance)
         };
         let (heartbeat, user) = heartbeat::verify(bytes, topic, same, now)?;
-        let (statement, node) = (heartbeat.statement(), NodeId::from(heartbeat.author()));
+        let (statement, node) = (heartbeat.statement(), NodeId::from(heartbeat.signer()));
         if statement.at > now.plus(CLOCK_SKEW) {
             return Err(HeartbeatRefusal::Misdated { apart: heartbeat::apart(statement.at, now) });
         }
@@ -140,7 +141,7 @@ impl Roster {
     }
 
     /// Returns whether [`NODES_PER_PERSON`] nodes with smaller ids are online, so that this one is left out.
-    fn crowded_out(&self, user: &Identity, node: &NodeId) -> bool {
+    fn crowded_out(&self, user: &Did, node: &NodeId) -> bool {
         self.users.get(user).is_some_and(|nodes| {
             nodes.len() >= NODES_PER_PERSON && !nodes.contains(node) && nodes.last().is_some_and(|last| last < node)
         })
@@ -155,7 +156,7 @@ impl Roster {
     /// if there is no room.
     pub(super) fn take(&mut self, reception: Reception, bytes: Vec<u8>, now: Timestamp, out: &mut Vec<Output>) {
         let Reception { user, heartbeat, first, age } = reception;
-        let (statement, node) = (heartbeat.statement().clone(), NodeId::from(heartbeat.author()));
+        let (statement, node) = (heartbeat.statement().clone(), NodeId::from(heartbeat.signer()));
         if !self.nodes.contains_key(&node) && self.nodes.len() >= NODES_MAX {
             let oldest =
                 self.due.iter().find(|(_, node)| self.nodes.get(node).is_some_and(|known| known.gone)).copied();
@@ -269,7 +270,7 @@ impl Roster {
         self.users.keys().filter_map(|user| self.user(user)).collect()
     }
 
-    pub(super) fn user(&self, user: &Identity) -> Option<User> {
+    pub(super) fn user(&self, user: &Did) -> Option<User> {
         let nodes = self.users.get(user)?;
         let known = nodes.iter().filter_map(|node| Some((*node, self.nodes.get(node)?)));
         let nodes: Vec<Device> = known
@@ -284,7 +285,7 @@ impl Roster {
         Some(User { user: *user, nodes, channels })
     }
 
-    pub(super) fn channel_users(&self, channel: &ChannelName) -> Vec<Identity> {
+    pub(super) fn channel_users(&self, channel: &ChannelName) -> Vec<Did> {
         self.channels.get(channel).map(|users| users.keys().copied().collect()).unwrap_or_default()
     }
 
@@ -292,7 +293,7 @@ impl Roster {
         self.channels.iter().map(|(channel, users)| (channel, users.len()))
     }
 
-    pub(super) fn owner(&self, node: &NodeId) -> Option<Identity> {
+    pub(super) fn owner(&self, node: &NodeId) -> Option<Did> {
         self.nodes.get(node).filter(|known| !known.gone).map(|known| known.user)
     }
 
@@ -317,7 +318,7 @@ impl Roster {
 
     /// Whether the newest heartbeat of its node is this one, to the byte.
     pub(super) fn has(&self, bytes: &[u8]) -> bool {
-        let known = bytes.first_chunk().and_then(|node| self.nodes.get(&NodeId::from(Identity::from_trusted(*node))));
+        let known = bytes.first_chunk().and_then(|node| self.nodes.get(&NodeId::from(PublicKey::from_trusted(*node))));
         known.is_some_and(|known| known.bytes == bytes)
     }
 
@@ -341,11 +342,7 @@ impl Roster {
 }
 
 /// Returns whether the person's last node left the channel.
-fn leave(
-    channels: &mut BTreeMap<ChannelName, BTreeMap<Identity, usize>>,
-    channel: &ChannelName,
-    user: &Identity,
-) -> bool {
+fn leave(channels: &mut BTreeMap<ChannelName, BTreeMap<Did, usize>>, channel: &ChannelName, user: &Did) -> bool {
     let Some(users) = channels.get_mut(channel) else { return false };
     let Some(count) = users.get_mut(user) else { return false };
     *count -= 1;

@@ -8,23 +8,29 @@ use rand::{Rng, SeedableRng};
 
 use super::roster::{NODES_PER_PERSON, REORDER_GRACE, TOMBSTONE_LASTS};
 use super::*;
+use crate::actors::Device;
+use crate::canonical::Encoder;
 use crate::digest::Digest;
 use crate::limits::CLOCK_SKEW;
 
 const TOPIC: Topic = Topic::from_bytes([7; 32]);
 const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
-fn key(name: &str) -> SigningIdentity {
-    SigningIdentity::from_entropy(Digest::of(name.as_bytes()).as_bytes())
+fn key(name: &str) -> SecretKey {
+    SecretKey::from_seed(Digest::of(name.as_bytes()).as_bytes())
+}
+
+fn person(name: &str) -> Did {
+    Device::of(TOPIC, name).did
 }
 
 fn after(seconds: u64) -> Timestamp {
     START.plus(Duration::from_secs(seconds))
 }
 
-fn attendance(person: &str, node: &str) -> Signed<Attendance> {
-    let node = NodeId::from(key(node).identity());
-    Signed::sign(&key(person), &TOPIC, Attendance { node, until: START.plus(heartbeat::ATTENDANCE_LASTS) })
+fn attendance(person: &str, node: &str) -> Authored<Attendance> {
+    let node = NodeId::from(key(node).public());
+    Device::of(TOPIC, person).author(Attendance { node, until: START.plus(heartbeat::ATTENDANCE_LASTS) })
 }
 
 fn node(name: &str) -> Presence {
@@ -59,7 +65,7 @@ fn registering(person: &str, node: &str) -> Input {
 }
 
 fn join(presence: &mut Presence, person: &str, name: &str, now: Timestamp) -> Vec<Vec<u8>> {
-    let input = Input::JoinChannel { user: key(person).identity(), channel: channel(name) };
+    let input = Input::JoinChannel { user: self::person(person), channel: channel(name) };
     sent(&presence.handle(input, now).unwrap())
 }
 
@@ -77,7 +83,7 @@ fn refusal(presence: &mut Presence, bytes: &[u8], now: Timestamp) -> HeartbeatRe
 #[test]
 fn emits_events_for_register_join_leave_and_unregister() {
     let (mut here, mut there) = (node("n1"), node("n2"));
-    let (alice, general) = (key("alice").identity(), channel("#general"));
+    let (alice, general) = (person("alice"), channel("#general"));
     let unknown = here.handle(Input::JoinChannel { user: alice, channel: general.clone() }, START);
     assert_eq!(unknown, Err(PresenceError::UnknownUser));
     assert_eq!(there.channel_users(&general), [], "an unknown channel is empty");
@@ -120,7 +126,7 @@ fn expires_a_silent_node_when_its_validity_is_over_and_not_before() {
     assert_eq!(there.handle(Input::Tick, observed(valid - 1)), Ok(vec![]));
     assert_eq!(there.users().len(), 1);
     let ended = events(there.handle(Input::Tick, observed(valid)).unwrap());
-    assert!(ended.contains(&Event::NodeDown { user: key("alice").identity(), node: here.me(), silent: true }));
+    assert!(ended.contains(&Event::NodeDown { user: person("alice"), node: here.me(), silent: true }));
     assert!(there.users().is_empty());
     // It was only slow: its next word brings it back, as one entry.
     let again = sent(&here.handle(Input::Tick, after(valid)).unwrap());
@@ -131,7 +137,7 @@ fn expires_a_silent_node_when_its_validity_is_over_and_not_before() {
 #[test]
 fn lists_a_person_on_two_nodes_once() {
     let (mut first, mut second, mut observer) = (node("n1"), node("n2"), node("n3"));
-    let alice = key("alice").identity();
+    let alice = person("alice");
     for bytes in [register(&mut first, "alice", "n1", START), register(&mut second, "alice", "n2", START)]
         .into_iter()
         .chain(join(&mut first, "alice", "#general", START))
@@ -158,7 +164,7 @@ fn rejects_heartbeats_for_another_node() {
     receive(&mut victim, &register(&mut alice, "alice", "n1", START), START);
     let before = victim.users();
     let mallory = key("mallory's node");
-    let heartbeat = |attendance: Signed<Attendance>, leaving, channels| Heartbeat {
+    let heartbeat = |attendance: Authored<Attendance>, leaving, channels| Heartbeat {
         attendance: attendance.encode(),
         session: after(100),
         number: 9,
@@ -177,10 +183,10 @@ fn rejects_heartbeats_for_another_node() {
     spoofed[..32].copy_from_slice(alice.me().as_bytes());
     assert_eq!(refusal(&mut victim, &spoofed, after(1)), HeartbeatRefusal::Spoofed);
     // Mallory can't make a node of her own Alice's either.
-    let node = NodeId::from(mallory.identity());
-    let claimed = Signed::sign(&key("mallory"), &TOPIC, Attendance { node, until: after(1_000) });
-    let mut claimed = claimed.encode();
-    claimed[..32].copy_from_slice(key("alice").identity().as_bytes());
+    let node = NodeId::from(mallory.public());
+    let (hers, alices) = (Device::of(TOPIC, "mallory"), Device::of(TOPIC, "alice"));
+    let claimed = Signed::sign(&hers.key, &TOPIC, Attendance { node, until: after(1_000) });
+    let claimed = Encoder::new().bytes(alices.opening.body()).bytes(&claimed.encode()).finish();
     let said = Heartbeat { attendance: claimed, ..heartbeat(attendance("alice", "n1"), false, vec![]) };
     assert_eq!(
         refusal(&mut victim, &Signed::sign(&mallory, &TOPIC, said).encode(), after(1)),
@@ -205,7 +211,7 @@ fn rejects_old_heartbeats_even_of_forgotten_nodes() {
         first
     };
     receive(&mut victim, &goodbye[0], after(40));
-    assert!(victim.user(&key("alice").identity()).is_none());
+    assert!(victim.user(&person("alice")).is_none());
     for late in [REORDER_GRACE.as_secs() + 41, 300, TOMBSTONE_LASTS.as_secs() + 50, 100_000] {
         victim.handle(Input::Tick, after(late)).unwrap();
         for old in [&hello, &joined] {
@@ -275,9 +281,9 @@ fn sends_and_expires_after_the_clock_was_set_back() {
     let spoken = sent(&bob.handle(Input::Tick, after(0)).unwrap());
     assert_eq!(spoken.len(), 1);
     let goes = pace::VALID_MAX.as_secs();
-    assert!(bob.user(&key("alice").identity()).is_some());
+    assert!(bob.user(&person("alice")).is_some());
     let ended = events(bob.handle(Input::Tick, after(goes)).unwrap());
-    assert!(ended.contains(&Event::UserOffline { user: key("alice").identity() }), "{ended:?}");
+    assert!(ended.contains(&Event::UserOffline { user: person("alice") }), "{ended:?}");
 }
 
 #[test]
@@ -298,7 +304,7 @@ fn interval_grows_with_the_number_of_nodes_within_bounds() {
 fn rejects_heartbeats_beyond_the_rate() {
     let (mut here, mut there) = (node("n1"), node("n2"));
     receive(&mut there, &register(&mut here, "alice", "n1", START), START);
-    let alice = key("alice").identity();
+    let alice = person("alice");
     let mut words = (0..).map(|n: u32| {
         let (user, channel) = (alice, channel("general"));
         let input = if n.is_multiple_of(2) {
@@ -321,7 +327,7 @@ fn rejects_heartbeats_beyond_the_rate() {
 fn bounds_hold_on_both_sides() {
     let mut here = node("n1");
     register(&mut here, "alice", "n1", START);
-    let alice = key("alice").identity();
+    let alice = person("alice");
     let longest = |n: usize| format!("#module/{}{n:02}", "あ".repeat(62));
     for n in 0..CHANNELS_MAX {
         let channel = longest(n).parse().unwrap();
@@ -343,11 +349,11 @@ fn lists_the_same_nodes_everywhere_when_a_person_has_too_many() {
     let names: Vec<String> = (0..NODES_PER_PERSON + 4).map(|number| format!("m{number}")).collect();
     let mut heartbeats: Vec<(NodeId, Vec<u8>)> = names
         .iter()
-        .map(|name| (NodeId::from(key(name).identity()), register(&mut node(name), "mallory", name, START)))
+        .map(|name| (NodeId::from(key(name).public()), register(&mut node(name), "mallory", name, START)))
         .collect();
     heartbeats.sort();
     let shown: Vec<NodeId> = heartbeats.iter().take(NODES_PER_PERSON).map(|(node, _)| *node).collect();
-    let mallory = key("mallory").identity();
+    let mallory = person("mallory");
     let nodes = |presence: &Presence| -> Vec<NodeId> {
         presence.user(&mallory).map(|user| user.nodes.iter().map(|device| device.node).collect()).unwrap_or_default()
     };
@@ -371,7 +377,7 @@ fn lists_the_same_nodes_everywhere_when_a_person_has_too_many() {
     assert_eq!(upward.handle(relayed, START).unwrap(), []);
 }
 
-fn seen(presence: &Presence) -> BTreeMap<Identity, (Vec<NodeId>, BTreeSet<ChannelName>)> {
+fn seen(presence: &Presence) -> BTreeMap<Did, (Vec<NodeId>, BTreeSet<ChannelName>)> {
     presence
         .users()
         .into_iter()
@@ -396,7 +402,7 @@ fn converges_in_any_order_with_repetition_and_loss() {
                 0 => registering(person, name),
                 1 => Input::UnregisterUser,
                 n => {
-                    let user = speaker.registered().unwrap_or(key(person).identity());
+                    let user = speaker.registered().unwrap_or(self::person(person));
                     let channel = channel(["general", "help", "module/qr"][rng.random_range(0..3)]);
                     if n == 2 { Input::JoinChannel { user, channel } } else { Input::LeaveChannel { user, channel } }
                 }

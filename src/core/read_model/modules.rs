@@ -6,32 +6,31 @@ use std::rc::Rc;
 
 use semver::Version;
 
-use crate::digest::Digest;
 use crate::document::ModuleFacet;
-use crate::fact::Release;
-use crate::identity::Identity;
+use crate::keys::Did;
+use crate::log::EntryId;
+use crate::log::body::Release;
 use crate::modules::ModuleState;
 use crate::modules::ratings::RatingState;
-use crate::name::{FoldedName, ModuleName, NameKind};
-use crate::ownership::{Availability, NameState};
-use crate::read_model::ReadModel;
+use crate::name::{ClaimedName, FoldedName, ModuleName, NameKind};
+use crate::read_model::{Availability, NameState, ReadModel};
 use crate::resolver::{self, Catalogue, Dependency};
 use crate::time::Timestamp;
 
 impl ReadModel {
     /// The modules whose names somebody holds, in the order of the names, after `after`.
-    pub fn modules(&self, after: Option<&ModuleName>) -> impl Iterator<Item = (&ModuleName, &Identity)> {
+    pub fn modules(&self, after: Option<&ModuleName>) -> impl Iterator<Item = (&ModuleName, &Did)> {
         let begin = after.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
         self.modules.range::<ModuleName, _>((begin, std::ops::Bound::Unbounded))
     }
 
     /// The state of a module's name, or `None` if it has no claims that count.
     pub fn module_name(&self, name: &FoldedName) -> Option<&NameState> {
-        self.states.get(&(NameKind::Module, name.clone()))
+        self.name_state(&(NameKind::Module, name.clone()))
     }
 
     /// What a claim of a module's name by `who` would come to.
-    pub fn module_availability(&self, name: &ModuleName, who: Option<&Identity>, now: Timestamp) -> Availability {
+    pub fn module_availability(&self, name: &ModuleName, who: Option<&Did>, now: Timestamp) -> Availability {
         self.module_name(&name.folded()).map_or(Availability::Free, |state| state.availability(who, now))
     }
 
@@ -40,39 +39,35 @@ impl ReadModel {
         if let Some(known) = self.module_states.borrow().get(name) {
             return known.clone();
         }
-        let state = Rc::new(self.compute(name));
+        let state = Rc::new(ModuleState::of(&self.registry, name));
         self.module_states.borrow_mut().insert(name.clone(), state.clone());
         state
     }
 
-    fn compute(&self, name: &FoldedName) -> ModuleState {
-        let nobody = NameState::default();
-        let state = self.module_name(name).unwrap_or(&nobody);
-        self.releases.resolve(name, state, |fact, dated| self.evidence.position(fact, dated), self.as_of)
-    }
-
-    /// The release that a fact's hash names, whether it counts or not.
-    pub fn release(&self, fact: &Digest) -> Option<(&Identity, &Release)> {
-        self.releases.release(fact)
+    /// The release that an entry is, whether it counts or not.
+    pub fn release(&self, entry: &EntryId) -> Option<(Did, &Release)> {
+        let fact = self.registry.facts().get(entry)?;
+        Some((fact.did, fact.release()?))
     }
 
     /// How the holder of a module's name describes it.
     pub fn facet(&self, name: &ModuleName) -> Option<&ModuleFacet> {
         let folded = name.folded();
-        let holder = self.module_name(&folded)?.holder()?.holder;
-        let described = &self.person(&holder)?.shelf.modules;
+        let holder = self.module_name(&folded)?.holder()?.tenure.holder;
+        let described = &self.person(&holder)?.annotations.modules;
         described
             .get(name)
             .or_else(|| described.iter().find(|(other, _)| other.folded() == folded).map(|(_, facet)| facet))
     }
 
-    pub fn opinion(&self, name: &FoldedName) -> Option<&RatingState> {
-        self.opinions.on(name)
+    /// The ratings and installs of a module, or `None` if it has neither.
+    pub fn ratings(&self, name: &FoldedName) -> Option<&RatingState> {
+        self.ratings.on(name)
     }
 
-    /// The modules of one identity.
-    pub fn modules_of(&self, identity: &Identity) -> impl Iterator<Item = &ModuleName> {
-        self.modules.iter().filter(move |(_, holder)| *holder == identity).map(|(name, _)| name)
+    /// The modules whose names an identity holds.
+    pub fn modules_of(&self, did: &Did) -> impl Iterator<Item = &ModuleName> {
+        self.modules.iter().filter(move |(_, holder)| *holder == did).map(|(name, _)| name)
     }
 
     /// Modules with a counted release that needs `name`.
@@ -110,7 +105,7 @@ impl ReadModel {
                 );
                 versions.insert(
                     version.clone(),
-                    resolver::ResolvableRelease { yanked: counted.withdrawn.is_some(), dependencies },
+                    resolver::ResolvableRelease { yanked: !counted.is_offered(), dependencies },
                 );
             }
             open.remove(&name);
@@ -122,8 +117,8 @@ impl ReadModel {
     /// A module's name as its holder spells it.
     pub fn spelled(&self, name: &ModuleName) -> ModuleName {
         let holder = self.module_name(&name.folded()).and_then(NameState::holder);
-        match holder.map(|tenure| &tenure.spelled) {
-            Some(crate::fact::ClaimedName::Module(spelled)) => spelled.clone(),
+        match holder.map(|held| &held.tenure.spelled) {
+            Some(ClaimedName::Module(spelled)) => spelled.clone(),
             _ => name.clone(),
         }
     }

@@ -267,3 +267,50 @@ fn statements_by_strangers_fill_nobodys_memory() {
     }
     assert_eq!((registry.summaries(), registry.facts().all().count()), (before, 1));
 }
+
+/// What a node stored gives the same registry, in the order of its keys. Of two confirmed claims the one stays the holder's
+/// that the node knew first, though it is not the first that is read.
+#[test]
+fn restored_registry_is_as_it_was() {
+    let (mut registry, witness) = registry();
+    let topic = registry.topic();
+    let (alice, bob) = (Person::new(topic, 1), Person::new(topic, 2));
+    let (mut laptop, mut phone, mut bobs) = (alice.device(0, 1), alice.device(1, 2), bob.device(0, 3));
+    let claims = [laptop.claim("rose", None), bobs.claim("rose", None)];
+    let [first, second] = if claims[0].id() < claims[1].id() { [1, 0] } else { [0, 1] };
+    let all = [(laptop.clone(), &claims[0]), (bobs.clone(), &claims[1])];
+    confirm(&mut registry, &witness, &all[first].0, all[first].1);
+    confirm(&mut registry, &witness, &all[second].0, all[second].1);
+    let mut thief = laptop.clone();
+    let (one, other) = (laptop.claim("lily", None), thief.claim("iris", None));
+    let revoke = phone.revoke(&alice, &bobs, None);
+    for (device, entry) in [(&laptop, &one), (&laptop, &other), (&phone, &revoke)] {
+        let _ = registry.admit_alone(&device.opening, entry, vec![], vec![]);
+    }
+    let known = registry.take_changed_holders();
+    assert_eq!(known.iter().map(|known| known.claim).collect::<Vec<_>>(), [Some(all[first].1.id())]);
+    assert!(registry.take_changed_holders().is_empty(), "they are stored now");
+
+    let mut restored = Registry::restore(registry.history().clone(), known);
+    for fact in registry.facts().all() {
+        for receipt in registry.confirmations().receipts_of(&fact.id) {
+            restored.add_receipt(receipt.clone());
+        }
+    }
+    let kept = registry.facts().all().filter(|fact| registry.is_kept(fact));
+    let mut entries: Vec<Entry> = kept.map(|fact| registry.entry(&fact.id).expect("kept")).collect();
+    entries.sort_by_key(|entry| (entry.header().seq, entry.id()));
+    for entry in &entries {
+        let bytes = entry.encode();
+        let stored = Entry::decode_unverified(&topic, &bytes).expect("as it was written");
+        assert_eq!(stored, *entry);
+        restored.admit(&stored, 0).expect("it was admitted before");
+    }
+    registry.forks().for_each(|proof| assert!(restored.note_fork(proof.clone())));
+    restored.end_restoring();
+    assert_eq!(restored.summaries(), registry.summaries());
+    let holder = |registry: &Registry| registry.name(&username("rose")).holder().map(|tenure| tenure.claim);
+    assert_eq!(holder(&restored), holder(&registry));
+    assert_eq!(holder(&restored), Some(all[first].1.id()));
+    assert!(restored.take_changed_holders().is_empty());
+}

@@ -274,7 +274,9 @@ impl Answer {
             }
             wire::Answer::Taken(pieces) => Self::Taken(pieces),
             wire::Answer::Refused(refused) => Self::Refused(refused),
-            wire::Answer::Busy | wire::Answer::NotServed(_) | wire::Answer::Noted => Self::Nothing,
+            wire::Answer::Busy | wire::Answer::NotServed(_) | wire::Answer::Noted | wire::Answer::Named(_) => {
+                Self::Nothing
+            }
         }
     }
 }

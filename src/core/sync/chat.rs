@@ -26,6 +26,9 @@ use crate::sync::rejection::Rejection;
 
 /// The protocol's name when a stream is opened.
 pub const PROTOCOL: &str = "/gen/talk/1";
+/// The most bytes of one gossip message.
+pub const GOSSIP_MAX_BYTES: usize = 16 * 1024;
+const _: () = assert!(SAID_MAX_BYTES <= GOSSIP_MAX_BYTES && HEARTBEAT_MAX_BYTES <= GOSSIP_MAX_BYTES);
 /// The longest frame: a page, or a question with all that its asker has.
 pub const FRAME_MAX_BYTES: usize = 96 * 1024;
 /// A page is complete as soon as it has at least this many bytes.

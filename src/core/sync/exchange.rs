@@ -15,6 +15,11 @@
 //!    ([`Registry::asks_for`]).
 //! 4. *Done.* The initiator says so when it has nothing left to ask; the other side says so last.
 //!
+//! # News
+//! Between rounds each side says at once when something changed: the identity and the digest of its new state, 64 bytes. Who
+//! has another state asks for the details, and goes on as in a round. Only the newest state matters, so a host may
+//! join any number of changes into one piece of news, and nothing is lost by that.
+//!
 //! # Example
 //! Alice's laptop and phone meet. Of her 3 logs the laptop has 40, 12 and 7 entries, the phone 40, 15 and 7. The digests
 //! differ; both send a detail of Alice; the laptop asks for the second log "after entry 11", and gets three entries. If
@@ -25,6 +30,7 @@
 //! Only a message or piece that proves its own fault: bytes that can't be read, a signature that is wrong, an answer to no
 //! question. Never what an entry says, and never that it comes to nothing here, since both may look otherwise to a carrier.
 
+pub mod budget;
 pub mod pieces;
 pub mod wire;
 
@@ -38,8 +44,8 @@ use crate::keys::Did;
 use crate::limits::PARAMETERS_VERSION;
 use crate::network::SignedSetChange;
 use crate::registry::{Ask, Detail, Registry};
+use crate::sync::exchange::budget::Budget;
 use crate::sync::rejection::Rejection;
-use crate::sync::session::budget::Budget;
 use crate::time::Timestamp;
 pub use pieces::{Outcome, Part, admit, load_answer, plan_answer};
 use wire::{ASKS_MAX, BESIDE_MAX, Hello, Message, PAGE_MAX_BYTES, Piece, WANT_MAX, detail_weight};
@@ -60,6 +66,8 @@ pub enum Input {
     Opened,
     /// Compare again. The initiator's side begins.
     Begin,
+    /// Something of these identities changed here.
+    Changed(Vec<Did>),
     Message(Vec<u8>),
     /// The pieces that were loaded for [`Output::Load`].
     Loaded {
@@ -114,6 +122,7 @@ pub struct Exchange {
     has_received_done: bool,
     has_synced: bool,
     marks: u32,
+    last_fault: Option<Rejection>,
     /// How much the peer may ask for and send.
     budget: Budget,
     outputs: Vec<Output>,
@@ -141,6 +150,7 @@ impl Exchange {
             has_received_done: true,
             has_synced: true,
             marks: 0,
+            last_fault: None,
             budget: Budget::default(),
             outputs: Vec::new(),
         }
@@ -157,9 +167,13 @@ impl Exchange {
                 Ok(())
             }
             Input::Begin => self.begin(registry),
+            Input::Changed(dids) => {
+                self.send_news(&dids, registry);
+                Ok(())
+            }
             Input::Message(bytes) => self.budget.message(now).and_then(|()| {
                 let message = Message::decode(&bytes)?;
-                self.receive(message, registry)
+                self.receive(message, registry, now)
             }),
             Input::Loaded { ticket, pieces } => {
                 let bytes = pieces.iter().map(Piece::weight).sum();
@@ -174,6 +188,16 @@ impl Exchange {
         std::mem::take(&mut self.outputs)
     }
 
+    /// Returns whether the peer has greeted, so that a round can begin.
+    pub fn has_greeted(&self) -> bool {
+        self.has_greeted
+    }
+
+    /// Why the exchange is over, once it is.
+    pub fn last_fault(&self) -> Rejection {
+        self.last_fault.unwrap_or(Rejection::OutOfOrder)
+    }
+
     /// Returns whether a round is going on.
     pub fn is_busy(&self) -> bool {
         !(self.has_ended || self.has_sent_done && self.has_received_done)
@@ -185,6 +209,7 @@ impl Exchange {
 
     fn reject(&mut self, rejection: Rejection) {
         self.marks += rejection.mark();
+        self.last_fault = Some(rejection);
         self.outputs.push(Output::Rejected(rejection));
         if rejection.is_fatal() || self.marks >= MARKS_MAX {
             self.has_ended = true;
@@ -207,9 +232,7 @@ impl Exchange {
     fn start_round(&mut self, round: u64, registry: &Registry) -> Result<(), Rejection> {
         (self.round, self.steps, self.is_compared) = (round, 0, false);
         (self.has_sent_done, self.has_received_done, self.has_synced, self.due) = (false, false, false, 0);
-        self.pending.clear();
-        self.pending_bytes = 0;
-        self.asked = None;
+        // What news led to is still fetched: only the comparison begins again.
         self.states.clear();
         let summaries = registry.summaries();
         let mut storage = NegentropyStorageVector::with_capacity(summaries.len());
@@ -223,7 +246,7 @@ impl Exchange {
         Ok(())
     }
 
-    fn receive(&mut self, message: Message, registry: &Registry) -> Result<(), Rejection> {
+    fn receive(&mut self, message: Message, registry: &Registry, now: Timestamp) -> Result<(), Rejection> {
         if let Message::Hello(theirs) = message {
             return self.greet(&theirs, registry);
         }
@@ -234,9 +257,19 @@ impl Exchange {
             Message::Hello(_) => {}
             Message::SetChanges(changes) => self.outputs.push(Output::Follow(changes)),
             Message::Compare { round, frame } => self.compare(round, &frame, registry)?,
+            Message::News(news) => {
+                self.budget.announcements(news.len(), now)?;
+                let differs = |(did, digest): &&(Did, Digest)| registry.digest_of(did) != *digest;
+                let wanted: Vec<Did> = news.iter().filter(differs).map(|(did, _)| *did).collect();
+                if !wanted.is_empty() {
+                    self.send(Message::WantOf(wanted));
+                }
+            }
+            Message::WantOf(dids) => self.offer(dids, registry, false),
             Message::Want(states) => {
                 let dids: Vec<Did> = states.iter().filter_map(|state| self.states.get(state)).copied().collect();
-                self.offer(dids, registry);
+                let is_answer = !self.is_initiator;
+                self.offer(dids, registry, is_answer);
             }
             Message::Details { details, is_last } => self.take_details(details, is_last, registry)?,
             Message::Need { ticket, asks } => self.outputs.push(Output::Load { ticket, asks }),
@@ -310,13 +343,24 @@ impl Exchange {
             self.send(Message::Want(states.to_vec()));
         }
         let offered = sorted(have).iter().filter_map(|state| self.states.get(state)).copied().collect();
-        self.offer(offered, registry);
+        self.offer(offered, registry, false);
         self.finish();
         Ok(())
     }
 
+    /// Says in which states identities are here now, in as few messages as there may be. Who has another state asks.
+    fn send_news(&mut self, dids: &[Did], registry: &Registry) {
+        if !self.has_greeted {
+            return;
+        }
+        let news: Vec<(Did, Digest)> = dids.iter().map(|did| (*did, registry.digest_of(did))).collect();
+        for news in news.chunks(WANT_MAX) {
+            self.send(Message::News(news.to_vec()));
+        }
+    }
+
     /// Says what is here of identities. An answer to a `Want` is sent even if nothing is.
-    fn offer(&mut self, dids: Vec<Did>, registry: &Registry) {
+    fn offer(&mut self, dids: Vec<Did>, registry: &Registry, is_answer: bool) {
         let (mut details, mut bytes) = (Vec::new(), 0);
         for detail in dids.iter().filter_map(|did| registry.detail_of(did)).flat_map(split) {
             bytes += detail_weight(&detail);
@@ -326,7 +370,6 @@ impl Exchange {
             }
             details.push(detail);
         }
-        let is_answer = !self.is_initiator;
         if is_answer || !details.is_empty() {
             self.send(Message::Details { details, is_last: is_answer });
         }

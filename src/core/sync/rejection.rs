@@ -7,8 +7,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::canonical::DecodeError;
-use crate::identity::SignatureError;
 use crate::presence::HeartbeatRefusal;
+use crate::signed::SignatureError;
 
 /// A rule that a peer broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, thiserror::Error)]
@@ -25,18 +25,12 @@ pub enum Rejection {
     OutOfOrder,
     #[error("the peer is on another network")]
     ForeignTopic,
-    /// No fault: the peer's program is newer.
-    #[error("the peer speaks a newer version of the protocol")]
-    FutureVersion,
     /// No fault: the peer's program has other limits.
     #[error("the peer has other network parameters and would resolve names differently")]
     OtherParameters,
     /// An answer without a question, or of something else than was asked for.
     #[error("the peer sent what was not asked for")]
     Unasked,
-    /// The peer's vector lists changes that its page left out without naming them as unfinished.
-    #[error("the peer said it has changes and did not send them")]
-    Withheld,
     /// A round without a message for too long, an empty page that announces more, or too many pages without news.
     #[error("the exchange makes no progress")]
     Stalled,
@@ -48,12 +42,6 @@ pub enum Rejection {
     /// The signature is right, so the owner made a change that no honest session makes.
     #[error("a signed change that has not the admitted form")]
     BadChange,
-    /// Document and change are well-formed; a limit of the document or the check of its operations refuses it.
-    #[error("a change beyond a document's limits, or none that an honest owner makes")]
-    Refused,
-    /// Carrying the proof of it is no fault of the peer.
-    #[error("the owner signed two changes for one place")]
-    Fork,
     #[error("too many messages in too short a time")]
     TooManyMessages,
     #[error("too many announcements in too short a time")]
@@ -86,19 +74,22 @@ impl Rejection {
         match error {
             SignatureError::Unreadable(why) => Self::Malformed(*why),
             SignatureError::NotCanonical => Self::Malformed(DecodeError::OutOfRange),
-            SignatureError::Author(_) | SignatureError::Forged => Self::Spoofed,
+            SignatureError::Key(_)
+            | SignatureError::Opening(_)
+            | SignatureError::NotAllowed
+            | SignatureError::Forged => Self::Spoofed,
         }
     }
 
-    /// How far this lowers a peer's reputation. 0 for what is no fault: another network or version, a clock that
-    /// differs, or forwarding the proof of another person's fork.
+    /// How far this lowers a peer's reputation. 0 for what is no fault: another network or other parameters, or a
+    /// clock that differs.
     pub fn mark(self) -> u32 {
         match self {
-            Self::ForeignTopic | Self::FutureVersion | Self::OtherParameters | Self::Fork | Self::Misdated => 0,
+            Self::ForeignTopic | Self::OtherParameters | Self::Misdated => 0,
             Self::TooManyAnnouncements | Self::TooManyHeartbeats | Self::TooManyMessagesOfAuthor => 2,
             Self::Replayed => 5,
-            Self::Unasked | Self::OutOfOrder | Self::Stalled | Self::Withheld | Self::TooManyRequests => 10,
-            Self::Malformed(_) | Self::Oversized | Self::Comparison | Self::Refused | Self::WrongRecord => 20,
+            Self::Unasked | Self::OutOfOrder | Self::Stalled | Self::TooManyRequests => 10,
+            Self::Malformed(_) | Self::Oversized | Self::Comparison | Self::WrongRecord => 20,
             Self::BadChange
             | Self::Forged
             | Self::TooManyMessages
@@ -112,7 +103,6 @@ impl Rejection {
     pub fn is_fatal(self) -> bool {
         match self {
             Self::ForeignTopic
-            | Self::FutureVersion
             | Self::OtherParameters
             | Self::Comparison
             | Self::Stalled
@@ -123,11 +113,8 @@ impl Rejection {
             | Self::Oversized
             | Self::OutOfOrder
             | Self::Unasked
-            | Self::Withheld
             | Self::Forged
             | Self::BadChange
-            | Self::Refused
-            | Self::Fork
             | Self::TooManyAnnouncements
             | Self::TooManyRequests
             | Self::WrongRecord

@@ -108,19 +108,14 @@ impl ReputationEvent {
 /// What a broken rule is evidence of.
 fn broken(why: Rejection) -> Option<EvidenceKind> {
     match why {
-        Rejection::ForeignTopic
-        | Rejection::FutureVersion
-        | Rejection::OtherParameters
-        | Rejection::Fork
-        | Rejection::Misdated => None,
-        Rejection::Stalled | Rejection::Withheld => Some(EvidenceKind::Late),
+        Rejection::ForeignTopic | Rejection::OtherParameters | Rejection::Misdated => None,
+        Rejection::Stalled => Some(EvidenceKind::Late),
         Rejection::Malformed(_)
         | Rejection::OutOfOrder
         | Rejection::Unasked
         | Rejection::Comparison
         | Rejection::Replayed => Some(EvidenceKind::Unruly),
         Rejection::Oversized
-        | Rejection::Refused
         | Rejection::TooManyMessages
         | Rejection::TooManyAnnouncements
         | Rejection::TooManyBytes
@@ -214,7 +209,7 @@ mod tests {
 
     #[test]
     fn ignores_other_networks_and_proofs_of_forks() {
-        for why in [Rejection::ForeignTopic, Rejection::FutureVersion, Rejection::OtherParameters, Rejection::Fork] {
+        for why in [Rejection::ForeignTopic, Rejection::OtherParameters] {
             let peer = after(&[ReputationEvent::Broke(why)]);
             assert_eq!((peer.score(NOW), peer.reasons().count()), (BEGINNING, 0), "{why}");
         }

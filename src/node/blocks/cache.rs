@@ -1,5 +1,5 @@
-//! Which artifacts are stored, which are pinned, and which is evicted first: an LRU cache with pins. Pure; reads and
-//! writes nothing.
+//! Which artifacts are stored, which are pinned, and which is evicted first: an LRU cache with pins. The cache
+//! itself reads and writes nothing.
 //!
 //! An example with room for 10 MB. `game` (4 MB) is installed, `chess` (3 MB) was only run, `editor` (2 MB) was
 //! published by this person. Now `maps` (5 MB) is fetched:
@@ -21,6 +21,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::store::records::Records;
+use crate::store::{StoreError, Table};
 use gen_registry_core::artifact::Artifact;
 use gen_registry_core::digest::Digest;
 use gen_registry_core::time::Timestamp;
@@ -53,6 +55,12 @@ pub(super) struct CacheEntry {
     installed: bool,
     /// When a block of it was last stored or read, to within [`USE_GRAIN`].
     used_at: Timestamp,
+}
+
+/// Returns the blocks of every artifact in the store.
+pub(crate) async fn blocks_in_use(records: &Records) -> Result<BTreeSet<Digest>, StoreError> {
+    let (entries, _) = records.all::<CacheEntry>(Table::Content, "").await?;
+    Ok(entries.into_iter().flat_map(|(_, entry)| entry.blocks).collect())
 }
 
 impl CacheEntry {

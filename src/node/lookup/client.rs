@@ -1,7 +1,7 @@
 //! Looks a name up: here first, then at connected peers, then in Kademlia.
 //!
 //! Every answer is verified; of several valid ones the better proof counts. An invalid one is counted against the peer
-//! that sent it, unless it is only early or outdated: clocks differ, and so does what is known.
+//! that sent it.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,10 +16,12 @@ use crate::net::key::NetPeerId;
 use crate::net::mesh::connection_manager::dial_targets::DIAL_TARGETS_MAX;
 use crate::net::mesh::{FIND_PROTOCOL, MeshHandle};
 use gen_registry_api::*;
-use gen_registry_core::fact::ClaimedName;
+use gen_registry_core::digest::hex;
+use gen_registry_core::keys::PublicKey;
 use gen_registry_core::modules::CountedRelease;
-use gen_registry_core::name_proof::{self, NameProof, RecordError};
-use gen_registry_core::ownership::NameState;
+use gen_registry_core::name::ClaimedName;
+use gen_registry_core::name_proof::{self, NameProof};
+use gen_registry_core::read_model::NameState;
 use gen_registry_core::sync::rejection::Rejection;
 
 /// Connected peers that are asked about one name.
@@ -68,9 +70,19 @@ impl Lookups {
         let read_model = self.registry.read_model();
         let key = key_of(name);
         match name {
-            ClaimedName::Username(name) => found_name(read_model.state(name)?, None),
-            ClaimedName::Module(_) => found_name(read_model.module_name(&key.1)?, read_model.module(&key.1).newest()),
+            ClaimedName::Username(name) => found_name(read_model.state(name)?, self.holder_key(&key), None),
+            ClaimedName::Module(_) => {
+                let (state, module) = (read_model.module_name(&key.1)?, read_model.module(&key.1));
+                found_name(state, self.holder_key(&key), module.newest())
+            }
         }
+    }
+
+    /// The present key of a name's holder.
+    fn holder_key(&self, name: &gen_registry_core::outcome::NameKey) -> Option<PublicKey> {
+        let read_model = self.registry.read_model();
+        let holder = read_model.name_state(name)?.holder()?.tenure.holder;
+        Some(read_model.registry().standing(&holder)?.link.key)
     }
 
     /// Asks connected peers at once. Returns the best valid proof.
@@ -111,11 +123,8 @@ impl Lookups {
     /// Reads a self-certifying record. An invalid one lowers the reputation of the peer that sent it.
     fn read_record(&self, name: &ClaimedName, bytes: &[u8], from: Option<NetPeerId>) -> Option<NameProof> {
         let key = name_proof::key(&self.context.network.topic, &key_of(name));
-        let network = &self.context.network;
-        match name_proof::verify(&key, bytes, &network.topic, &network.rules, self.context.now()) {
+        match name_proof::verify(&key, bytes, self.registry.read_model().registry().history()) {
             Ok(record) => Some(record),
-            // Clocks differ, and so does what is known.
-            Err(RecordError::Early | RecordError::Lost) => None,
             Err(error) => {
                 tracing::debug!(%error, "a wrong record");
                 if let Some(from) = from {
@@ -139,7 +148,7 @@ impl Lookups {
 /// Puts what a proof shows into the report. A proof without a holder says only that the name was given up.
 fn report_proof(report: &mut FindReport, by: AnsweredBy, proof: &NameProof) {
     report.answered_by = Some(by);
-    report.found = found_name(&proof.state, proof.release.as_ref());
+    report.found = found_name(&proof.state, proof.holder_key, proof.release.as_ref());
     report.free_at = proof.state.given_up().map(|(_, free_at)| free_at.as_millis());
 }
 
@@ -149,19 +158,19 @@ fn better(one: NameProof, other: NameProof) -> NameProof {
 }
 
 /// Returns what a report shows of a name, or `None` without a holder.
-fn found_name(state: &NameState, release: Option<&CountedRelease>) -> Option<FoundName> {
-    let tenure = state.holder()?;
+fn found_name(state: &NameState, key: Option<PublicKey>, release: Option<&CountedRelease>) -> Option<FoundName> {
+    let held = state.holder()?;
     Some(FoundName {
-        name: tenure.spelled.as_str().to_owned(),
-        did: tenure.holder.to_string(),
-        public_key: tenure.holder.to_hex(),
-        registered_at: tenure.position.at().as_millis(),
+        name: held.tenure.spelled.as_str().to_owned(),
+        did: held.tenure.holder.to_string(),
+        public_key: key.map(|key| hex(key.as_bytes())).unwrap_or_default(),
+        registered_at: held.since.as_millis(),
         status: name_status(state),
         release: release.map(|counted| FoundRelease {
             version: counted.release.version.to_string(),
             sha256: counted.release.artifact.sha256.to_string(),
             size: counted.release.artifact.size,
-            published_at: counted.position.at().as_millis(),
+            published_at: counted.at.as_millis(),
             withdrawn: counted.withdrawn.is_some(),
         }),
     })

@@ -16,7 +16,7 @@ use crate::lookup::Lookups;
 use crate::net::mesh::MeshHandle;
 use gen_registry_core::digest::Digest;
 use gen_registry_core::name_proof;
-use gen_registry_core::ownership::NameKey;
+use gen_registry_core::outcome::NameKey;
 
 /// How often everything is published again. Servers delete provider records after three times as long, records after a
 /// day.
@@ -71,7 +71,7 @@ impl Lookups {
     async fn publish(&self, mesh: &MeshHandle, published: &mut PublishedState) {
         let mut count = 0;
         for (name, key) in self.own_names() {
-            let record = self.registry.read_model().record(&name, self.context.now());
+            let record = self.registry.read_model().name_proof(&name);
             let Some(record) = record else { continue };
             let hash = Digest::of(record.bytes());
             if published.records.insert(key, hash) == Some(hash) {
@@ -93,7 +93,7 @@ impl Lookups {
     /// Returns the names that the own document claims, or has given up, with the keys of their records.
     fn own_names(&self) -> Vec<(NameKey, Digest)> {
         let Some(own) = self.keys.identity() else { return Vec::new() };
-        let names = self.registry.read_model().names_told_by(&own);
+        let names = self.registry.read_model().names_published_by(&own);
         let keyed = names.into_iter().map(|name| {
             let key = name_proof::key(&self.context.network.topic, &name);
             (name, key)

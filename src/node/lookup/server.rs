@@ -23,7 +23,7 @@ impl Lookups {
         }
         match decode_request(request) {
             Ok(name) => {
-                let record = self.registry.read_model().record(&key_of(&name), self.context.now());
+                let record = self.registry.read_model().name_proof(&key_of(&name));
                 Some(record.map(|record| record.bytes().to_vec()).unwrap_or_default())
             }
             Err(error) => {

@@ -13,8 +13,8 @@ use crate::modules::installed::{Installations, Installed, InstalledModules};
 use crate::modules::{answers, errors};
 use crate::registry::Registry;
 use gen_registry_api::*;
-use gen_registry_core::fact::release::{parse_requirement, parse_version};
 use gen_registry_core::modules::CountedRelease;
+use gen_registry_core::modules::version::{parse_requirement, parse_version};
 use gen_registry_core::name::ModuleName;
 use gen_registry_core::resolver::{Dependency, Versions, resolve};
 
@@ -116,7 +116,7 @@ impl ModuleCatalog {
         let read_model = self.registry.read_model();
         let (author, release) = read_model.release(&record.release)?;
         let module = read_model.module(&name.folded());
-        let counted = module.releases.get(&record.version).filter(|counted| counted.fact == record.release);
+        let counted = module.releases.get(&record.version).filter(|counted| counted.entry == record.release);
         let update = module.latest().map(|latest| &latest.release.version).filter(|latest| **latest > record.version);
         Some(InstalledModule {
             name: name.to_string(),
@@ -125,7 +125,7 @@ impl ModuleCatalog {
                 release: record.release.to_string(),
                 sha256: release.artifact.sha256.to_string(),
                 size: release.artifact.size,
-                author: answers::author(&read_model, author),
+                author: answers::author(&read_model, &author),
                 withdrawn: counted.and_then(|counted| counted.withdrawn.as_ref()).map(answers::withdrawn),
             },
             requirement: record.requirement.clone(),

@@ -3,9 +3,9 @@
 pub(super) use crate::errors::*;
 use crate::platform::sandbox::RunError;
 use gen_registry_api::{Failure, FailureCode};
-use gen_registry_core::fact::release::VersionError;
 use gen_registry_core::limits::*;
 use gen_registry_core::lockfile::LockfileError;
+use gen_registry_core::modules::version::VersionError;
 use gen_registry_core::name::NameError;
 use gen_registry_core::resolver::Unresolved;
 use gen_registry_core::resolver::explain::ThereIs;
@@ -84,10 +84,10 @@ pub(super) fn unknown_version(name: &str, version: &str) -> Failure {
     )
 }
 
-pub(super) fn too_many_modules() -> Failure {
+pub(super) fn too_many_modules(most: usize) -> Failure {
     Failure::new(
         FailureCode::TooManyModules,
-        format!("An identity can take {MODULE_CLAIMS_MAX} module names in its life, and this one has."),
+        format!("An identity holds at most {most} module names in this network, and this one does."),
         "Publish under one of your present names, or from another profile.",
     )
 }

@@ -16,6 +16,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::blocks::{ContentStore, Pin, Progress};
 use crate::context::Context;
@@ -26,17 +27,16 @@ use crate::modules::catalog::ModuleCatalog;
 use crate::modules::errors;
 use crate::modules::input::{parse_name, validate};
 use crate::modules::installed::{Installations, Installed, InstalledModules};
-use crate::registry::ChangeDraft;
-use crate::registry::Registry;
+use crate::registry::{Draft, Registry};
 use crate::store::records::put;
 use crate::store::{Batch, Durability, Table, Write};
 use gen_registry_api::*;
 use gen_registry_core::artifact::Artifact;
-use gen_registry_core::digest::Digest;
 use gen_registry_core::document::Edit;
-use gen_registry_core::fact::release::parse_requirement;
 use gen_registry_core::limits::{DEPENDENCIES_MAX, INSTALLS_MAX};
+use gen_registry_core::log::EntryId;
 use gen_registry_core::modules::CountedRelease;
+use gen_registry_core::modules::version::parse_requirement;
 use gen_registry_core::name::ModuleName;
 use gen_registry_core::resolver::{Dependency, Versions, resolve};
 use gen_registry_core::validation::Report;
@@ -48,6 +48,9 @@ pub(super) struct Planned {
     /// The requirements that people gave.
     wanted: BTreeMap<ModuleName, String>,
 }
+
+/// How often counted installs are written at most.
+const COUNT_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The service that installs and removes modules.
 pub(crate) struct Installer {
@@ -123,7 +126,7 @@ impl Installer {
         let mut new_imports = Vec::new();
         for (name, counted) in &planned.order {
             let before = self.installations.all().get(name).cloned();
-            if before.as_ref().is_some_and(|before| before.release == counted.fact) {
+            if before.as_ref().is_some_and(|before| before.release == counted.entry) {
                 imports_of.push(before.map(|before| before.imports).unwrap_or_default());
                 continue;
             }
@@ -148,7 +151,8 @@ impl Installer {
     /// Whether a module may not be newly installed; what is installed already stays.
     fn is_blocked(&self, name: &ModuleName) -> bool {
         let read_model = self.registry.read_model();
-        let holder = read_model.module_name(&name.folded()).and_then(|name_state| Some(name_state.holder()?.holder));
+        let holder =
+            read_model.module_name(&name.folded()).and_then(|name_state| Some(name_state.holder()?.tenure.holder));
         !self.installations.all().contains_key(name) && self.decisions.blocks_module(name, holder.as_ref())
     }
 
@@ -174,11 +178,11 @@ impl Installer {
         let before = self.installations.all().clone();
         let mut after = InstalledModules::new();
         for ((name, counted), imports) in planned.order.iter().zip(imports) {
-            let same = before.get(name).filter(|before| before.release == counted.fact);
+            let same = before.get(name).filter(|before| before.release == counted.entry);
             let installed_at = same.map_or_else(|| self.context.now(), |same| same.installed_at);
             let installed = Installed {
                 version: counted.release.version.clone(),
-                release: counted.fact,
+                release: counted.entry,
                 requirement: planned.wanted.get(name).cloned(),
                 installed_at,
                 imports,
@@ -189,8 +193,9 @@ impl Installer {
             after.insert(name.clone(), installed);
         }
         self.replace_installed(&before, after).await?;
+        let mut installed = Vec::new();
         for (name, counted) in planned.order {
-            let new = before.get(&name).is_none_or(|before| before.release != counted.fact);
+            let new = before.get(&name).is_none_or(|before| before.release != counted.entry);
             if new {
                 let size = counted.release.artifact.size;
                 let progress = InstallProgress {
@@ -201,9 +206,10 @@ impl Installer {
                     total: size,
                 };
                 self.context.emit(&Event::Installing { progress });
-                self.count_install(name).await;
+                installed.push(name);
             }
         }
+        self.count_installs(installed).await;
         Ok(())
     }
 
@@ -216,7 +222,7 @@ impl Installer {
         batch.extend(changed.map(|(name, record)| put(Table::Installed, name.as_str(), record)));
         self.context.commit(batch, Durability::Strict).await?;
         let names = before.keys().chain(after.keys()).map(ToString::to_string).collect::<BTreeSet<_>>();
-        let kept: BTreeSet<Digest> = after.values().map(|record| record.release).collect();
+        let kept: BTreeSet<EntryId> = after.values().map(|record| record.release).collect();
         self.installations.replace(after);
         for record in before.values().filter(|record| !kept.contains(&record.release)) {
             if let Some(artifact) = self.artifact_of(&record.release) {
@@ -227,22 +233,33 @@ impl Installer {
         Ok(())
     }
 
-    /// Counts an installation in the own document. Without a key it is not counted, which is no failure.
-    async fn count_install(&self, name: ModuleName) {
+    /// Counts installations, and writes what was counted into the own document, at most once in [`COUNT_EVERY`]. Without
+    /// keys nothing is written, which is no failure.
+    async fn count_installs(&self, names: Vec<ModuleName>) {
         let _one_at_a_time = self.registry.begin_write().await;
-        let Ok(signer) = self.keys.signer() else { return };
-        let full = self
-            .registry
-            .read_model()
-            .person(&signer.identity())
-            .is_some_and(|own| own.shelf.installs.len() >= INSTALLS_MAX && !own.shelf.installs.contains_key(&name));
-        if full {
-            return;
+        let Ok(keys) = self.keys.keys() else { return };
+        let now = self.context.now();
+        let mut settings = Rc::unwrap_or_clone(self.keys.settings());
+        names.into_iter().for_each(|name| *settings.installs.counted.entry(name).or_default() += 1);
+        let is_due = settings.installs.written_at.is_none_or(|at| at.plus(COUNT_EVERY) <= now);
+        let mut edits = Vec::new();
+        if is_due {
+            let known = self.registry.read_model().person(&keys.did()).map(|own| own.annotations.installs.clone());
+            let known = known.unwrap_or_default();
+            let counted = std::mem::take(&mut settings.installs.counted).into_iter();
+            let counted = counted.filter(|(name, _)| known.len() < INSTALLS_MAX || known.contains_key(name));
+            edits.extend(counted.map(|(name, count)| Edit::CountInstalls { name, count }));
+            settings.installs.written_at = Some(now);
         }
-        if let Err(failure) =
-            self.registry.write(None, signer, ChangeDraft::of(vec![Edit::CountInstall { name }])).await
-        {
-            tracing::warn!(code = ?failure.code, "an install is not counted");
+        let counted = async {
+            self.keys.save_settings(settings).await?;
+            match edits.is_empty() {
+                true => Ok(()),
+                false => self.registry.write(None, keys, Draft::of_edits(edits)).await.map(drop),
+            }
+        };
+        if let Err(failure) = counted.await {
+            tracing::warn!(code = ?failure.code, "installs are not counted");
         }
     }
 
@@ -317,7 +334,7 @@ impl Installer {
     }
 
     /// Returns the file of a release.
-    pub(super) fn artifact_of(&self, release: &Digest) -> Option<Artifact> {
+    pub(super) fn artifact_of(&self, release: &EntryId) -> Option<Artifact> {
         self.registry.read_model().release(release).map(|(_, release)| release.artifact.clone())
     }
 }

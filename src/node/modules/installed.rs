@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::store::records::{Damaged, Records};
 use crate::store::{StoreError, Table};
-use gen_registry_core::digest::Digest;
+use gen_registry_core::log::EntryId;
 use gen_registry_core::name::ModuleName;
 use gen_registry_core::resolver::Versions;
 use gen_registry_core::time::Timestamp;
@@ -19,7 +19,7 @@ pub(crate) struct Installed {
     /// The installed version.
     pub(crate) version: Version,
     /// The release's fact, by its hash.
-    pub(crate) release: Digest,
+    pub(crate) release: EntryId,
     /// The requirement that a person gave; `None` if only other modules need it.
     pub(crate) requirement: Option<String>,
     /// When this release was installed.

@@ -7,9 +7,9 @@ use crate::modules::errors;
 use crate::modules::input::parse_name;
 use crate::modules::install::Installer;
 use gen_registry_api::*;
-use gen_registry_core::fact::release::parse_version;
 use gen_registry_core::jobs::{Job, JobOutput};
 use gen_registry_core::lockfile::{LOCKFILE_MAX_BYTES, Locked, Lockfile, LockfileError};
+use gen_registry_core::modules::version::parse_version;
 use gen_registry_core::resolver::Versions;
 
 impl Installer {

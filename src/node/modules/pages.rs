@@ -9,13 +9,12 @@ use crate::modules::input::parse_name;
 use crate::modules::installed::InstalledModules;
 use gen_registry_api::*;
 use gen_registry_core::document::{ModuleFacet, Rating};
-use gen_registry_core::identity::Identity;
+use gen_registry_core::keys::Did;
 use gen_registry_core::modules::description::ModuleDescription;
 use gen_registry_core::modules::ratings::RatingState;
-use gen_registry_core::modules::{CountedRelease, WhyRefused};
+use gen_registry_core::modules::{CountedRelease, WhyNotCounted};
 use gen_registry_core::name::{FoldedName, ModuleName, parse_input};
-use gen_registry_core::ownership::{Availability, Position};
-use gen_registry_core::read_model::ReadModel;
+use gen_registry_core::read_model::{Availability, ReadModel};
 
 /// Reviews on a module's page, the newest ones.
 const REVIEWS_SHOWN: usize = 50;
@@ -33,7 +32,8 @@ impl ModuleCatalog {
             Ok(name) => {
                 let own = self.keys.identity();
                 let verdict = match read_model.module_availability(&name, own.as_ref(), self.context.now()) {
-                    Availability::Free => NameVerdict::Available,
+                    Availability::Free | Availability::GivenToYou => NameVerdict::Available,
+                    Availability::Contested => NameVerdict::Contested,
                     Availability::Yours => NameVerdict::Yours,
                     Availability::ClosedUntil(at) => NameVerdict::CoolingDown { free_at: at.as_millis() },
                     Availability::HeldBy(holder) => {
@@ -73,12 +73,12 @@ impl ModuleCatalog {
         let read_model = self.registry.read_model();
         let folded = name.folded();
         let name_state = read_model.module_name(&folded)?;
-        let holder = name_state.holder()?.holder;
+        let holder = name_state.holder()?.tenure.holder;
         let module = read_model.module(&folded);
-        let opinion = read_model.opinion(&folded);
-        let refused = module.refused.iter().map(|refused| RefusedVersion {
-            version: refused.version.to_string(),
-            release: refused.fact.to_string(),
+        let opinion = read_model.ratings(&folded);
+        let refused = module.others.iter().map(|refused| RefusedVersion {
+            version: refused.release.version.to_string(),
+            release: refused.entry.to_string(),
             author: author(&read_model, &refused.author),
             reason: release_refusal(refused.why),
         });
@@ -129,7 +129,7 @@ impl ModuleCatalog {
     ) -> ModuleList {
         let (read_model, installed) = (self.registry.read_model(), self.installations.all());
         let text = text.trim().to_lowercase();
-        let owner = filter.owner.as_ref().map(|did| did.parse::<Identity>());
+        let owner = filter.owner.as_ref().map(|did| did.parse::<Did>());
         let mut cards: Vec<(f64, ModuleCard)> = Vec::new();
         for (name, holder) in read_model.modules(None) {
             if owner.as_ref().is_some_and(|owner| owner.as_ref() != Ok(holder)) {
@@ -144,7 +144,7 @@ impl ModuleCatalog {
             }
             let Some(likeness) = match_weight(&text, name, facet) else { continue };
             let Some(card) = card(&read_model, &installed, name, holder, facet) else { continue };
-            let opinion = read_model.opinion(&name.folded());
+            let opinion = read_model.ratings(&name.folded());
             let weight = match sort {
                 ModuleSort::Name => 0.0,
                 ModuleSort::Relevance if !text.is_empty() => likeness,
@@ -166,7 +166,7 @@ impl ModuleCatalog {
         let own = self.keys.identity();
         let mut all: Vec<_> = opinion.ratings.iter().filter(|(who, _)| !self.decisions.blocks_person(who)).collect();
         all.sort_by_key(|(who, rating)| (Some(**who) != own, std::cmp::Reverse(rating.at)));
-        let review = |(who, rating): (&Identity, &Rating)| Review {
+        let review = |(who, rating): (&Did, &Rating)| Review {
             author: author(read_model, who),
             stars: rating.stars,
             text: rating.review.clone(),
@@ -179,7 +179,7 @@ impl ModuleCatalog {
 
     /// None for what is not there, and for what the person blocks.
     pub(super) fn card_of(&self, read_model: &ReadModel, name: &ModuleName) -> Option<ModuleCard> {
-        let holder = read_model.module_name(&name.folded())?.holder()?.holder;
+        let holder = read_model.module_name(&name.folded())?.holder()?.tenure.holder;
         let name = read_model.spelled(name);
         if self.decisions.blocks_module(&name, Some(&holder)) {
             return None;
@@ -219,7 +219,7 @@ fn card(
     read_model: &ReadModel,
     installed: &InstalledModules,
     name: &ModuleName,
-    holder: &Identity,
+    holder: &Did,
     facet: Option<&ModuleFacet>,
 ) -> Option<ModuleCard> {
     let module = read_model.module(&name.folded());
@@ -231,10 +231,10 @@ fn card(
         description: facet.description.description,
         tags: facet.description.tags.into_iter().collect(),
         version: latest.release.version.to_string(),
-        published_at: latest.position.at().as_millis(),
+        published_at: latest.at.as_millis(),
         size: latest.release.artifact.size,
         holder: author(read_model, holder),
-        opinion: summary(read_model.opinion(&name.folded())),
+        opinion: summary(read_model.ratings(&name.folded())),
         imports_nothing: facet.imports.is_none(),
         deprecated: facet.description.deprecated.is_some(),
         installed: installed.get(name).map(|installed| installed.version.to_string()),
@@ -244,10 +244,10 @@ fn card(
 fn version_entry(read_model: &ReadModel, counted: &CountedRelease) -> VersionEntry {
     VersionEntry {
         summary: release_summary(read_model, counted),
-        published_at: counted.position.at().as_millis(),
-        status: match counted.position {
-            Position::Confirmed(_) => NameStatus::Confirmed,
-            Position::Provisional(_) => NameStatus::Provisional,
+        published_at: counted.at.as_millis(),
+        status: match read_model.registry().has_witnesses() {
+            true => NameStatus::Confirmed,
+            false => NameStatus::Provisional,
         },
         dependencies: counted
             .release
@@ -259,11 +259,11 @@ fn version_entry(read_model: &ReadModel, counted: &CountedRelease) -> VersionEnt
     }
 }
 
-fn release_refusal(why: WhyRefused) -> ReleaseRefusal {
+fn release_refusal(why: WhyNotCounted) -> ReleaseRefusal {
     match why {
-        WhyRefused::NotHolder => ReleaseRefusal::NotHolder,
-        WhyRefused::AfterLeaving => ReleaseRefusal::AfterRelinquishing,
-        WhyRefused::VersionTaken { .. } => ReleaseRefusal::VersionTaken,
+        WhyNotCounted::NotHolder => ReleaseRefusal::NotHolder,
+        WhyNotCounted::Pending => ReleaseRefusal::Unconfirmed,
+        WhyNotCounted::VersionTaken { .. } => ReleaseRefusal::VersionTaken,
     }
 }
 

@@ -1,7 +1,8 @@
 //! What a module's owner does: publish a version, describe the module, withdraw a version.
 //!
-//! A publication becomes one signed change with up to three kinds of edits: the claim of the name (the first time), the
-//! release, and the description. The order around it matters:
+//! A publication has up to three parts: the claim of the name (the first time), the release, and the description. In a
+//! network with witnesses claim and release are first [`Intent`]s, which are signed once a witness can be asked. The order
+//! around it matters:
 //!
 //! ```text
 //!   name, version, dependencies      checked against the read model: cheap, and wrong most often
@@ -19,24 +20,24 @@ use std::rc::Rc;
 use crate::RequestId;
 use crate::blocks::{ContentStore, Pin};
 use crate::context::Context;
-use crate::key_store::KeyStore;
+use crate::key_store::{Intent, KeyStore};
 use crate::modules::errors;
 use crate::modules::input::{parse_name, validate};
 use crate::modules::installed::Installations;
 use crate::peers::PeerTable;
-use crate::registry::ChangeDraft;
-use crate::registry::Registry;
+use crate::registry::{Draft, Registry};
 use gen_registry_api::*;
 use gen_registry_core::artifact::Artifact;
-use gen_registry_core::digest::block_cid;
+use gen_registry_core::digest::{Digest, block_cid};
 use gen_registry_core::document::{Edit, FacetEdit, is_link, is_tag};
-use gen_registry_core::fact::release::{parse_requirement, parse_version};
-use gen_registry_core::fact::{ClaimedName, Dependency, Fact, Release, Unyank, Yank};
-use gen_registry_core::identity::Identity;
+use gen_registry_core::keys::Did;
 use gen_registry_core::limits::*;
+use gen_registry_core::log::body::{Mark, Release};
+use gen_registry_core::log::{Body, EntryId};
 use gen_registry_core::modules::description::TextField;
-use gen_registry_core::name::ModuleName;
-use gen_registry_core::ownership::Availability;
+use gen_registry_core::modules::version::{Dependency, parse_requirement, parse_version};
+use gen_registry_core::name::{ClaimedName, ModuleName};
+use gen_registry_core::read_model::Availability;
 use gen_registry_core::validation::{ExternKind, Report};
 
 /// The service for what a module's owner does, and for ratings.
@@ -78,11 +79,12 @@ impl Publisher {
         if done {
             return Ok(self.published(&name, &version, &artifact, false));
         }
-        let signer = self.keys.signer_or_new()?;
-        let own = signer.identity();
+        let keys = self.keys.keys_or_new()?;
+        let own = keys.did();
         let claims = self.may_publish(&name, &own)?;
         let name = self.registry.read_model().spelled(&name);
-        if self.registry.read_model().module(&name.folded()).releases.contains_key(&version) {
+        let is_published = self.registry.read_model().module(&name.folded()).releases.contains_key(&version);
+        if is_published || self.is_release_wanted(&name, &version) {
             return Err(errors::version_taken(name.as_str(), &version.to_string()));
         }
         let dependencies = self.dependencies(&name, dependencies)?;
@@ -90,19 +92,24 @@ impl Publisher {
         if let Some(problem) = report.problem() {
             return Err(errors::module_invalid(problem));
         }
-        let now = self.registry.own_now(&own);
-        let mut draft = ChangeDraft::default();
-        if claims {
-            draft.edits.push(self.registry.claim(&signer, ClaimedName::Module(name.clone()), now).await);
-        }
+        let mut draft = Draft::default();
         let release = Release {
             module: name.clone(),
             version: version.clone(),
             artifact: artifact.clone(),
             dependencies,
-            published_at: now,
+            interface: None,
+            under: EntryId::from_digest(Digest::from_bytes([0; 32])),
+            at: self.context.now(),
         };
-        draft.edits.push(self.registry.fact(&signer, Fact::Release(release)));
+        let has_witnesses = self.registry.read_model().registry().has_witnesses();
+        if has_witnesses {
+            draft.intents.extend(claims.then(|| Intent::Module(name.clone())));
+            draft.intents.push(Intent::Release(Body::Release(Box::new(release.clone())).encode()));
+        } else if claims {
+            let claim = self.registry.claim_of(ClaimedName::Module(name.clone()));
+            draft.facts.push(Body::Claim(Box::new(self.registry.work_for(&keys, claim).await)));
+        }
         self.facet_edits(&own, &name, details, &mut draft)?;
         let present = self.registry.read_model().facet(&name).cloned().unwrap_or_default();
         let (imports, exports) = interface(&report);
@@ -116,17 +123,23 @@ impl Publisher {
         }
         // The bytes first: a release without them could never be installed.
         self.content.keep_artifact(&wasm, Pin::Own).await?;
-        self.registry.write(id, signer, draft).await?;
+        self.registry.write(id, keys.clone(), draft).await?;
+        if !has_witnesses {
+            let under = self.held_claim(&name).ok_or_else(|| errors::unknown_module(name.as_str()))?;
+            let release = Body::Release(Box::new(Release { under, ..release }));
+            self.registry.write(None, keys, Draft::of_facts(vec![release])).await?;
+        }
         Ok(self.published(&name, &version, &artifact, claims))
     }
 
     /// Returns the answer to a publication.
     fn published(&self, name: &ModuleName, version: &semver::Version, artifact: &Artifact, claimed: bool) -> Published {
-        let module = self.registry.read_model().module(&name.folded());
+        let release = self.release_id(name, version);
         Published {
             name: name.to_string(),
             version: version.to_string(),
-            release: module.releases.get(version).map(|release| release.fact.to_string()).unwrap_or_default(),
+            wanted: release.is_none(),
+            release: release.unwrap_or_default(),
             sha256: artifact.sha256.to_string(),
             size: artifact.size,
             claimed,
@@ -135,14 +148,16 @@ impl Publisher {
     }
 
     /// Returns whether the name is free and has to be claimed. Fails if it is another's, or closed.
-    fn may_publish(&self, name: &ModuleName, own: &Identity) -> Result<bool, Failure> {
+    fn may_publish(&self, name: &ModuleName, own: &Did) -> Result<bool, Failure> {
         let read_model = self.registry.read_model();
+        let most = read_model.registry().history().genesis().parameters.modules as usize;
         match read_model.module_availability(name, Some(own), self.context.now()) {
             Availability::Yours => Ok(false),
-            Availability::Free if read_model.module_claims_of(own) >= MODULE_CLAIMS_MAX => {
-                Err(errors::too_many_modules())
+            Availability::Free | Availability::GivenToYou if read_model.modules_of(own).count() >= most => {
+                Err(errors::too_many_modules(most))
             }
-            Availability::Free => Ok(true),
+            Availability::Free | Availability::GivenToYou => Ok(!self.is_wanted(name)),
+            Availability::Contested => Err(errors::not_yours(name.as_str(), "two people at once")),
             Availability::HeldBy(holder) => {
                 let holder =
                     read_model.username_of(&holder).map_or_else(|| "somebody else".to_owned(), ToString::to_string);
@@ -150,6 +165,47 @@ impl Publisher {
             }
             Availability::ClosedUntil(_) => Err(errors::cooling_down(name.as_str())),
         }
+    }
+
+    /// Whether the name is to be claimed once a witness can be asked.
+    fn is_wanted(&self, name: &ModuleName) -> bool {
+        let settings = self.keys.settings();
+        settings.intents.iter().any(|intent| matches!(intent, Intent::Module(other) if other.folded() == name.folded()))
+    }
+
+    /// Whether this version is to be published once a witness can be asked.
+    fn is_release_wanted(&self, name: &ModuleName, version: &semver::Version) -> bool {
+        let settings = self.keys.settings();
+        let is_it = |body: &[u8]| {
+            let release = Release::decode_alone(body);
+            release.is_ok_and(|release| release.module.folded() == name.folded() && release.version == *version)
+        };
+        settings.intents.iter().any(|intent| matches!(intent, Intent::Release(body) if is_it(body)))
+    }
+
+    /// Completes the answer to a publication after the witnesses were asked. Fails if the name turned out to be
+    /// another's.
+    pub(super) fn complete(&self, published: Published) -> Result<Published, Failure> {
+        let (Ok(name), Ok(version)) = (parse_name(&published.name), parse_version(&published.version)) else {
+            return Err(errors::internal());
+        };
+        let release = self.release_id(&name, &version);
+        if release.is_none() && !self.is_release_wanted(&name, &version) {
+            self.may_publish(&name, &self.keys.keys()?.did())?;
+        }
+        Ok(Published { wanted: release.is_none(), release: release.unwrap_or_default(), ..published })
+    }
+
+    /// The id of a release that is known here.
+    fn release_id(&self, name: &ModuleName, version: &semver::Version) -> Option<String> {
+        let module = self.registry.read_model().module(&name.folded());
+        module.releases.get(version).map(|release| release.entry.to_string())
+    }
+
+    /// The claim by which a module's name is held.
+    fn held_claim(&self, name: &ModuleName) -> Option<EntryId> {
+        let read_model = self.registry.read_model();
+        Some(read_model.module_name(&name.folded())?.holder()?.tenure.claim)
     }
 
     /// Checks and parses the dependencies of a release.
@@ -182,11 +238,11 @@ impl Publisher {
         name: &str,
         changes: ModulePatch,
     ) -> Result<(), Failure> {
-        let signer = self.keys.signer()?;
-        let name = self.own_module(name, &signer.identity())?;
-        let mut draft = ChangeDraft::default();
-        self.facet_edits(&signer.identity(), &name, changes, &mut draft)?;
-        self.registry.write(id, signer, draft).await
+        let keys = self.keys.keys()?;
+        let name = self.own_module(name, &keys.did())?;
+        let mut draft = Draft::default();
+        self.facet_edits(&keys.did(), &name, changes, &mut draft)?;
+        self.registry.write(id, keys, draft).await.map(drop)
     }
 
     /// Withdraws a version (yank) for a reason, or takes that back without one. Withdrawn versions are no longer chosen
@@ -198,36 +254,30 @@ impl Publisher {
         version: &str,
         reason: Option<String>,
     ) -> Result<(), Failure> {
-        let signer = self.keys.signer()?;
-        let own = signer.identity();
+        let keys = self.keys.keys()?;
+        let own = keys.did();
         let name = self.own_module(name, &own)?;
         let parsed = parse_version(version.trim()).map_err(|error| errors::version_invalid(version, &error))?;
         let module = self.registry.read_model().module(&name.folded());
         let release = module.releases.get(&parsed).ok_or_else(|| errors::unknown_version(name.as_str(), version))?;
-        // After what was said before: a clock set back must not turn the order round.
-        let after = release.withdrawn.as_ref().map_or(0, |withdrawn| withdrawn.at.as_millis() + 1);
-        let at = self.registry.own_now(&own).max(gen_registry_core::time::Timestamp::from_millis(after));
-        let fact = match reason {
-            Some(reason) => {
-                let reason = bounded("A reason", &reason, REASON_MAX_CHARS)?.unwrap_or_default();
-                Fact::Yank(Yank { release: release.fact, reason, at })
-            }
-            None => Fact::Unyank(Unyank { release: release.fact, at }),
-        };
-        let edits = vec![self.registry.fact(&signer, fact)];
-        self.registry.write(id, signer, ChangeDraft::of(edits)).await
+        let is_withdrawn = reason.is_some();
+        let reason = bounded("A reason", &reason.unwrap_or_default(), REASON_MAX_CHARS)?.unwrap_or_default();
+        let under = self.held_claim(&name).ok_or_else(|| errors::unknown_module(name.as_str()))?;
+        let (release, before, at) = (release.entry, release.mark, self.context.now());
+        let mark = Body::Mark(Mark { release, before, is_withdrawn, reason, under, at });
+        self.registry.write(id, keys, Draft::of_facts(vec![mark])).await.map(drop)
     }
 
     /// Returns a module's name as it is spelled; fails if it is not the person's own.
-    fn own_module(&self, name: &str, own: &Identity) -> Result<ModuleName, Failure> {
+    fn own_module(&self, name: &str, own: &Did) -> Result<ModuleName, Failure> {
         let name = parse_name(name)?;
         let read_model = self.registry.read_model();
         let holder = read_model.module_name(&name.folded()).and_then(|state| state.holder());
         match holder {
             None => Err(errors::unknown_module(name.as_str())),
-            Some(tenure) if tenure.holder == *own => Ok(read_model.spelled(&name)),
-            Some(tenure) => {
-                let holder = read_model.username_of(&tenure.holder);
+            Some(held) if held.tenure.holder == *own => Ok(read_model.spelled(&name)),
+            Some(held) => {
+                let holder = read_model.username_of(&held.tenure.holder);
                 Err(errors::not_yours(
                     name.as_str(),
                     &holder.map_or_else(|| "somebody else".to_owned(), ToString::to_string),
@@ -239,14 +289,14 @@ impl Publisher {
     /// Adds the edits that make a module's description as requested.
     fn facet_edits(
         &self,
-        own: &Identity,
+        own: &Did,
         name: &ModuleName,
         changes: ModulePatch,
-        draft: &mut ChangeDraft,
+        draft: &mut Draft,
     ) -> Result<(), Failure> {
         let read_model = self.registry.read_model();
         let present =
-            read_model.person(own).and_then(|person| person.shelf.modules.get(name)).cloned().unwrap_or_default();
+            read_model.person(own).and_then(|person| person.annotations.modules.get(name)).cloned().unwrap_or_default();
         drop(read_model);
         let mut facets = Vec::new();
         for field in TextField::ALL {

@@ -33,7 +33,7 @@ use crate::store::{Durability, StoreError, Table, Write};
 use crate::time_slice::TimeSlice;
 use gen_registry_api::*;
 use gen_registry_core::document::ModuleFacet;
-use gen_registry_core::identity::Identity;
+use gen_registry_core::keys::Did;
 use gen_registry_core::modules::description::ModuleDescription;
 use gen_registry_core::modules::ratings::RatingState;
 use gen_registry_core::name::{FoldedName, ModuleName};
@@ -86,11 +86,11 @@ pub(crate) struct ModuleSearch {
 struct Touched {
     modules: BTreeSet<FoldedName>,
     /// People with changed records: all modules they hold are indexed again, with their names.
-    people: BTreeSet<Identity>,
+    people: BTreeSet<Did>,
 }
 
 impl RegistryObserver for ModuleSearch {
-    fn names_changed(&self, modules: &BTreeSet<ModuleName>, people: &BTreeSet<Identity>) {
+    fn names_changed(&self, modules: &BTreeSet<ModuleName>, people: &BTreeSet<Did>) {
         if self.backend.borrow().is_some() {
             let mut touched = self.touched.borrow_mut();
             touched.modules.extend(modules.iter().map(ModuleName::folded));
@@ -340,19 +340,19 @@ fn document(read_model: &ReadModel, name: &FoldedName) -> Option<SearchDocument>
     let words = |text: Option<String>| -> Vec<String> {
         text.map(|text| text.split_whitespace().map(str::to_owned).collect()).unwrap_or_default()
     };
-    let opinion = read_model.opinion(name);
+    let opinion = read_model.ratings(name);
     Some(SearchDocument {
         key: name.as_str().to_owned(),
         name: spelled.to_string(),
         title: title.unwrap_or_default(),
         description: description.unwrap_or_default(),
         tags: tags.into_iter().collect(),
-        owner: holder.holder.to_string(),
-        owner_name: read_model.username_of(&holder.holder).map(ToString::to_string).unwrap_or_default(),
+        owner: holder.tenure.holder.to_string(),
+        owner_name: read_model.username_of(&holder.tenure.holder).map(ToString::to_string).unwrap_or_default(),
         imports: words(imports),
         exports: words(exports),
         numbers: Numbers {
-            published_at: latest.position.at().as_millis(),
+            published_at: latest.at.as_millis(),
             downloads: opinion.map_or(0, RatingState::downloads),
             score: opinion.map_or(0.0, RatingState::score),
             size: latest.release.artifact.size,

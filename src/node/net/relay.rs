@@ -149,8 +149,9 @@ impl Relay {
         let witness_status = witness.as_ref().map(|endpoint| endpoint.questions.downgrade());
         let witness = witness.map(|endpoint| accept_witness_streams(&mut swarm, endpoint)).transpose()?;
         let (published_addresses, addresses) = watch::channel(Vec::new());
-        let other_relays = bootstrap.iter().map(|(peer, _)| *peer).collect();
-        let dht = DhtServer::new(validator, limits.by_address, other_relays, counts.clone());
+        let other_relays: Vec<PeerId> = bootstrap.iter().map(|(peer, _)| *peer).collect();
+        let control = swarm.behaviour().streams.control();
+        let dht = DhtServer::new(validator, limits.by_address, other_relays.clone(), counts.clone());
         let mut event_loop = RelayLoop::new(swarm, listener, counts.clone(), published_addresses, bootstrap, dht);
         event_loop.publish_addresses(public.into_iter().map(|address| with_peer(address, peer)).collect());
         let local = match tokio::time::timeout(LISTEN_TIMEOUT, event_loop.first_address()).await {
@@ -165,6 +166,10 @@ impl Relay {
             Err(_) => return Err(RelayError::NoAddress(listen, LISTEN_TIMEOUT)),
         };
         if let Some((endpoint, streams)) = witness {
+            let protocol = endpoint.stream_protocol().map_err(|error| RelayError::Protocol(error.into()))?;
+            let outgoing = endpoint.outgoing.subscribe();
+            let deadline = limits.witness.deadline;
+            tokio::spawn(WitnessEndpoint::pass_on(outgoing, protocol, control, other_relays, deadline));
             // Ends with the swarm, which sends the streams.
             tokio::spawn(endpoint.serve(streams, limits.witness, counts.clone()));
         }

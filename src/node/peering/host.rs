@@ -1,20 +1,19 @@
-//! The host of one session with a peer: carries messages between its stream and [`Session`], answers the session's
-//! questions from the node, and does what it says.
-//!
-//! [`Session`] is pure and asks for what it needs. What one gossip message of Bob leads to:
+//! The host of one exchange with a peer: carries messages between its stream and [`Exchange`], loads and admits what it
+//! asks for, and says what changed here.
 //!
 //! ```text
-//!   stream or gossip ─► Input::Received(bytes) ─► session
-//!       session ─► Output::Admit(changes) ─► Admission: verify, store, show ─► Input::Verdicts ─► session
-//!       session ─► Output::Behind: something it builds on is missing ─► Input::Resync (by the initiator only)
-//!   Outcome { admitted: 1, .. } ─► Accept: gossipsub forwards the message
+//!   stream ─► Input::Message(bytes) ─► exchange
+//!       exchange ─► Output::Load(asks) ─► Registry: from memory and store ─► Input::Loaded ─► exchange
+//!       exchange ─► Output::Admit(pieces) ─► Admission: verify, store, show ─► Input::Admitted ─► exchange
+//!   own change, or pieces of another peer ─► News ─► Input::Changed, at most once in 200 ms
 //! ```
 //!
-//! Gossip of changes is forwarded only if it brought something new, and within a rate of this node's own: a flood of
-//! valid changes ends at each node that it reaches.
+//! So an edit is at every connected peer after one and a half round trips, and at theirs after as much again. Nothing is
+//! lost if it is not: a round compares everything from time to time.
 
-use std::collections::VecDeque;
-use std::rc::Rc;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, VecDeque};
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use futures::channel::mpsc;
@@ -24,25 +23,30 @@ use futures_timer::Delay;
 use crate::AdmissionReport;
 use crate::Node;
 use crate::net::key::NetPeerId;
-use crate::net::mesh::{GossipTicket, Link, LinkFault, LinkGuard, MeshHandle, MessageAcceptance, Outgoing};
+use crate::net::mesh::{Link, LinkFault, LinkGuard, MeshHandle, Outgoing};
+use crate::peering::Sessions;
 use crate::reputation::Actor;
 use gen_registry_api::{Event, Failure};
+use gen_registry_core::keys::Did;
+use gen_registry_core::sync::exchange::budget::{NEWS_EVERY, NEWS_MAX};
+use gen_registry_core::sync::exchange::{Exchange, Input, Output};
 use gen_registry_core::sync::rejection::Rejection;
 use gen_registry_core::sync::reputation::ReputationEvent;
-use gen_registry_core::sync::session::{Input, Output, Session};
-use gen_registry_core::sync::wire::Message;
+use gen_registry_core::time::Timestamp;
 
-/// How often the session looks for timeouts.
+/// How often the host looks at the clock.
 const TICK: Duration = Duration::from_secs(1);
-/// The initiator compares everything again after this many ticks, since gossip may have been lost.
+/// The initiator compares everything again after this many ticks.
 const COMPARE_EVERY_TICKS: usize = 30;
+/// A round in which the peer says nothing for so long is given up.
+const STALLED_AFTER: Duration = Duration::from_secs(30);
+/// Identities of which a session has still to say that they changed. What is beyond is left to the next comparison.
+const NEWS_WAITING_MAX: usize = 4 * NEWS_MAX;
 
-/// A change that came as gossip, for the session of the peer that forwarded it.
-pub(super) struct Gossip {
-    /// Identifies the message, to report the outcome of its validation.
-    pub(super) ticket: GossipTicket,
-    /// The message.
-    pub(super) bytes: Vec<u8>,
+/// What a session has still to say.
+pub(super) struct News {
+    changed: RefCell<BTreeSet<Did>>,
+    wake: RefCell<mpsc::Sender<()>>,
 }
 
 /// Why a session ended.
@@ -53,35 +57,73 @@ enum SessionEnd {
     Gone,
 }
 
-/// What one input led to.
-#[derive(Default)]
-struct Outcome {
-    /// Changes that were admitted.
-    admitted: usize,
-    /// Whether the peer broke a rule that counts.
-    marked: bool,
-    /// Whether the peer has something that this node lacks.
-    behind: bool,
-}
-
-/// A session with the node and the link that it belongs to.
+/// An exchange with the node and the link that it belongs to.
 struct Host {
     node: Rc<Node>,
+    sessions: Rc<Sessions>,
     peer: NetPeerId,
     /// Whether this side begins comparisons.
     initiator: bool,
-    session: Session,
+    exchange: Exchange,
+    has_begun: bool,
+    /// Owned by the table of sessions: gone once a newer session with this peer took its place there.
+    news: Weak<News>,
+    /// When the peer said something last.
+    last_message: Timestamp,
     /// The queue to the peer, also to see why a link has ended.
     outgoing: Outgoing,
     _guard: LinkGuard,
 }
 
-/// Runs a session until its link ends, and bans a peer that is at fault for the end.
-pub(super) async fn serve(node: Rc<Node>, mesh: MeshHandle, link: Link, gossip: mpsc::Receiver<Gossip>) {
+impl News {
+    /// Nothing to say, and what wakes when there is.
+    pub(super) fn new() -> (Rc<Self>, mpsc::Receiver<()>) {
+        let (wake, woken) = mpsc::channel(0);
+        (Rc::new(Self { changed: RefCell::default(), wake: RefCell::new(wake) }), woken)
+    }
+
+    /// Adds an identity of which something changed.
+    pub(super) fn add(&self, did: Did) {
+        let mut changed = self.changed.borrow_mut();
+        if changed.len() < NEWS_WAITING_MAX {
+            changed.insert(did);
+        }
+        // Full: the session is awake already.
+        self.wake.borrow_mut().try_send(()).ok();
+    }
+
+    /// Takes what is said next.
+    fn take(&self) -> Vec<Did> {
+        let mut changed = self.changed.borrow_mut();
+        let next: Vec<Did> = changed.iter().take(NEWS_MAX).copied().collect();
+        changed.retain(|did| !next.contains(did));
+        next
+    }
+}
+
+/// Runs an exchange until its link ends, and bans a peer that is at fault for the end.
+pub(super) async fn serve(
+    node: Rc<Node>,
+    mesh: MeshHandle,
+    link: Link,
+    sessions: Rc<Sessions>,
+    (news, woken): (Weak<News>, mpsc::Receiver<()>),
+) {
     let Link { peer, initiator, incoming, outgoing, guard } = link;
-    let session = Session::new(node.context.network.topic, initiator);
-    let mut host = Host { node: node.clone(), peer, initiator, session, outgoing, _guard: guard };
-    let ended = host.run(&mesh, incoming, gossip).await;
+    let last_message = node.context.now();
+    let mut host = Host {
+        node: node.clone(),
+        sessions,
+        peer,
+        initiator,
+        exchange: Exchange::new(initiator),
+        has_begun: false,
+        news,
+        last_message,
+        outgoing,
+        _guard: guard,
+    };
+    let ended = host.run(incoming, woken).await;
     if matches!(ended, Err(SessionEnd::Gone)) && host.outgoing.fault() == Some(LinkFault::TooSlow) {
         // It was noticed when something was to be said, before the word of it came.
         host.count(Rejection::Stalled);
@@ -99,16 +141,15 @@ pub(super) async fn serve(node: Rc<Node>, mesh: MeshHandle, link: Link, gossip: 
 }
 
 impl Host {
-    /// Feeds the session from its stream, from gossip and from the clock. Reads nothing while too much waits for the
-    /// peer.
+    /// Feeds the exchange from its stream, from news and from the clock. Reads nothing while too much waits for the peer.
     async fn run(
         &mut self,
-        mesh: &MeshHandle,
         mut incoming: mpsc::Receiver<Result<Vec<u8>, LinkFault>>,
-        mut gossip: mpsc::Receiver<Gossip>,
+        mut woken: mpsc::Receiver<()>,
     ) -> Result<(), SessionEnd> {
-        self.feed(Input::Connected).await?;
+        self.feed(Input::Opened).await?;
         let mut tick = Delay::new(TICK).fuse();
+        let mut say_news = futures::future::Fuse::terminated();
         // Not all at the same time.
         let mut ticks = self.node.context.random_below(COMPARE_EVERY_TICKS);
         loop {
@@ -119,7 +160,8 @@ impl Host {
             select! {
                 message = next => match message {
                     Some(Ok(bytes)) => {
-                        self.feed(Input::Received(bytes)).await?;
+                        self.last_message = self.node.context.now();
+                        self.feed(Input::Message(bytes)).await?;
                     }
                     Some(Err(LinkFault::Oversized)) => {
                         self.count(Rejection::Oversized);
@@ -131,25 +173,28 @@ impl Host {
                     }
                     None => return Err(SessionEnd::Gone),
                 },
-                message = gossip.next() => match message {
-                    Some(Gossip { ticket, bytes }) => {
-                        let received = self.receive_gossip(bytes).await;
-                        mesh.validate(ticket, match &received {
-                            Ok(verdict) => *verdict,
-                            Err(SessionEnd::Blame(_)) => MessageAcceptance::Reject,
-                            Err(SessionEnd::Gone) => MessageAcceptance::Ignore,
-                        });
-                        received?;
+                woken = woken.next() => match woken {
+                    Some(()) => {
+                        if futures::future::FusedFuture::is_terminated(&say_news) {
+                            self.say_news().await?;
+                            say_news = Delay::new(NEWS_EVERY).fuse();
+                        }
                     }
                     // A newer session with this peer.
                     None => return Err(SessionEnd::Gone),
                 },
+                () = say_news => {
+                    if self.news.upgrade().is_some_and(|news| !news.changed.borrow().is_empty()) {
+                        self.say_news().await?;
+                        say_news = Delay::new(NEWS_EVERY).fuse();
+                    }
+                }
                 () = tick => {
-                    self.feed(Input::Tick).await?;
+                    self.check_progress()?;
                     ticks += 1;
                     if self.initiator && ticks >= COMPARE_EVERY_TICKS {
                         ticks = 0;
-                        self.feed(Input::Resync).await?;
+                        self.feed(Input::Begin).await?;
                     }
                     tick = Delay::new(TICK).fuse();
                 }
@@ -157,82 +202,69 @@ impl Host {
         }
     }
 
-    /// Feeds one gossip message and decides whether it is forwarded.
-    async fn receive_gossip(&mut self, bytes: Vec<u8>) -> Result<MessageAcceptance, SessionEnd> {
-        // Only a state that is not here yet is worth passing on, and worth a comparison.
-        let is_known = match Message::decode(&bytes) {
-            Ok(Message::AnnounceHeads { owner, heads }) => {
-                let here = self.node.registry.heads(&owner);
-                heads.iter().all(|head| here.contains(head))
-            }
-            _ => false,
-        };
-        if is_known {
-            return Ok(MessageAcceptance::Ignore);
-        }
-        let outcome = self.feed(Input::Received(bytes)).await?;
-        Ok(match outcome {
-            Outcome { marked: true, .. } => MessageAcceptance::Reject,
-            Outcome { admitted: 0, behind: false, .. } => MessageAcceptance::Ignore,
-            _ if self.node.peers.take_gossip_permit(self.node.context.now()) => MessageAcceptance::Accept,
-            _ => MessageAcceptance::Ignore,
-        })
+    /// Says what changed here since the last time.
+    async fn say_news(&mut self) -> Result<(), SessionEnd> {
+        let changed = self.news.upgrade().map(|news| news.take()).unwrap_or_default();
+        if changed.is_empty() { Ok(()) } else { self.feed(Input::Changed(changed)).await }
     }
 
-    /// Gives the session one input, answers its questions and does what it says.
-    async fn feed(&mut self, input: Input) -> Result<Outcome, SessionEnd> {
-        let mut outcome = Outcome::default();
+    /// Ends the session if the peer owes an answer for too long.
+    fn check_progress(&self) -> Result<(), SessionEnd> {
+        let waited = self.last_message.plus(STALLED_AFTER) <= self.node.context.now();
+        if !waited || !self.exchange.is_busy() {
+            return Ok(());
+        }
+        self.count(Rejection::Stalled);
+        Err(SessionEnd::Blame(Rejection::Stalled))
+    }
+
+    /// Gives the exchange one input, and does what it says.
+    async fn feed(&mut self, input: Input) -> Result<(), SessionEnd> {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
-            for output in self.session.handle(input, self.node.context.now()) {
+            let now = self.node.context.now();
+            let outputs = self.exchange.handle(input, &self.node.known(), now);
+            for output in outputs {
                 match output {
                     Output::Send(message) => {
                         if !self.outgoing.send(message.encode()) {
                             return Err(SessionEnd::Gone);
                         }
                     }
-                    Output::AskSummaries => {
-                        inputs.push_back(Input::Summaries(or_end(self.node.replication.document_summaries().await)?));
+                    Output::Load { ticket, asks } => {
+                        let pieces = or_end(self.node.answer(&asks).await.map_err(crate::errors::store_failed))?;
+                        inputs.push_back(Input::Loaded { ticket, pieces });
                     }
-                    Output::AskVectors(owners) => {
-                        inputs.push_back(Input::Vectors(or_end(self.node.replication.version_vectors(&owners).await)?));
-                    }
-                    Output::AskChanges { vectors, max_bytes } => {
-                        let (changes, unfinished) =
-                            or_end(self.node.replication.changes_beyond(&vectors, max_bytes).await)?;
-                        inputs.push_back(Input::Changes { changes, unfinished });
-                    }
-                    Output::Admit(changes) => {
-                        let report = or_end(self.node.admission.admit(changes).await)?;
-                        outcome.admitted += report.admitted;
+                    Output::Admit(pieces) => {
+                        let report = or_end(self.node.admission.admit(pieces).await)?;
                         self.note_admitted(&report);
                         self.node.block_lists.share_if_due().await;
-                        inputs.push_back(Input::Verdicts(report.verdicts));
+                        inputs.push_back(Input::Admitted(report.outcome));
                     }
-                    Output::Behind(_) => {
-                        outcome.behind = true;
-                        if self.initiator {
-                            inputs.push_back(Input::Resync);
+                    Output::Follow(changes) => {
+                        if !or_end(self.node.admission.follow(&changes).await)? {
+                            self.count(Rejection::Forged);
                         }
                     }
-                    Output::Rejected { why, mark } => {
-                        outcome.marked |= mark > 0;
-                        self.count(why);
-                    }
+                    Output::Rejected(why) => self.count(why),
                     Output::Synced => {}
-                    Output::End(why) => return Err(SessionEnd::Blame(why)),
+                    Output::Ended => return Err(SessionEnd::Blame(self.exchange.last_fault())),
                 }
             }
+            if self.initiator && !self.has_begun && self.exchange.has_greeted() {
+                self.has_begun = true;
+                inputs.push_back(Input::Begin);
+            }
         }
-        if self.node.peers.set_syncing(self.peer, self.session.is_syncing()) {
+        if self.node.peers.set_syncing(self.peer, self.exchange.is_busy()) {
             self.node.context.emit(&Event::NetworkChanged);
         }
-        Ok(outcome)
+        Ok(())
     }
 
-    /// Records what a peer brought, and what persons broke, in the statistics and in reputations.
+    /// Records what a peer brought, in the statistics and in reputations, and passes the word on to other peers.
     fn note_admitted(&self, report: &AdmissionReport) {
-        let admitted = report.admitted as u64;
+        let admitted = report.outcome.kept.len() as u64;
         if admitted > 0 {
             self.node.peers.note_brought(self.peer, admitted);
             self.node.reputation.record_event(Actor::Peer(self.peer), ReputationEvent::Brought { changes: admitted });
@@ -240,10 +272,8 @@ impl Host {
         for (person, changes) in &report.brought {
             self.node.reputation.record_event(Actor::Person(*person), ReputationEvent::Brought { changes: *changes });
         }
-        for refused in &report.refused {
-            if let Some((person, why)) = refused.fault_of_owner() {
-                self.node.reputation.record_event(Actor::Person(person), ReputationEvent::Broke(why));
-            }
+        for did in &report.people {
+            self.sessions.announce(did, Some(self.peer));
         }
     }
 

@@ -63,7 +63,8 @@ fn link_in_address() -> Option<Link> {
 
 /// Whether the profile of the built-in network has an identity.
 async fn has_identity() -> bool {
-    let database = database_of(&Network::default().topic);
+    let topic = Network::default().topic;
+    let database = database_of(&topic);
     let Ok(store) = IndexedDb::open(&database, || {}).await else { return false };
     let store = Rc::new(store);
     let key = Records::new(store.clone()).get(Table::Keys, key_state::RECORD).await;
@@ -71,7 +72,7 @@ async fn has_identity() -> bool {
         store.close();
     }
     match key {
-        Ok(StoredRecord::Record(key)) => KeyState::from_record(key).identity().is_some(),
+        Ok(StoredRecord::Record(key)) => KeyState::from_record(key, &topic).is_ok(),
         Ok(StoredRecord::Nothing | StoredRecord::Damaged(_)) | Err(_) => false,
     }
 }

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 
 use super::{NetworkError, NetworkSource, found, write_new};
-use crate::keys::{SUCCESSION_KEY, public_key, witness_text};
+use crate::keys::{SUCCESSION_KEY, parse_public_key, witness_text};
 use crate::network::describe::describe;
 use crate::witness;
 use gen_registry_core::digest::Digest;
-use gen_registry_core::identity::Identity;
+use gen_registry_core::keys::PublicKey;
 use gen_registry_core::network::{NetworkHistory, WitnessSet};
 use gen_registry_node::Network;
 
@@ -29,8 +29,8 @@ pub enum NetworkCommand {
         #[arg(long)]
         name: String,
         /// A witness's key, as `network key` printed it. Given again for each; none founds a network without witnesses.
-        #[arg(long, value_name = "DID")]
-        witness: Vec<Identity>,
+        #[arg(long, value_name = "KEY", value_parser = parse_public_key)]
+        witness: Vec<PublicKey>,
         /// How many witnesses must have seen a claim: more than half [default: the fewest that are].
         #[arg(long, value_name = "NUMBER")]
         threshold: Option<u8>,
@@ -57,7 +57,7 @@ pub fn run(command: NetworkCommand) -> Result<String, NetworkError> {
     match command {
         NetworkCommand::Key { data } => make_keys(&data),
         NetworkCommand::Found { name, witness, threshold, succession, for_tests, out } => {
-            let mut set = WitnessSet::new(witness.iter().map(public_key), 0, succession);
+            let mut set = WitnessSet::new(witness, 0, succession);
             let fewest = if set.is_empty() { 0 } else { set.witnesses.len() as u8 / 2 + 1 };
             set.threshold = threshold.unwrap_or(fewest);
             let network = Network::new(NetworkHistory::new(found(&name, set, for_tests)?));

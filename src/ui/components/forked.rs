@@ -1,4 +1,4 @@
-//! Explains that an identity's key contradicts itself, what that means, and the one way on.
+//! Explains that the log of this device contradicts itself, what that means, and the way on.
 
 use leptos::prelude::*;
 
@@ -12,13 +12,13 @@ pub fn ForkedNotice() -> impl IntoView {
         <div data-testid="forked">
             <Notice tone=NoticeTone::Bad>
                 <p>
-                    <strong>"Your identity contradicts itself."</strong>
-                    " Its key signed two different changes for one place: this profile was copied to a second device by hand, or somebody else has your key. Everybody keeps both as proof, so none of its names counts any more. That can’t be taken back."
+                    <strong>"Somebody writes with the key of this device."</strong>
+                    " Its log has two different entries for one place: this profile was copied by hand, or stolen. Everybody keeps both as proof. Write nothing more on this device: it may count for nobody. Your names, modules and releases stay yours."
                 </p>
                 <p>
-                    "What helps is a new identity: "
-                    <a href=routes::settings(SettingsSection::Danger)>"forget this one"</a>
-                    ", then claim a name anew; also the old one is free again. To use one identity on two devices, bring it there with the 24 words or a backup file."
+                    "To go on here, "
+                    <a href=routes::settings(SettingsSection::Danger)>"forget the identity on this device"</a>
+                    ", then restore it with the 24 words: that gives this device a key of its own. If you don’t know of a copy, somebody may have stolen the profile."
                 </p>
             </Notice>
         </div>

@@ -8,7 +8,7 @@ use gen_registry_api::*;
 
 #[wasm_bindgen]
 impl GenRegistry {
-    /// What a peer (by its libp2p id) or a person (`did:key:…`) has earned with this device: `{ score, low, reasons }`.
+    /// What a peer (by its libp2p id) or a person (`did:gen:…`) has earned with this device: `{ score, low, reasons }`.
     #[wasm_bindgen(js_name = getReputation)]
     pub async fn get_reputation(&self, of: String) -> Result<JsValue, JsValue> {
         let kind = if of.starts_with("did:") { "person" } else { "peer" };
@@ -21,7 +21,7 @@ impl GenRegistry {
         to_js(&self.client.clone().lists().await.map_err(to_error)?)
     }
 
-    /// Puts `person:did:key:…`, `peer:12D3…` or `module:name` on a list: `"block"`, `"allow"`, or `"neither"` to take
+    /// Puts `person:did:gen:…`, `peer:12D3…` or `module:name` on a list: `"block"`, `"allow"`, or `"neither"` to take
     /// it off both.
     pub async fn decide(&self, subject: String, verdict: JsValue, note: Option<String>) -> Result<JsValue, JsValue> {
         let Some(verdict) = from_js(verdict)? else {

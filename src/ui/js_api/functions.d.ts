@@ -13,8 +13,9 @@ export interface GenRegistry {
   whoami(): Promise<Me>;
 
   /**
-   * Claims a name after asking every registry known here. `true`: it is yours now; `false`: somebody else has it, or
-   * it was given up less than 30 days ago. Makes the identity if there is none yet.
+   * Claims a name after asking every registry known here. `true`: it is yours, or wanted until witnesses of the network
+   * have confirmed it: `whoami().nameStatus` says which. `false`: somebody else has it, or it was given up not long ago.
+   * A name that is being given up is kept. Makes the identity if there is none yet.
    */
   registerUsername(name: string, userData?: ProfileChanges): Promise<boolean>;
 
@@ -133,14 +134,14 @@ export interface GenRegistry {
   /** Everything in it has been read. */
   markChannelRead(channel: string): Promise<ChannelEntry[]>;
 
-  /** What a peer (a libp2p peer id) or a person (`did:key:…`) has earned with this device. */
+  /** What a peer (a libp2p peer id) or a person (`did:gen:…`) has earned with this device. */
   getReputation(of: string): Promise<Reputation>;
   /** Whom and what this person blocks or trusts; the person's other devices get it, sealed. */
   getLists(): Promise<BlockListReport>;
-  /** `person:did:key:…`, `peer:12D3…` or `module:name`; `"neither"` takes it off both lists. */
+  /** `person:did:gen:…`, `peer:12D3…` or `module:name`; `"neither"` takes it off both lists. */
   decide(subject: string, verdict: Decision, note?: string): Promise<BlockListReport>;
 
-  /** What is followed on this device: `person:did:key:…`, `module:name` or `tag:text`. */
+  /** What is followed on this device: `person:did:gen:…`, `module:name` or `tag:text`. */
   getFollows(): Promise<FollowRow[]>;
   follow(subject: string): Promise<FollowRow[]>;
   unfollow(subject: string): Promise<FollowRow[]>;

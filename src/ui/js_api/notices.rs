@@ -13,7 +13,7 @@ impl GenRegistry {
         to_js(&self.client.clone().follows().await.map_err(to_error)?)
     }
 
-    /// Begins to follow `person:did:key:…`, `module:name` or `tag:text`.
+    /// Begins to follow `person:did:gen:…`, `module:name` or `tag:text`.
     pub async fn follow(&self, subject: String) -> Result<JsValue, JsValue> {
         to_js(&self.client.clone().follow(subject, true).await.map_err(to_error)?)
     }

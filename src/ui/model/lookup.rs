@@ -83,7 +83,7 @@ mod tests {
     fn found() -> FoundName {
         FoundName {
             name: "bob".to_owned(),
-            did: "did:key:z1".to_owned(),
+            did: "did:gen:z1".to_owned(),
             public_key: String::new(),
             registered_at: 0,
             status: NameStatus::Confirmed,

@@ -118,7 +118,7 @@ mod tests {
         for pairs in [
             vec![("q", "a=b&c")],
             vec![("q", long.as_str()), ("sort", "popular")],
-            vec![("tag", "żółw"), ("owner", "did:key:z1"), ("pure", "1"), ("exports", "f"), ("sort", "relevance")],
+            vec![("tag", "żółw"), ("owner", "did:gen:z1"), ("pure", "1"), ("exports", "f"), ("sort", "relevance")],
         ] {
             let query = parse(&pairs);
             let written = query.pairs();

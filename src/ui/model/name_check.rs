@@ -28,6 +28,7 @@ impl CheckState {
                 NameVerdict::Yours => "yours",
                 NameVerdict::Taken { .. } => "taken",
                 NameVerdict::CoolingDown { .. } => "cooling",
+                NameVerdict::Contested => "contested",
                 NameVerdict::Invalid { .. } => "invalid",
             },
         }

@@ -28,7 +28,7 @@ mod tests {
             id: 1,
             at: 0,
             kind,
-            who: Author { did: "did:key:z1".to_owned(), username: Some("bob".to_owned()) },
+            who: Author { did: "did:gen:z1".to_owned(), username: Some("bob".to_owned()) },
             module: Some("crc32".to_owned()),
             version: Some("1.1.0".to_owned()),
             text: Some("żółw".to_owned()),
@@ -53,6 +53,6 @@ mod tests {
     fn what_is_missing_leaves_a_sentence() {
         let mut notice = notice(NoticeKind::Release);
         (notice.module, notice.version, notice.text, notice.who.username) = (None, None, None, None);
-        assert_eq!(format_notice(&notice), "did:key:z1 released ? ");
+        assert_eq!(format_notice(&notice), "did:gen:z1 released ? ");
     }
 }

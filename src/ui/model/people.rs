@@ -38,12 +38,12 @@ mod tests {
 
     #[test]
     fn the_best_name_is_taken() {
-        let did = "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK";
+        let did = "did:gen:z7v1haXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK";
         assert_eq!(format_person(Some("bob"), Some("Bob B."), did), "bob");
         assert_eq!(format_person(None, Some("Bob B."), did), "Bob B.");
-        assert_eq!(format_person(None, None, did), "did:key:z6MkhaXg…ta2doK");
+        assert_eq!(format_person(None, None, did), "did:gen:z7v1haXg…ta2doK");
         assert_eq!(format_author(&Author { did: did.to_owned(), username: Some("żółw".to_owned()) }), "żółw");
-        assert_eq!(format_author(&Author { did: "did:key:z1".to_owned(), username: None }), "did:key:z1");
+        assert_eq!(format_author(&Author { did: "did:gen:z1".to_owned(), username: None }), "did:gen:z1");
     }
 
     #[test]

@@ -6,12 +6,14 @@ use serde::Deserialize;
 /// Why a claim does not hold its name.
 pub fn describe_loss(reason: LossReason) -> &'static str {
     match reason {
-        LossReason::WitnessedLater => "The network's witnesses saw the other claim first.",
+        LossReason::Pending => "Not enough of the network's witnesses have signed it yet.",
         LossReason::NotConfirmed => "The other claim is confirmed by the network's witnesses; this one is not.",
-        LossReason::ClaimedLater => "The other claim carries the earlier date.",
-        LossReason::LargerHash => "Both claims carry the same time; the one with the smaller hash goes first.",
-        LossReason::CoolingDown => "It was claimed while the name was still closed after its last holder gave it up.",
-        LossReason::TooManyNames => "The person had used up the number of usernames that count.",
+        LossReason::ClaimedLater => {
+            "The other claim carries the earlier date, or of two with one date the smaller number."
+        }
+        LossReason::Withdrawn => "It was taken back, so that another claim could be confirmed.",
+        LossReason::OtherPlace => "It was made for another time of the name than the present one.",
+        LossReason::Contested => "Another claim is confirmed as well: witnesses of the network contradict themselves.",
         LossReason::AlreadyHeld => "Somebody else had claimed it before.",
     }
 }
@@ -19,11 +21,9 @@ pub fn describe_loss(reason: LossReason) -> &'static str {
 /// Why the holder holds the name.
 pub fn describe_hold(reason: HoldReason) -> &'static str {
     match reason {
-        HoldReason::WitnessedFirst => "The network's witnesses saw this claim first.",
-        HoldReason::OnlyConfirmed => "This claim is confirmed by the network's witnesses; the others are not.",
-        HoldReason::EarliestDate => "This claim carries the earliest date of all that are known here.",
-        HoldReason::SmallerHash => "The claims carry the same time; this one has the smaller hash.",
         HoldReason::Confirmed => "The network's witnesses have confirmed this claim.",
+        HoldReason::EarliestDate => "This claim carries the earliest date of all that are known here.",
+        HoldReason::KnownBefore => "Two claims are confirmed. This device knew this one before the other.",
         HoldReason::NoRival => "No other claim of this name is known here.",
     }
 }
@@ -32,7 +32,9 @@ pub fn describe_hold(reason: HoldReason) -> &'static str {
 pub fn describe_refusal(why: ReleaseRefusal) -> &'static str {
     match why {
         ReleaseRefusal::NotHolder => "Its author does not hold this module's name.",
-        ReleaseRefusal::AfterRelinquishing => "Its author had given up this module's name before.",
+        ReleaseRefusal::Unconfirmed => {
+            "Not enough of the network's witnesses have signed it yet. It can be installed by its exact version only."
+        }
         ReleaseRefusal::VersionTaken => "Another release of this version was first; no version is replaced.",
     }
 }
@@ -111,9 +113,9 @@ mod tests {
         };
         let malformed = Rejection::Malformed(DecodeError::TooShort);
         for json in [
-            serde_json::to_string(&LossReason::CoolingDown).unwrap(),
+            serde_json::to_string(&LossReason::Withdrawn).unwrap(),
             serde_json::to_string(&ReleaseRefusal::VersionTaken).unwrap(),
-            serde_json::to_string(&Rejection::Refused).unwrap(),
+            serde_json::to_string(&Rejection::Comparison).unwrap(),
             serde_json::to_string(&malformed).unwrap(),
             serde_json::to_string(&ParametersError::Genesis).unwrap(),
             serde_json::to_string(&ParametersError::TooMuch).unwrap(),

@@ -5,7 +5,7 @@ use std::fmt;
 /// A person, a peer, a module or a tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SubjectRef {
-    /// By `did:key:…`.
+    /// By `did:gen:…`.
     Person(String),
     /// A node, by its peer id.
     Peer(String),
@@ -46,10 +46,10 @@ mod tests {
 
     #[test]
     fn the_written_form_is_read_again() {
-        for text in ["person:did:key:z6Mk", "peer:12D3KooW", "module:crc32", "tag:a:b c", "tag:", "module:żółw"] {
+        for text in ["person:did:gen:z7v1", "peer:12D3KooW", "module:crc32", "tag:a:b c", "tag:", "module:żółw"] {
             assert_eq!(SubjectRef::parse(text).map(|subject| subject.to_string()).as_deref(), Some(text));
         }
-        assert_eq!(SubjectRef::parse("person:did:key:z1"), Some(SubjectRef::Person("did:key:z1".to_owned())));
+        assert_eq!(SubjectRef::parse("person:did:gen:z1"), Some(SubjectRef::Person("did:gen:z1".to_owned())));
     }
 
     #[test]

@@ -49,14 +49,14 @@ pub fn format_size(bytes: u64) -> String {
 
 /// The two ends of a long identity; a short one whole.
 pub fn shorten_did(did: &str) -> String {
-    let key = did.strip_prefix("did:key:").unwrap_or(did);
+    let key = did.strip_prefix("did:gen:").unwrap_or(did);
     let letters: Vec<char> = key.chars().collect();
     if letters.len() <= 16 {
         return did.to_owned();
     }
     let start: String = letters.iter().take(8).collect();
     let end: String = letters.iter().skip(letters.len() - 6).collect();
-    format!("did:key:{start}…{end}")
+    format!("did:gen:{start}…{end}")
 }
 
 /// The end of a node's peer id: all begin alike.
@@ -146,10 +146,10 @@ mod tests {
     #[test]
     fn long_identities_keep_their_two_ends() {
         assert_eq!(shorten_did(""), "");
-        assert_eq!(shorten_did("did:key:z6Mk"), "did:key:z6Mk");
-        assert_eq!(shorten_did("did:key:0123456789abcdef"), "did:key:0123456789abcdef");
-        assert_eq!(shorten_did("did:key:0123456789abcdefg"), "did:key:01234567…bcdefg");
-        assert_eq!(shorten_did(&"é".repeat(40)), format!("did:key:{}…{}", "é".repeat(8), "é".repeat(6)));
+        assert_eq!(shorten_did("did:gen:z7v1"), "did:gen:z7v1");
+        assert_eq!(shorten_did("did:gen:0123456789abcdef"), "did:gen:0123456789abcdef");
+        assert_eq!(shorten_did("did:gen:0123456789abcdefg"), "did:gen:01234567…bcdefg");
+        assert_eq!(shorten_did(&"é".repeat(40)), format!("did:gen:{}…{}", "é".repeat(8), "é".repeat(6)));
     }
 
     #[test]

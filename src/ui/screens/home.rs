@@ -6,6 +6,7 @@ use leptos_router::hooks::use_navigate;
 
 use crate::app_state::app_state;
 use crate::components::icon::{Icon, icon};
+use crate::model::own_name::is_wanted;
 use crate::query::use_query;
 use crate::reactive::{query_view, select};
 use crate::routes::{self, WelcomeStep};
@@ -86,10 +87,17 @@ fn Invitation() -> impl IntoView {
 #[component]
 fn Mine(me: Me) -> impl IntoView {
     let username = me.username.unwrap_or_default();
+    let wanted = is_wanted(me.name_status);
     let unsafe_still = !me.phrase_checked && me.last_backup_at.is_none();
-    let href = routes::person(&username);
+    let href =
+        if wanted { me.did.as_deref().map(routes::identity).unwrap_or_default() } else { routes::person(&username) };
+    let lead = if wanted {
+        "You asked for this name. It is yours as soon as a witness of this network has seen it."
+    } else {
+        "Your name is saved on this device and works with or without a network."
+    };
     view! {
-        <p class="lead">"Your name is saved on this device and works with or without a network."</p>
+        <p class="lead">{lead}</p>
         <div class="card mine">
             <Avatar public_key=me.public_key.unwrap_or_default() cid=me.profile.avatar />
             <div class="mine-text">

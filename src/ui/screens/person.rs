@@ -144,6 +144,7 @@ fn render_answer(found: Memo<PersonQuery>) -> impl IntoView {
         {slice_view(found, claims, |report| {
             view! {
                 {report.redirect.clone().filter(|_| report.holder.is_none()).map(|entry| render_redirect(&report, entry))}
+                {report.holder.as_ref().and_then(|holder| render_other_name(&report, holder))}
                 {report.holder.clone().map(|holder| render_contest(&report, &holder))}
             }
         })}
@@ -174,6 +175,24 @@ fn render_redirect(report: &NameReport, entry: UsernameEntry) -> impl IntoView +
             </Notice>
         </div>
     }
+}
+
+/// Says that the name is one of several that the person holds, and which one they go by.
+fn render_other_name(report: &NameReport, holder: &UsernameEntry) -> Option<impl IntoView + use<>> {
+    let goes_by = holder.username().to_owned();
+    let spelled = report.spelled.clone().filter(|spelled| *spelled != goes_by)?;
+    Some(view! {
+        <div data-testid="other-name">
+            <Notice tone=NoticeTone::Info>
+                <p>
+                    <strong>{spelled}</strong>
+                    " is another name of this person, who goes by "
+                    <a href=routes::person(&goes_by)>{goes_by.clone()}</a>
+                    "."
+                </p>
+            </Notice>
+        </div>
+    })
 }
 
 /// Both claims, both times, and the rule that decided.
@@ -269,13 +288,13 @@ fn PersonView(person: Memo<Person>) -> impl IntoView {
     }
 }
 
-/// Says that the identity contradicts itself.
+/// Says that a log of one of the person's devices contradicts itself.
 fn render_forked() -> impl IntoView {
     view! {
         <Notice tone=NoticeTone::Bad>
             <p>
-                <strong>"This identity contradicts itself."</strong>
-                " Its key signed two different changes for one place: it was copied to a second device by hand, or stolen. Both are kept as proof. Its document is frozen and none of its names count."
+                <strong>"One of this person’s devices contradicts itself."</strong>
+                " Its log has two different entries for one place: the profile was copied by hand, or stolen. Both are kept as proof, and the device can write nothing more. What witnesses have confirmed stays."
             </p>
         </Notice>
     }

@@ -14,7 +14,7 @@ use crate::query::use_query;
 use crate::widgets::description_fields::{DescriptionFields, DescriptionForm};
 use crate::widgets::page_head::PageHead;
 use crate::{dom, routes, text};
-use gen_registry_api::{Check, ModuleNameCheck, ModulePatch, NameVerdict, PublishDraft, Published, Report};
+use gen_registry_api::{Check, ModuleNameCheck, ModulePage, ModulePatch, NameVerdict, PublishDraft, Published, Report};
 
 /// What was chosen, and what it proved to be.
 #[derive(Clone)]
@@ -33,6 +33,7 @@ pub fn Publish() -> impl IntoView {
     let chosen = RwSignal::new(None::<ChosenFile>);
     let published = RwSignal::new(None::<Published>);
     let title = Signal::derive(move || match published.get() {
+        Some(Published { wanted: true, .. }) => "Kept to be published".to_owned(),
         Some(_) => "Published".to_owned(),
         None => "Publish a module".to_owned(),
     });
@@ -287,6 +288,7 @@ fn Verdict(check: ModuleNameCheck) -> impl IntoView {
             None => format!("{name} is yours."),
         },
         NameVerdict::CoolingDown { .. } => format!("{name} was given up not long ago and is still closed."),
+        NameVerdict::Contested => format!("{name} has two confirmed holders, so nobody can publish under it."),
         NameVerdict::Taken { by } => format!("{name} belongs to {}.", by.username()),
         NameVerdict::Invalid { message, .. } => message,
     }
@@ -300,10 +302,23 @@ fn Done(done: Published, again: Callback<()>) -> impl IntoView {
     let peers =
         Memo::new(move |_| app_state.live.status.with(|status| status.as_ref().map_or(0, |status| status.peers)));
     let announced_to = done.peers;
+    let (name, version) = (done.name.clone(), done.version.clone());
+    let page = use_query(
+        move || name.clone(),
+        move || app_state.invalidation.modules.track(),
+        move |name| {
+            let client = app_state.client();
+            async move { client.module_page(name).await }
+        },
+    );
+    let wanted = Memo::new(move |_| {
+        let is_out = |page: &ModulePage| page.versions.iter().any(|known| known.summary.version == version);
+        done.wanted && !page.with(|page| matches!(page, Some(Ok(Some(page))) if is_out(page)))
+    });
     view! {
         <p class="lead" data-testid="published">
             <strong>{format!("{} {}", done.name, done.version)}</strong>
-            " is published."
+            {move || if wanted.get() { " is wanted: it is published as soon as a witness of this network has seen it." } else { " is published." }}
         </p>
         <ul class="checks">
             <li class="check" data-state="passed">
@@ -315,6 +330,15 @@ fn Done(done: Published, again: Callback<()>) -> impl IntoView {
                 {format!("{} on this device", text::format_size(done.size))}
             </li>
             {move || match announced_to.max(peers.get()) {
+                _ if wanted.get() => {
+                    view! {
+                        <li class="check" data-state="not made">
+                            {icon(Icon::Clock)}
+                            "Waits for a witness. You need not stay here"
+                        </li>
+                    }
+                        .into_any()
+                }
                 0 => {
                     view! {
                         <li class="check" data-state="not made">

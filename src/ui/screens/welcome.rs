@@ -130,7 +130,7 @@ fn FirstName() -> impl IntoView {
     let on_claimed =
         Callback::new(move |()| navigate(routes::welcome(WelcomeStep::Backup), NavigateOptions::default()));
     view! {
-        <p class="lead">"It can be changed later; the old name then leads to the new one."</p>
+        <p class="lead">"It can be changed later; the old name stays yours until you give it up."</p>
         <div class="card claim-card">
             <ClaimForm suggested on_claimed />
         </div>

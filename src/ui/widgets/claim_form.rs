@@ -9,6 +9,7 @@ use crate::components::field::Submit;
 use crate::components::forked::ForkedNotice;
 use crate::components::notice::FailureNotice;
 use crate::dom;
+use crate::model::own_name::describe_claim;
 use crate::model::sentences::describe_loss;
 use crate::widgets::name_field::{NameChoice, NameField};
 use gen_registry_api::failure::{Failure, FailureCode};
@@ -40,12 +41,12 @@ pub fn ClaimForm(#[prop(optional, into)] suggested: String, on_claimed: Callback
             outcome
         };
         attempt.start(claiming, move |me| {
-            let name = me.username.clone().unwrap_or_default();
+            let said = describe_claim(&me);
             // First, for this form may leave the page with the next answer.
             on_claimed.try_run(());
             app_state.set_me(me);
             app_state.shell.has_just_claimed.set(true);
-            app_state.shell.toasts.push_good(format!("{name} is yours. It is saved on this device."));
+            app_state.shell.toasts.push_good(said);
             spawn_local(async move {
                 // Still within what the person asked for with the button.
                 let _shown_in_settings = dom::persist_storage().await;

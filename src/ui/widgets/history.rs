@@ -29,13 +29,11 @@ fn render_step(entry: HistoryEntry) -> impl IntoView {
         HistoryOutcome::Held => (Icon::Check, "history-step history-held", "Holds it"),
         HistoryOutcome::Released => (Icon::Arrow, "history-step", "Given up"),
         HistoryOutcome::Lost { .. } => (Icon::Cross, "history-step history-lost", "Never held"),
-        HistoryOutcome::HeldBack => (Icon::Clock, "history-step", "Waiting"),
+        HistoryOutcome::Pending => (Icon::Clock, "history-step", "Waiting"),
     };
     let reason = match outcome {
         HistoryOutcome::Lost { reason } => Some(describe_loss(reason)),
-        HistoryOutcome::HeldBack => {
-            Some("Dated further ahead than this device’s clock allows; it counts once that time has come.")
-        }
+        HistoryOutcome::Pending => Some("Not enough of the network’s witnesses have signed it yet."),
         _ => None,
     };
     view! {

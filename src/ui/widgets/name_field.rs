@@ -76,7 +76,7 @@ fn check_mark(check: &CheckState) -> Option<Icon> {
         CheckState::Failed(_) => Some(Icon::Warning),
         CheckState::Answer(check) => Some(match check.verdict {
             NameVerdict::Available | NameVerdict::Yours => Icon::Check,
-            NameVerdict::Taken { .. } => Icon::Cross,
+            NameVerdict::Taken { .. } | NameVerdict::Contested => Icon::Cross,
             NameVerdict::CoolingDown { .. } => Icon::Clock,
             NameVerdict::Invalid { .. } => Icon::Warning,
         }),
@@ -122,6 +122,7 @@ fn render_verdict(check: &NameCheck) -> AnyView {
             }
             .into_any()
         }
+        NameVerdict::Contested => "Two claims of this name are confirmed, so it is nobody’s here.".into_any(),
         NameVerdict::CoolingDown { free_at } => {
             format!("Given up not long ago. Free for everyone from {}.", time::format_day(*free_at)).into_any()
         }

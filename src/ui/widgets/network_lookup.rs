@@ -128,6 +128,7 @@ fn Found(found: FoundName) -> impl IntoView {
     let FoundName { name, did, registered_at, status, release, .. } = found;
     let status = match status {
         NameStatus::Confirmed => "Confirmed by witnesses",
+        NameStatus::Intent | NameStatus::Pending => "Pending",
         NameStatus::Provisional => "Provisional",
         NameStatus::Contested => "Contested",
     };

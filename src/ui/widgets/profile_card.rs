@@ -77,18 +77,35 @@ fn render_link(link: String) -> impl IntoView {
 /// How certain it is that the name is this person's; the title explains it.
 fn render_status(status: NameStatus) -> impl IntoView {
     let (class, mark, word, meaning) = match status {
+        NameStatus::Intent => (
+            "badge",
+            Icon::Clock,
+            "Wanted",
+            "It is yours as soon as a witness of the network has seen it. Until then only this device knows of it.",
+        ),
+        NameStatus::Pending => (
+            "badge",
+            Icon::Clock,
+            "Pending",
+            "It is claimed, and not enough of the network’s witnesses have signed it yet.",
+        ),
         NameStatus::Provisional => (
             "badge",
             Icon::Clock,
             "Provisional",
-            "No witness has confirmed the claim yet. Should an earlier one turn up, that one holds.",
+            "This network has no witnesses. Should an earlier claim turn up, that one holds.",
         ),
-        NameStatus::Confirmed => ("badge badge-good", Icon::Seal, "Confirmed", "Enough witnesses have seen the claim."),
+        NameStatus::Confirmed => (
+            "badge badge-good",
+            Icon::Seal,
+            "Confirmed",
+            "Enough witnesses have signed the claim: nobody can take the name.",
+        ),
         NameStatus::Contested => (
             "badge badge-warning",
             Icon::Warning,
             "Contested",
-            "Somebody else claims this name too. The rule has decided for this person.",
+            "Somebody else’s claim is confirmed as well: witnesses of the network contradict themselves.",
         ),
     };
     view! {

@@ -10,6 +10,7 @@ use crate::components::icon::{Icon, icon};
 use crate::components::search_box::SearchBox;
 use crate::dom;
 use crate::keys;
+use crate::model::own_name::is_wanted;
 use crate::preferences::preferences;
 use crate::pwa::pwa;
 use crate::routes;
@@ -154,20 +155,24 @@ fn MeChip() -> impl IntoView {
     let app_state = app_state();
     let profile = Memo::new(move |_| {
         app_state.live.me.with(|me| {
-            me.as_ref()
-                .map(|me| (me.username.clone(), me.public_key.clone().unwrap_or_default(), me.profile.avatar.clone()))
+            me.as_ref().map(|me| {
+                let named = me.username.clone().map(|username| (username, is_wanted(me.name_status)));
+                (named, me.public_key.clone().unwrap_or_default(), me.profile.avatar.clone())
+            })
         })
     });
     let forked = Memo::new(move |_| app_state.live.me.with(|me| me.as_ref().is_some_and(|me| me.forked)));
     view! {
         {move || match profile.get() {
-            Some((Some(username), public_key, avatar)) => {
+            Some((Some((username, wanted)), public_key, avatar)) => {
+                let title = if wanted { "My profile. The name waits for a witness." } else { "My profile" };
                 view! {
-                    <a class="me-chip" href=routes::ME title="My profile">
+                    <a class="me-chip" href=routes::ME title=title>
                         <Avatar public_key cid=avatar />
                         <span class="me-chip-name" data-testid="me-chip">
                             {username}
                         </span>
+                        {wanted.then(|| view! { <span class="me-chip-mark">{icon(Icon::Clock)}</span> })}
                     </a>
                 }
                     .into_any()

@@ -36,7 +36,7 @@ export function documents(count) {
       title: chance() < 0.6 ? `${brand} ${act}s ${thing}` : "",
       description: filler.join(" "),
       tags: [thing, ...(chance() < 0.5 ? [other] : [])],
-      owner: `did:key:z${nth % 700}`, owner_name: `${SYLLABLES[nth % 16]}${SYLLABLES[(nth * 7) % 16]}_${nth % 700}`,
+      owner: `did:gen:z${nth % 700}`, owner_name: `${SYLLABLES[nth % 16]}${SYLLABLES[(nth * 7) % 16]}_${nth % 700}`,
       imports: chance() < 0.3 ? ["env.log"] : [],
       exports: [`${act}_${thing}`, "memory"],
       numbers: { published_at: 1_700_000_000_000 + nth, downloads: Math.floor(chance() * 1000), score: 3 + chance(), size: 1000 + nth },

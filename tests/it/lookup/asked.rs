@@ -6,8 +6,6 @@ use gen_registry_core::canonical::Encoder;
 use gen_registry_core::digest::Digest;
 use gen_registry_core::name_proof;
 use gen_registry_core::sync::rejection::Rejection;
-use gen_registry_core::time::Timestamp;
-use gen_registry_node::Network;
 use gen_registry_node::net::mesh::FIND_PROTOCOL;
 use libp2p::PeerId;
 use libp2p::swarm::StreamProtocol;
@@ -15,7 +13,7 @@ use libp2p_stream::Control;
 
 use crate::lookup::poison::answering;
 use crate::lookup::{relay_keeps, username_key};
-use crate::support::memory_network;
+use crate::support::memory_network::{self, Founded};
 use crate::support::wait::{eventually, in_one_thread};
 
 /// As many questions as one peer may ask in a minute.
@@ -40,18 +38,19 @@ async fn ask(control: &mut Control, peer: PeerId, request: &[u8]) -> Vec<u8> {
 #[test]
 fn node_answers_with_proofs_and_limits_requests() {
     in_one_thread(async {
-        let network = Network::default();
-        let (relay, _) = memory_network::relay_again(&network, None).await;
-        let alice = memory_network::join(memory_network::through(&relay)).await;
+        let founded = Founded::new().await;
+        let (relay, _) = founded.relay_again(None).await;
+        let alice = memory_network::join(founded.through(&relay)).await;
         alice.claim("alice_smith").await.unwrap();
+        alice.is_confirmed().await;
         let peer = answering(memory_network::place(&alice.mesh), Default::default());
         let mut control = peer.control.clone();
         eventually("they are connected", async || alice.network().await.peers.len() == 1).await;
         let her: PeerId = alice.mesh.local_peer_id().to_string().parse().unwrap();
 
         let answer = ask(&mut control, her, &question("Alice-Smith")).await;
-        let key = Digest::from_bytes(username_key("alice_smith"));
-        let record = name_proof::verify(&key, &answer, &network.topic, &network.rules, Timestamp::LATEST).unwrap();
+        let key = Digest::from_bytes(username_key(&founded.network, "alice_smith"));
+        let record = name_proof::verify(&key, &answer, founded.network.history()).unwrap();
         assert_eq!(record.holder().unwrap().holder.to_string(), alice.did().await);
         assert!(ask(&mut control, her, &question("nobody_at_all")).await.is_empty());
         assert_eq!(alice.network().await.rejections, []);
@@ -73,26 +72,26 @@ fn node_answers_with_proofs_and_limits_requests() {
 #[test]
 fn native_node_stores_records_for_others() {
     in_one_thread(async {
-        let network = Network::default();
-        let (first, key) = memory_network::relay_again(&network, None).await;
-        let server = memory_network::serve(memory_network::through(&first)).await;
+        let founded = Founded::new().await;
+        let (first, key) = founded.relay_again(None).await;
+        let server = memory_network::serve(founded.through(&first)).await;
         let view = first.view();
         eventually("the relay knows it", async || view.counts().kademlia_peers.get() == 1).await;
-        let alice = memory_network::join(memory_network::through(&first)).await;
+        let alice = memory_network::join(founded.through(&first)).await;
         alice.claim("alice_smith").await.unwrap();
         relay_keeps(&first, 1).await;
         let here = async || {
-            let found = server.mesh.get_record(username_key("alice_smith")).await;
+            let found = server.mesh.get_record(username_key(&founded.network, "alice_smith")).await;
             found.iter().any(|value| value.from.is_none())
         };
         eventually("it keeps the record", here).await;
         alice.leave().await;
         first.stop().await;
 
-        let (second, _) = memory_network::relay_again(&network, Some(key)).await;
+        let (second, _) = founded.relay_again(Some(key)).await;
         let view = second.view();
         eventually("the new relay knows it", async || view.counts().kademlia_peers.get() == 1).await;
-        let bob = memory_network::join(memory_network::through(&second)).await;
+        let bob = memory_network::join(founded.through(&second)).await;
         let report = bob.find_username("alice_smith").await;
         assert_eq!(report.answered_by, Some(AnsweredBy::Network));
         assert_eq!(view.counts().kademlia_values.get(), 0, "the relay had nothing");

@@ -4,14 +4,16 @@ use std::sync::{Arc, Mutex};
 
 use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
 use gen_registry_api::*;
+use gen_registry_core::actors::{BEGIN, Device, Witness};
 use gen_registry_core::canonical::Encoder;
-use gen_registry_core::fact::{ClaimedName, Fact, NameClaim, Receipt, SignedFact};
-use gen_registry_core::identity::{Signed, SigningIdentity, Topic};
+use gen_registry_core::identity::Topic;
+use gen_registry_core::keys::SecretKey;
 use gen_registry_core::limits::RECORD_MAX_BYTES;
+use gen_registry_core::log::Entry;
 use gen_registry_core::name::Username;
 use gen_registry_core::name_proof;
+use gen_registry_core::receipt::Receipt;
 use gen_registry_core::sync::rejection::Rejection;
-use gen_registry_core::time::Timestamp;
 use gen_registry_node::Network;
 use gen_registry_node::net::IDENTIFY_PROTOCOL;
 use gen_registry_node::net::mesh::FIND_PROTOCOL;
@@ -22,29 +24,40 @@ use tokio::task::{JoinHandle, spawn_local};
 
 use crate::lookup::crowd::Asker;
 use crate::support::memory_network;
-use crate::support::network::founded_by;
+use crate::support::network::{founded_by, numbered, through};
 use crate::support::wait::{eventually, in_one_thread};
 
-fn person(seed: u8) -> SigningIdentity {
-    SigningIdentity::from_entropy(&[seed; 32])
-}
-
-fn claim(topic: &Topic, who: &SigningIdentity, name: &str, when: u64) -> SignedFact {
-    let name = ClaimedName::Username(name.parse().unwrap());
-    Signed::sign(who, topic, Fact::NameClaim(NameClaim { work: 0, name, claimed_at: Timestamp::from_millis(when) }))
-}
-
-fn receipt(topic: &Topic, witness: &SigningIdentity, of: &SignedFact) -> SignedFact {
-    let witnessed_at = Timestamp::from_millis(5);
-    Signed::sign(witness, topic, Fact::Receipt(Receipt { fact: of.hash(), witnessed_at }))
-}
-
 /// A record as it is written, whatever it says.
-fn written(facts: &[SignedFact]) -> Vec<u8> {
-    let mut facts = facts.to_vec();
-    facts.sort_by_key(SignedFact::hash);
-    let encoder = Encoder::new().byte(1).integer(facts.len() as u64);
-    facts.iter().fold(encoder, |encoder, fact| encoder.bytes(&fact.encode())).finish()
+fn written(entries: &[&Entry], receipts: &[Receipt]) -> Vec<u8> {
+    let (mut entries, mut receipts) = (entries.to_vec(), receipts.to_vec());
+    entries.sort_by_key(|entry| entry.id());
+    receipts.sort();
+    let encoder = Encoder::new().byte(2).integer(entries.len() as u64);
+    let encoder = entries.iter().fold(encoder, |encoder, entry| encoder.bytes(&entry.encode()));
+    let encoder = encoder.integer(receipts.len() as u64);
+    let encoder = receipts.iter().fold(encoder, |encoder, receipt| encoder.bytes(&receipt.encode()));
+    encoder.integer(0).finish()
+}
+
+/// A network with one witness.
+struct Founded {
+    network: Network,
+    witness: Witness,
+}
+
+impl Founded {
+    fn new() -> Self {
+        let key = SecretKey::from_seed(&[100; 32]);
+        let network = founded_by(&[key.public()], 1, 0);
+        Self { witness: Witness::new(network.history().clone(), key, BEGIN), network }
+    }
+
+    /// Somebody's claim of a name, with the witness's receipt.
+    fn claim(&mut self, device: &mut Device, name: &str) -> (Entry, Receipt) {
+        let claim = device.claim(name, None);
+        let receipt = self.witness.ask(device, &claim, BEGIN).unwrap();
+        (claim, receipt)
+    }
 }
 
 fn key(topic: &Topic, name: &str) -> [u8; 32] {
@@ -56,30 +69,37 @@ fn key(topic: &Topic, name: &str) -> [u8; 32] {
 #[test]
 fn poisoned_records_are_never_stored_nor_served() {
     in_one_thread(async {
-        let (alice, mallory, witness) = (person(1), person(66), person(100));
-        let network = founded_by(&[witness.identity()], 1, 0);
-        let (topic, elsewhere) = (network.topic, Topic::from_bytes([9; 32]));
-        let relay = memory_network::relay(&network, vec![]).await;
+        let mut founded = Founded::new();
+        let (topic, elsewhere) = (founded.network.topic, numbered(9).topic);
+        let (mut alice, mut mallory) = (Device::of(topic, "alice"), Device::of(topic, "mallory"));
+        let relay = memory_network::relay(&founded.network, vec![]).await;
         let (view, address) = (relay.view(), relay.view().addresses().remove(0));
         let counts = view.counts();
         let mut asker = Asker::at(&address).await;
 
-        let hers = claim(&topic, &alice, "alice_smith", 10);
+        let (hers, receipt) = founded.claim(&mut alice, "alice_smith");
         let here = key(&topic, "alice_smith");
-        let forged = receipt(&topic, &mallory, &hers);
-        let mut broken = written(std::slice::from_ref(&hers));
-        let last = broken.len() - 1;
-        broken[last] ^= 1;
-        let foreign = written(&[claim(&elsewhere, &alice, "alice_smith", 10)]);
-        let other_name = written(&[claim(&topic, &mallory, "mallory", 10)]);
+        let good = written(&[&alice.opening, &hers], std::slice::from_ref(&receipt));
+        let mut broken = good.clone();
+        let within_the_receipt = broken.len() - 60;
+        broken[within_the_receipt] ^= 1;
+        let mut other = Device::of(elsewhere, "alice");
+        let claimed_elsewhere = other.claim("alice_smith", None);
+        let foreign = written(&[&other.opening, &claimed_elsewhere], &[]);
+        let (mallorys, for_mallory) = founded.claim(&mut mallory, "mallory");
+        let unconfirmed = mallory.claim("alice_smith", None);
         let cases = [
             ("junk", here, b"junk".to_vec()),
             ("a broken signature", here, broken),
             ("another network's, here", here, foreign.clone()),
             ("another network's, under its key", key(&elsewhere, "alice_smith"), foreign),
-            ("another name's", here, other_name),
-            ("with a forged receipt", here, written(&[hers.clone(), forged])),
-            ("of tomorrow", here, written(&[claim(&topic, &alice, "alice_smith", u64::from(u32::MAX) * 1000)])),
+            ("another name's", here, written(&[&mallory.opening, &mallorys], &[for_mallory])),
+            (
+                "with another entry's receipt",
+                here,
+                written(&[&mallory.opening, &unconfirmed], std::slice::from_ref(&receipt)),
+            ),
+            ("without a receipt", here, written(&[&alice.opening, &hers], &[])),
             ("too long", here, vec![1; RECORD_MAX_BYTES + 1]),
         ];
         for (number, (what, under, value)) in cases.iter().enumerate() {
@@ -90,16 +110,15 @@ fn poisoned_records_are_never_stored_nor_served() {
             assert_eq!(asker.get(under).await, Vec::<Vec<u8>>::new(), "{what}");
         }
         let reasons = ["unreadable", "forged", "wrong_key", "rule", "oversized"].map(|why| counts_of(&view, why));
-        assert_eq!(reasons, [1, 3, 1, 2, 1]);
+        assert_eq!(reasons, [1, 3, 2, 1, 1]);
 
-        // A good one is kept, and no worse one takes its place.
-        let good = written(&[hers.clone(), receipt(&topic, &witness, &hers)]);
+        // A good one is kept, and no other takes its place.
         asker.put(&here, &good).await;
         eventually("it is stored", async || counts.kademlia_values.get() == 1).await;
-        for worse in [written(&[hers]), written(&[claim(&topic, &mallory, "Alice-Smith", 1)])] {
+        for worse in [written(&[&alice.opening, &hers], &[]), written(&[&mallory.opening, &unconfirmed], &[])] {
             asker.put(&here, &worse).await;
         }
-        eventually("the worse ones are refused", async || counts_of(&view, "not_better") == 2).await;
+        eventually("the worse ones are refused", async || counts.kademlia_values_refused.get() == 10).await;
         assert_eq!(asker.get(&here).await, [good]);
     });
 }
@@ -165,8 +184,10 @@ pub fn answering(to: Multiaddr, answer: Arc<Mutex<Vec<u8>>>) -> Answering {
 #[test]
 fn connected_peers_are_asked_first_and_wrong_answers_counted() {
     in_one_thread(async {
-        let relay = memory_network::relay(&Network::default(), vec![]).await;
-        let bob = memory_network::join(memory_network::through(&relay)).await;
+        let mut founded = Founded::new();
+        let relay = memory_network::relay(&founded.network, vec![]).await;
+        let addresses = relay.view().addresses().iter().map(ToString::to_string).collect();
+        let bob = memory_network::join(through(&founded.network, addresses)).await;
         let answer = Arc::new(Mutex::new(Vec::new()));
         let _peer = answering(memory_network::place(&bob.mesh), answer.clone());
         eventually("they are connected", async || bob.network().await.peers.len() == 1).await;
@@ -176,15 +197,18 @@ fn connected_peers_are_asked_first_and_wrong_answers_counted() {
         assert_eq!((report.peers_asked, report.answered_by), (1, None), "it knows nothing, which is no fault");
         assert_eq!(bob.network().await.rejections, []);
 
-        let topic = Network::default().topic;
-        let other = written(&[claim(&topic, &person(66), "mallory", 10)]);
-        say(other);
+        let topic = founded.network.topic;
+        let (mut alice, mut mallory) = (Device::of(topic, "alice"), Device::of(topic, "mallory"));
+        let (hers, receipt) = founded.claim(&mut alice, "alice_smith");
+        let good = written(&[&alice.opening, &hers], &[receipt]);
+        let (other, receipt) = founded.claim(&mut mallory, "mallory");
+        say(written(&[&mallory.opening, &other], &[receipt]));
         assert_eq!(bob.find_username("alice_smith").await.answered_by, None);
         assert_eq!(bob.network().await.rejections, [(Rejection::WrongRecord, 1)]);
         let peer = bob.network().await.peers.remove(0);
         assert!(peer.reputation.low, "{:?}", peer.reputation);
 
-        say(written(&[claim(&topic, &person(1), "alice_smith", 10)]));
+        say(good.clone());
         let report = bob.find_username("alice_smith").await;
         assert_eq!((report.peers_asked, report.answered_by), (0, None), "a liar is not asked again");
         // Unless the person trusts it.
@@ -195,9 +219,9 @@ fn connected_peers_are_asked_first_and_wrong_answers_counted() {
             say(wrong);
             assert_eq!(bob.find_username("alice_smith").await.answered_by, None);
         }
-        say(written(&[claim(&topic, &person(1), "alice_smith", 10)]));
+        say(good.clone());
         let report = bob.find_username("alice_smith").await;
         assert_eq!(report.answered_by, Some(AnsweredBy::Peers));
-        assert_eq!(report.found.unwrap().did, person(1).identity().to_string());
+        assert_eq!(report.found.unwrap().did, alice.did.to_string());
     });
 }

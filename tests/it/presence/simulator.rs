@@ -6,14 +6,17 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
+use gen_registry_core::actors::Device;
 use gen_registry_core::digest::Digest;
-use gen_registry_core::identity::{Identity, Signed, SigningIdentity};
+use gen_registry_core::identity::Topic;
+use gen_registry_core::keys::{Did, SecretKey};
 use gen_registry_core::presence::{Attendance, Event, Input, NodeId, Output, Presence, pace};
 use gen_registry_core::sync::chat::{ChatFrame, pages};
-use gen_registry_core::sync::simulator::{Delivery, Faults, NodeId as Number, Random, SimulatedNetwork};
 use gen_registry_core::time::Timestamp;
 
-use crate::support::people::{TOPIC, person};
+use crate::support::simulator::{Delivery, Faults, NodeId as Number, Random, SimulatedNetwork};
+
+const TOPIC: Topic = Topic::from_bytes([7; 32]);
 
 const BEGINNING: u64 = 1_800_000_000_000;
 /// Links that each node makes; about twice as many stand, as many as gossip's mesh has.
@@ -30,8 +33,8 @@ const CHURN_PER_MINUTE: u64 = 100;
 
 struct Member {
     presence: Presence,
-    user: Identity,
-    key: SigningIdentity,
+    user: Did,
+    key: SecretKey,
     offset: u64,
     /// When this run of it began.
     since: u64,
@@ -62,11 +65,16 @@ struct Simulation {
     members: Vec<Option<Member>>,
     runs: u64,
     /// When each person came or went last, and whether with a goodbye.
-    came: BTreeMap<Identity, u64>,
-    went: BTreeMap<Identity, (u64, bool)>,
+    came: BTreeMap<Did, u64>,
+    went: BTreeMap<Did, (u64, bool)>,
     learning: BTreeMap<Number, u64>,
     figures: Figures,
     measuring: bool,
+}
+
+/// The key of the node in that run, counted over all.
+fn node_key(run: u64) -> SecretKey {
+    SecretKey::from_seed(Digest::of(format!("node {run}").as_bytes()).as_bytes())
 }
 
 impl Simulation {
@@ -95,16 +103,16 @@ impl Simulation {
 
     fn come(&mut self, number: Number) {
         self.runs += 1;
-        let (key, user) = (person(&format!("node {}", self.runs)), person(&format!("person {}", self.runs)));
+        let (key, user) = (node_key(self.runs), Device::of(TOPIC, &format!("person {}", self.runs)));
         let offset = self.random.below(2 * CLOCKS_APART_MILLIS);
         let now = self.clock(offset);
         let presence = Presence::new(TOPIC, key.clone(), now);
-        let (user_key, since) = (user.identity(), self.network.now());
-        let member = Member { presence, user: user_key, key, offset, since, seen: HashSet::new() };
-        let node = NodeId::from(member.key.identity());
+        let since = self.network.now();
+        let member = Member { presence, user: user.did, key, offset, since, seen: HashSet::new() };
+        let node = NodeId::from(member.key.public());
         let until = now.plus(Duration::from_secs(86_400));
-        let attendance = Box::new(Signed::sign(&user, &TOPIC, Attendance { node, until }));
-        self.came.insert(user.identity(), self.network.now());
+        let attendance = Box::new(user.author(Attendance { node, until }));
+        self.came.insert(user.did, self.network.now());
         self.members[number] = Some(member);
         self.link(number);
         if self.measuring {
@@ -214,8 +222,8 @@ impl Simulation {
             Delivery::Gossip { peer, bytes } => self.feed(number, Input::Heard(bytes), Some(peer)),
             Delivery::Cut { .. } => {}
             Delivery::Timer(run) => {
-                let mine = person(&format!("node {run}")).identity();
-                if self.members[number].as_ref().is_none_or(|member| member.key.identity() != mine) {
+                let mine = node_key(run).public();
+                if self.members[number].as_ref().is_none_or(|member| member.key.public() != mine) {
                     return;
                 }
                 self.feed(number, Input::Tick, None);
@@ -268,16 +276,16 @@ fn simulate(seed: u64, nodes: usize, minutes: u64) -> Figures {
         simulation.go(number, goodbye);
         simulation.come(number);
     }
-    // Nobody comes or goes any more: in the end all see the same. With many nodes that end is far away.
+    // No one comes or goes any more: in the end all see the same. With many nodes that end is far away.
     // Those who were cut off count among the living until they are missed, so some say a longer time than the number of
     // nodes asks for.
     let settle = pace::VALID_MAX.as_millis() as u64 + 10_000;
     let settles = nodes <= SETTLING_MAX;
     let after = simulation.network.traffic().iter().fold((0, 0), |sum, t| (sum.0 + t.messages, sum.1 + t.bytes));
     simulation.run_until(until + if settles { settle } else { 0 });
-    let truth: BTreeSet<Identity> = simulation.members.iter().flatten().map(|member| member.user).collect();
+    let truth: BTreeSet<Did> = simulation.members.iter().flatten().map(|member| member.user).collect();
     for member in simulation.members.iter().flatten().filter(|_| settles) {
-        let seen: BTreeSet<Identity> = member.presence.users().into_iter().map(|user| user.user).collect();
+        let seen: BTreeSet<Did> = member.presence.users().into_iter().map(|user| user.user).collect();
         simulation.figures.never += seen.symmetric_difference(&truth).count() as u64;
     }
     let mut figures = simulation.figures;

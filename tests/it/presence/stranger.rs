@@ -6,8 +6,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
-use gen_registry_core::identity::{Signed, SigningIdentity, Topic};
+use gen_registry_core::actors::Device;
+use gen_registry_core::identity::Topic;
+use gen_registry_core::keys::SecretKey;
 use gen_registry_core::presence::{Attendance, Heartbeat, NodeId, SignedHeartbeat};
+use gen_registry_core::signed::Signed;
 use gen_registry_core::sync::chat::ChatFrame;
 use gen_registry_node::Network;
 use gen_registry_node::net::key::{NetPeerId, NodeKey};
@@ -16,7 +19,6 @@ use gen_registry_node::platform::Environment;
 use tokio::task::spawn_local;
 
 use crate::support::clock::ShiftedClock;
-use crate::support::people::person;
 use crate::support::wait::eventually;
 
 #[derive(Default)]
@@ -27,7 +29,7 @@ struct Heard {
 }
 
 pub struct Stranger {
-    key: SigningIdentity,
+    key: SecretKey,
     topic: Topic,
     clock: ShiftedClock,
     mesh: MeshHandle,
@@ -59,7 +61,7 @@ impl Stranger {
                     MeshEvent::Gossip { ticket, bytes } => {
                         if ticket.topic == GossipTopic::Presence {
                             let heartbeat = SignedHeartbeat::verify(&bytes, &topic).unwrap();
-                            ears.borrow_mut().heartbeats.insert(*heartbeat.author().as_bytes(), heartbeat);
+                            ears.borrow_mut().heartbeats.insert(*heartbeat.signer().as_bytes(), heartbeat);
                         }
                         says.validate(ticket, MessageAcceptance::Accept);
                     }
@@ -72,7 +74,7 @@ impl Stranger {
                 }
             }
         });
-        let key = SigningIdentity::from_entropy(&key.seed());
+        let key = SecretKey::from_seed(&key.seed());
         Self { key, topic: network.topic, clock: clock.clone(), mesh: handle, heard }
     }
 
@@ -108,7 +110,7 @@ impl Stranger {
         let mut said = heard.statement().clone();
         (said.leaving, said.number) = (true, said.number + 1);
         let mut bytes = Signed::sign(&self.key, &self.topic, said).encode();
-        bytes[..32].copy_from_slice(heard.author().as_bytes());
+        bytes[..32].copy_from_slice(heard.signer().as_bytes());
         bytes
     }
 
@@ -128,9 +130,9 @@ impl Stranger {
     /// Words of the stranger's own, each newer than the one before.
     pub fn joins_and_leaves(&self, channel: &str, count: usize) -> Vec<Vec<u8>> {
         let now = self.clock.now();
-        let node = NodeId::from(self.key.identity());
+        let node = NodeId::from(self.key.public());
         let until = now.plus(Duration::from_secs(3_600));
-        let attendance = Signed::sign(&person("mallory"), &self.topic, Attendance { node, until }).encode();
+        let attendance = Device::of(self.topic, "mallory").author(Attendance { node, until }).encode();
         let word = |number: usize| Heartbeat {
             attendance: attendance.clone(),
             session: now,

@@ -1,130 +1,119 @@
 //! The witness behind the relay, as real libp2p clients meet it: in this process, and as the real program.
 
-use std::{fs, io, path::Path, time::Duration};
+use std::{fs, path::Path, time::Duration};
 
 use futures::{AsyncReadExt, AsyncWriteExt};
-use gen_registry_core::sync::witness::{
-    NotServed, PROTOCOL, Request, WitnessAnswer, WitnessRefusal,
-    wire::{REQUEST_MAX_BYTES, check_receipt},
-};
-use gen_registry_core::{
-    fact::{ClaimedName, Fact, NameClaim, SignedFact},
-    identity::{Identity, Signed, Topic},
-    proof_of_work::{PowJob, solve},
-    time::Timestamp,
-};
+use gen_registry_core::actors::Device;
+use gen_registry_core::keys::{PublicKey, SecretKey};
+use gen_registry_core::log::Entry;
+use gen_registry_core::sync::asking::wire::{Answer, NotServed, PROTOCOL, REQUEST_MAX_BYTES};
 use gen_registry_node::Network;
 use gen_registry_node::net::relay::{
     Relay, RelayOptions, RelayStatus,
     limits::{RelayLimits, WitnessLimits},
     witness::{ExchangeOutcome, Reply, WitnessEndpoint, WitnessRequest},
 };
+use gen_registry_node::store::sqlite::SqliteStore;
 use gen_registry_server::keys::{KeyFileError, WITNESS_KEY};
 use gen_registry_server::witness::{self, BOOK_FILE, Witness, WitnessStartError};
-use libp2p::{Multiaddr, PeerId, swarm::StreamProtocol};
-use libp2p_stream::{Control, OpenStreamError};
-use tokio::{sync::mpsc, task::JoinHandle};
+use libp2p::Multiaddr;
+use libp2p_stream::OpenStreamError;
+use tokio::sync::{broadcast, mpsc};
 
 use crate::relay::ask;
 use crate::relay::program::ANY_PORT;
-use crate::support::network::of_server;
-use crate::support::people::{TOPIC, at, claim, person};
+use crate::support::asker::{Asker, seen, shows};
+use crate::support::network::{founded_by, numbered, of_server};
+use crate::support::people::{self, LONG_AGO};
 use crate::support::relay::options;
-use crate::support::relay_client::{Client, eventually, patient, peer_of};
+use crate::support::relay_client::{eventually, patient};
 use crate::support::server::{Server, dist, network_of};
 
-/// A client that asks the witness of one relay.
-struct Asker {
-    control: Control,
-    relay: PeerId,
-    task: JoinHandle<()>,
-}
-
-impl Drop for Asker {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-impl Asker {
-    async fn at(relay: &Multiaddr) -> Self {
-        let mut client = Client::new();
-        client.connect(relay).await;
-        let control = client.0.behaviour().streams.new_control();
-        Self { control, relay: peer_of(relay), task: client.left_running() }
-    }
-
-    async fn open(&mut self) -> Result<libp2p::Stream, OpenStreamError> {
-        patient("a stream", self.control.open_stream(self.relay, StreamProtocol::new(PROTOCOL))).await
-    }
-
-    /// What comes back for these bytes.
-    async fn send(&mut self, bytes: &[u8]) -> io::Result<Vec<u8>> {
-        let mut stream = self.open().await.unwrap();
-        let exchange = async {
-            stream.write_all(bytes).await?;
-            stream.close().await?;
-            let mut answer = Vec::new();
-            stream.read_to_end(&mut answer).await?;
-            Ok(answer)
-        };
-        patient("an answer or the end", exchange).await
-    }
-
-    async fn ask(&mut self, topic: Topic, fact: &SignedFact) -> WitnessAnswer {
-        let answer = self.send(&Request { topic, fact: fact.encode() }.encode()).await.unwrap();
-        WitnessAnswer::decode(&answer).unwrap()
-    }
-}
-
-fn seen(answer: &WitnessAnswer, witness: &Identity, fact: &SignedFact, topic: &Topic) -> Timestamp {
-    let WitnessAnswer::Receipt(bytes) = answer else { panic!("no receipt: {answer:?}") };
-    match check_receipt(bytes, &[*witness], fact, topic).unwrap().statement() {
-        Fact::Receipt(receipt) => receipt.witnessed_at,
-        other => panic!("{other:?}"),
-    }
+/// The key in this folder, and a network whose only witness has it.
+fn founded_in(folder: &Path) -> Result<(Network, SecretKey), WitnessStartError> {
+    let key = witness::load_or_create_key(folder)?;
+    Ok((founded_by(&[key.public()], 1, 0), key))
 }
 
 /// A witness with its key and book in this folder.
-async fn start(folder: &Path) -> Result<Witness, WitnessStartError> {
-    let key = witness::load_or_create_key(folder)?;
-    witness::start(Some(folder.to_owned()), key, TOPIC, 0).await
+async fn start(folder: &Path) -> Result<(Witness, PublicKey), WitnessStartError> {
+    let (network, key) = founded_in(folder)?;
+    let public = key.public();
+    Ok((witness::start(Some(folder.to_owned()), key, network.history().clone()).await?, public))
 }
 
 /// A relay with a real witness, both in this process.
-async fn relay_with_witness(data: &Path, limits: WitnessLimits) -> (Relay, RelayStatus, Multiaddr, Witness) {
-    let witness = start(data).await.unwrap();
-    let limits = RelayLimits { witness: limits, ..RelayLimits::default() };
-    let relay = Relay::start(RelayOptions { witness: Some(witness.door.clone()), ..options(limits) }).await.unwrap();
-    let view = relay.view();
-    let address = view.addresses().remove(0);
-    (relay, view, address, witness)
+struct Scene {
+    relay: Relay,
+    view: RelayStatus,
+    address: Multiaddr,
+    network: Network,
+    witness: Witness,
+    key: PublicKey,
+}
+
+impl Scene {
+    async fn new(data: &Path, limits: WitnessLimits) -> Self {
+        let (network, key) = founded_in(data).unwrap();
+        let key = key.public();
+        let (witness, _) = start(data).await.unwrap();
+        let limits = RelayLimits { witness: limits, ..RelayLimits::default() };
+        let with = RelayOptions { witness: Some(witness.door.clone()), ..options(limits) };
+        let relay = Relay::start(with).await.unwrap();
+        let view = relay.view();
+        let address = view.addresses().remove(0);
+        Self { relay, view, address, network, witness, key }
+    }
+
+    /// The device of somebody of this name, and their claim of a name.
+    fn claim(&self, who: &str, name: &str) -> (Device, Entry) {
+        let mut device = Device::of(self.network.topic, who);
+        let claim = people::claim(&mut device, name, LONG_AGO);
+        (device, claim)
+    }
 }
 
 #[tokio::test]
 async fn first_claim_gets_a_receipt_and_metrics_count_it() {
     let data = tempfile::tempdir().unwrap();
-    let (relay, view, address, witness) = relay_with_witness(data.path(), WitnessLimits::default()).await;
-    let (mut alice, mut mallory) = (Asker::at(&address).await, Asker::at(&address).await);
-    let alices = claim(&person("alice"), "alice_smith", at(5));
-    let witnessed_at = seen(&alice.ask(TOPIC, &alices).await, &witness.identity, &alices, &TOPIC);
-    let mallorys = claim(&person("mallory"), "A1ice-Smith", at(1));
-    let refused = WitnessAnswer::Refused(WitnessRefusal::Taken { by: person("alice").identity(), witnessed_at });
-    assert_eq!(mallory.ask(TOPIC, &mallorys).await, refused);
-    // Whoever carries a fact gets the receipt that its author got.
-    assert_eq!(seen(&mallory.ask(TOPIC, &alices).await, &witness.identity, &alices, &TOPIC), witnessed_at);
-    let elsewhere = mallory.ask(Topic::from_bytes([8; 32]), &mallorys).await;
-    assert_eq!(elsewhere, WitnessAnswer::NotServed(NotServed::ForeignTopic));
+    let scene = Scene::new(data.path(), WitnessLimits::default()).await;
+    let (mut alice, mut mallory) = (Asker::at(&scene.address).await, Asker::at(&scene.address).await);
+    let (hers, claim) = scene.claim("alice", "alice_smith");
+    let witnessed_at = seen(&alice.ask(&hers, &claim).await, &scene.key, &hers, &claim);
+    let (mallorys, rival) = scene.claim("mallory", "A1ice-Smith");
+    let refused = mallory.ask(&mallorys, &rival).await;
+    assert_eq!(shows(&refused, &scene.key, &hers, &claim), witnessed_at);
+    // Every carrier of an entry gets the receipt that its author got.
+    assert_eq!(seen(&mallory.ask(&hers, &claim).await, &scene.key, &hers, &claim), witnessed_at);
+    let elsewhere = Device::of(numbered(8).topic, "mallory");
+    let answer = mallory.ask(&elsewhere, &elsewhere.opening).await;
+    assert_eq!(answer, Answer::NotServed(NotServed::OtherNetwork));
+    let Scene { relay, view, witness, .. } = scene;
     let counts = view.counts();
     let (receipts, refusals) = (counts.witness_receipts.get(), counts.witness_refusals.get());
     assert_eq!((receipts, refusals, counts.witness_not_served.get()), (2, 1, 1));
     assert_eq!(counts.witness_turned_away.get(), 0);
     assert_eq!(view.witness_is_running(), Some(true));
     relay.stop().await;
-    let Witness { door, ended, .. } = witness;
+    let Witness { door, ended } = witness;
     drop(door);
     patient("the witness ends with its last door", ended).await.unwrap();
     assert_eq!(view.witness_is_running(), Some(false));
+}
+
+#[tokio::test]
+async fn rivals_who_ask_at_once_get_one_receipt() {
+    let data = tempfile::tempdir().unwrap();
+    let scene = Scene::new(data.path(), WitnessLimits::default()).await;
+    let asks = (0..6).map(|number| {
+        let (device, claim) = scene.claim(&format!("person {number}"), "nova");
+        let address = scene.address.clone();
+        async move { Asker::at(&address).await.ask(&device, &claim).await }
+    });
+    let answers = futures::future::join_all(asks).await;
+    let signed = answers.iter().filter(|answer| matches!(answer, Answer::Signed(_))).count();
+    let taken = answers.iter().filter(|answer| matches!(answer, Answer::Taken(_))).count();
+    assert_eq!((signed, taken), (1, 5));
 }
 
 #[tokio::test]
@@ -140,23 +129,28 @@ async fn relay_without_a_witness_refuses_its_protocol() {
 async fn peer_that_asks_too_often_is_delayed_alone() {
     let data = tempfile::tempdir().unwrap();
     let limits = WitnessLimits { rate_per_peer: 2, ..WitnessLimits::default() };
-    let (_relay, view, address, witness) = relay_with_witness(data.path(), limits).await;
-    let (mut alice, mut bob) = (Asker::at(&address).await, Asker::at(&address).await);
-    let fact = claim(&person("alice"), "nova", at(5));
+    let scene = Scene::new(data.path(), limits).await;
+    let (mut alice, mut bob) = (Asker::at(&scene.address).await, Asker::at(&scene.address).await);
+    let (device, claim) = scene.claim("alice", "nova");
     for _ in 0..2 {
-        seen(&alice.ask(TOPIC, &fact).await, &witness.identity, &fact, &TOPIC);
+        seen(&alice.ask(&device, &claim).await, &scene.key, &device, &claim);
     }
-    assert_eq!(alice.ask(TOPIC, &fact).await, WitnessAnswer::Busy);
-    assert_eq!(view.counts().witness_turned_away.get(), 1);
-    seen(&bob.ask(TOPIC, &fact).await, &witness.identity, &fact, &TOPIC);
+    assert_eq!(alice.ask(&device, &claim).await, Answer::Busy);
+    assert_eq!(scene.view.counts().witness_turned_away.get(), 1);
+    seen(&bob.ask(&device, &claim).await, &scene.key, &device, &claim);
 }
 
 #[tokio::test]
 async fn overloaded_or_ended_witness_answers_busy() {
     let (questions, mut asked) = mpsc::channel(1);
-    let busy = WitnessAnswer::Busy.encode();
-    let door =
-        WitnessEndpoint { protocol: PROTOCOL, request_max_bytes: REQUEST_MAX_BYTES, busy: busy.clone(), questions };
+    let busy = Answer::Busy.encode();
+    let door = WitnessEndpoint {
+        protocol: PROTOCOL,
+        request_max_bytes: REQUEST_MAX_BYTES,
+        busy: busy.clone(),
+        questions,
+        outgoing: broadcast::Sender::new(1),
+    };
     let with = RelayOptions { witness: Some(door), ..options(RelayLimits::default()) };
     let relay = Relay::start(with).await.unwrap();
     let (view, address) = (relay.view(), relay.view().addresses().remove(0));
@@ -185,13 +179,13 @@ async fn overloaded_or_ended_witness_answers_busy() {
 #[tokio::test]
 async fn oversized_witness_requests_are_rejected() {
     let data = tempfile::tempdir().unwrap();
-    let (_relay, view, address, _witness) = relay_with_witness(data.path(), WitnessLimits::default()).await;
-    let mut mallory = Asker::at(&address).await;
+    let scene = Scene::new(data.path(), WitnessLimits::default()).await;
+    let mut mallory = Asker::at(&scene.address).await;
     let answer = mallory.send(&[7; REQUEST_MAX_BYTES]).await.unwrap();
-    assert_eq!(WitnessAnswer::decode(&answer), Ok(WitnessAnswer::NotServed(NotServed::Unreadable)));
+    assert_eq!(Answer::decode(&answer), Ok(Answer::NotServed(NotServed::Unreadable)));
     let nothing = mallory.send(&[7; REQUEST_MAX_BYTES + 1]).await;
     assert!(nothing.as_ref().map_or(true, Vec::is_empty), "{nothing:?}");
-    let counts = view.counts();
+    let counts = scene.view.counts();
     eventually("it is counted", || counts.witness_turned_away.get() == 1).await;
     assert_eq!(counts.witness_not_served.get(), 1, "the witness saw the first alone");
 }
@@ -201,31 +195,33 @@ async fn slow_request_times_out_and_frees_its_place() {
     let data = tempfile::tempdir().unwrap();
     let limits =
         WitnessLimits { deadline: Duration::from_secs(2), at_once: 2, at_once_per_peer: 1, ..Default::default() };
-    let (_relay, view, address, witness) = relay_with_witness(data.path(), limits).await;
-    let (mut mallory, mut alice) = (Asker::at(&address).await, Asker::at(&address).await);
+    let scene = Scene::new(data.path(), limits).await;
+    let (mut mallory, mut alice) = (Asker::at(&scene.address).await, Asker::at(&scene.address).await);
     let mut slow = mallory.open().await.unwrap();
     slow.write_all(b"x").await.unwrap();
     slow.flush().await.unwrap();
-    let fact = claim(&person("alice"), "nova", at(5));
-    seen(&alice.ask(TOPIC, &fact).await, &witness.identity, &fact, &TOPIC);
+    let (device, claim) = scene.claim("alice", "nova");
+    seen(&alice.ask(&device, &claim).await, &scene.key, &device, &claim);
     let mut answer = Vec::new();
     let end = patient("the end of the slow one", slow.read_to_end(&mut answer)).await;
     assert!(end.is_err() || answer.is_empty(), "{answer:?}");
-    assert!(view.counts().witness_turned_away.get() >= 1);
-    seen(&mallory.ask(TOPIC, &fact).await, &witness.identity, &fact, &TOPIC);
+    assert!(scene.view.counts().witness_turned_away.get() >= 1);
+    seen(&mallory.ask(&device, &claim).await, &scene.key, &device, &claim);
 }
 
 #[tokio::test]
-async fn receipt_log_of_another_key_is_not_used() {
+async fn damaged_key_or_lost_receipt_log_is_not_used() {
     let data = tempfile::tempdir().unwrap();
     let folder = data.path();
     let file = WITNESS_KEY.path(folder);
     let began = async || {
-        let Witness { identity, door, ended } = start(folder).await.unwrap();
+        let (Witness { door, ended }, key) = start(folder).await.unwrap();
         drop(door);
         patient("its book is closed", ended).await.unwrap();
-        identity
+        key
     };
+    // A log whose key was never saved has signed nothing.
+    SqliteStore::open(&folder.join(BOOK_FILE)).unwrap();
     let first = began().await;
     assert_eq!(began().await, first, "the key is kept");
     #[cfg(unix)]
@@ -254,14 +250,6 @@ async fn receipt_log_of_another_key_is_not_used() {
 
 // ---- the real program ----
 
-/// A claim with the work that the network asks for.
-fn claim_in(network: &Network, who: &str, name: &str) -> SignedFact {
-    let (author, name) = (person(who), ClaimedName::Username(name.parse().unwrap()));
-    let mut claim = NameClaim { work: 0, name, claimed_at: at(5) };
-    claim.work = solve(&PowJob::new(&network.topic, &author.identity(), &claim, network.rules.work_bits));
-    Signed::sign(&author, &network.topic, Fact::NameClaim(claim))
-}
-
 fn relay_of(server: &Server) -> Multiaddr {
     network_of(server)["relays"][0].as_str().unwrap().parse().unwrap()
 }
@@ -272,12 +260,13 @@ async fn receipt_log_survives_a_kill() {
     let with = [&ANY_PORT[..], &["--for-tests", "--data", data.path().to_str().unwrap()]].concat();
     let mut server = Server::with(folder.path(), &with);
     let network = of_server(&server);
-    let topic = network.topic;
-    let (alices, bobs) = (claim_in(&network, "alice", "nova"), claim_in(&network, "bob", "nova"));
-    assert_eq!((network.rules.witnesses.len(), network.rules.threshold), (1, 1));
-    let witness = network.rules.witnesses[0];
-    let answer = Asker::at(&relay_of(&server)).await.ask(topic, &alices).await;
-    let witnessed_at = seen(&answer, &witness, &alices, &topic);
+    let genesis = network.history().genesis().clone();
+    assert_eq!((genesis.set.witnesses.len(), genesis.set.threshold), (1, 1));
+    let (mut alice, mut bob) = (Device::of(network.topic, "alice"), Device::of(network.topic, "bob"));
+    let [hers, his] = [&mut alice, &mut bob].map(|device| people::claim_with_work(device, "nova", LONG_AGO, &network));
+    let witness = genesis.set.witnesses[0];
+    let answer = Asker::at(&relay_of(&server)).await.ask(&alice, &hers).await;
+    let witnessed_at = seen(&answer, &witness, &alice, &hers);
     assert!(server.raw("/metrics").contains("\ngen_relay_witness_receipts_total 1\n"));
     assert!(server.raw("/health").contains(r#""witness":"running""#));
     server.child.kill().unwrap();
@@ -285,9 +274,8 @@ async fn receipt_log_survives_a_kill() {
 
     let server = Server::with(folder.path(), &with);
     let again = of_server(&server);
-    assert_eq!((again.topic, &again.rules), (topic, &network.rules), "the same network with the same witness");
+    assert_eq!(*again.history().genesis(), genesis, "the same network with the same witness");
     let mut asker = Asker::at(&relay_of(&server)).await;
-    let taken = WitnessRefusal::Taken { by: person("alice").identity(), witnessed_at };
-    assert_eq!(asker.ask(topic, &bobs).await, WitnessAnswer::Refused(taken));
-    assert_eq!(seen(&asker.ask(topic, &alices).await, &witness, &alices, &topic), witnessed_at);
+    assert_eq!(shows(&asker.ask(&bob, &his).await, &witness, &alice, &hers), witnessed_at);
+    assert_eq!(seen(&asker.ask(&alice, &hers).await, &witness, &alice, &hers), witnessed_at);
 }

@@ -1,176 +1,111 @@
 //! Those who lie: one trick each, played again and again through links that look honest.
 
-use futures::executor::block_on;
+use gen_registry_core::actors::Device;
 use gen_registry_core::digest::Digest;
-use gen_registry_core::document::SignedChange;
-use gen_registry_core::identity::SigningIdentity;
-use gen_registry_core::ownership::{Position, Tenure};
-use gen_registry_core::sync::simulator::NodeId;
-use gen_registry_core::sync::version_vector::DocumentVector;
-use gen_registry_core::sync::wire::Message;
-use gen_registry_core::time::Timestamp;
+use gen_registry_core::identity::Topic;
+use gen_registry_core::keys::Did;
+use gen_registry_core::log::{Entry, HEADER_BYTES};
+use gen_registry_core::registry::{Ask, Detail};
+use gen_registry_core::sync::exchange::wire::{Message, Piece, WANT_MAX};
 
-use super::Swarm;
-use crate::support::lies;
-use crate::support::people::{TOPIC, at, person};
+use crate::support::people::claim;
+use crate::support::simulator::{NodeId, Random};
+use crate::support::swarm::BEGINNING;
 
 const REPLAYED_MAX: usize = 16;
-/// What a backdated claim says of itself.
-pub const LONG_AGO: Timestamp = Timestamp::from_millis(1_000);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Trick {
     /// An honest node.
     None,
-    /// Honest people's changes with a signature of its own.
+    /// Honest people's entries with a signature of its own.
     Forge,
     /// Messages that were in place once.
     Replay,
-    Oversize,
-    /// Says it has documents and sends nothing.
+    /// Says it has entries and sends none.
     Withhold,
-    /// Two changes for one place, each shown to some.
+    /// Two entries for one place, each shown to some.
     Equivocate,
-    /// Claims of names that others hold, dated long ago.
-    Backdate,
     Garbage,
-    /// More announcements than anybody should hear.
+    /// More news than anybody should read.
     Flood,
 }
 
-pub const TRICKS: [Trick; 8] = [
-    Trick::Forge,
-    Trick::Replay,
-    Trick::Oversize,
-    Trick::Withhold,
-    Trick::Equivocate,
-    Trick::Backdate,
-    Trick::Garbage,
-    Trick::Flood,
-];
+pub const TRICKS: [Trick; 6] =
+    [Trick::Forge, Trick::Replay, Trick::Withhold, Trick::Equivocate, Trick::Garbage, Trick::Flood];
 
 pub struct Liar {
-    trick: Trick,
-    key: SigningIdentity,
-    heard: Vec<Vec<u8>>,
-    /// Both halves of an equivocation, or the backdated claim.
-    made: Vec<SignedChange>,
+    pub trick: Trick,
+    device: Device,
+    /// Both halves of an equivocation.
+    halves: [Entry; 2],
+    overheard: Vec<Vec<u8>>,
 }
 
 impl Liar {
-    pub fn new(number: usize, id: NodeId) -> Self {
-        let key = person(&format!("liar {id}"));
-        Self { trick: TRICKS[number % TRICKS.len()], key, heard: Vec::new(), made: Vec::new() }
+    pub fn new(topic: Topic, number: usize, id: NodeId) -> Self {
+        let mut device = Device::of(topic, &format!("liar {id}"));
+        let mut copy = device.clone();
+        let halves = [claim(&mut device, "one_half", BEGINNING), claim(&mut copy, "other_half", BEGINNING)];
+        Self { trick: TRICKS[number % TRICKS.len()], device, halves, overheard: Vec::new() }
     }
 
-    pub fn trick(&self) -> Trick {
-        self.trick
+    /// Whose names it signs twice.
+    pub fn equivocator(&self) -> Option<Did> {
+        (self.trick == Trick::Equivocate).then_some(self.device.did)
     }
 
-    pub fn withholds(&self) -> bool {
-        self.trick == Trick::Withhold
-    }
-
-    /// Keeps what may be replayed: later messages of a session, not its greeting.
-    pub fn remember(&mut self, bytes: &[u8]) {
-        if self.trick == Trick::Replay && self.heard.len() < REPLAYED_MAX {
-            self.heard.push(bytes.to_vec());
+    /// Keeps what may be replayed.
+    pub fn overhear(&mut self, bytes: &[u8]) {
+        if self.trick == Trick::Replay && self.overheard.len() < REPLAYED_MAX {
+            self.overheard.push(bytes.to_vec());
         }
     }
 
-    fn claims(&self, name: &str, claimed_at: u64) -> SignedChange {
-        lies::first_claim(&self.key, &TOPIC, name, at(claimed_at))
-    }
-}
-
-impl Swarm {
-    /// Every equivocator's identity.
-    pub fn equivocators(&self) -> impl Iterator<Item = gen_registry_core::identity::Identity> + '_ {
-        let liars = self.members.iter().filter_map(|member| member.liar.as_ref());
-        liars.filter(|liar| liar.trick == Trick::Equivocate && !liar.made.is_empty()).map(|liar| liar.key.identity())
-    }
-
-    pub(super) fn lie(&mut self, id: NodeId) {
-        let peers = self.network.peers(id);
-        let Some(liar) = &self.members[id].liar else { return };
-        let trick = liar.trick;
-        if matches!(trick, Trick::Equivocate | Trick::Backdate) && liar.made.is_empty() {
-            self.make(id, trick);
-        }
-        for peer in peers {
-            let Some(liar) = &self.members[id].liar else { return };
-            match trick {
-                Trick::None | Trick::Withhold => self.boast(id, peer),
-                Trick::Forge => {
-                    let forged = self.forgery(id);
-                    self.network.gossip(id, peer, &Message::Announce(forged).encode());
-                }
-                Trick::Replay => {
-                    if let Some(bytes) = self.random.pick(&liar.heard).cloned() {
-                        self.network.send(id, peer, bytes);
-                    }
-                }
-                Trick::Oversize => self.network.send(id, peer, lies::oversized()),
-                Trick::Equivocate => {
-                    let half = liar.made[peer % 2].clone();
-                    self.network.gossip(id, peer, &Message::Announce(vec![half]).encode());
-                }
-                Trick::Backdate => {
-                    let made = liar.made.clone();
-                    self.network.gossip(id, peer, &Message::Announce(made).encode());
-                }
-                Trick::Garbage => {
-                    let length = 1 + self.random.below(200);
-                    let bytes = (0..length).map(|_| self.random.number() as u8).collect();
-                    self.network.send(id, peer, bytes);
-                }
-                Trick::Flood => {
-                    let owner = person("liar").identity();
-                    for _ in 0..60 {
-                        let message = lies::unheard_of(owner, self.random.number());
-                        self.network.gossip(id, peer, &message.encode());
-                    }
-                }
+    /// What it says to a peer unasked.
+    pub fn lies(&self, random: &mut Random) -> Vec<Vec<u8>> {
+        match self.trick {
+            Trick::None | Trick::Forge => Vec::new(),
+            Trick::Replay => random.pick(&self.overheard).cloned().into_iter().collect(),
+            Trick::Withhold => vec![boast(Did::from_digest(Digest::of(b"nobody")), Digest::of(b"nothing"))],
+            Trick::Equivocate => vec![boast(self.device.did, self.device.log().opening)],
+            Trick::Garbage => {
+                let length = 1 + random.below(200);
+                vec![(0..length).map(|_| random.number() as u8).collect()]
+            }
+            Trick::Flood => {
+                let state = |number: u64| Digest::of(&number.to_be_bytes());
+                let mut news = || (0..WANT_MAX).map(|_| (Did::from_digest(state(random.number())), state(0))).collect();
+                (0..60).map(|_| Message::News(news()).encode()).collect()
             }
         }
     }
 
-    /// What an equivocator or a backdater signs, once.
-    fn make(&mut self, id: NodeId, trick: Trick) {
-        let held = |name: &&String| {
-            let state = name.parse().ok().and_then(|name| self.members[id].node.replication().name_state(&name));
-            let confirmed = |tenure: &Tenure| matches!(tenure.position, Position::Confirmed(_));
-            state.is_some_and(|state| state.holder().is_some_and(confirmed))
-        };
-        let held: Vec<String> = self.names.iter().filter(held).cloned().collect();
-        if trick == Trick::Backdate && held.is_empty() {
-            return;
+    /// What it answers instead of these pieces.
+    pub fn answers(&self, peer: NodeId, asks: &[Ask], pieces: Vec<Piece>) -> Vec<Piece> {
+        match self.trick {
+            Trick::Forge => pieces.into_iter().map(forged).collect(),
+            Trick::Withhold => Vec::new(),
+            Trick::Equivocate if asks.contains(&Ask::Opening(self.device.log().opening)) => {
+                [&self.device.opening, &self.halves[peer % 2]].map(|entry| Piece::Entry(entry.encode())).to_vec()
+            }
+            _ => pieces,
         }
-        let stolen = self.random.pick(&held).cloned();
-        let names = [self.random.pick(&self.names).cloned(), self.random.pick(&self.names).cloned()];
-        let [Some(one), Some(other)] = names else { return };
-        let Some(liar) = &mut self.members[id].liar else { return };
-        liar.made = match trick {
-            Trick::Equivocate => vec![liar.claims(&one, 1_800_000_000_000), liar.claims(&other, 1_800_000_000_001)],
-            _ => vec![liar.claims(&stolen.unwrap_or(one), LONG_AGO.as_millis())],
-        };
-        self.genuine.extend(liar.made.iter().map(|change| Digest::of(&change.bytes)));
     }
+}
 
-    /// Changes of people it knows, altered and signed by nobody.
-    fn forgery(&mut self, id: NodeId) -> Vec<SignedChange> {
-        let node = &self.members[id].node;
-        let summaries = block_on(node.replication().document_summaries()).expect("summaries");
-        let Some(summary) = self.random.pick(&summaries) else { return Vec::new() };
-        let vector = DocumentVector::nothing(summary.owner);
-        let (mut changes, _) = block_on(node.replication().changes_beyond(&[vector], 8 * 1024)).expect("changes");
-        changes.truncate(1);
-        changes.into_iter().map(|change| lies::forged(change, self.random.below(64) as usize)).collect()
-    }
+fn boast(did: Did, opening: Digest) -> Vec<u8> {
+    let details = vec![Detail { did, openings: vec![opening], logs: Vec::new(), beside: Vec::new() }];
+    Message::Details { details, is_last: false }.encode()
+}
 
-    /// Says, where it answers, that it has what it will not send. As the dialler it may say so in a round.
-    fn boast(&mut self, id: NodeId, peer: NodeId) {
-        let owner = person(&format!("nobody {id}")).identity();
-        self.network.send(id, peer, lies::boast(owner).encode());
+/// One bit of the signature is another.
+fn forged(piece: Piece) -> Piece {
+    match piece {
+        Piece::Entry(mut bytes) => {
+            bytes[HEADER_BYTES - 7] ^= 1;
+            Piece::Entry(bytes)
+        }
+        other => other,
     }
 }

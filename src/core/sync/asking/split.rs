@@ -6,11 +6,13 @@
 //!
 //! # Example
 //! With 2 of 3, witness 1 signed Alice's claim of `rose`, witness 2 Bob's and witness 3 Carol's. Bob's has the smallest
-//! digest. Alice and Carol withdraw, and pass the withdrawals to Bob's client. He withdraws his own as well, and claims
-//! `rose` in round 1 with all three.
+//! digest. Alice and Carol withdraw: an entry in their logs carries it to Bob's client. He withdraws his own as well, and
+//! claims `rose` in round 1 with all three.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
 
 use crate::log::EntryId;
 use crate::log::body::Withdrawal;
@@ -18,7 +20,7 @@ use crate::log::body::names::{Claim, ROUNDS_MAX, WITHDRAWALS_MAX};
 use crate::time::Timestamp;
 
 /// The rivals of one round and their votes, more than one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Split {
     votes: BTreeMap<EntryId, usize>,
 }
@@ -82,7 +84,7 @@ impl Split {
 mod tests {
     use super::*;
     use crate::actors::{BEGIN, Person, network};
-    use crate::fact::ClaimedName;
+    use crate::name::ClaimedName;
 
     fn claim() -> Claim {
         let name = ClaimedName::Username("rose".parse().expect("a username"));
@@ -122,20 +124,5 @@ mod tests {
         let before = Claim { round: ROUNDS_MAX - 2, ..claim() };
         assert_eq!(few.next_round(&last, [0, 1].map(withdraw), BEGIN), Err(SplitError::TooManyRounds));
         assert!(few.next_round(&before, [0, 1].map(withdraw), BEGIN).is_ok());
-    }
-
-    #[test]
-    fn withdrawal_is_passed_on_as_bytes() {
-        let topic = network(1, 1).0.topic();
-        let device = Person::new(topic, 1).device(0, 1);
-        let withdrawal = Withdrawal::sign(&topic, &device.key, id(1));
-        let bytes = withdrawal.to_bytes();
-        assert_eq!(Withdrawal::from_bytes(&topic, &bytes), Ok(withdrawal));
-        for at in 0..bytes.len() {
-            let mut bytes = bytes.clone();
-            bytes[at] ^= 1;
-            assert!(Withdrawal::from_bytes(&topic, &bytes).is_err(), "{at}");
-            assert!(Withdrawal::from_bytes(&topic, &bytes[..at]).is_err());
-        }
     }
 }

@@ -5,10 +5,12 @@
 //! |---|---|
 //! | *ask*: an entry, its opening, and pieces that show what it builds on | signed, taken, refused, busy, not served |
 //! | *learn*: an entry, its opening, and receipts of it | noted, busy, not served |
+//! | *name* | named |
 
 use crate::book::Refusal;
 use crate::canonical::{DecodeError, Decoder, Encoder};
 use crate::identity::Topic;
+use crate::keys::PublicKey;
 use crate::log::{BODY_MAX_BYTES, EntryId, HEADER_BYTES};
 use crate::network::WITNESSES_MAX;
 use crate::sync::exchange::wire::{Piece, list, many};
@@ -37,6 +39,8 @@ pub enum Request {
     Ask(Ask),
     /// To note what another witness has signed.
     Learn(Learn),
+    /// Which witness it is, so that witnesses can be asked in their order.
+    Name(Topic),
 }
 
 /// A question for a receipt, with everything that the entry builds on.
@@ -73,6 +77,8 @@ pub enum Answer {
     NotServed(NotServed),
     /// What was passed on is stored, or was known.
     Noted,
+    /// The witness's key. Not proven: what it signs is.
+    Named(PublicKey),
 }
 
 /// Why a request is not looked at.
@@ -215,6 +221,7 @@ impl Request {
                 let encoder = encoder.bytes(&learn.opening).bytes(&learn.entry);
                 list(encoder, &learn.receipts, |encoder, receipt| encoder.bytes(receipt)).finish()
             }
+            Self::Name(topic) => Encoder::new().byte(3).fixed(topic.as_bytes()).finish(),
         }
     }
 
@@ -237,6 +244,10 @@ impl Request {
         let mut decoder = Decoder::new(bytes);
         let kind = decoder.byte()?;
         let topic = Topic::from_bytes(decoder.array()?);
+        if kind == 3 {
+            decoder.end()?;
+            return Ok(Self::Name(topic));
+        }
         let (opening, entry) = (entry_bytes(&mut decoder)?, entry_bytes(&mut decoder)?);
         let request = match kind {
             // As many as bytes could hold are counted here, so that too many are told from what is unreadable.
@@ -281,6 +292,7 @@ impl Answer {
                 NotServed::Unproven => 4,
             }),
             Self::Noted => encoder.byte(6),
+            Self::Named(key) => encoder.byte(7).fixed(key.as_bytes()),
         }
         .finish()
     }
@@ -308,6 +320,7 @@ impl Answer {
                 other => return Err(DecodeError::UnknownKind(other)),
             }),
             6 => Self::Noted,
+            7 => Self::Named(PublicKey::decode(&mut decoder)?),
             other => return Err(DecodeError::UnknownKind(other)),
         };
         decoder.end()?;

@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 use crate::digest::Digest;
 use crate::limits::BLOCK_MAX_BYTES;
 use crate::sync::blocks::wire::{IN_FLIGHT_MAX, Message};
+use crate::sync::exchange::budget::Bucket;
 use crate::sync::rejection::Rejection;
-use crate::sync::session::budget::Bucket;
 use crate::time::Timestamp;
 
 /// The most blocks that wait for their answer. An honest peer asks for [`IN_FLIGHT_MAX`]; twice as many leaves room for

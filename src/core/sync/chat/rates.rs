@@ -8,8 +8,8 @@
 use std::collections::BTreeMap;
 
 use crate::chat::history::AUTHOR_PER_MINUTE;
-use crate::identity::Identity;
-use crate::sync::session::budget::Bucket;
+use crate::keys::Did;
+use crate::sync::exchange::budget::Bucket;
 use crate::time::Timestamp;
 
 /// Heartbeats accepted from one peer on gossip in a burst, and the lasting rate per second.
@@ -156,12 +156,12 @@ impl SendLimit {
 
 /// The limits of each author.
 #[derive(Debug, Default)]
-pub struct Authors(BTreeMap<Identity, (Bucket, Timestamp)>);
+pub struct Authors(BTreeMap<Did, (Bucket, Timestamp)>);
 
 impl Authors {
     /// Returns whether one more message of the author is accepted, and counts it. Beyond [`SPEAKERS_REMEMBERED`]
     /// authors, the one silent for longest is forgotten.
-    pub fn word(&mut self, author: Identity, now: Timestamp) -> bool {
+    pub fn word(&mut self, author: Did, now: Timestamp) -> bool {
         if self.0.len() >= SPEAKERS_REMEMBERED && !self.0.contains_key(&author) {
             // Who was silent for longest has the fullest bucket.
             let oldest = self.0.iter().min_by_key(|(_, (_, last))| *last).map(|(author, _)| *author);
@@ -178,11 +178,10 @@ impl Authors {
 mod tests {
     use super::*;
     use crate::digest::Digest;
-    use crate::identity::SigningIdentity;
 
     #[test]
     fn limits_each_author_by_burst_and_rate_and_remembers_a_bounded_number() {
-        let author = |n: usize| SigningIdentity::from_entropy(Digest::of(&n.to_be_bytes()).as_bytes()).identity();
+        let author = |n: usize| Did::from_digest(Digest::of(&n.to_be_bytes()));
         let (mut authors, at) = (Authors::default(), Timestamp::from_millis);
         for _ in 0..AUTHOR_WORDS_BURST {
             assert!(authors.word(author(0), at(5_000)));

@@ -1,6 +1,8 @@
 //! Pieces: what one replica passes on to another, and how it is put together, loaded and admitted.
 
-use crate::log::{Chain, Entry, EntryId, ForkProof, SignedHeader};
+use std::collections::BTreeSet;
+
+use crate::log::{Chain, Entry, EntryId, ForkProof, LogId, SignedHeader};
 use crate::receipt::{ProvenPath, Receipt};
 use crate::registry::{Ask, Received, Registry};
 use crate::sync::exchange::wire::{PAGE_MAX_BYTES, Piece};
@@ -14,6 +16,10 @@ pub const PARTS_MAX: usize = 2_048;
 pub struct Outcome {
     /// The entries that were kept.
     pub kept: Vec<Entry>,
+    /// Entries of which a receipt or a path was new.
+    pub confirmed: BTreeSet<EntryId>,
+    /// Logs of which a lower fork was proven.
+    pub forked: BTreeSet<LogId>,
     /// Whether anything was new.
     pub has_news: bool,
     /// Faults that pieces prove by themselves.
@@ -98,18 +104,32 @@ pub fn admit(registry: &mut Registry, pieces: &[Piece], operations: impl Fn(&Ent
                             outcome.kept.push(entry);
                         }
                         // Two entries for one place were news, once.
-                        Received::Forked => outcome.has_news = true,
+                        Received::Forked => {
+                            outcome.has_news = true;
+                            outcome.forked.insert(entry.header().log);
+                        }
                         Received::Known | Received::Waiting | Received::NotKept => {}
                     }
                 }
             },
             Piece::Receipt(bytes) => match Receipt::decode(&topic, bytes) {
                 Err(_) => outcome.rejections.push(Rejection::Forged),
-                Ok(receipt) => outcome.has_news |= registry.add_receipt(receipt),
+                Ok(receipt) => {
+                    let entry = receipt.entry;
+                    if registry.add_receipt(receipt) {
+                        outcome.has_news = true;
+                        outcome.confirmed.insert(entry);
+                    }
+                }
             },
             Piece::Path(entry, bytes) => match ProvenPath::decode(bytes) {
                 Err(error) => outcome.rejections.push(error.into()),
-                Ok(path) => outcome.has_news |= registry.add_path(*entry, path),
+                Ok(path) => {
+                    if registry.add_path(*entry, path) {
+                        outcome.has_news = true;
+                        outcome.confirmed.insert(*entry);
+                    }
+                }
             },
             Piece::Fork(one, other) => {
                 let headers = [one, other].map(|bytes| SignedHeader::decode(&topic, bytes));
@@ -120,9 +140,14 @@ pub fn admit(registry: &mut Registry, pieces: &[Piece], operations: impl Fn(&Ent
                 match ForkProof::new(one, other) {
                     None => outcome.rejections.push(Rejection::BadChange),
                     Some(proof) => {
-                        let before = registry.chain(&proof.log()).and_then(Chain::fork);
-                        registry.note_fork(proof.clone());
-                        outcome.has_news |= registry.chain(&proof.log()).and_then(Chain::fork) != before;
+                        let (log, fork_of) =
+                            (proof.log(), |registry: &Registry, log| registry.chain(log).and_then(Chain::fork));
+                        let before = fork_of(registry, &log);
+                        registry.note_fork(proof);
+                        if fork_of(registry, &log) != before {
+                            outcome.has_news = true;
+                            outcome.forked.insert(log);
+                        }
                     }
                 }
             }

@@ -55,43 +55,61 @@ struct Traffic {
     rejections: Vec<Rejection>,
 }
 
-/// Runs one round between two nodes over a stream that keeps order.
-fn compare(one: &mut Node, other: &mut Node) -> Traffic {
-    let mut sides = [(Exchange::new(true), one), (Exchange::new(false), other)];
-    let mut queues: [VecDeque<Input>; 2] = [[Input::Opened].into(), [Input::Opened].into()];
-    let mut traffic = Traffic::default();
-    let mut has_begun = false;
-    let mut synced = [0, 0];
-    for at_step in 0..100_000 {
-        let Some(at) = (0..2).find(|at| !queues[*at].is_empty()) else {
-            if has_begun {
-                break;
-            }
-            has_begun = true;
-            queues[0].push_back(Input::Begin);
-            continue;
-        };
-        let input = queues[at].pop_front().expect("it is not empty");
-        let (exchange, node) = &mut sides[at];
-        for output in exchange.handle(input, &node.registry, BEGIN.plus(Duration::from_secs(at_step))) {
+/// Two nodes at the ends of a stream that keeps order.
+struct Pair<'a> {
+    sides: [(Exchange, &'a mut Node); 2],
+    queues: [VecDeque<Input>; 2],
+    traffic: Traffic,
+    synced: [usize; 2],
+    step: u64,
+}
+
+impl<'a> Pair<'a> {
+    /// The stream is open and both have greeted.
+    fn new(one: &'a mut Node, other: &'a mut Node) -> Self {
+        let sides = [(Exchange::new(true), one), (Exchange::new(false), other)];
+        let queues = [[Input::Opened].into(), [Input::Opened].into()];
+        let mut pair = Self { sides, queues, traffic: Traffic::default(), synced: [0, 0], step: 0 };
+        pair.run(usize::MAX);
+        pair
+    }
+
+    fn put(&mut self, at: usize, input: Input) {
+        self.queues[at].push_back(input);
+    }
+
+    /// Passes on what is on its way, at most so many inputs.
+    fn run(&mut self, most: usize) {
+        for _ in 0..most {
+            let Some(at) = (0..2).find(|at| !self.queues[*at].is_empty()) else { return };
+            self.step += 1;
+            assert!(self.step < 100_000, "it ends");
+            self.take(at);
+        }
+    }
+
+    fn take(&mut self, at: usize) {
+        let input = self.queues[at].pop_front().expect("it is not empty");
+        let (exchange, node) = &mut self.sides[at];
+        for output in exchange.handle(input, &node.registry, BEGIN.plus(Duration::from_secs(self.step))) {
             match output {
                 Output::Send(message) => {
                     let bytes = message.encode();
                     assert!(bytes.len() <= MESSAGE_MAX_BYTES);
                     assert_eq!(Message::decode(&bytes), Ok(message));
-                    traffic.messages += 1;
-                    traffic.bytes += bytes.len();
-                    queues[1 - at].push_back(Input::Message(bytes));
+                    self.traffic.messages += 1;
+                    self.traffic.bytes += bytes.len();
+                    self.queues[1 - at].push_back(Input::Message(bytes));
                 }
                 Output::Load { ticket, asks } => {
                     let parts = plan_answer(&node.registry, &asks);
                     let pieces = load_answer(parts, |entry| node.store.get(entry).cloned());
-                    queues[at].push_back(Input::Loaded { ticket, pieces });
+                    self.queues[at].push_back(Input::Loaded { ticket, pieces });
                 }
                 Output::Admit(pieces) => {
                     let outcome = admit(&mut node.registry, &pieces, |_| Some(0));
                     node.store.extend(outcome.kept.iter().map(|entry| (entry.id(), entry.encode())));
-                    queues[at].push_back(Input::Admitted(outcome));
+                    self.queues[at].push_back(Input::Admitted(outcome));
                 }
                 Output::Follow(changes) => {
                     for bytes in changes {
@@ -99,12 +117,20 @@ fn compare(one: &mut Node, other: &mut Node) -> Traffic {
                         node.registry.follow(change).expect("the next change");
                     }
                 }
-                Output::Rejected(rejection) => traffic.rejections.push(rejection),
-                Output::Synced => synced[at] += 1,
+                Output::Rejected(rejection) => self.traffic.rejections.push(rejection),
+                Output::Synced => self.synced[at] += 1,
                 Output::Ended => {}
             }
         }
     }
+}
+
+/// Runs one round between two nodes.
+fn compare(one: &mut Node, other: &mut Node) -> Traffic {
+    let mut pair = Pair::new(one, other);
+    pair.put(0, Input::Begin);
+    pair.run(usize::MAX);
+    let Pair { sides, synced, traffic, .. } = pair;
     assert!(!sides[0].0.is_busy() && !sides[1].0.is_busy(), "the round ends");
     assert_eq!(synced, [1, 1]);
     traffic
@@ -257,7 +283,7 @@ fn each_message_has_its_bounds() {
     assert_eq!(Message::decode(&vec![3; MESSAGE_MAX_BYTES + 1]), Err(DecodeError::OutOfRange));
     let announced = crate::canonical::Encoder::new().byte(5).integer(u64::MAX).finish();
     assert_eq!(Message::decode(&announced), Err(DecodeError::OutOfRange));
-    assert_eq!(Message::decode(&[9]), Err(DecodeError::UnknownKind(9)));
+    assert_eq!(Message::decode(&[11]), Err(DecodeError::UnknownKind(11)));
 }
 
 #[test]
@@ -354,4 +380,62 @@ fn what_a_peer_makes_a_node_hold_is_bounded() {
         assert!(exchange.pending_bytes <= PENDING_MAX_BYTES);
     }
     assert!(ended, "a flood of messages ends the exchange");
+}
+
+/// What changes between rounds is there at once, from either side, however many changes are joined into one piece of news.
+#[test]
+fn news_bring_what_changed_without_a_comparison() {
+    let (history, _) = network(1, 1);
+    let (mut one, mut other) = (Node::new(history.clone()), Node::new(history.clone()));
+    let mut laptop = Person::new(history.topic(), 1).device(0, 1);
+    let mut pair = Pair::new(&mut one, &mut other);
+    for (from, name) in [(0, "rose"), (1, "lily")] {
+        pair.sides[from].1.give(&laptop.opening);
+        for nth in 0..5 {
+            let claim = laptop.claim(&format!("{name}-{nth}"), None);
+            pair.sides[from].1.give(&claim);
+        }
+        pair.put(from, Input::Changed(vec![laptop.did]));
+        pair.run(usize::MAX);
+        assert_eq!(pair.sides[0].1.registry.summaries(), pair.sides[1].1.registry.summaries(), "{name}");
+    }
+    let before = pair.traffic.messages;
+    pair.put(0, Input::Changed(vec![laptop.did]));
+    pair.run(usize::MAX);
+    assert_eq!(pair.traffic.messages, before + 1, "the same once more is no news");
+    assert!(pair.traffic.rejections.is_empty(), "{:?}", pair.traffic.rejections);
+}
+
+/// A round that begins while news are fetched, and news in the middle of a round, at every moment of both.
+#[test]
+fn news_and_rounds_do_not_disturb_each_other() {
+    for moment in 0..40 {
+        for from in [0, 1] {
+            let (history, _) = network(1, 1);
+            let (mut one, mut other) = (Node::new(history.clone()), Node::new(history.clone()));
+            let (alice, bob) = (Person::new(history.topic(), 1), Person::new(history.topic(), 2));
+            let (mut laptop, mut bobs) = (alice.device(0, 1), bob.device(0, 2));
+            let claims: Vec<Entry> = (0..5).map(|nth| laptop.claim(&format!("rose-{nth}"), None)).collect();
+            let mut pair = Pair::new(&mut one, &mut other);
+            for entry in [&laptop.opening].into_iter().chain(&claims) {
+                pair.sides[0].1.give(entry);
+            }
+            let (first, second) = if moment % 2 == 0 {
+                (Input::Begin, Input::Changed(vec![bobs.did]))
+            } else {
+                (Input::Changed(vec![laptop.did]), Input::Begin)
+            };
+            pair.put(0, first);
+            pair.run(moment / 2);
+            let claim = bobs.claim("iris", None);
+            pair.sides[from].1.give(&bobs.opening);
+            pair.sides[from].1.give(&claim);
+            let at = if matches!(second, Input::Begin) { 0 } else { from };
+            pair.put(at, second);
+            pair.put(from, Input::Changed(vec![bobs.did]));
+            pair.run(usize::MAX);
+            assert!(pair.traffic.rejections.is_empty(), "{moment} {from}: {:?}", pair.traffic.rejections);
+            assert_eq!(pair.sides[0].1.registry.summaries(), pair.sides[1].1.registry.summaries(), "{moment} {from}");
+        }
+    }
 }

@@ -14,7 +14,7 @@ pub const PROTOCOL: &str = "/gen/sync/2";
 pub const PAGE_MAX_BYTES: usize = 256 * 1024;
 /// The most bytes of a message: a page and its framing.
 pub const MESSAGE_MAX_BYTES: usize = PAGE_MAX_BYTES + 64 * 1024;
-/// States in one `Want`, details in one `Details`, or changes in one `SetChanges`.
+/// States in one `Want` or `News`, identities in one `WantOf`, details in one `Details`, or changes in one `SetChanges`.
 pub const WANT_MAX: usize = 64;
 /// Openings or logs in one detail.
 pub const LOGS_MAX: usize = 1_024;
@@ -36,6 +36,10 @@ pub enum Message {
     },
     /// Asks for the details of the identities in these states.
     Want(Vec<Digest>),
+    /// Identities of which something changed, and the digests of their states.
+    News(Vec<(Did, Digest)>),
+    /// Asks for the details of these identities, as they are now.
+    WantOf(Vec<Did>),
     /// What this side has of identities. The last one that answers a `Want` says so.
     Details {
         details: Vec<Detail>,
@@ -92,6 +96,19 @@ impl Piece {
         }
     }
 
+    /// The canonical bytes of the piece alone.
+    pub fn encode_alone(&self) -> Vec<u8> {
+        self.encode(Encoder::new()).finish()
+    }
+
+    /// Reads what [`Piece::encode_alone`] wrote.
+    pub fn decode_alone(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut decoder = Decoder::new(bytes);
+        let piece = Self::decode(&mut decoder)?;
+        decoder.end()?;
+        Ok(piece)
+    }
+
     pub(in crate::sync) fn encode(&self, encoder: Encoder) -> Encoder {
         match self {
             Self::Entry(bytes) => encoder.byte(1).bytes(bytes),
@@ -130,6 +147,10 @@ impl Message {
                 list(encoder.byte(7).integer(*ticket), pieces, |encoder, piece| piece.encode(encoder))
             }
             Self::Done { round } => encoder.byte(8).integer(*round),
+            Self::News(news) => list(encoder.byte(9), news, |encoder, (did, digest)| {
+                encoder.fixed(did.as_bytes()).fixed(digest.as_bytes())
+            }),
+            Self::WantOf(dids) => list(encoder.byte(10), dids, |encoder, did| encoder.fixed(did.as_bytes())),
         }
         .finish()
     }
@@ -141,6 +162,7 @@ impl Message {
         }
         let mut decoder = Decoder::new(bytes);
         let digest = |decoder: &mut Decoder<'_>| decoder.array().map(Digest::from_bytes);
+        let did = |decoder: &mut Decoder<'_>| digest(decoder).map(Did::from_digest);
         let message = match decoder.byte()? {
             1 => Self::Hello(Hello {
                 topic: Topic::from_bytes(decoder.array()?),
@@ -165,6 +187,8 @@ impl Message {
                 pieces: many(&mut decoder, PAGE_MAX_BYTES / 8, Piece::decode)?,
             },
             8 => Self::Done { round: decoder.integer()? },
+            9 => Self::News(many(&mut decoder, WANT_MAX, |decoder| Ok((did(decoder)?, digest(decoder)?)))?),
+            10 => Self::WantOf(many(&mut decoder, WANT_MAX, did)?),
             other => return Err(DecodeError::UnknownKind(other)),
         };
         decoder.end()?;

@@ -12,6 +12,7 @@
 
 use std::time::Duration;
 
+use gen_registry_core::sync::chat::GOSSIP_MAX_BYTES;
 use libp2p::{
     Swarm, allow_block_list, connection_limits, gossipsub, identify,
     kad::{self, store::MemoryStore},
@@ -29,7 +30,6 @@ use crate::net::mesh::types::{MeshError, MeshOptions};
 use crate::net::streams::Streams;
 use crate::net::transport::{self, Reachability, TransportStack, Upgrade};
 use crate::net::{AGENT, IDENTIFY_PROTOCOL, kademlia};
-use gen_registry_core::sync::wire::GOSSIP_MAX_BYTES;
 
 /// Connections besides the direct ones: to relays, and relayed ones.
 pub const CONNECTIONS_BESIDES: u32 = 8;

@@ -211,8 +211,11 @@ impl EventLoop {
                 self.on_heartbeat();
             }
             Command::Dht(command) => self.dht.handle_command(self.swarm.behaviour_mut().kademlia(), command),
-            Command::AskRelays { protocol, request, answers } => {
-                self.streams.ask_relays(self.connector.manager().connected_relays(), protocol, &request, answers);
+            Command::AskRelay { relay, protocol, request, answer } => {
+                let relay = relay.peer_id();
+                if self.connector.manager().connected_relays().any(|connected| connected == relay) {
+                    self.streams.ask_relay(relay, protocol, request, answer);
+                }
             }
             Command::AskPeer { peer, protocol, request, answer } => {
                 self.streams.ask_peer(peer.peer_id(), protocol, request, answer);

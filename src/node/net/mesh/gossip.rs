@@ -2,7 +2,7 @@
 //!
 //! A message received from a peer waits in gossipsub until the host has validated it: `Accept` forwards it, `Reject`
 //! also lowers the score of the peer that forwarded it, `Ignore` does neither. Each topic belongs to one network: its
-//! name contains the network's own topic, e.g. `/gen/3f…/changes/1`.
+//! name contains the network's own topic, e.g. `/gen/3f…/presence/1`.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -23,15 +23,13 @@ pub(super) struct GossipTopics {
 }
 
 impl GossipTopics {
-    /// Subscribes to changes and presence, which every node has.
+    /// Subscribes to presence, which every node has.
     pub(super) fn new(network: String, gossip: &mut Gossip) -> Result<Self, MeshError> {
         let mut topics = Self { network, subscribed: HashMap::new() };
-        for topic in [GossipTopic::Changes, GossipTopic::Presence] {
-            let name = topics.name(topic);
-            gossip.set_topic_params(name.clone(), scoring::topic()).map_err(MeshError::Gossip)?;
-            gossip.subscribe(&name).map_err(|_| MeshError::Gossip("its own topic is refused"))?;
-            topics.subscribed.insert(name.hash(), topic);
-        }
+        let name = topics.name(GossipTopic::Presence);
+        gossip.set_topic_params(name.clone(), scoring::topic()).map_err(MeshError::Gossip)?;
+        gossip.subscribe(&name).map_err(|_| MeshError::Gossip("its own topic is refused"))?;
+        topics.subscribed.insert(name.hash(), GossipTopic::Presence);
         Ok(topics)
     }
 
@@ -39,7 +37,6 @@ impl GossipTopics {
     fn name(&self, topic: GossipTopic) -> IdentTopic {
         let network = &self.network;
         IdentTopic::new(match topic {
-            GossipTopic::Changes => format!("/gen/{network}/changes/1"),
             GossipTopic::Presence => format!("/gen/{network}/presence/1"),
             GossipTopic::Channel(digest) => {
                 let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -70,15 +67,12 @@ impl GossipTopics {
     /// Publishes a message. Returns the peers that gossip covers: those whose subscriptions were received. If they
     /// include the topic, gossipsub sends the message; if not, the peer is not in that channel.
     ///
-    /// Every node subscribes to changes and presence before anything else. So if gossipsub does not know of that, the
+    /// Every node subscribes to presence before anything else. So if gossipsub does not know of that, the
     /// peer's subscriptions have not arrived, or were lost together with one of two connections; they are not sent
     /// again.
     pub(super) fn publish(&self, gossip: &mut Gossip, topic: GossipTopic, bytes: Vec<u8>) -> BTreeSet<PeerId> {
         let name = self.name(topic).hash();
-        let first = match topic {
-            GossipTopic::Changes => name.clone(),
-            GossipTopic::Presence | GossipTopic::Channel(_) => self.name(GossipTopic::Presence).hash(),
-        };
+        let first = self.name(GossipTopic::Presence).hash();
         let is_covered = |topics: &[&TopicHash]| topics.contains(&&first);
         let covered = gossip.all_peers().filter(|(_, topics)| is_covered(topics)).map(|(peer, _)| *peer).collect();
         if let Err(error) = gossip.publish(name, bytes) {

@@ -39,8 +39,13 @@ pub(super) enum Command {
     Rate(NetPeerId, f64),
     /// Dial this peer now, whatever else is connected.
     ConnectTo(NetPeerId),
-    /// Send one request to every connected relay.
-    AskRelays { protocol: &'static str, request: Vec<u8>, answers: oneshot::Sender<Vec<Result<Vec<u8>, RequestError>>> },
+    /// Send one request to a connected relay.
+    AskRelay {
+        relay: NetPeerId,
+        protocol: &'static str,
+        request: Vec<u8>,
+        answer: oneshot::Sender<Result<Vec<u8>, RequestError>>,
+    },
     /// Send one request to one connected peer.
     AskPeer {
         peer: NetPeerId,
@@ -84,7 +89,7 @@ impl Command {
             Self::Ban(_) => "ban",
             Self::Rate(..) => "rate",
             Self::ConnectTo(_) => "connect_to",
-            Self::AskRelays { .. } => "ask_relays",
+            Self::AskRelay { .. } => "ask_relay",
             Self::AskPeer { .. } => "ask_peer",
             Self::Dht(DhtCommand::Put { .. }) => "put_record",
             Self::Dht(DhtCommand::Get { .. }) => "get_record",
@@ -145,11 +150,6 @@ impl MeshHandle {
         self.local_peer_id
     }
 
-    /// Publishes changes to all subscribers.
-    pub fn publish(&self, bytes: Vec<u8>) {
-        self.send(Command::Publish { topic: GossipTopic::Changes, bytes, frame: None });
-    }
-
     /// Publishes to all subscribers of `topic`, and sends `frame`, which has the same content, on a chat stream to
     /// peers whose subscriptions are not known yet.
     pub fn publish_chat(&self, topic: GossipTopic, bytes: Vec<u8>, frame: Vec<u8>) {
@@ -189,11 +189,16 @@ impl MeshHandle {
         self.send(Command::ConnectTo(peer));
     }
 
-    /// Sends one request to every connected relay, and returns what each answered.
-    pub async fn ask_relays(&self, protocol: &'static str, request: Vec<u8>) -> Vec<Result<Vec<u8>, RequestError>> {
-        let (answers, answered) = oneshot::channel();
-        self.send(Command::AskRelays { protocol, request, answers });
-        answered.await.unwrap_or_default()
+    /// Sends one request to a relay. Returns `None` if it is not connected.
+    pub async fn ask_relay(
+        &self,
+        relay: NetPeerId,
+        protocol: &'static str,
+        request: Vec<u8>,
+    ) -> Option<Result<Vec<u8>, RequestError>> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Command::AskRelay { relay, protocol, request, answer });
+        answered.await.ok()
     }
 
     /// Sends one request to a peer. Returns `None` if there is no direct connection to it.

@@ -148,7 +148,7 @@ mod tests {
 
     fn ticket() -> GossipTicket {
         let from = NodeKey::fresh().net_peer_id();
-        GossipTicket { from, topic: GossipTopic::Changes, message: b"id".to_vec().into() }
+        GossipTicket { from, topic: GossipTopic::Presence, message: b"id".to_vec().into() }
     }
 
     fn graylisted() -> (NetPeerId, MeshEvent) {

@@ -20,7 +20,7 @@ use futures_timer::Delay;
 use libp2p::Stream;
 use unsigned_varint::codec::UviBytes;
 
-use gen_registry_core::sync::wire::MESSAGE_MAX_BYTES;
+use gen_registry_core::sync::exchange::wire::MESSAGE_MAX_BYTES;
 
 /// A message that can't be sent within this time ends the link.
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(30);

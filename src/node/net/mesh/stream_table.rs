@@ -16,7 +16,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures::channel::{mpsc, oneshot};
-use futures::future::{Either, LocalBoxFuture, join, join_all, poll_fn, select};
+use futures::future::{Either, LocalBoxFuture, join, poll_fn, select};
 use futures::stream::{FuturesUnordered, LocalBoxStream, SelectAll};
 use futures::{FutureExt, SinkExt, StreamExt};
 use futures_timer::Delay;
@@ -32,7 +32,8 @@ use crate::net::mesh::request::{
 use crate::net::mesh::types::{Link, MeshEvent};
 use crate::net::streams::{Control, Streams};
 use gen_registry_core::sync::blocks::wire as blocks_wire;
-use gen_registry_core::sync::{chat, wire};
+use gen_registry_core::sync::chat;
+use gen_registry_core::sync::exchange::wire;
 
 /// Between two attempts to open a sync stream; doubled after each, up to 64 times as long.
 const LINK_RETRY_MILLIS: u64 = 3_000;
@@ -416,22 +417,19 @@ impl StreamTable {
         self.spawn(peer, protocol, exchange.map(|()| TaskOutcome::Done));
     }
 
-    /// Sends one request to each of the relays.
-    pub(super) fn ask_relays(
+    /// Sends one request to a connected relay.
+    pub(super) fn ask_relay(
         &mut self,
-        relays: impl Iterator<Item = PeerId>,
+        relay: PeerId,
         protocol: &'static str,
-        bytes: &[u8],
-        answers: oneshot::Sender<Vec<Result<Vec<u8>, RequestError>>>,
+        bytes: Vec<u8>,
+        answer: oneshot::Sender<Result<Vec<u8>, RequestError>>,
     ) {
-        let ask = |relay| {
-            let exchange = request(self.control.clone(), relay, protocol, bytes.to_vec());
-            exchange.instrument(peer_span(relay, protocol))
-        };
-        let exchanges = join_all(relays.map(ask).collect::<Vec<_>>());
+        let exchange = request(self.control.clone(), relay, protocol, bytes);
+        let exchange = exchange.instrument(peer_span(relay, protocol));
         // The caller may have been dropped.
-        let exchanges = exchanges.map(|answered| drop(answers.send(answered)));
-        self.tasks.push(exchanges.map(|()| TaskOutcome::Done).boxed_local());
+        let exchange = exchange.map(|answered| drop(answer.send(answered)));
+        self.tasks.push(exchange.map(|()| TaskOutcome::Done).boxed_local());
     }
 
     /// Asks a peer for other peers.

@@ -116,8 +116,6 @@ pub struct GossipTicket {
 /// A gossip topic. Subscribers receive its messages and forward them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum GossipTopic {
-    /// Changes of documents. Subscribed to from the start.
-    Changes,
     /// Heartbeats. Subscribed to from the start.
     Presence,
     /// A channel, by the digest of its name.

@@ -98,9 +98,9 @@ pub const COOKIES_MAX: usize = 128;
 pub const WITNESS_AT_ONCE: usize = 64;
 /// The same of one peer.
 pub const WITNESS_AT_ONCE_PER_PEER: usize = 4;
-/// Requests of one peer to the witness in each [`RATE_TIME`]. A person claims few names; a page repeats requests that
-/// were not answered.
-pub const WITNESS_REQUESTS_PER_PEER_RATE: u32 = 30;
+/// Requests of one peer to the witness in each [`RATE_TIME`]. A person claims few names; the starter catalogue's node asks
+/// for some 35 entries at its first start; a page repeats requests that were not answered.
+pub const WITNESS_REQUESTS_PER_PEER_RATE: u32 = 60;
 /// The same of all peers together: peer ids cost nothing, and each receipt is written to the disk and stored
 /// permanently.
 pub const WITNESS_REQUESTS_RATE: u32 = 1_200;

@@ -15,6 +15,7 @@ use std::{
     collections::HashMap,
     io,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
@@ -23,16 +24,24 @@ use libp2p::{
     swarm::{InvalidProtocol, StreamProtocol},
 };
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{
+        broadcast::{self, error::RecvError},
+        mpsc, oneshot,
+    },
     task::JoinSet,
-    time::{Instant, timeout_at},
+    time::{Instant, timeout, timeout_at},
 };
 
 use crate::net::relay::{
     limits::{RATE_TIME, WitnessLimits},
     metrics::Counts,
 };
-use crate::net::streams::Incoming;
+use crate::net::streams::{Control, Incoming};
+
+/// Requests to other witnesses that wait for a relay.
+pub const OUTGOING_WAITING: usize = 256;
+/// More of an answer to what is only passed on is not read.
+const NOTED_MAX_BYTES: u64 = 1_024;
 
 /// A witness beside the relay.
 #[derive(Clone, Debug)]
@@ -45,6 +54,8 @@ pub struct WitnessEndpoint {
     pub busy: Vec<u8>,
     /// The queue of the witness. It is closed once the witness has ended.
     pub questions: mpsc::Sender<WitnessRequest>,
+    /// Requests of the witness to the other witnesses of its set; a relay that is too slow misses the oldest.
+    pub outgoing: broadcast::Sender<Vec<u8>>,
 }
 
 /// One request, and where to send the answer.
@@ -112,6 +123,33 @@ impl WitnessEndpoint {
     /// Returns the protocol's name for libp2p; fails if it does not begin with a slash.
     pub(super) fn stream_protocol(&self) -> Result<StreamProtocol, InvalidProtocol> {
         StreamProtocol::try_from_owned(self.protocol.to_owned())
+    }
+
+    /// Passes what the witness says on to the witnesses beside these relays, as far as they are connected, until the
+    /// witness has ended. An answer is of no consequence: clients show a witness what it does not know.
+    pub(super) async fn pass_on(
+        mut outgoing: broadcast::Receiver<Vec<u8>>,
+        protocol: StreamProtocol,
+        mut control: Control,
+        relays: Vec<PeerId>,
+        deadline: Duration,
+    ) {
+        loop {
+            let request = match outgoing.recv().await {
+                Ok(request) => request,
+                Err(RecvError::Lagged(missed)) => {
+                    tracing::warn!(missed, "other witnesses were not shown all that was signed here");
+                    continue;
+                }
+                Err(RecvError::Closed) => return,
+            };
+            for relay in &relays {
+                let sent = timeout(deadline, say(&mut control, *relay, protocol.clone(), &request)).await;
+                if !matches!(sent, Ok(Ok(()))) {
+                    tracing::debug!(%relay, "another witness was not reached");
+                }
+            }
+        }
     }
 
     /// Serves streams until the swarm ends.
@@ -191,6 +229,14 @@ impl WitnessEndpoint {
         self.questions.try_send(WitnessRequest { request, reply }).ok()?;
         answered.await.ok()
     }
+}
+
+/// Sends a request and waits until it was answered.
+async fn say(control: &mut Control, relay: PeerId, protocol: StreamProtocol, request: &[u8]) -> io::Result<()> {
+    let mut stream = control.open_stream(relay, protocol).await.map_err(io::Error::other)?;
+    stream.write_all(request).await?;
+    stream.close().await?;
+    futures::io::copy(stream.take(NOTED_MAX_BYTES), &mut futures::io::sink()).await.map(drop)
 }
 
 impl Permit {

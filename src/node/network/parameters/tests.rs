@@ -3,7 +3,6 @@
 use super::*;
 use crate::network::samples::{change, changed, elsewhere, genesis, parameters};
 use gen_registry_core::digest::Digest;
-use gen_registry_core::identity::Identity;
 
 fn read(parameters: &NetworkParameters) -> Result<Network, ParametersError> {
     Network::try_from(parameters)
@@ -14,12 +13,12 @@ fn parameters_read_as_they_were_written_and_rules_follow_from_the_genesis() {
     let network = read(&parameters()).unwrap();
     assert_eq!(NetworkParameters::from(&network), parameters());
     assert_eq!(network.topic, genesis().topic());
-    let witness = Identity::from_trusted(*genesis().set.witnesses[0].as_bytes());
-    assert_eq!((network.rules.witnesses.as_slice(), network.rules.threshold), ([witness].as_slice(), 1));
-    assert_eq!(network.rules.work_bits, genesis().parameters.work_bits);
+    assert_eq!(network.history().set(), &genesis().set);
+    assert_eq!(network.history().genesis().parameters, genesis().parameters);
     assert_ne!(read(&elsewhere()).unwrap().topic, network.topic);
     let built_in = Network::default();
-    assert_eq!((built_in.rules.witnesses.len(), built_in.rules.threshold, built_in.rules.work_bits), (0, 0, 0));
+    let genesis = built_in.history().genesis();
+    assert_eq!((genesis.set.witnesses.len(), genesis.set.threshold, genesis.parameters.work_bits), (0, 0, 0));
     assert_eq!(read(&NetworkParameters::from(&built_in)), Ok(built_in));
 }
 
@@ -100,8 +99,7 @@ fn changes_are_followed_in_order_and_only_from_their_own_succession() {
     let second = change(2, first.digest(), 4, 12);
     let network = read(&changed(&[&first, &second])).unwrap();
     assert_eq!(network.history().number(), 2);
-    assert_eq!(network.rules.witnesses, [Identity::from_trusted(*network.history().set().witnesses[0].as_bytes())]);
-    assert_ne!(network.rules, read(&parameters()).unwrap().rules);
+    assert_ne!(network.history().set(), read(&parameters()).unwrap().history().set());
     // The witness's own key, which is on the server, is not a succession key.
     let stolen = change(1, topic, 5, 1);
     assert_eq!(read(&changed(&[&stolen])), Err(ParametersError::SetChange(1)));

@@ -41,7 +41,7 @@ fn no_other_network_replaces_the_pinned_one() {
     robbed.set.witnesses = vec![crate::network::samples::key(66).public()];
     let robbed = NetworkParameters::from(&Network::new(gen_registry_core::network::NetworkHistory::new(robbed)));
     let (kept, fault) = settle_in(&records, Some(robbed));
-    assert_eq!((kept.rules, kept.relays), (network.rules.clone(), network.relays.clone()));
+    assert_eq!((kept.history(), &kept.relays), (network.history(), &network.relays));
     assert!(matches!(fault, Some(ParametersError::OtherNetwork(_))), "{fault:?}");
     assert_eq!(settle_in(&records, None), (network, None));
 }
@@ -89,7 +89,7 @@ fn changes_count_when_the_succession_signed_them_and_then_for_good() {
     assert_eq!(settle_in(&records, Some(changed(&[&stolen]))), (before.clone(), Some(ParametersError::SetChange(1))));
     let (after, fault) = settle_in(&records, Some(changed(&[&first])));
     assert_eq!((after.history().number(), fault), (1, None));
-    assert_ne!(after.rules, before.rules);
+    assert_ne!(after.history().set(), before.history().set());
     assert_eq!(settle_in(&records, None), (after.clone(), None), "stored");
 
     let rival = change(1, topic, 7, 2);

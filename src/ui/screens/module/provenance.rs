@@ -32,7 +32,7 @@ fn render_names(names: Vec<String>, nothing: &'static str) -> AnyView {
 fn render_version(version: VersionEntry, imports: Vec<String>, exports: Vec<String>) -> impl IntoView {
     let witnessed = match version.status {
         NameStatus::Confirmed => "The network’s witnesses have seen it.",
-        NameStatus::Provisional | NameStatus::Contested => "No witness has confirmed it yet; the date is its author’s.",
+        _ => "No witness has confirmed it; the date is its author’s.",
     };
     let checked = if version.here {
         "All of its bytes are on this device; each was compared with the hash when it came."

@@ -3,7 +3,7 @@
 use super::*;
 use crate::artifact::Artifact;
 use crate::limits::BLOCK_MAX_BYTES;
-use crate::sync::simulator::Random;
+use crate::random::Random;
 
 const TICK_MILLIS: u64 = 250;
 

@@ -12,9 +12,9 @@ use rand::{Rng, SeedableRng};
 use super::{Node, compare};
 use crate::actors::{BEGIN, Device, Person, module, network};
 use crate::document::checkpoint::{Checkpoint, Data, Map, Value};
-use crate::document::rooted::{RootedDocument, Write, Written, count_operations};
+use crate::document::{Document, Write, Written, count_operations};
 use crate::keys::SecretKey;
-use crate::log::{Entry, EntryId, Kind, LogId, SignedHeader};
+use crate::log::{Capabilities, Entry, EntryId, Kind, LogId, SignedHeader};
 use crate::receipt::Receipt;
 use crate::slot::Slot;
 use crate::statement::{Cut, CutLog, DeviceRevoke, Statement};
@@ -41,7 +41,7 @@ struct Developer {
     changes: Changes,
     devices: u64,
     node: Node,
-    document: RootedDocument,
+    document: Document,
     data: HashMap<EntryId, Data>,
     witnesses: Vec<SecretKey>,
     now: Timestamp,
@@ -55,7 +55,7 @@ impl Developer {
         let mut node = Node::new(history);
         node.give(&device.opening);
         let changes = Changes { log: device.log().numbered(1), head: None };
-        let document = RootedDocument::default();
+        let document = Document::default();
         Self { person, device, changes, devices: 1, node, document, data: HashMap::new(), witnesses, now: BEGIN }
     }
 
@@ -87,7 +87,9 @@ impl Developer {
         let body = self.document.write(self.changes.log, self.now, writes).expect("it fits");
         let entry = self.append(Kind::Change, body);
         let seq = entry.header().seq;
-        self.document.insert_change(self.changes.log, seq, entry.id(), entry.body()).expect("a change");
+        self.document
+            .insert_change(self.changes.log, seq, entry.id(), entry.body(), &Capabilities::full())
+            .expect("a change");
         assert!(self.document.counts(&entry.id()));
         if self.node.registry.chain(&self.changes.log).is_some_and(crate::log::Chain::is_checkpoint_due) {
             self.checkpoint();
@@ -100,17 +102,10 @@ impl Developer {
         let (checkpoint, data) = self.document.make_checkpoint(ends).expect("all is here");
         let entry = self.append(Kind::Checkpoint, checkpoint.encode());
         self.data.insert(entry.id(), data.clone());
-        self.document.insert_checkpoint(entry.id(), checkpoint.clone(), Some(data));
-        let Some(before) = checkpoint.before.and_then(|before| self.document.checkpoint(&before).cloned()) else {
-            return;
-        };
-        for (log, seq, _) in before.covered {
-            let pruned = self.node.registry.prune(&log, seq + 1);
-            self.document.forget(&pruned);
-            for entry in pruned {
-                self.node.store.remove(&entry);
-                self.data.remove(&entry);
-            }
+        self.document.insert_checkpoint(entry.id(), checkpoint, Some(data));
+        for header in self.node.registry.prune_document(&mut self.document) {
+            self.node.store.remove(&header.id());
+            self.data.remove(&header.id());
         }
     }
 
@@ -140,8 +135,8 @@ impl Developer {
 }
 
 /// What somebody has who got everything by comparing once.
-fn rebuild(node: &Node, data: &HashMap<EntryId, Data>, fetched: &mut usize) -> RootedDocument {
-    let mut document = RootedDocument::default();
+fn rebuild(node: &Node, data: &HashMap<EntryId, Data>, fetched: &mut usize) -> Document {
+    let mut document = Document::default();
     let mut entries: Vec<Entry> =
         node.store.values().map(|bytes| Entry::decode(&node.registry.topic(), bytes).expect("stored")).collect();
     entries.sort_by_key(|entry| (entry.header().log, entry.header().seq));
@@ -152,7 +147,7 @@ fn rebuild(node: &Node, data: &HashMap<EntryId, Data>, fetched: &mut usize) -> R
                 let checkpoint = Checkpoint::decode(entry.body()).expect("a checkpoint");
                 document.insert_checkpoint(entry.id(), checkpoint, None);
             }
-            _ => document.insert_change(log, seq, entry.id(), entry.body()).expect("a change"),
+            _ => document.insert_change(log, seq, entry.id(), entry.body(), &Capabilities::full()).expect("a change"),
         }
     }
     if let Some(standing) = document.standing() {
