@@ -61,10 +61,18 @@ impl Registry {
             self.context.emit(&Event::ModulesChanged { names });
         }
         self.emit_changes(people, before, own);
-        let diffs: Vec<RecordDiff> = diffs.into_values().collect();
+        let mut diffs: Vec<RecordDiff> = diffs.into_values().collect();
+        diffs.iter_mut().for_each(|diff| self.sort_facts(&mut diff.facts));
         if !diffs.is_empty() {
             observers.iter().for_each(|observer| observer.records_changed(&diffs));
         }
+    }
+
+    /// Puts facts into the order in which they were written, as far as they are of one log.
+    fn sort_facts(&self, facts: &mut [EntryId]) {
+        let read_model = self.read_model();
+        let known = read_model.registry().facts();
+        facts.sort_by_key(|entry| known.get(entry).map(|fact| (fact.log, fact.seq)));
     }
 
     /// The module of a name as it is spelled.
