@@ -103,7 +103,7 @@ impl Checkpoints {
             tracing::warn!(%error, "a document is not completed yet");
         }
         self.context.environment.yield_now().await;
-        // What was fetched and is no data of a document is missing for ever.
+        // Fetched bytes that are not a checkpoint's data leave it missing; without this check the loop would not end.
         let read_model = self.registry.read_model();
         read_model.person(&did).is_some_and(|person| person.missing.as_ref() != Some(data))
     }

@@ -447,8 +447,9 @@ impl Witnessing {
         }
     }
 
-    /// The votes are split: lets the staged claim into the log and withdraws it there. The one that stays goes on in the
-    /// next round; of the others the person is told that the name can't be had. The caller holds the write lock.
+    /// Handles split votes: appends the staged claim to the log and withdraws it there. If this claim is the one that stays,
+    /// it is claimed again in the next round; otherwise the person is told that the name is taken. The caller holds the
+    /// write lock.
     async fn withdraw(
         &self,
         keys: &Keys,

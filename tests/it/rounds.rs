@@ -63,7 +63,8 @@ fn three_rivals_with_one_vote_each_come_to_one_holder() {
     });
 }
 
-/// The relays of two witnesses know the third one. Nobody shows it the claim, and a rival asks nobody else.
+/// Two witnesses can reach the third one through their relays. The claimant asks only those two, and a rival asks only
+/// the third.
 #[test]
 fn witness_that_was_not_asked_learns_what_the_others_signed() {
     in_one_thread(async {

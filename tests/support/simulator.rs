@@ -4,11 +4,12 @@
 //! doubled and reordered. The network moves bytes between numbered nodes and does not know what they mean; the caller
 //! owns the nodes and hands them what [`SimulatedNetwork::advance`] delivers. The same seed and the same calls give the
 //! same deliveries, so a failed run is replayed from one number.
-//
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::ops::Range;
+
+use gen_registry_core::random::Random;
 
 /// The number of a node, from 0.
 pub type NodeId = usize;
@@ -62,44 +63,6 @@ struct SimulatedLink {
     dialler: NodeId,
     /// When the last message on its way to the smaller and to the larger number arrives.
     last: [u64; 2],
-}
-
-/// Random numbers from one seed (splitmix64: G. Steele et al., "Fast Splittable Pseudorandom Number Generators", 2014).
-#[derive(Clone, Debug)]
-pub struct Random(u64);
-
-impl Random {
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// The next number, evenly over 64 bits.
-    pub fn number(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A number below `end`, which must not be 0.
-    pub fn below(&mut self, end: u64) -> u64 {
-        self.number() % end
-    }
-
-    /// A number within the range; its start if the range is empty.
-    pub fn within(&mut self, range: &Range<u64>) -> u64 {
-        range.start + self.below((range.end - range.start).max(1))
-    }
-
-    /// Returns true this many times of 1,000.
-    pub fn chance(&mut self, of_thousand: u64) -> bool {
-        self.below(1000) < of_thousand
-    }
-
-    /// One element, or `None` of an empty slice.
-    pub fn pick<'a, T>(&mut self, among: &'a [T]) -> Option<&'a T> {
-        if among.is_empty() { None } else { among.get(self.below(among.len() as u64) as usize) }
-    }
 }
 
 /// The network and everything on its way.

@@ -14,6 +14,7 @@ use std::rc::Rc;
 use futures::executor::block_on;
 use gen_registry_api::{Answer, Command, Failure, FailureCode, ProfileChanges};
 use gen_registry_core::keys::Did;
+use gen_registry_core::random::Random;
 use gen_registry_core::sync::exchange::{Exchange, Input, Output};
 use gen_registry_core::sync::rejection::Rejection;
 use gen_registry_core::time::Timestamp;
@@ -21,7 +22,7 @@ use gen_registry_node::platform::test_environment::TestEnvironment;
 use gen_registry_node::store::memory::MemoryStore;
 use gen_registry_node::{Network, Node};
 
-use crate::support::simulator::{Delivery, Faults, NodeId, Random, SimulatedNetwork};
+use crate::support::simulator::{Delivery, Faults, NodeId, SimulatedNetwork};
 use liar::{Liar, Trick};
 
 pub const BEGINNING: Timestamp = Timestamp::from_millis(1_800_000_000_000);

@@ -1,4 +1,4 @@
-//! Dropping what documents do not need any more, once another checkpoint stands.
+//! Removes the entries and blocks that a document no longer needs after a new checkpoint.
 //!
 //! An identity's document needs its last two checkpoints and the changes since the older one: 25 years of daily edits are
 //! some 20 checkpoints, of which two are stored. A checkpoint's data is a few blocks in the store; they go with it unless

@@ -11,10 +11,11 @@ use gen_registry_core::digest::Digest;
 use gen_registry_core::identity::Topic;
 use gen_registry_core::keys::{Did, SecretKey};
 use gen_registry_core::presence::{Attendance, Event, Input, NodeId, Output, Presence, pace};
+use gen_registry_core::random::Random;
 use gen_registry_core::sync::chat::{ChatFrame, pages};
 use gen_registry_core::time::Timestamp;
 
-use crate::support::simulator::{Delivery, Faults, NodeId as Number, Random, SimulatedNetwork};
+use crate::support::simulator::{Delivery, Faults, NodeId as Number, SimulatedNetwork};
 
 const TOPIC: Topic = Topic::from_bytes([7; 32]);
 

@@ -5,11 +5,12 @@ use gen_registry_core::digest::Digest;
 use gen_registry_core::identity::Topic;
 use gen_registry_core::keys::Did;
 use gen_registry_core::log::{Entry, HEADER_BYTES};
+use gen_registry_core::random::Random;
 use gen_registry_core::registry::{Ask, Detail};
 use gen_registry_core::sync::exchange::wire::{Message, Piece, WANT_MAX};
 
 use crate::support::people::claim;
-use crate::support::simulator::{NodeId, Random};
+use crate::support::simulator::NodeId;
 use crate::support::swarm::BEGINNING;
 
 const REPLAYED_MAX: usize = 16;
